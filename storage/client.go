@@ -1,0 +1,99 @@
+package storage
+
+import (
+	"context"
+	"time"
+)
+
+// Client is an OAuth client with all its settings (RFC 7591 names where it has one).
+// It is kept as one document; a reader may share it but must not change it.
+type Client struct {
+	ID       ClientID `json:"client_id"`
+	Name     string   `json:"client_name,omitempty"`
+	Disabled bool     `json:"disabled,omitempty"`
+	// Public clients have no secret (RFC 6749 section 2.1).
+	Public bool `json:"public,omitempty"`
+	// Native clients may use loopback redirects with any port (RFC 8252 section 7.3).
+	Native bool `json:"native,omitempty"`
+	// AuthMethod is token_endpoint_auth_method: client_secret_basic, client_secret_post or none.
+	AuthMethod string `json:"token_endpoint_auth_method"`
+	// SecretHashes are SHA-256 sums of 256-bit random secrets: the current one and,
+	// during a rotation, its predecessor.
+	SecretHashes           [][]byte `json:"secret_hashes,omitempty"`
+	RedirectURIs           []string `json:"redirect_uris,omitempty"`
+	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
+	// AllowedOrigins may call our API from a browser, besides the origins of RedirectURIs.
+	AllowedOrigins []string `json:"allowed_origins,omitempty"`
+	GrantTypes     []string `json:"grant_types"`
+	ResponseTypes  []string `json:"response_types,omitempty"`
+	Scopes         []string `json:"scopes,omitempty"`
+	Audience       []string `json:"audience,omitempty"` // resources it may ask for (RFC 8707)
+	// PKCEOptional excuses a confidential client from PKCE. Nobody else can be excused.
+	PKCEOptional bool `json:"pkce_optional,omitempty"`
+	// Profile is "" or "fapi2".
+	Profile string `json:"profile,omitempty"`
+
+	// MFA is the policy: OFF, ALWAYS or TIME_BASED with MFAInterval.
+	MFA            string   `json:"mfa,omitempty"`
+	MFAInterval    Seconds  `json:"mfa_interval,omitempty"`
+	AllowedMethods []string `json:"allowed_methods,omitempty"` // empty: every method of the server
+	Passwordless   bool     `json:"passwordless,omitempty"`
+	HeadlessLogin  bool     `json:"headless_login,omitempty"`
+	// Consent is "skip" (a first-party application) or "ask".
+	Consent string `json:"consent,omitempty"`
+
+	LoginURL  string `json:"login_url,omitempty"` // the client's own login page; "": ours
+	MFAURL    string `json:"mfa_url,omitempty"`   // the client's own page for further factors; "": LoginURL
+	LogoURI   string `json:"logo_uri,omitempty"`
+	PolicyURI string `json:"policy_uri,omitempty"`
+	TosURI    string `json:"tos_uri,omitempty"`
+	ClientURI string `json:"client_uri,omitempty"` // where "back to the application" leads
+
+	IDTokenAlg          string  `json:"id_token_signed_response_alg,omitempty"` // "": RS256
+	AccessTokenFormat   string  `json:"access_token_format,omitempty"`          // "jwt" (also "") or "opaque"
+	AccessTokenTTL      Seconds `json:"access_token_ttl,omitempty"`             // 0: the server's
+	RefreshTokenIdleTTL Seconds `json:"refresh_token_idle_ttl,omitempty"`
+	RefreshTokenTTL     Seconds `json:"refresh_token_ttl,omitempty"`
+	// RefreshGrace is how long a losing racer gets the same successor: nil means 10 s
+	// for public clients and 0 for confidential ones.
+	RefreshGrace        *Seconds  `json:"refresh_grace,omitempty"`
+	LogoutEndsOffline   bool      `json:"logout_ends_offline,omitempty"`
+	LegacyResponseTypes []string  `json:"legacy_response_types,omitempty"`
+	CreatedAt           time.Time `json:"created_at"`
+	UpdatedAt           time.Time `json:"updated_at"`
+}
+
+// Seconds is a duration in whole seconds, as OAuth metadata writes them.
+type Seconds int64
+
+// Duration converts to the standard type.
+func (s Seconds) Duration() time.Duration { return time.Duration(s) * time.Second }
+
+// Consent is what a user allowed a client.
+type Consent struct {
+	UserID    UserID
+	ClientID  ClientID
+	Scopes    []string
+	GrantedAt time.Time
+}
+
+// Clients keeps OAuth clients and what users allowed them.
+type Clients interface {
+	// Client returns a client, disabled ones included.
+	Client(ctx context.Context, id ClientID) (Client, error)
+	// ListClients returns all clients in the order of their IDs.
+	ListClients(ctx context.Context) ([]Client, error)
+	// PutClient adds or replaces a client and moves the version "clients".
+	PutClient(ctx context.Context, c Client, events []Event) error
+	// DeleteClient removes a client with its grants and moves the version "clients".
+	DeleteClient(ctx context.Context, id ClientID, events []Event) error
+	// Versions returns the version counters "clients" and "keys", which servers poll
+	// to drop what they hold in memory. One statement.
+	Versions(ctx context.Context) (map[string]int64, error)
+	// Consent returns what a user allowed a client.
+	Consent(ctx context.Context, user UserID, client ClientID) (Consent, error)
+	// ConsentsOf returns everything a user allowed.
+	ConsentsOf(ctx context.Context, user UserID) ([]Consent, error)
+	// WithdrawConsent removes a consent and the client's grants for that user.
+	WithdrawConsent(ctx context.Context, user UserID, client ClientID, now time.Time, events []Event) error
+}

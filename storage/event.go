@@ -1,0 +1,44 @@
+package storage
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Event is one line of the audit trail.
+type Event struct {
+	ID            EventID
+	At            time.Time
+	Kind          string // see docs/events.md
+	Outcome       string // "ok", "refused", "failed"
+	Actor         string // who did it when it was not the user: "admin", "client", "system"
+	UserID        UserID
+	ClientID      ClientID
+	SessionID     SessionID
+	GrantID       GrantID
+	Address       string
+	UserAgent     string // at most 256 bytes
+	CorrelationID string
+	Detail        map[string]string // small, without secrets
+	// Canonical is the line as it is hashed and chained; filled by the engine on writing.
+	Canonical json.RawMessage
+}
+
+// EventFilter selects audit lines; empty fields select all.
+type EventFilter struct {
+	UserID   UserID
+	ClientID ClientID
+	Kind     string
+	From, To time.Time
+	Before   EventID // exclusive; for the next page
+	Limit    int     // 1..1000
+}
+
+// Events keeps the audit trail.
+type Events interface {
+	// AppendEvents stores lines that nobody waits for.
+	AppendEvents(ctx context.Context, events []Event) error
+	// ListEvents returns lines, newest first.
+	ListEvents(ctx context.Context, f EventFilter) ([]Event, error)
+}

@@ -1,0 +1,93 @@
+package storage
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Identifiers are types, so that the compiler refuses a status where an exchange
+// is meant. All but ClientID have the layout 8-4-4-4-12 of lower-case hex digits.
+type (
+	// RequestID opens an AuthRequest. 128 random bits; kept as keyed hash.
+	RequestID string
+	// TrackID opens an AuthRequest whose first factor is proven. 128 random bits; kept as keyed hash.
+	TrackID string
+	// StatusID names one try at one authenticator. 128 random bits; kept as keyed hash.
+	StatusID string
+	// ExchangeID is good for the next step of a Status, once. 128 random bits; kept as keyed hash.
+	ExchangeID string
+
+	// UserID is the subject (OpenID Connect Core section 2, sub).
+	UserID string
+	// IdentifierID names an e-mail address, phone number or user name of a user.
+	IdentifierID string
+	// AuthenticatorID names what a user enrolled (NIST SP 800-63B section 3). 128 random bits.
+	AuthenticatorID string
+	// SessionID is the sid of a signed-in user. Time-ordered.
+	SessionID string
+	// GrantID names what one authorization gave to one client. Time-ordered.
+	GrantID string
+	// KeyID is the kid of a key. Time-ordered.
+	KeyID string
+	// EventID names an audit line. Time-ordered.
+	EventID string
+	// MessageID names an outbox message and is its idempotency key at the receiver. Time-ordered.
+	MessageID string
+	// ClientID is the client_id of RFC 6749 section 2.2: printable ASCII, 255 bytes at most.
+	ClientID string
+)
+
+// Random128 returns 128 random bits in the layout 8-4-4-4-12. It has no version
+// bits: all 128 are random (ASVS 11.5.1).
+func Random128(random io.Reader) string {
+	var b [16]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		panic("storage: no randomness: " + err.Error())
+	}
+	return layout(b)
+}
+
+// TimeOrdered returns a version 7 UUID (RFC 9562 section 5.7): rows made one after
+// the other land on the same few index pages.
+func TimeOrdered(now time.Time, random io.Reader) string {
+	var b [16]byte
+	if _, err := io.ReadFull(random, b[6:]); err != nil {
+		panic("storage: no randomness: " + err.Error())
+	}
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(now.UnixMilli()))
+	copy(b[:6], ms[2:])
+	b[6] = b[6]&0x0f | 0x70
+	b[8] = b[8]&0x3f | 0x80
+	return layout(b)
+}
+
+// Bytes returns the 16 bytes behind an identifier of the layout 8-4-4-4-12, or
+// false when the text is not one in its canonical, lower-case form.
+func Bytes[T ~string](id T) ([16]byte, bool) {
+	var b [16]byte
+	s := string(id)
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return b, false
+	}
+	raw := s[:8] + s[9:13] + s[14:18] + s[19:23] + s[24:]
+	for i := range len(raw) {
+		if c := raw[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return b, false
+		}
+	}
+	if _, err := hex.Decode(b[:], []byte(raw)); err != nil {
+		return b, false
+	}
+	return b, true
+}
+
+// FromBytes writes 16 bytes in the layout 8-4-4-4-12.
+func FromBytes[T ~string](b [16]byte) T { return T(layout(b)) }
+
+func layout(b [16]byte) string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

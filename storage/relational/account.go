@@ -1,0 +1,176 @@
+package relational
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"strings"
+
+	"sallyport/storage"
+	"sallyport/storage/seal"
+)
+
+// accountParts gathers the account of "who (id)" in one read: a row for the user,
+// for each name and for each authenticator, told apart by "part". The branch with
+// every type in it comes first, for PostgreSQL takes the types from there.
+const accountParts = `parts AS (
+	SELECT 3 AS part, CAST(a.id AS text) AS id, a.method AS t1, a.name AS t2, a.origin AS t3, a.state AS t4, a.data AS t5,
+		a.secret AS secret, a.counter AS n1, a.last_used_at AS n2, a.expires_at AS n3, a.created_at AS created_at, a.updated_at AS updated_at
+	FROM who JOIN authenticators a ON a.user_id = who.id
+	UNION ALL
+	SELECT 2, CAST(i.id AS text), i.kind, i.value, '', '', '', NULL, i.verified_at, 0, 0, i.created_at, i.updated_at
+	FROM who JOIN identifiers i ON i.user_id = who.id
+	UNION ALL
+	SELECT 1, CAST(u.id AS text), u.status, u.profile, u.metadata, '', '', NULL,
+		CASE WHEN u.mfa_enabled THEN 1 ELSE 0 END, 0, 0, u.created_at, u.updated_at
+	FROM who JOIN users u ON u.id = who.id
+)`
+
+const (
+	partColumns = `parts.part, parts.id, parts.t1, parts.t2, parts.t3, parts.t4, parts.t5, parts.secret,
+		parts.n1, parts.n2, parts.n3, parts.created_at, parts.updated_at`
+	partOrder = ` ORDER BY parts.part, parts.created_at, parts.id`
+)
+
+// Parts of an account.
+const (
+	partUser           = 1
+	partIdentifier     = 2
+	partAuthenticator  = 3
+	authenticatorLabel = "authenticator:" // seal purpose, followed by the method
+)
+
+// accountRows builds an account of the rows of accountParts.
+type accountRows struct {
+	e               *Engine
+	part            number
+	id              text
+	t1, t2, t3      text
+	t4, t5          text
+	secret          []byte
+	n1, n2, n3      number
+	created, edited number
+	account         storage.Account
+}
+
+func (a *accountRows) dest() []any {
+	return []any{&a.part, &a.id, &a.t1, &a.t2, &a.t3, &a.t4, &a.t5, &a.secret, &a.n1, &a.n2, &a.n3, &a.created, &a.edited}
+}
+
+// add takes over the row just scanned.
+func (a *accountRows) add() error {
+	user := a.account.User.ID
+	switch a.part {
+	case partUser:
+		u := storage.User{
+			ID: storage.UserID(a.id), Status: storage.UserStatus(a.t1), MFAEnabled: a.n1 == 1,
+			Metadata: raw(a.t3), CreatedAt: a.created.time(), UpdatedAt: a.edited.time(),
+		}
+		a.account.User = u
+		return decode("profile", a.t2, &a.account.User.Profile)
+	case partIdentifier:
+		a.account.Identifiers = append(a.account.Identifiers, storage.Identifier{
+			ID: storage.IdentifierID(a.id), UserID: user, Kind: storage.IdentifierKind(a.t1), Value: string(a.t2),
+			VerifiedAt: a.n1.time(), CreatedAt: a.created.time(), UpdatedAt: a.edited.time(),
+		})
+	case partAuthenticator:
+		x := storage.Authenticator{
+			ID: storage.AuthenticatorID(a.id), UserID: user, Method: string(a.t1), Name: string(a.t2), Origin: string(a.t3),
+			State: storage.AuthenticatorState(a.t4), Data: raw(a.t5), Counter: int64(a.n1), CreatedAt: a.created.time(),
+			UpdatedAt: a.edited.time(), LastUsedAt: a.n2.time(), ExpiresAt: a.n3.time(),
+		}
+		if err := a.e.openSecret(&x, a.secret); err != nil {
+			return err
+		}
+		a.account.Authenticators = append(a.account.Authenticators, x)
+	}
+	return nil
+}
+
+// found returns the account, or nil where nobody was found.
+func (a *accountRows) found() *storage.Account {
+	if a.account.User.ID == "" {
+		return nil
+	}
+	return &a.account
+}
+
+// openSecret opens an authenticator's secret. One that does not open was changed or
+// moved here from another row: it can not prove anything, and the user's other
+// authenticators go on working.
+func (e *Engine) openSecret(a *storage.Authenticator, sealed []byte) error {
+	plain, err := e.keyring.Open(authenticatorLabel+a.Method, secretRow(a.UserID, a.ID), sealed)
+	if errors.Is(err, seal.ErrTampered) {
+		e.log.Error("sealed secret does not open", "user", string(a.UserID), "authenticator", string(a.ID))
+		a.Broken = true
+		return nil
+	}
+	a.Secret = plain
+	return err
+}
+
+func (e *Engine) sealSecret(a storage.Authenticator) ([]byte, error) {
+	return e.keyring.Seal(authenticatorLabel+a.Method, secretRow(a.UserID, a.ID), a.Secret)
+}
+
+func secretRow(user storage.UserID, id storage.AuthenticatorID) string {
+	return string(user) + "/" + string(id)
+}
+
+// withAccount runs a query whose columns are those of a head followed by
+// partColumns. The head repeats in every row and is scanned once.
+func (q querier) withAccount(query string, args []any, head ...any) (*storage.Account, error) {
+	a := accountRows{e: q.e}
+	first := append(slices.Clone(head), a.dest()...)
+	dest, found := first, false
+	err := q.each(query, args, func(rows *sql.Rows) error {
+		if err := rows.Scan(dest...); err != nil {
+			return err
+		}
+		if !found {
+			found = true
+			dest = slices.Clone(first)
+			for i := range head {
+				dest[i] = skip{}
+			}
+		}
+		return a.add()
+	})
+	if err == nil && !found {
+		err = storage.ErrNotFound
+	}
+	return a.found(), err
+}
+
+// Account implements storage.Users.
+func (e *Engine) Account(ctx context.Context, id storage.UserID) (storage.Account, error) {
+	return e.account(ctx, "SELECT u.id FROM users u WHERE u.id = ?", ref(id))
+}
+
+// AccountByIdentifier implements storage.Users.
+func (e *Engine) AccountByIdentifier(ctx context.Context, value string) (storage.Account, error) {
+	if !plain(value) {
+		return storage.Account{}, storage.ErrNotFound
+	}
+	return e.account(ctx, "SELECT i.user_id FROM identifiers i WHERE i.value = ?", value)
+}
+
+// AccountByAuthenticator implements storage.Users.
+func (e *Engine) AccountByAuthenticator(ctx context.Context, id storage.AuthenticatorID) (storage.Account, error) {
+	return e.account(ctx, "SELECT a.user_id FROM authenticators a WHERE a.id = ?", ref(id))
+}
+
+func (e *Engine) account(ctx context.Context, who string, arg any) (storage.Account, error) {
+	query := strings.Join([]string{"WITH who (id) AS (", who, "), ", accountParts,
+		" SELECT ", partColumns, " FROM parts", partOrder}, "")
+	var out storage.Account
+	err := e.read(ctx, "read account", func(q querier) error {
+		a, err := q.withAccount(query, []any{arg})
+		if err == nil {
+			out = *a
+		}
+		return err
+	})
+	return out, err
+}

@@ -1,0 +1,268 @@
+package relational
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"sallyport/storage"
+)
+
+// Purposes of keyed hashes and of sealed columns.
+const (
+	requestLabel  = "request"
+	trackLabel    = "track"
+	exchangeLabel = "exchange"
+	statusLabel   = "status"
+	codeLabel     = "code"
+	tokenLabel    = "jti"
+	outboxLabel   = "outbox"
+)
+
+// maxFactors bounds how much one request may gather, in bytes.
+const maxFactors = 16 << 10
+
+const requestColumns = `hash, client_id, params, browser, state, version, subject, factors, session_id, consent,
+	show_recovery, track, track_request, initiations, requested_at, expires_at, updated_at`
+
+// requestHead is requestColumns as "h", with texts where PostgreSQL has a UUID.
+const requestHead = `h.hash, h.client_id, h.params, h.browser, h.state, h.version, CAST(h.subject AS text), h.factors,
+	CAST(h.session_id AS text), h.consent, h.show_recovery, h.track, h.track_request, h.initiations,
+	h.requested_at, h.expires_at, h.updated_at`
+
+// OpenRequest implements storage.AuthRequests.
+func (e *Engine) OpenRequest(ctx context.Context, r storage.AuthRequest) error {
+	hash := e.keyring.Hash(requestLabel, string(r.ID))
+	// The parameters may hold an id_token_hint: they are sealed like any token.
+	params, err := e.keyring.Seal(requestLabel, hex.EncodeToString(hash), []byte(encode(r.Params)))
+	if err != nil {
+		return err
+	}
+	if r.State == "" {
+		r.State = storage.RequestOpen
+	}
+	return e.write(ctx, "open request", func(q querier) error {
+		in := insertInto("auth_requests (" + requestColumns + ")")
+		in.add(blob(hash), clean(r.ClientID), blob(params), blob(r.Browser), string(r.State), r.Version, ref(r.Subject),
+			factorLines(r.Factors), ref(r.Session), list(r.Consent), r.ShowRecovery, blob(r.Track), nil, int64(r.Initiations),
+			micro(r.RequestedAt), micro(r.ExpiresAt), micro(r.UpdatedAt))
+		return in.run(q, "")
+	})
+}
+
+// Request implements storage.AuthRequests.
+func (e *Engine) Request(ctx context.Context, id storage.RequestID, identifier string, now time.Time) (storage.AuthRequest, *storage.Account, error) {
+	if !plain(identifier) {
+		identifier = ""
+	}
+	r, account, err := e.request(ctx, "hash", e.keyring.Hashes(requestLabel, string(id)), identifier, now)
+	r.ID = id
+	if err != nil {
+		return storage.AuthRequest{}, nil, err
+	}
+	return r, account, nil
+}
+
+// RequestByTrack implements storage.AuthRequests.
+func (e *Engine) RequestByTrack(ctx context.Context, id storage.TrackID, now time.Time) (storage.AuthRequest, *storage.Account, error) {
+	return e.request(ctx, "track", e.keyring.Hashes(trackLabel, string(id)), "", now)
+}
+
+func (e *Engine) request(ctx context.Context, column string, hashes [][]byte, identifier string, now time.Time) (storage.AuthRequest, *storage.Account, error) {
+	query := `WITH h AS (SELECT ` + requestColumns + ` FROM auth_requests WHERE ` + column + ` IN ? AND expires_at > ?),
+		who (id) AS (SELECT COALESCE(h.subject, (SELECT i.user_id FROM identifiers i WHERE i.value = ?)) FROM h), ` + accountParts + `
+		SELECT ` + requestHead + `, ` + partColumns + ` FROM h LEFT JOIN parts ON TRUE` + partOrder
+	var row requestRow
+	var account *storage.Account
+	err := e.read(ctx, "read request", func(q querier) error {
+		var err error
+		account, err = q.withAccount(query, []any{hashes, micro(now), identifier}, row.dest()...)
+		return err
+	})
+	if err != nil {
+		return storage.AuthRequest{}, nil, err
+	}
+	r, err := row.record(e)
+	return r, account, err
+}
+
+type requestRow struct {
+	hash, params, browser, track, trackRequest []byte
+	client, state, subject, factors            text
+	session, consent                           text
+	version, initiations                       number
+	requested, expires, updated                number
+	showRecovery                               bool
+}
+
+func (r *requestRow) dest() []any {
+	return []any{&r.hash, &r.client, &r.params, &r.browser, &r.state, &r.version, &r.subject, &r.factors, &r.session, &r.consent,
+		&r.showRecovery, &r.track, &r.trackRequest, &r.initiations, &r.requested, &r.expires, &r.updated}
+}
+
+func (r *requestRow) record(e *Engine) (storage.AuthRequest, error) {
+	out := storage.AuthRequest{
+		ClientID: storage.ClientID(r.client), Browser: r.browser, State: storage.RequestState(r.state), Version: int64(r.version),
+		Subject: storage.UserID(r.subject), Session: storage.SessionID(r.session), ShowRecovery: r.showRecovery, Track: r.track,
+		Initiations: int(r.initiations), RequestedAt: r.requested.time(), ExpiresAt: r.expires.time(), UpdatedAt: r.updated.time(),
+	}
+	params, err := e.keyring.Open(requestLabel, hex.EncodeToString(r.hash), r.params)
+	if err != nil {
+		return out, err
+	}
+	var values url.Values
+	if err := decode("params", text(params), &values); err != nil {
+		return out, err
+	}
+	out.Params = values
+	if out.Factors, err = factorsOf(r.factors); err != nil {
+		return out, err
+	}
+	if r.track != nil {
+		id, err := e.keyring.Open(trackLabel, hex.EncodeToString(r.track), r.trackRequest)
+		if err != nil {
+			return out, err
+		}
+		out.ID = storage.RequestID(id)
+	}
+	return out, decode("consent", r.consent, &out.Consent)
+}
+
+// factorLines writes factors one a line, so that a proof is added by appending one.
+func factorLines(fs []storage.Factor) string {
+	var b strings.Builder
+	for _, f := range fs {
+		f.At = at(micro(f.At))
+		b.WriteString(encode(f) + "\n")
+	}
+	return b.String()
+}
+
+// factorsOf reads the lines; a later proof of an authenticator replaces an earlier one.
+func factorsOf(lines text) ([]storage.Factor, error) {
+	var out []storage.Factor
+	for line := range strings.Lines(string(lines)) {
+		var f storage.Factor
+		if err := json.Unmarshal([]byte(line), &f); err != nil {
+			return nil, err
+		}
+		out = slices.DeleteFunc(out, func(o storage.Factor) bool {
+			return o.Method == f.Method && o.Authenticator == f.Authenticator
+		})
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+// list writes a list that may be nil, which is not the same as empty.
+func list(values []string) string {
+	if values == nil {
+		return ""
+	}
+	return encode(values)
+}
+
+// BindRequest implements storage.AuthRequests.
+func (e *Engine) BindRequest(ctx context.Context, id storage.RequestID, browser []byte, now time.Time) error {
+	return e.write(ctx, "bind request", func(q querier) error {
+		return q.spend(`UPDATE auth_requests SET browser = ?, version = version + 1, updated_at = ?
+			WHERE hash IN ? AND browser IS NULL AND state = 'open' AND expires_at > ?`,
+			blob(browser), micro(now), e.keyring.Hashes(requestLabel, string(id)), micro(now))
+	})
+}
+
+// ChangeRequest implements storage.AuthRequests.
+func (e *Engine) ChangeRequest(ctx context.Context, c storage.RequestChange, events []storage.Event) error {
+	if len(events) == 0 {
+		return e.write(ctx, "change request", func(q querier) error { return q.changeRequest(c) })
+	}
+	return e.step(ctx, "change request", func(q querier) error {
+		if err := q.changeRequest(c); err != nil {
+			return err
+		}
+		return q.putEvents(events)
+	})
+}
+
+// changeRequest is one compare-and-set on the version that was read.
+func (q querier) changeRequest(c storage.RequestChange) error {
+	var set assignments
+	set.add("version = version + 1")
+	set.add("updated_at = ?", micro(c.Now))
+	if c.Restart {
+		set.add("session_id = NULL")
+		set.add("show_recovery = ?", c.ShowRecovery != nil && *c.ShowRecovery)
+	} else if c.ShowRecovery != nil {
+		set.add("show_recovery = ?", *c.ShowRecovery)
+	}
+	if c.Restart || c.Subject != "" {
+		set.add("subject = ?", ref(c.Subject))
+	}
+	switch {
+	case c.Restart && c.Factor != nil:
+		set.add("factors = ?", factorLines([]storage.Factor{*c.Factor}))
+	case c.Restart:
+		set.add("factors = ''")
+	case c.Factor != nil:
+		set.add("factors = factors || ?", factorLines([]storage.Factor{*c.Factor}))
+	}
+	if c.Restart || c.Consent != nil {
+		set.add("consent = ?", list(c.Consent))
+	}
+	if err := q.track(c, &set); err != nil {
+		return err
+	}
+	if c.State != "" {
+		set.add("state = ?", string(c.State))
+	}
+	where := " WHERE hash IN ? AND state = 'open' AND version = ? AND expires_at > ?"
+	args := append(set.args, q.e.keyring.Hashes(requestLabel, string(c.ID)), c.Version, micro(c.Now))
+	if c.Factor != nil {
+		where += " AND length(factors) < ?"
+		args = append(args, maxFactors)
+	}
+	if c.Subject != "" {
+		if ref(c.Subject) == nil {
+			return storage.ErrConflict
+		}
+		if !c.Restart {
+			where += " AND (subject IS NULL OR subject = ?)"
+			args = append(args, ref(c.Subject))
+		}
+	}
+	return q.spend("UPDATE auth_requests SET "+strings.Join(set.parts, ", ")+where, args...)
+}
+
+// track keeps the hash of a TrackID, and sealed beside it the RequestID it leads to.
+func (q querier) track(c storage.RequestChange, set *assignments) error {
+	if c.Track == "" {
+		if c.Restart {
+			set.add("track = NULL, track_request = NULL")
+		}
+		return nil
+	}
+	hash := q.e.keyring.Hash(trackLabel, string(c.Track))
+	id, err := q.e.keyring.Seal(trackLabel, hex.EncodeToString(hash), []byte(c.ID))
+	if err != nil {
+		return err
+	}
+	set.add("track = ?, track_request = ?, expires_at = ?", blob(hash), blob(id), micro(c.TrackUntil))
+	return nil
+}
+
+// assignments collects the SET part of an UPDATE.
+type assignments struct {
+	parts []string
+	args  []any
+}
+
+func (a *assignments) add(part string, args ...any) {
+	a.parts = append(a.parts, part)
+	a.args = append(a.args, args...)
+}
+
+func joined(a assignments, separator string) string { return strings.Join(a.parts, separator) }

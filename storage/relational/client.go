@@ -1,0 +1,198 @@
+package relational
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"sallyport/storage"
+)
+
+// Names of the version counters.
+const (
+	clientsVersion = "clients"
+	keysVersion    = "keys"
+)
+
+// Client implements storage.Clients.
+func (e *Engine) Client(ctx context.Context, id storage.ClientID) (storage.Client, error) {
+	if !plain(id) {
+		return storage.Client{}, storage.ErrNotFound
+	}
+	var document text
+	err := e.read(ctx, "read client", func(q querier) error {
+		return q.one("SELECT document FROM clients WHERE id = ?", []any{string(id)}, &document)
+	})
+	if err != nil {
+		return storage.Client{}, err
+	}
+	var c storage.Client
+	err = decode("client", document, &c)
+	return c, err
+}
+
+// ListClients implements storage.Clients.
+func (e *Engine) ListClients(ctx context.Context) ([]storage.Client, error) {
+	var out []storage.Client
+	err := e.read(ctx, "list clients", func(q querier) error {
+		out = nil
+		return q.each("SELECT document FROM clients ORDER BY id", nil, func(rows *sql.Rows) error {
+			var document text
+			if err := rows.Scan(&document); err != nil {
+				return err
+			}
+			var c storage.Client
+			err := decode("client", document, &c)
+			out = append(out, c)
+			return err
+		})
+	})
+	return out, err
+}
+
+// PutClient implements storage.Clients.
+func (e *Engine) PutClient(ctx context.Context, c storage.Client, events []storage.Event) error {
+	c.CreatedAt, c.UpdatedAt = at(micro(c.CreatedAt)), at(micro(c.UpdatedAt))
+	return e.step(ctx, "put client", func(q querier) error {
+		_, err := q.exec(`INSERT INTO clients (id, document, updated_at) VALUES (?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET document = excluded.document, updated_at = excluded.updated_at`,
+			string(c.ID), encode(c), micro(c.UpdatedAt))
+		if err != nil {
+			return err
+		}
+		return q.changed(clientsVersion, events)
+	})
+}
+
+// changed moves a version counter and writes the audit lines of the change.
+func (q querier) changed(version string, events []storage.Event) error {
+	if err := q.change("UPDATE versions SET value = value + 1 WHERE name = ?", version); err != nil {
+		return err
+	}
+	return q.putEvents(events)
+}
+
+// deleteBatch is how many rows one transaction removes of something large.
+const deleteBatch = 1000
+
+// DeleteClient implements storage.Clients. A client may have millions of grants:
+// they go in batches first, and what came meanwhile goes with the client itself.
+func (e *Engine) DeleteClient(ctx context.Context, id storage.ClientID, events []storage.Event) error {
+	if _, err := e.Client(ctx, id); err != nil {
+		return err
+	}
+	for more := true; more; {
+		err := e.write(ctx, "delete grants", func(q querier) error {
+			n, err := q.exec("DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE client_id = ? LIMIT ?)", string(id), deleteBatch)
+			more = n == deleteBatch
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return e.step(ctx, "delete client", func(q querier) error {
+		if err := q.change("DELETE FROM clients WHERE id = ?", string(id)); err != nil {
+			return err
+		}
+		for _, text := range []string{
+			"DELETE FROM consents WHERE client_id = ?",
+			"DELETE FROM codes WHERE client_id = ?",
+			"DELETE FROM grants WHERE client_id = ?",
+		} {
+			if _, err := q.exec(text, string(id)); err != nil {
+				return err
+			}
+		}
+		return q.changed(clientsVersion, events)
+	})
+}
+
+// Versions implements storage.Clients.
+func (e *Engine) Versions(ctx context.Context) (map[string]int64, error) {
+	out := map[string]int64{}
+	err := e.read(ctx, "read versions", func(q querier) error {
+		return q.each("SELECT name, value FROM versions", nil, func(rows *sql.Rows) error {
+			var name text
+			var value int64
+			err := rows.Scan(&name, &value)
+			out[string(name)] = value
+			return err
+		})
+	})
+	return out, err
+}
+
+func (q querier) putConsent(c storage.Consent) error {
+	_, err := q.exec(`INSERT INTO consents (user_id, client_id, scopes, granted_at) VALUES (?, ?, ?, ?)
+		ON CONFLICT (user_id, client_id) DO UPDATE SET scopes = excluded.scopes, granted_at = excluded.granted_at`,
+		ref(c.UserID), clean(c.ClientID), list(c.Scopes), micro(c.GrantedAt))
+	return err
+}
+
+// Consent implements storage.Clients.
+func (e *Engine) Consent(ctx context.Context, user storage.UserID, client storage.ClientID) (storage.Consent, error) {
+	if !plain(client) {
+		return storage.Consent{}, storage.ErrNotFound
+	}
+	found, err := e.consents(ctx, "user_id = ? AND client_id = ?", ref(user), string(client))
+	if err != nil {
+		return storage.Consent{}, err
+	}
+	if len(found) == 0 {
+		return storage.Consent{}, storage.ErrNotFound
+	}
+	return found[0], nil
+}
+
+// ConsentsOf implements storage.Clients.
+func (e *Engine) ConsentsOf(ctx context.Context, user storage.UserID) ([]storage.Consent, error) {
+	return e.consents(ctx, "user_id = ?", ref(user))
+}
+
+func (e *Engine) consents(ctx context.Context, where string, args ...any) ([]storage.Consent, error) {
+	query := "SELECT CAST(user_id AS text), client_id, scopes, granted_at FROM consents WHERE " + where + " ORDER BY client_id"
+	var out []storage.Consent
+	err := e.read(ctx, "read consents", func(q querier) error {
+		out = nil
+		return q.each(query, args, func(rows *sql.Rows) error {
+			var user, client, scopes text
+			var granted number
+			if err := rows.Scan(&user, &client, &scopes, &granted); err != nil {
+				return err
+			}
+			c := storage.Consent{UserID: storage.UserID(user), ClientID: storage.ClientID(client), GrantedAt: granted.time()}
+			err := decode("scopes", scopes, &c.Scopes)
+			out = append(out, c)
+			return err
+		})
+	})
+	return out, err
+}
+
+// WithdrawConsent implements storage.Clients. Where a client is excused from asking
+// there is no consent to remove, but there are grants to end.
+func (e *Engine) WithdrawConsent(ctx context.Context, user storage.UserID, client storage.ClientID, now time.Time, events []storage.Event) error {
+	if !plain(client) {
+		return storage.ErrNotFound
+	}
+	return e.step(ctx, "withdraw consent", func(q querier) error {
+		consents, err := q.exec("DELETE FROM consents WHERE user_id = ? AND client_id = ?", ref(user), string(client))
+		if err != nil {
+			return err
+		}
+		codes, err := q.exec("UPDATE codes SET used_at = ? WHERE user_id = ? AND client_id = ? AND used_at = 0", micro(now), ref(user), string(client))
+		if err != nil {
+			return err
+		}
+		grants, err := q.exec(`UPDATE grants SET revoked_at = ?, revoke_reason = 'consent'
+			WHERE user_id = ? AND client_id = ? AND revoked_at = 0`, micro(now), ref(user), string(client))
+		if err != nil {
+			return err
+		}
+		if consents+codes+grants == 0 {
+			return storage.ErrNotFound
+		}
+		return q.putEvents(events)
+	})
+}

@@ -1,0 +1,116 @@
+package relational
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"gorm.io/gorm"
+
+	"sallyport/storage"
+	"sallyport/storage/seal"
+)
+
+// Options are the engine's settings.
+type Options struct {
+	MaxConns int          // connections to the database; 0: 16
+	Logger   *slog.Logger // nil: nothing is logged
+}
+
+// Engine is a storage.Store over one database.
+type Engine struct {
+	db      *gorm.DB
+	pool    *sql.DB
+	close   func() error
+	keyring *seal.Keyring
+	log     *slog.Logger
+	dialect dialect
+	// schema opens the pool migrations run on. A function holds the address, so that
+	// nothing that prints an Engine prints the password in it.
+	schema func() (schemaPool, error)
+	slots  chan struct{} // one for each connection
+	writer chan struct{} // SQLite has one writer; nil on PostgreSQL
+
+	statements, commits atomic.Int64
+}
+
+var _ storage.Store = (*Engine)(nil)
+
+type dialect string
+
+const (
+	postgresDialect dialect = "postgres"
+	sqliteDialect   dialect = "sqlite"
+)
+
+const defaultConns = 16
+
+// Open connects to "postgres://..." or "sqlite:PATH". It does not migrate. Without
+// keys in the keyring nothing that needs a hash can be written or found.
+func Open(ctx context.Context, dsn string, keyring *seal.Keyring, o Options) (*Engine, error) {
+	if o.MaxConns <= 0 {
+		o.MaxConns = defaultConns
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	e := &Engine{keyring: keyring, log: o.Logger, slots: make(chan struct{}, o.MaxConns)}
+	var err error
+	switch {
+	case strings.HasPrefix(dsn, "postgres://"), strings.HasPrefix(dsn, "postgresql://"):
+		err = e.openPostgres(ctx, dsn, o)
+	case strings.HasPrefix(dsn, "sqlite:"):
+		err = e.openSQLite(ctx, strings.TrimPrefix(dsn, "sqlite:"), o)
+	default:
+		err = errors.New("want postgres://... or sqlite:PATH")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	return e, nil
+}
+
+func gormConfig(log *slog.Logger) *gorm.Config {
+	return &gorm.Config{
+		SkipDefaultTransaction: true,
+		TranslateError:         true,
+		DisableAutomaticPing:   true,
+		NowFunc:                func() time.Time { return time.Time{} }, // an engine has no clock
+		Logger:                 slowLog{log: log},
+	}
+}
+
+// Close ends all connections.
+func (e *Engine) Close() error {
+	if err := e.close(); err != nil {
+		return fmt.Errorf("close database: %w", err)
+	}
+	return nil
+}
+
+// Stats says what the engine sent to its database since Open.
+type Stats struct {
+	Statements int64 // without BEGIN, COMMIT and ROLLBACK
+	Commits    int64 // transactions and single writes
+}
+
+// Stats returns the counts so far.
+func (e *Engine) Stats() Stats {
+	return Stats{Statements: e.statements.Load(), Commits: e.commits.Load()}
+}
+
+// Clock returns the database's time.
+func (e *Engine) Clock(ctx context.Context) (time.Time, error) {
+	query := `SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS bigint)`
+	if e.dialect == sqliteDialect {
+		query = `SELECT CAST(unixepoch('subsec') * 1000000 AS integer)`
+	}
+	var now int64
+	err := e.read(ctx, "clock", func(q querier) error { return q.one(query, nil, &now) })
+	return at(now), err
+}

@@ -1,0 +1,109 @@
+package relational
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"sallyport/storage"
+)
+
+// rowsPerInsert keeps multi-row inserts under the parameter limits of both databases.
+const rowsPerInsert = 500
+
+// line is an audit event as it is kept, hashed and chained: one way to write it.
+type line struct {
+	ID            storage.EventID   `json:"id"`
+	At            int64             `json:"at"` // Unix microseconds
+	Kind          string            `json:"kind"`
+	Outcome       string            `json:"outcome,omitempty"`
+	Actor         string            `json:"actor,omitempty"`
+	UserID        storage.UserID    `json:"user_id,omitempty"`
+	ClientID      storage.ClientID  `json:"client_id,omitempty"`
+	SessionID     storage.SessionID `json:"session_id,omitempty"`
+	GrantID       storage.GrantID   `json:"grant_id,omitempty"`
+	Address       string            `json:"address,omitempty"`
+	UserAgent     string            `json:"user_agent,omitempty"`
+	CorrelationID string            `json:"correlation_id,omitempty"`
+	Detail        map[string]string `json:"detail,omitempty"`
+}
+
+func canonical(e storage.Event) string {
+	return encode(line{
+		e.ID, micro(e.At), e.Kind, e.Outcome, e.Actor, e.UserID, e.ClientID, e.SessionID, e.GrantID,
+		e.Address, e.UserAgent, e.CorrelationID, e.Detail,
+	})
+}
+
+// putEvents writes audit lines in one statement. A line that is there already is
+// left as it is, so that a journal may repeat what it could not see acknowledged.
+func (q querier) putEvents(events []storage.Event) error {
+	for part := range slices.Chunk(events, rowsPerInsert) {
+		in := insertInto("events (id, at, kind, user_id, client_id, canonical)")
+		for _, e := range part {
+			in.add(ref(e.ID), micro(e.At), clean(e.Kind), ref(e.UserID), clean(e.ClientID), canonical(e))
+		}
+		if err := in.run(q, "ON CONFLICT (id) DO NOTHING"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AppendEvents implements storage.Events.
+func (e *Engine) AppendEvents(ctx context.Context, events []storage.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	if len(events) <= rowsPerInsert {
+		return e.write(ctx, "append events", func(q querier) error { return q.putEvents(events) })
+	}
+	return e.step(ctx, "append events", func(q querier) error { return q.putEvents(events) })
+}
+
+// ListEvents implements storage.Events.
+func (e *Engine) ListEvents(ctx context.Context, f storage.EventFilter) ([]storage.Event, error) {
+	where, args := []string{"1 = 1"}, []any{}
+	only := func(set bool, condition string, value any) {
+		if set {
+			where, args = append(where, condition), append(args, value)
+		}
+	}
+	only(f.UserID != "", "user_id = ?", ref(f.UserID))
+	only(f.ClientID != "", "client_id = ?", clean(f.ClientID))
+	only(f.Kind != "", "kind = ?", clean(f.Kind))
+	only(!f.From.IsZero(), "at >= ?", micro(f.From))
+	only(!f.To.IsZero(), "at < ?", micro(f.To))
+	only(f.Before != "", "id < ?", ref(f.Before))
+	query := "SELECT canonical FROM events WHERE " + strings.Join(where, " AND ") + " ORDER BY id DESC LIMIT ?"
+	args = append(args, page(f.Limit))
+	var out []storage.Event
+	err := e.read(ctx, "list events", func(q querier) error {
+		out = nil
+		return q.each(query, args, func(rows *sql.Rows) error {
+			var s text
+			if err := rows.Scan(&s); err != nil {
+				return err
+			}
+			event, err := eventOf(s)
+			out = append(out, event)
+			return err
+		})
+	})
+	return out, err
+}
+
+func eventOf(s text) (storage.Event, error) {
+	var l line
+	err := decode("event", s, &l)
+	return storage.Event{
+		ID: l.ID, At: at(l.At), Kind: l.Kind, Outcome: l.Outcome, Actor: l.Actor, UserID: l.UserID,
+		ClientID: l.ClientID, SessionID: l.SessionID, GrantID: l.GrantID, Address: l.Address,
+		UserAgent: l.UserAgent, CorrelationID: l.CorrelationID, Detail: l.Detail, Canonical: json.RawMessage(s),
+	}, err
+}
+
+// page bounds how many rows a list returns.
+func page(limit int) int { return min(max(limit, 1), 1000) }

@@ -1,0 +1,238 @@
+package relational
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"sallyport/storage"
+)
+
+const (
+	codeColumns  = "hash, grant_id, client_id, user_id, session_id, auth, params, created_at, expires_at, used_at"
+	grantColumns = `id, client_id, user_id, session_id, auth, offline, refreshable, generation, rotated_at, refresh_until,
+		expires_at, created_at, revoked_at, revoke_reason, sweep_at`
+	grantHead = `CAST(g.id AS text), g.auth, g.offline, g.refreshable, g.generation, g.rotated_at, g.refresh_until,
+		g.expires_at, g.created_at, g.revoked_at, g.revoke_reason`
+	// What decides whether a grant still counts: its user, the user's names, its session.
+	standingColumns = `CAST(u.id AS text), u.status, u.mfa_enabled, u.profile, u.metadata, u.created_at, u.updated_at, s.ended_at,
+		CAST(i.id AS text), i.kind, i.value, i.verified_at, i.created_at, i.updated_at`
+	standingJoins = ` LEFT JOIN users u ON u.id = g.user_id LEFT JOIN sessions s ON s.id = g.session_id
+		LEFT JOIN identifiers i ON i.user_id = g.user_id`
+	standingOrder = ` ORDER BY i.created_at, i.id`
+	// keepGrant is how long a row outlives its refresh token: longer than any access token.
+	keepGrant = 24 * time.Hour
+)
+
+// inMicroseconds cuts the times inside an authorization to what is kept.
+func inMicroseconds(a storage.Authorization) storage.Authorization {
+	a.AuthTime, a.RequestedAt = at(micro(a.AuthTime)), at(micro(a.RequestedAt))
+	return a
+}
+
+func (q querier) putCode(c storage.Code) error {
+	a := inMicroseconds(c.Authorization)
+	in := insertInto("codes (" + codeColumns + ")")
+	in.add(blob(q.e.keyring.Hash(codeLabel, c.Code)), ref(c.GrantID), clean(a.ClientID), ref(a.UserID), ref(a.SessionID), encode(a),
+		encode(c.Params), micro(c.CreatedAt), micro(c.ExpiresAt), micro(c.UsedAt))
+	return in.run(q, "")
+}
+
+func (q querier) putGrant(g storage.Grant) error {
+	a := inMicroseconds(g.Authorization)
+	last := g.CreatedAt
+	for _, t := range []time.Time{g.RefreshUntil, g.ExpiresAt} {
+		if t.After(last) {
+			last = t
+		}
+	}
+	in := insertInto("grants (" + grantColumns + ")")
+	in.add(ref(g.ID), clean(a.ClientID), ref(a.UserID), ref(a.SessionID), encode(a), g.Offline, g.Refreshable, g.Generation,
+		micro(g.RotatedAt), micro(g.RefreshUntil), micro(g.ExpiresAt), micro(g.CreatedAt), micro(g.RevokedAt), clean(g.RevokeReason),
+		micro(last.Add(keepGrant)))
+	return in.run(q, "")
+}
+
+// Code implements storage.Grants.
+func (e *Engine) Code(ctx context.Context, code string, now time.Time) (storage.CodeStanding, error) {
+	const query = `SELECT CAST(g.grant_id AS text), g.auth, g.params, g.created_at, g.expires_at, g.used_at, ` + standingColumns +
+		` FROM codes g` + standingJoins + ` WHERE g.hash IN ? AND g.expires_at > ?` + standingOrder
+	var grant, auth, params text
+	var created, expires, used number
+	out := storage.CodeStanding{}
+	var row standingRow
+	err := e.read(ctx, "read code", func(q querier) error {
+		return q.standing(query, []any{e.keyring.Hashes(codeLabel, code), micro(now)}, &row,
+			&grant, &auth, &params, &created, &expires, &used)
+	})
+	if err != nil {
+		return out, err
+	}
+	out.Code = storage.Code{
+		Code: code, GrantID: storage.GrantID(grant), CreatedAt: created.time(), ExpiresAt: expires.time(), UsedAt: used.time(),
+	}
+	out.Account, out.SessionEnded = row.account, row.ended != 0
+	if err := decode("code parameters", params, &out.Code.Params); err != nil {
+		return out, err
+	}
+	return out, decode("authorization", auth, &out.Code.Authorization)
+}
+
+// RedeemCode implements storage.Grants.
+func (e *Engine) RedeemCode(ctx context.Context, r storage.Redemption) error {
+	return e.step(ctx, "redeem code", func(q querier) error {
+		err := q.spend("UPDATE codes SET used_at = ? WHERE hash IN ? AND used_at = 0 AND expires_at > ?",
+			micro(r.Now), e.keyring.Hashes(codeLabel, r.Code), micro(r.Now))
+		if err != nil {
+			return err
+		}
+		if err := q.putGrant(r.Grant); err != nil {
+			return err
+		}
+		return q.putEvents(r.Events)
+	})
+}
+
+// Grant implements storage.Grants.
+func (e *Engine) Grant(ctx context.Context, id storage.GrantID) (storage.Standing, error) {
+	const query = `SELECT ` + grantHead + `, ` + standingColumns + ` FROM grants g` + standingJoins + ` WHERE g.id = ?` + standingOrder
+	var grant grantRow
+	var row standingRow
+	err := e.read(ctx, "read grant", func(q querier) error {
+		return q.standing(query, []any{ref(id)}, &row, grant.dest()...)
+	})
+	if err != nil {
+		return storage.Standing{}, err
+	}
+	g, err := grant.record()
+	return storage.Standing{Grant: g, Account: row.account, SessionEnded: row.ended != 0}, err
+}
+
+// RotateRefresh implements storage.Grants.
+func (e *Engine) RotateRefresh(ctx context.Context, r storage.Rotation) error {
+	return e.step(ctx, "rotate refresh token", func(q querier) error {
+		err := q.spend(`UPDATE grants SET generation = generation + 1, rotated_at = ?, refresh_until = ?
+			WHERE id = ? AND generation = ? AND revoked_at = 0 AND refreshable
+			AND (refresh_until = 0 OR refresh_until > ?) AND (expires_at = 0 OR expires_at > ?)`,
+			micro(r.Now), micro(r.Until), ref(r.ID), r.Generation, micro(r.Now), micro(r.Now))
+		if err != nil {
+			return err
+		}
+		return q.putEvents(r.Events)
+	})
+}
+
+// RevokeGrant implements storage.Grants. The audit lines are written even where
+// there is nothing left to end: a second use of a code is news in any case.
+func (e *Engine) RevokeGrant(ctx context.Context, id storage.GrantID, reason string, now time.Time, events []storage.Event) error {
+	return e.step(ctx, "revoke grant", func(q querier) error {
+		_, err := q.exec("UPDATE grants SET revoked_at = ?, revoke_reason = ? WHERE id = ? AND revoked_at = 0",
+			micro(now), clean(reason), ref(id))
+		if err != nil {
+			return err
+		}
+		return q.putEvents(events)
+	})
+}
+
+// GrantsOf implements storage.Grants.
+func (e *Engine) GrantsOf(ctx context.Context, user storage.UserID, now time.Time) ([]storage.Grant, error) {
+	const query = `SELECT ` + grantHead + ` FROM grants g LEFT JOIN sessions s ON s.id = g.session_id
+		WHERE g.user_id = ? AND g.revoked_at = 0 AND g.sweep_at > ?
+		AND (NOT g.refreshable OR g.refresh_until = 0 OR g.refresh_until > ?) AND (g.expires_at = 0 OR g.expires_at > ?)
+		AND (g.offline OR COALESCE(s.ended_at, 0) = 0) ORDER BY g.created_at DESC, g.id DESC`
+	var out []storage.Grant
+	err := e.read(ctx, "list grants", func(q querier) error {
+		out = nil
+		return q.each(query, []any{ref(user), micro(now), micro(now), micro(now)}, func(rows *sql.Rows) error {
+			var row grantRow
+			if err := rows.Scan(row.dest()...); err != nil {
+				return err
+			}
+			g, err := row.record()
+			out = append(out, g)
+			return err
+		})
+	})
+	return out, err
+}
+
+// RevokeToken implements storage.Grants.
+func (e *Engine) RevokeToken(ctx context.Context, jti string, until time.Time, events []storage.Event) error {
+	return e.step(ctx, "revoke token", func(q querier) error {
+		_, err := q.exec("INSERT INTO revoked_tokens (hash, expires_at) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING",
+			blob(e.keyring.Hash(tokenLabel, jti)), micro(until))
+		if err != nil {
+			return err
+		}
+		return q.putEvents(events)
+	})
+}
+
+// TokenRevoked implements storage.Grants.
+func (e *Engine) TokenRevoked(ctx context.Context, jti string) (bool, error) {
+	var n number
+	err := e.read(ctx, "read revoked token", func(q querier) error {
+		return q.one("SELECT COUNT(*) FROM revoked_tokens WHERE hash IN ?", []any{e.keyring.Hashes(tokenLabel, jti)}, &n)
+	})
+	return n > 0, err
+}
+
+type grantRow struct {
+	id, auth, reason             text
+	offline, refreshable         bool
+	generation, rotated, refresh number
+	expires, created, revoked    number
+}
+
+func (r *grantRow) dest() []any {
+	return []any{&r.id, &r.auth, &r.offline, &r.refreshable, &r.generation, &r.rotated, &r.refresh, &r.expires, &r.created, &r.revoked, &r.reason}
+}
+
+func (r *grantRow) record() (storage.Grant, error) {
+	g := storage.Grant{
+		ID: storage.GrantID(r.id), Offline: r.offline, Refreshable: r.refreshable, Generation: int64(r.generation),
+		RotatedAt: r.rotated.time(), RefreshUntil: r.refresh.time(), ExpiresAt: r.expires.time(), CreatedAt: r.created.time(),
+		RevokedAt: r.revoked.time(), RevokeReason: string(r.reason),
+	}
+	return g, decode("authorization", r.auth, &g.Authorization)
+}
+
+// standingRow builds the account of standingColumns, a row for each name of the user.
+type standingRow struct {
+	user                       userRow
+	ended                      number
+	id, kind, value            text
+	verified, created, updated number
+	account                    storage.Account
+}
+
+func (q querier) standing(query string, args []any, row *standingRow, head ...any) error {
+	dest := append(head, row.user.dest()...)
+	dest = append(dest, &row.ended, &row.id, &row.kind, &row.value, &row.verified, &row.created, &row.updated)
+	found := false
+	err := q.each(query, args, func(rows *sql.Rows) error {
+		if err := rows.Scan(dest...); err != nil {
+			return err
+		}
+		if !found {
+			found = true
+			user, err := row.user.record()
+			if err != nil {
+				return err
+			}
+			row.account.User = user
+		}
+		if row.id != "" {
+			row.account.Identifiers = append(row.account.Identifiers, storage.Identifier{
+				ID: storage.IdentifierID(row.id), UserID: row.account.User.ID, Kind: storage.IdentifierKind(row.kind), Value: string(row.value),
+				VerifiedAt: row.verified.time(), CreatedAt: row.created.time(), UpdatedAt: row.updated.time(),
+			})
+		}
+		return nil
+	})
+	if err == nil && !found {
+		err = storage.ErrNotFound
+	}
+	return err
+}

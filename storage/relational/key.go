@@ -1,0 +1,67 @@
+package relational
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"sallyport/storage"
+)
+
+const keyColumns = "id, use, alg, kek, sealed, created_at, active_at, retired_at, expires_at"
+
+// Keys implements storage.Keys.
+func (e *Engine) Keys(ctx context.Context, now time.Time) ([]storage.Key, error) {
+	const query = "SELECT " + keyColumns + " FROM keys WHERE expires_at = 0 OR expires_at > ? ORDER BY created_at, id"
+	var out []storage.Key
+	err := e.read(ctx, "read keys", func(q querier) error {
+		out = nil
+		return q.each(query, []any{micro(now)}, func(rows *sql.Rows) error {
+			var id, use, alg, kek text
+			var sealed []byte
+			var created, active, retired, expires number
+			err := rows.Scan(&id, &use, &alg, &kek, &sealed, &created, &active, &retired, &expires)
+			out = append(out, storage.Key{
+				ID: storage.KeyID(id), Use: string(use), Alg: string(alg), KEK: string(kek), Sealed: sealed,
+				CreatedAt: created.time(), ActiveAt: active.time(), RetiredAt: retired.time(), ExpiresAt: expires.time(),
+			})
+			return err
+		})
+	})
+	return out, err
+}
+
+// AddKeys implements storage.Keys. The version counter tells the first keys of a
+// server from all later ones: of two servers that start at once one moves it from
+// zero, the other waits for the row and finds it moved.
+func (e *Engine) AddKeys(ctx context.Context, keys []storage.Key, onlyFirst bool, events []storage.Event) error {
+	move := "UPDATE versions SET value = value + 1 WHERE name = 'keys'"
+	if onlyFirst {
+		move += " AND value = 0"
+	}
+	return e.step(ctx, "add keys", func(q querier) error {
+		if err := q.spend(move); err != nil {
+			return err
+		}
+		in := insertInto("keys (" + keyColumns + ")")
+		for _, k := range keys {
+			in.add(ref(k.ID), k.Use, k.Alg, k.KEK, blob(k.Sealed), micro(k.CreatedAt), micro(k.ActiveAt), micro(k.RetiredAt), micro(k.ExpiresAt))
+		}
+		if err := in.run(q, ""); err != nil {
+			return err
+		}
+		return q.putEvents(events)
+	})
+}
+
+// UpdateKey implements storage.Keys.
+func (e *Engine) UpdateKey(ctx context.Context, k storage.Key, events []storage.Event) error {
+	return e.step(ctx, "update key", func(q querier) error {
+		err := q.change("UPDATE keys SET kek = ?, sealed = ?, active_at = ?, retired_at = ?, expires_at = ? WHERE id = ?",
+			k.KEK, blob(k.Sealed), micro(k.ActiveAt), micro(k.RetiredAt), micro(k.ExpiresAt), ref(k.ID))
+		if err != nil {
+			return err
+		}
+		return q.changed(keysVersion, events)
+	})
+}

@@ -1,0 +1,93 @@
+package relational
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// Migrate brings the schema up to this version, under an advisory lock on
+// PostgreSQL, so that any number of servers may start at once.
+func (e *Engine) Migrate(ctx context.Context) error {
+	return e.migrating(func(p *goose.Provider) error {
+		_, err := p.Up(ctx)
+		return err
+	})
+}
+
+// Unmigrate takes everything away again, data included.
+func (e *Engine) Unmigrate(ctx context.Context) error {
+	return e.migrating(func(p *goose.Provider) error {
+		_, err := p.DownTo(ctx, 0)
+		return err
+	})
+}
+
+// CheckSchema says whether the schema is as old as this version needs it. A newer
+// one is fine: the next version may be serving beside this one.
+func (e *Engine) CheckSchema(ctx context.Context) error {
+	return e.migrating(func(p *goose.Provider) error {
+		pending, err := p.HasPending(ctx)
+		if err == nil && pending {
+			err = errors.New("it is older than this version of Sallyport; migrate it")
+		}
+		return err
+	})
+}
+
+// schemaPool is a pool for migrations, and how they are kept from running twice.
+type schemaPool struct {
+	db      *sql.DB
+	dialect goose.Dialect
+	options []goose.ProviderOption
+	close   func() error
+}
+
+func (e *Engine) migrating(do func(*goose.Provider) error) error {
+	pool, err := e.schema()
+	if err != nil {
+		return fmt.Errorf("schema: %w", err)
+	}
+	defer pool.close()
+	files, err := fs.Sub(migrations, "migrations/"+string(e.dialect))
+	if err != nil {
+		return fmt.Errorf("schema: %w", err)
+	}
+	p, err := goose.NewProvider(pool.dialect, pool.db, files, pool.options...)
+	if err != nil {
+		return fmt.Errorf("schema: %w", err)
+	}
+	if err := do(p); err != nil {
+		return fmt.Errorf("schema: %w", err)
+	}
+	return nil
+}
+
+// postgresSchema opens a pool without a statement timeout, because building an
+// index may take its time, and with an advisory lock, which one server has at once.
+func postgresSchema(dsn string) (schemaPool, error) {
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return schemaPool{}, errors.New("the PostgreSQL address does not parse")
+	}
+	config.RuntimeParams["application_name"] = "sallyport migrate"
+	// A migration that can not get its lock gives up instead of stopping the traffic behind it.
+	config.RuntimeParams["lock_timeout"] = "5000"
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
+	if err != nil {
+		return schemaPool{}, err
+	}
+	db := stdlib.OpenDB(*config)
+	return schemaPool{db, goose.DialectPostgres, []goose.ProviderOption{goose.WithSessionLocker(locker)}, db.Close}, nil
+}

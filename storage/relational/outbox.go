@@ -1,0 +1,105 @@
+package relational
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"slices"
+	"time"
+
+	"sallyport/storage"
+)
+
+const outboxColumns = `id, kind, recipient, template, locale, sealed, created_at, next_at, expires_at, attempts,
+	delivered_at, dead_at, last_error`
+
+const outboxReturned = `CAST(id AS text), kind, recipient, template, locale, sealed, created_at, next_at, expires_at, attempts,
+	delivered_at, dead_at, last_error`
+
+// putMessages writes what is to be sent in the commit of its cause.
+func (q querier) putMessages(messages []storage.Message) error {
+	in := insertInto("outbox (" + outboxColumns + ")")
+	for _, m := range messages {
+		var data []byte
+		if m.Data != nil {
+			data = []byte(encode(m.Data))
+		}
+		sealed, err := q.e.keyring.Seal(outboxLabel, string(m.ID), data)
+		if err != nil {
+			return err
+		}
+		in.add(ref(m.ID), clean(m.Kind), clean(m.Recipient), clean(m.Template), clean(m.Locale), blob(sealed), micro(m.CreatedAt),
+			micro(m.NextAt), micro(m.ExpiresAt), int64(0), int64(0), int64(0), "")
+	}
+	return in.run(q, "")
+}
+
+// LeaseMessages implements storage.Outbox. A lease moves the next try behind its
+// end; of two servers that choose the same row the second finds it moved.
+func (e *Engine) LeaseMessages(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]storage.Message, error) {
+	const due = `delivered_at = 0 AND dead_at = 0 AND next_at <= ? AND (expires_at = 0 OR expires_at > ?)`
+	const query = `UPDATE outbox SET next_at = ?, attempts = attempts + 1
+		WHERE id IN (SELECT id FROM outbox WHERE ` + due + ` ORDER BY next_at LIMIT ?) AND ` + due + ` RETURNING ` + outboxReturned
+	us := micro(now)
+	var out []storage.Message
+	err := e.write(ctx, "lease messages", func(q querier) error {
+		var err error
+		out, err = q.messages(query, micro(now.Add(lease)), us, us, page(limit), us, us)
+		return err
+	})
+	slices.SortFunc(out, func(a, b storage.Message) int { return cmp.Compare(a.ID, b.ID) })
+	return out, err
+}
+
+// SettleMessage implements storage.Outbox.
+func (e *Engine) SettleMessage(ctx context.Context, d storage.Delivery) error {
+	var delivered, dead int64
+	switch {
+	case d.OK:
+		delivered = micro(d.Now)
+	case d.Dead:
+		dead = micro(d.Now)
+	}
+	return e.write(ctx, "settle message", func(q querier) error {
+		return q.spend(`UPDATE outbox SET next_at = CASE WHEN ? THEN ? ELSE next_at END, delivered_at = ?, dead_at = ?, last_error = ?
+			WHERE id = ? AND delivered_at = 0 AND dead_at = 0`,
+			!d.NextAt.IsZero(), micro(d.NextAt), delivered, dead, clean(d.Error), ref(d.ID))
+	})
+}
+
+// ListMessages implements storage.Outbox.
+func (e *Engine) ListMessages(ctx context.Context, limit int) ([]storage.Message, error) {
+	var out []storage.Message
+	err := e.read(ctx, "list messages", func(q querier) error {
+		var err error
+		out, err = q.messages("SELECT "+outboxReturned+" FROM outbox ORDER BY created_at DESC, id DESC LIMIT ?", page(limit))
+		return err
+	})
+	return out, err
+}
+
+func (q querier) messages(query string, args ...any) ([]storage.Message, error) {
+	var out []storage.Message
+	err := q.each(query, args, func(rows *sql.Rows) error {
+		var id, kind, recipient, template, locale, lastError text
+		var sealed []byte
+		var created, next, expires, attempts, delivered, dead number
+		err := rows.Scan(&id, &kind, &recipient, &template, &locale, &sealed, &created, &next, &expires, &attempts, &delivered, &dead, &lastError)
+		if err != nil {
+			return err
+		}
+		m := storage.Message{
+			ID: storage.MessageID(id), Kind: string(kind), Recipient: string(recipient), Template: string(template), Locale: string(locale),
+			CreatedAt: created.time(), NextAt: next.time(), ExpiresAt: expires.time(), Attempts: int(attempts),
+			DeliveredAt: delivered.time(), DeadAt: dead.time(), LastError: string(lastError),
+		}
+		data, err := q.e.keyring.Open(outboxLabel, string(m.ID), sealed)
+		if err != nil {
+			return err
+		}
+		err = decode("message", text(data), &m.Data)
+		out = append(out, m)
+		return err
+	})
+	return out, err
+}

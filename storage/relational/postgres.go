@@ -1,0 +1,70 @@
+package relational
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+)
+
+const (
+	statementTimeout = 3 * time.Second
+	lockTimeout      = 1 * time.Second
+	idleTimeout      = 5 * time.Second
+)
+
+func (e *Engine) openPostgres(ctx context.Context, dsn string, o Options) error {
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return errors.New("the PostgreSQL address does not parse") // the cause would show the password
+	}
+	config.MaxConns = int32(o.MaxConns)
+	config.MaxConnLifetime = 30 * time.Minute
+	config.MaxConnLifetimeJitter = 5 * time.Minute
+	params := config.ConnConfig.RuntimeParams
+	params["application_name"] = "sallyport"
+	params["statement_timeout"] = milliseconds(statementTimeout)
+	params["lock_timeout"] = milliseconds(lockTimeout)
+	params["idle_in_transaction_session_timeout"] = milliseconds(idleTimeout)
+	params["default_transaction_isolation"] = "read committed"
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	e.dialect, e.pool = postgresDialect, stdlib.OpenDBFromPool(pool)
+	e.schema = func() (schemaPool, error) { return postgresSchema(dsn) }
+	e.close = func() error {
+		err := e.pool.Close()
+		pool.Close()
+		return err
+	}
+	e.db, err = gorm.Open(postgres.New(postgres.Config{Conn: e.pool}), gormConfig(e.log))
+	if err == nil {
+		err = e.checkDurability(ctx)
+	}
+	if err != nil {
+		_ = e.close()
+	}
+	return err
+}
+
+// checkDurability refuses a server that acknowledges what it may still lose.
+func (e *Engine) checkDurability(ctx context.Context) error {
+	var setting string
+	if err := e.pool.QueryRowContext(ctx, `SHOW synchronous_commit`).Scan(&setting); err != nil {
+		return fmt.Errorf("ask for synchronous_commit: %w", err)
+	}
+	if strings.EqualFold(setting, "off") {
+		return errors.New("synchronous_commit is off: a crash would bring spent codes back; switch it on")
+	}
+	return nil
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

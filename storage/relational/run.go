@@ -1,0 +1,170 @@
+package relational
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"gorm.io/gorm"
+
+	"sallyport/storage"
+)
+
+const (
+	slotWait   = 2 * time.Second
+	maxRetries = 3
+)
+
+// querier sends statements, inside or outside a transaction.
+type querier struct {
+	e  *Engine
+	db *gorm.DB
+}
+
+// exec runs a statement and returns how many rows it changed.
+func (q querier) exec(text string, args ...any) (int64, error) {
+	q.e.statements.Add(1)
+	res := q.db.Exec(text, args...)
+	return res.RowsAffected, res.Error
+}
+
+// spend runs a conditional write. No row means that the old state was not there.
+func (q querier) spend(text string, args ...any) error {
+	n, err := q.exec(text, args...)
+	if err == nil && n == 0 {
+		return storage.ErrConflict
+	}
+	return err
+}
+
+// change runs a write to a record that must exist.
+func (q querier) change(text string, args ...any) error {
+	n, err := q.exec(text, args...)
+	if err == nil && n == 0 {
+		return storage.ErrNotFound
+	}
+	return err
+}
+
+// each calls scan for every row of a query.
+func (q querier) each(text string, args []any, scan func(*sql.Rows) error) error {
+	q.e.statements.Add(1)
+	rows, err := q.db.Raw(text, args...).Rows()
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// one reads the only row of a query.
+func (q querier) one(text string, args []any, dest ...any) error {
+	found := false
+	err := q.each(text, args, func(rows *sql.Rows) error {
+		found = true
+		return rows.Scan(dest...)
+	})
+	if err == nil && !found {
+		return storage.ErrNotFound
+	}
+	return err
+}
+
+// read runs queries without a transaction.
+func (e *Engine) read(ctx context.Context, deed string, do func(querier) error) error {
+	return e.run(ctx, deed, false, func() error {
+		return do(querier{e, e.db.WithContext(ctx)})
+	})
+}
+
+// write runs one statement that commits by itself.
+func (e *Engine) write(ctx context.Context, deed string, do func(querier) error) error {
+	return e.run(ctx, deed, true, func() error {
+		err := do(querier{e, e.db.WithContext(ctx)})
+		if err == nil {
+			e.commits.Add(1)
+		}
+		return err
+	})
+}
+
+// step runs a transaction.
+func (e *Engine) step(ctx context.Context, deed string, do func(querier) error) error {
+	return e.run(ctx, deed, true, func() error {
+		err := e.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return do(querier{e, tx}) })
+		if err == nil {
+			e.commits.Add(1)
+		}
+		return err
+	})
+}
+
+// run waits for a connection, runs and runs again what met a deadlock or a
+// serialization failure, and names the deed in an error that is not one of ours.
+func (e *Engine) run(ctx context.Context, deed string, writes bool, once func() error) error {
+	release, err := e.acquire(ctx, writes)
+	if err != nil {
+		return fmt.Errorf("%s: %w", deed, err)
+	}
+	defer release()
+	for try := 0; ; try++ {
+		err := known(once())
+		if err == nil || errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrNotFound) {
+			return err
+		}
+		if try == maxRetries || !transient(err) || wait(ctx) != nil {
+			return fmt.Errorf("%s: %w", deed, err)
+		}
+	}
+}
+
+// acquire takes a connection's slot, and on SQLite the one writer's place, so that
+// a full pool is noticed after two seconds and not by piling up.
+func (e *Engine) acquire(ctx context.Context, writes bool) (release func(), err error) {
+	timer := time.NewTimer(slotWait)
+	defer timer.Stop()
+	if err := take(ctx, e.slots, timer.C); err != nil {
+		return nil, err
+	}
+	if !writes || e.writer == nil {
+		return func() { <-e.slots }, nil
+	}
+	if err := take(ctx, e.writer, timer.C); err != nil {
+		<-e.slots
+		return nil, err
+	}
+	return func() { <-e.writer; <-e.slots }, nil
+}
+
+var errPool = errors.New("no database connection became free in time")
+
+func take(ctx context.Context, places chan struct{}, late <-chan time.Time) error {
+	select {
+	case places <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-late:
+		return errPool
+	}
+}
+
+// wait lets the other side of a deadlock go first: 5 to 50 ms.
+func wait(ctx context.Context) error {
+	timer := time.NewTimer(5*time.Millisecond + rand.N(45*time.Millisecond))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,216 @@
+package relational_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"sallyport/storage"
+	"sallyport/storage/relational"
+	"sallyport/storage/seal"
+)
+
+// A dump of the database holds no secret, in whatever spelling.
+func TestDumpHoldsNoSecret(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		k := keyring(t)
+		e := open(t, dsn, k)
+		rows, err := k.First(t0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.AddKeys(t.Context(), rows, true, nil); err != nil {
+			t.Fatal(err)
+		}
+		l := newLogin()
+		for _, s := range l.steps(t, e) {
+			if err := s.do(); err != nil {
+				t.Fatalf("%s: %v", s.name, err)
+			}
+		}
+		if err := e.RevokeToken(t.Context(), "the-jti-of-a-token", t0, nil); err != nil {
+			t.Fatal(err)
+		}
+		grant, _ := storage.Bytes(l.grant.ID)
+		dump := dumped(t, dsn)
+		if !contains(dump, l.email) || !contains(dump, string(l.session.ID)) {
+			t.Fatal("the dump does not even hold what is kept in clear")
+		}
+		for name, secret := range map[string]string{
+			"password": passwordSecret, "TOTP secret": totpSecret, "recovery code": recoverySecret, "ID token hint": hintSecret,
+			"method state": stateSecret, "mailed code": mailSecret, "request": string(l.request), "track": string(l.track),
+			"status": string(l.status.ID), "exchange": string(l.status.Exchange), "authorization code": l.code.Code,
+			"token name": "the-jti-of-a-token", "refresh token": k.Token("token", grant, 1),
+		} {
+			if spelling := found(dump, secret); spelling != "" {
+				t.Errorf("%s is in the dump as %s", name, spelling)
+			}
+		}
+	})
+}
+
+// dumped is everything a thief of the database has.
+func dumped(t *testing.T, dsn string) []byte {
+	t.Helper()
+	if path, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
+		files, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []byte
+		for _, name := range files {
+			b, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, b...)
+		}
+		return out
+	}
+	db := behind(t, dsn)
+	var out []byte
+	for _, table := range column(t, db, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") {
+		for _, row := range column(t, db, "SELECT CAST(t AS text) FROM "+table+" t") {
+			out = append(out, row+"\n"...)
+		}
+	}
+	return out
+}
+
+func contains(dump []byte, s string) bool { return bytes.Contains(dump, []byte(s)) }
+
+// found returns the spelling in which a secret is in the dump, or "".
+func found(dump []byte, secret string) string {
+	forms := [][]byte{[]byte(secret)}
+	if raw, ok := storage.Bytes(secret); ok {
+		forms = append(forms, raw[:], []byte(strings.ReplaceAll(secret, "-", "")))
+	}
+	for _, form := range forms {
+		for name, spelling := range map[string]string{
+			"text": string(form), "hex": hex.EncodeToString(form), "HEX": strings.ToUpper(hex.EncodeToString(form)),
+			"base64": base64.RawStdEncoding.EncodeToString(form), "base64url": base64.RawURLEncoding.EncodeToString(form),
+		} {
+			if bytes.Contains(dump, []byte(spelling)) {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// A sealed column that was moved to another row does not open there.
+func TestMovedRowDoesNotOpen(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		var log bytes.Buffer
+		k := keyring(t)
+		open(t, dsn, k)
+		e, err := relational.Open(t.Context(), dsn, k, relational.Options{Logger: slog.New(slog.NewJSONHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = e.Close() })
+		mine, thiefs := newLogin(), newLogin()
+		for _, l := range []login{mine, thiefs} {
+			for _, s := range l.steps(t, e)[:10] {
+				if err := s.do(); err != nil {
+					t.Fatalf("%s: %v", s.name, err)
+				}
+			}
+		}
+		db := behind(t, dsn)
+		t.Run("a TOTP secret", func(t *testing.T) {
+			change(t, db, "UPDATE authenticators SET secret = (SELECT secret FROM authenticators WHERE id = '"+string(thiefs.totp)+"') WHERE id = '"+string(mine.totp)+"'")
+			a, err := e.Account(t.Context(), mine.user)
+			if err != nil {
+				t.Fatal(err)
+			}
+			moved := slices.IndexFunc(a.Authenticators, func(x storage.Authenticator) bool { return x.ID == mine.totp })
+			whole := slices.IndexFunc(a.Authenticators, func(x storage.Authenticator) bool { return x.ID == mine.password })
+			if x := a.Authenticators[moved]; !x.Broken || x.Secret != nil {
+				t.Errorf("the moved secret opened: %+v", x)
+			}
+			if x := a.Authenticators[whole]; x.Broken || string(x.Secret) != passwordSecret {
+				t.Errorf("the secret beside it did not open: %+v", x)
+			}
+			if line := log.String(); !strings.Contains(line, string(mine.totp)) || !strings.Contains(line, `"ERROR"`) {
+				t.Errorf("nobody is told: %q", line)
+			}
+		})
+		for _, c := range []struct {
+			name, statement string
+			read            func() error
+		}{
+			{"a recovery code", "UPDATE recovery_codes SET sealed = (SELECT sealed FROM recovery_codes WHERE user_id = '" + string(thiefs.user) + "') WHERE user_id = '" + string(mine.user) + "'",
+				func() error { _, err := e.RecoveryCodes(t.Context(), mine.user); return err }},
+			{"a message", "UPDATE outbox SET sealed = (SELECT sealed FROM outbox WHERE id = '" + string(thiefs.message.ID) + "') WHERE id = '" + string(mine.message.ID) + "'",
+				func() error { _, err := e.ListMessages(t.Context(), 10); return err }},
+			{"a request", "UPDATE auth_requests SET params = (SELECT params FROM auth_requests WHERE subject = '" + string(thiefs.user) + "') WHERE subject = '" + string(mine.user) + "'",
+				func() error { _, _, err := e.Request(t.Context(), mine.request, "", t0); return err }},
+			{"a status", "UPDATE statuses SET sealed = (SELECT sealed FROM statuses WHERE user_id = '" + string(thiefs.user) + "' AND state = 'initiated') WHERE user_id = '" + string(mine.user) + "'",
+				func() error { _, err := e.Status(t.Context(), mine.status.ID, t0); return err }},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				change(t, db, c.statement)
+				if err := c.read(); !errors.Is(err, seal.ErrTampered) {
+					t.Errorf("got %v, want %v", err, seal.ErrTampered)
+				}
+			})
+		}
+	})
+}
+
+// Columns written before a rotation open after it, and look-ups find them.
+func TestKeyRotation(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		keks, err := seal.ParseKEKs(seal.NewKeyFile(rand.Reader))
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := seal.New(keks, rand.Reader)
+		old, err := k.First(t0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := k.Load(old, t0); err != nil {
+			t.Fatal(err)
+		}
+		e := open(t, dsn, k)
+		l := newLogin()
+		steps := l.steps(t, e)
+		for _, s := range steps[:6] {
+			if err := s.do(); err != nil {
+				t.Fatalf("%s: %v", s.name, err)
+			}
+		}
+		fresh, err := k.First(t0.Add(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range fresh {
+			fresh[i].ActiveAt = t0.Add(1000)
+		}
+		if err := k.Load(append(old, fresh...), t0.Add(1000)); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range steps[6:] {
+			if err := s.do(); err != nil {
+				t.Fatalf("%s: %v", s.name, err)
+			}
+		}
+		a, err := e.Account(t.Context(), l.user)
+		if err != nil || slices.ContainsFunc(a.Authenticators, func(x storage.Authenticator) bool { return x.Broken }) {
+			t.Errorf("got %+v, %v", a, err)
+		}
+		if codes, err := e.RecoveryCodes(t.Context(), l.user); err != nil || len(codes) != 1 {
+			t.Errorf("got %v, %v", codes, err)
+		}
+	})
+}

@@ -1,0 +1,188 @@
+package relational
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"sallyport/storage"
+)
+
+const (
+	sessionColumns = `id, user_id, origin, factors, generation, address, user_agent, attributes,
+		created_at, last_seen_at, idle_until, expires_at, ended_at`
+	sessionHead = `CAST(h.id AS text), CAST(h.user_id AS text), h.origin, h.factors, h.generation, h.address, h.user_agent, h.attributes,
+		h.created_at, h.last_seen_at, h.idle_until, h.expires_at, h.ended_at`
+	sessionAlive = `ended_at = 0 AND expires_at > ? AND (idle_until = 0 OR idle_until > ?)`
+)
+
+// Session implements storage.Sessions.
+func (e *Engine) Session(ctx context.Context, id storage.SessionID, now time.Time) (storage.Session, storage.Account, error) {
+	const query = `WITH h AS (SELECT ` + sessionColumns + ` FROM sessions WHERE id = ? AND ` + sessionAlive + `),
+		who (id) AS (SELECT user_id FROM h), ` + accountParts + `
+		SELECT ` + sessionHead + `, ` + partColumns + ` FROM h JOIN parts ON TRUE` + partOrder
+	var row sessionRow
+	var account *storage.Account
+	err := e.read(ctx, "read session", func(q querier) error {
+		var err error
+		account, err = q.withAccount(query, []any{ref(id), micro(now), micro(now)}, row.dest()...)
+		return err
+	})
+	if err != nil {
+		return storage.Session{}, storage.Account{}, err
+	}
+	s, err := row.record()
+	return s, *account, err
+}
+
+// CreateSession implements storage.Sessions.
+func (e *Engine) CreateSession(ctx context.Context, s storage.Session, events []storage.Event) error {
+	return e.step(ctx, "create session", func(q querier) error {
+		if err := q.putSession(s); err != nil {
+			return err
+		}
+		return q.putEvents(events)
+	})
+}
+
+func (q querier) putSession(s storage.Session) error {
+	in := insertInto("sessions (" + sessionColumns + ")")
+	in.add(ref(s.ID), ref(s.UserID), clean(s.Origin), factorLines(s.Factors), s.Generation, clean(s.Address), clean(s.UserAgent),
+		clean(s.Attributes), micro(s.CreatedAt), micro(s.LastSeenAt), micro(s.IdleUntil), micro(s.ExpiresAt), micro(s.EndedAt))
+	return in.run(q, "")
+}
+
+// replaceSession is one compare-and-set on the generation of a living session.
+func (q querier) replaceSession(s storage.Session, generation int64, now time.Time) error {
+	return q.spend(`UPDATE sessions SET factors = ?, generation = ?, address = ?, user_agent = ?, attributes = ?,
+		last_seen_at = ?, idle_until = ?, expires_at = ? WHERE id = ? AND user_id = ? AND generation = ? AND `+sessionAlive,
+		factorLines(s.Factors), s.Generation, clean(s.Address), clean(s.UserAgent), clean(s.Attributes),
+		micro(s.LastSeenAt), micro(s.IdleUntil), micro(s.ExpiresAt), ref(s.ID), ref(s.UserID), generation, micro(now), micro(now))
+}
+
+// UpdateSession implements storage.Sessions. The moment of the change is the
+// session's LastSeenAt.
+func (e *Engine) UpdateSession(ctx context.Context, s storage.Session, generation int64, events []storage.Event) error {
+	return e.step(ctx, "update session", func(q querier) error {
+		if err := q.replaceSession(s, generation, s.LastSeenAt); err != nil {
+			return err
+		}
+		return q.putEvents(events)
+	})
+}
+
+// SessionsOf implements storage.Sessions.
+func (e *Engine) SessionsOf(ctx context.Context, user storage.UserID, now time.Time) ([]storage.Session, error) {
+	const query = `SELECT ` + sessionHead + ` FROM sessions h WHERE user_id = ? AND ` + sessionAlive + ` ORDER BY h.created_at DESC, h.id DESC`
+	var out []storage.Session
+	err := e.read(ctx, "list sessions", func(q querier) error {
+		out = nil
+		return q.each(query, []any{ref(user), micro(now), micro(now)}, func(rows *sql.Rows) error {
+			var row sessionRow
+			if err := rows.Scan(row.dest()...); err != nil {
+				return err
+			}
+			s, err := row.record()
+			out = append(out, s)
+			return err
+		})
+	})
+	return out, err
+}
+
+// EndSession implements storage.Sessions.
+func (e *Engine) EndSession(ctx context.Context, id storage.SessionID, offline bool, now time.Time, events []storage.Event) error {
+	return e.step(ctx, "end session", func(q querier) error {
+		if err := q.endSession(id, offline, now); err != nil {
+			return err
+		}
+		return q.putEvents(events)
+	})
+}
+
+// endSession ends a session and the grants that hang on it. The grants are marked
+// themselves, for the row of the session goes some day.
+func (q querier) endSession(id storage.SessionID, offline bool, now time.Time) error {
+	if _, err := q.exec("UPDATE sessions SET ended_at = ? WHERE id = ? AND ended_at = 0", micro(now), ref(id)); err != nil {
+		return err
+	}
+	_, err := q.exec(`UPDATE grants SET revoked_at = ?, revoke_reason = 'session' WHERE session_id = ? AND revoked_at = 0 AND (NOT offline OR ?)`,
+		micro(now), ref(id), offline)
+	return err
+}
+
+// EndSessions implements storage.Sessions.
+func (e *Engine) EndSessions(ctx context.Context, user storage.UserID, but storage.SessionID, now time.Time, events []storage.Event) error {
+	return e.step(ctx, "end sessions", func(q querier) error {
+		if err := q.endSessions(user, but, now); err != nil {
+			return err
+		}
+		return q.putEvents(events)
+	})
+}
+
+func (q querier) endSessions(user storage.UserID, but storage.SessionID, now time.Time) error {
+	except, args := "", []any{micro(now), ref(user)}
+	if kept := ref(but); kept != nil {
+		except, args = " <> ?", append(args, kept)
+	}
+	condition := func(column string) string {
+		if except == "" {
+			return ""
+		}
+		return " AND " + column + except
+	}
+	_, err := q.exec("UPDATE sessions SET ended_at = ? WHERE user_id = ? AND ended_at = 0"+condition("id"), args...)
+	if err != nil {
+		return err
+	}
+	_, err = q.exec(`UPDATE grants SET revoked_at = ?, revoke_reason = 'session'
+		WHERE user_id = ? AND session_id IS NOT NULL AND revoked_at = 0 AND NOT offline`+condition("session_id"), args...)
+	return err
+}
+
+// TouchSessions implements storage.Sessions. Whole seconds are exact enough, and
+// make one statement of all sessions seen in one.
+func (e *Engine) TouchSessions(ctx context.Context, seen map[storage.SessionID]time.Time, idle time.Duration) error {
+	moments := map[time.Time][]storage.SessionID{}
+	for id, t := range seen {
+		t = t.UTC().Truncate(time.Second)
+		moments[t] = append(moments[t], id)
+	}
+	if len(moments) == 0 {
+		return nil
+	}
+	return e.step(ctx, "touch sessions", func(q querier) error {
+		for t, ids := range moments {
+			_, err := q.exec(`UPDATE sessions SET last_seen_at = ?, idle_until = CASE WHEN idle_until = 0 THEN 0 ELSE CAST(? AS bigint) END
+				WHERE id IN ? AND ended_at = 0 AND last_seen_at < ? AND (idle_until = 0 OR idle_until > ?)`,
+				micro(t), micro(t.Add(idle)), refs(ids), micro(t), micro(t))
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+type sessionRow struct {
+	id, user, origin, factors      text
+	address, userAgent, attributes text
+	generation, created, seen      number
+	idleUntil, expires, ended      number
+}
+
+func (r *sessionRow) dest() []any {
+	return []any{&r.id, &r.user, &r.origin, &r.factors, &r.generation, &r.address, &r.userAgent, &r.attributes,
+		&r.created, &r.seen, &r.idleUntil, &r.expires, &r.ended}
+}
+
+func (r *sessionRow) record() (storage.Session, error) {
+	factors, err := factorsOf(r.factors)
+	return storage.Session{
+		ID: storage.SessionID(r.id), UserID: storage.UserID(r.user), Origin: string(r.origin), Factors: factors,
+		Generation: int64(r.generation), Address: string(r.address), UserAgent: string(r.userAgent), Attributes: raw(r.attributes),
+		CreatedAt: r.created.time(), LastSeenAt: r.seen.time(), IdleUntil: r.idleUntil.time(), ExpiresAt: r.expires.time(),
+		EndedAt: r.ended.time(),
+	}, err
+}

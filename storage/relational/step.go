@@ -1,0 +1,170 @@
+package relational
+
+import (
+	"context"
+	"time"
+
+	"sallyport/storage"
+)
+
+// Spend implements storage.Steps: everything, or nothing.
+func (e *Engine) Spend(ctx context.Context, s storage.Spend) error {
+	return e.step(ctx, "spend", func(q querier) error {
+		if err := q.spendUser(s); err != nil {
+			return err
+		}
+		if s.Request != nil {
+			if err := q.changeRequest(*s.Request); err != nil {
+				return err
+			}
+		}
+		if s.Status != nil {
+			if err := q.moveStatus(*s.Status, s.Now); err != nil {
+				return err
+			}
+		}
+		if s.Credential != nil {
+			if err := q.spendCredential(*s.Credential, s.Now); err != nil {
+				return err
+			}
+		}
+		if s.Recovery != nil {
+			if err := q.replaceRecovery(*s.Recovery); err != nil {
+				return err
+			}
+		}
+		if s.EndSessions != "" {
+			if err := q.endSessions(s.EndSessions, s.KeepSession, s.Now); err != nil {
+				return err
+			}
+		}
+		if err := q.resetThrottles(s.Reset); err != nil {
+			return err
+		}
+		if err := q.forgive(s.Forgive, s.Now); err != nil {
+			return err
+		}
+		if s.Attempted != nil {
+			if err := q.discountAddress(*s.Attempted); err != nil {
+				return err
+			}
+		}
+		return q.tell(s.Messages, s.Events)
+	})
+}
+
+// spendUser switches on what a proof switches on.
+func (q querier) spendUser(s storage.Spend) error {
+	if s.MFAEnabled != "" {
+		err := q.spend("UPDATE users SET mfa_enabled = TRUE, updated_at = ? WHERE id = ?", micro(s.Now), ref(s.MFAEnabled))
+		if err != nil {
+			return err
+		}
+	}
+	if s.Activate != "" {
+		_, err := q.exec("UPDATE users SET status = 'active', updated_at = ? WHERE id = ? AND status = 'pending'", micro(s.Now), ref(s.Activate))
+		return err
+	}
+	return nil
+}
+
+// spendCredential compares and sets what a proof names, of a user who may sign in.
+func (q querier) spendCredential(c storage.CredentialSpend, now time.Time) error {
+	var set, where assignments
+	set.add("last_used_at = ?", micro(now))
+	where.add("id = ? AND user_id = ?", ref(c.Authenticator), ref(c.User))
+	where.add("EXISTS (SELECT 1 FROM users u WHERE u.id = authenticators.user_id AND u.status <> 'disabled')")
+	switch {
+	case c.Step != 0:
+		set.add("counter = ?", c.Step)
+		where.add("counter < ?", c.Step)
+	case c.Code != "":
+		set.add("counter = counter + 1")
+	}
+	if c.Confirm {
+		set.add("state = 'active', expires_at = 0")
+		where.add("state = 'pending' AND expires_at > ?", micro(now))
+	} else {
+		where.add("state = 'active'")
+	}
+	if c.Confirm || c.Secret != nil {
+		set.add("updated_at = ?", micro(now))
+	}
+	if c.Secret != nil {
+		method, sealed, err := q.resealed(c)
+		if err != nil {
+			return err
+		}
+		set.add("secret = ?", blob(sealed))
+		where.add("method = ?", method)
+	}
+	if err := q.spend("UPDATE authenticators SET "+joined(set, ", ")+" WHERE "+joined(where, " AND "), append(set.args, where.args...)...); err != nil {
+		return err
+	}
+	if c.Code == "" {
+		return nil
+	}
+	return q.spend("UPDATE recovery_codes SET used_at = ? WHERE user_id = ? AND authenticator_id = ? AND hash IN ? AND used_at = 0",
+		micro(now), ref(c.User), ref(c.Authenticator), q.e.keyring.Hashes(recoveryLabel+string(c.User), c.Code))
+}
+
+// resealed seals a new secret; the method, which the seal is bound to, is in the row.
+func (q querier) resealed(c storage.CredentialSpend) (string, []byte, error) {
+	var method text
+	if err := q.one("SELECT method FROM authenticators WHERE id = ? AND user_id = ?", []any{ref(c.Authenticator), ref(c.User)}, &method); err != nil {
+		return "", nil, storage.ErrConflict
+	}
+	sealed, err := q.e.sealSecret(storage.Authenticator{ID: c.Authenticator, UserID: c.User, Method: string(method), Secret: c.Secret})
+	return string(method), sealed, err
+}
+
+// FinishRequest implements storage.Steps: everything, or nothing.
+func (e *Engine) FinishRequest(ctx context.Context, f storage.Finish) error {
+	return e.step(ctx, "finish request", func(q querier) error {
+		if f.Request != "" {
+			err := q.spend(`UPDATE auth_requests SET state = 'completed', version = version + 1, updated_at = ?
+				WHERE hash IN ? AND state = 'open' AND version = ? AND expires_at > ?`,
+				micro(f.Now), e.keyring.Hashes(requestLabel, string(f.Request)), f.Version, micro(f.Now))
+			if err != nil {
+				return err
+			}
+		}
+		if err := q.finishSession(f); err != nil {
+			return err
+		}
+		if f.Consent != nil {
+			if err := q.putConsent(*f.Consent); err != nil {
+				return err
+			}
+		}
+		if f.Code != nil {
+			if err := q.putCode(*f.Code); err != nil {
+				return err
+			}
+		}
+		if f.Grant != nil {
+			if err := q.putGrant(*f.Grant); err != nil {
+				return err
+			}
+		}
+		return q.putEvents(f.Events)
+	})
+}
+
+func (q querier) finishSession(f storage.Finish) error {
+	if f.Session != nil {
+		var err error
+		if f.NewSession {
+			err = q.putSession(*f.Session)
+		} else {
+			err = q.replaceSession(*f.Session, f.Session.Generation-1, f.Now)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if f.EndSession != "" {
+		return q.endSession(f.EndSession, false, f.Now)
+	}
+	return nil
+}

@@ -1,0 +1,62 @@
+package relational
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	keepDelivered = 7 * 24 * time.Hour
+	keepDead      = 30 * 24 * time.Hour
+	keepSession   = time.Hour
+)
+
+// expired says of each short-lived table which rows may go.
+type expired struct {
+	table, key, where string
+	args              []any
+}
+
+func sweepable(now time.Time) []expired {
+	us := micro(now)
+	return []expired{
+		{"auth_requests", "hash", "expires_at <= ?", []any{us}},
+		{"statuses", "hash", "expires_at <= ?", []any{us}},
+		{"codes", "hash", "expires_at <= ?", []any{us}},
+		{"authenticators", "id", "state = 'pending' AND expires_at <= ? AND expires_at > 0", []any{us}},
+		{"throttles", "(bucket, subject)", "forget_at > 0 AND forget_at <= ?", []any{us}},
+		{"address_throttles", "address", "expires_at <= ?", []any{us}},
+		{"revoked_tokens", "hash", "expires_at <= ?", []any{us}},
+		{"grants", "id", "sweep_at <= ? AND refresh_until <= ?", []any{us, micro(now.Add(-keepGrant))}},
+		// A session that was ended stays while a grant is dead because of it alone.
+		{"sessions", "id", `expires_at <= ? AND NOT (ended_at > 0 AND EXISTS (SELECT 1 FROM grants g
+			WHERE g.session_id = sessions.id AND g.revoked_at = 0 AND NOT g.offline))`, []any{micro(now.Add(-keepSession))}},
+		{"outbox", "id", "created_at <= ? AND ((delivered_at > 0 AND delivered_at <= ?) OR created_at <= ?)",
+			[]any{micro(now.Add(-keepDelivered)), micro(now.Add(-keepDelivered)), micro(now.Add(-keepDead))}},
+	}
+}
+
+// Sweep implements storage.Housekeeping. Each table is one short statement.
+func (e *Engine) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
+	total := 0
+	for _, x := range sweepable(now) {
+		err := e.write(ctx, "sweep "+x.table, func(q querier) error {
+			n, err := q.exec("DELETE FROM "+x.table+" WHERE "+x.key+" IN (SELECT "+columnsOf(x.key)+" FROM "+x.table+
+				" WHERE "+x.where+" LIMIT ?)", append(x.args, page(limit))...)
+			total += int(n)
+			return err
+		})
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+// columnsOf takes the parentheses off a key of several columns.
+func columnsOf(key string) string {
+	if key[0] == '(' {
+		return key[1 : len(key)-1]
+	}
+	return key
+}

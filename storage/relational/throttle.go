@@ -1,0 +1,290 @@
+package relational
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"sallyport/storage"
+)
+
+const (
+	// never is the next attempt of a counter that has reached its end.
+	never = math.MaxInt64
+	// addressBucket is the Refusal of an address.
+	addressBucket = "address"
+	// subjectLength is what one subject takes in the list of an address: 8 bytes of
+	// its hash in hex and a comma.
+	subjectLength = 17
+	unbounded     = math.MaxInt32
+)
+
+// refused says which counter stopped an attempt.
+type refused struct {
+	throttle *storage.Throttle
+	address  *storage.AddressThrottle
+}
+
+// CountAttempt implements storage.Throttles. It is one transaction; if a counter
+// refuses it is rolled back, and the reason is read afterwards.
+func (e *Engine) CountAttempt(ctx context.Context, a storage.Attempt) (storage.Refusal, error) {
+	var by refused
+	err := e.step(ctx, "count attempt", func(q querier) error {
+		by = refused{}
+		if err := q.countStatus(a); err != nil {
+			return err
+		}
+		for _, t := range inOrder(a.Throttles) {
+			if err := q.countThrottle(t, a.Now); err != nil {
+				by.throttle = &t
+				return err
+			}
+		}
+		if a.Address != nil {
+			if err := q.countAddress(*a.Address, a.Now); err != nil {
+				by.address = a.Address
+				return err
+			}
+		}
+		if a.New != nil {
+			return q.tell(a.New.Messages, a.New.Events)
+		}
+		return nil
+	})
+	if !errors.Is(err, storage.ErrConflict) {
+		return storage.Refusal{}, err
+	}
+	refusal, failure := e.refusal(ctx, by)
+	if failure != nil {
+		return storage.Refusal{}, failure
+	}
+	return refusal, err
+}
+
+// inOrder sorts counters, so that two attempts lock them in the same order.
+func inOrder(ts []storage.Throttle) []storage.Throttle {
+	return slices.SortedFunc(slices.Values(ts), func(a, b storage.Throttle) int { return compareKeys(a.Key, b.Key) })
+}
+
+func compareKeys(a, b storage.ThrottleKey) int {
+	return cmp.Or(cmp.Compare(a.Bucket, b.Bucket), bytes.Compare(a.Subject, b.Subject))
+}
+
+// countStatus counts an attempt at an exchange, or makes the status with its first.
+func (q querier) countStatus(a storage.Attempt) error {
+	if a.New != nil {
+		n := *a.New
+		n.Status.Attempts = 1
+		if a.MaxAttempts == 1 {
+			n.Status.State = statusLast
+		}
+		return q.initiate(n, a.Now)
+	}
+	if a.Exchange == "" {
+		return nil
+	}
+	return q.spend(`UPDATE statuses SET attempts = attempts + 1, state = CASE WHEN attempts + 1 >= ? THEN 'last' ELSE state END
+		WHERE exchange IN ? AND state = 'initiated' AND expires_at > ? AND attempts < ?`,
+		int64(a.MaxAttempts), q.e.keyring.Hashes(exchangeLabel, string(a.Exchange)), micro(a.Now), int64(a.MaxAttempts))
+}
+
+// countThrottle counts one more failure before it is known to be one, if the
+// counter lets an attempt pass now. After failure n > Free the next one passes
+// min(First * 2^(n-Free-1), Cap) later; after failure Max none does.
+func (q querier) countThrottle(t storage.Throttle, now time.Time) error {
+	s, us := t.Schedule, micro(now)
+	forget := int64(0)
+	if s.Forget > 0 {
+		forget = micro(now.Add(s.Forget))
+	}
+	return q.spend(`INSERT INTO throttles AS t (bucket, subject, failures, next_at, updated_at, forget_at) VALUES (?, ?, 1, ?, ?, ?)
+		ON CONFLICT (bucket, subject) DO UPDATE SET
+			failures = CASE WHEN t.forget_at > 0 AND t.forget_at <= excluded.updated_at THEN 1 ELSE t.failures + 1 END,
+			next_at = CASE
+				WHEN t.forget_at > 0 AND t.forget_at <= excluded.updated_at THEN excluded.next_at
+				WHEN t.failures + 1 >= ? THEN ?
+				WHEN t.failures + 1 <= ? THEN 0
+				WHEN t.failures - ? >= ? THEN excluded.updated_at + ?
+				ELSE excluded.updated_at + (CAST(? AS bigint) << CAST(t.failures - ? AS integer)) END,
+			updated_at = excluded.updated_at, forget_at = excluded.forget_at
+		WHERE (t.forget_at > 0 AND t.forget_at <= excluded.updated_at) OR (t.next_at <= excluded.updated_at AND t.failures < ?)`,
+		clean(t.Key.Bucket), blob(t.Key.Subject), nextAfterFirst(s, us), us, forget,
+		most(s.Max), int64(never), int64(s.Free), int64(s.Free), doublings(s), s.Cap.Microseconds(),
+		s.First.Microseconds(), int64(s.Free), most(s.Max))
+}
+
+// most turns "0: no such bound" into a number that is never reached.
+func most(bound int) int64 {
+	if bound <= 0 {
+		return unbounded
+	}
+	return int64(bound)
+}
+
+func nextAfterFirst(s storage.Schedule, now int64) int64 {
+	switch {
+	case s.Max == 1:
+		return never
+	case s.Free >= 1:
+		return 0
+	}
+	return now + min(s.First, s.Cap).Microseconds()
+}
+
+// doublings returns how often First can be doubled before it reaches Cap.
+func doublings(s storage.Schedule) int64 {
+	n := int64(0)
+	for wait := s.First; wait > 0 && wait < s.Cap; wait *= 2 {
+		n++
+	}
+	return n
+}
+
+// countAddress counts one more failure of an address. Its window starts with its
+// first failure; the wait starts when Max is reached or MaxSubjects is passed.
+func (q querier) countAddress(a storage.AddressThrottle, now time.Time) error {
+	if a.Address == "" || (a.Max <= 0 && a.MaxSubjects <= 0) {
+		return nil
+	}
+	const stale = `(t.until > 0 OR t.since + ? <= excluded.since)`
+	const subjects = `CASE WHEN replace(t.subjects, excluded.subjects, '') <> t.subjects THEN t.subjects ELSE t.subjects || excluded.subjects END`
+	window, us, until := a.Window.Microseconds(), micro(now), int64(0)
+	if a.Max == 1 {
+		until = us + window
+	}
+	return q.spend(`INSERT INTO address_throttles AS t (address, since, failures, subjects, until, expires_at) VALUES (?, ?, 1, ?, ?, ?)
+		ON CONFLICT (address) DO UPDATE SET
+			since = CASE WHEN `+stale+` THEN excluded.since ELSE t.since END,
+			failures = CASE WHEN `+stale+` THEN 1 ELSE t.failures + 1 END,
+			subjects = CASE WHEN `+stale+` THEN excluded.subjects ELSE `+subjects+` END,
+			until = CASE
+				WHEN `+stale+` THEN excluded.until
+				WHEN t.failures + 1 >= ? OR length(`+subjects+`) > ? THEN excluded.since + ?
+				ELSE 0 END,
+			expires_at = excluded.expires_at
+		WHERE t.until <= excluded.since`,
+		clean(a.Address), us, subjectOf(a), until, us+2*window,
+		window, window, window, window, most(a.Max), subjectsLength(a), window)
+}
+
+// subjectOf is a subject in the list of an address.
+func subjectOf(a storage.AddressThrottle) string {
+	return hex.EncodeToString(a.Subject[:min(len(a.Subject), (subjectLength-1)/2)]) + ","
+}
+
+// subjectsLength is how long the list of subjects may become.
+func subjectsLength(a storage.AddressThrottle) int64 {
+	if a.MaxSubjects <= 0 {
+		return unbounded
+	}
+	return subjectLength * int64(a.MaxSubjects)
+}
+
+// discountAddress takes an attempt back that turned out to be right.
+func (q querier) discountAddress(a storage.AddressThrottle) error {
+	if a.Address == "" {
+		return nil
+	}
+	_, err := q.exec(`UPDATE address_throttles SET failures = failures - 1, subjects = replace(subjects, ?, ''),
+		until = CASE WHEN failures - 1 < ? AND length(replace(subjects, ?, '')) <= ? THEN 0 ELSE until END
+		WHERE address = ? AND failures > 0`,
+		subjectOf(a), most(a.Max), subjectOf(a), subjectsLength(a), clean(a.Address))
+	return err
+}
+
+// refusal reads why a counter refused.
+func (e *Engine) refusal(ctx context.Context, by refused) (storage.Refusal, error) {
+	var out storage.Refusal
+	query, args := "", []any{}
+	switch {
+	case by.throttle != nil:
+		out.Bucket = by.throttle.Key.Bucket
+		query = "SELECT CASE WHEN failures >= ? THEN 0 ELSE next_at END FROM throttles WHERE bucket = ? AND subject = ?"
+		args = []any{most(by.throttle.Schedule.Max), clean(by.throttle.Key.Bucket), blob(by.throttle.Key.Subject)}
+	case by.address != nil:
+		out.Bucket = addressBucket
+		query, args = "SELECT until FROM address_throttles WHERE address = ?", []any{clean(by.address.Address)}
+	default:
+		return out, nil
+	}
+	var until number
+	err := e.read(ctx, "read refusal", func(q querier) error { return q.one(query, args, &until) })
+	if errors.Is(err, storage.ErrNotFound) {
+		err = nil // reset in this very moment
+	}
+	out.Until = waitUntil(until)
+	return out, err
+}
+
+func waitUntil(next number) time.Time {
+	if next == never {
+		return time.Time{}
+	}
+	return next.time()
+}
+
+// Waits implements storage.Throttles.
+func (e *Engine) Waits(ctx context.Context, keys []storage.ThrottleKey, now time.Time) ([]storage.Refusal, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	where, args := anyOf(keys)
+	args = append(args, micro(now), micro(now))
+	query := "SELECT bucket, next_at FROM throttles WHERE (" + where + ") AND next_at > ? AND (forget_at = 0 OR forget_at > ?) ORDER BY bucket, subject"
+	var out []storage.Refusal
+	err := e.read(ctx, "read waits", func(q querier) error {
+		out = nil
+		return q.each(query, args, func(rows *sql.Rows) error {
+			var bucket text
+			var next number
+			err := rows.Scan(&bucket, &next)
+			out = append(out, storage.Refusal{Bucket: string(bucket), Until: waitUntil(next)})
+			return err
+		})
+	})
+	return out, err
+}
+
+// ResetThrottle implements storage.Throttles.
+func (e *Engine) ResetThrottle(ctx context.Context, keys []storage.ThrottleKey, events []storage.Event) error {
+	return e.step(ctx, "reset throttle", func(q querier) error {
+		if err := q.resetThrottles(keys); err != nil {
+			return err
+		}
+		return q.putEvents(events)
+	})
+}
+
+func (q querier) resetThrottles(keys []storage.ThrottleKey) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	where, args := anyOf(keys)
+	_, err := q.exec("DELETE FROM throttles WHERE "+where, args...)
+	return err
+}
+
+// forgive takes one failure off counters, and with it the wait that it began.
+func (q querier) forgive(keys []storage.ThrottleKey, now time.Time) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	where, args := anyOf(keys)
+	_, err := q.exec("UPDATE throttles SET failures = failures - 1, next_at = CASE WHEN next_at > ? THEN ? ELSE next_at END WHERE failures > 0 AND ("+where+")",
+		append([]any{micro(now), micro(now)}, args...)...)
+	return err
+}
+
+func anyOf(keys []storage.ThrottleKey) (where string, args []any) {
+	for _, k := range slices.SortedFunc(slices.Values(keys), compareKeys) {
+		args = append(args, clean(k.Bucket), blob(k.Subject))
+	}
+	return strings.Repeat(" OR (bucket = ? AND subject = ?)", len(keys))[len(" OR "):], args
+}

@@ -1,0 +1,191 @@
+package relational
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"time"
+
+	"sallyport/storage"
+)
+
+const userColumns = "id, status, mfa_enabled, profile, metadata, created_at, updated_at"
+
+// CreateUser implements storage.Users.
+func (e *Engine) CreateUser(ctx context.Context, n storage.NewUser) error {
+	u := n.User
+	return e.step(ctx, "create user", func(q querier) error {
+		in := insertInto("users (" + userColumns + ")")
+		in.add(ref(u.ID), string(u.Status), u.MFAEnabled, profile(u.Profile), clean(u.Metadata), micro(u.CreatedAt), micro(u.UpdatedAt))
+		if err := in.run(q, ""); err != nil {
+			return err
+		}
+		if err := q.putIdentifiers(n.Identifiers); err != nil {
+			return err
+		}
+		if err := q.putAuthenticators(n.Authenticators, ""); err != nil {
+			return err
+		}
+		for _, a := range n.Authenticators {
+			if a.Method != recoveryMethod {
+				continue
+			}
+			if err := q.putRecoveryCodes(storage.RecoverySet{Authenticator: a, Codes: n.RecoveryCodes}); err != nil {
+				return err
+			}
+		}
+		return q.putEvents(n.Events)
+	})
+}
+
+func profile(p map[string]any) string {
+	if p == nil {
+		return ""
+	}
+	return encode(p)
+}
+
+func (q querier) putIdentifiers(names []storage.Identifier) error {
+	in := insertInto("identifiers (id, user_id, kind, value, verified_at, created_at, updated_at)")
+	for _, i := range names {
+		in.add(ref(i.ID), ref(i.UserID), string(i.Kind), i.Value, micro(i.VerifiedAt), micro(i.CreatedAt), micro(i.UpdatedAt))
+	}
+	return in.run(q, "")
+}
+
+// UpdateUser implements storage.Users.
+func (e *Engine) UpdateUser(ctx context.Context, c storage.UserChange) error {
+	set, args := []string{"updated_at = ?"}, []any{micro(c.Now)}
+	replace := func(given bool, column string, value func() any) {
+		if given {
+			set, args = append(set, column+" = ?"), append(args, value())
+		}
+	}
+	replace(c.Status != nil, "status", func() any { return string(*c.Status) })
+	replace(c.MFAEnabled != nil, "mfa_enabled", func() any { return *c.MFAEnabled })
+	replace(c.Profile != nil, "profile", func() any { return profile(c.Profile) })
+	replace(c.Metadata != nil, "metadata", func() any { return clean(c.Metadata) })
+	args = append(args, ref(c.ID))
+	return e.step(ctx, "update user", func(q querier) error {
+		if err := q.change("UPDATE users SET "+strings.Join(set, ", ")+" WHERE id = ?", args...); err != nil {
+			return err
+		}
+		if c.Kill {
+			if err := q.kill(c); err != nil {
+				return err
+			}
+		}
+		return q.putEvents(c.Events)
+	})
+}
+
+// kill ends whatever a user has under way or was given.
+func (q querier) kill(c storage.UserChange) error {
+	now, id := micro(c.Now), ref(c.ID)
+	for _, s := range []struct {
+		text string
+		args []any
+	}{
+		{"UPDATE auth_requests SET state = 'cancelled', version = version + 1, updated_at = ? WHERE subject = ? AND state = 'open'", []any{now, id}},
+		{"UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND state IN ('initiated', 'last', 'verified')", []any{id}},
+		{"UPDATE sessions SET ended_at = ? WHERE user_id = ? AND ended_at = 0", []any{now, id}},
+		{"UPDATE codes SET used_at = ? WHERE user_id = ? AND used_at = 0", []any{now, id}},
+		{"UPDATE grants SET revoked_at = ?, revoke_reason = 'user' WHERE user_id = ? AND revoked_at = 0", []any{now, id}},
+	} {
+		if _, err := q.exec(s.text, s.args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DeleteUser implements storage.Users. What hangs on a user by a foreign key goes with it.
+func (e *Engine) DeleteUser(ctx context.Context, id storage.UserID, events []storage.Event) error {
+	return e.step(ctx, "delete user", func(q querier) error {
+		if err := q.change("DELETE FROM users WHERE id = ?", ref(id)); err != nil {
+			return err
+		}
+		for _, text := range []string{
+			"DELETE FROM auth_requests WHERE subject = ?",
+			"DELETE FROM statuses WHERE user_id = ?",
+			"DELETE FROM codes WHERE user_id = ?",
+			"DELETE FROM grants WHERE user_id = ?",
+		} {
+			if _, err := q.exec(text, ref(id)); err != nil {
+				return err
+			}
+		}
+		return q.putEvents(events)
+	})
+}
+
+// ListUsers implements storage.Users.
+func (e *Engine) ListUsers(ctx context.Context, f storage.UserFilter) ([]storage.User, error) {
+	query, args := "SELECT "+userColumns+" FROM users ORDER BY id LIMIT ?", []any{page(f.Limit)}
+	if f.After != "" {
+		query, args = "SELECT "+userColumns+" FROM users WHERE id > ? ORDER BY id LIMIT ?", []any{ref(f.After), page(f.Limit)}
+	}
+	var out []storage.User
+	err := e.read(ctx, "list users", func(q querier) error {
+		out = nil
+		return q.each(query, args, func(rows *sql.Rows) error {
+			var r userRow
+			if err := rows.Scan(r.dest()...); err != nil {
+				return err
+			}
+			u, err := r.record()
+			out = append(out, u)
+			return err
+		})
+	})
+	return out, err
+}
+
+type userRow struct {
+	id, status, profile, metadata text
+	mfa                           sql.NullBool
+	created, updated              number
+}
+
+func (r *userRow) dest() []any {
+	return []any{&r.id, &r.status, &r.mfa, &r.profile, &r.metadata, &r.created, &r.updated}
+}
+
+func (r *userRow) record() (storage.User, error) {
+	u := storage.User{
+		ID: storage.UserID(r.id), Status: storage.UserStatus(r.status), MFAEnabled: r.mfa.Bool,
+		Metadata: raw(r.metadata), CreatedAt: r.created.time(), UpdatedAt: r.updated.time(),
+	}
+	return u, decode("profile", r.profile, &u.Profile)
+}
+
+// AddIdentifier implements storage.Users.
+func (e *Engine) AddIdentifier(ctx context.Context, i storage.Identifier, events []storage.Event) error {
+	return e.step(ctx, "add identifier", func(q querier) error {
+		if err := q.putIdentifiers([]storage.Identifier{i}); err != nil {
+			return err
+		}
+		return q.putEvents(events)
+	})
+}
+
+// VerifyIdentifier implements storage.Users.
+func (e *Engine) VerifyIdentifier(ctx context.Context, id storage.IdentifierID, now time.Time, events []storage.Event) error {
+	return e.step(ctx, "verify identifier", func(q querier) error {
+		err := q.change("UPDATE identifiers SET verified_at = ?, updated_at = ? WHERE id = ?", micro(now), micro(now), ref(id))
+		if err != nil {
+			return err
+		}
+		return q.putEvents(events)
+	})
+}
+
+// DeleteIdentifier implements storage.Users.
+func (e *Engine) DeleteIdentifier(ctx context.Context, user storage.UserID, id storage.IdentifierID, events []storage.Event) error {
+	return e.step(ctx, "delete identifier", func(q querier) error {
+		if err := q.change("DELETE FROM identifiers WHERE id = ? AND user_id = ?", ref(id), ref(user)); err != nil {
+			return err
+		}
+		return q.putEvents(events)
+	})
+}

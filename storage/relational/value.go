@@ -1,0 +1,173 @@
+package relational
+
+import (
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"sallyport/storage"
+)
+
+// micro writes a time as Unix microseconds, the zero time as 0.
+func micro(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// at is the reverse of micro.
+func at(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
+
+// ref writes an identifier. An empty or malformed one becomes NULL, which is equal
+// to nothing: a look-up finds nothing, and no driver sees what a caller made up.
+func ref[T ~string](id T) any {
+	if _, ok := storage.Bytes(id); !ok {
+		return nil
+	}
+	return string(id)
+}
+
+// refs writes identifiers, leaving malformed ones out.
+func refs[T ~string](ids []T) []any {
+	out := []any{}
+	for _, id := range ids {
+		if r := ref(id); r != nil {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// blob writes bytes; nil becomes NULL.
+func blob(b []byte) any {
+	if b == nil {
+		return nil
+	}
+	return octets(b)
+}
+
+// octets is one value to GORM, which takes a plain byte slice behind a parenthesis
+// for a list of numbers.
+type octets []byte
+
+// Value implements driver.Valuer.
+func (o octets) Value() (driver.Value, error) { return []byte(o), nil }
+
+// plain reports whether PostgreSQL can hold a text as it is.
+func plain[T ~string | ~[]byte](s T) bool {
+	return utf8.ValidString(string(s)) && !strings.ContainsRune(string(s), 0)
+}
+
+// clean makes a text that anybody may have sent, such as a user agent, fit to be kept.
+func clean[T ~string | ~[]byte](s T) string {
+	if plain(s) {
+		return string(s)
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(string(s), "\uFFFD"), "\x00", "\uFFFD")
+}
+
+// encode writes a value as JSON text. Our records hold nothing that JSON can not.
+func encode(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+// decode reads JSON text; an empty one leaves the value as it is.
+func decode(what string, s text, v any) error {
+	if s == "" {
+		return nil
+	}
+	if err := json.Unmarshal([]byte(s), v); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// raw reads a JSON document that is handed through.
+func raw(s text) json.RawMessage {
+	if s == "" {
+		return nil
+	}
+	return json.RawMessage(s)
+}
+
+// text scans a text or an identifier; NULL, as outer joins have it, becomes "".
+type text string
+
+// Scan implements sql.Scanner.
+func (t *text) Scan(v any) error {
+	switch v := v.(type) {
+	case nil:
+		*t = ""
+	case string:
+		*t = text(v)
+	case []byte:
+		*t = text(v)
+	default:
+		return fmt.Errorf("want text, got %T", v)
+	}
+	return nil
+}
+
+// number scans an integer; NULL becomes 0.
+type number int64
+
+// Scan implements sql.Scanner.
+func (n *number) Scan(v any) error {
+	switch v := v.(type) {
+	case nil:
+		*n = 0
+	case int64:
+		*n = number(v)
+	default:
+		return fmt.Errorf("want an integer, got %T", v)
+	}
+	return nil
+}
+
+func (n number) time() time.Time { return at(int64(n)) }
+
+// skip scans anything and forgets it.
+type skip struct{}
+
+// Scan implements sql.Scanner.
+func (skip) Scan(any) error { return nil }
+
+// insertion collects rows for one INSERT statement.
+type insertion struct {
+	into string // up to VALUES
+	rows int
+	sql  strings.Builder
+	args []any
+}
+
+func insertInto(into string) *insertion { return &insertion{into: into} }
+
+func (i *insertion) add(values ...any) {
+	if i.rows++; i.rows > 1 {
+		i.sql.WriteByte(',')
+	}
+	i.sql.WriteString("(?" + strings.Repeat(",?", len(values)-1) + ")")
+	i.args = append(i.args, values...)
+}
+
+// run sends the statement, if there is a row, with an ending such as ON CONFLICT.
+func (i *insertion) run(q querier, ending string) error {
+	if i.rows == 0 {
+		return nil
+	}
+	_, err := q.exec("INSERT INTO "+i.into+" VALUES "+i.sql.String()+" "+ending, i.args...)
+	return err
+}

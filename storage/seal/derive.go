@@ -1,0 +1,73 @@
+package seal
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+
+	"sallyport/storage"
+)
+
+// Hash is the keyed hash a capability is stored as. The purpose keeps one kind of
+// value from being used as another. It is nil, which no engine stores, while the
+// keyring has no such key.
+func (k *Keyring) Hash(purpose, value string) []byte { return k.MAC("hash", purpose, value) }
+
+// Hashes returns the hashes of a value under every living key, the one Hash gives
+// first: a look-up finds rows from before a rotation, and those of a server that
+// changed keys a moment earlier.
+func (k *Keyring) Hashes(purpose, value string) [][]byte { return k.MACs("hash", purpose, value) }
+
+// MAC is a keyed value of another use than "hash".
+func (k *Keyring) MAC(use, purpose, value string) []byte {
+	key := k.state.Load().current(use)
+	if key == nil || key.mask == nil {
+		return nil
+	}
+	return digest(key.mac, additional("mac", purpose, value))
+}
+
+// MACs is MAC under every living key, the current one first.
+func (k *Keyring) MACs(use, purpose, value string) [][]byte {
+	keys := k.state.Load().byUse[use]
+	out := make([][]byte, 0, len(keys))
+	for _, key := range keys {
+		if key.mask != nil {
+			out = append(out, digest(key.mac, additional("mac", purpose, value)))
+		}
+	}
+	return out
+}
+
+// Mask names a user towards one authorization request: stable inside it, different
+// in every other one, and of the same shape as a random identifier. It is "" while
+// the keyring has no such key.
+func (k *Keyring) Mask(request storage.RequestID, user storage.UserID) string {
+	sum := k.MAC("subject", string(request), string(user))
+	if sum == nil {
+		return ""
+	}
+	return storage.FromBytes[string]([16]byte(sum[:16]))
+}
+
+// Pepper returns a pepper for password hashes by its key, or the newest for "".
+func (k *Keyring) Pepper(id storage.KeyID) (key []byte, kid storage.KeyID, ok bool) {
+	s := k.state.Load()
+	found := s.current("pepper")
+	if id != "" {
+		raw, valid := storage.Bytes(id)
+		if !valid {
+			return nil, "", false
+		}
+		found = s.byID[raw]
+	}
+	if found == nil || found.row.Use != "pepper" {
+		return nil, "", false
+	}
+	return found.mac, found.row.ID, true
+}
+
+func digest(key, data []byte) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write(data)
+	return h.Sum(nil)
+}

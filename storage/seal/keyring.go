@@ -1,0 +1,140 @@
+package seal
+
+import (
+	"cmp"
+	"crypto"
+	"crypto/cipher"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"sallyport/storage"
+)
+
+// Keyring holds the opened keys of the server. Reading it takes no lock; Load
+// replaces everything at once.
+type Keyring struct {
+	keks   []KEK
+	random io.Reader
+	state  atomic.Pointer[state]
+}
+
+// state is one immutable picture of the keys.
+type state struct {
+	byID  map[[16]byte]*opened
+	byUse map[string][]*opened // the active one first, then newest first
+	next  time.Time
+}
+
+// opened is one key, ready for use. Which fields are filled depends on its use.
+type opened struct {
+	row    storage.Key
+	raw    [16]byte
+	active bool        // may sign or seal now
+	box    cipher.AEAD // data
+	mac    []byte      // hash, subject, session, token, pepper
+	mask   []byte      // session, token: hides id and generation inside a token
+	signer crypto.Signer
+}
+
+// New makes a keyring that is empty until Load.
+func New(keks []KEK, random io.Reader) *Keyring {
+	k := &Keyring{keks: slices.Clone(keks), random: random}
+	k.state.Store(&state{})
+	return k
+}
+
+// Format hides the keys from every verb of package fmt.
+func (k *Keyring) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, k.String()) }
+
+// String hides the keys.
+func (k *Keyring) String() string { return "Keyring(" + hidden + ")" }
+
+// LogValue hides the keys.
+func (k *Keyring) LogValue() slog.Value { return slog.StringValue(k.String()) }
+
+// Load opens the rows and replaces what the keyring holds. If one row does not
+// open the keyring stays as it was.
+func (k *Keyring) Load(rows []storage.Key, now time.Time) error {
+	s := &state{byID: map[[16]byte]*opened{}, byUse: map[string][]*opened{}}
+	for _, row := range rows {
+		if !row.ExpiresAt.IsZero() && !now.Before(row.ExpiresAt) {
+			continue
+		}
+		key, err := k.open(row)
+		if err != nil {
+			return fmt.Errorf("key %q: %w", row.ID, err)
+		}
+		key.active = !now.Before(row.ActiveAt) && (row.RetiredAt.IsZero() || now.Before(row.RetiredAt))
+		s.byID[key.raw] = key
+		s.byUse[row.Use] = append(s.byUse[row.Use], key)
+		for _, t := range []time.Time{row.ActiveAt, row.RetiredAt, row.ExpiresAt} {
+			if t.After(now) && (s.next.IsZero() || t.Before(s.next)) {
+				s.next = t
+			}
+		}
+	}
+	for _, keys := range s.byUse {
+		order(keys)
+	}
+	k.state.Store(s)
+	return nil
+}
+
+// NextChange returns when a key becomes active, retires or expires, which a new
+// Load of the same rows takes notice of. Zero: never.
+func (k *Keyring) NextChange() time.Time { return k.state.Load().next }
+
+func (k *Keyring) open(row storage.Key) (*opened, error) {
+	raw, ok := storage.Bytes(row.ID)
+	if !ok {
+		return nil, errors.New("malformed id")
+	}
+	kek, ok := k.kek(row.KEK)
+	if !ok {
+		return nil, fmt.Errorf("sealed under key-encryption key %q, which is not in the key file", row.KEK)
+	}
+	material, err := unwrap(kek, row)
+	if err != nil {
+		return nil, err
+	}
+	key := &opened{row: row, raw: raw}
+	if err := key.prepare(material); err != nil {
+		return nil, err
+	}
+	return key, nil
+}
+
+func (k *Keyring) kek(id string) (KEK, bool) {
+	for _, kek := range k.keks {
+		if kek.ID == id {
+			return kek, true
+		}
+	}
+	return KEK{}, false
+}
+
+// order puts newer keys before older ones, and the one that signs or seals now first.
+func order(keys []*opened) {
+	slices.SortStableFunc(keys, func(a, b *opened) int {
+		return cmp.Or(b.row.ActiveAt.Compare(a.row.ActiveAt), cmp.Compare(b.row.ID, a.row.ID))
+	})
+	i := slices.IndexFunc(keys, func(k *opened) bool { return k.active })
+	if i > 0 {
+		current := keys[i]
+		copy(keys[1:i+1], keys[:i])
+		keys[0] = current
+	}
+}
+
+// current returns the newest active key of a use, or nil.
+func (s *state) current(use string) *opened {
+	if keys := s.byUse[use]; len(keys) > 0 && keys[0].active {
+		return keys[0]
+	}
+	return nil
+}

@@ -1,0 +1,212 @@
+package seal
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/hkdf"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"time"
+
+	"sallyport/storage"
+)
+
+// rsaBits is enough for the 90 days a signing key lives (NIST SP 800-57 part 1 table 2).
+const rsaBits = 2048
+
+// symmetric returns the uses that every server has one key of, in the order First makes them.
+func symmetric() []string { return []string{"data", "hash", "pepper", "subject", "session", "token"} }
+
+func signing(use string) bool { return use == "oidc" || use == "dialect" }
+
+// NewKey makes a key that is active at once, sealed under the current KEK.
+func (k *Keyring) NewKey(use, alg string, now time.Time) (storage.Key, error) {
+	if len(k.keks) == 0 {
+		return storage.Key{}, errors.New("new key: no key-encryption key")
+	}
+	material, err := k.material(use, alg)
+	if err != nil {
+		return storage.Key{}, fmt.Errorf("new key: %w", err)
+	}
+	now = now.UTC().Truncate(time.Microsecond)
+	row := storage.Key{
+		ID: storage.KeyID(storage.TimeOrdered(now, k.random)), Use: use, Alg: alg,
+		KEK: k.keks[0].ID, CreatedAt: now, ActiveAt: now,
+	}
+	if row.Sealed, err = wrap(k.keks[0], row, material); err != nil {
+		return storage.Key{}, fmt.Errorf("new key: %w", err)
+	}
+	return row, nil
+}
+
+func (k *Keyring) material(use, alg string) ([]byte, error) {
+	switch {
+	case slices.Contains(symmetric(), use) && alg == "":
+		material := make([]byte, keyLength)
+		if _, err := io.ReadFull(k.random, material); err != nil {
+			return nil, err
+		}
+		return material, nil
+	case signing(use):
+		signer, err := newSigner(alg, k.random)
+		if err != nil {
+			return nil, err
+		}
+		return x509.MarshalPKCS8PrivateKey(signer)
+	}
+	return nil, fmt.Errorf("no such key: use %q, algorithm %q", use, alg)
+}
+
+func newSigner(alg string, random io.Reader) (crypto.Signer, error) {
+	switch alg {
+	case "RS256", "PS256":
+		return rsa.GenerateKey(random, rsaBits)
+	case "ES256":
+		return ecdsa.GenerateKey(elliptic.P256(), random)
+	case "EdDSA":
+		_, key, err := ed25519.GenerateKey(random)
+		return key, err
+	}
+	return nil, fmt.Errorf("no such algorithm: %q", alg)
+}
+
+// First makes the keys of a new server: one of each symmetric use, and one to
+// sign ID tokens with for each algorithm.
+func (k *Keyring) First(now time.Time, algs ...string) ([]storage.Key, error) {
+	var rows []storage.Key
+	add := func(use, alg string) error {
+		row, err := k.NewKey(use, alg, now)
+		rows = append(rows, row)
+		return err
+	}
+	for _, use := range symmetric() {
+		if err := add(use, ""); err != nil {
+			return nil, err
+		}
+	}
+	for _, alg := range algs {
+		if err := add("oidc", alg); err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
+}
+
+// Rewrap seals a row under the current KEK. The key itself stays the same.
+func (k *Keyring) Rewrap(row storage.Key) (storage.Key, error) {
+	kek, ok := k.kek(row.KEK)
+	if !ok {
+		return storage.Key{}, fmt.Errorf("rewrap key %q: sealed under an unknown key-encryption key", row.ID)
+	}
+	material, err := unwrap(kek, row)
+	if err != nil {
+		return storage.Key{}, fmt.Errorf("rewrap key %q: %w", row.ID, err)
+	}
+	row.KEK = k.keks[0].ID
+	if row.Sealed, err = wrap(k.keks[0], row, material); err != nil {
+		return storage.Key{}, fmt.Errorf("rewrap key %q: %w", row.ID, err)
+	}
+	return row, nil
+}
+
+// prepare turns key material into what its use needs. A use this version does not
+// know is opened and left alone, so that a newer server may run beside it.
+func (o *opened) prepare(material []byte) error {
+	if signing(o.row.Use) {
+		return o.prepareSigner(material)
+	}
+	if !slices.Contains(symmetric(), o.row.Use) {
+		return nil
+	}
+	if len(material) != keyLength {
+		return errors.New("wrong length")
+	}
+	var err error
+	switch o.row.Use {
+	case "data":
+		o.box, err = newBox(material)
+		return err
+	case "pepper":
+		o.mac = material
+		return nil
+	}
+	// Different jobs of one key never share bytes (RFC 5869).
+	if o.mac, err = hkdf.Expand(sha256.New, material, "mac", keyLength); err != nil {
+		return err
+	}
+	o.mask, err = hkdf.Expand(sha256.New, material, "mask", keyLength)
+	return err
+}
+
+func (o *opened) prepareSigner(material []byte) error {
+	parsed, err := x509.ParsePKCS8PrivateKey(material)
+	if err != nil {
+		return errors.New("not a private key")
+	}
+	ok := false
+	switch key := parsed.(type) {
+	case *rsa.PrivateKey:
+		o.signer, ok = key, (o.row.Alg == "RS256" || o.row.Alg == "PS256") && key.N.BitLen() >= rsaBits
+	case *ecdsa.PrivateKey:
+		o.signer, ok = key, o.row.Alg == "ES256" && key.Curve == elliptic.P256()
+	case ed25519.PrivateKey:
+		o.signer, ok = key, o.row.Alg == "EdDSA"
+	}
+	if !ok {
+		return fmt.Errorf("the private key does not fit algorithm %q", o.row.Alg)
+	}
+	return nil
+}
+
+// Signing is a key that signs, or that only verifies any more.
+type Signing struct {
+	ID                             storage.KeyID
+	Alg                            string
+	Key                            crypto.Signer
+	ActiveAt, RetiredAt, ExpiresAt time.Time
+}
+
+// Format hides the key from every verb of package fmt.
+func (s Signing) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// String names the key without showing it.
+func (s Signing) String() string {
+	return "Signing(" + string(s.ID) + ", " + s.Alg + ", " + hidden + ")"
+}
+
+// MarshalJSON hides the key.
+func (s Signing) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }
+
+// LogValue hides the key.
+func (s Signing) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// ActiveOn reports whether the key signs at that moment; otherwise it is published only.
+func (s Signing) ActiveOn(now time.Time) bool {
+	return !now.Before(s.ActiveAt) && (s.RetiredAt.IsZero() || now.Before(s.RetiredAt))
+}
+
+// Signings returns the published signing keys of a use, newest first.
+func (k *Keyring) Signings(use string) []Signing {
+	if !signing(use) {
+		return nil
+	}
+	keys := slices.Clone(k.state.Load().byUse[use])
+	slices.SortStableFunc(keys, func(a, b *opened) int { return b.row.ActiveAt.Compare(a.row.ActiveAt) })
+	out := make([]Signing, 0, len(keys))
+	for _, key := range keys {
+		out = append(out, Signing{
+			ID: key.row.ID, Alg: key.row.Alg, Key: key.signer,
+			ActiveAt: key.row.ActiveAt, RetiredAt: key.row.RetiredAt, ExpiresAt: key.row.ExpiresAt,
+		})
+	}
+	return out
+}

@@ -1,0 +1,117 @@
+package seal
+
+import (
+	"crypto/hmac"
+	"encoding/binary"
+	"math/big"
+)
+
+// A token is 64 base62 characters made of a record's id and generation alone, so
+// that nothing of it is stored and a racer can be given the very same one again:
+//
+//	tag   = first 27 bytes of HMAC(mac key, use | id | generation)
+//	body  = (id | generation) XOR first 20 bytes of HMAC(mask key, tag)
+//	value = tag | body, 376 bits
+//
+// 64 base62 characters hold a little over 381 bits. The rest is filled from the
+// same hash, so that a token has no constant beginning.
+const (
+	tokenLength = 64
+	tagLength   = 27
+	bodyLength  = 20
+	valueBits   = 8 * (tagLength + bodyLength)
+	fillers     = 33 // floor(62^64 / 2^376)
+	alphabet    = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+
+// Token derives the token of a record in a generation. It is "" while the keyring
+// has no such key.
+func (k *Keyring) Token(use string, id [16]byte, generation uint32) string {
+	key := k.state.Load().current(use)
+	if key == nil || key.mask == nil {
+		return ""
+	}
+	var body [bodyLength]byte
+	copy(body[:], id[:])
+	binary.BigEndian.PutUint32(body[16:], generation)
+	tag := key.tag(use, body)
+	filler := key.hide(tag, &body)
+	return encode(append(tag, body[:]...), filler)
+}
+
+// OpenToken returns what a token of this use was made of, if one of the living
+// keys made it.
+func (k *Keyring) OpenToken(use, token string) (id [16]byte, generation uint32, ok bool) {
+	value, filler, ok := decode(token)
+	if !ok {
+		return id, 0, false
+	}
+	for _, key := range k.state.Load().byUse[use] {
+		if key.mask == nil {
+			continue
+		}
+		tag, body := value[:tagLength], [bodyLength]byte(value[tagLength:])
+		want := key.hide(tag, &body)
+		// The filler is compared too: one record and generation has one spelling.
+		if hmac.Equal(append(key.tag(use, body), want), append(tag[:tagLength:tagLength], filler)) {
+			return [16]byte(body[:16]), binary.BigEndian.Uint32(body[16:]), true
+		}
+	}
+	return id, 0, false
+}
+
+func (o *opened) tag(use string, body [bodyLength]byte) []byte {
+	return digest(o.mac, additional("token", use, string(body[:])))[:tagLength:tagLength]
+}
+
+// hide covers or uncovers the body and returns the filler of the token.
+func (o *opened) hide(tag []byte, body *[bodyLength]byte) byte {
+	stream := digest(o.mask, tag)
+	for i := range body {
+		body[i] ^= stream[i]
+	}
+	return byte(binary.BigEndian.Uint64(stream[bodyLength:bodyLength+8]) % fillers)
+}
+
+func encode(value []byte, filler byte) string {
+	n := new(big.Int).SetBytes(append([]byte{filler}, value...))
+	base, digit := big.NewInt(62), new(big.Int)
+	var out [tokenLength]byte
+	for i := tokenLength - 1; i >= 0; i-- {
+		n.DivMod(n, base, digit)
+		out[i] = alphabet[digit.Int64()]
+	}
+	return string(out[:])
+}
+
+func decode(token string) (value []byte, filler byte, ok bool) {
+	if len(token) != tokenLength {
+		return nil, 0, false
+	}
+	n, base, digit := new(big.Int), big.NewInt(62), new(big.Int)
+	for _, c := range []byte(token) {
+		d := digitOf(c)
+		if d < 0 {
+			return nil, 0, false
+		}
+		n.Add(n.Mul(n, base), digit.SetInt64(d))
+	}
+	top := new(big.Int).Rsh(n, valueBits).Int64()
+	if top >= fillers {
+		return nil, 0, false
+	}
+	n.And(n, new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), valueBits), big.NewInt(1)))
+	return n.FillBytes(make([]byte, valueBits/8)), byte(top), true
+}
+
+func digitOf(c byte) int64 {
+	switch {
+	case c >= '0' && c <= '9':
+		return int64(c - '0')
+	case c >= 'A' && c <= 'Z':
+		return int64(c-'A') + 10
+	case c >= 'a' && c <= 'z':
+		return int64(c-'a') + 36
+	}
+	return -1
+}

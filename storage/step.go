@@ -1,0 +1,90 @@
+package storage
+
+import (
+	"context"
+	"time"
+)
+
+// CredentialSpend is what must be compared and set for a proof to count. One of
+// Step, Code and Password is used, or none where the proof needs no memory.
+type CredentialSpend struct {
+	User          UserID
+	Authenticator AuthenticatorID
+	// Step must be greater than the authenticator's Counter and replaces it: a TOTP
+	// step (RFC 6238 section 5.2) or a signature counter. 0: none.
+	Step int64
+	// Code is a recovery code that must be unused. "": none.
+	Code string
+	// Confirm makes a pending, unexpired authenticator active; it demands that it is
+	// pending. Without Confirm the authenticator must be active.
+	Confirm bool
+	// Secret replaces the stored secret if it is not nil (a password hashed anew).
+	Secret []byte
+}
+
+// StatusMove moves a Status from one state to the next.
+type StatusMove struct {
+	Exchange ExchangeID // by its current exchange; or
+	ID       StatusID   // by its ID
+	From, To StatusState
+	// Rotate becomes the current exchange. "": the exchange is left as it is.
+	Rotate    ExchangeID
+	ExpiresAt time.Time // replaces the expiry; zero: left
+	// Demands, empty where not asked for: the Status must be of this request, user, method, usage.
+	Request RequestID
+	User    UserID
+	Method  string
+	Usage   string
+	// Found is the user a method found by itself: a Status that has none gets this
+	// one. Without Found a Status without a user is a decoy and never verifies.
+	Found UserID
+}
+
+// Spend is one proof that counts: everything here happens, or nothing.
+type Spend struct {
+	Now        time.Time
+	Credential *CredentialSpend
+	Status     *StatusMove
+	Request    *RequestChange
+	Recovery   *RecoverySet // made together with the first second factor
+	MFAEnabled UserID       // "": leave; else the user's wish for a second factor is switched on
+	Activate   UserID       // "": leave; else a pending user becomes active
+	// EndSessions, if set, ends all sessions of this user but KeepSession.
+	EndSessions UserID
+	KeepSession SessionID
+	Reset       []ThrottleKey
+	// Forgive takes one failure off counters that counted it: a replay of the code
+	// accepted last is no guess.
+	Forgive []ThrottleKey
+	// Attempted is the address the attempt was counted for; its count goes back by one.
+	Attempted *AddressThrottle
+	Events    []Event
+	Messages  []Message
+}
+
+// Finish ends an authorization request in a code: everything here happens, or nothing.
+type Finish struct {
+	Now time.Time
+	// Request must be open with this Version; "" where a session answered the
+	// authorize call at once and no request was stored.
+	Request RequestID
+	Version int64
+	// Session, if not nil, is stored: NewSession says whether it is added, or must
+	// be alive with Generation-1 and is replaced.
+	Session    *Session
+	NewSession bool
+	EndSession SessionID // "": none; else this session of another user ends
+	Consent    *Consent
+	Code       *Code // nil where the answer is a token
+	Grant      *Grant
+	Events     []Event
+}
+
+// Steps are the two moments in which a login moves forward.
+type Steps interface {
+	// Spend makes a proof count. ErrConflict: something of it was spent before.
+	Spend(ctx context.Context, s Spend) error
+	// FinishRequest ends a request. ErrConflict: it is not open, has another version,
+	// or the session is not alive as demanded.
+	FinishRequest(ctx context.Context, f Finish) error
+}

@@ -1,0 +1,141 @@
+package storagetest
+
+import (
+	"slices"
+	"time"
+
+	"sallyport/storage"
+)
+
+func authenticators(w *world) {
+	w.test("an enrolment is stored with its status and takes older pending ones away", enrolling)
+	w.test("an authenticator is replaced by its owner only", func(w *world) {
+		p, q := w.someone(), w.someone()
+		a := w.find(p.id, p.totp)
+		a.Secret, a.Counter, a.Name = []byte("another secret"), 9, "new phone"
+		m, e := w.message(), w.event(p)
+		w.ok(w.s.PutAuthenticator(w.ctx, a, []storage.Event{e}, []storage.Message{m}))
+		same(w, w.find(p.id, p.totp), a)
+		same(w, w.told(e), true)
+		stolen := a
+		stolen.UserID = q.id
+		w.is(w.s.PutAuthenticator(w.ctx, stolen, nil, nil), storage.ErrConflict)
+		same(w, w.find(p.id, p.totp), a)
+		w.is(w.s.PutAuthenticator(w.ctx, w.authenticator(random[storage.UserID](), random[storage.AuthenticatorID](), "totp", "s"), nil, nil),
+			storage.ErrNotFound)
+	})
+	w.test("an authenticator is renamed and switched by its owner only", func(w *world) {
+		p, q := w.someone(), w.someone()
+		later := w.now.Add(time.Minute)
+		w.ok(w.s.RenameAuthenticator(w.ctx, p.id, p.totp, "bad \xff name\x00", later))
+		a := w.find(p.id, p.totp)
+		same(w, a.Name, "bad \uFFFD name\uFFFD")
+		same(w, a.UpdatedAt, later)
+		w.ok(w.s.SetAuthenticatorState(w.ctx, p.id, p.totp, storage.AuthenticatorDisabled, later, nil))
+		same(w, w.find(p.id, p.totp).State, storage.AuthenticatorDisabled)
+		w.is(w.s.RenameAuthenticator(w.ctx, q.id, p.totp, "mine", later), storage.ErrNotFound)
+		w.is(w.s.SetAuthenticatorState(w.ctx, q.id, p.totp, storage.AuthenticatorActive, later, nil), storage.ErrNotFound)
+		w.is(w.s.SetAuthenticatorState(w.ctx, p.id, "x", storage.AuthenticatorActive, later, nil), storage.ErrNotFound)
+	})
+	w.test("a removed authenticator takes its statuses and, if asked, other sessions along", func(w *world) {
+		p, q := w.someone(), w.someone()
+		status := w.initiated(w.opened(), p)
+		kept, other := w.signedIn(p), w.signedIn(p)
+		w.is(w.s.DeleteAuthenticator(w.ctx, storage.Removal{UserID: q.id, Authenticator: p.totp, Now: w.now}), storage.ErrNotFound)
+		w.ok(w.s.DeleteAuthenticator(w.ctx, storage.Removal{UserID: p.id, Authenticator: p.totp, EndSessions: kept.ID, Now: w.now}))
+		same(w, len(w.account(p.id).Authenticators), 1)
+		_, err := w.s.Status(w.ctx, status.ID, w.now)
+		w.is(err, storage.ErrNotFound)
+		_, _, err = w.s.Session(w.ctx, kept.ID, w.now)
+		w.ok(err)
+		_, _, err = w.s.Session(w.ctx, other.ID, w.now)
+		w.is(err, storage.ErrNotFound)
+		w.is(w.s.DeleteAuthenticator(w.ctx, storage.Removal{UserID: p.id, Authenticator: p.totp, Now: w.now}), storage.ErrNotFound)
+	})
+}
+
+func enrolling(w *world) {
+	p := w.someone()
+	enroll := func(origin string) storage.Enrollment {
+		a := w.authenticator(p.id, random[storage.AuthenticatorID](), "totp", "pending secret")
+		a.State, a.Origin, a.ExpiresAt = storage.AuthenticatorPending, origin, w.now.Add(10*time.Minute)
+		s := w.try("", p)
+		s.Authenticator, s.Usage = a.ID, "enroll"
+		n := storage.Enrollment{Authenticator: a, Status: s, Events: []storage.Event{w.event(p)}}
+		w.ok(w.s.Enroll(w.ctx, n))
+		return n
+	}
+	first, elsewhere := enroll("login"), enroll("account")
+	second := enroll("login")
+	same(w, w.find(p.id, second.Authenticator.ID), second.Authenticator)
+	w.find(p.id, elsewhere.Authenticator.ID)
+	gone := func(a storage.Authenticator) bool { return a.ID == first.Authenticator.ID }
+	if slices.ContainsFunc(w.account(p.id).Authenticators, gone) {
+		w.Error("an older pending authenticator stayed")
+	}
+	same(w, w.state(first.Status.ID), storage.StatusSuperseded)
+	same(w, w.state(second.Status.ID), storage.StatusInitiated)
+	same(w, w.state(elsewhere.Status.ID), storage.StatusInitiated)
+	same(w, w.told(second.Events[0]), true)
+	// The active one of the same method is left alone.
+	same(w, w.find(p.id, p.totp).State, storage.AuthenticatorActive)
+}
+
+// codes is a recovery set of a user.
+func (w *world) codes(p person, codes ...string) storage.RecoverySet {
+	a := w.authenticator(p.id, random[storage.AuthenticatorID](), "recovery", "")
+	a.Secret = nil
+	return storage.RecoverySet{Authenticator: a, Codes: codes}
+}
+
+func recovery(w *world) {
+	w.test("codes come back in their order, used ones excepted", func(w *world) {
+		p := w.someone()
+		set := w.codes(p, "C", "A", "B")
+		w.ok(w.s.ReplaceRecoveryCodes(w.ctx, set, w.now, nil, []storage.Message{w.message()}))
+		spend := storage.Spend{Now: w.now, Credential: &storage.CredentialSpend{User: p.id, Authenticator: set.Authenticator.ID, Code: "A"}}
+		w.ok(w.s.Spend(w.ctx, spend))
+		w.is(w.s.Spend(w.ctx, spend), storage.ErrConflict)
+		codes, err := w.s.RecoveryCodes(w.ctx, p.id)
+		w.ok(err)
+		same(w, codes, []string{"C", "B"})
+		same(w, w.find(p.id, set.Authenticator.ID).Counter, 1)
+	})
+	w.test("of racing callers one spends a code", func(w *world) {
+		p := w.someone()
+		set := w.codes(p, "ONE", "TWO")
+		w.ok(w.s.ReplaceRecoveryCodes(w.ctx, set, w.now, nil, nil))
+		w.one(racers, func(int) error {
+			return w.s.Spend(w.ctx, storage.Spend{Now: w.now, Credential: &storage.CredentialSpend{User: p.id, Authenticator: set.Authenticator.ID, Code: "ONE"}})
+		})
+		same(w, w.find(p.id, set.Authenticator.ID).Counter, 1)
+	})
+	w.test("a code is of one user and one set", func(w *world) {
+		p, q := w.someone(), w.someone()
+		old, fresh, foreign := w.codes(p, "OLD"), w.codes(p, "NEW"), w.codes(q, "NEW")
+		w.ok(w.s.ReplaceRecoveryCodes(w.ctx, old, w.now, nil, nil))
+		w.ok(w.s.ReplaceRecoveryCodes(w.ctx, fresh, w.now, nil, nil))
+		w.ok(w.s.ReplaceRecoveryCodes(w.ctx, foreign, w.now, nil, nil))
+		for _, c := range []storage.CredentialSpend{
+			{User: p.id, Authenticator: old.Authenticator.ID, Code: "OLD"},
+			{User: p.id, Authenticator: fresh.Authenticator.ID, Code: "OLD"},
+			{User: p.id, Authenticator: foreign.Authenticator.ID, Code: "NEW"},
+			{User: q.id, Authenticator: fresh.Authenticator.ID, Code: "NEW"},
+			{User: p.id, Authenticator: fresh.Authenticator.ID, Code: "never made"},
+		} {
+			w.is(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Credential: &c}), storage.ErrConflict)
+		}
+		same(w, w.find(p.id, fresh.Authenticator.ID).Counter, 0)
+	})
+	w.test("racing replacements leave one whole set", func(w *world) {
+		p := w.someone()
+		won := w.winners(racers, func(i int) error {
+			return w.s.ReplaceRecoveryCodes(w.ctx, w.codes(p, string(rune('A'+i))+"1", string(rune('A'+i))+"2"), w.now, nil, nil)
+		})
+		codes, err := w.s.RecoveryCodes(w.ctx, p.id)
+		w.ok(err)
+		if won < 1 || len(codes) != 2 || codes[0][0] != codes[1][0] {
+			w.Fatalf("%d replacements left %q, want one set of two", won, codes)
+		}
+	})
+}

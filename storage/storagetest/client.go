@@ -1,0 +1,98 @@
+package storagetest
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"sallyport/storage"
+)
+
+func clients(w *world) {
+	w.test("a client comes back as it went in, and again when it is replaced", clientRoundTrip)
+	w.test("an unknown client is not found, however it is written", func(w *world) {
+		p := w.someone()
+		for _, id := range []storage.ClientID{"", "nobody", "a\x00b", "\xff\xfe", "' OR 1=1 --"} {
+			_, err := w.s.Client(w.ctx, id)
+			w.is(err, storage.ErrNotFound)
+			w.is(w.s.DeleteClient(w.ctx, id, nil), storage.ErrNotFound)
+			_, err = w.s.Consent(w.ctx, p.id, id)
+			w.is(err, storage.ErrNotFound)
+			w.is(w.s.WithdrawConsent(w.ctx, p.id, id, w.now, nil), storage.ErrNotFound)
+		}
+	})
+	w.test("clients are listed in the order of their IDs", func(w *world) {
+		for _, id := range []storage.ClientID{"b", "B", "a-1", "a_1", "a"} {
+			w.ok(w.s.PutClient(w.ctx, storage.Client{ID: id}, nil))
+		}
+		all, err := w.s.ListClients(w.ctx)
+		w.ok(err)
+		if len(all) < 5 || !slices.IsSortedFunc(all, func(a, b storage.Client) int { return cmp.Compare(a.ID, b.ID) }) {
+			w.Fatalf("not in order: %+v", all)
+		}
+	})
+	w.test("every change moves the version, however many race", func(w *world) {
+		version := func() int64 {
+			v, err := w.s.Versions(w.ctx)
+			w.ok(err)
+			return v["clients"]
+		}
+		before := version()
+		same(w, w.winners(racers, func(i int) error {
+			return w.s.PutClient(w.ctx, storage.Client{ID: storage.ClientID(rune('a' + i%2))}, nil)
+		}), racers)
+		same(w, version(), before+racers)
+		w.ok(w.s.DeleteClient(w.ctx, "a", nil))
+		same(w, version(), before+racers+1)
+	})
+	w.test("a deleted client takes its grants, codes and consents along", func(w *world) {
+		p := w.someone()
+		w.ok(w.s.PutClient(w.ctx, storage.Client{ID: "app"}, nil))
+		b := w.belongings(p)
+		w.ok(w.s.DeleteClient(w.ctx, "app", nil))
+		_, err := w.s.Grant(w.ctx, b.grant)
+		w.is(err, storage.ErrNotFound)
+		_, err = w.s.Code(w.ctx, b.code, w.now)
+		w.is(err, storage.ErrNotFound)
+		_, err = w.s.Consent(w.ctx, p.id, "app")
+		w.is(err, storage.ErrNotFound)
+	})
+	w.test("a withdrawn consent ends the client's grants of that user", withdrawnConsent)
+}
+
+func clientRoundTrip(w *world) {
+	grace, e := storage.Seconds(10), w.event(person{})
+	c := storage.Client{
+		ID: storage.ClientID("app-" + random[string]()), Name: "App <&>", AuthMethod: "client_secret_basic", SecretHashes: [][]byte{{1, 2}},
+		RedirectURIs: []string{"https://app.example/cb"}, GrantTypes: []string{"authorization_code"}, Scopes: []string{"openid"},
+		MFA: "TIME_BASED", MFAInterval: 3600, RefreshGrace: &grace, CreatedAt: w.now, UpdatedAt: w.now,
+	}
+	w.ok(w.s.PutClient(w.ctx, c, []storage.Event{e}))
+	same(w, w.told(e), true)
+	got, err := w.s.Client(w.ctx, c.ID)
+	w.ok(err)
+	same(w, got, c)
+	c.Disabled, c.UpdatedAt = true, w.now.Add(time.Minute)
+	w.ok(w.s.PutClient(w.ctx, c, nil))
+	got, err = w.s.Client(w.ctx, c.ID)
+	w.ok(err)
+	same(w, got, c)
+}
+
+func withdrawnConsent(w *world) {
+	p, q := w.someone(), w.someone()
+	mine, others := w.belongings(p), w.belongings(q)
+	all, err := w.s.ConsentsOf(w.ctx, p.id)
+	w.ok(err)
+	same(w, all, []storage.Consent{{UserID: p.id, ClientID: "app", Scopes: []string{"openid"}, GrantedAt: w.now}})
+	w.ok(w.s.WithdrawConsent(w.ctx, p.id, "app", w.now, nil))
+	all, err = w.s.ConsentsOf(w.ctx, p.id)
+	w.ok(err)
+	same(w, len(all), 0)
+	for id, want := range map[storage.GrantID]bool{mine.grant: false, mine.offline: false, others.grant: true} {
+		g, err := w.s.Grant(w.ctx, id)
+		w.ok(err)
+		same(w, g.Alive(), want)
+	}
+	w.is(w.s.WithdrawConsent(w.ctx, p.id, "app", w.now, nil), storage.ErrNotFound)
+}

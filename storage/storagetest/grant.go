@@ -1,0 +1,173 @@
+package storagetest
+
+import (
+	"encoding/json"
+	"time"
+
+	"sallyport/storage"
+)
+
+func (w *world) authorization(p person, session storage.SessionID) storage.Authorization {
+	return storage.Authorization{
+		ClientID: "app", UserID: p.id, SessionID: session, Scopes: []string{"openid", "offline_access"}, Audience: []string{"api"},
+		Nonce: "n", ACR: "aal2", AMR: []string{"pwd", "otp"}, AuthTime: w.now, RequestedAt: w.now.Add(-time.Minute),
+		Claims: json.RawMessage(`{"id_token":{}}`),
+	}
+}
+
+func (w *world) code(code string, p person, session storage.SessionID) *storage.Code {
+	return &storage.Code{
+		Code: code, GrantID: ordered[storage.GrantID](w.now), Authorization: w.authorization(p, session),
+		Params:    map[string]string{"redirect_uri": "https://app.example/cb", "code_challenge": "c"},
+		CreatedAt: w.now, ExpiresAt: w.now.Add(time.Minute),
+	}
+}
+
+func (w *world) grant(p person, session storage.SessionID, offline bool) storage.Grant {
+	return storage.Grant{
+		ID: ordered[storage.GrantID](w.now), Authorization: w.authorization(p, session), Offline: offline, Refreshable: true,
+		RefreshUntil: w.now.Add(720 * time.Hour), ExpiresAt: w.now.Add(2160 * time.Hour), CreatedAt: w.now,
+	}
+}
+
+// granted stores a living grant.
+func (w *world) granted(p person, session storage.SessionID, offline bool) storage.GrantID {
+	w.Helper()
+	g := w.grant(p, session, offline)
+	w.ok(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Grant: &g}))
+	return g.ID
+}
+
+func grants(w *world) {
+	w.test("a code comes back until it expires, used or not", codeRoundTrip)
+	w.test("of racing redemptions of a code one makes a grant", func(w *world) {
+		p := w.someone()
+		c := w.code(random[string](), p, "")
+		w.ok(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Code: c}))
+		w.is(w.s.RedeemCode(w.ctx, storage.Redemption{Code: c.Code, Grant: w.grant(p, "", false), Now: c.ExpiresAt}), storage.ErrConflict)
+		w.one(racers, func(int) error {
+			return w.s.RedeemCode(w.ctx, storage.Redemption{Code: c.Code, Grant: w.grant(p, "", false), Now: w.now, Events: []storage.Event{w.event(p)}})
+		})
+		all, err := w.s.GrantsOf(w.ctx, p.id, w.now)
+		w.ok(err)
+		same(w, len(all), 1)
+		w.is(w.s.RedeemCode(w.ctx, storage.Redemption{Code: "unknown", Grant: w.grant(p, "", false), Now: w.now}), storage.ErrConflict)
+	})
+	w.test("a grant comes back with what decides whether it counts", func(w *world) {
+		p := w.someone()
+		w.ok(w.s.AddIdentifier(w.ctx, w.name(p.id, random[string]()), nil))
+		g := w.grant(p, w.signedIn(p).ID, false)
+		w.ok(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Grant: &g}))
+		got, err := w.s.Grant(w.ctx, g.ID)
+		w.ok(err)
+		want := storage.Standing{Grant: g, Account: w.account(p.id)}
+		want.Account.Authenticators = nil
+		same(w, got, want)
+		same(w, got.Alive(), true)
+		for _, id := range malformed(string(g.ID)) {
+			_, err := w.s.Grant(w.ctx, storage.GrantID(id))
+			w.is(err, storage.ErrNotFound)
+		}
+	})
+	w.test("of racing rotations of a refresh token one is made", rotation)
+	w.test("an ended grant or one without a refresh token does not rotate", noRotation)
+	w.test("a grant is ended once, and asking again is no error", revocation)
+	w.test("living grants of a user are listed, newest first", func(w *world) {
+		p := w.someone()
+		first := w.granted(p, "", true)
+		w.now = w.now.Add(time.Minute)
+		second, revoked := w.granted(p, "", false), w.granted(p, "", false)
+		w.ok(w.s.RevokeGrant(w.ctx, revoked, "r", w.now, nil))
+		all, err := w.s.GrantsOf(w.ctx, p.id, w.now)
+		w.ok(err)
+		if len(all) != 2 || all[0].ID != second || all[1].ID != first {
+			w.Fatalf("got %+v, want %s then %s", all, second, first)
+		}
+		all, err = w.s.GrantsOf(w.ctx, p.id, w.now.Add(3000*time.Hour))
+		w.ok(err)
+		same(w, len(all), 0)
+	})
+	w.test("a token without a grant is revoked by name", func(w *world) {
+		jti := random[string]()
+		revoked, err := w.s.TokenRevoked(w.ctx, jti)
+		w.ok(err)
+		same(w, revoked, false)
+		for range 2 {
+			w.ok(w.s.RevokeToken(w.ctx, jti, w.now.Add(time.Minute), nil))
+		}
+		revoked, err = w.s.TokenRevoked(w.ctx, jti)
+		w.ok(err)
+		same(w, revoked, true)
+	})
+}
+
+func codeRoundTrip(w *world) {
+	p := w.someone()
+	s := w.signedIn(p)
+	c := w.code(random[string](), p, s.ID)
+	w.ok(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Code: c}))
+	want := storage.CodeStanding{Code: *c, Account: w.account(p.id)}
+	want.Account.Authenticators = nil
+	got, err := w.s.Code(w.ctx, c.Code, w.now)
+	w.ok(err)
+	same(w, got, want)
+	w.ok(w.s.RedeemCode(w.ctx, storage.Redemption{Code: c.Code, Grant: w.grant(p, s.ID, false), Now: w.now}))
+	w.ok(w.s.EndSession(w.ctx, s.ID, false, w.now, nil))
+	want.Code.UsedAt, want.SessionEnded = w.now, true
+	got, err = w.s.Code(w.ctx, c.Code, w.now)
+	w.ok(err)
+	same(w, got, want)
+	_, err = w.s.Code(w.ctx, c.Code, c.ExpiresAt)
+	w.is(err, storage.ErrNotFound)
+	_, err = w.s.Code(w.ctx, random[string]()+"\x00\xff", w.now)
+	w.is(err, storage.ErrNotFound)
+}
+
+func rotation(w *world) {
+	id := w.granted(w.someone(), "", true)
+	later, until := w.now.Add(time.Minute), w.now.Add(800*time.Hour)
+	rotate := func(generation int64, now time.Time) error {
+		return w.s.RotateRefresh(w.ctx, storage.Rotation{ID: id, Generation: generation, Until: until, Now: now})
+	}
+	w.one(racers, func(int) error { return rotate(0, later) })
+	got, err := w.s.Grant(w.ctx, id)
+	w.ok(err)
+	same(w, got.Grant.Generation, 1)
+	same(w, got.Grant.RotatedAt, later)
+	same(w, got.Grant.RefreshUntil, until)
+	w.is(rotate(0, later), storage.ErrConflict)
+	w.is(rotate(2, later), storage.ErrConflict)
+	w.is(rotate(1, until), storage.ErrConflict)
+	w.ok(rotate(1, later))
+}
+
+func noRotation(w *world) {
+	p := w.someone()
+	revoked, expiring, plain := w.granted(p, "", true), w.grant(p, "", true), w.grant(p, "", false)
+	expiring.ExpiresAt = w.now.Add(time.Hour)
+	plain.Refreshable = false
+	for _, g := range []storage.Grant{expiring, plain} {
+		w.ok(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Grant: &g}))
+	}
+	w.ok(w.s.RevokeGrant(w.ctx, revoked, "test", w.now, nil))
+	for id, now := range map[storage.GrantID]time.Time{
+		revoked: w.now, expiring.ID: w.now.Add(time.Hour), plain.ID: w.now, random[storage.GrantID](): w.now, "x": w.now,
+	} {
+		w.is(w.s.RotateRefresh(w.ctx, storage.Rotation{ID: id, Now: now, Until: now.Add(time.Hour)}), storage.ErrConflict)
+	}
+}
+
+func revocation(w *world) {
+	p := w.someone()
+	id, first, again := w.granted(p, "", true), w.event(p), w.event(p)
+	w.ok(w.s.RevokeGrant(w.ctx, id, "replayed", w.now, []storage.Event{first}))
+	w.ok(w.s.RevokeGrant(w.ctx, id, "other", w.now.Add(time.Minute), []storage.Event{again}))
+	w.ok(w.s.RevokeGrant(w.ctx, random[storage.GrantID](), "other", w.now, nil))
+	w.ok(w.s.RevokeGrant(w.ctx, "x", "other", w.now, nil))
+	got, err := w.s.Grant(w.ctx, id)
+	w.ok(err)
+	same(w, got.Grant.RevokedAt, w.now)
+	same(w, got.Grant.RevokeReason, "replayed")
+	same(w, got.Alive(), false)
+	same(w, w.told(first) && w.told(again), true)
+}

@@ -1,0 +1,180 @@
+package storagetest
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Postgres returns the address of a fresh database, which is dropped when the test
+// ends: on the server SALLYPORT_TEST_POSTGRES names, else on one that is started
+// from the installed binaries, once for a test process.
+func Postgres(tb testing.TB) string {
+	tb.Helper()
+	running, err := server()
+	if err != nil {
+		tb.Fatalf("PostgreSQL: %v", err)
+	}
+	admin := running.address
+	var random [8]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		tb.Fatal(err)
+	}
+	name := "sallyport_test_" + hex.EncodeToString(random[:])
+	run := func(statement string) error {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		conn, err := pgx.Connect(ctx, admin)
+		if err != nil {
+			return err
+		}
+		defer conn.Close(ctx)
+		_, err = conn.Exec(ctx, statement)
+		return err
+	}
+	if err := run("CREATE DATABASE " + name); err != nil {
+		tb.Fatalf("create database: %v", err)
+	}
+	if running.lifeline == nil { // our own server goes as a whole, which is quicker
+		tb.Cleanup(func() {
+			if err := run("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
+				tb.Errorf("drop database: %v", err)
+			}
+		})
+	}
+	address, err := url.Parse(admin)
+	if err != nil {
+		tb.Fatalf("SALLYPORT_TEST_POSTGRES is not an address: %v", err)
+	}
+	address.Path = "/" + name
+	return address.String()
+}
+
+// instance is a running server.
+type instance struct {
+	address string
+	// lifeline is the standard input of the shell below. It is kept, because a pipe
+	// nobody holds is closed by the garbage collector.
+	lifeline io.Closer
+}
+
+// server is the one server of a test process.
+var server = sync.OnceValues(func() (instance, error) {
+	if given := os.Getenv("SALLYPORT_TEST_POSTGRES"); given != "" {
+		return instance{address: given}, nil
+	}
+	return start()
+})
+
+// life is the shell that keeps the server while the test process lives. Its
+// standard input ends with that process, however it ends; then the server is
+// stopped and its files are removed.
+const life = `
+"$2/initdb" -D "$1/data" -U postgres -A trust -E UTF8 --no-locale --no-sync >"$1/log" 2>&1 &&
+"$2/pg_ctl" -D "$1/data" -l "$1/log" -w -t 60 -o "-c listen_addresses= -c unix_socket_directories=$1 -c max_connections=200" start >>"$1/log" 2>&1 &&
+echo ready
+read -r forever
+"$2/pg_ctl" -D "$1/data" -m immediate -w stop >>"$1/log" 2>&1
+rm -rf "$1"
+`
+
+func start() (instance, error) {
+	bin, err := binaries()
+	if err != nil {
+		return instance{}, err
+	}
+	dir, err := os.MkdirTemp("", "sallyport-postgres-")
+	if err != nil {
+		return instance{}, err
+	}
+	cmd := exec.Command("/bin/sh", "-c", life, "sh", dir, bin)
+	cmd.Dir = dir
+	if os.Geteuid() == 0 {
+		if cmd.SysProcAttr, err = unprivileged(dir); err != nil {
+			return instance{}, err
+		}
+	}
+	lifeline, err := cmd.StdinPipe()
+	if err != nil {
+		return instance{}, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return instance{}, err
+	}
+	if err := cmd.Start(); err != nil {
+		return instance{}, fmt.Errorf("start server: %w", err)
+	}
+	if line, _ := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+		log, _ := os.ReadFile(filepath.Join(dir, "log"))
+		return instance{}, fmt.Errorf("the server did not start:\n%s", log)
+	}
+	address := url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/postgres", RawQuery: "host=" + url.QueryEscape(dir)}
+	return instance{address.String(), lifeline}, nil
+}
+
+// binaries finds the newest server of Debian's layout, or one in the path.
+func binaries() (string, error) {
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/pg_ctl")
+	if err != nil {
+		return "", err
+	}
+	if len(found) > 0 {
+		newest := slices.MaxFunc(found, func(a, b string) int { return version(a) - version(b) })
+		return filepath.Dir(newest), nil
+	}
+	path, err := exec.LookPath("pg_ctl")
+	if err != nil {
+		return "", errors.New("no server is installed; run `apt-get install postgresql`, or let SALLYPORT_TEST_POSTGRES name one")
+	}
+	return filepath.Dir(path), nil
+}
+
+func version(path string) int {
+	n, err := strconv.Atoi(strings.Split(path, "/")[4])
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// unprivileged hands the directory to a user who may run a server, which root may not.
+func unprivileged(dir string) (*syscall.SysProcAttr, error) {
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err := strconv.ParseUint(u.Uid, 10, 32)
+		if err != nil {
+			return nil, err
+		}
+		gid, err := strconv.ParseUint(u.Gid, 10, 32)
+		if err != nil {
+			return nil, err
+		}
+		if err := os.Chown(dir, int(uid), int(gid)); err != nil {
+			return nil, err
+		}
+		return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}, nil
+	}
+	return nil, errors.New("root can not run a server, and there is neither a user postgres nor nobody")
+}

@@ -1,0 +1,146 @@
+package storagetest
+
+import (
+	"net/url"
+	"time"
+
+	"sallyport/storage"
+)
+
+func requests(w *world) {
+	w.test("a request comes back as it went in, until it expires", func(w *world) {
+		p := w.someone()
+		r := storage.AuthRequest{
+			ID: random[storage.RequestID](), ClientID: "app", Params: url.Values{"scope": {"openid"}, "resource": {"a", "b"}, "id_token_hint": {"e.y.J"}},
+			Browser: []byte("hash of a cookie"), State: storage.RequestOpen, Version: 3, Subject: p.id, Factors: w.session(p).Factors,
+			Session: ordered[storage.SessionID](w.now), Consent: []string{"openid"}, ShowRecovery: true, Initiations: 2,
+			RequestedAt: w.now, ExpiresAt: w.now.Add(time.Minute), UpdatedAt: w.now,
+		}
+		w.ok(w.s.OpenRequest(w.ctx, r))
+		got, account, err := w.s.Request(w.ctx, r.ID, "", w.now)
+		w.ok(err)
+		same(w, got, r)
+		same(w, *account, w.account(p.id))
+		_, _, err = w.s.Request(w.ctx, r.ID, "", r.ExpiresAt)
+		w.is(err, storage.ErrNotFound)
+		w.is(w.s.OpenRequest(w.ctx, r), storage.ErrConflict)
+	})
+	w.test("an unknown request is not found, however it is written", func(w *world) {
+		for _, id := range malformed(string(w.opened())) {
+			_, _, err := w.s.Request(w.ctx, storage.RequestID(id), "", w.now)
+			w.is(err, storage.ErrNotFound)
+			_, _, err = w.s.RequestByTrack(w.ctx, storage.TrackID(id), w.now)
+			w.is(err, storage.ErrNotFound)
+			w.is(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: storage.RequestID(id), Now: w.now}, nil), storage.ErrConflict)
+		}
+	})
+	w.test("the account is the subject's, else the named one's, else nobody's", requestAccount)
+	w.test("of racing browsers one binds a request", func(w *world) {
+		id := w.opened()
+		w.one(racers, func(i int) error { return w.s.BindRequest(w.ctx, id, []byte{byte(i + 1)}, w.now) })
+		same(w, w.request(id).Version, 1)
+		same(w, len(w.request(id).Browser), 1)
+	})
+	w.test("of racing changes of one version one is made", func(w *world) {
+		id := w.opened()
+		w.one(racers, func(i int) error {
+			return w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: id, Consent: []string{string(rune('a' + i))}, Now: w.now}, nil)
+		})
+		same(w, w.request(id).Version, 1)
+	})
+	w.test("a subject is set once and changed by a restart only", requestSubject)
+	w.test("a proof is appended and replaces the one of the same authenticator", requestFactors)
+	w.test("consent given to nothing is not the same as consent not asked", func(w *world) {
+		id := w.opened()
+		if got := w.request(id).Consent; got != nil {
+			w.Fatalf("consent = %v, want nil", got)
+		}
+		w.ok(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: id, Consent: []string{}, Now: w.now}, nil))
+		same(w, w.request(id).Consent, []string{})
+	})
+	w.test("a track leads to its request and sets its end", requestTrack)
+	w.test("what is over or expired does not change any more", func(w *world) {
+		id, e := w.opened(), w.event(person{})
+		w.is(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: id, Now: w.now.Add(time.Hour)}, nil), storage.ErrConflict)
+		w.ok(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: id, State: storage.RequestCancelled, Now: w.now}, []storage.Event{e}))
+		same(w, w.told(e), true)
+		same(w, w.request(id).State, storage.RequestCancelled)
+		late := w.event(person{})
+		w.is(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: id, Version: 1, Now: w.now}, []storage.Event{late}), storage.ErrConflict)
+		same(w, w.told(late), false)
+		w.is(w.s.BindRequest(w.ctx, id, []byte("b"), w.now), storage.ErrConflict)
+	})
+}
+
+func requestAccount(w *world) {
+	p, q := w.someone(), w.someone()
+	id := w.opened()
+	_, account, err := w.s.Request(w.ctx, id, q.email, w.now)
+	w.ok(err)
+	same(w, *account, w.account(q.id))
+	for _, nobody := range []string{"", "nobody@example.com", "\xff", "a\x00b"} {
+		_, account, err = w.s.Request(w.ctx, id, nobody, w.now)
+		w.ok(err)
+		if account != nil {
+			w.Fatalf("identifier %q gave %+v, want nobody", nobody, account)
+		}
+	}
+	w.ok(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: id, Subject: p.id, Now: w.now}, nil))
+	_, account, err = w.s.Request(w.ctx, id, q.email, w.now)
+	w.ok(err)
+	same(w, account.User.ID, p.id)
+}
+
+func requestSubject(w *world) {
+	p, q := w.someone(), w.someone()
+	id := w.opened()
+	change := func(version int64, c storage.RequestChange) error {
+		c.ID, c.Version, c.Now = id, version, w.now
+		return w.s.ChangeRequest(w.ctx, c, nil)
+	}
+	w.ok(change(0, storage.RequestChange{Subject: p.id, Consent: []string{"openid"}}))
+	w.is(change(1, storage.RequestChange{Subject: q.id}), storage.ErrConflict)
+	w.is(change(1, storage.RequestChange{Subject: "x"}), storage.ErrConflict)
+	w.is(change(0, storage.RequestChange{Subject: p.id}), storage.ErrConflict)
+	show := true
+	w.ok(change(1, storage.RequestChange{Subject: p.id, ShowRecovery: &show, Track: random[storage.TrackID](), TrackUntil: w.now.Add(time.Hour)}))
+	same(w, w.request(id).Subject, p.id)
+	w.ok(change(2, storage.RequestChange{Restart: true}))
+	r := w.request(id)
+	if r.Subject != "" || r.Factors != nil || r.Consent != nil || r.ShowRecovery || r.Track != nil || r.Session != "" {
+		w.Fatalf("a restart left %+v", r)
+	}
+	w.ok(change(3, storage.RequestChange{Subject: q.id}))
+	w.ok(change(4, storage.RequestChange{Restart: true, Subject: p.id}))
+	same(w, w.request(id).Subject, p.id)
+}
+
+func requestFactors(w *world) {
+	p := w.someone()
+	id := w.opened()
+	password := storage.Factor{Method: "password", Authenticator: p.password, Kinds: []storage.Kind{storage.Know}, AMR: []string{"pwd"}, At: w.now}
+	totp := storage.Factor{Method: "totp", Authenticator: p.totp, Kinds: []storage.Kind{storage.Have}, AMR: []string{"otp"}, At: w.now}
+	again := password
+	again.At = w.now.Add(time.Second)
+	for version, f := range []storage.Factor{password, totp, again} {
+		w.ok(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: id, Version: int64(version), Factor: &f, Now: w.now}, nil))
+	}
+	same(w, w.request(id).Factors, []storage.Factor{totp, again})
+	w.ok(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: id, Version: 3, Restart: true, Factor: &password, Now: w.now}, nil))
+	same(w, w.request(id).Factors, []storage.Factor{password})
+}
+
+func requestTrack(w *world) {
+	p := w.someone()
+	id, track, until := w.opened(), random[storage.TrackID](), w.now.Add(time.Hour)
+	w.ok(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: id, Subject: p.id, Track: track, TrackUntil: until, Now: w.now}, nil))
+	r, account, err := w.s.RequestByTrack(w.ctx, track, w.now.Add(59*time.Minute))
+	w.ok(err)
+	same(w, r.ID, id)
+	same(w, r.ExpiresAt, until)
+	same(w, account.User.ID, p.id)
+	_, _, err = w.s.RequestByTrack(w.ctx, track, until)
+	w.is(err, storage.ErrNotFound)
+	_, _, err = w.s.RequestByTrack(w.ctx, storage.TrackID(id), w.now)
+	w.is(err, storage.ErrNotFound)
+}

@@ -1,0 +1,231 @@
+package storagetest
+
+import (
+	"time"
+
+	"sallyport/storage"
+)
+
+func spending(w *world) {
+	w.test("a TOTP step is accepted once, and no older one after it", func(w *world) {
+		p := w.someone()
+		spend := func(step int64) error {
+			return w.s.Spend(w.ctx, storage.Spend{Now: w.now, Credential: &storage.CredentialSpend{User: p.id, Authenticator: p.totp, Step: step}})
+		}
+		w.one(racers, func(int) error { return spend(100) })
+		for _, old := range []int64{100, 99, 1, -5} {
+			w.is(spend(old), storage.ErrConflict)
+		}
+		w.ok(spend(101))
+		a := w.find(p.id, p.totp)
+		same(w, a.Counter, 101)
+		same(w, a.LastUsedAt, w.now)
+	})
+	w.test("a proof that needs no memory marks its authenticator used", func(w *world) {
+		p := w.someone()
+		later := w.now.Add(time.Minute)
+		w.ok(w.s.Spend(w.ctx, storage.Spend{Now: later, Credential: &storage.CredentialSpend{User: p.id, Authenticator: p.password}}))
+		same(w, w.find(p.id, p.password).LastUsedAt, later)
+	})
+	w.test("a password hashed anew replaces the old hash", func(w *world) {
+		p := w.someone()
+		w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Credential: &storage.CredentialSpend{User: p.id, Authenticator: p.password, Secret: []byte("better")}}))
+		same(w, w.find(p.id, p.password).Secret, []byte("better"))
+	})
+	w.test("only an active authenticator of a user who may sign in is spent", credentialRefusals)
+	w.test("an enrolment is confirmed once and in time", confirmation)
+	w.test("a status moves on once, and only where it is what is demanded", statusMoves)
+	w.test("a decoy never verifies", func(w *world) {
+		s := w.initiated(w.opened(), person{})
+		for _, to := range []storage.StatusState{storage.StatusVerified, storage.StatusRedeemed} {
+			w.is(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Status: &storage.StatusMove{Exchange: s.Exchange, From: storage.StatusInitiated, To: to}}),
+				storage.ErrConflict)
+		}
+		w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Status: &storage.StatusMove{
+			Exchange: s.Exchange, From: storage.StatusInitiated, To: storage.StatusFailed,
+		}}))
+	})
+	w.test("a proof can switch on a pending user and the wish for a second factor", func(w *world) {
+		p := w.someone()
+		pending := storage.UserPending
+		w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Status: &pending, Now: w.now}))
+		w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Activate: p.id, MFAEnabled: p.id}))
+		u := w.account(p.id).User
+		same(w, u.Status, storage.UserActive)
+		same(w, u.MFAEnabled, true)
+		disabled := storage.UserDisabled
+		w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Status: &disabled, Now: w.now}))
+		w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Activate: p.id}))
+		same(w, w.account(p.id).User.Status, storage.UserDisabled)
+		w.is(w.s.Spend(w.ctx, storage.Spend{Now: w.now, MFAEnabled: random[storage.UserID]()}), storage.ErrConflict)
+	})
+	w.test("a right proof resets its counters and takes all of its parts along", wholeSpend)
+	w.test("if one part of a proof fails, nothing of it happens", brokenSpend)
+}
+
+func credentialRefusals(w *world) {
+	p, q := w.someone(), w.someone()
+	off := w.someone()
+	w.ok(w.s.SetAuthenticatorState(w.ctx, off.id, off.totp, storage.AuthenticatorDisabled, w.now, nil))
+	pending := w.authenticator(p.id, random[storage.AuthenticatorID](), "totp", "s")
+	pending.State, pending.ExpiresAt = storage.AuthenticatorPending, w.now.Add(time.Minute)
+	w.ok(w.s.PutAuthenticator(w.ctx, pending, nil, nil))
+	gone, disabled := w.someone(), storage.UserDisabled
+	w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: gone.id, Status: &disabled, Now: w.now}))
+	for name, c := range map[string]storage.CredentialSpend{
+		"another user's":         {User: q.id, Authenticator: p.totp, Step: 1},
+		"switched off":           {User: off.id, Authenticator: off.totp, Step: 1},
+		"pending":                {User: p.id, Authenticator: pending.ID, Step: 1},
+		"of a disabled user":     {User: gone.id, Authenticator: gone.totp, Step: 1},
+		"nobody's":               {User: p.id, Authenticator: random[storage.AuthenticatorID](), Step: 1},
+		"malformed":              {User: p.id, Authenticator: "x", Step: 1},
+		"confirmed before":       {User: p.id, Authenticator: p.totp, Step: 1, Confirm: true},
+		"replaced, but nobody's": {User: p.id, Authenticator: random[storage.AuthenticatorID](), Secret: []byte("s")},
+	} {
+		w.test(name, func(w *world) {
+			w.is(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Credential: &c}), storage.ErrConflict)
+		})
+	}
+}
+
+func confirmation(w *world) {
+	p := w.someone()
+	pending := w.authenticator(p.id, random[storage.AuthenticatorID](), "totp", "s")
+	pending.State, pending.ExpiresAt = storage.AuthenticatorPending, w.now.Add(10*time.Minute)
+	w.ok(w.s.PutAuthenticator(w.ctx, pending, nil, nil))
+	confirm := func(now time.Time) error {
+		return w.s.Spend(w.ctx, storage.Spend{Now: now, Credential: &storage.CredentialSpend{User: p.id, Authenticator: pending.ID, Step: 5, Confirm: true}})
+	}
+	w.is(confirm(pending.ExpiresAt), storage.ErrConflict)
+	w.one(racers, func(int) error { return confirm(w.now) })
+	a := w.find(p.id, pending.ID)
+	same(w, a.State, storage.AuthenticatorActive)
+	same(w, a.Counter, 5)
+	same(w, a.ExpiresAt, time.Time{})
+}
+
+func statusMoves(w *world) {
+	p, q, r := w.someone(), w.someone(), w.opened()
+	s := w.initiated(r, p)
+	spend := func(m storage.StatusMove) error { return w.s.Spend(w.ctx, storage.Spend{Now: w.now, Status: &m}) }
+	next := random[storage.ExchangeID]()
+	verify := storage.StatusMove{Exchange: s.Exchange, From: storage.StatusInitiated, To: storage.StatusVerified, Rotate: next, ExpiresAt: w.now.Add(time.Minute)}
+	redeem := storage.StatusMove{ID: s.ID, From: storage.StatusVerified, To: storage.StatusRedeemed, Request: r, User: p.id, Method: "totp", Usage: "second"}
+	w.is(spend(redeem), storage.ErrConflict)
+	w.one(racers, func(int) error { return spend(verify) })
+	got, _, err := w.s.StatusByExchange(w.ctx, next, w.now)
+	w.ok(err)
+	same(w, got.State, storage.StatusVerified)
+	same(w, got.ExpiresAt, w.now.Add(time.Minute))
+	_, _, err = w.s.StatusByExchange(w.ctx, s.Exchange, w.now)
+	w.is(err, storage.ErrNotFound)
+	for name, change := range map[string]func(*storage.StatusMove){
+		"another request": func(m *storage.StatusMove) { m.Request = random[storage.RequestID]() },
+		"another user":    func(m *storage.StatusMove) { m.User = q.id },
+		"no such user":    func(m *storage.StatusMove) { m.User = "x" },
+		"another method":  func(m *storage.StatusMove) { m.Method = "recovery" },
+		"another usage":   func(m *storage.StatusMove) { m.Usage = "passwordless" },
+		"another status":  func(m *storage.StatusMove) { m.ID = random[storage.StatusID]() },
+		"no status":       func(m *storage.StatusMove) { m.ID = "" },
+		"another state":   func(m *storage.StatusMove) { m.From = storage.StatusInitiated },
+	} {
+		w.test(name, func(w *world) {
+			m := redeem
+			change(&m)
+			w.is(spend(m), storage.ErrConflict)
+		})
+	}
+	w.is(w.s.Spend(w.ctx, storage.Spend{Now: w.now.Add(time.Minute), Status: &redeem}), storage.ErrConflict)
+	w.one(racers, func(int) error { return spend(redeem) })
+}
+
+// proof is a Spend with every part, and what can be seen of it.
+type proof struct {
+	storage.Spend
+	person
+	status  storage.Status
+	counter storage.Throttle
+}
+
+func (w *world) proof() proof {
+	w.Helper()
+	p, r := w.someone(), w.opened()
+	s, c := w.initiated(r, p), w.counter("factor", storage.Schedule{Max: 1})
+	_, err := w.count(w.now, c)
+	w.ok(err)
+	set := w.codes(p, "A", "B")
+	spend := w.right(s, p, c, 7)
+	spend.Recovery, spend.MFAEnabled, spend.Activate = &set, p.id, p.id
+	spend.Attempted = &storage.AddressThrottle{Address: random[string](), Subject: []byte("subject"), Window: time.Minute, Max: 2}
+	_, err = w.s.CountAttempt(w.ctx, storage.Attempt{Address: spend.Attempted, Now: w.now})
+	w.ok(err)
+	spend.Messages = []storage.Message{w.message()}
+	return proof{spend, p, s, c}
+}
+
+func wholeSpend(w *world) {
+	x := w.proof()
+	w.ok(w.s.Spend(w.ctx, x.Spend))
+	same(w, w.find(x.id, x.totp).Counter, 7)
+	same(w, w.state(x.status.ID), storage.StatusRedeemed)
+	r := w.request(x.status.Request)
+	same(w, r.Subject, x.id)
+	same(w, r.Factors, []storage.Factor{*x.Request.Factor})
+	codes, err := w.s.RecoveryCodes(w.ctx, x.id)
+	w.ok(err)
+	same(w, codes, []string{"A", "B"})
+	same(w, w.account(x.id).User.MFAEnabled, true)
+	_, err = w.count(w.now, x.counter)
+	w.ok(err)
+	for range 2 {
+		_, err = w.s.CountAttempt(w.ctx, storage.Attempt{Address: x.Attempted, Now: w.now})
+		w.ok(err)
+	}
+	same(w, w.told(x.Events[0]), true)
+	same(w, w.sent(x.Messages[0]), true)
+}
+
+func brokenSpend(w *world) {
+	for name, spoil := range map[string]func(*storage.Spend){
+		"credential": func(s *storage.Spend) { s.Credential.Authenticator = random[storage.AuthenticatorID]() },
+		"status":     func(s *storage.Spend) { s.Status.User = random[storage.UserID]() },
+		"request":    func(s *storage.Spend) { s.Request.Version = 9 },
+		"user":       func(s *storage.Spend) { s.MFAEnabled = random[storage.UserID]() },
+	} {
+		w.test(name, func(w *world) {
+			x := w.proof()
+			spoil(&x.Spend)
+			w.is(w.s.Spend(w.ctx, x.Spend), storage.ErrConflict)
+			same(w, w.find(x.id, x.totp).Counter, 0)
+			same(w, w.state(x.status.ID), storage.StatusInitiated)
+			r := w.request(x.status.Request)
+			same(w, r.Version, 0)
+			same(w, len(r.Factors), 0)
+			codes, err := w.s.RecoveryCodes(w.ctx, x.id)
+			w.ok(err)
+			same(w, len(codes), 0)
+			same(w, w.account(x.id).User.MFAEnabled, false)
+			_, err = w.count(w.now, x.counter)
+			w.is(err, storage.ErrConflict)
+			_, err = w.s.CountAttempt(w.ctx, storage.Attempt{Address: x.Attempted, Now: w.now})
+			w.ok(err)
+			_, err = w.s.CountAttempt(w.ctx, storage.Attempt{Address: x.Attempted, Now: w.now})
+			w.is(err, storage.ErrConflict)
+			same(w, w.told(x.Events[0]), false)
+			same(w, w.sent(x.Messages[0]), false)
+		})
+	}
+}
+
+// sent reports whether a message waits or was sent.
+func (w *world) sent(m storage.Message) bool {
+	w.Helper()
+	all, err := w.s.ListMessages(w.ctx, 1000)
+	w.ok(err)
+	for _, got := range all {
+		if got.ID == m.ID {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,216 @@
+package storagetest
+
+import (
+	"fmt"
+	"time"
+
+	"sallyport/storage"
+)
+
+func (w *world) counter(bucket string, s storage.Schedule) storage.Throttle {
+	return storage.Throttle{Key: storage.ThrottleKey{Bucket: bucket, Subject: []byte(random[string]())}, Schedule: s}
+}
+
+// secondFactor is the schedule of security.md for second factors.
+func secondFactor() storage.Schedule {
+	return storage.Schedule{Free: 4, First: 30 * time.Second, Cap: time.Hour, Max: 100}
+}
+
+func (w *world) count(now time.Time, ts ...storage.Throttle) (storage.Refusal, error) {
+	return w.s.CountAttempt(w.ctx, storage.Attempt{Throttles: ts, Now: now})
+}
+
+func throttles(w *world) {
+	w.test("after the free failures the wait doubles up to its cap", doublingWaits)
+	w.test("after the last failure no attempt passes, by waiting", func(w *world) {
+		c := w.counter("factor", storage.Schedule{Free: 1, First: time.Second, Cap: time.Second, Max: 3})
+		now := w.now
+		for range 3 {
+			_, err := w.count(now, c)
+			w.ok(err)
+			now = now.Add(time.Minute)
+		}
+		refusal, err := w.count(now.Add(1000*time.Hour), c)
+		w.is(err, storage.ErrConflict)
+		same(w, refusal, storage.Refusal{Bucket: "factor"})
+		waits, err := w.s.Waits(w.ctx, []storage.ThrottleKey{c.Key}, now.Add(1000*time.Hour))
+		w.ok(err)
+		same(w, waits, []storage.Refusal{{Bucket: "factor"}})
+		w.ok(w.s.ResetThrottle(w.ctx, []storage.ThrottleKey{c.Key}, nil))
+		_, err = w.count(now, c)
+		w.ok(err)
+	})
+	w.test("a counter that is forgotten starts anew", func(w *world) {
+		c := w.counter("password", storage.Schedule{Free: 1, First: time.Hour, Cap: time.Hour, Max: 2, Forget: 24 * time.Hour})
+		for range 2 {
+			_, err := w.count(w.now, c)
+			w.ok(err)
+		}
+		_, err := w.count(w.now.Add(23*time.Hour), c)
+		w.is(err, storage.ErrConflict)
+		for range 2 {
+			_, err = w.count(w.now.Add(24*time.Hour), c)
+			w.ok(err)
+		}
+		_, err = w.count(w.now.Add(24*time.Hour), c)
+		w.is(err, storage.ErrConflict)
+	})
+	w.test("if one counter refuses, none counts", func(w *world) {
+		full, other := w.counter("factor", storage.Schedule{Max: 1}), w.counter("a", storage.Schedule{Max: 2})
+		_, err := w.count(w.now, full)
+		w.ok(err)
+		for range 3 {
+			refusal, err := w.count(w.now, other, full)
+			w.is(err, storage.ErrConflict)
+			same(w, refusal.Bucket, "factor")
+		}
+		for range 2 {
+			_, err = w.count(w.now, other)
+			w.ok(err)
+		}
+	})
+	w.test("racing attempts never pass the free failures", func(w *world) {
+		c := w.counter("factor", secondFactor())
+		same(w, w.winners(50, func(int) error {
+			_, err := w.count(w.now, c)
+			return err
+		}), 5)
+	})
+	w.test("waits are told for the counters that refuse now", func(w *world) {
+		waiting, free := w.counter("password", storage.Schedule{First: time.Minute, Cap: time.Minute}), w.counter("factor", secondFactor())
+		_, err := w.count(w.now, waiting, free)
+		w.ok(err)
+		keys := []storage.ThrottleKey{waiting.Key, free.Key, w.counter("x", secondFactor()).Key}
+		got, err := w.s.Waits(w.ctx, keys, w.now)
+		w.ok(err)
+		same(w, got, []storage.Refusal{{Bucket: "password", Until: w.now.Add(time.Minute)}})
+		got, err = w.s.Waits(w.ctx, keys, w.now.Add(time.Minute))
+		w.ok(err)
+		same(w, len(got), 0)
+		e := w.event(person{})
+		w.ok(w.s.ResetThrottle(w.ctx, keys, []storage.Event{e}))
+		same(w, w.told(e), true)
+	})
+}
+
+// schedule counts failures, each as early as it passes, and checks the waits.
+func (w *world) schedule(c storage.Throttle, waits []time.Duration) {
+	w.Helper()
+	now := w.now
+	for i, wait := range waits {
+		if _, err := w.count(now, c); err != nil {
+			w.Fatalf("failure %d: %v", i+1, err)
+		}
+		if wait == 0 {
+			continue
+		}
+		// Refused while waiting; asking does not lengthen the wait.
+		for _, early := range []time.Duration{0, wait / 2, wait - time.Microsecond} {
+			refusal, err := w.count(now.Add(early), c)
+			w.is(err, storage.ErrConflict)
+			if want := (storage.Refusal{Bucket: c.Key.Bucket, Until: now.Add(wait)}); refusal != want {
+				w.Fatalf("after failure %d: got %v, want %v", i+1, refusal, want)
+			}
+		}
+		now = now.Add(wait)
+	}
+}
+
+func addresses(w *world) {
+	address := func(max, subjects int) *storage.AddressThrottle {
+		return &storage.AddressThrottle{Address: random[string](), Window: 10 * time.Minute, Max: max, MaxSubjects: subjects}
+	}
+	count := func(w *world, a *storage.AddressThrottle, subject int, now time.Time) (storage.Refusal, error) {
+		of := *a
+		of.Subject = fmt.Appendf(nil, "%08d of a longer hash", subject)
+		return w.s.CountAttempt(w.ctx, storage.Attempt{Address: &of, Now: now})
+	}
+	undo := func(w *world, a *storage.AddressThrottle, subject int) {
+		of := *a
+		of.Subject = fmt.Appendf(nil, "%08d of a longer hash", subject)
+		w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Attempted: &of}))
+	}
+	w.test("an address waits when it has failed too often within the window", func(w *world) {
+		a := address(5, 0)
+		for i := range 5 {
+			_, err := count(w, a, 1, w.now.Add(time.Duration(i)*time.Minute))
+			w.ok(err)
+		}
+		refusal, err := count(w, a, 1, w.now.Add(5*time.Minute))
+		w.is(err, storage.ErrConflict)
+		same(w, refusal, storage.Refusal{Bucket: "address", Until: w.now.Add(14 * time.Minute)})
+		_, err = count(w, address(5, 0), 1, w.now)
+		w.ok(err)
+		for range 5 {
+			_, err = count(w, a, 1, w.now.Add(14*time.Minute))
+			w.ok(err)
+		}
+		_, err = count(w, a, 1, w.now.Add(14*time.Minute))
+		w.is(err, storage.ErrConflict)
+	})
+	w.test("an address waits when it has failed for too many subjects", func(w *world) {
+		a := address(0, 3)
+		for range 20 {
+			for subject := range 3 {
+				_, err := count(w, a, subject, w.now)
+				w.ok(err)
+			}
+		}
+		_, err := count(w, a, 3, w.now)
+		w.ok(err)
+		_, err = count(w, a, 0, w.now)
+		w.is(err, storage.ErrConflict)
+	})
+	w.test("failures of an earlier window do not count", func(w *world) {
+		a := address(2, 0)
+		for i := range 10 {
+			_, err := count(w, a, 1, w.now.Add(time.Duration(i)*10*time.Minute))
+			w.ok(err)
+		}
+	})
+	w.test("right attempts are taken back", func(w *world) {
+		a := address(2, 1)
+		for i := range 20 {
+			_, err := count(w, a, i, w.now)
+			w.ok(err)
+			undo(w, a, i)
+		}
+	})
+	w.test("an attempt that began the wait ends it when it was right", func(w *world) {
+		a := address(2, 0)
+		for range 2 {
+			_, err := count(w, a, 1, w.now)
+			w.ok(err)
+		}
+		undo(w, a, 1)
+		_, err := count(w, a, 1, w.now)
+		w.ok(err)
+		_, err = count(w, a, 1, w.now)
+		w.is(err, storage.ErrConflict)
+	})
+	w.test("racing attempts never pass the bound", func(w *world) {
+		a := address(7, 0)
+		same(w, w.winners(50, func(int) error {
+			_, err := count(w, a, 1, w.now)
+			return err
+		}), 7)
+	})
+}
+
+func doublingWaits(w *world) {
+	schedules := map[string]struct {
+		storage.Schedule
+		waits []time.Duration // after failure 1, 2, 3...
+	}{
+		"second factor": {secondFactor(), []time.Duration{0, 0, 0, 0, 30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute,
+			8 * time.Minute, 16 * time.Minute, 32 * time.Minute, time.Hour, time.Hour, time.Hour}},
+		"password": {storage.Schedule{Free: 4, First: 30 * time.Second, Cap: 15 * time.Minute}, []time.Duration{0, 0, 0, 0,
+			30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 15 * time.Minute, 15 * time.Minute}},
+		"from the first":      {storage.Schedule{First: time.Second, Cap: 3 * time.Second}, []time.Duration{1e9, 2e9, 3e9, 3e9}},
+		"cap below the first": {storage.Schedule{Free: 1, First: time.Minute, Cap: time.Second}, []time.Duration{0, 1e9, 1e9}},
+		"without any wait":    {storage.Schedule{Free: 2}, []time.Duration{0, 0, 0, 0, 0}},
+	}
+	for name, s := range schedules {
+		w.test(name, func(w *world) { w.schedule(w.counter("factor", s.Schedule), s.waits) })
+	}
+}

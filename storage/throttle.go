@@ -1,0 +1,70 @@
+package storage
+
+import (
+	"context"
+	"time"
+)
+
+// ThrottleKey names one counter of consecutive failures.
+type ThrottleKey struct {
+	Bucket  string // "factor", "password", "device", "passwordless"
+	Subject []byte // keyed hash of a user ID or of an unknown identifier
+}
+
+// Schedule says when a counter lets the next attempt pass.
+type Schedule struct {
+	Free   int           // failures without any wait
+	First  time.Duration // wait after failure Free+1; doubles with each further one
+	Cap    time.Duration // longest wait
+	Max    int           // failures after which no attempt passes; 0: no such end
+	Forget time.Duration // a counter untouched for so long starts anew; 0: never
+}
+
+// Throttle is one counter with its schedule.
+type Throttle struct {
+	Key      ThrottleKey
+	Schedule Schedule
+}
+
+// Attempt is everything that is counted before a secret is compared. If one
+// counter refuses, none counts.
+type Attempt struct {
+	// Exchange, if set, must be current and initiated; its attempts grow, bounded
+	// by MaxAttempts. On the last one the Status becomes failed unless it is spent.
+	Exchange    ExchangeID
+	MaxAttempts int
+	// New, if set, is a Status stored by this very attempt, with Attempts 1: for
+	// methods that send nothing, so that showing a page writes nothing.
+	New       *NewStatus
+	Throttles []Throttle
+	Address   *AddressThrottle
+	Now       time.Time
+}
+
+// AddressThrottle bounds attempts by source address (IPv4 /32, IPv6 /64): a wait
+// of Window follows when more than Max attempts, or attempts for more than
+// MaxSubjects different subjects, fail within Window.
+type AddressThrottle struct {
+	Address     string
+	Subject     []byte // whom the attempt is for
+	Window      time.Duration
+	Max         int
+	MaxSubjects int
+}
+
+// Refusal says why an attempt was not counted.
+type Refusal struct {
+	Bucket string    // "" with an exchange that is spent, foreign or out of attempts
+	Until  time.Time // when the next attempt passes; zero: not by waiting
+}
+
+// Throttles bounds guessing over all servers and restarts.
+type Throttles interface {
+	// CountAttempt counts one attempt before it is compared. On ErrConflict the
+	// Refusal says why, and nothing was counted.
+	CountAttempt(ctx context.Context, a Attempt) (Refusal, error)
+	// Waits returns the counters that refuse now.
+	Waits(ctx context.Context, keys []ThrottleKey, now time.Time) ([]Refusal, error)
+	// ResetThrottle forgets counters: an administrator's unlock.
+	ResetThrottle(ctx context.Context, keys []ThrottleKey, events []Event) error
+}
