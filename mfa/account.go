@@ -1,0 +1,152 @@
+package mfa
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"sallyport/storage"
+)
+
+// OriginAccount marks what was made on our own account page.
+const OriginAccount = "account"
+
+// Owner is a signed-in user who looks after their own account: who it is, and which
+// proofs say so. The account page has it from a session, a dialect from a token.
+type Owner struct {
+	Account storage.Account
+	Factors []storage.Factor  // proofs behind the session or token
+	Session storage.SessionID // "": none
+	Client  storage.ClientID  // who speaks for the user; "": nobody
+	Origin  string            // surface, for what is made: OriginAccount or a dialect
+}
+
+// Owner is the person of a browser session on our account page.
+func (s *SignedIn) Owner() Owner {
+	return Owner{Account: s.Account, Factors: s.Session.Factors, Session: s.Session.ID, Origin: OriginAccount}
+}
+
+// Held is an authenticator as its owner sees it, without its secret.
+type Held struct {
+	ID         storage.AuthenticatorID
+	Name       string
+	Info       Info
+	Shape      Shape
+	Left       int64 // uses left, where they are numbered (recovery codes)
+	Disabled   bool  // after too many failures
+	CreatedAt  time.Time
+	LastUsedAt time.Time // zero: never
+}
+
+// Held lists what an account's owner proves themselves with, in the order it was set up.
+func (v *Verifier) Held(a storage.Account) []Held {
+	var out []Held
+	for _, x := range a.Authenticators {
+		i, ok := v.Info(x.Method)
+		if !ok || x.State == storage.AuthenticatorPending {
+			continue
+		}
+		h := Held{ID: x.ID, Name: x.Name, Info: i, Left: left(x), Disabled: x.State == storage.AuthenticatorDisabled,
+			CreatedAt: x.CreatedAt, LastUsedAt: x.LastUsedAt}
+		// A method that has no shapes leaves nothing in these fields.
+		if _, ok := v.methods[x.Method].(Shaper); ok && json.Unmarshal(x.Data, &h.Shape) != nil {
+			h.Shape = Shape{}
+		}
+		out = append(out, h)
+	}
+	return out
+}
+
+// Fresh says whether an owner may change factors now: who holds a second factor must
+// have proven one of those within the last five minutes, anybody else must have signed
+// in within Options.Reauth (M-9). A password alone is what thieves have: it must
+// never be enough to add a factor where there is one.
+func (v *Verifier) Fresh(o Owner) error { return v.freshFor(o, 0) }
+
+// freshFor is Fresh with patience for what was begun in time.
+func (v *Verifier) freshFor(o Owner, patience time.Duration) error {
+	if o.Account.User.ID == "" || o.Account.User.Status == storage.UserDisabled {
+		return &Error{Code: NotSignedIn}
+	}
+	limit, held := v.now().Add(-v.o.Reauth-patience), hasSecond(&o.Account, v.infos)
+	if held {
+		limit = v.now().Add(-againAfter - patience)
+	}
+	known, young := false, false
+	for _, f := range o.Factors {
+		i, ok := v.Info(f.Method)
+		if !ok || !stillHeld(o.Account, f) {
+			continue
+		}
+		known = known || i.First
+		young = young || (i.Second || !held) && !f.At.Before(limit)
+	}
+	if known && young {
+		return nil
+	}
+	return &Error{Code: ReauthenticationRequired}
+}
+
+// stillHeld reports whether a factor was proven with something the account still has.
+// What was taken away meanwhile proves nothing any more.
+func stillHeld(a storage.Account, f storage.Factor) bool {
+	for _, x := range a.Authenticators {
+		if x.Method == f.Method && x.State == storage.AuthenticatorActive && (f.Authenticator == "" || f.Authenticator == x.ID) {
+			return true
+		}
+	}
+	return false
+}
+
+// own finds one of the owner's authenticators. Somebody else's is refused like one
+// that does not exist.
+func (v *Verifier) own(o Owner, id storage.AuthenticatorID) (*storage.Authenticator, Info, error) {
+	a := byID(&o.Account, id)
+	if a == nil || a.State == storage.AuthenticatorPending {
+		return nil, Info{}, &Error{Code: NotConfigured}
+	}
+	i, ok := v.Info(a.Method)
+	if !ok || !i.Enrolls {
+		return nil, Info{}, &Error{Code: NotConfigured}
+	}
+	return a, i, nil
+}
+
+// Rename changes what the owner calls an authenticator. It proves nothing and changes
+// no proof, so any living session may do it.
+func (v *Verifier) Rename(ctx context.Context, visit Visit, o Owner, id storage.AuthenticatorID, name string) error {
+	a, _, err := v.own(o, id)
+	if err != nil {
+		return err
+	}
+	name, err = cleanName(name)
+	if err != nil {
+		return err
+	}
+	err = v.store.RenameAuthenticator(ctx, a.UserID, a.ID, name, v.now())
+	if errors.Is(err, storage.ErrNotFound) {
+		return &Error{Code: NotConfigured}
+	}
+	if err != nil {
+		return fmt.Errorf("rename authenticator: %w", err)
+	}
+	v.note(visit, v.aboutOwner(o, a.Method, a.ID), EventFactorRenamed, OutcomeOK, "")
+	return nil
+}
+
+// Activity returns what was written down about an owner, newest first.
+func (v *Verifier) Activity(ctx context.Context, o Owner, limit int) ([]storage.Event, error) {
+	events, err := v.journal.store.ListEvents(ctx, storage.EventFilter{UserID: o.Account.User.ID, Limit: limit})
+	if err != nil {
+		return nil, fmt.Errorf("list events: %w", err)
+	}
+	return events, nil
+}
+
+// aboutOwner begins an event about an authenticator of an owner.
+func (v *Verifier) aboutOwner(o Owner, method string, id storage.AuthenticatorID) storage.Event {
+	return storage.Event{UserID: o.Account.User.ID, ClientID: o.Client, SessionID: o.Session,
+		Detail: map[string]string{"method": method, "authenticator": string(id)}}
+}

@@ -1,0 +1,75 @@
+package mfa
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"sallyport/storage"
+)
+
+// PasswordChange is what an owner typed to get another password.
+type PasswordChange struct {
+	Old, New  string
+	EndOthers bool // end all sessions of the owner but this one
+}
+
+// ChangePassword takes the old password and sets a new one. The old one is counted by
+// the throttle of logins: a session left open is no place to guess it.
+func (v *Verifier) ChangePassword(ctx context.Context, visit Visit, o Owner, c PasswordChange) error {
+	m, ok := v.methods["password"].(*Password)
+	attempt := Attempt{Account: &o.Account, Usage: UsageFirst, Locale: visit.Locale, Now: v.now()}
+	if !ok || ownPassword(attempt) == nil {
+		return &Error{Code: NotConfigured}
+	}
+	if !utf8.ValidString(c.Old) {
+		return &Error{Code: InvalidRequest}
+	}
+	if err := m.Check(c.New); err != nil {
+		return err
+	}
+	old := Typed(c.Old)
+	if err := parse(m, attempt, old); err != nil {
+		return err
+	}
+	// One place in the queue is enough for both computations: they run one by one.
+	release, err := reserve(ctx, m)
+	if err != nil {
+		return err
+	}
+	defer release()
+	t := v.newTry(visit, m, attempt, v.whom(&o.Account, ""), o.Client)
+	if err := v.count(ctx, visit, storage.Attempt{Throttles: t.throttles(), Address: t.address, Now: attempt.Now}, t.about, t.locked); err != nil {
+		return err
+	}
+	proof, err := v.compare(ctx, visit, t, nil, old)
+	if err != nil {
+		return err
+	}
+	hash, err := m.hash(c.New)
+	if err != nil {
+		return fmt.Errorf("hash new password: %w", err)
+	}
+	return v.setPassword(ctx, visit, o, t, proof, hash, c.EndOthers)
+}
+
+func (v *Verifier) setPassword(ctx context.Context, visit Visit, o Owner, t try, proof Proof, hash string, endOthers bool) error {
+	t.about = v.aboutOwner(o, t.method.Info().Name, proof.Authenticator)
+	s := v.spend(visit, t, proof, EventPasswordChanged)
+	s.Credential = &proof.Spend
+	s.Credential.Secret = []byte(hash)
+	s.Messages = v.message(visit, &o.Account, MessagePasswordChanged, map[string]string{})
+	if endOthers {
+		s.EndSessions, s.KeepSession = o.Account.User.ID, o.Session
+		s.Events = append(s.Events, v.event(visit, t.about, EventLogout, OutcomeOK, "all other sessions"))
+	}
+	err := v.store.Spend(ctx, s)
+	if errors.Is(err, storage.ErrConflict) {
+		return &Error{Code: RequestChanged}
+	}
+	if err != nil {
+		return fmt.Errorf("change password: %w", err)
+	}
+	return nil
+}

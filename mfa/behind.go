@@ -1,0 +1,37 @@
+package mfa
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sallyport/storage"
+)
+
+// Behind returns the living session behind a token of its user, without having seen
+// the session's own token; nil without an error says that it has ended.
+func (s *Sessions) Behind(ctx context.Context, id storage.SessionID, user storage.UserID) (*Owner, error) {
+	session, account, err := s.store.Session(ctx, id, s.now())
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read session: %w", err)
+	}
+	if session.UserID != user || account.User.Status == storage.UserDisabled {
+		return nil, nil
+	}
+	return &Owner{Account: account, Factors: session.Factors, Session: session.ID}, nil
+}
+
+// Account returns a user who may sign in. NotSignedIn: there is no such user any more.
+func (v *Verifier) Account(ctx context.Context, id storage.UserID) (storage.Account, error) {
+	a, err := v.store.Account(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && a.User.Status == storage.UserDisabled {
+		return storage.Account{}, &Error{Code: NotSignedIn}
+	}
+	if err != nil {
+		return storage.Account{}, fmt.Errorf("read account: %w", err)
+	}
+	return a, nil
+}

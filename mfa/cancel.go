@@ -1,0 +1,55 @@
+package mfa
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sallyport/storage"
+)
+
+// Cancel ends a try before it is redeemed: a right code that comes later is refused.
+// Whoever holds the exchange may do it; an enrolment that is given up leaves its
+// pending authenticator to be swept.
+func (v *Verifier) Cancel(ctx context.Context, visit Visit, exchange storage.ExchangeID, method string) (storage.StatusID, error) {
+	invalid := &Error{Code: InvalidExchange}
+	if _, ok := storage.Bytes(exchange); !ok {
+		return "", invalid
+	}
+	now := v.now()
+	s, _, err := v.store.StatusByExchange(ctx, exchange, now)
+	if errors.Is(err, storage.ErrNotFound) {
+		return "", invalid
+	}
+	if err != nil {
+		return "", fmt.Errorf("read status: %w", err)
+	}
+	if s.Method != method || !v.sameBrowser(visit, s) {
+		return "", invalid
+	}
+	about := storage.Event{UserID: s.UserID, ClientID: s.ClientID, Detail: map[string]string{"method": s.Method, "usage": s.Usage}}
+	err = v.store.CancelStatus(ctx, exchange, now, []storage.Event{v.event(visit, about, EventMFACancelled, OutcomeOK, "")})
+	if errors.Is(err, storage.ErrConflict) {
+		return "", invalid
+	}
+	if err != nil {
+		return "", fmt.Errorf("cancel status: %w", err)
+	}
+	return s.ID, nil
+}
+
+// Progress returns a Status of a user's own, for those who wait for it to move on.
+func (v *Verifier) Progress(ctx context.Context, user storage.UserID, id storage.StatusID) (storage.Status, error) {
+	invalid := &Error{Code: InvalidExchange}
+	if _, ok := storage.Bytes(id); !ok {
+		return storage.Status{}, invalid
+	}
+	s, err := v.store.Status(ctx, id, v.now())
+	if errors.Is(err, storage.ErrNotFound) || err == nil && (user == "" || s.UserID != user) {
+		return storage.Status{}, invalid
+	}
+	if err != nil {
+		return storage.Status{}, fmt.Errorf("read status: %w", err)
+	}
+	return s, nil
+}

@@ -1,0 +1,56 @@
+package mfa
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"sallyport/storage"
+)
+
+// Claim says which verified Status is to count for a login. Empty fields demand nothing.
+type Claim struct {
+	Status   storage.StatusID   // "": the newest verified one of the request's user
+	Exchange storage.ExchangeID // the one that is good now
+	Method   string
+	Sub      string   // masked subject of its user
+	Usages   []string // what it may have been begun for
+}
+
+// Claim is Redeem for callers that do not say what a Status was begun for. Whatever
+// does not fit gets one and the same answer.
+func (v *Verifier) Claim(ctx context.Context, visit Visit, p Proving, c Claim) error {
+	s, err := v.claimed(ctx, p, c)
+	if err != nil {
+		return err
+	}
+	sub := v.keyring.Mask(p.Request.ID, s.UserID)
+	if s.UserID == "" || !slices.Contains(c.Usages, s.Usage) || c.Method != "" && c.Method != s.Method || c.Sub != "" && !hmacEqual(c.Sub, sub) {
+		return &Error{Code: InvalidExchange}
+	}
+	if c.Exchange != "" {
+		of, _, err := v.store.StatusByExchange(ctx, c.Exchange, v.now())
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return fmt.Errorf("read status: %w", err)
+		}
+		if err != nil || !hmacEqual(string(of.ID), string(s.ID)) {
+			return &Error{Code: InvalidExchange}
+		}
+	}
+	return v.Redeem(ctx, visit, p, s.ID, s.Method, s.Usage)
+}
+
+// claimed finds the Status: by its name, or the newest one for any of the usages.
+func (v *Verifier) claimed(ctx context.Context, p Proving, c Claim) (storage.Status, error) {
+	if c.Status != "" {
+		return v.verified(ctx, p, c.Status, "")
+	}
+	for _, usage := range c.Usages {
+		s, err := v.verified(ctx, p, "", usage)
+		if CodeOf(err) != InvalidExchange {
+			return s, err
+		}
+	}
+	return storage.Status{}, &Error{Code: InvalidExchange}
+}

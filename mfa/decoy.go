@@ -1,0 +1,170 @@
+package mfa
+
+import (
+	"slices"
+
+	"sallyport/storage"
+)
+
+// Option is a second factor that can be chosen.
+type Option struct {
+	Method        string
+	Authenticator storage.AuthenticatorID
+	Name          string // what its owner calls it; told after the first factor only
+	Text          string // what tells it apart for everybody else
+	Info          Info
+}
+
+// Options lists the second factors an account enrolled and the client allows. Of an
+// identifier nobody has it lists decoys: the same ones whenever it is asked, of the
+// same shape, made so that only the server can tell them from real ones.
+func (v *Verifier) Options(p Proving) []Option {
+	t := table{policy: p.Policy, methods: v.infos}
+	if p.Account == nil {
+		return v.decoys(t, p.Identifier)
+	}
+	identified := v.verdict(p).Need != NeedFirst
+	var out []Option
+	for _, i := range v.infos {
+		if !i.Second || !t.allowed(i) {
+			continue
+		}
+		for _, a := range p.Account.Authenticators {
+			if a.Method != i.Name || !standing(a) {
+				continue
+			}
+			o := Option{Method: i.Name, Authenticator: a.ID, Text: i.Name, Info: i}
+			if identified && a.Name != "" {
+				o.Name, o.Text = a.Name, a.Name
+			}
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// decoys invents what an unknown identifier could have enrolled: each method by the
+// toss of a keyed coin; what only comes with others (recovery codes), with others.
+func (v *Verifier) decoys(t table, identifier string) []Option {
+	if identifier == "" {
+		return nil
+	}
+	var out []Option
+	for _, i := range v.infos {
+		if !i.Second || !t.allowed(i) {
+			continue
+		}
+		if id, ok := strangersAuthenticator(identifier); ok {
+			out = append(out, Option{Method: i.Name, Authenticator: id, Text: i.Name, Info: i})
+			continue
+		}
+		id := v.hash128("decoy", i.Name+"|"+identifier)
+		alone := i.Enrolls || i.Sends
+		coin := v.hash128("decoy coin", i.Name+"|"+identifier)
+		if alone && coin[0]&1 == 0 || !alone && len(out) == 0 {
+			continue
+		}
+		out = append(out, Option{Method: i.Name, Authenticator: storage.FromBytes[storage.AuthenticatorID](id), Text: i.Name, Info: i})
+	}
+	return out
+}
+
+// target is what a chosen method is tried on.
+type target struct {
+	method        Method
+	info          Info
+	usage         string
+	account       *storage.Account       // nil: a decoy, which never verifies
+	authenticator *storage.Authenticator // nil: any of the account's
+	who           whom
+	shown         storage.UserID // behind the masked sub; invented for decoys
+	text          string
+}
+
+// choose finds what a choice is about, or refuses it. A usage that is not allowed is
+// refused like a method that is not configured. Before the first factor an account
+// that may not be used (disabled, demanding two factors, another than the request's)
+// becomes a decoy: refusing it would tell that it exists.
+func (v *Verifier) choose(p Proving, c Choice) (target, error) {
+	m, known := v.methods[c.Method]
+	if !known {
+		return target{}, &Error{Code: NotConfigured}
+	}
+	t := target{method: m, info: m.Info(), usage: or(c.Usage, UsageSecond), account: p.Account, text: c.Method}
+	policy := table{policy: p.Policy, methods: v.infos}
+	if !policy.allowed(t.info) {
+		return target{}, &Error{Code: NotConfigured}
+	}
+	if p.Request.Subject != "" && (p.Account == nil || p.Account.User.ID != p.Request.Subject) {
+		return target{}, &Error{Code: RequestChanged}
+	}
+	if strange(p) {
+		p.Account, p.Request.Subject, t.account = nil, "", nil
+	}
+	switch t.usage {
+	case UsageSecond:
+		if !t.info.Second || v.verdict(p).Need == NeedFirst {
+			return target{}, &Error{Code: NotConfigured}
+		}
+	case UsagePasswordless, UsageInitial:
+		if !p.Policy.Passwordless || !t.info.Second || rank(policy.demanded(nil, p.Asked)) > rank(AAL1) {
+			return target{}, &Error{Code: NotConfigured}
+		}
+		if t.account != nil && t.account.User.MFAEnabled {
+			t.account = nil
+		}
+	case UsageFirst:
+		if !t.info.First {
+			return target{}, &Error{Code: NotConfigured}
+		}
+	default:
+		return target{}, &Error{Code: InvalidRequest}
+	}
+	if t.account != nil && t.account.User.Status == storage.UserDisabled {
+		t.account = nil
+	}
+	err := v.settle(&t, p, c)
+	return t, err
+}
+
+// settle finds the authenticator and who is counted.
+func (v *Verifier) settle(t *target, p Proving, c Choice) error {
+	t.who = v.whom(p.Account, p.Identifier)
+	if t.info.Typed && t.who.subject == nil {
+		return &Error{Code: InvalidRequest}
+	}
+	t.shown = t.who.user
+	if t.shown == "" {
+		t.shown = storage.FromBytes[storage.UserID](v.hash128("decoy user", p.Identifier))
+	}
+	if t.usage != UsageFirst {
+		offered := v.Options(p)
+		i := slices.IndexFunc(offered, func(o Option) bool {
+			return o.Method == c.Method && (c.Authenticator == "" || o.Authenticator == c.Authenticator)
+		})
+		if i < 0 {
+			return &Error{Code: NotConfigured}
+		}
+		t.text = offered[i].Text
+	}
+	if t.account == nil {
+		return nil
+	}
+	var own []*storage.Authenticator
+	for i := range t.account.Authenticators {
+		a := &t.account.Authenticators[i]
+		if a.Method == c.Method && standing(*a) && (c.Authenticator == "" || a.ID == c.Authenticator) {
+			own = append(own, a)
+		}
+	}
+	if len(own) == 1 {
+		t.authenticator = own[0]
+	}
+	return nil
+}
+
+// strange reports whether a typed identifier is not one of the request's subject.
+func strange(p Proving) bool {
+	return p.Request.Subject != "" && p.Identifier != "" && p.Account != nil &&
+		!slices.ContainsFunc(p.Account.Identifiers, func(i storage.Identifier) bool { return i.Value == p.Identifier })
+}

@@ -1,0 +1,72 @@
+package mfa
+
+// Outcomes of an event.
+const (
+	OutcomeOK      = "ok"
+	OutcomeRefused = "refused" // by a rule: wrong code, running wait, policy
+	OutcomeFailed  = "failed"  // by a fault of ours or of the machine
+)
+
+// Event kinds of the audit trail. docs/events.md says what each of them carries.
+const (
+	EventLoginStarted   = "login.started"
+	EventLoginFinished  = "login.finished"
+	EventLoginRefused   = "login.refused"
+	EventLoginCancelled = "login.cancelled"
+	EventLoginRestarted = "login.restarted"
+	EventLoginAdopted   = "login.adopted" // a browser went on with a request opened without one
+
+	EventPasswordOK     = "password.ok"
+	EventPasswordFailed = "password.failed"
+	EventPasswordLocked = "password.locked" // an attempt during a running wait
+
+	EventMFAInitiated = "mfa.initiated"
+	EventMFAOK        = "mfa.ok"
+	EventMFAFailed    = "mfa.failed"
+	EventMFAReplayed  = "mfa.replayed"
+	EventMFALocked    = "mfa.locked"   // an attempt during a running wait
+	EventMFADisabled  = "mfa.disabled" // the last allowed failure switched the factor off
+	EventMFACancelled = "mfa.cancelled"
+
+	EventRecoveryUsed        = "recovery.used"
+	EventRecoveryRegenerated = "recovery.regenerated"
+
+	EventEnrollmentStarted = "factor.enrollment_started"
+	EventFactorEnrolled    = "factor.enrolled"
+	EventFactorDeleted     = "factor.deleted"
+	EventFactorEnabled     = "factor.enabled"
+	EventFactorRenamed     = "factor.renamed"
+
+	EventConsentGiven     = "consent.given"
+	EventConsentWithdrawn = "consent.withdrawn"
+
+	EventCodeIssued    = "code.issued"
+	EventCodeRedeemed  = "code.redeemed"
+	EventCodeReplayed  = "code.replayed"
+	EventTokenIssued   = "token.issued" // client credentials
+	EventTokenRefresh  = "token.refreshed"
+	EventRefreshReused = "refresh.reused"
+	EventTokenRevoked  = "token.revoked"
+	EventClientFailed  = "client.failed" // client authentication refused
+
+	EventSessionStarted = "session.started"
+	EventSessionRaised  = "session.raised"
+	EventLogout         = "session.logout"
+
+	EventUserCreated     = "user.created"
+	EventUserChanged     = "user.changed"
+	EventUserDeleted     = "user.deleted"
+	EventUserUnlocked    = "user.unlocked"
+	EventPasswordChanged = "user.password_changed"
+
+	EventClientCreated = "client.created"
+	EventClientChanged = "client.changed"
+	EventClientDeleted = "client.deleted"
+
+	EventKeysCreated   = "keys.created"
+	EventKeysRotated   = "keys.rotated"
+	EventKeysRewrapped = "keys.rewrapped"
+
+	EventConfiguration  = "server.configuration" // a problem found at start or reload
+	EventDecryptFailure = "server.decrypt_failure"
+)

@@ -1,0 +1,93 @@
+package mfa
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"sallyport/storage"
+)
+
+// identifierMax is the longest e-mail address RFC 5321 section 4.5.3.1 allows for.
+const identifierMax = 320
+
+// Canonical is the one spelling of a typed identifier, used for looking up and for
+// counting alike: a counter per spelling would be no counter. A value with '@' is an
+// e-mail address, one that begins with '+' a phone number, any other a user name.
+func Canonical(typed string) (string, storage.IdentifierKind, error) {
+	if len(typed) > 4*identifierMax || !utf8.ValidString(typed) {
+		return "", "", &Error{Code: InvalidIdentifier}
+	}
+	s := strings.TrimSpace(norm.NFKC.String(strings.ToLower(norm.NFKC.String(typed))))
+	// A few characters change again when folded twice; nobody needs them in a name.
+	if s == "" || len(s) > identifierMax || s != norm.NFKC.String(strings.ToLower(s)) {
+		return "", "", &Error{Code: InvalidIdentifier}
+	}
+	kind, ok := storage.Username, false
+	switch {
+	case strings.Contains(s, "@"):
+		kind, ok = storage.Email, isEmail(s)
+	case s[0] == '+':
+		kind = storage.Phone
+		s, ok = phone(s)
+	default:
+		ok = isName(s)
+	}
+	if !ok {
+		return "", "", &Error{Code: InvalidIdentifier}
+	}
+	return s, kind, nil
+}
+
+// isEmail accepts what mail systems deliver to, without quoted local parts.
+func isEmail(s string) bool {
+	local, domain, _ := strings.Cut(s, "@")
+	if local == "" || len(local) > 64 || domain == "" || len(domain) > 255 || strings.Contains(domain, "@") {
+		return false
+	}
+	if strings.HasPrefix(domain, ".") || strings.HasSuffix(domain, ".") || strings.Contains(domain, "..") {
+		return false
+	}
+	for _, r := range domain {
+		if r != '.' && r != '-' && !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r) {
+			return false
+		}
+	}
+	return isName(local)
+}
+
+// isName refuses what can not be seen or could be taken for a separator.
+func isName(s string) bool {
+	for _, r := range s {
+		if r == utf8.RuneError || !unicode.IsGraphic(r) || unicode.IsSpace(r) || strings.ContainsRune(`@"<>(),:;\`, r) {
+			return false
+		}
+	}
+	return true
+}
+
+// phone brings a number into E.164 (ITU-T): '+', then 7 to 15 digits, the first not 0.
+func phone(s string) (string, bool) {
+	digits := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(" -./()", r) {
+			return -1
+		}
+		return r
+	}, s[1:])
+	if len(digits) < 7 || len(digits) > 15 || digits[0] == '0' || !isDigits(digits) {
+		return "", false
+	}
+	return "+" + digits, true
+}
+
+// isDigits reports whether s consists of ASCII digits.
+func isDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,126 @@
+package mfa
+
+import (
+	"context"
+	"crypto/hmac"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"sallyport/storage"
+)
+
+// Choice is a method to try, and on which authenticator of it.
+type Choice struct {
+	Method        string
+	Authenticator storage.AuthenticatorID // "": any of the method
+	Usage         string                  // "": second
+}
+
+// Started is a try that waits for its answer.
+type Started struct {
+	Exchange  storage.ExchangeID
+	Status    storage.StatusID
+	ExpiresAt time.Time
+	Sub, Text string // masked subject; what tells the authenticator apart
+	Challenge Challenge
+}
+
+// Initiate starts a try for callers that come back with its answer. An unknown
+// identifier gets a decoy, which counts and refuses like a wrong code.
+func (v *Verifier) Initiate(ctx context.Context, visit Visit, p Proving, c Choice) (Started, error) {
+	t, err := v.choose(p, c)
+	if err != nil {
+		return Started{}, err
+	}
+	n, challenge, err := v.newStatus(ctx, visit, p, t)
+	if err != nil {
+		return Started{}, err
+	}
+	err = v.store.Initiate(ctx, n, n.Status.CreatedAt)
+	if errors.Is(err, storage.ErrConflict) {
+		return Started{}, v.notOpened(p)
+	}
+	if err != nil {
+		return Started{}, fmt.Errorf("initiate %s: %w", t.info.Name, err)
+	}
+	s := n.Status
+	return Started{Exchange: s.Exchange, Status: s.ID, ExpiresAt: s.ExpiresAt, Sub: v.keyring.Mask(p.Request.ID, t.shown),
+		Text: t.text, Challenge: challenge}, nil
+}
+
+// notOpened says why a request took no further status.
+func (v *Verifier) notOpened(p Proving) error {
+	if p.Request.Initiations >= v.o.MaxInitiations {
+		return &Error{Code: TooManyInitiations}
+	}
+	return &Error{Code: RequestChanged}
+}
+
+// aside is what the Verifier keeps sealed in a Status: whom wrong answers count for,
+// the masked subject, and what the method put aside.
+type aside struct {
+	Subject []byte         `json:"whom,omitempty"`
+	User    storage.UserID `json:"user,omitempty"`
+	Sub     string         `json:"sub,omitempty"`
+	State   State          `json:"state,omitempty"`
+}
+
+func (v *Verifier) newStatus(ctx context.Context, visit Visit, p Proving, t target) (storage.NewStatus, Challenge, error) {
+	now := v.now()
+	challenge, state, err := t.method.Begin(ctx, t.attempt(visit, now))
+	if err != nil {
+		return storage.NewStatus{}, nil, err
+	}
+	s := storage.Status{ID: storage.StatusID(storage.Random128(v.random)), Exchange: storage.ExchangeID(storage.Random128(v.random)),
+		Request: p.Request.ID, ClientID: p.Request.ClientID, Method: t.info.Name, Usage: t.usage, State: storage.StatusInitiated,
+		CreatedAt: now, ExpiresAt: now.Add(v.o.ExchangeTTL), Browser: v.browser(visit)}
+	if t.account != nil {
+		s.UserID = t.account.User.ID
+	}
+	if t.authenticator != nil {
+		s.Authenticator = t.authenticator.ID
+	}
+	s.Data, err = json.Marshal(aside{Subject: t.who.subject, User: t.who.user, Sub: v.keyring.Mask(p.Request.ID, t.shown), State: state})
+	if err != nil {
+		return storage.NewStatus{}, nil, fmt.Errorf("write status: %w", err)
+	}
+	about := storage.Event{UserID: t.who.user, ClientID: p.Request.ClientID, Detail: map[string]string{"method": t.info.Name, "usage": t.usage}}
+	return storage.NewStatus{Status: s, MaxInitiations: v.o.MaxInitiations,
+		Events: []storage.Event{v.event(visit, about, EventMFAInitiated, OutcomeOK, "")}}, challenge, nil
+}
+
+func (t target) attempt(visit Visit, now time.Time) Attempt {
+	return Attempt{Account: t.account, Authenticator: t.authenticator, Usage: t.usage, Locale: visit.Locale, Now: now}
+}
+
+// browser is the keyed hash of the binding cookie; nil where the caller has none.
+func (v *Verifier) browser(visit Visit) []byte {
+	if visit.Browser == "" {
+		return nil
+	}
+	return v.keyring.Hash("browser", visit.Browser)
+}
+
+// sameBrowser reports whether a cookie that came along is the one a Status is bound
+// to. Callers that send no cookie are the surface's to judge.
+func (v *Verifier) sameBrowser(visit Visit, s storage.Status) bool {
+	if len(s.Browser) == 0 || visit.Browser == "" {
+		return true
+	}
+	return anyEqual(v.keyring.Hashes("browser", visit.Browser), s.Browser)
+}
+
+// ofRequest reports whether a Status belongs to a request.
+func (v *Verifier) ofRequest(s storage.Status, id storage.RequestID) bool {
+	return anyEqual(v.keyring.Hashes("request", string(id)), s.RequestHash)
+}
+
+func anyEqual(candidates [][]byte, want []byte) bool {
+	found := false
+	for _, c := range candidates {
+		found = hmac.Equal(c, want) || found
+	}
+	return found && len(want) > 0
+}

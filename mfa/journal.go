@@ -1,0 +1,137 @@
+package mfa
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"sallyport/storage"
+)
+
+const (
+	journalMost  = 1 << 16 // events waiting at most; more are dropped and counted
+	journalBatch = 1000    // events of one write; so many waiting start one at once
+	journalGrace = 5 * time.Second
+	userAgentMax = 256
+)
+
+// Journal writes the audit trail. Events of a change travel in its transaction;
+// those nobody waits for are noted and written once a second.
+type Journal struct {
+	store  storage.Events
+	now    func() time.Time
+	random io.Reader
+	log    *slog.Logger
+
+	full    chan struct{} // a batch is waiting
+	mu      sync.Mutex
+	waiting []storage.Event
+	dropped int
+	writing sync.Mutex // one flush at a time, so that events keep their order
+}
+
+// NewJournal returns a Journal; its Run writes what is noted.
+func NewJournal(store storage.Events, now func() time.Time, random io.Reader, log *slog.Logger) *Journal {
+	return &Journal{store: store, now: now, random: random, log: log, full: make(chan struct{}, 1)}
+}
+
+// Event completes an event with its ID, the time and who called. An empty outcome is "ok".
+func (j *Journal) Event(v Visit, e storage.Event) storage.Event {
+	e.At = j.now()
+	e.ID = storage.EventID(storage.TimeOrdered(e.At, j.random))
+	if e.Outcome == "" {
+		e.Outcome = OutcomeOK
+	}
+	e.Address, e.UserAgent, e.CorrelationID = v.Address, clip(v.UserAgent, userAgentMax), v.CorrelationID
+	return e
+}
+
+// Note keeps a completed event for the next flush. It never blocks on the database.
+func (j *Journal) Note(e storage.Event) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.waiting) >= journalMost {
+		j.dropped++
+		return
+	}
+	j.waiting = append(j.waiting, e)
+	if len(j.waiting)%journalBatch == 0 {
+		select {
+		case j.full <- struct{}{}:
+		default: // the writer knows
+		}
+	}
+}
+
+// Flush writes all noted events. What could not be written waits for the next flush.
+func (j *Journal) Flush(ctx context.Context) error {
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	j.mu.Lock()
+	events, dropped := j.waiting, j.dropped
+	j.waiting, j.dropped = nil, 0
+	j.mu.Unlock()
+	if dropped > 0 {
+		j.log.Error("audit events dropped: the database did not keep up", "count", dropped)
+	}
+	for len(events) > 0 {
+		n := min(len(events), journalBatch)
+		if err := j.store.AppendEvents(ctx, events[:n]); err != nil {
+			j.keep(events)
+			return fmt.Errorf("append events: %w", err)
+		}
+		events = events[n:]
+	}
+	return nil
+}
+
+// keep puts events that could not be written back in front of newer ones.
+func (j *Journal) keep(events []storage.Event) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	all := append(events[:len(events):len(events)], j.waiting...)
+	if n := len(all) - journalMost; n > 0 {
+		j.dropped += n
+		all = all[:journalMost]
+	}
+	j.waiting = all
+}
+
+// Run flushes each second until ctx ends, and then once more.
+func (j *Journal) Run(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), journalGrace)
+			defer cancel()
+			return j.Flush(last)
+		case <-j.full:
+			j.flush(ctx)
+		case <-tick.C:
+			j.flush(ctx)
+		}
+	}
+}
+
+// flush is Flush for the background: what went wrong is told to the log.
+func (j *Journal) flush(ctx context.Context) {
+	if err := j.Flush(ctx); err != nil && ctx.Err() == nil {
+		j.log.Error("audit trail", "error", err)
+	}
+}
+
+// clip cuts a text to at most n bytes without cutting a character.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && s[n]&0xc0 == 0x80 {
+		n--
+	}
+	return s[:n]
+}

@@ -1,0 +1,126 @@
+package mfa
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"sallyport/storage"
+)
+
+// Templates of the messages that tell a user what happened to their factors.
+const (
+	MessageRecoveryUsed   = "recovery_code_used"
+	MessageFactorLocked   = "factor_locked"
+	MessageFactorEnrolled = "factor_enrolled"
+)
+
+// messageTTL is how long such a notice is worth sending.
+const messageTTL = 24 * time.Hour
+
+// message writes to the first verified e-mail address of an account, if it has one.
+func (v *Verifier) message(visit Visit, a *storage.Account, template string, data map[string]string) []storage.Message {
+	i := slices.IndexFunc(a.Identifiers, func(i storage.Identifier) bool {
+		return i.Kind == storage.Email && !i.VerifiedAt.IsZero()
+	})
+	if i < 0 {
+		return nil
+	}
+	now := v.now()
+	data["product"] = v.o.Product
+	data["time"] = now.UTC().Format(time.RFC3339)
+	return []storage.Message{{ID: storage.MessageID(storage.TimeOrdered(now, v.random)), Kind: "mail",
+		Recipient: a.Identifiers[i].Value, Template: template, Locale: visit.Locale, Data: data,
+		CreatedAt: now, NextAt: now, ExpiresAt: now.Add(messageTTL)}}
+}
+
+// told is what a user is told about a proof of theirs: that a recovery code is gone.
+func (v *Verifier) told(visit Visit, t try, proof Proof) []storage.Message {
+	if proof.Spend.Code == "" || t.attempt.Account == nil {
+		return nil
+	}
+	data := map[string]string{}
+	if a := byID(t.attempt.Account, proof.Authenticator); a != nil {
+		data["left"] = strconv.FormatInt(max(left(*a)-1, 0), 10)
+	}
+	return v.message(visit, t.attempt.Account, MessageRecoveryUsed, data)
+}
+
+// replayed notes a right code that was used before. It does not count as a guess.
+func (v *Verifier) replayed(ctx context.Context, visit Visit, t try) error {
+	refusal := &Error{Code: Replayed}
+	s := storage.Spend{Now: t.attempt.Now, Forgive: t.keys(), Attempted: t.address,
+		Events: []storage.Event{v.event(visit, t.about, EventMFAReplayed, OutcomeRefused, string(Replayed))}}
+	if err := v.store.Spend(ctx, s); err != nil {
+		refusal.Err = fmt.Errorf("forgive replay: %w", err)
+	}
+	return refusal
+}
+
+// switchedOff refuses an answer for a factor that was switched off. Only who proved
+// the first factor is told; anybody else gets the answer of a decoy.
+func (v *Verifier) switchedOff(t try) error {
+	if t.attempt.Usage != UsageSecond || t.attempt.Account == nil {
+		return nil
+	}
+	off := false
+	for _, a := range t.attempt.Account.Authenticators {
+		if a.Method != t.method.Info().Name || t.attempt.Authenticator != nil && t.attempt.Authenticator.ID != a.ID {
+			continue
+		}
+		if a.State == storage.AuthenticatorActive {
+			return nil
+		}
+		off = off || a.State == storage.AuthenticatorDisabled
+	}
+	if off {
+		return &Error{Code: Locked}
+	}
+	return nil
+}
+
+// lockIfOver switches a second factor off when its last allowed failure was counted
+// (NIST SP 800-63B section 5.2.2). The read is made for decoys too, so that they
+// cost the same.
+func (v *Verifier) lockIfOver(ctx context.Context, visit Visit, t try) error {
+	if t.throttle == nil || t.throttle.Schedule.Max == 0 {
+		return nil
+	}
+	waits, err := v.store.Waits(ctx, t.keys(), t.attempt.Now)
+	if err != nil {
+		return fmt.Errorf("read waits: %w", err)
+	}
+	over := slices.ContainsFunc(waits, func(r storage.Refusal) bool { return r.Until.IsZero() })
+	if !over || t.attempt.Account == nil || t.throttle.Key.Bucket != BucketFactor {
+		return nil
+	}
+	method := t.method.Info().Name
+	for _, a := range t.attempt.Account.Authenticators {
+		if a.Method != method || a.State != storage.AuthenticatorActive ||
+			t.attempt.Authenticator != nil && t.attempt.Authenticator.ID != a.ID {
+			continue
+		}
+		e := v.event(visit, t.about, EventMFADisabled, OutcomeRefused, "too many failures")
+		err := v.store.SetAuthenticatorState(ctx, a.UserID, a.ID, storage.AuthenticatorDisabled, t.attempt.Now, []storage.Event{e})
+		if errors.Is(err, storage.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("disable authenticator: %w", err)
+		}
+	}
+	told := v.message(visit, t.attempt.Account, MessageFactorLocked, map[string]string{"method": method})
+	if len(told) == 0 {
+		return nil
+	}
+	if err := v.store.Spend(ctx, storage.Spend{Now: t.attempt.Now, Messages: told}); err != nil {
+		return fmt.Errorf("tell about lock: %w", err)
+	}
+	return nil
+}
+
+func hmacEqual(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

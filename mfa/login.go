@@ -1,0 +1,84 @@
+package mfa
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"unicode/utf8"
+
+	"sallyport/storage"
+)
+
+// Login takes an identifier and a password: it counts the attempt, compares, and
+// adds the factor to the request, whose subject it sets. Unknown and disabled users
+// cost and get the same as a wrong password.
+//
+// A request that has a subject already keeps it. Another user's identifier is then
+// refused as a wrong password, whether it exists or not: the page offers to start
+// over for somebody else.
+func (v *Verifier) Login(ctx context.Context, visit Visit, p Proving, password string) error {
+	m, ok := v.methods["password"]
+	policy := table{policy: p.Policy, methods: v.infos}
+	if !ok || !policy.allowed(m.Info()) {
+		return &Error{Code: NotConfigured}
+	}
+	if !utf8.ValidString(password) || p.Identifier == "" && p.Account == nil {
+		return &Error{Code: InvalidRequest}
+	}
+	account := p.Account
+	if strange(p) {
+		account = nil
+	}
+	now := v.now()
+	attempt := Attempt{Account: account, Usage: UsageFirst, Locale: visit.Locale, Now: now}
+	r := Typed(password)
+	if err := parse(m, attempt, r); err != nil {
+		return err
+	}
+	release, err := reserve(ctx, m)
+	if err != nil {
+		return err
+	}
+	defer release()
+	t := v.newTry(visit, m, attempt, v.whom(account, p.Identifier), p.Request.ClientID)
+	if err := v.count(ctx, visit, storage.Attempt{Throttles: t.throttles(), Address: t.address, Now: now}, t.about, t.locked); err != nil {
+		return err
+	}
+	proof, err := v.compare(ctx, visit, t, nil, r)
+	if err != nil {
+		return err
+	}
+	return v.accept(ctx, visit, p, t, proof)
+}
+
+// accept spends a first factor and adds it to the request.
+func (v *Verifier) accept(ctx context.Context, visit Visit, p Proving, t try, proof Proof) error {
+	s := v.spend(visit, t, proof, EventPasswordOK)
+	s.Request = &storage.RequestChange{ID: p.Request.ID, Version: p.Request.Version, Subject: proof.User,
+		Factor: proven("password", proof, t.attempt.Now), Now: t.attempt.Now}
+	err := v.store.Spend(ctx, s)
+	if errors.Is(err, storage.ErrConflict) {
+		return &Error{Code: RequestChanged}
+	}
+	if err != nil {
+		return fmt.Errorf("spend password: %w", err)
+	}
+	return nil
+}
+
+// spend is what every right answer spends: the credential, its counters, the event.
+func (v *Verifier) spend(visit Visit, t try, proof Proof, kind string) storage.Spend {
+	t.about.UserID = proof.User
+	t.about.Detail = maps.Clone(t.about.Detail)
+	t.about.Detail["authenticator"] = string(proof.Authenticator)
+	s := storage.Spend{Now: t.attempt.Now, Reset: t.keys(), Attempted: t.address, Messages: v.told(visit, t, proof),
+		Events: []storage.Event{v.event(visit, t.about, kind, OutcomeOK, "")}}
+	if proof.Spend.Authenticator != "" {
+		s.Credential = &proof.Spend
+	}
+	if t.attempt.Account != nil && t.attempt.Account.User.Status == storage.UserPending {
+		s.Activate = proof.User
+	}
+	return s
+}

@@ -1,0 +1,107 @@
+package mfa
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"sallyport/storage"
+)
+
+// Method is a way to prove who one is. It reads and never writes: what must be
+// spent for a proof to count is named in the Proof, and the Verifier spends it.
+// mfatest.Run proves a Method.
+type Method interface {
+	Info() Info
+	// Begin starts a try: the Challenge goes to the user, the State is kept sealed
+	// until Finish. A method without either returns zero values.
+	Begin(ctx context.Context, a Attempt) (Challenge, State, error)
+	// Finish checks the response. A wrong one is *Error with InvalidPasscode or
+	// InvalidCredentials, a right one used before is Replayed.
+	Finish(ctx context.Context, a Attempt, s State, r Response) (Proof, error)
+}
+
+// Enroller is a Method with something to hand out before its first proof.
+type Enroller interface {
+	Method
+	// Enroll makes a pending authenticator (ID, user, times and state are filled by
+	// the caller) and says how the user takes it over. label names the account.
+	Enroll(ctx context.Context, label string) (storage.Authenticator, Handout, error)
+	// Handout says it again while the enrolment is pending.
+	Handout(a storage.Authenticator, label string) (Handout, error)
+}
+
+// Handout is what a user needs to take an authenticator over, shown until it is confirmed.
+type Handout struct {
+	Secret string // base32 without padding
+	URI    string // otpauth://
+	QR     []byte // PNG
+}
+
+// Info is what a page or dialect must know about a method, so that none asks "is this TOTP?".
+type Info struct {
+	Name              string         // "totp"; also the wire name of our own API
+	Kinds             []storage.Kind // what one proof of it shows
+	AMR               []string       // RFC 8176
+	PhishingResistant bool
+	First             bool   // may be the first factor of an ordinary login
+	Second            bool   // may be a second factor
+	Typed             bool   // the response is a typed code; Digits or text
+	Numeric           bool   // the typed code consists of digits
+	Sends             bool   // Begin sends something to the user
+	Enrolls           bool   // is an Enroller
+	Bucket            string // throttle bucket of its failures: "password" or "factor"
+}
+
+// Attempt is who tries what.
+type Attempt struct {
+	Account       *storage.Account       // nil: unknown user, or a method that finds the user itself
+	Authenticator *storage.Authenticator // nil: any of the user's, or none
+	Usage         string
+	Locale        string
+	Now           time.Time
+}
+
+// Challenge goes to the user: nil for typed codes, creation or request options for passkeys.
+type Challenge json.RawMessage
+
+// State is what a method puts aside between Begin and Finish. It is kept sealed.
+type State []byte
+
+// Response is what the user gave, as JSON. It never appears in a log.
+type Response json.RawMessage
+
+// LogValue hides the response.
+func (Response) LogValue() slog.Value { return slog.StringValue("hidden") }
+
+// String hides the response.
+func (Response) String() string { return "hidden" }
+
+// Typed wraps a typed code or password as a Response.
+func Typed(text string) Response {
+	b, err := json.Marshal(text)
+	if err != nil {
+		return Response(`""`)
+	}
+	return Response(b)
+}
+
+// Proof is a right response.
+type Proof struct {
+	User              storage.UserID
+	Authenticator     storage.AuthenticatorID
+	Kinds             []storage.Kind
+	AMR               []string
+	PhishingResistant bool
+	Spend             storage.CredentialSpend // what must be compared and set for it to count
+}
+
+// Usages of a try.
+const (
+	UsageFirst        = "first"        // password, or a passkey: who is it
+	UsageSecond       = "second"       // a further factor in an identified request
+	UsagePasswordless = "passwordless" // a second-factor method alone, where the client allows it
+	UsageInitial      = "initial"      // the same under cidaas' other name
+	UsageEnroll       = "enroll"       // confirms an enrolment
+)

@@ -1,0 +1,216 @@
+package mfa
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/crypto/bcrypt"
+
+	"sallyport/storage"
+	"sallyport/storage/seal"
+)
+
+// Bounds of a password, in bytes. NIST SP 800-63B section 5.1.1.2: no composition
+// rules, no truncation, no trimming.
+const (
+	passwordMin = 8
+	passwordMax = 1024
+)
+
+//go:embed common_passwords.txt
+var commonPasswords string
+
+// PasswordOptions are the cost of a hash and how many run at once. Zero values mean
+// m=19456 KiB, t=2, p=1 (OWASP), one per core, a queue of 64 and a wait of 2 s.
+type PasswordOptions struct {
+	Memory          uint32 // KiB
+	Time            uint32
+	Threads         uint8
+	Parallel, Queue int
+	Wait            time.Duration
+}
+
+// Password is the method "password": argon2id over HMAC-SHA-256(pepper, password).
+type Password struct {
+	keyring *seal.Keyring
+	random  io.Reader
+	o       PasswordOptions
+	common  map[string]bool
+	gate    *gate
+}
+
+// NewPassword returns the method "password".
+func NewPassword(keyring *seal.Keyring, random io.Reader, o PasswordOptions) *Password {
+	o.Memory = or(o.Memory, 19456)
+	o.Time = or(o.Time, 2)
+	o.Threads = or(o.Threads, 1)
+	o.Parallel = or(o.Parallel, runtime.NumCPU())
+	o.Queue = or(o.Queue, 64)
+	o.Wait = or(o.Wait, 2*time.Second)
+	common := map[string]bool{}
+	for line := range strings.Lines(commonPasswords) {
+		common[strings.TrimSpace(line)] = true
+	}
+	return &Password{keyring: keyring, random: random, o: o, common: common, gate: newGate(o.Parallel, o.Queue, o.Wait)}
+}
+
+func or[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}
+
+// Info says what the method is.
+func (p *Password) Info() Info {
+	return Info{Name: "password", Kinds: []storage.Kind{storage.Know}, AMR: []string{"pwd"},
+		First: true, Typed: true, Bucket: BucketPassword}
+}
+
+// Check applies the rules for a new password.
+func (p *Password) Check(plain string) error {
+	switch {
+	case !utf8.ValidString(plain) || strings.ContainsRune(plain, 0):
+		return &Error{Code: InvalidRequest}
+	case len(plain) < passwordMin:
+		return &Error{Code: PasswordTooShort}
+	case len(plain) > passwordMax:
+		return &Error{Code: PasswordTooLong}
+	case p.common[strings.ToLower(plain)]:
+		return &Error{Code: PasswordTooCommon}
+	}
+	return nil
+}
+
+// Hash waits for its turn and returns the PHC string of a password.
+func (p *Password) Hash(ctx context.Context, plain string) (string, error) {
+	release, err := p.Reserve(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	return p.hash(plain)
+}
+
+// Reserve waits for the turn to compute a hash. Finish expects its caller to hold one.
+func (p *Password) Reserve(ctx context.Context) (func(), error) { return p.gate.enter(ctx) }
+
+// Parse refuses what can not be a password before anything is counted.
+func (p *Password) Parse(_ Attempt, r Response) error {
+	_, err := typedPassword(r)
+	return err
+}
+
+func typedPassword(r Response) (string, error) {
+	var plain string
+	if err := json.Unmarshal(r, &plain); err != nil || plain == "" || len(plain) > passwordMax || strings.ContainsRune(plain, 0) {
+		return "", &Error{Code: InvalidRequest}
+	}
+	return plain, nil
+}
+
+// Begin does nothing: a password needs no challenge.
+func (p *Password) Begin(context.Context, Attempt) (Challenge, State, error) { return nil, nil, nil }
+
+// Finish compares a password. An unknown or disabled user and one without a password
+// cost the same computation and get the same answer as a wrong password.
+func (p *Password) Finish(_ context.Context, a Attempt, _ State, r Response) (Proof, error) {
+	plain, err := typedPassword(r)
+	if err != nil {
+		return Proof{}, err
+	}
+	own := ownPassword(a)
+	if own == nil {
+		_, err := p.hash(plain)
+		return Proof{}, &Error{Code: InvalidCredentials, Err: err}
+	}
+	right, stale, err := p.verify(string(own.Secret), plain)
+	if err != nil {
+		return Proof{}, &Error{Code: InvalidCredentials, Err: err}
+	}
+	if !right {
+		return Proof{}, &Error{Code: InvalidCredentials}
+	}
+	i := p.Info()
+	proof := Proof{User: a.Account.User.ID, Authenticator: own.ID, Kinds: i.Kinds, AMR: i.AMR,
+		Spend: storage.CredentialSpend{User: a.Account.User.ID, Authenticator: own.ID}}
+	if stale {
+		fresh, err := p.hash(plain)
+		if err != nil {
+			return Proof{}, err
+		}
+		proof.Spend.Secret = []byte(fresh)
+	}
+	return proof, nil
+}
+
+// ownPassword finds the password of an account that may sign in.
+func ownPassword(a Attempt) *storage.Authenticator {
+	if a.Account == nil || a.Account.User.Status == storage.UserDisabled {
+		return nil
+	}
+	for i := range a.Account.Authenticators {
+		x := &a.Account.Authenticators[i]
+		if x.Method == "password" && x.State == storage.AuthenticatorActive && len(x.Secret) > 0 {
+			return x
+		}
+	}
+	return nil
+}
+
+// verify compares a password with a stored hash; stale says that the hash should be
+// made anew: other parameters, an older pepper, or an imported bcrypt hash.
+func (p *Password) verify(stored, plain string) (right, stale bool, err error) {
+	if isBcrypt(stored) {
+		err := bcrypt.CompareHashAndPassword([]byte(stored), []byte(plain))
+		return err == nil, true, nil
+	}
+	h, err := parsePHC(stored)
+	if err != nil {
+		return false, false, err
+	}
+	input := []byte(plain)
+	if h.pepper != "" {
+		key, _, ok := p.keyring.Pepper(h.pepper)
+		if !ok {
+			return false, false, fmt.Errorf("pepper %s is gone", h.pepper)
+		}
+		input = peppered(key, plain)
+	}
+	tag := argon2.IDKey(input, h.salt, h.time, h.memory, h.lanes, uint32(len(h.tag))) //nolint:gosec // 16 to 64
+	_, newest, _ := p.keyring.Pepper("")
+	stale = h.memory != p.o.Memory || h.time != p.o.Time || h.lanes != p.o.Threads || h.pepper != newest ||
+		len(h.salt) != saltBytes || len(h.tag) != tagBytes
+	return hmac.Equal(tag, h.tag), stale, nil
+}
+
+func (p *Password) hash(plain string) (string, error) {
+	key, id, ok := p.keyring.Pepper("")
+	if !ok {
+		return "", errors.New("hash password: no pepper")
+	}
+	h := phc{memory: p.o.Memory, time: p.o.Time, lanes: p.o.Threads, pepper: id, salt: make([]byte, saltBytes)}
+	if _, err := io.ReadFull(p.random, h.salt); err != nil {
+		return "", fmt.Errorf("hash password: %w", err)
+	}
+	h.tag = argon2.IDKey(peppered(key, plain), h.salt, h.time, h.memory, h.lanes, tagBytes)
+	return h.String(), nil
+}
+
+func peppered(key []byte, plain string) []byte {
+	m := hmac.New(sha256.New, key)
+	m.Write([]byte(plain))
+	return m.Sum(nil)
+}

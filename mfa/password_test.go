@@ -1,0 +1,230 @@
+package mfa
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sallyport/storage"
+	"sallyport/storage/seal"
+)
+
+func testKeyring(tb testing.TB) *seal.Keyring {
+	tb.Helper()
+	keks, err := seal.ParseKEKs(seal.NewKeyFile(rand.Reader))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	k := seal.New(keks, rand.Reader)
+	rows, err := k.First(t0)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := k.Load(rows, t0); err != nil {
+		tb.Fatal(err)
+	}
+	return k
+}
+
+func cheap() PasswordOptions { return PasswordOptions{Memory: 64, Time: 1, Parallel: 1} }
+
+func TestPasswordDefaultsAreOWASPs(t *testing.T) {
+	p := NewPassword(testKeyring(t), rand.Reader, PasswordOptions{})
+	text, err := p.Hash(context.Background(), "some password")
+	if err != nil || !strings.HasPrefix(text, "$argon2id$v=19$m=19456,t=2,p=1,keyid=") {
+		t.Errorf("Hash = %q, %v", text, err)
+	}
+}
+
+func TestPasswordRules(t *testing.T) {
+	p := NewPassword(testKeyring(t), rand.Reader, cheap())
+	if len(p.common) < 1000 {
+		t.Errorf("%d common passwords, want 1000 or more", len(p.common))
+	}
+	for plain, want := range map[string]Code{
+		"1234567": PasswordTooShort, "": PasswordTooShort, "12345678": PasswordTooCommon, "PassWord": PasswordTooCommon,
+		"iLoveYou123": PasswordTooCommon, strings.Repeat("x", 1024): "", strings.Repeat("x", 1025): PasswordTooLong,
+		"  spaces around  ": "", "пароль-пароль": "", "bad\xffutf8!": InvalidRequest, "nul\x00nul\x00": InvalidRequest,
+	} {
+		if err := p.Check(plain); CodeOf(err) != want {
+			t.Errorf("Check(%.20q) = %v, want %q", plain, err, want)
+		}
+	}
+}
+
+func TestPasswordsAreHashedAnewWhenSomethingChanged(t *testing.T) {
+	k := testKeyring(t)
+	old := NewPassword(k, rand.Reader, cheap())
+	text, err := old.Hash(context.Background(), "some password")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		o     PasswordOptions
+		stale bool
+	}{
+		"nothing": {cheap(), false}, "memory": {PasswordOptions{Memory: 128, Time: 1}, true},
+		"passes": {PasswordOptions{Memory: 64, Time: 2}, true}, "lanes": {PasswordOptions{Memory: 64, Time: 1, Threads: 2}, true},
+	} {
+		right, stale, err := NewPassword(k, rand.Reader, tc.o).verify(text, "some password")
+		if !right || stale != tc.stale || err != nil {
+			t.Errorf("%s changed: right %v, stale %v, %v; want stale %v", name, right, stale, err, tc.stale)
+		}
+	}
+	if right, _, _ := old.verify(text, "Some password"); right {
+		t.Error("a wrong password is right")
+	}
+	plain := phc{memory: 64, time: 1, lanes: 1, salt: make([]byte, 16), tag: make([]byte, 32)}
+	if right, _, err := old.verify(plain.String(), "x"); right || err != nil {
+		t.Errorf("a hash without a pepper: %v, %v", right, err)
+	}
+	plain.pepper = "00000000-0000-7000-8000-000000000000"
+	if _, _, err := old.verify(plain.String(), "x"); err == nil {
+		t.Error("a pepper that is gone is no fault")
+	}
+}
+
+func TestANewPepperMakesHashesStale(t *testing.T) {
+	keks, err := seal.ParseKEKs(seal.NewKeyFile(rand.Reader))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := seal.New(keks, rand.Reader)
+	rows, err := k.First(t0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Load(rows, t0); err != nil {
+		t.Fatal(err)
+	}
+	p := NewPassword(k, rand.Reader, cheap())
+	text, err := p.Hash(context.Background(), "some password")
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := t0.Add(time.Hour)
+	next, err := k.NewKey("pepper", "", later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Load(append(rows, next), later); err != nil {
+		t.Fatal(err)
+	}
+	if right, stale, err := p.verify(text, "some password"); !right || !stale || err != nil {
+		t.Errorf("under the old pepper: right %v, stale %v, %v; want right and stale", right, stale, err)
+	}
+}
+
+func TestPHCStringsAreReadOneWayOnly(t *testing.T) {
+	good := phc{memory: 19456, time: 2, lanes: 1, pepper: "01890000-0000-7000-8000-0000000000ff", salt: make([]byte, 16), tag: make([]byte, 32)}.String()
+	if _, err := parsePHC(good); err != nil {
+		t.Fatalf("parsePHC(%s) = %v", good, err)
+	}
+	for name, bad := range map[string]string{
+		"nothing": "", "another function": strings.Replace(good, "argon2id", "argon2i", 1), "another version": strings.Replace(good, "v=19", "v=16", 1),
+		"no version": strings.Replace(good, "v=19$", "", 1), "leading zero": strings.Replace(good, "m=19456", "m=019456", 1),
+		"plus sign": strings.Replace(good, "t=2", "t=+2", 1), "no passes": strings.Replace(good, "t=2", "t=0", 1),
+		"far too much memory": strings.Replace(good, "m=19456", "m=4294967295", 1), "padding": good + "=", "one more field": good + "$",
+		"another order": strings.Replace(good, "m=19456,t=2", "t=2,m=19456", 1), "a short salt": "$argon2id$v=19$m=64,t=1,p=1$AAAA$" + strings.Repeat("A", 43),
+	} {
+		if h, err := parsePHC(bad); err == nil {
+			t.Errorf("%s: parsePHC(%q) = %+v", name, bad, h)
+		}
+	}
+}
+
+func FuzzPHC(f *testing.F) {
+	f.Add("$argon2id$v=19$m=64,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+	f.Add("$argon2id$v=19$m=64,t=1,p=1,keyid=AYkAAAAAcACAAAAAAAAA/w$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+	f.Add("$2a$04$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuvwxyzABCDEFG")
+	f.Fuzz(func(t *testing.T, text string) {
+		_ = isBcrypt(text)
+		h, err := parsePHC(text)
+		if err == nil && h.String() != text {
+			t.Errorf("parsePHC(%q) writes %q", text, h)
+		}
+	})
+}
+
+func TestTheQueueOfHashesIsBounded(t *testing.T) {
+	g := newGate(1, 2, time.Hour)
+	release, err := g.enter(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	ctx, cancel := context.WithCancel(context.Background())
+	for range 2 {
+		wg.Go(func() {
+			if _, err := g.enter(ctx); err == nil {
+				t.Error("a second one entered")
+			}
+		})
+	}
+	for g.waiting.Load() < 2 {
+		runtime.Gosched() // two are on their way into the queue
+	}
+	_, err = g.enter(context.Background())
+	if CodeOf(err) != Busy {
+		t.Errorf("a full queue: %v, want %s", err, Busy)
+	}
+	cancel()
+	wg.Wait()
+	release()
+	if release, err = g.enter(context.Background()); err != nil {
+		t.Fatalf("after all are gone: %v", err)
+	}
+	short := newGate(1, 2, time.Nanosecond)
+	short.turns <- struct{}{}
+	if _, err := short.enter(context.Background()); CodeOf(err) != Busy || err.(*Error).RetryAfter < time.Second {
+		t.Errorf("a wait that ends: %v, want %s with a wait", err, Busy)
+	}
+	release()
+}
+
+func TestABusyServerCountsNoAttempt(t *testing.T) {
+	p := NewPassword(testKeyring(t), rand.Reader, PasswordOptions{Memory: 64, Time: 1, Parallel: 1, Wait: time.Nanosecond})
+	release, err := p.Reserve(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	// The store is nil: whoever counted would not come back.
+	v := NewVerifier(nil, testKeyring(t), nil, func() time.Time { return t0 }, rand.Reader, Options{}, p)
+	err = v.Login(context.Background(), Visit{}, Proving{Identifier: "ada"}, "some password")
+	if CodeOf(err) != Busy {
+		t.Errorf("login: %v, want %s", err, Busy)
+	}
+}
+
+func FuzzResponses(f *testing.F) {
+	for _, s := range []string{`"123456"`, `"ABCD-EFGH-IJKL"`, `null`, `{}`, `"\u0000"`, `"12345678"`, `[`, ``} {
+		f.Add([]byte(s))
+	}
+	methods := []Method{NewPassword(testKeyring(f), rand.Reader, cheap()), NewTOTP(rand.Reader, "p", TOTPOptions{}), NewRecovery(noCodes{}, rand.Reader)}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		for _, m := range methods {
+			a := Attempt{Now: t0, Usage: UsageSecond}
+			err := m.(Parser).Parse(a, raw)
+			if err != nil && CodeOf(err) != InvalidRequest {
+				t.Errorf("%s: Parse(%q) = %v", m.Info().Name, raw, err)
+			}
+			_, finish := m.Finish(context.Background(), a, nil, raw)
+			if finish == nil || (err != nil) != (CodeOf(finish) == InvalidRequest) {
+				t.Errorf("%s: Parse(%q) = %v, but Finish = %v", m.Info().Name, raw, err, finish)
+			}
+			if err == nil && !json.Valid(raw) {
+				t.Errorf("%s accepts %q", m.Info().Name, raw)
+			}
+		}
+	})
+}
+
+type noCodes struct{}
+
+func (noCodes) RecoveryCodes(context.Context, storage.UserID) ([]string, error) { return nil, nil }

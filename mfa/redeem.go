@@ -1,0 +1,120 @@
+package mfa
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sallyport/storage"
+)
+
+// Redeem spends a verified Status for the login it was made for: its proof becomes a
+// factor of the request. An empty id means the newest verified one of the request's
+// user and usage. Whatever does not fit gets one and the same answer.
+func (v *Verifier) Redeem(ctx context.Context, visit Visit, p Proving, id storage.StatusID, method, usage string) error {
+	info, ok := v.Info(method)
+	policy := table{policy: p.Policy, methods: v.infos}
+	if !ok || !policy.allowed(info) {
+		return &Error{Code: InvalidExchange}
+	}
+	if err := v.usable(p, info, usage); err != nil {
+		return err
+	}
+	s, err := v.verified(ctx, p, id, usage)
+	if err != nil {
+		return err
+	}
+	account, err := v.redeemer(ctx, p, s)
+	if err != nil {
+		return err
+	}
+	good := s.State == storage.StatusVerified && s.Method == method && s.Usage == usage && s.ClientID == p.Request.ClientID &&
+		v.ofRequest(s, p.Request.ID) && v.sameBrowser(visit, s)
+	alone := usage != UsageSecond && usage != UsageEnroll
+	if !good || account == nil || alone && info.Second && !info.First && account.User.MFAEnabled {
+		return &Error{Code: InvalidExchange}
+	}
+	now := v.now()
+	// At is when the proof was given, not when it is redeemed.
+	factor := &storage.Factor{Method: method, Authenticator: s.Authenticator, Kinds: info.Kinds, AMR: info.AMR,
+		PhishingResistant: info.PhishingResistant, At: s.VerifiedAt}
+	spend := storage.Spend{Now: now,
+		Status: &storage.StatusMove{ID: s.ID, From: storage.StatusVerified, To: storage.StatusRedeemed, Request: p.Request.ID,
+			User: s.UserID, Method: method, Usage: usage},
+		Request: &storage.RequestChange{ID: p.Request.ID, Version: p.Request.Version, Subject: s.UserID, Factor: factor, Now: now}}
+	err = v.store.Spend(ctx, spend)
+	if errors.Is(err, storage.ErrConflict) {
+		return &Error{Code: InvalidExchange}
+	}
+	if err != nil {
+		return fmt.Errorf("redeem status: %w", err)
+	}
+	return nil
+}
+
+// usable refuses usages the request or the client does not allow.
+func (v *Verifier) usable(p Proving, info Info, usage string) error {
+	policy := table{policy: p.Policy, methods: v.infos}
+	switch usage {
+	case UsageSecond:
+		if info.Second && p.Request.Subject != "" && v.verdict(p).Need != NeedFirst {
+			return nil
+		}
+	case UsagePasswordless, UsageInitial:
+		if info.Second && p.Policy.Passwordless && rank(policy.demanded(nil, p.Asked)) <= rank(AAL1) {
+			return nil
+		}
+	case UsageFirst:
+		if info.First {
+			return nil
+		}
+	case UsageEnroll: // confirmed by its exchange alone, see ConfirmAlone
+		if info.Enrolls && p.Request.Subject != "" && v.verdict(p).Need != NeedFirst {
+			return nil
+		}
+	}
+	return &Error{Code: InvalidExchange}
+}
+
+func (v *Verifier) verified(ctx context.Context, p Proving, id storage.StatusID, usage string) (storage.Status, error) {
+	var s storage.Status
+	var err error
+	switch _, wellFormed := storage.Bytes(id); {
+	case wellFormed:
+		s, err = v.store.Status(ctx, id, v.now())
+		s.ID = id
+	case id == "" && p.Request.Subject != "":
+		s, err = v.store.VerifiedStatus(ctx, p.Request.ID, usage, p.Request.Subject, v.now())
+	default:
+		return storage.Status{}, &Error{Code: InvalidExchange}
+	}
+	if errors.Is(err, storage.ErrNotFound) {
+		return storage.Status{}, &Error{Code: InvalidExchange}
+	}
+	if err != nil {
+		return storage.Status{}, fmt.Errorf("read status: %w", err)
+	}
+	return s, nil
+}
+
+// redeemer returns the account behind a Status if it may sign in through this request.
+func (v *Verifier) redeemer(ctx context.Context, p Proving, s storage.Status) (*storage.Account, error) {
+	if s.UserID == "" || p.Request.Subject != "" && p.Request.Subject != s.UserID {
+		return nil, nil
+	}
+	account := p.Account
+	if account == nil || account.User.ID != s.UserID {
+		a, err := v.store.Account(ctx, s.UserID)
+		if errors.Is(err, storage.ErrNotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read account: %w", err)
+		}
+		account = &a
+	}
+	if account.User.Status == storage.UserDisabled {
+		return nil, nil
+	}
+	return account, nil
+}

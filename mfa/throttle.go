@@ -1,0 +1,116 @@
+package mfa
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"sallyport/storage"
+)
+
+// Buckets of consecutive failures. They never feed each other: a stranger who
+// guesses passwords does not lock the second factor, and the other way round.
+const (
+	BucketPassword     = "password"
+	BucketDevice       = "device" // passwords from a browser that signed this user in before
+	BucketFactor       = "factor" // all second factors of a user together
+	BucketPasswordless = "passwordless"
+	bucketAddress      = "address"
+)
+
+// forgetUnknown is how long counters of identifiers nobody has are kept.
+const forgetUnknown = 24 * time.Hour
+
+// schedule returns the waits of a bucket (RFC 4226 section 7.3). The second factor
+// ends after 100 consecutive failures (NIST SP 800-63B section 5.2.2). Password
+// counters have no such end and start anew after a day, so that they can not be told
+// from those of unknown identifiers.
+func schedule(bucket string, known bool) storage.Schedule {
+	s := storage.Schedule{Free: 4, First: 30 * time.Second}
+	switch bucket {
+	case BucketPassword, BucketDevice:
+		s.Cap, s.Forget = 15*time.Minute, forgetUnknown
+	default:
+		s.Cap, s.Max = time.Hour, 100
+		if !known {
+			s.Forget = forgetUnknown
+		}
+	}
+	return s
+}
+
+// whom is the one an attempt counts for: a user, or an identifier nobody has. A
+// method that finds the user by itself begins without either.
+type whom struct {
+	user    storage.UserID
+	subject []byte
+}
+
+func (v *Verifier) whom(a *storage.Account, identifier string) whom {
+	if a != nil {
+		return whom{user: a.User.ID, subject: v.keyring.Hash("user", string(a.User.ID))}
+	}
+	if identifier == "" {
+		return whom{}
+	}
+	return whom{subject: v.keyring.Hash("identifier", identifier)}
+}
+
+// throttle chooses the counter of an attempt. Passwords typed in a browser that
+// signed this very user in before have their own, so that strangers can not lock
+// the owner out.
+func (v *Verifier) throttle(visit Visit, bucket string, w whom) storage.Throttle {
+	t := storage.Throttle{Key: storage.ThrottleKey{Bucket: bucket, Subject: w.subject}}
+	if bucket == BucketPassword && w.user != "" {
+		if device, ok := knows(v.keyring, visit.Device, w.user); ok {
+			t.Key = storage.ThrottleKey{Bucket: BucketDevice, Subject: v.keyring.Hash("device", device+"|"+string(w.user))}
+		}
+	}
+	t.Schedule = schedule(t.Key.Bucket, w.user != "")
+	return t
+}
+
+// address bounds attempts by where they come from: one IPv4 address or one IPv6 /64.
+func (v *Verifier) address(visit Visit, subject []byte) *storage.AddressThrottle {
+	a, err := netip.ParseAddr(visit.Address)
+	if err != nil || v.o.AddressMax < 0 {
+		return nil
+	}
+	a = a.Unmap().WithZone("")
+	text := a.String()
+	if a.Is6() {
+		text = netip.PrefixFrom(a, 64).Masked().String()
+	}
+	return &storage.AddressThrottle{Address: text, Subject: subject, Window: v.o.AddressWindow,
+		Max: v.o.AddressMax, MaxSubjects: v.o.AddressMaxSubjects}
+}
+
+// refused turns a counter's refusal into ours.
+func refused(r storage.Refusal, now time.Time) *Error {
+	switch {
+	case r.Bucket == "":
+		return &Error{Code: InvalidExchange}
+	case r.Until.IsZero():
+		return &Error{Code: Locked}
+	}
+	return &Error{Code: TooMany, RetryAfter: max(r.Until.Sub(now), time.Second)}
+}
+
+// count counts an attempt before anything is compared. locked is the kind of the
+// event when a counter refuses.
+func (v *Verifier) count(ctx context.Context, visit Visit, a storage.Attempt, about storage.Event, locked string) error {
+	r, err := v.store.CountAttempt(ctx, a)
+	if errors.Is(err, storage.ErrConflict) {
+		refusal := refused(r, a.Now)
+		if refusal.Code != InvalidExchange {
+			v.note(visit, about, locked, OutcomeRefused, string(refusal.Code))
+		}
+		return refusal
+	}
+	if err != nil {
+		return fmt.Errorf("count attempt: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,257 @@
+package mfa
+
+import (
+	"bytes"
+	"context"
+	"crypto/subtle"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image/png"
+	"io"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pquerna/otp"
+	"github.com/pquerna/otp/hotp"
+
+	"sallyport/storage"
+)
+
+const (
+	totpPeriod      = 30 // seconds; RFC 6238 section 5.2
+	totpSecretBytes = 20 // RFC 4226 section 4, R6
+	qrPixels        = 256
+)
+
+// TOTPOptions say how new authenticators are made and how exact codes must be.
+type TOTPOptions struct {
+	Strict    bool   // accept the current step only; else one step either side too
+	Digits    int    // 6 (also 0) or 8
+	Algorithm string // "SHA1" (also ""), "SHA256", "SHA512"
+}
+
+// TOTP is the method "totp" (RFC 6238).
+type TOTP struct {
+	random  io.Reader
+	product string
+	window  int64
+	fresh   totpData
+}
+
+// totpData is what an authenticator app must know beside the secret.
+type totpData struct {
+	Algorithm string `json:"algorithm"`
+	Digits    int    `json:"digits"`
+	Period    int    `json:"period"`
+}
+
+// NewTOTP returns the method "totp". product is the issuer shown by apps.
+func NewTOTP(random io.Reader, product string, o TOTPOptions) *TOTP {
+	t := &TOTP{random: random, product: product, window: 1,
+		fresh: totpData{Algorithm: or(o.Algorithm, "SHA1"), Digits: or(o.Digits, 6), Period: totpPeriod}}
+	if o.Strict {
+		t.window = 0
+	}
+	return t
+}
+
+// Info says what the method is.
+func (t *TOTP) Info() Info {
+	return Info{Name: "totp", Kinds: []storage.Kind{storage.Have}, AMR: []string{"otp"},
+		Second: true, Typed: true, Numeric: true, Enrolls: true, Bucket: BucketFactor}
+}
+
+// CodeAt is the code an app enrolled with the server's parameters shows at a time.
+func (t *TOTP) CodeAt(secret []byte, at time.Time) string {
+	return totpCode(secret, at.Unix()/totpPeriod, t.fresh)
+}
+
+// CodeOf is the code an authenticator's app shows at a time.
+func (t *TOTP) CodeOf(a storage.Authenticator, at time.Time) string {
+	return totpCode(a.Secret, at.Unix()/totpPeriod, dataOf(a))
+}
+
+// Parse refuses what can not be a code before anything is counted: it must consist
+// of exactly as many ASCII digits as one of the authenticators shows.
+func (t *TOTP) Parse(a Attempt, r Response) error {
+	_, err := t.typed(a, r)
+	return err
+}
+
+func (t *TOTP) typed(a Attempt, r Response) (string, error) {
+	var code string
+	if err := json.Unmarshal(r, &code); err != nil || !isDigits(code) {
+		return "", &Error{Code: InvalidRequest}
+	}
+	candidates := t.candidates(a)
+	if len(candidates) == 0 && len(code) == t.fresh.Digits {
+		return code, nil
+	}
+	for _, c := range candidates {
+		if len(code) == dataOf(c).Digits {
+			return code, nil
+		}
+	}
+	return "", &Error{Code: InvalidRequest}
+}
+
+// Begin does nothing: the app shows codes without being asked.
+func (t *TOTP) Begin(context.Context, Attempt) (Challenge, State, error) { return nil, nil, nil }
+
+// Finish compares a code with the steps around now of every authenticator that may
+// answer. All are computed always. The newest matching step that was not accepted
+// before wins; the very step accepted last is Replayed; older ones are wrong.
+func (t *TOTP) Finish(_ context.Context, a Attempt, _ State, r Response) (Proof, error) {
+	code, err := t.typed(a, r)
+	if err != nil {
+		return Proof{}, err
+	}
+	candidates := t.candidates(a)
+	if len(candidates) == 0 {
+		// Nobody's code: costs what somebody's costs.
+		t.match(storage.Authenticator{Secret: make([]byte, totpSecretBytes)}, code, a.Now)
+		return Proof{}, &Error{Code: InvalidPasscode}
+	}
+	var proof *Proof
+	replayed := false
+	for _, c := range candidates {
+		step, again := t.match(c, code, a.Now)
+		replayed = replayed || again
+		if step > 0 && proof == nil {
+			i := t.Info()
+			proof = &Proof{User: a.Account.User.ID, Authenticator: c.ID, Kinds: i.Kinds, AMR: i.AMR,
+				Spend: storage.CredentialSpend{User: a.Account.User.ID, Authenticator: c.ID, Step: step}}
+		}
+	}
+	switch {
+	case proof != nil:
+		return *proof, nil
+	case replayed:
+		return Proof{}, &Error{Code: Replayed}
+	}
+	return Proof{}, &Error{Code: InvalidPasscode}
+}
+
+// match returns the newest acceptable step whose code this is (0: none), and whether
+// it is the code of the step accepted last.
+func (t *TOTP) match(c storage.Authenticator, code string, now time.Time) (int64, bool) {
+	at, d := now.Unix()/totpPeriod, dataOf(c)
+	var newest int64
+	again := false
+	for step := at - t.window; step <= at+t.window; step++ {
+		want := totpCode(c.Secret, step, d)
+		same := subtle.ConstantTimeCompare([]byte(want), []byte(code)) == 1
+		if same && step > c.Counter {
+			newest = step
+		}
+		again = again || (same && step == c.Counter)
+	}
+	if len(c.Secret) == 0 {
+		return 0, false
+	}
+	return newest, again
+}
+
+// candidates are the authenticators that may answer: the one asked for, or any of
+// the user's. A pending one answers its own enrolment only.
+func (t *TOTP) candidates(a Attempt) []storage.Authenticator {
+	if a.Account == nil || a.Account.User.Status == storage.UserDisabled {
+		return nil
+	}
+	want := storage.AuthenticatorActive
+	if a.Usage == UsageEnroll {
+		want = storage.AuthenticatorPending
+	}
+	var out []storage.Authenticator
+	for _, x := range a.Account.Authenticators {
+		if x.Method != "totp" || x.State != want || x.UserID != a.Account.User.ID {
+			continue
+		}
+		if a.Authenticator == nil && a.Usage == UsageEnroll || a.Authenticator != nil && a.Authenticator.ID != x.ID {
+			continue
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// Enroll makes a new secret.
+func (t *TOTP) Enroll(_ context.Context, label string) (storage.Authenticator, Handout, error) {
+	secret := make([]byte, totpSecretBytes)
+	if _, err := io.ReadFull(t.random, secret); err != nil {
+		return storage.Authenticator{}, Handout{}, fmt.Errorf("make totp secret: %w", err)
+	}
+	a, err := t.made(secret)
+	if err != nil {
+		return storage.Authenticator{}, Handout{}, err
+	}
+	h, err := t.Handout(a, label)
+	return a, h, err
+}
+
+// made is an authenticator with the server's parameters around a secret.
+func (t *TOTP) made(secret []byte) (storage.Authenticator, error) {
+	data, err := json.Marshal(t.fresh)
+	if err != nil {
+		return storage.Authenticator{}, fmt.Errorf("write totp parameters: %w", err)
+	}
+	return storage.Authenticator{Method: "totp", Secret: secret, Data: data}, nil
+}
+
+// Handout writes the otpauth address (Key Uri Format) and its QR code.
+func (t *TOTP) Handout(a storage.Authenticator, label string) (Handout, error) {
+	d := dataOf(a)
+	text := base32Of(a.Secret)
+	q := url.Values{"secret": {text}, "issuer": {t.product}, "algorithm": {d.Algorithm},
+		"digits": {strconv.Itoa(d.Digits)}, "period": {strconv.Itoa(d.Period)}}
+	// The colon parts issuer and account, so neither may hold one. Apps do not read
+	// '+' as a space.
+	name := strings.ReplaceAll(t.product, ":", " ") + ":" + strings.ReplaceAll(label, ":", " ")
+	u := url.URL{Scheme: "otpauth", Host: "totp", Path: "/" + name, RawQuery: strings.ReplaceAll(q.Encode(), "+", "%20")}
+	key, err := otp.NewKeyFromURL(u.String())
+	if err != nil {
+		return Handout{}, errors.New("write otpauth address")
+	}
+	picture, err := key.Image(qrPixels, qrPixels)
+	if err != nil {
+		return Handout{}, errors.New("draw QR code") // the cause may hold the secret
+	}
+	var file bytes.Buffer
+	if err := png.Encode(&file, picture); err != nil {
+		return Handout{}, errors.New("encode QR code")
+	}
+	return Handout{Secret: text, URI: u.String(), QR: file.Bytes()}, nil
+}
+
+func base32Of(b []byte) string {
+	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b)
+}
+
+// totpCode is the code of a step (RFC 4226 section 5.3).
+func totpCode(secret []byte, step int64, d totpData) string {
+	o := hotp.ValidateOpts{Digits: otp.Digits(d.Digits), Algorithm: otp.AlgorithmSHA1}
+	switch d.Algorithm {
+	case "SHA256":
+		o.Algorithm = otp.AlgorithmSHA256
+	case "SHA512":
+		o.Algorithm = otp.AlgorithmSHA512
+	}
+	code, err := hotp.GenerateCodeCustom(base32Of(secret), uint64(max(step, 0)), o) //nolint:gosec // not negative
+	if err != nil {
+		return ""
+	}
+	return code
+}
+
+// dataOf reads an authenticator's parameters; missing ones are RFC 6238's.
+func dataOf(a storage.Authenticator) totpData {
+	var d totpData
+	if len(a.Data) > 0 && json.Unmarshal(a.Data, &d) != nil {
+		d = totpData{}
+	}
+	return totpData{Algorithm: or(d.Algorithm, "SHA1"), Digits: or(d.Digits, 6), Period: totpPeriod}
+}

@@ -1,0 +1,152 @@
+package mfa
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/storage"
+)
+
+// RFC 6238 appendix B, with erratum 2866: the seed is as long as the hash.
+func TestTOTPVectors(t *testing.T) {
+	seeds := map[string]string{"SHA1": strings.Repeat("1234567890", 2), "SHA256": strings.Repeat("1234567890", 4)[:32], "SHA512": strings.Repeat("1234567890", 7)[:64]}
+	for _, tc := range []struct {
+		at                   int64
+		sha1, sha256, sha512 string
+	}{
+		{59, "94287082", "46119246", "90693936"}, {1111111109, "07081804", "68084774", "25091201"},
+		{1111111111, "14050471", "67062674", "99943326"}, {1234567890, "89005924", "91819424", "93441116"},
+		{2000000000, "69279037", "90698825", "38618901"}, {20000000000, "65353130", "77737706", "47863826"},
+	} {
+		for alg, want := range map[string]string{"SHA1": tc.sha1, "SHA256": tc.sha256, "SHA512": tc.sha512} {
+			long := NewTOTP(rand.Reader, "p", TOTPOptions{Digits: 8, Algorithm: alg})
+			if got := long.CodeAt([]byte(seeds[alg]), time.Unix(tc.at, 0)); got != want {
+				t.Errorf("%s at %d = %s, want %s", alg, tc.at, got, want)
+			}
+			short := NewTOTP(rand.Reader, "p", TOTPOptions{Algorithm: alg})
+			if got := short.CodeAt([]byte(seeds[alg]), time.Unix(tc.at, 0)); got != want[2:] {
+				t.Errorf("%s, 6 digits, at %d = %s, want %s", alg, tc.at, got, want[2:])
+			}
+		}
+	}
+}
+
+func totpUser(counter int64, data string) *storage.Account {
+	return &storage.Account{User: storage.User{ID: "u", Status: storage.UserActive}, Authenticators: []storage.Authenticator{{ID: "a", UserID: "u",
+		Method: "totp", State: storage.AuthenticatorActive, Secret: []byte("12345678901234567890"), Counter: counter, Data: json.RawMessage(data)}}}
+}
+
+func TestTOTPWindowAndReplay(t *testing.T) {
+	wide, strict := NewTOTP(rand.Reader, "p", TOTPOptions{}), NewTOTP(rand.Reader, "p", TOTPOptions{Strict: true})
+	step := t0.Unix() / 30
+	for _, tc := range []struct {
+		name    string
+		totp    *TOTP
+		offset  int64 // steps between the code and now
+		counter int64 // last accepted step, from now
+		want    Code
+	}{
+		{"now", wide, 0, -100, ""}, {"one step back", wide, -1, -100, ""}, {"one step ahead", wide, 1, -100, ""},
+		{"two steps back", wide, -2, -100, InvalidPasscode}, {"two steps ahead", wide, 2, -100, InvalidPasscode},
+		{"strict, now", strict, 0, -100, ""}, {"strict, one step back", strict, -1, -100, InvalidPasscode}, {"strict, one step ahead", strict, 1, -100, InvalidPasscode},
+		{"the step accepted last", wide, 0, 0, Replayed}, {"one before the step accepted last", wide, -1, 0, InvalidPasscode},
+		{"one after the step accepted last", wide, 1, 0, ""}, {"after a step ahead", wide, 0, 1, InvalidPasscode}, {"that step ahead again", wide, 1, 1, Replayed},
+	} {
+		a := totpUser(step+tc.counter, "")
+		code := tc.totp.CodeOf(a.Authenticators[0], t0.Add(time.Duration(tc.offset)*30*time.Second))
+		p, err := tc.totp.Finish(context.Background(), Attempt{Account: a, Usage: UsageSecond, Now: t0}, nil, Typed(code))
+		if CodeOf(err) != tc.want || err == nil && (p.Spend.Step != step+tc.offset || p.User != "u" || p.Authenticator != "a") {
+			t.Errorf("%s: %+v, %v; want %q", tc.name, p, err, tc.want)
+		}
+	}
+}
+
+func TestTOTPOfOtherParameters(t *testing.T) {
+	m := NewTOTP(rand.Reader, "p", TOTPOptions{})
+	a := totpUser(0, `{"algorithm":"SHA256","digits":8,"period":30}`)
+	code := m.CodeOf(a.Authenticators[0], t0)
+	if len(code) != 8 {
+		t.Fatalf("code = %q, want 8 digits", code)
+	}
+	attempt := Attempt{Account: a, Usage: UsageSecond, Now: t0}
+	if _, err := m.Finish(context.Background(), attempt, nil, Typed(code)); err != nil {
+		t.Errorf("8 digits: %v", err)
+	}
+	if err := m.Parse(attempt, Typed(code[2:])); CodeOf(err) != InvalidRequest {
+		t.Errorf("6 digits where 8 are due: %v, want %s", err, InvalidRequest)
+	}
+	a.Authenticators[0].Secret = nil
+	if _, err := m.Finish(context.Background(), attempt, nil, Typed(m.CodeOf(a.Authenticators[0], t0))); CodeOf(err) != InvalidPasscode {
+		t.Errorf("the code of an empty secret: %v, want %s", err, InvalidPasscode)
+	}
+}
+
+func TestTOTPMatchesAnyOfAUsersAuthenticators(t *testing.T) {
+	m := NewTOTP(rand.Reader, "p", TOTPOptions{})
+	a := totpUser(0, "")
+	second := a.Authenticators[0]
+	second.ID, second.Secret = "b", []byte("another secret of twenty")
+	a.Authenticators = append(a.Authenticators, second)
+	p, err := m.Finish(context.Background(), Attempt{Account: a, Usage: UsageSecond, Now: t0}, nil, Typed(m.CodeOf(second, t0)))
+	if err != nil || p.Authenticator != "b" {
+		t.Errorf("matched %q, %v; want b", p.Authenticator, err)
+	}
+	_, err = m.Finish(context.Background(), Attempt{Account: a, Authenticator: &a.Authenticators[0], Usage: UsageSecond, Now: t0}, nil, Typed(m.CodeOf(second, t0)))
+	if CodeOf(err) != InvalidPasscode {
+		t.Errorf("the other one's code: %v, want %s", err, InvalidPasscode)
+	}
+}
+
+func TestRecoverySpellings(t *testing.T) {
+	for typed, want := range map[string]string{
+		"ABCDEF-GHIJKL-MNOPQR-234567": "abcdefghijklmnopqr234567", "abcdefghijklmnopqr234567": "abcdefghijklmnopqr234567",
+		" Ab12-cd34 - EF56\t": "ab12cd34ef56", "ab12c–d34ef": "ab12cd34ef", "ab12c—d34ef\u00a0": "ab12cd34ef",
+		"": "", "ab12": "", "ab12cd34ef5": "", "abcdefghijklmnopqr234561": "", "ab12c_d34ef": "", "äb12cd34ef": "", "ab12cd34ef!!": "",
+	} {
+		got, ok := CanonicalRecovery(typed)
+		if got != want || ok != (want != "") {
+			t.Errorf("CanonicalRecovery(%q) = %q, %v; want %q", typed, got, ok, want)
+		}
+	}
+}
+
+func FuzzRecovery(f *testing.F) {
+	f.Add("ABCDEF-GHIJKL-MNOPQR-234567")
+	f.Add("ab12-cd34-ef56")
+	f.Fuzz(func(t *testing.T, typed string) {
+		code, ok := CanonicalRecovery(typed)
+		if !ok {
+			return
+		}
+		again, ok := CanonicalRecovery(ShowRecovery(code))
+		if !ok || again != code {
+			t.Errorf("%q is shown as %q and read as %q", code, ShowRecovery(code), again)
+		}
+	})
+}
+
+func TestRecoveryCodesAreDistinctAndOfTheirShape(t *testing.T) {
+	codes, err := NewRecovery(noCodes{}, rand.Reader).Codes(500)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, c := range codes {
+		if got, ok := CanonicalRecovery(c); !ok || got != c || len(c) != 24 || seen[c] {
+			t.Fatalf("code %q", c)
+		}
+		seen[c] = true
+	}
+}
+
+func TestSecretsHideThemselves(t *testing.T) {
+	r := Typed("123456")
+	if got := fmt.Sprintf("%v %s %+v", r, r, struct{ R Response }{r}); strings.Contains(got, "123456") {
+		t.Errorf("a response shows %q", got)
+	}
+}

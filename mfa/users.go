@@ -1,0 +1,167 @@
+package mfa
+
+import (
+	"context"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"sallyport/storage"
+	"sallyport/storage/seal"
+)
+
+// Draft is a user to be made: by seeding, import or an administrator.
+type Draft struct {
+	ID                           storage.UserID // "": a new one
+	Username, Email, Phone       string
+	EmailVerified, PhoneVerified bool
+	Password                     string // hashed here; or
+	PasswordHash                 string // imported: argon2id PHC string or bcrypt
+	TOTPSecret                   string // base32
+	RecoveryCodes                []string
+	Profile                      map[string]any
+	MFAEnabled                   bool
+	Status                       storage.UserStatus // "": active
+}
+
+// Users makes users.
+type Users struct {
+	store    storage.Users
+	keyring  *seal.Keyring
+	password *Password
+	totp     *TOTP
+	journal  *Journal
+	now      func() time.Time
+	random   io.Reader
+}
+
+// NewUsers returns Users.
+func NewUsers(store storage.Users, keyring *seal.Keyring, password *Password, totp *TOTP, journal *Journal, now func() time.Time, random io.Reader) *Users {
+	return &Users{store: store, keyring: keyring, password: password, totp: totp, journal: journal, now: now, random: random}
+}
+
+// Create makes a user with everything in the draft, at once.
+func (u *Users) Create(ctx context.Context, v Visit, d Draft) (storage.User, error) {
+	now := u.now()
+	user := storage.User{ID: d.ID, Status: or(d.Status, storage.UserActive), MFAEnabled: d.MFAEnabled,
+		Profile: d.Profile, CreatedAt: now, UpdatedAt: now}
+	if user.ID == "" {
+		user.ID = storage.UserID(storage.Random128(u.random))
+	}
+	if _, ok := storage.Bytes(user.ID); !ok {
+		return storage.User{}, &Error{Code: InvalidRequest, Err: errors.New("user id is not of the layout 8-4-4-4-12")}
+	}
+	n := storage.NewUser{User: user}
+	var err error
+	if n.Identifiers, err = u.identifiers(d, user.ID, now); err != nil {
+		return storage.User{}, err
+	}
+	if n.Authenticators, n.RecoveryCodes, err = u.authenticators(ctx, d, user.ID, now); err != nil {
+		return storage.User{}, err
+	}
+	n.Events = []storage.Event{u.journal.Event(v, storage.Event{Kind: EventUserCreated, UserID: user.ID})}
+	err = u.store.CreateUser(ctx, n)
+	if errors.Is(err, storage.ErrConflict) {
+		return storage.User{}, &Error{Code: IdentifierTaken}
+	}
+	if err != nil {
+		return storage.User{}, fmt.Errorf("create user: %w", err)
+	}
+	return user, nil
+}
+
+func (u *Users) identifiers(d Draft, user storage.UserID, now time.Time) ([]storage.Identifier, error) {
+	var out []storage.Identifier
+	for _, x := range []struct {
+		typed    string
+		kind     storage.IdentifierKind
+		verified bool
+	}{{d.Username, storage.Username, true}, {d.Email, storage.Email, d.EmailVerified}, {d.Phone, storage.Phone, d.PhoneVerified}} {
+		if x.typed == "" {
+			continue
+		}
+		value, kind, err := Canonical(x.typed)
+		if err != nil {
+			return nil, err
+		}
+		if kind != x.kind {
+			return nil, &Error{Code: InvalidIdentifier, Err: fmt.Errorf("%s given where %s belongs", kind, x.kind)}
+		}
+		i := storage.Identifier{ID: storage.IdentifierID(storage.TimeOrdered(now, u.random)), UserID: user, Kind: kind,
+			Value: value, CreatedAt: now, UpdatedAt: now}
+		if x.verified {
+			i.VerifiedAt = now
+		}
+		out = append(out, i)
+	}
+	if len(out) == 0 {
+		return nil, &Error{Code: InvalidIdentifier, Err: errors.New("a user needs a name")}
+	}
+	return out, nil
+}
+
+func (u *Users) authenticators(ctx context.Context, d Draft, user storage.UserID, now time.Time) ([]storage.Authenticator, []string, error) {
+	var out []storage.Authenticator
+	add := func(a storage.Authenticator) {
+		a.ID, a.UserID = storage.AuthenticatorID(storage.Random128(u.random)), user
+		a.Origin, a.State, a.CreatedAt, a.UpdatedAt = "import", storage.AuthenticatorActive, now, now
+		out = append(out, a)
+	}
+	hash, err := u.passwordHash(ctx, d)
+	if err != nil {
+		return nil, nil, err
+	}
+	if hash != "" {
+		add(storage.Authenticator{Method: "password", Secret: []byte(hash)})
+	}
+	if d.TOTPSecret != "" {
+		a, err := u.imported(d.TOTPSecret)
+		if err != nil {
+			return nil, nil, err
+		}
+		add(a)
+	}
+	if len(d.RecoveryCodes) == 0 {
+		return out, nil, nil
+	}
+	codes := make([]string, 0, len(d.RecoveryCodes))
+	for _, typed := range d.RecoveryCodes {
+		code, ok := CanonicalRecovery(typed)
+		if !ok {
+			return nil, nil, &Error{Code: InvalidRequest, Err: errors.New("a recovery code has none of the known shapes")}
+		}
+		codes = append(codes, code)
+	}
+	add(storage.Authenticator{Method: "recovery", Data: recoveryData(len(codes))})
+	return out, codes, nil
+}
+
+func (u *Users) passwordHash(ctx context.Context, d Draft) (string, error) {
+	if d.PasswordHash != "" {
+		if _, err := parsePHC(d.PasswordHash); err != nil && !isBcrypt(d.PasswordHash) {
+			return "", &Error{Code: InvalidRequest, Err: err}
+		}
+		return d.PasswordHash, nil
+	}
+	if d.Password == "" {
+		return "", nil
+	}
+	if err := u.password.Check(d.Password); err != nil {
+		return "", err
+	}
+	return u.password.Hash(ctx, d.Password)
+}
+
+// imported reads a TOTP secret as other systems write it: any case, with or without
+// padding and spaces.
+func (u *Users) imported(text string) (storage.Authenticator, error) {
+	text = strings.TrimRight(strings.ToUpper(strings.ReplaceAll(text, " ", "")), "=")
+	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(text)
+	if err != nil || len(secret) < 10 || len(secret) > 128 {
+		return storage.Authenticator{}, &Error{Code: InvalidRequest, Err: errors.New("totp secret is not base32 of 10 to 128 bytes")}
+	}
+	return u.totp.made(secret)
+}

@@ -1,0 +1,266 @@
+package mfa
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"sallyport/storage"
+	"sallyport/storage/seal"
+)
+
+// Store is the slice of storage the Verifier needs.
+type Store interface {
+	storage.Users
+	storage.Authenticators
+	storage.AuthRequests
+	storage.Statuses
+	storage.Throttles
+	storage.Steps
+}
+
+// Options of a Verifier. Zero values mean the defaults in the comments.
+type Options struct {
+	Product            string        // who writes mails and issues otpauth addresses
+	MaxAttempts        int           // answers per exchange: 5
+	MaxInitiations     int           // tries per authorization request: 20
+	ExchangeTTL        time.Duration // 5 minutes
+	EnrollTTL          time.Duration // 10 minutes
+	VerifiedTTL        time.Duration // to be redeemed: 5 minutes
+	Reauth             time.Duration // how old the proof before a first enrolment may be: 15 minutes
+	RecoveryCodes      int           // codes of a new set: 10
+	AddressMax         int           // failures per address: 100; below 0: no such limit
+	AddressMaxSubjects int           // different users failing per address: 10
+	AddressWindow      time.Duration // 10 minutes
+}
+
+func (o Options) filled() Options {
+	o.MaxAttempts = or(o.MaxAttempts, 5)
+	o.MaxInitiations = or(o.MaxInitiations, 20)
+	o.ExchangeTTL = or(o.ExchangeTTL, 5*time.Minute)
+	o.EnrollTTL = or(o.EnrollTTL, 10*time.Minute)
+	o.VerifiedTTL = or(o.VerifiedTTL, 5*time.Minute)
+	o.Reauth = or(o.Reauth, 15*time.Minute)
+	o.RecoveryCodes = or(o.RecoveryCodes, 10)
+	o.AddressMax = or(o.AddressMax, 100)
+	o.AddressMaxSubjects = or(o.AddressMaxSubjects, 10)
+	o.AddressWindow = or(o.AddressWindow, 10*time.Minute)
+	return o
+}
+
+// Parser is a Method that tells a malformed response before anything is counted.
+type Parser interface {
+	Parse(a Attempt, r Response) error
+}
+
+// Reserver is a Method whose Finish is costly. The place is reserved before the
+// attempt is counted, so that a full queue costs nobody a try.
+type Reserver interface {
+	Reserve(ctx context.Context) (release func(), err error)
+}
+
+// Verifier counts, spends and speaks for all methods.
+type Verifier struct {
+	store    Store
+	keyring  *seal.Keyring
+	journal  *Journal
+	now      func() time.Time
+	random   io.Reader
+	o        Options
+	methods  map[string]Method
+	infos    []Info
+	recovery *Recovery // makes codes with the first second factor; nil: none are made
+}
+
+// NewVerifier returns a Verifier of these methods, in the order they are offered.
+func NewVerifier(store Store, keyring *seal.Keyring, journal *Journal, now func() time.Time, random io.Reader, o Options, methods ...Method) *Verifier {
+	v := &Verifier{store: store, keyring: keyring, journal: journal, now: now, random: random, o: o.filled(),
+		methods: map[string]Method{}}
+	for _, m := range methods {
+		i := m.Info()
+		v.methods[i.Name] = m
+		v.infos = append(v.infos, i)
+		if r, ok := m.(*Recovery); ok {
+			v.recovery = r
+		}
+	}
+	return v
+}
+
+// Methods describes the methods in the order they are offered.
+func (v *Verifier) Methods() []Info { return slices.Clone(v.infos) }
+
+// Info describes a method.
+func (v *Verifier) Info(name string) (Info, bool) {
+	m, ok := v.methods[name]
+	if !ok {
+		return Info{}, false
+	}
+	return m.Info(), true
+}
+
+// Proving is the login a proof is for, as provider read and checked it.
+type Proving struct {
+	Request    storage.AuthRequest
+	Account    *storage.Account // of the request's subject, else of the identifier; nil: unknown
+	Identifier string           // canonical; what was typed, for decoys and counters
+	Policy     Policy
+	Asked      Asked
+}
+
+// verdict is the policy table over the proofs of the request.
+func (v *Verifier) verdict(p Proving) Verdict {
+	return Require(p.Policy, p.Account, p.Request.Factors, p.Asked, v.infos, v.now())
+}
+
+// try is one answer on its way: counted, compared, spent.
+type try struct {
+	method   Method
+	attempt  Attempt
+	who      whom
+	throttle *storage.Throttle // nil: the exchange alone bounds it
+	address  *storage.AddressThrottle
+	about    storage.Event // template of its events
+	failed   string        // event kinds
+	locked   string
+}
+
+func (t try) throttles() []storage.Throttle {
+	if t.throttle == nil {
+		return nil
+	}
+	return []storage.Throttle{*t.throttle}
+}
+
+// keys are the counters a right answer resets.
+func (t try) keys() []storage.ThrottleKey {
+	if t.throttle == nil {
+		return nil
+	}
+	return []storage.ThrottleKey{t.throttle.Key}
+}
+
+// bucketOf chooses the counter of a usage; "" counts in none. What anybody can try
+// who knows a name never counts where the second factor does. Enrolling with a wrong
+// code guesses nothing: the secret is on the caller's own screen.
+func bucketOf(i Info, usage string) string {
+	switch {
+	case usage == UsageEnroll:
+		return ""
+	case i.Bucket == BucketPassword:
+		return BucketPassword
+	case usage != UsageSecond:
+		return BucketPasswordless
+	}
+	return BucketFactor
+}
+
+// newTry prepares an answer to be counted.
+func (v *Verifier) newTry(visit Visit, m Method, a Attempt, w whom, client storage.ClientID) try {
+	i := m.Info()
+	t := try{method: m, attempt: a, who: w, address: v.address(visit, w.subject), failed: EventMFAFailed, locked: EventMFALocked,
+		about: storage.Event{UserID: w.user, ClientID: client, Detail: map[string]string{"method": i.Name, "usage": a.Usage}}}
+	if i.Bucket == BucketPassword {
+		t.failed, t.locked = EventPasswordFailed, EventPasswordLocked
+	}
+	if bucket := bucketOf(i, a.Usage); bucket != "" && w.subject != nil {
+		th := v.throttle(visit, bucket, w)
+		t.throttle = &th
+	}
+	return t
+}
+
+// parse refuses a malformed response before anything is counted.
+func parse(m Method, a Attempt, r Response) error {
+	if p, ok := m.(Parser); ok {
+		return p.Parse(a, r)
+	}
+	return nil
+}
+
+// reserve takes the method's place, if it needs one.
+func reserve(ctx context.Context, m Method) (func(), error) {
+	if r, ok := m.(Reserver); ok {
+		return r.Reserve(ctx)
+	}
+	return func() {}, nil
+}
+
+// compare asks the method, after the attempt was counted, and accounts for a no.
+func (v *Verifier) compare(ctx context.Context, visit Visit, t try, s State, r Response) (Proof, error) {
+	v.alarm(visit, t)
+	proof, err := t.method.Finish(ctx, t.attempt, s, r)
+	if a := t.attempt.Account; err == nil && (a != nil && proof.User != a.User.ID || a == nil && t.attempt.Usage != UsageFirst) {
+		err = &Error{Code: InvalidPasscode} // only a first factor may find its user by itself
+	}
+	switch code := CodeOf(err); code {
+	case "":
+		return proof, err
+	case Replayed:
+		return Proof{}, v.replayed(ctx, visit, t)
+	case InvalidPasscode, InvalidCredentials:
+		v.note(visit, t.about, t.failed, OutcomeRefused, string(code))
+		if lockErr := v.lockIfOver(ctx, visit, t); lockErr != nil {
+			return Proof{}, &Error{Code: code, Err: lockErr}
+		}
+	}
+	return Proof{}, err
+}
+
+// alarm notes secrets that do not open: somebody changed them or moved them to
+// another row. They prove nothing, and somebody should look.
+func (v *Verifier) alarm(visit Visit, t try) {
+	if t.attempt.Account == nil {
+		return
+	}
+	for _, a := range t.attempt.Account.Authenticators {
+		if a.Broken && a.Method == t.about.Detail["method"] {
+			v.note(visit, t.about, EventDecryptFailure, OutcomeFailed, "authenticator "+string(a.ID))
+		}
+	}
+}
+
+// note writes an event nobody waits for.
+func (v *Verifier) note(visit Visit, about storage.Event, kind, outcome, reason string) {
+	v.journal.Note(v.event(visit, about, kind, outcome, reason))
+}
+
+func (v *Verifier) event(visit Visit, about storage.Event, kind, outcome, reason string) storage.Event {
+	about.Kind, about.Outcome = kind, outcome
+	about.Detail = maps.Clone(about.Detail)
+	if reason != "" {
+		if about.Detail == nil {
+			about.Detail = map[string]string{}
+		}
+		about.Detail["reason"] = reason
+	}
+	return v.journal.Event(visit, about)
+}
+
+// hash128 is a stable value of identifier shape that only the server can make.
+func (v *Verifier) hash128(purpose, value string) [16]byte {
+	var out [16]byte
+	copy(out[:], v.keyring.MAC("subject", purpose, value))
+	return out
+}
+
+// proven is the factor a proof becomes.
+func proven(method string, proof Proof, now time.Time) *storage.Factor {
+	return &storage.Factor{Method: method, Authenticator: proof.Authenticator, Kinds: proof.Kinds, AMR: proof.AMR,
+		PhishingResistant: proof.PhishingResistant, At: now.Truncate(time.Microsecond)}
+}
+
+// RecoveryCodes returns a user's unused recovery codes as they are shown.
+func (v *Verifier) RecoveryCodes(ctx context.Context, user storage.UserID) ([]string, error) {
+	codes, err := v.store.RecoveryCodes(ctx, user)
+	if err != nil {
+		return nil, fmt.Errorf("read recovery codes: %w", err)
+	}
+	for i, c := range codes {
+		codes[i] = ShowRecovery(c)
+	}
+	return codes, nil
+}
