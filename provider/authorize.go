@@ -1,0 +1,137 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"net/url"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+// Begin opens an authorization request (RFC 6749 section 4.1.1, OpenID Connect Core
+// section 3.1.2.1). With a session that leaves nothing to ask it finishes at once and
+// stores no request. A *PageError must be shown, not redirected; any other error is a
+// failure of ours.
+func (p *Provider) Begin(ctx context.Context, in Params, v mfa.Visit, s *mfa.SignedIn) (Begun, error) {
+	values, page := merge(in)
+	if page != nil {
+		return Begun{}, page
+	}
+	r, err := p.read(ctx, values, storedTime(p.now()))
+	if err != nil {
+		return p.refused(r, err)
+	}
+	verdict := p.judge(r, s)
+	e, done, err := p.ready(ctx, r, s, verdict)
+	if err != nil {
+		return Begun{}, err
+	}
+	if e != nil {
+		return p.refused(r, e)
+	}
+	if done {
+		f, err := p.finishAtOnce(ctx, r, v, s, verdict)
+		if err != nil && !errors.Is(err, storage.ErrConflict) {
+			return Begun{}, err
+		}
+		if err == nil {
+			return Begun{Finished: &f}, nil
+		}
+		s = nil // the session ended this very moment: sign in
+		if r.none {
+			return p.refused(r, refusal("login_required", "nobody is signed in"))
+		}
+	}
+	return p.open(ctx, r, v, s)
+}
+
+// refused answers a refusal: to the client where it may hear it, else as a page.
+func (p *Provider) refused(r *request, err error) (Begun, error) {
+	var e *oauthError
+	if r == nil || !errors.As(err, &e) || e.cause != nil {
+		return Begun{}, err
+	}
+	a := p.refuse(r, e)
+	return Begun{Answer: &a}, nil
+}
+
+// judge says what the session at hand leaves to ask.
+func (p *Provider) judge(r *request, s *mfa.SignedIn) mfa.Verdict {
+	var account *storage.Account
+	var factors []storage.Factor
+	if s != nil && (r.hint == "" || r.hint == s.Account.User.ID) {
+		account, factors = &s.Account, s.Session.Factors
+	}
+	return mfa.Require(policy(&r.client.Client), account, factors, p.asked(r), p.verifier.Methods(), p.now())
+}
+
+// ready says whether the request can be finished at once. With prompt=none it says why
+// not: no page may be shown (OpenID Connect Core section 3.1.2.6).
+func (p *Provider) ready(ctx context.Context, r *request, s *mfa.SignedIn, verdict mfa.Verdict) (*oauthError, bool, error) {
+	signedIn := s != nil && (r.hint == "" || r.hint == s.Account.User.ID)
+	switch {
+	case signedIn && verdict.Need == mfa.NeedUnmet && !r.login:
+		return refusal("unmet_authentication_requirements", "the essential acr cannot be reached"), false, nil
+	case !signedIn || verdict.Need != mfa.NeedNothing:
+		if !r.none {
+			return nil, false, nil
+		}
+		if !signedIn || verdict.Need == mfa.NeedFirst {
+			return refusal("login_required", "nobody is signed in, or not recently enough"), false, nil
+		}
+		return refusal("interaction_required", "a further factor is needed"), false, nil
+	}
+	asks, _, err := p.consentMissing(ctx, r, s.Account.User.ID, nil)
+	if err != nil {
+		return nil, false, err
+	}
+	if asks && r.none {
+		return refusal("consent_required", "the user has not allowed this application"), false, nil
+	}
+	return nil, !asks, nil
+}
+
+// finishAtOnce answers with a code out of a living session: one transaction.
+func (p *Provider) finishAtOnce(ctx context.Context, r *request, v mfa.Visit, s *mfa.SignedIn, verdict mfa.Verdict) (Finished, error) {
+	a := p.authorization(r, s.Account.User.ID, s.Session.ID, verdict, nil)
+	code, err := p.makeCode(ctx, r, a)
+	if err != nil {
+		return Finished{}, err
+	}
+	f := storage.Finish{Now: p.now(), Code: &code, Events: []storage.Event{p.journal.Event(v, storage.Event{
+		Kind: mfa.EventCodeIssued, Outcome: mfa.OutcomeOK, UserID: a.UserID, ClientID: a.ClientID, SessionID: a.SessionID,
+		GrantID: code.GrantID, Detail: map[string]string{"acr": a.ACR, "from": "session"}})}}
+	if err := p.store.FinishRequest(ctx, f); err != nil {
+		return Finished{}, err
+	}
+	return Finished{Answer: p.answer(r, [2]string{"code", code.Code}), User: a.UserID}, nil
+}
+
+// open stores the request. What the session proved is taken over, except where the
+// request wants it proved again: then the subject may change, too.
+func (p *Provider) open(ctx context.Context, r *request, v mfa.Visit, s *mfa.SignedIn) (Begun, error) {
+	stored := storage.AuthRequest{ID: storage.RequestID(storage.Random128(p.random)), ClientID: r.client.ID, Params: r.params,
+		State: storage.RequestOpen, RequestedAt: r.at, ExpiresAt: r.at.Add(p.options.RequestTTL), UpdatedAt: r.at}
+	if v.Browser != "" {
+		stored.Browser = p.keyring.Hash("browser", v.Browser)
+	}
+	if s != nil && !r.login && (r.hint == "" || r.hint == s.Account.User.ID) {
+		stored.Subject, stored.Factors, stored.Session = s.Account.User.ID, s.Session.Factors, s.Session.ID
+	}
+	if err := p.store.OpenRequest(ctx, stored); err != nil {
+		return Begun{}, err
+	}
+	p.journal.Note(p.journal.Event(v, storage.Event{Kind: mfa.EventLoginStarted, Outcome: mfa.OutcomeOK,
+		UserID: stored.Subject, ClientID: stored.ClientID, SessionID: stored.Session}))
+	return Begun{Request: stored.ID}, nil
+}
+
+// reopen understands a stored request again, with the client as it is now.
+func (p *Provider) reopen(ctx context.Context, stored storage.AuthRequest) (*request, error) {
+	values := make(url.Values, len(stored.Params))
+	for name, v := range stored.Params {
+		values[name] = v
+	}
+	return p.read(ctx, values, stored.RequestedAt)
+}

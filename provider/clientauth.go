@@ -1,0 +1,143 @@
+package provider
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/ory/fosite"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+// credentials are what a client showed to prove who it is.
+type credentials struct {
+	method string // as token_endpoint_auth_method names it
+	id     string
+	secret string
+}
+
+// readCredentials finds the one way a client authenticates (RFC 6749 section 2.3: no
+// more than one in a request).
+func readCredentials(r *http.Request, form url.Values) (credentials, *oauthError) {
+	if form.Get("client_assertion") != "" || form.Get("client_assertion_type") != "" {
+		return credentials{}, refusal("invalid_client", "client assertions are not supported")
+	}
+	headers := r.Header.Values("Authorization")
+	if len(headers) > 1 {
+		return credentials{}, refusal("invalid_request", "there is more than one Authorization header")
+	}
+	if len(headers) == 0 {
+		c := credentials{method: "none", id: form.Get("client_id")}
+		if form.Has("client_secret") {
+			c.method, c.secret = "client_secret_post", form.Get("client_secret")
+		}
+		if c.id == "" {
+			return c, refusal("invalid_client", "the client does not say who it is")
+		}
+		return c, nil
+	}
+	c, ok := parseBasic(headers[0])
+	if !ok {
+		return c, &oauthError{code: "invalid_client", description: "the Authorization header is not Basic", status: http.StatusUnauthorized, basic: true}
+	}
+	if form.Has("client_secret") {
+		return c, refusal("invalid_request", "the client authenticates in two ways")
+	}
+	if id := form.Get("client_id"); id != "" && id != c.id {
+		return c, refusal("invalid_request", "client_id is another client's")
+	}
+	return c, nil
+}
+
+// parseBasic reads HTTP Basic as RFC 6749 section 2.3.1 has it: both halves are
+// form-encoded before they are joined.
+func parseBasic(header string) (credentials, bool) {
+	none := credentials{method: "client_secret_basic"}
+	scheme, rest, ok := strings.Cut(header, " ")
+	if !ok || !strings.EqualFold(scheme, "Basic") || len(rest) > 4096 {
+		return none, false
+	}
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(rest))
+	if err != nil {
+		return none, false
+	}
+	user, password, ok := strings.Cut(string(raw), ":")
+	if !ok {
+		return none, false
+	}
+	id, err := url.QueryUnescape(user)
+	if err != nil {
+		return none, false
+	}
+	secret, err := url.QueryUnescape(password)
+	if err != nil || id == "" || containsNUL(id) {
+		return none, false
+	}
+	return credentials{method: "client_secret_basic", id: id, secret: secret}, true
+}
+
+// authenticate is fosite's ClientAuthenticationStrategy and ours everywhere else. A
+// client has one registered method and may use no other. An unknown client costs the
+// same work as a wrong secret and hears the same.
+func (p *Provider) authenticate(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
+	shown, e := readCredentials(r, form)
+	if e != nil {
+		return nil, e
+	}
+	c, err := p.clients.get(ctx, storage.ClientID(shown.id))
+	if err != nil && !isNotFound(err) {
+		return nil, unavailable(err)
+	}
+	ok := matches(shown.secret, c)
+	known := c != nil && !c.Disabled
+	if !known || c.authMethod() != shown.method || (shown.method != "none" && !ok) {
+		return nil, &oauthError{code: "invalid_client", description: describeCode("invalid_client"), status: http.StatusUnauthorized,
+			basic: shown.method == "client_secret_basic", client: shown.id}
+	}
+	return c, nil
+}
+
+// matches compares a secret with the client's: the current one and, during a rotation,
+// its predecessor. Client secrets are 256 random bits, so one SHA-256 is enough.
+func matches(secret string, c *client) bool {
+	sum := sha256.Sum256([]byte(secret))
+	hashes := [][]byte{make([]byte, sha256.Size)}
+	if c != nil && len(c.SecretHashes) > 0 {
+		hashes = c.SecretHashes
+	}
+	found := 0
+	for _, h := range hashes {
+		found |= subtle.ConstantTimeCompare(sum[:], h)
+	}
+	return found == 1 && c != nil && len(c.SecretHashes) > 0 && secret != ""
+}
+
+// caller authenticates the caller of an endpoint of ours. public says whether a client
+// without a secret may call, by its name alone.
+func (p *Provider) caller(r *http.Request, form url.Values, v mfa.Visit, public bool) (*client, *oauthError) {
+	authenticated, err := p.authenticate(r.Context(), r, form)
+	if err != nil {
+		e := errorOf(err)
+		p.noteClientFailed(v, e)
+		return nil, e
+	}
+	c, ok := authenticated.(*client)
+	if !ok || (!public && c.authMethod() == "none") {
+		return nil, refusal("invalid_client", "this endpoint is for clients with a secret")
+	}
+	return c, nil
+}
+
+// noteClientFailed leaves a trace of a client that did not authenticate.
+func (p *Provider) noteClientFailed(v mfa.Visit, e *oauthError) {
+	if e.client != "" {
+		p.journal.Note(p.journal.Event(v, storage.Event{Kind: mfa.EventClientFailed, Outcome: mfa.OutcomeRefused,
+			Detail: map[string]string{"client_id": parameterName(e.client)}}))
+	}
+}

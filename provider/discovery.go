@@ -1,0 +1,64 @@
+package provider
+
+// metadata is what discovery says: one document for OpenID Connect Discovery section 3
+// and RFC 8414 section 2.
+type metadata struct {
+	Issuer                 string   `json:"issuer"`
+	Authorization          string   `json:"authorization_endpoint"`
+	Token                  string   `json:"token_endpoint"`
+	Userinfo               string   `json:"userinfo_endpoint"`
+	JWKS                   string   `json:"jwks_uri"`
+	EndSession             string   `json:"end_session_endpoint"`
+	Introspection          string   `json:"introspection_endpoint"`
+	Revocation             string   `json:"revocation_endpoint"`
+	Scopes                 []string `json:"scopes_supported"`
+	ResponseTypes          []string `json:"response_types_supported"`
+	ResponseModes          []string `json:"response_modes_supported"`
+	GrantTypes             []string `json:"grant_types_supported"`
+	ACR                    []string `json:"acr_values_supported"`
+	Subjects               []string `json:"subject_types_supported"`
+	IDTokenAlgs            []string `json:"id_token_signing_alg_values_supported"`
+	TokenAuth              []string `json:"token_endpoint_auth_methods_supported"`
+	IntrospectionAuth      []string `json:"introspection_endpoint_auth_methods_supported"`
+	RevocationAuth         []string `json:"revocation_endpoint_auth_methods_supported"`
+	Displays               []string `json:"display_values_supported"`
+	ClaimTypes             []string `json:"claim_types_supported"`
+	Claims                 []string `json:"claims_supported"`
+	UILocales              []string `json:"ui_locales_supported"`
+	Prompts                []string `json:"prompt_values_supported"`
+	Challenges             []string `json:"code_challenge_methods_supported"`
+	ClaimsParameter        bool     `json:"claims_parameter_supported"`
+	RequestParameter       bool     `json:"request_parameter_supported"`
+	RequestURIParameter    bool     `json:"request_uri_parameter_supported"`
+	RequireRequestURI      bool     `json:"require_request_uri_registration"`
+	IssuerInResponse       bool     `json:"authorization_response_iss_parameter_supported"`
+	FrontchannelLogout     bool     `json:"frontchannel_logout_supported"`
+	BackchannelLogout      bool     `json:"backchannel_logout_supported"`
+	RequirePushedAuthorize bool     `json:"require_pushed_authorization_requests"`
+}
+
+// describe writes the discovery document. request_uri_parameter_supported is said
+// outright: left out it would mean true.
+func (p *Provider) describe(algs []string) (Document, error) {
+	m := metadata{
+		Issuer: p.options.Issuer, Authorization: p.url("/authorize"), Token: p.url("/token"), Userinfo: p.url("/userinfo"),
+		JWKS: p.url("/jwks.json"), EndSession: p.url("/logout"), Introspection: p.url("/introspect"), Revocation: p.url("/revoke"),
+		Scopes:        []string{"openid", "profile", "email", "address", "phone", "offline_access"},
+		ResponseTypes: []string{"code"}, ResponseModes: []string{modeQuery, modeFragment, modeFormPost}, GrantTypes: grantTypes[:],
+		ACR: p.acrValues(), Subjects: []string{"public"}, IDTokenAlgs: algs,
+		TokenAuth:         []string{"client_secret_basic", "client_secret_post", "none"},
+		IntrospectionAuth: []string{"client_secret_basic", "client_secret_post"},
+		RevocationAuth:    []string{"client_secret_basic", "client_secret_post", "none"},
+		Displays:          []string{"page"}, ClaimTypes: []string{"normal"}, UILocales: []string{"en", "de"},
+		Prompts: []string{"none", "login", "consent", "select_account"}, Challenges: []string{"S256"},
+		ClaimsParameter: true, IssuerInResponse: true,
+	}
+	m.Claims = []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid", "at_hash"}
+	for _, c := range claimTable {
+		m.Claims = append(m.Claims, c.name)
+	}
+	return newDocument(m)
+}
+
+// Discovery is the discovery document, the same at both well-known addresses.
+func (p *Provider) Discovery() Document { return *p.discovery.Load() }

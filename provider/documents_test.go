@@ -1,0 +1,241 @@
+package provider
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+func TestDiscovery(t *testing.T) {
+	h := newHouse(t, "RS256", "ES256")
+	var m map[string]any
+	h.ok(json.Unmarshal(h.p.Discovery().Body, &m))
+	for name, want := range map[string]any{"issuer": issuer, "authorization_endpoint": issuer + "/authorize", "token_endpoint": issuer + "/token",
+		"userinfo_endpoint": issuer + "/userinfo", "jwks_uri": issuer + "/jwks.json", "end_session_endpoint": issuer + "/logout",
+		"introspection_endpoint": issuer + "/introspect", "revocation_endpoint": issuer + "/revoke", "request_parameter_supported": false,
+		"request_uri_parameter_supported": false, "claims_parameter_supported": true, "authorization_response_iss_parameter_supported": true} {
+		if m[name] != want {
+			t.Errorf("%s = %v, want %v", name, m[name], want)
+		}
+	}
+	for name, want := range map[string]string{"id_token_signing_alg_values_supported": "RS256 ES256", "response_types_supported": "code",
+		"acr_values_supported": "aal1 aal2 urn:example:gold urn:example:silver", "code_challenge_methods_supported": "S256",
+		"subject_types_supported": "public"} {
+		var got []string
+		for _, v := range m[name].([]any) {
+			got = append(got, v.(string))
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s = %v, want %s", name, got, want)
+		}
+	}
+	if _, there := m["request_object_signing_alg_values_supported"]; there {
+		t.Error("request objects are offered")
+	}
+	if strings.Contains(string(h.p.Discovery().Body), "HS256") {
+		t.Error("HS256 is offered")
+	}
+}
+
+func TestTheKeySetIsPublicAndFollowsRotation(t *testing.T) {
+	h := newHouse(t, "RS256", "ES256", "EdDSA")
+	read := func() []map[string]any {
+		var set struct{ Keys []map[string]any }
+		h.ok(json.Unmarshal(h.p.JWKS().Body, &set))
+		return set.Keys
+	}
+	etag := h.p.JWKS().ETag
+	kids := map[any]bool{}
+	for _, key := range read() {
+		for _, private := range []string{"d", "p", "q", "dp", "dq", "qi", "k"} {
+			if _, there := key[private]; there {
+				t.Errorf("key %v shows its private %s", key["kid"], private)
+			}
+		}
+		if key["kid"] == "" || kids[key["kid"]] || key["use"] != "sig" || key["alg"] == nil {
+			t.Errorf("key = %v", key)
+		}
+		kids[key["kid"]] = true
+	}
+	if len(kids) != 3 {
+		t.Fatalf("%d keys, want 3", len(kids))
+	}
+	h.rotate("ES256")
+	if got := read(); len(got) != 4 || h.p.JWKS().ETag == etag {
+		t.Errorf("%d keys after a rotation, want 4 under a new tag", len(got))
+	}
+	// The next key is published before it signs, and goes of itself.
+	next, err := h.keyring.NewKey("oidc", "ES256", h.now())
+	h.ok(err)
+	next.ActiveAt = h.now().Add(24 * time.Hour)
+	h.ok(h.engine.AddKeys(h.ctx, []storage.Key{next}, false, nil))
+	h.ok(h.p.Poll(h.ctx))
+	token := func() string {
+		signed, err := h.p.keys.sign("ES256", typeID, []byte("{}"), h.now())
+		h.ok(err)
+		return h.opensWith(signed)
+	}
+	if token() == string(next.ID) || len(read()) != 5 {
+		t.Error("the next key signs already, or is not published")
+	}
+	h.wait(24 * time.Hour)
+	h.ok(h.p.Poll(h.ctx))
+	if token() != string(next.ID) {
+		t.Error("the next key does not sign")
+	}
+	next.RetiredAt, next.ExpiresAt = h.now(), h.now().Add(time.Hour)
+	h.ok(h.engine.UpdateKey(h.ctx, next, nil))
+	h.ok(h.p.Poll(h.ctx))
+	if token() == string(next.ID) {
+		t.Error("a retired key signs")
+	}
+	h.wait(time.Hour)
+	h.ok(h.p.Poll(h.ctx))
+	if len(read()) != 4 {
+		t.Errorf("%d keys, want 4: one has expired", len(read()))
+	}
+}
+
+func TestAMissingKeyIsAFailureBeforeAnythingIsSpent(t *testing.T) {
+	h := newHouse(t)
+	h.client("rp", func(c *storage.Client) { c.IDTokenAlg = "EdDSA" })
+	h.user("ada", "")
+	code, _ := h.signIn(params("rp"), "ada")
+	if got := h.post(h.p.Token, "rp", redeem(code)); got.Status != 500 || got.get("error") != "server_error" {
+		t.Errorf("token = %d %s, want 500 server_error", got.Status, got.Raw)
+	}
+	h.client("rp")
+	if got := h.post(h.p.Token, "rp", redeem(code)); got.Status != 200 {
+		t.Errorf("token = %d %s, want 200: the code was not spent", got.Status, got.Raw)
+	}
+}
+
+func TestClientsAreCachedAndDropped(t *testing.T) {
+	h := newHouse(t)
+	h.client("a")
+	c, err := h.p.Client(h.ctx, "a")
+	h.ok(err)
+	h.ok(h.engine.PutClient(h.ctx, func() storage.Client { c.Name = "New name"; return c }(), nil))
+	if got, err := h.p.Client(h.ctx, "a"); err != nil || got.Name == "New name" {
+		t.Errorf("before the poll: %q, %v, want the old name", got.Name, err)
+	}
+	h.ok(h.p.Poll(h.ctx))
+	if got, err := h.p.Client(h.ctx, "a"); err != nil || got.Name != "New name" {
+		t.Errorf("after the poll: %q, %v, want the new name", got.Name, err)
+	}
+	if _, err := h.p.Client(h.ctx, "nobody"); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("unknown client: %v, want not found", err)
+	}
+	small := newClientCache(h.engine, 2)
+	for _, id := range []storage.ClientID{"a", "b", "c", "d"} {
+		h.client(id)
+		_, err := small.get(h.ctx, id)
+		h.ok(err)
+	}
+	if len(small.held) != 2 {
+		t.Errorf("%d clients held, want 2", len(small.held))
+	}
+}
+
+// slow drops the cache while a client is being read.
+type slow struct {
+	storage.Clients
+	during func()
+}
+
+func (s slow) Client(ctx context.Context, id storage.ClientID) (storage.Client, error) {
+	c, err := s.Clients.Client(ctx, id)
+	s.during()
+	return c, err
+}
+
+func TestWhatWasReadBeforeADropIsNotKept(t *testing.T) {
+	h := newHouse(t)
+	h.client("a")
+	cache := newClientCache(h.engine, 10)
+	cache.store = slow{h.engine, cache.drop}
+	_, err := cache.get(h.ctx, "a")
+	h.ok(err)
+	if len(cache.held) != 0 {
+		t.Error("a client read before the drop is held after it")
+	}
+}
+
+func TestOrigins(t *testing.T) {
+	h := newHouse(t)
+	h.client("a", func(c *storage.Client) { c.AllowedOrigins = []string{"https://spa.example", "null"} })
+	h.client("off", func(c *storage.Client) { c.Disabled, c.AllowedOrigins = true, []string{"https://off.example"} })
+	for origin, want := range map[string]bool{"https://spa.example": true, "https://rp.example": true, "https://off.example": false,
+		"https://evil.example": false, "null": false, "": false, "https://spa.example.evil.example": false, "http://spa.example": false} {
+		if got := h.p.OriginAllowed(h.ctx, origin); got != want {
+			t.Errorf("OriginAllowed(%q) = %v, want %v", origin, got, want)
+		}
+	}
+	h.client("b", func(c *storage.Client) { c.AllowedOrigins = []string{"https://new.example"} })
+	if !h.p.OriginAllowed(h.ctx, "https://new.example") {
+		t.Error("a new origin is not allowed after the poll")
+	}
+	b := h.breakable()
+	h.p.origins.drop()
+	b.broken = "ListClients"
+	if h.p.OriginAllowed(h.ctx, "https://spa.example") {
+		t.Error("an origin is allowed without an answer from storage")
+	}
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	h := newHouse(t)
+	ctx, cancel := context.WithCancel(h.ctx)
+	cancel()
+	if err := h.p.Run(ctx); err != nil {
+		t.Errorf("Run = %v, want nil", err)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		o    Options
+		ok   bool
+	}{
+		{"https", Options{Issuer: "https://op.example"}, true},
+		{"with port and path", Options{Issuer: "https://op.example:8443/realm"}, true},
+		{"plain http for development", Options{Issuer: "http://localhost:8080"}, true},
+		{"nothing", Options{}, false},
+		{"trailing slash", Options{Issuer: "https://op.example/"}, false},
+		{"query", Options{Issuer: "https://op.example?x"}, false},
+		{"fragment", Options{Issuer: "https://op.example#"}, false},
+		{"user information", Options{Issuer: "https://u@op.example"}, false},
+		{"another scheme", Options{Issuer: "ftp://op.example"}, false},
+		{"HMAC", Options{Issuer: "https://op.example", SigningAlg: "HS256"}, false},
+		{"none", Options{Issuer: "https://op.example", SigningAlg: "none"}, false},
+		{"an alias of nothing", Options{Issuer: "https://op.example", ACRAliases: map[string]mfa.Level{"x": "y"}}, false},
+		{"an alias with a space", Options{Issuer: "https://op.example", ACRAliases: map[string]mfa.Level{"x y": mfa.AAL1}}, false},
+		{"a negative lifetime", Options{Issuer: "https://op.example", CodeTTL: -1}, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if err := tc.o.complete(); (err == nil) != tc.ok {
+				t.Errorf("complete = %v, want ok %v", err, tc.ok)
+			}
+		})
+	}
+}
+
+// empty is a source of randomness that has run dry.
+type empty struct{}
+
+func (empty) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func TestWithoutRandomnessThereIsNoCode(t *testing.T) {
+	p := &Provider{random: empty{}}
+	if code, err := p.draw(); err == nil || code != "" {
+		t.Errorf("draw = %q, %v, want an error", code, err)
+	}
+}

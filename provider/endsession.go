@@ -1,0 +1,89 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+// Logout is what the end-session endpoint found.
+type Logout struct {
+	Confirm  bool            // ask the person first; nothing was ended
+	Redirect string          // go on there; "": show that the person is signed out
+	Client   *storage.Client // who asked; nil: nobody we know for sure
+	Ended    bool            // nobody is signed in any more: the session cookie goes
+}
+
+// EndSession signs out (OpenID Connect RP-Initiated Logout 1.0). Only an ID token of
+// the person signed in speaks for them; everything else is asked about (section 6).
+// The redirect needs the hint of its client and a registered address (rule O-15).
+func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Visit, s *mfa.SignedIn, confirmed bool) (Logout, error) {
+	values, page := merge(in)
+	if page != nil {
+		return Logout{}, page
+	}
+	var out Logout
+	var told *hint
+	if token := values.Get("id_token_hint"); token != "" {
+		h, c, err := p.logoutHint(ctx, token, values.Get("client_id"))
+		if err != nil {
+			return Logout{}, err
+		}
+		if c != nil {
+			told, out.Client = h, &c.Client
+		}
+	}
+	state := values.Get("state")
+	if len(state) > maxState {
+		return Logout{}, &PageError{Code: "invalid_request", Description: "state is longer than 2048 bytes", Parameter: "state"}
+	}
+	if uri := values.Get("post_logout_redirect_uri"); uri != "" && out.Client != nil {
+		if !contains(out.Client.PostLogoutRedirectURIs, uri) {
+			return Logout{}, &PageError{Code: "invalid_request", Description: "the address is not registered for this application",
+				Parameter: "post_logout_redirect_uri"}
+		}
+		out.Redirect = uri
+		if state != "" {
+			out.Redirect = appendQuery(uri, encode([][2]string{{"state", state}}))
+		}
+	}
+	if s == nil {
+		out.Ended = told != nil || confirmed
+		out.Confirm = !out.Ended
+		return out, nil
+	}
+	if !confirmed && !speaksFor(told, s) {
+		out.Confirm = true
+		return out, nil
+	}
+	if err := p.sessions.End(ctx, s, out.Client != nil && out.Client.LogoutEndsOffline, v); err != nil {
+		return Logout{}, fmt.Errorf("end session: %w", err)
+	}
+	out.Ended = true
+	return out, nil
+}
+
+// speaksFor reports whether a hint is about the person signed in here: their subject,
+// and, where it names one, this very session.
+func speaksFor(h *hint, s *mfa.SignedIn) bool {
+	return h != nil && h.Subject == s.Account.User.ID && (h.Session == "" || h.Session == s.Session.ID)
+}
+
+// logoutHint returns the hint and the client it was given to; nil where it proves
+// nothing, which is no error: the person is asked instead.
+func (p *Provider) logoutHint(ctx context.Context, token, clientID string) (*hint, *client, error) {
+	h, err := p.readHint(token)
+	if err != nil || len(h.Audience) != 1 || (clientID != "" && clientID != h.Audience[0]) {
+		return nil, nil, nil
+	}
+	c, err := p.clients.get(ctx, storage.ClientID(h.Audience[0]))
+	if isNotFound(err) || (err == nil && c.Disabled) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return &h, c, nil
+}

@@ -1,0 +1,109 @@
+package provider
+
+import (
+	"encoding/base64"
+	"net/url"
+	"strings"
+	"testing"
+
+	"sallyport/mfa"
+)
+
+// hints are ID tokens to log out with: of the session at hand, of another provider, of
+// another user, of another session of the same user.
+type hints struct{ own, forged, others, elsewhere string }
+
+type logoutCase struct {
+	name      string
+	in        func(h hints) url.Values
+	confirmed bool
+	nobody    bool
+	want      Logout
+	page      string
+}
+
+func logouts() []logoutCase {
+	const bye = "https://rp.example/bye"
+	return []logoutCase{
+		{"hint, address, state", func(h hints) url.Values {
+			return formOf("id_token_hint", h.own, "post_logout_redirect_uri", bye, "state", "s&1")
+		}, false, false, Logout{Redirect: bye + "?state=s%261", Ended: true}, ""},
+		{"hint and address", func(h hints) url.Values { return formOf("id_token_hint", h.own, "post_logout_redirect_uri", bye) }, false, false,
+			Logout{Redirect: bye, Ended: true}, ""},
+		{"hint alone", func(h hints) url.Values { return formOf("id_token_hint", h.own, "client_id", "rp") }, false, false, Logout{Ended: true}, ""},
+		{"nothing", func(h hints) url.Values { return url.Values{} }, false, false, Logout{Confirm: true}, ""},
+		{"state alone", func(h hints) url.Values { return formOf("state", "s") }, false, false, Logout{Confirm: true}, ""},
+		{"address without a hint", func(h hints) url.Values { return formOf("post_logout_redirect_uri", bye, "client_id", "rp") }, false, false,
+			Logout{Confirm: true}, ""},
+		{"address without a hint, confirmed", func(h hints) url.Values { return formOf("post_logout_redirect_uri", bye, "client_id", "rp") }, true, false,
+			Logout{Ended: true}, ""},
+		{"unregistered address", func(h hints) url.Values {
+			return formOf("id_token_hint", h.own, "post_logout_redirect_uri", "https://evil.example")
+		}, false, false, Logout{}, "page:invalid_request:post_logout_redirect_uri"},
+		{"query added to the address", func(h hints) url.Values {
+			return formOf("id_token_hint", h.own, "post_logout_redirect_uri", bye+"?foo=bar")
+		}, false, false, Logout{}, "page:invalid_request:post_logout_redirect_uri"},
+		{"hint without a signature", func(h hints) url.Values {
+			parts := strings.Split(h.own, ".")
+			head := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`))
+			return formOf("id_token_hint", head+"."+parts[1]+".", "post_logout_redirect_uri", bye)
+		}, false, false, Logout{Confirm: true}, ""},
+		{"hint of a stranger", func(h hints) url.Values { return formOf("id_token_hint", h.forged, "post_logout_redirect_uri", bye) }, false, false,
+			Logout{Confirm: true}, ""},
+		{"hint of another user's session", func(h hints) url.Values {
+			return formOf("id_token_hint", h.others, "post_logout_redirect_uri", bye)
+		}, false, false, Logout{Confirm: true, Redirect: bye}, ""},
+		{"hint of the user's other session", func(h hints) url.Values { return formOf("id_token_hint", h.elsewhere) }, false, false, Logout{Confirm: true}, ""},
+		{"hint of another client", func(h hints) url.Values { return formOf("id_token_hint", h.own, "client_id", "other") }, false, false,
+			Logout{Confirm: true}, ""},
+		{"a parameter twice", func(h hints) url.Values { return url.Values{"state": {"a", "b"}} }, false, false, Logout{}, "page:invalid_request:state"},
+		{"nobody signed in, with a hint", func(h hints) url.Values { return formOf("id_token_hint", h.own, "post_logout_redirect_uri", bye) }, false, true,
+			Logout{Redirect: bye, Ended: true}, ""},
+		{"confirmed", func(h hints) url.Values { return url.Values{} }, true, false, Logout{Ended: true}, ""},
+	}
+}
+
+func TestEndSession(t *testing.T) {
+	h := newHouse(t)
+	stranger := newHouse(t)
+	for _, x := range []*house{h, stranger} {
+		x.client("rp")
+		x.user("ada", "")
+	}
+	h.client("other")
+	h.user("bob", "")
+	strangerCode, _ := stranger.signIn(params("rp"), "ada")
+	forged := stranger.post(stranger.p.Token, "rp", redeem(strangerCode)).get("id_token")
+	bobCode, _ := h.signIn(params("rp"), "bob")
+	bobs := h.post(h.p.Token, "rp", redeem(bobCode)).get("id_token")
+	elsewhereCode, _ := h.signIn(params("rp"), "ada")
+	elsewhere := h.post(h.p.Token, "rp", redeem(elsewhereCode)).get("id_token")
+	for _, tc := range logouts() {
+		t.Run(tc.name, func(t *testing.T) {
+			h.t = t
+			code, s := h.signIn(params("rp"), "ada")
+			hint := h.post(h.p.Token, "rp", redeem(code)).get("id_token")
+			token := h.sessions.Token(s.Session)
+			h.wait(20 * 60 * 1e9) // the hint has expired, the session has not
+			who := s
+			if tc.nobody {
+				who = nil
+			}
+			got, err := h.p.EndSession(h.ctx, Params{Query: tc.in(hints{own: hint, forged: forged, others: bobs, elsewhere: elsewhere})}, h.visit, who, tc.confirmed)
+			if codeOf(err) != tc.page {
+				t.Fatalf("EndSession = %v, want %q", err, tc.page)
+			}
+			if got.Confirm != tc.want.Confirm || got.Redirect != tc.want.Redirect || got.Ended != tc.want.Ended {
+				t.Errorf("EndSession = %+v, want %+v", got, tc.want)
+			}
+			living, err := h.sessions.Load(h.ctx, token)
+			h.ok(err)
+			if ended := tc.want.Ended && !tc.nobody; (living == nil) != ended {
+				t.Errorf("the session is there: %v, want ended %v", living != nil, ended)
+			}
+		})
+	}
+	if h.events(mfa.EventLogout) == 0 {
+		t.Error("no event of a logout")
+	}
+}

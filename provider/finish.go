@@ -1,0 +1,165 @@
+package provider
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+// Finish ends a login that Next called done or refused. Everything that remains of it
+// (request closed, session kept, consent, code, events) is one transaction. Of parallel
+// calls one gets the code, the others *mfa.Error with RequestChanged.
+func (p *Provider) Finish(ctx context.Context, st Step, v mfa.Visit, s *mfa.SignedIn) (Finished, error) {
+	switch st.Kind {
+	case StepDone:
+		return p.finish(ctx, st, v, s)
+	case StepRefused:
+		a, err := p.close(ctx, st, v, mfa.EventLoginRefused, refusal(st.Refusal, ""))
+		return Finished{Answer: a, User: st.Request.Subject}, err
+	}
+	return Finished{}, &mfa.Error{Code: mfa.InvalidRequest, Err: fmt.Errorf("finish of step %q", st.Kind)}
+}
+
+func (p *Provider) finish(ctx context.Context, st Step, v mfa.Visit, s *mfa.SignedIn) (Finished, error) {
+	r, stored := st.request, st.Request
+	f := storage.Finish{Now: p.now(), Request: stored.ID, Version: stored.Version}
+	session, isNew, ends := p.sessions.Prepare(s, stored, stored.Subject, st.Verdict.Counted, v)
+	if isNew || session.Generation != s.Session.Generation {
+		f.Session, f.NewSession, f.EndSession = &session, isNew, ends
+	}
+	a := p.authorization(r, stored.Subject, session.ID, st.Verdict, stored.Consent)
+	code, err := p.makeCode(ctx, r, a)
+	if err != nil {
+		return Finished{}, err
+	}
+	f.Code = &code
+	if len(stored.Consent) > 0 {
+		if f.Consent, err = p.consentAfter(ctx, stored); err != nil {
+			return Finished{}, err
+		}
+	}
+	f.Events = p.finishEvents(v, a, code, f)
+	err = p.store.FinishRequest(ctx, f)
+	if errors.Is(err, storage.ErrConflict) {
+		return Finished{}, &mfa.Error{Code: mfa.RequestChanged, Err: err}
+	}
+	if err != nil {
+		return Finished{}, fmt.Errorf("finish request: %w", err)
+	}
+	done := Finished{Answer: p.answer(r, [2]string{"code", code.Code}), User: a.UserID, Session: f.Session}
+	if f.Session != nil {
+		done.SessionToken = p.sessions.Token(*f.Session)
+	}
+	return done, nil
+}
+
+func (p *Provider) finishEvents(v mfa.Visit, a storage.Authorization, code storage.Code, f storage.Finish) []storage.Event {
+	base := storage.Event{Outcome: mfa.OutcomeOK, UserID: a.UserID, ClientID: a.ClientID, SessionID: a.SessionID}
+	event := func(kind string, grant storage.GrantID, detail map[string]string) storage.Event {
+		e := base
+		e.Kind, e.GrantID, e.Detail = kind, grant, detail
+		return p.journal.Event(v, e)
+	}
+	events := []storage.Event{event(mfa.EventLoginFinished, code.GrantID, map[string]string{"acr": a.ACR}),
+		event(mfa.EventCodeIssued, code.GrantID, nil)}
+	if f.Consent != nil {
+		events = append(events, event(mfa.EventConsentGiven, "", nil))
+	}
+	return events
+}
+
+// consentAfter is what the user has allowed the client from now on, with what was
+// allowed before.
+func (p *Provider) consentAfter(ctx context.Context, stored storage.AuthRequest) (*storage.Consent, error) {
+	scopes := append([]string{}, stored.Consent...)
+	before, err := p.store.Consent(ctx, stored.Subject, stored.ClientID)
+	if err != nil && !isNotFound(err) {
+		return nil, fmt.Errorf("read consent: %w", err)
+	}
+	for _, s := range before.Scopes {
+		if !contains(scopes, s) {
+			scopes = append(scopes, s)
+		}
+	}
+	return &storage.Consent{UserID: stored.Subject, ClientID: stored.ClientID, Scopes: scopes, GrantedAt: p.now()}, nil
+}
+
+// authorization is what all tokens of this login will say.
+func (p *Provider) authorization(r *request, user storage.UserID, sid storage.SessionID, verdict mfa.Verdict, consent []string) storage.Authorization {
+	a := storage.Authorization{ClientID: r.client.ID, UserID: user, SessionID: sid, Scopes: r.scopes, Audience: r.resource,
+		Nonce: r.nonce, ACR: p.acrValue(r, verdict.ACR), AMR: verdict.AMR, AuthTime: verdict.AuthTime, RequestedAt: r.at}
+	if consent != nil {
+		a.Scopes = nil
+		for _, s := range r.scopes {
+			if contains(consent, s) {
+				a.Scopes = append(a.Scopes, s)
+			}
+		}
+	}
+	if claims := r.params.Get("claims"); claims != "" {
+		a.Claims = json.RawMessage(claims)
+	}
+	return a
+}
+
+// Allow keeps the user's consent to the scopes of a consent step.
+func (p *Provider) Allow(ctx context.Context, st Step, v mfa.Visit) error {
+	if st.Kind != StepConsent {
+		return &mfa.Error{Code: mfa.InvalidRequest, Err: fmt.Errorf("consent in step %q", st.Kind)}
+	}
+	return p.change(ctx, storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, Consent: st.Scopes, Now: p.now()}, nil)
+}
+
+// Seen notes that the fresh recovery codes were seen.
+func (p *Provider) Seen(ctx context.Context, st Step, v mfa.Visit) error {
+	no := false
+	return p.change(ctx, storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, ShowRecovery: &no, Now: p.now()}, nil)
+}
+
+// Restart forgets everything proved in a request: somebody else wants to sign in.
+func (p *Provider) Restart(ctx context.Context, st Step, v mfa.Visit) error {
+	e := p.journal.Event(v, storage.Event{Kind: mfa.EventLoginRestarted, Outcome: mfa.OutcomeOK, UserID: st.Request.Subject,
+		ClientID: st.Request.ClientID})
+	return p.change(ctx, storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, Restart: true, Now: p.now()},
+		[]storage.Event{e})
+}
+
+// Cancel ends a login at the user's wish (RFC 6749 section 4.1.2.1, access_denied).
+func (p *Provider) Cancel(ctx context.Context, st Step, v mfa.Visit) (Answer, error) {
+	if st.Kind == StepOver {
+		return Answer{}, &mfa.Error{Code: mfa.RequestOver}
+	}
+	return p.close(ctx, st, v, mfa.EventLoginCancelled, refusal("access_denied", "the login was cancelled"))
+}
+
+// close ends a request in a refusal for the client.
+func (p *Provider) close(ctx context.Context, st Step, v mfa.Visit, kind string, e *oauthError) (Answer, error) {
+	event := p.journal.Event(v, storage.Event{Kind: kind, Outcome: mfa.OutcomeRefused, UserID: st.Request.Subject,
+		ClientID: st.Request.ClientID, Detail: map[string]string{"error": e.code}})
+	err := p.change(ctx, storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, State: storage.RequestCancelled,
+		Now: p.now()}, []storage.Event{event})
+	if err != nil {
+		return Answer{}, err
+	}
+	return p.refuse(st.request, e), nil
+}
+
+func (p *Provider) change(ctx context.Context, c storage.RequestChange, events []storage.Event) error {
+	err := p.store.ChangeRequest(ctx, c, events)
+	if errors.Is(err, storage.ErrConflict) {
+		return &mfa.Error{Code: mfa.RequestChanged, Err: err}
+	}
+	if err != nil {
+		return fmt.Errorf("change request: %w", err)
+	}
+	return nil
+}
+
+// storedTime is a time as it comes back from storage, so that what is compared before
+// and after is the same (prompt=login compares to the microsecond).
+func storedTime(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

@@ -1,0 +1,102 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"net/url"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+// openedAlone is our own name in the stored parameters for a request that was opened
+// by a program and not in a browser.
+const openedAlone = "opened_alone"
+
+// Open opens an authorization request without a browser, for a client with headless
+// login: the same parameters and the same checks as Begin, but nobody's session, and
+// no redirect: every refusal is a *PageError. A client that may not do this, a page of
+// somebody else's, and a client that does not exist get one and the same refusal.
+func (p *Provider) Open(ctx context.Context, values url.Values, v mfa.Visit) (storage.RequestID, error) {
+	values, page := merge(Params{Form: values})
+	if page != nil {
+		return "", page
+	}
+	c, err := p.clients.get(ctx, storage.ClientID(values.Get("client_id")))
+	if err != nil && !isNotFound(err) {
+		return "", err
+	}
+	if err != nil || c.Disabled || !c.HeadlessLogin || !p.speaks(c, v.Origin) {
+		return "", &PageError{Code: "unauthorized_client", Parameter: "client_id",
+			Description: "there is no such application, it has no headless_login, or the call comes from an origin that is not its own"}
+	}
+	r, err := p.read(ctx, values, storedTime(p.now()))
+	var refused *oauthError
+	if errors.As(err, &refused) && refused.cause == nil {
+		return "", &PageError{Code: refused.code, Description: legal(refused.description)}
+	}
+	if err != nil {
+		return "", err
+	}
+	if r.none {
+		return "", &PageError{Code: "login_required", Parameter: "prompt", Description: "nobody is signed in where there is no browser"}
+	}
+	r.params.Set(openedAlone, "1")
+	v.Browser = "" // a cookie that came along binds nothing: the page on the other origin could not send it again
+	begun, err := p.open(ctx, r, v, nil)
+	return begun.Request, err
+}
+
+// speaks reports whether a call may come from a page of this origin: one of the
+// client's, or ours. Programs that are no browsers send none.
+func (p *Provider) speaks(c *client, origin string) bool {
+	return origin == "" || origin == originOf(p.options.Issuer) || c.origins[origin]
+}
+
+// Adopt binds a request that was opened without a browser to the one that came for it
+// (rule B-3), so that it can go on on our pages and end with a session there. Of two
+// browsers one wins.
+//
+// Whoever opened the request knows its ID. So from here on only this browser can go
+// on: else they would wait until somebody signed in, and fetch the code. And proofs
+// that were given before may be theirs: they come along only where referer says that
+// a page of the client's led here, else anybody could sign a browser in as themselves.
+func (p *Provider) Adopt(ctx context.Context, st Step, v mfa.Visit, referer string) error {
+	unknown := &mfa.Error{Code: mfa.UnknownRequest, Err: errors.New("the request can not be adopted")}
+	switch {
+	case st.request == nil || v.Browser == "" || !st.Unbound() || !st.Client.HeadlessLogin:
+		return unknown
+	case st.Kind == StepOver:
+		return &mfa.Error{Code: mfa.RequestOver}
+	case len(st.Request.Factors) > 0 && !st.request.client.origins[originOf(referer)]:
+		return &mfa.Error{Code: mfa.NotAllowed, Err: errors.New("no page of the client's led here")}
+	}
+	err := p.store.BindRequest(ctx, st.Request.ID, p.keyring.Hash("browser", v.Browser), p.now())
+	if errors.Is(err, storage.ErrConflict) {
+		return unknown
+	}
+	if err != nil {
+		return err
+	}
+	p.journal.Note(p.journal.Event(v, storage.Event{Kind: mfa.EventLoginAdopted, Outcome: mfa.OutcomeOK,
+		UserID: st.Request.Subject, ClientID: st.Request.ClientID}))
+	return nil
+}
+
+// Unbound reports whether the request belongs to no browser yet.
+func (st Step) Unbound() bool { return len(st.Request.Browser) == 0 }
+
+// loginPage is the client's own page for a request that began in a browser; "" says
+// that ours are shown. A request that a browser adopted stays on ours: calls without
+// its cookie are refused.
+func loginPage(stored storage.AuthRequest, c *client) string {
+	if !c.HeadlessLogin || c.LoginURL == "" || stored.Params.Has(openedAlone) {
+		return ""
+	}
+	u, err := url.Parse(c.LoginURL)
+	if err != nil {
+		return ""
+	}
+	u.RawQuery = appendQuery("?"+u.RawQuery, encode([][2]string{{"requestId", string(stored.ID)}}))[1:]
+	return u.String()
+}

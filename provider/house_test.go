@@ -1,0 +1,383 @@
+package provider
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+	"sallyport/storage/relational"
+	"sallyport/storage/seal"
+)
+
+const (
+	issuer   = "https://op.example"
+	callback = "https://rp.example/cb"
+	secret   = "a secret of 32 random bytes, say"
+	password = "correct horse battery"
+)
+
+// house is a whole provider on a real SQLite database, with a clock that stands still
+// until a test moves it.
+type house struct {
+	t        testing.TB
+	ctx      context.Context
+	mu       sync.Mutex
+	clock    time.Time
+	engine   *relational.Engine
+	keyring  *seal.Keyring
+	journal  *mfa.Journal
+	verifier *mfa.Verifier
+	sessions *mfa.Sessions
+	users    *mfa.Users
+	totp     *mfa.TOTP
+	p        *Provider
+	visit    mfa.Visit
+	logged   *strings.Builder
+}
+
+func (h *house) now() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.clock
+}
+
+func (h *house) wait(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.clock = h.clock.Add(d)
+}
+
+// ok stops the test at an error.
+func (h *house) ok(err error) {
+	h.t.Helper()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// signingAlgs are the keys a house has. RSA keys take long to make, so tests that do not
+// look at them do without.
+func newHouse(t testing.TB, algs ...string) *house {
+	t.Helper()
+	if len(algs) == 0 {
+		algs = []string{"ES256"}
+	}
+	h := &house{t: t, ctx: context.Background(), clock: time.Date(2026, 5, 1, 10, 0, 0, 123456000, time.UTC), logged: &strings.Builder{},
+		visit: mfa.Visit{Browser: strings.Repeat("b", 43), Address: "192.0.2.1", UserAgent: "test", Locale: "en"}}
+	keks, err := seal.ParseKEKs(seal.NewKeyFile(rand.Reader))
+	h.ok(err)
+	h.keyring = seal.New(keks, rand.Reader)
+	rows, err := h.keyring.First(h.clock, algs...)
+	h.ok(err)
+	h.ok(h.keyring.Load(rows, h.clock))
+	h.engine, err = relational.Open(h.ctx, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), h.keyring, relational.Options{})
+	h.ok(err)
+	t.Cleanup(func() { _ = h.engine.Close() })
+	h.ok(h.engine.Migrate(h.ctx))
+	h.ok(h.engine.AddKeys(h.ctx, rows, true, nil))
+	log := slog.New(slog.DiscardHandler)
+	h.journal = mfa.NewJournal(h.engine, h.now, rand.Reader, log)
+	pw := mfa.NewPassword(h.keyring, rand.Reader, mfa.PasswordOptions{Memory: 64, Time: 1, Parallel: 8})
+	h.totp = mfa.NewTOTP(rand.Reader, "Sallyport", mfa.TOTPOptions{})
+	h.verifier = mfa.NewVerifier(h.engine, h.keyring, h.journal, h.now, rand.Reader, mfa.Options{Product: "Sallyport"}, pw, h.totp,
+		mfa.NewRecovery(h.engine, rand.Reader))
+	h.sessions = mfa.NewSessions(h.engine, h.keyring, h.journal, h.now, rand.Reader, mfa.SessionOptions{})
+	h.users = mfa.NewUsers(h.engine, h.keyring, pw, h.totp, h.journal, h.now, rand.Reader)
+	h.p, err = New(h.engine, h.keyring, h.verifier, h.sessions, h.journal, h.now, rand.Reader, Options{Issuer: issuer, SigningAlg: algs[0],
+		ACRAliases: map[string]mfa.Level{"urn:example:silver": mfa.AAL1, "urn:example:gold": mfa.AAL2},
+		Logger:     slog.New(slog.NewTextHandler(h.logged, nil))})
+	h.ok(err)
+	return h
+}
+
+// clientOf is a confidential first-party client with everything switched on.
+func clientOf(id storage.ClientID) storage.Client {
+	sum := sha256.Sum256([]byte(secret))
+	return storage.Client{ID: id, Name: "Relying party", AuthMethod: "client_secret_basic", SecretHashes: [][]byte{sum[:]},
+		RedirectURIs: []string{callback}, PostLogoutRedirectURIs: []string{"https://rp.example/bye"},
+		GrantTypes: []string{"authorization_code", "refresh_token", "client_credentials"},
+		Scopes:     []string{"openid", "profile", "email", "phone", "address", "offline_access", "read", "write"},
+		MFA:        mfa.MFAOff, Consent: "skip", ClientURI: "https://rp.example"}
+}
+
+// client stores a client, changed by the given functions.
+func (h *house) client(id storage.ClientID, changes ...func(*storage.Client)) storage.Client {
+	h.t.Helper()
+	c := clientOf(id)
+	for _, change := range changes {
+		change(&c)
+	}
+	h.ok(h.engine.PutClient(h.ctx, c, nil))
+	h.ok(h.p.Poll(h.ctx))
+	return c
+}
+
+func public(c *storage.Client) { c.Public, c.AuthMethod, c.SecretHashes = true, "none", nil }
+
+// user stores a user with a password, a verified address and, if asked, an
+// authenticator app.
+func (h *house) user(name string, totp string) storage.User {
+	h.t.Helper()
+	u, err := h.users.Create(h.ctx, h.visit, mfa.Draft{Username: name, Email: name + "@example.org", EmailVerified: true,
+		Password: password, TOTPSecret: totp, Profile: map[string]any{"name": "Ada Lovelace", "given_name": "Ada"}})
+	h.ok(err)
+	return u
+}
+
+// params are a good authorization request, changed by name and value; "" leaves out.
+func params(id storage.ClientID, changes ...string) url.Values {
+	v := url.Values{"response_type": {"code"}, "client_id": {string(id)}, "redirect_uri": {callback}, "scope": {"openid"},
+		"state": {"the-state"}, "nonce": {"the-nonce"}, "code_challenge": {challengeB}, "code_challenge_method": {"S256"}}
+	for i := 0; i < len(changes); i += 2 {
+		if changes[i+1] == "" {
+			v.Del(changes[i])
+			continue
+		}
+		v.Set(changes[i], changes[i+1])
+	}
+	return v
+}
+
+func (h *house) begin(v url.Values, s *mfa.SignedIn) Begun {
+	h.t.Helper()
+	b, err := h.p.Begin(h.ctx, Params{Query: v}, h.visit, s)
+	h.ok(err)
+	return b
+}
+
+func (h *house) next(id storage.RequestID, s *mfa.SignedIn) Step {
+	h.t.Helper()
+	st, err := h.p.Next(h.ctx, Ask{Request: id, Visit: h.visit, SignedIn: s})
+	h.ok(err)
+	return st
+}
+
+// enter types the password of a user into an open request.
+func (h *house) enter(id storage.RequestID, name string, s *mfa.SignedIn) {
+	h.t.Helper()
+	st, err := h.p.Next(h.ctx, Ask{Request: id, Identifier: name, Visit: h.visit, SignedIn: s})
+	h.ok(err)
+	h.ok(h.verifier.Login(h.ctx, h.visit, st.Proving, password))
+}
+
+// prove types the current code of the user's authenticator app.
+func (h *house) prove(id storage.RequestID, s *mfa.SignedIn) {
+	h.t.Helper()
+	st := h.next(id, s)
+	for _, a := range st.Account.Authenticators {
+		if a.Method == "totp" {
+			_, err := h.verifier.Prove(h.ctx, h.visit, st.Proving, mfa.Choice{Method: "totp", Authenticator: a.ID, Usage: mfa.UsageSecond}, "",
+				mfa.Typed(h.totp.CodeOf(a, h.now())))
+			h.ok(err)
+			return
+		}
+	}
+	h.t.Fatal("the user has no authenticator app")
+}
+
+// finish ends a request that is done.
+func (h *house) finish(id storage.RequestID, s *mfa.SignedIn) (Finished, url.Values) {
+	h.t.Helper()
+	st := h.next(id, s)
+	if st.Kind != StepDone {
+		h.t.Fatalf("step = %s %s, want done", st.Kind, st.Refusal)
+	}
+	f, err := h.p.Finish(h.ctx, st, h.visit, s)
+	h.ok(err)
+	return f, h.answered(f.Answer)
+}
+
+// answered reads the parameters of an answer.
+func (h *house) answered(a Answer) url.Values {
+	h.t.Helper()
+	if a.FormPost != nil {
+		v := url.Values{}
+		for _, f := range a.FormPost.Fields {
+			v.Add(f[0], f[1])
+		}
+		return v
+	}
+	u, err := url.Parse(a.Location)
+	h.ok(err)
+	q, err := url.ParseQuery(u.RawQuery)
+	h.ok(err)
+	fragment, err := url.ParseQuery(u.Fragment)
+	h.ok(err)
+	maps.Copy(q, fragment)
+	return q
+}
+
+// signIn goes through a whole login and returns the code and the session.
+func (h *house) signIn(v url.Values, name string) (string, *mfa.SignedIn) {
+	h.t.Helper()
+	b := h.begin(v, nil)
+	if b.Request == "" {
+		h.t.Fatalf("no request was opened: %+v", b)
+	}
+	h.enter(b.Request, name, nil)
+	f, q := h.finish(b.Request, nil)
+	s, err := h.sessions.Load(h.ctx, f.SessionToken)
+	h.ok(err)
+	if s == nil || q.Get("code") == "" {
+		h.t.Fatalf("session = %v, answer = %v, want both", s, q)
+	}
+	return q.Get("code"), s
+}
+
+// reply is an answer of an endpoint for programs.
+type reply struct {
+	Status int
+	Header http.Header
+	Body   map[string]any
+	Raw    string
+}
+
+func (r reply) get(name string) string { s, _ := r.Body[name].(string); return s }
+
+// post calls an endpoint as a confidential client; credentials in the form win.
+func (h *house) post(serve func(http.ResponseWriter, *http.Request, mfa.Visit), id string, form url.Values) reply {
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if id != "" {
+		r.Header.Set("Authorization", basic(id, secret))
+	}
+	return h.call(serve, r)
+}
+
+func (h *house) call(serve func(http.ResponseWriter, *http.Request, mfa.Visit), r *http.Request) reply {
+	w := httptest.NewRecorder()
+	serve(w, r, h.visit)
+	out := reply{Status: w.Code, Header: w.Header(), Raw: w.Body.String()}
+	if strings.HasPrefix(w.Header().Get("Content-Type"), "application/json") {
+		if err := json.Unmarshal(w.Body.Bytes(), &out.Body); err != nil {
+			h.t.Errorf("body %q: %v", out.Raw, err)
+		}
+	}
+	return out
+}
+
+func redeem(code string, changes ...string) url.Values {
+	return formOf(append([]string{"grant_type", "authorization_code", "code", code, "redirect_uri", callback, "code_verifier", verifierB}, changes...)...)
+}
+
+func refreshOf(token string, changes ...string) url.Values {
+	return formOf(append([]string{"grant_type", "refresh_token", "refresh_token", token}, changes...)...)
+}
+
+func formOf(pairs ...string) url.Values {
+	v := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] == "" {
+			v.Del(pairs[i])
+			continue
+		}
+		v.Set(pairs[i], pairs[i+1])
+	}
+	return v
+}
+
+// userinfo calls the userinfo endpoint with a token in the header.
+func (h *house) userinfo(token string) reply {
+	r := httptest.NewRequest(http.MethodGet, "/userinfo", nil)
+	r.Header.Set("Authorization", "Bearer "+token)
+	return h.call(h.p.Userinfo, r)
+}
+
+// active asks about a token as a client.
+func (h *house) active(id, token string) bool {
+	h.t.Helper()
+	got := h.post(h.p.Introspect, id, formOf("token", token))
+	if got.Status != http.StatusOK {
+		h.t.Fatalf("introspection = %d %s, want 200", got.Status, got.Raw)
+	}
+	active, _ := got.Body["active"].(bool)
+	return active
+}
+
+// opened reads a JWT of ours after checking it against the published key set.
+func (h *house) opened(token string) (map[string]any, jose.Header) {
+	h.t.Helper()
+	var set jose.JSONWebKeySet
+	h.ok(json.Unmarshal(h.p.JWKS().Body, &set))
+	jws, err := jose.ParseSignedCompact(token, algorithms[:])
+	h.ok(err)
+	header := jws.Signatures[0].Protected
+	keys := set.Key(header.KeyID)
+	if len(keys) != 1 {
+		h.t.Fatalf("key %q is published %d times, want once", header.KeyID, len(keys))
+	}
+	payload, err := jws.Verify(keys[0])
+	h.ok(err)
+	var claims map[string]any
+	h.ok(json.Unmarshal(payload, &claims))
+	return claims, header
+}
+
+// codeOf is the code of an *mfa.Error, or the error's text.
+func codeOf(err error) string {
+	if code := mfa.CodeOf(err); code != "" {
+		return string(code)
+	}
+	var page *PageError
+	if errors.As(err, &page) {
+		return "page:" + page.Code + ":" + page.Parameter
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// events counts audit lines of a kind.
+func (h *house) events(kind string) int {
+	h.t.Helper()
+	h.ok(h.journal.Flush(h.ctx))
+	found, err := h.engine.ListEvents(h.ctx, storage.EventFilter{Kind: kind, Limit: 1000})
+	h.ok(err)
+	return len(found)
+}
+
+// rotate adds a new signing key and retires the others, as the command does.
+func (h *house) rotate(alg string) {
+	h.t.Helper()
+	rows, err := h.engine.Keys(h.ctx, h.now())
+	h.ok(err)
+	key, err := h.keyring.NewKey("oidc", alg, h.now())
+	h.ok(err)
+	key.ActiveAt = h.now()
+	for _, row := range rows {
+		if row.Use == "oidc" && row.Alg == alg {
+			row.RetiredAt = h.now()
+			h.ok(h.engine.UpdateKey(h.ctx, row, nil))
+		}
+	}
+	h.ok(h.engine.AddKeys(h.ctx, []storage.Key{key}, false, nil))
+	h.ok(h.p.Poll(h.ctx))
+}
+
+// base32Secret reads the secret an enrolment hands out.
+func base32Secret(t testing.TB, text string) []byte {
+	t.Helper()
+	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ReplaceAll(text, " ", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}

@@ -1,0 +1,208 @@
+package provider
+
+import (
+	"context"
+	"crypto/hmac"
+	"errors"
+	"strings"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+// Next says what has to happen next in a login. It reads the request once and decides
+// from stored proofs alone, so no step can be skipped by calling another page. The
+// error is *mfa.Error with UnknownRequest for a request that is unknown, expired, or
+// another browser's: the three cannot be told apart (B-2).
+func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
+	identifier, known := canonical(a.Identifier)
+	stored, account, err := p.load(ctx, a, identifier, known)
+	if isNotFound(err) {
+		return Step{}, &mfa.Error{Code: mfa.UnknownRequest, Err: err}
+	}
+	if err != nil {
+		return Step{}, err
+	}
+	r, err := p.reopen(ctx, stored)
+	if err != nil {
+		return Step{}, lost(err)
+	}
+	if err := p.bound(stored, r.client, a); err != nil {
+		return Step{}, err
+	}
+	if a.Named.Authenticator != "" && identifier == "" && stored.Subject == "" {
+		if account, identifier, err = p.verifier.OwnerOf(ctx, a.Named); err != nil {
+			return Step{}, err
+		}
+	}
+	stored = forgetSession(stored, a.SignedIn)
+	st := Step{Request: stored, Account: account, Client: r.client.Client, ClientHome: r.home(), request: r,
+		UILocales: fields(r.params.Get("ui_locales")), LoginHint: loginHint(r, stored, account, a.SignedIn),
+		LoginPage: loginPage(stored, r.client)}
+	st.Proving = mfa.Proving{Request: stored, Account: account, Identifier: identifier,
+		Policy: policy(&r.client.Client), Asked: p.asked(r)}
+	if stored.State != storage.RequestOpen {
+		st.Kind = StepOver
+		return st, nil
+	}
+	return p.decide(ctx, st)
+}
+
+func (p *Provider) load(ctx context.Context, a Ask, identifier string, known bool) (storage.AuthRequest, *storage.Account, error) {
+	switch {
+	case a.Request != "":
+		if !known {
+			identifier = ""
+		}
+		return p.store.Request(ctx, a.Request, identifier, p.now())
+	case a.Track != "":
+		return p.store.RequestByTrack(ctx, a.Track, p.now())
+	}
+	return storage.AuthRequest{}, nil, storage.ErrNotFound
+}
+
+// canonical writes a typed identifier as it is looked up and counted. What is no
+// identifier at all can belong to nobody; it is still counted under one spelling (T-6).
+func canonical(typed string) (string, bool) {
+	if typed == "" {
+		return "", false
+	}
+	if id, _, err := mfa.Canonical(typed); err == nil {
+		return id, true
+	}
+	typed = strings.ToLower(strings.TrimSpace(typed))
+	if len(typed) > 320 {
+		typed = typed[:320]
+	}
+	return typed, false
+}
+
+// lost turns a refusal to read a stored request again (the client was removed or
+// changed meanwhile) into the answer for an unknown request.
+func lost(err error) error {
+	var page *PageError
+	var refused *oauthError
+	if errors.As(err, &page) || (errors.As(err, &refused) && refused.cause == nil) {
+		return &mfa.Error{Code: mfa.UnknownRequest, Err: err}
+	}
+	return err
+}
+
+// bound checks that the caller is the browser the request was made in. A client with
+// headless login may do without the cookie, but not from a foreign page (rule B-3):
+// an Origin that was sent has to be one of the client's. A program is never told why.
+func (p *Provider) bound(stored storage.AuthRequest, c *client, a Ask) error {
+	v := a.Visit
+	unknown := &mfa.Error{Code: mfa.UnknownRequest, Err: errors.New("the request is another browser's")}
+	if a.Program && !p.speaks(c, v.Origin) {
+		return unknown
+	}
+	if v.Browser != "" && len(stored.Browser) > 0 {
+		for _, sum := range p.keyring.Hashes("browser", v.Browser) {
+			if hmac.Equal(sum, stored.Browser) {
+				return nil
+			}
+		}
+		return unknown
+	}
+	adopted := len(stored.Browser) > 0 && stored.Params.Has(openedAlone)
+	if !c.HeadlessLogin || adopted {
+		return unknown
+	}
+	if !p.speaks(c, v.Origin) {
+		return &mfa.Error{Code: mfa.NotAllowed, Err: errors.New("the origin is not one of the client's")}
+	}
+	return nil
+}
+
+// forgetSession takes back what a request inherited from a session that is not the
+// browser's any more: logging out in another tab must not leave a request that can
+// still be finished.
+func forgetSession(stored storage.AuthRequest, s *mfa.SignedIn) storage.AuthRequest {
+	if stored.Session == "" || (s != nil && s.Session.ID == stored.Session) {
+		return stored
+	}
+	var own []storage.Factor
+	for _, f := range stored.Factors {
+		if !f.At.Before(stored.RequestedAt) {
+			own = append(own, f)
+		}
+	}
+	stored.Factors = own
+	return stored
+}
+
+// loginHint is what the form is filled with: who is being asked to sign in again, else
+// what the client suggests (OpenID Connect Core section 3.1.2.1).
+func loginHint(r *request, stored storage.AuthRequest, account *storage.Account, s *mfa.SignedIn) string {
+	if stored.Subject != "" && account != nil {
+		return primaryName(account)
+	}
+	if h := r.params.Get("login_hint"); h != "" && len(h) <= 320 {
+		return h
+	}
+	if s != nil && r.login && (r.hint == "" || r.hint == s.Account.User.ID) {
+		return primaryName(&s.Account)
+	}
+	return ""
+}
+
+// primaryName is the name a user most likely types.
+func primaryName(a *storage.Account) string {
+	for _, kind := range []storage.IdentifierKind{storage.Email, storage.Username, storage.Phone} {
+		if i := identifier(a, kind); i != nil {
+			return i.Value
+		}
+	}
+	return ""
+}
+
+// decide is the table of steps.
+func (p *Provider) decide(ctx context.Context, st Step) (Step, error) {
+	r, stored := st.request, st.Request
+	var subject *storage.Account
+	if stored.Subject != "" {
+		if st.Account == nil || st.Account.User.Status == storage.UserDisabled {
+			return st.refused("access_denied"), nil
+		}
+		if r.hint != "" && r.hint != stored.Subject {
+			return st.refused("login_required"), nil
+		}
+		subject = st.Account
+	}
+	st.Verdict = mfa.Require(st.Proving.Policy, subject, stored.Factors, st.Proving.Asked, p.verifier.Methods(), p.now())
+	switch st.Verdict.Need {
+	case mfa.NeedUnmet:
+		return st.refused("unmet_authentication_requirements"), nil
+	case mfa.NeedEnroll:
+		st.Kind = StepEnroll
+		return st, nil
+	case mfa.NeedFirst, mfa.NeedSecond:
+		st.Kind = StepIdentify
+		if st.Verdict.Need == mfa.NeedSecond {
+			st.Kind = StepVerify
+		}
+		if subject != nil || st.Proving.Identifier != "" {
+			st.Options = p.verifier.Options(st.Proving)
+		}
+		return st, nil
+	}
+	if stored.ShowRecovery {
+		st.Kind = StepRecovery
+		return st, nil
+	}
+	asks, scopes, err := p.consentMissing(ctx, r, stored.Subject, stored.Consent)
+	if err != nil {
+		return Step{}, err
+	}
+	st.Kind = StepDone
+	if asks {
+		st.Kind, st.Scopes = StepConsent, scopes
+	}
+	return st, nil
+}
+
+func (st Step) refused(code string) Step {
+	st.Kind, st.Refusal = StepRefused, code
+	return st
+}

@@ -1,0 +1,55 @@
+package provider
+
+import (
+	"net/http"
+
+	"sallyport/mfa"
+)
+
+// InspectAsBearer is introspection for callers that show a living access token in the
+// place of a client secret, as resource servers without credentials do; the token may
+// be the one inspected. It shows what the client of that token would be shown, except
+// that refresh tokens are nothing to a bearer.
+func (p *Provider) InspectAsBearer(w http.ResponseWriter, r *http.Request, _ mfa.Visit) {
+	token, e := bearer(r)
+	if e != nil {
+		p.writeBearerError(w, r, e)
+		return
+	}
+	dead := refusal("invalid_token", "the access token is unknown, expired or revoked")
+	t, err := p.readAccess(token)
+	if err != nil {
+		p.writeBearerError(w, r, dead)
+		return
+	}
+	alive, err := p.counts(r.Context(), t)
+	if err != nil {
+		p.writeBearerError(w, r, unavailable(err))
+		return
+	}
+	c, err := p.clients.get(r.Context(), t.Client)
+	if err != nil && !isNotFound(err) {
+		p.writeBearerError(w, r, unavailable(err))
+		return
+	}
+	if !alive || err != nil || c.Disabled {
+		p.writeBearerError(w, r, dead)
+		return
+	}
+	form, e := readForm(r)
+	if e == nil && form.Get("token") == "" {
+		e = refusal("invalid_request", "token is missing")
+	}
+	if e != nil {
+		p.writeError(w, r, e)
+		return
+	}
+	answer := introspection{}
+	if _, _, refresh := p.openRefresh(form.Get("token")); !refresh {
+		if answer, e = p.introspect(r.Context(), c, form.Get("token")); e != nil {
+			p.writeError(w, r, e)
+			return
+		}
+	}
+	writeJSON(w, http.StatusOK, answer)
+}

@@ -1,0 +1,66 @@
+package provider
+
+import (
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+// Begun is an opened authorization request, or its answer where nothing was left to ask.
+type Begun struct {
+	Request storage.RequestID // "" with Answer or Finished
+	// Answer is a refusal for the client.
+	Answer *Answer
+	// Finished: a living session answered everything, nothing was stored but the code.
+	Finished *Finished
+}
+
+// Ask is who wants to know what comes next in a login.
+type Ask struct {
+	Request    storage.RequestID
+	Track      storage.TrackID // names the request where Request is empty
+	Identifier string          // as typed; "": none. Counts only while nobody is identified
+	// Named is the authenticator a caller names where it names nobody; zero: none. Counts
+	// like Identifier, in whose place it stands.
+	Named    mfa.Choice
+	Visit    mfa.Visit
+	SignedIn *mfa.SignedIn
+	// Program: not a form of ours calls, which carries a value of its own, but a script
+	// or a program. An Origin it sends must be the client's or ours, cookie or not.
+	Program bool
+}
+
+// StepKind is what has to happen next.
+type StepKind string
+
+// The steps. A request goes through them in this order, most of them left out.
+const (
+	StepIdentify StepKind = "identify" // a first factor is missing
+	StepVerify   StepKind = "verify"   // one of Options is missing
+	StepEnroll   StepKind = "enroll"   // policy demands a factor the user has not got
+	StepRecovery StepKind = "recovery" // fresh recovery codes wait to be seen
+	StepConsent  StepKind = "consent"  // the user has not allowed Scopes yet
+	StepDone     StepKind = "done"     // Finish makes the code
+	StepRefused  StepKind = "refused"  // Finish tells the client Refusal
+	StepOver     StepKind = "over"     // completed or cancelled before, in this browser
+)
+
+// Step is what has to happen next, with all a page needs to say it.
+type Step struct {
+	Kind    StepKind
+	Request storage.AuthRequest
+	// Account is the subject, or, while nobody is identified, whom the typed
+	// identifier names; nil: nobody.
+	Account    *storage.Account
+	Client     storage.Client
+	Proving    mfa.Proving // for the calls of mfa.Verifier
+	Verdict    mfa.Verdict
+	Options    []mfa.Option
+	Scopes     []string // to consent to
+	LoginHint  string
+	UILocales  []string
+	Refusal    string // OAuth error code
+	ClientHome string // where "back to the application" leads; "": nowhere
+	LoginPage  string // the client's own login page, with the request named; "": ours
+
+	request *request
+}

@@ -1,0 +1,124 @@
+package oidc
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+	"github.com/rs/cors"
+
+	"sallyport/mfa"
+	"sallyport/provider"
+	"sallyport/web"
+)
+
+// Options are the settings of the surface.
+type Options struct {
+	Issuer string // where it has a path, RFC 8414 section 3.1 puts metadata before that path
+}
+
+// Surface mounts the endpoints for client programs.
+type Surface struct {
+	provider *provider.Provider
+	calls    *cors.Cors // pages of registered origins
+	reads    *cors.Cors // anybody's pages
+	path     string
+}
+
+var _ web.Surface = (*Surface)(nil)
+
+// New makes the surface.
+func New(p *provider.Provider, o Options) *Surface {
+	s := &Surface{provider: p}
+	if u, err := url.Parse(o.Issuer); err == nil {
+		s.path = strings.TrimSuffix(u.EscapedPath(), "/")
+	}
+	// Never with credentials: nothing here reads a cookie (H-6).
+	s.calls = cors.New(cors.Options{
+		AllowOriginVaryRequestFunc: func(r *http.Request, origin string) (bool, []string) {
+			return p.OriginAllowed(r.Context(), origin), nil
+		},
+		AllowedMethods: []string{http.MethodGet, http.MethodPost},
+		AllowedHeaders: []string{"Authorization", "Content-Type"},
+		ExposedHeaders: []string{"WWW-Authenticate", "Retry-After"},
+		MaxAge:         600,
+	})
+	s.reads = cors.New(cors.Options{AllowedOrigins: []string{"*"}, AllowedMethods: []string{http.MethodGet, http.MethodHead}, MaxAge: 600})
+	return s
+}
+
+// Mount adds the routes. Introspection is for resource servers, never for pages.
+func (s *Surface) Mount(r gin.IRouter) {
+	calls, reads := shared(s.calls), shared(s.reads)
+	for path, serve := range map[string]endpoint{"/token": s.provider.Token, "/revoke": s.provider.Revoke} {
+		r.POST(path, calls, serve.handle)
+		r.OPTIONS(path, calls)
+	}
+	userinfo := endpoint(s.provider.Userinfo)
+	r.GET("/userinfo", calls, userinfo.handle)
+	r.POST("/userinfo", calls, userinfo.handle)
+	r.OPTIONS("/userinfo", calls)
+	r.POST("/introspect", endpoint(s.provider.Introspect).handle)
+
+	documents := map[string]document{
+		"/jwks.json":                              s.provider.JWKS,
+		"/.well-known/openid-configuration":       s.provider.Discovery,
+		"/.well-known/oauth-authorization-server": s.provider.Discovery,
+	}
+	if s.path != "" {
+		documents["/.well-known/oauth-authorization-server"+s.path] = s.provider.Discovery
+	}
+	for path, read := range documents {
+		r.GET(path, reads, read.handle)
+		r.HEAD(path, reads, read.handle)
+		r.OPTIONS(path, reads)
+	}
+}
+
+// endpoint is a method of the provider's that writes its own answer.
+type endpoint func(http.ResponseWriter, *http.Request, mfa.Visit)
+
+func (e endpoint) handle(c *gin.Context) { e(c.Writer, c.Request, web.Visit(c)) }
+
+// document is a method of the provider's that returns a finished text.
+type document func() provider.Document
+
+// documentAge is how long a document may be kept: shorter than a new key is published
+// before its first signature.
+const documentAge = "public, max-age=300"
+
+func (d document) handle(c *gin.Context) {
+	text := d()
+	h := c.Writer.Header()
+	h.Set("Cache-Control", documentAge)
+	h.Set("ETag", text.ETag)
+	if unchanged(c.GetHeader("If-None-Match"), text.ETag) {
+		c.Status(http.StatusNotModified)
+		c.Writer.WriteHeaderNow()
+		return
+	}
+	c.Data(http.StatusOK, "application/json", text.Body)
+}
+
+// unchanged compares entity tags weakly (RFC 9110 section 13.1.2).
+func unchanged(header, etag string) bool {
+	for _, tag := range strings.Split(header, ",") {
+		if tag = strings.TrimSpace(tag); tag == "*" || strings.TrimPrefix(tag, "W/") == etag {
+			return true
+		}
+	}
+	return false
+}
+
+// shared adds the headers of cross-origin calls and answers preflights.
+func shared(rules *cors.Cors) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		rules.HandlerFunc(c.Writer, c.Request)
+		if c.Request.Method == http.MethodOptions {
+			c.Status(http.StatusNoContent)
+			c.Writer.WriteHeaderNow()
+			c.Abort()
+		}
+	}
+}

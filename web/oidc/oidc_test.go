@@ -1,0 +1,180 @@
+package oidc
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/provider"
+	"sallyport/storage"
+	"sallyport/storage/relational"
+	"sallyport/storage/seal"
+	"sallyport/web"
+)
+
+const (
+	issuer = "https://op.example/realm"
+	secret = "a secret of 32 random bytes, say"
+)
+
+// serve runs the surface on a real provider and database.
+func serve(t *testing.T) http.Handler {
+	t.Helper()
+	ok := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx := context.Background()
+	now := func() time.Time { return time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC) }
+	keks, err := seal.ParseKEKs(seal.NewKeyFile(rand.Reader))
+	ok(err)
+	keyring := seal.New(keks, rand.Reader)
+	rows, err := keyring.First(now(), "ES256")
+	ok(err)
+	ok(keyring.Load(rows, now()))
+	engine, err := relational.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), keyring, relational.Options{})
+	ok(err)
+	t.Cleanup(func() { _ = engine.Close() })
+	ok(engine.Migrate(ctx))
+	sum := sha256.Sum256([]byte(secret))
+	ok(engine.PutClient(ctx, storage.Client{ID: "rp", AuthMethod: "client_secret_basic", SecretHashes: [][]byte{sum[:]},
+		GrantTypes: []string{"client_credentials"}, AllowedOrigins: []string{"https://spa.example"}}, nil))
+	journal := mfa.NewJournal(engine, now, rand.Reader, nil)
+	verifier := mfa.NewVerifier(engine, keyring, journal, now, rand.Reader, mfa.Options{Product: "Sallyport"},
+		mfa.NewPassword(keyring, rand.Reader, mfa.PasswordOptions{}))
+	sessions := mfa.NewSessions(engine, keyring, journal, now, rand.Reader, mfa.SessionOptions{})
+	p, err := provider.New(engine, keyring, verifier, sessions, journal, now, rand.Reader, provider.Options{Issuer: issuer, SigningAlg: "ES256"})
+	ok(err)
+	h, err := web.New(web.Options{Issuer: issuer}, rand.Reader, now, New(p, Options{Issuer: issuer}))
+	ok(err)
+	return h
+}
+
+// call makes one request; headers are name, value, name, value.
+func call(h http.Handler, method, target, body string, headers ...string) *http.Response {
+	r := httptest.NewRequest(method, "https://op.example"+target, strings.NewReader(body))
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result()
+}
+
+const form = "application/x-www-form-urlencoded"
+
+func TestEndpoints(t *testing.T) {
+	h := serve(t)
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.SetBasicAuth("rp", strings.ReplaceAll(strings.ReplaceAll(secret, " ", "+"), ",", "%2C"))
+	authorization := r.Header.Get("Authorization")
+	for _, tc := range []struct {
+		name, method, target, body string
+		headers                    []string
+		status                     int
+		kind                       string
+	}{
+		{"token", "POST", "/token", "grant_type=client_credentials", []string{"Content-Type", form, "Authorization", authorization}, 200, "application/json"},
+		{"token by get", "GET", "/token", "", nil, 405, ""},
+		{"token by put", "PUT", "/token", "", nil, 405, ""},
+		{"token by an overridden method", "GET", "/token", "", []string{"X-HTTP-Method-Override", "POST"}, 405, ""},
+		{"token with an encoded body", "POST", "/token", "x", []string{"Content-Type", form, "Content-Encoding", "gzip"}, 415, ""},
+		{"token with json", "POST", "/token", "{}", []string{"Content-Type", "application/json", "Authorization", authorization}, 400, "application/json"},
+		{"token with a body too long", "POST", "/token", "a=" + strings.Repeat("x", 70000), []string{"Content-Type", form}, 413, ""},
+		{"introspection", "POST", "/introspect", "token=x", []string{"Content-Type", form, "Authorization", authorization}, 200, "application/json"},
+		{"introspection by get", "GET", "/introspect?token=x", "", nil, 405, ""},
+		{"revocation", "POST", "/revoke", "token=x", []string{"Content-Type", form, "Authorization", authorization}, 200, ""},
+		{"userinfo without a token", "GET", "/userinfo", "", nil, 401, ""},
+		{"userinfo by post without a token", "POST", "/userinfo", "", nil, 401, ""},
+		{"key set", "GET", "/jwks.json", "", nil, 200, "application/json"},
+		{"discovery", "GET", "/.well-known/openid-configuration", "", nil, 200, "application/json"},
+		{"discovery by head", "HEAD", "/.well-known/openid-configuration", "", nil, 200, "application/json"},
+		{"discovery by post", "POST", "/.well-known/openid-configuration", "", nil, 405, ""},
+		{"metadata of RFC 8414", "GET", "/.well-known/oauth-authorization-server", "", nil, 200, "application/json"},
+		{"metadata before the issuer's path", "GET", "/.well-known/oauth-authorization-server/realm", "", nil, 200, "application/json"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			res := call(h, tc.method, tc.target, tc.body, tc.headers...)
+			if res.StatusCode != tc.status || !strings.HasPrefix(res.Header.Get("Content-Type"), tc.kind) {
+				text, _ := io.ReadAll(res.Body)
+				t.Errorf("%s %s = %d %s %s, want %d %s", tc.method, tc.target, res.StatusCode, res.Header.Get("Content-Type"), text, tc.status, tc.kind)
+			}
+			if res.Header.Get("Access-Control-Allow-Credentials") != "" {
+				t.Error("credentials are allowed across origins")
+			}
+		})
+	}
+}
+
+func TestDocumentsMayBeKept(t *testing.T) {
+	h := serve(t)
+	for _, target := range []string{"/jwks.json", "/.well-known/openid-configuration"} {
+		res := call(h, "GET", target, "")
+		etag := res.Header.Get("ETag")
+		var document map[string]any
+		if err := json.NewDecoder(res.Body).Decode(&document); err != nil || etag == "" || res.Header.Get("Cache-Control") != documentAge {
+			t.Errorf("%s: %v, tag %q, %q", target, err, etag, res.Header.Get("Cache-Control"))
+		}
+		for _, header := range []string{etag, "W/" + etag, `"x", ` + etag, "*"} {
+			if again := call(h, "GET", target, "", "If-None-Match", header); again.StatusCode != http.StatusNotModified {
+				t.Errorf("%s with If-None-Match %s = %d, want 304", target, header, again.StatusCode)
+			}
+		}
+		if again := call(h, "GET", target, "", "If-None-Match", `"x"`); again.StatusCode != http.StatusOK {
+			t.Errorf("%s with another tag = %d, want 200", target, again.StatusCode)
+		}
+	}
+	if res := call(h, "POST", "/token", "", "Content-Type", form); res.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("token: Cache-Control = %q, want no-store", res.Header.Get("Cache-Control"))
+	}
+}
+
+// H-6.
+func TestPagesOfRegisteredOriginsMayCall(t *testing.T) {
+	h := serve(t)
+	for _, tc := range []struct {
+		name, target, origin string
+		want                 string
+	}{
+		{"token from a registered origin", "/token", "https://spa.example", "https://spa.example"},
+		{"revocation from a registered origin", "/revoke", "https://spa.example", "https://spa.example"},
+		{"userinfo from a registered origin", "/userinfo", "https://spa.example", "https://spa.example"},
+		{"token from elsewhere", "/token", "https://evil.example", ""},
+		{"token from nowhere", "/token", "null", ""},
+		{"introspection is not for pages", "/introspect", "https://spa.example", ""},
+		{"key set from anywhere", "/jwks.json", "https://evil.example", "*"},
+		{"discovery from anywhere", "/.well-known/openid-configuration", "https://evil.example", "*"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			method := "POST"
+			if tc.want == "*" {
+				method = "GET"
+			}
+			preflight := call(h, "OPTIONS", tc.target, "", "Origin", tc.origin, "Access-Control-Request-Method", method,
+				"Access-Control-Request-Headers", "authorization")
+			if tc.want == "*" {
+				preflight = call(h, "OPTIONS", tc.target, "", "Origin", tc.origin, "Access-Control-Request-Method", method)
+			}
+			simple := call(h, method, tc.target, "", "Origin", tc.origin, "Content-Type", form)
+			for name, res := range map[string]*http.Response{"preflight": preflight, "call": simple} {
+				if got := res.Header.Get("Access-Control-Allow-Origin"); got != tc.want {
+					t.Errorf("%s: Access-Control-Allow-Origin = %q, want %q", name, got, tc.want)
+				}
+				if res.Header.Get("Access-Control-Allow-Credentials") != "" {
+					t.Errorf("%s: credentials are allowed", name)
+				}
+			}
+		})
+	}
+}
