@@ -1,0 +1,181 @@
+package api_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+)
+
+// A login opened by a program goes on in the browser that comes for it.
+func TestABrowserAdoptsALogin(t *testing.T) {
+	h := newHouse(t)
+	h.user("ada", totpKey)
+	t.Run("done already: the browser is signed in and gets the code", func(t *testing.T) {
+		h.t = t
+		a, b := h.app(), h.browser()
+		a.begin("front")
+		a.call("/password", "identifier", "ada", "password", password).at("done")
+		b.get("/continue?requestId="+a.id.(string), site+"/")
+		h.redeem("front", b.mustCode())
+		if b.cookies["__Host-sallyport_session"] == "" {
+			t.Error("the browser is not signed in")
+		}
+		a.call("/step").refused(404, "unknown_request")
+	})
+	t.Run("password by JSON, code on the page", func(t *testing.T) {
+		h.t = t
+		a, b := h.app(), h.browser()
+		a.begin("vault")
+		a.call("/password", "identifier", "ada", "password", password).at("verify")
+		b.get("/continue?requestId="+a.id.(string), site+"/signin")
+		b.mustShow("/mfa", 200)
+		a.call("/step").refused(404, "unknown_request")
+		b.submit("/mfa", "method", "totp", "passcode", h.code(totpKey))
+		h.redeem("vault", b.mustCode())
+	})
+	t.Run("nothing proven yet: anybody may lead there", func(t *testing.T) {
+		h.t = t
+		a, b := &caller{h: h}, h.browser()
+		a.begin("own")
+		b.get("/continue?requestId="+a.id.(string), "")
+		b.mustShow("/login", 200) // not the client's page: it could not go on without the cookie
+		b.submit("/login", "username", "ada", "password", password)
+		b.mustShow("/mfa", 200)
+		// Who opened the login waits in vain for somebody else's proofs.
+		for _, path := range []string{"/step", "/finish", "/cancel", "/restart"} {
+			a.call(path).refused(404, "unknown_request")
+		}
+		(&caller{h: h, origin: site, jar: b.copy(), id: a.id}).call("/step").at("verify")
+	})
+}
+
+// Nobody is signed in as somebody else by following a link.
+func TestProofsDoNotTravelByLink(t *testing.T) {
+	h := newHouse(t)
+	h.user("mallory", "")
+	h.user("ada", "")
+	for _, referer := range []string{"", "https://evil.example/", "https://other.example/", "https://app.example.evil.example/", issuer + "/"} {
+		a, b := h.app(), h.browser()
+		a.begin("front")
+		a.call("/password", "identifier", "mallory", "password", password).at("done")
+		b.get("/continue?requestId="+a.id.(string), referer)
+		b.mustShow("/continue", 403)
+		if b.cookies["__Host-sallyport_session"] != "" {
+			t.Errorf("from %q: signed in", referer)
+		}
+		a.call("/step").at("done")
+	}
+	// The same with a login begun in a browser, opened in one without any cookie.
+	own, victim := h.browser(), h.browser()
+	a := &caller{h: h, origin: site, id: own.authorize("front")}
+	a.call("/password", "identifier", "mallory", "password", password).at("done")
+	victim.get("/continue?requestId="+a.id.(string), site+"/")
+	victim.mustShow("/continue", 400)
+	for _, page := range []string{"/login", "/mfa", "/consent"} {
+		victim.get(page+"?requestId="+a.id.(string), "")
+		victim.mustShow(page, 400)
+	}
+	if len(victim.cookies) != 0 {
+		t.Errorf("cookies = %v", victim.cookies)
+	}
+	own.get("/continue?requestId="+a.id.(string), "")
+	own.mustCode()
+}
+
+func TestOnlyALoginOfNobodyIsAdopted(t *testing.T) {
+	h := newHouse(t)
+	h.user("ada", "")
+	first, second := h.browser(), h.browser()
+	id := first.authorize("shop")
+	second.get("/continue?requestId="+id, site+"/")
+	second.mustShow("/continue", 400)
+	a := h.app()
+	a.begin("front")
+	// Other pages lead nowhere before /continue has bound it.
+	first.get("/login?requestId="+a.id.(string), "")
+	first.mustShow("/login", 400)
+	a.call("/cancel").at("refused")
+	second.get("/continue?requestId="+a.id.(string), site+"/")
+	second.mustShow("/continue", 410)
+}
+
+func TestOfManyBrowsersOneAdopts(t *testing.T) {
+	h := newHouse(t)
+	h.user("ada", "")
+	a := h.app()
+	a.begin("front")
+	a.call("/password", "identifier", "ada", "password", password).at("done")
+	var done sync.WaitGroup
+	browsers := make([]*browser, 8)
+	for i := range browsers {
+		browsers[i] = h.browser()
+		done.Go(func() { browsers[i].get("/continue?requestId="+a.id.(string), site+"/") })
+	}
+	done.Wait()
+	good := 0
+	for _, b := range browsers {
+		if strings.HasPrefix(b.left, callback+"?code=") {
+			good++
+		} else if b.page.Code != 400 {
+			t.Errorf("a loser got %d: %s", b.page.Code, b.page.Body)
+		}
+	}
+	if good != 1 {
+		t.Errorf("%d browsers got the code, want 1", good)
+	}
+}
+
+func TestOfManyFinishesOneGetsTheCode(t *testing.T) {
+	h := newHouse(t)
+	h.user("ada", "")
+	a := h.app()
+	a.begin("front")
+	a.call("/password", "identifier", "ada", "password", password).at("done")
+	replies := make([]reply, 16)
+	var done sync.WaitGroup
+	for i := range replies {
+		done.Go(func() { replies[i] = (&caller{h: h, origin: site, id: a.id}).call("/finish") })
+	}
+	done.Wait()
+	good := 0
+	for _, r := range replies {
+		switch {
+		case r.code == 200 && r.get("code") != "":
+			good++
+			h.redeem("front", r.get("code"))
+		case r.code == 409 && r.get("code") == "request_changed", r.code == 410 && r.get("code") == "request_over":
+		default:
+			t.Errorf("a loser got %d %s", r.code, r.raw)
+		}
+	}
+	if good != 1 {
+		t.Errorf("%d finishes got a code, want 1", good)
+	}
+}
+
+func TestOneCodeOfTheAppCountsOnce(t *testing.T) {
+	h := newHouse(t)
+	h.user("ada", totpKey)
+	callers := make([]*caller, 8)
+	for i := range callers {
+		callers[i] = h.app()
+		callers[i].begin("vault")
+		callers[i].call("/password", "identifier", "ada", "password", password).at("verify")
+	}
+	code := h.code(totpKey)
+	replies := make([]reply, len(callers))
+	var done sync.WaitGroup
+	for i, c := range callers {
+		done.Go(func() { replies[i] = c.call("/verify", "method", "totp", "passcode", code) })
+	}
+	done.Wait()
+	good := 0
+	for _, r := range replies {
+		if r.code == 200 {
+			good++
+		}
+	}
+	if good != 1 {
+		t.Errorf("%d logins got on with one code, want 1", good)
+	}
+}

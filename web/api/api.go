@@ -1,0 +1,102 @@
+package api
+
+import (
+	_ "embed" // for the description
+	"log/slog"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/rs/cors"
+
+	"sallyport/mfa"
+	"sallyport/provider"
+	"sallyport/web"
+)
+
+// base is where the calls are; its last part grows with the next incompatible change.
+const base = "/api/login/v1"
+
+// Options of the surface.
+type Options struct {
+	Logger *slog.Logger // nil: discarded
+}
+
+// Surface mounts the calls.
+type Surface struct {
+	provider *provider.Provider
+	verifier *mfa.Verifier
+	sessions *mfa.Sessions
+	log      *slog.Logger
+	calls    *cors.Cors // pages of registered origins
+	reads    *cors.Cors // anybody's pages
+}
+
+var _ web.Surface = (*Surface)(nil)
+
+//go:embed openapi.yaml
+var description []byte
+
+// New makes the surface.
+func New(p *provider.Provider, v *mfa.Verifier, s *mfa.Sessions, o Options) *Surface {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Surface{provider: p, verifier: v, sessions: s, log: o.Logger,
+		// A preflight names an origin and no client, so it is answered for every origin
+		// some client registered; the call itself is judged by its own client. Never with
+		// credentials: no page but ours may send our cookies (H-6).
+		calls: cors.New(cors.Options{
+			AllowOriginVaryRequestFunc: func(r *http.Request, origin string) (bool, []string) {
+				return p.OriginAllowed(r.Context(), origin), nil
+			},
+			AllowedMethods: []string{http.MethodPost},
+			AllowedHeaders: []string{"Content-Type"},
+			ExposedHeaders: []string{"Retry-After", web.CorrelationHeader},
+			MaxAge:         600,
+		}),
+		reads: cors.New(cors.Options{AllowedOrigins: []string{"*"}, AllowedMethods: []string{http.MethodGet}, MaxAge: 600}),
+	}
+}
+
+// Mount adds the calls to the engine.
+func (s *Surface) Mount(r gin.IRouter) {
+	calls, reads := shared(s.calls), shared(s.reads)
+	for path, serve := range map[string]gin.HandlerFunc{
+		"/requests":            s.open,
+		"/step":                s.step,
+		"/identify":            s.identify,
+		"/password":            s.password,
+		"/initiate":            s.initiate,
+		"/verify":              s.verify,
+		"/enroll":              s.enroll,
+		"/enroll/confirm":      s.confirm,
+		"/recovery-codes/seen": s.seen,
+		"/consent":             s.consent,
+		"/cancel":              s.cancel,
+		"/restart":             s.restart,
+		"/finish":              s.finish,
+	} {
+		r.POST(base+path, calls, serve)
+		r.OPTIONS(base+path, calls)
+	}
+	r.GET(base+"/openapi.yaml", reads, describe)
+	r.OPTIONS(base+"/openapi.yaml", reads)
+}
+
+// describe serves the description (RFC 9512 names its type).
+func describe(c *gin.Context) {
+	c.Header("Cache-Control", "public, max-age=300")
+	c.Data(http.StatusOK, "application/yaml", description)
+}
+
+// shared adds the headers of cross-origin calls and answers preflights.
+func shared(rules *cors.Cors) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		rules.HandlerFunc(c.Writer, c.Request)
+		if c.Request.Method == http.MethodOptions {
+			c.Status(http.StatusNoContent)
+			c.Writer.WriteHeaderNow()
+			c.Abort()
+		}
+	}
+}

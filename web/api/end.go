@@ -1,0 +1,119 @@
+package api
+
+import (
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"sallyport/mfa"
+	"sallyport/provider"
+	"sallyport/web"
+)
+
+// deviceAge is how long a browser is known as one its user has signed in with.
+const deviceAge = 365 * 24 * time.Hour
+
+// seen notes that the fresh recovery codes were kept.
+func (s *Surface) seen(c *gin.Context) {
+	in, ok := s.read(c)
+	if !ok {
+		return
+	}
+	t, ok := s.at(c, in, provider.StepRecovery, "")
+	if !ok {
+		return
+	}
+	if err := s.provider.Seen(c.Request.Context(), t.step, t.visit); err != nil {
+		s.fail(c, err, "")
+		return
+	}
+	s.onward(c, t)
+}
+
+// consent takes the user's decision; a no ends the login.
+func (s *Surface) consent(c *gin.Context) {
+	in, ok := s.read(c)
+	if !ok {
+		return
+	}
+	allow := in.truth("allow")
+	t, ok := s.at(c, in, provider.StepConsent, "")
+	if !ok {
+		return
+	}
+	if !allow {
+		s.end(c, t)
+		return
+	}
+	if err := s.provider.Allow(c.Request.Context(), t.step, t.visit); err != nil {
+		s.fail(c, err, "")
+		return
+	}
+	s.onward(c, t)
+}
+
+// cancel ends a login at the user's wish.
+func (s *Surface) cancel(c *gin.Context) {
+	in, ok := s.read(c)
+	if !ok {
+		return
+	}
+	if t, ok := s.at(c, in, "", ""); ok {
+		s.end(c, t)
+	}
+}
+
+func (s *Surface) end(c *gin.Context, t turn) {
+	a, err := s.provider.Cancel(c.Request.Context(), t.step, t.visit)
+	if err != nil {
+		s.fail(c, err, "")
+		return
+	}
+	s.ended(c, t, provider.StepRefused, a)
+}
+
+// restart forgets who was signing in: somebody else wants to.
+func (s *Surface) restart(c *gin.Context) {
+	in, ok := s.read(c)
+	if !ok {
+		return
+	}
+	t, ok := s.at(c, in, "", "")
+	if !ok {
+		return
+	}
+	if err := s.provider.Restart(c.Request.Context(), t.step, t.visit); err != nil {
+		s.fail(c, err, "")
+		return
+	}
+	s.onward(c, t)
+}
+
+// finish ends a login that is done, in a code, or one that is refused, in its error.
+// Who is signed in is kept only in the very browser the request is bound to: anybody
+// else's cookies are not ours to set.
+func (s *Surface) finish(c *gin.Context) {
+	in, ok := s.read(c)
+	if !ok {
+		return
+	}
+	t, ok := s.at(c, in, "", "")
+	if !ok {
+		return
+	}
+	kind := t.step.Kind
+	if kind != provider.StepDone && kind != provider.StepRefused {
+		s.fail(c, &mfa.Error{Code: mfa.RequestChanged}, "")
+		return
+	}
+	f, err := s.provider.Finish(c.Request.Context(), t.step, t.visit, t.signedIn)
+	if err != nil {
+		s.fail(c, err, "")
+		return
+	}
+	if f.Session != nil && t.own() {
+		web.SetCookie(c, web.SessionCookie, f.SessionToken, 0)
+		web.SetCookie(c, web.DeviceCookie, s.sessions.Remember(t.visit.Device, f.User), deviceAge)
+	}
+	s.ended(c, t, kind, f.Answer)
+}

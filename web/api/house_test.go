@@ -1,0 +1,403 @@
+package api_test
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/provider"
+	"sallyport/storage"
+	"sallyport/storage/relational"
+	"sallyport/storage/seal"
+	"sallyport/web"
+	"sallyport/web/api"
+	"sallyport/web/login"
+	"sallyport/web/oidc"
+	"sallyport/web/page"
+)
+
+const (
+	issuer   = "https://op.example"
+	site     = "https://app.example" // origin of the clients' own login page
+	callback = site + "/cb"
+	password = "correct horse battery"
+	totpKey  = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+	base     = "/api/login/v1"
+)
+
+var verifier = strings.Repeat("v", 43)
+
+// house is pages, endpoints and this surface over the whole core on a real SQLite
+// database, with a clock that stands still until a test moves it.
+type house struct {
+	t       testing.TB
+	mu      sync.Mutex
+	clock   time.Time
+	engine  *relational.Engine
+	users   *mfa.Users
+	totp    *mfa.TOTP
+	p       *provider.Provider
+	handler http.Handler
+	log     strings.Builder
+}
+
+func (h *house) now() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.clock
+}
+
+func (h *house) wait(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.clock = h.clock.Add(d)
+}
+
+func (h *house) ok(err error) {
+	h.t.Helper()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func newHouse(t testing.TB) *house {
+	t.Helper()
+	ctx := context.Background()
+	h := &house{t: t, clock: time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC)}
+	keks, err := seal.ParseKEKs(seal.NewKeyFile(rand.Reader))
+	h.ok(err)
+	keyring := seal.New(keks, rand.Reader)
+	rows, err := keyring.First(h.clock, "ES256")
+	h.ok(err)
+	h.ok(keyring.Load(rows, h.clock))
+	h.engine, err = relational.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), keyring, relational.Options{})
+	h.ok(err)
+	t.Cleanup(func() { _ = h.engine.Close() })
+	h.ok(h.engine.Migrate(ctx))
+	h.ok(h.engine.AddKeys(ctx, rows, true, nil))
+	journal := mfa.NewJournal(h.engine, h.now, rand.Reader, slog.New(slog.DiscardHandler))
+	pw := mfa.NewPassword(keyring, rand.Reader, mfa.PasswordOptions{Memory: 64, Time: 1, Parallel: 8})
+	h.totp = mfa.NewTOTP(rand.Reader, "Sallyport", mfa.TOTPOptions{})
+	v := mfa.NewVerifier(h.engine, keyring, journal, h.now, rand.Reader, mfa.Options{Product: "Sallyport"}, pw, h.totp,
+		mfa.NewRecovery(h.engine, rand.Reader))
+	sessions := mfa.NewSessions(h.engine, keyring, journal, h.now, rand.Reader, mfa.SessionOptions{})
+	h.users = mfa.NewUsers(h.engine, keyring, pw, h.totp, journal, h.now, rand.Reader)
+	h.p, err = provider.New(h.engine, keyring, v, sessions, journal, h.now, rand.Reader, provider.Options{Issuer: issuer, SigningAlg: "ES256"})
+	h.ok(err)
+	log := slog.New(slog.NewJSONHandler(&h.log, nil))
+	look, err := page.New(keyring, page.Options{Issuer: issuer}, login.Files())
+	h.ok(err)
+	pages := login.New(h.p, v, sessions, look)
+	h.handler, err = web.New(web.Options{Issuer: issuer, Logger: log, ErrorPage: pages.Refusal}, rand.Reader, h.now, look, pages,
+		oidc.New(h.p, oidc.Options{Issuer: issuer}), api.New(h.p, v, sessions, api.Options{Logger: log}))
+	h.ok(err)
+	for id, change := range map[storage.ClientID]func(c *storage.Client){
+		"front": nil,
+		"vault": func(c *storage.Client) { c.MFA = mfa.MFAAlways },
+		"lone":  func(c *storage.Client) { c.Passwordless = true },
+		"asks":  func(c *storage.Client) { c.Consent = "ask" },
+		"own":   func(c *storage.Client) { c.MFA, c.LoginURL = mfa.MFAAlways, site+"/login?theme=dark" },
+		"shop":  func(c *storage.Client) { c.HeadlessLogin, c.MFA = false, mfa.MFAAlways },
+		"other": func(c *storage.Client) {
+			c.AllowedOrigins, c.RedirectURIs = []string{"https://other.example"}, []string{"https://other.example/cb"}
+		},
+	} {
+		c := storage.Client{ID: id, Name: "The " + string(id), Public: true, AuthMethod: "none", HeadlessLogin: true, Consent: "skip",
+			RedirectURIs: []string{callback}, AllowedOrigins: []string{site}, ClientURI: site + "/", LogoURI: site + "/logo.svg",
+			GrantTypes: []string{"authorization_code"}, Scopes: []string{"openid", "email"}, MFA: mfa.MFAOff}
+		if change != nil {
+			change(&c)
+		}
+		h.ok(h.engine.PutClient(ctx, c, nil))
+	}
+	return h
+}
+
+// user stores a person, with an authenticator app if a key is given.
+func (h *house) user(name, key string, codes ...string) {
+	h.t.Helper()
+	_, err := h.users.Create(context.Background(), mfa.Visit{}, mfa.Draft{Username: name, Email: name + "@example.org", EmailVerified: true,
+		Password: password, TOTPSecret: key, RecoveryCodes: codes})
+	h.ok(err)
+}
+
+// code is what the app of a key shows now; each call waits for the next one.
+func (h *house) code(key string) string {
+	h.t.Helper()
+	h.wait(30 * time.Second)
+	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(key)
+	h.ok(err)
+	return h.totp.CodeAt(secret, h.now())
+}
+
+// params are a good authorization request, changed by name and value; "" leaves out.
+func params(client string, changes ...string) map[string]any {
+	sum := sha256.Sum256([]byte(verifier))
+	v := map[string]any{"response_type": "code", "client_id": client, "redirect_uri": callback, "scope": "openid", "state": "the-state",
+		"code_challenge": base64.RawURLEncoding.EncodeToString(sum[:]), "code_challenge_method": "S256"}
+	for i := 0; i < len(changes); i += 2 {
+		v[changes[i]] = changes[i+1]
+		if changes[i+1] == "" {
+			delete(v, changes[i])
+		}
+	}
+	return v
+}
+
+// caller is a program or a page that speaks JSON.
+type caller struct {
+	h      *house
+	origin string
+	jar    *browser // whose cookies go along; nil: none
+	id     any      // of the login it is in
+}
+
+// app is the client's own page on its own origin.
+func (h *house) app() *caller { return &caller{h: h, origin: site} }
+
+// reply is an answer.
+type reply struct {
+	t      testing.TB
+	code   int
+	header http.Header
+	body   map[string]any
+	raw    string
+}
+
+// call posts a body of names and values, in the login the caller is in, and holds the
+// answer against the description.
+func (c *caller) call(path string, pairs ...any) reply {
+	c.h.t.Helper()
+	body := map[string]any{}
+	if c.id != nil {
+		body["request_id"] = c.id
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		body[pairs[i].(string)] = pairs[i+1]
+	}
+	return c.send(path, body)
+}
+
+func (c *caller) send(path string, body map[string]any) reply {
+	c.h.t.Helper()
+	text, err := json.Marshal(body)
+	c.h.ok(err)
+	r := httptest.NewRequest(http.MethodPost, base+path, strings.NewReader(string(text)))
+	r.Header.Set("Content-Type", "application/json")
+	out := c.do(r)
+	described(c.h.t, path, out)
+	return out
+}
+
+func (c *caller) do(r *http.Request) reply {
+	c.h.t.Helper()
+	if c.origin != "" {
+		r.Header.Set("Origin", c.origin)
+	}
+	if c.jar != nil {
+		for name, value := range c.jar.cookies {
+			r.AddCookie(&http.Cookie{Name: name, Value: value})
+		}
+	}
+	w := httptest.NewRecorder()
+	c.h.handler.ServeHTTP(w, r)
+	if c.jar != nil {
+		c.jar.take(w)
+	}
+	out := reply{t: c.h.t, code: w.Code, header: w.Header(), raw: w.Body.String()}
+	if strings.Contains(w.Header().Get("Content-Type"), "json") {
+		if err := json.Unmarshal(w.Body.Bytes(), &out.body); err != nil {
+			c.h.t.Errorf("body %q: %v", out.raw, err)
+		}
+	}
+	return out
+}
+
+// begin opens a login and stays in it.
+func (c *caller) begin(client string, changes ...string) reply {
+	c.h.t.Helper()
+	out := c.send("/requests", params(client, changes...))
+	c.id = out.body["request_id"]
+	return out
+}
+
+func (r reply) get(name string) string { s, _ := r.body[name].(string); return s }
+
+// at demands a step.
+func (r reply) at(step string) reply {
+	r.t.Helper()
+	if r.code != http.StatusOK || r.get("step") != step {
+		r.t.Fatalf("answer = %d %s, want step %q", r.code, r.raw, step)
+	}
+	return r
+}
+
+// refused demands a problem with a status and a code.
+func (r reply) refused(status int, code string) reply {
+	r.t.Helper()
+	if r.code != status || r.get("code") != code || r.get("support_id") != r.header.Get(web.CorrelationHeader) ||
+		r.header.Get("Content-Type") != "application/problem+json" || r.header.Get("Cache-Control") != "no-store" {
+		r.t.Fatalf("answer = %d %s, want %d %q", r.code, r.raw, status, code)
+	}
+	return r
+}
+
+// methods are the options of a step as method:usage.
+func (r reply) methods() string {
+	var out []string
+	list, _ := r.body["options"].([]any)
+	for _, o := range list {
+		m := o.(map[string]any)
+		out = append(out, fmt.Sprint(m["method"], ":", m["usage"]))
+	}
+	return strings.Join(out, " ")
+}
+
+// redeem exchanges the code of a finished login and returns the claims of the ID token.
+func (h *house) redeem(client, code string) map[string]any {
+	h.t.Helper()
+	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {client}, "code": {code}, "redirect_uri": {callback}, "code_verifier": {verifier}}
+	r := httptest.NewRequest(http.MethodPost, "/token", strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	h.handler.ServeHTTP(w, r)
+	var tokens struct {
+		IDToken string `json:"id_token"`
+	}
+	h.ok(json.Unmarshal(w.Body.Bytes(), &tokens))
+	parts := strings.Split(tokens.IDToken, ".")
+	if len(parts) != 3 {
+		h.t.Fatalf("tokens = %d %s", w.Code, w.Body)
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	h.ok(err)
+	var claims map[string]any
+	h.ok(json.Unmarshal(payload, &claims))
+	return claims
+}
+
+// browser keeps cookies and follows redirects within the server, as a person's does.
+type browser struct {
+	h       *house
+	cookies map[string]string
+	page    *httptest.ResponseRecorder
+	at      string // path and query of the page
+	left    string // where a redirect to elsewhere leads; "": nowhere
+}
+
+func (h *house) browser() *browser { return &browser{h: h, cookies: map[string]string{}} }
+
+func (b *browser) take(w *httptest.ResponseRecorder) {
+	for _, c := range w.Result().Cookies() {
+		b.cookies[c.Name] = c.Value
+		if c.MaxAge < 0 {
+			delete(b.cookies, c.Name)
+		}
+	}
+}
+
+func (b *browser) copy() *browser { return &browser{h: b.h, cookies: maps.Clone(b.cookies)} }
+
+// authorize begins a login in the browser and returns it.
+func (b *browser) authorize(client string, changes ...string) string {
+	b.h.t.Helper()
+	q := url.Values{}
+	for name, value := range params(client, changes...) {
+		q.Set(name, value.(string))
+	}
+	b.get("/authorize?"+q.Encode(), "")
+	for _, address := range []string{b.left, b.at} {
+		if u, err := url.Parse(address); err == nil && u.Query().Get("requestId") != "" {
+			return u.Query().Get("requestId")
+		}
+	}
+	b.h.t.Fatalf("no login was begun: at %s, left to %q", b.at, b.left)
+	return ""
+}
+
+func (b *browser) get(path, referer string) {
+	b.h.t.Helper()
+	b.do(httptest.NewRequest(http.MethodGet, path, nil), referer)
+}
+
+func (b *browser) do(r *http.Request, referer string) {
+	b.h.t.Helper()
+	b.left = ""
+	for range 10 {
+		r.Header.Set("Accept", "text/html")
+		if referer != "" {
+			r.Header.Set("Referer", referer)
+		}
+		for name, value := range b.cookies {
+			r.AddCookie(&http.Cookie{Name: name, Value: value})
+		}
+		b.page, b.at = httptest.NewRecorder(), r.URL.RequestURI()
+		b.h.handler.ServeHTTP(b.page, r)
+		b.take(b.page)
+		to := b.page.Header().Get("Location")
+		if to == "" {
+			return
+		}
+		if !strings.HasPrefix(to, "/") {
+			b.left = to
+			return
+		}
+		r = httptest.NewRequest(http.MethodGet, to, nil)
+	}
+	b.h.t.Fatal("redirected without end")
+}
+
+var csrfField = regexp.MustCompile(`name="csrf" value="([^"]*)"`)
+
+// submit sends a form of the page it is on.
+func (b *browser) submit(path string, pairs ...string) {
+	b.h.t.Helper()
+	found := csrfField.FindStringSubmatch(b.page.Body.String())
+	u, err := url.Parse(b.at)
+	b.h.ok(err)
+	if found == nil {
+		b.h.t.Fatalf("no form on %s (%d): %s", b.at, b.page.Code, b.page.Body)
+	}
+	form := url.Values{"csrf": {found[1]}}
+	for i := 0; i < len(pairs); i += 2 {
+		form.Set(pairs[i], pairs[i+1])
+	}
+	r := httptest.NewRequest(http.MethodPost, path+"?"+u.RawQuery, strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	b.do(r, "")
+}
+
+// mustCode demands that the browser was sent to the application with a code.
+func (b *browser) mustCode() string {
+	b.h.t.Helper()
+	u, err := url.Parse(b.left)
+	b.h.ok(err)
+	if !strings.HasPrefix(b.left, callback+"?") || u.Query().Get("code") == "" || u.Query().Get("state") != "the-state" {
+		b.h.t.Fatalf("at %s with %d, left to %q, want the application with a code\n%s", b.at, b.page.Code, b.left, b.page.Body)
+	}
+	return u.Query().Get("code")
+}
+
+// mustShow demands a page of ours.
+func (b *browser) mustShow(path string, code int) {
+	b.h.t.Helper()
+	if !strings.HasPrefix(b.at, path+"?") || b.page.Code != code {
+		b.h.t.Fatalf("at %s with %d, left to %q, want %s with %d\n%s", b.at, b.page.Code, b.left, path, code, b.page.Body)
+	}
+}

@@ -1,0 +1,57 @@
+package web
+
+import (
+	"encoding/base32"
+	"io"
+
+	"github.com/gin-gonic/gin"
+)
+
+// CorrelationHeader names an answer in the log. It is made here and never taken
+// from a request: a caller could otherwise forge lines or mix two requests up.
+const CorrelationHeader = "X-Correlation-Id"
+
+const callKey = "sallyport.call"
+
+// call is what the engine knows about the request it is serving.
+type call struct {
+	server      *server
+	correlation string
+	address     string
+	browser     string // binding cookie, read or just made
+}
+
+// begin gives the request its correlation id and finds out who is calling.
+func (s *server) begin(c *gin.Context) {
+	s.counters.Requests.Add(1)
+	k := &call{server: s, correlation: s.correlationID()}
+	k.address = s.address(c.Request.RemoteAddr, c.Request.Header.Values("X-Forwarded-For"))
+	c.Set(callKey, k)
+	c.Header(CorrelationHeader, k.correlation)
+	if b := Cookie(c, BrowserCookie); len(b) == bindingLength {
+		k.browser = b
+	}
+	c.Next()
+}
+
+// correlationID returns 80 random bits in four groups that can be read out over the phone.
+func (s *server) correlationID() string {
+	var b [10]byte
+	if _, err := io.ReadFull(s.random, b[:]); err != nil {
+		panic("web: no randomness: " + err.Error())
+	}
+	t := base32.StdEncoding.EncodeToString(b[:])
+	return t[:4] + "-" + t[4:8] + "-" + t[8:12] + "-" + t[12:]
+}
+
+func callOf(c *gin.Context) *call {
+	k, ok := c.Get(callKey)
+	if !ok {
+		panic("web: handler outside the engine of web.New")
+	}
+	return k.(*call)
+}
+
+// Correlation returns the id that names this request in the log; pages show it as
+// the support id.
+func Correlation(c *gin.Context) string { return callOf(c).correlation }

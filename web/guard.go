@@ -1,0 +1,129 @@
+package web
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+)
+
+// access writes one line a request: the route's template instead of the address,
+// never the query, which may hold what opens a request (B-8, L-1).
+func (s *server) access(c *gin.Context) {
+	start := s.now()
+	c.Next()
+	code := c.Writer.Status()
+	if code >= http.StatusInternalServerError {
+		s.counters.Failed.Add(1)
+	}
+	k := callOf(c)
+	s.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "request",
+		slog.String("method", printable(c.Request.Method)), slog.String("route", c.FullPath()), slog.Int("code", code),
+		slog.Int("bytes", max(0, c.Writer.Size())), slog.Duration("took", s.now().Sub(start)),
+		slog.String("address", k.address), slog.String("correlation_id", k.correlation))
+}
+
+// recover turns a panic into a 500 and a log entry; the process lives on (R-10).
+func (s *server) recover(c *gin.Context) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if p == http.ErrAbortHandler {
+			panic(p) // net/http's own way of cutting a connection
+		}
+		s.counters.Panics.Add(1)
+		s.log.LogAttrs(c.Request.Context(), slog.LevelError, "panic", slog.String("route", c.FullPath()),
+			slog.String("cause", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())),
+			slog.String("correlation_id", Correlation(c)))
+		if !c.Writer.Written() {
+			s.refuse(c, http.StatusInternalServerError, "something went wrong here")
+		}
+		c.Abort()
+	}()
+	c.Next()
+}
+
+// headers are those of every answer (H-3, H-4). Surfaces replace the policy of a
+// page and the caching of what may be kept. There is no Cross-Origin-Opener-Policy:
+// it would cut a login in a popup window off from the page that opened it.
+func (s *server) headers(c *gin.Context) {
+	h := c.Writer.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	if s.secure {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+	c.Next()
+}
+
+// valve sheds what this process could not serve in time anyway. It protects the
+// process; guessing is bounded by counters in the database (R-3).
+func (s *server) valve(c *gin.Context) {
+	if !s.limiter.AllowN(s.now(), 1) {
+		s.counters.Shed.Add(1)
+		c.Header("Retry-After", "1")
+		s.refuse(c, http.StatusServiceUnavailable, "too many requests at once")
+		return
+	}
+	c.Next()
+}
+
+// deadline ends the work for a request nobody waits for any more (H-10).
+func (s *server) deadline(c *gin.Context) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), s.o.Timeout)
+	defer cancel()
+	c.Request = c.Request.WithContext(ctx)
+	c.Next()
+}
+
+// words are the error values of RFC 6749 section 5.2 and 4.1.2.1 where one fits.
+func word(code int) string {
+	switch {
+	case code == http.StatusServiceUnavailable:
+		return "temporarily_unavailable"
+	case code >= http.StatusInternalServerError:
+		return "server_error"
+	case code == http.StatusNotFound:
+		return "not_found"
+	}
+	return "invalid_request"
+}
+
+// refuse ends a request before a surface saw it: a page for a person, JSON for a program.
+func (s *server) refuse(c *gin.Context, code int, reason string) {
+	c.Abort()
+	if s.refusedBySurface(c, code, reason) {
+		return
+	}
+	if s.o.ErrorPage != nil && strings.Contains(c.GetHeader("Accept"), "text/html") {
+		s.o.ErrorPage(c, code)
+		return
+	}
+	c.JSON(code, struct {
+		Error         string `json:"error"`
+		Description   string `json:"error_description"`
+		CorrelationID string `json:"correlation_id"`
+	}{word(code), reason, Correlation(c)})
+}
+
+// Unavailable says whether an error means that something we need is out of reach,
+// so that a caller may try again: 503 instead of 500 (R-7).
+func Unavailable(err error) bool {
+	var network net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, driver.ErrBadConn) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network)
+}

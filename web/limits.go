@@ -1,0 +1,118 @@
+package web
+
+import (
+	"errors"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+)
+
+// fault is why a request is refused before anything is done with it.
+type fault struct {
+	code   int
+	reason string
+}
+
+// limits refuses what no honest caller sends (H-8, H-9). A form body is read here,
+// so that every surface finds it parsed and clean; any other body is cut off at the limit.
+func (s *server) limits(c *gin.Context) {
+	if f := checkHead(c.Request); f != nil {
+		s.refuse(c, f.code, f.reason)
+		return
+	}
+	var w http.ResponseWriter = c.Writer
+	if u, ok := w.(interface{ Unwrap() http.ResponseWriter }); ok {
+		w = u.Unwrap() // net/http's own writer closes the connection on a body that is too long
+	}
+	c.Request.Body = http.MaxBytesReader(w, c.Request.Body, maxBody)
+	if f := checkForm(c.Request); f != nil {
+		s.refuse(c, f.code, f.reason)
+		return
+	}
+	c.Next()
+}
+
+func checkHead(r *http.Request) *fault {
+	if len(r.RequestURI) > maxURL || len(r.URL.RawQuery) > maxURL {
+		return &fault{http.StatusRequestURITooLong, "the address is too long"}
+	}
+	if !clean(r.URL.Path) {
+		return &fault{http.StatusBadRequest, "the address is not valid text"}
+	}
+	if r.Header.Get("Content-Encoding") != "" {
+		return &fault{http.StatusUnsupportedMediaType, "an encoded body is not accepted"}
+	}
+	if r.ContentLength > maxBody {
+		return &fault{http.StatusRequestEntityTooLarge, "the body is too long"}
+	}
+	if queried(r) > maxParams {
+		return &fault{http.StatusBadRequest, "there are too many parameters"}
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil || !cleanAll(query) {
+		return &fault{http.StatusBadRequest, "the query is not valid text"}
+	}
+	return nil
+}
+
+func checkForm(r *http.Request) *fault {
+	if r.Method != http.MethodPost && r.Method != http.MethodPut && r.Method != http.MethodPatch {
+		return nil
+	}
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil && r.Header.Get("Content-Type") != "" || strings.HasPrefix(kind, "multipart/") {
+		return &fault{http.StatusUnsupportedMediaType, "this content type is not accepted"}
+	}
+	if kind != "application/x-www-form-urlencoded" {
+		return nil
+	}
+	err = r.ParseForm()
+	var long *http.MaxBytesError
+	if errors.As(err, &long) {
+		return &fault{http.StatusRequestEntityTooLarge, "the body is too long"}
+	}
+	if err != nil || !cleanAll(r.PostForm) {
+		return &fault{http.StatusBadRequest, "the form is not valid text"}
+	}
+	if count(r.PostForm)+queried(r) > maxParams {
+		return &fault{http.StatusBadRequest, "there are too many parameters"}
+	}
+	return nil
+}
+
+// queried counts parameters before any of them is parsed.
+func queried(r *http.Request) int {
+	if r.URL.RawQuery == "" {
+		return 0
+	}
+	return strings.Count(r.URL.RawQuery, "&") + 1
+}
+
+func count(values url.Values) int {
+	n := 0
+	for _, v := range values {
+		n += len(v)
+	}
+	return n
+}
+
+func cleanAll(values url.Values) bool {
+	for k, vs := range values {
+		if !clean(k) {
+			return false
+		}
+		for _, v := range vs {
+			if !clean(v) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// clean refuses what a database or a log would stumble over.
+func clean(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") }

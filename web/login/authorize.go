@@ -1,0 +1,65 @@
+package login
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"sallyport/provider"
+	"sallyport/web"
+	"sallyport/web/page"
+)
+
+// longestQuery is up to where parameters of a POST may travel in an address.
+const longestQuery = 6 << 10
+
+// authorize is the authorization endpoint (RFC 6749 section 3.1, OpenID Connect Core
+// section 3.1.2.1): GET, or POST with a form.
+func (p *Pages) authorize(c *gin.Context) {
+	t := turn{}
+	in := provider.Params{Query: c.Request.URL.Query()}
+	if c.Request.Method == http.MethodPost {
+		in.Form = c.Request.PostForm
+	}
+	// A form on the client's own site comes without our cookies, because they are
+	// SameSite=Lax: the person would be asked to sign in again. As a GET it carries them.
+	if query := in.Form.Encode(); query != "" && len(in.Query) == 0 && web.Visit(c).Browser == "" && len(query) <= longestQuery {
+		page.Redirect(c, "/authorize?"+query)
+		return
+	}
+	web.Bind(c)
+	t.visit = web.Visit(c)
+	t.visit.Locale = web.Locale(c, strings.Fields(in.Query.Get("ui_locales")+" "+in.Form.Get("ui_locales"))...)
+	var err error
+	if t.signedIn, err = page.SignedIn(c, p.sessions); err != nil {
+		p.fail(c, t, err)
+		return
+	}
+	begun, err := p.provider.Begin(c.Request.Context(), in, t.visit, t.signedIn)
+	var refused *provider.PageError
+	switch {
+	case errors.As(err, &refused):
+		p.look.Write(c, http.StatusBadRequest, "oauth_error", p.page(c, t, describe(refused)))
+	case err != nil:
+		p.fail(c, t, err)
+	case begun.Answer != nil:
+		p.answer(c, t, *begun.Answer)
+	case begun.Finished != nil:
+		p.finished(c, t, *begun.Finished)
+	default:
+		page.Redirect(c, "/continue?requestId="+url.QueryEscape(string(begun.Request)))
+	}
+}
+
+// describe writes a refusal as "code: parameter description", for the people who
+// build the client.
+func describe(e *provider.PageError) string {
+	text := e.Code + ":"
+	if e.Parameter != "" && !strings.Contains(e.Description, e.Parameter) {
+		text += " " + e.Parameter
+	}
+	return strings.TrimSuffix(text+" "+e.Description, ": ")
+}

@@ -1,0 +1,298 @@
+package login
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"image"
+	"image/color"
+	"image/png"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"sallyport/mfa"
+	"sallyport/provider"
+	"sallyport/storage"
+	"sallyport/web"
+	"sallyport/web/page"
+)
+
+const issuer = "https://login.example"
+
+var t0 = time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+
+// sample is one page as a person may get it.
+type sample struct {
+	name string
+	show func(p *Pages, c *gin.Context, t turn)
+	ids  []string // of the interface, or stable at least
+	code int
+}
+
+func picture(t testing.TB) []byte {
+	t.Helper()
+	m := image.NewGray(image.Rect(0, 0, 33, 33))
+	for i := range m.Pix {
+		m.Pix[i] = uint8(i*7919%5/3) * 255
+	}
+	m.Set(0, 0, color.Black)
+	var b bytes.Buffer
+	if err := png.Encode(&b, m); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func samples(t testing.TB) []sample {
+	t.Helper()
+	secret := "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+	enrolling := mfa.Enrolling{Exchange: "e-1", Method: "totp", Handout: mfa.Handout{Secret: secret,
+		URI: "otpauth://totp/Sallyport:ada@example.org?secret=" + secret + "&issuer=Sallyport", QR: picture(t)}}
+	wrong := func(code mfa.Code, show func(p *Pages, c *gin.Context, t turn, code int, a *page.Alert)) func(p *Pages, c *gin.Context, t turn) {
+		return func(p *Pages, c *gin.Context, t turn) {
+			p.retry(c, t, &mfa.Error{Code: code, RetryAfter: 90 * time.Second}, func(code int, a *page.Alert) { show(p, c, t, code, a) })
+		}
+	}
+	showLogin := func(p *Pages, c *gin.Context, t turn, code int, a *page.Alert) {
+		t.step.Request.Subject = ""
+		p.showLogin(c, t, code, "ada", a)
+	}
+	showMFA := func(p *Pages, c *gin.Context, t turn, code int, a *page.Alert) {
+		p.showMFA(c, t, code, mfaPage{Exchange: "e-1"}, mfa.Choice{Method: "totp"}, a)
+	}
+	login := []string{"login-form", "username", "password", "login-submit", "cancel"}
+	second := []string{"mfa-form", "passcode", "mfa-submit", "restart", "cancel"}
+	failed := []string{"error", "support-id"}
+	return []sample{
+		{"login", func(p *Pages, c *gin.Context, t turn) {
+			t.step.Request.Subject = ""
+			p.showLogin(c, t, 200, "", nil)
+		}, login, 200},
+		{"login-again", func(p *Pages, c *gin.Context, t turn) { p.showLogin(c, t, 200, "ada@example.org", nil) }, append(login, "restart"), 200},
+		{"login-wrong", wrong(mfa.InvalidCredentials, showLogin), append(failed, login...), 422},
+		{"login-wait", wrong(mfa.TooMany, showLogin), append(failed, login...), 429},
+		{"mfa", func(p *Pages, c *gin.Context, t turn) { p.showMFA(c, t, 200, mfaPage{}, mfa.Choice{}, nil) }, append(second, "method-recovery"), 200},
+		{"mfa-recovery", func(p *Pages, c *gin.Context, t turn) {
+			p.showMFA(c, t, 200, mfaPage{}, mfa.Choice{Method: "recovery"}, nil)
+		}, append(second, "method-totp"), 200},
+		{"mfa-wrong", wrong(mfa.InvalidPasscode, showMFA), append(failed, second...), 422},
+		{"mfa-none", func(p *Pages, c *gin.Context, t turn) {
+			t.step.Options = nil
+			p.showMFA(c, t, 200, mfaPage{}, mfa.Choice{}, nil)
+		}, append(failed, "cancel", "restart"), 403},
+		{"enroll", func(p *Pages, c *gin.Context, t turn) { p.showEnroll(c, t, 200, enrollPage{}, nil) }, []string{"enroll-begin", "cancel"}, 200},
+		{"enroll-choice", func(p *Pages, c *gin.Context, t turn) {
+			t.step.Verdict.Methods = []string{"totp", "sms"}
+			p.showEnroll(c, t, 200, enrollPage{}, nil)
+		}, []string{"enroll-begin", "method-totp", "method-sms"}, 200},
+		{"enroll-begun", func(p *Pages, c *gin.Context, t turn) { p.showEnroll(c, t, 200, handed(enrolling), nil) },
+			[]string{"enroll-qr", "enroll-secret", "enroll-open", "passcode", "enroll-submit", "cancel"}, 200},
+		{"enroll-wrong", wrong(mfa.InvalidPasscode, func(p *Pages, c *gin.Context, t turn, code int, a *page.Alert) {
+			p.showEnroll(c, t, code, handed(enrolling), a)
+		}), append(failed, "enroll-qr", "enroll-secret", "enroll-submit"), 422},
+		{"recovery", func(p *Pages, c *gin.Context, t turn) {
+			p.showRecovery(c, t, strings.Fields(strings.Repeat("7QK3MX-R2ZPLD-WB5TN4-HGVCYA ", 10)))
+		}, []string{"recovery-codes", "recovery-copy", "recovery-download", "recovery-print", "recovery-done"}, 200},
+		{"consent", func(p *Pages, c *gin.Context, t turn) {
+			p.look.Write(c, 200, "consent", p.page(c, t, consentPage{Scopes: []string{"openid", "email", "offline_access", "orders.read"}}))
+		}, []string{"consent-allow", "consent-deny", "restart"}, 200},
+		{"logout", func(p *Pages, c *gin.Context, t turn) {
+			p.askLogout(c, turn{}, provider.Params{Query: map[string][]string{"state": {"<s>"}}})
+		}, []string{"logout-page", "logout-confirm"}, 200},
+		{"logout-fault", func(p *Pages, c *gin.Context, t turn) {
+			p.look.Write(c, 400, "logout", p.page(c, turn{}, logoutPage{Fault: "invalid_request: post_logout_redirect_uri the address is not registered"}))
+		}, append(failed, "logout-page", "logout-confirm"), 400},
+		{"logged-out", func(p *Pages, c *gin.Context, t turn) { p.loggedOut(c) }, []string{"logged-out"}, 200},
+		{"oauth-error", func(p *Pages, c *gin.Context, t turn) {
+			p.look.Write(c, 400, "oauth_error", p.page(c, turn{}, describe(&provider.PageError{Code: "invalid_request", Parameter: "redirect_uri", Description: "is not registered for this client"})))
+		}, []string{"oauth-error", "support-id"}, 400},
+		{"over", func(p *Pages, c *gin.Context, t turn) { p.fail(c, t, &mfa.Error{Code: mfa.RequestOver}) }, append(failed, "home"), 410},
+		{"unknown", func(p *Pages, c *gin.Context, t turn) {
+			p.fail(c, turn{visit: web.Visit(c)}, &mfa.Error{Code: mfa.UnknownRequest})
+		}, failed, 400},
+		{"stale", func(p *Pages, c *gin.Context, t turn) { p.foreign(c) }, append(failed, "onward"), 403},
+		{"broken", func(p *Pages, c *gin.Context, t turn) { p.fail(c, t, http.ErrServerClosed) }, append(failed, "onward"), 500},
+		{"not-found", func(p *Pages, c *gin.Context, t turn) { p.Refusal(c, 404) }, failed, 404},
+		{"form-post", func(p *Pages, c *gin.Context, t turn) {
+			p.answer(c, t, provider.Answer{FormPost: &provider.FormPost{Action: "https://app.example/cb?a=1",
+				Fields: [][2]string{{"code", "c-1"}, {"state", `"><script>`}}}})
+		}, []string{"form-post", "form-post-submit"}, 200},
+	}
+}
+
+// show mounts every sample under its name, seen from the middle of a login.
+type show struct {
+	pages   *Pages
+	samples []sample
+}
+
+func (s show) Mount(r gin.IRouter) {
+	info := mfa.Info{Typed: true, Numeric: true}
+	for _, x := range s.samples {
+		r.GET("/show/"+x.name, func(c *gin.Context) {
+			t := turn{visit: web.Visit(c)}
+			t.step = provider.Step{Request: storage.AuthRequest{ID: "r-1", Subject: "u-1"}, LoginHint: "ada@example.org",
+				Client: storage.Client{ID: "shop", Name: "Lighthouse Shop", LogoURI: "https://static.app.example/logo.png",
+					PolicyURI: "https://app.example/privacy", TosURI: "https://app.example/terms"},
+				ClientHome: "https://app.example/",
+				Options: []mfa.Option{{Method: "totp", Authenticator: "a", Name: "Work phone", Info: info},
+					{Method: "recovery", Authenticator: "b", Info: mfa.Info{Typed: true}}}}
+			t.step.Verdict.Methods = []string{"totp"}
+			x.show(s.pages, c, t)
+		})
+	}
+}
+
+// stage serves the samples through the real engine.
+func stage(t testing.TB, o page.Options) (*Pages, http.Handler) {
+	t.Helper()
+	o.Issuer = issuer
+	keyring, _ := newKeyring(t)
+	look, err := page.New(keyring, o, Files())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := New(nil, nil, nil, look)
+	h, err := web.New(web.Options{Issuer: issuer, ErrorPage: p.Refusal}, rand.Reader, func() time.Time { return t0 }, look, show{p, samples(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, h
+}
+
+func get(h http.Handler, path, lang string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest("GET", path, nil)
+	r.Header.Set("Accept-Language", lang)
+	r.Header.Set("Accept", "text/html")
+	r.Header.Set("Cookie", "__Host-sallyport_browser="+strings.Repeat("b", 43))
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+var (
+	idAttr   = regexp.MustCompile(`\sid="([^"]+)"`)
+	refAttr  = regexp.MustCompile(`\s(?:for|aria-describedby|aria-labelledby|aria-controls)="([^"]+)"`)
+	titleTag = regexp.MustCompile(`<title>([^<]+)</title>`)
+)
+
+func TestEveryPageInBothLanguages(t *testing.T) {
+	_, h := stage(t, page.Options{})
+	for _, s := range samples(t) {
+		bodies := map[string]string{}
+		for _, lang := range []string{"en", "de"} {
+			w := get(h, "/show/"+s.name+"?requestId=r-1", lang)
+			body := w.Body.String()
+			bodies[lang] = body
+			if w.Code != s.code {
+				t.Errorf("%s in %s: code = %d, want %d", s.name, lang, w.Code, s.code)
+			}
+			if !strings.Contains(body, `<html lang="`+lang+`">`) || w.Header().Get("Content-Language") != lang {
+				t.Errorf("%s: the page does not say that it is in %q", s.name, lang)
+			}
+			if strings.Contains(body, "<no value>") || strings.Contains(body, "ZgotmplZ") || strings.Contains(body, "%!") {
+				t.Errorf("%s in %s: something did not render: %s", s.name, lang, body)
+			}
+			checkMarkup(t, s, body)
+		}
+		if bodies["en"] == bodies["de"] {
+			t.Errorf("%s: both languages say the same", s.name)
+		}
+	}
+}
+
+// checkMarkup demands the ids of the interface, and that everything another element
+// refers to exists once.
+func checkMarkup(t *testing.T, s sample, body string) {
+	t.Helper()
+	seen := map[string]int{}
+	for _, m := range idAttr.FindAllStringSubmatch(body, -1) {
+		seen[m[1]]++
+	}
+	for id, n := range seen {
+		if n > 1 {
+			t.Errorf("%s: id %q occurs %d times", s.name, id, n)
+		}
+	}
+	for _, id := range s.ids {
+		if seen[id] != 1 {
+			t.Errorf("%s: id %q is missing", s.name, id)
+		}
+	}
+	for _, m := range refAttr.FindAllStringSubmatch(body, -1) {
+		for _, id := range strings.Fields(m[1]) {
+			if seen[id] == 0 {
+				t.Errorf("%s: refers to id %q, which is not there", s.name, id)
+			}
+		}
+	}
+	for _, banned := range []string{"<style", "style=", "onclick", "onload", "javascript:", "<script>"} {
+		if strings.Contains(body, banned) {
+			t.Errorf("%s: holds %q, which the policy forbids", s.name, banned)
+		}
+	}
+	if n := strings.Count(body, "autofocus"); n > 1 {
+		t.Errorf("%s: %d elements want the focus", s.name, n)
+	}
+	if n := strings.Count(body, "<h1>"); n != 1 {
+		t.Errorf("%s: %d headings of the first rank, want 1", s.name, n)
+	}
+	title := titleTag.FindStringSubmatch(body)
+	if title == nil {
+		t.Fatalf("%s: no title", s.name)
+	}
+	if strings.Contains(body, `class="alert"`) && !strings.HasPrefix(title[1], "Error: ") && !strings.HasPrefix(title[1], "Fehler: ") {
+		t.Errorf("%s: title = %q, want the error first", s.name, title[1])
+	}
+}
+
+func TestPagesOfTheInterface(t *testing.T) {
+	_, h := stage(t, page.Options{})
+	for name, wants := range map[string][]string{
+		"login": {`<form id="login-form" method="post" action="/login?requestId=r-1">`, `name="username"`, `name="password"`,
+			`autocomplete="username"`, `autocomplete="current-password"`, `autocapitalize="off"`,
+			`<img class="client-logo" src="https://static.app.example/logo.png"`, `Lighthouse Shop`,
+			`href="https://app.example/privacy"`, `href="https://app.example/terms"`},
+		"mfa":          {`name="passcode"`, `inputmode="numeric"`, `autocomplete="one-time-code"`, `Work phone`, `href="/mfa?requestId=r-1&amp;method=recovery&amp;authenticator=b"`},
+		"mfa-recovery": {`name="method" value="recovery"`, `autocomplete="off"`},
+		"mfa-wrong":    {`name="exchange" value="e-1"`, `aria-describedby="error hint"`},
+		"login-wait":   {"2 minutes"},
+		"enroll-begun": {`src="data:image/png;base64,`, `JBSW Y3DP EHPK`, `data-value="JBSWY3DP`, `href="otpauth://totp/`, `name="exchange" value="e-1"`},
+		"recovery":     {`download="recovery-codes.txt"`, `href="data:text/plain;charset=utf-8;base64,` + base64.StdEncoding.EncodeToString([]byte("Sallyport"))},
+		"oauth-error":  {`invalid_request: redirect_uri is not registered`},
+		"logout":       {`name="state" value="&lt;s&gt;"`, `name="confirm" value="yes"`},
+		"form-post": {`<form id="form-post" method="post" action="https://app.example/cb?a=1">`, `name="code" value="c-1"`,
+			`value="&#34;&gt;&lt;script&gt;"`, `/form-post.js" defer></script>`, `<noscript>`},
+	} {
+		body := get(h, "/show/"+name, "en").Body.String()
+		for _, want := range wants {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s lacks %s\n%s", name, want, body)
+			}
+		}
+	}
+	if w := get(h, "/show/login-wait", "en"); w.Header().Get("Retry-After") != "90" {
+		t.Errorf("Retry-After = %q, want 90", w.Header().Get("Retry-After"))
+	}
+	if body := get(h, "/show/mfa-recovery", "en").Body.String(); strings.Contains(body, `inputmode`) {
+		t.Errorf("a recovery code is no number: %s", body)
+	}
+}
+
+func TestPolicyOfAPage(t *testing.T) {
+	_, h := stage(t, page.Options{})
+	h0 := get(h, "/show/login", "en").Header()
+	want := "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data: https://static.app.example; frame-ancestors 'none'; base-uri 'none'"
+	if got := h0.Get("Content-Security-Policy"); got != want {
+		t.Errorf("policy = %q\nwant %q", got, want)
+	}
+	if got := h0.Get("Cache-Control"); got != "no-store" {
+		t.Errorf("Cache-Control = %q, want no-store", got)
+	}
+}

@@ -1,0 +1,64 @@
+package page
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+)
+
+//go:embed templates messages static
+var embedded embed.FS
+
+// layers are folders on top of each other, the lowest first: a file of a higher one
+// is seen in the place of a lower one's.
+type layers []fs.FS
+
+// Open finds the topmost file of a name.
+func (l layers) Open(name string) (fs.File, error) {
+	for i := len(l) - 1; i >= 0; i-- {
+		f, err := l[i].Open(name)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return f, err
+		}
+	}
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+}
+
+// under puts an operator's folder over our files. A template or message file that
+// replaces nothing is a spelling mistake and refused; static files may be added.
+func (l layers) under(top fs.FS) (layers, error) {
+	for _, folder := range []string{"templates", "messages"} {
+		entries, err := fs.ReadDir(top, folder)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		for _, e := range entries {
+			name := path.Join(folder, e.Name())
+			if _, err := fs.Stat(l, name); err != nil {
+				return nil, fmt.Errorf("%s replaces no file of ours", name)
+			}
+		}
+	}
+	return append(l[:len(l):len(l)], top), nil
+}
+
+// names lists the files of a folder in any of the layers.
+func (l layers) names(folder string) ([]string, error) {
+	var out []string
+	seen := map[string]bool{}
+	for _, layer := range l {
+		entries, err := fs.ReadDir(layer, folder)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		for _, e := range entries {
+			if !e.IsDir() && !seen[e.Name()] {
+				seen[e.Name()] = true
+				out = append(out, e.Name())
+			}
+		}
+	}
+	return out, nil
+}

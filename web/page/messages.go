@@ -1,0 +1,115 @@
+package page
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/nicksnyder/go-i18n/v2/i18n"
+	"golang.org/x/text/language"
+)
+
+// catalogue holds every text of the pages in every language.
+type catalogue struct {
+	bundle *i18n.Bundle
+	keys   map[string]bool
+}
+
+// newCatalogue reads the message files of all layers, the lowest first: a higher one
+// may hold some of the texts only.
+func newCatalogue(files layers) (*catalogue, error) {
+	k := &catalogue{bundle: i18n.NewBundle(language.English), keys: map[string]bool{}}
+	k.bundle.RegisterUnmarshalFunc("json", json.Unmarshal)
+	for _, l := range files {
+		found, err := fs.Glob(l, "messages/*.json")
+		if err != nil {
+			return nil, fmt.Errorf("list texts: %w", err)
+		}
+		for _, name := range found {
+			if err := k.read(l, name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return k, nil
+}
+
+func (k *catalogue) read(files fs.FS, name string) error {
+	text, err := fs.ReadFile(files, name)
+	if err != nil {
+		return fmt.Errorf("read texts: %w", err)
+	}
+	f, err := k.bundle.ParseMessageFileBytes(text, path.Base(name))
+	if err != nil {
+		return fmt.Errorf("read texts of %s: %w", name, err)
+	}
+	for _, m := range f.Messages {
+		k.keys[m.ID] = true
+	}
+	return nil
+}
+
+// speaker says texts in one language.
+type speaker struct {
+	lang      string
+	catalogue *catalogue
+	localizer *i18n.Localizer
+}
+
+func (k *catalogue) in(lang string) speaker {
+	return speaker{lang: lang, catalogue: k, localizer: i18n.NewLocalizer(k.bundle, lang)}
+}
+
+// say returns a text. An unknown key is an error, so that a template with one is found
+// by the first test that renders it.
+func (s speaker) say(key string, data map[string]any) (string, error) {
+	text, err := s.localizer.Localize(&i18n.LocalizeConfig{MessageID: key, TemplateData: data})
+	if err != nil {
+		return "", fmt.Errorf("text %q: %w", key, err)
+	}
+	return text, nil
+}
+
+// either returns the key of the first text that exists: pages know no method or scope
+// by name, but some have texts of their own.
+func (s speaker) either(keys ...string) string {
+	for _, k := range keys[:len(keys)-1] {
+		if s.catalogue.keys[k] {
+			return k
+		}
+	}
+	return keys[len(keys)-1]
+}
+
+// wait says how long to wait, in whole minutes from one minute on.
+func (s speaker) wait(d time.Duration) (string, error) {
+	key, n := "wait.seconds", int((d+time.Second-1)/time.Second)
+	if n > 60 {
+		key, n = "wait.minutes", int((d+time.Minute-1)/time.Minute)
+	}
+	n = max(n, 1)
+	text, err := s.localizer.Localize(&i18n.LocalizeConfig{MessageID: key, PluralCount: n, TemplateData: map[string]any{"N": n}})
+	if err != nil {
+		return "", fmt.Errorf("text %q: %w", key, err)
+	}
+	return text, nil
+}
+
+// pairs makes template data of name, value, name, value, ...
+func pairs(args []any) (map[string]any, error) {
+	if len(args)%2 != 0 {
+		return nil, fmt.Errorf("odd number of arguments: %d", len(args))
+	}
+	data := make(map[string]any, len(args)/2)
+	for i := 0; i < len(args); i += 2 {
+		name, ok := args[i].(string)
+		if !ok || strings.TrimSpace(name) == "" {
+			return nil, fmt.Errorf("argument %d is no name", i)
+		}
+		data[name] = args[i+1]
+	}
+	return data, nil
+}

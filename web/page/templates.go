@@ -1,0 +1,95 @@
+package page
+
+import (
+	"fmt"
+	"html/template"
+	"strings"
+	"text/template/parse"
+)
+
+const layout = "layout.html"
+
+// newTemplates reads the pages by name, each joined with the layout.
+func newTemplates(files layers, texts *catalogue) (map[string]*template.Template, error) {
+	all, err := files.names("templates")
+	if err != nil {
+		return nil, fmt.Errorf("list templates: %w", err)
+	}
+	out := map[string]*template.Template{}
+	for _, name := range all {
+		if name == layout {
+			continue
+		}
+		one, err := template.New(layout).Option("missingkey=error").ParseFS(files, "templates/"+layout, "templates/"+name)
+		if err != nil {
+			return nil, fmt.Errorf("read template: %w", err)
+		}
+		for _, part := range one.Templates() {
+			if err := checkTexts(part.Tree.Root, texts); err != nil {
+				return nil, fmt.Errorf("template %s: %w", name, err)
+			}
+		}
+		out[strings.TrimSuffix(name, ".html")] = one
+	}
+	return out, nil
+}
+
+// checkTexts finds texts that do not exist before anybody asks for the page.
+func checkTexts(n parse.Node, texts *catalogue) error {
+	switch n := n.(type) {
+	case *parse.ListNode:
+		if n == nil {
+			return nil
+		}
+		for _, m := range n.Nodes {
+			if err := checkTexts(m, texts); err != nil {
+				return err
+			}
+		}
+	case *parse.ActionNode:
+		return checkTexts(n.Pipe, texts)
+	case *parse.IfNode:
+		return checkBranch(&n.BranchNode, texts)
+	case *parse.RangeNode:
+		return checkBranch(&n.BranchNode, texts)
+	case *parse.WithNode:
+		return checkBranch(&n.BranchNode, texts)
+	case *parse.PipeNode:
+		if n == nil {
+			return nil
+		}
+		for _, c := range n.Cmds {
+			if err := checkTexts(c, texts); err != nil {
+				return err
+			}
+		}
+	case *parse.CommandNode:
+		return checkCommand(n, texts)
+	}
+	return nil
+}
+
+func checkBranch(n *parse.BranchNode, texts *catalogue) error {
+	for _, m := range []parse.Node{n.Pipe, n.List, n.ElseList} {
+		if err := checkTexts(m, texts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkCommand(n *parse.CommandNode, texts *catalogue) error {
+	for _, arg := range n.Args {
+		if err := checkTexts(arg, texts); err != nil {
+			return err
+		}
+	}
+	if len(n.Args) < 2 || !strings.HasSuffix(n.Args[0].String(), ".T") {
+		return nil
+	}
+	key, ok := n.Args[1].(*parse.StringNode)
+	if ok && !texts.keys[key.Text] {
+		return fmt.Errorf("there is no text %q", key.Text)
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package web
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"golang.org/x/text/language"
+	"golang.org/x/time/rate"
+)
+
+// Surface is a set of endpoints for one kind of caller.
+type Surface interface{ Mount(r gin.IRouter) }
+
+// Options of the engine. Zero values mean what the comments say.
+type Options struct {
+	// Issuer decides on the cookie prefix, the Secure flag and HSTS. Nothing of it is
+	// ever taken from a request (Host and X-Forwarded-* never reach an answer).
+	Issuer string
+	// TrustedProxies are addresses or prefixes whose X-Forwarded-For is believed.
+	TrustedProxies []string
+	Logger         *slog.Logger  // nil: discarded
+	Timeout        time.Duration // of one request; 0: 10 s
+	Rate           float64       // requests a second for which the valve stays open; 0: 50,000
+	Languages      []string      // the first is the fallback; nil: en, de
+	// ErrorPage writes the page of an HTTP status for a person; nil, or a caller that
+	// does not ask for HTML: JSON.
+	ErrorPage func(c *gin.Context, code int)
+	Counters  *Counters // nil: not counted
+}
+
+// Counters is what the engine counts since it was made, for the metrics page.
+type Counters struct {
+	Requests atomic.Int64
+	Panics   atomic.Int64
+	Shed     atomic.Int64 // refused by the valve
+	Failed   atomic.Int64 // answers of 500 and above
+}
+
+// limits of one request, H-9.
+const (
+	maxBody    = 64 << 10
+	maxURL     = 8 << 10
+	maxParams  = 100
+	maxHeaders = 32 << 10
+)
+
+type server struct {
+	o        Options
+	random   io.Reader
+	now      func() time.Time
+	log      *slog.Logger
+	counters *Counters
+	proxies  []netip.Prefix
+	limiter  *rate.Limiter
+	secure   bool
+	refusers []Refuser
+	tags     []string
+	matcher  language.Matcher
+}
+
+// New builds the engine: middleware first, then the surfaces. random must be safe
+// for parallel use.
+func New(o Options, random io.Reader, now func() time.Time, surfaces ...Surface) (http.Handler, error) {
+	s, err := newServer(o, random, now)
+	if err != nil {
+		return nil, err
+	}
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	if err := e.SetTrustedProxies(nil); err != nil {
+		return nil, fmt.Errorf("trust no proxy: %w", err)
+	}
+	e.ForwardedByClientIP = false
+	e.ContextWithFallback = false
+	e.RedirectTrailingSlash = false
+	e.RedirectFixedPath = false
+	e.HandleMethodNotAllowed = true
+	e.Use(s.begin, s.access, s.recover, s.headers, s.valve, s.limits, s.deadline)
+	e.NoRoute(func(c *gin.Context) { s.refuse(c, http.StatusNotFound, "there is nothing at this address") })
+	e.NoMethod(func(c *gin.Context) { s.refuse(c, http.StatusMethodNotAllowed, "this address takes other methods") })
+	for _, f := range surfaces {
+		f.Mount(e)
+		if r, ok := f.(Refuser); ok {
+			s.refusers = append(s.refusers, r)
+		}
+	}
+	return e, nil
+}
+
+func newServer(o Options, random io.Reader, now func() time.Time) (*server, error) {
+	issuer, err := url.Parse(o.Issuer)
+	if err != nil || issuer.Host == "" {
+		return nil, fmt.Errorf("issuer %q is not an absolute URL", o.Issuer)
+	}
+	s := &server{o: o, random: random, now: now, log: o.Logger, counters: o.Counters, secure: issuer.Scheme == "https", tags: o.Languages}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.counters == nil {
+		s.counters = new(Counters)
+	}
+	if s.proxies, err = prefixes(o.TrustedProxies); err != nil {
+		return nil, err
+	}
+	if s.o.Timeout == 0 {
+		s.o.Timeout = 10 * time.Second
+	}
+	if s.o.Rate == 0 {
+		s.o.Rate = 50_000
+	}
+	s.limiter = rate.NewLimiter(rate.Limit(s.o.Rate), max(1, int(s.o.Rate)))
+	if len(s.tags) == 0 {
+		s.tags = []string{"en", "de"}
+	}
+	tags := make([]language.Tag, len(s.tags))
+	for i, name := range s.tags {
+		if tags[i], err = language.Parse(name); err != nil {
+			return nil, fmt.Errorf("language %q: %w", name, err)
+		}
+	}
+	s.matcher = language.NewMatcher(tags)
+	return s, nil
+}
