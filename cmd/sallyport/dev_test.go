@@ -1,0 +1,213 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// shared is a writer that can be read while a server writes to it.
+type shared struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *shared) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *shared) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// freePorts returns a port whose successor is free as well.
+func freePorts(t *testing.T) int {
+	t.Helper()
+	for range 100 {
+		first, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := first.Addr().(*net.TCPAddr).Port
+		second, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+1)))
+		first.Close()
+		if err == nil {
+			second.Close()
+			return port
+		}
+	}
+	t.Fatal("no two ports are free")
+	return 0
+}
+
+// startDev starts dev and returns how to stop it.
+func startDev(t *testing.T, port int, args ...string) (out *shared, stop func()) {
+	t.Helper()
+	p, _, errOut := testProgram()
+	out = new(shared)
+	p.out = out
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan int, 1)
+	go func() { ended <- p.main(ctx, append([]string{"dev", "--port", strconv.Itoa(port)}, args...)) }()
+	until(t, "http://localhost:"+strconv.Itoa(port)+"/.well-known/openid-configuration", http.StatusOK)
+	return out, func() {
+		cancel()
+		if code := <-ended; code != exitOK {
+			t.Errorf("dev: exit code %d: %s", code, errOut)
+		}
+	}
+}
+
+func TestDevServesAWholeInstallation(t *testing.T) {
+	data, port := filepath.Join(t.TempDir(), "data"), freePorts(t)
+	issuer, demo := "http://localhost:"+strconv.Itoa(port), "http://localhost:"+strconv.Itoa(port+1)
+	out, stop := startDev(t, port, "--data", data)
+
+	secret := regexp.MustCompile(`curl -u m2m:(\S+)`).FindStringSubmatch(out.String())
+	if secret == nil {
+		t.Fatalf("dev printed %s", out)
+	}
+	if got := token(t, issuer, "m2m", secret[1]); got["access_token"] == "" {
+		t.Errorf("token = %v", got)
+	}
+	for path, want := range map[string]string{
+		"/": "<title>Meridian</title>", "/callback": "<title>Meridian</title>", "/app.js": "import", "/oidc.js": "export",
+		"/style.css": ":root", "/icon.svg": "<svg", "/phone.js": "codes", "/config.json": `"issuer":"` + issuer + `"`,
+		"/phone": `<output class="code">`, "/phone.json": `"user":"alice"`,
+	} {
+		if code, body := get(t, demo+path); code != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("GET %s = %d, %.80q; want %q in it", path, code, body, want)
+		}
+	}
+	demoIsGuarded(t, demo, issuer)
+	phoneShowsCodes(t, demo)
+	stop()
+
+	again, stop := startDev(t, port, "--data", data)
+	stop()
+	if again.String() != out.String() {
+		t.Errorf("after a restart dev prints\n%s\nwant\n%s", again, out)
+	}
+}
+
+func demoIsGuarded(t *testing.T, demo, issuer string) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodGet, demo+"/phone.json", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = "attacker.example"
+	r, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	if r.StatusCode != http.StatusMisdirectedRequest {
+		t.Errorf("phone under a foreign name: %d, want 421", r.StatusCode)
+	}
+	if r, err = http.Get(demo + "/"); err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	policy := r.Header.Get("Content-Security-Policy")
+	for _, want := range []string{"default-src 'none'", "script-src 'self';", "connect-src 'self' " + issuer + ";", "frame-ancestors 'none'"} {
+		if !strings.Contains(policy, want) {
+			t.Errorf("policy %q, want %q in it", policy, want)
+		}
+	}
+	if strings.Contains(policy, "unsafe") {
+		t.Errorf("policy %q allows inline code", policy)
+	}
+	if got := r.Header.Get("Access-Control-Allow-Origin"); got != "" {
+		t.Errorf("other origins may read: %q", got)
+	}
+}
+
+func phoneShowsCodes(t *testing.T, demo string) {
+	t.Helper()
+	_, body := get(t, demo+"/phone.json")
+	var view phoneView
+	if err := json.Unmarshal([]byte(body), &view); err != nil {
+		t.Fatal(err)
+	}
+	if len(view.Codes) != 1 || !regexp.MustCompile(`^[0-9]{6}$`).MatchString(view.Codes[0].Code) || view.Codes[0].Pending {
+		t.Errorf("codes = %+v, want one of alice", view.Codes)
+	}
+	if view.Seconds < 1 || view.Seconds > 30 || view.Period != 30 {
+		t.Errorf("%d of %d seconds left", view.Seconds, view.Period)
+	}
+}
+
+func TestDevTellsWhoHasThePort(t *testing.T) {
+	port := freePorts(t)
+	l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port+1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	p, _, errOut := testProgram()
+	if code := p.main(context.Background(), []string{"dev", "--port", strconv.Itoa(port), "--data", filepath.Join(t.TempDir(), "d")}); code != exitFailed {
+		t.Errorf("exit code %d, want %d", code, exitFailed)
+	}
+	if want := "port " + strconv.Itoa(port+1) + " is not free"; !strings.Contains(errOut.String(), want) {
+		t.Errorf("error = %s, want %q in it", errOut, want)
+	}
+}
+
+func TestWhereDevServes(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		o    devFlags
+		want place
+	}{
+		{"loopback without TLS", devFlags{port: 8080}, place{bind: "127.0.0.1", name: "localhost", port: 8080}},
+		{"TLS when asked", devFlags{port: 8080, tls: true}, place{bind: "127.0.0.1", name: "localhost", port: 8080, secure: true}},
+		{"another loopback address exposes nothing", devFlags{port: 8080, host: "127.0.0.2"}, place{bind: "127.0.0.2", name: "localhost", port: 8080}},
+		{"an address of the network: TLS, and it says so", devFlags{port: 80, host: "192.0.2.7"},
+			place{bind: "192.0.2.7", name: "192.0.2.7", port: 80, secure: true, exposed: true}},
+	} {
+		got, err := locate(tc.o)
+		if err != nil || got != tc.want {
+			t.Errorf("%s: %+v, %v; want %+v", tc.name, got, err, tc.want)
+		}
+	}
+}
+
+func TestTheCertificateIsKeptAndFits(t *testing.T) {
+	f, err := openFolder(filepath.Join(t.TempDir(), "data"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.close()
+	p, _, _ := testProgram()
+	first, err := f.certificate(place{name: "localhost"}, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := f.certificate(place{name: "localhost"}, p)
+	if err != nil || !bytes.Equal(again.Certificate[0], first.Certificate[0]) {
+		t.Errorf("the second start made another certificate, %v", err)
+	}
+	other, err := f.certificate(place{name: "192.0.2.7"}, p)
+	if err != nil || bytes.Equal(other.Certificate[0], first.Certificate[0]) {
+		t.Errorf("a new address got the old certificate, %v", err)
+	}
+	p.now = func() time.Time { return time.Now().Add(certificateLife + time.Hour) }
+	late, err := f.certificate(place{name: "192.0.2.7"}, p)
+	if err != nil || bytes.Equal(late.Certificate[0], other.Certificate[0]) {
+		t.Errorf("an ended certificate is used on, %v", err)
+	}
+}

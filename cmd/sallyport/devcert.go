@@ -1,0 +1,76 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"slices"
+	"time"
+)
+
+const certificateLife = 90 * 24 * time.Hour
+
+// certificate returns the folder's certificate for localhost and this machine's
+// addresses. It is kept, so that a browser told once to trust it goes on doing so,
+// and made anew when it has ended or misses an address.
+func (f *folder) certificate(at place, p *program) (tls.Certificate, error) {
+	certPath, keyPath := f.path("tls.crt"), f.path("tls.key")
+	cert, err := tls.LoadX509KeyPair(certPath, keyPath)
+	if err == nil && cert.Leaf.VerifyHostname(at.name) == nil && p.now().Before(cert.Leaf.NotAfter) {
+		return cert, nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return cert, fmt.Errorf("certificate of the data folder: %w", err)
+	}
+	certPEM, keyPEM, err := newCertificate(at, p)
+	if err != nil {
+		return cert, fmt.Errorf("make certificate: %w", err)
+	}
+	if err := errors.Join(os.WriteFile(certPath, certPEM, 0o600), os.WriteFile(keyPath, keyPEM, 0o600)); err != nil {
+		return cert, fmt.Errorf("keep certificate: %w", err)
+	}
+	return tls.X509KeyPair(certPEM, keyPEM)
+}
+
+func newCertificate(at place, p *program) (certPEM, keyPEM []byte, err error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), p.random)
+	if err != nil {
+		return nil, nil, err
+	}
+	ips := []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	for _, a := range lanAddresses() {
+		ips = append(ips, a.AsSlice())
+	}
+	if ip := net.ParseIP(at.name); ip != nil && !slices.ContainsFunc(ips, ip.Equal) {
+		ips = append(ips, ip)
+	}
+	template := &x509.Certificate{
+		SerialNumber: new(big.Int).SetBytes(dice{p.random}.bytes(16)),
+		Subject:      pkix.Name{CommonName: "sallyport dev"},
+		NotBefore:    p.now().Add(-time.Hour),
+		NotAfter:     p.now().Add(certificateLife),
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		DNSNames:     []string{"localhost"},
+		IPAddresses:  ips,
+	}
+	der, err := x509.CreateCertificate(p.random, template, template, key.Public(), key)
+	if err != nil {
+		return nil, nil, err
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, nil, err
+	}
+	certPEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	keyPEM = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
+	return certPEM, keyPEM, nil
+}

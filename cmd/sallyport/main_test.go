@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// testProgram is a program whose output can be read. environ replaces the real one.
+func testProgram(environ ...string) (*program, *bytes.Buffer, *bytes.Buffer) {
+	out, err := new(bytes.Buffer), new(bytes.Buffer)
+	return &program{out: out, err: err, environ: environ, now: time.Now, random: rand.Reader}, out, err
+}
+
+func TestCommandLine(t *testing.T) {
+	dir := t.TempDir()
+	existing := filepath.Join(dir, "existing")
+	if err := os.WriteFile(existing, []byte("keep me"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name, args string
+		code       int
+		out, err   string // in what it prints
+	}{
+		{"nothing said: help on standard error", "", exitUsage, "", "sallyport dev"},
+		{"help", "help", exitOK, "sallyport migrate", ""},
+		{"help as a flag", "--help", exitOK, "Exit codes", ""},
+		{"help of a command", "dev -h", exitOK, "-data", ""},
+		{"version", "version", exitOK, "sallyport", ""},
+		{"version as a flag", "--version", exitOK, "sallyport", ""},
+		{"an unknown command", "serv", exitUsage, "", `no command "serv"`},
+		{"an unknown flag", "serve --conf x", exitUsage, "", "serve: flag provided but not defined"},
+		{"an argument too many", "version now", exitUsage, "", "version: 1 arguments, want 0"},
+		{"an argument missing", "keyfile", exitUsage, "", "keyfile: 0 arguments, want 1"},
+		{"a port out of range", "dev --port 70000", exitUsage, "", "--port"},
+		{"a host that is no address", "dev --host example.com", exitUsage, "", "--host"},
+		{"a settings file that is not there", "serve --config " + filepath.Join(dir, "none.yaml"), exitFailed, "", "none.yaml"},
+		{"settings with faults: each has a line", "serve", exitFailed, "", "\ndatabase: either dsn or dsn_file is required\nissuer: is required"},
+		{"a key file", "keyfile " + filepath.Join(dir, "keys"), exitOK, "", ""},
+		{"a key file is never replaced", "keyfile " + existing, exitFailed, "", "exist"},
+		{"dev leaves other people's folders alone", "dev --reset --data " + dir, exitFailed, "", "did not make"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p, out, err := testProgram()
+			if code := p.main(context.Background(), strings.Fields(tc.args)); code != tc.code {
+				t.Errorf("exit code %d, want %d", code, tc.code)
+			}
+			if !strings.Contains(out.String(), tc.out) || (tc.out == "") != (out.Len() == 0) {
+				t.Errorf("standard output %q, want %q in it", out, tc.out)
+			}
+			if !strings.Contains(err.String(), tc.err) || (tc.err == "") != (err.Len() == 0) {
+				t.Errorf("standard error %q, want %q in it", err, tc.err)
+			}
+		})
+	}
+	if text, err := os.ReadFile(existing); err != nil || string(text) != "keep me" {
+		t.Errorf("the existing file holds %q, %v", text, err)
+	}
+	if info, err := os.Stat(filepath.Join(dir, "keys")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the key file: %v, %v; want mode 0600", info, err)
+	}
+}
+
+func TestTheLogHidesWhatIsNamedLikeASecret(t *testing.T) {
+	var b bytes.Buffer
+	newLog(&b, "info").Info("x", "password", "geheim", "Authorization", "geheim", "user", "alice", "line", "a\nb")
+	if got := b.String(); strings.Contains(got, "geheim") || !strings.Contains(got, "alice") || strings.Count(got, "\n") != 1 {
+		t.Errorf("log = %q", got)
+	}
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"sallyport/config"
+	"sallyport/storage/seal"
+	"sallyport/web"
+)
+
+// grace is how long running requests get when the server stops (R-8).
+const grace = 20 * time.Second
+
+// settings reads the settings a command was told about, and checks them. rest is
+// how many further arguments the command takes.
+func (p *program) settings(f flags, args []string, rest int) (config.Config, error) {
+	path := f.String("config", p.variable("SALLYPORT_CONFIG"), "settings `file`; without one, the environment alone")
+	show := f.Bool("print", false, "print the settings in force and stop")
+	if err := f.parse(args, rest); err != nil {
+		return config.Config{}, err
+	}
+	c, err := config.Load(*path, p.environ)
+	if err != nil {
+		return c, fmt.Errorf("the settings have faults:\n%w", err)
+	}
+	if *show {
+		fmt.Fprint(p.out, c.Redacted())
+		return c, flag.ErrHelp
+	}
+	return c, nil
+}
+
+func (p *program) variable(name string) string {
+	for _, pair := range p.environ {
+		if value, ok := strings.CutPrefix(pair, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+func serve(ctx context.Context, p *program, args []string) error {
+	c, err := p.settings(p.flags("serve", "serve until SIGTERM or SIGINT"), args, 0)
+	if err != nil {
+		return err
+	}
+	h, err := p.open(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	public, err := listen(c)
+	if err != nil {
+		return err
+	}
+	admin, err := net.Listen("tcp", c.AdminListen)
+	if err != nil {
+		return errors.Join(fmt.Errorf("admin_listen: %w", err), public.Close())
+	}
+	h.log.Info("serving", "issuer", c.Issuer, "environment", c.Environment, "listen", public.Addr().String(), "admin", admin.Addr().String())
+	return h.serve(ctx, c.DrainTime,
+		site{web.NewServer(h.handler, h.log), public},
+		site{web.NewServer(h.ops(), h.log), admin})
+}
+
+// open reads the secrets and builds the house.
+func (p *program) open(ctx context.Context, c config.Config) (*house, error) {
+	dsn, err := c.ReadDSN()
+	if err != nil {
+		return nil, err
+	}
+	keks, err := seal.ReadKeyFile(c.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("key_file: %w", err)
+	}
+	return build(ctx, parts{config: c, dsn: dsn, keks: keks, log: newLog(p.err, c.LogLevel), now: p.now, random: p.random})
+}
+
+// listen opens the public listener, with TLS where there is a certificate.
+func listen(c config.Config) (net.Listener, error) {
+	l, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	l = web.Bound(l, c.MaxConnections)
+	if c.TLS.Cert == "" {
+		return l, nil
+	}
+	cert, err := tls.LoadX509KeyPair(c.TLS.Cert, c.TLS.Key)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("tls: %w", err), l.Close())
+	}
+	return tls.NewListener(l, tlsConfig(cert)), nil
+}
+
+// tlsConfig offers HTTP/2 by hand, because the listener is ours and not net/http's.
+func tlsConfig(cert tls.Certificate) *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+}
+
+// site is a server with the listener it serves.
+type site struct {
+	server   *http.Server
+	listener net.Listener
+}
+
+// serve serves all sites and the background work until ctx ends or one of them
+// fails, and then stops everything: the sites first, because their requests still
+// write what the background work flushes.
+func (h *house) serve(ctx context.Context, linger time.Duration, sites ...site) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	background := make(chan error, 1)
+	go func() { background <- h.background(work) }()
+
+	ends := make(chan error, len(sites))
+	for _, s := range sites {
+		go func() {
+			ends <- web.Serve(ctx, s.server, s.listener, web.Stop{Leaving: h.leave, Linger: linger, Grace: grace})
+		}()
+	}
+	var errs []error
+	for range sites {
+		err := <-ends
+		stop() // one that fails takes the others down
+		errs = append(errs, err)
+	}
+	stopWork()
+	errs = append(errs, <-background)
+	return errors.Join(errs...)
+}
+
+// leave makes the server not ready: balancers stop sending.
+func (h *house) leave() {
+	if !h.health.leaving.Swap(true) {
+		h.log.Info("stopping")
+	}
+}

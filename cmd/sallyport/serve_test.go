@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"sallyport/config"
+	"sallyport/storage"
+)
+
+// installation writes settings for a server on SQLite and makes its key and schema.
+func installation(t *testing.T) (settings, public, admin string) {
+	t.Helper()
+	dir := t.TempDir()
+	public, admin = freeAddress(t), freeAddress(t)
+	settings = filepath.Join(dir, "sallyport.yaml")
+	text := fmt.Sprintf("issuer: http://%s\nenvironment: test\nlisten: %s\nadmin_listen: %s\nkey_file: %s\ndrain_time: 1s\ndatabase:\n  dsn: sqlite:%s\n",
+		public, public, admin, filepath.Join(dir, "keys"), filepath.Join(dir, "sallyport.db"))
+	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "keyfile", filepath.Join(dir, "keys"))
+	run(t, "migrate", "--config", settings)
+	return settings, public, admin
+}
+
+// run plays a command that must succeed and returns what it prints.
+func run(t *testing.T, args ...string) string {
+	t.Helper()
+	p, out, err := testProgram()
+	if code := p.main(context.Background(), args); code != exitOK {
+		t.Fatalf("sallyport %s: exit code %d: %s", strings.Join(args, " "), code, err)
+	}
+	return out.String()
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// get returns status and body; a refused connection is status 0.
+func get(t *testing.T, address string) (int, string) {
+	t.Helper()
+	r, err := http.Get(address)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.StatusCode, string(body)
+}
+
+// until asks an address again and again until it answers with a status.
+func until(t *testing.T, address string, want int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if got, _ := get(t, address); got == want {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s never answered with %d", address, want)
+		case <-tick.C:
+		}
+	}
+}
+
+func TestServeStartsDrainsAndStops(t *testing.T) {
+	t.Cleanup(func() {
+		http.DefaultClient.CloseIdleConnections()
+		// gorm's statement cache ticks on after its database is closed; it is one goroutine a process.
+		goleak.VerifyNone(t, goleak.IgnoreAnyFunction("gorm.io/gorm/internal/lru.NewLRU[...].func1"))
+	})
+	settings, public, admin := installation(t)
+	p, _, log := testProgram("SALLYPORT_CONFIG=" + settings)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan int, 1)
+	go func() { ended <- p.main(ctx, []string{"serve"}) }()
+
+	until(t, "http://"+admin+"/readyz", http.StatusOK)
+	for _, tc := range []struct {
+		address string
+		code    int
+		body    string
+	}{
+		{public + "/.well-known/openid-configuration", http.StatusOK, `"issuer":"http://` + public + `"`},
+		{public + "/jwks.json", http.StatusOK, `"alg":"ES256"`},
+		{public + "/metrics", http.StatusNotFound, ""},
+		{public + "/readyz", http.StatusNotFound, ""},
+		{admin + "/healthz", http.StatusOK, "ok"},
+		{admin + "/metrics", http.StatusOK, "sallyport_http_requests_total"},
+		{admin + "/metrics", http.StatusOK, "sallyport_database_statements_total"},
+		{admin + "/.well-known/openid-configuration", http.StatusNotFound, ""},
+	} {
+		if code, body := get(t, "http://"+tc.address); code != tc.code || !strings.Contains(body, tc.body) {
+			t.Errorf("GET %s = %d %s, want %d and %q in it", tc.address, code, body, tc.code, tc.body)
+		}
+	}
+
+	stop()
+	until(t, "http://"+admin+"/readyz", http.StatusServiceUnavailable)
+	// R-8: not ready, and still serving until the drain time is over.
+	if code, _ := get(t, "http://"+public+"/jwks.json"); code != http.StatusOK {
+		t.Errorf("while draining: %d, want 200", code)
+	}
+	if code := <-ended; code != exitOK {
+		t.Errorf("exit code %d, want 0: %s", code, log)
+	}
+	if code, _ := get(t, "http://"+public+"/jwks.json"); code != 0 {
+		t.Errorf("after the stop: %d, want no connection", code)
+	}
+}
+
+func TestServeNeedsAKeyFileThatIsItsOwn(t *testing.T) {
+	settings, _, _ := installation(t)
+	keys := filepath.Join(filepath.Dir(settings), "keys")
+	serve := func() string {
+		p, _, err := testProgram()
+		if code := p.main(context.Background(), []string{"serve", "--config", settings}); code != exitFailed {
+			t.Errorf("exit code %d, want %d", code, exitFailed)
+		}
+		return err.String()
+	}
+	if err := os.Chmod(keys, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := serve(); !strings.Contains(got, "key_file") {
+		t.Errorf("a key file for everybody: %q", got)
+	}
+	if err := os.Remove(keys); err != nil {
+		t.Fatal(err)
+	}
+	if got := serve(); !strings.Contains(got, "key_file") {
+		t.Errorf("a missing key file: %q", got)
+	}
+}
+
+func TestServeRefusesAnEmptyDatabase(t *testing.T) {
+	settings, _, _ := installation(t)
+	database := "SALLYPORT_DATABASE_DSN=sqlite:" + filepath.Join(t.TempDir(), "empty.db")
+	p, _, errOut := testProgram(database)
+	if code := p.main(context.Background(), []string{"serve", "--config", settings}); code != exitFailed {
+		t.Errorf("exit code %d, want %d", code, exitFailed)
+	}
+	if !strings.Contains(errOut.String(), "sallyport migrate") {
+		t.Errorf("error = %s, want the way out in it", errOut)
+	}
+}
+
+func TestServePrintsTheSettingsInForce(t *testing.T) {
+	settings, public, _ := installation(t)
+	out := run(t, "serve", "--config", settings, "--print")
+	if !strings.Contains(out, "issuer: http://"+public) || !strings.Contains(out, "access_token: 10m") {
+		t.Errorf("settings = %s", out)
+	}
+}
+
+func TestApplyIsIdempotent(t *testing.T) {
+	settings, _, _ := installation(t)
+	file := filepath.Join(filepath.Dir(settings), "state.yaml")
+	apply := func(name string) string {
+		t.Helper()
+		text := fmt.Sprintf("clients:\n  - client_id: shop\n    client_name: %s\n    public: true\n    redirect_uris: [https://shop.example.com/cb]\nusers:\n  - username: Alice\n    email: alice@example.com\n    password: correct horse %s\n", name, name)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(run(t, "apply", "--config", settings, file))
+	}
+	for _, tc := range []struct{ what, name, want string }{
+		{"the first time everything is made", "Shop", "Clients: 1 made, 0 changed. Users: 1 made."},
+		{"the second time nothing happens", "Shop", "Clients: 0 made, 0 changed. Users: 0 made."},
+		{"a client that differs is replaced, a user keeps the password", "Store", "Clients: 0 made, 1 changed. Users: 0 made."},
+	} {
+		if got := apply(tc.name); got != tc.want {
+			t.Errorf("%s: %q, want %q", tc.what, got, tc.want)
+		}
+	}
+	p, _, _ := testProgram()
+	c, err := config.Load(settings, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := p.open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.close()
+	client, err := h.store.Client(t.Context(), "shop")
+	if err != nil || client.Name != "Store" || !client.UpdatedAt.After(client.CreatedAt) {
+		t.Errorf("client = %+v, %v", client, err)
+	}
+	account, err := h.store.AccountByIdentifier(t.Context(), "alice")
+	if err != nil || len(account.Identifiers) != 2 || account.User.Status != storage.UserActive {
+		t.Errorf("account = %+v, %v", account.User, err)
+	}
+}
+
+func TestApplyRefusesAFileWithFaultsWhole(t *testing.T) {
+	settings, _, _ := installation(t)
+	file := filepath.Join(filepath.Dir(settings), "state.yaml")
+	if err := os.WriteFile(file, []byte("clients:\n  - client_id: shop\n    publik: true\nusers:\n  - username: alice\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, _, errOut := testProgram()
+	if code := p.main(context.Background(), []string{"apply", "--config", settings, file}); code != exitFailed {
+		t.Errorf("exit code %d, want %d", code, exitFailed)
+	}
+	if !strings.Contains(errOut.String(), "state.yaml:3: clients[0].publik: there is no such key") {
+		t.Errorf("error = %s", errOut)
+	}
+}
+
+// token asks for a token with client credentials.
+func token(t *testing.T, issuer, id, secret string) map[string]any {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodPost, issuer+"/token", strings.NewReader(url.Values{"grant_type": {"client_credentials"}}.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(id+":"+secret)))
+	r, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	var out map[string]any
+	if err := json.NewDecoder(r.Body).Decode(&out); err != nil || r.StatusCode != http.StatusOK {
+		t.Fatalf("token: %d %v %v", r.StatusCode, out, err)
+	}
+	return out
+}

@@ -1,0 +1,295 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"time"
+
+	"sallyport/config"
+	"sallyport/mfa"
+	"sallyport/provider"
+	"sallyport/storage"
+	"sallyport/storage/relational"
+	"sallyport/storage/seal"
+	"sallyport/web"
+	"sallyport/web/api"
+	"sallyport/web/login"
+	"sallyport/web/oidc"
+	"sallyport/web/page"
+)
+
+// parts is what a house is built from.
+type parts struct {
+	config   config.Config
+	dsn      config.Secret
+	keks     []seal.KEK
+	migrate  bool // bring the schema up first; serve leaves that to its command
+	now      func() time.Time
+	random   io.Reader
+	log      *slog.Logger
+	surfaces []web.Surface // besides those every server has
+}
+
+// house is every room, built.
+type house struct {
+	store    *relational.Engine
+	keyring  *seal.Keyring
+	journal  *mfa.Journal
+	totp     *mfa.TOTP
+	users    *mfa.Users
+	sessions *mfa.Sessions
+	provider *provider.Provider
+	handler  http.Handler
+	health   *health
+	counters *web.Counters
+	now      func() time.Time
+	log      *slog.Logger
+}
+
+// build opens the database and builds the rooms on top of each other.
+func build(ctx context.Context, p parts) (*house, error) {
+	engine, err := openEngine(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	h, err := furnish(ctx, p, engine.Engine, engine.keyring)
+	if err != nil {
+		return nil, errors.Join(err, engine.Close())
+	}
+	return h, nil
+}
+
+// opened is an engine with the keyring it seals with.
+type opened struct {
+	*relational.Engine
+	keyring *seal.Keyring
+}
+
+func openEngine(ctx context.Context, p parts) (opened, error) {
+	keyring := seal.New(p.keks, p.random)
+	engine, err := relational.Open(ctx, p.dsn.Reveal(), keyring, relational.Options{MaxConns: p.config.Database.MaxConnections, Logger: p.log})
+	if err != nil {
+		return opened{}, fmt.Errorf("open database: %w", err)
+	}
+	return opened{engine, keyring}, nil
+}
+
+func furnish(ctx context.Context, p parts, engine *relational.Engine, keyring *seal.Keyring) (*house, error) {
+	h := &house{store: engine, keyring: keyring, now: p.now, log: p.log, counters: new(web.Counters)}
+	h.health = &health{store: engine, now: p.now}
+	if err := schema(ctx, engine, p.migrate); err != nil {
+		return nil, err
+	}
+	skew, err := h.health.skew(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if skew > skewAtStart {
+		return nil, fmt.Errorf("the clock differs from the database's by %s, %s at most is allowed", skew.Round(time.Millisecond), skewAtStart)
+	}
+	h.journal = mfa.NewJournal(engine, p.now, p.random, p.log)
+	if err := h.loadKeys(ctx, p.config.SigningAlgs); err != nil {
+		return nil, err
+	}
+	if err := h.rooms(p); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// schema brings the schema up, or checks that it is.
+func schema(ctx context.Context, engine *relational.Engine, migrate bool) error {
+	if migrate {
+		return engine.Migrate(ctx)
+	}
+	if err := engine.CheckSchema(ctx); err != nil {
+		return fmt.Errorf("%w (sallyport migrate does it)", err)
+	}
+	return nil
+}
+
+// rooms builds mfa, provider and web. The order of methods is the order in which
+// pages offer them.
+func (h *house) rooms(p parts) error {
+	c, l := p.config, p.config.Lifetimes
+	password := mfa.NewPassword(h.keyring, p.random, mfa.PasswordOptions{
+		Memory: c.Argon2.Memory, Time: c.Argon2.Time, Threads: c.Argon2.Threads,
+		Parallel: parallel(c.Argon2.Parallel), Queue: c.Argon2.Queue, Wait: c.Argon2.Wait,
+	})
+	h.totp = mfa.NewTOTP(p.random, c.Product, mfa.TOTPOptions{Strict: c.TOTPWindow == 0})
+	recovery := mfa.NewRecovery(h.store, p.random)
+	verifier := mfa.NewVerifier(h.store, h.keyring, h.journal, p.now, p.random, mfa.Options{
+		Product: c.Product, MaxAttempts: 5, MaxInitiations: 20, RecoveryCodes: 10,
+		ExchangeTTL: l.Exchange, EnrollTTL: l.Enroll, VerifiedTTL: l.Verified, Reauth: l.Reauth,
+		AddressMax: c.Throttle.AddressFailures, AddressMaxSubjects: c.Throttle.AddressUsers, AddressWindow: c.Throttle.AddressWindow,
+	}, password, h.totp, recovery)
+	h.sessions = mfa.NewSessions(h.store, h.keyring, h.journal, p.now, p.random, mfa.SessionOptions{Idle: l.SessionIdle, Max: l.SessionMax})
+	h.users = mfa.NewUsers(h.store, h.keyring, password, h.totp, h.journal, p.now, p.random)
+
+	var err error
+	h.provider, err = provider.New(h.store, h.keyring, verifier, h.sessions, h.journal, p.now, p.random, provider.Options{
+		Issuer: c.Issuer, Environment: c.Environment, SigningAlg: c.SigningAlgs[0], ACRAliases: aliases(c.ACRAliases),
+		RequestTTL: l.Request, CodeTTL: l.Code, AccessTokenTTL: l.AccessToken, IDTokenTTL: l.IDToken,
+		RefreshIdleTTL: l.RefreshIdle, RefreshTTL: l.RefreshMax, Logger: p.log,
+	})
+	if err != nil {
+		return fmt.Errorf("build provider: %w", err)
+	}
+	look, err := page.New(h.keyring, page.Options{Issuer: c.Issuer, Product: c.Product, TemplateDir: c.TemplateDir, Logger: p.log},
+		login.Files())
+	if err != nil {
+		return fmt.Errorf("build pages: %w", err)
+	}
+	pages := login.New(h.provider, verifier, h.sessions, look)
+	surfaces := append([]web.Surface{look, pages, oidc.New(h.provider, oidc.Options{Issuer: c.Issuer}),
+		api.New(h.provider, verifier, h.sessions, api.Options{Logger: p.log})}, p.surfaces...)
+	h.handler, err = web.New(web.Options{
+		Issuer: c.Issuer, TrustedProxies: c.TrustedProxies, Logger: p.log, Counters: h.counters, ErrorPage: pages.Refusal,
+	}, p.random, p.now, surfaces...)
+	if err != nil {
+		return fmt.Errorf("build web: %w", err)
+	}
+	return nil
+}
+
+// parallel is how many passwords are hashed at once: one a core, unless told otherwise (T-8).
+func parallel(setting int) int {
+	if setting > 0 {
+		return setting
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+func aliases(in map[string]string) map[string]mfa.Level {
+	out := make(map[string]mfa.Level, len(in))
+	for name, level := range in {
+		out[name] = mfa.Level(level)
+	}
+	return out
+}
+
+// loadKeys fills the keyring, and makes what is missing: all keys in an empty
+// database, a signing key where the settings name a new algorithm.
+func (h *house) loadKeys(ctx context.Context, algs []string) error {
+	rows, err := h.store.Keys(ctx, h.now())
+	if err != nil {
+		return fmt.Errorf("read keys: %w", err)
+	}
+	if len(rows) == 0 {
+		first, err := h.keyring.First(h.now(), algs...)
+		if err != nil {
+			return fmt.Errorf("make keys: %w", err)
+		}
+		return h.addKeys(ctx, first, true)
+	}
+	if err := h.keyring.Load(rows, h.now()); err != nil {
+		return fmt.Errorf("open keys: %w", err)
+	}
+	var missing []storage.Key
+	for _, alg := range algs {
+		if h.signs(alg) {
+			continue
+		}
+		key, err := h.keyring.NewKey("oidc", alg, h.now())
+		if err != nil {
+			return fmt.Errorf("make %s key: %w", alg, err)
+		}
+		missing = append(missing, key)
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return h.addKeys(ctx, missing, false)
+}
+
+func (h *house) signs(alg string) bool {
+	for _, key := range h.keyring.Signings("oidc") {
+		if key.Alg == alg && key.RetiredAt.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// addKeys stores keys and loads all there are. A conflict says that another server
+// was first: its keys count.
+func (h *house) addKeys(ctx context.Context, keys []storage.Key, first bool) error {
+	event := h.journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventKeysCreated, Actor: "system"})
+	err := h.store.AddKeys(ctx, keys, first, []storage.Event{event})
+	if err != nil && !(first && errors.Is(err, storage.ErrConflict)) {
+		return fmt.Errorf("store keys: %w", err)
+	}
+	rows, err := h.store.Keys(ctx, h.now())
+	if err != nil {
+		return fmt.Errorf("read keys: %w", err)
+	}
+	if err := h.keyring.Load(rows, h.now()); err != nil {
+		return fmt.Errorf("open keys: %w", err)
+	}
+	return nil
+}
+
+// background runs everything that works beside the requests until ctx ends, and
+// lets it finish what it holds.
+func (h *house) background(ctx context.Context) error {
+	jobs := []func(context.Context) error{h.journal.Run, h.sessions.Run, h.provider.Run, h.sweep, h.watchClock}
+	ends := make(chan error, len(jobs))
+	for _, job := range jobs {
+		go func() { ends <- job(ctx) }()
+	}
+	var errs []error
+	for range jobs {
+		if err := <-ends; err != nil && !errors.Is(err, context.Canceled) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// sweep removes expired rows, in batches small enough to hold no lock for long.
+func (h *house) sweep(ctx context.Context) error {
+	const batch = 1000
+	return every(ctx, time.Minute, func() {
+		for n := batch; n >= batch && ctx.Err() == nil; {
+			var err error
+			if n, err = h.store.Sweep(ctx, h.now(), batch); err != nil {
+				h.log.Error("sweep", "error", err)
+				return
+			}
+		}
+	})
+}
+
+// watchClock raises an alert when our clock and the database's part.
+func (h *house) watchClock(ctx context.Context) error {
+	return every(ctx, time.Minute, func() {
+		if skew, err := h.health.skew(ctx); err == nil && skew > skewServing {
+			h.log.Error("the clock differs from the database's", "by", skew.String())
+		}
+	})
+}
+
+func every(ctx context.Context, d time.Duration, do func()) error {
+	tick := time.NewTicker(d)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			do()
+		}
+	}
+}
+
+// close ends the database connections.
+func (h *house) close() {
+	if err := h.store.Close(); err != nil {
+		h.log.Error("close database", "error", err)
+	}
+}

@@ -1,0 +1,213 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// good is the smallest file that starts a server.
+const good = `issuer: https://login.example.com
+key_file: /etc/sallyport/keys
+database:
+  dsn_file: /etc/sallyport/dsn
+`
+
+func TestParseTakesDefaultsThenFileThenEnvironment(t *testing.T) {
+	c, err := Parse("s.yaml", []byte(good+"product: Acme\nlifetimes:\n  code: 30s\nsigning_algs: [ES256, RS256]\n"), []string{
+		"SALLYPORT_PRODUCT=Acme GmbH", "SALLYPORT_LIFETIMES_REQUEST=10m", "SALLYPORT_TRUSTED_PROXIES=10.0.0.0/8,::1",
+		"SALLYPORT_ACR_ALIASES=urn:example:loa2=aal2", "SALLYPORT_ARGON2_MEMORY=65536",
+		"PATH=/bin", "SALLYPORT_CONFIG=x", "SALLYPORT_TEST_POSTGRES=x", "SALLYPORT_PORT_80_TCP=tcp://10.0.0.1:80", "SALLYPORT_SERVICE_HOST=10.0.0.1",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ what, got, want any }{
+		{"from the environment over the file", c.Product, "Acme GmbH"},
+		{"from the environment over the default", c.Lifetimes.Request, 10 * time.Minute},
+		{"from the file over the default", c.Lifetimes.Code, 30 * time.Second},
+		{"list from the file", strings.Join(c.SigningAlgs, " "), "ES256 RS256"},
+		{"list from the environment", strings.Join(c.TrustedProxies, " "), "10.0.0.0/8 ::1"},
+		{"table from the environment", c.ACRAliases["urn:example:loa2"], "aal2"},
+		{"number from the environment", c.Argon2.Memory, uint32(65536)},
+		{"default", c.Lifetimes.SessionMax, 12 * time.Hour},
+	} {
+		if tc.got != tc.want {
+			t.Errorf("%s: got %v, want %v", tc.what, tc.got, tc.want)
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, tc := range []struct {
+		name, text string
+		environ    []string
+		want       []string // faults, in order
+	}{
+		{"an empty file: the three required settings", "", nil, []string{
+			"database: either dsn", "issuer: is required", "key_file: is required"}},
+		{"unknown keys at every level, with their lines", good + "isuer: x\nlifetimes:\n  codes: 1m\n", nil, []string{
+			"s.yaml:5: isuer: there is no such key", "s.yaml:7: lifetimes.codes: there is no such key"}},
+		{"a key given twice", good + "product: a\nproduct: b\n", nil, []string{"s.yaml:6: not valid YAML"}},
+		{"a second document", good + "---\n" + good, nil, []string{"more than one document"}},
+		{"an alias", "issuer: &x https://a.example\nkey_file: *x\n", nil, []string{"s.yaml:1: issuer: anchors", "s.yaml:2: key_file: anchors"}},
+		{"a value of the wrong shape", good + "totp_window: one\nlifetimes: 5m\ntls: [a]\ntrusted_proxies: 10.0.0.1\nlegacy_response_types: yes please\n", nil, []string{
+			"s.yaml:5: totp_window: must be a whole number", "s.yaml:6: lifetimes: must be a set", "s.yaml:7: tls: must be a set",
+			"s.yaml:8: trusted_proxies: must be a list", "s.yaml:9: legacy_response_types: must be true or false"}},
+		{"a duration without unit", good + "lifetimes: {code: 60}\n", nil, []string{"s.yaml:5: lifetimes.code: must be a duration"}},
+		{"a number where text is due", good + "product: 7\n", nil, []string{"s.yaml:5: product: must be text"}},
+		{"a key without value", good + "product:\n", nil, []string{"s.yaml:5: product: has no value"}},
+		{"values beyond the bounds", good + `totp_window: 2
+lifetimes: {request: 61m, code: 61s, access_token: 61m, exchange: 59s}
+argon2: {memory: 19455, time: 1}
+`, nil, []string{"s.yaml:5: totp_window: must be from 0 to 1", "s.yaml:6: lifetimes.access_token: must be from 1m to 1h",
+			"s.yaml:6: lifetimes.code: must be from 10s to 60s", "s.yaml:6: lifetimes.exchange: must be from 60s to 600s",
+			"s.yaml:6: lifetimes.request: must be from 1m to 60m", "s.yaml:7: argon2.memory: must be from 19456", "s.yaml:7: argon2.time: must be from 2"}},
+		{"an idle end after the absolute one", good + "lifetimes: {session_idle: 2h, session_max: 1h, refresh_idle: 3h, refresh_max: 2h}\n", nil, []string{
+			"lifetimes.refresh_idle: is longer", "lifetimes.session_idle: is longer"}},
+		{"words outside their lists", good + "environment: prod\nlog_level: loud\nsigning_algs: [HS256, RS256, RS256]\nacr_aliases: {gold: aal3}\nproduct: 'a:b'\n", nil, []string{
+			"s.yaml:5: environment: must be one of test, live", "s.yaml:6: log_level", "s.yaml:7: signing_algs[0]: must be one of RS256",
+			"s.yaml:7: signing_algs[2]: is named twice", "s.yaml:8: acr_aliases.gold: must be one of aal1", "s.yaml:9: product"}},
+		{"a port alone", good + "listen: 8080\n", nil, []string{"s.yaml:5: listen: must be text"}},
+		{"listeners, proxies and certificates that are none", good + "listen: localhost\nadmin_listen: 127.0.0.1\ntrusted_proxies: [10.0.0.0/33]\ntls: {cert: a}\n", nil, []string{
+			"s.yaml:5: listen", "s.yaml:6: admin_listen", "s.yaml:7: trusted_proxies[0]", "s.yaml:8: tls: cert and key"}},
+		{"one address for both listeners", good + "listen: ':8080'\nadmin_listen: ':8080'\n", nil, []string{"admin_listen: must not be"}},
+		{"a password in the settings", strings.Replace(good, "dsn_file: /etc/sallyport/dsn", "dsn: postgres://u:geheim@db/s", 1), nil, []string{
+			"s.yaml:4: database.dsn: holds a password"}},
+		{"a password in a parameter", strings.Replace(good, "dsn_file: /etc/sallyport/dsn", "dsn: postgres://db/s?user=u&password=geheim", 1), nil, []string{
+			"database.dsn: holds a password"}},
+		{"a flow that is not built", good + "legacy_response_types: true\n", nil, []string{"s.yaml:5: legacy_response_types: is not built"}},
+		{"two databases", good + "", []string{"SALLYPORT_DATABASE_DSN=sqlite:a.db"}, []string{"database: dsn and dsn_file exclude"}},
+		{"a database nobody speaks", strings.Replace(good, "dsn_file: /etc/sallyport/dsn", "dsn: mysql://db/s", 1), nil, []string{"database.dsn: must begin"}},
+		{"an unknown variable of ours", good, []string{"SALLYPORT_ISUER=x"}, []string{"SALLYPORT_ISUER: there is no such setting"}},
+		{"a variable of the wrong shape", good, []string{"SALLYPORT_TOTP_WINDOW=one"}, []string{"environment: "}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := Parse("s.yaml", []byte(tc.text), tc.environ)
+			wantFaults(t, err, tc.want)
+		})
+	}
+}
+
+func wantFaults(t *testing.T, err error, want []string) {
+	t.Helper()
+	var got Faults
+	if err != nil && !errors.As(err, &got) {
+		t.Fatalf("error is %T, want Faults", err)
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%d faults, want %d:\n%v", len(got), len(want), err)
+	}
+	for i := range want {
+		if !strings.Contains(got[i].String(), want[i]) {
+			t.Errorf("fault %d = %q, want %q in it", i, got[i], want[i])
+		}
+		if strings.Contains(got[i].String(), "geheim") {
+			t.Errorf("fault %q quotes a secret", got[i])
+		}
+	}
+	if lines := strings.Count(err.Error(), "\n") + 1; lines != len(want) {
+		t.Errorf("%d lines for %d faults", lines, len(want))
+	}
+}
+
+func TestIssuer(t *testing.T) {
+	for issuer, want := range map[string]bool{
+		"https://login.example.com":      true,
+		"https://login.example.com:8443": true,
+		"http://localhost:8080":          true,
+		"http://127.0.0.1:8080":          true,
+		"http://[::1]:8080":              true,
+		"http://login.example.com":       false,
+		"http://localhost.example.com":   false,
+		"https://login.example.com/":     false,
+		"https://login.example.com/auth": false,
+		"https://Login.example.com":      false,
+		"https://login.example.com?":     false,
+		"https://login.example.com?a=b":  false,
+		"https://login.example.com#":     false,
+		"https://u@login.example.com":    false,
+		"login.example.com":              false,
+		"https://":                       false,
+		"":                               false,
+	} {
+		c := Default()
+		c.Issuer, c.KeyFile, c.Database.DSN = issuer, "k", "sqlite:a.db"
+		if err := c.Validate(); (err == nil) != want {
+			t.Errorf("Validate with issuer %q = %v, want accepted: %v", issuer, err, want)
+		}
+	}
+}
+
+func TestTheDataSourceNameHidesItself(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "dsn")
+	if err := os.WriteFile(file, []byte("postgres://u:geheim@db/s\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := Default()
+	c.Database.DSNFile = file
+	dsn, err := c.ReadDSN()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "postgres://u:geheim@db/s"; dsn.Reveal() != want {
+		t.Fatalf("dsn = %q, want %q", dsn.Reveal(), want)
+	}
+	var log strings.Builder
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("start", "dsn", dsn)
+	printed := fmt.Sprintf("%v %s %q %#v %+v", dsn, dsn, dsn, dsn, struct{ D Secret }{dsn}) + log.String()
+	if strings.Contains(printed, "geheim") {
+		t.Errorf("the secret shows in %s", printed)
+	}
+	c.Database = Database{DSN: "postgres://u:geheim@db/s"}
+	if text := c.Redacted(); strings.Contains(text, "geheim") || !strings.Contains(text, "lifetimes:") {
+		t.Errorf("redacted settings = %s", text)
+	}
+}
+
+func TestTheDefaultsAreWithinTheirBounds(t *testing.T) {
+	c := Default()
+	c.Issuer, c.KeyFile, c.Database.DSN = "https://login.example.com", "k", "sqlite:a.db"
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRedactedSettingsCanBeReadAgain(t *testing.T) {
+	c, err := Parse("s.yaml", []byte(good), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Parse("again.yaml", []byte(c.Redacted()), nil)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, c.Redacted())
+	}
+	if got, want := again.Redacted(), c.Redacted(); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(good)
+	f.Add(good + "lifetimes: {code: 30s}\nargon2:\n  memory: 65536\nacr_aliases: {gold: aal2}\n")
+	f.Add("issuer: &a [*a]\n? x\n: y\n<<: {}\n---\n")
+	f.Add("tls: {cert: |\n  x\n, key: >-\n  y\n}")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := Parse("f.yaml", []byte(text), nil)
+		if err == nil && c.Validate() != nil {
+			t.Errorf("%q was accepted with faults: %v", text, c.Validate())
+		}
+		var faults Faults
+		if err != nil && !errors.As(err, &faults) {
+			t.Errorf("%q: error is %T, want Faults", text, err)
+		}
+		if _, err := ParseState("f.yaml", []byte(text)); err != nil && !errors.As(err, &faults) {
+			t.Errorf("%q: error is %T, want Faults", text, err)
+		}
+	})
+}

@@ -1,0 +1,174 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+const goodState = `
+clients:
+  - client_id: shop
+    public: true
+    redirect_uris: [https://shop.example.com/callback]
+    grant_types: [authorization_code, refresh_token]
+    scopes: [openid, email]
+    mfa: TIME_BASED
+    mfa_interval: 12h
+    refresh_grace: 0s
+  - client_id: office
+    client_secret: 0123456789abcdef0123456789abcdef
+    redirect_uris: [https://office.example.com/cb]
+  - client_id: phone
+    public: true
+    native: true
+    redirect_uris: ["http://127.0.0.1/cb", "com.example.phone:/cb"]
+users:
+  - username: alice
+    email: alice@example.com
+    email_verified: true
+    password: correct horse battery staple
+    totp_secret: JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP
+    recovery_codes: [AAAABBBBCCCCDDDDEEEEFFFF]
+    profile:
+      given_name: Alice
+      address: {country: DE}
+`
+
+func TestParseStateFillsInDefaults(t *testing.T) {
+	s, err := ParseState("state.yaml", []byte(goodState))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shop, office, alice := s.Clients[0], s.Clients[1], s.Users[0]
+	for _, tc := range []struct{ what, got, want any }{
+		{"public clients do not authenticate", shop.AuthMethod, "none"},
+		{"an interval", shop.MFAInterval, 12 * time.Hour},
+		{"a grace that is set to nothing", *shop.RefreshGrace, time.Duration(0)},
+		{"a grace that is left out", office.RefreshGrace == nil, true},
+		{"confidential clients use Basic", office.AuthMethod, "client_secret_basic"},
+		{"grant types", strings.Join(office.GrantTypes, " "), "authorization_code"},
+		{"response types", strings.Join(office.ResponseTypes, " "), "code"},
+		{"no second factor", office.MFA, "OFF"},
+		{"no consent page", office.Consent, "skip"},
+		{"users are active", alice.Status, "active"},
+		{"nested claims", alice.Profile["address"].(map[string]any)["country"], "DE"},
+	} {
+		if tc.got != tc.want {
+			t.Errorf("%s: got %v, want %v", tc.what, tc.got, tc.want)
+		}
+	}
+}
+
+func TestParseStateNamesEveryFaultWithItsLine(t *testing.T) {
+	text := `clients:
+  - client_id: shop
+    public: true
+    client_secret: geheimgeheimgeheimgeheimgeheimge
+    redirect_uris:
+      - http://shop.example.com/cb
+      - https://shop.example.com/cb#x
+      - "app:/cb"
+      - https://*.example.com/cb
+    grant_type: [authorization_code]
+    mfa: SOMETIMES
+  - client_id: shop
+    grant_types: [password]
+    client_secret: geheim
+    login_url: https://shop.example.com/login
+    legacy_response_types: [token]
+users:
+  - password: geheim
+    password_hash: geheim
+  - username: a@b
+    email: A@example.com
+    totp_secret: geheim
+    profile: {sub: geheim}
+  - email: a@example.com
+    phone_number: "0151"
+    recovery_codes: [geheim, geheim]
+    status: sleeping
+    password: 12345678
+`
+	_, err := ParseState("state.yaml", []byte(text))
+	wantFaults(t, err, []string{
+		"state.yaml:2: clients[0]: a public client has no secret",
+		"state.yaml:6: clients[0].redirect_uris[0]: must begin with https://",
+		"state.yaml:7: clients[0].redirect_uris[1]: must be an absolute URL without fragment",
+		"state.yaml:8: clients[0].redirect_uris[2]: a scheme of its own is for native",
+		"state.yaml:9: clients[0].redirect_uris[3]: must be an absolute URL",
+		"state.yaml:10: clients[0].grant_type: there is no such key",
+		"state.yaml:11: clients[0].mfa: must be one of OFF",
+		"state.yaml:12: clients[1].client_id: another client",
+		"state.yaml:13: clients[1].grant_types[0]: must be one of",
+		"state.yaml:14: clients[1].client_secret: must have 32",
+		"state.yaml:15: clients[1].login_url: is of no use",
+		"state.yaml:16: clients[1].legacy_response_types: is not built",
+		"state.yaml:18: users[0]: needs a username",
+		"state.yaml:18: users[0]: password and password_hash exclude",
+		"state.yaml:18: users[0].password: must be 8",
+		"state.yaml:19: users[0].password_hash: must be",
+		"state.yaml:20: users[1].username: must be",
+		"state.yaml:22: users[1].totp_secret: must be base32",
+		"state.yaml:23: users[1].profile.sub: is not a profile claim",
+		"state.yaml:24: users[2].email: another user",
+		"state.yaml:25: users[2].phone_number: must be",
+		"state.yaml:26: users[2].recovery_codes[0]: must have 10",
+		"state.yaml:26: users[2].recovery_codes[1]: must have 10",
+		"state.yaml:26: users[2].recovery_codes[1]: is there twice",
+		"state.yaml:27: users[2].status: must be one of",
+		"state.yaml:28: users[2].password: must be text",
+	})
+}
+
+func TestRedirectAddresses(t *testing.T) {
+	for _, tc := range []struct {
+		uri    string
+		native bool
+		want   bool
+	}{
+		{"https://app.example.com/cb", false, true},
+		{"https://app.example.com/cb?a=b", false, true},
+		{"http://localhost:8081/callback", false, true},
+		{"http://127.0.0.1/cb", true, true},
+		{"http://[::1]/cb", true, true},
+		{"com.example.app:/cb", true, true},
+		{"com.example.app:/cb", false, false},
+		{"app:/cb", true, false},
+		{"javascript:alert(1)", true, false},
+		{"http://app.example.com/cb", false, false},
+		{"https://user@app.example.com/cb", false, false},
+		{"https://app.example.com/cb#", false, false},
+		{"https://app.example.com/ü", false, false},
+		{"https://app.example.com/\ncb", false, false},
+		{`https://app.example.com\@evil.example`, false, false},
+		{"https:///cb", false, false},
+		{"/cb", false, false},
+		{"", false, false},
+	} {
+		c := Client{Native: tc.native}
+		if got := c.redirectFault(tc.uri) == ""; got != tc.want {
+			t.Errorf("redirect %q (native %v) accepted: %v, want %v", tc.uri, tc.native, got, tc.want)
+		}
+	}
+}
+
+func TestASecretLivesNowhereInAStateFault(t *testing.T) {
+	for _, text := range []string{
+		"users:\n  - password: \"geheim\n",
+		"users:\n  - password: [geheim\n",
+		"users:\n  - {password: geheim, password: geheim}\n",
+		"users:\n\t- password: geheim\n",
+		"users:\n  - password: !!binary geheim\n",
+		"users: geheim\n",
+	} {
+		_, err := ParseState("state.yaml", []byte(text))
+		if err == nil {
+			t.Errorf("%q was accepted", text)
+			continue
+		}
+		if strings.Contains(err.Error(), "geheim") {
+			t.Errorf("fault quotes a secret: %v", err)
+		}
+	}
+}

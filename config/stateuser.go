@@ -1,0 +1,102 @@
+package config
+
+import (
+	"encoding/base32"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var (
+	userID   = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+	username = regexp.MustCompile(`^[^@+\s][^@\s]*$`)
+	email    = regexp.MustCompile(`^[^@\s]+@[^@\s]+$`)
+	phone    = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`) // E.164
+	phc      = regexp.MustCompile(`^\$(argon2id|2[aby])\$`)
+)
+
+// claims are the standard claims a profile may hold (OpenID Connect Core section 5.1).
+// The others (sub, email, phone_number, updated_at) come from the record itself.
+var claims = []string{"name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile",
+	"picture", "website", "gender", "birthdate", "zoneinfo", "locale", "address"}
+
+func (u *User) check(r *reader, path string, names map[string]bool) {
+	if u.ID != "" && !userID.MatchString(u.ID) {
+		r.fault(path+".id", "must be 32 lower-case hexadecimal digits in the layout 8-4-4-4-12")
+	}
+	u.checkNames(r, path, names)
+	if u.Password != "" && u.PasswordHash != "" {
+		r.fault(path, "password and password_hash exclude each other")
+	}
+	if u.Password != "" && (len(u.Password) < 8 || len(u.Password) > 1024) {
+		r.fault(path+".password", "must be 8 to 1024 bytes")
+	}
+	if u.PasswordHash != "" && !phc.MatchString(u.PasswordHash) {
+		r.fault(path+".password_hash", "must be an argon2id or bcrypt hash in its text form")
+	}
+	if u.TOTPSecret != "" {
+		secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.TrimRight(strings.ToUpper(u.TOTPSecret), "="))
+		// RFC 4226 section 4, R6: 128 bits at least.
+		if err != nil || len(secret) < 16 {
+			r.fault(path+".totp_secret", "must be base32 of 16 bytes or more")
+		}
+	}
+	u.checkCodes(r, path)
+	oneOf(r, path+".status", u.Status, []string{"active", "pending", "disabled"})
+	for _, claim := range sortedKeys(u.Profile) {
+		if !slices.Contains(claims, claim) {
+			r.fault(path+".profile."+claim, "is not a profile claim; those are %s", strings.Join(claims, ", "))
+		}
+	}
+}
+
+func (u *User) checkNames(r *reader, path string, names map[string]bool) {
+	given := 0
+	for _, n := range []struct {
+		key, value string
+		shape      *regexp.Regexp
+		want       string
+	}{
+		{"username", u.Username, username, "must be without spaces and @, and not begin with +"},
+		{"email", u.Email, email, "must be an e-mail address"},
+		{"phone_number", u.Phone, phone, "must be in international form, such as +4915112345678"},
+	} {
+		if n.value == "" {
+			continue
+		}
+		given++
+		if !n.shape.MatchString(n.value) || len(n.value) > 320 {
+			r.fault(path+"."+n.key, "%s", n.want)
+		}
+		canonical := strings.ToLower(n.value)
+		if names[canonical] {
+			r.fault(path+"."+n.key, "another user has this name")
+		}
+		names[canonical] = true
+	}
+	if given == 0 {
+		r.fault(path, "needs a username, an email or a phone_number")
+	}
+	if u.EmailVerified && u.Email == "" {
+		r.fault(path+".email_verified", "there is no email")
+	}
+	if u.PhoneVerified && u.Phone == "" {
+		r.fault(path+".phone_number_verified", "there is no phone_number")
+	}
+}
+
+func (u *User) checkCodes(r *reader, path string) {
+	if len(u.RecoveryCodes) > 32 {
+		r.fault(path+".recovery_codes", "must be 32 at most")
+	}
+	for i, code := range u.RecoveryCodes {
+		at := fmt.Sprintf("%s.recovery_codes[%d]", path, i)
+		if len(code) < 10 || len(code) > 64 {
+			r.fault(at, "must have 10 to 64 characters")
+		}
+		if slices.Contains(u.RecoveryCodes[:i], code) {
+			r.fault(at, "is there twice")
+		}
+	}
+}

@@ -1,0 +1,244 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Algorithms that may sign tokens. HS* and none are no algorithms of ours.
+var algorithms = []string{"RS256", "PS256", "ES256", "EdDSA"}
+
+// Levels are the acr values an alias may stand for.
+var levels = []string{"aal1", "aal2", "phr"}
+
+// notBuilt is said of settings whose names are taken and which nobody reads: being
+// refused is better than being believed.
+const notBuilt = "is not built; see docs/divergences.md"
+
+// Validate returns every fault of the settings as Faults, or nil.
+func (c Config) Validate() error {
+	r := &reader{lines: map[string]int{}}
+	c.check(r)
+	return r.faults.err()
+}
+
+func (c Config) check(r *reader) {
+	bounds(r, "", reflect.ValueOf(c))
+	c.checkIssuer(r)
+	c.checkListeners(r)
+	c.checkDatabase(r)
+	c.checkWords(r)
+	if c.KeyFile == "" {
+		r.fault("key_file", "is required: the path of the file with the key-encryption keys")
+	}
+	if c.LegacyResponseTypes {
+		r.fault("legacy_response_types", notBuilt)
+	}
+	l := c.Lifetimes
+	if l.RefreshIdle > l.RefreshMax {
+		r.fault("lifetimes.refresh_idle", "is longer than lifetimes.refresh_max")
+	}
+	if l.SessionIdle > l.SessionMax {
+		r.fault("lifetimes.session_idle", "is longer than lifetimes.session_max")
+	}
+}
+
+// bounds compares every field that has min and max tags with them.
+func bounds(r *reader, path string, v reflect.Value) {
+	for i := range v.NumField() {
+		field, tag := v.Field(i), v.Type().Field(i).Tag
+		inner := join(path, tag.Get("yaml"))
+		if field.Kind() == reflect.Struct {
+			bounds(r, inner, field)
+			continue
+		}
+		if tag.Get("min") == "" {
+			continue
+		}
+		if n := amount(field); n < limit(field, tag.Get("min")) || n > limit(field, tag.Get("max")) {
+			r.fault(inner, "must be from %s to %s", tag.Get("min"), tag.Get("max"))
+		}
+	}
+}
+
+func amount(v reflect.Value) int64 {
+	if v.CanUint() {
+		return int64(v.Uint())
+	}
+	return v.Int()
+}
+
+// limit reads a bound as its field's type. Bounds are constants of this package: a
+// wrong one is a programming error that every test run meets.
+func limit(field reflect.Value, tag string) int64 {
+	if field.Type() == reflect.TypeFor[time.Duration]() {
+		d, err := time.ParseDuration(tag)
+		if err != nil {
+			panic("config: bound: " + err.Error())
+		}
+		return int64(d)
+	}
+	n, err := strconv.ParseInt(tag, 10, 64)
+	if err != nil {
+		panic("config: bound: " + err.Error())
+	}
+	return n
+}
+
+// checkIssuer: OpenID Connect Discovery section 3 wants https without query and
+// fragment. Plain http is for a loopback development server only. Our cookies belong
+// to the whole host, so an issuer has no path.
+func (c Config) checkIssuer(r *reader) {
+	const path = "issuer"
+	u, err := url.Parse(c.Issuer)
+	switch {
+	case c.Issuer == "":
+		r.fault(path, "is required: the URL under which browsers and clients reach the server")
+		return
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(c.Issuer, "#"):
+		r.fault(path, "must be a URL of scheme and host only, such as https://login.example.com")
+		return
+	case u.Path != "":
+		r.fault(path, "must have no path, not even a final slash")
+	case u.Scheme != "https" && (u.Scheme != "http" || !loopbackHost(u.Hostname())):
+		r.fault(path, "must begin with https:// (http:// is for localhost only)")
+	case u.Host != strings.ToLower(u.Host):
+		r.fault(path, "must be in lower case")
+	}
+	if u.Scheme == "http" && c.TLS != (TLS{}) {
+		r.fault(path, "must begin with https:// because tls is set")
+	}
+}
+
+func loopbackHost(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+func (c Config) checkListeners(r *reader) {
+	for path, address := range map[string]string{"listen": c.Listen, "admin_listen": c.AdminListen} {
+		if !validAddress(address) {
+			r.fault(path, "must be an address and a port, such as 127.0.0.1:8080")
+		}
+	}
+	if c.Listen == c.AdminListen && c.Listen != "" {
+		r.fault("admin_listen", "must not be the address of listen")
+	}
+	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
+		r.fault("tls", "cert and key are only of use together")
+	}
+	for i, p := range c.TrustedProxies {
+		if _, err := netip.ParseAddr(p); err == nil {
+			continue
+		}
+		if _, err := netip.ParsePrefix(p); err != nil {
+			r.fault(fmt.Sprintf("trusted_proxies[%d]", i), "must be an address or a network such as 10.0.0.0/8")
+		}
+	}
+}
+
+func validAddress(address string) bool {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0
+}
+
+func (c Config) checkDatabase(r *reader) {
+	d := c.Database
+	switch {
+	case d.DSN == "" && d.DSNFile == "":
+		r.fault("database", "either dsn or dsn_file is required")
+		return
+	case d.DSN != "" && d.DSNFile != "":
+		r.fault("database", "dsn and dsn_file exclude each other")
+		return
+	case d.DSN == "":
+		return
+	}
+	if text := dsnFault(d.DSN); text != "" {
+		r.fault("database.dsn", "%s", text)
+		return
+	}
+	if dsnPassword(d.DSN) {
+		r.fault("database.dsn", "holds a password; put the whole value into a file and name it in database.dsn_file")
+	}
+}
+
+// dsnFault says what is wrong with the shape of a DSN.
+func dsnFault(dsn string) string {
+	if path, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
+		if path == "" {
+			return "names no file after sqlite:"
+		}
+		return ""
+	}
+	if u, err := url.Parse(dsn); err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
+		return "must begin with postgres:// or sqlite:"
+	}
+	return ""
+}
+
+func dsnPassword(dsn string) bool {
+	u, err := url.Parse(dsn)
+	if err != nil || strings.HasPrefix(dsn, "sqlite:") {
+		return false
+	}
+	_, set := u.User.Password()
+	return set || u.Query().Has("password") || u.Query().Has("sslpassword")
+}
+
+func (c Config) checkWords(r *reader) {
+	oneOf(r, "environment", c.Environment, []string{"test", "live"})
+	oneOf(r, "log_level", c.LogLevel, []string{"debug", "info", "warn", "error"})
+	// The product name is the issuer part of an otpauth label, which a colon ends.
+	if c.Product == "" || len(c.Product) > 64 || strings.ContainsFunc(c.Product, func(x rune) bool { return x == ':' || unicode.IsControl(x) }) {
+		r.fault("product", "must be 1 to 64 bytes without colon and control characters")
+	}
+	if len(c.SigningAlgs) == 0 {
+		r.fault("signing_algs", "must name at least one of %s", strings.Join(algorithms, ", "))
+	}
+	for i, alg := range c.SigningAlgs {
+		path := fmt.Sprintf("signing_algs[%d]", i)
+		oneOf(r, path, alg, algorithms)
+		if slices.Contains(c.SigningAlgs[:i], alg) {
+			r.fault(path, "is named twice")
+		}
+	}
+	for _, alias := range sortedKeys(c.ACRAliases) {
+		path := join("acr_aliases", alias)
+		oneOf(r, path, c.ACRAliases[alias], levels)
+		if alias == "" || strings.ContainsAny(alias, " \t\r\n\"\\") || slices.Contains(levels, alias) {
+			r.fault(path, "is no name for an alias: it must be without spaces and none of %s", strings.Join(levels, ", "))
+		}
+	}
+}
+
+func oneOf(r *reader, path, got string, want []string) {
+	if !slices.Contains(want, got) {
+		r.fault(path, "must be one of %s", strings.Join(want, ", "))
+	}
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}

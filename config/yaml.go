@@ -1,0 +1,308 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// maxFile bounds a file before it is parsed.
+const maxFile = 4 << 20
+
+// reader decodes one YAML document into a struct, remembers the line of every key
+// and gathers all faults instead of stopping at the first.
+type reader struct {
+	source string
+	lines  map[string]int
+	faults Faults
+}
+
+// decode reads text into the struct behind target.
+func decode(source string, text []byte, target any) *reader {
+	r := &reader{source: source, lines: map[string]int{}}
+	if len(text) > maxFile {
+		r.fault("", "the file is larger than 4 MiB")
+		return r
+	}
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		r.syntax(err)
+		return r
+	}
+	if len(file.Docs) > 1 {
+		r.fault("", "more than one document in the file")
+		return r
+	}
+	if len(file.Docs) == 0 || file.Docs[0].Body == nil || file.Docs[0].Body.Type() == ast.CommentType {
+		return r // an empty file says nothing, which is allowed
+	}
+	r.value("", file.Docs[0].Body, reflect.ValueOf(target).Elem())
+	return r
+}
+
+// fault adds a fault at the line of a path, or of the nearest path around it.
+func (r *reader) fault(path, format string, args ...any) {
+	f := Fault{Source: r.source, Path: path, Text: fmt.Sprintf(format, args...)}
+	for p := path; p != ""; p = around(p) {
+		if line, ok := r.lines[p]; ok {
+			f.Line = line
+			break
+		}
+	}
+	r.faults = append(r.faults, f)
+}
+
+// around returns the path one level up: "a.b[0]" is in "a.b", that in "a".
+func around(path string) string {
+	if i := strings.LastIndexAny(path, ".["); i >= 0 {
+		return path[:i]
+	}
+	return ""
+}
+
+// syntax adds a fault of the parser, without the excerpt it would show: a state file
+// holds passwords.
+func (r *reader) syntax(err error) {
+	f := Fault{Source: r.source, Text: "not valid YAML"}
+	var y yaml.Error
+	if errors.As(err, &y) {
+		f.Text += ": " + y.GetMessage()
+		if t := y.GetToken(); t != nil && t.Position != nil {
+			f.Line = t.Position.Line
+		}
+	}
+	r.faults = append(r.faults, f)
+}
+
+func (r *reader) value(path string, node ast.Node, v reflect.Value) {
+	if _, known := r.lines[path]; !known {
+		if t := node.GetToken(); t != nil && t.Position != nil {
+			r.lines[path] = t.Position.Line
+		}
+	}
+	switch node.(type) {
+	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode:
+		r.fault(path, "anchors, aliases and tags are not read here")
+		return
+	case *ast.NullNode:
+		r.fault(path, "has no value; leave the key out instead")
+		return
+	}
+	switch {
+	case v.Type() == reflect.TypeFor[time.Duration]():
+		r.duration(path, node, v)
+	case v.Kind() == reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		r.value(path, node, v.Elem())
+	case v.Kind() == reflect.Struct:
+		r.fields(path, node, v)
+	case v.Kind() == reflect.Slice:
+		r.list(path, node, v)
+	case v.Kind() == reflect.Map:
+		r.table(path, node, v)
+	default:
+		r.scalar(path, node, v)
+	}
+}
+
+// pairs returns the key-value pairs of a mapping; a map of one pair has a type of its own.
+func (r *reader) pairs(path string, node ast.Node) []*ast.MappingValueNode {
+	switch n := node.(type) {
+	case *ast.MappingNode:
+		return n.Values
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{n}
+	}
+	r.fault(path, "must be a set of keys and values")
+	return nil
+}
+
+// key returns the text of a key, or false for the rare shapes we do not read.
+func (r *reader) key(path string, pair *ast.MappingValueNode) (string, bool) {
+	token := pair.Key.GetToken()
+	if _, plain := pair.Key.(*ast.StringNode); !plain || token == nil {
+		r.fault(path, "every key must be plain text")
+		return "", false
+	}
+	return token.Value, true
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+func (r *reader) fields(path string, node ast.Node, v reflect.Value) {
+	for _, pair := range r.pairs(path, node) {
+		name, ok := r.key(path, pair)
+		if !ok {
+			continue
+		}
+		inner := join(path, name)
+		r.lines[inner] = pair.Key.GetToken().Position.Line
+		field, ok := fieldOf(v, name)
+		if !ok {
+			r.fault(inner, "there is no such key")
+			continue
+		}
+		r.value(inner, pair.Value, field)
+	}
+}
+
+// fieldOf returns the field with that yaml tag.
+func fieldOf(v reflect.Value, name string) (reflect.Value, bool) {
+	for i := range v.NumField() {
+		if tag := v.Type().Field(i).Tag.Get("yaml"); tag != "" && tag == name {
+			return v.Field(i), true
+		}
+	}
+	return reflect.Value{}, false
+}
+
+func (r *reader) list(path string, node ast.Node, v reflect.Value) {
+	n, ok := node.(*ast.SequenceNode)
+	if !ok {
+		r.fault(path, "must be a list")
+		return
+	}
+	out := reflect.MakeSlice(v.Type(), len(n.Values), len(n.Values))
+	for i, item := range n.Values {
+		r.value(path+"["+strconv.Itoa(i)+"]", item, out.Index(i))
+	}
+	v.Set(out)
+}
+
+// table reads a map of text to text, or of text to anything.
+func (r *reader) table(path string, node ast.Node, v reflect.Value) {
+	out := reflect.MakeMap(v.Type())
+	for _, pair := range r.pairs(path, node) {
+		name, ok := r.key(path, pair)
+		if !ok {
+			continue
+		}
+		inner := join(path, name)
+		r.lines[inner] = pair.Key.GetToken().Position.Line
+		item := reflect.New(v.Type().Elem()).Elem()
+		r.value(inner, pair.Value, item)
+		out.SetMapIndex(reflect.ValueOf(name), item)
+	}
+	v.Set(out)
+}
+
+func (r *reader) duration(path string, node ast.Node, v reflect.Value) {
+	s, ok := node.(*ast.StringNode)
+	if !ok {
+		r.fault(path, `must be a duration such as "90s", "10m" or "720h"`)
+		return
+	}
+	d, err := time.ParseDuration(s.Value)
+	if err != nil {
+		r.fault(path, `must be a duration such as "90s", "10m" or "720h"`)
+		return
+	}
+	v.SetInt(int64(d))
+}
+
+func (r *reader) scalar(path string, node ast.Node, v reflect.Value) {
+	switch v.Kind() {
+	case reflect.String:
+		if s, ok := text(node); ok {
+			v.SetString(s)
+			return
+		}
+		// Numbers are refused: 0123 would silently become another password.
+		r.fault(path, "must be text; put it in quotes")
+	case reflect.Bool:
+		if b, ok := node.(*ast.BoolNode); ok {
+			v.SetBool(b.Value)
+			return
+		}
+		r.fault(path, "must be true or false")
+	case reflect.Int, reflect.Int64, reflect.Uint8, reflect.Uint32:
+		r.number(path, node, v)
+	case reflect.Interface:
+		r.anything(path, node, v)
+	default:
+		r.fault(path, "cannot be read")
+	}
+}
+
+func text(node ast.Node) (string, bool) {
+	switch n := node.(type) {
+	case *ast.StringNode:
+		return n.Value, true
+	case *ast.LiteralNode:
+		return n.Value.Value, true
+	}
+	return "", false
+}
+
+func (r *reader) number(path string, node ast.Node, v reflect.Value) {
+	n, ok := integer(node)
+	if !ok || n < 0 {
+		r.fault(path, "must be a whole number, 0 or greater")
+		return
+	}
+	if v.CanUint() {
+		if v.OverflowUint(uint64(n)) {
+			r.fault(path, "is too large")
+			return
+		}
+		v.SetUint(uint64(n))
+		return
+	}
+	v.SetInt(n)
+}
+
+func integer(node ast.Node) (int64, bool) {
+	n, ok := node.(*ast.IntegerNode)
+	if !ok {
+		return 0, false
+	}
+	switch x := n.Value.(type) {
+	case int64:
+		return x, true
+	case uint64:
+		return int64(x & math.MaxInt64), x <= math.MaxInt64
+	}
+	return 0, false
+}
+
+// anything reads a value whose type the struct leaves open (profile claims).
+func (r *reader) anything(path string, node ast.Node, v reflect.Value) {
+	if s, ok := text(node); ok {
+		v.Set(reflect.ValueOf(s))
+		return
+	}
+	switch n := node.(type) {
+	case *ast.BoolNode:
+		v.Set(reflect.ValueOf(n.Value))
+	case *ast.IntegerNode:
+		i, ok := integer(node)
+		if !ok {
+			r.fault(path, "is too large")
+			return
+		}
+		v.Set(reflect.ValueOf(i))
+	case *ast.SequenceNode:
+		var list []any
+		r.value(path, node, reflect.ValueOf(&list).Elem())
+		v.Set(reflect.ValueOf(list))
+	case *ast.MappingNode, *ast.MappingValueNode:
+		var table map[string]any
+		r.value(path, node, reflect.ValueOf(&table).Elem())
+		v.Set(reflect.ValueOf(table))
+	default:
+		r.fault(path, "must be text, a whole number, true, false, a list or a set of keys")
+	}
+}
