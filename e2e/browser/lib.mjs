@@ -1,0 +1,109 @@
+// What the browser tests share: one Chromium, the stage they play on, and the
+// things a person has at hand (an authenticator app, a keyboard).
+import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import assert from 'node:assert/strict';
+import { chromium } from 'playwright-core';
+
+const require = createRequire(import.meta.url);
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+
+// The stage is written by the Go test that starts the server: addresses, users, clients.
+export const stage = JSON.parse(readFileSync(process.env.SALLYPORT_STAGE, 'utf8'));
+
+let shared;
+export async function browser() {
+  shared ??= await chromium.launch({
+    executablePath: process.env.SALLYPORT_CHROMIUM,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync'],
+  });
+  return shared;
+}
+
+export async function closeBrowser() {
+  await shared?.close();
+  shared = undefined;
+}
+
+// visit runs a test in a fresh profile and fails it on any script error or policy violation.
+export async function visit(options, run) {
+  const context = await (await browser()).newContext({ locale: 'en-GB', ...options });
+  context.setDefaultTimeout(15000);
+  const faults = [];
+  context.on('page', (page) => {
+    page.on('pageerror', (e) => faults.push(`script: ${e.message}`));
+    page.on('console', (m) => { if (/Content Security Policy/i.test(m.text())) faults.push(`policy: ${m.text()}`); });
+  });
+  try {
+    await run(await context.newPage(), context);
+  } finally {
+    await context.close();
+  }
+  assert.deepEqual(faults, []);
+}
+
+// code is what an authenticator app shows: RFC 6238 with SHA-1, 6 digits, 30 seconds.
+// Steps at or before one the server accepted are refused, so each call for a user
+// takes the next step inside the server's window of one step either side.
+const lastStep = new Map();
+export async function code(secret) {
+  for (;;) {
+    const now = Math.floor(Date.now() / 30000);
+    const step = Math.max(now - 1, (lastStep.get(secret) ?? 0) + 1);
+    if (step <= now + 1) {
+      lastStep.set(secret, step);
+      return codeAt(secret, step);
+    }
+    throw new Error('this user has used up the codes of the window: give the test a user of its own');
+  }
+}
+
+export function codeAt(secret, step) {
+  const bits = [...secret.replace(/[\s=-]/g, '').toUpperCase()]
+    .map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('');
+  const key = Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(step));
+  const mac = createHmac('sha1', key).update(counter).digest();
+  const at = mac[19] & 15;
+  return String((mac.readUInt32BE(at) & 0x7fffffff) % 1000000).padStart(6, '0');
+}
+
+// accessible fails on anything axe finds on the page as it stands.
+export async function accessible(page) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
+  assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`), [], page.url());
+}
+
+// narrow fails when the page is wider than the window.
+export async function fits(page) {
+  const [content, window_] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
+  assert.ok(content <= window_, `${page.url()} is ${content} px wide in a window of ${window_} px`);
+}
+
+export async function signIn(page, user) {
+  await page.fill('input[name=username]', user.username);
+  await page.fill('input[name=password]', user.password);
+  await page.click('#login-submit');
+}
+
+// authorizeURL opens a login without any application: the answer arrives at a
+// redirect address nobody listens on, which shot() reads from the request.
+export function authorizeURL(client, extra = {}) {
+  const verifier = 'a-verifier-that-is-long-enough-for-rfc-7636-and-fixed';
+  const q = new URLSearchParams({
+    client_id: client.id, redirect_uri: client.redirect, response_type: 'code', scope: 'openid profile email',
+    state: 'state-of-the-browser-test', nonce: 'nonce-of-the-browser-test', code_challenge_method: 'S256',
+    code_challenge: client.challenge, ...extra,
+  });
+  return { url: `${stage.issuer}/authorize?${q}`, verifier };
+}
+
+// arrival resolves with the address the browser is sent to at the client.
+export function arrival(page, client) {
+  return page.waitForRequest((r) => r.url().startsWith(client.redirect) && r.isNavigationRequest())
+    .then((r) => ({ url: new URL(r.url()), method: r.method(), post: r.postData() }));
+}

@@ -1,0 +1,95 @@
+package e2e
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestHostedPagesInChromium runs browser/*.test.mjs against the stage. What it needs
+// (Chromium, Node.js, the packages of browser/package.json) `make test` installs.
+func TestHostedPagesInChromium(t *testing.T) {
+	chromium := installed(t, "chromium", "chromium-browser", "google-chrome")
+	node := installed(t, "node")
+	if _, err := os.Stat("browser/node_modules/playwright-core"); err != nil {
+		t.Fatal("browser/node_modules is missing: run `make test`, or `npm ci` in e2e/browser")
+	}
+	s := newStage(t, "sqlite")
+	type person struct {
+		Username string `json:"username"`
+		Email    string `json:"email"`
+		Password string `json:"password"`
+		TOTP     string `json:"totp,omitempty"`
+	}
+	take := func(n int, totp bool) []person {
+		people := make([]person, n)
+		for i := range people {
+			u := s.user(t, totp)
+			people[i] = person{u.name, u.email, u.password, u.totp}
+		}
+		return people
+	}
+	sum := sha256.Sum256([]byte("a-verifier-that-is-long-enough-for-rfc-7636-and-fixed"))
+	client := func(id, redirect string) map[string]string {
+		return map[string]string{"id": id, "redirect": redirect, "challenge": base64.RawURLEncoding.EncodeToString(sum[:])}
+	}
+	text, err := json.Marshal(map[string]any{
+		"issuer": s.issuer,
+		"users":  map[string]any{"totp": take(9, true), "plain": take(14, false)},
+		"clients": map[string]any{"spa": client("spa", spaRedirect), "bank": client("bank", bankRedirect),
+			"asks": client("asks", webRedirect+"/asks")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "stage.json")
+	writeFile(t, file, string(text))
+	runNode(t, node, "pages.test.mjs", "SALLYPORT_STAGE="+file, "SALLYPORT_CHROMIUM="+chromium)
+}
+
+// runNode runs one file of browser tests and reports each of its tests as a subtest.
+func runNode(t *testing.T, node, file string, env ...string) {
+	t.Helper()
+	c := exec.Command(node, "--test", "--test-reporter=tap", file)
+	c.Dir, c.Env, c.Stderr = "browser", append(os.Environ(), env...), os.Stderr
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	passed := 0
+	for in := bufio.NewScanner(out); in.Scan(); {
+		line := in.Text()
+		all.WriteString(line + "\n")
+		if strings.HasPrefix(line, "ok ") {
+			passed++
+			t.Log(line)
+		}
+	}
+	if err := c.Wait(); err != nil {
+		t.Fatalf("%v\n%s", err, all.String())
+	}
+	if passed == 0 {
+		t.Fatalf("no test ran:\n%s", all.String())
+	}
+}
+
+func installed(t *testing.T, names ...string) string {
+	t.Helper()
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	t.Fatalf("none of %v is installed: `make test` installs it", names)
+	return ""
+}

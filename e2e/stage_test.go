@@ -1,0 +1,243 @@
+// Package e2e plays whole logins against the built server, over HTTP, with client
+// libraries that know nothing of ours and with a real browser. Everything runs on
+// SQLite and on PostgreSQL.
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"sallyport/storage/storagetest"
+)
+
+// user is somebody the stage knows. Each test takes users of its own, so that no
+// test uses up the codes of another.
+type user struct {
+	name, email, password, totp string
+}
+
+// stage is a running server with its clients and users.
+type stage struct {
+	issuer string
+	secret string // of the confidential clients
+	mu     sync.Mutex
+	free   map[bool][]user // by: has TOTP
+	log    *lines
+}
+
+// program is the built server.
+var program string
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "sallyport-e2e-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "sallyport")
+	build := exec.Command("go", "build", "-race", "-tags", "nomsgpack", "-o", program, "sallyport/cmd/sallyport")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+const (
+	usersWithTOTP    = 30
+	usersWithoutTOTP = 30
+)
+
+// newStage starts a server on a database of the given engine. It is stopped, and must
+// stop gracefully and without a data race, when the test ends.
+func newStage(t *testing.T, engine string) *stage {
+	t.Helper()
+	dir := t.TempDir()
+	s := &stage{secret: random(32), free: map[bool][]user{}, log: &lines{}}
+	dsn := "sqlite:" + filepath.Join(dir, "sallyport.db")
+	if engine == "postgres" {
+		dsn = storagetest.Postgres(t)
+	}
+	port := freePort(t)
+	s.issuer = fmt.Sprintf("http://localhost:%d", port)
+	config := filepath.Join(dir, "sallyport.yaml")
+	writeFile(t, config, fmt.Sprintf("issuer: %s\nenvironment: test\nlisten: 127.0.0.1:%d\nadmin_listen: 127.0.0.1:%d\nkey_file: %s\ndatabase:\n  dsn: %q\n",
+		s.issuer, port, freePort(t), filepath.Join(dir, "keys"), dsn))
+	state := filepath.Join(dir, "state.yaml")
+	writeFile(t, state, s.state())
+	s.command(t, "keyfile", filepath.Join(dir, "keys"))
+	s.command(t, "migrate", "--config", config)
+	s.command(t, "apply", "--config", config, state)
+	serve := exec.Command(program, "serve", "--config", config)
+	serve.Stdout, serve.Stderr = s.log, s.log
+	if err := serve.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = serve.Process.Signal(syscall.SIGTERM)
+		if err := serve.Wait(); err != nil {
+			t.Errorf("the server ended with %v:\n%s", err, s.log)
+		}
+	})
+	s.await(t)
+	return s
+}
+
+func (s *stage) command(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(program, args...).CombinedOutput(); err != nil {
+		t.Fatalf("sallyport %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+// await returns when discovery answers.
+func (s *stage) await(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		r, err := http.Get(s.issuer + "/.well-known/openid-configuration")
+		if err == nil {
+			r.Body.Close()
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("the server does not answer: %v\n%s", err, s.log)
+		case <-tick.C:
+		}
+	}
+}
+
+// client IDs of the stage; redirect addresses are never listened on.
+const (
+	spaRedirect  = "http://127.0.0.1:9/spa"
+	bankRedirect = "http://127.0.0.1:9/bank"
+	webRedirect  = "http://127.0.0.1:9/web"
+)
+
+func (s *stage) state() string {
+	var b strings.Builder
+	all := "[openid, profile, email, phone, address, offline_access]"
+	fmt.Fprintf(&b, "clients:\n")
+	client := func(id, redirect, more string) {
+		fmt.Fprintf(&b, "  - client_id: %s\n    client_name: The %s application\n    redirect_uris: [%q]\n    post_logout_redirect_uris: [%q]\n    grant_types: [authorization_code, refresh_token]\n    scopes: %s\n%s",
+			id, id, redirect, redirect+"/bye", all, more)
+	}
+	confidential := fmt.Sprintf("    client_secret: %q\n", s.secret)
+	client("spa", spaRedirect, "    public: true\n")
+	client("bank", bankRedirect, "    public: true\n    mfa: ALWAYS\n")
+	client("web", webRedirect, confidential)
+	client("post", webRedirect+"/post", confidential+"    token_endpoint_auth_method: client_secret_post\n    pkce_optional: true\n")
+	client("asks", webRedirect+"/asks", confidential+"    consent: ask\n    client_uri: https://asks.example.com/\n")
+	client("fast", webRedirect+"/fast", confidential+"    id_token_signed_response_alg: ES256\n    access_token_format: opaque\n")
+	client("native", "http://127.0.0.1/native", "    public: true\n    native: true\n")
+	fmt.Fprintf(&b, "  - client_id: m2m\n    client_secret: %q\n    grant_types: [client_credentials]\n    scopes: [reports]\n", s.secret)
+	fmt.Fprintf(&b, "users:\n")
+	for i := range usersWithTOTP + usersWithoutTOTP {
+		u := user{name: fmt.Sprintf("user%02d", i), email: fmt.Sprintf("user%02d@example.com", i), password: "correct horse " + random(6)}
+		fmt.Fprintf(&b, "  - username: %s\n    email: %s\n    email_verified: true\n    password: %q\n    profile: {name: \"User %d\", given_name: User, family_name: \"%d\"}\n",
+			u.name, u.email, u.password, i, i)
+		if i < usersWithTOTP {
+			u.totp = base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString([]byte(random(10)))
+			fmt.Fprintf(&b, "    totp_secret: %s\n    recovery_codes: [%s]\n", u.totp, strings.Join(recoveryCodes(u), ", "))
+		}
+		s.free[u.totp != ""] = append(s.free[u.totp != ""], u)
+	}
+	return b.String()
+}
+
+// recoveryCodes are the codes the user has on paper.
+func recoveryCodes(u user) []string {
+	codes := make([]string, 3)
+	for i := range codes {
+		codes[i] = fmt.Sprintf("%024s", strings.Repeat(string(rune('a'+i)), 12)+strings.ToLower(u.totp)[:12])
+	}
+	return codes
+}
+
+// user takes a user that no other test has.
+func (s *stage) user(t *testing.T, withTOTP bool) user {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.free[withTOTP]
+	if len(list) == 0 {
+		t.Fatal("the stage has no more users")
+	}
+	s.free[withTOTP] = list[1:]
+	return list[0]
+}
+
+func random(n int) string {
+	b := make([]byte, n)
+	if _, err := rand.Read(b); err != nil {
+		panic(err)
+	}
+	return fmt.Sprintf("%x", b)
+}
+
+func writeFile(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// lines gathers what the server prints.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func decode(t *testing.T, r *http.Response) map[string]any {
+	t.Helper()
+	defer r.Body.Close()
+	var m map[string]any
+	if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
+		t.Fatalf("%s: %v", r.Request.URL.Path, err)
+	}
+	return m
+}
