@@ -82,7 +82,7 @@ func newClient(c *config.Client) (storage.Client, error) {
 		Audience: c.Audience, PKCEOptional: c.PKCEOptional, Profile: c.Profile,
 		MFA: c.MFA, MFAInterval: seconds(c.MFAInterval), AllowedMethods: c.AllowedMethods,
 		Passwordless: c.Passwordless, HeadlessLogin: c.HeadlessLogin, Consent: c.Consent,
-		LoginURL: c.LoginURL, LogoURI: c.LogoURI, PolicyURI: c.PolicyURI, TosURI: c.TosURI, ClientURI: c.ClientURI,
+		LoginURL: c.LoginURL, MFAURL: c.MFAURL, LogoURI: c.LogoURI, PolicyURI: c.PolicyURI, TosURI: c.TosURI, ClientURI: c.ClientURI,
 		IDTokenAlg: c.IDTokenAlg, AccessTokenFormat: c.AccessTokenFormat, AccessTokenTTL: seconds(c.AccessTokenTTL),
 		RefreshTokenIdleTTL: seconds(c.RefreshIdleTTL), RefreshTokenTTL: seconds(c.RefreshTTL),
 		LogoutEndsOffline: c.LogoutEndsOffline, LegacyResponseTypes: c.LegacyTypes,

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+
+	"sallyport/e2e/samples"
 )
 
 //go:embed demo
@@ -41,6 +43,12 @@ func newDemo(h *house, at place, s devSecrets) (http.Handler, error) {
 	for _, name := range []string{"app.js", "oidc.js", "phone.js", "style.css", "icon.svg"} {
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, name) })
 	}
+	own, err := fs.Sub(samples.SPA, "spa")
+	if err != nil {
+		return nil, fmt.Errorf("sample files: %w", err)
+	}
+	mux.Handle("GET /own-login/", http.StripPrefix("/own-login", http.FileServerFS(own)))
+	mux.HandleFunc("GET /own-login/settings.json", d.ownLogin)
 	return d.guard(mux), nil
 }
 
@@ -52,7 +60,7 @@ func (d *demo) guard(next http.Handler) http.Handler {
 	if err != nil {
 		panic("demo: its own address is none: " + err.Error()) // built from an address and a port
 	}
-	policy := "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' " + d.at.issuer() +
+	policy := "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' " + d.at.issuer() +
 		"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Host != own.Host {
@@ -83,6 +91,11 @@ func (d *demo) config(w http.ResponseWriter, _ *http.Request) {
 			{"bob", d.secrets.Bob.Password, "has a password only"},
 		},
 	})
+}
+
+// ownLogin tells the sample with its own login screen where to sign in.
+func (d *demo) ownLogin(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, map[string]any{"issuer": d.at.issuer(), "clients": map[string]string{"one": "front", "two": "vault"}})
 }
 
 func writeJSON(w http.ResponseWriter, v any) {

@@ -16,6 +16,7 @@ func (p *program) greet(ctx context.Context, h *house, at place, folder *folder,
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("\n  Sallyport development server\n")
 	line("  Demo application   %s", at.demo())
+	line("  Own login screen   %s/own-login/", at.demo())
 	line("  Virtual phone      %s/phone", at.demo())
 	line("  Provider           %s", at.issuer())
 	line("  Discovery          %s/.well-known/openid-configuration", at.issuer())
@@ -35,6 +36,7 @@ func (p *program) greet(ctx context.Context, h *house, at place, folder *folder,
 	line("  bank     public, always a second factor            -")
 	line("  native   public, loopback redirect on any port     -")
 	line("  front    public, own login page, passwordless      -")
+	line("  vault    the same, always a second factor          -")
 	line("  web      confidential, asks for consent            %s", s.Web)
 	line("  m2m      client credentials                        %s\n", s.M2M)
 	if code := p.phoneCode(ctx, h); code != "" {

@@ -27,8 +27,10 @@ func seeds(at place, s devSecrets) config.State {
 				PostLogoutRedirectURIs: []string{"http://localhost:3000/", "http://127.0.0.1:3000/"}},
 			{ID: "native", Name: "Native application", Public: true, Native: true, GrantTypes: login, Scopes: scopes,
 				RedirectURIs: []string{"http://127.0.0.1/callback", "http://[::1]/callback", "com.example.native:/callback"}},
-			{ID: "front", Name: "Front end with its own login page", Public: true, HeadlessLogin: true, Passwordless: true,
-				GrantTypes: login, Scopes: scopes, RedirectURIs: []string{demo + "/callback"}, AllowedOrigins: []string{demo}},
+			{ID: "front", Name: "Meridian Mail", Public: true, HeadlessLogin: true, Passwordless: true, LoginURL: demo + "/own-login/",
+				GrantTypes: login, Scopes: scopes, RedirectURIs: []string{demo + "/own-login/", demo + "/callback"}, AllowedOrigins: []string{demo}},
+			{ID: "vault", Name: "Meridian Vault", Public: true, HeadlessLogin: true, MFA: "ALWAYS", LoginURL: demo + "/own-login/",
+				GrantTypes: login, Scopes: scopes, RedirectURIs: []string{demo + "/own-login/"}, AllowedOrigins: []string{demo}},
 			{ID: "m2m", Name: "Machine", Secret: s.M2M, GrantTypes: []string{"client_credentials"}, Scopes: []string{"orders:read", "orders:write"}},
 		},
 		Users: []config.User{

@@ -17,7 +17,9 @@ import (
 	"sallyport/storage/relational"
 	"sallyport/storage/seal"
 	"sallyport/web"
+	"sallyport/web/account"
 	"sallyport/web/api"
+	"sallyport/web/cidaas"
 	"sallyport/web/login"
 	"sallyport/web/oidc"
 	"sallyport/web/page"
@@ -136,17 +138,19 @@ func (h *house) rooms(p parts) error {
 		Issuer: c.Issuer, Environment: c.Environment, SigningAlg: c.SigningAlgs[0], ACRAliases: aliases(c.ACRAliases),
 		RequestTTL: l.Request, CodeTTL: l.Code, AccessTokenTTL: l.AccessToken, IDTokenTTL: l.IDToken,
 		RefreshIdleTTL: l.RefreshIdle, RefreshTTL: l.RefreshMax, Logger: p.log,
+		BuiltIn: []storage.Client{account.Client(c.Issuer, c.Product)},
 	})
 	if err != nil {
 		return fmt.Errorf("build provider: %w", err)
 	}
 	look, err := page.New(h.keyring, page.Options{Issuer: c.Issuer, Product: c.Product, TemplateDir: c.TemplateDir, Logger: p.log},
-		login.Files())
+		login.Files(), account.Files())
 	if err != nil {
 		return fmt.Errorf("build pages: %w", err)
 	}
 	pages := login.New(h.provider, verifier, h.sessions, look)
-	surfaces := append([]web.Surface{look, pages, oidc.New(h.provider, oidc.Options{Issuer: c.Issuer}),
+	dialect := cidaas.New(h.provider, verifier, h.sessions, p.random, cidaas.Options{Issuer: c.Issuer, Product: c.Product, Answer: pages.Answer, Logger: p.log})
+	surfaces := append([]web.Surface{look, pages.Leading(dialect.Page), account.New(h.provider, verifier, h.sessions, look, c.Issuer), dialect, oidc.New(h.provider, oidc.Options{Issuer: c.Issuer}),
 		api.New(h.provider, verifier, h.sessions, api.Options{Logger: p.log})}, p.surfaces...)
 	h.handler, err = web.New(web.Options{
 		Issuer: c.Issuer, TrustedProxies: c.TrustedProxies, Logger: p.log, Counters: h.counters, ErrorPage: pages.Refusal,

@@ -243,11 +243,7 @@ func person() int { return int(persons.Add(1)) }
 func play(c *client, id string, user int, second bool) (tokens, error) {
 	c.forget()
 	user %= users
-	verifier := "a-verifier-that-is-long-enough-for-rfc-7636-and-fixed"
-	sum := sha256.Sum256([]byte(verifier))
-	r, err := c.get("/authorize?" + url.Values{"client_id": {id}, "redirect_uri": {benchRedirect}, "response_type": {"code"},
-		"scope": {"openid profile email offline_access"}, "state": {"0123456789abcdef"}, "nonce": {"fedcba9876543210"}, "code_challenge_method": {"S256"},
-		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}}.Encode())
+	r, err := c.get(authorize(id))
 	if r, err = follow(c, r, err); err != nil {
 		return tokens{}, err
 	}
@@ -259,17 +255,34 @@ func play(c *client, id string, user int, second bool) (tokens, error) {
 			return tokens{}, err
 		}
 	}
-	back, err := url.Parse(r.location)
-	if err != nil || !strings.HasPrefix(r.location, benchRedirect) {
+	if !strings.HasPrefix(r.location, benchRedirect) {
 		return tokens{}, fmt.Errorf("login ended with %d at %q: %s", r.code, r.location, r.body)
 	}
-	r, err = c.post("/token", url.Values{"grant_type": {"authorization_code"}, "code": {back.Query().Get("code")},
-		"redirect_uri": {benchRedirect}, "code_verifier": {verifier}}, basic(id))
+	r, err = c.post("/token", exchange(r), basic(id))
 	if err := want(200)(r, err); err != nil {
 		return tokens{}, err
 	}
 	var t tokens
 	return t, json.Unmarshal(r.body, &t)
+}
+
+const verifier = "a-verifier-that-is-long-enough-for-rfc-7636-and-fixed"
+
+// authorize is the address that opens a login.
+func authorize(id string) string {
+	sum := sha256.Sum256([]byte(verifier))
+	return "/authorize?" + url.Values{"client_id": {id}, "redirect_uri": {benchRedirect}, "response_type": {"code"},
+		"scope": {"openid profile email offline_access"}, "state": {"0123456789abcdef"}, "nonce": {"fedcba9876543210"}, "code_challenge_method": {"S256"},
+		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}}.Encode()
+}
+
+// exchange is the token request for the code that came with an answer.
+func exchange(r response) url.Values {
+	back, err := url.Parse(r.location)
+	if err != nil {
+		return nil
+	}
+	return url.Values{"grant_type": {"authorization_code"}, "code": {back.Query().Get("code")}, "redirect_uri": {benchRedirect}, "code_verifier": {verifier}}
 }
 
 // follow goes on to the next page of ours, or stops at the client's address.
@@ -285,21 +298,37 @@ func follow(c *client, r response, err error) (response, error) {
 
 // submit posts the page's form with its hidden fields and the given ones.
 func submit(c *client, page response, fields url.Values) (response, error) {
-	text := string(page.body)
-	from := strings.Index(text, "<form")
-	if from < 0 {
-		return page, fmt.Errorf("no form: %s", text)
+	action, all := fill(string(page.body), fields)
+	if action == "" {
+		return page, fmt.Errorf("no form: %s", page.body)
 	}
-	text = text[from:]
-	action := value(text[:strings.IndexByte(text, '>')+1], "action")
-	for _, input := range strings.Split(text[:strings.Index(text, "</form>")], "<input")[1:] {
-		input = input[:strings.IndexByte(input, '>')+1]
-		if value(input, "type") == "hidden" {
-			fields.Set(value(input, "name"), value(input, "value"))
-		}
-	}
-	r, err := c.post(action, fields, "Origin: http://"+c.addr)
+	r, err := c.post(action, all, "Origin: http://"+c.addr)
 	return follow(c, r, err)
+}
+
+// fill returns where the form with the given fields goes, and all that it sends.
+func fill(text string, fields url.Values) (string, url.Values) {
+	for _, form := range strings.Split(text, "<form")[1:] {
+		form, _, _ = strings.Cut(form, "</form>")
+		hidden, fits := url.Values{}, true
+		for name := range fields {
+			fits = fits && strings.Contains(form, ` name="`+name+`"`)
+		}
+		if !fits {
+			continue
+		}
+		for _, input := range strings.Split(form, "<input")[1:] {
+			input = input[:strings.IndexByte(input, '>')+1]
+			if value(input, "type") == "hidden" {
+				hidden.Set(value(input, "name"), value(input, "value"))
+			}
+		}
+		for name := range fields {
+			hidden.Set(name, fields.Get(name))
+		}
+		return value(form[:strings.IndexByte(form, '>')+1], "action"), hidden
+	}
+	return "", nil
 }
 
 // value reads an attribute of one tag.

@@ -1,0 +1,70 @@
+// The development server as its first user meets it: the demo application, the
+// virtual phone and the pages of the provider, on three addresses, in one browser.
+import { after, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { accessible, closeBrowser, fits, signIn, stage, visit } from './lib.mjs';
+
+after(closeBrowser);
+
+const { demo, alice, bob } = stage;
+const press = (page, name) => page.getByRole('button', { name, exact: true }).click();
+
+// phone reads the code a person sees on the virtual phone.
+async function phone(context, who, not) {
+  const page = await context.newPage();
+  await page.goto(`${demo}/phone`);
+  await accessible(page);
+  const row = page.locator('#codes li', { hasText: who }).last();
+  const shown = async () => (await row.locator('output').textContent()).replace(/\s/g, '');
+  while (await shown() === not) await page.waitForResponse(`${demo}/phone.json`);
+  const code = await shown();
+  await page.close();
+  return code;
+}
+
+test('Notes with a password, unlocked by a second factor, then the bank without typing', () => visit({}, async (page, context) => {
+  await page.goto(demo);
+  await accessible(page);
+  await press(page.locator('.card.app', { hasText: 'Notes' }), 'Sign in');
+  await signIn(page, alice);
+  await page.getByText('signature verified').waitFor();
+  assert.equal(new URL(page.url()).search, '', 'the code does not stay in the address');
+  await accessible(page);
+  await press(page, 'Unlock');
+  await page.fill('input[name=passcode]', await phone(context, 'alice'));
+  await page.click('#mfa-submit');
+  await page.getByText('third flowerpot').waitFor();
+  await press(page, 'Open Meridian Bank');
+  await page.getByRole('heading', { name: 'Account' }).waitFor();
+  const before = await page.locator('details', { hasText: 'Access token' }).count();
+  await press(page, 'Refresh');
+  await page.getByText(/access token good for/).waitFor();
+  assert.equal(await page.locator('details', { hasText: 'Access token' }).count(), before);
+  await press(page, 'Ask silently');
+  await page.getByRole('heading', { name: 'Account' }).waitFor();
+  await press(page, 'Sign out');
+  await page.getByText('Sign in, and watch what happens.').waitFor();
+  await press(page.locator('.card.app', { hasText: 'Notes' }), 'Sign in');
+  await page.waitForSelector('#login-form');
+}));
+
+test('the bank lets bob enrol with the phone, in a narrow window in the dark', () => visit({ viewport: { width: 320, height: 640 }, colorScheme: 'dark' }, async (page, context) => {
+  await page.goto(demo);
+  await fits(page);
+  await accessible(page);
+  await press(page.locator('.card.app', { hasText: 'Bank' }), 'Sign in');
+  await signIn(page, bob);
+  await page.click('#enroll-begin');
+  await page.fill('input[name=passcode]', await phone(context, 'bob'));
+  await page.click('#enroll-submit');
+  await page.click('#recovery-done');
+  await page.getByRole('heading', { name: 'Account' }).waitFor();
+  await fits(page);
+  await accessible(page);
+}));
+
+test('the phone works without scripts', () => visit({ javaScriptEnabled: false }, async (page) => {
+  await page.goto(`${demo}/phone`);
+  assert.match(await page.locator('#codes li', { hasText: 'alice' }).first().locator('output').textContent(), /\d{3} \d{3}/);
+  await fits(page);
+}));
