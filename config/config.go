@@ -23,10 +23,10 @@ type Config struct {
 	TOTPWindow     int               `yaml:"totp_window" env:"TOTP_WINDOW" min:"0" max:"1"`
 	Argon2         Argon2            `yaml:"argon2" envPrefix:"ARGON2_"`
 	Throttle       Throttle          `yaml:"throttle" envPrefix:"THROTTLE_"`
+	Keys           Keys              `yaml:"keys" envPrefix:"KEYS_"`
 	SigningAlgs    []string          `yaml:"signing_algs" env:"SIGNING_ALGS"`
 	ACRAliases     map[string]string `yaml:"acr_aliases" env:"ACR_ALIASES" envKeyValSeparator:"="`
-	// LegacyResponseTypes would switch implicit and hybrid on; they are not built, so
-	// that only false is accepted.
+	// LegacyResponseTypes switches implicit and hybrid on for clients that list them.
 	LegacyResponseTypes bool `yaml:"legacy_response_types" env:"LEGACY_RESPONSE_TYPES"`
 	// DrainTime is how long a stopping server still serves while it says "not ready".
 	DrainTime time.Duration `yaml:"drain_time" env:"DRAIN_TIME" min:"0s" max:"60s"`
@@ -78,6 +78,12 @@ type Throttle struct {
 	AddressWindow   time.Duration `yaml:"address_window" env:"ADDRESS_WINDOW" min:"1m" max:"24h"`
 }
 
+// Keys says when keys give way to new ones without being told.
+type Keys struct {
+	// RotateAfter is how long a signing key signs; 0: until somebody rotates it.
+	RotateAfter time.Duration `yaml:"rotate_after" env:"ROTATE_AFTER" min:"0s" max:"8760h"`
+}
+
 // Default returns the settings of a server that was told nothing.
 func Default() Config {
 	return Config{
@@ -99,6 +105,7 @@ func Default() Config {
 		TOTPWindow:  1,
 		Argon2:      Argon2{Memory: 19456, Time: 2, Threads: 1, Queue: 64, Wait: 2 * time.Second},
 		Throttle:    Throttle{AddressFailures: 100, AddressUsers: 10, AddressWindow: 10 * time.Minute},
+		Keys:        Keys{RotateAfter: 90 * 24 * time.Hour},
 		SigningAlgs: []string{"RS256", "ES256"},
 		DrainTime:   5 * time.Second,
 	}

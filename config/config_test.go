@@ -81,7 +81,6 @@ argon2: {memory: 19455, time: 1}
 			"s.yaml:4: database.dsn: holds a password"}},
 		{"a password in a parameter", strings.Replace(good, "dsn_file: /etc/sallyport/dsn", "dsn: postgres://db/s?user=u&password=geheim", 1), nil, []string{
 			"database.dsn: holds a password"}},
-		{"a flow that is not built", good + "legacy_response_types: true\n", nil, []string{"s.yaml:5: legacy_response_types: is not built"}},
 		{"two databases", good + "", []string{"SALLYPORT_DATABASE_DSN=sqlite:a.db"}, []string{"database: dsn and dsn_file exclude"}},
 		{"a database nobody speaks", strings.Replace(good, "dsn_file: /etc/sallyport/dsn", "dsn: mysql://db/s", 1), nil, []string{"database.dsn: must begin"}},
 		{"an unknown variable of ours", good, []string{"SALLYPORT_ISUER=x"}, []string{"SALLYPORT_ISUER: there is no such setting"}},

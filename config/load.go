@@ -16,9 +16,14 @@ import (
 // Prefix begins the name of every environment variable of ours.
 const Prefix = "SALLYPORT_"
 
+// Check looks for faults outside the settings themselves, in the files they name. It
+// tells each with the path of its key.
+type Check func(c Config, fault func(path, text string))
+
 // Load reads the settings: defaults, then the file (path "" reads none), then the
-// environment, given as os.Environ gives it. The error lists every fault.
-func Load(path string, environ []string) (Config, error) {
+// environment, given as os.Environ gives it. The error lists every fault, those that
+// the checks find included.
+func Load(path string, environ []string, checks ...Check) (Config, error) {
 	var text []byte
 	if path != "" {
 		var err error
@@ -26,16 +31,19 @@ func Load(path string, environ []string) (Config, error) {
 			return Config{}, fmt.Errorf("read settings: %w", err)
 		}
 	}
-	return Parse(path, text, environ)
+	return Parse(path, text, environ, checks...)
 }
 
 // Parse is Load for a text that is in memory; source names it in faults.
-func Parse(source string, text []byte, environ []string) (Config, error) {
+func Parse(source string, text []byte, environ []string, checks ...Check) (Config, error) {
 	c := Default()
 	r := decode(source, text, &c)
 	r.environment(&c, environ)
 	if len(r.faults) == 0 {
 		c.check(r)
+		for _, check := range checks {
+			check(c, r.tell)
+		}
 	}
 	return c, r.faults.err()
 }

@@ -40,9 +40,11 @@ type Client struct {
 	AllowedMethods []string      `yaml:"allowed_methods"`
 	Passwordless   bool          `yaml:"passwordless"`
 	HeadlessLogin  bool          `yaml:"headless_login"`
+	ManagesFactors bool          `yaml:"manages_factors"`
 	Consent        string        `yaml:"consent"`
 
 	LoginURL  string `yaml:"login_url"`
+	MFAURL    string `yaml:"mfa_url"`
 	LogoURI   string `yaml:"logo_uri"`
 	PolicyURI string `yaml:"policy_uri"`
 	TosURI    string `yaml:"tos_uri"`
@@ -58,7 +60,7 @@ type Client struct {
 	LegacyTypes       []string       `yaml:"legacy_response_types"`
 }
 
-// User is a user as it should be made. An existing user is left as it is.
+// User is a user as it should be. Of an existing one, what is left out here stays.
 type User struct {
 	ID            string         `yaml:"id"` // 8-4-4-4-12; left out: made
 	Username      string         `yaml:"username"`
@@ -69,27 +71,38 @@ type User struct {
 	Password      string         `yaml:"password"`
 	PasswordHash  string         `yaml:"password_hash"` // argon2id or bcrypt, in its own text form
 	TOTPSecret    string         `yaml:"totp_secret"`   // base32
+	TOTPAlgorithm string         `yaml:"totp_algorithm"`
+	TOTPDigits    int            `yaml:"totp_digits"`
+	TOTPPeriod    time.Duration  `yaml:"totp_period"`
 	RecoveryCodes []string       `yaml:"recovery_codes"`
 	Profile       map[string]any `yaml:"profile"`
-	MFAEnabled    bool           `yaml:"mfa_enabled"`
-	Status        string         `yaml:"status"` // active (also when left out), pending or disabled
+	MFAEnabled    *bool          `yaml:"mfa_enabled"`
+	Status        string         `yaml:"status"` // active, pending or disabled; left out: a new user is active
 }
 
-// LoadState reads a desired-state file. The error lists every fault with its line.
-func LoadState(path string) (State, error) {
+// StateCheck looks for faults that only a room above can know. It tells each with the
+// path of its key; one where the path has a fault already is not told again.
+type StateCheck func(s State, fault func(path, text string))
+
+// LoadState reads a desired-state file. The error lists every fault with its line,
+// those that the checks find included.
+func LoadState(path string, checks ...StateCheck) (State, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return State{}, fmt.Errorf("read desired state: %w", err)
 	}
-	return ParseState(path, text)
+	return ParseState(path, text, checks...)
 }
 
 // ParseState is LoadState for a text that is in memory; source names it in faults.
-func ParseState(source string, text []byte) (State, error) {
+func ParseState(source string, text []byte, checks ...StateCheck) (State, error) {
 	var s State
 	r := decode(source, text, &s)
 	s.defaults()
 	s.check(r)
+	for _, check := range checks {
+		check(s, r.tell)
+	}
 	return s, r.faults.err()
 }
 
@@ -101,14 +114,10 @@ func (s *State) Validate() error {
 	return r.faults.err()
 }
 
+// Users have no defaults: what a file leaves out is not touched.
 func (s *State) defaults() {
 	for i := range s.Clients {
 		s.Clients[i].defaults()
-	}
-	for i := range s.Users {
-		if s.Users[i].Status == "" {
-			s.Users[i].Status = "active"
-		}
 	}
 }
 

@@ -51,7 +51,7 @@ func TestParseStateFillsInDefaults(t *testing.T) {
 		{"response types", strings.Join(office.ResponseTypes, " "), "code"},
 		{"no second factor", office.MFA, "OFF"},
 		{"no consent page", office.Consent, "skip"},
-		{"users are active", alice.Status, "active"},
+		{"a status that is left out is left to apply", alice.Status, ""},
 		{"nested claims", alice.Profile["address"].(map[string]any)["country"], "DE"},
 	} {
 		if tc.got != tc.want {
@@ -76,7 +76,7 @@ func TestParseStateNamesEveryFaultWithItsLine(t *testing.T) {
     grant_types: [password]
     client_secret: geheim
     login_url: https://shop.example.com/login
-    legacy_response_types: [token]
+    legacy_response_types: [none]
 users:
   - password: geheim
     password_hash: geheim
@@ -103,7 +103,7 @@ users:
 		"state.yaml:13: clients[1].grant_types[0]: must be one of",
 		"state.yaml:14: clients[1].client_secret: must have 32",
 		"state.yaml:15: clients[1].login_url: is of no use",
-		"state.yaml:16: clients[1].legacy_response_types: is not built",
+		"state.yaml:16: clients[1].legacy_response_types[0]: ",
 		"state.yaml:18: users[0]: needs a username",
 		"state.yaml:18: users[0]: password and password_hash exclude",
 		"state.yaml:18: users[0].password: must be 8",

@@ -46,6 +46,9 @@ var (
 	scopeToken = regexp.MustCompile(`^[!#-\[\]-~]{1,255}$`)
 )
 
+// legacyTypes are the response types that end in a token.
+var legacyTypes = []string{"token", "id_token", "id_token token", "code id_token", "code token", "code id_token token"}
+
 func (c *Client) checkAuthentication(r *reader, path string) {
 	at := path + ".token_endpoint_auth_method"
 	oneOf(r, at, c.AuthMethod, []string{"none", "client_secret_basic", "client_secret_post"})
@@ -81,8 +84,11 @@ func (c *Client) checkGrants(r *reader, path string) {
 	for i, t := range c.ResponseTypes {
 		oneOf(r, fmt.Sprintf("%s.response_types[%d]", path, i), t, []string{"code"})
 	}
-	if len(c.LegacyTypes) > 0 {
-		r.fault(path+".legacy_response_types", notBuilt)
+	for i, t := range c.LegacyTypes {
+		oneOf(r, fmt.Sprintf("%s.legacy_response_types[%d]", path, i), t, legacyTypes)
+	}
+	if c.MFAURL != "" && c.LoginURL == "" {
+		r.fault(path+".mfa_url", "is of no use without login_url")
 	}
 	if c.LoginURL != "" && !c.HeadlessLogin {
 		r.fault(path+".login_url", "is of no use without headless_login")
@@ -123,7 +129,7 @@ func (c *Client) checkURIs(r *reader, path string) {
 			r.fault(fmt.Sprintf("%s.allowed_origins[%d]", path, i), "must be an origin such as https://app.example.com, without path")
 		}
 	}
-	for key, uri := range map[string]string{"login_url": c.LoginURL, "logo_uri": c.LogoURI, "policy_uri": c.PolicyURI, "tos_uri": c.TosURI, "client_uri": c.ClientURI} {
+	for key, uri := range map[string]string{"login_url": c.LoginURL, "mfa_url": c.MFAURL, "logo_uri": c.LogoURI, "policy_uri": c.PolicyURI, "tos_uri": c.TosURI, "client_uri": c.ClientURI} {
 		if uri == "" {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 var (
@@ -35,15 +36,9 @@ func (u *User) check(r *reader, path string, names map[string]bool) {
 	if u.PasswordHash != "" && !phc.MatchString(u.PasswordHash) {
 		r.fault(path+".password_hash", "must be an argon2id or bcrypt hash in its text form")
 	}
-	if u.TOTPSecret != "" {
-		secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.TrimRight(strings.ToUpper(u.TOTPSecret), "="))
-		// RFC 4226 section 4, R6: 128 bits at least.
-		if err != nil || len(secret) < 16 {
-			r.fault(path+".totp_secret", "must be base32 of 16 bytes or more")
-		}
-	}
+	u.checkTOTP(r, path)
 	u.checkCodes(r, path)
-	oneOf(r, path+".status", u.Status, []string{"active", "pending", "disabled"})
+	oneOf(r, path+".status", u.Status, []string{"", "active", "pending", "disabled"})
 	for _, claim := range sortedKeys(u.Profile) {
 		if !slices.Contains(claims, claim) {
 			r.fault(path+".profile."+claim, "is not a profile claim; those are %s", strings.Join(claims, ", "))
@@ -83,6 +78,28 @@ func (u *User) checkNames(r *reader, path string, names map[string]bool) {
 	}
 	if u.PhoneVerified && u.Phone == "" {
 		r.fault(path+".phone_number_verified", "there is no phone_number")
+	}
+}
+
+// checkTOTP: the parameters are those authenticator apps know (Key Uri Format).
+func (u *User) checkTOTP(r *reader, path string) {
+	oneOf(r, path+".totp_algorithm", u.TOTPAlgorithm, []string{"", "SHA1", "SHA256", "SHA512"})
+	if u.TOTPDigits != 0 && u.TOTPDigits != 6 && u.TOTPDigits != 8 {
+		r.fault(path+".totp_digits", "must be 6 or 8")
+	}
+	if u.TOTPPeriod != 0 && u.TOTPPeriod != 30*time.Second && u.TOTPPeriod != time.Minute {
+		r.fault(path+".totp_period", "must be 30s or 60s")
+	}
+	if u.TOTPSecret == "" {
+		if u.TOTPAlgorithm != "" || u.TOTPDigits != 0 || u.TOTPPeriod != 0 {
+			r.fault(path+".totp_secret", "is required beside the other totp keys")
+		}
+		return
+	}
+	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.TrimRight(strings.ToUpper(u.TOTPSecret), "="))
+	// RFC 4226 section 4, R6: 128 bits at least.
+	if err != nil || len(secret) < 16 {
+		r.fault(path+".totp_secret", "must be base32 of 16 bytes or more")
 	}
 }
 

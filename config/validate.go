@@ -17,12 +17,11 @@ import (
 // Algorithms that may sign tokens. HS* and none are no algorithms of ours.
 var algorithms = []string{"RS256", "PS256", "ES256", "EdDSA"}
 
+// Algorithms returns the signing algorithms a setting may name.
+func Algorithms() []string { return slices.Clone(algorithms) }
+
 // Levels are the acr values an alias may stand for.
 var levels = []string{"aal1", "aal2", "phr"}
-
-// notBuilt is said of settings whose names are taken and which nobody reads: being
-// refused is better than being believed.
-const notBuilt = "is not built; see docs/divergences.md"
 
 // Validate returns every fault of the settings as Faults, or nil.
 func (c Config) Validate() error {
@@ -40,8 +39,9 @@ func (c Config) check(r *reader) {
 	if c.KeyFile == "" {
 		r.fault("key_file", "is required: the path of the file with the key-encryption keys")
 	}
-	if c.LegacyResponseTypes {
-		r.fault("legacy_response_types", notBuilt)
+	// A new key is published a day before it signs.
+	if after := c.Keys.RotateAfter; after > 0 && after < 48*time.Hour {
+		r.fault("keys.rotate_after", "must be 0 or at least 48h")
 	}
 	l := c.Lifetimes
 	if l.RefreshIdle > l.RefreshMax {
@@ -143,8 +143,12 @@ func (c Config) checkListeners(r *reader) {
 		if _, err := netip.ParseAddr(p); err == nil {
 			continue
 		}
-		if _, err := netip.ParsePrefix(p); err != nil {
+		switch network, err := netip.ParsePrefix(p); {
+		case err != nil:
 			r.fault(fmt.Sprintf("trusted_proxies[%d]", i), "must be an address or a network such as 10.0.0.0/8")
+		case network.Bits() == 0:
+			// Anybody could then choose the address that failures are counted for.
+			r.fault(fmt.Sprintf("trusted_proxies[%d]", i), "is the whole internet; name the proxies in front of the server")
 		}
 	}
 }
@@ -230,7 +234,8 @@ func (c Config) checkWords(r *reader) {
 
 func oneOf(r *reader, path, got string, want []string) {
 	if !slices.Contains(want, got) {
-		r.fault(path, "must be one of %s", strings.Join(want, ", "))
+		said := slices.DeleteFunc(slices.Clone(want), func(s string) bool { return s == "" }) // left out
+		r.fault(path, "must be one of %s", strings.Join(said, ", "))
 	}
 }
 

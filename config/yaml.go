@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,6 +59,13 @@ func (r *reader) fault(path, format string, args ...any) {
 		}
 	}
 	r.faults = append(r.faults, f)
+}
+
+// tell adds a fault from outside, unless its path has one already.
+func (r *reader) tell(path, text string) {
+	if !slices.ContainsFunc(r.faults, func(f Fault) bool { return f.Path == path }) {
+		r.fault(path, "%s", text)
+	}
 }
 
 // around returns the path one level up: "a.b[0]" is in "a.b", that in "a".

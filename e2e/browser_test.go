@@ -12,15 +12,21 @@ import (
 	"testing"
 )
 
-// TestHostedPagesInChromium runs browser/*.test.mjs against the stage. What it needs
-// (Chromium, Node.js, the packages of browser/package.json) `make test` installs.
+// TestHostedPagesInChromium runs browser/pages.test.mjs.
 func TestHostedPagesInChromium(t *testing.T) {
+	runBrowser(t, newStage(t, "sqlite"), "pages.test.mjs", 9, 14)
+}
+
+// runBrowser runs one file of browser tests against a stage, with users of their own.
+// What it needs (Chromium, Node.js, the packages of browser/package.json) `make test`
+// installs.
+func runBrowser(t *testing.T, s *stage, file string, withTOTP, without int) {
+	t.Helper()
 	chromium := installed(t, "chromium", "chromium-browser", "google-chrome")
 	node := installed(t, "node")
 	if _, err := os.Stat("browser/node_modules/playwright-core"); err != nil {
 		t.Fatal("browser/node_modules is missing: run `make test`, or `npm ci` in e2e/browser")
 	}
-	s := newStage(t, "sqlite")
 	type person struct {
 		Username string `json:"username"`
 		Email    string `json:"email"`
@@ -40,17 +46,19 @@ func TestHostedPagesInChromium(t *testing.T) {
 		return map[string]string{"id": id, "redirect": redirect, "challenge": base64.RawURLEncoding.EncodeToString(sum[:])}
 	}
 	text, err := json.Marshal(map[string]any{
-		"issuer": s.issuer,
-		"users":  map[string]any{"totp": take(9, true), "plain": take(14, false)},
+		"issuer": s.issuer, "pages": s.pages, "secret": s.secret,
+		"users": map[string]any{"totp": take(withTOTP, true), "plain": take(without, false)},
 		"clients": map[string]any{"spa": client("spa", spaRedirect), "bank": client("bank", bankRedirect),
-			"asks": client("asks", webRedirect+"/asks")},
+			"asks": client("asks", webRedirect+"/asks"), "web": client("web", webRedirect), "post": client("post", webRedirect+"/post"),
+			"fast": client("fast", webRedirect+"/fast"), "app": client("app", webRedirect+"/app"), "native": client("native", "http://127.0.0.1/native"),
+			"tab": client("tab", s.pages+"/callback"), "front": client("front", s.pages+"/callback")},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "stage.json")
-	writeFile(t, file, string(text))
-	runNode(t, node, "pages.test.mjs", "SALLYPORT_STAGE="+file, "SALLYPORT_CHROMIUM="+chromium)
+	described := filepath.Join(t.TempDir(), "stage.json")
+	writeFile(t, described, string(text))
+	runNode(t, node, file, "SALLYPORT_STAGE="+described, "SALLYPORT_CHROMIUM="+chromium)
 }
 
 // runNode runs one file of browser tests and reports each of its tests as a subtest.

@@ -34,9 +34,13 @@ type user struct {
 type stage struct {
 	issuer string
 	secret string // of the confidential clients
+	pages  string // origin of applications in a browser; a test that wants it listens there
 	mu     sync.Mutex
 	free   map[bool][]user // by: has TOTP
 	log    *lines
+	config string // file of its settings; its key file is "keys" beside it
+	dsn    string
+	server *exec.Cmd // nil: not running
 }
 
 // program is the built server.
@@ -70,6 +74,14 @@ const (
 // stop gracefully and without a data race, when the test ends.
 func newStage(t *testing.T, engine string) *stage {
 	t.Helper()
+	s := setStage(t, engine)
+	s.serve(t)
+	return s
+}
+
+// setStage makes everything but the server.
+func setStage(t *testing.T, engine string) *stage {
+	t.Helper()
 	dir := t.TempDir()
 	s := &stage{secret: random(32), free: map[bool][]user{}, log: &lines{}}
 	dsn := "sqlite:" + filepath.Join(dir, "sallyport.db")
@@ -78,6 +90,7 @@ func newStage(t *testing.T, engine string) *stage {
 	}
 	port := freePort(t)
 	s.issuer = fmt.Sprintf("http://localhost:%d", port)
+	s.pages = fmt.Sprintf("http://127.0.0.1:%d", freePort(t))
 	config := filepath.Join(dir, "sallyport.yaml")
 	writeFile(t, config, fmt.Sprintf("issuer: %s\nenvironment: test\nlisten: 127.0.0.1:%d\nadmin_listen: 127.0.0.1:%d\nkey_file: %s\ndatabase:\n  dsn: %q\n",
 		s.issuer, port, freePort(t), filepath.Join(dir, "keys"), dsn))
@@ -86,26 +99,41 @@ func newStage(t *testing.T, engine string) *stage {
 	s.command(t, "keyfile", filepath.Join(dir, "keys"))
 	s.command(t, "migrate", "--config", config)
 	s.command(t, "apply", "--config", config, state)
-	serve := exec.Command(program, "serve", "--config", config)
-	serve.Stdout, serve.Stderr = s.log, s.log
-	if err := serve.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = serve.Process.Signal(syscall.SIGTERM)
-		if err := serve.Wait(); err != nil {
-			t.Errorf("the server ended with %v:\n%s", err, s.log)
-		}
-	})
-	s.await(t)
+	s.config, s.dsn = config, dsn
 	return s
 }
 
-func (s *stage) command(t *testing.T, args ...string) {
+// serve starts the server, and stops it with the test if nobody did before.
+func (s *stage) serve(t *testing.T) {
 	t.Helper()
-	if out, err := exec.Command(program, args...).CombinedOutput(); err != nil {
+	s.server = exec.Command(program, "serve", "--config", s.config)
+	s.server.Stdout, s.server.Stderr = s.log, s.log
+	if err := s.server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.stop(t) })
+	s.await(t)
+}
+
+func (s *stage) stop(t *testing.T) {
+	t.Helper()
+	if s.server == nil {
+		return
+	}
+	_ = s.server.Process.Signal(syscall.SIGTERM)
+	if err := s.server.Wait(); err != nil {
+		t.Errorf("the server ended with %v:\n%s", err, s.log)
+	}
+	s.server = nil
+}
+
+func (s *stage) command(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(program, args...).CombinedOutput()
+	if err != nil {
 		t.Fatalf("sallyport %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
+	return string(out)
 }
 
 // await returns when discovery answers.
@@ -152,7 +180,13 @@ func (s *stage) state() string {
 	client("asks", webRedirect+"/asks", confidential+"    consent: ask\n    client_uri: https://asks.example.com/\n")
 	client("fast", webRedirect+"/fast", confidential+"    id_token_signed_response_alg: ES256\n    access_token_format: opaque\n")
 	client("native", "http://127.0.0.1/native", "    public: true\n    native: true\n")
-	fmt.Fprintf(&b, "  - client_id: m2m\n    client_secret: %q\n    grant_types: [client_credentials]\n    scopes: [reports]\n", s.secret)
+	client("app", webRedirect+"/app", confidential+"    headless_login: true\n")
+	client("tab", s.pages+"/callback", "    public: true\n")
+	client("front", s.pages+"/callback", fmt.Sprintf("    public: true\n    headless_login: true\n    login_url: %q\n", s.pages+"/login"))
+	for _, m2m := range [][2]string{{"m2m", "client_secret_basic"}, {"m2m-post", "client_secret_post"}} {
+		fmt.Fprintf(&b, "  - client_id: %s\n    client_secret: %q\n    token_endpoint_auth_method: %s\n    grant_types: [client_credentials]\n    scopes: [reports]\n",
+			m2m[0], s.secret, m2m[1])
+	}
 	fmt.Fprintf(&b, "users:\n")
 	for i := range usersWithTOTP + usersWithoutTOTP {
 		u := user{name: fmt.Sprintf("user%02d", i), email: fmt.Sprintf("user%02d@example.com", i), password: "correct horse " + random(6)}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"sallyport/storage"
@@ -77,7 +78,7 @@ func (v *Verifier) freshFor(o Owner, patience time.Duration) error {
 	known, young := false, false
 	for _, f := range o.Factors {
 		i, ok := v.Info(f.Method)
-		if !ok || !stillHeld(o.Account, f) {
+		if !ok || !stillHeld(o.Account, i, f) {
 			continue
 		}
 		known = known || i.First
@@ -90,14 +91,11 @@ func (v *Verifier) freshFor(o Owner, patience time.Duration) error {
 }
 
 // stillHeld reports whether a factor was proven with something the account still has.
-// What was taken away meanwhile proves nothing any more.
-func stillHeld(a storage.Account, f storage.Factor) bool {
-	for _, x := range a.Authenticators {
-		if x.Method == f.Method && x.State == storage.AuthenticatorActive && (f.Authenticator == "" || f.Authenticator == x.ID) {
-			return true
-		}
-	}
-	return false
+// What was taken away, changed or switched off meanwhile proves nothing any more.
+func stillHeld(a storage.Account, i Info, f storage.Factor) bool {
+	return slices.ContainsFunc(a.Authenticators, func(x storage.Authenticator) bool {
+		return x.State == storage.AuthenticatorActive && gaveWith(x, i, f)
+	})
 }
 
 // own finds one of the owner's authenticators. Somebody else's is refused like one

@@ -17,8 +17,11 @@ const (
 	MessagePasswordChanged = "password_changed"
 )
 
-// authenticatorsMost bounds the authenticators of one method a user may hold.
-const authenticatorsMost = 10
+// authenticatorsMost bounds the authenticators of one method a user may hold: any of
+// them may answer where none is named, so each makes a guess likelier. With three and
+// the window of one step, nine of a million codes are right: at most 9e-4 over the 100
+// failures after which the factor is switched off (T-1).
+const authenticatorsMost = 3
 
 // NewFactor is what an owner chooses for a new authenticator.
 type NewFactor struct {
@@ -134,6 +137,9 @@ func (v *Verifier) ConfirmFor(ctx context.Context, visit Visit, o Owner, exchang
 	if err := v.freshFor(o, v.o.EnrollTTL); err != nil {
 		return nil, err
 	}
+	if v.many(*account, s.Method) {
+		return nil, &Error{Code: AlreadyEnrolled}
+	}
 	t, release, err := v.answering(ctx, visit, s, account, r)
 	if err != nil {
 		return nil, err
@@ -170,7 +176,7 @@ func (v *Verifier) confirmedFor(visit Visit, o Owner, t try, proof Proof, exchan
 	t.about = v.aboutOwner(o, name, proof.Authenticator)
 	spend := v.spend(visit, t, proof, EventFactorEnrolled)
 	spend.Credential = &proof.Spend
-	spend.Credential.Confirm = true
+	spend.Credential.Confirm, spend.Credential.Alone = true, v.unaccompanied(&o.Account)
 	spend.MFAEnabled = proof.User
 	spend.Status = &storage.StatusMove{Exchange: exchange, From: storage.StatusInitiated, To: storage.StatusRedeemed,
 		User: proof.User, Method: name, Usage: UsageEnroll}
@@ -225,11 +231,20 @@ func (v *Verifier) Remove(ctx context.Context, visit Visit, o Owner, id storage.
 func (v *Verifier) lasting() []string {
 	var out []string
 	for _, i := range v.infos {
-		if i.Second && (i.Enrolls || i.Sends) {
+		if i.Second && i.alone() {
 			out = append(out, i.Name)
 		}
 	}
 	return out
+}
+
+// unaccompanied is what must not have appeared when a first factor is confirmed: the
+// proof it began with is too weak beside one.
+func (v *Verifier) unaccompanied(a *storage.Account) []string {
+	if hasSecond(a, v.infos) {
+		return nil
+	}
+	return v.lasting()
 }
 
 // NewRecoveryCodes replaces an owner's recovery codes: the old ones are worthless at

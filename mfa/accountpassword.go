@@ -16,12 +16,20 @@ type PasswordChange struct {
 }
 
 // ChangePassword takes the old password and sets a new one. The old one is counted by
-// the throttle of logins: a session left open is no place to guess it.
+// the throttle of logins: a session left open is no place to guess it. Who holds a
+// second factor must have proven one of late: a stolen password must not be enough to
+// lock its owner out. Proofs of the old password count no more, but the session that
+// knows the new one goes on.
 func (v *Verifier) ChangePassword(ctx context.Context, visit Visit, o Owner, c PasswordChange) error {
 	m, ok := v.methods["password"].(*Password)
 	attempt := Attempt{Account: &o.Account, Usage: UsageFirst, Locale: visit.Locale, Now: v.now()}
 	if !ok || ownPassword(attempt) == nil {
 		return &Error{Code: NotConfigured}
+	}
+	if hasSecond(&o.Account, v.infos) {
+		if err := v.Fresh(o); err != nil {
+			return err
+		}
 	}
 	if !utf8.ValidString(c.Old) {
 		return &Error{Code: InvalidRequest}
@@ -33,13 +41,13 @@ func (v *Verifier) ChangePassword(ctx context.Context, visit Visit, o Owner, c P
 	if err := parse(m, attempt, old); err != nil {
 		return err
 	}
+	t := v.newTry(visit, m, attempt, v.whom(&o.Account, ""), o.Client)
 	// One place in the queue is enough for both computations: they run one by one.
-	release, err := reserve(ctx, m)
+	release, err := v.reserve(ctx, visit, t)
 	if err != nil {
 		return err
 	}
 	defer release()
-	t := v.newTry(visit, m, attempt, v.whom(&o.Account, ""), o.Client)
 	if err := v.count(ctx, visit, storage.Attempt{Throttles: t.throttles(), Address: t.address, Now: attempt.Now}, t.about, t.locked); err != nil {
 		return err
 	}
@@ -58,10 +66,12 @@ func (v *Verifier) setPassword(ctx context.Context, visit Visit, o Owner, t try,
 	t.about = v.aboutOwner(o, t.method.Info().Name, proof.Authenticator)
 	s := v.spend(visit, t, proof, EventPasswordChanged)
 	s.Credential = &proof.Spend
-	s.Credential.Secret = []byte(hash)
+	s.Credential.Secret, s.Credential.Changed = []byte(hash), true
+	s.KeepSession = o.Session
+	s.Renew = &storage.Renewal{User: o.Account.User.ID, Factor: *proven(t.method.Info().Name, proof, t.attempt.Now)}
 	s.Messages = v.message(visit, &o.Account, MessagePasswordChanged, map[string]string{})
 	if endOthers {
-		s.EndSessions, s.KeepSession = o.Account.User.ID, o.Session
+		s.EndSessions = o.Account.User.ID
 		s.Events = append(s.Events, v.event(visit, t.about, EventLogout, OutcomeOK, "all other sessions"))
 	}
 	err := v.store.Spend(ctx, s)

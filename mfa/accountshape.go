@@ -54,7 +54,7 @@ func (t *TOTP) Shapes() []Shape {
 	own := Shape{t.fresh.Algorithm, t.fresh.Digits}
 	out := []Shape{own}
 	for _, algorithm := range []string{"SHA1", "SHA256", "SHA512"} {
-		for _, digits := range []int{6, 8} {
+		for _, digits := range totpDigits {
 			if s := (Shape{algorithm, digits}); s != own {
 				out = append(out, s)
 			}

@@ -19,6 +19,9 @@ func (v *Verifier) ConfirmAlone(ctx context.Context, visit Visit, a Answer) (Ver
 	if err != nil {
 		return Verified{}, err
 	}
+	if err := a.judged(s); err != nil {
+		return Verified{}, err
+	}
 	pending, err := v.waiting(s, account, a)
 	if err != nil {
 		return Verified{}, err
@@ -41,7 +44,7 @@ func (v *Verifier) ConfirmAlone(ctx context.Context, visit Visit, a Answer) (Ver
 	t.about.Detail = map[string]string{"method": s.Method, "authenticator": string(pending.ID)}
 	spend := v.spend(visit, t, proof, EventFactorEnrolled)
 	spend.Credential = &proof.Spend
-	spend.Credential.Confirm = true
+	spend.Credential.Confirm, spend.Credential.Alone = true, v.unaccompanied(account)
 	spend.Messages = v.message(visit, account, MessageFactorEnrolled, map[string]string{"method": s.Method})
 	spend.Status = &storage.StatusMove{Exchange: a.Exchange, From: storage.StatusInitiated, To: storage.StatusRedeemed, Rotate: out.Exchange,
 		ExpiresAt: out.ExpiresAt, User: proof.User, Method: s.Method, Usage: UsageEnroll}
@@ -67,6 +70,9 @@ func (v *Verifier) waiting(s storage.Status, account *storage.Account, a Answer)
 	}
 	if pending.Origin == OriginAccount {
 		return nil, &Error{Code: InvalidExchange} // begun by a session, which has to confirm it too
+	}
+	if v.many(*account, s.Method) {
+		return nil, &Error{Code: AlreadyEnrolled}
 	}
 	newer := slices.ContainsFunc(account.Authenticators, func(x storage.Authenticator) bool {
 		i, ok := v.Info(x.Method)

@@ -8,20 +8,22 @@ import (
 	"sallyport/storage"
 )
 
-// Behind returns the living session behind a token of its user, without having seen
-// the session's own token; nil without an error says that it has ended.
-func (s *Sessions) Behind(ctx context.Context, id storage.SessionID, user storage.UserID) (*Owner, error) {
-	session, account, err := s.store.Session(ctx, id, s.now())
+// Behind returns who speaks by an authorization while the session it was given in
+// lives, without having seen the session's own token; nil without an error says that it
+// has ended. The proofs are those of the authorization: a session gathers more, for
+// other clients, and an old token must not be worth more for that.
+func (s *Sessions) Behind(ctx context.Context, a storage.Authorization) (*Owner, error) {
+	session, account, err := s.store.Session(ctx, a.SessionID, s.now())
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read session: %w", err)
 	}
-	if session.UserID != user || account.User.Status == storage.UserDisabled {
+	if session.UserID != a.UserID || account.User.Status == storage.UserDisabled {
 		return nil, nil
 	}
-	return &Owner{Account: account, Factors: session.Factors, Session: session.ID}, nil
+	return &Owner{Account: account, Factors: a.Factors, Session: session.ID}, nil
 }
 
 // Account returns a user who may sign in. NotSignedIn: there is no such user any more.

@@ -11,24 +11,28 @@ import (
 // Cancel ends a try before it is redeemed: a right code that comes later is refused.
 // Whoever holds the exchange may do it; an enrolment that is given up leaves its
 // pending authenticator to be swept.
-func (v *Verifier) Cancel(ctx context.Context, visit Visit, exchange storage.ExchangeID, method string) (storage.StatusID, error) {
+// Of the answer its exchange and method are read, and who may give it.
+func (v *Verifier) Cancel(ctx context.Context, visit Visit, a Answer) (storage.StatusID, error) {
 	invalid := &Error{Code: InvalidExchange}
-	if _, ok := storage.Bytes(exchange); !ok {
+	if _, ok := storage.Bytes(a.Exchange); !ok {
 		return "", invalid
 	}
 	now := v.now()
-	s, _, err := v.store.StatusByExchange(ctx, exchange, now)
+	s, _, err := v.store.StatusByExchange(ctx, a.Exchange, now)
 	if errors.Is(err, storage.ErrNotFound) {
 		return "", invalid
 	}
 	if err != nil {
 		return "", fmt.Errorf("read status: %w", err)
 	}
-	if s.Method != method || !v.sameBrowser(visit, s) {
+	if s.Method != a.Method || !v.sameBrowser(visit, s) {
 		return "", invalid
 	}
+	if err := a.judged(s); err != nil {
+		return "", err
+	}
 	about := storage.Event{UserID: s.UserID, ClientID: s.ClientID, Detail: map[string]string{"method": s.Method, "usage": s.Usage}}
-	err = v.store.CancelStatus(ctx, exchange, now, []storage.Event{v.event(visit, about, EventMFACancelled, OutcomeOK, "")})
+	err = v.store.CancelStatus(ctx, a.Exchange, now, []storage.Event{v.event(visit, about, EventMFACancelled, OutcomeOK, "")})
 	if errors.Is(err, storage.ErrConflict) {
 		return "", invalid
 	}

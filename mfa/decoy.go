@@ -18,6 +18,9 @@ type Option struct {
 // Options lists the second factors an account enrolled and the client allows. Of an
 // identifier nobody has it lists decoys: the same ones whenever it is asked, of the
 // same shape, made so that only the server can tell them from real ones.
+//
+// Before the first factor the real list takes a shape that decoys have too: one medium
+// of each method, standing for all of it, and recovery codes with others only.
 func (v *Verifier) Options(p Proving) []Option {
 	t := table{policy: p.Policy, methods: v.infos}
 	if p.Account == nil {
@@ -37,14 +40,26 @@ func (v *Verifier) Options(p Proving) []Option {
 			if identified && a.Name != "" {
 				o.Name, o.Text = a.Name, a.Name
 			}
-			out = append(out, o)
+			if identified || shapely(out, i) {
+				out = append(out, o)
+			}
 		}
 	}
 	return out
 }
 
+// shapely reports whether a method may be the next in a list shown to anybody.
+func shapely(out []Option, i Info) bool {
+	listed := slices.ContainsFunc(out, func(o Option) bool { return o.Method == i.Name })
+	return !listed && (i.alone() || len(out) > 0)
+}
+
+// alone reports whether a second factor comes without another one: recovery codes do not.
+func (i Info) alone() bool { return i.Enrolls || i.Sends }
+
 // decoys invents what an unknown identifier could have enrolled: each method by the
-// toss of a keyed coin; what only comes with others (recovery codes), with others.
+// toss of a keyed coin; what only comes with others (recovery codes), with others, and
+// then by a toss of its own.
 func (v *Verifier) decoys(t table, identifier string) []Option {
 	if identifier == "" {
 		return nil
@@ -59,9 +74,8 @@ func (v *Verifier) decoys(t table, identifier string) []Option {
 			continue
 		}
 		id := v.hash128("decoy", i.Name+"|"+identifier)
-		alone := i.Enrolls || i.Sends
 		coin := v.hash128("decoy coin", i.Name+"|"+identifier)
-		if alone && coin[0]&1 == 0 || !alone && len(out) == 0 {
+		if coin[0]&1 == 0 || !shapely(out, i) {
 			continue
 		}
 		out = append(out, Option{Method: i.Name, Authenticator: storage.FromBytes[storage.AuthenticatorID](id), Text: i.Name, Info: i})
@@ -149,6 +163,9 @@ func (v *Verifier) settle(t *target, p Proving, c Choice) error {
 	}
 	if t.account == nil {
 		return nil
+	}
+	if t.usage == UsagePasswordless || t.usage == UsageInitial {
+		c.Authenticator = "" // the medium shown stands for all of its method
 	}
 	var own []*storage.Authenticator
 	for i := range t.account.Authenticators {

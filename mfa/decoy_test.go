@@ -2,9 +2,12 @@ package mfa_test
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
+	"time"
 
 	"sallyport/mfa"
 	"sallyport/storage"
@@ -33,7 +36,7 @@ func TestDecoysAreStableAndShapedLikeTheRealThing(t *testing.T) {
 		t.Fatalf("options of a known user before the first factor = %+v, want totp and recovery without names", real)
 	}
 	shapes := map[int]int{}
-	for i := range 100 {
+	for i := range 200 {
 		who := fmt.Sprintf("nobody%d@example.com", i)
 		one := h.verifier.Options(h.proving(h.begin(), who))
 		two := h.verifier.Options(h.proving(h.begin(), who))
@@ -47,8 +50,8 @@ func TestDecoysAreStableAndShapedLikeTheRealThing(t *testing.T) {
 			}
 		}
 	}
-	if shapes[0] < 20 || shapes[2] < 20 {
-		t.Errorf("100 unknown identifiers have lists of these lengths: %v, want a mixture", shapes)
+	if shapes[0] < 20 || shapes[1] < 20 || shapes[2] < 20 || len(shapes) != 3 {
+		t.Errorf("200 unknown identifiers have lists of these lengths: %v, want a mixture of none, one and two", shapes)
 	}
 	if got := h.verifier.Options(h.proving(h.begin(), "")); got != nil {
 		t.Errorf("nobody at all has %+v", got)
@@ -125,4 +128,64 @@ func TestMethodsMissingFromAnyListAreRefusedAlike(t *testing.T) {
 		}
 	}
 	t.Fatal("every unknown identifier has decoys")
+}
+
+// Whatever a user enrolled, the list before the first factor has a shape that names
+// nobody has come with too.
+func TestNoRealListBeforeTheFirstFactorIsOfAShapeOfItsOwn(t *testing.T) {
+	h := newHouse(t)
+	h.policy.Passwordless = true
+	codes := []string{"bbbb-bbbb-bbbb"}
+	many := h.create(mfa.Draft{Email: ownMail, Password: ownPass, TOTPSecret: secret32})
+	second := storage.Authenticator{ID: storage.AuthenticatorID(storage.Random128(rand.Reader)), UserID: many.ID, Method: "totp",
+		State: storage.AuthenticatorActive, Secret: []byte("another secret of twenty"), CreatedAt: h.now(), UpdatedAt: h.now()}
+	want(t, "store it", h.store.PutAuthenticator(context.Background(), second, nil, nil), "")
+	h.create(mfa.Draft{Email: "device@example.com", TOTPSecret: secret32})
+	h.create(mfa.Draft{Email: "all@example.com", TOTPSecret: secret32, RecoveryCodes: codes})
+	h.create(mfa.Draft{Email: "codes@example.com", RecoveryCodes: codes})
+	h.create(mfa.Draft{Email: "none@example.com", Password: ownPass})
+	for who, shape := range map[string]string{ownMail: "totp", "device@example.com": "totp", "all@example.com": "totp recovery",
+		"codes@example.com": "", "none@example.com": ""} {
+		var got []string
+		for _, o := range h.verifier.Options(h.proving(h.begin(), who)) {
+			got = append(got, o.Method)
+		}
+		if strings.Join(got, " ") != shape {
+			t.Errorf("%s has the list %q, want %q", who, got, shape)
+		}
+	}
+	// The one medium in the list stands for all of its method.
+	id := h.begin()
+	offered := h.verifier.Options(h.proving(id, ownMail))[0]
+	s, err := h.initiate(id, ownMail, mfa.Choice{Method: "totp", Authenticator: offered.Authenticator, Usage: mfa.UsagePasswordless})
+	want(t, "initiate", err, "")
+	_, err = h.verify(s.Exchange, h.shows(many.ID, second.ID))
+	want(t, "the code of the other device", err, "")
+}
+
+// What a day or a week later is still remembered must not tell that somebody is known.
+func TestPasswordlessWaitsAreRememberedAlike(t *testing.T) {
+	h := newHouse(t)
+	h.policy.Passwordless = true
+	h.create(mfa.Draft{Email: ownMail, Password: ownPass, TOTPSecret: secret32})
+	nobody := h.unknown("totp")
+	try := func(who string) mfa.Code {
+		s, err := h.initiate(h.begin(), who, mfa.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
+		want(t, who, err, "")
+		_, err = h.verify(s.Exchange, h.wrong())
+		return mfa.CodeOf(err)
+	}
+	for range 5 {
+		want(t, "known", &mfa.Error{Code: try(ownMail)}, mfa.InvalidPasscode)
+		want(t, "unknown", &mfa.Error{Code: try(nobody)}, mfa.InvalidPasscode)
+	}
+	for _, later := range []time.Duration{25 * time.Hour, 8 * 24 * time.Hour, 31 * 24 * time.Hour} {
+		h.wait(later)
+		for i := range 3 {
+			known, unknown := try(ownMail), try(nobody)
+			if known != unknown {
+				t.Errorf("%s later, try %d: known %s, unknown %s", later, i+1, known, unknown)
+			}
+		}
+	}
 }

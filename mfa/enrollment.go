@@ -40,12 +40,15 @@ func (v *Verifier) BeginEnrollment(ctx context.Context, visit Visit, p Proving, 
 	if !ok || !policy.allowed(enroller.Info()) {
 		return Enrolling{}, &Error{Code: NotConfigured}
 	}
-	if err := v.fresh(p); err != nil {
+	if err := v.fresh(p, 0); err != nil {
 		return Enrolling{}, err
 	}
 	name, err := cleanName(name)
 	if err != nil {
 		return Enrolling{}, err
+	}
+	if v.many(*p.Account, method) {
+		return Enrolling{}, &Error{Code: AlreadyEnrolled}
 	}
 	label := labelOf(p.Account)
 	a, handout, err := enroller.Enroll(ctx, label)
@@ -73,15 +76,15 @@ func (v *Verifier) BeginEnrollment(ctx context.Context, visit Visit, p Proving, 
 	return Enrolling{Exchange: s.Exchange, Status: s.ID, Method: method, ExpiresAt: s.ExpiresAt, Handout: handout, Authenticator: a.ID, Text: or(name, method)}, nil
 }
 
-// fresh demands what a change of factors demands.
-func (v *Verifier) fresh(p Proving) error {
+// fresh demands what a change of factors demands, with patience for what was begun in time.
+func (v *Verifier) fresh(p Proving, patience time.Duration) error {
 	verdict := v.verdict(p)
 	if verdict.Need == NeedFirst || p.Account == nil || p.Request.Subject != p.Account.User.ID {
 		return &Error{Code: ReauthenticationRequired}
 	}
-	limit, held := v.now().Add(-v.o.Reauth), hasSecond(p.Account, v.infos)
+	limit, held := v.now().Add(-v.o.Reauth-patience), hasSecond(p.Account, v.infos)
 	if held {
-		limit = v.now().Add(-againAfter)
+		limit = v.now().Add(-againAfter - patience)
 	}
 	for _, f := range verdict.Counted {
 		if i, _ := v.Info(f.Method); (i.Second || !held) && !f.At.Before(limit) {
@@ -132,13 +135,20 @@ func (v *Verifier) enrolling(ctx context.Context, visit Visit, p Proving, exchan
 // ConfirmEnrollment takes the first right code of a new authenticator. The code
 // proves the factor for this login too, and its step counts as used. With the first
 // second factor come recovery codes, to be shown before the login goes on.
+//
+// Freshness is asked again, of the account as it is now: if a factor was confirmed
+// elsewhere since this began, the password it began with is not enough any more.
 func (v *Verifier) ConfirmEnrollment(ctx context.Context, visit Visit, p Proving, exchange storage.ExchangeID, r Response) error {
 	s, _, account, err := v.enrolling(ctx, visit, p, exchange)
 	if err != nil {
 		return err
 	}
-	if v.verdict(p).Need == NeedFirst {
-		return &Error{Code: ReauthenticationRequired}
+	p.Account = account
+	if err := v.fresh(p, v.o.EnrollTTL); err != nil {
+		return err
+	}
+	if v.many(*account, s.Method) {
+		return &Error{Code: AlreadyEnrolled}
 	}
 	t, release, err := v.answering(ctx, visit, s, account, r)
 	if err != nil {
@@ -173,7 +183,7 @@ func (v *Verifier) confirmed(visit Visit, p Proving, account *storage.Account, t
 	t.about.Detail = map[string]string{"method": name, "authenticator": string(proof.Authenticator)}
 	spend := v.spend(visit, t, proof, EventFactorEnrolled)
 	spend.Credential = &proof.Spend
-	spend.Credential.Confirm = true
+	spend.Credential.Confirm, spend.Credential.Alone = true, v.unaccompanied(account)
 	spend.MFAEnabled = proof.User
 	spend.Status = &storage.StatusMove{Exchange: exchange, From: storage.StatusInitiated, To: storage.StatusRedeemed,
 		Request: p.Request.ID, User: proof.User, Method: name, Usage: UsageEnroll}

@@ -213,3 +213,62 @@ func TestALoginThatMovedOnKeepsTheEnrolmentPending(t *testing.T) {
 	want(t, "confirm on the old page", err, mfa.RequestChanged)
 	want(t, "confirm on the new one", h.confirm(id, e.Exchange, code), "")
 }
+
+// Every further authenticator of a method is one more code that is right (T-1).
+func TestNobodyHoldsMoreThanThreeOfAMethod(t *testing.T) {
+	h := newHouse(t)
+	u := h.bob()
+	o := h.session(u.ID, "password")
+	var held storage.AuthenticatorID
+	add := func() error {
+		h.wait(time.Second) // so that one that is confirmed is listed first
+		e, err := h.enrolFor(o, totpOnly)
+		if err != nil {
+			return err
+		}
+		held = e.Authenticator
+		_, err = h.confirmFor(o, e)
+		o = h.session(u.ID, "password", "totp")
+		return err
+	}
+	want(t, "first", add(), "")
+	want(t, "second", add(), "")
+	h.wait(time.Second)
+	late, err := h.verifier.EnrollFor(context.Background(), h.visit, mfa.Owner{Account: o.Account, Factors: o.Factors, Origin: "dialect"}, totpOnly)
+	want(t, "one begun elsewhere", err, "")
+	want(t, "third", add(), "")
+	want(t, "fourth", add(), mfa.AlreadyEnrolled)
+	_, err = h.confirmFor(mfa.Owner{Account: o.Account, Factors: o.Factors, Origin: "dialect"}, late)
+	want(t, "the one begun elsewhere, confirmed", err, mfa.AlreadyEnrolled)
+	_, err = h.verifier.ConfirmAlone(context.Background(), h.visit,
+		mfa.Answer{Exchange: late.Exchange, Method: "totp", Response: mfa.Typed(h.shows(u.ID, late.Authenticator))})
+	want(t, "and by its exchange alone", err, mfa.AlreadyEnrolled)
+	id := h.loggedIn()
+	_, err = h.prove(id, "totp", h.shows(u.ID, held), "")
+	want(t, "prove one in a login", err, mfa.Replayed)
+	h.wait(30 * time.Second)
+	_, err = h.prove(id, "totp", h.shows(u.ID, held), "")
+	want(t, "prove one in a login", err, "")
+	_, err = h.enrol(id)
+	want(t, "a fourth in a login", err, mfa.AlreadyEnrolled)
+}
+
+// A password stolen before the owner had a factor is not enough to confirm another
+// one beside it, in a login neither.
+func TestAnEnrolmentInALoginIsNotConfirmedBesideAFactorThatCameMeanwhile(t *testing.T) {
+	h := newHouse(t)
+	h.policy.MFA = mfa.MFAAlways
+	u := h.bob()
+	id := h.loggedIn()
+	thief, err := h.enrol(id)
+	want(t, "a thief begins in a login", err, "")
+	before := h.proving(id, "")
+	o := h.session(u.ID, "password")
+	own, err := h.enrolFor(o, totpOnly)
+	want(t, "the owner begins", err, "")
+	_, err = h.confirmFor(o, own)
+	want(t, "the owner confirms", err, "")
+	want(t, "the thief confirms", h.confirm(id, thief.Exchange, h.phone(thief)), mfa.ReauthenticationRequired)
+	err = h.verifier.ConfirmEnrollment(context.Background(), h.visit, before, thief.Exchange, mfa.Typed(h.phone(thief)))
+	want(t, "with what was read before", err, mfa.ReauthenticationRequired)
+}

@@ -42,7 +42,7 @@ const (
 	Busy Code = "busy"
 	// EnrollmentExpired: the enrolment was not confirmed in its time.
 	EnrollmentExpired Code = "enrollment_expired"
-	// AlreadyEnrolled: there is one of its kind already.
+	// AlreadyEnrolled: there are as many of its kind as there may be.
 	AlreadyEnrolled Code = "already_enrolled"
 	// NotSignedIn: there is no living session.
 	NotSignedIn Code = "not_signed_in"

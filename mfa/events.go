@@ -66,6 +66,9 @@ const (
 	EventKeysCreated   = "keys.created"
 	EventKeysRotated   = "keys.rotated"
 	EventKeysRewrapped = "keys.rewrapped"
+	EventKeysRetired   = "keys.retired"
+	EventKeysWithdrawn = "keys.withdrawn" // at once, with everything made with it
+	EventKeysResealed  = "keys.resealed"  // stored secrets were written anew under the newest keys
 
 	EventConfiguration  = "server.configuration" // a problem found at start or reload
 	EventDecryptFailure = "server.decrypt_failure"

@@ -2,9 +2,20 @@ package mfa
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 )
+
+// Place is for whom a costly computation is asked for.
+type Place struct {
+	// From is the network the asking comes from: it has at most a share of all places,
+	// so that one address can not keep everybody else out. "" counts for nobody.
+	From string
+	// Queue, if not nil, is asked before a place is waited for, and not where one is
+	// free. What it refuses does not wait.
+	Queue func(context.Context) error
+}
 
 // gate bounds how many costly computations run at once and how many wait. Without
 // it a few hundred parallel logins would take all memory and all cores.
@@ -13,34 +24,79 @@ type gate struct {
 	waiting atomic.Int64
 	queue   int64
 	wait    time.Duration
+	share   int // of one network, running and waiting; below 0: all
+
+	mu   sync.Mutex
+	from map[string]int
 }
 
-func newGate(parallel, queue int, wait time.Duration) *gate {
-	return &gate{turns: make(chan struct{}, parallel), queue: int64(queue), wait: wait}
+func newGate(parallel, queue, share int, wait time.Duration) *gate {
+	return &gate{turns: make(chan struct{}, parallel), queue: int64(queue), share: share, wait: wait, from: map[string]int{}}
 }
 
 // enter waits for a turn; the caller gives it back by the returned function.
-func (g *gate) enter(ctx context.Context) (func(), error) {
-	release := func() { <-g.turns }
+func (g *gate) enter(ctx context.Context, p Place) (func(), error) {
+	if !g.admit(p.From) {
+		return nil, g.busy()
+	}
+	if err := g.turn(ctx, p); err != nil {
+		g.leave(p.From)
+		return nil, err
+	}
+	return func() { <-g.turns; g.leave(p.From) }, nil
+}
+
+func (g *gate) busy() error { return &Error{Code: Busy, RetryAfter: max(g.wait, time.Second)} }
+
+func (g *gate) turn(ctx context.Context, p Place) error {
 	select {
 	case g.turns <- struct{}{}:
-		return release, nil
+		return nil
 	default:
 	}
-	busy := &Error{Code: Busy, RetryAfter: max(g.wait, time.Second)}
+	if p.Queue != nil {
+		if err := p.Queue(ctx); err != nil {
+			return err
+		}
+	}
 	if g.waiting.Add(1) > g.queue {
 		g.waiting.Add(-1)
-		return nil, busy
+		return g.busy()
 	}
 	defer g.waiting.Add(-1)
 	timer := time.NewTimer(g.wait)
 	defer timer.Stop()
 	select {
 	case g.turns <- struct{}{}:
-		return release, nil
+		return nil
 	case <-timer.C:
-		return nil, busy
+		return g.busy()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
+	}
+}
+
+// admit counts a network in, unless it has its share already.
+func (g *gate) admit(from string) bool {
+	if from == "" || g.share < 0 {
+		return true
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.from[from] >= g.share {
+		return false
+	}
+	g.from[from]++
+	return true
+}
+
+func (g *gate) leave(from string) {
+	if from == "" || g.share < 0 {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.from[from]--; g.from[from] <= 0 {
+		delete(g.from, from)
 	}
 }

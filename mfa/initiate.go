@@ -104,7 +104,7 @@ func (v *Verifier) browser(visit Visit) []byte {
 }
 
 // sameBrowser reports whether a cookie that came along is the one a Status is bound
-// to. Callers that send no cookie are the surface's to judge.
+// to. Callers that send no cookie are the surface's to judge (Answer.May).
 func (v *Verifier) sameBrowser(visit Visit, s storage.Status) bool {
 	if len(s.Browser) == 0 || visit.Browser == "" {
 		return true

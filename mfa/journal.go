@@ -45,6 +45,7 @@ func (j *Journal) Event(v Visit, e storage.Event) storage.Event {
 	if e.Outcome == "" {
 		e.Outcome = OutcomeOK
 	}
+	e.Actor = or(e.Actor, v.Actor)
 	e.Address, e.UserAgent, e.CorrelationID = v.Address, clip(v.UserAgent, userAgentMax), v.CorrelationID
 	return e
 }

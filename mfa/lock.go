@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"time"
@@ -24,16 +25,19 @@ const messageTTL = 24 * time.Hour
 
 // message writes to the first verified e-mail address of an account, if it has one.
 func (v *Verifier) message(visit Visit, a *storage.Account, template string, data map[string]string) []storage.Message {
+	return notice(v.now(), v.random, v.o.Product, visit, a, template, data)
+}
+
+func notice(now time.Time, random io.Reader, product string, visit Visit, a *storage.Account, template string, data map[string]string) []storage.Message {
 	i := slices.IndexFunc(a.Identifiers, func(i storage.Identifier) bool {
 		return i.Kind == storage.Email && !i.VerifiedAt.IsZero()
 	})
 	if i < 0 {
 		return nil
 	}
-	now := v.now()
-	data["product"] = v.o.Product
+	data["product"] = product
 	data["time"] = now.UTC().Format(time.RFC3339)
-	return []storage.Message{{ID: storage.MessageID(storage.TimeOrdered(now, v.random)), Kind: "mail",
+	return []storage.Message{{ID: storage.MessageID(storage.TimeOrdered(now, random)), Kind: "mail",
 		Recipient: a.Identifiers[i].Value, Template: template, Locale: visit.Locale, Data: data,
 		CreatedAt: now, NextAt: now, ExpiresAt: now.Add(messageTTL)}}
 }
@@ -53,7 +57,7 @@ func (v *Verifier) told(visit Visit, t try, proof Proof) []storage.Message {
 // replayed notes a right code that was used before. It does not count as a guess.
 func (v *Verifier) replayed(ctx context.Context, visit Visit, t try) error {
 	refusal := &Error{Code: Replayed}
-	s := storage.Spend{Now: t.attempt.Now, Forgive: t.keys(), Attempted: t.address,
+	s := storage.Spend{Now: t.attempt.Now, Forgive: t.counter(), Attempted: t.address,
 		Events: []storage.Event{v.event(visit, t.about, EventMFAReplayed, OutcomeRefused, string(Replayed))}}
 	if err := v.store.Spend(ctx, s); err != nil {
 		refusal.Err = fmt.Errorf("forgive replay: %w", err)

@@ -36,12 +36,12 @@ func (v *Verifier) Login(ctx context.Context, visit Visit, p Proving, password s
 	if err := parse(m, attempt, r); err != nil {
 		return err
 	}
-	release, err := reserve(ctx, m)
+	t := v.newTry(visit, m, attempt, v.whom(account, p.Identifier), p.Request.ClientID)
+	release, err := v.reserve(ctx, visit, t)
 	if err != nil {
 		return err
 	}
 	defer release()
-	t := v.newTry(visit, m, attempt, v.whom(account, p.Identifier), p.Request.ClientID)
 	if err := v.count(ctx, visit, storage.Attempt{Throttles: t.throttles(), Address: t.address, Now: now}, t.about, t.locked); err != nil {
 		return err
 	}

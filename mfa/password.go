@@ -32,12 +32,14 @@ const (
 var commonPasswords string
 
 // PasswordOptions are the cost of a hash and how many run at once. Zero values mean
-// m=19456 KiB, t=2, p=1 (OWASP), one per core, a queue of 64 and a wait of 2 s.
+// m=19456 KiB, t=2, p=1 (OWASP), one per core, a queue of 64 and a wait of 2 s, and
+// an eighth of all that for one network.
 type PasswordOptions struct {
 	Memory          uint32 // KiB
 	Time            uint32
 	Threads         uint8
 	Parallel, Queue int
+	PerNetwork      int // running and waiting for one address (IPv6: one /64); below 0: no bound
 	Wait            time.Duration
 }
 
@@ -57,12 +59,13 @@ func NewPassword(keyring *seal.Keyring, random io.Reader, o PasswordOptions) *Pa
 	o.Threads = or(o.Threads, 1)
 	o.Parallel = or(o.Parallel, runtime.NumCPU())
 	o.Queue = or(o.Queue, 64)
+	o.PerNetwork = or(o.PerNetwork, max((o.Parallel+o.Queue)/8, 1))
 	o.Wait = or(o.Wait, 2*time.Second)
 	common := map[string]bool{}
 	for line := range strings.Lines(commonPasswords) {
 		common[strings.TrimSpace(line)] = true
 	}
-	return &Password{keyring: keyring, random: random, o: o, common: common, gate: newGate(o.Parallel, o.Queue, o.Wait)}
+	return &Password{keyring: keyring, random: random, o: o, common: common, gate: newGate(o.Parallel, o.Queue, o.PerNetwork, o.Wait)}
 }
 
 func or[T comparable](value, otherwise T) T {
@@ -96,7 +99,7 @@ func (p *Password) Check(plain string) error {
 
 // Hash waits for its turn and returns the PHC string of a password.
 func (p *Password) Hash(ctx context.Context, plain string) (string, error) {
-	release, err := p.Reserve(ctx)
+	release, err := p.Reserve(ctx, Place{})
 	if err != nil {
 		return "", err
 	}
@@ -105,7 +108,9 @@ func (p *Password) Hash(ctx context.Context, plain string) (string, error) {
 }
 
 // Reserve waits for the turn to compute a hash. Finish expects its caller to hold one.
-func (p *Password) Reserve(ctx context.Context) (func(), error) { return p.gate.enter(ctx) }
+func (p *Password) Reserve(ctx context.Context, place Place) (func(), error) {
+	return p.gate.enter(ctx, place)
+}
 
 // Parse refuses what can not be a password before anything is counted.
 func (p *Password) Parse(_ Attempt, r Response) error {

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
+
 	"sallyport/storage"
 	"sallyport/storage/seal"
 )
@@ -138,6 +140,21 @@ func TestPHCStringsAreReadOneWayOnly(t *testing.T) {
 	}
 }
 
+// A hash that takes long to compare tells that its user exists.
+func TestCostlyImportedHashesAreRefused(t *testing.T) {
+	b, err := bcrypt.GenerateFromPassword([]byte("some password"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := NewUsers(nil, nil, nil, nil, nil, func() time.Time { return t0 }, rand.Reader)
+	for cost, want := range map[string]Code{"04": "", "10": "", "12": "", "13": InvalidRequest, "16": InvalidRequest, "31": InvalidRequest} {
+		hash := strings.Replace(string(b), "$04$", "$"+cost+"$", 1)
+		if _, err := u.passwordHash(context.Background(), Draft{PasswordHash: hash}); CodeOf(err) != want {
+			t.Errorf("bcrypt of cost %s: %v, want %q", cost, err, want)
+		}
+	}
+}
+
 func FuzzPHC(f *testing.F) {
 	f.Add("$argon2id$v=19$m=64,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
 	f.Add("$argon2id$v=19$m=64,t=1,p=1,keyid=AYkAAAAAcACAAAAAAAAA/w$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
@@ -152,8 +169,8 @@ func FuzzPHC(f *testing.F) {
 }
 
 func TestTheQueueOfHashesIsBounded(t *testing.T) {
-	g := newGate(1, 2, time.Hour)
-	release, err := g.enter(context.Background())
+	g := newGate(1, 2, -1, time.Hour)
+	release, err := g.enter(context.Background(), Place{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +178,7 @@ func TestTheQueueOfHashesIsBounded(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	for range 2 {
 		wg.Go(func() {
-			if _, err := g.enter(ctx); err == nil {
+			if _, err := g.enter(ctx, Place{}); err == nil {
 				t.Error("a second one entered")
 			}
 		})
@@ -169,37 +186,22 @@ func TestTheQueueOfHashesIsBounded(t *testing.T) {
 	for g.waiting.Load() < 2 {
 		runtime.Gosched() // two are on their way into the queue
 	}
-	_, err = g.enter(context.Background())
+	_, err = g.enter(context.Background(), Place{})
 	if CodeOf(err) != Busy {
 		t.Errorf("a full queue: %v, want %s", err, Busy)
 	}
 	cancel()
 	wg.Wait()
 	release()
-	if release, err = g.enter(context.Background()); err != nil {
+	if release, err = g.enter(context.Background(), Place{}); err != nil {
 		t.Fatalf("after all are gone: %v", err)
 	}
-	short := newGate(1, 2, time.Nanosecond)
+	short := newGate(1, 2, -1, time.Nanosecond)
 	short.turns <- struct{}{}
-	if _, err := short.enter(context.Background()); CodeOf(err) != Busy || err.(*Error).RetryAfter < time.Second {
+	if _, err := short.enter(context.Background(), Place{}); CodeOf(err) != Busy || err.(*Error).RetryAfter < time.Second {
 		t.Errorf("a wait that ends: %v, want %s with a wait", err, Busy)
 	}
 	release()
-}
-
-func TestABusyServerCountsNoAttempt(t *testing.T) {
-	p := NewPassword(testKeyring(t), rand.Reader, PasswordOptions{Memory: 64, Time: 1, Parallel: 1, Wait: time.Nanosecond})
-	release, err := p.Reserve(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer release()
-	// The store is nil: whoever counted would not come back.
-	v := NewVerifier(nil, testKeyring(t), nil, func() time.Time { return t0 }, rand.Reader, Options{}, p)
-	err = v.Login(context.Background(), Visit{}, Proving{Identifier: "ada"}, "some password")
-	if CodeOf(err) != Busy {
-		t.Errorf("login: %v, want %s", err, Busy)
-	}
 }
 
 func FuzzResponses(f *testing.F) {

@@ -18,8 +18,11 @@ const (
 	phcMemoryMax = 1 << 20 // KiB
 	phcTimeMax   = 64
 	phcLanesMax  = 64
-	saltBytes    = 16
-	tagBytes     = 32
+	// bcryptCostMax is about a quarter of a second. The time a comparison takes tells
+	// that the user exists, as long as the hash is not ours.
+	bcryptCostMax = 12
+	saltBytes     = 16
+	tagBytes      = 32
 )
 
 var errPHC = errors.New("not a password hash we know")
@@ -100,5 +103,5 @@ func parameter(field, name string, most uint64) (uint32, bool) {
 // becomes argon2id.
 func isBcrypt(text string) bool {
 	cost, err := bcrypt.Cost([]byte(text))
-	return err == nil && len(text) == 60 && cost <= 16
+	return err == nil && len(text) == 60 && cost <= bcryptCostMax
 }

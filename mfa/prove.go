@@ -23,12 +23,12 @@ func (v *Verifier) Prove(ctx context.Context, visit Visit, p Proving, c Choice, 
 	if err := parse(chosen.method, a, r); err != nil {
 		return exchange, err
 	}
-	release, err := reserve(ctx, chosen.method)
+	t := v.newTry(visit, chosen.method, a, chosen.who, p.Request.ClientID)
+	release, err := v.reserve(ctx, visit, t)
 	if err != nil {
 		return exchange, err
 	}
 	defer release()
-	t := v.newTry(visit, chosen.method, a, chosen.who, p.Request.ClientID)
 	on, err := v.standOn(ctx, visit, p, chosen, exchange)
 	if err != nil {
 		return "", err

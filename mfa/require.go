@@ -23,7 +23,7 @@ func Require(p Policy, a *storage.Account, fs []storage.Factor, asked Asked, met
 	if a == nil || a.User.Status == storage.UserDisabled {
 		return Verdict{Need: NeedFirst, Needed: t.demanded(nil, asked), Methods: t.names(Info.first)}
 	}
-	v := Verdict{Counted: t.counted(fs, asked.Since, now)}
+	v := Verdict{Counted: t.counted(a, fs, asked.Since, now)}
 	v.ACR, v.AMR = Assess(v.Counted)
 	for _, f := range v.Counted {
 		v.AuthTime = f.At // the newest: when the user was last seen proving something
@@ -45,8 +45,7 @@ type table struct {
 	methods []Info
 }
 
-func (i Info) first() bool  { return i.First }
-func (i Info) second() bool { return i.Second }
+func (i Info) first() bool { return i.First }
 
 // allowed reports whether the client allows a method. A list that names no method
 // for the first factor speaks of second factors only.
@@ -84,14 +83,14 @@ func (t table) names(is func(Info) bool) []string {
 }
 
 // counted returns the proofs that count here and now, oldest first: of allowed
-// methods, not before asked.Since, and with TIME_BASED second factors not older
-// than the interval.
-func (t table) counted(fs []storage.Factor, since, now time.Time) []storage.Factor {
+// methods, given with what the account still has, not before asked.Since, and with
+// TIME_BASED second factors not older than the interval.
+func (t table) counted(a *storage.Account, fs []storage.Factor, since, now time.Time) []storage.Factor {
 	stale := now.Add(-max(t.policy.Interval, leastInterval))
 	var out []storage.Factor
 	for _, f := range fs {
 		i, ok := t.info(f.Method)
-		if !ok || f.At.Before(since) {
+		if !ok || f.At.Before(since) || !lasts(a, i, f) {
 			continue
 		}
 		if t.policy.MFA == MFATimeBased && i.Second && f.At.Before(stale) {
@@ -208,6 +207,22 @@ func (t table) raises(counted []storage.Factor, i Info, l Level) bool {
 // imagined is the proof a method would give.
 func imagined(i Info) storage.Factor {
 	return storage.Factor{Method: i.Name, Kinds: i.Kinds, AMR: i.AMR, PhishingResistant: i.PhishingResistant}
+}
+
+// lasts reports whether a proof was given with something the account still has. One
+// that was switched off meanwhile was still right when it was given; one that was
+// taken away, and a password that was changed, prove nothing any more.
+func lasts(a *storage.Account, i Info, f storage.Factor) bool {
+	return slices.ContainsFunc(a.Authenticators, func(x storage.Authenticator) bool {
+		return x.State != storage.AuthenticatorPending && gaveWith(x, i, f)
+	})
+}
+
+// gaveWith reports whether a proof was given with an authenticator as it is now. What
+// one knows has no name and no enrolment: UpdatedAt is when it was changed.
+func gaveWith(x storage.Authenticator, i Info, f storage.Factor) bool {
+	changed := slices.Contains(i.Kinds, storage.Know) && f.At.Before(x.UpdatedAt)
+	return x.Method == f.Method && (f.Authenticator == "" || f.Authenticator == x.ID) && !changed
 }
 
 // hasSecond reports whether an account holds any second factor, usable or not.

@@ -20,23 +20,27 @@ const (
 	bucketAddress      = "address"
 )
 
-// forgetUnknown is how long counters of identifiers nobody has are kept.
-const forgetUnknown = 24 * time.Hour
+// How long counters are kept that nobody adds to. Where anybody may try who knows a
+// name, those of names nobody has are kept as long as those of users: else what is
+// still remembered tells who is one.
+const (
+	forgetPassword     = 24 * time.Hour
+	forgetPasswordless = 30 * 24 * time.Hour
+)
 
 // schedule returns the waits of a bucket (RFC 4226 section 7.3). The second factor
 // ends after 100 consecutive failures (NIST SP 800-63B section 5.2.2). Password
-// counters have no such end and start anew after a day, so that they can not be told
-// from those of unknown identifiers.
-func schedule(bucket string, known bool) storage.Schedule {
+// counters have no such end and start anew after a day, passwordless ones after
+// thirty; the second factor, which only identified users reach, forgets nothing.
+func schedule(bucket string) storage.Schedule {
 	s := storage.Schedule{Free: 4, First: 30 * time.Second}
 	switch bucket {
 	case BucketPassword, BucketDevice:
-		s.Cap, s.Forget = 15*time.Minute, forgetUnknown
+		s.Cap, s.Forget = 15*time.Minute, forgetPassword
+	case BucketPasswordless:
+		s.Cap, s.Max, s.Forget = time.Hour, 100, forgetPasswordless
 	default:
 		s.Cap, s.Max = time.Hour, 100
-		if !known {
-			s.Forget = forgetUnknown
-		}
 	}
 	return s
 }
@@ -46,16 +50,26 @@ func schedule(bucket string, known bool) storage.Schedule {
 type whom struct {
 	user    storage.UserID
 	subject []byte
+	older   [][]byte // the subject under every living key
 }
 
 func (v *Verifier) whom(a *storage.Account, identifier string) whom {
 	if a != nil {
-		return whom{user: a.User.ID, subject: v.keyring.Hash("user", string(a.User.ID))}
+		return v.counted(a.User.ID, v.keyring.Hash("user", string(a.User.ID)))
 	}
 	if identifier == "" {
 		return whom{}
 	}
 	return whom{subject: v.keyring.Hash("identifier", identifier)}
+}
+
+// counted is a known user with the subject an attempt counts for.
+func (v *Verifier) counted(user storage.UserID, subject []byte) whom {
+	w := whom{user: user, subject: subject}
+	if user != "" {
+		w.older = v.keyring.Hashes("user", string(user))
+	}
+	return w
 }
 
 // throttle chooses the counter of an attempt. Passwords typed in a browser that
@@ -68,7 +82,7 @@ func (v *Verifier) throttle(visit Visit, bucket string, w whom) storage.Throttle
 			t.Key = storage.ThrottleKey{Bucket: BucketDevice, Subject: v.keyring.Hash("device", device+"|"+string(w.user))}
 		}
 	}
-	t.Schedule = schedule(t.Key.Bucket, w.user != "")
+	t.Schedule = schedule(t.Key.Bucket)
 	return t
 }
 
@@ -102,8 +116,13 @@ func refused(r storage.Refusal, now time.Time) *Error {
 // event when a counter refuses.
 func (v *Verifier) count(ctx context.Context, visit Visit, a storage.Attempt, about storage.Event, locked string) error {
 	r, err := v.store.CountAttempt(ctx, a)
+	return v.passed(visit, r, err, a.Now, about, locked)
+}
+
+// passed turns what the counters say into our answer, and notes a refusal.
+func (v *Verifier) passed(visit Visit, r storage.Refusal, err error, now time.Time, about storage.Event, locked string) error {
 	if errors.Is(err, storage.ErrConflict) {
-		refusal := refused(r, a.Now)
+		refusal := refused(r, now)
 		if refusal.Code != InvalidExchange {
 			v.note(visit, about, locked, OutcomeRefused, string(refusal.Code))
 		}

@@ -11,6 +11,7 @@ import (
 	"image/png"
 	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +27,13 @@ const (
 	totpSecretBytes = 20 // RFC 4226 section 4, R6
 	qrPixels        = 256
 )
+
+// totpPeriods are those of imported authenticators; ours are made with the first. A
+// longer one would keep a code good for minutes.
+var totpPeriods = []int{totpPeriod, 60}
+
+// totpDigits are the lengths of codes that apps show.
+var totpDigits = []int{6, 8}
 
 // TOTPOptions say how new authenticators are made and how exact codes must be.
 type TOTPOptions struct {
@@ -72,11 +80,14 @@ func (t *TOTP) CodeAt(secret []byte, at time.Time) string {
 
 // CodeOf is the code an authenticator's app shows at a time.
 func (t *TOTP) CodeOf(a storage.Authenticator, at time.Time) string {
-	return totpCode(a.Secret, at.Unix()/totpPeriod, dataOf(a))
+	d := dataOf(a)
+	return totpCode(a.Secret, at.Unix()/int64(d.Period), d)
 }
 
 // Parse refuses what can not be a code before anything is counted: it must consist
-// of exactly as many ASCII digits as one of the authenticators shows.
+// of exactly as many ASCII digits as one of the authenticators shows. Of whom nothing
+// is proven yet every length there is may be: which one is taken would tell who has
+// an account.
 func (t *TOTP) Parse(a Attempt, r Response) error {
 	_, err := t.typed(a, r)
 	return err
@@ -89,6 +100,9 @@ func (t *TOTP) typed(a Attempt, r Response) (string, error) {
 	}
 	candidates := t.candidates(a)
 	if len(candidates) == 0 && len(code) == t.fresh.Digits {
+		return code, nil
+	}
+	if a.Usage != UsageSecond && a.Usage != UsageEnroll && slices.Contains(totpDigits, len(code)) {
 		return code, nil
 	}
 	for _, c := range candidates {
@@ -139,7 +153,8 @@ func (t *TOTP) Finish(_ context.Context, a Attempt, _ State, r Response) (Proof,
 // match returns the newest acceptable step whose code this is (0: none), and whether
 // it is the code of the step accepted last.
 func (t *TOTP) match(c storage.Authenticator, code string, now time.Time) (int64, bool) {
-	at, d := now.Unix()/totpPeriod, dataOf(c)
+	d := dataOf(c)
+	at := now.Unix() / int64(d.Period)
 	var newest int64
 	again := false
 	for step := at - t.window; step <= at+t.window; step++ {
@@ -253,5 +268,8 @@ func dataOf(a storage.Authenticator) totpData {
 	if len(a.Data) > 0 && json.Unmarshal(a.Data, &d) != nil {
 		d = totpData{}
 	}
-	return totpData{Algorithm: or(d.Algorithm, "SHA1"), Digits: or(d.Digits, 6), Period: totpPeriod}
+	if !slices.Contains(totpPeriods, d.Period) {
+		d.Period = totpPeriod
+	}
+	return totpData{Algorithm: or(d.Algorithm, "SHA1"), Digits: or(d.Digits, 6), Period: d.Period}
 }

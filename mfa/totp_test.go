@@ -86,6 +86,23 @@ func TestTOTPOfOtherParameters(t *testing.T) {
 	}
 }
 
+// Which length a passwordless client's form takes must not tell who has an account, or
+// what for an authenticator.
+func TestTheLengthOfACodeTellsNothingBeforeTheFirstFactor(t *testing.T) {
+	m := NewTOTP(rand.Reader, "p", TOTPOptions{})
+	for name, who := range map[string]*storage.Account{"nobody": nil, "six digits": totpUser(0, ""), "eight digits": totpUser(0, `{"digits":8}`)} {
+		for code, want := range map[string]Code{"000000": InvalidPasscode, "00000000": InvalidPasscode, "0000000": InvalidRequest, "00000": InvalidRequest} {
+			for _, usage := range []string{UsagePasswordless, UsageInitial} {
+				a := Attempt{Account: who, Usage: usage, Now: t0}
+				_, err := m.Finish(context.Background(), a, nil, Typed(code))
+				if parsed := m.Parse(a, Typed(code)); CodeOf(err) != want || (parsed != nil) != (want == InvalidRequest) {
+					t.Errorf("%s, %s, %q: %v, then %v; want %s", name, usage, code, parsed, err, want)
+				}
+			}
+		}
+	}
+}
+
 func TestTOTPMatchesAnyOfAUsersAuthenticators(t *testing.T) {
 	m := NewTOTP(rand.Reader, "p", TOTPOptions{})
 	a := totpUser(0, "")

@@ -3,9 +3,11 @@ package mfa
 import (
 	"context"
 	"encoding/base32"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,15 +23,28 @@ type Draft struct {
 	Password                     string // hashed here; or
 	PasswordHash                 string // imported: argon2id PHC string or bcrypt
 	TOTPSecret                   string // base32
+	TOTPShape                    Shape  // what its app was told; zero: the server's own setting
+	TOTPPeriod                   int    // seconds, 30 or 60; 0: 30
 	RecoveryCodes                []string
 	Profile                      map[string]any
 	MFAEnabled                   bool
 	Status                       storage.UserStatus // "": active
 }
 
-// Users makes users.
+var errUserID = &Error{Code: InvalidRequest, Err: errors.New("not 32 lower-case hexadecimal digits in the layout 8-4-4-4-12")}
+
+// UserStore is the slice of storage that Users needs.
+type UserStore interface {
+	storage.Users
+	RecoveryStore
+	Waits(ctx context.Context, keys []storage.ThrottleKey, now time.Time) ([]storage.Refusal, error)
+	SessionsOf(ctx context.Context, user storage.UserID, now time.Time) ([]storage.Session, error)
+}
+
+// Users makes users and changes them, for administrators, backends and imports. What
+// users do with their own accounts is the Verifier's.
 type Users struct {
-	store    storage.Users
+	store    UserStore
 	keyring  *seal.Keyring
 	password *Password
 	totp     *TOTP
@@ -39,7 +54,7 @@ type Users struct {
 }
 
 // NewUsers returns Users.
-func NewUsers(store storage.Users, keyring *seal.Keyring, password *Password, totp *TOTP, journal *Journal, now func() time.Time, random io.Reader) *Users {
+func NewUsers(store UserStore, keyring *seal.Keyring, password *Password, totp *TOTP, journal *Journal, now func() time.Time, random io.Reader) *Users {
 	return &Users{store: store, keyring: keyring, password: password, totp: totp, journal: journal, now: now, random: random}
 }
 
@@ -52,7 +67,7 @@ func (u *Users) Create(ctx context.Context, v Visit, d Draft) (storage.User, err
 		user.ID = storage.UserID(storage.Random128(u.random))
 	}
 	if _, ok := storage.Bytes(user.ID); !ok {
-		return storage.User{}, &Error{Code: InvalidRequest, Err: errors.New("user id is not of the layout 8-4-4-4-12")}
+		return storage.User{}, errUserID
 	}
 	n := storage.NewUser{User: user}
 	var err error
@@ -106,9 +121,7 @@ func (u *Users) identifiers(d Draft, user storage.UserID, now time.Time) ([]stor
 func (u *Users) authenticators(ctx context.Context, d Draft, user storage.UserID, now time.Time) ([]storage.Authenticator, []string, error) {
 	var out []storage.Authenticator
 	add := func(a storage.Authenticator) {
-		a.ID, a.UserID = storage.AuthenticatorID(storage.Random128(u.random)), user
-		a.Origin, a.State, a.CreatedAt, a.UpdatedAt = "import", storage.AuthenticatorActive, now, now
-		out = append(out, a)
+		out = append(out, u.stamp(a, user, "import", now))
 	}
 	hash, err := u.passwordHash(ctx, d)
 	if err != nil {
@@ -118,7 +131,7 @@ func (u *Users) authenticators(ctx context.Context, d Draft, user storage.UserID
 		add(storage.Authenticator{Method: "password", Secret: []byte(hash)})
 	}
 	if d.TOTPSecret != "" {
-		a, err := u.imported(d.TOTPSecret)
+		a, err := u.imported(d)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -156,12 +169,21 @@ func (u *Users) passwordHash(ctx context.Context, d Draft) (string, error) {
 }
 
 // imported reads a TOTP secret as other systems write it: any case, with or without
-// padding and spaces.
-func (u *Users) imported(text string) (storage.Authenticator, error) {
-	text = strings.TrimRight(strings.ToUpper(strings.ReplaceAll(text, " ", "")), "=")
+// padding and spaces, and with the parameters its app was told.
+func (u *Users) imported(d Draft) (storage.Authenticator, error) {
+	text := strings.TrimRight(strings.ToUpper(strings.ReplaceAll(d.TOTPSecret, " ", "")), "=")
 	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(text)
 	if err != nil || len(secret) < 10 || len(secret) > 128 {
 		return storage.Authenticator{}, &Error{Code: InvalidRequest, Err: errors.New("totp secret is not base32 of 10 to 128 bytes")}
 	}
-	return u.totp.made(secret)
+	shape := Shape{or(d.TOTPShape.Algorithm, u.totp.fresh.Algorithm), or(d.TOTPShape.Digits, u.totp.fresh.Digits)}
+	period := or(d.TOTPPeriod, totpPeriod)
+	if !slices.Contains(u.totp.Shapes(), shape) || !slices.Contains(totpPeriods, period) {
+		return storage.Authenticator{}, &Error{Code: InvalidRequest, Err: errors.New("totp parameters are none that apps know")}
+	}
+	data, err := json.Marshal(totpData{Algorithm: shape.Algorithm, Digits: shape.Digits, Period: period})
+	if err != nil {
+		return storage.Authenticator{}, fmt.Errorf("write totp parameters: %w", err)
+	}
+	return storage.Authenticator{Method: "totp", Secret: secret, Data: data}, nil
 }

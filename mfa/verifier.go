@@ -1,6 +1,7 @@
 package mfa
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -59,7 +60,7 @@ type Parser interface {
 // Reserver is a Method whose Finish is costly. The place is reserved before the
 // attempt is counted, so that a full queue costs nobody a try.
 type Reserver interface {
-	Reserve(ctx context.Context) (release func(), err error)
+	Reserve(ctx context.Context, p Place) (release func(), err error)
 }
 
 // Verifier counts, spends and speaks for all methods.
@@ -135,12 +136,27 @@ func (t try) throttles() []storage.Throttle {
 	return []storage.Throttle{*t.throttle}
 }
 
-// keys are the counters a right answer resets.
-func (t try) keys() []storage.ThrottleKey {
+// counter is what this attempt was counted in.
+func (t try) counter() []storage.ThrottleKey {
 	if t.throttle == nil {
 		return nil
 	}
 	return []storage.ThrottleKey{t.throttle.Key}
+}
+
+// keys are the counters a right answer resets: those from before a rotation of the
+// hash key too, or they would come back when they are moved.
+func (t try) keys() []storage.ThrottleKey {
+	keys := t.counter()
+	if keys == nil {
+		return nil
+	}
+	for _, subject := range t.who.older {
+		if t.throttle.Key.Bucket != BucketDevice && !bytes.Equal(subject, t.throttle.Key.Subject) {
+			keys = append(keys, storage.ThrottleKey{Bucket: t.throttle.Key.Bucket, Subject: subject})
+		}
+	}
+	return keys
 }
 
 // bucketOf chooses the counter of a usage; "" counts in none. What anybody can try
@@ -181,12 +197,23 @@ func parse(m Method, a Attempt, r Response) error {
 	return nil
 }
 
-// reserve takes the method's place, if it needs one.
-func reserve(ctx context.Context, m Method) (func(), error) {
-	if r, ok := m.(Reserver); ok {
-		return r.Reserve(ctx)
+// reserve takes the method's place, if it needs one. Where none is free, whoever would
+// be refused for a running wait is refused now: else one blocked address could fill
+// the queue with attempts that are not even compared.
+func (v *Verifier) reserve(ctx context.Context, visit Visit, t try) (func(), error) {
+	r, ok := t.method.(Reserver)
+	if !ok {
+		return func() {}, nil
 	}
-	return func() {}, nil
+	p := Place{Queue: func(ctx context.Context) error {
+		a := storage.Attempt{Throttles: t.throttles(), Address: t.address, Now: t.attempt.Now}
+		refusal, err := v.store.WouldRefuse(ctx, a)
+		return v.passed(visit, refusal, err, a.Now, t.about, t.locked)
+	}}
+	if t.address != nil {
+		p.From = t.address.Address
+	}
+	return r.Reserve(ctx, p)
 }
 
 // compare asks the method, after the attempt was counted, and accounts for a no.

@@ -18,6 +18,17 @@ type Answer struct {
 	Response Response
 	Request  storage.RequestID
 	Sub      string
+	// May judges the caller by the Status, before anything is counted: which clients do
+	// without a cookie is nothing this room knows. nil: the caller was judged before.
+	May func(storage.Status) error
+}
+
+// judged asks May.
+func (a Answer) judged(s storage.Status) error {
+	if a.May == nil {
+		return nil
+	}
+	return a.May(s)
 }
 
 // Verified is a right answer, to be redeemed by the login it was for.
@@ -34,6 +45,9 @@ type Verified struct {
 func (v *Verifier) Verify(ctx context.Context, visit Visit, a Answer) (Verified, error) {
 	s, account, err := v.pending(ctx, visit, a.Exchange)
 	if err != nil {
+		return Verified{}, err
+	}
+	if err := a.judged(s); err != nil {
 		return Verified{}, err
 	}
 	kept := v.aside(s)
@@ -117,12 +131,13 @@ func (v *Verifier) answering(ctx context.Context, visit Visit, s storage.Status,
 	if err := parse(m, attempt, r); err != nil {
 		return try{}, nil, err
 	}
-	release, err := reserve(ctx, m)
+	kept := v.aside(s)
+	t := v.newTry(visit, m, attempt, v.counted(kept.User, kept.Subject), s.ClientID)
+	release, err := v.reserve(ctx, visit, t)
 	if err != nil {
 		return try{}, nil, err
 	}
-	kept := v.aside(s)
-	return v.newTry(visit, m, attempt, whom{user: kept.User, subject: kept.Subject}, s.ClientID), release, nil
+	return t, release, nil
 }
 
 func byID(a *storage.Account, id storage.AuthenticatorID) *storage.Authenticator {

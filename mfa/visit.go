@@ -10,4 +10,5 @@ type Visit struct {
 	UserAgent     string
 	CorrelationID string
 	Locale        string // best language of ours for the caller: "en", "de"
+	Actor         string // who acts when it is not the user: "admin", "client", "system"
 }

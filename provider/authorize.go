@@ -92,20 +92,20 @@ func (p *Provider) ready(ctx context.Context, r *request, s *mfa.SignedIn, verdi
 	return nil, !asks, nil
 }
 
-// finishAtOnce answers with a code out of a living session: one transaction.
+// finishAtOnce answers out of a living session: one transaction.
 func (p *Provider) finishAtOnce(ctx context.Context, r *request, v mfa.Visit, s *mfa.SignedIn, verdict mfa.Verdict) (Finished, error) {
 	a := p.authorization(r, s.Account.User.ID, s.Session.ID, verdict, nil)
-	code, err := p.makeCode(ctx, r, a)
+	e, err := p.end(ctx, r, a, s.Account)
 	if err != nil {
 		return Finished{}, err
 	}
-	f := storage.Finish{Now: p.now(), Code: &code, Events: []storage.Event{p.journal.Event(v, storage.Event{
-		Kind: mfa.EventCodeIssued, Outcome: mfa.OutcomeOK, UserID: a.UserID, ClientID: a.ClientID, SessionID: a.SessionID,
-		GrantID: code.GrantID, Detail: map[string]string{"acr": a.ACR, "from": "session"}})}}
+	f := storage.Finish{Now: p.now(), Code: e.code, Grant: e.grant, Events: []storage.Event{p.journal.Event(v, storage.Event{
+		Kind: e.kind(), Outcome: mfa.OutcomeOK, UserID: a.UserID, ClientID: a.ClientID, SessionID: a.SessionID,
+		GrantID: e.grantID(), Detail: map[string]string{"acr": a.ACR, "from": "session"}})}}
 	if err := p.store.FinishRequest(ctx, f); err != nil {
 		return Finished{}, err
 	}
-	return Finished{Answer: p.answer(r, [2]string{"code", code.Code}), User: a.UserID}, nil
+	return Finished{Answer: p.answer(r, e.fields...), User: a.UserID}, nil
 }
 
 // open stores the request. What the session proved is taken over, except where the

@@ -52,6 +52,7 @@ func toldToClients() []beginCase {
 		{"pushed request", params("rp", "request_uri", "urn:ietf:params:oauth:request_uri:x"), "request_uri_not_supported"},
 		{"registration", params("rp", "registration", "{}"), "registration_not_supported"},
 		{"state too long", params("rp", "state", long), "invalid_request"},
+		{"too many scopes", params("rp", "scope", strings.Repeat("openid ", 600)), "invalid_request"},
 		{"nonce too long", params("rp", "nonce", strings.Repeat("n", maxNonce+1)), "invalid_request"},
 		{"unknown prompt", params("rp", "prompt", "maybe"), "invalid_request"},
 		{"prompt in capitals", params("rp", "prompt", "LOGIN"), "invalid_request"},

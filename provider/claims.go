@@ -1,6 +1,8 @@
 package provider
 
 import (
+	"slices"
+
 	"sallyport/storage"
 )
 
@@ -60,7 +62,7 @@ func userClaim(name string, a *storage.Account) any {
 // granted, or the client is registered for it (and the user was asked, see consentScopes).
 func allowedClaim(name string, granted, registered []string) bool {
 	scope := scopeOf(name)
-	return scope != "" && (contains(granted, scope) || contains(registered, scope))
+	return scope != "" && (slices.Contains(granted, scope) || slices.Contains(registered, scope))
 }
 
 // userinfoClaims are the claims of the userinfo endpoint (section 5.3.2): those of the
@@ -68,7 +70,7 @@ func allowedClaim(name string, granted, registered []string) bool {
 func userinfoClaims(g storage.Grant, a *storage.Account, scopes, registered []string) map[string]any {
 	claims := map[string]any{}
 	for _, c := range claimTable {
-		if contains(scopes, c.scope) {
+		if slices.Contains(scopes, c.scope) {
 			set(claims, c.name, userClaim(c.name, a))
 		}
 	}

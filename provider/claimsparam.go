@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -34,11 +33,8 @@ func parseClaims(text string) (claimsRequest, error) {
 	if len(text) > maxClaims || depth(text) > 16 {
 		return c, errClaims
 	}
-	d := json.NewDecoder(bytes.NewReader([]byte(text)))
-	if err := d.Decode(&c); err != nil || d.More() {
-		return claimsRequest{}, errClaims
-	}
-	if text[0] != '{' {
+	// The text itself is kept and told on: all of it has to be JSON, to the last byte.
+	if err := json.Unmarshal([]byte(text), &c); err != nil || text[0] != '{' {
 		return claimsRequest{}, errClaims
 	}
 	return c, nil

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/ory/fosite"
@@ -50,7 +51,7 @@ func (c *client) grants(grant string) bool {
 	if len(c.GrantTypes) == 0 {
 		return grant == "authorization_code"
 	}
-	return contains(c.GrantTypes, grant)
+	return slices.Contains(c.GrantTypes, grant)
 }
 
 // authMethod is token_endpoint_auth_method with its default.
@@ -99,7 +100,7 @@ func (c *client) GetGrantTypes() fosite.Arguments {
 
 // GetResponseTypes offers code alone: the others hand out tokens in the front channel.
 func (c *client) GetResponseTypes() fosite.Arguments {
-	if len(c.ResponseTypes) == 0 || contains(c.ResponseTypes, "code") {
+	if len(c.ResponseTypes) == 0 || slices.Contains(c.ResponseTypes, "code") {
 		return fosite.Arguments{"code"}
 	}
 	return fosite.Arguments{}

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"sallyport/storage"
 )
@@ -37,7 +38,7 @@ func consentScopes(r *request) []string {
 	scopes := append([]string{}, r.scopes...)
 	for _, members := range []map[string]*claimRequest{r.claims.UserInfo, r.claims.IDToken} {
 		for name := range members {
-			if s := scopeOf(name); s != "" && contains(r.client.Scopes, s) && !contains(scopes, s) {
+			if s := scopeOf(name); s != "" && slices.Contains(r.client.Scopes, s) && !slices.Contains(scopes, s) {
 				scopes = append(scopes, s)
 			}
 		}
@@ -47,7 +48,7 @@ func consentScopes(r *request) []string {
 
 func covers(have, want []string) bool {
 	for _, s := range want {
-		if !contains(have, s) {
+		if !slices.Contains(have, s) {
 			return false
 		}
 	}

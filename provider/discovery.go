@@ -1,5 +1,7 @@
 package provider
 
+import "slices"
+
 // metadata is what discovery says: one document for OpenID Connect Discovery section 3
 // and RFC 8414 section 2.
 type metadata struct {
@@ -52,6 +54,10 @@ func (p *Provider) describe(algs []string) (Document, error) {
 		Displays:          []string{"page"}, ClaimTypes: []string{"normal"}, UILocales: []string{"en", "de"},
 		Prompts: []string{"none", "login", "consent", "select_account"}, Challenges: []string{"S256"},
 		ClaimsParameter: true, IssuerInResponse: true,
+	}
+	if p.options.LegacyResponseTypes {
+		m.ResponseTypes = append(m.ResponseTypes, frontTypes[:]...)
+		m.GrantTypes = append(slices.Clone(m.GrantTypes), "implicit")
 	}
 	m.Claims = []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid", "at_hash"}
 	for _, c := range claimTable {

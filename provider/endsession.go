@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"sallyport/mfa"
 	"sallyport/storage"
@@ -26,21 +27,19 @@ func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Visit, s *mf
 	}
 	var out Logout
 	var told *hint
-	if token := values.Get("id_token_hint"); token != "" {
-		h, c, err := p.logoutHint(ctx, token, values.Get("client_id"))
-		if err != nil {
-			return Logout{}, err
-		}
-		if c != nil {
-			told, out.Client = h, &c.Client
-		}
+	h, c, err := p.leaving(ctx, values, in.Form)
+	if err != nil {
+		return Logout{}, err
+	}
+	if c != nil {
+		told, out.Client = h, &c.Client
 	}
 	state := values.Get("state")
 	if len(state) > maxState {
 		return Logout{}, &PageError{Code: "invalid_request", Description: "state is longer than 2048 bytes", Parameter: "state"}
 	}
 	if uri := values.Get("post_logout_redirect_uri"); uri != "" && out.Client != nil {
-		if !contains(out.Client.PostLogoutRedirectURIs, uri) {
+		if !slices.Contains(out.Client.PostLogoutRedirectURIs, uri) {
 			return Logout{}, &PageError{Code: "invalid_request", Description: "the address is not registered for this application",
 				Parameter: "post_logout_redirect_uri"}
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"sallyport/mfa"
@@ -33,17 +34,17 @@ func (p *Provider) finish(ctx context.Context, st Step, v mfa.Visit, s *mfa.Sign
 		f.Session, f.NewSession, f.EndSession = &session, isNew, ends
 	}
 	a := p.authorization(r, stored.Subject, session.ID, st.Verdict, stored.Consent)
-	code, err := p.makeCode(ctx, r, a)
+	e, err := p.end(ctx, r, a, *st.Account)
 	if err != nil {
 		return Finished{}, err
 	}
-	f.Code = &code
+	f.Code, f.Grant = e.code, e.grant
 	if len(stored.Consent) > 0 {
 		if f.Consent, err = p.consentAfter(ctx, stored); err != nil {
 			return Finished{}, err
 		}
 	}
-	f.Events = p.finishEvents(v, a, code, f)
+	f.Events = p.finishEvents(v, a, e, f)
 	err = p.store.FinishRequest(ctx, f)
 	if errors.Is(err, storage.ErrConflict) {
 		return Finished{}, &mfa.Error{Code: mfa.RequestChanged, Err: err}
@@ -51,22 +52,22 @@ func (p *Provider) finish(ctx context.Context, st Step, v mfa.Visit, s *mfa.Sign
 	if err != nil {
 		return Finished{}, fmt.Errorf("finish request: %w", err)
 	}
-	done := Finished{Answer: p.answer(r, [2]string{"code", code.Code}), User: a.UserID, Session: f.Session}
+	done := Finished{Answer: p.answer(r, e.fields...), User: a.UserID, Session: f.Session}
 	if f.Session != nil {
 		done.SessionToken = p.sessions.Token(*f.Session)
 	}
 	return done, nil
 }
 
-func (p *Provider) finishEvents(v mfa.Visit, a storage.Authorization, code storage.Code, f storage.Finish) []storage.Event {
+func (p *Provider) finishEvents(v mfa.Visit, a storage.Authorization, end ending, f storage.Finish) []storage.Event {
 	base := storage.Event{Outcome: mfa.OutcomeOK, UserID: a.UserID, ClientID: a.ClientID, SessionID: a.SessionID}
 	event := func(kind string, grant storage.GrantID, detail map[string]string) storage.Event {
 		e := base
 		e.Kind, e.GrantID, e.Detail = kind, grant, detail
 		return p.journal.Event(v, e)
 	}
-	events := []storage.Event{event(mfa.EventLoginFinished, code.GrantID, map[string]string{"acr": a.ACR}),
-		event(mfa.EventCodeIssued, code.GrantID, nil)}
+	events := []storage.Event{event(mfa.EventLoginFinished, end.grantID(), map[string]string{"acr": a.ACR}),
+		event(end.kind(), end.grantID(), nil)}
 	if f.Consent != nil {
 		events = append(events, event(mfa.EventConsentGiven, "", nil))
 	}
@@ -82,7 +83,7 @@ func (p *Provider) consentAfter(ctx context.Context, stored storage.AuthRequest)
 		return nil, fmt.Errorf("read consent: %w", err)
 	}
 	for _, s := range before.Scopes {
-		if !contains(scopes, s) {
+		if !slices.Contains(scopes, s) {
 			scopes = append(scopes, s)
 		}
 	}
@@ -92,11 +93,11 @@ func (p *Provider) consentAfter(ctx context.Context, stored storage.AuthRequest)
 // authorization is what all tokens of this login will say.
 func (p *Provider) authorization(r *request, user storage.UserID, sid storage.SessionID, verdict mfa.Verdict, consent []string) storage.Authorization {
 	a := storage.Authorization{ClientID: r.client.ID, UserID: user, SessionID: sid, Scopes: r.scopes, Audience: r.resource,
-		Nonce: r.nonce, ACR: p.acrValue(r, verdict.ACR), AMR: verdict.AMR, AuthTime: verdict.AuthTime, RequestedAt: r.at}
+		Nonce: r.nonce, ACR: p.acrValue(r, verdict.ACR), AMR: verdict.AMR, AuthTime: verdict.AuthTime, RequestedAt: r.at, Factors: verdict.Counted}
 	if consent != nil {
 		a.Scopes = nil
 		for _, s := range r.scopes {
-			if contains(consent, s) {
+			if slices.Contains(consent, s) {
 				a.Scopes = append(a.Scopes, s)
 			}
 		}

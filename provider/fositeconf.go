@@ -78,6 +78,9 @@ func (p *Provider) authorizeRequest(ctx context.Context, r *request) (fosite.Aut
 			form[name] = v
 		}
 	}
+	if r.front.used() {
+		form.Set("response_type", "code") // what comes beside it was judged by checkFront
+	}
 	if r.state != "" {
 		form.Set("state", r.state)
 	}

@@ -53,6 +53,28 @@ func (p *Provider) speaks(c *client, origin string) bool {
 	return origin == "" || origin == originOf(p.options.Issuer) || c.origins[origin]
 }
 
+// MayContinue says whether a call that shows an exchange and names no request may come
+// from where it comes (rule B-4): what began in a browser goes on in it, unless the
+// client may do without, and an Origin has to be one of the client's.
+func (p *Provider) MayContinue(ctx context.Context, s storage.Status, v mfa.Visit) error {
+	c, err := p.clients.get(ctx, s.ClientID)
+	if err != nil && !isNotFound(err) {
+		return err
+	}
+	reason := ""
+	switch {
+	case err != nil || c.Disabled:
+		reason = "the client is gone or disabled"
+	case !p.speaks(c, v.Origin):
+		reason = "the origin is not one of the client's"
+	case len(s.Browser) > 0 && v.Browser == "" && !c.HeadlessLogin:
+		reason = "the cookie is missing"
+	default:
+		return nil
+	}
+	return &mfa.Error{Code: mfa.InvalidExchange, Err: errors.New(reason)}
+}
+
 // Adopt binds a request that was opened without a browser to the one that came for it
 // (rule B-3), so that it can go on on our pages and end with a session there. Of two
 // browsers one wins.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/url"
+	"slices"
 
 	"sallyport/storage"
 )
@@ -45,7 +46,7 @@ func (p *Provider) checkHint(_ context.Context, r *request, values url.Values) *
 	subject := storage.UserID(values.Get(hintSubject))
 	if token := values.Get("id_token_hint"); token != "" {
 		h, err := p.readHint(token)
-		if err != nil || !contains(h.Audience, string(r.client.ID)) {
+		if err != nil || !slices.Contains(h.Audience, string(r.client.ID)) {
 			return refusal("invalid_request", "id_token_hint is not an ID token we gave to this client")
 		}
 		subject = h.Subject

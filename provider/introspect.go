@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"sallyport/mfa"
@@ -60,7 +61,7 @@ func (p *Provider) introspect(ctx context.Context, c *client, token string) (int
 		return p.introspectRefresh(ctx, c, token)
 	}
 	t, err := p.readAccess(token)
-	if err != nil || (t.Client != c.ID && !contains(t.Audience, string(c.ID))) {
+	if err != nil || (t.Client != c.ID && !slices.Contains(t.Audience, string(c.ID))) {
 		return introspection{}, nil
 	}
 	alive, err := p.counts(ctx, t)

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -57,6 +58,7 @@ type keyset struct{ current atomic.Pointer[keys] }
 type keys struct {
 	signing []signingKey // newest first
 	jwks    Document
+	checked checkedTokens
 }
 
 type signingKey struct {
@@ -106,7 +108,7 @@ func (k *keyset) algorithms() []string {
 	out := []string{}
 	for _, alg := range algorithms {
 		for _, key := range k.current.Load().signing {
-			if key.alg == alg && !contains(out, string(alg)) {
+			if key.alg == alg && !slices.Contains(out, string(alg)) {
 				out = append(out, string(alg))
 			}
 		}
@@ -132,12 +134,16 @@ func (k *keyset) sign(alg, typ string, payload []byte, now time.Time) (string, e
 // verify checks the signature of a token of ours and returns its payload and typ. The
 // algorithm is the key's, never the token's (RFC 8725 section 3.1).
 func (k *keyset) verify(token string) ([]byte, string, error) {
+	current := k.current.Load()
+	if seen, ok := current.checked.get(token); ok {
+		return seen.payload, seen.typ, nil
+	}
 	jws, err := jose.ParseSignedCompact(token, algorithms[:])
 	if err != nil {
 		return nil, "", fmt.Errorf("parse token: %w", err)
 	}
 	header := jws.Signatures[0].Protected
-	for _, key := range k.current.Load().signing {
+	for _, key := range current.signing {
 		if key.kid != header.KeyID || string(key.alg) != header.Algorithm {
 			continue
 		}
@@ -146,6 +152,7 @@ func (k *keyset) verify(token string) ([]byte, string, error) {
 			return nil, "", fmt.Errorf("verify token: %w", err)
 		}
 		typ, _ := header.ExtraHeaders[jose.HeaderType].(string)
+		current.checked.put(token, checkedToken{payload, typ})
 		return payload, typ, nil
 	}
 	return nil, "", errKey

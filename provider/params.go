@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +20,9 @@ const (
 	maxNonce  = 512
 	maxClaims = 4096
 	maxHint   = 8192
-	maxNames  = 20 // acr_values, resources, scopes times five
+	maxNames  = 20 // of acr_values, of resources
+	maxScopes = 100
+	maxScope  = 4096 // bytes of the scope parameter
 )
 
 // hintSubject is our own name in the stored parameters for the subject an
@@ -38,6 +41,7 @@ type request struct {
 	params   url.Values // what is stored: known names only
 	redirect string
 	mode     string
+	front    front // what the authorization endpoint itself hands out
 	state    string
 	nonce    string
 	scopes   []string
@@ -50,16 +54,6 @@ type request struct {
 	claims   claimsRequest
 	hint     storage.UserID // the subject the client expects; "": anyone
 	at       time.Time      // when the request arrived
-}
-
-// has reports whether a scope was requested.
-func (r *request) has(scope string) bool {
-	for _, s := range r.scopes {
-		if s == scope {
-			return true
-		}
-	}
-	return false
 }
 
 // merge joins query and body. RFC 6749 section 3.1: a parameter stands once and in one
@@ -126,7 +120,7 @@ func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*
 		r.state = values.Get("state")
 	}
 	for _, check := range []func(context.Context, *request, url.Values) *oauthError{
-		p.checkUnsupported, p.checkBasics, p.checkPrompt, checkPKCE, p.checkClaims, p.checkHint, p.checkResource, p.checkWithFosite,
+		p.checkFront, p.checkUnsupported, p.checkBasics, p.checkPrompt, checkPKCE, p.checkClaims, p.checkHint, p.checkResource, p.checkWithFosite,
 	} {
 		if e := check(ctx, r, values); e != nil {
 			return r, e
@@ -190,7 +184,7 @@ func (p *Provider) checkBasics(_ context.Context, r *request, values url.Values)
 		return refusal("invalid_request", "state is longer than 2048 bytes")
 	case len(r.nonce) > maxNonce:
 		return refusal("invalid_request", "nonce is longer than 512 bytes")
-	case len(r.scopes) > 5*maxNames || len(r.acr) > maxNames:
+	case len(r.scopes) > maxScopes || len(values.Get("scope")) > maxScope || len(r.acr) > maxNames:
 		return refusal("invalid_request", "a list is too long")
 	case r.state == "" && r.nonce == "" && values.Get("code_challenge") == "":
 		return refusal("invalid_request", "state, nonce or code_challenge is needed")
@@ -233,7 +227,7 @@ func (p *Provider) checkResource(_ context.Context, r *request, values url.Value
 		return refusal("invalid_target", "there are too many resources")
 	}
 	for _, resource := range resources {
-		if !contains(r.client.Audience, resource) {
+		if !slices.Contains(r.client.Audience, resource) {
 			return refusal("invalid_target", "a resource is not one of this client's")
 		}
 	}
@@ -274,22 +268,17 @@ func policy(c *storage.Client) mfa.Policy {
 	return mfa.Policy{MFA: c.MFA, Interval: c.MFAInterval.Duration(), Methods: c.AllowedMethods, Passwordless: c.Passwordless}
 }
 
-// fields splits a space-separated list and drops what stands twice.
+// fields splits a space-separated list and drops what stands twice. It reads no further
+// than one past the most anybody may send.
 func fields(text string) []string {
 	var out []string
-	for _, f := range strings.Split(text, " ") {
-		if f != "" && !contains(out, f) {
+	for f := range strings.SplitSeq(text, " ") {
+		if len(out) > maxScopes {
+			break
+		}
+		if f != "" && !slices.Contains(out, f) {
 			out = append(out, f)
 		}
 	}
 	return out
-}
-
-func contains(list []string, s string) bool {
-	for _, have := range list {
-		if have == s {
-			return true
-		}
-	}
-	return false
 }

@@ -22,6 +22,8 @@ func checkPKCE(_ context.Context, r *request, values url.Values) *oauthError {
 	switch {
 	case challenge == "" && method != "":
 		return refusal("invalid_request", "code_challenge_method stands without code_challenge")
+	case challenge == "" && r.front.used() && !r.front.code:
+		return nil // there is no code to protect
 	case challenge == "" && needsPKCE(r.client):
 		return refusal("invalid_request", "code_challenge is needed (RFC 7636)")
 	case challenge == "":

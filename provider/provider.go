@@ -37,6 +37,8 @@ type Options struct {
 	// ACRAliases are further names of the levels, as clients write them in acr_values.
 	ACRAliases map[string]mfa.Level
 	SigningAlg string // for clients that register none; "" is RS256
+	// LegacyResponseTypes admits response types that end in a token, for clients that list them.
+	LegacyResponseTypes bool
 	// ClientCache bounds the clients kept in memory; 0 is 10,000.
 	ClientCache int
 	// BuiltIn are clients of our own, such as the account page: they are in no database,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,8 +51,10 @@ func checkGrantType(form url.Values) *oauthError {
 	switch grant := form.Get("grant_type"); {
 	case grant == "":
 		return refusal("invalid_request", "grant_type is missing")
-	case !contains(grantTypes[:], grant):
+	case !slices.Contains(grantTypes[:], grant):
 		return refusal("unsupported_grant_type", describeCode("unsupported_grant_type"))
+	case len(form.Get("scope")) > maxScope:
+		return refusal("invalid_scope", "scope is too long")
 	}
 	return nil
 }
@@ -172,7 +175,7 @@ func (p *Provider) redeem(ctx context.Context, g *gathering, c *client, v mfa.Vi
 	code := g.code.Code
 	a := code.Authorization
 	grant := storage.Grant{ID: code.GrantID, Authorization: a, Refreshable: g.refresh, CreatedAt: g.now,
-		Offline: g.refresh && contains(a.Scopes, "offline_access")}
+		Offline: g.refresh && slices.Contains(a.Scopes, "offline_access")}
 	grant.ExpiresAt = g.now.Add(c.GetEffectiveLifespan("", fosite.AccessToken, p.options.AccessTokenTTL))
 	grant.RefreshUntil = grant.ExpiresAt
 	if g.refresh {

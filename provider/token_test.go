@@ -61,6 +61,7 @@ func TestTokenRefuses(t *testing.T) {
 		{"client credentials of a public client", "", cc("client_id", "spa"), 400, "unauthorized_client"},
 		{"client credentials without the grant", "codeonly", cc(), 400, "unauthorized_client"},
 		{"unknown scope", "rp", cc("scope", "nonsense"), 400, "invalid_scope"},
+		{"scope without end", "rp", cc("scope", strings.Repeat("read ", 900)), 400, "invalid_scope"},
 		{"foreign resource", "rp", cc("resource", "https://evil.example"), 400, "invalid_target"},
 		{"unknown code", "rp", redeem(strings.Repeat("x", codeLength)), 400, "invalid_grant"},
 		{"malformed code", "rp", redeem("x"), 400, "invalid_grant"},

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"sallyport/mfa"
@@ -43,7 +44,7 @@ func (p *Provider) userinfo(r *http.Request, token string) (map[string]any, *oau
 		return nil, dead
 	}
 	scopes := fields(t.Scope)
-	if !contains(scopes, "openid") {
+	if !slices.Contains(scopes, "openid") {
 		return nil, refusal("insufficient_scope", "the scope openid was not granted")
 	}
 	c, err := p.clients.get(r.Context(), t.Client)

@@ -77,7 +77,9 @@ type Authenticators interface {
 	RenameAuthenticator(ctx context.Context, user UserID, id AuthenticatorID, name string, now time.Time) error
 	// SetAuthenticatorState switches an authenticator on or off.
 	SetAuthenticatorState(ctx context.Context, user UserID, id AuthenticatorID, state AuthenticatorState, now time.Time, events []Event) error
-	// DeleteAuthenticator removes an authenticator, its codes and pending statuses.
+	// DeleteAuthenticator removes an authenticator, its codes and statuses, and cancels
+	// initiated and verified statuses of its method that name no authenticator: they
+	// may have been answered with this one.
 	DeleteAuthenticator(ctx context.Context, r Removal) error
 	// ReplaceRecoveryCodes removes the user's codes and stores new ones.
 	ReplaceRecoveryCodes(ctx context.Context, set RecoverySet, now time.Time, events []Event, messages []Message) error

@@ -39,6 +39,8 @@ type Client struct {
 	AllowedMethods []string `json:"allowed_methods,omitempty"` // empty: every method of the server
 	Passwordless   bool     `json:"passwordless,omitempty"`
 	HeadlessLogin  bool     `json:"headless_login,omitempty"`
+	// ManagesFactors: the client's access tokens may set up and remove factors of their user.
+	ManagesFactors bool `json:"manages_factors,omitempty"`
 	// Consent is "skip" (a first-party application) or "ask".
 	Consent string `json:"consent,omitempty"`
 
@@ -85,6 +87,10 @@ type Clients interface {
 	ListClients(ctx context.Context) ([]Client, error)
 	// PutClient adds or replaces a client and moves the version "clients".
 	PutClient(ctx context.Context, c Client, events []Event) error
+	// ReplaceClient is PutClient for who read the client before: ErrConflict says that
+	// it was changed or deleted since. was is the UpdatedAt that was read; zero: there
+	// was none, and there must be none.
+	ReplaceClient(ctx context.Context, c Client, was time.Time, events []Event) error
 	// DeleteClient removes a client with its grants and moves the version "clients".
 	DeleteClient(ctx context.Context, id ClientID, events []Event) error
 	// Versions returns the version counters "clients" and "keys", which servers poll

@@ -20,6 +20,8 @@ type Authorization struct {
 	AuthTime    time.Time       `json:"auth_time"`
 	RequestedAt time.Time       `json:"requested_at"`
 	Claims      json.RawMessage `json:"claims,omitempty"` // the claims parameter (OpenID Connect Core section 5.5)
+	// Factors are the proofs behind it. What its session gathers later is nothing to it.
+	Factors []Factor `json:"factors,omitempty"`
 }
 
 // Code is an authorization code (RFC 6749 section 4.1.2) with everything the

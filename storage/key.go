@@ -32,4 +32,16 @@ type Keys interface {
 	AddKeys(ctx context.Context, keys []Key, onlyFirst bool, events []Event) error
 	// UpdateKey replaces KEK, Sealed and the times of a key and moves the version "keys".
 	UpdateKey(ctx context.Context, k Key, events []Event) error
+	// ChangeKeys makes a change whole, or not at all, and moves the version "keys".
+	// ErrConflict: somebody changed keys since that version was read, or an ID is
+	// taken. ErrNotFound: there is no such key.
+	ChangeKeys(ctx context.Context, c KeyChange) error
+}
+
+// KeyChange adds keys and replaces KEK, Sealed and times of others.
+type KeyChange struct {
+	Version int64 // of "keys", read before the keys the change was made of
+	Add     []Key
+	Change  []Key
+	Events  []Event
 }

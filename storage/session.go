@@ -39,7 +39,10 @@ type Sessions interface {
 	// EndSession ends a session and, if offline is set, its offline grants too. Ending
 	// an ended session is no error. Grants without offline access die with their session.
 	EndSession(ctx context.Context, id SessionID, offline bool, now time.Time, events []Event) error
-	// EndSessions ends all sessions of a user but one.
+	// EndSessions ends all sessions of a user but one, and in the same transaction what
+	// the user has under way: open requests that did not begin with that session, and
+	// initiated and verified statuses that do not belong to such a request. A login
+	// that somebody parked half done must not outlive the sessions.
 	EndSessions(ctx context.Context, user UserID, but SessionID, now time.Time, events []Event) error
 	// TouchSessions moves LastSeenAt and IdleUntil forward, in whole seconds. Written
 	// behind, in batches.

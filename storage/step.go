@@ -18,8 +18,15 @@ type CredentialSpend struct {
 	// Confirm makes a pending, unexpired authenticator active; it demands that it is
 	// pending. Without Confirm the authenticator must be active.
 	Confirm bool
+	// Alone, with Confirm, are methods of which the user must hold nothing else, pending
+	// authenticators excepted: what was begun while there was no such factor is not
+	// confirmed beside one. Of two that race one is confirmed.
+	Alone []string
 	// Secret replaces the stored secret if it is not nil (a password hashed anew).
 	Secret []byte
+	// Changed says that Secret is another secret and not the same one hashed anew: it
+	// moves UpdatedAt, so that proofs of the old one can be told.
+	Changed bool
 }
 
 // StatusMove moves a Status from one state to the next.
@@ -40,6 +47,12 @@ type StatusMove struct {
 	Found UserID
 }
 
+// Renewal is a proof given within a session that lives on, with its token.
+type Renewal struct {
+	User   UserID
+	Factor Factor // replaces an earlier one of the same authenticator
+}
+
 // Spend is one proof that counts: everything here happens, or nothing.
 type Spend struct {
 	Now        time.Time
@@ -49,10 +62,14 @@ type Spend struct {
 	Recovery   *RecoverySet // made together with the first second factor
 	MFAEnabled UserID       // "": leave; else the user's wish for a second factor is switched on
 	Activate   UserID       // "": leave; else a pending user becomes active
-	// EndSessions, if set, ends all sessions of this user but KeepSession.
+	// EndSessions, if set, ends all sessions of this user but KeepSession, and what the
+	// user has under way, as Sessions.EndSessions does.
 	EndSessions UserID
 	KeepSession SessionID
-	Reset       []ThrottleKey
+	// Renew, if not nil, is a proof that KeepSession, which must be of User, gets too:
+	// whoever changes a secret has shown the old one and knows the new one.
+	Renew *Renewal
+	Reset []ThrottleKey
 	// Forgive takes one failure off counters that counted it: a replay of the code
 	// accepted last is no guess.
 	Forgive []ThrottleKey

@@ -63,8 +63,18 @@ type Throttles interface {
 	// CountAttempt counts one attempt before it is compared. On ErrConflict the
 	// Refusal says why, and nothing was counted.
 	CountAttempt(ctx context.Context, a Attempt) (Refusal, error)
+	// WouldRefuse is CountAttempt without the counting: ErrConflict and the Refusal
+	// where a counter or the address refuses now. Exchanges are not looked at. One
+	// statement. What it lets pass may still be refused when it is counted.
+	WouldRefuse(ctx context.Context, a Attempt) (Refusal, error)
 	// Waits returns the counters that refuse now.
 	Waits(ctx context.Context, keys []ThrottleKey, now time.Time) ([]Refusal, error)
 	// ResetThrottle forgets counters: an administrator's unlock.
 	ResetThrottle(ctx context.Context, keys []ThrottleKey, events []Event) error
+	// MoveThrottles adds the counters of these buckets to others of the same bucket,
+	// because their subjects are hashed under a newer key, and returns how many moved.
+	MoveThrottles(ctx context.Context, buckets []string, moves []SubjectMove) (int, error)
 }
+
+// SubjectMove names one subject under two keys.
+type SubjectMove struct{ From, To []byte }

@@ -79,10 +79,31 @@ type UserChange struct {
 	Profile    map[string]any
 	Metadata   json.RawMessage
 	// Kill ends, in the same transaction, the user's pending and verified statuses,
-	// open requests, sessions and grants. Disabling a user sets it.
-	Kill   bool
-	Now    time.Time
-	Events []Event
+	// open requests, sessions and grants. Disabling a user sets it, and so does taking
+	// a factor away.
+	Kill     bool
+	Names    *NamesChange
+	Factors  *FactorsChange
+	Reset    []ThrottleKey // counters that start anew
+	Now      time.Time
+	Events   []Event
+	Messages []Message
+}
+
+// NamesChange replaces names of a user: first some go, then others come. ErrConflict:
+// one that comes is taken.
+type NamesChange struct {
+	Drop   []IdentifierID
+	Add    []Identifier
+	Verify []IdentifierID // become proven, where they are not
+}
+
+// FactorsChange replaces what a user proves themselves with.
+type FactorsChange struct {
+	Drop          []string        // methods: their authenticators go, of every state, with codes and statuses
+	Add           []Authenticator // after the others went
+	RecoveryCodes []string        // with an Authenticator of method "recovery" in Add
+	Enable        bool            // disabled authenticators become active
 }
 
 // UserFilter pages through users by ID.

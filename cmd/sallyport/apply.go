@@ -1,12 +1,8 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -15,65 +11,7 @@ import (
 	"sallyport/storage"
 )
 
-// applied says what apply changed.
-type applied struct{ ClientsCreated, ClientsChanged, UsersCreated int }
-
-// apply brings the database to a desired state: missing clients and users are made,
-// clients that differ are replaced. Users that exist are left alone, because they own
-// their passwords; clients that are not named stay. Doing it twice changes nothing.
-func (h *house) apply(ctx context.Context, s config.State) (applied, error) {
-	var done applied
-	for i := range s.Clients {
-		created, changed, err := h.applyClient(ctx, &s.Clients[i])
-		if err != nil {
-			return done, fmt.Errorf("client %q: %w", s.Clients[i].ID, err)
-		}
-		done.ClientsCreated += created
-		done.ClientsChanged += changed
-	}
-	for i := range s.Users {
-		created, err := h.applyUser(ctx, &s.Users[i])
-		if err != nil {
-			return done, fmt.Errorf("user %d: %w", i+1, err)
-		}
-		done.UsersCreated += created
-	}
-	return done, nil
-}
-
-func (h *house) applyClient(ctx context.Context, c *config.Client) (created, changed int, err error) {
-	want, err := newClient(c)
-	if err != nil {
-		return 0, 0, err
-	}
-	have, err := h.store.Client(ctx, want.ID)
-	kind := mfa.EventClientChanged
-	switch {
-	case errors.Is(err, storage.ErrNotFound):
-		kind, want.CreatedAt, created = mfa.EventClientCreated, h.now(), 1
-	case err != nil:
-		return 0, 0, fmt.Errorf("read: %w", err)
-	case sameClient(have, want):
-		return 0, 0, nil
-	default:
-		want.CreatedAt, changed = have.CreatedAt, 1
-	}
-	want.UpdatedAt = h.now()
-	event := h.journal.Event(mfa.Visit{}, storage.Event{Kind: kind, Actor: "admin", ClientID: want.ID})
-	if err := h.store.PutClient(ctx, want, []storage.Event{event}); err != nil {
-		return 0, 0, fmt.Errorf("store: %w", err)
-	}
-	return created, changed, nil
-}
-
-// sameClient compares everything but the times.
-func sameClient(a, b storage.Client) bool {
-	a.CreatedAt, a.UpdatedAt, b.CreatedAt, b.UpdatedAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}
-	x, errX := json.Marshal(a)
-	y, errY := json.Marshal(b)
-	return errX == nil && errY == nil && bytes.Equal(x, y)
-}
-
+// newClient is the client of a desired state, as it is kept.
 func newClient(c *config.Client) (storage.Client, error) {
 	out := storage.Client{
 		ID: storage.ClientID(c.ID), Name: c.Name, Disabled: c.Disabled, Public: c.Public, Native: c.Native,
@@ -81,7 +19,7 @@ func newClient(c *config.Client) (storage.Client, error) {
 		AllowedOrigins: c.AllowedOrigins, GrantTypes: c.GrantTypes, ResponseTypes: c.ResponseTypes, Scopes: c.Scopes,
 		Audience: c.Audience, PKCEOptional: c.PKCEOptional, Profile: c.Profile,
 		MFA: c.MFA, MFAInterval: seconds(c.MFAInterval), AllowedMethods: c.AllowedMethods,
-		Passwordless: c.Passwordless, HeadlessLogin: c.HeadlessLogin, Consent: c.Consent,
+		Passwordless: c.Passwordless, HeadlessLogin: c.HeadlessLogin, ManagesFactors: c.ManagesFactors, Consent: c.Consent,
 		LoginURL: c.LoginURL, MFAURL: c.MFAURL, LogoURI: c.LogoURI, PolicyURI: c.PolicyURI, TosURI: c.TosURI, ClientURI: c.ClientURI,
 		IDTokenAlg: c.IDTokenAlg, AccessTokenFormat: c.AccessTokenFormat, AccessTokenTTL: seconds(c.AccessTokenTTL),
 		RefreshTokenIdleTTL: seconds(c.RefreshIdleTTL), RefreshTokenTTL: seconds(c.RefreshTTL),
@@ -107,40 +45,31 @@ func newClient(c *config.Client) (storage.Client, error) {
 
 func seconds(d time.Duration) storage.Seconds { return storage.Seconds(d / time.Second) }
 
-func (h *house) applyUser(ctx context.Context, u *config.User) (created int, err error) {
-	exists, err := h.userExists(ctx, u)
-	if err != nil || exists {
-		return 0, err
-	}
-	_, err = h.users.Create(ctx, mfa.Visit{}, mfa.Draft{
-		ID: storage.UserID(u.ID), Username: u.Username, Email: u.Email, EmailVerified: u.EmailVerified,
-		Phone: u.Phone, PhoneVerified: u.PhoneVerified, Password: u.Password, PasswordHash: u.PasswordHash,
-		TOTPSecret: u.TOTPSecret, RecoveryCodes: u.RecoveryCodes, Profile: u.Profile,
-		MFAEnabled: u.MFAEnabled, Status: storage.UserStatus(u.Status),
-	})
-	if err != nil {
-		return 0, fmt.Errorf("create: %w", err)
-	}
-	return 1, nil
-}
-
-// userExists reports whether somebody has one of the user's names already.
-func (h *house) userExists(ctx context.Context, u *config.User) (bool, error) {
-	for _, typed := range []string{u.Username, u.Email, u.Phone} {
-		if typed == "" {
-			continue
-		}
-		name, _, err := mfa.Canonical(typed)
-		if err != nil {
-			return false, err
-		}
-		_, err = h.store.AccountByIdentifier(ctx, name)
-		if err == nil {
-			return true, nil
-		}
-		if !errors.Is(err, storage.ErrNotFound) {
-			return false, fmt.Errorf("read: %w", err)
+// draftDifferences shows a user that is to be made, without secrets.
+func draftDifferences(d mfa.Draft) []mfa.Difference {
+	var out []mfa.Difference
+	value := func(key string, given bool, v any) {
+		if given {
+			out = append(out, mfa.Difference{Key: key, To: v})
 		}
 	}
-	return false, nil
+	secret := func(key string, given bool) {
+		if given {
+			out = append(out, mfa.Difference{Key: key, Secret: true})
+		}
+	}
+	value("id", d.ID != "", d.ID)
+	value("username", d.Username != "", d.Username)
+	value("email", d.Email != "", d.Email)
+	value("email_verified", d.EmailVerified, true)
+	value("phone_number", d.Phone != "", d.Phone)
+	value("phone_number_verified", d.PhoneVerified, true)
+	value("profile", len(d.Profile) > 0, d.Profile)
+	value("mfa_enabled", d.MFAEnabled, true)
+	value("status", d.Status != "", d.Status)
+	secret("password", d.Password != "")
+	secret("password_hash", d.PasswordHash != "")
+	secret("totp_secret", d.TOTPSecret != "")
+	secret("recovery_codes", len(d.RecoveryCodes) > 0)
+	return out
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"sallyport/config"
+	"sallyport/mfa"
 	"sallyport/web"
 )
 
@@ -104,11 +105,11 @@ func (h *house) seed(ctx context.Context, built config.State, file string) error
 	if file == "" {
 		return nil
 	}
-	own, err := config.LoadState(file)
+	own, err := h.loadPlan(ctx, file, applying{})
 	if err != nil {
-		return fmt.Errorf("the desired state has faults:\n%w", err)
+		return err
 	}
-	if _, err := h.apply(ctx, own); err != nil {
+	if err := h.carryOut(ctx, mfa.Visit{Actor: mfa.ActorAdmin, UserAgent: "sallyport dev"}, own); err != nil {
 		return fmt.Errorf("apply %s: %w", file, err)
 	}
 	return nil

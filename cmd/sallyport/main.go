@@ -28,6 +28,7 @@ const (
 
 // program is what a command gets from the world outside.
 type program struct {
+	in       io.Reader // nil: nothing
 	out, err io.Writer
 	environ  []string
 	now      func() time.Time
@@ -45,8 +46,15 @@ func commands() []command {
 	return []command{
 		{"dev", "[flags]", "a complete server with test users, a demo application and a virtual phone", dev},
 		{"serve", "--config FILE", "the server", serve},
-		{"migrate", "--config FILE", "bring the database to this version's schema", migrate},
+		{"migrate", "[VERB] --config FILE", "up (or nothing), status, plan, down: the database's schema", migrate},
+		{"backup", "--config FILE COPY", "copy a SQLite database while servers serve", backup},
 		{"apply", "--config FILE STATE", "make the clients and users of a desired-state file", applyState},
+		{"user", "VERB --config FILE", "users: list, show, create, disable, delete, unlock, passwords, factors", userCommand},
+		{"client", "VERB --config FILE", "clients: list, show, delete, rotate secrets", clientCommand},
+		{"session", "VERB --config FILE", "sessions of a user: list, end", sessionCommand},
+		{"events", "--config FILE", "ask the audit trail", eventsCommand},
+		{"config", "check|print", "look for faults in the settings, or show those in force", configCommand},
+		{"keys", "VERB --config FILE", "list, rotate, retire or reseal the server's own keys", keys},
 		{"keyfile", "FILE", "make a new key file; never replaces one", keyfile},
 		{"version", "", "print what this is", version},
 	}
@@ -62,7 +70,7 @@ func main() {
 	// once, because by then nobody catches it any more.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
-	p := &program{out: os.Stdout, err: os.Stderr, environ: os.Environ(), now: time.Now, random: rand.Reader, colour: terminal(os.Stdout)}
+	p := &program{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(), now: time.Now, random: rand.Reader, colour: terminal(os.Stdout)}
 	os.Exit(p.main(ctx, os.Args[1:]))
 }
 
@@ -79,8 +87,11 @@ func (p *program) main(ctx context.Context, args []string) int {
 	}
 	name, args := args[0], args[1:]
 	if name == "help" || name == "-h" || name == "-help" || name == "--help" {
-		p.help(p.out)
-		return exitOK
+		if name != "help" || len(args) == 0 {
+			p.help(p.out)
+			return exitOK
+		}
+		name, args = args[0], append(args[1:], "-h") // "help user create"
 	}
 	if name == "-version" || name == "--version" {
 		name = "version"
@@ -110,9 +121,9 @@ func (p *program) code(err error) int {
 func (p *program) help(w io.Writer) {
 	fmt.Fprint(w, "Sallyport is an OpenID Connect provider with a second factor built in.\n\n")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  sallyport %-8s %-20s %s\n", c.name, c.args, c.about)
+		fmt.Fprintf(w, "  sallyport %-8s %-22s %s\n", c.name, c.args, c.about)
 	}
-	fmt.Fprintf(w, "  sallyport %-8s %-20s %s\n\n", "help", "", "this text; \"sallyport COMMAND -h\" shows the flags of a command")
+	fmt.Fprintf(w, "  sallyport %-8s %-22s %s\n\n", "help", "[COMMAND]", "this text, or what a command can do and which flags it has")
 	fmt.Fprint(w, `Settings come from the file that --config or SALLYPORT_CONFIG names, then from
 variables that begin with SALLYPORT_. docs/configuration.md lists them all.
 
@@ -128,12 +139,20 @@ type flags struct {
 	help func()
 }
 
-func (p *program) flags(name, about string) flags {
+// flags returns the flags of a command. more is what help says besides: the arguments
+// first, then any notes.
+func (p *program) flags(name, about string, more ...string) flags {
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.Usage = func() {} // the package calls it for mistakes too, which get one line from us
 	return flags{f, func() {
 		fmt.Fprintf(p.out, "sallyport %s: %s\n\n", name, about)
+		for i, note := range more {
+			if i == 0 {
+				note = "Usage: sallyport " + name + " " + note
+			}
+			fmt.Fprintf(p.out, "%s\n\n", note)
+		}
 		f.SetOutput(p.out)
 		f.PrintDefaults()
 	}}
@@ -141,7 +160,7 @@ func (p *program) flags(name, about string) flags {
 
 // parse reads flags and demands exactly the given number of further arguments.
 func (f flags) parse(args []string, rest int) error {
-	err := f.Parse(args)
+	err := f.Parse(f.ordered(args))
 	if errors.Is(err, flag.ErrHelp) {
 		f.help()
 		return err

@@ -83,7 +83,7 @@ func plain(w http.ResponseWriter, code int, text string) {
 // metrics are counted where they happen and read here; no label comes from outside.
 func (h *house) metrics() *prometheus.Registry {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newKeyAges(h.keyring, h.now))
 	counter := func(name, help string, read func() int64) {
 		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: "sallyport", Name: name, Help: help},
 			func() float64 { return float64(read()) }))

@@ -20,14 +20,14 @@ import (
 const grace = 20 * time.Second
 
 // settings reads the settings a command was told about, and checks them. rest is
-// how many further arguments the command takes.
-func (p *program) settings(f flags, args []string, rest int) (config.Config, error) {
+// how many further arguments the command takes; checks look for further faults.
+func (p *program) settings(f flags, args []string, rest int, checks ...config.Check) (config.Config, error) {
 	path := f.String("config", p.variable("SALLYPORT_CONFIG"), "settings `file`; without one, the environment alone")
 	show := f.Bool("print", false, "print the settings in force and stop")
 	if err := f.parse(args, rest); err != nil {
 		return config.Config{}, err
 	}
-	c, err := config.Load(*path, p.environ)
+	c, err := config.Load(*path, p.environ, checks...)
 	if err != nil {
 		return c, fmt.Errorf("the settings have faults:\n%w", err)
 	}
@@ -48,7 +48,9 @@ func (p *program) variable(name string) string {
 }
 
 func serve(ctx context.Context, p *program, args []string) error {
-	c, err := p.settings(p.flags("serve", "serve until SIGTERM or SIGINT"), args, 0)
+	f := p.flags("serve", "serve until SIGTERM or SIGINT", "[flags]",
+		"Before it serves it looks for faults as \"sallyport config check\" does, and serves only without any.")
+	c, err := p.settings(f, args, 0, fileFaults)
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,7 @@ type house struct {
 	journal  *mfa.Journal
 	totp     *mfa.TOTP
 	users    *mfa.Users
+	clients  *provider.Registry
 	sessions *mfa.Sessions
 	provider *provider.Provider
 	handler  http.Handler
@@ -51,6 +52,8 @@ type house struct {
 	counters *web.Counters
 	now      func() time.Time
 	log      *slog.Logger
+	// rotateAfter is how long a signing key signs; 0: until an operator rotates it.
+	rotateAfter time.Duration
 }
 
 // build opens the database and builds the rooms on top of each other.
@@ -82,7 +85,23 @@ func openEngine(ctx context.Context, p parts) (opened, error) {
 }
 
 func furnish(ctx context.Context, p parts, engine *relational.Engine, keyring *seal.Keyring) (*house, error) {
-	h := &house{store: engine, keyring: keyring, now: p.now, log: p.log, counters: new(web.Counters)}
+	h, err := footing(ctx, p, engine, keyring)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.loadKeys(ctx, p.config.SigningAlgs); err != nil {
+		return nil, err
+	}
+	if err := h.rooms(p); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// footing is a house without rooms, over a database that fits: what commands need
+// that work on the database directly.
+func footing(ctx context.Context, p parts, engine *relational.Engine, keyring *seal.Keyring) (*house, error) {
+	h := &house{store: engine, keyring: keyring, now: p.now, log: p.log, counters: new(web.Counters), rotateAfter: p.config.Keys.RotateAfter}
 	h.health = &health{store: engine, now: p.now}
 	if err := schema(ctx, engine, p.migrate); err != nil {
 		return nil, err
@@ -95,12 +114,6 @@ func furnish(ctx context.Context, p parts, engine *relational.Engine, keyring *s
 		return nil, fmt.Errorf("the clock differs from the database's by %s, %s at most is allowed", skew.Round(time.Millisecond), skewAtStart)
 	}
 	h.journal = mfa.NewJournal(engine, p.now, p.random, p.log)
-	if err := h.loadKeys(ctx, p.config.SigningAlgs); err != nil {
-		return nil, err
-	}
-	if err := h.rooms(p); err != nil {
-		return nil, err
-	}
 	return h, nil
 }
 
@@ -132,13 +145,15 @@ func (h *house) rooms(p parts) error {
 	}, password, h.totp, recovery)
 	h.sessions = mfa.NewSessions(h.store, h.keyring, h.journal, p.now, p.random, mfa.SessionOptions{Idle: l.SessionIdle, Max: l.SessionMax})
 	h.users = mfa.NewUsers(h.store, h.keyring, password, h.totp, h.journal, p.now, p.random)
+	own := account.Client(c.Issuer, c.Product)
+	h.clients = provider.NewRegistry(h.store, h.journal, p.now, p.random, own)
 
 	var err error
 	h.provider, err = provider.New(h.store, h.keyring, verifier, h.sessions, h.journal, p.now, p.random, provider.Options{
 		Issuer: c.Issuer, Environment: c.Environment, SigningAlg: c.SigningAlgs[0], ACRAliases: aliases(c.ACRAliases),
 		RequestTTL: l.Request, CodeTTL: l.Code, AccessTokenTTL: l.AccessToken, IDTokenTTL: l.IDToken,
-		RefreshIdleTTL: l.RefreshIdle, RefreshTTL: l.RefreshMax, Logger: p.log,
-		BuiltIn: []storage.Client{account.Client(c.Issuer, c.Product)},
+		RefreshIdleTTL: l.RefreshIdle, RefreshTTL: l.RefreshMax, LegacyResponseTypes: c.LegacyResponseTypes, Logger: p.log,
+		BuiltIn: []storage.Client{own},
 	})
 	if err != nil {
 		return fmt.Errorf("build provider: %w", err)
@@ -241,7 +256,7 @@ func (h *house) addKeys(ctx context.Context, keys []storage.Key, first bool) err
 // background runs everything that works beside the requests until ctx ends, and
 // lets it finish what it holds.
 func (h *house) background(ctx context.Context) error {
-	jobs := []func(context.Context) error{h.journal.Run, h.sessions.Run, h.provider.Run, h.sweep, h.watchClock}
+	jobs := []func(context.Context) error{h.journal.Run, h.sessions.Run, h.provider.Run, h.sweep, h.watchClock, h.rotateKeys}
 	ends := make(chan error, len(jobs))
 	for _, job := range jobs {
 		go func() { ends <- job(ctx) }()

@@ -73,6 +73,10 @@ func start(tb testing.TB, job serverJob) string {
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
 		tb.Fatalf("server: %q, %v", line, err)
 	}
+	if os.Getenv("SALLYPORT_BENCH_VERBOSE") != "" {
+		tb.Logf("server at %s", job.Addr)
+		fmt.Fprintln(os.Stderr, "server at", job.Addr)
+	}
 	return job.Addr
 }
 

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"os"
 	"os/signal"
 	"runtime"
@@ -82,7 +83,7 @@ func runServer(text string) error {
 	}
 	journal := mfa.NewJournal(engine, time.Now, rand.Reader, log)
 	password := mfa.NewPassword(keyring, rand.Reader, mfa.PasswordOptions{Memory: job.Memory, Time: job.Time, Threads: 1,
-		Parallel: runtime.NumCPU(), Queue: 64, Wait: 2 * time.Second})
+		Parallel: runtime.NumCPU(), Queue: 64, PerNetwork: -1, Wait: 2 * time.Second})
 	totp := mfa.NewTOTP(rand.Reader, "Sallyport", mfa.TOTPOptions{})
 	verifier := mfa.NewVerifier(engine, keyring, journal, time.Now, rand.Reader, mfa.Options{Product: "Sallyport", MaxAttempts: 5,
 		MaxInitiations: 20, RecoveryCodes: 10, ExchangeTTL: 5 * time.Minute, EnrollTTL: 10 * time.Minute, VerifiedTTL: 5 * time.Minute,
@@ -114,8 +115,10 @@ func runServer(text string) error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/bench/stats", stats)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/allocs", pprof.Handler("allocs").ServeHTTP)
 	mux.Handle("/", handler)
-	listener, err := net.Listen("tcp", job.Addr)
+	listener, err := net.Listen("tcp", job.Addr) // profiles: http://ADDR/debug/pprof/profile?seconds=5
 	if err != nil {
 		return err
 	}

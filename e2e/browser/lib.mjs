@@ -44,31 +44,31 @@ export async function visit(options, run) {
   assert.deepEqual(faults, []);
 }
 
-// code is what an authenticator app shows: RFC 6238 with SHA-1, 6 digits, 30 seconds.
+// code is what an authenticator app shows: RFC 6238, 30 seconds, by default SHA-1 and 6 digits.
 // Steps at or before one the server accepted are refused, so each call for a user
 // takes the next step inside the server's window of one step either side.
 const lastStep = new Map();
-export async function code(secret) {
+export async function code(secret, algorithm = 'sha1', digits = 6) {
   for (;;) {
     const now = Math.floor(Date.now() / 30000);
     const step = Math.max(now - 1, (lastStep.get(secret) ?? 0) + 1);
     if (step <= now + 1) {
       lastStep.set(secret, step);
-      return codeAt(secret, step);
+      return codeAt(secret, step, algorithm, digits);
     }
     throw new Error('this user has used up the codes of the window: give the test a user of its own');
   }
 }
 
-export function codeAt(secret, step) {
+export function codeAt(secret, step, algorithm = 'sha1', digits = 6) {
   const bits = [...secret.replace(/[\s=-]/g, '').toUpperCase()]
     .map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('');
   const key = Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)));
   const counter = Buffer.alloc(8);
   counter.writeBigUInt64BE(BigInt(step));
-  const mac = createHmac('sha1', key).update(counter).digest();
-  const at = mac[19] & 15;
-  return String((mac.readUInt32BE(at) & 0x7fffffff) % 1000000).padStart(6, '0');
+  const mac = createHmac(algorithm, key).update(counter).digest();
+  const at = mac[mac.length - 1] & 15;
+  return String((mac.readUInt32BE(at) & 0x7fffffff) % 10 ** digits).padStart(digits, '0');
 }
 
 // accessible fails on anything axe finds on the page as it stands.
@@ -102,8 +102,12 @@ export function authorizeURL(client, extra = {}) {
   return { url: `${stage.issuer}/authorize?${q}`, verifier };
 }
 
-// arrival resolves with the address the browser is sent to at the client.
-export function arrival(page, client) {
-  return page.waitForRequest((r) => r.url().startsWith(client.redirect) && r.isNavigationRequest())
-    .then((r) => ({ url: new URL(r.url()), method: r.method(), post: r.postData() }));
+// arrival resolves with the address the browser is sent to at the client. Nobody listens
+// there, so the browser shows its own page of a failed load; going on before it is there
+// would be interrupted by it.
+export async function arrival(page, client) {
+  const failed = page.waitForEvent('framenavigated', { predicate: (f) => f.url().startsWith('chrome-error:'), timeout: 15000 }).catch(() => {});
+  const r = await page.waitForRequest((q) => q.url().startsWith(client.redirect) && q.isNavigationRequest());
+  await failed;
+  return { url: new URL(r.url()), method: r.method(), post: r.postData() };
 }

@@ -101,7 +101,17 @@ func (e *Engine) SetAuthenticatorState(ctx context.Context, user storage.UserID,
 // DeleteAuthenticator implements storage.Authenticators.
 func (e *Engine) DeleteAuthenticator(ctx context.Context, r storage.Removal) error {
 	return e.step(ctx, "delete authenticator", func(q querier) error {
+		if r.EndSessions != "" {
+			if err := q.endLogins(r.UserID, r.EndSessions, r.Now); err != nil {
+				return err
+			}
+		}
 		_, err := q.exec("DELETE FROM statuses WHERE user_id = ? AND authenticator_id = ?", ref(r.UserID), ref(r.Authenticator))
+		if err != nil {
+			return err
+		}
+		_, err = q.exec(`UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND authenticator_id IS NULL AND state IN ('initiated', 'last', 'verified')
+			AND method = (SELECT a.method FROM authenticators a WHERE a.id = ? AND a.user_id = ?)`, ref(r.UserID), ref(r.Authenticator), ref(r.UserID))
 		if err != nil {
 			return err
 		}
@@ -128,6 +138,11 @@ func (e *Engine) DeleteAuthenticator(ctx context.Context, r storage.Removal) err
 func (q querier) endSecond(r storage.Removal) error {
 	const last = ` AND NOT EXISTS (SELECT 1 FROM authenticators k WHERE k.user_id = ? AND k.state <> 'pending' AND k.method IN ?)`
 	_, err := q.exec("UPDATE users SET mfa_enabled = FALSE, updated_at = ? WHERE id = ?"+last, micro(r.Now), ref(r.UserID), ref(r.UserID), r.Lasting)
+	if err != nil {
+		return err
+	}
+	_, err = q.exec("UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND method = 'recovery' AND state IN ('initiated', 'last', 'verified')"+last,
+		ref(r.UserID), ref(r.UserID), r.Lasting)
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,10 @@ package relational
 
 import (
 	"context"
+	"database/sql/driver"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -38,8 +40,11 @@ const requestHead = `h.hash, h.client_id, h.params, h.browser, h.state, h.versio
 func (e *Engine) OpenRequest(ctx context.Context, r storage.AuthRequest) error {
 	hash := e.keyring.Hash(requestLabel, string(r.ID))
 	// The parameters may hold an id_token_hint: they are sealed like any token.
-	params, err := e.keyring.Seal(requestLabel, hex.EncodeToString(hash), []byte(encode(r.Params)))
+	params, err := json.Marshal(r.Params)
 	if err != nil {
+		return fmt.Errorf("write parameters: %w", err)
+	}
+	if params, err = e.keyring.Seal(requestLabel, hex.EncodeToString(hash), params); err != nil {
 		return err
 	}
 	if r.State == "" {
@@ -132,14 +137,20 @@ func (r *requestRow) record(e *Engine) (storage.AuthRequest, error) {
 	return out, decode("consent", r.consent, &out.Consent)
 }
 
-// factorLines writes factors one a line, so that a proof is added by appending one.
-func factorLines(fs []storage.Factor) string {
+// factorLines are factors one a line, so that a proof is added by appending one.
+type factorLines []storage.Factor
+
+// Value implements driver.Valuer.
+func (fs factorLines) Value() (driver.Value, error) {
 	var b strings.Builder
+	lines := json.NewEncoder(&b)
 	for _, f := range fs {
 		f.At = at(micro(f.At))
-		b.WriteString(encode(f) + "\n")
+		if err := lines.Encode(f); err != nil {
+			return nil, fmt.Errorf("write factor: %w", err)
+		}
 	}
-	return b.String()
+	return b.String(), nil
 }
 
 // factorsOf reads the lines; a later proof of an authenticator replaces an earlier one.
@@ -159,7 +170,7 @@ func factorsOf(lines text) ([]storage.Factor, error) {
 }
 
 // list writes a list that may be nil, which is not the same as empty.
-func list(values []string) string {
+func list(values []string) any {
 	if values == nil {
 		return ""
 	}

@@ -64,6 +64,25 @@ func (e *Engine) PutClient(ctx context.Context, c storage.Client, events []stora
 	})
 }
 
+// ReplaceClient implements storage.Clients.
+func (e *Engine) ReplaceClient(ctx context.Context, c storage.Client, was time.Time, events []storage.Event) error {
+	c.CreatedAt, c.UpdatedAt = at(micro(c.CreatedAt)), at(micro(c.UpdatedAt))
+	return e.step(ctx, "replace client", func(q querier) error {
+		var err error
+		if was.IsZero() {
+			err = q.spend("INSERT INTO clients (id, document, updated_at) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING",
+				string(c.ID), encode(c), micro(c.UpdatedAt))
+		} else {
+			err = q.spend("UPDATE clients SET document = ?, updated_at = ? WHERE id = ? AND updated_at = ?",
+				encode(c), micro(c.UpdatedAt), string(c.ID), micro(was))
+		}
+		if err != nil {
+			return err
+		}
+		return q.changed(clientsVersion, events)
+	})
+}
+
 // changed moves a version counter and writes the audit lines of the change.
 func (q querier) changed(version string, events []storage.Event) error {
 	if err := q.change("UPDATE versions SET value = value + 1 WHERE name = ?", version); err != nil {

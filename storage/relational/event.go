@@ -30,7 +30,7 @@ type line struct {
 	Detail        map[string]string `json:"detail,omitempty"`
 }
 
-func canonical(e storage.Event) string {
+func canonical(e storage.Event) document {
 	return encode(line{
 		e.ID, micro(e.At), e.Kind, e.Outcome, e.Actor, e.UserID, e.ClientID, e.SessionID, e.GrantID,
 		e.Address, e.UserAgent, e.CorrelationID, e.Detail,

@@ -43,25 +43,51 @@ func (e *Engine) AddKeys(ctx context.Context, keys []storage.Key, onlyFirst bool
 		if err := q.spend(move); err != nil {
 			return err
 		}
-		in := insertInto("keys (" + keyColumns + ")")
-		for _, k := range keys {
-			in.add(ref(k.ID), k.Use, k.Alg, k.KEK, blob(k.Sealed), micro(k.CreatedAt), micro(k.ActiveAt), micro(k.RetiredAt), micro(k.ExpiresAt))
-		}
-		if err := in.run(q, ""); err != nil {
+		if err := q.putKeys(keys); err != nil {
 			return err
 		}
 		return q.putEvents(events)
 	})
 }
 
+func (q querier) putKeys(keys []storage.Key) error {
+	in := insertInto("keys (" + keyColumns + ")")
+	for _, k := range keys {
+		in.add(ref(k.ID), k.Use, k.Alg, k.KEK, blob(k.Sealed), micro(k.CreatedAt), micro(k.ActiveAt), micro(k.RetiredAt), micro(k.ExpiresAt))
+	}
+	return in.run(q, "")
+}
+
+func (q querier) changeKey(k storage.Key) error {
+	return q.change("UPDATE keys SET kek = ?, sealed = ?, active_at = ?, retired_at = ?, expires_at = ? WHERE id = ?",
+		k.KEK, blob(k.Sealed), micro(k.ActiveAt), micro(k.RetiredAt), micro(k.ExpiresAt), ref(k.ID))
+}
+
 // UpdateKey implements storage.Keys.
 func (e *Engine) UpdateKey(ctx context.Context, k storage.Key, events []storage.Event) error {
 	return e.step(ctx, "update key", func(q querier) error {
-		err := q.change("UPDATE keys SET kek = ?, sealed = ?, active_at = ?, retired_at = ?, expires_at = ? WHERE id = ?",
-			k.KEK, blob(k.Sealed), micro(k.ActiveAt), micro(k.RetiredAt), micro(k.ExpiresAt), ref(k.ID))
-		if err != nil {
+		if err := q.changeKey(k); err != nil {
 			return err
 		}
 		return q.changed(keysVersion, events)
+	})
+}
+
+// ChangeKeys implements storage.Keys. The version counter is the lock: of two that
+// change keys at once the second waits for it and finds it moved.
+func (e *Engine) ChangeKeys(ctx context.Context, c storage.KeyChange) error {
+	return e.step(ctx, "change keys", func(q querier) error {
+		if err := q.spend("UPDATE versions SET value = value + 1 WHERE name = 'keys' AND value = ?", c.Version); err != nil {
+			return err
+		}
+		if err := q.putKeys(c.Add); err != nil {
+			return err
+		}
+		for _, k := range c.Change {
+			if err := q.changeKey(k); err != nil {
+				return err
+			}
+		}
+		return q.putEvents(c.Events)
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -22,7 +24,10 @@ func (q querier) putMessages(messages []storage.Message) error {
 	for _, m := range messages {
 		var data []byte
 		if m.Data != nil {
-			data = []byte(encode(m.Data))
+			var err error
+			if data, err = json.Marshal(m.Data); err != nil {
+				return fmt.Errorf("write message: %w", err)
+			}
 		}
 		sealed, err := q.e.keyring.Seal(outboxLabel, string(m.ID), data)
 		if err != nil {

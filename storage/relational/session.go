@@ -114,6 +114,9 @@ func (q querier) endSession(id storage.SessionID, offline bool, now time.Time) e
 // EndSessions implements storage.Sessions.
 func (e *Engine) EndSessions(ctx context.Context, user storage.UserID, but storage.SessionID, now time.Time, events []storage.Event) error {
 	return e.step(ctx, "end sessions", func(q querier) error {
+		if err := q.endLogins(user, but, now); err != nil {
+			return err
+		}
 		if err := q.endSessions(user, but, now); err != nil {
 			return err
 		}
@@ -138,6 +141,34 @@ func (q querier) endSessions(user storage.UserID, but storage.SessionID, now tim
 	}
 	_, err = q.exec(`UPDATE grants SET revoked_at = ?, revoke_reason = 'session'
 		WHERE user_id = ? AND session_id IS NOT NULL AND revoked_at = 0 AND NOT offline`+condition("session_id"), args...)
+	return err
+}
+
+// endLogins ends what a user has under way outside a session. A login parked before
+// its last step holds all its proofs: it would sign in whoever began it.
+func (q querier) endLogins(user storage.UserID, but storage.SessionID, now time.Time) error {
+	requests, statuses := "", ""
+	args, more := []any{micro(now), ref(user)}, []any{ref(user)}
+	if kept := ref(but); kept != nil {
+		requests = " AND (session_id IS NULL OR session_id <> ?)"
+		args = append(args, kept)
+		statuses = ` AND (request IS NULL OR request NOT IN (SELECT r.hash FROM auth_requests r
+			WHERE r.subject = ? AND r.session_id = ? AND r.state = 'open'))`
+		more = append(more, ref(user), kept)
+	}
+	_, err := q.exec("UPDATE auth_requests SET state = 'cancelled', version = version + 1, updated_at = ? WHERE subject = ? AND state = 'open'"+requests, args...)
+	if err != nil {
+		return err
+	}
+	_, err = q.exec("UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND state IN ('initiated', 'last', 'verified')"+statuses, more...)
+	return err
+}
+
+// renew adds a proof to a living session without touching its token. Where the list
+// is full already the proof is not worth an error.
+func (q querier) renew(id storage.SessionID, r storage.Renewal) error {
+	_, err := q.exec("UPDATE sessions SET factors = factors || ? WHERE id = ? AND user_id = ? AND ended_at = 0 AND length(factors) < ?",
+		factorLines([]storage.Factor{r.Factor}), ref(id), ref(r.User), maxFactors)
 	return err
 }
 

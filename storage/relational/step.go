@@ -23,6 +23,11 @@ func (e *Engine) Spend(ctx context.Context, s storage.Spend) error {
 				return err
 			}
 		}
+		if s.EndSessions != "" {
+			if err := q.endLogins(s.EndSessions, s.KeepSession, s.Now); err != nil {
+				return err
+			}
+		}
 		if s.Credential != nil {
 			if err := q.spendCredential(*s.Credential, s.Now); err != nil {
 				return err
@@ -35,6 +40,11 @@ func (e *Engine) Spend(ctx context.Context, s storage.Spend) error {
 		}
 		if s.EndSessions != "" {
 			if err := q.endSessions(s.EndSessions, s.KeepSession, s.Now); err != nil {
+				return err
+			}
+		}
+		if s.Renew != nil {
+			if err := q.renew(s.KeepSession, *s.Renew); err != nil {
 				return err
 			}
 		}
@@ -55,6 +65,12 @@ func (e *Engine) Spend(ctx context.Context, s storage.Spend) error {
 
 // spendUser switches on what a proof switches on.
 func (q querier) spendUser(s storage.Spend) error {
+	// Of two enrolments that must stand alone the later one has to see the earlier.
+	if c := s.Credential; c != nil && len(c.Alone) > 0 {
+		if err := q.spend("UPDATE users SET updated_at = updated_at WHERE id = ?", ref(c.User)); err != nil {
+			return err
+		}
+	}
 	if s.MFAEnabled != "" {
 		err := q.spend("UPDATE users SET mfa_enabled = TRUE, updated_at = ? WHERE id = ?", micro(s.Now), ref(s.MFAEnabled))
 		if err != nil {
@@ -84,10 +100,13 @@ func (q querier) spendCredential(c storage.CredentialSpend, now time.Time) error
 	if c.Confirm {
 		set.add("state = 'active', expires_at = 0")
 		where.add("state = 'pending' AND expires_at > ?", micro(now))
+		if len(c.Alone) > 0 {
+			where.add("NOT EXISTS (SELECT 1 FROM authenticators o WHERE o.user_id = ? AND o.state <> 'pending' AND o.method IN ?)", ref(c.User), c.Alone)
+		}
 	} else {
 		where.add("state = 'active'")
 	}
-	if c.Confirm || c.Secret != nil {
+	if c.Confirm || c.Changed {
 		set.add("updated_at = ?", micro(now))
 	}
 	if c.Secret != nil {

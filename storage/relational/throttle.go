@@ -68,6 +68,36 @@ func (e *Engine) CountAttempt(ctx context.Context, a storage.Attempt) (storage.R
 	return refusal, err
 }
 
+// WouldRefuse implements storage.Throttles.
+func (e *Engine) WouldRefuse(ctx context.Context, a storage.Attempt) (storage.Refusal, error) {
+	var parts []string
+	var args []any
+	add := func(part string, with ...any) { parts, args = append(parts, part), append(args, with...) }
+	for _, t := range inOrder(a.Throttles) {
+		add(`SELECT bucket, CASE WHEN failures >= ? THEN 0 ELSE next_at END FROM throttles
+			WHERE bucket = ? AND subject = ? AND (forget_at = 0 OR forget_at > ?) AND (next_at > ? OR failures >= ?)`,
+			most(t.Schedule.Max), clean(t.Key.Bucket), blob(t.Key.Subject), micro(a.Now), micro(a.Now), most(t.Schedule.Max))
+	}
+	if a.Address != nil {
+		add("SELECT '"+addressBucket+"', until FROM address_throttles WHERE address = ? AND until > ?", clean(a.Address.Address), micro(a.Now))
+	}
+	if len(parts) == 0 {
+		return storage.Refusal{}, nil
+	}
+	var bucket text
+	var until number
+	err := e.read(ctx, "ask counters", func(q querier) error {
+		return q.one(strings.Join(parts, " UNION ALL "), args, &bucket, &until)
+	})
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return storage.Refusal{}, nil
+	case err != nil:
+		return storage.Refusal{}, err
+	}
+	return storage.Refusal{Bucket: string(bucket), Until: waitUntil(until)}, storage.ErrConflict
+}
+
 // inOrder sorts counters, so that two attempts lock them in the same order.
 func inOrder(ts []storage.Throttle) []storage.Throttle {
 	return slices.SortedFunc(slices.Values(ts), func(a, b storage.Throttle) int { return compareKeys(a.Key, b.Key) })

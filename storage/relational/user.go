@@ -38,7 +38,7 @@ func (e *Engine) CreateUser(ctx context.Context, n storage.NewUser) error {
 	})
 }
 
-func profile(p map[string]any) string {
+func profile(p map[string]any) any {
 	if p == nil {
 		return ""
 	}
@@ -70,13 +70,74 @@ func (e *Engine) UpdateUser(ctx context.Context, c storage.UserChange) error {
 		if err := q.change("UPDATE users SET "+strings.Join(set, ", ")+" WHERE id = ?", args...); err != nil {
 			return err
 		}
+		if c.Names != nil {
+			if err := q.changeNames(c, *c.Names); err != nil {
+				return err
+			}
+		}
+		if c.Factors != nil {
+			if err := q.changeFactors(c, *c.Factors); err != nil {
+				return err
+			}
+		}
 		if c.Kill {
 			if err := q.kill(c); err != nil {
 				return err
 			}
 		}
-		return q.putEvents(c.Events)
+		if err := q.resetThrottles(c.Reset); err != nil {
+			return err
+		}
+		return q.tell(c.Messages, c.Events)
 	})
+}
+
+// changeNames lets names go before others come, so that a value can change its row.
+func (q querier) changeNames(c storage.UserChange, n storage.NamesChange) error {
+	if len(n.Drop) > 0 {
+		if _, err := q.exec("DELETE FROM identifiers WHERE user_id = ? AND id IN ?", ref(c.ID), refs(n.Drop)); err != nil {
+			return err
+		}
+	}
+	if len(n.Verify) > 0 {
+		_, err := q.exec("UPDATE identifiers SET verified_at = ?, updated_at = ? WHERE user_id = ? AND id IN ? AND verified_at = 0",
+			micro(c.Now), micro(c.Now), ref(c.ID), refs(n.Verify))
+		if err != nil {
+			return err
+		}
+	}
+	return q.putIdentifiers(n.Add)
+}
+
+func (q querier) changeFactors(c storage.UserChange, f storage.FactorsChange) error {
+	if len(f.Drop) > 0 {
+		for _, text := range []string{
+			"DELETE FROM statuses WHERE user_id = ? AND method IN ?",
+			"DELETE FROM authenticators WHERE user_id = ? AND method IN ?",
+		} {
+			if _, err := q.exec(text, ref(c.ID), f.Drop); err != nil {
+				return err
+			}
+		}
+	}
+	if f.Enable {
+		_, err := q.exec("UPDATE authenticators SET state = 'active', updated_at = ? WHERE user_id = ? AND state = 'disabled'", micro(c.Now), ref(c.ID))
+		if err != nil {
+			return err
+		}
+	}
+	if err := q.putAuthenticators(f.Add, ""); err != nil {
+		return err
+	}
+	for _, a := range f.Add {
+		if a.Method != recoveryMethod {
+			continue
+		}
+		if err := q.putRecoveryCodes(storage.RecoverySet{Authenticator: a, Codes: f.RecoveryCodes}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // kill ends whatever a user has under way or was given.

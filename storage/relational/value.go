@@ -75,13 +75,20 @@ func clean[T ~string | ~[]byte](s T) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(string(s), "\uFFFD"), "\x00", "\uFFFD")
 }
 
-// encode writes a value as JSON text. Our records hold nothing that JSON can not.
-func encode(v any) string {
-	b, err := json.Marshal(v)
+// document is one value that is kept as JSON text. What JSON can not hold fails its
+// statement: a row without it would be found out when somebody needs it.
+type document struct{ of any }
+
+// encode makes a document of a value.
+func encode(v any) document { return document{v} }
+
+// Value implements driver.Valuer.
+func (d document) Value() (driver.Value, error) {
+	b, err := json.Marshal(d.of)
 	if err != nil {
-		return ""
+		return nil, fmt.Errorf("write JSON: %w", err)
 	}
-	return string(b)
+	return string(b), nil
 }
 
 // decode reads JSON text; an empty one leaves the value as it is.

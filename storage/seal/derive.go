@@ -71,3 +71,12 @@ func digest(key, data []byte) []byte {
 	h.Write(data)
 	return h.Sum(nil)
 }
+
+// HashBy is Hash under one living key; nil where there is no such key.
+func (k *Keyring) HashBy(id storage.KeyID, purpose, value string) []byte {
+	raw, _ := storage.Bytes(id)
+	if key := k.state.Load().byID[raw]; key != nil && key.row.Use == "hash" {
+		return digest(key.mac, additional("mac", purpose, value))
+	}
+	return nil
+}

@@ -57,6 +57,12 @@ func (k *Keyring) Open(purpose, row string, sealed []byte) ([]byte, error) {
 	return plain, nil
 }
 
+// SealedByCurrent reports whether Seal would use the very key an envelope is under.
+func (k *Keyring) SealedByCurrent(sealed []byte) bool {
+	key := k.state.Load().current("data")
+	return key != nil && len(sealed) >= 17 && [16]byte(sealed[1:17]) == key.raw
+}
+
 // wrap seals key material under a KEK; the additional data names the row.
 func wrap(kek KEK, row storage.Key, material []byte) ([]byte, error) {
 	box, err := newBox(kek.key())

@@ -52,6 +52,37 @@ func authenticators(w *world) {
 		w.is(err, storage.ErrNotFound)
 		w.is(w.s.DeleteAuthenticator(w.ctx, storage.Removal{UserID: p.id, Authenticator: p.totp, Now: w.now}), storage.ErrNotFound)
 	})
+	w.test("a removed authenticator takes along what it may have answered", statusesOfAMethod)
+	w.test("with the last lasting factor go the recovery codes and the wish for a second factor", func(w *world) {
+		p, q := w.someone(), w.someone()
+		second := w.authenticator(p.id, random[storage.AuthenticatorID](), "totp", "another")
+		w.ok(w.s.PutAuthenticator(w.ctx, second, nil, nil))
+		for _, x := range []person{p, q} {
+			w.ok(w.s.ReplaceRecoveryCodes(w.ctx, w.codes(x, "ONE"), w.now, nil, nil))
+			w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, MFAEnabled: x.id}))
+		}
+		left := func(x person) (bool, int) {
+			a := w.account(x.id)
+			return a.User.MFAEnabled, len(a.Authenticators)
+		}
+		remove := func(id storage.AuthenticatorID) {
+			w.ok(w.s.DeleteAuthenticator(w.ctx, storage.Removal{UserID: p.id, Authenticator: id, Lasting: []string{"totp", "webauthn"}, Now: w.now}))
+		}
+		remove(p.totp)
+		wish, n := left(p)
+		same(w, wish, true)
+		same(w, n, 3)
+		remove(second.ID)
+		wish, n = left(p)
+		same(w, wish, false)
+		same(w, n, 1)
+		codes, err := w.s.RecoveryCodes(w.ctx, p.id)
+		w.ok(err)
+		same(w, len(codes), 0)
+		wish, n = left(q)
+		same(w, wish, true)
+		same(w, n, 3)
+	})
 }
 
 func enrolling(w *world) {

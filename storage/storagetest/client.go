@@ -31,6 +31,7 @@ func clients(w *world) {
 			w.Fatalf("not in order: %+v", all)
 		}
 	})
+	w.test("a client that was changed since it was read is not replaced", clientReplaced)
 	w.test("every change moves the version, however many race", func(w *world) {
 		version := func() int64 {
 			v, err := w.s.Versions(w.ctx)

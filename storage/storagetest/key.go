@@ -60,6 +60,58 @@ func keys(w *world) {
 		same(w, version(), before+1)
 		w.is(w.s.UpdateKey(w.ctx, fresh, nil), storage.ErrNotFound)
 	})
+	w.test("of changes made of one version one happens, whole", func(w *world) {
+		k := w.key()
+		w.ok(w.s.AddKeys(w.ctx, []storage.Key{k}, false, nil))
+		at := version()
+		fresh := make([]storage.Key, racers)
+		for i := range fresh {
+			fresh[i] = w.key()
+		}
+		w.one(racers, func(i int) error {
+			old := k
+			old.KEK = string(fresh[i].ID)
+			return w.s.ChangeKeys(w.ctx, storage.KeyChange{Version: at, Add: fresh[i : i+1], Change: []storage.Key{old},
+				Events: []storage.Event{{ID: ordered[storage.EventID](w.now), At: w.now, Kind: "keys.changed", Actor: string(fresh[i].ID)}}})
+		})
+		same(w, version(), at+1)
+		all, err := w.s.Keys(w.ctx, w.now)
+		w.ok(err)
+		added, changed := "", ""
+		for _, x := range all {
+			if x.ID == k.ID {
+				changed = x.KEK
+			}
+			for _, f := range fresh {
+				if x.ID == f.ID {
+					added += string(f.ID)
+				}
+			}
+		}
+		events, err := w.s.ListEvents(w.ctx, storage.EventFilter{Kind: "keys.changed", Limit: 10})
+		w.ok(err)
+		if added != changed || len(events) != 1 || events[0].Actor != added {
+			w.Errorf("added %s, changed by %s, told %v", added, changed, events)
+		}
+	})
+	w.test("a change of a key that is not there changes nothing", func(w *world) {
+		fresh, at := w.key(), version()
+		w.is(w.s.ChangeKeys(w.ctx, storage.KeyChange{Version: at, Add: []storage.Key{fresh}, Change: []storage.Key{w.key()}}), storage.ErrNotFound)
+		same(w, version(), at)
+		w.is(w.s.UpdateKey(w.ctx, fresh, nil), storage.ErrNotFound)
+	})
+	w.test("without a time all keys come, the expired ones too", func(w *world) {
+		k := w.key()
+		k.ExpiresAt = w.now
+		w.ok(w.s.AddKeys(w.ctx, []storage.Key{k}, false, nil))
+		all, err := w.s.Keys(w.ctx, time.Time{})
+		w.ok(err)
+		found := false
+		for _, x := range all {
+			found = found || x.ID == k.ID
+		}
+		same(w, found, true)
+	})
 	w.test("the first keys are no longer made where there are keys", func(w *world) {
 		same(w, w.winners(racers, func(int) error { return w.s.AddKeys(w.ctx, []storage.Key{w.key()}, true, nil) }), 0)
 	})

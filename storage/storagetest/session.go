@@ -52,6 +52,7 @@ func sessions(w *world) {
 		same(w, g.Alive(), true)
 	})
 	w.test("all sessions of a user end but one", otherSessions)
+	w.test("with other sessions end logins that did not begin in the kept one", parkedLogins)
 	w.test("being seen moves a living session forward only", touching)
 }
 

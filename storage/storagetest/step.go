@@ -32,6 +32,21 @@ func spending(w *world) {
 		w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Credential: &storage.CredentialSpend{User: p.id, Authenticator: p.password, Secret: []byte("better")}}))
 		same(w, w.find(p.id, p.password).Secret, []byte("better"))
 	})
+	w.test("a changed password is dated and renews the session that lives on, one hashed anew is not", passwordChanged)
+	w.test("an enrolment that must stand alone is confirmed beside no other, whoever races", confirmedAlone)
+	w.test("with a proof other sessions of the user end, if asked", func(w *world) {
+		p, q := w.someone(), w.someone()
+		kept, other, foreign := w.signedIn(p), w.signedIn(p), w.signedIn(q)
+		w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, EndSessions: p.id, KeepSession: kept.ID}))
+		for id, want := range map[storage.SessionID]error{kept.ID: nil, other.ID: storage.ErrNotFound, foreign.ID: nil} {
+			_, _, err := w.s.Session(w.ctx, id, w.now)
+			w.is(err, want)
+		}
+		w.is(w.s.Spend(w.ctx, storage.Spend{Now: w.now, EndSessions: q.id,
+			Credential: &storage.CredentialSpend{User: q.id, Authenticator: q.totp, Step: -5}}), storage.ErrConflict)
+		_, _, err := w.s.Session(w.ctx, foreign.ID, w.now)
+		w.ok(err)
+	})
 	w.test("only an active authenticator of a user who may sign in is spent", credentialRefusals)
 	w.test("an enrolment is confirmed once and in time", confirmation)
 	w.test("a status moves on once, and only where it is what is demanded", statusMoves)

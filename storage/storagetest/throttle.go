@@ -55,6 +55,7 @@ func throttles(w *world) {
 		_, err = w.count(w.now.Add(24*time.Hour), c)
 		w.is(err, storage.ErrConflict)
 	})
+	movedCounters(w)
 	w.test("if one counter refuses, none counts", func(w *world) {
 		full, other := w.counter("factor", storage.Schedule{Max: 1}), w.counter("a", storage.Schedule{Max: 2})
 		_, err := w.count(w.now, full)
@@ -76,6 +77,7 @@ func throttles(w *world) {
 			return err
 		}), 5)
 	})
+	w.test("what would be refused is told without counting", wouldRefuse)
 	w.test("waits are told for the counters that refuse now", func(w *world) {
 		waiting, free := w.counter("password", storage.Schedule{First: time.Minute, Cap: time.Minute}), w.counter("factor", secondFactor())
 		_, err := w.count(w.now, waiting, free)
@@ -90,6 +92,49 @@ func throttles(w *world) {
 		e := w.event(person{})
 		w.ok(w.s.ResetThrottle(w.ctx, keys, []storage.Event{e}))
 		same(w, w.told(e), true)
+	})
+}
+
+func movedCounters(w *world) {
+	w.test("moved counters keep every failure and the longer wait, whoever counts and moves meanwhile", func(w *world) {
+		schedule := storage.Schedule{Free: 1000}
+		from, to := w.counter("factor", schedule), w.counter("factor", schedule)
+		moves := []storage.SubjectMove{{From: from.Key.Subject, To: to.Key.Subject}}
+		same(w, w.winners(racers, func(i int) error {
+			switch i % 4 {
+			case 0:
+				_, err := w.s.MoveThrottles(w.ctx, []string{"password", "factor"}, moves)
+				return err
+			case 1:
+				_, err := w.count(w.now, to)
+				return err
+			}
+			_, err := w.count(w.now, from)
+			return err
+		}), racers)
+		_, err := w.s.MoveThrottles(w.ctx, []string{"factor"}, moves)
+		w.ok(err)
+		n, err := w.s.MoveThrottles(w.ctx, []string{"factor"}, moves)
+		w.ok(err)
+		same(w, n, 0)
+		counted := racers - (racers+3)/4
+		to.Schedule = storage.Schedule{Free: 1000, Max: counted}
+		refusal, err := w.count(w.now, to)
+		w.is(err, storage.ErrConflict)
+		same(w, refusal, storage.Refusal{Bucket: "factor"})
+		to.Schedule.Max++
+		_, err = w.count(w.now, to)
+		w.ok(err)
+	})
+	w.test("a counter of another bucket does not move", func(w *world) {
+		from, to := w.counter("device", storage.Schedule{Max: 1}), w.counter("device", storage.Schedule{Max: 1})
+		_, err := w.count(w.now, from)
+		w.ok(err)
+		n, err := w.s.MoveThrottles(w.ctx, []string{"factor"}, []storage.SubjectMove{{From: from.Key.Subject, To: to.Key.Subject}})
+		w.ok(err)
+		same(w, n, 0)
+		_, err = w.count(w.now, from)
+		w.is(err, storage.ErrConflict)
 	})
 }
 

@@ -44,6 +44,7 @@ func users(w *world) {
 		}
 	})
 	w.test("a change replaces what it names and nothing else", userChange)
+	w.test("a change of names or factors happens whole or not at all", userReplaced)
 	w.test("killing ends everything a user has under way", userKill)
 	w.test("a deleted user leaves nothing but events", userDelete)
 	w.test("users are listed page by page in the order of their IDs", func(w *world) {
@@ -104,6 +105,11 @@ func userRoundTrip(w *world) {
 	got, err := w.s.AccountByIdentifier(w.ctx, n.Identifiers[1].Value)
 	w.ok(err)
 	same(w, got, want)
+	for _, a := range n.Authenticators {
+		got, err = w.s.AccountByAuthenticator(w.ctx, a.ID)
+		w.ok(err)
+		same(w, got, want)
+	}
 	codes, err := w.s.RecoveryCodes(w.ctx, id)
 	w.ok(err)
 	same(w, codes, n.RecoveryCodes)

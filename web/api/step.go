@@ -111,9 +111,6 @@ func (s *Surface) next(c *gin.Context, t turn, id storage.RequestID, identifier 
 	var err error
 	t.step, err = s.provider.Next(c.Request.Context(), provider.Ask{Request: id, Identifier: identifier, Visit: t.visit,
 		SignedIn: t.signedIn, Program: true})
-	if mfa.CodeOf(err) == mfa.NotAllowed {
-		err = &mfa.Error{Code: mfa.UnknownRequest, Err: err} // not even that it exists
-	}
 	if err != nil {
 		return t, err
 	}
@@ -177,7 +174,7 @@ func (s *Surface) show(c *gin.Context, t turn, more func(b *stepBody)) {
 	if more != nil {
 		more(&b)
 	}
-	c.JSON(http.StatusOK, b)
+	c.PureJSON(http.StatusOK, b)
 }
 
 func bodyOf(t turn) stepBody {

@@ -24,10 +24,8 @@ func (p *Pages) authorize(c *gin.Context) {
 	if c.Request.Method == http.MethodPost {
 		in.Form = c.Request.PostForm
 	}
-	// A form on the client's own site comes without our cookies, because they are
-	// SameSite=Lax: the person would be asked to sign in again. As a GET it carries them.
-	if query := in.Form.Encode(); query != "" && len(in.Query) == 0 && web.Visit(c).Browser == "" && len(query) <= longestQuery {
-		page.Redirect(c, "/authorize?"+query)
+	if len(in.Form) > 0 && len(in.Query) == 0 && web.Visit(c).Browser == "" {
+		p.again(c, in.Form)
 		return
 	}
 	web.Bind(c)
@@ -52,6 +50,20 @@ func (p *Pages) authorize(c *gin.Context) {
 	default:
 		page.Redirect(c, "/continue?requestId="+url.QueryEscape(string(begun.Request)))
 	}
+}
+
+// again lets the browser come once more. A form on the client's own site comes without
+// our cookies, because they are SameSite=Lax: the person would be asked to sign in
+// again. As a GET it carries them, and as a form of ours. The latter is for what must
+// not be in an address, where logs keep it, and what is too long for one.
+func (p *Pages) again(c *gin.Context, form url.Values) {
+	if query := form.Encode(); !form.Has("id_token_hint") && len(query) <= longestQuery {
+		page.Redirect(c, "/authorize?"+query)
+		return
+	}
+	t := turn{}
+	t.visit.Locale = web.Locale(c, strings.Fields(form.Get("ui_locales"))...)
+	p.answer(c, t, provider.Answer{FormPost: &provider.FormPost{Action: "/authorize?" + page.Resent, Fields: page.Fields(form)}})
 }
 
 // describe writes a refusal as "code: parameter description", for the people who

@@ -41,7 +41,7 @@ func (p *Pages) advance(c *gin.Context) {
 	}
 	if place, ok := places[t.step.Kind]; ok {
 		if t.step.LoginPage != "" {
-			page.Redirect(c, t.step.LoginPage)
+			p.lead(c, t)
 			return
 		}
 		page.Redirect(c, place+"?requestId="+url.QueryEscape(string(requestOf(c))))

@@ -19,13 +19,15 @@ type logoutPage struct {
 	Fault  string      // why the call cannot be followed; "": it can
 }
 
-// logoutFields are the parameters of OpenID Connect RP-Initiated Logout section 2.
-var logoutFields = []string{"id_token_hint", "logout_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales"}
+// logoutFields are the parameters of OpenID Connect RP-Initiated Logout section 2, and
+// the access token that applications of cidaas send.
+var logoutFields = []string{"id_token_hint", "access_token_hint", "logout_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales"}
 
 // logout is the end-session endpoint: GET or POST by a client, and POST by our own
 // confirmation, which alone carries "confirm".
 func (p *Pages) logout(c *gin.Context) {
 	in := provider.Params{Query: c.Request.URL.Query()}
+	in.Query.Del("access_token_hint") // counts in a body only
 	confirmed := false
 	if c.Request.Method == http.MethodPost {
 		in.Form = c.Request.PostForm
@@ -37,6 +39,7 @@ func (p *Pages) logout(c *gin.Context) {
 	}
 	in.Form.Del("confirm")
 	in.Form.Del("csrf")
+	ours := web.Visit(c).Browser != ""
 	web.Bind(c)
 	t := turn{visit: web.Visit(c)}
 	t.visit.Locale = web.Locale(c, strings.Fields(in.Query.Get("ui_locales")+" "+in.Form.Get("ui_locales"))...)
@@ -48,7 +51,7 @@ func (p *Pages) logout(c *gin.Context) {
 	// A form on the client's site comes without our cookies (SameSite=Lax). Taking that
 	// for "nobody is signed in" would leave the session alive; so the person is asked
 	// by a page of ours, whose answer carries them.
-	if c.Request.Method == http.MethodPost && !confirmed && t.signedIn == nil {
+	if c.Request.Method == http.MethodPost && !confirmed && !ours && t.signedIn == nil {
 		p.askLogout(c, t, in)
 		return
 	}

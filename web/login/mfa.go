@@ -35,7 +35,7 @@ type mfaPage struct {
 
 func (p *Pages) mfaForm(c *gin.Context) {
 	if t, ok := p.at(c, provider.StepVerify, ""); ok {
-		p.showMFA(c, t, http.StatusOK, mfaPage{}, choiceOf(c.Query), nil)
+		p.showMFA(c, t, http.StatusOK, mfaPage{}, choiceOf(c.Query), notice(c))
 	}
 }
 

@@ -18,6 +18,7 @@ type Pages struct {
 	verifier *mfa.Verifier
 	sessions *mfa.Sessions
 	look     *page.Look
+	own      OwnPage // nil: clients' own pages get the request alone
 }
 
 // New returns the pages, to be mounted beside their look.

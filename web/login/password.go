@@ -19,7 +19,7 @@ type loginPage struct {
 
 func (p *Pages) loginForm(c *gin.Context) {
 	if t, ok := p.at(c, provider.StepIdentify, ""); ok {
-		p.showLogin(c, t, http.StatusOK, t.step.LoginHint, nil)
+		p.showLogin(c, t, http.StatusOK, t.step.LoginHint, notice(c))
 	}
 }
 

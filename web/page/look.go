@@ -11,6 +11,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -120,6 +121,19 @@ func (p Page) Either(keys ...string) string { return p.either(keys...) }
 
 // Has reports whether there is a text.
 func (p Page) Has(key string) bool { return p.catalogue.keys[key] }
+
+// About is the same page around other data, for a part that is shown several times.
+func (p Page) About(data any) Page {
+	p.Data = data
+	return p
+}
+
+// When writes a time for people: of UTC, because nobody told us where they are. The
+// script turns it into their own.
+func (p Page) When(t time.Time) (string, error) {
+	layout, err := p.say("time.layout", nil)
+	return t.UTC().Format(layout), err
+}
 
 // Lang is the language of the page.
 func (p Page) Lang() string { return p.lang }

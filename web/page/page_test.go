@@ -76,7 +76,7 @@ func serve(t testing.TB, l *Look, method, path string) *httptest.ResponseRecorde
 }
 
 func TestTexts(t *testing.T) {
-	pagetest.Check(t, embedded, `^(code|status|method|scope|wait|cookies|stale|login|recovery|enroll)\.`)
+	pagetest.Check(t, embedded, `^(code|status|method|scope|wait|time|cookies|stale|login|recovery|enroll)\.`)
 }
 
 func TestAPageIsLaidOut(t *testing.T) {

@@ -70,6 +70,15 @@
     });
   });
 
+  // Times are written in UTC; here they are turned into the person's own.
+  each("time[datetime]", function (time) {
+    var at = new Date(time.getAttribute("datetime"));
+    if (window.Intl && !isNaN(at)) {
+      time.title = time.textContent;
+      time.textContent = at.toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+    }
+  });
+
   each("[data-print]", function (button) {
     button.hidden = false;
     button.addEventListener("click", function () { window.print(); });

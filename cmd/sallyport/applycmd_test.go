@@ -1,0 +1,355 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+const firstState = `clients:
+  - {client_id: shop, client_name: Shop, public: true, redirect_uris: ["https://shop.example.com/cb"], mfa: "OFF"}
+  - {client_id: office, client_secret: geheimgeheimgeheimgeheimgeheimge, redirect_uris: ["https://office.example.com/cb"]}
+users:
+  - id: 00000000-0000-4000-8000-00000000000a
+    username: alice
+    email: alice@example.com
+    email_verified: true
+    password: a quiet harbour at dawn
+    totp_secret: JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP
+    totp_algorithm: SHA256
+    totp_digits: 8
+    totp_period: 60s
+    recovery_codes: [aaaabbbbccccddddeeeeffff, aaaa-bbbb-cccc]
+    profile: {name: Alice Anders, given_name: Alice, address: {country: DE}}
+    mfa_enabled: true
+  - username: bob
+    password_hash: $2a$10$abcdefghijklmnopqrstuuMGkTHSuPGPFyFt1rYHNEYQjCbvFpu2O
+`
+
+// ready is an office in the first state.
+func ready(t *testing.T) *office {
+	t.Helper()
+	o := newOffice(t)
+	o.secrets = []string{"geheim", "harbour", "JBSWY3DPEHPK3PXP", "aaaabbbb", "aaaa-bbbb", "$2a$10$", "GEZDGNBVGY3TQOJQ"}
+	o.must("apply", o.file("state.yaml", firstState))
+	return o
+}
+
+// becomes is the first state with texts in it replaced.
+func (o *office) becomes(replace ...string) string {
+	return o.file("next.yaml", strings.NewReplacer(replace...).Replace(firstState))
+}
+
+func TestApplyMakesWhatTheFileSays(t *testing.T) {
+	o := ready(t)
+	if out := o.must("apply", filepath.Join(o.dir, "state.yaml")); out != "Nothing to do.\n" {
+		t.Errorf("a second run: %s", out)
+	}
+	a := o.account("alice")
+	if a.User.ID != "00000000-0000-4000-8000-00000000000a" || !a.User.MFAEnabled || a.User.Status != storage.UserActive || len(a.Authenticators) != 3 {
+		t.Errorf("alice: %+v", a)
+	}
+	for _, x := range a.Authenticators {
+		if x.Method == "totp" && string(x.Data) != `{"algorithm":"SHA256","digits":8,"period":60}` {
+			t.Errorf("totp parameters: %s", x.Data)
+		}
+	}
+	if n := o.told(mfa.EventUserCreated, a.User.ID); n != 1 {
+		t.Errorf("%d events, want 1", n)
+	}
+}
+
+func TestApplyShowsAndMakesDifferences(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		flags   string
+		replace []string
+		want    string // the differences
+		again   string // what is left to do in a second run: "" nothing
+	}{
+		{"another value", "", []string{"client_name: Shop", "client_name: Store"}, `client shop: changed
+    client_name: "Shop" -> "Store"
+`, ""},
+		{"several values, lists and durations", "", []string{`mfa: "OFF"`, "mfa: TIME_BASED, mfa_interval: 12h, scopes: [openid, email]"}, `client shop: changed
+    scopes: (none) -> ["openid","email"]
+    mfa: "OFF" -> "TIME_BASED"
+    mfa_interval: (none) -> "12h0m0s"
+`, ""},
+		{"another secret", "", []string{"geheimge\n", "x", "geheimgeheimgeheimgeheimgeheimge", "geheimanderesgeheimanderesgeheim"}, `client office: changed
+    client_secret: another one (not shown)
+`, ""},
+		{"a profile is replaced, claim by claim", "", []string{"given_name: Alice, address: {country: DE}", "address: {country: FR}, nickname: Al"}, `user alice: changed
+    profile.address: {"country":"DE"} -> {"country":"FR"}
+    profile.given_name: "Alice" -> (none)
+    profile.nickname: (none) -> "Al"
+`, ""},
+		{"a name that changes, one that comes, one that is proven", "", []string{"email: alice@example.com\n    email_verified: true", "email: anders@example.com",
+			"username: bob", "username: bob\n    email: bob@example.com\n    email_verified: true"}, `user alice: changed
+    email: "alice@example.com" -> "anders@example.com"
+user bob: changed
+    email: (none) -> "bob@example.com"
+`, ""},
+		{"what is left out stays", "", []string{"    email: alice@example.com\n    email_verified: true\n", "", "    mfa_enabled: true\n", "",
+			"    profile: {name: Alice Anders, given_name: Alice, address: {country: DE}}\n", ""}, "Nothing to do.\n", ""},
+		{"the wish for a second factor, said", "", []string{"mfa_enabled: true", "mfa_enabled: false"}, `user alice: changed
+    mfa_enabled: true -> false
+`, ""},
+		{"a status, said", "", []string{"mfa_enabled: true", "status: disabled"}, `user alice: changed
+    status: "active" -> "disabled"
+`, ""},
+		{"passwords and factors of who exists are theirs", "", []string{"harbour at dawn", "harbour at dusk", "JBSWY3DPEHPK3PXPJBSW", "GEZDGNBVGY3TQOJQGEZD", "aaaa-bbbb-cccc", "aaaa-bbbb-dddd"}, "Nothing to do.\n", ""},
+		{"unless they are to be replaced", "--replace-credentials", []string{"harbour at dawn", "harbour at dusk", "JBSWY3DPEHPK3PXPJBSW", "GEZDGNBVGY3TQOJQGEZD", "aaaa-bbbb-cccc", "aaaa-bbbb-dddd"}, `user alice: changed
+    password: another one (not shown)
+    totp_secret: another one (not shown)
+    recovery_codes: another one (not shown)
+`, ""},
+		{"the same credentials are not replaced", "--replace-credentials", nil, "Nothing to do.\n", ""},
+		{"other parameters are another authenticator", "--replace-credentials", []string{"totp_digits: 8", "totp_digits: 6"}, `user alice: changed
+    totp_secret: another one (not shown)
+`, ""},
+		{"a client and a user that come, others that are left alone", "", []string{"client_id: shop", "client_id: fresh", "username: bob", "username: carol"}, `client fresh: new
+    client_name: "Shop"
+    public: true
+    token_endpoint_auth_method: "none"
+    redirect_uris: ["https://shop.example.com/cb"]
+    grant_types: ["authorization_code"]
+    response_types: ["code"]
+    mfa: "OFF"
+    consent: "skip"
+user carol: new
+    username: "carol"
+    password_hash: set (not shown)
+client shop: not in the file, left alone
+user bob: not in the file, left alone
+`, "client shop: not in the file, left alone\nuser bob: not in the file, left alone\n"},
+		{"clients that are not in the file go when told", "--prune", []string{firstState, "users: []"}, `client office: deleted with its tokens and consents, because it is not in the file
+client shop: deleted with its tokens and consents, because it is not in the file
+user alice: not in the file, left alone
+user bob: not in the file, left alone
+`, "user alice: not in the file, left alone\nuser bob: not in the file, left alone\n"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			o := ready(t)
+			file := o.becomes(tc.replace...)
+			args := append([]string{"apply", file}, strings.Fields(tc.flags)...)
+			want := tc.want
+			if want != "Nothing to do.\n" {
+				dry := o.must(append(args, "--dry-run")...)
+				if rest, ok := strings.CutPrefix(dry, want); !ok || !strings.HasPrefix(rest, "Nothing was changed. To do: ") {
+					t.Errorf("dry run: %s, want %s first", dry, want)
+				}
+				want += "Clients: "
+			}
+			if got := o.must(args...); !strings.HasPrefix(got, want) {
+				t.Errorf("apply: %s, want %s first", got, want)
+			}
+			if got, want := o.must(args...), tc.again+"Nothing to do.\n"; got != want {
+				t.Errorf("a second run: %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+func TestApplyEndsWhatADisabledUserHas(t *testing.T) {
+	for name, args := range map[string][]string{
+		"a disabled user":   {"mfa_enabled: true", "status: disabled"},
+		"replaced factors":  {"JBSWY3DPEHPK3PXPJBSW", "GEZDGNBVGY3TQOJQGEZD"},
+		"a replaced secret": {"harbour at dawn", "harbour at dusk"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := ready(t)
+			b := o.belongings("alice")
+			o.must("apply", "--replace-credentials", o.becomes(args...))
+			if got := o.alive(b); got != "" {
+				t.Errorf("alive: %s", got)
+			}
+		})
+	}
+	o := ready(t)
+	o.must("user", "disable", "alice")
+	if out := o.must("apply", filepath.Join(o.dir, "state.yaml")); out != "Nothing to do.\n" || o.account("alice").User.Status != storage.UserDisabled {
+		t.Errorf("a file that says nothing of the status let a disabled user in: %s", out)
+	}
+}
+
+func TestApplyTellsEveryFault(t *testing.T) {
+	o := ready(t)
+	o.must("user", "create", "--username", "carol")
+	file := o.file("faulty.yaml", `clients:
+  - client_id: fresh
+    publik: true
+  - client_id: sallyport-account
+    public: true
+    redirect_uris: [https://shop.example.com/cb]
+users:
+  - username: alice
+    email: carol@example.com
+  - username: bob
+    id: 00000000-0000-4000-8000-00000000000b
+  - username: dora
+    id: 00000000-0000-4000-8000-00000000000a
+  - username: carol
+    email: alice@example.com
+  - username: erin
+    password: password123
+    totp_digits: 7
+  - username: "fran\u00adk"
+  - username: "ｅrin"
+  - username: greg
+    password_hash: $argon2id$geheim
+  - username: hugo
+    recovery_codes: [geheim_geheim]
+    totp_algorithm: MD5
+`)
+	code, out, err := o.play("", "apply", "--config", o.settings, file)
+	if code != exitFailed || out != "" {
+		t.Errorf("exit code %d, standard output %q", code, out)
+	}
+	want := []string{
+		"the desired state has faults:",
+		"faulty.yaml:2: clients[0]: a confidential client needs",
+		"faulty.yaml:2: clients[0].redirect_uris: is required",
+		"faulty.yaml:3: clients[0].publik: there is no such key",
+		"faulty.yaml:4: clients[1].client_id: belongs to the server itself",
+		"faulty.yaml:10: users[1].username: user ",
+		"faulty.yaml:12: users[2]: is the same user as users[0]",
+		"faulty.yaml:15: users[3].email: user 00000000-0000-4000-8000-00000000000a has this name, and is another user",
+		"faulty.yaml:16: users[4].totp_secret: is required",
+		"faulty.yaml:17: users[4].password: the password is on the list of common passwords",
+		"faulty.yaml:18: users[4].totp_digits: must be 6 or 8",
+		"faulty.yaml:19: users[5].username: is no e-mail address",
+		"faulty.yaml:20: users[6].username: users[4] has this name",
+		"faulty.yaml:22: users[7].password_hash: not a password hash we know",
+		"faulty.yaml:23: users[8].totp_secret: is required",
+		"faulty.yaml:24: users[8].recovery_codes: a recovery code has none of the known shapes",
+		"faulty.yaml:25: users[8].totp_algorithm: must be one of SHA1, SHA256, SHA512",
+	}
+	lines := strings.Split(strings.TrimSpace(err), "\n")
+	for i, line := range lines {
+		if i >= len(want) || !strings.Contains(line, want[i]) {
+			t.Errorf("line %d: %q, want %q in it", i+1, line, append(want, make([]string, len(lines))...)[i])
+		}
+	}
+	if len(lines) != len(want) {
+		t.Errorf("%d lines, want %d", len(lines), len(want))
+	}
+	if out := o.must("apply", filepath.Join(o.dir, "state.yaml")); out != "user carol: not in the file, left alone\nNothing to do.\n" {
+		t.Errorf("the faulty file changed something: %s", out)
+	}
+}
+
+func TestAnInterruptedApplyIsFinishedByAnother(t *testing.T) {
+	o := newOffice(t)
+	file := o.file("state.yaml", firstState)
+	o.inside(func(h *house) {
+		p, err := h.loadPlan(t.Context(), file, applying{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.users[0].draft.Email = "taken@example.com" // somebody was quicker, after the plan was made
+		if _, err := h.users.Create(t.Context(), mfa.Visit{}, mfa.Draft{Email: "taken@example.com"}); err != nil {
+			t.Fatal(err)
+		}
+		err = h.carryOut(t.Context(), mfa.Visit{}, p)
+		if err == nil || !strings.Contains(err.Error(), "stopped after 2 of 4 changes") || !strings.Contains(err.Error(), "user alice: another user has that name") {
+			t.Errorf("carry out: %v", err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := h.carryOut(ctx, mfa.Visit{}, plan{users: p.users}); err == nil {
+			t.Error("a cancelled run went on")
+		}
+	})
+	out := o.must("apply", file)
+	if !strings.Contains(out, "user alice: new") || strings.Contains(out, "client shop") || !strings.Contains(out, "Users: 2 made") {
+		t.Errorf("the second run: %s", out)
+	}
+}
+
+func TestApplyDoesNotOverwriteWhatWasChangedMeanwhile(t *testing.T) {
+	o := ready(t)
+	file := o.becomes("client_name: Shop", "client_name: Store")
+	o.inside(func(h *house) {
+		p, err := h.loadPlan(t.Context(), file, applying{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		was := *p.clients[0].was
+		next := was
+		next.Name = "Meanwhile"
+		if err := h.clients.Change(t.Context(), mfa.Visit{}, was, next); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.carryOut(t.Context(), mfa.Visit{}, p); err == nil || !strings.Contains(err.Error(), "changed by somebody else") {
+			t.Errorf("carry out: %v", err)
+		}
+	})
+}
+
+func TestTheSettingsAreChecked(t *testing.T) {
+	o := newOffice(t)
+	o.secrets = []string{"geheim"}
+	if out := o.must("config", "check"); out != "The settings have no faults.\n" {
+		t.Errorf("check: %s", out)
+	}
+	if out := o.must("config", "print"); !strings.Contains(out, "issuer: http://") {
+		t.Errorf("print: %s", out)
+	}
+	open := o.file("open", "postgres://u:geheim@db/s\n")
+	bad := o.file("bad", "mysql://u:geheim@db/s\n")
+	if err := os.Chmod(open, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	settings := func(name, more string) string {
+		return o.file(name, "issuer: https://login.example.com\nkey_file: "+filepath.Join(o.dir, "keys")+"\n"+more)
+	}
+	o.rejects([]refused{
+		{"no verb", "", exitUsage, "config: want one of check, print", []string{"config"}},
+		{"a file that is not there", "", exitFailed, "none.yaml", []string{"config", "check", "--config", filepath.Join(o.dir, "none.yaml")}},
+		{"a secret for everybody, with its line", "", exitFailed, "a.yaml:4: database.dsn_file: everybody on this machine",
+			[]string{"config", "check", "--config", settings("a.yaml", "database:\n  dsn_file: "+open+"\n")}},
+		{"serve refuses the same", "", exitFailed, "a.yaml:4: database.dsn_file: everybody on this machine",
+			[]string{"serve", "--config", filepath.Join(o.dir, "a.yaml")}},
+		{"a secret of the wrong shape", "", exitFailed, "b.yaml:4: database.dsn_file: database.dsn_file: its content must begin",
+			[]string{"config", "check", "--config", settings("b.yaml", "database:\n  dsn_file: "+bad+"\n")}},
+		{"all faults together, each with a line", "", exitFailed, "c.yaml:3: template_dir: ",
+			[]string{"config", "check", "--config", settings("c.yaml", "template_dir: /nowhere\ntls: {cert: "+bad+", key: "+open+"}\ndatabase: {dsn_file: /nowhere/dsn}\ntrusted_proxies: [0.0.0.0/0]\n")}},
+		{"print refuses what it could not read", "", exitFailed, "issuer: is required", []string{"config", "print", "--config", o.file("d.yaml", "product: x\n")}},
+	})
+	_, _, err := o.play("", "config", "check", "--config", filepath.Join(o.dir, "c.yaml"))
+	for _, want := range []string{"c.yaml:4: tls.key: everybody", "c.yaml:5: database.dsn_file: stat /nowhere/dsn", "c.yaml:6: trusted_proxies[0]: is the whole internet"} {
+		if !strings.Contains(err, want) {
+			t.Errorf("faults %q, want %q in them", err, want)
+		}
+	}
+}
+
+func TestHelpIsCompleteForEveryCommand(t *testing.T) {
+	for args, want := range map[string]string{
+		"help":                      "sallyport events",
+		"help user":                 "sallyport user reset-factors USER",
+		"user -h":                   "sallyport user set-password USER",
+		"help user set-password":    "Usage: sallyport user set-password USER [flags]",
+		"client -h":                 "rotate-secret CLIENT --out FILE",
+		"help client rotate-secret": "-finish",
+		"session --help":            "sallyport session end SESSION",
+		"session end-all -h":        "-offline",
+		"events -h":                 "-since",
+		"config help":               "sallyport config check",
+		"config print -h":           "-config",
+		"help apply":                "-replace-credentials",
+		"apply -h":                  "-prune",
+		"serve -h":                  "sallyport config check",
+		"help version":              "sallyport version",
+	} {
+		p, out, err := testProgram()
+		if code := p.main(t.Context(), strings.Fields(args)); code != exitOK || !strings.Contains(out.String(), want) || err.Len() > 0 {
+			t.Errorf("sallyport %s: exit code %d, %q, %q; want %q", args, code, out, err, want)
+		}
+	}
+}

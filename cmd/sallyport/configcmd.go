@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"os"
+
+	"sallyport/config"
+	"sallyport/storage/seal"
+)
+
+// configCommand looks at the settings without opening the database.
+func configCommand(ctx context.Context, p *program, args []string) error {
+	return p.group(ctx, "config", "the settings a server would run with", []command{
+		{"check", "[--config FILE]", "tell every fault, one a line; exit code 1 if there is one", configCheck},
+		{"print", "[--config FILE]", "show the settings in force: defaults, file, environment", configPrint},
+	}, args)
+}
+
+func configCheck(_ context.Context, p *program, args []string) error {
+	f := p.flags("config check", "tell every fault of the settings, one a line", "[--config FILE]",
+		"The files that the settings name are looked at too: that they can be read, that\n"+
+			"secrets are not open to everybody, that keys and certificates are what they should be.")
+	if _, err := p.settings(f, args, 0, fileFaults); err != nil {
+		return err
+	}
+	fmt.Fprintln(p.out, "The settings have no faults.")
+	return nil
+}
+
+func configPrint(_ context.Context, p *program, args []string) error {
+	f := p.flags("config print", "show the settings in force: defaults, file, environment", "[--config FILE]",
+		"Nothing secret is among them: secrets are in files, and only the paths are shown.")
+	c, err := p.settings(f, args, 0)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(p.out, c.Redacted())
+	return nil
+}
+
+// fileFaults looks into the files that the settings name. Faults say nothing of what
+// is in them.
+func fileFaults(c config.Config, fault func(path, text string)) {
+	if c.KeyFile != "" {
+		if _, err := seal.ReadKeyFile(c.KeyFile); err != nil {
+			fault("key_file", err.Error())
+		}
+	}
+	if file := c.Database.DSNFile; file != "" {
+		if text := secretFault(file); text != "" {
+			fault("database.dsn_file", text)
+		} else if _, err := c.ReadDSN(); err != nil {
+			fault("database.dsn_file", err.Error())
+		}
+	}
+	if c.TLS.Cert != "" && c.TLS.Key != "" {
+		if text := secretFault(c.TLS.Key); text != "" {
+			fault("tls.key", text)
+		} else if _, err := tls.LoadX509KeyPair(c.TLS.Cert, c.TLS.Key); err != nil {
+			fault("tls.cert", err.Error())
+		}
+	}
+	if dir := c.TemplateDir; dir != "" {
+		if info, err := os.Stat(dir); err != nil {
+			fault("template_dir", err.Error())
+		} else if !info.IsDir() {
+			fault("template_dir", "is no folder")
+		}
+	}
+}
+
+// secretFault says what is wrong with the file of a secret. A group may read it, because
+// that is how orchestrators hand secrets to a process; everybody may not.
+func secretFault(path string) string {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return err.Error()
+	case !info.Mode().IsRegular():
+		return "is no file"
+	case info.Mode().Perm()&0o007 != 0:
+		return "everybody on this machine can reach it; chmod 600 makes it its owner's"
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err.Error()
+	}
+	if err := f.Close(); err != nil {
+		return err.Error()
+	}
+	return ""
+}

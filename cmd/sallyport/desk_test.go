@@ -1,0 +1,212 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/config"
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+// office is an installation on which commands are played one after the other. What
+// they print is kept, and must not hold any of the secrets at the end.
+type office struct {
+	*testing.T
+	settings string
+	dir      string
+	secrets  []string
+	printed  bytes.Buffer
+}
+
+func newOffice(t *testing.T) *office {
+	t.Helper()
+	o := &office{T: t}
+	o.settings, _, _ = installation(t)
+	o.dir = filepath.Dir(o.settings)
+	t.Cleanup(func() {
+		for _, s := range o.secrets {
+			if strings.Contains(o.printed.String(), s) {
+				t.Errorf("a secret was printed: %q", s)
+			}
+		}
+	})
+	return o
+}
+
+// play runs a command with something on standard input.
+func (o *office) play(stdin string, args ...string) (code int, out, err string) {
+	o.Helper()
+	p, stdout, stderr := testProgram("SALLYPORT_CONFIG=" + o.settings)
+	p.in = strings.NewReader(stdin)
+	code = p.main(o.Context(), args)
+	o.printed.WriteString(stdout.String() + stderr.String())
+	return code, stdout.String(), stderr.String()
+}
+
+// must runs a command that has to succeed.
+func (o *office) must(args ...string) string {
+	o.Helper()
+	code, out, err := o.play("", args...)
+	if code != exitOK {
+		o.Fatalf("sallyport %s: exit code %d: %s", strings.Join(args, " "), code, err)
+	}
+	return out
+}
+
+// read runs a command with --json and reads its answer.
+func (o *office) read(into any, args ...string) {
+	o.Helper()
+	if err := json.Unmarshal([]byte(o.must(append(args, "--json")...)), into); err != nil {
+		o.Fatalf("sallyport %s --json: %v", strings.Join(args, " "), err)
+	}
+}
+
+// file writes a file beside the settings.
+func (o *office) file(name, text string) string {
+	o.Helper()
+	path := filepath.Join(o.dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		o.Fatal(err)
+	}
+	return path
+}
+
+// inside lets a test look into the database.
+func (o *office) inside(do func(h *house)) {
+	o.Helper()
+	p, _, _ := testProgram()
+	c, err := config.Load(o.settings, nil)
+	if err != nil {
+		o.Fatal(err)
+	}
+	h, err := p.open(o.Context(), c)
+	if err != nil {
+		o.Fatal(err)
+	}
+	defer h.close()
+	do(h)
+}
+
+// account reads a user by name.
+func (o *office) account(name string) storage.Account {
+	o.Helper()
+	var a storage.Account
+	o.inside(func(h *house) {
+		var err error
+		if a, err = h.store.AccountByIdentifier(o.Context(), name); err != nil {
+			o.Fatal(err)
+		}
+	})
+	return a
+}
+
+// belongings of a user: a session, a grant and an offline grant, a login under way.
+type belongings struct {
+	session        storage.SessionID
+	grant, offline storage.GrantID
+	request        storage.RequestID
+}
+
+func (o *office) belongings(name string) belongings {
+	o.Helper()
+	user := o.account(name).User.ID
+	now := time.Now()
+	id := func() string { return storage.TimeOrdered(now, rand.Reader) }
+	b := belongings{storage.SessionID(id()), storage.GrantID(id()), storage.GrantID(id()), storage.RequestID(id())}
+	ok := func(err error) {
+		o.Helper()
+		if err != nil {
+			o.Fatal(err)
+		}
+	}
+	o.inside(func(h *house) {
+		ctx := o.Context()
+		ok(h.store.CreateSession(ctx, storage.Session{ID: b.session, UserID: user, Origin: "browser", Generation: 1, UserAgent: "evil\x1b[2Jagent",
+			CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(time.Hour),
+			Factors: []storage.Factor{{Method: "password", Kinds: []storage.Kind{storage.Know}, AMR: []string{"pwd"}, At: now}}}, nil))
+		for grant, offline := range map[storage.GrantID]bool{b.grant: false, b.offline: true} {
+			ok(h.store.FinishRequest(ctx, storage.Finish{Now: now, Grant: &storage.Grant{ID: grant, Offline: offline, Refreshable: true,
+				Authorization: storage.Authorization{ClientID: "shop", UserID: user, SessionID: b.session, AuthTime: now, RequestedAt: now},
+				CreatedAt:     now, RotatedAt: now, RefreshUntil: now.Add(time.Hour), ExpiresAt: now.Add(time.Hour)}}))
+		}
+		ok(h.store.OpenRequest(ctx, storage.AuthRequest{ID: b.request, ClientID: "shop", State: storage.RequestOpen,
+			RequestedAt: now, UpdatedAt: now, ExpiresAt: now.Add(time.Hour)}))
+		ok(h.store.ChangeRequest(ctx, storage.RequestChange{ID: b.request, Subject: user, Now: now}, nil))
+	})
+	return b
+}
+
+// alive says what is left of someone's belongings.
+func (o *office) alive(b belongings) string {
+	o.Helper()
+	var left []string
+	o.inside(func(h *house) {
+		ctx := o.Context()
+		if _, _, err := h.store.Session(ctx, b.session, time.Now()); err == nil {
+			left = append(left, "session")
+		}
+		for _, g := range []struct {
+			name string
+			id   storage.GrantID
+		}{{"grant", b.grant}, {"offline", b.offline}} {
+			if s, err := h.store.Grant(ctx, g.id); err == nil && s.Alive() {
+				left = append(left, g.name)
+			}
+		}
+		if r, _, err := h.store.Request(ctx, b.request, "", time.Now()); err == nil && r.State == storage.RequestOpen {
+			left = append(left, "login")
+		}
+	})
+	return strings.Join(left, " ")
+}
+
+// told reports how often an administrator was written down with an event kind.
+func (o *office) told(kind string, user storage.UserID) int {
+	o.Helper()
+	n := 0
+	o.inside(func(h *house) {
+		events, err := h.store.ListEvents(o.Context(), storage.EventFilter{Kind: kind, UserID: user, Limit: 100})
+		if err != nil {
+			o.Fatal(err)
+		}
+		for _, e := range events {
+			if e.Actor != mfa.ActorAdmin {
+				o.Errorf("%s was done by %q, want %q", kind, e.Actor, mfa.ActorAdmin)
+			}
+			n++
+		}
+	})
+	return n
+}
+
+// rejects plays commands that have to be refused.
+func (o *office) rejects(cases []refused) {
+	o.Helper()
+	for _, tc := range cases {
+		o.Run(tc.name, func(t *testing.T) {
+			code, out, err := o.play(tc.stdin, tc.args...)
+			if code != tc.code || !strings.Contains(err, tc.err) {
+				t.Errorf("exit code %d, want %d; standard error %q, want %q in it", code, tc.code, err, tc.err)
+			}
+			if out != "" {
+				t.Errorf("standard output %q, want none", out)
+			}
+		})
+	}
+}
+
+// refused is a command that has to be refused, and how.
+type refused struct {
+	name  string
+	stdin string
+	code  int
+	err   string
+	args  []string
+}

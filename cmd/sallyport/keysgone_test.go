@@ -1,0 +1,268 @@
+package main
+
+import (
+	"context"
+	"encoding/base32"
+	"fmt"
+	"html"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/config"
+	"sallyport/mfa"
+	"sallyport/storage"
+	"sallyport/web"
+)
+
+const (
+	aliceSecret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+	alicePass   = "correct horse battery"
+	aliceState  = `clients:
+  - client_id: bank
+    public: true
+    mfa: ALWAYS
+    scopes: [openid]
+    redirect_uris: [http://127.0.0.1:9/bank]
+users:
+  - username: alice
+    password: ` + alicePass + `
+    totp_secret: ` + aliceSecret + `
+    recovery_codes: [abcdefghijkmnpqrstuvwxyz, bcdefghijkmnpqrstuvwxyz2, cdefghijkmnpqrstuvwxyz23]
+`
+)
+
+// listen serves the house under its issuer, with the clock of the test.
+func (s server) listen(issuer string) {
+	s.t.Helper()
+	l, err := net.Listen("tcp", strings.TrimPrefix(issuer, "http://"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- web.Serve(ctx, web.NewServer(s.handler, s.log), l, web.Stop{Grace: time.Second}) }()
+	s.t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			s.t.Error(err)
+		}
+	})
+}
+
+// visitor is a browser that fills in forms.
+type visitor struct {
+	t    *testing.T
+	http *http.Client
+	at   *url.URL
+	page string
+}
+
+func newVisitor(t *testing.T) *visitor {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &visitor{t: t}
+	v.http = &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+		if v.at = r.URL; r.URL.Port() == "9" {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}}
+	return v
+}
+
+func (v *visitor) got(r *http.Response, err error) {
+	v.t.Helper()
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	v.page = string(body)
+}
+
+func (v *visitor) submit(id string, fields ...string) {
+	v.t.Helper()
+	_, form, found := strings.Cut(v.page, `<form id="`+id+`"`)
+	if !found {
+		v.t.Fatalf("%s has no form %s:\n%s", v.at, id, v.page)
+	}
+	form, _, _ = strings.Cut(form, "</form>")
+	attribute := func(in, name string) string {
+		found := regexp.MustCompile(`\b` + name + `="([^"]*)"`).FindStringSubmatch(in)
+		if found == nil {
+			return ""
+		}
+		return html.UnescapeString(found[1])
+	}
+	values := url.Values{}
+	for _, input := range regexp.MustCompile(`<input [^>]*>`).FindAllString(form, -1) {
+		values.Set(attribute(input, "name"), attribute(input, "value"))
+	}
+	for i := 0; i+1 < len(fields); i += 2 {
+		values.Set(fields[i], fields[i+1])
+	}
+	target, err := v.at.Parse(attribute(form, "action"))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	v.at = target
+	v.got(v.http.PostForm(target.String(), values))
+}
+
+// enters says whether Alice comes in with a second factor.
+func (s server) enters(issuer, method, code string) bool {
+	s.t.Helper()
+	v := newVisitor(s.t)
+	v.at, _ = url.Parse(issuer)
+	v.got(v.http.Get(issuer + "/authorize?" + url.Values{"client_id": {"bank"}, "response_type": {"code"}, "scope": {"openid"}, "state": {"0123456789"},
+		"redirect_uri": {"http://127.0.0.1:9/bank"}, "code_challenge": {strings.Repeat("x", 43)}, "code_challenge_method": {"S256"}}.Encode()))
+	v.submit("login-form", "username", "alice", "password", alicePass)
+	if v.at.Path != "/mfa" {
+		s.t.Fatalf("after the password at %s:\n%s", v.at, v.page)
+	}
+	if method != "totp" {
+		q := v.at.Query()
+		q.Set("method", method)
+		v.at.RawQuery = q.Encode()
+		v.got(v.http.Get(v.at.String()))
+	}
+	v.submit("mfa-form", "passcode", code)
+	return v.at.Port() == "9" && v.at.Query().Get("code") != ""
+}
+
+func (s server) passcode() string {
+	s.t.Helper()
+	secret, err := base32.StdEncoding.DecodeString(aliceSecret)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.totp.CodeAt(secret, s.now())
+}
+
+func (s server) lastKey(use string) storage.KeyID { return s.keyring.Current(use) }
+
+// The old data key, hash key and pepper go when nothing hangs on them. Then Alice
+// still comes in, what she used stays used, and her failures still count.
+func TestOldKeysGoAndUsersStay(t *testing.T) {
+	onBoth(t, func(t *testing.T, settings string) {
+		var c clock
+		s := newServer(t, settings, &c)
+		p := &program{out: t.Output(), err: t.Output(), now: c.now}
+		applied(t, settings, aliceState)
+		loaded, err := config.Load(settings, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		issuer := loaded.Issuer
+		s.listen(issuer)
+		enter := func(want bool, method, code string) {
+			t.Helper()
+			if got := s.enters(issuer, method, code); got != want {
+				t.Errorf("in with %s: %v, want %v", method, got, want)
+			}
+		}
+		enter(true, "totp", s.passcode())
+		enter(true, "recovery", "abcdefghijkmnpqrstuvwxyz")
+		for range 3 {
+			enter(false, "totp", "000000")
+		}
+		uses := []string{"data", "hash", "pepper"}
+		old := map[string]storage.KeyID{}
+		for _, use := range uses {
+			old[use] = s.lastKey(use)
+			if _, err := s.rotate(t.Context(), "admin", use, "", time.Minute, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.move(2 * time.Minute)
+		s.poll()
+		for _, use := range uses {
+			if s.lastKey(use) == old[use] {
+				t.Fatalf("the new %s key is not used", use)
+			}
+			if err := s.free(t.Context(), old[use]); err == nil {
+				t.Errorf("nothing hangs on the old %s key", use)
+			}
+		}
+		if err := p.resealData(t.Context(), s.house, 10); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.free(t.Context(), old["pepper"]); err == nil {
+			t.Error("a pepper could go before its user signed in")
+		}
+		// Two more failures make five with those from before: then there is a wait.
+		for range 2 {
+			enter(false, "totp", "000000")
+		}
+		enter(false, "totp", s.passcode())
+		c.move(time.Minute)
+		enter(true, "totp", s.passcode())
+		for _, use := range uses {
+			if err := s.free(t.Context(), old[use]); err != nil {
+				t.Errorf("%s: %v", use, err)
+			}
+			if _, err := s.changeKeys(t.Context(), func(rows []storage.Key, now time.Time) (storage.KeyChange, error) {
+				k, err := s.keyring.Release(rows, old[use], now)
+				return storage.KeyChange{Change: []storage.Key{k}}, err
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.move(49 * time.Hour)
+		s.poll()
+		for _, k := range s.keyring.Rows() {
+			if k.ID == old[k.Use] {
+				t.Errorf("the old %s key is still there", k.Use)
+			}
+		}
+		enter(true, "totp", s.passcode())
+		enter(false, "recovery", "abcdefghijkmnpqrstuvwxyz")
+		enter(true, "recovery", "bcdefghijkmnpqrstuvwxyz2")
+		if events := s.events(mfa.EventKeysResealed); len(events) != 1 || events[0].Detail["broken"] != "0" {
+			t.Errorf("events = %+v", events)
+		}
+	})
+}
+
+// The command waits until every server uses the newest keys, but not for ever.
+func TestResealWaitsForTheNewestKeys(t *testing.T) {
+	settings, _, _ := installation(t)
+	var c clock
+	s := newServer(t, settings, &c)
+	p := &program{out: t.Output(), err: t.Output(), now: c.now}
+	if err := p.awaitNewest(t.Context(), s.house); err != nil {
+		t.Errorf("with first keys only: %v", err)
+	}
+	if _, err := s.rotate(t.Context(), "admin", "data", "", time.Hour, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.reloadKeys(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.awaitNewest(t.Context(), s.house); err == nil || !strings.Contains(err.Error(), "try again then") {
+		t.Errorf("an hour before: %v", err)
+	}
+	c.move(time.Hour - time.Minute)
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if err := p.awaitNewest(stopped, s.house); fmt.Sprint(err) != "stopped" {
+		t.Errorf("a minute before, and stopped: %v", err)
+	}
+	c.move(2 * time.Minute)
+	if err := p.awaitNewest(t.Context(), s.house); err != nil {
+		t.Errorf("a minute after: %v", err)
+	}
+}

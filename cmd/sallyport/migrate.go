@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"sallyport/config"
+	"sallyport/storage/relational"
+)
+
+// migrate is everything an operator does to the schema. Without a verb it is "up".
+func migrate(ctx context.Context, p *program, args []string) error {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") && !slices.Contains([]string{"-h", "-help", "--help"}, args[0]) {
+		return migrateUp(ctx, p, args)
+	}
+	return p.group(ctx, "migrate", "the database's schema; without a verb: up", []command{
+		{"up", "--config FILE", "bring it to this version's, while the version before serves", migrateUp},
+		{"status", "--config FILE", "which steps the database has, and since when", migrateStatus},
+		{"plan", "--config FILE", "what up would do", migratePlan},
+		{"down", "--config FILE --yes", "take the newest step back", migrateDown},
+	}, args)
+}
+
+// onSchema opens the database without keys and without caring for its schema.
+func (p *program) onSchema(ctx context.Context, c config.Config, do func(*relational.Engine) error) error {
+	dsn, err := c.ReadDSN()
+	if err != nil {
+		return err
+	}
+	engine, err := openEngine(ctx, parts{config: c, dsn: dsn, log: newLog(p.err, c.LogLevel), now: p.now, random: p.random})
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(engine.Engine), engine.Close())
+}
+
+func migrateStatus(ctx context.Context, p *program, args []string) error {
+	c, err := p.settings(p.flags("migrate status", "which steps of the schema the database has, and since when"), args, 0)
+	if err != nil {
+		return err
+	}
+	return p.onSchema(ctx, c, func(e *relational.Engine) error {
+		all, err := e.Migrations(ctx)
+		if err != nil {
+			return err
+		}
+		t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "VERSION\tAPPLIED\tNAME")
+		pending, unknown := 0, 0
+		for _, m := range all {
+			name, applied := m.Name, stamp(m.AppliedAt)
+			if m.AppliedAt.IsZero() {
+				applied, pending = "pending", pending+1
+			}
+			if name == "" {
+				name, unknown = "(of a newer version of Sallyport)", unknown+1
+			}
+			fmt.Fprintf(t, "%04d\t%s\t%s\n", m.Version, applied, name)
+		}
+		if err := t.Flush(); err != nil {
+			return nil // a reader that went away is no fault
+		}
+		fmt.Fprintln(p.out, schemaVerdict(pending, unknown))
+		return nil
+	})
+}
+
+func schemaVerdict(pending, unknown int) string {
+	switch {
+	case pending > 0:
+		return fmt.Sprintf("%d to apply: sallyport migrate up. This version does not serve before.", pending)
+	case unknown > 0:
+		return "The database is newer than this version, which can still serve it."
+	}
+	return "The database has this version's schema."
+}
+
+func migratePlan(ctx context.Context, p *program, args []string) error {
+	f := p.flags("migrate plan", "what \"migrate up\" would do; changes nothing")
+	text := f.Bool("sql", false, "with the statements")
+	c, err := p.settings(f, args, 0)
+	if err != nil {
+		return err
+	}
+	return p.onSchema(ctx, c, func(e *relational.Engine) error {
+		all, err := e.Migrations(ctx)
+		if err != nil {
+			return err
+		}
+		n := 0
+		for _, m := range all {
+			if !m.AppliedAt.IsZero() {
+				continue
+			}
+			n++
+			fmt.Fprintf(p.out, "%d. %s\n", n, m.Name)
+			if *text {
+				fmt.Fprintf(p.out, "\n%s\n\n", m.Up)
+			}
+		}
+		if n == 0 {
+			fmt.Fprintln(p.out, "Nothing: the database has this version's schema.")
+		}
+		return nil
+	})
+}
+
+func migrateUp(ctx context.Context, p *program, args []string) error {
+	c, err := p.settings(p.flags("migrate up", "bring the database to this version's schema, while the version before goes on serving"), args, 0)
+	if err != nil {
+		return err
+	}
+	return p.onSchema(ctx, c, func(e *relational.Engine) error {
+		stop := func() {}
+		before := func(m relational.Migration) {
+			fmt.Fprintf(p.out, "%s ...\n", m.Name)
+			stop = p.still(m.Name)
+		}
+		after := func(m relational.Migration, took time.Duration) {
+			stop()
+			fmt.Fprintf(p.out, "%s done in %s\n", m.Name, took.Round(time.Millisecond))
+		}
+		err := e.MigrateUp(ctx, before, after)
+		if err != nil {
+			stop()
+			return fmt.Errorf("migrate: %w", err)
+		}
+		fmt.Fprintln(p.out, "The database has this version's schema.")
+		return nil
+	})
+}
+
+// still says now and then that a step goes on, until it is stopped.
+func (p *program) still(name string) (stop func()) {
+	const often = 10 * time.Second
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(often)
+		defer tick.Stop()
+		for n := 1; ; n++ {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				fmt.Fprintf(p.out, "%s ... %s\n", name, time.Duration(n)*often)
+			}
+		}
+	}()
+	once := false
+	return func() {
+		if !once {
+			once = true
+			close(done)
+			<-ended
+		}
+	}
+}
+
+func migrateDown(ctx context.Context, p *program, args []string) error {
+	f := p.flags("migrate down", "take the newest step of the schema back, with what is stored in it")
+	yes := f.Bool("yes", false, "do it")
+	everything := f.Bool("drop-everything", false, "needed besides for the first step, which all tables hang on")
+	c, err := p.settings(f, args, 0)
+	if err != nil {
+		return err
+	}
+	return p.onSchema(ctx, c, func(e *relational.Engine) error {
+		all, err := e.Migrations(ctx)
+		if err != nil {
+			return err
+		}
+		var newest *relational.Migration
+		for i := range all {
+			if !all[i].AppliedAt.IsZero() {
+				newest = &all[i]
+			}
+		}
+		switch {
+		case newest == nil:
+			fmt.Fprintln(p.out, "Nothing: the database has no schema of ours.")
+			return nil
+		case newest.Name == "":
+			return fmt.Errorf("step %04d is of a newer version of Sallyport; that one can take it back", newest.Version)
+		case !*yes:
+			return fmt.Errorf("this would take back %s:\n\n%s\n\nStop the servers of this version, make a backup, and say --yes", newest.Name, newest.Down)
+		case newest.Version == all[0].Version && !*everything:
+			return fmt.Errorf("%s is the first step: taking it back drops every table with all users and keys; say --drop-everything too", newest.Name)
+		}
+		if err := e.MigrateDown(ctx, newest.Version); err != nil {
+			return fmt.Errorf("migrate: %w", err)
+		}
+		fmt.Fprintf(p.out, "%s is taken back.\n", newest.Name)
+		return nil
+	})
+}
+
+func backup(ctx context.Context, p *program, args []string) error {
+	f := p.flags("backup", "copy a SQLite database into a new file while servers serve; PostgreSQL has its own tools")
+	c, err := p.settings(f, args, 1)
+	if err != nil {
+		return err
+	}
+	return p.onSchema(ctx, c, func(e *relational.Engine) error {
+		if err := e.Backup(ctx, f.Arg(0)); err != nil {
+			return err
+		}
+		fmt.Fprintf(p.out, "%s is a copy of the database. Without the key file nobody can use it: back that up elsewhere.\n", f.Arg(0))
+		return nil
+	})
+}

@@ -1,0 +1,319 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"sallyport/config"
+	"sallyport/mfa"
+	"sallyport/provider"
+	"sallyport/storage"
+)
+
+// leftUsersMost bounds the users that are named as left alone; the others are counted.
+const leftUsersMost = 20
+
+// applying says how far apply goes.
+type applying struct {
+	prune       bool // clients that are not in the file go
+	credentials bool // passwords and factors of users who exist are replaced
+}
+
+// plan is everything apply is going to do, found by reading alone.
+type plan struct {
+	clients       []clientStep
+	users         []userStep
+	pruned        []storage.ClientID
+	leftClients   []storage.ClientID
+	leftUsers     []string
+	leftUsersMore int
+}
+
+// clientStep makes or changes one client.
+type clientStep struct {
+	was         *storage.Client // nil: new
+	want        storage.Client
+	differences []mfa.Difference
+}
+
+// userStep makes or changes one user.
+type userStep struct {
+	name        string
+	draft       mfa.Draft
+	amendment   *mfa.Amendment // nil: new
+	differences []mfa.Difference
+}
+
+func (p *plan) changes() int { return len(p.clients) + len(p.users) + len(p.pruned) }
+
+// planner finds out what there is to do. Faults of the file that only the database can
+// know are told as they are found; an error says that the database cannot be read.
+type planner struct {
+	*house
+	o     applying
+	fault func(path, text string)
+	plan  plan
+	names map[string]int         // canonical name: which user of the file has it
+	seen  map[storage.UserID]int // user there is: which user of the file it is
+	found map[storage.ClientID]bool
+}
+
+// planState compares a desired state with the database.
+func (h *house) planState(ctx context.Context, s config.State, o applying, fault func(path, text string)) (plan, error) {
+	p := planner{house: h, o: o, fault: fault, names: map[string]int{}, seen: map[storage.UserID]int{}, found: map[storage.ClientID]bool{}}
+	for i := range s.Clients {
+		if err := p.client(ctx, &s.Clients[i], fmt.Sprintf("clients[%d]", i)); err != nil {
+			return plan{}, fmt.Errorf("client %q: %w", s.Clients[i].ID, err)
+		}
+	}
+	for i := range s.Users {
+		if err := p.user(ctx, &s.Users[i], i); err != nil {
+			return plan{}, fmt.Errorf("users[%d]: %w", i, err)
+		}
+	}
+	if err := p.missing(ctx); err != nil {
+		return plan{}, err
+	}
+	return p.plan, nil
+}
+
+func (p *planner) client(ctx context.Context, c *config.Client, path string) error {
+	want, err := newClient(c)
+	if err != nil {
+		p.fault(path+".client_secret_sha256", "must be 64 hexadecimal digits")
+		return nil
+	}
+	p.found[want.ID] = true
+	if p.clients.Reserved(want.ID) {
+		p.fault(path+".client_id", "belongs to the server itself")
+		return nil
+	}
+	have, err := p.clients.Client(ctx, want.ID)
+	if errors.Is(err, provider.ErrNoClient) {
+		step := clientStep{want: want, differences: clientDifferences(storage.Client{}, want)}
+		if len(want.SecretHashes) > 0 {
+			step.differences = append(step.differences, mfa.Difference{Key: "client_secret", Secret: true})
+		}
+		p.plan.clients = append(p.plan.clients, step)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	step := clientStep{was: &have, want: want, differences: clientDifferences(have, want)}
+	if sameSecret(have, want) {
+		step.want.SecretHashes = have.SecretHashes
+	} else {
+		step.differences = append(step.differences, mfa.Difference{Key: "client_secret", Secret: true})
+	}
+	if len(step.differences) > 0 {
+		p.plan.clients = append(p.plan.clients, step)
+	}
+	return nil
+}
+
+// newDraft is the user of a desired state, as mfa takes one.
+func newDraft(u *config.User) mfa.Draft {
+	return mfa.Draft{
+		ID: storage.UserID(u.ID), Username: u.Username, Email: u.Email, EmailVerified: u.EmailVerified,
+		Phone: u.Phone, PhoneVerified: u.PhoneVerified, Password: u.Password, PasswordHash: u.PasswordHash,
+		TOTPSecret: u.TOTPSecret, TOTPShape: mfa.Shape{Algorithm: u.TOTPAlgorithm, Digits: u.TOTPDigits}, TOTPPeriod: int(seconds(u.TOTPPeriod)),
+		RecoveryCodes: u.RecoveryCodes, Profile: u.Profile,
+		MFAEnabled: u.MFAEnabled != nil && *u.MFAEnabled, Status: storage.UserStatus(u.Status),
+	}
+}
+
+func (p *planner) user(ctx context.Context, u *config.User, i int) error {
+	path, d := fmt.Sprintf("users[%d]", i), newDraft(u)
+	twice := p.namedTwice(u, i)
+	faults := p.users.Faults(d)
+	for _, x := range faults {
+		p.fault(path+"."+x.Field, faultText(x.Err))
+	}
+	if len(faults) > 0 || twice {
+		return nil
+	}
+	account, ok, err := p.existing(ctx, u, i)
+	if err != nil || !ok {
+		return err
+	}
+	if account == nil {
+		p.plan.users = append(p.plan.users, userStep{name: draftName(d), draft: d, differences: draftDifferences(d)})
+		return nil
+	}
+	p.seen[account.User.ID] = i
+	a, err := p.users.Amendment(ctx, *account, d, mfa.Amending{MFA: u.MFAEnabled != nil, Credentials: p.o.credentials})
+	if err != nil {
+		return err
+	}
+	if len(a.Differences) > 0 {
+		p.plan.users = append(p.plan.users, userStep{name: shownText(nameOf(*account)), amendment: &a, differences: a.Differences})
+	}
+	return nil
+}
+
+// faultText says in words what a room above refuses in a file.
+func faultText(err error) string {
+	if text, ok := refusals[mfa.CodeOf(err)]; ok && mfa.CodeOf(err) != mfa.InvalidRequest {
+		return text
+	}
+	var e *mfa.Error
+	if errors.As(err, &e) && e.Err != nil {
+		return e.Err.Error()
+	}
+	return err.Error()
+}
+
+// named is one name of a user of the file.
+type named struct{ key, name string }
+
+// namesOf are the names of a user, canonical; what cannot be a name is a fault elsewhere.
+func namesOf(u *config.User) []named {
+	var out []named
+	for _, n := range []named{{"username", u.Username}, {"email", u.Email}, {"phone_number", u.Phone}} {
+		if name, _, err := mfa.Canonical(n.name); err == nil {
+			out = append(out, named{n.key, name})
+		}
+	}
+	return out
+}
+
+// namedTwice tells names that an earlier user of the file has, however they are spelled.
+func (p *planner) namedTwice(u *config.User, i int) bool {
+	twice := false
+	for _, n := range namesOf(u) {
+		if other, taken := p.names[n.name]; taken && other != i {
+			p.fault(fmt.Sprintf("users[%d].%s", i, n.key), fmt.Sprintf("users[%d] has this name", other))
+			twice = true
+		}
+		p.names[n.name] = i
+	}
+	return twice
+}
+
+// existing finds the user that a user of the file is: by id, or else by any name. ok is
+// false when that cannot be told; the faults say why.
+func (p *planner) existing(ctx context.Context, u *config.User, i int) (account *storage.Account, ok bool, err error) {
+	ok = true
+	path := fmt.Sprintf("users[%d]", i)
+	fault := func(key, text string) { p.fault(path+"."+key, text); ok = false }
+	if u.ID != "" {
+		a, err := p.store.Account(ctx, storage.UserID(u.ID))
+		switch {
+		case err == nil:
+			account = &a
+		case !errors.Is(err, storage.ErrNotFound):
+			return nil, false, fmt.Errorf("read user: %w", err)
+		}
+	}
+	for _, n := range namesOf(u) {
+		a, err := p.store.AccountByIdentifier(ctx, n.name)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, false, fmt.Errorf("read user: %w", err)
+		}
+		switch {
+		case account == nil && u.ID != "":
+			fault(n.key, fmt.Sprintf("user %s has this name, and another id", a.User.ID))
+		case account == nil:
+			account = &a
+		case account.User.ID != a.User.ID:
+			fault(n.key, fmt.Sprintf("user %s has this name, and is another user than %s", a.User.ID, account.User.ID))
+		}
+	}
+	if other, twice := p.seen[accountID(account, u)]; twice && other != i {
+		p.fault(path, fmt.Sprintf("is the same user as users[%d]", other))
+		return nil, false, nil
+	}
+	if u.ID != "" {
+		p.seen[storage.UserID(u.ID)] = i
+	}
+	return account, ok, nil
+}
+
+func accountID(a *storage.Account, u *config.User) storage.UserID {
+	if a != nil {
+		return a.User.ID
+	}
+	return storage.UserID(u.ID)
+}
+
+// missing finds what is there and not in the file.
+func (p *planner) missing(ctx context.Context) error {
+	clients, err := p.store.ListClients(ctx)
+	if err != nil {
+		return fmt.Errorf("list clients: %w", err)
+	}
+	for _, c := range clients {
+		switch {
+		case p.found[c.ID]:
+		case p.o.prune:
+			p.plan.pruned = append(p.plan.pruned, c.ID)
+		default:
+			p.plan.leftClients = append(p.plan.leftClients, c.ID)
+		}
+	}
+	for after := storage.UserID(""); ; {
+		page, err := p.store.ListUsers(ctx, storage.UserFilter{After: after, Limit: 1000})
+		if err != nil {
+			return fmt.Errorf("list users: %w", err)
+		}
+		for _, u := range page {
+			after = u.ID
+			if _, ok := p.seen[u.ID]; ok {
+				continue
+			}
+			if err := p.leave(ctx, u.ID); err != nil {
+				return err
+			}
+		}
+		if len(page) == 0 {
+			return nil
+		}
+	}
+}
+
+// leave notes a user who is left alone.
+func (p *planner) leave(ctx context.Context, id storage.UserID) error {
+	if len(p.plan.leftUsers) == leftUsersMost {
+		p.plan.leftUsersMore++
+		return nil
+	}
+	a, err := p.store.Account(ctx, id)
+	if err != nil {
+		return fmt.Errorf("read user: %w", err)
+	}
+	p.plan.leftUsers = append(p.plan.leftUsers, shownText(nameOf(a)))
+	return nil
+}
+
+// draftName is the name a new user is told by.
+func draftName(d mfa.Draft) string {
+	for _, name := range []string{d.Username, d.Email, d.Phone} {
+		if name != "" {
+			return shownText(name)
+		}
+	}
+	return string(d.ID)
+}
+
+// summary is what was done, in one line.
+func (p *plan) summary(w io.Writer) {
+	var clientsNew, usersNew int
+	for _, c := range p.clients {
+		if c.was == nil {
+			clientsNew++
+		}
+	}
+	for _, u := range p.users {
+		if u.amendment == nil {
+			usersNew++
+		}
+	}
+	fmt.Fprintf(w, "Clients: %d made, %d changed, %d deleted. Users: %d made, %d changed.\n",
+		clientsNew, len(p.clients)-clientsNew, len(p.pruned), usersNew, len(p.users)-usersNew)
+}

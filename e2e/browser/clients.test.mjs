@@ -1,0 +1,340 @@
+// Client libraries that know nothing of ours, as they are published: openid-client and
+// AppAuth in Node.js, oidc-client-ts in pages of another origin.
+import { after, before, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import * as openid from 'openid-client';
+import { closeBrowser, signIn, stage, visit } from './lib.mjs';
+import { AppAuth, NodeBasedHandler, NodeCrypto, NodeRequestor, browseWith } from './appauth.mjs';
+import { Person, headless, passcode } from './person.mjs';
+import { arrive, back, leave, servePages, stopPages } from './tab.mjs';
+
+before(servePages);
+after(async () => {
+  await closeBrowser();
+  stopPages();
+});
+
+const users = { totp: [...stage.users.totp], plain: [...stage.users.plain] };
+const take = (kind) => users[kind].shift() ?? assert.fail(`the stage has no more users of kind ${kind}`);
+const { clients, secret } = stage;
+
+// --- openid-client ----------------------------------------------------------
+
+const basic = openid.ClientSecretBasic(secret);
+const post = openid.ClientSecretPost(secret);
+
+// discover reads our metadata. Signatures of ID tokens are verified though they come
+// from the token endpoint itself.
+const discover = (id, auth, metadata = {}) => openid.discovery(new URL(stage.issuer), id, metadata, auth, {
+  execute: [openid.allowInsecureRequests, openid.enableNonRepudiationChecks],
+});
+
+// begin makes an authorization request and the checks its answer has to pass.
+async function begin(config, client, extra = {}) {
+  const checks = {
+    pkceCodeVerifier: openid.randomPKCECodeVerifier(), expectedState: openid.randomState(), expectedNonce: openid.randomNonce(),
+    maxAge: 600, idTokenExpected: true,
+  };
+  const url = openid.buildAuthorizationUrl(config, {
+    redirect_uri: client.redirect, scope: 'openid profile email offline_access', state: checks.expectedState, nonce: checks.expectedNonce, max_age: '600',
+    code_challenge: await openid.calculatePKCECodeChallenge(checks.pkceCodeVerifier), code_challenge_method: 'S256', ...extra,
+  });
+  return { url, checks };
+}
+
+const refused = (error) => (e) => {
+  assert.equal(e.error ?? e.cause?.[0]?.parameters?.error, error, e);
+  return true;
+};
+const active = async (config, token) => (await openid.tokenIntrospection(config, token)).active;
+
+// life is everything an application does with its tokens, from the code to their end.
+// Introspection is for those who have a secret.
+async function life(config, { url, checks, arrived, user, confidential }) {
+  assert.equal(arrived.searchParams.get('iss'), stage.issuer);
+  const tokens = await openid.authorizationCodeGrant(config, arrived, checks);
+  const claims = tokens.claims();
+  assert.equal(tokens.token_type, 'bearer');
+  assert.deepEqual(tokens.scope.split(' ').sort(), ['email', 'offline_access', 'openid', 'profile']);
+  const info = await openid.fetchUserInfo(config, tokens.access_token, claims.sub);
+  assert.deepEqual([info.email, info.email_verified, info.given_name], [user.email, true, 'User']);
+
+  const next = await openid.refreshTokenGrant(config, tokens.refresh_token);
+  assert.notEqual(next.refresh_token, tokens.refresh_token);
+  const again = next.claims();
+  assert.deepEqual([again.sub, again.auth_time, again.sid, again.acr, again.amr], [claims.sub, claims.auth_time, claims.sid, claims.acr, claims.amr]);
+  await openid.fetchUserInfo(config, next.access_token, claims.sub);
+
+  if (confidential) {
+    const told = await openid.tokenIntrospection(config, next.access_token, { token_type_hint: 'access_token' });
+    assert.deepEqual([told.active, told.sub, told.client_id, told.acr], [true, claims.sub, url.searchParams.get('client_id'), claims.acr]);
+    assert.equal(await active(config, next.refresh_token), true);
+  }
+  await openid.tokenRevocation(config, next.refresh_token, { token_type_hint: 'refresh_token' });
+  if (confidential) assert.deepEqual([await active(config, next.refresh_token), await active(config, next.access_token)], [false, false]);
+  await assert.rejects(openid.refreshTokenGrant(config, next.refresh_token), refused('invalid_grant'));
+  await assert.rejects(openid.fetchUserInfo(config, next.access_token, claims.sub), refused('invalid_token'));
+  return { tokens, claims };
+}
+
+// bye is what the end-session address of a client leads to.
+async function bye(config, client, idToken, person) {
+  const state = openid.randomState();
+  const url = openid.buildEndSessionUrl(config, { id_token_hint: idToken, post_logout_redirect_uri: `${client.redirect}/bye`, state });
+  const arrived = await person.open(url);
+  assert.equal(arrived?.href, `${client.redirect}/bye?state=${state}`, person.page);
+}
+
+for (const [name, client, auth, metadata] of [
+  ['client_secret_basic', clients.web, basic],
+  ['client_secret_post', clients.post, post],
+  ['ES256 and opaque access tokens', clients.fast, basic, { id_token_signed_response_alg: 'ES256' }],
+  ['public', clients.spa, openid.None()],
+]) {
+  test(`openid-client, our pages: ${name}`, async () => {
+    const config = await discover(client.id, auth, metadata);
+    const person = new Person();
+    const user = take('plain');
+    const asked = await begin(config, client);
+    const arrived = await person.signIn(asked.url, user);
+    const { tokens, claims } = await life(config, { ...asked, arrived, user, confidential: client !== clients.spa });
+    assert.deepEqual([claims.acr, claims.amr], ['aal1', ['pwd']]);
+
+    const silent = await begin(config, client, { prompt: 'none' });
+    const second = await openid.authorizationCodeGrant(config, await person.open(silent.url), silent.checks);
+    assert.equal(second.claims().sid, claims.sid);
+    await bye(config, client, tokens.id_token, person);
+    const gone = await begin(config, client, { prompt: 'none' });
+    const left = await person.open(gone.url);
+    await assert.rejects(openid.authorizationCodeGrant(config, left, gone.checks), refused('login_required'));
+  });
+}
+
+for (const [name, client, auth] of [
+  ['client_secret_basic', clients.app, basic],
+  ['public', clients.front, openid.None()],
+]) {
+  test(`openid-client, headless: ${name}`, async () => {
+    const config = await discover(client.id, auth);
+    const confidential = auth === basic;
+    for (const [extra, user, acr, amr] of [
+      [{}, take('plain'), 'aal1', ['pwd']],
+      [{ acr_values: 'aal2' }, take('totp'), 'aal2', ['mfa', 'otp', 'pwd']],
+    ]) {
+      const asked = await begin(config, client, extra);
+      const arrived = await headless(asked.url, user);
+      const { tokens, claims } = await life(config, { ...asked, arrived, user, confidential });
+      assert.deepEqual([claims.acr, claims.amr], [acr, amr]);
+      await bye(config, client, tokens.id_token, new Person());
+    }
+  });
+}
+
+test('openid-client: step-up, max_age and refusals', async () => {
+  const config = await discover(clients.web.id, basic);
+  const person = new Person();
+  const user = take('totp');
+  const first = await begin(config, clients.web);
+  const one = (await openid.authorizationCodeGrant(config, await person.signIn(first.url, user), first.checks)).claims();
+  const up = await begin(config, clients.web, { acr_values: 'aal2' });
+  assert.equal(await person.open(up.url), undefined);
+  assert.equal(person.url.pathname, '/mfa');
+  const arrived = await person.submit('mfa-submit', { passcode: passcode(user) });
+  const two = await openid.authorizationCodeGrant(config, arrived, up.checks);
+  assert.deepEqual([one.acr, two.claims().acr, two.claims().sid], ['aal1', 'aal2', one.sid]);
+
+  // A code is good once, and what came of it dies with the second try (RFC 6749 section 4.1.2).
+  assert.equal(await active(config, two.access_token), true);
+  await assert.rejects(openid.authorizationCodeGrant(config, arrived, up.checks), refused('invalid_grant'));
+  assert.equal(await active(config, two.access_token), false);
+
+  const anew = await begin(config, clients.web, { prompt: 'login' });
+  await person.open(anew.url);
+  const cancelled = await person.submit('cancel');
+  await assert.rejects(openid.authorizationCodeGrant(config, cancelled, anew.checks), refused('access_denied'));
+
+  const silent = await begin(config, clients.web, { prompt: 'none' });
+  const other = { ...silent.checks, pkceCodeVerifier: openid.randomPKCECodeVerifier() };
+  await assert.rejects(openid.authorizationCodeGrant(config, await person.open(silent.url), other), refused('invalid_grant'));
+});
+
+for (const [id, auth, wrong] of [['m2m', basic, openid.ClientSecretBasic('wrong')], ['m2m-post', post, openid.ClientSecretPost('wrong')]]) {
+  test(`openid-client, client credentials: ${id}`, async () => {
+    const config = await discover(id, auth);
+    const tokens = await openid.clientCredentialsGrant(config, { scope: 'reports' });
+    assert.deepEqual([tokens.scope, tokens.refresh_token, tokens.id_token], ['reports', undefined, undefined]);
+    const told = await openid.tokenIntrospection(config, tokens.access_token);
+    assert.deepEqual([told.active, told.client_id, told.scope], [true, id, 'reports']);
+    await openid.tokenRevocation(config, tokens.access_token);
+    assert.equal(await active(config, tokens.access_token), false);
+    await assert.rejects(openid.clientCredentialsGrant(config, { scope: 'openid' }), refused('invalid_scope'));
+    await assert.rejects(openid.clientCredentialsGrant(await discover(id, wrong), { scope: 'reports' }), (e) => {
+      // RFC 6749 section 5.2: whoever came with a header is told so by a header.
+      assert.equal(e.status, 401);
+      if (auth === basic) assert.equal(e.cause[0].scheme, 'basic');
+      else assert.equal(e.error, 'invalid_client');
+      return true;
+    });
+  });
+}
+
+// --- AppAuth ----------------------------------------------------------------
+
+// freePort is one the handler of AppAuth may listen on.
+const freePort = () => new Promise((done) => {
+  const server = createServer().listen(0, () => {
+    const { port } = server.address();
+    server.close(() => done(port));
+  });
+});
+
+// authorize runs the library's own handler, with its own server for the answer.
+async function authorize(configuration, client, browse) {
+  const port = await freePort();
+  const redirect = client.redirect.replace('127.0.0.1', `127.0.0.1:${port}`);
+  const handler = new NodeBasedHandler(port);
+  const request = new AppAuth.AuthorizationRequest({
+    client_id: client.id, redirect_uri: redirect, scope: 'openid profile email offline_access',
+    response_type: AppAuth.AuthorizationRequest.RESPONSE_TYPE_CODE,
+  }, new NodeCrypto(), true);
+  const answered = new Promise((done, fail) => {
+    const notifier = new AppAuth.AuthorizationNotifier();
+    notifier.setAuthorizationListener((asked, response, error) => done({ request: asked, response, error, redirect }));
+    handler.setAuthorizationNotifier(notifier);
+    browseWith((address) => browse(address).then((to) => fetch(to)).catch(fail));
+  });
+  handler.performAuthorizationRequest(configuration, request);
+  return answered;
+}
+
+test('AppAuth, native client with a loopback address', async () => {
+  const { native } = clients;
+  const requestor = new NodeRequestor();
+  const configuration = await AppAuth.AuthorizationServiceConfiguration.fetchFromIssuer(stage.issuer, requestor);
+  const tokens = new AppAuth.BaseTokenRequestHandler(requestor);
+  const ask = (fields) => tokens.performTokenRequest(configuration, new AppAuth.TokenRequest({ client_id: native.id, ...fields }));
+  const person = new Person();
+  const user = take('totp');
+  const { request, response, redirect } = await authorize(configuration, native, (address) => person.signIn(address, user));
+  assert.equal(response.state, request.state);
+  const exchange = {
+    redirect_uri: redirect, grant_type: AppAuth.GRANT_TYPE_AUTHORIZATION_CODE, code: response.code,
+    extras: { code_verifier: request.internal.code_verifier },
+  };
+  const first = await ask(exchange);
+  assert.ok(first.isValid(0) && first.accessToken && first.idToken && first.refreshToken);
+  assert.equal(first.tokenType.toLowerCase(), 'bearer');
+
+  const refresh = (token) => ask({ redirect_uri: redirect, grant_type: AppAuth.GRANT_TYPE_REFRESH_TOKEN, refresh_token: token });
+  const second = await refresh(first.refreshToken);
+  assert.ok(second.accessToken && second.refreshToken !== first.refreshToken);
+  const userinfo = () => requestor.xhr({
+    url: configuration.userInfoEndpoint, method: 'GET', dataType: 'json', headers: { Authorization: `Bearer ${second.accessToken}` },
+  });
+  assert.equal((await userinfo()).email, user.email);
+  await tokens.performRevokeTokenRequest(configuration, new AppAuth.RevokeTokenRequest({ token: second.refreshToken, client_id: native.id }));
+  await assert.rejects(refresh(second.refreshToken), { message: 'Bad Request' });
+  await assert.rejects(userinfo(), { message: 'Unauthorized' });
+
+  const cancelled = await authorize(configuration, native, async (address) => {
+    const other = new Person();
+    await other.open(address);
+    return other.submit('cancel');
+  });
+  assert.deepEqual([cancelled.response, cancelled.error.error, cancelled.error.state], [null, 'access_denied', cancelled.request.state]);
+});
+
+// --- oidc-client-ts ---------------------------------------------------------
+
+test('oidc-client-ts: our pages, renewal, step-up, sign-out', () => visit({}, async (page) => {
+  const user = take('totp');
+  await page.goto(`${stage.pages}/`);
+  await arrive(page, '/');
+  await leave(page, 'tab', 'signinRedirect', { nonce: 'of-the-tab', state: { page: 7 } });
+  await page.waitForSelector('#login-submit');
+  await signIn(page, user);
+  const first = await back(page, 'tab');
+  assert.deepEqual([first.profile.email, first.profile.acr, first.profile.nonce], [user.email, 'aal1', 'of-the-tab']);
+
+  const renewed = await page.evaluate(() => new Promise((done, fail) => {
+    // Every token is about to expire for this manager, so it renews at once by itself.
+    const manager = window.app.manager('tab', { automaticSilentRenew: true, accessTokenExpiringNotificationTimeInSeconds: 86400 });
+    manager.events.addSilentRenewError(fail);
+    manager.events.addUserLoaded((got) => {
+      manager.stopSilentRenew();
+      done(window.app.told(got));
+    });
+  }));
+  assert.notEqual(renewed.access, first.access);
+  assert.notEqual(renewed.refresh, first.refresh);
+  assert.deepEqual([renewed.profile.sub, renewed.profile.sid, renewed.profile.auth_time], [first.profile.sub, first.profile.sid, first.profile.auth_time]);
+
+  const raced = await page.evaluate(async () => (await Promise.all([0, 1].map(() => window.app.manager('tab').signinSilent()))).map(window.app.told));
+  assert.equal(raced[0].refresh, raced[1].refresh, 'two tabs that renew at the same time both go on');
+  assert.notEqual(raced[0].refresh, renewed.refresh);
+
+  await leave(page, 'tab', 'signinRedirect', { acr_values: 'aal2' });
+  await page.waitForSelector('input[name=passcode]');
+  await page.fill('input[name=passcode]', passcode(user));
+  await page.click('#mfa-submit');
+  const strong = await back(page, 'tab');
+  assert.deepEqual([strong.profile.acr, strong.profile.amr, strong.profile.sid], ['aal2', ['mfa', 'otp', 'pwd'], first.profile.sid]);
+
+  await page.evaluate(() => window.app.manager('tab').revokeTokens(['refresh_token', 'access_token']));
+  await leave(page, 'tab', 'signoutRedirect');
+  await arrive(page, '/callback/bye');
+  await page.evaluate(() => window.app.manager('tab').signoutRedirectCallback());
+  await leave(page, 'tab', 'signinRedirect');
+  await page.waitForSelector('#login-submit');
+}));
+
+test('oidc-client-ts: a login page of the application', () => visit({}, async (page) => {
+  const user = take('totp');
+  const { username, password } = user;
+  await page.goto(`${stage.pages}/`);
+  await arrive(page, '/');
+  await leave(page, 'front', 'signinRedirect');
+  await arrive(page, '/login');
+  assert.deepEqual(await page.evaluate((wanted) => window.app.shown(wanted), { username, password }), ['identify']);
+  const first = await back(page, 'front');
+  assert.deepEqual([first.profile.email, first.profile.acr], [user.email, 'aal1']);
+  await leave(page, 'front', 'signinRedirect');
+  assert.equal((await back(page, 'front')).profile.sid, first.profile.sid, 'signed in once is enough');
+
+  // Calls of the page have no cookie, so what the session has proven does not count for them.
+  await leave(page, 'front', 'signinRedirect', { acr_values: 'aal2' });
+  await arrive(page, '/login');
+  const typed = { password, passcode: passcode(user) };
+  assert.deepEqual(await page.evaluate((wanted) => window.app.shown(wanted), typed), ['identify', 'verify']);
+  const strong = await back(page, 'front');
+  assert.deepEqual([strong.profile.acr, strong.profile.sid], ['aal2', first.profile.sid]);
+  const renewed = await page.evaluate(async () => window.app.told(await window.app.manager('front').signinSilent()));
+  assert.deepEqual([renewed.profile.acr, renewed.refresh === strong.refresh], ['aal2', false]);
+
+  await leave(page, 'front', 'signoutRedirect');
+  await arrive(page, '/callback/bye');
+  await page.evaluate(() => window.app.manager('front').signoutRedirectCallback());
+  await leave(page, 'front', 'signinRedirect');
+  await arrive(page, '/login');
+}));
+
+test('oidc-client-ts: headless, the page is never left', () => visit({}, async (page, context) => {
+  const user = take('totp');
+  await page.goto(`${stage.pages}/`);
+  await arrive(page, '/');
+  const wanted = { username: user.username, password: user.password, passcode: passcode(user) };
+  const got = await page.evaluate((all) => window.app.alone('front', { acr_values: 'aal2', nonce: 'n' }, all), wanted);
+  assert.deepEqual([got.profile.email, got.profile.acr, got.profile.nonce], [user.email, 'aal2', 'n']);
+  const renewed = await page.evaluate(async () => window.app.told(await window.app.manager('front').signinSilent()));
+  assert.equal(renewed.profile.sub, got.profile.sub);
+  assert.equal(page.url(), `${stage.pages}/`);
+  assert.deepEqual(await context.cookies(), []);
+}));
+
+test('oidc-client-ts: a silent request in a frame finds nobody', () => visit({}, async (page) => {
+  await page.goto(`${stage.pages}/`);
+  await arrive(page, '/');
+  const error = await page.evaluate(() => window.app.manager('tab').signinSilent().then(() => 'signed in', (e) => e.error ?? e.message));
+  assert.equal(error, 'login_required');
+}));

@@ -1,0 +1,102 @@
+// An application in a browser, on an origin of its own: oidc-client-ts as it is
+// published, and calls of the login API as the sample in samples/spa makes them.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { stage } from './lib.mjs';
+
+// application is the script of every page. It acts by itself only in the frame of a
+// silent request; else the test says what it does.
+async function application() {
+  const { Login } = await import('/login.js');
+  const settings = (client, more) => ({
+    authority: window.issuer, client_id: client, redirect_uri: `${location.origin}/callback`,
+    post_logout_redirect_uri: `${location.origin}/callback/bye`, scope: 'openid profile email offline_access',
+    filterProtocolClaims: false, loadUserInfo: true, ...more,
+  });
+  const manager = (client, more) => new window.oidc.UserManager(settings(client, more));
+  if (window.parent !== window) {
+    await manager('tab').signinSilentCallback();
+    return;
+  }
+  const login = new Login(window.issuer);
+  // through goes from step to step; wanted holds what a person would type.
+  const through = async (step, wanted) => {
+    const seen = [];
+    while (!step.redirect_to && step.step !== 'done') {
+      seen.push(step.step);
+      if (step.step === 'identify') step = await login.call('/password', step, { identifier: wanted.username, password: wanted.password });
+      else if (step.step === 'verify') step = await login.call('/verify', step, { method: step.options.find((o) => o.numeric).method, passcode: wanted.passcode });
+      else throw new Error(`the login is at ${step.step}`);
+    }
+    return { step, seen };
+  };
+  window.app = {
+    manager,
+    told: ({ profile, access_token: access, refresh_token: refresh, id_token: id, expires_in: expires }) => ({ profile, access, refresh, id, expires }),
+    // shown is the page the provider leads to: it takes up only what this browser began.
+    shown: async (wanted) => {
+      const step = await login.call('/step', { request_id: new URLSearchParams(location.search).get('requestId') });
+      if (!localStorage.getItem(`oidc.${step.state}`)) throw new Error('this login did not begin here');
+      const { seen } = await through(step, wanted);
+      setTimeout(() => location.assign(`${window.issuer}/continue?requestId=${encodeURIComponent(step.request_id)}`));
+      return seen;
+    },
+    // alone signs in without leaving the page.
+    alone: async (client, args, wanted) => {
+      const { url } = await new window.oidc.OidcClient(settings(client)).createSigninRequest(args);
+      let { step } = await through(await login.begin(Object.fromEntries(new URL(url).searchParams)), wanted);
+      step = await login.call('/finish', step);
+      return window.app.told(await manager(client).signinRedirectCallback(step.redirect_to));
+    },
+  };
+}
+
+const read = (path) => readFileSync(new URL(path, import.meta.url), 'utf8');
+const script = (text) => ['text/javascript; charset=utf-8', text];
+const files = {
+  '/oidc.js': script(read('./node_modules/oidc-client-ts/dist/browser/oidc-client-ts.min.js')),
+  '/login.js': script(read('../samples/spa/login.js')),
+};
+const html = ['text/html; charset=utf-8', `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="referrer" content="strict-origin">
+<title>An application</title><link rel="icon" href="data:,"><body><script src="/oidc.js"></script>
+<script>window.issuer=${JSON.stringify(stage.issuer)};(${application})()</script>`];
+
+const server = createServer((call, answer) => {
+  const [type, text] = files[new URL(call.url, stage.pages).pathname] ?? html;
+  answer.writeHead(200, { 'content-type': type }).end(text);
+});
+
+/** servePages listens on the origin the stage registered. */
+export const servePages = () => new Promise((up) => {
+  const { hostname, port } = new URL(stage.pages);
+  server.listen(Number(port), hostname, up);
+});
+
+export const stopPages = () => {
+  server.close();
+  server.closeAllConnections();
+};
+
+/** arrive waits until the tab is at a page of the application. */
+export async function arrive(page, path) {
+  await page.waitForURL((url) => url.origin === stage.pages && url.pathname === path);
+  await page.waitForFunction(() => window.app);
+}
+
+/** leave has the library lead the browser away, with a method of its UserManager. */
+export const leave = (page, client, method, args) => page.evaluate(([id, name, a]) => {
+  window.left = window.app.manager(id)[name](a);
+}, [client, method, args]);
+
+/** back takes the library's answer after the browser came back with a code, and clears the address of it. */
+export async function back(page, client) {
+  await arrive(page, '/callback');
+  const user = await page.evaluate(async (id) => {
+    const got = await window.app.manager(id).signinRedirectCallback();
+    history.replaceState(null, '', '/');
+    return window.app.told(got);
+  }, client);
+  assert.equal(user.profile.iss, stage.issuer);
+  return user;
+}

@@ -1,0 +1,100 @@
+package e2e
+
+import (
+	"encoding/base32"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestCidaasPagesInChromium runs pages written for cidaas against a server of its own:
+// pages on the server's own origin, behind a proxy that the browser tests start, and
+// pages on another one.
+func TestCidaasPagesInChromium(t *testing.T) {
+	chromium, node := installed(t, "chromium", "chromium-browser", "google-chrome"), installed(t, "node")
+	dir := t.TempDir()
+	server, proxy, pages := freePort(t), freePort(t), freePort(t)
+	issuer, other := fmt.Sprintf("http://localhost:%d", proxy), fmt.Sprintf("http://127.0.0.1:%d", pages)
+	s := &stage{issuer: fmt.Sprintf("http://127.0.0.1:%d", server), log: &lines{}}
+	config, state := filepath.Join(dir, "sallyport.yaml"), filepath.Join(dir, "state.yaml")
+	writeFile(t, config, fmt.Sprintf("issuer: %s\nenvironment: test\nlisten: 127.0.0.1:%d\nadmin_listen: 127.0.0.1:%d\nkey_file: %s\ndatabase:\n  dsn: %q\n",
+		issuer, server, freePort(t), filepath.Join(dir, "keys"), "sqlite:"+filepath.Join(dir, "sallyport.db")))
+	text, people := cidaasState(map[string]string{"same": issuer, "other": other})
+	writeFile(t, state, text)
+	s.command(t, "keyfile", filepath.Join(dir, "keys"))
+	s.command(t, "migrate", "--config", config)
+	s.command(t, "apply", "--config", config, state)
+	serve := exec.Command(program, "serve", "--config", config)
+	serve.Stdout, serve.Stderr = s.log, s.log
+	serve.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := serve.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = serve.Process.Signal(syscall.SIGTERM)
+		_ = serve.Wait()
+		if t.Failed() {
+			t.Log(s.log)
+		}
+	})
+	s.await(t)
+	told, err := json.Marshal(map[string]any{"issuer": issuer, "server": s.issuer, "origins": map[string]string{"same": issuer, "other": other}, "users": people})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "stage.json")
+	writeFile(t, file, string(told))
+	if _, err := os.Stat("browser/node_modules/oidc-client-ts"); err != nil {
+		t.Fatal("browser/node_modules is missing: run `make test`, or `npm ci` in e2e/browser")
+	}
+	runNode(t, node, "cidaas.test.mjs", "SALLYPORT_STAGE="+file, "SALLYPORT_CHROMIUM="+chromium)
+	if log := s.log.String(); strings.Contains(log, `"level":"ERROR"`) || strings.Contains(log, "DATA RACE") {
+		t.Errorf("the server had trouble:\n%s", log)
+	}
+	if r, err := (&http.Client{Timeout: time.Second}).Get(s.issuer + "/.well-known/openid-configuration"); err != nil || r.Body.Close() != nil {
+		t.Errorf("the server does not answer any more: %v", err)
+	}
+}
+
+// cidaasPerson is somebody the pages sign in.
+type cidaasPerson struct {
+	Username string `json:"username"`
+	Email    string `json:"email"`
+	Password string `json:"password"`
+	TOTP     string `json:"totp,omitempty"`
+}
+
+// cidaasState is two clients for each origin, one that lets a code alone sign in and
+// one that always wants two factors, and people with and without an app.
+func cidaasState(origins map[string]string) (string, map[string][]cidaasPerson) {
+	var b strings.Builder
+	b.WriteString("clients:\n")
+	for where, origin := range origins {
+		for policy, settings := range map[string]string{"off": "    passwordless: true\n", "always": "    mfa: ALWAYS\n"} {
+			fmt.Fprintf(&b, "  - client_id: %s-%s\n    client_name: The %s shop\n    public: true\n    headless_login: true\n    manages_factors: true\n", where, policy, where)
+			fmt.Fprintf(&b, "    redirect_uris: [%q]\n    post_logout_redirect_uris: [%q]\n    login_url: %q\n    mfa_url: %q\n",
+				origin+"/page/callback", origin+"/page/bye", origin+"/page/login", origin+"/page/mfa")
+			fmt.Fprintf(&b, "    grant_types: [authorization_code, refresh_token]\n    scopes: [openid, email, profile, mobile]\n%s", settings)
+		}
+	}
+	b.WriteString("users:\n")
+	people := map[string][]cidaasPerson{}
+	for i := range 16 {
+		p := cidaasPerson{fmt.Sprintf("person%02d", i), fmt.Sprintf("person%02d@example.com", i), "correct horse " + random(6), ""}
+		fmt.Fprintf(&b, "  - username: %s\n    email: %s\n    email_verified: true\n    password: %q\n", p.Username, p.Email, p.Password)
+		kind := "plain"
+		if i < 10 {
+			kind, p.TOTP = "totp", base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString([]byte(random(10)))
+			fmt.Fprintf(&b, "    totp_secret: %s\n", p.TOTP)
+		}
+		people[kind] = append(people[kind], p)
+	}
+	return b.String(), people
+}

@@ -1,0 +1,193 @@
+package mfa
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"sallyport/storage"
+)
+
+// ActorAdmin is the Actor of a Visit by an administrator.
+const ActorAdmin = "admin"
+
+// Find returns the account that an administrator means: by its ID, or by any name.
+func (u *Users) Find(ctx context.Context, who string) (storage.Account, error) {
+	if _, ok := storage.Bytes(storage.UserID(who)); ok {
+		a, err := u.store.Account(ctx, storage.UserID(who))
+		if !errors.Is(err, storage.ErrNotFound) {
+			return a, wrapped("read user", err)
+		}
+	}
+	name, _, err := Canonical(who)
+	if err != nil {
+		return storage.Account{}, &Error{Code: UserNotFound}
+	}
+	a, err := u.store.AccountByIdentifier(ctx, name)
+	if errors.Is(err, storage.ErrNotFound) {
+		return storage.Account{}, &Error{Code: UserNotFound}
+	}
+	return a, wrapped("read user", err)
+}
+
+func wrapped(deed string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", deed, err)
+	}
+	return nil
+}
+
+// Standing is what an administrator wants to know of a user beside the account.
+type Standing struct {
+	Waits         []storage.Refusal // counters of failures that refuse now
+	Sessions      int
+	RecoveryCodes int // unused
+}
+
+// Standing reads it.
+func (u *Users) Standing(ctx context.Context, id storage.UserID) (Standing, error) {
+	now := u.now()
+	waits, err := u.store.Waits(ctx, u.counters(id), now)
+	if err != nil {
+		return Standing{}, fmt.Errorf("read waits: %w", err)
+	}
+	sessions, err := u.store.SessionsOf(ctx, id, now)
+	if err != nil {
+		return Standing{}, fmt.Errorf("list sessions: %w", err)
+	}
+	codes, err := u.store.RecoveryCodes(ctx, id)
+	if err != nil {
+		return Standing{}, fmt.Errorf("read recovery codes: %w", err)
+	}
+	return Standing{Waits: waits, Sessions: len(sessions), RecoveryCodes: len(codes)}, nil
+}
+
+// counters are the counters of a user's failures, under every living hash key. Those
+// of browsers that signed the user in before are not among them: nobody knows which
+// there are, and they forget by themselves.
+func (u *Users) counters(id storage.UserID) []storage.ThrottleKey {
+	var out []storage.ThrottleKey
+	for _, subject := range u.keyring.Hashes("user", string(id)) {
+		for _, bucket := range []string{BucketPassword, BucketFactor, BucketPasswordless} {
+			out = append(out, storage.ThrottleKey{Bucket: bucket, Subject: subject})
+		}
+	}
+	return out
+}
+
+// Disable keeps a user out, and ends in the same transaction whatever the user has
+// under way or was given (M-10).
+func (u *Users) Disable(ctx context.Context, v Visit, a storage.Account) error {
+	status := storage.UserDisabled
+	return u.update(ctx, storage.UserChange{ID: a.User.ID, Status: &status, Kill: true,
+		Events: []storage.Event{u.changed(v, a, "disabled")}})
+}
+
+// Enable lets a disabled or pending user in. Nothing of before comes back.
+func (u *Users) Enable(ctx context.Context, v Visit, a storage.Account) error {
+	status := storage.UserActive
+	return u.update(ctx, storage.UserChange{ID: a.User.ID, Status: &status, Events: []storage.Event{u.changed(v, a, "enabled")}})
+}
+
+// Delete removes a user and everything that belongs to them. The audit trail stays.
+func (u *Users) Delete(ctx context.Context, v Visit, a storage.Account) error {
+	e := u.journal.Event(v, storage.Event{Kind: EventUserDeleted, UserID: a.User.ID})
+	return found(wrapped("delete user", u.store.DeleteUser(ctx, a.User.ID, []storage.Event{e})))
+}
+
+// Unlock forgets a user's failures and switches on the factors that too many of them
+// switched off.
+func (u *Users) Unlock(ctx context.Context, v Visit, a storage.Account) error {
+	events := []storage.Event{u.journal.Event(v, storage.Event{Kind: EventUserUnlocked, UserID: a.User.ID})}
+	for _, x := range a.Authenticators {
+		if x.State == storage.AuthenticatorDisabled {
+			events = append(events, u.about(v, EventFactorEnabled, x))
+		}
+	}
+	return u.update(ctx, storage.UserChange{ID: a.User.ID, Reset: u.counters(a.User.ID),
+		Factors: &storage.FactorsChange{Enable: true}, Events: events})
+}
+
+// ResetFactors takes everything away that proves a user, the password excepted: the
+// phone is lost. Whatever was begun or given with it ends in the same transaction
+// (M-10). The user's wish for a second factor stays, so that the next login asks for
+// a new one.
+func (u *Users) ResetFactors(ctx context.Context, v Visit, a storage.Account) error {
+	c := storage.UserChange{ID: a.User.ID, Kill: true, Reset: u.counters(a.User.ID), Factors: &storage.FactorsChange{},
+		Events: []storage.Event{u.changed(v, a, "factors reset")}}
+	for _, x := range a.Authenticators {
+		if x.Method == "password" {
+			continue
+		}
+		if !slices.Contains(c.Factors.Drop, x.Method) {
+			c.Factors.Drop = append(c.Factors.Drop, x.Method)
+		}
+		c.Events = append(c.Events, u.about(v, EventFactorDeleted, x))
+		if x.State != storage.AuthenticatorPending {
+			c.Messages = append(c.Messages, u.notice(v, a, MessageFactorRemoved, map[string]string{"method": x.Method, "name": x.Name})...)
+		}
+	}
+	return u.update(ctx, c)
+}
+
+// SetPassword gives a user another password. A password is a factor: whatever was
+// begun or given with the old one ends in the same transaction (M-10).
+func (u *Users) SetPassword(ctx context.Context, v Visit, a storage.Account, plain string) error {
+	if err := u.password.Check(plain); err != nil {
+		return err
+	}
+	hash, err := u.password.Hash(ctx, plain)
+	if err != nil {
+		return fmt.Errorf("hash password: %w", err)
+	}
+	fresh := u.stamp(storage.Authenticator{Method: "password", Secret: []byte(hash)}, a.User.ID, "admin", u.now())
+	return u.update(ctx, storage.UserChange{ID: a.User.ID, Kill: true, Reset: u.counters(a.User.ID),
+		Factors:  &storage.FactorsChange{Drop: []string{"password"}, Add: []storage.Authenticator{fresh}},
+		Events:   []storage.Event{u.journal.Event(v, storage.Event{Kind: EventPasswordChanged, UserID: a.User.ID})},
+		Messages: u.notice(v, a, MessagePasswordChanged, map[string]string{})})
+}
+
+// stamp completes a new authenticator.
+func (u *Users) stamp(a storage.Authenticator, user storage.UserID, origin string, now time.Time) storage.Authenticator {
+	a.ID, a.UserID = storage.AuthenticatorID(storage.Random128(u.random)), user
+	a.Origin, a.State, a.CreatedAt, a.UpdatedAt = origin, storage.AuthenticatorActive, now, now
+	return a
+}
+
+func (u *Users) update(ctx context.Context, c storage.UserChange) error {
+	c.Now = u.now()
+	return found(wrapped("change user", u.store.UpdateUser(ctx, c)))
+}
+
+// found turns storage's refusals into ours.
+func found(err error) error {
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return &Error{Code: UserNotFound, Err: err}
+	case errors.Is(err, storage.ErrConflict):
+		return &Error{Code: IdentifierTaken, Err: err}
+	}
+	return err
+}
+
+// changed is the event of a change; what names it in a word.
+func (u *Users) changed(v Visit, a storage.Account, what string) storage.Event {
+	return u.journal.Event(v, storage.Event{Kind: EventUserChanged, UserID: a.User.ID, Detail: map[string]string{"change": what}})
+}
+
+// about is the event of a change to one authenticator.
+func (u *Users) about(v Visit, kind string, x storage.Authenticator) storage.Event {
+	return u.journal.Event(v, storage.Event{Kind: kind, UserID: x.UserID,
+		Detail: map[string]string{"method": x.Method, "authenticator": string(x.ID)}})
+}
+
+// notice tells a user of a change; the language of administrators says nothing about theirs.
+func (u *Users) notice(v Visit, a storage.Account, template string, data map[string]string) []storage.Message {
+	if locale, ok := a.User.Profile["locale"].(string); ok && v.Locale == "" {
+		v.Locale, _, _ = strings.Cut(locale, "-")
+	}
+	return notice(u.now(), u.random, u.totp.product, v, &a, template, data)
+}

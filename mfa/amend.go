@@ -1,0 +1,327 @@
+package mfa
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"sallyport/storage"
+)
+
+// Fault is one thing wrong with a Draft. Field is its key in a desired-state file.
+type Fault struct {
+	Field string
+	Err   error
+}
+
+// Faults returns everything Create would refuse a draft for, without making anything
+// and without asking whether a name is taken.
+func (u *Users) Faults(d Draft) []Fault {
+	var out []Fault
+	try := func(field string, d Draft, check func(Draft) error) {
+		if err := check(d); err != nil {
+			out = append(out, Fault{field, err})
+		}
+	}
+	if _, ok := storage.Bytes(d.ID); !ok && d.ID != "" {
+		out = append(out, Fault{"id", errUserID})
+	}
+	names := func(d Draft) error { _, err := u.identifiers(d, "", u.now()); return err }
+	try("username", Draft{Username: or(d.Username, "x")}, names)
+	try("email", Draft{Username: "x", Email: d.Email}, names)
+	try("phone_number", Draft{Username: "x", Phone: d.Phone}, names)
+	if d.Username+d.Email+d.Phone == "" {
+		try("username", Draft{}, names)
+	}
+	if d.Password != "" {
+		try("password", d, func(d Draft) error { return u.password.Check(d.Password) })
+	}
+	// No password is hashed here, so that nothing has to wait.
+	factors := func(d Draft) error { _, _, err := u.authenticators(context.Background(), d, "", u.now()); return err }
+	try("password_hash", Draft{PasswordHash: d.PasswordHash}, factors)
+	try("totp_secret", Draft{TOTPSecret: d.TOTPSecret, TOTPShape: d.TOTPShape, TOTPPeriod: d.TOTPPeriod}, factors)
+	try("recovery_codes", Draft{RecoveryCodes: d.RecoveryCodes}, factors)
+	return out
+}
+
+// Amending says how far an existing user is made what a draft says.
+type Amending struct {
+	MFA         bool // Draft.MFAEnabled is meant; else the user's wish stays
+	Credentials bool // password, authenticator and recovery codes are replaced too
+}
+
+// Difference is one value that is to change. Secrets are not shown: both values are empty.
+type Difference struct {
+	Key      string
+	From, To any // nil: not there
+	Secret   bool
+}
+
+// Amendment is what makes a user what a draft says: found by reading, not made yet.
+type Amendment struct {
+	Account     storage.Account
+	Differences []Difference
+	draft       Draft
+	change      storage.UserChange
+}
+
+func (a *Amendment) differs(key string, from, to any) {
+	a.Differences = append(a.Differences, Difference{Key: key, From: from, To: to})
+}
+
+// Amendment compares a user with a draft. What the draft leaves out stays: names of a
+// kind it has none of, the profile, the status. A name that differs takes the place of
+// all the user's names of its kind; proven names stay proven.
+func (u *Users) Amendment(ctx context.Context, account storage.Account, d Draft, o Amending) (Amendment, error) {
+	a := Amendment{Account: account, draft: d, change: storage.UserChange{ID: account.User.ID}}
+	if err := u.amendNames(&a); err != nil {
+		return a, err
+	}
+	if d.Profile != nil {
+		a.amendProfile()
+	}
+	if d.Status != "" && d.Status != account.User.Status {
+		a.differs("status", account.User.Status, d.Status)
+		a.change.Status = &d.Status
+		a.change.Kill = d.Status == storage.UserDisabled
+	}
+	if o.MFA && d.MFAEnabled != account.User.MFAEnabled {
+		a.differs("mfa_enabled", account.User.MFAEnabled, d.MFAEnabled)
+		a.change.MFAEnabled = &d.MFAEnabled
+	}
+	if o.Credentials {
+		if err := u.amendFactors(ctx, &a); err != nil {
+			return a, err
+		}
+	}
+	return a, nil
+}
+
+func (u *Users) amendNames(a *Amendment) error {
+	d := a.draft
+	if d.Username+d.Email+d.Phone == "" {
+		return nil
+	}
+	wanted, err := u.identifiers(d, a.Account.User.ID, u.now())
+	if err != nil {
+		return err
+	}
+	var names storage.NamesChange
+	for _, w := range wanted {
+		var have []storage.Identifier
+		for _, i := range a.Account.Identifiers {
+			if i.Kind == w.Kind {
+				have = append(have, i)
+			}
+		}
+		key := map[storage.IdentifierKind]string{storage.Phone: "phone_number"}[w.Kind]
+		key = or(key, string(w.Kind))
+		at := slices.IndexFunc(have, func(i storage.Identifier) bool { return i.Value == w.Value })
+		switch {
+		case at < 0:
+			var from []string
+			for _, i := range have {
+				from = append(from, i.Value)
+				names.Drop = append(names.Drop, i.ID)
+			}
+			names.Add = append(names.Add, w)
+			a.differs(key, oneOrAll(from), w.Value)
+		case have[at].VerifiedAt.IsZero() && !w.VerifiedAt.IsZero():
+			names.Verify = append(names.Verify, have[at].ID)
+			a.differs(key+"_verified", false, true)
+		}
+	}
+	if len(names.Add)+len(names.Verify) > 0 {
+		a.change.Names = &names
+	}
+	return nil
+}
+
+func oneOrAll(values []string) any {
+	switch len(values) {
+	case 0:
+		return nil
+	case 1:
+		return values[0]
+	}
+	return values
+}
+
+// amendProfile compares claim by claim, as both are kept.
+func (a *Amendment) amendProfile() {
+	have, want := plainJSON(a.Account.User.Profile), plainJSON(a.draft.Profile)
+	differ := false
+	for _, claim := range slices.Sorted(maps.Keys(merged(have, want))) {
+		from, to := have[claim], want[claim]
+		if string(from) == string(to) {
+			continue
+		}
+		differ = true
+		a.differs("profile."+claim, a.Account.User.Profile[claim], a.draft.Profile[claim])
+	}
+	if differ {
+		a.change.Profile = a.draft.Profile
+	}
+}
+
+// plainJSON writes each claim in the one way it is compared: numbers and tables come
+// out of a database with other types than out of a file.
+func plainJSON(profile map[string]any) map[string]json.RawMessage {
+	out := map[string]json.RawMessage{}
+	for claim, value := range profile {
+		text, err := json.Marshal(value)
+		if err != nil {
+			text = fmt.Appendf(nil, "%v", value)
+		}
+		out[claim] = text
+	}
+	return out
+}
+
+func merged[K comparable, V any](a, b map[K]V) map[K]V {
+	out := maps.Clone(a)
+	maps.Copy(out, b)
+	return out
+}
+
+// amendFactors compares what a user proves themselves with, method by method, with what
+// the draft names.
+func (u *Users) amendFactors(ctx context.Context, a *Amendment) error {
+	var f storage.FactorsChange
+	for _, m := range []struct {
+		method, key string
+		given       bool
+		same        func(context.Context, storage.Account, Draft) (bool, error)
+	}{
+		{"password", "password", a.draft.Password+a.draft.PasswordHash != "", u.samePassword},
+		{"totp", "totp_secret", a.draft.TOTPSecret != "", u.sameTOTP},
+		{"recovery", "recovery_codes", len(a.draft.RecoveryCodes) > 0, u.sameRecovery},
+	} {
+		if !m.given {
+			continue
+		}
+		same, err := m.same(ctx, a.Account, a.draft)
+		if err != nil {
+			return err
+		}
+		if !same {
+			f.Drop = append(f.Drop, m.method)
+			a.Differences = append(a.Differences, Difference{Key: m.key, Secret: true})
+		}
+	}
+	if len(f.Drop) > 0 {
+		a.change.Factors, a.change.Kill, a.change.Reset = &f, true, u.counters(a.Account.User.ID)
+	}
+	return nil
+}
+
+// theOnly returns the authenticator of a method, if there is exactly one and it counts.
+func theOnly(a storage.Account, method string) (storage.Authenticator, bool) {
+	var out []storage.Authenticator
+	for _, x := range a.Authenticators {
+		if x.Method == method {
+			out = append(out, x)
+		}
+	}
+	if len(out) != 1 || out[0].State != storage.AuthenticatorActive || out[0].Broken {
+		return storage.Authenticator{}, false
+	}
+	return out[0], true
+}
+
+func (u *Users) samePassword(ctx context.Context, account storage.Account, d Draft) (bool, error) {
+	x, ok := theOnly(account, "password")
+	if !ok {
+		return false, nil
+	}
+	if d.PasswordHash != "" {
+		return string(x.Secret) == d.PasswordHash, nil
+	}
+	release, err := u.password.Reserve(ctx, Place{})
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	right, _, err := u.password.verify(string(x.Secret), d.Password)
+	return right && err == nil, nil // one that cannot be read is replaced
+}
+
+func (u *Users) sameTOTP(_ context.Context, account storage.Account, d Draft) (bool, error) {
+	x, ok := theOnly(account, "totp")
+	if !ok {
+		return false, nil
+	}
+	want, err := u.imported(d)
+	return err == nil && hmacEqual(string(x.Secret), string(want.Secret)) && dataOf(x) == dataOf(want), err
+}
+
+// sameRecovery: the same set, of which some may have been used.
+func (u *Users) sameRecovery(ctx context.Context, account storage.Account, d Draft) (bool, error) {
+	x, ok := theOnly(account, "recovery")
+	if !ok {
+		return false, nil
+	}
+	unused, err := u.store.RecoveryCodes(ctx, account.User.ID)
+	if err != nil {
+		return false, fmt.Errorf("read recovery codes: %w", err)
+	}
+	if int64(len(unused)) != left(x) || int64(len(unused))+x.Counter != int64(len(d.RecoveryCodes)) {
+		return false, nil
+	}
+	for _, code := range unused {
+		if !slices.ContainsFunc(d.RecoveryCodes, func(typed string) bool { c, _ := CanonicalRecovery(typed); return hmacEqual(c, code) }) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// Amend makes it so, in one transaction. IdentifierTaken: somebody got the name meanwhile.
+func (u *Users) Amend(ctx context.Context, v Visit, a Amendment) error {
+	if len(a.Differences) == 0 {
+		return nil
+	}
+	c := a.change
+	c.Events = []storage.Event{u.changed(v, a.Account, "amended")}
+	if c.Factors != nil {
+		if err := u.replaced(ctx, v, a, &c); err != nil {
+			return err
+		}
+	}
+	return u.update(ctx, c)
+}
+
+// replaced fills in the factors that take the place of others, and who is told of it.
+func (u *Users) replaced(ctx context.Context, v Visit, a Amendment, c *storage.UserChange) error {
+	f := *c.Factors
+	d := Draft{}
+	if slices.Contains(f.Drop, "password") {
+		d.Password, d.PasswordHash = a.draft.Password, a.draft.PasswordHash
+		c.Events = append(c.Events, u.journal.Event(v, storage.Event{Kind: EventPasswordChanged, UserID: a.Account.User.ID}))
+		c.Messages = append(c.Messages, u.notice(v, a.Account, MessagePasswordChanged, map[string]string{})...)
+	}
+	if slices.Contains(f.Drop, "totp") {
+		d.TOTPSecret, d.TOTPShape, d.TOTPPeriod = a.draft.TOTPSecret, a.draft.TOTPShape, a.draft.TOTPPeriod
+	}
+	if slices.Contains(f.Drop, "recovery") {
+		d.RecoveryCodes = a.draft.RecoveryCodes
+	}
+	var err error
+	if f.Add, f.RecoveryCodes, err = u.authenticators(ctx, d, a.Account.User.ID, u.now()); err != nil {
+		return err
+	}
+	for _, x := range a.Account.Authenticators {
+		if x.Method != "password" && slices.Contains(f.Drop, x.Method) {
+			c.Events = append(c.Events, u.about(v, EventFactorDeleted, x))
+		}
+	}
+	for _, x := range f.Add {
+		if x.Method != "password" {
+			c.Events = append(c.Events, u.about(v, EventFactorEnrolled, x))
+		}
+	}
+	c.Factors = &f
+	return nil
+}

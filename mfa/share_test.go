@@ -1,0 +1,54 @@
+package mfa
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+func TestOneNetworkHasAShareOfAllPlaces(t *testing.T) {
+	g := newGate(4, 4, 2, time.Hour)
+	enter := func(from string) (func(), error) { return g.enter(context.Background(), Place{From: from}) }
+	first, err := enter("203.0.113.7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := enter("203.0.113.7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := enter("203.0.113.7"); CodeOf(err) != Busy {
+		t.Errorf("a third one of the same network: %v, want %s", err, Busy)
+	}
+	other, err := enter("198.51.100.1")
+	if err != nil {
+		t.Errorf("another network: %v, want a place", err)
+	}
+	first()
+	third, err := enter("203.0.113.7")
+	if err != nil {
+		t.Errorf("after one was given back: %v, want a place", err)
+	}
+	for _, release := range []func(){second, third, other} {
+		release()
+	}
+	if len(g.from) != 0 || len(g.turns) != 0 {
+		t.Errorf("%d networks and %d places are kept, want none", len(g.from), len(g.turns))
+	}
+	for range 8 { // nobody in particular has no share
+		if _, err := g.enter(context.Background(), Place{Queue: func(context.Context) error { return &Error{Code: TooMany} }}); err != nil && CodeOf(err) != TooMany {
+			t.Errorf("without a network: %v", err)
+		}
+	}
+	if len(g.turns) != 4 || g.waiting.Load() != 0 {
+		t.Errorf("%d places are taken and %d wait, want 4 and none: who is refused does not wait", len(g.turns), g.waiting.Load())
+	}
+}
+
+func TestAnEighthOfAllPlacesIsForOneNetwork(t *testing.T) {
+	for o, want := range map[PasswordOptions]int{{Parallel: 2}: 8, {Parallel: 2, Queue: 1}: 1, {PerNetwork: 3}: 3, {PerNetwork: -1}: -1} {
+		if got := NewPassword(testKeyring(t), nil, o).gate.share; got != want {
+			t.Errorf("%+v: a network has %d places, want %d", o, got, want)
+		}
+	}
+}

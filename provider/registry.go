@@ -1,0 +1,157 @@
+package provider
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+// Refusals of a Registry.
+var (
+	ErrNoClient      = errors.New("there is no such client")
+	ErrClientChanged = errors.New("the client was changed by somebody else meanwhile")
+	ErrReserved      = errors.New("the client_id belongs to the server itself")
+	ErrNoSecret      = errors.New("the client is public: it has no secret")
+	ErrRotating      = errors.New("a rotation is under way: two secrets are good; finish it first")
+	ErrNotRotating   = errors.New("no rotation is under way: one secret is good")
+)
+
+// secretBytes of a client secret: only its SHA-256 is kept, so it must be beyond guessing.
+const secretBytes = 32
+
+// Registry changes clients, for administrators. Servers see a change within a second.
+type Registry struct {
+	store    storage.Clients
+	journal  *mfa.Journal
+	now      func() time.Time
+	random   io.Reader
+	reserved []storage.ClientID
+}
+
+// NewRegistry returns a Registry. builtIn are clients in no database, whose names
+// nobody gets.
+func NewRegistry(store storage.Clients, journal *mfa.Journal, now func() time.Time, random io.Reader, builtIn ...storage.Client) *Registry {
+	r := &Registry{store: store, journal: journal, now: now, random: random}
+	for _, c := range builtIn {
+		r.reserved = append(r.reserved, c.ID)
+	}
+	return r
+}
+
+// Reserved reports whether a client_id is taken by the server itself.
+func (r *Registry) Reserved(id storage.ClientID) bool { return slices.Contains(r.reserved, id) }
+
+// Client returns a client: ErrNoClient.
+func (r *Registry) Client(ctx context.Context, id storage.ClientID) (storage.Client, error) {
+	c, err := r.store.Client(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return c, ErrNoClient
+	}
+	if err != nil {
+		return c, fmt.Errorf("read client: %w", err)
+	}
+	return c, nil
+}
+
+// Create adds a client. ErrClientChanged: there is one of that name meanwhile.
+func (r *Registry) Create(ctx context.Context, v mfa.Visit, c storage.Client) error {
+	if r.Reserved(c.ID) {
+		return ErrReserved
+	}
+	now := r.now()
+	c.CreatedAt, c.UpdatedAt = now, now
+	return r.replace(ctx, c, time.Time{}, r.event(v, mfa.EventClientCreated, c.ID, ""))
+}
+
+// Change replaces a client that was read before.
+func (r *Registry) Change(ctx context.Context, v mfa.Visit, was, c storage.Client) error {
+	return r.change(ctx, v, was, c, "settings")
+}
+
+func (r *Registry) change(ctx context.Context, v mfa.Visit, was, c storage.Client, what string) error {
+	c.ID, c.CreatedAt, c.UpdatedAt = was.ID, was.CreatedAt, r.now()
+	return r.replace(ctx, c, was.UpdatedAt, r.event(v, mfa.EventClientChanged, c.ID, what))
+}
+
+func (r *Registry) replace(ctx context.Context, c storage.Client, was time.Time, e storage.Event) error {
+	err := r.store.ReplaceClient(ctx, c, was, []storage.Event{e})
+	if errors.Is(err, storage.ErrConflict) {
+		return ErrClientChanged
+	}
+	if err != nil {
+		return fmt.Errorf("store client: %w", err)
+	}
+	return nil
+}
+
+// Delete removes a client with its grants, codes and consents.
+func (r *Registry) Delete(ctx context.Context, v mfa.Visit, id storage.ClientID) error {
+	err := r.store.DeleteClient(ctx, id, []storage.Event{r.event(v, mfa.EventClientDeleted, id, "")})
+	if errors.Is(err, storage.ErrNotFound) {
+		return ErrNoClient
+	}
+	if err != nil {
+		return fmt.Errorf("delete client: %w", err)
+	}
+	return nil
+}
+
+// NewSecret makes a client secret.
+func (r *Registry) NewSecret() (string, error) {
+	var b [secretBytes]byte
+	if _, err := io.ReadFull(r.random, b[:]); err != nil {
+		return "", fmt.Errorf("make client secret: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(b[:]), nil
+}
+
+// AddSecret begins a rotation: from now on the new secret is good beside the old one.
+func (r *Registry) AddSecret(ctx context.Context, v mfa.Visit, id storage.ClientID, secret string) error {
+	c, err := r.Client(ctx, id)
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.Public:
+		return ErrNoSecret
+	case len(c.SecretHashes) > 1:
+		return ErrRotating
+	}
+	next := c
+	sum := sha256.Sum256([]byte(secret))
+	next.SecretHashes = append([][]byte{sum[:]}, c.SecretHashes...)
+	return r.change(ctx, v, c, next, "secret added")
+}
+
+// FinishRotation ends a rotation: only the newest secret is good.
+func (r *Registry) FinishRotation(ctx context.Context, v mfa.Visit, id storage.ClientID) error {
+	c, err := r.Client(ctx, id)
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.Public:
+		return ErrNoSecret
+	case len(c.SecretHashes) < 2:
+		return ErrNotRotating
+	}
+	next := c
+	next.SecretHashes = c.SecretHashes[:1]
+	return r.change(ctx, v, c, next, "old secret removed")
+}
+
+func (r *Registry) event(v mfa.Visit, kind string, id storage.ClientID, what string) storage.Event {
+	e := storage.Event{Kind: kind, ClientID: id}
+	if what != "" {
+		e.Detail = map[string]string{"change": what}
+	}
+	return r.journal.Event(v, e)
+}

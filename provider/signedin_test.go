@@ -1,0 +1,81 @@
+package provider
+
+import (
+	"testing"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+func managing(c *storage.Client) { c.ManagesFactors = true }
+
+// access is an access token of a login that ends with nothing but a password.
+func (h *house) access(id storage.ClientID, changes ...string) (string, *mfa.SignedIn) {
+	h.t.Helper()
+	code, s := h.signIn(params(id, changes...), "ada")
+	return h.post(h.p.Token, string(id), redeem(code)).get("access_token"), s
+}
+
+func TestWhichAccessTokensManageFactors(t *testing.T) {
+	const api = "https://api.example"
+	for _, tc := range []struct {
+		name   string
+		change func(*storage.Client)
+		asked  string // resource
+		later  func(*storage.Client)
+		want   mfa.Code
+	}{
+		{name: "a client's that may", change: managing},
+		{name: "a client's that was never allowed to", change: func(*storage.Client) {}, want: mfa.NotSignedIn},
+		{name: "a client's that may no more", change: managing, later: func(c *storage.Client) { c.ManagesFactors = false }, want: mfa.NotSignedIn},
+		{name: "a disabled client's", change: managing, later: func(c *storage.Client) { c.Disabled = true }, want: mfa.NotSignedIn},
+		{name: "one made for somebody else's resource server", change: func(c *storage.Client) { c.ManagesFactors, c.Audience = true, []string{api} },
+			want: mfa.NotSignedIn},
+		{name: "one made for us", change: func(c *storage.Client) { c.ManagesFactors, c.Audience = true, []string{api, issuer} }, asked: issuer},
+		{name: "one made for us and somebody else", change: func(c *storage.Client) { c.ManagesFactors, c.Audience = true, []string{issuer, api} },
+			want: mfa.NotSignedIn},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			h := newHouse(t)
+			h.client("rp", tc.change)
+			h.user("ada", "")
+			token, _ := h.access("rp", "resource", tc.asked)
+			if tc.later != nil {
+				h.client("rp", tc.change, tc.later)
+			}
+			o, err := h.p.Bearer(h.ctx, token)
+			if mfa.CodeOf(err) != tc.want || err != nil && tc.want == "" {
+				t.Errorf("got client %q and %v, want %q", o.Client, err, tc.want)
+			}
+		})
+	}
+}
+
+// A session gathers proofs for many clients. A token of one of them stands for what was
+// proven to it, and for nothing that was proven to another one later.
+func TestATokenInheritsNoLaterProof(t *testing.T) {
+	h := newHouse(t)
+	h.client("rp", managing)
+	h.client("bank", managing, func(c *storage.Client) { c.MFA = mfa.MFAAlways })
+	h.user("ada", appKey)
+	token, s := h.access("rp")
+	h.wait(time.Minute)
+	b := h.begin(params("bank"), s)
+	h.prove(b.Request, s)
+	f, q := h.finish(b.Request, s)
+	s, err := h.sessions.Load(h.ctx, f.SessionToken)
+	h.ok(err)
+	if len(s.Session.Factors) != 2 {
+		t.Fatalf("the session has %v, want both factors", s.Session.Factors)
+	}
+	o, err := h.p.Bearer(h.ctx, token)
+	h.ok(err)
+	if len(o.Factors) != 1 || o.Factors[0].Method != "password" || mfa.CodeOf(h.verifier.Fresh(o)) != mfa.ReauthenticationRequired {
+		t.Errorf("the old token proves %v, want the password alone", o.Factors)
+	}
+	newer := h.post(h.p.Token, "bank", redeem(q.Get("code"))).get("access_token")
+	if o, err = h.p.Bearer(h.ctx, newer); err != nil || len(o.Factors) != 2 || h.verifier.Fresh(o) != nil {
+		t.Errorf("the new token proves %v (%v), want both", o.Factors, err)
+	}
+}

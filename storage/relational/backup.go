@@ -1,0 +1,73 @@
+package relational
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/glebarez/sqlite"
+)
+
+// ErrOwnTools says that the database server has tools of its own for backups.
+var ErrOwnTools = errors.New("PostgreSQL is backed up with its own tools: pg_dump, or a base backup with archived logs")
+
+// Backup writes a copy of a SQLite database, as it is at one moment, into a new file
+// that only its owner can read. Servers go on reading and writing meanwhile.
+func (e *Engine) Backup(ctx context.Context, path string) error {
+	if e.dialect != sqliteDialect {
+		return ErrOwnTools
+	}
+	// SQLite would make the file readable for everybody; into an empty file it writes.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	if err := e.copyInto(ctx, path); err != nil {
+		return errors.Join(fmt.Errorf("backup: %w", err), os.Remove(path))
+	}
+	return nil
+}
+
+func (e *Engine) copyInto(ctx context.Context, path string) error {
+	if _, err := e.pool.ExecContext(ctx, "VACUUM INTO ?", path); err != nil {
+		return err
+	}
+	if err := intact(ctx, path); err != nil {
+		return err
+	}
+	// A backup that a power cut takes away is none.
+	for _, name := range []string{path, filepath.Dir(path)} {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// intact lets SQLite check a file.
+func intact(ctx context.Context, path string) error {
+	db, err := sql.Open(sqlite.DriverName, (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: "mode=ro"}).String())
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var verdict string
+	if err := db.QueryRowContext(ctx, "PRAGMA integrity_check(1)").Scan(&verdict); err != nil {
+		return err
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("the copy is damaged: %s", verdict)
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+package relational_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sallyport/storage"
+	"sallyport/storage/relational"
+)
+
+// unmigrated returns an engine over an empty database.
+func unmigrated(t *testing.T, dsn string) *relational.Engine {
+	t.Helper()
+	e, err := relational.Open(t.Context(), dsn, keyring(t), relational.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	return e
+}
+
+func silent(relational.Migration)                     {}
+func silentAfter(relational.Migration, time.Duration) {}
+
+func TestMigrationsAreListedWithoutWriting(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		e := unmigrated(t, dsn)
+		all, err := e.Migrations(t.Context())
+		if err != nil || len(all) == 0 {
+			t.Fatalf("Migrations = %v, %v", all, err)
+		}
+		for i, m := range all {
+			if !m.AppliedAt.IsZero() || m.Version != int64(i+1) || !strings.HasSuffix(m.Name, ".sql") || m.Up == "" || m.Down == "" ||
+				strings.Contains(m.Up, "+goose") || strings.Contains(m.Down, "+goose") {
+				t.Errorf("step %d = %+v", i, m)
+			}
+		}
+		tables := "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+		if strings.HasPrefix(dsn, "sqlite:") {
+			tables = "SELECT name FROM sqlite_master"
+		}
+		if made := column(t, behind(t, dsn), tables); len(made) != 0 {
+			t.Errorf("the list made %v", made)
+		}
+	})
+}
+
+func TestMigrateUpTellsAndDownTakesBack(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		e := unmigrated(t, dsn)
+		var told []string
+		err := e.MigrateUp(t.Context(), func(m relational.Migration) { told = append(told, m.Name+" ...") },
+			func(m relational.Migration, _ time.Duration) { told = append(told, m.Name) })
+		all, listed := e.Migrations(t.Context())
+		if err != nil || listed != nil || len(told) != 2*len(all) || told[0] != all[0].Name+" ..." || told[1] != all[0].Name {
+			t.Fatalf("told %v, %v, %v", told, err, listed)
+		}
+		for _, m := range all {
+			if age := time.Since(m.AppliedAt); age < -time.Minute || age > time.Minute {
+				t.Errorf("%s was applied %s ago", m.Name, age)
+			}
+		}
+		newest := all[len(all)-1].Version
+		if err := e.MigrateDown(t.Context(), newest+1); err == nil {
+			t.Error("a step that is not the newest was taken back")
+		}
+		if err := e.CheckSchema(t.Context()); err != nil {
+			t.Errorf("CheckSchema = %v", err)
+		}
+		if err := e.MigrateDown(t.Context(), newest); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.CheckSchema(t.Context()); err == nil {
+			t.Error("the schema fits after a step was taken back")
+		}
+		if err := e.MigrateUp(t.Context(), silent, silentAfter); err != nil {
+			t.Error(err)
+		}
+		change(t, behind(t, dsn), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, TRUE)")
+		all, err = e.Migrations(t.Context())
+		if last := all[len(all)-1]; err != nil || last.Version != 9999 || last.Name != "" || last.AppliedAt.IsZero() {
+			t.Errorf("a step of a newer version = %+v, %v", last, err)
+		}
+		if err := e.CheckSchema(t.Context()); err != nil {
+			t.Errorf("a newer schema: CheckSchema = %v, want none", err)
+		}
+	})
+}
+
+func TestMigrateUpAtOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		var all sync.WaitGroup
+		for range 4 {
+			e := unmigrated(t, dsn)
+			all.Go(func() {
+				if err := e.MigrateUp(t.Context(), silent, silentAfter); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+	})
+}
+
+func TestBackup(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		k := keyring(t)
+		e := open(t, dsn, k)
+		l := newLogin()
+		for _, s := range l.steps(t, e) {
+			if err := s.do(); err != nil {
+				t.Fatalf("%s: %v", s.name, err)
+			}
+		}
+		path := filepath.Join(t.TempDir(), "copy's.db")
+		err := e.Backup(t.Context(), path)
+		if !strings.HasPrefix(dsn, "sqlite:") {
+			if !errors.Is(err, relational.ErrOwnTools) {
+				t.Errorf("Backup = %v, want %v", err, relational.ErrOwnTools)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("the copy has mode %v, %v; want 0600", info.Mode(), err)
+		}
+		if err := e.Backup(t.Context(), path); !errors.Is(err, os.ErrExist) {
+			t.Errorf("over a file that is there: %v, want %v", err, os.ErrExist)
+		}
+		restored := open(t, "sqlite:"+path, k)
+		a, err := restored.Account(t.Context(), l.user)
+		if err != nil || len(a.Authenticators) != 3 || a.Authenticators[0].Broken {
+			t.Errorf("account %+v, %v", a, err)
+		}
+		if _, err := restored.Code(t.Context(), l.code.Code, t0); err != nil {
+			t.Errorf("code: %v", err)
+		}
+		redeem := storage.Redemption{Code: l.code.Code, Grant: l.grant, Now: t0}
+		redeem.Grant.ID = ordered[storage.GrantID]()
+		if err := restored.RedeemCode(t.Context(), redeem); !errors.Is(err, storage.ErrConflict) {
+			t.Errorf("a used code in the copy: %v, want %v", err, storage.ErrConflict)
+		}
+		if err := restored.Spend(t.Context(), storage.Spend{Now: t0, Credential: &storage.CredentialSpend{User: l.user, Authenticator: l.totp, Step: 1}}); !errors.Is(err, storage.ErrConflict) {
+			t.Errorf("a used TOTP step in the copy: %v, want %v", err, storage.ErrConflict)
+		}
+	})
+}

@@ -1,0 +1,45 @@
+package relational_test
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"testing"
+	"time"
+
+	"sallyport/storage"
+)
+
+// What can not be written as it is must not be written at all: a record that says
+// nothing in its place would be found out when somebody needs it.
+func TestARecordThatIsNoJSONIsNotStored(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		e := open(t, dsn, keyring(t))
+		l := newLogin()
+		user := storage.User{ID: l.user, Status: storage.UserActive, Profile: map[string]any{"height": math.NaN()}, CreatedAt: t0, UpdatedAt: t0}
+		if err := e.CreateUser(t.Context(), storage.NewUser{User: user}); err == nil {
+			t.Error("a profile with a number that is none was stored")
+		}
+		if _, err := e.Account(t.Context(), l.user); !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("the user: %v, want not found", err)
+		}
+		user.Profile = nil
+		if err := e.CreateUser(t.Context(), storage.NewUser{User: user}); err != nil {
+			t.Fatal(err)
+		}
+		code, grant := l.code, l.grant
+		code.Authorization.Claims, grant.Authorization.Claims = json.RawMessage(`{}]`), json.RawMessage(`{}]`)
+		if err := e.FinishRequest(t.Context(), storage.Finish{Now: t0, Code: &code}); err == nil {
+			t.Error("a code with broken claims was stored")
+		}
+		if _, err := e.Code(t.Context(), code.Code, t0.Add(time.Second)); !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("the code: %v, want not found", err)
+		}
+		if err := e.FinishRequest(t.Context(), storage.Finish{Now: t0, Grant: &grant}); err == nil {
+			t.Error("a grant with broken claims was stored")
+		}
+		if _, err := e.Grant(t.Context(), grant.ID); !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("the grant: %v, want not found", err)
+		}
+	})
+}

@@ -1,0 +1,235 @@
+package account
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+	"sallyport/web/page/pagetest"
+)
+
+func TestTexts(t *testing.T) {
+	pagetest.Check(t, embedded, `^(event|method|account\.(code|done|out|stale|locked|differ|add))\.`)
+}
+
+func TestEveryCodeHasAnAnswer(t *testing.T) {
+	for _, code := range mfa.Codes() {
+		r, ok := refusals[code]
+		if !ok || r.code < 400 || r.code >= 600 {
+			t.Errorf("%s is answered with %d", code, r.code)
+		}
+	}
+	if len(refusals) != len(mfa.Codes()) {
+		t.Errorf("%d answers for %d codes", len(refusals), len(mfa.Codes()))
+	}
+}
+
+// posts are all changes, with fields that would do something.
+func posts(device string) map[string]url.Values {
+	return map[string]url.Values{
+		"/account/add":      {"method": {"totp"}, "name": {"x"}},
+		"/account/rename":   {"id": {device}, "name": {"x"}},
+		"/account/remove":   {"id": {device}},
+		"/account/recovery": {},
+		"/account/password": {"old": {password}, "new": {"seven grey geese"}, "repeat": {"seven grey geese"}},
+		"/account/sessions": {},
+		"/account/consents": {"client": {"notes"}},
+	}
+}
+
+func TestForeignFormsAreRefused(t *testing.T) {
+	h := newHouse(t)
+	id := h.user("ada", totpKey)
+	device := string(h.devices(id)[""].ID)
+	b, elsewhere := h.browser(), h.browser()
+	b.signIn("/account/recovery", "ada", id, "")
+	b.follow("confirm-begin")
+	b.submit("mfa-submit", "passcode", h.code(id, "")) // fresh enough for everything
+	elsewhere.signIn("/account", "ada", id, "")
+	others := url.Values{"csrf": {elsewhere.csrf()}}
+	before := len(h.account(id).Authenticators)
+	for path, form := range posts(device) {
+		for name, value := range map[string]string{"none": "", "made up": "forged", "another browser's": others.Get("csrf")} {
+			form.Set("csrf", value)
+			b.post(path, form)
+			if b.at != path || b.page.Code != http.StatusForbidden || !strings.Contains(b.page.Body.String(), "out of date") {
+				t.Errorf("%s with the value %s: %d, want 403", path, name, b.page.Code)
+			}
+		}
+	}
+	a := h.account(id)
+	if len(a.Authenticators) != before || h.devices(id)[""].Name != "" {
+		t.Error("a foreign form changed something")
+	}
+	elsewhere.get("/account")
+	elsewhere.must("/account", 200)
+	b.get("/account/password")
+	b.submit("password-submit", "old", password, "new", "seven grey geese", "repeat", "seven grey geese")
+	b.must("/account", 200) // the password is still the first one
+}
+
+func TestWithoutASessionNothingIsDone(t *testing.T) {
+	h := newHouse(t)
+	id := h.user("ada", totpKey)
+	device := string(h.devices(id)[""].ID)
+	b := h.browser()
+	b.signIn("/account", "ada", id, "")
+	csrf := b.csrf()
+	delete(b.cookies, cookie)
+	for path, fields := range posts(device) {
+		fields.Set("csrf", csrf)
+		b.post(path, fields)
+		b.must("/login", 200)
+	}
+	if len(h.account(id).Authenticators) != 2 || h.devices(id)[""].Name != "" {
+		t.Error("something changed")
+	}
+}
+
+func TestOtherPeoplesThingsAreLikeUnknownOnes(t *testing.T) {
+	h := newHouse(t)
+	ada, eve := h.user("ada", totpKey), h.user("eve", totpKey)
+	victim, b := h.browser(), h.browser()
+	victim.signIn("/account", "ada", ada, "")
+	b.signIn("/account/recovery", "eve", eve, "")
+	b.follow("confirm-begin")
+	b.submit("mfa-submit", "passcode", h.code(eve, ""))
+	form := url.Values{"csrf": {b.csrf()}}
+	sessions, err := h.engine.SessionsOf(t.Context(), ada, h.now())
+	h.ok(err)
+	const unknown = "00000000-0000-0000-0000-000000000000"
+	for path, pair := range map[string][2]string{
+		"/account/rename":   {string(h.devices(ada)[""].ID), unknown},
+		"/account/remove":   {string(h.devices(ada)[""].ID), unknown},
+		"/account/sessions": {string(sessions[0].ID), unknown},
+	} {
+		var bodies [2]string
+		for i, id := range pair {
+			b.post(path, url.Values{"csrf": form["csrf"], "id": {id}, "name": {"mine"}})
+			b.must(path, 404, "not there any more")
+			bodies[i] = b.page.Body.String()
+		}
+		if len(bodies[0]) != len(bodies[1]) {
+			t.Errorf("%s: another person's id can be told from an unknown one", path)
+		}
+		if path != "/account/sessions" {
+			b.get(path + "?id=" + pair[0])
+			b.must(path, 404)
+		}
+	}
+	b.post("/account/consents", url.Values{"csrf": form["csrf"], "client": {"nobody"}})
+	b.must("/account/consents", 404)
+	b.post("/account/add", url.Values{"csrf": form["csrf"], "exchange": {unknown}, "method": {"totp"}, "passcode": {"123456"}})
+	b.must("/account/add", 409, "took too long")
+	victim.get("/account")
+	victim.must("/account", 200)
+	if _, ok := h.devices(ada)[""]; !ok {
+		t.Error("the device was renamed or removed")
+	}
+}
+
+func TestANoticeCanNotBeMadeUp(t *testing.T) {
+	h := newHouse(t)
+	h.user("ada", "")
+	b := h.browser()
+	b.signIn("/account", "ada", "", "")
+	for _, forged := range []string{"password", ".password", "abc.password", "abc.nothing"} {
+		b.get("/account?done=" + forged)
+		b.must("/account", 200)
+		if strings.Contains(b.page.Body.String(), `id="notice"`) {
+			t.Errorf("done=%s is believed", forged)
+		}
+	}
+}
+
+// A second factor that was switched off can not be confirmed; the way out is not a
+// circle.
+func TestALockedFactorIsSaid(t *testing.T) {
+	h := newHouse(t)
+	id := h.user("ada", totpKey)
+	a := h.devices(id)[""]
+	h.ok(h.engine.SetAuthenticatorState(t.Context(), id, a.ID, storage.AuthenticatorDisabled, h.now(), nil))
+	b := h.browser()
+	b.signIn("/account", "ada", id, "")
+	b.must("/account", 200, "switched off after too many wrong codes")
+	b.get("/account/add?method=totp")
+	b.must("/account/add", 403, "Your second step is switched off", "administrator")
+}
+
+func TestPagesAreSoundAndKeepTheirPolicy(t *testing.T) {
+	h := newHouse(t)
+	id := h.user("ada", totpKey)
+	device := string(h.devices(id)[""].ID)
+	b := h.browser()
+	b.signIn("/account/recovery", "ada", id, "")
+	b.follow("confirm-begin")
+	b.submit("mfa-submit", "passcode", h.code(id, ""))
+	for _, lang := range []string{"en", "de"} {
+		b.lang = lang
+		for _, path := range []string{"/account", "/account/add?method=totp", "/account/rename?id=" + device, "/account/remove?id=" + device,
+			"/account/recovery", "/account/password", "/account/sessions", "/account/consents", "/account/add?method=sms", "/account/add?method=password"} {
+			b.get(path)
+			body := b.page.Body.String()
+			if strings.Contains(body, "<no value>") || strings.Contains(body, "ZgotmplZ") || strings.Contains(body, "%!") || !strings.Contains(body, `<html lang="`+lang+`">`) {
+				t.Errorf("%s in %s: something did not render: %s", path, lang, body)
+			}
+			if strings.Count(body, "<h1>") != 1 || strings.Count(body, "autofocus") > 1 {
+				t.Errorf("%s: headings or focus are wrong", path)
+			}
+			if got := b.page.Header(); !strings.HasPrefix(got.Get("Content-Security-Policy"), "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:;") || got.Get("Cache-Control") != "no-store" {
+				t.Errorf("%s: headers = %v", path, got)
+			}
+			checkIDs(t, path, body)
+		}
+	}
+	h.clock = h.clock.Add(6 * time.Minute)
+	b.get("/account/add?method=totp")
+	checkIDs(t, "confirm", b.page.Body.String())
+}
+
+// checkIDs demands that ids are unique and that what refers to one finds it.
+func checkIDs(t *testing.T, path, body string) {
+	t.Helper()
+	seen := map[string]int{}
+	for _, m := range attrs.FindAllStringSubmatch(body, -1) {
+		if m[1] == "id" {
+			seen[m[2]]++
+		}
+	}
+	for id, n := range seen {
+		if n > 1 {
+			t.Errorf("%s: id %q occurs %d times", path, id, n)
+		}
+	}
+	for _, m := range attrs.FindAllStringSubmatch(body, -1) {
+		switch m[1] {
+		case "for", "aria-describedby", "aria-labelledby", "aria-controls":
+			for _, id := range strings.Fields(m[2]) {
+				if seen[id] == 0 {
+					t.Errorf("%s refers to id %q, which is not there", path, id)
+				}
+			}
+		}
+	}
+}
+
+func TestBrowsersByName(t *testing.T) {
+	for header, want := range map[string]agent{
+		"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0":                                                   {"Firefox", "Linux"},
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36 Edg/126.0":    {"Edge", "Windows"},
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Version/17.5 Mobile/15E148 Safari/604.1":      {"Safari", "iPhone"},
+		"Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Mobile Safari/537.36":                 {"Chrome", "Android"},
+		"Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/605.1.15":       {"Safari", "macOS"},
+		"Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36 OPR/111.0": {"Opera", "macOS"},
+		"curl/8.5.0": {},
+		"":           {},
+	} {
+		if got := agentOf(header); got != want {
+			t.Errorf("%q = %v, want %v", header, got, want)
+		}
+	}
+}

@@ -1,0 +1,168 @@
+package cidaas
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+	"github.com/rs/cors"
+
+	"sallyport/mfa"
+	"sallyport/provider"
+	"sallyport/web"
+)
+
+// Options of the surface.
+type Options struct {
+	Issuer  string
+	Product string // name of the tenant; "": Sallyport
+	// Answer writes the end of a login to the application, forms that post themselves
+	// included; it is a page and therefore not ours.
+	Answer func(*gin.Context, provider.Answer)
+	Logger *slog.Logger // nil: discarded
+}
+
+// Surface mounts the calls of the dialect.
+type Surface struct {
+	provider *provider.Provider
+	verifier *mfa.Verifier
+	sessions *mfa.Sessions
+	random   io.Reader
+	answer   func(*gin.Context, provider.Answer)
+	log      *slog.Logger
+	product  string
+	origin   string
+	calls    *cors.Cors // pages of registered origins
+	reads    *cors.Cors // anybody's pages
+}
+
+var _ web.Refuser = (*Surface)(nil)
+
+// allowedHeaders are those the libraries send with a call.
+var allowedHeaders = []string{"Authorization", "Content-Type", "Accept-Language", "acceptlanguage", "requestId", "trackId", "lat", "lon",
+	"captcha", "bot_captcha_response", "access_token", "deviceId", "deviceMake", "deviceModel", "deviceVersion", "verification_api_version"}
+
+// New makes the surface.
+func New(p *provider.Provider, v *mfa.Verifier, x *mfa.Sessions, random io.Reader, o Options) *Surface {
+	s := &Surface{provider: p, verifier: v, sessions: x, random: random, answer: o.Answer, log: o.Logger, product: o.Product}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.product == "" {
+		s.product = "Sallyport"
+	}
+	if u, err := url.Parse(o.Issuer); err == nil {
+		s.origin = u.Scheme + "://" + u.Host
+	}
+	// A preflight names an origin and no client, so it is answered for every origin some
+	// client registered; the call itself is judged by its own client. Never with
+	// credentials: no page but ours may send our cookies (H-6).
+	s.calls = cors.New(cors.Options{
+		AllowOriginVaryRequestFunc: func(r *http.Request, origin string) (bool, []string) {
+			return p.OriginAllowed(r.Context(), origin), nil
+		},
+		AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete},
+		AllowedHeaders: allowedHeaders,
+		ExposedHeaders: []string{"Retry-After", "WWW-Authenticate", web.CorrelationHeader},
+		MaxAge:         600,
+	})
+	s.reads = cors.New(cors.Options{AllowedOrigins: []string{"*"}, AllowedMethods: []string{http.MethodGet}, MaxAge: 600})
+	return s
+}
+
+// Mount adds the calls to the engine.
+func (s *Surface) Mount(r gin.IRouter) {
+	s.mountLogin(r)
+	s.mountOAuth(r)
+	for _, at := range s.routes() {
+		r.Handle(at.verb, at.path, shared(s.calls), at.serve)
+	}
+	preflights := map[string]bool{}
+	for _, at := range s.routes() {
+		if !preflights[at.path] {
+			preflights[at.path] = true
+			r.OPTIONS(at.path, shared(s.calls))
+		}
+	}
+}
+
+type route struct {
+	verb, path string
+	serve      gin.HandlerFunc
+}
+
+// routes are the calls answered in the envelope. Two families of addresses lead to one
+// handler each: that of the older libraries and that of the guides and newer libraries.
+func (s *Surface) routes() []route {
+	const post, get, put, del = http.MethodPost, http.MethodGet, http.MethodPut, http.MethodDelete
+	return []route{
+		{post, "/authz-srv/authrequest/authz/generate", s.generate},
+		{get, "/public-srv/public/:requestId", s.clientInfo},
+		{get, "/public-srv/tenantinfo/basic", s.tenantInfo},
+		{get, "/token-srv/prelogin/metadata/:trackId", s.prelogin},
+
+		{post, "/verification-srv/v2/setup/public/configured/list", s.list},
+		{post, "/verification-srv/public/graph/user/setup", s.list},
+		{post, "/verification-srv/v2/setup/public/configured/check/:method", s.check},
+		{post, "/verification-srv/v2/authenticate/initiate/:method", s.initiate},
+		{post, "/verification-srv/authentication/:method/initiation", s.initiate},
+		{post, "/verification-srv/v2/authenticate/authenticate/:method", s.verify},
+		{post, "/verification-srv/authentication/:method/verification", s.verify},
+		{post, "/verification-srv/v2/authenticate/cancel/:method", s.cancel},
+		{post, "/verification-srv/authentication/:method/cancel", s.cancel},
+
+		{post, "/verification-srv/v2/setup/initiate/:method", s.enroll},
+		{post, "/verification-actions-srv/setup/:method/initiation", s.enroll},
+		{post, "/verification-srv/v2/setup/enroll/:method", s.confirm},
+		{post, "/verification-actions-srv/setup/:method/verification", s.confirm},
+		{post, "/verification-srv/v2/setup/cancel/:method", s.cancel},
+		{post, "/verification-srv/v2/notification/status/:statusId", s.status},
+		{post, "/verification-srv/notification/status/:statusId", s.status},
+		{get, "/verification-srv/config/list", s.configured},
+		{get, "/verification-actions-srv/config", s.configured},
+		{del, "/verification-actions-srv/setup/devices/:method/:sub", s.remove},
+
+		{post, "/verification-actions-srv/setup/:method/initiation/:trackId", s.enrollInLogin},
+		{post, "/verification-actions-srv/setup/:method/initiate/:trackId", s.enrollInLogin},
+		{put, "/verification-actions-srv/setup/users/friendlyname/:method/:trackId", s.friendlyName},
+		{post, "/auth-actions-srv/validation/:trackId", s.postpone},
+
+		{post, "/login-srv/login/sdk", s.passwordJSON},
+		{post, "/login-srv/verification/sdk/login", s.finishJSON},
+		{post, "/login-srv/precheck/continue/sdk/:trackId", s.continueJSON},
+	}
+}
+
+// shared adds the headers of cross-origin calls and answers preflights.
+func shared(rules *cors.Cors) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		rules.HandlerFunc(c.Writer, c.Request)
+		if c.Request.Method == http.MethodOptions {
+			c.Status(http.StatusNoContent)
+			c.Writer.WriteHeaderNow()
+			c.Abort()
+		}
+	}
+}
+
+// Refuse writes the engine's refusals of the dialect's addresses in its envelope, those
+// included that only other editions of the server behind the libraries have. A page
+// that a person posted a form from gets a page.
+func (s *Surface) Refuse(c *gin.Context, code int, reason string) bool {
+	service, _, _ := strings.Cut(strings.TrimPrefix(c.Request.URL.Path, "/"), "/")
+	person := strings.Contains(c.GetHeader("Accept"), "text/html")
+	if !strings.HasSuffix(service, "-srv") || (service == "login-srv" || service == "authz-srv") && person {
+		return false
+	}
+	s.calls.HandlerFunc(c.Writer, c.Request)
+	if c.Request.Method == http.MethodOptions && c.GetHeader("Access-Control-Request-Method") != "" {
+		c.Status(http.StatusNoContent)
+		c.Writer.WriteHeaderNow()
+		return true
+	}
+	s.refuse(c, &fault{code, reason}, "")
+	return true
+}

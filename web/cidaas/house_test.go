@@ -1,0 +1,392 @@
+package cidaas
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/provider"
+	"sallyport/storage"
+	"sallyport/storage/relational"
+	"sallyport/storage/seal"
+	"sallyport/web"
+	"sallyport/web/login"
+	"sallyport/web/oidc"
+	"sallyport/web/page"
+)
+
+const (
+	issuer   = "https://login.example"
+	app      = "https://app.example"
+	callback = app + "/cb"
+	password = "correct horse battery"
+	totpKey  = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+	verifier = "a-verifier-that-is-long-enough-for-rfc-7636-and-fixed"
+)
+
+var t0 = time.Date(2026, 11, 21, 9, 0, 5, 0, time.UTC)
+
+// house is the dialect beside our own pages over the whole core on a real SQLite
+// database, with a clock that stands still until a test moves it.
+type house struct {
+	t        testing.TB
+	clock    time.Time
+	engine   *relational.Engine
+	users    *mfa.Users
+	totp     *mfa.TOTP
+	provider *provider.Provider
+	surface  *Surface
+	handler  http.Handler
+	log      bytes.Buffer
+}
+
+func (h *house) now() time.Time { return h.clock }
+
+func (h *house) wait(d time.Duration) { h.clock = h.clock.Add(d) }
+
+func (h *house) ok(err error) {
+	h.t.Helper()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func newHouse(t testing.TB, more ...web.Surface) *house {
+	t.Helper()
+	ctx := context.Background()
+	h := &house{t: t, clock: t0}
+	keks, err := seal.ParseKEKs(seal.NewKeyFile(rand.Reader))
+	h.ok(err)
+	keyring := seal.New(keks, rand.Reader)
+	rows, err := keyring.First(t0, "ES256")
+	h.ok(err)
+	h.ok(keyring.Load(rows, t0))
+	h.engine, err = relational.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), keyring, relational.Options{})
+	h.ok(err)
+	t.Cleanup(func() { _ = h.engine.Close() })
+	h.ok(h.engine.Migrate(ctx))
+	h.ok(h.engine.AddKeys(ctx, rows, true, nil))
+	journal := mfa.NewJournal(h.engine, h.now, rand.Reader, slog.New(slog.DiscardHandler))
+	pw := mfa.NewPassword(keyring, rand.Reader, mfa.PasswordOptions{Memory: 64, Time: 1, Parallel: 8})
+	h.totp = mfa.NewTOTP(rand.Reader, "Sallyport", mfa.TOTPOptions{})
+	v := mfa.NewVerifier(h.engine, keyring, journal, h.now, rand.Reader, mfa.Options{Product: "Sallyport", AddressMax: -1}, pw, h.totp,
+		mfa.NewRecovery(h.engine, rand.Reader))
+	sessions := mfa.NewSessions(h.engine, keyring, journal, h.now, rand.Reader, mfa.SessionOptions{})
+	h.users = mfa.NewUsers(h.engine, keyring, pw, h.totp, journal, h.now, rand.Reader)
+	h.provider, err = provider.New(h.engine, keyring, v, sessions, journal, h.now, rand.Reader, provider.Options{Issuer: issuer, SigningAlg: "ES256"})
+	h.ok(err)
+	log := slog.New(slog.NewJSONHandler(&h.log, nil))
+	look, err := page.New(keyring, page.Options{Issuer: issuer, Logger: log}, login.Files())
+	h.ok(err)
+	pages := login.New(h.provider, v, sessions, look)
+	h.surface = New(h.provider, v, sessions, rand.Reader, Options{Issuer: issuer, Product: "Harbour", Answer: pages.Answer, Logger: log})
+	h.handler, err = web.New(web.Options{Issuer: issuer, Logger: log, ErrorPage: pages.Refusal}, rand.Reader, h.now,
+		append([]web.Surface{look, pages.Leading(h.surface.Page), h.surface, oidc.New(h.provider, oidc.Options{Issuer: issuer})}, more...)...)
+	h.ok(err)
+	return h
+}
+
+// client stores an application of the dialect: public, with a page of its own, changed
+// by the given functions.
+func (h *house) client(changes ...func(*storage.Client)) {
+	h.t.Helper()
+	c := storage.Client{ID: "shop", Name: "Lighthouse Shop", Public: true, AuthMethod: "none", RedirectURIs: []string{callback},
+		PostLogoutRedirectURIs: []string{app + "/bye"}, GrantTypes: []string{"authorization_code", "refresh_token"},
+		Scopes: []string{"openid", "email", "profile", "mobile", "offline_access"}, MFA: mfa.MFAOff, Consent: "skip",
+		Passwordless: true, HeadlessLogin: true, ManagesFactors: true, LoginURL: app + "/login", LogoURI: app + "/logo.png", PolicyURI: app + "/privacy"}
+	for _, change := range changes {
+		change(&c)
+	}
+	h.ok(h.engine.PutClient(context.Background(), c, nil))
+	h.ok(h.provider.Poll(context.Background()))
+}
+
+func always(c *storage.Client) { c.MFA, c.Passwordless = mfa.MFAAlways, false }
+func bound(c *storage.Client)  { c.HeadlessLogin, c.LoginURL = false, "" }
+
+// confidential is a client with a secret, for endpoints that demand one.
+const secret = "a secret of 32 random bytes, let us say"
+
+func confidential(c *storage.Client) {
+	sum := sha256.Sum256([]byte(secret))
+	c.ID, c.Public, c.AuthMethod, c.SecretHashes = "backend", false, "client_secret_basic", [][]byte{sum[:]}
+}
+
+// user stores somebody, with an authenticator app if a key is given.
+func (h *house) user(name, key string, codes ...string) storage.UserID {
+	h.t.Helper()
+	u, err := h.users.Create(context.Background(), mfa.Visit{}, mfa.Draft{Username: name, Email: name + "@example.org", EmailVerified: true,
+		Password: password, TOTPSecret: key, RecoveryCodes: codes})
+	h.ok(err)
+	return u.ID
+}
+
+// code is what the app of a key shows now.
+func (h *house) code(key string) string {
+	h.t.Helper()
+	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(key)
+	h.ok(err)
+	return h.totp.CodeAt(raw, h.clock)
+}
+
+// wrong is a code no app shows now.
+func (h *house) wrong() string {
+	for _, code := range []string{"000000", "000001", "000002", "000003"} {
+		right := false
+		for _, d := range []time.Duration{-30 * time.Second, 0, 30 * time.Second} {
+			raw, _ := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(totpKey)
+			right = right || h.totp.CodeAt(raw, h.clock.Add(d)) == code
+		}
+		if !right {
+			return code
+		}
+	}
+	return ""
+}
+
+// caller keeps cookies if it is a browser, and sends the headers it was given.
+type caller struct {
+	h       *house
+	cookies map[string]string // nil: a program
+	header  http.Header
+}
+
+func (h *house) program() *caller { return &caller{h: h, header: http.Header{}} }
+
+func (h *house) browser() *caller {
+	return &caller{h: h, cookies: map[string]string{}, header: http.Header{}}
+}
+
+// page is a caller from a page of the application's on its own site: no cookies go along.
+func (h *house) page() *caller {
+	return &caller{h: h, header: http.Header{"Origin": {app}}}
+}
+
+func (c *caller) do(verb, path, kind, body string) *httptest.ResponseRecorder {
+	c.h.t.Helper()
+	r := httptest.NewRequest(verb, path, strings.NewReader(body))
+	if kind != "" {
+		r.Header.Set("Content-Type", kind)
+	}
+	for name, values := range c.header {
+		r.Header[name] = values
+	}
+	for name, value := range c.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	w := httptest.NewRecorder()
+	c.h.handler.ServeHTTP(w, r)
+	for _, k := range w.Result().Cookies() {
+		if c.cookies == nil {
+			continue
+		}
+		c.cookies[k.Name] = k.Value
+		if k.MaxAge < 0 {
+			delete(c.cookies, k.Name)
+		}
+	}
+	if w.Code >= 500 {
+		c.h.t.Logf("%s %.80s: %d %s", verb, path, w.Code, w.Body)
+	}
+	return w
+}
+
+// json posts a JSON object written as pairs, as the libraries do.
+func (c *caller) json(path string, pairs ...string) *httptest.ResponseRecorder {
+	c.h.t.Helper()
+	members := map[string]string{}
+	for i := 0; i < len(pairs); i += 2 {
+		members[pairs[i]] = pairs[i+1]
+	}
+	body, err := json.Marshal(members)
+	c.h.ok(err)
+	return c.do("POST", path, "application/json", string(body))
+}
+
+// form posts a form written as pairs.
+func (c *caller) form(path string, pairs ...string) *httptest.ResponseRecorder {
+	c.h.t.Helper()
+	form := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		form.Set(pairs[i], pairs[i+1])
+	}
+	return c.do("POST", path, formType, form.Encode())
+}
+
+// follow follows redirects within the server and returns where they lead.
+func (c *caller) follow(w *httptest.ResponseRecorder) (*httptest.ResponseRecorder, string) {
+	c.h.t.Helper()
+	for range 10 {
+		to := w.Header().Get("Location")
+		if to == "" || !strings.HasPrefix(to, "/") {
+			return w, to
+		}
+		kept := c.header.Get("Origin")
+		c.header.Del("Origin") // a navigation that follows sends none
+		w = c.do("GET", to, "", "")
+		if kept != "" {
+			c.header.Set("Origin", kept)
+		}
+	}
+	c.h.t.Fatal("redirected without end")
+	return nil, ""
+}
+
+func authorizeParams(changes ...string) url.Values {
+	sum := sha256.Sum256([]byte(verifier))
+	v := url.Values{"response_type": {"code"}, "client_id": {"shop"}, "redirect_uri": {callback}, "scope": {"openid email profile mobile"},
+		"state": {"the-state"}, "nonce": {"1700000000000"}, "view_type": {"login"},
+		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"}}
+	for i := 0; i < len(changes); i += 2 {
+		v.Set(changes[i], changes[i+1])
+	}
+	return v
+}
+
+var requestID = regexp.MustCompile(`requestId=([0-9a-f-]{36})`)
+
+// begin opens a login and returns its ID and where a browser is led. A program sees the
+// ID in the first redirect.
+func (c *caller) begin(changes ...string) (string, string) {
+	c.h.t.Helper()
+	w := c.do("GET", "/authz-srv/authz?"+authorizeParams(changes...).Encode(), "", "")
+	w = c.do("GET", w.Header().Get("Location"), "", "")
+	found := requestID.FindStringSubmatch(w.Header().Get("Location"))
+	if found == nil {
+		c.h.t.Fatalf("no login was opened: %d %s %s", w.Code, w.Header().Get("Location"), w.Body)
+	}
+	if c.cookies == nil {
+		return found[1], ""
+	}
+	_, to := c.follow(w)
+	return found[1], to
+}
+
+// at reads a member of an answer: "data.exchange_id.exchange_id".
+func (h *house) at(w *httptest.ResponseRecorder, path string) string {
+	h.t.Helper()
+	var value any
+	if err := json.Unmarshal(w.Body.Bytes(), &value); err != nil {
+		h.t.Fatalf("%d %q is not JSON: %v", w.Code, w.Body, err)
+	}
+	for _, name := range strings.Split(path, ".") {
+		switch v := value.(type) {
+		case map[string]any:
+			value = v[name]
+		case []any:
+			if len(v) == 0 {
+				h.t.Fatalf("%s: an empty list in %s", path, w.Body)
+			}
+			value = v[0]
+		}
+	}
+	text, ok := value.(string)
+	if !ok {
+		h.t.Fatalf("no text %s in %d %s", path, w.Code, w.Body)
+	}
+	return text
+}
+
+// is demands a status and returns the answer.
+func (h *house) is(w *httptest.ResponseRecorder, status int) *httptest.ResponseRecorder {
+	h.t.Helper()
+	if w.Code != status {
+		h.t.Fatalf("status = %d, want %d: %s %s", w.Code, status, w.Header().Get("Location"), w.Body)
+	}
+	return w
+}
+
+// query is what an application was sent to its redirect address.
+func (h *house) query(location, want string) url.Values {
+	h.t.Helper()
+	if !strings.HasPrefix(location, want) {
+		h.t.Fatalf("led to %q, want %s", location, want)
+	}
+	u, err := url.Parse(location)
+	h.ok(err)
+	return u.Query()
+}
+
+// mustCode demands that the application got a code, with state and issuer.
+func (h *house) mustCode(location string) string {
+	h.t.Helper()
+	q := h.query(location, callback+"?")
+	if q.Get("code") == "" || q.Get("state") != "the-state" || q.Get("iss") != issuer {
+		h.t.Fatalf("answer = %v, want a code, the state and the issuer", q)
+	}
+	return q.Get("code")
+}
+
+// claims redeems a code at the dialect's token endpoint and returns the ID token's claims.
+func (h *house) claims(code string) (map[string]any, map[string]any) {
+	h.t.Helper()
+	w := h.is(h.page().form("/token-srv/token", "grant_type", "authorization_code", "code", code, "redirect_uri", callback,
+		"client_id", "shop", "code_verifier", verifier), http.StatusOK)
+	var answer map[string]any
+	h.ok(json.Unmarshal(w.Body.Bytes(), &answer))
+	claims, ok := payload(answer["id_token"])
+	if !ok {
+		h.t.Fatalf("no ID token: %s", w.Body)
+	}
+	return answer, claims
+}
+
+// envelope demands the envelope of a refusal, or one of the two bodies that stand for it.
+func envelope(t *testing.T, w *httptest.ResponseRecorder) {
+	t.Helper()
+	kind := w.Header().Get("Content-Type")
+	var b struct {
+		Success *bool
+		Status  int
+		Error   any
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &b); err != nil || !strings.HasPrefix(kind, "application/json") {
+		t.Fatalf("%d %s %q is not JSON: %v", w.Code, kind, w.Body, err)
+	}
+	if w.Code == http.StatusUnauthorized {
+		if b.Error == nil {
+			t.Fatalf("401 without a reason: %s", w.Body)
+		}
+		return
+	}
+	inner, ok := b.Error.(map[string]any)
+	if b.Success == nil || *b.Success || b.Status != w.Code || !ok {
+		t.Fatalf("%d %s is not the envelope of a refusal", w.Code, w.Body)
+	}
+	for _, name := range []string{"code", "moreInfo", "type", "status", "referenceNumber", "error"} {
+		if _, ok := inner[name]; !ok {
+			t.Errorf("%s lacks %s", w.Body, name)
+		}
+	}
+}
+
+// track is the name of a login whose first factor is proven.
+func (h *house) track(request string, b *caller) (string, error) {
+	h.t.Helper()
+	for name, value := range b.cookies {
+		if strings.HasSuffix(name, "sallyport_browser") {
+			st, err := h.provider.Next(context.Background(), provider.Ask{Request: storage.RequestID(request), Visit: mfa.Visit{Browser: value}})
+			if err != nil {
+				return "", err
+			}
+			track, err := h.provider.Track(context.Background(), st, mfa.Visit{})
+			return string(track), err
+		}
+	}
+	h.t.Fatal("the caller has no cookie")
+	return "", nil
+}

@@ -1,0 +1,130 @@
+package cidaas
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"sallyport/mfa"
+	"sallyport/provider"
+	"sallyport/storage"
+	"sallyport/web"
+)
+
+// turn is one call: who is there, and where the login stands.
+type turn struct {
+	visit    mfa.Visit
+	signedIn *mfa.SignedIn
+	step     provider.Step
+}
+
+// own reports whether the call came from the browser the request is bound to, by its
+// cookie. provider.Next has judged the cookie; without one there was nothing to judge.
+func (t turn) own() bool { return t.visit.Browser != "" && !t.step.Unbound() }
+
+// visit says who is calling. A page that tells nobody where it is writes "null" even
+// towards itself; who it is towards the browser knows.
+func (s *Surface) visit(c *gin.Context) mfa.Visit {
+	v := web.Visit(c)
+	if v.Origin == "null" && c.GetHeader("Sec-Fetch-Site") == "same-origin" {
+		v.Origin = s.origin
+	}
+	return v
+}
+
+// may judges callers that show nothing but an exchange.
+func (s *Surface) may(c *gin.Context, v mfa.Visit) func(storage.Status) error {
+	return func(x storage.Status) error { return s.provider.MayContinue(c.Request.Context(), x, v) }
+}
+
+// next reads where a login stands. A call that names a track and a request must mean
+// one login by both.
+func (s *Surface) next(c *gin.Context, a provider.Ask) (turn, error) {
+	t := turn{visit: s.visit(c)}
+	if token := web.Cookie(c, web.SessionCookie); token != "" && t.visit.Browser != "" {
+		var err error
+		if t.signedIn, err = s.sessions.Load(c.Request.Context(), token); err != nil {
+			return t, fmt.Errorf("load session: %w", err)
+		}
+	}
+	both := a.Request
+	if a.Track != "" {
+		a.Request = ""
+	}
+	a.Visit, a.SignedIn, a.Program = t.visit, t.signedIn, true
+	var err error
+	if t.step, err = s.provider.Next(c.Request.Context(), a); err != nil {
+		return t, err
+	}
+	if both != "" && both != t.step.Request.ID {
+		return t, &mfa.Error{Code: mfa.UnknownRequest, Err: errors.New("track and request are of two logins")}
+	}
+	return t, nil
+}
+
+// again reads where the login stands after something changed.
+func (s *Surface) again(c *gin.Context, t turn) (turn, error) {
+	return s.next(c, provider.Ask{Request: t.step.Request.ID})
+}
+
+// open is next for calls that go on with a login: one that ended is refused.
+func (s *Surface) open(c *gin.Context, a provider.Ask) (turn, error) {
+	t, err := s.next(c, a)
+	if err == nil && t.step.Kind == provider.StepOver {
+		err = &mfa.Error{Code: mfa.RequestOver}
+	}
+	return t, err
+}
+
+// identifier is whom a call is about: one of the names the dialect has for it.
+func identifier(in *input) string {
+	return in.first("identifier", "email", "mobile_number", "username")
+}
+
+// masked is the masked subject a call names.
+func masked(in *input) string { return in.first("sub", "q") }
+
+// agrees demands that a masked subject is that of the login. Before anybody is
+// identified it can not be judged, and means nothing.
+func (s *Surface) agrees(t turn, sub string) error {
+	if sub != "" && t.step.Request.Subject != "" && sub != s.provider.Masked(t.step) {
+		return &mfa.Error{Code: mfa.NotConfigured, Err: errors.New("the subject is not the one of the login")}
+	}
+	return nil
+}
+
+// id reads an identifier of ours, which the libraries may have written in capitals.
+func id[T ~string](text string) T { return T(strings.ToLower(strings.TrimSpace(text))) }
+
+// wellFormed reports whether a text can be an identifier of ours.
+func wellFormed(text string) bool {
+	_, ok := storage.Bytes(text)
+	return ok
+}
+
+// bearerOf finds the access token of a call: in the header of RFC 6750 section 2.1, or
+// in that of the mobile libraries.
+func bearerOf(c *gin.Context) string {
+	header := c.GetHeader("Authorization")
+	if header == "" {
+		return c.GetHeader("access_token")
+	}
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+// owner returns whose access token a call carries; without one it is answered.
+func (s *Surface) owner(c *gin.Context) (mfa.Owner, bool) {
+	o, err := s.provider.Bearer(c.Request.Context(), bearerOf(c))
+	if err != nil {
+		s.fail(c, err)
+		return o, false
+	}
+	o.Origin = "cidaas"
+	return o, true
+}
