@@ -117,7 +117,6 @@ type stand struct {
 	h                              *house
 	b                              *caller
 	request, exchange, status, sub string
-	track                          string
 }
 
 // passwordless is a login whose code has not been typed yet.
