@@ -51,7 +51,9 @@ const lastStep = new Map();
 export async function code(secret, algorithm = 'sha1', digits = 6) {
   for (;;) {
     const now = Math.floor(Date.now() / 30000);
-    const step = Math.max(now - 1, (lastStep.get(secret) ?? 0) + 1);
+    // Near the end of a step the one before it may be gone when the server looks.
+    const oldest = Date.now() % 30000 < 22000 ? now - 1 : now;
+    const step = Math.max(oldest, (lastStep.get(secret) ?? 0) + 1);
     if (step <= now + 1) {
       lastStep.set(secret, step);
       return codeAt(secret, step, algorithm, digits);
