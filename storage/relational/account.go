@@ -2,7 +2,6 @@ package relational
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"slices"
 	"strings"
@@ -124,7 +123,7 @@ func (q querier) withAccount(query string, args []any, head ...any) (*storage.Ac
 	a := accountRows{e: q.e}
 	first := append(slices.Clone(head), a.dest()...)
 	dest, found := first, false
-	err := q.each(query, args, func(rows *sql.Rows) error {
+	err := q.each(query, args, func(rows scanner) error {
 		if err := rows.Scan(dest...); err != nil {
 			return err
 		}
@@ -165,7 +164,7 @@ func (e *Engine) account(ctx context.Context, who string, arg any) (storage.Acco
 	query := strings.Join([]string{"WITH who (id) AS (", who, "), ", accountParts,
 		" SELECT ", partColumns, " FROM parts", partOrder}, "")
 	var out storage.Account
-	err := e.read(ctx, "read account", func(q querier) error {
+	err := e.quick(ctx, "read account", func(q querier) error {
 		a, err := q.withAccount(query, []any{arg})
 		if err == nil {
 			out = *a

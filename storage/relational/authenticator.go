@@ -2,7 +2,6 @@ package relational
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 
@@ -42,12 +41,12 @@ func (e *Engine) Enroll(ctx context.Context, n storage.Enrollment) error {
 	return e.step(ctx, "enrol", func(q querier) error {
 		older := `SELECT id FROM authenticators WHERE user_id = ? AND method = ? AND origin = ? AND state = 'pending'`
 		which := []any{ref(a.UserID), a.Method, clean(a.Origin)}
-		_, err := q.exec(`UPDATE statuses SET state = 'superseded' WHERE user_id = ? AND state IN ('initiated', 'last')
+		err := q.send(`UPDATE statuses SET state = 'superseded' WHERE user_id = ? AND state IN ('initiated', 'last')
 			AND authenticator_id IN (`+older+`)`, append([]any{ref(a.UserID)}, which...)...)
 		if err != nil {
 			return err
 		}
-		if _, err := q.exec(`DELETE FROM authenticators WHERE id IN (`+older+`)`, which...); err != nil {
+		if err := q.send(`DELETE FROM authenticators WHERE id IN (`+older+`)`, which...); err != nil {
 			return err
 		}
 		if err := q.putAuthenticators([]storage.Authenticator{a}, ""); err != nil {
@@ -106,11 +105,11 @@ func (e *Engine) DeleteAuthenticator(ctx context.Context, r storage.Removal) err
 				return err
 			}
 		}
-		_, err := q.exec("DELETE FROM statuses WHERE user_id = ? AND authenticator_id = ?", ref(r.UserID), ref(r.Authenticator))
+		err := q.send("DELETE FROM statuses WHERE user_id = ? AND authenticator_id = ?", ref(r.UserID), ref(r.Authenticator))
 		if err != nil {
 			return err
 		}
-		_, err = q.exec(`UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND authenticator_id IS NULL AND state IN ('initiated', 'last', 'verified')
+		err = q.send(`UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND authenticator_id IS NULL AND state IN ('initiated', 'last', 'verified')
 			AND method = (SELECT a.method FROM authenticators a WHERE a.id = ? AND a.user_id = ?)`, ref(r.UserID), ref(r.Authenticator), ref(r.UserID))
 		if err != nil {
 			return err
@@ -137,16 +136,16 @@ func (e *Engine) DeleteAuthenticator(ctx context.Context, r storage.Removal) err
 // of the methods that stand for themselves.
 func (q querier) endSecond(r storage.Removal) error {
 	const last = ` AND NOT EXISTS (SELECT 1 FROM authenticators k WHERE k.user_id = ? AND k.state <> 'pending' AND k.method IN ?)`
-	_, err := q.exec("UPDATE users SET mfa_enabled = FALSE, updated_at = ? WHERE id = ?"+last, micro(r.Now), ref(r.UserID), ref(r.UserID), r.Lasting)
+	err := q.send("UPDATE users SET mfa_enabled = FALSE, updated_at = ? WHERE id = ?"+last, micro(r.Now), ref(r.UserID), ref(r.UserID), r.Lasting)
 	if err != nil {
 		return err
 	}
-	_, err = q.exec("UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND method = 'recovery' AND state IN ('initiated', 'last', 'verified')"+last,
+	err = q.send("UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND method = 'recovery' AND state IN ('initiated', 'last', 'verified')"+last,
 		ref(r.UserID), ref(r.UserID), r.Lasting)
 	if err != nil {
 		return err
 	}
-	_, err = q.exec("DELETE FROM authenticators WHERE user_id = ? AND method = 'recovery'"+last, ref(r.UserID), ref(r.UserID), r.Lasting)
+	err = q.send("DELETE FROM authenticators WHERE user_id = ? AND method = 'recovery'"+last, ref(r.UserID), ref(r.UserID), r.Lasting)
 	return err
 }
 
@@ -164,7 +163,7 @@ func (e *Engine) ReplaceRecoveryCodes(ctx context.Context, set storage.RecoveryS
 // replaceRecovery stores a new set. Of two that race one breaks the unique index
 // over the users' sets and is refused whole.
 func (q querier) replaceRecovery(set storage.RecoverySet) error {
-	if _, err := q.exec("DELETE FROM authenticators WHERE user_id = ? AND method = 'recovery'", ref(set.Authenticator.UserID)); err != nil {
+	if err := q.send("DELETE FROM authenticators WHERE user_id = ? AND method = 'recovery'", ref(set.Authenticator.UserID)); err != nil {
 		return err
 	}
 	if err := q.putAuthenticators([]storage.Authenticator{set.Authenticator}, ""); err != nil {
@@ -197,7 +196,7 @@ func (e *Engine) RecoveryCodes(ctx context.Context, user storage.UserID) ([]stri
 	var out []string
 	err := e.read(ctx, "read recovery codes", func(q querier) error {
 		out = nil
-		return q.each(query, []any{ref(user)}, func(rows *sql.Rows) error {
+		return q.each(query, []any{ref(user)}, func(rows scanner) error {
 			var id text
 			var position int64
 			var sealed []byte

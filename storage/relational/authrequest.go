@@ -50,7 +50,7 @@ func (e *Engine) OpenRequest(ctx context.Context, r storage.AuthRequest) error {
 	if r.State == "" {
 		r.State = storage.RequestOpen
 	}
-	return e.write(ctx, "open request", func(q querier) error {
+	return e.burst(ctx, "open request", func(q querier) error {
 		in := insertInto("auth_requests (" + requestColumns + ")")
 		in.add(blob(hash), clean(r.ClientID), blob(params), blob(r.Browser), string(r.State), r.Version, ref(r.Subject),
 			factorLines(r.Factors), ref(r.Session), list(r.Consent), r.ShowRecovery, blob(r.Track), nil, int64(r.Initiations),
@@ -83,7 +83,7 @@ func (e *Engine) request(ctx context.Context, column string, hashes [][]byte, id
 		SELECT ` + requestHead + `, ` + partColumns + ` FROM h LEFT JOIN parts ON TRUE` + partOrder
 	var row requestRow
 	var account *storage.Account
-	err := e.read(ctx, "read request", func(q querier) error {
+	err := e.quick(ctx, "read request", func(q querier) error {
 		var err error
 		account, err = q.withAccount(query, []any{hashes, micro(now), identifier}, row.dest()...)
 		return err
@@ -179,7 +179,7 @@ func list(values []string) any {
 
 // BindRequest implements storage.AuthRequests.
 func (e *Engine) BindRequest(ctx context.Context, id storage.RequestID, browser []byte, now time.Time) error {
-	return e.write(ctx, "bind request", func(q querier) error {
+	return e.burst(ctx, "bind request", func(q querier) error {
 		return q.spend(`UPDATE auth_requests SET browser = ?, version = version + 1, updated_at = ?
 			WHERE hash IN ? AND browser IS NULL AND state = 'open' AND expires_at > ?`,
 			blob(browser), micro(now), e.keyring.Hashes(requestLabel, string(id)), micro(now))
@@ -188,10 +188,7 @@ func (e *Engine) BindRequest(ctx context.Context, id storage.RequestID, browser 
 
 // ChangeRequest implements storage.AuthRequests.
 func (e *Engine) ChangeRequest(ctx context.Context, c storage.RequestChange, events []storage.Event) error {
-	if len(events) == 0 {
-		return e.write(ctx, "change request", func(q querier) error { return q.changeRequest(c) })
-	}
-	return e.step(ctx, "change request", func(q querier) error {
+	return e.burst(ctx, "change request", func(q querier) error {
 		if err := q.changeRequest(c); err != nil {
 			return err
 		}

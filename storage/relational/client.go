@@ -2,7 +2,6 @@ package relational
 
 import (
 	"context"
-	"database/sql"
 	"time"
 
 	"sallyport/storage"
@@ -36,7 +35,7 @@ func (e *Engine) ListClients(ctx context.Context) ([]storage.Client, error) {
 	var out []storage.Client
 	err := e.read(ctx, "list clients", func(q querier) error {
 		out = nil
-		return q.each("SELECT document FROM clients ORDER BY id", nil, func(rows *sql.Rows) error {
+		return q.each("SELECT document FROM clients ORDER BY id", nil, func(rows scanner) error {
 			var document text
 			if err := rows.Scan(&document); err != nil {
 				return err
@@ -54,7 +53,7 @@ func (e *Engine) ListClients(ctx context.Context) ([]storage.Client, error) {
 func (e *Engine) PutClient(ctx context.Context, c storage.Client, events []storage.Event) error {
 	c.CreatedAt, c.UpdatedAt = at(micro(c.CreatedAt)), at(micro(c.UpdatedAt))
 	return e.step(ctx, "put client", func(q querier) error {
-		_, err := q.exec(`INSERT INTO clients (id, document, updated_at) VALUES (?, ?, ?)
+		err := q.send(`INSERT INTO clients (id, document, updated_at) VALUES (?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET document = excluded.document, updated_at = excluded.updated_at`,
 			string(c.ID), encode(c), micro(c.UpdatedAt))
 		if err != nil {
@@ -119,7 +118,7 @@ func (e *Engine) DeleteClient(ctx context.Context, id storage.ClientID, events [
 			"DELETE FROM codes WHERE client_id = ?",
 			"DELETE FROM grants WHERE client_id = ?",
 		} {
-			if _, err := q.exec(text, string(id)); err != nil {
+			if err := q.send(text, string(id)); err != nil {
 				return err
 			}
 		}
@@ -131,7 +130,7 @@ func (e *Engine) DeleteClient(ctx context.Context, id storage.ClientID, events [
 func (e *Engine) Versions(ctx context.Context) (map[string]int64, error) {
 	out := map[string]int64{}
 	err := e.read(ctx, "read versions", func(q querier) error {
-		return q.each("SELECT name, value FROM versions", nil, func(rows *sql.Rows) error {
+		return q.each("SELECT name, value FROM versions", nil, func(rows scanner) error {
 			var name text
 			var value int64
 			err := rows.Scan(&name, &value)
@@ -143,7 +142,7 @@ func (e *Engine) Versions(ctx context.Context) (map[string]int64, error) {
 }
 
 func (q querier) putConsent(c storage.Consent) error {
-	_, err := q.exec(`INSERT INTO consents (user_id, client_id, scopes, granted_at) VALUES (?, ?, ?, ?)
+	err := q.send(`INSERT INTO consents (user_id, client_id, scopes, granted_at) VALUES (?, ?, ?, ?)
 		ON CONFLICT (user_id, client_id) DO UPDATE SET scopes = excluded.scopes, granted_at = excluded.granted_at`,
 		ref(c.UserID), clean(c.ClientID), list(c.Scopes), micro(c.GrantedAt))
 	return err
@@ -174,7 +173,7 @@ func (e *Engine) consents(ctx context.Context, where string, args ...any) ([]sto
 	var out []storage.Consent
 	err := e.read(ctx, "read consents", func(q querier) error {
 		out = nil
-		return q.each(query, args, func(rows *sql.Rows) error {
+		return q.each(query, args, func(rows scanner) error {
 			var user, client, scopes text
 			var granted number
 			if err := rows.Scan(&user, &client, &scopes, &granted); err != nil {

@@ -2,7 +2,6 @@ package relational
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 
 	"sallyport/storage"
@@ -30,7 +29,7 @@ func (e *Engine) MoveThrottles(ctx context.Context, buckets []string, moves []st
 	err := e.step(ctx, "move counters", func(q querier) error {
 		var found []counter
 		err := q.each(`DELETE FROM throttles WHERE bucket IN ? AND subject IN ?
-			RETURNING bucket, subject, failures, next_at, updated_at, forget_at`, []any{buckets, subjects}, func(rows *sql.Rows) error {
+			RETURNING bucket, subject, failures, next_at, updated_at, forget_at`, []any{buckets, subjects}, func(rows scanner) error {
 			var c counter
 			err := rows.Scan(&c.key.Bucket, &c.key.Subject, &c.failures, &c.next, &c.updated, &c.forget)
 			c.key.Subject = to[string(c.key.Subject)]

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"gorm.io/gorm"
 
 	"sallyport/storage"
@@ -26,6 +27,7 @@ type Options struct {
 type Engine struct {
 	db      *gorm.DB
 	pool    *sql.DB
+	direct  *pgxpool.Pool // the same connections without database/sql; nil on SQLite
 	close   func() error
 	keyring *seal.Keyring
 	log     *slog.Logger

@@ -2,7 +2,6 @@ package relational
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -57,10 +56,7 @@ func (e *Engine) AppendEvents(ctx context.Context, events []storage.Event) error
 	if len(events) == 0 {
 		return nil
 	}
-	if len(events) <= rowsPerInsert {
-		return e.write(ctx, "append events", func(q querier) error { return q.putEvents(events) })
-	}
-	return e.step(ctx, "append events", func(q querier) error { return q.putEvents(events) })
+	return e.burst(ctx, "append events", func(q querier) error { return q.putEvents(events) })
 }
 
 // ListEvents implements storage.Events.
@@ -82,7 +78,7 @@ func (e *Engine) ListEvents(ctx context.Context, f storage.EventFilter) ([]stora
 	var out []storage.Event
 	err := e.read(ctx, "list events", func(q querier) error {
 		out = nil
-		return q.each(query, args, func(rows *sql.Rows) error {
+		return q.each(query, args, func(rows scanner) error {
 			var s text
 			if err := rows.Scan(&s); err != nil {
 				return err

@@ -2,7 +2,6 @@ package relational
 
 import (
 	"context"
-	"database/sql"
 	"time"
 
 	"sallyport/storage"
@@ -61,7 +60,7 @@ func (e *Engine) Code(ctx context.Context, code string, now time.Time) (storage.
 	var created, expires, used number
 	out := storage.CodeStanding{}
 	var row standingRow
-	err := e.read(ctx, "read code", func(q querier) error {
+	err := e.quick(ctx, "read code", func(q querier) error {
 		return q.standing(query, []any{e.keyring.Hashes(codeLabel, code), micro(now)}, &row,
 			&grant, &auth, &params, &created, &expires, &used)
 	})
@@ -80,7 +79,7 @@ func (e *Engine) Code(ctx context.Context, code string, now time.Time) (storage.
 
 // RedeemCode implements storage.Grants.
 func (e *Engine) RedeemCode(ctx context.Context, r storage.Redemption) error {
-	return e.step(ctx, "redeem code", func(q querier) error {
+	return e.burst(ctx, "redeem code", func(q querier) error {
 		err := q.spend("UPDATE codes SET used_at = ? WHERE hash IN ? AND used_at = 0 AND expires_at > ?",
 			micro(r.Now), e.keyring.Hashes(codeLabel, r.Code), micro(r.Now))
 		if err != nil {
@@ -98,7 +97,7 @@ func (e *Engine) Grant(ctx context.Context, id storage.GrantID) (storage.Standin
 	const query = `SELECT ` + grantHead + `, ` + standingColumns + ` FROM grants g` + standingJoins + ` WHERE g.id = ?` + standingOrder
 	var grant grantRow
 	var row standingRow
-	err := e.read(ctx, "read grant", func(q querier) error {
+	err := e.quick(ctx, "read grant", func(q querier) error {
 		return q.standing(query, []any{ref(id)}, &row, grant.dest()...)
 	})
 	if err != nil {
@@ -110,7 +109,7 @@ func (e *Engine) Grant(ctx context.Context, id storage.GrantID) (storage.Standin
 
 // RotateRefresh implements storage.Grants.
 func (e *Engine) RotateRefresh(ctx context.Context, r storage.Rotation) error {
-	return e.step(ctx, "rotate refresh token", func(q querier) error {
+	return e.burst(ctx, "rotate refresh token", func(q querier) error {
 		err := q.spend(`UPDATE grants SET generation = generation + 1, rotated_at = ?, refresh_until = ?
 			WHERE id = ? AND generation = ? AND revoked_at = 0 AND refreshable
 			AND (refresh_until = 0 OR refresh_until > ?) AND (expires_at = 0 OR expires_at > ?)`,
@@ -125,8 +124,8 @@ func (e *Engine) RotateRefresh(ctx context.Context, r storage.Rotation) error {
 // RevokeGrant implements storage.Grants. The audit lines are written even where
 // there is nothing left to end: a second use of a code is news in any case.
 func (e *Engine) RevokeGrant(ctx context.Context, id storage.GrantID, reason string, now time.Time, events []storage.Event) error {
-	return e.step(ctx, "revoke grant", func(q querier) error {
-		_, err := q.exec("UPDATE grants SET revoked_at = ?, revoke_reason = ? WHERE id = ? AND revoked_at = 0",
+	return e.burst(ctx, "revoke grant", func(q querier) error {
+		err := q.send("UPDATE grants SET revoked_at = ?, revoke_reason = ? WHERE id = ? AND revoked_at = 0",
 			micro(now), clean(reason), ref(id))
 		if err != nil {
 			return err
@@ -144,7 +143,7 @@ func (e *Engine) GrantsOf(ctx context.Context, user storage.UserID, now time.Tim
 	var out []storage.Grant
 	err := e.read(ctx, "list grants", func(q querier) error {
 		out = nil
-		return q.each(query, []any{ref(user), micro(now), micro(now), micro(now)}, func(rows *sql.Rows) error {
+		return q.each(query, []any{ref(user), micro(now), micro(now), micro(now)}, func(rows scanner) error {
 			var row grantRow
 			if err := rows.Scan(row.dest()...); err != nil {
 				return err
@@ -159,8 +158,8 @@ func (e *Engine) GrantsOf(ctx context.Context, user storage.UserID, now time.Tim
 
 // RevokeToken implements storage.Grants.
 func (e *Engine) RevokeToken(ctx context.Context, jti string, until time.Time, events []storage.Event) error {
-	return e.step(ctx, "revoke token", func(q querier) error {
-		_, err := q.exec("INSERT INTO revoked_tokens (hash, expires_at) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING",
+	return e.burst(ctx, "revoke token", func(q querier) error {
+		err := q.send("INSERT INTO revoked_tokens (hash, expires_at) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING",
 			blob(e.keyring.Hash(tokenLabel, jti)), micro(until))
 		if err != nil {
 			return err
@@ -172,7 +171,7 @@ func (e *Engine) RevokeToken(ctx context.Context, jti string, until time.Time, e
 // TokenRevoked implements storage.Grants.
 func (e *Engine) TokenRevoked(ctx context.Context, jti string) (bool, error) {
 	var n number
-	err := e.read(ctx, "read revoked token", func(q querier) error {
+	err := e.quick(ctx, "read revoked token", func(q querier) error {
 		return q.one("SELECT COUNT(*) FROM revoked_tokens WHERE hash IN ?", []any{e.keyring.Hashes(tokenLabel, jti)}, &n)
 	})
 	return n > 0, err
@@ -211,7 +210,7 @@ func (q querier) standing(query string, args []any, row *standingRow, head ...an
 	dest := append(head, row.user.dest()...)
 	dest = append(dest, &row.ended, &row.id, &row.kind, &row.value, &row.verified, &row.created, &row.updated)
 	found := false
-	err := q.each(query, args, func(rows *sql.Rows) error {
+	err := q.each(query, args, func(rows scanner) error {
 		if err := rows.Scan(dest...); err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package relational
 
 import (
 	"context"
-	"database/sql"
 	"time"
 
 	"sallyport/storage"
@@ -16,7 +15,7 @@ func (e *Engine) Keys(ctx context.Context, now time.Time) ([]storage.Key, error)
 	var out []storage.Key
 	err := e.read(ctx, "read keys", func(q querier) error {
 		out = nil
-		return q.each(query, []any{micro(now)}, func(rows *sql.Rows) error {
+		return q.each(query, []any{micro(now)}, func(rows scanner) error {
 			var id, use, alg, kek text
 			var sealed []byte
 			var created, active, retired, expires number

@@ -3,7 +3,6 @@ package relational
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -85,7 +84,7 @@ func (e *Engine) ListMessages(ctx context.Context, limit int) ([]storage.Message
 
 func (q querier) messages(query string, args ...any) ([]storage.Message, error) {
 	var out []storage.Message
-	err := q.each(query, args, func(rows *sql.Rows) error {
+	err := q.each(query, args, func(rows scanner) error {
 		var id, kind, recipient, template, locale, lastError text
 		var sealed []byte
 		var created, next, expires, attempts, delivered, dead number

@@ -38,7 +38,7 @@ func (e *Engine) openPostgres(ctx context.Context, dsn string, o Options) error 
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
-	e.dialect, e.pool = postgresDialect, stdlib.OpenDBFromPool(pool)
+	e.dialect, e.direct, e.pool = postgresDialect, pool, stdlib.OpenDBFromPool(pool)
 	e.schema = func() (schemaPool, error) { return postgresSchema(dsn) }
 	e.close = func() error {
 		err := e.pool.Close()

@@ -2,7 +2,6 @@ package relational
 
 import (
 	"context"
-	"database/sql"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -110,7 +109,7 @@ func (e *Engine) sealedRows(ctx context.Context, c sealedColumn, after []any, li
 	var out []sealedRow
 	err := e.read(ctx, "read "+c.table, func(q querier) error {
 		out = nil
-		return q.each(query, append(values(after), limit), func(rows *sql.Rows) error {
+		return q.each(query, append(values(after), limit), func(rows scanner) error {
 			r := sealedRow{place: make([]any, len(c.place))}
 			dest := make([]any, 0, len(c.place)+3)
 			for i := range r.place {

@@ -2,7 +2,6 @@ package relational
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -18,11 +17,15 @@ const (
 	maxRetries = 3
 )
 
-// querier sends statements, inside or outside a transaction.
+// querier sends statements, inside or outside a transaction: through gorm, or past it.
 type querier struct {
-	e  *Engine
-	db *gorm.DB
+	e     *Engine
+	db    *gorm.DB
+	burst *burst // not nil: writes are gathered, and their errors come with the commit
 }
+
+// scanner is a row that a query found.
+type scanner interface{ Scan(dest ...any) error }
 
 // exec runs a statement and returns how many rows it changed.
 func (q querier) exec(text string, args ...any) (int64, error) {
@@ -31,27 +34,45 @@ func (q querier) exec(text string, args ...any) (int64, error) {
 	return res.RowsAffected, res.Error
 }
 
+// write sends a statement. otherwise is the error where it changes no row.
+func (q querier) write(w write) error {
+	if q.burst != nil {
+		q.e.statements.Add(1)
+		return q.burst.add(w)
+	}
+	n, err := q.exec(w.text, w.args...)
+	if err != nil {
+		return err
+	}
+	return w.outcome(n)
+}
+
+// send runs a write of any number of rows.
+func (q querier) send(text string, args ...any) error {
+	return q.write(write{text: text, args: args})
+}
+
 // spend runs a conditional write. No row means that the old state was not there.
 func (q querier) spend(text string, args ...any) error {
-	n, err := q.exec(text, args...)
-	if err == nil && n == 0 {
-		return storage.ErrConflict
-	}
-	return err
+	return q.write(write{text: text, args: args, otherwise: storage.ErrConflict})
+}
+
+// spendOr is spend that tells when the old state was not there.
+func (q querier) spendOr(miss func(), text string, args ...any) error {
+	return q.write(write{text: text, args: args, otherwise: storage.ErrConflict, miss: miss})
 }
 
 // change runs a write to a record that must exist.
 func (q querier) change(text string, args ...any) error {
-	n, err := q.exec(text, args...)
-	if err == nil && n == 0 {
-		return storage.ErrNotFound
-	}
-	return err
+	return q.write(write{text: text, args: args, otherwise: storage.ErrNotFound})
 }
 
 // each calls scan for every row of a query.
-func (q querier) each(text string, args []any, scan func(*sql.Rows) error) error {
+func (q querier) each(text string, args []any, scan func(scanner) error) error {
 	q.e.statements.Add(1)
+	if q.burst != nil {
+		return q.burst.query(text, args, scan)
+	}
 	rows, err := q.db.Raw(text, args...).Rows()
 	if err != nil {
 		return err
@@ -68,7 +89,7 @@ func (q querier) each(text string, args []any, scan func(*sql.Rows) error) error
 // one reads the only row of a query.
 func (q querier) one(text string, args []any, dest ...any) error {
 	found := false
-	err := q.each(text, args, func(rows *sql.Rows) error {
+	err := q.each(text, args, func(rows scanner) error {
 		found = true
 		return rows.Scan(dest...)
 	})
@@ -81,14 +102,14 @@ func (q querier) one(text string, args []any, dest ...any) error {
 // read runs queries without a transaction.
 func (e *Engine) read(ctx context.Context, deed string, do func(querier) error) error {
 	return e.run(ctx, deed, false, func() error {
-		return do(querier{e, e.db.WithContext(ctx)})
+		return do(querier{e: e, db: e.db.WithContext(ctx)})
 	})
 }
 
 // write runs one statement that commits by itself.
 func (e *Engine) write(ctx context.Context, deed string, do func(querier) error) error {
 	return e.run(ctx, deed, true, func() error {
-		err := do(querier{e, e.db.WithContext(ctx)})
+		err := do(querier{e: e, db: e.db.WithContext(ctx)})
 		if err == nil {
 			e.commits.Add(1)
 		}
@@ -99,7 +120,7 @@ func (e *Engine) write(ctx context.Context, deed string, do func(querier) error)
 // step runs a transaction.
 func (e *Engine) step(ctx context.Context, deed string, do func(querier) error) error {
 	return e.run(ctx, deed, true, func() error {
-		err := e.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return do(querier{e, tx}) })
+		err := e.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return do(querier{e: e, db: tx}) })
 		if err == nil {
 			e.commits.Add(1)
 		}

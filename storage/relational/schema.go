@@ -2,7 +2,6 @@ package relational
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -89,7 +88,7 @@ func (e *Engine) applied(ctx context.Context) (map[int64]time.Time, error) {
 		if err := q.one(exists, nil, &n); err != nil || n == 0 {
 			return err
 		}
-		return q.each(query, nil, func(rows *sql.Rows) error {
+		return q.each(query, nil, func(rows scanner) error {
 			var version int64
 			var when number
 			err := rows.Scan(&version, &when)

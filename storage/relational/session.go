@@ -2,7 +2,6 @@ package relational
 
 import (
 	"context"
-	"database/sql"
 	"time"
 
 	"sallyport/storage"
@@ -23,7 +22,7 @@ func (e *Engine) Session(ctx context.Context, id storage.SessionID, now time.Tim
 		SELECT ` + sessionHead + `, ` + partColumns + ` FROM h JOIN parts ON TRUE` + partOrder
 	var row sessionRow
 	var account *storage.Account
-	err := e.read(ctx, "read session", func(q querier) error {
+	err := e.quick(ctx, "read session", func(q querier) error {
 		var err error
 		account, err = q.withAccount(query, []any{ref(id), micro(now), micro(now)}, row.dest()...)
 		return err
@@ -37,7 +36,7 @@ func (e *Engine) Session(ctx context.Context, id storage.SessionID, now time.Tim
 
 // CreateSession implements storage.Sessions.
 func (e *Engine) CreateSession(ctx context.Context, s storage.Session, events []storage.Event) error {
-	return e.step(ctx, "create session", func(q querier) error {
+	return e.burst(ctx, "create session", func(q querier) error {
 		if err := q.putSession(s); err != nil {
 			return err
 		}
@@ -63,7 +62,7 @@ func (q querier) replaceSession(s storage.Session, generation int64, now time.Ti
 // UpdateSession implements storage.Sessions. The moment of the change is the
 // session's LastSeenAt.
 func (e *Engine) UpdateSession(ctx context.Context, s storage.Session, generation int64, events []storage.Event) error {
-	return e.step(ctx, "update session", func(q querier) error {
+	return e.burst(ctx, "update session", func(q querier) error {
 		if err := q.replaceSession(s, generation, s.LastSeenAt); err != nil {
 			return err
 		}
@@ -77,7 +76,7 @@ func (e *Engine) SessionsOf(ctx context.Context, user storage.UserID, now time.T
 	var out []storage.Session
 	err := e.read(ctx, "list sessions", func(q querier) error {
 		out = nil
-		return q.each(query, []any{ref(user), micro(now), micro(now)}, func(rows *sql.Rows) error {
+		return q.each(query, []any{ref(user), micro(now), micro(now)}, func(rows scanner) error {
 			var row sessionRow
 			if err := rows.Scan(row.dest()...); err != nil {
 				return err
@@ -103,10 +102,10 @@ func (e *Engine) EndSession(ctx context.Context, id storage.SessionID, offline b
 // endSession ends a session and the grants that hang on it. The grants are marked
 // themselves, for the row of the session goes some day.
 func (q querier) endSession(id storage.SessionID, offline bool, now time.Time) error {
-	if _, err := q.exec("UPDATE sessions SET ended_at = ? WHERE id = ? AND ended_at = 0", micro(now), ref(id)); err != nil {
+	if err := q.send("UPDATE sessions SET ended_at = ? WHERE id = ? AND ended_at = 0", micro(now), ref(id)); err != nil {
 		return err
 	}
-	_, err := q.exec(`UPDATE grants SET revoked_at = ?, revoke_reason = 'session' WHERE session_id = ? AND revoked_at = 0 AND (NOT offline OR ?)`,
+	err := q.send(`UPDATE grants SET revoked_at = ?, revoke_reason = 'session' WHERE session_id = ? AND revoked_at = 0 AND (NOT offline OR ?)`,
 		micro(now), ref(id), offline)
 	return err
 }
@@ -135,11 +134,11 @@ func (q querier) endSessions(user storage.UserID, but storage.SessionID, now tim
 		}
 		return " AND " + column + except
 	}
-	_, err := q.exec("UPDATE sessions SET ended_at = ? WHERE user_id = ? AND ended_at = 0"+condition("id"), args...)
+	err := q.send("UPDATE sessions SET ended_at = ? WHERE user_id = ? AND ended_at = 0"+condition("id"), args...)
 	if err != nil {
 		return err
 	}
-	_, err = q.exec(`UPDATE grants SET revoked_at = ?, revoke_reason = 'session'
+	err = q.send(`UPDATE grants SET revoked_at = ?, revoke_reason = 'session'
 		WHERE user_id = ? AND session_id IS NOT NULL AND revoked_at = 0 AND NOT offline`+condition("session_id"), args...)
 	return err
 }
@@ -156,18 +155,18 @@ func (q querier) endLogins(user storage.UserID, but storage.SessionID, now time.
 			WHERE r.subject = ? AND r.session_id = ? AND r.state = 'open'))`
 		more = append(more, ref(user), kept)
 	}
-	_, err := q.exec("UPDATE auth_requests SET state = 'cancelled', version = version + 1, updated_at = ? WHERE subject = ? AND state = 'open'"+requests, args...)
+	err := q.send("UPDATE auth_requests SET state = 'cancelled', version = version + 1, updated_at = ? WHERE subject = ? AND state = 'open'"+requests, args...)
 	if err != nil {
 		return err
 	}
-	_, err = q.exec("UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND state IN ('initiated', 'last', 'verified')"+statuses, more...)
+	err = q.send("UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND state IN ('initiated', 'last', 'verified')"+statuses, more...)
 	return err
 }
 
 // renew adds a proof to a living session without touching its token. Where the list
 // is full already the proof is not worth an error.
 func (q querier) renew(id storage.SessionID, r storage.Renewal) error {
-	_, err := q.exec("UPDATE sessions SET factors = factors || ? WHERE id = ? AND user_id = ? AND ended_at = 0 AND length(factors) < ?",
+	err := q.send("UPDATE sessions SET factors = factors || ? WHERE id = ? AND user_id = ? AND ended_at = 0 AND length(factors) < ?",
 		factorLines([]storage.Factor{r.Factor}), ref(id), ref(r.User), maxFactors)
 	return err
 }
@@ -183,9 +182,9 @@ func (e *Engine) TouchSessions(ctx context.Context, seen map[storage.SessionID]t
 	if len(moments) == 0 {
 		return nil
 	}
-	return e.step(ctx, "touch sessions", func(q querier) error {
+	return e.burst(ctx, "touch sessions", func(q querier) error {
 		for t, ids := range moments {
-			_, err := q.exec(`UPDATE sessions SET last_seen_at = ?, idle_until = CASE WHEN idle_until = 0 THEN 0 ELSE CAST(? AS bigint) END
+			err := q.send(`UPDATE sessions SET last_seen_at = ?, idle_until = CASE WHEN idle_until = 0 THEN 0 ELSE CAST(? AS bigint) END
 				WHERE id IN ? AND ended_at = 0 AND last_seen_at < ? AND (idle_until = 0 OR idle_until > ?)`,
 				micro(t), micro(t.Add(idle)), refs(ids), micro(t), micro(t))
 			if err != nil {

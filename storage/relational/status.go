@@ -61,7 +61,7 @@ func (q querier) initiate(n storage.NewStatus, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		_, err = q.exec(`UPDATE statuses SET state = 'superseded' WHERE request IN ? AND method = ? AND state IN ('initiated', 'last')`,
+		err = q.send(`UPDATE statuses SET state = 'superseded' WHERE request IN ? AND method = ? AND state IN ('initiated', 'last')`,
 			hashes, s.Method)
 		if err != nil {
 			return err
@@ -72,7 +72,7 @@ func (q querier) initiate(n storage.NewStatus, now time.Time) error {
 
 // Initiate implements storage.Statuses.
 func (e *Engine) Initiate(ctx context.Context, n storage.NewStatus, now time.Time) error {
-	return e.step(ctx, "initiate", func(q querier) error {
+	return e.burst(ctx, "initiate", func(q querier) error {
 		if err := q.initiate(n, now); err != nil {
 			return err
 		}
@@ -137,7 +137,7 @@ func (e *Engine) StatusByExchange(ctx context.Context, id storage.ExchangeID, no
 		SELECT ` + statusHead + `, ` + partColumns + ` FROM h LEFT JOIN parts ON TRUE` + partOrder
 	var row statusRow
 	var account *storage.Account
-	err := e.read(ctx, "read status", func(q querier) error {
+	err := e.quick(ctx, "read status", func(q querier) error {
 		var err error
 		account, err = q.withAccount(query, []any{e.keyring.Hashes(exchangeLabel, string(id)), micro(now)}, row.dest()...)
 		return err
@@ -163,7 +163,7 @@ func (e *Engine) VerifiedStatus(ctx context.Context, id storage.RequestID, usage
 
 func (e *Engine) status(ctx context.Context, where string, args ...any) (storage.Status, error) {
 	var row statusRow
-	err := e.read(ctx, "read status", func(q querier) error {
+	err := e.quick(ctx, "read status", func(q querier) error {
 		return q.one("SELECT "+statusHead+" FROM statuses h WHERE "+where, args, row.dest()...)
 	})
 	if err != nil {
@@ -174,7 +174,7 @@ func (e *Engine) status(ctx context.Context, where string, args ...any) (storage
 
 // CancelStatus implements storage.Statuses.
 func (e *Engine) CancelStatus(ctx context.Context, id storage.ExchangeID, now time.Time, events []storage.Event) error {
-	return e.step(ctx, "cancel status", func(q querier) error {
+	return e.burst(ctx, "cancel status", func(q querier) error {
 		err := q.spend(`UPDATE statuses SET state = 'cancelled'
 			WHERE exchange IN ? AND state IN ('initiated', 'verified') AND expires_at > ?`,
 			e.keyring.Hashes(exchangeLabel, string(id)), micro(now))

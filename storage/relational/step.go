@@ -9,7 +9,7 @@ import (
 
 // Spend implements storage.Steps: everything, or nothing.
 func (e *Engine) Spend(ctx context.Context, s storage.Spend) error {
-	return e.step(ctx, "spend", func(q querier) error {
+	return e.burst(ctx, "spend", func(q querier) error {
 		if err := q.spendUser(s); err != nil {
 			return err
 		}
@@ -78,7 +78,7 @@ func (q querier) spendUser(s storage.Spend) error {
 		}
 	}
 	if s.Activate != "" {
-		_, err := q.exec("UPDATE users SET status = 'active', updated_at = ? WHERE id = ? AND status = 'pending'", micro(s.Now), ref(s.Activate))
+		err := q.send("UPDATE users SET status = 'active', updated_at = ? WHERE id = ? AND status = 'pending'", micro(s.Now), ref(s.Activate))
 		return err
 	}
 	return nil
@@ -139,7 +139,7 @@ func (q querier) resealed(c storage.CredentialSpend) (string, []byte, error) {
 
 // FinishRequest implements storage.Steps: everything, or nothing.
 func (e *Engine) FinishRequest(ctx context.Context, f storage.Finish) error {
-	return e.step(ctx, "finish request", func(q querier) error {
+	return e.burst(ctx, "finish request", func(q querier) error {
 		if f.Request != "" {
 			err := q.spend(`UPDATE auth_requests SET state = 'completed', version = version + 1, updated_at = ?
 				WHERE hash IN ? AND state = 'open' AND version = ? AND expires_at > ?`,

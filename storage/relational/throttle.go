@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"database/sql"
 	"encoding/hex"
 	"errors"
 	"math"
@@ -36,20 +35,18 @@ type refused struct {
 // refuses it is rolled back, and the reason is read afterwards.
 func (e *Engine) CountAttempt(ctx context.Context, a storage.Attempt) (storage.Refusal, error) {
 	var by refused
-	err := e.step(ctx, "count attempt", func(q querier) error {
+	err := e.burst(ctx, "count attempt", func(q querier) error {
 		by = refused{}
 		if err := q.countStatus(a); err != nil {
 			return err
 		}
 		for _, t := range inOrder(a.Throttles) {
-			if err := q.countThrottle(t, a.Now); err != nil {
-				by.throttle = &t
+			if err := q.countThrottle(t, a.Now, func() { by.throttle = &t }); err != nil {
 				return err
 			}
 		}
 		if a.Address != nil {
-			if err := q.countAddress(*a.Address, a.Now); err != nil {
-				by.address = a.Address
+			if err := q.countAddress(*a.Address, a.Now, func() { by.address = a.Address }); err != nil {
 				return err
 			}
 		}
@@ -86,7 +83,7 @@ func (e *Engine) WouldRefuse(ctx context.Context, a storage.Attempt) (storage.Re
 	}
 	var bucket text
 	var until number
-	err := e.read(ctx, "ask counters", func(q querier) error {
+	err := e.quick(ctx, "ask counters", func(q querier) error {
 		return q.one(strings.Join(parts, " UNION ALL "), args, &bucket, &until)
 	})
 	switch {
@@ -128,13 +125,13 @@ func (q querier) countStatus(a storage.Attempt) error {
 // countThrottle counts one more failure before it is known to be one, if the
 // counter lets an attempt pass now. After failure n > Free the next one passes
 // min(First * 2^(n-Free-1), Cap) later; after failure Max none does.
-func (q querier) countThrottle(t storage.Throttle, now time.Time) error {
+func (q querier) countThrottle(t storage.Throttle, now time.Time, refuses func()) error {
 	s, us := t.Schedule, micro(now)
 	forget := int64(0)
 	if s.Forget > 0 {
 		forget = micro(now.Add(s.Forget))
 	}
-	return q.spend(`INSERT INTO throttles AS t (bucket, subject, failures, next_at, updated_at, forget_at) VALUES (?, ?, 1, ?, ?, ?)
+	return q.spendOr(refuses, `INSERT INTO throttles AS t (bucket, subject, failures, next_at, updated_at, forget_at) VALUES (?, ?, 1, ?, ?, ?)
 		ON CONFLICT (bucket, subject) DO UPDATE SET
 			failures = CASE WHEN t.forget_at > 0 AND t.forget_at <= excluded.updated_at THEN 1 ELSE t.failures + 1 END,
 			next_at = CASE
@@ -179,7 +176,7 @@ func doublings(s storage.Schedule) int64 {
 
 // countAddress counts one more failure of an address. Its window starts with its
 // first failure; the wait starts when Max is reached or MaxSubjects is passed.
-func (q querier) countAddress(a storage.AddressThrottle, now time.Time) error {
+func (q querier) countAddress(a storage.AddressThrottle, now time.Time, refuses func()) error {
 	if a.Address == "" || (a.Max <= 0 && a.MaxSubjects <= 0) {
 		return nil
 	}
@@ -189,7 +186,7 @@ func (q querier) countAddress(a storage.AddressThrottle, now time.Time) error {
 	if a.Max == 1 {
 		until = us + window
 	}
-	return q.spend(`INSERT INTO address_throttles AS t (address, since, failures, subjects, until, expires_at) VALUES (?, ?, 1, ?, ?, ?)
+	return q.spendOr(refuses, `INSERT INTO address_throttles AS t (address, since, failures, subjects, until, expires_at) VALUES (?, ?, 1, ?, ?, ?)
 		ON CONFLICT (address) DO UPDATE SET
 			since = CASE WHEN `+stale+` THEN excluded.since ELSE t.since END,
 			failures = CASE WHEN `+stale+` THEN 1 ELSE t.failures + 1 END,
@@ -222,7 +219,7 @@ func (q querier) discountAddress(a storage.AddressThrottle) error {
 	if a.Address == "" {
 		return nil
 	}
-	_, err := q.exec(`UPDATE address_throttles SET failures = failures - 1, subjects = replace(subjects, ?, ''),
+	err := q.send(`UPDATE address_throttles SET failures = failures - 1, subjects = replace(subjects, ?, ''),
 		until = CASE WHEN failures - 1 < ? AND length(replace(subjects, ?, '')) <= ? THEN 0 ELSE until END
 		WHERE address = ? AND failures > 0`,
 		subjectOf(a), most(a.Max), subjectOf(a), subjectsLength(a), clean(a.Address))
@@ -271,7 +268,7 @@ func (e *Engine) Waits(ctx context.Context, keys []storage.ThrottleKey, now time
 	var out []storage.Refusal
 	err := e.read(ctx, "read waits", func(q querier) error {
 		out = nil
-		return q.each(query, args, func(rows *sql.Rows) error {
+		return q.each(query, args, func(rows scanner) error {
 			var bucket text
 			var next number
 			err := rows.Scan(&bucket, &next)
@@ -297,7 +294,7 @@ func (q querier) resetThrottles(keys []storage.ThrottleKey) error {
 		return nil
 	}
 	where, args := anyOf(keys)
-	_, err := q.exec("DELETE FROM throttles WHERE "+where, args...)
+	err := q.send("DELETE FROM throttles WHERE "+where, args...)
 	return err
 }
 
@@ -307,7 +304,7 @@ func (q querier) forgive(keys []storage.ThrottleKey, now time.Time) error {
 		return nil
 	}
 	where, args := anyOf(keys)
-	_, err := q.exec("UPDATE throttles SET failures = failures - 1, next_at = CASE WHEN next_at > ? THEN ? ELSE next_at END WHERE failures > 0 AND ("+where+")",
+	err := q.send("UPDATE throttles SET failures = failures - 1, next_at = CASE WHEN next_at > ? THEN ? ELSE next_at END WHERE failures > 0 AND ("+where+")",
 		append([]any{micro(now), micro(now)}, args...)...)
 	return err
 }

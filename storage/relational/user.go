@@ -95,12 +95,12 @@ func (e *Engine) UpdateUser(ctx context.Context, c storage.UserChange) error {
 // changeNames lets names go before others come, so that a value can change its row.
 func (q querier) changeNames(c storage.UserChange, n storage.NamesChange) error {
 	if len(n.Drop) > 0 {
-		if _, err := q.exec("DELETE FROM identifiers WHERE user_id = ? AND id IN ?", ref(c.ID), refs(n.Drop)); err != nil {
+		if err := q.send("DELETE FROM identifiers WHERE user_id = ? AND id IN ?", ref(c.ID), refs(n.Drop)); err != nil {
 			return err
 		}
 	}
 	if len(n.Verify) > 0 {
-		_, err := q.exec("UPDATE identifiers SET verified_at = ?, updated_at = ? WHERE user_id = ? AND id IN ? AND verified_at = 0",
+		err := q.send("UPDATE identifiers SET verified_at = ?, updated_at = ? WHERE user_id = ? AND id IN ? AND verified_at = 0",
 			micro(c.Now), micro(c.Now), ref(c.ID), refs(n.Verify))
 		if err != nil {
 			return err
@@ -115,13 +115,13 @@ func (q querier) changeFactors(c storage.UserChange, f storage.FactorsChange) er
 			"DELETE FROM statuses WHERE user_id = ? AND method IN ?",
 			"DELETE FROM authenticators WHERE user_id = ? AND method IN ?",
 		} {
-			if _, err := q.exec(text, ref(c.ID), f.Drop); err != nil {
+			if err := q.send(text, ref(c.ID), f.Drop); err != nil {
 				return err
 			}
 		}
 	}
 	if f.Enable {
-		_, err := q.exec("UPDATE authenticators SET state = 'active', updated_at = ? WHERE user_id = ? AND state = 'disabled'", micro(c.Now), ref(c.ID))
+		err := q.send("UPDATE authenticators SET state = 'active', updated_at = ? WHERE user_id = ? AND state = 'disabled'", micro(c.Now), ref(c.ID))
 		if err != nil {
 			return err
 		}
@@ -153,7 +153,7 @@ func (q querier) kill(c storage.UserChange) error {
 		{"UPDATE codes SET used_at = ? WHERE user_id = ? AND used_at = 0", []any{now, id}},
 		{"UPDATE grants SET revoked_at = ?, revoke_reason = 'user' WHERE user_id = ? AND revoked_at = 0", []any{now, id}},
 	} {
-		if _, err := q.exec(s.text, s.args...); err != nil {
+		if err := q.send(s.text, s.args...); err != nil {
 			return err
 		}
 	}
@@ -172,7 +172,7 @@ func (e *Engine) DeleteUser(ctx context.Context, id storage.UserID, events []sto
 			"DELETE FROM codes WHERE user_id = ?",
 			"DELETE FROM grants WHERE user_id = ?",
 		} {
-			if _, err := q.exec(text, ref(id)); err != nil {
+			if err := q.send(text, ref(id)); err != nil {
 				return err
 			}
 		}
@@ -189,7 +189,7 @@ func (e *Engine) ListUsers(ctx context.Context, f storage.UserFilter) ([]storage
 	var out []storage.User
 	err := e.read(ctx, "list users", func(q querier) error {
 		out = nil
-		return q.each(query, args, func(rows *sql.Rows) error {
+		return q.each(query, args, func(rows scanner) error {
 			var r userRow
 			if err := rows.Scan(r.dest()...); err != nil {
 				return err

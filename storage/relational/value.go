@@ -175,6 +175,6 @@ func (i *insertion) run(q querier, ending string) error {
 	if i.rows == 0 {
 		return nil
 	}
-	_, err := q.exec("INSERT INTO "+i.into+" VALUES "+i.sql.String()+" "+ending, i.args...)
+	err := q.send("INSERT INTO "+i.into+" VALUES "+i.sql.String()+" "+ending, i.args...)
 	return err
 }
