@@ -124,7 +124,12 @@ func (p *Provider) open(ctx context.Context, r *request, v mfa.Visit, s *mfa.Sig
 	}
 	p.journal.Note(p.journal.Event(v, storage.Event{Kind: mfa.EventLoginStarted, Outcome: mfa.OutcomeOK,
 		UserID: stored.Subject, ClientID: stored.ClientID, SessionID: stored.Session}))
-	return Begun{Request: stored.ID}, nil
+	var account *storage.Account
+	if stored.Subject != "" {
+		account = &s.Account
+	}
+	step, err := p.stand(ctx, r, stored, account, "", s)
+	return Begun{Request: stored.ID, Step: step}, err
 }
 
 // reopen understands a stored request again, with the client as it is now.

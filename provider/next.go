@@ -35,9 +35,13 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 			return Step{}, err
 		}
 	}
-	stored = forgetSession(stored, a.SignedIn)
+	return p.stand(ctx, r, forgetSession(stored, a.SignedIn), account, identifier, a.SignedIn)
+}
+
+// stand is where a request stands that was read, or stored this very moment.
+func (p *Provider) stand(ctx context.Context, r *request, stored storage.AuthRequest, account *storage.Account, identifier string, s *mfa.SignedIn) (Step, error) {
 	st := Step{Request: stored, Account: account, Client: r.client.Client, ClientHome: r.home(), request: r,
-		UILocales: fields(r.params.Get("ui_locales")), LoginHint: loginHint(r, stored, account, a.SignedIn),
+		UILocales: fields(r.params.Get("ui_locales")), LoginHint: loginHint(r, stored, account, s),
 		LoginPage: loginPage(stored, r.client)}
 	st.Proving = mfa.Proving{Request: stored, Account: account, Identifier: identifier,
 		Policy: policy(&r.client.Client), Asked: p.asked(r)}

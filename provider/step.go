@@ -8,6 +8,7 @@ import (
 // Begun is an opened authorization request, or its answer where nothing was left to ask.
 type Begun struct {
 	Request storage.RequestID // "" with Answer or Finished
+	Step    Step              // the first of Request
 	// Answer is a refusal for the client.
 	Answer *Answer
 	// Finished: a living session answered everything, nothing was stored but the code.

@@ -66,13 +66,10 @@ func TestBudget(t *testing.T) {
 	step("client credentials", 0, 0, token("plain", url.Values{"grant_type": {"client_credentials"}}), 200)
 
 	r := step("authorize, nobody signed in", 1, 1, get(authorize("second")), 303)
-	r = step("continue", 1, 0, get(path(r)), 303)
 	page := step("login page", 1, 0, get(path(r)), 200)
-	r = step("password, a second factor is missing", 8, 2, form(page, url.Values{"username": {"bench0001"}, "password": {benchPassword}}), 303)
-	r = step("continue to the second factor", 1, 0, get(path(r)), 303)
+	r = step("password, a second factor is missing", 9, 2, form(page, url.Values{"username": {"bench0001"}, "password": {benchPassword}}), 303)
 	page = step("second-factor page", 1, 0, get(path(r)), 200)
-	r = step("code", 13, 2, form(page, url.Values{"passcode": {passcode(1, time.Now().Unix()/30)}}), 303)
-	r = step("finish", 5, 1, get(path(r)), 303)
+	r = step("code, and the end of the login", 18, 3, form(page, url.Values{"passcode": {passcode(1, time.Now().Unix()/30)}}), 303)
 	r = step("code exchange", 4, 1, token("second", exchange(r)), 200)
 	var held tokens
 	if err := json.Unmarshal(r.body, &held); err != nil {

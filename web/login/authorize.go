@@ -48,7 +48,8 @@ func (p *Pages) authorize(c *gin.Context) {
 	case begun.Finished != nil:
 		p.finished(c, t, *begun.Finished)
 	default:
-		page.Redirect(c, "/continue?requestId="+url.QueryEscape(string(begun.Request)))
+		t.step = begun.Step
+		p.proceed(c, t)
 	}
 }
 

@@ -39,5 +39,5 @@ func (p *Pages) consent(c *gin.Context) {
 		p.answer(c, t, a)
 		return
 	}
-	p.onward(c)
+	p.advance(c)
 }

@@ -25,7 +25,8 @@ var places = map[provider.StepKind]string{
 	provider.StepConsent:  "/consent",
 }
 
-// advance is the only place that turns the next step into an address, or ends the login.
+// advance goes on with a login, wherever it stands. A form that moved it on ends here,
+// too, which spares the browser a redirect.
 func (p *Pages) advance(c *gin.Context) {
 	t, err := p.stand(c, "")
 	if err == nil && t.step.Unbound() {
@@ -39,12 +40,17 @@ func (p *Pages) advance(c *gin.Context) {
 		p.fail(c, turn{visit: t.visit}, err)
 		return
 	}
+	p.proceed(c, t)
+}
+
+// proceed is the only place that turns the next step into an address, or ends the login.
+func (p *Pages) proceed(c *gin.Context, t turn) {
 	if place, ok := places[t.step.Kind]; ok {
 		if t.step.LoginPage != "" {
 			p.lead(c, t)
 			return
 		}
-		page.Redirect(c, place+"?requestId="+url.QueryEscape(string(requestOf(c))))
+		page.Redirect(c, place+"?requestId="+url.QueryEscape(string(t.step.Request.ID)))
 		return
 	}
 	if t.step.Kind == provider.StepOver {

@@ -46,7 +46,7 @@ func (p *Pages) confirm(c *gin.Context, t turn, exchange storage.ExchangeID) {
 	ctx := c.Request.Context()
 	wrong := p.verifier.ConfirmEnrollment(ctx, t.visit, t.step.Proving, exchange, codeOf(c))
 	if wrong == nil {
-		p.onward(c)
+		p.advance(c)
 		return
 	}
 	p.retry(c, t, wrong, func(code int, a *page.Alert) {

@@ -272,7 +272,7 @@ func TestFormPost(t *testing.T) {
 	b := h.browser()
 	b.authorize("response_mode", "form_post")
 	b.login("ada", password)
-	b.must("/continue", 200, `action="https://app.example/cb"`, `name="code"`, `name="state" value="the-state"`, `form-post.js`)
+	b.must("/login", 200, `action="https://app.example/cb"`, `name="code"`, `name="state" value="the-state"`, `form-post.js`)
 	if got := b.page.Header().Get("Content-Security-Policy"); strings.Contains(got, "form-action") || !strings.Contains(got, "script-src 'self'") {
 		t.Errorf("policy = %q, want the form and its script allowed", got)
 	}

@@ -55,7 +55,7 @@ func (p *Pages) mfa(c *gin.Context) {
 		p.retry(c, t, err, func(code int, a *page.Alert) { p.showMFA(c, t, code, mfaPage{Exchange: exchange}, choice, a) })
 		return
 	}
-	p.onward(c)
+	p.advance(c)
 }
 
 func (p *Pages) showMFA(c *gin.Context, t turn, code int, d mfaPage, choice mfa.Choice, a *page.Alert) {

@@ -40,7 +40,7 @@ func (p *Pages) login(c *gin.Context) {
 		p.retry(c, t, err, func(code int, a *page.Alert) { p.showLogin(c, t, code, username, a) })
 		return
 	}
-	p.onward(c)
+	p.advance(c)
 }
 
 func (p *Pages) showLogin(c *gin.Context, t turn, code int, username string, a *page.Alert) {

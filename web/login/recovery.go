@@ -42,5 +42,5 @@ func (p *Pages) recoverySeen(c *gin.Context) {
 		p.fail(c, t, err)
 		return
 	}
-	p.onward(c)
+	p.advance(c)
 }
