@@ -50,6 +50,7 @@ test('Notes with a password, unlocked by a second factor, then the bank without 
 
 test('the bank lets bob enrol with the phone, in a narrow window in the dark', () => visit({ viewport: { width: 320, height: 640 }, colorScheme: 'dark' }, async (page, context) => {
   await page.goto(demo);
+  await page.getByText('Sign in, and watch what happens.').waitFor(); // the script writes the page
   await fits(page);
   await accessible(page);
   await press(page.locator('.card.app', { hasText: 'Bank' }), 'Sign in');
