@@ -57,7 +57,7 @@ func (v *Verifier) told(visit Visit, t try, proof Proof) []storage.Message {
 // replayed notes a right code that was used before. It does not count as a guess.
 func (v *Verifier) replayed(ctx context.Context, visit Visit, t try) error {
 	refusal := &Error{Code: Replayed}
-	s := storage.Spend{Now: t.attempt.Now, Forgive: t.counter(), Attempted: t.address,
+	s := storage.Spend{Now: t.attempt.Now, Forgive: t.counter(),
 		Events: []storage.Event{v.event(visit, t.about, EventMFAReplayed, OutcomeRefused, string(Replayed))}}
 	if err := v.store.Spend(ctx, s); err != nil {
 		refusal.Err = fmt.Errorf("forgive replay: %w", err)

@@ -72,7 +72,7 @@ func (v *Verifier) spend(visit Visit, t try, proof Proof, kind string) storage.S
 	t.about.UserID = proof.User
 	t.about.Detail = maps.Clone(t.about.Detail)
 	t.about.Detail["authenticator"] = string(proof.Authenticator)
-	s := storage.Spend{Now: t.attempt.Now, Reset: t.keys(), Attempted: t.address, Messages: v.told(visit, t, proof),
+	s := storage.Spend{Now: t.attempt.Now, Reset: t.keys(), Messages: v.told(visit, t, proof),
 		Events: []storage.Event{v.event(visit, t.about, kind, OutcomeOK, "")}}
 	if proof.Spend.Authenticator != "" {
 		s.Credential = &proof.Spend

@@ -230,6 +230,11 @@ func (v *Verifier) compare(ctx context.Context, visit Visit, t try, s State, r R
 		return Proof{}, v.replayed(ctx, visit, t)
 	case InvalidPasscode, InvalidCredentials:
 		v.note(visit, t.about, t.failed, OutcomeRefused, string(code))
+		if t.address != nil {
+			if err := v.store.CountFailure(ctx, *t.address, t.attempt.Now); err != nil {
+				return Proof{}, &Error{Code: code, Err: fmt.Errorf("count failure: %w", err)}
+			}
+		}
 		if lockErr := v.lockIfOver(ctx, visit, t); lockErr != nil {
 			return Proof{}, &Error{Code: code, Err: lockErr}
 		}

@@ -72,11 +72,9 @@ type Spend struct {
 	Reset []ThrottleKey
 	// Forgive takes one failure off counters that counted it: a replay of the code
 	// accepted last is no guess.
-	Forgive []ThrottleKey
-	// Attempted is the address the attempt was counted for; its count goes back by one.
-	Attempted *AddressThrottle
-	Events    []Event
-	Messages  []Message
+	Forgive  []ThrottleKey
+	Events   []Event
+	Messages []Message
 }
 
 // Finish ends an authorization request in a code: everything here happens, or nothing.

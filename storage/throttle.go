@@ -37,16 +37,17 @@ type Attempt struct {
 	// methods that send nothing, so that showing a page writes nothing.
 	New       *NewStatus
 	Throttles []Throttle
-	Address   *AddressThrottle
-	Now       time.Time
+	// Address, if set, refuses while it waits. Nothing is counted in it: CountFailure does.
+	Address *AddressThrottle
+	Now     time.Time
 }
 
-// AddressThrottle bounds attempts by source address (IPv4 /32, IPv6 /64): a wait
-// of Window follows when more than Max attempts, or attempts for more than
-// MaxSubjects different subjects, fail within Window.
+// AddressThrottle bounds failures by source address (IPv4 /32, IPv6 /64): a wait
+// of Window follows when Max attempts, or attempts for more than MaxSubjects different
+// subjects, fail within Window.
 type AddressThrottle struct {
 	Address     string
-	Subject     []byte // whom the attempt is for
+	Subject     []byte // whom the attempt was for
 	Window      time.Duration
 	Max         int
 	MaxSubjects int
@@ -63,6 +64,8 @@ type Throttles interface {
 	// CountAttempt counts one attempt before it is compared. On ErrConflict the
 	// Refusal says why, and nothing was counted.
 	CountAttempt(ctx context.Context, a Attempt) (Refusal, error)
+	// CountFailure counts an attempt that failed in its address.
+	CountFailure(ctx context.Context, a AddressThrottle, now time.Time) error
 	// WouldRefuse is CountAttempt without the counting: ErrConflict and the Refusal
 	// where a counter or the address refuses now. Exchanges are not looked at. One
 	// statement. What it lets pass may still be refused when it is counted.

@@ -62,6 +62,20 @@ func (q querier) spendOr(miss func(), text string, args ...any) error {
 	return q.write(write{text: text, args: args, otherwise: storage.ErrConflict, miss: miss})
 }
 
+// demand asks for a row, and tells when there is none.
+func (q querier) demand(miss func(), text string, args ...any) error {
+	if q.burst != nil {
+		return q.write(write{text: text, args: args, otherwise: storage.ErrConflict, miss: miss})
+	}
+	var there number
+	err := q.one(text, args, &there)
+	if errors.Is(err, storage.ErrNotFound) {
+		miss()
+		return storage.ErrConflict
+	}
+	return err
+}
+
 // change runs a write to a record that must exist.
 func (q querier) change(text string, args ...any) error {
 	return q.write(write{text: text, args: args, otherwise: storage.ErrNotFound})

@@ -54,11 +54,6 @@ func (e *Engine) Spend(ctx context.Context, s storage.Spend) error {
 		if err := q.forgive(s.Forgive, s.Now); err != nil {
 			return err
 		}
-		if s.Attempted != nil {
-			if err := q.discountAddress(*s.Attempted); err != nil {
-				return err
-			}
-		}
 		return q.tell(s.Messages, s.Events)
 	})
 }

@@ -37,16 +37,16 @@ func (e *Engine) CountAttempt(ctx context.Context, a storage.Attempt) (storage.R
 	var by refused
 	err := e.burst(ctx, "count attempt", func(q querier) error {
 		by = refused{}
+		if a.Address != nil {
+			if err := q.mayTry(*a.Address, a.Now, func() { by.address = a.Address }); err != nil {
+				return err
+			}
+		}
 		if err := q.countStatus(a); err != nil {
 			return err
 		}
 		for _, t := range inOrder(a.Throttles) {
 			if err := q.countThrottle(t, a.Now, func() { by.throttle = &t }); err != nil {
-				return err
-			}
-		}
-		if a.Address != nil {
-			if err := q.countAddress(*a.Address, a.Now, func() { by.address = a.Address }); err != nil {
 				return err
 			}
 		}
@@ -174,19 +174,30 @@ func doublings(s storage.Schedule) int64 {
 	return n
 }
 
-// countAddress counts one more failure of an address. Its window starts with its
+// mayTry refuses while an address waits. It locks nothing: people behind one address
+// sign in side by side.
+func (q querier) mayTry(a storage.AddressThrottle, now time.Time, refuses func()) error {
+	return q.demand(refuses, "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM address_throttles WHERE address = ? AND until > ?)",
+		clean(a.Address), micro(now))
+}
+
+// CountFailure implements storage.Throttles. The window of an address starts with its
 // first failure; the wait starts when Max is reached or MaxSubjects is passed.
-func (q querier) countAddress(a storage.AddressThrottle, now time.Time, refuses func()) error {
+func (e *Engine) CountFailure(ctx context.Context, a storage.AddressThrottle, now time.Time) error {
 	if a.Address == "" || (a.Max <= 0 && a.MaxSubjects <= 0) {
 		return nil
 	}
+	return e.burst(ctx, "count failure", func(q querier) error { return q.countFailure(a, now) })
+}
+
+func (q querier) countFailure(a storage.AddressThrottle, now time.Time) error {
 	const stale = `(t.until > 0 OR t.since + ? <= excluded.since)`
 	const subjects = `CASE WHEN replace(t.subjects, excluded.subjects, '') <> t.subjects THEN t.subjects ELSE t.subjects || excluded.subjects END`
 	window, us, until := a.Window.Microseconds(), micro(now), int64(0)
 	if a.Max == 1 {
 		until = us + window
 	}
-	return q.spendOr(refuses, `INSERT INTO address_throttles AS t (address, since, failures, subjects, until, expires_at) VALUES (?, ?, 1, ?, ?, ?)
+	return q.send(`INSERT INTO address_throttles AS t (address, since, failures, subjects, until, expires_at) VALUES (?, ?, 1, ?, ?, ?)
 		ON CONFLICT (address) DO UPDATE SET
 			since = CASE WHEN `+stale+` THEN excluded.since ELSE t.since END,
 			failures = CASE WHEN `+stale+` THEN 1 ELSE t.failures + 1 END,
@@ -212,18 +223,6 @@ func subjectsLength(a storage.AddressThrottle) int64 {
 		return unbounded
 	}
 	return subjectLength * int64(a.MaxSubjects)
-}
-
-// discountAddress takes an attempt back that turned out to be right.
-func (q querier) discountAddress(a storage.AddressThrottle) error {
-	if a.Address == "" {
-		return nil
-	}
-	err := q.send(`UPDATE address_throttles SET failures = failures - 1, subjects = replace(subjects, ?, ''),
-		until = CASE WHEN failures - 1 < ? AND length(replace(subjects, ?, '')) <= ? THEN 0 ELSE until END
-		WHERE address = ? AND failures > 0`,
-		subjectOf(a), most(a.Max), subjectOf(a), subjectsLength(a), clean(a.Address))
-	return err
 }
 
 // refusal reads why a counter refused.

@@ -145,8 +145,9 @@ func wouldRefuse(w *world) {
 	waiting, free := w.counter("password", storage.Schedule{First: time.Minute, Cap: time.Minute, Forget: time.Hour}), w.counter("factor", secondFactor())
 	full := w.counter("factor", storage.Schedule{Max: 1})
 	busy := storage.AddressThrottle{Address: random[string](), Subject: []byte("somebody"), Window: 10 * time.Minute, Max: 1}
-	_, err := w.s.CountAttempt(w.ctx, storage.Attempt{Throttles: []storage.Throttle{waiting, full}, Address: &busy, Now: w.now})
+	_, err := w.count(w.now, waiting, full)
 	w.ok(err)
+	w.ok(w.s.CountFailure(w.ctx, busy, w.now))
 	fresh := storage.AddressThrottle{Address: random[string](), Subject: []byte("somebody"), Window: time.Minute, Max: 1}
 	for _, x := range []struct {
 		name    string

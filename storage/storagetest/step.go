@@ -171,9 +171,6 @@ func (w *world) proof() proof {
 	set := w.codes(p, "A", "B")
 	spend := w.right(s, p, c, 7)
 	spend.Recovery, spend.MFAEnabled, spend.Activate = &set, p.id, p.id
-	spend.Attempted = &storage.AddressThrottle{Address: random[string](), Subject: []byte("subject"), Window: time.Minute, Max: 2}
-	_, err = w.s.CountAttempt(w.ctx, storage.Attempt{Address: spend.Attempted, Now: w.now})
-	w.ok(err)
 	spend.Messages = []storage.Message{w.message()}
 	return proof{spend, p, s, c}
 }
@@ -192,10 +189,6 @@ func wholeSpend(w *world) {
 	same(w, w.account(x.id).User.MFAEnabled, true)
 	_, err = w.count(w.now, x.counter)
 	w.ok(err)
-	for range 2 {
-		_, err = w.s.CountAttempt(w.ctx, storage.Attempt{Address: x.Attempted, Now: w.now})
-		w.ok(err)
-	}
 	same(w, w.told(x.Events[0]), true)
 	same(w, w.sent(x.Messages[0]), true)
 }
@@ -221,10 +214,6 @@ func brokenSpend(w *world) {
 			same(w, len(codes), 0)
 			same(w, w.account(x.id).User.MFAEnabled, false)
 			_, err = w.count(w.now, x.counter)
-			w.is(err, storage.ErrConflict)
-			_, err = w.s.CountAttempt(w.ctx, storage.Attempt{Address: x.Attempted, Now: w.now})
-			w.ok(err)
-			_, err = w.s.CountAttempt(w.ctx, storage.Attempt{Address: x.Attempted, Now: w.now})
 			w.is(err, storage.ErrConflict)
 			same(w, w.told(x.Events[0]), false)
 			same(w, w.sent(x.Messages[0]), false)

@@ -165,80 +165,89 @@ func addresses(w *world) {
 	address := func(max, subjects int) *storage.AddressThrottle {
 		return &storage.AddressThrottle{Address: random[string](), Window: 10 * time.Minute, Max: max, MaxSubjects: subjects}
 	}
-	count := func(w *world, a *storage.AddressThrottle, subject int, now time.Time) (storage.Refusal, error) {
+	fail := func(w *world, a *storage.AddressThrottle, subject int, now time.Time) {
 		of := *a
 		of.Subject = fmt.Appendf(nil, "%08d of a longer hash", subject)
-		return w.s.CountAttempt(w.ctx, storage.Attempt{Address: &of, Now: now})
+		w.ok(w.s.CountFailure(w.ctx, of, now))
 	}
-	undo := func(w *world, a *storage.AddressThrottle, subject int) {
-		of := *a
-		of.Subject = fmt.Appendf(nil, "%08d of a longer hash", subject)
-		w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Attempted: &of}))
+	may := func(w *world, a *storage.AddressThrottle, now time.Time) (storage.Refusal, error) {
+		return w.s.CountAttempt(w.ctx, storage.Attempt{Address: a, Now: now})
+	}
+	passes := func(w *world, a *storage.AddressThrottle, now time.Time) {
+		w.Helper()
+		_, err := may(w, a, now)
+		w.ok(err)
 	}
 	w.test("an address waits when it has failed too often within the window", func(w *world) {
 		a := address(5, 0)
 		for i := range 5 {
-			_, err := count(w, a, 1, w.now.Add(time.Duration(i)*time.Minute))
-			w.ok(err)
+			passes(w, a, w.now.Add(time.Duration(i)*time.Minute))
+			fail(w, a, 1, w.now.Add(time.Duration(i)*time.Minute))
 		}
-		refusal, err := count(w, a, 1, w.now.Add(5*time.Minute))
+		refusal, err := may(w, a, w.now.Add(5*time.Minute))
 		w.is(err, storage.ErrConflict)
 		same(w, refusal, storage.Refusal{Bucket: "address", Until: w.now.Add(14 * time.Minute)})
-		_, err = count(w, address(5, 0), 1, w.now)
-		w.ok(err)
+		passes(w, address(5, 0), w.now)
+		passes(w, a, w.now.Add(14*time.Minute))
 		for range 5 {
-			_, err = count(w, a, 1, w.now.Add(14*time.Minute))
-			w.ok(err)
+			fail(w, a, 1, w.now.Add(14*time.Minute))
 		}
-		_, err = count(w, a, 1, w.now.Add(14*time.Minute))
+		_, err = may(w, a, w.now.Add(14*time.Minute))
 		w.is(err, storage.ErrConflict)
 	})
 	w.test("an address waits when it has failed for too many subjects", func(w *world) {
 		a := address(0, 3)
 		for range 20 {
 			for subject := range 3 {
-				_, err := count(w, a, subject, w.now)
-				w.ok(err)
+				fail(w, a, subject, w.now)
 			}
 		}
-		_, err := count(w, a, 3, w.now)
-		w.ok(err)
-		_, err = count(w, a, 0, w.now)
+		passes(w, a, w.now)
+		fail(w, a, 3, w.now)
+		_, err := may(w, a, w.now)
 		w.is(err, storage.ErrConflict)
 	})
 	w.test("failures of an earlier window do not count", func(w *world) {
 		a := address(2, 0)
 		for i := range 10 {
-			_, err := count(w, a, 1, w.now.Add(time.Duration(i)*10*time.Minute))
-			w.ok(err)
+			fail(w, a, 1, w.now.Add(time.Duration(i)*10*time.Minute))
+			passes(w, a, w.now.Add(time.Duration(i)*10*time.Minute))
 		}
 	})
-	w.test("right attempts are taken back", func(w *world) {
-		a := address(2, 1)
-		for i := range 20 {
-			_, err := count(w, a, i, w.now)
-			w.ok(err)
-			undo(w, a, i)
+	w.test("attempts alone count nothing in their address", func(w *world) {
+		a := address(1, 0)
+		for range 20 {
+			passes(w, a, w.now)
 		}
 	})
-	w.test("an attempt that began the wait ends it when it was right", func(w *world) {
-		a := address(2, 0)
-		for range 2 {
-			_, err := count(w, a, 1, w.now)
-			w.ok(err)
-		}
-		undo(w, a, 1)
-		_, err := count(w, a, 1, w.now)
-		w.ok(err)
-		_, err = count(w, a, 1, w.now)
+	w.test("an address that waits stops an attempt before any counter counts it", func(w *world) {
+		a, c := address(1, 0), w.counter("factor", storage.Schedule{Max: 1})
+		fail(w, a, 1, w.now)
+		refusal, err := w.s.CountAttempt(w.ctx, storage.Attempt{Address: a, Throttles: []storage.Throttle{c}, Now: w.now})
 		w.is(err, storage.ErrConflict)
+		same(w, refusal.Bucket, "address")
+		_, err = w.count(w.now, c)
+		w.ok(err)
 	})
-	w.test("racing attempts never pass the bound", func(w *world) {
-		a := address(7, 0)
-		same(w, w.winners(50, func(int) error {
-			_, err := count(w, a, 1, w.now)
-			return err
-		}), 7)
+	w.test("failures during the wait do not lengthen it", func(w *world) {
+		a := address(1, 0)
+		fail(w, a, 1, w.now)
+		fail(w, a, 2, w.now.Add(9*time.Minute))
+		_, err := may(w, a, w.now.Add(10*time.Minute-time.Microsecond))
+		w.is(err, storage.ErrConflict)
+		passes(w, a, w.now.Add(10*time.Minute))
+	})
+	w.test("no racing failure is lost", func(w *world) {
+		a := address(51, 0)
+		same(w, w.winners(50, func(i int) error {
+			of := *a
+			of.Subject = fmt.Appendf(nil, "%08d of a longer hash", i)
+			return w.s.CountFailure(w.ctx, of, w.now)
+		}), 50)
+		passes(w, a, w.now)
+		fail(w, a, 1, w.now)
+		_, err := may(w, a, w.now)
+		w.is(err, storage.ErrConflict)
 	})
 }
 
