@@ -93,7 +93,7 @@ type Clients interface {
 	ReplaceClient(ctx context.Context, c Client, was time.Time, events []Event) error
 	// DeleteClient removes a client with its grants and moves the version "clients".
 	DeleteClient(ctx context.Context, id ClientID, events []Event) error
-	// Versions returns the version counters "clients" and "keys", which servers poll
+	// Versions returns the version counters "clients", "api_keys" and "keys", which servers poll
 	// to drop what they hold in memory. One statement.
 	Versions(ctx context.Context) (map[string]int64, error)
 	// Consent returns what a user allowed a client.

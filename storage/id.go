@@ -36,6 +36,8 @@ type (
 	EventID string
 	// MessageID names an outbox message and is its idempotency key at the receiver. Time-ordered.
 	MessageID string
+	// APIKeyID names the key of a backend; it opens nothing. Time-ordered.
+	APIKeyID string
 	// ClientID is the client_id of RFC 6749 section 2.2: printable ASCII, 255 bytes at most.
 	ClientID string
 )

@@ -24,6 +24,7 @@ type Store interface {
 	Steps
 	Sessions
 	Clients
+	APIKeys
 	Grants
 	Keys
 	Events

@@ -10,6 +10,7 @@ import (
 // Names of the version counters.
 const (
 	clientsVersion = "clients"
+	apiKeysVersion = "api_keys"
 	keysVersion    = "keys"
 )
 

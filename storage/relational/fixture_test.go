@@ -2,6 +2,7 @@ package relational_test
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"database/sql"
 	"net/url"
 	"strings"
@@ -53,6 +54,8 @@ type login struct {
 	code           storage.Code
 	grant          storage.Grant
 	message        storage.Message
+	apiKey         storage.APIKey
+	apiKeySecret   string
 }
 
 const (
@@ -85,6 +88,9 @@ func newLogin() login {
 		ID: ordered[storage.MessageID](), Kind: "mail", Recipient: l.email, Data: map[string]string{"code": mailSecret},
 		CreatedAt: t0, NextAt: t0, ExpiresAt: t0.Add(time.Hour),
 	}
+	l.apiKeySecret = random[string]()
+	sum := sha256.Sum256([]byte(l.apiKeySecret))
+	l.apiKey = storage.APIKey{ID: ordered[storage.APIKeyID](), Name: l.email, Hashes: [][]byte{sum[:]}, Dialects: []string{"admin"}, CreatedAt: t0, UpdatedAt: t0}
 	return l
 }
 
@@ -200,6 +206,12 @@ func (l login) steps(t *testing.T, e *relational.Engine) []step {
 		{"journal", 1, 1, func() error { return e.AppendEvents(ctx, []storage.Event{l.event(), l.event(), l.event()}) }},
 		{"touch", 1, 1, func() error {
 			return e.TouchSessions(ctx, map[storage.SessionID]time.Time{l.session.ID: t0, random[storage.SessionID](): t0}, time.Minute)
+		}},
+		{"create API key", 4, 1, func() error { return e.CreateAPIKey(ctx, l.apiKey, []storage.Event{l.event()}) }},
+		{"API key by hash", 1, 0, func() error { _, err := e.APIKeyByHash(ctx, l.apiKey.Hashes[0]); return err }},
+		{"replace API key", 5, 1, func() error { return e.ReplaceAPIKey(ctx, l.apiKey, t0, []storage.Event{l.event()}) }},
+		{"touch API keys", 1, 1, func() error {
+			return e.TouchAPIKeys(ctx, map[storage.APIKeyID]time.Time{l.apiKey.ID: t0, random[storage.APIKeyID](): t0})
 		}},
 	}
 }

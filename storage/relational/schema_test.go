@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -92,6 +93,45 @@ func TestMigrateUpTellsAndDownTakesBack(t *testing.T) {
 	})
 }
 
+// The previous version may be serving while the schema is brought up: its work of
+// before is there afterwards, and what it asks for the versions is answered.
+func TestMigrateUpKeepsWhatIsThere(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		e := open(t, dsn, keyring(t))
+		all, err := e.Migrations(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range slices.Backward(all[1:]) {
+			if err := e.MigrateDown(t.Context(), m.Version); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if v, err := e.Versions(t.Context()); err != nil || len(v) != 2 {
+			t.Errorf("versions before = %v, %v; want those of clients and keys", v, err)
+		}
+		l := newLogin()
+		if err := e.CreateUser(t.Context(), l.newUser()); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.PutClient(t.Context(), storage.Client{ID: "app", UpdatedAt: t0}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.MigrateUp(t.Context(), silent, silentAfter); err != nil {
+			t.Fatal(err)
+		}
+		if v, err := e.Versions(t.Context()); err != nil || v["clients"] != 1 || len(v) != 3 {
+			t.Errorf("versions after = %v, %v; want that of clients kept and that of API keys beside", v, err)
+		}
+		if a, err := e.Account(t.Context(), l.user); err != nil || len(a.Authenticators) != 3 {
+			t.Errorf("account = %+v, %v", a, err)
+		}
+		if err := e.CreateAPIKey(t.Context(), l.apiKey, nil); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestMigrateUpAtOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		var all sync.WaitGroup
@@ -141,6 +181,9 @@ func TestBackup(t *testing.T) {
 		}
 		if _, err := restored.Code(t.Context(), l.code.Code, t0); err != nil {
 			t.Errorf("code: %v", err)
+		}
+		if k, err := restored.APIKeyByHash(t.Context(), l.apiKey.Hashes[0]); err != nil || k.ID != l.apiKey.ID {
+			t.Errorf("API key %+v, %v", k, err)
 		}
 		redeem := storage.Redemption{Code: l.code.Code, Grant: l.grant, Now: t0}
 		redeem.Grant.ID = ordered[storage.GrantID]()

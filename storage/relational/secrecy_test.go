@@ -48,7 +48,7 @@ func TestDumpHoldsNoSecret(t *testing.T) {
 			"password": passwordSecret, "TOTP secret": totpSecret, "recovery code": recoverySecret, "ID token hint": hintSecret,
 			"method state": stateSecret, "mailed code": mailSecret, "request": string(l.request), "track": string(l.track),
 			"status": string(l.status.ID), "exchange": string(l.status.Exchange), "authorization code": l.code.Code,
-			"token name": "the-jti-of-a-token", "refresh token": k.Token("token", grant, 1),
+			"token name": "the-jti-of-a-token", "API key": l.apiKeySecret, "refresh token": k.Token("token", grant, 1),
 		} {
 			if spelling := found(dump, secret); spelling != "" {
 				t.Errorf("%s is in the dump as %s", name, spelling)

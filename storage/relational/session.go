@@ -171,19 +171,24 @@ func (q querier) renew(id storage.SessionID, r storage.Renewal) error {
 	return err
 }
 
-// TouchSessions implements storage.Sessions. Whole seconds are exact enough, and
-// make one statement of all sessions seen in one.
-func (e *Engine) TouchSessions(ctx context.Context, seen map[storage.SessionID]time.Time, idle time.Duration) error {
-	moments := map[time.Time][]storage.SessionID{}
+// bySecond gathers what was seen in the same second: whole seconds are exact enough,
+// and make one statement of all rows seen in one.
+func bySecond[T ~string](seen map[T]time.Time) map[time.Time][]T {
+	out := map[time.Time][]T{}
 	for id, t := range seen {
 		t = t.UTC().Truncate(time.Second)
-		moments[t] = append(moments[t], id)
+		out[t] = append(out[t], id)
 	}
-	if len(moments) == 0 {
+	return out
+}
+
+// TouchSessions implements storage.Sessions.
+func (e *Engine) TouchSessions(ctx context.Context, seen map[storage.SessionID]time.Time, idle time.Duration) error {
+	if len(seen) == 0 {
 		return nil
 	}
 	return e.burst(ctx, "touch sessions", func(q querier) error {
-		for t, ids := range moments {
+		for t, ids := range bySecond(seen) {
 			err := q.send(`UPDATE sessions SET last_seen_at = ?, idle_until = CASE WHEN idle_until = 0 THEN 0 ELSE CAST(? AS bigint) END
 				WHERE id IN ? AND ended_at = 0 AND last_seen_at < ? AND (idle_until = 0 OR idle_until > ?)`,
 				micro(t), micro(t.Add(idle)), refs(ids), micro(t), micro(t))

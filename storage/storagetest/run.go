@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"finishing", finishing},
 		{"sessions", sessions},
 		{"clients", clients},
+		{"API keys", apiKeys},
 		{"codes and grants", grants},
 		{"keys", keys},
 		{"events", events},

@@ -1,0 +1,205 @@
+package storagetest
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/rand"
+	"slices"
+	"time"
+
+	"sallyport/storage"
+)
+
+func apiKeys(w *world) {
+	w.test("a key comes back as it went in, by its ID and by each of its hashes", apiKeyRoundTrip)
+	w.test("an unknown key is not found, however it is written", func(w *world) {
+		for _, id := range []storage.APIKeyID{"", "nobody", "a\x00b", ordered[storage.APIKeyID](w.now)} {
+			_, err := w.s.APIKey(w.ctx, id)
+			w.is(err, storage.ErrNotFound)
+			w.is(w.s.DeleteAPIKey(w.ctx, id, nil), storage.ErrNotFound)
+			w.is(w.s.ReplaceAPIKey(w.ctx, storage.APIKey{ID: id}, w.now, nil), storage.ErrConflict)
+		}
+		for _, hash := range [][]byte{nil, {}, sum()} {
+			_, err := w.s.APIKeyByHash(w.ctx, hash)
+			w.is(err, storage.ErrNotFound)
+		}
+	})
+	w.test("keys are listed in the order of their names", func(w *world) {
+		for _, name := range []string{"b", "B", "a-1", "a_1", "a"} {
+			k := w.apiKey()
+			k.Name = name
+			w.ok(w.s.CreateAPIKey(w.ctx, k, nil))
+		}
+		all, err := w.s.ListAPIKeys(w.ctx)
+		w.ok(err)
+		if len(all) < 5 || !slices.IsSortedFunc(all, func(a, b storage.APIKey) int { return cmp.Compare(a.Name, b.Name) }) {
+			w.Fatalf("not in order: %+v", all)
+		}
+	})
+	w.test("a name and a hash are one key's", apiKeyTaken)
+	w.test("a key that was changed since it was read is not replaced", apiKeyReplaced)
+	w.test("a deleted key opens nothing, and its name is free", apiKeyDeleted)
+	w.test("a note of use changes nothing else", apiKeyTouched)
+}
+
+// sum is what a SHA-256 sum looks like.
+func sum() []byte {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // never fails
+	return b
+}
+
+func (w *world) apiKey() storage.APIKey {
+	return storage.APIKey{
+		ID: ordered[storage.APIKeyID](w.now), Name: random[string](), Hashes: [][]byte{sum(), sum()},
+		Dialects: []string{"admin", "stytch"}, Verbs: []string{"read"}, Project: "project-live-1", App: "Shop <&>",
+		Disabled: true, ExpiresAt: w.now.Add(time.Hour), CreatedAt: w.now, UpdatedAt: w.now,
+	}
+}
+
+func (w *world) storedKey(id storage.APIKeyID) storage.APIKey {
+	w.Helper()
+	k, err := w.s.APIKey(w.ctx, id)
+	w.ok(err)
+	return k
+}
+
+func (w *world) version(of string) int64 {
+	w.Helper()
+	v, err := w.s.Versions(w.ctx)
+	w.ok(err)
+	return v[of]
+}
+
+func apiKeyRoundTrip(w *world) {
+	k, e := w.apiKey(), w.event(person{})
+	before := w.version("api_keys")
+	w.ok(w.s.CreateAPIKey(w.ctx, k, []storage.Event{e}))
+	same(w, w.told(e), true)
+	same(w, w.version("api_keys"), before+1)
+	same(w, w.storedKey(k.ID), k)
+	for _, hash := range k.Hashes {
+		got, err := w.s.APIKeyByHash(w.ctx, hash)
+		w.ok(err)
+		same(w, got, k)
+	}
+	old := k.Hashes
+	k.Name, k.Hashes, k.Dialects, k.Verbs = random[string](), [][]byte{sum()}, []string{"streambird"}, []string{"read", "write"}
+	k.Project, k.App, k.Disabled, k.ExpiresAt, k.UpdatedAt = "", "", false, time.Time{}, w.now.Add(time.Minute)
+	e = w.event(person{})
+	w.ok(w.s.ReplaceAPIKey(w.ctx, k, w.now, []storage.Event{e}))
+	same(w, w.told(e), true)
+	same(w, w.version("api_keys"), before+2)
+	same(w, w.storedKey(k.ID), k)
+	for _, hash := range old {
+		_, err := w.s.APIKeyByHash(w.ctx, hash)
+		w.is(err, storage.ErrNotFound)
+	}
+}
+
+func apiKeyTaken(w *world) {
+	k, other, e := w.apiKey(), w.apiKey(), w.event(person{})
+	w.ok(w.s.CreateAPIKey(w.ctx, k, nil))
+	w.ok(w.s.CreateAPIKey(w.ctx, other, nil))
+	before := w.version("api_keys")
+	for _, change := range []func(*storage.APIKey){
+		func(x *storage.APIKey) { x.Name = k.Name },
+		func(x *storage.APIKey) { x.Hashes = [][]byte{k.Hashes[0]} },
+		func(x *storage.APIKey) { x.Hashes = [][]byte{sum(), k.Hashes[1]} },
+	} {
+		fresh, changed := w.apiKey(), other
+		change(&fresh)
+		w.is(w.s.CreateAPIKey(w.ctx, fresh, []storage.Event{e}), storage.ErrConflict)
+		_, err := w.s.APIKey(w.ctx, fresh.ID)
+		w.is(err, storage.ErrNotFound)
+		change(&changed)
+		changed.UpdatedAt = w.now.Add(time.Minute)
+		w.is(w.s.ReplaceAPIKey(w.ctx, changed, w.now, []storage.Event{e}), storage.ErrConflict)
+		same(w, w.storedKey(other.ID), other)
+	}
+	same(w, w.told(e), false)
+	same(w, w.version("api_keys"), before)
+
+	name, hash := random[string](), sum()
+	w.one(racers, func(int) error {
+		x := w.apiKey()
+		x.Name = name
+		return w.s.CreateAPIKey(w.ctx, x, nil)
+	})
+	w.one(racers, func(int) error {
+		x := w.apiKey()
+		x.Hashes = [][]byte{hash}
+		return w.s.CreateAPIKey(w.ctx, x, nil)
+	})
+}
+
+func apiKeyReplaced(w *world) {
+	k, e := w.apiKey(), w.event(person{})
+	w.ok(w.s.CreateAPIKey(w.ctx, k, nil))
+	before, fresh := w.version("api_keys"), make([][]byte, racers)
+	w.is(w.s.ReplaceAPIKey(w.ctx, k, w.now.Add(time.Microsecond), []storage.Event{e}), storage.ErrConflict)
+	if w.told(e) {
+		w.Error("the event of a refused change was written")
+	}
+	w.one(racers, func(i int) error {
+		next := k
+		fresh[i] = sum()
+		next.Hashes, next.UpdatedAt = [][]byte{fresh[i], k.Hashes[0]}, w.now.Add(time.Duration(i+1)*time.Second)
+		return w.s.ReplaceAPIKey(w.ctx, next, w.now, nil)
+	})
+	same(w, w.version("api_keys"), before+1)
+	// The winner's secrets are there, whole, and nobody else's.
+	got := w.storedKey(k.ID)
+	winner := slices.IndexFunc(fresh, func(hash []byte) bool { return bytes.Equal(hash, got.Hashes[0]) })
+	if winner < 0 || !got.UpdatedAt.Equal(w.now.Add(time.Duration(winner+1)*time.Second)) {
+		w.Fatalf("the key is mixed: %+v", got)
+	}
+	for i, hash := range fresh {
+		want := storage.ErrNotFound
+		if i == winner {
+			want = nil
+		}
+		_, err := w.s.APIKeyByHash(w.ctx, hash)
+		w.is(err, want)
+	}
+}
+
+func apiKeyDeleted(w *world) {
+	k, e := w.apiKey(), w.event(person{})
+	w.ok(w.s.CreateAPIKey(w.ctx, k, nil))
+	before := w.version("api_keys")
+	w.ok(w.s.DeleteAPIKey(w.ctx, k.ID, []storage.Event{e}))
+	same(w, w.told(e), true)
+	same(w, w.version("api_keys"), before+1)
+	_, err := w.s.APIKeyByHash(w.ctx, k.Hashes[0])
+	w.is(err, storage.ErrNotFound)
+	w.is(w.s.ReplaceAPIKey(w.ctx, k, k.UpdatedAt, nil), storage.ErrConflict)
+	w.is(w.s.DeleteAPIKey(w.ctx, k.ID, nil), storage.ErrNotFound)
+	k.ID = ordered[storage.APIKeyID](w.now)
+	w.ok(w.s.CreateAPIKey(w.ctx, k, nil))
+}
+
+func apiKeyTouched(w *world) {
+	k, unused := w.apiKey(), w.apiKey()
+	w.ok(w.s.CreateAPIKey(w.ctx, k, nil))
+	w.ok(w.s.CreateAPIKey(w.ctx, unused, nil))
+	before := w.version("api_keys")
+	note := func(at time.Time) {
+		w.Helper()
+		w.ok(w.s.TouchAPIKeys(w.ctx, map[storage.APIKeyID]time.Time{k.ID: at, random[storage.APIKeyID](): at, "nobody": at}))
+	}
+	used := w.now.Add(time.Hour)
+	note(used)
+	note(used.Add(-time.Minute))
+	want := k
+	want.LastUsedAt = used.Truncate(time.Second)
+	same(w, w.storedKey(k.ID), want)
+	same(w, w.storedKey(unused.ID), unused)
+	same(w, w.version("api_keys"), before)
+	// Who read the key before it was used may still change it, and the note stays.
+	k.Name, k.UpdatedAt = random[string](), w.now.Add(time.Minute)
+	w.ok(w.s.ReplaceAPIKey(w.ctx, k, w.now, nil))
+	k.LastUsedAt = want.LastUsedAt
+	same(w, w.storedKey(k.ID), k)
+	w.ok(w.s.TouchAPIKeys(w.ctx, nil))
+}
