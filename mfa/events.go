@@ -63,6 +63,11 @@ const (
 	EventClientChanged = "client.changed"
 	EventClientDeleted = "client.deleted"
 
+	EventAPIKeyCreated = "api_key.created"
+	EventAPIKeyChanged = "api_key.changed"
+	EventAPIKeyDeleted = "api_key.deleted"
+	EventAPIKeyRefused = "api_key.refused" // authentication with one, or with none of ours
+
 	EventKeysCreated   = "keys.created"
 	EventKeysRotated   = "keys.rotated"
 	EventKeysRewrapped = "keys.rewrapped"

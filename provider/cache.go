@@ -8,20 +8,60 @@ import (
 	"sallyport/storage"
 )
 
-// clientCache holds clients in memory, at most max of them. It is filled on demand; a
-// miss reads the database. When the version of the clients moves, all of it goes.
-type clientCache struct {
-	store   storage.Clients
-	max     int
-	builtIn map[storage.ClientID]*client // ours, never stored
+// held is a bounded memory of what storage says. It is filled on demand; when a version
+// moves, all of it goes.
+type held[K comparable, V any] struct {
+	max int
 
 	mu    sync.RWMutex
 	epoch int64 // grows with every drop
-	held  map[storage.ClientID]*client
+	of    map[K]V
+}
+
+// get returns what is held, and the epoch to put with where nothing is.
+func (h *held[K, V]) get(key K) (value V, epoch int64, ok bool) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	value, ok = h.of[key]
+	return value, h.epoch, ok
+}
+
+// put holds what was read, unless something was dropped since: it may be what the drop
+// was about.
+func (h *held[K, V]) put(key K, value V, epoch int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.epoch != epoch {
+		return
+	}
+	for other := range h.of {
+		if len(h.of) < h.max {
+			break
+		}
+		delete(h.of, other) // any: the map's order is as good as random
+	}
+	if h.of == nil {
+		h.of = map[K]V{}
+	}
+	h.of[key] = value
+}
+
+func (h *held[K, V]) drop() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.epoch++
+	h.of = nil
+}
+
+// clientCache holds clients in memory. A miss reads the database.
+type clientCache struct {
+	held[storage.ClientID, *client]
+	store   storage.Clients
+	builtIn map[storage.ClientID]*client // ours, never stored
 }
 
 func newClientCache(store storage.Clients, max int, builtIn ...storage.Client) *clientCache {
-	c := &clientCache{store: store, max: max, builtIn: map[storage.ClientID]*client{}, held: map[storage.ClientID]*client{}}
+	c := &clientCache{held: held[storage.ClientID, *client]{max: max}, store: store, builtIn: map[storage.ClientID]*client{}}
 	for _, own := range builtIn {
 		c.builtIn[own.ID] = newClient(own)
 	}
@@ -36,10 +76,8 @@ func (c *clientCache) get(ctx context.Context, id storage.ClientID) (*client, er
 	if len(id) == 0 || len(id) > 255 || legal(string(id)) != string(id) {
 		return nil, storage.ErrNotFound // not even one by its looks (RFC 6749 appendix A.1)
 	}
-	c.mu.RLock()
-	found, epoch := c.held[id], c.epoch
-	c.mu.RUnlock()
-	if found != nil {
+	found, epoch, ok := c.held.get(id)
+	if ok {
 		return found, nil
 	}
 	stored, err := c.store.Client(ctx, id)
@@ -47,26 +85,8 @@ func (c *clientCache) get(ctx context.Context, id storage.ClientID) (*client, er
 		return nil, fmt.Errorf("read client: %w", err)
 	}
 	found = newClient(stored)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	// What was read before a drop may be what the drop was about.
-	if c.epoch == epoch {
-		for other := range c.held {
-			if len(c.held) < c.max {
-				break
-			}
-			delete(c.held, other) // any: the map's order is as good as random
-		}
-		c.held[id] = found
-	}
+	c.put(id, found, epoch)
 	return found, nil
-}
-
-func (c *clientCache) drop() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.epoch++
-	c.held = map[storage.ClientID]*client{}
 }
 
 // originSet holds the origins of all enabled clients: a preflight says who calls, but

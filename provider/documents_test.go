@@ -139,8 +139,8 @@ func TestClientsAreCachedAndDropped(t *testing.T) {
 		_, err := small.get(h.ctx, id)
 		h.ok(err)
 	}
-	if len(small.held) != 2 {
-		t.Errorf("%d clients held, want 2", len(small.held))
+	if len(small.of) != 2 {
+		t.Errorf("%d clients held, want 2", len(small.of))
 	}
 }
 
@@ -163,7 +163,7 @@ func TestWhatWasReadBeforeADropIsNotKept(t *testing.T) {
 	cache.store = slow{h.engine, cache.drop}
 	_, err := cache.get(h.ctx, "a")
 	h.ok(err)
-	if len(cache.held) != 0 {
+	if len(cache.of) != 0 {
 		t.Error("a client read before the drop is held after it")
 	}
 }

@@ -45,6 +45,7 @@ type house struct {
 	totp     *mfa.TOTP
 	users    *mfa.Users
 	clients  *provider.Registry
+	apiKeys  *provider.APIKeys
 	sessions *mfa.Sessions
 	provider *provider.Provider
 	handler  http.Handler
@@ -147,6 +148,7 @@ func (h *house) rooms(p parts) error {
 	h.users = mfa.NewUsers(h.store, h.keyring, password, h.totp, h.journal, p.now, p.random)
 	own := account.Client(c.Issuer, c.Product)
 	h.clients = provider.NewRegistry(h.store, h.journal, p.now, p.random, own)
+	h.apiKeys = provider.NewAPIKeys(h.store, h.journal, p.now, p.random, c.Environment, p.log)
 
 	var err error
 	h.provider, err = provider.New(h.store, h.keyring, verifier, h.sessions, h.journal, p.now, p.random, provider.Options{
@@ -256,7 +258,7 @@ func (h *house) addKeys(ctx context.Context, keys []storage.Key, first bool) err
 // background runs everything that works beside the requests until ctx ends, and
 // lets it finish what it holds.
 func (h *house) background(ctx context.Context) error {
-	jobs := []func(context.Context) error{h.journal.Run, h.sessions.Run, h.provider.Run, h.sweep, h.watchClock, h.rotateKeys}
+	jobs := []func(context.Context) error{h.journal.Run, h.sessions.Run, h.provider.Run, h.apiKeys.Run, h.sweep, h.watchClock, h.rotateKeys}
 	ends := make(chan error, len(jobs))
 	for _, job := range jobs {
 		go func() { ends <- job(ctx) }()

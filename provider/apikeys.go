@@ -1,0 +1,247 @@
+package provider
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+// Refusals of APIKeys. Errors of Authenticate that mean "this key opens nothing here"
+// all are ErrNoAPIKey to errors.Is; what else they say is for who holds the key.
+var (
+	ErrNoAPIKey          error = &apiKeyRefusal{"unknown", "there is no such API key"}
+	ErrAPIKeyEnvironment error = &apiKeyRefusal{"environment", "the API key is for the other environment: test keys open test servers, live keys live ones"}
+	ErrAPIKeyDisabled    error = &apiKeyRefusal{"disabled", "the API key is disabled"}
+	ErrAPIKeyExpired     error = &apiKeyRefusal{"expired", "the API key has expired"}
+
+	ErrAPIKeyTaken   = errors.New("another API key has this name or this secret")
+	ErrAPIKeyChanged = errors.New("the API key was changed by somebody else meanwhile, or its new name or secret is taken")
+)
+
+// apiKeyRefusal is why a key opens nothing: in a word for the audit trail, and in words.
+type apiKeyRefusal struct{ reason, text string }
+
+func (r *apiKeyRefusal) Error() string { return r.text }
+
+// Is lets errors.Is find ErrNoAPIKey in every refusal.
+func (r *apiKeyRefusal) Is(target error) bool { return target == ErrNoAPIKey }
+
+// apiKeyStore is what APIKeys need of storage.
+type apiKeyStore interface {
+	storage.APIKeys
+	// Versions is that of storage.Clients.
+	Versions(ctx context.Context) (map[string]int64, error)
+}
+
+// APIKeys makes, changes and recognises the keys of backends. Run must be running where
+// many calls are to be authenticated.
+type APIKeys struct {
+	store       apiKeyStore
+	journal     *mfa.Journal
+	now         func() time.Time
+	random      io.Reader
+	environment string
+	log         *slog.Logger
+
+	verified held[[sha256.Size]byte, storage.APIKey]
+
+	mu      sync.Mutex
+	version int64     // of the keys, as last polled
+	polled  time.Time // before it was read; zero: never
+	used    map[storage.APIKeyID]use
+}
+
+// NewAPIKeys returns the keys of a server of this environment: "test" or "live".
+func NewAPIKeys(store apiKeyStore, journal *mfa.Journal, now func() time.Time, random io.Reader, environment string, log *slog.Logger) *APIKeys {
+	return &APIKeys{store: store, journal: journal, now: now, random: random, environment: environment, log: log,
+		verified: held[[sha256.Size]byte, storage.APIKey]{max: verifiedMost}, used: map[storage.APIKeyID]use{}}
+}
+
+// List returns all keys in the order of their names.
+func (a *APIKeys) List(ctx context.Context) ([]storage.APIKey, error) {
+	all, err := a.store.ListAPIKeys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list API keys: %w", err)
+	}
+	return all, nil
+}
+
+// Get returns a key: ErrNoAPIKey.
+func (a *APIKeys) Get(ctx context.Context, id storage.APIKeyID) (storage.APIKey, error) {
+	k, err := a.store.APIKey(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return k, ErrNoAPIKey
+	}
+	if err != nil {
+		return k, fmt.Errorf("read API key: %w", err)
+	}
+	return k, nil
+}
+
+// Find returns the key that somebody means: by its ID or its name. ErrNoAPIKey.
+func (a *APIKeys) Find(ctx context.Context, which string) (storage.APIKey, error) {
+	if k, err := a.Get(ctx, storage.APIKeyID(which)); !errors.Is(err, ErrNoAPIKey) {
+		return k, err
+	}
+	all, err := a.List(ctx)
+	if err != nil {
+		return storage.APIKey{}, err
+	}
+	i := slices.IndexFunc(all, func(k storage.APIKey) bool { return k.Name == which })
+	if i < 0 {
+		return storage.APIKey{}, ErrNoAPIKey
+	}
+	return all[i], nil
+}
+
+// Create adds a key and returns it with its secret, which is kept nowhere; "" where it
+// was taken over. An *InvalidAPIKey says what is wrong with the draft.
+func (a *APIKeys) Create(ctx context.Context, v mfa.Visit, d APIKeyDraft) (storage.APIKey, string, error) {
+	if faults := a.Faults(d); len(faults) > 0 {
+		return storage.APIKey{}, "", &InvalidAPIKey{faults}
+	}
+	hash, secret := d.hash(), ""
+	if hash == nil {
+		var err error
+		if secret, err = a.newSecret(d.Dialects); err != nil {
+			return storage.APIKey{}, "", err
+		}
+		hash = sumOf(secret)
+	}
+	now := a.now()
+	k := storage.APIKey{ID: storage.APIKeyID(storage.TimeOrdered(now, a.random)), Hashes: [][]byte{hash}, CreatedAt: now, UpdatedAt: now}
+	k = d.into(k)
+	err := a.store.CreateAPIKey(ctx, k, []storage.Event{a.event(v, mfa.EventAPIKeyCreated, k, "")})
+	if errors.Is(err, storage.ErrConflict) {
+		return storage.APIKey{}, "", ErrAPIKeyTaken
+	}
+	if err != nil {
+		return storage.APIKey{}, "", fmt.Errorf("store API key: %w", err)
+	}
+	return k, secret, nil
+}
+
+// Change replaces a key that was read before. ErrAPIKeyChanged: it is not that any more.
+func (a *APIKeys) Change(ctx context.Context, v mfa.Visit, was, k storage.APIKey) error {
+	if faults := a.Faults(draftOf(k)); len(faults) > 0 {
+		return &InvalidAPIKey{faults}
+	}
+	what := "settings"
+	if !reflect.DeepEqual(was.Hashes, k.Hashes) {
+		what = "settings and secret"
+	}
+	return a.change(ctx, v, was, k, what)
+}
+
+func (a *APIKeys) change(ctx context.Context, v mfa.Visit, was, k storage.APIKey, what string) error {
+	k.ID, k.UpdatedAt = was.ID, a.now()
+	// Who read the key before must see that it changed, however coarse the clock is.
+	if next := was.UpdatedAt.Add(time.Microsecond); k.UpdatedAt.Before(next) {
+		k.UpdatedAt = next
+	}
+	err := a.store.ReplaceAPIKey(ctx, k, was.UpdatedAt, []storage.Event{a.event(v, mfa.EventAPIKeyChanged, k, what)})
+	if errors.Is(err, storage.ErrConflict) {
+		return ErrAPIKeyChanged
+	}
+	if err != nil {
+		return fmt.Errorf("store API key: %w", err)
+	}
+	return nil
+}
+
+// AddSecret begins a rotation: from now on the secret it returns is good beside the old
+// one. ErrRotating: finish or withdraw the last one first.
+func (a *APIKeys) AddSecret(ctx context.Context, v mfa.Visit, id storage.APIKeyID) (string, error) {
+	k, err := a.Get(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	if len(k.Hashes) > 1 {
+		return "", ErrRotating
+	}
+	secret, err := a.newSecret(k.Dialects)
+	if err != nil {
+		return "", err
+	}
+	next := k
+	next.Hashes = append([][]byte{sumOf(secret)}, k.Hashes...)
+	return secret, a.change(ctx, v, k, next, "secret added")
+}
+
+// FinishRotation ends a rotation: only the newest secret is good.
+func (a *APIKeys) FinishRotation(ctx context.Context, v mfa.Visit, id storage.APIKeyID) error {
+	return a.rotated(ctx, v, id, "old secret removed", func(hashes [][]byte) [][]byte { return hashes[:1] })
+}
+
+// WithdrawSecret takes a rotation back: the newest secret, which went to nobody or to
+// the wrong ones, is worthless.
+func (a *APIKeys) WithdrawSecret(ctx context.Context, v mfa.Visit, id storage.APIKeyID) error {
+	return a.rotated(ctx, v, id, "new secret withdrawn", func(hashes [][]byte) [][]byte { return hashes[1:] })
+}
+
+func (a *APIKeys) rotated(ctx context.Context, v mfa.Visit, id storage.APIKeyID, what string, keep func([][]byte) [][]byte) error {
+	k, err := a.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if len(k.Hashes) < 2 {
+		return ErrNotRotating
+	}
+	next := k
+	next.Hashes = keep(slices.Clone(k.Hashes))
+	return a.change(ctx, v, k, next, what)
+}
+
+// Disable lets a key open nothing until it is enabled again.
+func (a *APIKeys) Disable(ctx context.Context, v mfa.Visit, id storage.APIKeyID) error {
+	return a.able(ctx, v, id, true, "disabled")
+}
+
+// Enable takes Disable back.
+func (a *APIKeys) Enable(ctx context.Context, v mfa.Visit, id storage.APIKeyID) error {
+	return a.able(ctx, v, id, false, "enabled")
+}
+
+func (a *APIKeys) able(ctx context.Context, v mfa.Visit, id storage.APIKeyID, disabled bool, what string) error {
+	k, err := a.Get(ctx, id)
+	if err != nil || k.Disabled == disabled {
+		return err
+	}
+	next := k
+	next.Disabled = disabled
+	return a.change(ctx, v, k, next, what)
+}
+
+// Delete removes a key for good.
+func (a *APIKeys) Delete(ctx context.Context, v mfa.Visit, id storage.APIKeyID) error {
+	k, err := a.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	err = a.store.DeleteAPIKey(ctx, id, []storage.Event{a.event(v, mfa.EventAPIKeyDeleted, k, "")})
+	if errors.Is(err, storage.ErrNotFound) {
+		return ErrNoAPIKey
+	}
+	if err != nil {
+		return fmt.Errorf("delete API key: %w", err)
+	}
+	return nil
+}
+
+func (a *APIKeys) event(v mfa.Visit, kind string, k storage.APIKey, what string) storage.Event {
+	e := storage.Event{Kind: kind, Detail: map[string]string{"api_key": string(k.ID), "name": k.Name}}
+	if what != "" {
+		e.Detail["change"] = what
+	}
+	return a.journal.Event(v, e)
+}
