@@ -39,14 +39,15 @@ func TestTheStateDocumentNamesEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	clients, users, found := strings.Cut(string(text), "\n## Users\n")
-	if !found {
-		t.Fatal("docs/desired-state.md has no section Users")
+	clients, rest, found := strings.Cut(string(text), "\n## Users\n")
+	users, keys, both := strings.Cut(rest, "\n## API keys\n")
+	if !found || !both {
+		t.Fatal("docs/desired-state.md has no sections Users and API keys")
 	}
 	for _, part := range []struct {
 		text string
 		of   reflect.Type
-	}{{clients, reflect.TypeFor[Client]()}, {users, reflect.TypeFor[User]()}} {
+	}{{clients, reflect.TypeFor[Client]()}, {users, reflect.TypeFor[User]()}, {keys, reflect.TypeFor[APIKey]()}} {
 		want := map[string]bool{}
 		for i := range part.of.NumField() {
 			want["| `"+part.of.Field(i).Tag.Get("yaml")+"` |"] = true

@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// State is the desired state of clients and users, as docs/desired-state.md describes
+// State is the desired state of clients, users and API keys, as docs/desired-state.md describes
 // it. Keys of a client have the names of RFC 7591 where it has one.
 type State struct {
 	Clients []Client `yaml:"clients"`
 	Users   []User   `yaml:"users"`
+	APIKeys []APIKey `yaml:"api_keys"`
 }
 
 // Client is an OAuth client as it should be.

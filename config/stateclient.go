@@ -26,6 +26,7 @@ func (s *State) check(r *reader) {
 	for i := range s.Users {
 		s.Users[i].check(r, fmt.Sprintf("users[%d]", i), names)
 	}
+	s.checkAPIKeys(r)
 }
 
 func (c *Client) check(r *reader, path string) {

@@ -107,6 +107,8 @@ func (r *reader) value(path string, node ast.Node, v reflect.Value) {
 	switch {
 	case v.Type() == reflect.TypeFor[time.Duration]():
 		r.duration(path, node, v)
+	case v.Type() == reflect.TypeFor[time.Time]():
+		r.moment(path, node, v)
 	case v.Kind() == reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		r.value(path, node, v.Elem())
@@ -219,6 +221,17 @@ func (r *reader) duration(path string, node ast.Node, v reflect.Value) {
 		return
 	}
 	v.SetInt(int64(d))
+}
+
+// moment reads a time with its zone (RFC 3339), and keeps it in UTC.
+func (r *reader) moment(path string, node ast.Node, v reflect.Value) {
+	s, _ := text(node)
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		r.fault(path, `must be a time with its zone such as "2027-01-31T18:00:00Z" or "2027-01-31T19:00:00+01:00"`)
+		return
+	}
+	v.Set(reflect.ValueOf(t.UTC()))
 }
 
 func (r *reader) scalar(path string, node ast.Node, v reflect.Value) {

@@ -110,7 +110,7 @@ func (a *APIKeys) Create(ctx context.Context, v mfa.Visit, d APIKeyDraft) (stora
 	if faults := a.Faults(d); len(faults) > 0 {
 		return storage.APIKey{}, "", &InvalidAPIKey{faults}
 	}
-	hash, secret := d.hash(), ""
+	hash, secret := d.Hash(), ""
 	if hash == nil {
 		var err error
 		if secret, err = a.newSecret(d.Dialects); err != nil {
@@ -120,7 +120,7 @@ func (a *APIKeys) Create(ctx context.Context, v mfa.Visit, d APIKeyDraft) (stora
 	}
 	now := a.now()
 	k := storage.APIKey{ID: storage.APIKeyID(storage.TimeOrdered(now, a.random)), Hashes: [][]byte{hash}, CreatedAt: now, UpdatedAt: now}
-	k = d.into(k)
+	k = d.Into(k)
 	err := a.store.CreateAPIKey(ctx, k, []storage.Event{a.event(v, mfa.EventAPIKeyCreated, k, "")})
 	if errors.Is(err, storage.ErrConflict) {
 		return storage.APIKey{}, "", ErrAPIKeyTaken

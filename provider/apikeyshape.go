@@ -67,14 +67,14 @@ func (e *InvalidAPIKey) Error() string {
 	return "the API key cannot be stored: " + strings.Join(texts, "; ")
 }
 
-// into gives a key the settings of a draft, which has no fault.
-func (d APIKeyDraft) into(k storage.APIKey) storage.APIKey {
+// Into gives a key the settings of a draft, all but the secret.
+func (d APIKeyDraft) Into(k storage.APIKey) storage.APIKey {
 	k.Name, k.Dialects, k.Verbs, k.Project, k.App = d.Name, d.Dialects, d.Verbs, d.Project, d.App
 	k.Disabled, k.ExpiresAt = d.Disabled, d.ExpiresAt
 	return k
 }
 
-// draftOf is the reverse of into: a stored key as a draft, whose secret is taken over.
+// draftOf is the reverse of Into: a stored key as a draft, whose secret is taken over.
 func draftOf(k storage.APIKey) APIKeyDraft {
 	d := APIKeyDraft{Name: k.Name, Dialects: k.Dialects, Verbs: k.Verbs, Project: k.Project, App: k.App, Disabled: k.Disabled, ExpiresAt: k.ExpiresAt}
 	if len(k.Hashes) > 0 {
@@ -83,8 +83,8 @@ func draftOf(k storage.APIKey) APIKeyDraft {
 	return d
 }
 
-// hash is that of a secret taken over, or nil.
-func (d APIKeyDraft) hash() []byte {
+// Hash is that of a secret taken over, or nil.
+func (d APIKeyDraft) Hash() []byte {
 	if d.Secret != "" {
 		return sumOf(d.Secret)
 	}

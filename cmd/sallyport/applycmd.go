@@ -12,13 +12,13 @@ import (
 
 // applyState plays the command apply: find out, show, do.
 func applyState(ctx context.Context, p *program, args []string) error {
-	f := p.flags("apply", "make the clients and users of a desired-state file", "STATE [flags]",
+	f := p.flags("apply", "make the clients, users and API keys of a desired-state file", "STATE [flags]",
 		"Prints every difference, and then makes it. A file with a fault is refused whole.\n"+
 			"Of users who exist, names, verified flags, profile, status and mfa_enabled are changed\n"+
 			"where the file names them; passwords and factors are theirs. docs/desired-state.md.")
 	dry := f.Bool("dry-run", false, "print the differences and stop")
 	var o applying
-	f.BoolVar(&o.prune, "prune", false, "delete clients that are not in the file")
+	f.BoolVar(&o.prune, "prune", false, "delete clients and API keys that are not in the file")
 	f.BoolVar(&o.credentials, "replace-credentials", false, "replace passwords, authenticators and recovery codes of users who exist")
 	c, err := p.settings(f, args, 1)
 	if err != nil {
@@ -69,7 +69,7 @@ func (h *house) loadPlan(ctx context.Context, file string, o applying) (plan, er
 	return pl, broken
 }
 
-// carryOut does what a plan says, one client or user a transaction: clients first,
+// carryOut does what a plan says, one client, user or API key a transaction: clients first,
 // because users sign in at them, deletions last. Doing it again after an interruption
 // does the rest.
 func (h *house) carryOut(ctx context.Context, v mfa.Visit, p plan) error {
@@ -101,9 +101,21 @@ func (h *house) carryOut(ctx context.Context, v mfa.Visit, p plan) error {
 		}
 		done++
 	}
+	for _, k := range p.keys {
+		if err := k.carryOut(ctx, h.apiKeys, v); err != nil {
+			return stopped("API key "+k.draft.Name, err)
+		}
+		done++
+	}
 	for _, id := range p.pruned {
 		if err := h.clients.Delete(ctx, v, id); err != nil && !errors.Is(err, provider.ErrNoClient) {
 			return stopped("client "+string(id), err)
+		}
+		done++
+	}
+	for _, k := range p.prunedKeys {
+		if err := pruneAPIKey(ctx, h.apiKeys, v, k.ID); err != nil {
+			return stopped("API key "+k.Name, err)
 		}
 		done++
 	}

@@ -48,7 +48,7 @@ func commands() []command {
 		{"serve", "--config FILE", "the server", serve},
 		{"migrate", "[VERB] --config FILE", "up (or nothing), status, plan, down: the database's schema", migrate},
 		{"backup", "--config FILE COPY", "copy a SQLite database while servers serve", backup},
-		{"apply", "--config FILE STATE", "make the clients and users of a desired-state file", applyState},
+		{"apply", "--config FILE STATE", "make the clients, users and API keys of a desired-state file", applyState},
 		{"user", "VERB --config FILE", "users: list, show, create, disable, delete, unlock, passwords, factors", userCommand},
 		{"client", "VERB --config FILE", "clients: list, show, delete, rotate secrets", clientCommand},
 		{"session", "VERB --config FILE", "sessions of a user: list, end", sessionCommand},

@@ -17,7 +17,7 @@ const leftUsersMost = 20
 
 // applying says how far apply goes.
 type applying struct {
-	prune       bool // clients that are not in the file go
+	prune       bool // clients and API keys that are not in the file go
 	credentials bool // passwords and factors of users who exist are replaced
 }
 
@@ -25,8 +25,11 @@ type applying struct {
 type plan struct {
 	clients       []clientStep
 	users         []userStep
+	keys          []apiKeyStep
 	pruned        []storage.ClientID
+	prunedKeys    []storage.APIKey
 	leftClients   []storage.ClientID
+	leftKeys      []string
 	leftUsers     []string
 	leftUsersMore int
 }
@@ -46,7 +49,9 @@ type userStep struct {
 	differences []mfa.Difference
 }
 
-func (p *plan) changes() int { return len(p.clients) + len(p.users) + len(p.pruned) }
+func (p *plan) changes() int {
+	return len(p.clients) + len(p.users) + len(p.keys) + len(p.pruned) + len(p.prunedKeys)
+}
 
 // planner finds out what there is to do. Faults of the file that only the database can
 // know are told as they are found; an error says that the database cannot be read.
@@ -72,6 +77,9 @@ func (h *house) planState(ctx context.Context, s config.State, o applying, fault
 		if err := p.user(ctx, &s.Users[i], i); err != nil {
 			return plan{}, fmt.Errorf("users[%d]: %w", i, err)
 		}
+	}
+	if err := p.planAPIKeys(ctx, s.APIKeys); err != nil {
+		return plan{}, err
 	}
 	if err := p.missing(ctx); err != nil {
 		return plan{}, err
@@ -301,7 +309,7 @@ func draftName(d mfa.Draft) string {
 	return string(d.ID)
 }
 
-// summary is what was done, in one line.
+// summary is what was done, in a line or two.
 func (p *plan) summary(w io.Writer) {
 	var clientsNew, usersNew int
 	for _, c := range p.clients {
@@ -316,4 +324,14 @@ func (p *plan) summary(w io.Writer) {
 	}
 	fmt.Fprintf(w, "Clients: %d made, %d changed, %d deleted. Users: %d made, %d changed.\n",
 		clientsNew, len(p.clients)-clientsNew, len(p.pruned), usersNew, len(p.users)-usersNew)
+	if len(p.keys)+len(p.prunedKeys) == 0 {
+		return
+	}
+	var keysNew int
+	for _, k := range p.keys {
+		if k.was == nil {
+			keysNew++
+		}
+	}
+	fmt.Fprintf(w, "API keys: %d made, %d changed, %d deleted.\n", keysNew, len(p.keys)-keysNew, len(p.prunedKeys))
 }

@@ -79,11 +79,25 @@ func (p *plan) write(w io.Writer) {
 		}
 		writeDifferences(w, u.differences, u.amendment == nil)
 	}
+	for _, k := range p.keys {
+		if k.was == nil {
+			fmt.Fprintf(w, "API key %s: new\n", shownText(k.draft.Name))
+		} else {
+			fmt.Fprintf(w, "API key %s: changed\n", shownText(k.draft.Name))
+		}
+		writeDifferences(w, k.differences, k.was == nil)
+	}
 	for _, id := range p.pruned {
 		fmt.Fprintf(w, "client %s: deleted with its tokens and consents, because it is not in the file\n", id)
 	}
+	for _, k := range p.prunedKeys {
+		fmt.Fprintf(w, "API key %s: deleted, because it is not in the file\n", shownText(k.Name))
+	}
 	for _, id := range p.leftClients {
 		fmt.Fprintf(w, "client %s: not in the file, left alone\n", id)
+	}
+	for _, name := range p.leftKeys {
+		fmt.Fprintf(w, "API key %s: not in the file, left alone\n", shownText(name))
 	}
 	for _, name := range p.leftUsers {
 		fmt.Fprintf(w, "user %s: not in the file, left alone\n", name)

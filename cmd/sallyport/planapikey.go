@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"sallyport/config"
+	"sallyport/mfa"
+	"sallyport/provider"
+	"sallyport/storage"
+)
+
+// apiKeyStep makes or changes one API key.
+type apiKeyStep struct {
+	draft       provider.APIKeyDraft
+	was         *storage.APIKey // nil: new
+	want        storage.APIKey
+	differences []mfa.Difference
+}
+
+// newAPIKeyDraft is the API key of a desired state, as provider takes one.
+func newAPIKeyDraft(k *config.APIKey) (provider.APIKeyDraft, error) {
+	d := provider.APIKeyDraft{Name: k.Name, Dialects: k.Dialects, Verbs: k.Verbs, Project: k.Project, App: k.App,
+		Disabled: k.Disabled != nil && *k.Disabled, ExpiresAt: k.ExpiresAt.Truncate(time.Microsecond), Secret: k.Secret}
+	if k.SecretSHA256 != "" {
+		var err error
+		if d.SecretHash, err = hex.DecodeString(k.SecretSHA256); err != nil {
+			return d, fmt.Errorf("secret_sha256: %w", err)
+		}
+	}
+	return d, nil
+}
+
+// planAPIKeys compares the API keys of a desired state with those there are.
+func (p *planner) planAPIKeys(ctx context.Context, keys []config.APIKey) error {
+	have, err := p.apiKeys.List(ctx)
+	if err != nil {
+		return err
+	}
+	named := map[string]bool{}
+	hashes := map[string]string{} // hash of a secret: which key has it, in words
+	for _, k := range have {
+		for _, hash := range k.Hashes {
+			hashes[string(hash)] = k.Name
+		}
+	}
+	for i := range keys {
+		named[keys[i].Name] = true
+		p.planAPIKey(&keys[i], fmt.Sprintf("api_keys[%d]", i), have, hashes)
+	}
+	for _, k := range have {
+		switch {
+		case named[k.Name]:
+		case p.o.prune:
+			p.plan.prunedKeys = append(p.plan.prunedKeys, k)
+		default:
+			p.plan.leftKeys = append(p.plan.leftKeys, k.Name)
+		}
+	}
+	return nil
+}
+
+func (p *planner) planAPIKey(k *config.APIKey, path string, have []storage.APIKey, hashes map[string]string) {
+	d, err := newAPIKeyDraft(k)
+	if err != nil {
+		return // a fault that the file's reader tells
+	}
+	faults := p.apiKeys.Faults(d)
+	for _, f := range faults {
+		p.fault(path+"."+f.Field, f.Err.Error())
+	}
+	if len(faults) > 0 {
+		return
+	}
+	hash, key := d.Hash(), "secret"
+	if d.Secret == "" {
+		key = "secret_sha256"
+	}
+	if hash != nil {
+		if other, taken := hashes[string(hash)]; taken && other != d.Name {
+			p.fault(path+"."+key, fmt.Sprintf("API key %q has this secret", other))
+			return
+		}
+		hashes[string(hash)] = d.Name
+	}
+	i := slices.IndexFunc(have, func(k storage.APIKey) bool { return k.Name == d.Name })
+	if i < 0 {
+		if hash == nil {
+			p.fault(path+".secret", "or secret_sha256 is required for a key that is not there yet")
+			return
+		}
+		step := apiKeyStep{draft: d, differences: apiKeyDifferences(storage.APIKey{}, d.Into(storage.APIKey{}))}
+		step.differences = append(step.differences, mfa.Difference{Key: "secret", Secret: true})
+		p.plan.keys = append(p.plan.keys, step)
+		return
+	}
+	if k.Disabled == nil { // who was disabled by a command is not let in again by the next run
+		d.Disabled = have[i].Disabled
+	}
+	step := apiKeyStep{draft: d, was: &have[i], want: d.Into(have[i])}
+	step.differences = apiKeyDifferences(have[i], step.want)
+	// While a rotation is under way there are two secrets, and apply leaves both.
+	if hash != nil && !slices.ContainsFunc(have[i].Hashes, func(h []byte) bool { return bytes.Equal(h, hash) }) {
+		step.want.Hashes = [][]byte{hash}
+		step.differences = append(step.differences, mfa.Difference{Key: "secret", Secret: true})
+	}
+	if len(step.differences) > 0 {
+		p.plan.keys = append(p.plan.keys, step)
+	}
+}
+
+// apiKeyDifferences compares the settings of two keys; the names are those of the desired state.
+func apiKeyDifferences(have, want storage.APIKey) []mfa.Difference {
+	var out []mfa.Difference
+	for _, x := range []struct {
+		key      string
+		from, to any
+	}{
+		{"dialects", have.Dialects, want.Dialects}, {"verbs", have.Verbs, want.Verbs}, {"project", have.Project, want.Project},
+		{"app", have.App, want.App}, {"disabled", have.Disabled, want.Disabled}, {"expires_at", have.ExpiresAt, want.ExpiresAt},
+	} {
+		from, to := settingOf(reflect.ValueOf(x.from)), settingOf(reflect.ValueOf(x.to))
+		if !reflect.DeepEqual(from, to) {
+			out = append(out, mfa.Difference{Key: x.key, From: from, To: to})
+		}
+	}
+	return out
+}
+
+// carryOut makes or changes the key.
+func (s apiKeyStep) carryOut(ctx context.Context, keys *provider.APIKeys, v mfa.Visit) error {
+	if s.was != nil {
+		return keys.Change(ctx, v, *s.was, s.want)
+	}
+	_, _, err := keys.Create(ctx, v, s.draft)
+	return err
+}
+
+// pruneAPIKey removes a key that may be gone already.
+func pruneAPIKey(ctx context.Context, keys *provider.APIKeys, v mfa.Visit, id storage.APIKeyID) error {
+	if err := keys.Delete(ctx, v, id); !errors.Is(err, provider.ErrNoAPIKey) {
+		return err
+	}
+	return nil
+}
