@@ -44,7 +44,7 @@ func (p *planner) planAPIKeys(ctx context.Context, keys []config.APIKey) error {
 		return err
 	}
 	named := map[string]bool{}
-	hashes := map[string]string{} // hash of a secret: which key has it, in words
+	hashes := map[string]string{} // hash of a secret: name of the key that has it
 	for _, k := range have {
 		for _, hash := range k.Hashes {
 			hashes[string(hash)] = k.Name
