@@ -43,7 +43,7 @@ func (v *Verifier) ChangePassword(ctx context.Context, visit Visit, o Owner, c P
 	}
 	t := v.newTry(visit, m, attempt, v.whom(&o.Account, ""), o.Client)
 	// One place in the queue is enough for both computations: they run one by one.
-	release, err := v.reserve(ctx, visit, t)
+	release, err := v.reserve(ctx, visit, &t)
 	if err != nil {
 		return err
 	}

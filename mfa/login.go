@@ -37,7 +37,7 @@ func (v *Verifier) Login(ctx context.Context, visit Visit, p Proving, password s
 		return err
 	}
 	t := v.newTry(visit, m, attempt, v.whom(account, p.Identifier), p.Request.ClientID)
-	release, err := v.reserve(ctx, visit, t)
+	release, err := v.reserve(ctx, visit, &t)
 	if err != nil {
 		return err
 	}

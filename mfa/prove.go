@@ -24,7 +24,7 @@ func (v *Verifier) Prove(ctx context.Context, visit Visit, p Proving, c Choice, 
 		return exchange, err
 	}
 	t := v.newTry(visit, chosen.method, a, chosen.who, p.Request.ClientID)
-	release, err := v.reserve(ctx, visit, t)
+	release, err := v.reserve(ctx, visit, &t)
 	if err != nil {
 		return exchange, err
 	}

@@ -173,7 +173,7 @@ func TestRunWritesWhatIsNotedBeforeItStops(t *testing.T) {
 
 func TestADeviceRemembersFourUsers(t *testing.T) {
 	h := newHouse(t)
-	users := []storage.UserID{"u1", "u2", "u3", "u4", "u5"}
+	users := []storage.UserID{"user-one", "user-two", "user-three", "user-four", "user-five"}
 	cookie := ""
 	for _, u := range users {
 		cookie = h.sessions.Remember(cookie, u)
@@ -191,15 +191,15 @@ func TestADeviceRemembersFourUsers(t *testing.T) {
 			t.Errorf("two devices in one cookie")
 		}
 	}
-	if again := h.sessions.Remember(cookie, "u3"); len(again) != len(cookie) {
+	if again := h.sessions.Remember(cookie, "user-three"); len(again) != len(cookie) {
 		t.Errorf("remembering somebody known changed the length from %d to %d", len(cookie), len(again))
 	}
 	for _, bad := range []string{"", ".", "x", cookie + ".x", cookie[:len(cookie)-1], strings.Repeat("A", 22), strings.Repeat("A", 22) + "." + strings.Repeat("A", 22)} {
-		if _, ok := h.sessions.Knows(bad, "u5"); ok {
+		if _, ok := h.sessions.Knows(bad, "user-five"); ok {
 			t.Errorf("%q knows a user", bad)
 		}
 	}
-	if strings.Contains(cookie, "u5") {
+	if strings.Contains(cookie, "user-five") {
 		t.Error("the cookie names a user")
 	}
 }

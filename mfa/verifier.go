@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"sallyport/storage"
@@ -127,6 +128,7 @@ type try struct {
 	about    storage.Event // template of its events
 	failed   string        // event kinds
 	locked   string
+	release  func() // gives back the method's place, once
 }
 
 func (t try) throttles() []storage.Throttle {
@@ -200,10 +202,11 @@ func parse(m Method, a Attempt, r Response) error {
 // reserve takes the method's place, if it needs one. Where none is free, whoever would
 // be refused for a running wait is refused now: else one blocked address could fill
 // the queue with attempts that are not even compared.
-func (v *Verifier) reserve(ctx context.Context, visit Visit, t try) (func(), error) {
+func (v *Verifier) reserve(ctx context.Context, visit Visit, t *try) (func(), error) {
+	t.release = func() {}
 	r, ok := t.method.(Reserver)
 	if !ok {
-		return func() {}, nil
+		return t.release, nil
 	}
 	p := Place{Queue: func(ctx context.Context) error {
 		a := storage.Attempt{Throttles: t.throttles(), Address: t.address, Now: t.attempt.Now}
@@ -213,13 +216,20 @@ func (v *Verifier) reserve(ctx context.Context, visit Visit, t try) (func(), err
 	if t.address != nil {
 		p.From = t.address.Address
 	}
-	return r.Reserve(ctx, p)
+	release, err := r.Reserve(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	t.release = sync.OnceFunc(release)
+	return t.release, nil
 }
 
-// compare asks the method, after the attempt was counted, and accounts for a no.
+// compare asks the method, after the attempt was counted, and accounts for a no. The
+// method's place is free from then on: what is written next computes nothing.
 func (v *Verifier) compare(ctx context.Context, visit Visit, t try, s State, r Response) (Proof, error) {
 	v.alarm(visit, t)
 	proof, err := t.method.Finish(ctx, t.attempt, s, r)
+	t.release()
 	if a := t.attempt.Account; err == nil && (a != nil && proof.User != a.User.ID || a == nil && t.attempt.Usage != UsageFirst) {
 		err = &Error{Code: InvalidPasscode} // only a first factor may find its user by itself
 	}

@@ -133,7 +133,7 @@ func (v *Verifier) answering(ctx context.Context, visit Visit, s storage.Status,
 	}
 	kept := v.aside(s)
 	t := v.newTry(visit, m, attempt, v.counted(kept.User, kept.Subject), s.ClientID)
-	release, err := v.reserve(ctx, visit, t)
+	release, err := v.reserve(ctx, visit, &t)
 	if err != nil {
 		return try{}, nil, err
 	}
