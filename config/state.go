@@ -76,6 +76,7 @@ type User struct {
 	TOTPDigits    int            `yaml:"totp_digits"`
 	TOTPPeriod    time.Duration  `yaml:"totp_period"`
 	RecoveryCodes []string       `yaml:"recovery_codes"`
+	Roles         []string       `yaml:"roles"`
 	Profile       map[string]any `yaml:"profile"`
 	MFAEnabled    *bool          `yaml:"mfa_enabled"`
 	Status        string         `yaml:"status"` // active, pending or disabled; left out: a new user is active

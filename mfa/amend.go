@@ -35,6 +35,7 @@ func (u *Users) Faults(d Draft) []Fault {
 	if d.Username+d.Email+d.Phone == "" {
 		try("username", Draft{}, names)
 	}
+	try("roles", d, func(d Draft) error { return checkRoles(d.Roles) })
 	if d.Password != "" {
 		try("password", d, func(d Draft) error { return u.password.Check(d.Password) })
 	}
@@ -72,12 +73,16 @@ func (a *Amendment) differs(key string, from, to any) {
 }
 
 // Amendment compares a user with a draft. What the draft leaves out stays: names of a
-// kind it has none of, the profile, the status. A name that differs takes the place of
+// kind it has none of, the profile, the roles, the status. A name that differs takes the place of
 // all the user's names of its kind; proven names stay proven.
 func (u *Users) Amendment(ctx context.Context, account storage.Account, d Draft, o Amending) (Amendment, error) {
 	a := Amendment{Account: account, draft: d, change: storage.UserChange{ID: account.User.ID}}
 	if err := u.amendNames(&a); err != nil {
 		return a, err
+	}
+	if d.Roles != nil && !slices.Equal(d.Roles, account.User.Roles) {
+		a.differs("roles", account.User.Roles, d.Roles)
+		a.change.Roles = &d.Roles
 	}
 	if d.Profile != nil {
 		a.amendProfile()

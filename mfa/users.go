@@ -26,6 +26,7 @@ type Draft struct {
 	TOTPShape                    Shape  // what its app was told; zero: the server's own setting
 	TOTPPeriod                   int    // seconds, 30 or 60; 0: 30
 	RecoveryCodes                []string
+	Roles                        []string // for applications; nil of an existing user: they stay
 	Profile                      map[string]any
 	MFAEnabled                   bool
 	Status                       storage.UserStatus // "": active
@@ -62,7 +63,7 @@ func NewUsers(store UserStore, keyring *seal.Keyring, password *Password, totp *
 func (u *Users) Create(ctx context.Context, v Visit, d Draft) (storage.User, error) {
 	now := u.now()
 	user := storage.User{ID: d.ID, Status: or(d.Status, storage.UserActive), MFAEnabled: d.MFAEnabled,
-		Profile: d.Profile, CreatedAt: now, UpdatedAt: now}
+		Roles: d.Roles, Profile: d.Profile, CreatedAt: now, UpdatedAt: now}
 	if user.ID == "" {
 		user.ID = storage.UserID(storage.Random128(u.random))
 	}
@@ -70,7 +71,10 @@ func (u *Users) Create(ctx context.Context, v Visit, d Draft) (storage.User, err
 		return storage.User{}, errUserID
 	}
 	n := storage.NewUser{User: user}
-	var err error
+	err := checkRoles(d.Roles)
+	if err != nil {
+		return storage.User{}, err
+	}
 	if n.Identifiers, err = u.identifiers(d, user.ID, now); err != nil {
 		return storage.User{}, err
 	}

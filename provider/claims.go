@@ -32,6 +32,28 @@ var claimTable = [...]struct {
 	{"address", "address", nil},
 	{"phone_number", "phone", func(a *storage.Account) any { return valueOf(a, storage.Phone) }},
 	{"phone_number_verified", "phone", func(a *storage.Account) any { return verified(a, storage.Phone) }},
+	{"roles", rolesScope, roles},
+}
+
+// rolesScope stands for a user's roles.
+const rolesScope = "roles"
+
+func roles(a *storage.Account) any {
+	if len(a.User.Roles) == 0 {
+		return nil
+	}
+	return a.User.Roles
+}
+
+// accessRoles are the roles an access token tells its resource servers (RFC 9068
+// section 2.2.3.1), as they are at this moment: a list without entries where the user
+// has none, nil where they are not told. Whoever holds a token can read it, so others'
+// applications need the scope, to which the user consents (RFC 9068 section 6).
+func accessRoles(c *client, a *storage.Account, scopes []string) []string {
+	if a.User.ID == "" || c.Consent != "skip" && !slices.Contains(scopes, rolesScope) {
+		return nil
+	}
+	return append([]string{}, a.User.Roles...)
 }
 
 // scopeOf is the scope that stands for a claim; "" for claims that are not about the user.

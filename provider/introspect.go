@@ -27,6 +27,7 @@ type introspection struct {
 	ACR       string            `json:"acr,omitempty"`
 	AMR       []string          `json:"amr,omitempty"`
 	AuthTime  int64             `json:"auth_time,omitempty"`
+	Roles     []string          `json:"roles,omitzero"`
 }
 
 // Introspect is the introspection endpoint (RFC 7662). A client sees its own tokens and
@@ -64,7 +65,7 @@ func (p *Provider) introspect(ctx context.Context, c *client, token string) (int
 	if err != nil || (t.Client != c.ID && !slices.Contains(t.Audience, string(c.ID))) {
 		return introspection{}, nil
 	}
-	alive, err := p.counts(ctx, t)
+	roles, alive, err := p.counts(ctx, t)
 	if err != nil {
 		return introspection{}, unavailable(err)
 	}
@@ -73,29 +74,29 @@ func (p *Provider) introspect(ctx context.Context, c *client, token string) (int
 	}
 	return introspection{Active: true, Scope: t.Scope, ClientID: t.Client, Subject: t.Subject, Audience: t.Audience, Issuer: t.Issuer,
 		Expires: t.Expires, Issued: t.Issued, NotBefore: t.Issued, ID: t.ID, TokenType: "Bearer", Session: t.Session, ACR: t.ACR,
-		AMR: t.AMR, AuthTime: t.AuthTime}, nil
+		AMR: t.AMR, AuthTime: t.AuthTime, Roles: roles}, nil
 }
 
 // counts reports whether an access token still counts: its client is there (known in
 // memory as a rule), and, in one read, its grant lives or, for client credentials,
-// nobody revoked it.
-func (p *Provider) counts(ctx context.Context, t accessToken) (bool, error) {
+// nobody revoked it. With it come the roles its user has by now.
+func (p *Provider) counts(ctx context.Context, t accessToken) ([]string, bool, error) {
 	c, err := p.clients.get(ctx, t.Client)
 	if isNotFound(err) || (err == nil && c.Disabled) {
-		return false, nil
+		return nil, false, nil
 	}
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
 	if t.Grant == "" {
 		revoked, err := p.store.TokenRevoked(ctx, t.ID)
-		return !revoked, err
+		return nil, !revoked, err
 	}
 	standing, err := p.store.Grant(ctx, t.Grant)
 	if isNotFound(err) {
-		return false, nil
+		return nil, false, nil
 	}
-	return err == nil && standing.Alive(), err
+	return accessRoles(c, &standing.Account, t.Scopes), err == nil && standing.Alive(), err
 }
 
 // introspectRefresh answers about a refresh token, to its own client only.

@@ -20,7 +20,7 @@ func (p *Provider) leaving(ctx context.Context, values, body url.Values) (*hint,
 	if err != nil || t.Grant == "" || !p.own(t) || (values.Get("client_id") != "" && values.Get("client_id") != string(t.Client)) {
 		return nil, nil, nil
 	}
-	alive, err := p.counts(ctx, t)
+	_, alive, err := p.counts(ctx, t)
 	if err != nil || !alive {
 		return nil, nil, err
 	}

@@ -22,7 +22,7 @@ func (p *Provider) InspectAsBearer(w http.ResponseWriter, r *http.Request, _ mfa
 		p.writeBearerError(w, r, dead)
 		return
 	}
-	alive, err := p.counts(r.Context(), t)
+	_, alive, err := p.counts(r.Context(), t)
 	if err != nil {
 		p.writeBearerError(w, r, unavailable(err))
 		return

@@ -34,6 +34,7 @@ type accessToken struct {
 	ACR      string            `json:"acr,omitempty"`
 	AMR      []string          `json:"amr,omitempty"`
 	AuthTime int64             `json:"auth_time,omitempty"`
+	Roles    []string          `json:"roles,omitzero"` // of a user; an empty list says: none
 }
 
 // accessStrategy makes access tokens: statements about a grant that are never stored.
@@ -65,6 +66,7 @@ func (s *accessStrategy) GenerateAccessToken(_ context.Context, r fosite.Request
 	if !a.AuthTime.IsZero() {
 		t.AuthTime = a.AuthTime.Unix()
 	}
+	t.Roles = accessRoles(c, &session.account, t.Scopes)
 	if t.Subject == "" {
 		t.Subject = string(c.ID) // RFC 9068 section 2.2: without a resource owner, the client
 	}

@@ -23,6 +23,9 @@ type User struct {
 	// MFAEnabled is the user's own wish for a second factor. It is switched on by
 	// enrolling one on our pages or during a login, not by a backend or an import.
 	MFAEnabled bool
+	// Roles are what the user may be taken for by applications and resource servers, in
+	// their own words (RFC 9068 section 2.2.3.1). They mean nothing to us.
+	Roles []string
 	// Profile holds standard claims by name (OpenID Connect Core section 5.1),
 	// without sub, email, phone_number and their verified flags: those are Identifiers.
 	Profile map[string]any
@@ -76,6 +79,7 @@ type UserChange struct {
 	ID         UserID
 	Status     *UserStatus
 	MFAEnabled *bool
+	Roles      *[]string
 	Profile    map[string]any
 	Metadata   json.RawMessage
 	// Kill ends, in the same transaction, the user's pending and verified statuses,

@@ -64,6 +64,7 @@ func draftDifferences(d mfa.Draft) []mfa.Difference {
 	value("email_verified", d.EmailVerified, true)
 	value("phone_number", d.Phone != "", d.Phone)
 	value("phone_number_verified", d.PhoneVerified, true)
+	value("roles", len(d.Roles) > 0, d.Roles)
 	value("profile", len(d.Profile) > 0, d.Profile)
 	value("mfa_enabled", d.MFAEnabled, true)
 	value("status", d.Status != "", d.Status)

@@ -25,6 +25,7 @@ users:
     totp_digits: 8
     totp_period: 60s
     recovery_codes: [aaaabbbbccccddddeeeeffff, aaaa-bbbb-cccc]
+    roles: [editor, auditor]
     profile: {name: Alice Anders, given_name: Alice, address: {country: DE}}
     mfa_enabled: true
   - username: bob
@@ -94,7 +95,13 @@ func TestApplyShowsAndMakesDifferences(t *testing.T) {
 user bob: changed
     email: (none) -> "bob@example.com"
 `, ""},
-		{"what is left out stays", "", []string{"    email: alice@example.com\n    email_verified: true\n", "", "    mfa_enabled: true\n", "",
+		{"other roles", "", []string{"[editor, auditor]", "[auditor]"}, `user alice: changed
+    roles: ["editor","auditor"] -> ["auditor"]
+`, ""},
+		{"no roles, said", "", []string{"[editor, auditor]", "[]"}, `user alice: changed
+    roles: ["editor","auditor"] -> []
+`, ""},
+		{"what is left out stays", "", []string{"    roles: [editor, auditor]\n", "", "    email: alice@example.com\n    email_verified: true\n", "", "    mfa_enabled: true\n", "",
 			"    profile: {name: Alice Anders, given_name: Alice, address: {country: DE}}\n", ""}, "Nothing to do.\n", ""},
 		{"the wish for a second factor, said", "", []string{"mfa_enabled: true", "mfa_enabled: false"}, `user alice: changed
     mfa_enabled: true -> false
@@ -205,6 +212,7 @@ users:
   - username: hugo
     recovery_codes: [geheim_geheim]
     totp_algorithm: MD5
+    roles: [admin, admin]
 `)
 	code, out, err := o.play("", "apply", "--config", o.settings, file)
 	if code != exitFailed || out != "" {
@@ -228,6 +236,7 @@ users:
 		"faulty.yaml:23: users[8].totp_secret: is required",
 		"faulty.yaml:24: users[8].recovery_codes: a recovery code has none of the known shapes",
 		"faulty.yaml:25: users[8].totp_algorithm: must be one of SHA1, SHA256, SHA512",
+		"faulty.yaml:26: users[8].roles: a role is there twice",
 	}
 	lines := strings.Split(strings.TrimSpace(err), "\n")
 	for i, line := range lines {

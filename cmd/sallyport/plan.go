@@ -128,7 +128,7 @@ func newDraft(u *config.User) mfa.Draft {
 		ID: storage.UserID(u.ID), Username: u.Username, Email: u.Email, EmailVerified: u.EmailVerified,
 		Phone: u.Phone, PhoneVerified: u.PhoneVerified, Password: u.Password, PasswordHash: u.PasswordHash,
 		TOTPSecret: u.TOTPSecret, TOTPShape: mfa.Shape{Algorithm: u.TOTPAlgorithm, Digits: u.TOTPDigits}, TOTPPeriod: int(seconds(u.TOTPPeriod)),
-		RecoveryCodes: u.RecoveryCodes, Profile: u.Profile,
+		RecoveryCodes: u.RecoveryCodes, Roles: u.Roles, Profile: u.Profile,
 		MFAEnabled: u.MFAEnabled != nil && *u.MFAEnabled, Status: storage.UserStatus(u.Status),
 	}
 }

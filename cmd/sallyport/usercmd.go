@@ -35,6 +35,7 @@ type userView struct {
 	Status        storage.UserStatus  `json:"status"`
 	MFAEnabled    bool                `json:"mfa_enabled"`
 	Names         []nameView          `json:"names"`
+	Roles         []string            `json:"roles,omitempty"`
 	Profile       map[string]any      `json:"profile,omitempty"`
 	Factors       []authenticatorView `json:"authenticators"`
 	RecoveryCodes *int                `json:"recovery_codes,omitempty"` // unused
@@ -75,7 +76,7 @@ func moment(t time.Time) *time.Time {
 }
 
 func newUserView(a storage.Account) userView {
-	v := userView{ID: a.User.ID, Status: a.User.Status, MFAEnabled: a.User.MFAEnabled, Profile: a.User.Profile,
+	v := userView{ID: a.User.ID, Status: a.User.Status, MFAEnabled: a.User.MFAEnabled, Roles: a.User.Roles, Profile: a.User.Profile,
 		Names: []nameView{}, Factors: []authenticatorView{}, CreatedAt: a.User.CreatedAt, UpdatedAt: a.User.UpdatedAt}
 	for _, i := range a.Identifiers {
 		v.Names = append(v.Names, nameView{i.Kind, i.Value, !i.VerifiedAt.IsZero()})
@@ -181,6 +182,9 @@ func (v userView) write(w io.Writer) {
 		line(string(n.Kind), text)
 	}
 	line("mfa_enabled", v.MFAEnabled)
+	if len(v.Roles) > 0 {
+		line("roles", shownValue(v.Roles))
+	}
 	for _, claim := range slices.Sorted(maps.Keys(v.Profile)) {
 		line("profile."+shownText(claim), shownValue(v.Profile[claim]))
 	}

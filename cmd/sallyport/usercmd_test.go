@@ -32,6 +32,7 @@ users:
     totp_secret: `+phoneKey+`
     recovery_codes: [aaaabbbbccccddddeeeeffff]
     profile: {name: "Alice \u001b[31mAnders", locale: de-DE}
+    roles: [editor, auditor]
     mfa_enabled: true
 `)
 	o.must("apply", state)
@@ -84,7 +85,7 @@ func TestUsersAreMadeAndShown(t *testing.T) {
 		want []string
 	}{
 		{[]string{"user", "list"}, []string{"alice, alice@example.com", "bob", "pending", id}},
-		{[]string{"user", "show", "alice"}, []string{"email", "alice@example.com", "1 unused", "totp", "mfa_enabled", `\u001b`}},
+		{[]string{"user", "show", "alice"}, []string{"email", "alice@example.com", "1 unused", "totp", "mfa_enabled", `\u001b`, `["editor","auditor"]`}},
 		{[]string{"user", "show", id}, []string{"+12025550123 (not verified)"}},
 	} {
 		out := o.must(tc.args...)

@@ -21,7 +21,7 @@ const accountParts = `parts AS (
 	SELECT 2, CAST(i.id AS text), i.kind, i.value, '', '', '', NULL, i.verified_at, 0, 0, i.created_at, i.updated_at
 	FROM who JOIN identifiers i ON i.user_id = who.id
 	UNION ALL
-	SELECT 1, CAST(u.id AS text), u.status, u.profile, u.metadata, '', '', NULL,
+	SELECT 1, CAST(u.id AS text), u.status, u.profile, u.metadata, u.roles, '', NULL,
 		CASE WHEN u.mfa_enabled THEN 1 ELSE 0 END, 0, 0, u.created_at, u.updated_at
 	FROM who JOIN users u ON u.id = who.id
 )`
@@ -66,8 +66,12 @@ func (a *accountRows) add() error {
 			ID: storage.UserID(a.id), Status: storage.UserStatus(a.t1), MFAEnabled: a.n1 == 1,
 			Metadata: raw(a.t3), CreatedAt: a.created.time(), UpdatedAt: a.edited.time(),
 		}
+		if err := decode("roles", a.t4, &u.Roles); err != nil {
+			return err
+		}
+		err := decode("profile", a.t2, &u.Profile)
 		a.account.User = u
-		return decode("profile", a.t2, &a.account.User.Profile)
+		return err
 	case partIdentifier:
 		a.account.Identifiers = append(a.account.Identifiers, storage.Identifier{
 			ID: storage.IdentifierID(a.id), UserID: user, Kind: storage.IdentifierKind(a.t1), Value: string(a.t2),

@@ -14,7 +14,7 @@ const (
 	grantHead = `CAST(g.id AS text), g.auth, g.offline, g.refreshable, g.generation, g.rotated_at, g.refresh_until,
 		g.expires_at, g.created_at, g.revoked_at, g.revoke_reason`
 	// What decides whether a grant still counts: its user, the user's names, its session.
-	standingColumns = `CAST(u.id AS text), u.status, u.mfa_enabled, u.profile, u.metadata, u.created_at, u.updated_at, s.ended_at,
+	standingColumns = `CAST(u.id AS text), u.status, u.mfa_enabled, u.roles, u.profile, u.metadata, u.created_at, u.updated_at, s.ended_at,
 		CAST(i.id AS text), i.kind, i.value, i.verified_at, i.created_at, i.updated_at`
 	standingJoins = ` LEFT JOIN users u ON u.id = g.user_id LEFT JOIN sessions s ON s.id = g.session_id
 		LEFT JOIN identifiers i ON i.user_id = g.user_id`

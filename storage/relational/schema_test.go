@@ -98,6 +98,13 @@ func TestMigrateUpTellsAndDownTakesBack(t *testing.T) {
 func TestMigrateUpKeepsWhatIsThere(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		e := open(t, dsn, keyring(t))
+		l := newLogin()
+		if err := e.CreateUser(t.Context(), l.newUser()); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.PutClient(t.Context(), storage.Client{ID: "app", UpdatedAt: t0}, nil); err != nil {
+			t.Fatal(err)
+		}
 		all, err := e.Migrations(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -110,13 +117,6 @@ func TestMigrateUpKeepsWhatIsThere(t *testing.T) {
 		if v, err := e.Versions(t.Context()); err != nil || len(v) != 2 {
 			t.Errorf("versions before = %v, %v; want those of clients and keys", v, err)
 		}
-		l := newLogin()
-		if err := e.CreateUser(t.Context(), l.newUser()); err != nil {
-			t.Fatal(err)
-		}
-		if err := e.PutClient(t.Context(), storage.Client{ID: "app", UpdatedAt: t0}, nil); err != nil {
-			t.Fatal(err)
-		}
 		if err := e.MigrateUp(t.Context(), silent, silentAfter); err != nil {
 			t.Fatal(err)
 		}
@@ -128,6 +128,20 @@ func TestMigrateUpKeepsWhatIsThere(t *testing.T) {
 		}
 		if err := e.CreateAPIKey(t.Context(), l.apiKey, nil); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// The version before this one serves on while the schema is new, and names the columns
+// it knows.
+func TestTheVersionBeforeGoesOnMakingUsers(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		e := open(t, dsn, keyring(t))
+		const id = "01970000-0000-7000-8000-000000000001"
+		change(t, behind(t, dsn), "INSERT INTO users (id, status, mfa_enabled, profile, metadata, created_at, updated_at) "+
+			"VALUES ('"+id+"', 'active', FALSE, '', '', 1, 1)")
+		if a, err := e.Account(t.Context(), id); err != nil || a.User.Status != storage.UserActive || len(a.User.Roles) != 0 {
+			t.Errorf("account = %+v, %v; want an active user without roles", a, err)
 		}
 	})
 }

@@ -9,14 +9,14 @@ import (
 	"sallyport/storage"
 )
 
-const userColumns = "id, status, mfa_enabled, profile, metadata, created_at, updated_at"
+const userColumns = "id, status, mfa_enabled, roles, profile, metadata, created_at, updated_at"
 
 // CreateUser implements storage.Users.
 func (e *Engine) CreateUser(ctx context.Context, n storage.NewUser) error {
 	u := n.User
 	return e.step(ctx, "create user", func(q querier) error {
 		in := insertInto("users (" + userColumns + ")")
-		in.add(ref(u.ID), string(u.Status), u.MFAEnabled, profile(u.Profile), clean(u.Metadata), micro(u.CreatedAt), micro(u.UpdatedAt))
+		in.add(ref(u.ID), string(u.Status), u.MFAEnabled, roles(u.Roles), profile(u.Profile), clean(u.Metadata), micro(u.CreatedAt), micro(u.UpdatedAt))
 		if err := in.run(q, ""); err != nil {
 			return err
 		}
@@ -36,6 +36,14 @@ func (e *Engine) CreateUser(ctx context.Context, n storage.NewUser) error {
 		}
 		return q.putEvents(n.Events)
 	})
+}
+
+// roles are written as a list; "" where there are none.
+func roles(r []string) any {
+	if len(r) == 0 {
+		return ""
+	}
+	return encode(r)
 }
 
 func profile(p map[string]any) any {
@@ -63,6 +71,7 @@ func (e *Engine) UpdateUser(ctx context.Context, c storage.UserChange) error {
 	}
 	replace(c.Status != nil, "status", func() any { return string(*c.Status) })
 	replace(c.MFAEnabled != nil, "mfa_enabled", func() any { return *c.MFAEnabled })
+	replace(c.Roles != nil, "roles", func() any { return roles(*c.Roles) })
 	replace(c.Profile != nil, "profile", func() any { return profile(c.Profile) })
 	replace(c.Metadata != nil, "metadata", func() any { return clean(c.Metadata) })
 	args = append(args, ref(c.ID))
@@ -203,19 +212,22 @@ func (e *Engine) ListUsers(ctx context.Context, f storage.UserFilter) ([]storage
 }
 
 type userRow struct {
-	id, status, profile, metadata text
-	mfa                           sql.NullBool
-	created, updated              number
+	id, status, roles, profile, metadata text
+	mfa                                  sql.NullBool
+	created, updated                     number
 }
 
 func (r *userRow) dest() []any {
-	return []any{&r.id, &r.status, &r.mfa, &r.profile, &r.metadata, &r.created, &r.updated}
+	return []any{&r.id, &r.status, &r.mfa, &r.roles, &r.profile, &r.metadata, &r.created, &r.updated}
 }
 
 func (r *userRow) record() (storage.User, error) {
 	u := storage.User{
 		ID: storage.UserID(r.id), Status: storage.UserStatus(r.status), MFAEnabled: r.mfa.Bool,
 		Metadata: raw(r.metadata), CreatedAt: r.created.time(), UpdatedAt: r.updated.time(),
+	}
+	if err := decode("roles", r.roles, &u.Roles); err != nil {
+		return u, err
 	}
 	return u, decode("profile", r.profile, &u.Profile)
 }

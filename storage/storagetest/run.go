@@ -138,7 +138,7 @@ func (w *world) someone() person {
 		password: random[storage.AuthenticatorID](), totp: random[storage.AuthenticatorID](),
 	}
 	w.ok(w.s.CreateUser(w.ctx, storage.NewUser{
-		User:        storage.User{ID: p.id, Status: storage.UserActive, CreatedAt: w.now, UpdatedAt: w.now},
+		User:        storage.User{ID: p.id, Status: storage.UserActive, Roles: []string{"member"}, CreatedAt: w.now, UpdatedAt: w.now},
 		Identifiers: []storage.Identifier{w.name(p.id, p.email)},
 		Authenticators: []storage.Authenticator{
 			w.authenticator(p.id, p.password, "password", "argon2id-of-a-password"),

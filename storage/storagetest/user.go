@@ -85,7 +85,7 @@ func userRoundTrip(w *world) {
 	later := w.now.Add(time.Second)
 	n := storage.NewUser{
 		User: storage.User{
-			ID: id, Status: storage.UserPending, MFAEnabled: true, Profile: map[string]any{"name": "Zoë \U0001F600", "age": 7.5},
+			ID: id, Status: storage.UserPending, MFAEnabled: true, Roles: []string{"auditor", "Größe \" 1"}, Profile: map[string]any{"name": "Zoë \U0001F600", "age": 7.5},
 			Metadata: json.RawMessage(`{"plan":"gold"}`), CreatedAt: w.now, UpdatedAt: later,
 		},
 		Identifiers: []storage.Identifier{
@@ -124,6 +124,11 @@ func userChange(w *world) {
 	want.MFAEnabled = true
 	same(w, w.account(p.id).User, want)
 	later := w.now.Add(time.Minute)
+	for _, roles := range [][]string{{"admin", "user"}, nil, {"user"}} {
+		w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Roles: &roles, Now: w.now}))
+		want.Roles = roles
+		same(w, w.account(p.id).User, want)
+	}
 	w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{
 		ID: p.id, Status: &disabled, Profile: map[string]any{"name": "N"}, Metadata: json.RawMessage(`[1]`), Now: later,
 	}))

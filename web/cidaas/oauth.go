@@ -191,7 +191,10 @@ func (s *Surface) introspect(c *gin.Context) {
 			return
 		}
 		scope, _ := members["scope"].(string)
-		members["scopes"], members["roles"] = strings.Fields(scope), []string{}
+		members["scopes"] = strings.Fields(scope)
+		if members["roles"] == nil {
+			members["roles"] = []string{} // programs of the dialect look into it unasked
+		}
 	})
 }
 

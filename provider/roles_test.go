@@ -1,0 +1,107 @@
+package provider
+
+import (
+	"fmt"
+	"testing"
+
+	"sallyport/storage"
+)
+
+// give makes roles the roles of a user.
+func (h *house) give(u storage.User, roles ...string) {
+	h.t.Helper()
+	h.ok(h.engine.UpdateUser(h.ctx, storage.UserChange{ID: u.ID, Roles: &roles, Now: h.now()}))
+}
+
+// RFC 9068 section 2.2.3.1: roles stand in the access token itself, for resource
+// servers that ask nobody.
+func TestRolesAreThoseOfTheMoment(t *testing.T) {
+	h := newHouse(t)
+	h.client("rp")
+	user := h.user("ada", "")
+	h.give(user, "editor", "auditor")
+	made := h.tokensFor("rp", "ada", "openid offline_access")
+	told := func(token string) string {
+		claims, _ := h.opened(token)
+		return fmt.Sprint(claims["roles"])
+	}
+	asked := func(token string) string {
+		return fmt.Sprint(h.post(h.p.Introspect, "rp", formOf("token", token)).Body["roles"])
+	}
+	first := made.get("access_token")
+	if got := told(first); got != "[editor auditor]" {
+		t.Errorf("roles = %s, want both", got)
+	}
+	h.give(user, "auditor")
+	if got := asked(first); got != "[auditor]" {
+		t.Errorf("introspection after one was taken = %s, want the other", got)
+	}
+	before := h.engine.Stats()
+	made = h.post(h.p.Token, "rp", refreshOf(made.get("refresh_token")))
+	// One read, and the two statements that spend the token.
+	if after := h.engine.Stats(); after.Statements-before.Statements != 3 {
+		t.Errorf("the refresh took %d statements, want 3", after.Statements-before.Statements)
+	}
+	if got := told(made.get("access_token")); got != "[auditor]" {
+		t.Errorf("refreshed roles = %s, want the present one", got)
+	}
+	h.give(user)
+	if got := asked(made.get("access_token")); got != "[]" {
+		t.Errorf("introspection of a user without roles = %s, want an empty list", got)
+	}
+	if got := told(h.tokensFor("rp", "ada", "openid").get("access_token")); got != "[]" {
+		t.Errorf("roles of a user without any = %s, want an empty list", got)
+	}
+	own := h.post(h.p.Token, "rp", formOf("grant_type", "client_credentials")).get("access_token")
+	if claims, _ := h.opened(own); claims["roles"] != nil || asked(own) != "<nil>" {
+		t.Errorf("a token without a user has roles: %v", claims)
+	}
+}
+
+func TestRolesAreToldByScope(t *testing.T) {
+	h := newHouse(t)
+	all := []string{"openid", "roles", "read"}
+	for _, id := range []storage.ClientID{"own", "others", "opaque"} {
+		h.client(id, func(c *storage.Client) {
+			c.Scopes = all
+			if id == "others" {
+				c.Consent = "ask"
+			}
+			if id == "opaque" {
+				c.AccessTokenFormat = "opaque"
+			}
+		})
+	}
+	h.give(h.user("ada", ""), "editor")
+	for _, tc := range []struct {
+		name, client, scope   string
+		introspected, userinf string
+	}{
+		{"our own application, without the scope", "own", "openid", "[editor]", "<nil>"},
+		{"our own application, with the scope", "own", "openid roles", "[editor]", "[editor]"},
+		{"an opaque token", "opaque", "openid", "[editor]", "<nil>"},
+		{"another's application, without the scope", "others", "openid", "<nil>", "<nil>"},
+		{"another's application, with the scope", "others", "openid roles", "[editor]", "[editor]"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			b := h.begin(params(storage.ClientID(tc.client), "scope", tc.scope), nil)
+			h.enter(b.Request, "ada", nil)
+			if st := h.next(b.Request, nil); st.Kind == StepConsent {
+				h.ok(h.p.Allow(h.ctx, st, h.visit))
+			}
+			_, q := h.finish(b.Request, nil)
+			token := h.post(h.p.Token, tc.client, redeem(q.Get("code"))).get("access_token")
+			if tc.client != "opaque" {
+				if claims, _ := h.opened(token); fmt.Sprint(claims["roles"]) != tc.introspected {
+					t.Errorf("roles in the token = %v, want %s", claims["roles"], tc.introspected)
+				}
+			}
+			if got := h.post(h.p.Introspect, tc.client, formOf("token", token)); fmt.Sprint(got.Body["roles"]) != tc.introspected {
+				t.Errorf("introspection = %s, want roles %s", got.Raw, tc.introspected)
+			}
+			if got := h.userinfo(token); fmt.Sprint(got.Body["roles"]) != tc.userinf {
+				t.Errorf("userinfo = %s, want roles %s", got.Raw, tc.userinf)
+			}
+		})
+	}
+}
