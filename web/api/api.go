@@ -4,6 +4,7 @@ import (
 	_ "embed" // for the description
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 	"github.com/rs/cors"
@@ -31,7 +32,7 @@ type Surface struct {
 	reads    *cors.Cors // anybody's pages
 }
 
-var _ web.Surface = (*Surface)(nil)
+var _ web.Refuser = (*Surface)(nil)
 
 //go:embed openapi.yaml
 var description []byte
@@ -49,7 +50,7 @@ func New(p *provider.Provider, v *mfa.Verifier, s *mfa.Sessions, o Options) *Sur
 			AllowOriginVaryRequestFunc: func(r *http.Request, origin string) (bool, []string) {
 				return p.OriginAllowed(r.Context(), origin), nil
 			},
-			AllowedMethods: []string{http.MethodPost},
+			AllowedMethods: []string{http.MethodPost, http.MethodGet}, // of GET the refusal can be read
 			AllowedHeaders: []string{"Content-Type"},
 			ExposedHeaders: []string{"Retry-After", web.CorrelationHeader},
 			MaxAge:         600,
@@ -99,4 +100,22 @@ func shared(rules *cors.Cors) gin.HandlerFunc {
 			c.Abort()
 		}
 	}
+}
+
+// Refuse writes the engine's refusals of the addresses here as every other refusal is
+// written, readable for the page that called.
+func (s *Surface) Refuse(c *gin.Context, code int, reason string) bool {
+	if rest, ours := strings.CutPrefix(c.Request.URL.Path, base); !ours || rest != "" && rest[0] != '/' {
+		return false
+	}
+	s.calls.HandlerFunc(c.Writer, c.Request)
+	word := string(mfa.InvalidRequest)
+	switch {
+	case code == http.StatusServiceUnavailable:
+		word = codeUnavailable
+	case code >= http.StatusInternalServerError:
+		word = codeBroken
+	}
+	s.problem(c, problem{Status: code, Code: word, Detail: strings.ToUpper(reason[:1]) + reason[1:] + "."})
+	return true
 }

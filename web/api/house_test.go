@@ -51,6 +51,7 @@ type house struct {
 	users   *mfa.Users
 	totp    *mfa.TOTP
 	p       *provider.Provider
+	api     *api.Surface
 	handler http.Handler
 	log     strings.Builder
 }
@@ -102,8 +103,9 @@ func newHouse(t testing.TB) *house {
 	look, err := page.New(keyring, page.Options{Issuer: issuer}, login.Files())
 	h.ok(err)
 	pages := login.New(h.p, v, sessions, look)
+	h.api = api.New(h.p, v, sessions, api.Options{Logger: log})
 	h.handler, err = web.New(web.Options{Issuer: issuer, Logger: log, ErrorPage: pages.Refusal}, rand.Reader, h.now, look, pages,
-		oidc.New(h.p, oidc.Options{Issuer: issuer}), api.New(h.p, v, sessions, api.Options{Logger: log}))
+		oidc.New(h.p, oidc.Options{Issuer: issuer}), h.api)
 	h.ok(err)
 	for id, change := range map[storage.ClientID]func(c *storage.Client){
 		"front": nil,
