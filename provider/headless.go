@@ -105,6 +105,19 @@ func (p *Provider) Adopt(ctx context.Context, st Step, v mfa.Visit, referer stri
 	return nil
 }
 
+// Elsewhere returns a step as the calls of the client's own page see it. On another
+// origin than ours the page sends no cookies, so whatever the browser's session proved
+// counts for nothing there: a page that was opened for the second factor would find its
+// calls asking for the first.
+func (p *Provider) Elsewhere(ctx context.Context, st Step, page string) (Step, error) {
+	if st.Kind != StepVerify && st.Kind != StepEnroll || originOf(page) == originOf(p.options.Issuer) {
+		return st, nil
+	}
+	st.Request = forgetSession(st.Request, nil)
+	st.Proving.Request = st.Request
+	return p.decide(ctx, st)
+}
+
 // Unbound reports whether the request belongs to no browser yet.
 func (st Step) Unbound() bool { return len(st.Request.Browser) == 0 }
 

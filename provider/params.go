@@ -30,10 +30,11 @@ const (
 const hintSubject = "hint_sub"
 
 // kept are the parameters a request needs later on; everything else is dropped, so
-// that nothing from outside can wear one of our own names.
+// that nothing from outside can wear one of our own names. view_type is for login pages
+// that came from cidaas.
 var kept = [...]string{"response_type", "client_id", "redirect_uri", "scope", "state", "response_mode", "nonce",
 	"display", "prompt", "max_age", "ui_locales", "login_hint", "acr_values", "claims", "code_challenge",
-	"code_challenge_method", "resource"}
+	"code_challenge_method", "resource", "view_type"}
 
 // request is an authorization request as we understand it.
 type request struct {

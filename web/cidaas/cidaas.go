@@ -152,9 +152,9 @@ func shared(rules *cors.Cors) gin.HandlerFunc {
 // included that only other editions of the server behind the libraries have. A page
 // that a person posted a form from gets a page.
 func (s *Surface) Refuse(c *gin.Context, code int, reason string) bool {
-	service, _, _ := strings.Cut(strings.TrimPrefix(c.Request.URL.Path, "/"), "/")
-	person := strings.Contains(c.GetHeader("Accept"), "text/html")
-	if !strings.HasSuffix(service, "-srv") || (service == "login-srv" || service == "authz-srv") && person {
+	service, rest, _ := strings.Cut(strings.TrimPrefix(c.Request.URL.Path, "/"), "/")
+	navigated := service == "login-srv" || service == "authz-srv" && !strings.HasPrefix(rest, "authrequest/")
+	if !strings.HasSuffix(service, "-srv") || navigated && strings.Contains(c.GetHeader("Accept"), "text/html") {
 		return false
 	}
 	s.calls.HandlerFunc(c.Writer, c.Request)
@@ -163,6 +163,11 @@ func (s *Surface) Refuse(c *gin.Context, code int, reason string) bool {
 		c.Writer.WriteHeaderNow()
 		return true
 	}
-	s.refuse(c, &fault{code, reason}, "")
+	ver := ""
+	switch code {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
+		ver = "VER_0004"
+	}
+	s.refuse(c, &fault{code, reason}, ver)
 	return true
 }

@@ -150,6 +150,7 @@ func TestRefusalsOfTheEngineInTheEnvelope(t *testing.T) {
 	}
 	person := h.browser()
 	person.header.Set("Accept", "text/html")
+	envelope(t, h.is(person.do("POST", "/authz-srv/authrequest/nothing", "", ""), http.StatusNotFound))
 	if w := person.do("GET", "/login-srv/login", "", ""); !strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
 		t.Errorf("a person at an address of forms got %s", w.Header().Get("Content-Type"))
 	}
@@ -180,6 +181,28 @@ func TestWhatIsOutOfReachIsJSONToo(t *testing.T) {
 		if strings.Contains(w.Body.String(), "fire") {
 			t.Errorf("the cause is told: %s", w.Body)
 		}
+	}
+}
+
+// A call that takes too long is ended, and its caller can read that too (R1).
+func TestACallThatTakesTooLongIsJSON(t *testing.T) {
+	h := newHouse(t)
+	h.client()
+	request := h.at(h.page().json("/authz-srv/authrequest/authz/generate", flat(authorizeParams())...), "data.requestId")
+	engine, err := web.New(web.Options{Issuer: issuer, Timeout: time.Nanosecond}, zeroes{}, h.now, h.surface)
+	h.ok(err)
+	h.handler = engine
+	for path, w := range map[string]*httptest.ResponseRecorder{
+		"public":   h.page().do("GET", "/public-srv/public/"+request, "application/json", ""),
+		"prelogin": h.page().do("GET", "/token-srv/prelogin/metadata/"+request, "application/json", ""),
+		"list":     h.page().json("/verification-srv/public/graph/user/setup", "request_id", request, "identifier", "ada"),
+		"verify":   h.page().json("/verification-srv/authentication/totp/verification", "exchange_id", request, "passcode", "123456"),
+		"confirm":  h.page().json("/verification-actions-srv/setup/totp/verification", "exchange_id", request, "pass_code", "123456"),
+	} {
+		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || w.Header().Get("Access-Control-Allow-Origin") != app {
+			t.Errorf("%s = %d %v %s, want 503 that the page can read", path, w.Code, w.Header(), w.Body)
+		}
+		envelope(t, w)
 	}
 }
 

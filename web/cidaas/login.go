@@ -1,6 +1,7 @@
 package cidaas
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -86,14 +87,16 @@ func (s *Surface) endSession(c *gin.Context) {
 	page.Redirect(c, to)
 }
 
-// form reads the form of a login page; nil with an answer written.
+// form reads the form of a login page; nil with an answer written. Who posts a form is a
+// person at a page, also where the form is malformed.
 func (s *Surface) form(c *gin.Context) *input {
-	in, f := read(c, true)
-	if f == nil && c.ContentType() != formType {
-		f = wrongType
+	if c.ContentType() != formType {
+		s.refuse(c, wrongType, "")
+		return nil
 	}
+	in, f := read(c, true)
 	if f != nil {
-		s.refuse(c, f, "")
+		s.back(c, turn{}, &input{}, &mfa.Error{Code: mfa.InvalidRequest, Err: errors.New(f.text)}, nil)
 		return nil
 	}
 	return in
@@ -198,7 +201,10 @@ func (s *Surface) proven(c *gin.Context, in *input) (turn, error) {
 	if k := t.step.Kind; k != provider.StepVerify && k != provider.StepEnroll {
 		return t, nil
 	}
-	kind := in.first("verificationType", "verification_type")
+	kind, track := in.first("verificationType", "verification_type"), in.text("track_id")
+	if track != "" && !strings.EqualFold(track, c.Param("trackId")) {
+		return t, &mfa.Error{Code: mfa.InvalidRequest, Err: errors.New("the track is not the one of the address")}
+	}
 	what := mfa.Claim{Status: id[storage.StatusID](in.text("status_id")), Method: s.method(kind), Sub: masked(in),
 		Usages: []string{mfa.UsageSecond, mfa.UsageEnroll}}
 	if kind != "" && what.Method == "" || in.wrong != "" {

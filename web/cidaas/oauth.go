@@ -123,7 +123,7 @@ func (s *Surface) send(c *gin.Context, w *written, change func(members map[strin
 	if len(bytes.TrimSpace(body)) == 0 {
 		body = []byte(`{"success":true,"status":200}`)
 	}
-	c.Data(w.status, jsonType, body)
+	c.Data(w.status, jsonType+"; charset=utf-8", body)
 }
 
 // oauthFault is a refusal of an OAuth endpoint (RFC 6749 section 5.2).

@@ -244,6 +244,17 @@ func TestTwinsForPrograms(t *testing.T) {
 		"verificationType", "totp", "sub", h.at(begun, "data.sub")), http.StatusOK)
 	h.claims(h.at(done, "data.code"))
 
+	h.wait(time.Minute)
+	request = h.at(app.json("/authz-srv/authrequest/authz/generate", flat(authorizeParams("view_type", "register",
+		"claims", `{"id_token":{"acr":{"essential":true,"value":"phr"}}}`))...), "data.requestId")
+	if view := h.at(app.do("GET", "/public-srv/public/"+request, "application/json", ""), "data.view_type"); view != "register" {
+		t.Errorf("view_type = %q, want that of the request", view)
+	}
+	w = h.is(app.json("/login-srv/login/sdk", "requestId", request, "username", "ada", "password", password), expectationFailed)
+	if got := h.at(w, "error.error"); got != "unmet_authentication_requirements" {
+		t.Errorf("a level nobody can reach: %s", w.Body)
+	}
+
 	h.client(bound)
 	b := h.browser()
 	request, _ = b.begin()

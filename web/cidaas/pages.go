@@ -11,12 +11,19 @@ import (
 
 // Page is the client's own page for a step of a login, as pages of the dialect expect
 // to be opened; "" says that the client has none and ours are shown. From the second
-// factor on the page is told the login's track.
+// factor on the page is told the login's track. What it is told to ask for is what its own
+// calls will find missing. What is missing is what the calls of
+// the page itself will be told.
 func (s *Surface) Page(ctx context.Context, st provider.Step, v mfa.Visit) (string, error) {
 	base := ownPage(st, v)
 	if base == "" {
 		return "", nil
 	}
+	st, err := s.provider.Elsewhere(ctx, st, base)
+	if err != nil {
+		return "", err
+	}
+	base = ownPage(st, v)
 	lang := ""
 	if len(st.UILocales) > 0 {
 		lang = st.UILocales[0]

@@ -126,7 +126,8 @@ func (s *Surface) clientInfo(c *gin.Context) {
 	}
 	succeed(c, clientBody{ID: client.ID, Name: client.Name, Display: client.Name, Logo: client.LogoURI, Primary: primaryColour,
 		Accent: accentColour, LoginWith: loginWith(), Passwordless: client.Passwordless, Methods: methods,
-		Policy: client.PolicyURI, Terms: client.TosURI, View: "login"})
+		Policy: client.PolicyURI, Terms: client.TosURI,
+		View: viewType(t.step.Request.Params.Get("view_type"))})
 }
 
 func allowed(client storage.Client, method string) bool {

@@ -43,6 +43,10 @@ func (s *Surface) twin(c *gin.Context, prove func(*gin.Context, *input) (turn, e
 		s.fail(c, err)
 		return
 	}
+	if t.step.Kind == provider.StepRefused {
+		s.wanting(c, t, refusal{page: t.step.Refusal, text: "the login can not be finished"})
+		return
+	}
 	if t.step.Kind != provider.StepDone {
 		s.wanting(c, t, refusal{page: missing(t.step.Kind), text: "a further step is required"})
 		return

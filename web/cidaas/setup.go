@@ -208,7 +208,7 @@ func (s *Surface) enrollInLogin(c *gin.Context) {
 		s.failAs(c, &mfa.Error{Code: mfa.NotConfigured}, "VER_0030")
 		return
 	}
-	if err := s.agrees(t, sub); err != nil {
+	if err := s.agrees(t, sub, ""); err != nil {
 		s.fail(c, err)
 		return
 	}
@@ -234,7 +234,7 @@ func (s *Surface) friendlyName(c *gin.Context) {
 	if !ok {
 		return
 	}
-	if err := s.agrees(t, sub); err != nil {
+	if err := s.agrees(t, sub, ""); err != nil {
 		s.fail(c, err)
 		return
 	}

@@ -3,6 +3,7 @@ package cidaas
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -86,13 +87,23 @@ func identifier(in *input) string {
 // masked is the masked subject a call names.
 func masked(in *input) string { return in.first("sub", "q") }
 
-// agrees demands that a masked subject is that of the login. Before anybody is
-// identified it can not be judged, and means nothing.
-func (s *Surface) agrees(t turn, sub string) error {
-	if sub != "" && t.step.Request.Subject != "" && sub != s.provider.Masked(t.step) {
-		return &mfa.Error{Code: mfa.NotConfigured, Err: errors.New("the subject is not the one of the login")}
+// agrees demands that whom a call names, by a masked subject or by a name, is the user
+// of the login. Before anybody is identified a masked subject can not be judged, and
+// means nothing; a name is then who the call is about.
+func (s *Surface) agrees(t turn, sub, name string) error {
+	if t.step.Request.Subject == "" {
+		return nil
+	}
+	if sub != "" && sub != s.provider.Masked(t.step) || name != "" && !has(t.step.Account, name) {
+		return &mfa.Error{Code: mfa.NotConfigured, Err: errors.New("the call names another user than that of the login")}
 	}
 	return nil
+}
+
+// has reports whether a name, however it is typed, is one of an account's.
+func has(a *storage.Account, name string) bool {
+	canonical, _, err := mfa.Canonical(name)
+	return err == nil && a != nil && slices.ContainsFunc(a.Identifiers, func(i storage.Identifier) bool { return i.Value == canonical })
 }
 
 // id reads an identifier of ours, which the libraries may have written in capitals.

@@ -110,7 +110,7 @@ func (s *Surface) about(c *gin.Context) (turn, bool) {
 	}
 	t, err := s.open(c, provider.Ask{Request: id[storage.RequestID](request), Identifier: name})
 	if err == nil {
-		err = s.agrees(t, sub)
+		err = s.agrees(t, sub, name)
 	}
 	if err != nil {
 		s.fail(c, err)
@@ -171,7 +171,7 @@ func (s *Surface) initiate(c *gin.Context) {
 	}
 	t, err := s.open(c, provider.Ask{Request: id[storage.RequestID](request), Identifier: name, Named: chosen})
 	if err == nil {
-		err = s.agrees(t, sub)
+		err = s.agrees(t, sub, name)
 	}
 	if err != nil {
 		s.fail(c, err)
