@@ -24,8 +24,8 @@ func (p *Pages) authorize(c *gin.Context) {
 	if c.Request.Method == http.MethodPost {
 		in.Form = c.Request.PostForm
 	}
-	if len(in.Form) > 0 && len(in.Query) == 0 && web.Visit(c).Browser == "" {
-		p.again(c, in.Form)
+	if cookieless(c) {
+		p.again(c, joined(in))
 		return
 	}
 	web.Bind(c)
@@ -53,10 +53,23 @@ func (p *Pages) authorize(c *gin.Context) {
 	}
 }
 
-// again lets the browser come once more. A form on the client's own site comes without
-// our cookies, because they are SameSite=Lax: the person would be asked to sign in
-// again. As a GET it carries them, and as a form of ours. The latter is for what must
-// not be in an address, where logs keep it, and what is too long for one.
+// joined are all parameters of a call. What stands twice still does, and is refused.
+func joined(in provider.Params) url.Values {
+	all := url.Values{}
+	for _, part := range []url.Values{in.Query, in.Form} {
+		for name, values := range part {
+			if name != "resent" {
+				all[name] = append(all[name], values...)
+			}
+		}
+	}
+	return all
+}
+
+// again lets the browser come once more: as a GET it brings our cookies, and as a form
+// of ours. The latter is for what must not be in an address, where logs keep it, and
+// what is too long for one. Without the cookies the person would be asked to sign in
+// again.
 func (p *Pages) again(c *gin.Context, form url.Values) {
 	if query := form.Encode(); !form.Has("id_token_hint") && len(query) <= longestQuery {
 		page.Redirect(c, "/authorize?"+query)

@@ -315,12 +315,15 @@ func TestLogout(t *testing.T) {
 
 	b = signIn()
 	hint := url.Values{"id_token_hint": {h.idToken(b.mustLeave())}, "post_logout_redirect_uri": {"https://app.example/bye"}, "state": {"s"}}
-	kept := b.cookies[session]
+	kept := b.cookies
 	b.cookies = map[string]string{} // as in a form posted by the client's site
 	b.post("/logout", hint)
-	b.must("/logout", 200, `id="logout-confirm"`)
-	b.cookies[session] = kept
-	b.submit("logout-confirm")
+	b.must("/logout", 200, `id="form-post"`)
+	if len(b.cookies) != 0 {
+		t.Errorf("got cookies %v, want those of logins in other tabs left alone", b.cookies)
+	}
+	b.cookies = kept
+	b.submit("form-post")
 	if b.left != "https://app.example/bye?state=s" || b.cookies[session] != "" {
 		t.Errorf("left to %q with the session %q, want the application and none", b.left, b.cookies[session])
 	}

@@ -2,6 +2,7 @@ package login
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -59,11 +60,49 @@ func TestAnAccessTokenIsNoHintInAnAddress(t *testing.T) {
 	if strings.Contains(b.page.Body.String(), "the-token") {
 		t.Error("the page holds the token of its address")
 	}
-	b.cookies = map[string]string{} // a form of the client's site: asked by a page that keeps what it was told
+	b.cookies = map[string]string{} // a form of the client's site: sent on by a form that keeps what it was told
 	b.post("/logout", map[string][]string{"access_token_hint": {"the-token"}})
 	b.must("/logout", http.StatusOK, `name="access_token_hint" value="the-token"`)
+	b.submit("form-post")
+	b.must("/logout", http.StatusOK, `name="access_token_hint" value="the-token"`, `id="logout-confirm"`)
 	b.submit("logout-confirm")
 	b.must("/logged-out", http.StatusOK) // the token proves nothing, but nobody is signed in
 	b.post("/logout", map[string][]string{"access_token_hint": {"the-token"}})
 	b.must("/logout", http.StatusOK, `id="logout-confirm"`)
+}
+
+// A site that posts to us must not end the logins of a browser's other tabs: whatever it
+// sends, no binding is made of a form that brought none.
+func TestAForeignFormLeavesTheBindingAlone(t *testing.T) {
+	h := newHouse(t)
+	for _, to := range []string{"/authorize", "/authorize?x=y", "/authorize?resent=yes"} {
+		r := httptest.NewRequest(http.MethodPost, to, strings.NewReader(authorizeParams().Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		w := httptest.NewRecorder()
+		if h.handler.ServeHTTP(w, r); w.Header().Get("Set-Cookie") != "" {
+			t.Errorf("%s of another site bound the browser", to)
+		}
+	}
+	for _, tc := range []struct {
+		name, to, site string
+		bound          bool
+	}{
+		{"of another site", "/logout", "cross-site", false},
+		{"of a site that knows our mark", "/logout?resent=yes", "cross-site", false},
+		{"in a browser that does not say", "/logout", "", false},
+		{"sent on by our own form", "/logout?resent=yes", "same-origin", true},
+		{"sent on by our own form, in a browser that does not say", "/logout?resent=yes", "", true},
+	} {
+		r := httptest.NewRequest(http.MethodPost, tc.to, strings.NewReader("state=s"))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if tc.site != "" {
+			r.Header.Set("Sec-Fetch-Site", tc.site)
+		}
+		w := httptest.NewRecorder()
+		h.handler.ServeHTTP(w, r)
+		if bound := w.Header().Get("Set-Cookie") != ""; bound != tc.bound || w.Code != http.StatusOK {
+			t.Errorf("%s: %d with cookie %q, want one: %v", tc.name, w.Code, w.Header().Get("Set-Cookie"), tc.bound)
+		}
+	}
 }

@@ -39,20 +39,16 @@ func (p *Pages) logout(c *gin.Context) {
 	}
 	in.Form.Del("confirm")
 	in.Form.Del("csrf")
-	ours := web.Visit(c).Browser != ""
+	if !confirmed && cookieless(c) {
+		p.answer(c, turn{}, provider.Answer{FormPost: &provider.FormPost{Action: "/logout?" + page.Resent, Fields: logoutParams(in)}})
+		return
+	}
 	web.Bind(c)
 	t := turn{visit: web.Visit(c)}
 	t.visit.Locale = web.Locale(c, strings.Fields(in.Query.Get("ui_locales")+" "+in.Form.Get("ui_locales"))...)
 	var err error
 	if t.signedIn, err = page.SignedIn(c, p.sessions); err != nil {
 		p.fail(c, t, err)
-		return
-	}
-	// A form on the client's site comes without our cookies (SameSite=Lax). Taking that
-	// for "nobody is signed in" would leave the session alive; so the person is asked
-	// by a page of ours, whose answer carries them.
-	if c.Request.Method == http.MethodPost && !confirmed && !ours && t.signedIn == nil {
-		p.askLogout(c, t, in)
 		return
 	}
 	out, err := p.provider.EndSession(c.Request.Context(), in, t.visit, t.signedIn, confirmed)
@@ -71,6 +67,18 @@ func (p *Pages) logout(c *gin.Context) {
 	p.leave(c, t, in, out)
 }
 
+// cookieless reports whether a form came without our cookies although the browser may
+// have them: they are SameSite=Lax, and a form on the client's site does not bring them.
+// Taking that for "nobody is signed in" would leave the session alive, and a new binding
+// would end the logins of other tabs. Sent on by a form of ours, it brings them.
+func cookieless(c *gin.Context) bool {
+	if c.Request.Method != http.MethodPost || web.Visit(c).Browser != "" {
+		return false
+	}
+	site := c.GetHeader("Sec-Fetch-Site")
+	return site == "cross-site" || site == "" && !strings.Contains(c.Request.URL.RawQuery, page.Resent)
+}
+
 func (p *Pages) leave(c *gin.Context, t turn, in provider.Params, out provider.Logout) {
 	if out.Confirm {
 		p.askLogout(c, t, in)
@@ -87,13 +95,18 @@ func (p *Pages) leave(c *gin.Context, t turn, in provider.Params, out provider.L
 }
 
 func (p *Pages) askLogout(c *gin.Context, t turn, in provider.Params) {
-	var d logoutPage
+	p.look.Write(c, http.StatusOK, "logout", p.page(c, t, logoutPage{Fields: logoutParams(in)}))
+}
+
+// logoutParams are the parameters of a call, to be sent again.
+func logoutParams(in provider.Params) [][2]string {
+	var out [][2]string
 	for _, name := range logoutFields {
 		for _, value := range slices.Concat(in.Query[name], in.Form[name]) {
-			d.Fields = append(d.Fields, [2]string{name, value})
+			out = append(out, [2]string{name, value})
 		}
 	}
-	p.look.Write(c, http.StatusOK, "logout", p.page(c, t, d))
+	return out
 }
 
 func (p *Pages) loggedOut(c *gin.Context) {
