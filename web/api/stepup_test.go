@@ -1,0 +1,32 @@
+package api_test
+
+import (
+	"testing"
+	"time"
+)
+
+// A page on another site cannot show who is signed in in its browser. For its calls the
+// first factor is missing, too; proven again, it belongs to the same person.
+func TestAPageElsewhereAsksForThePasswordAgain(t *testing.T) {
+	h := newHouse(t)
+	h.user("ada", totpKey)
+	h.user("bob", totpKey)
+	b := h.browser()
+	b.authorize("front") // on our pages, a password is enough: the browser is signed in afterwards
+	b.submit("/login", "username", "ada", "password", password)
+	b.mustCode()
+	h.wait(time.Minute)
+	a := &caller{h: h, origin: site, id: b.authorize("own")}
+	a.call("/step").at("identify")
+	a.call("/verify", "method", "totp", "passcode", h.code(totpKey)).refused(409, "not_configured")
+	a.call("/password", "identifier", "bob", "password", password).refused(422, "invalid_credentials")
+	a.call("/password", "password", password).at("verify")
+	a.call("/verify", "method", "totp", "passcode", h.code(totpKey)).at("done")
+	b.get("/continue?requestId="+a.id.(string), site+"/")
+	if claims := h.redeem("own", b.mustCode()); claims["acr"] != "aal2" {
+		t.Errorf("acr = %v, want aal2", claims["acr"])
+	}
+	a = &caller{h: h, origin: site, id: b.authorize("own", "prompt", "login")}
+	a.call("/restart").at("identify")
+	a.call("/password", "identifier", "bob", "password", password).at("verify")
+}
