@@ -1,0 +1,29 @@
+package config
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// The clients of the guides can be copied out as they stand.
+func TestTheClientsOfTheGuidesAreTaken(t *testing.T) {
+	block := regexp.MustCompile("(?ms)^( *)```yaml\n(.*?)```")
+	for _, name := range []string{"docs/desired-state.md", "docs/guides/coming-from-cidaas.md", "docs/guides/native-app.md", "docs/guides/own-login-page.md"} {
+		text, err := os.ReadFile("../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := block.FindAllStringSubmatch(string(text), -1)
+		if len(found) == 0 {
+			t.Errorf("%s shows no client", name)
+		}
+		for _, b := range found {
+			state := strings.ReplaceAll("\n"+b[2], "\n"+b[1], "\n")
+			if s, err := ParseState(name, []byte(state)); err != nil || len(s.Clients) == 0 {
+				t.Errorf("%s: %d clients, %v", name, len(s.Clients), err)
+			}
+		}
+	}
+}
