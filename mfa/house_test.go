@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"log/slog"
 	"net/url"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/mfatest"
 	"sallyport/storage"
 	"sallyport/storage/relational"
 	"sallyport/storage/seal"
@@ -46,33 +45,10 @@ const (
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	h := &house{t: t, at: time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC), visit: mfa.Visit{Browser: "browser-a", UserAgent: "test", CorrelationID: "c-1", Locale: "en"}}
-	keks, err := seal.ParseKEKs(seal.NewKeyFile(rand.Reader))
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.keyring = seal.New(keks, rand.Reader)
-	rows, err := h.keyring.First(h.at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := h.keyring.Load(rows, h.at); err != nil {
-		t.Fatal(err)
-	}
-	ctx := context.Background()
-	h.store, err = relational.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), h.keyring, relational.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = h.store.Close() })
-	if err := h.store.Migrate(ctx); err != nil {
-		t.Fatal(err)
-	}
-	h.journal = mfa.NewJournal(h.store, h.now, rand.Reader, slog.New(slog.DiscardHandler))
-	h.password = mfa.NewPassword(h.keyring, rand.Reader, mfa.PasswordOptions{Memory: 64, Time: 1, Parallel: 2, Queue: 100, Wait: time.Minute})
-	h.totp = mfa.NewTOTP(rand.Reader, "Sallyport", mfa.TOTPOptions{})
-	h.recovery = mfa.NewRecovery(h.store, rand.Reader)
-	h.users = mfa.NewUsers(h.store, h.keyring, h.password, h.totp, h.journal, h.now, rand.Reader)
-	h.sessions = mfa.NewSessions(h.store, h.keyring, h.journal, h.now, rand.Reader, mfa.SessionOptions{})
+	rooms := mfatest.Open(t, mfatest.Making{Now: h.now,
+		Password: mfa.PasswordOptions{Memory: 64, Time: 1, Parallel: 2, Queue: 100, Wait: time.Minute}})
+	h.store, h.keyring, h.journal, h.password, h.totp, h.recovery = rooms.Store, rooms.Keyring, rooms.Journal, rooms.Password, rooms.TOTP, rooms.Recovery
+	h.users, h.sessions = rooms.Users, rooms.Sessions
 	h.open(mfa.Options{Product: "Sallyport", AddressMax: -1})
 	return h
 }

@@ -14,22 +14,12 @@ import (
 
 	"sallyport/storage"
 	"sallyport/storage/seal"
+	"sallyport/storage/storagetest"
 )
 
 func testKeyring(tb testing.TB) *seal.Keyring {
 	tb.Helper()
-	keks, err := seal.ParseKEKs(seal.NewKeyFile(rand.Reader))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	k := seal.New(keks, rand.Reader)
-	rows, err := k.First(t0)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if err := k.Load(rows, t0); err != nil {
-		tb.Fatal(err)
-	}
+	k, _ := storagetest.Keyring(tb, t0)
 	return k
 }
 

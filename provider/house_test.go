@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +20,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"sallyport/mfa"
+	"sallyport/mfa/mfatest"
 	"sallyport/storage"
 	"sallyport/storage/relational"
 	"sallyport/storage/seal"
@@ -81,25 +81,10 @@ func newHouse(t testing.TB, algs ...string) *house {
 	}
 	h := &house{t: t, ctx: context.Background(), clock: time.Date(2026, 5, 1, 10, 0, 0, 123456000, time.UTC), logged: &strings.Builder{},
 		visit: mfa.Visit{Browser: strings.Repeat("b", 43), Address: "192.0.2.1", UserAgent: "test", Locale: "en"}}
-	keks, err := seal.ParseKEKs(seal.NewKeyFile(rand.Reader))
-	h.ok(err)
-	h.keyring = seal.New(keks, rand.Reader)
-	rows, err := h.keyring.First(h.clock, algs...)
-	h.ok(err)
-	h.ok(h.keyring.Load(rows, h.clock))
-	h.engine, err = relational.Open(h.ctx, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), h.keyring, relational.Options{})
-	h.ok(err)
-	t.Cleanup(func() { _ = h.engine.Close() })
-	h.ok(h.engine.Migrate(h.ctx))
-	h.ok(h.engine.AddKeys(h.ctx, rows, true, nil))
-	log := slog.New(slog.DiscardHandler)
-	h.journal = mfa.NewJournal(h.engine, h.now, rand.Reader, log)
-	pw := mfa.NewPassword(h.keyring, rand.Reader, mfa.PasswordOptions{Memory: 64, Time: 1, Parallel: 8})
-	h.totp = mfa.NewTOTP(rand.Reader, "Sallyport", mfa.TOTPOptions{})
-	h.verifier = mfa.NewVerifier(h.engine, h.keyring, h.journal, h.now, rand.Reader, mfa.Options{Product: "Sallyport"}, pw, h.totp,
-		mfa.NewRecovery(h.engine, rand.Reader))
-	h.sessions = mfa.NewSessions(h.engine, h.keyring, h.journal, h.now, rand.Reader, mfa.SessionOptions{})
-	h.users = mfa.NewUsers(h.engine, h.keyring, pw, h.totp, h.journal, h.now, rand.Reader)
+	rooms := mfatest.Open(t, mfatest.Making{Now: h.now, Algs: algs})
+	h.engine, h.keyring, h.journal, h.verifier = rooms.Store, rooms.Keyring, rooms.Journal, rooms.Verifier
+	h.sessions, h.users, h.totp = rooms.Sessions, rooms.Users, rooms.TOTP
+	var err error
 	h.p, err = New(h.engine, h.keyring, h.verifier, h.sessions, h.journal, h.now, rand.Reader, Options{Issuer: issuer, SigningAlg: algs[0],
 		ACRAliases: map[string]mfa.Level{"urn:example:silver": mfa.AAL1, "urn:example:gold": mfa.AAL2},
 		Logger:     slog.New(slog.NewTextHandler(h.logged, nil))})

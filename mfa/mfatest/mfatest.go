@@ -1,4 +1,5 @@
-// Package mfatest is the contract of an mfa.Method, as tests. It also holds two
+// Package mfatest is the contract of an mfa.Method, as tests, and the rooms that the tests
+// of this room and those above stand in. It also holds two
 // methods that no user meets: a passkey that finds its user by itself and an
 // approval given on another device. They prove that the interface carries both.
 package mfatest

@@ -2,7 +2,6 @@ package relational_test
 
 import (
 	"context"
-	"crypto/rand"
 	"path/filepath"
 	"testing"
 	"time"
@@ -33,18 +32,7 @@ func onBoth(t *testing.T, test func(t *testing.T, dsn string)) {
 // keyring has one key of each use.
 func keyring(tb testing.TB) *seal.Keyring {
 	tb.Helper()
-	keks, err := seal.ParseKEKs(seal.NewKeyFile(rand.Reader))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	k := seal.New(keks, rand.Reader)
-	rows, err := k.First(t0)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if err := k.Load(rows, t0); err != nil {
-		tb.Fatal(err)
-	}
+	k, _ := storagetest.Keyring(tb, t0)
 	return k
 }
 

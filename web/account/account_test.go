@@ -10,6 +10,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/storage"
+	"sallyport/web/webtest"
 )
 
 func TestSigningInThroughOurselves(t *testing.T) {
@@ -102,7 +103,7 @@ func TestTwoDevicesEachOpenALogin(t *testing.T) {
 	b.signIn("/account/add?method=totp", "ada", id, "")
 	b.submit("totp-begin", "name", "Work phone")
 	b.must("/account/add", 200)
-	secret := attr(b.page.Body.String()[strings.Index(b.page.Body.String(), `id="enroll-secret"`):], "data-value")
+	secret := webtest.Attr(b.page.Body.String()[strings.Index(b.page.Body.String(), `id="enroll-secret"`):], "data-value")
 	b.submit("totp-submit", "passcode", "000000")
 	b.must("/account/add", 422, "That code is wrong", `data-value="`+secret+`"`) // the same secret: nobody must scan again
 	b.submit("totp-submit", "passcode", h.code(id, "Work phone"))

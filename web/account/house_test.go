@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,13 +15,14 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/mfatest"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/storage/relational"
-	"sallyport/storage/seal"
 	"sallyport/web"
 	"sallyport/web/login"
 	"sallyport/web/page"
+	"sallyport/web/webtest"
 )
 
 const (
@@ -43,6 +43,7 @@ type house struct {
 	users   *mfa.Users
 	totp    *mfa.TOTP
 	handler http.Handler
+	rooms   webtest.Rooms
 	log     strings.Builder
 }
 
@@ -57,35 +58,16 @@ func (h *house) ok(err error) {
 
 func newHouse(t testing.TB) *house {
 	t.Helper()
-	ctx := context.Background()
 	h := &house{t: t, clock: t0}
-	keks, err := seal.ParseKEKs(seal.NewKeyFile(rand.Reader))
-	h.ok(err)
-	keyring := seal.New(keks, rand.Reader)
-	rows, err := keyring.First(t0, "ES256")
-	h.ok(err)
-	h.ok(keyring.Load(rows, t0))
-	h.engine, err = relational.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), keyring, relational.Options{})
-	h.ok(err)
-	t.Cleanup(func() { _ = h.engine.Close() })
-	h.ok(h.engine.Migrate(ctx))
-	h.ok(h.engine.AddKeys(ctx, rows, true, nil))
 	log := slog.New(slog.NewJSONHandler(&h.log, nil))
-	journal := mfa.NewJournal(h.engine, h.now, rand.Reader, log)
-	pw := mfa.NewPassword(keyring, rand.Reader, mfa.PasswordOptions{Memory: 64, Time: 1, Parallel: 8})
-	h.totp = mfa.NewTOTP(rand.Reader, "Sallyport", mfa.TOTPOptions{})
-	verifier := mfa.NewVerifier(h.engine, keyring, journal, h.now, rand.Reader, mfa.Options{Product: "Sallyport"}, pw, h.totp,
-		mfa.NewRecovery(h.engine, rand.Reader))
-	sessions := mfa.NewSessions(h.engine, keyring, journal, h.now, rand.Reader, mfa.SessionOptions{})
-	h.users = mfa.NewUsers(h.engine, keyring, pw, h.totp, journal, h.now, rand.Reader)
-	p, err := provider.New(h.engine, keyring, verifier, sessions, journal, h.now, rand.Reader, provider.Options{Issuer: issuer, SigningAlg: "ES256",
-		BuiltIn: []storage.Client{Client(issuer, "Sallyport")}})
+	rooms := webtest.Open(t, mfatest.Making{Now: h.now, Log: log},
+		provider.Options{Issuer: issuer, BuiltIn: []storage.Client{Client(issuer, "Sallyport")}})
+	h.engine, h.users, h.totp, h.rooms = rooms.Store, rooms.Users, rooms.TOTP, rooms
+	look, err := page.New(rooms.Keyring, page.Options{Issuer: issuer, Logger: log}, login.Files(), Files())
 	h.ok(err)
-	look, err := page.New(keyring, page.Options{Issuer: issuer, Logger: log}, login.Files(), Files())
-	h.ok(err)
-	pages := login.New(p, verifier, sessions, look)
+	pages := login.New(rooms.Provider, rooms.Verifier, rooms.Sessions, look)
 	h.handler, err = web.New(web.Options{Issuer: issuer, Logger: log, ErrorPage: pages.Refusal}, rand.Reader, h.now, look, pages,
-		New(p, verifier, sessions, look, issuer))
+		New(rooms.Provider, rooms.Verifier, rooms.Sessions, look, issuer))
 	h.ok(err)
 	return h
 }
@@ -93,10 +75,7 @@ func newHouse(t testing.TB) *house {
 // user stores somebody, with an authenticator app if a key is given.
 func (h *house) user(name, key string, codes ...string) storage.UserID {
 	h.t.Helper()
-	u, err := h.users.Create(context.Background(), mfa.Visit{}, mfa.Draft{Username: name, Email: name + "@example.org", EmailVerified: true,
-		Password: password, TOTPSecret: key, RecoveryCodes: codes})
-	h.ok(err)
-	return u.ID
+	return h.rooms.User(name, password, key, codes...)
 }
 
 func (h *house) account(id storage.UserID) storage.Account {
@@ -132,14 +111,14 @@ func (h *house) code(id storage.UserID, name string) string {
 // the server: the account page is an application of the server itself.
 type browser struct {
 	h       *house
-	cookies map[string]string
+	cookies webtest.Jar
 	lang    string
 	page    *httptest.ResponseRecorder
 	at      string   // path of the page, without its query
 	trail   []string // paths on the way there
 }
 
-func (h *house) browser() *browser { return &browser{h: h, cookies: map[string]string{}, lang: "en"} }
+func (h *house) browser() *browser { return &browser{h: h, cookies: webtest.Jar{}, lang: "en"} }
 
 func (b *browser) get(path string) {
 	b.h.t.Helper()
@@ -159,18 +138,11 @@ func (b *browser) do(r *http.Request) {
 	for range 12 {
 		r.Header.Set("Accept", "text/html")
 		r.Header.Set("Accept-Language", b.lang)
-		for name, value := range b.cookies {
-			r.AddCookie(&http.Cookie{Name: name, Value: value})
-		}
+		b.cookies.Put(r)
 		b.page, b.at = httptest.NewRecorder(), r.URL.Path
 		b.trail = append(b.trail, b.at)
 		b.h.handler.ServeHTTP(b.page, r)
-		for _, c := range b.page.Result().Cookies() {
-			b.cookies[c.Name] = c.Value
-			if c.MaxAge < 0 {
-				delete(b.cookies, c.Name)
-			}
-		}
+		b.cookies.Take(b.page)
 		if b.page.Code >= 500 {
 			b.h.t.Fatalf("%s %s: %d\n%s", r.Method, r.URL, b.page.Code, &b.h.log)
 		}
@@ -186,35 +158,11 @@ func (b *browser) do(r *http.Request) {
 	b.h.t.Fatalf("redirected without end: %v", b.trail)
 }
 
-var (
-	formTag  = regexp.MustCompile(`(?s)<form([^>]*)>(.*?)</form>`)
-	inputTag = regexp.MustCompile(`<input([^>]*)>`)
-	attrs    = regexp.MustCompile(`([a-z-]+)="([^"]*)"`)
-)
-
-func attr(tag, name string) string {
-	for _, m := range attrs.FindAllStringSubmatch(tag, -1) {
-		if m[1] == name {
-			return html.UnescapeString(m[2])
-		}
-	}
-	return ""
-}
-
 // form returns where the form that holds a mark is sent, and its fields.
 func (b *browser) form(mark string) (string, url.Values) {
 	b.h.t.Helper()
-	for _, m := range formTag.FindAllStringSubmatch(b.page.Body.String(), -1) {
-		if !strings.Contains(m[0], mark) {
-			continue
-		}
-		fields := url.Values{}
-		for _, i := range inputTag.FindAllStringSubmatch(m[2], -1) {
-			if name := attr(i[1], "name"); name != "" {
-				fields.Set(name, attr(i[1], "value"))
-			}
-		}
-		return attr(m[1], "action"), fields
+	if action, fields, found := webtest.Form(b.page.Body.String(), mark); found {
+		return action, fields
 	}
 	b.h.t.Fatalf("no form with %q on %s (%d): %s", mark, b.at, b.page.Code, b.page.Body)
 	return "", nil
@@ -238,8 +186,8 @@ func (b *browser) submit(id string, fields ...string) {
 func (b *browser) follow(id string) {
 	b.h.t.Helper()
 	for _, tag := range regexp.MustCompile(`<a [^>]*>`).FindAllString(b.page.Body.String(), -1) {
-		if attr(tag, "id") == id {
-			b.get(attr(tag, "href"))
+		if webtest.Attr(tag, "id") == id {
+			b.get(webtest.Attr(tag, "href"))
 			return
 		}
 	}

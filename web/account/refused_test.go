@@ -10,6 +10,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/storage"
 	"sallyport/web/page/pagetest"
+	"sallyport/web/webtest"
 )
 
 func TestTexts(t *testing.T) {
@@ -195,9 +196,9 @@ func TestPagesAreSoundAndKeepTheirPolicy(t *testing.T) {
 func checkIDs(t *testing.T, path, body string) {
 	t.Helper()
 	seen := map[string]int{}
-	for _, m := range attrs.FindAllStringSubmatch(body, -1) {
-		if m[1] == "id" {
-			seen[m[2]]++
+	for _, m := range webtest.Attrs(body) {
+		if m[0] == "id" {
+			seen[m[1]]++
 		}
 	}
 	for id, n := range seen {
@@ -205,10 +206,10 @@ func checkIDs(t *testing.T, path, body string) {
 			t.Errorf("%s: id %q occurs %d times", path, id, n)
 		}
 	}
-	for _, m := range attrs.FindAllStringSubmatch(body, -1) {
-		switch m[1] {
+	for _, m := range webtest.Attrs(body) {
+		switch m[0] {
 		case "for", "aria-describedby", "aria-labelledby", "aria-controls":
-			for _, id := range strings.Fields(m[2]) {
+			for _, id := range strings.Fields(m[1]) {
 				if seen[id] == 0 {
 					t.Errorf("%s refers to id %q, which is not there", path, id)
 				}

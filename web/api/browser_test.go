@@ -7,27 +7,20 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"sallyport/web/webtest"
 )
 
 // browser keeps cookies and follows redirects within the server, as a person's does.
 type browser struct {
 	h       *house
-	cookies map[string]string
+	cookies webtest.Jar
 	page    *httptest.ResponseRecorder
 	at      string // path and query of the page
 	left    string // where a redirect to elsewhere leads; "": nowhere
 }
 
-func (h *house) browser() *browser { return &browser{h: h, cookies: map[string]string{}} }
-
-func (b *browser) take(w *httptest.ResponseRecorder) {
-	for _, c := range w.Result().Cookies() {
-		b.cookies[c.Name] = c.Value
-		if c.MaxAge < 0 {
-			delete(b.cookies, c.Name)
-		}
-	}
-}
+func (h *house) browser() *browser { return &browser{h: h, cookies: webtest.Jar{}} }
 
 func (b *browser) copy() *browser { return &browser{h: b.h, cookies: maps.Clone(b.cookies)} }
 
@@ -61,12 +54,10 @@ func (b *browser) do(r *http.Request, referer string) {
 		if referer != "" {
 			r.Header.Set("Referer", referer)
 		}
-		for name, value := range b.cookies {
-			r.AddCookie(&http.Cookie{Name: name, Value: value})
-		}
+		b.cookies.Put(r)
 		b.page, b.at = httptest.NewRecorder(), r.URL.RequestURI()
 		b.h.handler.ServeHTTP(b.page, r)
-		b.take(b.page)
+		b.cookies.Take(b.page)
 		to := b.page.Header().Get("Location")
 		if to == "" {
 			return

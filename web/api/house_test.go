@@ -3,8 +3,6 @@ package api_test
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base32"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -12,22 +10,22 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/mfatest"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/storage/relational"
-	"sallyport/storage/seal"
 	"sallyport/web"
 	"sallyport/web/api"
 	"sallyport/web/login"
 	"sallyport/web/oidc"
 	"sallyport/web/page"
+	"sallyport/web/webtest"
 )
 
 const (
@@ -53,6 +51,7 @@ type house struct {
 	p       *provider.Provider
 	api     *api.Surface
 	handler http.Handler
+	rooms   webtest.Rooms
 	log     strings.Builder
 }
 
@@ -79,31 +78,13 @@ func newHouse(t testing.TB) *house {
 	t.Helper()
 	ctx := context.Background()
 	h := &house{t: t, clock: time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC)}
-	keks, err := seal.ParseKEKs(seal.NewKeyFile(rand.Reader))
-	h.ok(err)
-	keyring := seal.New(keks, rand.Reader)
-	rows, err := keyring.First(h.clock, "ES256")
-	h.ok(err)
-	h.ok(keyring.Load(rows, h.clock))
-	h.engine, err = relational.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), keyring, relational.Options{})
-	h.ok(err)
-	t.Cleanup(func() { _ = h.engine.Close() })
-	h.ok(h.engine.Migrate(ctx))
-	h.ok(h.engine.AddKeys(ctx, rows, true, nil))
-	journal := mfa.NewJournal(h.engine, h.now, rand.Reader, slog.New(slog.DiscardHandler))
-	pw := mfa.NewPassword(keyring, rand.Reader, mfa.PasswordOptions{Memory: 64, Time: 1, Parallel: 8})
-	h.totp = mfa.NewTOTP(rand.Reader, "Sallyport", mfa.TOTPOptions{})
-	v := mfa.NewVerifier(h.engine, keyring, journal, h.now, rand.Reader, mfa.Options{Product: "Sallyport"}, pw, h.totp,
-		mfa.NewRecovery(h.engine, rand.Reader))
-	sessions := mfa.NewSessions(h.engine, keyring, journal, h.now, rand.Reader, mfa.SessionOptions{})
-	h.users = mfa.NewUsers(h.engine, keyring, pw, h.totp, journal, h.now, rand.Reader)
-	h.p, err = provider.New(h.engine, keyring, v, sessions, journal, h.now, rand.Reader, provider.Options{Issuer: issuer, SigningAlg: "ES256"})
-	h.ok(err)
+	rooms := webtest.Open(t, mfatest.Making{Now: h.now}, provider.Options{Issuer: issuer})
+	h.engine, h.users, h.totp, h.p, h.rooms = rooms.Store, rooms.Users, rooms.TOTP, rooms.Provider, rooms
 	log := slog.New(slog.NewJSONHandler(&h.log, nil))
-	look, err := page.New(keyring, page.Options{Issuer: issuer}, login.Files())
+	look, err := page.New(rooms.Keyring, page.Options{Issuer: issuer}, login.Files())
 	h.ok(err)
-	pages := login.New(h.p, v, sessions, look)
-	h.api = api.New(h.p, v, sessions, api.Options{Logger: log})
+	pages := login.New(h.p, rooms.Verifier, rooms.Sessions, look)
+	h.api = api.New(h.p, rooms.Verifier, rooms.Sessions, api.Options{Logger: log})
 	h.handler, err = web.New(web.Options{Issuer: issuer, Logger: log, ErrorPage: pages.Refusal}, rand.Reader, h.now, look, pages,
 		oidc.New(h.p, oidc.Options{Issuer: issuer}), h.api)
 	h.ok(err)
@@ -132,25 +113,20 @@ func newHouse(t testing.TB) *house {
 // user stores a person, with an authenticator app if a key is given.
 func (h *house) user(name, key string, codes ...string) {
 	h.t.Helper()
-	_, err := h.users.Create(context.Background(), mfa.Visit{}, mfa.Draft{Username: name, Email: name + "@example.org", EmailVerified: true,
-		Password: password, TOTPSecret: key, RecoveryCodes: codes})
-	h.ok(err)
+	h.rooms.User(name, password, key, codes...)
 }
 
 // code is what the app of a key shows now; each call waits for the next one.
 func (h *house) code(key string) string {
 	h.t.Helper()
 	h.wait(30 * time.Second)
-	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(key)
-	h.ok(err)
-	return h.totp.CodeAt(secret, h.now())
+	return h.rooms.Code(key, h.now())
 }
 
 // params are a good authorization request, changed by name and value; "" leaves out.
 func params(client string, changes ...string) map[string]any {
-	sum := sha256.Sum256([]byte(verifier))
 	v := map[string]any{"response_type": "code", "client_id": client, "redirect_uri": callback, "scope": "openid", "state": "the-state",
-		"code_challenge": base64.RawURLEncoding.EncodeToString(sum[:]), "code_challenge_method": "S256"}
+		"code_challenge": webtest.Challenge(verifier), "code_challenge_method": "S256"}
 	for i := 0; i < len(changes); i += 2 {
 		v[changes[i]] = changes[i+1]
 		if changes[i+1] == "" {
@@ -211,14 +187,12 @@ func (c *caller) do(r *http.Request) reply {
 		r.Header.Set("Origin", c.origin)
 	}
 	if c.jar != nil {
-		for name, value := range c.jar.cookies {
-			r.AddCookie(&http.Cookie{Name: name, Value: value})
-		}
+		c.jar.cookies.Put(r)
 	}
 	w := httptest.NewRecorder()
 	c.h.handler.ServeHTTP(w, r)
 	if c.jar != nil {
-		c.jar.take(w)
+		c.jar.cookies.Take(w)
 	}
 	out := reply{t: c.h.t, code: w.Code, header: w.Header(), raw: w.Body.String()}
 	if strings.Contains(w.Header().Get("Content-Type"), "json") {

@@ -5,28 +5,26 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base32"
-	"encoding/base64"
 	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/mfatest"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/storage/relational"
-	"sallyport/storage/seal"
 	"sallyport/web"
 	"sallyport/web/login"
 	"sallyport/web/oidc"
 	"sallyport/web/page"
+	"sallyport/web/webtest"
 )
 
 const (
@@ -51,6 +49,7 @@ type house struct {
 	provider *provider.Provider
 	surface  *Surface
 	handler  http.Handler
+	rooms    webtest.Rooms
 	log      bytes.Buffer
 }
 
@@ -67,33 +66,14 @@ func (h *house) ok(err error) {
 
 func newHouse(t testing.TB, more ...web.Surface) *house {
 	t.Helper()
-	ctx := context.Background()
 	h := &house{t: t, clock: t0}
-	keks, err := seal.ParseKEKs(seal.NewKeyFile(rand.Reader))
-	h.ok(err)
-	keyring := seal.New(keks, rand.Reader)
-	rows, err := keyring.First(t0, "ES256")
-	h.ok(err)
-	h.ok(keyring.Load(rows, t0))
-	h.engine, err = relational.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), keyring, relational.Options{})
-	h.ok(err)
-	t.Cleanup(func() { _ = h.engine.Close() })
-	h.ok(h.engine.Migrate(ctx))
-	h.ok(h.engine.AddKeys(ctx, rows, true, nil))
-	journal := mfa.NewJournal(h.engine, h.now, rand.Reader, slog.New(slog.DiscardHandler))
-	pw := mfa.NewPassword(keyring, rand.Reader, mfa.PasswordOptions{Memory: 64, Time: 1, Parallel: 8})
-	h.totp = mfa.NewTOTP(rand.Reader, "Sallyport", mfa.TOTPOptions{})
-	v := mfa.NewVerifier(h.engine, keyring, journal, h.now, rand.Reader, mfa.Options{Product: "Sallyport", AddressMax: -1}, pw, h.totp,
-		mfa.NewRecovery(h.engine, rand.Reader))
-	sessions := mfa.NewSessions(h.engine, keyring, journal, h.now, rand.Reader, mfa.SessionOptions{})
-	h.users = mfa.NewUsers(h.engine, keyring, pw, h.totp, journal, h.now, rand.Reader)
-	h.provider, err = provider.New(h.engine, keyring, v, sessions, journal, h.now, rand.Reader, provider.Options{Issuer: issuer, SigningAlg: "ES256"})
-	h.ok(err)
+	rooms := webtest.Open(t, mfatest.Making{Now: h.now, Options: mfa.Options{AddressMax: -1}}, provider.Options{Issuer: issuer})
+	h.engine, h.users, h.totp, h.provider, h.rooms = rooms.Store, rooms.Users, rooms.TOTP, rooms.Provider, rooms
 	log := slog.New(slog.NewJSONHandler(&h.log, nil))
-	look, err := page.New(keyring, page.Options{Issuer: issuer, Logger: log}, login.Files())
+	look, err := page.New(rooms.Keyring, page.Options{Issuer: issuer, Logger: log}, login.Files())
 	h.ok(err)
-	pages := login.New(h.provider, v, sessions, look)
-	h.surface = New(h.provider, v, sessions, rand.Reader, Options{Issuer: issuer, Product: "Harbour", Answer: pages.Answer, Logger: log})
+	pages := login.New(h.provider, rooms.Verifier, rooms.Sessions, look)
+	h.surface = New(h.provider, rooms.Verifier, rooms.Sessions, rand.Reader, Options{Issuer: issuer, Product: "Harbour", Answer: pages.Answer, Logger: log})
 	h.handler, err = web.New(web.Options{Issuer: issuer, Logger: log, ErrorPage: pages.Refusal}, rand.Reader, h.now,
 		append([]web.Surface{look, pages.Leading(h.surface.Page), h.surface, oidc.New(h.provider, oidc.Options{Issuer: issuer})}, more...)...)
 	h.ok(err)
@@ -129,18 +109,13 @@ func confidential(c *storage.Client) {
 // user stores somebody, with an authenticator app if a key is given.
 func (h *house) user(name, key string, codes ...string) storage.UserID {
 	h.t.Helper()
-	u, err := h.users.Create(context.Background(), mfa.Visit{}, mfa.Draft{Username: name, Email: name + "@example.org", EmailVerified: true,
-		Password: password, TOTPSecret: key, RecoveryCodes: codes})
-	h.ok(err)
-	return u.ID
+	return h.rooms.User(name, password, key, codes...)
 }
 
 // code is what the app of a key shows now.
 func (h *house) code(key string) string {
 	h.t.Helper()
-	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(key)
-	h.ok(err)
-	return h.totp.CodeAt(raw, h.clock)
+	return h.rooms.Code(key, h.clock)
 }
 
 // wrong is a code no app shows now.
@@ -148,8 +123,7 @@ func (h *house) wrong() string {
 	for _, code := range []string{"000000", "000001", "000002", "000003"} {
 		right := false
 		for _, d := range []time.Duration{-30 * time.Second, 0, 30 * time.Second} {
-			raw, _ := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(totpKey)
-			right = right || h.totp.CodeAt(raw, h.clock.Add(d)) == code
+			right = right || h.rooms.Code(totpKey, h.clock.Add(d)) == code
 		}
 		if !right {
 			return code
@@ -161,14 +135,14 @@ func (h *house) wrong() string {
 // caller keeps cookies if it is a browser, and sends the headers it was given.
 type caller struct {
 	h       *house
-	cookies map[string]string // nil: a program
+	cookies webtest.Jar // nil: a program
 	header  http.Header
 }
 
 func (h *house) program() *caller { return &caller{h: h, header: http.Header{}} }
 
 func (h *house) browser() *caller {
-	return &caller{h: h, cookies: map[string]string{}, header: http.Header{}}
+	return &caller{h: h, cookies: webtest.Jar{}, header: http.Header{}}
 }
 
 // page is a caller from a page of the application's on its own site: no cookies go along.
@@ -185,20 +159,10 @@ func (c *caller) do(verb, path, kind, body string) *httptest.ResponseRecorder {
 	for name, values := range c.header {
 		r.Header[name] = values
 	}
-	for name, value := range c.cookies {
-		r.AddCookie(&http.Cookie{Name: name, Value: value})
-	}
+	c.cookies.Put(r)
 	w := httptest.NewRecorder()
 	c.h.handler.ServeHTTP(w, r)
-	for _, k := range w.Result().Cookies() {
-		if c.cookies == nil {
-			continue
-		}
-		c.cookies[k.Name] = k.Value
-		if k.MaxAge < 0 {
-			delete(c.cookies, k.Name)
-		}
-	}
+	c.cookies.Take(w)
 	if w.Code >= 500 {
 		c.h.t.Logf("%s %.80s: %d %s", verb, path, w.Code, w.Body)
 	}
@@ -247,10 +211,9 @@ func (c *caller) follow(w *httptest.ResponseRecorder) (*httptest.ResponseRecorde
 }
 
 func authorizeParams(changes ...string) url.Values {
-	sum := sha256.Sum256([]byte(verifier))
 	v := url.Values{"response_type": {"code"}, "client_id": {"shop"}, "redirect_uri": {callback}, "scope": {"openid email profile mobile"},
 		"state": {"the-state"}, "nonce": {"1700000000000"}, "view_type": {"login"},
-		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"}}
+		"code_challenge": {webtest.Challenge(verifier)}, "code_challenge_method": {"S256"}}
 	for i := 0; i < len(changes); i += 2 {
 		v.Set(changes[i], changes[i+1])
 	}

@@ -3,16 +3,15 @@ package cidaas
 import (
 	"encoding/base64"
 	"encoding/json"
-	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"sallyport/storage"
+	"sallyport/web/webtest"
 )
 
 func TestTokensOverJSON(t *testing.T) {
@@ -187,15 +186,11 @@ func TestSigningOut(t *testing.T) {
 // sendOn sends a form that posts itself; any other answer is returned as it is.
 func (c *caller) sendOn(w *httptest.ResponseRecorder) *httptest.ResponseRecorder {
 	c.h.t.Helper()
-	found := regexp.MustCompile(`(?s)<form id="form-post" method="post" action="([^"]*)">(.*?)</form>`).FindStringSubmatch(w.Body.String())
-	if found == nil {
+	action, form, found := webtest.Form(w.Body.String(), `id="form-post"`)
+	if !found {
 		return w
 	}
-	form := url.Values{}
-	for _, field := range regexp.MustCompile(`name="([^"]*)" value="([^"]*)"`).FindAllStringSubmatch(found[2], -1) {
-		form.Add(field[1], html.UnescapeString(field[2]))
-	}
-	return c.do("POST", found[1], formType, form.Encode())
+	return c.do("POST", action, formType, form.Encode())
 }
 
 // Who leaves the scope out gets the client's, and the token they sent stays in the form.

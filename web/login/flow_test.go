@@ -10,6 +10,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/storage"
+	"sallyport/web/webtest"
 )
 
 func always(c *storage.Client) { c.MFA = mfa.MFAAlways }
@@ -68,7 +69,7 @@ func TestEnrollmentRecoveryAndConsent(t *testing.T) {
 	b.must("/enroll", 200, `id="enroll-begin"`)
 	b.submit("enroll-begin")
 	b.must("/enroll", 200, `id="enroll-qr"`, `id="enroll-open"`)
-	key := attr(b.page.Body.String()[strings.Index(b.page.Body.String(), `id="enroll-secret"`):], "data-value")
+	key := webtest.Attr(b.page.Body.String()[strings.Index(b.page.Body.String(), `id="enroll-secret"`):], "data-value")
 	b.submit("enroll-submit", "passcode", "000000")
 	b.must("/enroll", 422, "That code is wrong", `data-value="`+key+`"`) // the same secret: nobody must scan again
 	stale, form := b.form("enroll-submit")
@@ -112,7 +113,7 @@ func hrefOf(t *testing.T, b *browser, id string) string {
 	if at < 0 {
 		t.Fatalf("no link %q", id)
 	}
-	return attr(body[at:], "href")
+	return webtest.Attr(body[at:], "href")
 }
 
 func TestEveryWayLeadsOn(t *testing.T) {

@@ -4,27 +4,23 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base32"
-	"encoding/base64"
 	"encoding/json"
-	"html"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/mfatest"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/storage/relational"
-	"sallyport/storage/seal"
 	"sallyport/web"
 	"sallyport/web/page"
+	"sallyport/web/webtest"
 )
 
 const (
@@ -44,6 +40,7 @@ type house struct {
 	totp     *mfa.TOTP
 	provider *provider.Provider
 	handler  http.Handler
+	rooms    webtest.Rooms
 	log      strings.Builder
 }
 
@@ -56,47 +53,15 @@ func (h *house) ok(err error) {
 	}
 }
 
-func newKeyring(t testing.TB) (*seal.Keyring, []storage.Key) {
-	t.Helper()
-	keks, err := seal.ParseKEKs(seal.NewKeyFile(rand.Reader))
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyring := seal.New(keks, rand.Reader)
-	rows, err := keyring.First(t0, "ES256")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := keyring.Load(rows, t0); err != nil {
-		t.Fatal(err)
-	}
-	return keyring, rows
-}
-
 func newHouse(t testing.TB) *house {
 	t.Helper()
-	ctx := context.Background()
 	h := &house{t: t, clock: t0}
-	keyring, rows := newKeyring(t)
-	var err error
-	h.engine, err = relational.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), keyring, relational.Options{})
-	h.ok(err)
-	t.Cleanup(func() { _ = h.engine.Close() })
-	h.ok(h.engine.Migrate(ctx))
-	h.ok(h.engine.AddKeys(ctx, rows, true, nil))
-	journal := mfa.NewJournal(h.engine, h.now, rand.Reader, slog.New(slog.DiscardHandler))
-	pw := mfa.NewPassword(keyring, rand.Reader, mfa.PasswordOptions{Memory: 64, Time: 1, Parallel: 8})
-	h.totp = mfa.NewTOTP(rand.Reader, "Sallyport", mfa.TOTPOptions{})
-	verifier := mfa.NewVerifier(h.engine, keyring, journal, h.now, rand.Reader, mfa.Options{Product: "Sallyport"}, pw, h.totp,
-		mfa.NewRecovery(h.engine, rand.Reader))
-	sessions := mfa.NewSessions(h.engine, keyring, journal, h.now, rand.Reader, mfa.SessionOptions{})
-	h.users = mfa.NewUsers(h.engine, keyring, pw, h.totp, journal, h.now, rand.Reader)
-	h.provider, err = provider.New(h.engine, keyring, verifier, sessions, journal, h.now, rand.Reader, provider.Options{Issuer: issuer, SigningAlg: "ES256"})
-	h.ok(err)
+	rooms := webtest.Open(t, mfatest.Making{Now: h.now}, provider.Options{Issuer: issuer})
+	h.engine, h.users, h.totp, h.provider, h.rooms = rooms.Store, rooms.Users, rooms.TOTP, rooms.Provider, rooms
 	log := slog.New(slog.NewJSONHandler(&h.log, nil))
-	look, err := page.New(keyring, page.Options{Issuer: issuer, Logger: log}, Files())
+	look, err := page.New(rooms.Keyring, page.Options{Issuer: issuer, Logger: log}, Files())
 	h.ok(err)
-	pages := New(h.provider, verifier, sessions, look)
+	pages := New(h.provider, rooms.Verifier, rooms.Sessions, look)
 	h.handler, err = web.New(web.Options{Issuer: issuer, Logger: log, ErrorPage: pages.Refusal}, rand.Reader, h.now, look, pages)
 	h.ok(err)
 	return h
@@ -118,17 +83,13 @@ func (h *house) client(change func(*storage.Client)) {
 // user stores ada, with an authenticator app if a key is given.
 func (h *house) user(name, key string, codes ...string) {
 	h.t.Helper()
-	_, err := h.users.Create(context.Background(), mfa.Visit{}, mfa.Draft{Username: name, Email: name + "@example.org", EmailVerified: true,
-		Password: password, TOTPSecret: key, RecoveryCodes: codes})
-	h.ok(err)
+	h.rooms.User(name, password, key, codes...)
 }
 
 // code is what the app of a key shows now.
 func (h *house) code(key string) string {
 	h.t.Helper()
-	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(key)
-	h.ok(err)
-	return h.totp.CodeAt(secret, h.clock)
+	return h.rooms.Code(key, h.clock)
 }
 
 // idToken redeems the code of an answer to the client.
@@ -153,7 +114,7 @@ func (h *house) idToken(q url.Values) string {
 // browser keeps cookies and follows redirects within the server, as a person's does.
 type browser struct {
 	h       *house
-	cookies map[string]string
+	cookies webtest.Jar
 	header  http.Header
 	page    *httptest.ResponseRecorder
 	at      string // path of the page, without its query
@@ -161,13 +122,12 @@ type browser struct {
 }
 
 func (h *house) browser() *browser {
-	return &browser{h: h, cookies: map[string]string{}, header: http.Header{}}
+	return &browser{h: h, cookies: webtest.Jar{}, header: http.Header{}}
 }
 
 func authorizeParams(changes ...string) url.Values {
-	sum := sha256.Sum256([]byte(strings.Repeat("v", 43)))
 	v := url.Values{"response_type": {"code"}, "client_id": {"shop"}, "redirect_uri": {callback}, "scope": {"openid"},
-		"state": {"the-state"}, "code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"}}
+		"state": {"the-state"}, "code_challenge": {webtest.Challenge(strings.Repeat("v", 43))}, "code_challenge_method": {"S256"}}
 	for i := 0; i < len(changes); i += 2 {
 		v.Set(changes[i], changes[i+1])
 	}
@@ -194,18 +154,11 @@ func (b *browser) do(r *http.Request) {
 		for k, v := range b.header {
 			r.Header[k] = v
 		}
-		for name, value := range b.cookies {
-			r.AddCookie(&http.Cookie{Name: name, Value: value})
-		}
+		b.cookies.Put(r)
 		b.page = httptest.NewRecorder()
 		b.at = r.URL.Path
 		b.h.handler.ServeHTTP(b.page, r)
-		for _, c := range b.page.Result().Cookies() {
-			b.cookies[c.Name] = c.Value
-			if c.MaxAge < 0 {
-				delete(b.cookies, c.Name)
-			}
-		}
+		b.cookies.Take(b.page)
 		to := b.page.Header().Get("Location")
 		if b.page.Code >= 500 {
 			b.h.t.Logf("%s %s: %d\n%s", r.Method, r.URL, b.page.Code, &b.h.log)
@@ -225,35 +178,11 @@ func (b *browser) do(r *http.Request) {
 	b.h.t.Fatal("redirected without end")
 }
 
-var (
-	formTag  = regexp.MustCompile(`(?s)<form([^>]*)>(.*?)</form>`)
-	inputTag = regexp.MustCompile(`<input([^>]*)>`)
-	attrs    = regexp.MustCompile(`([a-z-]+)="([^"]*)"`)
-)
-
-func attr(tag, name string) string {
-	for _, m := range attrs.FindAllStringSubmatch(tag, -1) {
-		if m[1] == name {
-			return html.UnescapeString(m[2])
-		}
-	}
-	return ""
-}
-
 // form returns where the form that holds the element of an id is sent, and its fields.
 func (b *browser) form(id string) (string, url.Values) {
 	b.h.t.Helper()
-	for _, m := range formTag.FindAllStringSubmatch(b.page.Body.String(), -1) {
-		if !strings.Contains(m[0], `id="`+id+`"`) {
-			continue
-		}
-		fields := url.Values{}
-		for _, i := range inputTag.FindAllStringSubmatch(m[2], -1) {
-			if name := attr(i[1], "name"); name != "" {
-				fields.Set(name, attr(i[1], "value"))
-			}
-		}
-		return attr(m[1], "action"), fields
+	if action, fields, found := webtest.Form(b.page.Body.String(), `id="`+id+`"`); found {
+		return action, fields
 	}
 	b.h.t.Fatalf("no form with %q on %s (%d): %s", id, b.at, b.page.Code, b.page.Body)
 	return "", nil

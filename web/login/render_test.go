@@ -19,6 +19,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/provider"
 	"sallyport/storage"
+	"sallyport/storage/storagetest"
 	"sallyport/web"
 	"sallyport/web/page"
 )
@@ -153,7 +154,7 @@ func (s show) Mount(r gin.IRouter) {
 func stage(t testing.TB, o page.Options) (*Pages, http.Handler) {
 	t.Helper()
 	o.Issuer = issuer
-	keyring, _ := newKeyring(t)
+	keyring, _ := storagetest.Keyring(t, t0)
 	look, err := page.New(keyring, o, Files())
 	if err != nil {
 		t.Fatal(err)

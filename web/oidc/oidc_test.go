@@ -8,17 +8,15 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"sallyport/mfa"
+	"sallyport/mfa/mfatest"
 	"sallyport/provider"
 	"sallyport/storage"
-	"sallyport/storage/relational"
-	"sallyport/storage/seal"
 	"sallyport/web"
+	"sallyport/web/webtest"
 )
 
 const (
@@ -37,26 +35,11 @@ func serve(t *testing.T) http.Handler {
 	}
 	ctx := context.Background()
 	now := func() time.Time { return time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC) }
-	keks, err := seal.ParseKEKs(seal.NewKeyFile(rand.Reader))
-	ok(err)
-	keyring := seal.New(keks, rand.Reader)
-	rows, err := keyring.First(now(), "ES256")
-	ok(err)
-	ok(keyring.Load(rows, now()))
-	engine, err := relational.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), keyring, relational.Options{})
-	ok(err)
-	t.Cleanup(func() { _ = engine.Close() })
-	ok(engine.Migrate(ctx))
+	rooms := webtest.Open(t, mfatest.Making{Now: now}, provider.Options{Issuer: issuer})
 	sum := sha256.Sum256([]byte(secret))
-	ok(engine.PutClient(ctx, storage.Client{ID: "rp", AuthMethod: "client_secret_basic", SecretHashes: [][]byte{sum[:]},
+	ok(rooms.Store.PutClient(ctx, storage.Client{ID: "rp", AuthMethod: "client_secret_basic", SecretHashes: [][]byte{sum[:]},
 		GrantTypes: []string{"client_credentials"}, AllowedOrigins: []string{"https://spa.example"}}, nil))
-	journal := mfa.NewJournal(engine, now, rand.Reader, nil)
-	verifier := mfa.NewVerifier(engine, keyring, journal, now, rand.Reader, mfa.Options{Product: "Sallyport"},
-		mfa.NewPassword(keyring, rand.Reader, mfa.PasswordOptions{}))
-	sessions := mfa.NewSessions(engine, keyring, journal, now, rand.Reader, mfa.SessionOptions{})
-	p, err := provider.New(engine, keyring, verifier, sessions, journal, now, rand.Reader, provider.Options{Issuer: issuer, SigningAlg: "ES256"})
-	ok(err)
-	h, err := web.New(web.Options{Issuer: issuer}, rand.Reader, now, New(p, Options{Issuer: issuer}))
+	h, err := web.New(web.Options{Issuer: issuer}, rand.Reader, now, New(rooms.Provider, Options{Issuer: issuer}))
 	ok(err)
 	return h
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"sallyport/storage/seal"
+	"sallyport/storage/storagetest"
 	"sallyport/web"
 	"sallyport/web/page/pagetest"
 )
@@ -19,23 +19,6 @@ import (
 const issuer = "https://login.example"
 
 var t0 = time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
-
-func newKeyring(t testing.TB) *seal.Keyring {
-	t.Helper()
-	keks, err := seal.ParseKEKs(seal.NewKeyFile(rand.Reader))
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyring := seal.New(keks, rand.Reader)
-	rows, err := keyring.First(t0, "ES256")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := keyring.Load(rows, t0); err != nil {
-		t.Fatal(err)
-	}
-	return keyring
-}
 
 // hall is a surface of one page.
 var hall = fstest.MapFS{
@@ -46,7 +29,8 @@ var hall = fstest.MapFS{
 
 func newLook(t testing.TB) *Look {
 	t.Helper()
-	l, err := New(newKeyring(t), Options{Issuer: issuer}, hall)
+	keyring, _ := storagetest.Keyring(t, t0)
+	l, err := New(keyring, Options{Issuer: issuer}, hall)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,101 @@
+package mfatest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+	"sallyport/storage/relational"
+	"sallyport/storage/seal"
+	"sallyport/storage/storagetest"
+)
+
+// Making says how rooms are made. Only Now is required.
+type Making struct {
+	Now      func() time.Time // the clock of the test
+	Algs     []string         // of the signing keys; nil: ES256. RSA keys take long to make
+	Options  mfa.Options      // without a Product: Sallyport
+	Password mfa.PasswordOptions
+	Log      *slog.Logger // nil: discarded
+}
+
+// Rooms are storage and mfa as the server has them, over a SQLite database that ends
+// with the test, and with a password hash that takes no time.
+type Rooms struct {
+	Store    *relational.Engine
+	Keyring  *seal.Keyring
+	Journal  *mfa.Journal
+	Password *mfa.Password
+	TOTP     *mfa.TOTP
+	Recovery *mfa.Recovery
+	Verifier *mfa.Verifier
+	Sessions *mfa.Sessions
+	Users    *mfa.Users
+
+	t testing.TB
+}
+
+// Open makes rooms.
+func Open(t testing.TB, m Making) *Rooms {
+	t.Helper()
+	if m.Algs == nil {
+		m.Algs = []string{"ES256"}
+	}
+	if m.Options.Product == "" {
+		m.Options.Product = "Sallyport"
+	}
+	if m.Password == (mfa.PasswordOptions{}) {
+		m.Password = mfa.PasswordOptions{Memory: 64, Time: 1, Parallel: 8}
+	}
+	if m.Log == nil {
+		m.Log = slog.New(slog.DiscardHandler)
+	}
+	ctx, r := context.Background(), &Rooms{t: t}
+	var rows []storage.Key
+	r.Keyring, rows = storagetest.Keyring(t, m.Now(), m.Algs...)
+	var err error
+	r.Store, err = relational.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), r.Keyring, relational.Options{})
+	must(t, err)
+	t.Cleanup(func() { _ = r.Store.Close() })
+	must(t, r.Store.Migrate(ctx))
+	must(t, r.Store.AddKeys(ctx, rows, true, nil))
+	r.Journal = mfa.NewJournal(r.Store, m.Now, rand.Reader, m.Log)
+	r.Password = mfa.NewPassword(r.Keyring, rand.Reader, m.Password)
+	r.TOTP = mfa.NewTOTP(rand.Reader, m.Options.Product, mfa.TOTPOptions{})
+	r.Recovery = mfa.NewRecovery(r.Store, rand.Reader)
+	r.Verifier = mfa.NewVerifier(r.Store, r.Keyring, r.Journal, m.Now, rand.Reader, m.Options, r.Password, r.TOTP, r.Recovery)
+	r.Sessions = mfa.NewSessions(r.Store, r.Keyring, r.Journal, m.Now, rand.Reader, mfa.SessionOptions{})
+	r.Users = mfa.NewUsers(r.Store, r.Keyring, r.Password, r.TOTP, r.Journal, m.Now, rand.Reader)
+	return r
+}
+
+// User makes somebody with a name, a proven address and a password; with an
+// authenticator app if it has a key.
+func (r *Rooms) User(name, password, key string, codes ...string) storage.UserID {
+	r.t.Helper()
+	u, err := r.Users.Create(context.Background(), mfa.Visit{}, mfa.Draft{Username: name, Email: name + "@example.org", EmailVerified: true,
+		Password: password, TOTPSecret: key, RecoveryCodes: codes})
+	must(r.t, err)
+	return u.ID
+}
+
+// Code is what the app with a key shows at a time.
+func (r *Rooms) Code(key string, at time.Time) string {
+	r.t.Helper()
+	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(key)
+	must(r.t, err)
+	return r.TOTP.CodeAt(secret, at)
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
