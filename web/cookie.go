@@ -16,6 +16,9 @@ const (
 	DeviceCookie  = "sallyport_device"  // a browser its user has signed in with before
 )
 
+// DeviceAge is how long a browser is known as one its user has signed in with.
+const DeviceAge = 365 * 24 * time.Hour
+
 // bindingLength is 32 random bytes in base64url without padding.
 const bindingLength = 43
 

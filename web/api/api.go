@@ -42,26 +42,17 @@ func New(p *provider.Provider, v *mfa.Verifier, s *mfa.Sessions, o Options) *Sur
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Surface{provider: p, verifier: v, sessions: s, log: o.Logger,
-		// A preflight names an origin and no client, so it is answered for every origin
-		// some client registered; the call itself is judged by its own client. Never with
-		// credentials: no page but ours may send our cookies (H-6).
-		calls: cors.New(cors.Options{
-			AllowOriginVaryRequestFunc: func(r *http.Request, origin string) (bool, []string) {
-				return p.OriginAllowed(r.Context(), origin), nil
-			},
+	return &Surface{provider: p, verifier: v, sessions: s, log: o.Logger, reads: web.Reads(),
+		calls: web.Calls(p.OriginAllowed, cors.Options{
 			AllowedMethods: []string{http.MethodPost, http.MethodGet}, // of GET the refusal can be read
 			AllowedHeaders: []string{"Content-Type"},
 			ExposedHeaders: []string{"Retry-After", web.CorrelationHeader},
-			MaxAge:         600,
-		}),
-		reads: cors.New(cors.Options{AllowedOrigins: []string{"*"}, AllowedMethods: []string{http.MethodGet}, MaxAge: 600}),
-	}
+		})}
 }
 
 // Mount adds the calls to the engine.
 func (s *Surface) Mount(r gin.IRouter) {
-	calls, reads := shared(s.calls), shared(s.reads)
+	calls, reads := web.Shared(s.calls), web.Shared(s.reads)
 	for path, serve := range map[string]gin.HandlerFunc{
 		"/requests":            s.open,
 		"/step":                s.step,
@@ -71,10 +62,10 @@ func (s *Surface) Mount(r gin.IRouter) {
 		"/verify":              s.verify,
 		"/enroll":              s.enroll,
 		"/enroll/confirm":      s.confirm,
-		"/recovery-codes/seen": s.seen,
+		"/recovery-codes/seen": s.change(provider.StepRecovery, s.provider.Seen),
 		"/consent":             s.consent,
 		"/cancel":              s.cancel,
-		"/restart":             s.restart,
+		"/restart":             s.change("", s.provider.Restart), // somebody else wants to sign in
 		"/finish":              s.finish,
 	} {
 		r.POST(base+path, calls, serve)
@@ -88,18 +79,6 @@ func (s *Surface) Mount(r gin.IRouter) {
 func describe(c *gin.Context) {
 	c.Header("Cache-Control", "public, max-age=300")
 	c.Data(http.StatusOK, "application/yaml", description)
-}
-
-// shared adds the headers of cross-origin calls and answers preflights.
-func shared(rules *cors.Cors) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		rules.HandlerFunc(c.Writer, c.Request)
-		if c.Request.Method == http.MethodOptions {
-			c.Status(http.StatusNoContent)
-			c.Writer.WriteHeaderNow()
-			c.Abort()
-		}
-	}
 }
 
 // Refuse writes the engine's refusals of the addresses here as every other refusal is

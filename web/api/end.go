@@ -1,7 +1,7 @@
 package api
 
 import (
-	"time"
+	"context"
 
 	"github.com/gin-gonic/gin"
 
@@ -10,24 +10,24 @@ import (
 	"sallyport/web"
 )
 
-// deviceAge is how long a browser is known as one its user has signed in with.
-const deviceAge = 365 * 24 * time.Hour
-
-// seen notes that the fresh recovery codes were kept.
-func (s *Surface) seen(c *gin.Context) {
-	in, ok := s.read(c)
-	if !ok {
-		return
+// change is a call that does one thing where the login stands, and goes on. With no kind
+// it may stand anywhere, so long as it is not over.
+func (s *Surface) change(kind provider.StepKind, do func(context.Context, provider.Step, mfa.Visit) error) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		in, ok := s.read(c)
+		if !ok {
+			return
+		}
+		t, ok := s.at(c, in, kind, "")
+		if !ok {
+			return
+		}
+		if err := do(c.Request.Context(), t.step, t.visit); err != nil {
+			s.fail(c, err, "")
+			return
+		}
+		s.onward(c, t)
 	}
-	t, ok := s.at(c, in, provider.StepRecovery, "")
-	if !ok {
-		return
-	}
-	if err := s.provider.Seen(c.Request.Context(), t.step, t.visit); err != nil {
-		s.fail(c, err, "")
-		return
-	}
-	s.onward(c, t)
 }
 
 // consent takes the user's decision; a no ends the login.
@@ -72,23 +72,6 @@ func (s *Surface) end(c *gin.Context, t turn) {
 	s.ended(c, t, provider.StepRefused, a)
 }
 
-// restart forgets who was signing in: somebody else wants to.
-func (s *Surface) restart(c *gin.Context) {
-	in, ok := s.read(c)
-	if !ok {
-		return
-	}
-	t, ok := s.at(c, in, "", "")
-	if !ok {
-		return
-	}
-	if err := s.provider.Restart(c.Request.Context(), t.step, t.visit); err != nil {
-		s.fail(c, err, "")
-		return
-	}
-	s.onward(c, t)
-}
-
 // finish ends a login that is done, in a code, or one that is refused, in its error.
 // Who is signed in is kept only in the very browser the request is bound to: anybody
 // else's cookies are not ours to set.
@@ -113,7 +96,7 @@ func (s *Surface) finish(c *gin.Context) {
 	}
 	if f.Session != nil && t.own() {
 		web.SetCookie(c, web.SessionCookie, f.SessionToken, 0)
-		web.SetCookie(c, web.DeviceCookie, s.sessions.Remember(t.visit.Device, f.User), deviceAge)
+		web.SetCookie(c, web.DeviceCookie, s.sessions.Remember(t.visit.Device, f.User), web.DeviceAge)
 	}
 	s.ended(c, t, kind, f.Answer)
 }

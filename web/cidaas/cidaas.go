@@ -57,19 +57,12 @@ func New(p *provider.Provider, v *mfa.Verifier, x *mfa.Sessions, random io.Reade
 	if u, err := url.Parse(o.Issuer); err == nil {
 		s.origin = u.Scheme + "://" + u.Host
 	}
-	// A preflight names an origin and no client, so it is answered for every origin some
-	// client registered; the call itself is judged by its own client. Never with
-	// credentials: no page but ours may send our cookies (H-6).
-	s.calls = cors.New(cors.Options{
-		AllowOriginVaryRequestFunc: func(r *http.Request, origin string) (bool, []string) {
-			return p.OriginAllowed(r.Context(), origin), nil
-		},
+	s.calls = web.Calls(p.OriginAllowed, cors.Options{
 		AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete},
 		AllowedHeaders: allowedHeaders,
 		ExposedHeaders: []string{"Retry-After", "WWW-Authenticate", web.CorrelationHeader},
-		MaxAge:         600,
 	})
-	s.reads = cors.New(cors.Options{AllowedOrigins: []string{"*"}, AllowedMethods: []string{http.MethodGet}, MaxAge: 600})
+	s.reads = web.Reads()
 	return s
 }
 
@@ -78,13 +71,13 @@ func (s *Surface) Mount(r gin.IRouter) {
 	s.mountLogin(r)
 	s.mountOAuth(r)
 	for _, at := range s.routes() {
-		r.Handle(at.verb, at.path, shared(s.calls), at.serve)
+		r.Handle(at.verb, at.path, web.Shared(s.calls), at.serve)
 	}
 	preflights := map[string]bool{}
 	for _, at := range s.routes() {
 		if !preflights[at.path] {
 			preflights[at.path] = true
-			r.OPTIONS(at.path, shared(s.calls))
+			r.OPTIONS(at.path, web.Shared(s.calls))
 		}
 	}
 }
@@ -133,18 +126,6 @@ func (s *Surface) routes() []route {
 		{post, "/login-srv/login/sdk", s.passwordJSON},
 		{post, "/login-srv/verification/sdk/login", s.finishJSON},
 		{post, "/login-srv/precheck/continue/sdk/:trackId", s.continueJSON},
-	}
-}
-
-// shared adds the headers of cross-origin calls and answers preflights.
-func shared(rules *cors.Cors) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		rules.HandlerFunc(c.Writer, c.Request)
-		if c.Request.Method == http.MethodOptions {
-			c.Status(http.StatusNoContent)
-			c.Writer.WriteHeaderNow()
-			c.Abort()
-		}
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -16,9 +15,6 @@ import (
 	"sallyport/web"
 	"sallyport/web/page"
 )
-
-// deviceAge is how long a browser is known as one its user has signed in with.
-const deviceAge = 365 * 24 * time.Hour
 
 // mountLogin adds what whole pages navigate to. These are forms of login pages that are
 // not ours and carry no value of ours; the cookie the login is bound to, or the setting
@@ -238,7 +234,7 @@ func (s *Surface) onward(c *gin.Context, t turn, in *input) {
 	// Who sent an origin was judged by it, and is the browser that will come back.
 	if f.Session != nil && t.visit.Origin != "" {
 		web.SetCookie(c, web.SessionCookie, f.SessionToken, 0)
-		web.SetCookie(c, web.DeviceCookie, s.sessions.Remember(t.visit.Device, f.User), deviceAge)
+		web.SetCookie(c, web.DeviceCookie, s.sessions.Remember(t.visit.Device, f.User), web.DeviceAge)
 	}
 	s.answer(c, f.Answer)
 }

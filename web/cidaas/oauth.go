@@ -23,7 +23,7 @@ const documentAge = "public, max-age=300"
 // mountOAuth adds the addresses that are other names of ours, with the bodies and the
 // additions callers of the dialect are used to.
 func (s *Surface) mountOAuth(r gin.IRouter) {
-	calls := shared(s.calls)
+	calls := web.Shared(s.calls)
 	for path, serve := range map[string]gin.HandlerFunc{
 		"/token-srv/token": s.token, "/token-srv/introspect": s.introspect, "/token-srv/revoke": s.revoke, "/users-srv/userinfo": s.userinfo,
 	} {
@@ -31,7 +31,7 @@ func (s *Surface) mountOAuth(r gin.IRouter) {
 		r.OPTIONS(path, calls)
 	}
 	r.GET("/users-srv/userinfo", calls, s.userinfo)
-	reads := shared(s.reads)
+	reads := web.Shared(s.reads)
 	r.GET("/.well-known/jwks.json", reads, s.keys)
 	r.HEAD("/.well-known/jwks.json", reads, s.keys)
 	r.OPTIONS("/.well-known/jwks.json", reads)

@@ -3,7 +3,6 @@ package login
 import (
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -12,9 +11,6 @@ import (
 	"sallyport/web"
 	"sallyport/web/page"
 )
-
-// deviceAge is how long a browser is known as one its user has signed in with.
-const deviceAge = 365 * 24 * time.Hour
 
 // places are the pages of the steps that ask something.
 var places = map[provider.StepKind]string{
@@ -81,7 +77,7 @@ func (p *Pages) adopt(c *gin.Context, t turn) {
 func (p *Pages) finished(c *gin.Context, t turn, f provider.Finished) {
 	if f.Session != nil {
 		web.SetCookie(c, web.SessionCookie, f.SessionToken, 0)
-		web.SetCookie(c, web.DeviceCookie, p.sessions.Remember(t.visit.Device, f.User), deviceAge)
+		web.SetCookie(c, web.DeviceCookie, p.sessions.Remember(t.visit.Device, f.User), web.DeviceAge)
 	}
 	p.answer(c, t, f.Answer)
 }

@@ -34,23 +34,18 @@ func New(p *provider.Provider, o Options) *Surface {
 	if u, err := url.Parse(o.Issuer); err == nil {
 		s.path = strings.TrimSuffix(u.EscapedPath(), "/")
 	}
-	// Never with credentials: nothing here reads a cookie (H-6).
-	s.calls = cors.New(cors.Options{
-		AllowOriginVaryRequestFunc: func(r *http.Request, origin string) (bool, []string) {
-			return p.OriginAllowed(r.Context(), origin), nil
-		},
+	s.calls = web.Calls(p.OriginAllowed, cors.Options{
 		AllowedMethods: []string{http.MethodGet, http.MethodPost},
 		AllowedHeaders: []string{"Authorization", "Content-Type"},
 		ExposedHeaders: []string{"WWW-Authenticate", "Retry-After"},
-		MaxAge:         600,
 	})
-	s.reads = cors.New(cors.Options{AllowedOrigins: []string{"*"}, AllowedMethods: []string{http.MethodGet, http.MethodHead}, MaxAge: 600})
+	s.reads = web.Reads()
 	return s
 }
 
 // Mount adds the routes. Introspection is for resource servers, never for pages.
 func (s *Surface) Mount(r gin.IRouter) {
-	calls, reads := shared(s.calls), shared(s.reads)
+	calls, reads := web.Shared(s.calls), web.Shared(s.reads)
 	for path, serve := range map[string]endpoint{"/token": s.provider.Token, "/revoke": s.provider.Revoke} {
 		r.POST(path, calls, serve.handle)
 		r.OPTIONS(path, calls)
@@ -109,16 +104,4 @@ func unchanged(header, etag string) bool {
 		}
 	}
 	return false
-}
-
-// shared adds the headers of cross-origin calls and answers preflights.
-func shared(rules *cors.Cors) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		rules.HandlerFunc(c.Writer, c.Request)
-		if c.Request.Method == http.MethodOptions {
-			c.Status(http.StatusNoContent)
-			c.Writer.WriteHeaderNow()
-			c.Abort()
-		}
-	}
 }
