@@ -56,7 +56,8 @@ func commands() []command {
 		{"config", "check|print", "look for faults in the settings, or show those in force", configCommand},
 		{"keys", "VERB --config FILE", "list, rotate, retire or reseal the server's own keys", keys},
 		{"keyfile", "FILE", "make a new key file; never replaces one", keyfile},
-		{"version", "", "print what this is", version},
+		{"health", "[--url URL]", "ask a running server whether it is ready; exit code 1 if not", healthCommand},
+		{"version", "[-v]", "print what this is, from which commit, with which modules", version},
 	}
 }
 
@@ -175,22 +176,5 @@ func (f flags) parse(args []string, rest int) error {
 	if f.NArg() != rest {
 		return usageError{fmt.Sprintf("%s: %d arguments, want %d; see sallyport %s -h", f.Name(), f.NArg(), rest, f.Name())}
 	}
-	return nil
-}
-
-func version(_ context.Context, p *program, args []string) error {
-	if err := p.flags("version", "print what this is").parse(args, 0); err != nil {
-		return err
-	}
-	text := "sallyport"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		text += " " + info.Main.Version + " " + info.GoVersion
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				text += " " + s.Value
-			}
-		}
-	}
-	fmt.Fprintln(p.out, text)
 	return nil
 }

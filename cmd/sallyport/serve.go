@@ -67,6 +67,9 @@ func serve(ctx context.Context, p *program, args []string) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("admin_listen: %w", err), public.Close())
 	}
+	// Both listeners take connections from here on.
+	p.notify(h.log, "READY=1")
+	defer context.AfterFunc(ctx, func() { p.notify(h.log, "STOPPING=1") })()
 	h.log.Info("serving", "issuer", c.Issuer, "environment", c.Environment, "listen", public.Addr().String(), "admin", admin.Addr().String())
 	return h.serve(ctx, c.DrainTime,
 		site{web.NewServer(h.handler, h.log), public},

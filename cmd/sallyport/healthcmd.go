@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"sallyport/config"
+)
+
+// healthWait is how long a server may take to answer: longer than it waits for its
+// database's clock.
+const healthWait = 4 * time.Second
+
+// healthCommand asks a running server whether it is ready. It exists for containers
+// that hold this program and nothing else, so that there is no curl to ask with.
+func healthCommand(ctx context.Context, p *program, args []string) error {
+	f := p.flags("health", "ask a running server whether it is ready", "[flags]",
+		"Without --url it asks the admin listener that the settings name, from the same machine.\n"+
+			"Exit code 0: ready. 1: not ready, stopping, or nobody there.")
+	path := f.String("config", p.variable("SALLYPORT_CONFIG"), "settings `file`; without one, the environment alone")
+	address := f.String("url", "", "ask this `address` instead, such as http://127.0.0.1:8090/readyz")
+	if err := f.parse(args, 0); err != nil {
+		return err
+	}
+	if *address == "" {
+		c, err := config.Load(*path, p.environ)
+		if err != nil {
+			return fmt.Errorf("the settings have faults:\n%w", err)
+		}
+		*address = "http://" + fromHere(c.AdminListen) + "/readyz"
+	}
+	if u, err := url.Parse(*address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return usageError{"health: --url must be an http or https address"}
+	}
+	text, err := askHealth(ctx, *address)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(p.out, text)
+	return nil
+}
+
+// fromHere is a listener's address as a program on the same machine reaches it:
+// 0.0.0.0 is for listening only.
+func fromHere(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return listen
+	}
+	ip, err := netip.ParseAddr(host)
+	switch {
+	case host == "" || err == nil && ip.IsUnspecified() && ip.Is4():
+		host = "127.0.0.1"
+	case err == nil && ip.IsUnspecified():
+		host = "::1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// askHealth returns nil when the answer is 200. It goes by no proxy and follows no
+// redirect: the question is about one process.
+func askHealth(ctx context.Context, address string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, healthWait)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return "", fmt.Errorf("health: %w", err)
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	client := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	answer, err := client.Do(r)
+	if err != nil {
+		return "", fmt.Errorf("no answer: %w", err)
+	}
+	_, readErr := io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<10))
+	if err := errors.Join(readErr, answer.Body.Close()); err != nil {
+		return "", fmt.Errorf("no answer: %w", err)
+	}
+	if answer.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("not ready: %s answered %d", address, answer.StatusCode)
+	}
+	return "ready", nil
+}

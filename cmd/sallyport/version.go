@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"text/tabwriter"
+)
+
+// identity is what a binary knows about itself. The compiler writes it down, so that
+// nobody has to pass it on and nobody can forget to.
+type identity struct {
+	Version  string            `json:"version"`
+	Commit   string            `json:"commit,omitempty"`
+	Date     string            `json:"date,omitempty"`     // of the commit
+	Modified bool              `json:"modified,omitempty"` // built from files that are not that commit's
+	Go       string            `json:"go"`
+	Platform string            `json:"platform"`
+	Modules  map[string]string `json:"modules,omitempty"`
+}
+
+// identify reads the build information of a binary.
+func identify(info *debug.BuildInfo) identity {
+	id := identity{Version: info.Main.Version, Go: info.GoVersion}
+	if id.Version == "" || id.Version == "(devel)" {
+		id.Version = "development"
+	}
+	var system, processor string
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			id.Commit = s.Value
+		case "vcs.time":
+			id.Date = s.Value
+		case "vcs.modified":
+			id.Modified = s.Value == "true"
+		case "GOOS":
+			system = s.Value
+		case "GOARCH":
+			processor = s.Value
+		}
+	}
+	id.Platform = system + "/" + processor
+	return id
+}
+
+func version(_ context.Context, p *program, args []string) error {
+	f := p.flags("version", "print what this is, from which commit, with which modules", "[flags]",
+		"A release has a version and a commit; what was built in another way is \"development\".")
+	modules := f.Bool("v", false, "with the versions of all modules in it")
+	asJSON := f.Bool("json", false, "answer in JSON")
+	if err := f.parse(args, 0); err != nil {
+		return err
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return fmt.Errorf("this binary was built without build information")
+	}
+	id := identify(info)
+	if *asJSON {
+		id.Modules = map[string]string{}
+		for _, m := range info.Deps {
+			id.Modules[m.Path] = m.Version
+		}
+		return json.NewEncoder(p.out).Encode(id)
+	}
+	id.write(p.out)
+	if *modules {
+		return writeModules(p.out, info.Deps)
+	}
+	return nil
+}
+
+func (id identity) write(w io.Writer) {
+	fmt.Fprintf(w, "sallyport %s\n", id.Version)
+	if id.Commit != "" {
+		fmt.Fprintf(w, "commit    %s\n", id.Commit)
+		fmt.Fprintf(w, "date      %s\n", id.Date)
+	}
+	if id.Modified {
+		fmt.Fprintln(w, "          built from files that are not this commit's")
+	}
+	fmt.Fprintf(w, "go        %s %s\n", id.Go, id.Platform)
+}
+
+func writeModules(w io.Writer, modules []*debug.Module) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t)
+	for _, m := range modules {
+		if m.Replace != nil {
+			m = m.Replace
+		}
+		fmt.Fprintf(t, "%s\t%s\n", m.Path, m.Version)
+	}
+	return t.Flush()
+}
