@@ -7,7 +7,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 VULNDB      := $(wildcard ../shared/vulndb)
 
 .DEFAULT_GOAL := build
-.PHONY: help build run test needs bench lint format vet staticcheck vulncheck clean
+.PHONY: help build run test needs bench lint format vet staticcheck vulncheck docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 14
@@ -44,6 +44,9 @@ staticcheck:
 
 vulncheck:
 	go run $(GOVULNCHECK) -tags $(TAGS) $(if $(VULNDB),-db file://$(abspath $(VULNDB))) ./...
+
+docs: ## write the references in docs anew, from the comments in config
+	go test -tags $(TAGS) ./config -run TestTheReferencesAreFresh -update
 
 clean: ## remove what was built; data of "run" stays
 	rm -rf bin

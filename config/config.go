@@ -2,85 +2,147 @@ package config
 
 import "time"
 
-// Config is every setting of a server. The tags are its documentation's source: yaml
-// is the key in the file, env the variable behind SALLYPORT_, min and max the bounds
-// (inclusive) that Validate enforces. docs/configuration.md says the same in prose and
-// a test holds the two together.
+// Config is every setting of a server. The fields are its reference: yaml is the key in
+// the file, env the variable behind SALLYPORT_, min and max the bounds (inclusive) that
+// Validate enforces, and the comment is what docs/configuration.md and "sallyport config
+// reference" show.
 type Config struct {
-	Issuer         string            `yaml:"issuer" env:"ISSUER"`
-	Environment    string            `yaml:"environment" env:"ENVIRONMENT"`
-	Product        string            `yaml:"product" env:"PRODUCT"`
-	Listen         string            `yaml:"listen" env:"LISTEN"`
-	AdminListen    string            `yaml:"admin_listen" env:"ADMIN_LISTEN"`
-	TLS            TLS               `yaml:"tls" envPrefix:"TLS_"`
-	TrustedProxies []string          `yaml:"trusted_proxies" env:"TRUSTED_PROXIES"`
-	MaxConnections int               `yaml:"max_connections" env:"MAX_CONNECTIONS" min:"16" max:"1000000"`
-	Database       Database          `yaml:"database" envPrefix:"DATABASE_"`
-	KeyFile        string            `yaml:"key_file" env:"KEY_FILE"`
-	TemplateDir    string            `yaml:"template_dir" env:"TEMPLATE_DIR"`
-	LogLevel       string            `yaml:"log_level" env:"LOG_LEVEL"`
-	Lifetimes      Lifetimes         `yaml:"lifetimes" envPrefix:"LIFETIMES_"`
-	TOTPWindow     int               `yaml:"totp_window" env:"TOTP_WINDOW" min:"0" max:"1"`
-	Argon2         Argon2            `yaml:"argon2" envPrefix:"ARGON2_"`
-	Throttle       Throttle          `yaml:"throttle" envPrefix:"THROTTLE_"`
-	Keys           Keys              `yaml:"keys" envPrefix:"KEYS_"`
-	SigningAlgs    []string          `yaml:"signing_algs" env:"SIGNING_ALGS"`
-	ACRAliases     map[string]string `yaml:"acr_aliases" env:"ACR_ALIASES" envKeyValSeparator:"="`
-	// LegacyResponseTypes switches implicit and hybrid on for clients that list them.
+	// Required. The URL under which browsers and clients reach the server: scheme and host,
+	// no path. `http://` only for localhost. Every address the server gives out begins with
+	// it; request headers are never believed.
+	Issuer string `yaml:"issuer" env:"ISSUER"`
+	// `test` or `live`. Tokens of one never count in the other.
+	Environment string `yaml:"environment" env:"ENVIRONMENT"`
+	// Name on the pages and in authenticator apps; 1 to 64 bytes, no colon.
+	Product string `yaml:"product" env:"PRODUCT"`
+	// Address and port of the public listener.
+	Listen string `yaml:"listen" env:"LISTEN"`
+	// Address and port for `/healthz`, `/readyz` and `/metrics`. Keep it away from the
+	// internet.
+	AdminListen string `yaml:"admin_listen" env:"ADMIN_LISTEN"`
+	TLS         TLS    `yaml:"tls" envPrefix:"TLS_"`
+	// Addresses and networks whose `X-Forwarded-For` is believed. Never the whole internet.
+	// Required for an https issuer without `tls`: a proxy is in front then, and all visitors
+	// would share its address for the limits.
+	TrustedProxies []string `yaml:"trusted_proxies" env:"TRUSTED_PROXIES"`
+	// Connections open at once; further ones wait.
+	MaxConnections int      `yaml:"max_connections" env:"MAX_CONNECTIONS" min:"16" max:"1000000"`
+	Database       Database `yaml:"database" envPrefix:"DATABASE_"`
+	// Required. Key-encryption keys, one a line, `id:base64 of 32 bytes`, the current one
+	// first, `#` begins a comment. Everything secret in the database is sealed under them:
+	// without this file a backup is worthless, to everybody.
+	KeyFile string `yaml:"key_file" env:"KEY_FILE"`
+	// Folder whose files, in `templates`, `messages` and `static`, replace the built-in ones
+	// of the same name.
+	TemplateDir string `yaml:"template_dir" env:"TEMPLATE_DIR"`
+	// `debug`, `info`, `warn` or `error`. The log is JSON lines on standard error.
+	LogLevel  string    `yaml:"log_level" env:"LOG_LEVEL"`
+	Lifetimes Lifetimes `yaml:"lifetimes" envPrefix:"LIFETIMES_"`
+	// Steps of 30 s either side of now that a code may be from.
+	TOTPWindow int      `yaml:"totp_window" env:"TOTP_WINDOW" min:"0" max:"1"`
+	Argon2     Argon2   `yaml:"argon2" envPrefix:"ARGON2_"`
+	Throttle   Throttle `yaml:"throttle" envPrefix:"THROTTLE_"`
+	Keys       Keys     `yaml:"keys" envPrefix:"KEYS_"`
+	// Algorithms there is a signing key for, out of `RS256`, `PS256`, `ES256`, `EdDSA`. The
+	// first one serves clients that register none.
+	SigningAlgs []string `yaml:"signing_algs" env:"SIGNING_ALGS"`
+	// Further names, as clients write them in `acr_values`, of the levels `aal1`, `aal2` and
+	// `phr`.
+	ACRAliases map[string]string `yaml:"acr_aliases" env:"ACR_ALIASES" envKeyValSeparator:"="`
+	// Implicit and hybrid flows, for clients that list them. They hand tokens through the
+	// address bar; leave them off where you can.
 	LegacyResponseTypes bool `yaml:"legacy_response_types" env:"LEGACY_RESPONSE_TYPES"`
-	// DrainTime is how long a stopping server still serves while it says "not ready".
+	// After SIGTERM: how long the server goes on serving while `/readyz` already says no.
+	// Running requests then get 20 s. A second SIGTERM ends it at once.
 	DrainTime time.Duration `yaml:"drain_time" env:"DRAIN_TIME" min:"0s" max:"60s"`
 }
 
 // TLS names the certificate of the public listener; empty: plain HTTP behind a proxy.
 type TLS struct {
+	// Certificate chain of the public listener, PEM. Without it the server speaks HTTP, for
+	// a proxy in front.
 	Cert string `yaml:"cert" env:"CERT"`
-	Key  string `yaml:"key" env:"KEY"`
+	// Its private key, PEM.
+	Key string `yaml:"key" env:"KEY"`
 }
 
 // Database says where the data is. A DSN with a password belongs in a file.
 type Database struct {
-	DSN            string `yaml:"dsn" env:"DSN"`
-	DSNFile        string `yaml:"dsn_file" env:"DSN_FILE"`
-	MaxConnections int    `yaml:"max_connections" env:"MAX_CONNECTIONS" min:"2" max:"256"`
+	// `postgres://host/name?...` or `sqlite:PATH`, without a password. Either this or
+	// `dsn_file` is required.
+	DSN string `yaml:"dsn" env:"DSN"`
+	// File that holds the same, password included.
+	DSNFile string `yaml:"dsn_file" env:"DSN_FILE"`
+	// How sure the connection to a PostgreSQL on another machine must be. `verified`: the
+	// DSN says `sslmode=verify-full` or `verify-ca`. `encrypted`: `sslmode=require` will do,
+	// which does not look at who answers. `any`: plaintext too, for a network that nobody
+	// else is on. Sockets and loopback addresses need none.
+	TLS string `yaml:"tls" env:"TLS"`
+	// Connections to the database; about four a core.
+	MaxConnections int `yaml:"max_connections" env:"MAX_CONNECTIONS" min:"2" max:"256"`
 }
 
 // Lifetimes says how long things live.
 type Lifetimes struct {
-	Request     time.Duration `yaml:"request" env:"REQUEST" min:"1m" max:"60m"`
-	Code        time.Duration `yaml:"code" env:"CODE" min:"10s" max:"60s"`
+	// From the authorize call to its end.
+	Request time.Duration `yaml:"request" env:"REQUEST" min:"1m" max:"60m"`
+	// Authorization code.
+	Code time.Duration `yaml:"code" env:"CODE" min:"10s" max:"60s"`
+	// Access token; a client may have its own.
 	AccessToken time.Duration `yaml:"access_token" env:"ACCESS_TOKEN" min:"1m" max:"1h"`
-	IDToken     time.Duration `yaml:"id_token" env:"ID_TOKEN" min:"1m" max:"1h"`
+	// ID token.
+	IDToken time.Duration `yaml:"id_token" env:"ID_TOKEN" min:"1m" max:"1h"`
+	// Refresh token that is not used.
 	RefreshIdle time.Duration `yaml:"refresh_idle" env:"REFRESH_IDLE" min:"1m" max:"2160h"`
-	RefreshMax  time.Duration `yaml:"refresh_max" env:"REFRESH_MAX" min:"1m" max:"2160h"`
+	// All refresh tokens of one grant together.
+	RefreshMax time.Duration `yaml:"refresh_max" env:"REFRESH_MAX" min:"1m" max:"2160h"`
+	// Single sign-on without a visit.
 	SessionIdle time.Duration `yaml:"session_idle" env:"SESSION_IDLE" min:"1m" max:"12h"`
-	SessionMax  time.Duration `yaml:"session_max" env:"SESSION_MAX" min:"1m" max:"24h"`
-	Exchange    time.Duration `yaml:"exchange" env:"EXCHANGE" min:"60s" max:"600s"`
-	Verified    time.Duration `yaml:"verified" env:"VERIFIED" min:"30s" max:"300s"`
-	Enroll      time.Duration `yaml:"enroll" env:"ENROLL" min:"1m" max:"15m"`
-	Reauth      time.Duration `yaml:"reauth" env:"REAUTH" min:"1m" max:"15m"`
+	// Single sign-on in all.
+	SessionMax time.Duration `yaml:"session_max" env:"SESSION_MAX" min:"1m" max:"24h"`
+	// One try at a second factor.
+	Exchange time.Duration `yaml:"exchange" env:"EXCHANGE" min:"60s" max:"600s"`
+	// From a verified factor to the finish of its login.
+	Verified time.Duration `yaml:"verified" env:"VERIFIED" min:"30s" max:"300s"`
+	// From showing a secret to its first right code.
+	Enroll time.Duration `yaml:"enroll" env:"ENROLL" min:"1m" max:"15m"`
+	// How fresh the proof must be to enrol a first second factor. Where there is one, it
+	// must have been used within 5 min.
+	Reauth time.Duration `yaml:"reauth" env:"REAUTH" min:"1m" max:"15m"`
 }
 
 // Argon2 is the cost of a password hash and the queue in front of it.
 type Argon2 struct {
-	Memory   uint32        `yaml:"memory" env:"MEMORY" min:"19456" max:"1048576"` // KiB
-	Time     uint32        `yaml:"time" env:"TIME" min:"2" max:"32"`
-	Threads  uint8         `yaml:"threads" env:"THREADS" min:"1" max:"16"`
-	Parallel int           `yaml:"parallel" env:"PARALLEL" min:"0" max:"256"` // 0: one a core
-	Queue    int           `yaml:"queue" env:"QUEUE" min:"1" max:"4096"`
-	Wait     time.Duration `yaml:"wait" env:"WAIT" min:"100ms" max:"5s"`
+	// KiB of one password hash. Raised settings reach a user's hash at the next sign-in.
+	Memory uint32 `yaml:"memory" env:"MEMORY" min:"19456" max:"1048576"`
+	// Passes over that memory.
+	Time uint32 `yaml:"time" env:"TIME" min:"2" max:"32"`
+	// Lanes.
+	Threads uint8 `yaml:"threads" env:"THREADS" min:"1" max:"16"`
+	// Hashes computed at once; 0 is one a core.
+	Parallel int `yaml:"parallel" env:"PARALLEL" min:"0" max:"256"`
+	// Sign-ins that may wait for their turn; more get 503 with Retry-After. One address
+	// (IPv6: one /64) has an eighth of the places, running and waiting.
+	Queue int `yaml:"queue" env:"QUEUE" min:"1" max:"4096"`
+	// How long they wait at most.
+	Wait time.Duration `yaml:"wait" env:"WAIT" min:"100ms" max:"5s"`
 }
 
 // Throttle bounds failures by source address. The bounds per user are not settings.
 type Throttle struct {
-	AddressFailures int           `yaml:"address_failures" env:"ADDRESS_FAILURES" min:"10" max:"100000"`
-	AddressUsers    int           `yaml:"address_users" env:"ADDRESS_USERS" min:"2" max:"100000"`
-	AddressWindow   time.Duration `yaml:"address_window" env:"ADDRESS_WINDOW" min:"1m" max:"24h"`
+	// Failures from one address (IPv6: one /64) within the window; more wait.
+	AddressFailures int `yaml:"address_failures" env:"ADDRESS_FAILURES" min:"10" max:"100000"`
+	// Different users that failed from one address within the window.
+	AddressUsers int `yaml:"address_users" env:"ADDRESS_USERS" min:"2" max:"100000"`
+	// That window.
+	AddressWindow time.Duration `yaml:"address_window" env:"ADDRESS_WINDOW" min:"1m" max:"24h"`
 }
 
 // Keys says when keys give way to new ones without being told.
 type Keys struct {
-	// RotateAfter is how long a signing key signs; 0: until somebody rotates it.
+	// How long a signing key signs before its successor, which is published a day earlier,
+	// takes over; at least 48h. 0: only `sallyport keys rotate` makes new keys. One of
+	// several servers does it.
 	RotateAfter time.Duration `yaml:"rotate_after" env:"ROTATE_AFTER" min:"0s" max:"8760h"`
 }
 
@@ -92,7 +154,7 @@ func Default() Config {
 		Listen:         "127.0.0.1:8080",
 		AdminListen:    "127.0.0.1:8090",
 		MaxConnections: 10_000,
-		Database:       Database{MaxConnections: 16},
+		Database:       Database{TLS: "verified", MaxConnections: 16},
 		LogLevel:       "info",
 		Lifetimes: Lifetimes{
 			Request: 30 * time.Minute, Code: time.Minute,

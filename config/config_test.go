@@ -14,8 +14,8 @@ import (
 // good is the smallest file that starts a server.
 const good = `issuer: https://login.example.com
 key_file: /etc/sallyport/keys
-database:
-  dsn_file: /etc/sallyport/dsn
+trusted_proxies: [127.0.0.1]
+database: {dsn_file: /etc/sallyport/dsn}
 `
 
 func TestParseTakesDefaultsThenFileThenEnvironment(t *testing.T) {
@@ -55,10 +55,10 @@ func TestParseRefuses(t *testing.T) {
 			"s.yaml:5: isuer: there is no such key", "s.yaml:7: lifetimes.codes: there is no such key"}},
 		{"a key given twice", good + "product: a\nproduct: b\n", nil, []string{"s.yaml:6: not valid YAML"}},
 		{"a second document", good + "---\n" + good, nil, []string{"more than one document"}},
-		{"an alias", "issuer: &x https://a.example\nkey_file: *x\n", nil, []string{"s.yaml:1: issuer: anchors", "s.yaml:2: key_file: anchors"}},
-		{"a value of the wrong shape", good + "totp_window: one\nlifetimes: 5m\ntls: [a]\ntrusted_proxies: 10.0.0.1\nlegacy_response_types: yes please\n", nil, []string{
+		{"an alias", "issuer: &x https://a.example\nkey_file: *x\n", nil, []string{"database: either dsn", "s.yaml:1: issuer: anchors", "s.yaml:2: key_file: anchors"}},
+		{"a value of the wrong shape", good + "totp_window: one\nlifetimes: 5m\ntls: [a]\nsigning_algs: RS256\nlegacy_response_types: yes please\n", nil, []string{
 			"s.yaml:5: totp_window: must be a whole number", "s.yaml:6: lifetimes: must be a set", "s.yaml:7: tls: must be a set",
-			"s.yaml:8: trusted_proxies: must be a list", "s.yaml:9: legacy_response_types: must be true or false"}},
+			"s.yaml:8: signing_algs: must be a list", "s.yaml:9: legacy_response_types: must be true or false"}},
 		{"a duration without unit", good + "lifetimes: {code: 60}\n", nil, []string{"s.yaml:5: lifetimes.code: must be a duration"}},
 		{"a number where text is due", good + "product: 7\n", nil, []string{"s.yaml:5: product: must be text"}},
 		{"a key without value", good + "product:\n", nil, []string{"s.yaml:5: product: has no value"}},
@@ -74,17 +74,27 @@ argon2: {memory: 19455, time: 1}
 			"s.yaml:5: environment: must be one of test, live", "s.yaml:6: log_level", "s.yaml:7: signing_algs[0]: must be one of RS256",
 			"s.yaml:7: signing_algs[2]: is named twice", "s.yaml:8: acr_aliases.gold: must be one of aal1", "s.yaml:9: product"}},
 		{"a port alone", good + "listen: 8080\n", nil, []string{"s.yaml:5: listen: must be text"}},
-		{"listeners, proxies and certificates that are none", good + "listen: localhost\nadmin_listen: 127.0.0.1\ntrusted_proxies: [10.0.0.0/33]\ntls: {cert: a}\n", nil, []string{
-			"s.yaml:5: listen", "s.yaml:6: admin_listen", "s.yaml:7: trusted_proxies[0]", "s.yaml:8: tls: cert and key"}},
+		{"listeners, proxies and certificates that are none", strings.Replace(good, "127.0.0.1", "10.0.0.0/33", 1) + "listen: localhost\nadmin_listen: 127.0.0.1\ntls: {cert: a}\n", nil, []string{
+			"s.yaml:3: trusted_proxies[0]", "s.yaml:5: listen", "s.yaml:6: admin_listen", "s.yaml:7: tls: cert and key"}},
+		{"the whole internet as a proxy", strings.Replace(good, "127.0.0.1", "'::/0'", 1), nil, []string{"s.yaml:3: trusted_proxies[0]: is the whole internet"}},
+		{"neither a certificate nor a proxy", strings.Replace(good, "[127.0.0.1]", "[]", 1), nil, []string{"s.yaml:3: trusted_proxies: is required"}},
 		{"one address for both listeners", good + "listen: ':8080'\nadmin_listen: ':8080'\n", nil, []string{"admin_listen: must not be"}},
-		{"a password in the settings", strings.Replace(good, "dsn_file: /etc/sallyport/dsn", "dsn: postgres://u:geheim@db/s", 1), nil, []string{
+		{"a password in the settings", strings.Replace(good, "dsn_file: /etc/sallyport/dsn", "dsn: postgres://u:geheim@localhost/s", 1), nil, []string{
 			"s.yaml:4: database.dsn: holds a password"}},
-		{"a password in a parameter", strings.Replace(good, "dsn_file: /etc/sallyport/dsn", "dsn: postgres://db/s?user=u&password=geheim", 1), nil, []string{
+		{"a password in a parameter", strings.Replace(good, "dsn_file: /etc/sallyport/dsn", "dsn: postgres://localhost/s?user=u&password=geheim", 1), nil, []string{
 			"database.dsn: holds a password"}},
 		{"two databases", good + "", []string{"SALLYPORT_DATABASE_DSN=sqlite:a.db"}, []string{"database: dsn and dsn_file exclude"}},
 		{"a database nobody speaks", strings.Replace(good, "dsn_file: /etc/sallyport/dsn", "dsn: mysql://db/s", 1), nil, []string{"database.dsn: must begin"}},
 		{"an unknown variable of ours", good, []string{"SALLYPORT_ISUER=x"}, []string{"SALLYPORT_ISUER: there is no such setting"}},
-		{"a variable of the wrong shape", good, []string{"SALLYPORT_TOTP_WINDOW=one"}, []string{"environment: "}},
+		{"variables of the wrong shape, named and not quoted", good, []string{"SALLYPORT_TOTP_WINDOW=geheim", "SALLYPORT_LIFETIMES_CODE=geheim", "SALLYPORT_ARGON2_THREADS=-1",
+			"SALLYPORT_LEGACY_RESPONSE_TYPES=geheim", "SALLYPORT_ACR_ALIASES=geheim"}, []string{
+			"SALLYPORT_ACR_ALIASES: acr_aliases: must be name=value pairs", "SALLYPORT_ARGON2_THREADS: argon2.threads: must be a whole number", "SALLYPORT_LEGACY_RESPONSE_TYPES: legacy_response_types: must be true or false",
+			"SALLYPORT_LIFETIMES_CODE: lifetimes.code: must be a duration", "SALLYPORT_TOTP_WINDOW: totp_window: must be a whole number"}},
+		{"a variable beyond the bounds, over a file within them", good + "totp_window: 1\n", []string{"SALLYPORT_TOTP_WINDOW=7"}, []string{"SALLYPORT_TOTP_WINDOW: totp_window: must be from 0 to 1"}},
+		{"an empty variable says nothing", good, []string{"SALLYPORT_ISSUER=", "SALLYPORT_TOTP_WINDOW=", "SALLYPORT_PRODUCT=a:b"}, []string{"SALLYPORT_PRODUCT: product: "}},
+		{"every kind of fault at once", good + "isuer: x\ntotp_window: 2\nlisten: 8080\n", []string{"SALLYPORT_ISUER=x", "SALLYPORT_KEYS_ROTATE_AFTER=1h", "SALLYPORT_DRAIN_TIME=soon"}, []string{
+			"SALLYPORT_ISUER: there is no such setting", "SALLYPORT_DRAIN_TIME: drain_time: must be a duration", "SALLYPORT_KEYS_ROTATE_AFTER: keys.rotate_after: must be 0 or",
+			"s.yaml:5: isuer: there is no such key", "s.yaml:6: totp_window: must be from", "s.yaml:7: listen: must be text"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := Parse("s.yaml", []byte(tc.text), tc.environ)
@@ -136,7 +146,7 @@ func TestIssuer(t *testing.T) {
 		"":                               false,
 	} {
 		c := Default()
-		c.Issuer, c.KeyFile, c.Database.DSN = issuer, "k", "sqlite:a.db"
+		c.Issuer, c.KeyFile, c.Database.DSN, c.TrustedProxies = issuer, "k", "sqlite:a.db", []string{"::1"}
 		if err := c.Validate(); (err == nil) != want {
 			t.Errorf("Validate with issuer %q = %v, want accepted: %v", issuer, err, want)
 		}
@@ -145,7 +155,7 @@ func TestIssuer(t *testing.T) {
 
 func TestTheDataSourceNameHidesItself(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "dsn")
-	if err := os.WriteFile(file, []byte("postgres://u:geheim@db/s\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("postgres://u:geheim@db/s?sslmode=verify-full\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c := Default()
@@ -154,7 +164,7 @@ func TestTheDataSourceNameHidesItself(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "postgres://u:geheim@db/s"; dsn.Reveal() != want {
+	if want := "postgres://u:geheim@db/s?sslmode=verify-full"; dsn.Reveal() != want {
 		t.Fatalf("dsn = %q, want %q", dsn.Reveal(), want)
 	}
 	var log strings.Builder
@@ -171,7 +181,7 @@ func TestTheDataSourceNameHidesItself(t *testing.T) {
 
 func TestTheDefaultsAreWithinTheirBounds(t *testing.T) {
 	c := Default()
-	c.Issuer, c.KeyFile, c.Database.DSN = "https://login.example.com", "k", "sqlite:a.db"
+	c.Issuer, c.KeyFile, c.Database.DSN, c.TrustedProxies = "https://login.example.com", "k", "sqlite:a.db", []string{"::1"}
 	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}

@@ -1,108 +1,78 @@
 package config
 
 import (
-	"fmt"
+	"flag"
 	"os"
 	"reflect"
-	"regexp"
 	"strings"
 	"testing"
-	"time"
+	"testing/fstest"
 )
 
-// TestTheDocumentIsTrue: each setting has one row in docs/configuration.md that
-// begins with its key, variable, default and bounds, and there is no other row.
-func TestTheDocumentIsTrue(t *testing.T) {
-	text, err := os.ReadFile("../docs/configuration.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := map[string]bool{}
-	rows(reflect.ValueOf(Default()), "", Prefix, func(row string) {
-		want[row] = true
-		if n := strings.Count(string(text), "\n"+row); n != 1 {
-			t.Errorf("docs/configuration.md has %d rows that begin %q, want 1", n, row)
-		}
-	})
-	for _, row := range regexp.MustCompile("(?m)^\\| `[^\n]*").FindAllString(string(text), -1) {
-		cells := strings.SplitAfterN(row, "|", 6)
-		if begin := strings.Join(cells[:len(cells)-1], ""); !want[begin] {
-			t.Errorf("docs/configuration.md has a row that is no setting: %q", begin)
-		}
-	}
-}
+var update = flag.Bool("update", false, "write the references in docs anew")
 
-// TestTheStateDocumentNamesEveryKey: the same for docs/desired-state.md, where a row
-// begins with its key.
-func TestTheStateDocumentNamesEveryKey(t *testing.T) {
-	text, err := os.ReadFile("../docs/desired-state.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	clients, rest, found := strings.Cut(string(text), "\n## Users\n")
-	users, keys, both := strings.Cut(rest, "\n## API keys\n")
-	if !found || !both {
-		t.Fatal("docs/desired-state.md has no sections Users and API keys")
-	}
-	for _, part := range []struct {
-		text string
-		of   reflect.Type
-	}{{clients, reflect.TypeFor[Client]()}, {users, reflect.TypeFor[User]()}, {keys, reflect.TypeFor[APIKey]()}} {
-		want := map[string]bool{}
-		for i := range part.of.NumField() {
-			want["| `"+part.of.Field(i).Tag.Get("yaml")+"` |"] = true
+// TestTheReferencesAreFresh: the tables in docs are what the code says.
+func TestTheReferencesAreFresh(t *testing.T) {
+	for name, reference := range map[string]func() ([]Section, error){
+		"../docs/configuration.md": Reference,
+		"../docs/desired-state.md": StateReference,
+	} {
+		sections, err := reference()
+		if err != nil {
+			t.Fatal(err)
 		}
-		for _, row := range regexp.MustCompile("(?m)^\\| `[a-z0-9_]+` \\|").FindAllString(part.text, -1) {
-			if !want[row] {
-				t.Errorf("%s has no key for the row %q", part.of.Name(), row)
-			}
-			delete(want, row)
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
 		}
-		for row := range want {
-			t.Errorf("%s has a key without a row %q", part.of.Name(), row)
+		const begin, end = "<!-- made by: make docs -->\n", "<!-- end of what is made -->\n"
+		before, rest, ok := strings.Cut(string(text), begin)
+		_, after, also := strings.Cut(rest, end)
+		if !ok || !also {
+			t.Fatalf("%s has no place for its reference", name)
 		}
-	}
-}
-
-func rows(v reflect.Value, path, prefix string, each func(row string)) {
-	for i := range v.NumField() {
-		field, tag := v.Field(i), v.Type().Field(i).Tag
-		key := join(path, tag.Get("yaml"))
-		if inner := tag.Get("envPrefix"); inner != "" {
-			rows(field, key, prefix+inner, each)
+		want := before + begin + "\n" + Markdown(sections) + "\n" + end + after
+		if want == string(text) {
 			continue
 		}
-		bounds := "-"
-		if tag.Get("min") != "" {
-			bounds = fmt.Sprintf("%s to %s", tag.Get("min"), tag.Get("max"))
+		if !*update {
+			t.Errorf("%s is not what the comments in config say; \"make docs\" mends it", name)
+			continue
 		}
-		each(fmt.Sprintf("| `%s` | `%s` | %s | %s |", key, prefix+tag.Get("env"), shown(field), bounds))
+		if err := os.WriteFile(name, []byte(want), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
-func shown(v reflect.Value) string {
-	switch x := v.Interface().(type) {
-	case time.Duration:
-		s := x.String()
-		if strings.HasSuffix(s, "m0s") {
-			s = strings.TrimSuffix(s, "0s")
-		}
-		if strings.HasSuffix(s, "h0m") {
-			s = strings.TrimSuffix(s, "0m")
-		}
-		return s
-	case []string:
-		if len(x) > 0 {
-			return strings.Join(x, ", ")
-		}
-		return "none"
-	case map[string]string:
-		return "none"
-	case string:
-		if x == "" {
-			return "none"
-		}
-		return x
+func TestAKeyWithoutACommentIsRefused(t *testing.T) {
+	type Inner struct {
+		A int `yaml:"a"`
 	}
-	return fmt.Sprint(v.Interface())
+	type Outer struct {
+		Inner Inner `yaml:"inner"`
+	}
+	for name, source := range map[string]string{
+		"Inner.A has no comment":             "package x\n// Outer is.\ntype Outer struct { Inner Inner }\n// Inner is.\ntype Inner struct { A int }\n",
+		"type Inner has no comment":          "package x\n// Outer is.\ntype Outer struct { Inner Inner }\ntype Inner struct {\n// A.\nA int\n}\n",
+		"its own source: x.go:1:1: expected": "nonsense",
+	} {
+		if _, err := describe(reflect.ValueOf(Outer{}), "", fstest.MapFS{"x.go": {Data: []byte(source)}}); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("error %v, want %q in it", err, name)
+		}
+	}
+}
+
+func TestTheReferenceOnATerminal(t *testing.T) {
+	got := Plain([]Section{{Path: "database", Entries: []Entry{{Key: "max_connections", Variable: "SALLYPORT_X", Type: "number", Default: "16", Bounds: "2 to 256",
+		Text: "Connections to the `database`; " + strings.Repeat("more words ", 6)}}}})
+	want := `database.max_connections  (number; default 16; 2 to 256)
+    SALLYPORT_X
+    Connections to the database; more words more words more words more words
+    more words more words
+
+`
+	if got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }

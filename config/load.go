@@ -1,12 +1,10 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/caarlos0/env/v11"
@@ -39,7 +37,8 @@ func Parse(source string, text []byte, environ []string, checks ...Check) (Confi
 	c := Default()
 	r := decode(source, text, &c)
 	r.environment(&c, environ)
-	if len(r.faults) == 0 {
+	if !r.broken {
+		r.checking()
 		c.check(r)
 		for _, check := range checks {
 			check(c, r.tell)
@@ -49,27 +48,39 @@ func Parse(source string, text []byte, environ []string, checks ...Check) (Confi
 }
 
 func (r *reader) environment(c *Config, environ []string) {
-	values := map[string]string{}
-	names := Variables()
+	r.variables = map[string]string{}
+	paths := Variables()
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
 		if !strings.HasPrefix(name, Prefix) || foreign(name) {
 			continue
 		}
-		if !slices.Contains(names, name) {
+		path, ok := paths[name]
+		if !ok {
 			r.faults = append(r.faults, Fault{Source: name, Text: "there is no such setting"})
 			continue
 		}
-		values[name] = value
+		if value == "" {
+			continue
+		}
+		r.variables[path] = name
+		// One at a time, because the error names neither the variable nor the key. It
+		// quotes the value, so it is not shown.
+		if err := env.ParseWithOptions(c, env.Options{Prefix: Prefix, Environment: map[string]string{name: value}}); err != nil {
+			r.fault(path, "%s", wanted(c, path))
+		}
 	}
-	err := env.ParseWithOptions(c, env.Options{Prefix: Prefix, Environment: values})
-	var all env.AggregateError
-	if err != nil && !errors.As(err, &all) {
-		all.Errors = []error{err}
-	}
-	for _, e := range all.Errors {
-		r.faults = append(r.faults, Fault{Source: "environment", Text: e.Error()})
-	}
+}
+
+// wanted says what the value of a key must look like in a variable.
+func wanted(c *Config, path string) string {
+	text := ""
+	walk(reflect.ValueOf(*c), "", Prefix, func(s setting) {
+		if s.path == path {
+			text = "must be " + wants[kindOf(s.value.Type())]
+		}
+	})
+	return text
 }
 
 // foreign reports whether a variable with our prefix is not a setting: the path of the
@@ -80,21 +91,30 @@ func foreign(name string) bool {
 		strings.HasPrefix(rest, "SERVICE_") || rest == "PORT" || strings.HasPrefix(rest, "PORT_")
 }
 
-// Variables returns the names of all environment variables that are settings.
-func Variables() []string {
-	var names []string
-	var walk func(t reflect.Type, prefix string)
-	walk = func(t reflect.Type, prefix string) {
-		for i := range t.NumField() {
-			field := t.Field(i)
-			if inner := field.Tag.Get("envPrefix"); inner != "" {
-				walk(field.Type, prefix+inner)
-				continue
-			}
-			names = append(names, prefix+field.Tag.Get("env"))
+// setting is one value of the settings, where it stands and what its tags say.
+type setting struct {
+	path, variable string
+	value          reflect.Value
+	tag            reflect.StructTag
+}
+
+// walk visits every setting in a Config.
+func walk(v reflect.Value, path, prefix string, each func(setting)) {
+	for i := range v.NumField() {
+		field, tag := v.Field(i), v.Type().Field(i).Tag
+		inner := join(path, tag.Get("yaml"))
+		if field.Kind() == reflect.Struct {
+			walk(field, inner, prefix+tag.Get("envPrefix"), each)
+			continue
 		}
+		each(setting{inner, prefix + tag.Get("env"), field, tag})
 	}
-	walk(reflect.TypeFor[Config](), Prefix)
+}
+
+// Variables returns the environment variables that are settings, with their keys.
+func Variables() map[string]string {
+	names := map[string]string{}
+	walk(reflect.ValueOf(Default()), "", Prefix, func(s setting) { names[s.variable] = s.path })
 	return names
 }
 
@@ -112,22 +132,6 @@ func (Secret) LogValue() slog.Value { return slog.StringValue("hidden") }
 
 // Reveal returns the text.
 func (s Secret) Reveal() string { return string(s) }
-
-// ReadDSN returns the data source name, from its file if it has one.
-func (c Config) ReadDSN() (Secret, error) {
-	if c.Database.DSNFile == "" {
-		return Secret(c.Database.DSN), nil
-	}
-	text, err := os.ReadFile(c.Database.DSNFile)
-	if err != nil {
-		return "", fmt.Errorf("read database.dsn_file: %w", err)
-	}
-	dsn := strings.TrimSpace(string(text))
-	if fault := dsnFault(dsn); fault != "" {
-		return "", fmt.Errorf("database.dsn_file: its content %s", fault)
-	}
-	return Secret(dsn), nil
-}
 
 // Redacted returns the settings in force as YAML. There is nothing secret among them:
 // secrets are in files, and a DSN with a password is refused. Should one be here all

@@ -6,20 +6,31 @@ import (
 	"time"
 )
 
-// APIKey is the key of a backend as it should be. What its settings may be only the
-// rooms above know; here are the faults of a file.
+// APIKey is the key of a backend as it should be. A secret or its hash is needed for a
+// key that is not there yet; one that a command or the admin API made keeps the secret
+// it was given.
 type APIKey struct {
-	Name     string   `yaml:"name"`
+	// Required. 1 to 100 characters. Another name is another key.
+	Name string `yaml:"name"`
+	// The APIs it opens: `admin`, `streambird`, `stytch`.
 	Dialects []string `yaml:"dialects"`
-	Verbs    []string `yaml:"verbs"`
-	Project  string   `yaml:"project"`
-	App      string   `yaml:"app"`
-	// Disabled, left out: a key that is there stays as it is.
+	// What it may do there: `read`, `write` or both.
+	Verbs []string `yaml:"verbs"`
+	// With `stytch`: the project it is shown with, `project-live-` and a UUID, or
+	// `project-test-` where the `environment` is `test`.
+	Project string `yaml:"project"`
+	// With `streambird`, if wanted: the name of the application.
+	App string `yaml:"app"`
+	// A disabled key opens nothing. Left out: a new key is not, and one that is there stays
+	// as it is.
 	Disabled *bool `yaml:"disabled"`
-	// ExpiresAt in UTC; zero: never.
+	// Moment with its zone (RFC 3339) from which on it opens nothing; left out: never.
 	ExpiresAt time.Time `yaml:"expires_at"`
-	// Secret, or the hexadecimal SHA-256 sum of one. Left out: a key that is there keeps its own.
-	Secret       string `yaml:"secret"`
+	// 32 to 255 characters, made at random: one that programs have already. Only its SHA-256
+	// is kept. One that names the other environment (`sk_test_`, `secret-test-`,
+	// `sallyport_test_` on a live server) is refused.
+	Secret string `yaml:"secret"`
+	// The same as 64 hexadecimal digits, so that the file holds no secret.
 	SecretSHA256 string `yaml:"secret_sha256"`
 }
 

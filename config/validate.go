@@ -31,7 +31,7 @@ func (c Config) Validate() error {
 }
 
 func (c Config) check(r *reader) {
-	bounds(r, "", reflect.ValueOf(c))
+	c.bounds(r)
 	c.checkIssuer(r)
 	c.checkListeners(r)
 	c.checkDatabase(r)
@@ -52,22 +52,17 @@ func (c Config) check(r *reader) {
 	}
 }
 
-// bounds compares every field that has min and max tags with them.
-func bounds(r *reader, path string, v reflect.Value) {
-	for i := range v.NumField() {
-		field, tag := v.Field(i), v.Type().Field(i).Tag
-		inner := join(path, tag.Get("yaml"))
-		if field.Kind() == reflect.Struct {
-			bounds(r, inner, field)
-			continue
+// bounds compares every value that has min and max tags with them.
+func (c Config) bounds(r *reader) {
+	walk(reflect.ValueOf(c), "", "", func(s setting) {
+		lowest, highest := s.tag.Get("min"), s.tag.Get("max")
+		if lowest == "" {
+			return
 		}
-		if tag.Get("min") == "" {
-			continue
+		if n := amount(s.value); n < limit(s.value, lowest) || n > limit(s.value, highest) {
+			r.fault(s.path, "must be from %s to %s", lowest, highest)
 		}
-		if n := amount(field); n < limit(field, tag.Get("min")) || n > limit(field, tag.Get("max")) {
-			r.fault(inner, "must be from %s to %s", tag.Get("min"), tag.Get("max"))
-		}
-	}
+	})
 }
 
 func amount(v reflect.Value) int64 {
@@ -111,11 +106,10 @@ func (c Config) checkIssuer(r *reader) {
 		r.fault(path, "must have no path, not even a final slash")
 	case u.Scheme != "https" && (u.Scheme != "http" || !loopbackHost(u.Hostname())):
 		r.fault(path, "must begin with https:// (http:// is for localhost only)")
+	case u.Scheme == "http" && c.TLS != (TLS{}):
+		r.fault(path, "must begin with https:// because tls is set")
 	case u.Host != strings.ToLower(u.Host):
 		r.fault(path, "must be in lower case")
-	}
-	if u.Scheme == "http" && c.TLS != (TLS{}) {
-		r.fault(path, "must begin with https:// because tls is set")
 	}
 }
 
@@ -139,6 +133,9 @@ func (c Config) checkListeners(r *reader) {
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		r.fault("tls", "cert and key are only of use together")
 	}
+	if c.TLS == (TLS{}) && len(c.TrustedProxies) == 0 && strings.HasPrefix(c.Issuer, "https://") {
+		r.fault("trusted_proxies", "is required for an https issuer without tls: name the proxies in front of the server, or their address is everybody's")
+	}
 	for i, p := range c.TrustedProxies {
 		if _, err := netip.ParseAddr(p); err == nil {
 			continue
@@ -160,50 +157,6 @@ func validAddress(address string) bool {
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	return err == nil && n > 0
-}
-
-func (c Config) checkDatabase(r *reader) {
-	d := c.Database
-	switch {
-	case d.DSN == "" && d.DSNFile == "":
-		r.fault("database", "either dsn or dsn_file is required")
-		return
-	case d.DSN != "" && d.DSNFile != "":
-		r.fault("database", "dsn and dsn_file exclude each other")
-		return
-	case d.DSN == "":
-		return
-	}
-	if text := dsnFault(d.DSN); text != "" {
-		r.fault("database.dsn", "%s", text)
-		return
-	}
-	if dsnPassword(d.DSN) {
-		r.fault("database.dsn", "holds a password; put the whole value into a file and name it in database.dsn_file")
-	}
-}
-
-// dsnFault says what is wrong with the shape of a DSN.
-func dsnFault(dsn string) string {
-	if path, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
-		if path == "" {
-			return "names no file after sqlite:"
-		}
-		return ""
-	}
-	if u, err := url.Parse(dsn); err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
-		return "must begin with postgres:// or sqlite:"
-	}
-	return ""
-}
-
-func dsnPassword(dsn string) bool {
-	u, err := url.Parse(dsn)
-	if err != nil || strings.HasPrefix(dsn, "sqlite:") {
-		return false
-	}
-	_, set := u.User.Password()
-	return set || u.Query().Has("password") || u.Query().Has("sslpassword")
 }
 
 func (c Config) checkWords(r *reader) {

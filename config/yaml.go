@@ -24,12 +24,20 @@ type reader struct {
 	source string
 	lines  map[string]int
 	faults Faults
+	// broken: nothing of the file could be read, so nothing is missing in it.
+	broken bool
+	// variables are the keys that the environment has set, which wins over the file.
+	variables map[string]string
+	// told are the keys that could not be read as they were written. What a check
+	// would say of their values is no news.
+	told map[string]bool
 }
 
 // decode reads text into the struct behind target.
 func decode(source string, text []byte, target any) *reader {
 	r := &reader{source: source, lines: map[string]int{}}
 	if len(text) > maxFile {
+		r.broken = true
 		r.fault("", "the file is larger than 4 MiB")
 		return r
 	}
@@ -39,6 +47,7 @@ func decode(source string, text []byte, target any) *reader {
 		return r
 	}
 	if len(file.Docs) > 1 {
+		r.broken = true
 		r.fault("", "more than one document in the file")
 		return r
 	}
@@ -49,10 +58,18 @@ func decode(source string, text []byte, target any) *reader {
 	return r
 }
 
-// fault adds a fault at the line of a path, or of the nearest path around it.
+// fault adds a fault at the variable or the line of a path, or of the nearest path
+// around it.
 func (r *reader) fault(path, format string, args ...any) {
+	if r.told[path] {
+		return
+	}
 	f := Fault{Source: r.source, Path: path, Text: fmt.Sprintf(format, args...)}
 	for p := path; p != ""; p = around(p) {
+		if name, ok := r.variables[p]; ok {
+			f.Source = name
+			break
+		}
 		if line, ok := r.lines[p]; ok {
 			f.Line = line
 			break
@@ -68,6 +85,14 @@ func (r *reader) tell(path, text string) {
 	}
 }
 
+// checking begins the checks of what was read.
+func (r *reader) checking() {
+	r.told = map[string]bool{}
+	for _, f := range r.faults {
+		r.told[f.Path] = f.Path != ""
+	}
+}
+
 // around returns the path one level up: "a.b[0]" is in "a.b", that in "a".
 func around(path string) string {
 	if i := strings.LastIndexAny(path, ".["); i >= 0 {
@@ -79,6 +104,7 @@ func around(path string) string {
 // syntax adds a fault of the parser, without the excerpt it would show: a state file
 // holds passwords.
 func (r *reader) syntax(err error) {
+	r.broken = true
 	f := Fault{Source: r.source, Text: "not valid YAML"}
 	var y yaml.Error
 	if errors.As(err, &y) {

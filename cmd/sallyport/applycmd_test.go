@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -298,67 +297,4 @@ func TestApplyDoesNotOverwriteWhatWasChangedMeanwhile(t *testing.T) {
 			t.Errorf("carry out: %v", err)
 		}
 	})
-}
-
-func TestTheSettingsAreChecked(t *testing.T) {
-	o := newOffice(t)
-	o.secrets = []string{"geheim"}
-	if out := o.must("config", "check"); out != "The settings have no faults.\n" {
-		t.Errorf("check: %s", out)
-	}
-	if out := o.must("config", "print"); !strings.Contains(out, "issuer: http://") {
-		t.Errorf("print: %s", out)
-	}
-	open := o.file("open", "postgres://u:geheim@db/s\n")
-	bad := o.file("bad", "mysql://u:geheim@db/s\n")
-	if err := os.Chmod(open, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	settings := func(name, more string) string {
-		return o.file(name, "issuer: https://login.example.com\nkey_file: "+filepath.Join(o.dir, "keys")+"\n"+more)
-	}
-	o.rejects([]refused{
-		{"no verb", "", exitUsage, "config: want one of check, print", []string{"config"}},
-		{"a file that is not there", "", exitFailed, "none.yaml", []string{"config", "check", "--config", filepath.Join(o.dir, "none.yaml")}},
-		{"a secret for everybody, with its line", "", exitFailed, "a.yaml:4: database.dsn_file: everybody on this machine",
-			[]string{"config", "check", "--config", settings("a.yaml", "database:\n  dsn_file: "+open+"\n")}},
-		{"serve refuses the same", "", exitFailed, "a.yaml:4: database.dsn_file: everybody on this machine",
-			[]string{"serve", "--config", filepath.Join(o.dir, "a.yaml")}},
-		{"a secret of the wrong shape", "", exitFailed, "b.yaml:4: database.dsn_file: database.dsn_file: its content must begin",
-			[]string{"config", "check", "--config", settings("b.yaml", "database:\n  dsn_file: "+bad+"\n")}},
-		{"all faults together, each with a line", "", exitFailed, "c.yaml:3: template_dir: ",
-			[]string{"config", "check", "--config", settings("c.yaml", "template_dir: /nowhere\ntls: {cert: "+bad+", key: "+open+"}\ndatabase: {dsn_file: /nowhere/dsn}\ntrusted_proxies: [0.0.0.0/0]\n")}},
-		{"print refuses what it could not read", "", exitFailed, "issuer: is required", []string{"config", "print", "--config", o.file("d.yaml", "product: x\n")}},
-	})
-	_, _, err := o.play("", "config", "check", "--config", filepath.Join(o.dir, "c.yaml"))
-	for _, want := range []string{"c.yaml:4: tls.key: everybody", "c.yaml:5: database.dsn_file: stat /nowhere/dsn", "c.yaml:6: trusted_proxies[0]: is the whole internet"} {
-		if !strings.Contains(err, want) {
-			t.Errorf("faults %q, want %q in them", err, want)
-		}
-	}
-}
-
-func TestHelpIsCompleteForEveryCommand(t *testing.T) {
-	for args, want := range map[string]string{
-		"help":                      "sallyport events",
-		"help user":                 "sallyport user reset-factors USER",
-		"user -h":                   "sallyport user set-password USER",
-		"help user set-password":    "Usage: sallyport user set-password USER [flags]",
-		"client -h":                 "rotate-secret CLIENT --out FILE",
-		"help client rotate-secret": "-finish",
-		"session --help":            "sallyport session end SESSION",
-		"session end-all -h":        "-offline",
-		"events -h":                 "-since",
-		"config help":               "sallyport config check",
-		"config print -h":           "-config",
-		"help apply":                "-replace-credentials",
-		"apply -h":                  "-prune",
-		"serve -h":                  "sallyport config check",
-		"help version":              "sallyport version",
-	} {
-		p, out, err := testProgram()
-		if code := p.main(t.Context(), strings.Fields(args)); code != exitOK || !strings.Contains(out.String(), want) || err.Len() > 0 {
-			t.Errorf("sallyport %s: exit code %d, %q, %q; want %q", args, code, out, err, want)
-		}
-	}
 }

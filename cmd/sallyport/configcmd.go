@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"os"
+	"strings"
 
 	"sallyport/config"
 	"sallyport/storage/seal"
@@ -15,6 +16,7 @@ func configCommand(ctx context.Context, p *program, args []string) error {
 	return p.group(ctx, "config", "the settings a server would run with", []command{
 		{"check", "[--config FILE]", "tell every fault, one a line; exit code 1 if there is one", configCheck},
 		{"print", "[--config FILE]", "show the settings in force: defaults, file, environment", configPrint},
+		{"reference", "[settings|state]", "every key there is: type, default, bounds, variable, meaning", configReference},
 	}, args)
 }
 
@@ -40,6 +42,29 @@ func configPrint(_ context.Context, p *program, args []string) error {
 	return nil
 }
 
+func configReference(_ context.Context, p *program, args []string) error {
+	f := p.flags("config reference", "every key there is: type, default, bounds, variable, meaning", "[settings|state] [flags]",
+		"settings (or nothing): those of the server. state: those of a desired-state file, for apply.")
+	markdown := f.Bool("markdown", false, "as the documents have it")
+	if err := f.parse(args, -1); err != nil {
+		return err
+	}
+	about := map[string]func() ([]config.Section, error){"": config.Reference, "settings": config.Reference, "state": config.StateReference}[f.Arg(0)]
+	if about == nil || f.NArg() > 1 {
+		return usageError{"config reference: want settings or state"}
+	}
+	sections, err := about()
+	if err != nil {
+		return err
+	}
+	text := config.Plain(sections)
+	if *markdown {
+		text = config.Markdown(sections)
+	}
+	fmt.Fprint(p.out, text)
+	return nil
+}
+
 // fileFaults looks into the files that the settings name. Faults say nothing of what
 // is in them.
 func fileFaults(c config.Config, fault func(path, text string)) {
@@ -52,13 +77,14 @@ func fileFaults(c config.Config, fault func(path, text string)) {
 		if text := secretFault(file); text != "" {
 			fault("database.dsn_file", text)
 		} else if _, err := c.ReadDSN(); err != nil {
-			fault("database.dsn_file", err.Error())
+			fault("database.dsn_file", strings.TrimPrefix(err.Error(), "database.dsn_file: "))
 		}
 	}
 	if c.TLS.Cert != "" && c.TLS.Key != "" {
 		if text := secretFault(c.TLS.Key); text != "" {
 			fault("tls.key", text)
-		} else if _, err := tls.LoadX509KeyPair(c.TLS.Cert, c.TLS.Key); err != nil {
+		}
+		if _, err := tls.LoadX509KeyPair(c.TLS.Cert, c.TLS.Key); err != nil {
 			fault("tls.cert", err.Error())
 		}
 	}
@@ -80,8 +106,8 @@ func secretFault(path string) string {
 		return err.Error()
 	case !info.Mode().IsRegular():
 		return "is no file"
-	case info.Mode().Perm()&0o007 != 0:
-		return "everybody on this machine can reach it; chmod 600 makes it its owner's"
+	case info.Mode().Perm()&0o027 != 0:
+		return "everybody on this machine can reach it, or a group can change it; chmod 600 makes it its owner's"
 	}
 	f, err := os.Open(path)
 	if err != nil {

@@ -82,7 +82,10 @@ func (p *program) runDev(ctx context.Context, o devFlags, at place, folder *fold
 func (p *program) openDev(ctx context.Context, at place, folder *folder) (*house, error) {
 	c := config.Default()
 	c.Environment, c.Issuer, c.KeyFile = "test", at.issuer(), folder.path("keys")
-	c.Database = config.Database{DSN: "sqlite:" + folder.path("sallyport.db"), MaxConnections: 8}
+	c.Database.DSN, c.Database.MaxConnections = "sqlite:"+folder.path("sallyport.db"), 8
+	if at.secure {
+		c.TLS = config.TLS{Cert: folder.path("tls.crt"), Key: folder.path("tls.key")}
+	}
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("settings of dev: %w", err)
 	}

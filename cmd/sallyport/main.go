@@ -53,7 +53,7 @@ func commands() []command {
 		{"client", "VERB --config FILE", "clients: list, show, delete, rotate secrets", clientCommand},
 		{"session", "VERB --config FILE", "sessions of a user: list, end", sessionCommand},
 		{"events", "--config FILE", "ask the audit trail", eventsCommand},
-		{"config", "check|print", "look for faults in the settings, or show those in force", configCommand},
+		{"config", "check|print|reference", "look for faults in the settings, show those in force, or all there are", configCommand},
 		{"keys", "VERB --config FILE", "list, rotate, retire or reseal the server's own keys", keys},
 		{"keyfile", "FILE", "make a new key file; never replaces one", keyfile},
 		{"health", "[--url URL]", "ask a running server whether it is ready; exit code 1 if not", healthCommand},
@@ -130,7 +130,7 @@ func (p *program) help(w io.Writer) {
 	}
 	fmt.Fprintf(w, "  sallyport %-8s %-22s %s\n\n", "help", "[COMMAND]", "this text, or what a command can do and which flags it has")
 	fmt.Fprint(w, `Settings come from the file that --config or SALLYPORT_CONFIG names, then from
-variables that begin with SALLYPORT_. docs/configuration.md lists them all.
+variables that begin with SALLYPORT_. "sallyport config reference" lists them all.
 
 Exit codes: 0 done, 1 something went wrong, 2 the command line makes no sense.
 
@@ -163,7 +163,8 @@ func (p *program) flags(name, about string, more ...string) flags {
 	}}
 }
 
-// parse reads flags and demands exactly the given number of further arguments.
+// parse reads flags and demands exactly the given number of further arguments; of a
+// negative number any.
 func (f flags) parse(args []string, rest int) error {
 	err := f.Parse(f.ordered(args))
 	if errors.Is(err, flag.ErrHelp) {
@@ -173,7 +174,7 @@ func (f flags) parse(args []string, rest int) error {
 	if err != nil {
 		return usageError{f.Name() + ": " + err.Error()}
 	}
-	if f.NArg() != rest {
+	if rest >= 0 && f.NArg() != rest {
 		return usageError{fmt.Sprintf("%s: %d arguments, want %d; see sallyport %s -h", f.Name(), f.NArg(), rest, f.Name())}
 	}
 	return nil

@@ -112,7 +112,8 @@ func NewKeyFile(random io.Reader) []byte {
 	return fmt.Appendf(nil, "%skek-%x:%s\n", keyFileHeader, b[:4], base64.StdEncoding.EncodeToString(b[4:]))
 }
 
-// ReadKeyFile reads a key file, which nobody but its owner may be able to read.
+// ReadKeyFile reads a key file, which is closed to everybody but its owner and a group
+// that may read it.
 func ReadKeyFile(path string) ([]KEK, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -127,8 +128,10 @@ func ReadKeyFile(path string) ([]KEK, error) {
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("key file: not a regular file")
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("key file: mode %04o lets others at it, want 0600 or 0400", info.Mode().Perm())
+	// A group may read, because that is how service managers and orchestrators hand
+	// secrets to a process: systemd's credentials and Kubernetes' volumes have 0440.
+	if info.Mode().Perm()&0o027 != 0 {
+		return nil, fmt.Errorf("key file: mode %04o lets others at it, want 0600 or 0400 (0440 for a group of its own)", info.Mode().Perm())
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
 	if err != nil {

@@ -78,7 +78,8 @@ func TestKeyFile(t *testing.T) {
 	}{
 		{"owner only", write("600", 0o600, text), true},
 		{"owner may only read", write("400", 0o400, text), true},
-		{"readable for the group", write("640", 0o640, text), false},
+		{"readable for the group, as service managers have it", write("440", 0o440, text), true},
+		{"the owner may write besides", write("640", 0o640, text), true},
 		{"readable for everybody", write("604", 0o604, text), false},
 		{"writable for the group", write("620", 0o620, text), false},
 		{"empty", write("empty", 0o600, nil), false},

@@ -1,0 +1,140 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+)
+
+func (c Config) checkDatabase(r *reader) {
+	d := c.Database
+	oneOf(r, "database.tls", d.TLS, []string{"verified", "encrypted", "any"})
+	switch {
+	case d.DSN == "" && d.DSNFile == "":
+		r.fault("database", "either dsn or dsn_file is required")
+		return
+	case d.DSN != "" && d.DSNFile != "":
+		r.fault("database", "dsn and dsn_file exclude each other")
+		return
+	case d.DSN == "":
+		return
+	}
+	if dsnPassword(d.DSN) {
+		r.fault("database.dsn", "holds a password; put the whole value into a file and name it in database.dsn_file")
+	}
+	if text := d.fault(d.DSN); text != "" {
+		r.fault("database.dsn", "%s", text)
+	}
+}
+
+// fault says what is wrong with a DSN, without quoting it.
+func (d Database) fault(dsn string) string {
+	if path, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
+		if path == "" {
+			return "names no file after sqlite:"
+		}
+		return ""
+	}
+	a, ok := postgres(dsn)
+	if !ok {
+		return "must begin with postgres:// or sqlite:"
+	}
+	if !a.far() {
+		return ""
+	}
+	// What is left out, prefer and allow fall back to plaintext when the other side, or
+	// somebody between, says no to TLS.
+	mode := a.mode()
+	switch {
+	case d.TLS == "any", mode == "verify-full", mode == "verify-ca", mode == "require" && d.TLS == "encrypted":
+		return ""
+	case d.TLS == "encrypted":
+		return "names a database on another machine without TLS: it needs sslmode=verify-full, or sslmode=require at least"
+	}
+	return "names a database on another machine without TLS that looks who answers: it needs sslmode=verify-full; database.tls says when less will do"
+}
+
+// address is a PostgreSQL address, taken apart.
+type address struct {
+	hosts      []string
+	password   bool
+	parameters url.Values
+}
+
+// postgres takes a DSN apart as libpq does: the user ends at the first "@" before any
+// "/", several hosts are separated by commas, each with a port of its own.
+func postgres(dsn string) (address, bool) {
+	scheme, rest, found := strings.Cut(dsn, "://")
+	if !found || scheme != "postgres" && scheme != "postgresql" {
+		return address{}, false
+	}
+	var a address
+	if i := strings.IndexAny(rest, "@/"); i >= 0 && rest[i] == '@' {
+		a.password = strings.Contains(rest[:i], ":")
+		rest = rest[i+1:]
+	}
+	rest, query, _ := strings.Cut(rest, "?")
+	authority, _, _ := strings.Cut(rest, "/")
+	hosts, err := url.PathUnescape(authority)
+	if err != nil {
+		return address{}, false
+	}
+	if a.parameters, err = url.ParseQuery(query); err != nil {
+		return address{}, false
+	}
+	a.password = a.password || a.parameters.Has("password") || a.parameters.Has("sslpassword")
+	a.hosts = strings.Split(hosts, ",")
+	for _, more := range a.parameters["host"] {
+		a.hosts = append(a.hosts, strings.Split(more, ",")...)
+	}
+	return a, true
+}
+
+// mode is the sslmode that counts; "" where that would be open to doubt.
+func (a address) mode() string {
+	if len(a.parameters["sslmode"]) != 1 || a.parameters.Has("ssl") {
+		return ""
+	}
+	return a.parameters.Get("sslmode")
+}
+
+// far reports whether the database may be on another machine. A service file may name
+// any host.
+func (a address) far() bool {
+	return a.parameters.Has("service") || slices.ContainsFunc(a.hosts, remote)
+}
+
+// remote reports whether a host is another machine: neither left out, nor the folder of
+// a socket, nor a loopback address.
+func remote(host string) bool {
+	if inner, ok := strings.CutPrefix(host, "["); ok { // an IPv6 address, before its port
+		host, _, _ = strings.Cut(inner, "]")
+	} else if _, err := netip.ParseAddr(host); err != nil {
+		host, _, _ = strings.Cut(host, ":")
+	}
+	return host != "" && !strings.HasPrefix(host, "/") && !strings.HasPrefix(host, "@") && !loopbackHost(host)
+}
+
+func dsnPassword(dsn string) bool {
+	a, ok := postgres(dsn)
+	return ok && a.password
+}
+
+// ReadDSN returns the data source name, from its file if it has one.
+func (c Config) ReadDSN() (Secret, error) {
+	if c.Database.DSNFile == "" {
+		return Secret(c.Database.DSN), nil
+	}
+	text, err := os.ReadFile(c.Database.DSNFile)
+	if err != nil {
+		return "", fmt.Errorf("read database.dsn_file: %w", err)
+	}
+	dsn := strings.TrimSpace(string(text))
+	if fault := c.Database.fault(dsn); fault != "" {
+		return "", fmt.Errorf("database.dsn_file: its content %s", fault)
+	}
+	return Secret(dsn), nil
+}
