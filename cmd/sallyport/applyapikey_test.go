@@ -107,12 +107,12 @@ API key shop: changed
 		{"another secret", "", []string{sha(deploySecret), sha(another)}, "API key deploy: changed\n    secret: another one (not shown)\n", ""},
 		{"a secret that is left out stays", "", []string{"    secret_sha256: " + sha(deploySecret) + "\n", ""}, "", ""},
 		{"disabled, said", "", []string{"app: Shop", "app: Shop, disabled: true"}, "API key shop: changed\n    disabled: (none) -> true\n", ""},
-		{"another name is another key", "", []string{"name: deploy", "name: release", sha(deploySecret), sha(another)}, `API key release: new
+		{"another name is another key", "", []string{"name: deploy", "name: release", sha(deploySecret), sha(another)}, `API key deploy: not in the file, left alone
+API key release: new
     dialects: ["admin"]
     verbs: ["read"]
     expires_at: "2099-12-31T23:00:00Z"
     secret: set (not shown)
-API key deploy: not in the file, left alone
 `, "API key deploy: not in the file, left alone\n"},
 		{"keys that are not in the file stay", "", []string{keysState, "api_keys: []"}, "", "API key deploy: not in the file, left alone\nAPI key shop: not in the file, left alone\n"},
 		{"and go when told", "--prune", []string{keysState, "api_keys: []"}, `API key deploy: deleted, because it is not in the file

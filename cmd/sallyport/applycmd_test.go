@@ -118,7 +118,9 @@ user bob: changed
 		{"other parameters are another authenticator", "--replace-credentials", []string{"totp_digits: 8", "totp_digits: 6"}, `user alice: changed
     totp_secret: another one (not shown)
 `, ""},
-		{"a client and a user that come, others that are left alone", "", []string{"client_id: shop", "client_id: fresh", "username: bob", "username: carol"}, `client fresh: new
+		{"a client and a user that come, others that are left alone", "", []string{"client_id: shop", "client_id: fresh", "username: bob", "username: carol"}, `client shop: not in the file, left alone
+user bob: not in the file, left alone
+client fresh: new
     client_name: "Shop"
     public: true
     token_endpoint_auth_method: "none"
@@ -130,8 +132,6 @@ user bob: changed
 user carol: new
     username: "carol"
     password_hash: set (not shown)
-client shop: not in the file, left alone
-user bob: not in the file, left alone
 `, "client shop: not in the file, left alone\nuser bob: not in the file, left alone\n"},
 		{"clients that are not in the file go when told", "--prune", []string{firstState, "users: []"}, `client office: deleted with its tokens and consents, because it is not in the file
 client shop: deleted with its tokens and consents, because it is not in the file

@@ -61,8 +61,10 @@ func sameSecret(have, want storage.Client) bool {
 	return slices.ContainsFunc(have.SecretHashes, func(h []byte) bool { return bytes.Equal(h, want.SecretHashes[0]) })
 }
 
-// write shows what apply is going to do, before it does it.
+// write shows what apply is going to do, before it does it: what becomes of things that
+// are not in the file comes first, for nobody wrote that down.
 func (p *plan) write(w io.Writer) {
+	p.writeMissing(w)
 	for _, c := range p.clients {
 		if c.was == nil {
 			fmt.Fprintf(w, "client %s: new\n", c.want.ID)
@@ -87,6 +89,10 @@ func (p *plan) write(w io.Writer) {
 		}
 		writeDifferences(w, k.differences, k.was == nil)
 	}
+}
+
+// writeMissing shows what becomes of things that are not in the file.
+func (p *plan) writeMissing(w io.Writer) {
 	for _, id := range p.pruned {
 		fmt.Fprintf(w, "client %s: deleted with its tokens and consents, because it is not in the file\n", id)
 	}
