@@ -7,13 +7,13 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 VULNDB      := $(wildcard ../shared/vulndb)
 
 .DEFAULT_GOAL := build
-.PHONY: help build run test needs bench lint format vet staticcheck vulncheck docs clean
+.PHONY: help build run test needs bench lint format vet staticcheck vulncheck release reproduce docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 14
 
 build: ## bin/sallyport: static, no C library, no paths of this machine
-	CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -ldflags '-s -w' -o bin/sallyport ./cmd/sallyport
+	CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -buildvcs=auto -ldflags '-s -w' -o bin/sallyport ./cmd/sallyport
 
 run: ## a development server with test users and a demo application
 	go run -tags $(TAGS) ./cmd/sallyport dev
@@ -45,8 +45,14 @@ staticcheck:
 vulncheck:
 	go run $(GOVULNCHECK) -tags $(TAGS) $(if $(VULNDB),-db file://$(abspath $(VULNDB))) ./...
 
+release: ## dist: archives for linux on amd64 and arm64, what is in them, their sums
+	deploy/release
+
+reproduce: ## build a release twice, in different places, and compare every byte
+	deploy/reproduce
+
 docs: ## write the references in docs anew, from the comments in config
 	go test -tags $(TAGS) ./config -run TestTheReferencesAreFresh -update
 
 clean: ## remove what was built; data of "run" stays
-	rm -rf bin
+	rm -rf bin dist
