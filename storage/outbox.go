@@ -35,6 +35,14 @@ type Delivery struct {
 	Now    time.Time
 }
 
+// OutboxState says how an outbox is doing. Counts end at 10,000.
+type OutboxState struct {
+	Waiting  int       // neither delivered nor given up nor expired
+	Retrying int       // those of them that were tried before
+	Dead     int       // given up
+	Oldest   time.Time // when the oldest waiting one was written; zero: none waits
+}
+
 // Outbox keeps messages until they are delivered.
 type Outbox interface {
 	// LeaseMessages takes up to limit due messages until the lease ends.
@@ -43,4 +51,6 @@ type Outbox interface {
 	SettleMessage(ctx context.Context, d Delivery) error
 	// ListMessages returns the newest messages, delivered and dead ones included.
 	ListMessages(ctx context.Context, limit int) ([]Message, error)
+	// OutboxState counts messages.
+	OutboxState(ctx context.Context, now time.Time) (OutboxState, error)
 }

@@ -51,13 +51,14 @@ func (e *Engine) burst(ctx context.Context, deed string, do func(querier) error)
 		}
 		defer conn.Release() // one whose transaction is open is not used again
 		b := &burst{e: e, ctx: ctx, conn: conn}
-		if err := do(querier{e: e, burst: b}); err != nil {
+		var told []storage.Event
+		if err := do(querier{e: e, burst: b, told: &told}); err != nil {
 			b.rollback()
 			return err
 		}
 		err = b.commit()
 		if err == nil {
-			e.commits.Add(1)
+			e.committed(told)
 		}
 		return err
 	})

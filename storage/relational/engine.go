@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -21,6 +20,14 @@ import (
 type Options struct {
 	MaxConns int          // connections to the database; 0: 16
 	Logger   *slog.Logger // nil: nothing is logged
+	// Now measures how long calls wait for a connection, and nothing else: an engine
+	// has no clock. nil: it is not measured.
+	Now func() time.Time
+	// Written, if not nil, is told the events of every commit, after it. It must not block.
+	Written func([]storage.Event)
+	// Span, if not nil, is told when a call begins and, by what it returns, how it ended.
+	// The deed is one of a fixed set of names.
+	Span func(ctx context.Context, deed string) (end func(error))
 }
 
 // Engine is a storage.Store over one database.
@@ -38,7 +45,8 @@ type Engine struct {
 	slots  chan struct{} // one for each connection
 	writer chan struct{} // SQLite has one writer; nil on PostgreSQL
 
-	statements, commits atomic.Int64
+	o     Options
+	meter *meter
 }
 
 var _ storage.Store = (*Engine)(nil)
@@ -61,7 +69,7 @@ func Open(ctx context.Context, dsn string, keyring *seal.Keyring, o Options) (*E
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{keyring: keyring, log: o.Logger, slots: make(chan struct{}, o.MaxConns)}
+	e := &Engine{keyring: keyring, log: o.Logger, slots: make(chan struct{}, o.MaxConns), o: o, meter: newMeter()}
 	var err error
 	switch {
 	case strings.HasPrefix(dsn, "postgres://"), strings.HasPrefix(dsn, "postgresql://"):
@@ -93,17 +101,6 @@ func (e *Engine) Close() error {
 		return fmt.Errorf("close database: %w", err)
 	}
 	return nil
-}
-
-// Stats says what the engine sent to its database since Open.
-type Stats struct {
-	Statements int64 // without BEGIN, COMMIT and ROLLBACK
-	Commits    int64 // transactions and single writes
-}
-
-// Stats returns the counts so far.
-func (e *Engine) Stats() Stats {
-	return Stats{Statements: e.statements.Load(), Commits: e.commits.Load()}
 }
 
 // Clock returns the database's time.

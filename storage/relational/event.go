@@ -48,6 +48,9 @@ func (q querier) putEvents(events []storage.Event) error {
 			return err
 		}
 	}
+	if q.told != nil {
+		*q.told = append(*q.told, events...)
+	}
 	return nil
 }
 

@@ -82,6 +82,21 @@ func (e *Engine) ListMessages(ctx context.Context, limit int) ([]storage.Message
 	return out, err
 }
 
+// OutboxState implements storage.Outbox. What waits is found by the index of what is
+// due; dead letters are looked for row by row, so nobody should ask at every turn.
+func (e *Engine) OutboxState(ctx context.Context, now time.Time) (storage.OutboxState, error) {
+	const most = "10000"
+	const query = `SELECT w.waiting, w.retrying, w.oldest, (SELECT COUNT(*) FROM (SELECT id FROM outbox WHERE dead_at > 0 LIMIT ` + most + `) d)
+		FROM (SELECT COUNT(*) AS waiting, COALESCE(SUM(CASE WHEN attempts > 0 THEN 1 ELSE 0 END), 0) AS retrying, COALESCE(MIN(created_at), 0) AS oldest
+			FROM (SELECT attempts, created_at FROM outbox WHERE delivered_at = 0 AND dead_at = 0 AND (expires_at = 0 OR expires_at > ?)
+				ORDER BY next_at LIMIT ` + most + `) o) w`
+	var waiting, retrying, oldest, dead number
+	err := e.read(ctx, "count messages", func(q querier) error {
+		return q.one(query, []any{micro(now)}, &waiting, &retrying, &oldest, &dead)
+	})
+	return storage.OutboxState{Waiting: int(waiting), Retrying: int(retrying), Dead: int(dead), Oldest: oldest.time()}, err
+}
+
 func (q querier) messages(query string, args ...any) ([]storage.Message, error) {
 	var out []storage.Message
 	err := q.each(query, args, func(rows scanner) error {

@@ -39,6 +39,9 @@ func (e *Engine) openPostgres(ctx context.Context, dsn string, o Options) error 
 		return fmt.Errorf("connect: %w", err)
 	}
 	e.dialect, e.direct, e.pool = postgresDialect, pool, stdlib.OpenDBFromPool(pool)
+	e.meter.open = func() int { return int(pool.Stat().TotalConns()) }
+	e.meter.idle = func() int { return int(pool.Stat().IdleConns()) }
+	e.meter.busy = func() int { return int(pool.Stat().AcquiredConns()) }
 	e.schema = func() (schemaPool, error) { return postgresSchema(dsn) }
 	e.close = func() error {
 		err := e.pool.Close()

@@ -39,7 +39,12 @@ func keyring(tb testing.TB) *seal.Keyring {
 // open returns a migrated engine.
 func open(tb testing.TB, dsn string, k *seal.Keyring) *relational.Engine {
 	tb.Helper()
-	e, err := relational.Open(context.Background(), dsn, k, relational.Options{})
+	return openWith(tb, dsn, k, relational.Options{})
+}
+
+func openWith(tb testing.TB, dsn string, k *seal.Keyring, o relational.Options) *relational.Engine {
+	tb.Helper()
+	e, err := relational.Open(context.Background(), dsn, k, o)
 	if err != nil {
 		tb.Fatal(err)
 	}

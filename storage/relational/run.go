@@ -21,7 +21,8 @@ const (
 type querier struct {
 	e     *Engine
 	db    *gorm.DB
-	burst *burst // not nil: writes are gathered, and their errors come with the commit
+	burst *burst           // not nil: writes are gathered, and their errors come with the commit
+	told  *[]storage.Event // what the commit will have written; nil in a read
 }
 
 // scanner is a row that a query found.
@@ -29,7 +30,7 @@ type scanner interface{ Scan(dest ...any) error }
 
 // exec runs a statement and returns how many rows it changed.
 func (q querier) exec(text string, args ...any) (int64, error) {
-	q.e.statements.Add(1)
+	q.e.meter.statements.Add(1)
 	res := q.db.Exec(text, args...)
 	return res.RowsAffected, res.Error
 }
@@ -37,7 +38,7 @@ func (q querier) exec(text string, args ...any) (int64, error) {
 // write sends a statement. otherwise is the error where it changes no row.
 func (q querier) write(w write) error {
 	if q.burst != nil {
-		q.e.statements.Add(1)
+		q.e.meter.statements.Add(1)
 		return q.burst.add(w)
 	}
 	n, err := q.exec(w.text, w.args...)
@@ -83,7 +84,7 @@ func (q querier) change(text string, args ...any) error {
 
 // each calls scan for every row of a query.
 func (q querier) each(text string, args []any, scan func(scanner) error) error {
-	q.e.statements.Add(1)
+	q.e.meter.statements.Add(1)
 	if q.burst != nil {
 		return q.burst.query(text, args, scan)
 	}
@@ -123,9 +124,10 @@ func (e *Engine) read(ctx context.Context, deed string, do func(querier) error) 
 // write runs one statement that commits by itself.
 func (e *Engine) write(ctx context.Context, deed string, do func(querier) error) error {
 	return e.run(ctx, deed, true, func() error {
-		err := do(querier{e: e, db: e.db.WithContext(ctx)})
+		var told []storage.Event
+		err := do(querier{e: e, db: e.db.WithContext(ctx), told: &told})
 		if err == nil {
-			e.commits.Add(1)
+			e.committed(told)
 		}
 		return err
 	})
@@ -134,17 +136,32 @@ func (e *Engine) write(ctx context.Context, deed string, do func(querier) error)
 // step runs a transaction.
 func (e *Engine) step(ctx context.Context, deed string, do func(querier) error) error {
 	return e.run(ctx, deed, true, func() error {
-		err := e.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return do(querier{e: e, db: tx}) })
+		var told []storage.Event
+		err := e.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return do(querier{e: e, db: tx, told: &told}) })
 		if err == nil {
-			e.commits.Add(1)
+			e.committed(told)
 		}
 		return err
 	})
 }
 
-// run waits for a connection, runs and runs again what met a deadlock or a
-// serialization failure, and names the deed in an error that is not one of ours.
+// run makes a call, and counts and tells how it ended.
 func (e *Engine) run(ctx context.Context, deed string, writes bool, once func() error) error {
+	var end func(error)
+	if e.o.Span != nil {
+		end = e.o.Span(ctx, deed)
+	}
+	err := e.tries(ctx, deed, writes, once)
+	e.meter.failed(err)
+	if end != nil {
+		end(err)
+	}
+	return err
+}
+
+// tries waits for a connection, runs and runs again what met a deadlock or a
+// serialization failure, and names the deed in an error that is not one of ours.
+func (e *Engine) tries(ctx context.Context, deed string, writes bool, once func() error) error {
 	release, err := e.acquire(ctx, writes)
 	if err != nil {
 		return fmt.Errorf("%s: %w", deed, err)
@@ -158,6 +175,7 @@ func (e *Engine) run(ctx context.Context, deed string, writes bool, once func() 
 		if try == maxRetries || !transient(err) || wait(ctx) != nil {
 			return fmt.Errorf("%s: %w", deed, err)
 		}
+		e.meter.retries.Add(1)
 	}
 }
 
@@ -166,13 +184,13 @@ func (e *Engine) run(ctx context.Context, deed string, writes bool, once func() 
 func (e *Engine) acquire(ctx context.Context, writes bool) (release func(), err error) {
 	timer := time.NewTimer(slotWait)
 	defer timer.Stop()
-	if err := take(ctx, e.slots, timer.C); err != nil {
+	if err := e.take(ctx, e.slots, timer.C); err != nil {
 		return nil, err
 	}
 	if !writes || e.writer == nil {
 		return func() { <-e.slots }, nil
 	}
-	if err := take(ctx, e.writer, timer.C); err != nil {
+	if err := e.take(ctx, e.writer, timer.C); err != nil {
 		<-e.slots
 		return nil, err
 	}
@@ -181,7 +199,17 @@ func (e *Engine) acquire(ctx context.Context, writes bool) (release func(), err 
 
 var errPool = errors.New("no database connection became free in time")
 
-func take(ctx context.Context, places chan struct{}, late <-chan time.Time) error {
+func (e *Engine) take(ctx context.Context, places chan struct{}, late <-chan time.Time) error {
+	select {
+	case places <- struct{}{}:
+		return nil
+	default:
+	}
+	e.meter.waits.Add(1)
+	if e.o.Now != nil {
+		began := e.o.Now()
+		defer func() { e.meter.waited.Add(int64(e.o.Now().Sub(began))) }()
+	}
 	select {
 	case places <- struct{}{}:
 		return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -82,7 +83,9 @@ func TestWhatADriverSays(t *testing.T) {
 }
 
 func TestATransactionIsRunAgainWhole(t *testing.T) {
-	e, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "db"), seal.New(nil, nil), Options{})
+	told := map[string]int{}
+	e, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "db"), seal.New(nil, nil), Options{
+		Written: func(events []storage.Event) { told[events[0].Kind] += len(events) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,11 +126,17 @@ func TestATransactionIsRunAgainWhole(t *testing.T) {
 		if want := 1; c.want == nil && len(written) != want || c.want != nil && len(written) != 0 {
 			t.Errorf("%s: %d tries left their writes", name, len(written))
 		}
+		if told[name] != len(written) {
+			t.Errorf("%s: told %d events, wrote %d", name, told[name], len(written))
+		}
+	}
+	if got := e.Stats(); got.Retries != 1+3+3 || got.Failed != 2 {
+		t.Errorf("stats = %+v, want 7 retries and 2 failures", got)
 	}
 }
 
 func TestAFullPoolIsNoticed(t *testing.T) {
-	e, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "db"), seal.New(nil, nil), Options{MaxConns: 1})
+	e, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "db"), seal.New(nil, nil), Options{MaxConns: 1, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,6 +152,9 @@ func TestAFullPoolIsNoticed(t *testing.T) {
 	cancel()
 	if _, err := e.Versions(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("Versions = %v, want %v", err, context.Canceled)
+	}
+	if got := e.Stats(); got.Waits != 2 || got.Waited < slotWait || got.Starved != 1 || got.Cancelled != 1 {
+		t.Errorf("stats = %+v, want two waits of %s and more together", got, slotWait)
 	}
 	release()
 	if _, err := e.Clock(t.Context()); err != nil {

@@ -35,6 +35,9 @@ func (e *Engine) openSQLite(ctx context.Context, path string, o Options) error {
 	e.pool.SetMaxOpenConns(o.MaxConns)
 	e.pool.SetMaxIdleConns(o.MaxConns)
 	e.dialect, e.close, e.writer = sqliteDialect, e.pool.Close, make(chan struct{}, 1)
+	e.meter.open = func() int { return e.pool.Stats().OpenConnections }
+	e.meter.idle = func() int { return e.pool.Stats().Idle }
+	e.meter.busy = func() int { return e.pool.Stats().InUse }
 	e.schema = func() (schemaPool, error) {
 		return schemaPool{db: e.pool, dialect: goose.DialectSQLite3, close: func() error { return nil }}, nil
 	}

@@ -40,15 +40,18 @@ func sweepable(now time.Time) []expired {
 func (e *Engine) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
 	total := 0
 	for _, x := range sweepable(now) {
+		removed := int64(0)
 		err := e.write(ctx, "sweep "+x.table, func(q querier) error {
-			n, err := q.exec("DELETE FROM "+x.table+" WHERE "+x.key+" IN (SELECT "+columnsOf(x.key)+" FROM "+x.table+
+			var err error
+			removed, err = q.exec("DELETE FROM "+x.table+" WHERE "+x.key+" IN (SELECT "+columnsOf(x.key)+" FROM "+x.table+
 				" WHERE "+x.where+" LIMIT ?)", append(x.args, page(limit))...)
-			total += int(n)
 			return err
 		})
 		if err != nil {
 			return total, err
 		}
+		total += int(removed)
+		e.meter.swept[x.table].Add(removed)
 	}
 	return total, nil
 }

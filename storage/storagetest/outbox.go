@@ -62,6 +62,21 @@ func outbox(w *world) {
 			}
 		}
 	})
+	w.test("what waits, was tried and is dead is counted", func(w *world) {
+		before, err := w.s.OutboxState(w.ctx, w.now)
+		w.ok(err)
+		later := w.now.Add(3 * time.Hour) // what other tests left is over by then
+		waits, again, dead, late := w.message(), w.message(), w.message(), w.message()
+		waits.CreatedAt, waits.ExpiresAt, waits.NextAt = w.now.Add(-time.Hour), later.Add(time.Hour), later.Add(time.Minute)
+		again.ExpiresAt, dead.ExpiresAt = later.Add(time.Hour), later.Add(time.Hour)
+		late.ExpiresAt = later
+		w.post(waits, again, dead, late)
+		w.leased(w.now)
+		w.ok(w.s.SettleMessage(w.ctx, storage.Delivery{ID: dead.ID, Dead: true, Now: w.now}))
+		got, err := w.s.OutboxState(w.ctx, later)
+		w.ok(err)
+		same(w, got, storage.OutboxState{Waiting: 2, Retrying: 1, Dead: before.Dead + 1, Oldest: waits.CreatedAt})
+	})
 	w.test("racing servers lease a message once each", racingLeases)
 }
 
