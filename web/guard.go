@@ -24,10 +24,12 @@ func (s *server) access(c *gin.Context) {
 	if code >= http.StatusInternalServerError {
 		s.counters.Failed.Add(1)
 	}
+	took := s.now().Sub(start)
+	s.counters.timings.count(c.Request.Method, c.FullPath(), code, took)
 	k := callOf(c)
 	s.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "request",
 		slog.String("method", printable(c.Request.Method)), slog.String("route", c.FullPath()), slog.Int("code", code),
-		slog.Int("bytes", max(0, c.Writer.Size())), slog.Duration("took", s.now().Sub(start)),
+		slog.Int("bytes", max(0, c.Writer.Size())), slog.Duration("took", took),
 		slog.String("address", k.address), slog.String("correlation_id", k.correlation))
 }
 

@@ -33,6 +33,7 @@ type Options struct {
 	// does not ask for HTML: JSON.
 	ErrorPage func(c *gin.Context, code int)
 	Counters  *Counters // nil: not counted
+	Span      Spanner   // nil: not traced
 }
 
 // Counters is what the engine counts since it was made, for the metrics page.
@@ -41,6 +42,9 @@ type Counters struct {
 	Panics   atomic.Int64
 	Shed     atomic.Int64 // refused by the valve
 	Failed   atomic.Int64 // answers of 500 and above
+	Running  atomic.Int64 // requests that have no answer yet
+
+	timings timings // set by New
 }
 
 // limits of one request, H-9.
@@ -82,7 +86,11 @@ func New(o Options, random io.Reader, now func() time.Time, surfaces ...Surface)
 	e.RedirectTrailingSlash = false
 	e.RedirectFixedPath = false
 	e.HandleMethodNotAllowed = true
-	e.Use(s.begin, s.access, s.recover, s.headers, s.valve, s.limits, s.deadline)
+	e.Use(s.begin)
+	if o.Span != nil {
+		e.Use(s.span)
+	}
+	e.Use(s.access, s.recover, s.headers, s.valve, s.limits, s.deadline)
 	e.NoRoute(func(c *gin.Context) { s.refuse(c, http.StatusNotFound, "there is nothing at this address") })
 	e.NoMethod(func(c *gin.Context) { s.refuse(c, http.StatusMethodNotAllowed, "this address takes other methods") })
 	for _, f := range surfaces {
@@ -91,6 +99,7 @@ func New(o Options, random io.Reader, now func() time.Time, surfaces ...Surface)
 			s.refusers = append(s.refusers, r)
 		}
 	}
+	s.counters.timings = newTimings(e.Routes())
 	return e, nil
 }
 

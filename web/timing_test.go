@@ -1,0 +1,140 @@
+package web_test
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"sallyport/web"
+)
+
+// work is a surface that takes its time, on a clock of its own.
+type work struct{ now time.Time }
+
+func (w *work) Mount(r gin.IRouter) {
+	r.GET("/work/:ms", func(c *gin.Context) {
+		d, err := time.ParseDuration(c.Param("ms"))
+		if err != nil {
+			c.Status(http.StatusBadRequest)
+			return
+		}
+		w.now = w.now.Add(d)
+		c.Status(http.StatusNoContent)
+	})
+	r.POST("/work/:ms", func(c *gin.Context) { c.Redirect(http.StatusSeeOther, "/") })
+	r.GET("/panic", func(*gin.Context) { panic("the shelf fell down") })
+}
+
+// TestTimingsAreOfAClosedList: whatever a caller sends, an answer is counted under a
+// route, a method and a class that were known before.
+func TestTimingsAreOfAClosedList(t *testing.T) {
+	w, counters := &work{now: t0}, new(web.Counters)
+	h, err := web.New(web.Options{Issuer: "https://login.example", Counters: counters}, rand.Reader, func() time.Time { return w.now }, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, call := range [][2]string{
+		{"GET", "/work/1ms"}, {"GET", "/work/1ms1us"}, {"GET", "/work/70ms"}, {"GET", "/work/6s"}, {"GET", "/work/soon"},
+		{"POST", "/work/1ms"}, {"GET", "/panic"}, {"PUT", "/work/1ms"}, {"GET", "/no/such/place"}, {"GET", "/another?q=1"},
+		{"HEAD", "/work/1ms"}, {"BREW", "/work/1ms"}, {"BREW" + "X", "/nowhere"}, {"PROPFIND", "/%00"}, {"OPTIONS", "/work/1ms"},
+	} {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(call[0], call[1], nil))
+	}
+	var got []string
+	for _, x := range counters.Timings() {
+		got = append(got, fmt.Sprintf("%s %s %s %d", x.Method, x.Route, x.Class, x.UpTo[len(x.UpTo)-1]))
+		if x.Route == "/work/:ms" && x.Class == "2xx" {
+			// One within 1 ms, two within 2.5 ms, three within 100 ms, all four beyond 5 s.
+			if want := []uint64{1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 4}; !slices.Equal(x.UpTo, want) || x.Sum != 6072*time.Millisecond+time.Microsecond {
+				t.Errorf("%v took %s, want %v and 6.072001s", x.UpTo, x.Sum, want)
+			}
+		}
+	}
+	want := []string{"GET /panic 5xx 1", "GET /work/:ms 2xx 4", "GET /work/:ms 4xx 1", "POST /work/:ms 3xx 1",
+		"GET none 4xx 2", "HEAD none 4xx 1", "OPTIONS none 4xx 1", "PUT none 4xx 1", "other none 4xx 3"}
+	if !slices.Equal(got, want) {
+		t.Errorf("timings:\n%q\nwant:\n%q", got, want)
+	}
+	if n := counters.Running.Load(); n != 0 {
+		t.Errorf("running = %d after the last answer, want 0", n)
+	}
+}
+
+// TestASpanKnowsNothingACallerWrote: only a trusted proxy's headers reach the tracer.
+func TestASpanKnowsNothingACallerWrote(t *testing.T) {
+	type key struct{}
+	var got []web.Inbound
+	var codes []int
+	seen := ""
+	o := web.Options{Issuer: "https://login.example", TrustedProxies: []string{"10.0.0.0/8"},
+		Span: func(ctx context.Context, in web.Inbound) (context.Context, func(int)) {
+			got = append(got, in)
+			return context.WithValue(ctx, key{}, "carried"), func(code int) { codes = append(codes, code) }
+		}}
+	h, err := web.New(o, rand.Reader, func() time.Time { return t0 }, mounted(func(r gin.IRouter) {
+		r.GET("/hello/:name", func(c *gin.Context) { seen, _ = c.Request.Context().Value(key{}).(string) })
+		r.GET("/panic", func(*gin.Context) { panic("the shelf fell down") })
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ peer, method, path string }{
+		{"192.0.2.1:9", "GET", "/hello/ada"}, {"10.1.2.3:9", "GET", "/hello/ada"}, {"10.1.2.3:9", "BREW", "/x"}, {"192.0.2.1:9", "GET", "/panic"},
+	} {
+		r := httptest.NewRequest(c.method, c.path, nil)
+		r.RemoteAddr = c.peer
+		r.Header.Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+		h.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	if seen != "carried" || !slices.Equal(codes, []int{200, 200, 404, 500}) {
+		t.Errorf("context %q, codes %v", seen, codes)
+	}
+	for i, want := range []struct {
+		method, route string
+		proxied       bool
+	}{{"GET", "/hello/:name", false}, {"GET", "/hello/:name", true}, {"other", "none", true}, {"GET", "/panic", false}} {
+		if g := got[i]; g.Method != want.method || g.Route != want.route || (g.Proxied != nil) != want.proxied || len(g.Correlation) != 19 {
+			t.Errorf("span %d = %+v, want %+v", i, g, want)
+		}
+	}
+}
+
+// mounted is a surface of one function.
+type mounted func(r gin.IRouter)
+
+func (m mounted) Mount(r gin.IRouter) { m(r) }
+
+// BenchmarkEngine is what the engine itself costs a request, and what tracing adds
+// where it is on: nothing is measured of what a trace is made of.
+func BenchmarkEngine(b *testing.B) {
+	for name, span := range map[string]web.Spanner{
+		"untraced": nil,
+		"traced": func(ctx context.Context, _ web.Inbound) (context.Context, func(int)) {
+			return ctx, func(int) {}
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			o := web.Options{Issuer: "https://login.example", Counters: new(web.Counters), Span: span, Rate: 1e9,
+				Logger: slog.New(slog.DiscardHandler)}
+			h, err := web.New(o, rand.Reader, time.Now, mounted(func(r gin.IRouter) {
+				r.GET("/hello/:name", func(c *gin.Context) { c.Status(http.StatusNoContent) })
+			}))
+			if err != nil {
+				b.Fatal(err)
+			}
+			r := httptest.NewRequest("GET", "/hello/ada", nil)
+			b.ReportAllocs()
+			for b.Loop() {
+				h.ServeHTTP(httptest.NewRecorder(), r)
+			}
+		})
+	}
+}
