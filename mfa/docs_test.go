@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -45,11 +46,17 @@ func TestEveryEventIsDocumented(t *testing.T) {
 		}
 		n++
 		kind, err := strconv.Unquote(v.Values[0].(*ast.BasicLit).Value)
+		if !slices.Contains(mfa.EventKinds(), kind) {
+			t.Errorf("EventKinds does not list %s, so nobody counts it", v.Names[0].Name)
+		}
 		if err != nil || !strings.Contains(string(text), "`"+kind+"`") {
 			t.Errorf("docs/events.md does not list %s %q", v.Names[0].Name, kind)
 		}
 		return true
 	})
+	if n != len(mfa.EventKinds()) {
+		t.Errorf("EventKinds lists %d kinds, there are %d", len(mfa.EventKinds()), n)
+	}
 	if n < 40 {
 		t.Errorf("found %d kinds in events.go, want all of them", n)
 	}

@@ -7,6 +7,9 @@ const (
 	OutcomeFailed  = "failed"  // by a fault of ours or of the machine
 )
 
+// Outcomes returns every outcome.
+func Outcomes() []string { return []string{OutcomeOK, OutcomeRefused, OutcomeFailed} }
+
 // Event kinds of the audit trail. docs/events.md says what each of them carries.
 const (
 	EventLoginStarted   = "login.started"
@@ -78,3 +81,19 @@ const (
 	EventConfiguration  = "server.configuration" // a problem found at start or reload
 	EventDecryptFailure = "server.decrypt_failure"
 )
+
+// EventKinds returns every kind, so that whoever counts events needs no other list.
+func EventKinds() []string {
+	return []string{
+		EventLoginStarted, EventLoginFinished, EventLoginRefused, EventLoginCancelled, EventLoginRestarted, EventLoginAdopted,
+		EventPasswordOK, EventPasswordFailed, EventPasswordLocked, EventMFAInitiated, EventMFAOK, EventMFAFailed,
+		EventMFAReplayed, EventMFALocked, EventMFADisabled, EventMFACancelled, EventRecoveryUsed, EventRecoveryRegenerated,
+		EventEnrollmentStarted, EventFactorEnrolled, EventFactorDeleted, EventFactorEnabled, EventFactorRenamed,
+		EventConsentGiven, EventConsentWithdrawn, EventCodeIssued, EventCodeRedeemed, EventCodeReplayed, EventTokenIssued,
+		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed, EventSessionStarted, EventSessionRaised,
+		EventLogout, EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged,
+		EventClientCreated, EventClientChanged, EventClientDeleted, EventAPIKeyCreated, EventAPIKeyChanged,
+		EventAPIKeyDeleted, EventAPIKeyRefused, EventKeysCreated, EventKeysRotated, EventKeysRewrapped,
+		EventKeysRetired, EventKeysWithdrawn, EventKeysResealed, EventConfiguration, EventDecryptFailure,
+	}
+}

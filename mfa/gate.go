@@ -22,6 +22,7 @@ type Place struct {
 type gate struct {
 	turns   chan struct{}
 	waiting atomic.Int64
+	refused atomic.Int64
 	queue   int64
 	wait    time.Duration
 	share   int // of one network, running and waiting; below 0: all
@@ -46,7 +47,21 @@ func (g *gate) enter(ctx context.Context, p Place) (func(), error) {
 	return func() { <-g.turns; g.leave(p.From) }, nil
 }
 
-func (g *gate) busy() error { return &Error{Code: Busy, RetryAfter: max(g.wait, time.Second)} }
+func (g *gate) busy() error {
+	g.refused.Add(1)
+	return &Error{Code: Busy, RetryAfter: max(g.wait, time.Second)}
+}
+
+// Load says how busy a gate is.
+type Load struct {
+	Running, Parallel int
+	Waiting, Queue    int
+	Refused           int64 // turned away since the start
+}
+
+func (g *gate) load() Load {
+	return Load{Running: len(g.turns), Parallel: cap(g.turns), Waiting: int(min(g.waiting.Load(), g.queue)), Queue: int(g.queue), Refused: g.refused.Load()}
+}
 
 func (g *gate) turn(ctx context.Context, p Place) error {
 	select {

@@ -4,10 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/storage"
 )
 
 // narrow is a house in which one password is compared at a time. The returned
@@ -26,38 +29,64 @@ func narrow(t *testing.T, o mfa.PasswordOptions) (*house, func() func()) {
 }
 
 func TestABusyServerCountsNoAttempt(t *testing.T) {
-	h, take := narrow(t, mfa.PasswordOptions{Wait: time.Nanosecond})
+	spans := map[string]int{}
+	h, take := narrow(t, mfa.PasswordOptions{Wait: time.Nanosecond, Span: func(_ context.Context, deed string) func() {
+		spans[deed]++
+		return func() { spans["end of "+deed]++ }
+	}})
 	h.ada()
+	clear(spans)
 	release := take()
 	for range 8 {
 		want(t, "while the only place is taken", h.login(h.begin(), ownMail, "guess guess guess"), mfa.Busy)
 	}
+	if got := h.password.Load(); got != (mfa.Load{Running: 1, Parallel: 1, Queue: 64, Refused: 8}) {
+		t.Errorf("load = %+v, want one running and eight turned away", got)
+	}
 	release()
 	want(t, "afterwards", h.login(h.begin(), ownMail, ownPass), "")
+	if got := h.password.Load(); got.Running != 0 || got.Waiting != 0 {
+		t.Errorf("load = %+v afterwards, want none", got)
+	}
+	// The place taken, eight refused, one that got it and computed.
+	if want := map[string]int{"wait to hash password": 10, "end of wait to hash password": 10, "hash password": 1, "end of hash password": 1}; !maps.Equal(spans, want) {
+		t.Errorf("spans = %v, want %v", spans, want)
+	}
 }
 
 // Without this one blocked address denies passwords to everybody: its attempts
 // would wait in the queue for a computation they never get.
 func TestWhoHasToWaitAnywayDoesNotFillTheQueue(t *testing.T) {
-	for name, block := range map[string]func(h *house){
-		"a user after too many failures": func(h *house) {
+	for name, block := range map[string]func(h *house) (bucket string){
+		"a user after too many failures": func(h *house) string {
 			for range 5 {
 				want(h.t, "wrong", h.login(h.begin(), ownMail, "guess guess guess"), mfa.InvalidCredentials)
 			}
+			return mfa.BucketPassword
 		},
-		"an address after too many failures": func(h *house) {
+		"an address after too many failures": func(h *house) string {
 			h.visit.Address = "203.0.113.7"
 			for i := range 3 {
 				want(h.t, "wrong", h.login(h.begin(), fmt.Sprintf("nobody%d", i), "guess guess guess"), mfa.InvalidCredentials)
 			}
+			return "address"
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, take := narrow(t, mfa.PasswordOptions{Queue: 1, Wait: time.Millisecond})
 			h.ada()
-			block(h)
+			bucket := block(h)
 			defer take()()
 			want(t, "while no place is free", h.login(h.begin(), ownMail, ownPass), mfa.TooMany)
+			waiting, _ := h.journal.Backlog()
+			want(t, "flush", h.journal.Flush(context.Background()), "")
+			told, err := h.store.ListEvents(context.Background(), storage.EventFilter{Kind: mfa.EventPasswordLocked, Limit: 10})
+			if left, lost := h.journal.Backlog(); waiting == 0 || left != 0 || lost != 0 || err != nil {
+				t.Errorf("%d events waited, %d wait after the flush, %d were lost, %v", waiting, left, lost, err)
+			}
+			if len(told) != 1 || told[0].Detail["bucket"] != bucket || !slices.Contains(mfa.Buckets(), bucket) {
+				t.Errorf("events = %+v, want one of bucket %s", told, bucket)
+			}
 			h.visit.Address = "198.51.100.1"
 			want(t, "somebody else", h.login(h.begin(), "nobody", ownPass), mfa.Busy)
 		})

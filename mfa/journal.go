@@ -29,7 +29,8 @@ type Journal struct {
 	full    chan struct{} // a batch is waiting
 	mu      sync.Mutex
 	waiting []storage.Event
-	dropped int
+	dropped int        // since it was last told to the log
+	lost    int64      // since the start
 	writing sync.Mutex // one flush at a time, so that events keep their order
 }
 
@@ -55,7 +56,7 @@ func (j *Journal) Note(e storage.Event) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if len(j.waiting) >= journalMost {
-		j.dropped++
+		j.drop(1)
 		return
 	}
 	j.waiting = append(j.waiting, e)
@@ -95,10 +96,23 @@ func (j *Journal) keep(events []storage.Event) {
 	defer j.mu.Unlock()
 	all := append(events[:len(events):len(events)], j.waiting...)
 	if n := len(all) - journalMost; n > 0 {
-		j.dropped += n
+		j.drop(n)
 		all = all[:journalMost]
 	}
 	j.waiting = all
+}
+
+func (j *Journal) drop(n int) {
+	j.dropped += n
+	j.lost += int64(n)
+}
+
+// Backlog returns how many events wait to be written and how many were lost because
+// too many did.
+func (j *Journal) Backlog() (waiting int, lost int64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.waiting), j.lost
 }
 
 // Run flushes each second until ctx ends, and then once more.

@@ -41,6 +41,9 @@ type PasswordOptions struct {
 	Parallel, Queue int
 	PerNetwork      int // running and waiting for one address (IPv6: one /64); below 0: no bound
 	Wait            time.Duration
+	// Span, if not nil, is told when a wait for a turn and a computation begin and, by
+	// what it returns, when they end.
+	Span func(ctx context.Context, deed string) (end func())
 }
 
 // Password is the method "password": argon2id over HMAC-SHA-256(pepper, password).
@@ -104,11 +107,23 @@ func (p *Password) Hash(ctx context.Context, plain string) (string, error) {
 		return "", err
 	}
 	defer release()
+	defer p.span(ctx, "hash password")()
 	return p.hash(plain)
 }
 
+func (p *Password) span(ctx context.Context, deed string) (end func()) {
+	if p.o.Span == nil {
+		return func() {}
+	}
+	return p.o.Span(ctx, deed)
+}
+
+// Load says how many hashes are computed and waited for.
+func (p *Password) Load() Load { return p.gate.load() }
+
 // Reserve waits for the turn to compute a hash. Finish expects its caller to hold one.
 func (p *Password) Reserve(ctx context.Context, place Place) (func(), error) {
+	defer p.span(ctx, "wait to hash password")()
 	return p.gate.enter(ctx, place)
 }
 
@@ -131,11 +146,12 @@ func (p *Password) Begin(context.Context, Attempt) (Challenge, State, error) { r
 
 // Finish compares a password. An unknown or disabled user and one without a password
 // cost the same computation and get the same answer as a wrong password.
-func (p *Password) Finish(_ context.Context, a Attempt, _ State, r Response) (Proof, error) {
+func (p *Password) Finish(ctx context.Context, a Attempt, _ State, r Response) (Proof, error) {
 	plain, err := typedPassword(r)
 	if err != nil {
 		return Proof{}, err
 	}
+	defer p.span(ctx, "hash password")()
 	own := ownPassword(a)
 	if own == nil {
 		_, err := p.hash(plain)

@@ -46,9 +46,12 @@ func TestOneNetworkHasAShareOfAllPlaces(t *testing.T) {
 }
 
 func TestAnEighthOfAllPlacesIsForOneNetwork(t *testing.T) {
-	for o, want := range map[PasswordOptions]int{{Parallel: 2}: 8, {Parallel: 2, Queue: 1}: 1, {PerNetwork: 3}: 3, {PerNetwork: -1}: -1} {
-		if got := NewPassword(testKeyring(t), nil, o).gate.share; got != want {
-			t.Errorf("%+v: a network has %d places, want %d", o, got, want)
+	for _, c := range []struct {
+		o    PasswordOptions
+		want int
+	}{{PasswordOptions{Parallel: 2}, 8}, {PasswordOptions{Parallel: 2, Queue: 1}, 1}, {PasswordOptions{PerNetwork: 3}, 3}, {PasswordOptions{PerNetwork: -1}, -1}} {
+		if got := NewPassword(testKeyring(t), nil, c.o).gate.share; got != c.want {
+			t.Errorf("%+v: a network has %d places, want %d", c.o, got, c.want)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"time"
 
@@ -19,6 +20,11 @@ const (
 	BucketPasswordless = "passwordless"
 	bucketAddress      = "address"
 )
+
+// Buckets returns every bucket, that of source addresses included.
+func Buckets() []string {
+	return []string{BucketPassword, BucketDevice, BucketFactor, BucketPasswordless, bucketAddress}
+}
 
 // How long counters are kept that nobody adds to. Where anybody may try who knows a
 // name, those of names nobody has are kept as long as those of users: else what is
@@ -124,6 +130,8 @@ func (v *Verifier) passed(visit Visit, r storage.Refusal, err error, now time.Ti
 	if errors.Is(err, storage.ErrConflict) {
 		refusal := refused(r, now)
 		if refusal.Code != InvalidExchange {
+			about.Detail = maps.Clone(about.Detail)
+			about.Detail["bucket"] = r.Bucket
 			v.note(visit, about, locked, OutcomeRefused, string(refusal.Code))
 		}
 		return refusal

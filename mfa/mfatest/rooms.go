@@ -50,7 +50,7 @@ func Open(t testing.TB, m Making) *Rooms {
 	if m.Options.Product == "" {
 		m.Options.Product = "Sallyport"
 	}
-	if m.Password == (mfa.PasswordOptions{}) {
+	if m.Password.Memory == 0 {
 		m.Password = mfa.PasswordOptions{Memory: 64, Time: 1, Parallel: 8}
 	}
 	if m.Log == nil {
