@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"sallyport/storage"
@@ -78,21 +76,4 @@ func plain(w http.ResponseWriter, code int, text string) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(code)
 	fmt.Fprintln(w, text) // a reader that went away is no fault
-}
-
-// metrics are counted where they happen and read here; no label comes from outside.
-func (h *house) metrics() *prometheus.Registry {
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newKeyAges(h.keyring, h.now))
-	counter := func(name, help string, read func() int64) {
-		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: "sallyport", Name: name, Help: help},
-			func() float64 { return float64(read()) }))
-	}
-	counter("http_requests_total", "Requests on the public listener.", h.counters.Requests.Load)
-	counter("http_failed_total", "Answers of 500 and above.", h.counters.Failed.Load)
-	counter("http_shed_total", "Requests refused because the server was flooded.", h.counters.Shed.Load)
-	counter("http_panics_total", "Handlers that panicked.", h.counters.Panics.Load)
-	counter("database_statements_total", "Statements sent to the database.", func() int64 { return h.store.Stats().Statements })
-	counter("database_commits_total", "Transactions committed.", func() int64 { return h.store.Stats().Commits })
-	return reg
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"sallyport/config"
@@ -35,6 +36,7 @@ type parts struct {
 	random   io.Reader
 	log      *slog.Logger
 	surfaces []web.Surface // besides those every server has
+	tally    *tally        // counts what is written; build makes it
 }
 
 // house is every room, built.
@@ -55,10 +57,15 @@ type house struct {
 	log      *slog.Logger
 	// rotateAfter is how long a signing key signs; 0: until an operator rotates it.
 	rotateAfter time.Duration
+	// For the metrics: what is read there besides the rooms.
+	tally    *tally
+	password *mfa.Password
+	sweptAt  atomic.Int64 // in seconds
 }
 
 // build opens the database and builds the rooms on top of each other.
 func build(ctx context.Context, p parts) (*house, error) {
+	p.tally = newTally()
 	engine, err := openEngine(ctx, p)
 	if err != nil {
 		return nil, err
@@ -78,7 +85,11 @@ type opened struct {
 
 func openEngine(ctx context.Context, p parts) (opened, error) {
 	keyring := seal.New(p.keks, p.random)
-	engine, err := relational.Open(ctx, p.dsn.Reveal(), keyring, relational.Options{MaxConns: p.config.Database.MaxConnections, Logger: p.log})
+	o := relational.Options{MaxConns: p.config.Database.MaxConnections, Logger: p.log, Now: p.now}
+	if p.tally != nil {
+		o.Written = p.tally.count
+	}
+	engine, err := relational.Open(ctx, p.dsn.Reveal(), keyring, o)
 	if err != nil {
 		return opened{}, fmt.Errorf("open database: %w", err)
 	}
@@ -102,7 +113,8 @@ func furnish(ctx context.Context, p parts, engine *relational.Engine, keyring *s
 // footing is a house without rooms, over a database that fits: what commands need
 // that work on the database directly.
 func footing(ctx context.Context, p parts, engine *relational.Engine, keyring *seal.Keyring) (*house, error) {
-	h := &house{store: engine, keyring: keyring, now: p.now, log: p.log, counters: new(web.Counters), rotateAfter: p.config.Keys.RotateAfter}
+	h := &house{store: engine, keyring: keyring, now: p.now, log: p.log, counters: new(web.Counters), rotateAfter: p.config.Keys.RotateAfter, tally: p.tally}
+	h.sweptAt.Store(p.now().Unix())
 	h.health = &health{store: engine, now: p.now}
 	if err := schema(ctx, engine, p.migrate); err != nil {
 		return nil, err
@@ -133,7 +145,7 @@ func schema(ctx context.Context, engine *relational.Engine, migrate bool) error 
 // pages offer them.
 func (h *house) rooms(p parts) error {
 	c, l := p.config, p.config.Lifetimes
-	password := mfa.NewPassword(h.keyring, p.random, mfa.PasswordOptions{
+	h.password = mfa.NewPassword(h.keyring, p.random, mfa.PasswordOptions{
 		Memory: c.Argon2.Memory, Time: c.Argon2.Time, Threads: c.Argon2.Threads,
 		Parallel: parallel(c.Argon2.Parallel), Queue: c.Argon2.Queue, Wait: c.Argon2.Wait,
 	})
@@ -143,9 +155,10 @@ func (h *house) rooms(p parts) error {
 		Product: c.Product, MaxAttempts: 5, MaxInitiations: 20, RecoveryCodes: 10,
 		ExchangeTTL: l.Exchange, EnrollTTL: l.Enroll, VerifiedTTL: l.Verified, Reauth: l.Reauth,
 		AddressMax: c.Throttle.AddressFailures, AddressMaxSubjects: c.Throttle.AddressUsers, AddressWindow: c.Throttle.AddressWindow,
-	}, password, h.totp, recovery)
+	}, h.password, h.totp, recovery)
 	h.sessions = mfa.NewSessions(h.store, h.keyring, h.journal, p.now, p.random, mfa.SessionOptions{Idle: l.SessionIdle, Max: l.SessionMax})
-	h.users = mfa.NewUsers(h.store, h.keyring, password, h.totp, h.journal, p.now, p.random)
+	h.users = mfa.NewUsers(h.store, h.keyring, h.password, h.totp, h.journal, p.now, p.random)
+	h.tally.know(verifier.Methods())
 	own := account.Client(c.Issuer, c.Product)
 	h.clients = provider.NewRegistry(h.store, h.journal, p.now, p.random, own)
 	h.apiKeys = provider.NewAPIKeys(h.store, h.journal, p.now, p.random, c.Environment, p.log)
@@ -282,6 +295,9 @@ func (h *house) sweep(ctx context.Context) error {
 				h.log.Error("sweep", "error", err)
 				return
 			}
+		}
+		if ctx.Err() == nil {
+			h.sweptAt.Store(h.now().Unix())
 		}
 	})
 }

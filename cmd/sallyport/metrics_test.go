@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	dto "github.com/prometheus/client_model/go"
+
+	"sallyport/config"
+	"sallyport/mfa"
+	"sallyport/storage"
+	"sallyport/storage/seal"
+)
+
+// figures are what a house exports, by family.
+func figures(t *testing.T, h *house) map[string]*dto.MetricFamily {
+	t.Helper()
+	all, err := h.metrics().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]*dto.MetricFamily{}
+	for _, f := range all {
+		out[f.GetName()] = f
+	}
+	return out
+}
+
+// labelsOf are the names of a family's labels.
+func labelsOf(f *dto.MetricFamily) []string {
+	var out []string
+	for _, pair := range f.GetMetric()[0].GetLabel() {
+		out = append(out, pair.GetName())
+	}
+	return out
+}
+
+// value finds a counter or gauge by its labels, given as pairs.
+func value(f *dto.MetricFamily, labels ...string) float64 {
+	for _, m := range f.GetMetric() {
+		of := map[string]string{}
+		for _, pair := range m.GetLabel() {
+			of[pair.GetName()] = pair.GetValue()
+		}
+		fits := true
+		for i := 0; i+1 < len(labels); i += 2 {
+			fits = fits && of[labels[i]] == labels[i+1]
+		}
+		if fits {
+			return m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	return -1
+}
+
+// busy is a house that has answered something.
+func busy(t *testing.T, o *office, do func(h *house)) {
+	o.inside(func(h *house) {
+		h.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/jwks.json", nil))
+		do(h)
+	})
+}
+
+// TestMetricsAreDescribed: each family of ours has one row in docs/metrics.md that
+// begins with its name, type and labels, and there is no other row.
+func TestMetricsAreDescribed(t *testing.T) {
+	text, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	busy(t, newOffice(t), func(h *house) {
+		want := map[string]bool{}
+		for name, f := range figures(t, h) {
+			if !strings.HasPrefix(name, "sallyport_") {
+				continue
+			}
+			var labels []string
+			for _, l := range labelsOf(f) {
+				labels = append(labels, "`"+l+"`")
+			}
+			slices.Sort(labels)
+			want[fmt.Sprintf("%s %s %v", name, strings.ToLower(f.GetType().String()), labels)] = true
+			if f.GetHelp() == "" {
+				t.Errorf("%s has no help", name)
+			}
+		}
+		row := regexp.MustCompile("(?m)^\\| `(sallyport_[a-z0-9_]+)` \\| ([a-z]+) \\| ([^|]*)\\|")
+		for _, m := range row.FindAllStringSubmatch(string(text), -1) {
+			labels := strings.Split(strings.TrimSpace(m[3]), ", ")
+			labels = slices.DeleteFunc(labels, func(s string) bool { return s == "" })
+			slices.Sort(labels)
+			key := fmt.Sprintf("%s %s %v", m[1], m[2], labels)
+			if !want[key] {
+				t.Errorf("docs/metrics.md describes %s, which is not there", key)
+			}
+			delete(want, key)
+		}
+		for key := range want {
+			t.Errorf("docs/metrics.md does not describe %s", key)
+		}
+	})
+}
+
+// TestMetricsAreOfClosedLists: callers that are out for trouble add no label, and what
+// they did is counted where it belongs.
+func TestMetricsAreOfClosedLists(t *testing.T) {
+	o := newOffice(t)
+	o.must("apply", o.file("state.yaml", `clients:
+  - client_id: m2m
+    client_secret: "a secret of the machine, long enough"
+    grant_types: [client_credentials]
+    scopes: [reports]
+`))
+	busy(t, o, func(h *house) {
+		for _, call := range []struct{ method, path, auth, body string }{
+			{"HOSTILE", "/hostile", "", ""}, {"GET", "/authorize?client_id=hostile&hostile=1", "", ""}, {"POST", "/hostile/token", "", ""},
+			{"POST", "/token", "hostile:hostile", "grant_type=client_credentials"}, {"POST", "/token", "m2m:hostile", "grant_type=hostile"},
+			{"POST", "/token", "m2m:hostile", "grant_type=client_credentials"},
+			{"POST", "/token", "m2m:a secret of the machine, long enough", "grant_type=client_credentials&scope=reports"},
+			{"POST", "/token", "m2m:a secret of the machine, long enough", "grant_type=client_credentials&scope=hostile"},
+			{"POST", "/revoke", "m2m:a secret of the machine, long enough", "token=hostile"}, {"DELETE", "/jwks.json", "", ""},
+		} {
+			r := httptest.NewRequest(call.method, call.path, strings.NewReader(call.body))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set("User-Agent", "hostile")
+			if call.auth != "" {
+				r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(call.auth)))
+			}
+			h.handler.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		// What a method nobody wrote down, or an event of a newer server, would do.
+		h.journal.Note(h.journal.Event(mfa.Visit{}, storage.Event{Kind: "hostile", Outcome: "hostile"}))
+		h.journal.Note(h.journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventMFALocked, Detail: map[string]string{"method": "hostile", "bucket": "hostile"}}))
+		if err := h.journal.Flush(o.Context()); err != nil {
+			t.Fatal(err)
+		}
+		all := figures(t, h)
+		closed(t, h, all)
+		for _, c := range []struct {
+			family string
+			labels []string
+			want   float64
+		}{
+			{"sallyport_tokens_issued_total", []string{"grant_type", "client_credentials"}, 1},
+			{"sallyport_events_total", []string{"kind", mfa.EventTokenIssued, "outcome", "ok"}, 1},
+			{"sallyport_events_total", []string{"kind", other, "outcome", other}, 1},
+			{"sallyport_factors_total", []string{"method", other, "outcome", "throttled"}, 1},
+			{"sallyport_throttled_total", []string{"bucket", other}, 1},
+			{"sallyport_throttled_total", []string{"bucket", "address"}, 0},
+			{"sallyport_client_failures_total", nil, 2},
+			{"sallyport_ready", nil, 1},
+		} {
+			if got := value(all[c.family], c.labels...); got != c.want {
+				t.Errorf("%s %v = %v, want %v", c.family, c.labels, got, c.want)
+			}
+		}
+	})
+}
+
+// closed fails for every label value that is in no list.
+func closed(t *testing.T, h *house, all map[string]*dto.MetricFamily) {
+	t.Helper()
+	allowed := map[string][]string{
+		"class": {"2xx", "3xx", "4xx", "5xx"}, "route": {"none"},
+		"method": {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", other},
+		"kind":   append(mfa.EventKinds(), other), "bucket": append(mfa.Buckets(), other),
+		"outcome": append(mfa.Outcomes(), other, "finished", "session", "cancelled", "wrong", "replayed", "throttled", "disabled", "exported"),
+		"of":      {"code", "refresh_token"}, "grant_type": {"authorization_code", "refresh_token", "client_credentials", "implicit"},
+		"reason": {"no_connection", "cancelled", "timeout", "failed"}, "state": {"untried", "retrying", "dead"},
+		"use": seal.Uses(), "alg": append(config.Algorithms(), ""),
+	}
+	allowed["method"] = append(allowed["method"], "password", "totp", "recovery")
+	for _, r := range h.handler.(*gin.Engine).Routes() {
+		allowed["route"] = append(allowed["route"], r.Path)
+	}
+	for table := range h.store.Swept() {
+		allowed["table"] = append(allowed["table"], table)
+	}
+	for name, f := range all {
+		if !strings.HasPrefix(name, "sallyport_") || name == "sallyport_build_info" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			for _, pair := range m.GetLabel() {
+				if !slices.Contains(allowed[pair.GetName()], pair.GetValue()) {
+					t.Errorf("%s has %s=%q, which is in no list", name, pair.GetName(), pair.GetValue())
+				}
+			}
+		}
+	}
+}
+
+// TestWhatIsAskedIsKept: a scrape asks at most once in a while, and waits only so long.
+func TestWhatIsAskedIsKept(t *testing.T) {
+	now, asked := time.Unix(1000, 0), 0
+	c := cached[int]{now: func() time.Time { return now }, keep: time.Minute, wait: time.Second,
+		ask: func(ctx context.Context) (int, error) {
+			if end, ok := ctx.Deadline(); !ok || time.Until(end) > time.Second {
+				t.Error("nothing ends the wait")
+			}
+			asked++
+			if asked == 3 {
+				return 0, fmt.Errorf("away")
+			}
+			return asked, nil
+		}}
+	for i, want := range []struct {
+		after  time.Duration
+		value  int
+		failed bool
+	}{{0, 1, false}, {59 * time.Second, 1, false}, {time.Second, 2, false}, {time.Minute, 0, true}, {time.Second, 0, true}, {time.Minute, 4, false}} {
+		now = now.Add(want.after)
+		if got, err := c.get(); got != want.value || (err != nil) != want.failed {
+			t.Errorf("ask %d: %d, %v, want %+v", i, got, err, want)
+		}
+	}
+}
+
+// TestMetricsSayThatTheDatabaseIsAway: what it knows is gone from the page, the rest stays.
+func TestMetricsSayThatTheDatabaseIsAway(t *testing.T) {
+	newOffice(t).inside(func(h *house) {
+		if err := h.store.Close(); err != nil {
+			t.Fatal(err)
+		}
+		h.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/authorize?client_id=shop", nil))
+		all := figures(t, h)
+		if got := value(all["sallyport_ready"]); got != 0 {
+			t.Errorf("ready = %v, want 0", got)
+		}
+		if got := value(all["sallyport_database_errors_total"], "reason", "failed"); got < 1 {
+			t.Errorf("failed calls = %v, want some", got)
+		}
+		if all["sallyport_clock_skew_seconds"] != nil || all["sallyport_outbox_messages"] != nil {
+			t.Error("a database that is away cannot have told its clock and its outbox")
+		}
+	})
+}
