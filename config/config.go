@@ -37,6 +37,7 @@ type Config struct {
 	TemplateDir string `yaml:"template_dir" env:"TEMPLATE_DIR"`
 	// `debug`, `info`, `warn` or `error`. The log is JSON lines on standard error.
 	LogLevel  string    `yaml:"log_level" env:"LOG_LEVEL"`
+	Tracing   Tracing   `yaml:"tracing" envPrefix:"TRACING_"`
 	Lifetimes Lifetimes `yaml:"lifetimes" envPrefix:"LIFETIMES_"`
 	// Steps of 30 s either side of now that a code may be from.
 	TOTPWindow int      `yaml:"totp_window" env:"TOTP_WINDOW" min:"0" max:"1"`
@@ -80,6 +81,20 @@ type Database struct {
 	TLS string `yaml:"tls" env:"TLS"`
 	// Connections to the database; about four a core.
 	MaxConnections int `yaml:"max_connections" env:"MAX_CONNECTIONS" min:"2" max:"256"`
+}
+
+// Tracing names the collector that spans are sent to (OTLP over HTTP); empty: none are made.
+type Tracing struct {
+	// Collector that gets [traces](metrics.md#traces), OTLP over HTTP, such as
+	// `http://127.0.0.1:4318`; without a path `/v1/traces` is added. Without an endpoint
+	// nothing is traced.
+	Endpoint string `yaml:"endpoint" env:"ENDPOINT"`
+	// Share of the requests that are traced; a trusted proxy that sends `traceparent` decides
+	// for its own.
+	SampleRatio float64 `yaml:"sample_ratio" env:"SAMPLE_RATIO" min:"0" max:"1"`
+	// File with headers for the collector, `Name: value` a line, `#` begins a comment. Needs
+	// an `https://` endpoint, or one on this machine.
+	HeadersFile string `yaml:"headers_file" env:"HEADERS_FILE"`
 }
 
 // Lifetimes says how long things live.
@@ -156,6 +171,7 @@ func Default() Config {
 		MaxConnections: 10_000,
 		Database:       Database{TLS: "verified", MaxConnections: 16},
 		LogLevel:       "info",
+		Tracing:        Tracing{SampleRatio: 1},
 		Lifetimes: Lifetimes{
 			Request: 30 * time.Minute, Code: time.Minute,
 			AccessToken: 10 * time.Minute, IDToken: 10 * time.Minute,

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"reflect"
 	"strings"
@@ -139,6 +140,9 @@ func (s Secret) Reveal() string { return string(s) }
 func (c Config) Redacted() string {
 	if dsnPassword(c.Database.DSN) {
 		c.Database.DSN = Secret("").String()
+	}
+	if u, err := url.Parse(c.Tracing.Endpoint); err != nil || u.User != nil {
+		c.Tracing.Endpoint = Secret("").String()
 	}
 	text, err := yaml.Marshal(c)
 	if err != nil {

@@ -34,6 +34,7 @@ func (c Config) check(r *reader) {
 	c.bounds(r)
 	c.checkIssuer(r)
 	c.checkListeners(r)
+	c.checkTracing(r)
 	c.checkDatabase(r)
 	c.checkWords(r)
 	if c.KeyFile == "" {
@@ -59,30 +60,33 @@ func (c Config) bounds(r *reader) {
 		if lowest == "" {
 			return
 		}
-		if n := amount(s.value); n < limit(s.value, lowest) || n > limit(s.value, highest) {
+		if n := amount(s.value); !(n >= limit(s.value, lowest) && n <= limit(s.value, highest)) { // nor is it a number that is none
 			r.fault(s.path, "must be from %s to %s", lowest, highest)
 		}
 	})
 }
 
-func amount(v reflect.Value) int64 {
-	if v.CanUint() {
-		return int64(v.Uint())
+func amount(v reflect.Value) float64 {
+	switch {
+	case v.CanUint():
+		return float64(v.Uint())
+	case v.CanFloat():
+		return v.Float()
 	}
-	return v.Int()
+	return float64(v.Int())
 }
 
 // limit reads a bound as its field's type. Bounds are constants of this package: a
 // wrong one is a programming error that every test run meets.
-func limit(field reflect.Value, tag string) int64 {
+func limit(field reflect.Value, tag string) float64 {
 	if field.Type() == reflect.TypeFor[time.Duration]() {
 		d, err := time.ParseDuration(tag)
 		if err != nil {
 			panic("config: bound: " + err.Error())
 		}
-		return int64(d)
+		return float64(d)
 	}
-	n, err := strconv.ParseInt(tag, 10, 64)
+	n, err := strconv.ParseFloat(tag, 64)
 	if err != nil {
 		panic("config: bound: " + err.Error())
 	}

@@ -277,6 +277,8 @@ func (r *reader) scalar(path string, node ast.Node, v reflect.Value) {
 		r.fault(path, "must be true or false")
 	case reflect.Int, reflect.Int64, reflect.Uint8, reflect.Uint32:
 		r.number(path, node, v)
+	case reflect.Float64:
+		r.fraction(path, node, v)
 	case reflect.Interface:
 		r.anything(path, node, v)
 	default:
@@ -309,6 +311,18 @@ func (r *reader) number(path string, node ast.Node, v reflect.Value) {
 		return
 	}
 	v.SetInt(n)
+}
+
+func (r *reader) fraction(path string, node ast.Node, v reflect.Value) {
+	if n, ok := node.(*ast.FloatNode); ok {
+		v.SetFloat(n.Value)
+		return
+	}
+	if n, ok := integer(node); ok {
+		v.SetFloat(float64(n))
+		return
+	}
+	r.fault(path, "must be a number such as 0.1")
 }
 
 func integer(node ast.Node) (int64, bool) {

@@ -88,6 +88,13 @@ func fileFaults(c config.Config, fault func(path, text string)) {
 			fault("tls.cert", err.Error())
 		}
 	}
+	if file := c.Tracing.HeadersFile; file != "" {
+		if text := secretFault(file); text != "" {
+			fault("tracing.headers_file", text)
+		} else if _, err := c.Tracing.ReadHeaders(); err != nil {
+			fault("tracing.headers_file", err.Error())
+		}
+	}
 	if dir := c.TemplateDir; dir != "" {
 		if info, err := os.Stat(dir); err != nil {
 			fault("template_dir", err.Error())

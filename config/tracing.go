@@ -1,0 +1,71 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/textproto"
+	"net/url"
+	"os"
+	"strings"
+)
+
+// checkTracing: what goes to the collector says who uses the server when, and its
+// headers hold a key, so a key goes over https or does not leave this machine.
+func (c Config) checkTracing(r *reader) {
+	const path = "tracing.endpoint"
+	t := c.Tracing
+	if t.Endpoint == "" {
+		if t.HeadersFile != "" {
+			r.fault("tracing.headers_file", "is of use only with an endpoint")
+		}
+		return
+	}
+	u, err := url.Parse(t.Endpoint)
+	switch {
+	case err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http"):
+		r.fault(path, "must be a URL such as http://127.0.0.1:4318")
+	case u.User != nil:
+		r.fault(path, "holds a user or password; put a header into a file and name it in tracing.headers_file")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(t.Endpoint, "#"):
+		r.fault(path, "must have no query and no fragment")
+	case t.HeadersFile != "" && u.Scheme == "http" && !loopbackHost(u.Hostname()):
+		r.fault(path, "must begin with https:// because tracing.headers_file is set")
+	}
+}
+
+// ReadHeaders reads the headers for the collector, one a line as HTTP writes them; #
+// begins a comment. Errors say nothing of what is in the file.
+func (t Tracing) ReadHeaders() (map[string]Secret, error) {
+	if t.HeadersFile == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(t.HeadersFile)
+	if err != nil {
+		return nil, fmt.Errorf("read tracing.headers_file: %w", err)
+	}
+	headers := map[string]Secret{}
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		n++
+		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		name, value, _ := strings.Cut(line, ":")
+		value = strings.TrimSpace(value)
+		if !fieldName(name) || value == "" || strings.ContainsFunc(value, func(x rune) bool { return x < ' ' || x == 0x7f }) {
+			return nil, fmt.Errorf("tracing.headers_file: line %d is not \"Name: value\"", n)
+		}
+		headers[textproto.CanonicalMIMEHeaderKey(name)] = Secret(value)
+	}
+	if len(headers) == 0 {
+		return nil, errors.New("tracing.headers_file: there is no header in it")
+	}
+	return headers, nil
+}
+
+// fieldName reports whether a text may be the name of a header (RFC 9110 section 5.6.2).
+func fieldName(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(x rune) bool {
+		return !(x >= 'a' && x <= 'z' || x >= 'A' && x <= 'Z' || x >= '0' && x <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", x))
+	})
+}
