@@ -49,6 +49,7 @@ var libraries = map[string][]string{
 	"github.com/goccy/go-yaml":            {"config"},
 	"github.com/caarlos0/env/v11":         {"config"},
 	"github.com/prometheus/client_golang": {"cmd"},
+	"go.opentelemetry.io":                 {"cmd"},
 }
 
 func TestLayers(t *testing.T) {

@@ -41,6 +41,8 @@ type stage struct {
 	config string // file of its settings; its key file is "keys" beside it
 	dsn    string
 	server *exec.Cmd // nil: not running
+	admin  string    // origin of the other listener
+	env    []string  // further settings
 }
 
 // program is the built server.
@@ -91,9 +93,11 @@ func setStage(t *testing.T, engine string) *stage {
 	port := freePort(t)
 	s.issuer = fmt.Sprintf("http://localhost:%d", port)
 	s.pages = fmt.Sprintf("http://127.0.0.1:%d", freePort(t))
+	admin := freePort(t)
+	s.admin = fmt.Sprintf("http://127.0.0.1:%d", admin)
 	config := filepath.Join(dir, "sallyport.yaml")
 	writeFile(t, config, fmt.Sprintf("issuer: %s\nenvironment: test\nlisten: 127.0.0.1:%d\nadmin_listen: 127.0.0.1:%d\nkey_file: %s\ndatabase:\n  dsn: %q\n",
-		s.issuer, port, freePort(t), filepath.Join(dir, "keys"), dsn))
+		s.issuer, port, admin, filepath.Join(dir, "keys"), dsn))
 	state := filepath.Join(dir, "state.yaml")
 	writeFile(t, state, s.state())
 	s.command(t, "keyfile", filepath.Join(dir, "keys"))
@@ -108,6 +112,7 @@ func (s *stage) serve(t *testing.T) {
 	t.Helper()
 	s.server = exec.Command(program, "serve", "--config", s.config)
 	s.server.Stdout, s.server.Stderr = s.log, s.log
+	s.server.Env = append(os.Environ(), s.env...)
 	if err := s.server.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -2,19 +2,18 @@ package web
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/gin-gonic/gin"
 )
 
 // Inbound is what a trace may know of a request: nothing that a caller wrote, except
-// for the headers of a proxy that is trusted.
+// for the one header of a proxy that is trusted.
 type Inbound struct {
 	Method, Route string // out of closed lists, as in a Timing
 	Correlation   string
-	// Proxied are the headers of a request that comes from a trusted proxy, whose trace
-	// may be continued; nil for anybody else's.
-	Proxied http.Header
+	// Parent is the traceparent header (W3C Trace Context) of a request that comes from a
+	// trusted proxy, whose trace may be continued; "" for anybody else's.
+	Parent string
 }
 
 // Spanner begins the span of a request. It returns the context in which the request is
@@ -26,7 +25,7 @@ func (s *server) span(c *gin.Context) {
 	in := Inbound{Correlation: Correlation(c)}
 	in.Method, in.Route = s.counters.timings.labels(c.Request.Method, c.FullPath())
 	if peer, ok := parseAddress(c.Request.RemoteAddr); ok && s.trusted(peer) {
-		in.Proxied = c.Request.Header
+		in.Parent = c.GetHeader("Traceparent")
 	}
 	ctx, end := s.o.Span(c.Request.Context(), in)
 	defer func() { end(c.Writer.Status()) }()

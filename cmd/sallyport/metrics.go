@@ -25,7 +25,7 @@ func (h *house) metrics() *prometheus.Registry {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		newKeyAges(h.keyring, h.now), newTimes(h.counters),
-		collect(slices.Concat(h.httpFamilies(), h.tally.families(), h.hashFamilies(), h.databaseFamilies(), h.choreFamilies(), h.stateFamilies())...))
+		collect(slices.Concat(h.httpFamilies(), h.tally.families(), h.hashFamilies(), h.databaseFamilies(), h.choreFamilies(), h.stateFamilies(), h.traces.families())...))
 	return reg
 }
 

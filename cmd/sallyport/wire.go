@@ -37,6 +37,7 @@ type parts struct {
 	log      *slog.Logger
 	surfaces []web.Surface // besides those every server has
 	tally    *tally        // counts what is written; build makes it
+	traces   *tracer       // nil: nothing is traced; build makes it
 }
 
 // house is every room, built.
@@ -59,6 +60,7 @@ type house struct {
 	rotateAfter time.Duration
 	// For the metrics: what is read there besides the rooms.
 	tally    *tally
+	traces   *tracer // nil: nothing is traced
 	password *mfa.Password
 	sweptAt  atomic.Int64 // in seconds
 }
@@ -66,13 +68,20 @@ type house struct {
 // build opens the database and builds the rooms on top of each other.
 func build(ctx context.Context, p parts) (*house, error) {
 	p.tally = newTally()
+	if p.config.Tracing.Endpoint != "" {
+		var err error
+		if p.traces, err = newTracer(ctx, p); err != nil {
+			return nil, err
+		}
+		p.log = slog.New(traced{p.log.Handler()})
+	}
 	engine, err := openEngine(ctx, p)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, p.traces.close())
 	}
 	h, err := furnish(ctx, p, engine.Engine, engine.keyring)
 	if err != nil {
-		return nil, errors.Join(err, engine.Close())
+		return nil, errors.Join(err, engine.Close(), p.traces.close())
 	}
 	return h, nil
 }
@@ -88,6 +97,9 @@ func openEngine(ctx context.Context, p parts) (opened, error) {
 	o := relational.Options{MaxConns: p.config.Database.MaxConnections, Logger: p.log, Now: p.now}
 	if p.tally != nil {
 		o.Written = p.tally.count
+	}
+	if p.traces != nil {
+		o.Span = p.traces.call
 	}
 	engine, err := relational.Open(ctx, p.dsn.Reveal(), keyring, o)
 	if err != nil {
@@ -113,7 +125,7 @@ func furnish(ctx context.Context, p parts, engine *relational.Engine, keyring *s
 // footing is a house without rooms, over a database that fits: what commands need
 // that work on the database directly.
 func footing(ctx context.Context, p parts, engine *relational.Engine, keyring *seal.Keyring) (*house, error) {
-	h := &house{store: engine, keyring: keyring, now: p.now, log: p.log, counters: new(web.Counters), rotateAfter: p.config.Keys.RotateAfter, tally: p.tally}
+	h := &house{store: engine, keyring: keyring, now: p.now, log: p.log, counters: new(web.Counters), rotateAfter: p.config.Keys.RotateAfter, tally: p.tally, traces: p.traces}
 	h.sweptAt.Store(p.now().Unix())
 	h.health = &health{store: engine, now: p.now}
 	if err := schema(ctx, engine, p.migrate); err != nil {
@@ -145,9 +157,14 @@ func schema(ctx context.Context, engine *relational.Engine, migrate bool) error 
 // pages offer them.
 func (h *house) rooms(p parts) error {
 	c, l := p.config, p.config.Lifetimes
+	var work func(context.Context, string) func()
+	var span web.Spanner
+	if h.traces != nil {
+		work, span = h.traces.work, h.traces.request
+	}
 	h.password = mfa.NewPassword(h.keyring, p.random, mfa.PasswordOptions{
 		Memory: c.Argon2.Memory, Time: c.Argon2.Time, Threads: c.Argon2.Threads,
-		Parallel: parallel(c.Argon2.Parallel), Queue: c.Argon2.Queue, Wait: c.Argon2.Wait,
+		Parallel: parallel(c.Argon2.Parallel), Queue: c.Argon2.Queue, Wait: c.Argon2.Wait, Span: work,
 	})
 	h.totp = mfa.NewTOTP(p.random, c.Product, mfa.TOTPOptions{Strict: c.TOTPWindow == 0})
 	recovery := mfa.NewRecovery(h.store, p.random)
@@ -183,7 +200,7 @@ func (h *house) rooms(p parts) error {
 	surfaces := append([]web.Surface{look, pages.Leading(dialect.Page), account.New(h.provider, verifier, h.sessions, look, c.Issuer), dialect, oidc.New(h.provider, oidc.Options{Issuer: c.Issuer}),
 		api.New(h.provider, verifier, h.sessions, api.Options{Logger: p.log})}, p.surfaces...)
 	h.handler, err = web.New(web.Options{
-		Issuer: c.Issuer, TrustedProxies: c.TrustedProxies, Logger: p.log, Counters: h.counters, ErrorPage: pages.Refusal,
+		Issuer: c.Issuer, TrustedProxies: c.TrustedProxies, Logger: p.log, Counters: h.counters, ErrorPage: pages.Refusal, Span: span,
 	}, p.random, p.now, surfaces...)
 	if err != nil {
 		return fmt.Errorf("build web: %w", err)
@@ -324,8 +341,11 @@ func every(ctx context.Context, d time.Duration, do func()) error {
 	}
 }
 
-// close ends the database connections.
+// close sends the last traces and ends the database connections.
 func (h *house) close() {
+	if err := h.traces.close(); err != nil {
+		h.log.Warn("tracing", "error", err)
+	}
 	if err := h.store.Close(); err != nil {
 		h.log.Error("close database", "error", err)
 	}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/config"
+	"sallyport/e2e/collector"
+	"sallyport/storage/seal"
+)
+
+// watched opens a house whose settings are completed by the environment, plays do on it
+// and closes it, which sends what is left. It returns what is left, and the log.
+func watched(t *testing.T, o *office, environ []string, do func(h *house)) (*house, string) {
+	t.Helper()
+	c, err := config.Load(o.settings, environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _, log := testProgram()
+	h, err := p.open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	do(h)
+	h.close()
+	return h, log.String()
+}
+
+func ask(h *house, peer, method, path, auth, body, parent string) int {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.RemoteAddr = peer + ":4000"
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Traceparent", parent)
+	r.Header.Set("Tracestate", "hostile=1")
+	r.Header.Set("Baggage", "hostile=1")
+	r.Header.Set("User-Agent", "hostile")
+	if auth != "" {
+		r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(auth)))
+	}
+	w := httptest.NewRecorder()
+	h.handler.ServeHTTP(w, r)
+	return w.Code
+}
+
+const (
+	theirTrace  = "0af7651916cd43dd8448eb211c80319c"
+	theirSpan   = "b7ad6b7169203331"
+	theirParent = "00-" + theirTrace + "-" + theirSpan + "-01"
+)
+
+// TestTracesHoldNothingThatWasSent: hostile texts in every place of a request reach no
+// span, and only a trusted proxy's trace is continued.
+func TestTracesHoldNothingThatWasSent(t *testing.T) {
+	to := collector.New(t)
+	o := newOffice(t)
+	headers := o.file("headers", "X-Key: the key of the collector\n")
+	o.must("apply", o.file("state.yaml", "clients:\n  - client_id: shop\n    client_secret: \"a secret of the shop, long enough\"\n    redirect_uris: [https://shop.example/cb]\n    grant_types: [authorization_code, refresh_token]\n    scopes: [openid]\n"))
+	const shop = "shop:a secret of the shop, long enough"
+	_, log := watched(t, o, []string{"SALLYPORT_TRACING_ENDPOINT=" + to.URL, "SALLYPORT_TRACING_HEADERS_FILE=" + headers, "SALLYPORT_TRUSTED_PROXIES=10.0.0.0/8"}, func(h *house) {
+		ask(h, "192.0.2.1", "GET", "/authorize?client_id=hostile&scope=hostile&redirect_uri=hostile", "", "", theirParent)
+		ask(h, "10.1.2.3", "GET", "/authorize?client_id=shop&scope=hostile&response_type=hostile&state=hostile&redirect_uri=https%3A%2F%2Fshop.example%2Fcb", "", "", theirParent)
+		for _, body := range []string{"grant_type=authorization_code&code=hostile&redirect_uri=hostile&code_verifier=hostile", "grant_type=refresh_token&refresh_token=hostile&scope=hostile",
+			"grant_type=client_credentials&scope=hostile&hostile=hostile", "grant_type=authorization_code&code=" + strings.Repeat("h", 43) + "&client_id=hostile"} {
+			ask(h, "192.0.2.1", "POST", "/token", shop, body, theirParent)
+		}
+		ask(h, "192.0.2.1", "HOSTILE", "/hostile", "", "", theirParent)
+		ask(h, "192.0.2.1", "POST", "/introspect", shop, "token=hostile", theirParent)
+	})
+	spans := to.Spans()
+	allowed := []string{"http.request.method", "http.route", "http.response.status_code", "sallyport.correlation_id", "db.system.name"}
+	names, roots := map[string]int{}, 0
+	for _, s := range spans {
+		names[s.Name]++
+		if strings.Contains(strings.ToLower(s.Text), "hostile") || s.More > 0 {
+			t.Errorf("a span holds what was sent: %s", s.Text)
+		}
+		for key := range s.Attributes {
+			if !slices.Contains(allowed, key) {
+				t.Errorf("%s has %s", s.Name, key)
+			}
+		}
+		switch continued := s.Trace == theirTrace; {
+		case s.Parent == theirSpan:
+			roots++
+		case continued && s.Parent == "":
+			t.Errorf("%s is nobody's child", s.Name)
+		}
+	}
+	for _, want := range []string{"GET /authorize", "POST /token", "other none", "POST /introspect", "Fosite.NewAccessRequest", "read client"} {
+		if names[want] == 0 {
+			t.Errorf("there is no span %q in %v", want, names)
+		}
+	}
+	if roots != 1 {
+		t.Errorf("%d requests continue the caller's trace, want the trusted proxy's alone", roots)
+	}
+	got, resource := to.Last()
+	if got.Get("X-Key") != "the key of the collector" || resource["service.name"] != "sallyport" || resource["deployment.environment.name"] != "test" {
+		t.Errorf("headers %v, resource %v", got, resource)
+	}
+	if !strings.Contains(log, `"trace_id":"`+theirTrace+`"`) || strings.Contains(log, "key of the collector") {
+		t.Errorf("log = %s, want the trace in it and no key", log)
+	}
+}
+
+func TestNothingIsTracedThatIsNotSampled(t *testing.T) {
+	to := collector.New(t)
+	watched(t, newOffice(t), []string{"SALLYPORT_TRACING_ENDPOINT=" + to.URL + "/", "SALLYPORT_TRACING_SAMPLE_RATIO=0", "SALLYPORT_TRUSTED_PROXIES=10.0.0.0/8"}, func(h *house) {
+		ask(h, "192.0.2.1", "GET", "/authorize?client_id=shop", "", "", theirParent)
+		ask(h, "10.0.0.1", "GET", "/authorize?client_id=shop", "", "", strings.TrimSuffix(theirParent, "1")+"0")
+		if n := value(figures(t, h)["sallyport_spans_ended_total"]); n != 0 {
+			t.Errorf("%v spans, want none", n)
+		}
+	})
+	if spans := to.Spans(); len(spans) != 0 {
+		t.Errorf("spans %v, want none", spans)
+	}
+}
+
+// TestACollectorThatIsNoGoodHarmsNobody: one that hangs, one that refuses with our own
+// key in its answer, one that sends elsewhere and one that is not there.
+func TestACollectorThatIsNoGoodHarmsNobody(t *testing.T) {
+	elsewhere, over := collector.New(t), make(chan struct{})
+	for name, answer := range map[string]http.HandlerFunc{
+		"one that hangs": func(http.ResponseWriter, *http.Request) { <-over },
+		"one that refuses": func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, r.Header.Get("X-Key"), http.StatusForbidden)
+		},
+		"one that sends elsewhere": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL+"/v1/traces", http.StatusTemporaryRedirect)
+		},
+		"one that is not there": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			endpoint := "http://" + freeAddress(t)
+			if answer != nil {
+				s := httptest.NewServer(answer)
+				t.Cleanup(s.Close)
+				endpoint = s.URL
+			}
+			const requests = 3 * spanQueue
+			if name == "one that hangs" {
+				t.Cleanup(func() { close(over) }) // before its server is closed, which waits for it
+			}
+			h, log := watched(t, o, []string{"SALLYPORT_LOG_LEVEL=warn", "SALLYPORT_TRACING_ENDPOINT=" + endpoint,
+				"SALLYPORT_TRACING_HEADERS_FILE=" + o.file("headers", "X-Key: the key of the collector\n")}, func(h *house) {
+				for range requests {
+					if code := ask(h, "192.0.2.1", "GET", "/jwks.json", "", "", ""); code != http.StatusOK {
+						t.Fatalf("code %d", code)
+					}
+				}
+				if n := value(figures(t, h)["sallyport_spans_ended_total"]); n < requests {
+					t.Errorf("%v spans, want one a request", n)
+				}
+			})
+			all := figures(t, h)
+			if n := value(all["sallyport_spans_exported_total"], "outcome", "ok"); n != 0 {
+				t.Errorf("%v spans were sent", n)
+			}
+			// Whoever hangs is given up when the stop has lasted long enough.
+			if !strings.Contains(log, "do not reach the collector") && !strings.Contains(log, "send the last traces: context deadline exceeded") || strings.Contains(log, "key of the collector") {
+				t.Errorf("log = %s, want a line about it without the key", log)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		if got := fmt.Sprint(elsewhere.Spans()); got != "[]" {
+			t.Errorf("spans were sent on: %s", got)
+		}
+	})
+}
+
+// BenchmarkTracing is what traces cost a request that needs no database.
+func BenchmarkTracing(b *testing.B) {
+	to := collector.New(b)
+	for _, c := range []struct {
+		name    string
+		environ []string
+	}{
+		{"off", nil},
+		{"on, none sampled", []string{"SALLYPORT_TRACING_ENDPOINT=" + to.URL, "SALLYPORT_TRACING_SAMPLE_RATIO=0"}},
+		{"on, all sampled", []string{"SALLYPORT_TRACING_ENDPOINT=" + to.URL}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			dir := b.TempDir()
+			settings, err := config.Parse("s.yaml", fmt.Appendf(nil, "issuer: http://localhost\nlog_level: error\nkey_file: x\ndatabase:\n  dsn: sqlite:%s/db\n", dir), c.environ)
+			if err != nil {
+				b.Fatal(err)
+			}
+			keks, err := seal.ParseKEKs(seal.NewKeyFile(rand.Reader))
+			if err != nil {
+				b.Fatal(err)
+			}
+			h, err := build(b.Context(), parts{config: settings, dsn: config.Secret(settings.Database.DSN), keks: keks, migrate: true,
+				log: newLog(io.Discard, "error"), now: time.Now, random: rand.Reader})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer h.close()
+			b.ReportAllocs()
+			for b.Loop() {
+				if code := ask(h, "192.0.2.1", "GET", "/jwks.json", "", "", ""); code != http.StatusOK {
+					b.Fatal(code)
+				}
+			}
+		})
+	}
+}
