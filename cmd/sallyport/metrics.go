@@ -50,6 +50,8 @@ func (t *tally) families() []family {
 		labelled("token_replays_total", "Codes and refresh tokens that came a second time and ended their family.", t.replays, "of"),
 		counter("tokens_revoked_total", "Tokens revoked by their client.", func() int64 { return t.of(mfa.EventTokenRevoked) }),
 		counter("client_failures_total", "Clients that could not authenticate themselves.", func() int64 { return t.of(mfa.EventClientFailed) }),
+		counter("decrypt_failures_total", "Stored secrets that did not open.", func() int64 { return t.of(mfa.EventDecryptFailure) }),
+		counter("api_key_failures_total", "Calls with an API key that was refused.", func() int64 { return t.of(mfa.EventAPIKeyRefused) }),
 	}
 }
 
