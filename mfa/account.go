@@ -123,14 +123,14 @@ func (v *Verifier) Rename(ctx context.Context, visit Visit, o Owner, id storage.
 	if err != nil {
 		return err
 	}
-	err = v.store.RenameAuthenticator(ctx, a.UserID, a.ID, name, v.now())
+	event := v.event(visit, v.aboutOwner(o, a.Method, a.ID), EventFactorRenamed, OutcomeOK, "")
+	err = v.store.RenameAuthenticator(ctx, a.UserID, a.ID, name, v.now(), []storage.Event{event})
 	if errors.Is(err, storage.ErrNotFound) {
 		return &Error{Code: NotConfigured}
 	}
 	if err != nil {
 		return fmt.Errorf("rename authenticator: %w", err)
 	}
-	v.note(visit, v.aboutOwner(o, a.Method, a.ID), EventFactorRenamed, OutcomeOK, "")
 	return nil
 }
 

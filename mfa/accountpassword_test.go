@@ -3,6 +3,7 @@ package mfa_test
 import (
 	"context"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -69,5 +70,49 @@ func TestAPasswordIsNotReplacedWithoutTheFactorThereIs(t *testing.T) {
 			err := h.verifier.ChangePassword(context.Background(), h.visit, o, mfa.PasswordChange{Old: ownPass, New: "seven grey geese on ice"})
 			want(t, "change", err, tc.code)
 		})
+	}
+}
+
+// Two tabs, two new passwords: the one that came first is the password, and the other
+// tab hears that it was late.
+func TestOfRacingPasswordChangesOneWins(t *testing.T) {
+	h := newHouse(t)
+	u := h.bob()
+	o := h.session(u.ID, "password")
+	fresh := []string{"seven grey geese on ice", "nine white swans on snow", "six brown ducks on mud"}
+	errs := make([]error, len(fresh))
+	var wg sync.WaitGroup
+	for i, password := range fresh {
+		wg.Go(func() {
+			errs[i] = h.verifier.ChangePassword(context.Background(), h.visit, o, mfa.PasswordChange{Old: ownPass, New: password})
+		})
+	}
+	wg.Wait()
+	won := -1
+	for i, err := range errs {
+		if err == nil && won < 0 {
+			won = i
+			continue
+		}
+		want(t, "the loser", err, mfa.RequestChanged)
+	}
+	if won < 0 {
+		t.Fatalf("nobody changed the password: %v", errs)
+	}
+	for i, password := range fresh {
+		code := mfa.InvalidCredentials
+		if i == won {
+			code = ""
+		}
+		want(t, password, h.login(h.begin(), ownMail, password), code)
+	}
+	told := 0
+	for _, m := range h.messages() {
+		if m.Template == mfa.MessagePasswordChanged {
+			told++
+		}
+	}
+	if told != 1 {
+		t.Errorf("%d messages about a change, want 1", told)
 	}
 }

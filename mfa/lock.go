@@ -109,20 +109,14 @@ func (v *Verifier) lockIfOver(ctx context.Context, visit Visit, t try) error {
 			continue
 		}
 		e := v.event(visit, t.about, EventMFADisabled, OutcomeRefused, "too many failures")
-		err := v.store.SetAuthenticatorState(ctx, a.UserID, a.ID, storage.AuthenticatorDisabled, t.attempt.Now, []storage.Event{e})
+		told := v.message(visit, t.attempt.Account, MessageFactorLocked, map[string]string{"method": method})
+		err := v.store.SetAuthenticatorState(ctx, a.UserID, a.ID, storage.AuthenticatorDisabled, t.attempt.Now, []storage.Event{e}, told)
 		if errors.Is(err, storage.ErrNotFound) {
 			continue
 		}
 		if err != nil {
 			return fmt.Errorf("disable authenticator: %w", err)
 		}
-	}
-	told := v.message(visit, t.attempt.Account, MessageFactorLocked, map[string]string{"method": method})
-	if len(told) == 0 {
-		return nil
-	}
-	if err := v.store.Spend(ctx, storage.Spend{Now: t.attempt.Now, Messages: told}); err != nil {
-		return fmt.Errorf("tell about lock: %w", err)
 	}
 	return nil
 }

@@ -166,7 +166,7 @@ func (p *Password) Finish(ctx context.Context, a Attempt, _ State, r Response) (
 	}
 	i := p.Info()
 	proof := Proof{User: a.Account.User.ID, Authenticator: own.ID, Kinds: i.Kinds, AMR: i.AMR,
-		Spend: storage.CredentialSpend{User: a.Account.User.ID, Authenticator: own.ID}}
+		Spend: storage.CredentialSpend{User: a.Account.User.ID, Authenticator: own.ID, Was: own.Counter}}
 	if stale {
 		fresh, err := p.hash(plain)
 		if err != nil {

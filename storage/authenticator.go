@@ -28,7 +28,7 @@ type Authenticator struct {
 	Secret []byte          // sealed: password hash, TOTP secret; nil where there is none
 	Data   json.RawMessage // the method's own public parameters
 	// Counter only grows: last accepted TOTP step, signature counter. For recovery
-	// codes it is the number of codes already used.
+	// codes it is the number of codes already used, for a password how often it was changed.
 	Counter    int64
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
@@ -74,9 +74,9 @@ type Authenticators interface {
 	// PutAuthenticator adds an authenticator or replaces one of the same ID.
 	PutAuthenticator(ctx context.Context, a Authenticator, events []Event, messages []Message) error
 	// RenameAuthenticator changes the name only.
-	RenameAuthenticator(ctx context.Context, user UserID, id AuthenticatorID, name string, now time.Time) error
+	RenameAuthenticator(ctx context.Context, user UserID, id AuthenticatorID, name string, now time.Time, events []Event) error
 	// SetAuthenticatorState switches an authenticator on or off.
-	SetAuthenticatorState(ctx context.Context, user UserID, id AuthenticatorID, state AuthenticatorState, now time.Time, events []Event) error
+	SetAuthenticatorState(ctx context.Context, user UserID, id AuthenticatorID, state AuthenticatorState, now time.Time, events []Event, messages []Message) error
 	// DeleteAuthenticator removes an authenticator, its codes and statuses, and cancels
 	// initiated and verified statuses of its method that name no authenticator: they
 	// may have been answered with this one.

@@ -22,10 +22,13 @@ type CredentialSpend struct {
 	// authenticators excepted: what was begun while there was no such factor is not
 	// confirmed beside one. Of two that race one is confirmed.
 	Alone []string
-	// Secret replaces the stored secret if it is not nil (a password hashed anew).
+	// Secret replaces the stored secret if it is not nil (a password hashed anew), and
+	// only the one whose Counter was Was: of two changes that race one is made, and the
+	// old password hashed anew never takes the place of a new one.
 	Secret []byte
+	Was    int64
 	// Changed says that Secret is another secret and not the same one hashed anew: it
-	// moves UpdatedAt, so that proofs of the old one can be told.
+	// moves the Counter and UpdatedAt, so that proofs of the old one can be told.
 	Changed bool
 }
 

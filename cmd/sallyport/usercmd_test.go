@@ -220,7 +220,7 @@ func TestUnlockingAUser(t *testing.T) {
 		key := storage.ThrottleKey{Bucket: mfa.BucketFactor, Subject: h.keyring.Hash("user", string(a.User.ID))}
 		_, err := h.store.CountAttempt(t.Context(), storage.Attempt{Now: time.Now(), Throttles: []storage.Throttle{{Key: key, Schedule: storage.Schedule{Max: 1}}}})
 		if err == nil {
-			err = h.store.SetAuthenticatorState(t.Context(), a.User.ID, totp.ID, storage.AuthenticatorDisabled, time.Now(), nil)
+			err = h.store.SetAuthenticatorState(t.Context(), a.User.ID, totp.ID, storage.AuthenticatorDisabled, time.Now(), nil, nil)
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -77,23 +77,28 @@ func (e *Engine) PutAuthenticator(ctx context.Context, a storage.Authenticator, 
 }
 
 // RenameAuthenticator implements storage.Authenticators.
-func (e *Engine) RenameAuthenticator(ctx context.Context, user storage.UserID, id storage.AuthenticatorID, name string, now time.Time) error {
-	return e.write(ctx, "rename authenticator", func(q querier) error {
-		return q.change("UPDATE authenticators SET name = ?, updated_at = ? WHERE id = ? AND user_id = ?",
+func (e *Engine) RenameAuthenticator(ctx context.Context, user storage.UserID, id storage.AuthenticatorID, name string, now time.Time,
+	events []storage.Event) error {
+	return e.step(ctx, "rename authenticator", func(q querier) error {
+		err := q.change("UPDATE authenticators SET name = ?, updated_at = ? WHERE id = ? AND user_id = ?",
 			clean(name), micro(now), ref(id), ref(user))
+		if err != nil {
+			return err
+		}
+		return q.putEvents(events)
 	})
 }
 
 // SetAuthenticatorState implements storage.Authenticators.
 func (e *Engine) SetAuthenticatorState(ctx context.Context, user storage.UserID, id storage.AuthenticatorID,
-	state storage.AuthenticatorState, now time.Time, events []storage.Event) error {
+	state storage.AuthenticatorState, now time.Time, events []storage.Event, messages []storage.Message) error {
 	return e.step(ctx, "set authenticator state", func(q querier) error {
 		err := q.change(`UPDATE authenticators SET state = ?, updated_at = ?, expires_at = CASE WHEN ? THEN expires_at ELSE 0 END
 			WHERE id = ? AND user_id = ?`, string(state), micro(now), state == storage.AuthenticatorPending, ref(id), ref(user))
 		if err != nil {
 			return err
 		}
-		return q.putEvents(events)
+		return q.tell(messages, events)
 	})
 }
 

@@ -110,7 +110,10 @@ func (q querier) spendCredential(c storage.CredentialSpend, now time.Time) error
 			return err
 		}
 		set.add("secret = ?", blob(sealed))
-		where.add("method = ?", method)
+		where.add("method = ? AND counter = ?", method, c.Was)
+		if c.Changed {
+			set.add("counter = counter + 1")
+		}
 	}
 	if err := q.spend("UPDATE authenticators SET "+joined(set, ", ")+" WHERE "+joined(where, " AND "), append(set.args, where.args...)...); err != nil {
 		return err

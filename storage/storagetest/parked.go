@@ -101,7 +101,7 @@ func passwordChanged(w *world) {
 	kept, foreign := w.signedIn(p), w.signedIn(q)
 	spend := func(changed bool, session storage.SessionID, at time.Time) {
 		w.ok(w.s.Spend(w.ctx, storage.Spend{Now: at, KeepSession: session,
-			Credential: &storage.CredentialSpend{User: p.id, Authenticator: p.password, Secret: []byte("hash"), Changed: changed},
+			Credential: &storage.CredentialSpend{User: p.id, Authenticator: p.password, Secret: []byte("hash"), Changed: changed, Was: w.find(p.id, p.password).Counter},
 			Renew: &storage.Renewal{User: p.id, Factor: storage.Factor{Method: "password", Authenticator: p.password, Kinds: []storage.Kind{storage.Know},
 				AMR: []string{"pwd"}, At: at}}}))
 	}

@@ -59,7 +59,7 @@ func userReplaced(w *world) {
 	}
 	same(w, len(w.account(q.id).Authenticators) > 0, true)
 
-	w.ok(w.s.SetAuthenticatorState(w.ctx, p.id, totp.ID, storage.AuthenticatorDisabled, w.now, nil))
+	w.ok(w.s.SetAuthenticatorState(w.ctx, p.id, totp.ID, storage.AuthenticatorDisabled, w.now, nil, nil))
 	later := w.now.Add(time.Minute)
 	w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Now: later, Factors: &storage.FactorsChange{Enable: true},
 		Names: &storage.NamesChange{Verify: []storage.IdentifierID{fresh.ID}}}))

@@ -32,6 +32,7 @@ func spending(w *world) {
 		w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Credential: &storage.CredentialSpend{User: p.id, Authenticator: p.password, Secret: []byte("better")}}))
 		same(w, w.find(p.id, p.password).Secret, []byte("better"))
 	})
+	w.test("of racing changes of a secret one is made, and the old one hashed anew is not put back", secretChanged)
 	w.test("a changed password is dated and renews the session that lives on, one hashed anew is not", passwordChanged)
 	w.test("an enrolment that must stand alone is confirmed beside no other, whoever races", confirmedAlone)
 	w.test("with a proof other sessions of the user end, if asked", func(w *world) {
@@ -78,10 +79,24 @@ func spending(w *world) {
 	w.test("if one part of a proof fails, nothing of it happens", brokenSpend)
 }
 
+func secretChanged(w *world) {
+	p := w.someone()
+	spend := func(secret string, was int64, changed bool) error {
+		return w.s.Spend(w.ctx, storage.Spend{Now: w.now, Credential: &storage.CredentialSpend{User: p.id, Authenticator: p.password,
+			Secret: []byte(secret), Was: was, Changed: changed}})
+	}
+	w.one(racers, func(int) error { return spend("new", 0, true) })
+	w.is(spend("old, hashed anew", 0, false), storage.ErrConflict)
+	same(w, w.find(p.id, p.password).Secret, []byte("new"))
+	w.ok(spend("new, hashed anew", 1, false))
+	w.ok(spend("newer", 1, true))
+	same(w, w.find(p.id, p.password).Counter, 2)
+}
+
 func credentialRefusals(w *world) {
 	p, q := w.someone(), w.someone()
 	off := w.someone()
-	w.ok(w.s.SetAuthenticatorState(w.ctx, off.id, off.totp, storage.AuthenticatorDisabled, w.now, nil))
+	w.ok(w.s.SetAuthenticatorState(w.ctx, off.id, off.totp, storage.AuthenticatorDisabled, w.now, nil, nil))
 	pending := w.authenticator(p.id, random[storage.AuthenticatorID](), "totp", "s")
 	pending.State, pending.ExpiresAt = storage.AuthenticatorPending, w.now.Add(time.Minute)
 	w.ok(w.s.PutAuthenticator(w.ctx, pending, nil, nil))

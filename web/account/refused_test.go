@@ -153,7 +153,7 @@ func TestALockedFactorIsSaid(t *testing.T) {
 	h := newHouse(t)
 	id := h.user("ada", totpKey)
 	a := h.devices(id)[""]
-	h.ok(h.engine.SetAuthenticatorState(t.Context(), id, a.ID, storage.AuthenticatorDisabled, h.now(), nil))
+	h.ok(h.engine.SetAuthenticatorState(t.Context(), id, a.ID, storage.AuthenticatorDisabled, h.now(), nil, nil))
 	b := h.browser()
 	b.signIn("/account", "ada", id, "")
 	b.must("/account", 200, "switched off after too many wrong codes")
