@@ -97,8 +97,12 @@ func (p *Provider) authenticate(ctx context.Context, r *http.Request, form url.V
 	ok := matches(shown.secret, c)
 	known := c != nil && !c.Disabled
 	if !known || c.authMethod() != shown.method || (shown.method != "none" && !ok) {
-		return nil, &oauthError{code: "invalid_client", description: describeCode("invalid_client"), status: http.StatusUnauthorized,
-			basic: shown.method == "client_secret_basic", client: shown.id}
+		e := &oauthError{code: "invalid_client", description: describeCode("invalid_client"), status: http.StatusUnauthorized,
+			basic: shown.method == "client_secret_basic", failed: true}
+		if c != nil {
+			e.client = c.ID
+		}
+		return nil, e
 	}
 	return c, nil
 }
@@ -141,8 +145,7 @@ func (p *Provider) caller(r *http.Request, form url.Values, v mfa.Visit, public 
 
 // noteClientFailed leaves a trace of a client that did not authenticate.
 func (p *Provider) noteClientFailed(v mfa.Visit, e *oauthError) {
-	if e.client != "" {
-		p.journal.Note(p.journal.Event(v, storage.Event{Kind: mfa.EventClientFailed, Outcome: mfa.OutcomeRefused,
-			Detail: map[string]string{"client_id": parameterName(e.client)}}))
+	if e.failed {
+		p.journal.Note(p.journal.Event(v, storage.Event{Kind: mfa.EventClientFailed, Outcome: mfa.OutcomeRefused, ClientID: e.client}))
 	}
 }

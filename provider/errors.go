@@ -18,8 +18,10 @@ type oauthError struct {
 	cause       error
 	// basic: the client tried HTTP Basic, so a 401 names that scheme (RFC 6749 section 5.2).
 	basic bool
-	// client is who failed to authenticate, as it named itself.
-	client string
+	// failed: a client did not authenticate. client is which, if it exists: what an
+	// unknown one was called may be a secret in the wrong field.
+	failed bool
+	client storage.ClientID
 }
 
 func (e *oauthError) Error() string {

@@ -114,10 +114,10 @@ func furnish(ctx context.Context, p parts, engine *relational.Engine, keyring *s
 		return nil, err
 	}
 	if err := h.loadKeys(ctx, p.config.SigningAlgs); err != nil {
-		return nil, err
+		return nil, h.complain(ctx, "keys", err)
 	}
 	if err := h.rooms(p); err != nil {
-		return nil, err
+		return nil, h.complain(ctx, "settings", err)
 	}
 	return h, nil
 }
@@ -131,14 +131,14 @@ func footing(ctx context.Context, p parts, engine *relational.Engine, keyring *s
 	if err := schema(ctx, engine, p.migrate); err != nil {
 		return nil, err
 	}
+	h.journal = mfa.NewJournal(engine, p.now, p.random, p.log)
 	skew, err := h.health.skew(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if skew > skewAtStart {
-		return nil, fmt.Errorf("the clock differs from the database's by %s, %s at most is allowed", skew.Round(time.Millisecond), skewAtStart)
+		return nil, h.complain(ctx, "clock", fmt.Errorf("the clock differs from the database's by %s, %s at most is allowed", skew.Round(time.Millisecond), skewAtStart))
 	}
-	h.journal = mfa.NewJournal(engine, p.now, p.random, p.log)
 	return h, nil
 }
 
@@ -321,10 +321,19 @@ func (h *house) sweep(ctx context.Context) error {
 
 // watchClock raises an alert when our clock and the database's part.
 func (h *house) watchClock(ctx context.Context) error {
+	wrong := false
 	return every(ctx, time.Minute, func() {
-		if skew, err := h.health.skew(ctx); err == nil && skew > skewServing {
-			h.log.Error("the clock differs from the database's", "by", skew.String())
+		skew, err := h.health.skew(ctx)
+		if err != nil {
+			return
 		}
+		if skew > skewServing {
+			h.log.Error("the clock differs from the database's", "by", skew.String())
+			if !wrong {
+				h.journal.Note(h.problem("clock"))
+			}
+		}
+		wrong = skew > skewServing
 	})
 }
 

@@ -169,7 +169,8 @@ func (s *Surface) notOpened(c *gin.Context, e *provider.PageError) {
 		info = e.Parameter + ": " + info
 	}
 	reference := storage.Random128(s.random)
-	s.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "refused", slog.String("reference", reference), slog.Any("cause", e),
+	// The name of the parameter was chosen by the caller; it is answered, not logged (L-1).
+	s.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "refused", slog.String("reference", reference), slog.String("cause", e.Code+": "+e.Description),
 		slog.String("route", c.FullPath()), slog.String("correlation_id", web.Correlation(c)))
 	s.envelope(c, refusal{status: http.StatusBadRequest, number: 10023, text: e.Code}, reference, info)
 }
