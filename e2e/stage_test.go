@@ -38,6 +38,7 @@ type stage struct {
 	mu     sync.Mutex
 	free   map[bool][]user // by: has TOTP
 	log    *lines
+	called lines  // how commands were called, as the process list shows it, and what they printed
 	config string // file of its settings; its key file is "keys" beside it
 	dsn    string
 	server *exec.Cmd // nil: not running
@@ -85,11 +86,17 @@ func newStage(t *testing.T, engine string) *stage {
 func setStage(t *testing.T, engine string) *stage {
 	t.Helper()
 	dir := t.TempDir()
-	s := &stage{secret: random(32), free: map[bool][]user{}, log: &lines{}}
 	dsn := "sqlite:" + filepath.Join(dir, "sallyport.db")
 	if engine == "postgres" {
 		dsn = storagetest.Postgres(t)
 	}
+	return setStageOn(t, dir, dsn)
+}
+
+// setStageOn is setStage with its files in a folder and on a given database.
+func setStageOn(t *testing.T, dir, dsn string) *stage {
+	t.Helper()
+	s := &stage{secret: random(32), free: map[bool][]user{}, log: &lines{}}
 	port := freePort(t)
 	s.issuer = fmt.Sprintf("http://localhost:%d", port)
 	s.pages = fmt.Sprintf("http://127.0.0.1:%d", freePort(t))
@@ -134,11 +141,24 @@ func (s *stage) stop(t *testing.T) {
 
 func (s *stage) command(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := exec.Command(program, args...).CombinedOutput()
+	return s.commandWith(t, "", args...)
+}
+
+// commandWith is command with something to read.
+func (s *stage) commandWith(t *testing.T, stdin string, args ...string) string {
+	t.Helper()
+	cmd, out := exec.Command(program, args...), &lines{}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	shown, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", cmd.Process.Pid)) // it may be over by now
+	err := cmd.Wait()
+	fmt.Fprintf(&s.called, "%q as %q\n%s", args, shown, out)
 	if err != nil {
 		t.Fatalf("sallyport %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
-	return string(out)
+	return out.String()
 }
 
 // await returns when discovery answers.

@@ -26,9 +26,10 @@ func (s *server) access(c *gin.Context) {
 	}
 	took := s.now().Sub(start)
 	s.counters.timings.count(c.Request.Method, c.FullPath(), code, took)
+	method, _ := s.counters.timings.labels(c.Request.Method, c.FullPath()) // any word may stand in its place
 	k := callOf(c)
 	s.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "request",
-		slog.String("method", printable(c.Request.Method)), slog.String("route", c.FullPath()), slog.Int("code", code),
+		slog.String("method", method), slog.String("route", c.FullPath()), slog.Int("code", code),
 		slog.Int("bytes", max(0, c.Writer.Size())), slog.Duration("took", took),
 		slog.String("address", k.address), slog.String("correlation_id", k.correlation))
 }

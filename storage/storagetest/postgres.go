@@ -68,9 +68,28 @@ func Postgres(tb testing.TB) string {
 	return address.String()
 }
 
+// OwnPostgres starts a server for this test alone, with settings of its own, and
+// returns the address of its database and the folder with everything it writes: data/
+// and its log. It needs the installed binaries, whatever SALLYPORT_TEST_POSTGRES names.
+func OwnPostgres(tb testing.TB, settings ...string) (address, dir string) {
+	tb.Helper()
+	own, err := start(settings...)
+	if err != nil {
+		tb.Fatalf("PostgreSQL: %v", err)
+	}
+	tb.Cleanup(func() {
+		if err := errors.Join(own.lifeline.Close(), own.shell.Wait()); err != nil {
+			tb.Errorf("stop PostgreSQL: %v", err)
+		}
+	})
+	return own.address, own.dir
+}
+
 // instance is a running server.
 type instance struct {
 	address string
+	dir     string
+	shell   *exec.Cmd
 	// lifeline is the standard input of the shell below. It is kept, because a pipe
 	// nobody holds is closed by the garbage collector.
 	lifeline io.Closer
@@ -89,14 +108,14 @@ var server = sync.OnceValues(func() (instance, error) {
 // stopped and its files are removed.
 const life = `
 "$2/initdb" -D "$1/data" -U postgres -A trust -E UTF8 --no-locale --no-sync >"$1/log" 2>&1 &&
-"$2/pg_ctl" -D "$1/data" -l "$1/log" -w -t 60 -o "-c listen_addresses= -c unix_socket_directories=$1 -c max_connections=200" start >>"$1/log" 2>&1 &&
+"$2/pg_ctl" -D "$1/data" -l "$1/log" -w -t 60 -o "-c listen_addresses= -c unix_socket_directories=$1 -c max_connections=200 $3" start >>"$1/log" 2>&1 &&
 echo ready
 read -r forever
 "$2/pg_ctl" -D "$1/data" -m immediate -w stop >>"$1/log" 2>&1
 rm -rf "$1"
 `
 
-func start() (instance, error) {
+func start(settings ...string) (instance, error) {
 	bin, err := binaries()
 	if err != nil {
 		return instance{}, err
@@ -105,7 +124,7 @@ func start() (instance, error) {
 	if err != nil {
 		return instance{}, err
 	}
-	cmd := exec.Command("/bin/sh", "-c", life, "sh", dir, bin)
+	cmd := exec.Command("/bin/sh", "-c", life, "sh", dir, bin, strings.Join(settings, " "))
 	cmd.Dir = dir
 	if os.Geteuid() == 0 {
 		if cmd.SysProcAttr, err = unprivileged(dir); err != nil {
@@ -128,7 +147,7 @@ func start() (instance, error) {
 		return instance{}, fmt.Errorf("the server did not start:\n%s", log)
 	}
 	address := url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/postgres", RawQuery: "host=" + url.QueryEscape(dir)}
-	return instance{address.String(), lifeline}, nil
+	return instance{address.String(), dir, cmd, lifeline}, nil
 }
 
 // binaries finds the newest server of Debian's layout, or one in the path.
