@@ -111,12 +111,13 @@ func (v *vault) misplacedHeaders(t *testing.T, c *caller, secret, name func(stri
 	}
 	c.header.Set("Authorization", basic(name("secret as the client of Basic"), secret("secret of an unknown client")))
 	c.form("/token", "grant_type", "client_credentials")
-	c.header.Del("Authorization")
 	agent := random(12)
 	v.tap.plantBut(database, agent, "secret in the user agent")
-	c.header.Set("User-Agent", agent)
-	c.json("/authz-srv/authrequest/authz/generate", "client_id", "shop", "redirect_uri", shopRedirect, "response_type", "code", "state", random(8), "nonce", random(8))
-	c.header.Del("User-Agent")
+	for _, text := range []string{agent, longAgent} {
+		c.header.Set("User-Agent", text)
+		c.form("/token", "grant_type", "client_credentials").is(t, http.StatusUnauthorized)
+	}
+	c.header = http.Header{}
 	c.do(secret("secret as a method"), "/login", "", "")
 	v.malformed(t, secret)
 }

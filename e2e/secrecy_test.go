@@ -70,7 +70,8 @@ func newVault(t *testing.T, engine string) *vault {
 	writeFile(t, filepath.Join(dir, "dsn"), private)
 	text := readFile(t, v.config)
 	text = strings.Replace(text, fmt.Sprintf("  dsn: %q\n", dsn), "  dsn_file: "+filepath.Join(dir, "dsn")+"\n", 1)
-	writeFile(t, v.config, "log_level: debug\n"+text)
+	// Everybody comes from one address, and most of them fail.
+	writeFile(t, v.config, "log_level: debug\nthrottle: {address_failures: 100000, address_users: 100000}\n"+text)
 	v.admin = regexp.MustCompile(`admin_listen: (\S+)`).FindStringSubmatch(text)[1]
 	v.env = []string{"TMPDIR=" + v.temp}
 	v.tap = newTap(t, v.stage)
@@ -92,7 +93,9 @@ func newVault(t *testing.T, engine string) *vault {
 		}
 	}
 	v.tap.plant(v.secret, "client secret")
-	v.command(t, "apply", "--config", v.config, writeState(t, dir, shop))
+	key := random(32)
+	v.tap.plant(key, "API key")
+	v.command(t, "apply", "--config", v.config, writeState(t, dir, shop+"api_keys:\n  - name: deploy\n    dialects: [admin]\n    verbs: [read]\n    secret: "+key+"\n"))
 	v.serve(t)
 	return v
 }
@@ -259,5 +262,3 @@ func (v *vault) search(t *testing.T) {
 func around(text []byte, h storagetest.Hit) []byte {
 	return text[max(0, h.At-80):min(len(text), h.At+len(h.Text)+40)]
 }
-
-func (v *vault) audit(t *testing.T) { t.Helper() }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/base32"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -34,7 +35,7 @@ func (v *vault) play(t *testing.T) {
 	}
 	for _, kind := range []string{"password", "passcode", "recovery", "code", "access_token", "refresh_token", "id_token", "client_secret", "cookie", "csrf",
 		"request", "exchange", "status_id", "track", "state", "nonce", "code_verifier", "Authorization Bearer", "Authorization Basic", "secret in an answer",
-		"access_token_hint", "id_token_hint", "key file"} {
+		"access_token_hint", "id_token_hint", "key file", "API key"} {
 		if v.tap.count(kind) == 0 {
 			t.Errorf("no secret of kind %q was met: it was not looked for", kind)
 		}
@@ -100,7 +101,7 @@ func (v *vault) playWaits(t *testing.T) {
 	}
 	p.open(v.issuer + link(t, p, "method-recovery"))
 	for range 3 {
-		p.submit("mfa-submit", "passcode", random(12)[:24]).at("/mfa")
+		p.submit("mfa-submit", "passcode", strings.ToLower(base32.StdEncoding.EncodeToString([]byte(random(8))[:15]))).at("/mfa")
 	}
 	q := newPerson(t, v.issuer).open(a.start())
 	for range 7 {
@@ -237,10 +238,7 @@ func (v *vault) playCommands(t *testing.T) {
 	v.command(t, "apply", "--config", v.config, writeState(t, filepath.Dir(v.config), "clients:\n  - client_id: gone\n    client_secret: "+random(32)+
 		"\n    grant_types: [client_credentials]\n    scopes: [reports]\n"))
 	v.command(t, "client", "delete", "--config", v.config, "gone")
-	for _, use := range []string{"oidc", "data"} {
-		v.command(t, "keys", "rotate", "--config", v.config, "--use", use, "--now")
-	}
-	v.command(t, "keys", "reseal", "--config", v.config, "--data")
+	v.command(t, "keys", "rotate", "--config", v.config, "--use", "oidc", "--now")
 	run("keys", "list")
 	v.command(t, "config", "print", "--config", v.config)
 	if v.engine == "sqlite" {

@@ -149,6 +149,7 @@ func (s *stage) commandWith(t *testing.T, stdin string, args ...string) string {
 	t.Helper()
 	cmd, out := exec.Command(program, args...), &lines{}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), out, out
+	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0") // a second each, else
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
