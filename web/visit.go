@@ -2,6 +2,7 @@ package web
 
 import (
 	"strings"
+	"unicode"
 
 	"github.com/gin-gonic/gin"
 	"golang.org/x/text/language"
@@ -49,10 +50,10 @@ func Locale(c *gin.Context, asked ...string) string {
 }
 
 // printable keeps a foreign header harmless where it is shown or stored: 256 bytes
-// of valid text without control characters.
+// of valid text without control characters and marks that turn the direction around.
 func printable(text string) string {
 	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
 			return -1
 		}
 		return r

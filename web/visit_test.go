@@ -50,7 +50,7 @@ func TestAddress(t *testing.T) {
 
 func TestVisitIsHarmless(t *testing.T) {
 	r := httptest.NewRequest("GET", "/visit", nil)
-	r.Header.Set("User-Agent", "a\tb\xff"+strings.Repeat("ü", 300))
+	r.Header.Set("User-Agent", "a\tb\xff\u009b\u202e"+strings.Repeat("ü", 300))
 	r.Header.Set("Origin", "https://app.example")
 	r.Header.Set("X-Correlation-Id", "forged")
 	r.Header.Set("Cookie", "__Host-sallyport_browser="+strings.Repeat("b", 43)+"; __Host-sallyport_device=d; sallyport_session=no")

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // newLog returns the server's log: JSON lines, so that no value can forge one.
@@ -26,5 +27,30 @@ func redact(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() != slog.KindInt64 && slices.Contains(secretKeys, strings.ToLower(a.Key)) {
 		return slog.String(a.Key, "hidden")
 	}
+	switch v := a.Value.Any().(type) {
+	case string:
+		return slog.String(a.Key, tame(v))
+	case error:
+		return slog.String(a.Key, tame(v.Error()))
+	}
 	return a
+}
+
+// loggedMost bounds one value of a log line: it holds a stack, and no more than a
+// fraction of what a caller may send.
+const loggedMost = 16 << 10
+
+// tame makes a text from outside harmless where the log is read: JSON escapes line
+// breaks and ESC, but neither the terminal controls above 0x7f nor what turns the
+// direction of writing around.
+func tame(text string) string {
+	if len(text) > loggedMost {
+		text = text[:loggedMost] + " (cut)"
+	}
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, strings.ToValidUTF8(text, string(unicode.ReplacementChar)))
 }
