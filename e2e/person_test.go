@@ -29,6 +29,7 @@ type person struct {
 	text     string
 	arrived  *url.URL // the address at a client it was sent to
 	lastStep map[string]int64
+	trouble  bool // answers of 500 and above are no surprise
 }
 
 func newPerson(t *testing.T, issuer string) *person {
@@ -74,7 +75,7 @@ func (p *person) send(r *http.Request) *person {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if answer.StatusCode >= 500 {
+	if answer.StatusCode >= 500 && !p.trouble {
 		p.t.Fatalf("%s %s = %d: %s", r.Method, r.URL.Path, answer.StatusCode, body)
 	}
 	p.url, p.code, p.text = answer.Request.URL, answer.StatusCode, string(body)

@@ -92,6 +92,7 @@ type Clients interface {
 	// was none, and there must be none.
 	ReplaceClient(ctx context.Context, c Client, was time.Time, events []Event) error
 	// DeleteClient removes a client with its grants and moves the version "clients".
+	// The events are written with the first thing that goes.
 	DeleteClient(ctx context.Context, id ClientID, events []Event) error
 	// Versions returns the version counters "clients", "api_keys" and "keys", which servers poll
 	// to drop what they hold in memory. One statement.

@@ -95,20 +95,25 @@ func (q querier) changed(version string, events []storage.Event) error {
 const deleteBatch = 1000
 
 // DeleteClient implements storage.Clients. A client may have millions of grants:
-// they go in batches first, and what came meanwhile goes with the client itself.
+// they go in batches first, and what came meanwhile goes with the client itself. The
+// event comes with the first of them: a deletion that is cut off has its line, too.
 func (e *Engine) DeleteClient(ctx context.Context, id storage.ClientID, events []storage.Event) error {
 	if _, err := e.Client(ctx, id); err != nil {
 		return err
 	}
 	for more := true; more; {
-		err := e.write(ctx, "delete grants", func(q querier) error {
+		err := e.step(ctx, "delete grants", func(q querier) error {
 			n, err := q.exec("DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE client_id = ? LIMIT ?)", string(id), deleteBatch)
+			if err != nil {
+				return err
+			}
 			more = n == deleteBatch
-			return err
+			return q.putEvents(events)
 		})
 		if err != nil {
 			return err
 		}
+		events = nil // written
 	}
 	return e.step(ctx, "delete client", func(q querier) error {
 		if err := q.change("DELETE FROM clients WHERE id = ?", string(id)); err != nil {
