@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 
+	"sallyport/e2e/collector"
 	"sallyport/storage/storagetest"
 )
 
@@ -25,8 +26,8 @@ type vault struct {
 	engine   string
 	postgres string // folder of its database server; "": none
 	temp     string
-	admin    string // address of the listener for operators
-	metrics  lines
+	measured lines
+	traces   *collector.Collector
 }
 
 // TestPlantedSecretsAreNowhere plays whatever there is to play, rightly and wrongly,
@@ -53,7 +54,7 @@ var loud = []string{"-c full_page_writes=on", "-c wal_compression=off", "-c chec
 func newVault(t *testing.T, engine string) *vault {
 	t.Helper()
 	dir := t.TempDir()
-	v := &vault{engine: engine, temp: t.TempDir()}
+	v := &vault{engine: engine, temp: t.TempDir(), traces: collector.New(t)}
 	dsn, password := "sqlite:"+filepath.Join(dir, "sallyport.db"), ""
 	private := dsn
 	if engine == "postgres" {
@@ -72,8 +73,7 @@ func newVault(t *testing.T, engine string) *vault {
 	text = strings.Replace(text, fmt.Sprintf("  dsn: %q\n", dsn), "  dsn_file: "+filepath.Join(dir, "dsn")+"\n", 1)
 	// Everybody comes from one address, and most of them fail.
 	writeFile(t, v.config, "log_level: debug\nthrottle: {address_failures: 100000, address_users: 100000}\n"+text)
-	v.admin = regexp.MustCompile(`admin_listen: (\S+)`).FindStringSubmatch(text)[1]
-	v.env = []string{"TMPDIR=" + v.temp}
+	v.env = append(v.env, "TMPDIR="+v.temp, "SALLYPORT_TRACING_ENDPOINT="+v.traces.URL)
 	v.tap = newTap(t, v.stage)
 	v.tap.plant(password, "password of the database")
 	for line := range strings.Lines(readFile(t, filepath.Join(dir, "keys"))) {
@@ -135,12 +135,12 @@ func writeState(t *testing.T, dir, text string) string {
 // scrape keeps what the server measures.
 func (v *vault) scrape(t *testing.T) {
 	t.Helper()
-	r, err := http.Get("http://" + v.admin + "/metrics")
+	r, err := http.Get(v.admin + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Body.Close()
-	if _, err := io.Copy(&v.metrics, r.Body); err != nil {
+	if _, err := io.Copy(&v.measured, r.Body); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -160,7 +160,8 @@ func (v *vault) sources(t *testing.T) []source {
 	out := []source{
 		{"the server's output", []byte(v.log.String()), `"route":"/login"`, nowhere},
 		{"what it prints when it is killed", crash, "goroutine ", nowhere},
-		{"metrics", []byte(v.metrics.String()), "sallyport_http_requests_total", nowhere},
+		{"metrics", []byte(v.measured.String()), "sallyport_http_requests_total", nowhere},
+		{"traces", v.spans(), "POST /login", nowhere},
 		{"the process list", processes, v.config, nowhere},
 		{"what commands are called with and print", []byte(v.called.String()), "apply", nowhere},
 	}
@@ -179,6 +180,17 @@ func (v *vault) sources(t *testing.T) []source {
 		t.Fatal(err)
 	}
 	return append(out, source{"the files of the database", files(t, data, "base/"), "@example.com", database})
+}
+
+// spans are what the collector of traces was sent.
+func (v *vault) spans() []byte {
+	var out bytes.Buffer
+	headers, resource := v.traces.Last()
+	fmt.Fprintln(&out, headers, resource)
+	for _, s := range v.traces.Spans() {
+		fmt.Fprintln(&out, s.Name, s.Scope, s.Text)
+	}
+	return out.Bytes()
 }
 
 // files are those of a folder whose names begin so.
