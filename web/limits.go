@@ -20,7 +20,8 @@ type fault struct {
 // limits refuses what no honest caller sends (H-8, H-9). A form body is read here,
 // so that every surface finds it parsed and clean; any other body is cut off at the limit.
 func (s *server) limits(c *gin.Context) {
-	if f := checkHead(c.Request); f != nil {
+	most := s.bodyMost(c.Request)
+	if f := checkHead(c.Request, most); f != nil {
 		s.refuse(c, f.code, f.reason)
 		return
 	}
@@ -28,7 +29,7 @@ func (s *server) limits(c *gin.Context) {
 	if u, ok := w.(interface{ Unwrap() http.ResponseWriter }); ok {
 		w = u.Unwrap() // net/http's own writer closes the connection on a body that is too long
 	}
-	c.Request.Body = http.MaxBytesReader(w, c.Request.Body, maxBody)
+	c.Request.Body = http.MaxBytesReader(w, c.Request.Body, most)
 	if f := checkForm(c.Request); f != nil {
 		s.refuse(c, f.code, f.reason)
 		return
@@ -36,7 +37,16 @@ func (s *server) limits(c *gin.Context) {
 	c.Next()
 }
 
-func checkHead(r *http.Request) *fault {
+// bodyMost is how long a body may be. Forms are read before anybody knows who sent
+// them, so that no option makes them longer.
+func (s *server) bodyMost(r *http.Request) int64 {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && kind == "application/x-www-form-urlencoded" {
+		return maxBody
+	}
+	return s.o.MaxBody
+}
+
+func checkHead(r *http.Request, most int64) *fault {
 	if len(r.RequestURI) > maxURL || len(r.URL.RawQuery) > maxURL {
 		return &fault{http.StatusRequestURITooLong, "the address is too long"}
 	}
@@ -46,7 +56,7 @@ func checkHead(r *http.Request) *fault {
 	if r.Header.Get("Content-Encoding") != "" {
 		return &fault{http.StatusUnsupportedMediaType, "an encoded body is not accepted"}
 	}
-	if r.ContentLength > maxBody {
+	if r.ContentLength > most {
 		return &fault{http.StatusRequestEntityTooLarge, "the body is too long"}
 	}
 	if queried(r) > maxParams {

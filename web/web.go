@@ -27,6 +27,7 @@ type Options struct {
 	TrustedProxies []string
 	Logger         *slog.Logger  // nil: discarded
 	Timeout        time.Duration // of one request; 0: 10 s
+	MaxBody        int64         // of a request that is no form; 0: 64 KiB
 	Rate           float64       // requests a second for which the valve stays open; 0: 50,000
 	Languages      []string      // the first is the fallback; nil: en, de
 	// ErrorPage writes the page of an HTTP status for a person; nil, or a caller that
@@ -120,6 +121,9 @@ func newServer(o Options, random io.Reader, now func() time.Time) (*server, erro
 	}
 	if s.o.Timeout == 0 {
 		s.o.Timeout = 10 * time.Second
+	}
+	if s.o.MaxBody == 0 {
+		s.o.MaxBody = maxBody
 	}
 	if s.o.Rate == 0 {
 		s.o.Rate = 50_000

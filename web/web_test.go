@@ -138,6 +138,23 @@ func TestHostileInputIsRefused(t *testing.T) {
 	}
 }
 
+func TestALongerBodyMustBeAllowed(t *testing.T) {
+	d := open(t, func(o *web.Options) { o.MaxBody = 128 << 10 })
+	for _, tc := range []struct {
+		name string
+		r    *http.Request
+		want int
+	}{
+		{"as long as allowed", post("/read", "application/yaml", strings.Repeat("x", 128<<10)), 204},
+		{"longer", post("/read", "application/yaml", strings.Repeat("x", 128<<10+1)), 413},
+		{"a form stays short", post("/form", "application/x-www-form-urlencoded", "a="+strings.Repeat("x", 64<<10)), 413},
+	} {
+		if w := d.do(tc.r); w.Code != tc.want {
+			t.Errorf("%s: code = %d, want %d", tc.name, w.Code, tc.want)
+		}
+	}
+}
+
 func TestEveryAnswerCarriesTheHeaders(t *testing.T) {
 	d := open(t, nil)
 	for _, path := range []string{"/hello/x", "/nowhere", "/hello/x?a=%00", "/panic"} {

@@ -2,22 +2,15 @@ package cidaas
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
 	"net/url"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
-)
 
-// Limits of a body (H-9). Its length is bounded by the engine.
-const (
-	maxDepth   = 16
-	maxMembers = 100
+	"sallyport/web"
 )
 
 const (
@@ -93,7 +86,7 @@ func read(c *gin.Context, forms bool) (*input, *fault) {
 	case len(bytes.TrimSpace(text)) == 0:
 		return in, nil
 	}
-	if in.members, err = parse(text); err != nil {
+	if in.members, err = web.Object(text); err != nil {
 		return nil, malformed
 	}
 	return in, nil
@@ -120,65 +113,4 @@ func formOf(in *input) (url.Values, bool) {
 		}
 	}
 	return form, true
-}
-
-var errBody = errors.New("cidaas: not a JSON object we take")
-
-// parse reads one JSON object and nothing after it, without repeated names on any
-// level: two readers must not understand two things (RFC 8259 section 4).
-func parse(text []byte) (map[string]any, error) {
-	if !utf8.Valid(text) || !json.Valid(text) {
-		return nil, errBody
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	value, err := element(d, 0)
-	members, ok := value.(map[string]any)
-	if err != nil || !ok || len(members) > maxMembers {
-		return nil, errBody
-	}
-	return members, nil
-}
-
-func element(d *json.Decoder, depth int) (any, error) {
-	token, err := d.Token()
-	if err != nil {
-		return nil, errBody
-	}
-	opens, ok := token.(json.Delim)
-	if !ok {
-		if text, ok := token.(string); ok && strings.IndexByte(text, 0) >= 0 {
-			return nil, errBody
-		}
-		return token, nil
-	}
-	if depth++; depth > maxDepth {
-		return nil, errBody
-	}
-	members, list := map[string]any{}, []any{}
-	for d.More() {
-		name := ""
-		if opens == '{' {
-			key, err := element(d, depth)
-			if err != nil {
-				return nil, err
-			}
-			name, _ = key.(string)
-			if _, twice := members[name]; twice {
-				return nil, errBody
-			}
-		}
-		value, err := element(d, depth)
-		if err != nil {
-			return nil, err
-		}
-		members[name], list = value, append(list, value)
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, errBody
-	}
-	if opens == '{' {
-		return members, nil
-	}
-	return list, nil
 }
