@@ -17,10 +17,13 @@ type Config struct {
 	Product string `yaml:"product" env:"PRODUCT"`
 	// Address and port of the public listener.
 	Listen string `yaml:"listen" env:"LISTEN"`
-	// Address and port for `/healthz`, `/readyz` and `/metrics`. Keep it away from the
+	// Address and port for `/healthz`, `/readyz`, `/metrics` and the admin API. Keep it away from the
 	// internet.
 	AdminListen string `yaml:"admin_listen" env:"ADMIN_LISTEN"`
-	TLS         TLS    `yaml:"tls" envPrefix:"TLS_"`
+	// Required to serve. File with the key of the admin API, 43 characters, as `sallyport
+	// adminkey` makes it. Commands use it too.
+	AdminKeyFile string `yaml:"admin_key_file" env:"ADMIN_KEY_FILE"`
+	TLS          TLS    `yaml:"tls" envPrefix:"TLS_"`
 	// Addresses and networks whose `X-Forwarded-For` is believed. Never the whole internet.
 	// Required for an https issuer without `tls`: a proxy is in front then, and all visitors
 	// would share its address for the limits.

@@ -24,11 +24,12 @@ func TestCidaasPagesInChromium(t *testing.T) {
 	issuer, other := fmt.Sprintf("http://localhost:%d", proxy), fmt.Sprintf("http://127.0.0.1:%d", pages)
 	s := &stage{issuer: fmt.Sprintf("http://127.0.0.1:%d", server), log: &lines{}}
 	config, state := filepath.Join(dir, "sallyport.yaml"), filepath.Join(dir, "state.yaml")
-	writeFile(t, config, fmt.Sprintf("issuer: %s\nenvironment: test\nlisten: 127.0.0.1:%d\nadmin_listen: 127.0.0.1:%d\nkey_file: %s\ndatabase:\n  dsn: %q\n",
-		issuer, server, freePort(t), filepath.Join(dir, "keys"), "sqlite:"+filepath.Join(dir, "sallyport.db")))
+	writeFile(t, config, fmt.Sprintf("issuer: %s\nenvironment: test\nlisten: 127.0.0.1:%d\nadmin_listen: 127.0.0.1:%d\nkey_file: %s\nadmin_key_file: %s\ndatabase:\n  dsn: %q\n",
+		issuer, server, freePort(t), filepath.Join(dir, "keys"), filepath.Join(dir, "admin"), "sqlite:"+filepath.Join(dir, "sallyport.db")))
 	text, people := cidaasState(map[string]string{"same": issuer, "other": other})
 	writeFile(t, state, text)
 	s.command(t, "keyfile", filepath.Join(dir, "keys"))
+	s.command(t, "adminkey", filepath.Join(dir, "admin"))
 	s.command(t, "migrate", "--config", config)
 	s.command(t, "apply", "--config", config, state)
 	serve := exec.Command(program, "serve", "--config", config)

@@ -103,11 +103,12 @@ func setStageOn(t *testing.T, dir, dsn string) *stage {
 	admin := freePort(t)
 	s.admin = fmt.Sprintf("http://127.0.0.1:%d", admin)
 	config := filepath.Join(dir, "sallyport.yaml")
-	writeFile(t, config, fmt.Sprintf("issuer: %s\nenvironment: test\nlisten: 127.0.0.1:%d\nadmin_listen: 127.0.0.1:%d\nkey_file: %s\ndatabase:\n  dsn: %q\n",
-		s.issuer, port, admin, filepath.Join(dir, "keys"), dsn))
+	writeFile(t, config, fmt.Sprintf("issuer: %s\nenvironment: test\nlisten: 127.0.0.1:%d\nadmin_listen: 127.0.0.1:%d\nkey_file: %s\nadmin_key_file: %s\ndatabase:\n  dsn: %q\n",
+		s.issuer, port, admin, filepath.Join(dir, "keys"), filepath.Join(dir, "admin"), dsn))
 	state := filepath.Join(dir, "state.yaml")
 	writeFile(t, state, s.state())
 	s.command(t, "keyfile", filepath.Join(dir, "keys"))
+	s.command(t, "adminkey", filepath.Join(dir, "admin"))
 	s.command(t, "migrate", "--config", config)
 	s.command(t, "apply", "--config", config, state)
 	s.config, s.dsn = config, dsn

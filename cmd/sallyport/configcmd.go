@@ -73,6 +73,11 @@ func fileFaults(c config.Config, fault func(path, text string)) {
 			fault("key_file", err.Error())
 		}
 	}
+	if c.AdminKeyFile == "" {
+		fault("admin_key_file", "is required to serve: the path of the file with the key of the admin API (sallyport adminkey makes one)")
+	} else if _, err := readAdminKey(c.AdminKeyFile); err != nil {
+		fault("admin_key_file", err.Error())
+	}
 	if file := c.Database.DSNFile; file != "" {
 		if text := secretFault(file); text != "" {
 			fault("database.dsn_file", text)

@@ -23,7 +23,7 @@ func TestTheSettingsAreChecked(t *testing.T) {
 	}
 	keys := filepath.Join(o.dir, "keys")
 	settings := func(name, more string) string {
-		return o.file(name, "issuer: http://localhost\nkey_file: "+keys+"\n"+more)
+		return o.file(name, "issuer: http://localhost\nkey_file: "+keys+"\n"+more+"admin_key_file: "+filepath.Join(o.dir, "admin")+"\n")
 	}
 	o.rejects([]refused{
 		{"no verb", "", exitUsage, "config: want one of check, print", []string{"config"}},
@@ -53,7 +53,7 @@ func TestEveryFaultOfAStartIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := o.file("all.yaml", "issuer: http://login.example.com\nisuer: x\ntotp_window: two\nlisten: localhost\ntemplate_dir: /nowhere\ntls:\n  cert: /nowhere/cert\n  key: "+
-		open+"\nkey_file: "+changeable+"\ndatabase:\n  dsn_file: /nowhere/dsn\ntrusted_proxies: [0.0.0.0/0]\nlifetimes: {code: 1h}\n")
+		open+"\nkey_file: "+changeable+"\ndatabase:\n  dsn_file: /nowhere/dsn\ntrusted_proxies: [0.0.0.0/0]\nlifetimes: {code: 1h}\nadmin_key_file: /nowhere/admin\n")
 	want := []string{
 		"sallyport: the settings have faults:",
 		"SALLYPORT_KEYFILE: there is no such setting",
@@ -70,6 +70,7 @@ func TestEveryFaultOfAStartIsTold(t *testing.T) {
 		"all.yaml:11: database.dsn_file: stat /nowhere/dsn",
 		"all.yaml:12: trusted_proxies[0]: is the whole internet",
 		"all.yaml:13: lifetimes.code: must be from",
+		"all.yaml:14: admin_key_file: open /nowhere/admin",
 	}
 	for _, command := range []string{"serve", "config check"} {
 		p, out, errOut := testProgram("SALLYPORT_KEYFILE=x", "SALLYPORT_LOG_LEVEL=loud", "SALLYPORT_DRAIN_TIME=geheim")

@@ -56,6 +56,7 @@ func commands() []command {
 		{"config", "check|print|reference", "look for faults in the settings, show those in force, or all there are", configCommand},
 		{"keys", "VERB --config FILE", "list, rotate, retire or reseal the server's own keys", keys},
 		{"keyfile", "FILE", "make a new key file; never replaces one", keyfile},
+		{"adminkey", "FILE", "make a new key of the admin API; never replaces one", adminkey},
 		{"health", "[--url URL]", "ask a running server whether it is ready; exit code 1 if not", healthCommand},
 		{"version", "[-v]", "print what this is, from which commit, with which modules", version},
 	}

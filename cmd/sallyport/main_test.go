@@ -44,6 +44,8 @@ func TestCommandLine(t *testing.T) {
 		{"settings with faults: each has a line", "serve", exitFailed, "", "\ndatabase: either dsn or dsn_file is required\nissuer: is required"},
 		{"a key file", "keyfile " + filepath.Join(dir, "keys"), exitOK, "", ""},
 		{"a key file is never replaced", "keyfile " + existing, exitFailed, "", "exist"},
+		{"an admin key", "adminkey " + filepath.Join(dir, "admin"), exitOK, "", ""},
+		{"an admin key is never replaced", "adminkey " + existing, exitFailed, "", "exist"},
 		{"dev leaves other people's folders alone", "dev --reset --data " + dir, exitFailed, "", "did not make"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -62,8 +64,10 @@ func TestCommandLine(t *testing.T) {
 	if text, err := os.ReadFile(existing); err != nil || string(text) != "keep me" {
 		t.Errorf("the existing file holds %q, %v", text, err)
 	}
-	if info, err := os.Stat(filepath.Join(dir, "keys")); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("the key file: %v, %v; want mode 0600", info, err)
+	for _, name := range []string{"keys", "admin"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("the file %s: %v, %v; want mode 0600", name, info, err)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -27,12 +28,13 @@ func installation(t *testing.T) (settings, public, admin string) {
 	dir := t.TempDir()
 	public, admin = freeAddress(t), freeAddress(t)
 	settings = filepath.Join(dir, "sallyport.yaml")
-	text := fmt.Sprintf("issuer: http://%s\nenvironment: test\nlisten: %s\nadmin_listen: %s\nkey_file: %s\ndrain_time: 1s\ndatabase:\n  dsn: sqlite:%s\n",
-		public, public, admin, filepath.Join(dir, "keys"), filepath.Join(dir, "sallyport.db"))
+	text := fmt.Sprintf("issuer: http://%s\nenvironment: test\nlisten: %s\nadmin_listen: %s\nadmin_key_file: %s\nkey_file: %s\ndrain_time: 1s\ndatabase:\n  dsn: sqlite:%s\n",
+		public, public, admin, filepath.Join(dir, "admin"), filepath.Join(dir, "keys"), filepath.Join(dir, "sallyport.db"))
 	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	run(t, "keyfile", filepath.Join(dir, "keys"))
+	run(t, "adminkey", filepath.Join(dir, "admin"))
 	run(t, "migrate", "--config", settings)
 	return settings, public, admin
 }
@@ -158,6 +160,47 @@ func TestServeNeedsAKeyFileThatIsItsOwn(t *testing.T) {
 	}
 	if got := serve(); !strings.Contains(got, "key_file") {
 		t.Errorf("a missing key file: %q", got)
+	}
+}
+
+func TestServeNeedsAnAdminKey(t *testing.T) {
+	settings, _, _ := installation(t)
+	key := filepath.Join(filepath.Dir(settings), "admin")
+	spoil := func(text string, mode os.FileMode) func() {
+		return func() {
+			if err := errors.Join(os.WriteFile(key, []byte(text), 0o600), os.Chmod(key, mode)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, tc := range []struct {
+		name    string
+		prepare func()
+		want    string
+	}{
+		{"a file for everybody", spoil(strings.Repeat("k", 43), 0o644), "admin_key_file: mode 0644 lets others at it"},
+		{"a short key", spoil("geheim", 0o600), "admin_key_file: want one line of 43 characters"},
+		{"a placeholder", spoil(strings.Repeat("A", 43), 0o600), "admin_key_file: this key is a placeholder"},
+		{"no file", func() { _ = os.Remove(key) }, "admin_key_file: open "},
+		{"no setting", func() {
+			text, err := os.ReadFile(settings)
+			if err == nil {
+				err = os.WriteFile(settings, []byte(strings.Replace(string(text), "admin_key_file", "#", 1)), 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}, "admin_key_file: is required to serve"},
+	} {
+		tc.prepare()
+		for _, command := range []string{"serve", "config check"} {
+			p, _, err := testProgram("SALLYPORT_CONFIG=" + settings)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if code := p.main(ctx, strings.Fields(command)); code != exitFailed || !strings.Contains(err.String(), tc.want) || strings.Contains(err.String(), "geheim") {
+				t.Errorf("%s, %s: exit code %d, %q; want %q", tc.name, command, code, err, tc.want)
+			}
+		}
 	}
 }
 

@@ -112,30 +112,35 @@ func NewKeyFile(random io.Reader) []byte {
 	return fmt.Appendf(nil, "%skek-%x:%s\n", keyFileHeader, b[:4], base64.StdEncoding.EncodeToString(b[4:]))
 }
 
-// ReadKeyFile reads a key file, which is closed to everybody but its owner and a group
-// that may read it.
+// ReadKeyFile reads a key file.
 func ReadKeyFile(path string) ([]KEK, error) {
-	f, err := os.Open(path)
+	text, err := ReadPrivate(path)
 	if err != nil {
 		return nil, fmt.Errorf("key file: %w", err)
+	}
+	return ParseKEKs(text)
+}
+
+// ReadPrivate reads a small file, which is closed to everybody but its owner and a group
+// that may read it.
+func ReadPrivate(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
 	}
 	defer f.Close()
 	// The mode is asked of the open file, so that it can not be exchanged in between.
 	info, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("key file: %w", err)
+		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, errors.New("key file: not a regular file")
+		return nil, errors.New("not a regular file")
 	}
 	// A group may read, because that is how service managers and orchestrators hand
 	// secrets to a process: systemd's credentials and Kubernetes' volumes have 0440.
 	if info.Mode().Perm()&0o027 != 0 {
-		return nil, fmt.Errorf("key file: mode %04o lets others at it, want 0600 or 0400 (0440 for a group of its own)", info.Mode().Perm())
+		return nil, fmt.Errorf("mode %04o lets others at it, want 0600 or 0400 (0440 for a group of its own)", info.Mode().Perm())
 	}
-	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("key file: %w", err)
-	}
-	return ParseKEKs(text)
+	return io.ReadAll(io.LimitReader(f, maxKeyFile+1))
 }
