@@ -33,6 +33,32 @@ func (u *Users) Find(ctx context.Context, who string) (storage.Account, error) {
 	return a, wrapped("read user", err)
 }
 
+// Account returns a user by ID.
+func (u *Users) Account(ctx context.Context, id storage.UserID) (storage.Account, error) {
+	a, err := u.store.Account(ctx, id)
+	return a, found(wrapped("read user", err))
+}
+
+// List returns up to limit users behind one, in the order of their IDs.
+func (u *Users) List(ctx context.Context, after storage.UserID, limit int) ([]storage.Account, error) {
+	users, err := u.store.ListUsers(ctx, storage.UserFilter{After: after, Limit: limit})
+	if err != nil {
+		return nil, fmt.Errorf("list users: %w", err)
+	}
+	out := make([]storage.Account, 0, len(users))
+	for _, user := range users {
+		a, err := u.store.Account(ctx, user.ID)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue // deleted meanwhile
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read user: %w", err)
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
 func wrapped(deed string, err error) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", deed, err)

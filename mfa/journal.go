@@ -68,6 +68,13 @@ func (j *Journal) Note(e storage.Event) {
 	}
 }
 
+// List returns lines of the trail, newest first. Those noted within the last second may
+// be missing.
+func (j *Journal) List(ctx context.Context, f storage.EventFilter) ([]storage.Event, error) {
+	out, err := j.store.ListEvents(ctx, f)
+	return out, wrapped("list events", err)
+}
+
 // Flush writes all noted events. What could not be written waits for the next flush.
 func (j *Journal) Flush(ctx context.Context) error {
 	j.writing.Lock()

@@ -61,6 +61,15 @@ func (r *Registry) Client(ctx context.Context, id storage.ClientID) (storage.Cli
 	return c, nil
 }
 
+// List returns all clients in the order of their IDs.
+func (r *Registry) List(ctx context.Context) ([]storage.Client, error) {
+	out, err := r.store.ListClients(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list clients: %w", err)
+	}
+	return out, nil
+}
+
 // Create adds a client. ErrClientChanged: there is one of that name meanwhile.
 func (r *Registry) Create(ctx context.Context, v mfa.Visit, c storage.Client) error {
 	if r.Reserved(c.ID) {
