@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -14,67 +13,20 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"sallyport/mfa"
+	"sallyport/web/webtest"
 )
 
 // description reads the description once for all tests, as it is served.
-var description = sync.OnceValues(func() (*openapi3.T, error) {
-	doc, err := openapi3.NewLoader().LoadFromFile("openapi.yaml")
-	if err != nil {
-		return nil, err
-	}
-	return doc, doc.Validate(context.Background())
-})
+var description = sync.OnceValues(func() (*openapi3.T, error) { return webtest.Description("openapi.yaml") })
 
-// described holds an answer against the description: the status is named, the type is,
-// the body fits, and nothing in it is undescribed.
+// described holds an answer against the description.
 func described(t testing.TB, path string, r reply) {
 	t.Helper()
 	doc, err := description()
 	if err != nil {
 		t.Fatal(err)
 	}
-	item := doc.Paths.Find(base + path)
-	if item == nil || item.Post == nil {
-		t.Fatalf("%s is not described", path)
-	}
-	response := item.Post.Responses.Status(r.code)
-	if response == nil {
-		t.Fatalf("%s: status %d is not described", path, r.code)
-	}
-	kind, _, _ := strings.Cut(r.header.Get("Content-Type"), ";")
-	media := response.Value.Content.Get(kind)
-	if media == nil {
-		t.Fatalf("%s: %d %s is not described", path, r.code, kind)
-	}
-	if err := media.Schema.Value.VisitJSON(r.body, openapi3.VisitAsResponse()); err != nil {
-		t.Fatalf("%s: %d %s: %v", path, r.code, r.raw, err)
-	}
-	if extra := undescribed("", media.Schema.Value, r.body); len(extra) > 0 {
-		t.Fatalf("%s: members that are not described: %v", path, extra)
-	}
-}
-
-func undescribed(at string, schema *openapi3.Schema, value any) []string {
-	var out []string
-	switch v := value.(type) {
-	case map[string]any:
-		if len(schema.Properties) == 0 {
-			return nil // a method's own
-		}
-		for name, member := range v {
-			known := schema.Properties[name]
-			if known == nil {
-				out = append(out, at+"."+name)
-				continue
-			}
-			out = append(out, undescribed(at+"."+name, known.Value, member)...)
-		}
-	case []any:
-		for _, member := range v {
-			out = append(out, undescribed(at+"[]", schema.Items.Value, member)...)
-		}
-	}
-	return out
+	webtest.Described(t, doc, webtest.Answer{Method: http.MethodPost, Path: base + path, Code: r.code, Header: r.header, Raw: []byte(r.raw)})
 }
 
 func TestTheDescriptionNamesEveryCallAndEveryCode(t *testing.T) {

@@ -1,0 +1,127 @@
+package admin
+
+import (
+	"context"
+	_ "embed" // for the description
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"sallyport/mfa"
+	"sallyport/provider"
+	"sallyport/storage/seal"
+	"sallyport/web"
+)
+
+// Base is where the calls are; its last part grows with the next incompatible change.
+const Base = "/admin/v1"
+
+// Patience is how long one call may take: a desired state brings thousands of passwords,
+// which are hashed one after the other.
+const Patience = 10 * time.Minute
+
+// BodyMost is how long a desired state may be.
+const BodyMost = 4 << 20
+
+// Rooms are what the surface calls.
+type Rooms struct {
+	Users    *mfa.Users
+	Sessions *mfa.Sessions
+	Journal  *mfa.Journal
+	Clients  *provider.Registry
+	APIKeys  *provider.APIKeys
+	Keyring  *seal.Keyring
+	// Apply compares a desired state with what there is, and makes it so unless told not
+	// to. Its errors are Faults, *Stopped, or those of mfa and provider.
+	Apply func(ctx context.Context, v mfa.Visit, s State) (Outcome, error)
+}
+
+// Options of the surface.
+type Options struct {
+	Issuer string       // says which server this is
+	Key    Key          // opens everything
+	Logger *slog.Logger // nil: discarded
+}
+
+// Surface mounts the calls.
+type Surface struct {
+	Rooms
+	o     Options
+	log   *slog.Logger
+	now   func() time.Time
+	wrong *valve
+}
+
+var _ web.Refuser = (*Surface)(nil)
+
+//go:embed openapi.yaml
+var description []byte
+
+// New makes the surface.
+func New(rooms Rooms, now func() time.Time, o Options) *Surface {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Surface{Rooms: rooms, o: o, log: o.Logger, now: now, wrong: newValve(now)}
+}
+
+// route is one call.
+type route struct {
+	method, path string
+	query        []string // parameters it takes
+	serve        func(c *gin.Context, v mfa.Visit)
+}
+
+func (s *Surface) routes() []route {
+	return []route{
+		{"GET", "/users", []string{"after", "limit", "name"}, s.listUsers},
+		{"POST", "/users", nil, s.createUser},
+		{"GET", "/users/:user", nil, s.showUser},
+		{"PATCH", "/users/:user", nil, s.amendUser},
+		{"DELETE", "/users/:user", nil, s.ofUser("deleted", s.Users.Delete)},
+		{"POST", "/users/:user/disable", nil, s.ofUser("disabled", s.Users.Disable)},
+		{"POST", "/users/:user/enable", nil, s.ofUser("enabled", s.Users.Enable)},
+		{"POST", "/users/:user/unlock", nil, s.ofUser("unlocked", s.Users.Unlock)},
+		{"POST", "/users/:user/reset-factors", nil, s.ofUser("second factors taken away, everything under way ended", s.Users.ResetFactors)},
+		{"POST", "/users/:user/password", nil, s.setPassword},
+		{"POST", "/users/:user/sign-out", []string{"offline"}, s.signOut},
+		{"GET", "/users/:user/sessions", nil, s.listSessions},
+		{"DELETE", "/sessions/:session", []string{"offline"}, s.endSession},
+		{"GET", "/clients", nil, s.listClients},
+		{"GET", "/clients/:client", nil, s.showClient},
+		{"PUT", "/clients/:client", nil, s.putClient},
+		{"DELETE", "/clients/:client", nil, s.deleteClient},
+		{"POST", "/clients/:client/secrets", nil, s.addClientSecret},
+		{"DELETE", "/clients/:client/secrets/old", nil, s.dropClientSecret},
+		{"GET", "/api-keys", []string{"name"}, s.listAPIKeys},
+		{"POST", "/api-keys", nil, s.createAPIKey},
+		{"GET", "/api-keys/:key", nil, s.showAPIKey},
+		{"DELETE", "/api-keys/:key", nil, s.ofAPIKey("deleted", s.APIKeys.Delete)},
+		{"POST", "/api-keys/:key/disable", nil, s.ofAPIKey("disabled", s.APIKeys.Disable)},
+		{"POST", "/api-keys/:key/enable", nil, s.ofAPIKey("enabled", s.APIKeys.Enable)},
+		{"POST", "/api-keys/:key/secrets", nil, s.addAPIKeySecret},
+		{"DELETE", "/api-keys/:key/secrets/old", nil, s.ofAPIKey("only the newest secret is good", s.APIKeys.FinishRotation)},
+		{"DELETE", "/api-keys/:key/secrets/new", nil, s.ofAPIKey("only the old secret is good", s.APIKeys.WithdrawSecret)},
+		{"GET", "/events", []string{"user", "client", "kind", "since", "until", "before", "limit"}, s.listEvents},
+		{"GET", "/keys", nil, s.listKeys},
+		{"POST", "/state", []string{"dry_run", "prune", "replace_credentials"}, s.applyState},
+	}
+}
+
+// Mount adds the calls to an engine that has no other surface.
+func (s *Surface) Mount(r gin.IRouter) {
+	for _, x := range s.routes() {
+		r.Handle(x.method, Base+x.path, func(c *gin.Context) {
+			v, ok := s.caller(c)
+			if ok && s.asked(c, x.query) {
+				x.serve(c, v)
+			}
+		})
+	}
+	// These two need no key: the description is no secret, and who calls must be able to
+	// find out whom a key would be sent to.
+	r.GET(Base+"/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml", description) })
+	r.GET(Base+"/server", s.identify)
+}

@@ -1,0 +1,109 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"sallyport/mfa"
+	"sallyport/provider"
+	"sallyport/storage"
+)
+
+// APIKeys is all API keys, in the order of their names.
+type APIKeys struct {
+	APIKeys []APIKey `json:"api_keys"`
+}
+
+func (s *Surface) listAPIKeys(c *gin.Context, _ mfa.Visit) {
+	var list []storage.APIKey
+	var err error
+	if name, sent := c.GetQuery("name"); sent {
+		var k storage.APIKey
+		if k, err = s.APIKeys.Find(c.Request.Context(), name); err == nil {
+			list = []storage.APIKey{k}
+		} else if errors.Is(err, provider.ErrNoAPIKey) {
+			err = nil
+		}
+	} else {
+		list, err = s.APIKeys.List(c.Request.Context())
+	}
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	out := APIKeys{APIKeys: []APIKey{}}
+	for _, k := range list {
+		out.APIKeys = append(out.APIKeys, newAPIKey(k))
+	}
+	c.JSON(http.StatusOK, out)
+}
+
+func (s *Surface) showAPIKey(c *gin.Context, _ mfa.Visit) {
+	k, err := s.APIKeys.Get(c.Request.Context(), storage.APIKeyID(c.Param("key")))
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, newAPIKey(k))
+}
+
+// createAPIKey makes a key. Its secret is in the answer and nowhere else.
+func (s *Surface) createAPIKey(c *gin.Context, v mfa.Visit) {
+	in, ok := s.read(c, true)
+	if !ok {
+		return
+	}
+	d := provider.APIKeyDraft{Name: in.word("name"), Dialects: in.words("dialects"), Verbs: in.words("verbs"),
+		Project: in.word("project"), App: in.word("app"), Disabled: in.truth("disabled"), ExpiresAt: in.moment("expires_at"), Secret: in.word("secret")}
+	if !s.done(c, in) {
+		return
+	}
+	k, secret, err := s.APIKeys.Create(c.Request.Context(), v, d)
+	var invalid *provider.InvalidAPIKey
+	if errors.As(err, &invalid) {
+		var faults Faults
+		for _, f := range invalid.Faults {
+			faults = append(faults, Fault{Field: f.Field, Detail: f.Err.Error()})
+		}
+		err = faults
+	}
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.Header("Location", Base+"/api-keys/"+string(k.ID))
+	c.JSON(http.StatusCreated, Done{APIKey: k.ID, Done: "created", Secret: secret})
+}
+
+func (s *Surface) addAPIKeySecret(c *gin.Context, v mfa.Visit) {
+	in, ok := s.read(c, false)
+	if !ok || !s.done(c, in) {
+		return
+	}
+	id := storage.APIKeyID(c.Param("key"))
+	secret, err := s.APIKeys.AddSecret(c.Request.Context(), v, id)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.JSON(http.StatusCreated, Done{APIKey: id, Done: "the new secret is good beside the old one", Secret: secret})
+}
+
+// ofAPIKey serves a call that does one thing to one key.
+func (s *Surface) ofAPIKey(done string, do func(context.Context, mfa.Visit, storage.APIKeyID) error) func(*gin.Context, mfa.Visit) {
+	return func(c *gin.Context, v mfa.Visit) {
+		in, ok := s.read(c, false)
+		if !ok || !s.done(c, in) {
+			return
+		}
+		id := storage.APIKeyID(c.Param("key"))
+		if err := do(c.Request.Context(), v, id); err != nil {
+			s.fail(c, err)
+			return
+		}
+		c.JSON(http.StatusOK, Done{APIKey: id, Done: done})
+	}
+}

@@ -1,0 +1,139 @@
+package admin
+
+import (
+	"encoding/hex"
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"sallyport/mfa"
+	"sallyport/provider"
+	"sallyport/storage"
+)
+
+// Clients is all clients, in the order of their ids.
+type Clients struct {
+	Clients []Client `json:"clients"`
+}
+
+func (s *Surface) listClients(c *gin.Context, _ mfa.Visit) {
+	list, err := s.Clients.List(c.Request.Context())
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	out := Clients{Clients: []Client{}}
+	for _, x := range list {
+		out.Clients = append(out.Clients, newClient(x))
+	}
+	c.JSON(http.StatusOK, out)
+}
+
+func (s *Surface) showClient(c *gin.Context, _ mfa.Visit) {
+	x, err := s.Clients.Client(c.Request.Context(), storage.ClientID(c.Param("client")))
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, newClient(x))
+}
+
+// putClient makes a client what the body says, and only that. A confidential client
+// keeps the secret it has; one that has none gets one, which the answer shows once.
+func (s *Surface) putClient(c *gin.Context, v mfa.Visit) {
+	members, ok := s.object(c)
+	if !ok {
+		return
+	}
+	id := storage.ClientID(c.Param("client"))
+	if sent, ok := members["client_id"]; ok && sent != string(id) {
+		s.fail(c, Faults{{Field: "client_id", Detail: "is another one than in the address"}})
+		return
+	}
+	members["client_id"] = string(id)
+	have, err := s.Clients.Client(c.Request.Context(), id)
+	if err != nil && !errors.Is(err, provider.ErrNoClient) {
+		s.fail(c, err)
+		return
+	}
+	secret, err := s.secretOf(members, have)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	change, ok := s.one(c, v, "clients", members, OnlyEither)
+	if !ok {
+		return
+	}
+	status := http.StatusOK
+	if change.Action == Create {
+		status = http.StatusCreated
+	}
+	c.JSON(status, Done{Client: id, Done: change.done(), Secret: secret, Differences: change.Differences})
+}
+
+// secretOf adds to a body that needs a secret and names none the one the client has, or
+// a new one, which it returns.
+func (s *Surface) secretOf(members map[string]any, have storage.Client) (string, error) {
+	_, plain := members["client_secret"]
+	_, hashed := members["client_secret_sha256"]
+	if plain || hashed || members["public"] == true {
+		return "", nil
+	}
+	if len(have.SecretHashes) > 0 {
+		members["client_secret_sha256"] = hex.EncodeToString(have.SecretHashes[0])
+		return "", nil
+	}
+	secret, err := s.Clients.NewSecret()
+	members["client_secret"] = secret
+	return secret, err
+}
+
+func (s *Surface) deleteClient(c *gin.Context, v mfa.Visit) {
+	id := storage.ClientID(c.Param("client"))
+	if err := s.Clients.Delete(c.Request.Context(), v, id); err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, Done{Client: id, Done: "deleted"})
+}
+
+// addClientSecret begins a rotation. A caller may bring the new secret, and so have it
+// written down before it counts.
+func (s *Surface) addClientSecret(c *gin.Context, v mfa.Visit) {
+	in, ok := s.read(c, false)
+	if !ok {
+		return
+	}
+	secret, made := in.word("client_secret"), ""
+	if secret != "" && len(secret) < 32 {
+		in.fault("client_secret", "must have 32 characters or more, made at random")
+	}
+	if !s.done(c, in) {
+		return
+	}
+	if secret == "" {
+		var err error
+		if made, err = s.Clients.NewSecret(); err != nil {
+			s.fail(c, err)
+			return
+		}
+		secret = made
+	}
+	id := storage.ClientID(c.Param("client"))
+	if err := s.Clients.AddSecret(c.Request.Context(), v, id, secret); err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.JSON(http.StatusCreated, Done{Client: id, Done: "the new secret is good beside the old one", Secret: made})
+}
+
+func (s *Surface) dropClientSecret(c *gin.Context, v mfa.Visit) {
+	id := storage.ClientID(c.Param("client"))
+	if err := s.Clients.FinishRotation(c.Request.Context(), v, id); err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, Done{Client: id, Done: "only the newest secret is good"})
+}

@@ -1,0 +1,68 @@
+package admin
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+
+	"github.com/gin-gonic/gin"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+// Events is a page of the audit trail, newest first.
+type Events struct {
+	Events []Event         `json:"events"`
+	Next   storage.EventID `json:"next,omitempty"` // "before" of the next page
+}
+
+func (s *Surface) listEvents(c *gin.Context, _ mfa.Visit) {
+	f := storage.EventFilter{UserID: storage.UserID(c.Query("user")), ClientID: storage.ClientID(c.Query("client")),
+		Kind: c.Query("kind"), Before: storage.EventID(c.Query("before"))}
+	for name, id := range map[string]string{"user": string(f.UserID), "before": string(f.Before)} {
+		if _, ok := storage.Bytes(id); !ok && id != "" {
+			s.unknown(c, name, "must be an id")
+			return
+		}
+	}
+	var ok bool
+	if f.From, ok = s.moment(c, "since"); !ok {
+		return
+	}
+	if f.To, ok = s.moment(c, "until"); !ok {
+		return
+	}
+	if f.Limit, ok = s.limit(c); !ok {
+		return
+	}
+	list, err := s.Journal.List(c.Request.Context(), f)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	page := Events{Events: []Event{}}
+	for _, e := range list {
+		page.Events = append(page.Events, newEvent(e))
+	}
+	if len(list) == f.Limit {
+		page.Next = list[f.Limit-1].ID
+	}
+	c.JSON(http.StatusOK, page)
+}
+
+// Keys is the server's own keys.
+type Keys struct {
+	Keys []ServerKey `json:"keys"`
+}
+
+func (s *Surface) listKeys(c *gin.Context, _ mfa.Visit) {
+	out := Keys{Keys: []ServerKey{}}
+	for _, k := range s.Keyring.Rows() {
+		out.Keys = append(out.Keys, newServerKey(k))
+	}
+	slices.SortFunc(out.Keys, func(a, b ServerKey) int {
+		return cmp.Or(cmp.Compare(a.Use, b.Use), cmp.Compare(a.Alg, b.Alg), b.ActiveAt.Compare(a.ActiveAt), cmp.Compare(a.ID, b.ID))
+	})
+	c.JSON(http.StatusOK, out)
+}

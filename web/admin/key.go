@@ -1,0 +1,163 @@
+package admin
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"golang.org/x/time/rate"
+
+	"sallyport/mfa"
+	"sallyport/provider"
+	"sallyport/web"
+)
+
+// Key is what a key of the admin API is recognised by. It prints as nothing.
+type Key struct{ sum [sha256.Size]byte }
+
+// KeyOf returns the Key of a secret with 256 random bits in it.
+func KeyOf(secret string) Key { return Key{sha256.Sum256([]byte(secret))} }
+
+// Format hides the key from every verb of package fmt.
+func (Key) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "hidden") }
+
+// LogValue hides the key.
+func (Key) LogValue() slog.Value { return slog.StringValue("hidden") }
+
+func (k Key) is(secret string) bool {
+	sum := sha256.Sum256([]byte(secret))
+	return subtle.ConstantTimeCompare(k.sum[:], sum[:]) == 1
+}
+
+// Proof is what a server that has the key answers to a challenge. Commands send the key
+// to nobody who cannot give it: while the server is down anybody on its machine could
+// listen in its place.
+func (k Key) Proof(issuer, challenge string) string {
+	m := hmac.New(sha256.New, k.sum[:])
+	_, _ = io.WriteString(m, "sallyport admin server\n"+issuer+"\n"+challenge) // a hash takes everything
+	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
+}
+
+// challengeMost bounds what is hashed for somebody who showed no key.
+const challengeMost = 128
+
+// Identity says which server answers.
+type Identity struct {
+	Issuer string `json:"issuer"`
+	Proof  string `json:"proof,omitempty"` // of the key of its file, where there was a challenge
+}
+
+func (s *Surface) identify(c *gin.Context) {
+	if !s.asked(c, []string{"challenge"}) {
+		return
+	}
+	id := Identity{Issuer: s.o.Issuer}
+	if challenge := c.Query("challenge"); len(challenge) > challengeMost {
+		s.unknown(c, "challenge", "is too long")
+		return
+	} else if challenge != "" {
+		id.Proof = s.o.Key.Proof(s.o.Issuer, challenge)
+	}
+	c.JSON(http.StatusOK, id)
+}
+
+// actorAPIKey begins the actor of what an API key did; its id follows.
+const actorAPIKey = "apikey:"
+
+// caller finds out who calls by the key in the header (RFC 6750 section 2.1), and nowhere
+// else. false: it was refused.
+func (s *Surface) caller(c *gin.Context) (mfa.Visit, bool) {
+	v := web.Visit(c)
+	// No browser comes here, and an operator's language says nothing about a user's.
+	v.Browser, v.Device, v.Locale = "", "", ""
+	scheme, secret, _ := strings.Cut(c.GetHeader("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") || len(c.Request.Header.Values("Authorization")) != 1 {
+		s.unauthorized(c, "the call needs one header: Authorization: Bearer KEY")
+		return v, false
+	}
+	secret = strings.TrimSpace(secret)
+	if s.o.Key.is(secret) {
+		v.Actor = mfa.ActorAdmin
+		return v, true
+	}
+	if s.wrong.shut(v.Address) {
+		c.Header("Retry-After", "1")
+		s.problem(c, Problem{Status: http.StatusTooManyRequests, Code: string(mfa.TooMany), Detail: "too many wrong keys came from this address"})
+		return v, false
+	}
+	k, err := s.APIKeys.Authenticate(c.Request.Context(), v, secret)
+	if errors.Is(err, provider.ErrNoAPIKey) {
+		s.wrong.count(v.Address)
+		s.unauthorized(c, "the key is neither that of this server nor an API key that is good here")
+		return v, false
+	}
+	if err != nil {
+		s.fail(c, err)
+		return v, false
+	}
+	v.Actor = actorAPIKey + string(k.ID)
+	verb := provider.VerbWrite
+	if c.Request.Method == http.MethodGet {
+		verb = provider.VerbRead
+	}
+	if !k.Allows(provider.DialectAdmin, verb) {
+		s.problem(c, Problem{Status: http.StatusForbidden, Code: string(mfa.NotAllowed),
+			Detail: fmt.Sprintf("the API key may not do this: it needs the dialect %s and the verb %s", provider.DialectAdmin, verb)})
+		return v, false
+	}
+	return v, true
+}
+
+func (s *Surface) unauthorized(c *gin.Context, detail string) {
+	c.Header("WWW-Authenticate", `Bearer realm="sallyport admin"`) // RFC 6750 section 3
+	s.problem(c, Problem{Status: http.StatusUnauthorized, Code: codeUnauthorized, Detail: detail})
+}
+
+// Bounds of wrong keys from one address. The right key of the file is never asked to wait.
+const (
+	wrongEach   = time.Second // one more is allowed after so long
+	wrongAtOnce = 10
+	wrongFrom   = 1024 // addresses that are remembered
+)
+
+// valve bounds what wrong keys cost: each is looked up in the database and written into
+// the audit trail. It protects the process; nobody guesses 256 bits.
+type valve struct {
+	now func() time.Time
+	mu  sync.Mutex
+	of  map[string]*rate.Limiter
+}
+
+func newValve(now func() time.Time) *valve { return &valve{now: now, of: map[string]*rate.Limiter{}} }
+
+// shut reports whether an address has used up its wrong keys.
+func (v *valve) shut(address string) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	l := v.of[address]
+	return l != nil && l.TokensAt(v.now()) < 1
+}
+
+func (v *valve) count(address string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	l := v.of[address]
+	if l == nil {
+		if len(v.of) >= wrongFrom {
+			clear(v.of) // forgetting costs less than remembering everybody
+		}
+		l = rate.NewLimiter(rate.Every(wrongEach), wrongAtOnce)
+		v.of[address] = l
+	}
+	l.AllowN(v.now(), 1)
+}

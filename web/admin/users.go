@@ -1,0 +1,227 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+// Users is a page of users.
+type Users struct {
+	Users []User         `json:"users"`
+	Next  storage.UserID `json:"next,omitempty"` // "after" of the next page
+}
+
+func (s *Surface) listUsers(c *gin.Context, _ mfa.Visit) {
+	if name, sent := c.GetQuery("name"); sent {
+		s.findUser(c, name)
+		return
+	}
+	after := storage.UserID(c.Query("after"))
+	if _, ok := storage.Bytes(after); !ok && after != "" {
+		s.unknown(c, "after", "must be an id")
+		return
+	}
+	limit, ok := s.limit(c)
+	if !ok {
+		return
+	}
+	list, err := s.Users.List(c.Request.Context(), after, limit)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	page := Users{Users: []User{}}
+	for _, a := range list {
+		page.Users = append(page.Users, newUser(a))
+	}
+	if len(list) == limit {
+		page.Next = list[limit-1].User.ID
+	}
+	c.JSON(http.StatusOK, page)
+}
+
+// findUser lists the one user of an id or any name, or nobody.
+func (s *Surface) findUser(c *gin.Context, name string) {
+	a, err := s.Users.Find(c.Request.Context(), name)
+	if mfa.CodeOf(err) == mfa.UserNotFound {
+		c.JSON(http.StatusOK, Users{Users: []User{}})
+		return
+	}
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, Users{Users: []User{newUser(a)}})
+}
+
+// account is the user in the address.
+func (s *Surface) account(c *gin.Context) (storage.Account, bool) {
+	id := storage.UserID(c.Param("user"))
+	if _, ok := storage.Bytes(id); !ok {
+		s.fail(c, &mfa.Error{Code: mfa.UserNotFound})
+		return storage.Account{}, false
+	}
+	a, err := s.Users.Account(c.Request.Context(), id)
+	if err != nil {
+		s.fail(c, err)
+	}
+	return a, err == nil
+}
+
+func (s *Surface) showUser(c *gin.Context, _ mfa.Visit) {
+	a, ok := s.account(c)
+	if !ok {
+		return
+	}
+	standing, err := s.Users.Standing(c.Request.Context(), a.User.ID)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	v := newUser(a)
+	v.standing(standing)
+	c.JSON(http.StatusOK, v)
+}
+
+func (s *Surface) createUser(c *gin.Context, v mfa.Visit) {
+	members, ok := s.object(c)
+	if !ok {
+		return
+	}
+	change, ok := s.one(c, v, "users", members, OnlyNew)
+	if !ok {
+		return
+	}
+	c.Header("Location", Base+"/users/"+change.ID)
+	c.JSON(http.StatusCreated, Done{User: storage.UserID(change.ID), Done: "created"})
+}
+
+// amendUser makes a user what the body says, and leaves alone what it does not name.
+func (s *Surface) amendUser(c *gin.Context, v mfa.Visit) {
+	a, ok := s.account(c)
+	if !ok {
+		return
+	}
+	members, ok := s.object(c)
+	if !ok {
+		return
+	}
+	if id, sent := members["id"]; sent && id != string(a.User.ID) {
+		s.fail(c, Faults{{Field: "id", Detail: "an id does not change"}})
+		return
+	}
+	members["id"] = string(a.User.ID)
+	named(members, a)
+	change, ok := s.one(c, v, "users", members, OnlyKnown)
+	if !ok {
+		return
+	}
+	c.JSON(http.StatusOK, Done{User: a.User.ID, Done: change.done(), Differences: change.Differences})
+}
+
+// named gives a body that names nobody a name its user has: a desired state knows no
+// user without one, and one that is there already changes nothing.
+func named(members map[string]any, a storage.Account) {
+	keys := map[storage.IdentifierKind]string{storage.Username: "username", storage.Email: "email", storage.Phone: "phone_number"}
+	for _, key := range keys {
+		if _, sent := members[key]; sent {
+			return
+		}
+	}
+	if len(a.Identifiers) > 0 {
+		members[keys[a.Identifiers[0].Kind]] = a.Identifiers[0].Value
+	}
+}
+
+// ofUser serves a call that does one thing to one user.
+func (s *Surface) ofUser(done string, do func(context.Context, mfa.Visit, storage.Account) error) func(*gin.Context, mfa.Visit) {
+	return func(c *gin.Context, v mfa.Visit) {
+		in, ok := s.read(c, false)
+		if !ok || !s.done(c, in) {
+			return
+		}
+		a, ok := s.account(c)
+		if !ok {
+			return
+		}
+		if err := do(c.Request.Context(), v, a); err != nil {
+			s.fail(c, err)
+			return
+		}
+		c.JSON(http.StatusOK, Done{User: a.User.ID, Done: done})
+	}
+}
+
+func (s *Surface) setPassword(c *gin.Context, v mfa.Visit) {
+	in, ok := s.read(c, true)
+	if !ok {
+		return
+	}
+	password := in.word("password")
+	if !s.done(c, in) {
+		return
+	}
+	a, ok := s.account(c)
+	if !ok {
+		return
+	}
+	if err := s.Users.SetPassword(c.Request.Context(), v, a, password); err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, Done{User: a.User.ID, Done: "has another password, everything under way ended"})
+}
+
+// signOut ends the sessions of a user; with offline also what was given for longer.
+func (s *Surface) signOut(c *gin.Context, v mfa.Visit) {
+	offline, ok := s.flag(c, "offline")
+	if !ok {
+		return
+	}
+	s.ofUser("all sessions ended", func(ctx context.Context, v mfa.Visit, a storage.Account) error {
+		if offline {
+			return s.Users.SignOut(ctx, v, a)
+		}
+		return s.Sessions.EndAll(ctx, v, a.User.ID)
+	})(c, v)
+}
+
+// Sessions is who is signed in.
+type Sessions struct {
+	Sessions []Session `json:"sessions"` // newest first
+}
+
+func (s *Surface) listSessions(c *gin.Context, _ mfa.Visit) {
+	a, ok := s.account(c)
+	if !ok {
+		return
+	}
+	list, err := s.Sessions.ListOf(c.Request.Context(), a.User.ID)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	out := Sessions{Sessions: []Session{}}
+	for _, x := range list {
+		out.Sessions = append(out.Sessions, newSession(x))
+	}
+	c.JSON(http.StatusOK, out)
+}
+
+func (s *Surface) endSession(c *gin.Context, v mfa.Visit) {
+	offline, ok := s.flag(c, "offline")
+	if !ok {
+		return
+	}
+	x, err := s.Sessions.EndByID(c.Request.Context(), v, storage.SessionID(c.Param("session")), offline)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, Done{User: x.UserID, Session: x.ID, Done: "ended"})
+}

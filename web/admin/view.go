@@ -1,0 +1,186 @@
+package admin
+
+import (
+	"slices"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+// User is a user without anything secret. What is counted is told of a single user only.
+type User struct {
+	ID            storage.UserID     `json:"id"`
+	Status        storage.UserStatus `json:"status"`
+	MFAEnabled    bool               `json:"mfa_enabled"`
+	Names         []Name             `json:"names"`
+	Roles         []string           `json:"roles,omitempty"`
+	Profile       map[string]any     `json:"profile,omitempty"`
+	Factors       []Authenticator    `json:"authenticators"`
+	RecoveryCodes *int               `json:"recovery_codes,omitempty"` // unused
+	Sessions      *int               `json:"sessions,omitempty"`
+	Waits         []Wait             `json:"waits,omitempty"`
+	CreatedAt     time.Time          `json:"created_at"`
+	UpdatedAt     time.Time          `json:"updated_at"`
+}
+
+// Name is one name of a user.
+type Name struct {
+	Kind     storage.IdentifierKind `json:"kind"`
+	Value    string                 `json:"value"`
+	Verified bool                   `json:"verified"`
+}
+
+// Authenticator is what a user proves themselves with.
+type Authenticator struct {
+	ID         storage.AuthenticatorID    `json:"id"`
+	Method     string                     `json:"method"`
+	Name       string                     `json:"name,omitempty"`
+	State      storage.AuthenticatorState `json:"state"`
+	Broken     bool                       `json:"broken,omitempty"`
+	Origin     string                     `json:"origin"`
+	CreatedAt  time.Time                  `json:"created_at"`
+	LastUsedAt *time.Time                 `json:"last_used_at,omitempty"`
+}
+
+// Wait is a counter of failures that refuses now; no end: only an unlock helps.
+type Wait struct {
+	Bucket string     `json:"bucket"`
+	Until  *time.Time `json:"until,omitempty"`
+}
+
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func newUser(a storage.Account) User {
+	v := User{ID: a.User.ID, Status: a.User.Status, MFAEnabled: a.User.MFAEnabled, Roles: a.User.Roles, Profile: a.User.Profile,
+		Names: []Name{}, Factors: []Authenticator{}, CreatedAt: a.User.CreatedAt, UpdatedAt: a.User.UpdatedAt}
+	for _, i := range a.Identifiers {
+		v.Names = append(v.Names, Name{i.Kind, i.Value, !i.VerifiedAt.IsZero()})
+	}
+	order := []storage.IdentifierKind{storage.Username, storage.Email, storage.Phone}
+	slices.SortStableFunc(v.Names, func(a, b Name) int { return slices.Index(order, a.Kind) - slices.Index(order, b.Kind) })
+	for _, x := range a.Authenticators {
+		v.Factors = append(v.Factors, Authenticator{ID: x.ID, Method: x.Method, Name: x.Name, State: x.State, Broken: x.Broken,
+			Origin: x.Origin, CreatedAt: x.CreatedAt, LastUsedAt: moment(x.LastUsedAt)})
+	}
+	return v
+}
+
+func (v *User) standing(s mfa.Standing) {
+	v.RecoveryCodes, v.Sessions = &s.RecoveryCodes, &s.Sessions
+	for _, w := range s.Waits {
+		v.Waits = append(v.Waits, Wait{w.Bucket, moment(w.Until)})
+	}
+}
+
+// Session is a session without what its token is made of.
+type Session struct {
+	ID         storage.SessionID `json:"id"`
+	UserID     storage.UserID    `json:"user"`
+	Origin     string            `json:"origin"`
+	Level      mfa.Level         `json:"acr"`
+	Methods    []string          `json:"methods"`
+	Address    string            `json:"address,omitempty"`
+	UserAgent  string            `json:"user_agent,omitempty"`
+	CreatedAt  time.Time         `json:"created_at"`
+	LastSeenAt time.Time         `json:"last_seen_at"`
+	ExpiresAt  time.Time         `json:"expires_at"`
+}
+
+func newSession(s storage.Session) Session {
+	v := Session{ID: s.ID, UserID: s.UserID, Origin: s.Origin, Methods: []string{}, Address: s.Address, UserAgent: s.UserAgent,
+		CreatedAt: s.CreatedAt, LastSeenAt: s.LastSeenAt, ExpiresAt: s.ExpiresAt}
+	v.Level, _ = mfa.Assess(s.Factors)
+	for _, f := range s.Factors {
+		v.Methods = append(v.Methods, f.Method)
+	}
+	return v
+}
+
+// Client is a client without its secrets: only how many are good.
+type Client struct {
+	storage.Client
+	Secrets int `json:"secrets"`
+}
+
+func newClient(c storage.Client) Client {
+	v := Client{Client: c, Secrets: len(c.SecretHashes)}
+	v.SecretHashes = nil
+	return v
+}
+
+// APIKey is an API key without its secrets.
+type APIKey struct {
+	ID         storage.APIKeyID `json:"id"`
+	Name       string           `json:"name"`
+	Dialects   []string         `json:"dialects"`
+	Verbs      []string         `json:"verbs"`
+	Project    string           `json:"project,omitempty"`
+	App        string           `json:"app,omitempty"`
+	Disabled   bool             `json:"disabled,omitempty"`
+	Secrets    int              `json:"secrets"`
+	ExpiresAt  *time.Time       `json:"expires_at,omitempty"`
+	LastUsedAt *time.Time       `json:"last_used_at,omitempty"`
+	CreatedAt  time.Time        `json:"created_at"`
+	UpdatedAt  time.Time        `json:"updated_at"`
+}
+
+func newAPIKey(k storage.APIKey) APIKey {
+	return APIKey{ID: k.ID, Name: k.Name, Dialects: k.Dialects, Verbs: k.Verbs, Project: k.Project, App: k.App, Disabled: k.Disabled,
+		Secrets: len(k.Hashes), ExpiresAt: moment(k.ExpiresAt), LastUsedAt: moment(k.LastUsedAt), CreatedAt: k.CreatedAt, UpdatedAt: k.UpdatedAt}
+}
+
+// Event is one line of the audit trail, as docs/events.md describes it.
+type Event struct {
+	ID            storage.EventID   `json:"id"`
+	At            time.Time         `json:"at"`
+	Kind          string            `json:"kind"`
+	Outcome       string            `json:"outcome"`
+	Actor         string            `json:"actor,omitempty"`
+	User          storage.UserID    `json:"user,omitempty"`
+	Client        storage.ClientID  `json:"client,omitempty"`
+	Session       storage.SessionID `json:"session,omitempty"`
+	Grant         storage.GrantID   `json:"grant,omitempty"`
+	Address       string            `json:"address,omitempty"`
+	UserAgent     string            `json:"user_agent,omitempty"`
+	CorrelationID string            `json:"correlation_id,omitempty"`
+	Detail        map[string]string `json:"detail,omitempty"`
+}
+
+func newEvent(e storage.Event) Event {
+	return Event{ID: e.ID, At: e.At, Kind: e.Kind, Outcome: e.Outcome, Actor: e.Actor, User: e.UserID, Client: e.ClientID,
+		Session: e.SessionID, Grant: e.GrantID, Address: e.Address, UserAgent: e.UserAgent, CorrelationID: e.CorrelationID, Detail: e.Detail}
+}
+
+// ServerKey is one of the server's own keys: that it is there, and since when.
+type ServerKey struct {
+	ID        storage.KeyID `json:"id"`
+	Use       string        `json:"use"`
+	Alg       string        `json:"alg,omitempty"`
+	CreatedAt time.Time     `json:"created_at"`
+	ActiveAt  time.Time     `json:"active_at"`
+	RetiredAt *time.Time    `json:"retired_at,omitempty"`
+	ExpiresAt *time.Time    `json:"expires_at,omitempty"`
+}
+
+func newServerKey(k storage.Key) ServerKey {
+	return ServerKey{ID: k.ID, Use: k.Use, Alg: k.Alg, CreatedAt: k.CreatedAt, ActiveAt: k.ActiveAt,
+		RetiredAt: moment(k.RetiredAt), ExpiresAt: moment(k.ExpiresAt)}
+}
+
+// Done is the answer of a call that changed something: to what, and what.
+type Done struct {
+	User    storage.UserID    `json:"user,omitempty"`
+	Client  storage.ClientID  `json:"client,omitempty"`
+	Session storage.SessionID `json:"session,omitempty"`
+	APIKey  storage.APIKeyID  `json:"api_key,omitempty"`
+	Done    string            `json:"done"`
+	// Secret was made by the call and is shown once: nobody keeps it.
+	Secret      string       `json:"secret,omitempty"`
+	Differences []Difference `json:"differences,omitempty"`
+}

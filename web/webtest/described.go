@@ -1,0 +1,106 @@
+package webtest
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// Description reads a description and checks that it is one.
+func Description(file string) (*openapi3.T, error) {
+	doc, err := openapi3.NewLoader().LoadFromFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return doc, doc.Validate(context.Background())
+}
+
+// Answer is what came back of a call.
+type Answer struct {
+	Method, Path string
+	Code         int
+	Header       http.Header
+	Raw          []byte
+}
+
+// Described holds an answer against a description: the call is there, the status is named,
+// the type is, the body fits, and nothing in it is undescribed.
+func Described(t testing.TB, doc *openapi3.T, a Answer) {
+	t.Helper()
+	item := find(doc, a.Path)
+	if item == nil || item.GetOperation(a.Method) == nil {
+		t.Fatalf("%s %s is not described", a.Method, a.Path)
+	}
+	responses := item.GetOperation(a.Method).Responses
+	response := responses.Status(a.Code)
+	if response == nil && a.Code >= 400 {
+		response = responses.Default()
+	}
+	if response == nil {
+		t.Fatalf("%s %s: status %d is not described", a.Method, a.Path, a.Code)
+	}
+	kind, _, _ := strings.Cut(a.Header.Get("Content-Type"), ";")
+	media := response.Value.Content.Get(kind)
+	if media == nil {
+		t.Fatalf("%s %s: %d %q is not described", a.Method, a.Path, a.Code, kind)
+	}
+	var body any
+	if err := json.Unmarshal(a.Raw, &body); err != nil {
+		t.Fatalf("%s %s: %d %s: %v", a.Method, a.Path, a.Code, a.Raw, err)
+	}
+	if err := media.Schema.Value.VisitJSON(body, openapi3.VisitAsResponse()); err != nil {
+		t.Fatalf("%s %s: %d %s: %v", a.Method, a.Path, a.Code, a.Raw, err)
+	}
+	if extra := undescribed("", media.Schema.Value, body); len(extra) > 0 {
+		t.Fatalf("%s %s: members that are not described: %v", a.Method, a.Path, extra)
+	}
+}
+
+// find returns the path whose template fits.
+func find(doc *openapi3.T, path string) *openapi3.PathItem {
+	if item := doc.Paths.Find(path); item != nil {
+		return item
+	}
+	have := strings.Split(path, "/")
+	for template, item := range doc.Paths.Map() {
+		want := strings.Split(template, "/")
+		fits := len(want) == len(have)
+		for i := 0; fits && i < len(want); i++ {
+			fits = want[i] == have[i] || strings.HasPrefix(want[i], "{")
+		}
+		if fits {
+			return item
+		}
+	}
+	return nil
+}
+
+func undescribed(at string, schema *openapi3.Schema, value any) []string {
+	var out []string
+	switch v := value.(type) {
+	case map[string]any:
+		if len(schema.Properties) == 0 {
+			return nil // left open
+		}
+		for name, member := range v {
+			known := schema.Properties[name]
+			if known == nil {
+				out = append(out, at+"."+name)
+				continue
+			}
+			out = append(out, undescribed(at+"."+name, known.Value, member)...)
+		}
+	case []any:
+		if schema.Items == nil {
+			return nil
+		}
+		for _, member := range v {
+			out = append(out, undescribed(at+"[]", schema.Items.Value, member)...)
+		}
+	}
+	return out
+}
