@@ -1,10 +1,6 @@
 package config
 
-import (
-	"fmt"
-	"os"
-	"time"
-)
+import "time"
 
 // State is the desired state of clients, users and API keys. The fields are its reference, as
 // those of Config are: docs/desired-state.md shows their comments.
@@ -150,17 +146,8 @@ type User struct {
 // path of its key; one where the path has a fault already is not told again.
 type StateCheck func(s State, fault func(path, text string))
 
-// LoadState reads a desired-state file. The error lists every fault with its line,
-// those that the checks find included.
-func LoadState(path string, checks ...StateCheck) (State, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return State{}, fmt.Errorf("read desired state: %w", err)
-	}
-	return ParseState(path, text, checks...)
-}
-
-// ParseState is LoadState for a text that is in memory; source names it in faults.
+// ParseState reads a desired state; source names the text in faults. The error lists every
+// fault with its line, those that the checks find included.
 func ParseState(source string, text []byte, checks ...StateCheck) (State, error) {
 	var s State
 	r := decode(source, text, &s)

@@ -124,13 +124,30 @@ func (s *stage) commandDeeds(t *testing.T, u user) []deed {
 		line := append(append(append([]string{}, args[:n]...), "--config", s.config), args[n:]...)
 		out = append(out, deed{strings.Join(args[:n], " "), func(t *testing.T) bool {
 			text, err := exec.Command(program, line...).CombinedOutput()
-			if err != nil && !strings.Contains(string(text), "events") {
+			if err != nil && !strings.Contains(s.cause(string(text)), "events") {
 				t.Errorf("%q failed for another reason: %s", line, text)
 			}
 			return err == nil
 		}})
 	}
 	return out
+}
+
+// cause is why a command failed: what it printed, or what the server it called wrote
+// into its log under the number that the command printed.
+func (s *stage) cause(printed string) string {
+	_, id, found := strings.Cut(printed, "(support id ")
+	id, _, _ = strings.Cut(id, ")")
+	if !found {
+		return printed
+	}
+	var out strings.Builder
+	for line := range strings.Lines(s.log.String()) {
+		if strings.Contains(line, id) {
+			out.WriteString(line)
+		}
+	}
+	return out.String()
 }
 
 // lasting are the tables whose changes the audit trail tells, as far as they are

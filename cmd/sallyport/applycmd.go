@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"os"
+	"strconv"
 
 	"sallyport/config"
-	"sallyport/mfa"
-	"sallyport/provider"
+	"sallyport/web/admin"
 )
 
 // applyState plays the command apply: find out, show, do.
@@ -17,117 +19,61 @@ func applyState(ctx context.Context, p *program, args []string) error {
 			"Of users who exist, names, verified flags, profile, status and mfa_enabled are changed\n"+
 			"where the file names them; passwords and factors are theirs. docs/desired-state.md.")
 	dry := f.Bool("dry-run", false, "print the differences and stop")
-	var o applying
-	f.BoolVar(&o.prune, "prune", false, "delete clients and API keys that are not in the file")
-	f.BoolVar(&o.credentials, "replace-credentials", false, "replace passwords, authenticators and recovery codes of users who exist")
-	c, err := p.settings(f, args, 1)
+	prune := f.Bool("prune", false, "delete clients and API keys that are not in the file")
+	credentials := f.Bool("replace-credentials", false, "replace passwords, authenticators and recovery codes of users who exist")
+	d, err := p.desk(ctx, f, args, 1)
 	if err != nil {
 		return err
 	}
-	h, err := p.open(ctx, c)
+	defer d.close()
+	text, err := os.ReadFile(f.Arg(0))
+	if err != nil {
+		return fmt.Errorf("read desired state: %w", err)
+	}
+	post := func(dry bool) (admin.Outcome, error) {
+		var o admin.Outcome
+		err := d.call(ctx, "POST", "/state", url.Values{"dry_run": {strconv.FormatBool(dry)}, "prune": {strconv.FormatBool(*prune)},
+			"replace_credentials": {strconv.FormatBool(*credentials)}}, text, &o)
+		return o, ofFile(err, f.Arg(0))
+	}
+	o, err := post(true)
 	if err != nil {
 		return err
 	}
-	defer h.close()
-	pl, err := h.loadPlan(ctx, f.Arg(0), o)
-	if err != nil {
-		return err
+	if d.json {
+		if !*dry && len(o.Changes) > 0 {
+			if o, err = post(false); err != nil {
+				return err
+			}
+		}
+		return d.answer(o, nil)
 	}
-	pl.write(p.out)
+	writeOutcome(p.out, o)
 	switch {
-	case pl.changes() == 0:
+	case len(o.Changes) == 0:
 		fmt.Fprintln(p.out, "Nothing to do.")
 		return nil
 	case *dry:
 		fmt.Fprint(p.out, "Nothing was changed. To do: ")
-		pl.summary(p.out)
+		writeSummary(p.out, o)
 		return nil
 	}
-	v := mfa.Visit{Actor: mfa.ActorAdmin, UserAgent: "sallyport apply"}
-	if err := h.carryOut(ctx, v, pl); err != nil {
+	if o, err = post(false); err != nil {
 		return fmt.Errorf("apply %s: %w", f.Arg(0), err)
 	}
-	pl.summary(p.out)
+	writeSummary(p.out, o)
 	return nil
 }
 
-// loadPlan reads a desired-state file and compares it with the database. All faults
-// are told together, whoever finds them.
-func (h *house) loadPlan(ctx context.Context, file string, o applying) (plan, error) {
-	var pl plan
-	var broken error
-	_, err := config.LoadState(file, func(s config.State, fault func(path, text string)) {
-		pl, broken = h.planState(ctx, s, o, fault)
-	})
-	if err != nil {
-		var faults config.Faults
-		if !errors.As(err, &faults) {
-			return plan{}, err
-		}
-		return plan{}, fmt.Errorf("the desired state has faults:\n%w", err)
+// ofFile names the file in the faults of its text.
+func ofFile(err error, file string) error {
+	var e *problem
+	if !errors.As(err, &e) || len(e.Faults) == 0 {
+		return err
 	}
-	return pl, broken
-}
-
-// carryOut does what a plan says, one client, user or API key a transaction: clients first,
-// because users sign in at them, deletions last. Doing it again after an interruption
-// does the rest.
-func (h *house) carryOut(ctx context.Context, v mfa.Visit, p plan) error {
-	done := 0
-	stopped := func(what string, err error) error {
-		return fmt.Errorf("stopped after %d of %d changes; they stay, and another run does the rest: %w", done, p.changes(), refusal(err, what))
+	var faults config.Faults
+	for _, x := range e.Faults {
+		faults = append(faults, config.Fault{Source: file, Line: x.Line, Path: x.Field, Text: x.Detail})
 	}
-	for _, c := range p.clients {
-		var err error
-		if c.was == nil {
-			err = h.clients.Create(ctx, v, c.want)
-		} else {
-			err = h.clients.Change(ctx, v, *c.was, c.want)
-		}
-		if err != nil {
-			return stopped("client "+string(c.want.ID), err)
-		}
-		done++
-	}
-	for _, u := range p.users {
-		var err error
-		if u.amendment == nil {
-			_, err = h.users.Create(ctx, v, u.draft)
-		} else {
-			err = h.users.Amend(ctx, v, *u.amendment)
-		}
-		if err != nil {
-			return stopped("user "+u.name, err)
-		}
-		done++
-	}
-	for _, k := range p.keys {
-		if err := k.carryOut(ctx, h.apiKeys, v); err != nil {
-			return stopped("API key "+k.draft.Name, err)
-		}
-		done++
-	}
-	for _, id := range p.pruned {
-		if err := h.clients.Delete(ctx, v, id); err != nil && !errors.Is(err, provider.ErrNoClient) {
-			return stopped("client "+string(id), err)
-		}
-		done++
-	}
-	for _, k := range p.prunedKeys {
-		if err := pruneAPIKey(ctx, h.apiKeys, v, k.ID); err != nil {
-			return stopped("API key "+k.Name, err)
-		}
-		done++
-	}
-	return nil
-}
-
-// apply brings the database to a state made in code, silently.
-func (h *house) apply(ctx context.Context, s config.State) (plan, error) {
-	var faults []error
-	p, err := h.planState(ctx, s, applying{}, func(path, text string) { faults = append(faults, fmt.Errorf("%s: %s", path, text)) })
-	if err = errors.Join(append(faults, err)...); err != nil {
-		return p, err
-	}
-	return p, h.carryOut(ctx, mfa.Visit{Actor: mfa.ActorAdmin, UserAgent: "sallyport dev"}, p)
+	return stateFaults(faults)
 }

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
-	"strings"
 
 	"sallyport/storage"
+	"sallyport/web/admin"
 )
 
-// clientCommand is an operator's work on clients, directly on the database.
+// clientCommand is an operator's work on clients.
 func clientCommand(ctx context.Context, p *program, args []string) error {
 	return p.group(ctx, "client", "the OAuth clients; they are made and changed by sallyport apply", []command{
 		{"list", "", "all clients", clientList},
@@ -21,19 +22,8 @@ func clientCommand(ctx context.Context, p *program, args []string) error {
 	}, args)
 }
 
-// clientView is a client without its secrets: only how many are good.
-type clientView struct {
-	storage.Client
-	Secrets int `json:"secrets"`
-}
-
-func newClientView(c storage.Client) clientView {
-	v := clientView{Client: c, Secrets: len(c.SecretHashes)}
-	v.Client.SecretHashes = nil
-	return v
-}
-
-func (v clientView) kind() string {
+// kindOf is what sort of client one is.
+func kindOf(v admin.Client) string {
 	switch {
 	case v.Native:
 		return "native"
@@ -43,7 +33,8 @@ func (v clientView) kind() string {
 	return "confidential"
 }
 
-func (v clientView) state() string {
+// stateOf is whether a client may be used.
+func stateOf(v admin.Client) string {
 	if v.Disabled {
 		return "disabled"
 	}
@@ -59,27 +50,20 @@ func clientList(ctx context.Context, p *program, args []string) error {
 		return err
 	}
 	defer d.close()
-	all, err := d.store.ListClients(ctx)
-	if err != nil {
+	var all admin.Clients
+	if err := d.get(ctx, "/clients", nil, &all); err != nil {
 		return err
 	}
-	views := []clientView{}
-	for _, c := range all {
-		views = append(views, newClientView(c))
-	}
-	return d.answer(views, func(w io.Writer) {
+	return d.answer(all.Clients, func(w io.Writer) {
 		fmt.Fprintln(w, "CLIENT\tNAME\tKIND\tMFA\tSTATE\tCHANGED")
-		for _, v := range views {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", v.ID, shownText(v.Name), v.kind(), v.MFA, v.state(), stamp(v.UpdatedAt))
+		for _, v := range all.Clients {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", v.ID, shownText(v.Name), kindOf(v), v.MFA, stateOf(v), stamp(v.UpdatedAt))
 		}
 	})
 }
 
-// theClient is the client a verb was told about.
-func (d *desk) theClient(ctx context.Context, id string) (storage.Client, error) {
-	c, err := d.clients.Client(ctx, storage.ClientID(id))
-	return c, refusal(err, fmt.Sprintf("client %q", id))
-}
+// ofClient is the address of a client, and of what is below.
+func ofClient(id, path string) string { return "/clients/" + url.PathEscape(id) + path }
 
 func clientShow(ctx context.Context, p *program, args []string) error {
 	f := p.flags("client show", "one client with its settings; secrets are not shown", "CLIENT [flags]")
@@ -88,18 +72,17 @@ func clientShow(ctx context.Context, p *program, args []string) error {
 		return err
 	}
 	defer d.close()
-	c, err := d.theClient(ctx, f.Arg(0))
-	if err != nil {
-		return err
+	var v admin.Client
+	if err := d.get(ctx, ofClient(f.Arg(0), ""), nil, &v); err != nil {
+		return about(err, fmt.Sprintf("client %q", f.Arg(0)))
 	}
-	v := newClientView(c)
 	return d.answer(v, func(w io.Writer) {
-		fmt.Fprintf(w, "client_id\t%s\n", c.ID)
+		fmt.Fprintf(w, "client_id\t%s\n", v.ID)
 		for _, x := range clientDifferences(storage.Client{}, v.Client) {
 			fmt.Fprintf(w, "%s\t%s\n", x.Key, shownValue(x.To))
 		}
 		fmt.Fprintf(w, "secrets\t%d\n", v.Secrets)
-		fmt.Fprintf(w, "created\t%s\nchanged\t%s\n", stamp(c.CreatedAt), stamp(c.UpdatedAt))
+		fmt.Fprintf(w, "created\t%s\nchanged\t%s\n", stamp(v.CreatedAt), stamp(v.UpdatedAt))
 	})
 }
 
@@ -110,11 +93,11 @@ func clientDelete(ctx context.Context, p *program, args []string) error {
 		return err
 	}
 	defer d.close()
-	id := storage.ClientID(f.Arg(0))
-	if err := d.clients.Delete(ctx, d.visit, id); err != nil {
-		return refusal(err, fmt.Sprintf("client %q", id))
+	var done admin.Done
+	if err := d.call(ctx, "DELETE", ofClient(f.Arg(0), ""), nil, nil, &done); err != nil {
+		return about(err, fmt.Sprintf("client %q", f.Arg(0)))
 	}
-	return d.did(did{Client: id, Done: "deleted"}, "client "+string(id))
+	return d.did(done, "client "+f.Arg(0))
 }
 
 func clientRotate(ctx context.Context, p *program, args []string) error {
@@ -132,42 +115,51 @@ func clientRotate(ctx context.Context, p *program, args []string) error {
 	if (*out == "") != *finish {
 		return usageError{"client rotate-secret: want either --out FILE or --finish"}
 	}
-	id := storage.ClientID(f.Arg(0))
-	whom := fmt.Sprintf("client %q", id)
+	id, whom := f.Arg(0), fmt.Sprintf("client %q", f.Arg(0))
+	var done admin.Done
 	if *finish {
-		if err := d.clients.FinishRotation(ctx, d.visit, id); err != nil {
-			return refusal(err, whom)
+		if err := d.call(ctx, "DELETE", ofClient(id, "/secrets/old"), nil, nil, &done); err != nil {
+			return about(err, whom)
 		}
-		return d.did(did{Client: id, Done: "only the newest secret is good"}, "client "+string(id))
+		return d.did(done, "client "+id)
 	}
-	if err := d.addSecret(ctx, id, *out); err != nil {
-		return refusal(err, whom)
+	if err := d.addSecret(ctx, id, *out, &done); err != nil {
+		return about(err, whom)
 	}
 	if *out == "-" { // the secret is all that goes there
 		return nil
 	}
-	return d.did(did{Client: id, Done: "the secret in the new file is good beside the old one; end with --finish"}, "client "+string(id))
+	done.Done = "the secret in the new file is good beside the old one; end with --finish"
+	return d.did(done, "client "+id)
 }
 
 // addSecret writes the secret down before it counts: the other way round it could be
-// lost. A secret that does not count is taken away again.
-func (d *desk) addSecret(ctx context.Context, id storage.ClientID, out string) error {
-	secret, err := d.clients.NewSecret()
+// lost. A secret that was refused is taken away again; where no answer came it may count.
+func (d *desk) addSecret(ctx context.Context, id, out string, done *admin.Done) error {
+	secret, err := newSecretText(d.p.random)
 	if err != nil {
 		return err
 	}
+	add := func() error {
+		return d.call(ctx, "POST", ofClient(id, "/secrets"), nil, map[string]string{"client_secret": secret.Reveal()}, done)
+	}
 	if out == "-" {
-		if err := d.clients.AddSecret(ctx, d.visit, id, secret); err != nil {
+		if err := add(); err != nil {
 			return err
 		}
-		_, err := io.Copy(d.p.out, strings.NewReader(secret+"\n"))
+		_, err := io.WriteString(d.p.out, secret.Reveal()+"\n")
 		return err
 	}
-	if err := writeNew(out, []byte(secret+"\n")); err != nil {
+	if err := writeNew(out, []byte(secret.Reveal()+"\n")); err != nil {
 		return err
 	}
-	if err := d.clients.AddSecret(ctx, d.visit, id, secret); err != nil {
+	err = add()
+	var e *problem
+	switch {
+	case errors.As(err, &e):
 		return errors.Join(err, os.Remove(out))
+	case err != nil:
+		return fmt.Errorf("%w; the secret in %s may be good or not: see sallyport client show", err, out)
 	}
 	return nil
 }

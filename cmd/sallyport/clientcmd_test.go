@@ -10,6 +10,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/storage"
+	"sallyport/web/admin"
 )
 
 // clients of an office: one public, one with a secret.
@@ -148,7 +149,7 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 	if !strings.Contains(out, string(b.session)) || !strings.Contains(out, "aal1") || strings.Contains(out, "\x1b") {
 		t.Errorf("list: %q", out)
 	}
-	var list []sessionView
+	var list []admin.Session
 	o.read(&list, "session", "list", string(alice))
 	if len(list) != 1 || list[0].ID != b.session || list[0].Methods[0] != "password" {
 		t.Errorf("list: %+v", list)
@@ -188,11 +189,11 @@ func TestTheAuditTrailIsAsked(t *testing.T) {
 	o.must("user", "create", "--username", "alice")
 	alice := string(o.account("alice").User.ID)
 	o.must("user", "disable", "alice")
-	lines := func(args ...string) []eventView {
+	lines := func(args ...string) []admin.Event {
 		t.Helper()
-		var out []eventView
+		var out []admin.Event
 		for line := range strings.Lines(o.must(append([]string{"events", "--json"}, args...)...)) {
-			var v eventView
+			var v admin.Event
 			if err := json.Unmarshal([]byte(line), &v); err != nil {
 				t.Fatalf("%q: %v", line, err)
 			}

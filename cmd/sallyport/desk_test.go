@@ -19,6 +19,7 @@ import (
 // they print is kept, and must not hold any of the secrets at the end.
 type office struct {
 	*testing.T
+	served   bool // a server runs, and the commands talk to it
 	settings string
 	dir      string
 	secrets  []string
@@ -27,9 +28,13 @@ type office struct {
 
 func newOffice(t *testing.T) *office {
 	t.Helper()
-	o := &office{T: t}
-	o.settings, _, _ = installation(t)
+	o := &office{T: t, served: strings.HasPrefix(t.Name(), overAServer+"/")}
+	var admin string
+	o.settings, _, admin = installation(t)
 	o.dir = filepath.Dir(o.settings)
+	if o.served {
+		startServer(t, o.settings, admin)
+	}
 	t.Cleanup(func() {
 		for _, s := range o.secrets {
 			if strings.Contains(o.printed.String(), s) {
@@ -177,6 +182,9 @@ func (o *office) told(kind string, user storage.UserID) int {
 			o.Fatal(err)
 		}
 		for _, e := range events {
+			if (e.Address == "127.0.0.1") != o.served || e.CorrelationID == "" {
+				o.Errorf("%s was done from %q (%q), and a server runs: %v", kind, e.Address, e.CorrelationID, o.served)
+			}
 			if e.Actor != mfa.ActorAdmin {
 				o.Errorf("%s was done by %q, want %q", kind, e.Actor, mfa.ActorAdmin)
 			}

@@ -6,40 +6,21 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"sallyport/storage"
+	"sallyport/web/admin"
 )
 
 const (
 	eventsPage = 1000
 	eventsMost = 1_000_000
 )
-
-// eventView is one line of the audit trail, as docs/events.md describes it.
-type eventView struct {
-	ID            storage.EventID   `json:"id"`
-	At            time.Time         `json:"at"`
-	Kind          string            `json:"kind"`
-	Outcome       string            `json:"outcome"`
-	Actor         string            `json:"actor,omitempty"`
-	User          storage.UserID    `json:"user,omitempty"`
-	Client        storage.ClientID  `json:"client,omitempty"`
-	Session       storage.SessionID `json:"session,omitempty"`
-	Grant         storage.GrantID   `json:"grant,omitempty"`
-	Address       string            `json:"address,omitempty"`
-	UserAgent     string            `json:"user_agent,omitempty"`
-	CorrelationID string            `json:"correlation_id,omitempty"`
-	Detail        map[string]string `json:"detail,omitempty"`
-}
-
-func newEventView(e storage.Event) eventView {
-	return eventView{ID: e.ID, At: e.At, Kind: e.Kind, Outcome: e.Outcome, Actor: e.Actor, User: e.UserID, Client: e.ClientID,
-		Session: e.SessionID, Grant: e.GrantID, Address: e.Address, UserAgent: e.UserAgent, CorrelationID: e.CorrelationID, Detail: e.Detail}
-}
 
 // eventsCommand asks the audit trail.
 func eventsCommand(ctx context.Context, p *program, args []string) error {
@@ -56,17 +37,27 @@ func eventsCommand(ctx context.Context, p *program, args []string) error {
 		return err
 	}
 	defer d.close()
-	filter := storage.EventFilter{ClientID: storage.ClientID(*client), Kind: *kind}
+	query := url.Values{}
 	if *limit < 1 || *limit > eventsMost {
 		return usageError{fmt.Sprintf("events: --limit must be from 1 to %d", eventsMost)}
 	}
-	if filter.From, err = sinceTime(*since, d.now()); err != nil {
+	from, err := sinceTime(*since, p.now())
+	if err != nil {
 		return err
 	}
-	if filter.UserID, err = d.eventsOf(ctx, *user); err != nil {
+	if !from.IsZero() {
+		query.Set("since", from.Format(time.RFC3339Nano))
+	}
+	id, err := d.eventsOf(ctx, *user)
+	if err != nil {
 		return err
 	}
-	return d.printEvents(ctx, filter, *limit)
+	for name, value := range map[string]string{"user": string(id), "client": *client, "kind": *kind} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	return d.printEvents(ctx, query, *limit)
 }
 
 // eventsOf is the user whose events are asked for. Events outlive their users, so that
@@ -75,8 +66,8 @@ func (d *desk) eventsOf(ctx context.Context, who string) (storage.UserID, error)
 	if _, ok := storage.Bytes(storage.UserID(who)); ok || who == "" {
 		return storage.UserID(who), nil
 	}
-	a, err := d.account(ctx, who)
-	return a.User.ID, err
+	u, err := d.user(ctx, who)
+	return u.ID, err
 }
 
 // sinceTime reads a moment, or how long ago it was.
@@ -104,7 +95,7 @@ func sinceTime(text string, now time.Time) (time.Time, error) {
 }
 
 // printEvents prints page after page, so that a long answer needs little memory.
-func (d *desk) printEvents(ctx context.Context, f storage.EventFilter, limit int) error {
+func (d *desk) printEvents(ctx context.Context, query url.Values, limit int) error {
 	t := tabwriter.NewWriter(d.p.out, 0, 0, 2, ' ', 0)
 	lines := json.NewEncoder(d.p.out)
 	lines.SetEscapeHTML(false)
@@ -112,25 +103,25 @@ func (d *desk) printEvents(ctx context.Context, f storage.EventFilter, limit int
 		fmt.Fprintln(t, "AT\tKIND\tOUTCOME\tACTOR\tUSER\tCLIENT\tADDRESS\tDETAIL")
 	}
 	for limit > 0 {
-		f.Limit = min(limit, eventsPage)
-		page, err := d.store.ListEvents(ctx, f)
-		if err != nil {
+		query.Set("limit", strconv.Itoa(min(limit, eventsPage)))
+		var page admin.Events
+		if err := d.get(ctx, "/events", query, &page); err != nil {
 			return err
 		}
-		for _, e := range page {
-			v := newEventView(e)
+		for _, e := range page.Events {
 			if !d.json {
-				v.row(t)
+				writeEvent(t, e)
 				continue
 			}
-			if err := lines.Encode(v); err != nil {
+			if err := lines.Encode(e); err != nil {
 				return err
 			}
 		}
-		if len(page) < f.Limit {
+		if page.Next == "" {
 			break
 		}
-		limit, f.Before = limit-len(page), page[len(page)-1].ID
+		limit -= len(page.Events)
+		query.Set("before", string(page.Next))
 	}
 	if d.json {
 		return nil
@@ -138,7 +129,8 @@ func (d *desk) printEvents(ctx context.Context, f storage.EventFilter, limit int
 	return t.Flush()
 }
 
-func (v eventView) row(w io.Writer) {
+// writeEvent is one row of the table.
+func writeEvent(w io.Writer, v admin.Event) {
 	var detail []string
 	for _, key := range slices.Sorted(maps.Keys(v.Detail)) {
 		detail = append(detail, key+"="+v.Detail[key])

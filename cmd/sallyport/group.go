@@ -5,14 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"unicode"
 
-	"sallyport/mfa"
-	"sallyport/storage"
+	"sallyport/web/admin"
 )
 
 // group plays a command that has verbs of its own.
@@ -72,28 +72,39 @@ func (f flags) ordered(args []string) []string {
 	return append(append(named, "--"), rest...)
 }
 
-// desk is where an operator works on users and clients: the database, opened, and how
-// to answer.
+// desk is where an operator works on users and clients: an admin API, and how to answer.
 type desk struct {
-	*house
-	p     *program
-	visit mfa.Visit // says in the audit trail that an administrator did it, and with which command
-	json  bool
+	*remote
+	p    *program
+	json bool
 }
 
-// desk reads the settings a verb was told about and opens the database. rest is how
-// many further arguments the verb takes.
+// desk finds the admin API a verb works with. rest is how many further arguments the
+// verb takes.
 func (p *program) desk(ctx context.Context, f flags, args []string, rest int) (*desk, error) {
-	d := &desk{p: p, visit: mfa.Visit{Actor: mfa.ActorAdmin, UserAgent: "sallyport " + f.Name()}}
+	d := &desk{p: p}
 	f.BoolVar(&d.json, "json", false, "answer in JSON")
-	c, err := p.settings(f, args, rest)
+	server := f.String("server", "", "`URL` of the admin API to work with, instead of that of the settings")
+	keyFile := f.String("admin-key-file", "", "`file` with the key for --server: an admin key, or an API key")
+	load := p.loading(f)
+	if err := f.parse(args, rest); err != nil {
+		return nil, err
+	}
+	agent := "sallyport " + f.Name()
+	var err error
+	if *server != "" {
+		d.remote, err = direct(*server, *keyFile, agent)
+		return d, err
+	}
+	if *keyFile != "" {
+		return nil, usageError{f.Name() + ": --admin-key-file belongs to --server"}
+	}
+	c, err := load()
 	if err != nil {
 		return nil, err
 	}
-	if d.house, err = p.open(ctx, c); err != nil {
-		return nil, err
-	}
-	return d, nil
+	d.remote, err = p.reach(ctx, c, agent)
+	return d, err
 }
 
 // answer prints a result: in JSON, or as text.
@@ -109,45 +120,27 @@ func (d *desk) answer(view any, text func(w io.Writer)) error {
 	return t.Flush()
 }
 
-// did is the answer of a verb that changed something.
-type did struct {
-	User    storage.UserID    `json:"user,omitempty"`
-	Client  storage.ClientID  `json:"client,omitempty"`
-	Session storage.SessionID `json:"session,omitempty"`
-	Done    string            `json:"done"`
-}
-
-// did prints it; who names whom it was done to.
-func (d *desk) did(x did, who string) error {
+// did prints what a verb changed; who names whom it was done to.
+func (d *desk) did(x admin.Done, who string) error {
 	return d.answer(x, func(w io.Writer) { fmt.Fprintf(w, "%s: %s\n", shownText(who), x.Done) })
 }
 
-// account is the user a verb was told about.
-func (d *desk) account(ctx context.Context, who string) (storage.Account, error) {
-	a, err := d.users.Find(ctx, who)
-	return a, refusal(err, fmt.Sprintf("user %q", who))
+// user is the user a verb was told about, by id or any name.
+func (d *desk) user(ctx context.Context, who string) (admin.User, error) {
+	var found admin.Users
+	if err := d.get(ctx, "/users", url.Values{"name": {who}}, &found); err != nil {
+		return admin.User{}, about(err, fmt.Sprintf("user %q", who))
+	}
+	if len(found.Users) == 0 {
+		return admin.User{}, fmt.Errorf("user %q: there is no such user", who)
+	}
+	return found.Users[0], nil
 }
 
-// refusals are mfa's codes in an operator's words.
-var refusals = map[mfa.Code]string{
-	mfa.UserNotFound:      "there is no such user",
-	mfa.IdentifierTaken:   "another user has that name or ID",
-	mfa.InvalidIdentifier: "is no e-mail address, phone number or user name",
-	mfa.InvalidRequest:    "cannot be read",
-	mfa.PasswordTooShort:  "the password has fewer than 8 bytes",
-	mfa.PasswordTooLong:   "the password has more than 1024 bytes",
-	mfa.PasswordTooCommon: "the password is on the list of common passwords",
-	mfa.NotSignedIn:       "there is no such session, or it is over",
-	mfa.Busy:              "the machine is busy hashing passwords; try again",
-}
-
-// refusal says in words why something was refused, and of whom.
-func refusal(err error, whom string) error {
+// about says of whom something was refused.
+func about(err error, whom string) error {
 	if err == nil {
 		return nil
-	}
-	if text, ok := refusals[mfa.CodeOf(err)]; ok {
-		return fmt.Errorf("%s: %s", whom, text)
 	}
 	return fmt.Errorf("%s: %w", whom, err)
 }

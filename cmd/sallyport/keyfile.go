@@ -31,17 +31,18 @@ func adminkey(_ context.Context, p *program, args []string) error {
 	if err := f.parse(args, 1); err != nil {
 		return err
 	}
-	key, err := newAdminKey(p.random)
+	key, err := newSecretText(p.random)
 	if err != nil {
 		return err
 	}
 	return writeNew(f.Arg(0), []byte(key.Reveal()+"\n"))
 }
 
-func newAdminKey(random io.Reader) (config.Secret, error) {
+// newSecretText makes a secret of 256 random bits in 43 characters.
+func newSecretText(random io.Reader) (config.Secret, error) {
 	var b [adminKeyBytes]byte
 	if _, err := io.ReadFull(random, b[:]); err != nil {
-		return "", fmt.Errorf("make admin key: %w", err)
+		return "", fmt.Errorf("make secret: %w", err)
 	}
 	return config.Secret(base64.RawURLEncoding.EncodeToString(b[:])), nil
 }

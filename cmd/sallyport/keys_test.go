@@ -345,7 +345,7 @@ func TestKeyAgesAreMetrics(t *testing.T) {
 	s := newServer(t, settings, &c)
 	c.move(10 * 24 * time.Hour)
 	w := httptest.NewRecorder()
-	s.ops().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	s.ops(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	for _, want := range []string{`sallyport_key_age_seconds{alg="",use="data"} 86400`, `sallyport_key_age_seconds{alg="RS256",use="oidc"} 86400`} {
 		if !strings.Contains(w.Body.String(), want) {
 			t.Errorf("metrics have no %s", want)

@@ -53,10 +53,12 @@ func (h *health) ready(ctx context.Context) error {
 	return nil
 }
 
-// ops returns what the admin listener serves: liveness, readiness and metrics.
-// The answers hold nothing about the configuration (H-13); reasons go to the log.
-func (h *house) ops() http.Handler {
+// ops returns what the admin listener serves: liveness, readiness and metrics, which
+// need no key, and the admin API, which does. The answers of the former hold nothing about
+// the configuration (H-13); reasons go to the log.
+func (h *house) ops(api http.Handler) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("/admin/", api)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := h.health.ready(r.Context()); err != nil {

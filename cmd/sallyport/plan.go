@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"sallyport/config"
 	"sallyport/mfa"
 	"sallyport/provider"
 	"sallyport/storage"
+	"sallyport/web/admin"
 )
 
 // leftUsersMost bounds the users that are named as left alone; the others are counted.
@@ -19,6 +19,7 @@ const leftUsersMost = 20
 type applying struct {
 	prune       bool // clients and API keys that are not in the file go
 	credentials bool // passwords and factors of users who exist are replaced
+	single      admin.Single
 }
 
 // plan is everything apply is going to do, found by reading alone.
@@ -44,6 +45,7 @@ type clientStep struct {
 // userStep makes or changes one user.
 type userStep struct {
 	name        string
+	id          storage.UserID // of a new one: when it was made
 	draft       mfa.Draft
 	amendment   *mfa.Amendment // nil: new
 	differences []mfa.Difference
@@ -80,6 +82,9 @@ func (h *house) planState(ctx context.Context, s config.State, o applying, fault
 	}
 	if err := p.planAPIKeys(ctx, s.APIKeys); err != nil {
 		return plan{}, err
+	}
+	if o.single != admin.Whole {
+		return p.plan, nil
 	}
 	if err := p.missing(ctx); err != nil {
 		return plan{}, err
@@ -147,7 +152,12 @@ func (p *planner) user(ctx context.Context, u *config.User, i int) error {
 	if err != nil || !ok {
 		return err
 	}
-	if account == nil {
+	switch {
+	case p.o.single == admin.OnlyNew && account != nil:
+		return &mfa.Error{Code: mfa.IdentifierTaken}
+	case p.o.single == admin.OnlyKnown && account == nil: // deleted meanwhile
+		return &mfa.Error{Code: mfa.UserNotFound}
+	case account == nil:
 		p.plan.users = append(p.plan.users, userStep{name: draftName(d), draft: d, differences: draftDifferences(d)})
 		return nil
 	}
@@ -157,14 +167,14 @@ func (p *planner) user(ctx context.Context, u *config.User, i int) error {
 		return err
 	}
 	if len(a.Differences) > 0 {
-		p.plan.users = append(p.plan.users, userStep{name: shownText(nameOf(*account)), amendment: &a, differences: a.Differences})
+		p.plan.users = append(p.plan.users, userStep{name: nameOf(*account), id: account.User.ID, amendment: &a, differences: a.Differences})
 	}
 	return nil
 }
 
 // faultText says in words what a room above refuses in a file.
 func faultText(err error) string {
-	if text, ok := refusals[mfa.CodeOf(err)]; ok && mfa.CodeOf(err) != mfa.InvalidRequest {
+	if text, ok := admin.Explain(err); ok && mfa.CodeOf(err) != mfa.InvalidRequest {
 		return text
 	}
 	var e *mfa.Error
@@ -295,7 +305,7 @@ func (p *planner) leave(ctx context.Context, id storage.UserID) error {
 	if err != nil {
 		return fmt.Errorf("read user: %w", err)
 	}
-	p.plan.leftUsers = append(p.plan.leftUsers, shownText(nameOf(a)))
+	p.plan.leftUsers = append(p.plan.leftUsers, nameOf(a))
 	return nil
 }
 
@@ -303,35 +313,8 @@ func (p *planner) leave(ctx context.Context, id storage.UserID) error {
 func draftName(d mfa.Draft) string {
 	for _, name := range []string{d.Username, d.Email, d.Phone} {
 		if name != "" {
-			return shownText(name)
+			return name
 		}
 	}
 	return string(d.ID)
-}
-
-// summary is what was done, in a line or two.
-func (p *plan) summary(w io.Writer) {
-	var clientsNew, usersNew int
-	for _, c := range p.clients {
-		if c.was == nil {
-			clientsNew++
-		}
-	}
-	for _, u := range p.users {
-		if u.amendment == nil {
-			usersNew++
-		}
-	}
-	fmt.Fprintf(w, "Clients: %d made, %d changed, %d deleted. Users: %d made, %d changed.\n",
-		clientsNew, len(p.clients)-clientsNew, len(p.pruned), usersNew, len(p.users)-usersNew)
-	if len(p.keys)+len(p.prunedKeys) == 0 {
-		return
-	}
-	var keysNew int
-	for _, k := range p.keys {
-		if k.was == nil {
-			keysNew++
-		}
-	}
-	fmt.Fprintf(w, "API keys: %d made, %d changed, %d deleted.\n", keysNew, len(p.keys)-keysNew, len(p.prunedKeys))
 }

@@ -134,11 +134,12 @@ func apiKeyDifferences(have, want storage.APIKey) []mfa.Difference {
 }
 
 // carryOut makes or changes the key.
-func (s apiKeyStep) carryOut(ctx context.Context, keys *provider.APIKeys, v mfa.Visit) error {
+func (s *apiKeyStep) carryOut(ctx context.Context, keys *provider.APIKeys, v mfa.Visit) error {
 	if s.was != nil {
 		return keys.Change(ctx, v, *s.was, s.want)
 	}
-	_, _, err := keys.Create(ctx, v, s.draft)
+	k, _, err := keys.Create(ctx, v, s.draft)
+	s.want.ID = k.ID
 	return err
 }
 

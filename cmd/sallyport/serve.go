@@ -22,20 +22,29 @@ const grace = 20 * time.Second
 // settings reads the settings a command was told about, and checks them. rest is
 // how many further arguments the command takes; checks look for further faults.
 func (p *program) settings(f flags, args []string, rest int, checks ...config.Check) (config.Config, error) {
-	path := f.String("config", p.variable("SALLYPORT_CONFIG"), "settings `file`; without one, the environment alone")
-	show := f.Bool("print", false, "print the settings in force and stop")
+	load := p.loading(f, checks...)
 	if err := f.parse(args, rest); err != nil {
 		return config.Config{}, err
 	}
-	c, err := config.Load(*path, p.environ, checks...)
-	if err != nil {
-		return c, fmt.Errorf("the settings have faults:\n%w", err)
+	return load()
+}
+
+// loading declares the flags of a command with settings. What it returns reads them,
+// once the flags are parsed.
+func (p *program) loading(f flags, checks ...config.Check) func() (config.Config, error) {
+	path := f.String("config", p.variable("SALLYPORT_CONFIG"), "settings `file`; without one, the environment alone")
+	show := f.Bool("print", false, "print the settings in force and stop")
+	return func() (config.Config, error) {
+		c, err := config.Load(*path, p.environ, checks...)
+		if err != nil {
+			return c, fmt.Errorf("the settings have faults:\n%w", err)
+		}
+		if *show {
+			fmt.Fprint(p.out, c.Redacted())
+			return c, flag.ErrHelp
+		}
+		return c, nil
 	}
-	if *show {
-		fmt.Fprint(p.out, c.Redacted())
-		return c, flag.ErrHelp
-	}
-	return c, nil
 }
 
 func (p *program) variable(name string) string {
@@ -63,6 +72,14 @@ func serve(ctx context.Context, p *program, args []string) error {
 	if err != nil {
 		return err
 	}
+	key, err := readAdminKey(c.AdminKeyFile)
+	if err != nil {
+		return errors.Join(fmt.Errorf("admin_key_file: %w", err), public.Close())
+	}
+	api, err := h.adminAPI(key, c.Issuer, h.log, p.random)
+	if err != nil {
+		return errors.Join(err, public.Close())
+	}
 	admin, err := net.Listen("tcp", c.AdminListen)
 	if err != nil {
 		return errors.Join(fmt.Errorf("admin_listen: %w", err), public.Close())
@@ -73,7 +90,7 @@ func serve(ctx context.Context, p *program, args []string) error {
 	h.log.Info("serving", "issuer", c.Issuer, "environment", c.Environment, "listen", public.Addr().String(), "admin", admin.Addr().String())
 	return h.serve(ctx, c.DrainTime,
 		site{web.NewServer(h.handler, h.log), public},
-		site{web.NewServer(h.ops(), h.log), admin})
+		site{web.NewServer(h.ops(api), h.log), admin})
 }
 
 // open reads the secrets and builds the house.

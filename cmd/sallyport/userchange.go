@@ -5,102 +5,112 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
+	"strconv"
 	"strings"
 
-	"sallyport/mfa"
 	"sallyport/storage"
+	"sallyport/web/admin"
 )
 
 // passwordMost bounds what is read where a password is expected.
 const passwordMost = 4096
 
-// changeUser plays a verb that does one thing to one user.
-func (p *program) changeUser(ctx context.Context, f flags, args []string, done string,
-	do func(context.Context, *desk, storage.Account) error) error {
+// changeUser plays a verb that does one thing to one user: a call below the user's address.
+func (p *program) changeUser(ctx context.Context, f flags, args []string, method, path string, more func() (url.Values, any, error)) error {
 	d, err := p.desk(ctx, f, args, 1)
 	if err != nil {
 		return err
 	}
 	defer d.close()
-	a, err := d.account(ctx, f.Arg(0))
+	u, err := d.user(ctx, f.Arg(0))
 	if err != nil {
 		return err
 	}
-	if err := do(ctx, d, a); err != nil {
-		var usage usageError
-		if errors.As(err, &usage) {
-			return err
+	var query url.Values
+	var body any
+	if more != nil {
+		if query, body, err = more(); err != nil {
+			return about(err, fmt.Sprintf("user %q", f.Arg(0)))
 		}
-		return refusal(err, fmt.Sprintf("user %q", f.Arg(0)))
 	}
-	return d.did(did{User: a.User.ID, Done: done}, "user "+nameOf(a)+" ("+string(a.User.ID)+")")
+	var done admin.Done
+	if err := d.call(ctx, method, "/users/"+string(u.ID)+path, query, body, &done); err != nil {
+		return about(err, fmt.Sprintf("user %q", f.Arg(0)))
+	}
+	return d.did(done, "user "+firstName(u)+" ("+string(u.ID)+")")
+}
+
+// firstName is the name a user is told by.
+func firstName(u admin.User) string {
+	if len(u.Names) == 0 {
+		return string(u.ID)
+	}
+	return u.Names[0].Value
 }
 
 func userDisable(ctx context.Context, p *program, args []string) error {
 	f := p.flags("user disable", "keep a user out", "USER [flags]",
 		"In the same moment logins under way, sessions, codes and all tokens of the user end.")
-	return p.changeUser(ctx, f, args, "disabled", func(ctx context.Context, d *desk, a storage.Account) error {
-		return d.users.Disable(ctx, d.visit, a)
-	})
+	return p.changeUser(ctx, f, args, "POST", "/disable", nil)
 }
 
 func userEnable(ctx context.Context, p *program, args []string) error {
 	f := p.flags("user enable", "let a disabled or pending user in", "USER [flags]", "Nothing that ended comes back.")
-	return p.changeUser(ctx, f, args, "enabled", func(ctx context.Context, d *desk, a storage.Account) error {
-		return d.users.Enable(ctx, d.visit, a)
-	})
+	return p.changeUser(ctx, f, args, "POST", "/enable", nil)
 }
 
 func userDelete(ctx context.Context, p *program, args []string) error {
 	f := p.flags("user delete", "remove a user for good", "USER [flags]",
 		"Names, factors, sessions, tokens and consents go too. The audit trail stays.")
-	return p.changeUser(ctx, f, args, "deleted", func(ctx context.Context, d *desk, a storage.Account) error {
-		return d.users.Delete(ctx, d.visit, a)
-	})
+	return p.changeUser(ctx, f, args, "DELETE", "", nil)
 }
 
 func userUnlock(ctx context.Context, p *program, args []string) error {
 	f := p.flags("user unlock", "forget a user's failures, and switch on the factors they switched off", "USER [flags]")
-	return p.changeUser(ctx, f, args, "unlocked", func(ctx context.Context, d *desk, a storage.Account) error {
-		return d.users.Unlock(ctx, d.visit, a)
-	})
+	return p.changeUser(ctx, f, args, "POST", "/unlock", nil)
 }
 
 func userResetFactors(ctx context.Context, p *program, args []string) error {
 	f := p.flags("user reset-factors", "take everything away that proves a user, the password excepted", "USER [flags]",
 		"In the same moment logins under way, sessions, codes and all tokens of the user end. Where a\n"+
 			"second factor is wanted, the next login asks for the password and then for a new one.")
-	return p.changeUser(ctx, f, args, "second factors taken away, everything under way ended", func(ctx context.Context, d *desk, a storage.Account) error {
-		return d.users.ResetFactors(ctx, d.visit, a)
-	})
+	return p.changeUser(ctx, f, args, "POST", "/reset-factors", nil)
 }
 
 func userSetPassword(ctx context.Context, p *program, args []string) error {
 	f := p.flags("user set-password", "give a user another password, read from standard input or a file", "USER [flags]",
 		"In the same moment logins under way, sessions, codes and all tokens of the user end.")
 	file := f.String("password-file", "-", "`file` that holds the password, one line; - is standard input")
-	return p.changeUser(ctx, f, args, "has another password, everything under way ended", func(ctx context.Context, d *desk, a storage.Account) error {
+	return p.changeUser(ctx, f, args, "POST", "/password", func() (url.Values, any, error) {
 		plain, err := p.password(*file)
-		if err != nil {
-			return err
-		}
-		return d.users.SetPassword(ctx, d.visit, a, plain)
+		return nil, map[string]string{"password": plain}, err
 	})
 }
 
 func userCreate(ctx context.Context, p *program, args []string) error {
-	var n mfa.Draft
-	var id, file string
+	body := map[string]any{}
+	var file string
 	var pending bool
 	f := p.flags("user create", "make a user; one of the three names is required", "[flags]",
 		"Profiles, factors, recovery codes and hashes come with a desired-state file: sallyport apply.")
-	f.StringVar(&id, "id", "", "`id` to take over, layout 8-4-4-4-12; left out: made")
-	f.StringVar(&n.Username, "username", "", "`name` without spaces and @")
-	f.StringVar(&n.Email, "email", "", "e-mail `address`")
-	f.BoolVar(&n.EmailVerified, "email-verified", false, "the address was proven")
-	f.StringVar(&n.Phone, "phone", "", "`number` in international form, +4915112345678")
-	f.BoolVar(&n.PhoneVerified, "phone-verified", false, "the number was proven")
+	given := func(key string) func(string) error {
+		return func(value string) error { body[key] = value; return nil }
+	}
+	proven := func(key string) func(string) error {
+		return func(value string) error {
+			yes, err := strconv.ParseBool(value)
+			body[key] = yes
+			return err
+		}
+	}
+	f.Func("id", "`id` to take over, layout 8-4-4-4-12; left out: made", given("id"))
+	f.Func("username", "`name` without spaces and @", given("username"))
+	f.Func("email", "e-mail `address`", given("email"))
+	f.BoolFunc("email-verified", "the address was proven", proven("email_verified"))
+	f.Func("phone", "`number` in international form, +4915112345678", given("phone_number"))
+	f.BoolFunc("phone-verified", "the number was proven", proven("phone_number_verified"))
 	f.StringVar(&file, "password-file", "", "`file` that holds the password, one line; - is standard input; left out: none yet")
 	f.BoolVar(&pending, "pending", false, "the user becomes active with the first proof")
 	d, err := p.desk(ctx, f, args, 0)
@@ -108,27 +118,32 @@ func userCreate(ctx context.Context, p *program, args []string) error {
 		return err
 	}
 	defer d.close()
-	n.ID = storage.UserID(id)
 	if pending {
-		n.Status = storage.UserPending
+		body["status"] = storage.UserPending
 	}
 	if file != "" {
-		if n.Password, err = p.password(file); err != nil {
+		if body["password"], err = p.password(file); err != nil {
 			return err
 		}
 	}
-	var lines []string
-	for _, x := range d.users.Faults(n) {
-		lines = append(lines, "user create: "+x.Field+": "+faultText(x.Err))
+	var done admin.Done
+	if err := d.call(ctx, "POST", "/users", nil, body, &done); err != nil {
+		return aboutEach(err, "user create")
 	}
-	if len(lines) > 0 {
-		return errors.New(strings.Join(lines, "\n"))
+	return d.did(done, "user "+string(done.User))
+}
+
+// aboutEach is about for a refusal that may have many lines.
+func aboutEach(err error, whom string) error {
+	var e *problem
+	if !errors.As(err, &e) || len(e.Faults) == 0 {
+		return about(err, whom)
 	}
-	u, err := d.users.Create(ctx, d.visit, n)
-	if err != nil {
-		return refusal(err, "user create")
+	lines := strings.Split(e.Faults.Error(), "\n")
+	for i := range lines {
+		lines[i] = whom + ": " + shownText(lines[i])
 	}
-	return d.did(did{User: u.ID, Done: "created"}, "user "+string(u.ID))
+	return errors.New(strings.Join(lines, "\n"))
 }
 
 // password reads a password: never from an argument, which every process of the

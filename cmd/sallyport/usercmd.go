@@ -5,16 +5,16 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
-	"sallyport/mfa"
 	"sallyport/storage"
+	"sallyport/web/admin"
 )
 
-// userCommand is an operator's work on users, directly on the database.
+// userCommand is an operator's work on users.
 func userCommand(ctx context.Context, p *program, args []string) error {
 	return p.group(ctx, "user", "the users; USER is an id or any name", []command{
 		{"list", "", "users in the order of their ids", userList},
@@ -29,75 +29,8 @@ func userCommand(ctx context.Context, p *program, args []string) error {
 	}, args)
 }
 
-// userView is a user as lists and --json show one. It has no secret in it.
-type userView struct {
-	ID            storage.UserID      `json:"id"`
-	Status        storage.UserStatus  `json:"status"`
-	MFAEnabled    bool                `json:"mfa_enabled"`
-	Names         []nameView          `json:"names"`
-	Roles         []string            `json:"roles,omitempty"`
-	Profile       map[string]any      `json:"profile,omitempty"`
-	Factors       []authenticatorView `json:"authenticators"`
-	RecoveryCodes *int                `json:"recovery_codes,omitempty"` // unused
-	Sessions      *int                `json:"sessions,omitempty"`
-	Waits         []waitView          `json:"waits,omitempty"`
-	CreatedAt     time.Time           `json:"created_at"`
-	UpdatedAt     time.Time           `json:"updated_at"`
-}
-
-type nameView struct {
-	Kind     storage.IdentifierKind `json:"kind"`
-	Value    string                 `json:"value"`
-	Verified bool                   `json:"verified"`
-}
-
-type authenticatorView struct {
-	ID         storage.AuthenticatorID    `json:"id"`
-	Method     string                     `json:"method"`
-	Name       string                     `json:"name,omitempty"`
-	State      storage.AuthenticatorState `json:"state"`
-	Broken     bool                       `json:"broken,omitempty"`
-	Origin     string                     `json:"origin"`
-	CreatedAt  time.Time                  `json:"created_at"`
-	LastUsedAt *time.Time                 `json:"last_used_at,omitempty"`
-}
-
-// waitView is a counter of failures that refuses now; no end: only an unlock helps.
-type waitView struct {
-	Bucket string     `json:"bucket"`
-	Until  *time.Time `json:"until,omitempty"`
-}
-
-func moment(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
-}
-
-func newUserView(a storage.Account) userView {
-	v := userView{ID: a.User.ID, Status: a.User.Status, MFAEnabled: a.User.MFAEnabled, Roles: a.User.Roles, Profile: a.User.Profile,
-		Names: []nameView{}, Factors: []authenticatorView{}, CreatedAt: a.User.CreatedAt, UpdatedAt: a.User.UpdatedAt}
-	for _, i := range a.Identifiers {
-		v.Names = append(v.Names, nameView{i.Kind, i.Value, !i.VerifiedAt.IsZero()})
-	}
-	order := []storage.IdentifierKind{storage.Username, storage.Email, storage.Phone}
-	slices.SortStableFunc(v.Names, func(a, b nameView) int { return slices.Index(order, a.Kind) - slices.Index(order, b.Kind) })
-	for _, x := range a.Authenticators {
-		v.Factors = append(v.Factors, authenticatorView{ID: x.ID, Method: x.Method, Name: x.Name, State: x.State, Broken: x.Broken,
-			Origin: x.Origin, CreatedAt: x.CreatedAt, LastUsedAt: moment(x.LastUsedAt)})
-	}
-	return v
-}
-
-func (v *userView) standing(s mfa.Standing) {
-	v.RecoveryCodes, v.Sessions = &s.RecoveryCodes, &s.Sessions
-	for _, w := range s.Waits {
-		v.Waits = append(v.Waits, waitView{w.Bucket, moment(w.Until)})
-	}
-}
-
-func (v userView) names() string {
+// userNames are the names of a user, one behind the other.
+func userNames(v admin.User) string {
 	var out []string
 	for _, n := range v.Names {
 		out = append(out, shownText(n.Value))
@@ -105,7 +38,8 @@ func (v userView) names() string {
 	return strings.Join(out, ", ")
 }
 
-func (v userView) methods() string {
+// userMethods are what proves a user.
+func userMethods(v admin.User) string {
 	var out []string
 	for _, f := range v.Factors {
 		text := f.Method
@@ -129,22 +63,18 @@ func userList(ctx context.Context, p *program, args []string) error {
 	if *limit < 1 || *limit > 1000 {
 		return usageError{"user list: --limit must be from 1 to 1000"}
 	}
-	users, err := d.store.ListUsers(ctx, storage.UserFilter{After: storage.UserID(*after), Limit: *limit})
-	if err != nil {
+	query := url.Values{"limit": {strconv.Itoa(*limit)}}
+	if *after != "" {
+		query.Set("after", *after)
+	}
+	var page admin.Users
+	if err := d.get(ctx, "/users", query, &page); err != nil {
 		return err
 	}
-	views := []userView{}
-	for _, u := range users {
-		a, err := d.store.Account(ctx, u.ID)
-		if err != nil {
-			return err
-		}
-		views = append(views, newUserView(a))
-	}
-	return d.answer(views, func(w io.Writer) {
+	return d.answer(page.Users, func(w io.Writer) {
 		fmt.Fprintln(w, "ID\tSTATUS\tNAMES\tPROOFS\tCREATED")
-		for _, v := range views {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", v.ID, v.Status, v.names(), v.methods(), stamp(v.CreatedAt))
+		for _, v := range page.Users {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", v.ID, v.Status, userNames(v), userMethods(v), stamp(v.CreatedAt))
 		}
 	})
 }
@@ -156,21 +86,18 @@ func userShow(ctx context.Context, p *program, args []string) error {
 		return err
 	}
 	defer d.close()
-	a, err := d.account(ctx, f.Arg(0))
+	v, err := d.user(ctx, f.Arg(0))
 	if err != nil {
 		return err
 	}
-	s, err := d.users.Standing(ctx, a.User.ID)
-	if err != nil {
-		return err
+	if err := d.get(ctx, "/users/"+string(v.ID), nil, &v); err != nil {
+		return about(err, fmt.Sprintf("user %q", f.Arg(0)))
 	}
-	v := newUserView(a)
-	v.standing(s)
-	return d.answer(v, v.write)
+	return d.answer(v, func(w io.Writer) { writeUser(w, v) })
 }
 
-// write shows a user to a person.
-func (v userView) write(w io.Writer) {
+// writeUser shows a user to a person.
+func writeUser(w io.Writer, v admin.User) {
 	line := func(key string, value any) { fmt.Fprintf(w, "%s\t%v\n", key, value) }
 	line("id", v.ID)
 	line("status", v.Status)
@@ -202,8 +129,12 @@ func (v userView) write(w io.Writer) {
 		}
 		line(f.Method, text)
 	}
-	line("recovery codes", strconv.Itoa(*v.RecoveryCodes)+" unused")
-	line("sessions", *v.Sessions)
+	if v.RecoveryCodes != nil {
+		line("recovery codes", strconv.Itoa(*v.RecoveryCodes)+" unused")
+	}
+	if v.Sessions != nil {
+		line("sessions", *v.Sessions)
+	}
 	for _, x := range v.Waits {
 		if x.Until == nil {
 			line("locked", x.Bucket+", until somebody unlocks it")

@@ -8,6 +8,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/storage"
+	"sallyport/web/admin"
 )
 
 const (
@@ -65,13 +66,13 @@ func TestUsersAreMadeAndShown(t *testing.T) {
 		t.Error("the line end became part of the password")
 	}
 	for _, who := range []string{"bob", "BOB@example.com", string(o.account("bob").User.ID)} {
-		var v userView
+		var v admin.User
 		o.read(&v, "user", "show", who)
 		if v.Status != storage.UserPending || len(v.Names) != 2 || !v.Names[0].Verified || len(v.Factors) != 1 || *v.Sessions != 0 {
 			t.Errorf("show %s: %+v", who, v)
 		}
 	}
-	var all []userView
+	var all []admin.User
 	o.read(&all, "user", "list")
 	if len(all) != 3 {
 		t.Errorf("%d users listed, want 3", len(all))
@@ -127,9 +128,9 @@ func TestUserCommandsRefuse(t *testing.T) {
 		{"a user without a name", "", exitFailed, "user create: username", []string{"user", "create"}},
 		{"a taken name", "", exitFailed, "another user has that name", []string{"user", "create", "--username", "ALICE"}},
 		{"a taken id", "", exitFailed, "another user has that name or ID", []string{"user", "create", "--username", "bob", "--id", string(o.account("alice").User.ID)}},
-		{"an id of another layout", "", exitFailed, "user create: id: not 32 lower-case", []string{"user", "create", "--username", "bob", "--id", "42"}},
-		{"every fault has a line", "geheim", exitFailed, "user create: email: is no e-mail address, phone number or user name\nuser create: password: ",
-			[]string{"user", "create", "--username", "bob", "--email", "bob", "--password-file", "-"}},
+		{"an id of another layout", "", exitFailed, "user create: id: must be 32 lower-case", []string{"user", "create", "--username", "bob", "--id", "42"}},
+		{"every fault has a line", "geheim", exitFailed, "user create: email: must be an e-mail address\nuser create: password: ",
+			[]string{"user", "create", "--username", "bob", "--email", "bobby", "--password-file", "-"}},
 	})
 	if !o.proves("alice", firstPass) {
 		t.Error("a refused password became alice's")
@@ -158,7 +159,7 @@ func TestDisablingAUserEndsEverything(t *testing.T) {
 	if n := o.told(mfa.EventUserChanged, alice); n != 3 {
 		t.Errorf("%d events, want 3", n)
 	}
-	var done did
+	var done admin.Done
 	o.read(&done, "user", "delete", "alice")
 	if done.User != alice || done.Done != "deleted" || o.told(mfa.EventUserDeleted, alice) != 1 {
 		t.Errorf("delete: %+v", done)
@@ -232,7 +233,7 @@ func TestUnlockingAUser(t *testing.T) {
 	for range 2 {
 		o.must("user", "unlock", "alice")
 	}
-	var v userView
+	var v admin.User
 	o.read(&v, "user", "show", "alice")
 	if len(v.Waits) != 0 || o.told(mfa.EventUserUnlocked, a.User.ID) != 2 || o.told(mfa.EventFactorEnabled, a.User.ID) != 1 {
 		t.Errorf("after unlock: %+v", v)

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"testing"
+)
+
+// overAServer is the test that plays others once more.
+const overAServer = "TestCommandsOverAServer"
+
+// TestCommandsOverAServer plays the tests of the commands a second time, with a server
+// that the commands talk to: what they print and do is the same.
+func TestCommandsOverAServer(t *testing.T) {
+	for name, test := range map[string]func(*testing.T){
+		"users are made and shown":       TestUsersAreMadeAndShown,
+		"user commands refuse":           TestUserCommandsRefuse,
+		"disabling":                      TestDisablingAUserEndsEverything,
+		"resetting factors":              TestResettingFactorsEndsEverything,
+		"setting a password":             TestSettingAPassword,
+		"unlocking":                      TestUnlockingAUser,
+		"clients are shown":              TestClientsAreShownWithoutSecrets,
+		"a client secret is rotated":     TestAClientSecretIsRotatedWithoutAnOutage,
+		"a client is deleted":            TestADeletedClientIsGone,
+		"sessions":                       TestSessionsAreListedAndEnded,
+		"events":                         TestTheAuditTrailIsAsked,
+		"long trails":                    TestLongTrailsArePaged,
+		"apply makes":                    TestApplyMakesWhatTheFileSays,
+		"apply ends what a disabled has": TestApplyEndsWhatADisabledUserHas,
+		"apply tells every fault":        TestApplyTellsEveryFault,
+		"apply makes API keys":           TestApplyMakesAPIKeys,
+		"apply leaves what commands did": TestApplyLeavesWhatCommandsDidToAPIKeys,
+		"apply after an interruption":    TestAnInterruptedApplyIsFinishedByAnother,
+	} {
+		t.Run(name, test)
+	}
+}
+
+// startServer plays serve until the test ends.
+func startServer(t *testing.T, settings, admin string) {
+	t.Helper()
+	p, _, log := testProgram("SALLYPORT_CONFIG="+settings, "SALLYPORT_DRAIN_TIME=0s")
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan int, 1)
+	go func() { ended <- p.main(ctx, []string{"serve"}) }()
+	t.Cleanup(func() {
+		stop()
+		if code := <-ended; code != exitOK {
+			t.Errorf("serve: exit code %d: %s", code, log)
+		}
+	})
+	until(t, "http://"+admin+"/readyz", http.StatusOK)
+}
