@@ -28,10 +28,11 @@ type Answer struct {
 }
 
 // Described holds an answer against a description: the call is there, the status is named,
-// the type is, the body fits, and nothing in it is undescribed.
-func Described(t testing.TB, doc *openapi3.T, a Answer) {
+// the type is, the body fits, and nothing in it is undescribed. It returns the path as it
+// is described.
+func Described(t testing.TB, doc *openapi3.T, a Answer) string {
 	t.Helper()
-	item := find(doc, a.Path)
+	path, item := find(doc, a.Path)
 	if item == nil || item.GetOperation(a.Method) == nil {
 		t.Fatalf("%s %s is not described", a.Method, a.Path)
 	}
@@ -58,12 +59,13 @@ func Described(t testing.TB, doc *openapi3.T, a Answer) {
 	if extra := undescribed("", media.Schema.Value, body); len(extra) > 0 {
 		t.Fatalf("%s %s: members that are not described: %v", a.Method, a.Path, extra)
 	}
+	return path
 }
 
 // find returns the path whose template fits.
-func find(doc *openapi3.T, path string) *openapi3.PathItem {
-	if item := doc.Paths.Find(path); item != nil {
-		return item
+func find(doc *openapi3.T, path string) (string, *openapi3.PathItem) {
+	if item := doc.Paths.Value(path); item != nil {
+		return path, item
 	}
 	have := strings.Split(path, "/")
 	for template, item := range doc.Paths.Map() {
@@ -73,10 +75,10 @@ func find(doc *openapi3.T, path string) *openapi3.PathItem {
 			fits = want[i] == have[i] || strings.HasPrefix(want[i], "{")
 		}
 		if fits {
-			return item
+			return template, item
 		}
 	}
-	return nil
+	return "", nil
 }
 
 func undescribed(at string, schema *openapi3.Schema, value any) []string {

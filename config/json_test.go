@@ -1,0 +1,32 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// FuzzStateInJSON: JSON is YAML, and the admin API counts on it. Whatever text is in it
+// arrives as it was, or is refused.
+func FuzzStateInJSON(f *testing.F) {
+	for _, seed := range []string{"plain", "a: b", "# no comment", "\"quoted\" \\ 'single'", "\u2028\u0085\ufeff", "\x07\x7f\t", "\U0001f6a2", "yes", "0123", "{x: [y]}", "- item", "&a *b !c %d @e `f", "line\nbreak\r\n", "trailing ", " leading", "\\u0041", "~", "=", "<<"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, want string) {
+		if !utf8.ValidString(want) || strings.Contains(want, "\x00") {
+			return // refused before
+		}
+		var text bytes.Buffer
+		e := json.NewEncoder(&text)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(map[string]any{"users": []any{map[string]any{"username": "x", "profile": map[string]any{"name": want}}}}); err != nil {
+			t.Fatal(err)
+		}
+		s, err := ParseState("", text.Bytes())
+		if err == nil && s.Users[0].Profile["name"] != want {
+			t.Fatalf("%q arrives as %q", want, s.Users[0].Profile["name"])
+		}
+	})
+}
