@@ -52,6 +52,7 @@ func commands() []command {
 		{"user", "VERB --config FILE", "users: list, show, create, disable, delete, unlock, passwords, factors", userCommand},
 		{"client", "VERB --config FILE", "clients: list, show, delete, rotate secrets", clientCommand},
 		{"session", "VERB --config FILE", "sessions of a user: list, end", sessionCommand},
+		{"apikey", "VERB --config FILE", "keys of backends: list, show, create, disable, delete, rotate secrets", apiKeyCommand},
 		{"events", "--config FILE", "ask the audit trail", eventsCommand},
 		{"config", "check|print|reference", "look for faults in the settings, show those in force, or all there are", configCommand},
 		{"keys", "VERB --config FILE", "list, rotate, retire or reseal the server's own keys", keys},

@@ -25,6 +25,7 @@ func TestCommandsOverAServer(t *testing.T) {
 		"sessions":                       TestSessionsAreListedAndEnded,
 		"events":                         TestTheAuditTrailIsAsked,
 		"long trails":                    TestLongTrailsArePaged,
+		"an API key lives":               TestAnAPIKeyLives,
 		"apply makes":                    TestApplyMakesWhatTheFileSays,
 		"apply ends what a disabled has": TestApplyEndsWhatADisabledUserHas,
 		"apply tells every fault":        TestApplyTellsEveryFault,
