@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"strconv"
 
@@ -29,14 +30,14 @@ func dev(ctx context.Context, p *program, args []string) error {
 	f.StringVar(&o.data, "data", "./.sallyport-dev", "`folder` that keeps the database, the keys and the passwords")
 	f.BoolVar(&o.reset, "reset", false, "throw the folder away first")
 	f.StringVar(&o.state, "state", "", "desired-state `file` to apply besides the built-in users and clients")
-	f.IntVar(&o.port, "port", 8080, "port of the provider; the demo application gets the next one")
+	f.IntVar(&o.port, "port", 8080, "port of the provider; the demo application and the admin listener get the next two")
 	f.BoolVar(&o.tls, "tls", false, "serve https with a certificate made here")
 	f.StringVar(&o.host, "host", "", "`address` to serve on instead of loopback, for real phones in your network; implies --tls")
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}
-	if o.port < 1 || o.port > 65534 {
-		return usageError{"dev: --port must be from 1 to 65534"}
+	if o.port < 1 || o.port > 65533 {
+		return usageError{"dev: --port must be from 1 to 65533"}
 	}
 	place, err := locate(o)
 	if err != nil {
@@ -55,27 +56,51 @@ func (p *program) runDev(ctx context.Context, o devFlags, at place, folder *fold
 	if err != nil {
 		return err
 	}
-	public, second, err := at.listen(folder, p)
+	ls, err := at.listen(folder, p)
 	if err != nil {
 		return err
 	}
 	h, err := p.openDev(ctx, at, folder)
 	if err != nil {
-		return errors.Join(err, public.Close(), second.Close())
+		return errors.Join(err, closeAll(ls))
 	}
 	defer h.close()
 	pages, err := newDemo(h, at, secrets)
 	if err == nil {
 		err = h.seed(ctx, seeds(at, secrets), o.state)
 	}
+	var ops http.Handler
+	if err == nil {
+		ops, err = p.devOps(h, at, folder)
+	}
 	if err != nil {
-		return errors.Join(err, public.Close(), second.Close())
+		return errors.Join(err, closeAll(ls))
 	}
 	p.greet(ctx, h, at, folder, secrets)
 	// Nobody balances load here, and whoever presses Ctrl-C does not want to wait.
-	return h.serve(ctx, 0,
-		site{web.NewServer(h.handler, h.log), public},
-		site{web.NewServer(pages, h.log), second})
+	var sites []site
+	for i, handler := range []http.Handler{h.handler, pages, ops} {
+		sites = append(sites, site{web.NewServer(handler, h.log), ls[i]})
+	}
+	return h.serve(ctx, 0, sites...)
+}
+
+// devOps is what the admin listener serves, with a key that the folder keeps.
+func (p *program) devOps(h *house, at place, folder *folder) (http.Handler, error) {
+	key, err := folder.adminKey(p.random)
+	if err != nil {
+		return nil, err
+	}
+	api, err := h.adminAPI(key, at.issuer(), h.log, p.random)
+	return h.ops(api), err
+}
+
+func closeAll(ls []net.Listener) error {
+	var errs []error
+	for _, l := range ls {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // openDev builds the house over the folder's database.
@@ -179,27 +204,36 @@ func (at place) origin(port int) string {
 func (at place) issuer() string { return at.origin(at.port) }
 func (at place) demo() string   { return at.origin(at.port + 1) }
 
-// listen opens both listeners before anything is made, so that a taken port is told at once.
-func (at place) listen(folder *folder, p *program) (public, demo net.Listener, err error) {
+// admin is on loopback whatever the others are on, and so without TLS.
+func (at place) admin() string { return "http://localhost:" + strconv.Itoa(at.port+2) }
+
+// listen opens the listeners of provider, demo application and admin API before anything
+// is made, so that a taken port is told at once.
+func (at place) listen(folder *folder, p *program) ([]net.Listener, error) {
 	var secure *tls.Config
 	if at.secure {
 		cert, err := folder.certificate(at, p)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		secure = tlsConfig(cert)
 	}
-	if public, err = at.bound(at.port, secure); err != nil {
-		return nil, nil, err
+	var ls []net.Listener
+	for i, x := range []struct {
+		host   string
+		secure *tls.Config
+	}{{at.bind, secure}, {at.bind, secure}, {"127.0.0.1", nil}} {
+		l, err := bound(x.host, at.port+i, x.secure)
+		if err != nil {
+			return nil, errors.Join(err, closeAll(ls))
+		}
+		ls = append(ls, l)
 	}
-	if demo, err = at.bound(at.port+1, secure); err != nil {
-		return nil, nil, errors.Join(err, public.Close())
-	}
-	return public, demo, nil
+	return ls, nil
 }
 
-func (at place) bound(port int, secure *tls.Config) (net.Listener, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort(at.bind, strconv.Itoa(port)))
+func bound(host string, port int, secure *tls.Config) (net.Listener, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 	if err != nil {
 		return nil, fmt.Errorf("port %d is not free (try --port): %w", port, err)
 	}

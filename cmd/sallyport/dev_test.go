@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -33,7 +34,7 @@ func (s *shared) String() string {
 	return s.b.String()
 }
 
-// freePorts returns a port whose successor is free as well.
+// freePorts returns a port whose two successors are free as well.
 func freePorts(t *testing.T) int {
 	t.Helper()
 	for range 100 {
@@ -42,14 +43,20 @@ func freePorts(t *testing.T) int {
 			t.Fatal(err)
 		}
 		port := first.Addr().(*net.TCPAddr).Port
-		second, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+1)))
+		second, errSecond := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+1)))
+		third, errThird := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+2)))
 		first.Close()
-		if err == nil {
+		if errSecond == nil {
 			second.Close()
+		}
+		if errThird == nil {
+			third.Close()
+		}
+		if errSecond == nil && errThird == nil {
 			return port
 		}
 	}
-	t.Fatal("no two ports are free")
+	t.Fatal("no three ports are free")
 	return 0
 }
 
@@ -93,6 +100,7 @@ func TestDevServesAWholeInstallation(t *testing.T) {
 		}
 	}
 	demoIsGuarded(t, demo, issuer)
+	line{"the admin API", fmt.Sprintf("user list --server http://localhost:%d --admin-key-file %s", port+2, filepath.Join(data, "admin-key")), exitOK, "alice@example.com", ""}.play(t, "")
 	phoneShowsCodes(t, demo)
 	stop()
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"sallyport/config"
 	"sallyport/storage/seal"
 )
 
@@ -76,6 +77,25 @@ func (f *folder) keks(random io.Reader) ([]seal.KEK, error) {
 		return nil, fmt.Errorf("key file: %w", err)
 	}
 	return keks, nil
+}
+
+// adminKey reads the key of the admin API and makes it in a new folder.
+func (f *folder) adminKey(random io.Reader) (config.Secret, error) {
+	path := f.path("admin-key")
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		key, err := newSecretText(random)
+		if err != nil {
+			return "", err
+		}
+		if err := writeNew(path, []byte(key.Reveal()+"\n")); err != nil {
+			return "", err
+		}
+	}
+	key, err := readAdminKey(path)
+	if err != nil {
+		return "", fmt.Errorf("admin key: %w", err)
+	}
+	return key, nil
 }
 
 // devSecrets are the passwords of the seeded users and clients. They are kept so

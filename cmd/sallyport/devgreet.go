@@ -7,6 +7,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/storage"
+	"sallyport/web/admin"
 )
 
 // greet prints everything needed to try the server: addresses, who one can be, the
@@ -20,6 +21,7 @@ func (p *program) greet(ctx context.Context, h *house, at place, folder *folder,
 	line("  Virtual phone      %s/phone", at.demo())
 	line("  Provider           %s", at.issuer())
 	line("  Discovery          %s/.well-known/openid-configuration", at.issuer())
+	line("  Admin API          %s%s   (its key: %s)", at.admin(), admin.Base, folder.path("admin-key"))
 	line("  Data and log       %s   (--reset throws it away)\n", folder.dir)
 	if at.exposed {
 		p.warn(&b, at)
@@ -49,6 +51,8 @@ func (p *program) greet(ctx context.Context, h *house, at place, folder *folder,
 	line("   3. Back in Notes, unlock the private page: the second factor is asked for only now.")
 	line("   4. A token for a machine:")
 	line("      curl%s -u m2m:%s -d grant_type=client_credentials %s/token", insecure(at), s.M2M, at.issuer())
+	line("   5. Look after users while it runs, from another terminal:")
+	line("      sallyport user list --server %s --admin-key-file %s", at.admin(), folder.path("admin-key"))
 	line("\n  Stop with Ctrl-C. Everything is still there at the next start.\n")
 	fmt.Fprint(p.out, b.String())
 }
