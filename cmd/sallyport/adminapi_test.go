@@ -5,10 +5,12 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
+	"sallyport/config"
 	"sallyport/mfa"
 	"sallyport/provider"
 	"sallyport/storage"
@@ -236,6 +238,27 @@ func TestEveryCallIsDescribedAndServed(t *testing.T) {
 		mfa.PasswordTooCommon, mfa.IdentifierTaken, mfa.InvalidIdentifier, mfa.UserNotFound} {
 		if !strings.Contains(text, string(code)) {
 			t.Errorf("code %s is not described", code)
+		}
+	}
+}
+
+// A key of the desired state is a key of the API by itself, and so has to be described.
+func TestEveryKeyOfTheDesiredStateIsDescribed(t *testing.T) {
+	doc, err := adminDescription()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for schema, of := range map[string]reflect.Type{"ClientSettings": reflect.TypeFor[config.Client](), "UserChange": reflect.TypeFor[config.User]()} {
+		described := slices.Collect(maps.Keys(doc.Components.Schemas[schema].Value.Properties))
+		for i := range of.NumField() {
+			key := of.Field(i).Tag.Get("yaml")
+			if key != "id" && !slices.Contains(described, key) { // an id does not change
+				t.Errorf("%s does not describe %s", schema, key)
+			}
+			described = slices.DeleteFunc(described, func(d string) bool { return d == key })
+		}
+		if len(described) > 0 {
+			t.Errorf("%s describes %v, which are no keys", schema, described)
 		}
 	}
 }
