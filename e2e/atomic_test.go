@@ -81,11 +81,10 @@ func (s *stage) deeds(t *testing.T) []deed {
 func (s *stage) accountDeeds(t *testing.T, u user) []deed {
 	t.Helper()
 	p := newPerson(t, s.issuer).open(s.issuer + "/account").signIn(u).at("/account")
-	device := find(p.page, func(n *htmlNode) bool { return strings.HasPrefix(attribute(n, "href"), "/account/rename?id=") })
-	if device == nil {
+	rename := p.browser.LinkTo("/account/rename?id=")
+	if rename == "" {
 		t.Fatalf("no device:\n%s", p.text)
 	}
-	rename := attribute(device, "href")
 	p.open(s.issuer + "/account/recovery").open(s.issuer + link(t, p, "confirm-begin")).at("/mfa")
 	p.submit("mfa-submit", "passcode", p.totp(u.totp)).at("/account/recovery")
 	var out []deed

@@ -392,9 +392,9 @@ func clientCredentials(t *testing.T, s *stage) {
 
 func link(t *testing.T, p *person, id string) string {
 	t.Helper()
-	n := find(p.page, func(n *htmlNode) bool { return attribute(n, "id") == id })
-	if n == nil {
+	to := p.browser.Link(id)
+	if to == "" {
 		t.Fatalf("%s has no link %q:\n%s", p.url.Path, id, p.text)
 	}
-	return attribute(n, "href")
+	return to
 }

@@ -1,28 +1,19 @@
 package e2e
 
 import (
-	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // SHA-1 is what RFC 6238 authenticators speak
-	"encoding/base32"
-	"encoding/binary"
-	"fmt"
-	"io"
-	"net/http"
-	"net/http/cookiejar"
 	"net/url"
-	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/net/html"
+
+	"sallyport/e2e/play"
 )
 
-// person is somebody with a browser that runs no scripts: it keeps cookies, follows
-// redirects on the provider's own origin, and fills in forms by the names on them.
+// person is somebody with a browser that runs no scripts. What does not work fails the test.
 type person struct {
 	t        *testing.T
-	http     *http.Client
-	issuer   *url.URL
+	browser  *play.Browser
 	url      *url.URL // of the page in front of it
 	code     int
 	page     *html.Node
@@ -34,94 +25,35 @@ type person struct {
 
 func newPerson(t *testing.T, issuer string) *person {
 	t.Helper()
-	u, err := url.Parse(issuer)
+	b, err := play.NewBrowser(issuer)
 	if err != nil {
 		t.Fatal(err)
 	}
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &person{t: t, issuer: u, lastStep: map[string]int64{}}
-	p.http = &http.Client{Jar: jar, Timeout: 20 * time.Second, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
-		if r.URL.Host != u.Host {
-			p.arrived = r.URL
-			return http.ErrUseLastResponse
-		}
-		return nil
-	}}
-	return p
+	return &person{t: t, browser: b, lastStep: map[string]int64{}}
 }
 
 func (p *person) open(address string) *person {
 	p.t.Helper()
-	r, err := http.NewRequest(http.MethodGet, address, nil)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	r.Header.Set("Accept-Language", "en")
-	return p.send(r)
+	return p.went(p.browser.Open(address))
 }
 
-func (p *person) send(r *http.Request) *person {
+func (p *person) went(err error) *person {
 	p.t.Helper()
-	p.arrived = nil
-	answer, err := p.http.Do(r)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		p.t.Fatal(err)
+	b := p.browser
+	if b.Code >= 500 && !p.trouble {
+		p.t.Fatalf("%s = %d: %s", b.URL.Path, b.Code, b.Text)
 	}
-	if answer.StatusCode >= 500 && !p.trouble {
-		p.t.Fatalf("%s %s = %d: %s", r.Method, r.URL.Path, answer.StatusCode, body)
-	}
-	p.url, p.code, p.text = answer.Request.URL, answer.StatusCode, string(body)
-	if p.page, err = html.Parse(strings.NewReader(p.text)); err != nil {
-		p.t.Fatal(err)
-	}
+	p.url, p.code, p.text, p.page, p.arrived = b.URL, b.Code, b.Text, b.Page, b.Arrived
 	return p
 }
 
 // submit presses the button with the given id, after filling in the given fields.
 func (p *person) submit(button string, fields ...string) *person {
 	p.t.Helper()
-	b := find(p.page, func(n *html.Node) bool { return attribute(n, "id") == button })
-	if b == nil {
-		p.t.Fatalf("%s (%d) has no button %q:\n%s", p.url.Path, p.code, button, p.text)
-	}
-	form := b
-	for form != nil && (form.Type != html.ElementNode || form.Data != "form") {
-		form = form.Parent
-	}
-	if form == nil {
-		p.t.Fatalf("%s: button %q is in no form", p.url.Path, button)
-	}
-	values := url.Values{}
-	collect(form, values)
-	if name := attribute(b, "name"); name != "" {
-		values.Set(name, attribute(b, "value"))
-	}
-	for i := 0; i+1 < len(fields); i += 2 {
-		if !values.Has(fields[i]) {
-			p.t.Fatalf("%s: the form of %q has no field %q", p.url.Path, button, fields[i])
-		}
-		values.Set(fields[i], fields[i+1])
-	}
-	target, err := p.url.Parse(attribute(form, "action"))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	r, err := http.NewRequest(http.MethodPost, target.String(), strings.NewReader(values.Encode()))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Origin", p.issuer.Scheme+"://"+p.issuer.Host)
-	r.Header.Set("Accept-Language", "en")
-	return p.send(r)
+	return p.went(p.browser.Submit(button, fields...))
 }
 
 func (p *person) signIn(u user) *person {
@@ -142,19 +74,7 @@ func (p *person) at(path string) *person {
 }
 
 // has returns the text of the element with the given id, "" when there is none.
-func (p *person) has(id string) string {
-	n := find(p.page, func(n *html.Node) bool { return attribute(n, "id") == id })
-	if n == nil {
-		return ""
-	}
-	var b strings.Builder
-	walk(n, func(n *html.Node) {
-		if n.Type == html.TextNode {
-			b.WriteString(n.Data)
-		}
-	})
-	return strings.Join(strings.Fields(b.String()), " ")
-}
+func (p *person) has(id string) string { return p.browser.Has(id) }
 
 // sent returns the answer that arrived at the client.
 func (p *person) sent() url.Values {
@@ -181,74 +101,11 @@ func (p *person) totp(secret string) string {
 	return totpAt(p.t, secret, step)
 }
 
-// totpAt computes RFC 6238 by itself: SHA-1, 6 digits.
 func totpAt(t *testing.T, secret string, step int64) string {
 	t.Helper()
-	key, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ToUpper(strings.ReplaceAll(secret, " ", "")))
+	code, err := play.TOTPAt(secret, step)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var counter [8]byte
-	binary.BigEndian.PutUint64(counter[:], uint64(step))
-	mac := hmac.New(sha1.New, key)
-	mac.Write(counter[:])
-	sum := mac.Sum(nil)
-	at := sum[19] & 15
-	return fmt.Sprintf("%06d", (binary.BigEndian.Uint32(sum[at:])&0x7fffffff)%1000000)
+	return code
 }
-
-func collect(n *html.Node, into url.Values) {
-	walk(n, func(n *html.Node) {
-		if n.Type != html.ElementNode || n.Data != "input" || attribute(n, "name") == "" {
-			return
-		}
-		switch attribute(n, "type") {
-		case "submit", "button":
-		case "checkbox", "radio":
-			if has(n, "checked") {
-				into.Add(attribute(n, "name"), attribute(n, "value"))
-			}
-		default:
-			into.Add(attribute(n, "name"), attribute(n, "value"))
-		}
-	})
-}
-
-func walk(n *html.Node, visit func(*html.Node)) {
-	visit(n)
-	for c := n.FirstChild; c != nil; c = c.NextSibling {
-		walk(c, visit)
-	}
-}
-
-func find(n *html.Node, match func(*html.Node) bool) *html.Node {
-	if n.Type == html.ElementNode && match(n) {
-		return n
-	}
-	for c := n.FirstChild; c != nil; c = c.NextSibling {
-		if m := find(c, match); m != nil {
-			return m
-		}
-	}
-	return nil
-}
-
-func attribute(n *html.Node, name string) string {
-	for _, a := range n.Attr {
-		if a.Key == name {
-			return a.Val
-		}
-	}
-	return ""
-}
-
-func has(n *html.Node, name string) bool {
-	for _, a := range n.Attr {
-		if a.Key == name {
-			return true
-		}
-	}
-	return false
-}
-
-type htmlNode = html.Node

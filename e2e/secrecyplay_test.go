@@ -82,11 +82,10 @@ func (v *vault) playFactors(t *testing.T) {
 		v.tap.plant(code, "new recovery code of the account page")
 	}
 	p.open(v.issuer + "/account")
-	device := find(p.page, func(n *htmlNode) bool { return strings.HasPrefix(attribute(n, "href"), "/account/rename?id=") })
-	if device == nil {
+	to := p.browser.LinkTo("/account/rename?id=")
+	if to == "" {
 		t.Fatalf("no device to rename:\n%s", p.text)
 	}
-	to := attribute(device, "href")
 	p.open(v.issuer+to).submit("rename-submit", "name", "Old phone").at("/account")
 	p.open(v.issuer + strings.Replace(to, "rename", "remove", 1)).submit("remove-submit").at("/account")
 }

@@ -4,13 +4,9 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/base32"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -21,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/e2e/play"
 	"sallyport/storage/storagetest"
 )
 
@@ -59,10 +56,8 @@ func run(m *testing.M) int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "sallyport")
-	build := exec.Command("go", "build", "-race", "-tags", "nomsgpack", "-o", program, "sallyport/cmd/sallyport")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+	if program, err = play.Build(dir, "-race"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
@@ -216,26 +211,15 @@ func (s *stage) state() string {
 	}
 	fmt.Fprintf(&b, "users:\n")
 	for i := range usersWithTOTP + usersWithoutTOTP {
-		u := user{name: fmt.Sprintf("user%02d", i), email: fmt.Sprintf("user%02d@example.com", i), password: "correct horse " + random(6)}
-		fmt.Fprintf(&b, "  - username: %s\n    email: %s\n    email_verified: true\n    password: %q\n    profile: {name: \"User %d\", given_name: User, family_name: \"%d\"}\n",
-			u.name, u.email, u.password, i, i)
-		if i < usersWithTOTP {
-			u.totp = base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString([]byte(random(10)))
-			fmt.Fprintf(&b, "    totp_secret: %s\n    recovery_codes: [%s]\n", u.totp, strings.Join(recoveryCodes(u), ", "))
-		}
-		s.free[u.totp != ""] = append(s.free[u.totp != ""], u)
+		u := play.NewUser(fmt.Sprintf("user%02d", i), i < usersWithTOTP)
+		b.WriteString(u.State())
+		s.free[u.TOTP != ""] = append(s.free[u.TOTP != ""], user{u.Name, u.Email, u.Password, u.TOTP})
 	}
 	return b.String()
 }
 
 // recoveryCodes are the codes the user has on paper.
-func recoveryCodes(u user) []string {
-	codes := make([]string, 3)
-	for i := range codes {
-		codes[i] = fmt.Sprintf("%024s", strings.Repeat(string(rune('a'+i)), 12)+strings.ToLower(u.totp)[:12])
-	}
-	return codes
-}
+func recoveryCodes(u user) []string { return play.User{TOTP: u.totp}.RecoveryCodes() }
 
 // user takes a user that no other test has.
 func (s *stage) user(t *testing.T, withTOTP bool) user {
@@ -250,13 +234,7 @@ func (s *stage) user(t *testing.T, withTOTP bool) user {
 	return list[0]
 }
 
-func random(n int) string {
-	b := make([]byte, n)
-	if _, err := rand.Read(b); err != nil {
-		panic(err)
-	}
-	return fmt.Sprintf("%x", b)
-}
+func random(n int) string { return play.Random(n) }
 
 func writeFile(t *testing.T, path, text string) {
 	t.Helper()
@@ -267,31 +245,15 @@ func writeFile(t *testing.T, path, text string) {
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := play.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return port
 }
 
 // lines gathers what the server prints.
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
+type lines = play.Lines
 
 func decode(t *testing.T, r *http.Response) map[string]any {
 	t.Helper()

@@ -1,0 +1,117 @@
+// Package play is what tests of the whole server share: the built program, users, what
+// their authenticator apps show, and a browser that runs no scripts. Nothing here fails a
+// test: errors are returned, because some tests want them.
+package play
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha1" //nolint:gosec // SHA-1 is what RFC 6238 authenticators speak
+	"encoding/base32"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// Build builds the server into a folder and returns its path.
+func Build(dir string, flags ...string) (string, error) {
+	program := filepath.Join(dir, "sallyport")
+	args := append([]string{"build", "-tags", "nomsgpack", "-o", program}, flags...)
+	if out, err := exec.Command("go", append(args, "sallyport/cmd/sallyport")...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return program, nil
+}
+
+// Random returns the hexadecimal form of n random bytes.
+func Random(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}
+
+// FreePort returns a port of the loopback interface that nobody listens on.
+func FreePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// User is somebody the server knows.
+type User struct {
+	Name, Email, Password string
+	TOTP                  string // base32; "": has no authenticator app
+}
+
+// NewUser makes up a user, who exists once the server applied State.
+func NewUser(name string, totp bool) User {
+	u := User{Name: name, Email: name + "@example.com", Password: "correct horse " + Random(6)}
+	if totp {
+		u.TOTP = base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString([]byte(Random(10)))
+	}
+	return u
+}
+
+// State is the user's entry in a desired-state file.
+func (u User) State() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "  - username: %s\n    email: %s\n    email_verified: true\n    password: %q\n    profile: {name: \"The %s\", given_name: The, family_name: %q}\n",
+		u.Name, u.Email, u.Password, u.Name, u.Name)
+	if u.TOTP != "" {
+		fmt.Fprintf(&b, "    totp_secret: %s\n    recovery_codes: [%s]\n", u.TOTP, strings.Join(u.RecoveryCodes(), ", "))
+	}
+	return b.String()
+}
+
+// RecoveryCodes are the three codes a user with an authenticator app has on paper.
+func (u User) RecoveryCodes() []string {
+	codes := make([]string, 3)
+	for i := range codes {
+		codes[i] = fmt.Sprintf("%024s", strings.Repeat(string(rune('a'+i)), 12)+strings.ToLower(u.TOTP)[:12])
+	}
+	return codes
+}
+
+// TOTPAt computes RFC 6238 by itself: SHA-1, 6 digits.
+func TOTPAt(secret string, step int64) (string, error) {
+	key, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ToUpper(strings.ReplaceAll(secret, " ", "")))
+	if err != nil {
+		return "", fmt.Errorf("TOTP secret: %w", err)
+	}
+	var counter [8]byte
+	binary.BigEndian.PutUint64(counter[:], uint64(step))
+	mac := hmac.New(sha1.New, key)
+	mac.Write(counter[:])
+	sum := mac.Sum(nil)
+	at := sum[19] & 15
+	return fmt.Sprintf("%06d", (binary.BigEndian.Uint32(sum[at:])&0x7fffffff)%1000000), nil
+}
+
+// Lines gathers what a process prints.
+type Lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *Lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+// String returns all of it.
+func (l *Lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
