@@ -2,17 +2,16 @@ package web
 
 import (
 	"context"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"runtime/debug"
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"sallyport/storage"
 )
 
 // access writes one line a request: the route's template instead of the address,
@@ -126,7 +125,5 @@ func (s *server) refuse(c *gin.Context, code int, reason string) {
 // Unavailable says whether an error means that something we need is out of reach,
 // so that a caller may try again: 503 instead of 500.
 func Unavailable(err error) bool {
-	var network net.Error
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, driver.ErrBadConn) ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network)
+	return errors.Is(err, storage.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -34,6 +36,9 @@ func (s *server) limits(c *gin.Context) {
 		s.refuse(c, f.code, f.reason)
 		return
 	}
+	if c.Request.ContentLength != 0 && most <= maxBody { // what is longer belongs to whoever has shown a key
+		c.Request.Body = whole(c.Request.Body)
+	}
 	c.Next()
 }
 
@@ -45,6 +50,21 @@ func (s *server) bodyMost(r *http.Request) int64 {
 	}
 	return s.o.MaxBody
 }
+
+// whole reads a body before the time for the request begins to run: a slow caller must
+// not be told that we are. What went wrong is met by whoever reads the body.
+func whole(body io.ReadCloser) io.ReadCloser {
+	text, err := io.ReadAll(body)
+	if err != nil {
+		return io.NopCloser(io.MultiReader(bytes.NewReader(text), broken{err}))
+	}
+	return io.NopCloser(bytes.NewReader(text))
+}
+
+// broken is the rest of a body that did not arrive.
+type broken struct{ err error }
+
+func (b broken) Read([]byte) (int, error) { return 0, b.err }
 
 func checkHead(r *http.Request, most int64) *fault {
 	if len(r.RequestURI) > maxURL || len(r.URL.RawQuery) > maxURL {

@@ -3,7 +3,6 @@ package web_test
 import (
 	"bufio"
 	"context"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/storage"
 	"sallyport/web"
 )
 
@@ -163,9 +163,9 @@ func TestUnavailable(t *testing.T) {
 		want bool
 	}{
 		{"a deadline", fmt.Errorf("read: %w", context.DeadlineExceeded), true},
-		{"a refused connection", fmt.Errorf("dial: %w", &net.OpError{Op: "dial", Err: errors.New("refused")}), true},
-		{"a broken connection", driver.ErrBadConn, true},
-		{"a cut connection", io.ErrUnexpectedEOF, true},
+		{"storage out of reach", fmt.Errorf("read: %w: %w", storage.ErrUnavailable, io.EOF), true},
+		{"storage that says no", storage.ErrConflict, false},
+		{"a slow caller", &net.OpError{Op: "read", Err: errors.New("timeout")}, false},
 		{"a bug", errors.New("index out of range"), false},
 		{"nothing", nil, false},
 	} {

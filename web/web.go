@@ -26,7 +26,7 @@ type Options struct {
 	// TrustedProxies are addresses or prefixes whose X-Forwarded-For is believed.
 	TrustedProxies []string
 	Logger         *slog.Logger  // nil: discarded
-	Timeout        time.Duration // of one request; 0: 10 s
+	Timeout        time.Duration // of the work for one request, its body read; 0: 2.5 s
 	MaxBody        int64         // of a request that is no form; 0: 64 KiB
 	Rate           float64       // requests a second for which the valve stays open; 0: 50,000
 	Languages      []string      // the first is the fallback; nil: en, de
@@ -120,7 +120,8 @@ func newServer(o Options, random io.Reader, now func() time.Time) (*server, erro
 		return nil, err
 	}
 	if s.o.Timeout == 0 {
-		s.o.Timeout = 10 * time.Second
+		// Whatever happened to the database, the answer is there within 3 s.
+		s.o.Timeout = 2500 * time.Millisecond
 	}
 	if s.o.MaxBody == 0 {
 		s.o.MaxBody = maxBody

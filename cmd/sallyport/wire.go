@@ -26,6 +26,10 @@ import (
 	"sallyport/web/page"
 )
 
+// answerTime is what a request may take, a usual wait for a password's turn included:
+// a database that does not answer must not keep anybody for more than 3 s.
+const answerTime = 2500 * time.Millisecond
+
 // parts is what a house is built from.
 type parts struct {
 	config   config.Config
@@ -201,6 +205,7 @@ func (h *house) rooms(p parts) error {
 		api.New(h.provider, verifier, h.sessions, api.Options{Logger: p.log})}, p.surfaces...)
 	h.handler, err = web.New(web.Options{
 		Issuer: c.Issuer, TrustedProxies: c.TrustedProxies, Logger: p.log, Counters: h.counters, ErrorPage: pages.Refusal, Span: span,
+		Timeout: answerTime + max(0, c.Argon2.Wait-config.Default().Argon2.Wait),
 	}, p.random, p.now, surfaces...)
 	if err != nil {
 		return fmt.Errorf("build web: %w", err)

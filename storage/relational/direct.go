@@ -27,7 +27,7 @@ func (e *Engine) quick(ctx context.Context, deed string, do func(querier) error)
 	if e.direct == nil {
 		return e.read(ctx, deed, do)
 	}
-	return e.run(ctx, deed, false, func() error {
+	return e.run(ctx, deed, false, func(ctx context.Context) error {
 		conn, err := e.direct.Acquire(ctx)
 		if err != nil {
 			return err
@@ -44,7 +44,7 @@ func (e *Engine) burst(ctx context.Context, deed string, do func(querier) error)
 	if e.direct == nil {
 		return e.step(ctx, deed, do)
 	}
-	return e.run(ctx, deed, true, func() error {
+	return e.run(ctx, deed, true, func(ctx context.Context) error {
 		conn, err := e.direct.Acquire(ctx)
 		if err != nil {
 			return err

@@ -1,8 +1,14 @@
 package relational
 
 import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
 	"errors"
+	"io"
+	"net"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
 
 	"sallyport/storage"
@@ -13,6 +19,13 @@ import (
 const (
 	sqliteBusy       = 5
 	sqliteLocked     = 6
+	sqliteMemory     = 7
+	sqliteReadOnly   = 8
+	sqliteInterrupt  = 9
+	sqliteIO         = 10
+	sqliteFull       = 13
+	sqliteCantOpen   = 14
+	sqliteProtocol   = 15
 	sqliteForeignKey = 787
 	sqlitePrimaryKey = 1555
 	sqliteUnique     = 2067
@@ -24,6 +37,9 @@ const (
 	pgUnique        = "23505"
 	pgSerialization = "40001"
 	pgDeadlock      = "40P01"
+	pgLockTimeout   = "55P03"
+	pgReadOnly      = "25006" // a standby, or what was the primary before
+	pgIdleTimeout   = "25P03"
 )
 
 // known turns the two errors of a driver that mean something into ours.
@@ -36,16 +52,11 @@ func known(err error) error {
 	case errors.Is(err, gorm.ErrForeignKeyViolated):
 		return storage.ErrNotFound
 	}
-	if pg, ok := errors.AsType[interface {
-		error
-		SQLState() string
-	}](err); ok {
-		switch pg.SQLState() {
-		case pgUnique:
-			return storage.ErrConflict
-		case pgForeignKey:
-			return storage.ErrNotFound
-		}
+	switch sqlState(err) {
+	case pgUnique:
+		return storage.ErrConflict
+	case pgForeignKey:
+		return storage.ErrNotFound
 	}
 	switch sqliteCode(err) {
 	case sqliteUnique, sqlitePrimaryKey:
@@ -58,14 +69,45 @@ func known(err error) error {
 
 // transient reports whether the same transaction may succeed when it is run again.
 func transient(err error) bool {
-	if pg, ok := errors.AsType[interface {
-		error
-		SQLState() string
-	}](err); ok {
-		return pg.SQLState() == pgSerialization || pg.SQLState() == pgDeadlock
+	if state := sqlState(err); state != "" {
+		return state == pgSerialization || state == pgDeadlock
 	}
 	code := sqliteCode(err) & 0xff
 	return code == sqliteBusy || code == sqliteLocked
+}
+
+// unavailable reports whether an error says something about the state the database is
+// in, and not about what it was asked.
+func unavailable(err error) bool {
+	if state := sqlState(err); state != "" {
+		switch state {
+		case pgSerialization, pgDeadlock, pgLockTimeout, pgReadOnly, pgIdleTimeout:
+			return true
+		}
+		switch state[:2] {
+		case "08", "53", "57", "58": // connection, resources, an operator's doing, the system
+			return true
+		}
+	}
+	switch sqliteCode(err) & 0xff {
+	case sqliteBusy, sqliteLocked, sqliteMemory, sqliteReadOnly, sqliteInterrupt, sqliteIO, sqliteFull, sqliteCantOpen, sqliteProtocol:
+		return true
+	}
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.Is(err, errPool) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &connect) || errors.As(err, &network) || pgconn.SafeToRetry(err)
+}
+
+// sqlState is the code of an error of PostgreSQL's, "" of any other.
+func sqlState(err error) string {
+	if pg, ok := errors.AsType[interface {
+		error
+		SQLState() string
+	}](err); ok && len(pg.SQLState()) == 5 {
+		return pg.SQLState()
+	}
+	return ""
 }
 
 func sqliteCode(err error) int {

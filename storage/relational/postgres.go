@@ -34,6 +34,7 @@ func (e *Engine) openPostgres(ctx context.Context, dsn string, o Options) error 
 	params["lock_timeout"] = milliseconds(lockTimeout)
 	params["idle_in_transaction_session_timeout"] = milliseconds(idleTimeout)
 	params["default_transaction_isolation"] = "read committed"
+	bounded(config)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)

@@ -14,6 +14,7 @@ import (
 
 const (
 	slotWait   = 2 * time.Second
+	callWait   = 3 * time.Second // as long as one statement may take
 	maxRetries = 3
 )
 
@@ -116,14 +117,14 @@ func (q querier) one(text string, args []any, dest ...any) error {
 
 // read runs queries without a transaction.
 func (e *Engine) read(ctx context.Context, deed string, do func(querier) error) error {
-	return e.run(ctx, deed, false, func() error {
+	return e.run(ctx, deed, false, func(ctx context.Context) error {
 		return do(querier{e: e, db: e.db.WithContext(ctx)})
 	})
 }
 
 // write runs one statement that commits by itself.
 func (e *Engine) write(ctx context.Context, deed string, do func(querier) error) error {
-	return e.run(ctx, deed, true, func() error {
+	return e.run(ctx, deed, true, func(ctx context.Context) error {
 		var told []storage.Event
 		err := do(querier{e: e, db: e.db.WithContext(ctx), told: &told})
 		if err == nil {
@@ -135,7 +136,7 @@ func (e *Engine) write(ctx context.Context, deed string, do func(querier) error)
 
 // step runs a transaction.
 func (e *Engine) step(ctx context.Context, deed string, do func(querier) error) error {
-	return e.run(ctx, deed, true, func() error {
+	return e.run(ctx, deed, true, func(ctx context.Context) error {
 		var told []storage.Event
 		err := e.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return do(querier{e: e, db: tx, told: &told}) })
 		if err == nil {
@@ -146,7 +147,7 @@ func (e *Engine) step(ctx context.Context, deed string, do func(querier) error) 
 }
 
 // run makes a call, and counts and tells how it ended.
-func (e *Engine) run(ctx context.Context, deed string, writes bool, once func() error) error {
+func (e *Engine) run(ctx context.Context, deed string, writes bool, once func(context.Context) error) error {
 	var end func(error)
 	if e.o.Span != nil {
 		end = e.o.Span(ctx, deed)
@@ -160,23 +161,38 @@ func (e *Engine) run(ctx context.Context, deed string, writes bool, once func() 
 }
 
 // tries waits for a connection, runs and runs again what met a deadlock or a
-// serialization failure, and names the deed in an error that is not one of ours.
-func (e *Engine) tries(ctx context.Context, deed string, writes bool, once func() error) error {
+// serialization failure, and names the deed in an error that is not one of ours. A
+// database that stopped answering holds nobody for longer than callWait, background
+// work included.
+func (e *Engine) tries(ctx context.Context, deed string, writes bool, once func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, callWait)
+	defer cancel()
 	release, err := e.acquire(ctx, writes)
 	if err != nil {
-		return fmt.Errorf("%s: %w", deed, err)
+		return e.failed(deed, err)
 	}
 	defer release()
 	for try := 0; ; try++ {
-		err := known(once())
+		err := known(once(ctx))
 		if err == nil || errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrNotFound) {
 			return err
 		}
 		if try == maxRetries || !transient(err) || wait(ctx) != nil {
-			return fmt.Errorf("%s: %w", deed, err)
+			return e.failed(deed, err)
 		}
 		e.meter.retries.Add(1)
 	}
+}
+
+// failed names the deed, and says whether trying again may help.
+func (e *Engine) failed(deed string, err error) error {
+	if sqlState(err) == pgReadOnly && e.direct != nil {
+		e.direct.Reset() // another server takes the writes by now: look for it
+	}
+	if unavailable(err) {
+		return fmt.Errorf("%s: %w: %w", deed, storage.ErrUnavailable, err)
+	}
+	return fmt.Errorf("%s: %w", deed, err)
 }
 
 // acquire takes a connection's slot, and on SQLite the one writer's place, so that

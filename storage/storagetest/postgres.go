@@ -1,12 +1,10 @@
 package storagetest
 
 import (
-	"bufio"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"net/url"
 	"os"
@@ -73,26 +71,14 @@ func Postgres(tb testing.TB) string {
 // and its log. It needs the installed binaries, whatever SALLYPORT_TEST_POSTGRES names.
 func OwnPostgres(tb testing.TB, settings ...string) (address, dir string) {
 	tb.Helper()
-	own, err := start(settings...)
-	if err != nil {
-		tb.Fatalf("PostgreSQL: %v", err)
-	}
-	tb.Cleanup(func() {
-		if err := errors.Join(own.lifeline.Close(), own.shell.Wait()); err != nil {
-			tb.Errorf("stop PostgreSQL: %v", err)
-		}
-	})
-	return own.address, own.dir
+	s := NewServer(tb, settings...)
+	return s.Address("postgres"), s.dir
 }
 
 // instance is a running server.
 type instance struct {
-	address string
-	dir     string
-	shell   *exec.Cmd
-	// lifeline is the standard input of the shell below. It is kept, because a pipe
-	// nobody holds is closed by the garbage collector.
-	lifeline io.Closer
+	address  string
+	lifeline io.Closer // nil: not ours
 }
 
 // server is the one server of a test process.
@@ -103,51 +89,12 @@ var server = sync.OnceValues(func() (instance, error) {
 	return start()
 })
 
-// life is the shell that keeps the server while the test process lives. Its
-// standard input ends with that process, however it ends; then the server is
-// stopped and its files are removed.
-const life = `
-"$2/initdb" -D "$1/data" -U postgres -A trust -E UTF8 --no-locale --no-sync >"$1/log" 2>&1 &&
-"$2/pg_ctl" -D "$1/data" -l "$1/log" -w -t 60 -o "-c listen_addresses= -c unix_socket_directories=$1 -c max_connections=200 $3" start >>"$1/log" 2>&1 &&
-echo ready
-read -r forever
-"$2/pg_ctl" -D "$1/data" -m immediate -w stop >>"$1/log" 2>&1
-rm -rf "$1"
-`
-
-func start(settings ...string) (instance, error) {
-	bin, err := binaries()
+func start() (instance, error) {
+	s, err := newServer("")
 	if err != nil {
 		return instance{}, err
 	}
-	dir, err := os.MkdirTemp("", "sallyport-postgres-")
-	if err != nil {
-		return instance{}, err
-	}
-	cmd := exec.Command("/bin/sh", "-c", life, "sh", dir, bin, strings.Join(settings, " "))
-	cmd.Dir = dir
-	if os.Geteuid() == 0 {
-		if cmd.SysProcAttr, err = unprivileged(dir); err != nil {
-			return instance{}, err
-		}
-	}
-	lifeline, err := cmd.StdinPipe()
-	if err != nil {
-		return instance{}, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return instance{}, err
-	}
-	if err := cmd.Start(); err != nil {
-		return instance{}, fmt.Errorf("start server: %w", err)
-	}
-	if line, _ := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
-		log, _ := os.ReadFile(filepath.Join(dir, "log"))
-		return instance{}, fmt.Errorf("the server did not start:\n%s", log)
-	}
-	address := url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/postgres", RawQuery: "host=" + url.QueryEscape(dir)}
-	return instance{address.String(), dir, cmd, lifeline}, nil
+	return instance{s.Address("postgres"), s.lifeline}, nil
 }
 
 // binaries finds the newest server of Debian's layout, or one in the path.

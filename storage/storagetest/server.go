@@ -1,0 +1,140 @@
+package storagetest
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// Server is a PostgreSQL that a test has for itself, to stop it, crash it, start it
+// again, and let another one take over. It ends with the test process, however that ends.
+type Server struct {
+	dir, bin string
+	user     *syscall.SysProcAttr // who runs it; nil: we do
+	// lifeline is the standard input of the shell below. It is kept, because a pipe
+	// nobody holds is closed by the garbage collector.
+	lifeline io.Closer
+	shell    *exec.Cmd
+}
+
+// life is the shell that keeps a server while the test process lives. Its standard
+// input ends with that process, however it ends; then the server is stopped and its
+// files are removed. A third argument names the folder of a server to stand by for, a
+// fourth one holds settings.
+const life = `
+if [ -z "$3" ]; then
+	"$2/initdb" -D "$1/data" -U postgres -A trust -E UTF8 --no-locale --no-sync >"$1/log" 2>&1
+else
+	"$2/pg_basebackup" -D "$1/data" -h "$3" -U postgres -R -X stream -c fast --no-sync >"$1/log" 2>&1
+fi &&
+"$2/pg_ctl" -D "$1/data" -l "$1/log" -w -t 60 -o "-c listen_addresses= -c unix_socket_directories=$1 -c max_connections=200 $4" start >>"$1/log" 2>&1 &&
+echo ready
+read -r forever
+"$2/pg_ctl" -D "$1/data" -m immediate -w stop >>"$1/log" 2>&1
+rm -rf "$1"
+`
+
+// NewServer starts a server of the test's own from the installed programs, with settings
+// of its own, each "-c name=value". A later Start is without them.
+func NewServer(tb testing.TB, settings ...string) *Server {
+	tb.Helper()
+	return kept(tb, "", settings...)
+}
+
+// Standby starts a server that follows this one and can take over.
+func (s *Server) Standby(tb testing.TB) *Server {
+	tb.Helper()
+	return kept(tb, s.dir)
+}
+
+func kept(tb testing.TB, primary string, settings ...string) *Server {
+	tb.Helper()
+	s, err := newServer(primary, settings...)
+	if err != nil {
+		tb.Fatalf("PostgreSQL: %v", err)
+	}
+	tb.Cleanup(func() {
+		_ = s.lifeline.Close()
+		_ = s.shell.Wait()
+	})
+	return s
+}
+
+func newServer(primary string, settings ...string) (*Server, error) {
+	s := &Server{}
+	var err error
+	if s.bin, err = binaries(); err != nil {
+		return nil, err
+	}
+	if s.dir, err = os.MkdirTemp("", "sallyport-postgres-"); err != nil {
+		return nil, err
+	}
+	if os.Geteuid() == 0 {
+		if s.user, err = unprivileged(s.dir); err != nil {
+			return nil, err
+		}
+	}
+	s.shell = exec.Command("/bin/sh", "-c", life, "sh", s.dir, s.bin, primary, strings.Join(settings, " "))
+	s.shell.Dir, s.shell.SysProcAttr = s.dir, s.user
+	if s.lifeline, err = s.shell.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := s.shell.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.shell.Start(); err != nil {
+		return nil, fmt.Errorf("start server: %w", err)
+	}
+	if line, _ := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+		log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
+		_, _ = s.lifeline.Close(), s.shell.Wait()
+		return nil, fmt.Errorf("the server did not start:\n%s", log)
+	}
+	return s, nil
+}
+
+// Socket is the path of the server's Unix socket.
+func (s *Server) Socket() string { return filepath.Join(s.dir, ".s.PGSQL.5432") }
+
+// Address is the address of one of its databases.
+func (s *Server) Address(database string) string {
+	a := url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/" + database, RawQuery: "host=" + url.QueryEscape(s.dir)}
+	return a.String()
+}
+
+// Crash ends the server as a power cut would: nothing is written any more, and the
+// next start recovers from the log.
+func (s *Server) Crash(tb testing.TB) {
+	tb.Helper()
+	s.control(tb, "stop", "-m", "immediate")
+}
+
+// Start starts the server again and returns when it takes connections.
+func (s *Server) Start(tb testing.TB) {
+	tb.Helper()
+	s.control(tb, "start", "-l", filepath.Join(s.dir, "log"), "-t", "60", "-o", "-c listen_addresses= -c unix_socket_directories="+s.dir+" -c max_connections=200")
+}
+
+// Promote makes a standby the server that takes writes.
+func (s *Server) Promote(tb testing.TB) {
+	tb.Helper()
+	s.control(tb, "promote", "-t", "60")
+}
+
+func (s *Server) control(tb testing.TB, verb string, args ...string) {
+	tb.Helper()
+	c := exec.Command(filepath.Join(s.bin, "pg_ctl"), append([]string{verb, "-D", filepath.Join(s.dir, "data"), "-w"}, args...)...)
+	c.Dir, c.SysProcAttr = s.dir, s.user // a server must not hold our output open: it gets none
+	if err := c.Run(); err != nil {
+		log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
+		tb.Fatalf("pg_ctl %s: %v\n%s", verb, err, log)
+	}
+}
