@@ -1,0 +1,213 @@
+package faults
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sallyport/storage/storagetest"
+)
+
+// wire is the network between servers and their database. It can be cut, swallow
+// everything, take its time, or break just when a commit was sent.
+type wire struct {
+	t        *testing.T
+	listener net.Listener
+
+	mu     sync.Mutex
+	target string // path of a Unix socket
+	state  weather
+	delay  time.Duration // of each piece on its way to the database
+	commit int           // commits after whose sending the connection breaks
+	conns  map[net.Conn]*link
+	change chan struct{} // closed when the weather changes
+}
+
+type weather int
+
+const (
+	fair weather = iota
+	down         // connections are refused and cut, as by a host without a database
+	hole         // connections stay and nothing gets through, as by a dead host
+)
+
+// link is one connection from end to end.
+type link struct{ stranded bool }
+
+func newWire(t *testing.T, target string) *wire {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &wire{t: t, listener: l, target: target, conns: map[net.Conn]*link{}, change: make(chan struct{})}
+	go w.accept()
+	t.Cleanup(func() { _ = l.Close(); w.set(down) })
+	return w
+}
+
+// host is the wire's end at the server's side.
+func (w *wire) host() string { return w.listener.Addr().String() }
+
+func (w *wire) accept() {
+	for {
+		near, err := w.listener.Accept()
+		if err != nil {
+			return
+		}
+		go w.carry(near)
+	}
+}
+
+func (w *wire) set(state weather) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.state = state
+	close(w.change)
+	w.change = make(chan struct{})
+	if state == down {
+		w.cut()
+	}
+}
+
+// cut breaks all connections. The caller holds the lock.
+func (w *wire) cut() {
+	for c := range w.conns {
+		_ = c.Close()
+	}
+	clear(w.conns)
+}
+
+// slow lets every piece wait on its way to the database.
+func (w *wire) slow(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.delay = d
+}
+
+// breakCommits breaks the connections of the next n commits: each was sent, and no
+// answer comes.
+func (w *wire) breakCommits(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.commit = n
+}
+
+func (w *wire) carry(near net.Conn) {
+	w.mu.Lock()
+	if w.state == down {
+		w.mu.Unlock()
+		_ = near.Close()
+		return
+	}
+	target, l := w.target, &link{}
+	w.conns[near] = l
+	w.mu.Unlock()
+	if !w.clear(l) {
+		return
+	}
+	far, err := net.Dial("unix", target)
+	if err != nil {
+		_ = near.Close()
+		return
+	}
+	w.mu.Lock()
+	w.conns[far] = l
+	w.mu.Unlock()
+	done := sync.OnceFunc(func() {
+		_, _ = near.Close(), far.Close()
+		w.mu.Lock()
+		delete(w.conns, near)
+		delete(w.conns, far)
+		w.mu.Unlock()
+	})
+	go func() { defer done(); w.copy(l, near, far, false) }()
+	defer done()
+	w.copy(l, far, near, true)
+}
+
+// clear waits until the weather lets something through.
+func (w *wire) clear(l *link) bool {
+	for {
+		w.mu.Lock()
+		state, change := w.state, w.change
+		if l.stranded && state == fair {
+			state = hole
+		}
+		w.mu.Unlock()
+		switch state {
+		case fair:
+			return true
+		case down:
+			return false
+		}
+		<-change
+	}
+}
+
+func (w *wire) copy(l *link, to io.Writer, from io.Reader, toDatabase bool) {
+	piece := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(piece)
+		if err != nil || !w.clear(l) {
+			return
+		}
+		w.mu.Lock()
+		delay := w.delay
+		lost := toDatabase && w.commit > 0 && bytes.Contains(bytes.ToLower(piece[:n]), []byte("commit\x00"))
+		if lost {
+			w.commit--
+		}
+		w.mu.Unlock()
+		if delay > 0 && toDatabase {
+			<-time.After(delay)
+		}
+		if _, err := to.Write(piece[:n]); err != nil {
+			return
+		}
+		if lost {
+			// The database works on what it was sent, whoever is still there to hear of it.
+			return
+		}
+	}
+}
+
+// through is a database's address by way of wires. Several hosts are tried in turn for
+// the one that takes writes.
+func through(address string, wires ...*wire) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		panic(err)
+	}
+	hosts := make([]string, len(wires))
+	for i, w := range wires {
+		hosts[i] = w.host()
+	}
+	query := "sslmode=disable"
+	if len(wires) > 1 {
+		query += "&target_session_attrs=read-write"
+	}
+	return "postgres://postgres@" + strings.Join(hosts, ",") + u.Path + "?" + query
+}
+
+// wired starts a database of the test's own and a wire to it.
+func wired(t *testing.T) (*storagetest.Server, *wire) {
+	t.Helper()
+	s := storagetest.NewServer(t)
+	return s, newWire(t, s.Socket())
+}
+
+// strand leaves every connection there is in the hole for good, as when a host died and
+// another one has taken its address: nothing says that they are dead.
+func (w *wire) strand() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, l := range w.conns {
+		l.stranded = true
+	}
+}
