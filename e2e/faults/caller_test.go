@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -38,6 +39,15 @@ type reply struct {
 type refused struct{ reply }
 
 func (e *refused) Error() string { return fmt.Sprintf("%d %s", e.code, e.text) }
+
+// codeOf is the status of an answer that was refused, 0 of anything else.
+func codeOf(err error) int {
+	var r *refused
+	if errors.As(err, &r) {
+		return r.code
+	}
+	return 0
+}
 
 // verifier is that of every login; only the challenge is kept anywhere.
 const verifier = "a-verifier-that-is-long-enough-for-rfc-7636-and-fixed"

@@ -36,8 +36,9 @@ type server struct {
 	admin  string
 	config string
 	log    *play.Lines
-	cmd    *exec.Cmd // nil: not running
-	ended  chan error
+	cmd    *exec.Cmd     // nil: not running
+	ended  chan struct{} // closed when the process ended, with err
+	err    error
 }
 
 // plan says what a town is made of.
@@ -161,9 +162,12 @@ func (s *server) start() {
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
 	s.cmd, s.ended = cmd, ended
+	go func() {
+		s.err = cmd.Wait()
+		close(ended)
+	}()
 }
 
 // await returns when the server is ready.
@@ -171,8 +175,8 @@ func (s *server) await() {
 	s.t.Helper()
 	soon(s.t, "the server is ready", time.Minute, func() bool {
 		select {
-		case err := <-s.ended:
-			s.t.Fatalf("the server ended with %v:\n%s", err, s.log)
+		case <-s.ended:
+			s.t.Fatalf("the server ended with %v:\n%s", s.err, s.log)
 		default:
 		}
 		return s.health("/readyz") == http.StatusOK
@@ -202,9 +206,9 @@ func (s *server) stop() error {
 	s.t.Helper()
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	select {
-	case err := <-s.ended:
+	case <-s.ended:
 		s.cmd = nil
-		return err
+		return s.err
 	case <-time.After(40 * time.Second):
 		s.t.Fatalf("the server does not stop:\n%s", s.log)
 		return nil

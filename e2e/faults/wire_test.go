@@ -23,7 +23,7 @@ type wire struct {
 	target string // path of a Unix socket
 	state  weather
 	delay  time.Duration // of each piece on its way to the database
-	commit int           // commits after whose sending the connection breaks
+	commit int           // so manieth commit from now after whose sending the connection breaks; 0: none
 	conns  map[net.Conn]*link
 	change chan struct{} // closed when the weather changes
 }
@@ -37,7 +37,10 @@ const (
 )
 
 // link is one connection from end to end.
-type link struct{ stranded bool }
+type link struct {
+	stranded bool // in the hole for good
+	broken   bool // no answer comes any more
+}
 
 func newWire(t *testing.T, target string) *wire {
 	t.Helper()
@@ -90,9 +93,9 @@ func (w *wire) slow(d time.Duration) {
 	w.delay = d
 }
 
-// breakCommits breaks the connections of the next n commits: each was sent, and no
-// answer comes.
-func (w *wire) breakCommits(n int) {
+// breakCommit breaks the connection of the nth commit from now: the database does it,
+// and its answer does not arrive. 0: of none.
+func (w *wire) breakCommit(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.commit = n
@@ -159,19 +162,19 @@ func (w *wire) copy(l *link, to io.Writer, from io.Reader, toDatabase bool) {
 		}
 		w.mu.Lock()
 		delay := w.delay
-		lost := toDatabase && w.commit > 0 && bytes.Contains(bytes.ToLower(piece[:n]), []byte("commit\x00"))
-		if lost {
+		if toDatabase && w.commit > 0 && bytes.Contains(bytes.ToLower(piece[:n]), []byte("commit\x00")) {
 			w.commit--
+			l.broken = w.commit == 0
 		}
+		lost := !toDatabase && l.broken
 		w.mu.Unlock()
 		if delay > 0 && toDatabase {
 			<-time.After(delay)
 		}
-		if _, err := to.Write(piece[:n]); err != nil {
-			return
-		}
 		if lost {
-			// The database works on what it was sent, whoever is still there to hear of it.
+			return // and with it the connection ends
+		}
+		if _, err := to.Write(piece[:n]); err != nil {
 			return
 		}
 	}
