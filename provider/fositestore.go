@@ -228,9 +228,10 @@ func (s *fositeStore) GetRefreshTokenSession(ctx context.Context, token string, 
 }
 
 // inGrace reports whether a rotated token may still have its successor: only the last
-// one, only for a moment. A later generation says that the successor was used.
+// one, only for a moment. A later generation says that the successor was used. Without a
+// grace it never may: a rotation by another server may lie ahead of what is now here.
 func inGrace(grant storage.Grant, generation int64, c *client, now time.Time) bool {
-	return generation == grant.Generation-1 && now.Before(grant.RotatedAt.Add(c.grace()))
+	return c.grace() > 0 && generation == grant.Generation-1 && now.Before(grant.RotatedAt.Add(c.grace()))
 }
 
 // DeleteRefreshTokenSession has nothing to delete: a generation is old by counting.

@@ -113,6 +113,7 @@ func TestReuseEndsTheFamily(t *testing.T) {
 		ok    bool
 	}{
 		{"at once without a grace", 0, 0, false, false},
+		{"at once without a grace, by a server whose clock is behind", 0, -time.Second, false, false},
 		{"within the grace", 10, 9 * time.Second, false, true},
 		{"at the end of the grace", 10, 10 * time.Second, false, false},
 		{"within the grace, but the successor was used", 10, time.Second, true, false},
