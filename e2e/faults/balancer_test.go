@@ -1,0 +1,95 @@
+package faults
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// balancer sends every request to the next server. It looks at no cookie, and at
+// readiness only where it was told to.
+type balancer struct {
+	url     string
+	servers []*server
+	out     []atomic.Bool // not ready
+	next    atomic.Int64
+	pinned  atomic.Int64 // 1 + the only server that is asked; 0: all
+	asked   []atomic.Int64
+}
+
+func newBalancer(t *testing.T) *balancer {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &balancer{url: fmt.Sprintf("http://localhost:%d", l.Addr().(*net.TCPAddr).Port)}
+	proxy := &httputil.ReverseProxy{
+		Transport: &http.Transport{MaxIdleConnsPerHost: 128},
+		ErrorLog:  log.New(io.Discard, "", 0), // what went wrong is a 502 to somebody who tells
+		Rewrite: func(r *httputil.ProxyRequest) {
+			i := b.choose()
+			b.asked[i].Add(1)
+			target, err := url.Parse(b.servers[i].base)
+			if err != nil {
+				panic(err)
+			}
+			r.SetURL(target)
+			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
+			r.SetXForwarded()
+		},
+	}
+	s := &http.Server{Handler: proxy}
+	go func() { _ = s.Serve(l) }()
+	t.Cleanup(func() { _ = s.Close() })
+	return b
+}
+
+func (b *balancer) choose() int {
+	if pin := b.pinned.Load(); pin > 0 {
+		return int(pin - 1)
+	}
+	for range b.servers {
+		if i := int(b.next.Add(1)) % len(b.servers); !b.out[i].Load() {
+			return i
+		}
+	}
+	return 0
+}
+
+// watch asks each server every 50 ms whether it is ready, until the test ends.
+func (b *balancer) watch(t *testing.T) {
+	for i, s := range b.servers {
+		go func() {
+			tick := time.NewTicker(50 * time.Millisecond)
+			defer tick.Stop()
+			for {
+				select {
+				case <-t.Context().Done():
+					return
+				case <-tick.C:
+					b.out[i].Store(s.health("/readyz") != http.StatusOK)
+				}
+			}
+		}()
+	}
+}
+
+// pair is two servers on one database behind a balancer without sticky sessions.
+func pair(t *testing.T, dsn string, users int) (*town, *balancer) {
+	t.Helper()
+	b := newBalancer(t)
+	n := newTown(t, plan{dsn: dsn, servers: 2, users: users, issuer: b.url})
+	b.servers, b.out, b.asked = n.servers, make([]atomic.Bool, 2), make([]atomic.Int64, 2)
+	return n, b
+}
+
+// through makes a caller behind the balancer.
+func (b *balancer) caller(n *town) *caller { return n.via(func() string { return b.url }) }
