@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,6 +35,8 @@ type Stop struct {
 // Serve serves until ctx ends and then stops gracefully: no request that was
 // accepted is cut off unless it outlives the grace.
 func Serve(ctx context.Context, srv *http.Server, l net.Listener, s Stop) error {
+	var leaving atomic.Bool
+	srv.Handler = parting(srv.Handler, &leaving)
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()
 	select {
@@ -41,6 +44,7 @@ func Serve(ctx context.Context, srv *http.Server, l net.Listener, s Stop) error 
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
+	leaving.Store(true)
 	if s.Leaving != nil {
 		s.Leaving()
 	}
@@ -57,6 +61,17 @@ func Serve(ctx context.Context, srv *http.Server, l net.Listener, s Stop) error 
 		return errors.Join(fmt.Errorf("stop %s: %w", l.Addr(), err), srv.Close())
 	}
 	return nil
+}
+
+// parting tells kept connections to go, each with an answer, while the server lingers:
+// at its end they are closed, and a request just sent on one would be lost.
+func parting(h http.Handler, leaving *atomic.Bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if leaving.Load() {
+			w.Header().Set("Connection", "close") // HTTP/2 makes a GOAWAY of it
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // Bound returns a listener that holds at most n connections open at once; further
