@@ -7,7 +7,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 VULNDB      := $(wildcard ../shared/vulndb)
 
 .DEFAULT_GOAL := build
-.PHONY: help build run test needs bench lint format vet staticcheck vulncheck release reproduce docs clean
+.PHONY: help build run test needs faults bench lint format vet staticcheck vulncheck release reproduce docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 14
@@ -26,6 +26,9 @@ test: needs ## all tests, with the race detector, on SQLite and PostgreSQL, in a
 # it is named and nothing is skipped.
 needs:
 	@deploy/needs
+
+faults: needs ## the database fails, disks fill, servers are killed and flooded: the long form
+	SALLYPORT_FAULTS=long go test -tags $(TAGS) -v -count 1 -timeout 20m ./e2e/faults
 
 bench: needs ## throughput, latency and the statement budget
 	go test -tags $(TAGS) -run '^$$' -bench . -benchtime 5s -timeout 60m ./e2e/bench ./cmd/...

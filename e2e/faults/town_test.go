@@ -156,7 +156,13 @@ func (n *town) command(args ...string) string {
 // start starts the process, which dies with ours.
 func (s *server) start() {
 	s.t.Helper()
-	cmd := exec.Command(program, "serve", "--config", s.config)
+	s.startAs(exec.Command(program, "serve", "--config", s.config))
+}
+
+// startAs starts the server by a command of the test's own, with further variables.
+func (s *server) startAs(cmd *exec.Cmd, variables ...string) {
+	s.t.Helper()
+	cmd.Env = append(os.Environ(), variables...)
 	cmd.Stdout, cmd.Stderr = s.log, s.log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
