@@ -136,7 +136,7 @@ func TestDatabaseAway(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tc.away()
-			for range pick(2, 10) { // the first round meets connections that were good
+			for range pick(1, 10) { // the first round meets connections that were good
 				took := everyAsk(t, n, list, func(a ask, r reply) {
 					if !tc.slow || r.code >= http.StatusInternalServerError { // what is quick may be done in time
 						unavailable(t, a, r)
