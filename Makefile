@@ -28,7 +28,7 @@ needs:
 	@deploy/needs
 
 faults: needs ## the database fails, disks fill, servers are killed and flooded: the long form
-	SALLYPORT_FAULTS=long go test -tags $(TAGS) -v -count 1 -timeout 20m ./e2e/faults
+	SALLYPORT_TEST_FAULTS=long go test -tags $(TAGS) -v -count 1 -timeout 20m ./e2e/faults
 
 bench: needs ## throughput, latency and the statement budget
 	go test -tags $(TAGS) -run '^$$' -bench . -benchtime 5s -timeout 60m ./e2e/bench ./cmd/...

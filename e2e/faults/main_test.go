@@ -1,7 +1,7 @@
 // Package faults breaks what the server stands on while it serves: the database goes
 // away, is slow, comes back, is replaced; the disk is full; the process is killed; it is
 // flooded. Each test names the requirement it proves. `go test` runs a short form of all
-// of them, `make faults` the long one (SALLYPORT_FAULTS=long).
+// of them, `make faults` the long one (SALLYPORT_TEST_FAULTS=long).
 package faults
 
 import (
@@ -33,7 +33,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	// Most of the time the tests wait.
-	if err := flag.Set("test.parallel", "4"); err != nil {
+	if err := flag.Set("test.parallel", pick("4", "2")); err != nil {
 		panic(err)
 	}
 	code := m.Run()
@@ -42,7 +42,7 @@ func run(m *testing.M) int {
 }
 
 // long says whether there is time for long loads and many rounds.
-func long() bool { return os.Getenv("SALLYPORT_FAULTS") == "long" }
+func long() bool { return os.Getenv("SALLYPORT_TEST_FAULTS") == "long" }
 
 // pick returns what the short or the long form wants.
 func pick[T any](short, longer T) T {
