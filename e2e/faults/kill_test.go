@@ -57,10 +57,11 @@ type crowd struct {
 	over   atomic.Bool
 	all    sync.WaitGroup
 	wrong  atomic.Pointer[error]
+	taken  map[bool]int
 }
 
 func gather(n *town, l *ledger) *crowd {
-	c := &crowd{town: n, ledger: l}
+	c := &crowd{town: n, ledger: l, taken: map[bool]int{}}
 	plain := n.user(false)
 	for _, deed := range []func(*caller) error{
 		func(x *caller) error { return c.renew(x, plain) }, func(x *caller) error { return c.renew(x, plain) }, func(x *caller) error { return c.machine(x) },
@@ -86,12 +87,16 @@ func gather(n *town, l *ledger) *crowd {
 
 var errNoUsers = errors.New("no users are left")
 
+// share is how many users of each kind a crowd may use up, so that some are left for
+// the next round.
+const share = 10
+
 // take is town.user for a crowd, which may run out of them.
 func (c *crowd) take(withTOTP bool) (play.User, error) {
 	c.town.mu.Lock()
 	defer c.town.mu.Unlock()
 	list := c.town.free[withTOTP]
-	if len(list) == 0 {
+	if c.taken[withTOTP]++; len(list) == 0 || c.taken[withTOTP] > share {
 		return play.User{}, errNoUsers
 	}
 	c.town.free[withTOTP] = list[1:]
@@ -229,7 +234,7 @@ func TestKill(t *testing.T) {
 			if engine == "postgres" {
 				dsn = storagetest.Postgres(t)
 			}
-			n := newTown(t, plan{dsn: dsn, users: pick(12, 60)})
+			n := newTown(t, plan{dsn: dsn, users: pick(share+4, 5*share+10)})
 			s := n.servers[0]
 			for round := range pick(1, 5) {
 				l := &ledger{}

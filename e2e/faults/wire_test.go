@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +24,7 @@ type wire struct {
 	target string // path of a Unix socket
 	state  weather
 	delay  time.Duration // of each piece on its way to the database
+	name   []byte        // of a prepared commit
 	commit int           // so manieth commit from now after whose sending the connection breaks; 0: none
 	conns  map[net.Conn]*link
 	change chan struct{} // closed when the weather changes
@@ -162,7 +164,7 @@ func (w *wire) copy(l *link, to io.Writer, from io.Reader, toDatabase bool) {
 		}
 		w.mu.Lock()
 		delay := w.delay
-		if toDatabase && w.commit > 0 && bytes.Contains(bytes.ToLower(piece[:n]), []byte("commit\x00")) {
+		if toDatabase && w.commits(piece[:n]) && w.commit > 0 {
 			w.commit--
 			l.broken = w.commit == 0
 		}
@@ -178,6 +180,19 @@ func (w *wire) copy(l *link, to io.Writer, from io.Reader, toDatabase bool) {
 			return
 		}
 	}
+}
+
+// prepared is a statement on its way to be prepared under a name that is the same on
+// every connection, and is all that is sent later.
+var prepared = regexp.MustCompile("(stmtcache_[0-9a-f]+)\x00COMMIT\x00")
+
+// commits says whether a piece asks for a commit: in words, or by the name of one. The
+// caller holds the lock.
+func (w *wire) commits(piece []byte) bool {
+	if m := prepared.FindSubmatch(piece); m != nil {
+		w.name = append([]byte("\x00"), append(m[1], 0)...) // as it stands in a Bind message
+	}
+	return bytes.Contains(piece, []byte("commit\x00")) || bytes.Contains(piece, []byte("Q\x00\x00\x00\x0bCOMMIT\x00")) || w.name != nil && bytes.Contains(piece, w.name)
 }
 
 // through is a database's address by way of wires. Several hosts are tried in turn for
