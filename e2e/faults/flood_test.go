@@ -61,7 +61,7 @@ func slim(t *testing.T, s *server, when string) {
 // oversized requests and more logins at once than there are cores.
 func TestFloods(t *testing.T) {
 	t.Parallel()
-	n := newTown(t, plan{dsn: storagetest.Postgres(t), users: 8, settings: "max_connections: 12000\n"})
+	n := newTown(t, plan{dsn: storagetest.Postgres(t), users: 32 + 8, settings: "max_connections: 12000\n"})
 	s := n.servers[0]
 	t.Run("64 logins at once do not delay discovery", func(t *testing.T) { manyLogins(t, n) })
 	t.Run("one address keeps nobody else out", func(t *testing.T) { oneAddress(t, n) })
@@ -93,7 +93,11 @@ func TestFloods(t *testing.T) {
 
 // manyLogins asks for discovery all the time while 64 people sign in at once.
 func manyLogins(t *testing.T, n *town) {
-	s, u := n.servers[0], n.user(false)
+	s := n.servers[0]
+	users := make([]play.User, 64)
+	for i := range users {
+		users[i] = n.user(i%2 == 0)
+	}
 	for range pick(1, 10) {
 		callers := make([]*caller, 64)
 		for i := range callers {
@@ -116,9 +120,9 @@ func manyLogins(t *testing.T, n *town) {
 			}
 		})
 		var in, later atomic.Int64
-		for _, c := range callers {
+		for i, c := range callers {
 			all.Go(func() {
-				r, err := c.step("/password", "identifier", u.Name, "password", u.Password)
+				r, err := c.step("/password", "identifier", users[i].Name, "password", users[i].Password)
 				switch {
 				case err == nil:
 					in.Add(1)
