@@ -72,7 +72,8 @@ type TLS struct {
 
 // Database says where the data is. A DSN with a password belongs in a file.
 type Database struct {
-	// `postgres://host/name?...` or `sqlite:PATH`, without a password. Either this or
+	// `postgres://host/name?...` or `sqlite:PATH`, without a password; for several hosts see
+	// [operations](operations.md#when-the-database-is-away). Either this or
 	// `dsn_file` is required.
 	DSN string `yaml:"dsn" env:"DSN"`
 	// File that holds the same, password included.
