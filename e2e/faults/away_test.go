@@ -164,4 +164,9 @@ func TestDatabaseAway(t *testing.T) {
 			signedIn(t, n)
 		})
 	}
+	w.set(hole)
+	_ = c.begin("app") // leaves a connection in the middle of something
+	began := time.Now()
+	_ = s.stop() // exit code 1 where an event could not be written
+	within(t, "R-8", "stopped while the database is away", time.Since(began), 21*time.Second)
 }
