@@ -61,7 +61,7 @@ func unavailable(t *testing.T, a ask, r reply) {
 	if a.member != "" && r.get(a.member) != "temporarily_unavailable" {
 		t.Errorf("%s: %s, want temporarily_unavailable", a.name, r.text)
 	}
-	for _, inside := range []string{"SQL", "postgres", "connect", "dial", "127.0.0.1:", "timeout"} {
+	for _, inside := range []string{"SQLSTATE", "postgres", "connect", "dial", "127.0.0.1:", "timeout"} {
 		if strings.Contains(r.text, inside) {
 			t.Errorf("%s: the answer holds %q: %s", a.name, inside, r.text)
 		}
