@@ -92,3 +92,28 @@ func TestWhoHasToWaitAnywayDoesNotFillTheQueue(t *testing.T) {
 		})
 	}
 }
+
+// hangUp is a password whose caller leaves while it is compared.
+type hangUp struct {
+	*mfa.Password
+	leave func()
+}
+
+func (m hangUp) Finish(ctx context.Context, a mfa.Attempt, s mfa.State, r mfa.Response) (mfa.Proof, error) {
+	m.leave()
+	return m.Password.Finish(ctx, a, s, r)
+}
+
+// A half-closed connection ends the context of its request and still reads the answer.
+func TestWhoHangsUpIsCountedAllTheSame(t *testing.T) {
+	h := newHouse(t)
+	h.visit.Address = "203.0.113.7"
+	for i := range 3 {
+		ctx, leave := context.WithCancel(context.Background())
+		v := mfa.NewVerifier(h.store, h.keyring, h.journal, h.now, rand.Reader, mfa.Options{AddressMax: 3}, hangUp{h.password, leave})
+		err := v.Login(ctx, h.visit, h.proving(h.begin(), fmt.Sprintf("nobody%d", i)), "guess guess guess")
+		want(t, "wrong", err, mfa.InvalidCredentials)
+	}
+	h.open(mfa.Options{AddressMax: 3})
+	want(t, "the address afterwards", h.login(h.begin(), "nobody", "guess guess guess"), mfa.TooMany)
+}

@@ -14,6 +14,9 @@ import (
 	"sallyport/storage/seal"
 )
 
+// failureWait bounds what is written about a wrong answer after its caller has left.
+const failureWait = 3 * time.Second
+
 // Store is the slice of storage the Verifier needs.
 type Store interface {
 	storage.Users
@@ -239,17 +242,25 @@ func (v *Verifier) compare(ctx context.Context, visit Visit, t try, s State, r R
 	case Replayed:
 		return Proof{}, v.replayed(ctx, visit, t)
 	case InvalidPasscode, InvalidCredentials:
-		v.note(visit, t.about, t.failed, OutcomeRefused, string(code))
-		if t.address != nil {
-			if err := v.store.CountFailure(ctx, *t.address, t.attempt.Now); err != nil {
-				return Proof{}, &Error{Code: code, Err: fmt.Errorf("count failure: %w", err)}
-			}
-		}
-		if lockErr := v.lockIfOver(ctx, visit, t); lockErr != nil {
-			return Proof{}, &Error{Code: code, Err: lockErr}
+		if failure := v.failure(ctx, visit, t, code); failure != nil {
+			return Proof{}, &Error{Code: code, Err: failure}
 		}
 	}
 	return Proof{}, err
+}
+
+// failure accounts for a wrong answer, also for a caller who has hung up: whoever
+// closes their half of the connection while the answer is looked for still reads it.
+func (v *Verifier) failure(ctx context.Context, visit Visit, t try, code Code) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), failureWait)
+	defer cancel()
+	v.note(visit, t.about, t.failed, OutcomeRefused, string(code))
+	if t.address != nil {
+		if err := v.store.CountFailure(ctx, *t.address, t.attempt.Now); err != nil {
+			return fmt.Errorf("count failure: %w", err)
+		}
+	}
+	return v.lockIfOver(ctx, visit, t)
 }
 
 // alarm notes secrets that do not open: somebody changed them or moved them to
