@@ -83,6 +83,7 @@ func (p *Provider) MayContinue(ctx context.Context, s storage.Status, v mfa.Visi
 // on: else they would wait until somebody signed in, and fetch the code. And proofs
 // that were given before may be theirs: they come along only where referer says that
 // a page of the client's led here, else anybody could sign a browser in as themselves.
+// The version that was read makes this hold for proofs that arrive meanwhile.
 func (p *Provider) Adopt(ctx context.Context, st Step, v mfa.Visit, referer string) error {
 	unknown := &mfa.Error{Code: mfa.UnknownRequest, Err: errors.New("the request can not be adopted")}
 	switch {
@@ -93,7 +94,7 @@ func (p *Provider) Adopt(ctx context.Context, st Step, v mfa.Visit, referer stri
 	case len(st.Request.Factors) > 0 && !st.request.client.origins[originOf(referer)]:
 		return &mfa.Error{Code: mfa.NotAllowed, Err: errors.New("no page of the client's led here")}
 	}
-	err := p.store.BindRequest(ctx, st.Request.ID, p.keyring.Hash("browser", v.Browser), p.now())
+	err := p.store.BindRequest(ctx, st.Request.ID, st.Request.Version, p.keyring.Hash("browser", v.Browser), p.now())
 	if errors.Is(err, storage.ErrConflict) {
 		return unknown
 	}

@@ -56,6 +56,14 @@ func TestALoginOfAProgramIsAdoptedOnce(t *testing.T) {
 	if got := h.events(mfa.EventLoginAdopted); got != 1 {
 		t.Errorf("%d adoptions in the audit trail, want 1", got)
 	}
+	// Nothing was proven when a browser came by; now it is, and nobody's page led here.
+	id, err = h.p.Open(h.ctx, params("headless"), program)
+	h.ok(err)
+	early, _ := look(program)
+	h.ok(h.verifier.Login(h.ctx, program, early.Proving, password))
+	if err := h.p.Adopt(h.ctx, early, other, ""); codeOf(err) != "unknown_request" {
+		t.Errorf("Adopt of a login that was proven meanwhile = %q, want unknown_request", codeOf(err))
+	}
 	// One that began in a browser is nobody's to adopt.
 	begun := h.next(h.begin(params("headless"), nil).Request, nil)
 	if err := h.p.Adopt(h.ctx, begun, h.visit, "https://app.example/"); codeOf(err) != "unknown_request" {

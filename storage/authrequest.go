@@ -85,9 +85,9 @@ type AuthRequests interface {
 	Request(ctx context.Context, id RequestID, identifier string, now time.Time) (AuthRequest, *Account, error)
 	// RequestByTrack is Request by TrackID.
 	RequestByTrack(ctx context.Context, id TrackID, now time.Time) (AuthRequest, *Account, error)
-	// BindRequest binds an open request that is not bound yet and raises its Version.
-	// ErrConflict: it is bound, over or expired.
-	BindRequest(ctx context.Context, id RequestID, browser []byte, now time.Time) error
+	// BindRequest binds an open request that is not bound yet and has this version, and
+	// raises it. ErrConflict: it is bound, changed, over or expired.
+	BindRequest(ctx context.Context, id RequestID, version int64, browser []byte, now time.Time) error
 	// ChangeRequest applies one change. ErrConflict: not open, expired or another version.
 	ChangeRequest(ctx context.Context, c RequestChange, events []Event) error
 }

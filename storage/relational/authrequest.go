@@ -178,11 +178,11 @@ func list(values []string) any {
 }
 
 // BindRequest implements storage.AuthRequests.
-func (e *Engine) BindRequest(ctx context.Context, id storage.RequestID, browser []byte, now time.Time) error {
+func (e *Engine) BindRequest(ctx context.Context, id storage.RequestID, version int64, browser []byte, now time.Time) error {
 	return e.burst(ctx, "bind request", func(q querier) error {
 		return q.spend(`UPDATE auth_requests SET browser = ?, version = version + 1, updated_at = ?
-			WHERE hash IN ? AND browser IS NULL AND state = 'open' AND expires_at > ?`,
-			blob(browser), micro(now), e.keyring.Hashes(requestLabel, string(id)), micro(now))
+			WHERE hash IN ? AND browser IS NULL AND state = 'open' AND version = ? AND expires_at > ?`,
+			blob(browser), micro(now), e.keyring.Hashes(requestLabel, string(id)), version, micro(now))
 	})
 }
 

@@ -37,9 +37,15 @@ func requests(w *world) {
 	w.test("the account is the subject's, else the named one's, else nobody's", requestAccount)
 	w.test("of racing browsers one binds a request", func(w *world) {
 		id := w.opened()
-		w.one(racers, func(i int) error { return w.s.BindRequest(w.ctx, id, []byte{byte(i + 1)}, w.now) })
+		w.one(racers, func(i int) error { return w.s.BindRequest(w.ctx, id, 0, []byte{byte(i + 1)}, w.now) })
 		same(w, w.request(id).Version, 1)
 		same(w, len(w.request(id).Browser), 1)
+	})
+	w.test("a browser binds the request it has read, and no later one", func(w *world) {
+		id := w.opened()
+		w.ok(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: id, Now: w.now}, nil))
+		w.is(w.s.BindRequest(w.ctx, id, 0, []byte("b"), w.now), storage.ErrConflict)
+		w.ok(w.s.BindRequest(w.ctx, id, 1, []byte("b"), w.now))
 	})
 	w.test("of racing changes of one version one is made", func(w *world) {
 		id := w.opened()
@@ -68,7 +74,7 @@ func requests(w *world) {
 		late := w.event(person{})
 		w.is(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: id, Version: 1, Now: w.now}, []storage.Event{late}), storage.ErrConflict)
 		same(w, w.told(late), false)
-		w.is(w.s.BindRequest(w.ctx, id, []byte("b"), w.now), storage.ErrConflict)
+		w.is(w.s.BindRequest(w.ctx, id, 1, []byte("b"), w.now), storage.ErrConflict)
 	})
 }
 
