@@ -42,12 +42,14 @@ func (v *Verifier) ChangePassword(ctx context.Context, visit Visit, o Owner, c P
 		return err
 	}
 	t := v.newTry(visit, m, attempt, v.whom(&o.Account, ""), o.Client)
-	// One place in the queue is enough for both computations: they run one by one.
+	// One place in the queue is enough for both computations: they run one by one. It is
+	// kept until the second is done.
 	release, err := v.reserve(ctx, visit, &t)
 	if err != nil {
 		return err
 	}
 	defer release()
+	t.release = func() {}
 	if err := v.count(ctx, visit, storage.Attempt{Throttles: t.throttles(), Address: t.address, Now: attempt.Now}, t.about, t.locked); err != nil {
 		return err
 	}
@@ -56,6 +58,7 @@ func (v *Verifier) ChangePassword(ctx context.Context, visit Visit, o Owner, c P
 		return err
 	}
 	hash, err := m.hash(c.New)
+	release()
 	if err != nil {
 		return fmt.Errorf("hash new password: %w", err)
 	}

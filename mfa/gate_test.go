@@ -93,6 +93,36 @@ func TestWhoHasToWaitAnywayDoesNotFillTheQueue(t *testing.T) {
 	}
 }
 
+// tell is randomness that tells when it is drawn, as a salt is when a hash begins.
+type tell struct{ drawn func() }
+
+func (r tell) Read(b []byte) (int, error) {
+	r.drawn()
+	return rand.Read(b)
+}
+
+// Otherwise hashes of new passwords run beside those that the places bound (T-8).
+func TestANewPasswordIsHashedInThePlaceOfTheOld(t *testing.T) {
+	h := newHouse(t)
+	o := h.owner(h.ada())
+	free, drawn := 0, 0
+	h.password = mfa.NewPassword(h.keyring, tell{func() {
+		drawn++
+		if release, err := h.password.Reserve(context.Background(), mfa.Place{}); err == nil {
+			free++
+			release()
+		}
+	}}, mfa.PasswordOptions{Memory: 64, Time: 1, Parallel: 1, Wait: time.Nanosecond})
+	h.open(mfa.Options{AddressMax: -1})
+	want(t, "change", h.verifier.ChangePassword(context.Background(), h.visit, o, mfa.PasswordChange{Old: ownPass, New: "seven grey geese on ice"}), "")
+	if drawn == 0 || free > 0 {
+		t.Errorf("the only place was free in %d of %d hashes, want none", free, drawn)
+	}
+	release, err := h.password.Reserve(context.Background(), mfa.Place{})
+	want(t, "the place afterwards", err, "")
+	release()
+}
+
 // hangUp is a password whose caller leaves while it is compared.
 type hangUp struct {
 	*mfa.Password
