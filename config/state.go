@@ -67,7 +67,8 @@ type Client struct {
 	// of cidaas](guides/coming-from-cidaas.md), if they are for the client itself or for the
 	// issuer and for no other `audience`. For your own applications only.
 	ManagesFactors bool `yaml:"manages_factors"`
-	// `skip` (also when left out) for your own applications, `ask` for others'.
+	// `skip` (also when left out) for your own applications, `ask` for others', whose users
+	// are asked also where no scope is: a token names them.
 	Consent string `yaml:"consent"`
 	// The client's own login page, for `headless_login`: it gets `requestId` and signs in
 	// through `/api/login/v1`.

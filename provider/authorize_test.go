@@ -201,6 +201,9 @@ func TestPromptAndMaxAge(t *testing.T) {
 		{"acr that can be reached, essential", ada, params("rp", "claims", gold), "verify"},
 		{"consent not given", ada, params("asks"), "consent"},
 		{"consent not given, no page allowed", ada, params("asks", "prompt", "none"), "consent_required"},
+		{"consent not given, no scopes", ada, params("asks", "scope", ""), "consent"},
+		{"consent not given, no scopes, no page allowed", ada, params("asks", "scope", "", "prompt", "none"), "consent_required"},
+		{"no scopes at a first party", ada, params("rp", "scope", "", "prompt", "none"), "code"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b := h.begin(tc.in, tc.s)

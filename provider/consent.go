@@ -12,18 +12,16 @@ import (
 // what was allowed in this very request; nil: not asked yet. First-party clients
 // (consent "skip") are asked about only when they want it by prompt=consent.
 func (p *Provider) consentMissing(ctx context.Context, r *request, user storage.UserID, given []string) (bool, []string, error) {
+	// Without scopes there is something to allow as well: every token names its user.
 	wanted := consentScopes(r)
-	if len(wanted) == 0 {
-		return false, nil, nil
-	}
 	if given != nil {
 		return !covers(given, wanted), wanted, nil
 	}
+	if r.client.Consent == "skip" && (!r.consent || len(wanted) == 0) {
+		return false, nil, nil
+	}
 	if r.consent {
 		return true, wanted, nil
-	}
-	if r.client.Consent == "skip" {
-		return false, nil, nil
 	}
 	stored, err := p.store.Consent(ctx, user, r.client.ID)
 	if err != nil && !isNotFound(err) {

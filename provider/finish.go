@@ -39,7 +39,7 @@ func (p *Provider) finish(ctx context.Context, st Step, v mfa.Visit, s *mfa.Sign
 		return Finished{}, err
 	}
 	f.Code, f.Grant = e.code, e.grant
-	if len(stored.Consent) > 0 {
+	if stored.Consent != nil {
 		if f.Consent, err = p.consentAfter(ctx, stored); err != nil {
 			return Finished{}, err
 		}

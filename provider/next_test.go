@@ -305,7 +305,11 @@ func TestConsentIsRememberedByScope(t *testing.T) {
 		}
 		return s, st.Scopes
 	}
-	s, scopes := allow(nil, "scope", "openid email")
+	s, scopes := allow(nil, "scope", "")
+	if b := h.begin(params("asks", "scope", "", "prompt", "none"), s); len(scopes) > 0 || b.Finished == nil {
+		t.Errorf("scopes = %v; asked again for none", scopes)
+	}
+	s, scopes = allow(s, "scope", "openid email")
 	if strings.Join(scopes, " ") != "openid email" {
 		t.Errorf("scopes = %v", scopes)
 	}
