@@ -73,12 +73,11 @@ func (v *Verifier) decoys(t table, identifier string) []Option {
 			out = append(out, Option{Method: i.Name, Authenticator: id, Text: i.Name, Info: i})
 			continue
 		}
-		id := v.hash128("decoy", i.Name+"|"+identifier)
 		coin := v.hash128("decoy coin", i.Name+"|"+identifier)
 		if coin[0]&1 == 0 || !shapely(out, i) {
 			continue
 		}
-		out = append(out, Option{Method: i.Name, Authenticator: storage.FromBytes[storage.AuthenticatorID](id), Text: i.Name, Info: i})
+		out = append(out, Option{Method: i.Name, Authenticator: v.invent(i.Name, identifier), Text: i.Name, Info: i})
 	}
 	return out
 }
@@ -149,7 +148,7 @@ func (v *Verifier) settle(t *target, p Proving, c Choice) error {
 	}
 	t.shown = t.who.user
 	if t.shown == "" {
-		t.shown = storage.FromBytes[storage.UserID](v.hash128("decoy user", p.Identifier))
+		t.shown = storage.FromBytes[storage.UserID](v.hash128("decoy user", v.face(p.Identifier)))
 	}
 	if t.usage != UsageFirst {
 		offered := v.Options(p)

@@ -66,7 +66,7 @@ func (v *Verifier) whom(a *storage.Account, identifier string) whom {
 	if identifier == "" {
 		return whom{}
 	}
-	return whom{subject: v.keyring.Hash("identifier", identifier)}
+	return whom{subject: v.keyring.Hash("identifier", v.face(identifier))}
 }
 
 // counted is a known user with the subject an attempt counts for.
