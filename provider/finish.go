@@ -18,6 +18,9 @@ import (
 func (p *Provider) Finish(ctx context.Context, st Step, v mfa.Visit, s *mfa.SignedIn) (Finished, error) {
 	switch st.Kind {
 	case StepDone:
+		if st.ForBrowser() && (v.Browser == "" || st.Unbound()) {
+			return Finished{}, &mfa.Error{Code: mfa.NotAllowed, Err: errors.New("tokens in the answer are for the browser of the login")}
+		}
 		return p.finish(ctx, st, v, s)
 	case StepRefused:
 		a, err := p.close(ctx, st, v, mfa.EventLoginRefused, refusal(st.Refusal, ""))

@@ -122,6 +122,11 @@ func (p *Provider) Elsewhere(ctx context.Context, st Step, page string) (Step, e
 // Unbound reports whether the request belongs to no browser yet.
 func (st Step) Unbound() bool { return len(st.Request.Browser) == 0 }
 
+// ForBrowser reports whether the login ends in tokens, which nothing but the browser it
+// is bound to protects. A code is of no use without its verifier: it may be told to
+// whoever goes on with a headless login, and that is everybody who has seen its ID.
+func (st Step) ForBrowser() bool { return st.request != nil && st.request.front.used() }
+
 // loginPage is the client's own page for a request that began in a browser; "" says
 // that ours are shown. A request that a browser adopted stays on ours: calls without
 // its cookie are refused.

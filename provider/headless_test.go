@@ -87,3 +87,40 @@ func TestOwnLoginPageOfAClient(t *testing.T) {
 		}
 	}
 }
+
+// Tokens have no verifier that protects them. Whoever has seen the ID of a headless login
+// must not be able to fetch them as soon as its user is through.
+func TestTokensAreToldToTheBrowserOfALoginAlone(t *testing.T) {
+	for _, tc := range []struct{ asked, want string }{{"token", "not_allowed"}, {"code id_token", "not_allowed"}, {"code", ""}} {
+		t.Run(tc.asked, func(t *testing.T) {
+			h := newHouse(t)
+			h.legacy("spa", "token", "code id_token")
+			h.client("spa", public, func(c *storage.Client) {
+				c.HeadlessLogin, c.LegacyResponseTypes = true, []string{"token", "code id_token"}
+			})
+			h.user("ada", "")
+			program := mfa.Visit{}
+			opened, err := h.p.Open(h.ctx, params("spa", "response_type", tc.asked), program)
+			h.ok(err)
+			for name, id := range map[string]storage.RequestID{"of a browser": h.begin(params("spa", "response_type", tc.asked), nil).Request, "of a program": opened} {
+				st, err := h.p.Next(h.ctx, Ask{Request: id, Identifier: "ada", Visit: program, Program: true})
+				h.ok(err)
+				h.ok(h.verifier.Login(h.ctx, program, st.Proving, password))
+				st, err = h.p.Next(h.ctx, Ask{Request: id, Visit: program, Program: true})
+				h.ok(err)
+				if _, err := h.p.Finish(h.ctx, st, program, nil); codeOf(err) != tc.want {
+					t.Errorf("a login %s without its cookie = %q, want %q", name, codeOf(err), tc.want)
+				}
+				if tc.want == "" {
+					continue
+				}
+				if st.Unbound() {
+					h.ok(h.p.Adopt(h.ctx, st, h.visit, callback))
+				}
+				if _, q := h.finish(id, nil); q.Get("access_token") == "" && q.Get("id_token") == "" {
+					t.Errorf("its browser got %v, want tokens", q)
+				}
+			}
+		})
+	}
+}

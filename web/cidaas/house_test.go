@@ -67,7 +67,7 @@ func (h *house) ok(err error) {
 func newHouse(t testing.TB, more ...web.Surface) *house {
 	t.Helper()
 	h := &house{t: t, clock: t0}
-	rooms := webtest.Open(t, mfatest.Making{Now: h.now, Options: mfa.Options{AddressMax: -1}}, provider.Options{Issuer: issuer})
+	rooms := webtest.Open(t, mfatest.Making{Now: h.now, Options: mfa.Options{AddressMax: -1}}, provider.Options{Issuer: issuer, LegacyResponseTypes: true})
 	h.engine, h.users, h.totp, h.provider, h.rooms = rooms.Store, rooms.Users, rooms.TOTP, rooms.Provider, rooms
 	log := slog.New(slog.NewJSONHandler(&h.log, nil))
 	look, err := page.New(rooms.Keyring, page.Options{Issuer: issuer, Logger: log}, login.Files())

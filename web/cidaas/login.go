@@ -211,7 +211,8 @@ func (s *Surface) proven(c *gin.Context, in *input) (turn, error) {
 
 // onward goes on after a proof. In the browser the login is bound to, /continue knows
 // how. A client with headless login has no such browser: its login ends here or goes
-// back to a page of the client's, and nobody else is told the code.
+// back to a page of the client's, and nobody else is told the code. Tokens are told to the
+// browser alone: its cookie comes along with the redirect.
 func (s *Surface) onward(c *gin.Context, t turn, in *input) {
 	if t.own() {
 		page.Redirect(c, "/continue?requestId="+url.QueryEscape(string(t.step.Request.ID)))
@@ -224,6 +225,10 @@ func (s *Surface) onward(c *gin.Context, t turn, in *input) {
 	}
 	if t.step.Kind != provider.StepDone && t.step.Kind != provider.StepRefused {
 		s.show(c, t, in, nil)
+		return
+	}
+	if t.step.ForBrowser() {
+		page.Redirect(c, "/continue?requestId="+url.QueryEscape(string(t.step.Request.ID)))
 		return
 	}
 	f, err := s.provider.Finish(c.Request.Context(), t.step, t.visit, t.signedIn)

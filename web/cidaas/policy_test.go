@@ -185,3 +185,21 @@ func TestSkippingWhatIsNotDemanded(t *testing.T) {
 	_, to := b.follow(b.form("/login-srv/precheck/continue/"+track, "track_id", track))
 	h.mustCode(to)
 }
+
+// The answer of the flows of old is worth something to whoever reads it: a page on another
+// site, whose calls bring no cookie, is led past the browser the login belongs to.
+func TestTokensInTheAnswerGoThroughTheBrowser(t *testing.T) {
+	h := newHouse(t)
+	h.client(func(c *storage.Client) { c.LegacyResponseTypes = []string{"token"} })
+	h.user("ada", "")
+	b, p := h.browser(), h.page()
+	request, _ := b.begin("response_type", "token")
+	w := h.is(p.form("/login-srv/login", "requestId", request, "username", "ada", "password", password), http.StatusSeeOther)
+	h.is(h.program().json("/login-srv/login/sdk", "requestId", request), http.StatusBadRequest)
+	if _, to := p.follow(w); strings.Contains(to, "access_token") {
+		t.Errorf("without the cookie it leads to %s", to)
+	}
+	if _, to := b.follow(w); !strings.HasPrefix(to, callback+"#access_token=") {
+		t.Errorf("the browser is led to %s, want a token", to)
+	}
+}
