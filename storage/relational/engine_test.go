@@ -92,17 +92,25 @@ func TestLockedRowDoesNotBlockForever(t *testing.T) {
 	if err := e.CreateUser(t.Context(), l.newUser()); err != nil {
 		t.Fatal(err)
 	}
-	tx, err := behind(t, dsn).BeginTx(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tx.Rollback()
-	if _, err := tx.ExecContext(t.Context(), "UPDATE authenticators SET name = 'x'"); err != nil {
-		t.Fatal(err)
-	}
-	err = e.Spend(t.Context(), storage.Spend{Now: t0, Credential: &storage.CredentialSpend{User: l.user, Authenticator: l.totp, Step: 1}})
-	if err == nil || errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrNotFound) {
-		t.Errorf("Spend = %v, want an engine's error", err)
+	for table, spend := range map[string]storage.Spend{
+		"authenticators": {Credential: &storage.CredentialSpend{User: l.user, Authenticator: l.totp, Step: 1}},
+		"users":          {MFAEnabled: l.user, Credential: &storage.CredentialSpend{User: l.user, Authenticator: l.totp, Secret: []byte("x")}},
+	} {
+		tx, err := behind(t, dsn).BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.ExecContext(t.Context(), "UPDATE "+table+" SET updated_at = updated_at"); err != nil {
+			t.Fatal(err)
+		}
+		spend.Now = t0
+		err = e.Spend(t.Context(), spend)
+		if err == nil || errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("Spend beside a lock on %s = %v, want an engine's error", table, err)
+		}
+		if err := tx.Rollback(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

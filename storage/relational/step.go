@@ -2,6 +2,7 @@ package relational
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"sallyport/storage"
@@ -128,8 +129,12 @@ func (q querier) spendCredential(c storage.CredentialSpend, now time.Time) error
 // resealed seals a new secret; the method, which the seal is bound to, is in the row.
 func (q querier) resealed(c storage.CredentialSpend) (string, []byte, error) {
 	var method text
-	if err := q.one("SELECT method FROM authenticators WHERE id = ? AND user_id = ?", []any{ref(c.Authenticator), ref(c.User)}, &method); err != nil {
+	err := q.one("SELECT method FROM authenticators WHERE id = ? AND user_id = ?", []any{ref(c.Authenticator), ref(c.User)}, &method)
+	if errors.Is(err, storage.ErrNotFound) {
 		return "", nil, storage.ErrConflict
+	}
+	if err != nil {
+		return "", nil, err // perhaps of a write gathered before, and worth another try
 	}
 	sealed, err := q.e.sealSecret(storage.Authenticator{ID: c.Authenticator, UserID: c.User, Method: string(method), Secret: c.Secret})
 	return string(method), sealed, err
