@@ -70,8 +70,10 @@ func TestWhoeverListensInPlaceOfTheServerSeesNoKey(t *testing.T) {
 	}{
 		{"a program of another kind", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") }, "is no admin API of Sallyport (status 200)"},
 		{"one that finds nothing", http.NotFound, "is no admin API of Sallyport (status 404)"},
-		{"one that wants the key first", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "who are you", 401) }, "is no admin API of Sallyport (status 401)"},
-		{"one that leads elsewhere", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://192.0.2.1/", 307) }, "is no admin API of Sallyport (status 307)"},
+		{"one that wants the key first", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "who are you", http.StatusUnauthorized) }, "is no admin API of Sallyport (status 401)"},
+		{"one that leads elsewhere", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://192.0.2.1/", http.StatusTemporaryRedirect)
+		}, "is no admin API of Sallyport (status 307)"},
 		{"one that hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "call the admin API at http://127.0.0.1:"},
 		{"an impostor", told(func() string { return issuer }, "proof"), "has another key than the file of admin_key_file"},
 		{"the server of other settings", told(func() string { return "https://other.example" }, "proof"), `is "https://other.example", and the settings are those of http://`},
