@@ -12,6 +12,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 )
 
@@ -41,7 +42,13 @@ func decode(source string, text []byte, target any) *reader {
 		r.fault("", "the file is larger than 4 MiB")
 		return r
 	}
-	file, err := parser.ParseBytes(text, 0)
+	tokens := lexer.Tokenize(string(text))
+	if t, beyond := exceeded(tokens); t != nil {
+		r.broken = true
+		r.faults = append(r.faults, Fault{Source: source, Line: t.Position.Line, Text: beyond})
+		return r
+	}
+	file, err := parser.Parse(tokens, 0)
 	if err != nil {
 		r.syntax(err)
 		return r
