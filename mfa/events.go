@@ -52,9 +52,7 @@ const (
 	EventTokenRevoked  = "token.revoked"
 	EventClientFailed  = "client.failed" // client authentication refused
 
-	EventSessionStarted = "session.started"
-	EventSessionRaised  = "session.raised"
-	EventLogout         = "session.logout"
+	EventLogout = "session.logout"
 
 	EventUserCreated     = "user.created"
 	EventUserChanged     = "user.changed"
@@ -90,7 +88,7 @@ func EventKinds() []string {
 		EventMFAReplayed, EventMFALocked, EventMFADisabled, EventMFACancelled, EventRecoveryUsed, EventRecoveryRegenerated,
 		EventEnrollmentStarted, EventFactorEnrolled, EventFactorDeleted, EventFactorEnabled, EventFactorRenamed,
 		EventConsentGiven, EventConsentWithdrawn, EventCodeIssued, EventCodeRedeemed, EventCodeReplayed, EventTokenIssued,
-		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed, EventSessionStarted, EventSessionRaised,
+		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed,
 		EventLogout, EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged,
 		EventClientCreated, EventClientChanged, EventClientDeleted, EventAPIKeyCreated, EventAPIKeyChanged,
 		EventAPIKeyDeleted, EventAPIKeyRefused, EventKeysCreated, EventKeysRotated, EventKeysRewrapped,
