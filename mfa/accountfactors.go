@@ -90,15 +90,7 @@ func (v *Verifier) PendingFor(ctx context.Context, visit Visit, o Owner, exchang
 	if err != nil {
 		return Enrolling{}, err
 	}
-	enroller, ok := v.methods[s.Method].(Enroller)
-	if !ok {
-		return Enrolling{}, &Error{Code: NotConfigured}
-	}
-	h, err := enroller.Handout(*a, labelOf(account))
-	if err != nil {
-		return Enrolling{}, fmt.Errorf("hand out %s: %w", s.Method, err)
-	}
-	return Enrolling{Exchange: exchange, Method: s.Method, ExpiresAt: s.ExpiresAt, Handout: h, Authenticator: a.ID, Text: or(a.Name, s.Method)}, nil
+	return v.handOut(exchange, s, *a, account)
 }
 
 // enrollingFor returns the pending enrolment of this owner behind an exchange, with

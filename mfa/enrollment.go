@@ -100,11 +100,16 @@ func (v *Verifier) PendingEnrollment(ctx context.Context, visit Visit, p Proving
 	if err != nil {
 		return Enrolling{}, err
 	}
+	return v.handOut(exchange, s, *a, p.Account)
+}
+
+// handOut says what is to be taken over for a pending enrolment.
+func (v *Verifier) handOut(exchange storage.ExchangeID, s storage.Status, a storage.Authenticator, account *storage.Account) (Enrolling, error) {
 	enroller, ok := v.methods[s.Method].(Enroller)
 	if !ok {
 		return Enrolling{}, &Error{Code: NotConfigured}
 	}
-	h, err := enroller.Handout(*a, labelOf(p.Account))
+	h, err := enroller.Handout(a, labelOf(account))
 	if err != nil {
 		return Enrolling{}, fmt.Errorf("hand out %s: %w", s.Method, err)
 	}
