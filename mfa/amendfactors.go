@@ -1,0 +1,134 @@
+package mfa
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"sallyport/storage"
+)
+
+// amendFactors compares what a user proves themselves with, method by method, with what
+// the draft names.
+func (u *Users) amendFactors(ctx context.Context, a *Amendment) error {
+	var f storage.FactorsChange
+	for _, m := range []struct {
+		method, key string
+		given       bool
+		same        func(context.Context, storage.Account, Draft) (bool, error)
+	}{
+		{"password", "password", a.draft.Password+a.draft.PasswordHash != "", u.samePassword},
+		{"totp", "totp_secret", a.draft.TOTPSecret != "", u.sameTOTP},
+		{"recovery", "recovery_codes", len(a.draft.RecoveryCodes) > 0, u.sameRecovery},
+	} {
+		if !m.given {
+			continue
+		}
+		same, err := m.same(ctx, a.Account, a.draft)
+		if err != nil {
+			return err
+		}
+		if !same {
+			f.Drop = append(f.Drop, m.method)
+			a.Differences = append(a.Differences, Difference{Key: m.key, Secret: true})
+		}
+	}
+	if len(f.Drop) > 0 {
+		a.change.Factors, a.change.Kill, a.change.Reset = &f, true, u.counters(a.Account.User.ID)
+	}
+	return nil
+}
+
+// theOnly returns the authenticator of a method, if there is exactly one and it counts.
+func theOnly(a storage.Account, method string) (storage.Authenticator, bool) {
+	var out []storage.Authenticator
+	for _, x := range a.Authenticators {
+		if x.Method == method {
+			out = append(out, x)
+		}
+	}
+	if len(out) != 1 || out[0].State != storage.AuthenticatorActive || out[0].Broken {
+		return storage.Authenticator{}, false
+	}
+	return out[0], true
+}
+
+func (u *Users) samePassword(ctx context.Context, account storage.Account, d Draft) (bool, error) {
+	x, ok := theOnly(account, "password")
+	if !ok {
+		return false, nil
+	}
+	if d.PasswordHash != "" {
+		return string(x.Secret) == d.PasswordHash, nil
+	}
+	release, err := u.password.Reserve(ctx, Place{})
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	right, _, err := u.password.verify(string(x.Secret), d.Password)
+	return right && err == nil, nil // one that cannot be read is replaced
+}
+
+func (u *Users) sameTOTP(_ context.Context, account storage.Account, d Draft) (bool, error) {
+	x, ok := theOnly(account, "totp")
+	if !ok {
+		return false, nil
+	}
+	want, err := u.imported(d)
+	return err == nil && hmacEqual(string(x.Secret), string(want.Secret)) && dataOf(x) == dataOf(want), err
+}
+
+// sameRecovery: the same set, of which some may have been used.
+func (u *Users) sameRecovery(ctx context.Context, account storage.Account, d Draft) (bool, error) {
+	x, ok := theOnly(account, "recovery")
+	if !ok {
+		return false, nil
+	}
+	unused, err := u.store.RecoveryCodes(ctx, account.User.ID)
+	if err != nil {
+		return false, fmt.Errorf("read recovery codes: %w", err)
+	}
+	if int64(len(unused)) != left(x) || int64(len(unused))+x.Counter != int64(len(d.RecoveryCodes)) {
+		return false, nil
+	}
+	for _, code := range unused {
+		if !slices.ContainsFunc(d.RecoveryCodes, func(typed string) bool { c, _ := CanonicalRecovery(typed); return hmacEqual(c, code) }) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// replaced fills in the factors that take the place of others, and who is told of it.
+func (u *Users) replaced(ctx context.Context, v Visit, a Amendment, c *storage.UserChange) error {
+	f := *c.Factors
+	d := Draft{}
+	if slices.Contains(f.Drop, "password") {
+		d.Password, d.PasswordHash = a.draft.Password, a.draft.PasswordHash
+		c.Events = append(c.Events, u.journal.Event(v, storage.Event{Kind: EventPasswordChanged, UserID: a.Account.User.ID}))
+		c.Messages = append(c.Messages, u.notice(v, a.Account, MessagePasswordChanged, map[string]string{})...)
+	}
+	if slices.Contains(f.Drop, "totp") {
+		d.TOTPSecret, d.TOTPShape, d.TOTPPeriod = a.draft.TOTPSecret, a.draft.TOTPShape, a.draft.TOTPPeriod
+	}
+	if slices.Contains(f.Drop, "recovery") {
+		d.RecoveryCodes = a.draft.RecoveryCodes
+	}
+	var err error
+	if f.Add, f.RecoveryCodes, err = u.authenticators(ctx, d, a.Account.User.ID, u.now()); err != nil {
+		return err
+	}
+	for _, x := range a.Account.Authenticators {
+		if x.Method != "password" && slices.Contains(f.Drop, x.Method) {
+			c.Events = append(c.Events, u.about(v, EventFactorDeleted, x))
+		}
+	}
+	for _, x := range f.Add {
+		if x.Method != "password" {
+			c.Events = append(c.Events, u.about(v, EventFactorEnrolled, x))
+		}
+	}
+	c.Factors = &f
+	return nil
+}
