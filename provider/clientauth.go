@@ -143,6 +143,24 @@ func (p *Provider) caller(r *http.Request, form url.Values, v mfa.Visit, public 
 	return c, nil
 }
 
+// callerWithToken authenticates the caller of an endpoint that is about one token, and
+// returns the token.
+func (p *Provider) callerWithToken(r *http.Request, v mfa.Visit, public bool) (*client, string, *oauthError) {
+	form, e := readForm(r)
+	if e != nil {
+		return nil, "", e
+	}
+	c, e := p.caller(r, form, v, public)
+	if e != nil {
+		return nil, "", e
+	}
+	token := form.Get("token")
+	if token == "" {
+		return nil, "", refusal("invalid_request", "token is missing")
+	}
+	return c, token, nil
+}
+
 // noteClientFailed leaves a trace of a client that did not authenticate.
 func (p *Provider) noteClientFailed(v mfa.Visit, e *oauthError) {
 	if e.failed {

@@ -34,19 +34,9 @@ type introspection struct {
 // those that were made for it as a resource; everything else is not active, for
 // whatever reason.
 func (p *Provider) Introspect(w http.ResponseWriter, r *http.Request, v mfa.Visit) {
-	form, e := readForm(r)
+	c, token, e := p.callerWithToken(r, v, false)
 	if e != nil {
 		p.writeError(w, r, e)
-		return
-	}
-	c, e := p.caller(r, form, v, false)
-	if e != nil {
-		p.writeError(w, r, e)
-		return
-	}
-	token := form.Get("token")
-	if token == "" {
-		p.writeError(w, r, refusal("invalid_request", "token is missing"))
 		return
 	}
 	answer, e := p.introspect(r.Context(), c, token)

@@ -15,19 +15,9 @@ import (
 // another client's is answered like one that was revoked, and left alone. Trouble with
 // storage is said aloud (section 2.2.1): the client must not believe a live token dead.
 func (p *Provider) Revoke(w http.ResponseWriter, r *http.Request, v mfa.Visit) {
-	form, e := readForm(r)
+	c, token, e := p.callerWithToken(r, v, true)
 	if e != nil {
 		p.writeError(w, r, e)
-		return
-	}
-	c, e := p.caller(r, form, v, true)
-	if e != nil {
-		p.writeError(w, r, e)
-		return
-	}
-	token := form.Get("token")
-	if token == "" {
-		p.writeError(w, r, refusal("invalid_request", "token is missing"))
 		return
 	}
 	if err := p.revoke(r.Context(), c, token, v); err != nil {
