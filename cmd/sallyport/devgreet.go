@@ -51,7 +51,7 @@ func (p *program) greet(ctx context.Context, h *house, at place, folder *folder,
 	line("   3. Back in Notes, unlock the private page: the second factor is asked for only now.")
 	line("   4. A token for a machine:")
 	line("      curl%s -u m2m:%s -d grant_type=client_credentials %s/token", insecure(at), s.M2M, at.issuer())
-	line("   5. Look after users while it runs, from another terminal:")
+	line("   5. Look after users while it runs, from another terminal (make build puts it into bin):")
 	line("      sallyport user list --server %s --admin-key-file %s", at.admin(), folder.path("admin-key"))
 	line("\n  Stop with Ctrl-C. Everything is still there at the next start.\n")
 	fmt.Fprint(p.out, b.String())
