@@ -136,6 +136,7 @@ func TestWhatIsNoCallIsRefused(t *testing.T) {
 		{"a page that is no number", "GET", "/events?limit=many", nil, 400, "invalid_request", "limit: must be"},
 		{"a place that is no id", "GET", "/users?after=alice", nil, 400, "invalid_request", "after: must be an id"},
 		{"events of what is no id", "GET", "/events?user=alice", nil, 400, "invalid_request", "user: must be an id"},
+		{"a kind that is none", "GET", "/events?kind=mfa.fail", nil, 400, "invalid_request", "kind: there is no such kind"},
 		{"a time that is none", "GET", "/events?since=yesterday", nil, 400, "invalid_request", "since: must be a time"},
 		{"another such", "GET", "/events?until=7d", nil, 400, "invalid_request", "until: must be a time"},
 		{"a truth that is none", "POST", "/users/" + string(alice) + "/sign-out?offline=yes", nil, 400, "invalid_request", "offline: must be true or false"},

@@ -247,14 +247,14 @@ func TestLongTrailsArePaged(t *testing.T) {
 	o.inside(func(h *house) {
 		var events []storage.Event
 		for range eventsPage + 5 {
-			events = append(events, h.journal.Event(mfa.Visit{}, storage.Event{Kind: "test.kind"}))
+			events = append(events, h.journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventClientFailed}))
 		}
 		if err := h.store.AppendEvents(t.Context(), events); err != nil {
 			t.Fatal(err)
 		}
 	})
 	for limit, want := range map[string]int{"1001": 1001, "9999": eventsPage + 5} {
-		if got := strings.Count(o.must("events", "--json", "--kind", "test.kind", "--limit", limit), "\n"); got != want {
+		if got := strings.Count(o.must("events", "--json", "--kind", mfa.EventClientFailed, "--limit", limit), "\n"); got != want {
 			t.Errorf("--limit %s: %d lines, want %d", limit, got, want)
 		}
 	}

@@ -26,6 +26,11 @@ func (s *Surface) listEvents(c *gin.Context, _ mfa.Visit) {
 			return
 		}
 	}
+	// A kind that is misspelt must not look like a trail with nothing in it.
+	if f.Kind != "" && !slices.Contains(mfa.EventKinds(), f.Kind) {
+		s.unknown(c, "kind", "there is no such kind")
+		return
+	}
 	var ok bool
 	if f.From, ok = s.moment(c, "since"); !ok {
 		return
