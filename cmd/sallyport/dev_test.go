@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"sallyport/e2e/play"
 )
 
 // shared is a writer that can be read while a server writes to it.
@@ -37,27 +39,11 @@ func (s *shared) String() string {
 // freePorts returns a port whose two successors are free as well.
 func freePorts(t *testing.T) int {
 	t.Helper()
-	for range 100 {
-		first, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := first.Addr().(*net.TCPAddr).Port
-		second, errSecond := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+1)))
-		third, errThird := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+2)))
-		first.Close()
-		if errSecond == nil {
-			second.Close()
-		}
-		if errThird == nil {
-			third.Close()
-		}
-		if errSecond == nil && errThird == nil {
-			return port
-		}
+	port, err := play.FreePort()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no three ports are free")
-	return 0
+	return port
 }
 
 // startDev starts dev and returns how to stop it.

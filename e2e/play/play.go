@@ -11,10 +11,13 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -36,14 +39,25 @@ func Random(n int) string {
 	return hex.EncodeToString(b)
 }
 
-// FreePort returns a port of the loopback interface that nobody listens on.
+// FreePort returns a port of the loopback interface that nobody listens on, nor on the
+// two behind it. It is below those the system lends to callers: one of these could be
+// gone by the time a server wants it.
 func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+	for range 100 {
+		port := 10_000 + mathrand.IntN(20_000)
+		if free(port) && free(port+1) && free(port+2) {
+			return port, nil
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, errors.New("no three ports are free")
+}
+
+func free(port int) bool {
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return false
+	}
+	return l.Close() == nil
 }
 
 // User is somebody the server knows.
@@ -64,7 +78,7 @@ func NewUser(name string, totp bool) User {
 // State is the user's entry in a desired-state file.
 func (u User) State() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "  - username: %s\n    email: %s\n    email_verified: true\n    password: %q\n    profile: {name: \"The %s\", given_name: The, family_name: %q}\n",
+	fmt.Fprintf(&b, "  - username: %s\n    email: %s\n    email_verified: true\n    password: %q\n    profile: {name: \"The %s\", given_name: User, family_name: %q}\n",
 		u.Name, u.Email, u.Password, u.Name, u.Name)
 	if u.TOTP != "" {
 		fmt.Fprintf(&b, "    totp_secret: %s\n    recovery_codes: [%s]\n", u.TOTP, strings.Join(u.RecoveryCodes(), ", "))
