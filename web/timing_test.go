@@ -20,7 +20,7 @@ import (
 type work struct{ now time.Time }
 
 func (w *work) Mount(r gin.IRouter) {
-	r.GET("/work/:ms", func(c *gin.Context) {
+	r.GET("/task/:ms", func(c *gin.Context) {
 		d, err := time.ParseDuration(c.Param("ms"))
 		if err != nil {
 			c.Status(http.StatusBadRequest)
@@ -29,7 +29,7 @@ func (w *work) Mount(r gin.IRouter) {
 		w.now = w.now.Add(d)
 		c.Status(http.StatusNoContent)
 	})
-	r.POST("/work/:ms", func(c *gin.Context) { c.Redirect(http.StatusSeeOther, "/") })
+	r.POST("/task/:ms", func(c *gin.Context) { c.Redirect(http.StatusSeeOther, "/") })
 	r.GET("/panic", func(*gin.Context) { panic("the shelf fell down") })
 }
 
@@ -42,23 +42,23 @@ func TestTimingsAreOfAClosedList(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, call := range [][2]string{
-		{"GET", "/work/1ms"}, {"GET", "/work/1ms1us"}, {"GET", "/work/70ms"}, {"GET", "/work/6s"}, {"GET", "/work/soon"},
-		{"POST", "/work/1ms"}, {"GET", "/panic"}, {"PUT", "/work/1ms"}, {"GET", "/no/such/place"}, {"GET", "/another?q=1"},
-		{"HEAD", "/work/1ms"}, {"BREW", "/work/1ms"}, {"BREW" + "X", "/nowhere"}, {"PROPFIND", "/%00"}, {"OPTIONS", "/work/1ms"},
+		{"GET", "/task/1ms"}, {"GET", "/task/1ms1us"}, {"GET", "/task/70ms"}, {"GET", "/task/6s"}, {"GET", "/task/soon"},
+		{"POST", "/task/1ms"}, {"GET", "/panic"}, {"PUT", "/task/1ms"}, {"GET", "/no/such/place"}, {"GET", "/another?q=1"},
+		{"HEAD", "/task/1ms"}, {"BREW", "/task/1ms"}, {"BREW" + "X", "/nowhere"}, {"PROPFIND", "/%00"}, {"OPTIONS", "/task/1ms"},
 	} {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(call[0], call[1], nil))
 	}
 	var got []string
 	for _, x := range counters.Timings() {
 		got = append(got, fmt.Sprintf("%s %s %s %d", x.Method, x.Route, x.Class, x.UpTo[len(x.UpTo)-1]))
-		if x.Route == "/work/:ms" && x.Class == "2xx" {
+		if x.Route == "/task/:ms" && x.Class == "2xx" {
 			// One within 1 ms, two within 2.5 ms, three within 100 ms, all four beyond 5 s.
 			if want := []uint64{1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 4}; !slices.Equal(x.UpTo, want) || x.Sum != 6072*time.Millisecond+time.Microsecond {
 				t.Errorf("%v took %s, want %v and 6.072001s", x.UpTo, x.Sum, want)
 			}
 		}
 	}
-	want := []string{"GET /panic 5xx 1", "GET /work/:ms 2xx 4", "GET /work/:ms 4xx 1", "POST /work/:ms 3xx 1",
+	want := []string{"GET /panic 5xx 1", "GET /task/:ms 2xx 4", "GET /task/:ms 4xx 1", "POST /task/:ms 3xx 1",
 		"GET none 4xx 2", "HEAD none 4xx 1", "OPTIONS none 4xx 1", "PUT none 4xx 1", "other none 4xx 3"}
 	if !slices.Equal(got, want) {
 		t.Errorf("timings:\n%q\nwant:\n%q", got, want)

@@ -212,12 +212,7 @@ func (b *burst) query(text string, args []any, scan func(scanner) error) error {
 		return err
 	}
 	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+	return scanned(rows, scan)
 }
 
 // numbered turns the marks of a statement into PostgreSQL's, a list into as many as

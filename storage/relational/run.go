@@ -94,6 +94,17 @@ func (q querier) each(text string, args []any, scan func(scanner) error) error {
 		return err
 	}
 	defer rows.Close()
+	return scanned(rows, scan)
+}
+
+// cursor goes over the rows of a query, whoever ran it.
+type cursor interface {
+	scanner
+	Next() bool
+	Err() error
+}
+
+func scanned(rows cursor, scan func(scanner) error) error {
 	for rows.Next() {
 		if err := scan(rows); err != nil {
 			return err

@@ -210,12 +210,7 @@ func (p *Pages) recovery(c *gin.Context, t turn) {
 }
 
 func (p *Pages) showCodes(c *gin.Context, t turn, codes []string) {
-	v := p.page(c, t, nil)
-	data, err := page.CodesOf(v, codes)
-	if err != nil {
+	if err := p.look.WriteCodes(c, "account_codes", p.page(c, t, nil), codes); err != nil {
 		p.fail(c, t, err)
-		return
 	}
-	v.Data = data
-	p.look.Write(c, http.StatusOK, "account_codes", v)
 }

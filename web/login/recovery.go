@@ -1,12 +1,9 @@
 package login
 
 import (
-	"net/http"
-
 	"github.com/gin-gonic/gin"
 
 	"sallyport/provider"
-	"sallyport/web/page"
 )
 
 func (p *Pages) recoveryCodes(c *gin.Context) {
@@ -23,14 +20,9 @@ func (p *Pages) recoveryCodes(c *gin.Context) {
 }
 
 func (p *Pages) showRecovery(c *gin.Context, t turn, codes []string) {
-	v := p.page(c, t, nil)
-	data, err := page.CodesOf(v, codes)
-	if err != nil {
+	if err := p.look.WriteCodes(c, "recovery", p.page(c, t, nil), codes); err != nil {
 		p.fail(c, t, err)
-		return
 	}
-	v.Data = data
-	p.look.Write(c, http.StatusOK, "recovery", v)
 }
 
 func (p *Pages) recoverySeen(c *gin.Context) {

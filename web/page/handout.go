@@ -3,8 +3,11 @@ package page
 import (
 	"encoding/base64"
 	"html/template"
+	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
 	"sallyport/storage"
@@ -44,12 +47,14 @@ type Codes struct {
 	File  template.URL // as a text file within the page: no second request, no script
 }
 
-// CodesOf prepares fresh recovery codes for a page whose Account is set.
-func CodesOf(p Page, codes []string) (Codes, error) {
-	head, err := p.T("recovery.file", "Product", p.Product, "Account", p.Account)
+// WriteCodes writes a page whose data is fresh recovery codes alone. Its Account is set.
+func (l *Look) WriteCodes(c *gin.Context, name string, v Page, codes []string) error {
+	head, err := v.T("recovery.file", "Product", v.Product, "Account", v.Account)
 	if err != nil {
-		return Codes{}, err
+		return err
 	}
 	text := head + "\r\n\r\n" + strings.Join(codes, "\r\n") + "\r\n"
-	return Codes{Codes: codes, File: template.URL("data:text/plain;charset=utf-8;base64," + base64.StdEncoding.EncodeToString([]byte(text)))}, nil
+	v.Data = Codes{Codes: codes, File: template.URL("data:text/plain;charset=utf-8;base64," + base64.StdEncoding.EncodeToString([]byte(text)))}
+	l.Write(c, http.StatusOK, name, v)
+	return nil
 }
