@@ -331,6 +331,23 @@ func TestSessions(t *testing.T) {
 	if strings.Contains(b.page.Body.String(), `id="sessions-end-others"`) {
 		t.Error("there is nobody else to sign out")
 	}
+	// Whoever finds the page open must not throw its owner out.
+	third.submit("login-submit", "username", "ada", "password", password)
+	b.get("/account")
+	_, form = b.form(`id="sessions-end-others"`)
+	h.clock = h.clock.Add(16 * time.Minute)
+	one := url.Values{"csrf": form["csrf"], "id": {"x"}}
+	for path, form := range map[string]url.Values{"/account/sessions": form, "/account/sessions?one": one, "/account/consents": form} {
+		b.post(path, form)
+		b.must(strings.TrimSuffix(path, "?one"), 403, `id="account-confirm"`)
+	}
+	third.get("/account")
+	third.must("/account", 200)
+	b.follow("confirm-begin")
+	b.submit("login-submit", "password", password)
+	b.get("/account")
+	b.submit("sessions-end-others")
+	b.must("/account", 200, "signed out everywhere else")
 }
 
 func TestConsents(t *testing.T) {
@@ -350,7 +367,7 @@ func TestConsents(t *testing.T) {
 	b.must("/account", 200, "Harbour Notes", "see your e-mail address", "Access allowed to Harbour Notes")
 	action, form := b.form(`name="client"`)
 	b.post(action, form)
-	b.must("/account", 200, "may not do that any more", "allowed nothing", "Access taken back from Harbour Notes")
+	b.must("/account", 200, "may not do that any more", "No application has access", "Access taken back from Harbour Notes")
 	b.post(action, form)
 	b.must("/account/consents", 404)
 	b.get("/authorize?" + q.Encode())
