@@ -20,6 +20,7 @@ type Owner struct {
 	Account storage.Account
 	Factors []storage.Factor  // proofs behind the session or token
 	Session storage.SessionID // "": none
+	Grant   storage.GrantID   // of the token that speaks for the user; "": none
 	Client  storage.ClientID  // who speaks for the user; "": nobody
 	Origin  string            // surface, for what is made: OriginAccount or a dialect
 }
@@ -58,6 +59,17 @@ func (v *Verifier) Held(a storage.Account) []Held {
 		out = append(out, h)
 	}
 	return out
+}
+
+// basis is what an owner's enrolment is begun under.
+func (o Owner) basis() *storage.Basis {
+	b := storage.Basis{User: o.Account.User.ID, Session: o.Session, Grant: o.Grant}
+	for _, a := range o.Account.Authenticators {
+		if a.Method == "password" {
+			b.Secret, b.Was = a.ID, a.Counter
+		}
+	}
+	return &b
 }
 
 // Fresh says whether an owner may change factors now: who holds a second factor must
