@@ -72,6 +72,24 @@ func (o Owner) basis() *storage.Basis {
 	return &b
 }
 
+// Strong reports whether an owner's proofs are worth as much as their account can prove,
+// factors that were switched off included: what opens the account must not be weaker
+// than what protects everything it opens.
+func (v *Verifier) Strong(o Owner) bool {
+	var all, given []storage.Factor
+	for _, i := range (table{methods: v.infos}).enrolled(&o.Account, true) {
+		all = append(all, imagined(i))
+	}
+	for _, f := range o.Factors {
+		if i, ok := v.Info(f.Method); ok && lasts(&o.Account, i, f) {
+			given = append(given, f)
+		}
+	}
+	best, _ := Assess(all)
+	level, _ := Assess(given)
+	return rank(level) >= rank(best)
+}
+
 // Fresh says whether an owner may change factors now: who holds a second factor must
 // have proven one of those within the last five minutes, anybody else must have signed
 // in within Options.Reauth (M-9). A password alone is what thieves have: it must

@@ -174,6 +174,12 @@ func (v *Verifier) confirmedFor(visit Visit, o Owner, t try, proof Proof, exchan
 	spend.Status = &storage.StatusMove{Exchange: exchange, From: storage.StatusInitiated, To: storage.StatusRedeemed,
 		User: proof.User, Method: name, Usage: UsageEnroll}
 	spend.Messages = v.message(visit, &o.Account, MessageFactorEnrolled, map[string]string{"method": name})
+	// The code proves the factor to the session, too, or its owner would be asked for the
+	// next one at once.
+	if o.Session != "" {
+		spend.KeepSession = o.Session
+		spend.Renew = &storage.Renewal{User: proof.User, Factor: *proven(name, proof, t.attempt.Now)}
+	}
 	if v.recovery == nil || slices.ContainsFunc(o.Account.Authenticators, func(a storage.Authenticator) bool {
 		return a.Method == "recovery" && standing(a)
 	}) {
