@@ -53,7 +53,7 @@ func (p *Provider) Bearer(ctx context.Context, token string) (mfa.Owner, error) 
 		}
 		o = &mfa.Owner{Account: account}
 	}
-	o.Client = t.Client
+	o.Client, o.Grant = t.Client, t.Grant
 	return *o, nil
 }
 

@@ -46,7 +46,7 @@ func parkedLogins(w *world) {
 	p, q := w.someone(), w.someone()
 	kept, gone := w.signedIn(p), w.signedIn(p)
 	for name, end := range map[string]func() error{
-		"by themselves": func() error { return w.s.EndSessions(w.ctx, p.id, kept.ID, w.now, nil) },
+		"by themselves": func() error { return w.s.EndSessions(w.ctx, p.id, kept.ID, false, w.now, nil) },
 		"with a proof": func() error {
 			return w.s.Spend(w.ctx, storage.Spend{Now: w.now, EndSessions: p.id, KeepSession: kept.ID})
 		},
@@ -66,7 +66,7 @@ func parkedLogins(w *world) {
 		same(w, w.state(alone.ID), storage.StatusCancelled)
 	}
 	last := w.parked(p, kept.ID)
-	w.ok(w.s.EndSessions(w.ctx, p.id, "", w.now, nil))
+	w.ok(w.s.EndSessions(w.ctx, p.id, "", false, w.now, nil))
 	w.lives(last, "when every session ends", false)
 }
 

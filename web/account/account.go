@@ -75,7 +75,8 @@ type turn struct {
 
 type handler func(c *gin.Context, t turn)
 
-// seen lets a handler see who is signed in; nobody is sent to sign in first.
+// seen lets a handler see who is signed in, with the strongest proof that their account
+// knows; nobody, and whoever has shown less, is sent to the login first.
 func (p *Pages) seen(h handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		web.Bind(c)
@@ -89,7 +90,10 @@ func (p *Pages) seen(h handler) gin.HandlerFunc {
 			p.signIn(c, placeOf(c), url.Values{})
 			return
 		}
-		t.owner = s.Owner()
+		if t.owner = s.Owner(); !p.verifier.Strong(t.owner) {
+			p.stepUp(c, t)
+			return
+		}
 		h(c, t)
 	}
 }
