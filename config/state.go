@@ -47,7 +47,9 @@ type Client struct {
 	ResponseTypes []string `yaml:"response_types"`
 	// Scopes the client may ask for.
 	Scopes []string `yaml:"scopes"`
-	// Resources it may ask for (RFC 8707).
+	// Resources it may ask for (RFC 8707). Where it asks for none, its access tokens are for
+	// all of them. A token for resource servers alone opens nothing here: name the issuer among
+	// them for clients that call userinfo.
 	Audience []string `yaml:"audience"`
 	// Excuses a confidential web client from PKCE. Nobody else can be excused.
 	PKCEOptional bool `yaml:"pkce_optional"`
