@@ -31,7 +31,7 @@ const (
 // asked for consent), and without a demand of its own for a second factor.
 func Client(issuer, product string) storage.Client {
 	return storage.Client{ID: clientID, Name: product, Public: true, AuthMethod: "none", RedirectURIs: []string{issuer + callback},
-		GrantTypes: []string{"authorization_code"}, Scopes: []string{"openid"}, MFA: mfa.MFAOff, Consent: "skip", ClientURI: issuer + home}
+		GrantTypes: []string{"authorization_code"}, Scopes: []string{"openid"}, MFA: mfa.MFAOff, Consent: "skip", SilentLogin: true, ClientURI: issuer + home}
 }
 
 // Pages is the surface for people who look after their account.
