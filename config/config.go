@@ -46,6 +46,7 @@ type Config struct {
 	TOTPWindow int      `yaml:"totp_window" env:"TOTP_WINDOW" min:"0" max:"1"`
 	Argon2     Argon2   `yaml:"argon2" envPrefix:"ARGON2_"`
 	Throttle   Throttle `yaml:"throttle" envPrefix:"THROTTLE_"`
+	Audit      Audit    `yaml:"audit" envPrefix:"AUDIT_"`
 	Keys       Keys     `yaml:"keys" envPrefix:"KEYS_"`
 	// Algorithms there is a signing key for, out of `RS256`, `PS256`, `ES256`, `EdDSA`. The
 	// first one serves clients that register none.
@@ -157,6 +158,13 @@ type Throttle struct {
 	AddressWindow time.Duration `yaml:"address_window" env:"ADDRESS_WINDOW" min:"1m" max:"24h"`
 }
 
+// Audit says how long the audit trail is kept.
+type Audit struct {
+	// How long lines of the [audit trail](events.md) are kept; 9504h are 13 months. What is
+	// older is removed within a minute.
+	Keep time.Duration `yaml:"keep" env:"KEEP" min:"720h" max:"87600h"`
+}
+
 // Keys says when keys give way to new ones without being told.
 type Keys struct {
 	// How long a signing key signs before its successor, which is published a day earlier,
@@ -191,6 +199,7 @@ func Default() Config {
 		TOTPWindow:  1,
 		Argon2:      Argon2{Memory: 19456, Time: 2, Threads: 1, Queue: 64, Wait: 2 * time.Second},
 		Throttle:    Throttle{AddressFailures: 100, AddressUsers: 10, AddressWindow: 10 * time.Minute},
+		Audit:       Audit{Keep: 396 * 24 * time.Hour},
 		Keys:        Keys{RotateAfter: 90 * 24 * time.Hour, RotateOwnAfter: 365 * 24 * time.Hour},
 		SigningAlgs: []string{"RS256", "ES256"},
 		DrainTime:   5 * time.Second,

@@ -99,7 +99,7 @@ type opened struct {
 
 func openEngine(ctx context.Context, p parts) (opened, error) {
 	keyring := seal.New(p.keks, p.random)
-	o := relational.Options{MaxConns: p.config.Database.MaxConnections, Logger: p.log, Now: p.now}
+	o := relational.Options{MaxConns: p.config.Database.MaxConnections, Logger: p.log, Now: p.now, KeepEvents: p.config.Audit.Keep}
 	if p.tally != nil {
 		o.Written = p.tally.count
 	}
