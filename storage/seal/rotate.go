@@ -3,6 +3,7 @@ package seal
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"sallyport/storage"
@@ -68,6 +69,9 @@ var ErrPending = errors.New("the next key waits for its time already")
 // is shorter, and is ErrPending otherwise.
 func (k *Keyring) Rotate(rows []storage.Key, use, alg string, now time.Time, lead time.Duration) (Rotation, error) {
 	now = now.UTC().Truncate(time.Microsecond)
+	if lead > Settle && Outdated(rows, use, now) {
+		lead = max(lead, published)
+	}
 	r := Rotation{ActiveAt: now.Add(lead)}
 	next := -1
 	for i, row := range rows {
@@ -96,6 +100,15 @@ func (k *Keyring) Rotate(rows []storage.Key, use, alg string, now time.Time, lea
 		}
 	}
 	return r, nil
+}
+
+// Outdated reports whether the key that seals now was made by a version before there was
+// XAES-256-GCM. Its successor is published a day ahead, because servers of that version
+// do not open what it will seal: they have until then to be replaced.
+func Outdated(rows []storage.Key, use string, now time.Time) bool {
+	return use == "data" && slices.ContainsFunc(rows, func(k storage.Key) bool {
+		return k.Use == use && k.Alg != extended && (k.RetiredAt.IsZero() || k.RetiredAt.After(now)) && living(k, now)
+	})
 }
 
 // retired is a row that gives way at a moment.
@@ -184,7 +197,11 @@ func find(rows []storage.Key, id storage.KeyID, now time.Time) (storage.Key, err
 	return storage.Key{}, fmt.Errorf("there is no living key %q", id)
 }
 
-func same(row storage.Key, use, alg string) bool { return row.Use == use && row.Alg == alg }
+// same says whether one key takes the place of another. Of a use that does not sign
+// there is one key, whatever algorithm its time gave it.
+func same(row storage.Key, use, alg string) bool {
+	return row.Use == use && (row.Alg == alg || !signing(use))
+}
 
 func living(row storage.Key, now time.Time) bool {
 	return row.ExpiresAt.IsZero() || now.Before(row.ExpiresAt)
