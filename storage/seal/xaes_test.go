@@ -74,6 +74,33 @@ func TestNothingIsSealedWithoutRandomness(t *testing.T) {
 	}
 }
 
+// A key and a value as a server before XAES-256-GCM left them in its database.
+func TestWhatAVersionBeforeSealedOpens(t *testing.T) {
+	keks, err := ParseKEKs([]byte("kek-a7f6b96f:nadcSE7M9DTDNZy7684wq+N5mWIlPH80FBVOdXr3YJY="))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := hex.DecodeString("01e13409e24ee42b25c9b25d894220e1aa6819bf60190b6fbbac29d52b7063b259c070da3251dd4cde9550413344b7d3bda7e59421d4925ebf990d38fa")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := hex.DecodeString("0101a19467e800703f9b6e8fd10459f73556ea02e9caf80d56f8d74d20ef71e75011344d5cf91ac5a2a15f2e5320dd49c7ecf77a295293fc0be7ac0399c096e44ad4eaad36577e4b16")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := New(keks, rand.Reader)
+	row := storage.Key{ID: "01a19467-e800-703f-9b6e-8fd10459f735", Use: "data", KEK: keks[0].ID, Sealed: key}
+	if err := k.Load([]storage.Key{row}, t0); err != nil {
+		t.Fatal(err)
+	}
+	if plain, err := k.Open("purpose", "row", sealed); err != nil || string(plain) != "sealed by the version before" {
+		t.Errorf("Open = %q, %v", plain, err)
+	}
+	if _, err := k.Open("purpose", "another row", sealed); !errors.Is(err, ErrTampered) {
+		t.Errorf("Open in another row = %v, want %v", err, ErrTampered)
+	}
+}
+
 // A key of a version before XAES-256-GCM goes on as it was, so that servers of that
 // version open what this one seals, and the next key is announced a day ahead.
 func TestAnUpgradeChangesTheAlgorithm(t *testing.T) {
@@ -84,7 +111,7 @@ func TestAnUpgradeChangesTheAlgorithm(t *testing.T) {
 	}
 	key := k.state.Load().current("data").row
 	rows := []storage.Key{key}
-	if !Outdated(rows, "data", t0) || Outdated(rows, "hash", t0) {
+	if !Outdated(key) || Outdated(k.state.Load().current("hash").row) {
 		t.Error("the key of a version before is not outdated, or a hash key is")
 	}
 	for _, tc := range []struct{ lead, want time.Duration }{{Settle, Settle}, {Lead("data", false), 24 * time.Hour}} {
@@ -129,7 +156,7 @@ func TestAnUpgradeChangesTheAlgorithm(t *testing.T) {
 	if k.SealedByCurrent(straggler) {
 		t.Error("what is sealed plainly counts as done: reseal would leave it")
 	}
-	if Outdated(rows, "data", now) {
+	if Outdated(late.row) {
 		t.Error("the new key is outdated")
 	}
 }
