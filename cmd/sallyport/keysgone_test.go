@@ -27,6 +27,7 @@ const (
 	aliceState  = `clients:
   - client_id: bank
     public: true
+    silent_login: true
     mfa: ALWAYS
     scopes: [openid]
     redirect_uris: [http://127.0.0.1:9/bank]

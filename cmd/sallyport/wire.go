@@ -171,6 +171,7 @@ func (h *house) rooms(p parts) error {
 	h.password = mfa.NewPassword(h.keyring, p.random, mfa.PasswordOptions{
 		Memory: c.Argon2.Memory, Time: c.Argon2.Time, Threads: c.Argon2.Threads,
 		Parallel: parallel(c.Argon2.Parallel), Queue: c.Argon2.Queue, Wait: c.Argon2.Wait, Span: work,
+		Context: ownWords(c),
 	})
 	h.totp = mfa.NewTOTP(p.random, c.Product, mfa.TOTPOptions{Strict: c.TOTPWindow == 0})
 	recovery := mfa.NewRecovery(h.store, p.random)
@@ -178,6 +179,7 @@ func (h *house) rooms(p parts) error {
 		Product: c.Product, MaxAttempts: 5, MaxInitiations: 20, RecoveryCodes: 10,
 		ExchangeTTL: l.Exchange, EnrollTTL: l.Enroll, VerifiedTTL: l.Verified, Reauth: l.Reauth,
 		AddressMax: c.Throttle.AddressFailures, AddressMaxSubjects: c.Throttle.AddressUsers, AddressWindow: c.Throttle.AddressWindow,
+		Throttled: h.tally.refused,
 	}, h.password, h.totp, recovery)
 	h.sessions = mfa.NewSessions(h.store, h.keyring, h.journal, p.now, p.random, mfa.SessionOptions{Idle: l.SessionIdle, Max: l.SessionMax})
 	h.users = mfa.NewUsers(h.store, h.keyring, h.password, h.totp, h.journal, p.now, p.random)
