@@ -305,7 +305,7 @@ test('oidc-client-ts: a login page of the application', () => visit({}, async (p
   // Calls of the page have no cookie, so what the session has proven does not count for them.
   await leave(page, 'front', 'signinRedirect', { acr_values: 'aal2' });
   await arrive(page, '/login');
-  const typed = { password, passcode: passcode(user) };
+  const typed = { username, password, passcode: passcode(user) };
   assert.deepEqual(await page.evaluate((wanted) => window.app.shown(wanted), typed), ['identify', 'verify']);
   const strong = await back(page, 'front');
   assert.deepEqual([strong.profile.acr, strong.profile.sid], ['aal2', first.profile.sid]);
