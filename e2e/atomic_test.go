@@ -80,7 +80,8 @@ func (s *stage) deeds(t *testing.T) []deed {
 // accountDeeds are what a user changes on the account page.
 func (s *stage) accountDeeds(t *testing.T, u user) []deed {
 	t.Helper()
-	p := newPerson(t, s.issuer).open(s.issuer + "/account").signIn(u).at("/account")
+	p := newPerson(t, s.issuer).open(s.issuer + "/account").signIn(u).at("/mfa")
+	p.submit("mfa-submit", "passcode", p.totp(u.totp)).at("/account")
 	rename := p.browser.LinkTo("/account/rename?id=")
 	if rename == "" {
 		t.Fatalf("no device:\n%s", p.text)
