@@ -153,7 +153,7 @@ type Argon2 struct {
 type Throttle struct {
 	// Failures from one address (IPv6: one /64) within the window; more wait.
 	AddressFailures int `yaml:"address_failures" env:"ADDRESS_FAILURES" min:"10" max:"100000"`
-	// Different users that failed from one address within the window.
+	// Different names that failed from one address within the window.
 	AddressUsers int `yaml:"address_users" env:"ADDRESS_USERS" min:"2" max:"100000"`
 	// That window.
 	AddressWindow time.Duration `yaml:"address_window" env:"ADDRESS_WINDOW" min:"1m" max:"24h"`
@@ -167,6 +167,8 @@ type Limits struct {
 	Opens int `yaml:"opens" env:"OPENS" min:"0" max:"1000000"`
 	// Tries at a factor begun, and logins restarted, a minute.
 	Initiations int `yaml:"initiations" env:"INITIATIONS" min:"0" max:"1000000"`
+	// Names a minute that a login is asked about, to tell what they could be proven with.
+	Names int `yaml:"names" env:"NAMES" min:"0" max:"1000000"`
 	// Wrong passwords and codes a minute. Of one address `throttle` lets fewer pass; this
 	// bounds what comes from many addresses of one network.
 	Failures int `yaml:"failures" env:"FAILURES" min:"0" max:"1000000"`
@@ -216,7 +218,7 @@ func Default() Config {
 		TOTPWindow:  1,
 		Argon2:      Argon2{Memory: 19456, Time: 2, Threads: 1, Queue: 64, Wait: 2 * time.Second},
 		Throttle:    Throttle{AddressFailures: 100, AddressUsers: 10, AddressWindow: 10 * time.Minute},
-		Limits:      Limits{Opens: 1200, Initiations: 1200, Failures: 300, Refusals: 300},
+		Limits:      Limits{Opens: 1200, Initiations: 1200, Names: 1200, Failures: 300, Refusals: 300},
 		Audit:       Audit{Keep: 396 * 24 * time.Hour},
 		Keys:        Keys{RotateAfter: 90 * 24 * time.Hour, RotateOwnAfter: 365 * 24 * time.Hour},
 		SigningAlgs: []string{"RS256", "ES256"},

@@ -68,9 +68,9 @@ type AuthRequest struct {
 	// Names are the keyed hashes of the names that were asked about before anybody was
 	// identified, 16 bytes each: what was told of them is read again by these.
 	Names       [][]byte
-	RequestedAt  time.Time
-	ExpiresAt    time.Time
-	UpdatedAt    time.Time
+	RequestedAt time.Time
+	ExpiresAt   time.Time
+	UpdatedAt   time.Time
 }
 
 // RequestChange replaces what is not nil, if the request is open and has Version.

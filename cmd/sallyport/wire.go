@@ -223,7 +223,7 @@ func (h *house) rooms(p parts) error {
 
 // budgets are the limits by the names of what they bound.
 func budgets(l config.Limits) map[string]int {
-	return map[string]int{mfa.BudgetOpens: l.Opens, mfa.BudgetInitiations: l.Initiations, mfa.BudgetFailures: l.Failures, mfa.BudgetRefusals: l.Refusals}
+	return map[string]int{mfa.BudgetOpens: l.Opens, mfa.BudgetInitiations: l.Initiations, mfa.BudgetNames: l.Names, mfa.BudgetFailures: l.Failures, mfa.BudgetRefusals: l.Refusals}
 }
 
 // parallel is how many passwords are hashed at once: one a core, unless told otherwise (T-8).
