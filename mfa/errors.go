@@ -72,6 +72,7 @@ func Codes() []Code {
 type Error struct {
 	Code       Code
 	RetryAfter time.Duration // with TooMany, Busy
+	Least      int           // with PasswordTooShort: how many characters it must have
 	Err        error
 }
 

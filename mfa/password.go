@@ -29,6 +29,8 @@ type PasswordOptions struct {
 	Parallel, Queue int
 	PerNetwork      int // running and waiting for one address (IPv6: one /64); below 0: no bound
 	Wait            time.Duration
+	// MinLength is how many characters a new password has at least: PasswordMin or more.
+	MinLength int
 	// Context are words that others would try first here: of the product, of the issuer.
 	Context []string
 	// Span, if not nil, is told when a wait for a turn and a computation begin and, by
@@ -54,6 +56,7 @@ func NewPassword(keyring *seal.Keyring, random io.Reader, o PasswordOptions) *Pa
 	o.Queue = or(o.Queue, 64)
 	o.PerNetwork = or(o.PerNetwork, max((o.Parallel+o.Queue)/8, 1))
 	o.Wait = or(o.Wait, 2*time.Second)
+	o.MinLength = max(o.MinLength, PasswordMin)
 	return &Password{keyring: keyring, random: random, o: o, common: commonList(), gate: newGate(o.Parallel, o.Queue, o.PerNetwork, o.Wait)}
 }
 

@@ -13,10 +13,12 @@ import (
 	"sallyport/storage"
 )
 
-// Bounds of a password: characters at least, bytes at most. NIST SP 800-63B-4 section
-// 3.1.1.2: no composition rules, no truncation, no trimming.
+// PasswordMin is how many characters a password has at least, where nobody asks for more.
+const PasswordMin = 8
+
+// NIST SP 800-63B-4 section 3.1.1.2: no composition rules, no truncation, no trimming.
 const (
-	passwordMin = 8
+	// passwordMax is how many bytes a password has at most, as typed and after NFKC.
 	passwordMax = 1024
 	// wordMin is the length from which a word counts as one, aroundMax how many characters
 	// around it make no better password of it.
@@ -39,6 +41,9 @@ func normal(plain string) string { return norm.NFKC.String(plain) }
 // folded is a password or a word as it is looked up: without the difference of case.
 func folded(text string) string { return cases.Fold().String(normal(text)) }
 
+// MinLength is how many characters a new password has at least.
+func (p *Password) MinLength() int { return p.o.MinLength }
+
 // Check applies the rules for a new password of somebody with these names, the words of
 // their own that others would try first.
 func (p *Password) Check(plain string, names ...string) error {
@@ -46,8 +51,8 @@ func (p *Password) Check(plain string, names ...string) error {
 	switch {
 	case !utf8.ValidString(plain) || strings.ContainsRune(plain, 0):
 		return &Error{Code: InvalidRequest}
-	case utf8.RuneCountInString(text) < passwordMin:
-		return &Error{Code: PasswordTooShort}
+	case utf8.RuneCountInString(text) < p.o.MinLength:
+		return &Error{Code: PasswordTooShort, Least: p.o.MinLength}
 	case len(plain) > passwordMax || len(text) > passwordMax:
 		return &Error{Code: PasswordTooLong}
 	case p.guessable(text, slices.Concat(p.o.Context, names)):

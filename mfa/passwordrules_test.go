@@ -2,6 +2,7 @@ package mfa
 
 import (
 	"crypto/rand"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -52,6 +53,22 @@ func TestRulesOfANewPassword(t *testing.T) {
 	}
 	if list := commonList(); len(list) < 10_000 || !slices.IsSorted(list) {
 		t.Errorf("%d common passwords, sorted %v; want 10,000 at least", len(list), slices.IsSorted(list))
+	}
+}
+
+func TestTheLeastLengthIsASetting(t *testing.T) {
+	for _, tc := range []struct {
+		least, given int
+		refused      bool
+	}{{0, 7, true}, {0, 8, false}, {3, 7, true}, {15, 14, true}, {15, 15, false}, {64, 63, true}, {64, 64, false}} {
+		o := cheap()
+		o.MinLength = tc.least
+		p := NewPassword(testKeyring(t), rand.Reader, o)
+		var e *Error
+		refused := errors.As(p.Check(strings.Repeat("qzvkjxwpbn", 7)[:tc.given]), &e)
+		if refused != tc.refused || refused && (e.Code != PasswordTooShort || e.Least != max(tc.least, 8)) || p.MinLength() != max(tc.least, 8) {
+			t.Errorf("%d characters where %d are asked for: %v of %d", tc.given, tc.least, e, p.MinLength())
+		}
 	}
 }
 

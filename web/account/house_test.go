@@ -58,12 +58,19 @@ func (h *house) ok(err error) {
 
 func newHouse(t testing.TB) *house {
 	t.Helper()
+	return strictHouse(t, mfa.PasswordOptions{})
+}
+
+// strictHouse has rules of its own for new passwords.
+func strictHouse(t testing.TB, o mfa.PasswordOptions) *house {
+	t.Helper()
+	o.Memory, o.Time, o.Parallel = 64, 1, 8
 	h := &house{t: t, clock: t0}
 	log := slog.New(slog.NewJSONHandler(&h.log, nil))
-	rooms := webtest.Open(t, mfatest.Making{Now: h.now, Log: log},
+	rooms := webtest.Open(t, mfatest.Making{Now: h.now, Log: log, Password: o},
 		provider.Options{Issuer: issuer, BuiltIn: []storage.Client{Client(issuer, "Sallyport")}})
 	h.engine, h.users, h.totp, h.rooms = rooms.Store, rooms.Users, rooms.TOTP, rooms
-	look, err := page.New(rooms.Keyring, page.Options{Issuer: issuer, Logger: log}, login.Files(), Files())
+	look, err := page.New(rooms.Keyring, page.Options{Issuer: issuer, Least: rooms.Password.MinLength(), Logger: log}, login.Files(), Files())
 	h.ok(err)
 	pages := login.New(rooms.Provider, rooms.Verifier, rooms.Sessions, look)
 	h.handler, err = web.New(web.Options{Issuer: issuer, Logger: log, ErrorPage: pages.Refusal}, rand.Reader, h.now, look, pages,

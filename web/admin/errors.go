@@ -105,7 +105,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.AlreadyEnrolled:          {http.StatusConflict, "there is one of its kind already"},
 	mfa.NotSignedIn:              {http.StatusNotFound, "there is no such session, or it is over"},
 	mfa.ReauthenticationRequired: {http.StatusForbidden, "the proofs are too old or too weak"},
-	mfa.PasswordTooShort:         {http.StatusUnprocessableEntity, "the password has fewer than 8 characters"},
+	mfa.PasswordTooShort:         {http.StatusUnprocessableEntity, "the password has too few characters"},
 	mfa.PasswordTooLong:          {http.StatusUnprocessableEntity, "the password has more than 1024 bytes"},
 	mfa.PasswordTooCommon:        {http.StatusUnprocessableEntity, "the password is a common one, or a name of the user, the product or the issuer, perhaps with something around it"},
 	mfa.IdentifierTaken:          {http.StatusConflict, "another user has that name or ID"},
@@ -132,8 +132,14 @@ var known = []struct {
 
 // refused finds the refusal in an error from below; false: it is a fault of ours.
 func refused(err error) (status int, code, words string, ok bool) {
-	if r, ok := refusals[mfa.CodeOf(err)]; ok {
-		return r.status, string(mfa.CodeOf(err)), r.words, true
+	var e *mfa.Error
+	if errors.As(err, &e) {
+		if r, ok := refusals[e.Code]; ok {
+			if e.Least > 0 {
+				r.words = fmt.Sprintf("the password has fewer than %d characters", e.Least)
+			}
+			return r.status, string(e.Code), r.words, true
+		}
 	}
 	for _, k := range known {
 		if errors.Is(err, k.err) {
