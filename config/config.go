@@ -136,6 +136,12 @@ type Passwords struct {
 	// Characters at least, counted after NFKC. NIST SP 800-63B-4 asks for 15 where a password
 	// is all that is asked for, and for 8 beside a second factor.
 	MinLength int `yaml:"min_length" env:"MIN_LENGTH" min:"8" max:"64"`
+	// File of passwords that were stolen elsewhere, none of which is taken: SHA-1 in 40
+	// hexadecimal digits, one a line, alone or with a colon and a count, sorted by hash. It
+	// is searched where it lies, whatever its length, and may be
+	// [replaced](operations-users.md#a-file-of-breached-passwords) while the server runs.
+	// Where it cannot be searched, no new password is taken.
+	BreachedFile string `yaml:"breached_file" env:"BREACHED_FILE"`
 }
 
 // Argon2 is the cost of a password hash and the queue in front of it.

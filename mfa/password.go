@@ -31,6 +31,8 @@ type PasswordOptions struct {
 	Wait            time.Duration
 	// MinLength is how many characters a new password has at least: PasswordMin or more.
 	MinLength int
+	// Breached is the path of a file of breached passwords, as CheckBreached wants it; "": none.
+	Breached string
 	// Context are words that others would try first here: of the product, of the issuer.
 	Context []string
 	// Span, if not nil, is told when a wait for a turn and a computation begin and, by

@@ -2,6 +2,7 @@ package mfa
 
 import (
 	_ "embed"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -57,6 +58,16 @@ func (p *Password) Check(plain string, names ...string) error {
 		return &Error{Code: PasswordTooLong}
 	case p.guessable(text, slices.Concat(p.o.Context, names)):
 		return &Error{Code: PasswordTooCommon}
+	case p.o.Breached == "":
+		return nil
+	}
+	// Collections have passwords as people typed them.
+	found, err := breached(p.o.Breached, slices.Compact([]string{plain, text})...)
+	if err != nil {
+		return &Error{Code: PasswordUnchecked, RetryAfter: uncheckedWait, Err: fmt.Errorf("search breached passwords: %w", err)}
+	}
+	if found {
+		return &Error{Code: PasswordBreached}
 	}
 	return nil
 }

@@ -171,7 +171,7 @@ func (h *house) rooms(p parts) error {
 	h.password = mfa.NewPassword(h.keyring, p.random, mfa.PasswordOptions{
 		Memory: c.Argon2.Memory, Time: c.Argon2.Time, Threads: c.Argon2.Threads,
 		Parallel: parallel(c.Argon2.Parallel), Queue: c.Argon2.Queue, Wait: c.Argon2.Wait, Span: work,
-		Context: ownWords(c), MinLength: c.Passwords.MinLength,
+		Context: ownWords(c), MinLength: c.Passwords.MinLength, Breached: c.Passwords.BreachedFile,
 	})
 	h.totp = mfa.NewTOTP(p.random, c.Product, mfa.TOTPOptions{Strict: c.TOTPWindow == 0})
 	recovery := mfa.NewRecovery(h.store, p.random)

@@ -45,6 +45,7 @@ type house struct {
 	handler http.Handler
 	rooms   webtest.Rooms
 	log     strings.Builder
+	broken  bool // the test broke something: 500 and more are no surprise
 }
 
 func (h *house) now() time.Time { return h.clock }
@@ -150,7 +151,7 @@ func (b *browser) do(r *http.Request) {
 		b.trail = append(b.trail, b.at)
 		b.h.handler.ServeHTTP(b.page, r)
 		b.cookies.Take(b.page)
-		if b.page.Code >= 500 {
+		if b.page.Code >= 500 && !b.h.broken {
 			b.h.t.Fatalf("%s %s: %d\n%s", r.Method, r.URL, b.page.Code, &b.h.log)
 		}
 		to := strings.TrimPrefix(b.page.Header().Get("Location"), issuer)

@@ -1,6 +1,10 @@
 package account
 
 import (
+	"crypto/sha1"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -26,6 +30,44 @@ func TestTheLeastLengthIsSaid(t *testing.T) {
 	}
 	b.submit("password-submit", "old", password, "new", "thirteen char", "repeat", "thirteen char")
 	b.must("/account", 200)
+}
+
+func TestABreachedPasswordIsRefusedInWords(t *testing.T) {
+	const stolen = "stolen elsewhere qzvk"
+	file := filepath.Join(t.TempDir(), "sha1.txt")
+	if err := os.WriteFile(file, fmt.Appendf(nil, "%X:12\r\n", sha1.Sum([]byte(stolen))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := strictHouse(t, mfa.PasswordOptions{Breached: file})
+	h.user("ada", "")
+	b := h.browser()
+	b.signIn("/account/password", "ada", "", "")
+	change := func(lang string, code int, texts ...string) {
+		t.Helper()
+		b.lang = lang
+		b.get("/account/password")
+		b.submit("password-submit", "old", password, "new", stolen, "repeat", stolen)
+		b.must("/account/password", code, append(texts, `id="password-form"`)...)
+	}
+	change("en", 422, "was stolen before", "change it wherever else you use it")
+	change("de", 422, "schon gestohlen", "ändern Sie es überall")
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	h.broken = true
+	change("en", 503, "cannot be checked now", "Nothing was changed")
+	change("de", 503, "gerade nicht prüfen", "Es wurde nichts geändert")
+	if b.page.Header().Get("Retry-After") != "60" {
+		t.Errorf("Retry-After = %q, want 60", b.page.Header().Get("Retry-After"))
+	}
+	if log := h.log.String(); !strings.Contains(log, `"level":"ERROR"`) || !strings.Contains(log, file) || strings.Contains(log, stolen) {
+		t.Errorf("the log does not say what is wrong, or says too much: %s", log)
+	}
+	if err := os.WriteFile(file, fmt.Appendf(nil, "%X\n", sha1.Sum([]byte("another one"))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.submit("password-submit", "old", password, "new", stolen, "repeat", stolen)
+	b.must("/account", 200, "Ihr Passwort ist")
 }
 
 func TestChangingThePassword(t *testing.T) {

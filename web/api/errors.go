@@ -64,6 +64,8 @@ var refusals = map[mfa.Code]refusal{
 	mfa.PasswordTooShort:         {http.StatusUnprocessableEntity, "The password has too few characters."},
 	mfa.PasswordTooLong:          {http.StatusUnprocessableEntity, "The password is too long."},
 	mfa.PasswordTooCommon:        {http.StatusUnprocessableEntity, "The password is among the first that others would try."},
+	mfa.PasswordBreached:         {http.StatusUnprocessableEntity, "The password was stolen elsewhere before, and is among the first that others would try."},
+	mfa.PasswordUnchecked:        {http.StatusServiceUnavailable, "New passwords cannot be checked now, so none is taken; Retry-After says how long to wait."},
 	mfa.IdentifierTaken:          {http.StatusConflict, "The name is taken."},
 	mfa.InvalidIdentifier:        {http.StatusUnprocessableEntity, "This is no e-mail address, phone number or user name."},
 	mfa.UserNotFound:             {http.StatusNotFound, "There is no such user."},
