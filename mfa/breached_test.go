@@ -132,6 +132,7 @@ func TestFilesThatCannotBeSearchedAreRefused(t *testing.T) {
 		{"blanks before it", " " + good, "no SHA-1"},
 		{"an empty line between", lines[0] + "\n\n" + lines[1], "no SHA-1"},
 		{"an endless line", good + "\n" + strings.Repeat("F", 5000) + "\n" + strings.Repeat("F", 40), "no SHA-1"},
+		{"a count that is too long", lines[0] + ":" + strings.Repeat("1", hashLineMax-41), "no SHA-1"},
 		{"a count that never ends", lines[0] + ":" + strings.Repeat("1", 300), "no SHA-1"},
 		{"two bytes a character", "\xff\xfe" + strings.Join(strings.Split(good, ""), "\x00") + "\x00", "no SHA-1"},
 		{"a compressed file", "7z\xbc\xaf\x27\x1c\x00\x04", "no SHA-1"},
