@@ -24,6 +24,9 @@ const (
 	// wordMin is the length from which a word counts as one, aroundMax how many characters
 	// around it make no better password of it.
 	wordMin, aroundMax = 4, 8
+	// A part of a name counts from nameMin letters on, a number of the user's from
+	// numberMin digits on.
+	nameMin, numberMin = 2, 6
 )
 
 //go:embed common_passwords.txt
@@ -40,7 +43,7 @@ func commonList() []string {
 func normal(plain string) string { return norm.NFKC.String(plain) }
 
 // folded is a password or a word as it is looked up: without the difference of case.
-func folded(text string) string { return cases.Fold().String(normal(text)) }
+func folded(text string) string { return normal(cases.Fold().String(normal(text))) }
 
 // MinLength is how many characters a new password has at least.
 func (p *Password) MinLength() int { return p.o.MinLength }
@@ -90,7 +93,72 @@ func (p *Password) guessable(text string, words []string) bool {
 			return true
 		}
 	}
-	return false
+	return isNamed(whole, words)
+}
+
+// isNamed reports whether a folded password consists of nothing but names and parts of
+// them, in any order and spelling, with whatever spaces and marks and up to aroundMax digits
+// between and around; or whether it is a number of the user's, such as that of a telephone
+// without its country.
+func isNamed(text string, names []string) bool {
+	letters, digits := keep(text, isLetter), keep(text, unicode.IsDigit)
+	if letters == "" {
+		return isNumbered(digits, names)
+	}
+	if utf8.RuneCountInString(digits) > aroundMax {
+		return false
+	}
+	var words []string
+	for _, name := range names {
+		name = folded(name)
+		for _, word := range append(strings.FieldsFunc(name, func(r rune) bool { return !isLetter(r) }), keep(name, isLetter)) {
+			if utf8.RuneCountInString(word) >= nameMin {
+				words = append(words, variants(word)...)
+			}
+		}
+	}
+	return slices.ContainsFunc(variants(letters), func(spelling string) bool { return consistsOf(spelling, words) })
+}
+
+func isNumbered(digits string, names []string) bool {
+	digits = strings.TrimLeft(digits, "0")
+	return len(digits) >= numberMin && slices.ContainsFunc(names, func(name string) bool {
+		return strings.HasSuffix(keep(normal(name), unicode.IsDigit), digits)
+	})
+}
+
+// consistsOf reports whether a text can be cut into words.
+func consistsOf(text string, words []string) bool {
+	reached := make([]bool, len(text)+1)
+	reached[0] = true
+	for at := range text {
+		for _, word := range words {
+			if reached[at] && strings.HasPrefix(text[at:], word) {
+				reached[at+len(word)] = true
+			}
+		}
+	}
+	return reached[len(text)]
+}
+
+// variants are the ways to write a folded word without a key for each of its letters:
+// as it is, as German writes it without umlauts, and without any mark.
+func variants(word string) []string {
+	german := strings.NewReplacer("ä", "ae", "ö", "oe", "ü", "ue").Replace(word)
+	bare := keep(norm.NFD.String(word), unicode.IsLetter)
+	return slices.Compact([]string{word, german, bare})
+}
+
+func isLetter(r rune) bool { return unicode.IsLetter(r) || unicode.IsMark(r) }
+
+// keep leaves the characters of a kind.
+func keep(text string, kind func(rune) bool) string {
+	return strings.Map(func(r rune) rune {
+		if kind(r) {
+			return r
+		}
+		return -1
+	}, text)
 }
 
 // ownWords are the words of a person: their names, the parts of an address before and

@@ -56,6 +56,45 @@ func TestRulesOfANewPassword(t *testing.T) {
 	}
 }
 
+// Names are none, in whatever way they are put together and written.
+func TestNamesAreNoPasswords(t *testing.T) {
+	o := cheap()
+	o.Context = []string{"Lighthouse Mail", "login.harbour.example"}
+	p := NewPassword(testKeyring(t), rand.Reader, o)
+	names := ownWords([]string{"jb1931", "+491701234567", "j.byron-müller@post.example"},
+		map[string]any{"given_name": "Zoë", "family_name": "Groß", "nickname": "小林明子さん夫人先生", "middle_name": "🜁🜂🜃🜄🜁🜂🜃🜚", "name": 7})
+	for _, tc := range []struct {
+		name, plain string
+		refused     bool
+	}{
+		{"a name and a date", "byron 1987-10-16", true},
+		{"a short one and a date", "jb (1987-10-16)", true},
+		{"names between digits and marks", "1!zoë2/groß3", true},
+		{"the same without marks", "zoegross1234", true},
+		{"umlauts as German writes them without", "byronmueller", true},
+		{"umlauts without their marks", "Byron.Muller", true},
+		{"a name twice", "byronbyron", true},
+		{"a name and the product", "Byron@Lighthouse", true},
+		{"the host name", "login.harbour.example", true},
+		{"the part of an address before the @", "j.byron-mueller", true},
+		{"padded", "byron!!!!!!!!!!!!!!!!!!!!!!!!", true},
+		{"a name in another script", "小林明子さん夫人先生", true},
+		{"one without letters", "🜁🜂🜃🜄🜁🜂🜃🜚", true},
+		{"the telephone number", "+49 170 1234567", true},
+		{"without the country", "0170-1234567", true},
+		{"another number", "8170-1234568", false},
+		{"more digits than a date", "byron 1987-10-16-3", false},
+		{"a word that is no name between them", "byron und groß", false},
+		{"one letter more", "byronx-mueller", false},
+		{"no letter at all", "7!30-(58)94/61", false},
+		{"marks only", "!?!(%)=!?;:_", false},
+	} {
+		if got := CodeOf(p.Check(tc.plain, names...)); (got == PasswordTooCommon) != tc.refused {
+			t.Errorf("%s, %q: %q, refused %v wanted", tc.name, tc.plain, got, tc.refused)
+		}
+	}
+}
+
 func TestTheLeastLengthIsASetting(t *testing.T) {
 	for _, tc := range []struct {
 		least, given int
