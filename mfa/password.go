@@ -111,7 +111,7 @@ func (p *Password) Parse(_ Attempt, r Response) error {
 
 func typedPassword(r Response) (string, error) {
 	var plain string
-	if err := json.Unmarshal(r, &plain); err != nil || plain == "" || len(plain) > passwordMax || len(normal(plain)) > passwordMax || strings.ContainsRune(plain, 0) {
+	if err := json.Unmarshal(r, &plain); err != nil || plain == "" || len(plain) > passwordMax || strings.ContainsRune(plain, 0) {
 		return "", &Error{Code: InvalidRequest}
 	}
 	return plain, nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -51,8 +52,39 @@ func TestRulesOfANewPassword(t *testing.T) {
 			t.Errorf("%s: %q, want %q", tc.name, got, tc.want)
 		}
 	}
-	if list := commonList(); len(list) < 10_000 || !slices.IsSorted(list) {
-		t.Errorf("%d common passwords, sorted %v; want 10,000 at least", len(list), slices.IsSorted(list))
+}
+
+func TestTheListIsSearchedWhole(t *testing.T) {
+	list, long := commonList(), 0
+	if !slices.IsSorted(list) || len(slices.Compact(slices.Clone(list))) != len(list) {
+		t.Error("the list is not sorted, or has a word twice")
+	}
+	p := NewPassword(testKeyring(t), rand.Reader, cheap())
+	for _, word := range list {
+		if folded(word) != word || !p.guessable(word, nil) || !p.guessable(strings.ToUpper(word), nil) {
+			t.Errorf("%q is on the list, and is not found or not folded", word)
+		}
+		if utf8.RuneCountInString(word) >= PasswordMin {
+			long++
+		}
+	}
+	if long < 10_000 {
+		t.Errorf("%d of them are long enough to be a password, want 10,000", long)
+	}
+}
+
+// A password that was set before may be longer than any new one once it is normalised.
+func TestALongSpellingOfBeforeStillOpens(t *testing.T) {
+	p := NewPassword(testKeyring(t), rand.Reader, cheap())
+	long := strings.Repeat("\ufdfa", 300)
+	if len(long) > passwordMax || len(normal(long)) <= passwordMax {
+		t.Fatal("the sample is not what it should be")
+	}
+	if err := p.Parse(Attempt{}, Typed(long)); err != nil {
+		t.Errorf("refused before it is compared: %v", err)
+	}
+	if err := p.Check(long); CodeOf(err) != PasswordTooLong {
+		t.Errorf("as a new one: %v, want %s", err, PasswordTooLong)
 	}
 }
 
