@@ -127,21 +127,21 @@ func (p *Password) Finish(ctx context.Context, a Attempt, _ State, r Response) (
 	if err != nil {
 		return Proof{}, err
 	}
-	defer p.span(ctx, "hash password")()
 	own := ownPassword(a)
-	if own == nil {
-		_, err := p.hash(plain)
-		if err == nil && normal(plain) != plain {
-			_, err = p.hash(plain) // as the second spelling below
+	compute := func(spelling string) (right, stale bool, err error) {
+		defer p.span(ctx, "hash password")()
+		if own == nil {
+			_, err := p.hash(spelling)
+			return false, false, err
 		}
-		return Proof{}, &Error{Code: InvalidCredentials, Err: err}
+		return p.verify(string(own.Secret), spelling)
 	}
-	right, stale, err := p.verify(string(own.Secret), normal(plain))
+	right, stale, err := compute(normal(plain))
 	if err == nil && normal(plain) != plain {
 		// A hash from before passwords were normalised is of the spelling as it was typed.
 		// It is tried whatever came of the first, so that the time tells nothing.
 		var raw bool
-		if raw, _, err = p.verify(string(own.Secret), plain); raw && !right {
+		if raw, _, err = compute(plain); raw && !right {
 			right, stale = true, true
 		}
 	}
@@ -155,7 +155,9 @@ func (p *Password) Finish(ctx context.Context, a Attempt, _ State, r Response) (
 	proof := Proof{User: a.Account.User.ID, Authenticator: own.ID, Kinds: i.Kinds, AMR: i.AMR,
 		Spend: storage.CredentialSpend{User: a.Account.User.ID, Authenticator: own.ID, Was: own.Counter}}
 	if stale {
+		end := p.span(ctx, "hash password")
 		fresh, err := p.hash(plain)
+		end()
 		if err != nil {
 			return Proof{}, err
 		}

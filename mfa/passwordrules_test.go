@@ -1,6 +1,7 @@
 package mfa
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"slices"
@@ -191,6 +192,40 @@ func TestPasswordsAreComparedNormalised(t *testing.T) {
 		for _, typed := range tc.wrong {
 			if _, err := finish(typed); CodeOf(err) != InvalidCredentials {
 				t.Errorf("%s, %q: %v, want a refusal", tc.name, typed, err)
+			}
+		}
+	}
+}
+
+// How often a hash is computed depends on what was typed and on nothing else, as long as
+// it is wrong: else it would tell who has an account, and since when.
+func TestWrongPasswordsCostTheSame(t *testing.T) {
+	computed := 0
+	o := cheap()
+	o.Span = func(_ context.Context, deed string) func() {
+		if deed == "hash password" {
+			computed++
+		}
+		return func() {}
+	}
+	p := NewPassword(testKeyring(t), rand.Reader, o)
+	hash, err := p.hash("some other password")
+	if err != nil {
+		t.Fatal(err)
+	}
+	account := func(status storage.UserStatus) *storage.Account {
+		return &storage.Account{User: storage.User{ID: "u", Status: status}, Authenticators: []storage.Authenticator{
+			{ID: "a", UserID: "u", Method: "password", State: storage.AuthenticatorActive, Secret: []byte(hash)}}}
+	}
+	for typed, want := range map[string]int{"gr\u00fcne Wellen": 1, "gru\u0308ne Wellen": 2, "ｇrüne Wellen": 2} {
+		for name, a := range map[string]*storage.Account{"nobody": nil, "no password": {User: storage.User{ID: "u", Status: storage.UserActive}},
+			"another password": account(storage.UserActive), "disabled": account(storage.UserDisabled)} {
+			computed = 0
+			if _, err := p.Finish(t.Context(), Attempt{Account: a, Usage: UsageFirst}, nil, Typed(typed)); CodeOf(err) != InvalidCredentials {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if computed != want {
+				t.Errorf("%s, %q: computed %d times, want %d", name, typed, computed, want)
 			}
 		}
 	}
