@@ -33,6 +33,9 @@ func (v *Verifier) Initiate(ctx context.Context, visit Visit, p Proving, c Choic
 	if err != nil {
 		return Started{}, err
 	}
+	if err := v.o.Admit.Spend(visit, BudgetInitiations, 1); err != nil {
+		return Started{}, err
+	}
 	n, challenge, err := v.newStatus(ctx, visit, p, t)
 	if err != nil {
 		return Started{}, err
@@ -44,6 +47,7 @@ func (v *Verifier) Initiate(ctx context.Context, visit Visit, p Proving, c Choic
 	if err != nil {
 		return Started{}, fmt.Errorf("initiate %s: %w", t.info.Name, err)
 	}
+	v.begun.Add(1)
 	s := n.Status
 	return Started{Exchange: s.Exchange, Status: s.ID, ExpiresAt: s.ExpiresAt, Sub: v.masked(p, t.shown),
 		Text: t.text, Challenge: challenge}, nil
@@ -86,11 +90,15 @@ func (v *Verifier) newStatus(ctx context.Context, visit Visit, p Proving, t targ
 	if err != nil {
 		return storage.NewStatus{}, nil, fmt.Errorf("write status: %w", err)
 	}
-	about := storage.Event{UserID: t.who.user, ClientID: p.Request.ClientID, Detail: map[string]string{"method": t.info.Name, "usage": t.usage}}
+	var events []storage.Event
+	if v.verdict(p).Need != NeedFirst {
+		about := storage.Event{UserID: t.who.user, ClientID: p.Request.ClientID, Detail: map[string]string{"method": t.info.Name, "usage": t.usage}}
+		events = []storage.Event{v.event(visit, about, EventMFAInitiated, OutcomeOK, "")}
+	}
 	// Before the first factor whoever has heard of the request may begin a try: it must
 	// not end somebody else's.
 	return storage.NewStatus{Status: s, MaxInitiations: p.initiations(v.o.MaxInitiations), Supersede: p.Login == nil,
-		Events: []storage.Event{v.event(visit, about, EventMFAInitiated, OutcomeOK, "")}}, challenge, nil
+		Events: events}, challenge, nil
 }
 
 func (t target) attempt(visit Visit, now time.Time) Attempt {

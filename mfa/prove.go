@@ -43,6 +43,9 @@ func (v *Verifier) Prove(ctx context.Context, visit Visit, p Proving, c Choice, 
 		}
 		return "", err
 	}
+	if on.fresh != nil {
+		v.begun.Add(1)
+	}
 	if err := v.switchedOff(t); err != nil {
 		return "", err
 	}

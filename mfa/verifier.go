@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sallyport/storage"
@@ -40,6 +41,8 @@ type Options struct {
 	AddressMax         int           // failures per address: 100; below 0: no such limit
 	AddressMaxSubjects int           // different users failing per address: 10
 	AddressWindow      time.Duration // 10 minutes
+	// Admit bounds what callers make a server write who have proven nothing; nil: not bounded.
+	Admit Admit
 	// Throttled, if not nil, is told the method of every answer that was refused because
 	// of failures before, and whose counter it was. It must not block.
 	Throttled func(method, bucket string)
@@ -80,6 +83,7 @@ type Verifier struct {
 	o        Options
 	methods  map[string]Method
 	infos    []Info
+	begun    atomic.Int64
 	recovery *Recovery // makes codes with the first second factor; nil: none are made
 }
 
@@ -97,6 +101,11 @@ func NewVerifier(store Store, keyring *seal.Keyring, journal *Journal, now func(
 	}
 	return v
 }
+
+// Initiated returns how many tries were begun since the server started. Before the first
+// factor that is all that is known of them: who begins one has proven nothing, and a line
+// of the audit trail for each would be theirs to write.
+func (v *Verifier) Initiated() int64 { return v.begun.Load() }
 
 // Methods describes the methods in the order they are offered.
 func (v *Verifier) Methods() []Info { return slices.Clone(v.infos) }
@@ -239,11 +248,15 @@ func parse(m Method, a Attempt, r Response) error {
 	return nil
 }
 
-// reserve takes the method's place, if it needs one. Where none is free, whoever would
-// be refused for a running wait is refused now: else one blocked address could fill
-// the queue with attempts that are not even compared.
+// reserve takes the method's place, if it needs one. Nobody is let in for whose failure
+// there is no budget left. Where no place is free, whoever would be refused for a running
+// wait is refused now: else one blocked address could fill the queue with attempts that
+// are not even compared.
 func (v *Verifier) reserve(ctx context.Context, visit Visit, t *try) (func(), error) {
 	t.release = func() {}
+	if err := v.o.Admit.Spend(visit, BudgetFailures, 0); err != nil {
+		return nil, err
+	}
 	r, ok := t.method.(Reserver)
 	if !ok {
 		return t.release, nil
@@ -313,9 +326,9 @@ func (v *Verifier) alarm(visit Visit, t try) {
 	}
 }
 
-// note writes an event nobody waits for.
+// note writes an event nobody waits for, and anybody can cause.
 func (v *Verifier) note(visit Visit, about storage.Event, kind, outcome, reason string) {
-	v.journal.Note(v.event(visit, about, kind, outcome, reason))
+	v.journal.Refusal(visit, BudgetFailures, v.event(visit, about, kind, outcome, reason))
 }
 
 func (v *Verifier) event(visit Visit, about storage.Event, kind, outcome, reason string) storage.Event {

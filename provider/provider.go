@@ -50,7 +50,9 @@ type Options struct {
 	// Throttled, if not nil, is called for every try of a client that was refused without
 	// being compared, with the bucket whose wait it was.
 	Throttled func(bucket string)
-	Logger    *slog.Logger // nil: nothing is logged
+	// Admit bounds what callers make the server write who have proven nothing; nil: not bounded.
+	Admit  mfa.Admit
+	Logger *slog.Logger // nil: nothing is logged
 }
 
 // Provider answers authorization requests and issues tokens.

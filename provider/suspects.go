@@ -97,8 +97,16 @@ func (p *Provider) prove(ctx context.Context, v mfa.Visit, shown credentials, c 
 		return p.tooMany(t, wait)
 	}
 	first := now.UnixMicro()-s.failed >= secretWindow.Microseconds()
-	if first && t.right() {
-		return nil
+	spends := 0 // of a budget; who is right spends nothing
+	if first {
+		if t.right() {
+			return nil
+		}
+		spends = 1
+		s.failed = now.UnixMicro()
+	}
+	if e := p.overBudget(t, spends); e != nil {
+		return e
 	}
 	if e := p.countProof(ctx, s, t, now); e != nil {
 		return e
@@ -111,6 +119,8 @@ func (p *Provider) prove(ctx context.Context, v mfa.Visit, shown credentials, c 
 	p.clientFailures.Add(1)
 	if first {
 		p.noteClientFailed(t, nil)
+	} else {
+		_ = p.options.Admit.Spend(v, mfa.BudgetRefusals, 1) // there was something left a moment ago
 	}
 	return &oauthError{code: "invalid_client", description: describeCode("invalid_client"), status: statusOf("invalid_client"),
 		basic: shown.method == "client_secret_basic"}
@@ -156,6 +166,21 @@ func (p *Provider) tooMany(t proof, wait time.Duration) *oauthError {
 	if p.options.Throttled != nil {
 		p.options.Throttled(mfa.BucketClientSecret)
 	}
+	return tooOften(wait)
+}
+
+// overBudget refuses a try from an address or network that failed so often, in whatever
+// names, that nothing more is written for it: then nothing is compared that had to be counted.
+func (p *Provider) overBudget(t proof, spends int) *oauthError {
+	refused, ok := errors.AsType[*mfa.Error](p.options.Admit.Spend(t.visit, mfa.BudgetRefusals, spends))
+	if !ok {
+		return nil
+	}
+	p.clientFailures.Add(1)
+	return tooOften(refused.RetryAfter)
+}
+
+func tooOften(wait time.Duration) *oauthError {
 	return &oauthError{code: "invalid_client", description: "client authentication did not succeed too often; Retry-After says how long to wait",
 		status: http.StatusTooManyRequests, retryAfter: max(wait, time.Second)}
 }
@@ -168,7 +193,7 @@ func (p *Provider) noteClientFailed(t proof, detail map[string]string) {
 	if t.client != nil {
 		e.ClientID = t.client.ID
 	}
-	p.journal.Note(p.journal.Event(t.visit, e))
+	p.journal.Refusal(t.visit, mfa.BudgetRefusals, p.journal.Event(t.visit, e))
 }
 
 // ClientFailures returns how often clients could not authenticate since the server

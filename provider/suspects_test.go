@@ -260,3 +260,31 @@ func TestASecretThatIsNotCountedIsNotCompared(t *testing.T) {
 	h.is("a right one after it", h.show(home, "rp", secret), 503)
 	h.is("a right one from elsewhere", h.show(abroad, "rp", secret), 200)
 }
+
+// Over the budget of its address whoever failed is refused without a word written, and who
+// never failed goes on.
+func TestFailuresOfClientsHaveABudget(t *testing.T) {
+	h := newHouse(t)
+	h.client("rp")
+	h.client("other")
+	over := false
+	h.p.options.Admit = func(_ mfa.Visit, budget string, _ int) time.Duration {
+		if over && budget == mfa.BudgetRefusals {
+			return 90 * time.Second
+		}
+		return 0
+	}
+	h.fail(1, home, "rp")
+	h.is("the other client, which is in memory then", h.show(home, "other", secret), 200)
+	over = true
+	before := h.engine.Stats().Statements
+	got := h.postFrom(h.from(home), h.p.Token, presenter{header: basic("rp", secret)}, formOf("grant_type", "client_credentials"))
+	if got.Status != 429 || got.Header.Get("Retry-After") != "90" {
+		t.Errorf("who failed = %d %v, want 429 and Retry-After of the budget", got.Status, got.Header)
+	}
+	h.is("a wrong secret of another", h.show(home, "other", "wrong"), 429)
+	if n := h.engine.Stats().Statements - before; n != 0 {
+		t.Errorf("%d statements over the budget, want none", n)
+	}
+	h.is("who never failed, from elsewhere", h.show(abroad, "other", secret), 200)
+}
