@@ -18,7 +18,9 @@ type Logout struct {
 }
 
 // EndSession signs out (OpenID Connect RP-Initiated Logout 1.0). Only an ID token of
-// the person signed in speaks for them; everything else is asked about (section 6).
+// the person signed in speaks for them; everything else is asked about (section 6), also
+// where nobody is: a page elsewhere that has an ID token, be it its own, must not end the
+// logins of a browser it sends here.
 // The redirect needs the hint of its client and a registered address (rule O-15).
 func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Visit, s *mfa.SignedIn, confirmed bool) (Logout, error) {
 	values, page := merge(in)
@@ -48,7 +50,7 @@ func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Visit, s *mf
 			out.Redirect = appendQuery(uri, encode([][2]string{{"state", state}}))
 		}
 	}
-	if s == nil && told == nil && !confirmed || s != nil && !confirmed && !speaksFor(told, s) {
+	if !confirmed && (s == nil || !speaksFor(told, s)) {
 		out.Confirm = true
 		return out, nil
 	}

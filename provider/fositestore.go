@@ -11,6 +11,7 @@ import (
 	"github.com/ory/fosite/handler/openid"
 	fositestorage "github.com/ory/fosite/storage"
 
+	"sallyport/mfa"
 	"sallyport/storage"
 )
 
@@ -37,6 +38,7 @@ var (
 // has no other place for it.
 type gathering struct {
 	now      time.Time
+	visit    mfa.Visit        // where the call comes from
 	client   storage.ClientID // who calls, authenticated as its registration demands
 	verifier string           // code_verifier
 

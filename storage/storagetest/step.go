@@ -35,6 +35,8 @@ func spending(w *world) {
 	w.test("of racing changes of a secret one is made, and the old one hashed anew is not put back", secretChanged)
 	w.test("a changed password is dated and renews the session that lives on, one hashed anew is not", passwordChanged)
 	w.test("an enrolment that must stand alone is confirmed beside no other, whoever races", confirmedAlone)
+	w.test("an enrolment is confirmed only while what it was begun under stands", standing)
+	w.test("of sessions that end each other one goes on, whoever races", onlyOneStands)
 	w.test("with a proof other sessions of the user end, if asked", func(w *world) {
 		p, q := w.someone(), w.someone()
 		kept, other, foreign := w.signedIn(p), w.signedIn(p), w.signedIn(q)
