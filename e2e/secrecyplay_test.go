@@ -129,11 +129,11 @@ func (v *vault) playAPI(t *testing.T) {
 	id := begin()
 	c.json(base+"/identify", "request_id", id, "identifier", u.email).is(t, 200)
 	c.json(base+"/password", "request_id", id, "identifier", u.name, "password", "wrong horse "+random(6)).is(t, 422)
-	c.json(base+"/password", "request_id", id, "identifier", u.name, "password", u.password).is(t, 200)
-	exchange := c.json(base+"/initiate", "request_id", id, "method", "totp").is(t, 200).at(t, "exchange", "exchange_id")
-	c.json(base+"/verify", "request_id", id, "method", "totp", "passcode", "000000", "exchange_id", exchange).is(t, 422)
-	c.json(base+"/verify", "request_id", id, "method", "totp", "passcode", newPerson(t, v.issuer).totp(u.totp), "exchange_id", exchange).is(t, 200)
-	code := c.json(base+"/finish", "request_id", id).is(t, 200).at(t, "code")
+	token := c.json(base+"/password", "request_id", id, "identifier", u.name, "password", u.password).is(t, 200).at(t, "login_token")
+	exchange := c.json(base+"/initiate", "request_id", id, "login_token", token, "method", "totp").is(t, 200).at(t, "exchange", "exchange_id")
+	c.json(base+"/verify", "request_id", id, "login_token", token, "method", "totp", "passcode", "000000", "exchange_id", exchange).is(t, 422)
+	c.json(base+"/verify", "request_id", id, "login_token", token, "method", "totp", "passcode", newPerson(t, v.issuer).totp(u.totp), "exchange_id", exchange).is(t, 200)
+	code := c.json(base+"/finish", "request_id", id, "login_token", token).is(t, 200).at(t, "code")
 	c.form("/token", "grant_type", "authorization_code", "code", code, "redirect_uri", webRedirect+"/app", "client_id", "app",
 		"client_secret", random(32), "code_verifier", verifier).is(t, 401)
 	c.header.Set("Authorization", basic("app", v.secret))
@@ -143,8 +143,9 @@ func (v *vault) playAPI(t *testing.T) {
 	id = begin()
 	c.json(base+"/restart", "request_id", id)
 	w := v.user(t, false)
-	c.json(base+"/password", "request_id", id, "identifier", w.name, "password", w.password).is(t, 200)
-	c.json(base+"/cancel", "request_id", id).is(t, 200)
+	token = c.json(base+"/password", "request_id", id, "identifier", w.name, "password", w.password).is(t, 200).at(t, "login_token")
+	c.form("/continue", "login_token", token)
+	c.json(base+"/cancel", "request_id", id, "login_token", token).is(t, 200)
 }
 
 func (v *vault) playCidaas(t *testing.T) {

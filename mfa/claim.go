@@ -11,7 +11,7 @@ import (
 
 // Claim says which verified Status is to count for a login. Empty fields demand nothing.
 type Claim struct {
-	Status   storage.StatusID   // "": the newest verified one of the request's user
+	Status   storage.StatusID   // "": the verified one of the login, which its owner names
 	Exchange storage.ExchangeID // the one that is good now
 	Method   string
 	Sub      string   // masked subject of its user
@@ -25,7 +25,7 @@ func (v *Verifier) Claim(ctx context.Context, visit Visit, p Proving, c Claim) e
 	if err != nil {
 		return err
 	}
-	sub := v.keyring.Mask(p.Request.ID, s.UserID)
+	sub := v.aside(s).Sub
 	if s.UserID == "" || !slices.Contains(c.Usages, s.Usage) || c.Method != "" && c.Method != s.Method || c.Sub != "" && !hmacEqual(c.Sub, sub) {
 		return &Error{Code: InvalidExchange}
 	}

@@ -62,7 +62,7 @@ func (v *Verifier) BeginEnrollment(ctx context.Context, visit Visit, p Proving, 
 	s := storage.Status{ID: storage.StatusID(storage.Random128(v.random)), Exchange: storage.ExchangeID(storage.Random128(v.random)),
 		Request: p.Request.ID, ClientID: p.Request.ClientID, UserID: user, Authenticator: a.ID, Method: method, Usage: UsageEnroll,
 		Browser: v.browser(visit), State: storage.StatusInitiated, CreatedAt: now, ExpiresAt: a.ExpiresAt}
-	s.Data, err = json.Marshal(aside{Subject: v.whom(p.Account, "").subject, User: user, Sub: v.keyring.Mask(p.Request.ID, user)})
+	s.Data, err = json.Marshal(aside{Subject: v.whom(p.Account, "").subject, User: user, Sub: v.masked(p, user)})
 	if err != nil {
 		return Enrolling{}, fmt.Errorf("write status: %w", err)
 	}

@@ -46,13 +46,13 @@ func (v *Verifier) Initiate(ctx context.Context, visit Visit, p Proving, c Choic
 		return Started{}, fmt.Errorf("initiate %s: %w", t.info.Name, err)
 	}
 	s := n.Status
-	return Started{Exchange: s.Exchange, Status: s.ID, ExpiresAt: s.ExpiresAt, Sub: v.keyring.Mask(p.Request.ID, t.shown),
+	return Started{Exchange: s.Exchange, Status: s.ID, ExpiresAt: s.ExpiresAt, Sub: v.masked(p, t.shown),
 		Text: t.text, Challenge: challenge}, nil
 }
 
 // notOpened says why a request took no further status.
 func (v *Verifier) notOpened(p Proving) error {
-	if p.Request.Initiations >= v.o.MaxInitiations {
+	if p.Request.Initiations >= p.initiations(v.o.MaxInitiations) {
 		return &Error{Code: TooManyInitiations}
 	}
 	return &Error{Code: RequestChanged}
@@ -82,12 +82,14 @@ func (v *Verifier) newStatus(ctx context.Context, visit Visit, p Proving, t targ
 	if t.authenticator != nil {
 		s.Authenticator = t.authenticator.ID
 	}
-	s.Data, err = json.Marshal(aside{Subject: t.who.subject, User: t.who.user, Sub: v.keyring.Mask(p.Request.ID, t.shown), State: state})
+	s.Data, err = json.Marshal(aside{Subject: t.who.subject, User: t.who.user, Sub: v.masked(p, t.shown), State: state})
 	if err != nil {
 		return storage.NewStatus{}, nil, fmt.Errorf("write status: %w", err)
 	}
 	about := storage.Event{UserID: t.who.user, ClientID: p.Request.ClientID, Detail: map[string]string{"method": t.info.Name, "usage": t.usage}}
-	return storage.NewStatus{Status: s, MaxInitiations: v.o.MaxInitiations,
+	// Before the first factor whoever has heard of the request may begin a try: it must
+	// not end somebody else's.
+	return storage.NewStatus{Status: s, MaxInitiations: p.initiations(v.o.MaxInitiations), Supersede: p.Login == nil,
 		Events: []storage.Event{v.event(visit, about, EventMFAInitiated, OutcomeOK, "")}}, challenge, nil
 }
 

@@ -55,8 +55,7 @@ func (v *Verifier) Login(ctx context.Context, visit Visit, p Proving, password s
 // accept spends a first factor and adds it to the request.
 func (v *Verifier) accept(ctx context.Context, visit Visit, p Proving, t try, proof Proof) error {
 	s := v.spend(visit, t, proof, EventPasswordOK)
-	s.Request = &storage.RequestChange{ID: p.Request.ID, Version: p.Request.Version, Subject: proof.User,
-		Factor: proven("password", proof, t.attempt.Now), Now: t.attempt.Now}
+	p.advance(&s, proof.User, proven("password", proof, t.attempt.Now), t.attempt.Now)
 	err := v.store.Spend(ctx, s)
 	if errors.Is(err, storage.ErrConflict) {
 		return &Error{Code: RequestChanged}

@@ -104,8 +104,7 @@ func (v *Verifier) redeemNow(ctx context.Context, visit Visit, p Proving, t try,
 	spend := v.spend(visit, t, proof, okEvent(t))
 	spend.Status = t.move(storage.StatusMove{Exchange: exchange, From: storage.StatusInitiated, To: storage.StatusRedeemed,
 		Request: p.Request.ID, Method: name, Usage: t.attempt.Usage}, proof)
-	spend.Request = &storage.RequestChange{ID: p.Request.ID, Version: p.Request.Version, Subject: proof.User,
-		Factor: proven(name, proof, t.attempt.Now), Now: t.attempt.Now}
+	p.advance(&spend, proof.User, proven(name, proof, t.attempt.Now), t.attempt.Now)
 	return v.settleSpend(ctx, visit, t, proof, spend, RequestChanged)
 }
 

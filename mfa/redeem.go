@@ -9,8 +9,8 @@ import (
 )
 
 // Redeem spends a verified Status for the login it was made for: its proof becomes a
-// factor of the request. An empty id means the newest verified one of the request's
-// user and usage. Whatever does not fit gets one and the same answer.
+// factor of the request. An empty id means the verified one of the login, for its
+// owner alone. Whatever does not fit gets one and the same answer.
 func (v *Verifier) Redeem(ctx context.Context, visit Visit, p Proving, id storage.StatusID, method, usage string) error {
 	info, ok := v.Info(method)
 	policy := table{policy: p.Policy, methods: v.infos}
@@ -40,8 +40,8 @@ func (v *Verifier) Redeem(ctx context.Context, visit Visit, p Proving, id storag
 		PhishingResistant: info.PhishingResistant, At: s.VerifiedAt}
 	spend := storage.Spend{Now: now,
 		Status: &storage.StatusMove{ID: s.ID, From: storage.StatusVerified, To: storage.StatusRedeemed, Request: p.Request.ID,
-			User: s.UserID, Method: method, Usage: usage},
-		Request: &storage.RequestChange{ID: p.Request.ID, Version: p.Request.Version, Subject: s.UserID, Factor: factor, Now: now}}
+			User: s.UserID, Method: method, Usage: usage}}
+	p.advance(&spend, s.UserID, factor, now)
 	err = v.store.Spend(ctx, spend)
 	if errors.Is(err, storage.ErrConflict) {
 		return &Error{Code: InvalidExchange}

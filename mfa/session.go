@@ -142,6 +142,17 @@ func (s *Sessions) End(ctx context.Context, x *SignedIn, offline bool, v Visit) 
 	return nil
 }
 
+// EndLogins ends what was proven in a browser and not finished, whoever proved it.
+func (s *Sessions) EndLogins(ctx context.Context, v Visit) error {
+	if v.Browser == "" {
+		return nil
+	}
+	if err := s.store.EndLogins(ctx, s.keyring.Hashes("browser", v.Browser), s.now()); err != nil {
+		return fmt.Errorf("end logins: %w", err)
+	}
+	return nil
+}
+
 // Remember returns the device cookie after this user signed in.
 func (s *Sessions) Remember(cookie string, user storage.UserID) string {
 	return remember(s.keyring, s.random, cookie, user)

@@ -114,6 +114,40 @@ type Proving struct {
 	Identifier string           // canonical; what was typed, for decoys and counters
 	Policy     Policy
 	Asked      Asked
+	// Login, if not nil, is the login of its own that a first factor begins, because the
+	// caller is not the owner of the request. Request then says nothing of what was
+	// proven in it by others.
+	Login *storage.NewLogin
+	// Sub names the user of the login to its owner; "": nobody is proven yet.
+	Sub string
+}
+
+// advance writes a proven factor where the caller's login is: into the request, or
+// into a login of its own.
+func (p Proving) advance(s *storage.Spend, user storage.UserID, f *storage.Factor, now time.Time) {
+	if p.Login == nil {
+		s.Request = &storage.RequestChange{ID: p.Request.ID, Version: p.Request.Version, Subject: user, Factor: f, Now: now}
+		return
+	}
+	n := *p.Login
+	n.Login.Subject, n.Login.Factors = user, []storage.Factor{*f}
+	s.Login = &n
+}
+
+// initiations are the tries a caller may begin: strangers leave half of them to the owner.
+func (p Proving) initiations(most int) int {
+	if p.Login != nil {
+		return (most + 1) / 2
+	}
+	return most
+}
+
+// masked names a user of a login to its callers.
+func (v *Verifier) masked(p Proving, user storage.UserID) string {
+	if p.Sub != "" {
+		return p.Sub
+	}
+	return v.keyring.Mask(p.Request.ID, user)
 }
 
 // verdict is the policy table over the proofs of the request.

@@ -129,6 +129,9 @@ func (p *Provider) open(ctx context.Context, r *request, v mfa.Visit, s *mfa.Sig
 		account = &s.Account
 	}
 	step, err := p.stand(ctx, r, stored, account, "", s)
+	step.asked = Ask{Request: stored.ID, Visit: v, SignedIn: s}
+	step.InBrowser = v.Browser != ""
+	step.Owned = step.InBrowser
 	return Begun{Request: stored.ID, Step: step}, err
 }
 

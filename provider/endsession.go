@@ -48,13 +48,16 @@ func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Visit, s *mf
 			out.Redirect = appendQuery(uri, encode([][2]string{{"state", state}}))
 		}
 	}
-	if s == nil {
-		out.Ended = told != nil || confirmed
-		out.Confirm = !out.Ended
+	if s == nil && told == nil && !confirmed || s != nil && !confirmed && !speaksFor(told, s) {
+		out.Confirm = true
 		return out, nil
 	}
-	if !confirmed && !speaksFor(told, s) {
-		out.Confirm = true
+	// A login that stands before its last step would sign in whoever sits down here next.
+	if err := p.sessions.EndLogins(ctx, v); err != nil {
+		return Logout{}, err
+	}
+	if s == nil {
+		out.Ended = true
 		return out, nil
 	}
 	if err := p.sessions.End(ctx, s, out.Client != nil && out.Client.LogoutEndsOffline, v); err != nil {

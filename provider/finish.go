@@ -15,11 +15,14 @@ import (
 // Finish ends a login that Next called done or refused. Everything that remains of it
 // (request closed, session kept, consent, code, events) is one transaction. Of parallel
 // calls one gets the code, the others *mfa.Error with RequestChanged.
+//
+// What began in a browser ends in it, and so do tokens, which nothing but that browser
+// protects: a code is of no use without its verifier.
 func (p *Provider) Finish(ctx context.Context, st Step, v mfa.Visit, s *mfa.SignedIn) (Finished, error) {
 	switch st.Kind {
 	case StepDone:
-		if st.ForBrowser() && (v.Browser == "" || st.Unbound()) {
-			return Finished{}, &mfa.Error{Code: mfa.NotAllowed, Err: errors.New("tokens in the answer are for the browser of the login")}
+		if !st.Owned || !st.InBrowser && (st.ForBrowser() || st.EndsInBrowser()) {
+			return Finished{}, &mfa.Error{Code: mfa.NotAllowed, Err: errors.New("the login ends in the browser it is bound to")}
 		}
 		return p.finish(ctx, st, v, s)
 	case StepRefused:
@@ -31,7 +34,7 @@ func (p *Provider) Finish(ctx context.Context, st Step, v mfa.Visit, s *mfa.Sign
 
 func (p *Provider) finish(ctx context.Context, st Step, v mfa.Visit, s *mfa.SignedIn) (Finished, error) {
 	r, stored := st.request, st.Request
-	f := storage.Finish{Now: p.now(), Request: stored.ID, Version: stored.Version}
+	f := storage.Finish{Now: p.now(), Request: stored.ID, Version: stored.Version, Parent: stored.Parent}
 	session, isNew, ends := p.sessions.Prepare(s, stored, stored.Subject, st.Verdict.Counted, v)
 	if isNew || session.Generation != s.Session.Generation {
 		f.Session, f.NewSession, f.EndSession = &session, isNew, ends
@@ -125,18 +128,33 @@ func (p *Provider) Seen(ctx context.Context, st Step, v mfa.Visit) error {
 	return p.change(ctx, storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, ShowRecovery: &no, Now: p.now()}, nil)
 }
 
-// Restart forgets everything proved in a request: somebody else wants to sign in.
+// Restart forgets everything proved in a login: somebody else wants to sign in. A login
+// of its own ends, and its request may be gone on with anew.
 func (p *Provider) Restart(ctx context.Context, st Step, v mfa.Visit) error {
+	if !st.Owned {
+		return notOwner()
+	}
 	e := p.journal.Event(v, storage.Event{Kind: mfa.EventLoginRestarted, Outcome: mfa.OutcomeOK, UserID: st.Request.Subject,
 		ClientID: st.Request.ClientID})
-	return p.change(ctx, storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, Restart: true, Now: p.now()},
-		[]storage.Event{e})
+	c := storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, Restart: true, Now: p.now()}
+	if st.Request.Parent != nil {
+		c.Restart, c.State, c.Parent, c.Free = false, storage.RequestCancelled, st.Request.Parent, true
+	}
+	return p.change(ctx, c, []storage.Event{e})
+}
+
+// notOwner refuses what the owner of a login alone may do.
+func notOwner() error {
+	return &mfa.Error{Code: mfa.NotAllowed, Err: errors.New("the caller is not the owner of the login")}
 }
 
 // Cancel ends a login at the user's wish (RFC 6749 section 4.1.2.1, access_denied).
 func (p *Provider) Cancel(ctx context.Context, st Step, v mfa.Visit) (Answer, error) {
 	if st.Kind == StepOver {
 		return Answer{}, &mfa.Error{Code: mfa.RequestOver}
+	}
+	if !st.Owned {
+		return Answer{}, notOwner()
 	}
 	return p.close(ctx, st, v, mfa.EventLoginCancelled, refusal("access_denied", "the login was cancelled"))
 }
@@ -145,8 +163,11 @@ func (p *Provider) Cancel(ctx context.Context, st Step, v mfa.Visit) (Answer, er
 func (p *Provider) close(ctx context.Context, st Step, v mfa.Visit, kind string, e *oauthError) (Answer, error) {
 	event := p.journal.Event(v, storage.Event{Kind: kind, Outcome: mfa.OutcomeRefused, UserID: st.Request.Subject,
 		ClientID: st.Request.ClientID, Detail: map[string]string{"error": e.code}})
-	err := p.change(ctx, storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, State: storage.RequestCancelled,
-		Now: p.now()}, []storage.Event{event})
+	c := storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, State: storage.RequestCancelled, Now: p.now()}
+	if st.InBrowser || !st.EndsInBrowser() {
+		c.Parent = st.Request.Parent
+	}
+	err := p.change(ctx, c, []storage.Event{event})
 	if err != nil {
 		return Answer{}, err
 	}

@@ -75,24 +75,24 @@ func (p *Provider) MayContinue(ctx context.Context, s storage.Status, v mfa.Visi
 	return &mfa.Error{Code: mfa.InvalidExchange, Err: errors.New(reason)}
 }
 
-// Adopt binds a request that was opened without a browser to the one that came for it
-// (rule B-3), so that it can go on on our pages and end with a session there. Of two
-// browsers one wins.
+// Adopt binds a login without a browser to the one that came for it, so that it goes on
+// on our pages and ends there with a session: a request opened without a browser in
+// which nobody has proven anything, or a login of its own, whose owner hands it over. Of
+// two browsers one wins, and calls without its cookie are refused from then on.
 //
-// Whoever opened the request knows its ID. So from here on only this browser can go
-// on: else they would wait until somebody signed in, and fetch the code. And proofs
-// that were given before may be theirs: they come along only where referer says that
-// a page of the client's led here, else anybody could sign a browser in as themselves.
-// The version that was read makes this hold for proofs that arrive meanwhile.
-func (p *Provider) Adopt(ctx context.Context, st Step, v mfa.Visit, referer string) error {
+// A login that was begun for the request of a browser is taken over in that browser
+// alone. Else anybody could send a browser to a login of theirs, to sign it in as them.
+func (p *Provider) Adopt(ctx context.Context, st Step, v mfa.Visit) error {
 	unknown := &mfa.Error{Code: mfa.UnknownRequest, Err: errors.New("the request can not be adopted")}
 	switch {
 	case st.request == nil || v.Browser == "" || !st.Unbound() || !st.Client.HeadlessLogin:
 		return unknown
 	case st.Kind == StepOver:
 		return &mfa.Error{Code: mfa.RequestOver}
-	case len(st.Request.Factors) > 0 && !st.request.client.origins[originOf(referer)]:
-		return &mfa.Error{Code: mfa.NotAllowed, Err: errors.New("no page of the client's led here")}
+	case st.Request.Parent != nil && !st.Owned:
+		return unknown
+	case len(st.Request.Opener) > 0 && !anyEqual(p.keyring.Hashes("browser", v.Browser), st.Request.Opener):
+		return unknown
 	}
 	err := p.store.BindRequest(ctx, st.Request.ID, st.Request.Version, p.keyring.Hash("browser", v.Browser), p.now())
 	if errors.Is(err, storage.ErrConflict) {
@@ -119,12 +119,15 @@ func (p *Provider) Elsewhere(ctx context.Context, st Step, page string) (Step, e
 	return p.decide(ctx, st)
 }
 
-// Unbound reports whether the request belongs to no browser yet.
+// Unbound reports whether the login belongs to no browser yet.
 func (st Step) Unbound() bool { return len(st.Request.Browser) == 0 }
 
+// EndsInBrowser reports whether the login can end in a browser alone: it is bound to one,
+// or was begun for a request that is.
+func (st Step) EndsInBrowser() bool { return len(st.Request.Browser) > 0 || len(st.Request.Opener) > 0 }
+
 // ForBrowser reports whether the login ends in tokens, which nothing but the browser it
-// is bound to protects. A code is of no use without its verifier: it may be told to
-// whoever goes on with a headless login, and that is everybody who has seen its ID.
+// is bound to protects.
 func (st Step) ForBrowser() bool { return st.request != nil && st.request.front.used() }
 
 // loginPage is the client's own page for a request that began in a browser; "" says

@@ -1,8 +1,8 @@
 package provider
 
 import (
+	"bytes"
 	"context"
-	"crypto/hmac"
 	"errors"
 	"strings"
 
@@ -11,12 +11,17 @@ import (
 )
 
 // Next says what has to happen next in a login. It reads the request once and decides
-// from stored proofs alone, so no step can be skipped by calling another page. The
-// error is *mfa.Error with UnknownRequest for a request that is unknown, expired, or
-// another browser's: the three cannot be told apart (B-2).
+// from stored proofs alone, so no step can be skipped by calling another page. Who is
+// not the owner of the login is told of the request what its address may tell, however
+// far the login is. The error is *mfa.Error with UnknownRequest for a request that is
+// unknown, expired, over for all but its owner, or another browser's: they cannot be
+// told apart (B-2).
 func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 	identifier, known := canonical(a.Identifier)
 	stored, account, err := p.load(ctx, a, identifier, known)
+	if err == nil && a.Sub != "" && stored.Parent == nil {
+		stored, account, err = p.loadBehind(ctx, a.Sub, stored, account)
+	}
 	if isNotFound(err) {
 		return Step{}, &mfa.Error{Code: mfa.UnknownRequest, Err: err}
 	}
@@ -27,15 +32,31 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 	if err != nil {
 		return Step{}, lost(err)
 	}
-	if err := p.bound(stored, r.client, a); err != nil {
+	o, err := p.ownership(stored, r.client, a)
+	if err != nil {
 		return Step{}, err
+	}
+	var login *storage.NewLogin
+	if !o.owned {
+		if stored.State != storage.RequestOpen {
+			return Step{}, &mfa.Error{Code: mfa.UnknownRequest, Err: errors.New("the login is over, and not the caller's")}
+		}
+		login = p.loginOf(stored)
+		stored, account = outside(stored, account, identifier)
 	}
 	if a.Named.Authenticator != "" && identifier == "" && stored.Subject == "" {
 		if account, identifier, err = p.verifier.OwnerOf(ctx, a.Named); err != nil {
 			return Step{}, err
 		}
 	}
-	return p.stand(ctx, r, forgetSession(stored, a.SignedIn), account, identifier, a.SignedIn)
+	st, err := p.stand(ctx, r, forgetSession(stored, a.SignedIn), account, identifier, a.SignedIn)
+	st.Owned, st.InBrowser, st.asked, st.Proving.Login = o.owned, o.inBrowser, a, login
+	if !o.owned {
+		st.LoginHint = "" // a name
+	} else if stored.Subject != "" {
+		st.Proving.Sub = p.Masked(st)
+	}
+	return st, err
 }
 
 // stand is where a request stands that was read, or stored this very moment.
@@ -54,15 +75,34 @@ func (p *Provider) stand(ctx context.Context, r *request, stored storage.AuthReq
 
 func (p *Provider) load(ctx context.Context, a Ask, identifier string, known bool) (storage.AuthRequest, *storage.Account, error) {
 	switch {
+	case a.Track != "":
+		r, account, err := p.store.RequestByTrack(ctx, a.Track, p.now())
+		if err == nil && a.Request != "" && a.Request != r.ID && !anyEqual(p.keyring.Hashes("request", string(a.Request)), r.Parent) {
+			return r, nil, storage.ErrNotFound // they name two logins
+		}
+		return r, account, err
 	case a.Request != "":
 		if !known {
 			identifier = ""
 		}
 		return p.store.Request(ctx, a.Request, identifier, p.now())
-	case a.Track != "":
-		return p.store.RequestByTrack(ctx, a.Track, p.now())
 	}
 	return storage.AuthRequest{}, nil, storage.ErrNotFound
+}
+
+// loadBehind returns the login of its own that a masked subject leads to from the request
+// it was begun for; else the request as it was read.
+func (p *Provider) loadBehind(ctx context.Context, sub string, parent storage.AuthRequest, read *storage.Account) (storage.AuthRequest, *storage.Account, error) {
+	for _, id := range p.behind(sub) {
+		r, account, err := p.store.Request(ctx, id, "", p.now())
+		if err == nil && bytes.Equal(r.Parent, parent.Hash) {
+			return r, account, nil
+		}
+		if err != nil && !isNotFound(err) {
+			return r, nil, err
+		}
+	}
+	return parent, read, nil
 }
 
 // canonical writes a typed identifier as it is looked up and counted. What is no
@@ -90,33 +130,6 @@ func lost(err error) error {
 		return &mfa.Error{Code: mfa.UnknownRequest, Err: err}
 	}
 	return err
-}
-
-// bound checks that the caller is the browser the request was made in. A client with
-// headless login may do without the cookie, but not from a foreign page (rule B-3):
-// an Origin that was sent has to be one of the client's. A program is never told why.
-func (p *Provider) bound(stored storage.AuthRequest, c *client, a Ask) error {
-	v := a.Visit
-	unknown := &mfa.Error{Code: mfa.UnknownRequest, Err: errors.New("the request is another browser's")}
-	if a.Program && !p.speaks(c, v.Origin) {
-		return unknown
-	}
-	if v.Browser != "" && len(stored.Browser) > 0 {
-		for _, sum := range p.keyring.Hashes("browser", v.Browser) {
-			if hmac.Equal(sum, stored.Browser) {
-				return nil
-			}
-		}
-		return unknown
-	}
-	adopted := len(stored.Browser) > 0 && stored.Params.Has(openedAlone)
-	if !c.HeadlessLogin || adopted {
-		return unknown
-	}
-	if !p.speaks(c, v.Origin) {
-		return &mfa.Error{Code: mfa.NotAllowed, Err: errors.New("the origin is not one of the client's")}
-	}
-	return nil
 }
 
 // forgetSession takes back what a request inherited from a session that is not the

@@ -17,9 +17,14 @@ type Begun struct {
 
 // Ask is who wants to know what comes next in a login.
 type Ask struct {
-	Request    storage.RequestID
-	Track      storage.TrackID // names the request where Request is empty
-	Identifier string          // as typed; "": none. Counts only while nobody is identified
+	// Request is the address of the login: that of its authorization request, or its own.
+	Request storage.RequestID
+	// Track shows that the caller is the owner of a login; it names the login by itself.
+	Track storage.TrackID
+	// Sub shows the same for the login at Request, as the masked subject told to its
+	// owner. One that does not fit shows nothing, and is no error.
+	Sub        string
+	Identifier string // as typed; "": none. Counts only while nobody is identified
 	// Named is the authenticator a caller names where it names nobody; zero: none. Counts
 	// like Identifier, in whose place it stands.
 	Named    mfa.Choice
@@ -49,6 +54,11 @@ const (
 type Step struct {
 	Kind    StepKind
 	Request storage.AuthRequest
+	// Owned: the caller is the owner of the login. Everybody else is told no more than
+	// what is asked for first, and nothing that was proven counts for them.
+	Owned bool
+	// InBrowser: the owner is the browser the login is bound to, by its cookie.
+	InBrowser bool
 	// Account is the subject, or, while nobody is identified, whom the typed
 	// identifier names; nil: nobody.
 	Account    *storage.Account
@@ -64,4 +74,16 @@ type Step struct {
 	LoginPage  string // the client's own login page, with the request named; "": ours
 
 	request *request
+	asked   Ask
+}
+
+// Again asks where the login stands after something was proven in it. What a stranger
+// proved began a login of its own.
+func (st Step) Again() Ask {
+	a := st.asked
+	a.Identifier, a.Named = "", mfa.Choice{}
+	if n := st.Proving.Login; n != nil {
+		a.Request, a.Track, a.Sub = n.Login.ID, n.Track, ""
+	}
+	return a
 }

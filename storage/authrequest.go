@@ -36,17 +36,29 @@ const (
 	RequestCancelled RequestState = "cancelled"
 )
 
-// AuthRequest is one authorize call, from its opening to its end.
+// AuthRequest is one authorize call, from its opening to its end, or a login that was
+// begun from outside the browser of one (NewLogin).
 type AuthRequest struct {
 	ID       RequestID
 	ClientID ClientID
 	Params   url.Values // the validated authorization parameters, as they came
 	Browser  []byte     // keyed hash of the binding cookie; nil: not bound yet
-	State    RequestState
-	Version  int64     // grows with every change; changes demand the version they read
-	Subject  UserID    // "": nobody identified yet
-	Factors  []Factor  // proofs given, those taken over from the session included
-	Session  SessionID // the session the request began with; "": none
+	// Parent is the Hash of the request a login of its own was begun for; nil: this is
+	// an authorize call itself.
+	Parent []byte
+	// Opener is the keyed hash of the binding cookie of the parent's browser, in which
+	// alone the login may end; nil: the parent has none.
+	Opener []byte
+	// Restarts counts how often the request was begun anew. What names the login to its
+	// owner is derived with it, so that it does not outlive its proofs.
+	Restarts int64
+	// Hash is the keyed hash of ID; filled by the engine on reading.
+	Hash    []byte
+	State   RequestState
+	Version int64     // grows with every change; changes demand the version they read
+	Subject UserID    // "": nobody identified yet
+	Factors []Factor  // proofs given, those taken over from the session included
+	Session SessionID // the session the request began with; "": none
 	// Consent holds the scopes the user allowed in this request; nil: not asked.
 	Consent []string
 	// ShowRecovery: fresh recovery codes wait to be seen by their owner.
@@ -71,7 +83,20 @@ type RequestChange struct {
 	TrackUntil   time.Time
 	Restart      bool // forget subject, factors, session, consent and track
 	State        RequestState
-	Now          time.Time
+	// Parent of a login that comes to State: it does so too, or, with Free, it is not the
+	// subject's any more, if no browser is bound to it.
+	Parent []byte
+	Free   bool
+	Now    time.Time
+}
+
+// NewLogin is a login of its own, begun by a first factor that was proven from outside
+// the browser its request is bound to. It belongs to whoever is told its Track. The
+// request stays as it is, but that one without a browser belongs to the Subject of the
+// login from then on.
+type NewLogin struct {
+	Login AuthRequest // with Parent, Subject, one factor
+	Track TrackID
 }
 
 // AuthRequests keeps authorization requests.
@@ -86,7 +111,8 @@ type AuthRequests interface {
 	// RequestByTrack is Request by TrackID.
 	RequestByTrack(ctx context.Context, id TrackID, now time.Time) (AuthRequest, *Account, error)
 	// BindRequest binds an open request that is not bound yet and has this version, and
-	// raises it. ErrConflict: it is bound, changed, over or expired.
+	// raises it. ErrConflict: it is bound, changed, over, expired, or it belongs to the
+	// subject of a login of its own.
 	BindRequest(ctx context.Context, id RequestID, version int64, browser []byte, now time.Time) error
 	// ChangeRequest applies one change. ErrConflict: not open, expired or another version.
 	ChangeRequest(ctx context.Context, c RequestChange, events []Event) error

@@ -39,6 +39,10 @@ type Sessions interface {
 	// EndSession ends a session and, if offline is set, its offline grants too. Ending
 	// an ended session is no error. Grants without offline access die with their session.
 	EndSession(ctx context.Context, id SessionID, offline bool, now time.Time, events []Event) error
+	// EndLogins cancels the open requests somebody has proven a factor in that are bound
+	// to a browser, or to a login of its own that may end in that browser alone; browser
+	// are the keyed hashes of its cookie.
+	EndLogins(ctx context.Context, browser [][]byte, now time.Time) error
 	// EndSessions ends all sessions of a user but one, and in the same transaction what
 	// the user has under way: open requests that did not begin with that session, and
 	// initiated and verified statuses that do not belong to such a request. A login

@@ -43,10 +43,12 @@ type Status struct {
 }
 
 // NewStatus starts a try. The request's count of initiations grows, bounded by
-// MaxInitiations; older initiated statuses of the same request and method are superseded.
+// MaxInitiations. With Supersede, older initiated statuses of the same request and
+// method are superseded.
 type NewStatus struct {
 	Status         Status
 	MaxInitiations int
+	Supersede      bool
 	Events         []Event
 	Messages       []Message // a code to send travels in the same commit
 }
@@ -62,7 +64,7 @@ type Statuses interface {
 	// Status returns a Status by its ID, in any state, expired ones excepted.
 	Status(ctx context.Context, id StatusID, now time.Time) (Status, error)
 	// VerifiedStatus returns the newest verified, unexpired status of a request,
-	// usage and user, for callers that send no status ID.
+	// usage and user, for owners of a login who name it and no status.
 	VerifiedStatus(ctx context.Context, id RequestID, usage string, user UserID, now time.Time) (Status, error)
 	// CancelStatus ends an initiated or verified Status by its current exchange.
 	CancelStatus(ctx context.Context, id ExchangeID, now time.Time, events []Event) error

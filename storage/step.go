@@ -62,6 +62,9 @@ type Spend struct {
 	Credential *CredentialSpend
 	Status     *StatusMove
 	Request    *RequestChange
+	// Login, if not nil, is begun. ErrConflict: its request is over or expired, or
+	// belongs to another subject.
+	Login      *NewLogin
 	Recovery   *RecoverySet // made together with the first second factor
 	MFAEnabled UserID       // "": leave; else the user's wish for a second factor is switched on
 	Activate   UserID       // "": leave; else a pending user becomes active
@@ -87,6 +90,8 @@ type Finish struct {
 	// authorize call at once and no request was stored.
 	Request RequestID
 	Version int64
+	// Parent of the Request, which ends with it and must be open; nil: none.
+	Parent []byte
 	// Session, if not nil, is stored: NewSession says whether it is added, or must
 	// be alive with Generation-1 and is replaced.
 	Session    *Session

@@ -14,7 +14,15 @@ const (
 	BrowserCookie = "sallyport_browser" // binds requests to the browser that opened them
 	SessionCookie = "sallyport_session" // who is signed in
 	DeviceCookie  = "sallyport_device"  // a browser its user has signed in with before
+	LoginCookie   = "sallyport_login"   // a login this browser takes over at /continue
 )
+
+// loginAge is how long a browser has to come to /continue after the post that led there.
+const loginAge = time.Minute
+
+// TakeOver gives the browser whose post owns a login what it needs to go on with it at
+// /continue, where it shows its other cookies, too.
+func TakeOver(c *gin.Context, token string) { SetCookie(c, LoginCookie, token, loginAge) }
 
 // DeviceAge is how long a browser is known as one its user has signed in with.
 const DeviceAge = 365 * 24 * time.Hour

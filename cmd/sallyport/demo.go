@@ -61,7 +61,7 @@ func (d *demo) guard(next http.Handler) http.Handler {
 		panic("demo: its own address is none: " + err.Error()) // built from an address and a port
 	}
 	policy := "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' " + d.at.issuer() +
-		"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+		"; base-uri 'none'; form-action 'self' " + d.at.issuer() + "; frame-ancestors 'none'"
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Host != own.Host {
 			http.Error(w, "This is "+own.Host+" only.", http.StatusMisdirectedRequest)

@@ -77,9 +77,9 @@ export async function headless(address, user) {
   const acts = {
     identify: () => call('/password', { request_id: step.request_id, identifier: user.username, password: user.password }),
     verify: () => call('/verify', {
-      request_id: step.request_id, method: step.options.find((o) => o.numeric).method, passcode: passcode(user),
+      request_id: step.request_id, login_token: step.login_token, method: step.options.find((o) => o.numeric).method, passcode: passcode(user),
     }),
-    done: () => call('/finish', { request_id: step.request_id }),
+    done: () => call('/finish', { request_id: step.request_id, login_token: step.login_token }),
   };
   while (!step.redirect_to) {
     assert.ok(acts[step.step], `the login is at ${step.step}`);

@@ -34,12 +34,12 @@ async function application() {
   window.app = {
     manager,
     told: ({ profile, access_token: access, refresh_token: refresh, id_token: id, expires_in: expires }) => ({ profile, access, refresh, id, expires }),
-    // shown is the page the provider leads to: it takes up only what this browser began.
+    // shown is the page the provider leads to: it hands over only what this browser began.
     shown: async (wanted) => {
-      const step = await login.call('/step', { request_id: new URLSearchParams(location.search).get('requestId') });
+      const begun = await login.call('/step', { request_id: new URLSearchParams(location.search).get('requestId') });
+      const { step, seen } = await through(begun, wanted);
       if (!localStorage.getItem(`oidc.${step.state}`)) throw new Error('this login did not begin here');
-      const { seen } = await through(step, wanted);
-      setTimeout(() => location.assign(`${window.issuer}/continue?requestId=${encodeURIComponent(step.request_id)}`));
+      setTimeout(() => login.takeOver(step));
       return seen;
     },
     // alone signs in without leaving the page.

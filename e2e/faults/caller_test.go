@@ -19,11 +19,12 @@ import (
 // caller is an application with a login of its own and one user in front of it. Each
 // comes from an address of its own, through a proxy the servers trust.
 type caller struct {
-	town *town
-	base func() string // whom to ask next
-	from string
-	http *http.Client
-	id   string // of the login it is in
+	town  *town
+	base  func() string // whom to ask next
+	from  string
+	http  *http.Client
+	id    string // of the login it is in
+	token string // of the same, once it is its owner
 }
 
 // reply is an answer, whatever it says.
@@ -105,6 +106,9 @@ func (c *caller) step(path string, pairs ...any) (reply, error) {
 	if c.id != "" {
 		body["request_id"] = c.id
 	}
+	if c.token != "" {
+		body["login_token"] = c.token
+	}
 	for i := 0; i < len(pairs); i += 2 {
 		body[pairs[i].(string)] = pairs[i+1]
 	}
@@ -112,7 +116,11 @@ func (c *caller) step(path string, pairs ...any) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return c.do(http.MethodPost, "/api/login/v1"+path, "application/json", string(text), "")
+	r, err := c.do(http.MethodPost, "/api/login/v1"+path, "application/json", string(text), "")
+	if token := r.get("login_token"); token != "" {
+		c.token = token
+	}
+	return r, err
 }
 
 func challenge() string {
@@ -122,7 +130,7 @@ func challenge() string {
 
 // begin opens a login.
 func (c *caller) begin(client string) error {
-	c.id = ""
+	c.id, c.token = "", ""
 	r, err := c.step("/requests", "response_type", "code", "client_id", client, "redirect_uri", redirect, "scope", "openid offline_access",
 		"state", "the-state", "code_challenge", challenge(), "code_challenge_method", "S256")
 	c.id = r.get("request_id")

@@ -29,34 +29,56 @@ const (
 const maxFactors = 16 << 10
 
 const requestColumns = `hash, client_id, params, browser, state, version, subject, factors, session_id, consent,
-	show_recovery, track, track_request, initiations, requested_at, expires_at, updated_at`
+	show_recovery, track, track_request, initiations, requested_at, expires_at, updated_at, parent, opener, restarts`
 
 // requestHead is requestColumns as "h", with texts where PostgreSQL has a UUID.
 const requestHead = `h.hash, h.client_id, h.params, h.browser, h.state, h.version, CAST(h.subject AS text), h.factors,
 	CAST(h.session_id AS text), h.consent, h.show_recovery, h.track, h.track_request, h.initiations,
-	h.requested_at, h.expires_at, h.updated_at`
+	h.requested_at, h.expires_at, h.updated_at, h.parent, h.opener, h.restarts`
 
 // OpenRequest implements storage.AuthRequests.
 func (e *Engine) OpenRequest(ctx context.Context, r storage.AuthRequest) error {
-	hash := e.keyring.Hash(requestLabel, string(r.ID))
+	return e.burst(ctx, "open request", func(q querier) error { return q.putRequest(r, nil) })
+}
+
+// putRequest stores a request; trackRequest is its own ID, sealed beside its track.
+func (q querier) putRequest(r storage.AuthRequest, trackRequest []byte) error {
+	hash := q.e.keyring.Hash(requestLabel, string(r.ID))
 	// The parameters may hold an id_token_hint: they are sealed like any token.
 	params, err := json.Marshal(r.Params)
 	if err != nil {
 		return fmt.Errorf("write parameters: %w", err)
 	}
-	if params, err = e.keyring.Seal(requestLabel, hex.EncodeToString(hash), params); err != nil {
+	if params, err = q.e.keyring.Seal(requestLabel, hex.EncodeToString(hash), params); err != nil {
 		return err
 	}
 	if r.State == "" {
 		r.State = storage.RequestOpen
 	}
-	return e.burst(ctx, "open request", func(q querier) error {
-		in := insertInto("auth_requests (" + requestColumns + ")")
-		in.add(blob(hash), clean(r.ClientID), blob(params), blob(r.Browser), string(r.State), r.Version, ref(r.Subject),
-			factorLines(r.Factors), ref(r.Session), list(r.Consent), r.ShowRecovery, blob(r.Track), nil, int64(r.Initiations),
-			micro(r.RequestedAt), micro(r.ExpiresAt), micro(r.UpdatedAt))
-		return in.run(q, "")
-	})
+	in := insertInto("auth_requests (" + requestColumns + ")")
+	in.add(blob(hash), clean(r.ClientID), blob(params), blob(r.Browser), string(r.State), r.Version, ref(r.Subject),
+		factorLines(r.Factors), ref(r.Session), list(r.Consent), r.ShowRecovery, blob(r.Track), blob(trackRequest), int64(r.Initiations),
+		micro(r.RequestedAt), micro(r.ExpiresAt), micro(r.UpdatedAt), blob(r.Parent), blob(r.Opener), r.Restarts)
+	return in.run(q, "")
+}
+
+// putLogin begins a login of its own. Its request lives as long as the login may, and
+// without a browser it is the subject's from now on.
+func (q querier) putLogin(n storage.NewLogin, now time.Time) error {
+	r := n.Login
+	err := q.spend(`UPDATE auth_requests SET updated_at = ?, expires_at = CASE WHEN expires_at < ? THEN ? ELSE expires_at END,
+			subject = CASE WHEN browser IS NULL THEN ? ELSE subject END
+		WHERE hash = ? AND parent IS NULL AND state = 'open' AND expires_at > ? AND (subject IS NULL OR subject = ?)`,
+		micro(now), micro(r.ExpiresAt), micro(r.ExpiresAt), ref(r.Subject), blob(r.Parent), micro(now), ref(r.Subject))
+	if err != nil {
+		return err
+	}
+	r.Track = q.e.keyring.Hash(trackLabel, string(n.Track))
+	own, err := q.e.keyring.Seal(trackLabel, hex.EncodeToString(r.Track), []byte(r.ID))
+	if err != nil {
+		return err
+	}
+	return q.putRequest(r, own)
 }
 
 // Request implements storage.AuthRequests.
@@ -97,23 +119,24 @@ func (e *Engine) request(ctx context.Context, column string, hashes [][]byte, id
 
 type requestRow struct {
 	hash, params, browser, track, trackRequest []byte
+	parent, opener                             []byte
 	client, state, subject, factors            text
 	session, consent                           text
-	version, initiations                       number
+	version, initiations, restarts             number
 	requested, expires, updated                number
 	showRecovery                               bool
 }
 
 func (r *requestRow) dest() []any {
 	return []any{&r.hash, &r.client, &r.params, &r.browser, &r.state, &r.version, &r.subject, &r.factors, &r.session, &r.consent,
-		&r.showRecovery, &r.track, &r.trackRequest, &r.initiations, &r.requested, &r.expires, &r.updated}
+		&r.showRecovery, &r.track, &r.trackRequest, &r.initiations, &r.requested, &r.expires, &r.updated, &r.parent, &r.opener, &r.restarts}
 }
 
 func (r *requestRow) record(e *Engine) (storage.AuthRequest, error) {
 	out := storage.AuthRequest{
 		ClientID: storage.ClientID(r.client), Browser: r.browser, State: storage.RequestState(r.state), Version: int64(r.version),
 		Subject: storage.UserID(r.subject), Session: storage.SessionID(r.session), ShowRecovery: r.showRecovery, Track: r.track,
-		Initiations: int(r.initiations), RequestedAt: r.requested.time(), ExpiresAt: r.expires.time(), UpdatedAt: r.updated.time(),
+		Initiations: int(r.initiations), Parent: r.parent, Opener: r.opener, Restarts: int64(r.restarts), Hash: r.hash, RequestedAt: r.requested.time(), ExpiresAt: r.expires.time(), UpdatedAt: r.updated.time(),
 	}
 	params, err := e.keyring.Open(requestLabel, hex.EncodeToString(r.hash), r.params)
 	if err != nil {
@@ -181,7 +204,8 @@ func list(values []string) any {
 func (e *Engine) BindRequest(ctx context.Context, id storage.RequestID, version int64, browser []byte, now time.Time) error {
 	return e.burst(ctx, "bind request", func(q querier) error {
 		return q.spend(`UPDATE auth_requests SET browser = ?, version = version + 1, updated_at = ?
-			WHERE hash IN ? AND browser IS NULL AND state = 'open' AND version = ? AND expires_at > ?`,
+			WHERE hash IN ? AND browser IS NULL AND state = 'open' AND version = ? AND expires_at > ?
+				AND (subject IS NULL OR parent IS NOT NULL)`,
 			blob(browser), micro(now), e.keyring.Hashes(requestLabel, string(id)), version, micro(now))
 	})
 }
@@ -202,13 +226,14 @@ func (q querier) changeRequest(c storage.RequestChange) error {
 	set.add("version = version + 1")
 	set.add("updated_at = ?", micro(c.Now))
 	if c.Restart {
-		set.add("session_id = NULL")
+		set.add("session_id = NULL, restarts = restarts + 1")
 		set.add("show_recovery = ?", c.ShowRecovery != nil && *c.ShowRecovery)
 	} else if c.ShowRecovery != nil {
 		set.add("show_recovery = ?", *c.ShowRecovery)
 	}
 	if c.Restart || c.Subject != "" {
-		set.add("subject = ?", ref(c.Subject))
+		// Whoever tried before the first factor has used up nothing of the owner's.
+		set.add("subject = ?, initiations = CASE WHEN subject IS NULL THEN 0 ELSE initiations END", ref(c.Subject))
 	}
 	switch {
 	case c.Restart && c.Factor != nil:
@@ -242,7 +267,15 @@ func (q querier) changeRequest(c storage.RequestChange) error {
 			args = append(args, ref(c.Subject))
 		}
 	}
-	return q.spend("UPDATE auth_requests SET "+strings.Join(set.parts, ", ")+where, args...)
+	if err := q.spend("UPDATE auth_requests SET "+strings.Join(set.parts, ", ")+where, args...); err != nil || c.Parent == nil {
+		return err
+	}
+	if c.Free {
+		return q.send("UPDATE auth_requests SET subject = NULL, updated_at = ? WHERE hash = ? AND browser IS NULL AND state = 'open'",
+			micro(c.Now), blob(c.Parent))
+	}
+	return q.send("UPDATE auth_requests SET state = ?, version = version + 1, updated_at = ? WHERE hash = ? AND state = 'open'",
+		string(c.State), micro(c.Now), blob(c.Parent))
 }
 
 // track keeps the hash of a TrackID, and sealed beside it the RequestID it leads to.

@@ -167,7 +167,7 @@ func (l login) steps(t *testing.T, e *relational.Engine) []step {
 			return err
 		}},
 		{"first post of a code", 6, 1, func() error {
-			n := &storage.NewStatus{Status: l.status, MaxInitiations: 20, Events: []storage.Event{l.event()}}
+			n := &storage.NewStatus{Status: l.status, MaxInitiations: 20, Supersede: true, Events: []storage.Event{l.event()}}
 			_, err := e.CountAttempt(ctx, storage.Attempt{New: n, MaxAttempts: 5, Throttles: []storage.Throttle{l.throttle()}, Address: l.address(), Now: t0})
 			return err
 		}},
@@ -183,7 +183,7 @@ func (l login) steps(t *testing.T, e *relational.Engine) []step {
 		{"initiate", 4, 1, func() error {
 			s := l.status
 			s.ID, s.Exchange = random[storage.StatusID](), random[storage.ExchangeID]()
-			return e.Initiate(ctx, storage.NewStatus{Status: s, MaxInitiations: 20, Messages: []storage.Message{l.message}}, t0)
+			return e.Initiate(ctx, storage.NewStatus{Status: s, MaxInitiations: 20, Supersede: true, Messages: []storage.Message{l.message}}, t0)
 		}},
 		{"finish", 4, 1, func() error {
 			return e.FinishRequest(ctx, storage.Finish{Now: t0, Request: l.request, Version: 2, Session: &l.session, NewSession: true,

@@ -110,6 +110,23 @@ func (q querier) endSession(id storage.SessionID, offline bool, now time.Time) e
 	return err
 }
 
+// EndLogins implements storage.Sessions. Two statements, each of which has its index.
+func (e *Engine) EndLogins(ctx context.Context, browser [][]byte, now time.Time) error {
+	if len(browser) == 0 {
+		return nil
+	}
+	return e.burst(ctx, "end logins", func(q querier) error {
+		for _, column := range []string{"browser", "opener"} {
+			err := q.send(`UPDATE auth_requests SET state = 'cancelled', version = version + 1, updated_at = ?
+				WHERE `+column+` IN ? AND subject IS NOT NULL AND state = 'open'`, micro(now), browser)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // EndSessions implements storage.Sessions.
 func (e *Engine) EndSessions(ctx context.Context, user storage.UserID, but storage.SessionID, now time.Time, events []storage.Event) error {
 	return e.step(ctx, "end sessions", func(q querier) error {

@@ -61,8 +61,10 @@ func (q querier) initiate(n storage.NewStatus, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		err = q.send(`UPDATE statuses SET state = 'superseded' WHERE request IN ? AND method = ? AND state IN ('initiated', 'last')`,
-			hashes, s.Method)
+		if n.Supersede {
+			err = q.send(`UPDATE statuses SET state = 'superseded' WHERE request IN ? AND method = ? AND state IN ('initiated', 'last')`,
+				hashes, s.Method)
+		}
 		if err != nil {
 			return err
 		}

@@ -19,6 +19,11 @@ func (e *Engine) Spend(ctx context.Context, s storage.Spend) error {
 				return err
 			}
 		}
+		if s.Login != nil {
+			if err := q.putLogin(*s.Login, s.Now); err != nil {
+				return err
+			}
+		}
 		if s.Status != nil {
 			if err := q.moveStatus(*s.Status, s.Now); err != nil {
 				return err
@@ -147,6 +152,13 @@ func (e *Engine) FinishRequest(ctx context.Context, f storage.Finish) error {
 			err := q.spend(`UPDATE auth_requests SET state = 'completed', version = version + 1, updated_at = ?
 				WHERE hash IN ? AND state = 'open' AND version = ? AND expires_at > ?`,
 				micro(f.Now), e.keyring.Hashes(requestLabel, string(f.Request)), f.Version, micro(f.Now))
+			if err != nil {
+				return err
+			}
+		}
+		if f.Parent != nil {
+			err := q.spend(`UPDATE auth_requests SET state = 'completed', version = version + 1, updated_at = ?
+				WHERE hash = ? AND state = 'open'`, micro(f.Now), blob(f.Parent))
 			if err != nil {
 				return err
 			}

@@ -19,6 +19,7 @@ func requests(w *world) {
 		w.ok(w.s.OpenRequest(w.ctx, r))
 		got, account, err := w.s.Request(w.ctx, r.ID, "", w.now)
 		w.ok(err)
+		r.Hash = got.Hash
 		same(w, got, r)
 		same(w, *account, w.account(p.id))
 		_, _, err = w.s.Request(w.ctx, r.ID, "", r.ExpiresAt)
@@ -113,6 +114,7 @@ func requestSubject(w *world) {
 	same(w, w.request(id).Subject, p.id)
 	w.ok(change(2, storage.RequestChange{Restart: true}))
 	r := w.request(id)
+	same(w, r.Restarts, 1)
 	if r.Subject != "" || r.Factors != nil || r.Consent != nil || r.ShowRecovery || r.Track != nil || r.Session != "" {
 		w.Fatalf("a restart left %+v", r)
 	}

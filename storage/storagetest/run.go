@@ -23,6 +23,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"authenticators", authenticators},
 		{"recovery codes", recovery},
 		{"requests", requests},
+		{"logins", logins},
 		{"statuses", statuses},
 		{"throttles", throttles},
 		{"addresses", addresses},

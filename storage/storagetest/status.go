@@ -27,18 +27,21 @@ func statuses(w *world) {
 			w.Fatalf("a decoy has account %+v", account)
 		}
 	})
-	w.test("a new try of a method supersedes the one before it", func(w *world) {
+	w.test("a new try of a method supersedes those before it, if asked", func(w *world) {
 		p, r := w.someone(), w.opened()
 		first, elsewhere := w.initiated(r, p), w.initiated(w.opened(), p)
 		other := w.try(r, p)
 		other.Method = "recovery"
 		w.ok(w.s.Initiate(w.ctx, storage.NewStatus{Status: other, MaxInitiations: 20}, w.now))
-		second := w.initiated(r, p)
+		w.initiated(r, p)
+		same(w, w.state(first.ID), storage.StatusInitiated)
+		second := w.try(r, p)
+		w.ok(w.s.Initiate(w.ctx, storage.NewStatus{Status: second, MaxInitiations: 20, Supersede: true}, w.now))
 		same(w, w.state(first.ID), storage.StatusSuperseded)
 		same(w, w.state(second.ID), storage.StatusInitiated)
 		same(w, w.state(other.ID), storage.StatusInitiated)
 		same(w, w.state(elsewhere.ID), storage.StatusInitiated)
-		same(w, w.request(r).Initiations, 3)
+		same(w, w.request(r).Initiations, 4)
 	})
 	w.test("racing initiations never pass their bound", func(w *world) {
 		p, r := w.someone(), w.opened()

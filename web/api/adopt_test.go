@@ -15,7 +15,7 @@ func TestABrowserAdoptsALogin(t *testing.T) {
 		a, b := h.app(), h.browser()
 		a.begin("front")
 		a.call("/password", "identifier", "ada", "password", password).at("done")
-		b.get("/continue?requestId="+a.id.(string), site+"/")
+		b.takeOver(a, site)
 		h.redeem("front", b.mustCode())
 		if b.cookies["__Host-sallyport_session"] == "" {
 			t.Error("the browser is not signed in")
@@ -27,7 +27,7 @@ func TestABrowserAdoptsALogin(t *testing.T) {
 		a, b := h.app(), h.browser()
 		a.begin("vault")
 		a.call("/password", "identifier", "ada", "password", password).at("verify")
-		b.get("/continue?requestId="+a.id.(string), site+"/signin")
+		b.takeOver(a, site)
 		b.mustShow("/mfa", 200)
 		a.call("/step").refused(404, "unknown_request")
 		b.submit("/mfa", "method", "totp", "passcode", h.code(totpKey))
@@ -57,11 +57,18 @@ func TestProofsDoNotTravelByLink(t *testing.T) {
 	for _, referer := range []string{"", "https://evil.example/", "https://other.example/", "https://app.example.evil.example/", issuer + "/"} {
 		a, b := h.app(), h.browser()
 		a.begin("front")
-		a.call("/password", "identifier", "mallory", "password", password).at("done")
-		b.get("/continue?requestId="+a.id.(string), referer)
-		b.mustShow("/continue", 403)
-		if b.cookies["__Host-sallyport_session"] != "" {
-			t.Errorf("from %q: signed in", referer)
+		login := a.call("/password", "identifier", "mallory", "password", password).at("done")
+		for _, id := range []any{a.id, login.body["request_id"]} {
+			b.get("/continue?requestId="+id.(string), referer)
+			b.mustShow("/continue", 400)
+		}
+		if referer != issuer+"/" {
+			if b.takeOver(a, strings.TrimSuffix(referer, "/")); b.page.Code != 400 {
+				t.Errorf("a post from %q = %d", referer, b.page.Code)
+			}
+		}
+		if b.cookies["__Host-sallyport_session"] != "" || b.cookies["__Host-sallyport_login"] != "" {
+			t.Errorf("from %q: cookies = %v", referer, b.cookies)
 		}
 		a.call("/step").at("done")
 	}
@@ -71,6 +78,10 @@ func TestProofsDoNotTravelByLink(t *testing.T) {
 	a.call("/password", "identifier", "mallory", "password", password).at("done")
 	victim.get("/continue?requestId="+a.id.(string), site+"/")
 	victim.mustShow("/continue", 400)
+	victim.takeOver(a, site) // even if the client's own page were talked into it
+	victim.mustShow("/continue", 400)
+	delete(victim.cookies, "__Host-sallyport_browser")
+	delete(victim.cookies, "__Host-sallyport_login")
 	for _, page := range []string{"/login", "/mfa", "/consent"} {
 		victim.get(page+"?requestId="+a.id.(string), "")
 		victim.mustShow(page, 400)
@@ -79,6 +90,8 @@ func TestProofsDoNotTravelByLink(t *testing.T) {
 		t.Errorf("cookies = %v", victim.cookies)
 	}
 	own.get("/continue?requestId="+a.id.(string), "")
+	own.mustShow("/login", 200)
+	own.takeOver(a, site)
 	own.mustCode()
 }
 
@@ -94,9 +107,13 @@ func TestOnlyALoginOfNobodyIsAdopted(t *testing.T) {
 	// Other pages lead nowhere before /continue has bound it.
 	first.get("/login?requestId="+a.id.(string), "")
 	first.mustShow("/login", 400)
+	a.call("/cancel").refused(403, "not_allowed") // it is nobody's
+	a.call("/password", "identifier", "ada", "password", password).at("done")
+	second.get("/continue?requestId="+a.id.(string), site+"/")
+	second.mustShow("/continue", 400)
 	a.call("/cancel").at("refused")
 	second.get("/continue?requestId="+a.id.(string), site+"/")
-	second.mustShow("/continue", 410)
+	second.mustShow("/continue", 400)
 }
 
 func TestOfManyBrowsersOneAdopts(t *testing.T) {
@@ -109,7 +126,7 @@ func TestOfManyBrowsersOneAdopts(t *testing.T) {
 	browsers := make([]*browser, 8)
 	for i := range browsers {
 		browsers[i] = h.browser()
-		done.Go(func() { browsers[i].get("/continue?requestId="+a.id.(string), site+"/") })
+		done.Go(func() { browsers[i].takeOver(a, site) })
 	}
 	done.Wait()
 	good := 0
@@ -134,7 +151,7 @@ func TestOfManyFinishesOneGetsTheCode(t *testing.T) {
 	replies := make([]reply, 16)
 	var done sync.WaitGroup
 	for i := range replies {
-		done.Go(func() { replies[i] = (&caller{h: h, origin: site, id: a.id}).call("/finish") })
+		done.Go(func() { replies[i] = (&caller{h: h, origin: site, id: a.id, token: a.token}).call("/finish") })
 	}
 	done.Wait()
 	good := 0

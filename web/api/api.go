@@ -65,7 +65,7 @@ func (s *Surface) Mount(r gin.IRouter) {
 		"/recovery-codes/seen": s.change(provider.StepRecovery, s.provider.Seen),
 		"/consent":             s.consent,
 		"/cancel":              s.cancel,
-		"/restart":             s.change("", s.provider.Restart), // somebody else wants to sign in
+		"/restart":             s.restart,
 		"/finish":              s.finish,
 	} {
 		r.POST(base+path, calls, serve)

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -8,6 +9,9 @@ import (
 	"regexp"
 	"strings"
 
+	"sallyport/mfa"
+	"sallyport/provider"
+	"sallyport/storage"
 	"sallyport/web/webtest"
 )
 
@@ -44,6 +48,36 @@ func (b *browser) authorize(client string, changes ...string) string {
 func (b *browser) get(path, referer string) {
 	b.h.t.Helper()
 	b.do(httptest.NewRequest(http.MethodGet, path, nil), referer)
+}
+
+// takeOver hands the login of a page at an origin over to the browser. The post comes from
+// another site: the cookies, which are SameSite=Lax, come along with the redirect alone.
+func (b *browser) takeOver(c *caller, origin string) {
+	b.h.t.Helper()
+	token, _ := c.token.(string)
+	r := httptest.NewRequest(http.MethodPost, "/continue", strings.NewReader(url.Values{"login_token": {token}}.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if origin != "" {
+		r.Header.Set("Origin", origin)
+	}
+	b.page, b.at, b.left = httptest.NewRecorder(), "/continue", ""
+	b.h.handler.ServeHTTP(b.page, r)
+	b.cookies.Take(b.page)
+	if to := b.page.Header().Get("Location"); to != "" {
+		b.get(to, "")
+	}
+}
+
+// own is a page of the client's that goes on with a login of this browser, of which the
+// redirect to that page told it.
+func (b *browser) own(id string) *caller {
+	b.h.t.Helper()
+	ctx, visit := context.Background(), mfa.Visit{Browser: b.cookies["__Host-sallyport_browser"]}
+	st, err := b.h.p.Next(ctx, provider.Ask{Request: storage.RequestID(id), Visit: visit})
+	b.h.ok(err)
+	track, err := b.h.p.Track(ctx, st, visit)
+	b.h.ok(err)
+	return &caller{h: b.h, origin: site, id: id, token: string(track)}
 }
 
 func (b *browser) do(r *http.Request, referer string) {

@@ -29,13 +29,16 @@ func (s *Surface) open(c *gin.Context) {
 		return
 	}
 	t := turn{visit: web.Visit(c)}
-	id, err := s.provider.Open(c.Request.Context(), values, t.visit)
-	if err != nil {
+	var err error
+	if t.named, err = s.provider.Open(c.Request.Context(), values, t.visit); err != nil {
 		s.notOpened(c, err)
 		return
 	}
-	t.step.Request.ID = id
-	s.onward(c, t)
+	if t, err = s.next(c, t, provider.Ask{Request: t.named}); err != nil {
+		s.fail(c, err, "")
+		return
+	}
+	s.show(c, t, nil)
 }
 
 // step says where the login stands and changes nothing.
@@ -44,18 +47,21 @@ func (s *Surface) step(c *gin.Context) {
 	if !ok {
 		return
 	}
-	id := storage.RequestID(in.must("request_id"))
+	a := provider.Ask{Request: storage.RequestID(in.must("request_id")), Track: storage.TrackID(in.text("login_token"))}
 	if in.wrong != "" {
 		s.malformed(c, in)
 		return
 	}
 	t, err := s.visit(c)
+	if err == nil {
+		t.named = a.Request
+		t, err = s.next(c, t, a)
+	}
 	if err != nil {
 		s.fail(c, err, "")
 		return
 	}
-	t.step.Request.ID = id
-	s.onward(c, t)
+	s.show(c, t, nil)
 }
 
 // identify says what a name could be proven with. Of a name nobody has it says it too:
@@ -70,8 +76,8 @@ func (s *Surface) identify(c *gin.Context) {
 	}
 }
 
-// password takes a name and its password. The name may be left out where the login is
-// somebody's already and the password is asked for again.
+// password takes a name and its password. The owner of a login may leave the name out
+// where the password is asked for again.
 func (s *Surface) password(c *gin.Context) {
 	in, ok := s.read(c)
 	if !ok {

@@ -10,8 +10,7 @@ import (
 	"sallyport/web"
 )
 
-// change is a call that does one thing where the login stands, and goes on. With no kind
-// it may stand anywhere, so long as it is not over.
+// change is a call that does one thing where the login stands, and goes on.
 func (s *Surface) change(kind provider.StepKind, do func(context.Context, provider.Step, mfa.Visit) error) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		in, ok := s.read(c)
@@ -28,6 +27,28 @@ func (s *Surface) change(kind provider.StepKind, do func(context.Context, provid
 		}
 		s.onward(c, t)
 	}
+}
+
+// restart lets somebody else sign in: the login begins anew under its request_id, and its
+// token is worth nothing any more.
+func (s *Surface) restart(c *gin.Context) {
+	in, ok := s.read(c)
+	if !ok {
+		return
+	}
+	t, ok := s.at(c, in, "", "")
+	if !ok {
+		return
+	}
+	err := s.provider.Restart(c.Request.Context(), t.step, t.visit)
+	if err == nil {
+		t, err = s.next(c, t, provider.Ask{Request: t.named})
+	}
+	if err != nil {
+		s.fail(c, err, "")
+		return
+	}
+	s.show(c, t, nil)
 }
 
 // consent takes the user's decision; a no ends the login.
@@ -73,8 +94,8 @@ func (s *Surface) end(c *gin.Context, t turn) {
 }
 
 // finish ends a login that is done, in a code, or one that is refused, in its error.
-// Who is signed in is kept only in the very browser the request is bound to: anybody
-// else's cookies are not ours to set.
+// Who is signed in is kept only in the very browser the request is bound to, whose own
+// post gave the first factor.
 func (s *Surface) finish(c *gin.Context) {
 	in, ok := s.read(c)
 	if !ok {
@@ -94,7 +115,7 @@ func (s *Surface) finish(c *gin.Context) {
 		s.fail(c, err, "")
 		return
 	}
-	if f.Session != nil && t.own() {
+	if f.Session != nil && t.step.InBrowser {
 		web.SetCookie(c, web.SessionCookie, f.SessionToken, 0)
 		web.SetCookie(c, web.DeviceCookie, s.sessions.Remember(t.visit.Device, f.User), web.DeviceAge)
 	}

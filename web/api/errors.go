@@ -46,7 +46,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.UnknownRequest:           {http.StatusNotFound, "There is no such login, or it is not yours to continue."},
 	mfa.RequestOver:              {http.StatusGone, "The login was finished or cancelled before."},
 	mfa.RequestChanged:           {http.StatusConflict, "The login stands elsewhere by now; ask for its step."},
-	mfa.NotAllowed:               {http.StatusForbidden, "The caller may not do this."},
+	mfa.NotAllowed:               {http.StatusForbidden, "The caller may not do this: the owner of the login shows its login_token, and a login that began in a browser ends there."},
 	mfa.InvalidCredentials:       {http.StatusUnprocessableEntity, "Identifier or password is wrong."},
 	mfa.InvalidPasscode:          {http.StatusUnprocessableEntity, "The code is wrong."},
 	mfa.Replayed:                 {http.StatusUnprocessableEntity, "The code was used before; wait for the next one."},

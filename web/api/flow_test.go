@@ -12,7 +12,7 @@ func TestPasswordAndTOTP(t *testing.T) {
 	a := h.app()
 	r := a.begin("vault").at("identify")
 	client, _ := r.body["client"].(map[string]any)
-	if client["client_name"] != "The vault" || client["logo_uri"] != site+"/logo.svg" || r.get("state") != "the-state" || r.methods() != "password:first" {
+	if client["client_name"] != "The vault" || client["logo_uri"] != site+"/logo.svg" || r.get("state") != "" || r.get("login_token") != "" || r.methods() != "password:first" {
 		t.Errorf("step = %s", r.raw)
 	}
 	if r = a.call("/identify", "identifier", " Ada@Example.org ").at("identify"); r.methods() != "password:first totp:second" || r.get("account") != "" {
@@ -20,7 +20,7 @@ func TestPasswordAndTOTP(t *testing.T) {
 	}
 	a.call("/password", "identifier", "ada", "password", "wrong horse").refused(422, "invalid_credentials")
 	r = a.call("/password", "identifier", "ada", "password", password).at("verify")
-	if r.methods() != "totp:second" || r.get("account") != "ada@example.org" {
+	if r.methods() != "totp:second" || r.get("account") != "ada@example.org" || r.get("state") != "the-state" || r.get("login_token") == "" {
 		t.Errorf("step = %s", r.raw)
 	}
 	r = a.call("/verify", "method", "totp", "passcode", "000000").refused(422, "invalid_passcode")

@@ -142,6 +142,7 @@ type caller struct {
 	origin string
 	jar    *browser // whose cookies go along; nil: none
 	id     any      // of the login it is in
+	token  any      // of the same, if it is its owner; nil: none
 }
 
 // app is the client's own page on its own origin.
@@ -164,6 +165,9 @@ func (c *caller) call(path string, pairs ...any) reply {
 	if c.id != nil {
 		body["request_id"] = c.id
 	}
+	if c.token != nil {
+		body["login_token"] = c.token
+	}
 	for i := 0; i < len(pairs); i += 2 {
 		body[pairs[i].(string)] = pairs[i+1]
 	}
@@ -178,6 +182,9 @@ func (c *caller) send(path string, body map[string]any) reply {
 	r.Header.Set("Content-Type", "application/json")
 	out := c.do(r)
 	described(c.h.t, path, out)
+	if token, told := out.body["login_token"]; told || path == "/restart" && out.code == http.StatusOK {
+		c.token = token
+	}
 	return out
 }
 
@@ -207,7 +214,7 @@ func (c *caller) do(r *http.Request) reply {
 func (c *caller) begin(client string, changes ...string) reply {
 	c.h.t.Helper()
 	out := c.send("/requests", params(client, changes...))
-	c.id = out.body["request_id"]
+	c.id, c.token = out.body["request_id"], nil
 	return out
 }
 

@@ -18,12 +18,16 @@ import (
 // stepBody is every good answer: where the login stands, and what its page shows.
 // There is no subject in it: who the user is, is told by tokens alone (B-6).
 type stepBody struct {
-	Step      string            `json:"step"`
-	Request   storage.RequestID `json:"request_id"`
-	ExpiresAt time.Time         `json:"expires_at"`
-	Client    clientBody        `json:"client"`
-	// State is the client's own: by it a page knows that its own application began this
-	// login in this browser, and not somebody who sends their login around as a link.
+	Step    string            `json:"step"`
+	Request storage.RequestID `json:"request_id"` // as the caller named it
+	// Token makes the caller the owner of the login. It is told to whoever gave its first
+	// factor, and is shown with every call from then on.
+	Token     storage.TrackID `json:"login_token,omitempty"`
+	ExpiresAt time.Time       `json:"expires_at"`
+	Client    clientBody      `json:"client"`
+	// State is the client's own, told to the owner: by it a page knows that its own
+	// application began this login in this browser, and not somebody who sends their login
+	// around as a link.
 	State      string          `json:"state,omitempty"`
 	Account    string          `json:"account,omitempty"`
 	LoginHint  string          `json:"login_hint,omitempty"`
@@ -85,12 +89,9 @@ type enrollmentBody struct {
 type turn struct {
 	visit    mfa.Visit
 	signedIn *mfa.SignedIn
+	named    storage.RequestID // as the caller names the login
 	step     provider.Step
 }
-
-// own reports whether the call came from the browser the request is bound to, by its
-// cookie. provider.Next has judged the cookie; without one there was nothing to judge.
-func (t turn) own() bool { return t.visit.Browser != "" && !t.step.Unbound() }
 
 // visit finds out who calls. Who is signed in counts in a browser of ours only.
 func (s *Surface) visit(c *gin.Context) (turn, error) {
@@ -107,15 +108,14 @@ func (s *Surface) visit(c *gin.Context) (turn, error) {
 }
 
 // next reads where a login stands.
-func (s *Surface) next(c *gin.Context, t turn, id storage.RequestID, identifier string) (turn, error) {
+func (s *Surface) next(c *gin.Context, t turn, a provider.Ask) (turn, error) {
 	var err error
-	t.step, err = s.provider.Next(c.Request.Context(), provider.Ask{Request: id, Identifier: identifier, Visit: t.visit,
-		SignedIn: t.signedIn, Program: true})
-	if err != nil {
+	a.Visit, a.SignedIn, a.Program = t.visit, t.signedIn, true
+	if t.step, err = s.provider.Next(c.Request.Context(), a); err != nil {
 		return t, err
 	}
 	t.visit.Locale = web.Locale(c, t.step.UILocales...)
-	if t.step.Unbound() {
+	if !t.step.InBrowser {
 		// The end of this login sets no cookie, so it must not touch a session of which
 		// the browser would then hold an outdated one.
 		t.signedIn = nil
@@ -126,14 +126,15 @@ func (s *Surface) next(c *gin.Context, t turn, id storage.RequestID, identifier 
 // at reads where the login stands and goes on only if it is at the given step, or, with
 // none given, if it is not over. Otherwise the caller has its answer already.
 func (s *Surface) at(c *gin.Context, in *input, kind provider.StepKind, identifier string) (turn, bool) {
-	id := storage.RequestID(in.must("request_id"))
+	a := provider.Ask{Request: storage.RequestID(in.must("request_id")), Track: storage.TrackID(in.text("login_token")), Identifier: identifier}
 	if in.wrong != "" {
 		s.malformed(c, in)
 		return turn{}, false
 	}
 	t, err := s.visit(c)
 	if err == nil {
-		t, err = s.next(c, t, id, identifier)
+		t.named = a.Request
+		t, err = s.next(c, t, a)
 	}
 	switch {
 	case err != nil:
@@ -152,7 +153,7 @@ func (s *Surface) at(c *gin.Context, in *input, kind provider.StepKind, identifi
 
 // onward answers with the step that comes after a change.
 func (s *Surface) onward(c *gin.Context, t turn) {
-	t, err := s.next(c, t, t.step.Request.ID, "")
+	t, err := s.next(c, t, t.step.Again())
 	if err != nil {
 		s.fail(c, err, "")
 		return
@@ -163,6 +164,9 @@ func (s *Surface) onward(c *gin.Context, t turn) {
 // show writes a step; more adds what only this call knows.
 func (s *Surface) show(c *gin.Context, t turn, more func(b *stepBody)) {
 	b := bodyOf(t)
+	if a := t.step.Again(); t.step.Owned && !t.step.InBrowser {
+		b.Token = a.Track
+	}
 	if t.step.Kind == provider.StepRecovery {
 		codes, err := s.verifier.RecoveryCodes(c.Request.Context(), t.step.Request.Subject)
 		if err != nil {
@@ -179,16 +183,13 @@ func (s *Surface) show(c *gin.Context, t turn, more func(b *stepBody)) {
 
 func bodyOf(t turn) stepBody {
 	st := t.step
-	b := stepBody{Step: string(st.Kind), Request: st.Request.ID, ExpiresAt: st.Request.ExpiresAt, UILocales: st.UILocales,
+	b := stepBody{Step: string(st.Kind), Request: t.named, ExpiresAt: st.Request.ExpiresAt, UILocales: st.UILocales,
 		State: st.Request.Params.Get("state"), Error: st.Refusal,
 		Client: clientBody{ID: st.Client.ID, Name: st.Client.Name, Home: st.ClientHome, Logo: st.Client.LogoURI,
 			Policy: st.Client.PolicyURI, Terms: st.Client.TosURI}}
-	// A request may begin with somebody's session. Their name is for them, not for a
-	// caller who has only heard of the request.
-	switch {
-	case st.Request.Subject == "":
+	if st.Request.Subject == "" {
 		b.LoginHint = st.LoginHint
-	case len(st.Verdict.Counted) > 0 || t.own():
+	} else {
 		b.Account = st.LoginHint
 	}
 	switch st.Kind {

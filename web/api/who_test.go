@@ -127,37 +127,46 @@ func TestFacesChange(t *testing.T) {
 	t.Run("password on the page, code by JSON", func(t *testing.T) {
 		h.t = t
 		b := h.browser()
-		a := &caller{h: h, origin: site, id: b.authorize("vault")}
+		id := b.authorize("vault")
 		b.submit("/login", "username", "ada", "password", password)
 		b.mustShow("/mfa", 200)
+		stranger := &caller{h: h, origin: site, id: id}
+		stranger.call("/step").at("identify")
+		stranger.call("/verify", "method", "totp", "identifier", "ada", "passcode", h.code(totpKey)).refused(409, "not_configured")
+		a := b.own(id)
 		a.call("/verify", "method", "totp", "passcode", h.code(totpKey)).at("done")
-		b.get("/continue?requestId="+a.id.(string), "")
+		a.call("/finish").refused(403, "not_allowed")
+		b.get("/continue?requestId="+id, "")
 		h.redeem("vault", b.mustCode())
 		if b.cookies["__Host-sallyport_session"] == "" {
 			t.Error("the browser is not signed in")
 		}
 	})
-	t.Run("password by JSON, code on the page, end by JSON", func(t *testing.T) {
+	t.Run("password by JSON, code on the page, and by JSON again", func(t *testing.T) {
 		h.t = t
 		b := h.browser()
 		a := &caller{h: h, origin: site, id: b.authorize("vault")}
 		a.call("/password", "identifier", "ada", "password", password).at("verify")
-		held := b.copy()
-		b.get("/continue?requestId="+a.id.(string), "")
+		first := a.id.(string)
+		b.get("/continue?requestId="+first, "")
+		b.mustShow("/login", 200) // nobody has proven anything in the browser
+		b.takeOver(a, site)
 		b.mustShow("/mfa", 200)
 		b.submit("/mfa", "method", "totp", "passcode", "000000")
 		b.mustShow("/mfa", 422)
 		a.call("/verify", "method", "totp", "passcode", h.code(totpKey)).at("done")
-		r := a.call("/finish").at("done")
-		h.redeem("vault", r.get("code"))
-		held.get("/continue?requestId="+a.id.(string), "")
-		held.mustShow("/continue", 410)
+		a.call("/finish").refused(403, "not_allowed")
+		b.takeOver(a, site)
+		h.redeem("vault", b.mustCode())
+		b.get("/continue?requestId="+first, "")
+		b.mustShow("/continue", 410)
 	})
 	t.Run("a try begun by JSON, answered by JSON without the origin", func(t *testing.T) {
 		h.t = t
 		b := h.browser()
-		a := &caller{h: h, origin: site, id: b.authorize("vault")}
+		id := b.authorize("vault")
 		b.submit("/login", "username", "ada", "password", password)
+		a := b.own(id)
 		begun := a.call("/initiate", "method", "totp").body["exchange"].(map[string]any)
 		a.origin = ""
 		a.call("/verify", "method", "totp", "passcode", h.code(totpKey), "exchange_id", begun["exchange_id"]).at("done")
@@ -249,7 +258,8 @@ func TestASessionIsNotToldToPages(t *testing.T) {
 	if r = (&caller{h: h, origin: issuer, jar: b, id: id}).call("/step").at("verify"); r.get("account") != "ada@example.org" {
 		t.Errorf("account = %q in its own browser", r.get("account"))
 	}
-	a.call("/password", "password", password).at("verify")
+	a.call("/password", "password", password).refused(400, "invalid_request") // whose?
+	a.call("/password", "identifier", "ada", "password", password).at("verify")
 }
 
 // The client's own page gets the logins that began in a browser.
@@ -261,16 +271,18 @@ func TestOwnLoginPage(t *testing.T) {
 	if want := site + "/login?theme=dark&requestId=" + a.id.(string); b.left != want {
 		t.Fatalf("left to %q, want %q", b.left, want)
 	}
-	if r := a.call("/step").at("identify"); r.get("state") != "the-state" {
+	if r := a.call("/step").at("identify"); r.get("state") != "" {
+		t.Errorf("state = %q, told to anybody", r.get("state"))
+	}
+	if r := a.call("/password", "identifier", "ada", "password", password).at("verify"); r.get("state") != "the-state" {
 		t.Errorf("state = %q", r.get("state"))
 	}
-	a.call("/password", "identifier", "ada", "password", password).at("verify")
 	b.get("/continue?requestId="+a.id.(string), "")
 	if !strings.HasPrefix(b.left, site+"/login?") {
 		t.Errorf("left to %q, want the client's page for every step", b.left)
 	}
 	a.call("/verify", "method", "totp", "passcode", h.code(totpKey)).at("done")
-	b.get("/continue?requestId="+a.id.(string), site+"/")
+	b.takeOver(a, site)
 	h.redeem("own", b.mustCode())
 	if b.cookies["__Host-sallyport_session"] == "" {
 		t.Error("the browser is not signed in")

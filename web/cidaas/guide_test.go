@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"sallyport/web/webtest"
 )
 
 // The calls of the guide "TOTP (Authentication)" to the letter: the same addresses, the
@@ -15,7 +17,7 @@ func TestTheGuidesOwnCalls(t *testing.T) {
 	h.client()
 	h.user("ada", totpKey)
 	curl := h.program()
-	request, _ := curl.begin()
+	request := h.at(curl.json("/authz-srv/authrequest/authz/generate", flat(authorizeParams())...), "data.requestId")
 
 	list := h.is(curl.do("POST", "/verification-srv/public/graph/user/setup", "application/json", `{
 "request_id": "`+request+`",
@@ -71,7 +73,8 @@ func TestTheLibrariesCalls(t *testing.T) {
 	h := newHouse(t)
 	h.client()
 	h.user("ada", totpKey)
-	page := h.page() // on the application's site: an origin and no cookie
+	page := h.page() // on the application's site: an origin, and no cookie until the end
+	page.cookies = webtest.Jar{}
 	opened := h.is(page.json("/authz-srv/authrequest/authz/generate", flat(authorizeParams("response_mode", "query"))...), http.StatusOK)
 	golden(t, "generate", opened)
 	request := h.at(opened, "data.requestId")
@@ -92,7 +95,8 @@ func TestTheLibrariesCalls(t *testing.T) {
 
 	finished := page.form("/login-srv/verification/login", "requestId", request, "verificationType", "TOTP",
 		"sub", h.at(initiated, "data.sub"), "status_id", h.at(initiated, "data.status_id"), "rememberMe", "undefined", "lat", "null")
-	h.claims(h.mustCode(h.is(finished, http.StatusSeeOther).Header().Get("Location")))
+	finished, to := page.follow(h.is(finished, http.StatusSeeOther))
+	h.claims(h.mustCode(to))
 	if !slices.ContainsFunc(finished.Result().Cookies(), func(c *http.Cookie) bool { return c.Name == "__Host-"+"sallyport_session" }) {
 		t.Error("a login that ended in a browser of the application left nobody signed in there")
 	}
@@ -160,21 +164,25 @@ func TestPasswordAndBackupCodeAsMethods(t *testing.T) {
 	h.user("ada", totpKey, "aaaaaaaaaaaaaaaaaaaaaaaa")
 	page := h.page()
 	request := h.at(page.json("/authz-srv/authrequest/authz/generate", flat(authorizeParams())...), "data.requestId")
-	login := func(method, usage, field, typed string) *httptest.ResponseRecorder {
-		begun := h.is(page.json("/verification-srv/authentication/"+method+"/initiation", "request_id", request, "usage_type", usage,
-			"identifier", "ada"), http.StatusOK)
+	login := func(method, usage, field, typed string, who ...string) *httptest.ResponseRecorder {
+		begun := h.is(page.json("/verification-srv/authentication/"+method+"/initiation", append([]string{"request_id", request, "usage_type", usage},
+			who...)...), http.StatusOK)
 		exchange := h.at(begun, "data.exchange_id.exchange_id")
 		h.is(page.json("/verification-srv/authentication/"+method+"/verification", "exchange_id", exchange, field, typed), http.StatusOK)
 		return page.form("/login-srv/verification/login", "requestId", request, "verificationType", method,
 			"q", h.at(begun, "data.sub"), "status_id", h.at(begun, "data.status_id"))
 	}
-	w := login("password", "INITIAL_AUTHENTICATION", "password", password)
+	w := login("password", "INITIAL_AUTHENTICATION", "password", password, "identifier", "ada")
 	q := h.query(h.is(w, http.StatusSeeOther).Header().Get("Location"), app+"/login?")
 	if q.Get("error") != "mfa_required" || q.Get("track_id") == "" {
 		t.Fatalf("led to %v, want the page of the second factor", q)
 	}
-	w = login("BACKUPCODE", "MULTIFACTOR_AUTHENTICATION", "pass_code", "aaaaaa-aaaaaa-aaaaaa-aaaaaa")
-	_, claims := h.claims(h.mustCode(w.Header().Get("Location")))
+	refused := page.json("/verification-srv/authentication/BACKUPCODE/initiation", "request_id", request, "usage_type", "MULTIFACTOR_AUTHENTICATION", "identifier", "ada")
+	envelope(t, h.is(refused, expectationFailed)) // by name alone
+	page.cookies = webtest.Jar{}
+	w = login("BACKUPCODE", "MULTIFACTOR_AUTHENTICATION", "pass_code", "aaaaaa-aaaaaa-aaaaaa-aaaaaa", "sub", q.Get("sub"))
+	_, to := page.follow(w)
+	_, claims := h.claims(h.mustCode(to))
 	if claims["acr"] != "aal2" {
 		t.Errorf("acr = %v, want aal2", claims["acr"])
 	}

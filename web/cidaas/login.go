@@ -18,7 +18,8 @@ import (
 
 // mountLogin adds what whole pages navigate to. These are forms of login pages that are
 // not ours and carry no value of ours; the cookie the login is bound to, or the setting
-// headless_login with the page's origin, decides instead (H-2).
+// headless_login with the page's origin and what the login's owner was told, decides
+// instead (H-2).
 func (s *Surface) mountLogin(r gin.IRouter) {
 	r.GET("/authz-srv/authz", s.authorize)
 	r.POST("/authz-srv/authz", s.authorize)
@@ -116,17 +117,15 @@ func (s *Surface) password(c *gin.Context) {
 	s.onward(c, t, in)
 }
 
-// provePassword proves a first factor. A login that is further on already keeps its
-// user: another name is refused like a wrong password.
+// provePassword proves a first factor, also where the login is further on already: it
+// keeps its user, and another name is refused like a wrong password.
 func (s *Surface) provePassword(c *gin.Context, in *input) (turn, error) {
 	request, name, password := requestOf(in), in.text("username"), in.text("password")
 	t, err := s.open(c, provider.Ask{Request: request, Identifier: name})
 	if err != nil {
 		return t, err
 	}
-	switch t.step.Kind {
-	case provider.StepIdentify, provider.StepVerify, provider.StepEnroll:
-	default:
+	if t.step.Kind == provider.StepRefused {
 		return t, nil
 	}
 	if name == "" || password == "" || in.wrong != "" {
@@ -134,6 +133,9 @@ func (s *Surface) provePassword(c *gin.Context, in *input) (turn, error) {
 	}
 	return t, s.verifier.Login(c.Request.Context(), t.visit, t.step.Proving, password)
 }
+
+// trackOf is the track in an address; the libraries may write it in capitals.
+func trackOf(c *gin.Context) storage.TrackID { return id[storage.TrackID](c.Param("trackId")) }
 
 func requestOf(in *input) storage.RequestID {
 	return id[storage.RequestID](in.first("requestId", "request_id"))
@@ -155,7 +157,7 @@ func (s *Surface) finish(c *gin.Context) {
 
 // claim makes a verified status count. All it is bound to is said again and has to agree.
 func (s *Surface) claim(c *gin.Context, in *input) (turn, error) {
-	t, err := s.open(c, provider.Ask{Request: requestOf(in)})
+	t, err := s.open(c, provider.Ask{Request: requestOf(in), Sub: masked(in)})
 	if err != nil {
 		return t, err
 	}
@@ -187,10 +189,10 @@ func (s *Surface) proceed(c *gin.Context) {
 	s.onward(c, t, in)
 }
 
-// proven makes the newest proof of the login's user count, or the one that is named.
+// proven makes the proof given under a track count, or the one that is named besides.
 // The proof of a first factor is none here.
 func (s *Surface) proven(c *gin.Context, in *input) (turn, error) {
-	t, err := s.open(c, provider.Ask{Track: id[storage.TrackID](c.Param("trackId")), Request: requestOf(in)})
+	t, err := s.open(c, provider.Ask{Track: trackOf(c), Request: requestOf(in)})
 	if err != nil {
 		return t, err
 	}
@@ -210,12 +212,12 @@ func (s *Surface) proven(c *gin.Context, in *input) (turn, error) {
 }
 
 // onward goes on after a proof. In the browser the login is bound to, /continue knows
-// how. A client with headless login has no such browser: its login ends here or goes
-// back to a page of the client's, and nobody else is told the code. Tokens are told to the
-// browser alone: its cookie comes along with the redirect.
+// how. Otherwise the login goes back to a page of the client's for what is still missing.
+// At its end a browser is led to /continue, where alone it is signed in, and a program,
+// which sends no origin, is answered here.
 func (s *Surface) onward(c *gin.Context, t turn, in *input) {
-	if t.own() {
-		page.Redirect(c, "/continue?requestId="+url.QueryEscape(string(t.step.Request.ID)))
+	if t.step.InBrowser {
+		s.toContinue(c, t)
 		return
 	}
 	t, err := s.again(c, t)
@@ -227,8 +229,8 @@ func (s *Surface) onward(c *gin.Context, t turn, in *input) {
 		s.show(c, t, in, nil)
 		return
 	}
-	if t.step.ForBrowser() {
-		page.Redirect(c, "/continue?requestId="+url.QueryEscape(string(t.step.Request.ID)))
+	if t.visit.Origin != "" || t.step.ForBrowser() || t.step.EndsInBrowser() {
+		s.toContinue(c, t)
 		return
 	}
 	f, err := s.provider.Finish(c.Request.Context(), t.step, t.visit, t.signedIn)
@@ -236,12 +238,21 @@ func (s *Surface) onward(c *gin.Context, t turn, in *input) {
 		s.back(c, t, in, err, nil)
 		return
 	}
-	// Who sent an origin was judged by it, and is the browser that will come back.
-	if f.Session != nil && t.visit.Origin != "" {
-		web.SetCookie(c, web.SessionCookie, f.SessionToken, 0)
-		web.SetCookie(c, web.DeviceCookie, s.sessions.Remember(t.visit.Device, f.User), web.DeviceAge)
-	}
 	s.answer(c, f.Answer)
+}
+
+// toContinue leads to where a login goes on in its browser. One that has none yet is
+// taken over by the browser that posted the form, whose origin is one of the client's.
+func (s *Surface) toContinue(c *gin.Context, t turn) {
+	if t.step.Owned && t.step.Unbound() && t.visit.Origin != "" {
+		track, err := s.provider.Track(c.Request.Context(), t.step, t.visit)
+		if err != nil {
+			s.fail(c, err)
+			return
+		}
+		web.TakeOver(c, string(track))
+	}
+	page.Redirect(c, "/continue?requestId="+url.QueryEscape(string(t.step.Request.ID)))
 }
 
 // back leads to the page the login stands at, with the reason. What belongs to no login
@@ -263,10 +274,18 @@ func (s *Surface) back(c *gin.Context, t turn, in *input, err error, more url.Va
 
 // show leads to the page of a step: the client's own, else ours.
 func (s *Surface) show(c *gin.Context, t turn, in *input, more url.Values) {
+	if k := t.step.Kind; (k == provider.StepConsent || k == provider.StepRecovery) && t.step.Owned && t.step.Unbound() && t.visit.Origin != "" {
+		s.toContinue(c, t) // only our pages can ask that
+		return
+	}
 	to, err := s.Page(c.Request.Context(), t.step, t.visit)
 	if err != nil {
 		s.log.LogAttrs(c.Request.Context(), slog.LevelError, "no page", slog.Any("cause", err), slog.String("correlation_id", web.Correlation(c)))
 		page.Redirect(c, "/continue?requestId="+url.QueryEscape(string(requestOf(in))))
+		return
+	}
+	if to == "" && t.step.Owned && t.step.Unbound() {
+		s.toContinue(c, t)
 		return
 	}
 	if to == "" {

@@ -102,6 +102,6 @@ func (s *Surface) suggested(ctx context.Context, t turn) (string, storage.TrackI
 // againQuietly reads a login again whose track may just have been made.
 func (s *Surface) againQuietly(ctx context.Context, t turn) (turn, error) {
 	var err error
-	t.step, err = s.provider.Next(ctx, provider.Ask{Request: t.step.Request.ID, Visit: t.visit, SignedIn: t.signedIn, Program: true})
+	t.step, err = s.provider.Next(ctx, t.step.Again())
 	return t, err
 }

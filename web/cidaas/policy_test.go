@@ -195,10 +195,16 @@ func TestTokensInTheAnswerGoThroughTheBrowser(t *testing.T) {
 	b, p := h.browser(), h.page()
 	request, _ := b.begin("response_type", "token")
 	w := h.is(p.form("/login-srv/login", "requestId", request, "username", "ada", "password", password), http.StatusSeeOther)
-	h.is(h.program().json("/login-srv/login/sdk", "requestId", request), http.StatusBadRequest)
+	h.is(h.program().json("/login-srv/login/sdk", "requestId", request), expectationFailed)
+	twin := h.program().json("/login-srv/login/sdk", "requestId", request, "username", "ada", "password", password)
+	envelope(t, h.is(twin, http.StatusBadRequest)) // it ends in its browser alone
 	if _, to := p.follow(w); strings.Contains(to, "access_token") {
 		t.Errorf("without the cookie it leads to %s", to)
 	}
+	if _, to := b.follow(w); strings.Contains(to, "access_token") {
+		t.Errorf("without the post of its page it leads to %s", to)
+	}
+	b.cookies.Take(w)
 	if _, to := b.follow(w); !strings.HasPrefix(to, callback+"#access_token=") {
 		t.Errorf("the browser is led to %s, want a token", to)
 	}

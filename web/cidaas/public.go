@@ -150,7 +150,7 @@ func (s *Surface) tenantInfo(c *gin.Context) {
 // prelogin tells what a login with a track still needs. A track that is not known, or
 // not any more, has no metadata: the one empty answer of the dialect.
 func (s *Surface) prelogin(c *gin.Context) {
-	track := id[storage.TrackID](c.Param("trackId"))
+	track := trackOf(c)
 	if !wellFormed(string(track)) {
 		s.refuse(c, &fault{http.StatusBadRequest, "invalid trackId"}, "")
 		return

@@ -25,7 +25,7 @@ func (s *Surface) twin(c *gin.Context, prove func(*gin.Context, *input) (turn, e
 		s.refuse(c, f, "")
 		return
 	}
-	asked := provider.Ask{Request: requestOf(in), Track: id[storage.TrackID](c.Param("trackId"))}
+	asked := provider.Ask{Request: requestOf(in), Track: trackOf(c)}
 	t, err := s.next(c, asked)
 	if err == nil && !t.step.Client.HeadlessLogin {
 		err = &mfa.Error{Code: mfa.NotAllowed, Err: errors.New("the client has no headless login")}

@@ -182,7 +182,7 @@ func (s *Surface) remove(c *gin.Context) {
 // tracked reads the login behind the track of an address; the reasons it can not be
 // continued for are told as a bad track.
 func (s *Surface) tracked(c *gin.Context) (turn, bool) {
-	t, err := s.open(c, provider.Ask{Track: id[storage.TrackID](c.Param("trackId"))})
+	t, err := s.open(c, provider.Ask{Track: trackOf(c)})
 	if err != nil {
 		s.fail(c, err)
 		return t, false

@@ -21,10 +21,6 @@ type turn struct {
 	step     provider.Step
 }
 
-// own reports whether the call came from the browser the request is bound to, by its
-// cookie. provider.Next has judged the cookie; without one there was nothing to judge.
-func (t turn) own() bool { return t.visit.Browser != "" && !t.step.Unbound() }
-
 // visit says who is calling. A page that tells nobody where it is writes "null" even
 // towards itself; who it is towards the browser knows.
 func (s *Surface) visit(c *gin.Context) mfa.Visit {
@@ -40,8 +36,7 @@ func (s *Surface) may(c *gin.Context, v mfa.Visit) func(storage.Status) error {
 	return func(x storage.Status) error { return s.provider.MayContinue(c.Request.Context(), x, v) }
 }
 
-// next reads where a login stands. A call that names a track and a request must mean
-// one login by both.
+// next reads where a login stands.
 func (s *Surface) next(c *gin.Context, a provider.Ask) (turn, error) {
 	t := turn{visit: s.visit(c)}
 	if token := web.Cookie(c, web.SessionCookie); token != "" && t.visit.Browser != "" {
@@ -50,25 +45,14 @@ func (s *Surface) next(c *gin.Context, a provider.Ask) (turn, error) {
 			return t, fmt.Errorf("load session: %w", err)
 		}
 	}
-	both := a.Request
-	if a.Track != "" {
-		a.Request = ""
-	}
 	a.Visit, a.SignedIn, a.Program = t.visit, t.signedIn, true
 	var err error
-	if t.step, err = s.provider.Next(c.Request.Context(), a); err != nil {
-		return t, err
-	}
-	if both != "" && both != t.step.Request.ID {
-		return t, &mfa.Error{Code: mfa.UnknownRequest, Err: errors.New("track and request are of two logins")}
-	}
-	return t, nil
+	t.step, err = s.provider.Next(c.Request.Context(), a)
+	return t, err
 }
 
 // again reads where the login stands after something changed.
-func (s *Surface) again(c *gin.Context, t turn) (turn, error) {
-	return s.next(c, provider.Ask{Request: t.step.Request.ID})
-}
+func (s *Surface) again(c *gin.Context, t turn) (turn, error) { return s.next(c, t.step.Again()) }
 
 // open is next for calls that go on with a login: one that ended is refused.
 func (s *Surface) open(c *gin.Context, a provider.Ask) (turn, error) {
@@ -87,14 +71,14 @@ func identifier(in *input) string {
 // masked is the masked subject a call names.
 func masked(in *input) string { return in.first("sub", "q") }
 
-// agrees demands that whom a call names, by a masked subject or by a name, is the user
-// of the login. Before anybody is identified a masked subject can not be judged, and
-// means nothing; a name is then who the call is about.
+// agrees demands that whom a call of the login's owner names, by a masked subject or by
+// a name, is the user of the login. For everybody else, and before anybody is identified,
+// a masked subject means nothing; a name is then who the call is about.
 func (s *Surface) agrees(t turn, sub, name string) error {
 	if t.step.Request.Subject == "" {
 		return nil
 	}
-	if sub != "" && sub != s.provider.Masked(t.step) || name != "" && !has(t.step.Account, name) {
+	if sub != "" && !s.provider.IsMasked(t.step, sub) || name != "" && !has(t.step.Account, name) {
 		return &mfa.Error{Code: mfa.NotConfigured, Err: errors.New("the call names another user than that of the login")}
 	}
 	return nil

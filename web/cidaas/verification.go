@@ -108,7 +108,7 @@ func (s *Surface) about(c *gin.Context) (turn, bool) {
 	if !s.judged(c, in) {
 		return turn{}, false
 	}
-	t, err := s.open(c, provider.Ask{Request: id[storage.RequestID](request), Identifier: name})
+	t, err := s.open(c, provider.Ask{Request: id[storage.RequestID](request), Sub: sub, Identifier: name})
 	if err == nil {
 		err = s.agrees(t, sub, name)
 	}
@@ -169,7 +169,7 @@ func (s *Surface) initiate(c *gin.Context) {
 	if !s.judged(c, in) {
 		return
 	}
-	t, err := s.open(c, provider.Ask{Request: id[storage.RequestID](request), Identifier: name, Named: chosen})
+	t, err := s.open(c, provider.Ask{Request: id[storage.RequestID](request), Sub: sub, Identifier: name, Named: chosen})
 	if err == nil {
 		err = s.agrees(t, sub, name)
 	}

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -8,6 +9,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider"
+	"sallyport/storage"
 	"sallyport/web"
 	"sallyport/web/page"
 )
@@ -24,13 +26,16 @@ var places = map[provider.StepKind]string{
 // advance goes on with a login, wherever it stands. A form that moved it on ends here,
 // too, which spares the browser a redirect.
 func (p *Pages) advance(c *gin.Context) {
-	t, err := p.stand(c, "")
+	t, err := p.stand(c, provider.Ask{})
 	if err == nil && t.step.Unbound() {
 		p.adopt(c, t)
 		return
 	}
-	if err == nil && t.visit.Browser == "" {
+	if err == nil && !t.step.InBrowser {
 		err = &mfa.Error{Code: mfa.UnknownRequest} // as in next
+	}
+	if err == nil {
+		t, err = p.claim(c, t)
 	}
 	if err != nil {
 		p.fail(c, turn{visit: t.visit}, err)
@@ -61,11 +66,57 @@ func (p *Pages) proceed(c *gin.Context, t turn) {
 	p.finished(c, t, f)
 }
 
-// adopt takes a login that was opened without a browser over into this one.
+// claim makes a factor count that a page of the client's has proven meanwhile, by the
+// exchange protocol, as the owner of this very login.
+func (p *Pages) claim(c *gin.Context, t turn) (turn, error) {
+	if !t.step.Client.HeadlessLogin || t.step.Kind != provider.StepVerify && t.step.Kind != provider.StepEnroll {
+		return t, nil
+	}
+	err := p.verifier.Claim(c.Request.Context(), t.visit, t.step.Proving, mfa.Claim{Usages: []string{mfa.UsageSecond, mfa.UsageEnroll}})
+	if mfa.CodeOf(err) == mfa.InvalidExchange {
+		return t, nil
+	}
+	if err != nil {
+		return t, err
+	}
+	return p.stand(c, provider.Ask{})
+}
+
+// takeOver is how a page of the client's hands a login it owns over to its browser: it
+// posts the login's token here, from an origin of the client's. The browser sends no
+// cookies with that post, which comes from another site; it is led to /continue, where it
+// does. An address, which anybody can send to somebody, would not do.
+func (p *Pages) takeOver(c *gin.Context) {
+	visit := web.Visit(c)
+	token := c.PostForm("login_token")
+	var st provider.Step
+	err := error(&mfa.Error{Code: mfa.UnknownRequest, Err: errors.New("no origin or no login token was sent")})
+	if visit.Origin != "" && token != "" {
+		st, err = p.provider.Next(c.Request.Context(), provider.Ask{Track: storage.TrackID(token), Visit: visit, Program: true})
+	}
+	if err != nil {
+		p.fail(c, turn{visit: visit}, err)
+		return
+	}
+	if st.Unbound() {
+		web.TakeOver(c, token)
+	}
+	page.Redirect(c, "/continue?requestId="+url.QueryEscape(string(st.Request.ID)))
+}
+
+// adopt takes a login that has no browser over into this one.
 func (p *Pages) adopt(c *gin.Context, t turn) {
 	web.Bind(c)
+	if token := web.Cookie(c, web.LoginCookie); t.step.Request.Parent != nil && token != "" {
+		var err error
+		if t, err = p.stand(c, provider.Ask{Track: storage.TrackID(token)}); err != nil {
+			p.fail(c, turn{visit: t.visit}, err)
+			return
+		}
+		web.ClearCookie(c, web.LoginCookie)
+	}
 	t.visit = web.Visit(c)
-	if err := p.provider.Adopt(c.Request.Context(), t.step, t.visit, c.GetHeader("Referer")); err != nil {
+	if err := p.provider.Adopt(c.Request.Context(), t.step, t.visit); err != nil {
 		p.fail(c, turn{visit: t.visit}, err)
 		return
 	}

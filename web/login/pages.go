@@ -34,6 +34,7 @@ func (p *Pages) Mount(r gin.IRouter) {
 	r.GET("/authorize", p.authorize)
 	r.POST("/authorize", p.authorize)
 	r.GET("/continue", p.advance)
+	r.POST("/continue", p.takeOver)
 	r.GET("/login", p.loginForm)
 	r.POST("/login", p.guarded(p.login))
 	r.GET("/mfa", p.mfaForm)
@@ -71,23 +72,24 @@ func requestOf(c *gin.Context) storage.RequestID {
 
 // next reads where a login of this very browser stands.
 func (p *Pages) next(c *gin.Context, identifier string) (turn, error) {
-	t, err := p.stand(c, identifier)
+	t, err := p.stand(c, provider.Ask{Identifier: identifier})
 	// Programs of some clients do without the cookie. A page never does: whoever opened
 	// the request elsewhere could have this browser sign in for them, or as them.
-	if err == nil && (t.visit.Browser == "" || t.step.Unbound()) {
+	if err == nil && !t.step.InBrowser {
 		return turn{visit: t.visit}, &mfa.Error{Code: mfa.UnknownRequest}
 	}
 	return t, err
 }
 
 // stand reads where a login stands: one read, and one more with a session.
-func (p *Pages) stand(c *gin.Context, identifier string) (turn, error) {
+func (p *Pages) stand(c *gin.Context, a provider.Ask) (turn, error) {
 	t := turn{visit: web.Visit(c)}
 	var err error
 	if t.signedIn, err = page.SignedIn(c, p.sessions); err != nil {
 		return t, err
 	}
-	t.step, err = p.provider.Next(c.Request.Context(), provider.Ask{Request: requestOf(c), Identifier: identifier, Visit: t.visit, SignedIn: t.signedIn})
+	a.Request, a.Visit, a.SignedIn = requestOf(c), t.visit, t.signedIn
+	t.step, err = p.provider.Next(c.Request.Context(), a)
 	if err == nil {
 		t.visit.Locale = web.Locale(c, t.step.UILocales...)
 	}

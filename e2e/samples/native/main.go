@@ -113,6 +113,7 @@ func (a *app) browser(ctx context.Context) error {
 type step struct {
 	Step     string `json:"step"`
 	Request  string `json:"request_id"`
+	Token    string `json:"login_token"` // makes us the owner of the login from the first factor on
 	Error    string `json:"error"`
 	Code     string `json:"code"`
 	Issuer   string `json:"iss"`
@@ -190,7 +191,7 @@ func (a *app) terminal(ctx context.Context) error {
 
 // do does what one step asks.
 func (a *app) do(ctx context.Context, s step) (step, error) {
-	body := map[string]any{"request_id": s.Request}
+	body := map[string]any{"request_id": s.Request, "login_token": s.Token}
 	switch s.Step {
 	case "identify":
 		body["identifier"], body["password"] = a.ask("Name"), a.ask("Password")

@@ -85,11 +85,21 @@ const screens = { identify, verify, enroll, recovery, consent, done, refused, ov
 
 async function show(step) {
   const act = screens[step.step];
+  // The provider sent the browser here, or somebody sent a link. Whose login it is, it says
+  // to who has signed in: in another's, the user would sign that other in.
+  if (sent && step.login_token && !oauth.ours(step.state)) {
+    await login.call("/cancel", step);
+    start();
+    throw new Error("This sign-in did not begin here.");
+  }
   if (!act) throw new Error(`This application is too old for the step "${step.step}".`);
   await act(step);
 }
 
-const leave = (step) => el("div", { className: "row" }, button("cancel", "Cancel", () => go("/cancel", step)),
+// Before the first factor a login is nobody's: there is nothing to cancel.
+const cancel = (step) => (step.login_token ? go("/cancel", step) : refused({ error: "access_denied", redirect_to: here }));
+
+const leave = (step) => el("div", { className: "row" }, button("cancel", "Cancel", () => cancel(step)),
   step.account && button("restart", `Not ${step.account}?`, () => go("/restart", step)));
 
 function identify(step) {
@@ -164,8 +174,7 @@ async function done(step) {
   if (step.code) {
     signedIn(await oauth.redeem(step));
   } else if (stay) {
-    // The provider's own address ends the login with a session there, and comes back with the code.
-    location.assign(`${settings.issuer}/continue?requestId=${encodeURIComponent(step.request_id)}`);
+    login.takeOver(step); // comes back with the code
   } else {
     await go("/finish", step);
   }
@@ -202,11 +211,9 @@ const query = new URLSearchParams(location.search);
 history.replaceState(null, "", here);
 start();
 if (query.has("requestId")) {
-  // The provider sent the browser here to sign in, or somebody sent a link. Only a
-  // login this tab began is shown: in another's, the user would sign that other in.
   await run(async () => {
+    if (!oauth.pending()) throw new Error("This sign-in did not begin here.");
     const step = await login.call("/step", { request_id: query.get("requestId") });
-    if (!oauth.ours(step.state)) throw new Error("This sign-in did not begin here.");
     sent = stay = true;
     await show(step);
   });

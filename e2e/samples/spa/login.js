@@ -18,9 +18,17 @@ export class Login {
     return this.#post("/requests", params);
   }
 
-  /** call does one thing in the login it was given a step of. */
+  /** call does one thing in the login it was given a step of. Whoever gave the first factor owns it, and shows so. */
   call(path, step, fields = {}) {
-    return this.#post(path, { ...fields, request_id: step.request_id });
+    return this.#post(path, { ...fields, request_id: step.request_id, login_token: step.login_token });
+  }
+
+  /** takeOver hands the login over to this browser, which ends it at the provider with a session there. */
+  takeOver(step) {
+    const form = Object.assign(document.createElement("form"), { method: "POST", action: this.issuer + "/continue" });
+    form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "login_token", value: step.login_token }));
+    document.body.append(form);
+    form.submit();
   }
 
   async #post(path, body) {

@@ -19,6 +19,11 @@ export class OAuth {
     };
   }
 
+  /** pending says whether this tab began any login. */
+  pending() {
+    return Object.keys(sessionStorage).some((name) => name.startsWith("trip."));
+  }
+
   /** ours says whether this tab began the login with this state. Nobody else can know the value. */
   ours(state) {
     return Boolean(state) && sessionStorage.getItem("trip." + state) !== null;

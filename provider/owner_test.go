@@ -1,0 +1,319 @@
+package provider
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+// elsewhere is a page of the client's on another site, or a program: it has no cookie.
+var elsewhere = mfa.Visit{Origin: "https://app.example"}
+
+// outside reads a login as somebody who knows its address and no more.
+func (h *house) outside(id storage.RequestID, name string) Step {
+	h.t.Helper()
+	st, err := h.p.Next(h.ctx, Ask{Request: id, Identifier: name, Program: true})
+	h.ok(err)
+	return st
+}
+
+// headless has one client whose pages are its own, and two users.
+func headless(t *testing.T) *house {
+	h := newHouse(t)
+	h.client("own", public, func(c *storage.Client) {
+		c.HeadlessLogin, c.AllowedOrigins = true, []string{"https://app.example"}
+	})
+	h.client("rp")
+	h.user("ada", appKey)
+	h.user("bob", "")
+	return h
+}
+
+// proven gives a first factor from elsewhere and reads the login that began.
+func (h *house) proven(id storage.RequestID, name string) Step {
+	h.t.Helper()
+	st := h.outside(id, name)
+	h.ok(h.verifier.Login(h.ctx, elsewhere, st.Proving, password))
+	st, err := h.p.Next(h.ctx, st.Again())
+	h.ok(err)
+	return st
+}
+
+// passerBy demands that an address tells no more than it may.
+func (h *house) passerBy(id storage.RequestID) {
+	h.t.Helper()
+	st := h.outside(id, "")
+	if st.Kind != StepIdentify || st.Owned || st.Request.Subject != "" || st.Request.Factors != nil || st.LoginHint != "" || st.Account != nil ||
+		st.Request.Params.Has("state") || st.Request.Params.Has("login_hint") || h.p.Masked(st) != "" || st.Client.ID == "" {
+		h.t.Errorf("a passer-by sees %+v", st)
+	}
+	for name, err := range map[string]error{
+		"finish":  second(h.p.Finish(h.ctx, st, elsewhere, nil)),
+		"cancel":  second(h.p.Cancel(h.ctx, st, elsewhere)),
+		"restart": h.p.Restart(h.ctx, st, elsewhere),
+		"allow":   h.p.Allow(h.ctx, st, elsewhere),
+		"track":   second(h.p.Track(h.ctx, st, elsewhere)),
+	} {
+		if code := codeOf(err); code != "not_allowed" && code != "invalid_request" {
+			h.t.Errorf("a passer-by may %s: %v", name, err)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func TestAFirstFactorFromElsewhereBeginsALoginOfItsOwn(t *testing.T) {
+	for _, where := range []string{"a program", "a browser"} {
+		t.Run("opened in "+where, func(t *testing.T) {
+			h := headless(t)
+			values := params("own", "login_hint", "ada@example.com", "acr_values", "aal2")
+			id := h.begin(values, nil).Request
+			if where == "a program" {
+				var err error
+				id, err = h.p.Open(h.ctx, values, elsewhere)
+				h.ok(err)
+			}
+			h.passerBy(id)
+			st := h.proven(id, "ada")
+			if !st.Owned || st.InBrowser || st.Kind != StepVerify || st.Request.ID == id || st.Request.Params.Get("state") == "" {
+				t.Fatalf("step = %+v", st)
+			}
+			h.passerBy(id)
+			h.passerBy(st.Request.ID)
+			own := Ask{Request: st.Request.ID, Sub: h.p.Masked(st), Program: true}
+			if got, err := h.p.Next(h.ctx, own); err != nil || !got.Owned {
+				t.Errorf("its masked subject: %v, owned %v", err, got.Owned)
+			}
+			track, err := h.p.Track(h.ctx, st, elsewhere)
+			h.ok(err)
+			for name, ask := range map[string]Ask{
+				"a track with the request":      {Request: id, Track: track},
+				"a track with the login":        {Request: st.Request.ID, Track: track},
+				"a track alone":                 {Track: track},
+				"a subject with the request":    {Request: id, Sub: h.p.Masked(st)},
+				"a subject from before a proof": {Request: st.Request.ID, Sub: h.keyring.Mask(id, st.Request.Subject)},
+			} {
+				ask.Program = true
+				got, err := h.p.Next(h.ctx, ask)
+				h.ok(err)
+				if want := name != "a subject from before a proof"; got.Owned != want {
+					t.Errorf("%s: owned %v, want %v", name, got.Owned, want)
+				}
+			}
+			for name, ask := range map[string]Ask{
+				"a foreign page":        {Track: track, Visit: mfa.Visit{Origin: "https://evil.example"}},
+				"another request":       {Request: h.begin(values, nil).Request, Track: track},
+				"the address for track": {Track: storage.TrackID(st.Request.ID)},
+			} {
+				ask.Program = true
+				if _, err := h.p.Next(h.ctx, ask); codeOf(err) != "unknown_request" {
+					t.Errorf("%s = %v, want unknown_request", name, err)
+				}
+			}
+			other := h.proven(h.begin(values, nil).Request, "bob")
+			for _, at := range []storage.RequestID{id, st.Request.ID} {
+				if got, err := h.p.Next(h.ctx, Ask{Request: at, Sub: h.p.Masked(other), Program: true}); err != nil || got.Owned {
+					t.Errorf("the subject of another login: owned %v, %v", got.Owned, err)
+				}
+			}
+		})
+	}
+}
+
+func TestWhoComesAfterTheFirstFactor(t *testing.T) {
+	h := headless(t)
+	id, err := h.p.Open(h.ctx, params("own"), elsewhere)
+	h.ok(err)
+	bob := h.proven(id, "bob")
+	if bob.Kind != StepDone {
+		t.Fatalf("step = %s", bob.Kind)
+	}
+	for name, at := range map[string]storage.RequestID{"ada": id, "nobody": id, "bob": bob.Request.ID} {
+		if err := h.verifier.Login(h.ctx, elsewhere, h.outside(at, name).Proving, password); codeOf(err) != "invalid_credentials" {
+			t.Errorf("%s: %v, want a wrong password", name, err)
+		}
+	}
+	// Who has lost the token starts with nothing but what is proven now.
+	again := h.proven(id, "bob")
+	if again.Request.ID == bob.Request.ID || len(again.Request.Factors) != 1 {
+		t.Errorf("again = %+v", again.Request)
+	}
+	f, err := h.p.Finish(h.ctx, bob, elsewhere, nil)
+	h.ok(err)
+	if q := h.answered(f.Answer); q.Get("code") == "" {
+		t.Errorf("answer = %v", q)
+	}
+	if _, err := h.p.Finish(h.ctx, again, elsewhere, nil); codeOf(err) != "request_changed" {
+		t.Errorf("a second login of one request ends: %v", err)
+	}
+	if _, err := h.p.Next(h.ctx, Ask{Request: id, Program: true}); codeOf(err) != "unknown_request" {
+		t.Errorf("a passer-by hears that it is over: %v", err)
+	}
+}
+
+func TestAStrangerInABoundRequestDisturbsNobody(t *testing.T) {
+	h := headless(t)
+	id := h.begin(params("own"), nil).Request
+	st := h.proven(id, "bob")
+	if _, err := h.p.Finish(h.ctx, st, elsewhere, nil); codeOf(err) != "not_allowed" {
+		t.Errorf("it ends outside its browser: %v", err)
+	}
+	choice := mfa.Choice{Method: "password", Usage: mfa.UsageFirst}
+	mine, err := h.verifier.Initiate(h.ctx, h.visit, h.nextFor(id, "ada").Proving, choice)
+	h.ok(err)
+	for range 30 {
+		_, err := h.verifier.Initiate(h.ctx, elsewhere, h.outside(id, "ada").Proving, choice)
+		if err != nil && codeOf(err) != "too_many_initiations" {
+			t.Fatal(err)
+		}
+	}
+	_, err = h.verifier.Prove(h.ctx, h.visit, h.nextFor(id, "ada").Proving, choice, mine.Exchange, mfa.Typed(password))
+	h.ok(err)
+	got := h.next(id, nil)
+	if got.Request.Subject == "" || got.Account.User.ID == st.Request.Subject || got.Request.Initiations != 0 {
+		t.Errorf("request = %+v", got.Request)
+	}
+	h.passerBy(id)
+	if err := h.verifier.Login(h.ctx, elsewhere, h.outside(id, "bob").Proving, password); codeOf(err) != "invalid_credentials" {
+		t.Errorf("a name that contradicts the proven subject: %v", err)
+	}
+	ok, _ := h.finish(id, nil)
+	if ok.User != got.Request.Subject {
+		t.Errorf("the login ended as %s", ok.User)
+	}
+}
+
+// nextFor reads a login in its browser, with a name typed there.
+func (h *house) nextFor(id storage.RequestID, name string) Step {
+	h.t.Helper()
+	st, err := h.p.Next(h.ctx, Ask{Request: id, Identifier: name, Visit: h.visit})
+	h.ok(err)
+	return st
+}
+
+func TestWhichBrowserTakesALoginOver(t *testing.T) {
+	h := headless(t)
+	other := mfa.Visit{Browser: strings.Repeat("c", 43)}
+	open := func() storage.RequestID {
+		id, err := h.p.Open(h.ctx, params("own"), elsewhere)
+		h.ok(err)
+		return id
+	}
+	fresh, claimed, left, bound := open(), open(), open(), h.begin(params("own"), nil).Request
+	early := h.outside(claimed, "")
+	own, parted := h.proven(claimed, "bob"), h.proven(left, "bob")
+	began := h.proven(bound, "bob")
+	for _, tc := range []struct {
+		name string
+		st   Step
+		v    mfa.Visit
+		want string
+	}{
+		{"a fresh request", h.outside(fresh, ""), h.visit, ""},
+		{"the same in another browser", h.outside(fresh, ""), other, "outside"},
+		{"a request somebody has proven a factor for", h.outside(claimed, ""), h.visit, "unknown_request"},
+		{"the same, read before that", early, h.visit, "unknown_request"},
+		{"a login of its own by its address", h.outside(own.Request.ID, ""), h.visit, "unknown_request"},
+		{"without a browser", own, elsewhere, "unknown_request"},
+		{"by its owner", own, h.visit, ""},
+		{"by its owner, in any browser", parted, other, ""},
+		{"twice", parted, h.visit, "unknown_request"},
+		{"begun for the request of another browser", began, other, "unknown_request"},
+		{"begun for the request of this one", began, h.visit, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if tc.want == "outside" {
+				if _, err := h.p.Next(h.ctx, Ask{Request: fresh, Visit: tc.v}); codeOf(err) != "unknown_request" {
+					t.Errorf("Next = %v", err)
+				}
+				return
+			}
+			if err := h.p.Adopt(h.ctx, tc.st, tc.v); codeOf(err) != tc.want {
+				t.Errorf("Adopt = %v, want %q", err, tc.want)
+			}
+		})
+	}
+	// From then on calls without the cookie are refused where a program opened the request.
+	for name, ask := range map[string]Ask{"the owner": own.Again(), "an address": {Request: own.Request.ID}, "of the request": {Request: fresh}} {
+		ask.Program, ask.Visit = true, elsewhere
+		if _, err := h.p.Next(h.ctx, ask); codeOf(err) != "unknown_request" {
+			t.Errorf("%s = %v, want unknown_request", name, err)
+		}
+	}
+	if f, _ := h.finish(began.Request.ID, nil); f.Session == nil {
+		t.Error("its browser has no session")
+	}
+	if got := h.next(bound, nil); got.Kind != StepOver {
+		t.Errorf("the request goes on at %s", got.Kind)
+	}
+	if got := h.events(mfa.EventLoginAdopted); got != 4 {
+		t.Errorf("%d adoptions in the audit trail, want 4", got)
+	}
+}
+
+func TestALoginOfItsOwnBeginsAnew(t *testing.T) {
+	h := headless(t)
+	id, err := h.p.Open(h.ctx, params("own"), elsewhere)
+	h.ok(err)
+	bob := h.proven(id, "bob")
+	h.ok(h.p.Restart(h.ctx, bob, elsewhere))
+	if st, err := h.p.Next(h.ctx, bob.Again()); err != nil || st.Kind != StepOver {
+		t.Errorf("the old login is at %q, %v", st.Kind, err)
+	}
+	if st := h.proven(id, "ada"); st.Account.User.ID == bob.Account.User.ID {
+		t.Error("still bob's")
+	}
+	// In its browser a request stays the same, and what named its owner is worth nothing.
+	id = h.begin(params("own", "acr_values", "aal2"), nil).Request
+	h.enter(id, "ada", nil)
+	st := h.next(id, nil)
+	track, err := h.p.Track(h.ctx, st, h.visit)
+	h.ok(err)
+	sub := h.p.Masked(st)
+	h.ok(h.p.Restart(h.ctx, h.next(id, nil), h.visit))
+	h.enter(id, "ada", nil)
+	if _, err := h.p.Next(h.ctx, Ask{Track: track, Program: true}); codeOf(err) != "unknown_request" {
+		t.Errorf("the track from before: %v", err)
+	}
+	if st, err := h.p.Next(h.ctx, Ask{Request: id, Sub: sub, Program: true}); err != nil || st.Owned {
+		t.Errorf("the subject from before: owned %v, %v", st.Owned, err)
+	}
+}
+
+func TestSigningOutEndsWhatIsParked(t *testing.T) {
+	h := headless(t)
+	h.client("asks", func(c *storage.Client) { c.Consent = "ask" })
+	_, s := h.signIn(params("rp"), "bob")
+	h.wait(time.Second)
+	parked := h.begin(params("asks"), s).Request
+	own := h.begin(params("asks", "prompt", "login"), s).Request
+	h.enter(own, "bob", s)
+	another := h.begin(params("asks", "prompt", "login"), s).Request
+	h.enter(another, "ada", s)
+	page := h.proven(h.begin(params("own", "prompt", "login"), s).Request, "bob")
+	untouched := h.begin(params("rp"), nil).Request
+	for _, id := range []storage.RequestID{parked, own} {
+		if st := h.next(id, s); st.Kind != StepConsent {
+			t.Fatalf("%s is at %s", id, st.Kind)
+		}
+	}
+	out, err := h.p.EndSession(h.ctx, Params{}, h.visit, s, true)
+	h.ok(err)
+	if !out.Ended {
+		t.Fatal("not signed out")
+	}
+	for name, id := range map[string]storage.RequestID{"begun with the session": parked, "with a password of its own": own, "of another user": another} {
+		if st := h.next(id, nil); st.Kind != StepOver {
+			t.Errorf("a login %s goes on at %s", name, st.Kind)
+		}
+	}
+	if st, err := h.p.Next(h.ctx, page.Again()); err != nil || st.Kind != StepOver {
+		t.Errorf("a login of a page for this browser goes on at %q, %v", st.Kind, err)
+	}
+	if st := h.next(untouched, nil); st.Kind != StepIdentify {
+		t.Errorf("a login nobody has proven anything in is at %s", st.Kind)
+	}
+}
