@@ -88,6 +88,7 @@ func (s *Surface) caller(c *gin.Context) (mfa.Visit, bool) {
 	secret = strings.TrimSpace(secret)
 	if s.o.Key.is(secret) {
 		v.Actor = mfa.ActorAdmin
+		c.Set(callerKey, provider.Operator())
 		return v, true
 	}
 	if s.wrong.shut(v.Address) {
@@ -115,7 +116,18 @@ func (s *Surface) caller(c *gin.Context) (mfa.Visit, bool) {
 			Detail: fmt.Sprintf("the API key may not do this: it needs the dialect %s and the verb %s", provider.DialectAdmin, verb)})
 		return v, false
 	}
+	c.Set(callerKey, provider.Holder(k))
 	return v, true
+}
+
+const callerKey = "sallyport.admin.caller"
+
+// by is who calls, as far as API keys are made or changed on their word; without a key
+// somebody who may do nothing.
+func by(c *gin.Context) provider.Caller {
+	found, _ := c.Get(callerKey)
+	caller, _ := found.(provider.Caller)
+	return caller
 }
 
 func (s *Surface) unauthorized(c *gin.Context, detail string) {

@@ -123,6 +123,7 @@ type APIKey struct {
 	Project    string           `json:"project,omitempty"`
 	App        string           `json:"app,omitempty"`
 	Disabled   bool             `json:"disabled,omitempty"`
+	Maker      storage.APIKeyID `json:"maker,omitempty"`
 	Secrets    int              `json:"secrets"`
 	ExpiresAt  *time.Time       `json:"expires_at,omitempty"`
 	LastUsedAt *time.Time       `json:"last_used_at,omitempty"`
@@ -132,7 +133,7 @@ type APIKey struct {
 
 func newAPIKey(k storage.APIKey) APIKey {
 	return APIKey{ID: k.ID, Name: k.Name, Dialects: k.Dialects, Verbs: k.Verbs, Project: k.Project, App: k.App, Disabled: k.Disabled,
-		Secrets: len(k.Hashes), ExpiresAt: moment(k.ExpiresAt), LastUsedAt: moment(k.LastUsedAt), CreatedAt: k.CreatedAt, UpdatedAt: k.UpdatedAt}
+		Maker: k.Maker, Secrets: len(k.Hashes), ExpiresAt: moment(k.ExpiresAt), LastUsedAt: moment(k.LastUsedAt), CreatedAt: k.CreatedAt, UpdatedAt: k.UpdatedAt}
 }
 
 // Event is one line of the audit trail, as docs/events.md describes it.
