@@ -163,6 +163,10 @@ type Keys struct {
 	// takes over; at least 48h. 0: only `sallyport keys rotate` makes new keys. One of
 	// several servers does it.
 	RotateAfter time.Duration `yaml:"rotate_after" env:"ROTATE_AFTER" min:"0s" max:"8760h"`
+	// How long a key that nobody outside sees is used before the next one takes over: those
+	// that seal (data) and those that make sessions and refresh tokens; at least 48h. 0: only
+	// `sallyport keys rotate` makes new ones. One of several servers does it.
+	RotateOwnAfter time.Duration `yaml:"rotate_own_after" env:"ROTATE_OWN_AFTER" min:"0s" max:"17520h"`
 }
 
 // Default returns the settings of a server that was told nothing.
@@ -187,7 +191,7 @@ func Default() Config {
 		TOTPWindow:  1,
 		Argon2:      Argon2{Memory: 19456, Time: 2, Threads: 1, Queue: 64, Wait: 2 * time.Second},
 		Throttle:    Throttle{AddressFailures: 100, AddressUsers: 10, AddressWindow: 10 * time.Minute},
-		Keys:        Keys{RotateAfter: 90 * 24 * time.Hour},
+		Keys:        Keys{RotateAfter: 90 * 24 * time.Hour, RotateOwnAfter: 365 * 24 * time.Hour},
 		SigningAlgs: []string{"RS256", "ES256"},
 		DrainTime:   5 * time.Second,
 	}

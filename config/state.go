@@ -47,7 +47,9 @@ type Client struct {
 	ResponseTypes []string `yaml:"response_types"`
 	// Scopes the client may ask for.
 	Scopes []string `yaml:"scopes"`
-	// Resources it may ask for (RFC 8707).
+	// Resources it may ask for (RFC 8707). Where it asks for none, its access tokens are for
+	// all of them. A token for resource servers alone opens nothing here: name the issuer among
+	// them for clients that call userinfo.
 	Audience []string `yaml:"audience"`
 	// Excuses a confidential web client from PKCE. Nobody else can be excused.
 	PKCEOptional bool `yaml:"pkce_optional"`
@@ -70,6 +72,11 @@ type Client struct {
 	// `skip` (also when left out) for your own applications, `ask` for others', whose users
 	// are asked also where no scope is: a token names them.
 	Consent string `yaml:"consent"`
+	// A public client whose redirect URI is a loopback address or a scheme of its own can be
+	// impersonated by any program on the machine (RFC 8252 section 8.6). Its users confirm each
+	// login that a living session would finish, and `prompt=none` gets `interaction_required`,
+	// unless this is set.
+	SilentLogin bool `yaml:"silent_login"`
 	// The client's own login page, for `headless_login`: it gets `requestId` and signs in
 	// through `/api/login/v1`.
 	LoginURL string `yaml:"login_url"`

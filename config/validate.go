@@ -44,6 +44,9 @@ func (c Config) check(r *reader) {
 	if after := c.Keys.RotateAfter; after > 0 && after < 48*time.Hour {
 		r.fault("keys.rotate_after", "must be 0 or at least 48h")
 	}
+	if after := c.Keys.RotateOwnAfter; after > 0 && after < 48*time.Hour {
+		r.fault("keys.rotate_own_after", "must be 0 or at least 48h")
+	}
 	l := c.Lifetimes
 	if l.RefreshIdle > l.RefreshMax {
 		r.fault("lifetimes.refresh_idle", "is longer than lifetimes.refresh_max")

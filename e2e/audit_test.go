@@ -35,7 +35,7 @@ func (l line) fields() []string {
 // audited is what L-2 demands of the audit trail: for each kind, fields of which an
 // event of it must have all.
 var audited = map[string]string{
-	"login.started": "client", "login.finished": "user client session", "login.cancelled": "user client", "login.restarted": "client",
+	"login.finished": "user client session", "login.cancelled": "user client", "login.restarted": "client",
 	"password.ok": "user client", "password.failed": "user client", "password.locked": "user client",
 	"mfa.initiated": "user client", "mfa.ok": "user client", "mfa.failed": "user client", "mfa.replayed": "user client", "mfa.locked": "user client",
 	"mfa.cancelled": "user client", "recovery.used": "user client", "recovery.regenerated": "user session",

@@ -105,6 +105,7 @@ const shop = `clients:
   - client_id: shop
     client_name: The shop
     public: true
+    silent_login: true
     headless_login: true
     manages_factors: true
     passwordless: true
@@ -115,6 +116,7 @@ const shop = `clients:
   - client_id: mall
     client_name: The mall
     public: true
+    silent_login: true
     headless_login: true
     manages_factors: true
     mfa: ALWAYS

@@ -74,9 +74,9 @@ func (v *vault) playAccount(t *testing.T) {
 
 func (v *vault) playFactors(t *testing.T) {
 	u := v.user(t, true)
-	p := newPerson(t, v.issuer).open(v.issuer + "/account").signIn(u).at("/account")
-	p.open(v.issuer + "/account/recovery").open(v.issuer + link(t, p, "confirm-begin")).at("/mfa")
-	p.submit("mfa-submit", "passcode", p.totp(u.totp)).at("/account/recovery")
+	p := newPerson(t, v.issuer).open(v.issuer + "/account").signIn(u).at("/mfa")
+	p.submit("mfa-submit", "passcode", p.totp(u.totp)).at("/account")
+	p.open(v.issuer + "/account/recovery").at("/account/recovery")
 	p.submit("recovery-submit")
 	for _, code := range strings.Fields(p.has("recovery-codes")) {
 		v.tap.plant(code, "new recovery code of the account page")

@@ -195,16 +195,16 @@ func (s *stage) state() string {
 			id, id, redirect, redirect+"/bye", all, more)
 	}
 	confidential := fmt.Sprintf("    client_secret: %q\n", s.secret)
-	client("spa", spaRedirect, "    public: true\n")
-	client("bank", bankRedirect, "    public: true\n    mfa: ALWAYS\n")
+	client("spa", spaRedirect, "    public: true\n    silent_login: true\n")
+	client("bank", bankRedirect, "    public: true\n    silent_login: true\n    mfa: ALWAYS\n")
 	client("web", webRedirect, confidential)
 	client("post", webRedirect+"/post", confidential+"    token_endpoint_auth_method: client_secret_post\n    pkce_optional: true\n")
 	client("asks", webRedirect+"/asks", confidential+"    consent: ask\n    client_uri: https://asks.example.com/\n")
 	client("fast", webRedirect+"/fast", confidential+"    id_token_signed_response_alg: ES256\n    access_token_format: opaque\n")
 	client("native", "http://127.0.0.1/native", "    public: true\n    native: true\n")
 	client("app", webRedirect+"/app", confidential+"    headless_login: true\n")
-	client("tab", s.pages+"/callback", "    public: true\n")
-	client("front", s.pages+"/callback", fmt.Sprintf("    public: true\n    headless_login: true\n    login_url: %q\n", s.pages+"/login"))
+	client("tab", s.pages+"/callback", "    public: true\n    silent_login: true\n")
+	client("front", s.pages+"/callback", fmt.Sprintf("    public: true\n    silent_login: true\n    headless_login: true\n    login_url: %q\n", s.pages+"/login"))
 	for _, m2m := range [][2]string{{"m2m", "client_secret_basic"}, {"m2m-post", "client_secret_post"}} {
 		fmt.Fprintf(&b, "  - client_id: %s\n    client_secret: %q\n    token_endpoint_auth_method: %s\n    grant_types: [client_credentials]\n    scopes: [reports]\n",
 			m2m[0], s.secret, m2m[1])

@@ -20,6 +20,7 @@ type Owner struct {
 	Account storage.Account
 	Factors []storage.Factor  // proofs behind the session or token
 	Session storage.SessionID // "": none
+	Grant   storage.GrantID   // of the token that speaks for the user; "": none
 	Client  storage.ClientID  // who speaks for the user; "": nobody
 	Origin  string            // surface, for what is made: OriginAccount or a dialect
 }
@@ -58,6 +59,35 @@ func (v *Verifier) Held(a storage.Account) []Held {
 		out = append(out, h)
 	}
 	return out
+}
+
+// basis is what an owner's enrolment is begun under.
+func (o Owner) basis() *storage.Basis {
+	b := storage.Basis{User: o.Account.User.ID, Session: o.Session, Grant: o.Grant}
+	for _, a := range o.Account.Authenticators {
+		if a.Method == "password" {
+			b.Secret, b.Was = a.ID, a.Counter
+		}
+	}
+	return &b
+}
+
+// Strong reports whether an owner's proofs are worth as much as their account can prove,
+// factors that were switched off included: what opens the account must not be weaker
+// than what protects everything it opens.
+func (v *Verifier) Strong(o Owner) bool {
+	var all, given []storage.Factor
+	for _, i := range (table{methods: v.infos}).enrolled(&o.Account, true) {
+		all = append(all, imagined(i))
+	}
+	for _, f := range o.Factors {
+		if i, ok := v.Info(f.Method); ok && lasts(&o.Account, i, f) {
+			given = append(given, f)
+		}
+	}
+	best, _ := Assess(all)
+	level, _ := Assess(given)
+	return rank(level) >= rank(best)
 }
 
 // Fresh says whether an owner may change factors now: who holds a second factor must

@@ -275,7 +275,8 @@ func TestRemovingAFactor(t *testing.T) {
 	if h.again(elsewhere) == nil {
 		t.Error("the other session ended unasked")
 	}
-	want(t, "the removed device proved nothing", h.verifier.Fresh(*h.again(o)), mfa.ReauthenticationRequired)
+	want(t, "the removed device proved nothing", h.verifier.Fresh(*h.again(elsewhere)), mfa.ReauthenticationRequired)
+	want(t, "the one added here was proven", h.verifier.Fresh(*h.again(o)), "")
 	h.wait(30 * time.Second)
 	_, err = h.verifier.Prove(context.Background(), h.visit, h.proving(h.loggedIn(), ""), mfa.Choice{Method: "totp", Authenticator: device}, "", mfa.Typed(h.code(0)))
 	want(t, "the removed device", err, mfa.NotConfigured)

@@ -61,7 +61,7 @@ func (v *Verifier) EnrollFor(ctx context.Context, visit Visit, o Owner, n NewFac
 		ClientID: o.Client, UserID: user, Authenticator: a.ID, Method: n.Method, Usage: UsageEnroll,
 		Browser: v.browser(visit), State: storage.StatusInitiated, CreatedAt: now, ExpiresAt: a.ExpiresAt}
 	// The session is put aside: another one of the same user can not confirm this.
-	s.Data, err = json.Marshal(aside{Subject: v.whom(&o.Account, "").subject, User: user, State: State(o.Session)})
+	s.Data, err = json.Marshal(aside{Subject: v.whom(&o.Account, "").subject, User: user, State: State(o.Session), Basis: o.basis()})
 	if err != nil {
 		return Enrolling{}, fmt.Errorf("write status: %w", err)
 	}
@@ -149,6 +149,7 @@ func (v *Verifier) ConfirmFor(ctx context.Context, visit Visit, o Owner, exchang
 	if err != nil {
 		return nil, err
 	}
+	spend.Basis = v.aside(s).Basis
 	err = v.store.Spend(ctx, spend)
 	if errors.Is(err, storage.ErrConflict) {
 		return nil, &Error{Code: RequestChanged}
@@ -173,6 +174,12 @@ func (v *Verifier) confirmedFor(visit Visit, o Owner, t try, proof Proof, exchan
 	spend.Status = &storage.StatusMove{Exchange: exchange, From: storage.StatusInitiated, To: storage.StatusRedeemed,
 		User: proof.User, Method: name, Usage: UsageEnroll}
 	spend.Messages = v.message(visit, &o.Account, MessageFactorEnrolled, map[string]string{"method": name})
+	// The code proves the factor to the session, too, or its owner would be asked for the
+	// next one at once.
+	if o.Session != "" {
+		spend.KeepSession = o.Session
+		spend.Renew = &storage.Renewal{User: proof.User, Factor: *proven(name, proof, t.attempt.Now)}
+	}
 	if v.recovery == nil || slices.ContainsFunc(o.Account.Authenticators, func(a storage.Authenticator) bool {
 		return a.Method == "recovery" && standing(a)
 	}) {

@@ -34,7 +34,7 @@ func (v *Verifier) ChangePassword(ctx context.Context, visit Visit, o Owner, c P
 	if !utf8.ValidString(c.Old) {
 		return &Error{Code: InvalidRequest}
 	}
-	if err := m.Check(c.New); err != nil {
+	if err := m.Check(c.New, wordsOf(o.Account)...); err != nil {
 		return err
 	}
 	old := Typed(c.Old)

@@ -34,11 +34,12 @@ func (s *Sessions) EndOne(ctx context.Context, v Visit, o Owner, id storage.Sess
 	return nil
 }
 
-// EndOthers ends all sessions of an owner but the one they speak from.
+// EndOthers ends all sessions of an owner but the one they speak from, and every grant
+// but those of this one, whether or not it has offline access.
 func (s *Sessions) EndOthers(ctx context.Context, v Visit, o Owner) error {
 	e := s.journal.Event(v, storage.Event{Kind: EventLogout, UserID: o.Account.User.ID, SessionID: o.Session, ClientID: o.Client,
 		Detail: map[string]string{"reason": "all other sessions"}})
-	if err := s.store.EndSessions(ctx, o.Account.User.ID, o.Session, e.At, []storage.Event{e}); err != nil {
+	if err := s.store.EndSessions(ctx, o.Account.User.ID, o.Session, true, e.At, []storage.Event{e}); err != nil {
 		return fmt.Errorf("end other sessions: %w", err)
 	}
 	return nil

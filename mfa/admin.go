@@ -162,7 +162,7 @@ func (u *Users) ResetFactors(ctx context.Context, v Visit, a storage.Account) er
 // SetPassword gives a user another password. A password is a factor: whatever was
 // begun or given with the old one ends in the same transaction (M-10).
 func (u *Users) SetPassword(ctx context.Context, v Visit, a storage.Account, plain string) error {
-	if err := u.password.Check(plain); err != nil {
+	if err := u.password.Check(plain, wordsOf(a)...); err != nil {
 		return err
 	}
 	hash, err := u.password.Hash(ctx, plain)

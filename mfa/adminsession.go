@@ -31,7 +31,7 @@ func (s *Sessions) EndByID(ctx context.Context, v Visit, id storage.SessionID, o
 // EndAll ends every session of a user for an administrator.
 func (s *Sessions) EndAll(ctx context.Context, v Visit, user storage.UserID) error {
 	e := s.journal.Event(v, storage.Event{Kind: EventLogout, UserID: user, Detail: map[string]string{"reason": "all sessions"}})
-	return wrapped("end sessions", s.store.EndSessions(ctx, user, "", e.At, []storage.Event{e}))
+	return wrapped("end sessions", s.store.EndSessions(ctx, user, "", false, e.At, []storage.Event{e}))
 }
 
 // SignOut ends every session of a user and everything they led to: logins under way

@@ -12,7 +12,8 @@ import (
 // given it. An enrolment of a login leaves a verified Status, which Claim makes a
 // factor of that login; no recovery codes are made, for nobody would be shown them.
 //
-// Whoever began was asked for a young proof. If another factor was confirmed since,
+// It dies with the session, the token or the password it was begun under. Whoever began
+// was asked for a young proof. If another factor was confirmed since,
 // that proof may be too weak by now, and nobody is here to be asked again.
 func (v *Verifier) ConfirmAlone(ctx context.Context, visit Visit, a Answer) (Verified, error) {
 	s, account, err := v.pending(ctx, visit, a.Exchange)
@@ -48,6 +49,7 @@ func (v *Verifier) ConfirmAlone(ctx context.Context, visit Visit, a Answer) (Ver
 	spend.Messages = v.message(visit, account, MessageFactorEnrolled, map[string]string{"method": s.Method})
 	spend.Status = &storage.StatusMove{Exchange: a.Exchange, From: storage.StatusInitiated, To: storage.StatusRedeemed, Rotate: out.Exchange,
 		ExpiresAt: out.ExpiresAt, User: proof.User, Method: s.Method, Usage: UsageEnroll}
+	spend.Basis = v.aside(s).Basis
 	if len(s.RequestHash) > 0 {
 		spend.Status.To = storage.StatusVerified
 		spend.MFAEnabled = proof.User // enrolled in a login (rulings 13)

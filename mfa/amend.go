@@ -37,7 +37,7 @@ func (u *Users) Faults(d Draft) []Fault {
 	}
 	try("roles", d, func(d Draft) error { return checkRoles(d.Roles) })
 	if d.Password != "" {
-		try("password", d, func(d Draft) error { return u.password.Check(d.Password) })
+		try("password", d, func(d Draft) error { return u.password.Check(d.Password, d.words()...) })
 	}
 	// No password is hashed here, so that nothing has to wait.
 	factors := func(d Draft) error { _, _, err := u.authenticators(context.Background(), d, "", u.now()); return err }

@@ -12,7 +12,6 @@ func Outcomes() []string { return []string{OutcomeOK, OutcomeRefused, OutcomeFai
 
 // Event kinds of the audit trail. docs/events.md says what each of them carries.
 const (
-	EventLoginStarted   = "login.started"
 	EventLoginFinished  = "login.finished"
 	EventLoginRefused   = "login.refused"
 	EventLoginCancelled = "login.cancelled"
@@ -83,7 +82,7 @@ const (
 // EventKinds returns every kind, so that whoever counts events needs no other list.
 func EventKinds() []string {
 	return []string{
-		EventLoginStarted, EventLoginFinished, EventLoginRefused, EventLoginCancelled, EventLoginRestarted, EventLoginAdopted,
+		EventLoginFinished, EventLoginRefused, EventLoginCancelled, EventLoginRestarted, EventLoginAdopted,
 		EventPasswordOK, EventPasswordFailed, EventPasswordLocked, EventMFAInitiated, EventMFAOK, EventMFAFailed,
 		EventMFAReplayed, EventMFALocked, EventMFADisabled, EventMFACancelled, EventRecoveryUsed, EventRecoveryRegenerated,
 		EventEnrollmentStarted, EventFactorEnrolled, EventFactorDeleted, EventFactorEnabled, EventFactorRenamed,

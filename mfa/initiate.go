@@ -65,6 +65,7 @@ type aside struct {
 	User    storage.UserID `json:"user,omitempty"`
 	Sub     string         `json:"sub,omitempty"`
 	State   State          `json:"state,omitempty"`
+	Basis   *storage.Basis `json:"basis,omitempty"` // what an enrolment outside a login was begun under
 }
 
 func (v *Verifier) newStatus(ctx context.Context, visit Visit, p Proving, t target) (storage.NewStatus, Challenge, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 	"runtime"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
@@ -20,16 +18,6 @@ import (
 	"sallyport/storage"
 	"sallyport/storage/seal"
 )
-
-// Bounds of a password, in bytes. NIST SP 800-63B section 5.1.1.2: no composition
-// rules, no truncation, no trimming.
-const (
-	passwordMin = 8
-	passwordMax = 1024
-)
-
-//go:embed common_passwords.txt
-var commonPasswords string
 
 // PasswordOptions are the cost of a hash and how many run at once. Zero values mean
 // m=19456 KiB, t=2, p=1 (OWASP), one per core, a queue of 64 and a wait of 2 s, and
@@ -41,6 +29,8 @@ type PasswordOptions struct {
 	Parallel, Queue int
 	PerNetwork      int // running and waiting for one address (IPv6: one /64); below 0: no bound
 	Wait            time.Duration
+	// Context are words that others would try first here: of the product, of the issuer.
+	Context []string
 	// Span, if not nil, is told when a wait for a turn and a computation begin and, by
 	// what it returns, when they end.
 	Span func(ctx context.Context, deed string) (end func())
@@ -51,7 +41,7 @@ type Password struct {
 	keyring *seal.Keyring
 	random  io.Reader
 	o       PasswordOptions
-	common  map[string]bool
+	common  []string // folded and sorted
 	gate    *gate
 }
 
@@ -64,11 +54,7 @@ func NewPassword(keyring *seal.Keyring, random io.Reader, o PasswordOptions) *Pa
 	o.Queue = or(o.Queue, 64)
 	o.PerNetwork = or(o.PerNetwork, max((o.Parallel+o.Queue)/8, 1))
 	o.Wait = or(o.Wait, 2*time.Second)
-	common := map[string]bool{}
-	for line := range strings.Lines(commonPasswords) {
-		common[strings.TrimSpace(line)] = true
-	}
-	return &Password{keyring: keyring, random: random, o: o, common: common, gate: newGate(o.Parallel, o.Queue, o.PerNetwork, o.Wait)}
+	return &Password{keyring: keyring, random: random, o: o, common: commonList(), gate: newGate(o.Parallel, o.Queue, o.PerNetwork, o.Wait)}
 }
 
 func or[T comparable](value, otherwise T) T {
@@ -83,21 +69,6 @@ func or[T comparable](value, otherwise T) T {
 func (p *Password) Info() Info {
 	return Info{Name: "password", Kinds: []storage.Kind{storage.Know}, AMR: []string{"pwd"},
 		First: true, Typed: true, Bucket: BucketPassword}
-}
-
-// Check applies the rules for a new password.
-func (p *Password) Check(plain string) error {
-	switch {
-	case !utf8.ValidString(plain) || strings.ContainsRune(plain, 0):
-		return &Error{Code: InvalidRequest}
-	case len(plain) < passwordMin:
-		return &Error{Code: PasswordTooShort}
-	case len(plain) > passwordMax:
-		return &Error{Code: PasswordTooLong}
-	case p.common[strings.ToLower(plain)]:
-		return &Error{Code: PasswordTooCommon}
-	}
-	return nil
 }
 
 // Hash waits for its turn and returns the PHC string of a password.
@@ -135,7 +106,7 @@ func (p *Password) Parse(_ Attempt, r Response) error {
 
 func typedPassword(r Response) (string, error) {
 	var plain string
-	if err := json.Unmarshal(r, &plain); err != nil || plain == "" || len(plain) > passwordMax || strings.ContainsRune(plain, 0) {
+	if err := json.Unmarshal(r, &plain); err != nil || plain == "" || len(plain) > passwordMax || len(normal(plain)) > passwordMax || strings.ContainsRune(plain, 0) {
 		return "", &Error{Code: InvalidRequest}
 	}
 	return plain, nil
@@ -155,9 +126,20 @@ func (p *Password) Finish(ctx context.Context, a Attempt, _ State, r Response) (
 	own := ownPassword(a)
 	if own == nil {
 		_, err := p.hash(plain)
+		if err == nil && normal(plain) != plain {
+			_, err = p.hash(plain) // as the second spelling below
+		}
 		return Proof{}, &Error{Code: InvalidCredentials, Err: err}
 	}
-	right, stale, err := p.verify(string(own.Secret), plain)
+	right, stale, err := p.verify(string(own.Secret), normal(plain))
+	if err == nil && normal(plain) != plain {
+		// A hash from before passwords were normalised is of the spelling as it was typed.
+		// It is tried whatever came of the first, so that the time tells nothing.
+		var raw bool
+		if raw, _, err = p.verify(string(own.Secret), plain); raw && !right {
+			right, stale = true, true
+		}
+	}
 	if err != nil {
 		return Proof{}, &Error{Code: InvalidCredentials, Err: err}
 	}
@@ -218,6 +200,7 @@ func (p *Password) verify(stored, plain string) (right, stale bool, err error) {
 }
 
 func (p *Password) hash(plain string) (string, error) {
+	plain = normal(plain)
 	key, id, ok := p.keyring.Pepper("")
 	if !ok {
 		return "", errors.New("hash password: no pepper")
@@ -226,8 +209,12 @@ func (p *Password) hash(plain string) (string, error) {
 	if _, err := io.ReadFull(p.random, h.salt); err != nil {
 		return "", fmt.Errorf("hash password: %w", err)
 	}
-	h.tag = argon2.IDKey(peppered(key, plain), h.salt, h.time, h.memory, h.lanes, tagBytes)
+	h.tag = tagOf(key, plain, h)
 	return h.String(), nil
+}
+
+func tagOf(key []byte, plain string, h phc) []byte {
+	return argon2.IDKey(peppered(key, plain), h.salt, h.time, h.memory, h.lanes, tagBytes)
 }
 
 func peppered(key []byte, plain string) []byte {

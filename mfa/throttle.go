@@ -125,14 +125,14 @@ func (v *Verifier) count(ctx context.Context, visit Visit, a storage.Attempt, ab
 	return v.passed(visit, r, err, a.Now, about, locked)
 }
 
-// passed turns what the counters say into our answer, and notes a refusal.
+// passed turns what the counters say into our answer. Every refusal is counted; the trail
+// is told of a wait once, by whoever is refused first: whoever tries on during it has
+// proven nothing, and would write as much as they like.
 func (v *Verifier) passed(visit Visit, r storage.Refusal, err error, now time.Time, about storage.Event, locked string) error {
 	if errors.Is(err, storage.ErrConflict) {
 		refusal := refused(r, now)
 		if refusal.Code != InvalidExchange {
-			about.Detail = maps.Clone(about.Detail)
-			about.Detail["bucket"] = r.Bucket
-			v.note(visit, about, locked, OutcomeRefused, string(refusal.Code))
+			v.waits(visit, r, about, locked, refusal.Code)
 		}
 		return refusal
 	}
@@ -140,4 +140,16 @@ func (v *Verifier) passed(visit Visit, r storage.Refusal, err error, now time.Ti
 		return fmt.Errorf("count attempt: %w", err)
 	}
 	return nil
+}
+
+// waits accounts for one who was refused during a wait.
+func (v *Verifier) waits(visit Visit, r storage.Refusal, about storage.Event, locked string, code Code) {
+	if v.o.Throttled != nil {
+		v.o.Throttled(about.Detail["method"], r.Bucket)
+	}
+	if r.First {
+		about.Detail = maps.Clone(about.Detail)
+		about.Detail["bucket"] = r.Bucket
+		v.note(visit, about, locked, OutcomeRefused, string(code))
+	}
 }

@@ -166,7 +166,7 @@ func (u *Users) passwordHash(ctx context.Context, d Draft) (string, error) {
 	if d.Password == "" {
 		return "", nil
 	}
-	if err := u.password.Check(d.Password); err != nil {
+	if err := u.password.Check(d.Password, d.words()...); err != nil {
 		return "", err
 	}
 	return u.password.Hash(ctx, d.Password)

@@ -40,6 +40,9 @@ type Options struct {
 	AddressMax         int           // failures per address: 100; below 0: no such limit
 	AddressMaxSubjects int           // different users failing per address: 10
 	AddressWindow      time.Duration // 10 minutes
+	// Throttled, if not nil, is told the method of every answer that was refused because
+	// of failures before, and whose counter it was. It must not block.
+	Throttled func(method, bucket string)
 }
 
 func (o Options) filled() Options {

@@ -82,14 +82,16 @@ func (p *Provider) ready(ctx context.Context, r *request, s *mfa.SignedIn, verdi
 		}
 		return refusal("interaction_required", "a further factor is needed"), false, nil
 	}
-	asks, _, err := p.consentMissing(ctx, r, s.Account.User.ID, nil)
-	if err != nil {
+	asks, _, err := p.unallowed(ctx, r, s.Account.User.ID, consentScopes(r))
+	switch {
+	case err != nil:
 		return nil, false, err
-	}
-	if asks && r.none {
+	case asks && r.none:
 		return refusal("consent_required", "the user has not allowed this application"), false, nil
+	case r.impersonable() && r.none:
+		return refusal("interaction_required", "the user has to confirm the login to this application"), false, nil
 	}
-	return nil, !asks, nil
+	return nil, !asks && !r.impersonable(), nil
 }
 
 // finishAtOnce answers out of a living session: one transaction.
@@ -122,8 +124,7 @@ func (p *Provider) open(ctx context.Context, r *request, v mfa.Visit, s *mfa.Sig
 	if err := p.store.OpenRequest(ctx, stored); err != nil {
 		return Begun{}, err
 	}
-	p.journal.Note(p.journal.Event(v, storage.Event{Kind: mfa.EventLoginStarted, Outcome: mfa.OutcomeOK,
-		UserID: stored.Subject, ClientID: stored.ClientID, SessionID: stored.Session}))
+	p.started.Add(1)
 	var account *storage.Account
 	if stored.Subject != "" {
 		account = &s.Account

@@ -306,3 +306,20 @@ func FuzzHint(f *testing.F) {
 		}
 	})
 }
+
+// Whoever begins a login has proven nothing: it is counted, and not written down.
+func TestABegunLoginIsCountedAndNotWrittenDown(t *testing.T) {
+	h := newHouse(t)
+	h.client("rp")
+	for range 3 {
+		if b, err := h.p.Begin(h.ctx, Params{Query: params("rp")}, h.visit, nil); err != nil || b.Request == "" {
+			t.Fatalf("Begin = %+v, %v", b, err)
+		}
+	}
+	_, _ = h.p.Begin(h.ctx, Params{Query: params("nobody")}, h.visit, nil)
+	h.ok(h.journal.Flush(h.ctx))
+	lines, err := h.engine.ListEvents(h.ctx, storage.EventFilter{ClientID: "rp", Limit: 10})
+	if err != nil || len(lines) != 0 || h.p.Started() != 3 {
+		t.Errorf("%d logins are counted and %+v is written, %v; want 3 and nothing", h.p.Started(), lines, err)
+	}
+}

@@ -82,10 +82,25 @@ func parseBasic(header string) (credentials, bool) {
 	return credentials{method: "client_secret_basic", id: id, secret: secret}, true
 }
 
-// authenticate is fosite's ClientAuthenticationStrategy and ours everywhere else. A
-// client has one registered method and may use no other. An unknown client costs the
-// same work as a wrong secret and hears the same.
+// authenticate is fosite's ClientAuthenticationStrategy. It remembers who calls: what
+// is read next may be somebody else's.
 func (p *Provider) authenticate(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
+	g, err := gathered(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := p.recognise(ctx, r, form)
+	if err != nil {
+		return nil, err
+	}
+	g.client = c.ID
+	return c, nil
+}
+
+// recognise finds out which client calls. A client has one registered method and may
+// use no other. An unknown client costs the same work as a wrong secret and hears the
+// same.
+func (p *Provider) recognise(ctx context.Context, r *http.Request, form url.Values) (*client, error) {
 	shown, e := readCredentials(r, form)
 	if e != nil {
 		return nil, e
@@ -130,14 +145,13 @@ func holds(hashes [][]byte, sum []byte) bool {
 // caller authenticates the caller of an endpoint of ours. public says whether a client
 // without a secret may call, by its name alone.
 func (p *Provider) caller(r *http.Request, form url.Values, v mfa.Visit, public bool) (*client, *oauthError) {
-	authenticated, err := p.authenticate(r.Context(), r, form)
+	c, err := p.recognise(r.Context(), r, form)
 	if err != nil {
 		e := errorOf(err)
 		p.noteClientFailed(v, e)
 		return nil, e
 	}
-	c, ok := authenticated.(*client)
-	if !ok || (!public && c.authMethod() == "none") {
+	if !public && c.authMethod() == "none" {
 		return nil, refusal("invalid_client", "this endpoint is for clients with a secret")
 	}
 	return c, nil

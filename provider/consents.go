@@ -4,40 +4,71 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"sallyport/mfa"
 	"sallyport/storage"
 )
 
-// Allowed is what a user allowed an application.
+// Allowed is an application that has access to a user's account: by what the user
+// allowed it, or by a grant, which applications of our own get without being allowed
+// anything.
 type Allowed struct {
-	Client  storage.Client // only its ID where the application is gone
-	Consent storage.Consent
+	Client storage.Client // only its ID where the application is gone
+	Scopes []string
+	Since  time.Time
 }
 
-// Consents lists what a user allowed to applications.
+// Consents lists the applications that have access to a user's account.
 func (p *Provider) Consents(ctx context.Context, user storage.UserID) ([]Allowed, error) {
-	list, err := p.store.ConsentsOf(ctx, user)
+	consents, err := p.store.ConsentsOf(ctx, user)
 	if err != nil {
 		return nil, fmt.Errorf("list consents: %w", err)
 	}
-	out := make([]Allowed, len(list))
-	for i, consent := range list {
-		out[i] = Allowed{Client: storage.Client{ID: consent.ClientID}, Consent: consent}
-		c, err := p.clients.get(ctx, consent.ClientID)
-		if err != nil && !isNotFound(err) {
+	grants, err := p.store.GrantsOf(ctx, user, p.now())
+	if err != nil {
+		return nil, fmt.Errorf("list grants: %w", err)
+	}
+	var out []Allowed
+	add := func(client storage.ClientID, scopes []string, since time.Time) error {
+		i := slices.IndexFunc(out, func(a Allowed) bool { return a.Client.ID == client })
+		if i < 0 {
+			c, err := p.clients.get(ctx, client)
+			if err != nil && !isNotFound(err) {
+				return err
+			}
+			i, out = len(out), append(out, Allowed{Client: storage.Client{ID: client}, Since: since})
+			if err == nil {
+				out[i].Client = c.Client
+			}
+		}
+		for _, s := range scopes {
+			if !slices.Contains(out[i].Scopes, s) {
+				out[i].Scopes = append(out[i].Scopes, s)
+			}
+		}
+		if since.Before(out[i].Since) {
+			out[i].Since = since
+		}
+		return nil
+	}
+	for _, c := range consents {
+		if err := add(c.ClientID, c.Scopes, c.GrantedAt); err != nil {
 			return nil, err
 		}
-		if err == nil {
-			out[i].Client = c.Client
+	}
+	for _, g := range grants {
+		if err := add(g.Authorization.ClientID, g.Authorization.Scopes, g.CreatedAt); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
 }
 
-// Withdraw takes back what a user allowed an application, together with every grant
-// it has of them, in one transaction. A user who allowed nothing is refused with
-// *mfa.Error NotConfigured.
+// Withdraw ends the access of an application: what the user allowed it, every grant it has
+// of them, and codes it has not redeemed yet, in one transaction. Where it has none that
+// is refused with *mfa.Error NotConfigured.
 func (p *Provider) Withdraw(ctx context.Context, v mfa.Visit, user storage.UserID, client storage.ClientID) error {
 	e := p.journal.Event(v, storage.Event{Kind: mfa.EventConsentWithdrawn, Outcome: mfa.OutcomeOK, UserID: user, ClientID: client})
 	err := p.store.WithdrawConsent(ctx, user, client, p.now(), []storage.Event{e})

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"testing"
+	"time"
 
 	"sallyport/mfa"
 	"sallyport/storage"
@@ -38,7 +39,7 @@ func TestConsentsAreListedAndWithdrawn(t *testing.T) {
 	h.finish(b.Request, nil)
 	list, err := h.p.Consents(h.ctx, ada.ID)
 	h.ok(err)
-	if len(list) != 1 || list[0].Client.Name != "Asker" || len(list[0].Consent.Scopes) != 2 {
+	if len(list) != 1 || list[0].Client.Name != "Asker" || len(list[0].Scopes) != 2 {
 		t.Fatalf("consents = %+v, want that to Asker", list)
 	}
 	for _, tc := range []struct {
@@ -64,5 +65,50 @@ func TestConsentsAreListedAndWithdrawn(t *testing.T) {
 	h.enter(b.Request, "ada", nil)
 	if st := h.next(b.Request, nil); st.Kind != StepConsent {
 		t.Errorf("step = %s, want the consent asked for again", st.Kind)
+	}
+}
+
+// Whoever holds access is listed, also who was never asked about, and can be ended.
+func TestApplicationsOfOurOwnAreListedAndEnded(t *testing.T) {
+	h := newHouse(t)
+	h.client("rp", func(c *storage.Client) { c.Name = "Ours" })
+	ada := h.user("ada", "")
+	code, s := h.signIn(params("rp", "scope", "openid offline_access"), "ada")
+	tokens := h.post(h.p.Token, "rp", redeem(code))
+	h.ok(h.sessions.End(h.ctx, s, false, h.visit)) // an offline grant outlives its session
+	list, err := h.p.Consents(h.ctx, ada.ID)
+	h.ok(err)
+	if len(list) != 1 || list[0].Client.Name != "Ours" || len(list[0].Scopes) != 2 || list[0].Since.IsZero() {
+		t.Fatalf("list = %+v", list)
+	}
+	h.ok(h.p.Withdraw(h.ctx, h.visit, ada.ID, "rp"))
+	if list, err := h.p.Consents(h.ctx, ada.ID); err != nil || len(list) != 0 {
+		t.Errorf("afterwards %+v, %v", list, err)
+	}
+	if r := h.post(h.p.Token, "rp", refreshOf(tokens.get("refresh_token"))); r.Status != 400 || h.active("rp", tokens.get("access_token")) {
+		t.Errorf("its tokens still count: %d", r.Status)
+	}
+}
+
+func TestSignOutEverywhereElseEndsEveryGrantButOurs(t *testing.T) {
+	h := newHouse(t)
+	h.client("rp")
+	h.user("ada", "")
+	const scopes = "openid offline_access"
+	mine, s := h.signIn(params("rp", "scope", scopes), "ada")
+	here := h.post(h.p.Token, "rp", redeem(mine))
+	h.wait(time.Second)
+	theirs, _ := h.signIn(params("rp", "scope", scopes), "ada")
+	there := h.post(h.p.Token, "rp", redeem(theirs))
+	waiting, _ := h.signIn(params("rp", "scope", scopes), "ada")
+	h.ok(h.sessions.EndOthers(h.ctx, h.visit, s.Owner()))
+	if r := h.post(h.p.Token, "rp", refreshOf(there.get("refresh_token"))); r.Status != 400 || h.active("rp", there.get("access_token")) {
+		t.Errorf("an offline grant of another browser goes on: %d", r.Status)
+	}
+	if r := h.post(h.p.Token, "rp", redeem(waiting)); r.Status != 400 {
+		t.Errorf("a code of another browser is redeemed: %d", r.Status)
+	}
+	if r := h.post(h.p.Token, "rp", refreshOf(here.get("refresh_token"))); r.Status != 200 {
+		t.Errorf("the grant of this browser ended: %d %s", r.Status, r.Raw)
 	}
 }

@@ -36,7 +36,10 @@ var (
 // gathering is what one call read and wants to write. It rides in the context: fosite
 // has no other place for it.
 type gathering struct {
-	now  time.Time
+	now      time.Time
+	client   storage.ClientID // who calls, authenticated as its registration demands
+	verifier string           // code_verifier
+
 	code *storage.CodeStanding // read at the token endpoint
 
 	grant     *storage.Standing // read at a refresh
@@ -111,15 +114,25 @@ func (s *fositeStore) code(ctx context.Context, code string) (*storage.CodeStand
 	return g.code, nil
 }
 
-// GetAuthorizeCodeSession returns what a code stands for. A used code comes with
-// ErrInvalidatedAuthorizeCode and fosite revokes its grant (RFC 6749 section 4.1.2). A
-// code whose user was disabled or signed out since is as good as unknown.
+// GetAuthorizeCodeSession returns what a code stands for, to the client it was given to.
+// A used code comes with ErrInvalidatedAuthorizeCode and fosite revokes its grant (RFC
+// 6749 section 4.1.2), if the caller could have redeemed it: another client, and who has
+// seen a code in an address but not its verifier, must not be able to end what the right
+// one holds. A code whose user was disabled or signed out since is as good as unknown.
 func (s *fositeStore) GetAuthorizeCodeSession(ctx context.Context, code string, _ fosite.Session) (fosite.Requester, error) {
 	standing, err := s.code(ctx, code)
 	if err != nil {
 		return nil, err
 	}
 	a := standing.Code.Authorization
+	g, err := gathered(ctx)
+	if err != nil {
+		return nil, err
+	}
+	used := !standing.Code.UsedAt.IsZero()
+	if g.client != a.ClientID || used && !verifies(standing.Code.Params["code_challenge"], g.verifier) {
+		return nil, fosite.ErrNotFound
+	}
 	c, err := s.p.clients.get(ctx, a.ClientID)
 	if isNotFound(err) {
 		return nil, fosite.ErrNotFound
@@ -132,7 +145,7 @@ func (s *fositeStore) GetAuthorizeCodeSession(ctx context.Context, code string, 
 	for name, value := range standing.Code.Params {
 		r.Form.Set(name, value)
 	}
-	if !standing.Code.UsedAt.IsZero() {
+	if used {
 		return r, fosite.ErrInvalidatedAuthorizeCode
 	}
 	if standing.SessionEnded || !active(standing.Account.User) {
@@ -184,8 +197,8 @@ func (*fositeStore) CreateRefreshTokenSession(ctx context.Context, _, _ string, 
 	return nil
 }
 
-// GetRefreshTokenSession returns the grant behind a refresh token. The session passed in
-// is not needed and may be nil. An old generation comes with ErrInactiveToken, and
+// GetRefreshTokenSession returns the grant behind a refresh token, to the client that
+// holds it. The session passed in is not needed and may be nil. An old generation comes with ErrInactiveToken, and
 // fosite ends the family; within the client's grace the one before the last is let
 // through to the same successor.
 func (s *fositeStore) GetRefreshTokenSession(ctx context.Context, token string, _ fosite.Session) (fosite.Requester, error) {
@@ -205,6 +218,9 @@ func (s *fositeStore) GetRefreshTokenSession(ctx context.Context, token string, 
 		return nil, &storageFailure{err}
 	}
 	grant := standing.Grant
+	if g.client != grant.Authorization.ClientID {
+		return nil, fosite.ErrNotFound // reuse is what its own client does, or whoever can pass for it
+	}
 	c, err := s.p.clients.get(ctx, grant.Authorization.ClientID)
 	if isNotFound(err) {
 		return nil, fosite.ErrNotFound

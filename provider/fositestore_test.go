@@ -18,7 +18,8 @@ func TestTheAdapterTakesANilSession(t *testing.T) {
 	token := h.tokensFor("rp", "ada", "openid offline_access").get("refresh_token")
 	code, _ := h.signIn(params("rp"), "ada")
 	store := &fositeStore{h.p}
-	ctx, _ := gather(h.ctx, h.now())
+	ctx, g := gather(h.ctx, h.now())
+	g.client, g.verifier = "rp", verifierB
 	if r, err := store.GetRefreshTokenSession(ctx, token, nil); err != nil || r.GetClient().GetID() != "rp" || r.GetSession() == nil {
 		t.Errorf("refresh token = %v, %v, want its grant", r, err)
 	}
@@ -40,7 +41,8 @@ func TestReuseNamesItsGrant(t *testing.T) {
 	token := h.post(h.p.Token, "rp", redeem(code)).get("refresh_token")
 	h.post(h.p.Token, "rp", refreshOf(token))
 	store := &fositeStore{h.p}
-	ctx, _ := gather(h.ctx, h.now())
+	ctx, g := gather(h.ctx, h.now())
+	g.client, g.verifier = "rp", verifierB
 	if r, err := store.GetAuthorizeCodeSession(ctx, code, nil); !errors.Is(err, fosite.ErrInvalidatedAuthorizeCode) || r == nil || r.GetID() == "" {
 		t.Errorf("used code = %v, %v, want the request with ErrInvalidatedAuthorizeCode", r, err)
 	}

@@ -61,7 +61,7 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 
 // stand is where a request stands that was read, or stored this very moment.
 func (p *Provider) stand(ctx context.Context, r *request, stored storage.AuthRequest, account *storage.Account, identifier string, s *mfa.SignedIn) (Step, error) {
-	st := Step{Request: stored, Account: account, Client: r.client.Client, ClientHome: r.home(), request: r,
+	st := Step{Request: stored, Account: account, Client: r.client.Client, ClientHome: r.home(), request: r, asked: Ask{SignedIn: s},
 		UILocales: fields(r.params.Get("ui_locales")), LoginHint: loginHint(r, stored, account, s),
 		LoginPage: loginPage(stored, r.client)}
 	st.Proving = mfa.Proving{Request: stored, Account: account, Identifier: identifier,
@@ -208,7 +208,7 @@ func (p *Provider) decide(ctx context.Context, st Step) (Step, error) {
 		st.Kind = StepRecovery
 		return st, nil
 	}
-	asks, scopes, err := p.consentMissing(ctx, r, stored.Subject, stored.Consent)
+	asks, scopes, err := p.consentMissing(ctx, r, stored.Subject, stored.Consent, acted(stored, st.asked.SignedIn))
 	if err != nil {
 		return Step{}, err
 	}

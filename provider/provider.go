@@ -63,6 +63,7 @@ type Provider struct {
 	origins  *originSet
 	keys     *keyset
 
+	started   atomic.Int64 // requests stored
 	discovery atomic.Pointer[Document]
 	polling   sync.Mutex       // one poll at a time
 	versions  map[string]int64 // as last seen; guarded by polling
@@ -85,6 +86,11 @@ func New(store Store, keyring *seal.Keyring, verifier *mfa.Verifier, sessions *m
 	p.fosite = p.newFosite()
 	return p, nil
 }
+
+// Started returns how many logins were begun since the server started and could not be
+// answered out of a session. Whoever begins one has proven nothing, so it is counted and
+// not written down.
+func (p *Provider) Started() int64 { return p.started.Load() }
 
 // complete fills the defaults in and refuses what cannot work.
 func (o *Options) complete() error {

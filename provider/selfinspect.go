@@ -9,7 +9,8 @@ import (
 // InspectAsBearer is introspection for callers that show a living access token in the
 // place of a client secret, as resource servers without credentials do; the token may
 // be the one inspected. It shows what the client of that token would be shown, except
-// that refresh tokens are nothing to a bearer.
+// that refresh tokens are nothing to a bearer. A token for resource servers alone does
+// not speak for its client: it may be shown for itself only.
 func (p *Provider) InspectAsBearer(w http.ResponseWriter, r *http.Request, _ mfa.Visit) {
 	token, e := bearer(r)
 	if e != nil {
@@ -42,6 +43,10 @@ func (p *Provider) InspectAsBearer(w http.ResponseWriter, r *http.Request, _ mfa
 	}
 	if e != nil {
 		p.writeError(w, r, e)
+		return
+	}
+	if !p.meant(t) && form.Get("token") != token {
+		p.writeBearerError(w, r, otherAudience())
 		return
 	}
 	answer := introspection{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"sallyport/mfa"
 	"sallyport/storage"
@@ -52,7 +53,7 @@ func (p *Provider) Bearer(ctx context.Context, token string) (mfa.Owner, error) 
 		}
 		o = &mfa.Owner{Account: account}
 	}
-	o.Client = t.Client
+	o.Client, o.Grant = t.Client, t.Grant
 	return *o, nil
 }
 
@@ -60,6 +61,18 @@ func (p *Provider) Bearer(ctx context.Context, token string) (mfa.Owner, error) 
 // server was handed it.
 func (p *Provider) own(t accessToken) bool {
 	return len(t.Audience) == 1 && (t.Audience[0] == string(t.Client) || t.Audience[0] == p.options.Issuer)
+}
+
+// meant reports whether an access token is for us or for its own client, among whomever
+// else (RFC 9068 section 4). One that is for resource servers alone opens nothing here:
+// each of them, and whoever took it from one, could use it in the client's place.
+func (p *Provider) meant(t accessToken) bool {
+	return slices.Contains(t.Audience, string(t.Client)) || slices.Contains(t.Audience, p.options.Issuer)
+}
+
+// otherAudience refuses a token that is for resource servers alone (RFC 6750 section 3.1).
+func otherAudience() *oauthError {
+	return refusal("invalid_token", "the access token is for another audience")
 }
 
 // notSignedIn refuses a token. The reason is for the log: its holder may be anybody.

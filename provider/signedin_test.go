@@ -18,7 +18,6 @@ func (h *house) access(id storage.ClientID, changes ...string) (string, *mfa.Sig
 }
 
 func TestWhichAccessTokensManageFactors(t *testing.T) {
-	const api = "https://api.example"
 	for _, tc := range []struct {
 		name   string
 		change func(*storage.Client)

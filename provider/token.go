@@ -38,6 +38,7 @@ func (p *Provider) Token(w http.ResponseWriter, r *http.Request, v mfa.Visit) {
 	}
 	delete(form, "audience") // fosite's own parameter; ours is resource
 	ctx, g := gather(r.Context(), p.now())
+	g.verifier = form.Get("code_verifier")
 	answer, e := p.token(ctx, g, r, form, v)
 	if e != nil {
 		p.noteClientFailed(v, e)

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -93,12 +92,6 @@ func TestABearerInspects(t *testing.T) {
 		return h.post(h.p.Token, string(id), redeem(code))
 	}
 	own, others := tokens("rp"), tokens("other")
-	inspect := func(shown, token string) reply {
-		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(formOf("token", token).Encode()))
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		r.Header.Set("Authorization", "Bearer "+shown)
-		return h.call(h.p.InspectAsBearer, r)
-	}
 	access := own.get("access_token")
 	for _, tc := range []struct {
 		name, token string
@@ -109,18 +102,18 @@ func TestABearerInspects(t *testing.T) {
 		{"a refresh token", own.get("refresh_token"), false},
 		{"rubbish", "rubbish", false},
 	} {
-		if got := inspect(access, tc.token); got.Status != http.StatusOK || got.Body["active"] != tc.want {
+		if got := h.inspectBy(access, tc.token); got.Status != http.StatusOK || got.Body["active"] != tc.want {
 			t.Errorf("%s: %d %s, want active %t", tc.name, got.Status, got.Raw, tc.want)
 		}
 	}
-	if got := inspect("rubbish", access); got.Status != http.StatusUnauthorized {
+	if got := h.inspectBy("rubbish", access); got.Status != http.StatusUnauthorized {
 		t.Errorf("shown rubbish: %d %s", got.Status, got.Raw)
 	}
-	if got := inspect(access, ""); got.Status != http.StatusBadRequest {
+	if got := h.inspectBy(access, ""); got.Status != http.StatusBadRequest {
 		t.Errorf("nothing to inspect: %d %s", got.Status, got.Raw)
 	}
 	h.wait(11 * time.Minute)
-	if got := inspect(access, access); got.Status != http.StatusUnauthorized {
+	if got := h.inspectBy(access, access); got.Status != http.StatusUnauthorized {
 		t.Errorf("shown an expired one: %d %s", got.Status, got.Raw)
 	}
 }

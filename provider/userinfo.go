@@ -8,7 +8,9 @@ import (
 	"sallyport/mfa"
 )
 
-// Userinfo is the userinfo endpoint (OpenID Connect Core section 5.3).
+// Userinfo is the userinfo endpoint (OpenID Connect Core section 5.3). It takes tokens
+// that are for us or for the client itself: a resource server that was handed one for
+// its own use must not learn by it who the user is.
 func (p *Provider) Userinfo(w http.ResponseWriter, r *http.Request, _ mfa.Visit) {
 	token, e := bearer(r)
 	if e != nil {
@@ -32,6 +34,9 @@ func (p *Provider) userinfo(r *http.Request, token string) (map[string]any, *oau
 	t, err := p.readAccess(token)
 	if err != nil || t.Grant == "" {
 		return nil, dead
+	}
+	if !p.meant(t) {
+		return nil, otherAudience()
 	}
 	standing, err := p.store.Grant(r.Context(), t.Grant)
 	if isNotFound(err) {

@@ -58,7 +58,7 @@ type RecoverySet struct {
 type Removal struct {
 	UserID        UserID
 	Authenticator AuthenticatorID
-	EndSessions   SessionID // "" keeps all sessions; else all sessions of the user but this one end
+	EndSessions   SessionID // "" keeps all sessions; else all sessions and grants of the user but those of this one end
 	// Lasting are methods of second factors that stand for themselves. If the user keeps
 	// none of them, recovery codes and the wish for a second factor go too. nil: leave both.
 	Lasting  []string

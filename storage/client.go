@@ -43,6 +43,9 @@ type Client struct {
 	ManagesFactors bool `json:"manages_factors,omitempty"`
 	// Consent is "skip" (a first-party application) or "ask".
 	Consent string `json:"consent,omitempty"`
+	// SilentLogin lets a public client with a loopback or private-scheme redirect finish out
+	// of a living session, though nothing tells it from another program (RFC 8252 section 8.6).
+	SilentLogin bool `json:"silent_login,omitempty"`
 
 	LoginURL  string `json:"login_url,omitempty"` // the client's own login page; "": ours
 	MFAURL    string `json:"mfa_url,omitempty"`   // the client's own page for further factors; "": LoginURL

@@ -65,13 +65,15 @@ type Standing struct {
 	Account Account // without Authenticators
 	// SessionEnded: the session was ended (logout, revocation), not merely expired.
 	SessionEnded bool
+	// OfflineEnded: and everything it led to with it, offline grants included.
+	OfflineEnded bool
 }
 
 // Alive reports whether tokens of the grant count: not revoked, the user not
-// disabled, the session not ended unless the grant is offline.
+// disabled, the session not ended unless the grant is offline and was meant to stay.
 func (s Standing) Alive() bool {
 	return s.Grant.RevokedAt.IsZero() && s.Account.User.Status != UserDisabled && s.Account.User.ID != "" &&
-		(s.Grant.Offline || !s.SessionEnded)
+		(!s.SessionEnded || s.Grant.Offline && !s.OfflineEnded)
 }
 
 // CodeStanding is Standing before the grant exists.

@@ -10,7 +10,7 @@ import (
 type Key struct {
 	ID  KeyID
 	Use string // "data", "hash", "pepper", "subject", "session", "token", "oidc", "dialect"
-	Alg string // signing keys: RS256, ES256, ...; others: ""
+	Alg string // signing keys: RS256, ES256, ...; data keys: XAES-256-GCM, "" of a version before; others: ""
 	KEK string // name of the key-encryption key it is sealed under
 	// Sealed is the key material as package seal wrote it.
 	Sealed    []byte

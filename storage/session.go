@@ -36,18 +36,21 @@ type Sessions interface {
 	UpdateSession(ctx context.Context, s Session, generation int64, events []Event) error
 	// SessionsOf returns a user's living sessions, newest first.
 	SessionsOf(ctx context.Context, user UserID, now time.Time) ([]Session, error)
-	// EndSession ends a session and, if offline is set, its offline grants too. Ending
-	// an ended session is no error. Grants without offline access die with their session.
+	// EndSession ends a session and, if offline is set, its offline grants too, those
+	// of a code redeemed at the same moment included. Ending an ended session is no
+	// error. Grants without offline access die with their session.
 	EndSession(ctx context.Context, id SessionID, offline bool, now time.Time, events []Event) error
 	// EndLogins cancels the open requests somebody has proven a factor in that are bound
 	// to a browser, or to a login of its own that may end in that browser alone; browser
 	// are the keyed hashes of its cookie.
 	EndLogins(ctx context.Context, browser [][]byte, now time.Time) error
-	// EndSessions ends all sessions of a user but one, and in the same transaction what
-	// the user has under way: open requests that did not begin with that session, and
-	// initiated and verified statuses that do not belong to such a request. A login
-	// that somebody parked half done must not outlive the sessions.
-	EndSessions(ctx context.Context, user UserID, but SessionID, now time.Time, events []Event) error
+	// EndSessions ends all sessions of a user but one with their codes and grants. If
+	// offline is set, every grant that is not of the session kept ends, whatever became
+	// of its own session. In the same transaction ends what the user has under way: open
+	// requests that did not begin with that session, and initiated and verified statuses
+	// that do not belong to such a request. A login that somebody parked half done must
+	// not outlive the sessions.
+	EndSessions(ctx context.Context, user UserID, but SessionID, offline bool, now time.Time, events []Event) error
 	// TouchSessions moves LastSeenAt and IdleUntil forward, in whole seconds. Written
 	// behind, in batches.
 	TouchSessions(ctx context.Context, seen map[SessionID]time.Time, idle time.Duration) error

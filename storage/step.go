@@ -56,6 +56,17 @@ type Renewal struct {
 	Factor Factor // replaces an earlier one of the same authenticator
 }
 
+// Basis is what an enrolment was begun under. It dies with any of it: whoever lost a
+// session, a token or a password to its owner must not finish what they began by it.
+type Basis struct {
+	User    UserID
+	Session SessionID // "": none; else it must be neither ended nor expired
+	Grant   GrantID   // "": none; else it must be neither revoked nor expired
+	// Secret, if set, must not have been changed since its Counter was Was.
+	Secret AuthenticatorID
+	Was    int64
+}
+
 // Spend is one proof that counts: everything here happens, or nothing.
 type Spend struct {
 	Now        time.Time
@@ -68,13 +79,16 @@ type Spend struct {
 	Recovery   *RecoverySet // made together with the first second factor
 	MFAEnabled UserID       // "": leave; else the user's wish for a second factor is switched on
 	Activate   UserID       // "": leave; else a pending user becomes active
-	// EndSessions, if set, ends all sessions of this user but KeepSession, and what the
-	// user has under way, as Sessions.EndSessions does.
+	// EndSessions, if set, ends all sessions of this user but KeepSession, every grant
+	// but those of KeepSession, and what the user has under way, as Sessions.EndSessions
+	// does with offline set.
 	EndSessions UserID
 	KeepSession SessionID
 	// Renew, if not nil, is a proof that KeepSession, which must be of User, gets too:
 	// whoever changes a secret has shown the old one and knows the new one.
 	Renew *Renewal
+	// Basis, if not nil, is what this was begun under and what must still stand.
+	Basis *Basis
 	Reset []ThrottleKey
 	// Forgive takes one failure off counters that counted it: a replay of the code
 	// accepted last is no guess.

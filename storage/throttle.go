@@ -57,6 +57,9 @@ type AddressThrottle struct {
 type Refusal struct {
 	Bucket string    // "" with an exchange that is spent, foreign or out of attempts
 	Until  time.Time // when the next attempt passes; zero: not by waiting
+	// First: of all that were refused during this wait, by whichever server, this one was
+	// the first. Whoever writes waits down writes it down, and no other.
+	First bool
 }
 
 // Throttles bounds guessing over all servers and restarts.
@@ -68,7 +71,8 @@ type Throttles interface {
 	CountFailure(ctx context.Context, a AddressThrottle, now time.Time) error
 	// WouldRefuse is CountAttempt without the counting: ErrConflict and the Refusal
 	// where a counter or the address refuses now. Exchanges are not looked at. One
-	// statement. What it lets pass may still be refused when it is counted.
+	// statement, and a second where the Refusal is the First. What it lets pass may still
+	// be refused when it is counted.
 	WouldRefuse(ctx context.Context, a Attempt) (Refusal, error)
 	// Waits returns the counters that refuse now.
 	Waits(ctx context.Context, keys []ThrottleKey, now time.Time) ([]Refusal, error)

@@ -227,7 +227,7 @@ users:
 		"faulty.yaml:12: users[2]: is the same user as users[0]",
 		"faulty.yaml:15: users[3].email: user 00000000-0000-4000-8000-00000000000a has this name, and is another user",
 		"faulty.yaml:16: users[4].totp_secret: is required",
-		"faulty.yaml:17: users[4].password: the password is on the list of common passwords",
+		"faulty.yaml:17: users[4].password: the password is a common one",
 		"faulty.yaml:18: users[4].totp_digits: must be 6 or 8",
 		"faulty.yaml:19: users[5].username: is no e-mail address",
 		"faulty.yaml:20: users[6].username: users[4] has this name",

@@ -17,19 +17,20 @@ func seeds(at place, s devSecrets) config.State {
 	login := []string{"authorization_code", "refresh_token"}
 	scopes := []string{"openid", "profile", "email", "phone", "address", "offline_access"}
 	return config.State{
+		// Those of the demo page are web applications that stand on a loopback address.
 		Clients: []config.Client{
-			{ID: "spa", Name: "Meridian Notes", Public: true, MFA: "OFF", GrantTypes: login, Scopes: scopes, ClientURI: demo,
+			{ID: "spa", Name: "Meridian Notes", Public: true, SilentLogin: true, MFA: "OFF", GrantTypes: login, Scopes: scopes, ClientURI: demo,
 				RedirectURIs: []string{demo + "/callback"}, PostLogoutRedirectURIs: []string{demo + "/"}},
-			{ID: "bank", Name: "Meridian Bank", Public: true, MFA: "ALWAYS", GrantTypes: login, Scopes: scopes, ClientURI: demo,
+			{ID: "bank", Name: "Meridian Bank", Public: true, SilentLogin: true, MFA: "ALWAYS", GrantTypes: login, Scopes: scopes, ClientURI: demo,
 				RedirectURIs: []string{demo + "/callback"}, PostLogoutRedirectURIs: []string{demo + "/"}},
 			{ID: "web", Name: "Web application", Secret: s.Web, GrantTypes: login, Scopes: scopes, Consent: "ask",
 				RedirectURIs:           []string{"http://localhost:3000/callback", "http://127.0.0.1:3000/callback"},
 				PostLogoutRedirectURIs: []string{"http://localhost:3000/", "http://127.0.0.1:3000/"}},
 			{ID: "native", Name: "Native application", Public: true, Native: true, GrantTypes: login, Scopes: scopes,
 				RedirectURIs: []string{"http://127.0.0.1/callback", "http://[::1]/callback", "com.example.native:/callback"}},
-			{ID: "front", Name: "Meridian Mail", Public: true, HeadlessLogin: true, ManagesFactors: true, Passwordless: true, LoginURL: demo + "/own-login/",
+			{ID: "front", Name: "Meridian Mail", Public: true, SilentLogin: true, HeadlessLogin: true, ManagesFactors: true, Passwordless: true, LoginURL: demo + "/own-login/",
 				GrantTypes: login, Scopes: scopes, RedirectURIs: []string{demo + "/own-login/", demo + "/callback"}, AllowedOrigins: []string{demo}},
-			{ID: "vault", Name: "Meridian Vault", Public: true, HeadlessLogin: true, ManagesFactors: true, MFA: "ALWAYS", LoginURL: demo + "/own-login/",
+			{ID: "vault", Name: "Meridian Vault", Public: true, SilentLogin: true, HeadlessLogin: true, ManagesFactors: true, MFA: "ALWAYS", LoginURL: demo + "/own-login/",
 				GrantTypes: login, Scopes: scopes, RedirectURIs: []string{demo + "/own-login/"}, AllowedOrigins: []string{demo}},
 			{ID: "m2m", Name: "Machine", Secret: s.M2M, GrantTypes: []string{"client_credentials"}, Scopes: []string{"orders:read", "orders:write"}},
 		},

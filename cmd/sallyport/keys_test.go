@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -168,7 +167,7 @@ func TestASigningKeyGivesWay(t *testing.T) {
 		var c clock
 		s := newServer(t, settings, &c)
 		_, old := s.token()
-		change, err := s.rotate(t.Context(), "admin", "oidc", "RS256", seal.Lead("oidc", false), nil)
+		change, err := s.rotate(t.Context(), "admin", "oidc", "RS256", seal.Lead("oidc", false))
 		if err != nil || len(change.Add) != 1 {
 			t.Fatalf("rotate = %+v, %v", change, err)
 		}
@@ -208,58 +207,6 @@ func TestASigningKeyGivesWay(t *testing.T) {
 		events := s.events(mfa.EventKeysRotated)
 		if len(events) != 1 || events[0].Actor != "admin" || events[0].Detail["key"] != next || events[0].Detail["alg"] != "RS256" {
 			t.Errorf("events = %+v", events)
-		}
-	})
-}
-
-// Of several servers one rotates, when it is time and not before.
-func TestSigningKeysRotateByThemselves(t *testing.T) {
-	onBoth(t, func(t *testing.T, settings string) {
-		var c clock
-		servers := []server{newServer(t, settings, &c), newServer(t, settings, &c), newServer(t, settings, &c)}
-		all := func() {
-			t.Helper()
-			var wg sync.WaitGroup
-			for _, s := range servers {
-				wg.Go(func() {
-					for range 3 {
-						if err := s.rotateDue(t.Context()); err != nil {
-							t.Error(err)
-						}
-					}
-				})
-			}
-			wg.Wait()
-			for _, s := range servers {
-				s.poll()
-			}
-		}
-		c.move(89*24*time.Hour - time.Minute)
-		all()
-		if got := servers[0].published("RS256"); len(got) != 1 {
-			t.Errorf("after 89 days %d keys, want 1", len(got))
-		}
-		_, old := servers[0].token()
-		c.move(2 * time.Minute)
-		all()
-		for _, s := range servers {
-			if rs, es := s.published("RS256"), s.published("ES256"); len(rs) != 2 || len(es) != 2 {
-				t.Errorf("when it is time: %d and %d keys, want 2 and 2", len(rs), len(es))
-			}
-		}
-		if events := servers[0].events(mfa.EventKeysRotated); len(events) != 2 || events[0].Actor != "system" {
-			t.Errorf("%d events, want 2 by the system", len(events))
-		}
-		c.move(24 * time.Hour)
-		all()
-		token, fresh := servers[0].token()
-		if fresh == old || !servers[1].active(token) {
-			t.Errorf("signed with %s, before with %s; active elsewhere: %v", fresh, old, servers[1].active(token))
-		}
-		servers[0].rotateAfter = 0
-		c.move(1000 * 24 * time.Hour)
-		if err := servers[0].rotateDue(t.Context()); err != nil || len(servers[0].events(mfa.EventKeysRotated)) != 2 {
-			t.Errorf("switched off it rotated, %v", err)
 		}
 	})
 }

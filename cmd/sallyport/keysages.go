@@ -33,7 +33,10 @@ func (a keyAges) Collect(to chan<- prometheus.Metric) {
 	newest := map[[2]string]storage.Key{}
 	for _, k := range a.keyring.Rows() {
 		of := [2]string{k.Use, k.Alg}
-		if !slices.Contains(seal.Uses(), k.Use) || k.Alg != "" && !slices.Contains(config.Algorithms(), k.Alg) || keyState(k, now) != "in use" {
+		if !seal.Published(k.Use) {
+			of[1] = "" // one key of the use, whatever it seals with
+		}
+		if !slices.Contains(seal.Uses(), k.Use) || of[1] != "" && !slices.Contains(config.Algorithms(), k.Alg) || keyState(k, now) != "in use" {
 			continue
 		}
 		if had, ok := newest[of]; !ok || k.ActiveAt.After(had.ActiveAt) {

@@ -27,6 +27,7 @@ const (
 	aliceState  = `clients:
   - client_id: bank
     public: true
+    silent_login: true
     mfa: ALWAYS
     scopes: [openid]
     redirect_uris: [http://127.0.0.1:9/bank]
@@ -183,7 +184,7 @@ func TestOldKeysGoAndUsersStay(t *testing.T) {
 		old := map[string]storage.KeyID{}
 		for _, use := range uses {
 			old[use] = s.lastKey(use)
-			if _, err := s.rotate(t.Context(), "admin", use, "", time.Minute, nil); err != nil {
+			if _, err := s.rotate(t.Context(), "admin", use, "", time.Minute); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -246,7 +247,7 @@ func TestResealWaitsForTheNewestKeys(t *testing.T) {
 	if err := p.awaitNewest(t.Context(), s.house); err != nil {
 		t.Errorf("with first keys only: %v", err)
 	}
-	if _, err := s.rotate(t.Context(), "admin", "data", "", time.Hour, nil); err != nil {
+	if _, err := s.rotate(t.Context(), "admin", "data", "", time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.reloadKeys(t.Context()); err != nil {

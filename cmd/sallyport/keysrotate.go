@@ -30,7 +30,7 @@ func keysRotate(ctx context.Context, p *program, args []string) error {
 		return err
 	}
 	defer h.close()
-	change, err := h.rotate(ctx, "admin", *use, *alg, seal.Lead(*use, *now), nil)
+	change, err := h.rotate(ctx, "admin", *use, *alg, seal.Lead(*use, *now))
 	if err != nil {
 		return fmt.Errorf("rotate: %w", err)
 	}
@@ -43,9 +43,8 @@ func keysRotate(ctx context.Context, p *program, args []string) error {
 	return nil
 }
 
-// rotate makes the next keys of a use: of one algorithm, or of each there is a key
-// of. due, if set, says which of the keys in use are old enough.
-func (h *house) rotate(ctx context.Context, actor, use, alg string, lead time.Duration, due func(storage.Key, time.Time) bool) (storage.KeyChange, error) {
+// rotate makes the next keys of a use: of one algorithm, or of each there is a key of.
+func (h *house) rotate(ctx context.Context, actor, use, alg string, lead time.Duration) (storage.KeyChange, error) {
 	return h.changeKeys(ctx, func(rows []storage.Key, now time.Time) (storage.KeyChange, error) {
 		algs := []string{alg}
 		if alg == "" {
@@ -53,32 +52,35 @@ func (h *house) rotate(ctx context.Context, actor, use, alg string, lead time.Du
 		}
 		var c storage.KeyChange
 		for _, alg := range algs {
-			if due != nil && !slices.ContainsFunc(rows, func(k storage.Key) bool { return k.Use == use && k.Alg == alg && due(k, now) }) {
-				continue
-			}
-			r, err := h.keyring.Rotate(rows, use, alg, now, lead)
-			if due != nil && errors.Is(err, seal.ErrPending) {
-				continue // another server was first
-			}
-			if err != nil {
+			if err := h.next(&c, rows, actor, use, alg, now, lead); err != nil {
 				return storage.KeyChange{}, err
-			}
-			c.Add, c.Change = append(c.Add, r.Add...), append(c.Change, r.Change...)
-			for _, k := range append(slices.Clone(r.Add), r.Change...) {
-				if k.RetiredAt.IsZero() {
-					c.Events = append(c.Events, h.told(mfa.EventKeysRotated, actor, k, "active_at", stamp(k.ActiveAt)))
-				}
 			}
 		}
 		return c, nil
 	})
 }
 
-// algsOf are the algorithms of the keys of a use that nothing has replaced yet.
+// next adds to a change what makes the next key of one use and algorithm.
+func (h *house) next(c *storage.KeyChange, rows []storage.Key, actor, use, alg string, now time.Time, lead time.Duration) error {
+	r, err := h.keyring.Rotate(rows, use, alg, now, lead)
+	if err != nil {
+		return err
+	}
+	c.Add, c.Change = append(c.Add, r.Add...), append(c.Change, r.Change...)
+	for _, k := range append(slices.Clone(r.Add), r.Change...) {
+		if k.RetiredAt.IsZero() {
+			c.Events = append(c.Events, h.told(mfa.EventKeysRotated, actor, k, "active_at", stamp(k.ActiveAt)))
+		}
+	}
+	return nil
+}
+
+// algsOf are the algorithms of the keys of a use that nothing has replaced yet. Only
+// published keys have more than one at a time.
 func algsOf(rows []storage.Key, use string) []string {
 	var out []string
 	for _, k := range rows {
-		if k.Use == use && k.RetiredAt.IsZero() && !slices.Contains(out, k.Alg) {
+		if seal.Published(use) && k.Use == use && k.RetiredAt.IsZero() && !slices.Contains(out, k.Alg) {
 			out = append(out, k.Alg)
 		}
 	}
@@ -110,33 +112,52 @@ func afterRotation(use string) string {
 	return ""
 }
 
-// rotateDue makes the next signing keys when the setting says so. Of several servers
-// one does it: the others find the version of the keys moved, or the next key waiting.
+// rotateDue makes the next key of every use whose key is old enough, in one step. Of
+// several servers one does it: the others find the version of the keys moved, plan anew
+// and find the next key waiting.
 func (h *house) rotateDue(ctx context.Context) error {
-	if h.rotateAfter <= 0 {
-		return nil
-	}
-	lead := seal.Lead("oidc", false)
-	due := func(k storage.Key, now time.Time) bool {
-		return k.RetiredAt.IsZero() && !now.Before(k.ActiveAt.Add(h.rotateAfter-lead))
-	}
-	for _, use := range []string{"oidc", "dialect"} {
-		change, err := h.rotate(ctx, "system", use, "", lead, due)
-		if err != nil {
-			return err
+	change, err := h.changeKeys(ctx, func(rows []storage.Key, now time.Time) (storage.KeyChange, error) {
+		var c storage.KeyChange
+		for _, use := range seal.Uses() {
+			for _, alg := range algsOf(rows, use) {
+				if !slices.ContainsFunc(rows, func(k storage.Key) bool { return seal.Same(k, use, alg) && h.due(k, now) }) {
+					continue
+				}
+				err := h.next(&c, rows, "system", use, alg, now, seal.Lead(use, false))
+				if err != nil && !errors.Is(err, seal.ErrPending) {
+					return storage.KeyChange{}, err
+				}
+			}
 		}
-		for _, k := range change.Add {
-			h.log.Info("next signing key published", "kid", string(k.ID), "use", k.Use, "alg", k.Alg, "active_at", stamp(k.ActiveAt))
-		}
+		return c, nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, k := range change.Add {
+		h.log.Info("next key made", "key", string(k.ID), "use", k.Use, "alg", k.Alg, "active_at", stamp(k.ActiveAt))
 	}
 	return nil
+}
+
+// due reports whether a key in use has to give way now. One that an older version made
+// has served its time: what it seals with is bounded.
+func (h *house) due(k storage.Key, now time.Time) bool {
+	after := h.rotateOwnAfter
+	if seal.Published(k.Use) {
+		after = h.rotateAfter
+	}
+	if after <= 0 || !seal.Ages(k.Use) || !k.RetiredAt.IsZero() || now.Before(k.ActiveAt) {
+		return false
+	}
+	return seal.Outdated(k) || !now.Before(k.ActiveAt.Add(after-seal.Lead(k.Use, false)))
 }
 
 // rotateKeys is the background work of rotateDue.
 func (h *house) rotateKeys(ctx context.Context) error {
 	do := func() {
 		if err := h.rotateDue(ctx); err != nil && ctx.Err() == nil {
-			h.log.Error("rotate signing keys", "error", err)
+			h.log.Error("rotate keys", "error", err)
 		}
 	}
 	do()

@@ -25,7 +25,7 @@ func (h *house) metrics() *prometheus.Registry {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		newKeyAges(h.keyring, h.now), newTimes(h.counters),
-		collect(slices.Concat(h.httpFamilies(), h.tally.families(), h.hashFamilies(), h.databaseFamilies(), h.choreFamilies(), h.stateFamilies(), h.traces.families())...))
+		collect(slices.Concat(h.httpFamilies(), h.startFamilies(), h.tally.families(), h.hashFamilies(), h.databaseFamilies(), h.choreFamilies(), h.stateFamilies(), h.traces.families())...))
 	return reg
 }
 
@@ -39,10 +39,16 @@ func (h *house) httpFamilies() []family {
 	}
 }
 
+// startFamilies are about what anybody may begin: it is counted and not written down.
+func (h *house) startFamilies() []family {
+	return []family{
+		counter("logins_started_total", "Logins that were begun and could not be answered out of a session.", h.provider.Started),
+	}
+}
+
 func (t *tally) families() []family {
 	return []family{
 		labelled("events_total", "Events written into the audit trail.", t.events, "kind", "outcome"),
-		counter("logins_started_total", "Logins that were begun and could not be answered out of a session.", func() int64 { return t.of(mfa.EventLoginStarted) }),
 		labelled("logins_total", "Logins that ended, by how.", t.logins, "outcome"),
 		labelled("factors_total", "Passwords and codes that were tried, by how it ended.", t.factors, "method", "outcome"),
 		labelled("throttled_total", "Tries refused because of failures before, by whose counter it was.", t.throttled, "bucket"),

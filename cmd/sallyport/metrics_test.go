@@ -140,7 +140,8 @@ func TestMetricsAreOfClosedLists(t *testing.T) {
 		}
 		// What a method nobody wrote down, or an event of a newer server, would do.
 		h.journal.Note(h.journal.Event(mfa.Visit{}, storage.Event{Kind: "hostile", Outcome: "hostile"}))
-		h.journal.Note(h.journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventMFALocked, Detail: map[string]string{"method": "hostile", "bucket": "hostile"}}))
+		h.journal.Note(h.journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventMFAFailed, Detail: map[string]string{"method": "hostile"}}))
+		h.tally.refused("hostile", "hostile")
 		if err := h.journal.Flush(o.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -154,6 +155,7 @@ func TestMetricsAreOfClosedLists(t *testing.T) {
 			{"sallyport_tokens_issued_total", []string{"grant_type", "client_credentials"}, 1},
 			{"sallyport_events_total", []string{"kind", mfa.EventTokenIssued, "outcome", "ok"}, 1},
 			{"sallyport_events_total", []string{"kind", other, "outcome", other}, 1},
+			{"sallyport_factors_total", []string{"method", other, "outcome", "wrong"}, 1},
 			{"sallyport_factors_total", []string{"method", other, "outcome", "throttled"}, 1},
 			{"sallyport_throttled_total", []string{"bucket", other}, 1},
 			{"sallyport_throttled_total", []string{"bucket", "address"}, 0},

@@ -69,14 +69,18 @@ func (t *tally) count(events []storage.Event) {
 		t.events.add(e.Kind, e.Outcome)
 		if outcome := factorOutcome(e.Kind); outcome != "" {
 			t.factors.add(e.Detail["method"], outcome)
-			if outcome == "throttled" {
-				t.throttled.add(e.Detail["bucket"], "")
-			}
 			continue
 		}
 		t.countLogin(e)
 		t.countToken(e)
 	}
+}
+
+// refused counts an answer that was not even compared: the trail has one line for a wait,
+// however many were refused during it.
+func (t *tally) refused(method, bucket string) {
+	t.factors.add(method, "throttled")
+	t.throttled.add(bucket, "")
 }
 
 // of returns how many events of a kind there were, whatever their outcome.
@@ -96,8 +100,6 @@ func factorOutcome(kind string) string {
 		return "wrong"
 	case mfa.EventMFAReplayed:
 		return "replayed"
-	case mfa.EventPasswordLocked, mfa.EventMFALocked:
-		return "throttled"
 	case mfa.EventMFADisabled:
 		return "disabled"
 	}

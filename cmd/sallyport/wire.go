@@ -60,8 +60,9 @@ type house struct {
 	counters *web.Counters
 	now      func() time.Time
 	log      *slog.Logger
-	// rotateAfter is how long a signing key signs; 0: until an operator rotates it.
-	rotateAfter time.Duration
+	// rotateAfter is how long a signing key signs, rotateOwnAfter how long a key is used
+	// that nobody else sees; 0: until an operator rotates it.
+	rotateAfter, rotateOwnAfter time.Duration
 	// For the metrics: what is read there besides the rooms.
 	tally    *tally
 	traces   *tracer // nil: nothing is traced
@@ -129,7 +130,8 @@ func furnish(ctx context.Context, p parts, engine *relational.Engine, keyring *s
 // footing is a house without rooms, over a database that fits: what commands need
 // that work on the database directly.
 func footing(ctx context.Context, p parts, engine *relational.Engine, keyring *seal.Keyring) (*house, error) {
-	h := &house{store: engine, keyring: keyring, now: p.now, log: p.log, counters: new(web.Counters), rotateAfter: p.config.Keys.RotateAfter, tally: p.tally, traces: p.traces}
+	h := &house{store: engine, keyring: keyring, now: p.now, log: p.log, counters: new(web.Counters), tally: p.tally, traces: p.traces,
+		rotateAfter: p.config.Keys.RotateAfter, rotateOwnAfter: p.config.Keys.RotateOwnAfter}
 	h.sweptAt.Store(p.now().Unix())
 	h.health = &health{store: engine, now: p.now}
 	if err := schema(ctx, engine, p.migrate); err != nil {
@@ -169,6 +171,7 @@ func (h *house) rooms(p parts) error {
 	h.password = mfa.NewPassword(h.keyring, p.random, mfa.PasswordOptions{
 		Memory: c.Argon2.Memory, Time: c.Argon2.Time, Threads: c.Argon2.Threads,
 		Parallel: parallel(c.Argon2.Parallel), Queue: c.Argon2.Queue, Wait: c.Argon2.Wait, Span: work,
+		Context: ownWords(c),
 	})
 	h.totp = mfa.NewTOTP(p.random, c.Product, mfa.TOTPOptions{Strict: c.TOTPWindow == 0})
 	recovery := mfa.NewRecovery(h.store, p.random)
@@ -176,6 +179,7 @@ func (h *house) rooms(p parts) error {
 		Product: c.Product, MaxAttempts: 5, MaxInitiations: 20, RecoveryCodes: 10,
 		ExchangeTTL: l.Exchange, EnrollTTL: l.Enroll, VerifiedTTL: l.Verified, Reauth: l.Reauth,
 		AddressMax: c.Throttle.AddressFailures, AddressMaxSubjects: c.Throttle.AddressUsers, AddressWindow: c.Throttle.AddressWindow,
+		Throttled: h.tally.refused,
 	}, h.password, h.totp, recovery)
 	h.sessions = mfa.NewSessions(h.store, h.keyring, h.journal, p.now, p.random, mfa.SessionOptions{Idle: l.SessionIdle, Max: l.SessionMax})
 	h.users = mfa.NewUsers(h.store, h.keyring, h.password, h.totp, h.journal, p.now, p.random)

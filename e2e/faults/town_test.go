@@ -99,9 +99,9 @@ func (n *town) state(users int) string {
 	confidential := fmt.Sprintf("    client_secret: %q\n    id_token_signed_response_alg: ES256\n", n.secret)
 	client("app", confidential+"    headless_login: true\n")
 	client("vault", confidential+"    headless_login: true\n    mfa: ALWAYS\n")
-	client("shop", "    public: true\n    headless_login: true\n    passwordless: true\n    manages_factors: true\n")
-	client("bank", "    public: true\n    mfa: ALWAYS\n")
-	client("spa", "    public: true\n")
+	client("shop", "    public: true\n    silent_login: true\n    headless_login: true\n    passwordless: true\n    manages_factors: true\n")
+	client("bank", "    public: true\n    silent_login: true\n    mfa: ALWAYS\n")
+	client("spa", "    public: true\n    silent_login: true\n")
 	fmt.Fprintf(&b, "  - client_id: machine\n    client_secret: %q\n    grant_types: [client_credentials]\n    scopes: [reports]\n", n.secret)
 	b.WriteString("users:\n")
 	for i := range 2 * users {

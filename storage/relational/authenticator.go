@@ -129,7 +129,7 @@ func (e *Engine) DeleteAuthenticator(ctx context.Context, r storage.Removal) err
 			}
 		}
 		if r.EndSessions != "" {
-			if err := q.endSessions(r.UserID, r.EndSessions, r.Now); err != nil {
+			if err := q.endSessions(r.UserID, r.EndSessions, true, r.Now); err != nil {
 				return err
 			}
 		}

@@ -15,6 +15,7 @@ const (
 		g.expires_at, g.created_at, g.revoked_at, g.revoke_reason`
 	// What decides whether a grant still counts: its user, the user's names, its session.
 	standingColumns = `CAST(u.id AS text), u.status, u.mfa_enabled, u.roles, u.profile, u.metadata, u.created_at, u.updated_at, s.ended_at,
+		CASE WHEN s.ended_offline THEN 1 ELSE 0 END,
 		CAST(i.id AS text), i.kind, i.value, i.verified_at, i.created_at, i.updated_at`
 	standingJoins = ` LEFT JOIN users u ON u.id = g.user_id LEFT JOIN sessions s ON s.id = g.session_id
 		LEFT JOIN identifiers i ON i.user_id = g.user_id`
@@ -104,7 +105,7 @@ func (e *Engine) Grant(ctx context.Context, id storage.GrantID) (storage.Standin
 		return storage.Standing{}, err
 	}
 	g, err := grant.record()
-	return storage.Standing{Grant: g, Account: row.account, SessionEnded: row.ended != 0}, err
+	return storage.Standing{Grant: g, Account: row.account, SessionEnded: row.ended != 0, OfflineEnded: row.offline != 0}, err
 }
 
 // RotateRefresh implements storage.Grants.
@@ -139,7 +140,7 @@ func (e *Engine) GrantsOf(ctx context.Context, user storage.UserID, now time.Tim
 	const query = `SELECT ` + grantHead + ` FROM grants g LEFT JOIN sessions s ON s.id = g.session_id
 		WHERE g.user_id = ? AND g.revoked_at = 0 AND g.sweep_at > ?
 		AND (NOT g.refreshable OR g.refresh_until = 0 OR g.refresh_until > ?) AND (g.expires_at = 0 OR g.expires_at > ?)
-		AND (g.offline OR COALESCE(s.ended_at, 0) = 0) ORDER BY g.created_at DESC, g.id DESC`
+		AND (COALESCE(s.ended_at, 0) = 0 OR g.offline AND NOT s.ended_offline) ORDER BY g.created_at DESC, g.id DESC`
 	var out []storage.Grant
 	err := e.read(ctx, "list grants", func(q querier) error {
 		out = nil
@@ -200,7 +201,7 @@ func (r *grantRow) record() (storage.Grant, error) {
 // standingRow builds the account of standingColumns, a row for each name of the user.
 type standingRow struct {
 	user                       userRow
-	ended                      number
+	ended, offline             number
 	id, kind, value            text
 	verified, created, updated number
 	account                    storage.Account
@@ -208,7 +209,7 @@ type standingRow struct {
 
 func (q querier) standing(query string, args []any, row *standingRow, head ...any) error {
 	dest := append(head, row.user.dest()...)
-	dest = append(dest, &row.ended, &row.id, &row.kind, &row.value, &row.verified, &row.created, &row.updated)
+	dest = append(dest, &row.ended, &row.offline, &row.id, &row.kind, &row.value, &row.verified, &row.created, &row.updated)
 	found := false
 	err := q.each(query, args, func(rows scanner) error {
 		if err := rows.Scan(dest...); err != nil {

@@ -36,7 +36,7 @@ func TestMigrationsAreListedWithoutWriting(t *testing.T) {
 			t.Fatalf("Migrations = %v, %v", all, err)
 		}
 		for i, m := range all {
-			if !m.AppliedAt.IsZero() || m.Version != int64(i+1) || !strings.HasSuffix(m.Name, ".sql") || m.Up == "" || m.Down == "" ||
+			if !m.AppliedAt.IsZero() || i > 0 && m.Version <= all[i-1].Version || !strings.HasSuffix(m.Name, ".sql") || m.Up == "" || m.Down == "" ||
 				strings.Contains(m.Up, "+goose") || strings.Contains(m.Down, "+goose") {
 				t.Errorf("step %d = %+v", i, m)
 			}

@@ -102,7 +102,7 @@ func (e *Engine) EndSession(ctx context.Context, id storage.SessionID, offline b
 // endSession ends a session and the grants that hang on it. The grants are marked
 // themselves, for the row of the session goes some day.
 func (q querier) endSession(id storage.SessionID, offline bool, now time.Time) error {
-	if err := q.send("UPDATE sessions SET ended_at = ? WHERE id = ? AND ended_at = 0", micro(now), ref(id)); err != nil {
+	if err := q.send(endedSessions+" WHERE id = ? AND (ended_at = 0 OR ? AND NOT ended_offline)", micro(now), offline, ref(id), offline); err != nil {
 		return err
 	}
 	err := q.send(`UPDATE grants SET revoked_at = ?, revoke_reason = 'session' WHERE session_id = ? AND revoked_at = 0 AND (NOT offline OR ?)`,
@@ -128,36 +128,45 @@ func (e *Engine) EndLogins(ctx context.Context, browser [][]byte, now time.Time)
 }
 
 // EndSessions implements storage.Sessions.
-func (e *Engine) EndSessions(ctx context.Context, user storage.UserID, but storage.SessionID, now time.Time, events []storage.Event) error {
+func (e *Engine) EndSessions(ctx context.Context, user storage.UserID, but storage.SessionID, offline bool, now time.Time, events []storage.Event) error {
 	return e.step(ctx, "end sessions", func(q querier) error {
 		if err := q.endLogins(user, but, now); err != nil {
 			return err
 		}
-		if err := q.endSessions(user, but, now); err != nil {
+		if err := q.endSessions(user, but, offline, now); err != nil {
 			return err
 		}
 		return q.putEvents(events)
 	})
 }
 
-func (q querier) endSessions(user storage.UserID, but storage.SessionID, now time.Time) error {
-	except, args := "", []any{micro(now), ref(user)}
-	if kept := ref(but); kept != nil {
-		except, args = " <> ?", append(args, kept)
-	}
-	condition := func(column string) string {
-		if except == "" {
-			return ""
+// endedSessions marks sessions as ended. One that was ended with its offline grants
+// says so itself: of a code that is redeemed at this very moment a grant may be made
+// that no statement of ours sees.
+const endedSessions = `UPDATE sessions SET ended_at = CASE WHEN ended_at = 0 THEN ? ELSE ended_at END, ended_offline = ended_offline OR ?`
+
+// endSessions ends sessions, codes and grants, in the order in which rows are locked:
+// who redeems a code holds it until the grant is there.
+func (q querier) endSessions(user storage.UserID, but storage.SessionID, offline bool, now time.Time) error {
+	kept := ref(but)
+	except := func(column string, args ...any) (string, []any) {
+		if kept == nil {
+			return "", args
 		}
-		return " AND " + column + except
+		return " AND (" + column + " IS NULL OR " + column + " <> ?)", append(args, kept)
 	}
-	err := q.send("UPDATE sessions SET ended_at = ? WHERE user_id = ? AND ended_at = 0"+condition("id"), args...)
+	others, args := except("id", micro(now), offline, ref(user), offline)
+	if err := q.send(endedSessions+" WHERE user_id = ? AND (ended_at = 0 OR ? AND NOT ended_offline)"+others, args...); err != nil {
+		return err
+	}
+	others, args = except("session_id", micro(now), ref(user), offline)
+	err := q.send("UPDATE codes SET used_at = ? WHERE user_id = ? AND used_at = 0 AND (session_id IS NOT NULL OR ?)"+others, args...)
 	if err != nil {
 		return err
 	}
-	err = q.send(`UPDATE grants SET revoked_at = ?, revoke_reason = 'session'
-		WHERE user_id = ? AND session_id IS NOT NULL AND revoked_at = 0 AND NOT offline`+condition("session_id"), args...)
-	return err
+	others, args = except("session_id", micro(now), ref(user), offline)
+	return q.send(`UPDATE grants SET revoked_at = ?, revoke_reason = 'session'
+		WHERE user_id = ? AND revoked_at = 0 AND (session_id IS NOT NULL AND NOT offline OR ?)`+others, args...)
 }
 
 // endLogins ends what a user has under way outside a session. A login parked before
@@ -186,6 +195,29 @@ func (q querier) renew(id storage.SessionID, r storage.Renewal) error {
 	err := q.send("UPDATE sessions SET factors = factors || ? WHERE id = ? AND user_id = ? AND ended_at = 0 AND length(factors) < ?",
 		factorLines([]storage.Factor{r.Factor}), ref(id), ref(r.User), maxFactors)
 	return err
+}
+
+// stand demands that what something was begun under is still there, and keeps it there
+// until the end of the transaction.
+func (q querier) stand(b storage.Basis, now time.Time) error {
+	if b.Secret != "" {
+		err := q.spend("UPDATE authenticators SET counter = counter WHERE id = ? AND user_id = ? AND counter = ?", ref(b.Secret), ref(b.User), b.Was)
+		if err != nil {
+			return err
+		}
+	}
+	if b.Session != "" {
+		err := q.spend("UPDATE sessions SET ended_at = ended_at WHERE id = ? AND user_id = ? AND "+sessionAlive,
+			ref(b.Session), ref(b.User), micro(now), micro(now))
+		if err != nil {
+			return err
+		}
+	}
+	if b.Grant != "" {
+		return q.spend("UPDATE grants SET revoked_at = revoked_at WHERE id = ? AND user_id = ? AND revoked_at = 0 AND (expires_at = 0 OR expires_at > ?)",
+			ref(b.Grant), ref(b.User), micro(now))
+	}
+	return nil
 }
 
 // bySecond gathers what was seen in the same second: whole seconds are exact enough,

@@ -44,8 +44,13 @@ func (e *Engine) Spend(ctx context.Context, s storage.Spend) error {
 				return err
 			}
 		}
+		if s.Basis != nil {
+			if err := q.stand(*s.Basis, s.Now); err != nil {
+				return err
+			}
+		}
 		if s.EndSessions != "" {
-			if err := q.endSessions(s.EndSessions, s.KeepSession, s.Now); err != nil {
+			if err := q.endSessions(s.EndSessions, s.KeepSession, true, s.Now); err != nil {
 				return err
 			}
 		}
@@ -66,8 +71,10 @@ func (e *Engine) Spend(ctx context.Context, s storage.Spend) error {
 
 // spendUser switches on what a proof switches on.
 func (q querier) spendUser(s storage.Spend) error {
-	// Of two enrolments that must stand alone the later one has to see the earlier.
-	if c := s.Credential; c != nil && len(c.Alone) > 0 {
+	// Of two enrolments that must stand alone the later one has to see the earlier, and
+	// of two that end each other's sessions one comes first.
+	alone := s.Credential != nil && len(s.Credential.Alone) > 0
+	if c := s.Credential; alone || c != nil && s.Basis != nil && s.EndSessions != "" {
 		if err := q.spend("UPDATE users SET updated_at = updated_at WHERE id = ?", ref(c.User)); err != nil {
 			return err
 		}

@@ -30,7 +30,7 @@ func sweepable(now time.Time) []expired {
 		{"grants", "id", "sweep_at <= ? AND refresh_until <= ?", []any{us, micro(now.Add(-keepGrant))}},
 		// A session that was ended stays while a grant is dead because of it alone.
 		{"sessions", "id", `expires_at <= ? AND NOT (ended_at > 0 AND EXISTS (SELECT 1 FROM grants g
-			WHERE g.session_id = sessions.id AND g.revoked_at = 0 AND NOT g.offline))`, []any{micro(now.Add(-keepSession))}},
+			WHERE g.session_id = sessions.id AND g.revoked_at = 0 AND (sessions.ended_offline OR NOT g.offline)))`, []any{micro(now.Add(-keepSession))}},
 		{"outbox", "id", "created_at <= ? AND ((delivered_at > 0 AND delivered_at <= ?) OR created_at <= ?)",
 			[]any{micro(now.Add(-keepDelivered)), micro(now.Add(-keepDelivered)), micro(now.Add(-keepDead))}},
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,6 +30,34 @@ const (
 type refused struct {
 	throttle *storage.Throttle
 	address  *storage.AddressThrottle
+}
+
+// waiting is the row of a counter that may refuse: the column until ends its wait, and
+// told_at is the wait that somebody was told of already.
+type waiting struct {
+	bucket, table, until, where string
+	args                        []any
+	most                        int64 // failures after which no waiting helps
+}
+
+// row finds the counter that refused; false: none did.
+func (by refused) row() (waiting, bool) {
+	switch {
+	case by.throttle != nil:
+		key := by.throttle.Key
+		return waiting{bucket: key.Bucket, table: "throttles", until: "next_at", where: "bucket = ? AND subject = ?",
+			args: []any{clean(key.Bucket), blob(key.Subject)}, most: most(by.throttle.Schedule.Max)}, true
+	case by.address != nil:
+		return waiting{bucket: addressBucket, table: "address_throttles", until: "until", where: "address = ?",
+			args: []any{clean(by.address.Address)}, most: math.MaxInt64}, true
+	}
+	return waiting{}, false
+}
+
+// end is the column list of a row: when its wait ends, 0 where it does not, and whether
+// that was told of.
+func (w waiting) end() (columns string, args []any) {
+	return "CASE WHEN failures >= ? THEN 0 ELSE " + w.until + " END, CASE WHEN told_at = " + w.until + " THEN 1 ELSE 0 END", []any{w.most}
 }
 
 // CountAttempt implements storage.Throttles. It is one transaction; if a counter
@@ -69,22 +98,25 @@ func (e *Engine) CountAttempt(ctx context.Context, a storage.Attempt) (storage.R
 func (e *Engine) WouldRefuse(ctx context.Context, a storage.Attempt) (storage.Refusal, error) {
 	var parts []string
 	var args []any
-	add := func(part string, with ...any) { parts, args = append(parts, part), append(args, with...) }
+	var all []refused
+	add := func(by refused, condition string, with ...any) {
+		row, _ := by.row()
+		columns, these := row.end()
+		parts = append(parts, "SELECT "+strconv.Itoa(len(all))+", "+columns+" FROM "+row.table+" WHERE "+row.where+" AND "+condition)
+		args, all = slices.Concat(args, these, row.args, with), append(all, by)
+	}
 	for _, t := range inOrder(a.Throttles) {
-		add(`SELECT bucket, CASE WHEN failures >= ? THEN 0 ELSE next_at END FROM throttles
-			WHERE bucket = ? AND subject = ? AND (forget_at = 0 OR forget_at > ?) AND (next_at > ? OR failures >= ?)`,
-			most(t.Schedule.Max), clean(t.Key.Bucket), blob(t.Key.Subject), micro(a.Now), micro(a.Now), most(t.Schedule.Max))
+		add(refused{throttle: &t}, "(forget_at = 0 OR forget_at > ?) AND (next_at > ? OR failures >= ?)", micro(a.Now), micro(a.Now), most(t.Schedule.Max))
 	}
 	if a.Address != nil {
-		add("SELECT '"+addressBucket+"', until FROM address_throttles WHERE address = ? AND until > ?", clean(a.Address.Address), micro(a.Now))
+		add(refused{address: a.Address}, "until > ?", micro(a.Now))
 	}
 	if len(parts) == 0 {
 		return storage.Refusal{}, nil
 	}
-	var bucket text
-	var until number
+	var which, until, told number
 	err := e.quick(ctx, "ask counters", func(q querier) error {
-		return q.one(strings.Join(parts, " UNION ALL "), args, &bucket, &until)
+		return q.one(strings.Join(parts, " UNION ALL "), args, &which, &until, &told)
 	})
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
@@ -92,7 +124,11 @@ func (e *Engine) WouldRefuse(ctx context.Context, a storage.Attempt) (storage.Re
 	case err != nil:
 		return storage.Refusal{}, err
 	}
-	return storage.Refusal{Bucket: string(bucket), Until: waitUntil(until)}, storage.ErrConflict
+	refusal, err := e.told(ctx, all[which], until, told)
+	if err != nil {
+		return storage.Refusal{}, err
+	}
+	return refusal, storage.ErrConflict
 }
 
 // inOrder sorts counters, so that two attempts lock them in the same order.
@@ -227,25 +263,37 @@ func subjectsLength(a storage.AddressThrottle) int64 {
 
 // refusal reads why a counter refused.
 func (e *Engine) refusal(ctx context.Context, by refused) (storage.Refusal, error) {
-	var out storage.Refusal
-	query, args := "", []any{}
-	switch {
-	case by.throttle != nil:
-		out.Bucket = by.throttle.Key.Bucket
-		query = "SELECT CASE WHEN failures >= ? THEN 0 ELSE next_at END FROM throttles WHERE bucket = ? AND subject = ?"
-		args = []any{most(by.throttle.Schedule.Max), clean(by.throttle.Key.Bucket), blob(by.throttle.Key.Subject)}
-	case by.address != nil:
-		out.Bucket = addressBucket
-		query, args = "SELECT until FROM address_throttles WHERE address = ?", []any{clean(by.address.Address)}
-	default:
+	row, ok := by.row()
+	if !ok {
+		return storage.Refusal{}, nil
+	}
+	columns, args := row.end()
+	var until, told number
+	err := e.read(ctx, "read refusal", func(q querier) error {
+		return q.one("SELECT "+columns+" FROM "+row.table+" WHERE "+row.where, slices.Concat(args, row.args), &until, &told)
+	})
+	if errors.Is(err, storage.ErrNotFound) {
+		return storage.Refusal{Bucket: row.bucket}, nil // reset in this very moment
+	}
+	if err != nil {
+		return storage.Refusal{}, err
+	}
+	return e.told(ctx, by, until, told)
+}
+
+// told makes the refusal of a counter. Of all that are refused during one wait the one
+// who changes told_at is the first, whichever server asks.
+func (e *Engine) told(ctx context.Context, by refused, until, told number) (storage.Refusal, error) {
+	row, _ := by.row()
+	out := storage.Refusal{Bucket: row.bucket, Until: waitUntil(until)}
+	if told != 0 {
 		return out, nil
 	}
-	var until number
-	err := e.read(ctx, "read refusal", func(q querier) error { return q.one(query, args, &until) })
-	if errors.Is(err, storage.ErrNotFound) {
-		err = nil // reset in this very moment
-	}
-	out.Until = waitUntil(until)
+	err := e.write(ctx, "tell of a wait", func(q querier) error {
+		n, err := q.exec("UPDATE "+row.table+" SET told_at = "+row.until+" WHERE "+row.where+" AND told_at <> "+row.until, row.args...)
+		out.First = n > 0
+		return err
+	})
 	return out, err
 }
 

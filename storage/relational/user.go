@@ -158,7 +158,7 @@ func (q querier) kill(c storage.UserChange) error {
 	}{
 		{"UPDATE auth_requests SET state = 'cancelled', version = version + 1, updated_at = ? WHERE subject = ? AND state = 'open'", []any{now, id}},
 		{"UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND state IN ('initiated', 'last', 'verified')", []any{id}},
-		{"UPDATE sessions SET ended_at = ? WHERE user_id = ? AND ended_at = 0", []any{now, id}},
+		{endedSessions + " WHERE user_id = ? AND (ended_at = 0 OR NOT ended_offline)", []any{now, true, id}},
 		{"UPDATE codes SET used_at = ? WHERE user_id = ? AND used_at = 0", []any{now, id}},
 		{"UPDATE grants SET revoked_at = ?, revoke_reason = 'user' WHERE user_id = ? AND revoked_at = 0", []any{now, id}},
 	} {

@@ -17,11 +17,15 @@ var ErrTampered = errors.New("seal: tampered")
 // ErrNoKey says that the keyring holds no active key for what was asked.
 var ErrNoKey = errors.New("seal: no active key")
 
-const envelopeVersion = 1
+// The versions of an envelope: version | key id | what the version says.
+const (
+	plainVersion    = 1 // nonce (12 bytes) and box of AES-256-GCM
+	extendedVersion = 2 // nonce (24 bytes) and box of XAES-256-GCM
+	headLength      = 1 + 16
+)
 
-// Seal encrypts a column. An envelope is version | key id | nonce and box
-// (AES-256-GCM); its additional data is purpose | row | key id, so that it opens in
-// its own place only. Nil stays nil.
+// Seal encrypts a column. The additional data is purpose | row | key id, so that an
+// envelope opens in its own place only. Nil stays nil.
 func (k *Keyring) Seal(purpose, row string, plain []byte) ([]byte, error) {
 	if plain == nil {
 		return nil, nil
@@ -30,24 +34,38 @@ func (k *Keyring) Seal(purpose, row string, plain []byte) ([]byte, error) {
 	if key == nil {
 		return nil, fmt.Errorf("%w: data", ErrNoKey)
 	}
-	head := append([]byte{envelopeVersion}, key.raw[:]...)
-	box := key.box.Seal(nil, nil, plain, additional(purpose, row, string(key.raw[:])))
-	return append(head, box...), nil
+	out := make([]byte, 0, headLength+saltLength+key.box.Overhead()+len(plain))
+	out = append(append(out, key.version()), key.raw[:]...)
+	about := additional(purpose, row, string(key.raw[:]))
+	if key.version() == plainVersion {
+		return key.box.Seal(out, nil, plain, about), nil
+	}
+	return key.extended.seal(k.random, out, plain, about)
 }
 
-// Open decrypts what Seal made. Nil stays nil.
+// Open decrypts what Seal made, in this version or in one before. Nil stays nil.
 func (k *Keyring) Open(purpose, row string, sealed []byte) ([]byte, error) {
 	if sealed == nil {
 		return nil, nil
 	}
-	if len(sealed) < 17 || sealed[0] != envelopeVersion {
+	if len(sealed) < headLength {
 		return nil, ErrTampered
 	}
-	key := k.state.Load().byID[[16]byte(sealed[1:17])]
+	key := k.state.Load().byID[[16]byte(sealed[1:headLength])]
 	if key == nil || key.box == nil {
 		return nil, ErrTampered
 	}
-	plain, err := key.box.Open(nil, nil, sealed[17:], additional(purpose, row, string(key.raw[:])))
+	about := additional(purpose, row, string(key.raw[:]))
+	var plain []byte
+	var err error
+	switch sealed[0] {
+	case plainVersion:
+		plain, err = key.box.Open(nil, nil, sealed[headLength:], about)
+	case extendedVersion:
+		plain, err = key.extended.open(sealed[headLength:], about)
+	default:
+		return nil, ErrTampered
+	}
 	if err != nil {
 		return nil, ErrTampered
 	}
@@ -57,23 +75,33 @@ func (k *Keyring) Open(purpose, row string, sealed []byte) ([]byte, error) {
 	return plain, nil
 }
 
-// SealedByCurrent reports whether Seal would use the very key an envelope is under.
-func (k *Keyring) SealedByCurrent(sealed []byte) bool {
-	key := k.state.Load().current("data")
-	return key != nil && len(sealed) >= 17 && [16]byte(sealed[1:17]) == key.raw
+// version is that of the envelopes a data key makes. A key that was made before there was
+// XAES-256-GCM goes on with AES-256-GCM: servers of that version may still open what it seals.
+func (o *opened) version() byte {
+	if o.row.Alg == extended {
+		return extendedVersion
+	}
+	return plainVersion
 }
 
-// wrap seals key material under a KEK; the additional data names the row.
+// SealedByCurrent reports whether Seal would use the very key and version an envelope has.
+func (k *Keyring) SealedByCurrent(sealed []byte) bool {
+	key := k.state.Load().current("data")
+	return key != nil && len(sealed) >= headLength && sealed[0] == key.version() && [16]byte(sealed[1:headLength]) == key.raw
+}
+
+// wrap seals key material under a KEK; the additional data names the row. Keys are few,
+// and wrapped by hand or once a rotation: AES-256-GCM is far from its bound here.
 func wrap(kek KEK, row storage.Key, material []byte) ([]byte, error) {
 	box, err := newBox(kek.key())
 	if err != nil {
 		return nil, err
 	}
-	return append([]byte{envelopeVersion}, box.Seal(nil, nil, material, wrapped(kek, row))...), nil
+	return append([]byte{plainVersion}, box.Seal(nil, nil, material, wrapped(kek, row))...), nil
 }
 
 func unwrap(kek KEK, row storage.Key) ([]byte, error) {
-	if len(row.Sealed) < 1 || row.Sealed[0] != envelopeVersion {
+	if len(row.Sealed) < 1 || row.Sealed[0] != plainVersion {
 		return nil, ErrTampered
 	}
 	box, err := newBox(kek.key())
@@ -105,7 +133,11 @@ func newBox(key []byte) (cipher.AEAD, error) {
 
 // additional joins parts so that no two different lists give the same bytes.
 func additional(parts ...string) []byte {
-	var out []byte
+	n := 0
+	for _, p := range parts {
+		n += binary.MaxVarintLen16 + len(p)
+	}
+	out := make([]byte, 0, n)
 	for _, p := range parts {
 		out = binary.AppendUvarint(out, uint64(len(p)))
 		out = append(out, p...)

@@ -7,11 +7,19 @@ import (
 )
 
 func TestSealAndOpen(t *testing.T) {
-	k := loaded(t, newKEKs(t, 1), 1)
+	t.Run("XAES-256-GCM", func(t *testing.T) { sealAndOpen(t, loaded(t, newKEKs(t, 1), 1), extendedVersion) })
+	t.Run("a key of a version before", func(t *testing.T) { sealAndOpen(t, loadedBefore(t, newKEKs(t, 1)), plainVersion) })
+}
+
+func sealAndOpen(t *testing.T, k *Keyring, version byte) {
+	t.Helper()
 	for _, plain := range [][]byte{{}, {0}, []byte("secret"), bytes.Repeat([]byte{7}, 100000)} {
 		sealed, err := k.Seal("authenticator:totp", "user/id", plain)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if sealed[0] != version {
+			t.Errorf("the envelope has version %d, want %d", sealed[0], version)
 		}
 		if len(plain) > 2 && bytes.Contains(sealed, plain) {
 			t.Error("the envelope shows what is in it")
@@ -35,7 +43,12 @@ func TestSealAndOpen(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	keks := newKEKs(t, 1)
-	k, other := loaded(t, keks, 1), loaded(t, keks, 1)
+	t.Run("XAES-256-GCM", func(t *testing.T) { openRefuses(t, loaded(t, keks, 1), loaded(t, keks, 1)) })
+	t.Run("a key of a version before", func(t *testing.T) { openRefuses(t, loadedBefore(t, keks), loadedBefore(t, keks)) })
+}
+
+func openRefuses(t *testing.T, k, other *Keyring) {
+	t.Helper()
 	sealed, err := k.Seal("purpose", "row", []byte("secret"))
 	if err != nil {
 		t.Fatal(err)
@@ -54,9 +67,12 @@ func TestOpenRefuses(t *testing.T) {
 		{"purpose and row run together", "purposer", "ow", sealed},
 		{"an empty purpose", "", "purposerow", sealed},
 		{"another server's key", "purpose", "row", foreign},
-		{"a key of another use", "purpose", "row", append(append([]byte{1}, hash.raw[:]...), sealed[17:]...)},
+		{"a key of another use", "purpose", "row", append(append([]byte{sealed[0]}, hash.raw[:]...), sealed[17:]...)},
 		{"empty", "purpose", "row", []byte{}},
 		{"the head only", "purpose", "row", sealed[:17]},
+		{"the head and a part of the nonce", "purpose", "row", sealed[:17+11]},
+		{"the head and a nonce", "purpose", "row", sealed[:17+24]},
+		{"the other version", "purpose", "row", append([]byte{sealed[0] ^ 3}, sealed[1:]...)},
 		{"cut short", "purpose", "row", sealed[:len(sealed)-1]},
 		{"something behind it", "purpose", "row", append(bytes.Clone(sealed), 0)},
 	} {

@@ -32,13 +32,14 @@ type state struct {
 
 // opened is one key, ready for use. Which fields are filled depends on its use.
 type opened struct {
-	row    storage.Key
-	raw    [16]byte
-	active bool        // may sign or seal now
-	box    cipher.AEAD // data
-	mac    []byte      // hash, subject, session, token, pepper
-	mask   []byte      // session, token: hides id and generation inside a token
-	signer crypto.Signer
+	row      storage.Key
+	raw      [16]byte
+	active   bool        // may sign or seal now
+	box      cipher.AEAD // data: AES-256-GCM, and
+	extended *xaes       // XAES-256-GCM
+	mac      []byte      // hash, subject, session, token, pepper
+	mask     []byte      // session, token: hides id and generation inside a token
+	signer   crypto.Signer
 }
 
 // New makes a keyring that is empty until Load.

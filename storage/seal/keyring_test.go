@@ -51,6 +51,36 @@ func loaded(tb testing.TB, keks []KEK, keys int, algs ...string) *Keyring {
 	return k
 }
 
+// asBefore is a data key as a version before XAES-256-GCM made it.
+func asBefore(tb testing.TB, k *Keyring, row storage.Key) storage.Key {
+	tb.Helper()
+	material, err := unwrap(k.keks[0], row)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	row.Alg = ""
+	if row.Sealed, err = wrap(k.keks[0], row, material); err != nil {
+		tb.Fatal(err)
+	}
+	return row
+}
+
+// loadedBefore is a keyring with keys that a version before XAES-256-GCM made.
+func loadedBefore(tb testing.TB, keks []KEK) *Keyring {
+	tb.Helper()
+	k := New(keks, rand.Reader)
+	rows := first(tb, k, t0)
+	for i := range rows {
+		if rows[i].Use == "data" {
+			rows[i] = asBefore(tb, k, rows[i])
+		}
+	}
+	if err := k.Load(rows, t0); err != nil {
+		tb.Fatal(err)
+	}
+	return k
+}
+
 func TestLoad(t *testing.T) {
 	keks := newKEKs(t, 2)
 	maker := New(keks[:1], rand.Reader)
@@ -72,6 +102,7 @@ func TestLoad(t *testing.T) {
 		{"an unknown version", keks, func(k *storage.Key) { k.Sealed[0] = 2 }, false},
 		{"another use", keks, func(k *storage.Key) { k.Use = "session" }, false},
 		{"another algorithm", keks, func(k *storage.Key) { k.Alg = "none" }, false},
+		{"the algorithm of a version before", keks, func(k *storage.Key) { k.Alg = "" }, false},
 		{"another row", keks, func(k *storage.Key) { k.ID = storage.KeyID(storage.Random128(rand.Reader)) }, false},
 		{"a malformed ID", keks, func(k *storage.Key) { k.ID = "x" }, false},
 	} {

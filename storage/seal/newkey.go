@@ -28,7 +28,8 @@ func symmetric() []string { return []string{"data", "hash", "pepper", "subject",
 
 func signing(use string) bool { return use == "oidc" || use == "dialect" }
 
-// NewKey makes a key that is active at once, sealed under the current KEK.
+// NewKey makes a key that is active at once, sealed under the current KEK. Only signing
+// keys have an algorithm to choose.
 func (k *Keyring) NewKey(use, alg string, now time.Time) (storage.Key, error) {
 	if len(k.keks) == 0 {
 		return storage.Key{}, errors.New("new key: no key-encryption key")
@@ -36,6 +37,9 @@ func (k *Keyring) NewKey(use, alg string, now time.Time) (storage.Key, error) {
 	material, err := k.material(use, alg)
 	if err != nil {
 		return storage.Key{}, fmt.Errorf("new key: %w", err)
+	}
+	if use == "data" {
+		alg = extended
 	}
 	now = now.UTC().Truncate(time.Microsecond)
 	row := storage.Key{
@@ -133,6 +137,9 @@ func (o *opened) prepare(material []byte) error {
 	var err error
 	switch o.row.Use {
 	case "data":
+		if o.extended, err = newXAES(material); err != nil {
+			return err
+		}
 		o.box, err = newBox(material)
 		return err
 	case "pepper":

@@ -68,10 +68,15 @@ var ErrPending = errors.New("the next key waits for its time already")
 // is shorter, and is ErrPending otherwise.
 func (k *Keyring) Rotate(rows []storage.Key, use, alg string, now time.Time, lead time.Duration) (Rotation, error) {
 	now = now.UTC().Truncate(time.Microsecond)
+	for _, row := range rows {
+		if Same(row, use, alg) && Outdated(row) && living(row, now) && (row.RetiredAt.IsZero() || row.RetiredAt.After(now)) && lead > Settle {
+			lead = max(lead, published)
+		}
+	}
 	r := Rotation{ActiveAt: now.Add(lead)}
 	next := -1
 	for i, row := range rows {
-		if same(row, use, alg) && row.ActiveAt.After(now) && row.RetiredAt.IsZero() && living(row, now) {
+		if Same(row, use, alg) && row.ActiveAt.After(now) && row.RetiredAt.IsZero() && living(row, now) {
 			next = i
 		}
 	}
@@ -91,12 +96,17 @@ func (k *Keyring) Rotate(rows []storage.Key, use, alg string, now time.Time, lea
 		return r, fmt.Errorf("%w: %s, used from %s on", ErrPending, rows[next].ID, rows[next].ActiveAt.Format(time.RFC3339))
 	}
 	for i, row := range rows {
-		if i != next && same(row, use, alg) && living(row, now) && (row.RetiredAt.IsZero() || row.RetiredAt.After(r.ActiveAt)) {
+		if i != next && Same(row, use, alg) && living(row, now) && (row.RetiredAt.IsZero() || row.RetiredAt.After(r.ActiveAt)) {
 			r.Change = append(r.Change, retired(row, r.ActiveAt))
 		}
 	}
 	return r, nil
 }
+
+// Outdated reports whether a key was made by a version before there was XAES-256-GCM. Its
+// successor is announced a day ahead, because servers of that version do not open what it
+// will seal: they have until then to be replaced.
+func Outdated(row storage.Key) bool { return row.Use == "data" && row.Alg != extended }
 
 // retired is a row that gives way at a moment.
 func retired(row storage.Key, at time.Time) storage.Key {
@@ -127,7 +137,7 @@ func (k *Keyring) Withdraw(rows []storage.Key, id storage.KeyID, now time.Time) 
 	r := Rotation{Change: []storage.Key{gone}, ActiveAt: now}
 	var active, next *storage.Key
 	for i, other := range rows {
-		if other.ID == id || !same(other, row.Use, row.Alg) || !living(other, now) {
+		if other.ID == id || !Same(other, row.Use, row.Alg) || !living(other, now) {
 			continue
 		}
 		switch {
@@ -184,11 +194,30 @@ func find(rows []storage.Key, id storage.KeyID, now time.Time) (storage.Key, err
 	return storage.Key{}, fmt.Errorf("there is no living key %q", id)
 }
 
-func same(row storage.Key, use, alg string) bool { return row.Use == use && row.Alg == alg }
+// Same says whether one key takes the place of another. Of a use that does not sign
+// there is one key, whatever algorithm its time gave it.
+func Same(row storage.Key, use, alg string) bool {
+	return row.Use == use && (row.Alg == alg || !signing(use))
+}
 
 func living(row storage.Key, now time.Time) bool {
 	return row.ExpiresAt.IsZero() || now.Before(row.ExpiresAt)
 }
+
+// Ages reports whether keys of a use give way to the next one by age alone, without being
+// told: those whose successor costs nobody anything. "subject" is none of them, because
+// what unknown names are shown is made with it; nor are "hash" and "pepper", which counters
+// of failures and passwords hang on.
+func Ages(use string) bool {
+	switch use {
+	case "oidc", "dialect", "session", "token", "data":
+		return true
+	}
+	return false
+}
+
+// Published reports whether keys of a use are seen outside, in the key set.
+func Published(use string) bool { return signing(use) }
 
 // Uses names every use of a key.
 func Uses() []string { return append(symmetric(), "oidc", "dialect") }

@@ -117,7 +117,7 @@ func TestWithdraw(t *testing.T) {
 	k := New(newKEKs(t, 1), rand.Reader)
 	rows := first(t, k, t0, "ES256", "RS256")
 	id := func(use, alg string) storage.KeyID {
-		return rows[slices.IndexFunc(rows, func(k storage.Key) bool { return same(k, use, alg) })].ID
+		return rows[slices.IndexFunc(rows, func(k storage.Key) bool { return Same(k, use, alg) })].ID
 	}
 	now := t0.Add(time.Hour)
 	signs := func(t *testing.T, rows []storage.Key, now time.Time) []storage.KeyID {

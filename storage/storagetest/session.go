@@ -52,6 +52,8 @@ func sessions(w *world) {
 		same(w, g.Alive(), true)
 	})
 	w.test("all sessions of a user end but one", otherSessions)
+	w.test("and with them every grant and code that is not of the session kept", everywhere)
+	w.test("nothing is given to an ended session, whoever races", endedWhileRedeeming)
 	w.test("with other sessions end logins that did not begin in the kept one", parkedLogins)
 	w.test("being seen moves a living session forward only", touching)
 }
@@ -122,23 +124,4 @@ func sessionGrants(w *world) {
 	w.ok(w.s.EndSession(w.ctx, s.ID, true, w.now, nil))
 	alive(offline, false)
 	alive(other, true)
-}
-
-func otherSessions(w *world) {
-	p, q := w.someone(), w.someone()
-	kept, gone, foreign := w.signedIn(p), w.signedIn(p), w.signedIn(q)
-	keptGrant, goneGrant := w.granted(p, kept.ID, false), w.granted(p, gone.ID, false)
-	w.ok(w.s.EndSessions(w.ctx, p.id, kept.ID, w.now, nil))
-	for id, want := range map[storage.SessionID]error{kept.ID: nil, gone.ID: storage.ErrNotFound, foreign.ID: nil} {
-		_, _, err := w.s.Session(w.ctx, id, w.now)
-		w.is(err, want)
-	}
-	for id, want := range map[storage.GrantID]bool{keptGrant: true, goneGrant: false} {
-		g, err := w.s.Grant(w.ctx, id)
-		w.ok(err)
-		same(w, g.Alive(), want)
-	}
-	w.ok(w.s.EndSessions(w.ctx, p.id, "", w.now, nil))
-	_, _, err := w.s.Session(w.ctx, kept.ID, w.now)
-	w.is(err, storage.ErrNotFound)
 }

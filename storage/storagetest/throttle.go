@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"sallyport/storage"
@@ -32,7 +33,7 @@ func throttles(w *world) {
 		}
 		refusal, err := w.count(now.Add(1000*time.Hour), c)
 		w.is(err, storage.ErrConflict)
-		same(w, refusal, storage.Refusal{Bucket: "factor"})
+		same(w, refusal, storage.Refusal{Bucket: "factor", First: true})
 		waits, err := w.s.Waits(w.ctx, []storage.ThrottleKey{c.Key}, now.Add(1000*time.Hour))
 		w.ok(err)
 		same(w, waits, []storage.Refusal{{Bucket: "factor"}})
@@ -78,6 +79,7 @@ func throttles(w *world) {
 		}), 5)
 	})
 	w.test("what would be refused is told without counting", wouldRefuse)
+	w.test("of all that are refused during one wait one is the first", waitsToldOnce)
 	w.test("waits are told for the counters that refuse now", func(w *world) {
 		waiting, free := w.counter("password", storage.Schedule{First: time.Minute, Cap: time.Minute}), w.counter("factor", secondFactor())
 		_, err := w.count(w.now, waiting, free)
@@ -121,7 +123,7 @@ func movedCounters(w *world) {
 		to.Schedule = storage.Schedule{Free: 1000, Max: counted}
 		refusal, err := w.count(w.now, to)
 		w.is(err, storage.ErrConflict)
-		same(w, refusal, storage.Refusal{Bucket: "factor"})
+		same(w, refusal, storage.Refusal{Bucket: "factor", First: true})
 		to.Schedule.Max++
 		_, err = w.count(w.now, to)
 		w.ok(err)
@@ -150,15 +152,62 @@ func (w *world) schedule(c storage.Throttle, waits []time.Duration) {
 			continue
 		}
 		// Refused while waiting; asking does not lengthen the wait.
-		for _, early := range []time.Duration{0, wait / 2, wait - time.Microsecond} {
+		for n, early := range []time.Duration{0, wait / 2, wait - time.Microsecond} {
 			refusal, err := w.count(now.Add(early), c)
 			w.is(err, storage.ErrConflict)
-			if want := (storage.Refusal{Bucket: c.Key.Bucket, Until: now.Add(wait)}); refusal != want {
+			if want := (storage.Refusal{Bucket: c.Key.Bucket, Until: now.Add(wait), First: n == 0}); refusal != want {
 				w.Fatalf("after failure %d: got %v, want %v", i+1, refusal, want)
 			}
 		}
 		now = now.Add(wait)
 	}
+}
+
+// onceAWait lets callers race against a counter that waits: one of them is the first to
+// be refused, and in the next wait one is again.
+func (w *world) onceAWait(c storage.Throttle, a *storage.AddressThrottle, begin func(now time.Time), length time.Duration) {
+	w.Helper()
+	for wait := range 3 {
+		now := w.now.Add(time.Duration(wait) * length)
+		begin(now)
+		var first atomic.Int64
+		same(w, w.winners(50, func(i int) error {
+			attempt, ask := storage.Attempt{Address: a, Now: now}, w.s.CountAttempt
+			if c.Key.Bucket != "" {
+				attempt.Throttles = []storage.Throttle{c}
+			}
+			if i%2 == 1 {
+				ask = w.s.WouldRefuse
+			}
+			refusal, err := ask(w.ctx, attempt)
+			if refusal.First {
+				first.Add(1)
+			}
+			return err
+		}), 0)
+		same(w, first.Load(), 1)
+	}
+}
+
+func waitsToldOnce(w *world) {
+	c := w.counter("password", storage.Schedule{First: time.Minute, Cap: time.Minute, Forget: time.Hour})
+	w.onceAWait(c, nil, func(now time.Time) {
+		_, err := w.count(now, c)
+		w.ok(err)
+	}, time.Minute)
+	full := w.counter("factor", storage.Schedule{Free: 3, Max: 3})
+	for range 3 {
+		_, err := w.count(w.now, full)
+		w.ok(err)
+	}
+	refusal, err := w.count(w.now, full)
+	w.is(err, storage.ErrConflict)
+	same(w, refusal, storage.Refusal{Bucket: "factor", First: true})
+	refusal, err = w.count(w.now.Add(1000*time.Hour), full)
+	w.is(err, storage.ErrConflict)
+	same(w, refusal, storage.Refusal{Bucket: "factor"})
+	a := &storage.AddressThrottle{Address: random[string](), Subject: []byte("somebody"), Window: time.Minute, Max: 1}
+	w.onceAWait(storage.Throttle{}, a, func(now time.Time) { w.ok(w.s.CountFailure(w.ctx, *a, now)) }, time.Minute)
 }
 
 func addresses(w *world) {
@@ -186,7 +235,7 @@ func addresses(w *world) {
 		}
 		refusal, err := may(w, a, w.now.Add(5*time.Minute))
 		w.is(err, storage.ErrConflict)
-		same(w, refusal, storage.Refusal{Bucket: "address", Until: w.now.Add(14 * time.Minute)})
+		same(w, refusal, storage.Refusal{Bucket: "address", Until: w.now.Add(14 * time.Minute), First: true})
 		passes(w, address(5, 0), w.now)
 		passes(w, a, w.now.Add(14*time.Minute))
 		for range 5 {

@@ -31,7 +31,7 @@ const (
 // asked for consent), and without a demand of its own for a second factor.
 func Client(issuer, product string) storage.Client {
 	return storage.Client{ID: clientID, Name: product, Public: true, AuthMethod: "none", RedirectURIs: []string{issuer + callback},
-		GrantTypes: []string{"authorization_code"}, Scopes: []string{"openid"}, MFA: mfa.MFAOff, Consent: "skip", ClientURI: issuer + home}
+		GrantTypes: []string{"authorization_code"}, Scopes: []string{"openid"}, MFA: mfa.MFAOff, Consent: "skip", SilentLogin: true, ClientURI: issuer + home}
 }
 
 // Pages is the surface for people who look after their account.
@@ -75,7 +75,8 @@ type turn struct {
 
 type handler func(c *gin.Context, t turn)
 
-// seen lets a handler see who is signed in; nobody is sent to sign in first.
+// seen lets a handler see who is signed in, with the strongest proof that their account
+// knows; nobody, and whoever has shown less, is sent to the login first.
 func (p *Pages) seen(h handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		web.Bind(c)
@@ -89,7 +90,10 @@ func (p *Pages) seen(h handler) gin.HandlerFunc {
 			p.signIn(c, placeOf(c), url.Values{})
 			return
 		}
-		t.owner = s.Owner()
+		if t.owner = s.Owner(); !p.verifier.Strong(t.owner) {
+			p.stepUp(c, t)
+			return
+		}
 		h(c, t)
 	}
 }

@@ -115,11 +115,12 @@ func TestTwoDevicesEachOpenALogin(t *testing.T) {
 	b.must("/account", 200, "Work phone", "6 digits, SHA1", "Codes left: 10")
 
 	// The trap: this session knows the password and is young, and yet it may not add
-	// another factor without the first.
+	// another factor without a young proof of the first.
+	h.clock = h.clock.Add(6 * time.Minute)
 	b.follow("totp-add")
 	b.must("/account/add", 403, `id="account-confirm"`)
-	h.clock = h.clock.Add(30 * time.Second)
 	b.follow("confirm-begin")
+	b.submit("login-submit", "password", password)
 	b.must("/mfa", 200, "Work phone")
 	b.submit("mfa-submit", "passcode", h.code(id, "Work phone"))
 	b.add(id, "Old tablet", "SHA256/8")
@@ -173,8 +174,16 @@ func TestThePasswordAloneChangesNoFactor(t *testing.T) {
 	h := newHouse(t)
 	id := h.user("ada", totpKey, "aaaaaaaaaaaaaaaaaaaaaaaa") // imported: a login does not ask for it
 	b := h.browser()
-	b.signIn("/account", "ada", id, "")
+	b.get("/account")
+	b.submit("login-submit", "username", "ada", "password", password)
+	for _, path := range []string{"/account", "/account/password", "/account/add?method=totp"} {
+		b.get(path)
+		b.must("/mfa", 200) // not even to look at, though no policy asks for it
+	}
+	b.submit("mfa-submit", "passcode", h.code(id, ""))
+	b.get("/account")
 	b.must("/account", 200, `id="recovery-new"`)
+	h.clock = h.clock.Add(6 * time.Minute)
 	form := url.Values{"csrf": {b.csrf()}}
 	device := string(h.devices(id)[""].ID)
 	for path, fields := range map[string]url.Values{
@@ -196,6 +205,7 @@ func TestThePasswordAloneChangesNoFactor(t *testing.T) {
 		t.Fatalf("%d authenticators, want the three there were", n)
 	}
 	b.follow("confirm-begin")
+	b.submit("login-submit", "password", password)
 	b.must("/mfa", 200) // acr_values asks for it, though no policy does
 	b.submit("mfa-submit", "passcode", h.code(id, ""))
 	if b.page.Code != 200 || !strings.HasPrefix(b.at, "/account/") {
@@ -214,8 +224,6 @@ func TestRemovingADevice(t *testing.T) {
 	b := h.browser()
 	b.signIn("/account", "ada", id, "")
 	b.get("/account/remove?id=" + device)
-	b.follow("confirm-begin")
-	b.submit("mfa-submit", "passcode", h.code(id, ""))
 	b.must("/account/remove", 200, `id="remove-submit"`, `id="remove-others"`)
 	code := h.code(id, "")
 	b.submit("remove-submit")
@@ -237,9 +245,6 @@ func TestRecoveryCodesAreReplacedAndShownOnce(t *testing.T) {
 	id := h.user("ada", totpKey, "aaaaaaaaaaaaaaaaaaaaaaaa")
 	b := h.browser()
 	b.signIn("/account/recovery", "ada", id, "")
-	b.must("/account/recovery", 403)
-	b.follow("confirm-begin")
-	b.submit("mfa-submit", "passcode", h.code(id, ""))
 	b.must("/account/recovery", 200, `id="recovery-submit"`)
 	b.submit("recovery-submit")
 	b.must("/account/recovery", 200, `id="recovery-codes"`, `id="recovery-download"`)
@@ -251,8 +256,8 @@ func TestRecoveryCodesAreReplacedAndShownOnce(t *testing.T) {
 		t.Errorf("%d codes, and shown again: %s", len(codes), body)
 	}
 	other := h.browser()
-	other.signIn("/account/recovery", "ada", id, "")
-	other.follow("confirm-begin")
+	other.get("/account/recovery")
+	other.submit("login-submit", "username", "ada", "password", password)
 	other.follow("method-recovery")
 	other.submit("mfa-submit", "passcode", "aaaaaaaaaaaaaaaaaaaaaaaa")
 	other.must("/mfa", 422, "That code is wrong")
@@ -331,6 +336,23 @@ func TestSessions(t *testing.T) {
 	if strings.Contains(b.page.Body.String(), `id="sessions-end-others"`) {
 		t.Error("there is nobody else to sign out")
 	}
+	// Whoever finds the page open must not throw its owner out.
+	third.submit("login-submit", "username", "ada", "password", password)
+	b.get("/account")
+	_, form = b.form(`id="sessions-end-others"`)
+	h.clock = h.clock.Add(16 * time.Minute)
+	one := url.Values{"csrf": form["csrf"], "id": {"x"}}
+	for path, form := range map[string]url.Values{"/account/sessions": form, "/account/sessions?one": one, "/account/consents": form} {
+		b.post(path, form)
+		b.must(strings.TrimSuffix(path, "?one"), 403, `id="account-confirm"`)
+	}
+	third.get("/account")
+	third.must("/account", 200)
+	b.follow("confirm-begin")
+	b.submit("login-submit", "password", password)
+	b.get("/account")
+	b.submit("sessions-end-others")
+	b.must("/account", 200, "signed out everywhere else")
 }
 
 func TestConsents(t *testing.T) {
@@ -350,7 +372,7 @@ func TestConsents(t *testing.T) {
 	b.must("/account", 200, "Harbour Notes", "see your e-mail address", "Access allowed to Harbour Notes")
 	action, form := b.form(`name="client"`)
 	b.post(action, form)
-	b.must("/account", 200, "may not do that any more", "allowed nothing", "Access taken back from Harbour Notes")
+	b.must("/account", 200, "may not do that any more", "No application has access", "Access taken back from Harbour Notes")
 	b.post(action, form)
 	b.must("/account/consents", 404)
 	b.get("/authorize?" + q.Encode())

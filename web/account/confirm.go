@@ -42,6 +42,29 @@ func (p *Pages) signIn(c *gin.Context, then string, asked url.Values) {
 	page.Redirect(c, "/authorize?"+q.Encode())
 }
 
+// stepUp asks for what is missing to the strongest proof of an account.
+func (p *Pages) stepUp(c *gin.Context, t turn) {
+	if held, usable := p.seconds(t); held && !usable {
+		p.failure(c, t, http.StatusForbidden, page.Alert{Key: "account.locked"})
+		return
+	}
+	p.signIn(c, placeOf(c)+steppedUp, url.Values{"acr_values": {string(mfa.AAL2)}})
+}
+
+// steppedUp marks the place of somebody who was asked for the strongest proof, so that a
+// login that ends without it is not begun again and again.
+const steppedUp = "#stepped-up"
+
+// seconds reports whether second factors are held, and whether one of them can answer.
+func (p *Pages) seconds(t turn) (held, usable bool) {
+	for _, h := range p.verifier.Held(t.owner.Account) {
+		if h.Info.Second {
+			held, usable = true, usable || canProve(h)
+		}
+	}
+	return held, usable
+}
+
 // returned takes the answer of a login. Its code is not needed: a login that ended has
 // left its session in this browser.
 func (p *Pages) returned(c *gin.Context) {
@@ -58,6 +81,11 @@ func (p *Pages) returned(c *gin.Context) {
 	s, err := page.SignedIn(c, p.sessions)
 	if err != nil {
 		p.fail(c, t, err)
+		return
+	}
+	then, stepped := strings.CutSuffix(then, steppedUp)
+	if s != nil && stepped && !p.verifier.Strong(s.Owner()) {
+		p.failure(c, t, http.StatusForbidden, page.Alert{Key: "account.weak"}) // not round and round
 		return
 	}
 	if c.Query("error") == "" && s != nil {
@@ -89,13 +117,9 @@ type confirmPage struct {
 // again shows that a change needs a younger proof, and the way to it. It is no redirect:
 // a factor that can not be proven (switched off) would send the browser in circles.
 func (p *Pages) again(c *gin.Context, t turn) {
-	d, usable := confirmPage{Then: placeOf(c)}, false
-	for _, h := range p.verifier.Held(t.owner.Account) {
-		if h.Info.Second {
-			d.Second, usable = true, usable || canProve(h)
-		}
-	}
-	if d.Second && !usable {
+	held, usable := p.seconds(t)
+	d := confirmPage{Then: placeOf(c), Second: held}
+	if held && !usable {
 		p.failure(c, t, http.StatusForbidden, page.Alert{Key: "account.locked"})
 		return
 	}

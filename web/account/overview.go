@@ -84,8 +84,12 @@ func (d *overview) factors(v *mfa.Verifier, a storage.Account) {
 	d.Addable = slices.DeleteFunc(v.Methods(), func(i mfa.Info) bool { return !i.Enrolls })
 }
 
-// endSessions ends one session, or all others.
+// endSessions ends one session, or all others. That is a change of the account: whoever
+// found it open must not throw its owner out.
 func (p *Pages) endSessions(c *gin.Context, t turn) {
+	if !p.fresh(c, t) {
+		return
+	}
 	ctx := c.Request.Context()
 	if id := c.PostForm("id"); id != "" {
 		if err := p.sessions.EndOne(ctx, t.visit, t.owner, storage.SessionID(id)); err != nil {
@@ -104,6 +108,9 @@ func (p *Pages) endSessions(c *gin.Context, t turn) {
 
 // withdraw takes a consent back.
 func (p *Pages) withdraw(c *gin.Context, t turn) {
+	if !p.fresh(c, t) {
+		return
+	}
 	err := p.provider.Withdraw(c.Request.Context(), t.visit, t.owner.Account.User.ID, storage.ClientID(c.PostForm("client")))
 	if err != nil {
 		p.fail(c, t, err)

@@ -115,6 +115,25 @@ func TestUserinfoIntrospectionAndRevocation(t *testing.T) {
 	h.is(ada.do("GET", "/verification-srv/config/list", "application/json", ""), http.StatusUnauthorized)
 }
 
+// A token that was made for a resource server opens nothing at our other names either.
+func TestATokenForAResourceServerIsNoneHere(t *testing.T) {
+	h := newHouse(t)
+	h.client(func(c *storage.Client) { c.Audience = []string{"https://api.example"} })
+	h.user("ada", "")
+	token := h.signedIn("ada")
+	for _, verb := range []string{"GET", "POST"} {
+		w := h.is(h.as(token).do(verb, "/users-srv/userinfo", "application/json", ""), http.StatusUnauthorized)
+		if challenge := w.Header().Get("WWW-Authenticate"); !strings.Contains(challenge, `error="invalid_token"`) {
+			t.Errorf("%s: %q %s", verb, challenge, w.Body)
+		}
+	}
+	if w := h.is(h.as(token).json("/token-srv/introspect", "token", token), http.StatusOK); !strings.Contains(w.Body.String(), `"active":true`) {
+		t.Errorf("shown for itself: %s", w.Body)
+	}
+	h.client(func(c *storage.Client) { c.Audience = []string{"https://api.example", issuer} })
+	h.is(h.as(h.signedIn("ada")).do("GET", "/users-srv/userinfo", "application/json", ""), http.StatusOK)
+}
+
 func TestOtherNamesOfOurEndpoints(t *testing.T) {
 	h := newHouse(t)
 	h.client(func(c *storage.Client) { c.LoginURL = "" })

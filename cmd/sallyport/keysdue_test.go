@@ -1,0 +1,261 @@
+package main
+
+import (
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sallyport/config"
+	"sallyport/mfa"
+	"sallyport/storage"
+	"sallyport/storage/seal"
+)
+
+const day = 24 * time.Hour
+
+// several are servers that share a database and a clock.
+type several struct {
+	t       *testing.T
+	c       *clock
+	servers []server
+}
+
+func newSeveral(t *testing.T, settings string, n int) several {
+	t.Helper()
+	s := several{t: t, c: new(clock)}
+	for range n {
+		s.servers = append(s.servers, newServer(t, settings, s.c))
+	}
+	return s
+}
+
+// due lets all of them look at once, several times, whether keys have to give way.
+func (s several) due() {
+	s.t.Helper()
+	var wg sync.WaitGroup
+	for _, one := range s.servers {
+		wg.Go(func() {
+			for range 3 {
+				if err := one.rotateDue(s.t.Context()); err != nil {
+					s.t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, one := range s.servers {
+		one.poll()
+	}
+}
+
+// made counts the keys there are of each use.
+func (s several) made() map[string]int {
+	s.t.Helper()
+	rows, err := s.servers[0].store.Keys(s.t.Context(), time.Time{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	out := map[string]int{}
+	for _, k := range rows {
+		out[k.Use]++
+	}
+	return out
+}
+
+// Of eight servers one rotates, when it is time and not before.
+func TestSigningKeysRotateByThemselves(t *testing.T) {
+	onBoth(t, func(t *testing.T, settings string) {
+		s := newSeveral(t, settings, 8)
+		s.c.move(89*day - time.Minute)
+		s.due()
+		if got := s.servers[0].published("RS256"); len(got) != 1 {
+			t.Errorf("after 89 days %d keys, want 1", len(got))
+		}
+		_, old := s.servers[0].token()
+		s.c.move(2 * time.Minute)
+		s.due()
+		for _, one := range s.servers {
+			if rs, es := one.published("RS256"), one.published("ES256"); len(rs) != 2 || len(es) != 2 {
+				t.Errorf("when it is time: %d and %d keys, want 2 and 2", len(rs), len(es))
+			}
+		}
+		if events := s.servers[0].events(mfa.EventKeysRotated); len(events) != 2 || events[0].Actor != "system" {
+			t.Errorf("%d events, want 2 by the system", len(events))
+		}
+		s.c.move(day)
+		s.due()
+		token, fresh := s.servers[0].token()
+		if fresh == old || !s.servers[1].active(token) {
+			t.Errorf("signed with %s, before with %s; active elsewhere: %v", fresh, old, s.servers[1].active(token))
+		}
+		s.servers[0].rotateAfter = 0
+		s.servers[0].rotateOwnAfter = 0
+		s.c.move(1000 * day)
+		if err := s.servers[0].rotateDue(t.Context()); err != nil || len(s.servers[0].events(mfa.EventKeysRotated)) != 2 {
+			t.Errorf("switched off it rotated, %v", err)
+		}
+	})
+}
+
+// Keys that nobody outside sees give way after a year; what the old ones made goes on.
+func TestKeysRotateByThemselves(t *testing.T) {
+	onBoth(t, func(t *testing.T, settings string) {
+		s := newSeveral(t, settings, 8)
+		for _, one := range s.servers {
+			one.rotateAfter = 0
+		}
+		one := s.servers[0]
+		session, sealed := one.keyring.Token("session", [16]byte{1}, 1), []byte(nil)
+		seal := func() {
+			t.Helper()
+			var err error
+			if sealed, err = one.keyring.Seal("p", "r", []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		seal()
+		s.c.move(365*day - 2*time.Minute)
+		s.due()
+		if got := s.made(); got["session"] != 1 || got["data"] != 1 {
+			t.Errorf("before its time %v", got)
+		}
+		s.c.move(2 * time.Minute)
+		s.due()
+		got := s.made()
+		for _, use := range []string{"session", "token", "data"} {
+			if got[use] != 2 {
+				t.Errorf("%d keys of use %s, want the old one and one next", got[use], use)
+			}
+		}
+		for _, use := range []string{"hash", "pepper", "subject"} {
+			if got[use] != 1 {
+				t.Errorf("%d keys of use %s, want the one that stays", got[use], use)
+			}
+		}
+		events := one.events(mfa.EventKeysRotated)
+		if len(events) != 3 || slices.ContainsFunc(events, func(e storage.Event) bool { return e.Actor != "system" || e.Detail["active_at"] == "" }) {
+			t.Errorf("events = %+v, want 3 by the system", events)
+		}
+		old := one.lastKey("data")
+		s.c.move(2 * time.Minute)
+		s.due()
+		if one.lastKey("data") == old || s.servers[7].lastKey("data") != one.lastKey("data") {
+			t.Error("the next key is not used everywhere")
+		}
+		if plain, err := s.servers[7].keyring.Open("p", "r", sealed); err != nil || string(plain) != "x" {
+			t.Errorf("what the old key sealed: %q, %v", plain, err)
+		}
+		if _, _, ok := s.servers[7].keyring.OpenToken("session", session); !ok {
+			t.Error("a session of the old key died with the rotation")
+		}
+		s.c.move(3 * 365 * day)
+		s.due()
+		if _, err := one.store.Keys(t.Context(), one.now()); err != nil {
+			t.Fatal(err)
+		}
+		if plain, err := one.keyring.Open("p", "r", sealed); err != nil || string(plain) != "x" {
+			t.Errorf("what the first key sealed, years later: %q, %v", plain, err)
+		}
+	})
+}
+
+// before is a data key as a server before XAES-256-GCM made it, and the line of its key file.
+const (
+	beforeKEK = "kek-a7f6b96f:nadcSE7M9DTDNZy7684wq+N5mWIlPH80FBVOdXr3YJY="
+	beforeKey = "01e13409e24ee42b25c9b25d894220e1aa6819bf60190b6fbbac29d52b7063b259c070da3251dd4cde9550413344b7d3bda7e59421d4925ebf990d38fa"
+)
+
+// asBefore gives an installation the data key of a version before.
+func asBefore(t *testing.T, settings string) {
+	t.Helper()
+	loaded, err := config.Load(settings, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(filepath.Dir(settings), "keys"), []byte(beforeKEK+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	keks, err := seal.ReadKeyFile(loaded.KeyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := hex.DecodeString(beforeKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _, _ := testProgram()
+	dsn, err := loaded.ReadDSN()
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := openEngine(t.Context(), parts{config: loaded, dsn: dsn, keks: keks, log: newLog(t.Output(), "error"), now: p.now, random: p.random})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	rows, err := engine.keyring.First(p.now().Add(-time.Minute), loaded.SigningAlgs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, k := range rows {
+		if k.Use == "data" {
+			rows[i].ID, rows[i].Alg, rows[i].Sealed = "01a19467-e800-703f-9b6e-8fd10459f735", "", sealed
+		}
+	}
+	if err := engine.AddKeys(t.Context(), rows, true, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// After an upgrade a server of the version before serves for another day, and nobody
+// loses anything when the day is over and when all is written anew.
+func TestAnUpgradeRotatesTheDataKey(t *testing.T) {
+	onBoth(t, func(t *testing.T, settings string) {
+		asBefore(t, settings)
+		s := newSeveral(t, settings, 2)
+		one := s.servers[0]
+		applied(t, settings, aliceState)
+		loaded, err := config.Load(settings, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		one.listen(loaded.Issuer)
+		old := one.lastKey("data")
+		s.due()
+		s.c.move(day - time.Minute)
+		s.due()
+		if got := s.made(); got["data"] != 2 || one.lastKey("data") != old {
+			t.Fatalf("%d data keys, %s is used; want the next one to wait a day", got["data"], one.lastKey("data"))
+		}
+		if !one.enters(loaded.Issuer, "totp", one.passcode()) {
+			t.Error("Alice does not come in while the next key waits")
+		}
+		s.c.move(2 * time.Minute)
+		s.due()
+		if one.lastKey("data") == old {
+			t.Fatal("the next key is not used after a day")
+		}
+		if !one.enters(loaded.Issuer, "totp", one.passcode()) {
+			t.Error("Alice does not come in with a secret of the version before")
+		}
+		p := &program{out: t.Output(), err: t.Output(), now: s.c.now}
+		if err := p.resealData(t.Context(), one.house, 10); err != nil {
+			t.Fatal(err)
+		}
+		if err := one.free(t.Context(), old); err != nil {
+			t.Errorf("after all was written anew: %v", err)
+		}
+		s.c.move(time.Minute)
+		if !one.enters(loaded.Issuer, "totp", one.passcode()) {
+			t.Error("Alice does not come in with a secret that was written anew")
+		}
+		if events := one.events(mfa.EventKeysRotated); len(events) != 1 || !strings.HasPrefix(events[0].Detail["alg"], "XAES") {
+			t.Errorf("events = %+v", events)
+		}
+	})
+}

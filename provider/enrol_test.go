@@ -1,0 +1,55 @@
+package provider
+
+import (
+	"testing"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+// An enrolment that was begun by a token ends with everything it was begun under.
+func TestAnEnrolmentByATokenDiesWithIt(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		end  func(h *house, o mfa.Owner, s *mfa.SignedIn)
+		want mfa.Code
+	}{
+		{"nothing happens", func(*house, mfa.Owner, *mfa.SignedIn) {}, ""},
+		{"the session is ended", func(h *house, _ mfa.Owner, s *mfa.SignedIn) { h.ok(h.sessions.End(h.ctx, s, false, h.visit)) }, mfa.InvalidExchange},
+		{"the token is revoked", func(h *house, o mfa.Owner, _ *mfa.SignedIn) {
+			h.ok(h.engine.RevokeGrant(h.ctx, o.Grant, "test", h.now(), nil))
+		}, mfa.InvalidExchange},
+		{"the password is changed", func(h *house, _ mfa.Owner, s *mfa.SignedIn) {
+			h.ok(h.verifier.ChangePassword(h.ctx, h.visit, s.Owner(), mfa.PasswordChange{Old: password, New: "seven grey geese on ice"}))
+		}, mfa.InvalidExchange},
+		{"another session signs out everywhere else", func(h *house, _ mfa.Owner, _ *mfa.SignedIn) {
+			_, other := h.signIn(params("rp"), "ada")
+			h.ok(h.sessions.EndOthers(h.ctx, h.visit, other.Owner()))
+		}, mfa.InvalidExchange},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			h := newHouse(t)
+			h.client("rp", managing)
+			ada := h.user("ada", "")
+			code, s := h.signIn(params("rp"), "ada")
+			o, err := h.p.Bearer(h.ctx, h.post(h.p.Token, "rp", redeem(code)).get("access_token"))
+			h.ok(err)
+			begun, err := h.verifier.EnrollFor(h.ctx, h.visit, o, mfa.NewFactor{Method: "totp"})
+			h.ok(err)
+			tc.end(h, o, s)
+			secret := base32Secret(t, begun.Handout.Secret)
+			_, err = h.verifier.ConfirmAlone(h.ctx, h.visit, mfa.Answer{Exchange: begun.Exchange, Method: "totp",
+				Response: mfa.Typed(h.totp.CodeAt(secret, h.now()))})
+			if mfa.CodeOf(err) != tc.want {
+				t.Errorf("confirm = %v, want %q", err, tc.want)
+			}
+			account, err := h.engine.Account(h.ctx, ada.ID)
+			h.ok(err)
+			for _, a := range account.Authenticators {
+				if a.Method == "totp" && (a.State == storage.AuthenticatorActive) != (tc.want == "") {
+					t.Errorf("the app is %s", a.State)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,206 @@
+package provider
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+// presenter is somebody who shows a token that is not theirs.
+type presenter struct {
+	name   string
+	header string
+	form   []string
+}
+
+// postAs calls an endpoint with the credentials of a presenter.
+func (h *house) postAs(serve func(http.ResponseWriter, *http.Request, mfa.Visit), who presenter, form url.Values) reply {
+	for i := 0; i < len(who.form); i += 2 {
+		form.Set(who.form[i], who.form[i+1])
+	}
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if who.header != "" {
+		r.Header.Set("Authorization", who.header)
+	}
+	return h.call(serve, r)
+}
+
+// strangers are all who do not hold what belongs to "rp" or "spa".
+func (h *house) strangers() []presenter {
+	h.client("other")
+	h.client("post", func(c *storage.Client) { c.AuthMethod = "client_secret_post" })
+	h.client("app", public)
+	h.client("off", func(c *storage.Client) { c.Disabled = true })
+	return []presenter{
+		{"another client", basic("other", secret), nil},
+		{"another client that posts its secret", "", []string{"client_id", "post", "client_secret", secret}},
+		{"another public client", "", []string{"client_id", "app"}},
+		{"a disabled client", basic("off", secret), nil},
+		{"the client with a wrong secret", basic("rp", secret+"?"), nil},
+		{"the client with an empty secret", basic("rp", ""), nil},
+		{"the client by its name alone", "", []string{"client_id", "rp"}},
+		{"the client by another method than its own", "", []string{"client_id", "rp", "client_secret", secret}},
+		{"the public client with a secret", "", []string{"client_id", "spa", "client_secret", secret}},
+		{"nobody", "", nil},
+		{"an unknown client", basic("nobody", secret), nil},
+	}
+}
+
+// Whoever found a token, used or not, must not be able to end by it what they do not hold.
+func TestAStrangerEndsNobodysTokens(t *testing.T) {
+	for _, holder := range []presenter{
+		{"a confidential client", basic("rp", secret), []string{}},
+		{"a public client", "", []string{"client_id", "spa"}},
+	} {
+		t.Run("of "+holder.name, func(t *testing.T) {
+			h := newHouse(t)
+			h.client("rp", grace(0))
+			h.client("spa", public, grace(0))
+			h.user("ada", "")
+			id := storage.ClientID("rp")
+			if holder.header == "" {
+				id = "spa"
+			}
+			used, s := h.signIn(params(id, "scope", "openid offline_access"), "ada")
+			old := h.postAs(h.p.Token, holder, redeem(used))
+			newest := h.postAs(h.p.Token, holder, refreshOf(old.get("refresh_token")))
+			unused := h.answered(h.begin(params(id), s).Finished.Answer).Get("code")
+			alive := func(after string) {
+				t.Helper()
+				st, err := h.engine.Grant(h.ctx, grantOf(h, newest.get("access_token")))
+				h.ok(err)
+				if !st.Alive() || st.Grant.Generation != 1 {
+					t.Fatalf("after %s: alive %v in generation %d, want it alive in 1", after, st.Alive(), st.Grant.Generation)
+				}
+			}
+			for _, who := range h.strangers() {
+				for name, token := range map[string]string{"the used refresh token": old.get("refresh_token"), "the refresh token": newest.get("refresh_token"),
+					"the access token": newest.get("access_token")} {
+					if got := h.postAs(h.p.Token, who, refreshOf(token)); got.Status == http.StatusOK {
+						t.Errorf("%s refreshed with %s: %s", who.name, name, got.Raw)
+					}
+					h.postAs(h.p.Revoke, who, formOf("token", token))
+					if got := h.postAs(h.p.Introspect, who, formOf("token", token)); got.Body["active"] == true {
+						t.Errorf("%s is shown %s: %s", who.name, name, got.Raw)
+					}
+					alive(who.name + " showed " + name)
+				}
+				for name, code := range map[string]string{"the used code": used, "the code": unused} {
+					if got := h.postAs(h.p.Token, who, redeem(code)); got.Status == http.StatusOK {
+						t.Errorf("%s redeemed %s: %s", who.name, name, got.Raw)
+					}
+					alive(who.name + " showed " + name)
+				}
+			}
+			if got := h.postAs(h.p.Token, holder, redeem(unused)); got.Status != http.StatusOK {
+				t.Errorf("the code is dead: %d %s", got.Status, got.Raw)
+			}
+			if got := h.postAs(h.p.Token, holder, refreshOf(newest.get("refresh_token"))); got.Status != http.StatusOK {
+				t.Errorf("the refresh token is dead: %d %s", got.Status, got.Raw)
+			}
+			if n := h.events(mfa.EventRefreshReused) + h.events(mfa.EventCodeReplayed) + h.events(mfa.EventTokenRevoked); n != 0 {
+				t.Errorf("%d events of an end, want none", n)
+			}
+			if got := h.postAs(h.p.Token, holder, refreshOf(old.get("refresh_token"))); got.get("error") != "invalid_grant" || h.events(mfa.EventRefreshReused) != 1 {
+				t.Errorf("its own reuse = %d %s, want the family ended", got.Status, got.Raw)
+			}
+		})
+	}
+}
+
+// grantOf is the grant of a JWT access token.
+func grantOf(h *house, token string) storage.GrantID {
+	h.t.Helper()
+	claims, _ := h.opened(token)
+	id, _ := claims["grant_id"].(string)
+	return storage.GrantID(id)
+}
+
+// The verifier is all a public client has to prove itself with. Who has seen a code in
+// an address, and not the verifier, could not have redeemed it either.
+func TestAReplayIsAUseByWhoCouldHaveRedeemedTheCode(t *testing.T) {
+	for _, tc := range []struct {
+		name, client, challenge, verifier string
+		ends                              bool
+	}{
+		{"with the verifier", "spa", challengeB, verifierB, true},
+		{"with a wrong verifier", "spa", challengeB, strings.Repeat("a", 43), false},
+		{"without a verifier", "spa", challengeB, "", false},
+		{"with the verifier, by a client with a secret", "rp", challengeB, verifierB, true},
+		{"without a verifier, by a client with a secret", "rp", challengeB, "", false},
+		{"of a code that never had a challenge", "rp", "", "", true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			h := newHouse(t)
+			h.client("rp", func(c *storage.Client) { c.PKCEOptional = true })
+			h.client("spa", public)
+			h.user("ada", "")
+			holder := presenter{form: []string{"client_id", tc.client}}
+			if tc.client == "rp" {
+				holder.header = basic("rp", secret)
+			}
+			change := []string{}
+			first := verifierB
+			if tc.challenge == "" {
+				change, first = []string{"code_challenge", "", "code_challenge_method", ""}, ""
+			}
+			code, _ := h.signIn(params(storage.ClientID(tc.client), change...), "ada")
+			token := h.postAs(h.p.Token, holder, redeem(code, "code_verifier", first)).get("access_token")
+			if got := h.postAs(h.p.Token, holder, redeem(code, "code_verifier", tc.verifier)); got.get("error") != "invalid_grant" {
+				t.Errorf("replay = %d %s, want invalid_grant", got.Status, got.Raw)
+			}
+			st, err := h.engine.Grant(h.ctx, grantOf(h, token))
+			h.ok(err)
+			if st.Alive() == tc.ends {
+				t.Errorf("alive = %v, want the grant ended: %v", st.Alive(), tc.ends)
+			}
+		})
+	}
+}
+
+// The same while the right client is at it: of many callers at once it alone spends.
+func TestStrangersRaceInVain(t *testing.T) {
+	for _, what := range []string{"code", "refresh token"} {
+		t.Run(what, func(t *testing.T) {
+			h := newHouse(t)
+			h.client("rp", grace(0))
+			h.client("spa", public)
+			h.user("ada", "")
+			strangers := h.strangers()
+			code, _ := h.signIn(params("rp", "scope", "openid offline_access"), "ada")
+			form := func() url.Values { return redeem(code) }
+			if what == "refresh token" {
+				token := h.post(h.p.Token, "rp", redeem(code)).get("refresh_token")
+				form = func() url.Values { return refreshOf(token) }
+			}
+			turns := make(chan presenter, 2*len(strangers)+1)
+			for _, who := range append(append([]presenter{{"the client", basic("rp", secret), nil}}, strangers...), strangers...) {
+				turns <- who
+			}
+			var good []reply
+			for _, r := range parallel(cap(turns), func() reply { return h.postAs(h.p.Token, <-turns, form()) }) {
+				if r.Status == http.StatusOK {
+					good = append(good, r)
+				}
+			}
+			if len(good) != 1 {
+				t.Fatalf("%d callers got tokens, want 1", len(good))
+			}
+			if !h.active("rp", good[0].get("access_token")) || !h.active("rp", good[0].get("refresh_token")) {
+				t.Error("the tokens of the right client died")
+			}
+			for _, who := range strangers { // now that it is used
+				h.postAs(h.p.Token, who, form())
+			}
+			if !h.active("rp", good[0].get("refresh_token")) {
+				t.Error("a stranger ended them afterwards")
+			}
+		})
+	}
+}
