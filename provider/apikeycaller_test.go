@@ -18,7 +18,9 @@ func TestAKeyMakesNoStrongerOne(t *testing.T) {
 	maker, _ := h.made(a, func(d *APIKeyDraft) {
 		d.Name, d.Dialects, d.Verbs, d.ExpiresAt = "maker", []string{DialectAdmin, DialectStreambird}, []string{VerbWrite}, end
 	})
-	within := func(d *APIKeyDraft) { d.Dialects, d.Verbs, d.ExpiresAt = []string{DialectAdmin}, []string{VerbWrite}, end }
+	within := func(d *APIKeyDraft) {
+		d.Dialects, d.Verbs, d.ExpiresAt = []string{DialectAdmin}, []string{VerbWrite}, end
+	}
 	made, _, err := a.Create(h.ctx, h.visit, Holder(maker), draft(within, func(d *APIKeyDraft) { d.Name = "made" }))
 	h.ok(err)
 	if made.Maker != maker.ID {
@@ -29,7 +31,7 @@ func TestAKeyMakesNoStrongerOne(t *testing.T) {
 		change func(*APIKeyDraft)
 	}{
 		"another verb":    {"verbs", func(d *APIKeyDraft) { d.Verbs = both }},
-		"another dialect": {"project", func(d *APIKeyDraft) { d.Dialects, d.Project = append(d.Dialects, DialectStytch), testProject }},
+		"another dialect": {"project", func(d *APIKeyDraft) { d.Dialects, d.Project = append(d.Dialects, DialectStytch), project }},
 		"a later end":     {"expires_at", func(d *APIKeyDraft) { d.ExpiresAt = end.Add(time.Second) }},
 		"no end":          {"expires_at", func(d *APIKeyDraft) { d.ExpiresAt = time.Time{} }},
 	} {
@@ -147,7 +149,9 @@ func TestAKeyEndsWithItsMaker(t *testing.T) {
 func TestAMakerThatBecomesWeakerWeakensItsKeys(t *testing.T) {
 	h := newHouse(t)
 	a := h.apiKeys()
-	both := func(d *APIKeyDraft) { d.Dialects, d.Verbs = []string{DialectAdmin, DialectStreambird}, []string{VerbRead, VerbWrite} }
+	both := func(d *APIKeyDraft) {
+		d.Dialects, d.Verbs = []string{DialectAdmin, DialectStreambird}, []string{VerbRead, VerbWrite}
+	}
 	maker, _ := h.made(a, both)
 	_, secret, err := a.Create(h.ctx, h.visit, Holder(maker), draft(both, func(d *APIKeyDraft) { d.Name = "made" }))
 	h.ok(err)

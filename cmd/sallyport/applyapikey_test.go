@@ -143,8 +143,11 @@ func TestApplyLeavesWhatCommandsDidToAPIKeys(t *testing.T) {
 	o.inside(func(h *house) {
 		ctx, v := t.Context(), mfa.Visit{Actor: mfa.ActorAdmin}
 		for name, do := range map[string]func(storage.APIKeyID) error{
-			"shop":   func(id storage.APIKeyID) error { return h.apiKeys.Disable(ctx, v, provider.Operator(), id) },
-			"deploy": func(id storage.APIKeyID) (err error) { added, err = h.apiKeys.AddSecret(ctx, v, provider.Operator(), id); return err },
+			"shop": func(id storage.APIKeyID) error { return h.apiKeys.Disable(ctx, v, provider.Operator(), id) },
+			"deploy": func(id storage.APIKeyID) (err error) {
+				added, err = h.apiKeys.AddSecret(ctx, v, provider.Operator(), id)
+				return err
+			},
 		} {
 			k, err := h.apiKeys.Find(ctx, name)
 			if err != nil {
