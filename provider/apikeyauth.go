@@ -64,6 +64,30 @@ func (a *APIKeys) recognise(ctx context.Context, presented string) (storage.APIK
 	return a.standing(line)
 }
 
+// Named returns the SHA-256 sum of the secret that opens something now and whose sum
+// begins so, for a server that is to prove that it knows a secret. Every refusal is an
+// ErrNoAPIKey, and two sums that begin so are none.
+func (a *APIKeys) Named(ctx context.Context, prefix []byte) ([sha256.Size]byte, error) {
+	var sum [sha256.Size]byte
+	hash, err := a.store.APIKeyHash(ctx, prefix)
+	if errors.Is(err, storage.ErrNotFound) {
+		return sum, ErrNoAPIKey
+	}
+	if err != nil {
+		return sum, fmt.Errorf("read API key: %w", err)
+	}
+	copy(sum[:], hash)
+	line, err := a.byHash(ctx, sum)
+	if errors.Is(err, storage.ErrNotFound) {
+		return sum, ErrNoAPIKey
+	}
+	if err != nil {
+		return sum, fmt.Errorf("read API key: %w", err)
+	}
+	_, err = a.standing(line)
+	return sum, err
+}
+
 // byHash finds a key, and those it descends from, in memory or in storage. What the look-up takes tells something of
 // the sum at most, which leads nobody to a secret; what was found is compared in
 // constant time nevertheless, so that no engine can be talked into another key.

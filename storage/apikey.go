@@ -47,6 +47,9 @@ type APIKeys interface {
 	APIKeyLine(ctx context.Context, id APIKeyID) ([]APIKey, error)
 	// APIKeyByHash is APIKeyLine for the key one of whose secrets has this SHA-256 sum.
 	APIKeyByHash(ctx context.Context, hash []byte) ([]APIKey, error)
+	// APIKeyHash returns the only hash of a key that begins so. ErrNotFound: there is none, or
+	// another one.
+	APIKeyHash(ctx context.Context, prefix []byte) ([]byte, error)
 	// ListAPIKeys returns all keys in the order of their names.
 	ListAPIKeys(ctx context.Context) ([]APIKey, error)
 	// CreateAPIKey adds a key. ErrConflict: its name or a hash of it is taken. ErrNotFound:

@@ -1,6 +1,7 @@
 package relational
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -46,6 +47,32 @@ func (e *Engine) apiKeyLine(ctx context.Context, which string, arg any) ([]stora
 		err = storage.ErrNotFound
 	}
 	return found, err
+}
+
+// APIKeyHash implements storage.APIKeys.
+func (e *Engine) APIKeyHash(ctx context.Context, prefix []byte) ([]byte, error) {
+	const hashBytes = 32
+	if len(prefix) == 0 || len(prefix) > hashBytes {
+		return nil, storage.ErrNotFound
+	}
+	last := append(bytes.Clone(prefix), bytes.Repeat([]byte{0xff}, hashBytes-len(prefix))...)
+	var found [][]byte
+	err := e.read(ctx, "find API key", func(q querier) error {
+		found = nil
+		return q.each("SELECT hash FROM api_key_secrets WHERE hash BETWEEN ? AND ? LIMIT 2", []any{blob(prefix), blob(last)}, func(rows scanner) error {
+			var hash []byte
+			err := rows.Scan(&hash)
+			found = append(found, hash)
+			return err
+		})
+	})
+	if err == nil && len(found) != 1 {
+		err = storage.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return found[0], nil
 }
 
 // ListAPIKeys implements storage.APIKeys.

@@ -43,6 +43,7 @@ func apiKeys(w *world) {
 	w.test("a name and a hash are one key's", apiKeyTaken)
 	w.test("a key that was changed since it was read is not replaced", apiKeyReplaced)
 	w.test("a deleted key opens nothing, and its name is free", apiKeyDeleted)
+	w.test("a hash is found by how it begins, if no other begins so", apiKeyNamed)
 	w.test("a note of use changes nothing else", apiKeyTouched)
 	w.test("a key comes with those it descends from", apiKeyDescends)
 	w.test("a key whose maker is not there, or opens nothing, is not made", apiKeyOfNobody)
@@ -306,4 +307,25 @@ func apiKeyOrphaned(w *world) {
 	k := w.apiKey()
 	k.Maker = maker.ID
 	w.is(w.s.CreateAPIKey(w.ctx, k, nil), storage.ErrNotFound)
+}
+
+func apiKeyNamed(w *world) {
+	k := w.apiKey()
+	copy(k.Hashes[1], k.Hashes[0][:8]) // of the same 64 bits
+	lone := bytes.Repeat([]byte{0xff}, 32)
+	copy(lone[8:], sum())
+	k.Hashes = append(k.Hashes, lone)
+	w.ok(w.s.CreateAPIKey(w.ctx, k, nil))
+	for _, prefix := range [][]byte{lone[:8], lone[:9], lone, k.Hashes[0][:20], k.Hashes[1]} {
+		got, err := w.s.APIKeyHash(w.ctx, prefix)
+		w.ok(err)
+		same(w, bytes.HasPrefix(got, prefix), true)
+	}
+	for _, prefix := range [][]byte{nil, {}, k.Hashes[0][:8], sum()[:8], sum(), append(bytes.Clone(lone), 0)} {
+		_, err := w.s.APIKeyHash(w.ctx, prefix)
+		w.is(err, storage.ErrNotFound)
+	}
+	w.ok(w.s.DeleteAPIKey(w.ctx, k.ID, nil))
+	_, err := w.s.APIKeyHash(w.ctx, lone)
+	w.is(err, storage.ErrNotFound)
 }

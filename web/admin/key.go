@@ -48,17 +48,25 @@ func (k Key) Proof(issuer, challenge string) string {
 	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
 }
 
+// hintBytes of a key's sum name it. Of 256 bits that nobody can guess 192 stay unknown.
+const hintBytes = 8
+
+// Hint names a key to a server that is to prove that it knows it, and opens nothing.
+func (k Key) Hint() string { return base64.RawURLEncoding.EncodeToString(k.sum[:hintBytes]) }
+
 // challengeMost bounds what is hashed for somebody who showed no key.
 const challengeMost = 128
 
 // Identity says which server answers.
 type Identity struct {
 	Issuer string `json:"issuer"`
-	Proof  string `json:"proof,omitempty"` // of the key of its file, where there was a challenge
+	Proof  string `json:"proof,omitempty"` // where there was a challenge, and the key is known
 }
 
+// identify proves to whoever holds a key, before it is shown, that this server knows it:
+// the key of its file, or the one that a parameter names.
 func (s *Surface) identify(c *gin.Context) {
-	if !s.asked(c, []string{"challenge"}) {
+	if !s.asked(c, []string{"challenge", "key"}) {
 		return
 	}
 	id := Identity{Issuer: s.o.Issuer}
@@ -66,9 +74,53 @@ func (s *Surface) identify(c *gin.Context) {
 		s.unknown(c, "challenge", "is too long")
 		return
 	} else if challenge != "" {
-		id.Proof = s.o.Key.Proof(s.o.Issuer, challenge)
+		k, known, ok := s.meant(c)
+		if !ok {
+			return
+		}
+		if known {
+			id.Proof = k.Proof(s.o.Issuer, challenge)
+		}
 	}
 	c.JSON(http.StatusOK, id)
+}
+
+// meant finds the key that a parameter names; left out: that of the file. A name of no
+// key that opens anything counts as a wrong key. ok false: the call was refused.
+func (s *Surface) meant(c *gin.Context) (k Key, known, ok bool) {
+	hint, sent := c.GetQuery("key")
+	if !sent || subtle.ConstantTimeCompare([]byte(hint), []byte(s.o.Key.Hint())) == 1 {
+		return s.o.Key, true, true
+	}
+	prefix, err := base64.RawURLEncoding.DecodeString(hint)
+	if err != nil || len(prefix) != hintBytes {
+		s.unknown(c, "key", "names no key")
+		return k, false, false
+	}
+	address := web.Visit(c).Address
+	if s.tired(c, address) {
+		return k, false, false
+	}
+	sum, err := s.APIKeys.Named(c.Request.Context(), prefix)
+	if errors.Is(err, provider.ErrNoAPIKey) {
+		s.wrong.count(address)
+		return k, false, true
+	}
+	if err != nil {
+		s.fail(c, err)
+		return k, false, false
+	}
+	return Key{sum}, true, true
+}
+
+// tired refuses an address that has used up its wrong keys.
+func (s *Surface) tired(c *gin.Context, address string) bool {
+	if !s.wrong.shut(address) {
+		return false
+	}
+	c.Header("Retry-After", "1")
+	s.problem(c, Problem{Status: http.StatusTooManyRequests, Code: string(mfa.TooMany), Detail: "too many wrong keys came from this address"})
+	return true
 }
 
 // actorAPIKey begins the actor of what an API key did; its id follows.
@@ -91,9 +143,7 @@ func (s *Surface) caller(c *gin.Context) (mfa.Visit, bool) {
 		c.Set(callerKey, provider.Operator())
 		return v, true
 	}
-	if s.wrong.shut(v.Address) {
-		c.Header("Retry-After", "1")
-		s.problem(c, Problem{Status: http.StatusTooManyRequests, Code: string(mfa.TooMany), Detail: "too many wrong keys came from this address"})
+	if s.tired(c, v.Address) {
 		return v, false
 	}
 	k, err := s.APIKeys.Authenticate(c.Request.Context(), v, secret)
