@@ -46,8 +46,9 @@ func TestAnAPIKeyRaisesNoKey(t *testing.T) {
 	if len(o.Changes) != 1 || o.Changes[0].Name != "fresh" {
 		t.Errorf("outcome = %+v", o)
 	}
-	c.call("POST", "/state?prune=true", state("fresh", "write", end)).ok(200, &o) // deletes itself last
-	if left := fmt.Sprint(o.LeftAlone); !strings.Contains(left, "other") {
+	c.call("POST", "/state?prune=true", state("fresh", "write", end)).ok(200, &o) // neither itself nor others
+	if left := fmt.Sprint(o.LeftAlone); !strings.Contains(left, "other") || !strings.Contains(left, "maker") || strings.Contains(left, "made") ||
+		len(o.Changes) != 1 || o.Changes[0].Name != "made" {
 		t.Errorf("pruned by an API key: %+v", o)
 	}
 	c.key = adminKey
@@ -78,4 +79,10 @@ func TestAKeyOfAnAPIKeyEndsWithIt(t *testing.T) {
 	c.call("DELETE", "/api-keys/"+string(maker.APIKey), nil).done(200, "deleted")
 	c.key = made.Secret
 	c.call("GET", "/users", nil).refused(401, "unauthorized", "")
+	c.key = adminKey
+	for _, path := range []string{"/api-keys/" + string(made.APIKey), "/api-keys?name=made"} {
+		if raw := string(c.call("GET", path, nil).raw); !strings.Contains(raw, `"ended_with_maker":true`) {
+			t.Errorf("%s = %s", path, raw)
+		}
+	}
 }

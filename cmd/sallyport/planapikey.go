@@ -63,15 +63,33 @@ func (p *planner) planAPIKeys(ctx context.Context, keys []config.APIKey) error {
 		}
 	}
 	for _, k := range have {
+		if named[k.Name] {
+			continue
+		}
+		gone, err := p.prunable(ctx, k)
 		switch {
-		case named[k.Name]:
-		case p.o.prune && p.apiKeys.May(ctx, p.o.by, k.ID) == nil:
+		case err != nil:
+			return err
+		case gone:
 			p.plan.prunedKeys = append(p.plan.prunedKeys, k)
 		default:
 			p.plan.leftKeys = append(p.plan.leftKeys, k.Name)
 		}
 	}
 	return nil
+}
+
+// prunable reports whether a key that is not in the file goes: not the one that asks,
+// and none that it may not delete.
+func (p *planner) prunable(ctx context.Context, k storage.APIKey) (bool, error) {
+	if !p.o.prune || k.ID == p.o.by.ID() {
+		return false, nil
+	}
+	err := p.apiKeys.May(ctx, p.o.by, k.ID)
+	if errors.Is(err, provider.ErrForeignAPIKey) || errors.Is(err, provider.ErrNoAPIKey) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // allowed tells what of a step an API key may not do.

@@ -36,18 +36,27 @@ func (s *Surface) listAPIKeys(c *gin.Context, _ mfa.Visit) {
 	}
 	out := APIKeys{APIKeys: []APIKey{}}
 	for _, k := range list {
-		out.APIKeys = append(out.APIKeys, newAPIKey(k))
+		orphaned, err := s.APIKeys.Orphaned(c.Request.Context(), k)
+		if err != nil {
+			s.fail(c, err)
+			return
+		}
+		out.APIKeys = append(out.APIKeys, newAPIKey(k, orphaned))
 	}
 	c.JSON(http.StatusOK, out)
 }
 
 func (s *Surface) showAPIKey(c *gin.Context, _ mfa.Visit) {
 	k, err := s.APIKeys.Get(c.Request.Context(), storage.APIKeyID(c.Param("key")))
+	orphaned := false
+	if err == nil {
+		orphaned, err = s.APIKeys.Orphaned(c.Request.Context(), k)
+	}
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	c.JSON(http.StatusOK, newAPIKey(k))
+	c.JSON(http.StatusOK, newAPIKey(k, orphaned))
 }
 
 // createAPIKey makes a key. Its secret is in the answer and nowhere else.
