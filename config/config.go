@@ -42,7 +42,7 @@ type Config struct {
 	// without this file a backup is worthless, to everybody.
 	KeyFile string `yaml:"key_file" env:"KEY_FILE"`
 	// Folder whose files, in `templates`, `messages` and `static`, replace the built-in ones
-	// of the same name.
+	// of the same name. Their scripts and styles carry `nonce="{{.Nonce}}"`.
 	TemplateDir string `yaml:"template_dir" env:"TEMPLATE_DIR"`
 	// `debug`, `info`, `warn` or `error`. The log is JSON lines on standard error.
 	LogLevel  string    `yaml:"log_level" env:"LOG_LEVEL"`

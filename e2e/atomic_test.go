@@ -80,13 +80,13 @@ func (s *stage) deeds(t *testing.T) []deed {
 // accountDeeds are what a user changes on the account page.
 func (s *stage) accountDeeds(t *testing.T, u user) []deed {
 	t.Helper()
-	p := newPerson(t, s.issuer).open(s.issuer + "/account").signIn(u).at("/account")
+	p := newPerson(t, s.issuer).open(s.issuer + "/account").signIn(u).at("/mfa")
+	p.submit("mfa-submit", "passcode", p.totp(u.totp)).at("/account")
 	rename := p.browser.LinkTo("/account/rename?id=")
 	if rename == "" {
 		t.Fatalf("no device:\n%s", p.text)
 	}
-	p.open(s.issuer + "/account/recovery").open(s.issuer + link(t, p, "confirm-begin")).at("/mfa")
-	p.submit("mfa-submit", "passcode", p.totp(u.totp)).at("/account/recovery")
+	p.open(s.issuer + "/account/recovery").at("/account/recovery")
 	var out []deed
 	add := func(path, button string, fields ...string) {
 		out = append(out, deed{path, func(t *testing.T) bool {

@@ -141,7 +141,8 @@ func (v *vault) playAPI(t *testing.T) {
 	c.header.Del("Authorization")
 
 	id = begin()
-	c.json(base+"/restart", "request_id", id)
+	token = c.json(base+"/password", "request_id", id, "identifier", u.name, "password", u.password).is(t, 200).at(t, "login_token")
+	c.json(base+"/restart", "request_id", id, "login_token", token).is(t, 200)
 	w := v.user(t, false)
 	token = c.json(base+"/password", "request_id", id, "identifier", w.name, "password", w.password).is(t, 200).at(t, "login_token")
 	c.form("/continue", "login_token", token)

@@ -47,7 +47,7 @@ const (
 // secretNames are the names under which secrets travel, in forms, queries, JSON and
 // hidden fields.
 var secretNames = words(`password old new repeat passcode pass_code code client_secret refresh_token access_token id_token
-	id_token_hint access_token_hint token code_verifier csrf state nonce requestid request_id exchange_id exchange status_id
+	id_token_hint access_token_hint token code_verifier csrf state nonce requestid request_id exchange_id exchange status_id login_token
 	statusid trackid track_id secret totp_secret uri totp_uri backup_codes recovery_codes done`)
 
 func words(text string) map[string]bool {

@@ -2,7 +2,6 @@ package mfa
 
 import (
 	"context"
-	"crypto/hmac"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -112,18 +111,10 @@ func (v *Verifier) sameBrowser(visit Visit, s storage.Status) bool {
 	if len(s.Browser) == 0 || visit.Browser == "" {
 		return true
 	}
-	return anyEqual(v.keyring.Hashes("browser", visit.Browser), s.Browser)
+	return v.keyring.IsHash("browser", visit.Browser, s.Browser)
 }
 
 // ofRequest reports whether a Status belongs to a request.
 func (v *Verifier) ofRequest(s storage.Status, id storage.RequestID) bool {
-	return anyEqual(v.keyring.Hashes("request", string(id)), s.RequestHash)
-}
-
-func anyEqual(candidates [][]byte, want []byte) bool {
-	found := false
-	for _, c := range candidates {
-		found = hmac.Equal(c, want) || found
-	}
-	return found && len(want) > 0
+	return v.keyring.IsHash("request", string(id), s.RequestHash)
 }

@@ -91,7 +91,7 @@ func (p *Provider) Adopt(ctx context.Context, st Step, v mfa.Visit) error {
 		return &mfa.Error{Code: mfa.RequestOver}
 	case st.Request.Parent != nil && !st.Owned:
 		return unknown
-	case len(st.Request.Opener) > 0 && !anyEqual(p.keyring.Hashes("browser", v.Browser), st.Request.Opener):
+	case len(st.Request.Opener) > 0 && !p.keyring.IsHash("browser", v.Browser, st.Request.Opener):
 		return unknown
 	}
 	err := p.store.BindRequest(ctx, st.Request.ID, st.Request.Version, p.keyring.Hash("browser", v.Browser), p.now())

@@ -20,7 +20,7 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 	identifier, known := canonical(a.Identifier)
 	stored, account, err := p.load(ctx, a, identifier, known)
 	if err == nil && a.Sub != "" && stored.Parent == nil {
-		stored, account, err = p.loadBehind(ctx, a.Sub, stored, account)
+		stored, account, err = p.loadMasked(ctx, a.Sub, stored, account)
 	}
 	if isNotFound(err) {
 		return Step{}, &mfa.Error{Code: mfa.UnknownRequest, Err: err}
@@ -42,7 +42,7 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 			return Step{}, &mfa.Error{Code: mfa.UnknownRequest, Err: errors.New("the login is over, and not the caller's")}
 		}
 		login = p.loginOf(stored)
-		stored, account = outside(stored, account, identifier)
+		stored, account = publicView(stored, account, identifier)
 	}
 	if a.Named.Authenticator != "" && identifier == "" && stored.Subject == "" {
 		if account, identifier, err = p.verifier.OwnerOf(ctx, a.Named); err != nil {
@@ -77,7 +77,7 @@ func (p *Provider) load(ctx context.Context, a Ask, identifier string, known boo
 	switch {
 	case a.Track != "":
 		r, account, err := p.store.RequestByTrack(ctx, a.Track, p.now())
-		if err == nil && a.Request != "" && a.Request != r.ID && !anyEqual(p.keyring.Hashes("request", string(a.Request)), r.Parent) {
+		if err == nil && a.Request != "" && a.Request != r.ID && !p.keyring.IsHash("request", string(a.Request), r.Parent) {
 			return r, nil, storage.ErrNotFound // they name two logins
 		}
 		return r, account, err
@@ -90,10 +90,10 @@ func (p *Provider) load(ctx context.Context, a Ask, identifier string, known boo
 	return storage.AuthRequest{}, nil, storage.ErrNotFound
 }
 
-// loadBehind returns the login of its own that a masked subject leads to from the request
+// loadMasked returns the login of its own that a masked subject leads to from the request
 // it was begun for; else the request as it was read.
-func (p *Provider) loadBehind(ctx context.Context, sub string, parent storage.AuthRequest, read *storage.Account) (storage.AuthRequest, *storage.Account, error) {
-	for _, id := range p.behind(sub) {
+func (p *Provider) loadMasked(ctx context.Context, sub string, parent storage.AuthRequest, read *storage.Account) (storage.AuthRequest, *storage.Account, error) {
+	for _, id := range p.unmask(sub) {
 		r, account, err := p.store.Request(ctx, id, "", p.now())
 		if err == nil && bytes.Equal(r.Parent, parent.Hash) {
 			return r, account, nil

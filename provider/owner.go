@@ -15,6 +15,14 @@ import (
 // a track: time enough to set up an app.
 const loginTTL = time.Hour
 
+// ownedUntil is how long a login lives whose owner is told a track now.
+func ownedUntil(r storage.AuthRequest, now time.Time) time.Time {
+	if until := now.Add(loginTTL); until.After(r.ExpiresAt) {
+		return until
+	}
+	return r.ExpiresAt
+}
+
 // ownership is what a caller is to a login.
 type ownership struct{ owned, inBrowser bool }
 
@@ -34,7 +42,7 @@ func (p *Provider) ownership(stored storage.AuthRequest, c *client, a Ask) (owne
 	}
 	bound := len(stored.Browser) > 0
 	if v.Browser != "" && bound {
-		if anyEqual(p.keyring.Hashes("browser", v.Browser), stored.Browser) {
+		if p.keyring.IsHash("browser", v.Browser, stored.Browser) {
 			return ownership{owned: true, inBrowser: true}, nil
 		}
 		return ownership{}, unknown
@@ -51,10 +59,10 @@ func (p *Provider) ownership(stored storage.AuthRequest, c *client, a Ask) (owne
 	return ownership{owned: shown}, nil
 }
 
-// outside is what a request shows to those who are not its owner: nothing of what was
+// publicView is what a request shows to those who are not its owner: nothing of what was
 // proven in it, no state and no name. A first factor counts for its subject alone, if it
 // has one, and for nobody in somebody's own login.
-func outside(r storage.AuthRequest, account *storage.Account, identifier string) (storage.AuthRequest, *storage.Account) {
+func publicView(r storage.AuthRequest, account *storage.Account, identifier string) (storage.AuthRequest, *storage.Account) {
 	named := account != nil && slices.ContainsFunc(account.Identifiers, func(i storage.Identifier) bool { return i.Value == identifier })
 	if r.Parent != nil || r.Subject != "" && !named {
 		account = nil
@@ -72,23 +80,10 @@ func outside(r storage.AuthRequest, account *storage.Account, identifier string)
 // loginOf is the login of its own that a stranger's first factor begins for a request.
 func (p *Provider) loginOf(r storage.AuthRequest) *storage.NewLogin {
 	now := p.now()
-	until := now.Add(loginTTL)
-	if until.Before(r.ExpiresAt) {
-		until = r.ExpiresAt
-	}
 	n := storage.NewLogin{Login: storage.AuthRequest{ID: storage.RequestID(storage.Random128(p.random)), ClientID: r.ClientID, Params: r.Params,
-		Parent: r.Hash, Opener: r.Browser, State: storage.RequestOpen, RequestedAt: r.RequestedAt, ExpiresAt: until, UpdatedAt: now}}
+		Parent: r.Hash, Opener: r.Browser, State: storage.RequestOpen, RequestedAt: r.RequestedAt, ExpiresAt: ownedUntil(r, now), UpdatedAt: now}}
 	if ids := p.tracks(n.Login); len(ids) > 0 {
 		n.Track = ids[0]
 	}
 	return &n
-}
-
-// anyEqual compares a keyed hash with those of a value under every living key.
-func anyEqual(candidates [][]byte, want []byte) bool {
-	found := false
-	for _, c := range candidates {
-		found = hmac.Equal(c, want) || found
-	}
-	return found && len(want) > 0
 }

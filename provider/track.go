@@ -23,16 +23,12 @@ func (p *Provider) Track(ctx context.Context, st Step, _ mfa.Visit) (storage.Tra
 		return "", &mfa.Error{Code: mfa.InvalidRequest}
 	}
 	for _, id := range ids {
-		if anyEqual(p.keyring.Hashes("track", string(id)), st.Request.Track) {
+		if p.keyring.IsHash("track", string(id), st.Request.Track) {
 			return id, nil
 		}
 	}
 	now := p.now()
-	until := now.Add(loginTTL)
-	if until.Before(st.Request.ExpiresAt) {
-		until = st.Request.ExpiresAt
-	}
-	err := p.change(ctx, storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, Track: ids[0], TrackUntil: until, Now: now}, nil)
+	err := p.change(ctx, storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, Track: ids[0], TrackUntil: ownedUntil(st.Request, now), Now: now}, nil)
 	return ids[0], err
 }
 
@@ -47,7 +43,7 @@ func (p *Provider) tracks(r storage.AuthRequest) []storage.TrackID {
 func (p *Provider) subjects(r storage.AuthRequest) []string {
 	if id, ok := storage.Bytes(r.ID); ok && r.Parent != nil {
 		var out []string
-		for _, block := range p.disguises() {
+		for _, block := range p.maskCiphers() {
 			var b [aes.BlockSize]byte
 			block.Encrypt(b[:], id[:])
 			out = append(out, storage.FromBytes[string](b))
@@ -57,14 +53,14 @@ func (p *Provider) subjects(r storage.AuthRequest) []string {
 	return named[string](p, "login subject", string(r.ID)+"|"+strconv.FormatInt(r.Restarts, 10)+"|"+string(r.Subject))
 }
 
-// behind returns the logins a masked subject may be that of.
-func (p *Provider) behind(sub string) []storage.RequestID {
+// unmask returns the logins a masked subject may be that of.
+func (p *Provider) unmask(sub string) []storage.RequestID {
 	masked, ok := storage.Bytes(sub)
 	if !ok {
 		return nil
 	}
 	var out []storage.RequestID
-	for _, block := range p.disguises() {
+	for _, block := range p.maskCiphers() {
 		var b [aes.BlockSize]byte
 		block.Decrypt(b[:], masked[:])
 		out = append(out, storage.FromBytes[storage.RequestID](b))
@@ -72,8 +68,8 @@ func (p *Provider) behind(sub string) []storage.RequestID {
 	return out
 }
 
-// disguises are permutations of 16 bytes that only the server knows, one a living key.
-func (p *Provider) disguises() []cipher.Block {
+// maskCiphers are permutations of 16 bytes that only the server knows, one a living key.
+func (p *Provider) maskCiphers() []cipher.Block {
 	var out []cipher.Block
 	for _, key := range p.keyring.MACs("subject", "login subject key", "") {
 		block, err := aes.NewCipher(key)

@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/base32"
+	"encoding/base64"
 	"io"
 
 	"github.com/gin-gonic/gin"
@@ -19,6 +20,7 @@ type call struct {
 	correlation string
 	address     string
 	browser     string // binding cookie, read or just made
+	nonce       string // of the policy of a page; made when it is asked for
 }
 
 // begin gives the request its correlation id and finds out who is calling.
@@ -52,6 +54,20 @@ func callOf(c *gin.Context) *call {
 		panic("web: handler outside the engine of web.New")
 	}
 	return k.(*call)
+}
+
+// Nonce returns the nonce of this answer's Content-Security-Policy: 128 random bits, which
+// the page gives to its own scripts and styles. It is the same each time it is asked for.
+func Nonce(c *gin.Context) string {
+	k := callOf(c)
+	if k.nonce == "" {
+		var b [16]byte
+		if _, err := io.ReadFull(k.server.random, b[:]); err != nil {
+			panic("web: no randomness: " + err.Error())
+		}
+		k.nonce = base64.RawURLEncoding.EncodeToString(b[:])
+	}
+	return k.nonce
 }
 
 // Correlation returns the id that names this request in the log; pages show it as

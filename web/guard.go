@@ -55,20 +55,34 @@ func (s *server) recover(c *gin.Context) {
 	c.Next()
 }
 
+// Features is the Permissions-Policy: what no page of ours asks a browser for. Copying (clipboard-write) and
+// passkeys are not among them.
+const Features = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), usb=()"
+
 // headers are those of every answer (H-3, H-4). Surfaces replace the policy of a
 // page and the caching of what may be kept. There is no Cross-Origin-Opener-Policy:
-// it would cut a login in a popup window off from the page that opened it.
+// it would cut a login in a popup window off from the page that opened it. Surfaces
+// that no login passes have Isolated.
 func (s *server) headers(c *gin.Context) {
 	h := c.Writer.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", Features)
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	if s.secure {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
+	c.Next()
+}
+
+// Isolated keeps pages apart from the window that opened them, and from those they open:
+// neither can move the other nor look into it. It is for pages that no login passes: a
+// library that opens a login in a popup takes the window for closed when it is cut off.
+func Isolated(c *gin.Context) {
+	c.Header("Cross-Origin-Opener-Policy", "same-origin")
 	c.Next()
 }
 

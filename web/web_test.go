@@ -160,12 +160,16 @@ func TestEveryAnswerCarriesTheHeaders(t *testing.T) {
 	for _, path := range []string{"/hello/x", "/nowhere", "/hello/x?a=%00", "/panic"} {
 		h := d.do(httptest.NewRequest("GET", path, nil)).Header()
 		for name, want := range map[string]string{
-			"Cache-Control":             "no-store",
-			"Content-Security-Policy":   "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
-			"Referrer-Policy":           "no-referrer",
-			"X-Content-Type-Options":    "nosniff",
-			"X-Frame-Options":           "DENY",
-			"Strict-Transport-Security": "max-age=31536000",
+			"Cache-Control":           "no-store",
+			"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+			"Permissions-Policy":      "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), usb=()",
+			"Referrer-Policy":         "no-referrer",
+			// A login in a popup window passes any of them.
+			"Cross-Origin-Opener-Policy":   "",
+			"Cross-Origin-Resource-Policy": "same-origin",
+			"X-Content-Type-Options":       "nosniff",
+			"X-Frame-Options":              "DENY",
+			"Strict-Transport-Security":    "max-age=31536000",
 		} {
 			if got := h.Get(name); got != want {
 				t.Errorf("%s of %s = %q, want %q", name, path, got, want)

@@ -10,6 +10,7 @@ import (
 	"net/url"
 
 	"sallyport/e2e/samples"
+	"sallyport/web"
 )
 
 //go:embed demo
@@ -70,6 +71,9 @@ func (d *demo) guard(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Permissions-Policy", web.Features)
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")

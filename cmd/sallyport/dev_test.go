@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sallyport/e2e/play"
+	"sallyport/web"
 )
 
 // shared is a writer that can be read while a server writes to it.
@@ -120,6 +121,11 @@ func demoIsGuarded(t *testing.T, demo, issuer string) {
 	for _, want := range []string{"default-src 'none'", "script-src 'self';", "connect-src 'self' " + issuer + ";", "frame-ancestors 'none'"} {
 		if !strings.Contains(policy, want) {
 			t.Errorf("policy %q, want %q in it", policy, want)
+		}
+	}
+	for name, want := range map[string]string{"Cross-Origin-Opener-Policy": "same-origin", "Permissions-Policy": web.Features, "X-Frame-Options": "DENY"} {
+		if got := r.Header.Get(name); got != want {
+			t.Errorf("%s = %q, want %q", name, got, want)
 		}
 	}
 	if strings.Contains(policy, "unsafe") {

@@ -150,10 +150,11 @@ for (const [where, origin] of Object.entries(stage.origins)) {
     assert.deepEqual([query(tab).error, query(tab).requestId], ['invalid_username_password', requestId]);
     await password(tab, requestId, user);
     await arrive(tab, origin, 'mfa');
-    const { track_id: track, sub, error } = query(tab);
+    // Without the cookie, from another site, it is a login of its own; its request goes on naming it.
+    const { track_id: track, sub, error, requestId: own } = query(tab);
     assert.equal(error, 'mfa_required');
     const told = await call(tab, 'GET', `/token-srv/prelogin/metadata/${track}`);
-    assert.deepEqual([told.data.requestId, told.data.sub, told.data.validation_type], [requestId, sub, 'mfa_required']);
+    assert.deepEqual([told.data.requestId, told.data.sub, told.data.validation_type], [own, sub, 'mfa_required']);
     const list = await call(tab, 'POST', '/verification-srv/v2/setup/public/configured/list', { sub, request_id: requestId });
     const begun = await call(tab, 'POST', '/verification-srv/authentication/totp/initiation',
       { usage_type: 'MULTIFACTOR_AUTHENTICATION', request_id: requestId, sub, medium_id: list.data.configured_list[0].mediums[0].id });

@@ -305,7 +305,7 @@ test('oidc-client-ts: a login page of the application', () => visit({}, async (p
   // Calls of the page have no cookie, so what the session has proven does not count for them.
   await leave(page, 'front', 'signinRedirect', { acr_values: 'aal2' });
   await arrive(page, '/login');
-  const typed = { password, passcode: passcode(user) };
+  const typed = { username, password, passcode: passcode(user) };
   assert.deepEqual(await page.evaluate((wanted) => window.app.shown(wanted), typed), ['identify', 'verify']);
   const strong = await back(page, 'front');
   assert.deepEqual([strong.profile.acr, strong.profile.sid], ['aal2', first.profile.sid]);
@@ -330,6 +330,53 @@ test('oidc-client-ts: headless, the page is never left', () => visit({}, async (
   assert.equal(renewed.profile.sub, got.profile.sub);
   assert.equal(page.url(), `${stage.pages}/`);
   assert.deepEqual(await context.cookies(), []);
+}));
+
+// The library takes a popup for closed when it is cut off from the page that opened it.
+test('oidc-client-ts: in a popup, with a second factor, cancelled and signed out', () => visit({}, async (page) => {
+  const user = take('totp');
+  await page.goto(`${stage.pages}/`);
+  await arrive(page, '/');
+  const popup = async (method, args, act) => {
+    const [opened] = await Promise.all([page.waitForEvent('popup'), page.evaluate(([name, a]) => {
+      window.popped = window.app.manager('tab')[name](a).then((got) => got && window.app.told(got), (e) => ({ error: e.error ?? e.message }));
+    }, [method, args])]);
+    const closed = opened.waitForEvent('close');
+    await act(opened);
+    const got = await page.evaluate(() => window.popped);
+    await closed;
+    return got;
+  };
+  const first = await popup('signinPopup', { acr_values: 'aal2' }, async (opened) => {
+    await opened.waitForSelector('#login-submit');
+    await signIn(opened, user);
+    await opened.waitForSelector('input[name=passcode]');
+    assert.equal(await opened.evaluate(() => window.opener !== null), true);
+    await opened.fill('input[name=passcode]', passcode(user));
+    await opened.click('#mfa-submit');
+  });
+  assert.deepEqual([first.profile.email, first.profile.acr], [user.email, 'aal2']);
+  const second = await popup('signinPopup', {}, () => {});
+  assert.equal(second.profile.sid, first.profile.sid, 'signed in once is enough');
+  assert.equal(await popup('signoutPopup', {}, () => {}), undefined);
+  const denied = await popup('signinPopup', {}, async (opened) => {
+    await opened.waitForSelector('#cancel');
+    await opened.click('#cancel');
+  });
+  assert.equal(denied.error, 'access_denied');
+}));
+
+// The account page is no part of a login: nobody who opens it has a hold on it.
+test('the account page in a popup is cut off from who opened it', () => visit({}, async (page) => {
+  const user = take('plain');
+  await page.goto(`${stage.pages}/`);
+  await arrive(page, '/');
+  const [opened] = await Promise.all([page.waitForEvent('popup'), page.evaluate((address) => { window.theirs = window.open(address); }, `${stage.issuer}/account`)]);
+  await opened.waitForSelector('#login-submit');
+  await signIn(opened, user);
+  await opened.waitForSelector('#account');
+  assert.equal(await opened.evaluate(() => window.opener), null);
+  assert.equal(await page.evaluate(() => window.theirs.closed), true);
 }));
 
 test('oidc-client-ts: a silent request in a frame finds nobody', () => visit({}, async (page) => {

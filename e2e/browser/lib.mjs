@@ -36,6 +36,10 @@ export async function visit(options, run) {
     page.on('pageerror', (e) => faults.push(`script: ${e.message}`));
     page.on('console', (m) => { if (/Content Security Policy/i.test(m.text())) faults.push(`policy: ${m.text()}`); });
   });
+  // What a policy only reports, or a console leaves out, is heard of here.
+  await context.addInitScript(() => document.addEventListener('securitypolicyviolation', (e) => {
+    console.error(`Content Security Policy: ${e.effectiveDirective} ${e.blockedURI}`);
+  }));
   try {
     await run(await context.newPage(), context);
   } finally {

@@ -3,7 +3,7 @@
 // keyboard alone; and with the habits of people (two tabs, Back, reload, bookmarks).
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { accessible, arrival, authorizeURL, closeBrowser, code, fits, signIn, stage, visit } from './lib.mjs';
+import { accessible, arrival, authorizeURL, browser, closeBrowser, code, fits, signIn, stage, visit } from './lib.mjs';
 
 after(closeBrowser);
 
@@ -183,6 +183,36 @@ test('the answer by form_post, with scripts and without', async () => {
       assert.equal(answer.method, 'POST');
       assert.match(answer.post, /code=.*/);
     });
+  }
+});
+
+test('what is not of the page itself does not run, not even from our origin', async () => {
+  const context = await (await browser()).newContext();
+  try {
+    const page = await context.newPage();
+    await page.goto(authorizeURL(spa).url);
+    await page.route('**/smuggled.*', (route) => route.fulfill({
+      contentType: route.request().url().endsWith('.js') ? 'text/javascript' : 'text/css',
+      body: route.request().url().endsWith('.js') ? 'window.smuggled = true' : 'main { display: none }',
+    }));
+    await page.route('**/login?*', async (route) => {
+      const answer = await route.fetch();
+      const smuggled = '<script src="/smuggled.js"></script><script>window.smuggled = true</script><script nonce="x">window.smuggled = true</script>'
+        + '<img src="data:," onerror="window.smuggled = true"><link rel="stylesheet" href="/smuggled.css"><style>main { display: none }</style>';
+      await route.fulfill({ response: answer, body: (await answer.text()).replace('<main', `${smuggled}<main`) });
+    });
+    await page.addInitScript(() => {
+      window.refused = [];
+      document.addEventListener('securitypolicyviolation', (e) => window.refused.push(`${e.effectiveDirective} ${e.blockedURI}`.replace(location.origin, '')));
+    });
+    await page.reload();
+    assert.deepEqual((await page.evaluate(() => window.refused)).sort(), ['script-src-attr inline', 'script-src-elem /smuggled.js', 'script-src-elem inline',
+      'script-src-elem inline', 'style-src-elem /smuggled.css', 'style-src-elem inline']);
+    assert.equal(await page.evaluate(() => window.smuggled), undefined);
+    assert.equal(await page.locator('main').isVisible(), true);
+    assert.equal(await page.locator('[data-reveal]').isVisible(), true, 'our own script runs all the same');
+  } finally {
+    await context.close();
   }
 });
 

@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import { stage } from './lib.mjs';
 
 // application is the script of every page. It acts by itself only in the frame of a
-// silent request; else the test says what it does.
+// silent request and in a popup; else the test says what it does.
 async function application() {
   const { Login } = await import('/login.js');
   const settings = (client, more) => ({
@@ -17,6 +17,11 @@ async function application() {
   const manager = (client, more) => new window.oidc.UserManager(settings(client, more));
   if (window.parent !== window) {
     await manager('tab').signinSilentCallback();
+    return;
+  }
+  if (window.opener) {
+    const ends = location.pathname === '/callback/bye';
+    await manager('tab')[ends ? 'signoutPopupCallback' : 'signinPopupCallback']();
     return;
   }
   const login = new Login(window.issuer);

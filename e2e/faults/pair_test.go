@@ -175,7 +175,7 @@ func races(t *testing.T, n *town) {
 
 	must(c.password("app", plain))
 	race(t, n, "end of a login", func(r reply) bool { return r.get("code") != "" && r.code == http.StatusOK }, func(x *caller, _ int) (reply, error) {
-		x.id = c.id
+		x.id, x.token = c.id, c.token // all of them its owner
 		return x.step("/finish")
 	})
 
@@ -183,7 +183,7 @@ func races(t *testing.T, n *town) {
 	must(c.password("vault", u))
 	begun, _ := must(c.step("/initiate", "method", "totp")).body["exchange"].(map[string]any)
 	race(t, n, "exchange", ok200, func(x *caller, _ int) (reply, error) {
-		x.id = c.id
+		x.id, x.token = c.id, c.token // all of them its owner
 		return x.step("/verify", "method", "totp", "exchange_id", begun["exchange_id"], "passcode", passcode(u, 0))
 	})
 
@@ -194,7 +194,7 @@ func races(t *testing.T, n *town) {
 		}
 		logins := passwords(t, n, u)
 		race(t, n, method+" code in as many logins", ok200, func(x *caller, i int) (reply, error) {
-			x.id = logins[i]
+			x.id, x.token = logins[i].id, logins[i].token
 			return x.step("/verify", "method", method, "passcode", code)
 		})
 	}
@@ -202,9 +202,9 @@ func races(t *testing.T, n *town) {
 }
 
 // passwords opens as many logins of a user as there are racers, a few at a time.
-func passwords(t *testing.T, n *town, u play.User) []string {
+func passwords(t *testing.T, n *town, u play.User) []*caller {
 	t.Helper()
-	ids := make([]string, racers)
+	logins := make([]*caller, racers)
 	var wg sync.WaitGroup
 	for worker := range 4 {
 		wg.Go(func() {
@@ -213,12 +213,12 @@ func passwords(t *testing.T, n *town, u play.User) []string {
 				if _, err := c.password("vault", u); err != nil {
 					t.Errorf("password: %v", err)
 				}
-				ids[i] = c.id
+				logins[i] = c
 			}
 		})
 	}
 	wg.Wait()
-	return ids
+	return logins
 }
 
 // status races for the end of a login in the cidaas dialect.

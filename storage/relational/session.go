@@ -197,9 +197,9 @@ func (q querier) renew(id storage.SessionID, r storage.Renewal) error {
 	return err
 }
 
-// stand demands that what something was begun under is still there, and keeps it there
+// demandBasis demands that what something was begun under is still there, and keeps it there
 // until the end of the transaction.
-func (q querier) stand(b storage.Basis, now time.Time) error {
+func (q querier) demandBasis(b storage.Basis, now time.Time) error {
 	if b.Secret != "" {
 		err := q.spend("UPDATE authenticators SET counter = counter WHERE id = ? AND user_id = ? AND counter = ?", ref(b.Secret), ref(b.User), b.Was)
 		if err != nil {

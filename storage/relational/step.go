@@ -45,7 +45,7 @@ func (e *Engine) Spend(ctx context.Context, s storage.Spend) error {
 			}
 		}
 		if s.Basis != nil {
-			if err := q.stand(*s.Basis, s.Now); err != nil {
+			if err := q.demandBasis(*s.Basis, s.Now); err != nil {
 				return err
 			}
 		}

@@ -17,6 +17,15 @@ func (k *Keyring) Hash(purpose, value string) []byte { return k.MAC("hash", purp
 // changed keys a moment earlier.
 func (k *Keyring) Hashes(purpose, value string) [][]byte { return k.MACs("hash", purpose, value) }
 
+// IsHash reports whether a stored hash is that of a value, under any living key.
+func (k *Keyring) IsHash(purpose, value string, stored []byte) bool {
+	found := false
+	for _, sum := range k.Hashes(purpose, value) {
+		found = hmac.Equal(sum, stored) || found
+	}
+	return found && len(stored) > 0
+}
+
 // MAC is a keyed value of another use than "hash".
 func (k *Keyring) MAC(use, purpose, value string) []byte {
 	key := k.state.Load().current(use)

@@ -50,6 +50,7 @@ func New(p *provider.Provider, v *mfa.Verifier, s *mfa.Sessions, look *page.Look
 
 // Mount adds the pages to the engine.
 func (p *Pages) Mount(r gin.IRouter) {
+	r = r.Group("", web.Isolated)
 	r.GET(home, p.seen(p.overview))
 	r.GET(callback, p.returned)
 	r.GET("/account/confirm", p.seen(p.confirm))

@@ -175,8 +175,13 @@ func TestPagesAreSoundAndKeepTheirPolicy(t *testing.T) {
 			if strings.Count(body, "<h1>") != 1 || strings.Count(body, "autofocus") > 1 {
 				t.Errorf("%s: headings or focus are wrong", path)
 			}
-			if got := b.page.Header(); !strings.HasPrefix(got.Get("Content-Security-Policy"), "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:;") || got.Get("Cache-Control") != "no-store" {
+			got := b.page.Header()
+			policy := got.Get("Content-Security-Policy")
+			if !strings.HasPrefix(policy, "default-src 'none'; style-src 'nonce-") || !strings.Contains(policy, "; script-src 'nonce-") || got.Get("Cache-Control") != "no-store" {
 				t.Errorf("%s: headers = %v", path, got)
+			}
+			if got.Get("Cross-Origin-Opener-Policy") != "same-origin" {
+				t.Errorf("%s is not apart from the window that opened it: %v", path, got)
 			}
 			checkIDs(t, path, body)
 		}

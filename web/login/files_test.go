@@ -30,6 +30,7 @@ func folder(t *testing.T, files map[string]string) string {
 func TestOperatorsFilesReplaceOurs(t *testing.T) {
 	_, h := stage(t, page.Options{Product: "Harbour", TemplateDir: folder(t, map[string]string{
 		"templates/logged_out.html": `{{define "title"}}{{.T "loggedout.title"}}{{end}}{{define "content"}}<h1 id="logged-out">Ahoy from {{.Product}}</h1>{{end}}`,
+		"templates/error.html":      `{{define "title"}}x{{end}}{{define "content"}}<style nonce="{{ .Nonce }}">h1{color:red}</style><h1>Storm</h1>{{with .Alert}}<script nonce="{{$.Nonce}}" src="{{$.Static}}/own.js"></script>{{end}}{{end}}`,
 		"messages/de.json":          `{"loggedout.title": "Auf Wiedersehen"}`,
 		"static/sallyport.css":      "body { color: navy }",
 		"static/harbour.png":        "png",
@@ -71,6 +72,12 @@ func TestOperatorsFilesAreChecked(t *testing.T) {
 		"a broken template":          {"templates/login.html": `{{define "content"}}{{if}}`},
 		"broken texts":               {"messages/en.json": `{`},
 		"a static file of no kind":   {"static/page.html": "<script>"},
+		"a script without the nonce": {"templates/login.html": `{{define "content"}}<script src="{{.Static}}/own.js"></script>{{end}}`},
+		"an inline script":           {"templates/login.html": `{{define "content"}}<script>go()</script>{{end}}`},
+		"a style without the nonce":  {"templates/layout.html": `<html><head><link rel="stylesheet" href="{{.Static}}/own.css"></head>{{template "content" .}}</html>`},
+		"a nonce of one's own":       {"templates/login.html": `{{define "content"}}<style nonce="abc">p{}</style>{{end}}`},
+		"an inline handler":          {"templates/login.html": `{{define "content"}}<p {{if true}}class="a"{{end}} onclick="go()">x</p>{{end}}`},
+		"a style attribute":          {"templates/login.html": "{{define \"content\"}}<p\nSTYLE=\"x\">x</p>{{end}}"},
 	} {
 		if _, err := page.New(nil, page.Options{Issuer: issuer, TemplateDir: folder(t, files)}, Files()); err == nil {
 			t.Errorf("%s: no error", name)

@@ -85,6 +85,7 @@ type Page struct {
 	speaker
 	Product string
 	Static  string // address of the static files, with their version
+	Nonce   string // what a script or style of the page must carry to count
 	Support string // names this answer in the log
 	CSRF    string
 	Account string // who is signing in or signed in; "": nobody yet
@@ -103,7 +104,7 @@ func (l *Look) Page(c *gin.Context, lang string, data any) Page {
 	if lang == "" {
 		lang = web.Locale(c, strings.Fields(c.Query("ui_locales"))...)
 	}
-	return Page{speaker: l.texts.in(lang), Product: l.product, Static: l.static.address, Support: web.Correlation(c),
+	return Page{speaker: l.texts.in(lang), Product: l.product, Static: l.static.address, Nonce: web.Nonce(c), Support: web.Correlation(c),
 		CSRF: l.CSRF(web.Visit(c).Browser), Data: data}
 }
 
@@ -152,7 +153,7 @@ func (l *Look) Write(c *gin.Context, code int, name string, v Page) {
 		c.String(http.StatusInternalServerError, "%s: 500 (%s)", l.product, web.Correlation(c))
 		return
 	}
-	c.Header("Content-Security-Policy", policy(v.Client.Logo))
+	c.Header("Content-Security-Policy", policy(web.Nonce(c), v.Client.Logo))
 	c.Header("Content-Language", v.lang)
 	c.Data(code, "text/html; charset=utf-8", b.Bytes())
 }
@@ -160,14 +161,15 @@ func (l *Look) Write(c *gin.Context, code int, name string, v Page) {
 // origins with any other character than these could end a directive and begin another.
 var plainOrigin = regexp.MustCompile(`^https?://[A-Za-z0-9.\-]+(:[0-9]+)?$`)
 
-// policy is the Content-Security-Policy of a page (H-3). form-action is left out:
-// browsers apply it to the redirect to the client as well.
-func policy(logo string) string {
+// policy is the Content-Security-Policy of a page (H-3). A script or style counts by the
+// nonce of this very answer; that it comes from our origin says nothing. form-action is
+// left out: browsers apply it to the redirect to the client as well.
+func policy(nonce, logo string) string {
 	images := "'self' data:"
 	if u, err := url.Parse(logo); err == nil && plainOrigin.MatchString(u.Scheme+"://"+u.Host) {
 		images += " " + u.Scheme + "://" + u.Host
 	}
-	return "default-src 'none'; style-src 'self'; script-src 'self'; img-src " + images + "; frame-ancestors 'none'; base-uri 'none'"
+	return "default-src 'none'; style-src 'nonce-" + nonce + "'; script-src 'nonce-" + nonce + "'; img-src " + images + "; frame-ancestors 'none'; base-uri 'none'"
 }
 
 // Redirect is the only one of the pages (H-5). After a form post it must be 303:

@@ -3,6 +3,8 @@ package page
 import (
 	"fmt"
 	"html/template"
+	"io/fs"
+	"regexp"
 	"strings"
 	"text/template/parse"
 )
@@ -17,6 +19,9 @@ func newTemplates(files layers, texts *catalogue) (map[string]*template.Template
 	}
 	out := map[string]*template.Template{}
 	for _, name := range all {
+		if err := checkNonces(files, name); err != nil {
+			return nil, fmt.Errorf("template %s: %w", name, err)
+		}
 		if name == layout {
 			continue
 		}
@@ -32,6 +37,32 @@ func newTemplates(files layers, texts *catalogue) (map[string]*template.Template
 		out[strings.TrimSuffix(name, ".html")] = one
 	}
 	return out, nil
+}
+
+var (
+	// active are the tags that a browser acts on only where the policy of the page lets it.
+	active = regexp.MustCompile(`(?is)<(?:script|style|link)\b(?:\{\{.*?\}\}|[^>])*>`)
+	icon   = regexp.MustCompile(`(?is)^<link\b(?:\{\{.*?\}\}|[^>])*\brel="icon"`)
+	nonce  = regexp.MustCompile(`\bnonce="\{\{\s*\$?\.Nonce\s*\}\}"`)
+	inline = regexp.MustCompile(`(?i)<[a-z](?:\{\{.*?\}\}|[^>])*\s(style|on[a-z]+)\s*=`)
+)
+
+// checkNonces finds scripts and styles that the policy of a page would not let count,
+// before somebody sees a page without them.
+func checkNonces(files layers, name string) error {
+	text, err := fs.ReadFile(files, "templates/"+name)
+	if err != nil {
+		return err
+	}
+	for _, tag := range active.FindAllString(string(text), -1) {
+		if !nonce.MatchString(tag) && !icon.MatchString(tag) {
+			return fmt.Errorf(`%s needs nonce="{{.Nonce}}", or browsers leave it out`, tag)
+		}
+	}
+	if m := inline.FindStringSubmatch(string(text)); m != nil {
+		return fmt.Errorf("the attribute %s counts in no browser: the policy of pages has no inline scripts and styles", m[1])
+	}
+	return nil
 }
 
 // checkTexts finds texts that do not exist before anybody asks for the page.
