@@ -14,6 +14,7 @@ import (
 // Refusals of callers who hold an API key.
 var (
 	ErrForeignAPIKey = errors.New("an API key changes itself and the keys that it made, and no others")
+	ErrDisabledStays = errors.New("an API key that is disabled is for the operator to enable, change or delete")
 	ErrCallerEnded   = errors.New("the API key that asks has ended meanwhile, or may not write any more")
 	ErrTooManyMakers = fmt.Errorf("an API key descends from %d others at most", storage.MakersMost)
 )
@@ -47,6 +48,7 @@ func (c Caller) beyond(d APIKeyDraft) []mfa.Fault {
 	fault(len(common(d.Dialects, c.key.Dialects)) < len(d.Dialects), "dialects", "must be among those of the API key that asks")
 	fault(len(common(d.Verbs, c.key.Verbs)) < len(d.Verbs), "verbs", "must be among those of the API key that asks")
 	fault(d.Project != "" && d.Project != c.key.Project, "project", "must be that of the API key that asks")
+	fault(slices.Contains(d.Dialects, DialectStreambird) && c.key.App != "" && d.App != c.key.App, "app", "must be that of the API key that asks")
 	end := c.key.ExpiresAt
 	fault(!end.IsZero() && (d.ExpiresAt.IsZero() || d.ExpiresAt.After(end)), "expires_at",
 		"must be "+end.UTC().Format(time.RFC3339)+" or earlier: the API key that asks ends then")
@@ -85,22 +87,36 @@ func (a *APIKeys) current(ctx context.Context, by Caller) (Caller, []storage.API
 }
 
 // May returns nil where a caller may change a key: the operator any, an API key itself
-// and those that descend from it. ErrForeignAPIKey: it may not. ErrNoAPIKey.
+// and those that descend from it, as long as nobody disabled them. ErrForeignAPIKey,
+// ErrDisabledStays: it may not. ErrNoAPIKey.
 func (a *APIKeys) May(ctx context.Context, by Caller, id storage.APIKeyID) error {
 	if by.operator {
 		return nil
 	}
+	_, err := a.owned(ctx, by, id)
+	return err
+}
+
+// owned reads a key that its caller may change. What it may change is what was read: who
+// disables the key meanwhile changes what it is replaced by, and that fails.
+func (a *APIKeys) owned(ctx context.Context, by Caller, id storage.APIKeyID) (storage.APIKey, error) {
+	if by.operator {
+		return a.Get(ctx, id)
+	}
 	line, err := a.store.APIKeyLine(ctx, id)
 	if errors.Is(err, storage.ErrNotFound) {
-		return ErrNoAPIKey
+		return storage.APIKey{}, ErrNoAPIKey
 	}
 	if err != nil {
-		return fmt.Errorf("read API key: %w", err)
+		return storage.APIKey{}, fmt.Errorf("read API key: %w", err)
 	}
 	if !slices.ContainsFunc(line, func(k storage.APIKey) bool { return k.ID == by.key.ID }) {
-		return ErrForeignAPIKey
+		return storage.APIKey{}, ErrForeignAPIKey
 	}
-	return nil
+	if line[0].Disabled { // who disabled it may have had a reason that its maker does not share
+		return storage.APIKey{}, ErrDisabledStays
+	}
+	return line[0], nil
 }
 
 // of reads a key for a change of it that makes it open nothing more than it does.
@@ -108,10 +124,7 @@ func (a *APIKeys) of(ctx context.Context, by Caller, id storage.APIKeyID) (stora
 	if _, _, err := a.current(ctx, by); err != nil {
 		return storage.APIKey{}, err
 	}
-	if err := a.May(ctx, by, id); err != nil {
-		return storage.APIKey{}, err
-	}
-	return a.Get(ctx, id)
+	return a.owned(ctx, by, id)
 }
 
 // standing returns what the first key of a line opens: no more than any of those it
@@ -127,12 +140,25 @@ func (a *APIKeys) standing(line []storage.APIKey) (storage.APIKey, error) {
 		return k, ErrAPIKeyMaker
 	}
 	for _, m := range line[1:] {
-		k.Dialects, k.Verbs = common(k.Dialects, m.Dialects), common(k.Verbs, m.Verbs)
+		k.Dialects, k.Verbs = common(k.Dialects, dialectsFor(k, m)), common(k.Verbs, m.Verbs)
 		if k.ExpiresAt.IsZero() || !m.ExpiresAt.IsZero() && m.ExpiresAt.Before(k.ExpiresAt) {
 			k.ExpiresAt = m.ExpiresAt
 		}
 	}
 	return k, nil
+}
+
+// dialectsFor are the dialects of a maker that a key of its line may speak: in those that
+// name a project or an app, both must name the same.
+func dialectsFor(k, maker storage.APIKey) []string {
+	out := []string{}
+	for _, d := range maker.Dialects {
+		if d == DialectStytch && k.Project != maker.Project || d == DialectStreambird && maker.App != "" && k.App != maker.App {
+			continue
+		}
+		out = append(out, d)
+	}
+	return out
 }
 
 func (a *APIKeys) over(k storage.APIKey) bool {

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,6 +18,7 @@ func TestAKeyMakesNoStrongerOne(t *testing.T) {
 	end := h.now().Add(time.Hour)
 	maker, _ := h.made(a, func(d *APIKeyDraft) {
 		d.Name, d.Dialects, d.Verbs, d.ExpiresAt = "maker", []string{DialectAdmin, DialectStreambird}, []string{VerbWrite}, end
+		d.App = "shop"
 	})
 	within := func(d *APIKeyDraft) {
 		d.Dialects, d.Verbs, d.ExpiresAt = []string{DialectAdmin}, []string{VerbWrite}, end
@@ -34,6 +36,8 @@ func TestAKeyMakesNoStrongerOne(t *testing.T) {
 		"another dialect": {"project", func(d *APIKeyDraft) { d.Dialects, d.Project = append(d.Dialects, DialectStytch), project }},
 		"a later end":     {"expires_at", func(d *APIKeyDraft) { d.ExpiresAt = end.Add(time.Second) }},
 		"no end":          {"expires_at", func(d *APIKeyDraft) { d.ExpiresAt = time.Time{} }},
+		"another app":     {"app", func(d *APIKeyDraft) { d.Dialects, d.App = []string{DialectStreambird}, "another" }},
+		"any app":         {"app", func(d *APIKeyDraft) { d.Dialects = []string{DialectStreambird} }},
 	} {
 		d := draft(within, tc.change)
 		_, _, err := a.Create(h.ctx, h.visit, Holder(maker), d)
@@ -147,20 +151,126 @@ func TestAKeyEndsWithItsMaker(t *testing.T) {
 }
 
 func TestAMakerThatBecomesWeakerWeakensItsKeys(t *testing.T) {
+	all := []string{DialectAdmin, DialectStreambird, DialectStytch}
+	for name, tc := range map[string]struct {
+		weaken   func(*storage.APIKey)
+		dialects []string // that are left
+	}{
+		"dialects":   {func(k *storage.APIKey) { k.Dialects, k.Project, k.App = []string{DialectAdmin}, "", "" }, []string{DialectAdmin}},
+		"verbs":      {func(k *storage.APIKey) { k.Verbs = []string{VerbRead} }, all},
+		"end":        {func(k *storage.APIKey) { k.ExpiresAt = time.Date(2999, 1, 1, 0, 0, 0, 0, time.UTC) }, all},
+		"a project":  {func(k *storage.APIKey) { k.Project = project[:len(project)-1] + "2" }, []string{DialectAdmin, DialectStreambird}},
+		"no project": {func(k *storage.APIKey) { k.Dialects, k.Project = all[:2], "" }, []string{DialectAdmin, DialectStreambird}},
+		"an app":     {func(k *storage.APIKey) { k.App = "another" }, []string{DialectAdmin, DialectStytch}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			a := h.apiKeys()
+			h.ok(a.Poll(h.ctx))
+			d := func(d *APIKeyDraft) {
+				d.Dialects, d.Verbs, d.Project, d.App = all, []string{VerbRead, VerbWrite}, project, "shop"
+			}
+			maker, _ := h.made(a, d)
+			child, _, err := a.Create(h.ctx, h.visit, Holder(maker), draft(d, func(d *APIKeyDraft) { d.Name = "child" }))
+			h.ok(err)
+			_, secret, err := a.Create(h.ctx, h.visit, Holder(child), draft(d, func(d *APIKeyDraft) { d.Name = "grandchild" }))
+			h.ok(err)
+			h.ok(a.Poll(h.ctx))
+			got, err := a.Authenticate(h.ctx, h.visit, secret)
+			if err != nil || !slices.Equal(got.Dialects, all) || !got.Allows(DialectAdmin, VerbWrite) || !got.ExpiresAt.IsZero() {
+				t.Fatalf("the key opens %+v, %v; want what its makers do", got, err)
+			}
+			next := maker
+			tc.weaken(&next)
+			h.ok(a.Change(h.ctx, h.visit, Operator(), maker, next))
+			h.ok(a.Poll(h.ctx)) // no memory of it is left
+			got, err = a.Authenticate(h.ctx, h.visit, secret)
+			if err != nil || !slices.Equal(got.Dialects, tc.dialects) || !slices.Equal(got.Verbs, next.Verbs) || !got.ExpiresAt.Equal(next.ExpiresAt) {
+				t.Errorf("the key opens %+v, %v; want no more than its maker", got, err)
+			}
+		})
+	}
+}
+
+// Whoever disabled a key may have had a reason that its maker does not share.
+func TestAKeyLeavesADisabledOneAsItIs(t *testing.T) {
 	h := newHouse(t)
 	a := h.apiKeys()
-	both := func(d *APIKeyDraft) {
-		d.Dialects, d.Verbs = []string{DialectAdmin, DialectStreambird}, []string{VerbRead, VerbWrite}
+	writer := func(name string) func(*APIKeyDraft) {
+		return func(d *APIKeyDraft) { d.Name, d.Dialects, d.Verbs = name, []string{DialectAdmin}, []string{VerbWrite} }
 	}
-	maker, _ := h.made(a, both)
-	_, secret, err := a.Create(h.ctx, h.visit, Holder(maker), draft(both, func(d *APIKeyDraft) { d.Name = "made" }))
+	maker, _ := h.made(a, writer("maker"))
+	by := Holder(maker)
+	child, _, err := a.Create(h.ctx, h.visit, by, draft(writer("child")))
 	h.ok(err)
-	next := maker
-	next.Dialects, next.Verbs, next.ExpiresAt = []string{DialectAdmin}, []string{VerbRead}, h.now().Add(time.Hour)
-	h.ok(a.Change(h.ctx, h.visit, Operator(), maker, next))
-	got, err := a.Authenticate(h.ctx, h.visit, secret)
-	if err != nil || !slices.Equal(got.Dialects, next.Dialects) || !slices.Equal(got.Verbs, next.Verbs) || !got.ExpiresAt.Equal(next.ExpiresAt) {
-		t.Errorf("the key opens %+v, %v; want no more than its maker", got, err)
+	_, err = a.AddSecret(h.ctx, h.visit, by, child.ID)
+	h.ok(err)
+	h.ok(a.Disable(h.ctx, h.visit, by, child.ID))
+	child, err = a.Get(h.ctx, child.ID)
+	h.ok(err)
+	enabled, other := child, child
+	enabled.Disabled = false
+	other.Hashes = [][]byte{sumOf("another secret")} // the old one could go to another key
+	_, added := a.AddSecret(h.ctx, h.visit, by, child.ID)
+	for call, err := range map[string]error{"AddSecret": added, "Enable": a.Enable(h.ctx, h.visit, by, child.ID),
+		"Change": a.Change(h.ctx, h.visit, by, child, enabled), "Change of the secret": a.Change(h.ctx, h.visit, by, child, other),
+		"FinishRotation": a.FinishRotation(h.ctx, h.visit, by, child.ID), "WithdrawSecret": a.WithdrawSecret(h.ctx, h.visit, by, child.ID),
+		"Delete": a.Delete(h.ctx, h.visit, by, child.ID)} {
+		if !errors.Is(err, ErrDisabledStays) {
+			t.Errorf("%s = %v, want %v", call, err, ErrDisabledStays)
+		}
+	}
+	if got, err := a.Get(h.ctx, child.ID); err != nil || !got.Disabled || len(got.Hashes) != 2 || !got.UpdatedAt.Equal(child.UpdatedAt) {
+		t.Errorf("the key is %+v, %v; want it as it was", got, err)
+	}
+	h.ok(a.Enable(h.ctx, h.visit, Operator(), child.ID))
+	h.ok(a.Delete(h.ctx, h.visit, by, child.ID))
+}
+
+// interrupted is storage where something happens after each look at a key.
+type interrupted struct {
+	apiKeyStore
+	then func()
+}
+
+func (s interrupted) APIKeyLine(ctx context.Context, id storage.APIKeyID) ([]storage.APIKey, error) {
+	defer s.then()
+	return s.apiKeyStore.APIKeyLine(ctx, id)
+}
+
+func (s interrupted) APIKey(ctx context.Context, id storage.APIKeyID) (storage.APIKey, error) {
+	defer s.then()
+	return s.apiKeyStore.APIKey(ctx, id)
+}
+
+// Of a maker that changes its key and an operator who disables it the operator wins.
+func TestAKeyIsNotEnabledWhileItIsDisabled(t *testing.T) {
+	for _, call := range []string{"Enable", "Change"} {
+		for look := range 4 { // after which the operator does it
+			h := newHouse(t)
+			a := h.apiKeys()
+			writer := func(d *APIKeyDraft) { d.Name, d.Verbs = d.Name+"er", []string{VerbWrite} }
+			maker, _ := h.made(a, writer)
+			child, _, err := a.Create(h.ctx, h.visit, Holder(maker), draft(writer, writer))
+			h.ok(err)
+			meanwhile := h.apiKeys()
+			seen := 0
+			a.store = interrupted{a.store, func() {
+				if seen == look {
+					h.ok(meanwhile.Disable(h.ctx, h.visit, Operator(), child.ID))
+				}
+				seen++
+			}}
+			if call == "Enable" {
+				err = a.Enable(h.ctx, h.visit, Holder(maker), child.ID)
+			} else {
+				err = a.Change(h.ctx, h.visit, Holder(maker), child, child)
+			}
+			got, found := meanwhile.Get(h.ctx, child.ID)
+			if found != nil || got.Disabled != (look < seen) {
+				t.Errorf("%s, after look %d: %+v, %v, after %v; want it disabled", call, look, got, found, err)
+			}
+		}
 	}
 }
 

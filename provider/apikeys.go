@@ -145,7 +145,7 @@ func (a *APIKeys) Create(ctx context.Context, v mfa.Visit, by Caller, d APIKeyDr
 
 // Change replaces a key that was read before. ErrAPIKeyChanged: it is not that any more.
 // What is said of a Caller's limits at Create holds here, and ErrForeignAPIKey for keys
-// that are none of its own.
+// that are none of its own, ErrDisabledStays for disabled ones.
 func (a *APIKeys) Change(ctx context.Context, v mfa.Visit, by Caller, was, k storage.APIKey) error {
 	by, _, err := a.current(ctx, by)
 	if err != nil {
@@ -181,8 +181,8 @@ func (a *APIKeys) change(ctx context.Context, v mfa.Visit, was, k storage.APIKey
 }
 
 // AddSecret begins a rotation: from now on the secret it returns is good beside the old
-// one. ErrRotating: finish or withdraw the last one first. ErrForeignAPIKey and
-// ErrCallerEnded, here and below, refuse callers who hold an API key.
+// one. ErrRotating: finish or withdraw the last one first. ErrForeignAPIKey,
+// ErrDisabledStays and ErrCallerEnded, here and below, refuse callers who hold an API key.
 func (a *APIKeys) AddSecret(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID) (string, error) {
 	k, err := a.of(ctx, by, id)
 	if err != nil {

@@ -86,3 +86,44 @@ func TestAKeyOfAnAPIKeyEndsWithIt(t *testing.T) {
 		}
 	}
 }
+
+// What was disabled stays so for the key that made it, whichever way it goes.
+func TestAnAPIKeyEnablesNoKey(t *testing.T) {
+	c := newConsole(t)
+	body := map[string]any{"name": "maker", "dialects": []string{"admin"}, "verbs": []string{"write"}}
+	c.key, body["name"] = c.call("POST", "/api-keys", body).done(201, "created").Secret, "made"
+	maker := c.key
+	state := func(more string) []byte {
+		return fmt.Appendf(nil, "api_keys:\n  - {name: made, dialects: [admin], verbs: [write], secret_sha256: %s%s}\n", sha(strings.Repeat("made", 12)), more)
+	}
+	var o admin.Outcome
+	c.call("POST", "/state", state("")).ok(200, &o)
+	c.key = adminKey
+	var list admin.APIKeys
+	c.call("GET", "/api-keys?name=made", nil).ok(200, &list)
+	made := "/api-keys/" + string(list.APIKeys[0].ID)
+	c.call("POST", made+"/disable", nil).done(200, "disabled")
+	c.key = maker
+	for method, path := range map[string]string{"POST": "/enable", "DELETE": ""} {
+		c.call(method, made+path, nil).refused(403, "not_allowed", provider.ErrDisabledStays.Error())
+	}
+	c.call("POST", made+"/secrets", nil).refused(403, "not_allowed", provider.ErrDisabledStays.Error())
+	c.call("POST", "/state", state(", disabled: false")).refused(400, "invalid_request", "api_keys[0]: "+provider.ErrDisabledStays.Error())
+	c.call("POST", "/state?prune=true", []byte("api_keys: []\n")).ok(200, &o)
+	if left := fmt.Sprint(o.LeftAlone); !strings.Contains(left, "made") || len(o.Changes) != 0 {
+		t.Errorf("pruned by an API key: %+v", o)
+	}
+	c.call("POST", "/state", state("")).ok(200, &o) // which changes nothing
+	c.key = adminKey
+	var k admin.APIKey
+	c.call("GET", made, nil).ok(200, &k)
+	if !k.Disabled {
+		t.Errorf("made = %+v", k)
+	}
+	c.call("POST", "/state", state(", disabled: false")).ok(200, &o)
+	var enabled admin.APIKey
+	c.call("GET", made, nil).ok(200, &enabled)
+	if enabled.Disabled || len(o.Changes) != 1 {
+		t.Errorf("by the operator: %+v, %+v", enabled, o)
+	}
+}

@@ -86,7 +86,7 @@ func (p *planner) prunable(ctx context.Context, k storage.APIKey) (bool, error) 
 		return false, nil
 	}
 	err := p.apiKeys.May(ctx, p.o.by, k.ID)
-	if errors.Is(err, provider.ErrForeignAPIKey) || errors.Is(err, provider.ErrNoAPIKey) {
+	if foreign(err) || errors.Is(err, provider.ErrNoAPIKey) {
 		return false, nil
 	}
 	return err == nil, err
@@ -101,11 +101,16 @@ func (p *planner) allowed(ctx context.Context, s apiKeyStep, path string) error 
 		return nil
 	}
 	err := p.apiKeys.May(ctx, p.o.by, s.was.ID)
-	if errors.Is(err, provider.ErrForeignAPIKey) {
+	if foreign(err) {
 		p.fault(path, err.Error())
 		return nil
 	}
 	return err
+}
+
+// foreign reports whether a key is none that the caller may touch.
+func foreign(err error) bool {
+	return errors.Is(err, provider.ErrForeignAPIKey) || errors.Is(err, provider.ErrDisabledStays)
 }
 
 func (p *planner) planAPIKey(k *config.APIKey, path string, have []storage.APIKey, hashes map[string]string) {

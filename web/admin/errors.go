@@ -129,6 +129,7 @@ var known = []struct {
 	{provider.ErrAPIKeyTaken, http.StatusConflict, codeConflict},
 	{provider.ErrAPIKeyChanged, http.StatusConflict, codeConflict},
 	{provider.ErrForeignAPIKey, http.StatusForbidden, string(mfa.NotAllowed)},
+	{provider.ErrDisabledStays, http.StatusForbidden, string(mfa.NotAllowed)},
 	{provider.ErrCallerEnded, http.StatusForbidden, string(mfa.NotAllowed)},
 	{provider.ErrTooManyMakers, http.StatusConflict, codeConflict},
 }
