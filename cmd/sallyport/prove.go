@@ -107,6 +107,12 @@ func (p *prover) prove(ctx context.Context, conn net.Conn) error {
 	if err := p.judge(id, right); err != nil {
 		return unproven{err}
 	}
+	// A certificate says that nobody is in between; without one the proof is for the address
+	// that was called, and who listens elsewhere and passes the challenge on gets none for his.
+	at := admin.AddressOf(conn.RemoteAddr())
+	if p.trust == nil && (at == "" || subtle.ConstantTimeCompare([]byte(own.ProofAt(id.Issuer, challenge.Reveal(), at)), []byte(id.AddressProof)) != 1) {
+		return unproven{fmt.Errorf("the server that answers at %s listens at another address, or is of an earlier version: somebody may pass on what it says, and the key was not sent; a tunnel must have the address and port of admin_listen at this end too", at)}
+	}
 	// The next answer must be to the next call.
 	if _, err := io.Copy(io.Discard, answer.Body); err != nil || answer.Close || r.Buffered() > 0 {
 		return unproven{fmt.Errorf("what answers at %s does not keep its connections open", p.base)}

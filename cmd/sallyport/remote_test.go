@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -193,6 +195,31 @@ func TestEveryConnectionIsProven(t *testing.T) {
 	s := squat(t, address, func(w http.ResponseWriter, r *http.Request) { told(func() string { return "x" }, "y")(w, r) })
 	if err := r.get(t.Context(), "/users", nil, &admin.Users{}); err == nil || !strings.Contains(err.Error(), "does not know the key") || s.shown() {
 		t.Errorf("who took its place was shown the key: %v, %v", s.shown(), err)
+	}
+}
+
+// Who passes on what the server says, from an address of his own, sees no key.
+func TestWhoeverPassesAProofOnSeesNoKey(t *testing.T) {
+	settings, _, address := installation(t)
+	startServer(t, settings, address, http.StatusOK)
+	relay := freeAddress(t)
+	s := squat(t, relay, httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address}).ServeHTTP)
+	c, err := config.Load(settings, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := filepath.Join(t.TempDir(), "secret")
+	line{"an API key", "apikey create --name cron --dialect admin --verb read --out " + secret, exitOK, "", ""}.play(t, settings)
+	for _, file := range []string{c.AdminKeyFile, secret} {
+		line{"at its address", "user list --server http://" + address + " --admin-key-file " + file, exitOK, "", ""}.play(t, "")
+		line{"passed on", "user list --server http://" + relay + " --admin-key-file " + file, exitFailed, "", "at " + relay + " listens at another address"}.play(t, "")
+	}
+	p, out, text := testProgram("SALLYPORT_CONFIG="+settings, "SALLYPORT_ADMIN_LISTEN="+relay)
+	if code := p.main(t.Context(), []string{"user", "list"}); code != exitFailed || !strings.Contains(text.String(), "listens at another address") {
+		t.Errorf("by the settings: exit code %d, %q, %q", code, out, text)
+	}
+	if s.shown() {
+		t.Error("it was shown the key")
 	}
 }
 

@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -48,6 +50,23 @@ func (k Key) Proof(issuer, challenge string) string {
 	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
 }
 
+// ProofAt is a Proof for one address of the server: whoever passes it on from another one
+// has none for his own.
+func (k Key) ProofAt(issuer, challenge, address string) string {
+	m := hmac.New(sha256.New, k.sum[:])
+	_, _ = io.WriteString(m, "sallyport admin server at\n"+address+"\n"+issuer+"\n"+challenge)
+	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
+}
+
+// AddressOf is how both ends of a connection write the address and port of the server's.
+func AddressOf(a net.Addr) string {
+	at, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return ""
+	}
+	return netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port()).String()
+}
+
 // hintBytes of a key's sum name it. Of 256 bits that nobody can guess 192 stay unknown.
 const hintBytes = 8
 
@@ -61,6 +80,8 @@ const challengeMost = 128
 type Identity struct {
 	Issuer string `json:"issuer"`
 	Proof  string `json:"proof,omitempty"` // where there was a challenge, and the key is known
+	// Besides: a proof for the address at which the server took the connection.
+	AddressProof string `json:"address_proof,omitempty"`
 }
 
 // identify proves to whoever holds a key, before it is shown, that this server knows it:
@@ -80,6 +101,9 @@ func (s *Surface) identify(c *gin.Context) {
 		}
 		if known {
 			id.Proof = k.Proof(s.o.Issuer, challenge)
+			if at, ok := c.Request.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+				id.AddressProof = k.ProofAt(s.o.Issuer, challenge, AddressOf(at))
+			}
 		}
 	}
 	c.JSON(http.StatusOK, id)
