@@ -52,6 +52,8 @@ type Config struct {
 	TOTPWindow int      `yaml:"totp_window" env:"TOTP_WINDOW" min:"0" max:"1"`
 	Argon2     Argon2   `yaml:"argon2" envPrefix:"ARGON2_"`
 	Throttle   Throttle `yaml:"throttle" envPrefix:"THROTTLE_"`
+	Limits     Limits   `yaml:"limits" envPrefix:"LIMITS_"`
+	Audit      Audit    `yaml:"audit" envPrefix:"AUDIT_"`
 	Keys       Keys     `yaml:"keys" envPrefix:"KEYS_"`
 	// Algorithms there is a signing key for, out of `RS256`, `PS256`, `ES256`, `EdDSA`. The
 	// first one serves clients that register none.
@@ -166,10 +168,35 @@ type Argon2 struct {
 type Throttle struct {
 	// Failures from one address (IPv6: one /64) within the window; more wait.
 	AddressFailures int `yaml:"address_failures" env:"ADDRESS_FAILURES" min:"10" max:"100000"`
-	// Different users that failed from one address within the window.
+	// Different names that failed from one address within the window.
 	AddressUsers int `yaml:"address_users" env:"ADDRESS_USERS" min:"2" max:"100000"`
 	// That window.
 	AddressWindow time.Duration `yaml:"address_window" env:"ADDRESS_WINDOW" min:"1m" max:"24h"`
+}
+
+// Limits bounds what callers make a server write who have proven nothing. Each server counts
+// for itself, by address (IPv6: one /64); one IPv6 network (/48) has four times as much. What
+// is over a limit gets 429 with Retry-After and writes nothing. 0: no limit.
+type Limits struct {
+	// Logins begun a minute. A whole company may come from one address, all at once.
+	Opens int `yaml:"opens" env:"OPENS" min:"0" max:"1000000"`
+	// Tries at a factor begun, and logins restarted, a minute.
+	Initiations int `yaml:"initiations" env:"INITIATIONS" min:"0" max:"1000000"`
+	// Names a minute that a login is asked about, to tell what they could be proven with.
+	Names int `yaml:"names" env:"NAMES" min:"0" max:"1000000"`
+	// Wrong passwords and codes a minute. Of one address `throttle` lets fewer pass; this
+	// bounds what comes from many addresses of one network.
+	Failures int `yaml:"failures" env:"FAILURES" min:"0" max:"1000000"`
+	// Clients and API keys that could not authenticate themselves, a minute: more are refused
+	// as before, and leave no line in the audit trail.
+	Refusals int `yaml:"refusals" env:"REFUSALS" min:"0" max:"1000000"`
+}
+
+// Audit says how long the audit trail is kept.
+type Audit struct {
+	// How long lines of the [audit trail](events.md) are kept; 9504h are 13 months. What is
+	// older is removed within a minute.
+	Keep time.Duration `yaml:"keep" env:"KEEP" min:"720h" max:"87600h"`
 }
 
 // Keys says when keys give way to new ones without being told.
@@ -206,6 +233,8 @@ func Default() Config {
 		TOTPWindow:  1,
 		Argon2:      Argon2{Memory: 19456, Time: 2, Threads: 1, Queue: 64, Wait: 2 * time.Second},
 		Throttle:    Throttle{AddressFailures: 100, AddressUsers: 10, AddressWindow: 10 * time.Minute},
+		Limits:      Limits{Opens: 1200, Initiations: 1200, Names: 1200, Failures: 300, Refusals: 300},
+		Audit:       Audit{Keep: 396 * 24 * time.Hour},
 		Keys:        Keys{RotateAfter: 90 * 24 * time.Hour, RotateOwnAfter: 365 * 24 * time.Hour},
 		SigningAlgs: []string{"RS256", "ES256"},
 		DrainTime:   5 * time.Second,

@@ -137,8 +137,7 @@ func (v *Verifier) ConfirmFor(ctx context.Context, visit Visit, o Owner, exchang
 		return nil, err
 	}
 	defer release()
-	count := storage.Attempt{Exchange: exchange, MaxAttempts: v.o.MaxAttempts, Throttles: t.throttles(), Address: t.address, Now: t.attempt.Now}
-	if err := v.count(ctx, visit, count, t.about, t.locked); err != nil {
+	if err := v.count(ctx, visit, &t, storage.Attempt{Exchange: exchange, MaxAttempts: v.o.MaxAttempts}); err != nil {
 		return nil, err
 	}
 	proof, err := v.compare(ctx, visit, t, nil, r)

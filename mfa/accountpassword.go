@@ -50,7 +50,7 @@ func (v *Verifier) ChangePassword(ctx context.Context, visit Visit, o Owner, c P
 	}
 	defer release()
 	t.release = func() {}
-	if err := v.count(ctx, visit, storage.Attempt{Throttles: t.throttles(), Address: t.address, Now: attempt.Now}, t.about, t.locked); err != nil {
+	if err := v.count(ctx, visit, &t, storage.Attempt{}); err != nil {
 		return err
 	}
 	proof, err := v.compare(ctx, visit, t, nil, old)

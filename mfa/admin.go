@@ -74,9 +74,9 @@ type Standing struct {
 }
 
 // Standing reads it.
-func (u *Users) Standing(ctx context.Context, id storage.UserID) (Standing, error) {
-	now := u.now()
-	waits, err := u.store.Waits(ctx, u.counters(id), now)
+func (u *Users) Standing(ctx context.Context, a storage.Account) (Standing, error) {
+	now, id := u.now(), a.User.ID
+	waits, err := u.store.Waits(ctx, u.counters(a), now)
 	if err != nil {
 		return Standing{}, fmt.Errorf("read waits: %w", err)
 	}
@@ -88,15 +88,35 @@ func (u *Users) Standing(ctx context.Context, id storage.UserID) (Standing, erro
 	if err != nil {
 		return Standing{}, fmt.Errorf("read recovery codes: %w", err)
 	}
-	return Standing{Waits: waits, Sessions: len(sessions), RecoveryCodes: len(codes)}, nil
+	return Standing{Waits: longest(waits), Sessions: len(sessions), RecoveryCodes: len(codes)}, nil
 }
 
-// counters are the counters of a user's failures, under every living hash key. Those
-// of browsers that signed the user in before are not among them: nobody knows which
-// there are, and they forget by themselves.
-func (u *Users) counters(id storage.UserID) []storage.ThrottleKey {
+// longest leaves of each bucket the longest wait: the user's counter and those of names
+// are one for an administrator.
+func longest(waits []storage.Refusal) []storage.Refusal {
+	var out []storage.Refusal
+	for _, w := range waits {
+		i := slices.IndexFunc(out, func(o storage.Refusal) bool { return o.Bucket == w.Bucket })
+		switch {
+		case i < 0:
+			out = append(out, w)
+		case w.Until.IsZero() || !out[i].Until.IsZero() && w.Until.After(out[i].Until):
+			out[i] = w
+		}
+	}
+	return out
+}
+
+// counters are the counters of the failures of a user and of the user's names, under
+// every living hash key. Those of browsers that signed the user in before are not among
+// them: nobody knows which there are, and they forget by themselves.
+func (u *Users) counters(a storage.Account) []storage.ThrottleKey {
+	subjects := u.keyring.Hashes("user", string(a.User.ID))
+	for _, i := range a.Identifiers {
+		subjects = append(subjects, nameSubjects(u.keyring, i.Value)...)
+	}
 	var out []storage.ThrottleKey
-	for _, subject := range u.keyring.Hashes("user", string(id)) {
+	for _, subject := range subjects {
 		for _, bucket := range []string{BucketPassword, BucketFactor, BucketPasswordless} {
 			out = append(out, storage.ThrottleKey{Bucket: bucket, Subject: subject})
 		}
@@ -134,7 +154,7 @@ func (u *Users) Unlock(ctx context.Context, v Visit, a storage.Account) error {
 			events = append(events, u.about(v, EventFactorEnabled, x))
 		}
 	}
-	return u.update(ctx, storage.UserChange{ID: a.User.ID, Reset: u.counters(a.User.ID),
+	return u.update(ctx, storage.UserChange{ID: a.User.ID, Reset: u.counters(a),
 		Factors: &storage.FactorsChange{Enable: true}, Events: events})
 }
 
@@ -143,7 +163,7 @@ func (u *Users) Unlock(ctx context.Context, v Visit, a storage.Account) error {
 // (M-10). The user's wish for a second factor stays, so that the next login asks for
 // a new one.
 func (u *Users) ResetFactors(ctx context.Context, v Visit, a storage.Account) error {
-	c := storage.UserChange{ID: a.User.ID, Kill: true, Reset: u.counters(a.User.ID), Factors: &storage.FactorsChange{},
+	c := storage.UserChange{ID: a.User.ID, Kill: true, Reset: u.counters(a), Factors: &storage.FactorsChange{},
 		Events: []storage.Event{u.changed(v, a, "factors reset")}}
 	for _, x := range a.Authenticators {
 		if x.Method == "password" {
@@ -171,7 +191,7 @@ func (u *Users) SetPassword(ctx context.Context, v Visit, a storage.Account, pla
 		return fmt.Errorf("hash password: %w", err)
 	}
 	fresh := u.stamp(storage.Authenticator{Method: "password", Secret: []byte(hash)}, a.User.ID, "admin", u.now())
-	return u.update(ctx, storage.UserChange{ID: a.User.ID, Kill: true, Reset: u.counters(a.User.ID),
+	return u.update(ctx, storage.UserChange{ID: a.User.ID, Kill: true, Reset: u.counters(a),
 		Factors:  &storage.FactorsChange{Drop: []string{"password"}, Add: []storage.Authenticator{fresh}},
 		Events:   []storage.Event{u.journal.Event(v, storage.Event{Kind: EventPasswordChanged, UserID: a.User.ID})},
 		Messages: u.notice(v, a, MessagePasswordChanged, map[string]string{})})

@@ -32,8 +32,7 @@ func (v *Verifier) ConfirmAlone(ctx context.Context, visit Visit, a Answer) (Ver
 		return Verified{}, err
 	}
 	defer release()
-	count := storage.Attempt{Exchange: a.Exchange, MaxAttempts: v.o.MaxAttempts, Throttles: t.throttles(), Address: t.address, Now: t.attempt.Now}
-	if err := v.count(ctx, visit, count, t.about, t.locked); err != nil {
+	if err := v.count(ctx, visit, &t, storage.Attempt{Exchange: a.Exchange, MaxAttempts: v.o.MaxAttempts}); err != nil {
 		return Verified{}, err
 	}
 	proof, err := v.compare(ctx, visit, t, nil, a.Response)

@@ -34,7 +34,7 @@ func (u *Users) amendFactors(ctx context.Context, a *Amendment) error {
 		}
 	}
 	if len(f.Drop) > 0 {
-		a.change.Factors, a.change.Kill, a.change.Reset = &f, true, u.counters(a.Account.User.ID)
+		a.change.Factors, a.change.Kill, a.change.Reset = &f, true, u.counters(a.Account)
 	}
 	return nil
 }

@@ -98,41 +98,6 @@ func TestCancelling(t *testing.T) {
 	want(t, "an expired one", err, mfa.InvalidExchange)
 }
 
-func TestWhoEnrolledAnAuthenticator(t *testing.T) {
-	h := newHouse(t)
-	u := h.ada()
-	h.policy.Passwordless = true
-	ctx := context.Background()
-	account, err := h.store.Account(ctx, u.ID)
-	want(t, "account", err, "")
-	for _, a := range account.Authenticators {
-		found, identifier, err := h.verifier.OwnerOf(ctx, mfa.Choice{Method: a.Method, Authenticator: a.ID})
-		want(t, a.Method, err, "")
-		if found == nil || found.User.ID != u.ID || identifier != "" {
-			t.Errorf("%s: %v, %q", a.Method, found, identifier)
-		}
-		_, _, err = h.verifier.OwnerOf(ctx, mfa.Choice{Method: "another", Authenticator: a.ID})
-		want(t, a.Method+" under another method", err, mfa.NotConfigured)
-	}
-	nobody := mfa.Choice{Method: "totp", Usage: mfa.UsagePasswordless}
-	nobody.Authenticator = h.verifier.Options(h.proving(h.begin(), h.unknown("totp")))[0].Authenticator
-	found, identifier, err := h.verifier.OwnerOf(ctx, nobody)
-	want(t, "nobody's", err, "")
-	if found != nil || identifier == "" {
-		t.Fatalf("nobody's: %v, %q", found, identifier)
-	}
-	id := h.begin()
-	p := h.proving(id, "")
-	p.Identifier = identifier
-	s, err := h.verifier.Initiate(ctx, h.visit, p, nobody)
-	want(t, "a decoy", err, "")
-	_, err = h.verify(s.Exchange, h.code(0))
-	want(t, "any code", err, mfa.InvalidPasscode)
-	nobody.Authenticator = "00000000-0000-0000-0000-000000000002"
-	_, err = h.verifier.Initiate(ctx, h.visit, p, nobody)
-	want(t, "another medium than the one named", err, mfa.NotConfigured)
-}
-
 func TestConfirmingByTheExchangeAlone(t *testing.T) {
 	h := newHouse(t)
 	u := h.create(mfa.Draft{Email: ownMail, EmailVerified: true, Password: ownPass})

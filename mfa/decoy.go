@@ -1,6 +1,7 @@
 package mfa
 
 import (
+	"bytes"
 	"slices"
 
 	"sallyport/storage"
@@ -13,6 +14,7 @@ type Option struct {
 	Name          string // what its owner calls it; told after the first factor only
 	Text          string // what tells it apart for everybody else
 	Info          Info
+	told          []storage.AuthenticatorID // its pseudonyms, while nobody is identified
 }
 
 // Options lists the second factors an account enrolled and the client allows. Of an
@@ -20,13 +22,17 @@ type Option struct {
 // same shape, made so that only the server can tell them from real ones.
 //
 // Before the first factor the real list takes a shape that decoys have too: one medium
-// of each method, standing for all of it, and recovery codes with others only.
+// of each method, standing for all of it, and recovery codes with others only. While
+// nobody is identified it has pseudonyms.
 func (v *Verifier) Options(p Proving) []Option {
 	t := table{policy: p.Policy, methods: v.infos}
 	if p.Account == nil {
-		return v.decoys(t, p.Identifier)
+		return v.decoys(t, p)
 	}
-	identified := v.verdict(p).Need != NeedFirst
+	identified, name := v.verdict(p).Need != NeedFirst, []byte(nil)
+	if p.anonymous() {
+		name = v.face(p.Identifier)
+	}
 	var out []Option
 	for _, i := range v.infos {
 		if !i.Second || !t.allowed(i) {
@@ -39,6 +45,10 @@ func (v *Verifier) Options(p Proving) []Option {
 			o := Option{Method: i.Name, Authenticator: a.ID, Text: i.Name, Info: i}
 			if identified && a.Name != "" {
 				o.Name, o.Text = a.Name, a.Name
+			}
+			if b, ok := storage.Bytes(a.ID); ok && name != nil {
+				o.told = v.pseudonyms(p.Request, name, b)
+				o.Authenticator = o.told[0]
 			}
 			if identified || shapely(out, i) {
 				out = append(out, o)
@@ -60,24 +70,22 @@ func (i Info) alone() bool { return i.Enrolls || i.Sends }
 // decoys invents what an unknown identifier could have enrolled: each method by the
 // toss of a keyed coin; what only comes with others (recovery codes), with others, and
 // then by a toss of its own.
-func (v *Verifier) decoys(t table, identifier string) []Option {
-	if identifier == "" {
+func (v *Verifier) decoys(t table, p Proving) []Option {
+	if p.Identifier == "" {
 		return nil
 	}
+	name := v.face(p.Identifier)
 	var out []Option
 	for _, i := range v.infos {
 		if !i.Second || !t.allowed(i) {
 			continue
 		}
-		if id, ok := strangersAuthenticator(identifier); ok {
-			out = append(out, Option{Method: i.Name, Authenticator: id, Text: i.Name, Info: i})
-			continue
-		}
-		coin := v.hash128("decoy coin", i.Name+"|"+identifier)
+		coin := v.hash128("decoy coin", i.Name+"|"+string(name))
 		if coin[0]&1 == 0 || !shapely(out, i) {
 			continue
 		}
-		out = append(out, Option{Method: i.Name, Authenticator: v.invent(i.Name, identifier), Text: i.Name, Info: i})
+		told := v.pseudonyms(p.Request, name, v.invented(i.Name))
+		out = append(out, Option{Method: i.Name, Authenticator: told[0], Text: i.Name, Info: i, told: told})
 	}
 	return out
 }
@@ -90,7 +98,6 @@ type target struct {
 	account       *storage.Account       // nil: a decoy, which never verifies
 	authenticator *storage.Authenticator // nil: any of the account's
 	who           whom
-	shown         storage.UserID // behind the masked sub; invented for decoys
 	text          string
 }
 
@@ -111,7 +118,7 @@ func (v *Verifier) choose(p Proving, c Choice) (target, error) {
 	if p.Request.Subject != "" && (p.Account == nil || p.Account.User.ID != p.Request.Subject) {
 		return target{}, &Error{Code: RequestChanged}
 	}
-	if strange(p) {
+	if v.strange(p) {
 		p.Account, p.Request.Subject, t.account = nil, "", nil
 	}
 	switch t.usage {
@@ -146,15 +153,9 @@ func (v *Verifier) settle(t *target, p Proving, c Choice) error {
 	if t.info.Typed && t.who.subject == nil {
 		return &Error{Code: InvalidRequest}
 	}
-	t.shown = t.who.user
-	if t.shown == "" {
-		t.shown = storage.FromBytes[storage.UserID](v.hash128("decoy user", v.face(p.Identifier)))
-	}
 	if t.usage != UsageFirst {
 		offered := v.Options(p)
-		i := slices.IndexFunc(offered, func(o Option) bool {
-			return o.Method == c.Method && (c.Authenticator == "" || o.Authenticator == c.Authenticator)
-		})
+		i := slices.IndexFunc(offered, func(o Option) bool { return v.means(p, c, o) })
 		if i < 0 {
 			return &Error{Code: NotConfigured}
 		}
@@ -163,7 +164,8 @@ func (v *Verifier) settle(t *target, p Proving, c Choice) error {
 	if t.account == nil {
 		return nil
 	}
-	if t.usage == UsagePasswordless || t.usage == UsageInitial {
+	c.Authenticator = v.real(p, c.Authenticator)
+	if t.usage == UsagePasswordless || t.usage == UsageInitial || p.anonymous() {
 		c.Authenticator = "" // the medium shown stands for all of its method
 	}
 	var own []*storage.Authenticator
@@ -180,7 +182,7 @@ func (v *Verifier) settle(t *target, p Proving, c Choice) error {
 }
 
 // strange reports whether a typed identifier is not one of the request's subject.
-func strange(p Proving) bool {
+func (v *Verifier) strange(p Proving) bool {
 	return p.Request.Subject != "" && p.Identifier != "" && p.Account != nil &&
-		!slices.ContainsFunc(p.Account.Identifiers, func(i storage.Identifier) bool { return i.Value == p.Identifier })
+		!slices.ContainsFunc(p.Account.Identifiers, func(i storage.Identifier) bool { return bytes.Equal(v.face(i.Value), v.face(p.Identifier)) })
 }

@@ -38,8 +38,8 @@ func TestDecoysAreStableAndShapedLikeTheRealThing(t *testing.T) {
 	shapes := map[int]int{}
 	for i := range 200 {
 		who := fmt.Sprintf("nobody%d@example.com", i)
-		one := h.verifier.Options(h.proving(h.begin(), who))
-		two := h.verifier.Options(h.proving(h.begin(), who))
+		id := h.begin()
+		one, two := h.listed(id, who), h.listed(id, who)
 		if !reflect.DeepEqual(one, two) {
 			t.Fatalf("%s has %+v, then %+v", who, one, two)
 		}
@@ -156,7 +156,7 @@ func TestNoRealListBeforeTheFirstFactorIsOfAShapeOfItsOwn(t *testing.T) {
 	}
 	// The one medium in the list stands for all of its method.
 	id := h.begin()
-	offered := h.verifier.Options(h.proving(id, ownMail))[0]
+	offered := h.listed(id, ownMail)[0]
 	s, err := h.initiate(id, ownMail, mfa.Choice{Method: "totp", Authenticator: offered.Authenticator, Usage: mfa.UsagePasswordless})
 	want(t, "initiate", err, "")
 	_, err = h.verify(s.Exchange, h.shows(many.ID, second.ID))
@@ -187,49 +187,5 @@ func TestPasswordlessWaitsAreRememberedAlike(t *testing.T) {
 				t.Errorf("%s later, try %d: known %s, unknown %s", later, i+1, known, unknown)
 			}
 		}
-	}
-}
-
-// Whoever can be named in two ways is one and the same, user or not: else the difference
-// tells who is one.
-func TestADecoyIsTheSameByItsNameAndByItsAuthenticator(t *testing.T) {
-	for _, exists := range []bool{true, false} {
-		t.Run(fmt.Sprint("exists: ", exists), func(t *testing.T) {
-			h := newHouse(t)
-			h.policy.Passwordless = true
-			h.create(mfa.Draft{Email: ownMail, Password: ownPass, TOTPSecret: secret32})
-			who := ownMail
-			if !exists {
-				who = h.unknown("totp")
-			}
-			id := h.begin()
-			listed := h.verifier.Options(h.proving(id, who))[0].Authenticator
-			pick := func(method string, a storage.AuthenticatorID) (mfa.Started, error) {
-				c := mfa.Choice{Method: method, Authenticator: a, Usage: mfa.UsagePasswordless}
-				p := h.proving(id, "")
-				var err error
-				if p.Account, p.Identifier, err = h.verifier.OwnerOf(context.Background(), c); err != nil {
-					return mfa.Started{}, err
-				}
-				return h.verifier.Initiate(context.Background(), h.visit, p, c)
-			}
-			named, err := h.initiate(id, who, mfa.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
-			want(t, "by the name", err, "")
-			for range 5 {
-				_, err := h.verify(named.Exchange, h.wrong())
-				want(t, "wrong", err, mfa.InvalidPasscode)
-			}
-			picked, err := pick("totp", listed)
-			want(t, "by the authenticator", err, "")
-			if picked.Sub != named.Sub || picked.Text != named.Text {
-				t.Errorf("by the authenticator it is %+v, by the name %+v", picked, named)
-			}
-			_, err = h.verify(picked.Exchange, h.wrong())
-			want(t, "by the authenticator, after five failures by the name", err, mfa.TooMany)
-			_, err = pick("recovery", listed)
-			want(t, "another method's", err, mfa.NotConfigured)
-			_, err = pick("totp", storage.AuthenticatorID(storage.Random128(rand.Reader)))
-			want(t, "made up", err, mfa.NotConfigured)
-		})
 	}
 }

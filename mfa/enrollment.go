@@ -69,7 +69,7 @@ func (v *Verifier) BeginEnrollment(ctx context.Context, visit Visit, p Proving, 
 	about := storage.Event{UserID: user, ClientID: p.Request.ClientID, Detail: map[string]string{"method": method, "authenticator": string(a.ID)}}
 	e := storage.Enrollment{Authenticator: a, Status: s, Events: []storage.Event{v.event(visit, about, EventEnrollmentStarted, OutcomeOK, "")}}
 	if err := v.store.Enroll(ctx, e); errors.Is(err, storage.ErrConflict) {
-		return Enrolling{}, v.notOpened(p)
+		return Enrolling{}, v.notOpened(p, nil)
 	} else if err != nil {
 		return Enrolling{}, fmt.Errorf("store enrolment: %w", err)
 	}
@@ -160,8 +160,7 @@ func (v *Verifier) ConfirmEnrollment(ctx context.Context, visit Visit, p Proving
 		return err
 	}
 	defer release()
-	count := storage.Attempt{Exchange: exchange, MaxAttempts: v.o.MaxAttempts, Throttles: t.throttles(), Address: t.address, Now: t.attempt.Now}
-	if err := v.count(ctx, visit, count, t.about, t.locked); err != nil {
+	if err := v.count(ctx, visit, &t, storage.Attempt{Exchange: exchange, MaxAttempts: v.o.MaxAttempts}); err != nil {
 		return err
 	}
 	proof, err := v.compare(ctx, visit, t, nil, r)

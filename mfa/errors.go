@@ -38,6 +38,9 @@ const (
 	Locked Code = "locked"
 	// TooManyInitiations: the login has begun too many tries.
 	TooManyInitiations Code = "too_many_initiations"
+	// TooManyRequests: so much comes from the caller's address or network that no more is
+	// taken in now; RetryAfter says how long.
+	TooManyRequests Code = "too_many_requests"
 	// Busy: the server is working off other logins; RetryAfter says how long.
 	Busy Code = "busy"
 	// EnrollmentExpired: the enrolment was not confirmed in its time.
@@ -63,7 +66,7 @@ const (
 // Codes returns every code, in the order of docs/errors.md.
 func Codes() []Code {
 	return []Code{InvalidRequest, UnknownRequest, RequestOver, RequestChanged, NotAllowed, InvalidCredentials,
-		InvalidPasscode, Replayed, InvalidExchange, NotConfigured, TooMany, Locked, TooManyInitiations, Busy,
+		InvalidPasscode, Replayed, InvalidExchange, NotConfigured, TooMany, Locked, TooManyInitiations, TooManyRequests, Busy,
 		EnrollmentExpired, AlreadyEnrolled, NotSignedIn, ReauthenticationRequired, PasswordTooShort, PasswordTooLong,
 		PasswordTooCommon, IdentifierTaken, InvalidIdentifier, UserNotFound}
 }
@@ -71,7 +74,7 @@ func Codes() []Code {
 // Error is a refusal. Err is for the log and never shown.
 type Error struct {
 	Code       Code
-	RetryAfter time.Duration // with TooMany, Busy
+	RetryAfter time.Duration // with TooMany, TooManyRequests, Busy
 	Err        error
 }
 

@@ -33,25 +33,33 @@ func (v *Verifier) Initiate(ctx context.Context, visit Visit, p Proving, c Choic
 	if err != nil {
 		return Started{}, err
 	}
+	if err := v.o.Admit.Spend(visit, BudgetInitiations, 1); err != nil {
+		return Started{}, err
+	}
 	n, challenge, err := v.newStatus(ctx, visit, p, t)
 	if err != nil {
 		return Started{}, err
 	}
+	if n.Name, err = v.newName(visit, p); err != nil {
+		return Started{}, err
+	}
+	n.MaxNames = p.names()
 	err = v.store.Initiate(ctx, n, n.Status.CreatedAt)
 	if errors.Is(err, storage.ErrConflict) {
-		return Started{}, v.notOpened(p)
+		return Started{}, v.notOpened(p, n.Name)
 	}
 	if err != nil {
 		return Started{}, fmt.Errorf("initiate %s: %w", t.info.Name, err)
 	}
+	v.begun.Add(1)
 	s := n.Status
-	return Started{Exchange: s.Exchange, Status: s.ID, ExpiresAt: s.ExpiresAt, Sub: v.masked(p, t.shown),
+	return Started{Exchange: s.Exchange, Status: s.ID, ExpiresAt: s.ExpiresAt, Sub: v.masked(p, t.who.user),
 		Text: t.text, Challenge: challenge}, nil
 }
 
-// notOpened says why a request took no further status.
-func (v *Verifier) notOpened(p Proving) error {
-	if p.Request.Initiations >= p.initiations(v.o.MaxInitiations) {
+// notOpened says why a request took no further status, or name.
+func (v *Verifier) notOpened(p Proving, name []byte) error {
+	if p.Request.Initiations >= p.initiations(v.o.MaxInitiations) || name != nil && len(p.Request.Names) >= p.names() {
 		return &Error{Code: TooManyInitiations}
 	}
 	return &Error{Code: RequestChanged}
@@ -61,6 +69,7 @@ func (v *Verifier) notOpened(p Proving) error {
 // the masked subject, and what the method put aside.
 type aside struct {
 	Subject []byte         `json:"whom,omitempty"`
+	Name    []byte         `json:"name,omitempty"`
 	User    storage.UserID `json:"user,omitempty"`
 	Sub     string         `json:"sub,omitempty"`
 	State   State          `json:"state,omitempty"`
@@ -82,15 +91,19 @@ func (v *Verifier) newStatus(ctx context.Context, visit Visit, p Proving, t targ
 	if t.authenticator != nil {
 		s.Authenticator = t.authenticator.ID
 	}
-	s.Data, err = json.Marshal(aside{Subject: t.who.subject, User: t.who.user, Sub: v.masked(p, t.shown), State: state})
+	s.Data, err = json.Marshal(aside{Subject: t.who.subject, Name: t.who.name, User: t.who.user, Sub: v.masked(p, t.who.user), State: state})
 	if err != nil {
 		return storage.NewStatus{}, nil, fmt.Errorf("write status: %w", err)
 	}
-	about := storage.Event{UserID: t.who.user, ClientID: p.Request.ClientID, Detail: map[string]string{"method": t.info.Name, "usage": t.usage}}
+	var events []storage.Event
+	if v.verdict(p).Need != NeedFirst {
+		about := storage.Event{UserID: t.who.user, ClientID: p.Request.ClientID, Detail: map[string]string{"method": t.info.Name, "usage": t.usage}}
+		events = []storage.Event{v.event(visit, about, EventMFAInitiated, OutcomeOK, "")}
+	}
 	// Before the first factor whoever has heard of the request may begin a try: it must
 	// not end somebody else's.
 	return storage.NewStatus{Status: s, MaxInitiations: p.initiations(v.o.MaxInitiations), Supersede: p.Login == nil,
-		Events: []storage.Event{v.event(visit, about, EventMFAInitiated, OutcomeOK, "")}}, challenge, nil
+		Events: events}, challenge, nil
 }
 
 func (t target) attempt(visit Visit, now time.Time) Attempt {

@@ -25,6 +25,7 @@ type Journal struct {
 	now    func() time.Time
 	random io.Reader
 	log    *slog.Logger
+	admit  Admit
 
 	full    chan struct{} // a batch is waiting
 	mu      sync.Mutex
@@ -34,9 +35,10 @@ type Journal struct {
 	writing sync.Mutex // one flush at a time, so that events keep their order
 }
 
-// NewJournal returns a Journal; its Run writes what is noted.
-func NewJournal(store storage.Events, now func() time.Time, random io.Reader, log *slog.Logger) *Journal {
-	return &Journal{store: store, now: now, random: random, log: log, full: make(chan struct{}, 1)}
+// NewJournal returns a Journal; its Run writes what is noted. admit bounds what callers
+// can cause who have proven nothing.
+func NewJournal(store storage.Events, now func() time.Time, random io.Reader, log *slog.Logger, admit Admit) *Journal {
+	return &Journal{store: store, now: now, random: random, log: log, admit: admit, full: make(chan struct{}, 1)}
 }
 
 // Event completes an event with its ID, the time and who called. An empty outcome is "ok".

@@ -27,7 +27,7 @@ func (v *Verifier) Login(ctx context.Context, visit Visit, p Proving, password s
 		return &Error{Code: InvalidRequest}
 	}
 	account := p.Account
-	if strange(p) {
+	if v.strange(p) {
 		account = nil
 	}
 	now := v.now()
@@ -42,7 +42,7 @@ func (v *Verifier) Login(ctx context.Context, visit Visit, p Proving, password s
 		return err
 	}
 	defer release()
-	if err := v.count(ctx, visit, storage.Attempt{Throttles: t.throttles(), Address: t.address, Now: now}, t.about, t.locked); err != nil {
+	if err := v.count(ctx, visit, &t, storage.Attempt{}); err != nil {
 		return err
 	}
 	proof, err := v.compare(ctx, visit, t, nil, r)
@@ -71,7 +71,7 @@ func (v *Verifier) spend(visit Visit, t try, proof Proof, kind string) storage.S
 	t.about.UserID = proof.User
 	t.about.Detail = maps.Clone(t.about.Detail)
 	t.about.Detail["authenticator"] = string(proof.Authenticator)
-	s := storage.Spend{Now: t.attempt.Now, Reset: t.keys(), Messages: v.told(visit, t, proof),
+	s := storage.Spend{Now: t.attempt.Now, Reset: t.resets(), Messages: v.told(visit, t, proof),
 		Events: []storage.Event{v.event(visit, t.about, kind, OutcomeOK, "")}}
 	if proof.Spend.Authenticator != "" {
 		s.Credential = &proof.Spend

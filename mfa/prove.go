@@ -33,15 +33,17 @@ func (v *Verifier) Prove(ctx context.Context, visit Visit, p Proving, c Choice, 
 	if err != nil {
 		return "", err
 	}
-	count := storage.Attempt{Exchange: exchange, New: on.fresh, MaxAttempts: v.o.MaxAttempts, Throttles: t.throttles(), Address: t.address, Now: a.Now}
-	if err := v.count(ctx, visit, count, t.about, t.locked); err != nil {
+	if err := v.count(ctx, visit, &t, storage.Attempt{Exchange: exchange, New: on.fresh, MaxAttempts: v.o.MaxAttempts}); err != nil {
 		if CodeOf(err) != InvalidExchange {
 			return exchange, err
 		}
 		if on.fresh != nil {
-			return "", v.notOpened(p)
+			return "", v.notOpened(p, nil)
 		}
 		return "", err
+	}
+	if on.fresh != nil {
+		v.begun.Add(1)
 	}
 	if err := v.switchedOff(t); err != nil {
 		return "", err

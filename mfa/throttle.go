@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sallyport/storage"
+	"sallyport/storage/seal"
 )
 
 // Buckets of consecutive failures. They never feed each other: a stranger who
@@ -56,22 +57,37 @@ func schedule(bucket string) storage.Schedule {
 type whom struct {
 	user    storage.UserID
 	subject []byte
+	name    []byte   // the subject of the name that was typed; nil: none was
 	older   [][]byte // the subject under every living key
 }
 
+// whom counts for a user, if there is one, and for the name that was typed. A name nobody
+// has is counted twice as well: else what an attempt costs would tell.
 func (v *Verifier) whom(a *storage.Account, identifier string) whom {
-	if a != nil {
-		return v.counted(a.User.ID, v.keyring.Hash("user", string(a.User.ID)))
+	var name []byte
+	if identifier != "" {
+		name = v.keyring.Hash(nameLabel, string(v.face(identifier)))
 	}
-	if identifier == "" {
-		return whom{}
+	switch {
+	case a != nil:
+		return v.counted(a.User.ID, v.keyring.Hash("user", string(a.User.ID)), name)
+	case identifier != "":
+		return whom{subject: v.keyring.Hash("identifier", string(v.face(identifier))), name: name}
 	}
-	return whom{subject: v.keyring.Hash("identifier", v.face(identifier))}
+	return whom{}
 }
 
-// counted is a known user with the subject an attempt counts for.
-func (v *Verifier) counted(user storage.UserID, subject []byte) whom {
-	w := whom{user: user, subject: subject}
+// nameLabel is the purpose of the hashes that counters of names are kept under.
+const nameLabel = "name"
+
+// nameSubjects are the subjects of a name under every living key.
+func nameSubjects(keyring *seal.Keyring, identifier string) [][]byte {
+	return keyring.Hashes(nameLabel, string(face(keyring, identifier)))
+}
+
+// counted is a known user with the subjects an attempt counts for.
+func (v *Verifier) counted(user storage.UserID, subject, name []byte) whom {
+	w := whom{user: user, subject: subject, name: name}
 	if user != "" {
 		w.older = v.keyring.Hashes("user", string(user))
 	}
@@ -92,8 +108,18 @@ func (v *Verifier) throttle(visit Visit, bucket string, w whom) storage.Throttle
 	return t
 }
 
+// typed is the counter of the name of an attempt, whose wait is told in place of the
+// user's: several names of one user must not be told apart from names of several users.
+// A browser that signed the user in before is told the truth.
+func typed(t storage.Throttle, w whom) *storage.Throttle {
+	if w.name == nil || t.Key.Bucket == BucketDevice {
+		return nil
+	}
+	return &storage.Throttle{Key: storage.ThrottleKey{Bucket: t.Key.Bucket, Subject: w.name}, Schedule: t.Schedule}
+}
+
 // address bounds attempts by where they come from: one IPv4 address or one IPv6 /64.
-func (v *Verifier) address(visit Visit, subject []byte) *storage.AddressThrottle {
+func (v *Verifier) address(visit Visit, w whom) *storage.AddressThrottle {
 	a, err := netip.ParseAddr(visit.Address)
 	if err != nil || v.o.AddressMax < 0 {
 		return nil
@@ -102,6 +128,10 @@ func (v *Verifier) address(visit Visit, subject []byte) *storage.AddressThrottle
 	text := a.String()
 	if a.Is6() {
 		text = netip.PrefixFrom(a, 64).Masked().String()
+	}
+	subject := w.name // as many as were typed: names of one user are not one
+	if subject == nil {
+		subject = w.subject
 	}
 	return &storage.AddressThrottle{Address: text, Subject: subject, Window: v.o.AddressWindow,
 		Max: v.o.AddressMax, MaxSubjects: v.o.AddressMaxSubjects}
@@ -118,11 +148,17 @@ func refused(r storage.Refusal, now time.Time) *Error {
 	return &Error{Code: TooMany, RetryAfter: max(r.Until.Sub(now), time.Second)}
 }
 
-// count counts an attempt before anything is compared. locked is the kind of the
-// event when a counter refuses.
-func (v *Verifier) count(ctx context.Context, visit Visit, a storage.Attempt, about storage.Event, locked string) error {
-	r, err := v.store.CountAttempt(ctx, a)
-	return v.passed(visit, r, err, a.Now, about, locked)
+// count counts an attempt before anything is compared, for what a has beside. Where the
+// user's counter refuses and the name's does not, the try goes on and comes to nothing.
+func (v *Verifier) count(ctx context.Context, visit Visit, t *try, a storage.Attempt) error {
+	r, err := v.store.CountAttempt(ctx, t.counts(a))
+	if err == nil && r.Bucket != "" {
+		t.waits = true
+		if v.o.Throttled != nil {
+			v.o.Throttled(t.about.Detail["method"], r.Bucket)
+		}
+	}
+	return v.passed(visit, r, err, t.attempt.Now, t.about, t.locked)
 }
 
 // passed turns what the counters say into our answer. Every refusal is counted; the trail

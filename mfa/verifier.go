@@ -1,13 +1,13 @@
 package mfa
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sallyport/storage"
@@ -38,8 +38,10 @@ type Options struct {
 	Reauth             time.Duration // how old the proof before a first enrolment may be: 15 minutes
 	RecoveryCodes      int           // codes of a new set: 10
 	AddressMax         int           // failures per address: 100; below 0: no such limit
-	AddressMaxSubjects int           // different users failing per address: 10
+	AddressMaxSubjects int           // different names failing per address: 10
 	AddressWindow      time.Duration // 10 minutes
+	// Admit bounds what callers make a server write who have proven nothing; nil: not bounded.
+	Admit Admit
 	// Throttled, if not nil, is told the method of every answer that was refused because
 	// of failures before, and whose counter it was. It must not block.
 	Throttled func(method, bucket string)
@@ -80,6 +82,7 @@ type Verifier struct {
 	o        Options
 	methods  map[string]Method
 	infos    []Info
+	begun    atomic.Int64
 	recovery *Recovery // makes codes with the first second factor; nil: none are made
 }
 
@@ -97,6 +100,11 @@ func NewVerifier(store Store, keyring *seal.Keyring, journal *Journal, now func(
 	}
 	return v
 }
+
+// Initiated returns how many tries were begun since the server started. Before the first
+// factor that is all that is known of them: who begins one has proven nothing, and a line
+// of the audit trail for each would be theirs to write.
+func (v *Verifier) Initiated() int64 { return v.begun.Load() }
 
 // Methods describes the methods in the order they are offered.
 func (v *Verifier) Methods() []Info { return slices.Clone(v.infos) }
@@ -146,9 +154,14 @@ func (p Proving) initiations(most int) int {
 }
 
 // masked names a user of a login to its callers.
+//
+// While nobody is identified it is the name's: two names of one user have two.
 func (v *Verifier) masked(p Proving, user storage.UserID) string {
 	if p.Sub != "" {
 		return p.Sub
+	}
+	if p.anonymous() {
+		user = storage.FromBytes[storage.UserID](v.hash128("name's user", string(v.face(p.Identifier))))
 	}
 	return v.keyring.Mask(p.Request.ID, user)
 }
@@ -156,79 +169,6 @@ func (v *Verifier) masked(p Proving, user storage.UserID) string {
 // verdict is the policy table over the proofs of the request.
 func (v *Verifier) verdict(p Proving) Verdict {
 	return Require(p.Policy, p.Account, p.Request.Factors, p.Asked, v.infos, v.now())
-}
-
-// try is one answer on its way: counted, compared, spent.
-type try struct {
-	method   Method
-	attempt  Attempt
-	who      whom
-	throttle *storage.Throttle // nil: the exchange alone bounds it
-	address  *storage.AddressThrottle
-	about    storage.Event // template of its events
-	failed   string        // event kinds
-	locked   string
-	release  func() // gives back the method's place, once
-}
-
-func (t try) throttles() []storage.Throttle {
-	if t.throttle == nil {
-		return nil
-	}
-	return []storage.Throttle{*t.throttle}
-}
-
-// counter is what this attempt was counted in.
-func (t try) counter() []storage.ThrottleKey {
-	if t.throttle == nil {
-		return nil
-	}
-	return []storage.ThrottleKey{t.throttle.Key}
-}
-
-// keys are the counters a right answer resets: those from before a rotation of the
-// hash key too, or they would come back when they are moved.
-func (t try) keys() []storage.ThrottleKey {
-	keys := t.counter()
-	if keys == nil {
-		return nil
-	}
-	for _, subject := range t.who.older {
-		if t.throttle.Key.Bucket != BucketDevice && !bytes.Equal(subject, t.throttle.Key.Subject) {
-			keys = append(keys, storage.ThrottleKey{Bucket: t.throttle.Key.Bucket, Subject: subject})
-		}
-	}
-	return keys
-}
-
-// bucketOf chooses the counter of a usage; "" counts in none. What anybody can try
-// who knows a name never counts where the second factor does. Enrolling with a wrong
-// code guesses nothing: the secret is on the caller's own screen.
-func bucketOf(i Info, usage string) string {
-	switch {
-	case usage == UsageEnroll:
-		return ""
-	case i.Bucket == BucketPassword:
-		return BucketPassword
-	case usage != UsageSecond:
-		return BucketPasswordless
-	}
-	return BucketFactor
-}
-
-// newTry prepares an answer to be counted.
-func (v *Verifier) newTry(visit Visit, m Method, a Attempt, w whom, client storage.ClientID) try {
-	i := m.Info()
-	t := try{method: m, attempt: a, who: w, address: v.address(visit, w.subject), failed: EventMFAFailed, locked: EventMFALocked,
-		about: storage.Event{UserID: w.user, ClientID: client, Detail: map[string]string{"method": i.Name, "usage": a.Usage}}}
-	if i.Bucket == BucketPassword {
-		t.failed, t.locked = EventPasswordFailed, EventPasswordLocked
-	}
-	if bucket := bucketOf(i, a.Usage); bucket != "" && w.subject != nil {
-		th := v.throttle(visit, bucket, w)
-		t.throttle = &th
-	}
-	return t
 }
 
 // parse refuses a malformed response before anything is counted.
@@ -239,19 +179,22 @@ func parse(m Method, a Attempt, r Response) error {
 	return nil
 }
 
-// reserve takes the method's place, if it needs one. Where none is free, whoever would
-// be refused for a running wait is refused now: else one blocked address could fill
-// the queue with attempts that are not even compared.
+// reserve takes the method's place, if it needs one. Nobody is let in for whose failure
+// there is no budget left. Where no place is free, whoever would be refused for a running
+// wait is refused now: else one blocked address could fill the queue with attempts that
+// are not even compared.
 func (v *Verifier) reserve(ctx context.Context, visit Visit, t *try) (func(), error) {
 	t.release = func() {}
+	if err := v.o.Admit.Spend(visit, BudgetFailures, 0); err != nil {
+		return nil, err
+	}
 	r, ok := t.method.(Reserver)
 	if !ok {
 		return t.release, nil
 	}
 	p := Place{Queue: func(ctx context.Context) error {
-		a := storage.Attempt{Throttles: t.throttles(), Address: t.address, Now: t.attempt.Now}
-		refusal, err := v.store.WouldRefuse(ctx, a)
-		return v.passed(visit, refusal, err, a.Now, t.about, t.locked)
+		refusal, err := v.store.WouldRefuse(ctx, t.counts(storage.Attempt{}))
+		return v.passed(visit, refusal, err, t.attempt.Now, t.about, t.locked)
 	}}
 	if t.address != nil {
 		p.From = t.address.Address
@@ -268,8 +211,15 @@ func (v *Verifier) reserve(ctx context.Context, visit Visit, t *try) (func(), er
 // method's place is free from then on: what is written next computes nothing.
 func (v *Verifier) compare(ctx context.Context, visit Visit, t try, s State, r Response) (Proof, error) {
 	v.alarm(visit, t)
-	proof, err := t.method.Finish(ctx, t.attempt, s, r)
+	attempt := t.attempt
+	if t.waits {
+		attempt.Account, attempt.Authenticator = nil, nil // it costs what a wrong answer costs
+	}
+	proof, err := t.method.Finish(ctx, attempt, s, r)
 	t.release()
+	if err == nil && t.waits {
+		err = &Error{Code: wrong(t.method.Info())}
+	}
 	if a := t.attempt.Account; err == nil && (a != nil && proof.User != a.User.ID || a == nil && t.attempt.Usage != UsageFirst) {
 		err = &Error{Code: InvalidPasscode} // only a first factor may find its user by itself
 	}
@@ -291,13 +241,23 @@ func (v *Verifier) compare(ctx context.Context, visit Visit, t try, s State, r R
 func (v *Verifier) failure(ctx context.Context, visit Visit, t try, code Code) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), failureWait)
 	defer cancel()
-	v.note(visit, t.about, t.failed, OutcomeRefused, string(code))
-	if t.address != nil {
-		if err := v.store.CountFailure(ctx, *t.address, t.attempt.Now); err != nil {
-			return fmt.Errorf("count failure: %w", err)
-		}
+	reason := code
+	if t.waits {
+		reason = TooMany // the caller is not told
+	}
+	v.note(visit, t.about, t.failed, OutcomeRefused, string(reason))
+	if err := v.store.CountFailure(ctx, t.counts(storage.Attempt{})); err != nil {
+		return fmt.Errorf("count failure: %w", err)
 	}
 	return v.lockIfOver(ctx, visit, t)
+}
+
+// wrong is the answer of a method to what does not prove its user.
+func wrong(i Info) Code {
+	if i.Bucket == BucketPassword {
+		return InvalidCredentials
+	}
+	return InvalidPasscode
 }
 
 // alarm notes secrets that do not open: somebody changed them or moved them to
@@ -313,9 +273,9 @@ func (v *Verifier) alarm(visit Visit, t try) {
 	}
 }
 
-// note writes an event nobody waits for.
+// note writes an event nobody waits for, and anybody can cause.
 func (v *Verifier) note(visit Visit, about storage.Event, kind, outcome, reason string) {
-	v.journal.Note(v.event(visit, about, kind, outcome, reason))
+	v.journal.Refusal(visit, BudgetFailures, v.event(visit, about, kind, outcome, reason))
 }
 
 func (v *Verifier) event(visit Visit, about storage.Event, kind, outcome, reason string) storage.Event {

@@ -60,8 +60,7 @@ func (v *Verifier) Verify(ctx context.Context, visit Visit, a Answer) (Verified,
 		return Verified{}, err
 	}
 	defer release()
-	count := storage.Attempt{Exchange: a.Exchange, MaxAttempts: v.o.MaxAttempts, Throttles: t.throttles(), Address: t.address, Now: t.attempt.Now}
-	if err := v.count(ctx, visit, count, t.about, t.locked); err != nil {
+	if err := v.count(ctx, visit, &t, storage.Attempt{Exchange: a.Exchange, MaxAttempts: v.o.MaxAttempts}); err != nil {
 		return Verified{}, err
 	}
 	if err := v.switchedOff(t); err != nil {
@@ -132,7 +131,7 @@ func (v *Verifier) answering(ctx context.Context, visit Visit, s storage.Status,
 		return try{}, nil, err
 	}
 	kept := v.aside(s)
-	t := v.newTry(visit, m, attempt, v.counted(kept.User, kept.Subject), s.ClientID)
+	t := v.newTry(visit, m, attempt, v.counted(kept.User, kept.Subject, kept.Name), s.ClientID)
 	release, err := v.reserve(ctx, visit, &t)
 	if err != nil {
 		return try{}, nil, err

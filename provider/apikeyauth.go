@@ -35,7 +35,7 @@ func (a *APIKeys) Authenticate(ctx context.Context, v mfa.Visit, presented strin
 		if k.ID != "" {
 			e.Detail["api_key"], e.Detail["name"] = string(k.ID), k.Name
 		}
-		a.journal.Note(a.journal.Event(v, e))
+		a.journal.Refusal(v, mfa.BudgetRefusals, a.journal.Event(v, e))
 		return storage.APIKey{}, err
 	}
 	if err != nil {

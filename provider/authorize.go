@@ -121,6 +121,9 @@ func (p *Provider) open(ctx context.Context, r *request, v mfa.Visit, s *mfa.Sig
 	if s != nil && !r.login && (r.hint == "" || r.hint == s.Account.User.ID) {
 		stored.Subject, stored.Factors, stored.Session = s.Account.User.ID, s.Session.Factors, s.Session.ID
 	}
+	if err := p.options.Admit.Spend(v, mfa.BudgetOpens, 1); err != nil {
+		return Begun{}, err
+	}
 	if err := p.store.OpenRequest(ctx, stored); err != nil {
 		return Begun{}, err
 	}

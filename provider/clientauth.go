@@ -178,6 +178,6 @@ func (p *Provider) callerWithToken(r *http.Request, v mfa.Visit, public bool) (*
 // noteClientFailed leaves a trace of a client that did not authenticate.
 func (p *Provider) noteClientFailed(v mfa.Visit, e *oauthError) {
 	if e.failed {
-		p.journal.Note(p.journal.Event(v, storage.Event{Kind: mfa.EventClientFailed, Outcome: mfa.OutcomeRefused, ClientID: e.client}))
+		p.journal.Refusal(v, mfa.BudgetRefusals, p.journal.Event(v, storage.Event{Kind: mfa.EventClientFailed, Outcome: mfa.OutcomeRefused, ClientID: e.client}))
 	}
 }

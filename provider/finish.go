@@ -134,6 +134,9 @@ func (p *Provider) Restart(ctx context.Context, st Step, v mfa.Visit) error {
 	if !st.Owned {
 		return notOwner()
 	}
+	if err := p.options.Admit.Spend(v, mfa.BudgetInitiations, 1); err != nil {
+		return err
+	}
 	e := p.journal.Event(v, storage.Event{Kind: mfa.EventLoginRestarted, Outcome: mfa.OutcomeOK, UserID: st.Request.Subject,
 		ClientID: st.Request.ClientID})
 	c := storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, Restart: true, Now: p.now()}

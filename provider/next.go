@@ -10,8 +10,8 @@ import (
 	"sallyport/storage"
 )
 
-// Next says what has to happen next in a login. It reads the request once and decides
-// from stored proofs alone, so no step can be skipped by calling another page. Who is
+// Next says what has to happen next in a login. It reads the request once, writes nothing
+// but the name that is asked about (Ask.Lists), and decides from stored proofs alone, so no step can be skipped by calling another page. Who is
 // not the owner of the login is told of the request what its address may tell, however
 // far the login is. The error is *mfa.Error with UnknownRequest for a request that is
 // unknown, expired, over for all but its owner, or another browser's: they cannot be
@@ -45,7 +45,7 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 		stored, account = publicView(stored, account, identifier)
 	}
 	if a.Named.Authenticator != "" && identifier == "" && stored.Subject == "" {
-		if account, identifier, err = p.verifier.OwnerOf(ctx, a.Named); err != nil {
+		if account, identifier, err = p.verifier.OwnerOf(ctx, stored, a.Named); err != nil {
 			return Step{}, err
 		}
 	}
@@ -55,6 +55,9 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 		st.LoginHint = "" // a name
 	} else if stored.Subject != "" {
 		st.Proving.Sub = p.Masked(st)
+	}
+	if err == nil && a.Lists && st.Kind == StepIdentify {
+		err = p.verifier.Ask(ctx, a.Visit, st.Proving)
 	}
 	return st, err
 }

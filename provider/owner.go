@@ -74,14 +74,14 @@ func publicView(r storage.AuthRequest, account *storage.Account, identifier stri
 		}
 	}
 	return storage.AuthRequest{ID: r.ID, Hash: r.Hash, ClientID: r.ClientID, Params: params, Browser: r.Browser, Parent: r.Parent, Opener: r.Opener,
-		State: r.State, Version: r.Version, Initiations: r.Initiations, RequestedAt: r.RequestedAt, ExpiresAt: r.ExpiresAt, UpdatedAt: r.UpdatedAt}, account
+		State: r.State, Version: r.Version, Initiations: r.Initiations, Names: r.Names, RequestedAt: r.RequestedAt, ExpiresAt: r.ExpiresAt, UpdatedAt: r.UpdatedAt}, account
 }
 
 // loginOf is the login of its own that a stranger's first factor begins for a request.
 func (p *Provider) loginOf(r storage.AuthRequest) *storage.NewLogin {
 	now := p.now()
 	n := storage.NewLogin{Login: storage.AuthRequest{ID: storage.RequestID(storage.Random128(p.random)), ClientID: r.ClientID, Params: r.Params,
-		Parent: r.Hash, Opener: r.Browser, State: storage.RequestOpen, RequestedAt: r.RequestedAt, ExpiresAt: ownedUntil(r, now), UpdatedAt: now}}
+		Parent: r.Hash, Opener: r.Browser, Names: r.Names, State: storage.RequestOpen, RequestedAt: r.RequestedAt, ExpiresAt: ownedUntil(r, now), UpdatedAt: now}}
 	if ids := p.tracks(n.Login); len(ids) > 0 {
 		n.Track = ids[0]
 	}

@@ -44,7 +44,9 @@ type Options struct {
 	// BuiltIn are clients of our own, such as the account page: they are in no database,
 	// and nobody can change them or take their names.
 	BuiltIn []storage.Client
-	Logger  *slog.Logger // nil: nothing is logged
+	// Admit bounds what callers make the server write who have proven nothing; nil: not bounded.
+	Admit  mfa.Admit
+	Logger *slog.Logger // nil: nothing is logged
 }
 
 // Provider answers authorization requests and issues tokens.

@@ -27,7 +27,10 @@ type Ask struct {
 	Identifier string // as typed; "": none. Counts only while nobody is identified
 	// Named is the authenticator a caller names where it names nobody; zero: none. Counts
 	// like Identifier, in whose place it stands.
-	Named    mfa.Choice
+	Named mfa.Choice
+	// Lists: the caller will be told what the name could be proven with. The login
+	// remembers the name, and is asked about few.
+	Lists    bool
 	Visit    mfa.Visit
 	SignedIn *mfa.SignedIn
 	// Program: not a form of ours calls, which carries a value of its own, but a script
@@ -81,7 +84,7 @@ type Step struct {
 // proved began a login of its own.
 func (st Step) Again() Ask {
 	a := st.asked
-	a.Identifier, a.Named = "", mfa.Choice{}
+	a.Identifier, a.Named, a.Lists = "", mfa.Choice{}, false
 	if n := st.Proving.Login; n != nil {
 		a.Request, a.Track, a.Sub = n.Login.ID, n.Track, ""
 	}

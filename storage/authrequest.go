@@ -65,9 +65,12 @@ type AuthRequest struct {
 	ShowRecovery bool
 	Track        []byte // keyed hash of the TrackID; nil: none
 	Initiations  int    // statuses begun; 20 at most
-	RequestedAt  time.Time
-	ExpiresAt    time.Time
-	UpdatedAt    time.Time
+	// Names are the keyed hashes of the names that were asked about before anybody was
+	// identified, 16 bytes each: what was told of them is read again by these.
+	Names       [][]byte
+	RequestedAt time.Time
+	ExpiresAt   time.Time
+	UpdatedAt   time.Time
 }
 
 // RequestChange replaces what is not nil, if the request is open and has Version.
@@ -114,6 +117,9 @@ type AuthRequests interface {
 	// raises it. ErrConflict: it is bound, changed, over, expired, or it belongs to the
 	// subject of a login of its own.
 	BindRequest(ctx context.Context, id RequestID, version int64, browser []byte, now time.Time) error
+	// RememberName adds a name to those of an open request, unless it has it. ErrConflict:
+	// not open, expired, or it has as many as it may.
+	RememberName(ctx context.Context, id RequestID, name []byte, most int, now time.Time) error
 	// ChangeRequest applies one change. ErrConflict: not open, expired or another version.
 	ChangeRequest(ctx context.Context, c RequestChange, events []Event) error
 }

@@ -30,6 +30,7 @@ type EventFilter struct {
 	UserID   UserID
 	ClientID ClientID
 	Kind     string
+	Kinds    []string // any of these
 	From, To time.Time
 	Before   EventID // exclusive; for the next page
 	Limit    int     // 1..1000

@@ -44,11 +44,13 @@ type Status struct {
 
 // NewStatus starts a try. The request's count of initiations grows, bounded by
 // MaxInitiations. With Supersede, older initiated statuses of the same request and
-// method are superseded.
+// method are superseded. Name, if set, is remembered as by AuthRequests.RememberName.
 type NewStatus struct {
 	Status         Status
 	MaxInitiations int
 	Supersede      bool
+	Name           []byte
+	MaxNames       int
 	Events         []Event
 	Messages       []Message // a code to send travels in the same commit
 }
@@ -56,7 +58,7 @@ type NewStatus struct {
 // Statuses keeps tries. They are counted by Throttles.CountAttempt and moved by Steps.Spend.
 type Statuses interface {
 	// Initiate stores a new Status. ErrConflict: the request is not open or has had
-	// all its initiations.
+	// all its initiations, or names.
 	Initiate(ctx context.Context, s NewStatus, now time.Time) error
 	// StatusByExchange returns the Status whose current exchange this is, in any
 	// state, expired ones excepted, together with the account of its user (nil for a decoy).

@@ -37,6 +37,12 @@ type Attempt struct {
 	// methods that send nothing, so that showing a page writes nothing.
 	New       *NewStatus
 	Throttles []Throttle
+	// Name, if set, is the counter of the name that was typed. A user may have several
+	// names, whose failures one counter adds up: its wait must not be told to who types
+	// another of them. So with Name a refusal by Throttles is none; it only leaves the
+	// attempt out of them. Name itself refuses while it waits, and counts nothing:
+	// CountFailure does.
+	Name *Throttle
 	// Address, if set, refuses while it waits. Nothing is counted in it: CountFailure does.
 	Address *AddressThrottle
 	Now     time.Time
@@ -65,12 +71,14 @@ type Refusal struct {
 // Throttles bounds guessing over all servers and restarts.
 type Throttles interface {
 	// CountAttempt counts one attempt before it is compared. On ErrConflict the
-	// Refusal says why, and nothing was counted.
+	// Refusal says why, and nothing was counted. A Refusal without an error has the Bucket
+	// of one of Throttles: the attempt was counted but there, and must fail.
 	CountAttempt(ctx context.Context, a Attempt) (Refusal, error)
-	// CountFailure counts an attempt that failed in its address.
-	CountFailure(ctx context.Context, a AddressThrottle, now time.Time) error
+	// CountFailure counts an attempt that failed in its Address and its Name.
+	CountFailure(ctx context.Context, a Attempt) error
 	// WouldRefuse is CountAttempt without the counting: ErrConflict and the Refusal
-	// where a counter or the address refuses now. Exchanges are not looked at. One
+	// where the name, the address, or without a name a counter refuses now. Exchanges are
+	// not looked at. One
 	// statement, and a second where the Refusal is the First. What it lets pass may still
 	// be refused when it is counted.
 	WouldRefuse(ctx context.Context, a Attempt) (Refusal, error)

@@ -128,8 +128,8 @@ type Users interface {
 	Account(ctx context.Context, id UserID) (Account, error)
 	// AccountByIdentifier returns a user by one canonical identifier value.
 	AccountByIdentifier(ctx context.Context, value string) (Account, error)
-	// AccountByAuthenticator returns the user who enrolled an authenticator.
-	AccountByAuthenticator(ctx context.Context, id AuthenticatorID) (Account, error)
+	// AccountByAuthenticator returns the user who enrolled one of these authenticators.
+	AccountByAuthenticator(ctx context.Context, ids ...AuthenticatorID) (Account, error)
 	// UpdateUser changes a user. ErrNotFound: there is none.
 	UpdateUser(ctx context.Context, c UserChange) error
 	// DeleteUser removes a user and everything that belongs to it, events excepted.

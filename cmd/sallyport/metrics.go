@@ -43,6 +43,13 @@ func (h *house) httpFamilies() []family {
 func (h *house) startFamilies() []family {
 	return []family{
 		counter("logins_started_total", "Logins that were begun and could not be answered out of a session.", h.provider.Started),
+		counter("initiations_total", "Tries at a second factor, or at what stands in for a password, that were begun.", h.verifier.Initiated),
+		{"over_budget_total", "What was refused because too much of it came from one address or network.", prometheus.CounterValue, []string{"budget"},
+			func(emit func(float64, ...string)) {
+				for budget, n := range h.budgets.Refused() {
+					emit(float64(n), budget)
+				}
+			}},
 	}
 }
 

@@ -177,7 +177,7 @@ func closed(t *testing.T, h *house, all map[string]*dto.MetricFamily) {
 		"method": {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", other},
 		"kind":   append(mfa.EventKinds(), other), "bucket": append(mfa.Buckets(), other),
 		"outcome": append(mfa.Outcomes(), other, "finished", "session", "cancelled", "wrong", "replayed", "throttled", "disabled", "exported"),
-		"of":      {"code", "refresh_token"}, "grant_type": {"authorization_code", "refresh_token", "client_credentials", "implicit"},
+		"budget":  mfa.Budgets(), "of": {"code", "refresh_token"}, "grant_type": {"authorization_code", "refresh_token", "client_credentials", "implicit"},
 		"reason": {"no_connection", "cancelled", "timeout", "failed"}, "state": {"untried", "retrying", "dead"},
 		"use": seal.Uses(), "alg": append(config.Algorithms(), ""),
 	}

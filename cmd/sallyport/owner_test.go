@@ -213,7 +213,7 @@ func (a *attacked) look(v victim) []storage.AuthRequest {
 		if err != nil {
 			a.t.Fatal(err)
 		}
-		r.Initiations, r.UpdatedAt, r.ExpiresAt = 0, time.Time{}, time.Time{} // counted before the first factor; kept as long as a login of its own
+		r.Initiations, r.Names, r.UpdatedAt, r.ExpiresAt = 0, nil, time.Time{}, time.Time{} // counted before the first factor; kept as long as a login of its own
 		if v.fresh && len(r.Browser) == 0 {
 			r.Subject = "" // whoever proves a factor for it first
 		}

@@ -57,6 +57,8 @@ type house struct {
 	provider *provider.Provider
 	handler  http.Handler
 	health   *health
+	budgets  *web.Budgets
+	verifier *mfa.Verifier
 	counters *web.Counters
 	now      func() time.Time
 	log      *slog.Logger
@@ -99,7 +101,7 @@ type opened struct {
 
 func openEngine(ctx context.Context, p parts) (opened, error) {
 	keyring := seal.New(p.keks, p.random)
-	o := relational.Options{MaxConns: p.config.Database.MaxConnections, Logger: p.log, Now: p.now}
+	o := relational.Options{MaxConns: p.config.Database.MaxConnections, Logger: p.log, Now: p.now, KeepEvents: p.config.Audit.Keep}
 	if p.tally != nil {
 		o.Written = p.tally.count
 	}
@@ -137,7 +139,8 @@ func footing(ctx context.Context, p parts, engine *relational.Engine, keyring *s
 	if err := schema(ctx, engine, p.migrate); err != nil {
 		return nil, err
 	}
-	h.journal = mfa.NewJournal(engine, p.now, p.random, p.log)
+	h.budgets = web.NewBudgets(p.now, time.Minute, budgets(p.config.Limits))
+	h.journal = mfa.NewJournal(engine, p.now, p.random, p.log, h.budgets.Admit)
 	skew, err := h.health.skew(ctx)
 	if err != nil {
 		return nil, err
@@ -179,10 +182,11 @@ func (h *house) rooms(p parts) error {
 		Product: c.Product, MaxAttempts: 5, MaxInitiations: 20, RecoveryCodes: 10,
 		ExchangeTTL: l.Exchange, EnrollTTL: l.Enroll, VerifiedTTL: l.Verified, Reauth: l.Reauth,
 		AddressMax: c.Throttle.AddressFailures, AddressMaxSubjects: c.Throttle.AddressUsers, AddressWindow: c.Throttle.AddressWindow,
-		Throttled: h.tally.refused,
+		Throttled: h.tally.refused, Admit: h.budgets.Admit,
 	}, h.password, h.totp, recovery)
 	h.sessions = mfa.NewSessions(h.store, h.keyring, h.journal, p.now, p.random, mfa.SessionOptions{Idle: l.SessionIdle, Max: l.SessionMax})
 	h.users = mfa.NewUsers(h.store, h.keyring, h.password, h.totp, h.journal, p.now, p.random)
+	h.verifier = verifier
 	h.tally.know(verifier.Methods())
 	own := account.Client(c.Issuer, c.Product)
 	h.clients = provider.NewRegistry(h.store, h.journal, p.now, p.random, own)
@@ -192,7 +196,7 @@ func (h *house) rooms(p parts) error {
 	h.provider, err = provider.New(h.store, h.keyring, verifier, h.sessions, h.journal, p.now, p.random, provider.Options{
 		Issuer: c.Issuer, Environment: c.Environment, SigningAlg: c.SigningAlgs[0], ACRAliases: aliases(c.ACRAliases),
 		RequestTTL: l.Request, CodeTTL: l.Code, AccessTokenTTL: l.AccessToken, IDTokenTTL: l.IDToken,
-		RefreshIdleTTL: l.RefreshIdle, RefreshTTL: l.RefreshMax, LegacyResponseTypes: c.LegacyResponseTypes, Logger: p.log,
+		RefreshIdleTTL: l.RefreshIdle, RefreshTTL: l.RefreshMax, LegacyResponseTypes: c.LegacyResponseTypes, Logger: p.log, Admit: h.budgets.Admit,
 		BuiltIn: []storage.Client{own},
 	})
 	if err != nil {
@@ -215,6 +219,11 @@ func (h *house) rooms(p parts) error {
 		return fmt.Errorf("build web: %w", err)
 	}
 	return nil
+}
+
+// budgets are the limits by the names of what they bound.
+func budgets(l config.Limits) map[string]int {
+	return map[string]int{mfa.BudgetOpens: l.Opens, mfa.BudgetInitiations: l.Initiations, mfa.BudgetNames: l.Names, mfa.BudgetFailures: l.Failures, mfa.BudgetRefusals: l.Refusals}
 }
 
 // parallel is how many passwords are hashed at once: one a core, unless told otherwise (T-8).

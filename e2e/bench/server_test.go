@@ -83,7 +83,7 @@ func runServer(text string) error {
 	if err := keyring.Load(keys, time.Now()); err != nil {
 		return err
 	}
-	journal := mfa.NewJournal(engine, time.Now, rand.Reader, log)
+	journal := mfa.NewJournal(engine, time.Now, rand.Reader, log, nil)
 	password := mfa.NewPassword(keyring, rand.Reader, mfa.PasswordOptions{Memory: job.Memory, Time: job.Time, Threads: 1,
 		Parallel: runtime.NumCPU(), Queue: 64, PerNetwork: -1, Wait: 2 * time.Second})
 	totp := mfa.NewTOTP(rand.Reader, "Sallyport", mfa.TOTPOptions{})

@@ -79,7 +79,7 @@ func setTown(t *testing.T, p plan) *town {
 		s := &server{t: t, base: fmt.Sprintf("http://localhost:%d", public), admin: fmt.Sprintf("http://127.0.0.1:%d", admin),
 			config: n.file(fmt.Sprintf("server%d.yaml", i)), log: &play.Lines{}}
 		n.write(s.config, fmt.Sprintf("issuer: %s\nenvironment: test\nlisten: 127.0.0.1:%d\nadmin_listen: 127.0.0.1:%d\nkey_file: %s\nadmin_key_file: %s\n"+
-			"trusted_proxies: [127.0.0.1, \"::1\"]\ndrain_time: 1s\ndatabase:\n  dsn: %q\n%s", n.issuer, public, admin, n.file("keys"), n.file("admin"), p.dsn, p.settings))
+			"trusted_proxies: [127.0.0.1, \"::1\"]\ndrain_time: 1s\nlimits: {opens: 0, initiations: 0, failures: 0, refusals: 0}\ndatabase:\n  dsn: %q\n%s", n.issuer, public, admin, n.file("keys"), n.file("admin"), p.dsn, p.settings))
 		n.servers = append(n.servers, s)
 		t.Cleanup(s.clean)
 	}

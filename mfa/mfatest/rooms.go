@@ -65,7 +65,7 @@ func Open(t testing.TB, m Making) *Rooms {
 	t.Cleanup(func() { _ = r.Store.Close() })
 	must(t, r.Store.Migrate(ctx))
 	must(t, r.Store.AddKeys(ctx, rows, true, nil))
-	r.Journal = mfa.NewJournal(r.Store, m.Now, rand.Reader, m.Log)
+	r.Journal = mfa.NewJournal(r.Store, m.Now, rand.Reader, m.Log, m.Options.Admit)
 	r.Password = mfa.NewPassword(r.Keyring, rand.Reader, m.Password)
 	r.TOTP = mfa.NewTOTP(rand.Reader, m.Options.Product, mfa.TOTPOptions{})
 	r.Recovery = mfa.NewRecovery(r.Store, rand.Reader)

@@ -160,8 +160,15 @@ func (e *Engine) AccountByIdentifier(ctx context.Context, value string) (storage
 }
 
 // AccountByAuthenticator implements storage.Users.
-func (e *Engine) AccountByAuthenticator(ctx context.Context, id storage.AuthenticatorID) (storage.Account, error) {
-	return e.account(ctx, "SELECT a.user_id FROM authenticators a WHERE a.id = ?", ref(id))
+func (e *Engine) AccountByAuthenticator(ctx context.Context, ids ...storage.AuthenticatorID) (storage.Account, error) {
+	list := []any{}
+	for _, id := range ids {
+		list = append(list, ref(id))
+	}
+	if len(list) == 0 {
+		return storage.Account{}, storage.ErrNotFound
+	}
+	return e.account(ctx, "SELECT a.user_id FROM authenticators a WHERE a.id IN ? LIMIT 1", list)
 }
 
 func (e *Engine) account(ctx context.Context, who string, arg any) (storage.Account, error) {

@@ -29,12 +29,12 @@ const (
 const maxFactors = 16 << 10
 
 const requestColumns = `hash, client_id, params, browser, state, version, subject, factors, session_id, consent,
-	show_recovery, track, track_request, initiations, requested_at, expires_at, updated_at, parent, opener, restarts`
+	show_recovery, track, track_request, initiations, requested_at, expires_at, updated_at, parent, opener, restarts, names`
 
 // requestHead is requestColumns as "h", with texts where PostgreSQL has a UUID.
 const requestHead = `h.hash, h.client_id, h.params, h.browser, h.state, h.version, CAST(h.subject AS text), h.factors,
 	CAST(h.session_id AS text), h.consent, h.show_recovery, h.track, h.track_request, h.initiations,
-	h.requested_at, h.expires_at, h.updated_at, h.parent, h.opener, h.restarts`
+	h.requested_at, h.expires_at, h.updated_at, h.parent, h.opener, h.restarts, h.names`
 
 // OpenRequest implements storage.AuthRequests.
 func (e *Engine) OpenRequest(ctx context.Context, r storage.AuthRequest) error {
@@ -58,7 +58,7 @@ func (q querier) putRequest(r storage.AuthRequest, trackRequest []byte) error {
 	in := insertInto("auth_requests (" + requestColumns + ")")
 	in.add(blob(hash), clean(r.ClientID), blob(params), blob(r.Browser), string(r.State), r.Version, ref(r.Subject),
 		factorLines(r.Factors), ref(r.Session), list(r.Consent), r.ShowRecovery, blob(r.Track), blob(trackRequest), int64(r.Initiations),
-		micro(r.RequestedAt), micro(r.ExpiresAt), micro(r.UpdatedAt), blob(r.Parent), blob(r.Opener), r.Restarts)
+		micro(r.RequestedAt), micro(r.ExpiresAt), micro(r.UpdatedAt), blob(r.Parent), blob(r.Opener), r.Restarts, nameList(r.Names))
 	return in.run(q, "")
 }
 
@@ -121,7 +121,7 @@ type requestRow struct {
 	hash, params, browser, track, trackRequest []byte
 	parent, opener                             []byte
 	client, state, subject, factors            text
-	session, consent                           text
+	session, consent, names                    text
 	version, initiations, restarts             number
 	requested, expires, updated                number
 	showRecovery                               bool
@@ -129,7 +129,7 @@ type requestRow struct {
 
 func (r *requestRow) dest() []any {
 	return []any{&r.hash, &r.client, &r.params, &r.browser, &r.state, &r.version, &r.subject, &r.factors, &r.session, &r.consent,
-		&r.showRecovery, &r.track, &r.trackRequest, &r.initiations, &r.requested, &r.expires, &r.updated, &r.parent, &r.opener, &r.restarts}
+		&r.showRecovery, &r.track, &r.trackRequest, &r.initiations, &r.requested, &r.expires, &r.updated, &r.parent, &r.opener, &r.restarts, &r.names}
 }
 
 func (r *requestRow) record(e *Engine) (storage.AuthRequest, error) {
@@ -157,7 +157,51 @@ func (r *requestRow) record(e *Engine) (storage.AuthRequest, error) {
 		}
 		out.ID = storage.RequestID(id)
 	}
+	if out.Names, err = namesOf(r.names); err != nil {
+		return out, err
+	}
 	return out, decode("consent", r.consent, &out.Consent)
+}
+
+// nameLength is what one name takes in the list of a request: 16 bytes in hex and a comma.
+const nameLength = 33
+
+func nameList(names [][]byte) string {
+	var b strings.Builder
+	for _, name := range names {
+		b.WriteString(hex.EncodeToString(name))
+		b.WriteByte(',')
+	}
+	return b.String()
+}
+
+func namesOf(list text) ([][]byte, error) {
+	var out [][]byte
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(list), ","), ",") {
+		b, err := hex.DecodeString(name)
+		if err != nil {
+			return nil, fmt.Errorf("names: %w", err)
+		}
+		if len(b) > 0 {
+			out = append(out, b)
+		}
+	}
+	return out, nil
+}
+
+// oneName adds a name that is not in the list of a request, if there is room for it.
+const (
+	oneName  = "names = CASE WHEN replace(names, ?, '') <> names THEN names ELSE names || ? END"
+	nameFits = "(replace(names, ?, '') <> names OR length(names) < ?)"
+)
+
+// RememberName implements storage.AuthRequests.
+func (e *Engine) RememberName(ctx context.Context, id storage.RequestID, name []byte, most int, now time.Time) error {
+	one := nameList([][]byte{name})
+	return e.burst(ctx, "remember name", func(q querier) error {
+		return q.spend("UPDATE auth_requests SET updated_at = ?, "+oneName+" WHERE hash IN ? AND state = 'open' AND expires_at > ? AND "+nameFits,
+			micro(now), one, one, e.keyring.Hashes(requestLabel, string(id)), micro(now), one, int64(nameLength*most))
+	})
 }
 
 // factorLines are factors one a line, so that a proof is added by appending one.

@@ -73,8 +73,8 @@ type burst struct {
 	begun bool
 }
 
-// write is a statement that is to be sent. otherwise, if not nil, is the error where
-// it changes no row; miss is called then.
+// write is a statement that is to be sent. Where it changes no row, miss is called and
+// otherwise is the error, if they are not nil.
 type write struct {
 	text      string
 	args      []any
@@ -141,7 +141,7 @@ func (b *burst) read(results pgx.BatchResults, last bool) error {
 }
 
 func (w write) outcome(rows int64) error {
-	if rows > 0 || w.otherwise == nil {
+	if rows > 0 {
 		return nil
 	}
 	if w.miss != nil {

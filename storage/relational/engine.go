@@ -25,6 +25,8 @@ type Options struct {
 	Now func() time.Time
 	// Written, if not nil, is told the events of every commit, after it. It must not block.
 	Written func([]storage.Event)
+	// KeepEvents is how long lines of the audit trail are kept; 0: for ever.
+	KeepEvents time.Duration
 	// Span, if not nil, is told when a call begins and, by what it returns, how it ended.
 	// The deed is one of a fixed set of names.
 	Span func(ctx context.Context, deed string) (end func(error))
@@ -69,7 +71,8 @@ func Open(ctx context.Context, dsn string, keyring *seal.Keyring, o Options) (*E
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{keyring: keyring, log: o.Logger, slots: make(chan struct{}, o.MaxConns), o: o, meter: newMeter()}
+	e := &Engine{keyring: keyring, log: o.Logger, slots: make(chan struct{}, o.MaxConns), o: o}
+	e.meter = newMeter(e.sweepable(time.Time{}))
 	var err error
 	switch {
 	case strings.HasPrefix(dsn, "postgres://"), strings.HasPrefix(dsn, "postgresql://"):

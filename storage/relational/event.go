@@ -73,6 +73,7 @@ func (e *Engine) ListEvents(ctx context.Context, f storage.EventFilter) ([]stora
 	only(f.UserID != "", "user_id = ?", ref(f.UserID))
 	only(f.ClientID != "", "client_id = ?", clean(f.ClientID))
 	only(f.Kind != "", "kind = ?", clean(f.Kind))
+	only(len(f.Kinds) > 0, "kind IN ?", f.Kinds)
 	only(!f.From.IsZero(), "at >= ?", micro(f.From))
 	only(!f.To.IsZero(), "at < ?", micro(f.To))
 	only(f.Before != "", "id < ?", ref(f.Before))

@@ -19,9 +19,9 @@ type meter struct {
 	open, idle, busy                    func() int // connections
 }
 
-func newMeter() *meter {
+func newMeter(tables []expired) *meter {
 	m := &meter{swept: map[string]*atomic.Int64{}}
-	for _, x := range sweepable(time.Time{}) {
+	for _, x := range tables {
 		m.swept[x.table] = new(atomic.Int64)
 	}
 	return m

@@ -59,11 +59,6 @@ func (q querier) spend(text string, args ...any) error {
 	return q.write(write{text: text, args: args, otherwise: storage.ErrConflict})
 }
 
-// spendOr is spend that tells when the old state was not there.
-func (q querier) spendOr(miss func(), text string, args ...any) error {
-	return q.write(write{text: text, args: args, otherwise: storage.ErrConflict, miss: miss})
-}
-
 // demand asks for a row, and tells when there is none.
 func (q querier) demand(miss func(), text string, args ...any) error {
 	if q.burst != nil {

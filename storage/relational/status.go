@@ -55,9 +55,14 @@ func (q querier) initiate(n storage.NewStatus, now time.Time) error {
 	s := n.Status
 	if s.Request != "" {
 		hashes := q.e.keyring.Hashes(requestLabel, string(s.Request))
-		err := q.spend(`UPDATE auth_requests SET initiations = initiations + 1, updated_at = ?
-			WHERE hash IN ? AND state = 'open' AND expires_at > ? AND initiations < ?`,
-			micro(now), hashes, micro(now), int64(n.MaxInitiations))
+		set, where := "initiations = initiations + 1, updated_at = ?", "hash IN ? AND state = 'open' AND expires_at > ? AND initiations < ?"
+		args, demanded := []any{micro(now)}, []any{hashes, micro(now), int64(n.MaxInitiations)}
+		if n.Name != nil {
+			one := nameList([][]byte{n.Name})
+			set, args = set+", "+oneName, append(args, one, one)
+			where, demanded = where+" AND "+nameFits, append(demanded, one, int64(nameLength*n.MaxNames))
+		}
+		err := q.spend("UPDATE auth_requests SET "+set+" WHERE "+where, append(args, demanded...)...)
 		if err != nil {
 			return err
 		}

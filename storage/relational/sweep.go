@@ -2,13 +2,18 @@ package relational
 
 import (
 	"context"
+	"slices"
 	"time"
+
+	"sallyport/storage"
 )
 
 const (
 	keepDelivered = 7 * 24 * time.Hour
 	keepDead      = 30 * 24 * time.Hour
 	keepSession   = time.Hour
+
+	events = "events"
 )
 
 // expired says of each short-lived table which rows may go.
@@ -17,7 +22,7 @@ type expired struct {
 	args              []any
 }
 
-func sweepable(now time.Time) []expired {
+func (e *Engine) sweepable(now time.Time) []expired {
 	us := micro(now)
 	return []expired{
 		{"auth_requests", "hash", "expires_at <= ?", []any{us}},
@@ -33,18 +38,35 @@ func sweepable(now time.Time) []expired {
 			WHERE g.session_id = sessions.id AND g.revoked_at = 0 AND (sessions.ended_offline OR NOT g.offline)))`, []any{micro(now.Add(-keepSession))}},
 		{"outbox", "id", "created_at <= ? AND ((delivered_at > 0 AND delivered_at <= ?) OR created_at <= ?)",
 			[]any{micro(now.Add(-keepDelivered)), micro(now.Add(-keepDelivered)), micro(now.Add(-keepDead))}},
+		{events, "id", "id < ?", []any{e.oldestEvent(now)}},
 	}
+}
+
+// oldestEvent is below the name of every line that is kept.
+func (e *Engine) oldestEvent(now time.Time) any {
+	if e.o.KeepEvents <= 0 {
+		return ref(storage.EventID(storage.TimeOrdered(time.UnixMilli(0), zeros{})))
+	}
+	return ref(storage.EventID(storage.TimeOrdered(now.Add(-e.o.KeepEvents), zeros{})))
+}
+
+// zeros is the lowest of all randomness.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) {
+	clear(b)
+	return len(b), nil
 }
 
 // Sweep implements storage.Housekeeping. Each table is one short statement.
 func (e *Engine) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
 	total := 0
-	for _, x := range sweepable(now) {
+	for _, x := range e.sweepable(now) {
 		removed := int64(0)
 		err := e.write(ctx, "sweep "+x.table, func(q querier) error {
 			var err error
-			removed, err = q.exec("DELETE FROM "+x.table+" WHERE "+x.key+" IN (SELECT "+columnsOf(x.key)+" FROM "+x.table+
-				" WHERE "+x.where+" LIMIT ?)", append(x.args, page(limit))...)
+			text, args := x.sweeping(limit)
+			removed, err = q.exec(text, args...)
 			return err
 		})
 		if err != nil {
@@ -54,6 +76,18 @@ func (e *Engine) Sweep(ctx context.Context, now time.Time, limit int) (int, erro
 		e.meter.swept[x.table].Add(removed)
 	}
 	return total, nil
+}
+
+// sweeping removes so many rows at most, and never more than a thousand.
+func (x expired) sweeping(limit int) (string, []any) {
+	if x.table == events {
+		// Lines are in the order of their IDs, which begin with their time. So what goes is
+		// one range of the primary key, in a table that may be the largest by far.
+		return "DELETE FROM events WHERE " + x.where + " AND id <= COALESCE((SELECT id FROM events WHERE " + x.where +
+			" ORDER BY id LIMIT 1 OFFSET ?), ?)", slices.Concat(x.args, x.args, []any{int64(page(limit) - 1)}, x.args)
+	}
+	return "DELETE FROM " + x.table + " WHERE " + x.key + " IN (SELECT " + columnsOf(x.key) + " FROM " + x.table +
+		" WHERE " + x.where + " LIMIT ?)", append(x.args, page(limit))
 }
 
 // columnsOf takes the parentheses off a key of several columns.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/hex"
 	"errors"
 	"math"
 	"slices"
@@ -30,6 +29,8 @@ const (
 type refused struct {
 	throttle *storage.Throttle
 	address  *storage.AddressThrottle
+	gate     bool   // the address or the name
+	quiet    string // bucket of a counter that refuses and must not say so
 }
 
 // waiting is the row of a counter that may refuse: the column until ends its wait, and
@@ -66,16 +67,19 @@ func (e *Engine) CountAttempt(ctx context.Context, a storage.Attempt) (storage.R
 	var by refused
 	err := e.burst(ctx, "count attempt", func(q querier) error {
 		by = refused{}
-		if a.Address != nil {
-			if err := q.mayTry(*a.Address, a.Now, func() { by.address = a.Address }); err != nil {
-				return err
-			}
+		if err := q.mayTry(a, func() { by.gate = true }); err != nil {
+			return err
 		}
 		if err := q.countStatus(a); err != nil {
 			return err
 		}
 		for _, t := range inOrder(a.Throttles) {
-			if err := q.countThrottle(t, a.Now, func() { by.throttle = &t }); err != nil {
+			count, miss := q.countThrottle(t, a.Now), func() { by.throttle = &t }
+			if a.Name != nil {
+				count.otherwise, miss = nil, func() { by.quiet = t.Key.Bucket }
+			}
+			count.miss = miss
+			if err := q.write(count); err != nil {
 				return err
 			}
 		}
@@ -85,9 +89,9 @@ func (e *Engine) CountAttempt(ctx context.Context, a storage.Attempt) (storage.R
 		return nil
 	})
 	if !errors.Is(err, storage.ErrConflict) {
-		return storage.Refusal{}, err
+		return storage.Refusal{Bucket: by.quiet}, err
 	}
-	refusal, failure := e.refusal(ctx, by)
+	refusal, failure := e.refusal(ctx, by, a)
 	if failure != nil {
 		return storage.Refusal{}, failure
 	}
@@ -105,8 +109,12 @@ func (e *Engine) WouldRefuse(ctx context.Context, a storage.Attempt) (storage.Re
 		parts = append(parts, "SELECT "+strconv.Itoa(len(all))+", "+columns+" FROM "+row.table+" WHERE "+row.where+" AND "+condition)
 		args, all = slices.Concat(args, these, row.args, with), append(all, by)
 	}
-	for _, t := range inOrder(a.Throttles) {
-		add(refused{throttle: &t}, "(forget_at = 0 OR forget_at > ?) AND (next_at > ? OR failures >= ?)", micro(a.Now), micro(a.Now), most(t.Schedule.Max))
+	throttles := a.Throttles
+	if a.Name != nil {
+		throttles = []storage.Throttle{*a.Name}
+	}
+	for _, t := range inOrder(throttles) {
+		add(refused{throttle: &t}, refuses, refusesArgs(t, a.Now)...)
 	}
 	if a.Address != nil {
 		add(refused{address: a.Address}, "until > ?", micro(a.Now))
@@ -161,13 +169,13 @@ func (q querier) countStatus(a storage.Attempt) error {
 // countThrottle counts one more failure before it is known to be one, if the
 // counter lets an attempt pass now. After failure n > Free the next one passes
 // min(First * 2^(n-Free-1), Cap) later; after failure Max none does.
-func (q querier) countThrottle(t storage.Throttle, now time.Time, refuses func()) error {
+func (q querier) countThrottle(t storage.Throttle, now time.Time) write {
 	s, us := t.Schedule, micro(now)
 	forget := int64(0)
 	if s.Forget > 0 {
 		forget = micro(now.Add(s.Forget))
 	}
-	return q.spendOr(refuses, `INSERT INTO throttles AS t (bucket, subject, failures, next_at, updated_at, forget_at) VALUES (?, ?, 1, ?, ?, ?)
+	return write{otherwise: storage.ErrConflict, text: `INSERT INTO throttles AS t (bucket, subject, failures, next_at, updated_at, forget_at) VALUES (?, ?, 1, ?, ?, ?)
 		ON CONFLICT (bucket, subject) DO UPDATE SET
 			failures = CASE WHEN t.forget_at > 0 AND t.forget_at <= excluded.updated_at THEN 1 ELSE t.failures + 1 END,
 			next_at = CASE
@@ -178,9 +186,16 @@ func (q querier) countThrottle(t storage.Throttle, now time.Time, refuses func()
 				ELSE excluded.updated_at + (CAST(? AS bigint) << CAST(t.failures - ? AS integer)) END,
 			updated_at = excluded.updated_at, forget_at = excluded.forget_at
 		WHERE (t.forget_at > 0 AND t.forget_at <= excluded.updated_at) OR (t.next_at <= excluded.updated_at AND t.failures < ?)`,
-		clean(t.Key.Bucket), blob(t.Key.Subject), nextAfterFirst(s, us), us, forget,
-		most(s.Max), int64(never), int64(s.Free), int64(s.Free), doublings(s), s.Cap.Microseconds(),
-		s.First.Microseconds(), int64(s.Free), most(s.Max))
+		args: []any{clean(t.Key.Bucket), blob(t.Key.Subject), nextAfterFirst(s, us), us, forget,
+			most(s.Max), int64(never), int64(s.Free), int64(s.Free), doublings(s), s.Cap.Microseconds(),
+			s.First.Microseconds(), int64(s.Free), most(s.Max)}}
+}
+
+// refuses is the condition of a counter that lets nothing pass now.
+const refuses = "(forget_at = 0 OR forget_at > ?) AND (next_at > ? OR failures >= ?)"
+
+func refusesArgs(t storage.Throttle, now time.Time) []any {
+	return []any{micro(now), micro(now), most(t.Schedule.Max)}
 }
 
 // most turns "0: no such bound" into a number that is never reached.
@@ -210,59 +225,16 @@ func doublings(s storage.Schedule) int64 {
 	return n
 }
 
-// mayTry refuses while an address waits. It locks nothing: people behind one address
-// sign in side by side.
-func (q querier) mayTry(a storage.AddressThrottle, now time.Time, refuses func()) error {
-	return q.demand(refuses, "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM address_throttles WHERE address = ? AND until > ?)",
-		clean(a.Address), micro(now))
-}
-
-// CountFailure implements storage.Throttles. The window of an address starts with its
-// first failure; the wait starts when Max is reached or MaxSubjects is passed.
-func (e *Engine) CountFailure(ctx context.Context, a storage.AddressThrottle, now time.Time) error {
-	if a.Address == "" || (a.Max <= 0 && a.MaxSubjects <= 0) {
-		return nil
-	}
-	return e.burst(ctx, "count failure", func(q querier) error { return q.countFailure(a, now) })
-}
-
-func (q querier) countFailure(a storage.AddressThrottle, now time.Time) error {
-	const stale = `(t.until > 0 OR t.since + ? <= excluded.since)`
-	const subjects = `CASE WHEN replace(t.subjects, excluded.subjects, '') <> t.subjects THEN t.subjects ELSE t.subjects || excluded.subjects END`
-	window, us, until := a.Window.Microseconds(), micro(now), int64(0)
-	if a.Max == 1 {
-		until = us + window
-	}
-	return q.send(`INSERT INTO address_throttles AS t (address, since, failures, subjects, until, expires_at) VALUES (?, ?, 1, ?, ?, ?)
-		ON CONFLICT (address) DO UPDATE SET
-			since = CASE WHEN `+stale+` THEN excluded.since ELSE t.since END,
-			failures = CASE WHEN `+stale+` THEN 1 ELSE t.failures + 1 END,
-			subjects = CASE WHEN `+stale+` THEN excluded.subjects ELSE `+subjects+` END,
-			until = CASE
-				WHEN `+stale+` THEN excluded.until
-				WHEN t.failures + 1 >= ? OR length(`+subjects+`) > ? THEN excluded.since + ?
-				ELSE 0 END,
-			expires_at = excluded.expires_at
-		WHERE t.until <= excluded.since`,
-		clean(a.Address), us, subjectOf(a), until, us+2*window,
-		window, window, window, window, most(a.Max), subjectsLength(a), window)
-}
-
-// subjectOf is a subject in the list of an address.
-func subjectOf(a storage.AddressThrottle) string {
-	return hex.EncodeToString(a.Subject[:min(len(a.Subject), (subjectLength-1)/2)]) + ","
-}
-
-// subjectsLength is how long the list of subjects may become.
-func subjectsLength(a storage.AddressThrottle) int64 {
-	if a.MaxSubjects <= 0 {
-		return unbounded
-	}
-	return subjectLength * int64(a.MaxSubjects)
-}
-
 // refusal reads why a counter refused.
-func (e *Engine) refusal(ctx context.Context, by refused) (storage.Refusal, error) {
+func (e *Engine) refusal(ctx context.Context, by refused, a storage.Attempt) (storage.Refusal, error) {
+	if by.gate {
+		a.Throttles = nil
+		found, err := e.WouldRefuse(ctx, a)
+		if errors.Is(err, storage.ErrConflict) {
+			return found, nil
+		}
+		return storage.Refusal{Bucket: addressBucket, Until: a.Now}, err // reset in this very moment
+	}
 	row, ok := by.row()
 	if !ok {
 		return storage.Refusal{}, nil
@@ -273,7 +245,7 @@ func (e *Engine) refusal(ctx context.Context, by refused) (storage.Refusal, erro
 		return q.one("SELECT "+columns+" FROM "+row.table+" WHERE "+row.where, slices.Concat(args, row.args), &until, &told)
 	})
 	if errors.Is(err, storage.ErrNotFound) {
-		return storage.Refusal{Bucket: row.bucket}, nil // reset in this very moment
+		return storage.Refusal{Bucket: row.bucket, Until: a.Now}, nil // reset in this very moment
 	}
 	if err != nil {
 		return storage.Refusal{}, err

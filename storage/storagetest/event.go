@@ -68,5 +68,7 @@ func events(w *world) {
 		same(w, count(storage.EventFilter{UserID: p.id, Kind: "odd"}), 0)
 		same(w, count(storage.EventFilter{UserID: p.id, From: w.now.Add(10 * time.Millisecond), To: w.now.Add(20 * time.Millisecond)}), 5)
 		same(w, count(storage.EventFilter{UserID: "x"}), 0)
+		same(w, count(storage.EventFilter{UserID: p.id, Kinds: []string{"odd", "other"}}), 0)
+		same(w, count(storage.EventFilter{UserID: q.id, Kinds: []string{"odd", "paged"}}), 600)
 	})
 }

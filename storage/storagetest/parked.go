@@ -147,7 +147,7 @@ func wouldRefuse(w *world) {
 	busy := storage.AddressThrottle{Address: random[string](), Subject: []byte("somebody"), Window: 10 * time.Minute, Max: 1}
 	_, err := w.count(w.now, waiting, full)
 	w.ok(err)
-	w.ok(w.s.CountFailure(w.ctx, busy, w.now))
+	w.ok(w.s.CountFailure(w.ctx, storage.Attempt{Address: &busy, Now: w.now}))
 	fresh := storage.AddressThrottle{Address: random[string](), Subject: []byte("somebody"), Window: time.Minute, Max: 1}
 	for _, x := range []struct {
 		name    string
@@ -164,6 +164,7 @@ func wouldRefuse(w *world) {
 		{"a counter at its end", storage.Attempt{Throttles: []storage.Throttle{full}}, 1000 * time.Hour, storage.Refusal{Bucket: "factor"}, storage.ErrConflict},
 		{"an address that waits", storage.Attempt{Throttles: []storage.Throttle{free}, Address: &busy}, 0,
 			storage.Refusal{Bucket: "address", Until: w.now.Add(10 * time.Minute)}, storage.ErrConflict},
+		{"a name that lets pass, beside a counter that waits", storage.Attempt{Name: &free, Throttles: []storage.Throttle{waiting}}, 0, storage.Refusal{}, nil},
 		{"the wait of an address over", storage.Attempt{Address: &busy}, 10 * time.Minute, storage.Refusal{}, nil},
 	} {
 		for n := range 3 { // nothing is counted

@@ -27,6 +27,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"statuses", statuses},
 		{"throttles", throttles},
 		{"addresses", addresses},
+		{"names", names},
 		{"attempts", attempts},
 		{"spending", spending},
 		{"finishing", finishing},

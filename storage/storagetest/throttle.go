@@ -207,7 +207,7 @@ func waitsToldOnce(w *world) {
 	w.is(err, storage.ErrConflict)
 	same(w, refusal, storage.Refusal{Bucket: "factor"})
 	a := &storage.AddressThrottle{Address: random[string](), Subject: []byte("somebody"), Window: time.Minute, Max: 1}
-	w.onceAWait(storage.Throttle{}, a, func(now time.Time) { w.ok(w.s.CountFailure(w.ctx, *a, now)) }, time.Minute)
+	w.onceAWait(storage.Throttle{}, a, func(now time.Time) { w.ok(w.s.CountFailure(w.ctx, storage.Attempt{Address: a, Now: now})) }, time.Minute)
 }
 
 func addresses(w *world) {
@@ -217,7 +217,7 @@ func addresses(w *world) {
 	fail := func(w *world, a *storage.AddressThrottle, subject int, now time.Time) {
 		of := *a
 		of.Subject = fmt.Appendf(nil, "%08d of a longer hash", subject)
-		w.ok(w.s.CountFailure(w.ctx, of, now))
+		w.ok(w.s.CountFailure(w.ctx, storage.Attempt{Address: &of, Now: now}))
 	}
 	may := func(w *world, a *storage.AddressThrottle, now time.Time) (storage.Refusal, error) {
 		return w.s.CountAttempt(w.ctx, storage.Attempt{Address: a, Now: now})
@@ -291,7 +291,7 @@ func addresses(w *world) {
 		same(w, w.winners(50, func(i int) error {
 			of := *a
 			of.Subject = fmt.Appendf(nil, "%08d of a longer hash", i)
-			return w.s.CountFailure(w.ctx, of, w.now)
+			return w.s.CountFailure(w.ctx, storage.Attempt{Address: &of, Now: w.now})
 		}), 50)
 		passes(w, a, w.now)
 		fail(w, a, 1, w.now)

@@ -41,6 +41,8 @@ func users(w *world) {
 			w.is(err, storage.ErrNotFound)
 			_, err = w.s.AccountByAuthenticator(w.ctx, storage.AuthenticatorID(id))
 			w.is(err, storage.ErrNotFound)
+			_, err = w.s.AccountByAuthenticator(w.ctx)
+			w.is(err, storage.ErrNotFound)
 		}
 	})
 	w.test("a change replaces what it names and nothing else", userChange)
@@ -107,7 +109,7 @@ func userRoundTrip(w *world) {
 	w.ok(err)
 	same(w, got, want)
 	for _, a := range n.Authenticators {
-		got, err = w.s.AccountByAuthenticator(w.ctx, a.ID)
+		got, err = w.s.AccountByAuthenticator(w.ctx, random[storage.AuthenticatorID](), a.ID, "")
 		w.ok(err)
 		same(w, got, want)
 	}

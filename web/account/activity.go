@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,52 +13,69 @@ import (
 	"sallyport/web/page"
 )
 
-// How many events are read, and how many of those that mean something are shown.
-const (
-	activityRead  = 200
-	activityShown = 15
-)
+// activityShown is how many of the events that mean something are shown.
+const activityShown = 15
 
-// line is one thing that happened, in words.
+// line is one thing that happened, in words; of refused tries all that are alike.
 type line struct {
 	At      time.Time
 	Text    string
 	Alarm   bool // refused: somebody may be trying
 	Agent   agent
 	Address string
+	Count   int  // how many, of refused tries
+	More    bool // at least so many
 }
 
 // activity puts what happened into words. Events without a text are steps of something
 // that has one, or nobody's business.
-func (p *Pages) activity(ctx context.Context, t turn, v page.Page) ([]line, error) {
-	events, err := p.verifier.Activity(ctx, t.owner, activityRead)
+func (p *Pages) activity(ctx context.Context, t turn, v page.Page) (acts, refused []line, err error) {
+	kinds := slices.DeleteFunc(mfa.EventKinds(), func(kind string) bool { return !v.Has("event."+kind) && !v.Has("event."+kind+".by") })
+	a, err := p.verifier.Activity(ctx, t.owner, kinds, 2*activityShown)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var out []line
-	for _, e := range events {
-		key := "event." + e.Kind
-		if e.Actor != "" && v.Has(key+".by") {
-			key += ".by"
-		}
-		if !v.Has(key) || len(out) == activityShown {
-			continue
-		}
-		client, err := p.clientName(ctx, e.ClientID)
+	for _, e := range a.Acts {
+		l, told, err := p.line(ctx, v, e)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		method := v.Either("method."+e.Detail["method"]+".short", "method.other.short")
-		if method, err = v.T(method, "Method", e.Detail["method"]); err != nil {
-			return nil, err
+		if told && len(acts) < activityShown {
+			acts = append(acts, l)
 		}
-		text, err := v.T(key, "Client", client, "Method", method)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, line{At: e.At, Text: text, Alarm: e.Outcome != mfa.OutcomeOK, Agent: agentOf(e.UserAgent), Address: e.Address})
 	}
-	return out, nil
+	for _, r := range a.Refused {
+		l, told, err := p.line(ctx, v, r.Last)
+		if err != nil {
+			return nil, nil, err
+		}
+		l.Count, l.More = r.Count, r.More
+		if told {
+			refused = append(refused, l)
+		}
+	}
+	return acts, refused, nil
+}
+
+// line puts an event into words; false: there are none.
+func (p *Pages) line(ctx context.Context, v page.Page, e storage.Event) (line, bool, error) {
+	key := "event." + e.Kind
+	if e.Actor != "" && v.Has(key+".by") {
+		key += ".by"
+	}
+	if !v.Has(key) {
+		return line{}, false, nil
+	}
+	client, err := p.clientName(ctx, e.ClientID)
+	if err != nil {
+		return line{}, false, err
+	}
+	method := v.Either("method."+e.Detail["method"]+".short", "method.other.short")
+	if method, err = v.T(method, "Method", e.Detail["method"]); err != nil {
+		return line{}, false, err
+	}
+	text, err := v.T(key, "Client", client, "Method", method)
+	return line{At: e.At, Text: text, Alarm: e.Outcome != mfa.OutcomeOK, Agent: agentOf(e.UserAgent), Address: e.Address}, true, err
 }
 
 // clientName is the name of an application; its id where it is gone.

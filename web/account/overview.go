@@ -24,6 +24,7 @@ type overview struct {
 	Others   bool // there are sessions besides this one
 	Consents []provider.Allowed
 	Activity []line
+	Refused  []line // tries that came to nothing
 }
 
 // session is one place where the person is signed in.
@@ -65,7 +66,7 @@ func (p *Pages) survey(c *gin.Context, t turn) (overview, error) {
 	if d.Consents, err = p.provider.Consents(ctx, t.owner.Account.User.ID); err != nil {
 		return d, err
 	}
-	d.Activity, err = p.activity(ctx, t, p.page(c, t, nil))
+	d.Activity, d.Refused, err = p.activity(ctx, t, p.page(c, t, nil))
 	return d, err
 }
 

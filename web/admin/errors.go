@@ -100,6 +100,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.TooMany:                  {http.StatusTooManyRequests, "too many failures; wait"},
 	mfa.Locked:                   {http.StatusForbidden, "the factor is locked"},
 	mfa.TooManyInitiations:       {http.StatusTooManyRequests, "too many tries were begun"},
+	mfa.TooManyRequests:          {http.StatusTooManyRequests, "too much comes from one address"},
 	mfa.Busy:                     {http.StatusServiceUnavailable, "the machine is busy hashing passwords; try again"},
 	mfa.EnrollmentExpired:        {http.StatusConflict, "the enrolment is over"},
 	mfa.AlreadyEnrolled:          {http.StatusConflict, "there is one of its kind already"},

@@ -78,7 +78,7 @@ func (s *Surface) showUser(c *gin.Context, _ mfa.Visit) {
 	if !ok {
 		return
 	}
-	standing, err := s.Users.Standing(c.Request.Context(), a.User.ID)
+	standing, err := s.Users.Standing(c.Request.Context(), a)
 	if err != nil {
 		s.fail(c, err)
 		return

@@ -71,7 +71,7 @@ func (s *Surface) identify(c *gin.Context) {
 	if !ok {
 		return
 	}
-	if t, ok := s.at(c, in, provider.StepIdentify, in.must("identifier")); ok {
+	if t, ok := s.asking(c, in, provider.StepIdentify, provider.Ask{Identifier: in.must("identifier"), Lists: true}); ok {
 		s.show(c, t, nil)
 	}
 }

@@ -54,7 +54,8 @@ var refusals = map[mfa.Code]refusal{
 	mfa.NotConfigured:            {http.StatusConflict, "The method is not on offer here."},
 	mfa.TooMany:                  {http.StatusTooManyRequests, "Too many failures; Retry-After says how long to wait."},
 	mfa.Locked:                   {http.StatusForbidden, "The factor is switched off after too many failures."},
-	mfa.TooManyInitiations:       {http.StatusTooManyRequests, "The login has begun too many tries; begin another login."},
+	mfa.TooManyInitiations:       {http.StatusTooManyRequests, "The login has begun too many tries, or was asked about too many names; begin another login."},
+	mfa.TooManyRequests:          {http.StatusTooManyRequests, "Too much comes from your address or network; Retry-After says how long to wait."},
 	mfa.Busy:                     {http.StatusServiceUnavailable, "The server is working off other logins; Retry-After says how long."},
 	mfa.EnrollmentExpired:        {http.StatusConflict, "The enrolment is over; begin another one."},
 	mfa.AlreadyEnrolled:          {http.StatusConflict, "There is one of its kind already."},
@@ -119,7 +120,7 @@ func (s *Surface) broken(c *gin.Context, err error) {
 func (s *Surface) notOpened(c *gin.Context, err error) {
 	var e *provider.PageError
 	if !errors.As(err, &e) {
-		s.broken(c, err)
+		s.fail(c, err, "")
 		return
 	}
 	status := http.StatusBadRequest

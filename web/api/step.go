@@ -126,7 +126,12 @@ func (s *Surface) next(c *gin.Context, t turn, a provider.Ask) (turn, error) {
 // at reads where the login stands and goes on only if it is at the given step, or, with
 // none given, if it is not over. Otherwise the caller has its answer already.
 func (s *Surface) at(c *gin.Context, in *input, kind provider.StepKind, identifier string) (turn, bool) {
-	a := provider.Ask{Request: storage.RequestID(in.must("request_id")), Track: storage.TrackID(in.text("login_token")), Identifier: identifier}
+	return s.asking(c, in, kind, provider.Ask{Identifier: identifier})
+}
+
+// asking is at, for calls that ask more.
+func (s *Surface) asking(c *gin.Context, in *input, kind provider.StepKind, a provider.Ask) (turn, bool) {
+	a.Request, a.Track = storage.RequestID(in.must("request_id")), storage.TrackID(in.text("login_token"))
 	if in.wrong != "" {
 		s.malformed(c, in)
 		return turn{}, false

@@ -44,6 +44,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.TooMany:                  {http.StatusTooManyRequests, 10009, "", "too_many_attempts", "too many attempts"},
 	mfa.Locked:                   {http.StatusTooManyRequests, 10010, "", "too_many_attempts", "verification type locked"},
 	mfa.TooManyInitiations:       {http.StatusTooManyRequests, 10011, "", "too_many_attempts", "too many initiations"},
+	mfa.TooManyRequests:          {http.StatusTooManyRequests, 10024, "", "too_many_attempts", "too many requests"},
 	mfa.Busy:                     {http.StatusServiceUnavailable, 10012, "", "temporarily_unavailable", "temporarily unavailable"},
 	mfa.EnrollmentExpired:        {expectationFailed, 10013, "VER_0033", "invalid_verification", "expired exchange_id"},
 	mfa.AlreadyEnrolled:          {http.StatusConflict, 10014, "VER_0029", "invalid_verification", "verification type already configured"},

@@ -108,7 +108,7 @@ func (s *Surface) about(c *gin.Context) (turn, bool) {
 	if !s.judged(c, in) {
 		return turn{}, false
 	}
-	t, err := s.open(c, provider.Ask{Request: id[storage.RequestID](request), Sub: sub, Identifier: name})
+	t, err := s.open(c, provider.Ask{Request: id[storage.RequestID](request), Sub: sub, Identifier: name, Lists: true})
 	if err == nil {
 		err = s.agrees(t, sub, name)
 	}

@@ -41,6 +41,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.TooMany:                  {http.StatusTooManyRequests, again},
 	mfa.Locked:                   {http.StatusForbidden, again},
 	mfa.TooManyInitiations:       {http.StatusTooManyRequests, ending},
+	mfa.TooManyRequests:          {http.StatusTooManyRequests, again},
 	mfa.Busy:                     {http.StatusServiceUnavailable, again},
 	mfa.EnrollmentExpired:        {http.StatusConflict, again},
 	mfa.AlreadyEnrolled:          {http.StatusSeeOther, onward},

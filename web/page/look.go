@@ -117,6 +117,9 @@ func (p Page) T(key string, args ...any) (string, error) {
 	return p.say(key, data)
 }
 
+// N says a text of a number: {{.N "account.refused.times" 3}}.
+func (p Page) N(key string, n int) (string, error) { return p.count(key, n) }
+
 // Either returns the key of the first text that exists.
 func (p Page) Either(keys ...string) string { return p.either(keys...) }
 

@@ -90,7 +90,11 @@ func (s speaker) wait(d time.Duration) (string, error) {
 	if n > 60 {
 		key, n = "wait.minutes", int((d+time.Minute-1)/time.Minute)
 	}
-	n = max(n, 1)
+	return s.count(key, max(n, 1))
+}
+
+// count says a text of a number, in the form that the number takes.
+func (s speaker) count(key string, n int) (string, error) {
 	text, err := s.localizer.Localize(&i18n.LocalizeConfig{MessageID: key, PluralCount: n, TemplateData: map[string]any{"N": n}})
 	if err != nil {
 		return "", fmt.Errorf("text %q: %w", key, err)

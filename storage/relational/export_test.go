@@ -1,0 +1,18 @@
+package relational
+
+import "time"
+
+// SweepOf is the statement by which a table is swept.
+func (e *Engine) SweepOf(table string, now time.Time, limit int) (string, []any) {
+	for _, x := range e.sweepable(now) {
+		if x.table == table {
+			text, args := x.sweeping(limit)
+			text, args, err := numbered(text, args)
+			if err != nil {
+				panic(err)
+			}
+			return text, args
+		}
+	}
+	panic("no such table: " + table)
+}

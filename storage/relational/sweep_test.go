@@ -1,0 +1,105 @@
+package relational_test
+
+import (
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/storage"
+	"sallyport/storage/relational"
+)
+
+// aged returns lines, one a minute, the newest of now.
+func aged(n int, now time.Time) []storage.Event {
+	out := make([]storage.Event, n)
+	for i := range out {
+		at := now.Add(-time.Duration(n-1-i) * time.Minute)
+		out[i] = storage.Event{ID: storage.EventID(storage.TimeOrdered(at, rand.Reader)), At: at, Kind: "aged", Outcome: "ok"}
+	}
+	return out
+}
+
+// Of the audit trail what is older than it is kept goes, in batches, and nothing else.
+func TestOldLinesOfTheTrailAreSwept(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		e := openWith(t, dsn, keyring(t), relational.Options{KeepEvents: 30 * time.Hour})
+		all := aged(3000, t0) // 50 hours
+		if err := e.AppendEvents(t.Context(), all); err != nil {
+			t.Fatal(err)
+		}
+		var swept []int
+		for n := 1; n > 0; {
+			var err error
+			if n, err = e.Sweep(t.Context(), t0, 5000); err != nil {
+				t.Fatal(err)
+			}
+			swept = append(swept, n)
+		}
+		if fmt.Sprint(swept) != "[1000 199 0]" {
+			t.Errorf("swept %v, want [1000 199 0]: those older than 30 hours, a thousand at most at once", swept)
+		}
+		left, err := e.ListEvents(t.Context(), storage.EventFilter{To: t0.Add(-30*time.Hour + time.Minute), Limit: 10})
+		if err != nil || len(left) != 1 || left[0].ID != all[1199].ID {
+			t.Errorf("the oldest that is left is %+v, %v; want the line of just 30 hours ago", left, err)
+		}
+		if n := e.Swept()["events"]; n != 1199 {
+			t.Errorf("%d are counted, want 1199", n)
+		}
+	})
+}
+
+func TestATrailThatIsKeptForEver(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		e := open(t, dsn, keyring(t))
+		if err := e.AppendEvents(t.Context(), aged(1, t0.AddDate(-20, 0, 0))); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := e.Sweep(t.Context(), t0, 1000); n != 0 || err != nil {
+			t.Errorf("swept %d, %v", n, err)
+		}
+	})
+}
+
+// Sweeping the trail reads what goes and not what stays.
+func TestTheSweepOfTheTrailUsesItsIndex(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		e := openWith(t, dsn, keyring(t), relational.Options{KeepEvents: 30 * time.Hour})
+		for n, at := 0, t0.Add(20*1000*time.Minute-30*time.Hour); n < 20; n++ {
+			if err := e.AppendEvents(t.Context(), aged(1000, at.Add(-time.Duration(n)*1000*time.Minute))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		db := behind(t, dsn)
+		change(t, db, "ANALYZE events")
+		text, args := e.SweepOf("events", t0.Add(20*time.Minute), 1000)
+		explain, scan := "EXPLAIN ", "Seq Scan on events"
+		if strings.HasPrefix(dsn, "sqlite:") {
+			explain, scan = "EXPLAIN QUERY PLAN ", "SCAN events"
+		}
+		rows, err := db.QueryContext(t.Context(), explain+text, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		columns, err := rows.Columns()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var plan strings.Builder
+		for rows.Next() {
+			values := make([]any, len(columns))
+			for i := range values {
+				values[i] = new(any)
+			}
+			if err := rows.Scan(values...); err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintln(&plan, *values[len(values)-1].(*any))
+		}
+		if p := plan.String(); strings.Contains(p, scan) || !strings.Contains(p, "events_pkey") && !strings.Contains(p, "autoindex_events") {
+			t.Errorf("the plan of %s is\n%s", text, p)
+		}
+	})
+}

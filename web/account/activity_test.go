@@ -1,0 +1,42 @@
+package account
+
+import (
+	"context"
+	"crypto/rand"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+// Anybody who knows a name can try what they like: it does not push out of sight what
+// happened to the account.
+func TestStrangersDoNotPushOutWhatHappened(t *testing.T) {
+	h := newHouse(t)
+	id := h.user("ada", "")
+	var tries []storage.Event
+	for i := range 1200 {
+		at := t0.Add(-time.Hour + time.Duration(i)*time.Second)
+		e := storage.Event{ID: storage.EventID(storage.TimeOrdered(at, rand.Reader)), At: at, Kind: mfa.EventPasswordFailed, Outcome: mfa.OutcomeRefused,
+			UserID: id, Address: "203.0.113.9", Detail: map[string]string{"method": "password"}}
+		if i%3 == 0 {
+			e.Kind, e.Outcome, e.Detail = mfa.EventMFAInitiated, mfa.OutcomeOK, map[string]string{"method": "totp"}
+		}
+		if i < 5 {
+			e.Kind, e.Outcome = mfa.EventMFAFailed, mfa.OutcomeRefused
+		}
+		tries = append(tries, e)
+	}
+	h.ok(h.engine.AppendEvents(context.Background(), tries))
+	b := h.browser()
+	b.signIn("/account", "ada", "", "")
+	b.must("/account", 200, `id="refused"`, "Signed in to Sallyport", "The account was made", "Wrong password <span class=\"tag\">797 times</span>", "203.0.113.9", "3 times")
+	if n := strings.Count(b.page.Body.String(), "Wrong password"); n != 1 {
+		t.Errorf("wrong passwords have %d lines, want one for all", n)
+	}
+	b.lang = "de"
+	b.get("/account")
+	b.must("/account", 200, "797-mal")
+}
