@@ -49,12 +49,13 @@ type Config struct {
 	Tracing   Tracing   `yaml:"tracing" envPrefix:"TRACING_"`
 	Lifetimes Lifetimes `yaml:"lifetimes" envPrefix:"LIFETIMES_"`
 	// Steps of 30 s either side of now that a code may be from.
-	TOTPWindow int      `yaml:"totp_window" env:"TOTP_WINDOW" min:"0" max:"1"`
-	Argon2     Argon2   `yaml:"argon2" envPrefix:"ARGON2_"`
-	Throttle   Throttle `yaml:"throttle" envPrefix:"THROTTLE_"`
-	Limits     Limits   `yaml:"limits" envPrefix:"LIMITS_"`
-	Audit      Audit    `yaml:"audit" envPrefix:"AUDIT_"`
-	Keys       Keys     `yaml:"keys" envPrefix:"KEYS_"`
+	TOTPWindow int       `yaml:"totp_window" env:"TOTP_WINDOW" min:"0" max:"1"`
+	Passwords  Passwords `yaml:"passwords" envPrefix:"PASSWORDS_"`
+	Argon2     Argon2    `yaml:"argon2" envPrefix:"ARGON2_"`
+	Throttle   Throttle  `yaml:"throttle" envPrefix:"THROTTLE_"`
+	Limits     Limits    `yaml:"limits" envPrefix:"LIMITS_"`
+	Audit      Audit     `yaml:"audit" envPrefix:"AUDIT_"`
+	Keys       Keys      `yaml:"keys" envPrefix:"KEYS_"`
 	// Algorithms there is a signing key for, out of `RS256`, `PS256`, `ES256`, `EdDSA`. The
 	// first one serves clients that register none.
 	SigningAlgs []string `yaml:"signing_algs" env:"SIGNING_ALGS"`
@@ -147,6 +148,19 @@ type Lifetimes struct {
 	Reauth time.Duration `yaml:"reauth" env:"REAUTH" min:"1m" max:"15m"`
 }
 
+// Passwords says what a new password must be, wherever it is set. Those there are stay good.
+type Passwords struct {
+	// Characters at least, counted after NFKC. NIST SP 800-63B-4 asks for 15 where a password
+	// is all that is asked for, and for 8 beside a second factor.
+	MinLength int `yaml:"min_length" env:"MIN_LENGTH" min:"8" max:"64"`
+	// File of passwords that were stolen elsewhere, none of which is taken: SHA-1 in 40
+	// hexadecimal digits, one a line, alone or with a colon and a count, sorted by hash. It
+	// is searched where it lies, whatever its length, and may be
+	// [replaced](operations-users.md#a-file-of-breached-passwords) while the server runs.
+	// Where it cannot be searched, no new password is taken.
+	BreachedFile string `yaml:"breached_file" env:"BREACHED_FILE"`
+}
+
 // Argon2 is the cost of a password hash and the queue in front of it.
 type Argon2 struct {
 	// KiB of one password hash. Raised settings reach a user's hash at the next sign-in.
@@ -231,6 +245,7 @@ func Default() Config {
 			Enroll: 10 * time.Minute, Reauth: 15 * time.Minute,
 		},
 		TOTPWindow:  1,
+		Passwords:   Passwords{MinLength: 8},
 		Argon2:      Argon2{Memory: 19456, Time: 2, Threads: 1, Queue: 64, Wait: 2 * time.Second},
 		Throttle:    Throttle{AddressFailures: 100, AddressUsers: 10, AddressWindow: 10 * time.Minute},
 		Limits:      Limits{Opens: 1200, Initiations: 1200, Names: 1200, Failures: 300, Refusals: 300},

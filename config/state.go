@@ -125,7 +125,7 @@ type User struct {
 	Phone string `yaml:"phone_number"`
 	// It was proven.
 	PhoneVerified bool `yaml:"phone_number_verified"`
-	// 8 to 1024 bytes; or
+	// A new password, as [passwords](configuration.md#passwords) asks for it; or
 	Password string `yaml:"password"`
 	// argon2id in PHC form, or bcrypt of a cost up to 12; it becomes our own argon2id at the
 	// first sign-in.

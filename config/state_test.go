@@ -106,7 +106,6 @@ users:
 		"state.yaml:16: clients[1].legacy_response_types[0]: ",
 		"state.yaml:18: users[0]: needs a username",
 		"state.yaml:18: users[0]: password and password_hash exclude",
-		"state.yaml:18: users[0].password: must be 8",
 		"state.yaml:19: users[0].password_hash: must be",
 		"state.yaml:20: users[1].username: must be",
 		"state.yaml:22: users[1].totp_secret: must be base32",

@@ -30,9 +30,6 @@ func (u *User) check(r *reader, path string, names map[string]bool) {
 	if u.Password != "" && u.PasswordHash != "" {
 		r.fault(path, "password and password_hash exclude each other")
 	}
-	if u.Password != "" && (len(u.Password) < 8 || len(u.Password) > 1024) {
-		r.fault(path+".password", "must be 8 to 1024 bytes")
-	}
 	if u.PasswordHash != "" && !phc.MatchString(u.PasswordHash) {
 		r.fault(path+".password_hash", "must be an argon2id or bcrypt hash in its text form")
 	}

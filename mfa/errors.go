@@ -55,6 +55,10 @@ const (
 	PasswordTooShort  Code = "password_too_short"
 	PasswordTooLong   Code = "password_too_long"
 	PasswordTooCommon Code = "password_too_common"
+	// PasswordBreached: the new password is in the operator's file of breached ones.
+	PasswordBreached Code = "password_breached"
+	// PasswordUnchecked: that file cannot be searched, so no new password is taken.
+	PasswordUnchecked Code = "password_unchecked"
 	// IdentifierTaken: another user has that name.
 	IdentifierTaken Code = "identifier_taken"
 	// InvalidIdentifier: not an e-mail address, phone number or user name.
@@ -68,13 +72,14 @@ func Codes() []Code {
 	return []Code{InvalidRequest, UnknownRequest, RequestOver, RequestChanged, NotAllowed, InvalidCredentials,
 		InvalidPasscode, Replayed, InvalidExchange, NotConfigured, TooMany, Locked, TooManyInitiations, TooManyRequests, Busy,
 		EnrollmentExpired, AlreadyEnrolled, NotSignedIn, ReauthenticationRequired, PasswordTooShort, PasswordTooLong,
-		PasswordTooCommon, IdentifierTaken, InvalidIdentifier, UserNotFound}
+		PasswordTooCommon, PasswordBreached, PasswordUnchecked, IdentifierTaken, InvalidIdentifier, UserNotFound}
 }
 
 // Error is a refusal. Err is for the log and never shown.
 type Error struct {
 	Code       Code
-	RetryAfter time.Duration // with TooMany, TooManyRequests, Busy
+	RetryAfter time.Duration // with TooMany, TooManyRequests, Busy, PasswordUnchecked
+	Least      int           // with PasswordTooShort: how many characters it must have
 	Err        error
 }
 
@@ -84,6 +89,10 @@ func (e *Error) Error() string {
 	}
 	return fmt.Sprintf("mfa: %s: %v", e.Code, e.Err)
 }
+
+// Ours reports whether an operator has to mend something before it can go on. The cause
+// belongs into the log as an error.
+func (e *Error) Ours() bool { return e.Code == PasswordUnchecked }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }

@@ -2,11 +2,14 @@ package mfa_test
 
 import (
 	"context"
+	"encoding/base64"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
 
 	"sallyport/mfa"
@@ -145,6 +148,51 @@ func TestImportedHashesBecomeArgon2id(t *testing.T) {
 		t.Errorf("the hash is %q after a login, want argon2id with the pepper's key", now)
 	}
 	want(t, "right password again", h.login(h.begin(), ownMail, ownPass), "")
+}
+
+// A hash of a spelling as it was typed opens with that spelling once; from then on every
+// spelling opens. A login of then that finishes late never puts the old password back.
+func TestAHashOfARawSpellingIsReplacedAtSignIn(t *testing.T) {
+	const typed, other, fresh = "ein ru\u0308hriger Hafen", "ein r\u00fchriger Hafen", "seven grey geese on ice"
+	salt := []byte("a salt of 24 bytes, here")
+	b64 := base64.RawStdEncoding.EncodeToString
+	hash := "$argon2id$v=19$m=64,t=1,p=1$" + b64(salt) + "$" + b64(argon2.IDKey([]byte(typed), salt, 1, 64, 1, 32))
+	for range 5 {
+		h := newHouse(t)
+		u := h.create(mfa.Draft{Email: ownMail, PasswordHash: hash})
+		want(t, "another spelling", h.login(h.begin(), ownMail, other), mfa.InvalidCredentials)
+		logins := make([]error, 3)
+		o, ids := h.session(u.ID, "password"), make([]storage.RequestID, len(logins))
+		for i := range ids {
+			ids[i] = h.begin()
+		}
+		var wg sync.WaitGroup
+		for i, id := range ids {
+			wg.Go(func() { logins[i] = h.login(id, ownMail, typed) })
+		}
+		var changed error
+		wg.Go(func() {
+			changed = h.verifier.ChangePassword(context.Background(), h.visit, o, mfa.PasswordChange{Old: typed, New: fresh})
+		})
+		wg.Wait()
+		want(t, "change", changed, "")
+		for i, err := range logins {
+			if code := mfa.CodeOf(err); err != nil && code != mfa.InvalidCredentials && code != mfa.RequestChanged {
+				t.Errorf("login %d: %v", i, err)
+			}
+		}
+		for _, p := range []string{typed, other} {
+			h.wait(time.Hour)
+			want(t, "the old password", h.login(h.begin(), ownMail, p), mfa.InvalidCredentials)
+		}
+		h.wait(time.Hour)
+		want(t, "the new one", h.login(h.begin(), ownMail, fresh), "")
+	}
+	h := newHouse(t)
+	h.create(mfa.Draft{Email: ownMail, PasswordHash: hash})
+	want(t, "as it was typed", h.login(h.begin(), ownMail, typed), "")
+	want(t, "another spelling from then on", h.login(h.begin(), ownMail, other), "")
+	want(t, "and the first one", h.login(h.begin(), ownMail, typed), "")
 }
 
 func TestAnAddressThatFailsForManyUsersWaits(t *testing.T) {

@@ -29,6 +29,10 @@ type PasswordOptions struct {
 	Parallel, Queue int
 	PerNetwork      int // running and waiting for one address (IPv6: one /64); below 0: no bound
 	Wait            time.Duration
+	// MinLength is how many characters a new password has at least: PasswordMin or more.
+	MinLength int
+	// Breached is the path of a file of breached passwords, as CheckBreached wants it; "": none.
+	Breached string
 	// Context are words that others would try first here: of the product, of the issuer.
 	Context []string
 	// Span, if not nil, is told when a wait for a turn and a computation begin and, by
@@ -54,6 +58,7 @@ func NewPassword(keyring *seal.Keyring, random io.Reader, o PasswordOptions) *Pa
 	o.Queue = or(o.Queue, 64)
 	o.PerNetwork = or(o.PerNetwork, max((o.Parallel+o.Queue)/8, 1))
 	o.Wait = or(o.Wait, 2*time.Second)
+	o.MinLength = max(o.MinLength, PasswordMin)
 	return &Password{keyring: keyring, random: random, o: o, common: commonList(), gate: newGate(o.Parallel, o.Queue, o.PerNetwork, o.Wait)}
 }
 
@@ -106,7 +111,7 @@ func (p *Password) Parse(_ Attempt, r Response) error {
 
 func typedPassword(r Response) (string, error) {
 	var plain string
-	if err := json.Unmarshal(r, &plain); err != nil || plain == "" || len(plain) > passwordMax || len(normal(plain)) > passwordMax || strings.ContainsRune(plain, 0) {
+	if err := json.Unmarshal(r, &plain); err != nil || plain == "" || len(plain) > passwordMax || strings.ContainsRune(plain, 0) {
 		return "", &Error{Code: InvalidRequest}
 	}
 	return plain, nil
@@ -122,21 +127,21 @@ func (p *Password) Finish(ctx context.Context, a Attempt, _ State, r Response) (
 	if err != nil {
 		return Proof{}, err
 	}
-	defer p.span(ctx, "hash password")()
 	own := ownPassword(a)
-	if own == nil {
-		_, err := p.hash(plain)
-		if err == nil && normal(plain) != plain {
-			_, err = p.hash(plain) // as the second spelling below
+	compute := func(spelling string) (right, stale bool, err error) {
+		defer p.span(ctx, "hash password")()
+		if own == nil {
+			_, err := p.hash(spelling)
+			return false, false, err
 		}
-		return Proof{}, &Error{Code: InvalidCredentials, Err: err}
+		return p.verify(string(own.Secret), spelling)
 	}
-	right, stale, err := p.verify(string(own.Secret), normal(plain))
+	right, stale, err := compute(normal(plain))
 	if err == nil && normal(plain) != plain {
 		// A hash from before passwords were normalised is of the spelling as it was typed.
 		// It is tried whatever came of the first, so that the time tells nothing.
 		var raw bool
-		if raw, _, err = p.verify(string(own.Secret), plain); raw && !right {
+		if raw, _, err = compute(plain); raw && !right {
 			right, stale = true, true
 		}
 	}
@@ -150,7 +155,9 @@ func (p *Password) Finish(ctx context.Context, a Attempt, _ State, r Response) (
 	proof := Proof{User: a.Account.User.ID, Authenticator: own.ID, Kinds: i.Kinds, AMR: i.AMR,
 		Spend: storage.CredentialSpend{User: a.Account.User.ID, Authenticator: own.ID, Was: own.Counter}}
 	if stale {
+		end := p.span(ctx, "hash password")
 		fresh, err := p.hash(plain)
+		end()
 		if err != nil {
 			return Proof{}, err
 		}

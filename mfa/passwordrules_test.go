@@ -1,10 +1,13 @@
 package mfa
 
 import (
+	"context"
 	"crypto/rand"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -50,8 +53,94 @@ func TestRulesOfANewPassword(t *testing.T) {
 			t.Errorf("%s: %q, want %q", tc.name, got, tc.want)
 		}
 	}
-	if list := commonList(); len(list) < 10_000 || !slices.IsSorted(list) {
-		t.Errorf("%d common passwords, sorted %v; want 10,000 at least", len(list), slices.IsSorted(list))
+}
+
+func TestTheListIsSearchedWhole(t *testing.T) {
+	list, long := commonList(), 0
+	if !slices.IsSorted(list) || len(slices.Compact(slices.Clone(list))) != len(list) {
+		t.Error("the list is not sorted, or has a word twice")
+	}
+	p := NewPassword(testKeyring(t), rand.Reader, cheap())
+	for _, word := range list {
+		if folded(word) != word || !p.guessable(word, nil) || !p.guessable(strings.ToUpper(word), nil) {
+			t.Errorf("%q is on the list, and is not found or not folded", word)
+		}
+		if utf8.RuneCountInString(word) >= PasswordMin {
+			long++
+		}
+	}
+	if long < 10_000 {
+		t.Errorf("%d of them are long enough to be a password, want 10,000", long)
+	}
+}
+
+// A password that was set before may be longer than any new one once it is normalised.
+func TestALongSpellingOfBeforeStillOpens(t *testing.T) {
+	p := NewPassword(testKeyring(t), rand.Reader, cheap())
+	long := strings.Repeat("\ufdfa", 300)
+	if len(long) > passwordMax || len(normal(long)) <= passwordMax {
+		t.Fatal("the sample is not what it should be")
+	}
+	if err := p.Parse(Attempt{}, Typed(long)); err != nil {
+		t.Errorf("refused before it is compared: %v", err)
+	}
+	if err := p.Check(long); CodeOf(err) != PasswordTooLong {
+		t.Errorf("as a new one: %v, want %s", err, PasswordTooLong)
+	}
+}
+
+// Names are none, in whatever way they are put together and written.
+func TestNamesAreNoPasswords(t *testing.T) {
+	o := cheap()
+	o.Context = []string{"Lighthouse Mail", "login.harbour.example"}
+	p := NewPassword(testKeyring(t), rand.Reader, o)
+	names := ownWords([]string{"jb1931", "+491701234567", "j.byron-müller@post.example"},
+		map[string]any{"given_name": "Zoë", "family_name": "Groß", "nickname": "小林明子さん夫人先生", "middle_name": "🜁🜂🜃🜄🜁🜂🜃🜚", "name": 7})
+	for _, tc := range []struct {
+		name, plain string
+		refused     bool
+	}{
+		{"a name and a date", "byron 1987-10-16", true},
+		{"a short one and a date", "jb (1987-10-16)", true},
+		{"names between digits and marks", "1!zoë2/groß3", true},
+		{"the same without marks", "zoegross1234", true},
+		{"umlauts as German writes them without", "byronmueller", true},
+		{"umlauts without their marks", "Byron.Muller", true},
+		{"a name twice", "byronbyron", true},
+		{"a name and the product", "Byron@Lighthouse", true},
+		{"the host name", "login.harbour.example", true},
+		{"the part of an address before the @", "j.byron-mueller", true},
+		{"padded", "byron!!!!!!!!!!!!!!!!!!!!!!!!", true},
+		{"a name in another script", "小林明子さん夫人先生", true},
+		{"one without letters", "🜁🜂🜃🜄🜁🜂🜃🜚", true},
+		{"the telephone number", "+49 170 1234567", true},
+		{"without the country", "0170-1234567", true},
+		{"another number", "8170-1234568", false},
+		{"more digits than a date", "byron 1987-10-16-3", false},
+		{"a word that is no name between them", "byron und groß", false},
+		{"one letter more", "byronx-mueller", false},
+		{"no letter at all", "7!30-(58)94/61", false},
+		{"marks only", "!?!(%)=!?;:_", false},
+	} {
+		if got := CodeOf(p.Check(tc.plain, names...)); (got == PasswordTooCommon) != tc.refused {
+			t.Errorf("%s, %q: %q, refused %v wanted", tc.name, tc.plain, got, tc.refused)
+		}
+	}
+}
+
+func TestTheLeastLengthIsASetting(t *testing.T) {
+	for _, tc := range []struct {
+		least, given int
+		refused      bool
+	}{{0, 7, true}, {0, 8, false}, {3, 7, true}, {15, 14, true}, {15, 15, false}, {64, 63, true}, {64, 64, false}} {
+		o := cheap()
+		o.MinLength = tc.least
+		p := NewPassword(testKeyring(t), rand.Reader, o)
+		var e *Error
+		refused := errors.As(p.Check(strings.Repeat("qzvkjxwpbn", 7)[:tc.given]), &e)
+		if refused != tc.refused || refused && (e.Code != PasswordTooShort || e.Least != max(tc.least, 8)) || p.MinLength() != max(tc.least, 8) {
+			t.Errorf("%d characters where %d are asked for: %v of %d", tc.given, tc.least, e, p.MinLength())
+		}
 	}
 }
 
@@ -103,6 +192,40 @@ func TestPasswordsAreComparedNormalised(t *testing.T) {
 		for _, typed := range tc.wrong {
 			if _, err := finish(typed); CodeOf(err) != InvalidCredentials {
 				t.Errorf("%s, %q: %v, want a refusal", tc.name, typed, err)
+			}
+		}
+	}
+}
+
+// How often a hash is computed depends on what was typed and on nothing else, as long as
+// it is wrong: else it would tell who has an account, and since when.
+func TestWrongPasswordsCostTheSame(t *testing.T) {
+	computed := 0
+	o := cheap()
+	o.Span = func(_ context.Context, deed string) func() {
+		if deed == "hash password" {
+			computed++
+		}
+		return func() {}
+	}
+	p := NewPassword(testKeyring(t), rand.Reader, o)
+	hash, err := p.hash("some other password")
+	if err != nil {
+		t.Fatal(err)
+	}
+	account := func(status storage.UserStatus) *storage.Account {
+		return &storage.Account{User: storage.User{ID: "u", Status: status}, Authenticators: []storage.Authenticator{
+			{ID: "a", UserID: "u", Method: "password", State: storage.AuthenticatorActive, Secret: []byte(hash)}}}
+	}
+	for typed, want := range map[string]int{"gr\u00fcne Wellen": 1, "gru\u0308ne Wellen": 2, "ｇrüne Wellen": 2} {
+		for name, a := range map[string]*storage.Account{"nobody": nil, "no password": {User: storage.User{ID: "u", Status: storage.UserActive}},
+			"another password": account(storage.UserActive), "disabled": account(storage.UserDisabled)} {
+			computed = 0
+			if _, err := p.Finish(t.Context(), Attempt{Account: a, Usage: UsageFirst}, nil, Typed(typed)); CodeOf(err) != InvalidCredentials {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if computed != want {
+				t.Errorf("%s, %q: computed %d times, want %d", name, typed, computed, want)
 			}
 		}
 	}

@@ -236,7 +236,7 @@ func TestEveryCallIsDescribedAndServed(t *testing.T) {
 	}
 	text := doc.Components.Schemas["Problem"].Value.Properties["code"].Value.Description
 	for _, code := range []mfa.Code{mfa.InvalidRequest, mfa.NotAllowed, mfa.TooMany, mfa.Busy, mfa.NotSignedIn, mfa.PasswordTooShort, mfa.PasswordTooLong,
-		mfa.PasswordTooCommon, mfa.IdentifierTaken, mfa.InvalidIdentifier, mfa.UserNotFound} {
+		mfa.PasswordTooCommon, mfa.PasswordBreached, mfa.PasswordUnchecked, mfa.IdentifierTaken, mfa.InvalidIdentifier, mfa.UserNotFound} {
 		if !strings.Contains(text, string(code)) {
 			t.Errorf("code %s is not described", code)
 		}

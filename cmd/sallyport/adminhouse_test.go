@@ -34,7 +34,14 @@ type console struct {
 
 func newConsole(t *testing.T) *console {
 	t.Helper()
+	return strictConsole(t, "")
+}
+
+// strictConsole is one of a server with further settings.
+func strictConsole(t *testing.T, settingsText string) *console {
+	t.Helper()
 	settings, _, _ := installation(t)
+	more(t, settings, settingsText)
 	loaded, err := config.Load(settings, nil)
 	if err != nil {
 		t.Fatal(err)

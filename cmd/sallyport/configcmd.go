@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sallyport/config"
+	"sallyport/mfa"
 	"sallyport/storage/seal"
 )
 
@@ -23,7 +24,7 @@ func configCommand(ctx context.Context, p *program, args []string) error {
 func configCheck(_ context.Context, p *program, args []string) error {
 	f := p.flags("config check", "tell every fault of the settings, one a line", "[--config FILE]",
 		"The files that the settings name are looked at too: that they can be read, that\n"+
-			"secrets are not open to everybody, that keys and certificates are what they should be.")
+			"secrets are not open to everybody, that keys, certificates and breached passwords are what they should be.")
 	if _, err := p.settings(f, args, 0, fileFaults); err != nil {
 		return err
 	}
@@ -101,6 +102,11 @@ func fileFaults(c config.Config, fault func(path, text string)) {
 			fault("tracing.headers_file", text)
 		} else if _, err := c.Tracing.ReadHeaders(); err != nil {
 			fault("tracing.headers_file", err.Error())
+		}
+	}
+	if file := c.Passwords.BreachedFile; file != "" {
+		if err := mfa.CheckBreached(file); err != nil {
+			fault("passwords.breached_file", err.Error())
 		}
 	}
 	if dir := c.TemplateDir; dir != "" {

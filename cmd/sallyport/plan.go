@@ -146,6 +146,10 @@ func (p *planner) user(ctx context.Context, u *config.User, i int) error {
 	twice := p.namedTwice(u, i)
 	faults := p.users.Faults(d)
 	for _, x := range faults {
+		var e *mfa.Error
+		if errors.As(x.Err, &e) && e.Ours() {
+			return x.Err
+		}
 		p.fault(path+"."+x.Field, faultText(x.Err))
 	}
 	if len(faults) > 0 || twice {

@@ -174,7 +174,7 @@ func (h *house) rooms(p parts) error {
 	h.password = mfa.NewPassword(h.keyring, p.random, mfa.PasswordOptions{
 		Memory: c.Argon2.Memory, Time: c.Argon2.Time, Threads: c.Argon2.Threads,
 		Parallel: parallel(c.Argon2.Parallel), Queue: c.Argon2.Queue, Wait: c.Argon2.Wait, Span: work,
-		Context: ownWords(c),
+		Context: ownWords(c), MinLength: c.Passwords.MinLength, Breached: c.Passwords.BreachedFile,
 	})
 	h.totp = mfa.NewTOTP(p.random, c.Product, mfa.TOTPOptions{Strict: c.TOTPWindow == 0})
 	recovery := mfa.NewRecovery(h.store, p.random)
@@ -202,7 +202,7 @@ func (h *house) rooms(p parts) error {
 	if err != nil {
 		return fmt.Errorf("build provider: %w", err)
 	}
-	look, err := page.New(h.keyring, page.Options{Issuer: c.Issuer, Product: c.Product, TemplateDir: c.TemplateDir, Logger: p.log},
+	look, err := page.New(h.keyring, page.Options{Issuer: c.Issuer, Product: c.Product, TemplateDir: c.TemplateDir, Least: h.password.MinLength(), Logger: p.log},
 		login.Files(), account.Files())
 	if err != nil {
 		return fmt.Errorf("build pages: %w", err)

@@ -265,47 +265,6 @@ func TestRecoveryCodesAreReplacedAndShownOnce(t *testing.T) {
 	other.must("/account/recovery", 200)
 }
 
-func TestChangingThePassword(t *testing.T) {
-	h := newHouse(t)
-	id := h.user("ada", "")
-	b, elsewhere := h.browser(), h.browser()
-	b.signIn("/account/password", "ada", id, "")
-	elsewhere.signIn("/account", "ada", id, "")
-	const fresh = "seven grey geese on ice"
-	for _, tc := range []struct{ name, old, fresh, repeat, text string }{
-		{"the old one is wrong", "not it at all", fresh, fresh, "password you have now is wrong"},
-		{"the new ones differ", password, fresh, fresh + "!", "new passwords differ"},
-		{"the new one is too short", password, "short", "short", "too short"},
-		{"the new one is too common", password, "password123", "password123", "too common"},
-		{"nothing is typed", "", "", "", "too short"},
-	} {
-		b.submit("password-submit", "old", tc.old, "new", tc.fresh, "repeat", tc.repeat)
-		b.must("/account/password", 422, tc.text, `id="error"`)
-	}
-	b.submit("password-submit", "old", password, "new", fresh, "repeat", fresh)
-	b.must("/account", 200, "Your password is changed")
-	elsewhere.get("/account")
-	elsewhere.must("/login", 200)
-	elsewhere.submit("login-submit", "username", "ada", "password", password)
-	elsewhere.must("/login", 422)
-	elsewhere.submit("login-submit", "username", "ada", "password", fresh)
-	elsewhere.must("/account", 200)
-	b.get("/account/password")
-	b.submit("password-submit", "old", fresh, "new", password, "repeat", password, "others", "-")
-	elsewhere.get("/account")
-	elsewhere.must("/account", 200)
-	if log := h.log.String(); strings.Contains(log, fresh) || strings.Contains(log, password) {
-		t.Error("the log holds a password")
-	}
-	// Guesses count where logins count.
-	for range 5 {
-		b.get("/account/password")
-		b.submit("password-submit", "old", "guess guess", "new", fresh, "repeat", fresh)
-	}
-	b.submit("password-submit", "old", password, "new", fresh, "repeat", fresh)
-	b.must("/account/password", 429, "30 seconds")
-}
-
 func TestSessions(t *testing.T) {
 	h := newHouse(t)
 	id := h.user("ada", "")

@@ -106,9 +106,11 @@ var refusals = map[mfa.Code]refusal{
 	mfa.AlreadyEnrolled:          {http.StatusConflict, "there is one of its kind already"},
 	mfa.NotSignedIn:              {http.StatusNotFound, "there is no such session, or it is over"},
 	mfa.ReauthenticationRequired: {http.StatusForbidden, "the proofs are too old or too weak"},
-	mfa.PasswordTooShort:         {http.StatusUnprocessableEntity, "the password has fewer than 8 characters"},
+	mfa.PasswordTooShort:         {http.StatusUnprocessableEntity, "the password has too few characters"},
 	mfa.PasswordTooLong:          {http.StatusUnprocessableEntity, "the password has more than 1024 bytes"},
 	mfa.PasswordTooCommon:        {http.StatusUnprocessableEntity, "the password is a common one, or a name of the user, the product or the issuer, perhaps with something around it"},
+	mfa.PasswordBreached:         {http.StatusUnprocessableEntity, "the password is in the file of breached ones (passwords.breached_file): it was stolen elsewhere, and is among the first that are tried"},
+	mfa.PasswordUnchecked:        {http.StatusServiceUnavailable, "the file of breached passwords (passwords.breached_file) cannot be searched, so no new password is taken; the log of the server says why"},
 	mfa.IdentifierTaken:          {http.StatusConflict, "another user has that name or ID"},
 	mfa.InvalidIdentifier:        {http.StatusUnprocessableEntity, "is no e-mail address, phone number or user name"},
 	mfa.UserNotFound:             {http.StatusNotFound, "there is no such user"},
@@ -137,8 +139,14 @@ var known = []struct {
 
 // refused finds the refusal in an error from below; false: it is a fault of ours.
 func refused(err error) (status int, code, words string, ok bool) {
-	if r, ok := refusals[mfa.CodeOf(err)]; ok {
-		return r.status, string(mfa.CodeOf(err)), r.words, true
+	var e *mfa.Error
+	if errors.As(err, &e) {
+		if r, ok := refusals[e.Code]; ok {
+			if e.Least > 0 {
+				r.words = fmt.Sprintf("the password has fewer than %d characters", e.Least)
+			}
+			return r.status, string(e.Code), r.words, true
+		}
 	}
 	for _, k := range known {
 		if errors.Is(err, k.err) {
@@ -184,10 +192,16 @@ func (s *Surface) fail(c *gin.Context, err error) {
 		s.broken(c, err, prefix)
 		return
 	}
-	s.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "refused", slog.String("reason", code),
-		slog.String("route", c.FullPath()), slog.String("correlation_id", web.Correlation(c)))
 	var e *mfa.Error
-	if errors.As(err, &e) && e.RetryAfter > 0 {
+	errors.As(err, &e)
+	if e != nil && e.Ours() {
+		s.log.LogAttrs(c.Request.Context(), slog.LevelError, "request", slog.Any("error", err), slog.String("route", c.FullPath()),
+			slog.String("correlation_id", web.Correlation(c)))
+	} else {
+		s.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "refused", slog.String("reason", code),
+			slog.String("route", c.FullPath()), slog.String("correlation_id", web.Correlation(c)))
+	}
+	if e != nil && e.RetryAfter > 0 {
 		// RFC 9110 section 10.2.3 counts whole seconds; rounded up, or the next try comes too early.
 		c.Header("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
 	}

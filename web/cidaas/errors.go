@@ -53,6 +53,8 @@ var refusals = map[mfa.Code]refusal{
 	mfa.PasswordTooShort:         {expectationFailed, 10017, "", "invalid_request", "password too short"},
 	mfa.PasswordTooLong:          {expectationFailed, 10018, "", "invalid_request", "password too long"},
 	mfa.PasswordTooCommon:        {expectationFailed, 10019, "", "invalid_request", "password too common"},
+	mfa.PasswordBreached:         {expectationFailed, 10025, "", "invalid_request", "password breached"},
+	mfa.PasswordUnchecked:        {http.StatusServiceUnavailable, 10026, "", "temporarily_unavailable", "temporarily unavailable"},
 	mfa.IdentifierTaken:          {http.StatusConflict, 10020, "", "invalid_request", "identifier already taken"},
 	mfa.InvalidIdentifier:        {http.StatusBadRequest, 10021, "VER_0004", "invalid_request", "invalid identifier"},
 	mfa.UserNotFound:             {expectationFailed, 10022, "", "invalid_request", "user not found"},

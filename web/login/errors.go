@@ -50,6 +50,8 @@ var refusals = map[mfa.Code]refusal{
 	mfa.PasswordTooShort:         {http.StatusUnprocessableEntity, again},
 	mfa.PasswordTooLong:          {http.StatusUnprocessableEntity, again},
 	mfa.PasswordTooCommon:        {http.StatusUnprocessableEntity, again},
+	mfa.PasswordBreached:         {http.StatusUnprocessableEntity, again},
+	mfa.PasswordUnchecked:        {http.StatusServiceUnavailable, again},
 	mfa.IdentifierTaken:          {http.StatusConflict, again},
 	mfa.InvalidIdentifier:        {http.StatusUnprocessableEntity, again},
 	mfa.UserNotFound:             {http.StatusNotFound, ending},

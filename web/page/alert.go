@@ -21,7 +21,11 @@ type Alert struct {
 
 // Reason writes one log line about a refusal and puts it into words of a language.
 func (l *Look) Reason(c *gin.Context, lang string, e *mfa.Error) (Alert, error) {
-	l.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "refused", slog.String("reason", string(e.Code)),
+	level := slog.LevelInfo
+	if e.Ours() {
+		level = slog.LevelError
+	}
+	l.log.LogAttrs(c.Request.Context(), level, "refused", slog.String("reason", string(e.Code)),
 		slog.Any("cause", e.Err), slog.String("route", c.FullPath()), slog.String("correlation_id", web.Correlation(c)))
 	a := Alert{Key: "code." + string(e.Code)}
 	if e.RetryAfter <= 0 {

@@ -28,6 +28,7 @@ type Options struct {
 	// TemplateDir holds files that replace embedded ones, in folders templates, messages
 	// and static; "": none.
 	TemplateDir string
+	Least       int          // characters of a new password, which texts name as {{.Least}}; 0: mfa.PasswordMin
 	Logger      *slog.Logger // nil: discarded
 }
 
@@ -35,6 +36,7 @@ type Options struct {
 type Look struct {
 	keyring *seal.Keyring
 	product string
+	least   int
 	origin  string
 	log     *slog.Logger
 	texts   *catalogue
@@ -49,7 +51,7 @@ func New(keyring *seal.Keyring, o Options, surfaces ...fs.FS) (*Look, error) {
 	if err != nil || issuer.Host == "" {
 		return nil, fmt.Errorf("issuer %q is not an absolute URL", o.Issuer)
 	}
-	l := &Look{keyring: keyring, product: o.Product, origin: issuer.Scheme + "://" + issuer.Host, log: o.Logger}
+	l := &Look{keyring: keyring, product: o.Product, least: max(o.Least, mfa.PasswordMin), origin: issuer.Scheme + "://" + issuer.Host, log: o.Logger}
 	if l.product == "" {
 		l.product = "Sallyport"
 	}
@@ -85,6 +87,7 @@ type Page struct {
 	speaker
 	Product string
 	Static  string // address of the static files, with their version
+	Least   int    // characters of a new password at least
 	Nonce   string // what a script or style of the page must carry to count
 	Support string // names this answer in the log
 	CSRF    string
@@ -104,7 +107,7 @@ func (l *Look) Page(c *gin.Context, lang string, data any) Page {
 	if lang == "" {
 		lang = web.Locale(c, strings.Fields(c.Query("ui_locales"))...)
 	}
-	return Page{speaker: l.texts.in(lang), Product: l.product, Static: l.static.address, Nonce: web.Nonce(c), Support: web.Correlation(c),
+	return Page{speaker: l.texts.in(lang), Product: l.product, Static: l.static.address, Least: l.least, Nonce: web.Nonce(c), Support: web.Correlation(c),
 		CSRF: l.CSRF(web.Visit(c).Browser), Data: data}
 }
 
@@ -113,6 +116,9 @@ func (p Page) T(key string, args ...any) (string, error) {
 	data, err := pairs(args)
 	if err != nil {
 		return "", fmt.Errorf("text %q: %w", key, err)
+	}
+	if _, given := data["Least"]; !given {
+		data["Least"] = p.Least
 	}
 	return p.say(key, data)
 }
