@@ -69,7 +69,7 @@ func (s *Sessions) Load(ctx context.Context, token string) (*SignedIn, error) {
 		return nil, fmt.Errorf("read session: %w", err)
 	}
 	idle := !session.IdleUntil.IsZero() && !session.IdleUntil.After(now)
-	if session.Generation != int64(generation) || idle || account.User.Status == storage.UserDisabled {
+	if session.Generation != int64(generation) || idle || !account.User.In() {
 		return nil, nil
 	}
 	s.touch(session, now)

@@ -157,7 +157,7 @@ func (s *fositeStore) GetAuthorizeCodeSession(ctx context.Context, code string, 
 }
 
 // active reports whether tokens may be made for a user.
-func active(u storage.User) bool { return u.ID != "" && u.Status != storage.UserDisabled }
+func active(u storage.User) bool { return u.ID != "" && u.In() }
 
 // requester writes a grant as the request fosite thinks it comes from.
 func requester(c *client, session *grantSession) *fosite.Request {

@@ -66,8 +66,16 @@ func spending(w *world) {
 	w.test("a proof can switch on a pending user and the wish for a second factor", func(w *world) {
 		p := w.someone()
 		pending := storage.UserPending
+		grant := w.granted(p, "", true)
+		alive := func(want bool) {
+			g, err := w.s.Grant(w.ctx, grant)
+			w.ok(err)
+			same(w, g.Alive(), want)
+		}
 		w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Status: &pending, Now: w.now}))
+		alive(false)
 		w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Activate: p.id, MFAEnabled: p.id}))
+		alive(true)
 		u := w.account(p.id).User
 		same(w, u.Status, storage.UserActive)
 		same(w, u.MFAEnabled, true)
