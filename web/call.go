@@ -25,9 +25,9 @@ type call struct {
 
 // begin gives the request its correlation id and finds out who is calling.
 func (s *server) begin(c *gin.Context) {
-	s.counters.Requests.Add(1)
-	s.counters.Running.Add(1)
-	defer s.counters.Running.Add(-1)
+	s.counters.Requests.Inc()
+	s.counters.Running.Inc()
+	defer s.counters.Running.Dec()
 	k := &call{server: s, correlation: s.correlationID()}
 	k.address = s.address(c.Request.RemoteAddr, c.Request.Header.Values("X-Forwarded-For"))
 	c.Set(callKey, k)

@@ -21,11 +21,11 @@ func (s *server) access(c *gin.Context) {
 	c.Next()
 	code := c.Writer.Status()
 	if code >= http.StatusInternalServerError {
-		s.counters.Failed.Add(1)
+		s.counters.Failed.Inc()
 	}
 	took := s.now().Sub(start)
-	s.counters.timings.count(c.Request.Method, c.FullPath(), code, took)
-	method, _ := s.counters.timings.labels(c.Request.Method, c.FullPath()) // any word may stand in its place
+	method, route := s.places.labels(c) // any word may stand in the place of a method
+	s.counters.Answered(method, route, code, took)
 	k := callOf(c)
 	s.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "request",
 		slog.String("method", method), slog.String("route", c.FullPath()), slog.Int("code", code),
@@ -43,7 +43,7 @@ func (s *server) recover(c *gin.Context) {
 		if p == http.ErrAbortHandler {
 			panic(p) // net/http's own way of cutting a connection
 		}
-		s.counters.Panics.Add(1)
+		s.counters.Panics.Inc()
 		s.log.LogAttrs(c.Request.Context(), slog.LevelError, "panic", slog.String("route", c.FullPath()),
 			slog.String("cause", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())),
 			slog.String("correlation_id", Correlation(c)))
@@ -90,7 +90,7 @@ func Isolated(c *gin.Context) {
 // process; guessing is bounded by counters in the database.
 func (s *server) valve(c *gin.Context) {
 	if !s.limiter.AllowN(s.now(), 1) {
-		s.counters.Shed.Add(1)
+		s.counters.Shed.Inc()
 		c.Header("Retry-After", "1")
 		s.refuse(c, http.StatusServiceUnavailable, "too many requests at once")
 		return

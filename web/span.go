@@ -9,7 +9,7 @@ import (
 // Inbound is what a trace may know of a request: nothing that a caller wrote, except
 // for the one header of a proxy that is trusted.
 type Inbound struct {
-	Method, Route string // out of closed lists, as in a Timing
+	Method, Route string // out of closed lists, as those of Counters.Answered
 	Correlation   string
 	// Parent is the traceparent header (W3C Trace Context) of a request that comes from a
 	// trusted proxy, whose trace may be continued; "" for anybody else's.
@@ -23,7 +23,7 @@ type Spanner func(ctx context.Context, in Inbound) (context.Context, func(code i
 // span is in the way only where requests are traced.
 func (s *server) span(c *gin.Context) {
 	in := Inbound{Correlation: Correlation(c)}
-	in.Method, in.Route = s.counters.timings.labels(c.Request.Method, c.FullPath())
+	in.Method, in.Route = s.places.labels(c)
 	if peer, ok := parseAddress(c.Request.RemoteAddr); ok && s.trusted(peer) {
 		in.Parent = c.GetHeader("Traceparent")
 	}

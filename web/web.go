@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -37,17 +36,6 @@ type Options struct {
 	Span      Spanner   // nil: not traced
 }
 
-// Counters is what the engine counts since it was made, for the metrics page.
-type Counters struct {
-	Requests atomic.Int64
-	Panics   atomic.Int64
-	Shed     atomic.Int64 // refused by the valve
-	Failed   atomic.Int64 // answers of 500 and above
-	Running  atomic.Int64 // requests that have no answer yet
-
-	timings timings // set by New
-}
-
 // limits of one request, H-9.
 const (
 	maxBody    = 64 << 10
@@ -62,6 +50,7 @@ type server struct {
 	now      func() time.Time
 	log      *slog.Logger
 	counters *Counters
+	places   places // set by New
 	proxies  []netip.Prefix
 	limiter  *rate.Limiter
 	secure   bool
@@ -100,7 +89,7 @@ func New(o Options, random io.Reader, now func() time.Time, surfaces ...Surface)
 			s.refusers = append(s.refusers, r)
 		}
 	}
-	s.counters.timings = newTimings(e.Routes())
+	s.places = newPlaces(e.Routes())
 	return e, nil
 }
 
@@ -114,7 +103,8 @@ func newServer(o Options, random io.Reader, now func() time.Time) (*server, erro
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	if s.counters == nil {
-		s.counters = new(Counters)
+		var none uncounted
+		s.counters = &Counters{none, none, none, none, none, func(string, string, int, time.Duration) {}}
 	}
 	if s.proxies, err = prefixes(o.TrustedProxies); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"sallyport/web"
 )
@@ -50,14 +53,43 @@ func (desk) Mount(r gin.IRouter) {
 
 type desktop struct {
 	http.Handler
-	log      *bytes.Buffer
-	counters *web.Counters
+	log     *bytes.Buffer
+	counted counted
+}
+
+// counted is what the engine counts on.
+type counted struct {
+	requests, panics, shed, failed prometheus.Counter
+	running                        prometheus.Gauge
+	answers                        map[string]int
+}
+
+func newCounted() counted {
+	counter := func() prometheus.Counter { return prometheus.NewCounter(prometheus.CounterOpts{Name: "n"}) }
+	return counted{counter(), counter(), counter(), counter(), prometheus.NewGauge(prometheus.GaugeOpts{Name: "n"}), map[string]int{}}
+}
+
+func (c counted) counters() *web.Counters {
+	return &web.Counters{Requests: c.requests, Panics: c.panics, Shed: c.shed, Failed: c.failed, Running: c.running,
+		Answered: func(method, route string, code int, took time.Duration) {
+			c.answers[fmt.Sprintf("%s %s %d %s", method, route, code, took)]++
+		}}
+}
+
+// number is what a counter or gauge has come to.
+func number(t *testing.T, m prometheus.Metric) float64 {
+	t.Helper()
+	var out dto.Metric
+	if err := m.Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	return out.GetCounter().GetValue() + out.GetGauge().GetValue()
 }
 
 func open(t *testing.T, change func(*web.Options)) desktop {
 	t.Helper()
-	d := desktop{log: new(bytes.Buffer), counters: new(web.Counters)}
-	o := web.Options{Issuer: "https://login.example", Logger: slog.New(slog.NewJSONHandler(d.log, nil)), Counters: d.counters}
+	d := desktop{log: new(bytes.Buffer), counted: newCounted()}
+	o := web.Options{Issuer: "https://login.example", Logger: slog.New(slog.NewJSONHandler(d.log, nil)), Counters: d.counted.counters()}
 	if change != nil {
 		change(&o)
 	}
@@ -199,8 +231,8 @@ func TestPanicIsAnAnswerAndALogLine(t *testing.T) {
 		t.Errorf("log = %s, want cause and code, without the query", log)
 	}
 	d.do(httptest.NewRequest("GET", "/late-panic", nil))
-	if got := d.counters.Panics.Load(); got != 2 {
-		t.Errorf("panics = %d, want 2", got)
+	if panics, failed := number(t, d.counted.panics), number(t, d.counted.failed); panics != 2 || failed != 1 {
+		t.Errorf("panics = %v, failed = %v, want 2 and the one whose answer had not begun", panics, failed)
 	}
 	if w := d.do(httptest.NewRequest("GET", "/hello/x", nil)); w.Code != 200 {
 		t.Errorf("code after a panic = %d, want 200", w.Code)
@@ -271,8 +303,8 @@ func TestValveShedsAFlood(t *testing.T) {
 			t.Errorf("Retry-After = %q, want 1", w.Header().Get("Retry-After"))
 		}
 	}
-	if codes[2] != 200 || codes[3] != 503 || d.counters.Shed.Load() != 2 {
-		t.Errorf("codes = %v, shed = %d, want three served and two shed", codes, d.counters.Shed.Load())
+	if shed := number(t, d.counted.shed); codes[2] != 200 || codes[3] != 503 || shed != 2 {
+		t.Errorf("codes = %v, shed = %v, want three served and two shed", codes, shed)
 	}
 }
 

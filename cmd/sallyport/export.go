@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -151,18 +150,14 @@ func (bare) Links() []sdktrace.Link { return nil }
 // Status says whether it went wrong, and not why: the log does, by the correlation ID.
 func (b bare) Status() sdktrace.Status { return sdktrace.Status{Code: b.ReadOnlySpan.Status().Code} }
 
-// families are zeros where nothing is traced.
-func (t *tracer) families() []family {
+// measure registers zeros where nothing is traced.
+func (t *tracer) measure(s sheet) {
 	x := new(exporter)
 	if t != nil {
 		x = t.out
 	}
-	return []family{
-		counter("spans_ended_total", "Spans made for the collector.", x.made.Load),
-		{"spans_exported_total", "Spans sent to the collector, by how it ended.", prometheus.CounterValue, []string{"outcome"},
-			func(emit func(float64, ...string)) {
-				emit(float64(x.sent.Load()), "ok")
-				emit(float64(x.failed.Load()), "failed")
-			}},
-	}
+	const help = "Spans sent to the collector, by how it ended."
+	counted(s, "spans_ended_total", "Spans made for the collector.", x.made.Load)
+	counted(s.of("outcome", "ok"), "spans_exported_total", help, x.sent.Load)
+	counted(s.of("outcome", "failed"), "spans_exported_total", help, x.failed.Load)
 }

@@ -2,103 +2,96 @@ package main
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"sallyport/web"
 )
 
-// family is a metric that is counted where it happens and read when it is asked for.
-type family struct {
-	name, help string
-	kind       prometheus.ValueType
-	labels     []string
-	read       func(emit func(value float64, labels ...string))
+// other stands for a label that is in no list: a fault of ours, and never a text that
+// came from outside.
+const other = "other"
+
+// sheet is where metrics of ours are registered. An operator's query fails without a word
+// when a name is not there, so that a metric that can not be registered is a panic.
+type sheet struct{ prometheus.Registerer }
+
+func newSheet(reg *prometheus.Registry) sheet {
+	return sheet{prometheus.WrapRegistererWithPrefix("sallyport_", reg)}
 }
 
-// counter is a counter without labels.
-func counter(name, help string, read func() int64) family {
-	return family{name, help, prometheus.CounterValue, nil, func(emit func(float64, ...string)) { emit(float64(read())) }}
+// of is the sheet for one value of a label.
+func (s sheet) of(label, value string) sheet {
+	return sheet{prometheus.WrapRegistererWith(prometheus.Labels{label: value}, s)}
 }
 
-// gauge is a gauge without labels.
-func gauge(name, help string, read func() float64) family {
-	return family{name, help, prometheus.GaugeValue, nil, func(emit func(float64, ...string)) { emit(read()) }}
+// counted is counted where it happens and read here.
+func counted[N int64 | float64](s sheet, name, help string, read func() N) {
+	s.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(read()) }))
 }
 
-// labelled are counters with one label or two.
-func labelled(name, help string, c closedCounts, labels ...string) family {
-	return family{name, help, prometheus.CounterValue, labels, func(emit func(float64, ...string)) {
-		for key, n := range c {
-			value := n.Load()
-			// What is in no list is shown only where it was counted, and all there can be
-			// of two long lists only where it happened.
-			if value == 0 && (key[0] == other || key[1] == other || len(c) > 100) {
-				continue
-			}
-			emit(float64(value), key[:len(labels)]...)
-		}
-	}}
+// gauged is read when somebody asks.
+func gauged[N int | int64 | float64](s sheet, name, help string, read func() N) {
+	s.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(read()) }))
 }
 
-// described is a family with what the library knows it by.
-type described struct {
-	family
+func (s sheet) counter(name, help string) prometheus.Counter {
+	c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	s.MustRegister(c)
+	return c
+}
+
+// closedLabel is a label and all values it has. Any other is counted as other.
+type closedLabel struct {
+	name   string
+	values []string
+}
+
+func (l closedLabel) close(value string) string {
+	if slices.Contains(l.values, value) {
+		return value
+	}
+	return other
+}
+
+// counters are told apart by labels out of closed lists, so that nobody can add one.
+func (s sheet) counters(name, help string, labels ...closedLabel) *prometheus.CounterVec {
+	var closed prometheus.ConstrainedLabels
+	for _, l := range labels {
+		closed = append(closed, prometheus.ConstrainedLabel{Name: l.name, Constraint: l.close})
+	}
+	c := prometheus.V2.NewCounterVec(prometheus.CounterVecOpts{CounterOpts: prometheus.CounterOpts{Name: name, Help: help}, VariableLabels: closed})
+	s.MustRegister(c)
+	return c
+}
+
+// fromZero are counters with one label that are all there before anything happened.
+func (s sheet) fromZero(name, help, label string, values ...string) *prometheus.CounterVec {
+	c := s.counters(name, help, closedLabel{label, values})
+	for _, v := range values {
+		c.WithLabelValues(v)
+	}
+	return c
+}
+
+// doubtful is a gauge that is not there while nobody knows its value.
+type doubtful struct {
 	desc *prometheus.Desc
+	read func() (float64, error)
 }
 
-// families is a prometheus.Collector.
-type families []described
-
-func collect(all ...family) families {
-	out := make(families, len(all))
-	for i, f := range all {
-		out[i] = described{f, prometheus.NewDesc("sallyport_"+f.name, f.help, f.labels, nil)}
-	}
-	return out
+func (s sheet) doubtful(name, help string, read func() (float64, error)) {
+	s.MustRegister(doubtful{prometheus.NewDesc(name, help, nil, nil), read})
 }
 
 // Describe implements prometheus.Collector.
-func (fs families) Describe(to chan<- *prometheus.Desc) {
-	for _, f := range fs {
-		to <- f.desc
-	}
-}
+func (d doubtful) Describe(to chan<- *prometheus.Desc) { to <- d.desc }
 
 // Collect implements prometheus.Collector.
-func (fs families) Collect(to chan<- prometheus.Metric) {
-	for _, f := range fs {
-		f.read(func(value float64, labels ...string) {
-			to <- prometheus.MustNewConstMetric(f.desc, f.kind, value, labels...)
-		})
-	}
-}
-
-// times are the durations of answers, as a prometheus.Collector.
-type times struct {
-	counters *web.Counters
-	desc     *prometheus.Desc
-}
-
-func newTimes(c *web.Counters) times {
-	return times{c, prometheus.NewDesc("sallyport_http_request_duration_seconds",
-		"How long answers took, by the route's template, the method and the class of the status.", []string{"route", "method", "class"}, nil)}
-}
-
-// Describe implements prometheus.Collector.
-func (t times) Describe(to chan<- *prometheus.Desc) { to <- t.desc }
-
-// Collect implements prometheus.Collector.
-func (t times) Collect(to chan<- prometheus.Metric) {
-	bounds := web.TimingBounds()
-	for _, x := range t.counters.Timings() {
-		upTo := make(map[float64]uint64, len(bounds))
-		for i, bound := range bounds {
-			upTo[bound.Seconds()] = x.UpTo[i]
-		}
-		to <- prometheus.MustNewConstHistogram(t.desc, x.UpTo[len(bounds)], x.Sum.Seconds(), upTo, x.Route, x.Method, x.Class)
+func (d doubtful) Collect(to chan<- prometheus.Metric) {
+	if value, err := d.read(); err == nil {
+		to <- prometheus.MustNewConstMetric(d.desc, prometheus.GaugeValue, value)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
 	"sallyport/config"
@@ -25,7 +27,7 @@ import (
 // figures are what a house exports, by family.
 func figures(t *testing.T, h *house) map[string]*dto.MetricFamily {
 	t.Helper()
-	all, err := h.metrics().Gather()
+	all, err := h.metrics.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,9 +150,14 @@ func TestMetricsAreOfClosedLists(t *testing.T) {
 		// What a method nobody wrote down, or an event of a newer server, would do.
 		h.journal.Note(h.journal.Event(mfa.Visit{}, storage.Event{Kind: "hostile", Outcome: "hostile"}))
 		h.journal.Note(h.journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventMFAFailed, Detail: map[string]string{"method": "hostile"}}))
+		h.journal.Note(h.journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventAPIKeyRefused, Outcome: "hostile"}))
 		h.tally.refused("hostile", "hostile")
 		if err := h.journal.Flush(o.Context()); err != nil {
 			t.Fatal(err)
+		}
+		event := []storage.Event{{Kind: mfa.EventLogout, Outcome: "ok"}}
+		if n := testing.AllocsPerRun(100, func() { h.tally.count(event) }); n > 1 {
+			t.Errorf("%v allocations for one more event, want one at most", n)
 		}
 		all := figures(t, h)
 		closed(t, h, all)
@@ -166,6 +173,12 @@ func TestMetricsAreOfClosedLists(t *testing.T) {
 			{"sallyport_factors_total", []string{"method", other, "outcome", "throttled"}, 1},
 			{"sallyport_throttled_total", []string{"bucket", other}, 1},
 			{"sallyport_throttled_total", []string{"bucket", "address"}, 0},
+			{"sallyport_factors_total", []string{"method", "totp", "outcome", "disabled"}, 0},
+			{"sallyport_factors_total", []string{"method", "totp", "outcome", other}, -1},
+			{"sallyport_logins_total", []string{"outcome", other}, -1},
+			{"sallyport_events_total", []string{"kind", mfa.EventMFAReplayed}, -1},
+			{"sallyport_tokens_revoked_total", nil, 0},
+			{"sallyport_api_key_failures_total", nil, 1},
 			{"sallyport_throttled_total", []string{"bucket", mfa.BucketClientSecret}, 2},
 			{"sallyport_client_failures_total", nil, 24},
 			{"sallyport_ready", nil, 1},
@@ -207,6 +220,45 @@ func closed(t *testing.T, h *house, all map[string]*dto.MetricFamily) {
 				}
 			}
 		}
+	}
+}
+
+// TestAnswersAreTimed: an answer is below every bound it kept, a bound included, and
+// counting it costs no memory.
+func TestAnswersAreTimed(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	c := webCounters(newSheet(reg))
+	for _, took := range []time.Duration{time.Millisecond, 1001 * time.Microsecond, 70 * time.Millisecond, 6 * time.Second} {
+		c.Answered("GET", "/task/:ms", 204, took)
+	}
+	c.Answered("GET", "/task/:ms", 101, 0)
+	c.Answered("GET", "/task/:ms", 700, 0)
+	if n := testing.AllocsPerRun(100, func() { c.Answered("POST", "none", 303, 0); c.Running.Inc(); c.Requests.Inc() }); n != 0 {
+		t.Errorf("%v allocations for one more answer, want none", n)
+	}
+	all, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]*dto.Histogram{}
+	for _, f := range all {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "sallyport_http_request_duration_seconds" {
+				got[fmt.Sprint(m.GetLabel()[1].GetValue(), m.GetLabel()[2].GetValue(), m.GetLabel()[0].GetValue())] = m.GetHistogram()
+			}
+		}
+	}
+	if len(got) != 3 || got["POSTnone3xx"] == nil || got["GET/task/:ms5xx"] == nil || got["GET/task/:ms2xx"] == nil {
+		t.Fatalf("answers are told apart as %v", got)
+	}
+	times := got["GET/task/:ms2xx"]
+	var upTo []string
+	for _, b := range times.GetBucket() {
+		upTo = append(upTo, fmt.Sprint(b.GetUpperBound(), ":", b.GetCumulativeCount()))
+	}
+	want := []string{"0.001:2", "0.0025:3", "0.005:3", "0.01:3", "0.025:3", "0.05:3", "0.1:4", "0.25:4", "0.5:4", "1:4", "2.5:4", "5:4"}
+	if sum := times.GetSampleSum(); !slices.Equal(upTo, want) || times.GetSampleCount() != 5 || math.Abs(sum-6.072001) > 1e-9 {
+		t.Errorf("%v of %d took %v, want %v of 5 and 6.072001", upTo, times.GetSampleCount(), sum, want)
 	}
 }
 

@@ -1,74 +1,62 @@
 package main
 
 import (
-	"sync/atomic"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"sallyport/mfa"
 	"sallyport/storage"
 )
 
-// other stands for a label that is in no list: a fault of ours, and never a text that
-// came from outside.
-const other = "other"
-
-// closedCounts are counters with two labels out of closed lists. All there can be are made at
-// the start, so that counting needs no lock and nobody can add one.
-type closedCounts map[[2]string]*atomic.Int64
-
-func newClosedCounts(first, second []string) closedCounts {
-	c := closedCounts{}
-	for _, a := range append([]string{other}, first...) {
-		for _, b := range append([]string{other}, second...) {
-			c[[2]string{a, b}] = new(atomic.Int64)
-		}
-	}
-	return c
-}
-
-func (c closedCounts) add(a, b string) {
-	for _, key := range [...][2]string{{a, b}, {a, other}, {other, b}, {other, other}} {
-		if n := c[key]; n != nil {
-			n.Add(1)
-			return
-		}
-	}
-}
-
-// one is a list for counters with one label only.
-func one() []string { return []string{""} }
-
 // tally counts the events that this server wrote into the audit trail, after their
 // commit, and derives from them what happened to logins, factors and tokens.
 type tally struct {
-	events, logins, factors, throttled, tokens, replays closedCounts
+	sheet                                               sheet
+	events, logins, factors, throttled, tokens, replays *prometheus.CounterVec
+	single                                              map[string]prometheus.Counter // of a kind, whatever its outcome
 }
 
-func newTally() *tally {
+func newTally(s sheet) *tally {
 	return &tally{
-		events:    newClosedCounts(mfa.EventKinds(), mfa.Outcomes()),
-		logins:    newClosedCounts([]string{"finished", "session", "refused", "cancelled"}, one()),
-		throttled: newClosedCounts(mfa.Buckets(), one()),
-		tokens:    newClosedCounts([]string{"authorization_code", "refresh_token", "client_credentials", "implicit"}, one()),
-		replays:   newClosedCounts([]string{"code", "refresh_token"}, one()),
+		sheet: s,
+		// All there can be of two long lists are there only when they happened.
+		events:    s.counters("events_total", "Events written into the audit trail.", closedLabel{"kind", mfa.EventKinds()}, closedLabel{"outcome", mfa.Outcomes()}),
+		logins:    s.fromZero("logins_total", "Logins that ended, by how.", "outcome", "finished", "session", "refused", "cancelled"),
+		throttled: s.fromZero("throttled_total", "Tries refused because of failures before, by whose counter it was.", "bucket", mfa.Buckets()...),
+		tokens: s.fromZero("tokens_issued_total", "Answers with tokens, by grant type.", "grant_type",
+			"authorization_code", "refresh_token", "client_credentials", "implicit"),
+		replays: s.fromZero("token_replays_total", "Codes and refresh tokens that came a second time and ended their family.", "of", "code", "refresh_token"),
+		single: map[string]prometheus.Counter{
+			mfa.EventTokenRevoked:   s.counter("tokens_revoked_total", "Tokens revoked by their client."),
+			mfa.EventDecryptFailure: s.counter("decrypt_failures_total", "Stored secrets that did not open."),
+			mfa.EventAPIKeyRefused:  s.counter("api_key_failures_total", "Calls with an API key that was refused."),
+		},
 	}
 }
 
 // know makes the counters of these methods, before anybody proves anything with them.
 func (t *tally) know(methods []mfa.Info) {
-	names := make([]string, len(methods))
-	for i, m := range methods {
-		names[i] = m.Name
+	method, outcome := closedLabel{name: "method"}, closedLabel{"outcome", []string{"ok", "wrong", "replayed", "throttled", "disabled"}}
+	for _, m := range methods {
+		method.values = append(method.values, m.Name)
 	}
-	t.factors = newClosedCounts(names, []string{"ok", "wrong", "replayed", "throttled", "disabled"})
+	t.factors = t.sheet.counters("factors_total", "Passwords and codes that were tried, by how it ended.", method, outcome)
+	for _, m := range method.values {
+		for _, o := range outcome.values {
+			t.factors.WithLabelValues(m, o)
+		}
+	}
 }
 
 // count is called with the events of every commit.
 func (t *tally) count(events []storage.Event) {
 	for i := range events {
 		e := &events[i]
-		t.events.add(e.Kind, e.Outcome)
+		t.events.WithLabelValues(e.Kind, e.Outcome).Inc()
+		if c := t.single[e.Kind]; c != nil {
+			c.Inc()
+		}
 		if outcome := factorOutcome(e.Kind); outcome != "" {
-			t.factors.add(e.Detail["method"], outcome)
+			t.factors.WithLabelValues(e.Detail["method"], outcome).Inc()
 			continue
 		}
 		t.countLogin(e)
@@ -79,21 +67,12 @@ func (t *tally) count(events []storage.Event) {
 // refused counts an answer that was not even compared: the trail has one line for a wait,
 // however many were refused during it.
 func (t *tally) refused(method, bucket string) {
-	t.factors.add(method, "throttled")
+	t.factors.WithLabelValues(method, "throttled").Inc()
 	t.waited(bucket)
 }
 
 // waited counts a try that was refused because of failures before.
-func (t *tally) waited(bucket string) { t.throttled.add(bucket, "") }
-
-// of returns how many events of a kind there were, whatever their outcome.
-func (t *tally) of(kind string) int64 {
-	n := int64(0)
-	for _, outcome := range append(mfa.Outcomes(), other) {
-		n += t.events[[2]string{kind, outcome}].Load()
-	}
-	return n
-}
+func (t *tally) waited(bucket string) { t.throttled.WithLabelValues(bucket).Inc() }
 
 func factorOutcome(kind string) string {
 	switch kind {
@@ -112,14 +91,14 @@ func factorOutcome(kind string) string {
 func (t *tally) countLogin(e *storage.Event) {
 	switch e.Kind {
 	case mfa.EventLoginFinished:
-		t.logins.add("finished", "")
+		t.logins.WithLabelValues("finished").Inc()
 	case mfa.EventLoginRefused:
-		t.logins.add("refused", "")
+		t.logins.WithLabelValues("refused").Inc()
 	case mfa.EventLoginCancelled:
-		t.logins.add("cancelled", "")
+		t.logins.WithLabelValues("cancelled").Inc()
 	case mfa.EventCodeIssued, mfa.EventTokenIssued:
 		if e.Detail["from"] == "session" {
-			t.logins.add("session", "")
+			t.logins.WithLabelValues("session").Inc()
 		}
 	}
 }
@@ -127,18 +106,18 @@ func (t *tally) countLogin(e *storage.Event) {
 func (t *tally) countToken(e *storage.Event) {
 	switch e.Kind {
 	case mfa.EventCodeRedeemed:
-		t.tokens.add("authorization_code", "")
+		t.tokens.WithLabelValues("authorization_code").Inc()
 	case mfa.EventTokenRefresh:
-		t.tokens.add("refresh_token", "")
+		t.tokens.WithLabelValues("refresh_token").Inc()
 	case mfa.EventTokenIssued:
 		if e.UserID != "" { // at the authorization endpoint
-			t.tokens.add("implicit", "")
+			t.tokens.WithLabelValues("implicit").Inc()
 			return
 		}
-		t.tokens.add("client_credentials", "")
+		t.tokens.WithLabelValues("client_credentials").Inc()
 	case mfa.EventCodeReplayed:
-		t.replays.add("code", "")
+		t.replays.WithLabelValues("code").Inc()
 	case mfa.EventRefreshReused:
-		t.replays.add("refresh_token", "")
+		t.replays.WithLabelValues("refresh_token").Inc()
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"sallyport/config"
 	"sallyport/mfa"
 	"sallyport/provider"
@@ -39,9 +41,10 @@ type parts struct {
 	now      func() time.Time
 	random   io.Reader
 	log      *slog.Logger
-	surfaces []web.Surface // besides those every server has
-	tally    *tally        // counts what is written; build makes it
-	traces   *tracer       // nil: nothing is traced; build makes it
+	surfaces []web.Surface        // besides those every server has
+	metrics  *prometheus.Registry // of what a server counts; build makes it
+	tally    *tally               // counts what is written; build makes it
+	traces   *tracer              // nil: nothing is traced; build makes it
 }
 
 // house is every room, built.
@@ -59,13 +62,13 @@ type house struct {
 	health   *health
 	budgets  *web.Budgets
 	verifier *mfa.Verifier
-	counters *web.Counters
 	now      func() time.Time
 	log      *slog.Logger
 	// rotateAfter is how long a signing key signs, rotateOwnAfter how long a key is used
 	// that nobody else sees; 0: until an operator rotates it.
 	rotateAfter, rotateOwnAfter time.Duration
 	// For the metrics: what is read there besides the rooms.
+	metrics  *prometheus.Registry
 	tally    *tally
 	traces   *tracer // nil: nothing is traced
 	password *mfa.Password
@@ -74,7 +77,8 @@ type house struct {
 
 // build opens the database and builds the rooms on top of each other.
 func build(ctx context.Context, p parts) (*house, error) {
-	p.tally = newTally()
+	p.metrics = prometheus.NewRegistry()
+	p.tally = newTally(newSheet(p.metrics))
 	if p.config.Tracing.Endpoint != "" {
 		var err error
 		if p.traces, err = newTracer(ctx, p); err != nil {
@@ -132,7 +136,7 @@ func furnish(ctx context.Context, p parts, engine *relational.Engine, keyring *s
 // footing is a house without rooms, over a database that fits: what commands need
 // that work on the database directly.
 func footing(ctx context.Context, p parts, engine *relational.Engine, keyring *seal.Keyring) (*house, error) {
-	h := &house{store: engine, keyring: keyring, now: p.now, log: p.log, counters: new(web.Counters), tally: p.tally, traces: p.traces,
+	h := &house{store: engine, keyring: keyring, now: p.now, log: p.log, metrics: p.metrics, tally: p.tally, traces: p.traces,
 		rotateAfter: p.config.Keys.RotateAfter, rotateOwnAfter: p.config.Keys.RotateOwnAfter}
 	h.sweptAt.Store(p.now().Unix())
 	h.health = &health{store: engine, now: p.now}
@@ -212,12 +216,13 @@ func (h *house) rooms(p parts) error {
 	surfaces := append([]web.Surface{look, pages.Leading(dialect.Page), account.New(h.provider, verifier, h.sessions, look, c.Issuer), dialect, oidc.New(h.provider, oidc.Options{Issuer: c.Issuer}),
 		api.New(h.provider, verifier, h.sessions, api.Options{Logger: p.log})}, p.surfaces...)
 	h.handler, err = web.New(web.Options{
-		Issuer: c.Issuer, TrustedProxies: c.TrustedProxies, Logger: p.log, Counters: h.counters, ErrorPage: pages.Refusal, Span: span,
+		Issuer: c.Issuer, TrustedProxies: c.TrustedProxies, Logger: p.log, Counters: webCounters(newSheet(h.metrics)), ErrorPage: pages.Refusal, Span: span,
 		Timeout: answerTime + max(0, c.Argon2.Wait-config.Default().Argon2.Wait),
 	}, p.random, p.now, surfaces...)
 	if err != nil {
 		return fmt.Errorf("build web: %w", err)
 	}
+	h.measure(h.metrics)
 	return nil
 }
 

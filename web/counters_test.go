@@ -3,8 +3,8 @@ package web_test
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -33,11 +33,11 @@ func (w *work) Mount(r gin.IRouter) {
 	r.GET("/panic", func(*gin.Context) { panic("the shelf fell down") })
 }
 
-// TestTimingsAreOfAClosedList: whatever a caller sends, an answer is counted under a
-// route, a method and a class that were known before.
-func TestTimingsAreOfAClosedList(t *testing.T) {
-	w, counters := &work{now: t0}, new(web.Counters)
-	h, err := web.New(web.Options{Issuer: "https://login.example", Counters: counters}, rand.Reader, func() time.Time { return w.now }, w)
+// TestAnswersAreOfAClosedList: whatever a caller sends, an answer is counted under a
+// route and a method that were known before.
+func TestAnswersAreOfAClosedList(t *testing.T) {
+	w, got := &work{now: t0}, newCounted()
+	h, err := web.New(web.Options{Issuer: "https://login.example", Counters: got.counters()}, rand.Reader, func() time.Time { return w.now }, w)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,23 +48,14 @@ func TestTimingsAreOfAClosedList(t *testing.T) {
 	} {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(call[0], call[1], nil))
 	}
-	var got []string
-	for _, x := range counters.Timings() {
-		got = append(got, fmt.Sprintf("%s %s %s %d", x.Method, x.Route, x.Class, x.UpTo[len(x.UpTo)-1]))
-		if x.Route == "/task/:ms" && x.Class == "2xx" {
-			// One within 1 ms, two within 2.5 ms, three within 100 ms, all four beyond 5 s.
-			if want := []uint64{1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 4}; !slices.Equal(x.UpTo, want) || x.Sum != 6072*time.Millisecond+time.Microsecond {
-				t.Errorf("%v took %s, want %v and 6.072001s", x.UpTo, x.Sum, want)
-			}
-		}
+	want := map[string]int{"GET /panic 500 0s": 1, "GET /task/:ms 204 1ms": 1, "GET /task/:ms 204 1.001ms": 1, "GET /task/:ms 204 70ms": 1,
+		"GET /task/:ms 204 6s": 1, "GET /task/:ms 400 0s": 1, "POST /task/:ms 303 0s": 1, "GET none 404 0s": 2,
+		"HEAD none 405 0s": 1, "OPTIONS none 405 0s": 1, "PUT none 405 0s": 1, "other none 400 0s": 1, "other none 404 0s": 1, "other none 405 0s": 1}
+	if !maps.Equal(got.answers, want) {
+		t.Errorf("answers:\n%v\nwant:\n%v", got.answers, want)
 	}
-	want := []string{"GET /panic 5xx 1", "GET /task/:ms 2xx 4", "GET /task/:ms 4xx 1", "POST /task/:ms 3xx 1",
-		"GET none 4xx 2", "HEAD none 4xx 1", "OPTIONS none 4xx 1", "PUT none 4xx 1", "other none 4xx 3"}
-	if !slices.Equal(got, want) {
-		t.Errorf("timings:\n%q\nwant:\n%q", got, want)
-	}
-	if n := counters.Running.Load(); n != 0 {
-		t.Errorf("running = %d after the last answer, want 0", n)
+	if requests, running := number(t, got.requests), number(t, got.running); requests != 15 || running != 0 {
+		t.Errorf("requests = %v, running = %v after the last answer, want 15 and 0", requests, running)
 	}
 }
 
@@ -123,7 +114,7 @@ func BenchmarkEngine(b *testing.B) {
 		},
 	} {
 		b.Run(name, func(b *testing.B) {
-			o := web.Options{Issuer: "https://login.example", Counters: new(web.Counters), Span: span, Rate: 1e9,
+			o := web.Options{Issuer: "https://login.example", Span: span, Rate: 1e9,
 				Logger: slog.New(slog.DiscardHandler)}
 			h, err := web.New(o, rand.Reader, time.Now, mounted(func(r gin.IRouter) {
 				r.GET("/hello/:name", func(c *gin.Context) { c.Status(http.StatusNoContent) })
