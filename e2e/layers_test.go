@@ -48,6 +48,7 @@ var libraries = map[string][]string{
 	"github.com/pressly/goose/v3":         {"storage/relational"},
 	"github.com/goccy/go-yaml":            {"config"},
 	"github.com/caarlos0/env/v11":         {"config"},
+	"github.com/boombuler/barcode":        {"cmd"},
 	"github.com/prometheus/client_golang": {"cmd"},
 	"go.opentelemetry.io":                 {"cmd"},
 }

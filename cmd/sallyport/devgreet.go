@@ -94,12 +94,12 @@ func (p *program) phoneCode(ctx context.Context, h *house) string {
 		if err != nil {
 			return ""
 		}
-		m, err := modules(handout.QR)
+		code, err := qrText(handout.URI, p.colour)
 		if err != nil {
 			h.log.Warn("no QR code for the terminal", "error", err)
 			return ""
 		}
-		return indent(halfBlocks(m, p.colour)) + "\n  or type this key into the app: " + spaced(handout) + "\n"
+		return indent(code) + "\n  or type this key into the app: " + spaced(handout) + "\n"
 	}
 	return ""
 }
