@@ -99,7 +99,8 @@ type Database struct {
 	// How sure the connection to a PostgreSQL on another machine must be. `verified`: the
 	// DSN says `sslmode=verify-full` or `verify-ca`. `encrypted`: `sslmode=require` will do,
 	// which does not look at who answers. `any`: plaintext too, for a network that nobody
-	// else is on. Sockets and loopback addresses need none.
+	// else is on. Sockets and loopback addresses need none. A DSN without a host goes where
+	// `PGHOST` or `PGSERVICE` in the environment say, and is looked at as if it named that.
 	TLS string `yaml:"tls" env:"TLS"`
 	// Connections to the database; about four a core.
 	MaxConnections int `yaml:"max_connections" env:"MAX_CONNECTIONS" min:"2" max:"256"`

@@ -61,6 +61,7 @@ func (d Database) fault(dsn string) string {
 type address struct {
 	hosts      []string
 	password   bool
+	service    bool // of a service file, which may name any host
 	parameters url.Values
 }
 
@@ -86,9 +87,17 @@ func postgres(dsn string) (address, bool) {
 		return address{}, false
 	}
 	a.password = a.password || a.parameters.Has("password") || a.parameters.Has("sslpassword")
-	a.hosts = strings.Split(hosts, ",")
-	for _, more := range a.parameters["host"] {
+	for host := range strings.SplitSeq(hosts, ",") {
+		a.hosts = append(a.hosts, hostOf(host))
+	}
+	for _, more := range a.parameters["host"] { // without ports, which are a parameter too
 		a.hosts = append(a.hosts, strings.Split(more, ",")...)
+	}
+	a.service = a.parameters.Has("service")
+	if !slices.ContainsFunc(a.hosts, func(host string) bool { return host != "" }) {
+		// The driver asks its environment then.
+		a.hosts = strings.Split(os.Getenv("PGHOST"), ",")
+		a.service = a.service || os.Getenv("PGSERVICE") != ""
 	}
 	return a, true
 }
@@ -101,21 +110,32 @@ func (a address) mode() string {
 	return a.parameters.Get("sslmode")
 }
 
-// far reports whether the database may be on another machine. A service file may name
-// any host.
-func (a address) far() bool {
-	return a.parameters.Has("service") || slices.ContainsFunc(a.hosts, remote)
-}
+// far reports whether the database may be on another machine.
+func (a address) far() bool { return a.service || slices.ContainsFunc(a.hosts, remote) }
 
 // remote reports whether a host is another machine: neither left out, nor the folder of
 // a socket, nor a loopback address.
 func remote(host string) bool {
-	if inner, ok := strings.CutPrefix(host, "["); ok { // an IPv6 address, before its port
-		host, _, _ = strings.Cut(inner, "]")
-	} else if _, err := netip.ParseAddr(host); err != nil {
-		host, _, _ = strings.Cut(host, ":")
+	return host != "" && !strings.HasPrefix(host, "/") && !loopbackHost(host)
+}
+
+// hostOf is a host without its port; what is neither stays as it is.
+func hostOf(text string) string {
+	if _, err := netip.ParseAddr(text); err == nil {
+		return text
 	}
-	return host != "" && !strings.HasPrefix(host, "/") && !strings.HasPrefix(host, "@") && !loopbackHost(host)
+	host, port, _ := strings.Cut(text, ":")
+	if inner, ok := strings.CutPrefix(text, "["); ok { // an IPv6 address, before its port
+		host, port, ok = strings.Cut(inner, "]")
+		if !ok {
+			return text
+		}
+		port = strings.TrimPrefix(port, ":")
+	}
+	if strings.Trim(port, "0123456789") != "" {
+		return text
+	}
+	return host
 }
 
 func dsnPassword(dsn string) bool {

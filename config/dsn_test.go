@@ -1,13 +1,20 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
-func TestTheWayToTheDatabase(t *testing.T) {
+type way struct{ name, dsn, tls, want string }
+
+func ways() []way {
 	const ok = ""
-	for _, tc := range []struct{ name, dsn, tls, want string }{
+	return []way{
 		{"a file", "sqlite:/var/lib/sallyport/db", "verified", ok},
 		{"no file", "sqlite:", "verified", "names no file"},
 		{"a socket", "postgres://u@/db?host=/run/postgresql", "verified", ok},
@@ -32,10 +39,31 @@ func TestTheWayToTheDatabase(t *testing.T) {
 		{"several machines with TLS", "postgres://u:p@a:5432,b:5433/s?sslmode=verify-full", "verified", ok},
 		{"a machine in a parameter", "postgres://u:p@/s?host=db", "verified", "needs sslmode=verify-full"},
 		{"a machine beside a socket", "postgres://u:p@localhost/s?host=/run/postgresql,db", "verified", "needs sslmode=verify-full"},
+		{"a name like that of a socket without a file, which the driver does not know", "postgres://@@db/s", "verified", "needs sslmode=verify-full"},
+		{"a comma within an address", "postgres://u:p@[,::ffff:192.0.2.1]/s", "verified", "needs sslmode=verify-full"},
+		{"a name in a parameter that looks like a port", "postgres://u@localhost/s?host=:5432", "verified", "needs sslmode=verify-full"},
+		{"half of an IPv6 address", "postgres://u@[::1/s", "verified", "needs sslmode=verify-full"},
+		{"a port that is none", "postgres://u@localhost,:db/s", "verified", "needs sslmode=verify-full"},
+		{"a password in a parameter", "postgres://u@localhost/s?password=p", "verified", ok},
 		{"a service file", "postgres:///s?service=main", "verified", "needs sslmode=verify-full"},
 		{"another kind of database", "mysql://u:p@db/s", "any", "must begin"},
 		{"a query that cannot be read", "postgres://u:p@db/s?a=%zz", "any", "must begin"},
-	} {
+	}
+}
+
+// addresses are those of PostgreSQL among the ways.
+func addresses() []string {
+	var out []string
+	for _, w := range ways() {
+		if strings.HasPrefix(w.dsn, "postgres") {
+			out = append(out, w.dsn)
+		}
+	}
+	return out
+}
+
+func TestTheWayToTheDatabase(t *testing.T) {
+	for _, tc := range ways() {
 		t.Run(tc.name, func(t *testing.T) {
 			got := Database{TLS: tc.tls}.fault(tc.dsn)
 			if (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
@@ -45,5 +73,70 @@ func TestTheWayToTheDatabase(t *testing.T) {
 				t.Error("the password is not seen")
 			}
 		})
+	}
+}
+
+// TestTheDriverGoesWhereItWasAllowedTo: what passes is taken to the same place by the
+// driver, whatever its environment adds.
+func TestTheDriverGoesWhereItWasAllowedTo(t *testing.T) {
+	for name, environment := range map[string][2]string{"nothing": {}, "a host": {"PGHOST", "db.example"}, "a service": {"PGSERVICE", "main"},
+		"a mode": {"PGSSLMODE", "disable"}, "a socket": {"PGHOST", "/run/postgresql"}} {
+		t.Run(name, func(t *testing.T) {
+			services := filepath.Join(t.TempDir(), "services")
+			if err := os.WriteFile(services, []byte("[main]\nhost=db.example\nsslmode=disable\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("PGSERVICEFILE", services)
+			t.Setenv("PGPASSFILE", os.DevNull)
+			if environment[0] != "" {
+				t.Setenv(environment[0], environment[1])
+			}
+			for _, dsn := range addresses() {
+				if fault := (Database{TLS: "verified"}).fault(dsn); fault == "" {
+					goesWhereAllowed(t, dsn)
+				}
+			}
+			for dsn, ok := range map[string]bool{"postgres:///db": environment[0] != "PGSERVICE" && environment[1] != "db.example",
+				"postgres://u@:5432/db?host=": environment[0] != "PGSERVICE" && environment[1] != "db.example",
+				"postgres://localhost/db":     true, "postgres:///db?host=/run/postgresql": true, "postgres:///db?sslmode=verify-full": true} {
+				if fault := (Database{TLS: "verified"}).fault(dsn); (fault == "") != ok {
+					t.Errorf("%s: fault = %q, want one: %v", dsn, fault, !ok)
+				}
+			}
+		})
+	}
+}
+
+// FuzzTheDriverGoesWhereItWasAllowedTo looks for an address that we and the driver take
+// apart differently.
+func FuzzTheDriverGoesWhereItWasAllowedTo(f *testing.F) {
+	for _, dsn := range addresses() {
+		f.Add(dsn)
+	}
+	f.Setenv("PGPASSFILE", os.DevNull)
+	f.Fuzz(func(t *testing.T, dsn string) {
+		if strings.HasPrefix(dsn, "postgres") && (Database{TLS: "verified"}).fault(dsn) == "" {
+			goesWhereAllowed(t, dsn)
+		}
+	})
+}
+
+// goesWhereAllowed fails for an address that the driver takes to another machine without
+// TLS that looks who answers.
+func goesWhereAllowed(t *testing.T, dsn string) {
+	t.Helper()
+	c, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return // nowhere
+	}
+	if c.Password != "" && !dsnPassword(dsn) {
+		t.Errorf("%q holds the password %q, which we do not see", dsn, c.Password)
+	}
+	for _, to := range append([]*pgconn.FallbackConfig{{Host: c.Host, Port: c.Port, TLSConfig: c.TLSConfig}}, c.Fallbacks...) {
+		network, _ := pgconn.NetworkAddress(to.Host, to.Port)
+		looks := to.TLSConfig != nil && (!to.TLSConfig.InsecureSkipVerify || to.TLSConfig.VerifyPeerCertificate != nil || to.TLSConfig.VerifyConnection != nil)
+		if network != "unix" && to.Host != "" && !loopbackHost(to.Host) && !looks {
+			t.Errorf("%q may pass, and goes to %q without TLS that looks who answers", dsn, to.Host)
+		}
 	}
 }
