@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"time"
 
-	"sallyport/config"
 	"sallyport/mfa"
+	"sallyport/provider/desired"
 	"sallyport/storage"
 )
 
 // newClient is the client of a desired state, as it is kept.
-func newClient(c *config.Client) (storage.Client, error) {
+func newClient(c *desired.Client) (storage.Client, error) {
 	out := storage.Client{
 		ID: storage.ClientID(c.ID), Name: c.Name, Disabled: c.Disabled, Public: c.Public, Native: c.Native,
 		AuthMethod: c.AuthMethod, RedirectURIs: c.RedirectURIs, PostLogoutRedirectURIs: c.PostLogoutRedirectURIs,

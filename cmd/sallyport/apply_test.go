@@ -3,15 +3,15 @@ package main
 import (
 	"testing"
 
-	"sallyport/config"
+	"sallyport/provider/desired"
 )
 
 func TestTheRightToManageFactorsIsApplied(t *testing.T) {
-	without, err := newClient(&config.Client{ID: "shop"})
+	without, err := newClient(&desired.Client{ID: "shop"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	with, err := newClient(&config.Client{ID: "shop", ManagesFactors: true})
+	with, err := newClient(&desired.Client{ID: "shop", ManagesFactors: true})
 	if err != nil {
 		t.Fatal(err)
 	}

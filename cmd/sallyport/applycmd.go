@@ -8,7 +8,7 @@ import (
 	"os"
 	"strconv"
 
-	"sallyport/config"
+	"sallyport/config/strict"
 	"sallyport/web/admin"
 )
 
@@ -71,9 +71,9 @@ func ofFile(err error, file string) error {
 	if !errors.As(err, &e) || len(e.Faults) == 0 {
 		return err
 	}
-	var faults config.Faults
+	var faults strict.Faults
 	for _, x := range e.Faults {
-		faults = append(faults, config.Fault{Source: file, Line: x.Line, Path: x.Field, Text: x.Detail})
+		faults = append(faults, strict.Fault{Source: file, Line: x.Line, Path: x.Field, Text: x.Detail})
 	}
 	return stateFaults(faults)
 }

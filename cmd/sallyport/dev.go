@@ -12,6 +12,7 @@ import (
 
 	"sallyport/config"
 	"sallyport/mfa"
+	"sallyport/provider/desired"
 	"sallyport/web"
 )
 
@@ -123,7 +124,7 @@ func (p *program) openDev(ctx context.Context, at place, folder *folder) (*house
 }
 
 // seed applies the built-in state and, if there is one, the developer's own.
-func (h *house) seed(ctx context.Context, built config.State, file string) error {
+func (h *house) seed(ctx context.Context, built desired.State, file string) error {
 	if err := built.Validate(); err != nil {
 		return fmt.Errorf("built-in state: %w", err)
 	}

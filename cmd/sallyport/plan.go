@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 
-	"sallyport/config"
 	"sallyport/mfa"
 	"sallyport/provider"
+	"sallyport/provider/desired"
 	"sallyport/storage"
 	"sallyport/web/admin"
 )
@@ -70,7 +70,7 @@ type planner struct {
 }
 
 // planState compares a desired state with the database.
-func (h *house) planState(ctx context.Context, s config.State, o applying, fault func(path, text string)) (plan, error) {
+func (h *house) planState(ctx context.Context, s desired.State, o applying, fault func(path, text string)) (plan, error) {
 	p := planner{house: h, o: o, fault: fault, names: map[string]int{}, seen: map[storage.UserID]int{}, found: map[storage.ClientID]bool{}}
 	p.plan.by = o.by
 	for i := range s.Clients {
@@ -95,7 +95,7 @@ func (h *house) planState(ctx context.Context, s config.State, o applying, fault
 	return p.plan, nil
 }
 
-func (p *planner) client(ctx context.Context, c *config.Client, path string) error {
+func (p *planner) client(ctx context.Context, c *desired.Client, path string) error {
 	want, err := newClient(c)
 	if err != nil {
 		p.fault(path+".client_secret_sha256", "must be 64 hexadecimal digits")
@@ -131,7 +131,7 @@ func (p *planner) client(ctx context.Context, c *config.Client, path string) err
 }
 
 // newDraft is the user of a desired state, as mfa takes one.
-func newDraft(u *config.User) mfa.Draft {
+func newDraft(u *desired.User) mfa.Draft {
 	return mfa.Draft{
 		ID: storage.UserID(u.ID), Username: u.Username, Email: u.Email, EmailVerified: u.EmailVerified,
 		Phone: u.Phone, PhoneVerified: u.PhoneVerified, Password: u.Password, PasswordHash: u.PasswordHash,
@@ -141,7 +141,7 @@ func newDraft(u *config.User) mfa.Draft {
 	}
 }
 
-func (p *planner) user(ctx context.Context, u *config.User, i int) error {
+func (p *planner) user(ctx context.Context, u *desired.User, i int) error {
 	path, d := fmt.Sprintf("users[%d]", i), newDraft(u)
 	twice := p.namedTwice(u, i)
 	faults := p.users.Faults(d)
@@ -195,7 +195,7 @@ func faultText(err error) string {
 type named struct{ key, name string }
 
 // namesOf are the names of a user, canonical; what cannot be a name is a fault elsewhere.
-func namesOf(u *config.User) []named {
+func namesOf(u *desired.User) []named {
 	var out []named
 	for _, n := range []named{{"username", u.Username}, {"email", u.Email}, {"phone_number", u.Phone}} {
 		if name, _, err := mfa.Canonical(n.name); err == nil {
@@ -206,7 +206,7 @@ func namesOf(u *config.User) []named {
 }
 
 // namedTwice tells names that an earlier user of the file has, however they are spelled.
-func (p *planner) namedTwice(u *config.User, i int) bool {
+func (p *planner) namedTwice(u *desired.User, i int) bool {
 	twice := false
 	for _, n := range namesOf(u) {
 		if other, taken := p.names[n.name]; taken && other != i {
@@ -220,7 +220,7 @@ func (p *planner) namedTwice(u *config.User, i int) bool {
 
 // existing finds the user that a user of the file is: by id, or else by any name. ok is
 // false when that cannot be told; the faults say why.
-func (p *planner) existing(ctx context.Context, u *config.User, i int) (account *storage.Account, ok bool, err error) {
+func (p *planner) existing(ctx context.Context, u *desired.User, i int) (account *storage.Account, ok bool, err error) {
 	ok = true
 	path := fmt.Sprintf("users[%d]", i)
 	fault := func(key, text string) { p.fault(path+"."+key, text); ok = false }
@@ -260,7 +260,7 @@ func (p *planner) existing(ctx context.Context, u *config.User, i int) (account 
 	return account, ok, nil
 }
 
-func accountID(a *storage.Account, u *config.User) storage.UserID {
+func accountID(a *storage.Account, u *desired.User) storage.UserID {
 	if a != nil {
 		return a.User.ID
 	}

@@ -10,9 +10,9 @@ import (
 	"slices"
 	"time"
 
-	"sallyport/config"
 	"sallyport/mfa"
 	"sallyport/provider"
+	"sallyport/provider/desired"
 	"sallyport/storage"
 )
 
@@ -25,7 +25,7 @@ type apiKeyStep struct {
 }
 
 // newAPIKeyDraft is the API key of a desired state, as provider takes one.
-func newAPIKeyDraft(k *config.APIKey) (provider.APIKeyDraft, error) {
+func newAPIKeyDraft(k *desired.APIKey) (provider.APIKeyDraft, error) {
 	d := provider.APIKeyDraft{Name: k.Name, Dialects: k.Dialects, Verbs: k.Verbs, Project: k.Project, App: k.App,
 		Disabled: k.Disabled != nil && *k.Disabled, ExpiresAt: k.ExpiresAt.Truncate(time.Microsecond), Secret: k.Secret}
 	if k.SecretSHA256 != "" {
@@ -38,7 +38,7 @@ func newAPIKeyDraft(k *config.APIKey) (provider.APIKeyDraft, error) {
 }
 
 // planAPIKeys compares the API keys of a desired state with those there are.
-func (p *planner) planAPIKeys(ctx context.Context, keys []config.APIKey) error {
+func (p *planner) planAPIKeys(ctx context.Context, keys []desired.APIKey) error {
 	have, err := p.apiKeys.List(ctx)
 	if err != nil {
 		return err
@@ -113,7 +113,7 @@ func foreign(err error) bool {
 	return errors.Is(err, provider.ErrForeignAPIKey) || errors.Is(err, provider.ErrDisabledStays)
 }
 
-func (p *planner) planAPIKey(k *config.APIKey, path string, have []storage.APIKey, hashes map[string]string) {
+func (p *planner) planAPIKey(k *desired.APIKey, path string, have []storage.APIKey, hashes map[string]string) {
 	d, err := newAPIKeyDraft(k)
 	if err != nil {
 		return // a fault that the file's reader tells

@@ -6,16 +6,17 @@ import (
 	"fmt"
 	"os"
 
-	"sallyport/config"
+	"sallyport/config/strict"
 	"sallyport/mfa"
 	"sallyport/provider"
+	"sallyport/provider/desired"
 	"sallyport/web/admin"
 )
 
 // desired makes a desired state, for the admin API.
 func (h *house) desired(ctx context.Context, v mfa.Visit, s admin.State) (admin.Outcome, error) {
 	p, err := h.planText(ctx, "", s.Text, applying{prune: s.Prune, credentials: s.Credentials, single: s.Single, by: s.By})
-	var found config.Faults
+	var found strict.Faults
 	if errors.As(err, &found) {
 		var faults admin.Faults
 		for _, f := range found {
@@ -36,7 +37,7 @@ func (h *house) desired(ctx context.Context, v mfa.Visit, s admin.State) (admin.
 func (h *house) planText(ctx context.Context, source string, text []byte, o applying) (plan, error) {
 	var pl plan
 	var broken error
-	_, err := config.ParseState(source, text, func(s config.State, fault func(path, text string)) {
+	_, err := desired.Parse(source, text, func(s desired.State, fault func(path, text string)) {
 		pl, broken = h.planState(ctx, s, o, fault)
 	})
 	if err == nil {
@@ -110,7 +111,7 @@ func (h *house) loadPlan(ctx context.Context, file string, o applying) (plan, er
 	}
 	o.by = provider.Operator() // who reads files here could read the key
 	p, err := h.planText(ctx, file, text, o)
-	var faults config.Faults
+	var faults strict.Faults
 	if errors.As(err, &faults) {
 		err = stateFaults(faults)
 	}
@@ -118,10 +119,10 @@ func (h *house) loadPlan(ctx context.Context, file string, o applying) (plan, er
 }
 
 // stateFaults are the faults of a desired-state file, a line each.
-func stateFaults(f config.Faults) error { return fmt.Errorf("the desired state has faults:\n%w", f) }
+func stateFaults(f strict.Faults) error { return fmt.Errorf("the desired state has faults:\n%w", f) }
 
 // apply brings the database to a state made in code, silently.
-func (h *house) apply(ctx context.Context, s config.State) (plan, error) {
+func (h *house) apply(ctx context.Context, s desired.State) (plan, error) {
 	var faults []error
 	p, err := h.planState(ctx, s, applying{by: provider.Operator()}, func(path, text string) { faults = append(faults, fmt.Errorf("%s: %s", path, text)) })
 	if err = errors.Join(append(faults, err)...); err != nil {
