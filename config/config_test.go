@@ -78,7 +78,7 @@ argon2: {memory: 19455, time: 1}
 			"s.yaml:3: trusted_proxies[0]", "s.yaml:5: listen", "s.yaml:6: admin_listen", "s.yaml:7: tls: cert and key"}},
 		{"the whole internet as a proxy", strings.Replace(good, "127.0.0.1", "'::/0'", 1), nil, []string{"s.yaml:3: trusted_proxies[0]: is the whole internet"}},
 		{"neither a certificate nor a proxy", strings.Replace(good, "[127.0.0.1]", "[]", 1), nil, []string{"s.yaml:3: trusted_proxies: is required"}},
-		{"one address for both listeners", good + "listen: ':8080'\nadmin_listen: ':8080'\n", nil, []string{"admin_listen: must not be"}},
+		{"one address for both listeners", good + "listen: ':8080'\nadmin_listen: ':8080'\nadmin_plaintext: true\n", nil, []string{"admin_listen: must not be"}},
 		{"a password in the settings", strings.Replace(good, "dsn_file: /etc/sallyport/dsn", "dsn: postgres://u:geheim@localhost/s", 1), nil, []string{
 			"s.yaml:4: database.dsn: holds a password"}},
 		{"a password in a parameter", strings.Replace(good, "dsn_file: /etc/sallyport/dsn", "dsn: postgres://localhost/s?user=u&password=geheim", 1), nil, []string{

@@ -146,7 +146,9 @@ type User struct {
 	Profile map[string]any `yaml:"profile"`
 	// The user wants a second factor everywhere.
 	MFAEnabled *bool `yaml:"mfa_enabled"`
-	// `active`, `pending` or `disabled`; left out: a new user is active.
+	// `active`, `pending` or `disabled`; left out: a new user is active. A pending user has
+	// proven nothing yet, and becomes active with the first proof. Who is made pending or
+	// disabled loses what they had: sessions, tokens, logins under way.
 	Status string `yaml:"status"`
 }
 

@@ -128,35 +128,6 @@ func loopbackHost(host string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-func (c Config) checkListeners(r *reader) {
-	for path, address := range map[string]string{"listen": c.Listen, "admin_listen": c.AdminListen} {
-		if !validAddress(address) {
-			r.fault(path, "must be an address and a port, such as 127.0.0.1:8080")
-		}
-	}
-	if c.Listen == c.AdminListen && c.Listen != "" {
-		r.fault("admin_listen", "must not be the address of listen")
-	}
-	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
-		r.fault("tls", "cert and key are only of use together")
-	}
-	if c.TLS == (TLS{}) && len(c.TrustedProxies) == 0 && strings.HasPrefix(c.Issuer, "https://") {
-		r.fault("trusted_proxies", "is required for an https issuer without tls: name the proxies in front of the server, or their address is everybody's")
-	}
-	for i, p := range c.TrustedProxies {
-		if _, err := netip.ParseAddr(p); err == nil {
-			continue
-		}
-		switch network, err := netip.ParsePrefix(p); {
-		case err != nil:
-			r.fault(fmt.Sprintf("trusted_proxies[%d]", i), "must be an address or a network such as 10.0.0.0/8")
-		case network.Bits() == 0:
-			// Anybody could then choose the address that failures are counted for.
-			r.fault(fmt.Sprintf("trusted_proxies[%d]", i), "is the whole internet; name the proxies in front of the server")
-		}
-	}
-}
-
 func validAddress(address string) bool {
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {

@@ -90,7 +90,7 @@ func (u *Users) Amendment(ctx context.Context, account storage.Account, d Draft,
 	if d.Status != "" && d.Status != account.User.Status {
 		a.differs("status", account.User.Status, d.Status)
 		a.change.Status = &d.Status
-		a.change.Kill = d.Status == storage.UserDisabled
+		a.change.Kill = d.Status != storage.UserActive // who is pending again has to prove who they are first
 	}
 	if o.MFA && d.MFAEnabled != account.User.MFAEnabled {
 		a.differs("mfa_enabled", account.User.MFAEnabled, d.MFAEnabled)

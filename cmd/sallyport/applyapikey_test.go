@@ -143,8 +143,11 @@ func TestApplyLeavesWhatCommandsDidToAPIKeys(t *testing.T) {
 	o.inside(func(h *house) {
 		ctx, v := t.Context(), mfa.Visit{Actor: mfa.ActorAdmin}
 		for name, do := range map[string]func(storage.APIKeyID) error{
-			"shop":   func(id storage.APIKeyID) error { return h.apiKeys.Disable(ctx, v, id) },
-			"deploy": func(id storage.APIKeyID) (err error) { added, err = h.apiKeys.AddSecret(ctx, v, id); return err },
+			"shop": func(id storage.APIKeyID) error { return h.apiKeys.Disable(ctx, v, provider.Operator(), id) },
+			"deploy": func(id storage.APIKeyID) (err error) {
+				added, err = h.apiKeys.AddSecret(ctx, v, provider.Operator(), id)
+				return err
+			},
 		} {
 			k, err := h.apiKeys.Find(ctx, name)
 			if err != nil {
@@ -231,7 +234,7 @@ func TestApplyDoesNotOverwriteAnAPIKeyChangedMeanwhile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := h.apiKeys.Disable(ctx, v, shop.ID); err != nil {
+		if err := h.apiKeys.Disable(ctx, v, provider.Operator(), shop.ID); err != nil {
 			t.Fatal(err)
 		}
 		err = h.carryOut(ctx, v, p)

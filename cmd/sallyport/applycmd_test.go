@@ -164,6 +164,7 @@ user bob: not in the file, left alone
 func TestApplyEndsWhatADisabledUserHas(t *testing.T) {
 	for name, args := range map[string][]string{
 		"a disabled user":   {"mfa_enabled: true", "status: disabled"},
+		"a pending user":    {"mfa_enabled: true", "status: pending"},
 		"replaced factors":  {"JBSWY3DPEHPK3PXPJBSW", "GEZDGNBVGY3TQOJQGEZD"},
 		"a replaced secret": {"harbour at dawn", "harbour at dusk"},
 	} {

@@ -86,12 +86,15 @@ func fileFaults(c config.Config, fault func(path, text string)) {
 			fault("database.dsn_file", strings.TrimPrefix(err.Error(), "database.dsn_file: "))
 		}
 	}
-	if c.TLS.Cert != "" && c.TLS.Key != "" {
-		if text := secretFault(c.TLS.Key); text != "" {
-			fault("tls.key", text)
+	for path, t := range map[string]config.TLS{"tls": c.TLS, "admin_tls": config.TLS(c.AdminTLS)} {
+		if t.Cert == "" || t.Key == "" {
+			continue
 		}
-		if _, err := tls.LoadX509KeyPair(c.TLS.Cert, c.TLS.Key); err != nil {
-			fault("tls.cert", err.Error())
+		if text := secretFault(t.Key); text != "" {
+			fault(path+".key", text)
+		}
+		if _, err := tls.LoadX509KeyPair(t.Cert, t.Key); err != nil {
+			fault(path+".cert", err.Error())
 		}
 	}
 	if file := c.Tracing.HeadersFile; file != "" {

@@ -20,10 +20,12 @@ type applying struct {
 	prune       bool // clients and API keys that are not in the file go
 	credentials bool // passwords and factors of users who exist are replaced
 	single      admin.Single
+	by          provider.Caller // on whose word API keys are made and changed
 }
 
 // plan is everything apply is going to do, found by reading alone.
 type plan struct {
+	by            provider.Caller
 	clients       []clientStep
 	users         []userStep
 	keys          []apiKeyStep
@@ -70,6 +72,7 @@ type planner struct {
 // planState compares a desired state with the database.
 func (h *house) planState(ctx context.Context, s config.State, o applying, fault func(path, text string)) (plan, error) {
 	p := planner{house: h, o: o, fault: fault, names: map[string]int{}, seen: map[storage.UserID]int{}, found: map[storage.ClientID]bool{}}
+	p.plan.by = o.by
 	for i := range s.Clients {
 		if err := p.client(ctx, &s.Clients[i], fmt.Sprintf("clients[%d]", i)); err != nil {
 			return plan{}, fmt.Errorf("client %q: %w", s.Clients[i].ID, err)

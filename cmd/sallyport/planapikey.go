@@ -52,12 +52,25 @@ func (p *planner) planAPIKeys(ctx context.Context, keys []config.APIKey) error {
 	}
 	for i := range keys {
 		named[keys[i].Name] = true
-		p.planAPIKey(&keys[i], fmt.Sprintf("api_keys[%d]", i), have, hashes)
+		path := fmt.Sprintf("api_keys[%d]", i)
+		before := len(p.plan.keys)
+		p.planAPIKey(&keys[i], path, have, hashes)
+		if len(p.plan.keys) == before { // what stays as it is need not be within anybody's limits
+			continue
+		}
+		if err := p.allowed(ctx, p.plan.keys[before], path); err != nil {
+			return err
+		}
 	}
 	for _, k := range have {
+		if named[k.Name] {
+			continue
+		}
+		gone, err := p.prunable(ctx, k)
 		switch {
-		case named[k.Name]:
-		case p.o.prune:
+		case err != nil:
+			return err
+		case gone:
 			p.plan.prunedKeys = append(p.plan.prunedKeys, k)
 		default:
 			p.plan.leftKeys = append(p.plan.leftKeys, k.Name)
@@ -66,12 +79,46 @@ func (p *planner) planAPIKeys(ctx context.Context, keys []config.APIKey) error {
 	return nil
 }
 
+// prunable reports whether a key that is not in the file goes: not the one that asks,
+// and none that it may not delete.
+func (p *planner) prunable(ctx context.Context, k storage.APIKey) (bool, error) {
+	if !p.o.prune || k.ID == p.o.by.ID() {
+		return false, nil
+	}
+	err := p.apiKeys.May(ctx, p.o.by, k.ID)
+	if foreign(err) || errors.Is(err, provider.ErrNoAPIKey) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// allowed tells what of a step an API key may not do.
+func (p *planner) allowed(ctx context.Context, s apiKeyStep, path string) error {
+	for _, f := range p.apiKeys.Faults(p.o.by, s.draft) {
+		p.fault(path+"."+f.Field, f.Err.Error())
+	}
+	if s.was == nil {
+		return nil
+	}
+	err := p.apiKeys.May(ctx, p.o.by, s.was.ID)
+	if foreign(err) {
+		p.fault(path, err.Error())
+		return nil
+	}
+	return err
+}
+
+// foreign reports whether a key is none that the caller may touch.
+func foreign(err error) bool {
+	return errors.Is(err, provider.ErrForeignAPIKey) || errors.Is(err, provider.ErrDisabledStays)
+}
+
 func (p *planner) planAPIKey(k *config.APIKey, path string, have []storage.APIKey, hashes map[string]string) {
 	d, err := newAPIKeyDraft(k)
 	if err != nil {
 		return // a fault that the file's reader tells
 	}
-	faults := p.apiKeys.Faults(d)
+	faults := p.apiKeys.Faults(provider.Operator(), d)
 	for _, f := range faults {
 		p.fault(path+"."+f.Field, f.Err.Error())
 	}
@@ -134,18 +181,18 @@ func apiKeyDifferences(have, want storage.APIKey) []mfa.Difference {
 }
 
 // carryOut makes or changes the key.
-func (s *apiKeyStep) carryOut(ctx context.Context, keys *provider.APIKeys, v mfa.Visit) error {
+func (s *apiKeyStep) carryOut(ctx context.Context, keys *provider.APIKeys, v mfa.Visit, by provider.Caller) error {
 	if s.was != nil {
-		return keys.Change(ctx, v, *s.was, s.want)
+		return keys.Change(ctx, v, by, *s.was, s.want)
 	}
-	k, _, err := keys.Create(ctx, v, s.draft)
+	k, _, err := keys.Create(ctx, v, by, s.draft)
 	s.want.ID = k.ID
 	return err
 }
 
 // pruneAPIKey removes a key that may be gone already.
-func pruneAPIKey(ctx context.Context, keys *provider.APIKeys, v mfa.Visit, id storage.APIKeyID) error {
-	if err := keys.Delete(ctx, v, id); !errors.Is(err, provider.ErrNoAPIKey) {
+func pruneAPIKey(ctx context.Context, keys *provider.APIKeys, v mfa.Visit, by provider.Caller, id storage.APIKeyID) error {
+	if err := keys.Delete(ctx, v, by, id); !errors.Is(err, provider.ErrNoAPIKey) {
 		return err
 	}
 	return nil

@@ -14,7 +14,7 @@ import (
 
 // desired makes a desired state, for the admin API.
 func (h *house) desired(ctx context.Context, v mfa.Visit, s admin.State) (admin.Outcome, error) {
-	p, err := h.planText(ctx, "", s.Text, applying{prune: s.Prune, credentials: s.Credentials, single: s.Single})
+	p, err := h.planText(ctx, "", s.Text, applying{prune: s.Prune, credentials: s.Credentials, single: s.Single, by: s.By})
 	var found config.Faults
 	if errors.As(err, &found) {
 		var faults admin.Faults
@@ -72,7 +72,7 @@ func (h *house) carryOut(ctx context.Context, v mfa.Visit, p plan) error {
 		done++
 	}
 	for i := range p.keys {
-		if err := p.keys[i].carryOut(ctx, h.apiKeys, v); err != nil {
+		if err := p.keys[i].carryOut(ctx, h.apiKeys, v, p.by); err != nil {
 			return stopped(admin.KindAPIKey, p.keys[i].draft.Name, err)
 		}
 		done++
@@ -84,7 +84,7 @@ func (h *house) carryOut(ctx context.Context, v mfa.Visit, p plan) error {
 		done++
 	}
 	for _, k := range p.prunedKeys {
-		if err := pruneAPIKey(ctx, h.apiKeys, v, k.ID); err != nil {
+		if err := pruneAPIKey(ctx, h.apiKeys, v, p.by, k.ID); err != nil {
 			return stopped(admin.KindAPIKey, k.Name, err)
 		}
 		done++
@@ -108,6 +108,7 @@ func (h *house) loadPlan(ctx context.Context, file string, o applying) (plan, er
 	if err != nil {
 		return plan{}, fmt.Errorf("read desired state: %w", err)
 	}
+	o.by = provider.Operator() // who reads files here could read the key
 	p, err := h.planText(ctx, file, text, o)
 	var faults config.Faults
 	if errors.As(err, &faults) {
@@ -122,7 +123,7 @@ func stateFaults(f config.Faults) error { return fmt.Errorf("the desired state h
 // apply brings the database to a state made in code, silently.
 func (h *house) apply(ctx context.Context, s config.State) (plan, error) {
 	var faults []error
-	p, err := h.planState(ctx, s, applying{}, func(path, text string) { faults = append(faults, fmt.Errorf("%s: %s", path, text)) })
+	p, err := h.planState(ctx, s, applying{by: provider.Operator()}, func(path, text string) { faults = append(faults, fmt.Errorf("%s: %s", path, text)) })
 	if err = errors.Join(append(faults, err)...); err != nil {
 		return p, err
 	}

@@ -131,6 +131,10 @@ var known = []struct {
 	{provider.ErrNoAPIKey, http.StatusNotFound, codeNotFound},
 	{provider.ErrAPIKeyTaken, http.StatusConflict, codeConflict},
 	{provider.ErrAPIKeyChanged, http.StatusConflict, codeConflict},
+	{provider.ErrForeignAPIKey, http.StatusForbidden, string(mfa.NotAllowed)},
+	{provider.ErrDisabledStays, http.StatusForbidden, string(mfa.NotAllowed)},
+	{provider.ErrCallerEnded, http.StatusForbidden, string(mfa.NotAllowed)},
+	{provider.ErrTooManyMakers, http.StatusConflict, codeConflict},
 }
 
 // refused finds the refusal in an error from below; false: it is a fault of ours.

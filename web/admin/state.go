@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/provider"
 )
 
 // Single says that a desired state is of one record, and whether that may be there. What
@@ -32,6 +33,7 @@ type State struct {
 	DryRun      bool // nothing is made
 	Prune       bool // what is not in it goes
 	Credentials bool // passwords and factors of users who exist are replaced
+	By          provider.Caller
 }
 
 // Actions of a change.
@@ -103,7 +105,7 @@ func DifferencesOf(list []mfa.Difference) []Difference {
 }
 
 func (s *Surface) applyState(c *gin.Context, v mfa.Visit) {
-	var state State
+	state := State{By: by(c)}
 	for name, into := range map[string]*bool{"dry_run": &state.DryRun, "prune": &state.Prune, "replace_credentials": &state.Credentials} {
 		var ok bool
 		if *into, ok = s.flag(c, name); !ok {
@@ -137,7 +139,7 @@ func (s *Surface) one(c *gin.Context, v mfa.Visit, section string, members map[s
 		s.fail(c, fmt.Errorf("write desired state: %w", err))
 		return Record{}, false
 	}
-	outcome, err := s.Apply(c.Request.Context(), v, State{Text: text.Bytes(), Single: single, Credentials: true})
+	outcome, err := s.Apply(c.Request.Context(), v, State{Text: text.Bytes(), Single: single, Credentials: true, By: by(c)})
 	var faults Faults
 	var stopped *Stopped
 	switch {
