@@ -9,7 +9,7 @@ import (
 	"strconv"
 
 	"sallyport/config/strict"
-	"sallyport/web/admin"
+	"sallyport/provider/desired"
 )
 
 // applyState plays the command apply: find out, show, do.
@@ -30,8 +30,8 @@ func applyState(ctx context.Context, p *program, args []string) error {
 	if err != nil {
 		return fmt.Errorf("read desired state: %w", err)
 	}
-	post := func(dry bool) (admin.Outcome, error) {
-		var o admin.Outcome
+	post := func(dry bool) (desired.Outcome, error) {
+		var o desired.Outcome
 		err := d.call(ctx, "POST", "/state", url.Values{"dry_run": {strconv.FormatBool(dry)}, "prune": {strconv.FormatBool(*prune)},
 			"replace_credentials": {strconv.FormatBool(*credentials)}}, text, &o)
 		return o, ofFile(err, f.Arg(0))

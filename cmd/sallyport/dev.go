@@ -134,11 +134,11 @@ func (h *house) seed(ctx context.Context, built desired.State, file string) erro
 	if file == "" {
 		return nil
 	}
-	own, err := h.loadPlan(ctx, file, applying{})
+	own, err := h.loadPlan(ctx, file, desired.Options{})
 	if err != nil {
 		return err
 	}
-	if err := h.carryOut(ctx, mfa.Visit{Actor: mfa.ActorAdmin, UserAgent: "sallyport dev"}, own); err != nil {
+	if err := h.records().CarryOut(ctx, mfa.Visit{Actor: mfa.ActorAdmin, UserAgent: "sallyport dev"}, own); err != nil {
 		return fmt.Errorf("apply %s: %w", file, err)
 	}
 	return nil
