@@ -58,6 +58,11 @@ func (s *Surface) putClient(c *gin.Context, v mfa.Visit) {
 		s.fail(c, err)
 		return
 	}
+	if err := writtenBack(members, newClient(have), clientTold, false); err != nil {
+		s.fail(c, err)
+		return
+	}
+	inSeconds(members)
 	secret, err := s.secretOf(members, have)
 	if err != nil {
 		s.fail(c, err)

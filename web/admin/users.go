@@ -116,6 +116,17 @@ func (s *Surface) amendUser(c *gin.Context, v mfa.Visit) {
 		s.fail(c, Faults{{Field: "id", Detail: "an id does not change"}})
 		return
 	}
+	standing, err := s.Users.Standing(c.Request.Context(), a)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	shown := newUser(a)
+	shown.standing(standing)
+	if err := writtenBack(members, shown, userTold, true); err != nil {
+		s.fail(c, err)
+		return
+	}
 	members["id"] = string(a.User.ID)
 	named(members, a)
 	change, ok := s.one(c, v, "users", members, desired.OnlyKnown)
