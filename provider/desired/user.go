@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sallyport/config/strict"
+	"sallyport/provider"
 )
 
 var (
@@ -18,11 +19,6 @@ var (
 	phone    = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`) // E.164
 	phc      = regexp.MustCompile(`^\$(argon2id|2[aby])\$`)
 )
-
-// claims are the standard claims a profile may hold (OpenID Connect Core section 5.1).
-// The others (sub, email, phone_number, updated_at) come from the record itself.
-var claims = []string{"name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile",
-	"picture", "website", "gender", "birthdate", "zoneinfo", "locale", "address"}
 
 func (u *User) check(r *strict.Reader, path string, names map[string]bool) {
 	if u.ID != "" && !userID.MatchString(u.ID) {
@@ -38,6 +34,7 @@ func (u *User) check(r *strict.Reader, path string, names map[string]bool) {
 	u.checkTOTP(r, path)
 	u.checkCodes(r, path)
 	r.OneOf(path+".status", u.Status, []string{"", "active", "pending", "disabled"})
+	claims := provider.ProfileClaims()
 	for _, claim := range strict.SortedKeys(u.Profile) {
 		if !slices.Contains(claims, claim) {
 			r.Fault(path+".profile."+claim, "is not a profile claim; those are %s", strings.Join(claims, ", "))
