@@ -195,6 +195,7 @@ const (
 
 // floodOfOpens begins logins by every way there is, each from another /64 of one /48.
 func floodOfOpens(t *testing.T, s *stage) {
+	s.stop(t)
 	writeFile(t, s.config, readFile(t, s.config)+fmt.Sprintf("limits: {opens: %d}\n", allowed))
 	s.serve(t)
 	db := s.behind(t)
