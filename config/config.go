@@ -18,13 +18,19 @@ type Config struct {
 	// Address and port of the public listener.
 	Listen string `yaml:"listen" env:"LISTEN"`
 	// Address and port for `/healthz`, `/readyz`, `/metrics` and the admin API. Keep it away from the
-	// internet.
+	// internet. Beyond loopback it needs `admin_tls`, or the word `admin_plaintext`.
 	AdminListen string `yaml:"admin_listen" env:"ADMIN_LISTEN"`
+	// The admin listener speaks plain HTTP although it is not on loopback: whoever is on its
+	// network can read the key of the admin API and then owns every account. For a network
+	// that nobody else is on.
+	AdminPlaintext bool `yaml:"admin_plaintext" env:"ADMIN_PLAINTEXT"`
 	// Required to serve. File with the key of the admin API, 43 characters, as `sallyport
 	// adminkey` makes it. Commands use it too.
-	AdminKeyFile string `yaml:"admin_key_file" env:"ADMIN_KEY_FILE"`
-	TLS          TLS    `yaml:"tls" envPrefix:"TLS_"`
-	// Addresses and networks whose `X-Forwarded-For` is believed. Never the whole internet.
+	AdminKeyFile string   `yaml:"admin_key_file" env:"ADMIN_KEY_FILE"`
+	AdminTLS     AdminTLS `yaml:"admin_tls" envPrefix:"ADMIN_TLS_"`
+	TLS          TLS      `yaml:"tls" envPrefix:"TLS_"`
+	// Addresses and networks whose `X-Forwarded-For` is believed. Never the whole internet:
+	// together less than a sixteenth of all IPv4 addresses, and of all global IPv6 addresses.
 	// Required for an https issuer without `tls`: a proxy is in front then, and all visitors
 	// would share its address for the limits.
 	TrustedProxies []string `yaml:"trusted_proxies" env:"TRUSTED_PROXIES"`
@@ -68,6 +74,15 @@ type Config struct {
 type TLS struct {
 	// Certificate chain of the public listener, PEM. Without it the server speaks HTTP, for
 	// a proxy in front.
+	Cert string `yaml:"cert" env:"CERT"`
+	// Its private key, PEM.
+	Key string `yaml:"key" env:"KEY"`
+}
+
+// AdminTLS names the certificate of the admin listener; empty: plain HTTP.
+type AdminTLS struct {
+	// Certificate chain of the admin listener, PEM. Commands on this machine trust it, and the
+	// issuers in it.
 	Cert string `yaml:"cert" env:"CERT"`
 	// Its private key, PEM.
 	Key string `yaml:"key" env:"KEY"`

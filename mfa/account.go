@@ -98,7 +98,7 @@ func (v *Verifier) Fresh(o Owner) error { return v.freshFor(o, 0) }
 
 // freshFor is Fresh with patience for what was begun in time.
 func (v *Verifier) freshFor(o Owner, patience time.Duration) error {
-	if o.Account.User.ID == "" || o.Account.User.Status == storage.UserDisabled {
+	if o.Account.User.ID == "" || !o.Account.User.In() {
 		return &Error{Code: NotSignedIn}
 	}
 	limit, held := v.now().Add(-v.o.Reauth-patience), hasSecond(&o.Account, v.infos)

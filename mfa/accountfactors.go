@@ -105,7 +105,7 @@ func (v *Verifier) enrollingFor(ctx context.Context, visit Visit, o Owner, excha
 		return s, nil, nil, err
 	}
 	if s.Usage != UsageEnroll || len(s.RequestHash) > 0 || account == nil || account.User.ID != o.Account.User.ID ||
-		account.User.Status == storage.UserDisabled || !hmacEqual(string(v.aside(s).State), string(o.Session)) {
+		!account.User.In() || !hmacEqual(string(v.aside(s).State), string(o.Session)) {
 		return s, nil, nil, over
 	}
 	a := byID(account, s.Authenticator)

@@ -132,7 +132,8 @@ func (u *Users) Disable(ctx context.Context, v Visit, a storage.Account) error {
 		Events: []storage.Event{u.changed(v, a, "disabled")}})
 }
 
-// Enable lets a disabled or pending user in. Nothing of before comes back.
+// Enable lets a disabled user in, and takes a pending one for active without a proof.
+// Nothing of before comes back.
 func (u *Users) Enable(ctx context.Context, v Visit, a storage.Account) error {
 	status := storage.UserActive
 	return u.update(ctx, storage.UserChange{ID: a.User.ID, Status: &status, Events: []storage.Event{u.changed(v, a, "enabled")}})

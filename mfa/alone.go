@@ -51,7 +51,7 @@ func (v *Verifier) ConfirmAlone(ctx context.Context, visit Visit, a Answer) (Ver
 	spend.Basis = v.aside(s).Basis
 	if len(s.RequestHash) > 0 {
 		spend.Status.To = storage.StatusVerified
-		spend.MFAEnabled = proof.User // enrolled in a login (rulings 13)
+		spend.MFAEnabled = proof.User // enrolled in a login (G-13)
 	}
 	if err := v.settleSpend(ctx, visit, t, proof, spend, InvalidExchange); err != nil {
 		return Verified{}, err
@@ -61,7 +61,7 @@ func (v *Verifier) ConfirmAlone(ctx context.Context, visit Visit, a Answer) (Ver
 
 // waiting returns the pending authenticator a Status confirms, if the caller's words fit.
 func (v *Verifier) waiting(s storage.Status, account *storage.Account, a Answer) (*storage.Authenticator, error) {
-	if s.Usage != UsageEnroll || s.Method != a.Method || account == nil || account.User.Status == storage.UserDisabled ||
+	if s.Usage != UsageEnroll || s.Method != a.Method || account == nil || !account.User.In() ||
 		a.Sub != "" && !hmacEqual(a.Sub, v.subOf(s)) {
 		return nil, &Error{Code: InvalidExchange}
 	}

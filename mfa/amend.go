@@ -53,11 +53,12 @@ type Amending struct {
 	Credentials bool // password, authenticator and recovery codes are replaced too
 }
 
-// Difference is one value that is to change. Secrets are not shown: both values are empty.
+// Difference is one value that is to change. Nil is "not there"; secrets are not shown.
 type Difference struct {
-	Key      string
-	From, To any // nil: not there
-	Secret   bool
+	Key    string `json:"key"`
+	From   any    `json:"from"`
+	To     any    `json:"to"`
+	Secret bool   `json:"secret,omitempty"`
 }
 
 // Amendment is what makes a user what a draft says: found by reading, not made yet.
@@ -90,7 +91,7 @@ func (u *Users) Amendment(ctx context.Context, account storage.Account, d Draft,
 	if d.Status != "" && d.Status != account.User.Status {
 		a.differs("status", account.User.Status, d.Status)
 		a.change.Status = &d.Status
-		a.change.Kill = d.Status == storage.UserDisabled
+		a.change.Kill = d.Status != storage.UserActive // who is pending again has to prove who they are first
 	}
 	if o.MFA && d.MFAEnabled != account.User.MFAEnabled {
 		a.differs("mfa_enabled", account.User.MFAEnabled, d.MFAEnabled)
@@ -204,4 +205,17 @@ func (u *Users) Amend(ctx context.Context, v Visit, a Amendment) error {
 		}
 	}
 	return u.update(ctx, c)
+}
+
+// NameOf is the name a user is told by: user name, e-mail address, phone number, or the ID of
+// one who has none.
+func NameOf(a storage.Account) string {
+	for _, kind := range []storage.IdentifierKind{storage.Username, storage.Email, storage.Phone} {
+		for _, i := range a.Identifiers {
+			if i.Kind == kind {
+				return i.Value
+			}
+		}
+	}
+	return string(a.User.ID)
 }

@@ -20,7 +20,7 @@ func (s *Sessions) Behind(ctx context.Context, a storage.Authorization) (*Owner,
 	if err != nil {
 		return nil, fmt.Errorf("read session: %w", err)
 	}
-	if session.UserID != a.UserID || account.User.Status == storage.UserDisabled {
+	if session.UserID != a.UserID || !account.User.In() {
 		return nil, nil
 	}
 	return &Owner{Account: account, Factors: a.Factors, Session: session.ID}, nil
@@ -29,7 +29,7 @@ func (s *Sessions) Behind(ctx context.Context, a storage.Authorization) (*Owner,
 // Account returns a user who may sign in. NotSignedIn: there is no such user any more.
 func (v *Verifier) Account(ctx context.Context, id storage.UserID) (storage.Account, error) {
 	a, err := v.store.Account(ctx, id)
-	if errors.Is(err, storage.ErrNotFound) || err == nil && a.User.Status == storage.UserDisabled {
+	if errors.Is(err, storage.ErrNotFound) || err == nil && !a.User.In() {
 		return storage.Account{}, &Error{Code: NotSignedIn}
 	}
 	if err != nil {

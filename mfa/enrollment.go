@@ -127,7 +127,7 @@ func (v *Verifier) enrolling(ctx context.Context, visit Visit, p Proving, exchan
 		return s, nil, nil, err
 	}
 	if s.Usage != UsageEnroll || !v.ofRequest(s, p.Request.ID) || account == nil ||
-		account.User.ID != p.Request.Subject || account.User.Status == storage.UserDisabled {
+		account.User.ID != p.Request.Subject || !account.User.In() {
 		return s, nil, nil, over
 	}
 	a := byID(account, s.Authenticator)

@@ -195,16 +195,6 @@ func TestAHashOfARawSpellingIsReplacedAtSignIn(t *testing.T) {
 	want(t, "and the first one", h.login(h.begin(), ownMail, typed), "")
 }
 
-func TestTheFirstProofActivatesAPendingUser(t *testing.T) {
-	h := newHouse(t)
-	u := h.create(mfa.Draft{Email: ownMail, Password: ownPass, Status: storage.UserPending})
-	want(t, "login", h.login(h.begin(), ownMail, ownPass), "")
-	a, err := h.store.Account(context.Background(), u.ID)
-	if err != nil || a.User.Status != storage.UserActive {
-		t.Errorf("status = %q (%v), want active", a.User.Status, err)
-	}
-}
-
 func TestAnAddressThatFailsForManyUsersWaits(t *testing.T) {
 	h := newHouse(t)
 	h.open(mfa.Options{AddressMaxSubjects: 3})

@@ -113,7 +113,7 @@ func (v *Verifier) redeemer(ctx context.Context, p Proving, s storage.Status) (*
 		}
 		account = &a
 	}
-	if account.User.Status == storage.UserDisabled {
+	if !account.User.In() {
 		return nil, nil
 	}
 	return account, nil

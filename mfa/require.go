@@ -20,7 +20,7 @@ const leastInterval = 5 * time.Minute
 // section 3.1.2.1); an essential acr is met or the login ends (section 5.5.1.1).
 func Require(p Policy, a *storage.Account, fs []storage.Factor, asked Asked, methods []Info, now time.Time) Verdict {
 	t := table{policy: p, methods: methods}
-	if a == nil || a.User.Status == storage.UserDisabled {
+	if a == nil || !a.User.In() {
 		return Verdict{Need: NeedFirst, Needed: t.demanded(nil, asked), Methods: t.names(Info.first)}
 	}
 	v := Verdict{Counted: t.counted(a, fs, asked.Since, now)}

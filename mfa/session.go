@@ -69,7 +69,7 @@ func (s *Sessions) Load(ctx context.Context, token string) (*SignedIn, error) {
 		return nil, fmt.Errorf("read session: %w", err)
 	}
 	idle := !session.IdleUntil.IsZero() && !session.IdleUntil.After(now)
-	if session.Generation != int64(generation) || idle || account.User.Status == storage.UserDisabled {
+	if session.Generation != int64(generation) || idle || !account.User.In() {
 		return nil, nil
 	}
 	s.touch(session, now)
@@ -142,12 +142,12 @@ func (s *Sessions) End(ctx context.Context, x *SignedIn, offline bool, v Visit) 
 	return nil
 }
 
-// EndLogins ends what was proven in a browser and not finished, whoever proved it.
-func (s *Sessions) EndLogins(ctx context.Context, v Visit) error {
+// EndLogins ends what a user has proven in a browser and not finished; "": whoever did.
+func (s *Sessions) EndLogins(ctx context.Context, v Visit, user storage.UserID) error {
 	if v.Browser == "" {
 		return nil
 	}
-	if err := s.store.EndLogins(ctx, s.keyring.Hashes("browser", v.Browser), s.now()); err != nil {
+	if err := s.store.EndLogins(ctx, s.keyring.Hashes("browser", v.Browser), user, s.now()); err != nil {
 		return fmt.Errorf("end logins: %w", err)
 	}
 	return nil

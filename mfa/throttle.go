@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
 	"time"
 
 	"sallyport/storage"
@@ -19,12 +18,13 @@ const (
 	BucketDevice       = "device" // passwords from a browser that signed this user in before
 	BucketFactor       = "factor" // all second factors of a user together
 	BucketPasswordless = "passwordless"
+	BucketClientSecret = "client_secret" // of one client from one network; package provider counts in it
 	bucketAddress      = "address"
 )
 
 // Buckets returns every bucket, that of source addresses included.
 func Buckets() []string {
-	return []string{BucketPassword, BucketDevice, BucketFactor, BucketPasswordless, bucketAddress}
+	return []string{BucketPassword, BucketDevice, BucketFactor, BucketPasswordless, BucketClientSecret, bucketAddress}
 }
 
 // How long counters are kept that nobody adds to. Where anybody may try who knows a
@@ -120,20 +120,15 @@ func typed(t storage.Throttle, w whom) *storage.Throttle {
 
 // address bounds attempts by where they come from: one IPv4 address or one IPv6 /64.
 func (v *Verifier) address(visit Visit, w whom) *storage.AddressThrottle {
-	a, err := netip.ParseAddr(visit.Address)
-	if err != nil || v.o.AddressMax < 0 {
+	network := visit.Network()
+	if network == "" || v.o.AddressMax < 0 {
 		return nil
-	}
-	a = a.Unmap().WithZone("")
-	text := a.String()
-	if a.Is6() {
-		text = netip.PrefixFrom(a, 64).Masked().String()
 	}
 	subject := w.name // as many as were typed: names of one user are not one
 	if subject == nil {
 		subject = w.subject
 	}
-	return &storage.AddressThrottle{Address: text, Subject: subject, Window: v.o.AddressWindow,
+	return &storage.AddressThrottle{Address: network, Subject: subject, Window: v.o.AddressWindow,
 		Max: v.o.AddressMax, MaxSubjects: v.o.AddressMaxSubjects}
 }
 

@@ -26,7 +26,8 @@ type use struct {
 
 // Authenticate returns the key whose secret was presented. Every refusal is an
 // ErrNoAPIKey and leaves a line in the audit trail; any other error says that storage
-// cannot be asked. The key is shared: a caller must not change what it points to.
+// cannot be asked. The key has the dialects, verbs and end that those it descends from
+// leave it. It is shared: a caller must not change what it points to.
 func (a *APIKeys) Authenticate(ctx context.Context, v mfa.Visit, presented string) (storage.APIKey, error) {
 	k, err := a.recognise(ctx, presented)
 	if refused, ok := errors.AsType[*apiKeyRefusal](err); ok {
@@ -53,39 +54,57 @@ func (a *APIKeys) recognise(ctx context.Context, presented string) (storage.APIK
 	case !presentable(presented), a.mistyped(presented):
 		return storage.APIKey{}, ErrNoAPIKey
 	}
-	k, err := a.byHash(ctx, sha256.Sum256([]byte(presented)))
+	line, err := a.byHash(ctx, sha256.Sum256([]byte(presented)))
 	if errors.Is(err, storage.ErrNotFound) {
 		return storage.APIKey{}, ErrNoAPIKey
 	}
 	if err != nil {
 		return storage.APIKey{}, fmt.Errorf("read API key: %w", err)
 	}
-	switch {
-	case k.Disabled:
-		return k, ErrAPIKeyDisabled
-	case !k.ExpiresAt.IsZero() && !a.now().Before(k.ExpiresAt):
-		return k, ErrAPIKeyExpired
-	}
-	return k, nil
+	return a.standing(line)
 }
 
-// byHash finds a key in memory or in storage. What the look-up takes tells something of
+// Named returns the SHA-256 sum of the secret that opens something now and whose sum
+// begins so, for a server that is to prove that it knows a secret. Every refusal is an
+// ErrNoAPIKey, and two sums that begin so are none.
+func (a *APIKeys) Named(ctx context.Context, prefix []byte) ([sha256.Size]byte, error) {
+	var sum [sha256.Size]byte
+	hash, err := a.store.APIKeyHash(ctx, prefix)
+	if errors.Is(err, storage.ErrNotFound) {
+		return sum, ErrNoAPIKey
+	}
+	if err != nil {
+		return sum, fmt.Errorf("read API key: %w", err)
+	}
+	copy(sum[:], hash)
+	line, err := a.byHash(ctx, sum)
+	if errors.Is(err, storage.ErrNotFound) {
+		return sum, ErrNoAPIKey
+	}
+	if err != nil {
+		return sum, fmt.Errorf("read API key: %w", err)
+	}
+	_, err = a.standing(line)
+	return sum, err
+}
+
+// byHash finds a key, and those it descends from, in memory or in storage. What the look-up takes tells something of
 // the sum at most, which leads nobody to a secret; what was found is compared in
 // constant time nevertheless, so that no engine can be talked into another key.
-func (a *APIKeys) byHash(ctx context.Context, sum [sha256.Size]byte) (storage.APIKey, error) {
-	k, epoch, ok := a.verified.get(sum)
+func (a *APIKeys) byHash(ctx context.Context, sum [sha256.Size]byte) ([]storage.APIKey, error) {
+	line, epoch, ok := a.verified.get(sum)
 	if ok && a.fresh() {
-		return k, nil
+		return line, nil
 	}
-	k, err := a.store.APIKeyByHash(ctx, sum[:])
+	line, err := a.store.APIKeyByHash(ctx, sum[:])
 	if err != nil {
-		return storage.APIKey{}, err
+		return nil, err
 	}
-	if !holds(k.Hashes, sum[:]) {
-		return storage.APIKey{}, storage.ErrNotFound
+	if !holds(line[0].Hashes, sum[:]) {
+		return nil, storage.ErrNotFound
 	}
-	a.verified.put(sum, k, epoch)
-	return k, nil
+	a.verified.put(sum, line, epoch)
+	return line, nil
 }
 
 // fresh reports whether a change of the keys would have been seen: without polls, or

@@ -28,9 +28,9 @@ func (c *counted) count(n *int) error {
 	return c.broken
 }
 
-func (c *counted) APIKeyByHash(ctx context.Context, hash []byte) (storage.APIKey, error) {
+func (c *counted) APIKeyByHash(ctx context.Context, hash []byte) ([]storage.APIKey, error) {
 	if err := c.count(&c.reads); err != nil {
-		return storage.APIKey{}, err
+		return nil, err
 	}
 	return c.apiKeyStore.APIKeyByHash(ctx, hash)
 }
@@ -49,7 +49,7 @@ func TestKeysThatOpenNothing(t *testing.T) {
 	_, disabled := h.made(a, func(d *APIKeyDraft) { d.Name, d.Disabled = "off", true })
 	_, expiring := h.made(a, func(d *APIKeyDraft) { d.Name, d.ExpiresAt = "short", h.now().Add(time.Minute) })
 	gone, deleted := h.made(a, func(d *APIKeyDraft) { d.Name = "gone" })
-	h.ok(a.Delete(h.ctx, h.visit, gone.ID))
+	h.ok(a.Delete(h.ctx, h.visit, Operator(), gone.ID))
 	h.ok(a.Poll(h.ctx))
 	if _, err := a.Authenticate(h.ctx, h.visit, expiring); err != nil {
 		t.Errorf("a key that expires in a minute: %v", err)
@@ -121,11 +121,11 @@ func TestKeysAreReadOnceAndChangesAreSeen(t *testing.T) {
 	h.ok(a.Poll(h.ctx))
 	opens(nil, 1)
 	other := h.apiKeys() // another server
-	h.ok(other.Disable(h.ctx, h.visit, k.ID))
+	h.ok(other.Disable(h.ctx, h.visit, Operator(), k.ID))
 	opens(nil, 0)
 	h.ok(a.Poll(h.ctx))
 	opens(ErrAPIKeyDisabled, 1)
-	h.ok(other.Enable(h.ctx, h.visit, k.ID))
+	h.ok(other.Enable(h.ctx, h.visit, Operator(), k.ID))
 	h.wait(pollStale + time.Microsecond) // the polls fail
 	opens(nil, 3)
 	h.ok(a.Poll(h.ctx))
@@ -159,7 +159,9 @@ type lying struct {
 	key storage.APIKey
 }
 
-func (l lying) APIKeyByHash(context.Context, []byte) (storage.APIKey, error) { return l.key, nil }
+func (l lying) APIKeyByHash(context.Context, []byte) ([]storage.APIKey, error) {
+	return []storage.APIKey{l.key}, nil
+}
 
 func TestAKeyMustHoldTheSumItWasFoundBy(t *testing.T) {
 	h := newHouse(t)
@@ -248,7 +250,7 @@ func TestManyCallersAtOnce(t *testing.T) {
 	for range 16 {
 		all.Go(func() {
 			<-start
-			added, err := a.AddSecret(h.ctx, h.visit, k.ID)
+			added, err := a.AddSecret(h.ctx, h.visit, Operator(), k.ID)
 			if err == nil {
 				won <- added
 			} else if !errors.Is(err, ErrRotating) && !errors.Is(err, ErrAPIKeyChanged) {

@@ -23,6 +23,7 @@ var (
 	ErrAPIKeyEnvironment error = &apiKeyRefusal{"environment", "the API key is for the other environment: test keys open test servers, live keys live ones"}
 	ErrAPIKeyDisabled    error = &apiKeyRefusal{"disabled", "the API key is disabled"}
 	ErrAPIKeyExpired     error = &apiKeyRefusal{"expired", "the API key has expired"}
+	ErrAPIKeyMaker       error = &apiKeyRefusal{"maker", "the API key has ended with the one that made it"}
 
 	ErrAPIKeyTaken   = errors.New("another API key has this name or this secret")
 	ErrAPIKeyChanged = errors.New("the API key was changed by somebody else meanwhile, or its new name or secret is taken")
@@ -53,7 +54,7 @@ type APIKeys struct {
 	environment string
 	log         *slog.Logger
 
-	verified held[[sha256.Size]byte, storage.APIKey]
+	verified held[[sha256.Size]byte, []storage.APIKey]
 
 	mu      sync.Mutex
 	version int64     // of the keys, as last polled
@@ -64,7 +65,7 @@ type APIKeys struct {
 // NewAPIKeys returns the keys of a server of this environment: "test" or "live".
 func NewAPIKeys(store apiKeyStore, journal *mfa.Journal, now func() time.Time, random io.Reader, environment string, log *slog.Logger) *APIKeys {
 	return &APIKeys{store: store, journal: journal, now: now, random: random, environment: environment, log: log,
-		verified: held[[sha256.Size]byte, storage.APIKey]{max: verifiedMost}, used: map[storage.APIKeyID]use{}}
+		verified: held[[sha256.Size]byte, []storage.APIKey]{max: verifiedMost}, used: map[storage.APIKeyID]use{}}
 }
 
 // List returns all keys in the order of their names.
@@ -105,25 +106,36 @@ func (a *APIKeys) Find(ctx context.Context, which string) (storage.APIKey, error
 }
 
 // Create adds a key and returns it with its secret, which is kept nowhere; "" where it
-// was taken over. An *InvalidAPIKey says what is wrong with the draft.
-func (a *APIKeys) Create(ctx context.Context, v mfa.Visit, d APIKeyDraft) (storage.APIKey, string, error) {
-	if faults := a.Faults(d); len(faults) > 0 {
+// was taken over. An *InvalidAPIKey says what is wrong with the draft. A key that an API
+// key makes remembers its maker, opens no more than that and ends with it: ErrCallerEnded,
+// ErrTooManyMakers.
+func (a *APIKeys) Create(ctx context.Context, v mfa.Visit, by Caller, d APIKeyDraft) (storage.APIKey, string, error) {
+	by, line, err := a.current(ctx, by)
+	if err != nil {
+		return storage.APIKey{}, "", err
+	}
+	if len(line) > storage.MakersMost {
+		return storage.APIKey{}, "", ErrTooManyMakers
+	}
+	if faults := a.Faults(by, d); len(faults) > 0 {
 		return storage.APIKey{}, "", &InvalidAPIKey{faults}
 	}
 	hash, secret := d.Hash(), ""
 	if hash == nil {
-		var err error
 		if secret, err = a.newSecret(d.Dialects); err != nil {
 			return storage.APIKey{}, "", err
 		}
 		hash = sumOf(secret)
 	}
 	now := a.now()
-	k := storage.APIKey{ID: storage.APIKeyID(storage.TimeOrdered(now, a.random)), Hashes: [][]byte{hash}, CreatedAt: now, UpdatedAt: now}
+	k := storage.APIKey{ID: storage.APIKeyID(storage.TimeOrdered(now, a.random)), Hashes: [][]byte{hash}, Maker: by.ID(), CreatedAt: now, UpdatedAt: now}
 	k = d.Into(k)
-	err := a.store.CreateAPIKey(ctx, k, []storage.Event{a.event(v, mfa.EventAPIKeyCreated, k, "")})
-	if errors.Is(err, storage.ErrConflict) {
+	err = a.store.CreateAPIKey(ctx, k, []storage.Event{a.event(v, mfa.EventAPIKeyCreated, k, "")})
+	switch {
+	case errors.Is(err, storage.ErrConflict):
 		return storage.APIKey{}, "", ErrAPIKeyTaken
+	case errors.Is(err, storage.ErrNotFound):
+		return storage.APIKey{}, "", ErrCallerEnded
 	}
 	if err != nil {
 		return storage.APIKey{}, "", fmt.Errorf("store API key: %w", err)
@@ -132,8 +144,17 @@ func (a *APIKeys) Create(ctx context.Context, v mfa.Visit, d APIKeyDraft) (stora
 }
 
 // Change replaces a key that was read before. ErrAPIKeyChanged: it is not that any more.
-func (a *APIKeys) Change(ctx context.Context, v mfa.Visit, was, k storage.APIKey) error {
-	if faults := a.Faults(draftOf(k)); len(faults) > 0 {
+// What is said of a Caller's limits at Create holds here, and ErrForeignAPIKey for keys
+// that are none of its own, ErrDisabledStays for disabled ones.
+func (a *APIKeys) Change(ctx context.Context, v mfa.Visit, by Caller, was, k storage.APIKey) error {
+	by, _, err := a.current(ctx, by)
+	if err != nil {
+		return err
+	}
+	if err := a.May(ctx, by, was.ID); err != nil {
+		return err
+	}
+	if faults := a.Faults(by, draftOf(k)); len(faults) > 0 {
 		return &InvalidAPIKey{faults}
 	}
 	what := "settings"
@@ -160,9 +181,10 @@ func (a *APIKeys) change(ctx context.Context, v mfa.Visit, was, k storage.APIKey
 }
 
 // AddSecret begins a rotation: from now on the secret it returns is good beside the old
-// one. ErrRotating: finish or withdraw the last one first.
-func (a *APIKeys) AddSecret(ctx context.Context, v mfa.Visit, id storage.APIKeyID) (string, error) {
-	k, err := a.Get(ctx, id)
+// one. ErrRotating: finish or withdraw the last one first. ErrForeignAPIKey,
+// ErrDisabledStays and ErrCallerEnded, here and below, refuse callers who hold an API key.
+func (a *APIKeys) AddSecret(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID) (string, error) {
+	k, err := a.of(ctx, by, id)
 	if err != nil {
 		return "", err
 	}
@@ -179,18 +201,18 @@ func (a *APIKeys) AddSecret(ctx context.Context, v mfa.Visit, id storage.APIKeyI
 }
 
 // FinishRotation ends a rotation: only the newest secret is good.
-func (a *APIKeys) FinishRotation(ctx context.Context, v mfa.Visit, id storage.APIKeyID) error {
-	return a.rotated(ctx, v, id, "old secret removed", func(hashes [][]byte) [][]byte { return hashes[:1] })
+func (a *APIKeys) FinishRotation(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID) error {
+	return a.rotated(ctx, v, by, id, "old secret removed", func(hashes [][]byte) [][]byte { return hashes[:1] })
 }
 
 // WithdrawSecret takes a rotation back: the newest secret, which went to nobody or to
 // the wrong ones, is worthless.
-func (a *APIKeys) WithdrawSecret(ctx context.Context, v mfa.Visit, id storage.APIKeyID) error {
-	return a.rotated(ctx, v, id, "new secret withdrawn", func(hashes [][]byte) [][]byte { return hashes[1:] })
+func (a *APIKeys) WithdrawSecret(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID) error {
+	return a.rotated(ctx, v, by, id, "new secret withdrawn", func(hashes [][]byte) [][]byte { return hashes[1:] })
 }
 
-func (a *APIKeys) rotated(ctx context.Context, v mfa.Visit, id storage.APIKeyID, what string, keep func([][]byte) [][]byte) error {
-	k, err := a.Get(ctx, id)
+func (a *APIKeys) rotated(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID, what string, keep func([][]byte) [][]byte) error {
+	k, err := a.of(ctx, by, id)
 	if err != nil {
 		return err
 	}
@@ -203,17 +225,17 @@ func (a *APIKeys) rotated(ctx context.Context, v mfa.Visit, id storage.APIKeyID,
 }
 
 // Disable lets a key open nothing until it is enabled again.
-func (a *APIKeys) Disable(ctx context.Context, v mfa.Visit, id storage.APIKeyID) error {
-	return a.able(ctx, v, id, true, "disabled")
+func (a *APIKeys) Disable(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID) error {
+	return a.able(ctx, v, by, id, true, "disabled")
 }
 
 // Enable takes Disable back.
-func (a *APIKeys) Enable(ctx context.Context, v mfa.Visit, id storage.APIKeyID) error {
-	return a.able(ctx, v, id, false, "enabled")
+func (a *APIKeys) Enable(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID) error {
+	return a.able(ctx, v, by, id, false, "enabled")
 }
 
-func (a *APIKeys) able(ctx context.Context, v mfa.Visit, id storage.APIKeyID, disabled bool, what string) error {
-	k, err := a.Get(ctx, id)
+func (a *APIKeys) able(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID, disabled bool, what string) error {
+	k, err := a.of(ctx, by, id)
 	if err != nil || k.Disabled == disabled {
 		return err
 	}
@@ -223,8 +245,8 @@ func (a *APIKeys) able(ctx context.Context, v mfa.Visit, id storage.APIKeyID, di
 }
 
 // Delete removes a key for good.
-func (a *APIKeys) Delete(ctx context.Context, v mfa.Visit, id storage.APIKeyID) error {
-	k, err := a.Get(ctx, id)
+func (a *APIKeys) Delete(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID) error {
+	k, err := a.of(ctx, by, id)
 	if err != nil {
 		return err
 	}

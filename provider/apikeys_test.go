@@ -36,7 +36,7 @@ func draft(changes ...func(*APIKeyDraft)) APIKeyDraft {
 // made stores a key and returns it with its secret.
 func (h *house) made(a *APIKeys, changes ...func(*APIKeyDraft)) (storage.APIKey, string) {
 	h.t.Helper()
-	k, secret, err := a.Create(h.ctx, h.visit, draft(changes...))
+	k, secret, err := a.Create(h.ctx, h.visit, Operator(), draft(changes...))
 	h.ok(err)
 	return k, secret
 }
@@ -68,7 +68,7 @@ func TestASecretIsKeptNowhere(t *testing.T) {
 	h := newHouse(t)
 	a := h.apiKeys()
 	k, first := h.made(a)
-	second, err := a.AddSecret(h.ctx, h.visit, k.ID)
+	second, err := a.AddSecret(h.ctx, h.visit, Operator(), k.ID)
 	h.ok(err)
 	_, err = a.Authenticate(h.ctx, h.visit, first)
 	h.ok(err)
@@ -133,14 +133,14 @@ func TestDraftsThatAreNoKeys(t *testing.T) {
 		{"a hash that is none", func(d *APIKeyDraft) { d.SecretHash = []byte{1} }, "secret_sha256"},
 	} {
 		d := draft(tc.draft)
-		faults := a.Faults(d)
+		faults := a.Faults(Operator(), d)
 		if got := len(faults); got > 1 || (got == 0) != (tc.field == "") || got == 1 && faults[0].Field != tc.field {
 			t.Errorf("%s: faults = %v, want %q", tc.name, faults, tc.field)
 		}
 		if tc.field == "" {
 			continue
 		}
-		_, _, err := a.Create(h.ctx, h.visit, d)
+		_, _, err := a.Create(h.ctx, h.visit, Operator(), d)
 		var invalid *InvalidAPIKey
 		if !errors.As(err, &invalid) || len(d.Secret) > 0 && strings.Contains(err.Error(), d.Secret) {
 			t.Errorf("%s: Create = %v, want the fault, and not the secret", tc.name, err)
@@ -163,7 +163,7 @@ func TestASecretIsTakenOver(t *testing.T) {
 		"the same name":   draft(),
 		"the same secret": draft(func(d *APIKeyDraft) { d.Name, d.SecretHash = "other", sumOf(old) }),
 	} {
-		if _, _, err := a.Create(h.ctx, h.visit, d); !errors.Is(err, ErrAPIKeyTaken) {
+		if _, _, err := a.Create(h.ctx, h.visit, Operator(), d); !errors.Is(err, ErrAPIKeyTaken) {
 			t.Errorf("%s: %v, want %v", name, err, ErrAPIKeyTaken)
 		}
 	}
@@ -182,20 +182,20 @@ func TestARotationHasTwoSecrets(t *testing.T) {
 			}
 		}
 	}
-	if err := a.FinishRotation(h.ctx, h.visit, k.ID); !errors.Is(err, ErrNotRotating) {
+	if err := a.FinishRotation(h.ctx, h.visit, Operator(), k.ID); !errors.Is(err, ErrNotRotating) {
 		t.Errorf("FinishRotation = %v, want %v", err, ErrNotRotating)
 	}
-	lost, err := a.AddSecret(h.ctx, h.visit, k.ID)
+	lost, err := a.AddSecret(h.ctx, h.visit, Operator(), k.ID)
 	h.ok(err)
 	opens(map[string]bool{first: true, lost: true})
-	if _, err := a.AddSecret(h.ctx, h.visit, k.ID); !errors.Is(err, ErrRotating) {
+	if _, err := a.AddSecret(h.ctx, h.visit, Operator(), k.ID); !errors.Is(err, ErrRotating) {
 		t.Errorf("AddSecret = %v, want %v", err, ErrRotating)
 	}
-	h.ok(a.WithdrawSecret(h.ctx, h.visit, k.ID))
+	h.ok(a.WithdrawSecret(h.ctx, h.visit, Operator(), k.ID))
 	opens(map[string]bool{first: true, lost: false})
-	second, err := a.AddSecret(h.ctx, h.visit, k.ID)
+	second, err := a.AddSecret(h.ctx, h.visit, Operator(), k.ID)
 	h.ok(err)
-	h.ok(a.FinishRotation(h.ctx, h.visit, k.ID))
+	h.ok(a.FinishRotation(h.ctx, h.visit, Operator(), k.ID))
 	opens(map[string]bool{first: false, lost: false, second: true})
 	if n := h.events(mfa.EventAPIKeyChanged); n != 4 {
 		t.Errorf("%d events, want 4", n)
@@ -208,8 +208,8 @@ func TestChangesOfAKey(t *testing.T) {
 	was, _ := h.made(a)
 	next := was
 	next.Name, next.Verbs, next.ExpiresAt = "deploys", []string{VerbRead, VerbWrite}, h.now().Add(time.Hour)
-	h.ok(a.Change(h.ctx, h.visit, was, next))
-	if err := a.Change(h.ctx, h.visit, was, next); !errors.Is(err, ErrAPIKeyChanged) {
+	h.ok(a.Change(h.ctx, h.visit, Operator(), was, next))
+	if err := a.Change(h.ctx, h.visit, Operator(), was, next); !errors.Is(err, ErrAPIKeyChanged) {
 		t.Errorf("a change of what was changed meanwhile: %v, want %v", err, ErrAPIKeyChanged)
 	}
 	got, err := a.Find(h.ctx, "deploys")
@@ -218,17 +218,17 @@ func TestChangesOfAKey(t *testing.T) {
 	}
 	next.Dialects = []string{"klingon"}
 	var invalid *InvalidAPIKey
-	if err := a.Change(h.ctx, h.visit, got, next); !errors.As(err, &invalid) {
+	if err := a.Change(h.ctx, h.visit, Operator(), got, next); !errors.As(err, &invalid) {
 		t.Errorf("a change to no key: %v, want the fault", err)
 	}
-	h.ok(a.Disable(h.ctx, h.visit, was.ID))
-	h.ok(a.Disable(h.ctx, h.visit, was.ID))
-	h.ok(a.Enable(h.ctx, h.visit, was.ID))
-	h.ok(a.Delete(h.ctx, h.visit, was.ID))
+	h.ok(a.Disable(h.ctx, h.visit, Operator(), was.ID))
+	h.ok(a.Disable(h.ctx, h.visit, Operator(), was.ID))
+	h.ok(a.Enable(h.ctx, h.visit, Operator(), was.ID))
+	h.ok(a.Delete(h.ctx, h.visit, Operator(), was.ID))
 	for name, err := range map[string]error{
-		"Delete": a.Delete(h.ctx, h.visit, was.ID), "Disable": a.Disable(h.ctx, h.visit, was.ID),
+		"Delete": a.Delete(h.ctx, h.visit, Operator(), was.ID), "Disable": a.Disable(h.ctx, h.visit, Operator(), was.ID),
 		"Find":      func() error { _, err := a.Find(h.ctx, string(was.ID)); return err }(),
-		"AddSecret": func() error { _, err := a.AddSecret(h.ctx, h.visit, was.ID); return err }(),
+		"AddSecret": func() error { _, err := a.AddSecret(h.ctx, h.visit, Operator(), was.ID); return err }(),
 	} {
 		if !errors.Is(err, ErrNoAPIKey) {
 			t.Errorf("%s of a deleted key: %v, want %v", name, err, ErrNoAPIKey)

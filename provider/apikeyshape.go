@@ -99,9 +99,9 @@ func sumOf(secret string) []byte {
 // projectID is a Stytch project; its UUID is not looked into.
 var projectID = regexp.MustCompile(`^project-(test|live)-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
-// Faults returns everything Create would refuse a draft for, without making anything
-// and without asking whether its name or secret is taken.
-func (a *APIKeys) Faults(d APIKeyDraft) []mfa.Fault {
+// Faults returns everything Create would refuse a draft of a caller for, without making
+// anything and without asking whether its name or secret is taken.
+func (a *APIKeys) Faults(by Caller, d APIKeyDraft) []mfa.Fault {
 	var out []mfa.Fault
 	fault := func(when bool, field, text string) {
 		if when && !slices.ContainsFunc(out, func(f mfa.Fault) bool { return f.Field == field }) {
@@ -126,6 +126,9 @@ func (a *APIKeys) Faults(d APIKeyDraft) []mfa.Fault {
 		fault(a.foreign(d.Secret), "secret", a.otherEnvironment())
 		fault(!presentable(d.Secret), "secret", "must have 32 to 255 printable ASCII characters without spaces, made at random")
 		fault(a.mistyped(d.Secret), "secret", "looks like one made by Sallyport, but is not whole")
+	}
+	for _, f := range by.beyond(d) {
+		fault(true, f.Field, f.Err.Error())
 	}
 	return out
 }

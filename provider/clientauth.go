@@ -89,7 +89,7 @@ func (p *Provider) authenticate(ctx context.Context, r *http.Request, form url.V
 	if err != nil {
 		return nil, err
 	}
-	c, err := p.recognise(ctx, r, form)
+	c, err := p.recognise(ctx, g.visit, r, form)
 	if err != nil {
 		return nil, err
 	}
@@ -97,10 +97,8 @@ func (p *Provider) authenticate(ctx context.Context, r *http.Request, form url.V
 	return c, nil
 }
 
-// recognise finds out which client calls. A client has one registered method and may
-// use no other. An unknown client costs the same work as a wrong secret and hears the
-// same.
-func (p *Provider) recognise(ctx context.Context, r *http.Request, form url.Values) (*client, error) {
+// recognise finds out which client calls. Who is unknown hears what a wrong secret hears.
+func (p *Provider) recognise(ctx context.Context, v mfa.Visit, r *http.Request, form url.Values) (*client, error) {
 	shown, e := readCredentials(r, form)
 	if e != nil {
 		return nil, e
@@ -109,14 +107,10 @@ func (p *Provider) recognise(ctx context.Context, r *http.Request, form url.Valu
 	if err != nil && !isNotFound(err) {
 		return nil, unavailable(err)
 	}
-	ok := matches(shown.secret, c)
-	known := c != nil && !c.Disabled
-	if !known || c.authMethod() != shown.method || (shown.method != "none" && !ok) {
-		e := &oauthError{code: "invalid_client", description: describeCode("invalid_client"), status: http.StatusUnauthorized,
-			basic: shown.method == "client_secret_basic", failed: true}
-		if c != nil {
-			e.client = c.ID
-		}
+	if c != nil && !c.Disabled && c.authMethod() == "none" && shown.method == "none" {
+		return c, nil // a name is no secret: there is nothing to guess
+	}
+	if e := p.prove(ctx, v, shown, c); e != nil {
 		return nil, e
 	}
 	return c, nil
@@ -145,11 +139,9 @@ func holds(hashes [][]byte, sum []byte) bool {
 // caller authenticates the caller of an endpoint of ours. public says whether a client
 // without a secret may call, by its name alone.
 func (p *Provider) caller(r *http.Request, form url.Values, v mfa.Visit, public bool) (*client, *oauthError) {
-	c, err := p.recognise(r.Context(), r, form)
+	c, err := p.recognise(r.Context(), v, r, form)
 	if err != nil {
-		e := errorOf(err)
-		p.noteClientFailed(v, e)
-		return nil, e
+		return nil, errorOf(err)
 	}
 	if !public && c.authMethod() == "none" {
 		return nil, refusal("invalid_client", "this endpoint is for clients with a secret")
@@ -173,11 +165,4 @@ func (p *Provider) callerWithToken(r *http.Request, v mfa.Visit, public bool) (*
 		return nil, "", refusal("invalid_request", "token is missing")
 	}
 	return c, token, nil
-}
-
-// noteClientFailed leaves a trace of a client that did not authenticate.
-func (p *Provider) noteClientFailed(v mfa.Visit, e *oauthError) {
-	if e.failed {
-		p.journal.Refusal(v, mfa.BudgetRefusals, p.journal.Event(v, storage.Event{Kind: mfa.EventClientFailed, Outcome: mfa.OutcomeRefused, ClientID: e.client}))
-	}
 }

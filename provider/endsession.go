@@ -18,7 +18,9 @@ type Logout struct {
 }
 
 // EndSession signs out (OpenID Connect RP-Initiated Logout 1.0). Only an ID token of
-// the person signed in speaks for them; everything else is asked about (section 6).
+// the person signed in speaks for them; everything else is asked about (section 6). Where
+// nobody is signed in it ends the logins its own user has under way in this browser: a page
+// elsewhere that has an ID token, be it its own, must not end those of anybody else.
 // The redirect needs the hint of its client and a registered address (rule O-15).
 func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Visit, s *mfa.SignedIn, confirmed bool) (Logout, error) {
 	values, page := merge(in)
@@ -48,12 +50,16 @@ func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Visit, s *mf
 			out.Redirect = appendQuery(uri, encode([][2]string{{"state", state}}))
 		}
 	}
-	if s == nil && told == nil && !confirmed || s != nil && !confirmed && !speaksFor(told, s) {
+	if !confirmed && (s == nil && told == nil || s != nil && !speaksFor(told, s)) {
 		out.Confirm = true
 		return out, nil
 	}
 	// A login that stands before its last step would sign in whoever sits down here next.
-	if err := p.sessions.EndLogins(ctx, v); err != nil {
+	whose := storage.UserID("")
+	if s == nil && !confirmed {
+		whose = told.Subject
+	}
+	if err := p.sessions.EndLogins(ctx, v, whose); err != nil {
 		return Logout{}, err
 	}
 	if s == nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sallyport/mfa"
+	"sallyport/storage"
 )
 
 // hints are ID tokens to log out with: of the session at hand, of another provider, of
@@ -61,6 +62,45 @@ func logouts() []logoutCase {
 			Logout{Redirect: bye, Ended: true}, ""},
 		{"confirmed", func(h hints) url.Values { return url.Values{} }, true, false, Logout{Ended: true}, ""},
 	}
+}
+
+// An ID token is a stranger's to have: of themselves, of another application. By it a page
+// elsewhere must not end what somebody is about to finish in their own browser.
+func TestAHintEndsNobodyElsesLogin(t *testing.T) {
+	h := newHouse(t)
+	h.client("rp")
+	h.client("asks", func(c *storage.Client) { c.Consent = "ask" })
+	h.user("ada", "")
+	h.user("mallory", "")
+	token := func(name string) string {
+		code, _ := h.signIn(params("rp"), name)
+		return h.post(h.p.Token, "rp", redeem(code)).get("id_token")
+	}
+	theirs, own := token("mallory"), token("ada")
+	login := h.begin(params("asks"), nil).Request
+	h.enter(login, "ada", nil)
+	leave := func(hint string, confirmed bool) {
+		t.Helper()
+		out, err := h.p.EndSession(h.ctx, Params{Query: formOf("id_token_hint", hint)}, h.visit, nil, confirmed)
+		h.ok(err)
+		if !out.Ended {
+			t.Errorf("%+v, want it ended", out)
+		}
+	}
+	at := func(what string, want StepKind) {
+		t.Helper()
+		if st := h.next(login, nil); st.Kind != want {
+			t.Fatalf("%s: the login is at %s, want %s", what, st.Kind, want)
+		}
+	}
+	leave(theirs, false)
+	at("a stranger's hint", StepConsent)
+	leave(own, false)
+	at("the hint of who proved it", StepOver)
+	login = h.begin(params("asks"), nil).Request
+	h.enter(login, "ada", nil)
+	leave(theirs, true)
+	at("the word of the person", StepOver)
 }
 
 func TestEndSession(t *testing.T) {

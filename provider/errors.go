@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/ory/fosite"
 
@@ -18,10 +20,8 @@ type oauthError struct {
 	cause       error
 	// basic: the client tried HTTP Basic, so a 401 names that scheme (RFC 6749 section 5.2).
 	basic bool
-	// failed: a client did not authenticate. client is which, if it exists: what an
-	// unknown one was called may be a secret in the wrong field.
-	failed bool
-	client storage.ClientID
+	// retryAfter is how long the caller has to wait; 0: that is not told.
+	retryAfter time.Duration
 }
 
 func (e *oauthError) Error() string {
@@ -149,6 +149,9 @@ func (p *Provider) writeError(w http.ResponseWriter, r *http.Request, e *oauthEr
 	}
 	if e.status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", "1")
+	}
+	if e.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((e.retryAfter+time.Second-1)/time.Second)))
 	}
 	body := struct {
 		Error       string `json:"error"`

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -20,6 +21,10 @@ type presenter struct {
 
 // postAs calls an endpoint with the credentials of a presenter.
 func (h *house) postAs(serve func(http.ResponseWriter, *http.Request, mfa.Visit), who presenter, form url.Values) reply {
+	return h.postFrom(h.visit, serve, who, form)
+}
+
+func (h *house) postFrom(v mfa.Visit, serve func(http.ResponseWriter, *http.Request, mfa.Visit), who presenter, form url.Values) reply {
 	for i := 0; i < len(who.form); i += 2 {
 		form.Set(who.form[i], who.form[i+1])
 	}
@@ -28,7 +33,7 @@ func (h *house) postAs(serve func(http.ResponseWriter, *http.Request, mfa.Visit)
 	if who.header != "" {
 		r.Header.Set("Authorization", who.header)
 	}
-	return h.call(serve, r)
+	return h.callFrom(v, serve, r)
 }
 
 // strangers are all who do not hold what belongs to "rp" or "spa".
@@ -79,7 +84,9 @@ func TestAStrangerEndsNobodysTokens(t *testing.T) {
 					t.Fatalf("after %s: alive %v in generation %d, want it alive in 1", after, st.Alive(), st.Grant.Generation)
 				}
 			}
-			for _, who := range h.strangers() {
+			there := h.visit.Address
+			for i, who := range h.strangers() {
+				h.visit.Address = fmt.Sprintf("198.51.100.%d", i) // from one they would all have to wait soon
 				for name, token := range map[string]string{"the used refresh token": old.get("refresh_token"), "the refresh token": newest.get("refresh_token"),
 					"the access token": newest.get("access_token")} {
 					if got := h.postAs(h.p.Token, who, refreshOf(token)); got.Status == http.StatusOK {
@@ -98,6 +105,7 @@ func TestAStrangerEndsNobodysTokens(t *testing.T) {
 					alive(who.name + " showed " + name)
 				}
 			}
+			h.visit.Address = there
 			if got := h.postAs(h.p.Token, holder, redeem(unused)); got.Status != http.StatusOK {
 				t.Errorf("the code is dead: %d %s", got.Status, got.Raw)
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/ory/fosite/handler/openid"
 	fositestorage "github.com/ory/fosite/storage"
 
+	"sallyport/mfa"
 	"sallyport/storage"
 )
 
@@ -37,6 +38,7 @@ var (
 // has no other place for it.
 type gathering struct {
 	now      time.Time
+	visit    mfa.Visit        // where the call comes from
 	client   storage.ClientID // who calls, authenticated as its registration demands
 	verifier string           // code_verifier
 
@@ -155,7 +157,7 @@ func (s *fositeStore) GetAuthorizeCodeSession(ctx context.Context, code string, 
 }
 
 // active reports whether tokens may be made for a user.
-func active(u storage.User) bool { return u.ID != "" && u.Status != storage.UserDisabled }
+func active(u storage.User) bool { return u.ID != "" && u.In() }
 
 // requester writes a grant as the request fosite thinks it comes from.
 func requester(c *client, session *grantSession) *fosite.Request {

@@ -76,12 +76,18 @@ func (h *house) ok(err error) {
 // look at them do without.
 func newHouse(t testing.TB, algs ...string) *house {
 	t.Helper()
+	return newHouseOn(t, "", algs...)
+}
+
+// newHouseOn is newHouse on a database; "": a SQLite file.
+func newHouseOn(t testing.TB, dsn string, algs ...string) *house {
+	t.Helper()
 	if len(algs) == 0 {
 		algs = []string{"ES256"}
 	}
 	h := &house{t: t, ctx: context.Background(), clock: time.Date(2026, 5, 1, 10, 0, 0, 123456000, time.UTC), logged: &strings.Builder{},
 		visit: mfa.Visit{Browser: strings.Repeat("b", 43), Address: "192.0.2.1", UserAgent: "test", Locale: "en"}}
-	rooms := mfatest.Open(t, mfatest.Making{Now: h.now, Algs: algs})
+	rooms := mfatest.Open(t, mfatest.Making{Now: h.now, Algs: algs, DSN: dsn})
 	h.engine, h.keyring, h.journal, h.verifier = rooms.Store, rooms.Keyring, rooms.Journal, rooms.Verifier
 	h.sessions, h.users, h.totp = rooms.Sessions, rooms.Users, rooms.TOTP
 	var err error
@@ -247,8 +253,12 @@ func (h *house) post(serve func(http.ResponseWriter, *http.Request, mfa.Visit), 
 }
 
 func (h *house) call(serve func(http.ResponseWriter, *http.Request, mfa.Visit), r *http.Request) reply {
+	return h.callFrom(h.visit, serve, r)
+}
+
+func (h *house) callFrom(v mfa.Visit, serve func(http.ResponseWriter, *http.Request, mfa.Visit), r *http.Request) reply {
 	w := httptest.NewRecorder()
-	serve(w, r, h.visit)
+	serve(w, r, v)
 	out := reply{Status: w.Code, Header: w.Header(), Raw: w.Body.String()}
 	if strings.HasPrefix(w.Header().Get("Content-Type"), "application/json") {
 		if err := json.Unmarshal(w.Body.Bytes(), &out.Body); err != nil {

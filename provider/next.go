@@ -182,7 +182,7 @@ func (p *Provider) decide(ctx context.Context, st Step) (Step, error) {
 	r, stored := st.request, st.Request
 	var subject *storage.Account
 	if stored.Subject != "" {
-		if st.Account == nil || st.Account.User.Status == storage.UserDisabled {
+		if st.Account == nil || !st.Account.User.In() {
 			return st.refused("access_denied"), nil
 		}
 		if r.hint != "" && r.hint != stored.Subject {

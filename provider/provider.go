@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,8 @@ type Store interface {
 	storage.Clients
 	storage.Grants
 	storage.Keys
+	// CountAttempt is one of storage.Throttles.
+	CountAttempt(ctx context.Context, a storage.Attempt) (storage.Refusal, error)
 }
 
 // Options are the settings of a Provider. Zero durations mean the defaults of the
@@ -44,6 +47,9 @@ type Options struct {
 	// BuiltIn are clients of our own, such as the account page: they are in no database,
 	// and nobody can change them or take their names.
 	BuiltIn []storage.Client
+	// Throttled, if not nil, is called for every try of a client that was refused without
+	// being compared, with the bucket whose wait it was.
+	Throttled func(bucket string)
 	// Admit bounds what callers make the server write who have proven nothing; nil: not bounded.
 	Admit  mfa.Admit
 	Logger *slog.Logger // nil: nothing is logged
@@ -64,6 +70,9 @@ type Provider struct {
 	clients  *clientCache
 	origins  *originSet
 	keys     *keyset
+
+	suspects       suspects
+	clientFailures atomic.Int64
 
 	started   atomic.Int64 // requests stored
 	discovery atomic.Pointer[Document]

@@ -38,10 +38,10 @@ func (p *Provider) Token(w http.ResponseWriter, r *http.Request, v mfa.Visit) {
 	}
 	delete(form, "audience") // fosite's own parameter; ours is resource
 	ctx, g := gather(r.Context(), p.now())
+	g.visit = v
 	g.verifier = form.Get("code_verifier")
 	answer, e := p.token(ctx, g, r, form, v)
 	if e != nil {
-		p.noteClientFailed(v, e)
 		p.writeError(w, r, e)
 		return
 	}

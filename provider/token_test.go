@@ -235,13 +235,17 @@ func TestOfTwentyRedemptionsOneSucceeds(t *testing.T) {
 	}
 }
 
-func TestADisabledUserGetsNoTokens(t *testing.T) {
+func TestADisabledUserGetsNoTokens(t *testing.T) { noTokens(t, storage.UserDisabled) }
+
+// Who has proven nothing yet has none either, even if storage kept some.
+func TestAPendingUserGetsNoTokens(t *testing.T) { noTokens(t, storage.UserPending) }
+
+func noTokens(t *testing.T, off storage.UserStatus) {
 	h := newHouse(t)
 	h.client("rp")
 	user := h.user("ada", "")
 	first := h.tokensFor("rp", "ada", "openid offline_access")
 	code, _ := h.signIn(params("rp"), "ada")
-	off := storage.UserDisabled
 	h.ok(h.engine.UpdateUser(h.ctx, storage.UserChange{ID: user.ID, Status: &off, Now: h.now()}))
 	for name, got := range map[string]reply{"code": h.post(h.p.Token, "rp", redeem(code)),
 		"refresh": h.post(h.p.Token, "rp", refreshOf(first.get("refresh_token")))} {

@@ -69,10 +69,10 @@ type Standing struct {
 	OfflineEnded bool
 }
 
-// Alive reports whether tokens of the grant count: not revoked, the user not
-// disabled, the session not ended unless the grant is offline and was meant to stay.
+// Alive reports whether tokens of the grant count: not revoked, the user neither
+// disabled nor pending, the session not ended unless the grant is offline and was meant to stay.
 func (s Standing) Alive() bool {
-	return s.Grant.RevokedAt.IsZero() && s.Account.User.Status != UserDisabled && s.Account.User.ID != "" &&
+	return s.Grant.RevokedAt.IsZero() && s.Account.User.In() && s.Account.User.ID != "" &&
 		(!s.SessionEnded || s.Grant.Offline && !s.OfflineEnded)
 }
 

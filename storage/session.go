@@ -42,8 +42,8 @@ type Sessions interface {
 	EndSession(ctx context.Context, id SessionID, offline bool, now time.Time, events []Event) error
 	// EndLogins cancels the open requests somebody has proven a factor in that are bound
 	// to a browser, or to a login of its own that may end in that browser alone; browser
-	// are the keyed hashes of its cookie.
-	EndLogins(ctx context.Context, browser [][]byte, now time.Time) error
+	// are the keyed hashes of its cookie. With a user it cancels that user's alone.
+	EndLogins(ctx context.Context, browser [][]byte, user UserID, now time.Time) error
 	// EndSessions ends all sessions of a user but one with their codes and grants. If
 	// offline is set, every grant that is not of the session kept ends, whatever became
 	// of its own session. In the same transaction ends what the user has under way: open

@@ -7,8 +7,8 @@ import (
 
 // ThrottleKey names one counter of consecutive failures.
 type ThrottleKey struct {
-	Bucket  string // "factor", "password", "device", "passwordless"
-	Subject []byte // keyed hash of a user ID or of an unknown identifier
+	Bucket  string // "factor", "password", "device", "passwordless", "client_secret"
+	Subject []byte // keyed hash of a user ID, of an unknown identifier, or of a client and a network
 }
 
 // Schedule says when a counter lets the next attempt pass.
@@ -18,6 +18,9 @@ type Schedule struct {
 	Cap    time.Duration // longest wait
 	Max    int           // failures after which no attempt passes; 0: no such end
 	Forget time.Duration // a counter untouched for so long starts anew; 0: never
+	// Fixed: Forget runs from the first failure, and again from each wait, but not from
+	// the failures between. So failures far apart never add up to a wait.
+	Fixed bool
 }
 
 // Throttle is one counter with its schedule.

@@ -12,7 +12,7 @@ type UserStatus string
 // The states of a user.
 const (
 	UserActive   UserStatus = "active"
-	UserPending  UserStatus = "pending" // becomes active with the first proof
+	UserPending  UserStatus = "pending" // has proven nothing yet, and becomes active with the first proof
 	UserDisabled UserStatus = "disabled"
 )
 
@@ -34,6 +34,10 @@ type User struct {
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
+
+// In reports whether what was given to the user counts: sessions, tokens, enrolments. A
+// pending user has nothing of that kind, and gets it with the first proof.
+func (u User) In() bool { return u.Status != UserDisabled && u.Status != UserPending }
 
 // IdentifierKind is what sort of name an Identifier is.
 type IdentifierKind string

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/config"
 	"sallyport/mfa"
 	"sallyport/provider"
+	"sallyport/provider/desired"
 	"sallyport/storage"
 	"sallyport/web/admin"
 )
@@ -20,7 +20,7 @@ import (
 // made is the secret of a new API key, and its id.
 func (c *console) made(d provider.APIKeyDraft) (string, storage.APIKeyID) {
 	c.Helper()
-	k, secret, err := c.h.apiKeys.Create(c.Context(), mfa.Visit{}, d)
+	k, secret, err := c.h.apiKeys.Create(c.Context(), mfa.Visit{}, provider.Operator(), d)
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -249,7 +249,7 @@ func TestEveryKeyOfTheDesiredStateIsDescribed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for schema, of := range map[string]reflect.Type{"ClientSettings": reflect.TypeFor[config.Client](), "UserChange": reflect.TypeFor[config.User]()} {
+	for schema, of := range map[string]reflect.Type{"ClientSettings": reflect.TypeFor[desired.Client](), "UserChange": reflect.TypeFor[desired.User]()} {
 		described := slices.Collect(maps.Keys(doc.Components.Schemas[schema].Value.Properties))
 		for i := range of.NumField() {
 			key := of.Field(i).Tag.Get("yaml")

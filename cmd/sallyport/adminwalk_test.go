@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/provider/desired"
 	"sallyport/storage"
 	"sallyport/web/admin"
 )
@@ -223,12 +224,12 @@ func (c *console) keyWalk() {
 func (c *console) stateWalk() {
 	c.Helper()
 	state := []byte("clients:\n  - {client_id: shop, public: true, redirect_uris: [\"https://shop.example.com/cb\"]}\nusers:\n  - {username: carol, password: a quiet harbour}\n")
-	var o admin.Outcome
+	var o desired.Outcome
 	for _, tc := range []struct {
 		query         string
 		changes, left int
 	}{{"?dry_run=true&prune=true", 3, 2}, {"?dry_run=false", 2, 3}, {"?replace_credentials=true", 0, 3}, {"?prune=true", 1, 2}} {
-		o = admin.Outcome{}
+		o = desired.Outcome{}
 		c.call("POST", "/state"+tc.query, state).ok(200, &o)
 		if len(o.Changes) != tc.changes || len(o.LeftAlone) != tc.left || o.DryRun != strings.Contains(tc.query, "dry_run=true") {
 			c.Errorf("%s: %+v, want %d changes, %d left alone", tc.query, o, tc.changes, tc.left)

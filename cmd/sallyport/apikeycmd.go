@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,6 +45,8 @@ func apiKeyState(k admin.APIKey, now time.Time) string {
 		return "disabled"
 	case k.ExpiresAt != nil && !now.Before(*k.ExpiresAt):
 		return "expired"
+	case k.Orphaned:
+		return "ended with the key that made it"
 	case k.Secrets > 1:
 		return "active, secret being rotated"
 	}
@@ -101,6 +104,7 @@ func apiKeyShow(ctx context.Context, p *program, args []string) error {
 			line("app", shownText(k.App))
 		}
 		line("state", apiKeyState(k, p.now()))
+		line("made by", cmp.Or(string(k.Maker), "an operator"))
 		line("expires", stampOf(k.ExpiresAt))
 		line("last used", stampOf(k.LastUsedAt))
 		fmt.Fprintf(w, "secrets\t%d\n", k.Secrets)

@@ -10,6 +10,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider"
+	"sallyport/provider/desired"
 	"sallyport/storage"
 )
 
@@ -143,8 +144,11 @@ func TestApplyLeavesWhatCommandsDidToAPIKeys(t *testing.T) {
 	o.inside(func(h *house) {
 		ctx, v := t.Context(), mfa.Visit{Actor: mfa.ActorAdmin}
 		for name, do := range map[string]func(storage.APIKeyID) error{
-			"shop":   func(id storage.APIKeyID) error { return h.apiKeys.Disable(ctx, v, id) },
-			"deploy": func(id storage.APIKeyID) (err error) { added, err = h.apiKeys.AddSecret(ctx, v, id); return err },
+			"shop": func(id storage.APIKeyID) error { return h.apiKeys.Disable(ctx, v, provider.Operator(), id) },
+			"deploy": func(id storage.APIKeyID) (err error) {
+				added, err = h.apiKeys.AddSecret(ctx, v, provider.Operator(), id)
+				return err
+			},
 		} {
 			k, err := h.apiKeys.Find(ctx, name)
 			if err != nil {
@@ -223,7 +227,7 @@ func TestApplyDoesNotOverwriteAnAPIKeyChangedMeanwhile(t *testing.T) {
 	file := o.file("next.yaml", strings.NewReplacer("app: Shop", "app: Store", "name: deploy", "name: fresh", sha(deploySecret), sha("fresh")).Replace(keysState))
 	o.inside(func(h *house) {
 		ctx, v := t.Context(), mfa.Visit{Actor: mfa.ActorAdmin}
-		p, err := h.loadPlan(ctx, file, applying{prune: true})
+		p, err := h.loadPlan(ctx, file, desired.Options{Prune: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -231,10 +235,10 @@ func TestApplyDoesNotOverwriteAnAPIKeyChangedMeanwhile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := h.apiKeys.Disable(ctx, v, shop.ID); err != nil {
+		if err := h.apiKeys.Disable(ctx, v, provider.Operator(), shop.ID); err != nil {
 			t.Fatal(err)
 		}
-		err = h.carryOut(ctx, v, p)
+		err = h.records().CarryOut(ctx, v, p)
 		if want := fmt.Sprintf("stopped after 1 of 3 changes; they stay, and another run does the rest: API key shop: %v", provider.ErrAPIKeyChanged); err == nil || err.Error() != want {
 			t.Errorf("carry out: %v, want %s", err, want)
 		}

@@ -8,7 +8,9 @@ import (
 	"strings"
 
 	"sallyport/config"
+	"sallyport/config/strict"
 	"sallyport/mfa"
+	"sallyport/provider/desired"
 	"sallyport/storage/seal"
 )
 
@@ -50,7 +52,7 @@ func configReference(_ context.Context, p *program, args []string) error {
 	if err := f.parse(args, -1); err != nil {
 		return err
 	}
-	about := map[string]func() ([]config.Section, error){"": config.Reference, "settings": config.Reference, "state": config.StateReference}[f.Arg(0)]
+	about := map[string]func() ([]strict.Section, error){"": config.Reference, "settings": config.Reference, "state": desired.Reference}[f.Arg(0)]
 	if about == nil || f.NArg() > 1 {
 		return usageError{"config reference: want settings or state"}
 	}
@@ -58,9 +60,9 @@ func configReference(_ context.Context, p *program, args []string) error {
 	if err != nil {
 		return err
 	}
-	text := config.Plain(sections)
+	text := strict.Plain(sections)
 	if *markdown {
-		text = config.Markdown(sections)
+		text = strict.Markdown(sections)
 	}
 	fmt.Fprint(p.out, text)
 	return nil
@@ -86,12 +88,15 @@ func fileFaults(c config.Config, fault func(path, text string)) {
 			fault("database.dsn_file", strings.TrimPrefix(err.Error(), "database.dsn_file: "))
 		}
 	}
-	if c.TLS.Cert != "" && c.TLS.Key != "" {
-		if text := secretFault(c.TLS.Key); text != "" {
-			fault("tls.key", text)
+	for path, t := range map[string]config.TLS{"tls": c.TLS, "admin_tls": config.TLS(c.AdminTLS)} {
+		if t.Cert == "" || t.Key == "" {
+			continue
 		}
-		if _, err := tls.LoadX509KeyPair(c.TLS.Cert, c.TLS.Key); err != nil {
-			fault("tls.cert", err.Error())
+		if text := secretFault(t.Key); text != "" {
+			fault(path+".key", text)
+		}
+		if _, err := tls.LoadX509KeyPair(t.Cert, t.Key); err != nil {
+			fault(path+".cert", err.Error())
 		}
 	}
 	if file := c.Tracing.HeadersFile; file != "" {

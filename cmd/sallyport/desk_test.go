@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,7 +34,7 @@ func newOffice(t *testing.T) *office {
 	o.settings, _, admin = installation(t)
 	o.dir = filepath.Dir(o.settings)
 	if o.served {
-		startServer(t, o.settings, admin)
+		startServer(t, o.settings, admin, http.StatusOK)
 	}
 	t.Cleanup(func() {
 		for _, s := range o.secrets {

@@ -85,6 +85,7 @@ func (p *program) desk(ctx context.Context, f flags, args []string, rest int) (*
 	d := &desk{p: p}
 	f.BoolVar(&d.json, "json", false, "answer in JSON")
 	server := f.String("server", "", "`URL` of the admin API to work with, instead of that of the settings")
+	caFile := f.String("ca-file", "", "PEM `file` with the certificates to trust at --server, instead of the system's")
 	keyFile := f.String("admin-key-file", "", "`file` with the key for --server: an admin key, or an API key")
 	load := p.loading(f)
 	if err := f.parse(args, rest); err != nil {
@@ -93,11 +94,11 @@ func (p *program) desk(ctx context.Context, f flags, args []string, rest int) (*
 	agent := "sallyport " + f.Name()
 	var err error
 	if *server != "" {
-		d.remote, err = direct(*server, *keyFile, agent)
+		d.remote, err = p.direct(elsewhere{*server, *keyFile, *caFile}, agent)
 		return d, err
 	}
-	if *keyFile != "" {
-		return nil, usageError{f.Name() + ": --admin-key-file belongs to --server"}
+	if *keyFile != "" || *caFile != "" {
+		return nil, usageError{f.Name() + ": --admin-key-file and --ca-file belong to --server"}
 	}
 	c, err := load()
 	if err != nil {

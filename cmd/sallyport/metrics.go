@@ -39,10 +39,12 @@ func (h *house) httpFamilies() []family {
 	}
 }
 
-// startFamilies are about what anybody may begin: it is counted and not written down.
+// startFamilies are about what anybody may do who has proven nothing: it is counted, and not
+// written down each time.
 func (h *house) startFamilies() []family {
 	return []family{
 		counter("logins_started_total", "Logins that were begun and could not be answered out of a session.", h.provider.Started),
+		counter("client_failures_total", "Times a client could not authenticate itself.", h.provider.ClientFailures),
 		counter("initiations_total", "Tries at a second factor, or at what stands in for a password, that were begun.", h.verifier.Initiated),
 		{"over_budget_total", "What was refused because too much of it came from one address or network.", prometheus.CounterValue, []string{"budget"},
 			func(emit func(float64, ...string)) {
@@ -62,7 +64,6 @@ func (t *tally) families() []family {
 		labelled("tokens_issued_total", "Answers with tokens, by grant type.", t.tokens, "grant_type"),
 		labelled("token_replays_total", "Codes and refresh tokens that came a second time and ended their family.", t.replays, "of"),
 		counter("tokens_revoked_total", "Tokens revoked by their client.", func() int64 { return t.of(mfa.EventTokenRevoked) }),
-		counter("client_failures_total", "Clients that could not authenticate themselves.", func() int64 { return t.of(mfa.EventClientFailed) }),
 		counter("decrypt_failures_total", "Stored secrets that did not open.", func() int64 { return t.of(mfa.EventDecryptFailure) }),
 		counter("api_key_failures_total", "Calls with an API key that was refused.", func() int64 { return t.of(mfa.EventAPIKeyRefused) }),
 	}

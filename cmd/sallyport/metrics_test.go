@@ -138,6 +138,13 @@ func TestMetricsAreOfClosedLists(t *testing.T) {
 			}
 			h.handler.ServeHTTP(httptest.NewRecorder(), r)
 		}
+		for range 22 {
+			r := httptest.NewRequest("POST", "/introspect", strings.NewReader("token=hostile"))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.RemoteAddr = "198.51.100.1:4711"
+			r.SetBasicAuth("m2m", "hostile")
+			h.handler.ServeHTTP(httptest.NewRecorder(), r)
+		}
 		// What a method nobody wrote down, or an event of a newer server, would do.
 		h.journal.Note(h.journal.Event(mfa.Visit{}, storage.Event{Kind: "hostile", Outcome: "hostile"}))
 		h.journal.Note(h.journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventMFAFailed, Detail: map[string]string{"method": "hostile"}}))
@@ -159,7 +166,8 @@ func TestMetricsAreOfClosedLists(t *testing.T) {
 			{"sallyport_factors_total", []string{"method", other, "outcome", "throttled"}, 1},
 			{"sallyport_throttled_total", []string{"bucket", other}, 1},
 			{"sallyport_throttled_total", []string{"bucket", "address"}, 0},
-			{"sallyport_client_failures_total", nil, 2},
+			{"sallyport_throttled_total", []string{"bucket", mfa.BucketClientSecret}, 2},
+			{"sallyport_client_failures_total", nil, 24},
 			{"sallyport_ready", nil, 1},
 		} {
 			if got := value(all[c.family], c.labels...); got != c.want {

@@ -2,8 +2,8 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,39 +52,58 @@ func (p *program) reach(ctx context.Context, c config.Config, agent string) (*re
 	case err != nil:
 		return nil, err
 	case running:
-		return p.served(ctx, c, agent)
+		return p.served(c, agent)
 	}
 	return p.here(ctx, c, agent)
 }
 
-// direct is the admin API at an address somebody named.
-func direct(server, keyFile, agent string) (*remote, error) {
-	u, err := url.Parse(server)
-	if err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+// elsewhere is an admin API that somebody named, with which key, and whom to trust.
+type elsewhere struct{ server, keyFile, caFile string }
+
+// direct is the admin API that was named. It must prove that it knows the key, over https
+// as well: a certificate says whose name it is, not that it is the server of this key.
+func (p *program) direct(n elsewhere, agent string) (*remote, error) {
+	u, err := url.Parse(n.server)
+	if err != nil || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, usageError{"--server must be a URL of scheme and host only, such as https://admin.example.com"}
 	}
 	if u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
 		return nil, usageError{"--server must begin with https:// (http:// would show the key to the network; it is for localhost only)"}
 	}
-	if keyFile == "" {
+	if n.keyFile == "" {
 		return nil, usageError{"--server needs --admin-key-file"}
 	}
-	key, err := readKeyLine(keyFile)
+	if n.caFile != "" && u.Scheme != "https" {
+		return nil, usageError{"--ca-file belongs to a --server with https://"}
+	}
+	key, err := readKeyLine(n.keyFile)
 	if err != nil {
 		return nil, fmt.Errorf("--admin-key-file: %w", err)
 	}
-	return newRemote(u.Scheme+"://"+u.Host, key, agent, dialing()), nil
+	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	to := prover{base: u.Scheme + "://" + u.Host, dials: net.JoinHostPort(u.Hostname(), port), key: key, named: true, agent: agent, random: p.random}
+	if u.Scheme == "https" {
+		to.trust = secureTo("", nil)
+		if n.caFile != "" {
+			if to.trust, _, err = trusting(n.caFile, false); err != nil {
+				return nil, fmt.Errorf("--ca-file: %w", err)
+			}
+		}
+		to.trust.ServerName = u.Hostname()
+	}
+	to.judge = func(_ admin.Identity, right bool) error {
+		if !right {
+			return fmt.Errorf("the admin API at %s does not know the key, or is that of another server; the key was not sent", to.base)
+		}
+		return nil
+	}
+	return to.remote(), nil
 }
 
 func newRemote(base string, key config.Secret, agent string, transport http.RoundTripper) *remote {
 	return &remote{base: base, key: key, agent: agent, close: func() {}, client: &http.Client{Transport: transport,
 		// The key goes where it was meant to go and nowhere else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
-}
-
-// dialing is a transport without a proxy: an admin listener is near.
-func dialing() http.RoundTripper {
-	return &http.Transport{DialContext: (&net.Dialer{Timeout: dialWait}).DialContext, DisableKeepAlives: true}
 }
 
 func loopback(host string) bool {
@@ -107,7 +126,7 @@ func listening(ctx context.Context, address string) (bool, error) {
 // served is the admin API of the server that the settings belong to. Before it is sent
 // the key it must prove that it has it: while the server is down, anybody on this
 // machine could listen in its place.
-func (p *program) served(ctx context.Context, c config.Config, agent string) (*remote, error) {
+func (p *program) served(c config.Config, agent string) (*remote, error) {
 	address := fromHere(c.AdminListen)
 	if c.AdminKeyFile == "" {
 		return nil, fmt.Errorf("something answers at %s (admin_listen), and the settings name no admin_key_file to talk to it; stop it, or name the file", address)
@@ -116,23 +135,23 @@ func (p *program) served(ctx context.Context, c config.Config, agent string) (*r
 	if err != nil {
 		return nil, fmt.Errorf("admin_key_file: %w", err)
 	}
-	challenge, err := newSecretText(p.random)
-	if err != nil {
+	to := prover{base: "http://" + address, dials: address, key: key, agent: agent, random: p.random}
+	if to.trust, err = trustOwn(c); err != nil {
 		return nil, err
 	}
-	r := newRemote("http://"+address, "", agent, dialing())
-	var id admin.Identity
-	if err := r.get(ctx, "/server", url.Values{"challenge": {challenge.Reveal()}}, &id); err != nil {
-		return nil, err
+	if to.trust != nil {
+		to.base = "https://" + address
 	}
-	switch want := admin.KeyOf(key.Reveal()).Proof(id.Issuer, challenge.Reveal()); {
-	case id.Issuer != c.Issuer:
-		return nil, fmt.Errorf("the server at %s (admin_listen) is %q, and the settings are those of %s: name its own settings with --config", address, id.Issuer, c.Issuer)
-	case subtle.ConstantTimeCompare([]byte(want), []byte(id.Proof)) != 1:
-		return nil, fmt.Errorf("the server at %s (admin_listen) has another key than the file of admin_key_file: restart it if the file is new, or name the file it was started with", address)
+	to.judge = func(id admin.Identity, right bool) error {
+		switch {
+		case id.Issuer != c.Issuer:
+			return fmt.Errorf("the server at %s (admin_listen) is %q, and the settings are those of %s: name its own settings with --config", address, id.Issuer, c.Issuer)
+		case !right:
+			return fmt.Errorf("the server at %s (admin_listen) has another key than the file of admin_key_file: restart it if the file is new, or name the file it was started with", address)
+		}
+		return nil
 	}
-	r.key = key
-	return r, nil
+	return to.remote(), nil
 }
 
 // here is the admin API in this process, over the database.
@@ -184,10 +203,13 @@ func (r *remote) call(ctx context.Context, method, path string, query url.Values
 		if errors.As(err, &u) {
 			err = u.Err // its own text is the address with the query
 		}
+		if refused, ok := errors.AsType[unproven](err); ok {
+			return refused.error
+		}
 		return fmt.Errorf("call the admin API at %s: %w", r.base, err)
 	}
 	defer answer.Body.Close()
-	return r.read(answer, into)
+	return readAnswer(r.base, answer, into)
 }
 
 func encoded(body any) ([]byte, string, error) {
@@ -204,27 +226,27 @@ func encoded(body any) ([]byte, string, error) {
 	return text, "application/json", nil
 }
 
-// read takes an answer apart. Numbers stay as they were written.
-func (r *remote) read(answer *http.Response, into any) error {
+// readAnswer takes an answer of the admin API at an address apart. Numbers stay as they were written.
+func readAnswer(base string, answer *http.Response, into any) error {
 	kind, _, err := mime.ParseMediaType(answer.Header.Get("Content-Type"))
 	good := answer.StatusCode == http.StatusOK || answer.StatusCode == http.StatusCreated
 	if err != nil || answer.Header.Get(web.CorrelationHeader) == "" || good && kind != "application/json" || !good && kind != "application/problem+json" {
-		return fmt.Errorf("what answers at %s is no admin API of Sallyport (status %d)", r.base, answer.StatusCode)
+		return fmt.Errorf("what answers at %s is no admin API of Sallyport (status %d)", base, answer.StatusCode)
 	}
 	d := json.NewDecoder(answer.Body)
 	d.UseNumber()
 	if good {
 		if err := d.Decode(into); err != nil {
-			return fmt.Errorf("read the answer of the admin API at %s: %w", r.base, err)
+			return fmt.Errorf("read the answer of the admin API at %s: %w", base, err)
 		}
 		return nil
 	}
 	var e problem
 	if err := d.Decode(&e.Problem); err != nil {
-		return fmt.Errorf("read the answer of the admin API at %s: %w", r.base, err)
+		return fmt.Errorf("read the answer of the admin API at %s: %w", base, err)
 	}
 	if e.Status == http.StatusUnauthorized {
-		return fmt.Errorf("the admin API at %s does not know the key: %w", r.base, &e)
+		return fmt.Errorf("the admin API at %s does not know the key: %w", base, &e)
 	}
 	return &e
 }

@@ -73,7 +73,7 @@ func serve(ctx context.Context, p *program, args []string) error {
 		return err
 	}
 	defer h.close()
-	public, err := listen(c)
+	public, err := listen("listen", c.Listen, c.MaxConnections, c.TLS)
 	if err != nil {
 		return err
 	}
@@ -85,9 +85,9 @@ func serve(ctx context.Context, p *program, args []string) error {
 	if err != nil {
 		return errors.Join(err, public.Close())
 	}
-	admin, err := net.Listen("tcp", c.AdminListen)
+	admin, err := listen("admin_listen", c.AdminListen, 0, config.TLS(c.AdminTLS))
 	if err != nil {
-		return errors.Join(fmt.Errorf("admin_listen: %w", err), public.Close())
+		return errors.Join(err, public.Close())
 	}
 	// Both listeners take connections from here on.
 	p.notify(h.log, "READY=1")
@@ -119,19 +119,22 @@ func (p *program) open(ctx context.Context, c config.Config) (*house, error) {
 	return build(ctx, parts{config: c, dsn: dsn, keks: keks, log: newLog(p.err, c.LogLevel), now: p.now, random: p.random})
 }
 
-// listen opens the public listener, with TLS where there is a certificate.
-func listen(c config.Config) (net.Listener, error) {
-	l, err := net.Listen("tcp", c.Listen)
+// listen opens a listener, with TLS where there is a certificate. setting names its
+// address in errors, "tls" or "admin_tls" its certificate; most bounds its connections, 0: nothing does.
+func listen(setting, address string, most int, t config.TLS) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
+		return nil, fmt.Errorf("%s: %w", setting, err)
 	}
-	l = web.Bound(l, c.MaxConnections)
-	if c.TLS.Cert == "" {
+	if most > 0 {
+		l = web.Bound(l, most)
+	}
+	if t.Cert == "" {
 		return l, nil
 	}
-	cert, err := tls.LoadX509KeyPair(c.TLS.Cert, c.TLS.Key)
+	cert, err := tls.LoadX509KeyPair(t.Cert, t.Key)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("tls: %w", err), l.Close())
+		return nil, errors.Join(fmt.Errorf("%stls: %w", strings.TrimSuffix(setting, "listen"), err), l.Close())
 	}
 	return tls.NewListener(l, tlsConfig(cert)), nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net/http"
 	"testing"
 )
 
@@ -37,8 +36,9 @@ func TestCommandsOverAServer(t *testing.T) {
 	}
 }
 
-// startServer plays serve until the test ends.
-func startServer(t *testing.T, settings, admin string) {
+// startServer plays serve until the test ends, and waits for an answer of its admin
+// listener over plain HTTP.
+func startServer(t *testing.T, settings, admin string, want int) {
 	t.Helper()
 	p, _, log := testProgram("SALLYPORT_CONFIG="+settings, "SALLYPORT_DRAIN_TIME=0s")
 	ctx, stop := context.WithCancel(context.Background())
@@ -50,5 +50,5 @@ func startServer(t *testing.T, settings, admin string) {
 			t.Errorf("serve: exit code %d: %s", code, log)
 		}
 	})
-	until(t, "http://"+admin+"/readyz", http.StatusOK)
+	until(t, "http://"+admin+"/readyz", want)
 }

@@ -80,8 +80,11 @@ func (t *tally) count(events []storage.Event) {
 // however many were refused during it.
 func (t *tally) refused(method, bucket string) {
 	t.factors.add(method, "throttled")
-	t.throttled.add(bucket, "")
+	t.waited(bucket)
 }
+
+// waited counts a try that was refused because of failures before.
+func (t *tally) waited(bucket string) { t.throttled.add(bucket, "") }
 
 // of returns how many events of a kind there were, whatever their outcome.
 func (t *tally) of(kind string) int64 {

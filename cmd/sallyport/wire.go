@@ -197,7 +197,7 @@ func (h *house) rooms(p parts) error {
 		Issuer: c.Issuer, Environment: c.Environment, SigningAlg: c.SigningAlgs[0], ACRAliases: aliases(c.ACRAliases),
 		RequestTTL: l.Request, CodeTTL: l.Code, AccessTokenTTL: l.AccessToken, IDTokenTTL: l.IDToken,
 		RefreshIdleTTL: l.RefreshIdle, RefreshTTL: l.RefreshMax, LegacyResponseTypes: c.LegacyResponseTypes, Logger: p.log, Admit: h.budgets.Admit,
-		BuiltIn: []storage.Client{own},
+		BuiltIn: []storage.Client{own}, Throttled: h.tally.waited,
 	})
 	if err != nil {
 		return fmt.Errorf("build provider: %w", err)

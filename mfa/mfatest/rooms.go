@@ -23,9 +23,10 @@ type Making struct {
 	Options  mfa.Options      // without a Product: Sallyport
 	Password mfa.PasswordOptions
 	Log      *slog.Logger // nil: discarded
+	DSN      string       // of an empty database; "": a SQLite file
 }
 
-// Rooms are storage and mfa as the server has them, over a SQLite database that ends
+// Rooms are storage and mfa as the server has them, over a database that ends
 // with the test, and with a password hash that takes no time.
 type Rooms struct {
 	Store    *relational.Engine
@@ -60,7 +61,10 @@ func Open(t testing.TB, m Making) *Rooms {
 	var rows []storage.Key
 	r.Keyring, rows = storagetest.Keyring(t, m.Now(), m.Algs...)
 	var err error
-	r.Store, err = relational.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), r.Keyring, relational.Options{})
+	if m.DSN == "" {
+		m.DSN = "sqlite:" + filepath.Join(t.TempDir(), "test.db")
+	}
+	r.Store, err = relational.Open(ctx, m.DSN, r.Keyring, relational.Options{})
 	must(t, err)
 	t.Cleanup(func() { _ = r.Store.Close() })
 	must(t, r.Store.Migrate(ctx))

@@ -1,6 +1,7 @@
 package relational
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -10,41 +11,80 @@ import (
 // apiKeysWhere reads keys with their hashes, one row a hash; a condition is put in between.
 const (
 	apiKeysWhere = `SELECT CAST(k.id AS text), k.name, k.dialects, k.verbs, k.project, k.app, k.disabled, k.expires_at,
-		k.created_at, k.updated_at, k.last_used_at, s.hash FROM api_keys k LEFT JOIN api_key_secrets s ON s.key_id = k.id `
+		k.created_at, k.updated_at, k.last_used_at, CAST(k.maker AS text), s.hash FROM api_keys k LEFT JOIN api_key_secrets s ON s.key_id = k.id `
 	apiKeysOrder = " ORDER BY k.name, s.position"
+	// A key and its makers; a condition is put in between, and how many makers there may be.
+	apiKeyLine     = "WITH RECURSIVE line (id, maker, depth) AS (SELECT id, maker, 0 FROM api_keys WHERE id = "
+	apiKeyLineRest = ` UNION ALL SELECT m.id, m.maker, line.depth + 1 FROM api_keys m JOIN line ON m.id = line.maker WHERE line.depth < ?) `
+	apiKeyLineTail = "JOIN line ON line.id = k.id ORDER BY line.depth, s.position"
 )
 
 // APIKey implements storage.APIKeys.
 func (e *Engine) APIKey(ctx context.Context, id storage.APIKeyID) (storage.APIKey, error) {
-	return e.apiKey(ctx, "WHERE k.id = ?", ref(id))
-}
-
-// APIKeyByHash implements storage.APIKeys.
-func (e *Engine) APIKeyByHash(ctx context.Context, hash []byte) (storage.APIKey, error) {
-	return e.apiKey(ctx, "WHERE k.id = (SELECT key_id FROM api_key_secrets WHERE hash = ?)", blob(hash))
-}
-
-func (e *Engine) apiKey(ctx context.Context, where string, arg any) (storage.APIKey, error) {
-	found, err := e.apiKeys(ctx, where, arg)
+	found, err := e.apiKeys(ctx, apiKeysWhere+"WHERE k.id = ?"+apiKeysOrder, ref(id))
+	if err == nil && len(found) == 0 {
+		err = storage.ErrNotFound
+	}
 	if err != nil {
 		return storage.APIKey{}, err
 	}
-	if len(found) == 0 {
-		return storage.APIKey{}, storage.ErrNotFound
+	return found[0], nil
+}
+
+// APIKeyLine implements storage.APIKeys.
+func (e *Engine) APIKeyLine(ctx context.Context, id storage.APIKeyID) ([]storage.APIKey, error) {
+	return e.apiKeyLine(ctx, "?", ref(id))
+}
+
+// APIKeyByHash implements storage.APIKeys.
+func (e *Engine) APIKeyByHash(ctx context.Context, hash []byte) ([]storage.APIKey, error) {
+	return e.apiKeyLine(ctx, "(SELECT key_id FROM api_key_secrets WHERE hash = ?)", blob(hash))
+}
+
+func (e *Engine) apiKeyLine(ctx context.Context, which string, arg any) ([]storage.APIKey, error) {
+	found, err := e.apiKeys(ctx, apiKeyLine+which+apiKeyLineRest+apiKeysWhere+apiKeyLineTail, arg, storage.MakersMost)
+	if err == nil && len(found) == 0 {
+		err = storage.ErrNotFound
+	}
+	return found, err
+}
+
+// APIKeyHash implements storage.APIKeys.
+func (e *Engine) APIKeyHash(ctx context.Context, prefix []byte) ([]byte, error) {
+	const hashBytes = 32
+	if len(prefix) == 0 || len(prefix) > hashBytes {
+		return nil, storage.ErrNotFound
+	}
+	last := append(bytes.Clone(prefix), bytes.Repeat([]byte{0xff}, hashBytes-len(prefix))...)
+	var found [][]byte
+	err := e.read(ctx, "find API key", func(q querier) error {
+		found = nil
+		return q.each("SELECT hash FROM api_key_secrets WHERE hash BETWEEN ? AND ? LIMIT 2", []any{blob(prefix), blob(last)}, func(rows scanner) error {
+			var hash []byte
+			err := rows.Scan(&hash)
+			found = append(found, hash)
+			return err
+		})
+	})
+	if err == nil && len(found) != 1 {
+		err = storage.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
 	}
 	return found[0], nil
 }
 
 // ListAPIKeys implements storage.APIKeys.
 func (e *Engine) ListAPIKeys(ctx context.Context) ([]storage.APIKey, error) {
-	return e.apiKeys(ctx, "")
+	return e.apiKeys(ctx, apiKeysWhere+apiKeysOrder)
 }
 
-func (e *Engine) apiKeys(ctx context.Context, where string, args ...any) ([]storage.APIKey, error) {
+func (e *Engine) apiKeys(ctx context.Context, query string, args ...any) ([]storage.APIKey, error) {
 	var out []storage.APIKey
 	err := e.read(ctx, "read API keys", func(q querier) error {
 		out = nil
-		return q.each(apiKeysWhere+where+apiKeysOrder, args, func(rows scanner) error {
+		return q.each(query, args, func(rows scanner) error {
 			k, err := apiKeyOf(rows)
 			if err != nil {
 				return err
@@ -61,15 +101,15 @@ func (e *Engine) apiKeys(ctx context.Context, where string, args ...any) ([]stor
 }
 
 func apiKeyOf(rows scanner) (storage.APIKey, error) {
-	var id, name, dialects, verbs, project, app text
+	var id, name, dialects, verbs, project, app, maker text
 	var disabled bool
 	var expires, created, updated, used number
 	var hash []byte
-	err := rows.Scan(&id, &name, &dialects, &verbs, &project, &app, &disabled, &expires, &created, &updated, &used, &hash)
+	err := rows.Scan(&id, &name, &dialects, &verbs, &project, &app, &disabled, &expires, &created, &updated, &used, &maker, &hash)
 	if err != nil {
 		return storage.APIKey{}, err
 	}
-	k := storage.APIKey{ID: storage.APIKeyID(id), Name: string(name), Project: string(project), App: string(app), Disabled: disabled,
+	k := storage.APIKey{ID: storage.APIKeyID(id), Name: string(name), Project: string(project), App: string(app), Disabled: disabled, Maker: storage.APIKeyID(maker),
 		ExpiresAt: expires.time(), CreatedAt: created.time(), UpdatedAt: updated.time(), LastUsedAt: used.time()}
 	if hash != nil {
 		k.Hashes = [][]byte{hash}
@@ -84,10 +124,13 @@ func apiKeyOf(rows scanner) (storage.APIKey, error) {
 // CreateAPIKey implements storage.APIKeys.
 func (e *Engine) CreateAPIKey(ctx context.Context, k storage.APIKey, events []storage.Event) error {
 	return e.step(ctx, "create API key", func(q querier) error {
-		err := q.send(`INSERT INTO api_keys (id, name, dialects, verbs, project, app, disabled, expires_at, created_at, updated_at, last_used_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		if err := q.lockMaker(k); err != nil {
+			return err
+		}
+		err := q.send(`INSERT INTO api_keys (id, name, dialects, verbs, project, app, disabled, expires_at, created_at, updated_at, last_used_at, maker)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			ref(k.ID), clean(k.Name), list(k.Dialects), list(k.Verbs), clean(k.Project), clean(k.App), k.Disabled,
-			micro(k.ExpiresAt), micro(k.CreatedAt), micro(k.UpdatedAt), micro(k.LastUsedAt))
+			micro(k.ExpiresAt), micro(k.CreatedAt), micro(k.UpdatedAt), micro(k.LastUsedAt), ref(k.Maker))
 		if err != nil {
 			return err
 		}
@@ -96,6 +139,16 @@ func (e *Engine) CreateAPIKey(ctx context.Context, k storage.APIKey, events []st
 		}
 		return q.changed(apiKeysVersion, events)
 	})
+}
+
+// lockMaker keeps the maker of a new key as it is until the commit: of a deletion and a
+// creation that race, the second one sees the first.
+func (q querier) lockMaker(k storage.APIKey) error {
+	if k.Maker == "" {
+		return nil
+	}
+	return q.change("UPDATE api_keys SET disabled = disabled WHERE id = ? AND NOT disabled AND (expires_at = 0 OR expires_at > ?)",
+		ref(k.Maker), micro(k.CreatedAt))
 }
 
 // ReplaceAPIKey implements storage.APIKeys.

@@ -146,6 +146,18 @@ func TestTheVersionBeforeGoesOnMakingUsers(t *testing.T) {
 	})
 }
 
+func TestTheVersionBeforeGoesOnMakingAPIKeys(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		e := open(t, dsn, keyring(t))
+		const id = "01970000-0000-7000-8000-000000000001"
+		change(t, behind(t, dsn), "INSERT INTO api_keys (id, name, dialects, verbs, project, app, disabled, expires_at, created_at, updated_at, last_used_at) "+
+			"VALUES ('"+id+"', 'old', '[\"admin\"]', '[\"read\"]', '', '', FALSE, 0, 1, 1, 0)")
+		if line, err := e.APIKeyLine(t.Context(), id); err != nil || len(line) != 1 || line[0].Maker != "" || line[0].Name != "old" {
+			t.Errorf("line = %+v, %v; want a key of the operator's", line, err)
+		}
+	})
+}
+
 func TestMigrateUpAtOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		var all sync.WaitGroup
@@ -196,7 +208,7 @@ func TestBackup(t *testing.T) {
 		if _, err := restored.Code(t.Context(), l.code.Code, t0); err != nil {
 			t.Errorf("code: %v", err)
 		}
-		if k, err := restored.APIKeyByHash(t.Context(), l.apiKey.Hashes[0]); err != nil || k.ID != l.apiKey.ID {
+		if k, err := restored.APIKeyByHash(t.Context(), l.apiKey.Hashes[0]); err != nil || k[0].ID != l.apiKey.ID {
 			t.Errorf("API key %+v, %v", k, err)
 		}
 		redeem := storage.Redemption{Code: l.code.Code, Grant: l.grant, Now: t0}

@@ -111,14 +111,18 @@ func (q querier) endSession(id storage.SessionID, offline bool, now time.Time) e
 }
 
 // EndLogins implements storage.Sessions. Two statements, each of which has its index.
-func (e *Engine) EndLogins(ctx context.Context, browser [][]byte, now time.Time) error {
+func (e *Engine) EndLogins(ctx context.Context, browser [][]byte, user storage.UserID, now time.Time) error {
 	if len(browser) == 0 {
 		return nil
+	}
+	whose, args := "subject IS NOT NULL", []any{micro(now), browser}
+	if user != "" {
+		whose, args = "subject = ?", append(args, ref(user))
 	}
 	return e.burst(ctx, "end logins", func(q querier) error {
 		for _, column := range []string{"browser", "opener"} {
 			err := q.send(`UPDATE auth_requests SET state = 'cancelled', version = version + 1, updated_at = ?
-				WHERE `+column+` IN ? AND subject IS NOT NULL AND state = 'open'`, micro(now), browser)
+				WHERE `+column+` IN ? AND `+whose+` AND state = 'open'`, args...)
 			if err != nil {
 				return err
 			}

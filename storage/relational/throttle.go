@@ -175,6 +175,11 @@ func (q querier) countThrottle(t storage.Throttle, now time.Time) write {
 	if s.Forget > 0 {
 		forget = micro(now.Add(s.Forget))
 	}
+	forgotten, args := "excluded.forget_at", []any(nil)
+	if s.Fixed {
+		forgotten = `CASE WHEN (t.forget_at > 0 AND t.forget_at <= excluded.updated_at) OR t.failures >= ? THEN excluded.forget_at ELSE t.forget_at END`
+		args = []any{int64(s.Free)}
+	}
 	return write{otherwise: storage.ErrConflict, text: `INSERT INTO throttles AS t (bucket, subject, failures, next_at, updated_at, forget_at) VALUES (?, ?, 1, ?, ?, ?)
 		ON CONFLICT (bucket, subject) DO UPDATE SET
 			failures = CASE WHEN t.forget_at > 0 AND t.forget_at <= excluded.updated_at THEN 1 ELSE t.failures + 1 END,
@@ -184,11 +189,11 @@ func (q querier) countThrottle(t storage.Throttle, now time.Time) write {
 				WHEN t.failures + 1 <= ? THEN 0
 				WHEN t.failures - ? >= ? THEN excluded.updated_at + ?
 				ELSE excluded.updated_at + (CAST(? AS bigint) << CAST(t.failures - ? AS integer)) END,
-			updated_at = excluded.updated_at, forget_at = excluded.forget_at
+			updated_at = excluded.updated_at, forget_at = ` + forgotten + `
 		WHERE (t.forget_at > 0 AND t.forget_at <= excluded.updated_at) OR (t.next_at <= excluded.updated_at AND t.failures < ?)`,
-		args: []any{clean(t.Key.Bucket), blob(t.Key.Subject), nextAfterFirst(s, us), us, forget,
+		args: slices.Concat([]any{clean(t.Key.Bucket), blob(t.Key.Subject), nextAfterFirst(s, us), us, forget,
 			most(s.Max), int64(never), int64(s.Free), int64(s.Free), doublings(s), s.Cap.Microseconds(),
-			s.First.Microseconds(), int64(s.Free), most(s.Max)}}
+			s.First.Microseconds(), int64(s.Free)}, args, []any{most(s.Max)})}
 }
 
 // refuses is the condition of a counter that lets nothing pass now.

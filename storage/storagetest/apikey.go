@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/rand"
+	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"sallyport/storage"
@@ -15,6 +17,8 @@ func apiKeys(w *world) {
 	w.test("an unknown key is not found, however it is written", func(w *world) {
 		for _, id := range []storage.APIKeyID{"", "nobody", "a\x00b", ordered[storage.APIKeyID](w.now)} {
 			_, err := w.s.APIKey(w.ctx, id)
+			w.is(err, storage.ErrNotFound)
+			_, err = w.s.APIKeyLine(w.ctx, id)
 			w.is(err, storage.ErrNotFound)
 			w.is(w.s.DeleteAPIKey(w.ctx, id, nil), storage.ErrNotFound)
 			w.is(w.s.ReplaceAPIKey(w.ctx, storage.APIKey{ID: id}, w.now, nil), storage.ErrConflict)
@@ -39,7 +43,11 @@ func apiKeys(w *world) {
 	w.test("a name and a hash are one key's", apiKeyTaken)
 	w.test("a key that was changed since it was read is not replaced", apiKeyReplaced)
 	w.test("a deleted key opens nothing, and its name is free", apiKeyDeleted)
+	w.test("a hash is found by how it begins, if no other begins so", apiKeyNamed)
 	w.test("a note of use changes nothing else", apiKeyTouched)
+	w.test("a key comes with those it descends from", apiKeyDescends)
+	w.test("a key whose maker is not there, or opens nothing, is not made", apiKeyOfNobody)
+	w.test("a key made while its maker is deleted has no maker", apiKeyOrphaned)
 }
 
 // sum is what a SHA-256 sum looks like.
@@ -81,7 +89,7 @@ func apiKeyRoundTrip(w *world) {
 	for _, hash := range k.Hashes {
 		got, err := w.s.APIKeyByHash(w.ctx, hash)
 		w.ok(err)
-		same(w, got, k)
+		same(w, got, []storage.APIKey{k})
 	}
 	old := k.Hashes
 	k.Name, k.Hashes, k.Dialects, k.Verbs = random[string](), [][]byte{sum()}, []string{"streambird"}, []string{"read", "write"}
@@ -202,4 +210,122 @@ func apiKeyTouched(w *world) {
 	k.LastUsedAt = want.LastUsedAt
 	same(w, w.storedKey(k.ID), k)
 	w.ok(w.s.TouchAPIKeys(w.ctx, nil))
+}
+
+// madeBy stores an enabled key.
+func (w *world) madeBy(maker storage.APIKeyID) storage.APIKey {
+	w.Helper()
+	k := w.apiKey()
+	k.Maker, k.Disabled = maker, false
+	w.ok(w.s.CreateAPIKey(w.ctx, k, nil))
+	return k
+}
+
+func (w *world) line(id storage.APIKeyID) []storage.APIKey {
+	w.Helper()
+	line, err := w.s.APIKeyLine(w.ctx, id)
+	w.ok(err)
+	return line
+}
+
+func apiKeyDescends(w *world) {
+	first := w.madeBy("")
+	second := w.madeBy(first.ID)
+	third := w.madeBy(second.ID)
+	w.madeBy(second.ID) // a sister is in nobody's line
+	want := []storage.APIKey{third, second, first}
+	same(w, w.line(third.ID), want)
+	same(w, w.line(first.ID), want[2:])
+	got, err := w.s.APIKeyByHash(w.ctx, third.Hashes[1])
+	w.ok(err)
+	same(w, got, want)
+	same(w, w.storedKey(third.ID), third)
+	// What a key is replaced by does not change where it comes from.
+	third.Maker, third.UpdatedAt = "", w.now.Add(time.Minute)
+	w.ok(w.s.ReplaceAPIKey(w.ctx, third, w.now, nil))
+	third.Maker = second.ID
+	same(w, w.line(third.ID), []storage.APIKey{third, second, first})
+	w.ok(w.s.DeleteAPIKey(w.ctx, second.ID, nil))
+	same(w, w.line(third.ID), []storage.APIKey{third})
+	last := first
+	for range storage.MakersMost + 2 {
+		last = w.madeBy(last.ID)
+	}
+	if line := w.line(last.ID); len(line) != storage.MakersMost+1 || line[storage.MakersMost].Maker == "" {
+		w.Errorf("a line of %d, want %d and more behind them", len(line), storage.MakersMost+1)
+	}
+}
+
+func apiKeyOfNobody(w *world) {
+	gone, off, over := w.madeBy(""), w.apiKey(), w.apiKey()
+	w.ok(w.s.DeleteAPIKey(w.ctx, gone.ID, nil))
+	w.ok(w.s.CreateAPIKey(w.ctx, off, nil)) // disabled
+	over.Disabled, over.ExpiresAt = false, w.now
+	w.ok(w.s.CreateAPIKey(w.ctx, over, nil))
+	before := w.version("api_keys")
+	for name, maker := range map[string]storage.APIKeyID{"deleted": gone.ID, "disabled": off.ID, "expired": over.ID, "nobody's": ordered[storage.APIKeyID](w.now)} {
+		w.test(name, func(w *world) {
+			k, e := w.apiKey(), w.event(person{})
+			k.Maker = maker
+			w.is(w.s.CreateAPIKey(w.ctx, k, []storage.Event{e}), storage.ErrNotFound)
+			same(w, w.told(e), false)
+			_, err := w.s.APIKey(w.ctx, k.ID)
+			w.is(err, storage.ErrNotFound)
+		})
+	}
+	same(w, w.version("api_keys"), before)
+}
+
+func apiKeyOrphaned(w *world) {
+	maker := w.madeBy("")
+	made, late := make([]storage.APIKey, racers+1), make([]bool, racers+1)
+	var gone atomic.Bool
+	w.winners(racers+1, func(i int) error {
+		if i == racers/2 {
+			err := w.s.DeleteAPIKey(w.ctx, maker.ID, nil)
+			gone.Store(true)
+			return err
+		}
+		k := w.apiKey()
+		k.Maker, k.Disabled, late[i] = maker.ID, false, gone.Load()
+		err := w.s.CreateAPIKey(w.ctx, k, nil)
+		if errors.Is(err, storage.ErrNotFound) {
+			return storage.ErrConflict
+		}
+		made[i] = k
+		return err
+	})
+	for i, k := range made {
+		if k.ID == "" {
+			continue
+		}
+		if late[i] {
+			w.Error("a deleted key made another one")
+		}
+		same(w, w.line(k.ID), []storage.APIKey{k}) // it has a maker that is not there
+	}
+	k := w.apiKey()
+	k.Maker = maker.ID
+	w.is(w.s.CreateAPIKey(w.ctx, k, nil), storage.ErrNotFound)
+}
+
+func apiKeyNamed(w *world) {
+	k := w.apiKey()
+	copy(k.Hashes[1], k.Hashes[0][:8]) // of the same 64 bits
+	lone := bytes.Repeat([]byte{0xff}, 32)
+	copy(lone[8:], sum())
+	k.Hashes = append(k.Hashes, lone)
+	w.ok(w.s.CreateAPIKey(w.ctx, k, nil))
+	for _, prefix := range [][]byte{lone[:8], lone[:9], lone, k.Hashes[0][:20], k.Hashes[1]} {
+		got, err := w.s.APIKeyHash(w.ctx, prefix)
+		w.ok(err)
+		same(w, bytes.HasPrefix(got, prefix), true)
+	}
+	for _, prefix := range [][]byte{nil, {}, k.Hashes[0][:8], sum()[:8], sum(), append(bytes.Clone(lone), 0)} {
+		_, err := w.s.APIKeyHash(w.ctx, prefix)
+		w.is(err, storage.ErrNotFound)
+	}
+	w.ok(w.s.DeleteAPIKey(w.ctx, k.ID, nil))
+	_, err := w.s.APIKeyHash(w.ctx, lone)
+	w.is(err, storage.ErrNotFound)
 }

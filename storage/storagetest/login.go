@@ -154,8 +154,14 @@ func loginsEnd(w *world) {
 		w.ok(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: r, Subject: who.id, Now: w.now}, nil))
 	}
 	own, far := w.begun(fresh, p), w.begun(other, p)
-	w.ok(w.s.EndLogins(w.ctx, nil, w.now))
-	w.ok(w.s.EndLogins(w.ctx, [][]byte{here, []byte("from before a rotation")}, w.now))
+	w.ok(w.s.EndLogins(w.ctx, nil, "", w.now))
+	w.ok(w.s.EndLogins(w.ctx, [][]byte{here}, w.someone().id, w.now))
+	w.ok(w.s.EndLogins(w.ctx, [][]byte{here}, q.id, w.now))
+	same(w, w.request(theirs.ID).State, storage.RequestCancelled)
+	for _, id := range []storage.RequestID{mine.ID, own.ID} {
+		same(w, w.request(id).State, storage.RequestOpen)
+	}
+	w.ok(w.s.EndLogins(w.ctx, [][]byte{here, []byte("from before a rotation")}, "", w.now))
 	for _, x := range []struct {
 		name string
 		id   storage.RequestID

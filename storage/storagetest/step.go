@@ -35,6 +35,8 @@ func spending(w *world) {
 	w.test("of racing changes of a secret one is made, and the old one hashed anew is not put back", secretChanged)
 	w.test("a changed password is dated and renews the session that lives on, one hashed anew is not", passwordChanged)
 	w.test("an enrolment that must stand alone is confirmed beside no other, whoever races", confirmedAlone)
+	w.test("an enrolment is confirmed only while what it was begun under stands", standing)
+	w.test("of sessions that end each other one goes on, whoever races", onlyOneStands)
 	w.test("with a proof other sessions of the user end, if asked", func(w *world) {
 		p, q := w.someone(), w.someone()
 		kept, other, foreign := w.signedIn(p), w.signedIn(p), w.signedIn(q)
@@ -64,8 +66,16 @@ func spending(w *world) {
 	w.test("a proof can switch on a pending user and the wish for a second factor", func(w *world) {
 		p := w.someone()
 		pending := storage.UserPending
+		grant := w.granted(p, "", true)
+		alive := func(want bool) {
+			g, err := w.s.Grant(w.ctx, grant)
+			w.ok(err)
+			same(w, g.Alive(), want)
+		}
 		w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Status: &pending, Now: w.now}))
+		alive(false)
 		w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Activate: p.id, MFAEnabled: p.id}))
+		alive(true)
 		u := w.account(p.id).User
 		same(w, u.Status, storage.UserActive)
 		same(w, u.MFAEnabled, true)

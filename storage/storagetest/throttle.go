@@ -56,6 +56,7 @@ func throttles(w *world) {
 		_, err = w.count(w.now.Add(24*time.Hour), c)
 		w.is(err, storage.ErrConflict)
 	})
+	w.test("a fixed window begins with its first failure, and with its wait", fixedWindow)
 	movedCounters(w)
 	w.test("if one counter refuses, none counts", func(w *world) {
 		full, other := w.counter("factor", storage.Schedule{Max: 1}), w.counter("a", storage.Schedule{Max: 2})
@@ -95,6 +96,43 @@ func throttles(w *world) {
 		w.ok(w.s.ResetThrottle(w.ctx, keys, []storage.Event{e}))
 		same(w, w.told(e), true)
 	})
+}
+
+// fixedWindow plays what wrong secrets of clients are counted by.
+func fixedWindow(w *world) {
+	const window = 10 * time.Minute
+	s := storage.Schedule{Free: 2, First: window, Cap: window, Forget: window, Fixed: true}
+	c, apart, raced := w.counter("client_secret", s), w.counter("client_secret", s), w.counter("client_secret", s)
+	for i := range 20 { // two in each window, for ever
+		_, err := w.count(w.now.Add(time.Duration(i)*9*time.Minute), apart)
+		w.ok(err)
+	}
+	for _, at := range []time.Duration{0, time.Minute, 9 * time.Minute} {
+		_, err := w.count(w.now.Add(at), c)
+		w.ok(err)
+	}
+	for n, at := range []time.Duration{9 * time.Minute, window, 19*time.Minute - time.Microsecond} {
+		refusal, err := w.count(w.now.Add(at), c)
+		w.is(err, storage.ErrConflict)
+		same(w, refusal, storage.Refusal{Bucket: "client_secret", Until: w.now.Add(19 * time.Minute), First: n == 0})
+	}
+	for range 3 {
+		_, err := w.count(w.now.Add(19*time.Minute), c)
+		w.ok(err)
+	}
+	_, err := w.count(w.now.Add(19*time.Minute), c)
+	w.is(err, storage.ErrConflict)
+	raced.Schedule.Free = 19
+	same(w, w.winners(50, func(int) error {
+		_, err := w.count(w.now, raced)
+		return err
+	}), 20)
+	// A right secret takes its own count back, and no other: one more is free again.
+	w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Forgive: []storage.ThrottleKey{raced.Key}}))
+	same(w, w.winners(50, func(int) error {
+		_, err := w.count(w.now, raced)
+		return err
+	}), 1)
 }
 
 func movedCounters(w *world) {

@@ -47,7 +47,8 @@ func users(w *world) {
 	})
 	w.test("a change replaces what it names and nothing else", userChange)
 	w.test("a change of names or factors happens whole or not at all", userReplaced)
-	w.test("killing ends everything a user has under way", userKill)
+	w.test("killing ends everything a user has under way", func(w *world) { userKill(w, storage.UserDisabled) })
+	w.test("so it does where the user becomes pending", func(w *world) { userKill(w, storage.UserPending) })
 	w.test("a deleted user leaves nothing but events", userDelete)
 	w.test("users are listed page by page in the order of their IDs", func(w *world) {
 		for range 5 {
@@ -165,11 +166,11 @@ func (w *world) belongings(p person) belongings {
 	return b
 }
 
-func userKill(w *world) {
+func userKill(w *world, to storage.UserStatus) {
 	p, q := w.someone(), w.someone()
 	b, other := w.belongings(p), w.belongings(q)
-	disabled := storage.UserDisabled
-	w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Status: &disabled, Kill: true, Now: w.now}))
+	w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Status: &to, Kill: true, Now: w.now}))
+	same(w, w.account(p.id).User.Status, to)
 	same(w, w.request(b.request).State, storage.RequestCancelled)
 	same(w, w.state(b.pending.ID), storage.StatusCancelled)
 	same(w, w.state(b.shown.ID), storage.StatusCancelled)

@@ -36,18 +36,27 @@ func (s *Surface) listAPIKeys(c *gin.Context, _ mfa.Visit) {
 	}
 	out := APIKeys{APIKeys: []APIKey{}}
 	for _, k := range list {
-		out.APIKeys = append(out.APIKeys, newAPIKey(k))
+		orphaned, err := s.APIKeys.Orphaned(c.Request.Context(), k)
+		if err != nil {
+			s.fail(c, err)
+			return
+		}
+		out.APIKeys = append(out.APIKeys, newAPIKey(k, orphaned))
 	}
 	c.JSON(http.StatusOK, out)
 }
 
 func (s *Surface) showAPIKey(c *gin.Context, _ mfa.Visit) {
 	k, err := s.APIKeys.Get(c.Request.Context(), storage.APIKeyID(c.Param("key")))
+	orphaned := false
+	if err == nil {
+		orphaned, err = s.APIKeys.Orphaned(c.Request.Context(), k)
+	}
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	c.JSON(http.StatusOK, newAPIKey(k))
+	c.JSON(http.StatusOK, newAPIKey(k, orphaned))
 }
 
 // createAPIKey makes a key. Its secret is in the answer and nowhere else.
@@ -61,7 +70,7 @@ func (s *Surface) createAPIKey(c *gin.Context, v mfa.Visit) {
 	if !s.done(c, in) {
 		return
 	}
-	k, secret, err := s.APIKeys.Create(c.Request.Context(), v, d)
+	k, secret, err := s.APIKeys.Create(c.Request.Context(), v, by(c), d)
 	var invalid *provider.InvalidAPIKey
 	if errors.As(err, &invalid) {
 		var faults Faults
@@ -84,7 +93,7 @@ func (s *Surface) addAPIKeySecret(c *gin.Context, v mfa.Visit) {
 		return
 	}
 	id := storage.APIKeyID(c.Param("key"))
-	secret, err := s.APIKeys.AddSecret(c.Request.Context(), v, id)
+	secret, err := s.APIKeys.AddSecret(c.Request.Context(), v, by(c), id)
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -93,14 +102,14 @@ func (s *Surface) addAPIKeySecret(c *gin.Context, v mfa.Visit) {
 }
 
 // ofAPIKey serves a call that does one thing to one key.
-func (s *Surface) ofAPIKey(done string, do func(context.Context, mfa.Visit, storage.APIKeyID) error) func(*gin.Context, mfa.Visit) {
+func (s *Surface) ofAPIKey(done string, do func(context.Context, mfa.Visit, provider.Caller, storage.APIKeyID) error) func(*gin.Context, mfa.Visit) {
 	return func(c *gin.Context, v mfa.Visit) {
 		in, ok := s.read(c, false)
 		if !ok || !s.done(c, in) {
 			return
 		}
 		id := storage.APIKeyID(c.Param("key"))
-		if err := do(c.Request.Context(), v, id); err != nil {
+		if err := do(c.Request.Context(), v, by(c), id); err != nil {
 			s.fail(c, err)
 			return
 		}

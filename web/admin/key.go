@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -48,17 +50,44 @@ func (k Key) Proof(issuer, challenge string) string {
 	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
 }
 
+// ProofAt is a Proof for one address of the server: whoever passes it on from another one
+// has none for his own.
+func (k Key) ProofAt(issuer, challenge, address string) string {
+	m := hmac.New(sha256.New, k.sum[:])
+	_, _ = io.WriteString(m, "sallyport admin server at\n"+address+"\n"+issuer+"\n"+challenge)
+	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
+}
+
+// AddressOf is how both ends of a connection write the address and port of the server's.
+func AddressOf(a net.Addr) string {
+	at, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return ""
+	}
+	return netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port()).String()
+}
+
+// hintBytes of a key's sum name it. Of 256 bits that nobody can guess 192 stay unknown.
+const hintBytes = 8
+
+// Hint names a key to a server that is to prove that it knows it, and opens nothing.
+func (k Key) Hint() string { return base64.RawURLEncoding.EncodeToString(k.sum[:hintBytes]) }
+
 // challengeMost bounds what is hashed for somebody who showed no key.
 const challengeMost = 128
 
 // Identity says which server answers.
 type Identity struct {
 	Issuer string `json:"issuer"`
-	Proof  string `json:"proof,omitempty"` // of the key of its file, where there was a challenge
+	Proof  string `json:"proof,omitempty"` // where there was a challenge, and the key is known
+	// Besides: a proof for the address at which the server took the connection.
+	AddressProof string `json:"address_proof,omitempty"`
 }
 
+// identify proves to whoever holds a key, before it is shown, that this server knows it:
+// the key of its file, or the one that a parameter names.
 func (s *Surface) identify(c *gin.Context) {
-	if !s.asked(c, []string{"challenge"}) {
+	if !s.asked(c, []string{"challenge", "key"}) {
 		return
 	}
 	id := Identity{Issuer: s.o.Issuer}
@@ -66,9 +95,56 @@ func (s *Surface) identify(c *gin.Context) {
 		s.unknown(c, "challenge", "is too long")
 		return
 	} else if challenge != "" {
-		id.Proof = s.o.Key.Proof(s.o.Issuer, challenge)
+		k, known, ok := s.meant(c)
+		if !ok {
+			return
+		}
+		if known {
+			id.Proof = k.Proof(s.o.Issuer, challenge)
+			if at, ok := c.Request.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+				id.AddressProof = k.ProofAt(s.o.Issuer, challenge, AddressOf(at))
+			}
+		}
 	}
 	c.JSON(http.StatusOK, id)
+}
+
+// meant finds the key that a parameter names; left out: that of the file. A name of no
+// key that opens anything counts as a wrong key. ok false: the call was refused.
+func (s *Surface) meant(c *gin.Context) (k Key, known, ok bool) {
+	hint, sent := c.GetQuery("key")
+	if !sent || subtle.ConstantTimeCompare([]byte(hint), []byte(s.o.Key.Hint())) == 1 {
+		return s.o.Key, true, true
+	}
+	prefix, err := base64.RawURLEncoding.DecodeString(hint)
+	if err != nil || len(prefix) != hintBytes {
+		s.unknown(c, "key", "names no key")
+		return k, false, false
+	}
+	address := web.Visit(c).Address
+	if s.tired(c, address) {
+		return k, false, false
+	}
+	sum, err := s.APIKeys.Named(c.Request.Context(), prefix)
+	if errors.Is(err, provider.ErrNoAPIKey) {
+		s.wrong.count(address)
+		return k, false, true
+	}
+	if err != nil {
+		s.fail(c, err)
+		return k, false, false
+	}
+	return Key{sum}, true, true
+}
+
+// tired refuses an address that has used up its wrong keys.
+func (s *Surface) tired(c *gin.Context, address string) bool {
+	if !s.wrong.shut(address) {
+		return false
+	}
+	c.Header("Retry-After", "1")
+	s.problem(c, Problem{Status: http.StatusTooManyRequests, Code: string(mfa.TooMany), Detail: "too many wrong keys came from this address"})
+	return true
 }
 
 // actorAPIKey begins the actor of what an API key did; its id follows.
@@ -88,11 +164,10 @@ func (s *Surface) caller(c *gin.Context) (mfa.Visit, bool) {
 	secret = strings.TrimSpace(secret)
 	if s.o.Key.is(secret) {
 		v.Actor = mfa.ActorAdmin
+		c.Set(callerKey, provider.Operator())
 		return v, true
 	}
-	if s.wrong.shut(v.Address) {
-		c.Header("Retry-After", "1")
-		s.problem(c, Problem{Status: http.StatusTooManyRequests, Code: string(mfa.TooMany), Detail: "too many wrong keys came from this address"})
+	if s.tired(c, v.Address) {
 		return v, false
 	}
 	k, err := s.APIKeys.Authenticate(c.Request.Context(), v, secret)
@@ -115,7 +190,18 @@ func (s *Surface) caller(c *gin.Context) (mfa.Visit, bool) {
 			Detail: fmt.Sprintf("the API key may not do this: it needs the dialect %s and the verb %s", provider.DialectAdmin, verb)})
 		return v, false
 	}
+	c.Set(callerKey, provider.Holder(k))
 	return v, true
+}
+
+const callerKey = "sallyport.admin.caller"
+
+// by is who calls, as far as API keys are made or changed on their word; without a key
+// somebody who may do nothing.
+func by(c *gin.Context) provider.Caller {
+	found, _ := c.Get(callerKey)
+	caller, _ := found.(provider.Caller)
+	return caller
 }
 
 func (s *Surface) unauthorized(c *gin.Context, detail string) {

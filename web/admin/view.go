@@ -123,6 +123,8 @@ type APIKey struct {
 	Project    string           `json:"project,omitempty"`
 	App        string           `json:"app,omitempty"`
 	Disabled   bool             `json:"disabled,omitempty"`
+	Maker      storage.APIKeyID `json:"maker,omitempty"`
+	Orphaned   bool             `json:"ended_with_maker,omitempty"`
 	Secrets    int              `json:"secrets"`
 	ExpiresAt  *time.Time       `json:"expires_at,omitempty"`
 	LastUsedAt *time.Time       `json:"last_used_at,omitempty"`
@@ -130,9 +132,9 @@ type APIKey struct {
 	UpdatedAt  time.Time        `json:"updated_at"`
 }
 
-func newAPIKey(k storage.APIKey) APIKey {
+func newAPIKey(k storage.APIKey, orphaned bool) APIKey {
 	return APIKey{ID: k.ID, Name: k.Name, Dialects: k.Dialects, Verbs: k.Verbs, Project: k.Project, App: k.App, Disabled: k.Disabled,
-		Secrets: len(k.Hashes), ExpiresAt: moment(k.ExpiresAt), LastUsedAt: moment(k.LastUsedAt), CreatedAt: k.CreatedAt, UpdatedAt: k.UpdatedAt}
+		Maker: k.Maker, Orphaned: orphaned, Secrets: len(k.Hashes), ExpiresAt: moment(k.ExpiresAt), LastUsedAt: moment(k.LastUsedAt), CreatedAt: k.CreatedAt, UpdatedAt: k.UpdatedAt}
 }
 
 // Event is one line of the audit trail, as docs/events.md describes it.
@@ -181,6 +183,6 @@ type Done struct {
 	APIKey  storage.APIKeyID  `json:"api_key,omitempty"`
 	Done    string            `json:"done"`
 	// Secret was made by the call and is shown once: nobody keeps it.
-	Secret      string       `json:"secret,omitempty"`
-	Differences []Difference `json:"differences,omitempty"`
+	Secret      string           `json:"secret,omitempty"`
+	Differences []mfa.Difference `json:"differences,omitempty"`
 }

@@ -298,3 +298,21 @@ func TestOnlyHeadlessClientsOpenLoginsAlone(t *testing.T) {
 	h.is(evil.json("/authz-srv/authrequest/authz/generate", flat(authorizeParams())...), http.StatusBadRequest)
 	h.is(h.page().form("/authz-srv/authrequest/authz/generate", flat(authorizeParams("client_secret", "undefined"))...), http.StatusOK)
 }
+
+// The counter of a client's secrets is the same one at our addresses and at theirs.
+func TestWrongSecretsWaitAtTheseAddressesToo(t *testing.T) {
+	h := newHouse(t)
+	h.client()
+	page := h.page()
+	paths := []string{"/token-srv/token", "/token-srv/introspect", "/token-srv/revoke"}
+	for n := range 21 {
+		w := page.json(paths[n%3], "grant_type", "client_credentials", "token", "x", "client_id", "nobody", "client_secret", "wrong")
+		want := http.StatusUnauthorized
+		if n == 20 {
+			want = http.StatusTooManyRequests
+		}
+		if w.Code != want || !strings.Contains(w.Body.String(), `"invalid_client"`) || (w.Header().Get("Retry-After") == "600") != (n == 20) {
+			t.Fatalf("try %d = %d %v %s, want %d", n+1, w.Code, w.Header(), w.Body, want)
+		}
+	}
+}

@@ -1,6 +1,10 @@
-package config
+package desired
 
-import "time"
+import (
+	"time"
+
+	"sallyport/config/strict"
+)
 
 // State is the desired state of clients, users and API keys. The fields are its reference, as
 // those of Config are: docs/desired-state.md shows their comments.
@@ -146,34 +150,36 @@ type User struct {
 	Profile map[string]any `yaml:"profile"`
 	// The user wants a second factor everywhere.
 	MFAEnabled *bool `yaml:"mfa_enabled"`
-	// `active`, `pending` or `disabled`; left out: a new user is active.
+	// `active`, `pending` or `disabled`; left out: a new user is active. A pending user has
+	// proven nothing yet, and becomes active with the first proof. Who is made pending or
+	// disabled loses what they had: sessions, tokens, logins under way.
 	Status string `yaml:"status"`
 }
 
-// StateCheck looks for faults that only a room above can know. It tells each with the
+// Check looks for faults that only a room above can know. It tells each with the
 // path of its key; one where the path has a fault already is not told again.
-type StateCheck func(s State, fault func(path, text string))
+type Check func(s State, fault func(path, text string))
 
-// ParseState reads a desired state; source names the text in faults. The error lists every
+// Parse reads a desired state; source names the text in faults. The error lists every
 // fault with its line, those that the checks find included.
-func ParseState(source string, text []byte, checks ...StateCheck) (State, error) {
+func Parse(source string, text []byte, checks ...Check) (State, error) {
 	var s State
-	r := decode(source, text, &s)
+	r := strict.Decode(source, text, &s)
 	s.defaults()
-	r.checking()
+	r.BeginChecks()
 	s.check(r)
 	for _, check := range checks {
-		check(s, r.tell)
+		check(s, r.Tell)
 	}
-	return s, r.faults.err()
+	return s, r.Err()
 }
 
 // Validate fills in defaults and returns every fault of a state made in code.
 func (s *State) Validate() error {
-	r := &reader{lines: map[string]int{}}
+	r := strict.New()
 	s.defaults()
 	s.check(r)
-	return r.faults.err()
+	return r.Err()
 }
 
 // Users have no defaults: what a file leaves out is not touched.

@@ -1,4 +1,4 @@
-package main
+package desired
 
 import (
 	"bytes"
@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"sallyport/config"
 	"sallyport/mfa"
 	"sallyport/provider"
 	"sallyport/storage"
@@ -25,7 +24,7 @@ type apiKeyStep struct {
 }
 
 // newAPIKeyDraft is the API key of a desired state, as provider takes one.
-func newAPIKeyDraft(k *config.APIKey) (provider.APIKeyDraft, error) {
+func newAPIKeyDraft(k *APIKey) (provider.APIKeyDraft, error) {
 	d := provider.APIKeyDraft{Name: k.Name, Dialects: k.Dialects, Verbs: k.Verbs, Project: k.Project, App: k.App,
 		Disabled: k.Disabled != nil && *k.Disabled, ExpiresAt: k.ExpiresAt.Truncate(time.Microsecond), Secret: k.Secret}
 	if k.SecretSHA256 != "" {
@@ -38,8 +37,8 @@ func newAPIKeyDraft(k *config.APIKey) (provider.APIKeyDraft, error) {
 }
 
 // planAPIKeys compares the API keys of a desired state with those there are.
-func (p *planner) planAPIKeys(ctx context.Context, keys []config.APIKey) error {
-	have, err := p.apiKeys.List(ctx)
+func (p *planner) planAPIKeys(ctx context.Context, keys []APIKey) error {
+	have, err := p.APIKeys.List(ctx)
 	if err != nil {
 		return err
 	}
@@ -52,12 +51,25 @@ func (p *planner) planAPIKeys(ctx context.Context, keys []config.APIKey) error {
 	}
 	for i := range keys {
 		named[keys[i].Name] = true
-		p.planAPIKey(&keys[i], fmt.Sprintf("api_keys[%d]", i), have, hashes)
+		path := fmt.Sprintf("api_keys[%d]", i)
+		before := len(p.plan.keys)
+		p.planAPIKey(&keys[i], path, have, hashes)
+		if len(p.plan.keys) == before { // what stays as it is need not be within anybody's limits
+			continue
+		}
+		if err := p.allowed(ctx, p.plan.keys[before], path); err != nil {
+			return err
+		}
 	}
 	for _, k := range have {
+		if named[k.Name] {
+			continue
+		}
+		gone, err := p.prunable(ctx, k)
 		switch {
-		case named[k.Name]:
-		case p.o.prune:
+		case err != nil:
+			return err
+		case gone:
 			p.plan.prunedKeys = append(p.plan.prunedKeys, k)
 		default:
 			p.plan.leftKeys = append(p.plan.leftKeys, k.Name)
@@ -66,12 +78,46 @@ func (p *planner) planAPIKeys(ctx context.Context, keys []config.APIKey) error {
 	return nil
 }
 
-func (p *planner) planAPIKey(k *config.APIKey, path string, have []storage.APIKey, hashes map[string]string) {
+// prunable reports whether a key that is not in the file goes: not the one that asks,
+// and none that it may not delete.
+func (p *planner) prunable(ctx context.Context, k storage.APIKey) (bool, error) {
+	if !p.o.Prune || k.ID == p.o.By.ID() {
+		return false, nil
+	}
+	err := p.APIKeys.May(ctx, p.o.By, k.ID)
+	if foreign(err) || errors.Is(err, provider.ErrNoAPIKey) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// allowed tells what of a step an API key may not do.
+func (p *planner) allowed(ctx context.Context, s apiKeyStep, path string) error {
+	for _, f := range p.APIKeys.Faults(p.o.By, s.draft) {
+		p.fault(path+"."+f.Field, f.Err.Error())
+	}
+	if s.was == nil {
+		return nil
+	}
+	err := p.APIKeys.May(ctx, p.o.By, s.was.ID)
+	if foreign(err) {
+		p.fault(path, err.Error())
+		return nil
+	}
+	return err
+}
+
+// foreign reports whether a key is none that the caller may touch.
+func foreign(err error) bool {
+	return errors.Is(err, provider.ErrForeignAPIKey) || errors.Is(err, provider.ErrDisabledStays)
+}
+
+func (p *planner) planAPIKey(k *APIKey, path string, have []storage.APIKey, hashes map[string]string) {
 	d, err := newAPIKeyDraft(k)
 	if err != nil {
 		return // a fault that the file's reader tells
 	}
-	faults := p.apiKeys.Faults(d)
+	faults := p.APIKeys.Faults(provider.Operator(), d)
 	for _, f := range faults {
 		p.fault(path+"."+f.Field, f.Err.Error())
 	}
@@ -134,18 +180,18 @@ func apiKeyDifferences(have, want storage.APIKey) []mfa.Difference {
 }
 
 // carryOut makes or changes the key.
-func (s *apiKeyStep) carryOut(ctx context.Context, keys *provider.APIKeys, v mfa.Visit) error {
+func (s *apiKeyStep) carryOut(ctx context.Context, keys *provider.APIKeys, v mfa.Visit, by provider.Caller) error {
 	if s.was != nil {
-		return keys.Change(ctx, v, *s.was, s.want)
+		return keys.Change(ctx, v, by, *s.was, s.want)
 	}
-	k, _, err := keys.Create(ctx, v, s.draft)
+	k, _, err := keys.Create(ctx, v, by, s.draft)
 	s.want.ID = k.ID
 	return err
 }
 
 // pruneAPIKey removes a key that may be gone already.
-func pruneAPIKey(ctx context.Context, keys *provider.APIKeys, v mfa.Visit, id storage.APIKeyID) error {
-	if err := keys.Delete(ctx, v, id); !errors.Is(err, provider.ErrNoAPIKey) {
+func pruneAPIKey(ctx context.Context, keys *provider.APIKeys, v mfa.Visit, by provider.Caller, id storage.APIKeyID) error {
+	if err := keys.Delete(ctx, v, by, id); !errors.Is(err, provider.ErrNoAPIKey) {
 		return err
 	}
 	return nil
