@@ -54,8 +54,8 @@ release: ## dist: archives for linux on amd64 and arm64, what is in them, their 
 reproduce: ## build a release twice, in different places, and compare every byte
 	deploy/reproduce
 
-docs: ## write the references in docs anew, from the comments in config
-	go test -tags $(TAGS) ./config -run TestTheReferencesAreFresh -update
+docs: ## write the references in docs anew, from the comments in config and provider/desired
+	go test -tags $(TAGS) ./cmd/sallyport -run TestTheReferencesAreFresh -update
 
 clean: ## remove what was built; data of "run" stays
 	rm -rf bin dist

@@ -7,26 +7,28 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"sallyport/config/strict"
 )
 
-func (c Config) checkDatabase(r *reader) {
+func (c Config) checkDatabase(r *strict.Reader) {
 	d := c.Database
-	oneOf(r, "database.tls", d.TLS, []string{"verified", "encrypted", "any"})
+	r.OneOf("database.tls", d.TLS, []string{"verified", "encrypted", "any"})
 	switch {
 	case d.DSN == "" && d.DSNFile == "":
-		r.fault("database", "either dsn or dsn_file is required")
+		r.Fault("database", "either dsn or dsn_file is required")
 		return
 	case d.DSN != "" && d.DSNFile != "":
-		r.fault("database", "dsn and dsn_file exclude each other")
+		r.Fault("database", "dsn and dsn_file exclude each other")
 		return
 	case d.DSN == "":
 		return
 	}
 	if dsnPassword(d.DSN) {
-		r.fault("database.dsn", "holds a password; put the whole value into a file and name it in database.dsn_file")
+		r.Fault("database.dsn", "holds a password; put the whole value into a file and name it in database.dsn_file")
 	}
 	if text := d.fault(d.DSN); text != "" {
-		r.fault("database.dsn", "%s", text)
+		r.Fault("database.dsn", "%s", text)
 	}
 }
 
@@ -116,7 +118,7 @@ func (a address) far() bool { return a.service || slices.ContainsFunc(a.hosts, r
 // remote reports whether a host is another machine: neither left out, nor the folder of
 // a socket, nor a loopback address.
 func remote(host string) bool {
-	return host != "" && !strings.HasPrefix(host, "/") && !loopbackHost(host)
+	return host != "" && !strings.HasPrefix(host, "/") && !strict.LoopbackHost(host)
 }
 
 // hostOf is a host without its port; what is neither stays as it is.

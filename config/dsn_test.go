@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"sallyport/config/strict"
 )
 
 type way struct{ name, dsn, tls, want string }
@@ -135,7 +137,7 @@ func goesWhereAllowed(t *testing.T, dsn string) {
 	for _, to := range append([]*pgconn.FallbackConfig{{Host: c.Host, Port: c.Port, TLSConfig: c.TLSConfig}}, c.Fallbacks...) {
 		network, _ := pgconn.NetworkAddress(to.Host, to.Port)
 		looks := to.TLSConfig != nil && (!to.TLSConfig.InsecureSkipVerify || to.TLSConfig.VerifyPeerCertificate != nil || to.TLSConfig.VerifyConnection != nil)
-		if network != "unix" && to.Host != "" && !loopbackHost(to.Host) && !looks {
+		if network != "unix" && to.Host != "" && !strict.LoopbackHost(to.Host) && !looks {
 			t.Errorf("%q may pass, and goes to %q without TLS that looks who answers", dsn, to.Host)
 		}
 	}

@@ -6,38 +6,40 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"sallyport/config/strict"
 )
 
-func (c Config) checkListeners(r *reader) {
+func (c Config) checkListeners(r *strict.Reader) {
 	for path, address := range map[string]string{"listen": c.Listen, "admin_listen": c.AdminListen} {
 		if !validAddress(address) {
-			r.fault(path, "must be an address and a port, such as 127.0.0.1:8080")
+			r.Fault(path, "must be an address and a port, such as 127.0.0.1:8080")
 		}
 	}
 	if c.Listen == c.AdminListen && c.Listen != "" {
-		r.fault("admin_listen", "must not be the address of listen")
+		r.Fault("admin_listen", "must not be the address of listen")
 	}
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
-		r.fault("tls", "cert and key are only of use together")
+		r.Fault("tls", "cert and key are only of use together")
 	}
 	c.checkAdminListener(r)
 	if c.TLS == (TLS{}) && len(c.TrustedProxies) == 0 && strings.HasPrefix(c.Issuer, "https://") {
-		r.fault("trusted_proxies", "is required for an https issuer without tls: name the proxies in front of the server, or their address is everybody's")
+		r.Fault("trusted_proxies", "is required for an https issuer without tls: name the proxies in front of the server, or their address is everybody's")
 	}
 	c.checkProxies(r)
 }
 
 // checkAdminListener: a key that goes over a network in clear is everybody's on it, so
 // that must be somebody's wish and never what a wider address brings along.
-func (c Config) checkAdminListener(r *reader) {
+func (c Config) checkAdminListener(r *strict.Reader) {
 	host, _, err := net.SplitHostPort(c.AdminListen)
 	switch {
 	case (c.AdminTLS.Cert == "") != (c.AdminTLS.Key == ""):
-		r.fault("admin_tls", "cert and key are only of use together")
+		r.Fault("admin_tls", "cert and key are only of use together")
 	case c.AdminTLS != (AdminTLS{}) && c.AdminPlaintext:
-		r.fault("admin_plaintext", "and admin_tls exclude each other")
-	case err == nil && c.AdminTLS == (AdminTLS{}) && !c.AdminPlaintext && !loopbackHost(host):
-		r.fault("admin_listen", "is not on loopback, so whoever is on that network could read the key: set admin_tls, or admin_plaintext: true for a network that nobody else is on")
+		r.Fault("admin_plaintext", "and admin_tls exclude each other")
+	case err == nil && c.AdminTLS == (AdminTLS{}) && !c.AdminPlaintext && !strict.LoopbackHost(host):
+		r.Fault("admin_listen", "is not on loopback, so whoever is on that network could read the key: set admin_tls, or admin_plaintext: true for a network that nobody else is on")
 	}
 }
 
@@ -45,12 +47,12 @@ func (c Config) checkAdminListener(r *reader) {
 // among them chooses the address that failures are counted for.
 const proxiesMost = 1.0 / 16
 
-func (c Config) checkProxies(r *reader) {
+func (c Config) checkProxies(r *strict.Reader) {
 	var all []proxyNetwork
 	for i, text := range c.TrustedProxies {
 		network, ok := parseProxy(text)
 		if !ok {
-			r.fault(fmt.Sprintf("trusted_proxies[%d]", i), "must be an address or a network such as 10.0.0.0/8")
+			r.Fault(fmt.Sprintf("trusted_proxies[%d]", i), "must be an address or a network such as 10.0.0.0/8")
 			continue
 		}
 		all = append(all, proxyNetwork{i, text, network})
@@ -87,17 +89,17 @@ type proxyNetwork struct {
 	network netip.Prefix
 }
 
-func tooMany(r *reader, family string, which []proxyNetwork) {
+func tooMany(r *strict.Reader, family string, which []proxyNetwork) {
 	path := fmt.Sprintf("trusted_proxies[%d]", which[0].index)
 	if len(which) == 1 {
-		r.fault(path, "is the whole internet, or a sixteenth of its %s addresses and more; name the proxies in front of the server", family)
+		r.Fault(path, "is the whole internet, or a sixteenth of its %s addresses and more; name the proxies in front of the server", family)
 		return
 	}
 	var others []string
 	for _, p := range which[1:] {
 		others = append(others, p.text)
 	}
-	r.fault(path, "and %s are together a sixteenth of all %s addresses or more; name the proxies in front of the server", strings.Join(others, ", "), family)
+	r.Fault(path, "and %s are together a sixteenth of all %s addresses or more; name the proxies in front of the server", strings.Join(others, ", "), family)
 }
 
 // parseProxy reads an address or a network. An IPv4 one that is written as IPv6 is the

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 
+	"sallyport/config/strict"
+
 	"github.com/caarlos0/env/v11"
 	"github.com/goccy/go-yaml"
 )
@@ -36,20 +38,20 @@ func Load(path string, environ []string, checks ...Check) (Config, error) {
 // Parse is Load for a text that is in memory; source names it in faults.
 func Parse(source string, text []byte, environ []string, checks ...Check) (Config, error) {
 	c := Default()
-	r := decode(source, text, &c)
-	r.environment(&c, environ)
-	if !r.broken {
-		r.checking()
+	r := strict.Decode(source, text, &c)
+	environment(r, &c, environ)
+	if !r.Broken {
+		r.BeginChecks()
 		c.check(r)
 		for _, check := range checks {
-			check(c, r.tell)
+			check(c, r.Tell)
 		}
 	}
-	return c, r.faults.err()
+	return c, r.Err()
 }
 
-func (r *reader) environment(c *Config, environ []string) {
-	r.variables = map[string]string{}
+// environment reads the variables, which win over the file.
+func environment(r *strict.Reader, c *Config, environ []string) {
 	paths := Variables()
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
@@ -58,17 +60,17 @@ func (r *reader) environment(c *Config, environ []string) {
 		}
 		path, ok := paths[name]
 		if !ok {
-			r.faults = append(r.faults, Fault{Source: name, Text: "there is no such setting"})
+			r.Add(strict.Fault{Source: name, Text: "there is no such setting"})
 			continue
 		}
 		if value == "" {
 			continue
 		}
-		r.variables[path] = name
+		r.SetBy(path, name)
 		// One at a time, because the error names neither the variable nor the key. It
 		// quotes the value, so it is not shown.
 		if err := env.ParseWithOptions(c, env.Options{Prefix: Prefix, Environment: map[string]string{name: value}}); err != nil {
-			r.fault(path, "%s", wanted(c, path))
+			r.Fault(path, "%s", wanted(c, path))
 		}
 	}
 }
@@ -78,7 +80,7 @@ func wanted(c *Config, path string) string {
 	text := ""
 	walk(reflect.ValueOf(*c), "", Prefix, func(s setting) {
 		if s.path == path {
-			text = "must be " + wants[kindOf(s.value.Type())]
+			text = "must be " + strict.Wants[strict.KindOf(s.value.Type())]
 		}
 	})
 	return text
@@ -103,7 +105,7 @@ type setting struct {
 func walk(v reflect.Value, path, prefix string, each func(setting)) {
 	for i := range v.NumField() {
 		field, tag := v.Field(i), v.Type().Field(i).Tag
-		inner := join(path, tag.Get("yaml"))
+		inner := strict.Join(path, tag.Get("yaml"))
 		if field.Kind() == reflect.Struct {
 			walk(field, inner, prefix+tag.Get("envPrefix"), each)
 			continue

@@ -7,29 +7,31 @@ import (
 	"net/url"
 	"os"
 	"strings"
+
+	"sallyport/config/strict"
 )
 
 // checkTracing: what goes to the collector says who uses the server when, and its
 // headers hold a key, so a key goes over https or does not leave this machine.
-func (c Config) checkTracing(r *reader) {
+func (c Config) checkTracing(r *strict.Reader) {
 	const path = "tracing.endpoint"
 	t := c.Tracing
 	if t.Endpoint == "" {
 		if t.HeadersFile != "" {
-			r.fault("tracing.headers_file", "is of use only with an endpoint")
+			r.Fault("tracing.headers_file", "is of use only with an endpoint")
 		}
 		return
 	}
 	u, err := url.Parse(t.Endpoint)
 	switch {
 	case err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http"):
-		r.fault(path, "must be a URL such as http://127.0.0.1:4318")
+		r.Fault(path, "must be a URL such as http://127.0.0.1:4318")
 	case u.User != nil:
-		r.fault(path, "holds a user or password; put a header into a file and name it in tracing.headers_file")
+		r.Fault(path, "holds a user or password; put a header into a file and name it in tracing.headers_file")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(t.Endpoint, "#"):
-		r.fault(path, "must have no query and no fragment")
-	case t.HeadersFile != "" && u.Scheme == "http" && !loopbackHost(u.Hostname()):
-		r.fault(path, "must begin with https:// because tracing.headers_file is set")
+		r.Fault(path, "must have no query and no fragment")
+	case t.HeadersFile != "" && u.Scheme == "http" && !strict.LoopbackHost(u.Hostname()):
+		r.Fault(path, "must begin with https:// because tracing.headers_file is set")
 	}
 }
 

@@ -3,15 +3,15 @@ package config
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"reflect"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+
+	"sallyport/config/strict"
 )
 
 // Algorithms that may sign tokens. HS* and none are no algorithms of ours.
@@ -23,14 +23,14 @@ func Algorithms() []string { return slices.Clone(algorithms) }
 // Levels are the acr values an alias may stand for.
 var levels = []string{"aal1", "aal2", "phr"}
 
-// Validate returns every fault of the settings as Faults, or nil.
+// Validate returns every fault of the settings as strict.Faults, or nil.
 func (c Config) Validate() error {
-	r := &reader{lines: map[string]int{}}
+	r := strict.New()
 	c.check(r)
-	return r.faults.err()
+	return r.Err()
 }
 
-func (c Config) check(r *reader) {
+func (c Config) check(r *strict.Reader) {
 	c.bounds(r)
 	c.checkIssuer(r)
 	c.checkListeners(r)
@@ -38,33 +38,33 @@ func (c Config) check(r *reader) {
 	c.checkDatabase(r)
 	c.checkWords(r)
 	if c.KeyFile == "" {
-		r.fault("key_file", "is required: the path of the file with the key-encryption keys")
+		r.Fault("key_file", "is required: the path of the file with the key-encryption keys")
 	}
 	// A new key is published a day before it signs.
 	if after := c.Keys.RotateAfter; after > 0 && after < 48*time.Hour {
-		r.fault("keys.rotate_after", "must be 0 or at least 48h")
+		r.Fault("keys.rotate_after", "must be 0 or at least 48h")
 	}
 	if after := c.Keys.RotateOwnAfter; after > 0 && after < 48*time.Hour {
-		r.fault("keys.rotate_own_after", "must be 0 or at least 48h")
+		r.Fault("keys.rotate_own_after", "must be 0 or at least 48h")
 	}
 	l := c.Lifetimes
 	if l.RefreshIdle > l.RefreshMax {
-		r.fault("lifetimes.refresh_idle", "is longer than lifetimes.refresh_max")
+		r.Fault("lifetimes.refresh_idle", "is longer than lifetimes.refresh_max")
 	}
 	if l.SessionIdle > l.SessionMax {
-		r.fault("lifetimes.session_idle", "is longer than lifetimes.session_max")
+		r.Fault("lifetimes.session_idle", "is longer than lifetimes.session_max")
 	}
 }
 
 // bounds compares every value that has min and max tags with them.
-func (c Config) bounds(r *reader) {
+func (c Config) bounds(r *strict.Reader) {
 	walk(reflect.ValueOf(c), "", "", func(s setting) {
 		lowest, highest := s.tag.Get("min"), s.tag.Get("max")
 		if lowest == "" {
 			return
 		}
 		if n := amount(s.value); !(n >= limit(s.value, lowest) && n <= limit(s.value, highest)) { // nor is it a number that is none
-			r.fault(s.path, "must be from %s to %s", lowest, highest)
+			r.Fault(s.path, "must be from %s to %s", lowest, highest)
 		}
 	})
 }
@@ -99,33 +99,25 @@ func limit(field reflect.Value, tag string) float64 {
 // checkIssuer: OpenID Connect Discovery section 3 wants https without query and
 // fragment. Plain http is for a loopback development server only. Our cookies belong
 // to the whole host, so an issuer has no path.
-func (c Config) checkIssuer(r *reader) {
+func (c Config) checkIssuer(r *strict.Reader) {
 	const path = "issuer"
 	u, err := url.Parse(c.Issuer)
 	switch {
 	case c.Issuer == "":
-		r.fault(path, "is required: the URL under which browsers and clients reach the server")
+		r.Fault(path, "is required: the URL under which browsers and clients reach the server")
 		return
 	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(c.Issuer, "#"):
-		r.fault(path, "must be a URL of scheme and host only, such as https://login.example.com")
+		r.Fault(path, "must be a URL of scheme and host only, such as https://login.example.com")
 		return
 	case u.Path != "":
-		r.fault(path, "must have no path, not even a final slash")
-	case u.Scheme != "https" && (u.Scheme != "http" || !loopbackHost(u.Hostname())):
-		r.fault(path, "must begin with https:// (http:// is for localhost only)")
+		r.Fault(path, "must have no path, not even a final slash")
+	case u.Scheme != "https" && (u.Scheme != "http" || !strict.LoopbackHost(u.Hostname())):
+		r.Fault(path, "must begin with https:// (http:// is for localhost only)")
 	case u.Scheme == "http" && c.TLS != (TLS{}):
-		r.fault(path, "must begin with https:// because tls is set")
+		r.Fault(path, "must begin with https:// because tls is set")
 	case u.Host != strings.ToLower(u.Host):
-		r.fault(path, "must be in lower case")
+		r.Fault(path, "must be in lower case")
 	}
-}
-
-func loopbackHost(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
 }
 
 func validAddress(address string) bool {
@@ -137,44 +129,28 @@ func validAddress(address string) bool {
 	return err == nil && n > 0
 }
 
-func (c Config) checkWords(r *reader) {
-	oneOf(r, "environment", c.Environment, []string{"test", "live"})
-	oneOf(r, "log_level", c.LogLevel, []string{"debug", "info", "warn", "error"})
+func (c Config) checkWords(r *strict.Reader) {
+	r.OneOf("environment", c.Environment, []string{"test", "live"})
+	r.OneOf("log_level", c.LogLevel, []string{"debug", "info", "warn", "error"})
 	// The product name is the issuer part of an otpauth label, which a colon ends.
 	if c.Product == "" || len(c.Product) > 64 || strings.ContainsFunc(c.Product, func(x rune) bool { return x == ':' || unicode.IsControl(x) }) {
-		r.fault("product", "must be 1 to 64 bytes without colon and control characters")
+		r.Fault("product", "must be 1 to 64 bytes without colon and control characters")
 	}
 	if len(c.SigningAlgs) == 0 {
-		r.fault("signing_algs", "must name at least one of %s", strings.Join(algorithms, ", "))
+		r.Fault("signing_algs", "must name at least one of %s", strings.Join(algorithms, ", "))
 	}
 	for i, alg := range c.SigningAlgs {
 		path := fmt.Sprintf("signing_algs[%d]", i)
-		oneOf(r, path, alg, algorithms)
+		r.OneOf(path, alg, algorithms)
 		if slices.Contains(c.SigningAlgs[:i], alg) {
-			r.fault(path, "is named twice")
+			r.Fault(path, "is named twice")
 		}
 	}
-	for _, alias := range sortedKeys(c.ACRAliases) {
-		path := join("acr_aliases", alias)
-		oneOf(r, path, c.ACRAliases[alias], levels)
+	for _, alias := range strict.SortedKeys(c.ACRAliases) {
+		path := strict.Join("acr_aliases", alias)
+		r.OneOf(path, c.ACRAliases[alias], levels)
 		if alias == "" || strings.ContainsAny(alias, " \t\r\n\"\\") || slices.Contains(levels, alias) {
-			r.fault(path, "is no name for an alias: it must be without spaces and none of %s", strings.Join(levels, ", "))
+			r.Fault(path, "is no name for an alias: it must be without spaces and none of %s", strings.Join(levels, ", "))
 		}
 	}
-}
-
-func oneOf(r *reader, path, got string, want []string) {
-	if !slices.Contains(want, got) {
-		said := slices.DeleteFunc(slices.Clone(want), func(s string) bool { return s == "" }) // left out
-		r.fault(path, "must be one of %s", strings.Join(said, ", "))
-	}
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }

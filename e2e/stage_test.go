@@ -91,6 +91,12 @@ func setStage(t *testing.T, engine string) *stage {
 // setStageOn is setStage with its files in a folder and on a given database.
 func setStageOn(t *testing.T, dir, dsn string) *stage {
 	t.Helper()
+	return setStageWith(t, dir, dsn, func(s *stage) string { return s.state(usersWithTOTP, usersWithoutTOTP) })
+}
+
+// setStageWith is setStageOn with a state of its own.
+func setStageWith(t *testing.T, dir, dsn string, wanted func(*stage) string) *stage {
+	t.Helper()
 	s := &stage{secret: random(32), free: map[bool][]user{}, log: &lines{}}
 	port := freePort(t)
 	s.issuer = fmt.Sprintf("http://localhost:%d", port)
@@ -101,7 +107,7 @@ func setStageOn(t *testing.T, dir, dsn string) *stage {
 	writeFile(t, config, fmt.Sprintf("issuer: %s\nenvironment: test\nlisten: 127.0.0.1:%d\nadmin_listen: 127.0.0.1:%d\nkey_file: %s\nadmin_key_file: %s\ndatabase:\n  dsn: %q\n",
 		s.issuer, port, admin, filepath.Join(dir, "keys"), filepath.Join(dir, "admin"), dsn))
 	state := filepath.Join(dir, "state.yaml")
-	writeFile(t, state, s.state())
+	writeFile(t, state, wanted(s))
 	s.command(t, "keyfile", filepath.Join(dir, "keys"))
 	s.command(t, "adminkey", filepath.Join(dir, "admin"))
 	s.command(t, "migrate", "--config", config)
@@ -186,7 +192,7 @@ const (
 	webRedirect  = "http://127.0.0.1:9/web"
 )
 
-func (s *stage) state() string {
+func (s *stage) state(withTOTP, without int) string {
 	var b strings.Builder
 	all := "[openid, profile, email, phone, address, offline_access]"
 	fmt.Fprintf(&b, "clients:\n")
@@ -210,8 +216,8 @@ func (s *stage) state() string {
 			m2m[0], s.secret, m2m[1])
 	}
 	fmt.Fprintf(&b, "users:\n")
-	for i := range usersWithTOTP + usersWithoutTOTP {
-		u := play.NewUser(fmt.Sprintf("user%02d", i), i < usersWithTOTP)
+	for i := range withTOTP + without {
+		u := play.NewUser(fmt.Sprintf("user%02d", i), i < withTOTP)
 		b.WriteString(u.State())
 		s.free[u.TOTP != ""] = append(s.free[u.TOTP != ""], user{u.Name, u.Email, u.Password, u.TOTP})
 	}

@@ -51,7 +51,7 @@ func (v *Verifier) ConfirmAlone(ctx context.Context, visit Visit, a Answer) (Ver
 	spend.Basis = v.aside(s).Basis
 	if len(s.RequestHash) > 0 {
 		spend.Status.To = storage.StatusVerified
-		spend.MFAEnabled = proof.User // enrolled in a login (rulings 13)
+		spend.MFAEnabled = proof.User // enrolled in a login (G-13)
 	}
 	if err := v.settleSpend(ctx, visit, t, proof, spend, InvalidExchange); err != nil {
 		return Verified{}, err

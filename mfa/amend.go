@@ -53,11 +53,12 @@ type Amending struct {
 	Credentials bool // password, authenticator and recovery codes are replaced too
 }
 
-// Difference is one value that is to change. Secrets are not shown: both values are empty.
+// Difference is one value that is to change. Nil is "not there"; secrets are not shown.
 type Difference struct {
-	Key      string
-	From, To any // nil: not there
-	Secret   bool
+	Key    string `json:"key"`
+	From   any    `json:"from"`
+	To     any    `json:"to"`
+	Secret bool   `json:"secret,omitempty"`
 }
 
 // Amendment is what makes a user what a draft says: found by reading, not made yet.
@@ -204,4 +205,17 @@ func (u *Users) Amend(ctx context.Context, v Visit, a Amendment) error {
 		}
 	}
 	return u.update(ctx, c)
+}
+
+// NameOf is the name a user is told by: user name, e-mail address, phone number, or the ID of
+// one who has none.
+func NameOf(a storage.Account) string {
+	for _, kind := range []storage.IdentifierKind{storage.Username, storage.Email, storage.Phone} {
+		for _, i := range a.Identifiers {
+			if i.Kind == kind {
+				return i.Value
+			}
+		}
+	}
+	return string(a.User.ID)
 }

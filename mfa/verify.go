@@ -51,7 +51,7 @@ func (v *Verifier) Verify(ctx context.Context, visit Visit, a Answer) (Verified,
 		return Verified{}, err
 	}
 	kept := v.aside(s)
-	if s.Method != a.Method || s.Usage == UsageEnroll || a.Sub != "" && a.Sub != kept.Sub ||
+	if s.Method != a.Method || s.Usage == UsageEnroll || a.Sub != "" && !hmacEqual(a.Sub, kept.Sub) ||
 		a.Request != "" && !v.ofRequest(s, a.Request) {
 		return Verified{}, &Error{Code: InvalidExchange}
 	}

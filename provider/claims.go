@@ -38,6 +38,31 @@ var claimTable = [...]struct {
 // rolesScope stands for a user's roles.
 const rolesScope = "roles"
 
+// Scopes returns the scopes that mean something here (OpenID Connect Core sections 5.4 and
+// 11): every one has a text on the page that asks for consent. Clients may have others, which
+// their resource servers understand.
+func Scopes() []string {
+	out := []string{"openid"}
+	for _, c := range claimTable {
+		if !slices.Contains(out, c.scope) {
+			out = append(out, c.scope)
+		}
+	}
+	return append(out, "offline_access")
+}
+
+// ProfileClaims returns the claims that a user's profile may hold (section 5.1). The values of
+// the others come from the record itself.
+func ProfileClaims() []string {
+	var out []string
+	for _, c := range claimTable {
+		if c.value == nil || c.name == "preferred_username" {
+			out = append(out, c.name)
+		}
+	}
+	return out
+}
+
 func roles(a *storage.Account) any {
 	if len(a.User.Roles) == 0 {
 		return nil

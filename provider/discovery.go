@@ -45,7 +45,7 @@ func (p *Provider) describe(algs []string) (Document, error) {
 	m := metadata{
 		Issuer: p.options.Issuer, Authorization: p.url("/authorize"), Token: p.url("/token"), Userinfo: p.url("/userinfo"),
 		JWKS: p.url("/jwks.json"), EndSession: p.url("/logout"), Introspection: p.url("/introspect"), Revocation: p.url("/revoke"),
-		Scopes:        []string{"openid", "profile", "email", "address", "phone", rolesScope, "offline_access"},
+		Scopes:        Scopes(),
 		ResponseTypes: []string{"code"}, ResponseModes: []string{modeQuery, modeFragment, modeFormPost}, GrantTypes: grantTypes[:],
 		ACR: p.acrValues(), Subjects: []string{"public"}, IDTokenAlgs: algs,
 		TokenAuth:         []string{"client_secret_basic", "client_secret_post", "none"},

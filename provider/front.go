@@ -19,7 +19,7 @@ import (
 // front says what the authorization endpoint itself hands out: the implicit and hybrid
 // flows (OpenID Connect Core sections 3.2 and 3.3). Their tokens pass through the
 // browser's address, which is why they exist for clients that list them only, and only
-// where the server allows them (rulings 25). The zero value is the code flow.
+// where the server allows them (G-25). The zero value is the code flow.
 type front struct{ code, token, id bool }
 
 func (f front) used() bool { return f.token || f.id }

@@ -27,6 +27,16 @@ const (
 // algorithms are those we sign and verify with, none and HMAC not among them.
 var algorithms = [...]jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA}
 
+// Algorithms returns the algorithms that may sign tokens (RFC 7518 section 3.1). HS* and none
+// are not among them.
+func Algorithms() []string {
+	var out []string
+	for _, alg := range algorithms {
+		out = append(out, string(alg))
+	}
+	return out
+}
+
 // algorithm returns the go-jose name of an algorithm we have.
 func algorithm(name string) (jose.SignatureAlgorithm, bool) {
 	for _, a := range algorithms {

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/config"
 	"sallyport/mfa"
 	"sallyport/provider"
+	"sallyport/provider/desired"
 	"sallyport/storage"
 	"sallyport/web/admin"
 )
@@ -249,7 +249,7 @@ func TestEveryKeyOfTheDesiredStateIsDescribed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for schema, of := range map[string]reflect.Type{"ClientSettings": reflect.TypeFor[config.Client](), "UserChange": reflect.TypeFor[config.User]()} {
+	for schema, of := range map[string]reflect.Type{"ClientSettings": reflect.TypeFor[desired.Client](), "UserChange": reflect.TypeFor[desired.User]()} {
 		described := slices.Collect(maps.Keys(doc.Components.Schemas[schema].Value.Properties))
 		for i := range of.NumField() {
 			key := of.Field(i).Tag.Get("yaml")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sallyport/provider"
+	"sallyport/provider/desired"
 	"sallyport/web/admin"
 )
 
@@ -41,7 +42,7 @@ func TestAnAPIKeyRaisesNoKey(t *testing.T) {
 	for _, which := range []string{"old", "new"} {
 		c.call("DELETE", "/api-keys/"+string(other)+"/secrets/"+which, nil).refused(403, "not_allowed", provider.ErrForeignAPIKey.Error())
 	}
-	var o admin.Outcome
+	var o desired.Outcome
 	c.call("POST", "/state", state("fresh", "write", end)).ok(200, &o)
 	if len(o.Changes) != 1 || o.Changes[0].Name != "fresh" {
 		t.Errorf("outcome = %+v", o)
@@ -96,7 +97,7 @@ func TestAnAPIKeyEnablesNoKey(t *testing.T) {
 	state := func(more string) []byte {
 		return fmt.Appendf(nil, "api_keys:\n  - {name: made, dialects: [admin], verbs: [write], secret_sha256: %s%s}\n", sha(strings.Repeat("made", 12)), more)
 	}
-	var o admin.Outcome
+	var o desired.Outcome
 	c.call("POST", "/state", state("")).ok(200, &o)
 	c.key = adminKey
 	var list admin.APIKeys

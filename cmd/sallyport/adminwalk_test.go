@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/provider/desired"
 	"sallyport/storage"
 	"sallyport/web/admin"
 )
@@ -223,12 +225,12 @@ func (c *console) keyWalk() {
 func (c *console) stateWalk() {
 	c.Helper()
 	state := []byte("clients:\n  - {client_id: shop, public: true, redirect_uris: [\"https://shop.example.com/cb\"]}\nusers:\n  - {username: carol, password: a quiet harbour}\n")
-	var o admin.Outcome
+	var o desired.Outcome
 	for _, tc := range []struct {
 		query         string
 		changes, left int
 	}{{"?dry_run=true&prune=true", 3, 2}, {"?dry_run=false", 2, 3}, {"?replace_credentials=true", 0, 3}, {"?prune=true", 1, 2}} {
-		o = admin.Outcome{}
+		o = desired.Outcome{}
 		c.call("POST", "/state"+tc.query, state).ok(200, &o)
 		if len(o.Changes) != tc.changes || len(o.LeftAlone) != tc.left || o.DryRun != strings.Contains(tc.query, "dry_run=true") {
 			c.Errorf("%s: %+v, want %d changes, %d left alone", tc.query, o, tc.changes, tc.left)
@@ -238,4 +240,37 @@ func (c *console) stateWalk() {
 	if len(p.Faults) != 2 || p.Faults[0].Line != 2 || p.Faults[0].Field != "users[0].colour" || p.Faults[1].Line != 3 {
 		c.Errorf("faults = %+v", p.Faults)
 	}
+}
+
+// Whoever writes back what they read changes nothing; one member changed is one change.
+func TestWhatWasReadCanBeWrittenBack(t *testing.T) {
+	c := newConsole(t)
+	for id, body := range map[string]map[string]any{
+		"office": {"client_name": "Office", "redirect_uris": []string{"https://office.example.com/cb"}, "access_token_ttl": "5m", "mfa": "TIME_BASED",
+			"mfa_interval": "12h", "refresh_grace": "0s", "grant_types": []string{"authorization_code", "refresh_token"}, "scopes": []string{"openid"}},
+		"spa": {"public": true, "redirect_uris": []string{"https://spa.example.com/cb"}, "refresh_grace": "7s", "refresh_token_ttl": "720h"},
+	} {
+		c.call("PUT", "/clients/"+id, body).done(201, "created")
+		var read map[string]any
+		c.call("GET", "/clients/"+id, nil).ok(200, &read)
+		c.call("PUT", "/clients/"+id, read).done(200, "nothing to change")
+		read["refresh_token_ttl"] = 86400
+		if d := c.call("PUT", "/clients/"+id, read).done(200, "changed"); len(d.Differences) != 1 || d.Differences[0].Key != "refresh_token_ttl" {
+			t.Errorf("%s: differences = %+v", id, d.Differences)
+		}
+		c.call("PUT", "/clients/"+id, read).refused(400, "invalid_request", "updated_at: is told and not written")
+	}
+	id := string(c.call("POST", "/users", map[string]any{"username": "bob", "email": "bob@example.com", "password": "a quiet harbour at dawn",
+		"recovery_codes": []string{"aaaabbbbccccddddeeeeffff"}, "roles": []string{"editor"}, "profile": map[string]any{"name": "Bob", "address": map[string]any{"country": "DE"}},
+		"mfa_enabled": false}).done(201, "created").User)
+	var read map[string]any
+	c.call("GET", "/users/"+id, nil).ok(200, &read)
+	c.call("PATCH", "/users/"+id, read).done(200, "nothing to change")
+	read["roles"] = []string{"auditor"}
+	if d := c.call("PATCH", "/users/"+id, read).done(200, "changed"); len(d.Differences) != 1 || d.Differences[0].Key != "roles" {
+		t.Errorf("differences = %+v", d.Differences)
+	}
+	c.call("GET", "/users/"+id, nil).ok(200, &read)
+	read["names"] = []any{}
+	c.call("PATCH", "/users/"+id, read).refused(400, "invalid_request", "names: is told and not written")
 }

@@ -10,6 +10,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider"
+	"sallyport/provider/desired"
 	"sallyport/storage"
 )
 
@@ -226,7 +227,7 @@ func TestApplyDoesNotOverwriteAnAPIKeyChangedMeanwhile(t *testing.T) {
 	file := o.file("next.yaml", strings.NewReplacer("app: Shop", "app: Store", "name: deploy", "name: fresh", sha(deploySecret), sha("fresh")).Replace(keysState))
 	o.inside(func(h *house) {
 		ctx, v := t.Context(), mfa.Visit{Actor: mfa.ActorAdmin}
-		p, err := h.loadPlan(ctx, file, applying{prune: true})
+		p, err := h.loadPlan(ctx, file, desired.Options{Prune: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -237,7 +238,7 @@ func TestApplyDoesNotOverwriteAnAPIKeyChangedMeanwhile(t *testing.T) {
 		if err := h.apiKeys.Disable(ctx, v, provider.Operator(), shop.ID); err != nil {
 			t.Fatal(err)
 		}
-		err = h.carryOut(ctx, v, p)
+		err = h.records().CarryOut(ctx, v, p)
 		if want := fmt.Sprintf("stopped after 1 of 3 changes; they stay, and another run does the rest: API key shop: %v", provider.ErrAPIKeyChanged); err == nil || err.Error() != want {
 			t.Errorf("carry out: %v, want %s", err, want)
 		}

@@ -8,8 +8,8 @@ import (
 	"os"
 	"strconv"
 
-	"sallyport/config"
-	"sallyport/web/admin"
+	"sallyport/config/strict"
+	"sallyport/provider/desired"
 )
 
 // applyState plays the command apply: find out, show, do.
@@ -30,8 +30,8 @@ func applyState(ctx context.Context, p *program, args []string) error {
 	if err != nil {
 		return fmt.Errorf("read desired state: %w", err)
 	}
-	post := func(dry bool) (admin.Outcome, error) {
-		var o admin.Outcome
+	post := func(dry bool) (desired.Outcome, error) {
+		var o desired.Outcome
 		err := d.call(ctx, "POST", "/state", url.Values{"dry_run": {strconv.FormatBool(dry)}, "prune": {strconv.FormatBool(*prune)},
 			"replace_credentials": {strconv.FormatBool(*credentials)}}, text, &o)
 		return o, ofFile(err, f.Arg(0))
@@ -71,9 +71,9 @@ func ofFile(err error, file string) error {
 	if !errors.As(err, &e) || len(e.Faults) == 0 {
 		return err
 	}
-	var faults config.Faults
+	var faults strict.Faults
 	for _, x := range e.Faults {
-		faults = append(faults, config.Fault{Source: file, Line: x.Line, Path: x.Field, Text: x.Detail})
+		faults = append(faults, strict.Fault{Source: file, Line: x.Line, Path: x.Field, Text: x.Detail})
 	}
 	return stateFaults(faults)
 }

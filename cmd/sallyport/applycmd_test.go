@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sallyport/mfa"
+	"sallyport/provider/desired"
 	"sallyport/storage"
 )
 
@@ -256,22 +257,26 @@ func TestAnInterruptedApplyIsFinishedByAnother(t *testing.T) {
 	o := newOffice(t)
 	file := o.file("state.yaml", firstState)
 	o.inside(func(h *house) {
-		p, err := h.loadPlan(t.Context(), file, applying{})
+		p, err := h.loadPlan(t.Context(), file, desired.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.users[0].draft.Email = "taken@example.com" // somebody was quicker, after the plan was made
-		if _, err := h.users.Create(t.Context(), mfa.Visit{}, mfa.Draft{Email: "taken@example.com"}); err != nil {
+		// Somebody was quicker, after the plan was made.
+		taker, err := h.users.Create(t.Context(), mfa.Visit{}, mfa.Draft{Email: "alice@example.com"})
+		if err != nil {
 			t.Fatal(err)
 		}
-		err = h.carryOut(t.Context(), mfa.Visit{}, p)
+		err = h.records().CarryOut(t.Context(), mfa.Visit{}, p)
 		if err == nil || !strings.Contains(err.Error(), "stopped after 2 of 4 changes") || !strings.Contains(err.Error(), "user alice: another user has that name") {
 			t.Errorf("carry out: %v", err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := h.carryOut(ctx, mfa.Visit{}, plan{users: p.users}); err == nil {
+		if err := h.records().CarryOut(ctx, mfa.Visit{}, p); err == nil {
 			t.Error("a cancelled run went on")
+		}
+		if err := h.users.Delete(t.Context(), mfa.Visit{}, storage.Account{User: taker}); err != nil {
+			t.Fatal(err)
 		}
 	})
 	out := o.must("apply", file)
@@ -284,17 +289,20 @@ func TestApplyDoesNotOverwriteWhatWasChangedMeanwhile(t *testing.T) {
 	o := ready(t)
 	file := o.becomes("client_name: Shop", "client_name: Store")
 	o.inside(func(h *house) {
-		p, err := h.loadPlan(t.Context(), file, applying{})
+		p, err := h.loadPlan(t.Context(), file, desired.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		was := *p.clients[0].was
+		was, err := h.clients.Client(t.Context(), "shop")
+		if err != nil {
+			t.Fatal(err)
+		}
 		next := was
 		next.Name = "Meanwhile"
 		if err := h.clients.Change(t.Context(), mfa.Visit{}, was, next); err != nil {
 			t.Fatal(err)
 		}
-		if err := h.carryOut(t.Context(), mfa.Visit{}, p); err == nil || !strings.Contains(err.Error(), "changed by somebody else") {
+		if err := h.records().CarryOut(t.Context(), mfa.Visit{}, p); err == nil || !strings.Contains(err.Error(), "changed by somebody else") {
 			t.Errorf("carry out: %v", err)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 
+	"sallyport/provider/desired"
 	"sallyport/storage"
 	"sallyport/web/admin"
 )
@@ -78,7 +79,7 @@ func clientShow(ctx context.Context, p *program, args []string) error {
 	}
 	return d.answer(v, func(w io.Writer) {
 		fmt.Fprintf(w, "client_id\t%s\n", v.ID)
-		for _, x := range clientDifferences(storage.Client{}, v.Client) {
+		for _, x := range desired.ClientDifferences(storage.Client{}, v.Client) {
 			fmt.Fprintf(w, "%s\t%s\n", x.Key, shownValue(x.To))
 		}
 		fmt.Fprintf(w, "secrets\t%d\n", v.Secrets)

@@ -8,7 +8,9 @@ import (
 	"strings"
 
 	"sallyport/config"
+	"sallyport/config/strict"
 	"sallyport/mfa"
+	"sallyport/provider/desired"
 	"sallyport/storage/seal"
 )
 
@@ -50,7 +52,7 @@ func configReference(_ context.Context, p *program, args []string) error {
 	if err := f.parse(args, -1); err != nil {
 		return err
 	}
-	about := map[string]func() ([]config.Section, error){"": config.Reference, "settings": config.Reference, "state": config.StateReference}[f.Arg(0)]
+	about := map[string]func() ([]strict.Section, error){"": config.Reference, "settings": config.Reference, "state": desired.Reference}[f.Arg(0)]
 	if about == nil || f.NArg() > 1 {
 		return usageError{"config reference: want settings or state"}
 	}
@@ -58,9 +60,9 @@ func configReference(_ context.Context, p *program, args []string) error {
 	if err != nil {
 		return err
 	}
-	text := config.Plain(sections)
+	text := strict.Plain(sections)
 	if *markdown {
-		text = config.Markdown(sections)
+		text = strict.Markdown(sections)
 	}
 	fmt.Fprint(p.out, text)
 	return nil

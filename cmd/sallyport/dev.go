@@ -12,6 +12,7 @@ import (
 
 	"sallyport/config"
 	"sallyport/mfa"
+	"sallyport/provider/desired"
 	"sallyport/web"
 )
 
@@ -123,7 +124,7 @@ func (p *program) openDev(ctx context.Context, at place, folder *folder) (*house
 }
 
 // seed applies the built-in state and, if there is one, the developer's own.
-func (h *house) seed(ctx context.Context, built config.State, file string) error {
+func (h *house) seed(ctx context.Context, built desired.State, file string) error {
 	if err := built.Validate(); err != nil {
 		return fmt.Errorf("built-in state: %w", err)
 	}
@@ -133,11 +134,11 @@ func (h *house) seed(ctx context.Context, built config.State, file string) error
 	if file == "" {
 		return nil
 	}
-	own, err := h.loadPlan(ctx, file, applying{})
+	own, err := h.loadPlan(ctx, file, desired.Options{})
 	if err != nil {
 		return err
 	}
-	if err := h.carryOut(ctx, mfa.Visit{Actor: mfa.ActorAdmin, UserAgent: "sallyport dev"}, own); err != nil {
+	if err := h.records().CarryOut(ctx, mfa.Visit{Actor: mfa.ActorAdmin, UserAgent: "sallyport dev"}, own); err != nil {
 		return fmt.Errorf("apply %s: %w", file, err)
 	}
 	return nil

@@ -7,18 +7,18 @@ import (
 	"strconv"
 	"strings"
 
-	"sallyport/config"
+	"sallyport/provider/desired"
 )
 
 // seeds is the state every dev server has: two people and one client of each kind
 // the provider knows.
-func seeds(at place, s devSecrets) config.State {
+func seeds(at place, s devSecrets) desired.State {
 	demo := at.demo()
 	login := []string{"authorization_code", "refresh_token"}
 	scopes := []string{"openid", "profile", "email", "phone", "address", "offline_access"}
-	return config.State{
+	return desired.State{
 		// Those of the demo page are web applications that stand on a loopback address.
-		Clients: []config.Client{
+		Clients: []desired.Client{
 			{ID: "spa", Name: "Meridian Notes", Public: true, SilentLogin: true, MFA: "OFF", GrantTypes: login, Scopes: scopes, ClientURI: demo,
 				RedirectURIs: []string{demo + "/callback"}, PostLogoutRedirectURIs: []string{demo + "/"}},
 			{ID: "bank", Name: "Meridian Bank", Public: true, SilentLogin: true, MFA: "ALWAYS", GrantTypes: login, Scopes: scopes, ClientURI: demo,
@@ -34,7 +34,7 @@ func seeds(at place, s devSecrets) config.State {
 				GrantTypes: login, Scopes: scopes, RedirectURIs: []string{demo + "/own-login/"}, AllowedOrigins: []string{demo}},
 			{ID: "m2m", Name: "Machine", Secret: s.M2M, GrantTypes: []string{"client_credentials"}, Scopes: []string{"orders:read", "orders:write"}},
 		},
-		Users: []config.User{
+		Users: []desired.User{
 			{Username: "alice", Email: "alice@example.com", EmailVerified: true, Phone: "+4915555000101", PhoneVerified: true,
 				Password: s.Alice.Password, TOTPSecret: s.Alice.TOTPSecret, RecoveryCodes: s.Alice.RecoveryCodes,
 				Profile: profile("Alice", "Marie", "Anders", "female", "1987-10-16", "Europe/Berlin", "de-DE",

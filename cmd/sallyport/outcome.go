@@ -7,74 +7,36 @@ import (
 	"io"
 	"strings"
 
-	"sallyport/web/admin"
+	"sallyport/mfa"
+	"sallyport/provider/desired"
 )
-
-// outcome is a plan as the admin API tells it, in the order in which it is carried out.
-func (p *plan) outcome() admin.Outcome {
-	out := admin.Outcome{Changes: []admin.Record{}, LeftAlone: []admin.Left{}, MoreUsers: p.leftUsersMore}
-	action := func(isNew bool) string {
-		if isNew {
-			return admin.Create
-		}
-		return admin.Change
-	}
-	for _, c := range p.clients {
-		out.Changes = append(out.Changes, admin.Record{Kind: admin.KindClient, Name: string(c.want.ID), Action: action(c.was == nil),
-			Differences: admin.DifferencesOf(c.differences)})
-	}
-	for _, u := range p.users {
-		out.Changes = append(out.Changes, admin.Record{Kind: admin.KindUser, Name: u.name, ID: string(u.id), Action: action(u.amendment == nil),
-			Differences: admin.DifferencesOf(u.differences)})
-	}
-	for _, k := range p.keys {
-		out.Changes = append(out.Changes, admin.Record{Kind: admin.KindAPIKey, Name: k.draft.Name, ID: string(k.want.ID), Action: action(k.was == nil),
-			Differences: admin.DifferencesOf(k.differences)})
-	}
-	for _, id := range p.pruned {
-		out.Changes = append(out.Changes, admin.Record{Kind: admin.KindClient, Name: string(id), Action: admin.Delete})
-	}
-	for _, k := range p.prunedKeys {
-		out.Changes = append(out.Changes, admin.Record{Kind: admin.KindAPIKey, Name: k.Name, ID: string(k.ID), Action: admin.Delete})
-	}
-	for _, id := range p.leftClients {
-		out.LeftAlone = append(out.LeftAlone, admin.Left{Kind: admin.KindClient, Name: string(id)})
-	}
-	for _, name := range p.leftKeys {
-		out.LeftAlone = append(out.LeftAlone, admin.Left{Kind: admin.KindAPIKey, Name: name})
-	}
-	for _, name := range p.leftUsers {
-		out.LeftAlone = append(out.LeftAlone, admin.Left{Kind: admin.KindUser, Name: name})
-	}
-	return out
-}
 
 // called is a record as people are told of it.
 func called(kind, name string) string {
-	return strings.ReplaceAll(kind, admin.KindAPIKey, "API key") + " " + shownText(name)
+	return strings.ReplaceAll(kind, desired.KindAPIKey, "API key") + " " + shownText(name)
 }
 
 // writeOutcome shows what apply is going to do, before it does it: what becomes of things
 // that are not in the file comes first, for nobody wrote that down.
-func writeOutcome(w io.Writer, o admin.Outcome) {
+func writeOutcome(w io.Writer, o desired.Outcome) {
 	writeMissing(w, o)
 	for _, r := range o.Changes {
 		switch r.Action {
-		case admin.Create:
+		case desired.Create:
 			fmt.Fprintf(w, "%s: new\n", called(r.Kind, r.Name))
-		case admin.Change:
+		case desired.Change:
 			fmt.Fprintf(w, "%s: changed\n", called(r.Kind, r.Name))
 		}
-		writeDifferences(w, r.Differences, r.Action == admin.Create)
+		writeDifferences(w, r.Differences, r.Action == desired.Create)
 	}
 }
 
 // writeMissing shows what becomes of things that are not in the file.
-func writeMissing(w io.Writer, o admin.Outcome) {
+func writeMissing(w io.Writer, o desired.Outcome) {
 	for _, r := range o.Changes {
 		switch {
-		case r.Action != admin.Delete:
-		case r.Kind == admin.KindClient:
+		case r.Action != desired.Delete:
+		case r.Kind == desired.KindClient:
 			fmt.Fprintf(w, "%s: deleted with its tokens and consents, because it is not in the file\n", called(r.Kind, r.Name))
 		default:
 			fmt.Fprintf(w, "%s: deleted, because it is not in the file\n", called(r.Kind, r.Name))
@@ -88,7 +50,7 @@ func writeMissing(w io.Writer, o admin.Outcome) {
 	}
 }
 
-func writeDifferences(w io.Writer, ds []admin.Difference, isNew bool) {
+func writeDifferences(w io.Writer, ds []mfa.Difference, isNew bool) {
 	for _, d := range ds {
 		switch {
 		case d.Secret && isNew:
@@ -104,16 +66,16 @@ func writeDifferences(w io.Writer, ds []admin.Difference, isNew bool) {
 }
 
 // writeSummary is what was done, in a line or two.
-func writeSummary(w io.Writer, o admin.Outcome) {
+func writeSummary(w io.Writer, o desired.Outcome) {
 	count := map[[2]string]int{}
 	for _, r := range o.Changes {
 		count[[2]string{r.Kind, r.Action}]++
 	}
 	of := func(kind, action string) int { return count[[2]string{kind, action}] }
 	fmt.Fprintf(w, "Clients: %d made, %d changed, %d deleted. Users: %d made, %d changed.\n",
-		of(admin.KindClient, admin.Create), of(admin.KindClient, admin.Change), of(admin.KindClient, admin.Delete),
-		of(admin.KindUser, admin.Create), of(admin.KindUser, admin.Change))
-	made, changed, deleted := of(admin.KindAPIKey, admin.Create), of(admin.KindAPIKey, admin.Change), of(admin.KindAPIKey, admin.Delete)
+		of(desired.KindClient, desired.Create), of(desired.KindClient, desired.Change), of(desired.KindClient, desired.Delete),
+		of(desired.KindUser, desired.Create), of(desired.KindUser, desired.Change))
+	made, changed, deleted := of(desired.KindAPIKey, desired.Create), of(desired.KindAPIKey, desired.Change), of(desired.KindAPIKey, desired.Delete)
 	if made+changed+deleted > 0 {
 		fmt.Fprintf(w, "API keys: %d made, %d changed, %d deleted.\n", made, changed, deleted)
 	}

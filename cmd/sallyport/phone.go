@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"sallyport/mfa"
 	"sallyport/storage"
 )
 
@@ -82,7 +83,7 @@ func (d *demo) view(r *http.Request) (phoneView, error) {
 			if a.Method != "totp" || a.State == storage.AuthenticatorDisabled || pending && !now.Before(a.ExpiresAt) {
 				continue
 			}
-			code := phoneCode{ID: string(a.ID), User: nameOf(account), Name: a.Name, Code: d.house.totp.CodeOf(a, now), Pending: pending}
+			code := phoneCode{ID: string(a.ID), User: mfa.NameOf(account), Name: a.Name, Code: d.house.totp.CodeOf(a, now), Pending: pending}
 			if pending {
 				view.Codes = append([]phoneCode{code}, view.Codes...)
 				continue
@@ -106,16 +107,4 @@ func newPhoneMessage(m storage.Message) phoneMessage {
 		out.Data = append(out.Data, key+": "+m.Data[key])
 	}
 	return out
-}
-
-// nameOf returns the name a user would be known by.
-func nameOf(a storage.Account) string {
-	for _, kind := range []storage.IdentifierKind{storage.Username, storage.Email, storage.Phone} {
-		for _, i := range a.Identifiers {
-			if i.Kind == kind {
-				return i.Value
-			}
-		}
-	}
-	return string(a.User.ID)
 }

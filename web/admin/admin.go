@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"context"
 	_ "embed" // for the description
 	"log/slog"
 	"net/http"
@@ -11,6 +10,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider"
+	"sallyport/provider/desired"
 	"sallyport/storage/seal"
 	"sallyport/web"
 )
@@ -33,9 +33,7 @@ type Rooms struct {
 	Clients  *provider.Registry
 	APIKeys  *provider.APIKeys
 	Keyring  *seal.Keyring
-	// Apply compares a desired state with what there is, and makes it so unless told not
-	// to. Its errors are Faults, *Stopped, or those of mfa and provider.
-	Apply func(ctx context.Context, v mfa.Visit, s State) (Outcome, error)
+	Records  desired.Records
 }
 
 // Options of the surface.

@@ -9,6 +9,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider"
+	"sallyport/provider/desired"
 	"sallyport/storage"
 )
 
@@ -57,20 +58,25 @@ func (s *Surface) putClient(c *gin.Context, v mfa.Visit) {
 		s.fail(c, err)
 		return
 	}
+	if err := writtenBack(members, newClient(have), clientTold, false); err != nil {
+		s.fail(c, err)
+		return
+	}
+	inSeconds(members)
 	secret, err := s.secretOf(members, have)
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	change, ok := s.one(c, v, "clients", members, OnlyEither)
+	change, ok := s.one(c, v, "clients", members, desired.OnlyEither)
 	if !ok {
 		return
 	}
 	status := http.StatusOK
-	if change.Action == Create {
+	if change.Action == desired.Create {
 		status = http.StatusCreated
 	}
-	c.JSON(status, Done{Client: id, Done: change.done(), Secret: secret, Differences: change.Differences})
+	c.JSON(status, Done{Client: id, Done: done(change), Secret: secret, Differences: change.Differences})
 }
 
 // secretOf adds to a body that needs a secret and names none the one the client has, or

@@ -14,6 +14,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider"
+	"sallyport/provider/desired"
 	"sallyport/web"
 )
 
@@ -46,28 +47,6 @@ func (f Faults) Error() string {
 	}
 	return strings.Join(lines, "\n")
 }
-
-// Stopped is a desired state that was made in part. Doing it again does the rest.
-type Stopped struct {
-	Done, Of int
-	What     string // what could not be made
-	Err      error
-}
-
-func (e *Stopped) Error() string {
-	text, ok := Explain(e.Err)
-	if !ok {
-		text = e.Err.Error()
-	}
-	return e.stopped() + ": " + text
-}
-
-func (e *Stopped) stopped() string {
-	return fmt.Sprintf("stopped after %d of %d changes; they stay, and another run does the rest: %s", e.Done, e.Of, e.What)
-}
-
-// Unwrap returns the cause.
-func (e *Stopped) Unwrap() error { return e.Err }
 
 // Codes besides those of mfa.
 const (
@@ -182,10 +161,10 @@ func (s *Surface) fail(c *gin.Context, err error) {
 		s.problem(c, Problem{Status: http.StatusBadRequest, Code: string(mfa.InvalidRequest), Detail: "the body has faults", Faults: faults})
 		return
 	}
-	var stopped *Stopped
+	var stopped *desired.Stopped
 	prefix := ""
 	if errors.As(err, &stopped) {
-		prefix = stopped.stopped() + ": "
+		prefix = stopped.Summary() + ": "
 	}
 	status, code, words, ok := refused(err)
 	if !ok {

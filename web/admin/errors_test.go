@@ -17,6 +17,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider"
+	"sallyport/provider/desired"
 	"sallyport/web"
 )
 
@@ -75,8 +76,8 @@ func TestOtherErrorsHaveTheirAnswers(t *testing.T) {
 		{"no client", fmt.Errorf("deed: %w", provider.ErrNoClient), 404, codeNotFound, "there is no such client"},
 		{"a key that is expired is none to an administrator", provider.ErrAPIKeyExpired, 404, codeNotFound, "there is no such API key"},
 		{"faults", Faults{{Line: 3, Field: "a", Detail: "is wrong"}}, 400, "invalid_request", "the body has faults"},
-		{"stopped by a rule", &Stopped{1, 3, "user x", &mfa.Error{Code: mfa.IdentifierTaken}}, 409, "identifier_taken", "stopped after 1 of 3 changes; they stay, and another run does the rest: user x: another user has"},
-		{"stopped by a fault", &Stopped{1, 3, "user x", errors.New("SELECT secret")}, 500, codeBroken, "stopped after 1 of 3 changes; they stay, and another run does the rest: user x: something went wrong"},
+		{"stopped by a rule", &desired.Stopped{Done: 1, Of: 3, What: "user x", Err: &mfa.Error{Code: mfa.IdentifierTaken}}, 409, "identifier_taken", "stopped after 1 of 3 changes; they stay, and another run does the rest: user x: another user has"},
+		{"stopped by a fault", &desired.Stopped{Done: 1, Of: 3, What: "user x", Err: errors.New("SELECT secret")}, 500, codeBroken, "stopped after 1 of 3 changes; they stay, and another run does the rest: user x: something went wrong"},
 	} {
 		w, p, log := answer(t, tc.err)
 		if w.Code != tc.status || p.Code != tc.code || !strings.HasPrefix(p.Detail, tc.detail) && !strings.Contains(p.Detail, tc.detail) || strings.Contains(w.Body.String(), "SELECT") {

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,109 +12,30 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
-	"sallyport/provider"
+	"sallyport/provider/desired"
 )
 
-// Single says that a desired state is of one record, and whether that may be there. What
-// is not in such a state is none of its business.
-type Single int
-
-// The kinds of states.
-const (
-	Whole      Single = iota // of many records; what is left out is told or pruned
-	OnlyNew                  // of one that must not be there
-	OnlyKnown                // of one that must
-	OnlyEither               // of one
-)
-
-// State is a desired state and how far it is to be made.
-type State struct {
-	Text        []byte // YAML, which JSON is
-	Single      Single
-	DryRun      bool // nothing is made
-	Prune       bool // what is not in it goes
-	Credentials bool // passwords and factors of users who exist are replaced
-	By          provider.Caller
-}
-
-// Actions of a change.
-const (
-	Create = "create"
-	Change = "change"
-	Delete = "delete"
-)
-
-// Outcome is what a desired state changes, in the order in which it is done.
-type Outcome struct {
-	DryRun  bool     `json:"dry_run"` // nothing was changed
-	Changes []Record `json:"changes"`
-	// LeftAlone are records that are there and not in the state. Of many users some are
-	// named; MoreUsers counts the others.
-	LeftAlone []Left `json:"left_alone"`
-	MoreUsers int    `json:"more_users_left_alone,omitempty"`
-}
-
-// Kinds of records.
-const (
-	KindClient = "client"
-	KindUser   = "user"
-	KindAPIKey = "api_key"
-)
-
-// Record is the change of one record. ID is that of a user or API key; a client is
-// called by its id.
-type Record struct {
-	Kind        string       `json:"kind"`
-	Name        string       `json:"name"`
-	ID          string       `json:"id,omitempty"`
-	Action      string       `json:"action"`
-	Differences []Difference `json:"differences,omitempty"`
-}
-
-// done is an action in the words of Done.
-func (r Record) done() string {
+// done is the action of a record in the words of Done.
+func done(r desired.Record) string {
 	switch r.Action {
-	case Create:
+	case desired.Create:
 		return "created"
-	case Change:
+	case desired.Change:
 		return "changed"
 	}
 	return "nothing to change"
 }
 
-// Left is a record that was left alone.
-type Left struct {
-	Kind string `json:"kind"`
-	Name string `json:"name"`
-}
-
-// Difference is one value that is to change. Null is "not there"; secrets are not shown.
-type Difference struct {
-	Key    string `json:"key"`
-	From   any    `json:"from"`
-	To     any    `json:"to"`
-	Secret bool   `json:"secret,omitempty"`
-}
-
-// DifferencesOf are mfa's differences on the wire.
-func DifferencesOf(list []mfa.Difference) []Difference {
-	out := make([]Difference, 0, len(list))
-	for _, d := range list {
-		out = append(out, Difference(d))
-	}
-	return out
-}
-
 func (s *Surface) applyState(c *gin.Context, v mfa.Visit) {
-	state := State{By: by(c)}
-	for name, into := range map[string]*bool{"dry_run": &state.DryRun, "prune": &state.Prune, "replace_credentials": &state.Credentials} {
+	o, dry := desired.Options{By: by(c)}, false
+	for name, into := range map[string]*bool{"dry_run": &dry, "prune": &o.Prune, "replace_credentials": &o.Credentials} {
 		var ok bool
 		if *into, ok = s.flag(c, name); !ok {
 			return
 		}
 	}
-	var ok bool
-	if state.Text, ok = s.text(c, "application/yaml", BodyMost); !ok { // RFC 9512
+	text, ok := s.text(c, "application/yaml", BodyMost) // RFC 9512
+	if !ok {
 		return
 	}
 	// The connection must outlive the hashing. One that knows no deadlines has none.
@@ -121,7 +43,7 @@ func (s *Surface) applyState(c *gin.Context, v mfa.Visit) {
 		s.fail(c, fmt.Errorf("move the deadline: %w", err))
 		return
 	}
-	outcome, err := s.Apply(c.Request.Context(), v, state)
+	outcome, err := s.apply(c.Request.Context(), v, text, o, dry)
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -129,19 +51,38 @@ func (s *Surface) applyState(c *gin.Context, v mfa.Visit) {
 	c.JSON(http.StatusOK, outcome)
 }
 
+// apply makes records what a state says, unless it is to be shown alone.
+func (s *Surface) apply(ctx context.Context, v mfa.Visit, text []byte, o desired.Options, dry bool) (desired.Outcome, error) {
+	p, err := s.Records.Plan(ctx, "", text, o)
+	var found desired.Faults
+	if errors.As(err, &found) {
+		var faults Faults
+		for _, f := range found {
+			faults = append(faults, Fault{Line: f.Line, Field: f.Path, Detail: f.Text})
+		}
+		return desired.Outcome{}, faults
+	}
+	if err == nil && !dry {
+		err = s.Records.CarryOut(ctx, v, p)
+	}
+	out := p.Outcome()
+	out.DryRun = dry
+	return out, err
+}
+
 // one makes one record of a section of the desired state what a body says. Whatever the
 // body names is made so, credentials included.
-func (s *Surface) one(c *gin.Context, v mfa.Visit, section string, members map[string]any, single Single) (Record, bool) {
+func (s *Surface) one(c *gin.Context, v mfa.Visit, section string, members map[string]any, single desired.Single) (desired.Record, bool) {
 	var text bytes.Buffer
 	e := json.NewEncoder(&text)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(map[string]any{section: []any{members}}); err != nil {
 		s.fail(c, fmt.Errorf("write desired state: %w", err))
-		return Record{}, false
+		return desired.Record{}, false
 	}
-	outcome, err := s.Apply(c.Request.Context(), v, State{Text: text.Bytes(), Single: single, Credentials: true, By: by(c)})
+	outcome, err := s.apply(c.Request.Context(), v, text.Bytes(), desired.Options{Single: single, Credentials: true, By: by(c)}, false)
 	var faults Faults
-	var stopped *Stopped
+	var stopped *desired.Stopped
 	switch {
 	case errors.As(err, &faults):
 		err = within(faults, section+"[0]")
@@ -150,10 +91,10 @@ func (s *Surface) one(c *gin.Context, v mfa.Visit, section string, members map[s
 	}
 	if err != nil {
 		s.fail(c, err)
-		return Record{}, false
+		return desired.Record{}, false
 	}
 	if len(outcome.Changes) == 0 {
-		return Record{}, true
+		return desired.Record{}, true
 	}
 	return outcome.Changes[0], true
 }

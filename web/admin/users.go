@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/provider/desired"
 	"sallyport/storage"
 )
 
@@ -93,7 +94,7 @@ func (s *Surface) createUser(c *gin.Context, v mfa.Visit) {
 	if !ok {
 		return
 	}
-	change, ok := s.one(c, v, "users", members, OnlyNew)
+	change, ok := s.one(c, v, "users", members, desired.OnlyNew)
 	if !ok {
 		return
 	}
@@ -115,13 +116,24 @@ func (s *Surface) amendUser(c *gin.Context, v mfa.Visit) {
 		s.fail(c, Faults{{Field: "id", Detail: "an id does not change"}})
 		return
 	}
+	standing, err := s.Users.Standing(c.Request.Context(), a)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	shown := newUser(a)
+	shown.standing(standing)
+	if err := writtenBack(members, shown, userTold, true); err != nil {
+		s.fail(c, err)
+		return
+	}
 	members["id"] = string(a.User.ID)
 	named(members, a)
-	change, ok := s.one(c, v, "users", members, OnlyKnown)
+	change, ok := s.one(c, v, "users", members, desired.OnlyKnown)
 	if !ok {
 		return
 	}
-	c.JSON(http.StatusOK, Done{User: a.User.ID, Done: change.done(), Differences: change.Differences})
+	c.JSON(http.StatusOK, Done{User: a.User.ID, Done: done(change), Differences: change.Differences})
 }
 
 // named gives a body that names nobody a name its user has: a desired state knows no

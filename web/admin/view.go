@@ -183,6 +183,6 @@ type Done struct {
 	APIKey  storage.APIKeyID  `json:"api_key,omitempty"`
 	Done    string            `json:"done"`
 	// Secret was made by the call and is shown once: nobody keeps it.
-	Secret      string       `json:"secret,omitempty"`
-	Differences []Difference `json:"differences,omitempty"`
+	Secret      string           `json:"secret,omitempty"`
+	Differences []mfa.Difference `json:"differences,omitempty"`
 }

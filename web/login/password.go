@@ -53,5 +53,5 @@ func (p *Pages) showLogin(c *gin.Context, t turn, code int, username string, a *
 	p.look.Write(c, code, "login", v)
 }
 
-// codeOf is a typed code without the spaces people and apps put into it (rulings 35).
+// codeOf is a typed code without the spaces people and apps put into it (G-35).
 func codeOf(c *gin.Context) mfa.Response { return mfa.Typed(withoutSpaces(c.PostForm("passcode"))) }

@@ -1,4 +1,4 @@
-package config
+package strict
 
 import (
 	"fmt"
@@ -29,6 +29,16 @@ func stairs(n int) string {
 	return b.String() + strings.Repeat(" ", n) + "a: x\n"
 }
 
+// sample is read from the texts.
+type sample struct {
+	Users []struct {
+		Username string         `yaml:"username"`
+		Email    string         `yaml:"email"`
+		Roles    []string       `yaml:"roles"`
+		Profile  map[string]any `yaml:"profile"`
+	} `yaml:"users"`
+}
+
 func TestTextsThatKeepTheParserBusyAreRefusedBeforeIt(t *testing.T) {
 	const deep, wide, odd = "more than 64 levels", "more than 256 keys", "more than 256 values that are empty"
 	for _, tc := range []struct {
@@ -54,7 +64,8 @@ func TestTextsThatKeepTheParserBusyAreRefusedBeforeIt(t *testing.T) {
 		{"aliases", "- &a x\n" + strings.Repeat("- *a\n", 256), 257, odd},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := ParseState("state", []byte(tc.text))
+			var s sample
+			err := Decode("state", []byte(tc.text), &s).Err()
 			want := fmt.Sprintf("state:%d: %s", tc.line, tc.want)
 			if err == nil || !strings.HasPrefix(err.Error(), want) {
 				t.Fatalf("error = %.200v, want %s ...", err, want)
@@ -75,9 +86,8 @@ func TestTextsOfAnySizeWithinTheBoundsAreRead(t *testing.T) {
 		{"as deep as may be", "users:\n- username: one\n  profile:\n    name: one\n    address: " + nested(61, "[", "", "]"), 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			var s State
-			r := decode("state", []byte(tc.text), &s)
-			if err := r.faults.err(); err != nil {
+			var s sample
+			if err := Decode("state", []byte(tc.text), &s).Err(); err != nil {
 				t.Fatalf("error = %.300v", err)
 			}
 			if len(s.Users) != tc.users {

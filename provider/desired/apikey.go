@@ -1,9 +1,11 @@
-package config
+package desired
 
 import (
 	"encoding/hex"
 	"fmt"
 	"time"
+
+	"sallyport/config/strict"
 )
 
 // APIKey is the key of a backend as it should be. A secret or its hash is needed for a
@@ -34,16 +36,16 @@ type APIKey struct {
 	SecretSHA256 string `yaml:"secret_sha256"`
 }
 
-func (s *State) checkAPIKeys(r *reader) {
+func (s *State) checkAPIKeys(r *strict.Reader) {
 	names := map[string]bool{}
 	for i := range s.APIKeys {
 		k, path := &s.APIKeys[i], fmt.Sprintf("api_keys[%d]", i)
 		if names[k.Name] && k.Name != "" {
-			r.fault(path+".name", "another API key has this name")
+			r.Fault(path+".name", "another API key has this name")
 		}
 		names[k.Name] = true
 		if b, err := hex.DecodeString(k.SecretSHA256); err != nil || len(b) != 32 && k.SecretSHA256 != "" {
-			r.fault(path+".secret_sha256", "must be 64 hexadecimal digits")
+			r.Fault(path+".secret_sha256", "must be 64 hexadecimal digits")
 		}
 	}
 }

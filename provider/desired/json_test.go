@@ -1,11 +1,14 @@
-package config
+package desired
 
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"sallyport/config/strict"
 )
 
 // FuzzStateInJSON: JSON is YAML, and the admin API counts on it. Whatever text is in it
@@ -24,9 +27,20 @@ func FuzzStateInJSON(f *testing.F) {
 		if err := e.Encode(map[string]any{"users": []any{map[string]any{"username": "x", "profile": map[string]any{"name": want}}}}); err != nil {
 			t.Fatal(err)
 		}
-		s, err := ParseState("", text.Bytes())
+		s, err := Parse("", text.Bytes())
 		if err == nil && s.Users[0].Profile["name"] != want {
 			t.Fatalf("%q arrives as %q", want, s.Users[0].Profile["name"])
+		}
+	})
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(goodState)
+	f.Add("clients: &a [*a]\n? x\n: y\n<<: {}\n---\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		var faults strict.Faults
+		if _, err := Parse("f.yaml", []byte(text)); err != nil && !errors.As(err, &faults) {
+			t.Errorf("%q: error is %T, want Faults", text, err)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package config
+package strict
 
 import (
 	"cmp"
@@ -25,7 +25,7 @@ func Markdown(sections []Section) string {
 			b.WriteString("| key | type | what it is |\n|---|---|---|\n")
 		}
 		for _, e := range s.Entries {
-			cells := []string{"`" + join(s.Path, e.Key) + "`", "`" + e.Variable + "`", e.Type, cmp.Or(e.Default, "none"), cmp.Or(e.Bounds, "-"), strings.ReplaceAll(e.Text, "|", `\|`)}
+			cells := []string{"`" + Join(s.Path, e.Key) + "`", "`" + e.Variable + "`", e.Type, cmp.Or(e.Default, "none"), cmp.Or(e.Bounds, "-"), strings.ReplaceAll(e.Text, "|", `\|`)}
 			if !settings {
 				cells = []string{"`" + e.Key + "`", e.Type, cells[5]}
 			}
@@ -54,7 +54,7 @@ func Plain(sections []Section) string {
 			if e.Bounds != "" {
 				facts = append(facts, e.Bounds)
 			}
-			fmt.Fprintf(&b, "%s  (%s)\n", join(s.Path, e.Key), strings.Join(facts, "; "))
+			fmt.Fprintf(&b, "%s  (%s)\n", Join(s.Path, e.Key), strings.Join(facts, "; "))
 			if e.Variable != "" {
 				fmt.Fprintf(&b, "    %s\n", e.Variable)
 			}

@@ -1,4 +1,4 @@
-package config
+package strict
 
 import (
 	"errors"
@@ -19,14 +19,14 @@ import (
 // maxFile bounds a file before it is parsed.
 const maxFile = 4 << 20
 
-// reader decodes one YAML document into a struct, remembers the line of every key
+// Reader decodes one YAML document into a struct, remembers the line of every key
 // and gathers all faults instead of stopping at the first.
-type reader struct {
+type Reader struct {
 	source string
 	lines  map[string]int
 	faults Faults
-	// broken: nothing of the file could be read, so nothing is missing in it.
-	broken bool
+	// Broken: nothing of the file could be read, so nothing is missing in it.
+	Broken bool
 	// variables are the keys that the environment has set, which wins over the file.
 	variables map[string]string
 	// told are the keys that could not be read as they were written. What a check
@@ -34,17 +34,17 @@ type reader struct {
 	told map[string]bool
 }
 
-// decode reads text into the struct behind target.
-func decode(source string, text []byte, target any) *reader {
-	r := &reader{source: source, lines: map[string]int{}}
+// Decode reads text into the struct behind target.
+func Decode(source string, text []byte, target any) *Reader {
+	r := &Reader{source: source, lines: map[string]int{}}
 	if len(text) > maxFile {
-		r.broken = true
-		r.fault("", "the file is larger than 4 MiB")
+		r.Broken = true
+		r.Fault("", "the file is larger than 4 MiB")
 		return r
 	}
 	tokens := lexer.Tokenize(string(text))
 	if t, beyond := exceeded(tokens); t != nil {
-		r.broken = true
+		r.Broken = true
 		r.faults = append(r.faults, Fault{Source: source, Line: t.Position.Line, Text: beyond})
 		return r
 	}
@@ -54,8 +54,8 @@ func decode(source string, text []byte, target any) *reader {
 		return r
 	}
 	if len(file.Docs) > 1 {
-		r.broken = true
-		r.fault("", "more than one document in the file")
+		r.Broken = true
+		r.Fault("", "more than one document in the file")
 		return r
 	}
 	if len(file.Docs) == 0 || file.Docs[0].Body == nil || file.Docs[0].Body.Type() == ast.CommentType {
@@ -65,9 +65,26 @@ func decode(source string, text []byte, target any) *reader {
 	return r
 }
 
-// fault adds a fault at the variable or the line of a path, or of the nearest path
+// New returns a Reader for values made in code, which have no lines.
+func New() *Reader { return &Reader{lines: map[string]int{}} }
+
+// SetBy says that the environment has set a key, in place of the file.
+func (r *Reader) SetBy(path, variable string) {
+	if r.variables == nil {
+		r.variables = map[string]string{}
+	}
+	r.variables[path] = variable
+}
+
+// Add adds a fault as it is.
+func (r *Reader) Add(f Fault) { r.faults = append(r.faults, f) }
+
+// Err returns every fault as Faults, or nil.
+func (r *Reader) Err() error { return r.faults.err() }
+
+// Fault adds a fault at the variable or the line of a path, or of the nearest path
 // around it.
-func (r *reader) fault(path, format string, args ...any) {
+func (r *Reader) Fault(path, format string, args ...any) {
 	if r.told[path] {
 		return
 	}
@@ -85,15 +102,16 @@ func (r *reader) fault(path, format string, args ...any) {
 	r.faults = append(r.faults, f)
 }
 
-// tell adds a fault from outside, unless its path has one already.
-func (r *reader) tell(path, text string) {
+// Tell adds a fault from outside, unless its path has one already.
+func (r *Reader) Tell(path, text string) {
 	if !slices.ContainsFunc(r.faults, func(f Fault) bool { return f.Path == path }) {
-		r.fault(path, "%s", text)
+		r.Fault(path, "%s", text)
 	}
 }
 
-// checking begins the checks of what was read.
-func (r *reader) checking() {
+// BeginChecks is called before what was read is checked: keys that could not be read get no
+// second fault.
+func (r *Reader) BeginChecks() {
 	r.told = map[string]bool{}
 	for _, f := range r.faults {
 		r.told[f.Path] = f.Path != ""
@@ -110,8 +128,8 @@ func around(path string) string {
 
 // syntax adds a fault of the parser, without the excerpt it would show: a state file
 // holds passwords.
-func (r *reader) syntax(err error) {
-	r.broken = true
+func (r *Reader) syntax(err error) {
+	r.Broken = true
 	f := Fault{Source: r.source, Text: "not valid YAML"}
 	var y yaml.Error
 	if errors.As(err, &y) {
@@ -123,7 +141,7 @@ func (r *reader) syntax(err error) {
 	r.faults = append(r.faults, f)
 }
 
-func (r *reader) value(path string, node ast.Node, v reflect.Value) {
+func (r *Reader) value(path string, node ast.Node, v reflect.Value) {
 	if _, known := r.lines[path]; !known {
 		if t := node.GetToken(); t != nil && t.Position != nil {
 			r.lines[path] = t.Position.Line
@@ -131,10 +149,10 @@ func (r *reader) value(path string, node ast.Node, v reflect.Value) {
 	}
 	switch node.(type) {
 	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode:
-		r.fault(path, "anchors, aliases and tags are not read here")
+		r.Fault(path, "anchors, aliases and tags are not read here")
 		return
 	case *ast.NullNode:
-		r.fault(path, "has no value; leave the key out instead")
+		r.Fault(path, "has no value; leave the key out instead")
 		return
 	}
 	switch {
@@ -157,45 +175,46 @@ func (r *reader) value(path string, node ast.Node, v reflect.Value) {
 }
 
 // pairs returns the key-value pairs of a mapping; a map of one pair has a type of its own.
-func (r *reader) pairs(path string, node ast.Node) []*ast.MappingValueNode {
+func (r *Reader) pairs(path string, node ast.Node) []*ast.MappingValueNode {
 	switch n := node.(type) {
 	case *ast.MappingNode:
 		return n.Values
 	case *ast.MappingValueNode:
 		return []*ast.MappingValueNode{n}
 	}
-	r.fault(path, "must be a set of keys and values")
+	r.Fault(path, "must be a set of keys and values")
 	return nil
 }
 
 // key returns the text of a key, or false for the rare shapes we do not read.
-func (r *reader) key(path string, pair *ast.MappingValueNode) (string, bool) {
+func (r *Reader) key(path string, pair *ast.MappingValueNode) (string, bool) {
 	token := pair.Key.GetToken()
 	if _, plain := pair.Key.(*ast.StringNode); !plain || token == nil {
-		r.fault(path, "every key must be plain text")
+		r.Fault(path, "every key must be plain text")
 		return "", false
 	}
 	return token.Value, true
 }
 
-func join(path, key string) string {
+// Join is the path of a key within another.
+func Join(path, key string) string {
 	if path == "" {
 		return key
 	}
 	return path + "." + key
 }
 
-func (r *reader) fields(path string, node ast.Node, v reflect.Value) {
+func (r *Reader) fields(path string, node ast.Node, v reflect.Value) {
 	for _, pair := range r.pairs(path, node) {
 		name, ok := r.key(path, pair)
 		if !ok {
 			continue
 		}
-		inner := join(path, name)
+		inner := Join(path, name)
 		r.lines[inner] = pair.Key.GetToken().Position.Line
 		field, ok := fieldOf(v, name)
 		if !ok {
-			r.fault(inner, "there is no such key")
+			r.Fault(inner, "there is no such key")
 			continue
 		}
 		r.value(inner, pair.Value, field)
@@ -212,10 +231,10 @@ func fieldOf(v reflect.Value, name string) (reflect.Value, bool) {
 	return reflect.Value{}, false
 }
 
-func (r *reader) list(path string, node ast.Node, v reflect.Value) {
+func (r *Reader) list(path string, node ast.Node, v reflect.Value) {
 	n, ok := node.(*ast.SequenceNode)
 	if !ok {
-		r.fault(path, "must be a list")
+		r.Fault(path, "must be a list")
 		return
 	}
 	out := reflect.MakeSlice(v.Type(), len(n.Values), len(n.Values))
@@ -226,14 +245,14 @@ func (r *reader) list(path string, node ast.Node, v reflect.Value) {
 }
 
 // table reads a map of text to text, or of text to anything.
-func (r *reader) table(path string, node ast.Node, v reflect.Value) {
+func (r *Reader) table(path string, node ast.Node, v reflect.Value) {
 	out := reflect.MakeMap(v.Type())
 	for _, pair := range r.pairs(path, node) {
 		name, ok := r.key(path, pair)
 		if !ok {
 			continue
 		}
-		inner := join(path, name)
+		inner := Join(path, name)
 		r.lines[inner] = pair.Key.GetToken().Position.Line
 		item := reflect.New(v.Type().Elem()).Elem()
 		r.value(inner, pair.Value, item)
@@ -242,32 +261,32 @@ func (r *reader) table(path string, node ast.Node, v reflect.Value) {
 	v.Set(out)
 }
 
-func (r *reader) duration(path string, node ast.Node, v reflect.Value) {
+func (r *Reader) duration(path string, node ast.Node, v reflect.Value) {
 	s, ok := node.(*ast.StringNode)
 	if !ok {
-		r.fault(path, `must be a duration such as "90s", "10m" or "720h"`)
+		r.Fault(path, `must be a duration such as "90s", "10m" or "720h"`)
 		return
 	}
 	d, err := time.ParseDuration(s.Value)
 	if err != nil {
-		r.fault(path, `must be a duration such as "90s", "10m" or "720h"`)
+		r.Fault(path, `must be a duration such as "90s", "10m" or "720h"`)
 		return
 	}
 	v.SetInt(int64(d))
 }
 
 // moment reads a time with its zone (RFC 3339), and keeps it in UTC.
-func (r *reader) moment(path string, node ast.Node, v reflect.Value) {
+func (r *Reader) moment(path string, node ast.Node, v reflect.Value) {
 	s, _ := text(node)
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		r.fault(path, `must be a time with its zone such as "2027-01-31T18:00:00Z" or "2027-01-31T19:00:00+01:00"`)
+		r.Fault(path, `must be a time with its zone such as "2027-01-31T18:00:00Z" or "2027-01-31T19:00:00+01:00"`)
 		return
 	}
 	v.Set(reflect.ValueOf(t.UTC()))
 }
 
-func (r *reader) scalar(path string, node ast.Node, v reflect.Value) {
+func (r *Reader) scalar(path string, node ast.Node, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
 		if s, ok := text(node); ok {
@@ -275,13 +294,13 @@ func (r *reader) scalar(path string, node ast.Node, v reflect.Value) {
 			return
 		}
 		// Numbers are refused: 0123 would silently become another password.
-		r.fault(path, "must be text; put it in quotes")
+		r.Fault(path, "must be text; put it in quotes")
 	case reflect.Bool:
 		if b, ok := node.(*ast.BoolNode); ok {
 			v.SetBool(b.Value)
 			return
 		}
-		r.fault(path, "must be true or false")
+		r.Fault(path, "must be true or false")
 	case reflect.Int, reflect.Int64, reflect.Uint8, reflect.Uint32:
 		r.number(path, node, v)
 	case reflect.Float64:
@@ -289,7 +308,7 @@ func (r *reader) scalar(path string, node ast.Node, v reflect.Value) {
 	case reflect.Interface:
 		r.anything(path, node, v)
 	default:
-		r.fault(path, "cannot be read")
+		r.Fault(path, "cannot be read")
 	}
 }
 
@@ -303,15 +322,15 @@ func text(node ast.Node) (string, bool) {
 	return "", false
 }
 
-func (r *reader) number(path string, node ast.Node, v reflect.Value) {
+func (r *Reader) number(path string, node ast.Node, v reflect.Value) {
 	n, ok := integer(node)
 	if !ok || n < 0 {
-		r.fault(path, "must be a whole number, 0 or greater")
+		r.Fault(path, "must be a whole number, 0 or greater")
 		return
 	}
 	if v.CanUint() {
 		if v.OverflowUint(uint64(n)) {
-			r.fault(path, "is too large")
+			r.Fault(path, "is too large")
 			return
 		}
 		v.SetUint(uint64(n))
@@ -320,7 +339,7 @@ func (r *reader) number(path string, node ast.Node, v reflect.Value) {
 	v.SetInt(n)
 }
 
-func (r *reader) fraction(path string, node ast.Node, v reflect.Value) {
+func (r *Reader) fraction(path string, node ast.Node, v reflect.Value) {
 	if n, ok := node.(*ast.FloatNode); ok {
 		v.SetFloat(n.Value)
 		return
@@ -329,7 +348,7 @@ func (r *reader) fraction(path string, node ast.Node, v reflect.Value) {
 		v.SetFloat(float64(n))
 		return
 	}
-	r.fault(path, "must be a number such as 0.1")
+	r.Fault(path, "must be a number such as 0.1")
 }
 
 func integer(node ast.Node) (int64, bool) {
@@ -347,7 +366,7 @@ func integer(node ast.Node) (int64, bool) {
 }
 
 // anything reads a value whose type the struct leaves open (profile claims).
-func (r *reader) anything(path string, node ast.Node, v reflect.Value) {
+func (r *Reader) anything(path string, node ast.Node, v reflect.Value) {
 	if s, ok := text(node); ok {
 		v.Set(reflect.ValueOf(s))
 		return
@@ -358,7 +377,7 @@ func (r *reader) anything(path string, node ast.Node, v reflect.Value) {
 	case *ast.IntegerNode:
 		i, ok := integer(node)
 		if !ok {
-			r.fault(path, "is too large")
+			r.Fault(path, "is too large")
 			return
 		}
 		v.Set(reflect.ValueOf(i))
@@ -371,6 +390,6 @@ func (r *reader) anything(path string, node ast.Node, v reflect.Value) {
 		r.value(path, node, reflect.ValueOf(&table).Elem())
 		v.Set(reflect.ValueOf(table))
 	default:
-		r.fault(path, "must be text, a whole number, true, false, a list or a set of keys")
+		r.Fault(path, "must be text, a whole number, true, false, a list or a set of keys")
 	}
 }

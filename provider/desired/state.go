@@ -1,6 +1,10 @@
-package config
+package desired
 
-import "time"
+import (
+	"time"
+
+	"sallyport/config/strict"
+)
 
 // State is the desired state of clients, users and API keys. The fields are its reference, as
 // those of Config are: docs/desired-state.md shows their comments.
@@ -152,30 +156,30 @@ type User struct {
 	Status string `yaml:"status"`
 }
 
-// StateCheck looks for faults that only a room above can know. It tells each with the
+// Check looks for faults that only a room above can know. It tells each with the
 // path of its key; one where the path has a fault already is not told again.
-type StateCheck func(s State, fault func(path, text string))
+type Check func(s State, fault func(path, text string))
 
-// ParseState reads a desired state; source names the text in faults. The error lists every
+// Parse reads a desired state; source names the text in faults. The error lists every
 // fault with its line, those that the checks find included.
-func ParseState(source string, text []byte, checks ...StateCheck) (State, error) {
+func Parse(source string, text []byte, checks ...Check) (State, error) {
 	var s State
-	r := decode(source, text, &s)
+	r := strict.Decode(source, text, &s)
 	s.defaults()
-	r.checking()
+	r.BeginChecks()
 	s.check(r)
 	for _, check := range checks {
-		check(s, r.tell)
+		check(s, r.Tell)
 	}
-	return s, r.faults.err()
+	return s, r.Err()
 }
 
 // Validate fills in defaults and returns every fault of a state made in code.
 func (s *State) Validate() error {
-	r := &reader{lines: map[string]int{}}
+	r := strict.New()
 	s.defaults()
 	s.check(r)
-	return r.faults.err()
+	return r.Err()
 }
 
 // Users have no defaults: what a file leaves out is not touched.

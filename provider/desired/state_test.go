@@ -1,9 +1,12 @@
-package config
+package desired
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
+
+	"sallyport/config/strict"
 )
 
 const goodState = `
@@ -36,7 +39,7 @@ users:
 `
 
 func TestParseStateFillsInDefaults(t *testing.T) {
-	s, err := ParseState("state.yaml", []byte(goodState))
+	s, err := Parse("state.yaml", []byte(goodState))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +93,7 @@ users:
     status: sleeping
     password: 12345678
 `
-	_, err := ParseState("state.yaml", []byte(text))
+	_, err := Parse("state.yaml", []byte(text))
 	wantFaults(t, err, []string{
 		"state.yaml:2: clients[0]: a public client has no secret",
 		"state.yaml:6: clients[0].redirect_uris[0]: must begin with https://",
@@ -161,7 +164,7 @@ func TestASecretLivesNowhereInAStateFault(t *testing.T) {
 		"users:\n  - password: !!binary geheim\n",
 		"users: geheim\n",
 	} {
-		_, err := ParseState("state.yaml", []byte(text))
+		_, err := Parse("state.yaml", []byte(text))
 		if err == nil {
 			t.Errorf("%q was accepted", text)
 			continue
@@ -169,5 +172,27 @@ func TestASecretLivesNowhereInAStateFault(t *testing.T) {
 		if strings.Contains(err.Error(), "geheim") {
 			t.Errorf("fault quotes a secret: %v", err)
 		}
+	}
+}
+
+func wantFaults(t *testing.T, err error, want []string) {
+	t.Helper()
+	var got strict.Faults
+	if err != nil && !errors.As(err, &got) {
+		t.Fatalf("error is %T, want Faults", err)
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%d faults, want %d:\n%v", len(got), len(want), err)
+	}
+	for i := range want {
+		if !strings.Contains(got[i].String(), want[i]) {
+			t.Errorf("fault %d = %q, want %q in it", i, got[i], want[i])
+		}
+		if strings.Contains(got[i].String(), "geheim") {
+			t.Errorf("fault %q quotes a secret", got[i])
+		}
+	}
+	if lines := strings.Count(err.Error(), "\n") + 1; lines != len(want) {
+		t.Errorf("%d lines for %d faults", lines, len(want))
 	}
 }

@@ -1,4 +1,4 @@
-package config
+package desired
 
 import (
 	"testing"
@@ -6,7 +6,7 @@ import (
 )
 
 func TestAPIKeysOfAState(t *testing.T) {
-	s, err := ParseState("state.yaml", []byte(`
+	s, err := Parse("state.yaml", []byte(`
 api_keys:
   - name: deploy
     dialects: [admin]
@@ -32,7 +32,7 @@ api_keys:
 		}
 	}
 
-	_, err = ParseState("state.yaml", []byte(`api_keys:
+	_, err = Parse("state.yaml", []byte(`api_keys:
   - name: deploy
     expires_at: 2027-12-31
     secret_sha256: geheim

@@ -1,4 +1,4 @@
-package main
+package desired
 
 import (
 	"bytes"
@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"sallyport/config"
 	"sallyport/mfa"
 	"sallyport/provider"
 	"sallyport/storage"
@@ -25,7 +24,7 @@ type apiKeyStep struct {
 }
 
 // newAPIKeyDraft is the API key of a desired state, as provider takes one.
-func newAPIKeyDraft(k *config.APIKey) (provider.APIKeyDraft, error) {
+func newAPIKeyDraft(k *APIKey) (provider.APIKeyDraft, error) {
 	d := provider.APIKeyDraft{Name: k.Name, Dialects: k.Dialects, Verbs: k.Verbs, Project: k.Project, App: k.App,
 		Disabled: k.Disabled != nil && *k.Disabled, ExpiresAt: k.ExpiresAt.Truncate(time.Microsecond), Secret: k.Secret}
 	if k.SecretSHA256 != "" {
@@ -38,8 +37,8 @@ func newAPIKeyDraft(k *config.APIKey) (provider.APIKeyDraft, error) {
 }
 
 // planAPIKeys compares the API keys of a desired state with those there are.
-func (p *planner) planAPIKeys(ctx context.Context, keys []config.APIKey) error {
-	have, err := p.apiKeys.List(ctx)
+func (p *planner) planAPIKeys(ctx context.Context, keys []APIKey) error {
+	have, err := p.APIKeys.List(ctx)
 	if err != nil {
 		return err
 	}
@@ -82,10 +81,10 @@ func (p *planner) planAPIKeys(ctx context.Context, keys []config.APIKey) error {
 // prunable reports whether a key that is not in the file goes: not the one that asks,
 // and none that it may not delete.
 func (p *planner) prunable(ctx context.Context, k storage.APIKey) (bool, error) {
-	if !p.o.prune || k.ID == p.o.by.ID() {
+	if !p.o.Prune || k.ID == p.o.By.ID() {
 		return false, nil
 	}
-	err := p.apiKeys.May(ctx, p.o.by, k.ID)
+	err := p.APIKeys.May(ctx, p.o.By, k.ID)
 	if foreign(err) || errors.Is(err, provider.ErrNoAPIKey) {
 		return false, nil
 	}
@@ -94,13 +93,13 @@ func (p *planner) prunable(ctx context.Context, k storage.APIKey) (bool, error) 
 
 // allowed tells what of a step an API key may not do.
 func (p *planner) allowed(ctx context.Context, s apiKeyStep, path string) error {
-	for _, f := range p.apiKeys.Faults(p.o.by, s.draft) {
+	for _, f := range p.APIKeys.Faults(p.o.By, s.draft) {
 		p.fault(path+"."+f.Field, f.Err.Error())
 	}
 	if s.was == nil {
 		return nil
 	}
-	err := p.apiKeys.May(ctx, p.o.by, s.was.ID)
+	err := p.APIKeys.May(ctx, p.o.By, s.was.ID)
 	if foreign(err) {
 		p.fault(path, err.Error())
 		return nil
@@ -113,12 +112,12 @@ func foreign(err error) bool {
 	return errors.Is(err, provider.ErrForeignAPIKey) || errors.Is(err, provider.ErrDisabledStays)
 }
 
-func (p *planner) planAPIKey(k *config.APIKey, path string, have []storage.APIKey, hashes map[string]string) {
+func (p *planner) planAPIKey(k *APIKey, path string, have []storage.APIKey, hashes map[string]string) {
 	d, err := newAPIKeyDraft(k)
 	if err != nil {
 		return // a fault that the file's reader tells
 	}
-	faults := p.apiKeys.Faults(provider.Operator(), d)
+	faults := p.APIKeys.Faults(provider.Operator(), d)
 	for _, f := range faults {
 		p.fault(path+"."+f.Field, f.Err.Error())
 	}

@@ -1,30 +1,58 @@
-package main
+package desired
 
 import (
 	"context"
 	"errors"
 	"fmt"
 
-	"sallyport/config"
 	"sallyport/mfa"
 	"sallyport/provider"
 	"sallyport/storage"
-	"sallyport/web/admin"
 )
 
 // leftUsersMost bounds the users that are named as left alone; the others are counted.
 const leftUsersMost = 20
 
-// applying says how far apply goes.
-type applying struct {
-	prune       bool // clients and API keys that are not in the file go
-	credentials bool // passwords and factors of users who exist are replaced
-	single      admin.Single
-	by          provider.Caller // on whose word API keys are made and changed
+// Single says that a state is of one record, and whether that may be there. What is not in
+// such a state is none of its business.
+type Single int
+
+// The kinds of states.
+const (
+	Whole      Single = iota // of many records; what is left out is told or deleted
+	OnlyNew                  // of one that must not be there
+	OnlyKnown                // of one that must
+	OnlyEither               // of one
+)
+
+// Options say how far a state goes.
+type Options struct {
+	Single      Single
+	Prune       bool            // clients and API keys that are not in it are deleted
+	Credentials bool            // passwords and factors of users who exist are replaced
+	By          provider.Caller // at whose word API keys are made and changed
 }
 
-// plan is everything apply is going to do, found by reading alone.
-type plan struct {
+// Records are where the records are kept that a state is compared with.
+type Records struct {
+	Store   Store
+	Users   *mfa.Users
+	Clients *provider.Registry
+	APIKeys *provider.APIKeys
+	// Explain says in words what mfa and provider refuse.
+	Explain func(error) (string, bool)
+}
+
+// Store is what is read of storage.
+type Store interface {
+	Account(ctx context.Context, id storage.UserID) (storage.Account, error)
+	AccountByIdentifier(ctx context.Context, value string) (storage.Account, error)
+	ListUsers(ctx context.Context, f storage.UserFilter) ([]storage.User, error)
+	ListClients(ctx context.Context) ([]storage.Client, error)
+}
+
+// Plan is what a state changes, found by reading alone.
+type Plan struct {
 	by            provider.Caller
 	clients       []clientStep
 	users         []userStep
@@ -53,62 +81,64 @@ type userStep struct {
 	differences []mfa.Difference
 }
 
-func (p *plan) changes() int {
+// Changes is how many records change.
+func (p *Plan) Changes() int {
 	return len(p.clients) + len(p.users) + len(p.keys) + len(p.pruned) + len(p.prunedKeys)
 }
 
 // planner finds out what there is to do. Faults of the file that only the database can
 // know are told as they are found; an error says that the database cannot be read.
 type planner struct {
-	*house
-	o     applying
+	Records
+	o     Options
 	fault func(path, text string)
-	plan  plan
+	plan  Plan
 	names map[string]int         // canonical name: which user of the file has it
 	seen  map[storage.UserID]int // user there is: which user of the file it is
 	found map[storage.ClientID]bool
 }
 
-// planState compares a desired state with the database.
-func (h *house) planState(ctx context.Context, s config.State, o applying, fault func(path, text string)) (plan, error) {
-	p := planner{house: h, o: o, fault: fault, names: map[string]int{}, seen: map[storage.UserID]int{}, found: map[storage.ClientID]bool{}}
-	p.plan.by = o.by
+// PlanState compares a state with the records. Faults of it that only these can know are told
+// as they are found; an error says that they cannot be read.
+func (r Records) PlanState(ctx context.Context, s State, o Options, fault func(path, text string)) (Plan, error) {
+	p := planner{Records: r, o: o, fault: fault, names: map[string]int{}, seen: map[storage.UserID]int{}, found: map[storage.ClientID]bool{}}
+	p.plan.by = o.By
 	for i := range s.Clients {
 		if err := p.client(ctx, &s.Clients[i], fmt.Sprintf("clients[%d]", i)); err != nil {
-			return plan{}, fmt.Errorf("client %q: %w", s.Clients[i].ID, err)
+			return Plan{}, fmt.Errorf("client %q: %w", s.Clients[i].ID, err)
 		}
 	}
 	for i := range s.Users {
 		if err := p.user(ctx, &s.Users[i], i); err != nil {
-			return plan{}, fmt.Errorf("users[%d]: %w", i, err)
+			return Plan{}, fmt.Errorf("users[%d]: %w", i, err)
 		}
 	}
 	if err := p.planAPIKeys(ctx, s.APIKeys); err != nil {
-		return plan{}, err
+		return Plan{}, err
 	}
-	if o.single != admin.Whole {
+	if o.Single != Whole {
 		return p.plan, nil
 	}
 	if err := p.missing(ctx); err != nil {
-		return plan{}, err
+		return Plan{}, err
 	}
 	return p.plan, nil
 }
 
-func (p *planner) client(ctx context.Context, c *config.Client, path string) error {
+func (p *planner) client(ctx context.Context, c *Client, path string) error {
 	want, err := newClient(c)
 	if err != nil {
 		p.fault(path+".client_secret_sha256", "must be 64 hexadecimal digits")
 		return nil
 	}
 	p.found[want.ID] = true
-	if p.clients.Reserved(want.ID) {
+	if p.Clients.Reserved(want.ID) {
 		p.fault(path+".client_id", "belongs to the server itself")
 		return nil
 	}
-	have, err := p.clients.Client(ctx, want.ID)
+	have, err := p.Clients.Client(ctx, want.ID)
 	if errors.Is(err, provider.ErrNoClient) {
-		step := clientStep{want: want, differences: clientDifferences(storage.Client{}, want)}
+		step := clientStep{want: want, differences: ClientDifferences(storage.Client{}, want)}
 		if len(want.SecretHashes) > 0 {
 			step.differences = append(step.differences, mfa.Difference{Key: "client_secret", Secret: true})
 		}
@@ -118,7 +148,7 @@ func (p *planner) client(ctx context.Context, c *config.Client, path string) err
 	if err != nil {
 		return err
 	}
-	step := clientStep{was: &have, want: want, differences: clientDifferences(have, want)}
+	step := clientStep{was: &have, want: want, differences: ClientDifferences(have, want)}
 	if sameSecret(have, want) {
 		step.want.SecretHashes = have.SecretHashes
 	} else {
@@ -131,7 +161,7 @@ func (p *planner) client(ctx context.Context, c *config.Client, path string) err
 }
 
 // newDraft is the user of a desired state, as mfa takes one.
-func newDraft(u *config.User) mfa.Draft {
+func newDraft(u *User) mfa.Draft {
 	return mfa.Draft{
 		ID: storage.UserID(u.ID), Username: u.Username, Email: u.Email, EmailVerified: u.EmailVerified,
 		Phone: u.Phone, PhoneVerified: u.PhoneVerified, Password: u.Password, PasswordHash: u.PasswordHash,
@@ -141,16 +171,16 @@ func newDraft(u *config.User) mfa.Draft {
 	}
 }
 
-func (p *planner) user(ctx context.Context, u *config.User, i int) error {
+func (p *planner) user(ctx context.Context, u *User, i int) error {
 	path, d := fmt.Sprintf("users[%d]", i), newDraft(u)
 	twice := p.namedTwice(u, i)
-	faults := p.users.Faults(d)
+	faults := p.Users.Faults(d)
 	for _, x := range faults {
 		var e *mfa.Error
 		if errors.As(x.Err, &e) && e.Ours() {
 			return x.Err
 		}
-		p.fault(path+"."+x.Field, faultText(x.Err))
+		p.fault(path+"."+x.Field, p.faultText(x.Err))
 	}
 	if len(faults) > 0 || twice {
 		return nil
@@ -160,28 +190,28 @@ func (p *planner) user(ctx context.Context, u *config.User, i int) error {
 		return err
 	}
 	switch {
-	case p.o.single == admin.OnlyNew && account != nil:
+	case p.o.Single == OnlyNew && account != nil:
 		return &mfa.Error{Code: mfa.IdentifierTaken}
-	case p.o.single == admin.OnlyKnown && account == nil: // deleted meanwhile
+	case p.o.Single == OnlyKnown && account == nil: // deleted meanwhile
 		return &mfa.Error{Code: mfa.UserNotFound}
 	case account == nil:
 		p.plan.users = append(p.plan.users, userStep{name: draftName(d), draft: d, differences: draftDifferences(d)})
 		return nil
 	}
 	p.seen[account.User.ID] = i
-	a, err := p.users.Amendment(ctx, *account, d, mfa.Amending{MFA: u.MFAEnabled != nil, Credentials: p.o.credentials})
+	a, err := p.Users.Amendment(ctx, *account, d, mfa.Amending{MFA: u.MFAEnabled != nil, Credentials: p.o.Credentials})
 	if err != nil {
 		return err
 	}
 	if len(a.Differences) > 0 {
-		p.plan.users = append(p.plan.users, userStep{name: nameOf(*account), id: account.User.ID, amendment: &a, differences: a.Differences})
+		p.plan.users = append(p.plan.users, userStep{name: mfa.NameOf(*account), id: account.User.ID, amendment: &a, differences: a.Differences})
 	}
 	return nil
 }
 
 // faultText says in words what a room above refuses in a file.
-func faultText(err error) string {
-	if text, ok := admin.Explain(err); ok && mfa.CodeOf(err) != mfa.InvalidRequest {
+func (r Records) faultText(err error) string {
+	if text, ok := r.Explain(err); ok && mfa.CodeOf(err) != mfa.InvalidRequest {
 		return text
 	}
 	var e *mfa.Error
@@ -195,7 +225,7 @@ func faultText(err error) string {
 type named struct{ key, name string }
 
 // namesOf are the names of a user, canonical; what cannot be a name is a fault elsewhere.
-func namesOf(u *config.User) []named {
+func namesOf(u *User) []named {
 	var out []named
 	for _, n := range []named{{"username", u.Username}, {"email", u.Email}, {"phone_number", u.Phone}} {
 		if name, _, err := mfa.Canonical(n.name); err == nil {
@@ -206,7 +236,7 @@ func namesOf(u *config.User) []named {
 }
 
 // namedTwice tells names that an earlier user of the file has, however they are spelled.
-func (p *planner) namedTwice(u *config.User, i int) bool {
+func (p *planner) namedTwice(u *User, i int) bool {
 	twice := false
 	for _, n := range namesOf(u) {
 		if other, taken := p.names[n.name]; taken && other != i {
@@ -220,12 +250,12 @@ func (p *planner) namedTwice(u *config.User, i int) bool {
 
 // existing finds the user that a user of the file is: by id, or else by any name. ok is
 // false when that cannot be told; the faults say why.
-func (p *planner) existing(ctx context.Context, u *config.User, i int) (account *storage.Account, ok bool, err error) {
+func (p *planner) existing(ctx context.Context, u *User, i int) (account *storage.Account, ok bool, err error) {
 	ok = true
 	path := fmt.Sprintf("users[%d]", i)
 	fault := func(key, text string) { p.fault(path+"."+key, text); ok = false }
 	if u.ID != "" {
-		a, err := p.store.Account(ctx, storage.UserID(u.ID))
+		a, err := p.Store.Account(ctx, storage.UserID(u.ID))
 		switch {
 		case err == nil:
 			account = &a
@@ -234,7 +264,7 @@ func (p *planner) existing(ctx context.Context, u *config.User, i int) (account 
 		}
 	}
 	for _, n := range namesOf(u) {
-		a, err := p.store.AccountByIdentifier(ctx, n.name)
+		a, err := p.Store.AccountByIdentifier(ctx, n.name)
 		if errors.Is(err, storage.ErrNotFound) {
 			continue
 		}
@@ -260,7 +290,7 @@ func (p *planner) existing(ctx context.Context, u *config.User, i int) (account 
 	return account, ok, nil
 }
 
-func accountID(a *storage.Account, u *config.User) storage.UserID {
+func accountID(a *storage.Account, u *User) storage.UserID {
 	if a != nil {
 		return a.User.ID
 	}
@@ -269,21 +299,21 @@ func accountID(a *storage.Account, u *config.User) storage.UserID {
 
 // missing finds what is there and not in the file.
 func (p *planner) missing(ctx context.Context) error {
-	clients, err := p.store.ListClients(ctx)
+	clients, err := p.Store.ListClients(ctx)
 	if err != nil {
 		return fmt.Errorf("list clients: %w", err)
 	}
 	for _, c := range clients {
 		switch {
 		case p.found[c.ID]:
-		case p.o.prune:
+		case p.o.Prune:
 			p.plan.pruned = append(p.plan.pruned, c.ID)
 		default:
 			p.plan.leftClients = append(p.plan.leftClients, c.ID)
 		}
 	}
 	for after := storage.UserID(""); ; {
-		page, err := p.store.ListUsers(ctx, storage.UserFilter{After: after, Limit: 1000})
+		page, err := p.Store.ListUsers(ctx, storage.UserFilter{After: after, Limit: 1000})
 		if err != nil {
 			return fmt.Errorf("list users: %w", err)
 		}
@@ -308,11 +338,11 @@ func (p *planner) leave(ctx context.Context, id storage.UserID) error {
 		p.plan.leftUsersMore++
 		return nil
 	}
-	a, err := p.store.Account(ctx, id)
+	a, err := p.Store.Account(ctx, id)
 	if err != nil {
 		return fmt.Errorf("read user: %w", err)
 	}
-	p.plan.leftUsers = append(p.plan.leftUsers, nameOf(a))
+	p.plan.leftUsers = append(p.plan.leftUsers, mfa.NameOf(a))
 	return nil
 }
 

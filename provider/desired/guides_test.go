@@ -1,4 +1,4 @@
-package config
+package desired
 
 import (
 	"os"
@@ -11,7 +11,7 @@ import (
 func TestTheClientsOfTheGuidesAreTaken(t *testing.T) {
 	block := regexp.MustCompile("(?ms)^( *)```yaml\n(.*?)```")
 	for _, name := range []string{"docs/desired-state.md", "docs/guides/coming-from-cidaas.md", "docs/guides/native-app.md", "docs/guides/own-login-page.md"} {
-		text, err := os.ReadFile("../" + name)
+		text, err := os.ReadFile("../../" + name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -21,7 +21,7 @@ func TestTheClientsOfTheGuidesAreTaken(t *testing.T) {
 		}
 		for _, b := range found {
 			state := strings.ReplaceAll("\n"+b[2], "\n"+b[1], "\n")
-			if s, err := ParseState(name, []byte(state)); err != nil || len(s.Clients) == 0 {
+			if s, err := Parse(name, []byte(state)); err != nil || len(s.Clients) == 0 {
 				t.Errorf("%s: %d clients, %v", name, len(s.Clients), err)
 			}
 		}

@@ -1,4 +1,4 @@
-package config
+package desired
 
 import (
 	"encoding/base32"
@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sallyport/config/strict"
+	"sallyport/provider"
 )
 
 var (
@@ -17,33 +20,29 @@ var (
 	phc      = regexp.MustCompile(`^\$(argon2id|2[aby])\$`)
 )
 
-// claims are the standard claims a profile may hold (OpenID Connect Core section 5.1).
-// The others (sub, email, phone_number, updated_at) come from the record itself.
-var claims = []string{"name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile",
-	"picture", "website", "gender", "birthdate", "zoneinfo", "locale", "address"}
-
-func (u *User) check(r *reader, path string, names map[string]bool) {
+func (u *User) check(r *strict.Reader, path string, names map[string]bool) {
 	if u.ID != "" && !userID.MatchString(u.ID) {
-		r.fault(path+".id", "must be 32 lower-case hexadecimal digits in the layout 8-4-4-4-12")
+		r.Fault(path+".id", "must be 32 lower-case hexadecimal digits in the layout 8-4-4-4-12")
 	}
 	u.checkNames(r, path, names)
 	if u.Password != "" && u.PasswordHash != "" {
-		r.fault(path, "password and password_hash exclude each other")
+		r.Fault(path, "password and password_hash exclude each other")
 	}
 	if u.PasswordHash != "" && !phc.MatchString(u.PasswordHash) {
-		r.fault(path+".password_hash", "must be an argon2id or bcrypt hash in its text form")
+		r.Fault(path+".password_hash", "must be an argon2id or bcrypt hash in its text form")
 	}
 	u.checkTOTP(r, path)
 	u.checkCodes(r, path)
-	oneOf(r, path+".status", u.Status, []string{"", "active", "pending", "disabled"})
-	for _, claim := range sortedKeys(u.Profile) {
+	r.OneOf(path+".status", u.Status, []string{"", "active", "pending", "disabled"})
+	claims := provider.ProfileClaims()
+	for _, claim := range strict.SortedKeys(u.Profile) {
 		if !slices.Contains(claims, claim) {
-			r.fault(path+".profile."+claim, "is not a profile claim; those are %s", strings.Join(claims, ", "))
+			r.Fault(path+".profile."+claim, "is not a profile claim; those are %s", strings.Join(claims, ", "))
 		}
 	}
 }
 
-func (u *User) checkNames(r *reader, path string, names map[string]bool) {
+func (u *User) checkNames(r *strict.Reader, path string, names map[string]bool) {
 	given := 0
 	for _, n := range []struct {
 		key, value string
@@ -59,58 +58,58 @@ func (u *User) checkNames(r *reader, path string, names map[string]bool) {
 		}
 		given++
 		if !n.shape.MatchString(n.value) || len(n.value) > 320 {
-			r.fault(path+"."+n.key, "%s", n.want)
+			r.Fault(path+"."+n.key, "%s", n.want)
 		}
 		canonical := strings.ToLower(n.value)
 		if names[canonical] {
-			r.fault(path+"."+n.key, "another user has this name")
+			r.Fault(path+"."+n.key, "another user has this name")
 		}
 		names[canonical] = true
 	}
 	if given == 0 {
-		r.fault(path, "needs a username, an email or a phone_number")
+		r.Fault(path, "needs a username, an email or a phone_number")
 	}
 	if u.EmailVerified && u.Email == "" {
-		r.fault(path+".email_verified", "there is no email")
+		r.Fault(path+".email_verified", "there is no email")
 	}
 	if u.PhoneVerified && u.Phone == "" {
-		r.fault(path+".phone_number_verified", "there is no phone_number")
+		r.Fault(path+".phone_number_verified", "there is no phone_number")
 	}
 }
 
 // checkTOTP: the parameters are those authenticator apps know (Key Uri Format).
-func (u *User) checkTOTP(r *reader, path string) {
-	oneOf(r, path+".totp_algorithm", u.TOTPAlgorithm, []string{"", "SHA1", "SHA256", "SHA512"})
+func (u *User) checkTOTP(r *strict.Reader, path string) {
+	r.OneOf(path+".totp_algorithm", u.TOTPAlgorithm, []string{"", "SHA1", "SHA256", "SHA512"})
 	if u.TOTPDigits != 0 && u.TOTPDigits != 6 && u.TOTPDigits != 8 {
-		r.fault(path+".totp_digits", "must be 6 or 8")
+		r.Fault(path+".totp_digits", "must be 6 or 8")
 	}
 	if u.TOTPPeriod != 0 && u.TOTPPeriod != 30*time.Second && u.TOTPPeriod != time.Minute {
-		r.fault(path+".totp_period", "must be 30s or 60s")
+		r.Fault(path+".totp_period", "must be 30s or 60s")
 	}
 	if u.TOTPSecret == "" {
 		if u.TOTPAlgorithm != "" || u.TOTPDigits != 0 || u.TOTPPeriod != 0 {
-			r.fault(path+".totp_secret", "is required beside the other totp keys")
+			r.Fault(path+".totp_secret", "is required beside the other totp keys")
 		}
 		return
 	}
 	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.TrimRight(strings.ToUpper(u.TOTPSecret), "="))
 	// RFC 4226 section 4, R6: 128 bits at least.
 	if err != nil || len(secret) < 16 {
-		r.fault(path+".totp_secret", "must be base32 of 16 bytes or more")
+		r.Fault(path+".totp_secret", "must be base32 of 16 bytes or more")
 	}
 }
 
-func (u *User) checkCodes(r *reader, path string) {
+func (u *User) checkCodes(r *strict.Reader, path string) {
 	if len(u.RecoveryCodes) > 32 {
-		r.fault(path+".recovery_codes", "must be 32 at most")
+		r.Fault(path+".recovery_codes", "must be 32 at most")
 	}
 	for i, code := range u.RecoveryCodes {
 		at := fmt.Sprintf("%s.recovery_codes[%d]", path, i)
 		if len(code) < 10 || len(code) > 64 {
-			r.fault(at, "must have 10 to 64 characters")
+			r.Fault(at, "must have 10 to 64 characters")
 		}
 		if slices.Contains(u.RecoveryCodes[:i], code) {
-			r.fault(at, "is there twice")
+			r.Fault(at, "is there twice")
 		}
 	}
 }

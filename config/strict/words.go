@@ -1,0 +1,43 @@
+package strict
+
+import (
+	"net/netip"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+)
+
+// OneOf demands one of some words; "" among them is a key that may be left out.
+func (r *Reader) OneOf(path, got string, want []string) {
+	if !slices.Contains(want, got) {
+		said := slices.DeleteFunc(slices.Clone(want), func(s string) bool { return s == "" })
+		r.Fault(path, "must be one of %s", strings.Join(said, ", "))
+	}
+}
+
+// Within demands a duration within bounds, or that it is left out.
+func (r *Reader) Within(path string, d, lowest, highest time.Duration) {
+	if d != 0 && (d < lowest || d > highest) {
+		r.Fault(path, "must be from %s to %s", lowest, highest)
+	}
+}
+
+// SortedKeys returns the keys of a map in their order.
+func SortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+// LoopbackHost reports whether a host is this machine alone.
+func LoopbackHost(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}

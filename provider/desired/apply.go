@@ -1,0 +1,111 @@
+package desired
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"sallyport/config/strict"
+	"sallyport/mfa"
+	"sallyport/provider"
+)
+
+// Stopped is a state that was made in part. Doing it again does the rest.
+type Stopped struct {
+	Done, Of int
+	What     string // the record that could not be made
+	Err      error
+	explain  func(error) (string, bool)
+}
+
+// Summary says how far it came, without the cause.
+func (e *Stopped) Summary() string {
+	return fmt.Sprintf("stopped after %d of %d changes; they stay, and another run does the rest: %s", e.Done, e.Of, e.What)
+}
+
+func (e *Stopped) Error() string {
+	if e.explain != nil {
+		if text, ok := e.explain(e.Err); ok {
+			return e.Summary() + ": " + text
+		}
+	}
+	return e.Summary() + ": " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *Stopped) Unwrap() error { return e.Err }
+
+// Faults is everything wrong with a state, as an error.
+type Faults = strict.Faults
+
+// Plan reads a state and compares it with the records. All faults are told together, as
+// Faults; source names the text in them.
+func (r Records) Plan(ctx context.Context, source string, text []byte, o Options) (Plan, error) {
+	var p Plan
+	var broken error
+	_, err := Parse(source, text, func(s State, fault func(path, text string)) {
+		p, broken = r.PlanState(ctx, s, o, fault)
+	})
+	if err == nil {
+		err = broken
+	}
+	return p, err
+}
+
+// CarryOut does what a plan says, one client, user or API key a transaction: clients first,
+// because users sign in at them, deletions last. Doing it again after an interruption
+// does the rest.
+func (r Records) CarryOut(ctx context.Context, v mfa.Visit, p Plan) error {
+	done := 0
+	stopped := func(kind, name string, err error) error {
+		return &Stopped{Done: done, Of: p.Changes(), What: strings.ReplaceAll(kind, KindAPIKey, "API key") + " " + name, Err: err, explain: r.Explain}
+	}
+	for _, c := range p.clients {
+		var err error
+		if c.was == nil {
+			err = r.Clients.Create(ctx, v, c.want)
+		} else {
+			err = r.Clients.Change(ctx, v, *c.was, c.want)
+		}
+		if err != nil {
+			return stopped(KindClient, string(c.want.ID), err)
+		}
+		done++
+	}
+	for i := range p.users {
+		if err := p.users[i].carryOut(ctx, r.Users, v); err != nil {
+			return stopped(KindUser, p.users[i].name, err)
+		}
+		done++
+	}
+	for i := range p.keys {
+		if err := p.keys[i].carryOut(ctx, r.APIKeys, v, p.by); err != nil {
+			return stopped(KindAPIKey, p.keys[i].draft.Name, err)
+		}
+		done++
+	}
+	for _, id := range p.pruned {
+		if err := r.Clients.Delete(ctx, v, id); err != nil && !errors.Is(err, provider.ErrNoClient) {
+			return stopped(KindClient, string(id), err)
+		}
+		done++
+	}
+	for _, k := range p.prunedKeys {
+		if err := pruneAPIKey(ctx, r.APIKeys, v, p.by, k.ID); err != nil {
+			return stopped(KindAPIKey, k.Name, err)
+		}
+		done++
+	}
+	return nil
+}
+
+// carryOut makes or changes the user.
+func (s *userStep) carryOut(ctx context.Context, users *mfa.Users, v mfa.Visit) error {
+	if s.amendment != nil {
+		return users.Amend(ctx, v, *s.amendment)
+	}
+	user, err := users.Create(ctx, v, s.draft)
+	s.id = user.ID
+	return err
+}
