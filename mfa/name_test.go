@@ -269,3 +269,22 @@ func TestALoginIsAskedAboutFewNames(t *testing.T) {
 	want(t, "the browser's own name", h.verifier.Ask(ctx, h.visit, h.proving(id, ownMail)), "")
 	want(t, "the first name once more", h.verifier.Ask(ctx, h.visit, stranger(id, "nobody0")), "")
 }
+
+// Who has proven the first factor is told of the wait of the second, whatever name the call
+// has beside it.
+func TestTheSecondFactorTellsItsWaitToWhoeverIsIdentified(t *testing.T) {
+	h := newHouse(t)
+	h.create(mfa.Draft{Username: "ada", Email: ownMail, Password: ownPass, TOTPSecret: secret32, MFAEnabled: true})
+	second := func(name, code string) error {
+		id := h.begin()
+		want(t, "password", h.login(id, ownMail, ownPass), "")
+		s, err := h.initiate(id, name, mfa.Choice{Method: "totp"})
+		want(t, "initiate", err, "")
+		_, err = h.verify(s.Exchange, code)
+		return err
+	}
+	for range 5 {
+		want(t, "wrong", second("ada", h.wrong()), mfa.InvalidPasscode)
+	}
+	want(t, "by another name", second(ownMail, h.code(0)), mfa.TooMany)
+}

@@ -81,12 +81,16 @@ func bucketOf(i Info, usage string) string {
 // newTry prepares an answer to be counted.
 func (v *Verifier) newTry(visit Visit, m Method, a Attempt, w whom, client storage.ClientID) try {
 	i := m.Info()
+	bucket := bucketOf(i, a.Usage)
+	if bucket != BucketPassword && bucket != BucketPasswordless {
+		w.name = nil // who is asked for a second factor has proven whose it is
+	}
 	t := try{method: m, attempt: a, who: w, address: v.address(visit, w), failed: EventMFAFailed, locked: EventMFALocked,
 		about: storage.Event{UserID: w.user, ClientID: client, Detail: map[string]string{"method": i.Name, "usage": a.Usage}}}
 	if i.Bucket == BucketPassword {
 		t.failed, t.locked = EventPasswordFailed, EventPasswordLocked
 	}
-	if bucket := bucketOf(i, a.Usage); bucket != "" && w.subject != nil {
+	if bucket != "" && w.subject != nil {
 		th := v.throttle(visit, bucket, w)
 		t.throttle, t.name = &th, typed(th, w)
 	}
