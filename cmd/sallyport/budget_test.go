@@ -27,6 +27,7 @@ type flood struct {
 	t       *testing.T
 	address func(call int) string
 	n       int
+	foreign string // what the caller says the server is called; "": the truth
 }
 
 // flooded is a server that allows little, with a clock that stands still.
@@ -86,6 +87,14 @@ func (f *flood) call(method, route, id string) *httptest.ResponseRecorder {
 	r.Header.Set("Accept", "text/html")
 	if text != "" {
 		r.Header.Set("Content-Type", kind)
+	}
+	if f.foreign != "" {
+		r.Host = f.foreign
+		r.Header.Set("X-Forwarded-Host", f.foreign)
+		r.Header.Set("X-Forwarded-Proto", "https")
+		r.Header.Set("X-Forwarded-Prefix", "/"+f.foreign)
+		r.Header.Set("X-Original-URL", "https://"+f.foreign+"/")
+		r.Header.Set("Forwarded", "for=10.1.1.1;host="+f.foreign+";proto=https")
 	}
 	if routes[route] == "client" {
 		r.SetBasicAuth("machine", "not the secret of the machine, really")

@@ -227,3 +227,31 @@ func TestPolicyOfAPage(t *testing.T) {
 		}
 	}
 }
+
+// A redirect with a control character in it is a bug of ours, and reaches nobody (H-5).
+func TestARedirectTakesNoControlCharacter(t *testing.T) {
+	to := func(location string) *httptest.ResponseRecorder {
+		h, err := web.New(web.Options{Issuer: issuer}, rand.Reader, func() time.Time { return t0 }, leading{location})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/lead", nil))
+		return w
+	}
+	if w := to("/next?a=b"); w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/next?a=b" {
+		t.Errorf("answer %d to %q", w.Code, w.Header().Get("Location"))
+	}
+	for _, location := range []string{"/next\r\nSet-Cookie: a=b", "/next\x00", "/\tnext", "/next\x7f"} {
+		if w := to(location); w.Code != http.StatusInternalServerError || w.Header().Get("Location") != "" || w.Header().Get("Set-Cookie") != "" {
+			t.Errorf("%q: answer %d, %v", location, w.Code, w.Header())
+		}
+	}
+}
+
+// leading is a surface that leads somewhere.
+type leading struct{ to string }
+
+func (l leading) Mount(r gin.IRouter) {
+	r.GET("/lead", func(c *gin.Context) { Redirect(c, l.to) })
+}
