@@ -42,9 +42,24 @@ type Faults = strict.Faults
 // Plan reads a state and compares it with the records. All faults are told together, as
 // Faults; source names the text in them.
 func (r Records) Plan(ctx context.Context, source string, text []byte, o Options) (Plan, error) {
+	return r.plan(ctx, o, func(check Check) error {
+		_, err := Parse(source, text, check)
+		return err
+	})
+}
+
+// PlanObject is Plan for a JSON object that was parsed before.
+func (r Records) PlanObject(ctx context.Context, members map[string]any, o Options) (Plan, error) {
+	return r.plan(ctx, o, func(check Check) error {
+		_, err := FromObject(members, check)
+		return err
+	})
+}
+
+func (r Records) plan(ctx context.Context, o Options, read func(Check) error) (Plan, error) {
 	var p Plan
 	var broken error
-	_, err := Parse(source, text, func(s State, fault func(path, text string)) {
+	err := read(func(s State, fault func(path, text string)) {
 		p, broken = r.PlanState(ctx, s, o, fault)
 	})
 	if err == nil {

@@ -164,14 +164,26 @@ type Check func(s State, fault func(path, text string))
 // fault with its line, those that the checks find included.
 func Parse(source string, text []byte, checks ...Check) (State, error) {
 	var s State
-	r := strict.Decode(source, text, &s)
+	err := s.judge(strict.Decode(source, text, &s), checks)
+	return s, err
+}
+
+// FromObject is Parse for a JSON object that was parsed before, with its numbers as json.Number.
+func FromObject(members map[string]any, checks ...Check) (State, error) {
+	var s State
+	err := s.judge(strict.Object(members, &s), checks)
+	return s, err
+}
+
+// judge returns every fault of a state that was read.
+func (s *State) judge(r *strict.Reader, checks []Check) error {
 	s.defaults()
 	r.BeginChecks()
 	s.check(r)
 	for _, check := range checks {
-		check(s, r.Tell)
+		check(*s, r.Tell)
 	}
-	return s, r.Err()
+	return r.Err()
 }
 
 // Validate fills in defaults and returns every fault of a state made in code.

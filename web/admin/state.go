@@ -1,9 +1,7 @@
 package admin
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -43,7 +41,8 @@ func (s *Surface) applyState(c *gin.Context, v mfa.Visit) {
 		s.fail(c, fmt.Errorf("move the deadline: %w", err))
 		return
 	}
-	outcome, err := s.apply(c.Request.Context(), v, text, o, dry)
+	p, err := s.Records.Plan(c.Request.Context(), "", text, o)
+	outcome, err := s.carryOut(c.Request.Context(), v, p, err, dry)
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -51,9 +50,9 @@ func (s *Surface) applyState(c *gin.Context, v mfa.Visit) {
 	c.JSON(http.StatusOK, outcome)
 }
 
-// apply makes records what a state says, unless it is to be shown alone.
-func (s *Surface) apply(ctx context.Context, v mfa.Visit, text []byte, o desired.Options, dry bool) (desired.Outcome, error) {
-	p, err := s.Records.Plan(ctx, "", text, o)
+// carryOut makes records what a plan says, unless that is to be shown alone. err is the error
+// that the plan came with.
+func (s *Surface) carryOut(ctx context.Context, v mfa.Visit, p desired.Plan, err error, dry bool) (desired.Outcome, error) {
 	var found desired.Faults
 	if errors.As(err, &found) {
 		var faults Faults
@@ -73,14 +72,9 @@ func (s *Surface) apply(ctx context.Context, v mfa.Visit, text []byte, o desired
 // one makes one record of a section of the desired state what a body says. Whatever the
 // body names is made so, credentials included.
 func (s *Surface) one(c *gin.Context, v mfa.Visit, section string, members map[string]any, single desired.Single) (desired.Record, bool) {
-	var text bytes.Buffer
-	e := json.NewEncoder(&text)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(map[string]any{section: []any{members}}); err != nil {
-		s.fail(c, fmt.Errorf("write desired state: %w", err))
-		return desired.Record{}, false
-	}
-	outcome, err := s.apply(c.Request.Context(), v, text.Bytes(), desired.Options{Single: single, Credentials: true, By: by(c)}, false)
+	ctx := c.Request.Context()
+	p, err := s.Records.PlanObject(ctx, map[string]any{section: []any{members}}, desired.Options{Single: single, Credentials: true, By: by(c)})
+	outcome, err := s.carryOut(ctx, v, p, err, false)
 	var faults Faults
 	var stopped *desired.Stopped
 	switch {
