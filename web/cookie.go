@@ -74,6 +74,3 @@ func Bind(c *gin.Context) string {
 	SetCookie(c, BrowserCookie, k.browser, 0)
 	return k.browser
 }
-
-// Secure says whether the issuer is reached over https.
-func Secure(c *gin.Context) bool { return callOf(c).server.secure }
