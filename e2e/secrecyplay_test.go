@@ -128,7 +128,9 @@ func (v *vault) playAPI(t *testing.T) {
 	}
 	id := begin()
 	c.json(base+"/identify", "request_id", id, "identifier", u.email).is(t, 200)
+	c.header.Set("User-Agent", longAgent)
 	c.json(base+"/password", "request_id", id, "identifier", u.name, "password", "wrong horse "+random(6)).is(t, 422)
+	c.header.Del("User-Agent")
 	token := c.json(base+"/password", "request_id", id, "identifier", u.name, "password", u.password).is(t, 200).at(t, "login_token")
 	exchange := c.json(base+"/initiate", "request_id", id, "login_token", token, "method", "totp").is(t, 200).at(t, "exchange", "exchange_id")
 	c.json(base+"/verify", "request_id", id, "login_token", token, "method", "totp", "passcode", "000000", "exchange_id", exchange).is(t, 422)

@@ -288,3 +288,21 @@ func TestTheSecondFactorTellsItsWaitToWhoeverIsIdentified(t *testing.T) {
 	}
 	want(t, "by another name", second(ownMail, h.code(0)), mfa.TooMany)
 }
+
+// Who is identified and mistypes a code is one of the failures of an address, and no further
+// name: a person who mistypes both has failed for one.
+func TestWhoIsIdentifiedIsNoFurtherNameOfAnAddress(t *testing.T) {
+	h := newHouse(t)
+	h.open(mfa.Options{Product: "Sallyport"})
+	h.visit.Address = "198.51.100.7"
+	for i := range 9 {
+		name := fmt.Sprintf("name%d@example.com", i)
+		h.create(mfa.Draft{Email: name, Password: ownPass, TOTPSecret: secret32, MFAEnabled: true})
+		want(t, name, h.login(h.begin(), name, "a wrong password"), mfa.InvalidCredentials)
+		id := h.begin()
+		want(t, name, h.login(id, name, ownPass), "")
+		_, err := h.prove(id, "totp", h.wrong(), "")
+		want(t, name, err, mfa.InvalidPasscode)
+	}
+	want(t, "a tenth name", h.login(h.begin(), "another", "a wrong password"), mfa.InvalidCredentials)
+}

@@ -124,11 +124,9 @@ func (v *Verifier) address(visit Visit, w whom) *storage.AddressThrottle {
 	if network == "" || v.o.AddressMax < 0 {
 		return nil
 	}
-	subject := w.name // as many as were typed: names of one user are not one
-	if subject == nil {
-		subject = w.subject
-	}
-	return &storage.AddressThrottle{Address: network, Subject: subject, Window: v.o.AddressWindow,
+	// As many as were typed: names of one user are not one. Who is identified fails as
+	// nobody in particular, for they have failed by their name already, if at all.
+	return &storage.AddressThrottle{Address: network, Subject: w.name, Window: v.o.AddressWindow,
 		Max: v.o.AddressMax, MaxSubjects: v.o.AddressMaxSubjects}
 }
 

@@ -56,7 +56,7 @@ type Attempt struct {
 // subjects, fail within Window.
 type AddressThrottle struct {
 	Address     string
-	Subject     []byte // whom the attempt was for
+	Subject     []byte // whom the attempt was for; nil: nobody in particular
 	Window      time.Duration
 	Max         int
 	MaxSubjects int

@@ -74,8 +74,11 @@ func (q querier) countFailure(a storage.AddressThrottle, now time.Time) error {
 		window, window, window, window, most(a.Max), subjectsLength(a), window)
 }
 
-// subjectOf is a subject in the list of an address.
+// subjectOf is a subject in the list of an address; nobody in particular adds nothing to it.
 func subjectOf(a storage.AddressThrottle) string {
+	if len(a.Subject) == 0 {
+		return ""
+	}
 	return hex.EncodeToString(a.Subject[:min(len(a.Subject), (subjectLength-1)/2)]) + ","
 }
 

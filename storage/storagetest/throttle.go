@@ -294,6 +294,18 @@ func addresses(w *world) {
 		_, err := may(w, a, w.now)
 		w.is(err, storage.ErrConflict)
 	})
+	w.test("failures of nobody in particular are failures, and no subjects", func(w *world) {
+		a, of := address(30, 1), address(30, 1)
+		of.Address, of.Subject = a.Address, nil
+		fail(w, a, 1, w.now)
+		for range 28 {
+			w.ok(w.s.CountFailure(w.ctx, storage.Attempt{Address: of, Now: w.now}))
+		}
+		passes(w, a, w.now)
+		w.ok(w.s.CountFailure(w.ctx, storage.Attempt{Address: of, Now: w.now}))
+		_, err := may(w, a, w.now)
+		w.is(err, storage.ErrConflict)
+	})
 	w.test("failures of an earlier window do not count", func(w *world) {
 		a := address(2, 0)
 		for i := range 10 {
