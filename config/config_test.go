@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sallyport/config/strict"
+	"sallyport/config/strict/stricttest"
 )
 
 // good is the smallest file that starts a server.
@@ -100,30 +101,8 @@ argon2: {memory: 19455, time: 1}
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := Parse("s.yaml", []byte(tc.text), tc.environ)
-			wantFaults(t, err, tc.want)
+			stricttest.Want(t, err, tc.want)
 		})
-	}
-}
-
-func wantFaults(t *testing.T, err error, want []string) {
-	t.Helper()
-	var got strict.Faults
-	if err != nil && !errors.As(err, &got) {
-		t.Fatalf("error is %T, want Faults", err)
-	}
-	if len(got) != len(want) {
-		t.Fatalf("%d faults, want %d:\n%v", len(got), len(want), err)
-	}
-	for i := range want {
-		if !strings.Contains(got[i].String(), want[i]) {
-			t.Errorf("fault %d = %q, want %q in it", i, got[i], want[i])
-		}
-		if strings.Contains(got[i].String(), "geheim") {
-			t.Errorf("fault %q quotes a secret", got[i])
-		}
-	}
-	if lines := strings.Count(err.Error(), "\n") + 1; lines != len(want) {
-		t.Errorf("%d lines for %d faults", lines, len(want))
 	}
 }
 

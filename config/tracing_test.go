@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"sallyport/config/strict/stricttest"
 )
 
 func TestTracingIsChecked(t *testing.T) {
@@ -33,7 +35,7 @@ func TestTracingIsChecked(t *testing.T) {
 			if tc.want == nil && err == nil {
 				return
 			}
-			wantFaults(t, err, tc.want)
+			stricttest.Want(t, err, tc.want)
 		})
 	}
 	if text := (Config{Tracing: Tracing{Endpoint: "https://u:geheim@collector"}}).Redacted(); strings.Contains(text, "geheim") {

@@ -16,15 +16,24 @@ type Visit struct {
 }
 
 // Network is where a call came from as far as it is counted: one IPv4 address, or the
-// /64 of an IPv6 address, which one line is given as a rule (RFC 6177). "": unknown.
+// /64 of an IPv6 address, which is one link (RFC 4291 section 2.5.4). "": unknown.
 func (v Visit) Network() string {
 	a, err := netip.ParseAddr(v.Address)
 	if err != nil {
 		return ""
 	}
-	a = a.Unmap().WithZone("")
-	if a.Is6() {
-		return netip.PrefixFrom(a, 64).Masked().String()
+	if a = a.Unmap().WithZone(""); a.Is4() {
+		return a.String()
 	}
-	return a.String()
+	return netip.PrefixFrom(a, 64).Masked().String()
+}
+
+// Site is the /48 of an IPv6 address, which one caller may have as a whole (RFC 6177); "":
+// unknown, or an IPv4 address.
+func (v Visit) Site() string {
+	a, err := netip.ParseAddr(v.Address)
+	if err != nil || a.Unmap().Is4() {
+		return ""
+	}
+	return netip.PrefixFrom(a.WithZone(""), 48).Masked().String()
 }

@@ -86,7 +86,7 @@ func New(store Store, keyring *seal.Keyring, verifier *mfa.Verifier, sessions *m
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	p := &Provider{store: store, keyring: keyring, verifier: verifier, sessions: sessions, journal: journal,
+	p := &Provider{suspects: newSuspects(), store: store, keyring: keyring, verifier: verifier, sessions: sessions, journal: journal,
 		now: now, random: random, options: o, log: o.Logger}
 	p.clients = newClientCache(store, o.ClientCache, o.BuiltIn...)
 	p.origins = &originSet{store: store}

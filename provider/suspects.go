@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +21,7 @@ const (
 	suspectSlots = 1 << 14
 	believedFor  = time.Second     // a wait that was read is not read again for so long
 	forgiveWait  = 2 * time.Second // for a count to be taken back
+	turnWait     = 3 * time.Second // for those who try before
 )
 
 // suspects remember who failed to authenticate here within the last ten minutes, and for
@@ -28,10 +29,10 @@ const (
 // early and nothing grows: a client and a network share a slot with whom chance puts
 // there, by a hash under a key nobody outside has. The worst that does is that somebody
 // who never failed is counted, and forgiven, without need.
-type suspects [suspectSlots]suspect
+type suspects []suspect
 
 type suspect struct {
-	turn    sync.Mutex            // those who try a secret here do so one by one
+	turn    chan struct{}         // those who try a secret here do so one by one
 	failed  int64                 // last failure here, in microseconds; guarded by turn
 	refused atomic.Pointer[pause] // a wait that was read a moment ago
 }
@@ -42,7 +43,15 @@ type pause struct {
 	until, asked time.Time
 }
 
-func (s *suspects) of(subject []byte) *suspect {
+func newSuspects() suspects {
+	s := make(suspects, suspectSlots)
+	for i := range s {
+		s[i].turn = make(chan struct{}, 1)
+	}
+	return s
+}
+
+func (s suspects) of(subject []byte) *suspect {
 	return &s[binary.BigEndian.Uint64(subject)%suspectSlots]
 }
 
@@ -53,6 +62,23 @@ func (s *suspect) waits(subject string, now time.Time) (time.Duration, bool) {
 		return 0, false
 	}
 	return r.until.Sub(now), true
+}
+
+// enter waits for a turn. While the database does not answer nobody stands in line for long.
+func (s *suspect) enter(ctx context.Context) error {
+	select {
+	case s.turn <- struct{}{}:
+		return nil
+	default:
+	}
+	ctx, cancel := context.WithTimeout(ctx, turnWait)
+	defer cancel()
+	select {
+	case s.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait to compare a client secret: %w", ctx.Err())
+	}
 }
 
 // proof is one try of a client to show who it is.
@@ -90,8 +116,10 @@ func (p *Provider) prove(ctx context.Context, v mfa.Visit, shown credentials, c 
 	if wait, ok := s.waits(string(t.subject), p.now()); ok {
 		return p.tooMany(t, wait)
 	}
-	s.turn.Lock()
-	defer s.turn.Unlock()
+	if err := s.enter(ctx); err != nil {
+		return unavailable(err)
+	}
+	defer func() { <-s.turn }()
 	now := p.now()
 	if wait, ok := s.waits(string(t.subject), now); ok {
 		return p.tooMany(t, wait)

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -287,4 +289,23 @@ func TestFailuresOfClientsHaveABudget(t *testing.T) {
 		t.Errorf("%d statements over the budget, want none", n)
 	}
 	h.is("who never failed, from elsewhere", h.show(abroad, "other", secret), 200)
+}
+
+// Who waits for others that try a secret, and leaves, is let go: a database that does not
+// answer holds nobody.
+func TestNobodyStandsInLineForever(t *testing.T) {
+	h := newHouse(t)
+	h.client("rp")
+	h.is("the right secret, with nobody in line", h.show(home, "rp", secret), http.StatusOK)
+	for i := range h.p.suspects {
+		h.p.suspects[i].turn <- struct{}{}
+	}
+	left, leave := context.WithCancel(h.ctx)
+	leave()
+	r := httptest.NewRequestWithContext(left, http.MethodPost, "/", strings.NewReader("grant_type=client_credentials"))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Authorization", basic("rp", secret))
+	if got := h.callFrom(h.from(home), h.p.Token, r); got.Status != http.StatusServiceUnavailable {
+		t.Errorf("answer %d, want 503", got.Status)
+	}
 }

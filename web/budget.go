@@ -2,7 +2,6 @@ package web
 
 import (
 	chain "container/list"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,10 +12,10 @@ import (
 )
 
 const (
-	// networkShare is how much of a budget an IPv6 network (/48) has, which one caller may
-	// have as a whole, as a multiple of that of an address (IPv4, IPv6 /64).
-	networkShare = 4
-	// budgetsKept bounds the addresses, and the networks, of one budget that are remembered.
+	// siteShare is how much of a budget a site (IPv6 /48) has, as a multiple of that of a
+	// network (IPv4 address, IPv6 /64).
+	siteShare = 4
+	// budgetsKept bounds the networks, and the sites, of one budget that are remembered.
 	// Who was heard of longest ago is forgotten first, and has the whole budget again.
 	budgetsKept = 1 << 16
 )
@@ -45,12 +44,11 @@ func NewBudgets(now func() time.Time, window time.Duration, limits map[string]in
 
 // Admit implements mfa.Admit.
 func (b *Budgets) Admit(v mfa.Visit, budget string, amount int) time.Duration {
-	p := b.kinds[budget]
-	address, network, ok := originOf(v.Address)
-	if p == nil || !ok {
+	p, network := b.kinds[budget], v.Network()
+	if p == nil || network == "" {
 		return 0
 	}
-	wait := p.take(b.now(), address, network, amount)
+	wait := p.take(b.now(), network, v.Site(), amount)
 	if wait > 0 {
 		b.refused[budget].Add(1)
 	}
@@ -66,42 +64,28 @@ func (b *Budgets) Refused() map[string]int64 {
 	return out
 }
 
-// originOf is where a caller is counted: the address, and, of IPv6, the network that one
-// caller may have as a whole. false: nobody knows.
-func originOf(text string) (address, network netip.Prefix, ok bool) {
-	a, err := netip.ParseAddr(text)
-	if err != nil {
-		return address, network, false
-	}
-	a = a.Unmap().WithZone("")
-	if a.Is4() {
-		return netip.PrefixFrom(a, 32), netip.Prefix{}, true
-	}
-	return netip.PrefixFrom(a, 64).Masked(), netip.PrefixFrom(a, 48).Masked(), true
-}
-
 // purse is one budget.
 type purse struct {
 	most  int
 	every time.Duration // one of it comes back
 
-	mu        sync.Mutex
-	addresses *recent
-	networks  *recent
+	mu       sync.Mutex
+	networks *recent
+	sites    *recent
 }
 
 func newPurse(most int, window time.Duration, kept int) *purse {
-	return &purse{most: most, every: window / time.Duration(most), addresses: newRecent(kept), networks: newRecent(kept)}
+	return &purse{most: most, every: window / time.Duration(most), networks: newRecent(kept), sites: newRecent(kept)}
 }
 
-// take takes an amount from the address and its network, or from neither.
-func (p *purse) take(now time.Time, address, network netip.Prefix, amount int) time.Duration {
+// take takes an amount from the network and its site, or from neither.
+func (p *purse) take(now time.Time, network, site string, amount int) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	of := []*rate.Limiter{p.addresses.of(address, func() *rate.Limiter { return rate.NewLimiter(rate.Every(p.every), p.most) })}
-	if network.IsValid() {
-		of = append(of, p.networks.of(network, func() *rate.Limiter {
-			return rate.NewLimiter(rate.Every(p.every/networkShare), p.most*networkShare)
+	of := []*rate.Limiter{p.networks.of(network, func() *rate.Limiter { return rate.NewLimiter(rate.Every(p.every), p.most) })}
+	if site != "" {
+		of = append(of, p.sites.of(site, func() *rate.Limiter {
+			return rate.NewLimiter(rate.Every(p.every/siteShare), p.most*siteShare)
 		}))
 	}
 	wait := time.Duration(0)
@@ -122,20 +106,20 @@ func (p *purse) take(now time.Time, address, network netip.Prefix, amount int) t
 // recent are the limiters of those heard of last.
 type recent struct {
 	most  int
-	all   map[netip.Prefix]*chain.Element
+	all   map[string]*chain.Element
 	order *chain.List // of known, the last heard of in front
 }
 
 type known struct {
-	who     netip.Prefix
+	who     string
 	limiter *rate.Limiter
 }
 
 func newRecent(most int) *recent {
-	return &recent{most: most, all: map[netip.Prefix]*chain.Element{}, order: chain.New()}
+	return &recent{most: most, all: map[string]*chain.Element{}, order: chain.New()}
 }
 
-func (r *recent) of(who netip.Prefix, first func() *rate.Limiter) *rate.Limiter {
+func (r *recent) of(who string, first func() *rate.Limiter) *rate.Limiter {
 	if e := r.all[who]; e != nil {
 		r.order.MoveToFront(e)
 		return e.Value.(known).limiter

@@ -109,8 +109,8 @@ func TestBudgets(t *testing.T) {
 func TestBudgetsAreBounded(t *testing.T) {
 	p, now := newPurse(1, time.Minute, 100), time.Unix(1000, 0)
 	take := func(text string) time.Duration {
-		address, network, _ := originOf(text)
-		return p.take(now, address, network, 1)
+		v := mfa.Visit{Address: text}
+		return p.take(now, v.Network(), v.Site(), 1)
 	}
 	for i := range 100_000 {
 		take(fmt.Sprintf("2001:db8:%x:%x::1", i>>4, i))
@@ -120,7 +120,7 @@ func TestBudgetsAreBounded(t *testing.T) {
 			}
 		}
 	}
-	for name, r := range map[string]*recent{"addresses": p.addresses, "networks": p.networks} {
+	for name, r := range map[string]*recent{"networks": p.networks, "sites": p.sites} {
 		if len(r.all) > 100 || r.order.Len() != len(r.all) {
 			t.Errorf("%d %s are kept, and %d in order; want 100 at most", len(r.all), name, r.order.Len())
 		}

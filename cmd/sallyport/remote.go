@@ -10,13 +10,13 @@ import (
 	"mime"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"syscall"
 	"time"
 
 	"sallyport/config"
+	"sallyport/config/strict"
 	"sallyport/web"
 	"sallyport/web/admin"
 )
@@ -67,7 +67,7 @@ func (p *program) direct(n elsewhere, agent string) (*remote, error) {
 	if err != nil || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, usageError{"--server must be a URL of scheme and host only, such as https://admin.example.com"}
 	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+	if u.Scheme != "https" && (u.Scheme != "http" || !strict.LoopbackHost(u.Hostname())) {
 		return nil, usageError{"--server must begin with https:// (http:// would show the key to the network; it is for localhost only)"}
 	}
 	if n.keyFile == "" {
@@ -104,11 +104,6 @@ func newRemote(base string, key config.Secret, agent string, transport http.Roun
 	return &remote{base: base, key: key, agent: agent, close: func() {}, client: &http.Client{Transport: transport,
 		// The key goes where it was meant to go and nowhere else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
-}
-
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // listening reports whether somebody takes connections at the admin listener's address.

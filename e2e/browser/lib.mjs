@@ -86,6 +86,7 @@ export async function accessible(page) {
 
 // narrow fails when the page is wider than the window.
 export async function fits(page) {
+  await page.waitForLoadState('domcontentloaded'); // a click may have led on
   const [content, window_] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
   assert.ok(content <= window_, `${page.url()} is ${content} px wide in a window of ${window_} px`);
 }

@@ -3,6 +3,8 @@ package desired
 import (
 	"testing"
 	"time"
+
+	"sallyport/config/strict/stricttest"
 )
 
 func TestAPIKeysOfAState(t *testing.T) {
@@ -42,7 +44,7 @@ api_keys:
   - secret_sha256: 00ff
     expires_at: 2027-12-31T23:30:00
 `))
-	wantFaults(t, err, []string{
+	stricttest.Want(t, err, []string{
 		"state.yaml:3: api_keys[0].expires_at: must be a time with its zone",
 		"state.yaml:4: api_keys[0].secret_sha256: must be 64",
 		"state.yaml:5: api_keys[1].name: another API key",

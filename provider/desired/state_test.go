@@ -1,12 +1,11 @@
 package desired
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"time"
 
-	"sallyport/config/strict"
+	"sallyport/config/strict/stricttest"
 )
 
 const goodState = `
@@ -94,7 +93,7 @@ users:
     password: 12345678
 `
 	_, err := Parse("state.yaml", []byte(text))
-	wantFaults(t, err, []string{
+	stricttest.Want(t, err, []string{
 		"state.yaml:2: clients[0]: a public client has no secret",
 		"state.yaml:6: clients[0].redirect_uris[0]: must begin with https://",
 		"state.yaml:7: clients[0].redirect_uris[1]: must be an absolute URL without fragment",
@@ -172,27 +171,5 @@ func TestASecretLivesNowhereInAStateFault(t *testing.T) {
 		if strings.Contains(err.Error(), "geheim") {
 			t.Errorf("fault quotes a secret: %v", err)
 		}
-	}
-}
-
-func wantFaults(t *testing.T, err error, want []string) {
-	t.Helper()
-	var got strict.Faults
-	if err != nil && !errors.As(err, &got) {
-		t.Fatalf("error is %T, want Faults", err)
-	}
-	if len(got) != len(want) {
-		t.Fatalf("%d faults, want %d:\n%v", len(got), len(want), err)
-	}
-	for i := range want {
-		if !strings.Contains(got[i].String(), want[i]) {
-			t.Errorf("fault %d = %q, want %q in it", i, got[i], want[i])
-		}
-		if strings.Contains(got[i].String(), "geheim") {
-			t.Errorf("fault %q quotes a secret", got[i])
-		}
-	}
-	if lines := strings.Count(err.Error(), "\n") + 1; lines != len(want) {
-		t.Errorf("%d lines for %d faults", lines, len(want))
 	}
 }

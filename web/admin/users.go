@@ -79,14 +79,21 @@ func (s *Surface) showUser(c *gin.Context, _ mfa.Visit) {
 	if !ok {
 		return
 	}
+	if v, ok := s.shown(c, a); ok {
+		c.JSON(http.StatusOK, v)
+	}
+}
+
+// shown is a user as a read shows them.
+func (s *Surface) shown(c *gin.Context, a storage.Account) (User, bool) {
 	standing, err := s.Users.Standing(c.Request.Context(), a)
 	if err != nil {
 		s.fail(c, err)
-		return
+		return User{}, false
 	}
 	v := newUser(a)
 	v.standing(standing)
-	c.JSON(http.StatusOK, v)
+	return v, true
 }
 
 func (s *Surface) createUser(c *gin.Context, v mfa.Visit) {
@@ -116,13 +123,10 @@ func (s *Surface) amendUser(c *gin.Context, v mfa.Visit) {
 		s.fail(c, Faults{{Field: "id", Detail: "an id does not change"}})
 		return
 	}
-	standing, err := s.Users.Standing(c.Request.Context(), a)
-	if err != nil {
-		s.fail(c, err)
+	shown, ok := s.shown(c, a)
+	if !ok {
 		return
 	}
-	shown := newUser(a)
-	shown.standing(standing)
 	if err := writtenBack(members, shown, userTold, true); err != nil {
 		s.fail(c, err)
 		return
