@@ -182,7 +182,7 @@ func refuseOurs(f goFile, target string) string {
 		return "it is for tests"
 	case to == "cmd" || to == "e2e":
 		return "nothing imports it"
-	case target == readers && (from == "config" || strings.HasPrefix(f.dir, wishes)):
+	case strings.HasPrefix(target, readers) && (from == "config" || strings.HasPrefix(f.dir, wishes)):
 		return ""
 	case from == "config":
 		return "config knows no room"
