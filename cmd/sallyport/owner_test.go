@@ -115,12 +115,15 @@ func (a *attacked) victims() []victim {
 	a.t.Helper()
 	var out []victim
 	for _, client := range []string{"own", "asks"} {
-		for _, stop := range []string{"fresh", "proven", "over"} {
-			if client == "own" && stop == "over" {
+		for _, stop := range []string{"fresh", "proven", "done", "over"} {
+			if client == "own" && (stop == "done" || stop == "over") {
 				continue
 			}
 			name := map[string]string{"own": "second factor due", "asks": "at consent"}[client]
-			out = append(out, a.inBrowser(client, stop, stop+", "+name), a.byProgram(client, stop, stop+", "+name))
+			if stop != "done" { // in a browser that is over at once
+				out = append(out, a.inBrowser(client, stop, stop+", "+name))
+			}
+			out = append(out, a.byProgram(client, stop, stop+", "+name))
 		}
 	}
 	return out
@@ -141,8 +144,13 @@ func (a *attacked) byProgram(client, stop, name string) victim {
 		a.t.Fatalf("%v: %v", r, err)
 	}
 	v.ids = append(v.ids, row.ID)
+	if stop == "done" || stop == "over" {
+		a.json(api+"/consent", own, nil) // asked for once
+		if r := a.json(api+"/step", map[string]any{"request_id": id, "login_token": own["login_token"]}, nil); r["step"] != "done" {
+			a.t.Fatalf("step = %v", r)
+		}
+	}
 	if stop == "over" {
-		a.json(api+"/consent", own, nil)
 		if r := a.json(api+"/finish", own, nil); r["code"] == nil {
 			a.t.Fatalf("finish = %v", r)
 		}
