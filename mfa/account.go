@@ -11,25 +11,6 @@ import (
 	"sallyport/storage"
 )
 
-// OriginAccount marks what was made on our own account page.
-const OriginAccount = "account"
-
-// Owner is a signed-in user who looks after their own account: who it is, and which
-// proofs say so. The account page has it from a session, a dialect from a token.
-type Owner struct {
-	Account storage.Account
-	Factors []storage.Factor  // proofs behind the session or token
-	Session storage.SessionID // "": none
-	Grant   storage.GrantID   // of the token that speaks for the user; "": none
-	Client  storage.ClientID  // who speaks for the user; "": nobody
-	Origin  string            // surface, for what is made: OriginAccount or a dialect
-}
-
-// Owner is the person of a browser session on our account page.
-func (s *SignedIn) Owner() Owner {
-	return Owner{Account: s.Account, Factors: s.Session.Factors, Session: s.Session.ID, Origin: OriginAccount}
-}
-
 // Held is an authenticator as its owner sees it, without its secret.
 type Held struct {
 	ID         storage.AuthenticatorID
@@ -131,7 +112,7 @@ func stillHeld(a storage.Account, i Info, f storage.Factor) bool {
 // own finds one of the owner's authenticators. Somebody else's is refused like one
 // that does not exist.
 func (v *Verifier) own(o Owner, id storage.AuthenticatorID) (*storage.Authenticator, Info, error) {
-	a := byID(&o.Account, id)
+	a := o.Account.Authenticator(id)
 	if a == nil || a.State == storage.AuthenticatorPending {
 		return nil, Info{}, &Error{Code: NotConfigured}
 	}

@@ -1,6 +1,7 @@
 package mfa
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,13 +9,7 @@ import (
 	"slices"
 
 	"sallyport/storage"
-)
-
-// Templates of the messages about changes on the account page.
-const (
-	MessageFactorRemoved   = "factor_removed"
-	MessageRecoveryRenewed = "recovery_codes_renewed"
-	MessagePasswordChanged = "password_changed"
+	"sallyport/storage/seal"
 )
 
 // authenticatorsMost bounds the authenticators of one method a user may hold: any of
@@ -70,7 +65,7 @@ func (v *Verifier) EnrollFor(ctx context.Context, visit Visit, o Owner, n NewFac
 	if err := v.store.Enroll(ctx, e); err != nil {
 		return Enrolling{}, fmt.Errorf("store enrolment: %w", err)
 	}
-	return Enrolling{Exchange: s.Exchange, Status: s.ID, Method: n.Method, ExpiresAt: s.ExpiresAt, Handout: handout, Authenticator: a.ID, Text: or(name, n.Method)}, nil
+	return Enrolling{Exchange: s.Exchange, Status: s.ID, Method: n.Method, ExpiresAt: s.ExpiresAt, Handout: handout, Authenticator: a.ID, Text: cmp.Or(name, n.Method)}, nil
 }
 
 // many reports whether an account holds as many of a method as it may.
@@ -105,10 +100,10 @@ func (v *Verifier) enrollingFor(ctx context.Context, visit Visit, o Owner, excha
 		return s, nil, nil, err
 	}
 	if s.Usage != UsageEnroll || len(s.RequestHash) > 0 || account == nil || account.User.ID != o.Account.User.ID ||
-		!account.User.In() || !hmacEqual(string(v.aside(s).State), string(o.Session)) {
+		!account.User.In() || !seal.Equal(string(v.aside(s).State), string(o.Session)) {
 		return s, nil, nil, over
 	}
-	a := byID(account, s.Authenticator)
+	a := account.Authenticator(s.Authenticator)
 	if a == nil || a.State != storage.AuthenticatorPending || !a.ExpiresAt.After(v.now()) {
 		return s, nil, nil, over
 	}
@@ -180,7 +175,7 @@ func (v *Verifier) confirmedFor(visit Visit, o Owner, t try, proof Proof, exchan
 		spend.Renew = &storage.Renewal{User: proof.User, Factor: *proven(name, proof, t.attempt.Now)}
 	}
 	if v.recovery == nil || slices.ContainsFunc(o.Account.Authenticators, func(a storage.Authenticator) bool {
-		return a.Method == "recovery" && standing(a)
+		return a.Method == RecoveryName && standing(a)
 	}) {
 		return spend, nil
 	}

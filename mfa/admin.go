@@ -19,7 +19,7 @@ func (u *Users) Find(ctx context.Context, who string) (storage.Account, error) {
 	if _, ok := storage.Bytes(storage.UserID(who)); ok {
 		a, err := u.store.Account(ctx, storage.UserID(who))
 		if !errors.Is(err, storage.ErrNotFound) {
-			return a, wrapped("read user", err)
+			return a, Wrap("read user", err)
 		}
 	}
 	name, _, err := Canonical(who)
@@ -30,13 +30,13 @@ func (u *Users) Find(ctx context.Context, who string) (storage.Account, error) {
 	if errors.Is(err, storage.ErrNotFound) {
 		return storage.Account{}, &Error{Code: UserNotFound}
 	}
-	return a, wrapped("read user", err)
+	return a, Wrap("read user", err)
 }
 
 // Account returns a user by ID.
 func (u *Users) Account(ctx context.Context, id storage.UserID) (storage.Account, error) {
 	a, err := u.store.Account(ctx, id)
-	return a, found(wrapped("read user", err))
+	return a, found(Wrap("read user", err))
 }
 
 // List returns up to limit users behind one, in the order of their IDs.
@@ -57,13 +57,6 @@ func (u *Users) List(ctx context.Context, after storage.UserID, limit int) ([]st
 		out = append(out, a)
 	}
 	return out, nil
-}
-
-func wrapped(deed string, err error) error {
-	if err != nil {
-		return fmt.Errorf("%s: %w", deed, err)
-	}
-	return nil
 }
 
 // Standing is what an administrator wants to know of a user beside the account.
@@ -142,7 +135,7 @@ func (u *Users) Enable(ctx context.Context, v Visit, a storage.Account) error {
 // Delete removes a user and everything that belongs to them. The audit trail stays.
 func (u *Users) Delete(ctx context.Context, v Visit, a storage.Account) error {
 	e := u.journal.Event(v, storage.Event{Kind: EventUserDeleted, UserID: a.User.ID})
-	return found(wrapped("delete user", u.store.DeleteUser(ctx, a.User.ID, []storage.Event{e})))
+	return found(Wrap("delete user", u.store.DeleteUser(ctx, a.User.ID, []storage.Event{e})))
 }
 
 // Unlock forgets a user's failures and switches on the factors that too many of them
@@ -166,7 +159,7 @@ func (u *Users) ResetFactors(ctx context.Context, v Visit, a storage.Account) er
 	c := storage.UserChange{ID: a.User.ID, Kill: true, Reset: u.counters(a), Factors: &storage.FactorsChange{},
 		Events: []storage.Event{u.changed(v, a, "factors reset")}}
 	for _, x := range a.Authenticators {
-		if x.Method == "password" {
+		if x.Method == PasswordName {
 			continue
 		}
 		if !slices.Contains(c.Factors.Drop, x.Method) {
@@ -190,9 +183,9 @@ func (u *Users) SetPassword(ctx context.Context, v Visit, a storage.Account, pla
 	if err != nil {
 		return fmt.Errorf("hash password: %w", err)
 	}
-	fresh := u.stamp(storage.Authenticator{Method: "password", Secret: []byte(hash)}, a.User.ID, "admin", u.now())
+	fresh := u.stamp(storage.Authenticator{Method: PasswordName, Secret: []byte(hash)}, a.User.ID, "admin", u.now())
 	return u.update(ctx, storage.UserChange{ID: a.User.ID, Kill: true, Reset: u.counters(a),
-		Factors:  &storage.FactorsChange{Drop: []string{"password"}, Add: []storage.Authenticator{fresh}},
+		Factors:  &storage.FactorsChange{Drop: []string{PasswordName}, Add: []storage.Authenticator{fresh}},
 		Events:   []storage.Event{u.journal.Event(v, storage.Event{Kind: EventPasswordChanged, UserID: a.User.ID})},
 		Messages: u.notice(v, a, MessagePasswordChanged, map[string]string{})})
 }
@@ -206,7 +199,7 @@ func (u *Users) stamp(a storage.Authenticator, user storage.UserID, origin strin
 
 func (u *Users) update(ctx context.Context, c storage.UserChange) error {
 	c.Now = u.now()
-	return found(wrapped("change user", u.store.UpdateUser(ctx, c)))
+	return found(Wrap("change user", u.store.UpdateUser(ctx, c)))
 }
 
 // found turns storage's refusals into ours.
@@ -236,5 +229,12 @@ func (u *Users) notice(v Visit, a storage.Account, template string, data map[str
 	if locale, ok := a.User.Profile["locale"].(string); ok && v.Locale == "" {
 		v.Locale, _, _ = strings.Cut(locale, "-")
 	}
-	return notice(u.now(), u.random, u.totp.product, v, &a, template, data)
+	return notice(u.now(), u.random, u.product, v, &a, template, data)
+}
+
+// SignOut ends every session of a user and everything they led to: logins under way
+// and all grants, those with offline access included.
+func (u *Users) SignOut(ctx context.Context, v Visit, a storage.Account) error {
+	e := u.journal.Event(v, storage.Event{Kind: EventLogout, UserID: a.User.ID, Detail: map[string]string{"reason": "all sessions and grants"}})
+	return u.update(ctx, storage.UserChange{ID: a.User.ID, Kill: true, Events: []storage.Event{e}})
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"sallyport/storage"
+	"sallyport/storage/seal"
 )
 
 // ConfirmAlone takes the first right code of a new authenticator from a caller who
@@ -62,10 +63,10 @@ func (v *Verifier) ConfirmAlone(ctx context.Context, visit Visit, a Answer) (Ver
 // waiting returns the pending authenticator a Status confirms, if the caller's words fit.
 func (v *Verifier) waiting(s storage.Status, account *storage.Account, a Answer) (*storage.Authenticator, error) {
 	if s.Usage != UsageEnroll || s.Method != a.Method || account == nil || !account.User.In() ||
-		a.Sub != "" && !hmacEqual(a.Sub, v.subOf(s)) {
+		a.Sub != "" && !seal.Equal(a.Sub, v.subOf(s)) {
 		return nil, &Error{Code: InvalidExchange}
 	}
-	pending := byID(account, s.Authenticator)
+	pending := account.Authenticator(s.Authenticator)
 	if pending == nil || pending.State != storage.AuthenticatorPending || !pending.ExpiresAt.After(v.now()) {
 		return nil, &Error{Code: EnrollmentExpired}
 	}

@@ -1,6 +1,7 @@
 package mfa
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -29,7 +30,7 @@ func (u *Users) Faults(d Draft) []Fault {
 		out = append(out, Fault{"id", errUserID})
 	}
 	names := func(d Draft) error { _, err := u.identifiers(d, "", u.now()); return err }
-	try("username", Draft{Username: or(d.Username, "x")}, names)
+	try("username", Draft{Username: cmp.Or(d.Username, "x")}, names)
 	try("email", Draft{Username: "x", Email: d.Email}, names)
 	try("phone_number", Draft{Username: "x", Phone: d.Phone}, names)
 	if d.Username+d.Email+d.Phone == "" {
@@ -123,7 +124,7 @@ func (u *Users) amendNames(a *Amendment) error {
 			}
 		}
 		key := map[storage.IdentifierKind]string{storage.Phone: "phone_number"}[w.Kind]
-		key = or(key, string(w.Kind))
+		key = cmp.Or(key, string(w.Kind))
 		at := slices.IndexFunc(have, func(i storage.Identifier) bool { return i.Value == w.Value })
 		switch {
 		case at < 0:
@@ -205,17 +206,4 @@ func (u *Users) Amend(ctx context.Context, v Visit, a Amendment) error {
 		}
 	}
 	return u.update(ctx, c)
-}
-
-// NameOf is the name a user is told by: user name, e-mail address, phone number, or the ID of
-// one who has none.
-func NameOf(a storage.Account) string {
-	for _, kind := range []storage.IdentifierKind{storage.Username, storage.Email, storage.Phone} {
-		for _, i := range a.Identifiers {
-			if i.Kind == kind {
-				return i.Value
-			}
-		}
-	}
-	return string(a.User.ID)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"sallyport/storage"
+	"sallyport/storage/seal"
 )
 
 // amendFactors compares what a user proves themselves with, method by method, with what
@@ -17,9 +18,9 @@ func (u *Users) amendFactors(ctx context.Context, a *Amendment) error {
 		given       bool
 		same        func(context.Context, storage.Account, Draft) (bool, error)
 	}{
-		{"password", "password", a.draft.Password+a.draft.PasswordHash != "", u.samePassword},
-		{"totp", "totp_secret", a.draft.TOTPSecret != "", u.sameTOTP},
-		{"recovery", "recovery_codes", len(a.draft.RecoveryCodes) > 0, u.sameRecovery},
+		{PasswordName, "password", a.draft.Password+a.draft.PasswordHash != "", u.samePassword},
+		{TOTPName, "totp_secret", a.draft.TOTPSecret != "", u.sameTOTP},
+		{RecoveryName, "recovery_codes", len(a.draft.RecoveryCodes) > 0, u.sameRecovery},
 	} {
 		if !m.given {
 			continue
@@ -54,34 +55,28 @@ func theOnly(a storage.Account, method string) (storage.Authenticator, bool) {
 }
 
 func (u *Users) samePassword(ctx context.Context, account storage.Account, d Draft) (bool, error) {
-	x, ok := theOnly(account, "password")
+	x, ok := theOnly(account, PasswordName)
 	if !ok {
 		return false, nil
 	}
 	if d.PasswordHash != "" {
 		return string(x.Secret) == d.PasswordHash, nil
 	}
-	release, err := u.password.Reserve(ctx, Place{})
-	if err != nil {
-		return false, err
-	}
-	defer release()
-	right, _, err := u.password.verify(string(x.Secret), d.Password)
-	return right && err == nil, nil // one that cannot be read is replaced
+	return u.password.Matches(ctx, string(x.Secret), d.Password)
 }
 
 func (u *Users) sameTOTP(_ context.Context, account storage.Account, d Draft) (bool, error) {
-	x, ok := theOnly(account, "totp")
+	x, ok := theOnly(account, TOTPName)
 	if !ok {
 		return false, nil
 	}
-	want, err := u.imported(d)
-	return err == nil && hmacEqual(string(x.Secret), string(want.Secret)) && dataOf(x) == dataOf(want), err
+	want, err := u.totp.Import(d.TOTPSecret, d.TOTPShape, d.TOTPPeriod)
+	return err == nil && SameCodes(x, want), err
 }
 
 // sameRecovery: the same set, of which some may have been used.
 func (u *Users) sameRecovery(ctx context.Context, account storage.Account, d Draft) (bool, error) {
-	x, ok := theOnly(account, "recovery")
+	x, ok := theOnly(account, RecoveryName)
 	if !ok {
 		return false, nil
 	}
@@ -93,7 +88,7 @@ func (u *Users) sameRecovery(ctx context.Context, account storage.Account, d Dra
 		return false, nil
 	}
 	for _, code := range unused {
-		if !slices.ContainsFunc(d.RecoveryCodes, func(typed string) bool { c, _ := CanonicalRecovery(typed); return hmacEqual(c, code) }) {
+		if !slices.ContainsFunc(d.RecoveryCodes, func(typed string) bool { c, _ := CanonicalRecovery(typed); return seal.Equal(c, code) }) {
 			return false, nil
 		}
 	}
@@ -104,15 +99,15 @@ func (u *Users) sameRecovery(ctx context.Context, account storage.Account, d Dra
 func (u *Users) replaced(ctx context.Context, v Visit, a Amendment, c *storage.UserChange) error {
 	f := *c.Factors
 	d := Draft{}
-	if slices.Contains(f.Drop, "password") {
+	if slices.Contains(f.Drop, PasswordName) {
 		d.Password, d.PasswordHash = a.draft.Password, a.draft.PasswordHash
 		c.Events = append(c.Events, u.journal.Event(v, storage.Event{Kind: EventPasswordChanged, UserID: a.Account.User.ID}))
 		c.Messages = append(c.Messages, u.notice(v, a.Account, MessagePasswordChanged, map[string]string{})...)
 	}
-	if slices.Contains(f.Drop, "totp") {
+	if slices.Contains(f.Drop, TOTPName) {
 		d.TOTPSecret, d.TOTPShape, d.TOTPPeriod = a.draft.TOTPSecret, a.draft.TOTPShape, a.draft.TOTPPeriod
 	}
-	if slices.Contains(f.Drop, "recovery") {
+	if slices.Contains(f.Drop, RecoveryName) {
 		d.RecoveryCodes = a.draft.RecoveryCodes
 	}
 	var err error
@@ -120,12 +115,12 @@ func (u *Users) replaced(ctx context.Context, v Visit, a Amendment, c *storage.U
 		return err
 	}
 	for _, x := range a.Account.Authenticators {
-		if x.Method != "password" && slices.Contains(f.Drop, x.Method) {
+		if x.Method != PasswordName && slices.Contains(f.Drop, x.Method) {
 			c.Events = append(c.Events, u.about(v, EventFactorDeleted, x))
 		}
 	}
 	for _, x := range f.Add {
-		if x.Method != "password" {
+		if x.Method != PasswordName {
 			c.Events = append(c.Events, u.about(v, EventFactorEnrolled, x))
 		}
 	}

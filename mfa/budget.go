@@ -2,8 +2,6 @@ package mfa
 
 import (
 	"time"
-
-	"sallyport/storage"
 )
 
 // Budgets of what callers who have proven nothing make a server write. They protect the
@@ -36,12 +34,4 @@ func (a Admit) Spend(v Visit, budget string, amount int) error {
 		return &Error{Code: TooManyRequests, RetryAfter: wait}
 	}
 	return nil
-}
-
-// Refusal is Note for what anybody can cause who has proven nothing: where the budget of
-// a caller is used up it leaves no line.
-func (j *Journal) Refusal(v Visit, budget string, e storage.Event) {
-	if j.admit.Spend(v, budget, 1) == nil {
-		j.Note(e)
-	}
 }

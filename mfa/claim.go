@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"sallyport/storage"
+	"sallyport/storage/seal"
 )
 
 // Claim says which verified Status is to count for a login. Empty fields demand nothing.
@@ -26,7 +27,7 @@ func (v *Verifier) Claim(ctx context.Context, visit Visit, p Proving, c Claim) e
 		return err
 	}
 	sub := v.aside(s).Sub
-	if s.UserID == "" || !slices.Contains(c.Usages, s.Usage) || c.Method != "" && c.Method != s.Method || c.Sub != "" && !hmacEqual(c.Sub, sub) {
+	if s.UserID == "" || !slices.Contains(c.Usages, s.Usage) || c.Method != "" && c.Method != s.Method || c.Sub != "" && !seal.Equal(c.Sub, sub) {
 		return &Error{Code: InvalidExchange}
 	}
 	if c.Exchange != "" {
@@ -34,7 +35,7 @@ func (v *Verifier) Claim(ctx context.Context, visit Visit, p Proving, c Claim) e
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return fmt.Errorf("read status: %w", err)
 		}
-		if err != nil || !hmacEqual(string(of.ID), string(s.ID)) {
+		if err != nil || !seal.Equal(string(of.ID), string(s.ID)) {
 			return &Error{Code: InvalidExchange}
 		}
 	}

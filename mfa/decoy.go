@@ -2,6 +2,7 @@ package mfa
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 
 	"sallyport/storage"
@@ -64,9 +65,6 @@ func shapely(out []Option, i Info) bool {
 	return !listed && (i.alone() || len(out) > 0)
 }
 
-// alone reports whether a second factor comes without another one: recovery codes do not.
-func (i Info) alone() bool { return i.Enrolls || i.Sends }
-
 // decoys invents what an unknown identifier could have enrolled: each method by the
 // toss of a keyed coin; what only comes with others (recovery codes), with others, and
 // then by a toss of its own.
@@ -110,7 +108,7 @@ func (v *Verifier) choose(p Proving, c Choice) (target, error) {
 	if !known {
 		return target{}, &Error{Code: NotConfigured}
 	}
-	t := target{method: m, info: m.Info(), usage: or(c.Usage, UsageSecond), account: p.Account, text: c.Method}
+	t := target{method: m, info: m.Info(), usage: cmp.Or(c.Usage, UsageSecond), account: p.Account, text: c.Method}
 	policy := table{policy: p.Policy, methods: v.infos}
 	if !policy.allowed(t.info) {
 		return target{}, &Error{Code: NotConfigured}

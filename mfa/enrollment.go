@@ -1,6 +1,7 @@
 package mfa
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -73,7 +74,7 @@ func (v *Verifier) BeginEnrollment(ctx context.Context, visit Visit, p Proving, 
 	} else if err != nil {
 		return Enrolling{}, fmt.Errorf("store enrolment: %w", err)
 	}
-	return Enrolling{Exchange: s.Exchange, Status: s.ID, Method: method, ExpiresAt: s.ExpiresAt, Handout: handout, Authenticator: a.ID, Text: or(name, method)}, nil
+	return Enrolling{Exchange: s.Exchange, Status: s.ID, Method: method, ExpiresAt: s.ExpiresAt, Handout: handout, Authenticator: a.ID, Text: cmp.Or(name, method)}, nil
 }
 
 // fresh demands what a change of factors demands, with patience for what was begun in time.
@@ -113,7 +114,7 @@ func (v *Verifier) handOut(exchange storage.ExchangeID, s storage.Status, a stor
 	if err != nil {
 		return Enrolling{}, fmt.Errorf("hand out %s: %w", s.Method, err)
 	}
-	return Enrolling{Exchange: exchange, Method: s.Method, ExpiresAt: s.ExpiresAt, Handout: h, Authenticator: a.ID, Text: or(a.Name, s.Method)}, nil
+	return Enrolling{Exchange: exchange, Method: s.Method, ExpiresAt: s.ExpiresAt, Handout: h, Authenticator: a.ID, Text: cmp.Or(a.Name, s.Method)}, nil
 }
 
 // enrolling returns the pending enrolment of this request's user behind an exchange.
@@ -130,7 +131,7 @@ func (v *Verifier) enrolling(ctx context.Context, visit Visit, p Proving, exchan
 		account.User.ID != p.Request.Subject || !account.User.In() {
 		return s, nil, nil, over
 	}
-	a := byID(account, s.Authenticator)
+	a := account.Authenticator(s.Authenticator)
 	if a == nil || a.State != storage.AuthenticatorPending || !a.ExpiresAt.After(v.now()) {
 		return s, nil, nil, over
 	}
@@ -194,7 +195,7 @@ func (v *Verifier) confirmed(visit Visit, p Proving, account *storage.Account, t
 	spend.Request = &storage.RequestChange{ID: p.Request.ID, Version: p.Request.Version, Factor: proven(name, proof, t.attempt.Now), Now: t.attempt.Now}
 	spend.Messages = v.message(visit, account, MessageFactorEnrolled, map[string]string{"method": name})
 	if v.recovery == nil || slices.ContainsFunc(account.Authenticators, func(a storage.Authenticator) bool {
-		return a.Method == "recovery" && standing(a)
+		return a.Method == RecoveryName && standing(a)
 	}) {
 		return spend, nil
 	}
@@ -229,4 +230,15 @@ func cleanName(name string) (string, error) {
 		return "", &Error{Code: InvalidRequest}
 	}
 	return name, nil
+}
+
+// shaped begins an enrolment of a method.
+func shaped(ctx context.Context, m Enroller, label string, s Shape) (storage.Authenticator, Handout, error) {
+	if s == (Shape{}) {
+		return m.Enroll(ctx, label)
+	}
+	if m, ok := m.(Shaper); ok {
+		return m.EnrollShaped(ctx, label, s)
+	}
+	return storage.Authenticator{}, Handout{}, &Error{Code: InvalidRequest}
 }

@@ -105,3 +105,11 @@ func CodeOf(err error) Code {
 	}
 	return ""
 }
+
+// Wrap adds what was being done to an error; nil stays nil.
+func Wrap(operation string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", operation, err)
+	}
+	return nil
+}

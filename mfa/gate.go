@@ -7,16 +7,6 @@ import (
 	"time"
 )
 
-// Place is for whom a costly computation is asked for.
-type Place struct {
-	// From is the network the asking comes from: it has at most a share of all places,
-	// so that one address can not keep everybody else out. "" counts for nobody.
-	From string
-	// Queue, if not nil, is asked before a place is waited for, and not where one is
-	// free. What it refuses does not wait.
-	Queue func(context.Context) error
-}
-
 // gate bounds how many costly computations run at once and how many wait. Without
 // it a few hundred parallel logins would take all memory and all cores.
 type gate struct {

@@ -1,6 +1,7 @@
 package mfa
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -15,7 +16,6 @@ const (
 	journalMost  = 1 << 16 // events waiting at most; more are dropped and counted
 	journalBatch = 1000    // events of one write; so many waiting start one at once
 	journalGrace = 5 * time.Second
-	userAgentMax = 256
 )
 
 // Journal writes the audit trail. Events of a change travel in its transaction;
@@ -48,8 +48,8 @@ func (j *Journal) Event(v Visit, e storage.Event) storage.Event {
 	if e.Outcome == "" {
 		e.Outcome = OutcomeOK
 	}
-	e.Actor = or(e.Actor, v.Actor)
-	e.Address, e.UserAgent, e.CorrelationID = v.Address, clip(v.UserAgent, userAgentMax), v.CorrelationID
+	e.Actor = cmp.Or(e.Actor, v.Actor)
+	e.Address, e.UserAgent, e.CorrelationID = v.Address, v.Agent(), v.CorrelationID
 	return e
 }
 
@@ -74,7 +74,7 @@ func (j *Journal) Note(e storage.Event) {
 // be missing.
 func (j *Journal) List(ctx context.Context, f storage.EventFilter) ([]storage.Event, error) {
 	out, err := j.store.ListEvents(ctx, f)
-	return out, wrapped("list events", err)
+	return out, Wrap("list events", err)
 }
 
 // Flush writes all noted events. What could not be written waits for the next flush.
@@ -149,13 +149,10 @@ func (j *Journal) flush(ctx context.Context) {
 	}
 }
 
-// clip cuts a text to at most n bytes without cutting a character.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
+// Refusal is Note for what anybody can cause who has proven nothing: where the budget of
+// a caller is used up it leaves no line.
+func (j *Journal) Refusal(v Visit, budget string, e storage.Event) {
+	if j.admit.Spend(v, budget, 1) == nil {
+		j.Note(e)
 	}
-	for n > 0 && s[n]&0xc0 == 0x80 {
-		n--
-	}
-	return s[:n]
 }

@@ -2,44 +2,17 @@ package mfa
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
-	"time"
 
 	"sallyport/storage"
 )
 
-// Templates of the messages that tell a user what happened to their factors.
-const (
-	MessageRecoveryUsed   = "recovery_code_used"
-	MessageFactorLocked   = "factor_locked"
-	MessageFactorEnrolled = "factor_enrolled"
-)
-
-// messageTTL is how long such a notice is worth sending.
-const messageTTL = 24 * time.Hour
-
 // message writes to the first verified e-mail address of an account, if it has one.
 func (v *Verifier) message(visit Visit, a *storage.Account, template string, data map[string]string) []storage.Message {
 	return notice(v.now(), v.random, v.o.Product, visit, a, template, data)
-}
-
-func notice(now time.Time, random io.Reader, product string, visit Visit, a *storage.Account, template string, data map[string]string) []storage.Message {
-	i := slices.IndexFunc(a.Identifiers, func(i storage.Identifier) bool {
-		return i.Kind == storage.Email && !i.VerifiedAt.IsZero()
-	})
-	if i < 0 {
-		return nil
-	}
-	data["product"] = product
-	data["time"] = now.UTC().Format(time.RFC3339)
-	return []storage.Message{{ID: storage.MessageID(storage.TimeOrdered(now, random)), Kind: "mail",
-		Recipient: a.Identifiers[i].Value, Template: template, Locale: visit.Locale, Data: data,
-		CreatedAt: now, NextAt: now, ExpiresAt: now.Add(messageTTL)}}
 }
 
 // told is what a user is told about a proof of theirs: that a recovery code is gone.
@@ -48,7 +21,7 @@ func (v *Verifier) told(visit Visit, t try, proof Proof) []storage.Message {
 		return nil
 	}
 	data := map[string]string{}
-	if a := byID(t.attempt.Account, proof.Authenticator); a != nil {
+	if a := t.attempt.Account.Authenticator(proof.Authenticator); a != nil {
 		data["left"] = strconv.FormatInt(max(left(*a)-1, 0), 10)
 	}
 	return v.message(visit, t.attempt.Account, MessageRecoveryUsed, data)
@@ -120,5 +93,3 @@ func (v *Verifier) lockIfOver(ctx context.Context, visit Visit, t try) error {
 	}
 	return nil
 }
-
-func hmacEqual(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

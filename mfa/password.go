@@ -1,6 +1,7 @@
 package mfa
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -18,6 +19,9 @@ import (
 	"sallyport/storage"
 	"sallyport/storage/seal"
 )
+
+// PasswordName is the name of the method.
+const PasswordName = "password"
 
 // PasswordOptions are the cost of a hash and how many run at once. Zero values mean
 // m=19456 KiB, t=2, p=1 (OWASP), one per core, a queue of 64 and a wait of 2 s, and
@@ -51,28 +55,20 @@ type Password struct {
 
 // NewPassword returns the method "password".
 func NewPassword(keyring *seal.Keyring, random io.Reader, o PasswordOptions) *Password {
-	o.Memory = or(o.Memory, 19456)
-	o.Time = or(o.Time, 2)
-	o.Threads = or(o.Threads, 1)
-	o.Parallel = or(o.Parallel, runtime.NumCPU())
-	o.Queue = or(o.Queue, 64)
-	o.PerNetwork = or(o.PerNetwork, max((o.Parallel+o.Queue)/8, 1))
-	o.Wait = or(o.Wait, 2*time.Second)
+	o.Memory = cmp.Or(o.Memory, 19456)
+	o.Time = cmp.Or(o.Time, 2)
+	o.Threads = cmp.Or(o.Threads, 1)
+	o.Parallel = cmp.Or(o.Parallel, runtime.NumCPU())
+	o.Queue = cmp.Or(o.Queue, 64)
+	o.PerNetwork = cmp.Or(o.PerNetwork, max((o.Parallel+o.Queue)/8, 1))
+	o.Wait = cmp.Or(o.Wait, 2*time.Second)
 	o.MinLength = max(o.MinLength, PasswordMin)
 	return &Password{keyring: keyring, random: random, o: o, common: commonList(), gate: newGate(o.Parallel, o.Queue, o.PerNetwork, o.Wait)}
 }
 
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
-}
-
 // Info says what the method is.
 func (p *Password) Info() Info {
-	return Info{Name: "password", Kinds: []storage.Kind{storage.Know}, AMR: []string{"pwd"},
+	return Info{Name: PasswordName, Kinds: []storage.Kind{storage.Know}, AMR: []string{"pwd"},
 		First: true, Typed: true, Bucket: BucketPassword}
 }
 
@@ -173,11 +169,23 @@ func ownPassword(a Attempt) *storage.Authenticator {
 	}
 	for i := range a.Account.Authenticators {
 		x := &a.Account.Authenticators[i]
-		if x.Method == "password" && x.State == storage.AuthenticatorActive && len(x.Secret) > 0 {
+		if x.Method == PasswordName && x.State == storage.AuthenticatorActive && len(x.Secret) > 0 {
 			return x
 		}
 	}
 	return nil
+}
+
+// Matches reports whether a password is the one of a stored hash; false also where the
+// hash cannot be read. It waits for its turn.
+func (p *Password) Matches(ctx context.Context, stored, plain string) (bool, error) {
+	release, err := p.Reserve(ctx, Place{})
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	right, _, err := p.verify(stored, plain)
+	return right && err == nil, nil
 }
 
 // verify compares a password with a stored hash; stale says that the hash should be

@@ -185,5 +185,3 @@ func wordsOf(a storage.Account) []string {
 	}
 	return ownWords(names, a.User.Profile)
 }
-
-func (d Draft) words() []string { return ownWords([]string{d.Username, d.Email, d.Phone}, d.Profile) }

@@ -105,3 +105,21 @@ func isBcrypt(text string) bool {
 	cost, err := bcrypt.Cost([]byte(text))
 	return err == nil && len(text) == 60 && cost <= bcryptCostMax
 }
+
+// PepperOf names the pepper a stored password hash was made with; "": none.
+func PepperOf(hash []byte) storage.KeyID {
+	h, err := parsePHC(string(hash))
+	if err != nil {
+		return ""
+	}
+	return h.pepper
+}
+
+// CheckHash refuses what is no password hash that can be imported: a PHC string of
+// argon2id, or bcrypt.
+func CheckHash(text string) error {
+	if _, err := parsePHC(text); err != nil && !isBcrypt(text) {
+		return &Error{Code: InvalidRequest, Err: err}
+	}
+	return nil
+}

@@ -4,14 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/aes"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"sallyport/storage"
-	"sallyport/storage/seal"
 )
 
 // Before the first factor nobody is told an authenticator's ID, but a pseudonym of it:
@@ -21,25 +18,7 @@ import (
 // keyed hash of each name it was asked about, so that a pseudonym can be read again by
 // those who send back nothing else.
 
-// faced begins the identifier that stands for a name known by its hash alone. No typed
-// identifier is like it: text with a NUL never gets past the front door.
-const faced = "name\x00"
-
-// face is what stands for a name, whether a user has it or not.
-func face(keyring *seal.Keyring, identifier string) []byte {
-	if text, ok := strings.CutPrefix(identifier, faced); ok {
-		b, err := hex.DecodeString(text)
-		if err == nil {
-			return b
-		}
-	}
-	return keyring.MAC("subject", "name", identifier)[:aes.BlockSize]
-}
-
 func (v *Verifier) face(identifier string) []byte { return face(v.keyring, identifier) }
-
-// byFace is the identifier that stands for a face.
-func byFace(face []byte) string { return faced + hex.EncodeToString(face) }
 
 // nameKeys are the keys that pseudonyms of a name are made with in a login, one for each
 // living key of the server, the newest first. A login of its own has those of its request.
@@ -119,7 +98,7 @@ func (v *Verifier) OwnerOf(ctx context.Context, r storage.AuthRequest, c Choice)
 		if err != nil && x.id == v.invented(c.Method) {
 			return nil, byFace(x.face), nil
 		}
-		if a := byID(&account, ids[i]); a != nil && a.Method == c.Method && standing(*a) {
+		if a := account.Authenticator(ids[i]); a != nil && a.Method == c.Method && standing(*a) {
 			return &account, byFace(x.face), nil
 		}
 	}
@@ -129,11 +108,11 @@ func (v *Verifier) OwnerOf(ctx context.Context, r storage.AuthRequest, c Choice)
 // real turns a pseudonym that was told in a login into the ID it stands for: who lists
 // what a name has, and then proves the first factor, goes on with what was listed.
 func (v *Verifier) real(p Proving, id storage.AuthenticatorID) storage.AuthenticatorID {
-	if p.Account == nil || id == "" || byID(p.Account, id) != nil {
+	if p.Account == nil || id == "" || p.Account.Authenticator(id) != nil {
 		return id
 	}
 	for _, x := range v.readings(p.Request, id) {
-		if a := byID(p.Account, storage.FromBytes[storage.AuthenticatorID](x.id)); a != nil {
+		if a := p.Account.Authenticator(storage.FromBytes[storage.AuthenticatorID](x.id)); a != nil {
 			return a.ID
 		}
 	}

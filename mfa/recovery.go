@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -13,6 +14,9 @@ import (
 
 	"sallyport/storage"
 )
+
+// RecoveryName is the name of the method.
+const RecoveryName = "recovery"
 
 const (
 	recoveryBytes = 15 // 24 base32 characters, 120 bits
@@ -38,7 +42,7 @@ func NewRecovery(store RecoveryStore, random io.Reader) *Recovery {
 
 // Info says what the method is. Its codes count as "otp": RFC 8176 has no better word.
 func (m *Recovery) Info() Info {
-	return Info{Name: "recovery", Kinds: []storage.Kind{storage.Have}, AMR: []string{"otp"},
+	return Info{Name: RecoveryName, Kinds: []storage.Kind{storage.Have}, AMR: []string{"otp"},
 		Second: true, Typed: true, Bucket: BucketFactor}
 }
 
@@ -84,7 +88,7 @@ func (m *Recovery) own(a Attempt) *storage.Authenticator {
 	}
 	for i := range a.Account.Authenticators {
 		x := &a.Account.Authenticators[i]
-		if x.Method == "recovery" && x.State == storage.AuthenticatorActive &&
+		if x.Method == RecoveryName && x.State == storage.AuthenticatorActive &&
 			(a.Authenticator == nil || a.Authenticator.ID == x.ID) {
 			return x
 		}
@@ -112,7 +116,7 @@ func (m *Recovery) set(n int, user storage.UserID, now time.Time) (storage.Recov
 		return storage.RecoverySet{}, err
 	}
 	return storage.RecoverySet{Codes: codes, Authenticator: storage.Authenticator{
-		ID: storage.AuthenticatorID(storage.Random128(m.random)), UserID: user, Method: "recovery", Origin: "login",
+		ID: storage.AuthenticatorID(storage.Random128(m.random)), UserID: user, Method: RecoveryName, Origin: "login",
 		State: storage.AuthenticatorActive, Data: recoveryData(n), CreatedAt: now, UpdatedAt: now}}, nil
 }
 
@@ -120,15 +124,6 @@ func (m *Recovery) set(n int, user storage.UserID, now time.Time) (storage.Recov
 // many are left.
 func recoveryData(codes int) json.RawMessage {
 	return json.RawMessage(fmt.Sprintf(`{"uses":%d}`, codes))
-}
-
-// left is how many codes of a set are unused.
-func left(a storage.Authenticator) int64 {
-	var d struct{ Uses int64 }
-	if json.Unmarshal(a.Data, &d) != nil {
-		return 0
-	}
-	return max(d.Uses-a.Counter, 0)
 }
 
 func typedRecovery(r Response) (string, error) {
@@ -184,4 +179,17 @@ func ShowRecovery(code string) string {
 		return strings.ToUpper(shown)
 	}
 	return shown
+}
+
+// ImportRecovery reads a set of codes made elsewhere.
+func ImportRecovery(typed []string) (storage.Authenticator, []string, error) {
+	codes := make([]string, 0, len(typed))
+	for _, text := range typed {
+		code, ok := CanonicalRecovery(text)
+		if !ok {
+			return storage.Authenticator{}, nil, &Error{Code: InvalidRequest, Err: errors.New("a recovery code has none of the known shapes")}
+		}
+		codes = append(codes, code)
+	}
+	return storage.Authenticator{Method: RecoveryName, Data: recoveryData(len(codes))}, codes, nil
 }

@@ -47,12 +47,3 @@ func MoveCounters(ctx context.Context, store Counters, keyring *seal.Keyring, li
 		after = page[len(page)-1].ID
 	}
 }
-
-// PepperOf names the pepper a stored password hash was made with; "": none.
-func PepperOf(hash []byte) storage.KeyID {
-	h, err := parsePHC(string(hash))
-	if err != nil {
-		return ""
-	}
-	return h.pepper
-}

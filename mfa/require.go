@@ -1,7 +1,6 @@
 package mfa
 
 import (
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -223,26 +222,6 @@ func lasts(a *storage.Account, i Info, f storage.Factor) bool {
 func gaveWith(x storage.Authenticator, i Info, f storage.Factor) bool {
 	changed := slices.Contains(i.Kinds, storage.Know) && f.At.Before(x.UpdatedAt)
 	return x.Method == f.Method && (f.Authenticator == "" || f.Authenticator == x.ID) && !changed
-}
-
-// hasSecond reports whether an account holds any second factor, usable or not.
-func hasSecond(a *storage.Account, methods []Info) bool {
-	return slices.ContainsFunc(a.Authenticators, func(x storage.Authenticator) bool {
-		return standing(x) && slices.ContainsFunc(methods, func(i Info) bool { return i.Second && i.Name == x.Method })
-	})
-}
-
-// standing reports whether an authenticator belongs to the account for good: its
-// enrolment is confirmed and its uses, if they are numbered, are not used up.
-func standing(a storage.Authenticator) bool {
-	if a.State == storage.AuthenticatorPending {
-		return false
-	}
-	var numbered struct{ Uses int64 }
-	if json.Unmarshal(a.Data, &numbered) != nil || numbered.Uses == 0 {
-		return true
-	}
-	return a.Counter < numbered.Uses
 }
 
 // lowest of several levels: any of them satisfies an essential request.

@@ -1,6 +1,7 @@
 package mfa
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,8 +48,8 @@ type Sessions struct {
 
 // NewSessions returns Sessions; its Run writes when sessions were last seen.
 func NewSessions(store storage.Sessions, keyring *seal.Keyring, journal *Journal, now func() time.Time, random io.Reader, o SessionOptions) *Sessions {
-	o.Idle = or(o.Idle, 30*time.Minute)
-	o.Max = or(o.Max, 12*time.Hour)
+	o.Idle = cmp.Or(o.Idle, 30*time.Minute)
+	o.Max = cmp.Or(o.Max, 12*time.Hour)
 	return &Sessions{store: store, keyring: keyring, journal: journal, now: now, random: random, o: o,
 		seen: map[storage.SessionID]time.Time{}}
 }
@@ -95,7 +96,7 @@ func (s *Sessions) Prepare(current *SignedIn, request storage.AuthRequest, user 
 		return s.raised(current.Session, counted, request, v, now), false, ""
 	}
 	fresh := storage.Session{ID: storage.SessionID(storage.TimeOrdered(now, s.random)), UserID: user, Origin: "browser",
-		Factors: slices.Clone(counted), Generation: 1, Address: v.Address, UserAgent: clip(v.UserAgent, userAgentMax),
+		Factors: slices.Clone(counted), Generation: 1, Address: v.Address, UserAgent: v.Agent(),
 		CreatedAt: now, LastSeenAt: now, IdleUntil: now.Add(s.o.Idle), ExpiresAt: now.Add(s.o.Max)}
 	if current == nil {
 		return fresh, true, ""
@@ -125,7 +126,7 @@ func (s *Sessions) raised(x storage.Session, counted []storage.Factor, request s
 		return x
 	}
 	x.Factors, x.Generation = merged, x.Generation+1
-	x.Address, x.UserAgent = v.Address, clip(v.UserAgent, userAgentMax)
+	x.Address, x.UserAgent = v.Address, v.Agent()
 	x.LastSeenAt, x.IdleUntil = now, now.Add(s.o.Idle)
 	if fresh {
 		x.ExpiresAt = now.Add(s.o.Max)
@@ -207,4 +208,27 @@ func (s *Sessions) Run(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// Owner is the person of a browser session on our account page.
+func (s *SignedIn) Owner() Owner {
+	return Owner{Account: s.Account, Factors: s.Session.Factors, Session: s.Session.ID, Origin: OriginAccount}
+}
+
+// Behind returns who speaks by an authorization while the session it was given in
+// lives, without having seen the session's own token; nil without an error says that it
+// has ended. The proofs are those of the authorization: a session gathers more, for
+// other clients, and an old token must not be worth more for that.
+func (s *Sessions) Behind(ctx context.Context, a storage.Authorization) (*Owner, error) {
+	session, account, err := s.store.Session(ctx, a.SessionID, s.now())
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read session: %w", err)
+	}
+	if session.UserID != a.UserID || !account.User.In() {
+		return nil, nil
+	}
+	return &Owner{Account: account, Factors: a.Factors, Session: session.ID}, nil
 }

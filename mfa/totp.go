@@ -2,6 +2,7 @@ package mfa
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"encoding/base32"
@@ -20,7 +21,11 @@ import (
 	"github.com/pquerna/otp/hotp"
 
 	"sallyport/storage"
+	"sallyport/storage/seal"
 )
+
+// TOTPName is the name of the method.
+const TOTPName = "totp"
 
 const (
 	totpPeriod      = 30 // seconds; RFC 6238 section 5.2
@@ -60,16 +65,19 @@ type totpData struct {
 // NewTOTP returns the method "totp". product is the issuer shown by apps.
 func NewTOTP(random io.Reader, product string, o TOTPOptions) *TOTP {
 	t := &TOTP{random: random, product: product, window: 1,
-		fresh: totpData{Algorithm: or(o.Algorithm, "SHA1"), Digits: or(o.Digits, 6), Period: totpPeriod}}
+		fresh: totpData{Algorithm: cmp.Or(o.Algorithm, "SHA1"), Digits: cmp.Or(o.Digits, 6), Period: totpPeriod}}
 	if o.Strict {
 		t.window = 0
 	}
 	return t
 }
 
+// Product is the issuer that apps show.
+func (t *TOTP) Product() string { return t.product }
+
 // Info says what the method is.
 func (t *TOTP) Info() Info {
-	return Info{Name: "totp", Kinds: []storage.Kind{storage.Have}, AMR: []string{"otp"},
+	return Info{Name: TOTPName, Kinds: []storage.Kind{storage.Have}, AMR: []string{"otp"},
 		Second: true, Typed: true, Numeric: true, Enrolls: true, Bucket: BucketFactor}
 }
 
@@ -183,7 +191,7 @@ func (t *TOTP) candidates(a Attempt) []storage.Authenticator {
 	}
 	var out []storage.Authenticator
 	for _, x := range a.Account.Authenticators {
-		if x.Method != "totp" || x.State != want || x.UserID != a.Account.User.ID {
+		if x.Method != TOTPName || x.State != want || x.UserID != a.Account.User.ID {
 			continue
 		}
 		if a.Authenticator == nil && a.Usage == UsageEnroll || a.Authenticator != nil && a.Authenticator.ID != x.ID {
@@ -196,11 +204,15 @@ func (t *TOTP) candidates(a Attempt) []storage.Authenticator {
 
 // Enroll makes a new secret.
 func (t *TOTP) Enroll(_ context.Context, label string) (storage.Authenticator, Handout, error) {
-	secret := make([]byte, totpSecretBytes)
+	return t.enroll(label, totpSecretBytes, t.fresh)
+}
+
+func (t *TOTP) enroll(label string, size int, d totpData) (storage.Authenticator, Handout, error) {
+	secret := make([]byte, size)
 	if _, err := io.ReadFull(t.random, secret); err != nil {
 		return storage.Authenticator{}, Handout{}, fmt.Errorf("make totp secret: %w", err)
 	}
-	a, err := t.made(secret)
+	a, err := made(secret, d)
 	if err != nil {
 		return storage.Authenticator{}, Handout{}, err
 	}
@@ -208,13 +220,13 @@ func (t *TOTP) Enroll(_ context.Context, label string) (storage.Authenticator, H
 	return a, h, err
 }
 
-// made is an authenticator with the server's parameters around a secret.
-func (t *TOTP) made(secret []byte) (storage.Authenticator, error) {
-	data, err := json.Marshal(t.fresh)
+// made is an authenticator with these parameters around a secret.
+func made(secret []byte, d totpData) (storage.Authenticator, error) {
+	data, err := json.Marshal(d)
 	if err != nil {
 		return storage.Authenticator{}, fmt.Errorf("write totp parameters: %w", err)
 	}
-	return storage.Authenticator{Method: "totp", Secret: secret, Data: data}, nil
+	return storage.Authenticator{Method: TOTPName, Secret: secret, Data: data}, nil
 }
 
 // Handout writes the otpauth address (Key Uri Format) and its QR code.
@@ -271,5 +283,26 @@ func dataOf(a storage.Authenticator) totpData {
 	if !slices.Contains(totpPeriods, d.Period) {
 		d.Period = totpPeriod
 	}
-	return totpData{Algorithm: or(d.Algorithm, "SHA1"), Digits: or(d.Digits, 6), Period: d.Period}
+	return totpData{Algorithm: cmp.Or(d.Algorithm, "SHA1"), Digits: cmp.Or(d.Digits, 6), Period: d.Period}
+}
+
+// Import reads a secret as other systems write it, in any case, with or without padding
+// and spaces, with the parameters its app was given; zero values are the server's own.
+func (t *TOTP) Import(text string, shape Shape, period int) (storage.Authenticator, error) {
+	text = strings.TrimRight(strings.ToUpper(strings.ReplaceAll(text, " ", "")), "=")
+	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(text)
+	if err != nil || len(secret) < 10 || len(secret) > 128 {
+		return storage.Authenticator{}, &Error{Code: InvalidRequest, Err: errors.New("totp secret is not base32 of 10 to 128 bytes")}
+	}
+	shape = Shape{cmp.Or(shape.Algorithm, t.fresh.Algorithm), cmp.Or(shape.Digits, t.fresh.Digits)}
+	period = cmp.Or(period, totpPeriod)
+	if !slices.Contains(t.Shapes(), shape) || !slices.Contains(totpPeriods, period) {
+		return storage.Authenticator{}, &Error{Code: InvalidRequest, Err: errors.New("totp parameters are none that apps know")}
+	}
+	return made(secret, totpData{Algorithm: shape.Algorithm, Digits: shape.Digits, Period: period})
+}
+
+// SameCodes reports whether two authenticators always show the same codes.
+func SameCodes(a, b storage.Authenticator) bool {
+	return seal.Equal(string(a.Secret), string(b.Secret)) && dataOf(a) == dataOf(b)
 }

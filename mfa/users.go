@@ -1,14 +1,11 @@
 package mfa
 
 import (
+	"cmp"
 	"context"
-	"encoding/base32"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 	"time"
 
 	"sallyport/storage"
@@ -49,6 +46,7 @@ type Users struct {
 	keyring  *seal.Keyring
 	password *Password
 	totp     *TOTP
+	product  string // who writes to users
 	journal  *Journal
 	now      func() time.Time
 	random   io.Reader
@@ -56,13 +54,13 @@ type Users struct {
 
 // NewUsers returns Users.
 func NewUsers(store UserStore, keyring *seal.Keyring, password *Password, totp *TOTP, journal *Journal, now func() time.Time, random io.Reader) *Users {
-	return &Users{store: store, keyring: keyring, password: password, totp: totp, journal: journal, now: now, random: random}
+	return &Users{store: store, keyring: keyring, password: password, totp: totp, product: totp.Product(), journal: journal, now: now, random: random}
 }
 
 // Create makes a user with everything in the draft, at once.
 func (u *Users) Create(ctx context.Context, v Visit, d Draft) (storage.User, error) {
 	now := u.now()
-	user := storage.User{ID: d.ID, Status: or(d.Status, storage.UserActive), MFAEnabled: d.MFAEnabled,
+	user := storage.User{ID: d.ID, Status: cmp.Or(d.Status, storage.UserActive), MFAEnabled: d.MFAEnabled,
 		Roles: d.Roles, Profile: d.Profile, CreatedAt: now, UpdatedAt: now}
 	if user.ID == "" {
 		user.ID = storage.UserID(storage.Random128(u.random))
@@ -132,10 +130,10 @@ func (u *Users) authenticators(ctx context.Context, d Draft, user storage.UserID
 		return nil, nil, err
 	}
 	if hash != "" {
-		add(storage.Authenticator{Method: "password", Secret: []byte(hash)})
+		add(storage.Authenticator{Method: PasswordName, Secret: []byte(hash)})
 	}
 	if d.TOTPSecret != "" {
-		a, err := u.imported(d)
+		a, err := u.totp.Import(d.TOTPSecret, d.TOTPShape, d.TOTPPeriod)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -144,24 +142,17 @@ func (u *Users) authenticators(ctx context.Context, d Draft, user storage.UserID
 	if len(d.RecoveryCodes) == 0 {
 		return out, nil, nil
 	}
-	codes := make([]string, 0, len(d.RecoveryCodes))
-	for _, typed := range d.RecoveryCodes {
-		code, ok := CanonicalRecovery(typed)
-		if !ok {
-			return nil, nil, &Error{Code: InvalidRequest, Err: errors.New("a recovery code has none of the known shapes")}
-		}
-		codes = append(codes, code)
+	a, codes, err := ImportRecovery(d.RecoveryCodes)
+	if err != nil {
+		return nil, nil, err
 	}
-	add(storage.Authenticator{Method: "recovery", Data: recoveryData(len(codes))})
+	add(a)
 	return out, codes, nil
 }
 
 func (u *Users) passwordHash(ctx context.Context, d Draft) (string, error) {
 	if d.PasswordHash != "" {
-		if _, err := parsePHC(d.PasswordHash); err != nil && !isBcrypt(d.PasswordHash) {
-			return "", &Error{Code: InvalidRequest, Err: err}
-		}
-		return d.PasswordHash, nil
+		return d.PasswordHash, CheckHash(d.PasswordHash)
 	}
 	if d.Password == "" {
 		return "", nil
@@ -172,22 +163,4 @@ func (u *Users) passwordHash(ctx context.Context, d Draft) (string, error) {
 	return u.password.Hash(ctx, d.Password)
 }
 
-// imported reads a TOTP secret as other systems write it: any case, with or without
-// padding and spaces, and with the parameters its app was told.
-func (u *Users) imported(d Draft) (storage.Authenticator, error) {
-	text := strings.TrimRight(strings.ToUpper(strings.ReplaceAll(d.TOTPSecret, " ", "")), "=")
-	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(text)
-	if err != nil || len(secret) < 10 || len(secret) > 128 {
-		return storage.Authenticator{}, &Error{Code: InvalidRequest, Err: errors.New("totp secret is not base32 of 10 to 128 bytes")}
-	}
-	shape := Shape{or(d.TOTPShape.Algorithm, u.totp.fresh.Algorithm), or(d.TOTPShape.Digits, u.totp.fresh.Digits)}
-	period := or(d.TOTPPeriod, totpPeriod)
-	if !slices.Contains(u.totp.Shapes(), shape) || !slices.Contains(totpPeriods, period) {
-		return storage.Authenticator{}, &Error{Code: InvalidRequest, Err: errors.New("totp parameters are none that apps know")}
-	}
-	data, err := json.Marshal(totpData{Algorithm: shape.Algorithm, Digits: shape.Digits, Period: period})
-	if err != nil {
-		return storage.Authenticator{}, fmt.Errorf("write totp parameters: %w", err)
-	}
-	return storage.Authenticator{Method: "totp", Secret: secret, Data: data}, nil
-}
+func (d Draft) words() []string { return ownWords([]string{d.Username, d.Email, d.Phone}, d.Profile) }

@@ -1,7 +1,9 @@
 package mfa
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -48,28 +50,17 @@ type Options struct {
 }
 
 func (o Options) filled() Options {
-	o.MaxAttempts = or(o.MaxAttempts, 5)
-	o.MaxInitiations = or(o.MaxInitiations, 20)
-	o.ExchangeTTL = or(o.ExchangeTTL, 5*time.Minute)
-	o.EnrollTTL = or(o.EnrollTTL, 10*time.Minute)
-	o.VerifiedTTL = or(o.VerifiedTTL, 5*time.Minute)
-	o.Reauth = or(o.Reauth, 15*time.Minute)
-	o.RecoveryCodes = or(o.RecoveryCodes, 10)
-	o.AddressMax = or(o.AddressMax, 100)
-	o.AddressMaxSubjects = or(o.AddressMaxSubjects, 10)
-	o.AddressWindow = or(o.AddressWindow, 10*time.Minute)
+	o.MaxAttempts = cmp.Or(o.MaxAttempts, 5)
+	o.MaxInitiations = cmp.Or(o.MaxInitiations, 20)
+	o.ExchangeTTL = cmp.Or(o.ExchangeTTL, 5*time.Minute)
+	o.EnrollTTL = cmp.Or(o.EnrollTTL, 10*time.Minute)
+	o.VerifiedTTL = cmp.Or(o.VerifiedTTL, 5*time.Minute)
+	o.Reauth = cmp.Or(o.Reauth, 15*time.Minute)
+	o.RecoveryCodes = cmp.Or(o.RecoveryCodes, 10)
+	o.AddressMax = cmp.Or(o.AddressMax, 100)
+	o.AddressMaxSubjects = cmp.Or(o.AddressMaxSubjects, 10)
+	o.AddressWindow = cmp.Or(o.AddressWindow, 10*time.Minute)
 	return o
-}
-
-// Parser is a Method that tells a malformed response before anything is counted.
-type Parser interface {
-	Parse(a Attempt, r Response) error
-}
-
-// Reserver is a Method whose Finish is costly. The place is reserved before the
-// attempt is counted, so that a full queue costs nobody a try.
-type Reserver interface {
-	Reserve(ctx context.Context, p Place) (release func(), err error)
 }
 
 // Verifier counts, spends and speaks for all methods.
@@ -313,4 +304,24 @@ func (v *Verifier) RecoveryCodes(ctx context.Context, user storage.UserID) ([]st
 		codes[i] = ShowRecovery(c)
 	}
 	return codes, nil
+}
+
+// Shapes lists the shapes of a method; nil where there is nothing to choose.
+func (v *Verifier) Shapes(method string) []Shape {
+	if m, ok := v.methods[method].(Shaper); ok {
+		return m.Shapes()
+	}
+	return nil
+}
+
+// Account returns a user who may sign in. NotSignedIn: there is no such user any more.
+func (v *Verifier) Account(ctx context.Context, id storage.UserID) (storage.Account, error) {
+	a, err := v.store.Account(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && !a.User.In() {
+		return storage.Account{}, &Error{Code: NotSignedIn}
+	}
+	if err != nil {
+		return storage.Account{}, fmt.Errorf("read account: %w", err)
+	}
+	return a, nil
 }

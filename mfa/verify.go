@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sallyport/storage"
+	"sallyport/storage/seal"
 )
 
 // Answer is what came back for an exchange. Request and Sub may be empty; where they
@@ -51,7 +52,7 @@ func (v *Verifier) Verify(ctx context.Context, visit Visit, a Answer) (Verified,
 		return Verified{}, err
 	}
 	kept := v.aside(s)
-	if s.Method != a.Method || s.Usage == UsageEnroll || a.Sub != "" && !hmacEqual(a.Sub, kept.Sub) ||
+	if s.Method != a.Method || s.Usage == UsageEnroll || a.Sub != "" && !seal.Equal(a.Sub, kept.Sub) ||
 		a.Request != "" && !v.ofRequest(s, a.Request) {
 		return Verified{}, &Error{Code: InvalidExchange}
 	}
@@ -122,7 +123,7 @@ func (v *Verifier) answering(ctx context.Context, visit Visit, s storage.Status,
 	attempt := Attempt{Usage: s.Usage, Locale: visit.Locale, Now: v.now()}
 	if account != nil && account.User.Status != storage.UserDisabled {
 		attempt.Account = account
-		attempt.Authenticator = byID(account, s.Authenticator)
+		attempt.Authenticator = account.Authenticator(s.Authenticator)
 		if s.Authenticator != "" && attempt.Authenticator == nil {
 			return try{}, nil, &Error{Code: InvalidExchange} // it was deleted meanwhile
 		}
@@ -137,15 +138,6 @@ func (v *Verifier) answering(ctx context.Context, visit Visit, s storage.Status,
 		return try{}, nil, err
 	}
 	return t, release, nil
-}
-
-func byID(a *storage.Account, id storage.AuthenticatorID) *storage.Authenticator {
-	for i := range a.Authenticators {
-		if a.Authenticators[i].ID == id && id != "" {
-			return &a.Authenticators[i]
-		}
-	}
-	return nil
 }
 
 // okEvent is the kind of event a right answer writes.
@@ -190,7 +182,7 @@ func (v *Verifier) lost(ctx context.Context, proof Proof, otherwise Code) (Code,
 		if err != nil {
 			return "", fmt.Errorf("read account: %w", err)
 		}
-		a := byID(&account, proof.Authenticator)
+		a := account.Authenticator(proof.Authenticator)
 		switch {
 		case a == nil || a.Counter < proof.Spend.Step:
 			return otherwise, nil
@@ -204,7 +196,7 @@ func (v *Verifier) lost(ctx context.Context, proof Proof, otherwise Code) (Code,
 			return "", fmt.Errorf("read recovery codes: %w", err)
 		}
 		for _, c := range codes {
-			if hmacEqual(c, proof.Spend.Code) {
+			if seal.Equal(c, proof.Spend.Code) {
 				return otherwise, nil
 			}
 		}

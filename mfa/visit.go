@@ -1,6 +1,9 @@
 package mfa
 
-import "net/netip"
+import (
+	"net/netip"
+	"strings"
+)
 
 // Visit is who is calling and from where: read once by the surface, needed for
 // binding, throttling and the audit trail.
@@ -36,4 +39,12 @@ func (v Visit) Site() string {
 		return ""
 	}
 	return netip.PrefixFrom(a.WithZone(""), 48).Masked().String()
+}
+
+// agentMax is how many bytes of a user agent are kept.
+const agentMax = 256
+
+// Agent returns the user agent, cut to what is kept without cutting a character.
+func (v Visit) Agent() string {
+	return strings.ToValidUTF8(v.UserAgent[:min(len(v.UserAgent), agentMax)], "")
 }

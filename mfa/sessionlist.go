@@ -2,6 +2,7 @@ package mfa
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -43,4 +44,30 @@ func (s *Sessions) EndOthers(ctx context.Context, v Visit, o Owner) error {
 		return fmt.Errorf("end other sessions: %w", err)
 	}
 	return nil
+}
+
+// ListOf returns the living sessions of a user, newest first, for an administrator.
+func (s *Sessions) ListOf(ctx context.Context, user storage.UserID) ([]storage.Session, error) {
+	list, err := s.store.SessionsOf(ctx, user, s.now())
+	return list, Wrap("list sessions", err)
+}
+
+// EndByID ends a session for an administrator and returns it; offline ends the grants
+// that would outlive it too. NotSignedIn: there is no such session, or none that lives.
+func (s *Sessions) EndByID(ctx context.Context, v Visit, id storage.SessionID, offline bool) (storage.Session, error) {
+	x, _, err := s.store.Session(ctx, id, s.now())
+	if errors.Is(err, storage.ErrNotFound) {
+		return x, &Error{Code: NotSignedIn}
+	}
+	if err != nil {
+		return x, fmt.Errorf("read session: %w", err)
+	}
+	e := s.journal.Event(v, storage.Event{Kind: EventLogout, UserID: x.UserID, SessionID: id})
+	return x, Wrap("end session", s.store.EndSession(ctx, id, offline, e.At, []storage.Event{e}))
+}
+
+// EndAll ends every session of a user for an administrator.
+func (s *Sessions) EndAll(ctx context.Context, v Visit, user storage.UserID) error {
+	e := s.journal.Event(v, storage.Event{Kind: EventLogout, UserID: user, Detail: map[string]string{"reason": "all sessions"}})
+	return Wrap("end sessions", s.store.EndSessions(ctx, user, "", false, e.At, []storage.Event{e}))
 }
