@@ -42,17 +42,6 @@ func (v *Verifier) Held(a storage.Account) []Held {
 	return out
 }
 
-// basis is what an owner's enrolment is begun under.
-func (o Owner) basis() *storage.Basis {
-	b := storage.Basis{User: o.Account.User.ID, Session: o.Session, Grant: o.Grant}
-	for _, a := range o.Account.Authenticators {
-		if a.Method == "password" {
-			b.Secret, b.Was = a.ID, a.Counter
-		}
-	}
-	return &b
-}
-
 // Strong reports whether an owner's proofs are worth as much as their account can prove,
 // factors that were switched off included: what opens the account must not be weaker
 // than what protects everything it opens.

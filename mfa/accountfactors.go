@@ -56,7 +56,7 @@ func (v *Verifier) EnrollFor(ctx context.Context, visit Visit, o Owner, n NewFac
 		ClientID: o.Client, UserID: user, Authenticator: a.ID, Method: n.Method, Usage: UsageEnroll,
 		Browser: v.browser(visit), State: storage.StatusInitiated, CreatedAt: now, ExpiresAt: a.ExpiresAt}
 	// The session is put aside: another one of the same user can not confirm this.
-	s.Data, err = json.Marshal(aside{Subject: v.whom(&o.Account, "").subject, User: user, State: State(o.Session), Basis: o.basis()})
+	s.Data, err = json.Marshal(aside{Subject: v.whom(&o.Account, "").subject, User: user, State: State(o.Session), Basis: v.basis(o)})
 	if err != nil {
 		return Enrolling{}, fmt.Errorf("write status: %w", err)
 	}

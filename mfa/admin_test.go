@@ -147,10 +147,3 @@ func TestAnAmendmentIsMadeOnce(t *testing.T) {
 	_, err = amend()
 	want(t, "a name that is another's", err, mfa.IdentifierTaken)
 }
-
-func (h *house) loggedInAs(name, password string) storage.RequestID {
-	h.t.Helper()
-	id := h.begin()
-	want(h.t, "login", h.login(id, name, password), "")
-	return id
-}

@@ -9,11 +9,6 @@ import (
 	"sallyport/storage"
 )
 
-func (h *house) claim(id storage.RequestID, c mfa.Claim) error {
-	h.t.Helper()
-	return h.verifier.Claim(context.Background(), h.visit, h.proving(id, ""), c)
-}
-
 var second = []string{mfa.UsageSecond, mfa.UsageEnroll}
 
 func TestAClaimMustAgree(t *testing.T) {

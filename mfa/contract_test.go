@@ -3,106 +3,15 @@ package mfa_test
 import (
 	"context"
 	"crypto/rand"
-	"slices"
+	"encoding/json"
 	"testing"
 	"time"
 
 	"sallyport/mfa"
 	"sallyport/mfa/mfatest"
 	"sallyport/storage"
+	"sallyport/storage/storagetest"
 )
-
-func account(id storage.UserID, as ...storage.Authenticator) *storage.Account {
-	a := &storage.Account{User: storage.User{ID: id, Status: storage.UserActive}}
-	for _, x := range as {
-		x.UserID, x.State = id, storage.AuthenticatorActive
-		if x.ID == "" {
-			x.ID = storage.AuthenticatorID(storage.Random128(rand.Reader))
-		}
-		a.Authenticators = append(a.Authenticators, x)
-	}
-	return a
-}
-
-var contractNow = time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC)
-
-// counted is what the engine does with a growing counter.
-func counted(a *storage.Account) func(mfa.Proof) error {
-	return func(p mfa.Proof) error {
-		for i := range a.Authenticators {
-			if x := &a.Authenticators[i]; x.ID == p.Spend.Authenticator && x.Counter < p.Spend.Step {
-				x.Counter = p.Spend.Step
-				return nil
-			}
-		}
-		return storage.ErrConflict
-	}
-}
-
-func TestTOTPKeepsTheContract(t *testing.T) {
-	mfatest.Run(t, func(*testing.T) mfatest.Fixture {
-		m := mfa.NewTOTP(rand.Reader, "Sallyport", mfa.TOTPOptions{})
-		owner := account("owner", storage.Authenticator{Method: "totp", Secret: []byte("12345678901234567890")})
-		other := account("other", storage.Authenticator{Method: "totp", Secret: []byte("09876543210987654321")})
-		return mfatest.Fixture{Method: m, Owner: owner, Other: other, Now: contractNow, Late: time.Minute,
-			Answer: func(_ *testing.T, who *storage.Account, _ mfa.Challenge, at time.Time) mfa.Response {
-				return mfa.Typed(m.CodeAt(who.Authenticators[0].Secret, at))
-			},
-			Wrong:     func(*testing.T, mfa.Challenge) mfa.Response { return mfa.Typed("000000") },
-			Malformed: []mfa.Response{nil, mfa.Typed(""), mfa.Typed("12345"), mfa.Typed("12 34 56"), mfa.Response("123456")},
-			Spend:     counted(owner)}
-	})
-}
-
-func TestPasswordKeepsTheContract(t *testing.T) {
-	h := newHouse(t)
-	mfatest.Run(t, func(t *testing.T) mfatest.Fixture {
-		made := func(plain string) storage.Authenticator {
-			text, err := h.password.Hash(context.Background(), plain)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return storage.Authenticator{Method: "password", Secret: []byte(text)}
-		}
-		words := map[storage.UserID]string{"owner": ownPass, "other": "another harbour at dusk"}
-		return mfatest.Fixture{Method: h.password, Owner: account("owner", made(words["owner"])), Other: account("other", made(words["other"])),
-			Usage: mfa.UsageFirst, Now: contractNow, Lasting: true,
-			Answer: func(_ *testing.T, who *storage.Account, _ mfa.Challenge, _ time.Time) mfa.Response {
-				return mfa.Typed(words[who.User.ID])
-			},
-			Wrong:     func(*testing.T, mfa.Challenge) mfa.Response { return mfa.Typed("neither of the two") },
-			Malformed: []mfa.Response{nil, mfa.Typed(""), mfa.Response("null"), mfa.Response("{}")}}
-	})
-}
-
-// paper is a set of recovery codes for each user.
-type paper map[storage.UserID][]string
-
-func (p paper) RecoveryCodes(_ context.Context, user storage.UserID) ([]string, error) {
-	return p[user], nil
-}
-
-func TestRecoveryKeepsTheContract(t *testing.T) {
-	mfatest.Run(t, func(*testing.T) mfatest.Fixture {
-		codes := paper{"owner": {"aaaa1111bbbb", "aaaa2222bbbb"}, "other": {"cccc1111dddd"}}
-		printed := map[storage.UserID]string{"owner": "AAAA-2222-BBBB", "other": "cccc1111dddd"}
-		return mfatest.Fixture{Method: mfa.NewRecovery(codes, rand.Reader), Now: contractNow,
-			Owner: account("owner", storage.Authenticator{Method: "recovery"}), Other: account("other", storage.Authenticator{Method: "recovery"}),
-			Answer: func(_ *testing.T, who *storage.Account, _ mfa.Challenge, _ time.Time) mfa.Response {
-				return mfa.Typed(printed[who.User.ID])
-			},
-			Wrong:     func(*testing.T, mfa.Challenge) mfa.Response { return mfa.Typed("zzzz-zzzz-zzzz") },
-			Malformed: []mfa.Response{nil, mfa.Typed(""), mfa.Typed("zzzz-zzzz"), mfa.Response("12")},
-			Spend: func(p mfa.Proof) error {
-				i := slices.Index(codes[p.User], p.Spend.Code)
-				if i < 0 {
-					return storage.ErrConflict
-				}
-				codes[p.User] = slices.Delete(codes[p.User], i, i+1)
-				return nil
-			}}
-	})
-}
 
 // directory finds accounts as an engine does.
 type directory map[storage.UserID]*storage.Account
@@ -118,7 +27,7 @@ func TestADiscoverablePasskeyKeepsTheContract(t *testing.T) {
 	mfatest.Run(t, func(t *testing.T) mfatest.Fixture {
 		devices := map[storage.UserID]*mfatest.Device{}
 		made := func(id storage.UserID) *storage.Account {
-			d, a, err := mfatest.NewDevice(rand.Reader, id, contractNow)
+			d, a, err := mfatest.NewDevice(rand.Reader, id, contractAt)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -134,9 +43,9 @@ func TestADiscoverablePasskeyKeepsTheContract(t *testing.T) {
 			return r
 		}
 		return mfatest.Fixture{Method: &mfatest.Passkey{Accounts: directory{"owner": owner, "other": other}, Random: rand.Reader},
-			Owner: owner, Other: other, Usage: mfa.UsageFirst, Now: contractNow, Late: time.Minute, Finds: true, Answer: answer,
+			Owner: owner, Other: other, Usage: mfa.UsageFirst, Now: contractAt, Late: time.Minute, Finds: true, Answer: answer,
 			Wrong: func(t *testing.T, _ mfa.Challenge) mfa.Response {
-				return answer(t, owner, mfa.Challenge(`"b3RoZXI="`), contractNow)
+				return answer(t, owner, mfa.Challenge(`"b3RoZXI="`), contractAt)
 			},
 			Malformed: []mfa.Response{nil, mfa.Typed("x"), mfa.Response("{}")}, Spend: counted(owner)}
 	})
@@ -145,7 +54,7 @@ func TestADiscoverablePasskeyKeepsTheContract(t *testing.T) {
 func TestAnApprovalElsewhereKeepsTheContract(t *testing.T) {
 	mfatest.Run(t, func(*testing.T) mfatest.Fixture {
 		phones := &mfatest.Phones{}
-		return mfatest.Fixture{Method: &mfatest.Approval{Phones: phones, Random: rand.Reader}, Now: contractNow, Late: 2 * time.Minute,
+		return mfatest.Fixture{Method: &mfatest.Approval{Phones: phones, Random: rand.Reader}, Now: contractAt, Late: 2 * time.Minute,
 			Owner: account("owner", storage.Authenticator{Method: "fake-approval"}), Other: account("other", storage.Authenticator{Method: "fake-approval"}),
 			Answer: func(t *testing.T, who *storage.Account, c mfa.Challenge, _ time.Time) mfa.Response {
 				if err := phones.Approve(c, who.User.ID); err != nil {
@@ -217,4 +126,28 @@ func TestAnApprovalElsewhereInALogin(t *testing.T) {
 	if v := h.verdict(id); v.ACR != mfa.AAL2 {
 		t.Errorf("acr = %s, want aal2", v.ACR)
 	}
+}
+
+func FuzzResponses(f *testing.F) {
+	for _, s := range []string{`"123456"`, `"ABCD-EFGH-IJKL"`, `null`, `{}`, `"\u0000"`, `"12345678"`, `[`, ``} {
+		f.Add([]byte(s))
+	}
+	keyring, _ := storagetest.Keyring(f, contractAt)
+	methods := []mfa.Method{mfa.NewPassword(keyring, rand.Reader, mfa.PasswordOptions{Memory: 64, Time: 1}), mfa.NewTOTP(rand.Reader, "p", mfa.TOTPOptions{}), mfa.NewRecovery(paper{}, rand.Reader)}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		for _, m := range methods {
+			a := mfa.Attempt{Now: contractAt, Usage: mfa.UsageSecond}
+			err := m.(mfa.Parser).Parse(a, raw)
+			if err != nil && mfa.CodeOf(err) != mfa.InvalidRequest {
+				t.Errorf("%s: Parse(%q) = %v", m.Info().Name, raw, err)
+			}
+			_, finish := m.Finish(context.Background(), a, nil, raw)
+			if finish == nil || (err != nil) != (mfa.CodeOf(finish) == mfa.InvalidRequest) {
+				t.Errorf("%s: Parse(%q) = %v, but Finish = %v", m.Info().Name, raw, err, finish)
+			}
+			if err == nil && !json.Valid(raw) {
+				t.Errorf("%s accepts %q", m.Info().Name, raw)
+			}
+		}
+	})
 }

@@ -13,21 +13,6 @@ import (
 	"sallyport/storage"
 )
 
-// unknown finds an identifier nobody has whose decoys hold the method.
-func (h *house) unknown(method string) string {
-	h.t.Helper()
-	for i := range 200 {
-		who := fmt.Sprintf("nobody%d@example.com", i)
-		for _, o := range h.verifier.Options(h.proving(h.begin(), who)) {
-			if o.Method == method {
-				return who
-			}
-		}
-	}
-	h.t.Fatalf("no decoy of %s for 200 identifiers", method)
-	return ""
-}
-
 func TestDecoysAreStableAndShapedLikeTheRealThing(t *testing.T) {
 	h := newHouse(t)
 	h.ada()

@@ -242,3 +242,15 @@ func shaped(ctx context.Context, m Enroller, label string, s Shape) (storage.Aut
 	}
 	return storage.Authenticator{}, Handout{}, &Error{Code: InvalidRequest}
 }
+
+// basis is what an owner's enrolment is begun under: the session, the token and the
+// secret the owner chose.
+func (v *Verifier) basis(o Owner) *storage.Basis {
+	b := storage.Basis{User: o.Account.User.ID, Session: o.Session, Grant: o.Grant}
+	for _, a := range o.Account.Authenticators {
+		if i, _ := v.Info(a.Method); i.First && i.Chosen {
+			b.Secret, b.Was = a.ID, a.Counter
+		}
+	}
+	return &b
+}

@@ -10,35 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pquerna/otp/totp"
-
 	"sallyport/mfa"
 	"sallyport/storage"
 )
-
-func (h *house) enrol(id storage.RequestID) (mfa.Enrolling, error) {
-	h.t.Helper()
-	return h.verifier.BeginEnrollment(context.Background(), h.visit, h.proving(id, ""), "totp", "My phone")
-}
-
-func (h *house) confirm(id storage.RequestID, x storage.ExchangeID, typed string) error {
-	h.t.Helper()
-	return h.verifier.ConfirmEnrollment(context.Background(), h.visit, h.proving(id, ""), x, mfa.Typed(typed))
-}
-
-// phone computes codes from nothing but what was handed out.
-func (h *house) phone(e mfa.Enrolling) string {
-	h.t.Helper()
-	code, err := totp.GenerateCode(e.Handout.Secret, h.now())
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	return code
-}
-
-func (h *house) bob() storage.User {
-	return h.create(mfa.Draft{Email: ownMail, EmailVerified: true, Password: ownPass})
-}
 
 func TestEnrollingInTheLogin(t *testing.T) {
 	h := newHouse(t)

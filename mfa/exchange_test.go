@@ -11,21 +11,6 @@ import (
 	"sallyport/storage"
 )
 
-func (h *house) initiate(id storage.RequestID, identifier string, c mfa.Choice) (mfa.Started, error) {
-	h.t.Helper()
-	return h.verifier.Initiate(context.Background(), h.visit, h.proving(id, identifier), c)
-}
-
-func (h *house) verify(x storage.ExchangeID, typed string) (mfa.Verified, error) {
-	h.t.Helper()
-	return h.verifier.Verify(context.Background(), h.visit, mfa.Answer{Exchange: x, Method: "totp", Response: mfa.Typed(typed)})
-}
-
-func (h *house) redeem(id storage.RequestID, s storage.StatusID, usage string) error {
-	h.t.Helper()
-	return h.verifier.Redeem(context.Background(), h.visit, h.proving(id, ""), s, "totp", usage)
-}
-
 func TestInitiateVerifyRedeem(t *testing.T) {
 	h := newHouse(t)
 	u := h.ada()

@@ -142,6 +142,9 @@ func (j *Journal) Run(ctx context.Context) error {
 	}
 }
 
+// Failed logs that something written in the background could not be written.
+func (j *Journal) Failed(what string, err error) { j.log.Error(what, "error", err) }
+
 // flush is Flush for the background: what went wrong is told to the log.
 func (j *Journal) flush(ctx context.Context) {
 	if err := j.Flush(ctx); err != nil && ctx.Err() == nil {

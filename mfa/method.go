@@ -47,6 +47,7 @@ type Info struct {
 	PhishingResistant bool
 	First             bool   // may be the first factor of an ordinary login
 	Second            bool   // may be a second factor
+	Chosen            bool   // its value is what the user chose: changing it voids earlier proofs
 	Typed             bool   // the response is a typed code; Digits or text
 	Numeric           bool   // the typed code consists of digits
 	Sends             bool   // Begin sends something to the user

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	mathrand "math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
@@ -13,31 +12,6 @@ import (
 	"sallyport/mfa"
 	"sallyport/storage"
 )
-
-// listed is what a login tells of a name before the first factor.
-func (h *house) listed(id storage.RequestID, who string) []mfa.Option {
-	h.t.Helper()
-	if err := h.verifier.Ask(context.Background(), h.visit, h.proving(id, who)); err != nil {
-		h.t.Fatalf("ask about %s: %v", who, err)
-	}
-	return h.verifier.Options(h.proving(id, who))
-}
-
-// passwordless is a choice to stand in for the password.
-func passwordless(a storage.AuthenticatorID) mfa.Choice {
-	return mfa.Choice{Method: "totp", Authenticator: a, Usage: mfa.UsagePasswordless}
-}
-
-// byMedium begins a try at what a list told, naming nobody else.
-func (h *house) byMedium(id storage.RequestID, c mfa.Choice) (mfa.Started, error) {
-	h.t.Helper()
-	p := h.proving(id, "")
-	var err error
-	if p.Account, p.Identifier, err = h.verifier.OwnerOf(context.Background(), p.Request, c); err != nil {
-		return mfa.Started{}, err
-	}
-	return h.verifier.Initiate(context.Background(), h.visit, p, c)
-}
 
 // Before the first factor nothing that is told of one name comes back anywhere: not in
 // another login, not with another name of the same user. Real and invented names are alike.
@@ -152,38 +126,6 @@ func TestTwoNamesDoNotShowThatTheyAreOneUsers(t *testing.T) {
 			}
 		})
 	}
-}
-
-// transcript tries two names in an order and at moments that are always the same, and
-// returns the answers.
-func (h *house) transcript(kind string, names ...string) string {
-	h.t.Helper()
-	var out strings.Builder
-	dice := mathrand.New(mathrand.NewPCG(1, 2))
-	for n := range 90 {
-		which := dice.IntN(2)
-		if n < 5 {
-			which = 0 // so that one waits before the other was tried
-		}
-		var err error
-		if kind == "password" {
-			err = h.login(h.begin(), names[which], "a wrong password")
-		} else {
-			var s mfa.Started
-			if s, err = h.initiate(h.begin(), names[which], passwordless("")); err == nil {
-				_, err = h.verify(s.Exchange, h.wrong())
-			}
-		}
-		e, _ := err.(*mfa.Error)
-		if e == nil {
-			h.t.Fatalf("try %d: %v", n, err)
-		}
-		fmt.Fprintf(&out, "%d: name %d %s %s\n", n, which, e.Code, e.RetryAfter)
-		if dice.IntN(3) == 0 {
-			h.wait(time.Duration(dice.IntN(200)) * time.Second)
-		}
-	}
-	return out.String()
 }
 
 // An address waits when it has failed for so many names, whosever they are.

@@ -10,12 +10,6 @@ import (
 	"sallyport/storage"
 )
 
-// owner is the user's own session, with the password and the code of now.
-func (h *house) owner(u storage.User) mfa.Owner {
-	h.t.Helper()
-	return h.session(u.ID, "password", "totp")
-}
-
 // A login that was proven and then left waiting, for consent say, is a sign-in that
 // somebody keeps for later.
 func TestAParkedLoginDoesNotSurviveItsOwner(t *testing.T) {

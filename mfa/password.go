@@ -69,7 +69,7 @@ func NewPassword(keyring *seal.Keyring, random io.Reader, o PasswordOptions) *Pa
 // Info says what the method is.
 func (p *Password) Info() Info {
 	return Info{Name: PasswordName, Kinds: []storage.Kind{storage.Know}, AMR: []string{"pwd"},
-		First: true, Typed: true, Bucket: BucketPassword}
+		First: true, Chosen: true, Typed: true, Bucket: BucketPassword}
 }
 
 // Hash waits for its turn and returns the PHC string of a password.

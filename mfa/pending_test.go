@@ -10,12 +10,6 @@ import (
 	"sallyport/storage"
 )
 
-// becomes sets a user's status, and ends nothing.
-func (h *house) becomes(user storage.UserID, status storage.UserStatus) {
-	h.t.Helper()
-	want(h.t, "status", h.store.UpdateUser(context.Background(), storage.UserChange{ID: user, Status: &status, Now: h.now()}), "")
-}
-
 // The first proof makes a pending user active, whichever it is.
 func TestTheFirstProofActivatesAPendingUser(t *testing.T) {
 	ctx := context.Background()

@@ -3,6 +3,7 @@ package mfa
 import (
 	"context"
 	"crypto/subtle"
+	"encoding/base32"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -104,7 +105,7 @@ func (m *Recovery) Codes(n int) ([]string, error) {
 		if _, err := io.ReadFull(m.random, b[:]); err != nil {
 			return nil, fmt.Errorf("make recovery codes: %w", err)
 		}
-		out = append(out, strings.ToLower(base32Of(b[:])))
+		out = append(out, strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:])))
 	}
 	return out, nil
 }

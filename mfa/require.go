@@ -218,9 +218,9 @@ func lasts(a *storage.Account, i Info, f storage.Factor) bool {
 }
 
 // gaveWith reports whether a proof was given with an authenticator as it is now. What
-// one knows has no name and no enrolment: UpdatedAt is when it was changed.
+// users choose has no name and no enrolment: UpdatedAt is when it was changed.
 func gaveWith(x storage.Authenticator, i Info, f storage.Factor) bool {
-	changed := slices.Contains(i.Kinds, storage.Know) && f.At.Before(x.UpdatedAt)
+	changed := i.Chosen && f.At.Before(x.UpdatedAt)
 	return x.Method == f.Method && (f.Authenticator == "" || f.Authenticator == x.ID) && !changed
 }
 

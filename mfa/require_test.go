@@ -16,7 +16,7 @@ var t0 = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 func allInfos() []Info {
 	have, know, are := storage.Have, storage.Know, storage.Are
 	return []Info{
-		{Name: "password", Kinds: []storage.Kind{know}, AMR: []string{"pwd"}, First: true, Typed: true, Bucket: BucketPassword},
+		{Name: "password", Kinds: []storage.Kind{know}, AMR: []string{"pwd"}, First: true, Chosen: true, Typed: true, Bucket: BucketPassword},
 		{Name: "totp", Kinds: []storage.Kind{have}, AMR: []string{"otp"}, Second: true, Typed: true, Enrolls: true, Bucket: BucketFactor},
 		{Name: "recovery", Kinds: []storage.Kind{have}, AMR: []string{"otp"}, Second: true, Typed: true, Bucket: BucketFactor},
 		{Name: "email", Kinds: []storage.Kind{have}, AMR: []string{"otp"}, Second: true, Typed: true, Sends: true, Bucket: BucketFactor},

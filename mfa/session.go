@@ -204,7 +204,7 @@ func (s *Sessions) Run(ctx context.Context) error {
 			return s.Flush(last)
 		case <-tick.C:
 			if err := s.Flush(ctx); err != nil && ctx.Err() == nil {
-				s.journal.log.Error("sessions", "error", err)
+				s.journal.Failed("sessions", err)
 			}
 		}
 	}

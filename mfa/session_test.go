@@ -15,29 +15,6 @@ func factorAt(method string, kind storage.Kind, amr string, at time.Time) storag
 	return storage.Factor{Method: method, Kinds: []storage.Kind{kind}, AMR: []string{amr}, At: at}
 }
 
-// sign makes a session for a user, or raises the current one, as provider does.
-func (h *house) sign(current *mfa.SignedIn, user storage.UserID, counted ...storage.Factor) storage.Session {
-	h.t.Helper()
-	x, isNew, end := h.sessions.Prepare(current, storage.AuthRequest{RequestedAt: h.now().Add(-time.Second)}, user, counted, h.visit)
-	f := storage.Finish{Now: h.now(), Session: &x, NewSession: isNew, EndSession: end}
-	if !isNew && current != nil && x.Generation == current.Session.Generation {
-		f.Session = nil
-	}
-	if err := h.store.FinishRequest(context.Background(), f); err != nil {
-		h.t.Fatalf("store session: %v", err)
-	}
-	return x
-}
-
-func (h *house) load(token string) *mfa.SignedIn {
-	h.t.Helper()
-	in, err := h.sessions.Load(context.Background(), token)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	return in
-}
-
 func TestASessionFromItsTokenAndBack(t *testing.T) {
 	h := newHouse(t)
 	u := h.ada()

@@ -2,6 +2,8 @@ package mfa
 
 import (
 	"context"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 )
@@ -54,4 +56,40 @@ func TestAnEighthOfAllPlacesIsForOneNetwork(t *testing.T) {
 			t.Errorf("%+v: a network has %d places, want %d", c.o, got, c.want)
 		}
 	}
+}
+
+func TestTheQueueOfHashesIsBounded(t *testing.T) {
+	g := newGate(1, 2, -1, time.Hour)
+	release, err := g.enter(context.Background(), Place{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	ctx, cancel := context.WithCancel(context.Background())
+	for range 2 {
+		wg.Go(func() {
+			if _, err := g.enter(ctx, Place{}); err == nil {
+				t.Error("a second one entered")
+			}
+		})
+	}
+	for g.waiting.Load() < 2 {
+		runtime.Gosched() // two are on their way into the queue
+	}
+	_, err = g.enter(context.Background(), Place{})
+	if CodeOf(err) != Busy {
+		t.Errorf("a full queue: %v, want %s", err, Busy)
+	}
+	cancel()
+	wg.Wait()
+	release()
+	if release, err = g.enter(context.Background(), Place{}); err != nil {
+		t.Fatalf("after all are gone: %v", err)
+	}
+	short := newGate(1, 2, -1, time.Nanosecond)
+	short.turns <- struct{}{}
+	if _, err := short.enter(context.Background(), Place{}); CodeOf(err) != Busy || err.(*Error).RetryAfter < time.Second {
+		t.Errorf("a wait that ends: %v, want %s with a wait", err, Busy)
+	}
+	release()
 }

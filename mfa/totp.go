@@ -103,7 +103,7 @@ func (t *TOTP) Parse(a Attempt, r Response) error {
 
 func (t *TOTP) typed(a Attempt, r Response) (string, error) {
 	var code string
-	if err := json.Unmarshal(r, &code); err != nil || !isDigits(code) {
+	if err := json.Unmarshal(r, &code); err != nil || code == "" || strings.Trim(code, "0123456789") != "" {
 		return "", &Error{Code: InvalidRequest}
 	}
 	candidates := t.candidates(a)

@@ -1,7 +1,6 @@
 package mfa_test
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -11,15 +10,6 @@ import (
 	"sallyport/mfa"
 	"sallyport/storage"
 )
-
-// lines counts the lines of a kind that the trail has.
-func (h *house) lines(kind string) int {
-	h.t.Helper()
-	want(h.t, "flush", h.journal.Flush(context.Background()), "")
-	told, err := h.store.ListEvents(context.Background(), storage.EventFilter{Kind: kind, Limit: 1000})
-	want(h.t, "list", err, "")
-	return len(told)
-}
 
 // Whoever tries on during a wait has proven nothing and must not fill the trail: a wait is
 // one line of it, and every try is counted.
