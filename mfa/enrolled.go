@@ -8,15 +8,15 @@ import (
 )
 
 // hasSecond reports whether an account holds any second factor, usable or not.
-func hasSecond(a *storage.Account, methods []Info) bool {
+func HasSecond(a *storage.Account, methods []Info) bool {
 	return slices.ContainsFunc(a.Authenticators, func(x storage.Authenticator) bool {
-		return standing(x) && slices.ContainsFunc(methods, func(i Info) bool { return i.Second && i.Name == x.Method })
+		return Enrolled(x) && slices.ContainsFunc(methods, func(i Info) bool { return i.Second && i.Name == x.Method })
 	})
 }
 
 // standing reports whether an authenticator belongs to the account for good: its
 // enrolment is confirmed and its uses, if they are numbered, are not used up.
-func standing(a storage.Authenticator) bool {
+func Enrolled(a storage.Authenticator) bool {
 	if a.State == storage.AuthenticatorPending {
 		return false
 	}
@@ -28,7 +28,7 @@ func standing(a storage.Authenticator) bool {
 }
 
 // left is how many codes of a set are unused.
-func left(a storage.Authenticator) int64 {
+func UsesLeft(a storage.Authenticator) int64 {
 	var d struct{ Uses int64 }
 	if json.Unmarshal(a.Data, &d) != nil {
 		return 0

@@ -145,4 +145,4 @@ type Shaper interface {
 }
 
 // alone reports whether a second factor comes without another one: recovery codes do not.
-func (i Info) alone() bool { return i.Enrolls || i.Sends }
+func (i Info) Standalone() bool { return i.Enrolls || i.Sends }

@@ -15,7 +15,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"sallyport/mfa"
+	"sallyport/mfa/password"
+	"sallyport/mfa/session"
 	"sallyport/storage"
 	"sallyport/storage/seal"
 	"sallyport/web"
@@ -51,7 +52,7 @@ func New(keyring *seal.Keyring, o Options, surfaces ...fs.FS) (*Look, error) {
 	if err != nil || issuer.Host == "" {
 		return nil, fmt.Errorf("issuer %q is not an absolute URL", o.Issuer)
 	}
-	l := &Look{keyring: keyring, product: o.Product, least: max(o.Least, mfa.PasswordMin), origin: issuer.Scheme + "://" + issuer.Host, log: o.Logger}
+	l := &Look{keyring: keyring, product: o.Product, least: max(o.Least, password.MinLength), origin: issuer.Scheme + "://" + issuer.Host, log: o.Logger}
 	if l.product == "" {
 		l.product = "Sallyport"
 	}
@@ -193,7 +194,7 @@ func Redirect(c *gin.Context, location string) {
 }
 
 // SignedIn returns who the browser's session belongs to; nil: nobody.
-func SignedIn(c *gin.Context, sessions *mfa.Sessions) (*mfa.SignedIn, error) {
+func SignedIn(c *gin.Context, sessions *session.Registry) (*session.SignedIn, error) {
 	token := web.Cookie(c, web.SessionCookie)
 	if token == "" {
 		return nil, nil
