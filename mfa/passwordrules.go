@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -56,7 +57,7 @@ func (p *Password) Check(plain string, names ...string) error {
 	case !utf8.ValidString(plain) || strings.ContainsRune(plain, 0):
 		return &Error{Code: InvalidRequest}
 	case utf8.RuneCountInString(text) < p.o.MinLength:
-		return &Error{Code: PasswordTooShort, Least: p.o.MinLength}
+		return &Error{Code: PasswordTooShort, Params: map[string]string{"Least": strconv.Itoa(p.o.MinLength)}}
 	case len(plain) > passwordMax || len(text) > passwordMax:
 		return &Error{Code: PasswordTooLong}
 	case p.guessable(text, slices.Concat(p.o.Context, names)):
