@@ -13,12 +13,13 @@ import (
 	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
-	"sallyport/mfa"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"sallyport/mfa"
 )
 
 func sha1Hex(plain string) string {

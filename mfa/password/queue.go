@@ -2,10 +2,11 @@ package password
 
 import (
 	"context"
-	"sallyport/mfa"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sallyport/mfa"
 )
 
 // gate bounds how many costly computations run at once and how many wait. Without

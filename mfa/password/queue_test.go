@@ -3,10 +3,11 @@ package password
 import (
 	"context"
 	"runtime"
-	"sallyport/mfa"
 	"sync"
 	"testing"
 	"time"
+
+	"sallyport/mfa"
 )
 
 func TestOneNetworkHasAShareOfAllPlaces(t *testing.T) {

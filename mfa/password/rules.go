@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -57,7 +58,7 @@ func (p *Method) Check(plain string, names ...string) error {
 	case !utf8.ValidString(plain) || strings.ContainsRune(plain, 0):
 		return &mfa.Error{Code: mfa.InvalidRequest}
 	case utf8.RuneCountInString(text) < p.o.MinLength:
-		return &mfa.Error{Code: mfa.PasswordTooShort, Least: p.o.MinLength}
+		return &mfa.Error{Code: mfa.PasswordTooShort, Params: map[string]string{"Least": strconv.Itoa(p.o.MinLength)}}
 	case len(plain) > passwordMax || len(text) > passwordMax:
 		return &mfa.Error{Code: mfa.PasswordTooLong}
 	case p.guessable(text, slices.Concat(p.o.Context, names)):

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -139,7 +140,7 @@ func TestTheLeastLengthIsASetting(t *testing.T) {
 		p := New(testKeyring(t), rand.Reader, o)
 		var e *mfa.Error
 		refused := errors.As(p.Check(strings.Repeat("qzvkjxwpbn", 7)[:tc.given]), &e)
-		if refused != tc.refused || refused && (e.Code != mfa.PasswordTooShort || e.Least != max(tc.least, 8)) || p.MinLength() != max(tc.least, 8) {
+		if refused != tc.refused || refused && (e.Code != mfa.PasswordTooShort || e.Text("{{.Least}}") != strconv.Itoa(max(tc.least, 8))) || p.MinLength() != max(tc.least, 8) {
 			t.Errorf("%d characters where %d are asked for: %v of %d", tc.given, tc.least, e, p.MinLength())
 		}
 	}

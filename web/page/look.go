@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -118,10 +119,14 @@ func (p Page) T(key string, args ...any) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("text %q: %w", key, err)
 	}
-	if _, given := data["Least"]; !given {
-		data["Least"] = p.Least
+	named := map[string]any{"Least": p.Least}
+	if p.Alert != nil {
+		for name, value := range p.Alert.Params {
+			named[name] = value
+		}
 	}
-	return p.say(key, data)
+	maps.Copy(named, data)
+	return p.say(key, named)
 }
 
 // N says a text of a number: {{.N "account.refused.times" 3}}.
