@@ -11,9 +11,9 @@ import (
 )
 
 // Caller returns who makes the request, and from where.
-func Caller(c *gin.Context) mfa.Visit {
+func Caller(c *gin.Context) mfa.Caller {
 	k := callOf(c)
-	return mfa.Visit{
+	return mfa.Caller{
 		Browser:       k.browser,
 		Device:        Cookie(c, DeviceCookie),
 		Origin:        c.GetHeader("Origin"),

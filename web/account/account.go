@@ -9,6 +9,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
@@ -38,14 +40,14 @@ func Client(issuer, product string) storage.Client {
 // Pages is the surface for users who manage their account.
 type Pages struct {
 	provider *provider.Provider
-	verifier *mfa.Verifier
-	sessions *mfa.Sessions
+	verifier *exchange.Verifier
+	sessions *session.Registry
 	look     *page.Look
 	issuer   string
 }
 
 // New returns the pages. Client must be one of the provider's built-in clients.
-func New(p *provider.Provider, v *mfa.Verifier, s *mfa.Sessions, look *page.Look, issuer string) *Pages {
+func New(p *provider.Provider, v *exchange.Verifier, s *session.Registry, look *page.Look, issuer string) *Pages {
 	return &Pages{provider: p, verifier: v, sessions: s, look: look, issuer: issuer}
 }
 
@@ -71,7 +73,7 @@ func (p *Pages) Mount(r gin.IRouter) {
 
 // ownerCall is one request of a signed-in user.
 type ownerCall struct {
-	caller mfa.Visit
+	caller mfa.Caller
 	owner  mfa.Owner
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/web"
 	"sallyport/web/page"
 	"sallyport/web/signin"
@@ -128,7 +129,9 @@ func (p *Pages) again(c *gin.Context, call ownerCall) {
 }
 
 // canProve reports whether an authenticator is still usable.
-func canProve(h mfa.Held) bool { return !h.Disabled && (h.Info.Enrolls || h.Info.Sends || h.Left > 0) }
+func canProve(h exchange.Held) bool {
+	return !h.Disabled && (h.Info.Enrolls || h.Info.Sends || h.Left > 0)
+}
 
 // confirm sends a user through the login once more, and back to their page.
 func (p *Pages) confirm(c *gin.Context, call ownerCall) {
@@ -137,7 +140,7 @@ func (p *Pages) confirm(c *gin.Context, call ownerCall) {
 		then = home
 	}
 	asked := url.Values{"max_age": {freshAge}}
-	if slices.ContainsFunc(p.verifier.Held(call.owner.Account), func(h mfa.Held) bool { return h.Info.Second }) {
+	if slices.ContainsFunc(p.verifier.Held(call.owner.Account), func(h exchange.Held) bool { return h.Info.Second }) {
 		asked.Set("acr_values", string(mfa.AAL2))
 	}
 	p.signIn(c, then, asked)

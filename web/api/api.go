@@ -9,7 +9,8 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/rs/cors"
 
-	"sallyport/mfa"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/web"
 	"sallyport/web/signin"
@@ -26,8 +27,8 @@ type Options struct {
 // Surface mounts the calls.
 type Surface struct {
 	provider *provider.Provider
-	verifier *mfa.Verifier
-	sessions *mfa.Sessions
+	verifier *exchange.Verifier
+	sessions *session.Registry
 	logins   signin.Reader
 	log      *slog.Logger
 	calls    *cors.Cors // for pages of registered origins
@@ -40,7 +41,7 @@ var _ web.Refuser = (*Surface)(nil)
 var description []byte
 
 // New returns the surface.
-func New(p *provider.Provider, v *mfa.Verifier, s *mfa.Sessions, o Options) *Surface {
+func New(p *provider.Provider, v *exchange.Verifier, s *session.Registry, o Options) *Surface {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
@@ -89,8 +90,8 @@ func (s *Surface) password(c *gin.Context) {
 
 // choice reads the method a caller chose and its usage: a second factor or, before a user
 // is identified, one that replaces the password.
-func choice(in *jsonbody.Object, call loginCall) (mfa.Choice, error) {
-	ch := mfa.Choice{Method: in.Text("method"), Authenticator: storage.AuthenticatorID(in.Text("authenticator_id")), Usage: in.Text("usage")}
+func choice(in *jsonbody.Object, call loginCall) (exchange.Choice, error) {
+	ch := exchange.Choice{Method: in.Text("method"), Authenticator: storage.AuthenticatorID(in.Text("authenticator_id")), Usage: in.Text("usage")}
 	switch ch.Usage {
 	case mfa.UsageSecond, mfa.UsagePasswordless:
 	case "":
@@ -103,14 +104,14 @@ func choice(in *jsonbody.Object, call loginCall) (mfa.Choice, error) {
 
 // proving is the part that initiate and verify share: both need a step that asks for a
 // factor.
-func (s *Surface) proving(c *gin.Context, in *jsonbody.Object) (loginCall, mfa.Choice, bool) {
+func (s *Surface) proving(c *gin.Context, in *jsonbody.Object) (loginCall, exchange.Choice, bool) {
 	for _, name := range []string{"authenticator_id", "usage"} {
 		in.Text(name)
 	}
 	in.Required("method")
 	call, ok := s.at(c, in, "", provider.Ask{Identifier: in.Text("identifier")})
 	if !ok {
-		return call, mfa.Choice{}, false
+		return call, exchange.Choice{}, false
 	}
 	ch, err := choice(in, call)
 	if err == nil && call.Step.Kind != provider.StepVerify && call.Step.Kind != provider.StepIdentify {

@@ -11,7 +11,7 @@ import (
 )
 
 // change is a call that makes one change at a step of the login.
-func (s *Surface) change(kind provider.StepKind, do func(context.Context, provider.Step, mfa.Visit) error) gin.HandlerFunc {
+func (s *Surface) change(kind provider.StepKind, do func(context.Context, provider.Step, mfa.Caller) error) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		in, ok := s.read(c)
 		if !ok {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -46,7 +45,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.AlreadyEnrolled:          {http.StatusConflict, "There is one of its kind already."},
 	mfa.NotSignedIn:              {http.StatusForbidden, "Nobody is signed in."},
 	mfa.ReauthenticationRequired: {http.StatusForbidden, "The proofs given are too old or too weak for this; restart the login."},
-	mfa.PasswordTooShort:         {http.StatusUnprocessableEntity, "The password has too few characters."},
+	mfa.PasswordTooShort:         {http.StatusUnprocessableEntity, "The password has fewer than {{.Least}} characters."},
 	mfa.PasswordTooLong:          {http.StatusUnprocessableEntity, "The password is too long."},
 	mfa.PasswordTooCommon:        {http.StatusUnprocessableEntity, "The password is among the first that others would try."},
 	mfa.PasswordBreached:         {http.StatusUnprocessableEntity, "The password was stolen elsewhere before, and is among the first that others would try."},
@@ -89,10 +88,8 @@ func (s *Surface) fail(c *gin.Context, err error, exchange storage.ExchangeID) {
 		return
 	}
 	problem.Refused(c, s.log, e)
-	if e.Least > 0 {
-		r.detail = fmt.Sprintf("The password has fewer than %d characters.", e.Least)
-	}
-	problem.Problem{Status: r.status, Code: string(e.Code), Detail: r.detail, Exchange: exchange}.Write(c)
+
+	problem.Problem{Status: r.status, Code: string(e.Code), Detail: e.Text(r.detail), Exchange: exchange}.Write(c)
 }
 
 // notOpened writes why a login was refused before it began, with OAuth's error code.

@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
@@ -242,7 +243,7 @@ func (s *Surface) ended(c *gin.Context, call loginCall, kind provider.StepKind, 
 	})
 }
 
-func enrollmentOf(e mfa.Enrolling) *enrollmentBody {
+func enrollmentOf(e exchange.Enrolling) *enrollmentBody {
 	b := &enrollmentBody{Exchange: e.Exchange, Method: e.Method, ExpiresAt: e.ExpiresAt, Text: e.Text, Secret: e.Handout.Secret, URI: e.Handout.URI}
 	if len(e.Handout.QR) > 0 {
 		b.QR = "data:image/png;base64," + base64.StdEncoding.EncodeToString(e.Handout.QR)

@@ -14,7 +14,7 @@ import (
 
 // caller returns who makes the call. A page with a strict referrer policy sends the
 // origin "null" even to its own server; Sec-Fetch-Site shows that it is the same.
-func (s *Surface) caller(c *gin.Context) mfa.Visit {
+func (s *Surface) caller(c *gin.Context) mfa.Caller {
 	v := web.Caller(c)
 	if v.Origin == "null" && c.GetHeader("Sec-Fetch-Site") == "same-origin" {
 		v.Origin = s.origin
@@ -23,7 +23,7 @@ func (s *Surface) caller(c *gin.Context) mfa.Visit {
 }
 
 // mayContinue authorizes a caller who names nothing but an exchange.
-func (s *Surface) mayContinue(c *gin.Context, caller mfa.Visit) func(storage.Status) error {
+func (s *Surface) mayContinue(c *gin.Context, caller mfa.Caller) func(storage.Status) error {
 	return func(x storage.Status) error { return s.provider.MayContinue(c.Request.Context(), x, caller) }
 }
 

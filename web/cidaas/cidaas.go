@@ -10,7 +10,8 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/rs/cors"
 
-	"sallyport/mfa"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/web"
 	"sallyport/web/signin"
@@ -28,7 +29,7 @@ type Options struct {
 // Surface mounts the endpoints of the dialect.
 type Surface struct {
 	provider *provider.Provider
-	verifier *mfa.Verifier
+	verifier *exchange.Verifier
 	logins   signin.Reader
 	random   io.Reader
 	answer   func(*gin.Context, provider.Answer)
@@ -46,7 +47,7 @@ var allowedHeaders = []string{"Authorization", "Content-Type", "Accept-Language"
 	"captcha", "bot_captcha_response", "access_token", "deviceId", "deviceMake", "deviceModel", "deviceVersion", "verification_api_version"}
 
 // New returns the surface.
-func New(p *provider.Provider, v *mfa.Verifier, x *mfa.Sessions, random io.Reader, o Options) *Surface {
+func New(p *provider.Provider, v *exchange.Verifier, x *session.Registry, random io.Reader, o Options) *Surface {
 	s := &Surface{provider: p, verifier: v, logins: signin.Reader{Provider: p, Sessions: x, Program: true}, random: random,
 		answer: o.Answer, log: o.Logger, product: o.Product}
 	if s.log == nil {

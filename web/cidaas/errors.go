@@ -112,6 +112,7 @@ func (s *Surface) reference(c *gin.Context, level slog.Level, cause any) string 
 func (s *Surface) describe(c *gin.Context, err error) (refusal, string) {
 	e, r, known := problem.Lookup(refusals, err)
 	if known {
+		r.text = e.Text(r.text)
 		web.RetryAfter(c, waitOf(e))
 		return r, s.reference(c, slog.LevelInfo, err)
 	}

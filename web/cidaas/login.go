@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
@@ -160,7 +161,7 @@ func (s *Surface) claim(c *gin.Context, in *input) (signin.Call, error) {
 	if err != nil {
 		return call, err
 	}
-	what := mfa.Claim{Status: id[storage.StatusID](in.Text("status_id")), Exchange: id[storage.ExchangeID](in.Text("exchange_id")),
+	what := exchange.Claim{Status: id[storage.StatusID](in.Text("status_id")), Exchange: id[storage.ExchangeID](in.Text("exchange_id")),
 		Method: s.method(in.first("verificationType", "verification_type")), Sub: in.masked(),
 		Usages: []string{mfa.UsageFirst, mfa.UsagePasswordless, mfa.UsageInitial, mfa.UsageSecond}}
 	if what.Status == "" || what.Method == "" || what.Sub == "" || in.faulty() {
@@ -202,7 +203,7 @@ func (s *Surface) proven(c *gin.Context, in *input) (signin.Call, error) {
 	if track != "" && !strings.EqualFold(track, c.Param("trackId")) {
 		return call, &mfa.Error{Code: mfa.InvalidRequest, Err: errors.New("the track is not the one of the address")}
 	}
-	what := mfa.Claim{Status: id[storage.StatusID](in.Text("status_id")), Method: s.method(kind), Sub: in.masked(),
+	what := exchange.Claim{Status: id[storage.StatusID](in.Text("status_id")), Method: s.method(kind), Sub: in.masked(),
 		Usages: []string{mfa.UsageSecond, mfa.UsageEnroll}}
 	if kind != "" && what.Method == "" || in.faulty() {
 		return call, &mfa.Error{Code: mfa.InvalidExchange}

@@ -86,9 +86,9 @@ type exchangeBody struct {
 	ExpiresAt string             `json:"expires_at"`
 }
 
-// exchange formats the expiry as RFC 3339 in UTC, always with three digits of
+// exchangeOf formats the expiry as RFC 3339 in UTC, always with three digits of
 // milliseconds: callers compare it as text.
-func exchange(id storage.ExchangeID, until time.Time) exchangeBody {
+func exchangeOf(id storage.ExchangeID, until time.Time) exchangeBody {
 	return exchangeBody{id, until.UTC().Format("2006-01-02T15:04:05.000Z")}
 }
 

@@ -50,7 +50,7 @@ func (s *Surface) keys(c *gin.Context) {
 }
 
 // endpoint is an endpoint of the provider.
-type endpoint func(http.ResponseWriter, *http.Request, mfa.Visit)
+type endpoint func(http.ResponseWriter, *http.Request, mfa.Caller)
 
 // response is a response before it is sent.
 type response struct {

@@ -16,7 +16,7 @@ import (
 // dialect; "": the client has none, and the server's page is shown. From the second factor
 // on the parameters hold the login's track and what is missing, as the page's own calls
 // will find it.
-func (s *Surface) Page(ctx context.Context, st provider.Step, v mfa.Visit) (string, error) {
+func (s *Surface) Page(ctx context.Context, st provider.Step, v mfa.Caller) (string, error) {
 	base := clientPage(st, v)
 	if base == "" {
 		return "", nil
@@ -48,7 +48,7 @@ func (s *Surface) Page(ctx context.Context, st provider.Step, v mfa.Visit) (stri
 
 // clientPage is the client's own page for a step. A login that a browser took over from a
 // program continues on the server's pages: calls without its cookie would be refused.
-func clientPage(st provider.Step, v mfa.Visit) string {
+func clientPage(st provider.Step, v mfa.Caller) string {
 	if !st.Client.HeadlessLogin || v.Browser != "" && !st.Unbound() && st.LoginPage == "" {
 		return ""
 	}

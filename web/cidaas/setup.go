@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
@@ -23,8 +24,8 @@ type enrollingBody struct {
 	QR       string           `json:"qr_code,omitempty"` // an image as data: URL
 }
 
-func enrolling(e mfa.Enrolling, sub string) enrollingBody {
-	b := enrollingBody{Exchange: exchange(e.Exchange, e.ExpiresAt), Sub: sub, Status: e.Status, Secret: e.Handout.Secret, URI: e.Handout.URI}
+func enrolling(e exchange.Enrolling, sub string) enrollingBody {
+	b := enrollingBody{Exchange: exchangeOf(e.Exchange, e.ExpiresAt), Sub: sub, Status: e.Status, Secret: e.Handout.Secret, URI: e.Handout.URI}
 	if len(e.Handout.QR) > 0 {
 		b.QR = "data:image/png;base64," + base64.StdEncoding.EncodeToString(e.Handout.QR)
 	}
@@ -77,7 +78,7 @@ func (s *Surface) enroll(c *gin.Context) {
 		}{sub, true, codes})
 		return
 	}
-	begun, err := s.verifier.EnrollFor(c.Request.Context(), web.Caller(c), o, mfa.NewFactor{Method: method})
+	begun, err := s.verifier.EnrollFor(c.Request.Context(), web.Caller(c), o, exchange.NewFactor{Method: method})
 	if err != nil {
 		s.fail(c, err)
 		return

@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web/signin"
@@ -26,7 +27,7 @@ type configuredType struct {
 }
 
 // listed groups options by method and keeps their order.
-func listed(options []mfa.Option) []configuredType {
+func listed(options []exchange.Option) []configuredType {
 	out := []configuredType{}
 	for _, o := range options {
 		name := wireName(o.Method)
@@ -120,26 +121,26 @@ func (s *Surface) about(c *gin.Context) (signin.Call, bool) {
 }
 
 // choice reads the method and usage of a call, or refuses it.
-func (s *Surface) choice(c *gin.Context, in *input) (mfa.Choice, bool) {
+func (s *Surface) choice(c *gin.Context, in *input) (exchange.Choice, bool) {
 	name, kind, wanted := c.Param("method"), in.Text("type"), in.Text("medium_id")
 	if !s.wellTyped(c, in) {
-		return mfa.Choice{}, false
+		return exchange.Choice{}, false
 	}
 	method := s.method(name)
 	if method == "" {
 		s.failAs(c, &mfa.Error{Code: mfa.NotConfigured}, "VER_0030")
-		return mfa.Choice{}, false
+		return exchange.Choice{}, false
 	}
 	if kind != "" && !strings.EqualFold(kind, name) {
 		s.badRequest(c, "type is not the one of the address", "VER_0004")
-		return mfa.Choice{}, false
+		return exchange.Choice{}, false
 	}
 	usage, ok := s.usage(in.Text("usage_type"), method)
 	if !ok || in.faulty() {
 		s.badRequest(c, "invalid usage_type", "VER_0004")
-		return mfa.Choice{}, false
+		return exchange.Choice{}, false
 	}
-	out := mfa.Choice{Method: method, Usage: usage}
+	out := exchange.Choice{Method: method, Usage: usage}
 	if strings.EqualFold(wanted, name) || wanted == "" {
 		return out, true // any one of the method
 	}
@@ -188,7 +189,7 @@ func (s *Surface) initiate(c *gin.Context) {
 		Text     string           `json:"medium_text"`
 		Sub      string           `json:"sub"`
 		Status   storage.StatusID `json:"status_id"`
-	}{exchange(begun.Exchange, begun.ExpiresAt), textOf(begun.Text, chosen.Method), begun.Sub, begun.Status})
+	}{exchangeOf(begun.Exchange, begun.ExpiresAt), textOf(begun.Text, chosen.Method), begun.Sub, begun.Status})
 }
 
 // verifiedBody is the response to a correct code.
@@ -199,18 +200,18 @@ type verifiedBody struct {
 	Enrolled bool             `json:"enrolled,omitempty"`
 }
 
-func verified(v mfa.Verified) verifiedBody {
-	return verifiedBody{Exchange: exchange(v.Exchange, v.ExpiresAt), Sub: v.Sub, Status: v.Status}
+func verified(v exchange.Verified) verifiedBody {
+	return verifiedBody{Exchange: exchangeOf(v.Exchange, v.ExpiresAt), Sub: v.Sub, Status: v.Status}
 }
 
 // typed reads the response to an exchange. It refuses a call with a missing or malformed
 // member; that does not count as an attempt.
-func (s *Surface) typed(c *gin.Context) (mfa.Answer, bool) {
+func (s *Surface) typed(c *gin.Context) (exchange.Answer, bool) {
 	in, ok := s.body(c)
 	if !ok {
-		return mfa.Answer{}, false
+		return exchange.Answer{}, false
 	}
-	a := mfa.Answer{Exchange: id[storage.ExchangeID](in.Text("exchange_id")), Method: s.method(c.Param("method")),
+	a := exchange.Answer{Exchange: id[storage.ExchangeID](in.Text("exchange_id")), Method: s.method(c.Param("method")),
 		Request: in.request(), Sub: in.masked()}
 	code := in.first("pass_code", "passcode", "password")
 	kind := in.first("type", "verification_type")
@@ -254,17 +255,17 @@ func (s *Surface) cancel(c *gin.Context) {
 	if !ok {
 		return
 	}
-	exchange, reason := id[storage.ExchangeID](in.Text("exchange_id")), in.Text("reason")
+	exchangeID, reason := id[storage.ExchangeID](in.Text("exchange_id")), in.Text("reason")
 	if !s.wellTyped(c, in) {
 		return
 	}
-	if exchange == "" || strings.TrimSpace(reason) == "" {
+	if exchangeID == "" || strings.TrimSpace(reason) == "" {
 		s.badRequest(c, "exchange_id and reason are required", "VER_0005")
 		return
 	}
 	caller := s.caller(c)
 	ended, err := s.verifier.Cancel(c.Request.Context(), caller,
-		mfa.Answer{Exchange: exchange, Method: s.method(c.Param("method")), May: s.mayContinue(c, caller)})
+		exchange.Answer{Exchange: exchangeID, Method: s.method(c.Param("method")), May: s.mayContinue(c, caller)})
 	if err != nil {
 		s.fail(c, err)
 		return

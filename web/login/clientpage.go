@@ -13,7 +13,7 @@ import (
 
 // ClientPage returns the address of a client's own page for a step, with the parameters
 // that page expects; "": the page expects no others than the request.
-type ClientPage func(ctx context.Context, st provider.Step, v mfa.Visit) (string, error)
+type ClientPage func(ctx context.Context, st provider.Step, v mfa.Caller) (string, error)
 
 // WithClientPages returns the pages, which lead to clients' own pages by the address that
 // f returns.

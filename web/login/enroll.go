@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web/page"
@@ -66,7 +67,7 @@ func (p *Pages) confirm(c *gin.Context, call signin.Call, exchange storage.Excha
 	})
 }
 
-func enrollPageOf(e mfa.Enrolling) enrollPage {
+func enrollPageOf(e exchange.Enrolling) enrollPage {
 	return enrollPage{Method: e.Method, Handout: page.HandoutOf(e)}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web/page"
@@ -41,8 +42,8 @@ func (p *Pages) mfaForm(c *gin.Context) {
 }
 
 // choiceOf reads the user's choice from an address or a form.
-func choiceOf(get func(string) string) mfa.Choice {
-	return mfa.Choice{Method: get("method"), Authenticator: storage.AuthenticatorID(get("authenticator")), Usage: mfa.UsageSecond}
+func choiceOf(get func(string) string) exchange.Choice {
+	return exchange.Choice{Method: get("method"), Authenticator: storage.AuthenticatorID(get("authenticator")), Usage: mfa.UsageSecond}
 }
 
 func (p *Pages) mfa(c *gin.Context) {
@@ -59,7 +60,7 @@ func (p *Pages) mfa(c *gin.Context) {
 	p.advance(c)
 }
 
-func (p *Pages) showMFA(c *gin.Context, call signin.Call, code int, d mfaPage, choice mfa.Choice, a *page.Alert) {
+func (p *Pages) showMFA(c *gin.Context, call signin.Call, code int, d mfaPage, choice exchange.Choice, a *page.Alert) {
 	all := optionsOf(call.Step.Options, call.Step.Account)
 	if i := chosen(all, choice); i >= 0 {
 		d.Way, d.Others = &all[i], slices.Delete(slices.Clone(all), i, i+1)
@@ -77,7 +78,7 @@ func (p *Pages) showMFA(c *gin.Context, call signin.Call, code int, d mfaPage, c
 
 // optionsOf are the authenticators whose response is typed. Several of one method are
 // offered by name, because each shows codes of its own.
-func optionsOf(options []mfa.Option, account *storage.Account) []option {
+func optionsOf(options []exchange.Option, account *storage.Account) []option {
 	var out []option
 	count := map[string]int{}
 	for _, o := range options {
@@ -106,7 +107,7 @@ func lastUse(a *storage.Account, id storage.AuthenticatorID) time.Time {
 
 // chosen returns the index of the option to show: the chosen one; else the one last used of
 // the chosen method, or of the first one offered.
-func chosen(all []option, choice mfa.Choice) int {
+func chosen(all []option, choice exchange.Choice) int {
 	if i := slices.IndexFunc(all, func(w option) bool { return w.Method == choice.Method && w.Chosen == choice.Authenticator }); i >= 0 {
 		return i
 	}

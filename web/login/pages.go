@@ -4,6 +4,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
@@ -14,8 +16,8 @@ import (
 // Pages is the surface for people who sign in.
 type Pages struct {
 	provider *provider.Provider
-	verifier *mfa.Verifier
-	sessions *mfa.Sessions
+	verifier *exchange.Verifier
+	sessions *session.Registry
 	logins   signin.Reader
 	look     *page.Look
 	// clientPage is nil if clients' own pages expect the request alone.
@@ -23,7 +25,7 @@ type Pages struct {
 }
 
 // New returns the pages, to be mounted beside their look.
-func New(p *provider.Provider, v *mfa.Verifier, s *mfa.Sessions, look *page.Look) *Pages {
+func New(p *provider.Provider, v *exchange.Verifier, s *session.Registry, look *page.Look) *Pages {
 	return &Pages{provider: p, verifier: v, sessions: s, logins: signin.Reader{Provider: p, Sessions: s}, look: look}
 }
 

@@ -15,12 +15,14 @@ import (
 type Alert struct {
 	Key  string
 	Wait string // how long to wait, as text
+	// Params are other values that the texts name.
+	Params map[string]string
 }
 
 // Reason logs a refusal and returns the alert for it in a language.
 func (l *Look) Reason(c *gin.Context, lang string, e *mfa.Error) Alert {
 	problem.Refused(c, l.log, e)
-	a := Alert{Key: "code." + string(e.Code)}
+	a := Alert{Key: "code." + string(e.Code), Params: e.Params}
 	if e.RetryAfter > 0 {
 		var err error
 		if a.Wait, err = l.Page(c, lang, nil).wait(e.RetryAfter); err != nil {

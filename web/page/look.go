@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -15,7 +16,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"sallyport/mfa"
+	"sallyport/mfa/password"
 	"sallyport/storage"
 	"sallyport/storage/seal"
 	"sallyport/web"
@@ -28,7 +29,7 @@ type Options struct {
 	// TemplateDir holds files that replace embedded ones, in folders templates, messages
 	// and static; "": none.
 	TemplateDir string
-	Least       int          // characters of a new password, which texts name as {{.Least}}; 0: mfa.PasswordMin
+	Least       int          // characters of a new password, which texts name as {{.Least}}; 0: password.MinLength
 	Logger      *slog.Logger // nil: discarded
 }
 
@@ -51,7 +52,7 @@ func New(keyring *seal.Keyring, o Options, surfaces ...fs.FS) (*Look, error) {
 	if err != nil || issuer.Host == "" {
 		return nil, fmt.Errorf("issuer %q is not an absolute URL", o.Issuer)
 	}
-	l := &Look{keyring: keyring, product: o.Product, least: max(o.Least, mfa.PasswordMin), origin: issuer.Scheme + "://" + issuer.Host, log: o.Logger}
+	l := &Look{keyring: keyring, product: o.Product, least: max(o.Least, password.MinLength), origin: issuer.Scheme + "://" + issuer.Host, log: o.Logger}
 	if l.product == "" {
 		l.product = "Sallyport"
 	}
@@ -117,10 +118,14 @@ func (p Page) T(key string, args ...any) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("text %q: %w", key, err)
 	}
-	if _, given := data["Least"]; !given {
-		data["Least"] = p.Least
+	named := map[string]any{"Least": p.Least}
+	if p.Alert != nil {
+		for name, value := range p.Alert.Params {
+			named[name] = value
+		}
 	}
-	return p.say(key, data)
+	maps.Copy(named, data)
+	return p.say(key, named)
 }
 
 // N says a text of a number: {{.N "account.refused.times" 3}}.

@@ -9,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
@@ -16,21 +17,21 @@ import (
 
 // Call is one call in a login.
 type Call struct {
-	Caller   mfa.Visit
-	SignedIn *mfa.SignedIn // of the caller's browser; nil: no user
+	Caller   mfa.Caller
+	SignedIn *session.SignedIn // of the caller's browser; nil: no user
 	Step     provider.Step
 }
 
 // Reader reads the state of logins for one surface.
 type Reader struct {
 	Provider *provider.Provider
-	Sessions *mfa.Sessions
+	Sessions *session.Registry
 	Program  bool // calls come from scripts and programs, not from the server's own forms
 }
 
 // Read finds out who calls and which step the login is at: one read, and one more for
 // a session.
-func (r Reader) Read(c *gin.Context, caller mfa.Visit, a provider.Ask) (Call, error) {
+func (r Reader) Read(c *gin.Context, caller mfa.Caller, a provider.Ask) (Call, error) {
 	call := Call{Caller: caller}
 	var err error
 	if call.SignedIn, err = Session(c, r.Sessions); err != nil {
@@ -52,7 +53,7 @@ func (r Reader) Next(c *gin.Context, call Call, a provider.Ask) (Call, error) {
 
 // Session returns who is signed in in the caller's browser; nil: no user. A session
 // counts only beside the binding cookie.
-func Session(c *gin.Context, sessions *mfa.Sessions) (*mfa.SignedIn, error) {
+func Session(c *gin.Context, sessions *session.Registry) (*session.SignedIn, error) {
 	token := web.Cookie(c, web.SessionCookie)
 	if token == "" || web.Caller(c).Browser == "" {
 		return nil, nil
@@ -66,7 +67,7 @@ func Session(c *gin.Context, sessions *mfa.Sessions) (*mfa.SignedIn, error) {
 
 // Keep sets the cookies of a login that has ended in this browser. Nothing sets them
 // before the end of the login is committed.
-func Keep(c *gin.Context, sessions *mfa.Sessions, f provider.Finished) {
+func Keep(c *gin.Context, sessions *session.Registry, f provider.Finished) {
 	if f.Session != nil {
 		web.SetCookie(c, web.SessionCookie, f.SessionToken, 0)
 		web.SetCookie(c, web.DeviceCookie, sessions.Remember(web.Caller(c).Device, f.User), web.DeviceAge)
