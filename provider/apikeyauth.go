@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/provider/secret"
 	"sallyport/storage"
 )
 
@@ -92,7 +93,7 @@ func (a *APIKeys) Named(ctx context.Context, prefix []byte) ([sha256.Size]byte, 
 // the sum at most, which leads nobody to a secret; what was found is compared in
 // constant time nevertheless, so that no engine can be talked into another key.
 func (a *APIKeys) byHash(ctx context.Context, sum [sha256.Size]byte) ([]storage.APIKey, error) {
-	line, epoch, ok := a.verified.get(sum)
+	line, epoch, ok := a.verified.Get(sum)
 	if ok && a.fresh() {
 		return line, nil
 	}
@@ -100,10 +101,10 @@ func (a *APIKeys) byHash(ctx context.Context, sum [sha256.Size]byte) ([]storage.
 	if err != nil {
 		return nil, err
 	}
-	if !holds(line[0].Hashes, sum[:]) {
+	if !secret.Matches(line[0].Hashes, sum[:]) {
 		return nil, storage.ErrNotFound
 	}
-	a.verified.put(sum, line, epoch)
+	a.verified.Put(sum, line, epoch)
 	return line, nil
 }
 
@@ -138,7 +139,7 @@ func (a *APIKeys) Poll(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.polled.IsZero() || a.version != versions["api_keys"] {
-		a.verified.drop()
+		a.verified.Drop()
 	}
 	a.version, a.polled = versions["api_keys"], now
 	return nil

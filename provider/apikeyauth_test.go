@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/provider/secret"
 	"sallyport/storage"
 )
 
@@ -43,7 +44,7 @@ func (c *counted) TouchAPIKeys(ctx context.Context, used map[storage.APIKeyID]ti
 }
 
 func TestKeysThatOpenNothing(t *testing.T) {
-	h := newHouse(t)
+	h := newAPIKeyFixture(t)
 	a := h.apiKeys()
 	_, good := h.made(a)
 	_, disabled := h.made(a, func(d *APIKeyDraft) { d.Name, d.Disabled = "off", true })
@@ -65,7 +66,7 @@ func TestKeysThatOpenNothing(t *testing.T) {
 		{"none", "", ErrNoAPIKey, "unknown"},
 		{"something else", "Bearer", ErrNoAPIKey, "unknown"},
 		{"32 characters that are nobody's", strings.Repeat("x", 32), ErrNoAPIKey, "unknown"},
-		{"the hash of a good one", string(sumOf(good)), ErrNoAPIKey, "unknown"},
+		{"the hash of a good one", string(secret.Sum(good)), ErrNoAPIKey, "unknown"},
 		{"a good one, mistyped", strings.Replace(good, good[20:22], "!!", 1), ErrNoAPIKey, "unknown"},
 		{"a good one and more", good + "x", ErrNoAPIKey, "unknown"},
 		{"megabytes", strings.Repeat("x", 1<<20), ErrNoAPIKey, "unknown"},
@@ -100,7 +101,7 @@ func TestKeysThatOpenNothing(t *testing.T) {
 }
 
 func TestKeysAreReadOnceAndChangesAreSeen(t *testing.T) {
-	h := newHouse(t)
+	h := newAPIKeyFixture(t)
 	a := h.apiKeys()
 	store := &counted{apiKeyStore: h.engine}
 	a.store = store
@@ -142,13 +143,13 @@ func TestKeysAreReadOnceAndChangesAreSeen(t *testing.T) {
 }
 
 func TestUnknownKeysAreNotKept(t *testing.T) {
-	h := newHouse(t)
+	h := newAPIKeyFixture(t)
 	a := h.apiKeys()
 	h.ok(a.Poll(h.ctx))
 	for i := range 50 {
 		_, _ = a.Authenticate(h.ctx, h.visit, strings.Repeat(string(rune('a'+i)), 40))
 	}
-	if n := len(a.verified.of); n != 0 {
+	if n := a.verified.Len(); n != 0 {
 		t.Errorf("%d unknown keys are held", n)
 	}
 }
@@ -164,7 +165,7 @@ func (l lying) APIKeyByHash(context.Context, []byte) ([]storage.APIKey, error) {
 }
 
 func TestAKeyMustHoldTheSumItWasFoundBy(t *testing.T) {
-	h := newHouse(t)
+	h := newAPIKeyFixture(t)
 	a := h.apiKeys()
 	k, _ := h.made(a)
 	a.store = lying{h.engine, k}
@@ -174,7 +175,7 @@ func TestAKeyMustHoldTheSumItWasFoundBy(t *testing.T) {
 }
 
 func TestUseIsNotedOnceAMinute(t *testing.T) {
-	h := newHouse(t)
+	h := newAPIKeyFixture(t)
 	a := h.apiKeys()
 	store := &counted{apiKeyStore: h.engine}
 	a.store = store
@@ -220,16 +221,16 @@ func TestUseIsNotedOnceAMinute(t *testing.T) {
 }
 
 func TestManyCallersAtOnce(t *testing.T) {
-	h := newHouse(t)
+	h := newAPIKeyFixture(t)
 	a := h.apiKeys()
 	store := &counted{apiKeyStore: h.engine}
 	a.store = store
-	k, secret := h.made(a)
+	k, created := h.made(a)
 	var all sync.WaitGroup
 	for range 16 {
 		all.Go(func() {
 			for range 20 {
-				if _, err := a.Authenticate(h.ctx, h.visit, secret); err != nil {
+				if _, err := a.Authenticate(h.ctx, h.visit, created); err != nil {
 					t.Error(err)
 				}
 				if err := a.Poll(h.ctx); err != nil {
@@ -253,7 +254,7 @@ func TestManyCallersAtOnce(t *testing.T) {
 			added, err := a.AddSecret(h.ctx, h.visit, Operator(), k.ID)
 			if err == nil {
 				won <- added
-			} else if !errors.Is(err, ErrRotating) && !errors.Is(err, ErrAPIKeyChanged) {
+			} else if !errors.Is(err, secret.ErrRotating) && !errors.Is(err, ErrAPIKeyChanged) {
 				t.Error(err)
 			}
 		})
@@ -270,7 +271,7 @@ func TestManyCallersAtOnce(t *testing.T) {
 }
 
 func TestRunPollsAndWritesALastTime(t *testing.T) {
-	h := newHouse(t)
+	h := newAPIKeyFixture(t)
 	a := h.apiKeys()
 	k, secret := h.made(a)
 	ctx, stop := context.WithCancel(h.ctx)

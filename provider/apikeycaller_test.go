@@ -8,11 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/provider/secret"
 	"sallyport/storage"
 )
 
 func TestAKeyMakesNoStrongerOne(t *testing.T) {
-	h := newHouse(t)
+	h := newAPIKeyFixture(t)
 	a := h.apiKeys()
 	both := []string{VerbRead, VerbWrite}
 	end := h.now().Add(time.Hour)
@@ -57,7 +58,7 @@ func TestAKeyMakesNoStrongerOne(t *testing.T) {
 }
 
 // refusedFor demands a fault in this field.
-func (h *house) refusedFor(name string, err error, field string) {
+func (h *apiKeyFixture) refusedFor(name string, err error, field string) {
 	h.t.Helper()
 	var invalid *InvalidAPIKey
 	if !errors.As(err, &invalid) || invalid.Faults[len(invalid.Faults)-1].Field != field {
@@ -66,7 +67,7 @@ func (h *house) refusedFor(name string, err error, field string) {
 }
 
 func TestAKeyTouchesNoneButItsOwn(t *testing.T) {
-	h := newHouse(t)
+	h := newAPIKeyFixture(t)
 	a := h.apiKeys()
 	writer := func(name string) func(*APIKeyDraft) {
 		return func(d *APIKeyDraft) { d.Name, d.Dialects, d.Verbs = name, []string{DialectAdmin}, []string{VerbWrite} }
@@ -113,13 +114,17 @@ func TestAKeyTouchesNoneButItsOwn(t *testing.T) {
 }
 
 func TestAKeyEndsWithItsMaker(t *testing.T) {
-	for name, end := range map[string]func(*house, *APIKeys, storage.APIKey) error{
-		"deleted":  func(h *house, a *APIKeys, k storage.APIKey) error { return a.Delete(h.ctx, h.visit, Operator(), k.ID) },
-		"disabled": func(h *house, a *APIKeys, k storage.APIKey) error { return a.Disable(h.ctx, h.visit, Operator(), k.ID) },
-		"expired":  func(h *house, _ *APIKeys, _ storage.APIKey) error { h.wait(time.Hour); return nil },
+	for name, end := range map[string]func(*apiKeyFixture, *APIKeys, storage.APIKey) error{
+		"deleted": func(h *apiKeyFixture, a *APIKeys, k storage.APIKey) error {
+			return a.Delete(h.ctx, h.visit, Operator(), k.ID)
+		},
+		"disabled": func(h *apiKeyFixture, a *APIKeys, k storage.APIKey) error {
+			return a.Disable(h.ctx, h.visit, Operator(), k.ID)
+		},
+		"expired": func(h *apiKeyFixture, _ *APIKeys, _ storage.APIKey) error { h.wait(time.Hour); return nil },
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newAPIKeyFixture(t)
 			a := h.apiKeys()
 			h.ok(a.Poll(h.ctx))
 			d := func(name string) APIKeyDraft {
@@ -164,7 +169,7 @@ func TestAMakerThatBecomesWeakerWeakensItsKeys(t *testing.T) {
 		"an app":     {func(k *storage.APIKey) { k.App = "another" }, []string{DialectAdmin, DialectStytch}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newAPIKeyFixture(t)
 			a := h.apiKeys()
 			h.ok(a.Poll(h.ctx))
 			d := func(d *APIKeyDraft) {
@@ -194,7 +199,7 @@ func TestAMakerThatBecomesWeakerWeakensItsKeys(t *testing.T) {
 
 // Whoever disabled a key may have had a reason that its maker does not share.
 func TestAKeyLeavesADisabledOneAsItIs(t *testing.T) {
-	h := newHouse(t)
+	h := newAPIKeyFixture(t)
 	a := h.apiKeys()
 	writer := func(name string) func(*APIKeyDraft) {
 		return func(d *APIKeyDraft) { d.Name, d.Dialects, d.Verbs = name, []string{DialectAdmin}, []string{VerbWrite} }
@@ -210,7 +215,7 @@ func TestAKeyLeavesADisabledOneAsItIs(t *testing.T) {
 	h.ok(err)
 	enabled, other := child, child
 	enabled.Disabled = false
-	other.Hashes = [][]byte{sumOf("another secret")} // the old one could go to another key
+	other.Hashes = [][]byte{secret.Sum("another secret")} // the old one could go to another key
 	_, added := a.AddSecret(h.ctx, h.visit, by, child.ID)
 	for call, err := range map[string]error{"AddSecret": added, "Enable": a.Enable(h.ctx, h.visit, by, child.ID),
 		"Change": a.Change(h.ctx, h.visit, by, child, enabled), "Change of the secret": a.Change(h.ctx, h.visit, by, child, other),
@@ -247,7 +252,7 @@ func (s interrupted) APIKey(ctx context.Context, id storage.APIKeyID) (storage.A
 func TestAKeyIsNotEnabledWhileItIsDisabled(t *testing.T) {
 	for _, call := range []string{"Enable", "Change"} {
 		for look := range 4 { // after which the operator does it
-			h := newHouse(t)
+			h := newAPIKeyFixture(t)
 			a := h.apiKeys()
 			writer := func(d *APIKeyDraft) { d.Name, d.Verbs = d.Name+"er", []string{VerbWrite} }
 			maker, _ := h.made(a, writer)
@@ -275,7 +280,7 @@ func TestAKeyIsNotEnabledWhileItIsDisabled(t *testing.T) {
 }
 
 func TestALineOfKeysEndsSomewhere(t *testing.T) {
-	h := newHouse(t)
+	h := newAPIKeyFixture(t)
 	a := h.apiKeys()
 	by := Operator()
 	for i := range storage.MakersMost + 1 {

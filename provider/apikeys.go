@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/provider/cache"
+	"sallyport/provider/secret"
 	"sallyport/storage"
 )
 
@@ -54,7 +56,7 @@ type APIKeys struct {
 	environment string
 	log         *slog.Logger
 
-	verified held[[sha256.Size]byte, []storage.APIKey]
+	verified *cache.Cache[[sha256.Size]byte, []storage.APIKey]
 
 	mu      sync.Mutex
 	version int64     // of the keys, as last polled
@@ -65,7 +67,7 @@ type APIKeys struct {
 // NewAPIKeys returns the keys of a server of this environment: "test" or "live".
 func NewAPIKeys(store apiKeyStore, journal *mfa.Journal, now func() time.Time, random io.Reader, environment string, log *slog.Logger) *APIKeys {
 	return &APIKeys{store: store, journal: journal, now: now, random: random, environment: environment, log: log,
-		verified: held[[sha256.Size]byte, []storage.APIKey]{max: verifiedMost}, used: map[storage.APIKeyID]use{}}
+		verified: cache.New[[sha256.Size]byte, []storage.APIKey](verifiedMost), used: map[storage.APIKeyID]use{}}
 }
 
 // List returns all keys in the order of their names.
@@ -120,12 +122,12 @@ func (a *APIKeys) Create(ctx context.Context, v mfa.Visit, by Caller, d APIKeyDr
 	if faults := a.Faults(by, d); len(faults) > 0 {
 		return storage.APIKey{}, "", &InvalidAPIKey{faults}
 	}
-	hash, secret := d.Hash(), ""
+	hash, created := d.Hash(), ""
 	if hash == nil {
-		if secret, err = a.newSecret(d.Dialects); err != nil {
+		if created, err = a.newSecret(d.Dialects); err != nil {
 			return storage.APIKey{}, "", err
 		}
-		hash = sumOf(secret)
+		hash = secret.Sum(created)
 	}
 	now := a.now()
 	k := storage.APIKey{ID: storage.APIKeyID(storage.TimeOrdered(now, a.random)), Hashes: [][]byte{hash}, Maker: by.ID(), CreatedAt: now, UpdatedAt: now}
@@ -140,7 +142,7 @@ func (a *APIKeys) Create(ctx context.Context, v mfa.Visit, by Caller, d APIKeyDr
 	if err != nil {
 		return storage.APIKey{}, "", fmt.Errorf("store API key: %w", err)
 	}
-	return k, secret, nil
+	return k, created, nil
 }
 
 // Change replaces a key that was read before. ErrAPIKeyChanged: it is not that any more.
@@ -189,15 +191,15 @@ func (a *APIKeys) AddSecret(ctx context.Context, v mfa.Visit, by Caller, id stor
 		return "", err
 	}
 	if len(k.Hashes) > 1 {
-		return "", ErrRotating
+		return "", secret.ErrRotating
 	}
-	secret, err := a.newSecret(k.Dialects)
+	added, err := a.newSecret(k.Dialects)
 	if err != nil {
 		return "", err
 	}
 	next := k
-	next.Hashes = append([][]byte{sumOf(secret)}, k.Hashes...)
-	return secret, a.change(ctx, v, k, next, "secret added")
+	next.Hashes = append([][]byte{secret.Sum(added)}, k.Hashes...)
+	return added, a.change(ctx, v, k, next, "secret added")
 }
 
 // FinishRotation ends a rotation: only the newest secret is good.
@@ -217,7 +219,7 @@ func (a *APIKeys) rotated(ctx context.Context, v mfa.Visit, by Caller, id storag
 		return err
 	}
 	if len(k.Hashes) < 2 {
-		return ErrNotRotating
+		return secret.ErrNotRotating
 	}
 	next := k
 	next.Hashes = keep(slices.Clone(k.Hashes))

@@ -3,10 +3,8 @@ package provider
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,15 +13,11 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/provider/secret"
 	"sallyport/storage"
 )
 
 const project = "project-live-00000000-0000-4000-8000-000000000001"
-
-// apiKeys are those of a live server over the house's storage.
-func (h *house) apiKeys() *APIKeys {
-	return NewAPIKeys(h.engine, h.journal, h.now, rand.Reader, "live", slog.New(slog.NewTextHandler(h.logged, nil)))
-}
 
 func draft(changes ...func(*APIKeyDraft)) APIKeyDraft {
 	d := APIKeyDraft{Name: "deploy", Dialects: []string{DialectAdmin}, Verbs: []string{VerbRead}}
@@ -34,7 +28,7 @@ func draft(changes ...func(*APIKeyDraft)) APIKeyDraft {
 }
 
 // made stores a key and returns it with its secret.
-func (h *house) made(a *APIKeys, changes ...func(*APIKeyDraft)) (storage.APIKey, string) {
+func (h *apiKeyFixture) made(a *APIKeys, changes ...func(*APIKeyDraft)) (storage.APIKey, string) {
 	h.t.Helper()
 	k, secret, err := a.Create(h.ctx, h.visit, Operator(), draft(changes...))
 	h.ok(err)
@@ -42,7 +36,7 @@ func (h *house) made(a *APIKeys, changes ...func(*APIKeyDraft)) (storage.APIKey,
 }
 
 func TestSecretsAreRecognisable(t *testing.T) {
-	h := newHouse(t)
+	h := newAPIKeyFixture(t)
 	a := h.apiKeys()
 	for _, tc := range []struct {
 		name  string
@@ -65,7 +59,7 @@ func TestSecretsAreRecognisable(t *testing.T) {
 }
 
 func TestASecretIsKeptNowhere(t *testing.T) {
-	h := newHouse(t)
+	h := newAPIKeyFixture(t)
 	a := h.apiKeys()
 	k, first := h.made(a)
 	second, err := a.AddSecret(h.ctx, h.visit, Operator(), k.ID)
@@ -78,7 +72,7 @@ func TestASecretIsKeptNowhere(t *testing.T) {
 	h.ok(h.engine.Backup(h.ctx, copied))
 	dump, readErr := os.ReadFile(copied)
 	h.ok(readErr)
-	if !bytes.Contains(dump, []byte("deploy")) || !bytes.Contains(dump, sumOf(second)) {
+	if !bytes.Contains(dump, []byte("deploy")) || !bytes.Contains(dump, secret.Sum(second)) {
 		t.Fatal("the copy does not even hold what is kept")
 	}
 	said := h.logged.String() + err.Error()
@@ -92,7 +86,7 @@ func TestASecretIsKeptNowhere(t *testing.T) {
 }
 
 func TestDraftsThatAreNoKeys(t *testing.T) {
-	h := newHouse(t)
+	h := newAPIKeyFixture(t)
 	a := h.apiKeys()
 	_, ours := h.made(a, func(d *APIKeyDraft) { d.Name = "taken" })
 	for _, tc := range []struct {
@@ -129,7 +123,7 @@ func TestDraftsThatAreNoKeys(t *testing.T) {
 		{"a test key of ours", func(d *APIKeyDraft) { d.Secret = strings.Replace(ours, "live", "test", 1) }, "secret"},
 		{"a secret of ours", func(d *APIKeyDraft) { d.Secret = ours }, ""},
 		{"a secret of ours, cut", func(d *APIKeyDraft) { d.Secret = ours[:60] }, "secret"},
-		{"a secret and a hash", func(d *APIKeyDraft) { d.Secret, d.SecretHash = ours, sumOf(ours) }, "secret"},
+		{"a secret and a hash", func(d *APIKeyDraft) { d.Secret, d.SecretHash = ours, secret.Sum(ours) }, "secret"},
 		{"a hash that is none", func(d *APIKeyDraft) { d.SecretHash = []byte{1} }, "secret_sha256"},
 	} {
 		d := draft(tc.draft)
@@ -149,19 +143,19 @@ func TestDraftsThatAreNoKeys(t *testing.T) {
 }
 
 func TestASecretIsTakenOver(t *testing.T) {
-	h := newHouse(t)
+	h := newAPIKeyFixture(t)
 	a := h.apiKeys()
 	old := "sk_live_" + strings.Repeat("aB3", 17)
-	k, secret := h.made(a, func(d *APIKeyDraft) { d.Secret = old })
-	if secret != "" {
-		t.Errorf("a secret that was taken over is shown: %q", secret)
+	k, created := h.made(a, func(d *APIKeyDraft) { d.Secret = old })
+	if created != "" {
+		t.Errorf("a secret that was taken over is shown: %q", created)
 	}
 	if got, err := a.Authenticate(h.ctx, h.visit, old); err != nil || got.ID != k.ID {
 		t.Errorf("Authenticate = %v, %v", got, err)
 	}
 	for name, d := range map[string]APIKeyDraft{
 		"the same name":   draft(),
-		"the same secret": draft(func(d *APIKeyDraft) { d.Name, d.SecretHash = "other", sumOf(old) }),
+		"the same secret": draft(func(d *APIKeyDraft) { d.Name, d.SecretHash = "other", secret.Sum(old) }),
 	} {
 		if _, _, err := a.Create(h.ctx, h.visit, Operator(), d); !errors.Is(err, ErrAPIKeyTaken) {
 			t.Errorf("%s: %v, want %v", name, err, ErrAPIKeyTaken)
@@ -170,7 +164,7 @@ func TestASecretIsTakenOver(t *testing.T) {
 }
 
 func TestARotationHasTwoSecrets(t *testing.T) {
-	h := newHouse(t)
+	h := newAPIKeyFixture(t)
 	a := h.apiKeys()
 	k, first := h.made(a)
 	opens := func(want map[string]bool) {
@@ -182,14 +176,14 @@ func TestARotationHasTwoSecrets(t *testing.T) {
 			}
 		}
 	}
-	if err := a.FinishRotation(h.ctx, h.visit, Operator(), k.ID); !errors.Is(err, ErrNotRotating) {
-		t.Errorf("FinishRotation = %v, want %v", err, ErrNotRotating)
+	if err := a.FinishRotation(h.ctx, h.visit, Operator(), k.ID); !errors.Is(err, secret.ErrNotRotating) {
+		t.Errorf("FinishRotation = %v, want %v", err, secret.ErrNotRotating)
 	}
 	lost, err := a.AddSecret(h.ctx, h.visit, Operator(), k.ID)
 	h.ok(err)
 	opens(map[string]bool{first: true, lost: true})
-	if _, err := a.AddSecret(h.ctx, h.visit, Operator(), k.ID); !errors.Is(err, ErrRotating) {
-		t.Errorf("AddSecret = %v, want %v", err, ErrRotating)
+	if _, err := a.AddSecret(h.ctx, h.visit, Operator(), k.ID); !errors.Is(err, secret.ErrRotating) {
+		t.Errorf("AddSecret = %v, want %v", err, secret.ErrRotating)
 	}
 	h.ok(a.WithdrawSecret(h.ctx, h.visit, Operator(), k.ID))
 	opens(map[string]bool{first: true, lost: false})
@@ -203,7 +197,7 @@ func TestARotationHasTwoSecrets(t *testing.T) {
 }
 
 func TestChangesOfAKey(t *testing.T) {
-	h := newHouse(t)
+	h := newAPIKeyFixture(t)
 	a := h.apiKeys()
 	was, _ := h.made(a)
 	next := was

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"sallyport/mfa"
+	"sallyport/provider/secret"
 	"sallyport/storage"
 )
 
@@ -86,14 +86,9 @@ func draftOf(k storage.APIKey) APIKeyDraft {
 // Hash is that of a secret taken over, or nil.
 func (d APIKeyDraft) Hash() []byte {
 	if d.Secret != "" {
-		return sumOf(d.Secret)
+		return secret.Sum(d.Secret)
 	}
 	return d.SecretHash
-}
-
-func sumOf(secret string) []byte {
-	sum := sha256.Sum256([]byte(secret))
-	return sum[:]
 }
 
 // projectID is a Stytch project; its UUID is not looked into.
@@ -172,12 +167,12 @@ func (a *APIKeys) newSecret(dialects []string) (string, error) {
 	case slices.Contains(dialects, DialectStytch):
 		prefix = "secret-"
 	}
-	var b [secretBytes]byte
-	if _, err := io.ReadFull(a.random, b[:]); err != nil {
-		return "", fmt.Errorf("make API key: %w", err)
+	random, err := secret.New(a.random)
+	if err != nil {
+		return "", err
 	}
-	secret := apiKeyMark(prefix, a.environment) + base64.RawURLEncoding.EncodeToString(b[:])
-	return secret + checksum(secret), nil
+	whole := apiKeyMark(prefix, a.environment) + random
+	return whole + checksum(whole), nil
 }
 
 // checksumLength is that of 32 bits in base64url.

@@ -110,7 +110,7 @@ func (c *client) GetResponseTypes() fosite.Arguments {
 func (c *client) GetAudience() fosite.Arguments { return c.Audience }
 
 func (c *client) GetResponseModes() []fosite.ResponseModeType {
-	return []fosite.ResponseModeType{modeQuery, modeFragment, modeFormPost}
+	return []fosite.ResponseModeType{fosite.ResponseModeQuery, fosite.ResponseModeFragment, fosite.ResponseModeFormPost}
 }
 
 // GetEffectiveLifespan puts the client's lifetimes in the place of the server's.

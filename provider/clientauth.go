@@ -3,7 +3,6 @@ package provider
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"net/http"
 	"net/url"
@@ -12,6 +11,7 @@ import (
 	"github.com/ory/fosite"
 
 	"sallyport/mfa"
+	"sallyport/provider/secret"
 	"sallyport/storage"
 )
 
@@ -75,11 +75,11 @@ func parseBasic(header string) (credentials, bool) {
 	if err != nil {
 		return none, false
 	}
-	secret, err := url.QueryUnescape(password)
+	unescaped, err := url.QueryUnescape(password)
 	if err != nil || id == "" || containsNUL(id) {
 		return none, false
 	}
-	return credentials{method: "client_secret_basic", id: id, secret: secret}, true
+	return credentials{method: "client_secret_basic", id: id, secret: unescaped}, true
 }
 
 // authenticate is fosite's ClientAuthenticationStrategy. It remembers who calls: what
@@ -118,22 +118,12 @@ func (p *Provider) recognise(ctx context.Context, v mfa.Visit, r *http.Request, 
 
 // matches compares a secret with the client's: the current one and, during a rotation,
 // its predecessor. Client secrets are 256 random bits, so one SHA-256 is enough.
-func matches(secret string, c *client) bool {
-	sum := sha256.Sum256([]byte(secret))
+func matches(presented string, c *client) bool {
 	hashes := [][]byte{make([]byte, sha256.Size)}
 	if c != nil && len(c.SecretHashes) > 0 {
 		hashes = c.SecretHashes
 	}
-	return holds(hashes, sum[:]) && c != nil && len(c.SecretHashes) > 0 && secret != ""
-}
-
-// holds reports whether a sum is one of these, without telling by time which.
-func holds(hashes [][]byte, sum []byte) bool {
-	found := 0
-	for _, h := range hashes {
-		found |= subtle.ConstantTimeCompare(sum, h)
-	}
-	return found == 1
+	return secret.Matches(hashes, secret.Sum(presented)) && c != nil && len(c.SecretHashes) > 0 && presented != ""
 }
 
 // caller authenticates the caller of an endpoint of ours. public says whether a client

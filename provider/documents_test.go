@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/provider/secret"
 	"sallyport/storage"
 )
 
@@ -139,8 +140,8 @@ func TestClientsAreCachedAndDropped(t *testing.T) {
 		_, err := small.get(h.ctx, id)
 		h.ok(err)
 	}
-	if len(small.of) != 2 {
-		t.Errorf("%d clients held, want 2", len(small.of))
+	if small.records.Len() != 2 {
+		t.Errorf("%d clients held, want 2", small.records.Len())
 	}
 }
 
@@ -163,7 +164,7 @@ func TestWhatWasReadBeforeADropIsNotKept(t *testing.T) {
 	cache.store = slow{h.engine, cache.drop}
 	_, err := cache.get(h.ctx, "a")
 	h.ok(err)
-	if len(cache.of) != 0 {
+	if cache.records.Len() != 0 {
 		t.Error("a client read before the drop is held after it")
 	}
 }
@@ -182,8 +183,8 @@ func TestOrigins(t *testing.T) {
 	if !h.p.OriginAllowed(h.ctx, "https://new.example") {
 		t.Error("a new origin is not allowed after the poll")
 	}
-	b := h.breakable()
-	h.p.origins.drop()
+	b := h.store
+	h.p.clients.drop()
 	b.broken = "ListClients"
 	if h.p.OriginAllowed(h.ctx, "https://spa.example") {
 		t.Error("an origin is allowed without an answer from storage")
@@ -235,7 +236,7 @@ func (empty) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 func TestWithoutRandomnessThereIsNoCode(t *testing.T) {
 	p := &Provider{random: empty{}}
-	if code, err := p.draw(); err == nil || code != "" {
+	if code, err := secret.New(p.random); err == nil || code != "" {
 		t.Errorf("draw = %q, %v, want an error", code, err)
 	}
 }

@@ -35,7 +35,6 @@ func (p *Provider) Poll(ctx context.Context) error {
 	}
 	if p.versions == nil || versions["clients"] != p.versions["clients"] {
 		p.clients.drop()
-		p.origins.drop()
 	}
 	// A key becomes active, retires or goes at its own time, without anybody touching its row.
 	change := p.keyring.NextChange()

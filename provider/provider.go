@@ -68,7 +68,6 @@ type Provider struct {
 	log      *slog.Logger
 	fosite   *fosite.Fosite
 	clients  *clientCache
-	origins  *originSet
 	keys     *keyset
 
 	suspects       suspects
@@ -89,7 +88,6 @@ func New(store Store, keyring *seal.Keyring, verifier *mfa.Verifier, sessions *m
 	p := &Provider{suspects: newSuspects(), store: store, keyring: keyring, verifier: verifier, sessions: sessions, journal: journal,
 		now: now, random: random, options: o, log: o.Logger}
 	p.clients = newClientCache(store, o.ClientCache, o.BuiltIn...)
-	p.origins = &originSet{store: store}
 	p.keys = &keyset{}
 	if err := p.publish(); err != nil {
 		return nil, err

@@ -2,8 +2,6 @@ package provider
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +9,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/provider/secret"
 	"sallyport/storage"
 )
 
@@ -20,12 +19,7 @@ var (
 	ErrClientChanged = errors.New("the client was changed by somebody else meanwhile")
 	ErrReserved      = errors.New("the client_id belongs to the server itself")
 	ErrNoSecret      = errors.New("the client is public: it has no secret")
-	ErrRotating      = errors.New("a rotation is under way: two secrets are good; finish it first")
-	ErrNotRotating   = errors.New("no rotation is under way: one secret is good")
 )
-
-// secretBytes of a client secret: only its SHA-256 is kept, so it must be beyond guessing.
-const secretBytes = 32
 
 // Registry changes clients, for administrators. Servers see a change within a second.
 type Registry struct {
@@ -113,17 +107,11 @@ func (r *Registry) Delete(ctx context.Context, v mfa.Visit, id storage.ClientID)
 	return nil
 }
 
-// NewSecret makes a client secret.
-func (r *Registry) NewSecret() (string, error) {
-	var b [secretBytes]byte
-	if _, err := io.ReadFull(r.random, b[:]); err != nil {
-		return "", fmt.Errorf("make client secret: %w", err)
-	}
-	return base64.RawURLEncoding.EncodeToString(b[:]), nil
-}
+// NewSecret returns a new client secret.
+func (r *Registry) NewSecret() (string, error) { return secret.New(r.random) }
 
 // AddSecret begins a rotation: from now on the new secret is good beside the old one.
-func (r *Registry) AddSecret(ctx context.Context, v mfa.Visit, id storage.ClientID, secret string) error {
+func (r *Registry) AddSecret(ctx context.Context, v mfa.Visit, id storage.ClientID, added string) error {
 	c, err := r.Client(ctx, id)
 	if err != nil {
 		return err
@@ -132,11 +120,10 @@ func (r *Registry) AddSecret(ctx context.Context, v mfa.Visit, id storage.Client
 	case c.Public:
 		return ErrNoSecret
 	case len(c.SecretHashes) > 1:
-		return ErrRotating
+		return secret.ErrRotating
 	}
 	next := c
-	sum := sha256.Sum256([]byte(secret))
-	next.SecretHashes = append([][]byte{sum[:]}, c.SecretHashes...)
+	next.SecretHashes = append([][]byte{secret.Sum(added)}, c.SecretHashes...)
 	return r.change(ctx, v, c, next, "secret added")
 }
 
@@ -150,7 +137,7 @@ func (r *Registry) FinishRotation(ctx context.Context, v mfa.Visit, id storage.C
 	case c.Public:
 		return ErrNoSecret
 	case len(c.SecretHashes) < 2:
-		return ErrNotRotating
+		return secret.ErrNotRotating
 	}
 	next := c
 	next.SecretHashes = c.SecretHashes[:1]

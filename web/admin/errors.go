@@ -15,6 +15,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/provider"
 	"sallyport/provider/desired"
+	"sallyport/provider/secret"
 	"sallyport/web"
 )
 
@@ -105,8 +106,8 @@ var known = []struct {
 	{provider.ErrClientChanged, http.StatusConflict, codeConflict},
 	{provider.ErrReserved, http.StatusConflict, codeConflict},
 	{provider.ErrNoSecret, http.StatusConflict, codeConflict},
-	{provider.ErrRotating, http.StatusConflict, codeConflict},
-	{provider.ErrNotRotating, http.StatusConflict, codeConflict},
+	{secret.ErrRotating, http.StatusConflict, codeConflict},
+	{secret.ErrNotRotating, http.StatusConflict, codeConflict},
 	{provider.ErrNoAPIKey, http.StatusNotFound, codeNotFound},
 	{provider.ErrAPIKeyTaken, http.StatusConflict, codeConflict},
 	{provider.ErrAPIKeyChanged, http.StatusConflict, codeConflict},

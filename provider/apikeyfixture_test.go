@@ -1,0 +1,72 @@
+package provider
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/mfa/mfatest"
+	"sallyport/storage"
+	"sallyport/storage/relational"
+)
+
+// apiKeyFixture is a database with a clock that a test moves.
+type apiKeyFixture struct {
+	t       testing.TB
+	ctx     context.Context
+	engine  *relational.Engine
+	journal *mfa.Journal
+	visit   mfa.Visit
+	logged  *strings.Builder
+
+	mu    sync.Mutex
+	clock time.Time
+}
+
+func newAPIKeyFixture(t testing.TB) *apiKeyFixture {
+	t.Helper()
+	h := &apiKeyFixture{t: t, ctx: context.Background(), clock: time.Date(2026, 5, 1, 10, 0, 0, 123456000, time.UTC), logged: &strings.Builder{},
+		visit: mfa.Visit{Address: "192.0.2.1", UserAgent: "test", Locale: "en"}}
+	m := mfatest.Open(t, mfatest.Making{Now: h.now})
+	h.engine, h.journal = m.Store, m.Journal
+	return h
+}
+
+func (h *apiKeyFixture) now() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.clock
+}
+
+func (h *apiKeyFixture) wait(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.clock = h.clock.Add(d)
+}
+
+// ok stops the test at an error.
+func (h *apiKeyFixture) ok(err error) {
+	h.t.Helper()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// events counts the entries of the journal of a kind.
+func (h *apiKeyFixture) events(kind string) int {
+	h.t.Helper()
+	h.ok(h.journal.Flush(h.ctx))
+	found, err := h.engine.ListEvents(h.ctx, storage.EventFilter{Kind: kind, Limit: 1000})
+	h.ok(err)
+	return len(found)
+}
+
+// apiKeys returns the API keys of a live server.
+func (h *apiKeyFixture) apiKeys() *APIKeys {
+	return NewAPIKeys(h.engine, h.journal, h.now, rand.Reader, "live", slog.New(slog.NewTextHandler(h.logged, nil)))
+}

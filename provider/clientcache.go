@@ -1,0 +1,89 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"sync"
+
+	"sallyport/provider/cache"
+	"sallyport/storage"
+)
+
+// validID is what a client_id may be: printable ASCII (RFC 6749 appendix A.1).
+var validID = regexp.MustCompile(`^[!-~]{1,255}$`)
+
+// clientCache keeps clients in memory, and the origins of all of them. A miss reads storage.
+type clientCache struct {
+	store   storage.Clients
+	builtIn map[storage.ClientID]*client // not stored
+	records *cache.Cache[storage.ClientID, *client]
+
+	mu      sync.Mutex
+	origins map[string]bool // of all enabled clients; nil: not read yet
+}
+
+// newClientCache returns a Cache of at most max clients. builtIn are clients of the server itself.
+func newClientCache(store storage.Clients, max int, builtIn ...storage.Client) *clientCache {
+	c := &clientCache{store: store, records: cache.New[storage.ClientID, *client](max), builtIn: map[storage.ClientID]*client{}}
+	for _, b := range builtIn {
+		c.builtIn[b.ID] = newClient(b)
+	}
+	return c
+}
+
+// get returns a client, disabled ones included, or storage.ErrNotFound.
+func (c *clientCache) get(ctx context.Context, id storage.ClientID) (*client, error) {
+	if b := c.builtIn[id]; b != nil {
+		return b, nil
+	}
+	if !validID.MatchString(string(id)) {
+		return nil, storage.ErrNotFound
+	}
+	found, epoch, ok := c.records.Get(id)
+	if ok {
+		return found, nil
+	}
+	stored, err := c.store.Client(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("read client: %w", err)
+	}
+	found = newClient(stored)
+	c.records.Put(id, found, epoch)
+	return found, nil
+}
+
+// allowsOrigin reports whether an enabled client registered an origin: a preflight request
+// names the origin, but not the client (Fetch, section CORS-preflight). Origins are read on
+// the first call after a change.
+func (c *clientCache) allowsOrigin(ctx context.Context, origin string) (bool, error) {
+	if origin == "" || origin == "null" {
+		return false, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.origins == nil {
+		all, err := c.store.ListClients(ctx)
+		if err != nil {
+			return false, fmt.Errorf("list clients: %w", err)
+		}
+		c.origins = map[string]bool{}
+		for _, stored := range all {
+			if stored.Disabled {
+				continue
+			}
+			for o := range newClient(stored).origins {
+				c.origins[o] = true
+			}
+		}
+	}
+	return c.origins[origin], nil
+}
+
+// drop forgets everything: the version of the clients changed.
+func (c *clientCache) drop() {
+	c.records.Drop()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.origins = nil
+}
