@@ -16,6 +16,7 @@ import (
 	"sallyport/config"
 	"sallyport/mfa"
 	"sallyport/provider"
+	"sallyport/provider/apikeys"
 	"sallyport/storage"
 	"sallyport/storage/relational"
 	"sallyport/storage/seal"
@@ -55,7 +56,7 @@ type house struct {
 	totp     *mfa.TOTP
 	users    *mfa.Users
 	clients  *provider.Registry
-	apiKeys  *provider.APIKeys
+	apiKeys  *apikeys.Keys
 	sessions *mfa.Sessions
 	provider *provider.Provider
 	handler  http.Handler
@@ -194,7 +195,7 @@ func (h *house) rooms(p parts) error {
 	h.tally.know(verifier.Methods())
 	own := account.Client(c.Issuer, c.Product)
 	h.clients = provider.NewRegistry(h.store, h.journal, p.now, p.random, own)
-	h.apiKeys = provider.NewAPIKeys(h.store, h.journal, p.now, p.random, c.Environment, p.log)
+	h.apiKeys = apikeys.New(h.store, h.journal, p.now, p.random, c.Environment, p.log)
 
 	var err error
 	h.provider, err = provider.New(h.store, h.keyring, verifier, h.sessions, h.journal, p.now, p.random, provider.Options{

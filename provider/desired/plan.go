@@ -7,6 +7,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider"
+	"sallyport/provider/apikeys"
 	"sallyport/storage"
 )
 
@@ -28,9 +29,9 @@ const (
 // Options say how far a state goes.
 type Options struct {
 	Single      Single
-	Prune       bool            // clients and API keys that are not in it are deleted
-	Credentials bool            // passwords and factors of users who exist are replaced
-	By          provider.Caller // at whose word API keys are made and changed
+	Prune       bool           // clients and API keys that are not in it are deleted
+	Credentials bool           // passwords and factors of users who exist are replaced
+	By          apikeys.Caller // at whose word API keys are made and changed
 }
 
 // Records are where the records are kept that a state is compared with.
@@ -38,7 +39,7 @@ type Records struct {
 	Store   Store
 	Users   *mfa.Users
 	Clients *provider.Registry
-	APIKeys *provider.APIKeys
+	APIKeys *apikeys.Keys
 	// Explain says in words what mfa and provider refuse.
 	Explain func(error) (string, bool)
 }
@@ -53,7 +54,7 @@ type Store interface {
 
 // Plan is what a state changes, found by reading alone.
 type Plan struct {
-	by            provider.Caller
+	by            apikeys.Caller
 	clients       []clientStep
 	users         []userStep
 	keys          []apiKeyStep

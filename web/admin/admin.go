@@ -10,6 +10,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider"
+	"sallyport/provider/apikeys"
 	"sallyport/provider/desired"
 	"sallyport/storage/seal"
 	"sallyport/web"
@@ -31,7 +32,7 @@ type Rooms struct {
 	Sessions *mfa.Sessions
 	Journal  *mfa.Journal
 	Clients  *provider.Registry
-	APIKeys  *provider.APIKeys
+	APIKeys  *apikeys.Keys
 	Keyring  *seal.Keyring
 	Records  desired.Records
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
-	"sallyport/provider"
+	"sallyport/provider/apikeys"
 	"sallyport/storage"
 )
 
@@ -24,7 +24,7 @@ func (s *Surface) listAPIKeys(c *gin.Context, _ mfa.Visit) {
 		var k storage.APIKey
 		if k, err = s.APIKeys.Find(c.Request.Context(), name); err == nil {
 			list = []storage.APIKey{k}
-		} else if errors.Is(err, provider.ErrNoAPIKey) {
+		} else if errors.Is(err, apikeys.ErrNotFound) {
 			err = nil
 		}
 	} else {
@@ -65,13 +65,13 @@ func (s *Surface) createAPIKey(c *gin.Context, v mfa.Visit) {
 	if !ok {
 		return
 	}
-	d := provider.APIKeyDraft{Name: in.word("name"), Dialects: in.words("dialects"), Verbs: in.words("verbs"),
+	d := apikeys.Draft{Name: in.word("name"), Dialects: in.words("dialects"), Verbs: in.words("verbs"),
 		Project: in.word("project"), App: in.word("app"), Disabled: in.truth("disabled"), ExpiresAt: in.moment("expires_at"), Secret: in.word("secret")}
 	if !s.done(c, in) {
 		return
 	}
 	k, secret, err := s.APIKeys.Create(c.Request.Context(), v, by(c), d)
-	var invalid *provider.InvalidAPIKey
+	var invalid *apikeys.InvalidError
 	if errors.As(err, &invalid) {
 		var faults Faults
 		for _, f := range invalid.Faults {
@@ -102,7 +102,7 @@ func (s *Surface) addAPIKeySecret(c *gin.Context, v mfa.Visit) {
 }
 
 // ofAPIKey serves a call that does one thing to one key.
-func (s *Surface) ofAPIKey(done string, do func(context.Context, mfa.Visit, provider.Caller, storage.APIKeyID) error) func(*gin.Context, mfa.Visit) {
+func (s *Surface) ofAPIKey(done string, do func(context.Context, mfa.Visit, apikeys.Caller, storage.APIKeyID) error) func(*gin.Context, mfa.Visit) {
 	return func(c *gin.Context, v mfa.Visit) {
 		in, ok := s.read(c, false)
 		if !ok || !s.done(c, in) {

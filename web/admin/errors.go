@@ -14,6 +14,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider"
+	"sallyport/provider/apikeys"
 	"sallyport/provider/desired"
 	"sallyport/provider/secret"
 	"sallyport/web"
@@ -108,13 +109,13 @@ var known = []struct {
 	{provider.ErrNoSecret, http.StatusConflict, codeConflict},
 	{secret.ErrRotating, http.StatusConflict, codeConflict},
 	{secret.ErrNotRotating, http.StatusConflict, codeConflict},
-	{provider.ErrNoAPIKey, http.StatusNotFound, codeNotFound},
-	{provider.ErrAPIKeyTaken, http.StatusConflict, codeConflict},
-	{provider.ErrAPIKeyChanged, http.StatusConflict, codeConflict},
-	{provider.ErrForeignAPIKey, http.StatusForbidden, string(mfa.NotAllowed)},
-	{provider.ErrDisabledStays, http.StatusForbidden, string(mfa.NotAllowed)},
-	{provider.ErrCallerEnded, http.StatusForbidden, string(mfa.NotAllowed)},
-	{provider.ErrTooManyMakers, http.StatusConflict, codeConflict},
+	{apikeys.ErrNotFound, http.StatusNotFound, codeNotFound},
+	{apikeys.ErrTaken, http.StatusConflict, codeConflict},
+	{apikeys.ErrChanged, http.StatusConflict, codeConflict},
+	{apikeys.ErrNotPermitted, http.StatusForbidden, string(mfa.NotAllowed)},
+	{apikeys.ErrOperatorOnly, http.StatusForbidden, string(mfa.NotAllowed)},
+	{apikeys.ErrCallerEnded, http.StatusForbidden, string(mfa.NotAllowed)},
+	{apikeys.ErrTooManyMakers, http.StatusConflict, codeConflict},
 }
 
 // refused finds the refusal in an error from below; false: it is a fault of ours.

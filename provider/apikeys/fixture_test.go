@@ -1,4 +1,4 @@
-package provider
+package apikeys
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 )
 
 // apiKeyFixture is a database with a clock that a test moves.
-type apiKeyFixture struct {
+type fixture struct {
 	t       testing.TB
 	ctx     context.Context
 	engine  *relational.Engine
@@ -28,29 +28,29 @@ type apiKeyFixture struct {
 	clock time.Time
 }
 
-func newAPIKeyFixture(t testing.TB) *apiKeyFixture {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	h := &apiKeyFixture{t: t, ctx: context.Background(), clock: time.Date(2026, 5, 1, 10, 0, 0, 123456000, time.UTC), logged: &strings.Builder{},
+	h := &fixture{t: t, ctx: context.Background(), clock: time.Date(2026, 5, 1, 10, 0, 0, 123456000, time.UTC), logged: &strings.Builder{},
 		visit: mfa.Visit{Address: "192.0.2.1", UserAgent: "test", Locale: "en"}}
 	m := mfatest.Open(t, mfatest.Making{Now: h.now})
 	h.engine, h.journal = m.Store, m.Journal
 	return h
 }
 
-func (h *apiKeyFixture) now() time.Time {
+func (h *fixture) now() time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.clock
 }
 
-func (h *apiKeyFixture) wait(d time.Duration) {
+func (h *fixture) wait(d time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.clock = h.clock.Add(d)
 }
 
 // ok stops the test at an error.
-func (h *apiKeyFixture) ok(err error) {
+func (h *fixture) ok(err error) {
 	h.t.Helper()
 	if err != nil {
 		h.t.Fatal(err)
@@ -58,7 +58,7 @@ func (h *apiKeyFixture) ok(err error) {
 }
 
 // events counts the entries of the journal of a kind.
-func (h *apiKeyFixture) events(kind string) int {
+func (h *fixture) events(kind string) int {
 	h.t.Helper()
 	h.ok(h.journal.Flush(h.ctx))
 	found, err := h.engine.ListEvents(h.ctx, storage.EventFilter{Kind: kind, Limit: 1000})
@@ -67,6 +67,6 @@ func (h *apiKeyFixture) events(kind string) int {
 }
 
 // apiKeys returns the API keys of a live server.
-func (h *apiKeyFixture) apiKeys() *APIKeys {
-	return NewAPIKeys(h.engine, h.journal, h.now, rand.Reader, "live", slog.New(slog.NewTextHandler(h.logged, nil)))
+func (h *fixture) keys() *Keys {
+	return New(h.engine, h.journal, h.now, rand.Reader, "live", slog.New(slog.NewTextHandler(h.logged, nil)))
 }
