@@ -11,6 +11,7 @@ import (
 	"github.com/ory/fosite"
 
 	"sallyport/mfa"
+	"sallyport/provider/clients"
 	"sallyport/provider/secret"
 	"sallyport/storage"
 )
@@ -98,16 +99,16 @@ func (p *Provider) authenticate(ctx context.Context, r *http.Request, form url.V
 }
 
 // recognise finds out which client calls. Who is unknown hears what a wrong secret hears.
-func (p *Provider) recognise(ctx context.Context, v mfa.Visit, r *http.Request, form url.Values) (*client, error) {
+func (p *Provider) recognise(ctx context.Context, v mfa.Visit, r *http.Request, form url.Values) (*clients.Client, error) {
 	shown, e := readCredentials(r, form)
 	if e != nil {
 		return nil, e
 	}
-	c, err := p.clients.get(ctx, storage.ClientID(shown.id))
+	c, err := p.clients.Client(ctx, storage.ClientID(shown.id))
 	if err != nil && !isNotFound(err) {
 		return nil, unavailable(err)
 	}
-	if c != nil && !c.Disabled && c.authMethod() == "none" && shown.method == "none" {
+	if c != nil && !c.Disabled && c.AuthenticationMethod() == "none" && shown.method == "none" {
 		return c, nil // a name is no secret: there is nothing to guess
 	}
 	if e := p.prove(ctx, v, shown, c); e != nil {
@@ -118,7 +119,7 @@ func (p *Provider) recognise(ctx context.Context, v mfa.Visit, r *http.Request, 
 
 // matches compares a secret with the client's: the current one and, during a rotation,
 // its predecessor. Client secrets are 256 random bits, so one SHA-256 is enough.
-func matches(presented string, c *client) bool {
+func matches(presented string, c *clients.Client) bool {
 	hashes := [][]byte{make([]byte, sha256.Size)}
 	if c != nil && len(c.SecretHashes) > 0 {
 		hashes = c.SecretHashes
@@ -128,12 +129,12 @@ func matches(presented string, c *client) bool {
 
 // caller authenticates the caller of an endpoint of ours. public says whether a client
 // without a secret may call, by its name alone.
-func (p *Provider) caller(r *http.Request, form url.Values, v mfa.Visit, public bool) (*client, *oauthError) {
+func (p *Provider) caller(r *http.Request, form url.Values, v mfa.Visit, public bool) (*clients.Client, *oauthError) {
 	c, err := p.recognise(r.Context(), v, r, form)
 	if err != nil {
 		return nil, errorOf(err)
 	}
-	if !public && c.authMethod() == "none" {
+	if !public && c.AuthenticationMethod() == "none" {
 		return nil, refusal("invalid_client", "this endpoint is for clients with a secret")
 	}
 	return c, nil
@@ -141,7 +142,7 @@ func (p *Provider) caller(r *http.Request, form url.Values, v mfa.Visit, public 
 
 // callerWithToken authenticates the caller of an endpoint that is about one token, and
 // returns the token.
-func (p *Provider) callerWithToken(r *http.Request, v mfa.Visit, public bool) (*client, string, *oauthError) {
+func (p *Provider) callerWithToken(r *http.Request, v mfa.Visit, public bool) (*clients.Client, string, *oauthError) {
 	form, e := readForm(r)
 	if e != nil {
 		return nil, "", e

@@ -134,39 +134,6 @@ func TestClientsAreCachedAndDropped(t *testing.T) {
 	if _, err := h.p.Client(h.ctx, "nobody"); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("unknown client: %v, want not found", err)
 	}
-	small := newClientCache(h.engine, 2)
-	for _, id := range []storage.ClientID{"a", "b", "c", "d"} {
-		h.client(id)
-		_, err := small.get(h.ctx, id)
-		h.ok(err)
-	}
-	if small.records.Len() != 2 {
-		t.Errorf("%d clients held, want 2", small.records.Len())
-	}
-}
-
-// slow drops the cache while a client is being read.
-type slow struct {
-	storage.Clients
-	during func()
-}
-
-func (s slow) Client(ctx context.Context, id storage.ClientID) (storage.Client, error) {
-	c, err := s.Clients.Client(ctx, id)
-	s.during()
-	return c, err
-}
-
-func TestWhatWasReadBeforeADropIsNotKept(t *testing.T) {
-	h := newHouse(t)
-	h.client("a")
-	cache := newClientCache(h.engine, 10)
-	cache.store = slow{h.engine, cache.drop}
-	_, err := cache.get(h.ctx, "a")
-	h.ok(err)
-	if cache.records.Len() != 0 {
-		t.Error("a client read before the drop is held after it")
-	}
 }
 
 func TestOrigins(t *testing.T) {
@@ -184,7 +151,7 @@ func TestOrigins(t *testing.T) {
 		t.Error("a new origin is not allowed after the poll")
 	}
 	b := h.store
-	h.p.clients.drop()
+	h.p.clients.Drop()
 	b.broken = "ListClients"
 	if h.p.OriginAllowed(h.ctx, "https://spa.example") {
 		t.Error("an origin is allowed without an answer from storage")

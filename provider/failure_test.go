@@ -158,7 +158,7 @@ func TestEveryStorageFailureIsSaidAloud(t *testing.T) {
 			made["client"] = h.post(h.p.Token, "rp", formOf("grant_type", "client_credentials")).get("access_token")
 			made["code"], _ = h.signIn(params("rp"), "ada")
 			b := h.store
-			h.p.clients.drop()
+			h.p.clients.Drop()
 			b.broken, b.after = tc.broken, tc.after
 			got := tc.call(h, made)
 			if got.Status != http.StatusServiceUnavailable || got.get("error") != "temporarily_unavailable" || got.Header.Get("Retry-After") == "" {
@@ -201,13 +201,13 @@ func TestStorageFailuresOfALogin(t *testing.T) {
 		call   func() error
 	}{
 		{"Client", func() error {
-			h.p.clients.drop()
+			h.p.clients.Drop()
 			_, err := h.p.Begin(h.ctx, Params{Query: params("rp")}, h.visit, nil)
 			return err
 		}},
 		{"OpenRequest", func() error { _, err := h.p.Begin(h.ctx, Params{Query: params("rp")}, h.visit, nil); return err }},
 		{"Client", func() error {
-			h.p.clients.drop()
+			h.p.clients.Drop()
 			_, err := h.p.Next(h.ctx, Ask{Request: id, Visit: h.visit})
 			return err
 		}},

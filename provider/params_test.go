@@ -3,6 +3,7 @@ package provider
 import (
 	"net/url"
 	"reflect"
+	"sallyport/provider/clients"
 	"strings"
 	"testing"
 )
@@ -107,7 +108,7 @@ func FuzzClaimsParameter(f *testing.F) {
 			}
 		}
 		_ = c.subject()
-		_ = consentScopes(&request{client: newClient(clientOf("fuzz")), claims: c})
+		_ = consentScopes(&request{client: clients.New(clientOf("fuzz")), claims: c})
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/ory/fosite"
 
 	"sallyport/mfa"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 	"sallyport/storage/seal"
 )
@@ -67,7 +68,7 @@ type Provider struct {
 	options  Options
 	log      *slog.Logger
 	fosite   *fosite.Fosite
-	clients  *clientCache
+	clients  *clients.Cache
 	keys     *keyset
 
 	suspects       suspects
@@ -87,7 +88,7 @@ func New(store Store, keyring *seal.Keyring, verifier *mfa.Verifier, sessions *m
 	}
 	p := &Provider{suspects: newSuspects(), store: store, keyring: keyring, verifier: verifier, sessions: sessions, journal: journal,
 		now: now, random: random, options: o, log: o.Logger}
-	p.clients = newClientCache(store, o.ClientCache, o.BuiltIn...)
+	p.clients = clients.NewCache(store, o.ClientCache, o.BuiltIn...)
 	p.keys = &keyset{}
 	if err := p.publish(); err != nil {
 		return nil, err

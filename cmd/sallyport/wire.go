@@ -17,6 +17,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/provider"
 	"sallyport/provider/apikeys"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 	"sallyport/storage/relational"
 	"sallyport/storage/seal"
@@ -55,7 +56,7 @@ type house struct {
 	journal  *mfa.Journal
 	totp     *mfa.TOTP
 	users    *mfa.Users
-	clients  *provider.Registry
+	clients  *clients.Registry
 	apiKeys  *apikeys.Keys
 	sessions *mfa.Sessions
 	provider *provider.Provider
@@ -194,7 +195,7 @@ func (h *house) rooms(p parts) error {
 	h.verifier = verifier
 	h.tally.know(verifier.Methods())
 	own := account.Client(c.Issuer, c.Product)
-	h.clients = provider.NewRegistry(h.store, h.journal, p.now, p.random, own)
+	h.clients = clients.NewRegistry(h.store, h.journal, p.now, p.random, own)
 	h.apiKeys = apikeys.New(h.store, h.journal, p.now, p.random, c.Environment, p.log)
 
 	var err error

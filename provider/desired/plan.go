@@ -6,8 +6,8 @@ import (
 	"fmt"
 
 	"sallyport/mfa"
-	"sallyport/provider"
 	"sallyport/provider/apikeys"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -38,7 +38,7 @@ type Options struct {
 type Records struct {
 	Store   Store
 	Users   *mfa.Users
-	Clients *provider.Registry
+	Clients *clients.Registry
 	APIKeys *apikeys.Keys
 	// Explain says in words what mfa and provider refuse.
 	Explain func(error) (string, bool)
@@ -138,7 +138,7 @@ func (p *planner) client(ctx context.Context, c *Client, path string) error {
 		return nil
 	}
 	have, err := p.Clients.Client(ctx, want.ID)
-	if errors.Is(err, provider.ErrNoClient) {
+	if errors.Is(err, clients.ErrNotFound) {
 		step := clientStep{want: want, differences: ClientDifferences(storage.Client{}, want)}
 		if len(want.SecretHashes) > 0 {
 			step.differences = append(step.differences, mfa.Difference{Key: "client_secret", Secret: true})

@@ -9,8 +9,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
-	"sallyport/provider"
 	"sallyport/provider/apikeys"
+	"sallyport/provider/clients"
 	"sallyport/provider/desired"
 	"sallyport/storage/seal"
 	"sallyport/web"
@@ -31,7 +31,7 @@ type Rooms struct {
 	Users    *mfa.Users
 	Sessions *mfa.Sessions
 	Journal  *mfa.Journal
-	Clients  *provider.Registry
+	Clients  *clients.Registry
 	APIKeys  *apikeys.Keys
 	Keyring  *seal.Keyring
 	Records  desired.Records

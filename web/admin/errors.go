@@ -13,8 +13,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
-	"sallyport/provider"
 	"sallyport/provider/apikeys"
+	"sallyport/provider/clients"
 	"sallyport/provider/desired"
 	"sallyport/provider/secret"
 	"sallyport/web"
@@ -103,10 +103,10 @@ var known = []struct {
 	status int
 	code   string
 }{
-	{provider.ErrNoClient, http.StatusNotFound, codeNotFound},
-	{provider.ErrClientChanged, http.StatusConflict, codeConflict},
-	{provider.ErrReserved, http.StatusConflict, codeConflict},
-	{provider.ErrNoSecret, http.StatusConflict, codeConflict},
+	{clients.ErrNotFound, http.StatusNotFound, codeNotFound},
+	{clients.ErrChanged, http.StatusConflict, codeConflict},
+	{clients.ErrReserved, http.StatusConflict, codeConflict},
+	{clients.ErrNoSecret, http.StatusConflict, codeConflict},
 	{secret.ErrRotating, http.StatusConflict, codeConflict},
 	{secret.ErrNotRotating, http.StatusConflict, codeConflict},
 	{apikeys.ErrNotFound, http.StatusNotFound, codeNotFound},

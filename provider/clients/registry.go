@@ -1,4 +1,4 @@
-package provider
+package clients
 
 import (
 	"context"
@@ -15,10 +15,10 @@ import (
 
 // Refusals of a Registry.
 var (
-	ErrNoClient      = errors.New("there is no such client")
-	ErrClientChanged = errors.New("the client was changed by somebody else meanwhile")
-	ErrReserved      = errors.New("the client_id belongs to the server itself")
-	ErrNoSecret      = errors.New("the client is public: it has no secret")
+	ErrNotFound = errors.New("there is no such client")
+	ErrChanged  = errors.New("the client was changed by somebody else meanwhile")
+	ErrReserved = errors.New("the client_id belongs to the server itself")
+	ErrNoSecret = errors.New("the client is public: it has no secret")
 )
 
 // Registry changes clients, for administrators. Servers see a change within a second.
@@ -47,7 +47,7 @@ func (r *Registry) Reserved(id storage.ClientID) bool { return slices.Contains(r
 func (r *Registry) Client(ctx context.Context, id storage.ClientID) (storage.Client, error) {
 	c, err := r.store.Client(ctx, id)
 	if errors.Is(err, storage.ErrNotFound) {
-		return c, ErrNoClient
+		return c, ErrNotFound
 	}
 	if err != nil {
 		return c, fmt.Errorf("read client: %w", err)
@@ -87,7 +87,7 @@ func (r *Registry) change(ctx context.Context, v mfa.Visit, was, c storage.Clien
 func (r *Registry) replace(ctx context.Context, c storage.Client, was time.Time, e storage.Event) error {
 	err := r.store.ReplaceClient(ctx, c, was, []storage.Event{e})
 	if errors.Is(err, storage.ErrConflict) {
-		return ErrClientChanged
+		return ErrChanged
 	}
 	if err != nil {
 		return fmt.Errorf("store client: %w", err)
@@ -99,7 +99,7 @@ func (r *Registry) replace(ctx context.Context, c storage.Client, was time.Time,
 func (r *Registry) Delete(ctx context.Context, v mfa.Visit, id storage.ClientID) error {
 	err := r.store.DeleteClient(ctx, id, []storage.Event{r.event(v, mfa.EventClientDeleted, id, "")})
 	if errors.Is(err, storage.ErrNotFound) {
-		return ErrNoClient
+		return ErrNotFound
 	}
 	if err != nil {
 		return fmt.Errorf("delete client: %w", err)

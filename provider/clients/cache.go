@@ -1,4 +1,4 @@
-package provider
+package clients
 
 import (
 	"context"
@@ -14,26 +14,26 @@ import (
 var validID = regexp.MustCompile(`^[!-~]{1,255}$`)
 
 // clientCache keeps clients in memory, and the origins of all of them. A miss reads storage.
-type clientCache struct {
+type Cache struct {
 	store   storage.Clients
-	builtIn map[storage.ClientID]*client // not stored
-	records *cache.Cache[storage.ClientID, *client]
+	builtIn map[storage.ClientID]*Client // not stored
+	records *cache.Cache[storage.ClientID, *Client]
 
 	mu      sync.Mutex
 	origins map[string]bool // of all enabled clients; nil: not read yet
 }
 
 // newClientCache returns a Cache of at most max clients. builtIn are clients of the server itself.
-func newClientCache(store storage.Clients, max int, builtIn ...storage.Client) *clientCache {
-	c := &clientCache{store: store, records: cache.New[storage.ClientID, *client](max), builtIn: map[storage.ClientID]*client{}}
+func NewCache(store storage.Clients, max int, builtIn ...storage.Client) *Cache {
+	c := &Cache{store: store, records: cache.New[storage.ClientID, *Client](max), builtIn: map[storage.ClientID]*Client{}}
 	for _, b := range builtIn {
-		c.builtIn[b.ID] = newClient(b)
+		c.builtIn[b.ID] = New(b)
 	}
 	return c
 }
 
 // get returns a client, disabled ones included, or storage.ErrNotFound.
-func (c *clientCache) get(ctx context.Context, id storage.ClientID) (*client, error) {
+func (c *Cache) Client(ctx context.Context, id storage.ClientID) (*Client, error) {
 	if b := c.builtIn[id]; b != nil {
 		return b, nil
 	}
@@ -48,7 +48,7 @@ func (c *clientCache) get(ctx context.Context, id storage.ClientID) (*client, er
 	if err != nil {
 		return nil, fmt.Errorf("read client: %w", err)
 	}
-	found = newClient(stored)
+	found = New(stored)
 	c.records.Put(id, found, epoch)
 	return found, nil
 }
@@ -56,7 +56,7 @@ func (c *clientCache) get(ctx context.Context, id storage.ClientID) (*client, er
 // allowsOrigin reports whether an enabled client registered an origin: a preflight request
 // names the origin, but not the client (Fetch, section CORS-preflight). Origins are read on
 // the first call after a change.
-func (c *clientCache) allowsOrigin(ctx context.Context, origin string) (bool, error) {
+func (c *Cache) AllowsOrigin(ctx context.Context, origin string) (bool, error) {
 	if origin == "" || origin == "null" {
 		return false, nil
 	}
@@ -72,7 +72,7 @@ func (c *clientCache) allowsOrigin(ctx context.Context, origin string) (bool, er
 			if stored.Disabled {
 				continue
 			}
-			for o := range newClient(stored).origins {
+			for o := range New(stored).Origins {
 				c.origins[o] = true
 			}
 		}
@@ -81,7 +81,7 @@ func (c *clientCache) allowsOrigin(ctx context.Context, origin string) (bool, er
 }
 
 // drop forgets everything: the version of the clients changed.
-func (c *clientCache) drop() {
+func (c *Cache) Drop() {
 	c.records.Drop()
 	c.mu.Lock()
 	defer c.mu.Unlock()
