@@ -99,7 +99,7 @@ func (p *Provider) authenticate(ctx context.Context, r *http.Request, form url.V
 }
 
 // recognise finds out which client calls. Who is unknown hears what a wrong secret hears.
-func (p *Provider) recognise(ctx context.Context, v mfa.Visit, r *http.Request, form url.Values) (*clients.Client, error) {
+func (p *Provider) recognise(ctx context.Context, v mfa.Caller, r *http.Request, form url.Values) (*clients.Client, error) {
 	shown, e := readCredentials(r, form)
 	if e != nil {
 		return nil, e
@@ -129,7 +129,7 @@ func matches(presented string, c *clients.Client) bool {
 
 // caller authenticates the caller of an endpoint of ours. public says whether a client
 // without a secret may call, by its name alone.
-func (p *Provider) caller(r *http.Request, form url.Values, v mfa.Visit, public bool) (*clients.Client, *oauthError) {
+func (p *Provider) caller(r *http.Request, form url.Values, v mfa.Caller, public bool) (*clients.Client, *oauthError) {
 	c, err := p.recognise(r.Context(), v, r, form)
 	if err != nil {
 		return nil, errorOf(err)
@@ -142,7 +142,7 @@ func (p *Provider) caller(r *http.Request, form url.Values, v mfa.Visit, public 
 
 // callerWithToken authenticates the caller of an endpoint that is about one token, and
 // returns the token.
-func (p *Provider) callerWithToken(r *http.Request, v mfa.Visit, public bool) (*clients.Client, string, *oauthError) {
+func (p *Provider) callerWithToken(r *http.Request, v mfa.Caller, public bool) (*clients.Client, string, *oauthError) {
 	form, e := readForm(r)
 	if e != nil {
 		return nil, "", e

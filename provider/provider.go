@@ -12,6 +12,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sallyport/mfa/audit"
+	"sallyport/mfa/budget"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/session"
+
 	"github.com/ory/fosite"
 
 	"sallyport/mfa"
@@ -52,7 +57,7 @@ type Options struct {
 	// being compared, with the bucket whose wait it was.
 	Throttled func(bucket string)
 	// Admit bounds what callers make the server write who have proven nothing; nil: not bounded.
-	Admit  mfa.Admit
+	Admit  budget.Admit
 	Logger *slog.Logger // nil: nothing is logged
 }
 
@@ -60,9 +65,9 @@ type Options struct {
 type Provider struct {
 	store    Store
 	keyring  *seal.Keyring
-	verifier *mfa.Verifier
-	sessions *mfa.Sessions
-	journal  *mfa.Journal
+	verifier *exchange.Verifier
+	sessions *session.Registry
+	journal  *audit.Journal
 	now      func() time.Time
 	random   io.Reader
 	options  Options
@@ -81,7 +86,7 @@ type Provider struct {
 }
 
 // New makes a Provider over a keyring that is loaded already.
-func New(store Store, keyring *seal.Keyring, verifier *mfa.Verifier, sessions *mfa.Sessions, journal *mfa.Journal,
+func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessions *session.Registry, journal *audit.Journal,
 	now func() time.Time, random io.Reader, o Options) (*Provider, error) {
 	if err := o.complete(); err != nil {
 		return nil, err

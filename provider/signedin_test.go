@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/mfa/session"
+
 	"sallyport/mfa"
 	"sallyport/storage"
 )
@@ -11,7 +13,7 @@ import (
 func managing(c *storage.Client) { c.ManagesFactors = true }
 
 // access is an access token of a login that ends with nothing but a password.
-func (h *house) access(id storage.ClientID, changes ...string) (string, *mfa.SignedIn) {
+func (h *house) access(id storage.ClientID, changes ...string) (string, *session.SignedIn) {
 	h.t.Helper()
 	code, s := h.signIn(params(id, changes...), "ada")
 	return h.post(h.p.Token, string(id), redeem(code)).get("access_token"), s

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sallyport/mfa/budget"
+
 	"golang.org/x/time/rate"
 
 	"sallyport/mfa"
@@ -33,7 +35,7 @@ type Budgets struct {
 // or not named has no end.
 func NewBudgets(now func() time.Time, window time.Duration, limits map[string]int) *Budgets {
 	b := &Budgets{now: now, kinds: map[string]*purse{}, refused: map[string]*atomic.Int64{}}
-	for _, kind := range mfa.Budgets() {
+	for _, kind := range budget.All() {
 		b.refused[kind] = new(atomic.Int64)
 		if most := limits[kind]; most > 0 {
 			b.kinds[kind] = newPurse(most, window, budgetsKept)
@@ -42,8 +44,8 @@ func NewBudgets(now func() time.Time, window time.Duration, limits map[string]in
 	return b
 }
 
-// Admit implements mfa.Admit.
-func (b *Budgets) Admit(v mfa.Visit, budget string, amount int) time.Duration {
+// Admit implements budget.Admit.
+func (b *Budgets) Admit(v mfa.Caller, budget string, amount int) time.Duration {
 	p, network := b.kinds[budget], v.Network()
 	if p == nil || network == "" {
 		return 0

@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"net/url"
 
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/session"
+
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
@@ -37,14 +40,14 @@ func Client(issuer, product string) storage.Client {
 // Pages is the surface for people who look after their account.
 type Pages struct {
 	provider *provider.Provider
-	verifier *mfa.Verifier
-	sessions *mfa.Sessions
+	verifier *exchange.Verifier
+	sessions *session.Registry
 	look     *page.Look
 	issuer   string
 }
 
 // New returns the pages. The provider must know Client among its built-in ones.
-func New(p *provider.Provider, v *mfa.Verifier, s *mfa.Sessions, look *page.Look, issuer string) *Pages {
+func New(p *provider.Provider, v *exchange.Verifier, s *session.Registry, look *page.Look, issuer string) *Pages {
 	return &Pages{provider: p, verifier: v, sessions: s, look: look, issuer: issuer}
 }
 
@@ -70,7 +73,7 @@ func (p *Pages) Mount(r gin.IRouter) {
 
 // turn is one request of a signed-in person.
 type turn struct {
-	visit mfa.Visit
+	visit mfa.Caller
 	owner mfa.Owner
 }
 

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"sallyport/mfa/exchange"
+
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
@@ -127,7 +129,9 @@ func (p *Pages) again(c *gin.Context, t turn) {
 }
 
 // canProve reports whether an authenticator can still answer.
-func canProve(h mfa.Held) bool { return !h.Disabled && (h.Info.Enrolls || h.Info.Sends || h.Left > 0) }
+func canProve(h exchange.Held) bool {
+	return !h.Disabled && (h.Info.Enrolls || h.Info.Sends || h.Left > 0)
+}
 
 // confirm sends a person through the login once more, and back to where they were.
 func (p *Pages) confirm(c *gin.Context, t turn) {
@@ -136,7 +140,7 @@ func (p *Pages) confirm(c *gin.Context, t turn) {
 		then = home
 	}
 	asked := url.Values{"max_age": {youngEnough}}
-	if slices.ContainsFunc(p.verifier.Held(t.owner.Account), func(h mfa.Held) bool { return h.Info.Second }) {
+	if slices.ContainsFunc(p.verifier.Held(t.owner.Account), func(h exchange.Held) bool { return h.Info.Second }) {
 		asked.Set("acr_values", string(mfa.AAL2))
 	}
 	p.signIn(c, then, asked)

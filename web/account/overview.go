@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"sallyport/mfa/exchange"
+
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
@@ -15,10 +17,10 @@ import (
 // overview is the data of the page everything starts from.
 type overview struct {
 	Notice   string // what was just done; "": nothing
-	Factors  []mfa.Held
+	Factors  []exchange.Held
 	Addable  []mfa.Info
-	Recovery *mfa.Held // nil: no codes
-	Second   bool      // a second factor is held
+	Recovery *exchange.Held // nil: no codes
+	Second   bool           // a second factor is held
 	Password bool
 	Sessions []session
 	Others   bool // there are sessions besides this one
@@ -70,7 +72,7 @@ func (p *Pages) survey(c *gin.Context, t turn) (overview, error) {
 	return d, err
 }
 
-func (d *overview) factors(v *mfa.Verifier, a storage.Account) {
+func (d *overview) factors(v *exchange.Verifier, a storage.Account) {
 	for _, h := range v.Held(a) {
 		d.Second = d.Second || h.Info.Second
 		switch {

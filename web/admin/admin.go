@@ -6,6 +6,10 @@ import (
 	"net/http"
 	"time"
 
+	"sallyport/mfa/audit"
+	"sallyport/mfa/session"
+	"sallyport/mfa/users"
+
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
@@ -28,9 +32,9 @@ const BodyMost = 4 << 20
 
 // Rooms are what the surface calls.
 type Rooms struct {
-	Users    *mfa.Users
-	Sessions *mfa.Sessions
-	Journal  *mfa.Journal
+	Users    *users.Registry
+	Sessions *session.Registry
+	Journal  *audit.Journal
 	Clients  *clients.Registry
 	APIKeys  *apikeys.Keys
 	Keyring  *seal.Keyring
@@ -70,7 +74,7 @@ func New(rooms Rooms, now func() time.Time, o Options) *Surface {
 type route struct {
 	method, path string
 	query        []string // parameters it takes
-	serve        func(c *gin.Context, v mfa.Visit)
+	serve        func(c *gin.Context, v mfa.Caller)
 }
 
 func (s *Surface) routes() []route {

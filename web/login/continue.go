@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 
+	"sallyport/mfa/exchange"
+
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
@@ -72,7 +74,7 @@ func (p *Pages) claim(c *gin.Context, t turn) (turn, error) {
 	if !t.step.Client.HeadlessLogin || t.step.Kind != provider.StepVerify && t.step.Kind != provider.StepEnroll {
 		return t, nil
 	}
-	err := p.verifier.Claim(c.Request.Context(), t.visit, t.step.Proving, mfa.Claim{Usages: []string{mfa.UsageSecond, mfa.UsageEnroll}})
+	err := p.verifier.Claim(c.Request.Context(), t.visit, t.step.Proving, exchange.Claim{Usages: []string{mfa.UsageSecond, mfa.UsageEnroll}})
 	if mfa.CodeOf(err) == mfa.InvalidExchange {
 		return t, nil
 	}

@@ -3,6 +3,8 @@ package login
 import (
 	"net/http"
 
+	"sallyport/mfa/exchange"
+
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
@@ -65,7 +67,7 @@ func (p *Pages) confirm(c *gin.Context, t turn, exchange storage.ExchangeID) {
 	})
 }
 
-func handed(e mfa.Enrolling) enrollPage {
+func handed(e exchange.Enrolling) enrollPage {
 	return enrollPage{Method: e.Method, Handout: page.HandoutOf(e)}
 }
 

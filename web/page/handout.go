@@ -7,9 +7,10 @@ import (
 	"slices"
 	"strings"
 
+	"sallyport/mfa/exchange"
+
 	"github.com/gin-gonic/gin"
 
-	"sallyport/mfa"
 	"sallyport/storage"
 )
 
@@ -24,7 +25,7 @@ type Handout struct {
 }
 
 // HandoutOf prepares what an enrolment hands out.
-func HandoutOf(e mfa.Enrolling) Handout {
+func HandoutOf(e exchange.Enrolling) Handout {
 	d := Handout{Exchange: e.Exchange, Key: e.Handout.Secret}
 	var groups []string
 	for part := range slices.Chunk([]byte(e.Handout.Secret), 4) {

@@ -13,9 +13,11 @@ import (
 	"strings"
 	"time"
 
+	"sallyport/mfa/password"
+	"sallyport/mfa/session"
+
 	"github.com/gin-gonic/gin"
 
-	"sallyport/mfa"
 	"sallyport/storage"
 	"sallyport/storage/seal"
 	"sallyport/web"
@@ -28,7 +30,7 @@ type Options struct {
 	// TemplateDir holds files that replace embedded ones, in folders templates, messages
 	// and static; "": none.
 	TemplateDir string
-	Least       int          // characters of a new password, which texts name as {{.Least}}; 0: mfa.PasswordMin
+	Least       int          // characters of a new password, which texts name as {{.Least}}; 0: password.MinLength
 	Logger      *slog.Logger // nil: discarded
 }
 
@@ -51,7 +53,7 @@ func New(keyring *seal.Keyring, o Options, surfaces ...fs.FS) (*Look, error) {
 	if err != nil || issuer.Host == "" {
 		return nil, fmt.Errorf("issuer %q is not an absolute URL", o.Issuer)
 	}
-	l := &Look{keyring: keyring, product: o.Product, least: max(o.Least, mfa.PasswordMin), origin: issuer.Scheme + "://" + issuer.Host, log: o.Logger}
+	l := &Look{keyring: keyring, product: o.Product, least: max(o.Least, password.MinLength), origin: issuer.Scheme + "://" + issuer.Host, log: o.Logger}
 	if l.product == "" {
 		l.product = "Sallyport"
 	}
@@ -193,7 +195,7 @@ func Redirect(c *gin.Context, location string) {
 }
 
 // SignedIn returns who the browser's session belongs to; nil: nobody.
-func SignedIn(c *gin.Context, sessions *mfa.Sessions) (*mfa.SignedIn, error) {
+func SignedIn(c *gin.Context, sessions *session.Registry) (*session.SignedIn, error) {
 	token := web.Cookie(c, web.SessionCookie)
 	if token == "" {
 		return nil, nil
