@@ -5,10 +5,9 @@ import (
 	"errors"
 	"net/url"
 
+	"sallyport/mfa"
 	"sallyport/mfa/budget"
 	"sallyport/mfa/session"
-
-	"sallyport/mfa"
 	"sallyport/storage"
 )
 

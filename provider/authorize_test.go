@@ -6,9 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/mfa/session"
-
 	"sallyport/mfa"
+	"sallyport/mfa/session"
 	"sallyport/storage"
 )
 

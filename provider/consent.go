@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"sallyport/mfa/session"
-
 	"sallyport/storage"
 )
 

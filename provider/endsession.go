@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"slices"
 
-	"sallyport/mfa/session"
-
 	"sallyport/mfa"
+	"sallyport/mfa/session"
 	"sallyport/provider/clients"
 	"sallyport/storage"
 )

@@ -3,10 +3,9 @@ package provider
 import (
 	"testing"
 
+	"sallyport/mfa"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/session"
-
-	"sallyport/mfa"
 	"sallyport/storage"
 )
 

@@ -8,10 +8,9 @@ import (
 	"slices"
 	"time"
 
+	"sallyport/mfa"
 	"sallyport/mfa/budget"
 	"sallyport/mfa/session"
-
-	"sallyport/mfa"
 	"sallyport/storage"
 )
 

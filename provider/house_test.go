@@ -17,16 +17,15 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/mfa/audit"
-	"sallyport/mfa/exchange"
-	"sallyport/mfa/session"
-	"sallyport/mfa/totp"
-	"sallyport/mfa/users"
-
 	"github.com/go-jose/go-jose/v4"
 
 	"sallyport/mfa"
+	"sallyport/mfa/audit"
+	"sallyport/mfa/exchange"
 	"sallyport/mfa/mfatest"
+	"sallyport/mfa/session"
+	"sallyport/mfa/totp"
+	"sallyport/mfa/users"
 	"sallyport/storage"
 	"sallyport/storage/relational"
 	"sallyport/storage/seal"

@@ -5,8 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sallyport/provider/clients"
 	"time"
+
+	"sallyport/provider/clients"
 
 	"github.com/ory/fosite"
 	"github.com/ory/fosite/handler/openid"

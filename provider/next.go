@@ -6,10 +6,9 @@ import (
 	"errors"
 	"strings"
 
+	"sallyport/mfa"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/session"
-
-	"sallyport/mfa"
 	"sallyport/storage"
 )
 

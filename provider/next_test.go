@@ -6,9 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/mfa/session"
-
 	"sallyport/mfa"
+	"sallyport/mfa/session"
 	"sallyport/storage"
 )
 

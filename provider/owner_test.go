@@ -5,9 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/mfa/exchange"
-
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/storage"
 )
 

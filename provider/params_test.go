@@ -3,9 +3,10 @@ package provider
 import (
 	"net/url"
 	"reflect"
-	"sallyport/provider/clients"
 	"strings"
 	"testing"
+
+	"sallyport/provider/clients"
 )
 
 func TestParametersStandOnce(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"net/url"
+
 	"sallyport/provider/clients"
 
 	"github.com/ory/fosite"

@@ -12,14 +12,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ory/fosite"
+
+	"sallyport/mfa"
 	"sallyport/mfa/audit"
 	"sallyport/mfa/budget"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/session"
-
-	"github.com/ory/fosite"
-
-	"sallyport/mfa"
 	"sallyport/provider/clients"
 	"sallyport/storage"
 	"sallyport/storage/seal"

@@ -4,9 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/mfa/session"
-
 	"sallyport/mfa"
+	"sallyport/mfa/session"
 	"sallyport/storage"
 )
 

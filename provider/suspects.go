@@ -9,10 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sallyport/mfa"
 	"sallyport/mfa/budget"
 	"sallyport/mfa/throttle"
-
-	"sallyport/mfa"
 	"sallyport/provider/clients"
 	"sallyport/storage"
 )

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/budget"
 	"sallyport/storage"
 	"sallyport/storage/storagetest"
 )
@@ -270,8 +271,8 @@ func TestFailuresOfClientsHaveABudget(t *testing.T) {
 	h.client("rp")
 	h.client("other")
 	over := false
-	h.p.options.Admit = func(_ mfa.Caller, budget string, _ int) time.Duration {
-		if over && budget == budget.Refusals {
+	h.p.options.Admit = func(_ mfa.Caller, of string, _ int) time.Duration {
+		if over && of == budget.Refusals {
 			return 90 * time.Second
 		}
 		return 0

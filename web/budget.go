@@ -6,11 +6,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"sallyport/mfa/budget"
-
 	"golang.org/x/time/rate"
 
 	"sallyport/mfa"
+	"sallyport/mfa/budget"
 )
 
 const (

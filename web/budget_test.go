@@ -7,9 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/mfa/budget"
-
 	"sallyport/mfa"
+	"sallyport/mfa/budget"
 )
 
 func TestBudgets(t *testing.T) {

@@ -8,9 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/mfa/users"
-
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider/desired"
 	"sallyport/storage"
 	"sallyport/web/admin"

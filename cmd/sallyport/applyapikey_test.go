@@ -8,9 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/mfa/users"
-
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider/apikeys"
 	"sallyport/provider/desired"
 	"sallyport/storage"

@@ -6,9 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/mfa/users"
-
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider/desired"
 	"sallyport/storage"
 )

@@ -7,10 +7,9 @@ import (
 	"os"
 	"strings"
 
-	"sallyport/mfa/password"
-
 	"sallyport/config"
 	"sallyport/config/strict"
+	"sallyport/mfa/password"
 	"sallyport/provider/desired"
 	"sallyport/storage/seal"
 )

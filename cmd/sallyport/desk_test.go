@@ -11,9 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/mfa/users"
-
 	"sallyport/config"
+	"sallyport/mfa/users"
 	"sallyport/storage"
 )
 

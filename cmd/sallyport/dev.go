@@ -10,10 +10,9 @@ import (
 	"net/netip"
 	"strconv"
 
-	"sallyport/mfa/users"
-
 	"sallyport/config"
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider/desired"
 	"sallyport/web"
 )

@@ -7,9 +7,8 @@ import (
 	"strconv"
 	"time"
 
-	"sallyport/mfa/throttle"
-
 	"sallyport/mfa"
+	"sallyport/mfa/throttle"
 	"sallyport/storage"
 	"sallyport/storage/relational"
 	"sallyport/storage/seal"

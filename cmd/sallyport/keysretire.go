@@ -9,10 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"sallyport/mfa"
 	"sallyport/mfa/password"
 	"sallyport/mfa/throttle"
-
-	"sallyport/mfa"
 	"sallyport/storage"
 )
 

@@ -14,15 +14,14 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/mfa/budget"
-	"sallyport/mfa/throttle"
-
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
 	"sallyport/config"
 	"sallyport/mfa"
+	"sallyport/mfa/budget"
+	"sallyport/mfa/throttle"
 	"sallyport/storage"
 	"sallyport/storage/seal"
 )

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"sallyport/mfa/users"
-
 	"sallyport/provider/desired"
 )
 

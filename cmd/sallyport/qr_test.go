@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"sallyport/mfa/totp"
-
 	"sallyport/storage"
 )
 

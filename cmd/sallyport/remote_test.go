@@ -17,10 +17,9 @@ import (
 	"sync"
 	"testing"
 
-	"sallyport/mfa/users"
-
 	"sallyport/config"
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider/apikeys"
 	"sallyport/web"
 	"sallyport/web/admin"

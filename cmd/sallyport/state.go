@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"os"
 
-	"sallyport/mfa/users"
-
 	"sallyport/config/strict"
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider/apikeys"
 	"sallyport/provider/desired"
 	"sallyport/web/admin"

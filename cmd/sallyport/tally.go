@@ -3,9 +3,8 @@ package main
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"sallyport/mfa/throttle"
-
 	"sallyport/mfa"
+	"sallyport/mfa/throttle"
 	"sallyport/storage"
 )
 

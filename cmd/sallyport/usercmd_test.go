@@ -6,11 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/mfa"
 	"sallyport/mfa/notice"
 	"sallyport/mfa/throttle"
 	"sallyport/mfa/users"
-
-	"sallyport/mfa"
 	"sallyport/storage"
 	"sallyport/web/admin"
 )

@@ -11,6 +11,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sallyport/config"
+	"sallyport/mfa"
 	"sallyport/mfa/audit"
 	"sallyport/mfa/budget"
 	"sallyport/mfa/exchange"
@@ -19,11 +23,6 @@ import (
 	"sallyport/mfa/session"
 	"sallyport/mfa/totp"
 	"sallyport/mfa/users"
-
-	"github.com/prometheus/client_golang/prometheus"
-
-	"sallyport/config"
-	"sallyport/mfa"
 	"sallyport/provider"
 	"sallyport/provider/apikeys"
 	"sallyport/provider/clients"

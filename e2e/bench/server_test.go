@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"sallyport/mfa"
 	"sallyport/mfa/audit"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/password"
@@ -25,8 +26,6 @@ import (
 	"sallyport/mfa/session"
 	"sallyport/mfa/totp"
 	"sallyport/mfa/users"
-
-	"sallyport/mfa"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/storage/relational"

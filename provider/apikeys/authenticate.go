@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"time"
 
-	"sallyport/mfa/budget"
-
 	"sallyport/mfa"
+	"sallyport/mfa/budget"
 	"sallyport/provider/secret"
 	"sallyport/storage"
 )

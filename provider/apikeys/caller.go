@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"sallyport/mfa/users"
-
 	"sallyport/storage"
 )
 

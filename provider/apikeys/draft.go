@@ -16,7 +16,6 @@ import (
 	"unicode/utf8"
 
 	"sallyport/mfa/users"
-
 	"sallyport/provider/secret"
 	"sallyport/storage"
 )

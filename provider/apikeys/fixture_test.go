@@ -9,9 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/mfa/audit"
-
 	"sallyport/mfa"
+	"sallyport/mfa/audit"
 	"sallyport/mfa/mfatest"
 	"sallyport/storage"
 	"sallyport/storage/relational"

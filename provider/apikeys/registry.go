@@ -12,9 +12,8 @@ import (
 	"sync"
 	"time"
 
-	"sallyport/mfa/audit"
-
 	"sallyport/mfa"
+	"sallyport/mfa/audit"
 	"sallyport/provider/cache"
 	"sallyport/provider/secret"
 	"sallyport/storage"

@@ -8,9 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"sallyport/mfa/audit"
-
 	"sallyport/mfa"
+	"sallyport/mfa/audit"
 	"sallyport/provider/secret"
 	"sallyport/storage"
 )

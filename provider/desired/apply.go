@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"strings"
 
-	"sallyport/mfa/users"
-
 	"sallyport/config/strict"
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider/clients"
 )
 

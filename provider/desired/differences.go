@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"sallyport/mfa/users"
-
 	"sallyport/storage"
 )
 

@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"sallyport/mfa/users"
-
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider/apikeys"
 	"sallyport/provider/clients"
 	"sallyport/storage"

@@ -10,9 +10,8 @@ import (
 	"slices"
 	"time"
 
-	"sallyport/mfa/users"
-
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider/apikeys"
 	"sallyport/storage"
 )

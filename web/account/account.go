@@ -6,12 +6,11 @@ import (
 	"net/http"
 	"net/url"
 
-	"sallyport/mfa/exchange"
-	"sallyport/mfa/session"
-
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"

@@ -8,11 +8,10 @@ import (
 	"slices"
 	"strings"
 
-	"sallyport/mfa/exchange"
-
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/web"
 	"sallyport/web/page"
 )

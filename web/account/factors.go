@@ -6,11 +6,10 @@ import (
 	"strings"
 	"unicode"
 
-	"sallyport/mfa/exchange"
-
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/storage"
 	"sallyport/web/page"
 )

@@ -14,10 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/mfa/mfatest"
+	passwords "sallyport/mfa/password"
 	"sallyport/mfa/totp"
 	"sallyport/mfa/users"
-
-	"sallyport/mfa/mfatest"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/storage/relational"
@@ -61,11 +61,11 @@ func (h *house) ok(err error) {
 
 func newHouse(t testing.TB) *house {
 	t.Helper()
-	return strictHouse(t, password.Options{})
+	return strictHouse(t, passwords.Options{})
 }
 
 // strictHouse has rules of its own for new passwords.
-func strictHouse(t testing.TB, o password.Options) *house {
+func strictHouse(t testing.TB, o passwords.Options) *house {
 	t.Helper()
 	o.Memory, o.Time, o.Parallel = 64, 1, 8
 	h := &house{t: t, clock: t0}

@@ -5,11 +5,10 @@ import (
 	"slices"
 	"time"
 
-	"sallyport/mfa/exchange"
-
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
 )
@@ -22,15 +21,15 @@ type overview struct {
 	Recovery *exchange.Held // nil: no codes
 	Second   bool           // a second factor is held
 	Password bool
-	Sessions []session
+	Sessions []sessionLine
 	Others   bool // there are sessions besides this one
 	Consents []provider.Allowed
 	Activity []line
 	Refused  []line // tries that came to nothing
 }
 
-// session is one place where the person is signed in.
-type session struct {
+// sessionLine is one place where the person is signed in.
+type sessionLine struct {
 	ID      storage.SessionID
 	Here    bool
 	Agent   agent
@@ -61,7 +60,7 @@ func (p *Pages) survey(c *gin.Context, t turn) (overview, error) {
 		return d, err
 	}
 	for _, s := range list {
-		d.Sessions = append(d.Sessions, session{ID: s.ID, Here: s.ID == t.owner.Session, Agent: agentOf(s.UserAgent), Address: s.Address,
+		d.Sessions = append(d.Sessions, sessionLine{ID: s.ID, Here: s.ID == t.owner.Session, Agent: agentOf(s.UserAgent), Address: s.Address,
 			Since: s.CreatedAt, Seen: s.LastSeenAt})
 	}
 	d.Others = len(d.Sessions) > 1

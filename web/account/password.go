@@ -3,10 +3,9 @@ package account
 import (
 	"net/http"
 
-	"sallyport/mfa/exchange"
-
 	"github.com/gin-gonic/gin"
 
+	"sallyport/mfa/exchange"
 	"sallyport/web/page"
 )
 

@@ -6,13 +6,12 @@ import (
 	"net/http"
 	"time"
 
-	"sallyport/mfa/audit"
-	"sallyport/mfa/session"
-	"sallyport/mfa/users"
-
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/audit"
+	"sallyport/mfa/session"
+	"sallyport/mfa/users"
 	"sallyport/provider/apikeys"
 	"sallyport/provider/clients"
 	"sallyport/provider/desired"

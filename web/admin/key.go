@@ -16,12 +16,11 @@ import (
 	"sync"
 	"time"
 
-	"sallyport/mfa/users"
-
 	"github.com/gin-gonic/gin"
 	"golang.org/x/time/rate"
 
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider/apikeys"
 	"sallyport/web"
 )

@@ -4,9 +4,8 @@ import (
 	"slices"
 	"time"
 
-	"sallyport/mfa/users"
-
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/storage"
 )
 

@@ -6,13 +6,12 @@ import (
 	"net/http"
 	"strings"
 
-	"sallyport/mfa/exchange"
-	"sallyport/mfa/session"
-
 	"github.com/gin-gonic/gin"
 	"github.com/rs/cors"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/web"
 )

@@ -5,11 +5,10 @@ import (
 	"net/url"
 	"time"
 
-	"sallyport/mfa/exchange"
-
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"

@@ -7,12 +7,11 @@ import (
 	"net/http"
 	"time"
 
-	"sallyport/mfa/exchange"
-	"sallyport/mfa/session"
-
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"

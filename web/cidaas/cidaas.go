@@ -7,12 +7,11 @@ import (
 	"net/url"
 	"strings"
 
-	"sallyport/mfa/exchange"
-	"sallyport/mfa/session"
-
 	"github.com/gin-gonic/gin"
 	"github.com/rs/cors"
 
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/web"
 )

@@ -15,12 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/mfa"
 	"sallyport/mfa/exchange"
+	"sallyport/mfa/mfatest"
 	"sallyport/mfa/totp"
 	"sallyport/mfa/users"
-
-	"sallyport/mfa"
-	"sallyport/mfa/mfatest"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/storage/relational"

@@ -7,11 +7,10 @@ import (
 	"net/url"
 	"strings"
 
-	"sallyport/mfa/exchange"
-
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"

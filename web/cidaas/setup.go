@@ -4,11 +4,10 @@ import (
 	"encoding/base64"
 	"net/http"
 
-	"sallyport/mfa/exchange"
-
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
@@ -27,7 +26,7 @@ type enrollingBody struct {
 }
 
 func enrolling(e exchange.Enrolling, sub string) enrollingBody {
-	b := enrollingBody{Exchange: exchange(e.Exchange, e.ExpiresAt), Sub: sub, Status: e.Status, Secret: e.Handout.Secret, URI: e.Handout.URI}
+	b := enrollingBody{Exchange: exchangeOf(e.Exchange, e.ExpiresAt), Sub: sub, Status: e.Status, Secret: e.Handout.Secret, URI: e.Handout.URI}
 	if len(e.Handout.QR) > 0 {
 		b.QR = "data:image/png;base64," + base64.StdEncoding.EncodeToString(e.Handout.QR)
 	}

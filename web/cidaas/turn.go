@@ -6,11 +6,10 @@ import (
 	"slices"
 	"strings"
 
-	"sallyport/mfa/session"
-
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"

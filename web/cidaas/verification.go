@@ -4,11 +4,10 @@ import (
 	"net/http"
 	"strings"
 
-	"sallyport/mfa/exchange"
-
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
 )
@@ -194,7 +193,7 @@ func (s *Surface) initiate(c *gin.Context) {
 		Text     string           `json:"medium_text"`
 		Sub      string           `json:"sub"`
 		Status   storage.StatusID `json:"status_id"`
-	}{exchange(begun.Exchange, begun.ExpiresAt), textOf(begun.Text, chosen.Method), begun.Sub, begun.Status})
+	}{exchangeOf(begun.Exchange, begun.ExpiresAt), textOf(begun.Text, chosen.Method), begun.Sub, begun.Status})
 }
 
 // verifiedBody is the answer to a right code.
@@ -206,7 +205,7 @@ type verifiedBody struct {
 }
 
 func verified(v exchange.Verified) verifiedBody {
-	return verifiedBody{Exchange: exchange(v.Exchange, v.ExpiresAt), Sub: v.Sub, Status: v.Status}
+	return verifiedBody{Exchange: exchangeOf(v.Exchange, v.ExpiresAt), Sub: v.Sub, Status: v.Status}
 }
 
 // typed reads the answer to an exchange; what is missing or malformed is answered, and
@@ -260,17 +259,17 @@ func (s *Surface) cancel(c *gin.Context) {
 	if !ok {
 		return
 	}
-	exchange, reason := id[storage.ExchangeID](in.text("exchange_id")), in.text("reason")
+	exchangeID, reason := id[storage.ExchangeID](in.text("exchange_id")), in.text("reason")
 	if !s.judged(c, in) {
 		return
 	}
-	if exchange == "" || strings.TrimSpace(reason) == "" {
+	if exchangeID == "" || strings.TrimSpace(reason) == "" {
 		s.lacks(c, "exchange_id and reason are required", "VER_0005")
 		return
 	}
 	visit := s.visit(c)
 	ended, err := s.verifier.Cancel(c.Request.Context(), visit,
-		exchange.Answer{Exchange: exchange, Method: s.method(c.Param("method")), May: s.may(c, visit)})
+		exchange.Answer{Exchange: exchangeID, Method: s.method(c.Param("method")), May: s.may(c, visit)})
 	if err != nil {
 		s.fail(c, err)
 		return

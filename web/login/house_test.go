@@ -13,11 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/mfa/totp"
-	"sallyport/mfa/users"
-
 	"sallyport/mfa"
 	"sallyport/mfa/mfatest"
+	"sallyport/mfa/totp"
+	"sallyport/mfa/users"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/storage/relational"

@@ -8,11 +8,10 @@ import (
 	"time"
 	"unicode"
 
-	"sallyport/mfa/exchange"
-
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web/page"

@@ -3,12 +3,11 @@ package login
 import (
 	"net/url"
 
-	"sallyport/mfa/exchange"
-	"sallyport/mfa/session"
-
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"

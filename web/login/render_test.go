@@ -14,11 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/mfa/exchange"
-
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/storage/storagetest"

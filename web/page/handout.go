@@ -7,10 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"sallyport/mfa/exchange"
-
 	"github.com/gin-gonic/gin"
 
+	"sallyport/mfa/exchange"
 	"sallyport/storage"
 )
 

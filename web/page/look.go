@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -13,11 +14,10 @@ import (
 	"strings"
 	"time"
 
-	"sallyport/mfa/password"
-	"sallyport/mfa/session"
-
 	"github.com/gin-gonic/gin"
 
+	"sallyport/mfa/password"
+	"sallyport/mfa/session"
 	"sallyport/storage"
 	"sallyport/storage/seal"
 	"sallyport/web"
@@ -30,7 +30,7 @@ type Options struct {
 	// TemplateDir holds files that replace embedded ones, in folders templates, messages
 	// and static; "": none.
 	TemplateDir string
-	Least       int          // characters of a new password, which texts name as {{.Least}}; 0: password.MinLength
+	Least       int          // characters of a new password, which texts name as {{.Least}}; 0: mfa.PasswordMin
 	Logger      *slog.Logger // nil: discarded
 }
 
@@ -119,10 +119,14 @@ func (p Page) T(key string, args ...any) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("text %q: %w", key, err)
 	}
-	if _, given := data["Least"]; !given {
-		data["Least"] = p.Least
+	named := map[string]any{"Least": p.Least}
+	if p.Alert != nil {
+		for name, value := range p.Alert.Params {
+			named[name] = value
+		}
 	}
-	return p.say(key, data)
+	maps.Copy(named, data)
+	return p.say(key, named)
 }
 
 // N says a text of a number: {{.N "account.refused.times" 3}}.

@@ -27,7 +27,7 @@ type Rooms struct {
 // Open makes rooms. Without an algorithm the provider signs with ES256.
 func Open(t testing.TB, m mfatest.Options, o provider.Options) Rooms {
 	t.Helper()
-	r := Rooms{Rooms: mfatest.Open(t, m)}
+	r := Rooms{Services: mfatest.Open(t, m)}
 	if o.SigningAlg == "" {
 		o.SigningAlg = "ES256"
 	}
