@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"sallyport/mfa"
-	"sallyport/provider"
+	"sallyport/provider/apikeys"
 	"sallyport/web/admin"
 )
 
@@ -27,8 +27,8 @@ func (o *office) may(file string) string {
 			out = err.Error()
 			return
 		}
-		for _, verb := range []string{provider.VerbRead, provider.VerbWrite} {
-			if k.Allows(provider.DialectAdmin, verb) {
+		for _, verb := range []string{apikeys.VerbRead, apikeys.VerbWrite} {
+			if k.Allows(apikeys.DialectAdmin, verb) {
 				out += verb
 			}
 		}

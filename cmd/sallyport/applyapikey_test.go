@@ -10,7 +10,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/users"
-	"sallyport/provider"
+	"sallyport/provider/apikeys"
 	"sallyport/provider/desired"
 	"sallyport/storage"
 )
@@ -145,9 +145,9 @@ func TestApplyLeavesWhatCommandsDidToAPIKeys(t *testing.T) {
 	o.inside(func(h *house) {
 		ctx, v := t.Context(), mfa.Caller{Actor: users.ActorAdmin}
 		for name, do := range map[string]func(storage.APIKeyID) error{
-			"shop": func(id storage.APIKeyID) error { return h.apiKeys.Disable(ctx, v, provider.Operator(), id) },
+			"shop": func(id storage.APIKeyID) error { return h.apiKeys.Disable(ctx, v, apikeys.Operator(), id) },
 			"deploy": func(id storage.APIKeyID) (err error) {
-				added, err = h.apiKeys.AddSecret(ctx, v, provider.Operator(), id)
+				added, err = h.apiKeys.AddSecret(ctx, v, apikeys.Operator(), id)
 				return err
 			},
 		} {
@@ -236,11 +236,11 @@ func TestApplyDoesNotOverwriteAnAPIKeyChangedMeanwhile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := h.apiKeys.Disable(ctx, v, provider.Operator(), shop.ID); err != nil {
+		if err := h.apiKeys.Disable(ctx, v, apikeys.Operator(), shop.ID); err != nil {
 			t.Fatal(err)
 		}
 		err = h.records().CarryOut(ctx, v, p)
-		if want := fmt.Sprintf("stopped after 1 of 3 changes; they stay, and another run does the rest: API key shop: %v", provider.ErrAPIKeyChanged); err == nil || err.Error() != want {
+		if want := fmt.Sprintf("stopped after 1 of 3 changes; they stay, and another run does the rest: API key shop: %v", apikeys.ErrChanged); err == nil || err.Error() != want {
 			t.Errorf("carry out: %v, want %s", err, want)
 		}
 	})

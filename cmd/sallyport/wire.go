@@ -24,6 +24,8 @@ import (
 	"sallyport/mfa/totp"
 	"sallyport/mfa/users"
 	"sallyport/provider"
+	"sallyport/provider/apikeys"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 	"sallyport/storage/relational"
 	"sallyport/storage/seal"
@@ -62,8 +64,8 @@ type house struct {
 	journal  *audit.Journal
 	totp     *totp.Method
 	users    *users.Registry
-	clients  *provider.Registry
-	apiKeys  *provider.APIKeys
+	clients  *clients.Registry
+	apiKeys  *apikeys.Keys
 	sessions *session.Registry
 	provider *provider.Provider
 	handler  http.Handler
@@ -201,8 +203,8 @@ func (h *house) rooms(p parts) error {
 	h.verifier = verifier
 	h.tally.know(verifier.Methods())
 	own := account.Client(c.Issuer, c.Product)
-	h.clients = provider.NewRegistry(h.store, h.journal, p.now, p.random, own)
-	h.apiKeys = provider.NewAPIKeys(h.store, h.journal, p.now, p.random, c.Environment, p.log)
+	h.clients = clients.NewRegistry(h.store, h.journal, p.now, p.random, own)
+	h.apiKeys = apikeys.New(h.store, h.journal, p.now, p.random, c.Environment, p.log)
 
 	var err error
 	h.provider, err = provider.New(h.store, h.keyring, verifier, h.sessions, h.journal, p.now, p.random, provider.Options{

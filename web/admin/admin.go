@@ -12,7 +12,8 @@ import (
 	"sallyport/mfa/audit"
 	"sallyport/mfa/session"
 	"sallyport/mfa/users"
-	"sallyport/provider"
+	"sallyport/provider/apikeys"
+	"sallyport/provider/clients"
 	"sallyport/provider/desired"
 	"sallyport/storage/seal"
 	"sallyport/web"
@@ -33,8 +34,8 @@ type Rooms struct {
 	Users    *users.Registry
 	Sessions *session.Registry
 	Journal  *audit.Journal
-	Clients  *provider.Registry
-	APIKeys  *provider.APIKeys
+	Clients  *clients.Registry
+	APIKeys  *apikeys.Keys
 	Keyring  *seal.Keyring
 	Records  desired.Records
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
-	"sallyport/provider"
+	"sallyport/provider/clients"
 	"sallyport/provider/desired"
 	"sallyport/storage"
 )
@@ -54,7 +54,7 @@ func (s *Surface) putClient(c *gin.Context, v mfa.Caller) {
 	}
 	members["client_id"] = string(id)
 	have, err := s.Clients.Client(c.Request.Context(), id)
-	if err != nil && !errors.Is(err, provider.ErrNoClient) {
+	if err != nil && !errors.Is(err, clients.ErrNotFound) {
 		s.fail(c, err)
 		return
 	}

@@ -8,8 +8,10 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
-	"sallyport/provider"
+	"sallyport/provider/apikeys"
+	"sallyport/provider/clients"
 	"sallyport/provider/desired"
+	"sallyport/provider/secret"
 	"sallyport/web"
 	"sallyport/web/problem"
 )
@@ -73,19 +75,19 @@ var known = []struct {
 	status int
 	code   string
 }{
-	{provider.ErrNoClient, http.StatusNotFound, codeNotFound},
-	{provider.ErrClientChanged, http.StatusConflict, codeConflict},
-	{provider.ErrReserved, http.StatusConflict, codeConflict},
-	{provider.ErrNoSecret, http.StatusConflict, codeConflict},
-	{provider.ErrRotating, http.StatusConflict, codeConflict},
-	{provider.ErrNotRotating, http.StatusConflict, codeConflict},
-	{provider.ErrNoAPIKey, http.StatusNotFound, codeNotFound},
-	{provider.ErrAPIKeyTaken, http.StatusConflict, codeConflict},
-	{provider.ErrAPIKeyChanged, http.StatusConflict, codeConflict},
-	{provider.ErrForeignAPIKey, http.StatusForbidden, string(mfa.NotAllowed)},
-	{provider.ErrDisabledStays, http.StatusForbidden, string(mfa.NotAllowed)},
-	{provider.ErrCallerEnded, http.StatusForbidden, string(mfa.NotAllowed)},
-	{provider.ErrTooManyMakers, http.StatusConflict, codeConflict},
+	{clients.ErrNotFound, http.StatusNotFound, codeNotFound},
+	{clients.ErrChanged, http.StatusConflict, codeConflict},
+	{clients.ErrReserved, http.StatusConflict, codeConflict},
+	{clients.ErrNoSecret, http.StatusConflict, codeConflict},
+	{secret.ErrRotating, http.StatusConflict, codeConflict},
+	{secret.ErrNotRotating, http.StatusConflict, codeConflict},
+	{apikeys.ErrNotFound, http.StatusNotFound, codeNotFound},
+	{apikeys.ErrTaken, http.StatusConflict, codeConflict},
+	{apikeys.ErrChanged, http.StatusConflict, codeConflict},
+	{apikeys.ErrNotPermitted, http.StatusForbidden, string(mfa.NotAllowed)},
+	{apikeys.ErrOperatorOnly, http.StatusForbidden, string(mfa.NotAllowed)},
+	{apikeys.ErrCallerEnded, http.StatusForbidden, string(mfa.NotAllowed)},
+	{apikeys.ErrTooManyMakers, http.StatusConflict, codeConflict},
 }
 
 // refused finds the refusal in an error; false: the error is unexpected.

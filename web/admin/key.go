@@ -21,7 +21,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/users"
-	"sallyport/provider"
+	"sallyport/provider/apikeys"
 	"sallyport/web"
 )
 
@@ -127,7 +127,7 @@ func (s *Surface) meant(c *gin.Context) (k Key, known, ok bool) {
 		return k, false, false
 	}
 	sum, err := s.APIKeys.Named(c.Request.Context(), prefix)
-	if errors.Is(err, provider.ErrNoAPIKey) {
+	if errors.Is(err, apikeys.ErrNotFound) {
 		s.wrong.count(address)
 		return k, false, true
 	}
@@ -165,14 +165,14 @@ func (s *Surface) caller(c *gin.Context) (mfa.Caller, bool) {
 	secret = strings.TrimSpace(secret)
 	if s.o.Key.is(secret) {
 		v.Actor = users.ActorAdmin
-		c.Set(callerKey, provider.Operator())
+		c.Set(callerKey, apikeys.Operator())
 		return v, true
 	}
 	if s.tired(c, v.Address) {
 		return v, false
 	}
 	k, err := s.APIKeys.Authenticate(c.Request.Context(), v, secret)
-	if errors.Is(err, provider.ErrNoAPIKey) {
+	if errors.Is(err, apikeys.ErrNotFound) {
 		s.wrong.count(v.Address)
 		s.unauthorized(c, "the key is neither that of this server nor an API key that is good here")
 		return v, false
@@ -182,16 +182,16 @@ func (s *Surface) caller(c *gin.Context) (mfa.Caller, bool) {
 		return v, false
 	}
 	v.Actor = actorAPIKey + string(k.ID)
-	verb := provider.VerbWrite
+	verb := apikeys.VerbWrite
 	if c.Request.Method == http.MethodGet {
-		verb = provider.VerbRead
+		verb = apikeys.VerbRead
 	}
-	if !k.Allows(provider.DialectAdmin, verb) {
+	if !k.Allows(apikeys.DialectAdmin, verb) {
 		Problem{Status: http.StatusForbidden, Code: string(mfa.NotAllowed),
-			Detail: fmt.Sprintf("the API key may not do this: it needs the dialect %s and the verb %s", provider.DialectAdmin, verb)}.Write(c)
+			Detail: fmt.Sprintf("the API key may not do this: it needs the dialect %s and the verb %s", apikeys.DialectAdmin, verb)}.Write(c)
 		return v, false
 	}
-	c.Set(callerKey, provider.Holder(k))
+	c.Set(callerKey, apikeys.Holder(k))
 	return v, true
 }
 
@@ -199,9 +199,9 @@ const callerKey = "sallyport.admin.caller"
 
 // by is who calls, as far as API keys are made or changed on their word; without a key
 // somebody who may do nothing.
-func by(c *gin.Context) provider.Caller {
+func by(c *gin.Context) apikeys.Caller {
 	found, _ := c.Get(callerKey)
-	caller, _ := found.(provider.Caller)
+	caller, _ := found.(apikeys.Caller)
 	return caller
 }
 
