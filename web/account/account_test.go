@@ -139,7 +139,7 @@ func TestTwoDevicesEachOpenALogin(t *testing.T) {
 				}
 			}
 		}
-		b.Must("/mfa", 200, "It is the one you named “"+device+"”.")
+		b.Must("/mfa", 200, "Use the one you named “"+device+"”.")
 		b.Submit("mfa-submit", "passcode", h.code(id, device))
 		b.Must("/account", 200)
 	}
@@ -234,7 +234,7 @@ func TestRemovingADevice(t *testing.T) {
 	elsewhere.Submit("login-submit", "username", "ada", "password", password)
 	elsewhere.Must("/account", 200)
 	elsewhere.Get("/account/remove?id=" + device)
-	elsewhere.Must("/account/remove", 404, "not there any more")
+	elsewhere.Must("/account/remove", 404, "no longer exists")
 	if strings.Contains(h.Log.String(), code) {
 		t.Error("the log holds a code")
 	}
@@ -282,7 +282,7 @@ func TestSessions(t *testing.T) {
 	b.Post(action, form)
 	b.Must("/account", 200, "session is signed out")
 	b.Post(action, form)
-	b.Must("/account/sessions", 404, "not there any more")
+	b.Must("/account/sessions", 404, "no longer exists")
 	third.Get("/account")
 	third.Must("/login", 200)
 	second.Get("/account")
@@ -331,7 +331,7 @@ func TestConsents(t *testing.T) {
 	b.Must("/account", 200, "Harbour Notes", "see your e-mail address", "Access allowed to Harbour Notes")
 	action, form := b.Form(`name="client"`)
 	b.Post(action, form)
-	b.Must("/account", 200, "may not do that any more", "No application has access", "Access taken back from Harbour Notes")
+	b.Must("/account", 200, "no longer has access", "No application has access", "Access of Harbour Notes")
 	b.Post(action, form)
 	b.Must("/account/consents", 404)
 	b.Get("/authorize?" + q.Encode())

@@ -32,7 +32,7 @@ func TestStrangersDoNotPushOutWhatHappened(t *testing.T) {
 	h.OK(h.Store.AppendEvents(context.Background(), tries))
 	b := h.browser()
 	b.signIn("/account", "ada", "", "")
-	b.Must("/account", 200, `id="refused"`, "Signed in to Sallyport", "The account was made", "Wrong password <span class=\"tag\">797 times</span>", "203.0.113.9", "3 times")
+	b.Must("/account", 200, `id="refused"`, "Signed in to Sallyport", "The account was created", "Wrong password <span class=\"tag\">797 times</span>", "203.0.113.9", "3 times")
 	if n := strings.Count(b.Page.Body.String(), "Wrong password"); n != 1 {
 		t.Errorf("wrong passwords have %d lines, want one for all", n)
 	}

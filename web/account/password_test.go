@@ -49,13 +49,13 @@ func TestABreachedPasswordIsRefusedInWords(t *testing.T) {
 		b.Submit("password-submit", "old", password, "new", stolen, "repeat", stolen)
 		b.Must("/account/password", code, append(texts, `id="password-form"`)...)
 	}
-	change("en", 422, "was stolen before", "change it wherever else you use it")
-	change("de", 422, "schon gestohlen", "ändern Sie es überall")
+	change("en", 422, "known from a data breach", "change it everywhere else you use it")
+	change("de", 422, "aus einem Datenleck bekannt", "ändern Sie es überall")
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
 	h.Broken = true
-	change("en", 503, "cannot be checked now", "Nothing was changed")
+	change("en", 503, "cannot be checked right now", "Nothing was changed")
 	change("de", 503, "gerade nicht prüfen", "Es wurde nichts geändert")
 	if b.Page.Header().Get("Retry-After") != "60" {
 		t.Errorf("Retry-After = %q, want 60", b.Page.Header().Get("Retry-After"))
@@ -78,7 +78,7 @@ func TestChangingThePassword(t *testing.T) {
 	elsewhere.signIn("/account", "ada", id, "")
 	const fresh = "seven grey geese on ice"
 	for _, tc := range []struct{ name, old, fresh, repeat, text string }{
-		{"the old one is wrong", "not it at all", fresh, fresh, "password you have now is wrong"},
+		{"the old one is wrong", "not it at all", fresh, fresh, "current password is wrong"},
 		{"the new ones differ", password, fresh, fresh + "!", "new passwords differ"},
 		{"the new one is too short", password, "short", "short", "too short"},
 		{"the new one is too common", password, "password123", "password123", "too common"},

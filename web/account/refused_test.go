@@ -107,7 +107,7 @@ func TestOtherPeoplesThingsAreLikeUnknownOnes(t *testing.T) {
 		var bodies [2]string
 		for i, id := range pair {
 			b.Post(path, url.Values{"csrf": form["csrf"], "id": {id}, "name": {"mine"}})
-			b.Must(path, 404, "not there any more")
+			b.Must(path, 404, "no longer exists")
 			bodies[i] = b.Page.Body.String()
 		}
 		if len(bodies[0]) != len(bodies[1]) {
