@@ -16,10 +16,10 @@ import (
 	"sallyport/web/webtest"
 )
 
-// description reads the description once for all tests, as it is served.
+// description is the served description, read once for all tests.
 var description = sync.OnceValues(func() (*openapi3.T, error) { return webtest.Description("openapi.yaml") })
 
-// described holds an answer against the description.
+// described validates a response against the description.
 func described(t testing.TB, path string, r reply) {
 	t.Helper()
 	doc, err := description()
