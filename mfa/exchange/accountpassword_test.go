@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"sallyport/mfa"
-	"sallyport/mfa/exchange"
 	"sallyport/mfa/mfatest"
 	"sallyport/mfa/notice"
+	"sallyport/mfa/selfservice"
 )
 
 func TestChangingThePassword(t *testing.T) {
@@ -18,7 +18,7 @@ func TestChangingThePassword(t *testing.T) {
 	u := h.Ada()
 	o, elsewhere := h.Owner(u), h.Session(u.ID, "password")
 	change := func(old, fresh string, others bool) error {
-		return h.Verifier.ChangePassword(context.Background(), h.Visit, o, exchange.PasswordChange{Old: old, New: fresh, EndOthers: others})
+		return h.Accounts.ChangePassword(context.Background(), h.Caller, o, selfservice.PasswordChange{Old: old, New: fresh, EndOthers: others})
 	}
 	const fresh = "seven grey geese on ice"
 	mfatest.Want(t, "too short", change(mfatest.OwnPass, "short", true), mfa.PasswordTooShort)
@@ -70,7 +70,7 @@ func TestAPasswordIsNotReplacedWithoutTheFactorThereIs(t *testing.T) {
 			}
 			o := h.Session(make().ID, tc.with...)
 			h.Wait(tc.age)
-			err := h.Verifier.ChangePassword(context.Background(), h.Visit, o, exchange.PasswordChange{Old: mfatest.OwnPass, New: "seven grey geese on ice"})
+			err := h.Accounts.ChangePassword(context.Background(), h.Caller, o, selfservice.PasswordChange{Old: mfatest.OwnPass, New: "seven grey geese on ice"})
 			mfatest.Want(t, "change", err, tc.code)
 		})
 	}
@@ -87,7 +87,7 @@ func TestOfRacingPasswordChangesOneWins(t *testing.T) {
 	var wg sync.WaitGroup
 	for i, password := range fresh {
 		wg.Go(func() {
-			errs[i] = h.Verifier.ChangePassword(context.Background(), h.Visit, o, exchange.PasswordChange{Old: mfatest.OwnPass, New: password})
+			errs[i] = h.Accounts.ChangePassword(context.Background(), h.Caller, o, selfservice.PasswordChange{Old: mfatest.OwnPass, New: password})
 		})
 	}
 	wg.Wait()

@@ -40,7 +40,7 @@ func TestAWaitIsWrittenDownOnce(t *testing.T) {
 			return err
 		}, mfa.EventMFALocked, throttle.Factor},
 		"an address": {func(h *mfatest.Fixture) {
-			h.Visit.Address = "203.0.113.7"
+			h.Caller.Address = "203.0.113.7"
 			for i := range 3 {
 				mfatest.Want(h.T, "wrong", h.Login(h.Begin(), fmt.Sprint("nobody", i), "guess guess guess"), mfa.InvalidCredentials)
 			}

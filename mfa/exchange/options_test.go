@@ -110,7 +110,7 @@ func TestMethodsMissingFromAnyListAreRefusedAlike(t *testing.T) {
 	for i := range 50 {
 		p := h.Proving(h.Begin(), fmt.Sprintf("nobody%d@example.com", i))
 		if len(h.Verifier.Options(p)) == 0 {
-			_, err := h.Verifier.Initiate(context.Background(), h.Visit, p, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
+			_, err := h.Verifier.Initiate(context.Background(), h.Caller, p, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
 			mfatest.Want(t, "nobody's", err, mfa.NotConfigured)
 			return
 		}

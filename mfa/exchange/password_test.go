@@ -15,6 +15,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/mfatest"
+	"sallyport/mfa/selfservice"
 	"sallyport/mfa/users"
 	"sallyport/storage"
 )
@@ -82,9 +83,9 @@ func TestStrangersDoNotLockTheOwnerOut(t *testing.T) {
 		_ = h.Login(h.Begin(), mfatest.OwnMail, "guess guess guess")
 	}
 	mfatest.Want(t, "owner in a new browser", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), mfa.TooMany)
-	h.Visit.Device = h.Sessions.Remember("", other.ID)
+	h.Caller.Device = h.Sessions.Remember("", other.ID)
 	mfatest.Want(t, "somebody with a device cookie of their own", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), mfa.TooMany)
-	h.Visit.Device = h.Sessions.Remember(h.Visit.Device, u.ID)
+	h.Caller.Device = h.Sessions.Remember(h.Caller.Device, u.ID)
 	mfatest.Want(t, "owner in the browser they used before", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), "")
 	for range 5 {
 		mfatest.Want(t, "wrong in that browser", h.Login(h.Begin(), mfatest.OwnMail, "guess guess guess"), mfa.InvalidCredentials)
@@ -129,8 +130,8 @@ func TestALoginThatMovedOnMeanwhile(t *testing.T) {
 	h := mfatest.New(t)
 	h.Ada()
 	p := h.Proving(h.Begin(), mfatest.OwnMail)
-	mfatest.Want(t, "first post", h.Verifier.Login(context.Background(), h.Visit, p, mfatest.OwnPass), "")
-	mfatest.Want(t, "second post of the same page", h.Verifier.Login(context.Background(), h.Visit, p, mfatest.OwnPass), mfa.RequestChanged)
+	mfatest.Want(t, "first post", h.Verifier.Login(context.Background(), h.Caller, p, mfatest.OwnPass), "")
+	mfatest.Want(t, "second post of the same page", h.Verifier.Login(context.Background(), h.Caller, p, mfatest.OwnPass), mfa.RequestChanged)
 }
 
 func TestImportedHashesBecomeArgon2id(t *testing.T) {
@@ -175,7 +176,7 @@ func TestAHashOfARawSpellingIsReplacedAtSignIn(t *testing.T) {
 		}
 		var changed error
 		wg.Go(func() {
-			changed = h.Verifier.ChangePassword(context.Background(), h.Visit, o, exchange.PasswordChange{Old: typed, New: fresh})
+			changed = h.Accounts.ChangePassword(context.Background(), h.Caller, o, selfservice.PasswordChange{Old: typed, New: fresh})
 		})
 		wg.Wait()
 		mfatest.Want(t, "change", changed, "")
@@ -202,15 +203,15 @@ func TestAnAddressThatFailsForManyUsersWaits(t *testing.T) {
 	h := mfatest.New(t)
 	h.Open(exchange.Options{AddressMaxSubjects: 3})
 	h.Ada()
-	h.Visit.Address = "2001:db8::1"
+	h.Caller.Address = "2001:db8::1"
 	for _, who := range []string{"u1", "u2", "u3", "u4"} {
 		mfatest.Want(t, who, h.Login(h.Begin(), who, "some password"), mfa.InvalidCredentials)
 	}
-	h.Visit.Address = "2001:db8::ffff"
+	h.Caller.Address = "2001:db8::ffff"
 	mfatest.Want(t, "the same /64", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), mfa.TooMany)
-	h.Visit.Address = "2001:db8:0:1::1"
+	h.Caller.Address = "2001:db8:0:1::1"
 	mfatest.Want(t, "another /64", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), "")
-	h.Visit.Address = "2001:db8::1"
+	h.Caller.Address = "2001:db8::1"
 	h.Wait(10*time.Minute + time.Second)
 	mfatest.Want(t, "after ten minutes", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), "")
 }
@@ -227,7 +228,7 @@ func TestTamperedSecretsAreAWrongPasswordAndAnAlarm(t *testing.T) {
 	for i := range a.Authenticators {
 		a.Authenticators[i].Secret, a.Authenticators[i].Broken = nil, true
 	}
-	mfatest.Want(t, "broken secret", h.Verifier.Login(context.Background(), h.Visit, p, mfatest.OwnPass), mfa.InvalidCredentials)
+	mfatest.Want(t, "broken secret", h.Verifier.Login(context.Background(), h.Caller, p, mfatest.OwnPass), mfa.InvalidCredentials)
 	if !slices.Contains(h.Events(), mfa.EventDecryptFailure) {
 		t.Error("no alarm")
 	}

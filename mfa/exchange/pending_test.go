@@ -34,7 +34,7 @@ func TestTheFirstProofActivatesAPendingUser(t *testing.T) {
 			mfatest.Want(h.T, "initiate", err, "")
 			r, err := d.Answer(s.Challenge)
 			mfatest.Want(h.T, "sign", err, "")
-			_, err = h.Verifier.Prove(ctx, h.Visit, h.Proving(id, ""), c, s.Exchange, r)
+			_, err = h.Verifier.Prove(ctx, h.Caller, h.Proving(id, ""), c, s.Exchange, r)
 			return err
 		}, "", storage.UserActive},
 		"an answer on another surface": {func(h *mfatest.Fixture, id storage.RequestID, d *methodtest.Device) error {
@@ -42,9 +42,9 @@ func TestTheFirstProofActivatesAPendingUser(t *testing.T) {
 			mfatest.Want(h.T, "initiate", err, "")
 			r, err := d.Answer(s.Challenge)
 			mfatest.Want(h.T, "sign", err, "")
-			v, err := h.Verifier.Verify(ctx, h.Visit, exchange.Answer{Exchange: s.Exchange, Method: "fake-passkey", Response: r})
+			v, err := h.Verifier.Verify(ctx, h.Caller, exchange.Answer{Exchange: s.Exchange, Method: "fake-passkey", Response: r})
 			mfatest.Want(h.T, "verify", err, "")
-			return h.Verifier.Redeem(ctx, h.Visit, h.Proving(id, ""), v.Status, "fake-passkey", mfa.UsageFirst)
+			return h.Verifier.Redeem(ctx, h.Caller, h.Proving(id, ""), v.Status, "fake-passkey", mfa.UsageFirst)
 		}, "", storage.UserActive},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestWhoIsMadePendingLosesWhatTheyHad(t *testing.T) {
 	o := h.Owner(h.Ada())
 	a, err := h.Users.Amendment(ctx, o.Account, users.Draft{Status: storage.UserPending}, users.Amending{})
 	mfatest.Want(t, "compare", err, "")
-	mfatest.Want(t, "amend", h.Users.Amend(ctx, h.Visit, a), "")
+	mfatest.Want(t, "amend", h.Users.Amend(ctx, h.Caller, a), "")
 	mfatest.Want(t, "a proof", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), "")
 	if h.Again(o) != nil {
 		t.Error("the session of before came back")

@@ -89,7 +89,7 @@ func TestOneOfManyRightCodesWins(t *testing.T) {
 	for i := range 50 {
 		p := h.Proving(ids[i%len(ids)], "")
 		wg.Go(func() {
-			_, err := h.Verifier.Prove(context.Background(), h.Visit, p, exchange.Choice{Method: "totp"}, "", mfa.Typed(code))
+			_, err := h.Verifier.Prove(context.Background(), h.Caller, p, exchange.Choice{Method: "totp"}, "", mfa.Typed(code))
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
@@ -112,7 +112,7 @@ func TestTwoExchangesInParallelSpendOneCode(t *testing.T) {
 	a, b := h.LoggedIn(), h.LoggedIn()
 	var xs []storage.ExchangeID
 	for _, id := range []storage.RequestID{a, b} {
-		s, err := h.Verifier.Initiate(context.Background(), h.Visit, h.Proving(id, ""), exchange.Choice{Method: "totp"})
+		s, err := h.Verifier.Initiate(context.Background(), h.Caller, h.Proving(id, ""), exchange.Choice{Method: "totp"})
 		mfatest.Want(t, "initiate", err, "")
 		xs = append(xs, s.Exchange)
 	}
@@ -120,7 +120,7 @@ func TestTwoExchangesInParallelSpendOneCode(t *testing.T) {
 	var wg sync.WaitGroup
 	for i, x := range xs {
 		wg.Go(func() {
-			_, errs[i] = h.Verifier.Verify(context.Background(), h.Visit, exchange.Answer{Exchange: x, Method: "totp", Response: mfa.Typed(h.Code(0))})
+			_, errs[i] = h.Verifier.Verify(context.Background(), h.Caller, exchange.Answer{Exchange: x, Method: "totp", Response: mfa.Typed(h.Code(0))})
 		})
 	}
 	wg.Wait()
@@ -167,7 +167,7 @@ func TestMalformedCodesCountNothing(t *testing.T) {
 		mfatest.Want(t, typed, err, mfa.InvalidRequest)
 	}
 	for _, raw := range []string{"", "123456", "null", `{"code":"123456"}`, `["123456"]`, "tru"} {
-		_, err := h.Verifier.Prove(context.Background(), h.Visit, h.Proving(id, ""), exchange.Choice{Method: "totp"}, "", mfa.Response(raw))
+		_, err := h.Verifier.Prove(context.Background(), h.Caller, h.Proving(id, ""), exchange.Choice{Method: "totp"}, "", mfa.Response(raw))
 		mfatest.Want(t, raw, err, mfa.InvalidRequest)
 	}
 	if p := h.Proving(id, ""); p.Request.Initiations != 0 {
@@ -229,7 +229,7 @@ func TestAHundredFailuresSwitchTheFactorOff(t *testing.T) {
 	if v := h.Verdict(id); v.Need != mfa.NeedSecond {
 		t.Errorf("need = %q with a factor switched off, want second", v.Need)
 	}
-	_, err = h.Verifier.BeginEnrollment(context.Background(), h.Visit, h.Proving(id, ""), "totp", "thief's")
+	_, err = h.Verifier.Enroll(context.Background(), h.Caller, h.Verifier.InLogin(h.Proving(id, "")), exchange.NewFactor{Method: "totp", Name: "thief's"})
 	mfatest.Want(t, "enrolling another one with the password alone", err, mfa.ReauthenticationRequired)
 	if !slices.Contains(h.Events(), mfa.EventMFADisabled) {
 		t.Errorf("no event says that the factor was switched off")
@@ -283,7 +283,7 @@ func TestParallelUseOfARecoveryCode(t *testing.T) {
 	wins := 0
 	for _, p := range ps {
 		wg.Go(func() {
-			_, err := h.Verifier.Prove(context.Background(), h.Visit, p, exchange.Choice{Method: "recovery"}, "", mfa.Typed("ccccc-ccccc"))
+			_, err := h.Verifier.Prove(context.Background(), h.Caller, p, exchange.Choice{Method: "recovery"}, "", mfa.Typed("ccccc-ccccc"))
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
@@ -310,7 +310,7 @@ func TestCommitsOfEachStep(t *testing.T) {
 		{"login", 2, func() error { return h.Login(id, mfatest.OwnMail, mfatest.OwnPass) }},
 		{"initiate", 1, func() error {
 			var err error
-			x, err = h.Verifier.Initiate(context.Background(), h.Visit, h.Proving(id, ""), exchange.Choice{Method: "totp"})
+			x, err = h.Verifier.Initiate(context.Background(), h.Caller, h.Proving(id, ""), exchange.Choice{Method: "totp"})
 			return err
 		}},
 		{"verify", 2, func() error { _, err := h.Verify(x.Exchange, h.Code(0)); return err }},

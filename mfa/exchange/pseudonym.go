@@ -21,7 +21,9 @@ import (
 // keyed hash of each name it was asked about, so that a pseudonym can be read again by
 // those who send back nothing else.
 
-func (v *Verifier) face(identifier string) []byte { return throttle.NameDigest(v.keyring, identifier) }
+func (v *Verifier) digest(identifier string) []byte {
+	return throttle.NameDigest(v.keyring, identifier)
+}
 
 // nameKeys are the keys that pseudonyms of a name are made with in a login, one for each
 // living key of the server, the newest first. A login of its own has those of its request.
@@ -131,7 +133,7 @@ func (v *Verifier) means(p Proving, c Choice, o Option) bool {
 	case c.Authenticator == "":
 		return true
 	case p.anonymous():
-		return slices.Contains(o.told, c.Authenticator)
+		return slices.Contains(o.aliases, c.Authenticator)
 	}
 	return v.real(p, c.Authenticator) == o.Authenticator
 }
@@ -152,21 +154,21 @@ func (p Proving) anonymous() bool { return p.Request.Subject == "" && p.Identifi
 
 // newName is the face of a name the login was not asked about before; nil: it was, or
 // there is none. A new one takes from the caller's budget.
-func (v *Verifier) newName(visit mfa.Caller, p Proving) ([]byte, error) {
+func (v *Verifier) newName(caller mfa.Caller, p Proving) ([]byte, error) {
 	if !p.anonymous() {
 		return nil, nil
 	}
-	name := v.face(p.Identifier)
+	name := v.digest(p.Identifier)
 	if slices.ContainsFunc(p.Request.Names, func(n []byte) bool { return bytes.Equal(n, name) }) {
 		return nil, nil
 	}
-	return name, v.o.Admit.Spend(visit, budget.Names, 1)
+	return name, v.o.Admit.Spend(caller, budget.Names, 1)
 }
 
 // Ask remembers the name a login is asked about, so that what is told of it can be read
 // again. It is called before anything is told. One statement, for a new name.
-func (v *Verifier) Ask(ctx context.Context, visit mfa.Caller, p Proving) error {
-	name, err := v.newName(visit, p)
+func (v *Verifier) Ask(ctx context.Context, caller mfa.Caller, p Proving) error {
+	name, err := v.newName(caller, p)
 	if err != nil || name == nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func TestWhatWasListedIsGoodAfterTheFirstFactor(t *testing.T) {
 	id := h.Begin()
 	told := h.Listed(id, mfatest.OwnMail)[0].Authenticator
 	mfatest.Want(t, "password", h.Login(id, mfatest.OwnMail, mfatest.OwnPass), "")
-	_, err := h.Verifier.Prove(context.Background(), h.Visit, h.Proving(id, ""), exchange.Choice{Method: "totp", Authenticator: told}, "", mfa.Typed(h.Code(0)))
+	_, err := h.Verifier.Prove(context.Background(), h.Caller, h.Proving(id, ""), exchange.Choice{Method: "totp", Authenticator: told}, "", mfa.Typed(h.Code(0)))
 	mfatest.Want(t, "the code of what was listed", err, "")
 }
 
@@ -102,7 +102,7 @@ func TestTwoNamesDoNotShowThatTheyAreOneUsers(t *testing.T) {
 			for i, of := range []string{"one user", "two users", "nobody"} {
 				h := mfatest.New(t)
 				h.Policy.Passwordless = true
-				h.Visit.Address = "198.51.100.7"
+				h.Caller.Address = "198.51.100.7"
 				one, other := "ada", "ada@example.com"
 				switch of {
 				case "one user":
@@ -136,7 +136,7 @@ func TestAnAddressIsCountedByNames(t *testing.T) {
 	for _, people := range []int{1, 11} {
 		h := mfatest.New(t)
 		h.Open(exchange.Options{Product: "Sallyport"})
-		h.Visit.Address = "198.51.100.7"
+		h.Caller.Address = "198.51.100.7"
 		names := []string{}
 		for i := range 11 {
 			names = append(names, fmt.Sprintf("name%d@example.com", i))
@@ -182,7 +182,7 @@ func TestNoNameGetsPastTheWaitOfItsUser(t *testing.T) {
 	mfatest.Want(t, "the right code during the wait", err, mfa.InvalidPasscode)
 	account, err := h.Users.Find(context.Background(), "ada")
 	mfatest.Want(t, "account", err, "")
-	mfatest.Want(t, "unlock", h.Users.Unlock(context.Background(), h.Visit, account), "")
+	mfatest.Want(t, "unlock", h.Users.Unlock(context.Background(), h.Caller, account), "")
 	for _, who := range []string{"ada", mfatest.OwnMail} {
 		s, err = h.Initiate(h.Begin(), who, mfatest.Passwordless(""))
 		mfatest.Want(t, "initiate", err, "")
@@ -205,14 +205,14 @@ func TestALoginIsAskedAboutFewNames(t *testing.T) {
 	id := h.Begin()
 	for i := range 5 {
 		for range 3 {
-			mfatest.Want(t, "ask", h.Verifier.Ask(ctx, h.Visit, stranger(id, fmt.Sprintf("nobody%d", i))), "")
+			mfatest.Want(t, "ask", h.Verifier.Ask(ctx, h.Caller, stranger(id, fmt.Sprintf("nobody%d", i))), "")
 		}
 	}
-	mfatest.Want(t, "a sixth name", h.Verifier.Ask(ctx, h.Visit, stranger(id, mfatest.OwnMail)), mfa.TooManyInitiations)
-	_, err := h.Verifier.Initiate(ctx, h.Visit, stranger(id, mfatest.OwnMail), mfatest.Passwordless(""))
+	mfatest.Want(t, "a sixth name", h.Verifier.Ask(ctx, h.Caller, stranger(id, mfatest.OwnMail)), mfa.TooManyInitiations)
+	_, err := h.Verifier.Initiate(ctx, h.Caller, stranger(id, mfatest.OwnMail), mfatest.Passwordless(""))
 	mfatest.Want(t, "initiating with a sixth name", err, mfa.TooManyInitiations)
-	mfatest.Want(t, "the browser's own name", h.Verifier.Ask(ctx, h.Visit, h.Proving(id, mfatest.OwnMail)), "")
-	mfatest.Want(t, "the first name once more", h.Verifier.Ask(ctx, h.Visit, stranger(id, "nobody0")), "")
+	mfatest.Want(t, "the browser's own name", h.Verifier.Ask(ctx, h.Caller, h.Proving(id, mfatest.OwnMail)), "")
+	mfatest.Want(t, "the first name once more", h.Verifier.Ask(ctx, h.Caller, stranger(id, "nobody0")), "")
 }
 
 // Who has proven the first factor is told of the wait of the second, whatever name the call
@@ -239,7 +239,7 @@ func TestTheSecondFactorTellsItsWaitToWhoeverIsIdentified(t *testing.T) {
 func TestWhoIsIdentifiedIsNoFurtherNameOfAnAddress(t *testing.T) {
 	h := mfatest.New(t)
 	h.Open(exchange.Options{Product: "Sallyport"})
-	h.Visit.Address = "198.51.100.7"
+	h.Caller.Address = "198.51.100.7"
 	for i := range 9 {
 		name := fmt.Sprintf("name%d@example.com", i)
 		h.Create(users.Draft{Email: name, Password: mfatest.OwnPass, TOTPSecret: mfatest.Secret32, MFAEnabled: true})

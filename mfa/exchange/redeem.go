@@ -12,7 +12,7 @@ import (
 // Redeem spends a verified Status for the login it was made for: its proof becomes a
 // factor of the request. An empty id means the verified one of the login, for its
 // owner alone. Whatever does not fit gets one and the same answer.
-func (v *Verifier) Redeem(ctx context.Context, visit mfa.Caller, p Proving, id storage.StatusID, method, usage string) error {
+func (v *Verifier) Redeem(ctx context.Context, caller mfa.Caller, p Proving, id storage.StatusID, method, usage string) error {
 	info, ok := v.Info(method)
 	policy := mfa.Table{Policy: p.Policy, Methods: v.infos}
 	if !ok || !policy.Allowed(info) {
@@ -30,7 +30,7 @@ func (v *Verifier) Redeem(ctx context.Context, visit mfa.Caller, p Proving, id s
 		return err
 	}
 	good := s.State == storage.StatusVerified && s.Method == method && s.Usage == usage && s.ClientID == p.Request.ClientID &&
-		v.ofRequest(s, p.Request.ID) && v.sameBrowser(visit, s)
+		v.ofRequest(s, p.Request.ID) && v.sameBrowser(caller, s)
 	alone := usage != mfa.UsageSecond && usage != mfa.UsageEnroll
 	if !good || account == nil || alone && info.Second && !info.First && account.User.MFAEnabled {
 		return &mfa.Error{Code: mfa.InvalidExchange}

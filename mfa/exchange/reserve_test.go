@@ -13,6 +13,7 @@ import (
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/mfatest"
 	"sallyport/mfa/password"
+	"sallyport/mfa/selfservice"
 	"sallyport/mfa/throttle"
 	"sallyport/storage"
 )
@@ -69,7 +70,7 @@ func TestWhoHasToWaitAnywayDoesNotFillTheQueue(t *testing.T) {
 			return throttle.Password
 		},
 		"an address after too many failures": func(h *mfatest.Fixture) string {
-			h.Visit.Address = "203.0.113.7"
+			h.Caller.Address = "203.0.113.7"
 			for i := range 3 {
 				mfatest.Want(h.T, "wrong", h.Login(h.Begin(), fmt.Sprintf("nobody%d", i), "guess guess guess"), mfa.InvalidCredentials)
 			}
@@ -91,7 +92,7 @@ func TestWhoHasToWaitAnywayDoesNotFillTheQueue(t *testing.T) {
 			if len(told) != 1 || told[0].Detail["bucket"] != bucket || !slices.Contains(throttle.Buckets(), bucket) {
 				t.Errorf("events = %+v, want one of bucket %s", told, bucket)
 			}
-			h.Visit.Address = "198.51.100.1"
+			h.Caller.Address = "198.51.100.1"
 			mfatest.Want(t, "somebody else", h.Login(h.Begin(), "nobody", mfatest.OwnPass), mfa.Busy)
 		})
 	}
@@ -118,7 +119,7 @@ func TestANewPasswordIsHashedInThePlaceOfTheOld(t *testing.T) {
 		}
 	}}, password.Options{Memory: 64, Time: 1, Parallel: 1, Wait: time.Nanosecond})
 	h.Open(exchange.Options{AddressMax: -1})
-	mfatest.Want(t, "change", h.Verifier.ChangePassword(context.Background(), h.Visit, o, exchange.PasswordChange{Old: mfatest.OwnPass, New: "seven grey geese on ice"}), "")
+	mfatest.Want(t, "change", h.Accounts.ChangePassword(context.Background(), h.Caller, o, selfservice.PasswordChange{Old: mfatest.OwnPass, New: "seven grey geese on ice"}), "")
 	if drawn == 0 || free > 0 {
 		t.Errorf("the only place was free in %d of %d hashes, want none", free, drawn)
 	}
@@ -141,11 +142,11 @@ func (m hangUp) Finish(ctx context.Context, a mfa.Attempt, s mfa.State, r mfa.Re
 // A half-closed connection ends the context of its request and still reads the answer.
 func TestWhoHangsUpIsCountedAllTheSame(t *testing.T) {
 	h := mfatest.New(t)
-	h.Visit.Address = "203.0.113.7"
+	h.Caller.Address = "203.0.113.7"
 	for i := range 3 {
 		ctx, leave := context.WithCancel(context.Background())
 		v := exchange.NewVerifier(h.Store, h.Keyring, h.Journal, h.Now, rand.Reader, exchange.Options{AddressMax: 3}, hangUp{h.Password, leave})
-		err := v.Login(ctx, h.Visit, h.Proving(h.Begin(), fmt.Sprintf("nobody%d", i)), "guess guess guess")
+		err := v.Login(ctx, h.Caller, h.Proving(h.Begin(), fmt.Sprintf("nobody%d", i)), "guess guess guess")
 		mfatest.Want(t, "wrong", err, mfa.InvalidCredentials)
 	}
 	h.Open(exchange.Options{AddressMax: 3})

@@ -70,7 +70,7 @@ func TestExchangesDie(t *testing.T) {
 		{"by being cancelled", func(h *mfatest.Fixture, _ storage.RequestID, s exchange.Started) {
 			mfatest.Want(h.T, "cancel", h.Store.CancelStatus(context.Background(), s.Exchange, h.Now(), nil), "")
 		}},
-		{"in another browser", func(h *mfatest.Fixture, _ storage.RequestID, _ exchange.Started) { h.Visit.Browser = "browser-b" }},
+		{"in another browser", func(h *mfatest.Fixture, _ storage.RequestID, _ exchange.Started) { h.Caller.Browser = "browser-b" }},
 		{"with the user", func(h *mfatest.Fixture, id storage.RequestID, _ exchange.Started) {
 			off := storage.UserDisabled
 			err := h.Store.UpdateUser(context.Background(), storage.UserChange{ID: h.Proving(id, "").Request.Subject, Status: &off, Kill: true, Now: h.Now()})
@@ -123,10 +123,10 @@ func TestWhatIsSentAgainMustAgree(t *testing.T) {
 	} {
 		a := good
 		change(&a)
-		_, err := h.Verifier.Verify(context.Background(), h.Visit, a)
+		_, err := h.Verifier.Verify(context.Background(), h.Caller, a)
 		mfatest.Want(t, name, err, mfa.InvalidExchange)
 	}
-	_, err = h.Verifier.Verify(context.Background(), h.Visit, good)
+	_, err = h.Verifier.Verify(context.Background(), h.Caller, good)
 	mfatest.Want(t, "all of it", err, "")
 }
 

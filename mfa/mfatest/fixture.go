@@ -10,35 +10,22 @@ import (
 	"time"
 
 	"sallyport/mfa"
-	"sallyport/mfa/audit"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/password"
-	"sallyport/mfa/recovery"
-	"sallyport/mfa/session"
-	"sallyport/mfa/totp"
+	"sallyport/mfa/selfservice"
 	"sallyport/mfa/users"
 	"sallyport/storage"
-	"sallyport/storage/relational"
-	"sallyport/storage/seal"
 )
 
-// house is the real room on the real engine, with a clock that is a variable.
+// Fixture is Services with a clock that is a variable, a caller, and the steps of a login.
 type Fixture struct {
-	T        *testing.T
-	mu       sync.Mutex
-	at       time.Time
-	Store    *relational.Engine
-	Keyring  *seal.Keyring
-	Journal  *audit.Journal
-	Password *password.Method
-	Totp     *totp.Method
-	recovery *recovery.Method
-	Users    *users.Registry
-	Sessions *session.Registry
-	Verifier *exchange.Verifier
-	Policy   mfa.Policy
-	asked    mfa.Asked
-	Visit    mfa.Caller
+	*Services
+	T      *testing.T
+	mu     sync.Mutex
+	at     time.Time
+	Policy mfa.Policy
+	asked  mfa.Asked
+	Caller mfa.Caller
 }
 
 const (
@@ -48,20 +35,20 @@ const (
 	OtherMail = "bob@example.com"
 )
 
+// New returns a fixture over an empty database.
 func New(t *testing.T) *Fixture {
 	t.Helper()
-	h := &Fixture{T: t, at: time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC), Visit: mfa.Caller{Browser: "browser-a", UserAgent: "test", CorrelationID: "c-1", Locale: "en"}}
-	rooms := Open(t, Options{Now: h.Now,
+	h := &Fixture{T: t, at: time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC), Caller: mfa.Caller{Browser: "browser-a", UserAgent: "test", CorrelationID: "c-1", Locale: "en"}}
+	h.Services = Open(t, Options{Now: h.Now,
 		Password: password.Options{Memory: 64, Time: 1, Parallel: 2, Queue: 100, Wait: time.Minute}})
-	h.Store, h.Keyring, h.Journal, h.Password, h.Totp, h.recovery = rooms.Store, rooms.Keyring, rooms.Journal, rooms.Password, rooms.TOTP, rooms.Recovery
-	h.Users, h.Sessions = rooms.Users, rooms.Sessions
 	h.Open(exchange.Options{Product: "Sallyport", AddressMax: -1})
 	return h
 }
 
-// open builds the verifier anew with other options or more methods.
+// Open replaces the verifier by one with other options or more methods.
 func (h *Fixture) Open(o exchange.Options, more ...mfa.Method) {
-	h.Verifier = exchange.NewVerifier(h.Store, h.Keyring, h.Journal, h.Now, rand.Reader, o, append([]mfa.Method{h.Password, h.Totp, h.recovery}, more...)...)
+	h.Verifier = exchange.NewVerifier(h.Store, h.Keyring, h.Journal, h.Now, rand.Reader, o, append([]mfa.Method{h.Password, h.TOTP, h.Recovery}, more...)...)
+	h.Accounts = selfservice.New(h.Store, h.Verifier, h.Password, h.Journal, h.Now, rand.Reader, "Sallyport")
 }
 
 func (h *Fixture) Now() time.Time {
@@ -85,7 +72,7 @@ func (h *Fixture) Ada() storage.User {
 
 func (h *Fixture) Create(d users.Draft) storage.User {
 	h.T.Helper()
-	u, err := h.Users.Create(context.Background(), h.Visit, d)
+	u, err := h.Users.Create(context.Background(), h.Caller, d)
 	if err != nil {
 		h.T.Fatalf("create %s: %v", d.Email, err)
 	}
@@ -117,7 +104,7 @@ func (h *Fixture) Proving(id storage.RequestID, identifier string) exchange.Prov
 
 func (h *Fixture) Login(id storage.RequestID, identifier, password string) error {
 	h.T.Helper()
-	return h.Verifier.Login(context.Background(), h.Visit, h.Proving(id, identifier), password)
+	return h.Verifier.Login(context.Background(), h.Caller, h.Proving(id, identifier), password)
 }
 
 // loggedIn is a request whose password is proven.
@@ -132,12 +119,12 @@ func (h *Fixture) LoggedIn() storage.RequestID {
 
 func (h *Fixture) Prove(id storage.RequestID, method, typed string, answered storage.ExchangeID) (storage.ExchangeID, error) {
 	h.T.Helper()
-	return h.Verifier.Prove(context.Background(), h.Visit, h.Proving(id, ""), exchange.Choice{Method: method}, answered, mfa.Typed(typed))
+	return h.Verifier.Prove(context.Background(), h.Caller, h.Proving(id, ""), exchange.Choice{Method: method}, answered, mfa.Typed(typed))
 }
 
 // code is what the phone shows, some seconds from now.
 func (h *Fixture) Code(offset time.Duration) string {
-	return h.Totp.CodeAt(SecretBytes, h.Now().Add(offset))
+	return h.TOTP.CodeAt(SecretBytes, h.Now().Add(offset))
 }
 
 var SecretBytes = []byte("Hello!\xde\xad\xbe\xefHello!\xde\xad\xbe\xef")

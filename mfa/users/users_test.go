@@ -36,8 +36,8 @@ func TestAnImportedAuthenticatorKeepsItsParameters(t *testing.T) {
 				}
 			}
 			period := time.Duration(max(tc.period, 30)) * time.Second
-			code, next := h.Totp.CodeOf(own, h.Now()), h.Totp.CodeOf(own, h.Now().Add(period))
-			if code == next || code != h.Totp.CodeOf(own, h.Now().Truncate(period)) {
+			code, next := h.TOTP.CodeOf(own, h.Now()), h.TOTP.CodeOf(own, h.Now().Add(period))
+			if code == next || code != h.TOTP.CodeOf(own, h.Now().Truncate(period)) {
 				t.Fatalf("codes %s and %s do not change with the period", code, next)
 			}
 			_, err = h.Prove(h.LoggedIn(), "totp", code, "")
@@ -71,7 +71,7 @@ func TestADraftIsRefusedForEveryFault(t *testing.T) {
 		t.Errorf("a good draft has faults: %v", f)
 	}
 	mfatest.Want(t, "a shape that no app knows", func() error {
-		_, err := h.Users.Create(context.Background(), h.Visit, users.Draft{Email: mfatest.OwnMail, TOTPSecret: mfatest.Secret32, TOTPShape: mfa.Shape{Digits: 7}})
+		_, err := h.Users.Create(context.Background(), h.Caller, users.Draft{Email: mfatest.OwnMail, TOTPSecret: mfatest.Secret32, TOTPShape: mfa.Shape{Digits: 7}})
 		return err
 	}(), mfa.InvalidRequest)
 }
@@ -84,8 +84,8 @@ func TestAfterAResetTheNextLoginEnrols(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.Visit.Actor = users.ActorAdmin
-	mfatest.Want(t, "reset", h.Users.ResetFactors(context.Background(), h.Visit, a), "")
+	h.Caller.Actor = users.ActorAdmin
+	mfatest.Want(t, "reset", h.Users.ResetFactors(context.Background(), h.Caller, a), "")
 	if _, err := h.Prove(under, "totp", h.Code(0), ""); mfa.CodeOf(err) == "" {
 		t.Errorf("the login under way went on: %v", err)
 	}
@@ -127,7 +127,7 @@ func TestAnAmendmentIsMadeOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return x, h.Users.Amend(ctx, h.Visit, x)
+		return x, h.Users.Amend(ctx, h.Caller, x)
 	}
 	first, err := amend()
 	mfatest.Want(t, "amend", err, "")
@@ -139,7 +139,7 @@ func TestAnAmendmentIsMadeOnce(t *testing.T) {
 	if len(second.Differences) != 0 {
 		t.Errorf("differences the second time: %+v", second.Differences)
 	}
-	mfatest.Want(t, "login with the new password", h.Verifier.Login(ctx, h.Visit, h.Proving(h.Begin(), "ada@example.org"), "some other phrase"), "")
+	mfatest.Want(t, "login with the new password", h.Verifier.Login(ctx, h.Caller, h.Proving(h.Begin(), "ada@example.org"), "some other phrase"), "")
 	_, err = h.Prove(h.LoggedInAs("ada", "some other phrase"), "recovery", "dddd-eeee-ffff", "")
 	mfatest.Want(t, "a new recovery code", err, "")
 	if again, _ := amend(); len(again.Differences) != 0 {

@@ -77,7 +77,7 @@ func strictHouse(t testing.TB, o passwords.Options) *house {
 	h.ok(err)
 	pages := login.New(rooms.Provider, rooms.Verifier, rooms.Sessions, look)
 	h.handler, err = web.New(web.Options{Issuer: issuer, Logger: log, ErrorPage: pages.Refusal}, rand.Reader, h.now, look, pages,
-		New(rooms.Provider, rooms.Verifier, rooms.Sessions, look, issuer))
+		New(rooms.Provider, rooms.Verifier, rooms.Accounts, rooms.Sessions, look, issuer))
 	h.ok(err)
 	return h
 }

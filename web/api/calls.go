@@ -176,7 +176,7 @@ func (s *Surface) enroll(c *gin.Context) {
 	if !ok {
 		return
 	}
-	begun, err := s.verifier.BeginEnrollment(c.Request.Context(), call.Caller, call.Step.Proving, method, name)
+	begun, err := s.verifier.Enroll(c.Request.Context(), call.Caller, s.verifier.InLogin(call.Step.Proving), exchange.NewFactor{Method: method, Name: name})
 	if err != nil {
 		s.fail(c, err, "")
 		return
@@ -195,7 +195,7 @@ func (s *Surface) confirm(c *gin.Context) {
 	if !ok {
 		return
 	}
-	if err := s.verifier.ConfirmEnrollment(c.Request.Context(), call.Caller, call.Step.Proving, exchange, mfa.Typed(passcode)); err != nil {
+	if _, err := s.verifier.Confirm(c.Request.Context(), call.Caller, s.verifier.InLogin(call.Step.Proving), exchange, mfa.Typed(passcode)); err != nil {
 		s.fail(c, err, "")
 		return
 	}
