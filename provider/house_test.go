@@ -174,7 +174,7 @@ func (h *house) enter(id storage.RequestID, name string, s *session.SignedIn) {
 	h.t.Helper()
 	st, err := h.p.Next(h.ctx, Ask{Request: id, Identifier: name, Visit: h.visit, SignedIn: s})
 	h.ok(err)
-	h.ok(h.verifier.Login(h.ctx, h.visit, st.Proving, password))
+	h.ok(h.verifier.Password(h.ctx, h.visit, st.Login, password))
 }
 
 // prove types the current code of the user's authenticator app.
@@ -183,7 +183,7 @@ func (h *house) prove(id storage.RequestID, s *session.SignedIn) {
 	st := h.next(id, s)
 	for _, a := range st.Account.Authenticators {
 		if a.Method == "totp" {
-			_, err := h.verifier.Prove(h.ctx, h.visit, st.Proving, exchange.Choice{Method: "totp", Authenticator: a.ID, Usage: mfa.UsageSecond}, "",
+			_, err := h.verifier.Prove(h.ctx, h.visit, st.Login, exchange.Choice{Method: "totp", Authenticator: a.ID, Usage: mfa.UsageSecond}, "",
 				mfa.Typed(h.totp.CodeOf(a, h.now())))
 			h.ok(err)
 			return

@@ -86,7 +86,7 @@ func TestNextTellsPagesWhatTheyShow(t *testing.T) {
 	}
 	h.enter(id, "ada", nil)
 	st = h.next(id, nil)
-	if len(st.Options) != 1 || st.Options[0].Method != "totp" || st.Account == nil || st.Proving.Account == nil || st.LoginHint != "ada@example.org" {
+	if len(st.Options) != 1 || st.Options[0].Method != "totp" || st.Account == nil || st.Login.Account == nil || st.LoginHint != "ada@example.org" {
 		t.Errorf("options = %+v", st.Options)
 	}
 }
@@ -341,10 +341,10 @@ func TestFreshRecoveryCodesAreSeenFirst(t *testing.T) {
 	id := h.begin(params("always"), nil).Request
 	h.enter(id, "bob", nil)
 	st := h.next(id, nil)
-	e, err := h.verifier.Enroll(h.ctx, h.visit, h.verifier.InLogin(st.Proving), exchange.NewFactor{Method: st.Verdict.Methods[0], Name: "phone"})
+	e, err := h.verifier.Enroll(h.ctx, h.visit, h.verifier.InLogin(st.Login), exchange.NewFactor{Method: st.Verdict.Methods[0], Name: "phone"})
 	h.ok(err)
 	raw := base32Secret(t, e.Handout.Secret)
-	_, err = h.verifier.Confirm(h.ctx, h.visit, h.verifier.InLogin(st.Proving), e.Exchange, mfa.Typed(h.totp.CodeAt(raw, h.now())))
+	_, err = h.verifier.Confirm(h.ctx, h.visit, h.verifier.InLogin(st.Login), e.Exchange, mfa.Typed(h.totp.CodeAt(raw, h.now())))
 	h.ok(err)
 	st = h.next(id, nil)
 	if st.Kind != StepRecovery {

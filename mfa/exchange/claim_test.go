@@ -100,7 +100,7 @@ func TestCancelling(t *testing.T) {
 
 func TestConfirmingByTheExchangeAlone(t *testing.T) {
 	h := mfatest.New(t)
-	u := h.Create(users.Draft{Email: mfatest.OwnMail, EmailVerified: true, Password: mfatest.OwnPass})
+	u := h.Create(users.Draft{Email: mfatest.Email, EmailVerified: true, Password: mfatest.Password})
 	ctx := context.Background()
 	confirm := func(x storage.ExchangeID, typed, sub string) (exchange.Verified, error) {
 		return h.Verifier.ConfirmAlone(ctx, h.Caller, exchange.Answer{Exchange: x, Method: "totp", Response: mfa.Typed(typed), Sub: sub})
@@ -117,7 +117,7 @@ func TestConfirmingByTheExchangeAlone(t *testing.T) {
 		return ""
 	}
 	id := h.LoggedIn()
-	e, err := h.Verifier.Enroll(ctx, h.Caller, h.Verifier.InLogin(h.Proving(id, "")), exchange.NewFactor{Method: "totp", Name: ""})
+	e, err := h.Verifier.Enroll(ctx, h.Caller, h.Verifier.InLogin(h.Read(id, "")), exchange.NewFactor{Method: "totp", Name: ""})
 	mfatest.Want(t, "begin", err, "")
 	_, err = confirm(e.Exchange, "000000", "")
 	mfatest.Want(t, "a wrong code", err, mfa.InvalidPasscode)
@@ -131,8 +131,8 @@ func TestConfirmingByTheExchangeAlone(t *testing.T) {
 	}
 	_, err = confirm(v.Exchange, phone(e), "")
 	mfatest.Want(t, "the next exchange", err, mfa.InvalidExchange)
-	mfatest.Want(t, "name", h.Accounts.NameEnrolled(ctx, h.Caller, h.Proving(id, ""), "totp", "my phone"), "")
-	mfatest.Want(t, "name another method", h.Accounts.NameEnrolled(ctx, h.Caller, h.Proving(id, ""), "recovery", "x"), mfa.InvalidExchange)
+	mfatest.Want(t, "name", h.Accounts.NameEnrolled(ctx, h.Caller, h.Read(id, ""), "totp", "my phone"), "")
+	mfatest.Want(t, "name another method", h.Accounts.NameEnrolled(ctx, h.Caller, h.Read(id, ""), "recovery", "x"), mfa.InvalidExchange)
 	mfatest.Want(t, "another login", h.Claim(h.LoggedIn(), exchange.Claim{Usages: second}), mfa.InvalidExchange)
 	mfatest.Want(t, "claim", h.Claim(id, exchange.Claim{Usages: second}), "")
 	if got := h.Verdict(id); got.ACR != mfa.AAL2 {
@@ -150,7 +150,7 @@ func TestConfirmingByTheExchangeAlone(t *testing.T) {
 	}
 
 	h.Wait(time.Minute)
-	owner := mfa.Owner{Account: account, Factors: h.Proving(id, "").Request.Factors, Origin: "dialect"}
+	owner := mfa.Owner{Account: account, Factors: h.Read(id, "").Request.Factors, Origin: "dialect"}
 	e, err = h.Verifier.Enroll(ctx, h.Caller, exchange.SignedIn(owner), exchange.NewFactor{Method: "totp"})
 	mfatest.Want(t, "a second phone", err, "")
 	_, err = confirm(e.Exchange, phone(e), string(u.ID))

@@ -198,7 +198,7 @@ func (v *Verifier) subOf(s storage.Status) string {
 }
 
 // EnrolledIn returns the verified enrolment of a method in this very login.
-func (v *Verifier) EnrolledIn(ctx context.Context, p Proving, method string) (storage.Status, error) {
+func (v *Verifier) EnrolledIn(ctx context.Context, p Login, method string) (storage.Status, error) {
 	s, err := v.claimed(ctx, p, Claim{Usages: []string{mfa.UsageEnroll}})
 	if err == nil && (p.Account == nil || s.Method != method || s.UserID != p.Account.User.ID) {
 		err = &mfa.Error{Code: mfa.InvalidExchange}

@@ -17,6 +17,8 @@ import (
 	"sallyport/storage"
 )
 
+var totpOnly = exchange.NewFactor{Method: "totp"}
+
 func TestEnrollingInTheLogin(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.MFA = mfa.MFAAlways
@@ -27,7 +29,7 @@ func TestEnrollingInTheLogin(t *testing.T) {
 	}
 	e, err := h.Enrol(id)
 	mfatest.Want(t, "begin", err, "")
-	again, err := h.Verifier.Enrollment(context.Background(), h.Caller, h.Verifier.InLogin(h.Proving(id, "")), e.Exchange)
+	again, err := h.Verifier.Enrollment(context.Background(), h.Caller, h.Verifier.InLogin(h.Read(id, "")), e.Exchange)
 	mfatest.Want(t, "show again", err, "")
 	if again.Handout.Secret != e.Handout.Secret || again.Handout.URI != e.Handout.URI || again.Text != "My phone" {
 		t.Errorf("shown again: %+v, want %+v", again, e)
@@ -41,7 +43,7 @@ func TestEnrollingInTheLogin(t *testing.T) {
 	if v := h.Verdict(id); v.Need != mfa.NeedNothing || v.ACR != mfa.AAL2 {
 		t.Errorf("verdict = %+v after enrolling, want done at aal2", v)
 	}
-	p := h.Proving(id, "")
+	p := h.Read(id, "")
 	if !p.Request.ShowRecovery || !p.Account.User.MFAEnabled {
 		t.Errorf("ShowRecovery %v, MFAEnabled %v, want both", p.Request.ShowRecovery, p.Account.User.MFAEnabled)
 	}
@@ -75,7 +77,7 @@ func TestTheHandoutIsWhatAppsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	q := u.Query()
-	if u.Scheme != "otpauth" || u.Host != "totp" || u.Path != "/Sallyport:"+mfatest.OwnMail || q.Get("secret") != e.Handout.Secret ||
+	if u.Scheme != "otpauth" || u.Host != "totp" || u.Path != "/Sallyport:"+mfatest.Email || q.Get("secret") != e.Handout.Secret ||
 		q.Get("issuer") != "Sallyport" || q.Get("algorithm") != "SHA1" || q.Get("digits") != "6" || q.Get("period") != "30" {
 		t.Errorf("address = %s", e.Handout.URI)
 	}
@@ -124,7 +126,7 @@ func TestWhoMayEnrol(t *testing.T) {
 		h := mfatest.New(t)
 		h.Bob()
 		id := h.LoggedIn()
-		_, err := h.Verifier.Enroll(context.Background(), h.Caller, h.Verifier.InLogin(h.Proving(id, "")), exchange.NewFactor{Method: "recovery", Name: ""})
+		_, err := h.Verifier.Enroll(context.Background(), h.Caller, h.Verifier.InLogin(h.Read(id, "")), exchange.NewFactor{Method: "recovery", Name: ""})
 		mfatest.Want(t, "recovery", err, mfa.NotConfigured)
 		h.Policy.Methods = []string{"recovery"}
 		_, err = h.Enrol(id)
@@ -183,8 +185,8 @@ func TestALoginThatMovedOnKeepsTheEnrolmentPending(t *testing.T) {
 	id := h.LoggedIn()
 	e, err := h.Enrol(id)
 	mfatest.Want(t, "begin", err, "")
-	old := h.Proving(id, "")
-	mfatest.Want(t, "another tab", h.Login(id, mfatest.OwnMail, mfatest.OwnPass), "")
+	old := h.Read(id, "")
+	mfatest.Want(t, "another tab", h.SignIn(id, mfatest.Email, mfatest.Password), "")
 	code := h.Phone(e)
 	_, err = h.Verifier.Confirm(context.Background(), h.Caller, h.Verifier.InLogin(old), e.Exchange, mfa.Typed(code))
 	mfatest.Want(t, "confirm on the old page", err, mfa.RequestChanged)
@@ -239,7 +241,7 @@ func TestAnEnrolmentInALoginIsNotConfirmedBesideAFactorThatCameMeanwhile(t *test
 	id := h.LoggedIn()
 	thief, err := h.Enrol(id)
 	mfatest.Want(t, "a thief begins in a login", err, "")
-	before := h.Proving(id, "")
+	before := h.Read(id, "")
 	o := h.Session(u.ID, "password")
 	own, err := h.EnrolFor(o, totpOnly)
 	mfatest.Want(t, "the owner begins", err, "")

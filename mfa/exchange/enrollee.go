@@ -14,12 +14,12 @@ const againAfter = 5 * time.Minute
 
 // Enrollee is the user an authenticator is enrolled for: of a login, or signed in.
 type Enrollee struct {
-	login *Proving
+	login *Login
 	owner mfa.Owner // of a login: the account, its counted factors, the client
 }
 
 // InLogin is the user that a login has identified.
-func (v *Verifier) InLogin(p Proving) Enrollee {
+func (v *Verifier) InLogin(p Login) Enrollee {
 	o := mfa.Owner{Client: p.Request.ClientID, Origin: "login"}
 	if verdict := v.verdict(p); verdict.Need != mfa.NeedFirst && p.Account != nil && p.Request.Subject == p.Account.User.ID {
 		o.Account, o.Factors = *p.Account, verdict.Counted

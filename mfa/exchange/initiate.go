@@ -30,7 +30,7 @@ type Started struct {
 
 // Initiate starts a try for callers that come back with its answer. An unknown
 // identifier gets a decoy, which counts and refuses like a wrong code.
-func (v *Verifier) Initiate(ctx context.Context, caller mfa.Caller, p Proving, c Choice) (Started, error) {
+func (v *Verifier) Initiate(ctx context.Context, caller mfa.Caller, p Login, c Choice) (Started, error) {
 	t, err := v.choose(p, c)
 	if err != nil {
 		return Started{}, err
@@ -60,7 +60,7 @@ func (v *Verifier) Initiate(ctx context.Context, caller mfa.Caller, p Proving, c
 }
 
 // notOpened says why a request took no further status, or name.
-func (v *Verifier) notOpened(p Proving, name []byte) error {
+func (v *Verifier) notOpened(p Login, name []byte) error {
 	if p.Request.Initiations >= p.initiations(v.o.MaxInitiations) || name != nil && len(p.Request.Names) >= p.names() {
 		return &mfa.Error{Code: mfa.TooManyInitiations}
 	}
@@ -78,7 +78,7 @@ type aside struct {
 	Basis   *storage.Basis `json:"basis,omitempty"` // what an enrolment outside a login was begun under
 }
 
-func (v *Verifier) newStatus(ctx context.Context, caller mfa.Caller, p Proving, t target) (storage.NewStatus, mfa.Challenge, error) {
+func (v *Verifier) newStatus(ctx context.Context, caller mfa.Caller, p Login, t target) (storage.NewStatus, mfa.Challenge, error) {
 	now := v.now()
 	challenge, state, err := t.method.Begin(ctx, t.attempt(caller, now))
 	if err != nil {
@@ -104,7 +104,7 @@ func (v *Verifier) newStatus(ctx context.Context, caller mfa.Caller, p Proving, 
 	}
 	// Before the first factor whoever has heard of the request may begin a try: it must
 	// not end somebody else's.
-	return storage.NewStatus{Status: s, MaxInitiations: p.initiations(v.o.MaxInitiations), Supersede: p.Login == nil,
+	return storage.NewStatus{Status: s, MaxInitiations: p.initiations(v.o.MaxInitiations), Supersede: p.Detached == nil,
 		Events: events}, challenge, nil
 }
 

@@ -26,7 +26,7 @@ type Option struct {
 // Before the first factor the real list takes a shape that decoys have too: one medium
 // of each method, standing for all of it, and recovery codes with others only. While
 // nobody is identified it has pseudonyms.
-func (v *Verifier) Options(p Proving) []Option {
+func (v *Verifier) Options(p Login) []Option {
 	t := mfa.Table{Policy: p.Policy, Methods: v.infos}
 	if p.Account == nil {
 		return v.decoys(t, p)
@@ -69,7 +69,7 @@ func shapely(out []Option, i mfa.Info) bool {
 // decoys invents what an unknown identifier could have enrolled: each method by the
 // toss of a keyed coin; what only comes with others (recovery codes), with others, and
 // then by a toss of its own.
-func (v *Verifier) decoys(t mfa.Table, p Proving) []Option {
+func (v *Verifier) decoys(t mfa.Table, p Login) []Option {
 	if p.Identifier == "" {
 		return nil
 	}
@@ -104,7 +104,7 @@ type target struct {
 // refused like a method that is not configured. Before the first factor an account
 // that may not be used (disabled, demanding two factors, another than the request's)
 // becomes a decoy: refusing it would tell that it exists.
-func (v *Verifier) choose(p Proving, c Choice) (target, error) {
+func (v *Verifier) choose(p Login, c Choice) (target, error) {
 	m, known := v.methods[c.Method]
 	if !known {
 		return target{}, &mfa.Error{Code: mfa.NotConfigured}
@@ -147,7 +147,7 @@ func (v *Verifier) choose(p Proving, c Choice) (target, error) {
 }
 
 // resolve finds the authenticator of a choice, and whom failures count for.
-func (v *Verifier) resolve(t *target, p Proving, c Choice) error {
+func (v *Verifier) resolve(t *target, p Login, c Choice) error {
 	t.subject = v.subjectOf(p.Account, p.Identifier)
 	if t.info.Typed && t.subject.hash == nil {
 		return &mfa.Error{Code: mfa.InvalidRequest}
@@ -181,7 +181,7 @@ func (v *Verifier) resolve(t *target, p Proving, c Choice) error {
 }
 
 // namesAnother reports whether a typed identifier is not one of the request's subject.
-func (v *Verifier) namesAnother(p Proving) bool {
+func (v *Verifier) namesAnother(p Login) bool {
 	return p.Request.Subject != "" && p.Identifier != "" && p.Account != nil &&
 		!slices.ContainsFunc(p.Account.Identifiers, func(i storage.Identifier) bool { return bytes.Equal(v.digest(i.Value), v.digest(p.Identifier)) })
 }

@@ -13,8 +13,8 @@ import (
 //
 // A request that has a subject keeps it. An identifier of another user is refused as a
 // wrong password, whether it exists or not: the page offers to start over for another user.
-func (v *Verifier) Login(ctx context.Context, caller mfa.Caller, p Proving, password string) error {
-	m := v.password()
+func (v *Verifier) Password(ctx context.Context, caller mfa.Caller, p Login, password string) error {
+	m := v.passwordMethod()
 	if m == nil || !p.allows(v, m.Info()) {
 		return &mfa.Error{Code: mfa.NotConfigured}
 	}
@@ -35,7 +35,7 @@ func (v *Verifier) Login(ctx context.Context, caller mfa.Caller, p Proving, pass
 }
 
 // password is the first factor whose value users choose; nil: there is none.
-func (v *Verifier) password() mfa.Method {
+func (v *Verifier) passwordMethod() mfa.Method {
 	for _, i := range v.infos {
 		if i.First && i.Chosen && i.Typed {
 			return v.methods[i.Name]

@@ -13,7 +13,7 @@ import (
 // redeemed and becomes a factor in the same transaction.
 //
 // It returns the exchange of the next response; "" means that a new try begins.
-func (v *Verifier) Prove(ctx context.Context, caller mfa.Caller, p Proving, c Choice, exchange storage.ExchangeID, r mfa.Response) (storage.ExchangeID, error) {
+func (v *Verifier) Prove(ctx context.Context, caller mfa.Caller, p Login, c Choice, exchange storage.ExchangeID, r mfa.Response) (storage.ExchangeID, error) {
 	chosen, err := v.choose(p, c)
 	if err != nil {
 		return "", err
@@ -56,7 +56,7 @@ func (v *Verifier) Prove(ctx context.Context, caller mfa.Caller, p Proving, c Ch
 }
 
 // openOr returns the open status of an exchange, or a new one where there is none.
-func (v *Verifier) openOr(ctx context.Context, caller mfa.Caller, p Proving, t target, exchange storage.ExchangeID) (openStatus, error) {
+func (v *Verifier) openOr(ctx context.Context, caller mfa.Caller, p Login, t target, exchange storage.ExchangeID) (openStatus, error) {
 	if exchange == "" {
 		n, _, err := v.newStatus(ctx, caller, p, t)
 		return openStatus{exchange: n.Status.Exchange, new: &n, state: v.aside(n.Status).State, last: v.o.MaxAttempts == 1}, err

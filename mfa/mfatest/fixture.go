@@ -29,10 +29,10 @@ type Fixture struct {
 }
 
 const (
-	Secret32  = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-	OwnPass   = "a quiet harbour at dawn"
-	OwnMail   = "ada@example.com"
-	OtherMail = "bob@example.com"
+	TOTPKey    = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+	Password   = "a quiet harbour at dawn"
+	Email      = "ada@example.com"
+	OtherEmail = "bob@example.com"
 )
 
 // New returns a fixture over an empty database.
@@ -66,7 +66,7 @@ func (h *Fixture) Wait(d time.Duration) {
 // ada is a user with password, TOTP and three recovery codes.
 func (h *Fixture) Ada() storage.User {
 	h.T.Helper()
-	return h.Create(users.Draft{Username: "ada", Email: OwnMail, EmailVerified: true, Password: OwnPass, TOTPSecret: Secret32,
+	return h.Create(users.Draft{Username: "ada", Email: Email, EmailVerified: true, Password: Password, TOTPSecret: TOTPKey,
 		RecoveryCodes: []string{"aaaaaaaaaaaaaaaaaaaaaaaa", "bbbb-bbbb-bbbb", "ccccc-ccccc"}, MFAEnabled: true})
 }
 
@@ -93,25 +93,25 @@ func (h *Fixture) Begin() storage.RequestID {
 }
 
 // proving reads a request as provider does.
-func (h *Fixture) Proving(id storage.RequestID, identifier string) exchange.Proving {
+func (h *Fixture) Read(id storage.RequestID, identifier string) exchange.Login {
 	h.T.Helper()
 	r, a, err := h.Store.Request(context.Background(), id, identifier, h.Now())
 	if err != nil {
 		h.T.Fatalf("read request: %v", err)
 	}
-	return exchange.Proving{Request: r, Account: a, Identifier: identifier, Policy: h.Policy, Asked: h.asked}
+	return exchange.Login{Request: r, Account: a, Identifier: identifier, Policy: h.Policy, Asked: h.asked}
 }
 
-func (h *Fixture) Login(id storage.RequestID, identifier, password string) error {
+func (h *Fixture) SignIn(id storage.RequestID, identifier, password string) error {
 	h.T.Helper()
-	return h.Verifier.Login(context.Background(), h.Caller, h.Proving(id, identifier), password)
+	return h.Verifier.Password(context.Background(), h.Caller, h.Read(id, identifier), password)
 }
 
 // loggedIn is a request whose password is proven.
 func (h *Fixture) LoggedIn() storage.RequestID {
 	h.T.Helper()
 	id := h.Begin()
-	if err := h.Login(id, OwnMail, OwnPass); err != nil {
+	if err := h.SignIn(id, Email, Password); err != nil {
 		h.T.Fatalf("login: %v", err)
 	}
 	return id
@@ -119,15 +119,15 @@ func (h *Fixture) LoggedIn() storage.RequestID {
 
 func (h *Fixture) Prove(id storage.RequestID, method, typed string, answered storage.ExchangeID) (storage.ExchangeID, error) {
 	h.T.Helper()
-	return h.Verifier.Prove(context.Background(), h.Caller, h.Proving(id, ""), exchange.Choice{Method: method}, answered, mfa.Typed(typed))
+	return h.Verifier.Prove(context.Background(), h.Caller, h.Read(id, ""), exchange.Choice{Method: method}, answered, mfa.Typed(typed))
 }
 
 // code is what the phone shows, some seconds from now.
 func (h *Fixture) Code(offset time.Duration) string {
-	return h.TOTP.CodeAt(SecretBytes, h.Now().Add(offset))
+	return h.TOTP.CodeAt(TOTPSecret, h.Now().Add(offset))
 }
 
-var SecretBytes = []byte("Hello!\xde\xad\xbe\xefHello!\xde\xad\xbe\xef")
+var TOTPSecret = []byte("Hello!\xde\xad\xbe\xefHello!\xde\xad\xbe\xef")
 
 // wrong is a code that is wrong now and for the next hours.
 func (h *Fixture) Wrong() string {
@@ -144,7 +144,7 @@ func (h *Fixture) Wrong() string {
 }
 
 func (h *Fixture) Verdict(id storage.RequestID) mfa.Verdict {
-	p := h.Proving(id, "")
+	p := h.Read(id, "")
 	return mfa.Require(p.Policy, p.Account, p.Request.Factors, p.Asked, h.Verifier.Methods(), h.Now())
 }
 
@@ -172,7 +172,7 @@ func (h *Fixture) Events() []string {
 	var kinds []string
 	for _, e := range list {
 		kinds = append([]string{e.Kind}, kinds...)
-		if bytes.Contains(e.Canonical, []byte(OwnPass)) {
+		if bytes.Contains(e.Canonical, []byte(Password)) {
 			h.T.Errorf("event %s holds the password", e.Kind)
 		}
 	}

@@ -48,7 +48,7 @@ func (a *Accounts) Rename(ctx context.Context, caller mfa.Caller, o mfa.Owner, i
 }
 
 // NameEnrolled names the authenticator that was enrolled in this very login.
-func (a *Accounts) NameEnrolled(ctx context.Context, caller mfa.Caller, l exchange.Proving, method, name string) error {
+func (a *Accounts) NameEnrolled(ctx context.Context, caller mfa.Caller, l exchange.Login, method, name string) error {
 	s, err := a.verifier.EnrolledIn(ctx, l, method)
 	if err != nil {
 		return err

@@ -77,7 +77,7 @@ func TestARaisedSessionHasANewToken(t *testing.T) {
 func TestAnotherUserEndsTheSession(t *testing.T) {
 	h := mfatest.New(t)
 	u := h.Ada()
-	other := h.Create(users.Draft{Email: mfatest.OtherMail})
+	other := h.Create(users.Draft{Email: mfatest.OtherEmail})
 	first := h.Sign(nil, u.ID, factorAt("password", storage.Know, "pwd", h.Now()))
 	in := h.Load(h.Sessions.Token(first))
 	x := h.Sign(in, other.ID, factorAt("password", storage.Know, "pwd", h.Now()))

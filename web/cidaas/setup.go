@@ -210,7 +210,7 @@ func (s *Surface) enrollInLogin(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	begun, err := s.verifier.Enroll(c.Request.Context(), call.Caller, s.verifier.InLogin(call.Step.Proving), exchange.NewFactor{Method: method})
+	begun, err := s.verifier.Enroll(c.Request.Context(), call.Caller, s.verifier.InLogin(call.Step.Login), exchange.NewFactor{Method: method})
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -240,7 +240,7 @@ func (s *Surface) friendlyName(c *gin.Context) {
 		s.badRequest(c, "friendly_name is required", "VER_0005")
 		return
 	}
-	if err := s.accounts.NameEnrolled(c.Request.Context(), call.Caller, call.Step.Proving, method, name); err != nil {
+	if err := s.accounts.NameEnrolled(c.Request.Context(), call.Caller, call.Step.Login, method, name); err != nil {
 		s.fail(c, err)
 		return
 	}

@@ -1,4 +1,4 @@
-package exchange_test
+package selfservice_test
 
 import (
 	"context"
@@ -89,7 +89,7 @@ func TestTwoDevicesOfDifferentShape(t *testing.T) {
 	h.Wait(30 * time.Second)
 	for _, e := range []exchange.Enrolling{first, second} {
 		id := h.LoggedIn()
-		p := h.Proving(id, "")
+		p := h.Read(id, "")
 		names := map[storage.AuthenticatorID]string{}
 		for _, o := range h.Verifier.Options(p) {
 			names[o.Authenticator] = o.Name
@@ -105,7 +105,7 @@ func TestTwoDevicesOfDifferentShape(t *testing.T) {
 		if _, err := h.Verifier.Prove(context.Background(), h.Caller, p, choice, "", mfa.Typed(h.Shows(u.ID, other))); err == nil {
 			t.Errorf("%s took the code of the other device", e.Text)
 		}
-		_, err = h.Verifier.Prove(context.Background(), h.Caller, h.Proving(id, ""), choice, "", mfa.Typed(h.Shows(u.ID, e.Authenticator)))
+		_, err = h.Verifier.Prove(context.Background(), h.Caller, h.Read(id, ""), choice, "", mfa.Typed(h.Shows(u.ID, e.Authenticator)))
 		mfatest.Want(t, e.Text, err, "")
 		if v := h.Verdict(id); v.ACR != mfa.AAL2 || v.Counted[1].Authenticator != e.Authenticator {
 			t.Errorf("verdict = %+v, want aal2 by %s", v, e.Text)
@@ -135,7 +135,7 @@ func TestAnEnrolmentIsItsSessionsOwn(t *testing.T) {
 	h := mfatest.New(t)
 	u := h.Bob()
 	o, elsewhere := h.Session(u.ID, "password"), h.Session(u.ID, "password")
-	stranger := h.Session(h.Create(users.Draft{Email: mfatest.OtherMail, Password: mfatest.OwnPass}).ID, "password")
+	stranger := h.Session(h.Create(users.Draft{Email: mfatest.OtherEmail, Password: mfatest.Password}).ID, "password")
 	e, err := h.EnrolFor(o, totpOnly)
 	mfatest.Want(t, "begin", err, "")
 	for name, other := range map[string]mfa.Owner{"another session": elsewhere, "another user": stranger} {
@@ -158,7 +158,7 @@ func TestAnEnrolmentIsItsSessionsOwn(t *testing.T) {
 func TestAnEnrolmentWithoutASessionIsItsUsersOwn(t *testing.T) {
 	h := mfatest.New(t)
 	u := h.Bob()
-	o, stranger := h.Session(u.ID, "password"), h.Session(h.Create(users.Draft{Email: mfatest.OtherMail, Password: mfatest.OwnPass}).ID, "password")
+	o, stranger := h.Session(u.ID, "password"), h.Session(h.Create(users.Draft{Email: mfatest.OtherEmail, Password: mfatest.Password}).ID, "password")
 	o.Session, stranger.Session, o.Origin = "", "", "dialect" // a token speaks for them
 	e, err := h.EnrolFor(o, totpOnly)
 	mfatest.Want(t, "begin", err, "")
@@ -219,7 +219,7 @@ func TestRemovingAFactor(t *testing.T) {
 	mfatest.Want(t, "the removed device proved nothing", h.Verifier.Fresh(*h.Again(elsewhere)), mfa.ReauthenticationRequired)
 	mfatest.Want(t, "the one added here was proven", h.Verifier.Fresh(*h.Again(o)), "")
 	h.Wait(30 * time.Second)
-	_, err = h.Verifier.Prove(context.Background(), h.Caller, h.Proving(h.LoggedIn(), ""), exchange.Choice{Method: "totp", Authenticator: device}, "", mfa.Typed(h.Code(0)))
+	_, err = h.Verifier.Prove(context.Background(), h.Caller, h.Read(h.LoggedIn(), ""), exchange.Choice{Method: "totp", Authenticator: device}, "", mfa.Typed(h.Code(0)))
 	mfatest.Want(t, "the removed device", err, mfa.NotConfigured)
 	_, err = h.Prove(h.LoggedIn(), "totp", h.Code(0), "")
 	mfatest.Want(t, "its code", err, mfa.InvalidPasscode)
@@ -239,7 +239,7 @@ func TestRemovingAFactor(t *testing.T) {
 	}
 	_, err = h.Prove(h.LoggedIn(), "recovery", "aaaaaaaaaaaaaaaaaaaaaaaa", "")
 	mfatest.Want(t, "a recovery code afterwards", err, mfa.NotConfigured)
-	if got := h.Messages()[0]; got.Template != notice.FactorRemoved || got.Recipient != mfatest.OwnMail {
+	if got := h.Messages()[0]; got.Template != notice.FactorRemoved || got.Recipient != mfatest.Email {
 		t.Errorf("message = %+v, want one about the removal", got)
 	}
 	if got := h.Events(); !slices.Contains(got, mfa.EventFactorDeleted) {
@@ -250,7 +250,7 @@ func TestRemovingAFactor(t *testing.T) {
 func TestForeignIdsAreLikeUnknownOnes(t *testing.T) {
 	h := mfatest.New(t)
 	ada := h.Session(h.Ada().ID, "password", "totp")
-	eve := h.Session(h.Create(users.Draft{Email: mfatest.OtherMail, Password: mfatest.OwnPass, TOTPSecret: mfatest.Secret32}).ID, "password", "totp")
+	eve := h.Session(h.Create(users.Draft{Email: mfatest.OtherEmail, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey}).ID, "password", "totp")
 	ids := []storage.AuthenticatorID{"", "00000000-0000-0000-0000-000000000000"}
 	for _, a := range ada.Account.Authenticators {
 		ids = append(ids, a.ID)
@@ -286,6 +286,6 @@ func TestNewRecoveryCodesKillTheOld(t *testing.T) {
 	if !slices.ContainsFunc(messages, func(m storage.Message) bool { return m.Template == notice.RecoveryRenewed }) {
 		t.Errorf("messages = %+v, want one about the new codes", messages)
 	}
-	_, err = h.Accounts.NewRecoveryCodes(context.Background(), h.Caller, h.Session(h.Create(users.Draft{Email: mfatest.OtherMail, Password: mfatest.OwnPass}).ID, "password"))
+	_, err = h.Accounts.NewRecoveryCodes(context.Background(), h.Caller, h.Session(h.Create(users.Draft{Email: mfatest.OtherEmail, Password: mfatest.Password}).ID, "password"))
 	mfatest.Want(t, "without a second factor", err, mfa.NotConfigured)
 }

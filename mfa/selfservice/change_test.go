@@ -1,4 +1,4 @@
-package exchange_test
+package selfservice_test
 
 import (
 	"context"
@@ -33,10 +33,10 @@ func TestAParkedLoginDoesNotSurviveItsOwner(t *testing.T) {
 	}{
 		{"when other sessions end", func(h *mfatest.Fixture, o mfa.Owner) error { return h.Sessions.EndOthers(ctx, h.Caller, o) }, "over"},
 		{"when the password changes and other sessions end", func(h *mfatest.Fixture, o mfa.Owner) error {
-			return h.Accounts.ChangePassword(ctx, h.Caller, o, selfservice.PasswordChange{Old: mfatest.OwnPass, New: "seven grey geese on ice", EndOthers: true})
+			return h.Accounts.ChangePassword(ctx, h.Caller, o, selfservice.PasswordChange{Old: mfatest.Password, New: "seven grey geese on ice", EndOthers: true})
 		}, "over"},
 		{"when the password changes", func(h *mfatest.Fixture, o mfa.Owner) error {
-			return h.Accounts.ChangePassword(ctx, h.Caller, o, selfservice.PasswordChange{Old: mfatest.OwnPass, New: "seven grey geese on ice"})
+			return h.Accounts.ChangePassword(ctx, h.Caller, o, selfservice.PasswordChange{Old: mfatest.Password, New: "seven grey geese on ice"})
 		}, mfa.NeedFirst},
 		{"when the factor goes and other sessions end", func(h *mfatest.Fixture, o mfa.Owner) error {
 			return h.Accounts.Remove(ctx, h.Caller, o, first(o, "totp"), true)
@@ -55,7 +55,7 @@ func TestAParkedLoginDoesNotSurviveItsOwner(t *testing.T) {
 			mfatest.Want(t, "prove the factor", err, "")
 			h.Wait(time.Minute)
 			mfatest.Want(t, "the owner acts", tc.act(h, h.Owner(u)), "")
-			if p := h.Proving(id, ""); tc.need == "over" {
+			if p := h.Read(id, ""); tc.need == "over" {
 				if p.Request.State != storage.RequestCancelled {
 					t.Errorf("the request is %s, want %s", p.Request.State, storage.RequestCancelled)
 				}
@@ -93,7 +93,7 @@ func TestTheOwnersSessionKnowsTheNewPassword(t *testing.T) {
 	u := h.Ada()
 	o := h.Owner(u)
 	h.Wait(time.Minute)
-	change := selfservice.PasswordChange{Old: mfatest.OwnPass, New: "seven grey geese on ice"}
+	change := selfservice.PasswordChange{Old: mfatest.Password, New: "seven grey geese on ice"}
 	elsewhere := h.Session(u.ID, "password", "totp")
 	h.Wait(time.Minute)
 	mfatest.Want(t, "change", h.Accounts.ChangePassword(context.Background(), h.Caller, o, change), "")
@@ -118,7 +118,7 @@ func TestAPasswordHashedAnewIsStillTheSame(t *testing.T) {
 	h.Wait(time.Minute)
 	h.Password = password.New(h.Keyring, rand.Reader, password.Options{Memory: 128, Time: 1})
 	h.Open(exchange.Options{AddressMax: -1})
-	mfatest.Want(t, "a login that hashes it anew", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), "")
+	mfatest.Want(t, "a login that hashes it anew", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), "")
 	again := h.Again(o)
 	if v := mfa.Require(mfa.Policy{}, &again.Account, again.Factors, mfa.Asked{}, h.Verifier.Methods(), h.Now()); v.ACR != mfa.AAL1 {
 		t.Errorf("acr = %q after the hash was made anew, want the proof of before to count", v.ACR)
