@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"sallyport/mfa"
+	"sallyport/mfa/session"
 	"sallyport/storage"
 )
 
@@ -50,7 +50,7 @@ func (p *Provider) unallowed(ctx context.Context, r *request, user storage.UserI
 // address, but a loopback port and a private scheme are anybody's. Such a client gets
 // nothing without a person (RFC 8252 section 8.6, RFC 6749 section 10.2).
 func (r *request) impersonable() bool {
-	return r.client.authMethod() == "none" && !r.client.SilentLogin && !claimed(r.redirect)
+	return r.client.AuthenticationMethod() == "none" && !r.client.SilentLogin && !claimed(r.redirect)
 }
 
 // claimed reports whether a redirect address is https, on another host than this one.
@@ -69,7 +69,7 @@ func claimed(uri string) bool {
 
 // acted reports whether a person proved a factor in this very request. What it took over
 // from the session is none, whatever the clocks of two servers say.
-func acted(stored storage.AuthRequest, s *mfa.SignedIn) bool {
+func acted(stored storage.AuthRequest, s *session.SignedIn) bool {
 	inherited := func(f storage.Factor) bool {
 		return stored.Session != "" && s != nil && slices.ContainsFunc(s.Session.Factors, func(have storage.Factor) bool {
 			return have.Method == f.Method && have.Authenticator == f.Authenticator && have.At.Equal(f.At)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"sallyport/mfa"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -17,12 +18,12 @@ const openedAlone = "opened_alone"
 // login: the same parameters and the same checks as Begin, but nobody's session, and
 // no redirect: every refusal is a *PageError. A client that may not do this, a page of
 // somebody else's, and a client that does not exist get one and the same refusal.
-func (p *Provider) Open(ctx context.Context, values url.Values, v mfa.Visit) (storage.RequestID, error) {
+func (p *Provider) Open(ctx context.Context, values url.Values, v mfa.Caller) (storage.RequestID, error) {
 	values, page := merge(Params{Form: values})
 	if page != nil {
 		return "", page
 	}
-	c, err := p.clients.get(ctx, storage.ClientID(values.Get("client_id")))
+	c, err := p.clients.Client(ctx, storage.ClientID(values.Get("client_id")))
 	if err != nil && !isNotFound(err) {
 		return "", err
 	}
@@ -49,15 +50,15 @@ func (p *Provider) Open(ctx context.Context, values url.Values, v mfa.Visit) (st
 
 // speaks reports whether a call may come from a page of this origin: one of the
 // client's, or ours. Programs that are no browsers send none.
-func (p *Provider) speaks(c *client, origin string) bool {
-	return origin == "" || origin == originOf(p.options.Issuer) || c.origins[origin]
+func (p *Provider) speaks(c *clients.Client, origin string) bool {
+	return origin == "" || origin == clients.OriginOf(p.options.Issuer) || c.Origins[origin]
 }
 
 // MayContinue says whether a call that shows an exchange and names no request may come
 // from where it comes (rule B-4): what began in a browser goes on in it, unless the
 // client may do without, and an Origin has to be one of the client's.
-func (p *Provider) MayContinue(ctx context.Context, s storage.Status, v mfa.Visit) error {
-	c, err := p.clients.get(ctx, s.ClientID)
+func (p *Provider) MayContinue(ctx context.Context, s storage.Status, v mfa.Caller) error {
+	c, err := p.clients.Client(ctx, s.ClientID)
 	if err != nil && !isNotFound(err) {
 		return err
 	}
@@ -82,7 +83,7 @@ func (p *Provider) MayContinue(ctx context.Context, s storage.Status, v mfa.Visi
 //
 // A login that was begun for the request of a browser is taken over in that browser
 // alone. Else anybody could send a browser to a login of theirs, to sign it in as them.
-func (p *Provider) Adopt(ctx context.Context, st Step, v mfa.Visit) error {
+func (p *Provider) Adopt(ctx context.Context, st Step, v mfa.Caller) error {
 	unknown := &mfa.Error{Code: mfa.UnknownRequest, Err: errors.New("the request can not be adopted")}
 	switch {
 	case st.request == nil || v.Browser == "" || !st.Unbound() || !st.Client.HeadlessLogin:
@@ -111,7 +112,7 @@ func (p *Provider) Adopt(ctx context.Context, st Step, v mfa.Visit) error {
 // counts for nothing there: a page that was opened for the second factor would find its
 // calls asking for the first.
 func (p *Provider) Elsewhere(ctx context.Context, st Step, page string) (Step, error) {
-	if st.Kind != StepVerify && st.Kind != StepEnroll || originOf(page) == originOf(p.options.Issuer) {
+	if st.Kind != StepVerify && st.Kind != StepEnroll || clients.OriginOf(page) == clients.OriginOf(p.options.Issuer) {
 		return st, nil
 	}
 	st.Request = forgetSession(st.Request, nil)
@@ -133,7 +134,7 @@ func (st Step) ForBrowser() bool { return st.request != nil && st.request.front.
 // loginPage is the client's own page for a request that began in a browser; "" says
 // that ours are shown. A request that a browser adopted stays on ours: calls without
 // its cookie are refused.
-func loginPage(stored storage.AuthRequest, c *client) string {
+func loginPage(stored storage.AuthRequest, c *clients.Client) string {
 	if !c.HeadlessLogin || c.LoginURL == "" || stored.Params.Has(openedAlone) {
 		return ""
 	}

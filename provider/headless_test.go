@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"sallyport/mfa"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -13,7 +14,7 @@ func TestOwnLoginPageOfAClient(t *testing.T) {
 		{"https://app.example/login", "https://app.example/login?requestId=r-1"},
 		{"https://app.example/login?a=b#top", "https://app.example/login?a=b&requestId=r-1#top"},
 	} {
-		c := newClient(storage.Client{LoginURL: tc.page, HeadlessLogin: true})
+		c := clients.New(storage.Client{LoginURL: tc.page, HeadlessLogin: true})
 		if got := loginPage(storage.AuthRequest{ID: "r-1"}, c); got != tc.want {
 			t.Errorf("loginPage(%q) = %q, want %q", tc.page, got, tc.want)
 		}
@@ -35,7 +36,7 @@ func TestTokensAreToldToTheBrowserOfALoginAlone(t *testing.T) {
 				c.HeadlessLogin, c.LegacyResponseTypes = true, []string{"token", "code id_token"}
 			})
 			h.user("ada", "")
-			program := mfa.Visit{}
+			program := mfa.Caller{}
 			opened, err := h.p.Open(h.ctx, params("spa", "response_type", tc.asked), program)
 			h.ok(err)
 			for name, id := range map[string]storage.RequestID{"of a browser": h.begin(params("spa", "response_type", tc.asked), nil).Request, "of a program": opened} {

@@ -15,6 +15,11 @@ import (
 	"github.com/ory/fosite"
 
 	"sallyport/mfa"
+	"sallyport/mfa/audit"
+	"sallyport/mfa/budget"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/session"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 	"sallyport/storage/seal"
 )
@@ -51,7 +56,7 @@ type Options struct {
 	// being compared, with the bucket whose wait it was.
 	Throttled func(bucket string)
 	// Admit bounds what callers make the server write who have proven nothing; nil: not bounded.
-	Admit  mfa.Admit
+	Admit  budget.Admit
 	Logger *slog.Logger // nil: nothing is logged
 }
 
@@ -59,16 +64,15 @@ type Options struct {
 type Provider struct {
 	store    Store
 	keyring  *seal.Keyring
-	verifier *mfa.Verifier
-	sessions *mfa.Sessions
-	journal  *mfa.Journal
+	verifier *exchange.Verifier
+	sessions *session.Registry
+	journal  *audit.Journal
 	now      func() time.Time
 	random   io.Reader
 	options  Options
 	log      *slog.Logger
 	fosite   *fosite.Fosite
-	clients  *clientCache
-	origins  *originSet
+	clients  *clients.Cache
 	keys     *keyset
 
 	suspects       suspects
@@ -81,15 +85,14 @@ type Provider struct {
 }
 
 // New makes a Provider over a keyring that is loaded already.
-func New(store Store, keyring *seal.Keyring, verifier *mfa.Verifier, sessions *mfa.Sessions, journal *mfa.Journal,
+func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessions *session.Registry, journal *audit.Journal,
 	now func() time.Time, random io.Reader, o Options) (*Provider, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
 	p := &Provider{suspects: newSuspects(), store: store, keyring: keyring, verifier: verifier, sessions: sessions, journal: journal,
 		now: now, random: random, options: o, log: o.Logger}
-	p.clients = newClientCache(store, o.ClientCache, o.BuiltIn...)
-	p.origins = &originSet{store: store}
+	p.clients = clients.NewCache(store, o.ClientCache, o.BuiltIn...)
 	p.keys = &keyset{}
 	if err := p.publish(); err != nil {
 		return nil, err

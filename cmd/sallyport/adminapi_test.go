@@ -11,16 +11,16 @@ import (
 	"testing"
 
 	"sallyport/mfa"
-	"sallyport/provider"
+	"sallyport/provider/apikeys"
 	"sallyport/provider/desired"
 	"sallyport/storage"
 	"sallyport/web/admin"
 )
 
 // made is the secret of a new API key, and its id.
-func (c *console) made(d provider.APIKeyDraft) (string, storage.APIKeyID) {
+func (c *console) made(d apikeys.Draft) (string, storage.APIKeyID) {
 	c.Helper()
-	k, secret, err := c.h.apiKeys.Create(c.Context(), mfa.Visit{}, provider.Operator(), d)
+	k, secret, err := c.h.apiKeys.Create(c.Context(), mfa.Caller{}, apikeys.Operator(), d)
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -29,10 +29,10 @@ func (c *console) made(d provider.APIKeyDraft) (string, storage.APIKeyID) {
 
 func TestTheAdminAPINeedsAKey(t *testing.T) {
 	c := newConsole(t)
-	reads, reader := c.made(provider.APIKeyDraft{Name: "reads", Dialects: []string{"admin"}, Verbs: []string{"read"}})
-	writes, writer := c.made(provider.APIKeyDraft{Name: "writes", Dialects: []string{"admin"}, Verbs: []string{"write"}})
-	other, _ := c.made(provider.APIKeyDraft{Name: "other", Dialects: []string{"streambird"}, Verbs: []string{"read", "write"}})
-	off, _ := c.made(provider.APIKeyDraft{Name: "off", Dialects: []string{"admin"}, Verbs: []string{"read", "write"}, Disabled: true})
+	reads, reader := c.made(apikeys.Draft{Name: "reads", Dialects: []string{"admin"}, Verbs: []string{"read"}})
+	writes, writer := c.made(apikeys.Draft{Name: "writes", Dialects: []string{"admin"}, Verbs: []string{"write"}})
+	other, _ := c.made(apikeys.Draft{Name: "other", Dialects: []string{"streambird"}, Verbs: []string{"read", "write"}})
+	off, _ := c.made(apikeys.Draft{Name: "off", Dialects: []string{"admin"}, Verbs: []string{"read", "write"}, Disabled: true})
 	user := map[string]any{"username": "alice"}
 	for _, tc := range []struct {
 		name   string

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"sallyport/mfa"
-	"sallyport/provider"
+	"sallyport/provider/apikeys"
 	"sallyport/web/admin"
 )
 
@@ -22,13 +22,13 @@ func (o *office) may(file string) string {
 	o.secrets = append(o.secrets, secret)
 	out := ""
 	o.inside(func(h *house) {
-		k, err := h.apiKeys.Authenticate(o.Context(), mfa.Visit{}, secret)
+		k, err := h.apiKeys.Authenticate(o.Context(), mfa.Caller{}, secret)
 		if err != nil {
 			out = err.Error()
 			return
 		}
-		for _, verb := range []string{provider.VerbRead, provider.VerbWrite} {
-			if k.Allows(provider.DialectAdmin, verb) {
+		for _, verb := range []string{apikeys.VerbRead, apikeys.VerbWrite} {
+			if k.Allows(apikeys.DialectAdmin, verb) {
 				out += verb
 			}
 		}

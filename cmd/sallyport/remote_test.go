@@ -19,7 +19,8 @@ import (
 
 	"sallyport/config"
 	"sallyport/mfa"
-	"sallyport/provider"
+	"sallyport/mfa/users"
+	"sallyport/provider/apikeys"
 	"sallyport/web"
 	"sallyport/web/admin"
 )
@@ -250,9 +251,9 @@ func TestAServerElsewhereIsReached(t *testing.T) {
 		}
 		return path
 	}
-	reads, _ := c.made(provider.APIKeyDraft{Name: "reads", Dialects: []string{"admin"}, Verbs: []string{"read"}})
-	gone, id := c.made(provider.APIKeyDraft{Name: "gone", Dialects: []string{"admin"}, Verbs: []string{"read"}})
-	if err := c.h.apiKeys.Disable(t.Context(), mfa.Visit{}, provider.Operator(), id); err != nil {
+	reads, _ := c.made(apikeys.Draft{Name: "reads", Dialects: []string{"admin"}, Verbs: []string{"read"}})
+	gone, id := c.made(apikeys.Draft{Name: "gone", Dialects: []string{"admin"}, Verbs: []string{"read"}})
+	if err := c.h.apiKeys.Disable(t.Context(), mfa.Caller{}, apikeys.Operator(), id); err != nil {
 		t.Fatal(err)
 	}
 	cert, trusted, _ := certified(t)
@@ -284,7 +285,7 @@ func TestAServerElsewhereIsReached(t *testing.T) {
 	} {
 		l.play(t, "")
 	}
-	if e := c.newest(mfa.EventUserCreated); e.UserAgent != "sallyport user create" || e.Actor != mfa.ActorAdmin || e.Address != "127.0.0.1" {
+	if e := c.newest(mfa.EventUserCreated); e.UserAgent != "sallyport user create" || e.Actor != users.ActorAdmin || e.Address != "127.0.0.1" {
 		t.Errorf("event = %+v", e)
 	}
 }

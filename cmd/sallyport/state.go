@@ -8,7 +8,8 @@ import (
 
 	"sallyport/config/strict"
 	"sallyport/mfa"
-	"sallyport/provider"
+	"sallyport/mfa/users"
+	"sallyport/provider/apikeys"
 	"sallyport/provider/desired"
 	"sallyport/web/admin"
 )
@@ -24,7 +25,7 @@ func (h *house) loadPlan(ctx context.Context, file string, o desired.Options) (d
 	if err != nil {
 		return desired.Plan{}, fmt.Errorf("read desired state: %w", err)
 	}
-	o.By = provider.Operator() // who reads files here could read the key
+	o.By = apikeys.Operator() // who reads files here could read the key
 	p, err := h.records().Plan(ctx, file, text, o)
 	var faults strict.Faults
 	if errors.As(err, &faults) {
@@ -39,9 +40,9 @@ func stateFaults(f strict.Faults) error { return fmt.Errorf("the desired state h
 // apply brings the database to a state made in code, silently.
 func (h *house) apply(ctx context.Context, s desired.State) (desired.Plan, error) {
 	var faults []error
-	p, err := h.records().PlanState(ctx, s, desired.Options{By: provider.Operator()}, func(path, text string) { faults = append(faults, fmt.Errorf("%s: %s", path, text)) })
+	p, err := h.records().PlanState(ctx, s, desired.Options{By: apikeys.Operator()}, func(path, text string) { faults = append(faults, fmt.Errorf("%s: %s", path, text)) })
 	if err = errors.Join(append(faults, err)...); err != nil {
 		return p, err
 	}
-	return p, h.records().CarryOut(ctx, mfa.Visit{Actor: mfa.ActorAdmin, UserAgent: "sallyport dev"}, p)
+	return p, h.records().CarryOut(ctx, mfa.Caller{Actor: users.ActorAdmin, UserAgent: "sallyport dev"}, p)
 }

@@ -42,7 +42,7 @@ func TestEntries(t *testing.T) {
 
 // TestListIsCurrent checks that the server's list has all additions.
 func TestListIsCurrent(t *testing.T) {
-	text, err := os.ReadFile("../../mfa/common_passwords.txt")
+	text, err := os.ReadFile("../../mfa/password/common_passwords.txt")
 	if err != nil {
 		t.Fatal(err)
 	}

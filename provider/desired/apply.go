@@ -8,7 +8,8 @@ import (
 
 	"sallyport/config/strict"
 	"sallyport/mfa"
-	"sallyport/provider"
+	"sallyport/mfa/users"
+	"sallyport/provider/clients"
 )
 
 // Stopped is a state that was made in part. Doing it again does the rest.
@@ -71,7 +72,7 @@ func (r Records) plan(ctx context.Context, o Options, read func(Check) error) (P
 // CarryOut does what a plan says, one client, user or API key a transaction: clients first,
 // because users sign in at them, deletions last. Doing it again after an interruption
 // does the rest.
-func (r Records) CarryOut(ctx context.Context, v mfa.Visit, p Plan) error {
+func (r Records) CarryOut(ctx context.Context, v mfa.Caller, p Plan) error {
 	done := 0
 	stopped := func(kind, name string, err error) error {
 		return &Stopped{Done: done, Of: p.Changes(), What: strings.ReplaceAll(kind, KindAPIKey, "API key") + " " + name, Err: err, explain: r.Explain}
@@ -101,7 +102,7 @@ func (r Records) CarryOut(ctx context.Context, v mfa.Visit, p Plan) error {
 		done++
 	}
 	for _, id := range p.pruned {
-		if err := r.Clients.Delete(ctx, v, id); err != nil && !errors.Is(err, provider.ErrNoClient) {
+		if err := r.Clients.Delete(ctx, v, id); err != nil && !errors.Is(err, clients.ErrNotFound) {
 			return stopped(KindClient, string(id), err)
 		}
 		done++
@@ -116,7 +117,7 @@ func (r Records) CarryOut(ctx context.Context, v mfa.Visit, p Plan) error {
 }
 
 // carryOut makes or changes the user.
-func (s *userStep) carryOut(ctx context.Context, users *mfa.Users, v mfa.Visit) error {
+func (s *userStep) carryOut(ctx context.Context, users *users.Registry, v mfa.Caller) error {
 	if s.amendment != nil {
 		return users.Amend(ctx, v, *s.amendment)
 	}

@@ -11,21 +11,22 @@ import (
 	"time"
 
 	"sallyport/mfa"
-	"sallyport/provider"
+	"sallyport/mfa/users"
+	"sallyport/provider/apikeys"
 	"sallyport/storage"
 )
 
 // apiKeyStep makes or changes one API key.
 type apiKeyStep struct {
-	draft       provider.APIKeyDraft
+	draft       apikeys.Draft
 	was         *storage.APIKey // nil: new
 	want        storage.APIKey
-	differences []mfa.Difference
+	differences []users.Difference
 }
 
 // newAPIKeyDraft is the API key of a desired state, as provider takes one.
-func newAPIKeyDraft(k *APIKey) (provider.APIKeyDraft, error) {
-	d := provider.APIKeyDraft{Name: k.Name, Dialects: k.Dialects, Verbs: k.Verbs, Project: k.Project, App: k.App,
+func newAPIKeyDraft(k *APIKey) (apikeys.Draft, error) {
+	d := apikeys.Draft{Name: k.Name, Dialects: k.Dialects, Verbs: k.Verbs, Project: k.Project, App: k.App,
 		Disabled: k.Disabled != nil && *k.Disabled, ExpiresAt: k.ExpiresAt.Truncate(time.Microsecond), Secret: k.Secret}
 	if k.SecretSHA256 != "" {
 		var err error
@@ -85,7 +86,7 @@ func (p *planner) prunable(ctx context.Context, k storage.APIKey) (bool, error) 
 		return false, nil
 	}
 	err := p.APIKeys.May(ctx, p.o.By, k.ID)
-	if foreign(err) || errors.Is(err, provider.ErrNoAPIKey) {
+	if foreign(err) || errors.Is(err, apikeys.ErrNotFound) {
 		return false, nil
 	}
 	return err == nil, err
@@ -109,7 +110,7 @@ func (p *planner) allowed(ctx context.Context, s apiKeyStep, path string) error 
 
 // foreign reports whether a key is none that the caller may touch.
 func foreign(err error) bool {
-	return errors.Is(err, provider.ErrForeignAPIKey) || errors.Is(err, provider.ErrDisabledStays)
+	return errors.Is(err, apikeys.ErrNotPermitted) || errors.Is(err, apikeys.ErrOperatorOnly)
 }
 
 func (p *planner) planAPIKey(k *APIKey, path string, have []storage.APIKey, hashes map[string]string) {
@@ -117,7 +118,7 @@ func (p *planner) planAPIKey(k *APIKey, path string, have []storage.APIKey, hash
 	if err != nil {
 		return // a fault that the file's reader tells
 	}
-	faults := p.APIKeys.Faults(provider.Operator(), d)
+	faults := p.APIKeys.Faults(apikeys.Operator(), d)
 	for _, f := range faults {
 		p.fault(path+"."+f.Field, f.Err.Error())
 	}
@@ -142,7 +143,7 @@ func (p *planner) planAPIKey(k *APIKey, path string, have []storage.APIKey, hash
 			return
 		}
 		step := apiKeyStep{draft: d, differences: apiKeyDifferences(storage.APIKey{}, d.Into(storage.APIKey{}))}
-		step.differences = append(step.differences, mfa.Difference{Key: "secret", Secret: true})
+		step.differences = append(step.differences, users.Difference{Key: "secret", Secret: true})
 		p.plan.keys = append(p.plan.keys, step)
 		return
 	}
@@ -154,7 +155,7 @@ func (p *planner) planAPIKey(k *APIKey, path string, have []storage.APIKey, hash
 	// While a rotation is under way there are two secrets, and apply leaves both.
 	if hash != nil && !slices.ContainsFunc(have[i].Hashes, func(h []byte) bool { return bytes.Equal(h, hash) }) {
 		step.want.Hashes = [][]byte{hash}
-		step.differences = append(step.differences, mfa.Difference{Key: "secret", Secret: true})
+		step.differences = append(step.differences, users.Difference{Key: "secret", Secret: true})
 	}
 	if len(step.differences) > 0 {
 		p.plan.keys = append(p.plan.keys, step)
@@ -162,8 +163,8 @@ func (p *planner) planAPIKey(k *APIKey, path string, have []storage.APIKey, hash
 }
 
 // apiKeyDifferences compares the settings of two keys; the names are those of the desired state.
-func apiKeyDifferences(have, want storage.APIKey) []mfa.Difference {
-	var out []mfa.Difference
+func apiKeyDifferences(have, want storage.APIKey) []users.Difference {
+	var out []users.Difference
 	for _, x := range []struct {
 		key      string
 		from, to any
@@ -173,14 +174,14 @@ func apiKeyDifferences(have, want storage.APIKey) []mfa.Difference {
 	} {
 		from, to := settingOf(reflect.ValueOf(x.from)), settingOf(reflect.ValueOf(x.to))
 		if !reflect.DeepEqual(from, to) {
-			out = append(out, mfa.Difference{Key: x.key, From: from, To: to})
+			out = append(out, users.Difference{Key: x.key, From: from, To: to})
 		}
 	}
 	return out
 }
 
 // carryOut makes or changes the key.
-func (s *apiKeyStep) carryOut(ctx context.Context, keys *provider.APIKeys, v mfa.Visit, by provider.Caller) error {
+func (s *apiKeyStep) carryOut(ctx context.Context, keys *apikeys.Keys, v mfa.Caller, by apikeys.Caller) error {
 	if s.was != nil {
 		return keys.Change(ctx, v, by, *s.was, s.want)
 	}
@@ -190,8 +191,8 @@ func (s *apiKeyStep) carryOut(ctx context.Context, keys *provider.APIKeys, v mfa
 }
 
 // pruneAPIKey removes a key that may be gone already.
-func pruneAPIKey(ctx context.Context, keys *provider.APIKeys, v mfa.Visit, by provider.Caller, id storage.APIKeyID) error {
-	if err := keys.Delete(ctx, v, by, id); !errors.Is(err, provider.ErrNoAPIKey) {
+func pruneAPIKey(ctx context.Context, keys *apikeys.Keys, v mfa.Caller, by apikeys.Caller, id storage.APIKeyID) error {
+	if err := keys.Delete(ctx, v, by, id); !errors.Is(err, apikeys.ErrNotFound) {
 		return err
 	}
 	return nil

@@ -9,7 +9,11 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
-	"sallyport/provider"
+	"sallyport/mfa/audit"
+	"sallyport/mfa/session"
+	"sallyport/mfa/users"
+	"sallyport/provider/apikeys"
+	"sallyport/provider/clients"
 	"sallyport/provider/desired"
 	"sallyport/storage/seal"
 	"sallyport/web"
@@ -27,11 +31,11 @@ const BodyMost = 4 << 20
 
 // Rooms are what the surface calls.
 type Rooms struct {
-	Users    *mfa.Users
-	Sessions *mfa.Sessions
-	Journal  *mfa.Journal
-	Clients  *provider.Registry
-	APIKeys  *provider.APIKeys
+	Users    *users.Registry
+	Sessions *session.Registry
+	Journal  *audit.Journal
+	Clients  *clients.Registry
+	APIKeys  *apikeys.Keys
 	Keyring  *seal.Keyring
 	Records  desired.Records
 }
@@ -69,7 +73,7 @@ func New(rooms Rooms, now func() time.Time, o Options) *Surface {
 type route struct {
 	method, path string
 	query        []string // parameters it takes
-	serve        func(c *gin.Context, v mfa.Visit)
+	serve        func(c *gin.Context, v mfa.Caller)
 }
 
 func (s *Surface) routes() []route {

@@ -3,7 +3,6 @@ package admin
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -13,8 +12,10 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
-	"sallyport/provider"
+	"sallyport/provider/apikeys"
+	"sallyport/provider/clients"
 	"sallyport/provider/desired"
+	"sallyport/provider/secret"
 	"sallyport/web"
 )
 
@@ -85,7 +86,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.AlreadyEnrolled:          {http.StatusConflict, "there is one of its kind already"},
 	mfa.NotSignedIn:              {http.StatusNotFound, "there is no such session, or it is over"},
 	mfa.ReauthenticationRequired: {http.StatusForbidden, "the proofs are too old or too weak"},
-	mfa.PasswordTooShort:         {http.StatusUnprocessableEntity, "the password has too few characters"},
+	mfa.PasswordTooShort:         {http.StatusUnprocessableEntity, "the password has fewer than {{.Least}} characters"},
 	mfa.PasswordTooLong:          {http.StatusUnprocessableEntity, "the password has more than 1024 bytes"},
 	mfa.PasswordTooCommon:        {http.StatusUnprocessableEntity, "the password is a common one, or a name of the user, the product or the issuer, perhaps with something around it"},
 	mfa.PasswordBreached:         {http.StatusUnprocessableEntity, "the password is in the file of breached ones (passwords.breached_file): it was stolen elsewhere, and is among the first that are tried"},
@@ -101,19 +102,19 @@ var known = []struct {
 	status int
 	code   string
 }{
-	{provider.ErrNoClient, http.StatusNotFound, codeNotFound},
-	{provider.ErrClientChanged, http.StatusConflict, codeConflict},
-	{provider.ErrReserved, http.StatusConflict, codeConflict},
-	{provider.ErrNoSecret, http.StatusConflict, codeConflict},
-	{provider.ErrRotating, http.StatusConflict, codeConflict},
-	{provider.ErrNotRotating, http.StatusConflict, codeConflict},
-	{provider.ErrNoAPIKey, http.StatusNotFound, codeNotFound},
-	{provider.ErrAPIKeyTaken, http.StatusConflict, codeConflict},
-	{provider.ErrAPIKeyChanged, http.StatusConflict, codeConflict},
-	{provider.ErrForeignAPIKey, http.StatusForbidden, string(mfa.NotAllowed)},
-	{provider.ErrDisabledStays, http.StatusForbidden, string(mfa.NotAllowed)},
-	{provider.ErrCallerEnded, http.StatusForbidden, string(mfa.NotAllowed)},
-	{provider.ErrTooManyMakers, http.StatusConflict, codeConflict},
+	{clients.ErrNotFound, http.StatusNotFound, codeNotFound},
+	{clients.ErrChanged, http.StatusConflict, codeConflict},
+	{clients.ErrReserved, http.StatusConflict, codeConflict},
+	{clients.ErrNoSecret, http.StatusConflict, codeConflict},
+	{secret.ErrRotating, http.StatusConflict, codeConflict},
+	{secret.ErrNotRotating, http.StatusConflict, codeConflict},
+	{apikeys.ErrNotFound, http.StatusNotFound, codeNotFound},
+	{apikeys.ErrTaken, http.StatusConflict, codeConflict},
+	{apikeys.ErrChanged, http.StatusConflict, codeConflict},
+	{apikeys.ErrNotPermitted, http.StatusForbidden, string(mfa.NotAllowed)},
+	{apikeys.ErrOperatorOnly, http.StatusForbidden, string(mfa.NotAllowed)},
+	{apikeys.ErrCallerEnded, http.StatusForbidden, string(mfa.NotAllowed)},
+	{apikeys.ErrTooManyMakers, http.StatusConflict, codeConflict},
 }
 
 // refused finds the refusal in an error from below; false: it is a fault of ours.
@@ -121,10 +122,7 @@ func refused(err error) (status int, code, words string, ok bool) {
 	var e *mfa.Error
 	if errors.As(err, &e) {
 		if r, ok := refusals[e.Code]; ok {
-			if e.Least > 0 {
-				r.words = fmt.Sprintf("the password has fewer than %d characters", e.Least)
-			}
-			return r.status, string(e.Code), r.words, true
+			return r.status, string(e.Code), e.Text(r.words), true
 		}
 	}
 	for _, k := range known {

@@ -20,7 +20,8 @@ import (
 	"golang.org/x/time/rate"
 
 	"sallyport/mfa"
-	"sallyport/provider"
+	"sallyport/mfa/users"
+	"sallyport/provider/apikeys"
 	"sallyport/web"
 )
 
@@ -126,7 +127,7 @@ func (s *Surface) meant(c *gin.Context) (k Key, known, ok bool) {
 		return k, false, false
 	}
 	sum, err := s.APIKeys.Named(c.Request.Context(), prefix)
-	if errors.Is(err, provider.ErrNoAPIKey) {
+	if errors.Is(err, apikeys.ErrNotFound) {
 		s.wrong.count(address)
 		return k, false, true
 	}
@@ -152,7 +153,7 @@ const actorAPIKey = "apikey:"
 
 // caller finds out who calls by the key in the header (RFC 6750 section 2.1), and nowhere
 // else. false: it was refused.
-func (s *Surface) caller(c *gin.Context) (mfa.Visit, bool) {
+func (s *Surface) caller(c *gin.Context) (mfa.Caller, bool) {
 	v := web.Visit(c)
 	// No browser comes here, and an operator's language says nothing about a user's.
 	v.Browser, v.Device, v.Locale = "", "", ""
@@ -163,15 +164,15 @@ func (s *Surface) caller(c *gin.Context) (mfa.Visit, bool) {
 	}
 	secret = strings.TrimSpace(secret)
 	if s.o.Key.is(secret) {
-		v.Actor = mfa.ActorAdmin
-		c.Set(callerKey, provider.Operator())
+		v.Actor = users.ActorAdmin
+		c.Set(callerKey, apikeys.Operator())
 		return v, true
 	}
 	if s.tired(c, v.Address) {
 		return v, false
 	}
 	k, err := s.APIKeys.Authenticate(c.Request.Context(), v, secret)
-	if errors.Is(err, provider.ErrNoAPIKey) {
+	if errors.Is(err, apikeys.ErrNotFound) {
 		s.wrong.count(v.Address)
 		s.unauthorized(c, "the key is neither that of this server nor an API key that is good here")
 		return v, false
@@ -181,16 +182,16 @@ func (s *Surface) caller(c *gin.Context) (mfa.Visit, bool) {
 		return v, false
 	}
 	v.Actor = actorAPIKey + string(k.ID)
-	verb := provider.VerbWrite
+	verb := apikeys.VerbWrite
 	if c.Request.Method == http.MethodGet {
-		verb = provider.VerbRead
+		verb = apikeys.VerbRead
 	}
-	if !k.Allows(provider.DialectAdmin, verb) {
+	if !k.Allows(apikeys.DialectAdmin, verb) {
 		s.problem(c, Problem{Status: http.StatusForbidden, Code: string(mfa.NotAllowed),
-			Detail: fmt.Sprintf("the API key may not do this: it needs the dialect %s and the verb %s", provider.DialectAdmin, verb)})
+			Detail: fmt.Sprintf("the API key may not do this: it needs the dialect %s and the verb %s", apikeys.DialectAdmin, verb)})
 		return v, false
 	}
-	c.Set(callerKey, provider.Holder(k))
+	c.Set(callerKey, apikeys.Holder(k))
 	return v, true
 }
 
@@ -198,9 +199,9 @@ const callerKey = "sallyport.admin.caller"
 
 // by is who calls, as far as API keys are made or changed on their word; without a key
 // somebody who may do nothing.
-func by(c *gin.Context) provider.Caller {
+func by(c *gin.Context) apikeys.Caller {
 	found, _ := c.Get(callerKey)
-	caller, _ := found.(provider.Caller)
+	caller, _ := found.(apikeys.Caller)
 	return caller
 }
 

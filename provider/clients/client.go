@@ -1,0 +1,122 @@
+package clients
+
+import (
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"sallyport/storage"
+)
+
+// client is a registered client in fosite's eyes. It is shared and never changed.
+type Client struct {
+	storage.Client
+	Origins map[string]bool // pages that may call for it
+}
+
+var (
+	_ fosite.Client                         = (*Client)(nil)
+	_ fosite.ResponseModeClient             = (*Client)(nil)
+	_ fosite.ClientWithCustomTokenLifespans = (*Client)(nil)
+)
+
+func New(c storage.Client) *Client {
+	origins := map[string]bool{}
+	for _, o := range c.AllowedOrigins {
+		origins[o] = true
+	}
+	for _, uri := range c.RedirectURIs {
+		if o := OriginOf(uri); o != "" {
+			origins[o] = true
+		}
+	}
+	delete(origins, "null")
+	return &Client{Client: c, Origins: origins}
+}
+
+// originOf is the web origin of an address (RFC 6454 section 6.2); "" for schemes of applications.
+func OriginOf(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// grants reports whether the client is registered for a grant type. None listed means
+// the code grant (OpenID Connect Dynamic Client Registration section 2).
+func (c *Client) MayUse(grant string) bool {
+	if len(c.GrantTypes) == 0 {
+		return grant == "authorization_code"
+	}
+	return slices.Contains(c.GrantTypes, grant)
+}
+
+// authMethod is token_endpoint_auth_method with its default.
+func (c *Client) AuthenticationMethod() string {
+	switch {
+	case c.AuthMethod != "":
+		return c.AuthMethod
+	case c.Public:
+		return "none"
+	}
+	return "client_secret_basic"
+}
+
+// alg is what the client's tokens are signed with.
+func (c *Client) SigningAlg(fallback string) string {
+	if c.IDTokenAlg != "" {
+		return c.IDTokenAlg
+	}
+	return fallback
+}
+
+// grace is how long the loser of two refreshes gets the winner's successor.
+func (c *Client) GracePeriod() time.Duration {
+	switch {
+	case c.RefreshGrace != nil:
+		return c.RefreshGrace.Duration()
+	case c.Public:
+		return 10 * time.Second
+	}
+	return 0
+}
+
+func (c *Client) GetID() string             { return string(c.ID) }
+func (c *Client) GetHashedSecret() []byte   { return nil } // we compare secrets ourselves
+func (c *Client) GetRedirectURIs() []string { return c.RedirectURIs }
+func (c *Client) IsPublic() bool            { return c.Public }
+
+func (c *Client) GetScopes() fosite.Arguments { return c.Scopes }
+
+func (c *Client) GetGrantTypes() fosite.Arguments {
+	if len(c.GrantTypes) == 0 {
+		return fosite.Arguments{"authorization_code"}
+	}
+	return c.GrantTypes
+}
+
+// GetResponseTypes offers code alone: the others hand out tokens in the front channel.
+func (c *Client) GetResponseTypes() fosite.Arguments {
+	if len(c.ResponseTypes) == 0 || slices.Contains(c.ResponseTypes, "code") {
+		return fosite.Arguments{"code"}
+	}
+	return fosite.Arguments{}
+}
+
+// GetAudience holds the client's resources.
+func (c *Client) GetAudience() fosite.Arguments { return c.Audience }
+
+func (c *Client) GetResponseModes() []fosite.ResponseModeType {
+	return []fosite.ResponseModeType{fosite.ResponseModeQuery, fosite.ResponseModeFragment, fosite.ResponseModeFormPost}
+}
+
+// GetEffectiveLifespan puts the client's lifetimes in the place of the server's.
+func (c *Client) GetEffectiveLifespan(_ fosite.GrantType, t fosite.TokenType, fallback time.Duration) time.Duration {
+	if t == fosite.AccessToken && c.AccessTokenTTL > 0 {
+		return c.AccessTokenTTL.Duration()
+	}
+	return fallback
+}
