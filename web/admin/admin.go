@@ -117,7 +117,7 @@ func (s *Surface) Mount(r gin.IRouter) {
 	for _, x := range s.routes() {
 		r.Handle(x.method, Base+x.path, func(c *gin.Context) {
 			v, ok := s.caller(c)
-			if ok && s.asked(c, x.query) {
+			if ok && s.knownQuery(c, x.query) {
 				x.serve(c, v)
 			}
 		})

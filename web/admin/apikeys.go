@@ -65,9 +65,9 @@ func (s *Surface) createAPIKey(c *gin.Context, v mfa.Caller) {
 	if !ok {
 		return
 	}
-	d := apikeys.Draft{Name: in.word("name"), Dialects: in.words("dialects"), Verbs: in.words("verbs"),
-		Project: in.word("project"), App: in.word("app"), Disabled: in.truth("disabled"), ExpiresAt: in.moment("expires_at"), Secret: in.word("secret")}
-	if !s.done(c, in) {
+	d := apikeys.Draft{Name: in.Text("name"), Dialects: in.List("dialects"), Verbs: in.List("verbs"),
+		Project: in.Text("project"), App: in.Text("app"), Disabled: in.Flag("disabled"), ExpiresAt: in.Time("expires_at"), Secret: in.Text("secret")}
+	if !s.valid(c, in) {
 		return
 	}
 	k, secret, err := s.APIKeys.Create(c.Request.Context(), v, by(c), d)
@@ -89,7 +89,7 @@ func (s *Surface) createAPIKey(c *gin.Context, v mfa.Caller) {
 
 func (s *Surface) addAPIKeySecret(c *gin.Context, v mfa.Caller) {
 	in, ok := s.read(c, false)
-	if !ok || !s.done(c, in) {
+	if !ok || !s.valid(c, in) {
 		return
 	}
 	id := storage.APIKeyID(c.Param("key"))
@@ -105,7 +105,7 @@ func (s *Surface) addAPIKeySecret(c *gin.Context, v mfa.Caller) {
 func (s *Surface) ofAPIKey(done string, do func(context.Context, mfa.Caller, apikeys.Caller, storage.APIKeyID) error) func(*gin.Context, mfa.Caller) {
 	return func(c *gin.Context, v mfa.Caller) {
 		in, ok := s.read(c, false)
-		if !ok || !s.done(c, in) {
+		if !ok || !s.valid(c, in) {
 			return
 		}
 		id := storage.APIKeyID(c.Param("key"))

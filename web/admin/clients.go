@@ -112,11 +112,11 @@ func (s *Surface) addClientSecret(c *gin.Context, v mfa.Caller) {
 	if !ok {
 		return
 	}
-	secret, made := in.word("client_secret"), ""
+	secret, made := in.Text("client_secret"), ""
 	if secret != "" && len(secret) < 32 {
-		in.fault("client_secret", "must have 32 characters or more, made at random")
+		in.Fault("client_secret", "must have 32 characters or more, made at random")
 	}
-	if !s.done(c, in) {
+	if !s.valid(c, in) {
 		return
 	}
 	if secret == "" {
