@@ -42,7 +42,7 @@ func (e *Engine) APIKeyByHash(ctx context.Context, hash []byte) ([]storage.APIKe
 }
 
 func (e *Engine) apiKeyLine(ctx context.Context, which string, arg any) ([]storage.APIKey, error) {
-	found, err := e.apiKeys(ctx, apiKeyLine+which+apiKeyLineRest+apiKeysWhere+apiKeyLineTail, arg, storage.MakersMost)
+	found, err := e.apiKeys(ctx, apiKeyLine+which+apiKeyLineRest+apiKeysWhere+apiKeyLineTail, arg, storage.MaxMakers)
 	if err == nil && len(found) == 0 {
 		err = storage.ErrNotFound
 	}

@@ -54,12 +54,12 @@ func (q querier) putGrant(g storage.Grant) error {
 }
 
 // Code implements storage.Grants.
-func (e *Engine) Code(ctx context.Context, code string, now time.Time) (storage.CodeStanding, error) {
+func (e *Engine) Code(ctx context.Context, code string, now time.Time) (storage.CodeAccount, error) {
 	const query = `SELECT CAST(g.grant_id AS text), g.auth, g.params, g.created_at, g.expires_at, g.used_at, ` + standingColumns +
 		` FROM codes g` + standingJoins + ` WHERE g.hash IN ? AND g.expires_at > ?` + standingOrder
 	var grant, auth, params text
 	var created, expires, used number
-	out := storage.CodeStanding{}
+	out := storage.CodeAccount{}
 	var row standingRow
 	err := e.quick(ctx, "read code", func(q querier) error {
 		return q.standing(query, []any{e.keyring.Hashes(codeLabel, code), micro(now)}, &row,
@@ -94,7 +94,7 @@ func (e *Engine) RedeemCode(ctx context.Context, r storage.Redemption) error {
 }
 
 // Grant implements storage.Grants.
-func (e *Engine) Grant(ctx context.Context, id storage.GrantID) (storage.Standing, error) {
+func (e *Engine) Grant(ctx context.Context, id storage.GrantID) (storage.GrantAccount, error) {
 	const query = `SELECT ` + grantHead + `, ` + standingColumns + ` FROM grants g` + standingJoins + ` WHERE g.id = ?` + standingOrder
 	var grant grantRow
 	var row standingRow
@@ -102,10 +102,10 @@ func (e *Engine) Grant(ctx context.Context, id storage.GrantID) (storage.Standin
 		return q.standing(query, []any{ref(id)}, &row, grant.dest()...)
 	})
 	if err != nil {
-		return storage.Standing{}, err
+		return storage.GrantAccount{}, err
 	}
 	g, err := grant.record()
-	return storage.Standing{Grant: g, Account: row.account, SessionEnded: row.ended != 0, OfflineEnded: row.offline != 0}, err
+	return storage.GrantAccount{Grant: g, Account: row.account, SessionEnded: row.ended != 0, OfflineEnded: row.offline != 0}, err
 }
 
 // RotateRefresh implements storage.Grants.
