@@ -156,7 +156,7 @@ const (
 
 // done redirects to the overview, which confirms the change.
 func (p *Pages) done(c *gin.Context, call ownerCall, what string) {
-	page.Redirect(c, join(home, url.Values{doneParam: {p.look.Mark(donePurpose, call.caller.Browser, what)}}))
+	page.Redirect(c, join(home, url.Values{doneParam: {p.look.Sign(donePurpose, call.caller.Browser, what)}}))
 }
 
 // show writes a page, with an alert or without.

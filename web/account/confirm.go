@@ -29,10 +29,10 @@ const (
 // browser: a login that another site began ends in an error.
 func (p *Pages) signIn(c *gin.Context, then string, asked url.Values) {
 	browser := web.Bind(c)
-	state := p.look.Mark(statePurpose, browser, then)
+	state := p.look.Sign(statePurpose, browser, then)
 	// Nothing uses the verifier: the code is never redeemed, and as the verifier is derived
 	// from a secret key, an attacker cannot redeem it either (RFC 7636 section 1).
-	challenge := sha256.Sum256([]byte(p.look.Mark(verifierPurpose, browser, state)))
+	challenge := sha256.Sum256([]byte(p.look.Sign(verifierPurpose, browser, state)))
 	q := url.Values{"response_type": {"code"}, "client_id": {string(clientID)}, "redirect_uri": {p.issuer + callback}, "scope": {"openid"},
 		"state": {state}, "code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"}}
 	for name, values := range asked {
@@ -71,7 +71,7 @@ func (p *Pages) seconds(call ownerCall) (held, usable bool) {
 // this browser already.
 func (p *Pages) returned(c *gin.Context) {
 	call := ownerCall{caller: web.Caller(c)}
-	then, ok := p.look.Marked(statePurpose, call.caller.Browser, c.Query("state"))
+	then, ok := p.look.Verify(statePurpose, call.caller.Browser, c.Query("state"))
 	if !ok || !ownPlace(then) {
 		key := "stale"
 		if call.caller.Browser == "" {

@@ -51,7 +51,7 @@ func (p *Pages) overview(c *gin.Context, call ownerCall) {
 func (p *Pages) survey(c *gin.Context, call ownerCall) (overview, error) {
 	var d overview
 	ctx := c.Request.Context()
-	if what, ok := p.look.Marked(donePurpose, call.caller.Browser, c.Query(doneParam)); ok {
+	if what, ok := p.look.Verify(donePurpose, call.caller.Browser, c.Query(doneParam)); ok {
 		d.Notice = "account.done." + what
 	}
 	d.factors(p, call.owner.Account)
