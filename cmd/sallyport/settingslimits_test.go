@@ -57,13 +57,14 @@ func (o *trialSource) passwords(t *testing.T) map[string]effect {
 		"argon2.threads":              {value: "2", want: ",p=2,", show: passwordHash},
 		"argon2.parallel":             {value: "7", want: "argon2_places 7", show: metrics},
 		"argon2.queue":                {value: "7", want: "argon2_queue_places 7", show: metrics},
-		"argon2.wait": {value: "100ms", with: set{"ARGON2_PARALLEL": "1"}, want: "busy", show: func(s *trial) string {
+		// The wait also extends the time of a request.
+		"argon2.wait": {value: "5s", with: set{"ARGON2_PARALLEL": "1"}, want: "step:done", show: func(s *trial) string {
 			login := s.open().begin("own")
 			release, err := s.house.password.Reserve(context.Background(), mfa.Place{})
 			if err != nil {
 				s.Fatal(err)
 			}
-			time.AfterFunc(500*time.Millisecond, release)
+			time.AfterFunc(3*time.Second, release)
 			return fmt.Sprint(s.call(login, "/password", "identifier", "nora", "password", alicePass))
 		}},
 	}

@@ -176,6 +176,15 @@ func (s *trial) verify(wait time.Duration) string {
 		"sub": {fmt.Sprint(d["sub"])}, "status_id": {fmt.Sprint(d["status_id"])}}.Encode()).Header().Get("Location")
 }
 
+// enroll enrols an authenticator app for Nora, and confirms it after a wait.
+func (s *trial) enroll(wait time.Duration) answer {
+	s.Helper()
+	login := s.signIn("strict", "nora")
+	begun := s.call(login, "/enroll", "method", "totp")["enrollment"].(answer)
+	s.clock.move(wait)
+	return s.call(login, "/enroll/confirm", "exchange_id", begun["exchange_id"], "passcode", s.appCode(s.clock.now(), begun["secret"].(string)))
+}
+
 // lifetimes are the rows of lifetimes, and of the window of TOTP codes.
 func (o *trialSource) lifetimes() map[string]effect {
 	return map[string]effect{
@@ -226,12 +235,7 @@ func (o *trialSource) lifetimes() map[string]effect {
 			return fmt.Sprint(s.call(login, "/verify", "method", "totp", "usage", "second", "exchange_id", exchange, "passcode", s.appCode(s.clock.now(), aliceSecret)))
 		}},
 		"lifetimes.verified": {value: "30s", want: "error=", show: func(s *trial) string { return s.open().verify(2 * time.Minute) }},
-		"lifetimes.enroll": {value: "1m", want: "enrollment_expired", show: func(s *trial) string {
-			login := s.open().signIn("strict", "nora")
-			begun := s.call(login, "/enroll", "method", "totp")["enrollment"].(answer)
-			s.clock.move(2 * time.Minute)
-			return fmt.Sprint(s.call(login, "/enroll/confirm", "exchange_id", begun["exchange_id"], "passcode", s.appCode(s.clock.now(), begun["secret"].(string))))
-		}},
+		"lifetimes.enroll":   {value: "1m", want: "enrollment_expired", show: func(s *trial) string { return fmt.Sprint(s.open().enroll(2 * time.Minute)) }},
 		"lifetimes.reauth": {value: "1m", want: "reauthentication_required", show: func(s *trial) string {
 			login := s.open().signIn("strict", "nora")
 			s.clock.move(5 * time.Minute)

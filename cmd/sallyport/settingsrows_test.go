@@ -13,6 +13,7 @@ import (
 	"sallyport/e2e/collector"
 	"sallyport/storage"
 	"sallyport/web/admin"
+	"sallyport/web/webtest"
 )
 
 type set = map[string]string
@@ -140,6 +141,17 @@ func (o *trialSource) names() map[string]effect {
 		"product, dialect": {value: "Harbour", want: "Harbour", show: body("/public-srv/tenantinfo/basic")},
 		"product, authenticator apps": {value: "Harbour", want: "issuer=Harbour", show: func(s *trial) string {
 			return fmt.Sprint(s.call(s.open().signIn("strict", "nora"), "/enroll", "method", "totp"))
+		}},
+		"product, messages": {value: "Harbour", want: "product:Harbour", show: func(s *trial) string {
+			s.open().enroll(0)
+			messages, err := s.store.ListMessages(s.Context(), 10)
+			return fmt.Sprint(messages, err)
+		}},
+		"product, account": {value: "Harbour", want: "to Harbour", show: func(s *trial) string {
+			b := browser{s.open(), webtest.Jar{}}
+			to := b.request("GET", "/account", "").Header().Get("Location")
+			to = b.request("GET", to, "").Header().Get("Location")
+			return b.request("GET", to, "").Body.String()
 		}},
 		"product, passwords":    {value: "Harbour Lighthouse", want: "common", show: func(s *trial) string { return s.setPassword("harbour lighthouse") }},
 		"signing_algs":          {value: "EdDSA", want: `"EdDSA"`, show: body("/jwks.json")},

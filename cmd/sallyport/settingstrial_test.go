@@ -25,7 +25,7 @@ const trialState = `clients:
   - {client_id: machine, client_secret: 0123456789abcdef0123456789abcdef, grant_types: [client_credentials], access_token_format: opaque, scopes: [reports]}
 users:
   - {username: vera, email: vera@example.com, password: ` + alicePass + `, totp_secret: ` + aliceSecret + `}
-  - {username: nora, email: nora@example.com, password: ` + alicePass + `}
+  - {username: nora, email: nora@example.com, email_verified: true, password: ` + alicePass + `}
 `
 
 // trialSource is an installation; each trial starts with a copy of its database.
