@@ -64,7 +64,13 @@ func (o *trialSource) passwords(t *testing.T) map[string]effect {
 			if err != nil {
 				s.Fatal(err)
 			}
-			time.AfterFunc(3*time.Second, release)
+			go func() {
+				defer release()
+				for s.house.password.Load().Waiting == 0 && s.Context().Err() == nil {
+					time.Sleep(5 * time.Millisecond)
+				}
+				time.Sleep(3 * time.Second)
+			}()
 			return fmt.Sprint(s.call(login, "/password", "identifier", "nora", "password", alicePass))
 		}},
 	}
