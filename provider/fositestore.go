@@ -43,9 +43,9 @@ type gathering struct {
 	client   storage.ClientID // who calls, authenticated as its registration demands
 	verifier string           // code_verifier
 
-	code *storage.CodeStanding // read at the token endpoint
+	code *storage.CodeAccount // read at the token endpoint
 
-	grant     *storage.Standing // read at a refresh
+	grant     *storage.GrantAccount // read at a refresh
 	presented int64             // generation of the refresh token presented
 
 	redeem    bool // spend the code, make the grant
@@ -95,7 +95,7 @@ func (*fositeStore) CreateAuthorizeCodeSession(context.Context, string, fosite.R
 }
 
 // code reads a code once a call.
-func (s *fositeStore) code(ctx context.Context, code string) (*storage.CodeStanding, error) {
+func (s *fositeStore) code(ctx context.Context, code string) (*storage.CodeAccount, error) {
 	g, err := gathered(ctx)
 	if err != nil {
 		return nil, err

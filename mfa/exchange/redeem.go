@@ -12,7 +12,7 @@ import (
 // Redeem spends a verified Status for the login it was made for: its proof becomes a
 // factor of the request. An empty id means the verified one of the login, for its
 // owner alone. Whatever does not fit gets one and the same answer.
-func (v *Verifier) Redeem(ctx context.Context, visit mfa.Caller, p Proving, id storage.StatusID, method, usage string) error {
+func (v *Verifier) Redeem(ctx context.Context, caller mfa.Caller, p Login, id storage.StatusID, method, usage string) error {
 	info, ok := v.Info(method)
 	policy := mfa.Table{Policy: p.Policy, Methods: v.infos}
 	if !ok || !policy.Allowed(info) {
@@ -30,7 +30,7 @@ func (v *Verifier) Redeem(ctx context.Context, visit mfa.Caller, p Proving, id s
 		return err
 	}
 	good := s.State == storage.StatusVerified && s.Method == method && s.Usage == usage && s.ClientID == p.Request.ClientID &&
-		v.ofRequest(s, p.Request.ID) && v.sameBrowser(visit, s)
+		v.ofRequest(s, p.Request.ID) && v.sameBrowser(caller, s)
 	alone := usage != mfa.UsageSecond && usage != mfa.UsageEnroll
 	if !good || account == nil || alone && info.Second && !info.First && account.User.MFAEnabled {
 		return &mfa.Error{Code: mfa.InvalidExchange}
@@ -54,7 +54,7 @@ func (v *Verifier) Redeem(ctx context.Context, visit mfa.Caller, p Proving, id s
 }
 
 // usable refuses usages the request or the client does not allow.
-func (v *Verifier) usable(p Proving, info mfa.Info, usage string) error {
+func (v *Verifier) usable(p Login, info mfa.Info, usage string) error {
 	policy := mfa.Table{Policy: p.Policy, Methods: v.infos}
 	switch usage {
 	case mfa.UsageSecond:
@@ -77,7 +77,7 @@ func (v *Verifier) usable(p Proving, info mfa.Info, usage string) error {
 	return &mfa.Error{Code: mfa.InvalidExchange}
 }
 
-func (v *Verifier) verified(ctx context.Context, p Proving, id storage.StatusID, usage string) (storage.Status, error) {
+func (v *Verifier) verified(ctx context.Context, p Login, id storage.StatusID, usage string) (storage.Status, error) {
 	var s storage.Status
 	var err error
 	switch _, wellFormed := storage.Bytes(id); {
@@ -99,7 +99,7 @@ func (v *Verifier) verified(ctx context.Context, p Proving, id storage.StatusID,
 }
 
 // redeemer returns the account behind a Status if it may sign in through this request.
-func (v *Verifier) redeemer(ctx context.Context, p Proving, s storage.Status) (*storage.Account, error) {
+func (v *Verifier) redeemer(ctx context.Context, p Login, s storage.Status) (*storage.Account, error) {
 	if s.UserID == "" || p.Request.Subject != "" && p.Request.Subject != s.UserID {
 		return nil, nil
 	}

@@ -10,6 +10,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
+	"sallyport/mfa/selfservice"
 	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/storage"
@@ -41,14 +42,15 @@ func Client(issuer, product string) storage.Client {
 type Pages struct {
 	provider *provider.Provider
 	verifier *exchange.Verifier
+	accounts *selfservice.Accounts
 	sessions *session.Registry
 	look     *page.Look
 	issuer   string
 }
 
 // New returns the pages. Client must be one of the provider's built-in clients.
-func New(p *provider.Provider, v *exchange.Verifier, s *session.Registry, look *page.Look, issuer string) *Pages {
-	return &Pages{provider: p, verifier: v, sessions: s, look: look, issuer: issuer}
+func New(p *provider.Provider, v *exchange.Verifier, a *selfservice.Accounts, s *session.Registry, look *page.Look, issuer string) *Pages {
+	return &Pages{provider: p, verifier: v, accounts: a, sessions: s, look: look, issuer: issuer}
 }
 
 // Mount adds the pages to the engine.
@@ -94,7 +96,7 @@ func (p *Pages) signedIn(h handler) gin.HandlerFunc {
 			p.signIn(c, placeOf(c), url.Values{})
 			return
 		}
-		if call.owner = s.Owner(); !p.verifier.Strong(call.owner) {
+		if call.owner = s.Owner(); !p.accounts.Strong(call.owner) {
 			p.stepUp(c, call)
 			return
 		}

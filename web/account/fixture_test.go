@@ -40,7 +40,7 @@ func newFixtureWith(t testing.TB, o passwords.Options) *fixture {
 	look, err := page.New(h.Keyring, page.Options{Issuer: issuer, Least: h.Password.MinLength(), Logger: h.Logger()}, login.Files(), Files())
 	h.OK(err)
 	pages := login.New(h.Provider, h.Verifier, h.Sessions, look)
-	h.Serve(pages.Refusal, look, pages, New(h.Provider, h.Verifier, h.Sessions, look, issuer))
+	h.Serve(pages.Refusal, look, pages, New(h.Provider, h.Verifier, h.Accounts, h.Sessions, look, issuer))
 	return h
 }
 

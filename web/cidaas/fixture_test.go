@@ -48,7 +48,7 @@ func newFixture(t testing.TB, more ...web.Surface) *fixture {
 	look, err := page.New(h.Keyring, page.Options{Issuer: issuer, Logger: h.Logger()}, login.Files())
 	h.OK(err)
 	pages := login.New(h.Provider, h.Verifier, h.Sessions, look)
-	h.surface = New(h.Provider, h.Verifier, h.Sessions, rand.Reader, Options{Issuer: issuer, Product: "Harbour", Answer: pages.Answer, Logger: h.Logger()})
+	h.surface = New(h.Provider, h.Verifier, h.Accounts, h.Sessions, rand.Reader, Options{Issuer: issuer, Product: "Harbour", Answer: pages.Answer, Logger: h.Logger()})
 	h.Serve(pages.Refusal, append([]web.Surface{look, pages.WithClientPages(h.surface.Page), h.surface, oidc.New(h.Provider, oidc.Options{Issuer: issuer})}, more...)...)
 	return h
 }
