@@ -71,7 +71,7 @@ func newCounted() counted {
 
 func (c counted) counters() *web.Counters {
 	return &web.Counters{Requests: c.requests, Panics: c.panics, Shed: c.shed, Failed: c.failed, Running: c.running,
-		Answered: func(method, route string, code int, took time.Duration) {
+		Observe: func(method, route string, code int, took time.Duration) {
 			c.answers[fmt.Sprintf("%s %s %d %s", method, route, code, took)]++
 		}}
 }

@@ -26,7 +26,7 @@ func described(t testing.TB, path string, r reply) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	webtest.Described(t, doc, webtest.Answer{Method: http.MethodPost, Path: base + path, Code: r.code, Header: r.header, Raw: []byte(r.raw)})
+	webtest.Validate(t, doc, webtest.Response{Method: http.MethodPost, Path: base + path, Code: r.code, Header: r.header, Raw: []byte(r.raw)})
 }
 
 func TestTheDescriptionNamesEveryCallAndEveryCode(t *testing.T) {
