@@ -1,6 +1,9 @@
 package provider
 
-import "slices"
+import (
+	"sallyport/provider/oauth"
+	"slices"
+)
 
 // metadata is what discovery says: one document for OpenID Connect Discovery section 3
 // and RFC 8414 section 2.
@@ -41,7 +44,7 @@ type metadata struct {
 
 // describe writes the discovery document. request_uri_parameter_supported is said
 // outright: left out it would mean true.
-func (p *Provider) describe(algs []string) (Document, error) {
+func (p *Provider) describe(algs []string) (oauth.Document, error) {
 	m := metadata{
 		Issuer: p.options.Issuer, Authorization: p.url("/authorize"), Token: p.url("/token"), Userinfo: p.url("/userinfo"),
 		JWKS: p.url("/jwks.json"), EndSession: p.url("/logout"), Introspection: p.url("/introspect"), Revocation: p.url("/revoke"),
@@ -63,8 +66,11 @@ func (p *Provider) describe(algs []string) (Document, error) {
 	for _, c := range claimTable {
 		m.Claims = append(m.Claims, c.name)
 	}
-	return newDocument(m)
+	return oauth.NewDocument(m)
 }
 
+// JWKS returns the published key set (RFC 7517 section 5).
+func (p *Provider) JWKS() oauth.Document { return p.keys.JWKS() }
+
 // Discovery is the discovery document, the same at both well-known addresses.
-func (p *Provider) Discovery() Document { return *p.discovery.Load() }
+func (p *Provider) Discovery() oauth.Document { return *p.discovery.Load() }

@@ -11,6 +11,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider/secret"
+	"sallyport/provider/signing"
 	"sallyport/storage"
 )
 
@@ -79,7 +80,7 @@ func TestTheKeySetIsPublicAndFollowsRotation(t *testing.T) {
 	h.ok(h.engine.AddKeys(h.ctx, []storage.Key{next}, false, nil))
 	h.ok(h.p.Poll(h.ctx))
 	token := func() string {
-		signed, err := h.p.keys.sign("ES256", typeID, []byte("{}"), h.now())
+		signed, err := h.p.keys.Sign("ES256", signing.TypeIDToken, []byte("{}"), h.now())
 		h.ok(err)
 		return h.opensWith(signed)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/provider/signing"
 	"sallyport/storage"
 )
 
@@ -30,7 +31,7 @@ func TestALoginEndsInTokens(t *testing.T) {
 	if id["sub"] != string(user.ID) || id["nonce"] != "the-nonce" || id["acr"] != "aal1" || id["aud"] != "rp" || header.ExtraHeaders["typ"] != "JWT" {
 		t.Errorf("ID token = %v %v", id, header)
 	}
-	if id["at_hash"] != halfHash("ES256", got.get("access_token")) {
+	if id["at_hash"] != signing.HalfHash("ES256", got.get("access_token")) {
 		t.Errorf("at_hash = %v", id["at_hash"])
 	}
 	for _, none := range []string{"rat", "jti", "email"} {

@@ -13,6 +13,7 @@ import (
 	"github.com/ory/fosite"
 
 	"sallyport/mfa"
+	"sallyport/provider/signing"
 	"sallyport/storage"
 )
 
@@ -126,10 +127,10 @@ func (p *Provider) frontIDToken(r *request, session *grantSession, e ending, now
 	alg := r.client.SigningAlg(p.options.SigningAlg)
 	claims := p.idClaims(r.client, session, session.authorization.Scopes, now, p.options.IDTokenTTL)
 	if session.access != "" {
-		claims["at_hash"] = halfHash(alg, session.access)
+		claims["at_hash"] = signing.HalfHash(alg, session.access)
 	}
 	if e.code != nil {
-		claims["c_hash"] = halfHash(alg, e.code.Code)
+		claims["c_hash"] = signing.HalfHash(alg, e.code.Code)
 	}
 	if !r.front.token && !r.front.code {
 		told := userinfoClaims(storage.Grant{Authorization: session.authorization}, &session.account, session.authorization.Scopes, r.client.Scopes)
@@ -143,7 +144,7 @@ func (p *Provider) frontIDToken(r *request, session *grantSession, e ending, now
 	if err != nil {
 		return "", fmt.Errorf("write ID token: %w", err)
 	}
-	return p.keys.sign(alg, typeID, payload, now)
+	return p.keys.Sign(alg, signing.TypeIDToken, payload, now)
 }
 
 // kind is the event of what a login ended in.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/provider/signing"
 	"sallyport/storage"
 )
 
@@ -80,7 +81,7 @@ func (h *house) judge(t *testing.T, id, access, code, user string) {
 			t.Errorf("ID token = %v", claims)
 		}
 		for name, of := range map[string]string{"at_hash": access, "c_hash": code} {
-			if of == "" && claims[name] != nil || of != "" && claims[name] != halfHash("ES256", of) {
+			if of == "" && claims[name] != nil || of != "" && claims[name] != signing.HalfHash("ES256", of) {
 				t.Errorf("%s = %v of %q", name, claims[name], of)
 			}
 		}

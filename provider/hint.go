@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 
+	"sallyport/provider/signing"
 	"sallyport/storage"
 )
 
@@ -26,8 +27,8 @@ func (p *Provider) readHint(token string) (hint, error) {
 	if len(token) > maxHint {
 		return hint{}, errHint
 	}
-	payload, typ, err := p.keys.verify(token)
-	if err != nil || typ != typeID { // an access token never passes as an ID token
+	payload, typ, err := p.keys.Verify(token)
+	if err != nil || typ != signing.TypeIDToken { // an access token never passes as an ID token
 		return hint{}, errHint
 	}
 	var h hint

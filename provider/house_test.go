@@ -313,7 +313,7 @@ func (h *house) opened(token string) (map[string]any, jose.Header) {
 	h.t.Helper()
 	var set jose.JSONWebKeySet
 	h.ok(json.Unmarshal(h.p.JWKS().Body, &set))
-	jws, err := jose.ParseSignedCompact(token, algorithms[:])
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA})
 	h.ok(err)
 	header := jws.Signatures[0].Protected
 	keys := set.Key(header.KeyID)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sallyport/provider/clients"
+	"sallyport/provider/signing"
 	"time"
 
 	"github.com/ory/fosite"
@@ -29,13 +30,13 @@ func (s *idTokenStrategy) GenerateIDToken(_ context.Context, lifetime time.Durat
 	alg := c.SigningAlg(s.p.options.SigningAlg)
 	claims := s.p.idClaims(c, session, r.GetGrantedScopes(), now, lifetime)
 	if session.access != "" {
-		claims["at_hash"] = halfHash(alg, session.access)
+		claims["at_hash"] = signing.HalfHash(alg, session.access)
 	}
 	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", fmt.Errorf("write ID token: %w", err)
 	}
-	return s.p.keys.sign(alg, typeID, payload, now)
+	return s.p.keys.Sign(alg, signing.TypeIDToken, payload, now)
 }
 
 // idClaims are the claims of an ID token but at_hash. Those of a scope come from

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sallyport/mfa"
+	"sallyport/provider/signing"
 	"sallyport/storage"
 )
 
@@ -87,10 +88,10 @@ func TestIntrospectionIsForOwnersAndResources(t *testing.T) {
 // RFC 9068 section 4: the typ header is what tells an access token apart.
 func TestOnlyAnAccessTokenIsOne(t *testing.T) {
 	h := newHouse(t)
-	for typ, want := range map[string]bool{typeAccess: true, typeID: false} {
+	for typ, want := range map[string]bool{signing.TypeAccessToken: true, signing.TypeIDToken: false} {
 		payload, err := json.Marshal(accessToken{Issuer: issuer, ID: "1", Client: "rp", Expires: h.now().Unix() + 1})
 		h.ok(err)
-		token, err := h.p.keys.sign("ES256", typ, payload, h.now())
+		token, err := h.p.keys.Sign("ES256", typ, payload, h.now())
 		h.ok(err)
 		if _, err := h.p.readAccess(token); (err == nil) != want {
 			t.Errorf("readAccess of typ %s = %v, want it read: %v", typ, err, want)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,8 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider/clients"
+	"sallyport/provider/oauth"
+	"sallyport/provider/signing"
 	"sallyport/storage"
 	"sallyport/storage/seal"
 )
@@ -69,13 +72,13 @@ type Provider struct {
 	log      *slog.Logger
 	fosite   *fosite.Fosite
 	clients  *clients.Cache
-	keys     *keyset
+	keys     *signing.Keys
 
 	suspects       suspects
 	clientFailures atomic.Int64
 
 	started   atomic.Int64 // requests stored
-	discovery atomic.Pointer[Document]
+	discovery atomic.Pointer[oauth.Document]
 	polling   sync.Mutex       // one poll at a time
 	versions  map[string]int64 // as last seen; guarded by polling
 }
@@ -89,7 +92,7 @@ func New(store Store, keyring *seal.Keyring, verifier *mfa.Verifier, sessions *m
 	p := &Provider{suspects: newSuspects(), store: store, keyring: keyring, verifier: verifier, sessions: sessions, journal: journal,
 		now: now, random: random, options: o, log: o.Logger}
 	p.clients = clients.NewCache(store, o.ClientCache, o.BuiltIn...)
-	p.keys = &keyset{}
+	p.keys = &signing.Keys{}
 	if err := p.publish(); err != nil {
 		return nil, err
 	}
@@ -126,7 +129,7 @@ func (o *Options) complete() error {
 	if o.SigningAlg == "" {
 		o.SigningAlg = "RS256"
 	}
-	if _, ok := algorithm(o.SigningAlg); !ok {
+	if !slices.Contains(signing.Algorithms(), o.SigningAlg) {
 		return fmt.Errorf("signing algorithm %q is not RS256, PS256, ES256 or EdDSA", o.SigningAlg)
 	}
 	for name, level := range o.ACRAliases {

@@ -13,6 +13,7 @@ import (
 	"github.com/ory/fosite/handler/oauth2"
 
 	"sallyport/provider/clients"
+	"sallyport/provider/signing"
 	"sallyport/storage"
 )
 
@@ -95,7 +96,7 @@ func (p *Provider) writeAccess(t accessToken, c *clients.Client, now time.Time) 
 		return "", fmt.Errorf("write access token: %w", err)
 	}
 	if c.AccessTokenFormat != "opaque" {
-		return p.keys.sign(c.SigningAlg(p.options.SigningAlg), typeAccess, payload, now)
+		return p.keys.Sign(c.SigningAlg(p.options.SigningAlg), signing.TypeAccessToken, payload, now)
 	}
 	sealed, err := p.keyring.Seal("access_token", p.sealedFor(), payload)
 	if err != nil {
@@ -128,8 +129,8 @@ func (p *Provider) readAccess(token string) (accessToken, error) {
 			return accessToken{}, errToken
 		}
 	} else {
-		verified, typ, err := p.keys.verify(token)
-		if err != nil || typ != typeAccess {
+		verified, typ, err := p.keys.Verify(token)
+		if err != nil || typ != signing.TypeAccessToken {
 			return accessToken{}, errToken
 		}
 		payload = verified

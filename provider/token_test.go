@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/provider/signing"
 	"sallyport/storage"
 )
 
@@ -297,11 +298,11 @@ func TestAlgorithmsPerClient(t *testing.T) {
 		if header.Algorithm != want || access.Algorithm != want || header.KeyID == "" {
 			t.Errorf("%q: signed with %s and %s, want %s", alg, header.Algorithm, access.Algorithm, want)
 		}
-		if claims["at_hash"] != halfHash(want, got.get("access_token")) {
+		if claims["at_hash"] != signing.HalfHash(want, got.get("access_token")) {
 			t.Errorf("%q: at_hash = %v", alg, claims["at_hash"])
 		}
 	}
-	if size := len(halfHash("EdDSA", "x")); size != 43 {
+	if size := len(signing.HalfHash("EdDSA", "x")); size != 43 {
 		t.Errorf("at_hash of EdDSA has %d characters, want 43 (half of SHA-512)", size)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"sallyport/config/strict"
-	"sallyport/provider"
+	"sallyport/provider/signing"
 )
 
 func (c *Client) has(grant string) bool { return slices.Contains(c.GrantTypes, grant) }
@@ -185,7 +185,7 @@ func (c *Client) checkPolicy(r *strict.Reader, path string) {
 }
 
 func (c *Client) checkTokens(r *strict.Reader, path string) {
-	r.OneOf(path+".id_token_signed_response_alg", c.IDTokenAlg, append([]string{""}, provider.Algorithms()...))
+	r.OneOf(path+".id_token_signed_response_alg", c.IDTokenAlg, append([]string{""}, signing.Algorithms()...))
 	r.OneOf(path+".access_token_format", c.AccessTokenFormat, []string{"", "jwt", "opaque"})
 	r.Within(path+".access_token_ttl", c.AccessTokenTTL, time.Minute, time.Hour)
 	r.Within(path+".refresh_token_idle_ttl", c.RefreshIdleTTL, time.Minute, 2160*time.Hour)

@@ -10,6 +10,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider"
+	"sallyport/provider/oauth"
 	"sallyport/web"
 )
 
@@ -77,7 +78,7 @@ type endpoint func(http.ResponseWriter, *http.Request, mfa.Visit)
 func (e endpoint) handle(c *gin.Context) { e(c.Writer, c.Request, web.Visit(c)) }
 
 // document is a method of the provider's that returns a finished text.
-type document func() provider.Document
+type document func() oauth.Document
 
 // documentAge is how long a document may be kept: shorter than a new key is published
 // before its first signature.

@@ -1,11 +1,9 @@
-package provider
+package signing
 
 import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,21 +12,22 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"sallyport/provider/oauth"
 	"sallyport/storage/seal"
 )
 
-// The typ headers of our tokens. RFC 9068 section 2.1: an access token must not pass as
-// anything else, nor anything else as an access token.
+// Values of the typ header. An access token must not be accepted as an ID token, nor an ID
+// token as an access token (RFC 9068 section 2.1).
 const (
-	typeID     = "JWT"
-	typeAccess = "at+jwt"
+	TypeIDToken     = "JWT"
+	TypeAccessToken = "at+jwt"
 )
 
-// algorithms are those we sign and verify with, none and HMAC not among them.
+// algorithms are the signature algorithms, in the order of preference.
 var algorithms = [...]jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA}
 
-// Algorithms returns the algorithms that may sign tokens (RFC 7518 section 3.1). HS* and none
-// are not among them.
+// Algorithms returns the algorithms that may sign tokens (RFC 7518 section 3.1), never HS*
+// or none.
 func Algorithms() []string {
 	var out []string
 	for _, alg := range algorithms {
@@ -37,8 +36,8 @@ func Algorithms() []string {
 	return out
 }
 
-// algorithm returns the go-jose name of an algorithm we have.
-func algorithm(name string) (jose.SignatureAlgorithm, bool) {
+// parseAlgorithm returns the go-jose name of a supported algorithm.
+func parseAlgorithm(name string) (jose.SignatureAlgorithm, bool) {
 	for _, a := range algorithms {
 		if string(a) == name {
 			return a, true
@@ -47,28 +46,13 @@ func algorithm(name string) (jose.SignatureAlgorithm, bool) {
 	return "", false
 }
 
-// Document is an answer that is the same for everybody.
-type Document struct {
-	Body []byte
-	ETag string
-}
+// Keys are the signing keys of the server. They are replaced as a whole.
+type Keys struct{ current atomic.Pointer[keySet] }
 
-func newDocument(v any) (Document, error) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return Document{}, fmt.Errorf("write document: %w", err)
-	}
-	sum := sha256.Sum256(body)
-	return Document{Body: body, ETag: `"` + hex.EncodeToString(sum[:16]) + `"`}, nil
-}
-
-// keyset is the published signing keys with their signers, replaced as a whole.
-type keyset struct{ current atomic.Pointer[keys] }
-
-type keys struct {
-	signing []signingKey // newest first
-	jwks    Document
-	checked checkedTokens
+type keySet struct {
+	signing  []signingKey // newest first
+	jwks     oauth.Document
+	verified verifiedTokens
 }
 
 type signingKey struct {
@@ -76,22 +60,22 @@ type signingKey struct {
 	kid     string
 	alg     jose.SignatureAlgorithm
 	public  any
-	signers map[string]jose.Signer // by typ, made once
+	signers map[string]jose.Signer // by typ
 }
 
-var errKey = errors.New("provider: no such signing key")
+var errKey = errors.New("signing: no such key")
 
-// build replaces the keys.
-func (k *keyset) build(signings []seal.Signing) error {
-	next := &keys{}
+// Load replaces the keys.
+func (k *Keys) Load(signings []seal.Signing) error {
+	next := &keySet{}
 	var set jose.JSONWebKeySet
 	for _, s := range signings {
-		alg, ok := algorithm(s.Alg)
+		alg, ok := parseAlgorithm(s.Alg)
 		if !ok {
 			return fmt.Errorf("signing key %s: algorithm %q is unknown", s.ID, s.Alg)
 		}
 		key := signingKey{Signing: s, kid: string(s.ID), alg: alg, public: s.Key.Public(), signers: map[string]jose.Signer{}}
-		for _, typ := range []string{typeID, typeAccess} {
+		for _, typ := range []string{TypeIDToken, TypeAccessToken} {
 			signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: jose.JSONWebKey{Key: s.Key, KeyID: key.kid}},
 				(&jose.SignerOptions{}).WithType(jose.ContentType(typ)))
 			if err != nil {
@@ -106,15 +90,15 @@ func (k *keyset) build(signings []seal.Signing) error {
 		set.Keys = []jose.JSONWebKey{}
 	}
 	var err error
-	if next.jwks, err = newDocument(set); err != nil {
+	if next.jwks, err = oauth.NewDocument(set); err != nil {
 		return err
 	}
 	k.current.Store(next)
 	return nil
 }
 
-// algorithms are those there are keys for, in the order of preference.
-func (k *keyset) algorithms() []string {
+// Algorithms returns the algorithms for which there are keys, in the order of preference.
+func (k *Keys) Algorithms() []string {
 	out := []string{}
 	for _, alg := range algorithms {
 		for _, key := range k.current.Load().signing {
@@ -126,8 +110,8 @@ func (k *keyset) algorithms() []string {
 	return out
 }
 
-// sign signs a payload with the newest active key of an algorithm.
-func (k *keyset) sign(alg, typ string, payload []byte, now time.Time) (string, error) {
+// Sign signs a payload with the newest active key of an algorithm.
+func (k *Keys) Sign(alg, typ string, payload []byte, now time.Time) (string, error) {
 	for _, key := range k.current.Load().signing {
 		if string(key.alg) != alg || !key.ActiveOn(now) {
 			continue
@@ -141,11 +125,11 @@ func (k *keyset) sign(alg, typ string, payload []byte, now time.Time) (string, e
 	return "", fmt.Errorf("%w for %s", errKey, alg)
 }
 
-// verify checks the signature of a token of ours and returns its payload and typ. The
-// algorithm is the key's, never the token's (RFC 8725 section 3.1).
-func (k *keyset) verify(token string) ([]byte, string, error) {
+// Verify checks the signature of a token from this server and returns its payload and typ.
+// The key determines the algorithm, never the token (RFC 8725 section 3.1).
+func (k *Keys) Verify(token string) ([]byte, string, error) {
 	current := k.current.Load()
-	if seen, ok := current.checked.get(token); ok {
+	if seen, ok := current.verified.get(token); ok {
 		return seen.payload, seen.typ, nil
 	}
 	jws, err := jose.ParseSignedCompact(token, algorithms[:])
@@ -162,18 +146,19 @@ func (k *keyset) verify(token string) ([]byte, string, error) {
 			return nil, "", fmt.Errorf("verify token: %w", err)
 		}
 		typ, _ := header.ExtraHeaders[jose.HeaderType].(string)
-		current.checked.put(token, checkedToken{payload, typ})
+		current.verified.put(token, verifiedToken{payload, typ})
 		return payload, typ, nil
 	}
 	return nil, "", errKey
 }
 
-// JWKS is the published key set (RFC 7517 section 5).
-func (p *Provider) JWKS() Document { return p.keys.current.Load().jwks }
+// JWKS returns the published key set (RFC 7517 section 5).
+func (k *Keys) JWKS() oauth.Document { return k.current.Load().jwks }
 
-// halfHash is at_hash (OpenID Connect Core section 3.1.3.6): the left half of the hash
-// that belongs to the algorithm. Ed25519 is built on SHA-512 (RFC 8032 section 5.1).
-func halfHash(alg, token string) string {
+// HalfHash returns the value of at_hash and c_hash (OpenID Connect Core section 3.1.3.6):
+// the left half of the hash that belongs to the algorithm. Ed25519 uses SHA-512 (RFC 8032
+// section 5.1).
+func HalfHash(alg, token string) string {
 	if alg == string(jose.EdDSA) {
 		sum := sha512.Sum512([]byte(token))
 		return base64.RawURLEncoding.EncodeToString(sum[:32])
