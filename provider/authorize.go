@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"sallyport/mfa"
+	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
 
@@ -40,7 +41,7 @@ func (p *Provider) Begin(ctx context.Context, in Params, v mfa.Visit, s *mfa.Sig
 		}
 		s = nil // the session ended this very moment: sign in
 		if r.none {
-			return p.refused(r, refusal("login_required", "nobody is signed in"))
+			return p.refused(r, oauth.NewError("login_required", "nobody is signed in"))
 		}
 	}
 	return p.open(ctx, r, v, s)
@@ -48,8 +49,8 @@ func (p *Provider) Begin(ctx context.Context, in Params, v mfa.Visit, s *mfa.Sig
 
 // refused answers a refusal: to the client where it may hear it, else as a page.
 func (p *Provider) refused(r *request, err error) (Begun, error) {
-	var e *oauthError
-	if r == nil || !errors.As(err, &e) || e.cause != nil {
+	var e *oauth.Error
+	if r == nil || !errors.As(err, &e) || e.Cause != nil {
 		return Begun{}, err
 	}
 	a := p.refuse(r, e)
@@ -68,28 +69,28 @@ func (p *Provider) judge(r *request, s *mfa.SignedIn) mfa.Verdict {
 
 // ready says whether the request can be finished at once. With prompt=none it says why
 // not: no page may be shown (OpenID Connect Core section 3.1.2.6).
-func (p *Provider) ready(ctx context.Context, r *request, s *mfa.SignedIn, verdict mfa.Verdict) (*oauthError, bool, error) {
+func (p *Provider) ready(ctx context.Context, r *request, s *mfa.SignedIn, verdict mfa.Verdict) (*oauth.Error, bool, error) {
 	signedIn := s != nil && (r.hint == "" || r.hint == s.Account.User.ID)
 	switch {
 	case signedIn && verdict.Need == mfa.NeedUnmet && !r.login:
-		return refusal("unmet_authentication_requirements", "the essential acr cannot be reached"), false, nil
+		return oauth.NewError("unmet_authentication_requirements", "the essential acr cannot be reached"), false, nil
 	case !signedIn || verdict.Need != mfa.NeedNothing:
 		if !r.none {
 			return nil, false, nil
 		}
 		if !signedIn || verdict.Need == mfa.NeedFirst {
-			return refusal("login_required", "nobody is signed in, or not recently enough"), false, nil
+			return oauth.NewError("login_required", "nobody is signed in, or not recently enough"), false, nil
 		}
-		return refusal("interaction_required", "a further factor is needed"), false, nil
+		return oauth.NewError("interaction_required", "a further factor is needed"), false, nil
 	}
 	asks, _, err := p.unallowed(ctx, r, s.Account.User.ID, consentScopes(r))
 	switch {
 	case err != nil:
 		return nil, false, err
 	case asks && r.none:
-		return refusal("consent_required", "the user has not allowed this application"), false, nil
+		return oauth.NewError("consent_required", "the user has not allowed this application"), false, nil
 	case r.impersonable() && r.none:
-		return refusal("interaction_required", "the user has to confirm the login to this application"), false, nil
+		return oauth.NewError("interaction_required", "the user has to confirm the login to this application"), false, nil
 	}
 	return nil, !asks && !r.impersonable(), nil
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sallyport/mfa"
+	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
 
@@ -124,7 +125,7 @@ func TestBeginRefuses(t *testing.T) {
 						t.Errorf("answer holds %q", name)
 					}
 				}
-				if d := a.Get("error_description"); d != legal(d) {
+				if d := a.Get("error_description"); d != oauth.Sanitize(d) {
 					t.Errorf("description %q holds illegal characters", d)
 				}
 			}

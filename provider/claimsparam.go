@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/url"
 
+	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
 
@@ -94,16 +95,16 @@ func (c claimsRequest) subject() storage.UserID {
 
 // checkClaims reads the claims parameter. An essential acr of which we know no value
 // can never be met, whoever signs in.
-func (p *Provider) checkClaims(_ context.Context, r *request, values url.Values) *oauthError {
+func (p *Provider) checkClaims(_ context.Context, r *request, values url.Values) *oauth.Error {
 	c, err := parseClaims(values.Get("claims"))
 	if err != nil {
-		return refusal("invalid_request", "claims is not an object as OpenID Connect describes it")
+		return oauth.NewError("invalid_request", "claims is not an object as OpenID Connect describes it")
 	}
 	r.claims = c
 	r.hint = c.subject()
 	names, essential := c.acr()
-	if len(names) > maxNames {
-		return refusal("invalid_request", "a list is too long")
+	if len(names) > oauth.MaxValues {
+		return oauth.NewError("invalid_request", "a list is too long")
 	}
 	if !essential || len(names) == 0 {
 		return nil
@@ -113,5 +114,5 @@ func (p *Provider) checkClaims(_ context.Context, r *request, values url.Values)
 			return nil
 		}
 	}
-	return refusal("unmet_authentication_requirements", "no such acr is known here")
+	return oauth.NewError("unmet_authentication_requirements", "no such acr is known here")
 }

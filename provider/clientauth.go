@@ -12,6 +12,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider/clients"
+	"sallyport/provider/oauth"
 	"sallyport/provider/secret"
 	"sallyport/storage"
 )
@@ -25,13 +26,13 @@ type credentials struct {
 
 // readCredentials finds the one way a client authenticates (RFC 6749 section 2.3: no
 // more than one in a request).
-func readCredentials(r *http.Request, form url.Values) (credentials, *oauthError) {
+func readCredentials(r *http.Request, form url.Values) (credentials, *oauth.Error) {
 	if form.Get("client_assertion") != "" || form.Get("client_assertion_type") != "" {
-		return credentials{}, refusal("invalid_client", "client assertions are not supported")
+		return credentials{}, oauth.NewError("invalid_client", "client assertions are not supported")
 	}
 	headers := r.Header.Values("Authorization")
 	if len(headers) > 1 {
-		return credentials{}, refusal("invalid_request", "there is more than one Authorization header")
+		return credentials{}, oauth.NewError("invalid_request", "there is more than one Authorization header")
 	}
 	if len(headers) == 0 {
 		c := credentials{method: "none", id: form.Get("client_id")}
@@ -39,19 +40,19 @@ func readCredentials(r *http.Request, form url.Values) (credentials, *oauthError
 			c.method, c.secret = "client_secret_post", form.Get("client_secret")
 		}
 		if c.id == "" {
-			return c, refusal("invalid_client", "the client does not say who it is")
+			return c, oauth.NewError("invalid_client", "the client does not say who it is")
 		}
 		return c, nil
 	}
 	c, ok := parseBasic(headers[0])
 	if !ok {
-		return c, &oauthError{code: "invalid_client", description: "the Authorization header is not Basic", status: http.StatusUnauthorized, basic: true}
+		return c, &oauth.Error{Code: "invalid_client", Description: "the Authorization header is not Basic", Status: http.StatusUnauthorized, Basic: true}
 	}
 	if form.Has("client_secret") {
-		return c, refusal("invalid_request", "the client authenticates in two ways")
+		return c, oauth.NewError("invalid_request", "the client authenticates in two ways")
 	}
 	if id := form.Get("client_id"); id != "" && id != c.id {
-		return c, refusal("invalid_request", "client_id is another client's")
+		return c, oauth.NewError("invalid_request", "client_id is another client's")
 	}
 	return c, nil
 }
@@ -77,7 +78,7 @@ func parseBasic(header string) (credentials, bool) {
 		return none, false
 	}
 	unescaped, err := url.QueryUnescape(password)
-	if err != nil || id == "" || containsNUL(id) {
+	if err != nil || id == "" || strings.Contains(id, "\x00") {
 		return none, false
 	}
 	return credentials{method: "client_secret_basic", id: id, secret: unescaped}, true
@@ -106,7 +107,7 @@ func (p *Provider) recognise(ctx context.Context, v mfa.Visit, r *http.Request, 
 	}
 	c, err := p.clients.Client(ctx, storage.ClientID(shown.id))
 	if err != nil && !isNotFound(err) {
-		return nil, unavailable(err)
+		return nil, oauth.Unavailable(err)
 	}
 	if c != nil && !c.Disabled && c.AuthenticationMethod() == "none" && shown.method == "none" {
 		return c, nil // a name is no secret: there is nothing to guess
@@ -129,21 +130,21 @@ func matches(presented string, c *clients.Client) bool {
 
 // caller authenticates the caller of an endpoint of ours. public says whether a client
 // without a secret may call, by its name alone.
-func (p *Provider) caller(r *http.Request, form url.Values, v mfa.Visit, public bool) (*clients.Client, *oauthError) {
+func (p *Provider) caller(r *http.Request, form url.Values, v mfa.Visit, public bool) (*clients.Client, *oauth.Error) {
 	c, err := p.recognise(r.Context(), v, r, form)
 	if err != nil {
-		return nil, errorOf(err)
+		return nil, oauth.ErrorOf(err)
 	}
 	if !public && c.AuthenticationMethod() == "none" {
-		return nil, refusal("invalid_client", "this endpoint is for clients with a secret")
+		return nil, oauth.NewError("invalid_client", "this endpoint is for clients with a secret")
 	}
 	return c, nil
 }
 
 // callerWithToken authenticates the caller of an endpoint that is about one token, and
 // returns the token.
-func (p *Provider) callerWithToken(r *http.Request, v mfa.Visit, public bool) (*clients.Client, string, *oauthError) {
-	form, e := readForm(r)
+func (p *Provider) callerWithToken(r *http.Request, v mfa.Visit, public bool) (*clients.Client, string, *oauth.Error) {
+	form, e := oauth.ReadForm(r)
 	if e != nil {
 		return nil, "", e
 	}
@@ -153,7 +154,7 @@ func (p *Provider) callerWithToken(r *http.Request, v mfa.Visit, public bool) (*
 	}
 	token := form.Get("token")
 	if token == "" {
-		return nil, "", refusal("invalid_request", "token is missing")
+		return nil, "", oauth.NewError("invalid_request", "token is missing")
 	}
 	return c, token, nil
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"sallyport/provider/clients"
+	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
 
@@ -77,7 +78,7 @@ func TestOneWayToAuthenticate(t *testing.T) {
 			switch {
 			case tc.code == "" && (e != nil || c.method != tc.method || c.id != "rp"):
 				t.Errorf("readCredentials = %+v, %v, want %s", c, e, tc.method)
-			case tc.code != "" && (e == nil || e.code != tc.code):
+			case tc.code != "" && (e == nil || e.Code != tc.code):
 				t.Errorf("readCredentials = %+v, %v, want %s", c, e, tc.code)
 			}
 		})
@@ -136,10 +137,10 @@ func TestBearer(t *testing.T) {
 			if tc.body != "" {
 				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			}
-			token, e := bearer(r)
+			token, e := oauth.Bearer(r)
 			code := ""
 			if e != nil {
-				code = e.code
+				code = e.Code
 			}
 			if token != tc.token || code != tc.code {
 				t.Errorf("bearer = %q %q, want %q %q", token, code, tc.token, tc.code)
@@ -164,7 +165,7 @@ func FuzzBearer(f *testing.F) {
 		r := httptest.NewRequest(http.MethodPost, "/userinfo", strings.NewReader(body))
 		r.Header["Authorization"] = []string{header}
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		if token, e := bearer(r); e != nil && token != "" {
+		if token, e := oauth.Bearer(r); e != nil && token != "" {
 			t.Errorf("a token %q beside the refusal %v", token, e)
 		}
 	})

@@ -1,8 +1,9 @@
 package provider
 
 import (
-	"sallyport/provider/oauth"
 	"slices"
+
+	"sallyport/provider/oauth"
 )
 
 // metadata is what discovery says: one document for OpenID Connect Discovery section 3

@@ -7,6 +7,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider/clients"
+	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
 
@@ -48,7 +49,7 @@ func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Visit, s *mf
 		}
 		out.Redirect = uri
 		if state != "" {
-			out.Redirect = appendQuery(uri, encode([][2]string{{"state", state}}))
+			out.Redirect = oauth.AppendQuery(uri, oauth.Encode([][2]string{{"state", state}}))
 		}
 	}
 	if !confirmed && (s == nil && told == nil || s != nil && !speaksFor(told, s)) {

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ory/fosite"
-
 	"sallyport/mfa"
 	"sallyport/storage"
 )
@@ -249,39 +247,5 @@ func TestAClosedDatabase(t *testing.T) {
 	}
 	if len(h.p.JWKS().Body) == 0 || len(h.p.Discovery().Body) == 0 {
 		t.Error("the documents are gone")
-	}
-}
-
-func TestErrorsBecomeRegisteredCodes(t *testing.T) {
-	for _, tc := range []struct {
-		name   string
-		err    error
-		code   string
-		status int
-	}{
-		{"invalid_state", fosite.ErrInvalidState, "invalid_request", 400},
-		{"insufficient_entropy", fosite.ErrInsufficientEntropy, "invalid_request", 400},
-		{"unsupported_response_mode", fosite.ErrUnsupportedResponseMode, "invalid_request", 400},
-		{"token_inactive", fosite.ErrInactiveToken, "invalid_grant", 400},
-		{"not_found", fosite.ErrNotFound, "invalid_grant", 400},
-		{"jti_known", fosite.ErrJTIKnown, "invalid_grant", 400},
-		{"scope_not_granted", fosite.ErrScopeNotGranted, "invalid_grant", 400},
-		{"misconfiguration", fosite.ErrMisconfiguration, "server_error", 500},
-		{"error", fosite.ErrSerializationFailure, "server_error", 500},
-		{"request_unauthorized", fosite.ErrRequestUnauthorized, "server_error", 500},
-		{"invalid_client", fosite.ErrInvalidClient, "invalid_client", 401},
-		{"storage inside fosite", fosite.ErrServerError.WithWrap(&storageFailure{errBroken}), "temporarily_unavailable", 503},
-		{"our own", refusal("invalid_target", "x"), "invalid_target", 400},
-		{"anything else", errBroken, "server_error", 500},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			e := errorOf(tc.err)
-			if e.code != tc.code || e.status != tc.status || !registered(e.code) {
-				t.Errorf("errorOf = %s %d, want %s %d", e.code, e.status, tc.code, tc.status)
-			}
-			if strings.Contains(e.description, "reset") {
-				t.Error("the description tells the cause")
-			}
-		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
 
@@ -26,7 +27,7 @@ func (p *Provider) Finish(ctx context.Context, st Step, v mfa.Visit, s *mfa.Sign
 		}
 		return p.finish(ctx, st, v, s)
 	case StepRefused:
-		a, err := p.close(ctx, st, v, mfa.EventLoginRefused, refusal(st.Refusal, ""))
+		a, err := p.close(ctx, st, v, mfa.EventLoginRefused, oauth.NewError(st.Refusal, ""))
 		return Finished{Answer: a, User: st.Request.Subject}, err
 	}
 	return Finished{}, &mfa.Error{Code: mfa.InvalidRequest, Err: fmt.Errorf("finish of step %q", st.Kind)}
@@ -159,13 +160,13 @@ func (p *Provider) Cancel(ctx context.Context, st Step, v mfa.Visit) (Answer, er
 	if !st.Owned {
 		return Answer{}, notOwner()
 	}
-	return p.close(ctx, st, v, mfa.EventLoginCancelled, refusal("access_denied", "the login was cancelled"))
+	return p.close(ctx, st, v, mfa.EventLoginCancelled, oauth.NewError("access_denied", "the login was cancelled"))
 }
 
 // close ends a request in a refusal for the client.
-func (p *Provider) close(ctx context.Context, st Step, v mfa.Visit, kind string, e *oauthError) (Answer, error) {
+func (p *Provider) close(ctx context.Context, st Step, v mfa.Visit, kind string, e *oauth.Error) (Answer, error) {
 	event := p.journal.Event(v, storage.Event{Kind: kind, Outcome: mfa.OutcomeRefused, UserID: st.Request.Subject,
-		ClientID: st.Request.ClientID, Detail: map[string]string{"error": e.code}})
+		ClientID: st.Request.ClientID, Detail: map[string]string{"error": e.Code}})
 	c := storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, State: storage.RequestCancelled, Now: p.now()}
 	if st.InBrowser || !st.EndsInBrowser() {
 		c.Parent = st.Request.Parent

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"sallyport/provider/oauth"
 
 	"github.com/ory/fosite"
 	"github.com/ory/fosite/handler/oauth2"
@@ -60,9 +61,9 @@ func (p *Provider) newFosite() *fosite.Fosite {
 
 // checkWithFosite lets fosite judge what it judges well: response type, response mode,
 // scopes, and once more the redirect address.
-func (p *Provider) checkWithFosite(ctx context.Context, r *request, values url.Values) *oauthError {
+func (p *Provider) checkWithFosite(ctx context.Context, r *request, values url.Values) *oauth.Error {
 	if _, err := p.authorizeRequest(ctx, r); err != nil {
-		return errorOf(err)
+		return oauth.ErrorOf(err)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider/clients"
+	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
 
@@ -76,7 +77,7 @@ func (s *fositeStore) GetClient(ctx context.Context, id string) (fosite.Client, 
 		return nil, fosite.ErrNotFound
 	}
 	if err != nil {
-		return nil, &storageFailure{err}
+		return nil, &oauth.StorageError{Err: err}
 	}
 	return c, nil
 }
@@ -111,7 +112,7 @@ func (s *fositeStore) code(ctx context.Context, code string) (*storage.CodeStand
 		return nil, fosite.ErrNotFound
 	}
 	if err != nil {
-		return nil, &storageFailure{err}
+		return nil, &oauth.StorageError{Err: err}
 	}
 	g.code = &standing
 	return g.code, nil
@@ -141,7 +142,7 @@ func (s *fositeStore) GetAuthorizeCodeSession(ctx context.Context, code string, 
 		return nil, fosite.ErrNotFound
 	}
 	if err != nil {
-		return nil, &storageFailure{err}
+		return nil, &oauth.StorageError{Err: err}
 	}
 	session := &grantSession{authorization: a, account: standing.Account, grant: standing.Code.GrantID}
 	r := requester(c, session)
@@ -218,7 +219,7 @@ func (s *fositeStore) GetRefreshTokenSession(ctx context.Context, token string, 
 		return nil, fosite.ErrNotFound
 	}
 	if err != nil {
-		return nil, &storageFailure{err}
+		return nil, &oauth.StorageError{Err: err}
 	}
 	grant := standing.Grant
 	if g.client != grant.Authorization.ClientID {
@@ -229,7 +230,7 @@ func (s *fositeStore) GetRefreshTokenSession(ctx context.Context, token string, 
 		return nil, fosite.ErrNotFound
 	}
 	if err != nil {
-		return nil, &storageFailure{err}
+		return nil, &oauth.StorageError{Err: err}
 	}
 	if !standing.Alive() || !active(standing.Account.User) || !grant.Refreshable || generation > grant.Generation ||
 		!g.now.Before(grant.RefreshUntil) || !g.now.Before(grant.ExpiresAt) {

@@ -13,6 +13,7 @@ import (
 	"github.com/ory/fosite"
 
 	"sallyport/mfa"
+	"sallyport/provider/oauth"
 	"sallyport/provider/signing"
 	"sallyport/storage"
 )
@@ -42,7 +43,7 @@ func readFront(text string) (front, bool) {
 }
 
 // checkFront admits the response types that end in a token where they are allowed.
-func (p *Provider) checkFront(_ context.Context, r *request, values url.Values) *oauthError {
+func (p *Provider) checkFront(_ context.Context, r *request, values url.Values) *oauth.Error {
 	f, ok := readFront(values.Get("response_type"))
 	if !ok {
 		return nil // fosite's to judge
@@ -55,13 +56,13 @@ func (p *Provider) checkFront(_ context.Context, r *request, values url.Values) 
 	switch {
 	case r.mode == modeQuery:
 		r.mode = modeFragment // no token, and no refusal of one, goes into a query
-		return refusal("invalid_request", "response_mode query is not for this response_type")
+		return oauth.NewError("invalid_request", "response_mode query is not for this response_type")
 	case !p.options.LegacyResponseTypes || !listed:
-		return refusal("unsupported_response_type", describeCode("unsupported_response_type"))
+		return oauth.Standard("unsupported_response_type")
 	case f.id && !slices.Contains(r.scopes, "openid"):
-		return refusal("invalid_scope", "an ID token needs the scope openid")
+		return oauth.NewError("invalid_scope", "an ID token needs the scope openid")
 	case f.id && r.nonce == "":
-		return refusal("invalid_request", "nonce is needed (OpenID Connect Core section 3.2.2.1)")
+		return oauth.NewError("invalid_request", "nonce is needed (OpenID Connect Core section 3.2.2.1)")
 	}
 	r.front = f
 	return nil

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 
+	"sallyport/provider/oauth"
 	"sallyport/provider/signing"
 	"sallyport/storage"
 )
@@ -43,12 +44,12 @@ func (p *Provider) readHint(token string) (hint, error) {
 
 // checkHint lets only the subject of the hint sign in. A request read again from
 // storage carries that subject instead of the token.
-func (p *Provider) checkHint(_ context.Context, r *request, values url.Values) *oauthError {
+func (p *Provider) checkHint(_ context.Context, r *request, values url.Values) *oauth.Error {
 	subject := storage.UserID(values.Get(hintSubject))
 	if token := values.Get("id_token_hint"); token != "" {
 		h, err := p.readHint(token)
 		if err != nil || !slices.Contains(h.Audience, string(r.client.ID)) {
-			return refusal("invalid_request", "id_token_hint is not an ID token we gave to this client")
+			return oauth.NewError("invalid_request", "id_token_hint is not an ID token we gave to this client")
 		}
 		subject = h.Subject
 	}
@@ -56,7 +57,7 @@ func (p *Provider) checkHint(_ context.Context, r *request, values url.Values) *
 		return nil
 	}
 	if r.hint != "" && r.hint != subject {
-		return refusal("login_required", "the request names two different subjects")
+		return oauth.NewError("login_required", "the request names two different subjects")
 	}
 	r.hint = subject
 	r.params.Set(hintSubject, string(subject))

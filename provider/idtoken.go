@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
+
 	"sallyport/provider/clients"
 	"sallyport/provider/signing"
-	"time"
 
 	"github.com/ory/fosite"
 	"github.com/ory/fosite/handler/openid"

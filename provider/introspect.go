@@ -8,6 +8,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider/clients"
+	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
 
@@ -37,18 +38,18 @@ type introspection struct {
 func (p *Provider) Introspect(w http.ResponseWriter, r *http.Request, v mfa.Visit) {
 	c, token, e := p.callerWithToken(r, v, false)
 	if e != nil {
-		p.writeError(w, r, e)
+		p.respond.Error(w, r, e)
 		return
 	}
 	answer, e := p.introspect(r.Context(), c, token)
 	if e != nil {
-		p.writeError(w, r, e)
+		p.respond.Error(w, r, e)
 		return
 	}
-	writeJSON(w, http.StatusOK, answer)
+	oauth.WriteJSON(w, http.StatusOK, answer)
 }
 
-func (p *Provider) introspect(ctx context.Context, c *clients.Client, token string) (introspection, *oauthError) {
+func (p *Provider) introspect(ctx context.Context, c *clients.Client, token string) (introspection, *oauth.Error) {
 	if strings.HasPrefix(token, refreshPrefix) {
 		return p.introspectRefresh(ctx, c, token)
 	}
@@ -58,7 +59,7 @@ func (p *Provider) introspect(ctx context.Context, c *clients.Client, token stri
 	}
 	roles, alive, err := p.counts(ctx, t)
 	if err != nil {
-		return introspection{}, unavailable(err)
+		return introspection{}, oauth.Unavailable(err)
 	}
 	if !alive {
 		return introspection{}, nil
@@ -91,14 +92,14 @@ func (p *Provider) counts(ctx context.Context, t accessToken) ([]string, bool, e
 }
 
 // introspectRefresh answers about a refresh token, to its own client only.
-func (p *Provider) introspectRefresh(ctx context.Context, c *clients.Client, token string) (introspection, *oauthError) {
+func (p *Provider) introspectRefresh(ctx context.Context, c *clients.Client, token string) (introspection, *oauth.Error) {
 	id, generation, ok := p.openRefresh(token)
 	if !ok {
 		return introspection{}, nil
 	}
 	standing, err := p.store.Grant(ctx, id)
 	if err != nil && !isNotFound(err) {
-		return introspection{}, unavailable(err)
+		return introspection{}, oauth.Unavailable(err)
 	}
 	g := standing.Grant
 	now := p.now()

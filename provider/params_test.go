@@ -3,14 +3,16 @@ package provider
 import (
 	"net/url"
 	"reflect"
-	"sallyport/provider/clients"
 	"strings"
 	"testing"
+
+	"sallyport/provider/clients"
+	"sallyport/provider/oauth"
 )
 
 func TestParametersStandOnce(t *testing.T) {
 	many := url.Values{}
-	for i := range maxParams + 1 {
+	for i := range oauth.MaxParams + 1 {
 		many.Set("p"+strings.Repeat("x", i), "1")
 	}
 	for _, tc := range []struct {
@@ -126,7 +128,7 @@ func FuzzParameters(f *testing.F) {
 		}
 		got, page := merge(Params{Query: q, Form: b})
 		if page != nil {
-			if legal(page.Parameter) != page.Parameter {
+			if oauth.Sanitize(page.Parameter) != page.Parameter {
 				t.Errorf("parameter %q holds illegal characters", page.Parameter)
 			}
 			return

@@ -6,7 +6,9 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"net/url"
+
 	"sallyport/provider/clients"
+	"sallyport/provider/oauth"
 
 	"github.com/ory/fosite"
 )
@@ -18,21 +20,21 @@ func needsPKCE(c *clients.Client) bool {
 
 // checkPKCE judges the challenge (RFC 7636 section 4.3). The method plain is refused,
 // and so is its silent form, a challenge without a method.
-func checkPKCE(_ context.Context, r *request, values url.Values) *oauthError {
+func checkPKCE(_ context.Context, r *request, values url.Values) *oauth.Error {
 	challenge, method := values.Get("code_challenge"), values.Get("code_challenge_method")
 	switch {
 	case challenge == "" && method != "":
-		return refusal("invalid_request", "code_challenge_method stands without code_challenge")
+		return oauth.NewError("invalid_request", "code_challenge_method stands without code_challenge")
 	case challenge == "" && r.front.used() && !r.front.code:
 		return nil // there is no code to protect
 	case challenge == "" && needsPKCE(r.client):
-		return refusal("invalid_request", "code_challenge is needed (RFC 7636)")
+		return oauth.NewError("invalid_request", "code_challenge is needed (RFC 7636)")
 	case challenge == "":
 		return nil
 	case method != "S256":
-		return refusal("invalid_request", "code_challenge_method is not S256")
+		return oauth.NewError("invalid_request", "code_challenge_method is not S256")
 	case !unreserved(challenge):
-		return refusal("invalid_request", "code_challenge is not 43 to 128 unreserved characters")
+		return oauth.NewError("invalid_request", "code_challenge is not 43 to 128 unreserved characters")
 	}
 	return nil
 }
@@ -82,7 +84,7 @@ func (g *pkceGuard) HandleTokenEndpointRequest(ctx context.Context, r fosite.Acc
 		return err
 	}
 	if !verifies(code.Code.Params["code_challenge"], form.Get("code_verifier")) {
-		return refusal("invalid_grant", "code_verifier does not fit the code_challenge")
+		return oauth.NewError("invalid_grant", "code_verifier does not fit the code_challenge")
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ func TestChallenge(t *testing.T) {
 				}
 			}
 			e := checkPKCE(context.Background(), &request{client: clients.New(tc.c)}, values)
-			if (e == nil) != tc.ok || (e != nil && e.code != "invalid_request") {
+			if (e == nil) != tc.ok || (e != nil && e.Code != "invalid_request") {
 				t.Errorf("checkPKCE = %v, want ok %v", e, tc.ok)
 			}
 		})

@@ -70,6 +70,7 @@ type Provider struct {
 	random   io.Reader
 	options  Options
 	log      *slog.Logger
+	respond  *oauth.Responder
 	fosite   *fosite.Fosite
 	clients  *clients.Cache
 	keys     *signing.Keys
@@ -90,7 +91,7 @@ func New(store Store, keyring *seal.Keyring, verifier *mfa.Verifier, sessions *m
 		return nil, err
 	}
 	p := &Provider{suspects: newSuspects(), store: store, keyring: keyring, verifier: verifier, sessions: sessions, journal: journal,
-		now: now, random: random, options: o, log: o.Logger}
+		now: now, random: random, options: o, log: o.Logger, respond: &oauth.Responder{Issuer: o.Issuer, Log: o.Logger}}
 	p.clients = clients.NewCache(store, o.ClientCache, o.BuiltIn...)
 	p.keys = &signing.Keys{}
 	if err := p.publish(); err != nil {

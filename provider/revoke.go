@@ -8,6 +8,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider/clients"
+	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
 
@@ -18,11 +19,11 @@ import (
 func (p *Provider) Revoke(w http.ResponseWriter, r *http.Request, v mfa.Visit) {
 	c, token, e := p.callerWithToken(r, v, true)
 	if e != nil {
-		p.writeError(w, r, e)
+		p.respond.Error(w, r, e)
 		return
 	}
 	if err := p.revoke(r.Context(), c, token, v); err != nil {
-		p.writeError(w, r, unavailable(err))
+		p.respond.Error(w, r, oauth.Unavailable(err))
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")

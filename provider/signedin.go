@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"sallyport/mfa"
+	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
 
@@ -71,8 +72,8 @@ func (p *Provider) meant(t accessToken) bool {
 }
 
 // otherAudience refuses a token that is for resource servers alone (RFC 6750 section 3.1).
-func otherAudience() *oauthError {
-	return refusal("invalid_token", "the access token is for another audience")
+func otherAudience() *oauth.Error {
+	return oauth.NewError("invalid_token", "the access token is for another audience")
 }
 
 // notSignedIn refuses a token. The reason is for the log: its holder may be anybody.

@@ -11,6 +11,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider/clients"
+	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
 
@@ -106,7 +107,7 @@ func (t proof) right() bool {
 // right secret reads and writes nothing here. If it was wrong it is counted before anybody
 // else of its slot is heard. So each server, and each start of one, adds one try to the
 // twenty at most, and no number of parallel ones adds any.
-func (p *Provider) prove(ctx context.Context, v mfa.Visit, shown credentials, c *clients.Client) *oauthError {
+func (p *Provider) prove(ctx context.Context, v mfa.Visit, shown credentials, c *clients.Client) *oauth.Error {
 	t := proof{shown: shown, client: c, visit: v}
 	name := ""
 	if c != nil {
@@ -118,7 +119,7 @@ func (p *Provider) prove(ctx context.Context, v mfa.Visit, shown credentials, c 
 		return p.tooMany(t, wait)
 	}
 	if err := s.enter(ctx); err != nil {
-		return unavailable(err)
+		return oauth.Unavailable(err)
 	}
 	defer func() { <-s.turn }()
 	now := p.now()
@@ -151,8 +152,9 @@ func (p *Provider) prove(ctx context.Context, v mfa.Visit, shown credentials, c 
 	} else {
 		_ = p.options.Admit.Spend(v, mfa.BudgetRefusals, 1) // there was something left a moment ago
 	}
-	return &oauthError{code: "invalid_client", description: describeCode("invalid_client"), status: statusOf("invalid_client"),
-		basic: shown.method == "client_secret_basic"}
+	e := oauth.Standard("invalid_client")
+	e.Basic = shown.method == "client_secret_basic"
+	return e
 }
 
 func (t proof) throttle() storage.Throttle {
@@ -162,14 +164,14 @@ func (t proof) throttle() storage.Throttle {
 
 // countProof counts a try, or refuses it. The trail is told of a wait once, by whichever
 // server refuses first during it.
-func (p *Provider) countProof(ctx context.Context, s *suspect, t proof, now time.Time) *oauthError {
+func (p *Provider) countProof(ctx context.Context, s *suspect, t proof, now time.Time) *oauth.Error {
 	r, err := p.store.CountAttempt(ctx, storage.Attempt{Throttles: []storage.Throttle{t.throttle()}, Now: now})
 	if err == nil {
 		return nil
 	}
 	s.failed = now.UnixMicro() // also where nothing could be counted: the next is asked about first
 	if !errors.Is(err, storage.ErrConflict) {
-		return unavailable(err)
+		return oauth.Unavailable(err)
 	}
 	s.refused.Store(&pause{subject: string(t.subject), until: r.Until, asked: now})
 	if r.First {
@@ -190,7 +192,7 @@ func (p *Provider) forgiveProof(ctx context.Context, t proof, now time.Time) {
 }
 
 // tooMany refuses a try that was not compared.
-func (p *Provider) tooMany(t proof, wait time.Duration) *oauthError {
+func (p *Provider) tooMany(t proof, wait time.Duration) *oauth.Error {
 	p.clientFailures.Add(1)
 	if p.options.Throttled != nil {
 		p.options.Throttled(mfa.BucketClientSecret)
@@ -200,7 +202,7 @@ func (p *Provider) tooMany(t proof, wait time.Duration) *oauthError {
 
 // overBudget refuses a try from an address or network that failed so often, in whatever
 // names, that nothing more is written for it: then nothing is compared that had to be counted.
-func (p *Provider) overBudget(t proof, spends int) *oauthError {
+func (p *Provider) overBudget(t proof, spends int) *oauth.Error {
 	refused, ok := errors.AsType[*mfa.Error](p.options.Admit.Spend(t.visit, mfa.BudgetRefusals, spends))
 	if !ok {
 		return nil
@@ -209,9 +211,9 @@ func (p *Provider) overBudget(t proof, spends int) *oauthError {
 	return tooOften(refused.RetryAfter)
 }
 
-func tooOften(wait time.Duration) *oauthError {
-	return &oauthError{code: "invalid_client", description: "client authentication did not succeed too often; Retry-After says how long to wait",
-		status: http.StatusTooManyRequests, retryAfter: max(wait, time.Second)}
+func tooOften(wait time.Duration) *oauth.Error {
+	return &oauth.Error{Code: "invalid_client", Description: "client authentication did not succeed too often; Retry-After says how long to wait",
+		Status: http.StatusTooManyRequests, RetryAfter: max(wait, time.Second)}
 }
 
 // noteClientFailed leaves a trace of a client that did not authenticate: of the first

@@ -13,6 +13,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider/clients"
+	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
 
@@ -29,12 +30,12 @@ type tokens struct {
 
 // Token is the token endpoint (RFC 6749 section 3.2).
 func (p *Provider) Token(w http.ResponseWriter, r *http.Request, v mfa.Visit) {
-	form, e := readForm(r)
+	form, e := oauth.ReadForm(r)
 	if e == nil {
 		e = checkGrantType(form)
 	}
 	if e != nil {
-		p.writeError(w, r, e)
+		p.respond.Error(w, r, e)
 		return
 	}
 	delete(form, "audience") // fosite's own parameter; ours is resource
@@ -43,55 +44,55 @@ func (p *Provider) Token(w http.ResponseWriter, r *http.Request, v mfa.Visit) {
 	g.verifier = form.Get("code_verifier")
 	answer, e := p.token(ctx, g, r, form, v)
 	if e != nil {
-		p.writeError(w, r, e)
+		p.respond.Error(w, r, e)
 		return
 	}
-	writeJSON(w, http.StatusOK, answer)
+	oauth.WriteJSON(w, http.StatusOK, answer)
 }
 
-func checkGrantType(form url.Values) *oauthError {
+func checkGrantType(form url.Values) *oauth.Error {
 	switch grant := form.Get("grant_type"); {
 	case grant == "":
-		return refusal("invalid_request", "grant_type is missing")
+		return oauth.NewError("invalid_request", "grant_type is missing")
 	case !slices.Contains(grantTypes[:], grant):
-		return refusal("unsupported_grant_type", describeCode("unsupported_grant_type"))
-	case len(form.Get("scope")) > maxScope:
-		return refusal("invalid_scope", "scope is too long")
+		return oauth.Standard("unsupported_grant_type")
+	case len(form.Get("scope")) > oauth.MaxScope:
+		return oauth.NewError("invalid_scope", "scope is too long")
 	}
 	return nil
 }
 
 // token makes the tokens, then stores what that costs, then answers.
-func (p *Provider) token(ctx context.Context, g *gathering, r *http.Request, form url.Values, v mfa.Visit) (*tokens, *oauthError) {
+func (p *Provider) token(ctx context.Context, g *gathering, r *http.Request, form url.Values, v mfa.Visit) (*tokens, *oauth.Error) {
 	requested, err := p.fosite.NewAccessRequest(ctx, r, &grantSession{})
 	if g.revoke != "" {
 		return nil, p.endFamily(ctx, g, v)
 	}
 	if err != nil {
-		e := errorOf(err)
-		if e.code == "invalid_grant" && form.Get("grant_type") == "client_credentials" {
-			e = refusal("unauthorized_client", describeCode("unauthorized_client")) // a public client
+		e := oauth.ErrorOf(err)
+		if e.Code == "invalid_grant" && form.Get("grant_type") == "client_credentials" {
+			e = oauth.Standard("unauthorized_client") // a public client
 		}
 		return nil, e
 	}
 	access, ok := requested.(*fosite.AccessRequest)
 	if !ok {
-		return nil, errorOf(errors.New("provider: fosite made a request we do not know"))
+		return nil, oauth.ErrorOf(errors.New("provider: fosite made a request we do not know"))
 	}
 	session, ok := access.GetSession().(*grantSession)
 	if !ok {
-		return nil, errorOf(errors.New("provider: a session that is not ours"))
+		return nil, oauth.ErrorOf(errors.New("provider: a session that is not ours"))
 	}
 	c, ok := access.GetClient().(*clients.Client)
 	if !ok {
-		return nil, errorOf(errors.New("provider: a client that is not ours"))
+		return nil, oauth.ErrorOf(errors.New("provider: a client that is not ours"))
 	}
 	if e := narrow(access, session, c, form); e != nil {
 		return nil, e
 	}
 	made, err := p.fosite.NewAccessResponse(ctx, access)
 	if err != nil {
-		return nil, errorOf(err)
+		return nil, oauth.ErrorOf(err)
 	}
 	if e := p.settle(ctx, g, session, c, v); e != nil {
 		return nil, e
@@ -106,8 +107,8 @@ func (p *Provider) token(ctx context.Context, g *gathering, r *http.Request, for
 
 // narrow fits scopes and resources of this one call to what was granted. fosite ignores
 // both; asking for more must be refused (RFC 6749 section 6, RFC 8707 section 2.2).
-func narrow(access *fosite.AccessRequest, session *grantSession, c *clients.Client, form url.Values) *oauthError {
-	scopes := fields(form.Get("scope"))
+func narrow(access *fosite.AccessRequest, session *grantSession, c *clients.Client, form url.Values) *oauth.Error {
+	scopes := oauth.Fields(form.Get("scope"))
 	switch form.Get("grant_type") {
 	case "client_credentials":
 		for _, s := range scopes {
@@ -118,7 +119,7 @@ func narrow(access *fosite.AccessRequest, session *grantSession, c *clients.Clie
 		}
 	case "refresh_token":
 		if !covers(access.GetGrantedScopes(), scopes) {
-			return refusal("invalid_scope", "a scope was not granted")
+			return oauth.NewError("invalid_scope", "a scope was not granted")
 		}
 		if len(scopes) > 0 {
 			access.GrantedScope = scopes
@@ -126,14 +127,14 @@ func narrow(access *fosite.AccessRequest, session *grantSession, c *clients.Clie
 	}
 	granted := session.authorization.Audience
 	if !covers(c.Audience, granted) {
-		return refusal("invalid_target", "a resource is not one of this client's any more")
+		return oauth.NewError("invalid_target", "a resource is not one of this client's any more")
 	}
 	if len(granted) == 0 {
 		granted = c.Audience
 	}
 	resources := form["resource"]
-	if len(resources) > maxNames || !covers(granted, resources) {
-		return refusal("invalid_target", "a resource was not granted")
+	if len(resources) > oauth.MaxValues || !covers(granted, resources) {
+		return oauth.NewError("invalid_target", "a resource was not granted")
 	}
 	session.audience = resources
 	return nil
@@ -141,7 +142,7 @@ func narrow(access *fosite.AccessRequest, session *grantSession, c *clients.Clie
 
 // endFamily ends a grant whose code or refresh token was used twice (RFC 6749 section
 // 10.5, RFC 9700 section 4.14.2).
-func (p *Provider) endFamily(ctx context.Context, g *gathering, v mfa.Visit) *oauthError {
+func (p *Provider) endFamily(ctx context.Context, g *gathering, v mfa.Visit) *oauth.Error {
 	kind, reason := mfa.EventRefreshReused, "refresh token reuse"
 	var a storage.Authorization
 	if g.code != nil {
@@ -153,13 +154,13 @@ func (p *Provider) endFamily(ctx context.Context, g *gathering, v mfa.Visit) *oa
 	e := p.journal.Event(v, storage.Event{Kind: kind, Outcome: mfa.OutcomeRefused, UserID: a.UserID, ClientID: a.ClientID,
 		SessionID: a.SessionID, GrantID: g.revoke})
 	if err := p.store.RevokeGrant(ctx, g.revoke, reason, g.now, []storage.Event{e}); err != nil {
-		return unavailable(err)
+		return oauth.Unavailable(err)
 	}
-	return refusal("invalid_grant", describeCode("invalid_grant"))
+	return oauth.Standard("invalid_grant")
 }
 
 // settle stores what the call costs: one transaction, or none.
-func (p *Provider) settle(ctx context.Context, g *gathering, session *grantSession, c *clients.Client, v mfa.Visit) *oauthError {
+func (p *Provider) settle(ctx context.Context, g *gathering, session *grantSession, c *clients.Client, v mfa.Visit) *oauth.Error {
 	switch {
 	case g.redeem && g.committed && g.code != nil:
 		return p.redeem(ctx, g, c, v)
@@ -173,7 +174,7 @@ func (p *Provider) settle(ctx context.Context, g *gathering, session *grantSessi
 
 // redeem spends the code and makes its grant. Who comes second, even by a hair, has
 // used a code twice.
-func (p *Provider) redeem(ctx context.Context, g *gathering, c *clients.Client, v mfa.Visit) *oauthError {
+func (p *Provider) redeem(ctx context.Context, g *gathering, c *clients.Client, v mfa.Visit) *oauth.Error {
 	code := g.code.Code
 	a := code.Authorization
 	grant := storage.Grant{ID: code.GrantID, Authorization: a, Refreshable: g.refresh, CreatedAt: g.now,
@@ -192,7 +193,7 @@ func (p *Provider) redeem(ctx context.Context, g *gathering, c *clients.Client, 
 		return p.endFamily(ctx, g, v)
 	}
 	if err != nil {
-		return unavailable(err)
+		return oauth.Unavailable(err)
 	}
 	return nil
 }
@@ -200,7 +201,7 @@ func (p *Provider) redeem(ctx context.Context, g *gathering, c *clients.Client, 
 // rotate moves the grant to its next generation. Who comes second is judged as if it
 // had come later: within the grace it is given the same successor, which is already
 // made, otherwise the family ends.
-func (p *Provider) rotate(ctx context.Context, g *gathering, c *clients.Client, v mfa.Visit) *oauthError {
+func (p *Provider) rotate(ctx context.Context, g *gathering, c *clients.Client, v mfa.Visit) *oauth.Error {
 	grant := g.grant.Grant
 	a := grant.Authorization
 	e := p.journal.Event(v, storage.Event{Kind: mfa.EventTokenRefresh, Outcome: mfa.OutcomeOK, UserID: a.UserID,
@@ -211,14 +212,14 @@ func (p *Provider) rotate(ctx context.Context, g *gathering, c *clients.Client, 
 		return nil
 	}
 	if !errors.Is(err, storage.ErrConflict) {
-		return unavailable(err)
+		return oauth.Unavailable(err)
 	}
 	standing, err := p.store.Grant(ctx, grant.ID)
 	if err != nil && !isNotFound(err) {
-		return unavailable(err)
+		return oauth.Unavailable(err)
 	}
 	if err != nil || !standing.Alive() {
-		return refusal("invalid_grant", describeCode("invalid_grant"))
+		return oauth.Standard("invalid_grant")
 	}
 	if inGrace(standing.Grant, g.presented, c, g.now) {
 		return nil

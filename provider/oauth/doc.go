@@ -1,2 +1,3 @@
-// Package oauth is what the endpoints for clients have in common.
+// Package oauth holds what the endpoints for clients have in common: errors, forms and
+// responses of OAuth 2.
 package oauth

@@ -13,6 +13,7 @@ type Document struct {
 	ETag string
 }
 
+// NewDocument marshals a document.
 func NewDocument(v any) (Document, error) {
 	body, err := json.Marshal(v)
 	if err != nil {

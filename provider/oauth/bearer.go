@@ -1,4 +1,4 @@
-package provider
+package oauth
 
 import (
 	"mime"
@@ -6,20 +6,20 @@ import (
 	"strings"
 )
 
-// bearer finds the access token of a call (RFC 6750 section 2): in the header or in the
-// form of a POST, in one place only, and never in the address, where logs would keep
-// it. "" without an error says that none was sent.
-func bearer(r *http.Request) (string, *oauthError) {
+// Bearer returns the access token of a request (RFC 6750 section 2): from the header or
+// from the form of a POST, but not from the query, which servers log. It returns "" if the
+// request has none.
+func Bearer(r *http.Request) (string, *Error) {
 	token := ""
 	headers := r.Header.Values("Authorization")
 	if len(headers) > 1 {
-		return "", refusal("invalid_request", "there is more than one Authorization header")
+		return "", NewError("invalid_request", "there is more than one Authorization header")
 	}
 	if len(headers) == 1 {
 		scheme, rest, _ := strings.Cut(headers[0], " ")
 		if strings.EqualFold(scheme, "Bearer") {
 			if token = strings.TrimSpace(rest); token == "" || strings.ContainsAny(token, " \t,") {
-				return "", refusal("invalid_request", "the Authorization header is malformed")
+				return "", NewError("invalid_request", "the Authorization header is malformed")
 			}
 		}
 	}
@@ -28,16 +28,16 @@ func bearer(r *http.Request) (string, *oauthError) {
 		return token, nil
 	}
 	if err := r.ParseForm(); err != nil {
-		return "", refusal("invalid_request", "the body is no form")
+		return "", NewError("invalid_request", "the body is not a valid form")
 	}
 	values := r.PostForm["access_token"]
 	switch {
 	case len(values) == 0:
 		return token, nil
 	case len(values) > 1 || token != "":
-		return "", refusal("invalid_request", "the access token stands more than once")
+		return "", NewError("invalid_request", "the access token is sent more than once")
 	case values[0] == "":
-		return "", refusal("invalid_request", "the access token is empty")
+		return "", NewError("invalid_request", "the access token is empty")
 	}
 	return values[0], nil
 }
