@@ -100,7 +100,7 @@ func (p *Provider) authenticate(ctx context.Context, r *http.Request, form url.V
 }
 
 // recognise finds out which client calls. Who is unknown hears what a wrong secret hears.
-func (p *Provider) recognise(ctx context.Context, v mfa.Visit, r *http.Request, form url.Values) (*clients.Client, error) {
+func (p *Provider) recognise(ctx context.Context, v mfa.Caller, r *http.Request, form url.Values) (*clients.Client, error) {
 	shown, e := readCredentials(r, form)
 	if e != nil {
 		return nil, e
@@ -130,7 +130,7 @@ func matches(presented string, c *clients.Client) bool {
 
 // caller authenticates the caller of an endpoint of ours. public says whether a client
 // without a secret may call, by its name alone.
-func (p *Provider) caller(r *http.Request, form url.Values, v mfa.Visit, public bool) (*clients.Client, *oauth.Error) {
+func (p *Provider) caller(r *http.Request, form url.Values, v mfa.Caller, public bool) (*clients.Client, *oauth.Error) {
 	c, err := p.recognise(r.Context(), v, r, form)
 	if err != nil {
 		return nil, oauth.ErrorOf(err)
@@ -143,7 +143,7 @@ func (p *Provider) caller(r *http.Request, form url.Values, v mfa.Visit, public 
 
 // callerWithToken authenticates the caller of an endpoint that is about one token, and
 // returns the token.
-func (p *Provider) callerWithToken(r *http.Request, v mfa.Visit, public bool) (*clients.Client, string, *oauth.Error) {
+func (p *Provider) callerWithToken(r *http.Request, v mfa.Caller, public bool) (*clients.Client, string, *oauth.Error) {
 	form, e := oauth.ReadForm(r)
 	if e != nil {
 		return nil, "", e

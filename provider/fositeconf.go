@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+
 	"sallyport/provider/oauth"
 
 	"github.com/ory/fosite"

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/budget"
+	"sallyport/mfa/throttle"
 	"sallyport/provider/clients"
 	"sallyport/provider/oauth"
 	"sallyport/storage"
@@ -87,7 +89,7 @@ func (s *suspect) enter(ctx context.Context) error {
 type proof struct {
 	shown   credentials
 	client  *clients.Client // nil: nobody has that name
-	visit   mfa.Visit
+	visit   mfa.Caller
 	subject []byte
 }
 
@@ -107,7 +109,7 @@ func (t proof) right() bool {
 // right secret reads and writes nothing here. If it was wrong it is counted before anybody
 // else of its slot is heard. So each server, and each start of one, adds one try to the
 // twenty at most, and no number of parallel ones adds any.
-func (p *Provider) prove(ctx context.Context, v mfa.Visit, shown credentials, c *clients.Client) *oauth.Error {
+func (p *Provider) prove(ctx context.Context, v mfa.Caller, shown credentials, c *clients.Client) *oauth.Error {
 	t := proof{shown: shown, client: c, visit: v}
 	name := ""
 	if c != nil {
@@ -150,7 +152,7 @@ func (p *Provider) prove(ctx context.Context, v mfa.Visit, shown credentials, c 
 	if first {
 		p.noteClientFailed(t, nil)
 	} else {
-		_ = p.options.Admit.Spend(v, mfa.BudgetRefusals, 1) // there was something left a moment ago
+		_ = p.options.Admit.Spend(v, budget.Refusals, 1) // there was something left a moment ago
 	}
 	e := oauth.Standard("invalid_client")
 	e.Basic = shown.method == "client_secret_basic"
@@ -158,7 +160,7 @@ func (p *Provider) prove(ctx context.Context, v mfa.Visit, shown credentials, c 
 }
 
 func (t proof) throttle() storage.Throttle {
-	return storage.Throttle{Key: storage.ThrottleKey{Bucket: mfa.BucketClientSecret, Subject: t.subject},
+	return storage.Throttle{Key: storage.ThrottleKey{Bucket: throttle.ClientSecret, Subject: t.subject},
 		Schedule: storage.Schedule{Free: secretTries - 1, First: secretWindow, Cap: secretWindow, Forget: secretWindow, Fixed: true}}
 }
 
@@ -175,7 +177,7 @@ func (p *Provider) countProof(ctx context.Context, s *suspect, t proof, now time
 	}
 	s.refused.Store(&pause{subject: string(t.subject), until: r.Until, asked: now})
 	if r.First {
-		p.noteClientFailed(t, map[string]string{"reason": string(mfa.TooMany), "bucket": mfa.BucketClientSecret})
+		p.noteClientFailed(t, map[string]string{"reason": string(mfa.TooMany), "bucket": throttle.ClientSecret})
 	}
 	return p.tooMany(t, r.Until.Sub(now))
 }
@@ -195,7 +197,7 @@ func (p *Provider) forgiveProof(ctx context.Context, t proof, now time.Time) {
 func (p *Provider) tooMany(t proof, wait time.Duration) *oauth.Error {
 	p.clientFailures.Add(1)
 	if p.options.Throttled != nil {
-		p.options.Throttled(mfa.BucketClientSecret)
+		p.options.Throttled(throttle.ClientSecret)
 	}
 	return tooOften(wait)
 }
@@ -203,7 +205,7 @@ func (p *Provider) tooMany(t proof, wait time.Duration) *oauth.Error {
 // overBudget refuses a try from an address or network that failed so often, in whatever
 // names, that nothing more is written for it: then nothing is compared that had to be counted.
 func (p *Provider) overBudget(t proof, spends int) *oauth.Error {
-	refused, ok := errors.AsType[*mfa.Error](p.options.Admit.Spend(t.visit, mfa.BudgetRefusals, spends))
+	refused, ok := errors.AsType[*mfa.Error](p.options.Admit.Spend(t.visit, budget.Refusals, spends))
 	if !ok {
 		return nil
 	}
@@ -224,7 +226,7 @@ func (p *Provider) noteClientFailed(t proof, detail map[string]string) {
 	if t.client != nil {
 		e.ClientID = t.client.ID
 	}
-	p.journal.Refusal(t.visit, mfa.BudgetRefusals, p.journal.Event(t.visit, e))
+	p.journal.Refusal(t.visit, budget.Refusals, p.journal.Event(t.visit, e))
 }
 
 // ClientFailures returns how often clients could not authenticate since the server

@@ -22,7 +22,7 @@ func (o *office) may(file string) string {
 	o.secrets = append(o.secrets, secret)
 	out := ""
 	o.inside(func(h *house) {
-		k, err := h.apiKeys.Authenticate(o.Context(), mfa.Visit{}, secret)
+		k, err := h.apiKeys.Authenticate(o.Context(), mfa.Caller{}, secret)
 		if err != nil {
 			out = err.Error()
 			return

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider/apikeys"
 	"sallyport/provider/desired"
 	"sallyport/storage"
@@ -63,7 +64,7 @@ func (o *office) opens(secret string) string {
 	o.Helper()
 	var name string
 	o.inside(func(h *house) {
-		k, err := h.apiKeys.Authenticate(o.Context(), mfa.Visit{}, secret)
+		k, err := h.apiKeys.Authenticate(o.Context(), mfa.Caller{}, secret)
 		if err == nil {
 			name = k.Name
 		}
@@ -142,7 +143,7 @@ func TestApplyLeavesWhatCommandsDidToAPIKeys(t *testing.T) {
 	o, file := keyed(t)
 	var added string
 	o.inside(func(h *house) {
-		ctx, v := t.Context(), mfa.Visit{Actor: mfa.ActorAdmin}
+		ctx, v := t.Context(), mfa.Caller{Actor: users.ActorAdmin}
 		for name, do := range map[string]func(storage.APIKeyID) error{
 			"shop": func(id storage.APIKeyID) error { return h.apiKeys.Disable(ctx, v, apikeys.Operator(), id) },
 			"deploy": func(id storage.APIKeyID) (err error) {
@@ -226,7 +227,7 @@ func TestApplyDoesNotOverwriteAnAPIKeyChangedMeanwhile(t *testing.T) {
 	o, _ := keyed(t)
 	file := o.file("next.yaml", strings.NewReplacer("app: Shop", "app: Store", "name: deploy", "name: fresh", sha(deploySecret), sha("fresh")).Replace(keysState))
 	o.inside(func(h *house) {
-		ctx, v := t.Context(), mfa.Visit{Actor: mfa.ActorAdmin}
+		ctx, v := t.Context(), mfa.Caller{Actor: users.ActorAdmin}
 		p, err := h.loadPlan(ctx, file, desired.Options{Prune: true})
 		if err != nil {
 			t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider/desired"
 	"sallyport/storage"
 )
@@ -262,20 +263,20 @@ func TestAnInterruptedApplyIsFinishedByAnother(t *testing.T) {
 			t.Fatal(err)
 		}
 		// Somebody was quicker, after the plan was made.
-		taker, err := h.users.Create(t.Context(), mfa.Visit{}, mfa.Draft{Email: "alice@example.com"})
+		taker, err := h.users.Create(t.Context(), mfa.Caller{}, users.Draft{Email: "alice@example.com"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = h.records().CarryOut(t.Context(), mfa.Visit{}, p)
+		err = h.records().CarryOut(t.Context(), mfa.Caller{}, p)
 		if err == nil || !strings.Contains(err.Error(), "stopped after 2 of 4 changes") || !strings.Contains(err.Error(), "user alice: another user has that name") {
 			t.Errorf("carry out: %v", err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := h.records().CarryOut(ctx, mfa.Visit{}, p); err == nil {
+		if err := h.records().CarryOut(ctx, mfa.Caller{}, p); err == nil {
 			t.Error("a cancelled run went on")
 		}
-		if err := h.users.Delete(t.Context(), mfa.Visit{}, storage.Account{User: taker}); err != nil {
+		if err := h.users.Delete(t.Context(), mfa.Caller{}, storage.Account{User: taker}); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -299,10 +300,10 @@ func TestApplyDoesNotOverwriteWhatWasChangedMeanwhile(t *testing.T) {
 		}
 		next := was
 		next.Name = "Meanwhile"
-		if err := h.clients.Change(t.Context(), mfa.Visit{}, was, next); err != nil {
+		if err := h.clients.Change(t.Context(), mfa.Caller{}, was, next); err != nil {
 			t.Fatal(err)
 		}
-		if err := h.records().CarryOut(t.Context(), mfa.Visit{}, p); err == nil || !strings.Contains(err.Error(), "changed by somebody else") {
+		if err := h.records().CarryOut(t.Context(), mfa.Caller{}, p); err == nil || !strings.Contains(err.Error(), "changed by somebody else") {
 			t.Errorf("carry out: %v", err)
 		}
 	})

@@ -247,7 +247,7 @@ func TestLongTrailsArePaged(t *testing.T) {
 	o.inside(func(h *house) {
 		var events []storage.Event
 		for range eventsPage + 5 {
-			events = append(events, h.journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventClientFailed}))
+			events = append(events, h.journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventClientFailed}))
 		}
 		if err := h.store.AppendEvents(t.Context(), events); err != nil {
 			t.Fatal(err)

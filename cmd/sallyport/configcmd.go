@@ -9,7 +9,7 @@ import (
 
 	"sallyport/config"
 	"sallyport/config/strict"
-	"sallyport/mfa"
+	"sallyport/mfa/password"
 	"sallyport/provider/desired"
 	"sallyport/storage/seal"
 )
@@ -107,7 +107,7 @@ func fileFaults(c config.Config, fault func(path, text string)) {
 		}
 	}
 	if file := c.Passwords.BreachedFile; file != "" {
-		if err := mfa.CheckBreached(file); err != nil {
+		if err := password.CheckBreached(file); err != nil {
 			fault("passwords.breached_file", err.Error())
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"sallyport/config"
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider/desired"
 	"sallyport/web"
 )
@@ -138,7 +139,7 @@ func (h *house) seed(ctx context.Context, built desired.State, file string) erro
 	if err != nil {
 		return err
 	}
-	if err := h.records().CarryOut(ctx, mfa.Visit{Actor: mfa.ActorAdmin, UserAgent: "sallyport dev"}, own); err != nil {
+	if err := h.records().CarryOut(ctx, mfa.Caller{Actor: users.ActorAdmin, UserAgent: "sallyport dev"}, own); err != nil {
 		return fmt.Errorf("apply %s: %w", file, err)
 	}
 	return nil

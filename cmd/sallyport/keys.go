@@ -107,7 +107,7 @@ func (h *house) told(kind, actor string, k storage.Key, more ...string) storage.
 	for i := 0; i+1 < len(more); i += 2 {
 		detail[more[i]] = more[i+1]
 	}
-	return h.journal.Event(mfa.Visit{}, storage.Event{Kind: kind, Actor: actor, Detail: detail})
+	return h.journal.Event(mfa.Caller{}, storage.Event{Kind: kind, Actor: actor, Detail: detail})
 }
 
 func keysList(ctx context.Context, p *program, args []string) error {

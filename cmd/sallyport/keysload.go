@@ -55,7 +55,7 @@ func (h *house) signs(alg string) bool {
 // addKeys stores keys and loads all there are. A conflict says that another server
 // was first: its keys count.
 func (h *house) addKeys(ctx context.Context, keys []storage.Key, first bool) error {
-	event := h.journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventKeysCreated, Actor: "system"})
+	event := h.journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventKeysCreated, Actor: "system"})
 	err := h.store.AddKeys(ctx, keys, first, []storage.Event{event})
 	if err != nil && !(first && errors.Is(err, storage.ErrConflict)) {
 		return fmt.Errorf("store keys: %w", err)

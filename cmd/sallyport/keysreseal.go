@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/throttle"
 	"sallyport/storage"
 	"sallyport/storage/relational"
 	"sallyport/storage/seal"
@@ -96,7 +97,7 @@ func (p *program) resealData(ctx context.Context, h *house, batch int) error {
 	})
 	account()
 	if err == nil {
-		err = mfa.MoveCounters(ctx, h.store, h.keyring, batch, func(users, n int) {
+		err = throttle.MoveCounters(ctx, h.store, h.keyring, batch, func(users, n int) {
 			moved = n
 			fmt.Fprintf(p.out, "counters: %d users, %d moved\n", users, moved)
 		})
@@ -104,7 +105,7 @@ func (p *program) resealData(ctx context.Context, h *house, batch int) error {
 	if err != nil {
 		return err
 	}
-	event := h.journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventKeysResealed, Actor: "admin", Detail: map[string]string{
+	event := h.journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventKeysResealed, Actor: "admin", Detail: map[string]string{
 		"written": strconv.Itoa(written), "broken": strconv.Itoa(broken), "counters": strconv.Itoa(moved)}})
 	if err := h.store.AppendEvents(ctx, []storage.Event{event}); err != nil {
 		return fmt.Errorf("write event: %w", err)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/password"
+	"sallyport/mfa/throttle"
 	"sallyport/storage"
 )
 
@@ -72,11 +74,11 @@ func (h *house) free(ctx context.Context, id storage.KeyID) error {
 		if n > 0 {
 			return fmt.Errorf("%d recovery codes hang on it; run sallyport keys reseal --data first", n)
 		}
-		return mfa.MoveCounters(ctx, h.store, h.keyring, resealBatch, func(int, int) {})
+		return throttle.MoveCounters(ctx, h.store, h.keyring, resealBatch, func(int, int) {})
 	case "pepper":
 		n := 0
 		err := h.store.EachSecret(ctx, "password", func(secret []byte) {
-			if mfa.PepperOf(secret) == id {
+			if password.PepperOf(secret) == id {
 				n++
 			}
 		})

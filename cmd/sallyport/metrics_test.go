@@ -20,6 +20,8 @@ import (
 
 	"sallyport/config"
 	"sallyport/mfa"
+	"sallyport/mfa/budget"
+	"sallyport/mfa/throttle"
 	"sallyport/storage"
 	"sallyport/storage/seal"
 )
@@ -148,9 +150,9 @@ func TestMetricsAreOfClosedLists(t *testing.T) {
 			h.handler.ServeHTTP(httptest.NewRecorder(), r)
 		}
 		// What a method nobody wrote down, or an event of a newer server, would do.
-		h.journal.Note(h.journal.Event(mfa.Visit{}, storage.Event{Kind: "hostile", Outcome: "hostile"}))
-		h.journal.Note(h.journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventMFAFailed, Detail: map[string]string{"method": "hostile"}}))
-		h.journal.Note(h.journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventAPIKeyRefused, Outcome: "hostile"}))
+		h.journal.Note(h.journal.Event(mfa.Caller{}, storage.Event{Kind: "hostile", Outcome: "hostile"}))
+		h.journal.Note(h.journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventMFAFailed, Detail: map[string]string{"method": "hostile"}}))
+		h.journal.Note(h.journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventAPIKeyRefused, Outcome: "hostile"}))
 		h.tally.refused("hostile", "hostile")
 		if err := h.journal.Flush(o.Context()); err != nil {
 			t.Fatal(err)
@@ -179,7 +181,7 @@ func TestMetricsAreOfClosedLists(t *testing.T) {
 			{"sallyport_events_total", []string{"kind", mfa.EventMFAReplayed}, -1},
 			{"sallyport_tokens_revoked_total", nil, 0},
 			{"sallyport_api_key_failures_total", nil, 1},
-			{"sallyport_throttled_total", []string{"bucket", mfa.BucketClientSecret}, 2},
+			{"sallyport_throttled_total", []string{"bucket", throttle.ClientSecret}, 2},
 			{"sallyport_client_failures_total", nil, 24},
 			{"sallyport_ready", nil, 1},
 		} {
@@ -196,9 +198,9 @@ func closed(t *testing.T, h *house, all map[string]*dto.MetricFamily) {
 	allowed := map[string][]string{
 		"class": {"2xx", "3xx", "4xx", "5xx"}, "route": {"none"},
 		"method": {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", other},
-		"kind":   append(mfa.EventKinds(), other), "bucket": append(mfa.Buckets(), other),
+		"kind":   append(mfa.EventKinds(), other), "bucket": append(throttle.Buckets(), other),
 		"outcome": append(mfa.Outcomes(), other, "finished", "session", "cancelled", "wrong", "replayed", "throttled", "disabled", "exported"),
-		"budget":  mfa.Budgets(), "of": {"code", "refresh_token"}, "grant_type": {"authorization_code", "refresh_token", "client_credentials", "implicit"},
+		"budget":  budget.All(), "of": {"code", "refresh_token"}, "grant_type": {"authorization_code", "refresh_token", "client_credentials", "implicit"},
 		"reason": {"no_connection", "cancelled", "timeout", "failed"}, "state": {"untried", "retrying", "dead"},
 		"use": seal.Uses(), "alg": append(config.Algorithms(), ""),
 	}

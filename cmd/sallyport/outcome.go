@@ -7,7 +7,7 @@ import (
 	"io"
 	"strings"
 
-	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider/desired"
 )
 
@@ -50,7 +50,7 @@ func writeMissing(w io.Writer, o desired.Outcome) {
 	}
 }
 
-func writeDifferences(w io.Writer, ds []mfa.Difference, isNew bool) {
+func writeDifferences(w io.Writer, ds []users.Difference, isNew bool) {
 	for _, d := range ds {
 		switch {
 		case d.Secret && isNew:

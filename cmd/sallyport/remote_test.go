@@ -19,6 +19,7 @@ import (
 
 	"sallyport/config"
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider/apikeys"
 	"sallyport/web"
 	"sallyport/web/admin"
@@ -252,7 +253,7 @@ func TestAServerElsewhereIsReached(t *testing.T) {
 	}
 	reads, _ := c.made(apikeys.Draft{Name: "reads", Dialects: []string{"admin"}, Verbs: []string{"read"}})
 	gone, id := c.made(apikeys.Draft{Name: "gone", Dialects: []string{"admin"}, Verbs: []string{"read"}})
-	if err := c.h.apiKeys.Disable(t.Context(), mfa.Visit{}, apikeys.Operator(), id); err != nil {
+	if err := c.h.apiKeys.Disable(t.Context(), mfa.Caller{}, apikeys.Operator(), id); err != nil {
 		t.Fatal(err)
 	}
 	cert, trusted, _ := certified(t)
@@ -284,7 +285,7 @@ func TestAServerElsewhereIsReached(t *testing.T) {
 	} {
 		l.play(t, "")
 	}
-	if e := c.newest(mfa.EventUserCreated); e.UserAgent != "sallyport user create" || e.Actor != mfa.ActorAdmin || e.Address != "127.0.0.1" {
+	if e := c.newest(mfa.EventUserCreated); e.UserAgent != "sallyport user create" || e.Actor != users.ActorAdmin || e.Address != "127.0.0.1" {
 		t.Errorf("event = %+v", e)
 	}
 }

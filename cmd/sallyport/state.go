@@ -8,6 +8,7 @@ import (
 
 	"sallyport/config/strict"
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider/apikeys"
 	"sallyport/provider/desired"
 	"sallyport/web/admin"
@@ -43,5 +44,5 @@ func (h *house) apply(ctx context.Context, s desired.State) (desired.Plan, error
 	if err = errors.Join(append(faults, err)...); err != nil {
 		return p, err
 	}
-	return p, h.records().CarryOut(ctx, mfa.Visit{Actor: mfa.ActorAdmin, UserAgent: "sallyport dev"}, p)
+	return p, h.records().CarryOut(ctx, mfa.Caller{Actor: users.ActorAdmin, UserAgent: "sallyport dev"}, p)
 }

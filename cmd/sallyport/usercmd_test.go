@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/notice"
+	"sallyport/mfa/throttle"
+	"sallyport/mfa/users"
 	"sallyport/storage"
 	"sallyport/web/admin"
 )
@@ -46,7 +49,7 @@ func (o *office) proves(name, plain string) bool {
 	a := o.account(name)
 	right := false
 	o.inside(func(h *house) {
-		am, err := h.users.Amendment(o.Context(), a, mfa.Draft{Password: plain}, mfa.Amending{Credentials: true})
+		am, err := h.users.Amendment(o.Context(), a, users.Draft{Password: plain}, users.Amending{Credentials: true})
 		if err != nil {
 			o.Fatal(err)
 		}
@@ -186,7 +189,7 @@ func TestResettingFactorsEndsEverything(t *testing.T) {
 			t.Errorf("%d recovery codes are left (%v)", len(codes), err)
 		}
 		messages, err := h.store.ListMessages(t.Context(), 10)
-		if err != nil || len(messages) != 2 || messages[0].Template != mfa.MessageFactorRemoved || messages[0].Locale != "de" {
+		if err != nil || len(messages) != 2 || messages[0].Template != notice.FactorRemoved || messages[0].Locale != "de" {
 			t.Errorf("alice was told %+v (%v)", messages, err)
 		}
 	})
@@ -218,7 +221,7 @@ func TestUnlockingAUser(t *testing.T) {
 		}
 	}
 	o.inside(func(h *house) {
-		key := storage.ThrottleKey{Bucket: mfa.BucketFactor, Subject: h.keyring.Hash("user", string(a.User.ID))}
+		key := storage.ThrottleKey{Bucket: throttle.Factor, Subject: h.keyring.Hash("user", string(a.User.ID))}
 		_, err := h.store.CountAttempt(t.Context(), storage.Attempt{Now: time.Now(), Throttles: []storage.Throttle{{Key: key, Schedule: storage.Schedule{Max: 1}}}})
 		if err == nil {
 			err = h.store.SetAuthenticatorState(t.Context(), a.User.ID, totp.ID, storage.AuthenticatorDisabled, time.Now(), nil, nil)

@@ -15,6 +15,14 @@ import (
 
 	"sallyport/config"
 	"sallyport/mfa"
+	"sallyport/mfa/audit"
+	"sallyport/mfa/budget"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/password"
+	"sallyport/mfa/recovery"
+	"sallyport/mfa/session"
+	"sallyport/mfa/totp"
+	"sallyport/mfa/users"
 	"sallyport/provider"
 	"sallyport/provider/apikeys"
 	"sallyport/provider/clients"
@@ -53,17 +61,17 @@ type parts struct {
 type house struct {
 	store    *relational.Engine
 	keyring  *seal.Keyring
-	journal  *mfa.Journal
-	totp     *mfa.TOTP
-	users    *mfa.Users
+	journal  *audit.Journal
+	totp     *totp.Method
+	users    *users.Registry
 	clients  *clients.Registry
 	apiKeys  *apikeys.Keys
-	sessions *mfa.Sessions
+	sessions *session.Registry
 	provider *provider.Provider
 	handler  http.Handler
 	health   *health
 	budgets  *web.Budgets
-	verifier *mfa.Verifier
+	verifier *exchange.Verifier
 	now      func() time.Time
 	log      *slog.Logger
 	// rotateAfter is how long a signing key signs, rotateOwnAfter how long a key is used
@@ -73,7 +81,7 @@ type house struct {
 	metrics  *prometheus.Registry
 	tally    *tally
 	traces   *tracer // nil: nothing is traced
-	password *mfa.Password
+	password *password.Method
 	sweptAt  atomic.Int64 // in seconds
 }
 
@@ -146,7 +154,7 @@ func footing(ctx context.Context, p parts, engine *relational.Engine, keyring *s
 		return nil, err
 	}
 	h.budgets = web.NewBudgets(p.now, time.Minute, budgets(p.config.Limits))
-	h.journal = mfa.NewJournal(engine, p.now, p.random, p.log, h.budgets.Admit)
+	h.journal = audit.NewJournal(engine, p.now, p.random, p.log, h.budgets.Admit)
 	skew, err := h.health.skew(ctx)
 	if err != nil {
 		return nil, err
@@ -177,21 +185,21 @@ func (h *house) rooms(p parts) error {
 	if h.traces != nil {
 		work, span = h.traces.work, h.traces.request
 	}
-	h.password = mfa.NewPassword(h.keyring, p.random, mfa.PasswordOptions{
+	h.password = password.New(h.keyring, p.random, password.Options{
 		Memory: c.Argon2.Memory, Time: c.Argon2.Time, Threads: c.Argon2.Threads,
 		Parallel: parallel(c.Argon2.Parallel), Queue: c.Argon2.Queue, Wait: c.Argon2.Wait, Span: work,
 		Context: ownWords(c), MinLength: c.Passwords.MinLength, Breached: c.Passwords.BreachedFile,
 	})
-	h.totp = mfa.NewTOTP(p.random, c.Product, mfa.TOTPOptions{Strict: c.TOTPWindow == 0})
-	recovery := mfa.NewRecovery(h.store, p.random)
-	verifier := mfa.NewVerifier(h.store, h.keyring, h.journal, p.now, p.random, mfa.Options{
+	h.totp = totp.New(p.random, c.Product, totp.Options{Strict: c.TOTPWindow == 0})
+	recovery := recovery.New(h.store, p.random)
+	verifier := exchange.NewVerifier(h.store, h.keyring, h.journal, p.now, p.random, exchange.Options{
 		Product: c.Product, MaxAttempts: 5, MaxInitiations: 20, RecoveryCodes: 10,
 		ExchangeTTL: l.Exchange, EnrollTTL: l.Enroll, VerifiedTTL: l.Verified, Reauth: l.Reauth,
 		AddressMax: c.Throttle.AddressFailures, AddressMaxSubjects: c.Throttle.AddressUsers, AddressWindow: c.Throttle.AddressWindow,
 		Throttled: h.tally.refused, Admit: h.budgets.Admit,
 	}, h.password, h.totp, recovery)
-	h.sessions = mfa.NewSessions(h.store, h.keyring, h.journal, p.now, p.random, mfa.SessionOptions{Idle: l.SessionIdle, Max: l.SessionMax})
-	h.users = mfa.NewUsers(h.store, h.keyring, h.password, h.totp, h.journal, p.now, p.random)
+	h.sessions = session.New(h.store, h.keyring, h.journal, p.now, p.random, session.Options{Idle: l.SessionIdle, Max: l.SessionMax})
+	h.users = users.New(h.store, h.keyring, h.password, h.totp, h.journal, p.now, p.random)
 	h.verifier = verifier
 	h.tally.know(verifier.Methods())
 	own := account.Client(c.Issuer, c.Product)
@@ -215,7 +223,7 @@ func (h *house) rooms(p parts) error {
 	}
 	pages := login.New(h.provider, verifier, h.sessions, look)
 	dialect := cidaas.New(h.provider, verifier, h.sessions, p.random, cidaas.Options{Issuer: c.Issuer, Product: c.Product, Answer: pages.Answer, Logger: p.log})
-	surfaces := append([]web.Surface{look, pages.Leading(dialect.Page), account.New(h.provider, verifier, h.sessions, look, c.Issuer), dialect, oidc.New(h.provider, oidc.Options{Issuer: c.Issuer}),
+	surfaces := append([]web.Surface{look, pages.WithClientPages(dialect.Page), account.New(h.provider, verifier, h.sessions, look, c.Issuer), dialect, oidc.New(h.provider, oidc.Options{Issuer: c.Issuer}),
 		api.New(h.provider, verifier, h.sessions, api.Options{Logger: p.log})}, p.surfaces...)
 	h.handler, err = web.New(web.Options{
 		Issuer: c.Issuer, TrustedProxies: c.TrustedProxies, Logger: p.log, Counters: webCounters(newSheet(h.metrics)), ErrorPage: pages.Refusal, Span: span,
@@ -230,7 +238,7 @@ func (h *house) rooms(p parts) error {
 
 // budgets are the limits by the names of what they bound.
 func budgets(l config.Limits) map[string]int {
-	return map[string]int{mfa.BudgetOpens: l.Opens, mfa.BudgetInitiations: l.Initiations, mfa.BudgetNames: l.Names, mfa.BudgetFailures: l.Failures, mfa.BudgetRefusals: l.Refusals}
+	return map[string]int{budget.Opens: l.Opens, budget.Initiations: l.Initiations, budget.Names: l.Names, budget.Failures: l.Failures, budget.Refusals: l.Refusals}
 }
 
 // parallel is how many passwords are hashed at once: one a core, unless told otherwise (T-8).

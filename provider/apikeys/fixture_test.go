@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/audit"
 	"sallyport/mfa/mfatest"
 	"sallyport/storage"
 	"sallyport/storage/relational"
@@ -20,8 +21,8 @@ type fixture struct {
 	t       testing.TB
 	ctx     context.Context
 	engine  *relational.Engine
-	journal *mfa.Journal
-	visit   mfa.Visit
+	journal *audit.Journal
+	visit   mfa.Caller
 	logged  *strings.Builder
 
 	mu    sync.Mutex
@@ -31,8 +32,8 @@ type fixture struct {
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	h := &fixture{t: t, ctx: context.Background(), clock: time.Date(2026, 5, 1, 10, 0, 0, 123456000, time.UTC), logged: &strings.Builder{},
-		visit: mfa.Visit{Address: "192.0.2.1", UserAgent: "test", Locale: "en"}}
-	m := mfatest.Open(t, mfatest.Making{Now: h.now})
+		visit: mfa.Caller{Address: "192.0.2.1", UserAgent: "test", Locale: "en"}}
+	m := mfatest.Open(t, mfatest.Options{Now: h.now})
 	h.engine, h.journal = m.Store, m.Journal
 	return h
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/audit"
 	"sallyport/provider/cache"
 	"sallyport/provider/secret"
 	"sallyport/storage"
@@ -50,7 +51,7 @@ type store interface {
 // many calls are to be authenticated.
 type Keys struct {
 	store       store
-	journal     *mfa.Journal
+	journal     *audit.Journal
 	now         func() time.Time
 	random      io.Reader
 	environment string
@@ -65,7 +66,7 @@ type Keys struct {
 }
 
 // NewAPIKeys returns the keys of a server of this environment: "test" or "live".
-func New(store store, journal *mfa.Journal, now func() time.Time, random io.Reader, environment string, log *slog.Logger) *Keys {
+func New(store store, journal *audit.Journal, now func() time.Time, random io.Reader, environment string, log *slog.Logger) *Keys {
 	return &Keys{store: store, journal: journal, now: now, random: random, environment: environment, log: log,
 		verified: cache.New[[sha256.Size]byte, []storage.APIKey](verifiedMost), used: map[storage.APIKeyID]use{}}
 }
@@ -111,7 +112,7 @@ func (a *Keys) Find(ctx context.Context, which string) (storage.APIKey, error) {
 // was taken over. An *InvalidAPIKey says what is wrong with the draft. A key that an API
 // key makes remembers its maker, opens no more than that and ends with it: ErrCallerEnded,
 // ErrTooManyMakers.
-func (a *Keys) Create(ctx context.Context, v mfa.Visit, by Caller, d Draft) (storage.APIKey, string, error) {
+func (a *Keys) Create(ctx context.Context, v mfa.Caller, by Caller, d Draft) (storage.APIKey, string, error) {
 	by, line, err := a.current(ctx, by)
 	if err != nil {
 		return storage.APIKey{}, "", err
@@ -148,7 +149,7 @@ func (a *Keys) Create(ctx context.Context, v mfa.Visit, by Caller, d Draft) (sto
 // Change replaces a key that was read before. ErrAPIKeyChanged: it is not that any more.
 // What is said of a Caller's limits at Create holds here, and ErrForeignAPIKey for keys
 // that are none of its own, ErrDisabledStays for disabled ones.
-func (a *Keys) Change(ctx context.Context, v mfa.Visit, by Caller, was, k storage.APIKey) error {
+func (a *Keys) Change(ctx context.Context, v mfa.Caller, by Caller, was, k storage.APIKey) error {
 	by, _, err := a.current(ctx, by)
 	if err != nil {
 		return err
@@ -166,7 +167,7 @@ func (a *Keys) Change(ctx context.Context, v mfa.Visit, by Caller, was, k storag
 	return a.change(ctx, v, was, k, what)
 }
 
-func (a *Keys) change(ctx context.Context, v mfa.Visit, was, k storage.APIKey, what string) error {
+func (a *Keys) change(ctx context.Context, v mfa.Caller, was, k storage.APIKey, what string) error {
 	k.ID, k.UpdatedAt = was.ID, a.now()
 	// Who read the key before must see that it changed, however coarse the clock is.
 	if next := was.UpdatedAt.Add(time.Microsecond); k.UpdatedAt.Before(next) {
@@ -185,7 +186,7 @@ func (a *Keys) change(ctx context.Context, v mfa.Visit, was, k storage.APIKey, w
 // AddSecret begins a rotation: from now on the secret it returns is good beside the old
 // one. ErrRotating: finish or withdraw the last one first. ErrForeignAPIKey,
 // ErrDisabledStays and ErrCallerEnded, here and below, refuse callers who hold an API key.
-func (a *Keys) AddSecret(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID) (string, error) {
+func (a *Keys) AddSecret(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID) (string, error) {
 	k, err := a.of(ctx, by, id)
 	if err != nil {
 		return "", err
@@ -203,17 +204,17 @@ func (a *Keys) AddSecret(ctx context.Context, v mfa.Visit, by Caller, id storage
 }
 
 // FinishRotation ends a rotation: only the newest secret is good.
-func (a *Keys) FinishRotation(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID) error {
+func (a *Keys) FinishRotation(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID) error {
 	return a.rotated(ctx, v, by, id, "old secret removed", func(hashes [][]byte) [][]byte { return hashes[:1] })
 }
 
 // WithdrawSecret takes a rotation back: the newest secret, which went to nobody or to
 // the wrong ones, is worthless.
-func (a *Keys) WithdrawSecret(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID) error {
+func (a *Keys) WithdrawSecret(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID) error {
 	return a.rotated(ctx, v, by, id, "new secret withdrawn", func(hashes [][]byte) [][]byte { return hashes[1:] })
 }
 
-func (a *Keys) rotated(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID, what string, keep func([][]byte) [][]byte) error {
+func (a *Keys) rotated(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID, what string, keep func([][]byte) [][]byte) error {
 	k, err := a.of(ctx, by, id)
 	if err != nil {
 		return err
@@ -227,16 +228,16 @@ func (a *Keys) rotated(ctx context.Context, v mfa.Visit, by Caller, id storage.A
 }
 
 // Disable lets a key open nothing until it is enabled again.
-func (a *Keys) Disable(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID) error {
+func (a *Keys) Disable(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID) error {
 	return a.able(ctx, v, by, id, true, "disabled")
 }
 
 // Enable takes Disable back.
-func (a *Keys) Enable(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID) error {
+func (a *Keys) Enable(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID) error {
 	return a.able(ctx, v, by, id, false, "enabled")
 }
 
-func (a *Keys) able(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID, disabled bool, what string) error {
+func (a *Keys) able(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID, disabled bool, what string) error {
 	k, err := a.of(ctx, by, id)
 	if err != nil || k.Disabled == disabled {
 		return err
@@ -247,7 +248,7 @@ func (a *Keys) able(ctx context.Context, v mfa.Visit, by Caller, id storage.APIK
 }
 
 // Delete removes a key for good.
-func (a *Keys) Delete(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID) error {
+func (a *Keys) Delete(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID) error {
 	k, err := a.of(ctx, by, id)
 	if err != nil {
 		return err
@@ -262,7 +263,7 @@ func (a *Keys) Delete(ctx context.Context, v mfa.Visit, by Caller, id storage.AP
 	return nil
 }
 
-func (a *Keys) event(v mfa.Visit, kind string, k storage.APIKey, what string) storage.Event {
+func (a *Keys) event(v mfa.Caller, kind string, k storage.APIKey, what string) storage.Event {
 	e := storage.Event{Kind: kind, Detail: map[string]string{"api_key": string(k.ID), "name": k.Name}}
 	if what != "" {
 		e.Detail["change"] = what

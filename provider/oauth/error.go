@@ -15,7 +15,7 @@ type Error struct {
 	Status      int
 	Cause       error
 	// Basic: the client tried HTTP Basic, so a 401 names that scheme (RFC 6749 section 5.2).
-	Basic bool
+	Basic      bool
 	RetryAfter time.Duration // 0: none
 }
 

@@ -9,6 +9,9 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/audit"
+	"sallyport/mfa/session"
+	"sallyport/mfa/users"
 	"sallyport/provider/apikeys"
 	"sallyport/provider/clients"
 	"sallyport/provider/desired"
@@ -28,9 +31,9 @@ const BodyMost = 4 << 20
 
 // Rooms are what the surface calls.
 type Rooms struct {
-	Users    *mfa.Users
-	Sessions *mfa.Sessions
-	Journal  *mfa.Journal
+	Users    *users.Registry
+	Sessions *session.Registry
+	Journal  *audit.Journal
 	Clients  *clients.Registry
 	APIKeys  *apikeys.Keys
 	Keyring  *seal.Keyring
@@ -70,7 +73,7 @@ func New(rooms Rooms, now func() time.Time, o Options) *Surface {
 type route struct {
 	method, path string
 	query        []string // parameters it takes
-	serve        func(c *gin.Context, v mfa.Visit)
+	serve        func(c *gin.Context, v mfa.Caller)
 }
 
 func (s *Surface) routes() []route {
@@ -114,7 +117,7 @@ func (s *Surface) Mount(r gin.IRouter) {
 	for _, x := range s.routes() {
 		r.Handle(x.method, Base+x.path, func(c *gin.Context) {
 			v, ok := s.caller(c)
-			if ok && s.asked(c, x.query) {
+			if ok && s.knownQuery(c, x.query) {
 				x.serve(c, v)
 			}
 		})

@@ -17,7 +17,7 @@ type APIKeys struct {
 	APIKeys []APIKey `json:"api_keys"`
 }
 
-func (s *Surface) listAPIKeys(c *gin.Context, _ mfa.Visit) {
+func (s *Surface) listAPIKeys(c *gin.Context, _ mfa.Caller) {
 	var list []storage.APIKey
 	var err error
 	if name, sent := c.GetQuery("name"); sent {
@@ -46,7 +46,7 @@ func (s *Surface) listAPIKeys(c *gin.Context, _ mfa.Visit) {
 	c.JSON(http.StatusOK, out)
 }
 
-func (s *Surface) showAPIKey(c *gin.Context, _ mfa.Visit) {
+func (s *Surface) showAPIKey(c *gin.Context, _ mfa.Caller) {
 	k, err := s.APIKeys.Get(c.Request.Context(), storage.APIKeyID(c.Param("key")))
 	orphaned := false
 	if err == nil {
@@ -60,14 +60,14 @@ func (s *Surface) showAPIKey(c *gin.Context, _ mfa.Visit) {
 }
 
 // createAPIKey makes a key. Its secret is in the answer and nowhere else.
-func (s *Surface) createAPIKey(c *gin.Context, v mfa.Visit) {
+func (s *Surface) createAPIKey(c *gin.Context, v mfa.Caller) {
 	in, ok := s.read(c, true)
 	if !ok {
 		return
 	}
-	d := apikeys.Draft{Name: in.word("name"), Dialects: in.words("dialects"), Verbs: in.words("verbs"),
-		Project: in.word("project"), App: in.word("app"), Disabled: in.truth("disabled"), ExpiresAt: in.moment("expires_at"), Secret: in.word("secret")}
-	if !s.done(c, in) {
+	d := apikeys.Draft{Name: in.Text("name"), Dialects: in.List("dialects"), Verbs: in.List("verbs"),
+		Project: in.Text("project"), App: in.Text("app"), Disabled: in.Flag("disabled"), ExpiresAt: in.Time("expires_at"), Secret: in.Text("secret")}
+	if !s.valid(c, in) {
 		return
 	}
 	k, secret, err := s.APIKeys.Create(c.Request.Context(), v, by(c), d)
@@ -87,9 +87,9 @@ func (s *Surface) createAPIKey(c *gin.Context, v mfa.Visit) {
 	c.JSON(http.StatusCreated, Done{APIKey: k.ID, Done: "created", Secret: secret})
 }
 
-func (s *Surface) addAPIKeySecret(c *gin.Context, v mfa.Visit) {
+func (s *Surface) addAPIKeySecret(c *gin.Context, v mfa.Caller) {
 	in, ok := s.read(c, false)
-	if !ok || !s.done(c, in) {
+	if !ok || !s.valid(c, in) {
 		return
 	}
 	id := storage.APIKeyID(c.Param("key"))
@@ -102,10 +102,10 @@ func (s *Surface) addAPIKeySecret(c *gin.Context, v mfa.Visit) {
 }
 
 // ofAPIKey serves a call that does one thing to one key.
-func (s *Surface) ofAPIKey(done string, do func(context.Context, mfa.Visit, apikeys.Caller, storage.APIKeyID) error) func(*gin.Context, mfa.Visit) {
-	return func(c *gin.Context, v mfa.Visit) {
+func (s *Surface) ofAPIKey(done string, do func(context.Context, mfa.Caller, apikeys.Caller, storage.APIKeyID) error) func(*gin.Context, mfa.Caller) {
+	return func(c *gin.Context, v mfa.Caller) {
 		in, ok := s.read(c, false)
-		if !ok || !s.done(c, in) {
+		if !ok || !s.valid(c, in) {
 			return
 		}
 		id := storage.APIKeyID(c.Param("key"))

@@ -1,14 +1,9 @@
 package admin
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -18,46 +13,23 @@ import (
 	"sallyport/provider/desired"
 	"sallyport/provider/secret"
 	"sallyport/web"
+	"sallyport/web/problem"
 )
 
-// Problem is every refusal (RFC 9457). Code says what happened; Detail says it to an
-// operator, as the commands print it.
-type Problem struct {
-	Title     string `json:"title"`
-	Status    int    `json:"status"`
-	Code      string `json:"code"`
-	Detail    string `json:"detail,omitempty"`
-	Parameter string `json:"parameter,omitempty"` // the offending one of the query
-	Faults    Faults `json:"faults,omitempty"`    // of the body
-	Support   string `json:"support_id"`          // names this answer in the log
-}
+// Every failed call is answered with a Problem. Its Detail is for an operator: the
+// commands print it. Its Parameter is one of the query.
+type (
+	Problem = problem.Problem
+	Fault   = problem.Fault
+	Faults  = problem.Faults
+)
 
-// Fault is one thing wrong with a body.
-type Fault struct {
-	Line   int    `json:"line,omitempty"`  // in a desired state
-	Field  string `json:"field,omitempty"` // "": the whole
-	Detail string `json:"detail"`
-}
-
-// Faults is everything wrong with a body, as an error.
-type Faults []Fault
-
-func (f Faults) Error() string {
-	lines := make([]string, len(f))
-	for i, x := range f {
-		lines[i] = strings.TrimPrefix(x.Field+": "+x.Detail, ": ")
-	}
-	return strings.Join(lines, "\n")
-}
-
-// Codes besides those of mfa.
+// Codes besides those of mfa and web.ErrorCode.
 const (
 	codeUnauthorized = "unauthorized"
 	codeNotFound     = "not_found"
 	codeMethod       = "method_not_allowed"
 	codeConflict     = "conflict"
-	codeBroken       = "server_error"
-	codeUnavailable  = "temporarily_unavailable"
 )
 
 type refusal struct {
@@ -65,8 +37,8 @@ type refusal struct {
 	words  string
 }
 
-// refusals are mfa's codes in an operator's words. Many belong to logins, which nobody
-// does here; they have their words all the same, so that none can come without.
+// refusals maps every code to its HTTP status and to a text for an operator. Codes that
+// only a login returns have theirs too, so that no code can lack one.
 var refusals = map[mfa.Code]refusal{
 	mfa.InvalidRequest:           {http.StatusBadRequest, "cannot be read"},
 	mfa.UnknownRequest:           {http.StatusNotFound, "there is no such login"},
@@ -87,7 +59,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.AlreadyEnrolled:          {http.StatusConflict, "there is one of its kind already"},
 	mfa.NotSignedIn:              {http.StatusNotFound, "there is no such session, or it is over"},
 	mfa.ReauthenticationRequired: {http.StatusForbidden, "the proofs are too old or too weak"},
-	mfa.PasswordTooShort:         {http.StatusUnprocessableEntity, "the password has too few characters"},
+	mfa.PasswordTooShort:         {http.StatusUnprocessableEntity, "the password has fewer than {{.Least}} characters"},
 	mfa.PasswordTooLong:          {http.StatusUnprocessableEntity, "the password has more than 1024 bytes"},
 	mfa.PasswordTooCommon:        {http.StatusUnprocessableEntity, "the password is a common one, or a name of the user, the product or the issuer, perhaps with something around it"},
 	mfa.PasswordBreached:         {http.StatusUnprocessableEntity, "the password is in the file of breached ones (passwords.breached_file): it was stolen elsewhere, and is among the first that are tried"},
@@ -97,7 +69,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.UserNotFound:             {http.StatusNotFound, "there is no such user"},
 }
 
-// known are provider's refusals, which have words of their own.
+// known are provider's refusals; their texts are those of the errors.
 var known = []struct {
 	err    error
 	status int
@@ -118,16 +90,10 @@ var known = []struct {
 	{apikeys.ErrTooManyMakers, http.StatusConflict, codeConflict},
 }
 
-// refused finds the refusal in an error from below; false: it is a fault of ours.
+// refused finds the refusal in an error; false: the error is unexpected.
 func refused(err error) (status int, code, words string, ok bool) {
-	var e *mfa.Error
-	if errors.As(err, &e) {
-		if r, ok := refusals[e.Code]; ok {
-			if e.Least > 0 {
-				r.words = fmt.Sprintf("the password has fewer than %d characters", e.Least)
-			}
-			return r.status, string(e.Code), r.words, true
-		}
+	if e, r, ok := problem.Lookup(refusals, err); ok {
+		return r.status, string(e.Code), e.Text(r.words), true
 	}
 	for _, k := range known {
 		if errors.Is(err, k.err) {
@@ -137,30 +103,18 @@ func refused(err error) (status int, code, words string, ok bool) {
 	return 0, "", "", false
 }
 
-// Explain says in an operator's words why something was refused; false: it was not, and
-// the error is a fault of ours.
+// Explain returns why an operation was refused, for an operator; false: the error is
+// unexpected.
 func Explain(err error) (string, bool) {
 	_, _, words, ok := refused(err)
 	return words, ok
 }
 
-// problem writes a refusal.
-func (s *Surface) problem(c *gin.Context, p Problem) {
-	p.Title, p.Support = http.StatusText(p.Status), web.Correlation(c)
-	text, err := json.Marshal(p)
-	if err != nil {
-		panic("admin: a problem that is no JSON: " + err.Error()) // text and numbers always are
-	}
-	c.Data(p.Status, "application/problem+json", text)
-	c.Abort()
-}
-
-// fail answers an error from below. What was not expected tells nothing but the number
-// under which it stands in the log (H-11).
+// fail writes why a call failed.
 func (s *Surface) fail(c *gin.Context, err error) {
 	var faults Faults
 	if errors.As(err, &faults) {
-		s.problem(c, Problem{Status: http.StatusBadRequest, Code: string(mfa.InvalidRequest), Detail: "the body has faults", Faults: faults})
+		Problem{Status: http.StatusBadRequest, Code: string(mfa.InvalidRequest), Detail: "the body has faults", Faults: faults}.Write(c)
 		return
 	}
 	var stopped *desired.Stopped
@@ -168,51 +122,37 @@ func (s *Surface) fail(c *gin.Context, err error) {
 	if errors.As(err, &stopped) {
 		prefix = stopped.Summary() + ": "
 	}
-	status, code, words, ok := refused(err)
-	if !ok {
-		s.broken(c, err, prefix)
-		return
-	}
 	var e *mfa.Error
-	errors.As(err, &e)
-	if e != nil && e.Ours() {
-		s.log.LogAttrs(c.Request.Context(), slog.LevelError, "request", slog.Any("error", err), slog.String("route", c.FullPath()),
-			slog.String("correlation_id", web.Correlation(c)))
-	} else {
-		s.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "refused", slog.String("reason", code),
-			slog.String("route", c.FullPath()), slog.String("correlation_id", web.Correlation(c)))
-	}
-	if e != nil && e.RetryAfter > 0 {
-		// RFC 9110 section 10.2.3 counts whole seconds; rounded up, or the next try comes too early.
-		c.Header("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
-	}
-	s.problem(c, Problem{Status: status, Code: code, Detail: prefix + words})
-}
-
-func (s *Surface) broken(c *gin.Context, err error, prefix string) {
-	s.log.LogAttrs(c.Request.Context(), slog.LevelError, "request", slog.Any("error", err), slog.String("route", c.FullPath()),
-		slog.String("correlation_id", web.Correlation(c)))
-	if web.Unavailable(err) {
-		c.Header("Retry-After", "5")
-		s.problem(c, Problem{Status: http.StatusServiceUnavailable, Code: codeUnavailable, Detail: prefix + "something the server needs is out of reach; try again later"})
-		return
-	}
-	s.problem(c, Problem{Status: http.StatusInternalServerError, Code: codeBroken, Detail: prefix + "something went wrong in the server; its log says what"})
-}
-
-// Refuse writes the engine's refusals as problems: every address of its engine is ours.
-func (s *Surface) Refuse(c *gin.Context, status int, reason string) bool {
-	code := string(mfa.InvalidRequest)
+	status, code, words, ok := refused(err)
 	switch {
-	case status == http.StatusNotFound:
-		code = codeNotFound
-	case status == http.StatusMethodNotAllowed:
-		code = codeMethod
-	case status == http.StatusServiceUnavailable:
-		code = codeUnavailable
-	case status >= http.StatusInternalServerError:
-		code = codeBroken
+	case !ok:
+		status = problem.Unexpected(c, s.log, err)
+		code, words = web.ErrorCode(status), "something went wrong in the server; its log says what"
+		if status == http.StatusServiceUnavailable {
+			words = "something the server needs is out of reach; try again later"
+		}
+	case errors.As(err, &e):
+		problem.Refused(c, s.log, e)
+	default:
+		web.Log(c, s.log, slog.LevelInfo, "refused", slog.String("reason", code))
 	}
-	s.problem(c, Problem{Status: status, Code: code, Detail: reason})
+	Problem{Status: status, Code: code, Detail: prefix + words}.Write(c)
+}
+
+// Refuse writes the engine's refusals as problems: the engine has no other surface.
+func (s *Surface) Refuse(c *gin.Context, status int, reason string) bool {
+	refuse(c, web.Fault{Status: status, Reason: reason})
 	return true
+}
+
+// refuse writes why a request does not reach its call.
+func refuse(c *gin.Context, f web.Fault) {
+	code := web.ErrorCode(f.Status)
+	switch f.Status {
+	case http.StatusNotFound:
+		code = codeNotFound
+	case http.StatusMethodNotAllowed:
+		code = codeMethod
+	}
+	Problem{Status: f.Status, Code: code, Detail: f.Reason}.Write(c)
 }

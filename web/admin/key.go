@@ -20,6 +20,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider/apikeys"
 	"sallyport/web"
 )
@@ -87,12 +88,12 @@ type Identity struct {
 // identify proves to whoever holds a key, before it is shown, that this server knows it:
 // the key of its file, or the one that a parameter names.
 func (s *Surface) identify(c *gin.Context) {
-	if !s.asked(c, []string{"challenge", "key"}) {
+	if !s.knownQuery(c, []string{"challenge", "key"}) {
 		return
 	}
 	id := Identity{Issuer: s.o.Issuer}
 	if challenge := c.Query("challenge"); len(challenge) > challengeMost {
-		s.unknown(c, "challenge", "is too long")
+		badParameter(c, "challenge", "is too long")
 		return
 	} else if challenge != "" {
 		k, known, ok := s.meant(c)
@@ -118,10 +119,10 @@ func (s *Surface) meant(c *gin.Context) (k Key, known, ok bool) {
 	}
 	prefix, err := base64.RawURLEncoding.DecodeString(hint)
 	if err != nil || len(prefix) != hintBytes {
-		s.unknown(c, "key", "names no key")
+		badParameter(c, "key", "names no key")
 		return k, false, false
 	}
-	address := web.Visit(c).Address
+	address := web.Caller(c).Address
 	if s.tired(c, address) {
 		return k, false, false
 	}
@@ -143,7 +144,7 @@ func (s *Surface) tired(c *gin.Context, address string) bool {
 		return false
 	}
 	c.Header("Retry-After", "1")
-	s.problem(c, Problem{Status: http.StatusTooManyRequests, Code: string(mfa.TooMany), Detail: "too many wrong keys came from this address"})
+	Problem{Status: http.StatusTooManyRequests, Code: string(mfa.TooMany), Detail: "too many wrong keys came from this address"}.Write(c)
 	return true
 }
 
@@ -152,8 +153,8 @@ const actorAPIKey = "apikey:"
 
 // caller finds out who calls by the key in the header (RFC 6750 section 2.1), and nowhere
 // else. false: it was refused.
-func (s *Surface) caller(c *gin.Context) (mfa.Visit, bool) {
-	v := web.Visit(c)
+func (s *Surface) caller(c *gin.Context) (mfa.Caller, bool) {
+	v := web.Caller(c)
 	// No browser comes here, and an operator's language says nothing about a user's.
 	v.Browser, v.Device, v.Locale = "", "", ""
 	scheme, secret, _ := strings.Cut(c.GetHeader("Authorization"), " ")
@@ -163,7 +164,7 @@ func (s *Surface) caller(c *gin.Context) (mfa.Visit, bool) {
 	}
 	secret = strings.TrimSpace(secret)
 	if s.o.Key.is(secret) {
-		v.Actor = mfa.ActorAdmin
+		v.Actor = users.ActorAdmin
 		c.Set(callerKey, apikeys.Operator())
 		return v, true
 	}
@@ -186,8 +187,8 @@ func (s *Surface) caller(c *gin.Context) (mfa.Visit, bool) {
 		verb = apikeys.VerbRead
 	}
 	if !k.Allows(apikeys.DialectAdmin, verb) {
-		s.problem(c, Problem{Status: http.StatusForbidden, Code: string(mfa.NotAllowed),
-			Detail: fmt.Sprintf("the API key may not do this: it needs the dialect %s and the verb %s", apikeys.DialectAdmin, verb)})
+		Problem{Status: http.StatusForbidden, Code: string(mfa.NotAllowed),
+			Detail: fmt.Sprintf("the API key may not do this: it needs the dialect %s and the verb %s", apikeys.DialectAdmin, verb)}.Write(c)
 		return v, false
 	}
 	c.Set(callerKey, apikeys.Holder(k))
@@ -206,7 +207,7 @@ func by(c *gin.Context) apikeys.Caller {
 
 func (s *Surface) unauthorized(c *gin.Context, detail string) {
 	c.Header("WWW-Authenticate", `Bearer realm="sallyport admin"`) // RFC 6750 section 3
-	s.problem(c, Problem{Status: http.StatusUnauthorized, Code: codeUnauthorized, Detail: detail})
+	Problem{Status: http.StatusUnauthorized, Code: codeUnauthorized, Detail: detail}.Write(c)
 }
 
 // Bounds of wrong keys from one address. The right key of the file is never asked to wait.

@@ -1,0 +1,65 @@
+package web
+
+import (
+	"strings"
+	"unicode"
+
+	"github.com/gin-gonic/gin"
+	"golang.org/x/text/language"
+
+	"sallyport/mfa"
+)
+
+// Caller returns who makes the request, and from where.
+func Caller(c *gin.Context) mfa.Caller {
+	k := callOf(c)
+	return mfa.Caller{
+		Browser:       k.browser,
+		Device:        Cookie(c, DeviceCookie),
+		Origin:        c.GetHeader("Origin"),
+		Address:       k.address,
+		UserAgent:     printable(c.Request.UserAgent()),
+		CorrelationID: k.correlation,
+		Locale:        Locale(c),
+	}
+}
+
+// Locale returns the language of ours that fits best: first one of those asked for
+// (ui_locales, OpenID Connect Core section 3.1.2.1), then Accept-Language.
+func Locale(c *gin.Context, asked ...string) string {
+	s := callOf(c).server
+	for _, text := range asked {
+		tag, err := language.Parse(text)
+		if err != nil {
+			continue
+		}
+		if _, i, confidence := s.matcher.Match(tag); confidence >= language.Low {
+			return s.tags[i]
+		}
+	}
+	accept := c.GetHeader("Accept-Language")
+	if len(accept) > 256 {
+		return s.tags[0]
+	}
+	tags, _, err := language.ParseAcceptLanguage(accept)
+	if err != nil || len(tags) == 0 {
+		return s.tags[0]
+	}
+	_, i, _ := s.matcher.Match(tags...)
+	return s.tags[i]
+}
+
+// printable keeps a foreign header harmless where it is shown or stored: 256 bytes
+// of valid text without control characters and marks that turn the direction around.
+func printable(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, ""))
+	if len(text) > 256 {
+		text = strings.ToValidUTF8(text[:256], "")
+	}
+	return text
+}
