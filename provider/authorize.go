@@ -100,17 +100,17 @@ func (p *Provider) ready(ctx context.Context, r *request, s *session.SignedIn, v
 // finishAtOnce answers out of a living session: one transaction.
 func (p *Provider) finishAtOnce(ctx context.Context, r *request, v mfa.Caller, s *session.SignedIn, verdict mfa.Verdict) (Finished, error) {
 	a := p.authorization(r, s.Account.User.ID, s.Session.ID, verdict, nil)
-	e, err := p.end(ctx, r, a, s.Account)
+	issued, err := p.Grants.Authorize(ctx, r.grant(), a, s.Account)
 	if err != nil {
 		return Finished{}, err
 	}
-	f := storage.Finish{Now: p.now(), Code: e.code, Grant: e.grant, Events: []storage.Event{p.journal.Event(v, storage.Event{
-		Kind: e.kind(), Outcome: mfa.OutcomeOK, UserID: a.UserID, ClientID: a.ClientID, SessionID: a.SessionID,
-		GrantID: e.grantID(), Detail: map[string]string{"acr": a.ACR, "from": "session"}})}}
+	f := storage.Finish{Now: p.now(), Code: issued.Code, Grant: issued.Grant, Events: []storage.Event{p.journal.Event(v, storage.Event{
+		Kind: issued.Event(), Outcome: mfa.OutcomeOK, UserID: a.UserID, ClientID: a.ClientID, SessionID: a.SessionID,
+		GrantID: issued.GrantID(), Detail: map[string]string{"acr": a.ACR, "from": "session"}})}}
 	if err := p.store.FinishRequest(ctx, f); err != nil {
 		return Finished{}, err
 	}
-	return Finished{Answer: p.answer(r, e.fields...), User: a.UserID}, nil
+	return Finished{Answer: p.answer(r, issued.Fields...), User: a.UserID}, nil
 }
 
 // open stores the request. What the session proved is taken over, except where the

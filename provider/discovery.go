@@ -3,6 +3,8 @@ package provider
 import (
 	"slices"
 
+	"sallyport/provider/claims"
+	"sallyport/provider/clients"
 	"sallyport/provider/oauth"
 )
 
@@ -49,8 +51,8 @@ func (p *Provider) describe(algs []string) (oauth.Document, error) {
 	m := metadata{
 		Issuer: p.options.Issuer, Authorization: p.url("/authorize"), Token: p.url("/token"), Userinfo: p.url("/userinfo"),
 		JWKS: p.url("/jwks.json"), EndSession: p.url("/logout"), Introspection: p.url("/introspect"), Revocation: p.url("/revoke"),
-		Scopes:        Scopes(),
-		ResponseTypes: []string{"code"}, ResponseModes: []string{modeQuery, modeFragment, modeFormPost}, GrantTypes: grantTypes[:],
+		Scopes:        claims.Scopes(),
+		ResponseTypes: []string{"code"}, ResponseModes: []string{modeQuery, modeFragment, modeFormPost}, GrantTypes: clients.GrantTypes,
 		ACR: p.acrValues(), Subjects: []string{"public"}, IDTokenAlgs: algs,
 		TokenAuth:         []string{"client_secret_basic", "client_secret_post", "none"},
 		IntrospectionAuth: []string{"client_secret_basic", "client_secret_post"},
@@ -60,13 +62,11 @@ func (p *Provider) describe(algs []string) (oauth.Document, error) {
 		ClaimsParameter: true, IssuerInResponse: true,
 	}
 	if p.options.LegacyResponseTypes {
-		m.ResponseTypes = append(m.ResponseTypes, frontTypes[:]...)
+		m.ResponseTypes = append(m.ResponseTypes, clients.LegacyResponseTypes...)
 		m.GrantTypes = append(slices.Clone(m.GrantTypes), "implicit")
 	}
 	m.Claims = []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid", "at_hash"}
-	for _, c := range claimTable {
-		m.Claims = append(m.Claims, c.name)
-	}
+	m.Claims = append(m.Claims, claims.Names()...)
 	return oauth.NewDocument(m)
 }
 

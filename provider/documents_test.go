@@ -110,11 +110,11 @@ func TestAMissingKeyIsAFailureBeforeAnythingIsSpent(t *testing.T) {
 	h.client("rp", func(c *storage.Client) { c.IDTokenAlg = "EdDSA" })
 	h.user("ada", "")
 	code, _ := h.signIn(params("rp"), "ada")
-	if got := h.post(h.p.Token, "rp", redeem(code)); got.Status != 500 || got.get("error") != "server_error" {
+	if got := h.post(h.p.Grants.Token, "rp", redeem(code)); got.Status != 500 || got.get("error") != "server_error" {
 		t.Errorf("token = %d %s, want 500 server_error", got.Status, got.Raw)
 	}
 	h.client("rp")
-	if got := h.post(h.p.Token, "rp", redeem(code)); got.Status != 200 {
+	if got := h.post(h.p.Grants.Token, "rp", redeem(code)); got.Status != 200 {
 		t.Errorf("token = %d %s, want 200: the code was not spent", got.Status, got.Raw)
 	}
 }

@@ -106,35 +106,41 @@ type breakage struct {
 
 func breakages() []breakage {
 	return []breakage{
-		{"client of a code exchange", "Client", false, func(h *house, m map[string]string) reply { return h.post(h.p.Token, "rp", redeem(m["code"])) }},
-		{"code", "Code", false, func(h *house, m map[string]string) reply { return h.post(h.p.Token, "rp", redeem(m["code"])) }},
-		{"redemption", "RedeemCode", false, func(h *house, m map[string]string) reply { return h.post(h.p.Token, "rp", redeem(m["code"])) }},
-		{"redemption, lost at the commit", "RedeemCode", true, func(h *house, m map[string]string) reply { return h.post(h.p.Token, "rp", redeem(m["code"])) }},
-		{"end of a replayed code's grant", "RevokeGrant", false, func(h *house, m map[string]string) reply { return h.post(h.p.Token, "rp", redeem(m["used"])) }},
-		{"grant of a refresh", "Grant", false, func(h *house, m map[string]string) reply { return h.post(h.p.Token, "rp", refreshOf(m["refresh"])) }},
-		{"rotation", "RotateRefresh", false, func(h *house, m map[string]string) reply { return h.post(h.p.Token, "rp", refreshOf(m["refresh"])) }},
-		{"rotation, lost at the commit", "RotateRefresh", true, func(h *house, m map[string]string) reply { return h.post(h.p.Token, "rp", refreshOf(m["refresh"])) }},
-		{"end of a reused refresh token's family", "RevokeGrant", false, func(h *house, m map[string]string) reply { return h.post(h.p.Token, "rp", refreshOf(m["old"])) }},
+		{"client of a code exchange", "Client", false, func(h *house, m map[string]string) reply { return h.post(h.p.Grants.Token, "rp", redeem(m["code"])) }},
+		{"code", "Code", false, func(h *house, m map[string]string) reply { return h.post(h.p.Grants.Token, "rp", redeem(m["code"])) }},
+		{"redemption", "RedeemCode", false, func(h *house, m map[string]string) reply { return h.post(h.p.Grants.Token, "rp", redeem(m["code"])) }},
+		{"redemption, lost at the commit", "RedeemCode", true, func(h *house, m map[string]string) reply { return h.post(h.p.Grants.Token, "rp", redeem(m["code"])) }},
+		{"end of a replayed code's grant", "RevokeGrant", false, func(h *house, m map[string]string) reply { return h.post(h.p.Grants.Token, "rp", redeem(m["used"])) }},
+		{"grant of a refresh", "Grant", false, func(h *house, m map[string]string) reply {
+			return h.post(h.p.Grants.Token, "rp", refreshOf(m["refresh"]))
+		}},
+		{"rotation", "RotateRefresh", false, func(h *house, m map[string]string) reply {
+			return h.post(h.p.Grants.Token, "rp", refreshOf(m["refresh"]))
+		}},
+		{"rotation, lost at the commit", "RotateRefresh", true, func(h *house, m map[string]string) reply {
+			return h.post(h.p.Grants.Token, "rp", refreshOf(m["refresh"]))
+		}},
+		{"end of a reused refresh token's family", "RevokeGrant", false, func(h *house, m map[string]string) reply { return h.post(h.p.Grants.Token, "rp", refreshOf(m["old"])) }},
 		{"client credentials", "Client", false, func(h *house, m map[string]string) reply {
-			return h.post(h.p.Token, "rp", formOf("grant_type", "client_credentials"))
+			return h.post(h.p.Grants.Token, "rp", formOf("grant_type", "client_credentials"))
 		}},
 		{"introspection", "Grant", false, func(h *house, m map[string]string) reply {
-			return h.post(h.p.Introspect, "rp", formOf("token", m["access"]))
+			return h.post(h.p.Introspection.Introspect, "rp", formOf("token", m["access"]))
 		}},
 		{"introspection of a refresh token", "Grant", false, func(h *house, m map[string]string) reply {
-			return h.post(h.p.Introspect, "rp", formOf("token", m["refresh"]))
+			return h.post(h.p.Introspection.Introspect, "rp", formOf("token", m["refresh"]))
 		}},
 		{"introspection of a client's token", "TokenRevoked", false, func(h *house, m map[string]string) reply {
-			return h.post(h.p.Introspect, "rp", formOf("token", m["client"]))
+			return h.post(h.p.Introspection.Introspect, "rp", formOf("token", m["client"]))
 		}},
 		{"revocation, reading", "Grant", false, func(h *house, m map[string]string) reply {
-			return h.post(h.p.Revoke, "rp", formOf("token", m["refresh"]))
+			return h.post(h.p.Introspection.Revoke, "rp", formOf("token", m["refresh"]))
 		}},
 		{"revocation", "RevokeGrant", false, func(h *house, m map[string]string) reply {
-			return h.post(h.p.Revoke, "rp", formOf("token", m["access"]))
+			return h.post(h.p.Introspection.Revoke, "rp", formOf("token", m["access"]))
 		}},
 		{"revocation of a client's token", "RevokeToken", false, func(h *house, m map[string]string) reply {
-			return h.post(h.p.Revoke, "rp", formOf("token", m["client"]))
+			return h.post(h.p.Introspection.Revoke, "rp", formOf("token", m["client"]))
 		}},
 		{"userinfo", "Grant", false, func(h *house, m map[string]string) reply { return h.userinfo(m["access"]) }},
 	}
@@ -150,10 +156,10 @@ func TestEveryStorageFailureIsSaidAloud(t *testing.T) {
 			h.user("ada", "")
 			made := map[string]string{}
 			made["used"], _ = h.signIn(params("rp", "scope", "openid offline_access"), "ada")
-			first := h.post(h.p.Token, "rp", redeem(made["used"]))
+			first := h.post(h.p.Grants.Token, "rp", redeem(made["used"]))
 			made["old"], made["access"] = first.get("refresh_token"), first.get("access_token")
-			made["refresh"] = h.post(h.p.Token, "rp", refreshOf(made["old"])).get("refresh_token")
-			made["client"] = h.post(h.p.Token, "rp", formOf("grant_type", "client_credentials")).get("access_token")
+			made["refresh"] = h.post(h.p.Grants.Token, "rp", refreshOf(made["old"])).get("refresh_token")
+			made["client"] = h.post(h.p.Grants.Token, "rp", formOf("grant_type", "client_credentials")).get("access_token")
 			made["code"], _ = h.signIn(params("rp"), "ada")
 			b := h.store
 			h.p.clients.Drop()
@@ -179,7 +185,7 @@ func TestEveryStorageFailureIsSaidAloud(t *testing.T) {
 				}
 			}
 			b.broken = ""
-			again := h.post(h.p.Token, "rp", redeem(made["code"]))
+			again := h.post(h.p.Grants.Token, "rp", redeem(made["code"]))
 			if lost := tc.broken == "RedeemCode" && tc.after; (again.Status == http.StatusOK) == lost {
 				t.Errorf("the code afterwards = %d %s", again.Status, again.Raw)
 			}
@@ -236,7 +242,7 @@ func TestAClosedDatabase(t *testing.T) {
 	h.user("ada", "")
 	code, s := h.signIn(params("rp"), "ada")
 	h.ok(h.engine.Close())
-	if got := h.post(h.p.Token, "rp", redeem(code)); got.Status != 503 || got.get("error") != "temporarily_unavailable" {
+	if got := h.post(h.p.Grants.Token, "rp", redeem(code)); got.Status != 503 || got.get("error") != "temporarily_unavailable" {
 		t.Errorf("token = %d %s, want 503", got.Status, got.Raw)
 	}
 	if _, err := h.p.Begin(h.ctx, Params{Query: params("rp")}, h.visit, s); err == nil {

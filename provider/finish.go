@@ -11,6 +11,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/budget"
 	"sallyport/mfa/session"
+	"sallyport/provider/grants"
 	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
@@ -43,17 +44,17 @@ func (p *Provider) finish(ctx context.Context, st Step, v mfa.Caller, s *session
 		f.Session, f.NewSession, f.EndSession = &session, isNew, ends
 	}
 	a := p.authorization(r, stored.Subject, session.ID, st.Verdict, stored.Consent)
-	e, err := p.end(ctx, r, a, *st.Account)
+	issued, err := p.Grants.Authorize(ctx, r.grant(), a, *st.Account)
 	if err != nil {
 		return Finished{}, err
 	}
-	f.Code, f.Grant = e.code, e.grant
+	f.Code, f.Grant = issued.Code, issued.Grant
 	if stored.Consent != nil {
 		if f.Consent, err = p.consentAfter(ctx, stored); err != nil {
 			return Finished{}, err
 		}
 	}
-	f.Events = p.finishEvents(v, a, e, f)
+	f.Events = p.finishEvents(v, a, issued, f)
 	err = p.store.FinishRequest(ctx, f)
 	if errors.Is(err, storage.ErrConflict) {
 		return Finished{}, &mfa.Error{Code: mfa.RequestChanged, Err: err}
@@ -61,22 +62,22 @@ func (p *Provider) finish(ctx context.Context, st Step, v mfa.Caller, s *session
 	if err != nil {
 		return Finished{}, fmt.Errorf("finish request: %w", err)
 	}
-	done := Finished{Answer: p.answer(r, e.fields...), User: a.UserID, Session: f.Session}
+	done := Finished{Answer: p.answer(r, issued.Fields...), User: a.UserID, Session: f.Session}
 	if f.Session != nil {
 		done.SessionToken = p.sessions.Token(*f.Session)
 	}
 	return done, nil
 }
 
-func (p *Provider) finishEvents(v mfa.Caller, a storage.Authorization, end ending, f storage.Finish) []storage.Event {
+func (p *Provider) finishEvents(v mfa.Caller, a storage.Authorization, issued grants.Issued, f storage.Finish) []storage.Event {
 	base := storage.Event{Outcome: mfa.OutcomeOK, UserID: a.UserID, ClientID: a.ClientID, SessionID: a.SessionID}
 	event := func(kind string, grant storage.GrantID, detail map[string]string) storage.Event {
 		e := base
 		e.Kind, e.GrantID, e.Detail = kind, grant, detail
 		return p.journal.Event(v, e)
 	}
-	events := []storage.Event{event(mfa.EventLoginFinished, end.grantID(), map[string]string{"acr": a.ACR}),
-		event(end.kind(), end.grantID(), nil)}
+	events := []storage.Event{event(mfa.EventLoginFinished, issued.GrantID(), map[string]string{"acr": a.ACR}),
+		event(issued.Event(), issued.GrantID(), nil)}
 	if f.Consent != nil {
 		events = append(events, event(mfa.EventConsentGiven, "", nil))
 	}

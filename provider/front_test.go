@@ -90,7 +90,7 @@ func (h *house) judge(t *testing.T, id, access, code, user string) {
 		}
 	}
 	if code != "" {
-		if got := h.post(h.p.Token, "", redeem(code, "client_id", "spa")); got.Status != http.StatusOK || got.get("id_token") == "" {
+		if got := h.post(h.p.Grants.Token, "", redeem(code, "client_id", "spa")); got.Status != http.StatusOK || got.get("id_token") == "" {
 			t.Errorf("token = %d %s", got.Status, got.Raw)
 		}
 	}

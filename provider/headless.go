@@ -130,7 +130,7 @@ func (st Step) EndsInBrowser() bool { return len(st.Request.Browser) > 0 || len(
 
 // ForBrowser reports whether the login ends in tokens, which nothing but the browser it
 // is bound to protects.
-func (st Step) ForBrowser() bool { return st.request != nil && st.request.front.used() }
+func (st Step) ForBrowser() bool { return st.request != nil && st.request.types.Legacy() }
 
 // loginPage is the client's own page for a request that began in a browser; "" says
 // that ours are shown. A request that a browser adopted stays on ours: calls without

@@ -9,6 +9,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/session"
+	"sallyport/provider/claims"
 	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
@@ -173,7 +174,7 @@ func loginHint(r *request, stored storage.AuthRequest, account *storage.Account,
 // primaryName is the name a user most likely types.
 func primaryName(a *storage.Account) string {
 	for _, kind := range []storage.IdentifierKind{storage.Email, storage.Username, storage.Phone} {
-		if i := identifier(a, kind); i != nil {
+		if i := claims.Identifier(a, kind); i != nil {
 			return i.Value
 		}
 	}

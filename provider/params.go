@@ -10,17 +10,17 @@ import (
 	"unicode/utf8"
 
 	"sallyport/mfa"
+	"sallyport/provider/claims"
 	"sallyport/provider/clients"
+	"sallyport/provider/grants"
 	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
 
 // Limits on what a request may carry (H-9, O-3, O-9).
 const (
-	maxState  = 2048
-	maxNonce  = 512
-	maxClaims = 4096
-	maxHint   = 8192
+	maxState = 2048
+	maxNonce = 512
 )
 
 // hintSubject is our own name in the stored parameters for the subject an
@@ -40,7 +40,7 @@ type request struct {
 	params   url.Values // what is stored: known names only
 	redirect string
 	mode     string
-	front    front // what the authorization endpoint itself hands out
+	types    clients.ResponseTypes
 	state    string
 	nonce    string
 	scopes   []string
@@ -50,7 +50,7 @@ type request struct {
 	consent  bool
 	maxAge   time.Duration // -1: not asked
 	acr      []string
-	claims   claimsRequest
+	claims   claims.Request
 	hint     storage.UserID // the subject the client expects; "": anyone
 	at       time.Time      // when the request arrived
 }
@@ -119,13 +119,21 @@ func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*
 		r.state = values.Get("state")
 	}
 	for _, check := range []func(context.Context, *request, url.Values) *oauth.Error{
-		p.checkFront, p.checkUnsupported, p.checkBasics, p.checkPrompt, checkPKCE, p.checkClaims, p.checkHint, p.checkResource, p.checkWithFosite,
+		p.checkResponseType, p.checkUnsupported, p.checkBasics, p.checkPrompt, checkPKCE, p.checkClaims, p.checkHint, p.checkResource,
 	} {
 		if e := check(ctx, r, values); e != nil {
 			return r, e
 		}
 	}
+	if e := p.Grants.Check(ctx, r.grant()); e != nil {
+		return r, e
+	}
 	return r, nil
+}
+
+// grant returns the part of the request that package grants needs.
+func (r *request) grant() grants.Request {
+	return grants.Request{Client: r.client, Types: r.types, Params: r.params}
 }
 
 // keep copies the parameters that are needed after the request was opened.
@@ -242,7 +250,7 @@ func (p *Provider) asked(r *request) mfa.Asked {
 			a.Voluntary = append(a.Voluntary, level)
 		}
 	}
-	names, essential := r.claims.acr()
+	names, essential := r.claims.ACR()
 	for _, name := range names {
 		switch level := p.level(name); {
 		case level == mfa.None:

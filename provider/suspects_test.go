@@ -5,8 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
-	"strings"
 	"testing"
 	"time"
 
@@ -45,7 +43,7 @@ func (h *house) from(address string) mfa.Caller {
 
 // show calls the token endpoint with a secret, from an address, and returns the status.
 func (h *house) show(address, id, word string) int {
-	return h.postFrom(h.from(address), h.p.Token, presenter{header: basic(id, word)}, formOf("grant_type", "client_credentials", "scope", "read")).Status
+	return h.postFrom(h.from(address), h.p.Grants.Token, presenter{header: basic(id, word)}, formOf("grant_type", "client_credentials", "scope", "read")).Status
 }
 
 const (
@@ -76,7 +74,7 @@ func TestWrongSecretsOfAClientWait(t *testing.T) {
 		h.client("rp")
 		h.client("other")
 		h.fail(20, home, "rp")
-		refused := h.postFrom(h.from(home), h.p.Token, presenter{header: basic("rp", "a wrong one")}, formOf("grant_type", "client_credentials"))
+		refused := h.postFrom(h.from(home), h.p.Grants.Token, presenter{header: basic("rp", "a wrong one")}, formOf("grant_type", "client_credentials"))
 		if refused.Status != http.StatusTooManyRequests || refused.get("error") != "invalid_client" || refused.Header.Get("Retry-After") != "600" ||
 			refused.Header.Get("Cache-Control") != "no-store" {
 			h.t.Errorf("answer = %d %v %s, want 429 invalid_client and Retry-After", refused.Status, refused.Header, refused.Raw)
@@ -114,7 +112,7 @@ func TestAFloodOfWrongSecretsStopsNobodyElse(t *testing.T) {
 				h.is("the client at home", h.show(home, "rp", clientSecret), 200)
 			}
 		}
-		if got := h.p.ClientFailures(); got != 300 {
+		if got := h.p.ClientAuth.Failures(); got != 300 {
 			h.t.Errorf("%d failures are counted, want 300", got)
 		}
 	})
@@ -132,7 +130,7 @@ func TestParallelSecretsAreCountedBeforeTheyAreCompared(t *testing.T) {
 		codes := map[int]int{}
 		for _, r := range parallel(cap(turns), func() reply {
 			server := servers[<-turns%2]
-			return server.postFrom(h.from(home), server.p.Token, presenter{header: basic("rp", "wrong")}, formOf("grant_type", "client_credentials"))
+			return server.postFrom(h.from(home), server.p.Grants.Token, presenter{header: basic("rp", "wrong")}, formOf("grant_type", "client_credentials"))
 		}) {
 			codes[r.Status]++
 		}
@@ -177,7 +175,7 @@ func TestRightSecretsAreNotHeldAgainstAClient(t *testing.T) {
 	onBothDatabases(t, func(h *house) {
 		h.client("rp")
 		revoke := func() reply {
-			return h.postFrom(h.from(home), h.p.Revoke, presenter{header: basic("rp", clientSecret)}, formOf("token", "no token of ours"))
+			return h.postFrom(h.from(home), h.p.Introspection.Revoke, presenter{header: basic("rp", clientSecret)}, formOf("token", "no token of ours"))
 		}
 		revoke() // the client is in memory now
 		before := h.engine.Stats().Statements
@@ -214,14 +212,14 @@ func TestEveryWayToAuthenticateIsCounted(t *testing.T) {
 			if n == 20 {
 				want = http.StatusTooManyRequests
 			}
-			serve := []func(http.ResponseWriter, *http.Request, mfa.Caller){h.p.Token, h.p.Revoke, h.p.Introspect}[n%3]
+			serve := []func(http.ResponseWriter, *http.Request, mfa.Caller){h.p.Grants.Token, h.p.Introspection.Revoke, h.p.Introspection.Introspect}[n%3]
 			if got := h.postFrom(from, serve, who, formOf("grant_type", "client_credentials", "token", "x")); got.Status != want {
 				t.Errorf("%s, %s, try %d = %d %s, want %d", id, who.name, n+1, got.Status, got.Raw, want)
 			}
 		}
 	}
 	spa := presenter{form: []string{"client_id", "spa"}}
-	if got := h.postFrom(h.from(home), h.p.Revoke, spa, formOf("token", "x")); got.Status != 200 {
+	if got := h.postFrom(h.from(home), h.p.Introspection.Revoke, spa, formOf("token", "x")); got.Status != 200 {
 		t.Errorf("a public client as it should = %d, want 200: its name is no secret", got.Status)
 	}
 }
@@ -271,7 +269,7 @@ func TestFailuresOfClientsHaveABudget(t *testing.T) {
 	h.client("rp")
 	h.client("other")
 	over := false
-	h.p.options.Admit = func(_ mfa.Caller, of string, _ int) time.Duration {
+	h.admit = func(_ mfa.Caller, of string, _ int) time.Duration {
 		if over && of == budget.Refusals {
 			return 90 * time.Second
 		}
@@ -281,7 +279,7 @@ func TestFailuresOfClientsHaveABudget(t *testing.T) {
 	h.is("the other client, which is in memory then", h.show(home, "other", clientSecret), 200)
 	over = true
 	before := h.engine.Stats().Statements
-	got := h.postFrom(h.from(home), h.p.Token, presenter{header: basic("rp", clientSecret)}, formOf("grant_type", "client_credentials"))
+	got := h.postFrom(h.from(home), h.p.Grants.Token, presenter{header: basic("rp", clientSecret)}, formOf("grant_type", "client_credentials"))
 	if got.Status != 429 || got.Header.Get("Retry-After") != "90" {
 		t.Errorf("who failed = %d %v, want 429 and Retry-After of the budget", got.Status, got.Header)
 	}
@@ -290,23 +288,4 @@ func TestFailuresOfClientsHaveABudget(t *testing.T) {
 		t.Errorf("%d statements over the budget, want none", n)
 	}
 	h.is("who never failed, from elsewhere", h.show(abroad, "other", clientSecret), 200)
-}
-
-// Who waits for others that try a secret, and leaves, is let go: a database that does not
-// answer holds nobody.
-func TestNobodyStandsInLineForever(t *testing.T) {
-	h := newHouse(t)
-	h.client("rp")
-	h.is("the right secret, with nobody in line", h.show(home, "rp", clientSecret), http.StatusOK)
-	for i := range h.p.suspects {
-		h.p.suspects[i].turn <- struct{}{}
-	}
-	left, leave := context.WithCancel(h.ctx)
-	leave()
-	r := httptest.NewRequestWithContext(left, http.MethodPost, "/", strings.NewReader("grant_type=client_credentials"))
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Authorization", basic("rp", clientSecret))
-	if got := h.callFrom(h.from(home), h.p.Token, r); got.Status != http.StatusServiceUnavailable {
-		t.Errorf("answer %d, want 503", got.Status)
-	}
 }

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"sync"
@@ -53,7 +54,16 @@ func (c *Cache) Client(ctx context.Context, id storage.ClientID) (*Client, error
 	return found, nil
 }
 
-// allowsOrigin reports whether an enabled client registered an origin: a preflight request
+// Enabled returns a client, or nil if it is unknown or disabled.
+func (c *Cache) Enabled(ctx context.Context, id storage.ClientID) (*Client, error) {
+	found, err := c.Client(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && found.Disabled {
+		return nil, nil
+	}
+	return found, err
+}
+
+// AllowsOrigin reports whether an enabled client registered an origin: a preflight request
 // names the origin, but not the client (Fetch, section CORS-preflight). Origins are read on
 // the first call after a change.
 func (c *Cache) AllowsOrigin(ctx context.Context, origin string) (bool, error) {

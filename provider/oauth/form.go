@@ -82,3 +82,8 @@ func Fields(text string) []string {
 	}
 	return out
 }
+
+// Covers reports whether a list includes all wanted entries.
+func Covers(list, wanted []string) bool {
+	return !slices.ContainsFunc(wanted, func(s string) bool { return !slices.Contains(list, s) })
+}

@@ -103,7 +103,7 @@ func (h *house) idToken(q url.Values) string {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth("shop", url.QueryEscape(clientSecret))
 	w := httptest.NewRecorder()
-	h.provider.Token(w, r, mfa.Caller{})
+	h.provider.Grants.Token(w, r, mfa.Caller{})
 	var out struct {
 		IDToken string `json:"id_token"`
 	}

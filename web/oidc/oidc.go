@@ -47,15 +47,15 @@ func New(p *provider.Provider, o Options) *Surface {
 // Mount adds the routes. Introspection is for resource servers, never for pages.
 func (s *Surface) Mount(r gin.IRouter) {
 	calls, reads := web.CORS(s.calls), web.CORS(s.reads)
-	for path, serve := range map[string]endpoint{"/token": s.provider.Token, "/revoke": s.provider.Revoke} {
+	for path, serve := range map[string]endpoint{"/token": s.provider.Grants.Token, "/revoke": s.provider.Introspection.Revoke} {
 		r.POST(path, calls, serve.handle)
 		r.OPTIONS(path, calls)
 	}
-	userinfo := endpoint(s.provider.Userinfo)
+	userinfo := endpoint(s.provider.Introspection.Userinfo)
 	r.GET("/userinfo", calls, userinfo.handle)
 	r.POST("/userinfo", calls, userinfo.handle)
 	r.OPTIONS("/userinfo", calls)
-	r.POST("/introspect", endpoint(s.provider.Introspect).handle)
+	r.POST("/introspect", endpoint(s.provider.Introspection.Introspect).handle)
 
 	documents := map[string]document{
 		"/jwks.json":                              s.provider.JWKS,
