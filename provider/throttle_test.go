@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
 	"net/http"
@@ -13,10 +12,6 @@ import (
 	"sallyport/storage"
 	"sallyport/storage/storagetest"
 )
-
-func (b *brittle) CountAttempt(ctx context.Context, a storage.Attempt) (storage.Refusal, error) {
-	return through(b, "CountAttempt", func() (storage.Refusal, error) { return b.Store.CountAttempt(ctx, a) })
-}
 
 // onBothDatabases runs a test in a house of each kind.
 func onBothDatabases(t *testing.T, test func(h *house)) {
