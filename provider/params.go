@@ -110,7 +110,7 @@ func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*
 		return nil, err
 	}
 	r.client, r.redirect = c, values.Get("redirect_uri")
-	if why := checkRedirect(r.redirect, &c.Client); why != "" {
+	if why := c.CheckRedirect(r.redirect); why != "" {
 		return nil, &PageError{Code: "invalid_request", Description: why, Parameter: "redirect_uri"}
 	}
 	r.keep(values)
@@ -273,4 +273,17 @@ func (p *Provider) asked(r *request) mfa.Asked {
 // policy is what the client demands, in mfa's words.
 func policy(c *storage.Client) mfa.Policy {
 	return mfa.Policy{MFA: c.MFA, Interval: c.MFAInterval.Duration(), Methods: c.AllowedMethods, Passwordless: c.Passwordless}
+}
+
+// home returns where "back to the application" leads: the client's own page, or else the
+// front page of the web application that sent the request.
+func (r *request) home() string {
+	if r.client.ClientURI != "" || r.client.Native {
+		return r.client.ClientURI
+	}
+	u, err := url.Parse(r.redirect)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host + "/"
 }

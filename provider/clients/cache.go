@@ -4,15 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"sync"
 
 	"sallyport/provider/cache"
 	"sallyport/storage"
 )
-
-// validID is what a client_id may be: printable ASCII (RFC 6749 appendix A.1).
-var validID = regexp.MustCompile(`^[!-~]{1,255}$`)
 
 // clientCache keeps clients in memory, and the origins of all of them. A miss reads storage.
 type Cache struct {

@@ -58,12 +58,8 @@ func (c *Client) MayUse(grant string) bool {
 }
 
 // NeedsPKCE reports whether the client must send a code challenge (RFC 9700 section 2.1.1).
-func (c *Client) NeedsPKCE() bool { return !c.PKCEOptional || PKCERequired(&c.Client) }
-
-// PKCERequired reports whether a client can not make PKCE optional: only confidential web
-// clients can.
-func PKCERequired(c *storage.Client) bool {
-	return c.Public || c.Native || c.HeadlessLogin || c.Profile == "fapi2"
+func (c *Client) NeedsPKCE() bool {
+	return c.Public || c.Native || c.HeadlessLogin || c.Profile == "fapi2" || !c.PKCEOptional
 }
 
 // AuthenticationMethod is token_endpoint_auth_method with its default.

@@ -1,20 +1,16 @@
-package provider
+package clients
 
 import (
-	"net/url"
 	"strings"
-
-	"sallyport/storage"
 )
 
-// maxRedirect bounds a redirect address (O-3).
+// maxRedirect bounds a redirect URI (O-3).
 const maxRedirect = 2048
 
-// checkRedirect says why a redirect address is not the client's, or "". It looks at the
-// raw text, before anything parses it: parsers forgive user information, escapes and
-// upper-case schemes, and every such kindness has been an open redirect somewhere
-// (RFC 9700 section 4.1.3).
-func checkRedirect(uri string, c *storage.Client) string {
+// CheckRedirect returns why the client may not use a redirect URI, or "". It checks the raw
+// text, because parsers tolerate user information, escapes and upper-case schemes, which has
+// caused open redirects elsewhere (RFC 9700 section 4.1.3).
+func (c *Client) CheckRedirect(uri string) string {
 	if uri == "" {
 		return "the parameter is missing"
 	}
@@ -40,7 +36,7 @@ func checkRedirect(uri string, c *storage.Client) string {
 	return "the address is not registered for this application"
 }
 
-// authority reports whether the authority of an address holds any of the characters.
+// authority reports whether the authority of a URI contains any of the characters.
 func authority(uri, any string) bool {
 	at := strings.Index(uri, "://")
 	if at < 0 {
@@ -53,9 +49,9 @@ func authority(uri, any string) bool {
 	return strings.ContainsAny(rest, any)
 }
 
-// sameLoopback compares two addresses with the port left aside. RFC 8252 section 7.3
-// allows any port on the loopback interface to native applications, for http with an
-// IP literal only: "localhost" may resolve to somebody else.
+// sameLoopback compares two URIs without their ports. RFC 8252 section 7.3 allows native
+// applications any port on the loopback interface, for http with an IP literal only:
+// "localhost" may resolve to another host.
 func sameLoopback(uri, registered string) bool {
 	for _, host := range []string{"http://127.0.0.1", "http://[::1]"} {
 		tail, ok := strings.CutPrefix(registered, host)
@@ -77,7 +73,7 @@ func sameLoopback(uri, registered string) bool {
 	return false
 }
 
-// cutPort takes ":port" off the front of what follows a host.
+// cutPort removes ":port" from the beginning of what follows a host.
 func cutPort(rest string) (string, bool) {
 	if !strings.HasPrefix(rest, ":") {
 		return rest, rest == "" || rest[0] == '/' || rest[0] == '?'
@@ -99,17 +95,4 @@ func port(digits string) int {
 		n = n*10 + int(digits[i]-'0')
 	}
 	return n
-}
-
-// home is where a person goes back to when a login has nowhere else to lead: the
-// client's own address, else the front page of the web application that asked.
-func (r *request) home() string {
-	if r.client.ClientURI != "" || r.client.Native {
-		return r.client.ClientURI
-	}
-	u, err := url.Parse(r.redirect)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") {
-		return ""
-	}
-	return u.Scheme + "://" + u.Host + "/"
 }

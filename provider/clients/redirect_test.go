@@ -1,6 +1,7 @@
-package provider
+package clients
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 
@@ -67,9 +68,24 @@ func TestRedirectAddresses(t *testing.T) {
 		{"a web client has no free port", &fixed, "http://127.0.0.1:51004/cb", unregistered},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := checkRedirect(tc.uri, tc.c); got != tc.want {
-				t.Errorf("checkRedirect(%q) = %q, want %q", tc.uri, got, tc.want)
+			if got := New(*tc.c).CheckRedirect(tc.uri); got != tc.want {
+				t.Errorf("CheckRedirect(%q) = %q, want %q", tc.uri, got, tc.want)
 			}
 		})
 	}
+}
+
+func FuzzRedirect(f *testing.F) {
+	f.Add("http://127.0.0.1:80/cb")
+	f.Add("http://127.0.0.1:80@evil/cb")
+	f.Fuzz(func(t *testing.T, uri string) {
+		c := storage.Client{Native: true, RedirectURIs: []string{"http://127.0.0.1/cb"}}
+		if New(c).CheckRedirect(uri) != "" {
+			return
+		}
+		u, err := url.Parse(uri)
+		if err != nil || u.Scheme != "http" || u.Hostname() != "127.0.0.1" || u.Path != "/cb" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			t.Errorf("%q was accepted", uri)
+		}
+	})
 }
