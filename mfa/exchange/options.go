@@ -31,13 +31,14 @@ func (v *Verifier) Options(p Login) []Option {
 	if p.Account == nil {
 		return v.decoys(t, p)
 	}
-	identified, name := v.verdict(p).Need != mfa.NeedFirst, []byte(nil)
+	verdict := v.verdict(p)
+	identified, name := verdict.Need != mfa.NeedFirst, []byte(nil)
 	if p.anonymous() {
 		name = v.digest(p.Identifier)
 	}
 	var out []Option
 	for _, i := range v.infos {
-		if !i.Second || !t.Allowed(i) {
+		if !i.Second || !t.Allowed(i) || identified && !verdict.Wants(i.Name) {
 			continue
 		}
 		for _, a := range p.Account.Authenticators {
@@ -110,8 +111,7 @@ func (v *Verifier) choose(p Login, c Choice) (target, error) {
 		return target{}, &mfa.Error{Code: mfa.NotConfigured}
 	}
 	t := target{method: m, info: m.Info(), usage: cmp.Or(c.Usage, mfa.UsageSecond), account: p.Account, text: c.Method}
-	policy := mfa.Table{Policy: p.Policy, Methods: v.infos}
-	if !policy.Allowed(t.info) {
+	if !p.allows(v, t.info) {
 		return target{}, &mfa.Error{Code: mfa.NotConfigured}
 	}
 	if p.Request.Subject != "" && (p.Account == nil || p.Account.User.ID != p.Request.Subject) {
@@ -120,24 +120,14 @@ func (v *Verifier) choose(p Login, c Choice) (target, error) {
 	if v.namesAnother(p) {
 		p.Account, p.Request.Subject, t.account = nil, "", nil
 	}
-	switch t.usage {
-	case mfa.UsageSecond:
-		if !t.info.Second || v.verdict(p).Need == mfa.NeedFirst {
-			return target{}, &mfa.Error{Code: mfa.NotConfigured}
-		}
-	case mfa.UsagePasswordless, mfa.UsageInitial:
-		if !p.Policy.Passwordless || !t.info.Second || mfa.Rank(policy.Demanded(nil, p.Asked)) > mfa.Rank(mfa.AAL1) {
-			return target{}, &mfa.Error{Code: mfa.NotConfigured}
-		}
-		if t.account != nil && t.account.User.MFAEnabled {
-			t.account = nil
-		}
-	case mfa.UsageFirst:
-		if !t.info.First {
-			return target{}, &mfa.Error{Code: mfa.NotConfigured}
-		}
-	default:
+	if t.usage == mfa.UsageEnroll || !slices.Contains(mfa.Usages(), t.usage) {
 		return target{}, &mfa.Error{Code: mfa.InvalidRequest}
+	}
+	if !v.usable(p, t.info, t.usage) {
+		return target{}, &mfa.Error{Code: mfa.NotConfigured}
+	}
+	if mfa.ReplacesPassword(t.usage) && t.account != nil && t.account.User.MFAEnabled {
+		t.account = nil
 	}
 	if t.account != nil && t.account.User.Status == storage.UserDisabled {
 		t.account = nil
@@ -164,7 +154,7 @@ func (v *Verifier) resolve(t *target, p Login, c Choice) error {
 		return nil
 	}
 	c.Authenticator = v.real(p, c.Authenticator)
-	if t.usage == mfa.UsagePasswordless || t.usage == mfa.UsageInitial || p.anonymous() {
+	if mfa.ReplacesPassword(t.usage) || p.anonymous() {
 		c.Authenticator = "" // the medium shown stands for all of its method
 	}
 	var own []*storage.Authenticator

@@ -59,7 +59,7 @@ func (h *fixture) idToken(q url.Values) string {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth("shop", url.QueryEscape(clientSecret))
 	w := httptest.NewRecorder()
-	h.Provider.Token(w, r, mfa.Caller{})
+	h.Provider.Grants.Token(w, r, mfa.Caller{})
 	var out struct {
 		IDToken string `json:"id_token"`
 	}
