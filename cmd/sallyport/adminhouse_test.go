@@ -48,7 +48,7 @@ func strictConsole(t *testing.T, settingsText string) *console {
 	}
 	p, _, _ := testProgram()
 	c := &console{T: t, log: new(shared), key: adminKey, called: map[string]bool{}}
-	if c.h, err = p.open(t.Context(), loaded); err != nil {
+	if c.h, err = open(t.Context(), p, loaded); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.h.close)

@@ -17,13 +17,13 @@ import (
 // apiKeyCommand is an operator's work on the keys of backends.
 func apiKeyCommand(ctx context.Context, p *program, args []string) error {
 	return p.group(ctx, "apikey", "the keys with which backends call; KEY is an id or a name", []command{
-		{"list", "", "all API keys", apiKeyList},
-		{"show", "KEY", "one API key", apiKeyShow},
-		{"create", "--name NAME --dialect D --verb V --out FILE", "make an API key", apiKeyCreate},
-		{"disable", "KEY", "let it open nothing until it is enabled", apiKeyDisable},
-		{"enable", "KEY", "let it open again what it did", apiKeyEnable},
-		{"delete", "KEY", "remove an API key for good", apiKeyDelete},
-		{"rotate-secret", "KEY --out FILE", "add a second secret; --finish removes the old one", apiKeyRotate},
+		{name: "list", args: "", about: "all API keys", run: apiKeyList},
+		{name: "show", args: "KEY", about: "one API key", run: apiKeyShow},
+		{name: "create", args: "--name NAME --dialect D --verb V --out FILE", about: "make an API key", run: apiKeyCreate},
+		{name: "disable", args: "KEY", about: "let it open nothing until it is enabled", run: apiKeyDisable},
+		{name: "enable", args: "KEY", about: "let it open again what it did", run: apiKeyEnable},
+		{name: "delete", args: "KEY", about: "remove an API key for good", run: apiKeyDelete},
+		{name: "rotate-secret", args: "KEY --out FILE", about: "add a second secret; --finish removes the old one", run: apiKeyRotate},
 	}, args)
 }
 
@@ -53,16 +53,8 @@ func apiKeyState(k admin.APIKey, now time.Time) string {
 	return "active"
 }
 
-// stampOf is stamp for a moment that may not be.
-func stampOf(t *time.Time) string {
-	if t == nil {
-		return "-"
-	}
-	return stamp(*t)
-}
-
 func apiKeyList(ctx context.Context, p *program, args []string) error {
-	d, err := p.desk(ctx, p.flags("apikey list", "all API keys", "[flags]"), args, 0)
+	d, err := newDesk(ctx, p, p.flags("apikey list", "all API keys", "[flags]"), args, 0)
 	if err != nil {
 		return err
 	}
@@ -82,7 +74,7 @@ func apiKeyList(ctx context.Context, p *program, args []string) error {
 
 func apiKeyShow(ctx context.Context, p *program, args []string) error {
 	f := p.flags("apikey show", "one API key; secrets are not shown", "KEY [flags]")
-	d, err := p.desk(ctx, f, args, 1)
+	d, err := newDesk(ctx, p, f, args, 1)
 	if err != nil {
 		return err
 	}
@@ -133,13 +125,13 @@ func apiKeyCreate(ctx context.Context, p *program, args []string) error {
 	text("app", "app", "`name` of the application, with dialect streambird")
 	text("expires", "expires_at", "`time` it ends, such as 2027-01-31T18:00:00Z; left out: never")
 	out := f.String("out", "", "new `file` for the secret; - is standard output")
-	d, err := p.desk(ctx, f, args, 0)
+	d, err := newDesk(ctx, p, f, args, 0)
 	if err != nil {
 		return err
 	}
 	defer d.close()
 	if *out == "" {
-		return usageError{"apikey create: want --out FILE for the secret"}
+		return usageError("apikey create: want --out FILE for the secret")
 	}
 	var done admin.Done
 	err = d.intoFile(*out, func() (string, error) {
@@ -182,8 +174,8 @@ func (d *desk) intoFile(out string, do func() (string, error), undo func() error
 }
 
 // changeAPIKey plays a verb that does one thing to one key.
-func (p *program) changeAPIKey(ctx context.Context, f flags, args []string, method, path string) error {
-	d, err := p.desk(ctx, f, args, 1)
+func changeAPIKey(ctx context.Context, p *program, f flags, args []string, method, path string) error {
+	d, err := newDesk(ctx, p, f, args, 1)
 	if err != nil {
 		return err
 	}
@@ -205,16 +197,16 @@ func (d *desk) changeAPIKey(ctx context.Context, which, method, path string) err
 
 func apiKeyDisable(ctx context.Context, p *program, args []string) error {
 	f := p.flags("apikey disable", "let an API key open nothing until it is enabled", "KEY [flags]", "Servers see it within two seconds.")
-	return p.changeAPIKey(ctx, f, args, "POST", "/disable")
+	return changeAPIKey(ctx, p, f, args, "POST", "/disable")
 }
 
 func apiKeyEnable(ctx context.Context, p *program, args []string) error {
-	return p.changeAPIKey(ctx, p.flags("apikey enable", "let an API key open again what it did", "KEY [flags]"), args, "POST", "/enable")
+	return changeAPIKey(ctx, p, p.flags("apikey enable", "let an API key open again what it did", "KEY [flags]"), args, "POST", "/enable")
 }
 
 func apiKeyDelete(ctx context.Context, p *program, args []string) error {
 	f := p.flags("apikey delete", "remove an API key for good", "KEY [flags]", "Servers see it within two seconds. The audit trail stays.")
-	return p.changeAPIKey(ctx, f, args, "DELETE", "")
+	return changeAPIKey(ctx, p, f, args, "DELETE", "")
 }
 
 func apiKeyRotate(ctx context.Context, p *program, args []string) error {
@@ -225,7 +217,7 @@ func apiKeyRotate(ctx context.Context, p *program, args []string) error {
 	out := f.String("out", "", "new `file` for the new secret; - is standard output")
 	finish := f.Bool("finish", false, "remove the old secret")
 	withdraw := f.Bool("withdraw", false, "remove the new secret, which went to nobody or to the wrong ones")
-	d, err := p.desk(ctx, f, args, 1)
+	d, err := newDesk(ctx, p, f, args, 1)
 	if err != nil {
 		return err
 	}
@@ -236,7 +228,7 @@ func apiKeyRotate(ctx context.Context, p *program, args []string) error {
 	case *withdraw && !*finish && *out == "":
 		return d.changeAPIKey(ctx, f.Arg(0), "DELETE", "/secrets/new")
 	case *finish || *withdraw || *out == "":
-		return usageError{"apikey rotate-secret: want one of --out FILE, --finish and --withdraw"}
+		return usageError("apikey rotate-secret: want one of --out FILE, --finish and --withdraw")
 	}
 	k, err := d.apiKey(ctx, f.Arg(0))
 	if err != nil {

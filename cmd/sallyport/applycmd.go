@@ -21,7 +21,7 @@ func applyState(ctx context.Context, p *program, args []string) error {
 	dry := f.Bool("dry-run", false, "print the differences and stop")
 	prune := f.Bool("prune", false, "delete clients and API keys that are not in the file")
 	credentials := f.Bool("replace-credentials", false, "replace passwords, authenticators and recovery codes of users who exist")
-	d, err := p.desk(ctx, f, args, 1)
+	d, err := newDesk(ctx, p, f, args, 1)
 	if err != nil {
 		return err
 	}

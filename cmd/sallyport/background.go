@@ -9,7 +9,7 @@ import (
 // background runs everything that works beside the requests until ctx ends, and
 // lets it finish what it holds.
 func (h *house) background(ctx context.Context) error {
-	jobs := []func(context.Context) error{h.journal.Run, h.sessions.Run, h.provider.Run, h.apiKeys.Run, h.sweep, h.watchClock, h.rotateKeys}
+	jobs := []func(context.Context) error{h.journal.Run, h.sessions.Run, h.provider.Run, h.apiKeys.Run, h.sweep, h.watchClock, h.keys.run}
 	ends := make(chan error, len(jobs))
 	for _, job := range jobs {
 		go func() { ends <- job(ctx) }()

@@ -41,7 +41,7 @@ func flooded(t *testing.T, settings string) *flood {
 	loaded.Limits = config.Limits{Opens: 3, Initiations: 3, Names: 3, Failures: 3, Refusals: 3}
 	at := time.Now()
 	p := &program{out: t.Output(), err: io.Discard, now: func() time.Time { return at }, random: rand.Reader}
-	h, err := p.open(t.Context(), loaded)
+	h, err := open(t.Context(), p, loaded)
 	if err != nil {
 		t.Fatal(err)
 	}

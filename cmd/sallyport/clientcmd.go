@@ -16,10 +16,10 @@ import (
 // clientCommand is an operator's work on clients.
 func clientCommand(ctx context.Context, p *program, args []string) error {
 	return p.group(ctx, "client", "the OAuth clients; they are made and changed by sallyport apply", []command{
-		{"list", "", "all clients", clientList},
-		{"show", "CLIENT", "one client with its settings", clientShow},
-		{"delete", "CLIENT", "remove a client with its tokens and consents", clientDelete},
-		{"rotate-secret", "CLIENT --out FILE", "add a second secret; --finish removes the old one", clientRotate},
+		{name: "list", args: "", about: "all clients", run: clientList},
+		{name: "show", args: "CLIENT", about: "one client with its settings", run: clientShow},
+		{name: "delete", args: "CLIENT", about: "remove a client with its tokens and consents", run: clientDelete},
+		{name: "rotate-secret", args: "CLIENT --out FILE", about: "add a second secret; --finish removes the old one", run: clientRotate},
 	}, args)
 }
 
@@ -46,7 +46,7 @@ func stateOf(v admin.Client) string {
 }
 
 func clientList(ctx context.Context, p *program, args []string) error {
-	d, err := p.desk(ctx, p.flags("client list", "all clients", "[flags]"), args, 0)
+	d, err := newDesk(ctx, p, p.flags("client list", "all clients", "[flags]"), args, 0)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func ofClient(id, path string) string { return "/clients/" + url.PathEscape(id) 
 
 func clientShow(ctx context.Context, p *program, args []string) error {
 	f := p.flags("client show", "one client with its settings; secrets are not shown", "CLIENT [flags]")
-	d, err := p.desk(ctx, f, args, 1)
+	d, err := newDesk(ctx, p, f, args, 1)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func clientShow(ctx context.Context, p *program, args []string) error {
 
 func clientDelete(ctx context.Context, p *program, args []string) error {
 	f := p.flags("client delete", "remove a client", "CLIENT [flags]", "Its tokens, codes and the consents given to it go too.")
-	d, err := p.desk(ctx, f, args, 1)
+	d, err := newDesk(ctx, p, f, args, 1)
 	if err != nil {
 		return err
 	}
@@ -108,13 +108,13 @@ func clientRotate(ctx context.Context, p *program, args []string) error {
 			"desired state. Then, with --finish: the old one is worthless.")
 	out := f.String("out", "", "new `file` for the new secret; - is standard output")
 	finish := f.Bool("finish", false, "remove the old secret")
-	d, err := p.desk(ctx, f, args, 1)
+	d, err := newDesk(ctx, p, f, args, 1)
 	if err != nil {
 		return err
 	}
 	defer d.close()
 	if (*out == "") != *finish {
-		return usageError{"client rotate-secret: want either --out FILE or --finish"}
+		return usageError("client rotate-secret: want either --out FILE or --finish")
 	}
 	id, whom := f.Arg(0), fmt.Sprintf("client %q", f.Arg(0))
 	var done admin.Done

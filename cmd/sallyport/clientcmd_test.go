@@ -122,7 +122,7 @@ func TestAClientSecretIsRotatedWithoutAnOutage(t *testing.T) {
 		t.Errorf("%d events, want 2", n)
 	}
 	p, stdout, _ := testProgram("SALLYPORT_CONFIG=" + o.settings)
-	if code := p.main(t.Context(), []string{"client", "rotate-secret", "office", "--out", "-"}); code != exitOK || o.good("office", strings.TrimSpace(stdout.String())) != "yes" {
+	if code := p.main(t.Context(), commands(), []string{"client", "rotate-secret", "office", "--out", "-"}); code != exitOK || o.good("office", strings.TrimSpace(stdout.String())) != "yes" {
 		t.Errorf("on standard output: %d %d bytes", code, stdout.Len())
 	}
 }

@@ -31,7 +31,7 @@ func TestWhatKeepsAServerFromStartingIsInTheAuditTrail(t *testing.T) {
 			t.Helper()
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
-			if code := p.main(ctx, []string{"serve", "--config", settings}); code == exitOK {
+			if code := p.main(ctx, commands(), []string{"serve", "--config", settings}); code == exitOK {
 				t.Fatal("the server started")
 			}
 		}

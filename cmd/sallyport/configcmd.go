@@ -17,9 +17,9 @@ import (
 // configCommand looks at the settings without opening the database.
 func configCommand(ctx context.Context, p *program, args []string) error {
 	return p.group(ctx, "config", "the settings a server would run with", []command{
-		{"check", "[--config FILE]", "tell every fault, one a line; exit code 1 if there is one", configCheck},
-		{"print", "[--config FILE]", "show the settings in force: defaults, file, environment", configPrint},
-		{"reference", "[settings|state]", "every key there is: type, default, bounds, variable, meaning", configReference},
+		{name: "check", args: "[--config FILE]", about: "tell every fault, one a line; exit code 1 if there is one", run: configCheck},
+		{name: "print", args: "[--config FILE]", about: "show the settings in force: defaults, file, environment", run: configPrint},
+		{name: "reference", args: "[settings|state]", about: "every key there is: type, default, bounds, variable, meaning", run: configReference},
 	}, args)
 }
 
@@ -54,7 +54,7 @@ func configReference(_ context.Context, p *program, args []string) error {
 	}
 	about := map[string]func() ([]strict.Section, error){"": config.Reference, "settings": config.Reference, "state": desired.Reference}[f.Arg(0)]
 	if about == nil || f.NArg() > 1 {
-		return usageError{"config reference: want settings or state"}
+		return usageError("config reference: want settings or state")
 	}
 	sections, err := about()
 	if err != nil {
@@ -118,26 +118,4 @@ func fileFaults(c config.Config, fault func(path, text string)) {
 			fault("template_dir", "is no folder")
 		}
 	}
-}
-
-// secretFault says what is wrong with the file of a secret. A group may read it, because
-// that is how orchestrators hand secrets to a process; everybody may not.
-func secretFault(path string) string {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return err.Error()
-	case !info.Mode().IsRegular():
-		return "is no file"
-	case info.Mode().Perm()&0o027 != 0:
-		return "everybody on this machine can reach it, or a group can change it; chmod 600 makes it its owner's"
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return err.Error()
-	}
-	if err := f.Close(); err != nil {
-		return err.Error()
-	}
-	return ""
 }

@@ -74,7 +74,7 @@ func TestEveryFaultOfAStartIsTold(t *testing.T) {
 	}
 	for _, command := range []string{"serve", "config check"} {
 		p, out, errOut := testProgram("SALLYPORT_KEYFILE=x", "SALLYPORT_LOG_LEVEL=loud", "SALLYPORT_DRAIN_TIME=geheim")
-		if code := p.main(t.Context(), append(strings.Fields(command), "--config", file)); code != exitFailed || out.Len() > 0 {
+		if code := p.main(t.Context(), commands(), append(strings.Fields(command), "--config", file)); code != exitFailed || out.Len() > 0 {
 			t.Errorf("%s: exit code %d, standard output %q", command, code, out)
 		}
 		lines := strings.Split(strings.TrimSpace(errOut.String()), "\n")
@@ -102,7 +102,7 @@ func TestTheReferenceIsInTheProgram(t *testing.T) {
 	}
 	for _, args := range []string{"config reference nothing", "config reference state settings"} {
 		p, _, err := testProgram()
-		if code := p.main(t.Context(), strings.Fields(args)); code != exitUsage {
+		if code := p.main(t.Context(), commands(), strings.Fields(args)); code != exitUsage {
 			t.Errorf("sallyport %s: exit code %d, %s", args, code, err)
 		}
 	}
@@ -127,7 +127,7 @@ func TestHelpIsCompleteForEveryCommand(t *testing.T) {
 		"help version":              "sallyport version",
 	} {
 		p, out, err := testProgram()
-		if code := p.main(t.Context(), strings.Fields(args)); code != exitOK || !strings.Contains(out.String(), want) || err.Len() > 0 {
+		if code := p.main(t.Context(), commands(), strings.Fields(args)); code != exitOK || !strings.Contains(out.String(), want) || err.Len() > 0 {
 			t.Errorf("sallyport %s: exit code %d, %q, %q; want %q", args, code, out, err, want)
 		}
 	}

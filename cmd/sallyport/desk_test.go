@@ -51,7 +51,7 @@ func (o *office) play(stdin string, args ...string) (code int, out, err string) 
 	o.Helper()
 	p, stdout, stderr := testProgram("SALLYPORT_CONFIG=" + o.settings)
 	p.in = strings.NewReader(stdin)
-	code = p.main(o.Context(), args)
+	code = p.main(o.Context(), commands(), args)
 	o.printed.WriteString(stdout.String() + stderr.String())
 	return code, stdout.String(), stderr.String()
 }
@@ -92,7 +92,7 @@ func (o *office) inside(do func(h *house)) {
 	if err != nil {
 		o.Fatal(err)
 	}
-	h, err := p.open(o.Context(), c)
+	h, err := open(o.Context(), p, c)
 	if err != nil {
 		o.Fatal(err)
 	}

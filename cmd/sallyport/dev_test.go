@@ -55,7 +55,9 @@ func startDev(t *testing.T, port int, args ...string) (out *shared, stop func())
 	p.out = out
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
-	go func() { ended <- p.main(ctx, append([]string{"dev", "--port", strconv.Itoa(port)}, args...)) }()
+	go func() {
+		ended <- p.main(ctx, commands(), append([]string{"dev", "--port", strconv.Itoa(port)}, args...))
+	}()
 	until(t, "http://localhost:"+strconv.Itoa(port)+"/.well-known/openid-configuration", http.StatusOK)
 	return out, func() {
 		cancel()
@@ -159,7 +161,7 @@ func TestDevTellsWhoHasThePort(t *testing.T) {
 	}
 	defer l.Close()
 	p, _, errOut := testProgram()
-	if code := p.main(context.Background(), []string{"dev", "--port", strconv.Itoa(port), "--data", filepath.Join(t.TempDir(), "d")}); code != exitFailed {
+	if code := p.main(context.Background(), commands(), []string{"dev", "--port", strconv.Itoa(port), "--data", filepath.Join(t.TempDir(), "d")}); code != exitFailed {
 		t.Errorf("exit code %d, want %d", code, exitFailed)
 	}
 	if want := "port " + strconv.Itoa(port+1) + " is not free"; !strings.Contains(errOut.String(), want) {
@@ -193,20 +195,20 @@ func TestTheCertificateIsKeptAndFits(t *testing.T) {
 	}
 	defer f.close()
 	p, _, _ := testProgram()
-	first, err := f.certificate(place{name: "localhost"}, p)
+	first, err := f.certificate(place{name: "localhost"}, p.now(), p.random)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := f.certificate(place{name: "localhost"}, p)
+	again, err := f.certificate(place{name: "localhost"}, p.now(), p.random)
 	if err != nil || !bytes.Equal(again.Certificate[0], first.Certificate[0]) {
 		t.Errorf("the second start made another certificate, %v", err)
 	}
-	other, err := f.certificate(place{name: "192.0.2.7"}, p)
+	other, err := f.certificate(place{name: "192.0.2.7"}, p.now(), p.random)
 	if err != nil || bytes.Equal(other.Certificate[0], first.Certificate[0]) {
 		t.Errorf("a new address got the old certificate, %v", err)
 	}
 	p.now = func() time.Time { return time.Now().Add(certificateLife + time.Hour) }
-	late, err := f.certificate(place{name: "192.0.2.7"}, p)
+	late, err := f.certificate(place{name: "192.0.2.7"}, p.now(), p.random)
 	if err != nil || bytes.Equal(late.Certificate[0], other.Certificate[0]) {
 		t.Errorf("an ended certificate is used on, %v", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"os"
@@ -21,16 +22,16 @@ const certificateLife = 90 * 24 * time.Hour
 // certificate returns the folder's certificate for localhost and this machine's
 // addresses. It is kept, so that a browser told once to trust it goes on doing so,
 // and made anew when it has ended or misses an address.
-func (f *folder) certificate(at place, p *program) (tls.Certificate, error) {
+func (f *folder) certificate(at place, now time.Time, random io.Reader) (tls.Certificate, error) {
 	certPath, keyPath := f.path("tls.crt"), f.path("tls.key")
 	cert, err := tls.LoadX509KeyPair(certPath, keyPath)
-	if err == nil && cert.Leaf.VerifyHostname(at.name) == nil && p.now().Before(cert.Leaf.NotAfter) {
+	if err == nil && cert.Leaf.VerifyHostname(at.name) == nil && now.Before(cert.Leaf.NotAfter) {
 		return cert, nil
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return cert, fmt.Errorf("certificate of the data folder: %w", err)
 	}
-	certPEM, keyPEM, err := newCertificate(at, p)
+	certPEM, keyPEM, err := newCertificate(at.name, now, random)
 	if err != nil {
 		return cert, fmt.Errorf("make certificate: %w", err)
 	}
@@ -40,8 +41,8 @@ func (f *folder) certificate(at place, p *program) (tls.Certificate, error) {
 	return tls.X509KeyPair(certPEM, keyPEM)
 }
 
-func newCertificate(at place, p *program) (certPEM, keyPEM []byte, err error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), p.random)
+func newCertificate(host string, now time.Time, random io.Reader) (certPEM, keyPEM []byte, err error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), random)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -49,20 +50,20 @@ func newCertificate(at place, p *program) (certPEM, keyPEM []byte, err error) {
 	for _, a := range lanAddresses() {
 		ips = append(ips, a.AsSlice())
 	}
-	if ip := net.ParseIP(at.name); ip != nil && !slices.ContainsFunc(ips, ip.Equal) {
+	if ip := net.ParseIP(host); ip != nil && !slices.ContainsFunc(ips, ip.Equal) {
 		ips = append(ips, ip)
 	}
 	template := &x509.Certificate{
-		SerialNumber: new(big.Int).SetBytes(dice{p.random}.bytes(16)),
+		SerialNumber: new(big.Int).SetBytes(dice{random}.bytes(16)),
 		Subject:      pkix.Name{CommonName: "sallyport dev"},
-		NotBefore:    p.now().Add(-time.Hour),
-		NotAfter:     p.now().Add(certificateLife),
+		NotBefore:    now.Add(-time.Hour),
+		NotAfter:     now.Add(certificateLife),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		DNSNames:     []string{"localhost"},
 		IPAddresses:  ips,
 	}
-	der, err := x509.CreateCertificate(p.random, template, template, key.Public(), key)
+	der, err := x509.CreateCertificate(random, template, template, key.Public(), key)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -12,7 +12,7 @@ import (
 
 // greet prints everything needed to try the server: addresses, who one can be, the
 // clients, a code to scan, and what to do first.
-func (p *program) greet(ctx context.Context, h *house, at place, folder *folder, s devSecrets) {
+func greet(ctx context.Context, p *program, h *house, at place, folder *folder, s devSecrets) {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("\n  Sallyport development server\n")
@@ -24,7 +24,7 @@ func (p *program) greet(ctx context.Context, h *house, at place, folder *folder,
 	line("  Admin API          %s%s   (its key: %s)", at.admin(), admin.Base, folder.path("admin-key"))
 	line("  Data and log       %s   (--reset throws it away)\n", folder.dir)
 	if at.exposed {
-		p.warn(&b, at)
+		warn(&b, at, p.colour)
 	}
 	line("  User    Password                    Second factor")
 	line("  alice   %-27s codes: the virtual phone, or scan below", s.Alice.Password)
@@ -41,7 +41,7 @@ func (p *program) greet(ctx context.Context, h *house, at place, folder *folder,
 	line("  vault    the same, always a second factor          -")
 	line("  web      confidential, asks for consent            %s", s.Web)
 	line("  m2m      client credentials                        %s\n", s.M2M)
-	if code := p.phoneCode(ctx, h); code != "" {
+	if code := aliceCode(ctx, h, p.colour); code != "" {
 		line("  Scan with an authenticator app, and your own phone shows alice's codes:\n")
 		b.WriteString(code)
 	}
@@ -65,9 +65,9 @@ func insecure(at place) string {
 }
 
 // warn says what --host means, loudly.
-func (p *program) warn(b *strings.Builder, at place) {
+func warn(b *strings.Builder, at place, colour bool) {
 	on, off := "", ""
-	if p.colour {
+	if colour {
 		on, off = "\x1b[1;97;41m", "\x1b[0m"
 	}
 	for _, text := range []string{
@@ -80,8 +80,8 @@ func (p *program) warn(b *strings.Builder, at place) {
 	b.WriteByte('\n')
 }
 
-// phoneCode draws the QR code of alice's authenticator, for a real phone.
-func (p *program) phoneCode(ctx context.Context, h *house) string {
+// aliceCode draws the QR code of alice's authenticator, for a real phone.
+func aliceCode(ctx context.Context, h *house, colour bool) string {
 	account, err := h.store.AccountByIdentifier(ctx, "alice")
 	if err != nil {
 		return ""
@@ -94,7 +94,7 @@ func (p *program) phoneCode(ctx context.Context, h *house) string {
 		if err != nil {
 			return ""
 		}
-		code, err := qrText(handout.URI, p.colour)
+		code, err := qrText(handout.URI, colour)
 		if err != nil {
 			h.log.Warn("no QR code for the terminal", "error", err)
 			return ""

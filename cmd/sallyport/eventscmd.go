@@ -32,14 +32,14 @@ func eventsCommand(ctx context.Context, p *program, args []string) error {
 	kind := f.String("kind", "", "only of this `kind`, such as mfa.failed")
 	since := f.String("since", "", "only since a `time`: 90m, 24h, 7d, 2026-11-20 or 2026-11-20T10:00:00Z")
 	limit := f.Int("limit", 100, "how many at most")
-	d, err := p.desk(ctx, f, args, 0)
+	d, err := newDesk(ctx, p, f, args, 0)
 	if err != nil {
 		return err
 	}
 	defer d.close()
 	query := url.Values{}
 	if *limit < 1 || *limit > eventsMost {
-		return usageError{fmt.Sprintf("events: --limit must be from 1 to %d", eventsMost)}
+		return usageError(fmt.Sprintf("events: --limit must be from 1 to %d", eventsMost))
 	}
 	from, err := sinceTime(*since, p.now())
 	if err != nil {
@@ -86,7 +86,7 @@ func sinceTime(text string, now time.Time) (time.Time, error) {
 	}
 	ago, err := time.ParseDuration(text)
 	if err != nil || ago < 0 {
-		return time.Time{}, usageError{"events: --since must be a time, such as 24h, 7d, 2026-11-20 or 2026-11-20T10:00:00Z"}
+		return time.Time{}, usageError("events: --since must be a time, such as 24h, 7d, 2026-11-20 or 2026-11-20T10:00:00Z")
 	}
 	if isDays {
 		ago *= 24

@@ -42,8 +42,8 @@ type exporter struct {
 }
 
 // newExporter is told everything, so that no variable of the environment but ours decides.
-func newExporter(ctx context.Context, p parts) (*exporter, error) {
-	headers, err := p.config.Tracing.ReadHeaders()
+func newExporter(ctx context.Context, o tracingOptions) (*exporter, error) {
+	headers, err := o.settings.ReadHeaders()
 	if err != nil {
 		return nil, err
 	}
@@ -55,13 +55,13 @@ func newExporter(ctx context.Context, p parts) (*exporter, error) {
 	client := &http.Client{Timeout: exportTry, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true,
 		TLSHandshakeTimeout: exportTry, IdleConnTimeout: time.Minute, MaxIdleConns: 2},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	out, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(target(p.config.Tracing.Endpoint)), otlptracehttp.WithHeaders(plain),
+	out, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(target(o.settings.Endpoint)), otlptracehttp.WithHeaders(plain),
 		otlptracehttp.WithHTTPClient(client), otlptracehttp.WithCompression(otlptracehttp.GzipCompression), otlptracehttp.WithTimeout(exportTry),
 		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: true, InitialInterval: time.Second, MaxInterval: exportTry, MaxElapsedTime: exportAll}))
 	if err != nil {
 		return nil, err
 	}
-	return &exporter{SpanExporter: out, log: p.log, now: p.now, headers: headers}, nil
+	return &exporter{SpanExporter: out, log: o.log, now: o.now, headers: headers}, nil
 }
 
 // target adds the usual path to an endpoint that has none (OTLP, section OTLP/HTTP Request).

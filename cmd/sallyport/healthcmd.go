@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"time"
 
@@ -42,7 +40,7 @@ func healthCommand(ctx context.Context, p *program, args []string) error {
 		}
 	}
 	if u, err := url.Parse(*address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return usageError{"health: --url must be an http or https address"}
+		return usageError("health: --url must be an http or https address")
 	}
 	text, err := askHealth(ctx, *address, own)
 	if err != nil {
@@ -50,23 +48,6 @@ func healthCommand(ctx context.Context, p *program, args []string) error {
 	}
 	fmt.Fprintln(p.out, text)
 	return nil
-}
-
-// fromHere is a listener's address as a program on the same machine reaches it:
-// 0.0.0.0 is for listening only.
-func fromHere(listen string) string {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return listen
-	}
-	ip, err := netip.ParseAddr(host)
-	switch {
-	case host == "" || err == nil && ip.IsUnspecified() && ip.Is4():
-		host = "127.0.0.1"
-	case err == nil && ip.IsUnspecified():
-		host = "::1"
-	}
-	return net.JoinHostPort(host, port)
 }
 
 // askHealth returns nil when the answer is 200. It goes by no proxy and follows no

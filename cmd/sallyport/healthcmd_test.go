@@ -32,7 +32,7 @@ func TestTheServiceManagerAndHealthHearTheSame(t *testing.T) {
 	}
 	health := func() int {
 		p, _, _ := testProgram()
-		return p.main(context.Background(), []string{"health", "--config", settings})
+		return p.main(context.Background(), commands(), []string{"health", "--config", settings})
 	}
 	if code := health(); code != exitFailed {
 		t.Errorf("nobody there: exit code %d", code)
@@ -40,7 +40,7 @@ func TestTheServiceManagerAndHealthHearTheSame(t *testing.T) {
 	p, _, log := testProgram("SALLYPORT_CONFIG="+settings, "NOTIFY_SOCKET="+socket.LocalAddr().String())
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
-	go func() { ended <- p.main(ctx, []string{"serve"}) }()
+	go func() { ended <- p.main(ctx, commands(), []string{"serve"}) }()
 	if got := heard(); got != "READY=1" {
 		t.Errorf("heard %q", got)
 	}
@@ -84,7 +84,7 @@ func TestHealthAsksOneProcess(t *testing.T) {
 			if tc.url != "" {
 				args = append(args, "--url", tc.url)
 			}
-			if code := p.main(t.Context(), args); code != tc.code || !strings.Contains(err.String(), tc.err) {
+			if code := p.main(t.Context(), commands(), args); code != tc.code || !strings.Contains(err.String(), tc.err) {
 				t.Errorf("exit code %d, want %d; %s, want %q in it", code, tc.code, err, tc.err)
 			}
 		})

@@ -71,7 +71,7 @@ func newServer(t *testing.T, settings string, c *clock) server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := p.open(t.Context(), loaded)
+	h, err := open(t.Context(), p, loaded)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestASigningKeyGivesWay(t *testing.T) {
 		var c clock
 		s := newServer(t, settings, &c)
 		_, old := s.token()
-		change, err := s.rotate(t.Context(), "admin", "oidc", "RS256", seal.Lead("oidc", false))
+		change, err := s.keys.rotate(t.Context(), "admin", "oidc", "RS256", seal.Lead("oidc", false))
 		if err != nil || len(change.Add) != 1 {
 			t.Fatalf("rotate = %+v, %v", change, err)
 		}
@@ -247,7 +247,7 @@ func TestKeysCommandLine(t *testing.T) {
 	settings, _, _ := installation(t)
 	play := func(args string) (code int, out, err string) {
 		p, o, e := testProgram("SALLYPORT_CONFIG=" + settings)
-		code = p.main(context.Background(), strings.Fields(args))
+		code = p.main(context.Background(), commands(), strings.Fields(args))
 		return code, o.String(), e.String()
 	}
 	if code, _, err := play("keys rotate --use oidc"); code != exitFailed || !strings.Contains(err, "there are no keys yet") {

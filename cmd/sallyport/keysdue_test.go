@@ -41,7 +41,7 @@ func (s several) due() {
 	for _, one := range s.servers {
 		wg.Go(func() {
 			for range 3 {
-				if err := one.rotateDue(s.t.Context()); err != nil {
+				if err := one.keys.rotateDue(s.t.Context()); err != nil {
 					s.t.Error(err)
 				}
 			}
@@ -93,10 +93,10 @@ func TestSigningKeysRotateByThemselves(t *testing.T) {
 		if fresh == old || !s.servers[1].active(token) {
 			t.Errorf("signed with %s, before with %s; active elsewhere: %v", fresh, old, s.servers[1].active(token))
 		}
-		s.servers[0].rotateAfter = 0
-		s.servers[0].rotateOwnAfter = 0
+		s.servers[0].keys.rotateAfter = 0
+		s.servers[0].keys.rotateOwnAfter = 0
 		s.c.move(1000 * day)
-		if err := s.servers[0].rotateDue(t.Context()); err != nil || len(s.servers[0].events(mfa.EventKeysRotated)) != 2 {
+		if err := s.servers[0].keys.rotateDue(t.Context()); err != nil || len(s.servers[0].events(mfa.EventKeysRotated)) != 2 {
 			t.Errorf("switched off it rotated, %v", err)
 		}
 	})
@@ -107,7 +107,7 @@ func TestKeysRotateByThemselves(t *testing.T) {
 	onBoth(t, func(t *testing.T, settings string) {
 		s := newSeveral(t, settings, 8)
 		for _, one := range s.servers {
-			one.rotateAfter = 0
+			one.keys.rotateAfter = 0
 		}
 		one := s.servers[0]
 		session, sealed := one.keyring.Token("session", [16]byte{1}, 1), []byte(nil)
@@ -243,11 +243,10 @@ func TestAnUpgradeRotatesTheDataKey(t *testing.T) {
 		if !one.enters(loaded.Issuer, "totp", one.passcode()) {
 			t.Error("Alice does not come in with a secret of the version before")
 		}
-		p := &program{out: t.Output(), err: t.Output(), now: s.c.now}
-		if err := p.resealData(t.Context(), one.house, 10); err != nil {
+		if err := one.keys.resealData(t.Context(), 10, t.Logf); err != nil {
 			t.Fatal(err)
 		}
-		if err := one.free(t.Context(), old); err != nil {
+		if err := one.keys.free(t.Context(), old); err != nil {
 			t.Errorf("after all was written anew: %v", err)
 		}
 		s.c.move(time.Minute)

@@ -161,7 +161,6 @@ func TestOldKeysGoAndUsersStay(t *testing.T) {
 	onBoth(t, func(t *testing.T, settings string) {
 		var c clock
 		s := newServer(t, settings, &c)
-		p := &program{out: t.Output(), err: t.Output(), now: c.now}
 		applied(t, settings, aliceState)
 		loaded, err := config.Load(settings, nil)
 		if err != nil {
@@ -184,7 +183,7 @@ func TestOldKeysGoAndUsersStay(t *testing.T) {
 		old := map[string]storage.KeyID{}
 		for _, use := range uses {
 			old[use] = s.lastKey(use)
-			if _, err := s.rotate(t.Context(), "admin", use, "", time.Minute); err != nil {
+			if _, err := s.keys.rotate(t.Context(), "admin", use, "", time.Minute); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -194,14 +193,14 @@ func TestOldKeysGoAndUsersStay(t *testing.T) {
 			if s.lastKey(use) == old[use] {
 				t.Fatalf("the new %s key is not used", use)
 			}
-			if err := s.free(t.Context(), old[use]); err == nil {
+			if err := s.keys.free(t.Context(), old[use]); err == nil {
 				t.Errorf("nothing hangs on the old %s key", use)
 			}
 		}
-		if err := p.resealData(t.Context(), s.house, 10); err != nil {
+		if err := s.keys.resealData(t.Context(), 10, t.Logf); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.free(t.Context(), old["pepper"]); err == nil {
+		if err := s.keys.free(t.Context(), old["pepper"]); err == nil {
 			t.Error("a pepper could go before its user signed in")
 		}
 		// Two more failures make five with those from before: then there is a wait.
@@ -212,13 +211,10 @@ func TestOldKeysGoAndUsersStay(t *testing.T) {
 		c.move(time.Minute)
 		enter(true, "totp", s.passcode())
 		for _, use := range uses {
-			if err := s.free(t.Context(), old[use]); err != nil {
+			if err := s.keys.free(t.Context(), old[use]); err != nil {
 				t.Errorf("%s: %v", use, err)
 			}
-			if _, err := s.changeKeys(t.Context(), func(rows []storage.Key, now time.Time) (storage.KeyChange, error) {
-				k, err := s.keyring.Release(rows, old[use], now)
-				return storage.KeyChange{Change: []storage.Key{k}}, err
-			}); err != nil {
+			if _, err := s.keys.retire(t.Context(), old[use]); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -243,27 +239,26 @@ func TestResealWaitsForTheNewestKeys(t *testing.T) {
 	settings, _, _ := installation(t)
 	var c clock
 	s := newServer(t, settings, &c)
-	p := &program{out: t.Output(), err: t.Output(), now: c.now}
-	if err := p.awaitNewest(t.Context(), s.house); err != nil {
+	if err := s.keys.awaitNewest(t.Context(), t.Logf); err != nil {
 		t.Errorf("with first keys only: %v", err)
 	}
-	if _, err := s.rotate(t.Context(), "admin", "data", "", time.Hour); err != nil {
+	if _, err := s.keys.rotate(t.Context(), "admin", "data", "", time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.reloadKeys(t.Context()); err != nil {
+	if err := s.keys.reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.awaitNewest(t.Context(), s.house); err == nil || !strings.Contains(err.Error(), "try again then") {
+	if err := s.keys.awaitNewest(t.Context(), t.Logf); err == nil || !strings.Contains(err.Error(), "try again then") {
 		t.Errorf("an hour before: %v", err)
 	}
 	c.move(time.Hour - time.Minute)
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
-	if err := p.awaitNewest(stopped, s.house); fmt.Sprint(err) != "stopped" {
+	if err := s.keys.awaitNewest(stopped, t.Logf); fmt.Sprint(err) != "stopped" {
 		t.Errorf("a minute before, and stopped: %v", err)
 	}
 	c.move(2 * time.Minute)
-	if err := p.awaitNewest(t.Context(), s.house); err != nil {
+	if err := s.keys.awaitNewest(t.Context(), t.Logf); err != nil {
 		t.Errorf("a minute after: %v", err)
 	}
 }

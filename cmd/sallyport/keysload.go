@@ -9,29 +9,29 @@ import (
 	"sallyport/storage"
 )
 
-// loadKeys fills the keyring, and makes what is missing: all keys in an empty
+// load fills the keyring, and makes what is missing: all keys in an empty
 // database, a signing key where the settings name a new algorithm.
-func (h *house) loadKeys(ctx context.Context, algs []string) error {
-	rows, err := h.store.Keys(ctx, h.now())
+func (m *manager) load(ctx context.Context, algs []string) error {
+	rows, err := m.store.Keys(ctx, m.now())
 	if err != nil {
 		return fmt.Errorf("read keys: %w", err)
 	}
 	if len(rows) == 0 {
-		first, err := h.keyring.First(h.now(), algs...)
+		first, err := m.keyring.First(m.now(), algs...)
 		if err != nil {
 			return fmt.Errorf("make keys: %w", err)
 		}
-		return h.addKeys(ctx, first, true)
+		return m.add(ctx, first, true)
 	}
-	if err := h.keyring.Load(rows, h.now()); err != nil {
+	if err := m.keyring.Load(rows, m.now()); err != nil {
 		return fmt.Errorf("open keys: %w", err)
 	}
 	var missing []storage.Key
 	for _, alg := range algs {
-		if h.signs(alg) {
+		if m.signs(alg) {
 			continue
 		}
-		key, err := h.keyring.NewKey("oidc", alg, h.now())
+		key, err := m.keyring.NewKey("oidc", alg, m.now())
 		if err != nil {
 			return fmt.Errorf("make %s key: %w", alg, err)
 		}
@@ -40,11 +40,11 @@ func (h *house) loadKeys(ctx context.Context, algs []string) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	return h.addKeys(ctx, missing, false)
+	return m.add(ctx, missing, false)
 }
 
-func (h *house) signs(alg string) bool {
-	for _, key := range h.keyring.Signings("oidc") {
+func (m *manager) signs(alg string) bool {
+	for _, key := range m.keyring.Signings("oidc") {
 		if key.Alg == alg && key.RetiredAt.IsZero() {
 			return true
 		}
@@ -52,19 +52,19 @@ func (h *house) signs(alg string) bool {
 	return false
 }
 
-// addKeys stores keys and loads all there are. A conflict says that another server
+// add stores keys and loads all there are. A conflict says that another server
 // was first: its keys count.
-func (h *house) addKeys(ctx context.Context, keys []storage.Key, first bool) error {
-	event := h.journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventKeysCreated, Actor: "system"})
-	err := h.store.AddKeys(ctx, keys, first, []storage.Event{event})
+func (m *manager) add(ctx context.Context, keys []storage.Key, first bool) error {
+	event := m.journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventKeysCreated, Actor: "system"})
+	err := m.store.AddKeys(ctx, keys, first, []storage.Event{event})
 	if err != nil && !(first && errors.Is(err, storage.ErrConflict)) {
 		return fmt.Errorf("store keys: %w", err)
 	}
-	rows, err := h.store.Keys(ctx, h.now())
+	rows, err := m.store.Keys(ctx, m.now())
 	if err != nil {
 		return fmt.Errorf("read keys: %w", err)
 	}
-	if err := h.keyring.Load(rows, h.now()); err != nil {
+	if err := m.keyring.Load(rows, m.now()); err != nil {
 		return fmt.Errorf("open keys: %w", err)
 	}
 	return nil

@@ -1,15 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
-	"time"
 
-	"sallyport/mfa"
 	"sallyport/storage"
 )
 
@@ -21,99 +16,25 @@ func keysRetire(ctx context.Context, p *program, args []string) error {
 		return err
 	}
 	id := storage.KeyID(f.Arg(0))
-	h, err := p.openKeys(ctx, c)
+	h, err := openKeys(ctx, p, c)
 	if err != nil {
 		return err
 	}
 	defer h.close()
 	if *emergency {
-		return p.withdraw(ctx, h, id)
+		return withdraw(ctx, p, h.keys, id)
 	}
-	if err := h.free(ctx, id); err != nil {
-		return fmt.Errorf("retire %s: %w", id, err)
-	}
-	change, err := h.changeKeys(ctx, func(rows []storage.Key, now time.Time) (storage.KeyChange, error) {
-		k, err := h.keyring.Release(rows, id, now)
-		return storage.KeyChange{Change: []storage.Key{k},
-			Events: []storage.Event{h.told(mfa.EventKeysRetired, "admin", k, "expires_at", stamp(k.ExpiresAt))}}, err
-	})
+	k, err := h.keys.retire(ctx, id)
 	if err != nil {
 		return fmt.Errorf("retire %s: %w", id, err)
 	}
-	fmt.Fprintf(p.out, "Key %s expires %s. Backups made before the last reseal need it and its key-encryption key.\n", id, stamp(change.Change[0].ExpiresAt))
+	fmt.Fprintf(p.out, "Key %s expires %s. Backups made before the last reseal need it and its key-encryption key.\n", id, stamp(k.ExpiresAt))
 	return nil
-}
-
-// free makes sure that nothing stored hangs on a key.
-func (h *house) free(ctx context.Context, id storage.KeyID) error {
-	use := ""
-	for _, k := range h.keyring.Rows() {
-		if k.ID == id {
-			use = k.Use
-		}
-	}
-	if h.keyring.Current(use) == id {
-		return nil // Release has the better words for it
-	}
-	switch use {
-	case "data":
-		left, err := h.store.SealedUnder(ctx, id)
-		if err != nil {
-			return err
-		}
-		if len(left) > 0 {
-			return fmt.Errorf("secrets are sealed under it: %s; run sallyport keys reseal --data first", counts(left))
-		}
-	case "hash":
-		n, err := h.store.HashedUnder(ctx, id)
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			return fmt.Errorf("%d recovery codes hang on it; run sallyport keys reseal --data first", n)
-		}
-		return mfa.MoveCounters(ctx, h.store, h.keyring, resealBatch, func(int, int) {})
-	case "pepper":
-		n := 0
-		err := h.store.EachSecret(ctx, "password", func(secret []byte) {
-			if mfa.PepperOf(secret) == id {
-				n++
-			}
-		})
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			return fmt.Errorf("%d passwords hang on it; each moves when its user signs in, or gets a new one", n)
-		}
-	}
-	return nil
-}
-
-func counts(of map[string]int) string {
-	var out []string
-	for _, name := range slices.Sorted(maps.Keys(of)) {
-		out = append(out, fmt.Sprintf("%s %d", name, of[name]))
-	}
-	return strings.Join(out, ", ")
 }
 
 // withdraw is the answer to a stolen key.
-func (p *program) withdraw(ctx context.Context, h *house, id storage.KeyID) error {
-	var gone storage.Key
-	change, err := h.changeKeys(ctx, func(rows []storage.Key, now time.Time) (storage.KeyChange, error) {
-		r, err := h.keyring.Withdraw(rows, id, now)
-		if err != nil {
-			return storage.KeyChange{}, err
-		}
-		gone = r.Change[0]
-		by := ""
-		for _, k := range r.Add {
-			by = string(k.ID)
-		}
-		return storage.KeyChange{Add: r.Add, Change: r.Change,
-			Events: []storage.Event{h.told(mfa.EventKeysWithdrawn, "admin", gone, "by", cmp.Or(by, "a key that was there"))}}, nil
-	})
+func withdraw(ctx context.Context, p *program, m *manager, id storage.KeyID) error {
+	gone, added, err := m.withdraw(ctx, id)
 	if err != nil {
 		return fmt.Errorf("retire %s: %w", id, err)
 	}
@@ -121,7 +42,7 @@ func (p *program) withdraw(ctx context.Context, h *house, id storage.KeyID) erro
 	for _, line := range consequences(gone.Use) {
 		fmt.Fprintln(p.out, "  - "+line)
 	}
-	for _, k := range change.Add {
+	for _, k := range added {
 		fmt.Fprintf(p.out, "Key %s takes its place now.\n", k.ID)
 	}
 	return nil

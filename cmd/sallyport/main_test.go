@@ -50,7 +50,7 @@ func TestCommandLine(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p, out, err := testProgram()
-			if code := p.main(context.Background(), strings.Fields(tc.args)); code != tc.code {
+			if code := p.main(context.Background(), commands(), strings.Fields(tc.args)); code != tc.code {
 				t.Errorf("exit code %d, want %d", code, tc.code)
 			}
 			if !strings.Contains(out.String(), tc.out) || (tc.out == "") != (out.Len() == 0) {

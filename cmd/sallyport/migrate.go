@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -19,15 +20,15 @@ func migrate(ctx context.Context, p *program, args []string) error {
 		return migrateUp(ctx, p, args)
 	}
 	return p.group(ctx, "migrate", "the database's schema; without a verb: up", []command{
-		{"up", "--config FILE", "bring it to this version's, while the version before serves", migrateUp},
-		{"status", "--config FILE", "which steps the database has, and since when", migrateStatus},
-		{"plan", "--config FILE", "what up would do", migratePlan},
-		{"down", "--config FILE --yes", "take the newest step back", migrateDown},
+		{name: "up", args: "--config FILE", about: "bring it to this version's, while the version before serves", run: migrateUp},
+		{name: "status", args: "--config FILE", about: "which steps the database has, and since when", run: migrateStatus},
+		{name: "plan", args: "--config FILE", about: "what up would do", run: migratePlan},
+		{name: "down", args: "--config FILE --yes", about: "take the newest step back", run: migrateDown},
 	}, args)
 }
 
 // onSchema opens the database without keys and without caring for its schema.
-func (p *program) onSchema(ctx context.Context, c config.Config, do func(*relational.Engine) error) error {
+func onSchema(ctx context.Context, p *program, c config.Config, do func(*relational.Engine) error) error {
 	dsn, err := c.ReadDSN()
 	if err != nil {
 		return err
@@ -44,7 +45,7 @@ func migrateStatus(ctx context.Context, p *program, args []string) error {
 	if err != nil {
 		return err
 	}
-	return p.onSchema(ctx, c, func(e *relational.Engine) error {
+	return onSchema(ctx, p, c, func(e *relational.Engine) error {
 		all, err := e.Migrations(ctx)
 		if err != nil {
 			return err
@@ -87,7 +88,7 @@ func migratePlan(ctx context.Context, p *program, args []string) error {
 	if err != nil {
 		return err
 	}
-	return p.onSchema(ctx, c, func(e *relational.Engine) error {
+	return onSchema(ctx, p, c, func(e *relational.Engine) error {
 		all, err := e.Migrations(ctx)
 		if err != nil {
 			return err
@@ -115,11 +116,11 @@ func migrateUp(ctx context.Context, p *program, args []string) error {
 	if err != nil {
 		return err
 	}
-	return p.onSchema(ctx, c, func(e *relational.Engine) error {
+	return onSchema(ctx, p, c, func(e *relational.Engine) error {
 		stop := func() {}
 		before := func(m relational.Migration) {
 			fmt.Fprintf(p.out, "%s ...\n", m.Name)
-			stop = p.still(m.Name)
+			stop = still(p.out, m.Name)
 		}
 		after := func(m relational.Migration, took time.Duration) {
 			stop()
@@ -136,7 +137,7 @@ func migrateUp(ctx context.Context, p *program, args []string) error {
 }
 
 // still says now and then that a step goes on, until it is stopped.
-func (p *program) still(name string) (stop func()) {
+func still(out io.Writer, name string) (stop func()) {
 	const often = 10 * time.Second
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -148,7 +149,7 @@ func (p *program) still(name string) (stop func()) {
 			case <-done:
 				return
 			case <-tick.C:
-				fmt.Fprintf(p.out, "%s ... %s\n", name, time.Duration(n)*often)
+				fmt.Fprintf(out, "%s ... %s\n", name, time.Duration(n)*often)
 			}
 		}
 	}()
@@ -170,7 +171,7 @@ func migrateDown(ctx context.Context, p *program, args []string) error {
 	if err != nil {
 		return err
 	}
-	return p.onSchema(ctx, c, func(e *relational.Engine) error {
+	return onSchema(ctx, p, c, func(e *relational.Engine) error {
 		all, err := e.Migrations(ctx)
 		if err != nil {
 			return err
@@ -196,21 +197,6 @@ func migrateDown(ctx context.Context, p *program, args []string) error {
 			return fmt.Errorf("migrate: %w", err)
 		}
 		fmt.Fprintf(p.out, "%s is taken back.\n", newest.Name)
-		return nil
-	})
-}
-
-func backup(ctx context.Context, p *program, args []string) error {
-	f := p.flags("backup", "copy a SQLite database into a new file while servers serve; PostgreSQL has its own tools")
-	c, err := p.settings(f, args, 1)
-	if err != nil {
-		return err
-	}
-	return p.onSchema(ctx, c, func(e *relational.Engine) error {
-		if err := e.Backup(ctx, f.Arg(0)); err != nil {
-			return err
-		}
-		fmt.Fprintf(p.out, "%s is a copy of the database. Without the key file nobody can use it: back that up elsewhere.\n", f.Arg(0))
 		return nil
 	})
 }

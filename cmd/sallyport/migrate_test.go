@@ -18,7 +18,7 @@ type line struct {
 func (l line) play(t *testing.T, settings string) {
 	t.Helper()
 	p, out, err := testProgram("SALLYPORT_CONFIG=" + settings)
-	code := p.main(context.Background(), strings.Fields(l.args))
+	code := p.main(context.Background(), commands(), strings.Fields(l.args))
 	if code != l.code || !strings.Contains(out.String(), l.out) || !strings.Contains(err.String(), l.err) || (l.err == "") != (err.Len() == 0) {
 		t.Errorf("%s: exit code %d, %q, %q; want %d, %q, %q", l.name, code, out, err, l.code, l.out, l.err)
 	}
@@ -57,7 +57,7 @@ func allTheWayDown(t *testing.T, settings string) {
 	t.Helper()
 	for range 100 {
 		p, _, err := testProgram("SALLYPORT_CONFIG=" + settings)
-		if p.main(context.Background(), []string{"migrate", "down", "--yes"}) == exitOK {
+		if p.main(context.Background(), commands(), []string{"migrate", "down", "--yes"}) == exitOK {
 			continue
 		}
 		if !strings.Contains(err.String(), "drops every table") {

@@ -9,12 +9,11 @@ import (
 // the protocol of sd_notify(3), a datagram to the socket that NOTIFY_SOCKET names
 // ("@" in front: an address outside the file system, which package net knows). A
 // manager that cannot be told is no reason to stop serving.
-func (p *program) notify(log *slog.Logger, state string) {
-	name := p.variable("NOTIFY_SOCKET")
-	if name == "" {
+func notify(socket string, log *slog.Logger, state string) {
+	if socket == "" {
 		return
 	}
-	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: name, Net: "unixgram"})
+	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: socket, Net: "unixgram"})
 	if err != nil {
 		log.Warn("tell the service manager", "state", state, "error", err)
 		return

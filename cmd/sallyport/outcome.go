@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -79,18 +77,4 @@ func writeSummary(w io.Writer, o desired.Outcome) {
 	if made+changed+deleted > 0 {
 		fmt.Fprintf(w, "API keys: %d made, %d changed, %d deleted.\n", made, changed, deleted)
 	}
-}
-
-// shownValue writes a value in JSON, in which texts have quotes.
-func shownValue(v any) string {
-	if v == nil {
-		return "(none)"
-	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return shownText(fmt.Sprint(v))
-	}
-	return shownText(strings.TrimSuffix(b.String(), "\n"))
 }

@@ -118,7 +118,7 @@ func TestWhoeverListensInPlaceOfTheServerSeesNoKey(t *testing.T) {
 			for _, environ := range [][]string{{"SALLYPORT_CONFIG=" + settings}, {"SALLYPORT_CONFIG=" + settings, "SALLYPORT_ADMIN_LISTEN=" + other}} {
 				for _, command := range []string{"user list", "apply " + settings} {
 					p, out, err := testProgram(environ...)
-					if code := p.main(t.Context(), strings.Fields(command)); code != exitFailed || !strings.Contains(err.String(), want) || out.Len() > 0 {
+					if code := p.main(t.Context(), commands(), strings.Fields(command)); code != exitFailed || !strings.Contains(err.String(), want) || out.Len() > 0 {
 						t.Errorf("%s: exit code %d, %q, %q; want %q", command, code, out, err, want)
 					}
 				}
@@ -134,7 +134,7 @@ func TestWhoeverListensInPlaceOfTheServerSeesNoKey(t *testing.T) {
 func certified(t *testing.T) (cert tls.Certificate, certFile, keyFile string) {
 	t.Helper()
 	p, _, _ := testProgram()
-	certPEM, keyPEM, err := newCertificate(place{name: "localhost"}, p)
+	certPEM, keyPEM, err := newCertificate("localhost", p.now(), p.random)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestEveryConnectionIsProven(t *testing.T) {
 	c := newConsole(t)
 	server := httptest.NewServer(c.handler)
 	p, _, _ := testProgram()
-	r, err := p.direct(elsewhere{server: server.URL, keyFile: secretFile(t, adminKey+"\n")}, "test")
+	r, err := direct(p.random, elsewhere{server: server.URL, keyFile: secretFile(t, adminKey+"\n")}, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func TestWhoeverPassesAProofOnSeesNoKey(t *testing.T) {
 		line{"passed on", "user list --server http://" + relay + " --admin-key-file " + file, exitFailed, "", "at " + relay + " listens at another address"}.play(t, "")
 	}
 	p, out, text := testProgram("SALLYPORT_CONFIG="+settings, "SALLYPORT_ADMIN_LISTEN="+relay)
-	if code := p.main(t.Context(), []string{"user", "list"}); code != exitFailed || !strings.Contains(text.String(), "listens at another address") {
+	if code := p.main(t.Context(), commands(), []string{"user", "list"}); code != exitFailed || !strings.Contains(text.String(), "listens at another address") {
 		t.Errorf("by the settings: exit code %d, %q, %q", code, out, text)
 	}
 	if s.shown() {
@@ -297,7 +297,7 @@ func TestAFaultInThisProcessIsInTheLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, _, errOut := testProgram()
-	r, err := p.here(t.Context(), c, "test")
+	r, err := here(t.Context(), p, c, "test")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func installation(t *testing.T) (settings, public, admin string) {
 func run(t *testing.T, args ...string) string {
 	t.Helper()
 	p, out, err := testProgram()
-	if code := p.main(context.Background(), args); code != exitOK {
+	if code := p.main(context.Background(), commands(), args); code != exitOK {
 		t.Fatalf("sallyport %s: exit code %d: %s", strings.Join(args, " "), code, err)
 	}
 	return out.String()
@@ -103,7 +103,7 @@ func TestServeStartsDrainsAndStops(t *testing.T) {
 	p, _, log := testProgram("SALLYPORT_CONFIG=" + settings)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
-	go func() { ended <- p.main(ctx, []string{"serve"}) }()
+	go func() { ended <- p.main(ctx, commands(), []string{"serve"}) }()
 
 	until(t, "http://"+admin+"/readyz", http.StatusOK)
 	for _, tc := range []struct {
@@ -144,7 +144,7 @@ func TestServeNeedsAKeyFileThatIsItsOwn(t *testing.T) {
 	keys := filepath.Join(filepath.Dir(settings), "keys")
 	serve := func() string {
 		p, _, err := testProgram()
-		if code := p.main(context.Background(), []string{"serve", "--config", settings}); code != exitFailed {
+		if code := p.main(context.Background(), commands(), []string{"serve", "--config", settings}); code != exitFailed {
 			t.Errorf("exit code %d, want %d", code, exitFailed)
 		}
 		return err.String()
@@ -197,7 +197,7 @@ func TestServeNeedsAnAdminKey(t *testing.T) {
 			p, _, err := testProgram("SALLYPORT_CONFIG=" + settings)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			if code := p.main(ctx, strings.Fields(command)); code != exitFailed || !strings.Contains(err.String(), tc.want) || strings.Contains(err.String(), "geheim") {
+			if code := p.main(ctx, commands(), strings.Fields(command)); code != exitFailed || !strings.Contains(err.String(), tc.want) || strings.Contains(err.String(), "geheim") {
 				t.Errorf("%s, %s: exit code %d, %q; want %q", tc.name, command, code, err, tc.want)
 			}
 		}
@@ -208,7 +208,7 @@ func TestServeRefusesAnEmptyDatabase(t *testing.T) {
 	settings, _, _ := installation(t)
 	database := "SALLYPORT_DATABASE_DSN=sqlite:" + filepath.Join(t.TempDir(), "empty.db")
 	p, _, errOut := testProgram(database)
-	if code := p.main(context.Background(), []string{"serve", "--config", settings}); code != exitFailed {
+	if code := p.main(context.Background(), commands(), []string{"serve", "--config", settings}); code != exitFailed {
 		t.Errorf("exit code %d, want %d", code, exitFailed)
 	}
 	if !strings.Contains(errOut.String(), "sallyport migrate") {
@@ -250,7 +250,7 @@ func TestApplyIsIdempotent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := p.open(t.Context(), c)
+	h, err := open(t.Context(), p, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +272,7 @@ func TestApplyRefusesAFileWithFaultsWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, _, errOut := testProgram()
-	if code := p.main(context.Background(), []string{"apply", "--config", settings, file}); code != exitFailed {
+	if code := p.main(context.Background(), commands(), []string{"apply", "--config", settings, file}); code != exitFailed {
 		t.Errorf("exit code %d, want %d", code, exitFailed)
 	}
 	if !strings.Contains(errOut.String(), "state.yaml:3: clients[0].publik: there is no such key") {

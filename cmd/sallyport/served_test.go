@@ -43,7 +43,7 @@ func startServer(t *testing.T, settings, admin string, want int) {
 	p, _, log := testProgram("SALLYPORT_CONFIG="+settings, "SALLYPORT_DRAIN_TIME=0s")
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
-	go func() { ended <- p.main(ctx, []string{"serve"}) }()
+	go func() { ended <- p.main(ctx, commands(), []string{"serve"}) }()
 	t.Cleanup(func() {
 		stop()
 		if code := <-ended; code != exitOK {

@@ -13,15 +13,15 @@ import (
 // sessionCommand is an operator's work on who is signed in.
 func sessionCommand(ctx context.Context, p *program, args []string) error {
 	return p.group(ctx, "session", "who is signed in; USER is an id or any name", []command{
-		{"list", "USER", "living sessions of a user, newest first", sessionList},
-		{"end", "SESSION", "end one session", sessionEnd},
-		{"end-all", "USER", "end all sessions of a user", sessionEndAll},
+		{name: "list", args: "USER", about: "living sessions of a user, newest first", run: sessionList},
+		{name: "end", args: "SESSION", about: "end one session", run: sessionEnd},
+		{name: "end-all", args: "USER", about: "end all sessions of a user", run: sessionEndAll},
 	}, args)
 }
 
 func sessionList(ctx context.Context, p *program, args []string) error {
 	f := p.flags("session list", "living sessions of a user, newest first", "USER [flags]")
-	d, err := p.desk(ctx, f, args, 1)
+	d, err := newDesk(ctx, p, f, args, 1)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func sessionList(ctx context.Context, p *program, args []string) error {
 func sessionEnd(ctx context.Context, p *program, args []string) error {
 	f := p.flags("session end", "end one session and the tokens that live by it", "SESSION [flags]")
 	offline := f.Bool("offline", false, "end its tokens with offline access too")
-	d, err := p.desk(ctx, f, args, 1)
+	d, err := newDesk(ctx, p, f, args, 1)
 	if err != nil {
 		return err
 	}
@@ -70,5 +70,5 @@ func offlineToo(yes bool) url.Values {
 func sessionEndAll(ctx context.Context, p *program, args []string) error {
 	f := p.flags("session end-all", "end all sessions of a user, logins under way and the tokens that live by them", "USER [flags]")
 	offline := f.Bool("offline", false, "end tokens with offline access too")
-	return p.changeUser(ctx, f, args, "POST", "/sign-out", func() (url.Values, any, error) { return offlineToo(*offline), nil, nil })
+	return changeUser(ctx, p, f, args, "POST", "/sign-out", func() (url.Values, any, error) { return offlineToo(*offline), nil, nil })
 }

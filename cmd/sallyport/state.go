@@ -7,7 +7,6 @@ import (
 	"os"
 
 	"sallyport/config/strict"
-	"sallyport/mfa"
 	"sallyport/provider"
 	"sallyport/provider/desired"
 	"sallyport/web/admin"
@@ -35,13 +34,3 @@ func (h *house) loadPlan(ctx context.Context, file string, o desired.Options) (d
 
 // stateFaults are the faults of a desired-state file, a line each.
 func stateFaults(f strict.Faults) error { return fmt.Errorf("the desired state has faults:\n%w", f) }
-
-// apply brings the database to a state made in code, silently.
-func (h *house) apply(ctx context.Context, s desired.State) (desired.Plan, error) {
-	var faults []error
-	p, err := h.records().PlanState(ctx, s, desired.Options{By: provider.Operator()}, func(path, text string) { faults = append(faults, fmt.Errorf("%s: %s", path, text)) })
-	if err = errors.Join(append(faults, err)...); err != nil {
-		return p, err
-	}
-	return p, h.records().CarryOut(ctx, mfa.Visit{Actor: mfa.ActorAdmin, UserAgent: "sallyport dev"}, p)
-}

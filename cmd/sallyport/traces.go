@@ -9,7 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"strings"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -18,6 +18,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
+	"sallyport/config"
 	"sallyport/storage"
 	"sallyport/web"
 )
@@ -40,30 +41,40 @@ type tracer struct {
 	database attribute.KeyValue
 }
 
+// tracingOptions are what a tracer needs.
+type tracingOptions struct {
+	settings    config.Tracing
+	environment string
+	sqlite      bool // the database is SQLite
+	now         func() time.Time
+	random      io.Reader
+	log         *slog.Logger
+}
+
 // newTracer returns a tracer for the collector of the settings.
-func newTracer(ctx context.Context, p parts) (*tracer, error) {
-	out, err := newExporter(ctx, p)
+func newTracer(ctx context.Context, o tracingOptions) (*tracer, error) {
+	out, err := newExporter(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("tracing: %w", err)
 	}
-	about, err := describe(p)
+	about, err := describe(o)
 	if err != nil {
 		return nil, errors.Join(err, out.Shutdown(ctx))
 	}
 	provider := sdktrace.NewTracerProvider(sdktrace.WithResource(about),
-		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(p.config.Tracing.SampleRatio))),
+		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(o.settings.SampleRatio))),
 		sdktrace.WithSpanProcessor(ended{out}), sdktrace.WithSpanProcessor(out.batches()))
 	database := "postgresql"
-	if strings.HasPrefix(p.dsn.Reveal(), "sqlite:") {
+	if o.sqlite {
 		database = "sqlite"
 	}
 	return &tracer{provider, provider.Tracer("sallyport"), out, attrDatabase.String(database)}, nil
 }
 
 // describe names this server among others.
-func describe(p parts) (*resource.Resource, error) {
+func describe(o tracingOptions) (*resource.Resource, error) {
 	var id [8]byte
-	if _, err := io.ReadFull(p.random, id[:]); err != nil {
+	if _, err := io.ReadFull(o.random, id[:]); err != nil {
 		return nil, fmt.Errorf("tracing: %w", err)
 	}
 	version := ""
@@ -72,7 +83,7 @@ func describe(p parts) (*resource.Resource, error) {
 	}
 	return resource.NewSchemaless(attribute.String("service.name", "sallyport"), attribute.String("service.version", version),
 		attribute.String("service.instance.id", hex.EncodeToString(id[:])),
-		attribute.String("deployment.environment.name", p.config.Environment)), nil
+		attribute.String("deployment.environment.name", o.environment)), nil
 }
 
 // request begins the span of a request. Only a trusted proxy's trace is continued:

@@ -26,7 +26,7 @@ func watched(t *testing.T, o *office, environ []string, do func(h *house)) (*hou
 		t.Fatal(err)
 	}
 	p, _, log := testProgram()
-	h, err := p.open(t.Context(), c)
+	h, err := open(t.Context(), p, c)
 	if err != nil {
 		t.Fatal(err)
 	}

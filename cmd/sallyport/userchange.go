@@ -18,8 +18,8 @@ import (
 const passwordMost = 4096
 
 // changeUser plays a verb that does one thing to one user: a call below the user's address.
-func (p *program) changeUser(ctx context.Context, f flags, args []string, method, path string, more func() (url.Values, any, error)) error {
-	d, err := p.desk(ctx, f, args, 1)
+func changeUser(ctx context.Context, p *program, f flags, args []string, method, path string, more func() (url.Values, any, error)) error {
+	d, err := newDesk(ctx, p, f, args, 1)
 	if err != nil {
 		return err
 	}
@@ -53,38 +53,38 @@ func firstName(u admin.User) string {
 func userDisable(ctx context.Context, p *program, args []string) error {
 	f := p.flags("user disable", "keep a user out", "USER [flags]",
 		"In the same moment logins under way, sessions, codes and all tokens of the user end.")
-	return p.changeUser(ctx, f, args, "POST", "/disable", nil)
+	return changeUser(ctx, p, f, args, "POST", "/disable", nil)
 }
 
 func userEnable(ctx context.Context, p *program, args []string) error {
 	f := p.flags("user enable", "let a disabled or pending user in", "USER [flags]", "Nothing that ended comes back.")
-	return p.changeUser(ctx, f, args, "POST", "/enable", nil)
+	return changeUser(ctx, p, f, args, "POST", "/enable", nil)
 }
 
 func userDelete(ctx context.Context, p *program, args []string) error {
 	f := p.flags("user delete", "remove a user for good", "USER [flags]",
 		"Names, factors, sessions, tokens and consents go too. The audit trail stays.")
-	return p.changeUser(ctx, f, args, "DELETE", "", nil)
+	return changeUser(ctx, p, f, args, "DELETE", "", nil)
 }
 
 func userUnlock(ctx context.Context, p *program, args []string) error {
 	f := p.flags("user unlock", "forget a user's failures, and switch on the factors they switched off", "USER [flags]")
-	return p.changeUser(ctx, f, args, "POST", "/unlock", nil)
+	return changeUser(ctx, p, f, args, "POST", "/unlock", nil)
 }
 
 func userResetFactors(ctx context.Context, p *program, args []string) error {
 	f := p.flags("user reset-factors", "take everything away that proves a user, the password excepted", "USER [flags]",
 		"In the same moment logins under way, sessions, codes and all tokens of the user end. Where a\n"+
 			"second factor is wanted, the next login asks for the password and then for a new one.")
-	return p.changeUser(ctx, f, args, "POST", "/reset-factors", nil)
+	return changeUser(ctx, p, f, args, "POST", "/reset-factors", nil)
 }
 
 func userSetPassword(ctx context.Context, p *program, args []string) error {
 	f := p.flags("user set-password", "give a user another password, read from standard input or a file", "USER [flags]",
 		"In the same moment logins under way, sessions, codes and all tokens of the user end.")
 	file := f.String("password-file", "-", "`file` that holds the password, one line; - is standard input")
-	return p.changeUser(ctx, f, args, "POST", "/password", func() (url.Values, any, error) {
-		plain, err := p.password(*file)
+	return changeUser(ctx, p, f, args, "POST", "/password", func() (url.Values, any, error) {
+		plain, err := readPassword(p, *file)
 		return nil, map[string]string{"password": plain}, err
 	})
 }
@@ -113,7 +113,7 @@ func userCreate(ctx context.Context, p *program, args []string) error {
 	f.BoolFunc("phone-verified", "the number was proven", proven("phone_number_verified"))
 	f.StringVar(&file, "password-file", "", "`file` that holds the password, one line; - is standard input; left out: none yet")
 	f.BoolVar(&pending, "pending", false, "the user becomes active with the first proof")
-	d, err := p.desk(ctx, f, args, 0)
+	d, err := newDesk(ctx, p, f, args, 0)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func userCreate(ctx context.Context, p *program, args []string) error {
 		body["status"] = storage.UserPending
 	}
 	if file != "" {
-		if body["password"], err = p.password(file); err != nil {
+		if body["password"], err = readPassword(p, file); err != nil {
 			return err
 		}
 	}
@@ -133,26 +133,13 @@ func userCreate(ctx context.Context, p *program, args []string) error {
 	return d.did(done, "user "+string(done.User))
 }
 
-// aboutEach is about for a refusal that may have many lines.
-func aboutEach(err error, whom string) error {
-	var e *problem
-	if !errors.As(err, &e) || len(e.Faults) == 0 {
-		return about(err, whom)
-	}
-	lines := strings.Split(e.Faults.Error(), "\n")
-	for i := range lines {
-		lines[i] = whom + ": " + shownText(lines[i])
-	}
-	return errors.New(strings.Join(lines, "\n"))
-}
-
 // password reads a password: never from an argument, which every process of the
 // machine can see, and not from a terminal, which would show it.
-func (p *program) password(file string) (string, error) {
+func readPassword(p *program, file string) (string, error) {
 	in := p.in
 	if file == "-" {
 		if f, ok := in.(*os.File); ok && terminal(f) {
-			return "", usageError{"the password would show on the screen: pipe it in, or name its file with --password-file"}
+			return "", usageError("the password would show on the screen: pipe it in, or name its file with --password-file")
 		}
 	} else {
 		f, err := os.Open(file)

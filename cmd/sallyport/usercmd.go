@@ -17,15 +17,15 @@ import (
 // userCommand is an operator's work on users.
 func userCommand(ctx context.Context, p *program, args []string) error {
 	return p.group(ctx, "user", "the users; USER is an id or any name", []command{
-		{"list", "", "users in the order of their ids", userList},
-		{"show", "USER", "one user, with what proves them", userShow},
-		{"create", "--username NAME ...", "make a user", userCreate},
-		{"disable", "USER", "keep a user out and end everything they have", userDisable},
-		{"enable", "USER", "let a user in again", userEnable},
-		{"delete", "USER", "remove a user for good", userDelete},
-		{"unlock", "USER", "forget failures, switch locked factors on again", userUnlock},
-		{"reset-factors", "USER", "take second factors and recovery codes away", userResetFactors},
-		{"set-password", "USER", "give a user another password", userSetPassword},
+		{name: "list", args: "", about: "users in the order of their ids", run: userList},
+		{name: "show", args: "USER", about: "one user, with what proves them", run: userShow},
+		{name: "create", args: "--username NAME ...", about: "make a user", run: userCreate},
+		{name: "disable", args: "USER", about: "keep a user out and end everything they have", run: userDisable},
+		{name: "enable", args: "USER", about: "let a user in again", run: userEnable},
+		{name: "delete", args: "USER", about: "remove a user for good", run: userDelete},
+		{name: "unlock", args: "USER", about: "forget failures, switch locked factors on again", run: userUnlock},
+		{name: "reset-factors", args: "USER", about: "take second factors and recovery codes away", run: userResetFactors},
+		{name: "set-password", args: "USER", about: "give a user another password", run: userSetPassword},
 	}, args)
 }
 
@@ -55,13 +55,13 @@ func userList(ctx context.Context, p *program, args []string) error {
 	f := p.flags("user list", "users in the order of their ids", "[flags]")
 	limit := f.Int("limit", 100, "how many at most, up to 1000")
 	after := f.String("after", "", "begin after this `id`: the last one of the page before")
-	d, err := p.desk(ctx, f, args, 0)
+	d, err := newDesk(ctx, p, f, args, 0)
 	if err != nil {
 		return err
 	}
 	defer d.close()
 	if *limit < 1 || *limit > 1000 {
-		return usageError{"user list: --limit must be from 1 to 1000"}
+		return usageError("user list: --limit must be from 1 to 1000")
 	}
 	query := url.Values{"limit": {strconv.Itoa(*limit)}}
 	if *after != "" {
@@ -81,7 +81,7 @@ func userList(ctx context.Context, p *program, args []string) error {
 
 func userShow(ctx context.Context, p *program, args []string) error {
 	f := p.flags("user show", "one user, with what proves them and what waits; nothing secret is shown", "USER [flags]")
-	d, err := p.desk(ctx, f, args, 1)
+	d, err := newDesk(ctx, p, f, args, 1)
 	if err != nil {
 		return err
 	}

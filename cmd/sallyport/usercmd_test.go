@@ -255,7 +255,7 @@ func TestATerminalGetsNoPassword(t *testing.T) {
 	t.Setenv("NO_COLOR", "")
 	p, _, _ := testProgram()
 	p.in = null
-	if _, err := p.password("-"); err == nil || !strings.Contains(err.Error(), "would show") {
+	if _, err := readPassword(p, "-"); err == nil || !strings.Contains(err.Error(), "would show") {
 		t.Errorf("password from a terminal: %v", err)
 	}
 }

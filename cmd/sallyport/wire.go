@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -64,9 +65,7 @@ type house struct {
 	verifier *mfa.Verifier
 	now      func() time.Time
 	log      *slog.Logger
-	// rotateAfter is how long a signing key signs, rotateOwnAfter how long a key is used
-	// that nobody else sees; 0: until an operator rotates it.
-	rotateAfter, rotateOwnAfter time.Duration
+	keys     *manager
 	// For the metrics: what is read there besides the rooms.
 	metrics  *prometheus.Registry
 	tally    *tally
@@ -81,7 +80,7 @@ func build(ctx context.Context, p parts) (*house, error) {
 	p.tally = newTally(newSheet(p.metrics))
 	if p.config.Tracing.Endpoint != "" {
 		var err error
-		if p.traces, err = newTracer(ctx, p); err != nil {
+		if p.traces, err = newTracer(ctx, tracerOptions(p)); err != nil {
 			return nil, err
 		}
 		p.log = slog.New(traced{p.log.Handler()})
@@ -119,12 +118,28 @@ func openEngine(ctx context.Context, p parts) (opened, error) {
 	return opened{engine, keyring}, nil
 }
 
+// withKeys opens the database and the keys in it, without building the rooms above.
+func withKeys(ctx context.Context, p parts) (*house, error) {
+	engine, err := openEngine(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	h, err := footing(ctx, p, engine.Engine, engine.keyring)
+	if err == nil {
+		err = h.keys.reload(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, engine.Close())
+	}
+	return h, nil
+}
+
 func furnish(ctx context.Context, p parts, engine *relational.Engine, keyring *seal.Keyring) (*house, error) {
 	h, err := footing(ctx, p, engine, keyring)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.loadKeys(ctx, p.config.SigningAlgs); err != nil {
+	if err := h.keys.load(ctx, p.config.SigningAlgs); err != nil {
 		return nil, h.complain(ctx, "keys", err)
 	}
 	if err := h.rooms(p); err != nil {
@@ -136,8 +151,7 @@ func furnish(ctx context.Context, p parts, engine *relational.Engine, keyring *s
 // footing is a house without rooms, over a database that fits: what commands need
 // that work on the database directly.
 func footing(ctx context.Context, p parts, engine *relational.Engine, keyring *seal.Keyring) (*house, error) {
-	h := &house{store: engine, keyring: keyring, now: p.now, log: p.log, metrics: p.metrics, tally: p.tally, traces: p.traces,
-		rotateAfter: p.config.Keys.RotateAfter, rotateOwnAfter: p.config.Keys.RotateOwnAfter}
+	h := &house{store: engine, keyring: keyring, now: p.now, log: p.log, metrics: p.metrics, tally: p.tally, traces: p.traces}
 	h.sweptAt.Store(p.now().Unix())
 	h.health = &health{store: engine, now: p.now}
 	if err := schema(ctx, engine, p.migrate); err != nil {
@@ -145,6 +159,8 @@ func footing(ctx context.Context, p parts, engine *relational.Engine, keyring *s
 	}
 	h.budgets = web.NewBudgets(p.now, time.Minute, budgets(p.config.Limits))
 	h.journal = mfa.NewJournal(engine, p.now, p.random, p.log, h.budgets.Admit)
+	h.keys = &manager{store: engine, keyring: keyring, journal: h.journal, now: p.now, log: p.log,
+		rotateAfter: p.config.Keys.RotateAfter, rotateOwnAfter: p.config.Keys.RotateOwnAfter, maxSkew: skewServing}
 	skew, err := h.health.skew(ctx)
 	if err != nil {
 		return nil, err
@@ -255,4 +271,9 @@ func (h *house) close() {
 	if err := h.store.Close(); err != nil {
 		h.log.Error("close database", "error", err)
 	}
+}
+
+func tracerOptions(p parts) tracingOptions {
+	return tracingOptions{settings: p.config.Tracing, environment: p.config.Environment,
+		sqlite: strings.HasPrefix(p.dsn.Reveal(), "sqlite:"), now: p.now, random: p.random, log: p.log}
 }

@@ -1,0 +1,23 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"sallyport/storage/relational"
+)
+
+func backup(ctx context.Context, p *program, args []string) error {
+	f := p.flags("backup", "copy a SQLite database into a new file while servers serve; PostgreSQL has its own tools")
+	c, err := p.settings(f, args, 1)
+	if err != nil {
+		return err
+	}
+	return onSchema(ctx, p, c, func(e *relational.Engine) error {
+		if err := e.Backup(ctx, f.Arg(0)); err != nil {
+			return err
+		}
+		fmt.Fprintf(p.out, "%s is a copy of the database. Without the key file nobody can use it: back that up elsewhere.\n", f.Arg(0))
+		return nil
+	})
+}

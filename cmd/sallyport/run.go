@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"sallyport/web"
+)
+
+// site is a server with the listener it serves.
+type site struct {
+	server   *http.Server
+	listener net.Listener
+}
+
+// serve serves all sites and the background work until ctx ends or one of them
+// fails, and then stops everything: the sites first, because their requests still
+// write what the background work flushes.
+func (h *house) serve(ctx context.Context, linger time.Duration, sites ...site) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	background := make(chan error, 1)
+	go func() { background <- h.background(work) }()
+
+	ends := make(chan error, len(sites))
+	for _, s := range sites {
+		go func() {
+			ends <- web.Serve(ctx, s.server, s.listener, web.Stop{Leaving: h.leave, Linger: linger, Grace: grace})
+		}()
+	}
+	var errs []error
+	for range sites {
+		err := <-ends
+		stop() // one that fails takes the others down
+		errs = append(errs, err)
+	}
+	stopWork()
+	errs = append(errs, <-background)
+	return errors.Join(errs...)
+}
+
+// leave makes the server not ready: balancers stop sending.
+func (h *house) leave() {
+	if !h.health.leaving.Swap(true) {
+		h.log.Info("stopping")
+	}
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+
+	"sallyport/config"
+)
+
+// settings reads the settings a command was told about, and checks them. rest is
+// how many further arguments the command takes; checks look for further faults.
+func (p *program) settings(f flags, args []string, rest int, checks ...config.Check) (config.Config, error) {
+	load := p.loading(f, checks...)
+	if err := f.parse(args, rest); err != nil {
+		return config.Config{}, err
+	}
+	return load()
+}
+
+// loading declares the flags of a command with settings. What it returns reads them,
+// once the flags are parsed.
+func (p *program) loading(f flags, checks ...config.Check) func() (config.Config, error) {
+	path := f.String("config", p.variable("SALLYPORT_CONFIG"), "settings `file`; without one, the environment alone")
+	show := f.Bool("print", false, "print the settings in force and stop")
+	return func() (config.Config, error) {
+		c, err := config.Load(*path, p.environ, checks...)
+		if err != nil {
+			return c, fmt.Errorf("the settings have faults:\n%w", err)
+		}
+		if *show {
+			fmt.Fprint(p.out, c.Redacted())
+			return c, flag.ErrHelp
+		}
+		return c, nil
+	}
+}
