@@ -4,13 +4,6 @@ import (
 	"context"
 )
 
-// devFlags is what dev can be told.
-type devFlags struct {
-	data, host, state string
-	port              int
-	tls, reset        bool
-}
-
 // dev serves a whole installation out of one folder: provider, demo application and
 // virtual phone. Nothing in it is meant for anybody but the person at the keyboard.
 func dev(ctx context.Context, p *program, args []string) error {
@@ -25,17 +18,5 @@ func dev(ctx context.Context, p *program, args []string) error {
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}
-	if o.port < 1 || o.port > 65533 {
-		return usageError("dev: --port must be from 1 to 65533")
-	}
-	place, err := locate(o)
-	if err != nil {
-		return err
-	}
-	folder, err := openFolder(o.data, o.reset)
-	if err != nil {
-		return err
-	}
-	defer folder.close()
-	return serveDev(ctx, p, o, place, folder)
+	return runDev(ctx, p, o)
 }

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"sallyport/e2e/play"
 	"sallyport/web"
@@ -166,50 +165,5 @@ func TestDevTellsWhoHasThePort(t *testing.T) {
 	}
 	if want := "port " + strconv.Itoa(port+1) + " is not free"; !strings.Contains(errOut.String(), want) {
 		t.Errorf("error = %s, want %q in it", errOut, want)
-	}
-}
-
-func TestWhereDevServes(t *testing.T) {
-	for _, tc := range []struct {
-		name string
-		o    devFlags
-		want place
-	}{
-		{"loopback without TLS", devFlags{port: 8080}, place{bind: "127.0.0.1", name: "localhost", port: 8080}},
-		{"TLS when asked", devFlags{port: 8080, tls: true}, place{bind: "127.0.0.1", name: "localhost", port: 8080, secure: true}},
-		{"another loopback address exposes nothing", devFlags{port: 8080, host: "127.0.0.2"}, place{bind: "127.0.0.2", name: "localhost", port: 8080}},
-		{"an address of the network: TLS, and it says so", devFlags{port: 80, host: "192.0.2.7"},
-			place{bind: "192.0.2.7", name: "192.0.2.7", port: 80, secure: true, exposed: true}},
-	} {
-		got, err := locate(tc.o)
-		if err != nil || got != tc.want {
-			t.Errorf("%s: %+v, %v; want %+v", tc.name, got, err, tc.want)
-		}
-	}
-}
-
-func TestTheCertificateIsKeptAndFits(t *testing.T) {
-	f, err := openFolder(filepath.Join(t.TempDir(), "data"), false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.close()
-	p, _, _ := testProgram()
-	first, err := f.certificate(place{name: "localhost"}, p.now(), p.random)
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := f.certificate(place{name: "localhost"}, p.now(), p.random)
-	if err != nil || !bytes.Equal(again.Certificate[0], first.Certificate[0]) {
-		t.Errorf("the second start made another certificate, %v", err)
-	}
-	other, err := f.certificate(place{name: "192.0.2.7"}, p.now(), p.random)
-	if err != nil || bytes.Equal(other.Certificate[0], first.Certificate[0]) {
-		t.Errorf("a new address got the old certificate, %v", err)
-	}
-	p.now = func() time.Time { return time.Now().Add(certificateLife + time.Hour) }
-	late, err := f.certificate(place{name: "192.0.2.7"}, p.now(), p.random)
-	if err != nil || bytes.Equal(late.Certificate[0], other.Certificate[0]) {
-		t.Errorf("an ended certificate is used on, %v", err)
 	}
 }

@@ -11,6 +11,30 @@ import (
 	"sallyport/web"
 )
 
+// devFlags is what dev can be told.
+type devFlags struct {
+	data, host, state string
+	port              int
+	tls, reset        bool
+}
+
+// runDev serves a whole installation out of one folder until ctx ends.
+func runDev(ctx context.Context, p *program, o devFlags) error {
+	if o.port < 1 || o.port > 65533 {
+		return usageError("dev: --port must be from 1 to 65533")
+	}
+	place, err := locate(o)
+	if err != nil {
+		return err
+	}
+	folder, err := openFolder(o.data, o.reset)
+	if err != nil {
+		return err
+	}
+	defer folder.close()
+	return serveDev(ctx, p, o, place, folder)
+}
+
 func serveDev(ctx context.Context, p *program, o devFlags, at place, folder *folder) error {
 	secrets, err := folder.secrets(p.random)
 	if err != nil {
@@ -40,7 +64,7 @@ func serveDev(ctx context.Context, p *program, o devFlags, at place, folder *fol
 	// Nobody balances load here, and whoever presses Ctrl-C does not want to wait.
 	var sites []site
 	for i, handler := range []http.Handler{h.handler, pages, ops} {
-		sites = append(sites, site{web.NewServer(handler, h.log), ls[i]})
+		sites = append(sites, site{server: web.NewServer(handler, h.log), listener: ls[i]})
 	}
 	return h.serve(ctx, 0, sites...)
 }

@@ -47,7 +47,7 @@ func keysList(ctx context.Context, p *program, args []string) error {
 		return err
 	}
 	// The list needs no key file: it is there when something is wrong with that.
-	engine, err := openEngine(ctx, parts{config: c, dsn: dsn, log: newLog(p.err, c.LogLevel), now: p.now, random: p.random})
+	engine, _, err := openEngine(ctx, parts{config: c, dsn: dsn, log: newLog(p.err, c.LogLevel), now: p.now, random: p.random})
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func keysList(ctx context.Context, p *program, args []string) error {
 	if *all {
 		from = time.Time{}
 	}
-	err = schema(ctx, engine.Engine, false)
+	err = schema(ctx, engine, false)
 	var rows []storage.Key
 	if err == nil {
 		rows, err = engine.Keys(ctx, from)

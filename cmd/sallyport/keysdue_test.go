@@ -193,12 +193,12 @@ func asBefore(t *testing.T, settings string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, err := openEngine(t.Context(), parts{config: loaded, dsn: dsn, keks: keks, log: newLog(t.Output(), "error"), now: p.now, random: p.random})
+	engine, keyring, err := openEngine(t.Context(), parts{config: loaded, dsn: dsn, keks: keks, log: newLog(t.Output(), "error"), now: p.now, random: p.random})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer engine.Close()
-	rows, err := engine.keyring.First(p.now().Add(-time.Minute), loaded.SigningAlgs...)
+	rows, err := keyring.First(p.now().Add(-time.Minute), loaded.SigningAlgs...)
 	if err != nil {
 		t.Fatal(err)
 	}

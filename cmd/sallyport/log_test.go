@@ -57,3 +57,11 @@ func TestNoValueForgesALineOfTheLog(t *testing.T) {
 		})
 	}
 }
+
+func TestTheLogHidesWhatIsNamedLikeASecret(t *testing.T) {
+	var b bytes.Buffer
+	newLog(&b, "info").Info("x", "password", "geheim", "Authorization", "geheim", "user", "alice", "line", "a\nb")
+	if got := b.String(); strings.Contains(got, "geheim") || !strings.Contains(got, "alice") || strings.Count(got, "\n") != 1 {
+		t.Errorf("log = %q", got)
+	}
+}

@@ -33,11 +33,11 @@ func onSchema(ctx context.Context, p *program, c config.Config, do func(*relatio
 	if err != nil {
 		return err
 	}
-	engine, err := openEngine(ctx, parts{config: c, dsn: dsn, log: newLog(p.err, c.LogLevel), now: p.now, random: p.random})
+	engine, _, err := openEngine(ctx, parts{config: c, dsn: dsn, log: newLog(p.err, c.LogLevel), now: p.now, random: p.random})
 	if err != nil {
 		return err
 	}
-	return errors.Join(do(engine.Engine), engine.Close())
+	return errors.Join(do(engine), engine.Close())
 }
 
 func migrateStatus(ctx context.Context, p *program, args []string) error {

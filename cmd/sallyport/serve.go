@@ -51,16 +51,8 @@ func serve(ctx context.Context, p *program, args []string) error {
 	defer context.AfterFunc(ctx, func() { notify(p.variable("NOTIFY_SOCKET"), h.log, "STOPPING=1") })()
 	h.log.Info("serving", "issuer", c.Issuer, "environment", c.Environment, "listen", public.Addr().String(), "admin", admin.Addr().String())
 	return h.serve(ctx, c.DrainTime,
-		site{web.NewServer(h.handler, h.log), public},
-		site{web.NewServer(h.ops(api), h.log), admin})
-}
-
-// memoryLimit is where the garbage collector begins to work harder instead of letting
-// memory grow: below 512 MiB on a small machine with everything at its default, hashes
-// and connections at their most included.
-func memoryLimit(c config.Config) int64 {
-	const rest, connection = 192 << 20, 20 << 10
-	return rest + int64(parallel(c.Argon2.Parallel))*int64(c.Argon2.Memory)<<10 + int64(c.MaxConnections)*connection
+		site{server: web.NewServer(h.handler, h.log), listener: public},
+		site{server: web.NewServer(h.ops(api), h.log), listener: admin})
 }
 
 // open builds the server of some settings.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -83,26 +82,22 @@ func build(ctx context.Context, p parts) (*house, error) {
 		if p.traces, err = newTracer(ctx, tracerOptions(p)); err != nil {
 			return nil, err
 		}
-		p.log = slog.New(traced{p.log.Handler()})
+		p.log = slog.New(traced{Handler: p.log.Handler()})
 	}
-	engine, err := openEngine(ctx, p)
+	engine, keyring, err := openEngine(ctx, p)
 	if err != nil {
 		return nil, errors.Join(err, p.traces.close())
 	}
-	h, err := furnish(ctx, p, engine.Engine, engine.keyring)
+	h, err := furnish(ctx, p, engine, keyring)
 	if err != nil {
 		return nil, errors.Join(err, engine.Close(), p.traces.close())
 	}
 	return h, nil
 }
 
-// opened is an engine with the keyring it seals with.
-type opened struct {
-	*relational.Engine
-	keyring *seal.Keyring
-}
-
-func openEngine(ctx context.Context, p parts) (opened, error) {
+// openEngine opens the database without caring for its schema. What it seals is sealed
+// with the keyring.
+func openEngine(ctx context.Context, p parts) (*relational.Engine, *seal.Keyring, error) {
 	keyring := seal.New(p.keks, p.random)
 	o := relational.Options{MaxConns: p.config.Database.MaxConnections, Logger: p.log, Now: p.now, KeepEvents: p.config.Audit.Keep}
 	if p.tally != nil {
@@ -113,18 +108,18 @@ func openEngine(ctx context.Context, p parts) (opened, error) {
 	}
 	engine, err := relational.Open(ctx, p.dsn.Reveal(), keyring, o)
 	if err != nil {
-		return opened{}, fmt.Errorf("open database: %w", err)
+		return nil, nil, fmt.Errorf("open database: %w", err)
 	}
-	return opened{engine, keyring}, nil
+	return engine, keyring, nil
 }
 
 // withKeys opens the database and the keys in it, without building the rooms above.
 func withKeys(ctx context.Context, p parts) (*house, error) {
-	engine, err := openEngine(ctx, p)
+	engine, keyring, err := openEngine(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	h, err := footing(ctx, p, engine.Engine, engine.keyring)
+	h, err := footing(ctx, p, engine, keyring)
 	if err == nil {
 		err = h.keys.reload(ctx)
 	}
@@ -245,14 +240,6 @@ func (h *house) rooms(p parts) error {
 // budgets are the limits by the names of what they bound.
 func budgets(l config.Limits) map[string]int {
 	return map[string]int{mfa.BudgetOpens: l.Opens, mfa.BudgetInitiations: l.Initiations, mfa.BudgetNames: l.Names, mfa.BudgetFailures: l.Failures, mfa.BudgetRefusals: l.Refusals}
-}
-
-// parallel is how many passwords are hashed at once: one a core, unless told otherwise (T-8).
-func parallel(setting int) int {
-	if setting > 0 {
-		return setting
-	}
-	return runtime.GOMAXPROCS(0)
 }
 
 func aliases(in map[string]string) map[string]mfa.Level {
