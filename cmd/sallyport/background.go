@@ -9,7 +9,7 @@ import (
 // background runs everything that works beside the requests until ctx ends, and
 // lets it finish what it holds.
 func (h *house) background(ctx context.Context) error {
-	jobs := []func(context.Context) error{h.journal.Run, h.sessions.Run, h.provider.Run, h.apiKeys.Run, h.sweep, h.watchClock, h.keys.run}
+	jobs := []func(context.Context) error{h.journal.Run, h.sessions.Run, h.provider.Run, h.apiKeys.Run, h.sweep, h.watchClock, h.rotateKeys}
 	ends := make(chan error, len(jobs))
 	for _, job := range jobs {
 		go func() { ends <- job(ctx) }()
@@ -56,6 +56,17 @@ func (h *house) watchClock(ctx context.Context) error {
 		}
 		wrong = skew > skewServing
 	})
+}
+
+// rotateKeys replaces keys that are old enough.
+func (h *house) rotateKeys(ctx context.Context) error {
+	do := func() {
+		if err := h.keys.rotateDue(ctx); err != nil && ctx.Err() == nil {
+			h.log.Error("rotate keys", "error", err)
+		}
+	}
+	do()
+	return every(ctx, time.Hour, do)
 }
 
 func every(ctx context.Context, d time.Duration, do func()) error {

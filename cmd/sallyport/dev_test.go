@@ -140,7 +140,13 @@ func demoIsGuarded(t *testing.T, demo, issuer string) {
 func phoneShowsCodes(t *testing.T, demo string) {
 	t.Helper()
 	_, body := get(t, demo+"/phone.json")
-	var view phoneView
+	var view struct {
+		Codes []struct {
+			Code    string
+			Pending bool
+		}
+		Seconds, Period int
+	}
 	if err := json.Unmarshal([]byte(body), &view); err != nil {
 		t.Fatal(err)
 	}

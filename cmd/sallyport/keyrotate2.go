@@ -98,14 +98,3 @@ func (m *manager) due(k storage.Key, now time.Time) bool {
 	}
 	return seal.Outdated(k) || !now.Before(k.ActiveAt.Add(after-seal.Lead(k.Use, false)))
 }
-
-// run is the background work of rotateDue.
-func (m *manager) run(ctx context.Context) error {
-	do := func() {
-		if err := m.rotateDue(ctx); err != nil && ctx.Err() == nil {
-			m.log.Error("rotate keys", "error", err)
-		}
-	}
-	do()
-	return every(ctx, time.Hour, do)
-}

@@ -10,6 +10,9 @@ import (
 	"sallyport/web"
 )
 
+// grace is how long running requests get when the server stops.
+const grace = 20 * time.Second
+
 // site is a server with the listener it serves.
 type site struct {
 	server   *http.Server

@@ -6,14 +6,10 @@ import (
 	"fmt"
 	"math"
 	"runtime/debug"
-	"time"
 
 	"sallyport/config"
 	"sallyport/web"
 )
-
-// grace is how long running requests get when the server stops.
-const grace = 20 * time.Second
 
 func serve(ctx context.Context, p *program, args []string) error {
 	f := p.flags("serve", "serve until SIGTERM or SIGINT", "[flags]",
