@@ -10,6 +10,8 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"sallyport/cmd/sallyport/adminclient"
+	"sallyport/cmd/sallyport/server"
 	"sallyport/config"
 	"sallyport/storage"
 	"sallyport/web"
@@ -25,7 +27,7 @@ const adminKey = "a-key-of-the-admin-api-that-tests-know-by-heart"
 // console is an admin API with a key. Every answer is held against the description.
 type console struct {
 	*testing.T
-	h       *house
+	h       *server.Server
 	handler http.Handler
 	log     *shared
 	key     string
@@ -48,11 +50,11 @@ func strictConsole(t *testing.T, settingsText string) *console {
 	}
 	p, _, _ := testProgram()
 	c := &console{T: t, log: new(shared), key: adminKey, called: map[string]bool{}}
-	if c.h, err = open(t.Context(), p, loaded); err != nil {
+	if c.h, err = openServer(t.Context(), p, loaded); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.h.close)
-	if c.handler, err = c.h.adminAPI(adminKey, loaded.Issuer, newLog(c.log, "info"), p.random); err != nil {
+	t.Cleanup(c.h.Close)
+	if c.handler, err = c.h.AdminAPI(adminKey, loaded.Issuer, server.NewLog(c.log, "info"), p.Random); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -69,7 +71,7 @@ type reply struct {
 // call makes a call; body is nothing, the text of a desired state, or what is sent as JSON.
 func (c *console) call(method, path string, body any) reply {
 	c.Helper()
-	text, kind, err := encoded(body)
+	text, kind, err := adminclient.Encode(body)
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -142,7 +144,7 @@ func (r reply) refused(code int, word, detail string) admin.Problem {
 // newest is the newest event of a kind.
 func (c *console) newest(kind string) storage.Event {
 	c.Helper()
-	events, err := c.h.store.ListEvents(c.Context(), storage.EventFilter{Kind: kind, Limit: 1})
+	events, err := c.h.Store.ListEvents(c.Context(), storage.EventFilter{Kind: kind, Limit: 1})
 	if err != nil || len(events) == 0 {
 		c.Fatalf("no event %s: %v", kind, err)
 	}

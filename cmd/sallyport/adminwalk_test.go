@@ -49,11 +49,11 @@ func (c *console) userWalk() {
 	if u.Profile["name"] != odd || u.Profile["given_name"] != "yes" || u.Profile["nickname"] != "0123" || len(u.Factors) != 3 || *u.RecoveryCodes != 1 || !u.MFAEnabled {
 		c.Errorf("user = %+v", u)
 	}
-	account, err := c.h.store.Account(c.Context(), storage.UserID(id))
+	account, err := c.h.Store.Account(c.Context(), storage.UserID(id))
 	if err != nil {
 		c.Fatal(err)
 	}
-	if a, err := c.h.users.Amendment(c.Context(), account, mfa.Draft{Password: "a quiet harbour: #dawn \"\\u0041"}, mfa.Amending{Credentials: true}); err != nil || len(a.Differences) != 0 {
+	if a, err := c.h.Users.Amendment(c.Context(), account, mfa.Draft{Password: "a quiet harbour: #dawn \"\\u0041"}, mfa.Amending{Credentials: true}); err != nil || len(a.Differences) != 0 {
 		c.Errorf("the password became another: %v %v", a.Differences, err)
 	}
 	d := c.call("PATCH", one, map[string]any{"email": "alice@example.com", "email_verified": true, "roles": []string{"editor"}, "profile": map[string]any{"name": "Alice"}}).done(200, "changed")
@@ -106,7 +106,7 @@ func (c *console) sessionWalk() {
 		now := time.Now()
 		s := storage.Session{ID: storage.SessionID(storage.TimeOrdered(now, rand.Reader)), UserID: id, Origin: "browser",
 			CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(time.Hour)}
-		if err := c.h.store.CreateSession(c.Context(), s, nil); err != nil {
+		if err := c.h.Store.CreateSession(c.Context(), s, nil); err != nil {
 			c.Fatal(err)
 		}
 		return s.ID
@@ -135,7 +135,7 @@ func (c *console) clientWalk() {
 	body := map[string]any{"client_name": "Office", "redirect_uris": []string{"https://office.example.com/cb"}, "access_token_ttl": "5m"}
 	made := c.call("PUT", "/clients/office", body).done(201, "created")
 	good := func(secret string) bool {
-		x, err := c.h.store.Client(c.Context(), "office")
+		x, err := c.h.Store.Client(c.Context(), "office")
 		if err != nil {
 			c.Fatal(err)
 		}
@@ -189,7 +189,7 @@ func (c *console) keyWalk() {
 	one := "/api-keys/" + string(made.APIKey)
 	opens := func(secret string, want bool) {
 		c.Helper()
-		_, err := c.h.apiKeys.Authenticate(c.Context(), mfa.Visit{}, secret)
+		_, err := c.h.APIKeys.Authenticate(c.Context(), mfa.Visit{}, secret)
 		if (err == nil) != want {
 			c.Errorf("the key opens: %v, want %v", err, want)
 		}

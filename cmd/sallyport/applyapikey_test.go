@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/server"
 	"sallyport/mfa"
 	"sallyport/provider"
 	"sallyport/provider/desired"
@@ -62,8 +64,8 @@ API keys: 2 made, 0 changed, 0 deleted.
 func (o *office) opens(secret string) string {
 	o.Helper()
 	var name string
-	o.inside(func(h *house) {
-		k, err := h.apiKeys.Authenticate(o.Context(), mfa.Visit{}, secret)
+	o.inside(func(h *server.Server) {
+		k, err := h.APIKeys.Authenticate(o.Context(), mfa.Visit{}, secret)
 		if err == nil {
 			name = k.Name
 		}
@@ -141,16 +143,16 @@ API key shop: deleted, because it is not in the file
 func TestApplyLeavesWhatCommandsDidToAPIKeys(t *testing.T) {
 	o, file := keyed(t)
 	var added string
-	o.inside(func(h *house) {
+	o.inside(func(h *server.Server) {
 		ctx, v := t.Context(), mfa.Visit{Actor: mfa.ActorAdmin}
 		for name, do := range map[string]func(storage.APIKeyID) error{
-			"shop": func(id storage.APIKeyID) error { return h.apiKeys.Disable(ctx, v, provider.Operator(), id) },
+			"shop": func(id storage.APIKeyID) error { return h.APIKeys.Disable(ctx, v, provider.Operator(), id) },
 			"deploy": func(id storage.APIKeyID) (err error) {
-				added, err = h.apiKeys.AddSecret(ctx, v, provider.Operator(), id)
+				added, err = h.APIKeys.AddSecret(ctx, v, provider.Operator(), id)
 				return err
 			},
 		} {
-			k, err := h.apiKeys.Find(ctx, name)
+			k, err := h.APIKeys.Find(ctx, name)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -197,7 +199,7 @@ func TestApplyTellsEveryFaultOfAPIKeys(t *testing.T) {
   - {name: two, dialects: [admin], verbs: [read], secret_sha256: `+sha("one-geheim-one-geheim-one-geheim-one-geheim")+`}
 `)
 	code, out, err := o.play("", "apply", "--config", o.settings, file)
-	if code != exitFailed || out != "" {
+	if code != cli.ExitFailed || out != "" {
 		t.Errorf("exit code %d, standard output %q", code, out)
 	}
 	want := []string{
@@ -225,20 +227,20 @@ func TestApplyTellsEveryFaultOfAPIKeys(t *testing.T) {
 func TestApplyDoesNotOverwriteAnAPIKeyChangedMeanwhile(t *testing.T) {
 	o, _ := keyed(t)
 	file := o.file("next.yaml", strings.NewReplacer("app: Shop", "app: Store", "name: deploy", "name: fresh", sha(deploySecret), sha("fresh")).Replace(keysState))
-	o.inside(func(h *house) {
+	o.inside(func(h *server.Server) {
 		ctx, v := t.Context(), mfa.Visit{Actor: mfa.ActorAdmin}
-		p, err := h.loadPlan(ctx, file, desired.Options{Prune: true})
+		p, err := h.LoadPlan(ctx, file, desired.Options{Prune: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		shop, err := h.apiKeys.Find(ctx, "shop")
+		shop, err := h.APIKeys.Find(ctx, "shop")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := h.apiKeys.Disable(ctx, v, provider.Operator(), shop.ID); err != nil {
+		if err := h.APIKeys.Disable(ctx, v, provider.Operator(), shop.ID); err != nil {
 			t.Fatal(err)
 		}
-		err = h.records().CarryOut(ctx, v, p)
+		err = h.Records().CarryOut(ctx, v, p)
 		if want := fmt.Sprintf("stopped after 1 of 3 changes; they stay, and another run does the rest: API key shop: %v", provider.ErrAPIKeyChanged); err == nil || err.Error() != want {
 			t.Errorf("carry out: %v, want %s", err, want)
 		}

@@ -4,12 +4,13 @@ import (
 	"context"
 	"fmt"
 
+	"sallyport/cmd/sallyport/cli"
 	"sallyport/storage/relational"
 )
 
-func backup(ctx context.Context, p *program, args []string) error {
-	f := p.flags("backup", "copy a SQLite database into a new file while servers serve; PostgreSQL has its own tools")
-	c, err := p.settings(f, args, 1)
+func backupCommand(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("backup", "copy a SQLite database into a new file while servers serve; PostgreSQL has its own tools")
+	c, err := p.Settings(f, args, 1)
 	if err != nil {
 		return err
 	}
@@ -17,7 +18,7 @@ func backup(ctx context.Context, p *program, args []string) error {
 		if err := e.Backup(ctx, f.Arg(0)); err != nil {
 			return err
 		}
-		fmt.Fprintf(p.out, "%s is a copy of the database. Without the key file nobody can use it: back that up elsewhere.\n", f.Arg(0))
+		fmt.Fprintf(p.Out, "%s is a copy of the database. Without the key file nobody can use it: back that up elsewhere.\n", f.Arg(0))
 		return nil
 	})
 }

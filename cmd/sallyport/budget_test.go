@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/server"
 	"sallyport/config"
 )
 
@@ -23,7 +25,7 @@ users:
 
 // flood calls a server out of one network.
 type flood struct {
-	*house
+	*server.Server
 	t       *testing.T
 	address func(call int) string
 	n       int
@@ -40,13 +42,13 @@ func flooded(t *testing.T, settings string) *flood {
 	}
 	loaded.Limits = config.Limits{Opens: 3, Initiations: 3, Names: 3, Failures: 3, Refusals: 3}
 	at := time.Now()
-	p := &program{out: t.Output(), err: io.Discard, now: func() time.Time { return at }, random: rand.Reader}
-	h, err := open(t.Context(), p, loaded)
+	p := &cli.Program{Out: t.Output(), Err: io.Discard, Now: func() time.Time { return at }, Random: rand.Reader}
+	h, err := openServer(t.Context(), p, loaded)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(h.close)
-	return &flood{house: h, t: t}
+	t.Cleanup(h.Close)
+	return &flood{Server: h, t: t}
 }
 
 // call makes one call of a route about a login; each is about another name.
@@ -100,17 +102,17 @@ func (f *flood) call(method, route, id string) *httptest.ResponseRecorder {
 		r.SetBasicAuth("machine", "not the secret of the machine, really")
 	}
 	w := httptest.NewRecorder()
-	f.handler.ServeHTTP(w, r)
+	f.Handler.ServeHTTP(w, r)
 	return w
 }
 
 // commits is how often something was written, lines nobody waits for included.
 func (f *flood) commits() int64 {
 	f.t.Helper()
-	if err := f.journal.Flush(f.t.Context()); err != nil {
+	if err := f.Journal.Flush(f.t.Context()); err != nil {
 		f.t.Fatal(err)
 	}
-	return f.store.Stats().Commits
+	return f.Store.Stats().Commits
 }
 
 // Whatever a stranger calls, and with however many names: what one address makes the
@@ -132,7 +134,7 @@ func TestWhoHasProvenNothingWritesLittle(t *testing.T) {
 }
 
 func floods(t *testing.T, f *flood, address func(route, call int) string, over map[string]string) {
-	for i, route := range handlerRoutes(t, f.handler) {
+	for i, route := range handlerRoutes(t, f.Handler) {
 		if route[0] == "OPTIONS" {
 			continue
 		}
@@ -158,7 +160,7 @@ func floods(t *testing.T, f *flood, address func(route, call int) string, over m
 			t.Errorf("%s %s over its budget: %d, %v, %s; want 429 as %s with Retry-After", route[0], route[1], last.Code, last.Header(), last.Body, kind)
 		}
 	}
-	for budget, n := range f.budgets.Refused() {
+	for budget, n := range f.Budgets.Refused() {
 		if n == 0 {
 			t.Errorf("budget %s was never used up", budget)
 		}

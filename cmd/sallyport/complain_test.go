@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sallyport/cmd/sallyport/cli"
 	"slices"
 	"strings"
 	"testing"
@@ -27,11 +28,11 @@ func TestWhatKeepsAServerFromStartingIsInTheAuditTrail(t *testing.T) {
 			t.Fatal(err)
 		}
 		run(t, "keyfile", file)
-		refuses := func(p *program) {
+		refuses := func(p *cli.Program) {
 			t.Helper()
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
-			if code := p.main(ctx, commands(), []string{"serve", "--config", settings}); code == exitOK {
+			if code := p.Main(ctx, commands(), []string{"serve", "--config", settings}); code == cli.ExitOK {
 				t.Fatal("the server started")
 			}
 		}
@@ -41,8 +42,8 @@ func TestWhatKeepsAServerFromStartingIsInTheAuditTrail(t *testing.T) {
 			t.Fatal(err)
 		}
 		late, _, _ := testProgram()
-		now := late.now
-		late.now = func() time.Time { return now().Add(-time.Hour) }
+		now := late.Now
+		late.Now = func() time.Time { return now().Add(-time.Hour) }
 		refuses(late)
 		var reasons []string
 		for line := range strings.Lines(run(t, "events", "--config", settings, "--kind", "server.configuration", "--json")) {

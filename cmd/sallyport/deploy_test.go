@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"sallyport/cmd/sallyport/server"
 	"slices"
 	"strings"
 	"testing"
@@ -120,7 +121,7 @@ func fault(expr string, exported map[string]*dto.MetricFamily) string {
 
 // TestAlertsAndDashboardAreTrue: what they name is exported, and used as what it is.
 func TestAlertsAndDashboardAreTrue(t *testing.T) {
-	busy(t, newOffice(t), func(h *house) {
+	busy(t, newOffice(t), func(h *server.Server) {
 		exported := figures(t, h)
 		for _, a := range alerts(t) {
 			if why := fault(a.Expr, exported); why != "" {

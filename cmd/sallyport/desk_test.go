@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/server"
 	"sallyport/config"
 	"sallyport/mfa"
 	"sallyport/storage"
@@ -50,8 +52,8 @@ func newOffice(t *testing.T) *office {
 func (o *office) play(stdin string, args ...string) (code int, out, err string) {
 	o.Helper()
 	p, stdout, stderr := testProgram("SALLYPORT_CONFIG=" + o.settings)
-	p.in = strings.NewReader(stdin)
-	code = p.main(o.Context(), commands(), args)
+	p.In = strings.NewReader(stdin)
+	code = p.Main(o.Context(), commands(), args)
 	o.printed.WriteString(stdout.String() + stderr.String())
 	return code, stdout.String(), stderr.String()
 }
@@ -60,7 +62,7 @@ func (o *office) play(stdin string, args ...string) (code int, out, err string) 
 func (o *office) must(args ...string) string {
 	o.Helper()
 	code, out, err := o.play("", args...)
-	if code != exitOK {
+	if code != cli.ExitOK {
 		o.Fatalf("sallyport %s: exit code %d: %s", strings.Join(args, " "), code, err)
 	}
 	return out
@@ -85,18 +87,18 @@ func (o *office) file(name, text string) string {
 }
 
 // inside lets a test look into the database.
-func (o *office) inside(do func(h *house)) {
+func (o *office) inside(do func(h *server.Server)) {
 	o.Helper()
 	p, _, _ := testProgram()
 	c, err := config.Load(o.settings, nil)
 	if err != nil {
 		o.Fatal(err)
 	}
-	h, err := open(o.Context(), p, c)
+	h, err := openServer(o.Context(), p, c)
 	if err != nil {
 		o.Fatal(err)
 	}
-	defer h.close()
+	defer h.Close()
 	do(h)
 }
 
@@ -104,9 +106,9 @@ func (o *office) inside(do func(h *house)) {
 func (o *office) account(name string) storage.Account {
 	o.Helper()
 	var a storage.Account
-	o.inside(func(h *house) {
+	o.inside(func(h *server.Server) {
 		var err error
-		if a, err = h.store.AccountByIdentifier(o.Context(), name); err != nil {
+		if a, err = h.Store.AccountByIdentifier(o.Context(), name); err != nil {
 			o.Fatal(err)
 		}
 	})
@@ -132,19 +134,19 @@ func (o *office) belongings(name string) belongings {
 			o.Fatal(err)
 		}
 	}
-	o.inside(func(h *house) {
+	o.inside(func(h *server.Server) {
 		ctx := o.Context()
-		ok(h.store.CreateSession(ctx, storage.Session{ID: b.session, UserID: user, Origin: "browser", Generation: 1, UserAgent: "evil\x1b[2Jagent",
+		ok(h.Store.CreateSession(ctx, storage.Session{ID: b.session, UserID: user, Origin: "browser", Generation: 1, UserAgent: "evil\x1b[2Jagent",
 			CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(time.Hour),
 			Factors: []storage.Factor{{Method: "password", Kinds: []storage.Kind{storage.Know}, AMR: []string{"pwd"}, At: now}}}, nil))
 		for grant, offline := range map[storage.GrantID]bool{b.grant: false, b.offline: true} {
-			ok(h.store.FinishRequest(ctx, storage.Finish{Now: now, Grant: &storage.Grant{ID: grant, Offline: offline, Refreshable: true,
+			ok(h.Store.FinishRequest(ctx, storage.Finish{Now: now, Grant: &storage.Grant{ID: grant, Offline: offline, Refreshable: true,
 				Authorization: storage.Authorization{ClientID: "shop", UserID: user, SessionID: b.session, AuthTime: now, RequestedAt: now},
 				CreatedAt:     now, RotatedAt: now, RefreshUntil: now.Add(time.Hour), ExpiresAt: now.Add(time.Hour)}}))
 		}
-		ok(h.store.OpenRequest(ctx, storage.AuthRequest{ID: b.request, ClientID: "shop", State: storage.RequestOpen,
+		ok(h.Store.OpenRequest(ctx, storage.AuthRequest{ID: b.request, ClientID: "shop", State: storage.RequestOpen,
 			RequestedAt: now, UpdatedAt: now, ExpiresAt: now.Add(time.Hour)}))
-		ok(h.store.ChangeRequest(ctx, storage.RequestChange{ID: b.request, Subject: user, Now: now}, nil))
+		ok(h.Store.ChangeRequest(ctx, storage.RequestChange{ID: b.request, Subject: user, Now: now}, nil))
 	})
 	return b
 }
@@ -153,20 +155,20 @@ func (o *office) belongings(name string) belongings {
 func (o *office) alive(b belongings) string {
 	o.Helper()
 	var left []string
-	o.inside(func(h *house) {
+	o.inside(func(h *server.Server) {
 		ctx := o.Context()
-		if _, _, err := h.store.Session(ctx, b.session, time.Now()); err == nil {
+		if _, _, err := h.Store.Session(ctx, b.session, time.Now()); err == nil {
 			left = append(left, "session")
 		}
 		for _, g := range []struct {
 			name string
 			id   storage.GrantID
 		}{{"grant", b.grant}, {"offline", b.offline}} {
-			if s, err := h.store.Grant(ctx, g.id); err == nil && s.Alive() {
+			if s, err := h.Store.Grant(ctx, g.id); err == nil && s.Alive() {
 				left = append(left, g.name)
 			}
 		}
-		if r, _, err := h.store.Request(ctx, b.request, "", time.Now()); err == nil && r.State == storage.RequestOpen {
+		if r, _, err := h.Store.Request(ctx, b.request, "", time.Now()); err == nil && r.State == storage.RequestOpen {
 			left = append(left, "login")
 		}
 	})
@@ -177,8 +179,8 @@ func (o *office) alive(b belongings) string {
 func (o *office) told(kind string, user storage.UserID) int {
 	o.Helper()
 	n := 0
-	o.inside(func(h *house) {
-		events, err := h.store.ListEvents(o.Context(), storage.EventFilter{Kind: kind, UserID: user, Limit: 100})
+	o.inside(func(h *server.Server) {
+		events, err := h.Store.ListEvents(o.Context(), storage.EventFilter{Kind: kind, UserID: user, Limit: 100})
 		if err != nil {
 			o.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"sallyport/cmd/sallyport/cli"
 	"sallyport/e2e/play"
 	"sallyport/web"
 )
@@ -51,16 +52,16 @@ func startDev(t *testing.T, port int, args ...string) (out *shared, stop func())
 	t.Helper()
 	p, _, errOut := testProgram()
 	out = new(shared)
-	p.out = out
+	p.Out = out
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	go func() {
-		ended <- p.main(ctx, commands(), append([]string{"dev", "--port", strconv.Itoa(port)}, args...))
+		ended <- p.Main(ctx, commands(), append([]string{"dev", "--port", strconv.Itoa(port)}, args...))
 	}()
 	until(t, "http://localhost:"+strconv.Itoa(port)+"/.well-known/openid-configuration", http.StatusOK)
 	return out, func() {
 		cancel()
-		if code := <-ended; code != exitOK {
+		if code := <-ended; code != cli.ExitOK {
 			t.Errorf("dev: exit code %d: %s", code, errOut)
 		}
 	}
@@ -88,7 +89,7 @@ func TestDevServesAWholeInstallation(t *testing.T) {
 		}
 	}
 	demoIsGuarded(t, demo, issuer)
-	line{"the admin API", fmt.Sprintf("user list --server http://localhost:%d --admin-key-file %s", port+2, filepath.Join(data, "admin-key")), exitOK, "alice@example.com", ""}.play(t, "")
+	line{"the admin API", fmt.Sprintf("user list --server http://localhost:%d --admin-key-file %s", port+2, filepath.Join(data, "admin-key")), cli.ExitOK, "alice@example.com", ""}.play(t, "")
 	phoneShowsCodes(t, demo)
 	stop()
 
@@ -166,8 +167,8 @@ func TestDevTellsWhoHasThePort(t *testing.T) {
 	}
 	defer l.Close()
 	p, _, errOut := testProgram()
-	if code := p.main(context.Background(), commands(), []string{"dev", "--port", strconv.Itoa(port), "--data", filepath.Join(t.TempDir(), "d")}); code != exitFailed {
-		t.Errorf("exit code %d, want %d", code, exitFailed)
+	if code := p.Main(context.Background(), commands(), []string{"dev", "--port", strconv.Itoa(port), "--data", filepath.Join(t.TempDir(), "d")}); code != cli.ExitFailed {
+		t.Errorf("exit code %d, want %d", code, cli.ExitFailed)
 	}
 	if want := "port " + strconv.Itoa(port+1) + " is not free"; !strings.Contains(errOut.String(), want) {
 		t.Errorf("error = %s, want %q in it", errOut, want)

@@ -22,7 +22,7 @@ func TestNoAnswerNamesTheHostOfItsCaller(t *testing.T) {
 	}
 	f.foreign = "evil.example"
 	answered := 0
-	for _, route := range handlerRoutes(t, f.handler) {
+	for _, route := range handlerRoutes(t, f.Handler) {
 		w := f.call(route[0], route[1], opened.ID)
 		if w.Code < 400 {
 			answered++
@@ -42,7 +42,7 @@ func TestNoAnswerNamesTheHostOfItsCaller(t *testing.T) {
 	r := httptest.NewRequest("GET", "/authorize?"+url.Values{"client_id": {"own"}}.Encode(), nil)
 	r.Host = f.foreign
 	w := httptest.NewRecorder()
-	if f.handler.ServeHTTP(w, r); strings.Contains(w.Body.String(), f.foreign) {
+	if f.Handler.ServeHTTP(w, r); strings.Contains(w.Body.String(), f.foreign) {
 		t.Errorf("an error page repeats the host: %.300s", w.Body)
 	}
 }

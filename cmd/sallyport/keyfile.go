@@ -3,13 +3,15 @@ package main
 import (
 	"context"
 
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/secretfile"
 	"sallyport/storage/seal"
 )
 
-func keyfile(_ context.Context, p *program, args []string) error {
-	f := p.flags("keyfile", "make a new key file (mode 0600); an existing file is never replaced")
-	if err := f.parse(args, 1); err != nil {
+func keyfileCommand(_ context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("keyfile", "make a new key file (mode 0600); an existing file is never replaced")
+	if err := f.Parse(args, 1); err != nil {
 		return err
 	}
-	return writeNew(f.Arg(0), seal.NewKeyFile(p.random))
+	return secretfile.Write(f.Arg(0), seal.NewKeyFile(p.Random))
 }

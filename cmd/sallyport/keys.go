@@ -11,34 +11,37 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/keys"
+	"sallyport/cmd/sallyport/server"
 	"sallyport/config"
 	"sallyport/storage"
 )
 
 // keys is everything an operator does to the server's own keys. All of it works
 // directly on the database, while servers serve.
-func keys(ctx context.Context, p *program, args []string) error {
-	return p.group(ctx, "keys", "the server's own keys; all of it works while servers serve", []command{
-		{name: "list", args: "--config FILE", about: "which keys there are, since when and until when", run: keysList},
-		{name: "rotate", args: "--config FILE --use USE", about: "make the next key of a use", run: keysRotate},
-		{name: "retire", args: "--config FILE ID", about: "let a key go that nothing hangs on, or a stolen one at once", run: keysRetire},
-		{name: "reseal", args: "--config FILE", about: "seal everything under the newest keys", run: keysReseal},
+func keysCommand(ctx context.Context, p *cli.Program, args []string) error {
+	return p.Group(ctx, "keys", "the server's own keys; all of it works while servers serve", []cli.Command{
+		{Name: "list", Args: "--config FILE", About: "which keys there are, since when and until when", Run: keysList},
+		{Name: "rotate", Args: "--config FILE --use USE", About: "make the next key of a use", Run: keysRotate},
+		{Name: "retire", Args: "--config FILE ID", About: "let a key go that nothing hangs on, or a stolen one at once", Run: keysRetire},
+		{Name: "reseal", Args: "--config FILE", About: "seal everything under the newest keys", Run: keysReseal},
 	}, args)
 }
 
 // openKeys opens the database and the keys in it, without building the rooms above.
-func openKeys(ctx context.Context, p *program, c config.Config) (*house, error) {
-	o, err := serverOptions(c, newLog(p.err, c.LogLevel), p.now, p.random)
+func openKeys(ctx context.Context, p *cli.Program, c config.Config) (*server.Server, error) {
+	o, err := server.NewOptions(c, server.NewLog(p.Err, c.LogLevel), p.Now, p.Random)
 	if err != nil {
 		return nil, err
 	}
-	return withKeys(ctx, o)
+	return server.OpenKeys(ctx, o)
 }
 
-func keysList(ctx context.Context, p *program, args []string) error {
-	f := p.flags("keys list", "the server's own keys; nothing secret is shown")
+func keysList(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("keys list", "the server's own keys; nothing secret is shown")
 	all := f.Bool("all", false, "expired keys too")
-	c, err := p.settings(f, args, 0)
+	c, err := p.Settings(f, args, 0)
 	if err != nil {
 		return err
 	}
@@ -47,15 +50,15 @@ func keysList(ctx context.Context, p *program, args []string) error {
 		return err
 	}
 	// The list needs no key file: it is there when something is wrong with that.
-	engine, _, err := openEngine(ctx, parts{config: c, dsn: dsn, log: newLog(p.err, c.LogLevel), now: p.now, random: p.random})
+	engine, _, err := server.OpenEngine(ctx, server.Options{Config: c, DSN: dsn, Log: server.NewLog(p.Err, c.LogLevel), Now: p.Now, Random: p.Random})
 	if err != nil {
 		return err
 	}
-	now, from := p.now(), p.now()
+	now, from := p.Now(), p.Now()
 	if *all {
 		from = time.Time{}
 	}
-	err = schema(ctx, engine, false)
+	err = server.PrepareSchema(ctx, engine, false)
 	var rows []storage.Key
 	if err == nil {
 		rows, err = engine.Keys(ctx, from)
@@ -63,7 +66,7 @@ func keysList(ctx context.Context, p *program, args []string) error {
 	if err != nil {
 		return errors.Join(err, engine.Close())
 	}
-	printKeys(p.out, rows, now)
+	printKeys(p.Out, rows, now)
 	return engine.Close()
 }
 
@@ -74,8 +77,8 @@ func printKeys(out io.Writer, rows []storage.Key, now time.Time) {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ID\tUSE\tALG\tKEK\tSTATE\tAGE\tCREATED\tACTIVE\tRETIRED\tEXPIRES")
 	for _, k := range rows {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Use, cmp.Or(k.Alg, "-"), k.KEK, keyState(k, now),
-			age(now.Sub(k.ActiveAt)), stamp(k.CreatedAt), stamp(k.ActiveAt), stamp(k.RetiredAt), stamp(k.ExpiresAt))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Use, cmp.Or(k.Alg, "-"), k.KEK, keys.State(k, now),
+			age(now.Sub(k.ActiveAt)), cli.Time(k.CreatedAt), cli.Time(k.ActiveAt), cli.Time(k.RetiredAt), cli.Time(k.ExpiresAt))
 	}
 	_ = t.Flush() // a reader that went away is no fault
 }

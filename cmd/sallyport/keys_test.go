@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/server"
 	"sallyport/config"
 	"sallyport/mfa"
 	"sallyport/storage"
@@ -59,25 +61,25 @@ const machineState = `clients:
 `
 
 // server is a house in this process, whose clock the test moves.
-type server struct {
-	*house
+type testServer struct {
+	*server.Server
 	t *testing.T
 }
 
-func newServer(t *testing.T, settings string, c *clock) server {
+func newTestServer(t *testing.T, settings string, c *clock) testServer {
 	t.Helper()
-	p := &program{out: t.Output(), err: t.Output(), now: c.now, random: rand.Reader}
+	p := &cli.Program{Out: t.Output(), Err: t.Output(), Now: c.now, Random: rand.Reader}
 	loaded, err := config.Load(settings, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := open(t.Context(), p, loaded)
+	h, err := openServer(t.Context(), p, loaded)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(h.close)
+	t.Cleanup(h.Close)
 	applied(t, settings, machineState)
-	return server{h, t}
+	return testServer{h, t}
 }
 
 // applied brings a desired state to an installation.
@@ -90,20 +92,20 @@ func applied(t *testing.T, settings, state string) {
 	run(t, "apply", "--config", settings, file)
 }
 
-func (s server) poll() {
+func (s testServer) poll() {
 	s.t.Helper()
-	if err := s.provider.Poll(s.t.Context()); err != nil {
+	if err := s.Provider.Poll(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
-func (s server) post(path string, values url.Values) map[string]any {
+func (s testServer) post(path string, values url.Values) map[string]any {
 	s.t.Helper()
 	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(values.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth("machine", "0123456789abcdef0123456789abcdef")
 	w := httptest.NewRecorder()
-	s.handler.ServeHTTP(w, r)
+	s.Handler.ServeHTTP(w, r)
 	var out map[string]any
 	if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil || w.Code != http.StatusOK {
 		s.t.Fatalf("%s: %d %s", path, w.Code, w.Body)
@@ -112,7 +114,7 @@ func (s server) post(path string, values url.Values) map[string]any {
 }
 
 // token returns an access token and the key it is signed with.
-func (s server) token() (token, kid string) {
+func (s testServer) token() (token, kid string) {
 	s.t.Helper()
 	token, _ = s.post("/token", url.Values{"grant_type": {"client_credentials"}})["access_token"].(string)
 	head, _, _ := strings.Cut(token, ".")
@@ -129,18 +131,18 @@ func (s server) token() (token, kid string) {
 	return token, header.Kid
 }
 
-func (s server) active(token string) bool {
+func (s testServer) active(token string) bool {
 	s.t.Helper()
 	return s.post("/introspect", url.Values{"token": {token}})["active"] == true
 }
 
 // published are the keys of an algorithm in the key set.
-func (s server) published(alg string) []string {
+func (s testServer) published(alg string) []string {
 	s.t.Helper()
 	var set struct {
 		Keys []struct{ Kid, Alg string }
 	}
-	if err := json.Unmarshal(s.provider.JWKS().Body, &set); err != nil {
+	if err := json.Unmarshal(s.Provider.JWKS().Body, &set); err != nil {
 		s.t.Fatal(err)
 	}
 	var out []string
@@ -152,9 +154,9 @@ func (s server) published(alg string) []string {
 	return out
 }
 
-func (s server) events(kind string) []storage.Event {
+func (s testServer) events(kind string) []storage.Event {
 	s.t.Helper()
-	all, err := s.store.ListEvents(s.t.Context(), storage.EventFilter{Kind: kind, Limit: 100})
+	all, err := s.Store.ListEvents(s.t.Context(), storage.EventFilter{Kind: kind, Limit: 100})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -165,9 +167,9 @@ func (s server) events(kind string) []storage.Event {
 func TestASigningKeyGivesWay(t *testing.T) {
 	onBoth(t, func(t *testing.T, settings string) {
 		var c clock
-		s := newServer(t, settings, &c)
+		s := newTestServer(t, settings, &c)
 		_, old := s.token()
-		change, err := s.keys.rotate(t.Context(), "admin", "oidc", "RS256", seal.Lead("oidc", false))
+		change, err := s.Keys.Rotate(t.Context(), "admin", "oidc", "RS256", seal.Lead("oidc", false))
 		if err != nil || len(change.Add) != 1 {
 			t.Fatalf("rotate = %+v, %v", change, err)
 		}
@@ -214,7 +216,7 @@ func TestASigningKeyGivesWay(t *testing.T) {
 func TestAStolenSigningKeyIsGoneAtOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, settings string) {
 		var c clock
-		s := newServer(t, settings, &c)
+		s := newTestServer(t, settings, &c)
 		token, stolen := s.token()
 		if !s.active(token) {
 			t.Fatal("a fresh token is not active")
@@ -247,37 +249,37 @@ func TestKeysCommandLine(t *testing.T) {
 	settings, _, _ := installation(t)
 	play := func(args string) (code int, out, err string) {
 		p, o, e := testProgram("SALLYPORT_CONFIG=" + settings)
-		code = p.main(context.Background(), commands(), strings.Fields(args))
+		code = p.Main(context.Background(), commands(), strings.Fields(args))
 		return code, o.String(), e.String()
 	}
-	if code, _, err := play("keys rotate --use oidc"); code != exitFailed || !strings.Contains(err, "there are no keys yet") {
+	if code, _, err := play("keys rotate --use oidc"); code != cli.ExitFailed || !strings.Contains(err, "there are no keys yet") {
 		t.Errorf("before the first start: %d %s", code, err)
 	}
-	s := newServer(t, settings, new(clock))
-	current := func(use string) string { return string(s.keyring.Current(use)) }
+	s := newTestServer(t, settings, new(clock))
+	current := func(use string) string { return string(s.Keyring.Current(use)) }
 	for _, tc := range []struct {
 		name, args string
 		code       int
 		out, err   string
 	}{
-		{"no verb", "keys", exitUsage, "", "want one of list, rotate, retire, reseal"},
-		{"an unknown verb", "keys steal", exitUsage, "", "want one of list, rotate, retire, reseal"},
-		{"no use", "keys rotate", exitUsage, "", "--use must be one of data, hash"},
-		{"an unknown use", "keys rotate --use all", exitUsage, "", "--use must be one of"},
-		{"an algorithm that is none", "keys rotate --use oidc --alg HS256", exitFailed, "", "no such algorithm"},
-		{"an algorithm of its own for a data key", "keys rotate --use data --alg RS256", exitFailed, "", "no such key"},
-		{"a batch too large", "keys reseal --data --batch 1001", exitUsage, "", "1 to 1000"},
-		{"list", "keys list", exitOK, "in use", ""},
-		{"each algorithm", "keys rotate --use oidc", exitOK, "oidc ES256: key", ""},
-		{"again", "keys rotate --use oidc", exitFailed, "", "waits for its time already"},
-		{"again and now", "keys rotate --use oidc --now", exitOK, "oidc RS256: key", ""},
-		{"the next of an algorithm nobody has", "keys rotate --use oidc --alg EdDSA", exitOK, "oidc EdDSA: key", ""},
-		{"the key in use", "keys retire " + current("data"), exitFailed, "", "it is still in use: rotate first"},
-		{"a key nobody has", "keys retire 00000000-0000-0000-0000-000000000000", exitFailed, "", "there is no living key"},
-		{"a data key in an emergency", "keys retire --emergency " + current("data"), exitFailed, "", "stored secrets hang on"},
-		{"a session key in an emergency", "keys retire --emergency " + current("session"), exitOK, "everybody is signed out", ""},
-		{"a data key", "keys rotate --use data", exitOK, "reseal --data", ""},
-		{"nothing to reseal", "keys reseal", exitOK, "Keys: 0 sealed anew", ""},
+		{"no verb", "keys", cli.ExitUsage, "", "want one of list, rotate, retire, reseal"},
+		{"an unknown verb", "keys steal", cli.ExitUsage, "", "want one of list, rotate, retire, reseal"},
+		{"no use", "keys rotate", cli.ExitUsage, "", "--use must be one of data, hash"},
+		{"an unknown use", "keys rotate --use all", cli.ExitUsage, "", "--use must be one of"},
+		{"an algorithm that is none", "keys rotate --use oidc --alg HS256", cli.ExitFailed, "", "no such algorithm"},
+		{"an algorithm of its own for a data key", "keys rotate --use data --alg RS256", cli.ExitFailed, "", "no such key"},
+		{"a batch too large", "keys reseal --data --batch 1001", cli.ExitUsage, "", "1 to 1000"},
+		{"list", "keys list", cli.ExitOK, "in use", ""},
+		{"each algorithm", "keys rotate --use oidc", cli.ExitOK, "oidc ES256: key", ""},
+		{"again", "keys rotate --use oidc", cli.ExitFailed, "", "waits for its time already"},
+		{"again and now", "keys rotate --use oidc --now", cli.ExitOK, "oidc RS256: key", ""},
+		{"the next of an algorithm nobody has", "keys rotate --use oidc --alg EdDSA", cli.ExitOK, "oidc EdDSA: key", ""},
+		{"the key in use", "keys retire " + current("data"), cli.ExitFailed, "", "it is still in use: rotate first"},
+		{"a key nobody has", "keys retire 00000000-0000-0000-0000-000000000000", cli.ExitFailed, "", "there is no living key"},
+		{"a data key in an emergency", "keys retire --emergency " + current("data"), cli.ExitFailed, "", "stored secrets hang on"},
+		{"a session key in an emergency", "keys retire --emergency " + current("session"), cli.ExitOK, "everybody is signed out", ""},
+		{"a data key", "keys rotate --use data", cli.ExitOK, "reseal --data", ""},
+		{"nothing to reseal", "keys reseal", cli.ExitOK, "Keys: 0 sealed anew", ""},
 	} {
 		code, out, err := play(tc.args)
 		if code != tc.code || !strings.Contains(out, tc.out) || !strings.Contains(err, tc.err) || (tc.err == "") != (err == "") {
@@ -289,10 +291,10 @@ func TestKeysCommandLine(t *testing.T) {
 func TestKeyAgesAreMetrics(t *testing.T) {
 	settings, _, _ := installation(t)
 	var c clock
-	s := newServer(t, settings, &c)
+	s := newTestServer(t, settings, &c)
 	c.move(10 * 24 * time.Hour)
 	w := httptest.NewRecorder()
-	s.ops(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	s.OpsHandler(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	for _, want := range []string{`sallyport_key_age_seconds{alg="",use="data"} 86400`, `sallyport_key_age_seconds{alg="RS256",use="oidc"} 86400`} {
 		if !strings.Contains(w.Body.String(), want) {
 			t.Errorf("metrics have no %s", want)

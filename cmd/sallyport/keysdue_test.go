@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/cmd/sallyport/server"
 	"sallyport/config"
 	"sallyport/mfa"
 	"sallyport/storage"
@@ -22,14 +23,14 @@ const day = 24 * time.Hour
 type several struct {
 	t       *testing.T
 	c       *clock
-	servers []server
+	servers []testServer
 }
 
 func newSeveral(t *testing.T, settings string, n int) several {
 	t.Helper()
 	s := several{t: t, c: new(clock)}
 	for range n {
-		s.servers = append(s.servers, newServer(t, settings, s.c))
+		s.servers = append(s.servers, newTestServer(t, settings, s.c))
 	}
 	return s
 }
@@ -41,7 +42,7 @@ func (s several) due() {
 	for _, one := range s.servers {
 		wg.Go(func() {
 			for range 3 {
-				if err := one.keys.rotateDue(s.t.Context()); err != nil {
+				if err := one.Keys.RotateDue(s.t.Context()); err != nil {
 					s.t.Error(err)
 				}
 			}
@@ -56,7 +57,7 @@ func (s several) due() {
 // made counts the keys there are of each use.
 func (s several) made() map[string]int {
 	s.t.Helper()
-	rows, err := s.servers[0].store.Keys(s.t.Context(), time.Time{})
+	rows, err := s.servers[0].Store.Keys(s.t.Context(), time.Time{})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -93,10 +94,10 @@ func TestSigningKeysRotateByThemselves(t *testing.T) {
 		if fresh == old || !s.servers[1].active(token) {
 			t.Errorf("signed with %s, before with %s; active elsewhere: %v", fresh, old, s.servers[1].active(token))
 		}
-		s.servers[0].keys.rotateAfter = 0
-		s.servers[0].keys.rotateOwnAfter = 0
+		s.servers[0].Keys.RotateAfter = 0
+		s.servers[0].Keys.RotateOwnAfter = 0
 		s.c.move(1000 * day)
-		if err := s.servers[0].keys.rotateDue(t.Context()); err != nil || len(s.servers[0].events(mfa.EventKeysRotated)) != 2 {
+		if err := s.servers[0].Keys.RotateDue(t.Context()); err != nil || len(s.servers[0].events(mfa.EventKeysRotated)) != 2 {
 			t.Errorf("switched off it rotated, %v", err)
 		}
 	})
@@ -107,14 +108,14 @@ func TestKeysRotateByThemselves(t *testing.T) {
 	onBoth(t, func(t *testing.T, settings string) {
 		s := newSeveral(t, settings, 8)
 		for _, one := range s.servers {
-			one.keys.rotateAfter = 0
+			one.Keys.RotateAfter = 0
 		}
 		one := s.servers[0]
-		session, sealed := one.keyring.Token("session", [16]byte{1}, 1), []byte(nil)
+		session, sealed := one.Keyring.Token("session", [16]byte{1}, 1), []byte(nil)
 		seal := func() {
 			t.Helper()
 			var err error
-			if sealed, err = one.keyring.Seal("p", "r", []byte("x")); err != nil {
+			if sealed, err = one.Keyring.Seal("p", "r", []byte("x")); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -147,18 +148,18 @@ func TestKeysRotateByThemselves(t *testing.T) {
 		if one.lastKey("data") == old || s.servers[7].lastKey("data") != one.lastKey("data") {
 			t.Error("the next key is not used everywhere")
 		}
-		if plain, err := s.servers[7].keyring.Open("p", "r", sealed); err != nil || string(plain) != "x" {
+		if plain, err := s.servers[7].Keyring.Open("p", "r", sealed); err != nil || string(plain) != "x" {
 			t.Errorf("what the old key sealed: %q, %v", plain, err)
 		}
-		if _, _, ok := s.servers[7].keyring.OpenToken("session", session); !ok {
+		if _, _, ok := s.servers[7].Keyring.OpenToken("session", session); !ok {
 			t.Error("a session of the old key died with the rotation")
 		}
 		s.c.move(3 * 365 * day)
 		s.due()
-		if _, err := one.store.Keys(t.Context(), one.now()); err != nil {
+		if _, err := one.Store.Keys(t.Context(), one.Now()); err != nil {
 			t.Fatal(err)
 		}
-		if plain, err := one.keyring.Open("p", "r", sealed); err != nil || string(plain) != "x" {
+		if plain, err := one.Keyring.Open("p", "r", sealed); err != nil || string(plain) != "x" {
 			t.Errorf("what the first key sealed, years later: %q, %v", plain, err)
 		}
 	})
@@ -193,12 +194,12 @@ func asBefore(t *testing.T, settings string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, keyring, err := openEngine(t.Context(), parts{config: loaded, dsn: dsn, keks: keks, log: newLog(t.Output(), "error"), now: p.now, random: p.random})
+	engine, keyring, err := server.OpenEngine(t.Context(), server.Options{Config: loaded, DSN: dsn, KEKs: keks, Log: server.NewLog(t.Output(), "error"), Now: p.Now, Random: p.Random})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer engine.Close()
-	rows, err := keyring.First(p.now().Add(-time.Minute), loaded.SigningAlgs...)
+	rows, err := keyring.First(p.Now().Add(-time.Minute), loaded.SigningAlgs...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,10 +244,10 @@ func TestAnUpgradeRotatesTheDataKey(t *testing.T) {
 		if !one.enters(loaded.Issuer, "totp", one.passcode()) {
 			t.Error("Alice does not come in with a secret of the version before")
 		}
-		if err := one.keys.resealData(t.Context(), 10, t.Logf); err != nil {
+		if err := one.Keys.ResealData(t.Context(), 10, t.Logf); err != nil {
 			t.Fatal(err)
 		}
-		if err := one.keys.free(t.Context(), old); err != nil {
+		if err := one.Keys.CheckUnused(t.Context(), old); err != nil {
 			t.Errorf("after all was written anew: %v", err)
 		}
 		s.c.move(time.Minute)

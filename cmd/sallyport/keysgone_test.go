@@ -40,7 +40,7 @@ users:
 )
 
 // listen serves the house under its issuer, with the clock of the test.
-func (s server) listen(issuer string) {
+func (s testServer) listen(issuer string) {
 	s.t.Helper()
 	l, err := net.Listen("tcp", strings.TrimPrefix(issuer, "http://"))
 	if err != nil {
@@ -48,7 +48,7 @@ func (s server) listen(issuer string) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- web.Serve(ctx, web.NewServer(s.handler, s.log), l, web.Stop{Grace: time.Second}) }()
+	go func() { ended <- web.Serve(ctx, web.NewServer(s.Handler, s.Log), l, web.Stop{Grace: time.Second}) }()
 	s.t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
@@ -124,7 +124,7 @@ func (v *visitor) submit(id string, fields ...string) {
 }
 
 // enters says whether Alice comes in with a second factor.
-func (s server) enters(issuer, method, code string) bool {
+func (s testServer) enters(issuer, method, code string) bool {
 	s.t.Helper()
 	v := newVisitor(s.t)
 	v.at, _ = url.Parse(issuer)
@@ -144,23 +144,23 @@ func (s server) enters(issuer, method, code string) bool {
 	return v.at.Port() == "9" && v.at.Query().Get("code") != ""
 }
 
-func (s server) passcode() string {
+func (s testServer) passcode() string {
 	s.t.Helper()
 	secret, err := base32.StdEncoding.DecodeString(aliceSecret)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return s.totp.CodeAt(secret, s.now())
+	return s.TOTP.CodeAt(secret, s.Now())
 }
 
-func (s server) lastKey(use string) storage.KeyID { return s.keyring.Current(use) }
+func (s testServer) lastKey(use string) storage.KeyID { return s.Keyring.Current(use) }
 
 // The old data key, hash key and pepper go when nothing hangs on them. Then Alice
 // still comes in, what she used stays used, and her failures still count.
 func TestOldKeysGoAndUsersStay(t *testing.T) {
 	onBoth(t, func(t *testing.T, settings string) {
 		var c clock
-		s := newServer(t, settings, &c)
+		s := newTestServer(t, settings, &c)
 		applied(t, settings, aliceState)
 		loaded, err := config.Load(settings, nil)
 		if err != nil {
@@ -183,7 +183,7 @@ func TestOldKeysGoAndUsersStay(t *testing.T) {
 		old := map[string]storage.KeyID{}
 		for _, use := range uses {
 			old[use] = s.lastKey(use)
-			if _, err := s.keys.rotate(t.Context(), "admin", use, "", time.Minute); err != nil {
+			if _, err := s.Keys.Rotate(t.Context(), "admin", use, "", time.Minute); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -193,14 +193,14 @@ func TestOldKeysGoAndUsersStay(t *testing.T) {
 			if s.lastKey(use) == old[use] {
 				t.Fatalf("the new %s key is not used", use)
 			}
-			if err := s.keys.free(t.Context(), old[use]); err == nil {
+			if err := s.Keys.CheckUnused(t.Context(), old[use]); err == nil {
 				t.Errorf("nothing hangs on the old %s key", use)
 			}
 		}
-		if err := s.keys.resealData(t.Context(), 10, t.Logf); err != nil {
+		if err := s.Keys.ResealData(t.Context(), 10, t.Logf); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.keys.free(t.Context(), old["pepper"]); err == nil {
+		if err := s.Keys.CheckUnused(t.Context(), old["pepper"]); err == nil {
 			t.Error("a pepper could go before its user signed in")
 		}
 		// Two more failures make five with those from before: then there is a wait.
@@ -211,16 +211,16 @@ func TestOldKeysGoAndUsersStay(t *testing.T) {
 		c.move(time.Minute)
 		enter(true, "totp", s.passcode())
 		for _, use := range uses {
-			if err := s.keys.free(t.Context(), old[use]); err != nil {
+			if err := s.Keys.CheckUnused(t.Context(), old[use]); err != nil {
 				t.Errorf("%s: %v", use, err)
 			}
-			if _, err := s.keys.retire(t.Context(), old[use]); err != nil {
+			if _, err := s.Keys.Retire(t.Context(), old[use]); err != nil {
 				t.Fatal(err)
 			}
 		}
 		c.move(49 * time.Hour)
 		s.poll()
-		for _, k := range s.keyring.Rows() {
+		for _, k := range s.Keyring.Rows() {
 			if k.ID == old[k.Use] {
 				t.Errorf("the old %s key is still there", k.Use)
 			}
@@ -238,27 +238,27 @@ func TestOldKeysGoAndUsersStay(t *testing.T) {
 func TestResealWaitsForTheNewestKeys(t *testing.T) {
 	settings, _, _ := installation(t)
 	var c clock
-	s := newServer(t, settings, &c)
-	if err := s.keys.awaitNewest(t.Context(), t.Logf); err != nil {
+	s := newTestServer(t, settings, &c)
+	if err := s.Keys.AwaitNewest(t.Context(), t.Logf); err != nil {
 		t.Errorf("with first keys only: %v", err)
 	}
-	if _, err := s.keys.rotate(t.Context(), "admin", "data", "", time.Hour); err != nil {
+	if _, err := s.Keys.Rotate(t.Context(), "admin", "data", "", time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.keys.reload(t.Context()); err != nil {
+	if err := s.Keys.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.keys.awaitNewest(t.Context(), t.Logf); err == nil || !strings.Contains(err.Error(), "try again then") {
+	if err := s.Keys.AwaitNewest(t.Context(), t.Logf); err == nil || !strings.Contains(err.Error(), "try again then") {
 		t.Errorf("an hour before: %v", err)
 	}
 	c.move(time.Hour - time.Minute)
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
-	if err := s.keys.awaitNewest(stopped, t.Logf); fmt.Sprint(err) != "stopped" {
+	if err := s.Keys.AwaitNewest(stopped, t.Logf); fmt.Sprint(err) != "stopped" {
 		t.Errorf("a minute before, and stopped: %v", err)
 	}
 	c.move(2 * time.Minute)
-	if err := s.keys.awaitNewest(t.Context(), t.Logf); err != nil {
+	if err := s.Keys.AwaitNewest(t.Context(), t.Logf); err != nil {
 		t.Errorf("a minute after: %v", err)
 	}
 }

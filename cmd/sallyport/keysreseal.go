@@ -3,36 +3,38 @@ package main
 import (
 	"context"
 	"fmt"
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/keys"
 )
 
-func keysReseal(ctx context.Context, p *program, args []string) error {
-	f := p.flags("keys reseal", "seal every key under the first key-encryption key of the key file")
+func keysReseal(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("keys reseal", "seal every key under the first key-encryption key of the key file")
 	data := f.Bool("data", false, "also write every stored secret anew under the newest data key, and recovery codes and counters under the newest hash key")
-	batch := f.Int("batch", resealBatch, "rows of one step of --data, 1 to 1000")
-	c, err := p.settings(f, args, 0)
+	batch := f.Int("batch", keys.Batch, "rows of one step of --data, 1 to 1000")
+	c, err := p.Settings(f, args, 0)
 	if err != nil {
 		return err
 	}
 	if *batch < 1 || *batch > 1000 {
-		return usageError("keys reseal: --batch must be from 1 to 1000")
+		return cli.UsageError("keys reseal: --batch must be from 1 to 1000")
 	}
 	h, err := openKeys(ctx, p, c)
 	if err != nil {
 		return err
 	}
-	defer h.close()
-	n, kek, err := h.keys.rewrap(ctx)
+	defer h.Close()
+	n, kek, err := h.Keys.Rewrap(ctx)
 	if err != nil {
 		return fmt.Errorf("reseal: %w", err)
 	}
-	fmt.Fprintf(p.out, "Keys: %d sealed anew, all are under key-encryption key %q now. No server needs another line of the key file; backups made before do.\n", n, kek)
+	fmt.Fprintf(p.Out, "Keys: %d sealed anew, all are under key-encryption key %q now. No server needs another line of the key file; backups made before do.\n", n, kek)
 	if !*data {
 		return nil
 	}
-	report := func(format string, args ...any) { fmt.Fprintf(p.out, format+"\n", args...) }
-	if err := h.keys.resealData(ctx, *batch, report); err != nil {
+	report := func(format string, args ...any) { fmt.Fprintf(p.Out, format+"\n", args...) }
+	if err := h.Keys.ResealData(ctx, *batch, report); err != nil {
 		return fmt.Errorf("reseal: %w", err)
 	}
-	fmt.Fprintln(p.out, "Every stored secret is under the newest keys. Retired keys of use data and hash can go: sallyport keys retire ID.")
+	fmt.Fprintln(p.Out, "Every stored secret is under the newest keys. Retired keys of use data and hash can go: sallyport keys retire ID.")
 	return nil
 }

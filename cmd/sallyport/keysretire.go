@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"strings"
 
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/keys"
 	"sallyport/storage"
 )
 
-func keysRetire(ctx context.Context, p *program, args []string) error {
-	f := p.flags("keys retire", "let a key go that nothing hangs on any more, or, if it was stolen, at once")
+func keysRetire(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("keys retire", "let a key go that nothing hangs on any more, or, if it was stolen, at once")
 	emergency := f.Bool("emergency", false, "at once, and everything made with it dies; a new key takes its place")
-	c, err := p.settings(f, args, 1)
+	c, err := p.Settings(f, args, 1)
 	if err != nil {
 		return err
 	}
@@ -20,30 +22,30 @@ func keysRetire(ctx context.Context, p *program, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer h.close()
+	defer h.Close()
 	if *emergency {
-		return withdraw(ctx, p, h.keys, id)
+		return withdraw(ctx, p, h.Keys, id)
 	}
-	k, err := h.keys.retire(ctx, id)
+	k, err := h.Keys.Retire(ctx, id)
 	if err != nil {
 		return fmt.Errorf("retire %s: %w", id, err)
 	}
-	fmt.Fprintf(p.out, "Key %s expires %s. Backups made before the last reseal need it and its key-encryption key.\n", id, stamp(k.ExpiresAt))
+	fmt.Fprintf(p.Out, "Key %s expires %s. Backups made before the last reseal need it and its key-encryption key.\n", id, cli.Time(k.ExpiresAt))
 	return nil
 }
 
 // withdraw is the answer to a stolen key.
-func withdraw(ctx context.Context, p *program, m *manager, id storage.KeyID) error {
-	gone, added, err := m.withdraw(ctx, id)
+func withdraw(ctx context.Context, p *cli.Program, m *keys.Manager, id storage.KeyID) error {
+	gone, added, err := m.Withdraw(ctx, id)
 	if err != nil {
 		return fmt.Errorf("retire %s: %w", id, err)
 	}
-	fmt.Fprintf(p.out, "KEY %s (%s) IS WITHDRAWN. Within two seconds, on every server:\n", id, strings.TrimSpace(gone.Use+" "+gone.Alg))
+	fmt.Fprintf(p.Out, "KEY %s (%s) IS WITHDRAWN. Within two seconds, on every server:\n", id, strings.TrimSpace(gone.Use+" "+gone.Alg))
 	for _, line := range consequences(gone.Use) {
-		fmt.Fprintln(p.out, "  - "+line)
+		fmt.Fprintln(p.Out, "  - "+line)
 	}
 	for _, k := range added {
-		fmt.Fprintf(p.out, "Key %s takes its place now.\n", k.ID)
+		fmt.Fprintf(p.Out, "Key %s takes its place now.\n", k.ID)
 	}
 	return nil
 }

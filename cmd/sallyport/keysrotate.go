@@ -6,36 +6,37 @@ import (
 	"slices"
 	"strings"
 
+	"sallyport/cmd/sallyport/cli"
 	"sallyport/storage"
 	"sallyport/storage/seal"
 )
 
-func keysRotate(ctx context.Context, p *program, args []string) error {
-	f := p.flags("keys rotate", "make the next key of a use; the old one goes on verifying and opening")
+func keysRotate(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("keys rotate", "make the next key of a use; the old one goes on verifying and opening")
 	use := f.String("use", "", "which keys: "+strings.Join(seal.Uses(), ", "))
 	alg := f.String("alg", "", "signing keys: which `algorithm`; without it, each there is a key of")
 	now := f.Bool("now", false, fmt.Sprintf("use the new key in %s, when every server knows it, and not after its time of publication", seal.Settle))
-	c, err := p.settings(f, args, 0)
+	c, err := p.Settings(f, args, 0)
 	if err != nil {
 		return err
 	}
 	if !slices.Contains(seal.Uses(), *use) {
-		return usageError("keys rotate: --use must be one of " + strings.Join(seal.Uses(), ", "))
+		return cli.UsageError("keys rotate: --use must be one of " + strings.Join(seal.Uses(), ", "))
 	}
 	h, err := openKeys(ctx, p, c)
 	if err != nil {
 		return err
 	}
-	defer h.close()
-	change, err := h.keys.rotate(ctx, "admin", *use, *alg, seal.Lead(*use, *now))
+	defer h.Close()
+	change, err := h.Keys.Rotate(ctx, "admin", *use, *alg, seal.Lead(*use, *now))
 	if err != nil {
 		return fmt.Errorf("rotate: %w", err)
 	}
 	for _, k := range append(change.Add, change.Change...) {
-		fmt.Fprintln(p.out, rotated(k))
+		fmt.Fprintln(p.Out, rotated(k))
 	}
 	if advice := afterRotation(*use); advice != "" {
-		fmt.Fprintln(p.out, advice)
+		fmt.Fprintln(p.Out, advice)
 	}
 	return nil
 }
@@ -45,11 +46,11 @@ func rotated(k storage.Key) string {
 	name := strings.TrimSpace(k.Use + " " + k.Alg)
 	switch {
 	case k.RetiredAt.IsZero():
-		return fmt.Sprintf("%s: key %s is used from %s on.", name, k.ID, stamp(k.ActiveAt))
+		return fmt.Sprintf("%s: key %s is used from %s on.", name, k.ID, cli.Time(k.ActiveAt))
 	case k.ExpiresAt.IsZero():
 		return fmt.Sprintf("%s: key %s is used until then and stays for what was made with it.", name, k.ID)
 	}
-	return fmt.Sprintf("%s: key %s is used until then and expires %s.", name, k.ID, stamp(k.ExpiresAt))
+	return fmt.Sprintf("%s: key %s is used until then and expires %s.", name, k.ID, cli.Time(k.ExpiresAt))
 }
 
 func afterRotation(use string) string {

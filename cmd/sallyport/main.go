@@ -11,28 +11,29 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sallyport/cmd/sallyport/cli"
 	"syscall"
 	"time"
 )
 
-func commands() []command {
-	return []command{
-		{name: "dev", args: "[flags]", about: "a complete server with test users, a demo application and a virtual phone", run: dev},
-		{name: "serve", args: "--config FILE", about: "the server", run: serve},
-		{name: "migrate", args: "[VERB] --config FILE", about: "up (or nothing), status, plan, down: the database's schema", run: migrate},
-		{name: "backup", args: "--config FILE COPY", about: "copy a SQLite database while servers serve", run: backup},
-		{name: "apply", args: "--config FILE STATE", about: "make the clients, users and API keys of a desired-state file", run: applyState},
-		{name: "user", args: "VERB --config FILE", about: "users: list, show, create, disable, delete, unlock, passwords, factors", run: userCommand},
-		{name: "client", args: "VERB --config FILE", about: "clients: list, show, delete, rotate secrets", run: clientCommand},
-		{name: "session", args: "VERB --config FILE", about: "sessions of a user: list, end", run: sessionCommand},
-		{name: "apikey", args: "VERB --config FILE", about: "keys of backends: list, show, create, disable, delete, rotate secrets", run: apiKeyCommand},
-		{name: "events", args: "--config FILE", about: "ask the audit trail", run: eventsCommand},
-		{name: "config", args: "check|print|reference", about: "look for faults in the settings, show those in force, or all there are", run: configCommand},
-		{name: "keys", args: "VERB --config FILE", about: "list, rotate, retire or reseal the server's own keys", run: keys},
-		{name: "keyfile", args: "FILE", about: "make a new key file; never replaces one", run: keyfile},
-		{name: "adminkey", args: "FILE", about: "make a new key of the admin API; never replaces one", run: adminkey},
-		{name: "health", args: "[--url URL]", about: "ask a running server whether it is ready; exit code 1 if not", run: healthCommand},
-		{name: "version", args: "[-v]", about: "print what this is, from which commit, with which modules", run: version},
+func commands() []cli.Command {
+	return []cli.Command{
+		{Name: "dev", Args: "[flags]", About: "a complete server with test users, a demo application and a virtual phone", Run: devCommand},
+		{Name: "serve", Args: "--config FILE", About: "the server", Run: serveCommand},
+		{Name: "migrate", Args: "[VERB] --config FILE", About: "up (or nothing), status, plan, down: the database's schema", Run: migrateCommand},
+		{Name: "backup", Args: "--config FILE COPY", About: "copy a SQLite database while servers serve", Run: backupCommand},
+		{Name: "apply", Args: "--config FILE STATE", About: "make the clients, users and API keys of a desired-state file", Run: applyCommand},
+		{Name: "user", Args: "VERB --config FILE", About: "users: list, show, create, disable, delete, unlock, passwords, factors", Run: userCommand},
+		{Name: "client", Args: "VERB --config FILE", About: "clients: list, show, delete, rotate secrets", Run: clientCommand},
+		{Name: "session", Args: "VERB --config FILE", About: "sessions of a user: list, end", Run: sessionCommand},
+		{Name: "apikey", Args: "VERB --config FILE", About: "keys of backends: list, show, create, disable, delete, rotate secrets", Run: apiKeyCommand},
+		{Name: "events", Args: "--config FILE", About: "ask the audit trail", Run: eventsCommand},
+		{Name: "config", Args: "check|print|reference", About: "look for faults in the settings, show those in force, or all there are", Run: configCommand},
+		{Name: "keys", Args: "VERB --config FILE", About: "list, rotate, retire or reseal the server's own keys", Run: keysCommand},
+		{Name: "keyfile", Args: "FILE", About: "make a new key file; never replaces one", Run: keyfileCommand},
+		{Name: "adminkey", Args: "FILE", About: "make a new key of the admin API; never replaces one", Run: adminkeyCommand},
+		{Name: "health", Args: "[--url URL]", About: "ask a running server whether it is ready; exit code 1 if not", Run: healthCommand},
+		{Name: "version", Args: "[-v]", About: "print what this is, from which commit, with which modules", Run: versionCommand},
 	}
 }
 
@@ -45,8 +46,8 @@ func main() {
 	// once, because by then nobody catches it any more.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
-	p := &program{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(), now: time.Now, random: rand.Reader, colour: terminal(os.Stdout)}
-	os.Exit(p.main(ctx, commands(), os.Args[1:]))
+	p := &cli.Program{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ(), Now: time.Now, Random: rand.Reader, Colour: terminal(os.Stdout)}
+	os.Exit(p.Main(ctx, commands(), os.Args[1:]))
 }
 
 // terminal reports whether a file is a terminal on which colours are wanted.

@@ -14,6 +14,8 @@ import (
 	"github.com/gin-gonic/gin"
 	dto "github.com/prometheus/client_model/go"
 
+	"sallyport/cmd/sallyport/metrics"
+	"sallyport/cmd/sallyport/server"
 	"sallyport/config"
 	"sallyport/mfa"
 	"sallyport/storage"
@@ -21,9 +23,9 @@ import (
 )
 
 // figures are what a house exports, by family.
-func figures(t *testing.T, h *house) map[string]*dto.MetricFamily {
+func figures(t *testing.T, h *server.Server) map[string]*dto.MetricFamily {
 	t.Helper()
-	all, err := h.metrics.Gather()
+	all, err := h.Metrics.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,9 +64,9 @@ func value(f *dto.MetricFamily, labels ...string) float64 {
 }
 
 // busy is a house that has answered something.
-func busy(t *testing.T, o *office, do func(h *house)) {
-	o.inside(func(h *house) {
-		h.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/jwks.json", nil))
+func busy(t *testing.T, o *office, do func(h *server.Server)) {
+	o.inside(func(h *server.Server) {
+		h.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/jwks.json", nil))
 		do(h)
 	})
 }
@@ -76,7 +78,7 @@ func TestMetricsAreDescribed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	busy(t, newOffice(t), func(h *house) {
+	busy(t, newOffice(t), func(h *server.Server) {
 		want := map[string]bool{}
 		for name, f := range figures(t, h) {
 			if !strings.HasPrefix(name, "sallyport_") {
@@ -119,7 +121,7 @@ func TestMetricsAreOfClosedLists(t *testing.T) {
     grant_types: [client_credentials]
     scopes: [reports]
 `))
-	busy(t, o, func(h *house) {
+	busy(t, o, func(h *server.Server) {
 		for _, call := range []struct{ method, path, auth, body string }{
 			{"HOSTILE", "/hostile", "", ""}, {"GET", "/authorize?client_id=hostile&hostile=1", "", ""}, {"POST", "/hostile/token", "", ""},
 			{"POST", "/token", "hostile:hostile", "grant_type=client_credentials"}, {"POST", "/token", "m2m:hostile", "grant_type=hostile"},
@@ -134,25 +136,25 @@ func TestMetricsAreOfClosedLists(t *testing.T) {
 			if call.auth != "" {
 				r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(call.auth)))
 			}
-			h.handler.ServeHTTP(httptest.NewRecorder(), r)
+			h.Handler.ServeHTTP(httptest.NewRecorder(), r)
 		}
 		for range 22 {
 			r := httptest.NewRequest("POST", "/introspect", strings.NewReader("token=hostile"))
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			r.RemoteAddr = "198.51.100.1:4711"
 			r.SetBasicAuth("m2m", "hostile")
-			h.handler.ServeHTTP(httptest.NewRecorder(), r)
+			h.Handler.ServeHTTP(httptest.NewRecorder(), r)
 		}
 		// What a method nobody wrote down, or an event of a newer server, would do.
-		h.journal.Note(h.journal.Event(mfa.Visit{}, storage.Event{Kind: "hostile", Outcome: "hostile"}))
-		h.journal.Note(h.journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventMFAFailed, Detail: map[string]string{"method": "hostile"}}))
-		h.journal.Note(h.journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventAPIKeyRefused, Outcome: "hostile"}))
-		h.tally.refused("hostile", "hostile")
-		if err := h.journal.Flush(o.Context()); err != nil {
+		h.Journal.Note(h.Journal.Event(mfa.Visit{}, storage.Event{Kind: "hostile", Outcome: "hostile"}))
+		h.Journal.Note(h.Journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventMFAFailed, Detail: map[string]string{"method": "hostile"}}))
+		h.Journal.Note(h.Journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventAPIKeyRefused, Outcome: "hostile"}))
+		h.Events.CountThrottledFactor("hostile", "hostile")
+		if err := h.Journal.Flush(o.Context()); err != nil {
 			t.Fatal(err)
 		}
 		event := []storage.Event{{Kind: mfa.EventLogout, Outcome: "ok"}}
-		if n := testing.AllocsPerRun(100, func() { h.tally.count(event) }); n > 1 {
+		if n := testing.AllocsPerRun(100, func() { h.Events.Count(event) }); n > 1 {
 			t.Errorf("%v allocations for one more event, want one at most", n)
 		}
 		all := figures(t, h)
@@ -164,14 +166,14 @@ func TestMetricsAreOfClosedLists(t *testing.T) {
 		}{
 			{"sallyport_tokens_issued_total", []string{"grant_type", "client_credentials"}, 1},
 			{"sallyport_events_total", []string{"kind", mfa.EventTokenIssued, "outcome", "ok"}, 1},
-			{"sallyport_events_total", []string{"kind", other, "outcome", other}, 1},
-			{"sallyport_factors_total", []string{"method", other, "outcome", "wrong"}, 1},
-			{"sallyport_factors_total", []string{"method", other, "outcome", "throttled"}, 1},
-			{"sallyport_throttled_total", []string{"bucket", other}, 1},
+			{"sallyport_events_total", []string{"kind", metrics.Other, "outcome", metrics.Other}, 1},
+			{"sallyport_factors_total", []string{"method", metrics.Other, "outcome", "wrong"}, 1},
+			{"sallyport_factors_total", []string{"method", metrics.Other, "outcome", "throttled"}, 1},
+			{"sallyport_throttled_total", []string{"bucket", metrics.Other}, 1},
 			{"sallyport_throttled_total", []string{"bucket", "address"}, 0},
 			{"sallyport_factors_total", []string{"method", "totp", "outcome", "disabled"}, 0},
-			{"sallyport_factors_total", []string{"method", "totp", "outcome", other}, -1},
-			{"sallyport_logins_total", []string{"outcome", other}, -1},
+			{"sallyport_factors_total", []string{"method", "totp", "outcome", metrics.Other}, -1},
+			{"sallyport_logins_total", []string{"outcome", metrics.Other}, -1},
 			{"sallyport_events_total", []string{"kind", mfa.EventMFAReplayed}, -1},
 			{"sallyport_tokens_revoked_total", nil, 0},
 			{"sallyport_api_key_failures_total", nil, 1},
@@ -187,22 +189,22 @@ func TestMetricsAreOfClosedLists(t *testing.T) {
 }
 
 // closed fails for every label value that is in no list.
-func closed(t *testing.T, h *house, all map[string]*dto.MetricFamily) {
+func closed(t *testing.T, h *server.Server, all map[string]*dto.MetricFamily) {
 	t.Helper()
 	allowed := map[string][]string{
 		"class": {"2xx", "3xx", "4xx", "5xx"}, "route": {"none"},
-		"method": {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", other},
-		"kind":   append(mfa.EventKinds(), other), "bucket": append(mfa.Buckets(), other),
-		"outcome": append(mfa.Outcomes(), other, "finished", "session", "cancelled", "wrong", "replayed", "throttled", "disabled", "exported"),
+		"method": {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", metrics.Other},
+		"kind":   append(mfa.EventKinds(), metrics.Other), "bucket": append(mfa.Buckets(), metrics.Other),
+		"outcome": append(mfa.Outcomes(), metrics.Other, "finished", "session", "cancelled", "wrong", "replayed", "throttled", "disabled", "exported"),
 		"budget":  mfa.Budgets(), "of": {"code", "refresh_token"}, "grant_type": {"authorization_code", "refresh_token", "client_credentials", "implicit"},
 		"reason": {"no_connection", "cancelled", "timeout", "failed"}, "state": {"untried", "retrying", "dead"},
 		"use": seal.Uses(), "alg": append(config.Algorithms(), ""),
 	}
 	allowed["method"] = append(allowed["method"], "password", "totp", "recovery")
-	for _, r := range h.handler.(*gin.Engine).Routes() {
+	for _, r := range h.Handler.(*gin.Engine).Routes() {
 		allowed["route"] = append(allowed["route"], r.Path)
 	}
-	for table := range h.store.Swept() {
+	for table := range h.Store.Swept() {
 		allowed["table"] = append(allowed["table"], table)
 	}
 	for name, f := range all {
@@ -221,11 +223,11 @@ func closed(t *testing.T, h *house, all map[string]*dto.MetricFamily) {
 
 // TestMetricsSayThatTheDatabaseIsAway: what it knows is gone from the page, the rest stays.
 func TestMetricsSayThatTheDatabaseIsAway(t *testing.T) {
-	newOffice(t).inside(func(h *house) {
-		if err := h.store.Close(); err != nil {
+	newOffice(t).inside(func(h *server.Server) {
+		if err := h.Store.Close(); err != nil {
 			t.Fatal(err)
 		}
-		h.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/authorize?client_id=shop", nil))
+		h.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/authorize?client_id=shop", nil))
 		all := figures(t, h)
 		if got := value(all["sallyport_ready"]); got != 0 {
 			t.Errorf("ready = %v, want 0", got)

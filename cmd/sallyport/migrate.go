@@ -10,38 +10,40 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/server"
 	"sallyport/config"
 	"sallyport/storage/relational"
 )
 
 // migrate is everything an operator does to the schema. Without a verb it is "up".
-func migrate(ctx context.Context, p *program, args []string) error {
+func migrateCommand(ctx context.Context, p *cli.Program, args []string) error {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") && !slices.Contains([]string{"-h", "-help", "--help"}, args[0]) {
 		return migrateUp(ctx, p, args)
 	}
-	return p.group(ctx, "migrate", "the database's schema; without a verb: up", []command{
-		{name: "up", args: "--config FILE", about: "bring it to this version's, while the version before serves", run: migrateUp},
-		{name: "status", args: "--config FILE", about: "which steps the database has, and since when", run: migrateStatus},
-		{name: "plan", args: "--config FILE", about: "what up would do", run: migratePlan},
-		{name: "down", args: "--config FILE --yes", about: "take the newest step back", run: migrateDown},
+	return p.Group(ctx, "migrate", "the database's schema; without a verb: up", []cli.Command{
+		{Name: "up", Args: "--config FILE", About: "bring it to this version's, while the version before serves", Run: migrateUp},
+		{Name: "status", Args: "--config FILE", About: "which steps the database has, and since when", Run: migrateStatus},
+		{Name: "plan", Args: "--config FILE", About: "what up would do", Run: migratePlan},
+		{Name: "down", Args: "--config FILE --yes", About: "take the newest step back", Run: migrateDown},
 	}, args)
 }
 
 // onSchema opens the database without keys and without caring for its schema.
-func onSchema(ctx context.Context, p *program, c config.Config, do func(*relational.Engine) error) error {
+func onSchema(ctx context.Context, p *cli.Program, c config.Config, do func(*relational.Engine) error) error {
 	dsn, err := c.ReadDSN()
 	if err != nil {
 		return err
 	}
-	engine, _, err := openEngine(ctx, parts{config: c, dsn: dsn, log: newLog(p.err, c.LogLevel), now: p.now, random: p.random})
+	engine, _, err := server.OpenEngine(ctx, server.Options{Config: c, DSN: dsn, Log: server.NewLog(p.Err, c.LogLevel), Now: p.Now, Random: p.Random})
 	if err != nil {
 		return err
 	}
 	return errors.Join(do(engine), engine.Close())
 }
 
-func migrateStatus(ctx context.Context, p *program, args []string) error {
-	c, err := p.settings(p.flags("migrate status", "which steps of the schema the database has, and since when"), args, 0)
+func migrateStatus(ctx context.Context, p *cli.Program, args []string) error {
+	c, err := p.Settings(p.Flags("migrate status", "which steps of the schema the database has, and since when"), args, 0)
 	if err != nil {
 		return err
 	}
@@ -50,11 +52,11 @@ func migrateStatus(ctx context.Context, p *program, args []string) error {
 		if err != nil {
 			return err
 		}
-		t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+		t := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "VERSION\tAPPLIED\tNAME")
 		pending, unknown := 0, 0
 		for _, m := range all {
-			name, applied := m.Name, stamp(m.AppliedAt)
+			name, applied := m.Name, cli.Time(m.AppliedAt)
 			if m.AppliedAt.IsZero() {
 				applied, pending = "pending", pending+1
 			}
@@ -66,7 +68,7 @@ func migrateStatus(ctx context.Context, p *program, args []string) error {
 		if err := t.Flush(); err != nil {
 			return nil // a reader that went away is no fault
 		}
-		fmt.Fprintln(p.out, schemaVerdict(pending, unknown))
+		fmt.Fprintln(p.Out, schemaVerdict(pending, unknown))
 		return nil
 	})
 }
@@ -81,10 +83,10 @@ func schemaVerdict(pending, unknown int) string {
 	return "The database has this version's schema."
 }
 
-func migratePlan(ctx context.Context, p *program, args []string) error {
-	f := p.flags("migrate plan", "what \"migrate up\" would do; changes nothing")
+func migratePlan(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("migrate plan", "what \"migrate up\" would do; changes nothing")
 	text := f.Bool("sql", false, "with the statements")
-	c, err := p.settings(f, args, 0)
+	c, err := p.Settings(f, args, 0)
 	if err != nil {
 		return err
 	}
@@ -99,39 +101,39 @@ func migratePlan(ctx context.Context, p *program, args []string) error {
 				continue
 			}
 			n++
-			fmt.Fprintf(p.out, "%d. %s\n", n, m.Name)
+			fmt.Fprintf(p.Out, "%d. %s\n", n, m.Name)
 			if *text {
-				fmt.Fprintf(p.out, "\n%s\n\n", m.Up)
+				fmt.Fprintf(p.Out, "\n%s\n\n", m.Up)
 			}
 		}
 		if n == 0 {
-			fmt.Fprintln(p.out, "Nothing: the database has this version's schema.")
+			fmt.Fprintln(p.Out, "Nothing: the database has this version's schema.")
 		}
 		return nil
 	})
 }
 
-func migrateUp(ctx context.Context, p *program, args []string) error {
-	c, err := p.settings(p.flags("migrate up", "bring the database to this version's schema, while the version before goes on serving"), args, 0)
+func migrateUp(ctx context.Context, p *cli.Program, args []string) error {
+	c, err := p.Settings(p.Flags("migrate up", "bring the database to this version's schema, while the version before goes on serving"), args, 0)
 	if err != nil {
 		return err
 	}
 	return onSchema(ctx, p, c, func(e *relational.Engine) error {
 		stop := func() {}
 		before := func(m relational.Migration) {
-			fmt.Fprintf(p.out, "%s ...\n", m.Name)
-			stop = still(p.out, m.Name)
+			fmt.Fprintf(p.Out, "%s ...\n", m.Name)
+			stop = still(p.Out, m.Name)
 		}
 		after := func(m relational.Migration, took time.Duration) {
 			stop()
-			fmt.Fprintf(p.out, "%s done in %s\n", m.Name, took.Round(time.Millisecond))
+			fmt.Fprintf(p.Out, "%s done in %s\n", m.Name, took.Round(time.Millisecond))
 		}
 		err := e.MigrateUp(ctx, before, after)
 		if err != nil {
 			stop()
 			return fmt.Errorf("migrate: %w", err)
 		}
-		fmt.Fprintln(p.out, "The database has this version's schema.")
+		fmt.Fprintln(p.Out, "The database has this version's schema.")
 		return nil
 	})
 }
@@ -163,11 +165,11 @@ func still(out io.Writer, name string) (stop func()) {
 	}
 }
 
-func migrateDown(ctx context.Context, p *program, args []string) error {
-	f := p.flags("migrate down", "take the newest step of the schema back, with what is stored in it")
+func migrateDown(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("migrate down", "take the newest step of the schema back, with what is stored in it")
 	yes := f.Bool("yes", false, "do it")
 	everything := f.Bool("drop-everything", false, "needed besides for the first step, which all tables hang on")
-	c, err := p.settings(f, args, 0)
+	c, err := p.Settings(f, args, 0)
 	if err != nil {
 		return err
 	}
@@ -184,7 +186,7 @@ func migrateDown(ctx context.Context, p *program, args []string) error {
 		}
 		switch {
 		case newest == nil:
-			fmt.Fprintln(p.out, "Nothing: the database has no schema of ours.")
+			fmt.Fprintln(p.Out, "Nothing: the database has no schema of ours.")
 			return nil
 		case newest.Name == "":
 			return fmt.Errorf("step %04d is of a newer version of Sallyport; that one can take it back", newest.Version)
@@ -196,7 +198,7 @@ func migrateDown(ctx context.Context, p *program, args []string) error {
 		if err := e.MigrateDown(ctx, newest.Version); err != nil {
 			return fmt.Errorf("migrate: %w", err)
 		}
-		fmt.Fprintf(p.out, "%s is taken back.\n", newest.Name)
+		fmt.Fprintf(p.Out, "%s is taken back.\n", newest.Name)
 		return nil
 	})
 }

@@ -62,7 +62,7 @@ users:
 
 // attacked is a server with the logins of a victim.
 type attacked struct {
-	server
+	testServer
 	n int // of callers so far: each comes from an address of its own
 }
 
@@ -77,7 +77,7 @@ func (a *attacked) do(method, path, kind, body string, header map[string]string)
 		r.Header.Set(name, value)
 	}
 	w := httptest.NewRecorder()
-	a.handler.ServeHTTP(w, r)
+	a.Handler.ServeHTTP(w, r)
 	return w
 }
 
@@ -139,7 +139,7 @@ func (a *attacked) byProgram(client, stop, name string) victim {
 	}
 	r := a.json(api+"/password", map[string]any{"request_id": id, "identifier": "vera", "password": "a lighthouse at dusk"}, nil)
 	own := map[string]any{"request_id": id, "login_token": r["login_token"], "allow": true}
-	row, _, err := a.store.RequestByTrack(a.t.Context(), storage.TrackID(r["login_token"].(string)), time.Now())
+	row, _, err := a.Store.RequestByTrack(a.t.Context(), storage.TrackID(r["login_token"].(string)), time.Now())
 	if err != nil {
 		a.t.Fatalf("%v: %v", r, err)
 	}
@@ -217,7 +217,7 @@ func (a *attacked) look(v victim) []storage.AuthRequest {
 	a.t.Helper()
 	var out []storage.AuthRequest
 	for _, id := range v.ids {
-		r, _, err := a.store.Request(a.t.Context(), id, "", time.Now())
+		r, _, err := a.Store.Request(a.t.Context(), id, "", time.Now())
 		if err != nil {
 			a.t.Fatal(err)
 		}
@@ -232,9 +232,9 @@ func (a *attacked) look(v victim) []storage.AuthRequest {
 
 func TestEveryRouteSaysWhatItHasToDoWithALogin(t *testing.T) {
 	settings, _, _ := installation(t)
-	s := newServer(t, settings, new(clock))
+	s := newTestServer(t, settings, new(clock))
 	seen := map[string]bool{}
-	for _, r := range handlerRoutes(t, s.handler) {
+	for _, r := range handlerRoutes(t, s.Handler) {
 		seen[r[1]] = true
 		if routes[r[1]] == "" {
 			t.Errorf("%s %s: say in routes whose it is", r[0], r[1])
@@ -264,7 +264,7 @@ func handlerRoutes(t *testing.T, h http.Handler) [][2]string {
 
 func TestALoginIsItsOwnersOnEveryRoute(t *testing.T) {
 	onBoth(t, func(t *testing.T, settings string) {
-		a := &attacked{server: newServer(t, settings, new(clock))}
+		a := &attacked{testServer: newTestServer(t, settings, new(clock))}
 		applied(t, settings, ownerState)
 		a.poll()
 		own := a.json("/api/login/v1/requests", ownerParams("other", "https://other.example"), nil)["request_id"]
@@ -282,7 +282,7 @@ func TestALoginIsItsOwnersOnEveryRoute(t *testing.T) {
 		}
 		for _, v := range a.victims() {
 			before := a.look(v)
-			for _, route := range handlerRoutes(t, a.handler) {
+			for _, route := range handlerRoutes(t, a.Handler) {
 				if routes[route[1]] != "login" || route[0] == "OPTIONS" {
 					continue
 				}

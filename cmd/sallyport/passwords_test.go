@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/cmd/sallyport/cli"
 	"sallyport/config"
 )
 
@@ -34,11 +35,11 @@ func TestOneRuleForEveryNewPassword(t *testing.T) {
 	o.must("apply", state("good.yaml", long))
 	words := "the password has fewer than 13 characters"
 	o.rejects([]refused{
-		{"a new user", short, exitFailed, "password: " + words, []string{"user", "create", "--username", "bob", "--password-file", "-"}},
-		{"another password", short, exitFailed, words, []string{"user", "set-password", "alice"}},
-		{"a desired state", "", exitFailed, "users[0].password: " + words, []string{"apply", state("bad.yaml", short)}},
-		{"one that replaces passwords", "", exitFailed, words, []string{"apply", "--replace-credentials", state("bad.yaml", short)}},
-		{"what would be done", "", exitFailed, words, []string{"apply", "--dry-run", state("bad.yaml", short)}},
+		{"a new user", short, cli.ExitFailed, "password: " + words, []string{"user", "create", "--username", "bob", "--password-file", "-"}},
+		{"another password", short, cli.ExitFailed, words, []string{"user", "set-password", "alice"}},
+		{"a desired state", "", cli.ExitFailed, "users[0].password: " + words, []string{"apply", state("bad.yaml", short)}},
+		{"one that replaces passwords", "", cli.ExitFailed, words, []string{"apply", "--replace-credentials", state("bad.yaml", short)}},
+		{"what would be done", "", cli.ExitFailed, words, []string{"apply", "--dry-run", state("bad.yaml", short)}},
 	})
 	c := strictConsole(t, "passwords:\n  min_length: 13\n")
 	carol := c.call("POST", "/users", map[string]any{"username": "carol", "password": long}).done(201, "created").User
@@ -76,9 +77,9 @@ func TestBreachedPasswordsAreRefusedEverywhere(t *testing.T) {
 	o.must("apply", state("good.yaml", fresh))
 	words := "the password is in the file of breached ones"
 	o.rejects([]refused{
-		{"a new user", stolen, exitFailed, "password: " + words, []string{"user", "create", "--username", "bob", "--password-file", "-"}},
-		{"another password", stolen, exitFailed, words, []string{"user", "set-password", "alice"}},
-		{"a desired state", "", exitFailed, "users[0].password: " + words, []string{"apply", "--replace-credentials", state("bad.yaml", stolen)}},
+		{"a new user", stolen, cli.ExitFailed, "password: " + words, []string{"user", "create", "--username", "bob", "--password-file", "-"}},
+		{"another password", stolen, cli.ExitFailed, words, []string{"user", "set-password", "alice"}},
+		{"a desired state", "", cli.ExitFailed, "users[0].password: " + words, []string{"apply", "--replace-credentials", state("bad.yaml", stolen)}},
 	})
 	if !o.proves("alice", fresh) {
 		t.Error("a refused password became alice's")
@@ -107,16 +108,16 @@ func TestBreachedPasswordsAreRefusedEverywhere(t *testing.T) {
 		t.Errorf("the log: %s", log)
 	}
 	o.rejects([]refused{
-		{"without the file", fresh, exitFailed, words, []string{"user", "set-password", "alice"}},
-		{"a desired state without the file", "", exitFailed, words, []string{"apply", "--replace-credentials", state("bad.yaml", stolen)}},
-		{"a check", "", exitFailed, "passwords.breached_file: stat " + file, []string{"config", "check"}},
-		{"a start", "", exitFailed, "passwords.breached_file: stat " + file, []string{"serve"}},
+		{"without the file", fresh, cli.ExitFailed, words, []string{"user", "set-password", "alice"}},
+		{"a desired state without the file", "", cli.ExitFailed, words, []string{"apply", "--replace-credentials", state("bad.yaml", stolen)}},
+		{"a check", "", cli.ExitFailed, "passwords.breached_file: stat " + file, []string{"config", "check"}},
+		{"a start", "", cli.ExitFailed, "passwords.breached_file: stat " + file, []string{"serve"}},
 	})
 	for text, want := range map[string]string{"password\n": "is no SHA-1", "": "no hash", strings.Repeat("F", 40) + "\n" + strings.Repeat("0", 40): "not sorted"} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		o.rejects([]refused{{"a check of " + want, "", exitFailed, want, []string{"config", "check"}}, {"a start with " + want, "", exitFailed, want, []string{"serve"}}})
+		o.rejects([]refused{{"a check of " + want, "", cli.ExitFailed, want, []string{"config", "check"}}, {"a start with " + want, "", cli.ExitFailed, want, []string{"serve"}}})
 	}
 }
 

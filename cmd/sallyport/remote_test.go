@@ -17,6 +17,9 @@ import (
 	"sync"
 	"testing"
 
+	"sallyport/cmd/sallyport/adminclient"
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/dev"
 	"sallyport/config"
 	"sallyport/mfa"
 	"sallyport/provider"
@@ -118,7 +121,7 @@ func TestWhoeverListensInPlaceOfTheServerSeesNoKey(t *testing.T) {
 			for _, environ := range [][]string{{"SALLYPORT_CONFIG=" + settings}, {"SALLYPORT_CONFIG=" + settings, "SALLYPORT_ADMIN_LISTEN=" + other}} {
 				for _, command := range []string{"user list", "apply " + settings} {
 					p, out, err := testProgram(environ...)
-					if code := p.main(t.Context(), commands(), strings.Fields(command)); code != exitFailed || !strings.Contains(err.String(), want) || out.Len() > 0 {
+					if code := p.Main(t.Context(), commands(), strings.Fields(command)); code != cli.ExitFailed || !strings.Contains(err.String(), want) || out.Len() > 0 {
 						t.Errorf("%s: exit code %d, %q, %q; want %q", command, code, out, err, want)
 					}
 				}
@@ -134,7 +137,7 @@ func TestWhoeverListensInPlaceOfTheServerSeesNoKey(t *testing.T) {
 func certified(t *testing.T) (cert tls.Certificate, certFile, keyFile string) {
 	t.Helper()
 	p, _, _ := testProgram()
-	certPEM, keyPEM, err := newCertificate("localhost", p.now(), p.random)
+	certPEM, keyPEM, err := dev.NewCertificate("localhost", p.Now(), p.Random)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,10 +167,10 @@ func TestWhoeverListensAtANamedAddressSeesNoKey(t *testing.T) {
 			at := []*squatter{squat(t, plain, tc.handler), squat(t, secure, tc.handler, cert)}
 			want := cmp.Or(tc.want, "does not know the key, or is that of another server; the key was not sent")
 			for _, server := range []string{"http://" + plain, "https://" + secure + " --ca-file " + trusted} {
-				line{server, "user list --admin-key-file " + own + " --server " + server, exitFailed, "", want}.play(t, "")
+				line{server, "user list --admin-key-file " + own + " --server " + server, cli.ExitFailed, "", want}.play(t, "")
 			}
 			// Nobody the system knows vouches for it.
-			line{"no trust", "user list --admin-key-file " + own + " --server https://" + secure, exitFailed, "", "certificate"}.play(t, "")
+			line{"no trust", "user list --admin-key-file " + own + " --server https://" + secure, cli.ExitFailed, "", "certificate"}.play(t, "")
 			if at[0].shown() || at[1].shown() {
 				t.Error("it was shown the key")
 			}
@@ -180,20 +183,20 @@ func TestEveryConnectionIsProven(t *testing.T) {
 	c := newConsole(t)
 	server := httptest.NewServer(c.handler)
 	p, _, _ := testProgram()
-	r, err := direct(p.random, elsewhere{server: server.URL, keyFile: secretFile(t, adminKey+"\n")}, "test")
+	r, err := adminclient.At(p.Random, adminclient.Address{Server: server.URL, KeyFile: secretFile(t, adminKey+"\n")}, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.close()
+	defer r.Close()
 	for range 2 { // over one connection
-		if err := r.get(t.Context(), "/users", nil, &admin.Users{}); err != nil {
+		if err := r.Get(t.Context(), "/users", nil, &admin.Users{}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	address := server.Listener.Addr().String()
 	server.Close()
 	s := squat(t, address, func(w http.ResponseWriter, r *http.Request) { told(func() string { return "x" }, "y")(w, r) })
-	if err := r.get(t.Context(), "/users", nil, &admin.Users{}); err == nil || !strings.Contains(err.Error(), "does not know the key") || s.shown() {
+	if err := r.Get(t.Context(), "/users", nil, &admin.Users{}); err == nil || !strings.Contains(err.Error(), "does not know the key") || s.shown() {
 		t.Errorf("who took its place was shown the key: %v, %v", s.shown(), err)
 	}
 }
@@ -209,13 +212,13 @@ func TestWhoeverPassesAProofOnSeesNoKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	secret := filepath.Join(t.TempDir(), "secret")
-	line{"an API key", "apikey create --name cron --dialect admin --verb read --out " + secret, exitOK, "", ""}.play(t, settings)
+	line{"an API key", "apikey create --name cron --dialect admin --verb read --out " + secret, cli.ExitOK, "", ""}.play(t, settings)
 	for _, file := range []string{c.AdminKeyFile, secret} {
-		line{"at its address", "user list --server http://" + address + " --admin-key-file " + file, exitOK, "", ""}.play(t, "")
-		line{"passed on", "user list --server http://" + relay + " --admin-key-file " + file, exitFailed, "", "at " + relay + " listens at another address"}.play(t, "")
+		line{"at its address", "user list --server http://" + address + " --admin-key-file " + file, cli.ExitOK, "", ""}.play(t, "")
+		line{"passed on", "user list --server http://" + relay + " --admin-key-file " + file, cli.ExitFailed, "", "at " + relay + " listens at another address"}.play(t, "")
 	}
 	p, out, text := testProgram("SALLYPORT_CONFIG="+settings, "SALLYPORT_ADMIN_LISTEN="+relay)
-	if code := p.main(t.Context(), commands(), []string{"user", "list"}); code != exitFailed || !strings.Contains(text.String(), "listens at another address") {
+	if code := p.Main(t.Context(), commands(), []string{"user", "list"}); code != cli.ExitFailed || !strings.Contains(text.String(), "listens at another address") {
 		t.Errorf("by the settings: exit code %d, %q, %q", code, out, text)
 	}
 	if s.shown() {
@@ -233,7 +236,7 @@ func TestAServerThatAnswersNeedsAKeyFile(t *testing.T) {
 	if err := os.WriteFile(settings, []byte(strings.Replace(string(text), "admin_key_file", "#", 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	line{"no key file", "user list", exitFailed, "", "and the settings name no admin_key_file"}.play(t, settings)
+	line{"no key file", "user list", cli.ExitFailed, "", "and the settings name no admin_key_file"}.play(t, settings)
 }
 
 func TestAServerElsewhereIsReached(t *testing.T) {
@@ -252,7 +255,7 @@ func TestAServerElsewhereIsReached(t *testing.T) {
 	}
 	reads, _ := c.made(provider.APIKeyDraft{Name: "reads", Dialects: []string{"admin"}, Verbs: []string{"read"}})
 	gone, id := c.made(provider.APIKeyDraft{Name: "gone", Dialects: []string{"admin"}, Verbs: []string{"read"}})
-	if err := c.h.apiKeys.Disable(t.Context(), mfa.Visit{}, provider.Operator(), id); err != nil {
+	if err := c.h.APIKeys.Disable(t.Context(), mfa.Visit{}, provider.Operator(), id); err != nil {
 		t.Fatal(err)
 	}
 	cert, trusted, _ := certified(t)
@@ -263,24 +266,24 @@ func TestAServerElsewhereIsReached(t *testing.T) {
 	own, wrong, reader, open := file("own", adminKey, 0o600), file("wrong", "wrong"+adminKey, 0o600), file("reader", reads, 0o600), file("open", adminKey, 0o644)
 	at := " --server " + server.URL + " --admin-key-file "
 	for _, l := range []line{
-		{"the key of the server", "user create --username alice" + at + own, exitOK, "created", ""},
-		{"an API key", "user list" + at + reader, exitOK, "alice", ""},
-		{"an API key that may not", "user disable alice" + at + reader, exitFailed, "", "the API key may not do this"},
-		{"a disabled API key", "user list" + at + file("gone", gone, 0o600), exitFailed, "", "does not know the key"},
-		{"over TLS", "user list --server " + secure.URL + " --ca-file " + trusted + " --admin-key-file " + own, exitOK, "alice", ""},
-		{"over TLS, an API key", "user list --server " + secure.URL + " --ca-file " + trusted + " --admin-key-file " + reader, exitOK, "alice", ""},
-		{"over TLS that nobody vouches for", "user list --server " + secure.URL + " --admin-key-file " + own, exitFailed, "", "certificate"},
-		{"certificates for plain HTTP", "user list --ca-file " + trusted + at + own, exitUsage, "", "--ca-file belongs to"},
-		{"certificates that are none", "user list --ca-file " + own + " --server " + secure.URL + " --admin-key-file " + own, exitFailed, "", "holds no certificate"},
-		{"a wrong key", "user list" + at + wrong, exitFailed, "", "does not know the key"},
-		{"a file for everybody", "user list" + at + open, exitFailed, "", "mode 0644 lets others at it"},
-		{"no file", "user list --server " + server.URL, exitUsage, "", "--server needs --admin-key-file"},
-		{"a file and no server", "user list --admin-key-file " + own, exitUsage, "", "--admin-key-file and --ca-file belong to --server"},
-		{"in clear over the network", "user list --server http://192.0.2.1 --admin-key-file " + own, exitUsage, "", "must begin with https://"},
-		{"no URL", "user list --server 192.0.2.1:8090 --admin-key-file " + own, exitUsage, "", "must be a URL"},
-		{"a URL with a path", "user list --server https://a.example/admin --admin-key-file " + own, exitUsage, "", "must be a URL"},
-		{"one that leads elsewhere", "user list --server " + away.URL + " --admin-key-file " + own, exitFailed, "", "is no admin API of Sallyport (status 307)"},
-		{"nobody", "user list --server http://" + freeAddress(t) + " --admin-key-file " + own, exitFailed, "", "connection refused"},
+		{"the key of the server", "user create --username alice" + at + own, cli.ExitOK, "created", ""},
+		{"an API key", "user list" + at + reader, cli.ExitOK, "alice", ""},
+		{"an API key that may not", "user disable alice" + at + reader, cli.ExitFailed, "", "the API key may not do this"},
+		{"a disabled API key", "user list" + at + file("gone", gone, 0o600), cli.ExitFailed, "", "does not know the key"},
+		{"over TLS", "user list --server " + secure.URL + " --ca-file " + trusted + " --admin-key-file " + own, cli.ExitOK, "alice", ""},
+		{"over TLS, an API key", "user list --server " + secure.URL + " --ca-file " + trusted + " --admin-key-file " + reader, cli.ExitOK, "alice", ""},
+		{"over TLS that nobody vouches for", "user list --server " + secure.URL + " --admin-key-file " + own, cli.ExitFailed, "", "certificate"},
+		{"certificates for plain HTTP", "user list --ca-file " + trusted + at + own, cli.ExitUsage, "", "--ca-file belongs to"},
+		{"certificates that are none", "user list --ca-file " + own + " --server " + secure.URL + " --admin-key-file " + own, cli.ExitFailed, "", "holds no certificate"},
+		{"a wrong key", "user list" + at + wrong, cli.ExitFailed, "", "does not know the key"},
+		{"a file for everybody", "user list" + at + open, cli.ExitFailed, "", "mode 0644 lets others at it"},
+		{"no file", "user list --server " + server.URL, cli.ExitUsage, "", "--server needs --admin-key-file"},
+		{"a file and no server", "user list --admin-key-file " + own, cli.ExitUsage, "", "--admin-key-file and --ca-file belong to --server"},
+		{"in clear over the network", "user list --server http://192.0.2.1 --admin-key-file " + own, cli.ExitUsage, "", "must begin with https://"},
+		{"no URL", "user list --server 192.0.2.1:8090 --admin-key-file " + own, cli.ExitUsage, "", "must be a URL"},
+		{"a URL with a path", "user list --server https://a.example/admin --admin-key-file " + own, cli.ExitUsage, "", "must be a URL"},
+		{"one that leads elsewhere", "user list --server " + away.URL + " --admin-key-file " + own, cli.ExitFailed, "", "is no admin API of Sallyport (status 307)"},
+		{"nobody", "user list --server http://" + freeAddress(t) + " --admin-key-file " + own, cli.ExitFailed, "", "connection refused"},
 	} {
 		l.play(t, "")
 	}
@@ -297,12 +300,12 @@ func TestAFaultInThisProcessIsInTheLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, _, errOut := testProgram()
-	r, err := here(t.Context(), p, c, "test")
+	r, err := adminclient.InProcess(t.Context(), p, c, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.close() // the database is gone
-	err = r.get(t.Context(), "/users", nil, &admin.Users{})
+	r.Close() // the database is gone
+	err = r.Get(t.Context(), "/users", nil, &admin.Users{})
 	if err == nil || !strings.Contains(err.Error(), "support id") || !strings.Contains(errOut.String(), `"level":"ERROR"`) || strings.Contains(errOut.String(), `"msg":"request","method"`) {
 		t.Errorf("error %v, log %s", err, errOut)
 	}
@@ -322,21 +325,21 @@ func TestTheAdminListenerHasTLS(t *testing.T) {
 		}
 	}
 	write(certFile, keyFile)
-	line{"good files", "config check", exitOK, "no faults", ""}.play(t, settings)
+	line{"good files", "config check", cli.ExitOK, "no faults", ""}.play(t, settings)
 	t.Run("served", func(t *testing.T) {
 		startServer(t, settings, address, http.StatusBadRequest) // to whoever speaks plain HTTP
-		line{"health", "health", exitOK, "ready", ""}.play(t, settings)
-		line{"a command", "user create --username alice", exitOK, "created", ""}.play(t, settings)
+		line{"health", "health", cli.ExitOK, "ready", ""}.play(t, settings)
+		line{"a command", "user create --username alice", cli.ExitOK, "created", ""}.play(t, settings)
 	})
 	// Somebody who has no such certificate, and one who has.
 	other, otherCert, otherKey := certified(t)
 	s := squat(t, address, http.NotFound, other)
-	line{"a stranger's certificate", "user list", exitFailed, "", "certificate"}.play(t, settings)
+	line{"a stranger's certificate", "user list", cli.ExitFailed, "", "certificate"}.play(t, settings)
 	write(otherCert, otherKey)
-	line{"the certificate and no key", "user list", exitFailed, "", "is no admin API of Sallyport"}.play(t, settings)
+	line{"the certificate and no key", "user list", cli.ExitFailed, "", "is no admin API of Sallyport"}.play(t, settings)
 	if s.shown() {
 		t.Error("it was shown the key")
 	}
 	write(certFile, otherKey)
-	line{"a key of another certificate", "config check", exitFailed, "", "admin_tls.cert: tls: private key does not match"}.play(t, settings)
+	line{"a key of another certificate", "config check", cli.ExitFailed, "", "admin_tls.cert: tls: private key does not match"}.play(t, settings)
 }

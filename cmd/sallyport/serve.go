@@ -7,55 +7,58 @@ import (
 	"math"
 	"runtime/debug"
 
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/secretfile"
+	"sallyport/cmd/sallyport/server"
 	"sallyport/config"
 	"sallyport/web"
 )
 
-func serve(ctx context.Context, p *program, args []string) error {
-	f := p.flags("serve", "serve until SIGTERM or SIGINT", "[flags]",
+func serveCommand(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("serve", "serve until SIGTERM or SIGINT", "[flags]",
 		"Before it serves it looks for faults as \"sallyport config check\" does, and serves only without any.")
-	c, err := p.settings(f, args, 0, fileFaults)
+	c, err := p.Settings(f, args, 0, fileFaults)
 	if err != nil {
 		return err
 	}
 	if debug.SetMemoryLimit(-1) == math.MaxInt64 { // GOMEMLIMIT says nothing
-		debug.SetMemoryLimit(memoryLimit(c))
+		debug.SetMemoryLimit(server.MemoryLimit(c))
 	}
-	h, err := open(ctx, p, c)
+	h, err := openServer(ctx, p, c)
 	if err != nil {
 		return err
 	}
-	defer h.close()
-	public, err := listen("listen", c.Listen, c.MaxConnections, c.TLS)
+	defer h.Close()
+	public, err := server.Listen("listen", c.Listen, c.MaxConnections, c.TLS)
 	if err != nil {
 		return err
 	}
-	key, err := readAdminKey(c.AdminKeyFile)
+	key, err := secretfile.ReadAdminKey(c.AdminKeyFile)
 	if err != nil {
 		return errors.Join(fmt.Errorf("admin_key_file: %w", err), public.Close())
 	}
-	api, err := h.adminAPI(key, c.Issuer, h.log, p.random)
+	api, err := h.AdminAPI(key, c.Issuer, h.Log, p.Random)
 	if err != nil {
 		return errors.Join(err, public.Close())
 	}
-	admin, err := listen("admin_listen", c.AdminListen, 0, config.TLS(c.AdminTLS))
+	admin, err := server.Listen("admin_listen", c.AdminListen, 0, config.TLS(c.AdminTLS))
 	if err != nil {
 		return errors.Join(err, public.Close())
 	}
 	// Both listeners take connections from here on.
-	notify(p.variable("NOTIFY_SOCKET"), h.log, "READY=1")
-	defer context.AfterFunc(ctx, func() { notify(p.variable("NOTIFY_SOCKET"), h.log, "STOPPING=1") })()
-	h.log.Info("serving", "issuer", c.Issuer, "environment", c.Environment, "listen", public.Addr().String(), "admin", admin.Addr().String())
-	return h.serve(ctx, c.DrainTime,
-		site{server: web.NewServer(h.handler, h.log), listener: public},
-		site{server: web.NewServer(h.ops(api), h.log), listener: admin})
+	server.Notify(p.Variable("NOTIFY_SOCKET"), h.Log, "READY=1")
+	defer context.AfterFunc(ctx, func() { server.Notify(p.Variable("NOTIFY_SOCKET"), h.Log, "STOPPING=1") })()
+	h.Log.Info("serving", "issuer", c.Issuer, "environment", c.Environment, "listen", public.Addr().String(), "admin", admin.Addr().String())
+	return h.Serve(ctx, c.DrainTime,
+		server.Site{Server: web.NewServer(h.Handler, h.Log), Listener: public},
+		server.Site{Server: web.NewServer(h.OpsHandler(api), h.Log), Listener: admin})
 }
 
 // open builds the server of some settings.
-func open(ctx context.Context, p *program, c config.Config) (*house, error) {
-	o, err := serverOptions(c, newLog(p.err, c.LogLevel), p.now, p.random)
+func openServer(ctx context.Context, p *cli.Program, c config.Config) (*server.Server, error) {
+	o, err := server.NewOptions(c, server.NewLog(p.Err, c.LogLevel), p.Now, p.Random)
 	if err != nil {
 		return nil, err
 	}
-	return build(ctx, o)
+	return server.Open(ctx, o)
 }

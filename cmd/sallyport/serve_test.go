@@ -18,6 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"sallyport/cmd/sallyport/cli"
 	"sallyport/config"
 	"sallyport/storage"
 )
@@ -43,7 +44,7 @@ func installation(t *testing.T) (settings, public, admin string) {
 func run(t *testing.T, args ...string) string {
 	t.Helper()
 	p, out, err := testProgram()
-	if code := p.main(context.Background(), commands(), args); code != exitOK {
+	if code := p.Main(context.Background(), commands(), args); code != cli.ExitOK {
 		t.Fatalf("sallyport %s: exit code %d: %s", strings.Join(args, " "), code, err)
 	}
 	return out.String()
@@ -103,7 +104,7 @@ func TestServeStartsDrainsAndStops(t *testing.T) {
 	p, _, log := testProgram("SALLYPORT_CONFIG=" + settings)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
-	go func() { ended <- p.main(ctx, commands(), []string{"serve"}) }()
+	go func() { ended <- p.Main(ctx, commands(), []string{"serve"}) }()
 
 	until(t, "http://"+admin+"/readyz", http.StatusOK)
 	for _, tc := range []struct {
@@ -131,7 +132,7 @@ func TestServeStartsDrainsAndStops(t *testing.T) {
 	if code, _ := get(t, "http://"+public+"/jwks.json"); code != http.StatusOK {
 		t.Errorf("while draining: %d, want 200", code)
 	}
-	if code := <-ended; code != exitOK {
+	if code := <-ended; code != cli.ExitOK {
 		t.Errorf("exit code %d, want 0: %s", code, log)
 	}
 	if code, _ := get(t, "http://"+public+"/jwks.json"); code != 0 {
@@ -144,8 +145,8 @@ func TestServeNeedsAKeyFileThatIsItsOwn(t *testing.T) {
 	keys := filepath.Join(filepath.Dir(settings), "keys")
 	serve := func() string {
 		p, _, err := testProgram()
-		if code := p.main(context.Background(), commands(), []string{"serve", "--config", settings}); code != exitFailed {
-			t.Errorf("exit code %d, want %d", code, exitFailed)
+		if code := p.Main(context.Background(), commands(), []string{"serve", "--config", settings}); code != cli.ExitFailed {
+			t.Errorf("exit code %d, want %d", code, cli.ExitFailed)
 		}
 		return err.String()
 	}
@@ -197,7 +198,7 @@ func TestServeNeedsAnAdminKey(t *testing.T) {
 			p, _, err := testProgram("SALLYPORT_CONFIG=" + settings)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			if code := p.main(ctx, commands(), strings.Fields(command)); code != exitFailed || !strings.Contains(err.String(), tc.want) || strings.Contains(err.String(), "geheim") {
+			if code := p.Main(ctx, commands(), strings.Fields(command)); code != cli.ExitFailed || !strings.Contains(err.String(), tc.want) || strings.Contains(err.String(), "geheim") {
 				t.Errorf("%s, %s: exit code %d, %q; want %q", tc.name, command, code, err, tc.want)
 			}
 		}
@@ -208,8 +209,8 @@ func TestServeRefusesAnEmptyDatabase(t *testing.T) {
 	settings, _, _ := installation(t)
 	database := "SALLYPORT_DATABASE_DSN=sqlite:" + filepath.Join(t.TempDir(), "empty.db")
 	p, _, errOut := testProgram(database)
-	if code := p.main(context.Background(), commands(), []string{"serve", "--config", settings}); code != exitFailed {
-		t.Errorf("exit code %d, want %d", code, exitFailed)
+	if code := p.Main(context.Background(), commands(), []string{"serve", "--config", settings}); code != cli.ExitFailed {
+		t.Errorf("exit code %d, want %d", code, cli.ExitFailed)
 	}
 	if !strings.Contains(errOut.String(), "sallyport migrate") {
 		t.Errorf("error = %s, want the way out in it", errOut)
@@ -250,16 +251,16 @@ func TestApplyIsIdempotent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := open(t.Context(), p, c)
+	h, err := openServer(t.Context(), p, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer h.close()
-	client, err := h.store.Client(t.Context(), "shop")
+	defer h.Close()
+	client, err := h.Store.Client(t.Context(), "shop")
 	if err != nil || client.Name != "Store" || !client.UpdatedAt.After(client.CreatedAt) {
 		t.Errorf("client = %+v, %v", client, err)
 	}
-	account, err := h.store.AccountByIdentifier(t.Context(), "alice")
+	account, err := h.Store.AccountByIdentifier(t.Context(), "alice")
 	if err != nil || len(account.Identifiers) != 2 || account.User.Status != storage.UserActive {
 		t.Errorf("account = %+v, %v", account.User, err)
 	}
@@ -272,8 +273,8 @@ func TestApplyRefusesAFileWithFaultsWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, _, errOut := testProgram()
-	if code := p.main(context.Background(), commands(), []string{"apply", "--config", settings, file}); code != exitFailed {
-		t.Errorf("exit code %d, want %d", code, exitFailed)
+	if code := p.Main(context.Background(), commands(), []string{"apply", "--config", settings, file}); code != cli.ExitFailed {
+		t.Errorf("exit code %d, want %d", code, cli.ExitFailed)
 	}
 	if !strings.Contains(errOut.String(), "state.yaml:3: clients[0].publik: there is no such key") {
 		t.Errorf("error = %s", errOut)

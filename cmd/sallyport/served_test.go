@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"sallyport/cmd/sallyport/cli"
 	"testing"
 )
 
@@ -43,10 +44,10 @@ func startServer(t *testing.T, settings, admin string, want int) {
 	p, _, log := testProgram("SALLYPORT_CONFIG="+settings, "SALLYPORT_DRAIN_TIME=0s")
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
-	go func() { ended <- p.main(ctx, commands(), []string{"serve"}) }()
+	go func() { ended <- p.Main(ctx, commands(), []string{"serve"}) }()
 	t.Cleanup(func() {
 		stop()
-		if code := <-ended; code != exitOK {
+		if code := <-ended; code != cli.ExitOK {
 			t.Errorf("serve: exit code %d: %s", code, log)
 		}
 	})

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sallyport/cmd/sallyport/cli"
 	"sallyport/storage"
 	"sallyport/web/admin"
 )
@@ -18,12 +19,12 @@ import (
 const passwordMost = 4096
 
 // changeUser plays a verb that does one thing to one user: a call below the user's address.
-func changeUser(ctx context.Context, p *program, f flags, args []string, method, path string, more func() (url.Values, any, error)) error {
-	d, err := newDesk(ctx, p, f, args, 1)
+func changeUser(ctx context.Context, p *cli.Program, f cli.Flags, args []string, method, path string, more func() (url.Values, any, error)) error {
+	d, err := connect(ctx, p, f, args, 1)
 	if err != nil {
 		return err
 	}
-	defer d.close()
+	defer d.Close()
 	u, err := d.user(ctx, f.Arg(0))
 	if err != nil {
 		return err
@@ -32,14 +33,14 @@ func changeUser(ctx context.Context, p *program, f flags, args []string, method,
 	var body any
 	if more != nil {
 		if query, body, err = more(); err != nil {
-			return about(err, fmt.Sprintf("user %q", f.Arg(0)))
+			return withSubject(err, fmt.Sprintf("user %q", f.Arg(0)))
 		}
 	}
 	var done admin.Done
-	if err := d.call(ctx, method, "/users/"+string(u.ID)+path, query, body, &done); err != nil {
-		return about(err, fmt.Sprintf("user %q", f.Arg(0)))
+	if err := d.Call(ctx, method, "/users/"+string(u.ID)+path, query, body, &done); err != nil {
+		return withSubject(err, fmt.Sprintf("user %q", f.Arg(0)))
 	}
-	return d.did(done, "user "+firstName(u)+" ("+string(u.ID)+")")
+	return d.printDone(done, "user "+firstName(u)+" ("+string(u.ID)+")")
 }
 
 // firstName is the name a user is told by.
@@ -50,37 +51,37 @@ func firstName(u admin.User) string {
 	return u.Names[0].Value
 }
 
-func userDisable(ctx context.Context, p *program, args []string) error {
-	f := p.flags("user disable", "keep a user out", "USER [flags]",
+func userDisable(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("user disable", "keep a user out", "USER [flags]",
 		"In the same moment logins under way, sessions, codes and all tokens of the user end.")
 	return changeUser(ctx, p, f, args, "POST", "/disable", nil)
 }
 
-func userEnable(ctx context.Context, p *program, args []string) error {
-	f := p.flags("user enable", "let a disabled or pending user in", "USER [flags]", "Nothing that ended comes back.")
+func userEnable(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("user enable", "let a disabled or pending user in", "USER [flags]", "Nothing that ended comes back.")
 	return changeUser(ctx, p, f, args, "POST", "/enable", nil)
 }
 
-func userDelete(ctx context.Context, p *program, args []string) error {
-	f := p.flags("user delete", "remove a user for good", "USER [flags]",
+func userDelete(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("user delete", "remove a user for good", "USER [flags]",
 		"Names, factors, sessions, tokens and consents go too. The audit trail stays.")
 	return changeUser(ctx, p, f, args, "DELETE", "", nil)
 }
 
-func userUnlock(ctx context.Context, p *program, args []string) error {
-	f := p.flags("user unlock", "forget a user's failures, and switch on the factors they switched off", "USER [flags]")
+func userUnlock(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("user unlock", "forget a user's failures, and switch on the factors they switched off", "USER [flags]")
 	return changeUser(ctx, p, f, args, "POST", "/unlock", nil)
 }
 
-func userResetFactors(ctx context.Context, p *program, args []string) error {
-	f := p.flags("user reset-factors", "take everything away that proves a user, the password excepted", "USER [flags]",
+func userResetFactors(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("user reset-factors", "take everything away that proves a user, the password excepted", "USER [flags]",
 		"In the same moment logins under way, sessions, codes and all tokens of the user end. Where a\n"+
 			"second factor is wanted, the next login asks for the password and then for a new one.")
 	return changeUser(ctx, p, f, args, "POST", "/reset-factors", nil)
 }
 
-func userSetPassword(ctx context.Context, p *program, args []string) error {
-	f := p.flags("user set-password", "give a user another password, read from standard input or a file", "USER [flags]",
+func userSetPassword(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("user set-password", "give a user another password, read from standard input or a file", "USER [flags]",
 		"In the same moment logins under way, sessions, codes and all tokens of the user end.")
 	file := f.String("password-file", "-", "`file` that holds the password, one line; - is standard input")
 	return changeUser(ctx, p, f, args, "POST", "/password", func() (url.Values, any, error) {
@@ -89,11 +90,11 @@ func userSetPassword(ctx context.Context, p *program, args []string) error {
 	})
 }
 
-func userCreate(ctx context.Context, p *program, args []string) error {
+func userCreate(ctx context.Context, p *cli.Program, args []string) error {
 	body := map[string]any{}
 	var file string
 	var pending bool
-	f := p.flags("user create", "make a user; one of the three names is required", "[flags]",
+	f := p.Flags("user create", "make a user; one of the three names is required", "[flags]",
 		"Profiles, factors, recovery codes and hashes come with a desired-state file: sallyport apply.")
 	given := func(key string) func(string) error {
 		return func(value string) error { body[key] = value; return nil }
@@ -113,11 +114,11 @@ func userCreate(ctx context.Context, p *program, args []string) error {
 	f.BoolFunc("phone-verified", "the number was proven", proven("phone_number_verified"))
 	f.StringVar(&file, "password-file", "", "`file` that holds the password, one line; - is standard input; left out: none yet")
 	f.BoolVar(&pending, "pending", false, "the user becomes active with the first proof")
-	d, err := newDesk(ctx, p, f, args, 0)
+	d, err := connect(ctx, p, f, args, 0)
 	if err != nil {
 		return err
 	}
-	defer d.close()
+	defer d.Close()
 	if pending {
 		body["status"] = storage.UserPending
 	}
@@ -127,19 +128,19 @@ func userCreate(ctx context.Context, p *program, args []string) error {
 		}
 	}
 	var done admin.Done
-	if err := d.call(ctx, "POST", "/users", nil, body, &done); err != nil {
-		return aboutEach(err, "user create")
+	if err := d.Call(ctx, "POST", "/users", nil, body, &done); err != nil {
+		return withSubjectEach(err, "user create")
 	}
-	return d.did(done, "user "+string(done.User))
+	return d.printDone(done, "user "+string(done.User))
 }
 
 // password reads a password: never from an argument, which every process of the
 // machine can see, and not from a terminal, which would show it.
-func readPassword(p *program, file string) (string, error) {
-	in := p.in
+func readPassword(p *cli.Program, file string) (string, error) {
+	in := p.In
 	if file == "-" {
 		if f, ok := in.(*os.File); ok && terminal(f) {
-			return "", usageError("the password would show on the screen: pipe it in, or name its file with --password-file")
+			return "", cli.UsageError("the password would show on the screen: pipe it in, or name its file with --password-file")
 		}
 	} else {
 		f, err := os.Open(file)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"sallyport/cmd/sallyport/cli"
 	"text/tabwriter"
 )
 
@@ -46,12 +47,12 @@ func identify(info *debug.BuildInfo) identity {
 	return id
 }
 
-func version(_ context.Context, p *program, args []string) error {
-	f := p.flags("version", "print what this is, from which commit, with which modules", "[flags]",
+func versionCommand(_ context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("version", "print what this is, from which commit, with which modules", "[flags]",
 		"A release has a version and a commit; what was built in another way is \"development\".")
 	modules := f.Bool("v", false, "with the versions of all modules in it")
 	asJSON := f.Bool("json", false, "answer in JSON")
-	if err := f.parse(args, 0); err != nil {
+	if err := f.Parse(args, 0); err != nil {
 		return err
 	}
 	info, ok := debug.ReadBuildInfo()
@@ -64,11 +65,11 @@ func version(_ context.Context, p *program, args []string) error {
 		for _, m := range info.Deps {
 			id.Modules[m.Path] = m.Version
 		}
-		return json.NewEncoder(p.out).Encode(id)
+		return json.NewEncoder(p.Out).Encode(id)
 	}
-	id.write(p.out)
+	id.write(p.Out)
 	if *modules {
-		return writeModules(p.out, info.Deps)
+		return writeModules(p.Out, info.Deps)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func TestScopesAndMethodsHaveTheirTexts(t *testing.T) {
 		for _, scope := range provider.Scopes() {
 			want = append(want, "scope."+scope)
 		}
-		for _, i := range c.h.verifier.Methods() {
+		for _, i := range c.h.Verifier.Methods() {
 			want = append(want, "method."+i.Name+".short")
 			if i.Second {
 				want = append(want, "method."+i.Name+".name")
