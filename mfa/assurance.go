@@ -38,7 +38,7 @@ func Assess(fs []storage.Factor) (Level, []string) {
 }
 
 // rank orders levels; unknown ones are out of reach.
-func rank(l Level) int {
+func Rank(l Level) int {
 	switch l {
 	case None:
 		return 0
@@ -53,7 +53,7 @@ func rank(l Level) int {
 }
 
 func higher(a, b Level) Level {
-	if rank(b) > rank(a) {
+	if Rank(b) > Rank(a) {
 		return b
 	}
 	return a

@@ -3,6 +3,7 @@ package mfa
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -79,8 +80,18 @@ func Codes() []Code {
 type Error struct {
 	Code       Code
 	RetryAfter time.Duration // with TooMany, TooManyRequests, Busy, PasswordUnchecked
-	Least      int           // with PasswordTooShort: how many characters it must have
-	Err        error
+	// Params are values that texts about the refusal name, as {{.NAME}}: "Least", the
+	// characters a password needs, with PasswordTooShort.
+	Params map[string]string
+	Err    error
+}
+
+// Text returns a surface's text about the refusal, with its parameters filled in.
+func (e *Error) Text(text string) string {
+	for name, value := range e.Params {
+		text = strings.ReplaceAll(text, "{{."+name+"}}", value)
+	}
+	return text
 }
 
 func (e *Error) Error() string {
@@ -104,4 +115,12 @@ func CodeOf(err error) Code {
 		return e.Code
 	}
 	return ""
+}
+
+// Wrap adds what was being done to an error; nil stays nil.
+func Wrap(operation string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", operation, err)
+	}
+	return nil
 }

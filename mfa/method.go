@@ -47,6 +47,7 @@ type Info struct {
 	PhishingResistant bool
 	First             bool   // may be the first factor of an ordinary login
 	Second            bool   // may be a second factor
+	Chosen            bool   // its value is what the user chose: changing it voids earlier proofs
 	Typed             bool   // the response is a typed code; Digits or text
 	Numeric           bool   // the typed code consists of digits
 	Sends             bool   // Begin sends something to the user
@@ -105,3 +106,43 @@ const (
 	UsageInitial      = "initial"      // the same under cidaas' other name
 	UsageEnroll       = "enroll"       // confirms an enrolment
 )
+
+// Parser is a Method that tells a malformed response before anything is counted.
+type Parser interface {
+	Parse(a Attempt, r Response) error
+}
+
+// Reserver is a Method whose Finish is costly. The place is reserved before the
+// attempt is counted, so that a full queue costs nobody a try.
+type Reserver interface {
+	Reserve(ctx context.Context, p Place) (release func(), err error)
+}
+
+// Place is for whom a costly computation is asked for.
+type Place struct {
+	// From is the network the asking comes from: it has at most a share of all places,
+	// so that one address can not keep everybody else out. "" counts for nobody.
+	From string
+	// Queue, if not nil, is asked before a place is waited for, and not where one is
+	// free. What it refuses does not wait.
+	Queue func(context.Context) error
+}
+
+// Shape is what an enrolment may choose about an authenticator. Zero values mean the
+// server's own setting.
+type Shape struct {
+	Algorithm string `json:"algorithm"`
+	Digits    int    `json:"digits"`
+}
+
+// Shaper is an Enroller whose authenticators come in several shapes.
+type Shaper interface {
+	Enroller
+	// Shapes lists what can be chosen, the server's own setting first.
+	Shapes() []Shape
+	// EnrollShaped is Enroll with a choice; one that is not among Shapes is refused.
+	EnrollShaped(ctx context.Context, label string, s Shape) (storage.Authenticator, Handout, error)
+}
+
+// alone reports whether a second factor comes without another one: recovery codes do not.
+func (i Info) Standalone() bool { return i.Enrolls || i.Sends }

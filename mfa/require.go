@@ -1,7 +1,6 @@
 package mfa
 
 import (
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -19,9 +18,9 @@ const leastInterval = 5 * time.Minute
 // nothing is enrolled. What acr_values ask is met if it can be (OpenID Connect Core
 // section 3.1.2.1); an essential acr is met or the login ends (section 5.5.1.1).
 func Require(p Policy, a *storage.Account, fs []storage.Factor, asked Asked, methods []Info, now time.Time) Verdict {
-	t := table{policy: p, methods: methods}
+	t := Table{Policy: p, Methods: methods}
 	if a == nil || !a.User.In() {
-		return Verdict{Need: NeedFirst, Needed: t.demanded(nil, asked), Methods: t.names(Info.first)}
+		return Verdict{Need: NeedFirst, Needed: t.Demanded(nil, asked), Methods: t.names(Info.first)}
 	}
 	v := Verdict{Counted: t.counted(a, fs, asked.Since, now)}
 	v.ACR, v.AMR = Assess(v.Counted)
@@ -32,7 +31,7 @@ func Require(p Policy, a *storage.Account, fs []storage.Factor, asked Asked, met
 	switch {
 	case !t.opened(v.Counted):
 		v.Need, v.Methods = NeedFirst, t.names(Info.first)
-	case rank(v.ACR) >= rank(v.Needed):
+	case Rank(v.ACR) >= Rank(v.Needed):
 		v.ACR = named(v.ACR, asked.Essential)
 	default:
 		v.Need, v.Methods = t.missing(a, v.Counted, v.Needed, asked)
@@ -40,42 +39,42 @@ func Require(p Policy, a *storage.Account, fs []storage.Factor, asked Asked, met
 	return v
 }
 
-type table struct {
-	policy  Policy
-	methods []Info
+type Table struct {
+	Policy  Policy
+	Methods []Info
 }
 
 func (i Info) first() bool { return i.First }
 
 // allowed reports whether the client allows a method. A list that names no method
 // for the first factor speaks of second factors only.
-func (t table) allowed(i Info) bool {
-	if len(t.policy.Methods) == 0 || slices.Contains(t.policy.Methods, i.Name) {
+func (t Table) Allowed(i Info) bool {
+	if len(t.Policy.Methods) == 0 || slices.Contains(t.Policy.Methods, i.Name) {
 		return true
 	}
 	if !i.First || i.Second {
 		return false
 	}
-	return !slices.ContainsFunc(t.methods, func(m Info) bool {
-		return m.First && slices.Contains(t.policy.Methods, m.Name)
+	return !slices.ContainsFunc(t.Methods, func(m Info) bool {
+		return m.First && slices.Contains(t.Policy.Methods, m.Name)
 	})
 }
 
 // info returns an allowed method by name.
-func (t table) info(name string) (Info, bool) {
-	for _, i := range t.methods {
+func (t Table) info(name string) (Info, bool) {
+	for _, i := range t.Methods {
 		if i.Name == name {
-			return i, t.allowed(i)
+			return i, t.Allowed(i)
 		}
 	}
 	return Info{}, false
 }
 
 // names lists allowed methods with a property.
-func (t table) names(is func(Info) bool) []string {
+func (t Table) names(is func(Info) bool) []string {
 	var out []string
-	for _, i := range t.methods {
-		if is(i) && t.allowed(i) {
+	for _, i := range t.Methods {
+		if is(i) && t.Allowed(i) {
 			out = append(out, i.Name)
 		}
 	}
@@ -85,15 +84,15 @@ func (t table) names(is func(Info) bool) []string {
 // counted returns the proofs that count here and now, oldest first: of allowed
 // methods, given with what the account still has, not before asked.Since, and with
 // TIME_BASED second factors not older than the interval.
-func (t table) counted(a *storage.Account, fs []storage.Factor, since, now time.Time) []storage.Factor {
-	stale := now.Add(-max(t.policy.Interval, leastInterval))
+func (t Table) counted(a *storage.Account, fs []storage.Factor, since, now time.Time) []storage.Factor {
+	stale := now.Add(-max(t.Policy.Interval, leastInterval))
 	var out []storage.Factor
 	for _, f := range fs {
 		i, ok := t.info(f.Method)
-		if !ok || f.At.Before(since) || !lasts(a, i, f) {
+		if !ok || f.At.Before(since) || !StillHolds(a, i, f) {
 			continue
 		}
-		if t.policy.MFA == MFATimeBased && i.Second && f.At.Before(stale) {
+		if t.Policy.MFA == MFATimeBased && i.Second && f.At.Before(stale) {
 			continue
 		}
 		out = append(out, f)
@@ -104,21 +103,21 @@ func (t table) counted(a *storage.Account, fs []storage.Factor, since, now time.
 
 // opened reports whether somebody is identified well enough to go on: by a first
 // factor, or by any where the client lets one sign in without a password.
-func (t table) opened(counted []storage.Factor) bool {
+func (t Table) opened(counted []storage.Factor) bool {
 	return slices.ContainsFunc(counted, func(f storage.Factor) bool {
 		i, _ := t.info(f.Method)
-		return i.First || t.policy.Passwordless
+		return i.First || t.Policy.Passwordless
 	})
 }
 
 // demanded is the level that must be reached: by policy, by the user's wish (if a
 // user is known) and by the request.
-func (t table) demanded(a *storage.Account, asked Asked) Level {
+func (t Table) Demanded(a *storage.Account, asked Asked) Level {
 	return higher(t.policed(a), lowest(asked.Essential))
 }
 
-func (t table) policed(a *storage.Account) Level {
-	off := t.policy.MFA == MFAOff || t.policy.MFA == ""
+func (t Table) policed(a *storage.Account) Level {
+	off := t.Policy.MFA == MFAOff || t.Policy.MFA == ""
 	if off && (a == nil || !a.User.MFAEnabled) {
 		return AAL1
 	}
@@ -126,8 +125,8 @@ func (t table) policed(a *storage.Account) Level {
 }
 
 // needed adds the first of the voluntary levels that can be reached.
-func (t table) needed(a *storage.Account, counted []storage.Factor, asked Asked) Level {
-	demanded := t.demanded(a, asked)
+func (t Table) needed(a *storage.Account, counted []storage.Factor, asked Asked) Level {
+	demanded := t.Demanded(a, asked)
 	for _, l := range asked.Voluntary {
 		if t.reachable(a, counted, l) {
 			return higher(demanded, l)
@@ -136,29 +135,29 @@ func (t table) needed(a *storage.Account, counted []storage.Factor, asked Asked)
 	return demanded
 }
 
-func (t table) reachable(a *storage.Account, counted []storage.Factor, l Level) bool {
-	if given, _ := Assess(counted); rank(given) >= rank(l) {
+func (t Table) reachable(a *storage.Account, counted []storage.Factor, l Level) bool {
+	if given, _ := Assess(counted); Rank(given) >= Rank(l) {
 		return true
 	}
 	every := counted
-	for _, i := range t.enrolled(a, false) {
+	for _, i := range t.Enrolled(a, false) {
 		if t.opened(counted) && t.raises(counted, i, l) {
 			return true
 		}
-		every = append(every[:len(every):len(every)], imagined(i))
+		every = append(every[:len(every):len(every)], ProofOf(i))
 	}
 	best, _ := Assess(every)
-	return !t.opened(counted) && rank(best) >= rank(l)
+	return !t.opened(counted) && Rank(best) >= Rank(l)
 }
 
 // enrolled lists allowed methods the account could prove itself with, in the order
 // of the server's methods. A factor that was switched off after too many failures is
 // there but can not be used.
-func (t table) enrolled(a *storage.Account, switchedOff bool) []Info {
+func (t Table) Enrolled(a *storage.Account, switchedOff bool) []Info {
 	var out []Info
-	for _, i := range t.methods {
-		if t.allowed(i) && slices.ContainsFunc(a.Authenticators, func(x storage.Authenticator) bool {
-			return x.Method == i.Name && standing(x) && (switchedOff || x.State == storage.AuthenticatorActive)
+	for _, i := range t.Methods {
+		if t.Allowed(i) && slices.ContainsFunc(a.Authenticators, func(x storage.Authenticator) bool {
+			return x.Method == i.Name && Enrolled(x) && (switchedOff || x.State == storage.AuthenticatorActive)
 		}) {
 			out = append(out, i)
 		}
@@ -170,9 +169,9 @@ func (t table) enrolled(a *storage.Account, switchedOff bool) []Info {
 //
 // Whoever holds a second factor that can not be used here (switched off, not allowed
 // by the client) is not sent to enrol another one: a stolen password would do then.
-func (t table) missing(a *storage.Account, counted []storage.Factor, needed Level, asked Asked) (Need, []string) {
+func (t Table) missing(a *storage.Account, counted []storage.Factor, needed Level, asked Asked) (Need, []string) {
 	var firsts, seconds []string
-	for _, i := range t.enrolled(a, true) {
+	for _, i := range t.Enrolled(a, true) {
 		switch {
 		case !t.raises(counted, i, needed):
 		case i.Second:
@@ -188,7 +187,7 @@ func (t table) missing(a *storage.Account, counted []storage.Factor, needed Leve
 		return NeedFirst, firsts
 	}
 	policed := t.policed(a)
-	if rank(policed) < rank(lowest(asked.Essential)) || rank(policed) < rank(AAL2) || hasSecond(a, t.methods) {
+	if Rank(policed) < Rank(lowest(asked.Essential)) || Rank(policed) < Rank(AAL2) || HasSecond(a, t.Methods) {
 		return NeedUnmet, nil
 	}
 	enrol := t.names(func(i Info) bool { return i.Second && i.Enrolls && t.raises(counted, i, policed) })
@@ -199,50 +198,30 @@ func (t table) missing(a *storage.Account, counted []storage.Factor, needed Leve
 }
 
 // raises reports whether one more proof of a method would reach a level.
-func (t table) raises(counted []storage.Factor, i Info, l Level) bool {
-	best, _ := Assess(append(counted[:len(counted):len(counted)], imagined(i)))
-	return rank(best) >= rank(l)
+func (t Table) raises(counted []storage.Factor, i Info, l Level) bool {
+	best, _ := Assess(append(counted[:len(counted):len(counted)], ProofOf(i)))
+	return Rank(best) >= Rank(l)
 }
 
 // imagined is the proof a method would give.
-func imagined(i Info) storage.Factor {
+func ProofOf(i Info) storage.Factor {
 	return storage.Factor{Method: i.Name, Kinds: i.Kinds, AMR: i.AMR, PhishingResistant: i.PhishingResistant}
 }
 
 // lasts reports whether a proof was given with something the account still has. One
 // that was switched off meanwhile was still right when it was given; one that was
 // taken away, and a password that was changed, prove nothing any more.
-func lasts(a *storage.Account, i Info, f storage.Factor) bool {
+func StillHolds(a *storage.Account, i Info, f storage.Factor) bool {
 	return slices.ContainsFunc(a.Authenticators, func(x storage.Authenticator) bool {
-		return x.State != storage.AuthenticatorPending && gaveWith(x, i, f)
+		return x.State != storage.AuthenticatorPending && GivenBy(x, i, f)
 	})
 }
 
 // gaveWith reports whether a proof was given with an authenticator as it is now. What
-// one knows has no name and no enrolment: UpdatedAt is when it was changed.
-func gaveWith(x storage.Authenticator, i Info, f storage.Factor) bool {
-	changed := slices.Contains(i.Kinds, storage.Know) && f.At.Before(x.UpdatedAt)
+// users choose has no name and no enrolment: UpdatedAt is when it was changed.
+func GivenBy(x storage.Authenticator, i Info, f storage.Factor) bool {
+	changed := i.Chosen && f.At.Before(x.UpdatedAt)
 	return x.Method == f.Method && (f.Authenticator == "" || f.Authenticator == x.ID) && !changed
-}
-
-// hasSecond reports whether an account holds any second factor, usable or not.
-func hasSecond(a *storage.Account, methods []Info) bool {
-	return slices.ContainsFunc(a.Authenticators, func(x storage.Authenticator) bool {
-		return standing(x) && slices.ContainsFunc(methods, func(i Info) bool { return i.Second && i.Name == x.Method })
-	})
-}
-
-// standing reports whether an authenticator belongs to the account for good: its
-// enrolment is confirmed and its uses, if they are numbered, are not used up.
-func standing(a storage.Authenticator) bool {
-	if a.State == storage.AuthenticatorPending {
-		return false
-	}
-	var numbered struct{ Uses int64 }
-	if json.Unmarshal(a.Data, &numbered) != nil || numbered.Uses == 0 {
-		return true
-	}
-	return a.Counter < numbered.Uses
 }
 
 // lowest of several levels: any of them satisfies an essential request.
@@ -250,7 +229,7 @@ func lowest(ls []Level) Level {
 	if len(ls) == 0 {
 		return None
 	}
-	return slices.MinFunc(ls, func(x, y Level) int { return rank(x) - rank(y) })
+	return slices.MinFunc(ls, func(x, y Level) int { return Rank(x) - Rank(y) })
 }
 
 // named is the name for a level among those an essential request lists: the answer
@@ -258,7 +237,7 @@ func lowest(ls []Level) Level {
 func named(l Level, essential []Level) Level {
 	best := None
 	for _, e := range essential {
-		if rank(e) <= rank(l) {
+		if Rank(e) <= Rank(l) {
 			best = higher(best, e)
 		}
 	}

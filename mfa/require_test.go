@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/mfa/throttle"
 	"sallyport/storage"
 )
 
@@ -16,11 +17,11 @@ var t0 = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 func allInfos() []Info {
 	have, know, are := storage.Have, storage.Know, storage.Are
 	return []Info{
-		{Name: "password", Kinds: []storage.Kind{know}, AMR: []string{"pwd"}, First: true, Typed: true, Bucket: BucketPassword},
-		{Name: "totp", Kinds: []storage.Kind{have}, AMR: []string{"otp"}, Second: true, Typed: true, Enrolls: true, Bucket: BucketFactor},
-		{Name: "recovery", Kinds: []storage.Kind{have}, AMR: []string{"otp"}, Second: true, Typed: true, Bucket: BucketFactor},
-		{Name: "email", Kinds: []storage.Kind{have}, AMR: []string{"otp"}, Second: true, Typed: true, Sends: true, Bucket: BucketFactor},
-		{Name: "passkey", Kinds: []storage.Kind{have, are}, AMR: []string{"hwk", "user"}, PhishingResistant: true, First: true, Second: true, Bucket: BucketFactor},
+		{Name: "password", Kinds: []storage.Kind{know}, AMR: []string{"pwd"}, First: true, Chosen: true, Typed: true, Bucket: throttle.Password},
+		{Name: "totp", Kinds: []storage.Kind{have}, AMR: []string{"otp"}, Second: true, Typed: true, Enrolls: true, Bucket: throttle.Factor},
+		{Name: "recovery", Kinds: []storage.Kind{have}, AMR: []string{"otp"}, Second: true, Typed: true, Bucket: throttle.Factor},
+		{Name: "email", Kinds: []storage.Kind{have}, AMR: []string{"otp"}, Second: true, Typed: true, Sends: true, Bucket: throttle.Factor},
+		{Name: "passkey", Kinds: []storage.Kind{have, are}, AMR: []string{"hwk", "user"}, PhishingResistant: true, First: true, Second: true, Bucket: throttle.Factor},
 	}
 }
 
@@ -287,11 +288,11 @@ func check(t *testing.T, p Policy, a *storage.Account, given []storage.Factor, a
 		t.Fatalf("claims two kinds: %s", state)
 	case !two && v.Need == NeedEnroll:
 		t.Fatalf("enrols although nobody demands it: %s", state)
-	case v.Need == NeedEnroll && hasSecond(a, allInfos()):
+	case v.Need == NeedEnroll && HasSecond(a, allInfos()):
 		t.Fatalf("enrols beside a factor: %s", state)
 	case (v.Need == NeedSecond || v.Need == NeedEnroll) && len(v.Methods) == 0:
 		t.Fatalf("nothing to do it with: %s", state)
-	case v.Need != NeedNothing && v.Need != NeedFirst && rank(v.ACR) >= rank(v.Needed):
+	case v.Need != NeedNothing && v.Need != NeedFirst && Rank(v.ACR) >= Rank(v.Needed):
 		t.Fatalf("asks for more than needed: %s", state)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/budget"
 	"sallyport/storage"
 )
 
@@ -28,14 +29,14 @@ type use struct {
 // ErrNoAPIKey and leaves a line in the audit trail; any other error says that storage
 // cannot be asked. The key has the dialects, verbs and end that those it descends from
 // leave it. It is shared: a caller must not change what it points to.
-func (a *APIKeys) Authenticate(ctx context.Context, v mfa.Visit, presented string) (storage.APIKey, error) {
+func (a *APIKeys) Authenticate(ctx context.Context, v mfa.Caller, presented string) (storage.APIKey, error) {
 	k, err := a.recognise(ctx, presented)
 	if refused, ok := errors.AsType[*apiKeyRefusal](err); ok {
 		e := storage.Event{Kind: mfa.EventAPIKeyRefused, Outcome: mfa.OutcomeRefused, Detail: map[string]string{"reason": refused.reason}}
 		if k.ID != "" {
 			e.Detail["api_key"], e.Detail["name"] = string(k.ID), k.Name
 		}
-		a.journal.Refusal(v, mfa.BudgetRefusals, a.journal.Event(v, e))
+		a.journal.Refusal(v, budget.Refusals, a.journal.Event(v, e))
 		return storage.APIKey{}, err
 	}
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/storage"
 )
 
@@ -35,14 +35,14 @@ func Holder(k storage.APIKey) Caller { return Caller{key: k} }
 func (c Caller) ID() storage.APIKeyID { return c.key.ID }
 
 // beyond returns what a key with these settings would open that its caller does not.
-func (c Caller) beyond(d APIKeyDraft) []mfa.Fault {
+func (c Caller) beyond(d APIKeyDraft) []users.Fault {
 	if c.operator {
 		return nil
 	}
-	var out []mfa.Fault
+	var out []users.Fault
 	fault := func(when bool, field, text string) {
 		if when {
-			out = append(out, mfa.Fault{Field: field, Err: errors.New(text)})
+			out = append(out, users.Fault{Field: field, Err: errors.New(text)})
 		}
 	}
 	fault(len(common(d.Dialects, c.key.Dialects)) < len(d.Dialects), "dialects", "must be among those of the API key that asks")

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/audit"
 	"sallyport/storage"
 )
 
@@ -48,7 +49,7 @@ type apiKeyStore interface {
 // many calls are to be authenticated.
 type APIKeys struct {
 	store       apiKeyStore
-	journal     *mfa.Journal
+	journal     *audit.Journal
 	now         func() time.Time
 	random      io.Reader
 	environment string
@@ -63,7 +64,7 @@ type APIKeys struct {
 }
 
 // NewAPIKeys returns the keys of a server of this environment: "test" or "live".
-func NewAPIKeys(store apiKeyStore, journal *mfa.Journal, now func() time.Time, random io.Reader, environment string, log *slog.Logger) *APIKeys {
+func NewAPIKeys(store apiKeyStore, journal *audit.Journal, now func() time.Time, random io.Reader, environment string, log *slog.Logger) *APIKeys {
 	return &APIKeys{store: store, journal: journal, now: now, random: random, environment: environment, log: log,
 		verified: held[[sha256.Size]byte, []storage.APIKey]{max: verifiedMost}, used: map[storage.APIKeyID]use{}}
 }
@@ -109,7 +110,7 @@ func (a *APIKeys) Find(ctx context.Context, which string) (storage.APIKey, error
 // was taken over. An *InvalidAPIKey says what is wrong with the draft. A key that an API
 // key makes remembers its maker, opens no more than that and ends with it: ErrCallerEnded,
 // ErrTooManyMakers.
-func (a *APIKeys) Create(ctx context.Context, v mfa.Visit, by Caller, d APIKeyDraft) (storage.APIKey, string, error) {
+func (a *APIKeys) Create(ctx context.Context, v mfa.Caller, by Caller, d APIKeyDraft) (storage.APIKey, string, error) {
 	by, line, err := a.current(ctx, by)
 	if err != nil {
 		return storage.APIKey{}, "", err
@@ -146,7 +147,7 @@ func (a *APIKeys) Create(ctx context.Context, v mfa.Visit, by Caller, d APIKeyDr
 // Change replaces a key that was read before. ErrAPIKeyChanged: it is not that any more.
 // What is said of a Caller's limits at Create holds here, and ErrForeignAPIKey for keys
 // that are none of its own, ErrDisabledStays for disabled ones.
-func (a *APIKeys) Change(ctx context.Context, v mfa.Visit, by Caller, was, k storage.APIKey) error {
+func (a *APIKeys) Change(ctx context.Context, v mfa.Caller, by Caller, was, k storage.APIKey) error {
 	by, _, err := a.current(ctx, by)
 	if err != nil {
 		return err
@@ -164,7 +165,7 @@ func (a *APIKeys) Change(ctx context.Context, v mfa.Visit, by Caller, was, k sto
 	return a.change(ctx, v, was, k, what)
 }
 
-func (a *APIKeys) change(ctx context.Context, v mfa.Visit, was, k storage.APIKey, what string) error {
+func (a *APIKeys) change(ctx context.Context, v mfa.Caller, was, k storage.APIKey, what string) error {
 	k.ID, k.UpdatedAt = was.ID, a.now()
 	// Who read the key before must see that it changed, however coarse the clock is.
 	if next := was.UpdatedAt.Add(time.Microsecond); k.UpdatedAt.Before(next) {
@@ -183,7 +184,7 @@ func (a *APIKeys) change(ctx context.Context, v mfa.Visit, was, k storage.APIKey
 // AddSecret begins a rotation: from now on the secret it returns is good beside the old
 // one. ErrRotating: finish or withdraw the last one first. ErrForeignAPIKey,
 // ErrDisabledStays and ErrCallerEnded, here and below, refuse callers who hold an API key.
-func (a *APIKeys) AddSecret(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID) (string, error) {
+func (a *APIKeys) AddSecret(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID) (string, error) {
 	k, err := a.of(ctx, by, id)
 	if err != nil {
 		return "", err
@@ -201,17 +202,17 @@ func (a *APIKeys) AddSecret(ctx context.Context, v mfa.Visit, by Caller, id stor
 }
 
 // FinishRotation ends a rotation: only the newest secret is good.
-func (a *APIKeys) FinishRotation(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID) error {
+func (a *APIKeys) FinishRotation(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID) error {
 	return a.rotated(ctx, v, by, id, "old secret removed", func(hashes [][]byte) [][]byte { return hashes[:1] })
 }
 
 // WithdrawSecret takes a rotation back: the newest secret, which went to nobody or to
 // the wrong ones, is worthless.
-func (a *APIKeys) WithdrawSecret(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID) error {
+func (a *APIKeys) WithdrawSecret(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID) error {
 	return a.rotated(ctx, v, by, id, "new secret withdrawn", func(hashes [][]byte) [][]byte { return hashes[1:] })
 }
 
-func (a *APIKeys) rotated(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID, what string, keep func([][]byte) [][]byte) error {
+func (a *APIKeys) rotated(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID, what string, keep func([][]byte) [][]byte) error {
 	k, err := a.of(ctx, by, id)
 	if err != nil {
 		return err
@@ -225,16 +226,16 @@ func (a *APIKeys) rotated(ctx context.Context, v mfa.Visit, by Caller, id storag
 }
 
 // Disable lets a key open nothing until it is enabled again.
-func (a *APIKeys) Disable(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID) error {
+func (a *APIKeys) Disable(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID) error {
 	return a.able(ctx, v, by, id, true, "disabled")
 }
 
 // Enable takes Disable back.
-func (a *APIKeys) Enable(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID) error {
+func (a *APIKeys) Enable(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID) error {
 	return a.able(ctx, v, by, id, false, "enabled")
 }
 
-func (a *APIKeys) able(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID, disabled bool, what string) error {
+func (a *APIKeys) able(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID, disabled bool, what string) error {
 	k, err := a.of(ctx, by, id)
 	if err != nil || k.Disabled == disabled {
 		return err
@@ -245,7 +246,7 @@ func (a *APIKeys) able(ctx context.Context, v mfa.Visit, by Caller, id storage.A
 }
 
 // Delete removes a key for good.
-func (a *APIKeys) Delete(ctx context.Context, v mfa.Visit, by Caller, id storage.APIKeyID) error {
+func (a *APIKeys) Delete(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID) error {
 	k, err := a.of(ctx, by, id)
 	if err != nil {
 		return err
@@ -260,7 +261,7 @@ func (a *APIKeys) Delete(ctx context.Context, v mfa.Visit, by Caller, id storage
 	return nil
 }
 
-func (a *APIKeys) event(v mfa.Visit, kind string, k storage.APIKey, what string) storage.Event {
+func (a *APIKeys) event(v mfa.Caller, kind string, k storage.APIKey, what string) storage.Event {
 	e := storage.Event{Kind: kind, Detail: map[string]string{"api_key": string(k.ID), "name": k.Name}}
 	if what != "" {
 		e.Detail["change"] = what

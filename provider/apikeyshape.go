@@ -16,7 +16,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/storage"
 )
 
@@ -56,7 +56,7 @@ type APIKeyDraft struct {
 
 // InvalidAPIKey says what is wrong with a key that was to be stored. Fields have the
 // names of the desired state.
-type InvalidAPIKey struct{ Faults []mfa.Fault }
+type InvalidAPIKey struct{ Faults []users.Fault }
 
 // Error implements error.
 func (e *InvalidAPIKey) Error() string {
@@ -101,11 +101,11 @@ var projectID = regexp.MustCompile(`^project-(test|live)-[0-9a-f]{8}-[0-9a-f]{4}
 
 // Faults returns everything Create would refuse a draft of a caller for, without making
 // anything and without asking whether its name or secret is taken.
-func (a *APIKeys) Faults(by Caller, d APIKeyDraft) []mfa.Fault {
-	var out []mfa.Fault
+func (a *APIKeys) Faults(by Caller, d APIKeyDraft) []users.Fault {
+	var out []users.Fault
 	fault := func(when bool, field, text string) {
-		if when && !slices.ContainsFunc(out, func(f mfa.Fault) bool { return f.Field == field }) {
-			out = append(out, mfa.Fault{Field: field, Err: errors.New(text)})
+		if when && !slices.ContainsFunc(out, func(f users.Fault) bool { return f.Field == field }) {
+			out = append(out, users.Fault{Field: field, Err: errors.New(text)})
 		}
 	}
 	fault(!shown(d.Name, apiKeyNameMost), "name", "is required: 1 to 100 characters that can be seen, no spaces around them")

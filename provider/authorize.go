@@ -6,6 +6,8 @@ import (
 	"net/url"
 
 	"sallyport/mfa"
+	"sallyport/mfa/budget"
+	"sallyport/mfa/session"
 	"sallyport/storage"
 )
 
@@ -13,7 +15,7 @@ import (
 // section 3.1.2.1). With a session that leaves nothing to ask it finishes at once and
 // stores no request. A *PageError must be shown, not redirected; any other error is a
 // failure of ours.
-func (p *Provider) Begin(ctx context.Context, in Params, v mfa.Visit, s *mfa.SignedIn) (Begun, error) {
+func (p *Provider) Begin(ctx context.Context, in Params, v mfa.Caller, s *session.SignedIn) (Begun, error) {
 	values, page := merge(in)
 	if page != nil {
 		return Begun{}, page
@@ -57,7 +59,7 @@ func (p *Provider) refused(r *request, err error) (Begun, error) {
 }
 
 // judge says what the session at hand leaves to ask.
-func (p *Provider) judge(r *request, s *mfa.SignedIn) mfa.Verdict {
+func (p *Provider) judge(r *request, s *session.SignedIn) mfa.Verdict {
 	var account *storage.Account
 	var factors []storage.Factor
 	if s != nil && (r.hint == "" || r.hint == s.Account.User.ID) {
@@ -68,7 +70,7 @@ func (p *Provider) judge(r *request, s *mfa.SignedIn) mfa.Verdict {
 
 // ready says whether the request can be finished at once. With prompt=none it says why
 // not: no page may be shown (OpenID Connect Core section 3.1.2.6).
-func (p *Provider) ready(ctx context.Context, r *request, s *mfa.SignedIn, verdict mfa.Verdict) (*oauthError, bool, error) {
+func (p *Provider) ready(ctx context.Context, r *request, s *session.SignedIn, verdict mfa.Verdict) (*oauthError, bool, error) {
 	signedIn := s != nil && (r.hint == "" || r.hint == s.Account.User.ID)
 	switch {
 	case signedIn && verdict.Need == mfa.NeedUnmet && !r.login:
@@ -95,7 +97,7 @@ func (p *Provider) ready(ctx context.Context, r *request, s *mfa.SignedIn, verdi
 }
 
 // finishAtOnce answers out of a living session: one transaction.
-func (p *Provider) finishAtOnce(ctx context.Context, r *request, v mfa.Visit, s *mfa.SignedIn, verdict mfa.Verdict) (Finished, error) {
+func (p *Provider) finishAtOnce(ctx context.Context, r *request, v mfa.Caller, s *session.SignedIn, verdict mfa.Verdict) (Finished, error) {
 	a := p.authorization(r, s.Account.User.ID, s.Session.ID, verdict, nil)
 	e, err := p.end(ctx, r, a, s.Account)
 	if err != nil {
@@ -112,7 +114,7 @@ func (p *Provider) finishAtOnce(ctx context.Context, r *request, v mfa.Visit, s 
 
 // open stores the request. What the session proved is taken over, except where the
 // request wants it proved again: then the subject may change, too.
-func (p *Provider) open(ctx context.Context, r *request, v mfa.Visit, s *mfa.SignedIn) (Begun, error) {
+func (p *Provider) open(ctx context.Context, r *request, v mfa.Caller, s *session.SignedIn) (Begun, error) {
 	stored := storage.AuthRequest{ID: storage.RequestID(storage.Random128(p.random)), ClientID: r.client.ID, Params: r.params,
 		State: storage.RequestOpen, RequestedAt: r.at, ExpiresAt: r.at.Add(p.options.RequestTTL), UpdatedAt: r.at}
 	if v.Browser != "" {
@@ -121,7 +123,7 @@ func (p *Provider) open(ctx context.Context, r *request, v mfa.Visit, s *mfa.Sig
 	if s != nil && !r.login && (r.hint == "" || r.hint == s.Account.User.ID) {
 		stored.Subject, stored.Factors, stored.Session = s.Account.User.ID, s.Session.Factors, s.Session.ID
 	}
-	if err := p.options.Admit.Spend(v, mfa.BudgetOpens, 1); err != nil {
+	if err := p.options.Admit.Spend(v, budget.Opens, 1); err != nil {
 		return Begun{}, err
 	}
 	if err := p.store.OpenRequest(ctx, stored); err != nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sallyport/mfa"
+	"sallyport/mfa/session"
 	"sallyport/storage"
 )
 
@@ -172,7 +173,7 @@ func TestPromptAndMaxAge(t *testing.T) {
 	gold := `{"id_token":{"acr":{"essential":true,"values":["aal2"]}}}`
 	for _, tc := range []struct {
 		name string
-		s    *mfa.SignedIn
+		s    *session.SignedIn
 		in   url.Values
 		want string // "code", an error, or the first step
 	}{

@@ -98,7 +98,7 @@ func (p *Provider) authenticate(ctx context.Context, r *http.Request, form url.V
 }
 
 // recognise finds out which client calls. Who is unknown hears what a wrong secret hears.
-func (p *Provider) recognise(ctx context.Context, v mfa.Visit, r *http.Request, form url.Values) (*client, error) {
+func (p *Provider) recognise(ctx context.Context, v mfa.Caller, r *http.Request, form url.Values) (*client, error) {
 	shown, e := readCredentials(r, form)
 	if e != nil {
 		return nil, e
@@ -138,7 +138,7 @@ func holds(hashes [][]byte, sum []byte) bool {
 
 // caller authenticates the caller of an endpoint of ours. public says whether a client
 // without a secret may call, by its name alone.
-func (p *Provider) caller(r *http.Request, form url.Values, v mfa.Visit, public bool) (*client, *oauthError) {
+func (p *Provider) caller(r *http.Request, form url.Values, v mfa.Caller, public bool) (*client, *oauthError) {
 	c, err := p.recognise(r.Context(), v, r, form)
 	if err != nil {
 		return nil, errorOf(err)
@@ -151,7 +151,7 @@ func (p *Provider) caller(r *http.Request, form url.Values, v mfa.Visit, public 
 
 // callerWithToken authenticates the caller of an endpoint that is about one token, and
 // returns the token.
-func (p *Provider) callerWithToken(r *http.Request, v mfa.Visit, public bool) (*client, string, *oauthError) {
+func (p *Provider) callerWithToken(r *http.Request, v mfa.Caller, public bool) (*client, string, *oauthError) {
 	form, e := readForm(r)
 	if e != nil {
 		return nil, "", e

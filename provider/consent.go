@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"sallyport/mfa"
+	"sallyport/mfa/session"
 	"sallyport/storage"
 )
 
@@ -69,7 +69,7 @@ func claimed(uri string) bool {
 
 // acted reports whether a person proved a factor in this very request. What it took over
 // from the session is none, whatever the clocks of two servers say.
-func acted(stored storage.AuthRequest, s *mfa.SignedIn) bool {
+func acted(stored storage.AuthRequest, s *session.SignedIn) bool {
 	inherited := func(f storage.Factor) bool {
 		return stored.Session != "" && s != nil && slices.ContainsFunc(s.Session.Factors, func(have storage.Factor) bool {
 			return have.Method == f.Method && have.Authenticator == f.Authenticator && have.At.Equal(f.At)

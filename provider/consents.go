@@ -69,7 +69,7 @@ func (p *Provider) Consents(ctx context.Context, user storage.UserID) ([]Allowed
 // Withdraw ends the access of an application: what the user allowed it, every grant it has
 // of them, and codes it has not redeemed yet, in one transaction. Where it has none that
 // is refused with *mfa.Error NotConfigured.
-func (p *Provider) Withdraw(ctx context.Context, v mfa.Visit, user storage.UserID, client storage.ClientID) error {
+func (p *Provider) Withdraw(ctx context.Context, v mfa.Caller, user storage.UserID, client storage.ClientID) error {
 	e := p.journal.Event(v, storage.Event{Kind: mfa.EventConsentWithdrawn, Outcome: mfa.OutcomeOK, UserID: user, ClientID: client})
 	err := p.store.WithdrawConsent(ctx, user, client, p.now(), []storage.Event{e})
 	if errors.Is(err, storage.ErrNotFound) {

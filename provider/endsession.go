@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"sallyport/mfa"
+	"sallyport/mfa/session"
 	"sallyport/storage"
 )
 
@@ -22,7 +23,7 @@ type Logout struct {
 // nobody is signed in it ends the logins its own user has under way in this browser: a page
 // elsewhere that has an ID token, be it its own, must not end those of anybody else.
 // The redirect needs the hint of its client and a registered address (rule O-15).
-func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Visit, s *mfa.SignedIn, confirmed bool) (Logout, error) {
+func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Caller, s *session.SignedIn, confirmed bool) (Logout, error) {
 	values, page := merge(in)
 	if page != nil {
 		return Logout{}, page
@@ -75,7 +76,7 @@ func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Visit, s *mf
 
 // speaksFor reports whether a hint is about the person signed in here: their subject,
 // and, where it names one, this very session.
-func speaksFor(h *hint, s *mfa.SignedIn) bool {
+func speaksFor(h *hint, s *session.SignedIn) bool {
 	return h != nil && h.Subject == s.Account.User.ID && (h.Session == "" || h.Session == s.Session.ID)
 }
 

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/session"
 	"sallyport/storage"
 )
 
@@ -11,18 +13,18 @@ import (
 func TestAnEnrolmentByATokenDiesWithIt(t *testing.T) {
 	for _, tc := range []struct {
 		name string
-		end  func(h *house, o mfa.Owner, s *mfa.SignedIn)
+		end  func(h *house, o mfa.Owner, s *session.SignedIn)
 		want mfa.Code
 	}{
-		{"nothing happens", func(*house, mfa.Owner, *mfa.SignedIn) {}, ""},
-		{"the session is ended", func(h *house, _ mfa.Owner, s *mfa.SignedIn) { h.ok(h.sessions.End(h.ctx, s, false, h.visit)) }, mfa.InvalidExchange},
-		{"the token is revoked", func(h *house, o mfa.Owner, _ *mfa.SignedIn) {
+		{"nothing happens", func(*house, mfa.Owner, *session.SignedIn) {}, ""},
+		{"the session is ended", func(h *house, _ mfa.Owner, s *session.SignedIn) { h.ok(h.sessions.End(h.ctx, s, false, h.visit)) }, mfa.InvalidExchange},
+		{"the token is revoked", func(h *house, o mfa.Owner, _ *session.SignedIn) {
 			h.ok(h.engine.RevokeGrant(h.ctx, o.Grant, "test", h.now(), nil))
 		}, mfa.InvalidExchange},
-		{"the password is changed", func(h *house, _ mfa.Owner, s *mfa.SignedIn) {
-			h.ok(h.verifier.ChangePassword(h.ctx, h.visit, s.Owner(), mfa.PasswordChange{Old: password, New: "seven grey geese on ice"}))
+		{"the password is changed", func(h *house, _ mfa.Owner, s *session.SignedIn) {
+			h.ok(h.verifier.ChangePassword(h.ctx, h.visit, s.Owner(), exchange.PasswordChange{Old: password, New: "seven grey geese on ice"}))
 		}, mfa.InvalidExchange},
-		{"another session signs out everywhere else", func(h *house, _ mfa.Owner, _ *mfa.SignedIn) {
+		{"another session signs out everywhere else", func(h *house, _ mfa.Owner, _ *session.SignedIn) {
 			_, other := h.signIn(params("rp"), "ada")
 			h.ok(h.sessions.EndOthers(h.ctx, h.visit, other.Owner()))
 		}, mfa.InvalidExchange},
@@ -34,11 +36,11 @@ func TestAnEnrolmentByATokenDiesWithIt(t *testing.T) {
 			code, s := h.signIn(params("rp"), "ada")
 			o, err := h.p.Bearer(h.ctx, h.post(h.p.Token, "rp", redeem(code)).get("access_token"))
 			h.ok(err)
-			begun, err := h.verifier.EnrollFor(h.ctx, h.visit, o, mfa.NewFactor{Method: "totp"})
+			begun, err := h.verifier.EnrollFor(h.ctx, h.visit, o, exchange.NewFactor{Method: "totp"})
 			h.ok(err)
 			tc.end(h, o, s)
 			secret := base32Secret(t, begun.Handout.Secret)
-			_, err = h.verifier.ConfirmAlone(h.ctx, h.visit, mfa.Answer{Exchange: begun.Exchange, Method: "totp",
+			_, err = h.verifier.ConfirmAlone(h.ctx, h.visit, exchange.Answer{Exchange: begun.Exchange, Method: "totp",
 				Response: mfa.Typed(h.totp.CodeAt(secret, h.now()))})
 			if mfa.CodeOf(err) != tc.want {
 				t.Errorf("confirm = %v, want %q", err, tc.want)

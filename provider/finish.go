@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/budget"
+	"sallyport/mfa/session"
 	"sallyport/storage"
 )
 
@@ -18,7 +20,7 @@ import (
 //
 // What began in a browser ends in it, and so do tokens, which nothing but that browser
 // protects: a code is of no use without its verifier.
-func (p *Provider) Finish(ctx context.Context, st Step, v mfa.Visit, s *mfa.SignedIn) (Finished, error) {
+func (p *Provider) Finish(ctx context.Context, st Step, v mfa.Caller, s *session.SignedIn) (Finished, error) {
 	switch st.Kind {
 	case StepDone:
 		if !st.Owned || !st.InBrowser && (st.ForBrowser() || st.EndsInBrowser()) {
@@ -32,7 +34,7 @@ func (p *Provider) Finish(ctx context.Context, st Step, v mfa.Visit, s *mfa.Sign
 	return Finished{}, &mfa.Error{Code: mfa.InvalidRequest, Err: fmt.Errorf("finish of step %q", st.Kind)}
 }
 
-func (p *Provider) finish(ctx context.Context, st Step, v mfa.Visit, s *mfa.SignedIn) (Finished, error) {
+func (p *Provider) finish(ctx context.Context, st Step, v mfa.Caller, s *session.SignedIn) (Finished, error) {
 	r, stored := st.request, st.Request
 	f := storage.Finish{Now: p.now(), Request: stored.ID, Version: stored.Version, Parent: stored.Parent}
 	session, isNew, ends := p.sessions.Prepare(s, stored, stored.Subject, st.Verdict.Counted, v)
@@ -65,7 +67,7 @@ func (p *Provider) finish(ctx context.Context, st Step, v mfa.Visit, s *mfa.Sign
 	return done, nil
 }
 
-func (p *Provider) finishEvents(v mfa.Visit, a storage.Authorization, end ending, f storage.Finish) []storage.Event {
+func (p *Provider) finishEvents(v mfa.Caller, a storage.Authorization, end ending, f storage.Finish) []storage.Event {
 	base := storage.Event{Outcome: mfa.OutcomeOK, UserID: a.UserID, ClientID: a.ClientID, SessionID: a.SessionID}
 	event := func(kind string, grant storage.GrantID, detail map[string]string) storage.Event {
 		e := base
@@ -115,7 +117,7 @@ func (p *Provider) authorization(r *request, user storage.UserID, sid storage.Se
 }
 
 // Allow keeps the user's consent to the scopes of a consent step.
-func (p *Provider) Allow(ctx context.Context, st Step, v mfa.Visit) error {
+func (p *Provider) Allow(ctx context.Context, st Step, v mfa.Caller) error {
 	if st.Kind != StepConsent {
 		return &mfa.Error{Code: mfa.InvalidRequest, Err: fmt.Errorf("consent in step %q", st.Kind)}
 	}
@@ -123,18 +125,18 @@ func (p *Provider) Allow(ctx context.Context, st Step, v mfa.Visit) error {
 }
 
 // Seen notes that the fresh recovery codes were seen.
-func (p *Provider) Seen(ctx context.Context, st Step, v mfa.Visit) error {
+func (p *Provider) Seen(ctx context.Context, st Step, v mfa.Caller) error {
 	no := false
 	return p.change(ctx, storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, ShowRecovery: &no, Now: p.now()}, nil)
 }
 
 // Restart forgets everything proved in a login: somebody else wants to sign in. A login
 // of its own ends, and its request may be gone on with anew.
-func (p *Provider) Restart(ctx context.Context, st Step, v mfa.Visit) error {
+func (p *Provider) Restart(ctx context.Context, st Step, v mfa.Caller) error {
 	if !st.Owned {
 		return notOwner()
 	}
-	if err := p.options.Admit.Spend(v, mfa.BudgetInitiations, 1); err != nil {
+	if err := p.options.Admit.Spend(v, budget.Initiations, 1); err != nil {
 		return err
 	}
 	e := p.journal.Event(v, storage.Event{Kind: mfa.EventLoginRestarted, Outcome: mfa.OutcomeOK, UserID: st.Request.Subject,
@@ -152,7 +154,7 @@ func notOwner() error {
 }
 
 // Cancel ends a login at the user's wish (RFC 6749 section 4.1.2.1, access_denied).
-func (p *Provider) Cancel(ctx context.Context, st Step, v mfa.Visit) (Answer, error) {
+func (p *Provider) Cancel(ctx context.Context, st Step, v mfa.Caller) (Answer, error) {
 	if st.Kind == StepOver {
 		return Answer{}, &mfa.Error{Code: mfa.RequestOver}
 	}
@@ -163,7 +165,7 @@ func (p *Provider) Cancel(ctx context.Context, st Step, v mfa.Visit) (Answer, er
 }
 
 // close ends a request in a refusal for the client.
-func (p *Provider) close(ctx context.Context, st Step, v mfa.Visit, kind string, e *oauthError) (Answer, error) {
+func (p *Provider) close(ctx context.Context, st Step, v mfa.Caller, kind string, e *oauthError) (Answer, error) {
 	event := p.journal.Event(v, storage.Event{Kind: kind, Outcome: mfa.OutcomeRefused, UserID: st.Request.Subject,
 		ClientID: st.Request.ClientID, Detail: map[string]string{"error": e.code}})
 	c := storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, State: storage.RequestCancelled, Now: p.now()}

@@ -20,11 +20,11 @@ type presenter struct {
 }
 
 // postAs calls an endpoint with the credentials of a presenter.
-func (h *house) postAs(serve func(http.ResponseWriter, *http.Request, mfa.Visit), who presenter, form url.Values) reply {
+func (h *house) postAs(serve func(http.ResponseWriter, *http.Request, mfa.Caller), who presenter, form url.Values) reply {
 	return h.postFrom(h.visit, serve, who, form)
 }
 
-func (h *house) postFrom(v mfa.Visit, serve func(http.ResponseWriter, *http.Request, mfa.Visit), who presenter, form url.Values) reply {
+func (h *house) postFrom(v mfa.Caller, serve func(http.ResponseWriter, *http.Request, mfa.Caller), who presenter, form url.Values) reply {
 	for i := 0; i < len(who.form); i += 2 {
 		form.Set(who.form[i], who.form[i+1])
 	}

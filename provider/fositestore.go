@@ -38,7 +38,7 @@ var (
 // has no other place for it.
 type gathering struct {
 	now      time.Time
-	visit    mfa.Visit        // where the call comes from
+	visit    mfa.Caller       // where the call comes from
 	client   storage.ClientID // who calls, authenticated as its registration demands
 	verifier string           // code_verifier
 

@@ -17,7 +17,7 @@ const openedAlone = "opened_alone"
 // login: the same parameters and the same checks as Begin, but nobody's session, and
 // no redirect: every refusal is a *PageError. A client that may not do this, a page of
 // somebody else's, and a client that does not exist get one and the same refusal.
-func (p *Provider) Open(ctx context.Context, values url.Values, v mfa.Visit) (storage.RequestID, error) {
+func (p *Provider) Open(ctx context.Context, values url.Values, v mfa.Caller) (storage.RequestID, error) {
 	values, page := merge(Params{Form: values})
 	if page != nil {
 		return "", page
@@ -56,7 +56,7 @@ func (p *Provider) speaks(c *client, origin string) bool {
 // MayContinue says whether a call that shows an exchange and names no request may come
 // from where it comes (rule B-4): what began in a browser goes on in it, unless the
 // client may do without, and an Origin has to be one of the client's.
-func (p *Provider) MayContinue(ctx context.Context, s storage.Status, v mfa.Visit) error {
+func (p *Provider) MayContinue(ctx context.Context, s storage.Status, v mfa.Caller) error {
 	c, err := p.clients.get(ctx, s.ClientID)
 	if err != nil && !isNotFound(err) {
 		return err
@@ -82,7 +82,7 @@ func (p *Provider) MayContinue(ctx context.Context, s storage.Status, v mfa.Visi
 //
 // A login that was begun for the request of a browser is taken over in that browser
 // alone. Else anybody could send a browser to a login of theirs, to sign it in as them.
-func (p *Provider) Adopt(ctx context.Context, st Step, v mfa.Visit) error {
+func (p *Provider) Adopt(ctx context.Context, st Step, v mfa.Caller) error {
 	unknown := &mfa.Error{Code: mfa.UnknownRequest, Err: errors.New("the request can not be adopted")}
 	switch {
 	case st.request == nil || v.Browser == "" || !st.Unbound() || !st.Client.HeadlessLogin:

@@ -35,7 +35,7 @@ func TestTokensAreToldToTheBrowserOfALoginAlone(t *testing.T) {
 				c.HeadlessLogin, c.LegacyResponseTypes = true, []string{"token", "code id_token"}
 			})
 			h.user("ada", "")
-			program := mfa.Visit{}
+			program := mfa.Caller{}
 			opened, err := h.p.Open(h.ctx, params("spa", "response_type", tc.asked), program)
 			h.ok(err)
 			for name, id := range map[string]storage.RequestID{"of a browser": h.begin(params("spa", "response_type", tc.asked), nil).Request, "of a program": opened} {

@@ -20,7 +20,12 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"sallyport/mfa"
+	"sallyport/mfa/audit"
+	"sallyport/mfa/exchange"
 	"sallyport/mfa/mfatest"
+	"sallyport/mfa/session"
+	"sallyport/mfa/totp"
+	"sallyport/mfa/users"
 	"sallyport/storage"
 	"sallyport/storage/relational"
 	"sallyport/storage/seal"
@@ -42,13 +47,13 @@ type house struct {
 	clock    time.Time
 	engine   *relational.Engine
 	keyring  *seal.Keyring
-	journal  *mfa.Journal
-	verifier *mfa.Verifier
-	sessions *mfa.Sessions
-	users    *mfa.Users
-	totp     *mfa.TOTP
+	journal  *audit.Journal
+	verifier *exchange.Verifier
+	sessions *session.Registry
+	users    *users.Registry
+	totp     *totp.Method
 	p        *Provider
-	visit    mfa.Visit
+	visit    mfa.Caller
 	logged   *strings.Builder
 }
 
@@ -86,8 +91,8 @@ func newHouseOn(t testing.TB, dsn string, algs ...string) *house {
 		algs = []string{"ES256"}
 	}
 	h := &house{t: t, ctx: context.Background(), clock: time.Date(2026, 5, 1, 10, 0, 0, 123456000, time.UTC), logged: &strings.Builder{},
-		visit: mfa.Visit{Browser: strings.Repeat("b", 43), Address: "192.0.2.1", UserAgent: "test", Locale: "en"}}
-	rooms := mfatest.Open(t, mfatest.Making{Now: h.now, Algs: algs, DSN: dsn})
+		visit: mfa.Caller{Browser: strings.Repeat("b", 43), Address: "192.0.2.1", UserAgent: "test", Locale: "en"}}
+	rooms := mfatest.Open(t, mfatest.Options{Now: h.now, Algs: algs, DSN: dsn})
 	h.engine, h.keyring, h.journal, h.verifier = rooms.Store, rooms.Keyring, rooms.Journal, rooms.Verifier
 	h.sessions, h.users, h.totp = rooms.Sessions, rooms.Users, rooms.TOTP
 	var err error
@@ -126,7 +131,7 @@ func public(c *storage.Client) { c.Public, c.AuthMethod, c.SecretHashes = true, 
 // authenticator app.
 func (h *house) user(name string, totp string) storage.User {
 	h.t.Helper()
-	u, err := h.users.Create(h.ctx, h.visit, mfa.Draft{Username: name, Email: name + "@example.org", EmailVerified: true,
+	u, err := h.users.Create(h.ctx, h.visit, users.Draft{Username: name, Email: name + "@example.org", EmailVerified: true,
 		Password: password, TOTPSecret: totp, Profile: map[string]any{"name": "Ada Lovelace", "given_name": "Ada"}})
 	h.ok(err)
 	return u
@@ -146,14 +151,14 @@ func params(id storage.ClientID, changes ...string) url.Values {
 	return v
 }
 
-func (h *house) begin(v url.Values, s *mfa.SignedIn) Begun {
+func (h *house) begin(v url.Values, s *session.SignedIn) Begun {
 	h.t.Helper()
 	b, err := h.p.Begin(h.ctx, Params{Query: v}, h.visit, s)
 	h.ok(err)
 	return b
 }
 
-func (h *house) next(id storage.RequestID, s *mfa.SignedIn) Step {
+func (h *house) next(id storage.RequestID, s *session.SignedIn) Step {
 	h.t.Helper()
 	st, err := h.p.Next(h.ctx, Ask{Request: id, Visit: h.visit, SignedIn: s})
 	h.ok(err)
@@ -161,7 +166,7 @@ func (h *house) next(id storage.RequestID, s *mfa.SignedIn) Step {
 }
 
 // enter types the password of a user into an open request.
-func (h *house) enter(id storage.RequestID, name string, s *mfa.SignedIn) {
+func (h *house) enter(id storage.RequestID, name string, s *session.SignedIn) {
 	h.t.Helper()
 	st, err := h.p.Next(h.ctx, Ask{Request: id, Identifier: name, Visit: h.visit, SignedIn: s})
 	h.ok(err)
@@ -169,12 +174,12 @@ func (h *house) enter(id storage.RequestID, name string, s *mfa.SignedIn) {
 }
 
 // prove types the current code of the user's authenticator app.
-func (h *house) prove(id storage.RequestID, s *mfa.SignedIn) {
+func (h *house) prove(id storage.RequestID, s *session.SignedIn) {
 	h.t.Helper()
 	st := h.next(id, s)
 	for _, a := range st.Account.Authenticators {
 		if a.Method == "totp" {
-			_, err := h.verifier.Prove(h.ctx, h.visit, st.Proving, mfa.Choice{Method: "totp", Authenticator: a.ID, Usage: mfa.UsageSecond}, "",
+			_, err := h.verifier.Prove(h.ctx, h.visit, st.Proving, exchange.Choice{Method: "totp", Authenticator: a.ID, Usage: mfa.UsageSecond}, "",
 				mfa.Typed(h.totp.CodeOf(a, h.now())))
 			h.ok(err)
 			return
@@ -184,7 +189,7 @@ func (h *house) prove(id storage.RequestID, s *mfa.SignedIn) {
 }
 
 // finish ends a request that is done.
-func (h *house) finish(id storage.RequestID, s *mfa.SignedIn) (Finished, url.Values) {
+func (h *house) finish(id storage.RequestID, s *session.SignedIn) (Finished, url.Values) {
 	h.t.Helper()
 	st := h.next(id, s)
 	if st.Kind != StepDone {
@@ -216,7 +221,7 @@ func (h *house) answered(a Answer) url.Values {
 }
 
 // signIn goes through a whole login and returns the code and the session.
-func (h *house) signIn(v url.Values, name string) (string, *mfa.SignedIn) {
+func (h *house) signIn(v url.Values, name string) (string, *session.SignedIn) {
 	h.t.Helper()
 	b := h.begin(v, nil)
 	if b.Request == "" {
@@ -243,7 +248,7 @@ type reply struct {
 func (r reply) get(name string) string { s, _ := r.Body[name].(string); return s }
 
 // post calls an endpoint as a confidential client; credentials in the form win.
-func (h *house) post(serve func(http.ResponseWriter, *http.Request, mfa.Visit), id string, form url.Values) reply {
+func (h *house) post(serve func(http.ResponseWriter, *http.Request, mfa.Caller), id string, form url.Values) reply {
 	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if id != "" {
@@ -252,11 +257,11 @@ func (h *house) post(serve func(http.ResponseWriter, *http.Request, mfa.Visit), 
 	return h.call(serve, r)
 }
 
-func (h *house) call(serve func(http.ResponseWriter, *http.Request, mfa.Visit), r *http.Request) reply {
+func (h *house) call(serve func(http.ResponseWriter, *http.Request, mfa.Caller), r *http.Request) reply {
 	return h.callFrom(h.visit, serve, r)
 }
 
-func (h *house) callFrom(v mfa.Visit, serve func(http.ResponseWriter, *http.Request, mfa.Visit), r *http.Request) reply {
+func (h *house) callFrom(v mfa.Caller, serve func(http.ResponseWriter, *http.Request, mfa.Caller), r *http.Request) reply {
 	w := httptest.NewRecorder()
 	serve(w, r, v)
 	out := reply{Status: w.Code, Header: w.Header(), Raw: w.Body.String()}

@@ -33,7 +33,7 @@ type introspection struct {
 // Introspect is the introspection endpoint (RFC 7662). A client sees its own tokens and
 // those that were made for it as a resource; everything else is not active, for
 // whatever reason.
-func (p *Provider) Introspect(w http.ResponseWriter, r *http.Request, v mfa.Visit) {
+func (p *Provider) Introspect(w http.ResponseWriter, r *http.Request, v mfa.Caller) {
 	c, token, e := p.callerWithToken(r, v, false)
 	if e != nil {
 		p.writeError(w, r, e)

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/session"
 	"sallyport/storage"
 )
 
@@ -63,11 +65,11 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 }
 
 // stand is where a request stands that was read, or stored this very moment.
-func (p *Provider) stand(ctx context.Context, r *request, stored storage.AuthRequest, account *storage.Account, identifier string, s *mfa.SignedIn) (Step, error) {
+func (p *Provider) stand(ctx context.Context, r *request, stored storage.AuthRequest, account *storage.Account, identifier string, s *session.SignedIn) (Step, error) {
 	st := Step{Request: stored, Account: account, Client: r.client.Client, ClientHome: r.home(), request: r, asked: Ask{SignedIn: s},
 		UILocales: fields(r.params.Get("ui_locales")), LoginHint: loginHint(r, stored, account, s),
 		LoginPage: loginPage(stored, r.client)}
-	st.Proving = mfa.Proving{Request: stored, Account: account, Identifier: identifier,
+	st.Proving = exchange.Proving{Request: stored, Account: account, Identifier: identifier,
 		Policy: policy(&r.client.Client), Asked: p.asked(r)}
 	if stored.State != storage.RequestOpen {
 		st.Kind = StepOver
@@ -138,7 +140,7 @@ func lost(err error) error {
 // forgetSession takes back what a request inherited from a session that is not the
 // browser's any more: logging out in another tab must not leave a request that can
 // still be finished.
-func forgetSession(stored storage.AuthRequest, s *mfa.SignedIn) storage.AuthRequest {
+func forgetSession(stored storage.AuthRequest, s *session.SignedIn) storage.AuthRequest {
 	if stored.Session == "" || (s != nil && s.Session.ID == stored.Session) {
 		return stored
 	}
@@ -154,7 +156,7 @@ func forgetSession(stored storage.AuthRequest, s *mfa.SignedIn) storage.AuthRequ
 
 // loginHint is what the form is filled with: who is being asked to sign in again, else
 // what the client suggests (OpenID Connect Core section 3.1.2.1).
-func loginHint(r *request, stored storage.AuthRequest, account *storage.Account, s *mfa.SignedIn) string {
+func loginHint(r *request, stored storage.AuthRequest, account *storage.Account, s *session.SignedIn) string {
 	if stored.Subject != "" && account != nil {
 		return primaryName(account)
 	}

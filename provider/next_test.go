@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/session"
 	"sallyport/storage"
 )
 
@@ -102,27 +103,27 @@ func TestARequestIsItsBrowsersOwn(t *testing.T) {
 	orphan := h.begin(params("gone"), nil).Request
 	h.ok(h.engine.DeleteClient(h.ctx, "gone", nil))
 	h.ok(h.p.Poll(h.ctx))
-	unbound, err := h.p.Begin(h.ctx, Params{Query: params("rp")}, mfa.Visit{}, nil)
+	unbound, err := h.p.Begin(h.ctx, Params{Query: params("rp")}, mfa.Caller{}, nil)
 	h.ok(err)
-	other := mfa.Visit{Browser: strings.Repeat("c", 43)}
+	other := mfa.Caller{Browser: strings.Repeat("c", 43)}
 	for _, tc := range []struct {
 		name  string
 		id    storage.RequestID
-		visit mfa.Visit
+		visit mfa.Caller
 		want  string
 	}{
 		{"its own browser", bound, h.visit, ""},
 		{"another browser", bound, other, "unknown_request"},
-		{"no browser", bound, mfa.Visit{}, "unknown_request"},
+		{"no browser", bound, mfa.Caller{}, "unknown_request"},
 		{"an unknown request", "00000000-0000-0000-0000-000000000000", h.visit, "unknown_request"},
 		{"no request", "", h.visit, "unknown_request"},
 		{"not an ID at all", "x' OR 1=1", h.visit, "unknown_request"},
 		{"a request bound to nobody", unbound.Request, other, "unknown_request"},
 		{"the client is gone", orphan, h.visit, "unknown_request"},
-		{"headless without a browser", headless, mfa.Visit{}, ""},
-		{"headless from the client's page", headless, mfa.Visit{Origin: "https://app.example"}, ""},
-		{"headless from the origin of the redirect address", headless, mfa.Visit{Origin: "https://rp.example"}, ""},
-		{"headless from a foreign page", headless, mfa.Visit{Origin: "https://evil.example"}, "not_allowed"},
+		{"headless without a browser", headless, mfa.Caller{}, ""},
+		{"headless from the client's page", headless, mfa.Caller{Origin: "https://app.example"}, ""},
+		{"headless from the origin of the redirect address", headless, mfa.Caller{Origin: "https://rp.example"}, ""},
+		{"headless from a foreign page", headless, mfa.Caller{Origin: "https://evil.example"}, "not_allowed"},
 		{"headless with another browser's cookie", headless, other, "unknown_request"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -287,7 +288,7 @@ func TestConsentIsRememberedByScope(t *testing.T) {
 	h := newHouse(t)
 	h.client("asks", func(c *storage.Client) { c.Consent = "ask" })
 	h.user("ada", "")
-	allow := func(s *mfa.SignedIn, changes ...string) (*mfa.SignedIn, []string) {
+	allow := func(s *session.SignedIn, changes ...string) (*session.SignedIn, []string) {
 		id := h.begin(params("asks", changes...), s).Request
 		if s == nil {
 			h.enter(id, "ada", nil)

@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/storage"
 )
 
 // elsewhere is a page of the client's on another site, or a program: it has no cookie.
-var elsewhere = mfa.Visit{Origin: "https://app.example"}
+var elsewhere = mfa.Caller{Origin: "https://app.example"}
 
 // outside reads a login as somebody who knows its address and no more.
 func (h *house) outside(id storage.RequestID, name string) Step {
@@ -104,7 +105,7 @@ func TestAFirstFactorFromElsewhereBeginsALoginOfItsOwn(t *testing.T) {
 				}
 			}
 			for name, ask := range map[string]Ask{
-				"a foreign page":        {Track: track, Visit: mfa.Visit{Origin: "https://evil.example"}},
+				"a foreign page":        {Track: track, Visit: mfa.Caller{Origin: "https://evil.example"}},
 				"another request":       {Request: h.begin(values, nil).Request, Track: track},
 				"the address for track": {Track: storage.TrackID(st.Request.ID)},
 			} {
@@ -161,7 +162,7 @@ func TestAStrangerInABoundRequestDisturbsNobody(t *testing.T) {
 	if _, err := h.p.Finish(h.ctx, st, elsewhere, nil); codeOf(err) != "not_allowed" {
 		t.Errorf("it ends outside its browser: %v", err)
 	}
-	choice := mfa.Choice{Method: "password", Usage: mfa.UsageFirst}
+	choice := exchange.Choice{Method: "password", Usage: mfa.UsageFirst}
 	mine, err := h.verifier.Initiate(h.ctx, h.visit, h.nextFor(id, "ada").Proving, choice)
 	h.ok(err)
 	for range 30 {
@@ -196,7 +197,7 @@ func (h *house) nextFor(id storage.RequestID, name string) Step {
 
 func TestWhichBrowserTakesALoginOver(t *testing.T) {
 	h := headless(t)
-	other := mfa.Visit{Browser: strings.Repeat("c", 43)}
+	other := mfa.Caller{Browser: strings.Repeat("c", 43)}
 	open := func() storage.RequestID {
 		id, err := h.p.Open(h.ctx, params("own"), elsewhere)
 		h.ok(err)
@@ -209,7 +210,7 @@ func TestWhichBrowserTakesALoginOver(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		st   Step
-		v    mfa.Visit
+		v    mfa.Caller
 		want string
 	}{
 		{"a fresh request", h.outside(fresh, ""), h.visit, ""},

@@ -15,6 +15,10 @@ import (
 	"github.com/ory/fosite"
 
 	"sallyport/mfa"
+	"sallyport/mfa/audit"
+	"sallyport/mfa/budget"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/session"
 	"sallyport/storage"
 	"sallyport/storage/seal"
 )
@@ -51,7 +55,7 @@ type Options struct {
 	// being compared, with the bucket whose wait it was.
 	Throttled func(bucket string)
 	// Admit bounds what callers make the server write who have proven nothing; nil: not bounded.
-	Admit  mfa.Admit
+	Admit  budget.Admit
 	Logger *slog.Logger // nil: nothing is logged
 }
 
@@ -59,9 +63,9 @@ type Options struct {
 type Provider struct {
 	store    Store
 	keyring  *seal.Keyring
-	verifier *mfa.Verifier
-	sessions *mfa.Sessions
-	journal  *mfa.Journal
+	verifier *exchange.Verifier
+	sessions *session.Registry
+	journal  *audit.Journal
 	now      func() time.Time
 	random   io.Reader
 	options  Options
@@ -81,7 +85,7 @@ type Provider struct {
 }
 
 // New makes a Provider over a keyring that is loaded already.
-func New(store Store, keyring *seal.Keyring, verifier *mfa.Verifier, sessions *mfa.Sessions, journal *mfa.Journal,
+func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessions *session.Registry, journal *audit.Journal,
 	now func() time.Time, random io.Reader, o Options) (*Provider, error) {
 	if err := o.complete(); err != nil {
 		return nil, err

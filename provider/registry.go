@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/audit"
 	"sallyport/storage"
 )
 
@@ -30,7 +31,7 @@ const secretBytes = 32
 // Registry changes clients, for administrators. Servers see a change within a second.
 type Registry struct {
 	store    storage.Clients
-	journal  *mfa.Journal
+	journal  *audit.Journal
 	now      func() time.Time
 	random   io.Reader
 	reserved []storage.ClientID
@@ -38,7 +39,7 @@ type Registry struct {
 
 // NewRegistry returns a Registry. builtIn are clients in no database, whose names
 // nobody gets.
-func NewRegistry(store storage.Clients, journal *mfa.Journal, now func() time.Time, random io.Reader, builtIn ...storage.Client) *Registry {
+func NewRegistry(store storage.Clients, journal *audit.Journal, now func() time.Time, random io.Reader, builtIn ...storage.Client) *Registry {
 	r := &Registry{store: store, journal: journal, now: now, random: random}
 	for _, c := range builtIn {
 		r.reserved = append(r.reserved, c.ID)
@@ -71,7 +72,7 @@ func (r *Registry) List(ctx context.Context) ([]storage.Client, error) {
 }
 
 // Create adds a client. ErrClientChanged: there is one of that name meanwhile.
-func (r *Registry) Create(ctx context.Context, v mfa.Visit, c storage.Client) error {
+func (r *Registry) Create(ctx context.Context, v mfa.Caller, c storage.Client) error {
 	if r.Reserved(c.ID) {
 		return ErrReserved
 	}
@@ -81,11 +82,11 @@ func (r *Registry) Create(ctx context.Context, v mfa.Visit, c storage.Client) er
 }
 
 // Change replaces a client that was read before.
-func (r *Registry) Change(ctx context.Context, v mfa.Visit, was, c storage.Client) error {
+func (r *Registry) Change(ctx context.Context, v mfa.Caller, was, c storage.Client) error {
 	return r.change(ctx, v, was, c, "settings")
 }
 
-func (r *Registry) change(ctx context.Context, v mfa.Visit, was, c storage.Client, what string) error {
+func (r *Registry) change(ctx context.Context, v mfa.Caller, was, c storage.Client, what string) error {
 	c.ID, c.CreatedAt, c.UpdatedAt = was.ID, was.CreatedAt, r.now()
 	return r.replace(ctx, c, was.UpdatedAt, r.event(v, mfa.EventClientChanged, c.ID, what))
 }
@@ -102,7 +103,7 @@ func (r *Registry) replace(ctx context.Context, c storage.Client, was time.Time,
 }
 
 // Delete removes a client with its grants, codes and consents.
-func (r *Registry) Delete(ctx context.Context, v mfa.Visit, id storage.ClientID) error {
+func (r *Registry) Delete(ctx context.Context, v mfa.Caller, id storage.ClientID) error {
 	err := r.store.DeleteClient(ctx, id, []storage.Event{r.event(v, mfa.EventClientDeleted, id, "")})
 	if errors.Is(err, storage.ErrNotFound) {
 		return ErrNoClient
@@ -123,7 +124,7 @@ func (r *Registry) NewSecret() (string, error) {
 }
 
 // AddSecret begins a rotation: from now on the new secret is good beside the old one.
-func (r *Registry) AddSecret(ctx context.Context, v mfa.Visit, id storage.ClientID, secret string) error {
+func (r *Registry) AddSecret(ctx context.Context, v mfa.Caller, id storage.ClientID, secret string) error {
 	c, err := r.Client(ctx, id)
 	if err != nil {
 		return err
@@ -141,7 +142,7 @@ func (r *Registry) AddSecret(ctx context.Context, v mfa.Visit, id storage.Client
 }
 
 // FinishRotation ends a rotation: only the newest secret is good.
-func (r *Registry) FinishRotation(ctx context.Context, v mfa.Visit, id storage.ClientID) error {
+func (r *Registry) FinishRotation(ctx context.Context, v mfa.Caller, id storage.ClientID) error {
 	c, err := r.Client(ctx, id)
 	if err != nil {
 		return err
@@ -157,7 +158,7 @@ func (r *Registry) FinishRotation(ctx context.Context, v mfa.Visit, id storage.C
 	return r.change(ctx, v, c, next, "old secret removed")
 }
 
-func (r *Registry) event(v mfa.Visit, kind string, id storage.ClientID, what string) storage.Event {
+func (r *Registry) event(v mfa.Caller, kind string, id storage.ClientID, what string) storage.Event {
 	e := storage.Event{Kind: kind, ClientID: id}
 	if what != "" {
 		e.Detail = map[string]string{"change": what}

@@ -14,7 +14,7 @@ import (
 // token of a grant the grant goes, and all its tokens. A token that is unknown or
 // another client's is answered like one that was revoked, and left alone. Trouble with
 // storage is said aloud (section 2.2.1): the client must not believe a live token dead.
-func (p *Provider) Revoke(w http.ResponseWriter, r *http.Request, v mfa.Visit) {
+func (p *Provider) Revoke(w http.ResponseWriter, r *http.Request, v mfa.Caller) {
 	c, token, e := p.callerWithToken(r, v, true)
 	if e != nil {
 		p.writeError(w, r, e)
@@ -28,7 +28,7 @@ func (p *Provider) Revoke(w http.ResponseWriter, r *http.Request, v mfa.Visit) {
 	w.WriteHeader(http.StatusOK)
 }
 
-func (p *Provider) revoke(ctx context.Context, c *client, token string, v mfa.Visit) error {
+func (p *Provider) revoke(ctx context.Context, c *client, token string, v mfa.Caller) error {
 	event := storage.Event{Kind: mfa.EventTokenRevoked, Outcome: mfa.OutcomeOK, Actor: "client", ClientID: c.ID}
 	if strings.HasPrefix(token, refreshPrefix) {
 		id, _, ok := p.openRefresh(token)
@@ -47,7 +47,7 @@ func (p *Provider) revoke(ctx context.Context, c *client, token string, v mfa.Vi
 	return p.store.RevokeToken(ctx, t.ID, time.Unix(t.Expires, 0).UTC(), []storage.Event{p.journal.Event(v, event)})
 }
 
-func (p *Provider) revokeGrant(ctx context.Context, c *client, id storage.GrantID, event storage.Event, v mfa.Visit) error {
+func (p *Provider) revokeGrant(ctx context.Context, c *client, id storage.GrantID, event storage.Event, v mfa.Caller) error {
 	standing, err := p.store.Grant(ctx, id)
 	if isNotFound(err) {
 		return nil

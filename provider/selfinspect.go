@@ -11,7 +11,7 @@ import (
 // be the one inspected. It shows what the client of that token would be shown, except
 // that refresh tokens are nothing to a bearer. A token for resource servers alone does
 // not speak for its client: it may be shown for itself only.
-func (p *Provider) InspectAsBearer(w http.ResponseWriter, r *http.Request, _ mfa.Visit) {
+func (p *Provider) InspectAsBearer(w http.ResponseWriter, r *http.Request, _ mfa.Caller) {
 	token, e := bearer(r)
 	if e != nil {
 		p.writeBearerError(w, r, e)

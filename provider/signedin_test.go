@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/session"
 	"sallyport/storage"
 )
 
 func managing(c *storage.Client) { c.ManagesFactors = true }
 
 // access is an access token of a login that ends with nothing but a password.
-func (h *house) access(id storage.ClientID, changes ...string) (string, *mfa.SignedIn) {
+func (h *house) access(id storage.ClientID, changes ...string) (string, *session.SignedIn) {
 	h.t.Helper()
 	code, s := h.signIn(params(id, changes...), "ada")
 	return h.post(h.p.Token, string(id), redeem(code)).get("access_token"), s

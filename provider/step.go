@@ -2,6 +2,8 @@ package provider
 
 import (
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/session"
 	"sallyport/storage"
 )
 
@@ -27,12 +29,12 @@ type Ask struct {
 	Identifier string // as typed; "": none. Counts only while nobody is identified
 	// Named is the authenticator a caller names where it names nobody; zero: none. Counts
 	// like Identifier, in whose place it stands.
-	Named mfa.Choice
+	Named exchange.Choice
 	// Lists: the caller will be told what the name could be proven with. The login
 	// remembers the name, and is asked about few.
 	Lists    bool
-	Visit    mfa.Visit
-	SignedIn *mfa.SignedIn
+	Visit    mfa.Caller
+	SignedIn *session.SignedIn
 	// Program: not a form of ours calls, which carries a value of its own, but a script
 	// or a program. An Origin it sends must be the client's or ours, cookie or not.
 	Program bool
@@ -66,9 +68,9 @@ type Step struct {
 	// identifier names; nil: nobody.
 	Account    *storage.Account
 	Client     storage.Client
-	Proving    mfa.Proving // for the calls of mfa.Verifier
+	Proving    exchange.Proving // for the calls of mfa.Verifier
 	Verdict    mfa.Verdict
-	Options    []mfa.Option
+	Options    []exchange.Option
 	Scopes     []string // to consent to
 	LoginHint  string
 	UILocales  []string
@@ -84,7 +86,7 @@ type Step struct {
 // proved began a login of its own.
 func (st Step) Again() Ask {
 	a := st.asked
-	a.Identifier, a.Named, a.Lists = "", mfa.Choice{}, false
+	a.Identifier, a.Named, a.Lists = "", exchange.Choice{}, false
 	if n := st.Proving.Login; n != nil {
 		a.Request, a.Track, a.Sub = n.Login.ID, n.Track, ""
 	}

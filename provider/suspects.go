@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/budget"
+	"sallyport/mfa/throttle"
 	"sallyport/storage"
 )
 
@@ -85,7 +87,7 @@ func (s *suspect) enter(ctx context.Context) error {
 type proof struct {
 	shown   credentials
 	client  *client // nil: nobody has that name
-	visit   mfa.Visit
+	visit   mfa.Caller
 	subject []byte
 }
 
@@ -105,7 +107,7 @@ func (t proof) right() bool {
 // right secret reads and writes nothing here. If it was wrong it is counted before anybody
 // else of its slot is heard. So each server, and each start of one, adds one try to the
 // twenty at most, and no number of parallel ones adds any.
-func (p *Provider) prove(ctx context.Context, v mfa.Visit, shown credentials, c *client) *oauthError {
+func (p *Provider) prove(ctx context.Context, v mfa.Caller, shown credentials, c *client) *oauthError {
 	t := proof{shown: shown, client: c, visit: v}
 	name := ""
 	if c != nil {
@@ -148,14 +150,14 @@ func (p *Provider) prove(ctx context.Context, v mfa.Visit, shown credentials, c 
 	if first {
 		p.noteClientFailed(t, nil)
 	} else {
-		_ = p.options.Admit.Spend(v, mfa.BudgetRefusals, 1) // there was something left a moment ago
+		_ = p.options.Admit.Spend(v, budget.Refusals, 1) // there was something left a moment ago
 	}
 	return &oauthError{code: "invalid_client", description: describeCode("invalid_client"), status: statusOf("invalid_client"),
 		basic: shown.method == "client_secret_basic"}
 }
 
 func (t proof) throttle() storage.Throttle {
-	return storage.Throttle{Key: storage.ThrottleKey{Bucket: mfa.BucketClientSecret, Subject: t.subject},
+	return storage.Throttle{Key: storage.ThrottleKey{Bucket: throttle.ClientSecret, Subject: t.subject},
 		Schedule: storage.Schedule{Free: secretTries - 1, First: secretWindow, Cap: secretWindow, Forget: secretWindow, Fixed: true}}
 }
 
@@ -172,7 +174,7 @@ func (p *Provider) countProof(ctx context.Context, s *suspect, t proof, now time
 	}
 	s.refused.Store(&pause{subject: string(t.subject), until: r.Until, asked: now})
 	if r.First {
-		p.noteClientFailed(t, map[string]string{"reason": string(mfa.TooMany), "bucket": mfa.BucketClientSecret})
+		p.noteClientFailed(t, map[string]string{"reason": string(mfa.TooMany), "bucket": throttle.ClientSecret})
 	}
 	return p.tooMany(t, r.Until.Sub(now))
 }
@@ -192,7 +194,7 @@ func (p *Provider) forgiveProof(ctx context.Context, t proof, now time.Time) {
 func (p *Provider) tooMany(t proof, wait time.Duration) *oauthError {
 	p.clientFailures.Add(1)
 	if p.options.Throttled != nil {
-		p.options.Throttled(mfa.BucketClientSecret)
+		p.options.Throttled(throttle.ClientSecret)
 	}
 	return tooOften(wait)
 }
@@ -200,7 +202,7 @@ func (p *Provider) tooMany(t proof, wait time.Duration) *oauthError {
 // overBudget refuses a try from an address or network that failed so often, in whatever
 // names, that nothing more is written for it: then nothing is compared that had to be counted.
 func (p *Provider) overBudget(t proof, spends int) *oauthError {
-	refused, ok := errors.AsType[*mfa.Error](p.options.Admit.Spend(t.visit, mfa.BudgetRefusals, spends))
+	refused, ok := errors.AsType[*mfa.Error](p.options.Admit.Spend(t.visit, budget.Refusals, spends))
 	if !ok {
 		return nil
 	}
@@ -221,7 +223,7 @@ func (p *Provider) noteClientFailed(t proof, detail map[string]string) {
 	if t.client != nil {
 		e.ClientID = t.client.ID
 	}
-	p.journal.Refusal(t.visit, mfa.BudgetRefusals, p.journal.Event(t.visit, e))
+	p.journal.Refusal(t.visit, budget.Refusals, p.journal.Event(t.visit, e))
 }
 
 // ClientFailures returns how often clients could not authenticate since the server

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/budget"
 	"sallyport/storage"
 	"sallyport/storage/storagetest"
 )
@@ -36,7 +37,7 @@ func (h *house) another() *house {
 }
 
 // from is the visit of a caller at an address.
-func (h *house) from(address string) mfa.Visit {
+func (h *house) from(address string) mfa.Caller {
 	v := h.visit
 	v.Address = address
 	return v
@@ -213,7 +214,7 @@ func TestEveryWayToAuthenticateIsCounted(t *testing.T) {
 			if n == 20 {
 				want = http.StatusTooManyRequests
 			}
-			serve := []func(http.ResponseWriter, *http.Request, mfa.Visit){h.p.Token, h.p.Revoke, h.p.Introspect}[n%3]
+			serve := []func(http.ResponseWriter, *http.Request, mfa.Caller){h.p.Token, h.p.Revoke, h.p.Introspect}[n%3]
 			if got := h.postFrom(from, serve, who, formOf("grant_type", "client_credentials", "token", "x")); got.Status != want {
 				t.Errorf("%s, %s, try %d = %d %s, want %d", id, who.name, n+1, got.Status, got.Raw, want)
 			}
@@ -270,8 +271,8 @@ func TestFailuresOfClientsHaveABudget(t *testing.T) {
 	h.client("rp")
 	h.client("other")
 	over := false
-	h.p.options.Admit = func(_ mfa.Visit, budget string, _ int) time.Duration {
-		if over && budget == mfa.BudgetRefusals {
+	h.p.options.Admit = func(_ mfa.Caller, of string, _ int) time.Duration {
+		if over && of == budget.Refusals {
 			return 90 * time.Second
 		}
 		return 0

@@ -27,7 +27,7 @@ type tokens struct {
 }
 
 // Token is the token endpoint (RFC 6749 section 3.2).
-func (p *Provider) Token(w http.ResponseWriter, r *http.Request, v mfa.Visit) {
+func (p *Provider) Token(w http.ResponseWriter, r *http.Request, v mfa.Caller) {
 	form, e := readForm(r)
 	if e == nil {
 		e = checkGrantType(form)
@@ -61,7 +61,7 @@ func checkGrantType(form url.Values) *oauthError {
 }
 
 // token makes the tokens, then stores what that costs, then answers.
-func (p *Provider) token(ctx context.Context, g *gathering, r *http.Request, form url.Values, v mfa.Visit) (*tokens, *oauthError) {
+func (p *Provider) token(ctx context.Context, g *gathering, r *http.Request, form url.Values, v mfa.Caller) (*tokens, *oauthError) {
 	requested, err := p.fosite.NewAccessRequest(ctx, r, &grantSession{})
 	if g.revoke != "" {
 		return nil, p.endFamily(ctx, g, v)
@@ -140,7 +140,7 @@ func narrow(access *fosite.AccessRequest, session *grantSession, c *client, form
 
 // endFamily ends a grant whose code or refresh token was used twice (RFC 6749 section
 // 10.5, RFC 9700 section 4.14.2).
-func (p *Provider) endFamily(ctx context.Context, g *gathering, v mfa.Visit) *oauthError {
+func (p *Provider) endFamily(ctx context.Context, g *gathering, v mfa.Caller) *oauthError {
 	kind, reason := mfa.EventRefreshReused, "refresh token reuse"
 	var a storage.Authorization
 	if g.code != nil {
@@ -158,7 +158,7 @@ func (p *Provider) endFamily(ctx context.Context, g *gathering, v mfa.Visit) *oa
 }
 
 // settle stores what the call costs: one transaction, or none.
-func (p *Provider) settle(ctx context.Context, g *gathering, session *grantSession, c *client, v mfa.Visit) *oauthError {
+func (p *Provider) settle(ctx context.Context, g *gathering, session *grantSession, c *client, v mfa.Caller) *oauthError {
 	switch {
 	case g.redeem && g.committed && g.code != nil:
 		return p.redeem(ctx, g, c, v)
@@ -172,7 +172,7 @@ func (p *Provider) settle(ctx context.Context, g *gathering, session *grantSessi
 
 // redeem spends the code and makes its grant. Who comes second, even by a hair, has
 // used a code twice.
-func (p *Provider) redeem(ctx context.Context, g *gathering, c *client, v mfa.Visit) *oauthError {
+func (p *Provider) redeem(ctx context.Context, g *gathering, c *client, v mfa.Caller) *oauthError {
 	code := g.code.Code
 	a := code.Authorization
 	grant := storage.Grant{ID: code.GrantID, Authorization: a, Refreshable: g.refresh, CreatedAt: g.now,
@@ -199,7 +199,7 @@ func (p *Provider) redeem(ctx context.Context, g *gathering, c *client, v mfa.Vi
 // rotate moves the grant to its next generation. Who comes second is judged as if it
 // had come later: within the grace it is given the same successor, which is already
 // made, otherwise the family ends.
-func (p *Provider) rotate(ctx context.Context, g *gathering, c *client, v mfa.Visit) *oauthError {
+func (p *Provider) rotate(ctx context.Context, g *gathering, c *client, v mfa.Caller) *oauthError {
 	grant := g.grant.Grant
 	a := grant.Authorization
 	e := p.journal.Event(v, storage.Event{Kind: mfa.EventTokenRefresh, Outcome: mfa.OutcomeOK, UserID: a.UserID,

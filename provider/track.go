@@ -14,7 +14,7 @@ import (
 // Track names a login whose first factor is proven, to its owner alone: whoever shows it
 // goes on with the login. It is derived, so that asking again gives the same name and
 // writes nothing.
-func (p *Provider) Track(ctx context.Context, st Step, _ mfa.Visit) (storage.TrackID, error) {
+func (p *Provider) Track(ctx context.Context, st Step, _ mfa.Caller) (storage.TrackID, error) {
 	if !st.Owned || st.Kind == StepIdentify || st.Kind == StepOver || st.Request.Subject == "" {
 		return "", &mfa.Error{Code: mfa.InvalidRequest}
 	}

@@ -11,7 +11,7 @@ import (
 // Userinfo is the userinfo endpoint (OpenID Connect Core section 5.3). It takes tokens
 // that are for us or for the client itself: a resource server that was handed one for
 // its own use must not learn by it who the user is.
-func (p *Provider) Userinfo(w http.ResponseWriter, r *http.Request, _ mfa.Visit) {
+func (p *Provider) Userinfo(w http.ResponseWriter, r *http.Request, _ mfa.Caller) {
 	token, e := bearer(r)
 	if e != nil {
 		p.writeBearerError(w, r, e)

@@ -69,6 +69,16 @@ type Account struct {
 	Authenticators []Authenticator // ordered by CreatedAt, then ID; every state
 }
 
+// Authenticator returns one of the account's authenticators; nil: it has no such one.
+func (a *Account) Authenticator(id AuthenticatorID) *Authenticator {
+	for i := range a.Authenticators {
+		if a.Authenticators[i].ID == id && id != "" {
+			return &a.Authenticators[i]
+		}
+	}
+	return nil
+}
+
 // NewUser is a user with all that is made together with it.
 type NewUser struct {
 	User           User

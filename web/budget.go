@@ -9,6 +9,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"sallyport/mfa"
+	"sallyport/mfa/budget"
 )
 
 const (
@@ -33,7 +34,7 @@ type Budgets struct {
 // or not named has no end.
 func NewBudgets(now func() time.Time, window time.Duration, limits map[string]int) *Budgets {
 	b := &Budgets{now: now, kinds: map[string]*purse{}, refused: map[string]*atomic.Int64{}}
-	for _, kind := range mfa.Budgets() {
+	for _, kind := range budget.All() {
 		b.refused[kind] = new(atomic.Int64)
 		if most := limits[kind]; most > 0 {
 			b.kinds[kind] = newPurse(most, window, budgetsKept)
@@ -43,7 +44,7 @@ func NewBudgets(now func() time.Time, window time.Duration, limits map[string]in
 }
 
 // Admit implements mfa.Admit.
-func (b *Budgets) Admit(v mfa.Visit, budget string, amount int) time.Duration {
+func (b *Budgets) Admit(v mfa.Caller, budget string, amount int) time.Duration {
 	p, network := b.kinds[budget], v.Network()
 	if p == nil || network == "" {
 		return 0

@@ -8,14 +8,15 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/budget"
 )
 
 func TestBudgets(t *testing.T) {
 	now := time.Unix(1000, 0)
-	from := func(address string) mfa.Visit { return mfa.Visit{Address: address} }
+	from := func(address string) mfa.Caller { return mfa.Caller{Address: address} }
 	spend := func(b *Budgets, address string, n int) (passed int) {
 		for range n {
-			if b.Admit(from(address), mfa.BudgetOpens, 1) == 0 {
+			if b.Admit(from(address), budget.Opens, 1) == 0 {
 				passed++
 			}
 		}
@@ -26,27 +27,27 @@ func TestBudgets(t *testing.T) {
 			if got := spend(b, "192.0.2.1", 100); got != 60 {
 				t.Errorf("%d passed, want 60", got)
 			}
-			if wait := b.Admit(from("192.0.2.1"), mfa.BudgetOpens, 1); wait != time.Second {
+			if wait := b.Admit(from("192.0.2.1"), budget.Opens, 1); wait != time.Second {
 				t.Errorf("wait = %s, want 1s", wait)
 			}
 			now = now.Add(10 * time.Second)
 			if got := spend(b, "192.0.2.1", 100); got != 10 {
 				t.Errorf("%d passed 10 s later, want 10", got)
 			}
-			if got := b.Refused(); got[mfa.BudgetOpens] != 131 || got[mfa.BudgetInitiations] != 0 {
+			if got := b.Refused(); got[budget.Opens] != 131 || got[budget.Initiations] != 0 {
 				t.Errorf("refused %v", got)
 			}
 		},
 		"another address, another budget and no address are not touched": func(t *testing.T, b *Budgets) {
 			spend(b, "192.0.2.1", 100)
-			for what, wait := range map[string]time.Duration{"another": b.Admit(from("192.0.2.2"), mfa.BudgetOpens, 1), "no": b.Admit(from(""), mfa.BudgetOpens, 1),
-				"initiations": b.Admit(from("192.0.2.1"), mfa.BudgetInitiations, 1), "without end": b.Admit(from("192.0.2.1"), mfa.BudgetFailures, 1),
-				"of IPv6": b.Admit(from("::ffff:192.0.2.3"), mfa.BudgetOpens, 1)} {
+			for what, wait := range map[string]time.Duration{"another": b.Admit(from("192.0.2.2"), budget.Opens, 1), "no": b.Admit(from(""), budget.Opens, 1),
+				"initiations": b.Admit(from("192.0.2.1"), budget.Initiations, 1), "without end": b.Admit(from("192.0.2.1"), budget.Failures, 1),
+				"of IPv6": b.Admit(from("::ffff:192.0.2.3"), budget.Opens, 1)} {
 				if wait != 0 {
 					t.Errorf("%s waits %s", what, wait)
 				}
 			}
-			if b.Admit(from("::ffff:192.0.2.1"), mfa.BudgetOpens, 1) == 0 {
+			if b.Admit(from("::ffff:192.0.2.1"), budget.Opens, 1) == 0 {
 				t.Error("the same address in other letters has a budget of its own")
 			}
 		},
@@ -67,12 +68,12 @@ func TestBudgets(t *testing.T) {
 		},
 		"looking takes nothing": func(t *testing.T, b *Budgets) {
 			for range 200 {
-				b.Admit(from("192.0.2.1"), mfa.BudgetOpens, 0)
+				b.Admit(from("192.0.2.1"), budget.Opens, 0)
 			}
 			if got := spend(b, "192.0.2.1", 100); got != 60 {
 				t.Errorf("%d passed, want 60", got)
 			}
-			if b.Admit(from("192.0.2.1"), mfa.BudgetOpens, 0) == 0 {
+			if b.Admit(from("192.0.2.1"), budget.Opens, 0) == 0 {
 				t.Error("a budget that is used up looks as if it were not")
 			}
 		},
@@ -99,7 +100,7 @@ func TestBudgets(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			test(t, NewBudgets(func() time.Time { return now }, time.Minute, map[string]int{mfa.BudgetOpens: 60, mfa.BudgetInitiations: 60}))
+			test(t, NewBudgets(func() time.Time { return now }, time.Minute, map[string]int{budget.Opens: 60, budget.Initiations: 60}))
 		})
 	}
 }
@@ -109,7 +110,7 @@ func TestBudgets(t *testing.T) {
 func TestBudgetsAreBounded(t *testing.T) {
 	p, now := newPurse(1, time.Minute, 100), time.Unix(1000, 0)
 	take := func(text string) time.Duration {
-		v := mfa.Visit{Address: text}
+		v := mfa.Caller{Address: text}
 		return p.take(now, v.Network(), v.Site(), 1)
 	}
 	for i := range 100_000 {

@@ -11,9 +11,9 @@ import (
 )
 
 // Visit says who is calling and from where.
-func Visit(c *gin.Context) mfa.Visit {
+func Visit(c *gin.Context) mfa.Caller {
 	k := callOf(c)
-	return mfa.Visit{
+	return mfa.Caller{
 		Browser:       k.browser,
 		Device:        Cookie(c, DeviceCookie),
 		Origin:        c.GetHeader("Origin"),

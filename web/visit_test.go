@@ -38,7 +38,7 @@ func TestAddress(t *testing.T) {
 		r.Header["X-Forwarded-For"] = tc.forwarded
 		r.Header.Set("X-Real-IP", "192.0.2.99")
 		r.Header.Set("Forwarded", "for=192.0.2.99")
-		var v mfa.Visit
+		var v mfa.Caller
 		if err := json.Unmarshal(open(t, trust).do(r).Body.Bytes(), &v); err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +55,7 @@ func TestVisitIsHarmless(t *testing.T) {
 	r.Header.Set("X-Correlation-Id", "forged")
 	r.Header.Set("Cookie", "__Host-sallyport_browser="+strings.Repeat("b", 43)+"; __Host-sallyport_device=d; sallyport_session=no")
 	w := open(t, nil).do(r)
-	var v mfa.Visit
+	var v mfa.Caller
 	if err := json.Unmarshal(w.Body.Bytes(), &v); err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 // made is the secret of a new API key, and its id.
 func (c *console) made(d provider.APIKeyDraft) (string, storage.APIKeyID) {
 	c.Helper()
-	k, secret, err := c.h.APIKeys.Create(c.Context(), mfa.Visit{}, provider.Operator(), d)
+	k, secret, err := c.h.APIKeys.Create(c.Context(), mfa.Caller{}, provider.Operator(), d)
 	if err != nil {
 		c.Fatal(err)
 	}

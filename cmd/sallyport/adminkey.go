@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+
 	"sallyport/cmd/sallyport/cli"
 	"sallyport/cmd/sallyport/secretfile"
 )

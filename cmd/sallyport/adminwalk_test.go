@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider/desired"
 	"sallyport/storage"
 	"sallyport/web/admin"
@@ -53,7 +54,7 @@ func (c *console) userWalk() {
 	if err != nil {
 		c.Fatal(err)
 	}
-	if a, err := c.h.Users.Amendment(c.Context(), account, mfa.Draft{Password: "a quiet harbour: #dawn \"\\u0041"}, mfa.Amending{Credentials: true}); err != nil || len(a.Differences) != 0 {
+	if a, err := c.h.Users.Amendment(c.Context(), account, users.Draft{Password: "a quiet harbour: #dawn \"\\u0041"}, users.Amending{Credentials: true}); err != nil || len(a.Differences) != 0 {
 		c.Errorf("the password became another: %v %v", a.Differences, err)
 	}
 	d := c.call("PATCH", one, map[string]any{"email": "alice@example.com", "email_verified": true, "roles": []string{"editor"}, "profile": map[string]any{"name": "Alice"}}).done(200, "changed")
@@ -189,7 +190,7 @@ func (c *console) keyWalk() {
 	one := "/api-keys/" + string(made.APIKey)
 	opens := func(secret string, want bool) {
 		c.Helper()
-		_, err := c.h.APIKeys.Authenticate(c.Context(), mfa.Visit{}, secret)
+		_, err := c.h.APIKeys.Authenticate(c.Context(), mfa.Caller{}, secret)
 		if (err == nil) != want {
 			c.Errorf("the key opens: %v, want %v", err, want)
 		}

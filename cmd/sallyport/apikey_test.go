@@ -24,7 +24,7 @@ func (o *office) may(file string) string {
 	o.secrets = append(o.secrets, secret)
 	out := ""
 	o.inside(func(h *server.Server) {
-		k, err := h.APIKeys.Authenticate(o.Context(), mfa.Visit{}, secret)
+		k, err := h.APIKeys.Authenticate(o.Context(), mfa.Caller{}, secret)
 		if err != nil {
 			out = err.Error()
 			return

@@ -9,6 +9,7 @@ import (
 	"sallyport/cmd/sallyport/cli"
 	"sallyport/cmd/sallyport/server"
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider/desired"
 	"sallyport/storage"
 )
@@ -264,20 +265,20 @@ func TestAnInterruptedApplyIsFinishedByAnother(t *testing.T) {
 			t.Fatal(err)
 		}
 		// Somebody was quicker, after the plan was made.
-		taker, err := h.Users.Create(t.Context(), mfa.Visit{}, mfa.Draft{Email: "alice@example.com"})
+		taker, err := h.Users.Create(t.Context(), mfa.Caller{}, users.Draft{Email: "alice@example.com"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = h.Records().CarryOut(t.Context(), mfa.Visit{}, p)
+		err = h.Records().CarryOut(t.Context(), mfa.Caller{}, p)
 		if err == nil || !strings.Contains(err.Error(), "stopped after 2 of 4 changes") || !strings.Contains(err.Error(), "user alice: another user has that name") {
 			t.Errorf("carry out: %v", err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := h.Records().CarryOut(ctx, mfa.Visit{}, p); err == nil {
+		if err := h.Records().CarryOut(ctx, mfa.Caller{}, p); err == nil {
 			t.Error("a cancelled run went on")
 		}
-		if err := h.Users.Delete(t.Context(), mfa.Visit{}, storage.Account{User: taker}); err != nil {
+		if err := h.Users.Delete(t.Context(), mfa.Caller{}, storage.Account{User: taker}); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -301,10 +302,10 @@ func TestApplyDoesNotOverwriteWhatWasChangedMeanwhile(t *testing.T) {
 		}
 		next := was
 		next.Name = "Meanwhile"
-		if err := h.Clients.Change(t.Context(), mfa.Visit{}, was, next); err != nil {
+		if err := h.Clients.Change(t.Context(), mfa.Caller{}, was, next); err != nil {
 			t.Fatal(err)
 		}
-		if err := h.Records().CarryOut(t.Context(), mfa.Visit{}, p); err == nil || !strings.Contains(err.Error(), "changed by somebody else") {
+		if err := h.Records().CarryOut(t.Context(), mfa.Caller{}, p); err == nil || !strings.Contains(err.Error(), "changed by somebody else") {
 			t.Errorf("carry out: %v", err)
 		}
 	})

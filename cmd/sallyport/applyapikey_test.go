@@ -11,6 +11,7 @@ import (
 	"sallyport/cmd/sallyport/cli"
 	"sallyport/cmd/sallyport/server"
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider"
 	"sallyport/provider/desired"
 	"sallyport/storage"
@@ -65,7 +66,7 @@ func (o *office) opens(secret string) string {
 	o.Helper()
 	var name string
 	o.inside(func(h *server.Server) {
-		k, err := h.APIKeys.Authenticate(o.Context(), mfa.Visit{}, secret)
+		k, err := h.APIKeys.Authenticate(o.Context(), mfa.Caller{}, secret)
 		if err == nil {
 			name = k.Name
 		}
@@ -144,7 +145,7 @@ func TestApplyLeavesWhatCommandsDidToAPIKeys(t *testing.T) {
 	o, file := keyed(t)
 	var added string
 	o.inside(func(h *server.Server) {
-		ctx, v := t.Context(), mfa.Visit{Actor: mfa.ActorAdmin}
+		ctx, v := t.Context(), mfa.Caller{Actor: users.ActorAdmin}
 		for name, do := range map[string]func(storage.APIKeyID) error{
 			"shop": func(id storage.APIKeyID) error { return h.APIKeys.Disable(ctx, v, provider.Operator(), id) },
 			"deploy": func(id storage.APIKeyID) (err error) {
@@ -228,7 +229,7 @@ func TestApplyDoesNotOverwriteAnAPIKeyChangedMeanwhile(t *testing.T) {
 	o, _ := keyed(t)
 	file := o.file("next.yaml", strings.NewReplacer("app: Shop", "app: Store", "name: deploy", "name: fresh", sha(deploySecret), sha("fresh")).Replace(keysState))
 	o.inside(func(h *server.Server) {
-		ctx, v := t.Context(), mfa.Visit{Actor: mfa.ActorAdmin}
+		ctx, v := t.Context(), mfa.Caller{Actor: users.ActorAdmin}
 		p, err := h.LoadPlan(ctx, file, desired.Options{Prune: true})
 		if err != nil {
 			t.Fatal(err)

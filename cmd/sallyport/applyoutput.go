@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"sallyport/cmd/sallyport/cli"
-	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider/desired"
 )
 
@@ -49,7 +49,7 @@ func writeMissing(w io.Writer, o desired.Outcome) {
 	}
 }
 
-func writeDifferences(w io.Writer, ds []mfa.Difference, isNew bool) {
+func writeDifferences(w io.Writer, ds []users.Difference, isNew bool) {
 	for _, d := range ds {
 		switch {
 		case d.Secret && isNew:

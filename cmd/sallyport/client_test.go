@@ -249,7 +249,7 @@ func TestLongTrailsArePaged(t *testing.T) {
 	o.inside(func(h *server.Server) {
 		var events []storage.Event
 		for range eventsPage + 5 {
-			events = append(events, h.Journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventClientFailed}))
+			events = append(events, h.Journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventClientFailed}))
 		}
 		if err := h.Store.AppendEvents(t.Context(), events); err != nil {
 			t.Fatal(err)

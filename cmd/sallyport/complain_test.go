@@ -4,11 +4,12 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"sallyport/cmd/sallyport/cli"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"sallyport/cmd/sallyport/cli"
 )
 
 // Whoever looks after the database sees that a server did not fit it.

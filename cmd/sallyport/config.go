@@ -11,7 +11,7 @@ import (
 	"sallyport/cmd/sallyport/secretfile"
 	"sallyport/config"
 	"sallyport/config/strict"
-	"sallyport/mfa"
+	"sallyport/mfa/password"
 	"sallyport/provider/desired"
 	"sallyport/storage/seal"
 )
@@ -109,7 +109,7 @@ func fileFaults(c config.Config, fault func(path, text string)) {
 		}
 	}
 	if file := c.Passwords.BreachedFile; file != "" {
-		if err := mfa.CheckBreached(file); err != nil {
+		if err := password.CheckBreached(file); err != nil {
 			fault("passwords.breached_file", err.Error())
 		}
 	}

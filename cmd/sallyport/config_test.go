@@ -3,9 +3,10 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"sallyport/cmd/sallyport/cli"
 	"strings"
 	"testing"
+
+	"sallyport/cmd/sallyport/cli"
 )
 
 func TestTheSettingsAreChecked(t *testing.T) {

@@ -3,13 +3,14 @@ package main
 import (
 	"encoding/json"
 	"os"
-	"sallyport/cmd/sallyport/server"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml"
 	dto "github.com/prometheus/client_model/go"
+
+	"sallyport/cmd/sallyport/server"
 )
 
 // alert is a rule of deploy/prometheus.

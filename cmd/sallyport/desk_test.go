@@ -14,7 +14,7 @@ import (
 	"sallyport/cmd/sallyport/cli"
 	"sallyport/cmd/sallyport/server"
 	"sallyport/config"
-	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/storage"
 )
 
@@ -188,8 +188,8 @@ func (o *office) told(kind string, user storage.UserID) int {
 			if (e.Address == "127.0.0.1") != o.served || e.CorrelationID == "" {
 				o.Errorf("%s was done from %q (%q), and a server runs: %v", kind, e.Address, e.CorrelationID, o.served)
 			}
-			if e.Actor != mfa.ActorAdmin {
-				o.Errorf("%s was done by %q, want %q", kind, e.Actor, mfa.ActorAdmin)
+			if e.Actor != users.ActorAdmin {
+				o.Errorf("%s was done by %q, want %q", kind, e.Actor, users.ActorAdmin)
 			}
 			n++
 		}

@@ -6,11 +6,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
-	"sallyport/cmd/sallyport/adminclient"
-	"sallyport/cmd/sallyport/cli"
 	"strings"
 	"testing"
 	"time"
+
+	"sallyport/cmd/sallyport/adminclient"
+	"sallyport/cmd/sallyport/cli"
 )
 
 func TestTheServiceManagerAndHealthHearTheSame(t *testing.T) {

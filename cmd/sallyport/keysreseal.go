@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+
 	"sallyport/cmd/sallyport/cli"
 	"sallyport/cmd/sallyport/keys"
 )

@@ -11,9 +11,10 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"sallyport/cmd/sallyport/cli"
 	"syscall"
 	"time"
+
+	"sallyport/cmd/sallyport/cli"
 )
 
 func commands() []cli.Command {

@@ -6,10 +6,11 @@ import (
 	"crypto/rand"
 	"os"
 	"path/filepath"
-	"sallyport/cmd/sallyport/cli"
 	"strings"
 	"testing"
 	"time"
+
+	"sallyport/cmd/sallyport/cli"
 )
 
 // testProgram is a program whose output can be read. environ replaces the real one.

@@ -18,6 +18,8 @@ import (
 	"sallyport/cmd/sallyport/server"
 	"sallyport/config"
 	"sallyport/mfa"
+	"sallyport/mfa/budget"
+	"sallyport/mfa/throttle"
 	"sallyport/storage"
 	"sallyport/storage/seal"
 )
@@ -146,9 +148,9 @@ func TestMetricsAreOfClosedLists(t *testing.T) {
 			h.Handler.ServeHTTP(httptest.NewRecorder(), r)
 		}
 		// What a method nobody wrote down, or an event of a newer server, would do.
-		h.Journal.Note(h.Journal.Event(mfa.Visit{}, storage.Event{Kind: "hostile", Outcome: "hostile"}))
-		h.Journal.Note(h.Journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventMFAFailed, Detail: map[string]string{"method": "hostile"}}))
-		h.Journal.Note(h.Journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventAPIKeyRefused, Outcome: "hostile"}))
+		h.Journal.Note(h.Journal.Event(mfa.Caller{}, storage.Event{Kind: "hostile", Outcome: "hostile"}))
+		h.Journal.Note(h.Journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventMFAFailed, Detail: map[string]string{"method": "hostile"}}))
+		h.Journal.Note(h.Journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventAPIKeyRefused, Outcome: "hostile"}))
 		h.Events.CountThrottledFactor("hostile", "hostile")
 		if err := h.Journal.Flush(o.Context()); err != nil {
 			t.Fatal(err)
@@ -177,7 +179,7 @@ func TestMetricsAreOfClosedLists(t *testing.T) {
 			{"sallyport_events_total", []string{"kind", mfa.EventMFAReplayed}, -1},
 			{"sallyport_tokens_revoked_total", nil, 0},
 			{"sallyport_api_key_failures_total", nil, 1},
-			{"sallyport_throttled_total", []string{"bucket", mfa.BucketClientSecret}, 2},
+			{"sallyport_throttled_total", []string{"bucket", throttle.ClientSecret}, 2},
 			{"sallyport_client_failures_total", nil, 24},
 			{"sallyport_ready", nil, 1},
 		} {
@@ -194,9 +196,9 @@ func closed(t *testing.T, h *server.Server, all map[string]*dto.MetricFamily) {
 	allowed := map[string][]string{
 		"class": {"2xx", "3xx", "4xx", "5xx"}, "route": {"none"},
 		"method": {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", metrics.Other},
-		"kind":   append(mfa.EventKinds(), metrics.Other), "bucket": append(mfa.Buckets(), metrics.Other),
+		"kind":   append(mfa.EventKinds(), metrics.Other), "bucket": append(throttle.Buckets(), metrics.Other),
 		"outcome": append(mfa.Outcomes(), metrics.Other, "finished", "session", "cancelled", "wrong", "replayed", "throttled", "disabled", "exported"),
-		"budget":  mfa.Budgets(), "of": {"code", "refresh_token"}, "grant_type": {"authorization_code", "refresh_token", "client_credentials", "implicit"},
+		"budget":  budget.All(), "of": {"code", "refresh_token"}, "grant_type": {"authorization_code", "refresh_token", "client_credentials", "implicit"},
 		"reason": {"no_connection", "cancelled", "timeout", "failed"}, "state": {"untried", "retrying", "dead"},
 		"use": seal.Uses(), "alg": append(config.Algorithms(), ""),
 	}

@@ -4,9 +4,10 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"sallyport/cmd/sallyport/cli"
 	"strings"
 	"testing"
+
+	"sallyport/cmd/sallyport/cli"
 )
 
 // line is a command line with what it does.

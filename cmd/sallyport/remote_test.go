@@ -22,6 +22,7 @@ import (
 	"sallyport/cmd/sallyport/dev"
 	"sallyport/config"
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider"
 	"sallyport/web"
 	"sallyport/web/admin"
@@ -255,7 +256,7 @@ func TestAServerElsewhereIsReached(t *testing.T) {
 	}
 	reads, _ := c.made(provider.APIKeyDraft{Name: "reads", Dialects: []string{"admin"}, Verbs: []string{"read"}})
 	gone, id := c.made(provider.APIKeyDraft{Name: "gone", Dialects: []string{"admin"}, Verbs: []string{"read"}})
-	if err := c.h.APIKeys.Disable(t.Context(), mfa.Visit{}, provider.Operator(), id); err != nil {
+	if err := c.h.APIKeys.Disable(t.Context(), mfa.Caller{}, provider.Operator(), id); err != nil {
 		t.Fatal(err)
 	}
 	cert, trusted, _ := certified(t)
@@ -287,7 +288,7 @@ func TestAServerElsewhereIsReached(t *testing.T) {
 	} {
 		l.play(t, "")
 	}
-	if e := c.newest(mfa.EventUserCreated); e.UserAgent != "sallyport user create" || e.Actor != mfa.ActorAdmin || e.Address != "127.0.0.1" {
+	if e := c.newest(mfa.EventUserCreated); e.UserAgent != "sallyport user create" || e.Actor != users.ActorAdmin || e.Address != "127.0.0.1" {
 		t.Errorf("event = %+v", e)
 	}
 }

@@ -2,8 +2,9 @@ package main
 
 import (
 	"context"
-	"sallyport/cmd/sallyport/cli"
 	"testing"
+
+	"sallyport/cmd/sallyport/cli"
 )
 
 // overAServer is the test that plays others once more.

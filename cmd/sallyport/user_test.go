@@ -9,6 +9,9 @@ import (
 	"sallyport/cmd/sallyport/cli"
 	"sallyport/cmd/sallyport/server"
 	"sallyport/mfa"
+	"sallyport/mfa/notice"
+	"sallyport/mfa/throttle"
+	"sallyport/mfa/users"
 	"sallyport/storage"
 	"sallyport/web/admin"
 )
@@ -48,7 +51,7 @@ func (o *office) proves(name, plain string) bool {
 	a := o.account(name)
 	right := false
 	o.inside(func(h *server.Server) {
-		am, err := h.Users.Amendment(o.Context(), a, mfa.Draft{Password: plain}, mfa.Amending{Credentials: true})
+		am, err := h.Users.Amendment(o.Context(), a, users.Draft{Password: plain}, users.Amending{Credentials: true})
 		if err != nil {
 			o.Fatal(err)
 		}
@@ -188,7 +191,7 @@ func TestResettingFactorsEndsEverything(t *testing.T) {
 			t.Errorf("%d recovery codes are left (%v)", len(codes), err)
 		}
 		messages, err := h.Store.ListMessages(t.Context(), 10)
-		if err != nil || len(messages) != 2 || messages[0].Template != mfa.MessageFactorRemoved || messages[0].Locale != "de" {
+		if err != nil || len(messages) != 2 || messages[0].Template != notice.FactorRemoved || messages[0].Locale != "de" {
 			t.Errorf("alice was told %+v (%v)", messages, err)
 		}
 	})
@@ -220,7 +223,7 @@ func TestUnlockingAUser(t *testing.T) {
 		}
 	}
 	o.inside(func(h *server.Server) {
-		key := storage.ThrottleKey{Bucket: mfa.BucketFactor, Subject: h.Keyring.Hash("user", string(a.User.ID))}
+		key := storage.ThrottleKey{Bucket: throttle.Factor, Subject: h.Keyring.Hash("user", string(a.User.ID))}
 		_, err := h.Store.CountAttempt(t.Context(), storage.Attempt{Now: time.Now(), Throttles: []storage.Throttle{{Key: key, Schedule: storage.Schedule{Max: 1}}}})
 		if err == nil {
 			err = h.Store.SetAuthenticatorState(t.Context(), a.User.ID, totp.ID, storage.AuthenticatorDisabled, time.Now(), nil, nil)

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
-	"sallyport/cmd/sallyport/cli"
 	"text/tabwriter"
+
+	"sallyport/cmd/sallyport/cli"
 )
 
 // identity is what a binary knows about itself. The compiler writes it down, so that

@@ -1,7 +1,7 @@
 // Command passwords writes the list of common passwords anew, on standard output:
 //
 //	go run ./deploy/passwords package/lib/frequency_lists.js > list
-//	mv list mfa/common_passwords.txt
+//	mv list mfa/password/common_passwords.txt
 //
 // The argument is a file of zxcvbn 4.4.2 (https://github.com/dropbox/zxcvbn, MIT), as its
 // npm package has it: passwords by how often people chose them, and first and last names.

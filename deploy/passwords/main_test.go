@@ -42,7 +42,7 @@ func TestTheListIsMadeOfWhatCanBeFound(t *testing.T) {
 
 // What is typed here must be in the file the server is built with.
 func TestTheListIsFresh(t *testing.T) {
-	text, err := os.ReadFile("../../mfa/common_passwords.txt")
+	text, err := os.ReadFile("../../mfa/password/common_passwords.txt")
 	if err != nil {
 		t.Fatal(err)
 	}

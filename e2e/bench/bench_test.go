@@ -30,7 +30,7 @@ import (
 
 const (
 	connections = 8
-	users       = 2048
+	userCount   = 2048
 )
 
 func TestMain(m *testing.M) {
@@ -150,11 +150,11 @@ func used(b *testing.B, c *client) usage {
 
 // cheap is a server whose passwords cost next to nothing; real has the production hash.
 func cheap(alg string) serverJob {
-	return serverJob{Alg: alg, Memory: 8, Time: 1, Users: users}
+	return serverJob{Alg: alg, Memory: 8, Time: 1, Users: userCount}
 }
 
 func real(alg string) serverJob {
-	return serverJob{Alg: alg, Memory: 19456, Time: 2, Users: users}
+	return serverJob{Alg: alg, Memory: 19456, Time: 2, Users: userCount}
 }
 
 func BenchmarkDiscovery(b *testing.B) {
@@ -246,7 +246,7 @@ func person() int { return int(persons.Add(1)) }
 // play goes through a whole login: authorize, password, second factor, code, tokens.
 func play(c *client, id string, user int, second bool) (tokens, error) {
 	c.forget()
-	user %= users
+	user %= userCount
 	r, err := c.get(authorize(id))
 	if r, err = follow(c, r, err); err != nil {
 		return tokens{}, err
@@ -262,7 +262,7 @@ func play(c *client, id string, user int, second bool) (tokens, error) {
 	if !strings.HasPrefix(r.location, benchRedirect) {
 		return tokens{}, fmt.Errorf("login ended with %d at %q: %s", r.code, r.location, r.body)
 	}
-	r, err = c.post("/token", exchange(r), basic(id))
+	r, err = c.post("/token", codeRequest(r), basic(id))
 	if err := want(200)(r, err); err != nil {
 		return tokens{}, err
 	}
@@ -280,8 +280,8 @@ func authorize(id string) string {
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}}.Encode()
 }
 
-// exchange is the token request for the code that came with an answer.
-func exchange(r response) url.Values {
+// codeRequest is the token request for the code that came with an answer.
+func codeRequest(r response) url.Values {
 	back, err := url.Parse(r.location)
 	if err != nil {
 		return nil

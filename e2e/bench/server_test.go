@@ -19,6 +19,13 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/audit"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/password"
+	"sallyport/mfa/recovery"
+	"sallyport/mfa/session"
+	"sallyport/mfa/totp"
+	"sallyport/mfa/users"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/storage/relational"
@@ -83,21 +90,21 @@ func runServer(text string) error {
 	if err := keyring.Load(keys, time.Now()); err != nil {
 		return err
 	}
-	journal := mfa.NewJournal(engine, time.Now, rand.Reader, log, nil)
-	password := mfa.NewPassword(keyring, rand.Reader, mfa.PasswordOptions{Memory: job.Memory, Time: job.Time, Threads: 1,
+	journal := audit.NewJournal(engine, time.Now, rand.Reader, log, nil)
+	password := password.New(keyring, rand.Reader, password.Options{Memory: job.Memory, Time: job.Time, Threads: 1,
 		Parallel: runtime.NumCPU(), Queue: 64, PerNetwork: -1, Wait: 2 * time.Second})
-	totp := mfa.NewTOTP(rand.Reader, "Sallyport", mfa.TOTPOptions{})
-	verifier := mfa.NewVerifier(engine, keyring, journal, time.Now, rand.Reader, mfa.Options{Product: "Sallyport", MaxAttempts: 5,
+	totp := totp.New(rand.Reader, "Sallyport", totp.Options{})
+	verifier := exchange.NewVerifier(engine, keyring, journal, time.Now, rand.Reader, exchange.Options{Product: "Sallyport", MaxAttempts: 5,
 		MaxInitiations: 20, RecoveryCodes: 10, ExchangeTTL: 5 * time.Minute, EnrollTTL: 10 * time.Minute, VerifiedTTL: 5 * time.Minute,
-		Reauth: 15 * time.Minute, AddressMax: 1 << 20, AddressMaxSubjects: 1 << 20, AddressWindow: 10 * time.Minute}, password, totp, mfa.NewRecovery(engine, rand.Reader))
-	sessions := mfa.NewSessions(engine, keyring, journal, time.Now, rand.Reader, mfa.SessionOptions{Idle: 30 * time.Minute, Max: 12 * time.Hour})
+		Reauth: 15 * time.Minute, AddressMax: 1 << 20, AddressMaxSubjects: 1 << 20, AddressWindow: 10 * time.Minute}, password, totp, recovery.New(engine, rand.Reader))
+	sessions := session.New(engine, keyring, journal, time.Now, rand.Reader, session.Options{Idle: 30 * time.Minute, Max: 12 * time.Hour})
 	idp, err := provider.New(engine, keyring, verifier, sessions, journal, time.Now, rand.Reader, provider.Options{Issuer: issuer, Environment: "test",
 		SigningAlg: job.Alg, RequestTTL: 30 * time.Minute, CodeTTL: time.Minute, AccessTokenTTL: 10 * time.Minute, IDTokenTTL: 10 * time.Minute,
 		RefreshIdleTTL: 720 * time.Hour, RefreshTTL: 2160 * time.Hour, Logger: log})
 	if err != nil {
 		return err
 	}
-	if err := seed(ctx, engine, mfa.NewUsers(engine, keyring, password, totp, journal, time.Now, rand.Reader), job); err != nil {
+	if err := seed(ctx, engine, users.New(engine, keyring, password, totp, journal, time.Now, rand.Reader), job); err != nil {
 		return err
 	}
 	look, err := page.New(keyring, page.Options{Issuer: issuer, Product: "Sallyport", Logger: log}, login.Files())
@@ -132,7 +139,7 @@ func runServer(text string) error {
 }
 
 // seed makes the client of each kind and the users bench0000, bench0001, ...
-func seed(ctx context.Context, engine *relational.Engine, people *mfa.Users, job serverJob) error {
+func seed(ctx context.Context, engine *relational.Engine, people *users.Registry, job serverJob) error {
 	sum := sha256.Sum256([]byte(benchSecret))
 	base := storage.Client{AuthMethod: "client_secret_basic", SecretHashes: [][]byte{sum[:]}, GrantTypes: []string{"authorization_code", "refresh_token", "client_credentials"},
 		ResponseTypes: []string{"code"}, Scopes: []string{"openid", "profile", "email", "offline_access"}, RedirectURIs: []string{benchRedirect},
@@ -154,7 +161,7 @@ func seed(ctx context.Context, engine *relational.Engine, people *mfa.Users, job
 		go func() {
 			for i := w; i < job.Users; i += connections {
 				name := fmt.Sprintf("bench%04d", i)
-				if _, err := people.Create(ctx, mfa.Visit{}, mfa.Draft{Username: name, Email: name + "@example.com", EmailVerified: true, Password: benchPassword,
+				if _, err := people.Create(ctx, mfa.Caller{}, users.Draft{Username: name, Email: name + "@example.com", EmailVerified: true, Password: benchPassword,
 					TOTPSecret: benchTOTP(i), Profile: map[string]any{"name": "Bench " + name}, Status: storage.UserActive}); err != nil {
 					errs <- err
 					return

@@ -8,6 +8,7 @@ import (
 
 	"sallyport/config/strict"
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider"
 )
 
@@ -71,7 +72,7 @@ func (r Records) plan(ctx context.Context, o Options, read func(Check) error) (P
 // CarryOut does what a plan says, one client, user or API key a transaction: clients first,
 // because users sign in at them, deletions last. Doing it again after an interruption
 // does the rest.
-func (r Records) CarryOut(ctx context.Context, v mfa.Visit, p Plan) error {
+func (r Records) CarryOut(ctx context.Context, v mfa.Caller, p Plan) error {
 	done := 0
 	stopped := func(kind, name string, err error) error {
 		return &Stopped{Done: done, Of: p.Changes(), What: strings.ReplaceAll(kind, KindAPIKey, "API key") + " " + name, Err: err, explain: r.Explain}
@@ -116,7 +117,7 @@ func (r Records) CarryOut(ctx context.Context, v mfa.Visit, p Plan) error {
 }
 
 // carryOut makes or changes the user.
-func (s *userStep) carryOut(ctx context.Context, users *mfa.Users, v mfa.Visit) error {
+func (s *userStep) carryOut(ctx context.Context, users *users.Registry, v mfa.Caller) error {
 	if s.amendment != nil {
 		return users.Amend(ctx, v, *s.amendment)
 	}

@@ -10,14 +10,14 @@ import (
 	"strings"
 	"time"
 
-	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/storage"
 )
 
 // ClientDifferences compares two clients key by key, the times and the secrets
 // excepted. Keys have the names of the desired state, which are those of the record.
-func ClientDifferences(have, want storage.Client) []mfa.Difference {
-	var out []mfa.Difference
+func ClientDifferences(have, want storage.Client) []users.Difference {
+	var out []users.Difference
 	a, b := reflect.ValueOf(have), reflect.ValueOf(want)
 	for i := range a.NumField() {
 		field := a.Type().Field(i)
@@ -27,7 +27,7 @@ func ClientDifferences(have, want storage.Client) []mfa.Difference {
 		key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		from, to := settingOf(a.Field(i)), settingOf(b.Field(i))
 		if !reflect.DeepEqual(from, to) {
-			out = append(out, mfa.Difference{Key: key, From: from, To: to})
+			out = append(out, users.Difference{Key: key, From: from, To: to})
 		}
 	}
 	return out
@@ -97,16 +97,16 @@ func newClient(c *Client) (storage.Client, error) {
 func seconds(d time.Duration) storage.Seconds { return storage.Seconds(d / time.Second) }
 
 // draftDifferences shows a user that is to be made, without secrets.
-func draftDifferences(d mfa.Draft) []mfa.Difference {
-	var out []mfa.Difference
+func draftDifferences(d users.Draft) []users.Difference {
+	var out []users.Difference
 	value := func(key string, given bool, v any) {
 		if given {
-			out = append(out, mfa.Difference{Key: key, To: v})
+			out = append(out, users.Difference{Key: key, To: v})
 		}
 	}
 	secret := func(key string, given bool) {
 		if given {
-			out = append(out, mfa.Difference{Key: key, Secret: true})
+			out = append(out, users.Difference{Key: key, Secret: true})
 		}
 	}
 	value("id", d.ID != "", d.ID)

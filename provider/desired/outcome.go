@@ -1,6 +1,8 @@
 package desired
 
-import "sallyport/mfa"
+import (
+	"sallyport/mfa/users"
+)
 
 // Actions of a change.
 const (
@@ -29,11 +31,11 @@ const (
 // Record is the change of one record. ID is that of a user or API key; a client is
 // called by its id.
 type Record struct {
-	Kind        string           `json:"kind"`
-	Name        string           `json:"name"`
-	ID          string           `json:"id,omitempty"`
-	Action      string           `json:"action"`
-	Differences []mfa.Difference `json:"differences,omitempty"`
+	Kind        string             `json:"kind"`
+	Name        string             `json:"name"`
+	ID          string             `json:"id,omitempty"`
+	Action      string             `json:"action"`
+	Differences []users.Difference `json:"differences,omitempty"`
 }
 
 // Left is a record that was left alone.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider"
 	"sallyport/storage"
 )
@@ -36,7 +37,7 @@ type Options struct {
 // Records are where the records are kept that a state is compared with.
 type Records struct {
 	Store   Store
-	Users   *mfa.Users
+	Users   *users.Registry
 	Clients *provider.Registry
 	APIKeys *provider.APIKeys
 	// Explain says in words what mfa and provider refuse.
@@ -69,16 +70,16 @@ type Plan struct {
 type clientStep struct {
 	was         *storage.Client // nil: new
 	want        storage.Client
-	differences []mfa.Difference
+	differences []users.Difference
 }
 
 // userStep makes or changes one user.
 type userStep struct {
 	name        string
 	id          storage.UserID // of a new one: when it was made
-	draft       mfa.Draft
-	amendment   *mfa.Amendment // nil: new
-	differences []mfa.Difference
+	draft       users.Draft
+	amendment   *users.Amendment // nil: new
+	differences []users.Difference
 }
 
 // Changes is how many records change.
@@ -140,7 +141,7 @@ func (p *planner) client(ctx context.Context, c *Client, path string) error {
 	if errors.Is(err, provider.ErrNoClient) {
 		step := clientStep{want: want, differences: ClientDifferences(storage.Client{}, want)}
 		if len(want.SecretHashes) > 0 {
-			step.differences = append(step.differences, mfa.Difference{Key: "client_secret", Secret: true})
+			step.differences = append(step.differences, users.Difference{Key: "client_secret", Secret: true})
 		}
 		p.plan.clients = append(p.plan.clients, step)
 		return nil
@@ -152,7 +153,7 @@ func (p *planner) client(ctx context.Context, c *Client, path string) error {
 	if sameSecret(have, want) {
 		step.want.SecretHashes = have.SecretHashes
 	} else {
-		step.differences = append(step.differences, mfa.Difference{Key: "client_secret", Secret: true})
+		step.differences = append(step.differences, users.Difference{Key: "client_secret", Secret: true})
 	}
 	if len(step.differences) > 0 {
 		p.plan.clients = append(p.plan.clients, step)
@@ -161,8 +162,8 @@ func (p *planner) client(ctx context.Context, c *Client, path string) error {
 }
 
 // newDraft is the user of a desired state, as mfa takes one.
-func newDraft(u *User) mfa.Draft {
-	return mfa.Draft{
+func newDraft(u *User) users.Draft {
+	return users.Draft{
 		ID: storage.UserID(u.ID), Username: u.Username, Email: u.Email, EmailVerified: u.EmailVerified,
 		Phone: u.Phone, PhoneVerified: u.PhoneVerified, Password: u.Password, PasswordHash: u.PasswordHash,
 		TOTPSecret: u.TOTPSecret, TOTPShape: mfa.Shape{Algorithm: u.TOTPAlgorithm, Digits: u.TOTPDigits}, TOTPPeriod: int(seconds(u.TOTPPeriod)),
@@ -199,7 +200,7 @@ func (p *planner) user(ctx context.Context, u *User, i int) error {
 		return nil
 	}
 	p.seen[account.User.ID] = i
-	a, err := p.Users.Amendment(ctx, *account, d, mfa.Amending{MFA: u.MFAEnabled != nil, Credentials: p.o.Credentials})
+	a, err := p.Users.Amendment(ctx, *account, d, users.Amending{MFA: u.MFAEnabled != nil, Credentials: p.o.Credentials})
 	if err != nil {
 		return err
 	}
@@ -347,7 +348,7 @@ func (p *planner) leave(ctx context.Context, id storage.UserID) error {
 }
 
 // draftName is the name a new user is told by.
-func draftName(d mfa.Draft) string {
+func draftName(d users.Draft) string {
 	for _, name := range []string{d.Username, d.Email, d.Phone} {
 		if name != "" {
 			return name

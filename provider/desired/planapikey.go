@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider"
 	"sallyport/storage"
 )
@@ -20,7 +21,7 @@ type apiKeyStep struct {
 	draft       provider.APIKeyDraft
 	was         *storage.APIKey // nil: new
 	want        storage.APIKey
-	differences []mfa.Difference
+	differences []users.Difference
 }
 
 // newAPIKeyDraft is the API key of a desired state, as provider takes one.
@@ -142,7 +143,7 @@ func (p *planner) planAPIKey(k *APIKey, path string, have []storage.APIKey, hash
 			return
 		}
 		step := apiKeyStep{draft: d, differences: apiKeyDifferences(storage.APIKey{}, d.Into(storage.APIKey{}))}
-		step.differences = append(step.differences, mfa.Difference{Key: "secret", Secret: true})
+		step.differences = append(step.differences, users.Difference{Key: "secret", Secret: true})
 		p.plan.keys = append(p.plan.keys, step)
 		return
 	}
@@ -154,7 +155,7 @@ func (p *planner) planAPIKey(k *APIKey, path string, have []storage.APIKey, hash
 	// While a rotation is under way there are two secrets, and apply leaves both.
 	if hash != nil && !slices.ContainsFunc(have[i].Hashes, func(h []byte) bool { return bytes.Equal(h, hash) }) {
 		step.want.Hashes = [][]byte{hash}
-		step.differences = append(step.differences, mfa.Difference{Key: "secret", Secret: true})
+		step.differences = append(step.differences, users.Difference{Key: "secret", Secret: true})
 	}
 	if len(step.differences) > 0 {
 		p.plan.keys = append(p.plan.keys, step)
@@ -162,8 +163,8 @@ func (p *planner) planAPIKey(k *APIKey, path string, have []storage.APIKey, hash
 }
 
 // apiKeyDifferences compares the settings of two keys; the names are those of the desired state.
-func apiKeyDifferences(have, want storage.APIKey) []mfa.Difference {
-	var out []mfa.Difference
+func apiKeyDifferences(have, want storage.APIKey) []users.Difference {
+	var out []users.Difference
 	for _, x := range []struct {
 		key      string
 		from, to any
@@ -173,14 +174,14 @@ func apiKeyDifferences(have, want storage.APIKey) []mfa.Difference {
 	} {
 		from, to := settingOf(reflect.ValueOf(x.from)), settingOf(reflect.ValueOf(x.to))
 		if !reflect.DeepEqual(from, to) {
-			out = append(out, mfa.Difference{Key: x.key, From: from, To: to})
+			out = append(out, users.Difference{Key: x.key, From: from, To: to})
 		}
 	}
 	return out
 }
 
 // carryOut makes or changes the key.
-func (s *apiKeyStep) carryOut(ctx context.Context, keys *provider.APIKeys, v mfa.Visit, by provider.Caller) error {
+func (s *apiKeyStep) carryOut(ctx context.Context, keys *provider.APIKeys, v mfa.Caller, by provider.Caller) error {
 	if s.was != nil {
 		return keys.Change(ctx, v, by, *s.was, s.want)
 	}
@@ -190,7 +191,7 @@ func (s *apiKeyStep) carryOut(ctx context.Context, keys *provider.APIKeys, v mfa
 }
 
 // pruneAPIKey removes a key that may be gone already.
-func pruneAPIKey(ctx context.Context, keys *provider.APIKeys, v mfa.Visit, by provider.Caller, id storage.APIKeyID) error {
+func pruneAPIKey(ctx context.Context, keys *provider.APIKeys, v mfa.Caller, by provider.Caller, id storage.APIKeyID) error {
 	if err := keys.Delete(ctx, v, by, id); !errors.Is(err, provider.ErrNoAPIKey) {
 		return err
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
@@ -37,14 +39,14 @@ func Client(issuer, product string) storage.Client {
 // Pages is the surface for people who look after their account.
 type Pages struct {
 	provider *provider.Provider
-	verifier *mfa.Verifier
-	sessions *mfa.Sessions
+	verifier *exchange.Verifier
+	sessions *session.Registry
 	look     *page.Look
 	issuer   string
 }
 
 // New returns the pages. The provider must know Client among its built-in ones.
-func New(p *provider.Provider, v *mfa.Verifier, s *mfa.Sessions, look *page.Look, issuer string) *Pages {
+func New(p *provider.Provider, v *exchange.Verifier, s *session.Registry, look *page.Look, issuer string) *Pages {
 	return &Pages{provider: p, verifier: v, sessions: s, look: look, issuer: issuer}
 }
 
@@ -70,7 +72,7 @@ func (p *Pages) Mount(r gin.IRouter) {
 
 // turn is one request of a signed-in person.
 type turn struct {
-	visit mfa.Visit
+	visit mfa.Caller
 	owner mfa.Owner
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/web"
 	"sallyport/web/page"
 )
@@ -127,7 +128,9 @@ func (p *Pages) again(c *gin.Context, t turn) {
 }
 
 // canProve reports whether an authenticator can still answer.
-func canProve(h mfa.Held) bool { return !h.Disabled && (h.Info.Enrolls || h.Info.Sends || h.Left > 0) }
+func canProve(h exchange.Held) bool {
+	return !h.Disabled && (h.Info.Enrolls || h.Info.Sends || h.Left > 0)
+}
 
 // confirm sends a person through the login once more, and back to where they were.
 func (p *Pages) confirm(c *gin.Context, t turn) {
@@ -136,7 +139,7 @@ func (p *Pages) confirm(c *gin.Context, t turn) {
 		then = home
 	}
 	asked := url.Values{"max_age": {youngEnough}}
-	if slices.ContainsFunc(p.verifier.Held(t.owner.Account), func(h mfa.Held) bool { return h.Info.Second }) {
+	if slices.ContainsFunc(p.verifier.Held(t.owner.Account), func(h exchange.Held) bool { return h.Info.Second }) {
 		asked.Set("acr_values", string(mfa.AAL2))
 	}
 	p.signIn(c, then, asked)

@@ -9,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/storage"
 	"sallyport/web/page"
 )
@@ -79,7 +80,7 @@ func (p *Pages) add(c *gin.Context, t turn) {
 		return
 	}
 	d, chosen := addPage{Method: c.PostForm("method"), Name: c.PostForm("name")}, c.PostForm("shape")
-	begun, err := p.verifier.EnrollFor(c.Request.Context(), t.visit, t.owner, mfa.NewFactor{Method: d.Method, Name: d.Name, Shape: shapeOf(chosen)})
+	begun, err := p.verifier.EnrollFor(c.Request.Context(), t.visit, t.owner, exchange.NewFactor{Method: d.Method, Name: d.Name, Shape: shapeOf(chosen)})
 	if err != nil {
 		p.retry(c, t, err, func(code int, a *page.Alert) { p.showAdd(c, t, code, d, chosen, a) })
 		return
@@ -130,7 +131,7 @@ func codeOf(c *gin.Context) mfa.Response {
 
 // factorPage is the data of a page about one authenticator.
 type factorPage struct {
-	Factor mfa.Held
+	Factor exchange.Held
 	Last   bool // the last that stands for itself: recovery codes go with it
 	Name   string
 }

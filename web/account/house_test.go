@@ -14,8 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/mfa"
 	"sallyport/mfa/mfatest"
+	passwords "sallyport/mfa/password"
+	"sallyport/mfa/totp"
+	"sallyport/mfa/users"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/storage/relational"
@@ -40,8 +42,8 @@ type house struct {
 	t       testing.TB
 	clock   time.Time
 	engine  *relational.Engine
-	users   *mfa.Users
-	totp    *mfa.TOTP
+	users   *users.Registry
+	totp    *totp.Method
 	handler http.Handler
 	rooms   webtest.Rooms
 	log     strings.Builder
@@ -59,16 +61,16 @@ func (h *house) ok(err error) {
 
 func newHouse(t testing.TB) *house {
 	t.Helper()
-	return strictHouse(t, mfa.PasswordOptions{})
+	return strictHouse(t, passwords.Options{})
 }
 
 // strictHouse has rules of its own for new passwords.
-func strictHouse(t testing.TB, o mfa.PasswordOptions) *house {
+func strictHouse(t testing.TB, o passwords.Options) *house {
 	t.Helper()
 	o.Memory, o.Time, o.Parallel = 64, 1, 8
 	h := &house{t: t, clock: t0}
 	log := slog.New(slog.NewJSONHandler(&h.log, nil))
-	rooms := webtest.Open(t, mfatest.Making{Now: h.now, Log: log, Password: o},
+	rooms := webtest.Open(t, mfatest.Options{Now: h.now, Log: log, Password: o},
 		provider.Options{Issuer: issuer, BuiltIn: []storage.Client{Client(issuer, "Sallyport")}})
 	h.engine, h.users, h.totp, h.rooms = rooms.Store, rooms.Users, rooms.TOTP, rooms
 	look, err := page.New(rooms.Keyring, page.Options{Issuer: issuer, Least: rooms.Password.MinLength(), Logger: log}, login.Files(), Files())

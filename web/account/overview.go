@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
 )
@@ -15,20 +16,20 @@ import (
 // overview is the data of the page everything starts from.
 type overview struct {
 	Notice   string // what was just done; "": nothing
-	Factors  []mfa.Held
+	Factors  []exchange.Held
 	Addable  []mfa.Info
-	Recovery *mfa.Held // nil: no codes
-	Second   bool      // a second factor is held
+	Recovery *exchange.Held // nil: no codes
+	Second   bool           // a second factor is held
 	Password bool
-	Sessions []session
+	Sessions []sessionLine
 	Others   bool // there are sessions besides this one
 	Consents []provider.Allowed
 	Activity []line
 	Refused  []line // tries that came to nothing
 }
 
-// session is one place where the person is signed in.
-type session struct {
+// sessionLine is one place where the person is signed in.
+type sessionLine struct {
 	ID      storage.SessionID
 	Here    bool
 	Agent   agent
@@ -59,7 +60,7 @@ func (p *Pages) survey(c *gin.Context, t turn) (overview, error) {
 		return d, err
 	}
 	for _, s := range list {
-		d.Sessions = append(d.Sessions, session{ID: s.ID, Here: s.ID == t.owner.Session, Agent: agentOf(s.UserAgent), Address: s.Address,
+		d.Sessions = append(d.Sessions, sessionLine{ID: s.ID, Here: s.ID == t.owner.Session, Agent: agentOf(s.UserAgent), Address: s.Address,
 			Since: s.CreatedAt, Seen: s.LastSeenAt})
 	}
 	d.Others = len(d.Sessions) > 1
@@ -70,7 +71,7 @@ func (p *Pages) survey(c *gin.Context, t turn) (overview, error) {
 	return d, err
 }
 
-func (d *overview) factors(v *mfa.Verifier, a storage.Account) {
+func (d *overview) factors(v *exchange.Verifier, a storage.Account) {
 	for _, h := range v.Held(a) {
 		d.Second = d.Second || h.Info.Second
 		switch {

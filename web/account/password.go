@@ -5,7 +5,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/web/page"
 )
 
@@ -17,7 +17,7 @@ func (p *Pages) passwordForm(c *gin.Context, t turn) {
 }
 
 func (p *Pages) password(c *gin.Context, t turn) {
-	change := mfa.PasswordChange{Old: c.PostForm("old"), New: c.PostForm("new"), EndOthers: c.PostForm("others") != ""}
+	change := exchange.PasswordChange{Old: c.PostForm("old"), New: c.PostForm("new"), EndOthers: c.PostForm("others") != ""}
 	d := passwordPage{KeepOthers: !change.EndOthers}
 	if change.New != c.PostForm("repeat") {
 		p.show(c, t, http.StatusUnprocessableEntity, "account_password", d, &page.Alert{Key: "account.differ"})

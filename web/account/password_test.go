@@ -8,12 +8,12 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/mfa"
+	passwords "sallyport/mfa/password"
 )
 
 // The page, its hint and the refusal name the length that the rule has.
 func TestTheLeastLengthIsSaid(t *testing.T) {
-	h := strictHouse(t, mfa.PasswordOptions{MinLength: 13})
+	h := strictHouse(t, passwords.Options{MinLength: 13})
 	h.user("ada", "")
 	b := h.browser()
 	b.signIn("/account/password", "ada", "", "")
@@ -38,7 +38,7 @@ func TestABreachedPasswordIsRefusedInWords(t *testing.T) {
 	if err := os.WriteFile(file, fmt.Appendf(nil, "%X:12\r\n", sha1.Sum([]byte(stolen))), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h := strictHouse(t, mfa.PasswordOptions{Breached: file})
+	h := strictHouse(t, passwords.Options{Breached: file})
 	h.user("ada", "")
 	b := h.browser()
 	b.signIn("/account/password", "ada", "", "")

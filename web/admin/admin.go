@@ -9,6 +9,9 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/audit"
+	"sallyport/mfa/session"
+	"sallyport/mfa/users"
 	"sallyport/provider"
 	"sallyport/provider/desired"
 	"sallyport/storage/seal"
@@ -27,9 +30,9 @@ const BodyMost = 4 << 20
 
 // Rooms are what the surface calls.
 type Rooms struct {
-	Users    *mfa.Users
-	Sessions *mfa.Sessions
-	Journal  *mfa.Journal
+	Users    *users.Registry
+	Sessions *session.Registry
+	Journal  *audit.Journal
 	Clients  *provider.Registry
 	APIKeys  *provider.APIKeys
 	Keyring  *seal.Keyring
@@ -69,7 +72,7 @@ func New(rooms Rooms, now func() time.Time, o Options) *Surface {
 type route struct {
 	method, path string
 	query        []string // parameters it takes
-	serve        func(c *gin.Context, v mfa.Visit)
+	serve        func(c *gin.Context, v mfa.Caller)
 }
 
 func (s *Surface) routes() []route {

@@ -17,7 +17,7 @@ type APIKeys struct {
 	APIKeys []APIKey `json:"api_keys"`
 }
 
-func (s *Surface) listAPIKeys(c *gin.Context, _ mfa.Visit) {
+func (s *Surface) listAPIKeys(c *gin.Context, _ mfa.Caller) {
 	var list []storage.APIKey
 	var err error
 	if name, sent := c.GetQuery("name"); sent {
@@ -46,7 +46,7 @@ func (s *Surface) listAPIKeys(c *gin.Context, _ mfa.Visit) {
 	c.JSON(http.StatusOK, out)
 }
 
-func (s *Surface) showAPIKey(c *gin.Context, _ mfa.Visit) {
+func (s *Surface) showAPIKey(c *gin.Context, _ mfa.Caller) {
 	k, err := s.APIKeys.Get(c.Request.Context(), storage.APIKeyID(c.Param("key")))
 	orphaned := false
 	if err == nil {
@@ -60,7 +60,7 @@ func (s *Surface) showAPIKey(c *gin.Context, _ mfa.Visit) {
 }
 
 // createAPIKey makes a key. Its secret is in the answer and nowhere else.
-func (s *Surface) createAPIKey(c *gin.Context, v mfa.Visit) {
+func (s *Surface) createAPIKey(c *gin.Context, v mfa.Caller) {
 	in, ok := s.read(c, true)
 	if !ok {
 		return
@@ -87,7 +87,7 @@ func (s *Surface) createAPIKey(c *gin.Context, v mfa.Visit) {
 	c.JSON(http.StatusCreated, Done{APIKey: k.ID, Done: "created", Secret: secret})
 }
 
-func (s *Surface) addAPIKeySecret(c *gin.Context, v mfa.Visit) {
+func (s *Surface) addAPIKeySecret(c *gin.Context, v mfa.Caller) {
 	in, ok := s.read(c, false)
 	if !ok || !s.done(c, in) {
 		return
@@ -102,8 +102,8 @@ func (s *Surface) addAPIKeySecret(c *gin.Context, v mfa.Visit) {
 }
 
 // ofAPIKey serves a call that does one thing to one key.
-func (s *Surface) ofAPIKey(done string, do func(context.Context, mfa.Visit, provider.Caller, storage.APIKeyID) error) func(*gin.Context, mfa.Visit) {
-	return func(c *gin.Context, v mfa.Visit) {
+func (s *Surface) ofAPIKey(done string, do func(context.Context, mfa.Caller, provider.Caller, storage.APIKeyID) error) func(*gin.Context, mfa.Caller) {
+	return func(c *gin.Context, v mfa.Caller) {
 		in, ok := s.read(c, false)
 		if !ok || !s.done(c, in) {
 			return

@@ -18,7 +18,7 @@ type Clients struct {
 	Clients []Client `json:"clients"`
 }
 
-func (s *Surface) listClients(c *gin.Context, _ mfa.Visit) {
+func (s *Surface) listClients(c *gin.Context, _ mfa.Caller) {
 	list, err := s.Clients.List(c.Request.Context())
 	if err != nil {
 		s.fail(c, err)
@@ -31,7 +31,7 @@ func (s *Surface) listClients(c *gin.Context, _ mfa.Visit) {
 	c.JSON(http.StatusOK, out)
 }
 
-func (s *Surface) showClient(c *gin.Context, _ mfa.Visit) {
+func (s *Surface) showClient(c *gin.Context, _ mfa.Caller) {
 	x, err := s.Clients.Client(c.Request.Context(), storage.ClientID(c.Param("client")))
 	if err != nil {
 		s.fail(c, err)
@@ -42,7 +42,7 @@ func (s *Surface) showClient(c *gin.Context, _ mfa.Visit) {
 
 // putClient makes a client what the body says, and only that. A confidential client
 // keeps the secret it has; one that has none gets one, which the answer shows once.
-func (s *Surface) putClient(c *gin.Context, v mfa.Visit) {
+func (s *Surface) putClient(c *gin.Context, v mfa.Caller) {
 	members, ok := s.object(c)
 	if !ok {
 		return
@@ -96,7 +96,7 @@ func (s *Surface) secretOf(members map[string]any, have storage.Client) (string,
 	return secret, err
 }
 
-func (s *Surface) deleteClient(c *gin.Context, v mfa.Visit) {
+func (s *Surface) deleteClient(c *gin.Context, v mfa.Caller) {
 	id := storage.ClientID(c.Param("client"))
 	if err := s.Clients.Delete(c.Request.Context(), v, id); err != nil {
 		s.fail(c, err)
@@ -107,7 +107,7 @@ func (s *Surface) deleteClient(c *gin.Context, v mfa.Visit) {
 
 // addClientSecret begins a rotation. A caller may bring the new secret, and so have it
 // written down before it counts.
-func (s *Surface) addClientSecret(c *gin.Context, v mfa.Visit) {
+func (s *Surface) addClientSecret(c *gin.Context, v mfa.Caller) {
 	in, ok := s.read(c, false)
 	if !ok {
 		return
@@ -135,7 +135,7 @@ func (s *Surface) addClientSecret(c *gin.Context, v mfa.Visit) {
 	c.JSON(http.StatusCreated, Done{Client: id, Done: "the new secret is good beside the old one", Secret: made})
 }
 
-func (s *Surface) dropClientSecret(c *gin.Context, v mfa.Visit) {
+func (s *Surface) dropClientSecret(c *gin.Context, v mfa.Caller) {
 	id := storage.ClientID(c.Param("client"))
 	if err := s.Clients.FinishRotation(c.Request.Context(), v, id); err != nil {
 		s.fail(c, err)

@@ -3,7 +3,6 @@ package admin
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -85,7 +84,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.AlreadyEnrolled:          {http.StatusConflict, "there is one of its kind already"},
 	mfa.NotSignedIn:              {http.StatusNotFound, "there is no such session, or it is over"},
 	mfa.ReauthenticationRequired: {http.StatusForbidden, "the proofs are too old or too weak"},
-	mfa.PasswordTooShort:         {http.StatusUnprocessableEntity, "the password has too few characters"},
+	mfa.PasswordTooShort:         {http.StatusUnprocessableEntity, "the password has fewer than {{.Least}} characters"},
 	mfa.PasswordTooLong:          {http.StatusUnprocessableEntity, "the password has more than 1024 bytes"},
 	mfa.PasswordTooCommon:        {http.StatusUnprocessableEntity, "the password is a common one, or a name of the user, the product or the issuer, perhaps with something around it"},
 	mfa.PasswordBreached:         {http.StatusUnprocessableEntity, "the password is in the file of breached ones (passwords.breached_file): it was stolen elsewhere, and is among the first that are tried"},
@@ -121,10 +120,7 @@ func refused(err error) (status int, code, words string, ok bool) {
 	var e *mfa.Error
 	if errors.As(err, &e) {
 		if r, ok := refusals[e.Code]; ok {
-			if e.Least > 0 {
-				r.words = fmt.Sprintf("the password has fewer than %d characters", e.Least)
-			}
-			return r.status, string(e.Code), r.words, true
+			return r.status, string(e.Code), e.Text(r.words), true
 		}
 	}
 	for _, k := range known {

@@ -17,7 +17,7 @@ type Events struct {
 	Next   storage.EventID `json:"next,omitempty"` // "before" of the next page
 }
 
-func (s *Surface) listEvents(c *gin.Context, _ mfa.Visit) {
+func (s *Surface) listEvents(c *gin.Context, _ mfa.Caller) {
 	f := storage.EventFilter{UserID: storage.UserID(c.Query("user")), ClientID: storage.ClientID(c.Query("client")),
 		Kind: c.Query("kind"), Before: storage.EventID(c.Query("before"))}
 	for name, id := range map[string]string{"user": string(f.UserID), "before": string(f.Before)} {
@@ -61,7 +61,7 @@ type Keys struct {
 	Keys []ServerKey `json:"keys"`
 }
 
-func (s *Surface) listKeys(c *gin.Context, _ mfa.Visit) {
+func (s *Surface) listKeys(c *gin.Context, _ mfa.Caller) {
 	out := Keys{Keys: []ServerKey{}}
 	for _, k := range s.Keyring.Rows() {
 		out.Keys = append(out.Keys, newServerKey(k))

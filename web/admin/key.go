@@ -20,6 +20,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider"
 	"sallyport/web"
 )
@@ -152,7 +153,7 @@ const actorAPIKey = "apikey:"
 
 // caller finds out who calls by the key in the header (RFC 6750 section 2.1), and nowhere
 // else. false: it was refused.
-func (s *Surface) caller(c *gin.Context) (mfa.Visit, bool) {
+func (s *Surface) caller(c *gin.Context) (mfa.Caller, bool) {
 	v := web.Visit(c)
 	// No browser comes here, and an operator's language says nothing about a user's.
 	v.Browser, v.Device, v.Locale = "", "", ""
@@ -163,7 +164,7 @@ func (s *Surface) caller(c *gin.Context) (mfa.Visit, bool) {
 	}
 	secret = strings.TrimSpace(secret)
 	if s.o.Key.is(secret) {
-		v.Actor = mfa.ActorAdmin
+		v.Actor = users.ActorAdmin
 		c.Set(callerKey, provider.Operator())
 		return v, true
 	}

@@ -24,7 +24,7 @@ func done(r desired.Record) string {
 	return "nothing to change"
 }
 
-func (s *Surface) applyState(c *gin.Context, v mfa.Visit) {
+func (s *Surface) applyState(c *gin.Context, v mfa.Caller) {
 	o, dry := desired.Options{By: by(c)}, false
 	for name, into := range map[string]*bool{"dry_run": &dry, "prune": &o.Prune, "replace_credentials": &o.Credentials} {
 		var ok bool
@@ -52,7 +52,7 @@ func (s *Surface) applyState(c *gin.Context, v mfa.Visit) {
 
 // carryOut makes records what a plan says, unless that is to be shown alone. err is the error
 // that the plan came with.
-func (s *Surface) carryOut(ctx context.Context, v mfa.Visit, p desired.Plan, err error, dry bool) (desired.Outcome, error) {
+func (s *Surface) carryOut(ctx context.Context, v mfa.Caller, p desired.Plan, err error, dry bool) (desired.Outcome, error) {
 	var found desired.Faults
 	if errors.As(err, &found) {
 		var faults Faults
@@ -71,7 +71,7 @@ func (s *Surface) carryOut(ctx context.Context, v mfa.Visit, p desired.Plan, err
 
 // one makes one record of a section of the desired state what a body says. Whatever the
 // body names is made so, credentials included.
-func (s *Surface) one(c *gin.Context, v mfa.Visit, section string, members map[string]any, single desired.Single) (desired.Record, bool) {
+func (s *Surface) one(c *gin.Context, v mfa.Caller, section string, members map[string]any, single desired.Single) (desired.Record, bool) {
 	ctx := c.Request.Context()
 	p, err := s.Records.PlanObject(ctx, map[string]any{section: []any{members}}, desired.Options{Single: single, Credentials: true, By: by(c)})
 	outcome, err := s.carryOut(ctx, v, p, err, false)

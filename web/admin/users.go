@@ -17,7 +17,7 @@ type Users struct {
 	Next  storage.UserID `json:"next,omitempty"` // "after" of the next page
 }
 
-func (s *Surface) listUsers(c *gin.Context, _ mfa.Visit) {
+func (s *Surface) listUsers(c *gin.Context, _ mfa.Caller) {
 	if name, sent := c.GetQuery("name"); sent {
 		s.findUser(c, name)
 		return
@@ -74,7 +74,7 @@ func (s *Surface) account(c *gin.Context) (storage.Account, bool) {
 	return a, err == nil
 }
 
-func (s *Surface) showUser(c *gin.Context, _ mfa.Visit) {
+func (s *Surface) showUser(c *gin.Context, _ mfa.Caller) {
 	a, ok := s.account(c)
 	if !ok {
 		return
@@ -96,7 +96,7 @@ func (s *Surface) shown(c *gin.Context, a storage.Account) (User, bool) {
 	return v, true
 }
 
-func (s *Surface) createUser(c *gin.Context, v mfa.Visit) {
+func (s *Surface) createUser(c *gin.Context, v mfa.Caller) {
 	members, ok := s.object(c)
 	if !ok {
 		return
@@ -110,7 +110,7 @@ func (s *Surface) createUser(c *gin.Context, v mfa.Visit) {
 }
 
 // amendUser makes a user what the body says, and leaves alone what it does not name.
-func (s *Surface) amendUser(c *gin.Context, v mfa.Visit) {
+func (s *Surface) amendUser(c *gin.Context, v mfa.Caller) {
 	a, ok := s.account(c)
 	if !ok {
 		return
@@ -155,8 +155,8 @@ func named(members map[string]any, a storage.Account) {
 }
 
 // ofUser serves a call that does one thing to one user.
-func (s *Surface) ofUser(done string, do func(context.Context, mfa.Visit, storage.Account) error) func(*gin.Context, mfa.Visit) {
-	return func(c *gin.Context, v mfa.Visit) {
+func (s *Surface) ofUser(done string, do func(context.Context, mfa.Caller, storage.Account) error) func(*gin.Context, mfa.Caller) {
+	return func(c *gin.Context, v mfa.Caller) {
 		in, ok := s.read(c, false)
 		if !ok || !s.done(c, in) {
 			return
@@ -173,7 +173,7 @@ func (s *Surface) ofUser(done string, do func(context.Context, mfa.Visit, storag
 	}
 }
 
-func (s *Surface) setPassword(c *gin.Context, v mfa.Visit) {
+func (s *Surface) setPassword(c *gin.Context, v mfa.Caller) {
 	in, ok := s.read(c, true)
 	if !ok {
 		return
@@ -194,12 +194,12 @@ func (s *Surface) setPassword(c *gin.Context, v mfa.Visit) {
 }
 
 // signOut ends the sessions of a user; with offline also what was given for longer.
-func (s *Surface) signOut(c *gin.Context, v mfa.Visit) {
+func (s *Surface) signOut(c *gin.Context, v mfa.Caller) {
 	offline, ok := s.flag(c, "offline")
 	if !ok {
 		return
 	}
-	s.ofUser("all sessions ended", func(ctx context.Context, v mfa.Visit, a storage.Account) error {
+	s.ofUser("all sessions ended", func(ctx context.Context, v mfa.Caller, a storage.Account) error {
 		if offline {
 			return s.Users.SignOut(ctx, v, a)
 		}
@@ -212,7 +212,7 @@ type Sessions struct {
 	Sessions []Session `json:"sessions"` // newest first
 }
 
-func (s *Surface) listSessions(c *gin.Context, _ mfa.Visit) {
+func (s *Surface) listSessions(c *gin.Context, _ mfa.Caller) {
 	a, ok := s.account(c)
 	if !ok {
 		return
@@ -229,7 +229,7 @@ func (s *Surface) listSessions(c *gin.Context, _ mfa.Visit) {
 	c.JSON(http.StatusOK, out)
 }
 
-func (s *Surface) endSession(c *gin.Context, v mfa.Visit) {
+func (s *Surface) endSession(c *gin.Context, v mfa.Caller) {
 	offline, ok := s.flag(c, "offline")
 	if !ok {
 		return

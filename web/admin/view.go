@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/storage"
 )
 
@@ -71,7 +72,7 @@ func newUser(a storage.Account) User {
 	return v
 }
 
-func (v *User) standing(s mfa.Standing) {
+func (v *User) standing(s users.Standing) {
 	v.RecoveryCodes, v.Sessions = &s.RecoveryCodes, &s.Sessions
 	for _, w := range s.Waits {
 		v.Waits = append(v.Waits, Wait{w.Bucket, moment(w.Until)})
@@ -183,6 +184,6 @@ type Done struct {
 	APIKey  storage.APIKeyID  `json:"api_key,omitempty"`
 	Done    string            `json:"done"`
 	// Secret was made by the call and is shown once: nobody keeps it.
-	Secret      string           `json:"secret,omitempty"`
-	Differences []mfa.Difference `json:"differences,omitempty"`
+	Secret      string             `json:"secret,omitempty"`
+	Differences []users.Difference `json:"differences,omitempty"`
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/rs/cors"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/web"
 )
@@ -25,8 +27,8 @@ type Options struct {
 // Surface mounts the calls.
 type Surface struct {
 	provider *provider.Provider
-	verifier *mfa.Verifier
-	sessions *mfa.Sessions
+	verifier *exchange.Verifier
+	sessions *session.Registry
 	log      *slog.Logger
 	calls    *cors.Cors // pages of registered origins
 	reads    *cors.Cors // anybody's pages
@@ -38,7 +40,7 @@ var _ web.Refuser = (*Surface)(nil)
 var description []byte
 
 // New makes the surface.
-func New(p *provider.Provider, v *mfa.Verifier, s *mfa.Sessions, o Options) *Surface {
+func New(p *provider.Provider, v *exchange.Verifier, s *session.Registry, o Options) *Surface {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -72,7 +72,7 @@ func (b *browser) takeOver(c *caller, origin string) {
 // redirect to that page told it.
 func (b *browser) own(id string) *caller {
 	b.h.t.Helper()
-	ctx, visit := context.Background(), mfa.Visit{Browser: b.cookies["__Host-sallyport_browser"]}
+	ctx, visit := context.Background(), mfa.Caller{Browser: b.cookies["__Host-sallyport_browser"]}
 	st, err := b.h.p.Next(ctx, provider.Ask{Request: storage.RequestID(id), Visit: visit})
 	b.h.ok(err)
 	track, err := b.h.p.Track(ctx, st, visit)

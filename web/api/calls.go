@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
@@ -97,8 +98,8 @@ func (s *Surface) password(c *gin.Context) {
 
 // choice reads which method is meant, and for what: a second factor, or, where nobody
 // is identified yet, one that stands in for the password.
-func choice(in *input, t turn) (mfa.Choice, error) {
-	ch := mfa.Choice{Method: in.text("method"), Authenticator: storage.AuthenticatorID(in.text("authenticator_id")), Usage: in.text("usage")}
+func choice(in *input, t turn) (exchange.Choice, error) {
+	ch := exchange.Choice{Method: in.text("method"), Authenticator: storage.AuthenticatorID(in.text("authenticator_id")), Usage: in.text("usage")}
 	switch ch.Usage {
 	case mfa.UsageSecond, mfa.UsagePasswordless:
 	case "":
@@ -110,14 +111,14 @@ func choice(in *input, t turn) (mfa.Choice, error) {
 }
 
 // proving is the part that initiate and verify share: both go where a factor is asked for.
-func (s *Surface) proving(c *gin.Context, in *input) (turn, mfa.Choice, bool) {
+func (s *Surface) proving(c *gin.Context, in *input) (turn, exchange.Choice, bool) {
 	for _, name := range []string{"authenticator_id", "usage"} {
 		in.text(name)
 	}
 	in.must("method")
 	t, ok := s.at(c, in, "", in.text("identifier"))
 	if !ok {
-		return t, mfa.Choice{}, false
+		return t, exchange.Choice{}, false
 	}
 	ch, err := choice(in, t)
 	if err == nil && t.step.Kind != provider.StepVerify && t.step.Kind != provider.StepIdentify {

@@ -11,7 +11,7 @@ import (
 )
 
 // change is a call that does one thing where the login stands, and goes on.
-func (s *Surface) change(kind provider.StepKind, do func(context.Context, provider.Step, mfa.Visit) error) gin.HandlerFunc {
+func (s *Surface) change(kind provider.StepKind, do func(context.Context, provider.Step, mfa.Caller) error) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		in, ok := s.read(c)
 		if !ok {

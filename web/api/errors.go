@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -62,7 +61,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.AlreadyEnrolled:          {http.StatusConflict, "There is one of its kind already."},
 	mfa.NotSignedIn:              {http.StatusForbidden, "Nobody is signed in."},
 	mfa.ReauthenticationRequired: {http.StatusForbidden, "The proofs given are too old or too weak for this; restart the login."},
-	mfa.PasswordTooShort:         {http.StatusUnprocessableEntity, "The password has too few characters."},
+	mfa.PasswordTooShort:         {http.StatusUnprocessableEntity, "The password has fewer than {{.Least}} characters."},
 	mfa.PasswordTooLong:          {http.StatusUnprocessableEntity, "The password is too long."},
 	mfa.PasswordTooCommon:        {http.StatusUnprocessableEntity, "The password is among the first that others would try."},
 	mfa.PasswordBreached:         {http.StatusUnprocessableEntity, "The password was stolen elsewhere before, and is among the first that others would try."},
@@ -105,10 +104,7 @@ func (s *Surface) fail(c *gin.Context, err error, exchange storage.ExchangeID) {
 		// RFC 9110 section 10.2.3 counts whole seconds; rounded up, or the next try comes too early.
 		c.Header("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
 	}
-	if e.Least > 0 {
-		r.detail = fmt.Sprintf("The password has fewer than %d characters.", e.Least)
-	}
-	s.problem(c, problem{Status: r.status, Code: string(code), Detail: r.detail, Exchange: exchange})
+	s.problem(c, problem{Status: r.status, Code: string(code), Detail: e.Text(r.detail), Exchange: exchange})
 }
 
 func (s *Surface) broken(c *gin.Context, err error) {

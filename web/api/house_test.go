@@ -17,6 +17,8 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/mfatest"
+	"sallyport/mfa/totp"
+	"sallyport/mfa/users"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/storage/relational"
@@ -46,8 +48,8 @@ type house struct {
 	mu      sync.Mutex
 	clock   time.Time
 	engine  *relational.Engine
-	users   *mfa.Users
-	totp    *mfa.TOTP
+	users   *users.Registry
+	totp    *totp.Method
 	p       *provider.Provider
 	api     *api.Surface
 	handler http.Handler
@@ -78,7 +80,7 @@ func newHouse(t testing.TB) *house {
 	t.Helper()
 	ctx := context.Background()
 	h := &house{t: t, clock: time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC)}
-	rooms := webtest.Open(t, mfatest.Making{Now: h.now}, provider.Options{Issuer: issuer})
+	rooms := webtest.Open(t, mfatest.Options{Now: h.now}, provider.Options{Issuer: issuer})
 	h.engine, h.users, h.totp, h.p, h.rooms = rooms.Store, rooms.Users, rooms.TOTP, rooms.Provider, rooms
 	log := slog.New(slog.NewJSONHandler(&h.log, nil))
 	look, err := page.New(rooms.Keyring, page.Options{Issuer: issuer}, login.Files())

@@ -10,6 +10,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
@@ -87,8 +89,8 @@ type enrollmentBody struct {
 
 // turn is one call: who is there, and where the login stands.
 type turn struct {
-	visit    mfa.Visit
-	signedIn *mfa.SignedIn
+	visit    mfa.Caller
+	signedIn *session.SignedIn
 	named    storage.RequestID // as the caller names the login
 	step     provider.Step
 }
@@ -259,7 +261,7 @@ func (s *Surface) ended(c *gin.Context, t turn, kind provider.StepKind, a provid
 	})
 }
 
-func handed(e mfa.Enrolling) *enrollmentBody {
+func handed(e exchange.Enrolling) *enrollmentBody {
 	b := &enrollmentBody{Exchange: e.Exchange, Method: e.Method, ExpiresAt: e.ExpiresAt, Text: e.Text, Secret: e.Handout.Secret, URI: e.Handout.URI}
 	if len(e.Handout.QR) > 0 {
 		b.QR = "data:image/png;base64," + base64.StdEncoding.EncodeToString(e.Handout.QR)

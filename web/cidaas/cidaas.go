@@ -10,7 +10,8 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/rs/cors"
 
-	"sallyport/mfa"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/web"
 )
@@ -28,8 +29,8 @@ type Options struct {
 // Surface mounts the calls of the dialect.
 type Surface struct {
 	provider *provider.Provider
-	verifier *mfa.Verifier
-	sessions *mfa.Sessions
+	verifier *exchange.Verifier
+	sessions *session.Registry
 	random   io.Reader
 	answer   func(*gin.Context, provider.Answer)
 	log      *slog.Logger
@@ -46,7 +47,7 @@ var allowedHeaders = []string{"Authorization", "Content-Type", "Accept-Language"
 	"captcha", "bot_captcha_response", "access_token", "deviceId", "deviceMake", "deviceModel", "deviceVersion", "verification_api_version"}
 
 // New makes the surface.
-func New(p *provider.Provider, v *mfa.Verifier, x *mfa.Sessions, random io.Reader, o Options) *Surface {
+func New(p *provider.Provider, v *exchange.Verifier, x *session.Registry, random io.Reader, o Options) *Surface {
 	s := &Surface{provider: p, verifier: v, sessions: x, random: random, answer: o.Answer, log: o.Logger, product: o.Product}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

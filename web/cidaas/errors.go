@@ -110,6 +110,7 @@ func (s *Surface) describe(c *gin.Context, err error) (refusal, string) {
 	level, r, known := slog.LevelInfo, refusal{}, false
 	if errors.As(err, &e) {
 		r, known = refusals[e.Code]
+		r.text = e.Text(r.text)
 	}
 	switch {
 	case known:

@@ -16,7 +16,10 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/mfa/mfatest"
+	"sallyport/mfa/totp"
+	"sallyport/mfa/users"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/storage/relational"
@@ -44,8 +47,8 @@ type house struct {
 	t        testing.TB
 	clock    time.Time
 	engine   *relational.Engine
-	users    *mfa.Users
-	totp     *mfa.TOTP
+	users    *users.Registry
+	totp     *totp.Method
 	provider *provider.Provider
 	surface  *Surface
 	handler  http.Handler
@@ -67,7 +70,7 @@ func (h *house) ok(err error) {
 func newHouse(t testing.TB, more ...web.Surface) *house {
 	t.Helper()
 	h := &house{t: t, clock: t0}
-	rooms := webtest.Open(t, mfatest.Making{Now: h.now, Options: mfa.Options{AddressMax: -1}}, provider.Options{Issuer: issuer, LegacyResponseTypes: true})
+	rooms := webtest.Open(t, mfatest.Options{Now: h.now, Options: exchange.Options{AddressMax: -1}}, provider.Options{Issuer: issuer, LegacyResponseTypes: true})
 	h.engine, h.users, h.totp, h.provider, h.rooms = rooms.Store, rooms.Users, rooms.TOTP, rooms.Provider, rooms
 	log := slog.New(slog.NewJSONHandler(&h.log, nil))
 	look, err := page.New(rooms.Keyring, page.Options{Issuer: issuer, Logger: log}, login.Files())
@@ -342,11 +345,11 @@ func (h *house) track(request string, b *caller) (string, error) {
 	h.t.Helper()
 	for name, value := range b.cookies {
 		if strings.HasSuffix(name, "sallyport_browser") {
-			st, err := h.provider.Next(context.Background(), provider.Ask{Request: storage.RequestID(request), Visit: mfa.Visit{Browser: value}})
+			st, err := h.provider.Next(context.Background(), provider.Ask{Request: storage.RequestID(request), Visit: mfa.Caller{Browser: value}})
 			if err != nil {
 				return "", err
 			}
-			track, err := h.provider.Track(context.Background(), st, mfa.Visit{})
+			track, err := h.provider.Track(context.Background(), st, mfa.Caller{})
 			return string(track), err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
@@ -161,7 +162,7 @@ func (s *Surface) claim(c *gin.Context, in *input) (turn, error) {
 	if err != nil {
 		return t, err
 	}
-	what := mfa.Claim{Status: id[storage.StatusID](in.text("status_id")), Exchange: id[storage.ExchangeID](in.text("exchange_id")),
+	what := exchange.Claim{Status: id[storage.StatusID](in.text("status_id")), Exchange: id[storage.ExchangeID](in.text("exchange_id")),
 		Method: s.method(in.first("verificationType", "verification_type")), Sub: masked(in),
 		Usages: []string{mfa.UsageFirst, mfa.UsagePasswordless, mfa.UsageInitial, mfa.UsageSecond}}
 	if what.Status == "" || what.Method == "" || what.Sub == "" || in.wrong != "" {
@@ -203,7 +204,7 @@ func (s *Surface) proven(c *gin.Context, in *input) (turn, error) {
 	if track != "" && !strings.EqualFold(track, c.Param("trackId")) {
 		return t, &mfa.Error{Code: mfa.InvalidRequest, Err: errors.New("the track is not the one of the address")}
 	}
-	what := mfa.Claim{Status: id[storage.StatusID](in.text("status_id")), Method: s.method(kind), Sub: masked(in),
+	what := exchange.Claim{Status: id[storage.StatusID](in.text("status_id")), Method: s.method(kind), Sub: masked(in),
 		Usages: []string{mfa.UsageSecond, mfa.UsageEnroll}}
 	if kind != "" && what.Method == "" || in.wrong != "" {
 		return t, &mfa.Error{Code: mfa.InvalidExchange}

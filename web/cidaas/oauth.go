@@ -50,7 +50,7 @@ func (s *Surface) keys(c *gin.Context) {
 }
 
 // endpoint is a method of the provider's that writes its own answer.
-type endpoint func(http.ResponseWriter, *http.Request, mfa.Visit)
+type endpoint func(http.ResponseWriter, *http.Request, mfa.Caller)
 
 // written is an answer before it is sent.
 type written struct {

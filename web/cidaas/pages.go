@@ -14,7 +14,7 @@ import (
 // factor on the page is told the login's track. What it is told to ask for is what its own
 // calls will find missing. What is missing is what the calls of
 // the page itself will be told.
-func (s *Surface) Page(ctx context.Context, st provider.Step, v mfa.Visit) (string, error) {
+func (s *Surface) Page(ctx context.Context, st provider.Step, v mfa.Caller) (string, error) {
 	base := ownPage(st, v)
 	if base == "" {
 		return "", nil
@@ -46,7 +46,7 @@ func (s *Surface) Page(ctx context.Context, st provider.Step, v mfa.Visit) (stri
 
 // ownPage is the client's own page for a step. A login that a browser took over from a
 // program goes on on our pages: calls without its cookie are refused from there on.
-func ownPage(st provider.Step, v mfa.Visit) string {
+func ownPage(st provider.Step, v mfa.Caller) string {
 	if !st.Client.HeadlessLogin || v.Browser != "" && !st.Unbound() && st.LoginPage == "" {
 		return ""
 	}

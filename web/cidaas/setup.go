@@ -7,12 +7,13 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
 )
 
-func visitOf(c *gin.Context) mfa.Visit { return web.Visit(c) }
+func visitOf(c *gin.Context) mfa.Caller { return web.Visit(c) }
 
 // enrollingBody is what a user takes a new authenticator over with. It is told once.
 type enrollingBody struct {
@@ -24,8 +25,8 @@ type enrollingBody struct {
 	QR       string           `json:"qr_code,omitempty"` // a picture as data: address
 }
 
-func enrolling(e mfa.Enrolling, sub string) enrollingBody {
-	b := enrollingBody{Exchange: exchange(e.Exchange, e.ExpiresAt), Sub: sub, Status: e.Status, Secret: e.Handout.Secret, URI: e.Handout.URI}
+func enrolling(e exchange.Enrolling, sub string) enrollingBody {
+	b := enrollingBody{Exchange: exchangeOf(e.Exchange, e.ExpiresAt), Sub: sub, Status: e.Status, Secret: e.Handout.Secret, URI: e.Handout.URI}
 	if len(e.Handout.QR) > 0 {
 		b.QR = "data:image/png;base64," + base64.StdEncoding.EncodeToString(e.Handout.QR)
 	}
@@ -78,7 +79,7 @@ func (s *Surface) enroll(c *gin.Context) {
 		}{sub, true, codes})
 		return
 	}
-	begun, err := s.verifier.EnrollFor(c.Request.Context(), visitOf(c), o, mfa.NewFactor{Method: method})
+	begun, err := s.verifier.EnrollFor(c.Request.Context(), visitOf(c), o, exchange.NewFactor{Method: method})
 	if err != nil {
 		s.fail(c, err)
 		return

@@ -9,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
@@ -16,14 +17,14 @@ import (
 
 // turn is one call: who is there, and where the login stands.
 type turn struct {
-	visit    mfa.Visit
-	signedIn *mfa.SignedIn
+	visit    mfa.Caller
+	signedIn *session.SignedIn
 	step     provider.Step
 }
 
 // visit says who is calling. A page that tells nobody where it is writes "null" even
 // towards itself; who it is towards the browser knows.
-func (s *Surface) visit(c *gin.Context) mfa.Visit {
+func (s *Surface) visit(c *gin.Context) mfa.Caller {
 	v := web.Visit(c)
 	if v.Origin == "null" && c.GetHeader("Sec-Fetch-Site") == "same-origin" {
 		v.Origin = s.origin
@@ -32,7 +33,7 @@ func (s *Surface) visit(c *gin.Context) mfa.Visit {
 }
 
 // may judges callers that show nothing but an exchange.
-func (s *Surface) may(c *gin.Context, v mfa.Visit) func(storage.Status) error {
+func (s *Surface) may(c *gin.Context, v mfa.Caller) func(storage.Status) error {
 	return func(x storage.Status) error { return s.provider.MayContinue(c.Request.Context(), x, v) }
 }
 

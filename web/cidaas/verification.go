@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
 )
@@ -26,7 +27,7 @@ type configuredType struct {
 }
 
 // listed groups what can be chosen by method, in the order of both.
-func listed(options []mfa.Option) []configuredType {
+func listed(options []exchange.Option) []configuredType {
 	out := []configuredType{}
 	for _, o := range options {
 		name := wireName(o.Method)
@@ -124,26 +125,26 @@ func (s *Surface) about(c *gin.Context) (turn, bool) {
 }
 
 // choice reads what a call wants to try, or answers what is wrong with it.
-func (s *Surface) choice(c *gin.Context, in *input) (mfa.Choice, bool) {
+func (s *Surface) choice(c *gin.Context, in *input) (exchange.Choice, bool) {
 	name, kind, wanted := c.Param("method"), in.text("type"), in.text("medium_id")
 	if !s.judged(c, in) {
-		return mfa.Choice{}, false
+		return exchange.Choice{}, false
 	}
 	method := s.method(name)
 	if method == "" {
 		s.failAs(c, &mfa.Error{Code: mfa.NotConfigured}, "VER_0030")
-		return mfa.Choice{}, false
+		return exchange.Choice{}, false
 	}
 	if kind != "" && !strings.EqualFold(kind, name) {
 		s.lacks(c, "type is not the one of the address", "VER_0004")
-		return mfa.Choice{}, false
+		return exchange.Choice{}, false
 	}
 	usage, ok := s.usage(in.text("usage_type"), method)
 	if !ok || in.wrong != "" {
 		s.lacks(c, "invalid usage_type", "VER_0004")
-		return mfa.Choice{}, false
+		return exchange.Choice{}, false
 	}
-	out := mfa.Choice{Method: method, Usage: usage}
+	out := exchange.Choice{Method: method, Usage: usage}
 	if strings.EqualFold(wanted, name) || wanted == "" {
 		return out, true // any one of the method
 	}
@@ -192,7 +193,7 @@ func (s *Surface) initiate(c *gin.Context) {
 		Text     string           `json:"medium_text"`
 		Sub      string           `json:"sub"`
 		Status   storage.StatusID `json:"status_id"`
-	}{exchange(begun.Exchange, begun.ExpiresAt), textOf(begun.Text, chosen.Method), begun.Sub, begun.Status})
+	}{exchangeOf(begun.Exchange, begun.ExpiresAt), textOf(begun.Text, chosen.Method), begun.Sub, begun.Status})
 }
 
 // verifiedBody is the answer to a right code.
@@ -203,18 +204,18 @@ type verifiedBody struct {
 	Enrolled bool             `json:"enrolled,omitempty"`
 }
 
-func verified(v mfa.Verified) verifiedBody {
-	return verifiedBody{Exchange: exchange(v.Exchange, v.ExpiresAt), Sub: v.Sub, Status: v.Status}
+func verified(v exchange.Verified) verifiedBody {
+	return verifiedBody{Exchange: exchangeOf(v.Exchange, v.ExpiresAt), Sub: v.Sub, Status: v.Status}
 }
 
 // typed reads the answer to an exchange; what is missing or malformed is answered, and
 // nothing is counted for it.
-func (s *Surface) typed(c *gin.Context) (mfa.Answer, bool) {
+func (s *Surface) typed(c *gin.Context) (exchange.Answer, bool) {
 	in, ok := s.read(c)
 	if !ok {
-		return mfa.Answer{}, false
+		return exchange.Answer{}, false
 	}
-	a := mfa.Answer{Exchange: id[storage.ExchangeID](in.text("exchange_id")), Method: s.method(c.Param("method")),
+	a := exchange.Answer{Exchange: id[storage.ExchangeID](in.text("exchange_id")), Method: s.method(c.Param("method")),
 		Request: id[storage.RequestID](in.first("requestId", "request_id")), Sub: masked(in)}
 	code := in.first("pass_code", "passcode", "password")
 	kind := in.first("type", "verification_type")
@@ -258,17 +259,17 @@ func (s *Surface) cancel(c *gin.Context) {
 	if !ok {
 		return
 	}
-	exchange, reason := id[storage.ExchangeID](in.text("exchange_id")), in.text("reason")
+	exchangeID, reason := id[storage.ExchangeID](in.text("exchange_id")), in.text("reason")
 	if !s.judged(c, in) {
 		return
 	}
-	if exchange == "" || strings.TrimSpace(reason) == "" {
+	if exchangeID == "" || strings.TrimSpace(reason) == "" {
 		s.lacks(c, "exchange_id and reason are required", "VER_0005")
 		return
 	}
 	visit := s.visit(c)
 	ended, err := s.verifier.Cancel(c.Request.Context(), visit,
-		mfa.Answer{Exchange: exchange, Method: s.method(c.Param("method")), May: s.may(c, visit)})
+		exchange.Answer{Exchange: exchangeID, Method: s.method(c.Param("method")), May: s.may(c, visit)})
 	if err != nil {
 		s.fail(c, err)
 		return

@@ -84,8 +84,8 @@ type exchangeBody struct {
 	ExpiresAt string             `json:"expires_at"`
 }
 
-// exchange writes the end as RFC 3339 in UTC with milliseconds, always three digits of
+// exchangeOf writes the end as RFC 3339 in UTC with milliseconds, always three digits of
 // them: callers compare it as text.
-func exchange(id storage.ExchangeID, until time.Time) exchangeBody {
+func exchangeOf(id storage.ExchangeID, until time.Time) exchangeBody {
 	return exchangeBody{id, until.UTC().Format("2006-01-02T15:04:05.000Z")}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
@@ -72,7 +73,7 @@ func (p *Pages) claim(c *gin.Context, t turn) (turn, error) {
 	if !t.step.Client.HeadlessLogin || t.step.Kind != provider.StepVerify && t.step.Kind != provider.StepEnroll {
 		return t, nil
 	}
-	err := p.verifier.Claim(c.Request.Context(), t.visit, t.step.Proving, mfa.Claim{Usages: []string{mfa.UsageSecond, mfa.UsageEnroll}})
+	err := p.verifier.Claim(c.Request.Context(), t.visit, t.step.Proving, exchange.Claim{Usages: []string{mfa.UsageSecond, mfa.UsageEnroll}})
 	if mfa.CodeOf(err) == mfa.InvalidExchange {
 		return t, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web/page"
@@ -65,7 +66,7 @@ func (p *Pages) confirm(c *gin.Context, t turn, exchange storage.ExchangeID) {
 	})
 }
 
-func handed(e mfa.Enrolling) enrollPage {
+func handed(e exchange.Enrolling) enrollPage {
 	return enrollPage{Method: e.Method, Handout: page.HandoutOf(e)}
 }
 

@@ -15,6 +15,8 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/mfatest"
+	"sallyport/mfa/totp"
+	"sallyport/mfa/users"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/storage/relational"
@@ -36,8 +38,8 @@ type house struct {
 	t        testing.TB
 	clock    time.Time
 	engine   *relational.Engine
-	users    *mfa.Users
-	totp     *mfa.TOTP
+	users    *users.Registry
+	totp     *totp.Method
 	provider *provider.Provider
 	handler  http.Handler
 	rooms    webtest.Rooms
@@ -56,7 +58,7 @@ func (h *house) ok(err error) {
 func newHouse(t testing.TB) *house {
 	t.Helper()
 	h := &house{t: t, clock: t0}
-	rooms := webtest.Open(t, mfatest.Making{Now: h.now}, provider.Options{Issuer: issuer})
+	rooms := webtest.Open(t, mfatest.Options{Now: h.now}, provider.Options{Issuer: issuer})
 	h.engine, h.users, h.totp, h.provider, h.rooms = rooms.Store, rooms.Users, rooms.TOTP, rooms.Provider, rooms
 	log := slog.New(slog.NewJSONHandler(&h.log, nil))
 	look, err := page.New(rooms.Keyring, page.Options{Issuer: issuer, Logger: log}, Files())
@@ -101,7 +103,7 @@ func (h *house) idToken(q url.Values) string {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth("shop", url.QueryEscape(clientSecret))
 	w := httptest.NewRecorder()
-	h.provider.Token(w, r, mfa.Visit{})
+	h.provider.Token(w, r, mfa.Caller{})
 	var out struct {
 		IDToken string `json:"id_token"`
 	}

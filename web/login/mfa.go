@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web/page"
@@ -40,8 +41,8 @@ func (p *Pages) mfaForm(c *gin.Context) {
 }
 
 // choiceOf reads which way was chosen, from an address or a form.
-func choiceOf(get func(string) string) mfa.Choice {
-	return mfa.Choice{Method: get("method"), Authenticator: storage.AuthenticatorID(get("authenticator")), Usage: mfa.UsageSecond}
+func choiceOf(get func(string) string) exchange.Choice {
+	return exchange.Choice{Method: get("method"), Authenticator: storage.AuthenticatorID(get("authenticator")), Usage: mfa.UsageSecond}
 }
 
 func (p *Pages) mfa(c *gin.Context) {
@@ -58,7 +59,7 @@ func (p *Pages) mfa(c *gin.Context) {
 	p.advance(c)
 }
 
-func (p *Pages) showMFA(c *gin.Context, t turn, code int, d mfaPage, choice mfa.Choice, a *page.Alert) {
+func (p *Pages) showMFA(c *gin.Context, t turn, code int, d mfaPage, choice exchange.Choice, a *page.Alert) {
 	all := ways(t.step.Options, t.step.Account)
 	if i := chosen(all, choice); i >= 0 {
 		d.Way, d.Others = &all[i], slices.Delete(slices.Clone(all), i, i+1)
@@ -76,7 +77,7 @@ func (p *Pages) showMFA(c *gin.Context, t turn, code int, d mfaPage, choice mfa.
 
 // ways are the authenticators on offer whose answer is typed. Of a method that has
 // several each is offered by its name, because each shows codes of its own.
-func ways(options []mfa.Option, account *storage.Account) []way {
+func ways(options []exchange.Option, account *storage.Account) []way {
 	var out []way
 	count := map[string]int{}
 	for _, o := range options {
@@ -105,7 +106,7 @@ func lastUse(a *storage.Account, id storage.AuthenticatorID) time.Time {
 
 // chosen finds the way to show: the chosen one; else, among those of the chosen method,
 // or of the method that is offered first, the one used last.
-func chosen(all []way, choice mfa.Choice) int {
+func chosen(all []way, choice exchange.Choice) int {
 	if i := slices.IndexFunc(all, func(w way) bool { return w.Method == choice.Method && w.Chosen == choice.Authenticator }); i >= 0 {
 		return i
 	}

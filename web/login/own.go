@@ -12,7 +12,7 @@ import (
 
 // OwnPage says how the client's own page for a step is opened, in the words that page
 // was written for; "" says that it has no words of its own.
-type OwnPage func(ctx context.Context, st provider.Step, v mfa.Visit) (string, error)
+type OwnPage func(ctx context.Context, st provider.Step, v mfa.Caller) (string, error)
 
 // Leading returns the pages, leading to clients' own ones as o says.
 func (p *Pages) Leading(o OwnPage) *Pages {

@@ -6,6 +6,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
@@ -15,14 +17,14 @@ import (
 // Pages is the surface for people who sign in.
 type Pages struct {
 	provider *provider.Provider
-	verifier *mfa.Verifier
-	sessions *mfa.Sessions
+	verifier *exchange.Verifier
+	sessions *session.Registry
 	look     *page.Look
 	own      OwnPage // nil: clients' own pages get the request alone
 }
 
 // New returns the pages, to be mounted beside their look.
-func New(p *provider.Provider, v *mfa.Verifier, s *mfa.Sessions, look *page.Look) *Pages {
+func New(p *provider.Provider, v *exchange.Verifier, s *session.Registry, look *page.Look) *Pages {
 	return &Pages{provider: p, verifier: v, sessions: s, look: look}
 }
 
@@ -57,8 +59,8 @@ func (p *Pages) Mount(r gin.IRouter) {
 
 // turn is one request to a page: who is there, and where the login stands.
 type turn struct {
-	visit    mfa.Visit
-	signedIn *mfa.SignedIn
+	visit    mfa.Caller
+	signedIn *session.SignedIn
 	step     provider.Step
 }
 

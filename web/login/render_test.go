@@ -17,6 +17,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/storage/storagetest"
@@ -53,7 +54,7 @@ func picture(t testing.TB) []byte {
 func samples(t testing.TB) []sample {
 	t.Helper()
 	secret := "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-	enrolling := mfa.Enrolling{Exchange: "e-1", Method: "totp", Handout: mfa.Handout{Secret: secret,
+	enrolling := exchange.Enrolling{Exchange: "e-1", Method: "totp", Handout: mfa.Handout{Secret: secret,
 		URI: "otpauth://totp/Sallyport:ada@example.org?secret=" + secret + "&issuer=Sallyport", QR: picture(t)}}
 	wrong := func(code mfa.Code, show func(p *Pages, c *gin.Context, t turn, code int, a *page.Alert)) func(p *Pages, c *gin.Context, t turn) {
 		return func(p *Pages, c *gin.Context, t turn) {
@@ -65,7 +66,7 @@ func samples(t testing.TB) []sample {
 		p.showLogin(c, t, code, "ada", a)
 	}
 	showMFA := func(p *Pages, c *gin.Context, t turn, code int, a *page.Alert) {
-		p.showMFA(c, t, code, mfaPage{Exchange: "e-1"}, mfa.Choice{Method: "totp"}, a)
+		p.showMFA(c, t, code, mfaPage{Exchange: "e-1"}, exchange.Choice{Method: "totp"}, a)
 	}
 	login := []string{"login-form", "username", "password", "login-submit", "cancel"}
 	second := []string{"mfa-form", "passcode", "mfa-submit", "restart", "cancel"}
@@ -78,14 +79,14 @@ func samples(t testing.TB) []sample {
 		{"login-again", func(p *Pages, c *gin.Context, t turn) { p.showLogin(c, t, 200, "ada@example.org", nil) }, append(login, "restart"), 200},
 		{"login-wrong", wrong(mfa.InvalidCredentials, showLogin), append(failed, login...), 422},
 		{"login-wait", wrong(mfa.TooMany, showLogin), append(failed, login...), 429},
-		{"mfa", func(p *Pages, c *gin.Context, t turn) { p.showMFA(c, t, 200, mfaPage{}, mfa.Choice{}, nil) }, append(second, "method-recovery"), 200},
+		{"mfa", func(p *Pages, c *gin.Context, t turn) { p.showMFA(c, t, 200, mfaPage{}, exchange.Choice{}, nil) }, append(second, "method-recovery"), 200},
 		{"mfa-recovery", func(p *Pages, c *gin.Context, t turn) {
-			p.showMFA(c, t, 200, mfaPage{}, mfa.Choice{Method: "recovery"}, nil)
+			p.showMFA(c, t, 200, mfaPage{}, exchange.Choice{Method: "recovery"}, nil)
 		}, append(second, "method-totp"), 200},
 		{"mfa-wrong", wrong(mfa.InvalidPasscode, showMFA), append(failed, second...), 422},
 		{"mfa-none", func(p *Pages, c *gin.Context, t turn) {
 			t.step.Options = nil
-			p.showMFA(c, t, 200, mfaPage{}, mfa.Choice{}, nil)
+			p.showMFA(c, t, 200, mfaPage{}, exchange.Choice{}, nil)
 		}, append(failed, "cancel", "restart"), 403},
 		{"enroll", func(p *Pages, c *gin.Context, t turn) { p.showEnroll(c, t, 200, enrollPage{}, nil) }, []string{"enroll-begin", "cancel"}, 200},
 		{"enroll-choice", func(p *Pages, c *gin.Context, t turn) {
@@ -142,7 +143,7 @@ func (s show) Mount(r gin.IRouter) {
 				Client: storage.Client{ID: "shop", Name: "Lighthouse Shop", LogoURI: "https://static.app.example/logo.png",
 					PolicyURI: "https://app.example/privacy", TosURI: "https://app.example/terms"},
 				ClientHome: "https://app.example/",
-				Options: []mfa.Option{{Method: "totp", Authenticator: "a", Name: "Work phone", Info: info},
+				Options: []exchange.Option{{Method: "totp", Authenticator: "a", Name: "Work phone", Info: info},
 					{Method: "recovery", Authenticator: "b", Info: mfa.Info{Typed: true}}}}
 			t.step.Verdict.Methods = []string{"totp"}
 			x.show(s.pages, c, t)

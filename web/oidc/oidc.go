@@ -72,7 +72,7 @@ func (s *Surface) Mount(r gin.IRouter) {
 }
 
 // endpoint is a method of the provider's that writes its own answer.
-type endpoint func(http.ResponseWriter, *http.Request, mfa.Visit)
+type endpoint func(http.ResponseWriter, *http.Request, mfa.Caller)
 
 func (e endpoint) handle(c *gin.Context) { e(c.Writer, c.Request, web.Visit(c)) }
 

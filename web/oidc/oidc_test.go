@@ -35,7 +35,7 @@ func serve(t *testing.T) http.Handler {
 	}
 	ctx := context.Background()
 	now := func() time.Time { return time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC) }
-	rooms := webtest.Open(t, mfatest.Making{Now: now}, provider.Options{Issuer: issuer})
+	rooms := webtest.Open(t, mfatest.Options{Now: now}, provider.Options{Issuer: issuer})
 	sum := sha256.Sum256([]byte(secret))
 	ok(rooms.Store.PutClient(ctx, storage.Client{ID: "rp", AuthMethod: "client_secret_basic", SecretHashes: [][]byte{sum[:]},
 		GrantTypes: []string{"client_credentials"}, AllowedOrigins: []string{"https://spa.example"}}, nil))

@@ -17,6 +17,8 @@ import (
 type Alert struct {
 	Key  string
 	Wait string // how long, in words
+	// Params are values that the texts name besides.
+	Params map[string]string
 }
 
 // Reason writes one log line about a refusal and puts it into words of a language.
@@ -27,7 +29,7 @@ func (l *Look) Reason(c *gin.Context, lang string, e *mfa.Error) (Alert, error) 
 	}
 	l.log.LogAttrs(c.Request.Context(), level, "refused", slog.String("reason", string(e.Code)),
 		slog.Any("cause", e.Err), slog.String("route", c.FullPath()), slog.String("correlation_id", web.Correlation(c)))
-	a := Alert{Key: "code." + string(e.Code)}
+	a := Alert{Key: "code." + string(e.Code), Params: e.Params}
 	if e.RetryAfter <= 0 {
 		return a, nil
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/storage"
 )
 
@@ -24,7 +24,7 @@ type Handout struct {
 }
 
 // HandoutOf prepares what an enrolment hands out.
-func HandoutOf(e mfa.Enrolling) Handout {
+func HandoutOf(e exchange.Enrolling) Handout {
 	d := Handout{Exchange: e.Exchange, Key: e.Handout.Secret}
 	var groups []string
 	for part := range slices.Chunk([]byte(e.Handout.Secret), 4) {

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -15,7 +16,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"sallyport/mfa"
+	"sallyport/mfa/password"
+	"sallyport/mfa/session"
 	"sallyport/storage"
 	"sallyport/storage/seal"
 	"sallyport/web"
@@ -51,7 +53,7 @@ func New(keyring *seal.Keyring, o Options, surfaces ...fs.FS) (*Look, error) {
 	if err != nil || issuer.Host == "" {
 		return nil, fmt.Errorf("issuer %q is not an absolute URL", o.Issuer)
 	}
-	l := &Look{keyring: keyring, product: o.Product, least: max(o.Least, mfa.PasswordMin), origin: issuer.Scheme + "://" + issuer.Host, log: o.Logger}
+	l := &Look{keyring: keyring, product: o.Product, least: max(o.Least, password.MinLength), origin: issuer.Scheme + "://" + issuer.Host, log: o.Logger}
 	if l.product == "" {
 		l.product = "Sallyport"
 	}
@@ -117,10 +119,14 @@ func (p Page) T(key string, args ...any) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("text %q: %w", key, err)
 	}
-	if _, given := data["Least"]; !given {
-		data["Least"] = p.Least
+	named := map[string]any{"Least": p.Least}
+	if p.Alert != nil {
+		for name, value := range p.Alert.Params {
+			named[name] = value
+		}
 	}
-	return p.say(key, data)
+	maps.Copy(named, data)
+	return p.say(key, named)
 }
 
 // N says a text of a number: {{.N "account.refused.times" 3}}.
@@ -193,7 +199,7 @@ func Redirect(c *gin.Context, location string) {
 }
 
 // SignedIn returns who the browser's session belongs to; nil: nobody.
-func SignedIn(c *gin.Context, sessions *mfa.Sessions) (*mfa.SignedIn, error) {
+func SignedIn(c *gin.Context, sessions *session.Registry) (*session.SignedIn, error) {
 	token := web.Cookie(c, web.SessionCookie)
 	if token == "" {
 		return nil, nil

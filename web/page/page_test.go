@@ -23,8 +23,8 @@ var t0 = time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
 // hall is a surface of one page.
 var hall = fstest.MapFS{
 	"templates/hall.html": {Data: []byte(`{{define "title"}}{{.T "hall.title"}}{{end}}{{define "content"}}<h1>{{template "title" .}}</h1>{{end}}`)},
-	"messages/en.json":    {Data: []byte(`{"hall.title": "Hall"}`)},
-	"messages/de.json":    {Data: []byte(`{"hall.title": "Halle"}`)},
+	"messages/en.json":    {Data: []byte(`{"hall.title": "Hall", "hall.text": "{{.Least}} to {{.Most}} for {{.Who}}"}`)},
+	"messages/de.json":    {Data: []byte(`{"hall.title": "Halle", "hall.text": "{{.Least}} bis {{.Most}} für {{.Who}}"}`)},
 }
 
 func newLook(t testing.TB) *Look {
@@ -61,6 +61,13 @@ func serve(t testing.TB, l *Look, method, path string) *httptest.ResponseRecorde
 
 func TestTexts(t *testing.T) {
 	pagetest.Check(t, embedded, `^(code|status|method|scope|wait|time|cookies|stale|login|recovery|enroll)\.`)
+}
+
+func TestTextsNameTheParametersOfAnAlert(t *testing.T) {
+	p := Page{speaker: newLook(t).texts.in("de"), Least: 8, Alert: &Alert{Params: map[string]string{"Least": "12", "Most": "64"}}}
+	if text, err := p.T("hall.text", "Who", "Ada"); err != nil || text != "12 bis 64 für Ada" {
+		t.Errorf("text = %q, %v", text, err)
+	}
 }
 
 func TestAPageIsLaidOut(t *testing.T) {

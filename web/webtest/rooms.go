@@ -20,14 +20,14 @@ import (
 
 // Rooms are all rooms below the surfaces.
 type Rooms struct {
-	*mfatest.Rooms
+	*mfatest.Services
 	Provider *provider.Provider
 }
 
 // Open makes rooms. Without an algorithm the provider signs with ES256.
-func Open(t testing.TB, m mfatest.Making, o provider.Options) Rooms {
+func Open(t testing.TB, m mfatest.Options, o provider.Options) Rooms {
 	t.Helper()
-	r := Rooms{Rooms: mfatest.Open(t, m)}
+	r := Rooms{Services: mfatest.Open(t, m)}
 	if o.SigningAlg == "" {
 		o.SigningAlg = "ES256"
 	}

@@ -7,10 +7,11 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"sallyport/cmd/sallyport/cli"
-	"sallyport/cmd/sallyport/server"
 	"strconv"
 	"time"
+
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/server"
 )
 
 // place is where dev serves: the address it binds and the name browsers use.

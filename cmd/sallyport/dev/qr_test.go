@@ -9,13 +9,13 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"sallyport/mfa"
+	"sallyport/mfa/totp"
 	"sallyport/storage"
 )
 
 // TestAQRCodeBecomesText: the terminal shows, module by module, the code that pages show.
 func TestAQRCodeBecomesText(t *testing.T) {
-	totp := mfa.NewTOTP(rand.Reader, "Sallyport", mfa.TOTPOptions{})
+	totp := totp.New(rand.Reader, "Sallyport", totp.Options{})
 	handout, err := totp.Handout(storage.Authenticator{Method: "totp", Secret: []byte("12345678901234567890")}, "alice@example.com")
 	if err != nil {
 		t.Fatal(err)

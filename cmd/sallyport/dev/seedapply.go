@@ -7,6 +7,7 @@ import (
 
 	"sallyport/cmd/sallyport/server"
 	"sallyport/mfa"
+	"sallyport/mfa/users"
 	"sallyport/provider"
 	"sallyport/provider/desired"
 )
@@ -26,7 +27,7 @@ func seed(ctx context.Context, h *server.Server, built desired.State, file strin
 	if err != nil {
 		return err
 	}
-	if err := h.Records().CarryOut(ctx, mfa.Visit{Actor: mfa.ActorAdmin, UserAgent: "sallyport dev"}, own); err != nil {
+	if err := h.Records().CarryOut(ctx, mfa.Caller{Actor: users.ActorAdmin, UserAgent: "sallyport dev"}, own); err != nil {
 		return fmt.Errorf("apply %s: %w", file, err)
 	}
 	return nil
@@ -39,5 +40,5 @@ func applySeeds(ctx context.Context, h *server.Server, s desired.State) (desired
 	if err = errors.Join(append(faults, err)...); err != nil {
 		return p, err
 	}
-	return p, h.Records().CarryOut(ctx, mfa.Visit{Actor: mfa.ActorAdmin, UserAgent: "sallyport dev"}, p)
+	return p, h.Records().CarryOut(ctx, mfa.Caller{Actor: users.ActorAdmin, UserAgent: "sallyport dev"}, p)
 }

@@ -55,7 +55,7 @@ func (m *Manager) signs(alg string) bool {
 // add stores keys and loads all there are. A conflict says that another server
 // was first: its keys count.
 func (m *Manager) add(ctx context.Context, keys []storage.Key, first bool) error {
-	event := m.Journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventKeysCreated, Actor: "system"})
+	event := m.Journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventKeysCreated, Actor: "system"})
 	err := m.Store.AddKeys(ctx, keys, first, []storage.Event{event})
 	if err != nil && !(first && errors.Is(err, storage.ErrConflict)) {
 		return fmt.Errorf("store keys: %w", err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/audit"
 	"sallyport/storage"
 	"sallyport/storage/relational"
 	"sallyport/storage/seal"
@@ -19,7 +20,7 @@ import (
 type Manager struct {
 	Store   *relational.Engine
 	Keyring *seal.Keyring
-	Journal *mfa.Journal
+	Journal *audit.Journal
 	Now     func() time.Time
 	Log     *slog.Logger
 	// rotateAfter is how long a signing key signs, rotateOwnAfter how long a key is used
@@ -85,5 +86,5 @@ func (m *Manager) event(kind, actor string, k storage.Key, more ...string) stora
 	for i := 0; i+1 < len(more); i += 2 {
 		detail[more[i]] = more[i+1]
 	}
-	return m.Journal.Event(mfa.Visit{}, storage.Event{Kind: kind, Actor: actor, Detail: detail})
+	return m.Journal.Event(mfa.Caller{}, storage.Event{Kind: kind, Actor: actor, Detail: detail})
 }

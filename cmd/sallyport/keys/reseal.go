@@ -9,6 +9,7 @@ import (
 
 	"sallyport/cmd/sallyport/cli"
 	"sallyport/mfa"
+	"sallyport/mfa/throttle"
 	"sallyport/storage"
 	"sallyport/storage/relational"
 	"sallyport/storage/seal"
@@ -63,7 +64,7 @@ func (m *Manager) ResealData(ctx context.Context, batch int, report func(format 
 	})
 	account()
 	if err == nil {
-		err = mfa.MoveCounters(ctx, m.Store, m.Keyring, batch, func(users, n int) {
+		err = throttle.MoveCounters(ctx, m.Store, m.Keyring, batch, func(users, n int) {
 			moved = n
 			report("counters: %d users, %d moved", users, moved)
 		})
@@ -71,7 +72,7 @@ func (m *Manager) ResealData(ctx context.Context, batch int, report func(format 
 	if err != nil {
 		return err
 	}
-	event := m.Journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventKeysResealed, Actor: "admin", Detail: map[string]string{
+	event := m.Journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventKeysResealed, Actor: "admin", Detail: map[string]string{
 		"written": strconv.Itoa(written), "broken": strconv.Itoa(broken), "counters": strconv.Itoa(moved)}})
 	if err := m.Store.AppendEvents(ctx, []storage.Event{event}); err != nil {
 		return fmt.Errorf("write event: %w", err)

@@ -11,6 +11,8 @@ import (
 
 	"sallyport/cmd/sallyport/cli"
 	"sallyport/mfa"
+	"sallyport/mfa/password"
+	"sallyport/mfa/throttle"
 	"sallyport/storage"
 )
 
@@ -42,11 +44,11 @@ func (m *Manager) CheckUnused(ctx context.Context, id storage.KeyID) error {
 		if n > 0 {
 			return fmt.Errorf("%d recovery codes hang on it; run sallyport keys reseal --data first", n)
 		}
-		return mfa.MoveCounters(ctx, m.Store, m.Keyring, Batch, func(int, int) {})
+		return throttle.MoveCounters(ctx, m.Store, m.Keyring, Batch, func(int, int) {})
 	case "pepper":
 		n := 0
 		err := m.Store.EachSecret(ctx, "password", func(secret []byte) {
-			if mfa.PepperOf(secret) == id {
+			if password.PepperOf(secret) == id {
 				n++
 			}
 		})

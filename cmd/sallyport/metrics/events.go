@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sallyport/mfa"
+	"sallyport/mfa/throttle"
 	"sallyport/storage"
 )
 
@@ -21,7 +22,7 @@ func NewEvents(s Set) *Events {
 		// All there can be of two long lists are there only when they happened.
 		events:    s.newCounterVec("events_total", "Events written into the audit trail.", label{"kind", mfa.EventKinds()}, label{"outcome", mfa.Outcomes()}),
 		logins:    s.newZeroedVec("logins_total", "Logins that ended, by how.", "outcome", "finished", "session", "refused", "cancelled"),
-		throttled: s.newZeroedVec("throttled_total", "Tries refused because of failures before, by whose counter it was.", "bucket", mfa.Buckets()...),
+		throttled: s.newZeroedVec("throttled_total", "Tries refused because of failures before, by whose counter it was.", "bucket", throttle.Buckets()...),
 		tokens: s.newZeroedVec("tokens_issued_total", "Answers with tokens, by grant type.", "grant_type",
 			"authorization_code", "refresh_token", "client_credentials", "implicit"),
 		replays: s.newZeroedVec("token_replays_total", "Codes and refresh tokens that came a second time and ended their family.", "of", "code", "refresh_token"),

@@ -29,7 +29,7 @@ func (h *Server) registerMetrics(reg *prometheus.Registry) {
 	h.registerDatabase(s)
 	h.registerBackground(s)
 	h.registerState(s)
-	h.tracer.Register(s)
+	h.Tracer.Register(s)
 }
 
 // measureStarts is about what anybody may do who has proven nothing: it is counted, and not

@@ -20,6 +20,14 @@ import (
 	"sallyport/cmd/sallyport/tracing"
 	"sallyport/config"
 	"sallyport/mfa"
+	"sallyport/mfa/audit"
+	"sallyport/mfa/budget"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/password"
+	"sallyport/mfa/recovery"
+	"sallyport/mfa/session"
+	"sallyport/mfa/totp"
+	"sallyport/mfa/users"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/storage/relational"
@@ -56,25 +64,25 @@ type Options struct {
 type Server struct {
 	Store    *relational.Engine
 	Keyring  *seal.Keyring
-	Journal  *mfa.Journal
-	TOTP     *mfa.TOTP
-	Users    *mfa.Users
+	Journal  *audit.Journal
+	TOTP     *totp.Method
+	Users    *users.Registry
 	Clients  *provider.Registry
 	APIKeys  *provider.APIKeys
-	Sessions *mfa.Sessions
+	Sessions *session.Registry
 	Provider *provider.Provider
 	Handler  http.Handler
 	health   *health
 	Budgets  *web.Budgets
-	Verifier *mfa.Verifier
+	Verifier *exchange.Verifier
 	Now      func() time.Time
 	Log      *slog.Logger
 	Keys     *keys.Manager
 	// For the metrics: what is read there besides the rooms.
 	Metrics  *prometheus.Registry
 	Events   *metrics.Events
-	tracer   *tracing.Tracer // nil: nothing is traced
-	Password *mfa.Password
+	Tracer   *tracing.Tracer // nil: nothing is traced
+	Password *password.Method
 	sweptAt  atomic.Int64 // in seconds
 }
 
@@ -151,14 +159,14 @@ func newServer(ctx context.Context, p Options, engine *relational.Engine, keyrin
 // footing is a house without rooms, over a database that fits: what commands need
 // that work on the database directly.
 func newBase(ctx context.Context, p Options, engine *relational.Engine, keyring *seal.Keyring) (*Server, error) {
-	h := &Server{Store: engine, Keyring: keyring, Now: p.Now, Log: p.Log, Metrics: p.metrics, Events: p.events, tracer: p.tracer}
+	h := &Server{Store: engine, Keyring: keyring, Now: p.Now, Log: p.Log, Metrics: p.metrics, Events: p.events, Tracer: p.tracer}
 	h.sweptAt.Store(p.Now().Unix())
 	h.health = &health{store: engine, now: p.Now}
 	if err := PrepareSchema(ctx, engine, p.Migrate); err != nil {
 		return nil, err
 	}
 	h.Budgets = web.NewBudgets(p.Now, time.Minute, budgets(p.Config.Limits))
-	h.Journal = mfa.NewJournal(engine, p.Now, p.Random, p.Log, h.Budgets.Admit)
+	h.Journal = audit.NewJournal(engine, p.Now, p.Random, p.Log, h.Budgets.Admit)
 	h.Keys = &keys.Manager{Store: engine, Keyring: keyring, Journal: h.Journal, Now: p.Now, Log: p.Log,
 		RotateAfter: p.Config.Keys.RotateAfter, RotateOwnAfter: p.Config.Keys.RotateOwnAfter, MaxSkew: skewServing}
 	skew, err := h.health.skew(ctx)
@@ -188,24 +196,24 @@ func (h *Server) assemble(p Options) error {
 	c, l := p.Config, p.Config.Lifetimes
 	var work func(context.Context, string) func()
 	var span web.Spanner
-	if h.tracer != nil {
-		work, span = h.tracer.Work, h.tracer.Request
+	if h.Tracer != nil {
+		work, span = h.Tracer.Work, h.Tracer.Request
 	}
-	h.Password = mfa.NewPassword(h.Keyring, p.Random, mfa.PasswordOptions{
+	h.Password = password.New(h.Keyring, p.Random, password.Options{
 		Memory: c.Argon2.Memory, Time: c.Argon2.Time, Threads: c.Argon2.Threads,
 		Parallel: parallel(c.Argon2.Parallel), Queue: c.Argon2.Queue, Wait: c.Argon2.Wait, Span: work,
 		Context: productWords(c), MinLength: c.Passwords.MinLength, Breached: c.Passwords.BreachedFile,
 	})
-	h.TOTP = mfa.NewTOTP(p.Random, c.Product, mfa.TOTPOptions{Strict: c.TOTPWindow == 0})
-	recovery := mfa.NewRecovery(h.Store, p.Random)
-	verifier := mfa.NewVerifier(h.Store, h.Keyring, h.Journal, p.Now, p.Random, mfa.Options{
+	h.TOTP = totp.New(p.Random, c.Product, totp.Options{Strict: c.TOTPWindow == 0})
+	recovery := recovery.New(h.Store, p.Random)
+	verifier := exchange.NewVerifier(h.Store, h.Keyring, h.Journal, p.Now, p.Random, exchange.Options{
 		Product: c.Product, MaxAttempts: 5, MaxInitiations: 20, RecoveryCodes: 10,
 		ExchangeTTL: l.Exchange, EnrollTTL: l.Enroll, VerifiedTTL: l.Verified, Reauth: l.Reauth,
 		AddressMax: c.Throttle.AddressFailures, AddressMaxSubjects: c.Throttle.AddressUsers, AddressWindow: c.Throttle.AddressWindow,
 		Throttled: h.Events.CountThrottledFactor, Admit: h.Budgets.Admit,
 	}, h.Password, h.TOTP, recovery)
-	h.Sessions = mfa.NewSessions(h.Store, h.Keyring, h.Journal, p.Now, p.Random, mfa.SessionOptions{Idle: l.SessionIdle, Max: l.SessionMax})
-	h.Users = mfa.NewUsers(h.Store, h.Keyring, h.Password, h.TOTP, h.Journal, p.Now, p.Random)
+	h.Sessions = session.New(h.Store, h.Keyring, h.Journal, p.Now, p.Random, session.Options{Idle: l.SessionIdle, Max: l.SessionMax})
+	h.Users = users.New(h.Store, h.Keyring, h.Password, h.TOTP, h.Journal, p.Now, p.Random)
 	h.Verifier = verifier
 	h.Events.AddMethods(verifier.Methods())
 	own := account.Client(c.Issuer, c.Product)
@@ -244,7 +252,7 @@ func (h *Server) assemble(p Options) error {
 
 // budgets are the limits by the names of what they bound.
 func budgets(l config.Limits) map[string]int {
-	return map[string]int{mfa.BudgetOpens: l.Opens, mfa.BudgetInitiations: l.Initiations, mfa.BudgetNames: l.Names, mfa.BudgetFailures: l.Failures, mfa.BudgetRefusals: l.Refusals}
+	return map[string]int{budget.Opens: l.Opens, budget.Initiations: l.Initiations, budget.Names: l.Names, budget.Failures: l.Failures, budget.Refusals: l.Refusals}
 }
 
 func aliases(in map[string]string) map[string]mfa.Level {
@@ -257,7 +265,7 @@ func aliases(in map[string]string) map[string]mfa.Level {
 
 // close sends the last traces and ends the database connections.
 func (h *Server) Close() {
-	if err := h.tracer.Close(); err != nil {
+	if err := h.Tracer.Close(); err != nil {
 		h.Log.Warn("tracing", "error", err)
 	}
 	if err := h.Store.Close(); err != nil {

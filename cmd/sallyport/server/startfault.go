@@ -20,6 +20,6 @@ func (h *Server) recordFault(ctx context.Context, what string, err error) error 
 
 // problem is the event of a problem with the configuration.
 func (h *Server) configurationEvent(what string) storage.Event {
-	return h.Journal.Event(mfa.Visit{}, storage.Event{Kind: mfa.EventConfiguration, Outcome: mfa.OutcomeFailed, Actor: "system",
+	return h.Journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventConfiguration, Outcome: mfa.OutcomeFailed, Actor: "system",
 		Detail: map[string]string{"reason": what}})
 }

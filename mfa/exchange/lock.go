@@ -1,0 +1,98 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"sallyport/mfa"
+	"sallyport/mfa/notice"
+	"sallyport/mfa/throttle"
+	"sallyport/storage"
+)
+
+// message writes to the first verified e-mail address of an account, if it has one.
+func (v *Verifier) message(visit mfa.Caller, a *storage.Account, template string, data map[string]string) []storage.Message {
+	return notice.New(v.now(), v.random, v.o.Product, visit, a, template, data)
+}
+
+// told is what a user is told about a proof of theirs: that a recovery code is gone.
+func (v *Verifier) told(visit mfa.Caller, t try, proof mfa.Proof) []storage.Message {
+	if proof.Spend.Code == "" || t.attempt.Account == nil {
+		return nil
+	}
+	data := map[string]string{}
+	if a := t.attempt.Account.Authenticator(proof.Authenticator); a != nil {
+		data["left"] = strconv.FormatInt(max(mfa.UsesLeft(*a)-1, 0), 10)
+	}
+	return v.message(visit, t.attempt.Account, notice.RecoveryUsed, data)
+}
+
+// replayed notes a right code that was used before. It does not count as a guess.
+func (v *Verifier) replayed(ctx context.Context, visit mfa.Caller, t try) error {
+	refusal := &mfa.Error{Code: mfa.Replayed}
+	s := storage.Spend{Now: t.attempt.Now, Forgive: t.counter(),
+		Events: []storage.Event{v.event(visit, t.about, mfa.EventMFAReplayed, mfa.OutcomeRefused, string(mfa.Replayed))}}
+	if err := v.store.Spend(ctx, s); err != nil {
+		refusal.Err = fmt.Errorf("forgive replay: %w", err)
+	}
+	return refusal
+}
+
+// switchedOff refuses an answer for a factor that was switched off. Only who proved
+// the first factor is told; anybody else gets the answer of a decoy.
+func (v *Verifier) switchedOff(t try) error {
+	if t.attempt.Usage != mfa.UsageSecond || t.attempt.Account == nil {
+		return nil
+	}
+	off := false
+	for _, a := range t.attempt.Account.Authenticators {
+		if a.Method != t.method.Info().Name || t.attempt.Authenticator != nil && t.attempt.Authenticator.ID != a.ID {
+			continue
+		}
+		if a.State == storage.AuthenticatorActive {
+			return nil
+		}
+		off = off || a.State == storage.AuthenticatorDisabled
+	}
+	if off {
+		return &mfa.Error{Code: mfa.Locked}
+	}
+	return nil
+}
+
+// lockIfOver switches a second factor off when its last allowed failure was counted
+// (NIST SP 800-63B section 5.2.2). The read is made for decoys too, so that they
+// cost the same.
+func (v *Verifier) lockIfOver(ctx context.Context, visit mfa.Caller, t try) error {
+	if t.throttle == nil || t.throttle.Schedule.Max == 0 {
+		return nil
+	}
+	waits, err := v.store.Waits(ctx, t.keys(), t.attempt.Now)
+	if err != nil {
+		return fmt.Errorf("read waits: %w", err)
+	}
+	over := slices.ContainsFunc(waits, func(r storage.Refusal) bool { return r.Until.IsZero() })
+	if !over || t.attempt.Account == nil || t.throttle.Key.Bucket != throttle.Factor {
+		return nil
+	}
+	method := t.method.Info().Name
+	for _, a := range t.attempt.Account.Authenticators {
+		if a.Method != method || a.State != storage.AuthenticatorActive ||
+			t.attempt.Authenticator != nil && t.attempt.Authenticator.ID != a.ID {
+			continue
+		}
+		e := v.event(visit, t.about, mfa.EventMFADisabled, mfa.OutcomeRefused, "too many failures")
+		told := v.message(visit, t.attempt.Account, notice.FactorLocked, map[string]string{"method": method})
+		err := v.store.SetAuthenticatorState(ctx, a.UserID, a.ID, storage.AuthenticatorDisabled, t.attempt.Now, []storage.Event{e}, told)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("disable authenticator: %w", err)
+		}
+	}
+	return nil
+}

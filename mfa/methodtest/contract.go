@@ -1,0 +1,254 @@
+// Package methodtest is the contract of an mfa.Method, as tests. It also holds two methods
+// that no user meets: a passkey that finds its user by itself, and an approval given on
+// another device. They prove that the interface carries both.
+package methodtest
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+// Fixture is a method with two users who enrolled it.
+type Fixture struct {
+	Method mfa.Method
+	Owner  *storage.Account
+	Other  *storage.Account
+	Usage  string // of the attempts; "": second
+	Now    time.Time
+	// Answer is the right response of a user to a challenge. It is asked once for
+	// each response: a device may count.
+	Answer func(t *testing.T, who *storage.Account, c mfa.Challenge, at time.Time) mfa.Response
+	// Wrong is well-formed and wrong for everybody.
+	Wrong func(t *testing.T, c mfa.Challenge) mfa.Response
+	// Malformed responses are refused before anything is counted.
+	Malformed []mfa.Response
+	// Spend does what storage does with Proof.Spend. Nil where nothing but the
+	// exchange is spent.
+	Spend func(p mfa.Proof) error
+	// Late is how long after Begin a right response is refused; 0: never.
+	Late time.Duration
+	// Lasting responses stay right (passwords).
+	Lasting bool
+	// Finds: the method finds its user without being told who it is.
+	Finds bool
+}
+
+// Run proves a method.
+func Run(t *testing.T, open func(t *testing.T) Fixture) {
+	t.Helper()
+	for _, tc := range []struct {
+		name string
+		run  func(t *testing.T, f Fixture)
+	}{
+		{"says what it is", describes},
+		{"a right response is a proof", right},
+		{"it writes nothing", writesNothing},
+		{"a replay is refused", replay},
+		{"a wrong response is refused", wrong},
+		{"a malformed response is refused as such", malformed},
+		{"another user's response is refused", others},
+		{"a late response is refused", late},
+		{"nobody proves anything", nobody},
+		{"a disabled user proves nothing", disabled},
+		{"only active authenticators prove anything", inactive},
+	} {
+		t.Run(tc.name, func(t *testing.T) { tc.run(t, open(t)) })
+	}
+}
+
+func (f Fixture) attempt(who *storage.Account) mfa.Attempt {
+	usage := f.Usage
+	if usage == "" {
+		usage = mfa.UsageSecond
+	}
+	return mfa.Attempt{Account: who, Usage: usage, Locale: "en", Now: f.Now}
+}
+
+func (f Fixture) begin(t *testing.T, a mfa.Attempt) (mfa.Challenge, mfa.State) {
+	t.Helper()
+	c, s, err := f.Method.Begin(context.Background(), a)
+	if err != nil {
+		t.Fatalf("Begin: %v", err)
+	}
+	return c, s
+}
+
+func (f Fixture) finish(a mfa.Attempt, s mfa.State, r mfa.Response) (mfa.Proof, error) {
+	return f.Method.Finish(context.Background(), a, s, r)
+}
+
+// refused demands that a method says no, in one of its ways.
+func (f Fixture) refused(t *testing.T, what string, err error) {
+	t.Helper()
+	switch mfa.CodeOf(err) {
+	case mfa.InvalidPasscode, mfa.InvalidCredentials, mfa.Replayed:
+	default:
+		t.Errorf("%s: got %v, want a refusal", what, err)
+	}
+}
+
+func describes(t *testing.T, f Fixture) {
+	i := f.Method.Info()
+	if i.Name == "" || len(i.Kinds) == 0 || len(i.AMR) == 0 || !i.First && !i.Second {
+		t.Errorf("Info() = %+v: name, kinds, amr and a place in a login are needed", i)
+	}
+	if !reflect.DeepEqual(i, f.Method.Info()) {
+		t.Error("Info() changes")
+	}
+	if _, ok := f.Method.(mfa.Enroller); ok != i.Enrolls {
+		t.Errorf("Info().Enrolls = %v, but an Enroller: %v", i.Enrolls, ok)
+	}
+}
+
+func right(t *testing.T, f Fixture) {
+	a := f.attempt(f.Owner)
+	c, s := f.begin(t, a)
+	p, err := f.finish(a, s, f.Answer(t, f.Owner, c, f.Now))
+	if err != nil {
+		t.Fatalf("right response: %v", err)
+	}
+	i := f.Method.Info()
+	if p.User != f.Owner.User.ID || p.Authenticator == "" {
+		t.Errorf("proof of %q with %q, want of %q with an authenticator", p.User, p.Authenticator, f.Owner.User.ID)
+	}
+	for _, k := range p.Kinds {
+		if !slices.Contains(i.Kinds, k) {
+			t.Errorf("proves %q, but Info says %v", k, i.Kinds)
+		}
+	}
+	if len(p.Kinds) == 0 || len(p.AMR) == 0 || p.PhishingResistant && !i.PhishingResistant {
+		t.Errorf("proof %+v against %+v", p, i)
+	}
+	if p.Spend.Authenticator != "" && (p.Spend.User != p.User || p.Spend.Authenticator != p.Authenticator) {
+		t.Errorf("spends %+v for a proof of %s with %s", p.Spend, p.User, p.Authenticator)
+	}
+}
+
+func writesNothing(t *testing.T, f Fixture) {
+	a := f.attempt(f.Owner)
+	c, s := f.begin(t, a)
+	r := f.Answer(t, f.Owner, c, f.Now)
+	one, err := f.finish(a, s, r)
+	if err != nil {
+		t.Fatalf("right response: %v", err)
+	}
+	two, err := f.finish(a, s, r)
+	if err != nil {
+		t.Fatalf("the same before anything was spent: %v", err)
+	}
+	if one.User != two.User || one.Authenticator != two.Authenticator || one.Spend.Step != two.Spend.Step || one.Spend.Code != two.Spend.Code {
+		t.Errorf("proofs differ: %+v and %+v", one, two)
+	}
+}
+
+func replay(t *testing.T, f Fixture) {
+	if f.Lasting || f.Spend == nil {
+		return // what is spent is the exchange, or nothing
+	}
+	a := f.attempt(f.Owner)
+	c, s := f.begin(t, a)
+	r := f.Answer(t, f.Owner, c, f.Now)
+	p, err := f.finish(a, s, r)
+	if err != nil {
+		t.Fatalf("right response: %v", err)
+	}
+	if err := f.Spend(p); err != nil {
+		t.Fatalf("spend: %v", err)
+	}
+	if err := f.Spend(p); err == nil {
+		t.Error("the same proof is spent twice")
+	}
+	_, err = f.finish(a, s, r)
+	f.refused(t, "the same response again", err)
+}
+
+func wrong(t *testing.T, f Fixture) {
+	a := f.attempt(f.Owner)
+	c, s := f.begin(t, a)
+	_, err := f.finish(a, s, f.Wrong(t, c))
+	f.refused(t, "wrong response", err)
+	if mfa.CodeOf(err) == mfa.Replayed {
+		t.Error("a wrong response is called a replay")
+	}
+}
+
+func malformed(t *testing.T, f Fixture) {
+	a := f.attempt(f.Owner)
+	_, s := f.begin(t, a)
+	for _, r := range f.Malformed {
+		if _, err := f.finish(a, s, r); mfa.CodeOf(err) != mfa.InvalidRequest {
+			t.Errorf("Finish of malformed %q: %v, want %s", []byte(r), err, mfa.InvalidRequest)
+		}
+		p, ok := f.Method.(mfa.Parser)
+		if !ok {
+			continue
+		}
+		if err := p.Parse(a, r); mfa.CodeOf(err) != mfa.InvalidRequest {
+			t.Errorf("Parse of malformed %q: %v, want %s", []byte(r), err, mfa.InvalidRequest)
+		}
+	}
+}
+
+func others(t *testing.T, f Fixture) {
+	a := f.attempt(f.Owner)
+	c, s := f.begin(t, a)
+	_, err := f.finish(a, s, f.Answer(t, f.Other, c, f.Now))
+	f.refused(t, "another user's response", err)
+	_, foreign := f.begin(t, f.attempt(f.Other))
+	if foreign == nil {
+		return
+	}
+	_, err = f.finish(a, foreign, f.Answer(t, f.Owner, c, f.Now))
+	f.refused(t, "a response to another challenge", err)
+}
+
+func late(t *testing.T, f Fixture) {
+	if f.Late == 0 {
+		return
+	}
+	a := f.attempt(f.Owner)
+	c, s := f.begin(t, a)
+	r := f.Answer(t, f.Owner, c, f.Now)
+	a.Now = f.Now.Add(f.Late)
+	_, err := f.finish(a, s, r)
+	f.refused(t, "a late response", err)
+}
+
+func nobody(t *testing.T, f Fixture) {
+	a := f.attempt(nil)
+	c, s := f.begin(t, a)
+	p, err := f.finish(a, s, f.Answer(t, f.Owner, c, f.Now))
+	if !f.Finds {
+		f.refused(t, "a response for nobody", err)
+		return
+	}
+	if err != nil || p.User != f.Owner.User.ID {
+		t.Errorf("found %q, %v; want %q", p.User, err, f.Owner.User.ID)
+	}
+}
+
+func disabled(t *testing.T, f Fixture) {
+	f.Owner.User.Status = storage.UserDisabled
+	a := f.attempt(f.Owner)
+	c, s := f.begin(t, a)
+	_, err := f.finish(a, s, f.Answer(t, f.Owner, c, f.Now))
+	f.refused(t, "a disabled user's response", err)
+}
+
+func inactive(t *testing.T, f Fixture) {
+	for _, state := range []storage.AuthenticatorState{storage.AuthenticatorPending, storage.AuthenticatorDisabled} {
+		for i := range f.Owner.Authenticators {
+			f.Owner.Authenticators[i].State = state
+		}
+		a := f.attempt(f.Owner)
+		c, s := f.begin(t, a)
+		_, err := f.finish(a, s, f.Answer(t, f.Owner, c, f.Now))
+		f.refused(t, "the response of a "+string(state)+" authenticator", err)
+	}
+}

@@ -1,0 +1,202 @@
+package mfatest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/mfa/audit"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/password"
+	"sallyport/mfa/recovery"
+	"sallyport/mfa/session"
+	"sallyport/mfa/totp"
+	"sallyport/mfa/users"
+	"sallyport/storage"
+	"sallyport/storage/relational"
+	"sallyport/storage/seal"
+)
+
+// house is the real room on the real engine, with a clock that is a variable.
+type Fixture struct {
+	T        *testing.T
+	mu       sync.Mutex
+	at       time.Time
+	Store    *relational.Engine
+	Keyring  *seal.Keyring
+	Journal  *audit.Journal
+	Password *password.Method
+	Totp     *totp.Method
+	recovery *recovery.Method
+	Users    *users.Registry
+	Sessions *session.Registry
+	Verifier *exchange.Verifier
+	Policy   mfa.Policy
+	asked    mfa.Asked
+	Visit    mfa.Caller
+}
+
+const (
+	Secret32  = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+	OwnPass   = "a quiet harbour at dawn"
+	OwnMail   = "ada@example.com"
+	OtherMail = "bob@example.com"
+)
+
+func New(t *testing.T) *Fixture {
+	t.Helper()
+	h := &Fixture{T: t, at: time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC), Visit: mfa.Caller{Browser: "browser-a", UserAgent: "test", CorrelationID: "c-1", Locale: "en"}}
+	rooms := Open(t, Options{Now: h.Now,
+		Password: password.Options{Memory: 64, Time: 1, Parallel: 2, Queue: 100, Wait: time.Minute}})
+	h.Store, h.Keyring, h.Journal, h.Password, h.Totp, h.recovery = rooms.Store, rooms.Keyring, rooms.Journal, rooms.Password, rooms.TOTP, rooms.Recovery
+	h.Users, h.Sessions = rooms.Users, rooms.Sessions
+	h.Open(exchange.Options{Product: "Sallyport", AddressMax: -1})
+	return h
+}
+
+// open builds the verifier anew with other options or more methods.
+func (h *Fixture) Open(o exchange.Options, more ...mfa.Method) {
+	h.Verifier = exchange.NewVerifier(h.Store, h.Keyring, h.Journal, h.Now, rand.Reader, o, append([]mfa.Method{h.Password, h.Totp, h.recovery}, more...)...)
+}
+
+func (h *Fixture) Now() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.at
+}
+
+func (h *Fixture) Wait(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.at = h.at.Add(d)
+}
+
+// ada is a user with password, TOTP and three recovery codes.
+func (h *Fixture) Ada() storage.User {
+	h.T.Helper()
+	return h.Create(users.Draft{Username: "ada", Email: OwnMail, EmailVerified: true, Password: OwnPass, TOTPSecret: Secret32,
+		RecoveryCodes: []string{"aaaaaaaaaaaaaaaaaaaaaaaa", "bbbb-bbbb-bbbb", "ccccc-ccccc"}, MFAEnabled: true})
+}
+
+func (h *Fixture) Create(d users.Draft) storage.User {
+	h.T.Helper()
+	u, err := h.Users.Create(context.Background(), h.Visit, d)
+	if err != nil {
+		h.T.Fatalf("create %s: %v", d.Email, err)
+	}
+	return u
+}
+
+// begin opens an authorization request.
+func (h *Fixture) Begin() storage.RequestID {
+	h.T.Helper()
+	now := h.Now()
+	id := storage.RequestID(storage.Random128(rand.Reader))
+	err := h.Store.OpenRequest(context.Background(), storage.AuthRequest{ID: id, ClientID: "app", Params: url.Values{}, State: storage.RequestOpen,
+		RequestedAt: now, UpdatedAt: now, ExpiresAt: now.Add(30 * time.Minute)})
+	if err != nil {
+		h.T.Fatalf("open request: %v", err)
+	}
+	return id
+}
+
+// proving reads a request as provider does.
+func (h *Fixture) Proving(id storage.RequestID, identifier string) exchange.Proving {
+	h.T.Helper()
+	r, a, err := h.Store.Request(context.Background(), id, identifier, h.Now())
+	if err != nil {
+		h.T.Fatalf("read request: %v", err)
+	}
+	return exchange.Proving{Request: r, Account: a, Identifier: identifier, Policy: h.Policy, Asked: h.asked}
+}
+
+func (h *Fixture) Login(id storage.RequestID, identifier, password string) error {
+	h.T.Helper()
+	return h.Verifier.Login(context.Background(), h.Visit, h.Proving(id, identifier), password)
+}
+
+// loggedIn is a request whose password is proven.
+func (h *Fixture) LoggedIn() storage.RequestID {
+	h.T.Helper()
+	id := h.Begin()
+	if err := h.Login(id, OwnMail, OwnPass); err != nil {
+		h.T.Fatalf("login: %v", err)
+	}
+	return id
+}
+
+func (h *Fixture) Prove(id storage.RequestID, method, typed string, answered storage.ExchangeID) (storage.ExchangeID, error) {
+	h.T.Helper()
+	return h.Verifier.Prove(context.Background(), h.Visit, h.Proving(id, ""), exchange.Choice{Method: method}, answered, mfa.Typed(typed))
+}
+
+// code is what the phone shows, some seconds from now.
+func (h *Fixture) Code(offset time.Duration) string {
+	return h.Totp.CodeAt(SecretBytes, h.Now().Add(offset))
+}
+
+var SecretBytes = []byte("Hello!\xde\xad\xbe\xefHello!\xde\xad\xbe\xef")
+
+// wrong is a code that is wrong now and for the next hours.
+func (h *Fixture) Wrong() string {
+	right := map[string]bool{}
+	for d := -5 * time.Minute; d < 5*time.Minute; d += 30 * time.Second {
+		right[h.Code(d)] = true
+	}
+	for _, c := range []string{"000000", "111111", "222222", "333333"} {
+		if !right[c] {
+			return c
+		}
+	}
+	return "444444"
+}
+
+func (h *Fixture) Verdict(id storage.RequestID) mfa.Verdict {
+	p := h.Proving(id, "")
+	return mfa.Require(p.Policy, p.Account, p.Request.Factors, p.Asked, h.Verifier.Methods(), h.Now())
+}
+
+// want fails the test unless err has the code ("" for none).
+func Want(t *testing.T, what string, err error, code mfa.Code) {
+	t.Helper()
+	if code == "" && err != nil {
+		t.Fatalf("%s: got %v, want success", what, err)
+	}
+	if code != "" && mfa.CodeOf(err) != code {
+		t.Fatalf("%s: got %v, want %s", what, err, code)
+	}
+}
+
+// events returns the kinds written so far, oldest first.
+func (h *Fixture) Events() []string {
+	h.T.Helper()
+	if err := h.Journal.Flush(context.Background()); err != nil {
+		h.T.Fatal(err)
+	}
+	list, err := h.Store.ListEvents(context.Background(), storage.EventFilter{Limit: 1000})
+	if err != nil {
+		h.T.Fatal(err)
+	}
+	var kinds []string
+	for _, e := range list {
+		kinds = append([]string{e.Kind}, kinds...)
+		if bytes.Contains(e.Canonical, []byte(OwnPass)) {
+			h.T.Errorf("event %s holds the password", e.Kind)
+		}
+	}
+	return kinds
+}
+
+func (h *Fixture) Messages() []storage.Message {
+	h.T.Helper()
+	ms, err := h.Store.ListMessages(context.Background(), 100)
+	if err != nil {
+		h.T.Fatal(err)
+	}
+	return ms
+}

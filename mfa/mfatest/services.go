@@ -1,0 +1,113 @@
+// Package mfatest is storage and mfa as a server has them, with a clock that tests move.
+package mfatest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/mfa/audit"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/password"
+	"sallyport/mfa/recovery"
+	"sallyport/mfa/session"
+	"sallyport/mfa/totp"
+	"sallyport/mfa/users"
+	"sallyport/storage"
+	"sallyport/storage/relational"
+	"sallyport/storage/seal"
+	"sallyport/storage/storagetest"
+)
+
+// Making says how rooms are made. Only Now is required.
+type Options struct {
+	Now      func() time.Time // the clock of the test
+	Algs     []string         // of the signing keys; nil: ES256. RSA keys take long to make
+	Options  exchange.Options // without a Product: Sallyport
+	Password password.Options
+	Log      *slog.Logger // nil: discarded
+	DSN      string       // of an empty database; "": a SQLite file
+}
+
+// Rooms are storage and mfa as the server has them, over a database that ends
+// with the test, and with a password hash that takes no time.
+type Services struct {
+	Store    *relational.Engine
+	Keyring  *seal.Keyring
+	Journal  *audit.Journal
+	Password *password.Method
+	TOTP     *totp.Method
+	Recovery *recovery.Method
+	Verifier *exchange.Verifier
+	Sessions *session.Registry
+	Users    *users.Registry
+
+	t testing.TB
+}
+
+// Open makes rooms.
+func Open(t testing.TB, m Options) *Services {
+	t.Helper()
+	if m.Algs == nil {
+		m.Algs = []string{"ES256"}
+	}
+	if m.Options.Product == "" {
+		m.Options.Product = "Sallyport"
+	}
+	if m.Password.Memory == 0 {
+		m.Password = password.Options{Memory: 64, Time: 1, Parallel: 8}
+	}
+	if m.Log == nil {
+		m.Log = slog.New(slog.DiscardHandler)
+	}
+	ctx, r := context.Background(), &Services{t: t}
+	var rows []storage.Key
+	r.Keyring, rows = storagetest.Keyring(t, m.Now(), m.Algs...)
+	var err error
+	if m.DSN == "" {
+		m.DSN = "sqlite:" + filepath.Join(t.TempDir(), "test.db")
+	}
+	r.Store, err = relational.Open(ctx, m.DSN, r.Keyring, relational.Options{})
+	must(t, err)
+	t.Cleanup(func() { _ = r.Store.Close() })
+	must(t, r.Store.Migrate(ctx))
+	must(t, r.Store.AddKeys(ctx, rows, true, nil))
+	r.Journal = audit.NewJournal(r.Store, m.Now, rand.Reader, m.Log, m.Options.Admit)
+	r.Password = password.New(r.Keyring, rand.Reader, m.Password)
+	r.TOTP = totp.New(rand.Reader, m.Options.Product, totp.Options{})
+	r.Recovery = recovery.New(r.Store, rand.Reader)
+	r.Verifier = exchange.NewVerifier(r.Store, r.Keyring, r.Journal, m.Now, rand.Reader, m.Options, r.Password, r.TOTP, r.Recovery)
+	r.Sessions = session.New(r.Store, r.Keyring, r.Journal, m.Now, rand.Reader, session.Options{})
+	r.Users = users.New(r.Store, r.Keyring, r.Password, r.TOTP, r.Journal, m.Now, rand.Reader)
+	return r
+}
+
+// User makes somebody with a name, a proven address and a password; with an
+// authenticator app if it has a key.
+func (r *Services) User(name, password, key string, codes ...string) storage.UserID {
+	r.t.Helper()
+	u, err := r.Users.Create(context.Background(), mfa.Caller{}, users.Draft{Username: name, Email: name + "@example.org", EmailVerified: true,
+		Password: password, TOTPSecret: key, RecoveryCodes: codes})
+	must(r.t, err)
+	return u.ID
+}
+
+// Code is what the app with a key shows at a time.
+func (r *Services) Code(key string, at time.Time) string {
+	r.t.Helper()
+	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(key)
+	must(r.t, err)
+	return r.TOTP.CodeAt(secret, at)
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

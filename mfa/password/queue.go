@@ -1,0 +1,109 @@
+package password
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sallyport/mfa"
+)
+
+// gate bounds how many costly computations run at once and how many wait. Without
+// it a few hundred parallel logins would take all memory and all cores.
+type queue struct {
+	running chan struct{}
+	waiting atomic.Int64
+	refused atomic.Int64
+	length  int64
+	wait    time.Duration
+	share   int // of one network, running and waiting; below 0: all
+
+	mu   sync.Mutex
+	from map[string]int
+}
+
+func newQueue(parallel, length, share int, wait time.Duration) *queue {
+	return &queue{running: make(chan struct{}, parallel), length: int64(length), share: share, wait: wait, from: map[string]int{}}
+}
+
+// enter waits for a turn; the caller gives it back by the returned function.
+func (g *queue) enter(ctx context.Context, p mfa.Place) (func(), error) {
+	if !g.admit(p.From) {
+		return nil, g.busy()
+	}
+	if err := g.turn(ctx, p); err != nil {
+		g.leave(p.From)
+		return nil, err
+	}
+	return func() { <-g.running; g.leave(p.From) }, nil
+}
+
+func (g *queue) busy() error {
+	g.refused.Add(1)
+	return &mfa.Error{Code: mfa.Busy, RetryAfter: max(g.wait, time.Second)}
+}
+
+// Load says how busy a gate is.
+type Load struct {
+	Running, Parallel int
+	Waiting, Queue    int
+	Refused           int64 // turned away since the start
+}
+
+func (g *queue) load() Load {
+	return Load{Running: len(g.running), Parallel: cap(g.running), Waiting: int(min(g.waiting.Load(), g.length)), Queue: int(g.length), Refused: g.refused.Load()}
+}
+
+func (g *queue) turn(ctx context.Context, p mfa.Place) error {
+	select {
+	case g.running <- struct{}{}:
+		return nil
+	default:
+	}
+	if p.Queue != nil {
+		if err := p.Queue(ctx); err != nil {
+			return err
+		}
+	}
+	if g.waiting.Add(1) > g.length {
+		g.waiting.Add(-1)
+		return g.busy()
+	}
+	defer g.waiting.Add(-1)
+	timer := time.NewTimer(g.wait)
+	defer timer.Stop()
+	select {
+	case g.running <- struct{}{}:
+		return nil
+	case <-timer.C:
+		return g.busy()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// admit counts a network in, unless it has its share already.
+func (g *queue) admit(from string) bool {
+	if from == "" || g.share < 0 {
+		return true
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.from[from] >= g.share {
+		return false
+	}
+	g.from[from]++
+	return true
+}
+
+func (g *queue) leave(from string) {
+	if from == "" || g.share < 0 {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.from[from]--; g.from[from] <= 0 {
+		delete(g.from, from)
+	}
+}

@@ -1,0 +1,173 @@
+package users
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/mfa/audit"
+	"sallyport/mfa/password"
+	"sallyport/mfa/recovery"
+	"sallyport/mfa/totp"
+	"sallyport/storage"
+	"sallyport/storage/seal"
+)
+
+// Draft is a user to be made: by seeding, import or an administrator.
+type Draft struct {
+	ID                           storage.UserID // "": a new one
+	Username, Email, Phone       string
+	EmailVerified, PhoneVerified bool
+	Password                     string    // hashed here; or
+	PasswordHash                 string    // imported: argon2id PHC string or bcrypt
+	TOTPSecret                   string    // base32
+	TOTPShape                    mfa.Shape // what its app was told; zero: the server's own setting
+	TOTPPeriod                   int       // seconds, 30 or 60; 0: 30
+	RecoveryCodes                []string
+	Roles                        []string // for applications; nil of an existing user: they stay
+	Profile                      map[string]any
+	MFAEnabled                   bool
+	Status                       storage.UserStatus // "": active
+}
+
+var errUserID = &mfa.Error{Code: mfa.InvalidRequest, Err: errors.New("not 32 lower-case hexadecimal digits in the layout 8-4-4-4-12")}
+
+// UserStore is the slice of storage that Users needs.
+type Store interface {
+	storage.Users
+	recovery.Store
+	Waits(ctx context.Context, keys []storage.ThrottleKey, now time.Time) ([]storage.Refusal, error)
+	SessionsOf(ctx context.Context, user storage.UserID, now time.Time) ([]storage.Session, error)
+}
+
+// Users makes users and changes them, for administrators, backends and imports. What
+// users do with their own accounts is the Verifier's.
+type Registry struct {
+	store    Store
+	keyring  *seal.Keyring
+	password *password.Method
+	totp     *totp.Method
+	product  string // who writes to users
+	journal  *audit.Journal
+	now      func() time.Time
+	random   io.Reader
+}
+
+// NewUsers returns Users.
+func New(store Store, keyring *seal.Keyring, password *password.Method, totp *totp.Method, journal *audit.Journal, now func() time.Time, random io.Reader) *Registry {
+	return &Registry{store: store, keyring: keyring, password: password, totp: totp, product: totp.Product(), journal: journal, now: now, random: random}
+}
+
+// Create makes a user with everything in the draft, at once.
+func (u *Registry) Create(ctx context.Context, v mfa.Caller, d Draft) (storage.User, error) {
+	now := u.now()
+	user := storage.User{ID: d.ID, Status: cmp.Or(d.Status, storage.UserActive), MFAEnabled: d.MFAEnabled,
+		Roles: d.Roles, Profile: d.Profile, CreatedAt: now, UpdatedAt: now}
+	if user.ID == "" {
+		user.ID = storage.UserID(storage.Random128(u.random))
+	}
+	if _, ok := storage.Bytes(user.ID); !ok {
+		return storage.User{}, errUserID
+	}
+	n := storage.NewUser{User: user}
+	err := checkRoles(d.Roles)
+	if err != nil {
+		return storage.User{}, err
+	}
+	if n.Identifiers, err = u.identifiers(d, user.ID, now); err != nil {
+		return storage.User{}, err
+	}
+	if n.Authenticators, n.RecoveryCodes, err = u.authenticators(ctx, d, user.ID, now); err != nil {
+		return storage.User{}, err
+	}
+	n.Events = []storage.Event{u.journal.Event(v, storage.Event{Kind: mfa.EventUserCreated, UserID: user.ID})}
+	err = u.store.CreateUser(ctx, n)
+	if errors.Is(err, storage.ErrConflict) {
+		return storage.User{}, &mfa.Error{Code: mfa.IdentifierTaken}
+	}
+	if err != nil {
+		return storage.User{}, fmt.Errorf("create user: %w", err)
+	}
+	return user, nil
+}
+
+func (u *Registry) identifiers(d Draft, user storage.UserID, now time.Time) ([]storage.Identifier, error) {
+	var out []storage.Identifier
+	for _, x := range []struct {
+		typed    string
+		kind     storage.IdentifierKind
+		verified bool
+	}{{d.Username, storage.Username, true}, {d.Email, storage.Email, d.EmailVerified}, {d.Phone, storage.Phone, d.PhoneVerified}} {
+		if x.typed == "" {
+			continue
+		}
+		value, kind, err := mfa.Canonical(x.typed)
+		if err != nil {
+			return nil, err
+		}
+		if kind != x.kind {
+			return nil, &mfa.Error{Code: mfa.InvalidIdentifier, Err: fmt.Errorf("%s given where %s belongs", kind, x.kind)}
+		}
+		i := storage.Identifier{ID: storage.IdentifierID(storage.TimeOrdered(now, u.random)), UserID: user, Kind: kind,
+			Value: value, CreatedAt: now, UpdatedAt: now}
+		if x.verified {
+			i.VerifiedAt = now
+		}
+		out = append(out, i)
+	}
+	if len(out) == 0 {
+		return nil, &mfa.Error{Code: mfa.InvalidIdentifier, Err: errors.New("a user needs a name")}
+	}
+	return out, nil
+}
+
+func (u *Registry) authenticators(ctx context.Context, d Draft, user storage.UserID, now time.Time) ([]storage.Authenticator, []string, error) {
+	var out []storage.Authenticator
+	add := func(a storage.Authenticator) {
+		out = append(out, u.stamp(a, user, "import", now))
+	}
+	hash, err := u.passwordHash(ctx, d)
+	if err != nil {
+		return nil, nil, err
+	}
+	if hash != "" {
+		add(storage.Authenticator{Method: password.Name, Secret: []byte(hash)})
+	}
+	if d.TOTPSecret != "" {
+		a, err := u.totp.Import(d.TOTPSecret, d.TOTPShape, d.TOTPPeriod)
+		if err != nil {
+			return nil, nil, err
+		}
+		add(a)
+	}
+	if len(d.RecoveryCodes) == 0 {
+		return out, nil, nil
+	}
+	a, codes, err := recovery.Import(d.RecoveryCodes)
+	if err != nil {
+		return nil, nil, err
+	}
+	add(a)
+	return out, codes, nil
+}
+
+func (u *Registry) passwordHash(ctx context.Context, d Draft) (string, error) {
+	if d.PasswordHash != "" {
+		return d.PasswordHash, password.CheckHash(d.PasswordHash)
+	}
+	if d.Password == "" {
+		return "", nil
+	}
+	if err := u.password.Check(d.Password, d.words()...); err != nil {
+		return "", err
+	}
+	return u.password.Hash(ctx, d.Password)
+}
+
+func (d Draft) words() []string {
+	return password.Words([]string{d.Username, d.Email, d.Phone}, d.Profile)
+}

@@ -1,0 +1,36 @@
+package users
+
+import (
+	"errors"
+	"fmt"
+	"sallyport/mfa"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Bounds of a user's roles: they travel in every access token, and a token in a header.
+const (
+	maxRoles = 32
+	maxRole  = 64 // bytes
+)
+
+// checkRoles refuses roles that a resource server could misread.
+func checkRoles(roles []string) error {
+	if len(roles) > maxRoles {
+		return &mfa.Error{Code: mfa.InvalidRequest, Err: fmt.Errorf("more than %d roles", maxRoles)}
+	}
+	for i, role := range roles {
+		unseen := func(r rune) bool { return !unicode.IsPrint(r) }
+		switch {
+		case role == "" || len(role) > maxRole:
+			return &mfa.Error{Code: mfa.InvalidRequest, Err: fmt.Errorf("a role has 1 to %d bytes", maxRole)}
+		case !utf8.ValidString(role) || strings.ContainsFunc(role, unseen) || strings.TrimSpace(role) != role:
+			return &mfa.Error{Code: mfa.InvalidRequest, Err: errors.New("a role is printable text without spaces around it")}
+		case slices.Contains(roles[:i], role):
+			return &mfa.Error{Code: mfa.InvalidRequest, Err: errors.New("a role is there twice")}
+		}
+	}
+	return nil
+}
