@@ -8,47 +8,47 @@ import "time"
 // reference" show.
 type Config struct {
 	// Required. The URL under which browsers and clients reach the server: scheme and host,
-	// no path. `http://` only for localhost. Every address the server gives out begins with
-	// it; request headers are never believed.
+	// no path. `http://` only for localhost. Every URL the server publishes begins with it;
+	// headers of a request never change it.
 	Issuer string `yaml:"issuer" env:"ISSUER"`
-	// `test` or `live`. Tokens of one never count in the other.
+	// `test` or `live`. A token of one is not valid in the other.
 	Environment string `yaml:"environment" env:"ENVIRONMENT"`
-	// Name on the pages and in authenticator apps; 1 to 64 bytes, no colon.
+	// Name shown on the pages and in authenticator apps; 1 to 64 bytes, no colon.
 	Product string `yaml:"product" env:"PRODUCT"`
 	// Address and port of the public listener.
 	Listen string `yaml:"listen" env:"LISTEN"`
-	// Address and port for `/healthz`, `/readyz`, `/metrics` and the admin API. Keep it away from the
-	// internet. Beyond loopback it needs `admin_tls`, or the word `admin_plaintext`.
+	// Address and port of `/healthz`, `/readyz`, `/metrics` and the admin API. Do not expose it to
+	// the internet. Other than on loopback it needs `admin_tls`, or `admin_plaintext`.
 	AdminListen string `yaml:"admin_listen" env:"ADMIN_LISTEN"`
-	// The admin listener speaks plain HTTP although it is not on loopback: whoever is on its
-	// network can read the key of the admin API and then owns every account. For a network
-	// that nobody else is on.
+	// The admin listener speaks plain HTTP although it is not on loopback: everybody on its
+	// network can read the key of the admin API, and with it control every account. Only for
+	// a network that no other machine is on.
 	AdminPlaintext bool `yaml:"admin_plaintext" env:"ADMIN_PLAINTEXT"`
 	// Required to serve. File with the key of the admin API, 43 characters, as `sallyport
-	// adminkey` makes it. Commands use it too.
+	// adminkey` writes it. Commands use it too.
 	AdminKeyFile string   `yaml:"admin_key_file" env:"ADMIN_KEY_FILE"`
 	AdminTLS     AdminTLS `yaml:"admin_tls" envPrefix:"ADMIN_TLS_"`
 	TLS          TLS      `yaml:"tls" envPrefix:"TLS_"`
-	// Addresses and networks whose `X-Forwarded-For` is believed. Never the whole internet:
+	// Addresses and networks whose `X-Forwarded-For` is trusted. Never the whole internet:
 	// together less than a sixteenth of all IPv4 addresses, and of all global IPv6 addresses.
-	// Required for an https issuer without `tls`: a proxy is in front then, and all visitors
-	// would share its address for the limits.
+	// Required for an https issuer without `tls`: there is a proxy in front then, and without
+	// this setting all users would share its address for the limits.
 	TrustedProxies []string `yaml:"trusted_proxies" env:"TRUSTED_PROXIES"`
-	// Connections open at once; further ones wait.
+	// Connections that may be open at the same time; further ones wait.
 	MaxConnections int      `yaml:"max_connections" env:"MAX_CONNECTIONS" min:"16" max:"1000000"`
 	Database       Database `yaml:"database" envPrefix:"DATABASE_"`
-	// Required. Key-encryption keys, one a line, `id:base64 of 32 bytes`, the current one
-	// first, `#` begins a comment. Everything secret in the database is sealed under them:
-	// without this file a backup is worthless, to everybody.
+	// Required. File of key-encryption keys, one per line, `id:base64 of 32 bytes`, the current
+	// one first, `#` begins a comment. Everything secret in the database is sealed under them:
+	// without this file nobody can use a backup.
 	KeyFile string `yaml:"key_file" env:"KEY_FILE"`
 	// Folder whose files, in `templates`, `messages` and `static`, replace the built-in ones
-	// of the same name. Their scripts and styles carry `nonce="{{.Nonce}}"`.
+	// of the same name. Scripts and styles in them need `nonce="{{.Nonce}}"`.
 	TemplateDir string `yaml:"template_dir" env:"TEMPLATE_DIR"`
 	// `debug`, `info`, `warn` or `error`. The log is JSON lines on standard error.
 	LogLevel  string    `yaml:"log_level" env:"LOG_LEVEL"`
 	Tracing   Tracing   `yaml:"tracing" envPrefix:"TRACING_"`
 	Lifetimes Lifetimes `yaml:"lifetimes" envPrefix:"LIFETIMES_"`
-	// Steps of 30 s either side of now that a code may be from.
+	// Steps of 30 s before and after the current one whose codes are accepted.
 	TOTPWindow int       `yaml:"totp_window" env:"TOTP_WINDOW" min:"0" max:"1"`
 	Passwords  Passwords `yaml:"passwords" envPrefix:"PASSWORDS_"`
 	Argon2     Argon2    `yaml:"argon2" envPrefix:"ARGON2_"`
@@ -56,177 +56,178 @@ type Config struct {
 	Limits     Limits    `yaml:"limits" envPrefix:"LIMITS_"`
 	Audit      Audit     `yaml:"audit" envPrefix:"AUDIT_"`
 	Keys       Keys      `yaml:"keys" envPrefix:"KEYS_"`
-	// Algorithms there is a signing key for, out of `RS256`, `PS256`, `ES256`, `EdDSA`. The
-	// first one serves clients that register none.
+	// Algorithms that the server has a signing key for: any of `RS256`, `PS256`, `ES256`,
+	// `EdDSA`. The first is for clients that register none.
 	SigningAlgs []string `yaml:"signing_algs" env:"SIGNING_ALGS"`
-	// Further names, as clients write them in `acr_values`, of the levels `aal1`, `aal2` and
-	// `phr`.
+	// Other names of the levels `aal1`, `aal2` and `phr`, as clients write them in
+	// `acr_values`.
 	ACRAliases map[string]string `yaml:"acr_aliases" env:"ACR_ALIASES" envKeyValSeparator:"="`
-	// Implicit and hybrid flows, for clients that list them. They hand tokens through the
-	// address bar; leave them off where you can.
+	// Enables the implicit and hybrid flows for clients that list them. These flows pass
+	// tokens in URLs; leave them off where you can.
 	LegacyResponseTypes bool `yaml:"legacy_response_types" env:"LEGACY_RESPONSE_TYPES"`
-	// After SIGTERM: how long the server goes on serving while `/readyz` already says no.
-	// Running requests then get 20 s. A second SIGTERM ends it at once.
+	// How long the server keeps serving after SIGTERM, while `/readyz` already fails.
+	// Running requests then get 20 s. A second SIGTERM ends the process immediately.
 	DrainTime time.Duration `yaml:"drain_time" env:"DRAIN_TIME" min:"0s" max:"60s"`
 }
 
-// TLS names the certificate of the public listener; empty: plain HTTP behind a proxy.
+// TLS is the certificate of the public listener; empty: plain HTTP behind a proxy.
 type TLS struct {
-	// Certificate chain of the public listener, PEM. Without it the server speaks HTTP, for
-	// a proxy in front.
+	// Certificate chain of the public listener, PEM. Without it the server speaks plain HTTP,
+	// behind a proxy.
 	Cert string `yaml:"cert" env:"CERT"`
 	// Its private key, PEM.
 	Key string `yaml:"key" env:"KEY"`
 }
 
-// AdminTLS names the certificate of the admin listener; empty: plain HTTP.
+// AdminTLS is the certificate of the admin listener; empty: plain HTTP.
 type AdminTLS struct {
-	// Certificate chain of the admin listener, PEM. Commands on this machine trust it, and the
-	// issuers in it.
+	// Certificate chain of the admin listener, PEM. Commands on the same machine trust it, and
+	// the issuers in it.
 	Cert string `yaml:"cert" env:"CERT"`
 	// Its private key, PEM.
 	Key string `yaml:"key" env:"KEY"`
 }
 
-// Database says where the data is. A DSN with a password belongs in a file.
+// Database is where the data is. A DSN with a password belongs in a file.
 type Database struct {
 	// `postgres://host/name?...` or `sqlite:PATH`, without a password; for several hosts see
 	// [operations](operations.md#when-the-database-is-away). Either this or
 	// `dsn_file` is required.
 	DSN string `yaml:"dsn" env:"DSN"`
-	// File that holds the same, password included.
+	// File that holds the DSN; there it may have a password.
 	DSNFile string `yaml:"dsn_file" env:"DSN_FILE"`
-	// How sure the connection to a PostgreSQL on another machine must be. `verified`: the
-	// DSN says `sslmode=verify-full` or `verify-ca`. `encrypted`: `sslmode=require` will do,
-	// which does not look at who answers. `any`: plaintext too, for a network that nobody
-	// else is on. Sockets and loopback addresses need none. A DSN without a host goes where
-	// `PGHOST` or `PGSERVICE` in the environment say, and is looked at as if it named that.
+	// What the connection to a PostgreSQL on another machine must have. `verified`: the DSN
+	// has `sslmode=verify-full` or `verify-ca`. `encrypted`: `sslmode=require` is enough,
+	// which does not verify the server. `any`: plaintext is allowed too, for a network that
+	// no other machine is on. Sockets and loopback addresses need no TLS. A DSN without a
+	// host connects to what `PGHOST` or `PGSERVICE` in the environment name, and is checked
+	// as if it named that.
 	TLS string `yaml:"tls" env:"TLS"`
-	// Connections to the database; about four a core.
+	// Connections to the database; about four per core.
 	MaxConnections int `yaml:"max_connections" env:"MAX_CONNECTIONS" min:"2" max:"256"`
 }
 
-// Tracing names the collector that spans are sent to (OTLP over HTTP); empty: none are made.
+// Tracing is the collector that spans are sent to (OTLP over HTTP); empty: no spans.
 type Tracing struct {
-	// Collector that gets [traces](metrics.md#traces), OTLP over HTTP, such as
-	// `http://127.0.0.1:4318`; without a path `/v1/traces` is added. Without an endpoint
-	// nothing is traced.
+	// Collector that [traces](metrics.md#traces) are sent to, OTLP over HTTP, such as
+	// `http://127.0.0.1:4318`; `/v1/traces` is added to a URL without a path. Without an
+	// endpoint nothing is traced.
 	Endpoint string `yaml:"endpoint" env:"ENDPOINT"`
 	// Share of the requests that are traced; a trusted proxy that sends `traceparent` decides
-	// for its own.
+	// for its requests.
 	SampleRatio float64 `yaml:"sample_ratio" env:"SAMPLE_RATIO" min:"0" max:"1"`
-	// File with headers for the collector, `Name: value` a line, `#` begins a comment. Needs
-	// an `https://` endpoint, or one on this machine.
+	// File with headers for the collector, one `Name: value` per line, `#` begins a comment.
+	// Needs an `https://` endpoint, or one on the same machine.
 	HeadersFile string `yaml:"headers_file" env:"HEADERS_FILE"`
 }
 
-// Lifetimes says how long things live.
+// Lifetimes are how long requests, tokens, sessions and exchanges are valid.
 type Lifetimes struct {
-	// From the authorize call to its end.
+	// Authorization request.
 	Request time.Duration `yaml:"request" env:"REQUEST" min:"1m" max:"60m"`
 	// Authorization code.
 	Code time.Duration `yaml:"code" env:"CODE" min:"10s" max:"60s"`
-	// Access token; a client may have its own.
+	// Access token; a client may have a lifetime of its own.
 	AccessToken time.Duration `yaml:"access_token" env:"ACCESS_TOKEN" min:"1m" max:"1h"`
 	// ID token.
 	IDToken time.Duration `yaml:"id_token" env:"ID_TOKEN" min:"1m" max:"1h"`
 	// Refresh token that is not used.
 	RefreshIdle time.Duration `yaml:"refresh_idle" env:"REFRESH_IDLE" min:"1m" max:"2160h"`
-	// All refresh tokens of one grant together.
+	// All refresh tokens of a grant together.
 	RefreshMax time.Duration `yaml:"refresh_max" env:"REFRESH_MAX" min:"1m" max:"2160h"`
-	// Single sign-on without a visit.
+	// Session that is not used for single sign-on.
 	SessionIdle time.Duration `yaml:"session_idle" env:"SESSION_IDLE" min:"1m" max:"12h"`
-	// Single sign-on in all.
+	// Session, however often it is used.
 	SessionMax time.Duration `yaml:"session_max" env:"SESSION_MAX" min:"1m" max:"24h"`
 	// One try at a second factor.
 	Exchange time.Duration `yaml:"exchange" env:"EXCHANGE" min:"60s" max:"600s"`
-	// From a verified factor to the finish of its login.
+	// From the verification of a factor to the end of its login.
 	Verified time.Duration `yaml:"verified" env:"VERIFIED" min:"30s" max:"300s"`
-	// From showing a secret to its first right code.
+	// From showing a secret to its first correct code.
 	Enroll time.Duration `yaml:"enroll" env:"ENROLL" min:"1m" max:"15m"`
-	// How fresh the proof must be to enrol a first second factor. Where there is one, it
-	// must have been used within 5 min.
+	// How recent a proof must be to enrol a first second factor. A user who has one must
+	// have used it within 5 min.
 	Reauth time.Duration `yaml:"reauth" env:"REAUTH" min:"1m" max:"15m"`
 }
 
-// Passwords says what a new password must be, wherever it is set. Those there are stay good.
+// Passwords are the rules for a new password, wherever it is set. Existing passwords stay valid.
 type Passwords struct {
-	// Characters at least, counted after NFKC. NIST SP 800-63B-4 asks for 15 where a password
-	// is all that is asked for, and for 8 beside a second factor.
+	// Minimum number of characters, counted after NFKC. NIST SP 800-63B-4 requires 15 for a
+	// password that is the only factor, and 8 for one beside a second factor.
 	MinLength int `yaml:"min_length" env:"MIN_LENGTH" min:"8" max:"64"`
-	// File of passwords that were stolen elsewhere, none of which is taken: SHA-1 in 40
-	// hexadecimal digits, one a line, alone or with a colon and a count, sorted by hash. It
-	// is searched where it lies, whatever its length, and may be
+	// File of breached passwords, which are refused: SHA-1 in 40 hexadecimal digits, one per
+	// line, alone or with a colon and a count, sorted by hash. The server searches the file
+	// without reading it into memory, and it may be
 	// [replaced](operations-users.md#a-file-of-breached-passwords) while the server runs.
-	// Where it cannot be searched, no new password is taken.
+	// While it cannot be searched, every new password is refused.
 	BreachedFile string `yaml:"breached_file" env:"BREACHED_FILE"`
 }
 
-// Argon2 is the cost of a password hash and the queue in front of it.
+// Argon2 is the cost of a password hash, and the queue for computing one.
 type Argon2 struct {
-	// KiB of one password hash. Raised settings reach a user's hash at the next sign-in.
+	// KiB of memory for one password hash. Raised settings reach a user's hash at the next sign-in.
 	Memory uint32 `yaml:"memory" env:"MEMORY" min:"19456" max:"1048576"`
 	// Passes over that memory.
 	Time uint32 `yaml:"time" env:"TIME" min:"2" max:"32"`
 	// Lanes.
 	Threads uint8 `yaml:"threads" env:"THREADS" min:"1" max:"16"`
-	// Hashes computed at once; 0 is one a core.
+	// Hashes computed at the same time; 0: one per core.
 	Parallel int `yaml:"parallel" env:"PARALLEL" min:"0" max:"256"`
-	// Sign-ins that may wait for their turn; more get 503 with Retry-After. One address
-	// (IPv6: one /64) has an eighth of the places, running and waiting.
+	// Sign-ins that may wait for a hash; more get 503 with Retry-After. One address (IPv6:
+	// one /64) may have an eighth of the places, running and waiting.
 	Queue int `yaml:"queue" env:"QUEUE" min:"1" max:"4096"`
-	// How long they wait at most.
+	// How long a sign-in waits at most.
 	Wait time.Duration `yaml:"wait" env:"WAIT" min:"100ms" max:"5s"`
 }
 
-// Throttle bounds failures by source address. The bounds per user are not settings.
+// Throttle limits failures by source address. The limits per user are not settings.
 type Throttle struct {
-	// Failures from one address (IPv6: one /64) within the window; more wait.
+	// Failures from one address (IPv6: one /64) within the window; further attempts must wait.
 	AddressFailures int `yaml:"address_failures" env:"ADDRESS_FAILURES" min:"10" max:"100000"`
-	// Different names that failed from one address within the window.
+	// Different names that fail from one address within the window.
 	AddressUsers int `yaml:"address_users" env:"ADDRESS_USERS" min:"2" max:"100000"`
 	// That window.
 	AddressWindow time.Duration `yaml:"address_window" env:"ADDRESS_WINDOW" min:"1m" max:"24h"`
 }
 
-// Limits bounds what callers make a server write who have proven nothing. Each server counts
-// for itself, by address (IPv6: one /64); one IPv6 network (/48) has four times as much. What
-// is over a limit gets 429 with Retry-After and writes nothing. 0: no limit.
+// Limits bounds what unauthenticated callers make a server write. Each server counts on its
+// own, by address (IPv6: one /64); an IPv6 network (/48) may have four times as much. A request
+// over a limit gets 429 with Retry-After and writes nothing. 0: no limit.
 type Limits struct {
-	// Logins begun a minute. A whole company may come from one address, all at once.
+	// Logins begun per minute. A whole company may come from one address at the same time.
 	Opens int `yaml:"opens" env:"OPENS" min:"0" max:"1000000"`
-	// Tries at a factor begun, and logins restarted, a minute.
+	// Tries at a factor begun, and logins restarted, per minute.
 	Initiations int `yaml:"initiations" env:"INITIATIONS" min:"0" max:"1000000"`
-	// Names a minute that a login is asked about, to tell what they could be proven with.
+	// Names per minute whose methods a login may list.
 	Names int `yaml:"names" env:"NAMES" min:"0" max:"1000000"`
-	// Wrong passwords and codes a minute. Of one address `throttle` lets fewer pass; this
-	// bounds what comes from many addresses of one network.
+	// Wrong passwords and codes per minute. `throttle` allows fewer from one address; this
+	// limits many addresses of one network.
 	Failures int `yaml:"failures" env:"FAILURES" min:"0" max:"1000000"`
-	// Clients and API keys that could not authenticate themselves, a minute: more are refused
-	// as before, and leave no line in the audit trail.
+	// Failed authentications of clients and API keys per minute: further ones are refused as
+	// before, without an event in the audit trail.
 	Refusals int `yaml:"refusals" env:"REFUSALS" min:"0" max:"1000000"`
 }
 
-// Audit says how long the audit trail is kept.
+// Audit is how long the audit trail is kept.
 type Audit struct {
-	// How long lines of the [audit trail](events.md) are kept; 9504h are 13 months. What is
-	// older is removed within a minute.
+	// How long events of the [audit trail](events.md) are kept; 9504h are 13 months. Older
+	// ones are removed within a minute.
 	Keep time.Duration `yaml:"keep" env:"KEEP" min:"720h" max:"87600h"`
 }
 
-// Keys says when keys give way to new ones without being told.
+// Keys is when keys are rotated without a command.
 type Keys struct {
-	// How long a signing key signs before its successor, which is published a day earlier,
-	// takes over; at least 48h. 0: only `sallyport keys rotate` makes new keys. One of
-	// several servers does it.
+	// How long a signing key signs before the next one, which is published a day earlier,
+	// replaces it; at least 48h. 0: only `sallyport keys rotate` rotates. One of several
+	// servers does it.
 	RotateAfter time.Duration `yaml:"rotate_after" env:"ROTATE_AFTER" min:"0s" max:"8760h"`
-	// How long a key that nobody outside sees is used before the next one takes over: those
-	// that seal (data) and those that make sessions and refresh tokens; at least 48h. 0: only
-	// `sallyport keys rotate` makes new ones. One of several servers does it.
+	// How long a key that is not published is used before the next one replaces it: those
+	// that seal data and those that sessions and refresh tokens are derived from; at least
+	// 48h. 0: only `sallyport keys rotate` rotates. One of several servers does it.
 	RotateOwnAfter time.Duration `yaml:"rotate_own_after" env:"ROTATE_OWN_AFTER" min:"0s" max:"17520h"`
 }
 
-// Default returns the settings of a server that was told nothing.
+// Default returns the settings of a server without a file and variables.
 func Default() Config {
 	return Config{
 		Environment:    "live",

@@ -21,7 +21,7 @@ trusted_proxies: [127.0.0.1]
 database: {dsn_file: /etc/sallyport/dsn}
 `
 
-func TestParseTakesDefaultsThenFileThenEnvironment(t *testing.T) {
+func TestEnvironmentOverridesFileOverridesDefaults(t *testing.T) {
 	c, err := Parse("s.yaml", []byte(good+"product: Acme\nlifetimes:\n  code: 30s\nsigning_algs: [ES256, RS256]\n"), []string{
 		"SALLYPORT_PRODUCT=Acme GmbH", "SALLYPORT_LIFETIMES_REQUEST=10m", "SALLYPORT_TRUSTED_PROXIES=10.0.0.0/8,::1",
 		"SALLYPORT_ACR_ALIASES=urn:example:loa2=aal2", "SALLYPORT_ARGON2_MEMORY=65536",
@@ -52,7 +52,7 @@ func TestParseRefuses(t *testing.T) {
 		environ    []string
 		want       []string // faults, in order
 	}{
-		{"an empty file: the three required settings", "", nil, []string{
+		{"an empty file lacks the three required settings", "", nil, []string{
 			"database: either dsn", "issuer: is required", "key_file: is required"}},
 		{"unknown keys at every level, with their lines", good + "isuer: x\nlifetimes:\n  codes: 1m\n", nil, []string{
 			"s.yaml:5: isuer: there is no such key", "s.yaml:7: lifetimes.codes: there is no such key"}},
@@ -63,7 +63,7 @@ func TestParseRefuses(t *testing.T) {
 			"s.yaml:5: totp_window: must be a whole number", "s.yaml:6: lifetimes: must be a set", "s.yaml:7: tls: must be a set",
 			"s.yaml:8: signing_algs: must be a list", "s.yaml:9: legacy_response_types: must be true or false"}},
 		{"a duration without unit", good + "lifetimes: {code: 60}\n", nil, []string{"s.yaml:5: lifetimes.code: must be a duration"}},
-		{"a number where text is due", good + "product: 7\n", nil, []string{"s.yaml:5: product: must be text"}},
+		{"a number instead of text", good + "product: 7\n", nil, []string{"s.yaml:5: product: must be text"}},
 		{"a key without value", good + "product:\n", nil, []string{"s.yaml:5: product: has no value"}},
 		{"values beyond the bounds", good + `totp_window: 2
 lifetimes: {request: 61m, code: 61s, access_token: 61m, exchange: 59s}
@@ -71,30 +71,30 @@ argon2: {memory: 19455, time: 1}
 `, nil, []string{"s.yaml:5: totp_window: must be from 0 to 1", "s.yaml:6: lifetimes.access_token: must be from 1m to 1h",
 			"s.yaml:6: lifetimes.code: must be from 10s to 60s", "s.yaml:6: lifetimes.exchange: must be from 60s to 600s",
 			"s.yaml:6: lifetimes.request: must be from 1m to 60m", "s.yaml:7: argon2.memory: must be from 19456", "s.yaml:7: argon2.time: must be from 2"}},
-		{"an idle end after the absolute one", good + "lifetimes: {session_idle: 2h, session_max: 1h, refresh_idle: 3h, refresh_max: 2h}\n", nil, []string{
+		{"an idle lifetime longer than the maximum", good + "lifetimes: {session_idle: 2h, session_max: 1h, refresh_idle: 3h, refresh_max: 2h}\n", nil, []string{
 			"lifetimes.refresh_idle: is longer", "lifetimes.session_idle: is longer"}},
-		{"words outside their lists", good + "environment: prod\nlog_level: loud\nsigning_algs: [HS256, RS256, RS256]\nacr_aliases: {gold: aal3}\nproduct: 'a:b'\n", nil, []string{
+		{"words that are not in their lists", good + "environment: prod\nlog_level: loud\nsigning_algs: [HS256, RS256, RS256]\nacr_aliases: {gold: aal3}\nproduct: 'a:b'\n", nil, []string{
 			"s.yaml:5: environment: must be one of test, live", "s.yaml:6: log_level", "s.yaml:7: signing_algs[0]: must be one of RS256",
 			"s.yaml:7: signing_algs[2]: is named twice", "s.yaml:8: acr_aliases.gold: must be one of aal1", "s.yaml:9: product"}},
 		{"a port alone", good + "listen: 8080\n", nil, []string{"s.yaml:5: listen: must be text"}},
-		{"listeners, proxies and certificates that are none", strings.Replace(good, "127.0.0.1", "10.0.0.0/33", 1) + "listen: localhost\nadmin_listen: 127.0.0.1\ntls: {cert: a}\n", nil, []string{
-			"s.yaml:3: trusted_proxies[0]", "s.yaml:5: listen", "s.yaml:6: admin_listen", "s.yaml:7: tls: cert and key"}},
+		{"invalid listeners, proxies and certificates", strings.Replace(good, "127.0.0.1", "10.0.0.0/33", 1) + "listen: localhost\nadmin_listen: 127.0.0.1\ntls: {cert: a}\n", nil, []string{
+			"s.yaml:3: trusted_proxies[0]", "s.yaml:5: listen", "s.yaml:6: admin_listen", "s.yaml:7: tls: needs both cert and key"}},
 		{"the whole internet as a proxy", strings.Replace(good, "127.0.0.1", "'::/0'", 1), nil, []string{"s.yaml:3: trusted_proxies[0]: is the whole internet"}},
 		{"neither a certificate nor a proxy", strings.Replace(good, "[127.0.0.1]", "[]", 1), nil, []string{"s.yaml:3: trusted_proxies: is required"}},
-		{"one address for both listeners", good + "listen: ':8080'\nadmin_listen: ':8080'\nadmin_plaintext: true\n", nil, []string{"admin_listen: must not be"}},
+		{"the same address for both listeners", good + "listen: ':8080'\nadmin_listen: ':8080'\nadmin_plaintext: true\n", nil, []string{"admin_listen: must not be"}},
 		{"a password in the settings", strings.Replace(good, "dsn_file: /etc/sallyport/dsn", "dsn: postgres://u:geheim@localhost/s", 1), nil, []string{
 			"s.yaml:4: database.dsn: holds a password"}},
 		{"a password in a parameter", strings.Replace(good, "dsn_file: /etc/sallyport/dsn", "dsn: postgres://localhost/s?user=u&password=geheim", 1), nil, []string{
 			"database.dsn: holds a password"}},
 		{"two databases", good + "", []string{"SALLYPORT_DATABASE_DSN=sqlite:a.db"}, []string{"database: dsn and dsn_file exclude"}},
-		{"a database nobody speaks", strings.Replace(good, "dsn_file: /etc/sallyport/dsn", "dsn: mysql://db/s", 1), nil, []string{"database.dsn: must begin"}},
-		{"an unknown variable of ours", good, []string{"SALLYPORT_ISUER=x"}, []string{"SALLYPORT_ISUER: there is no such setting"}},
+		{"an unsupported database", strings.Replace(good, "dsn_file: /etc/sallyport/dsn", "dsn: mysql://db/s", 1), nil, []string{"database.dsn: must begin"}},
+		{"an unknown variable", good, []string{"SALLYPORT_ISUER=x"}, []string{"SALLYPORT_ISUER: there is no such setting"}},
 		{"variables of the wrong shape, named and not quoted", good, []string{"SALLYPORT_TOTP_WINDOW=geheim", "SALLYPORT_LIFETIMES_CODE=geheim", "SALLYPORT_ARGON2_THREADS=-1",
 			"SALLYPORT_LEGACY_RESPONSE_TYPES=geheim", "SALLYPORT_ACR_ALIASES=geheim"}, []string{
 			"SALLYPORT_ACR_ALIASES: acr_aliases: must be name=value pairs", "SALLYPORT_ARGON2_THREADS: argon2.threads: must be a whole number", "SALLYPORT_LEGACY_RESPONSE_TYPES: legacy_response_types: must be true or false",
 			"SALLYPORT_LIFETIMES_CODE: lifetimes.code: must be a duration", "SALLYPORT_TOTP_WINDOW: totp_window: must be a whole number"}},
 		{"a variable beyond the bounds, over a file within them", good + "totp_window: 1\n", []string{"SALLYPORT_TOTP_WINDOW=7"}, []string{"SALLYPORT_TOTP_WINDOW: totp_window: must be from 0 to 1"}},
-		{"an empty variable says nothing", good, []string{"SALLYPORT_ISSUER=", "SALLYPORT_TOTP_WINDOW=", "SALLYPORT_PRODUCT=a:b"}, []string{"SALLYPORT_PRODUCT: product: "}},
+		{"an empty variable is ignored", good, []string{"SALLYPORT_ISSUER=", "SALLYPORT_TOTP_WINDOW=", "SALLYPORT_PRODUCT=a:b"}, []string{"SALLYPORT_PRODUCT: product: "}},
 		{"every kind of fault at once", good + "isuer: x\ntotp_window: 2\nlisten: 8080\n", []string{"SALLYPORT_ISUER=x", "SALLYPORT_KEYS_ROTATE_AFTER=1h", "SALLYPORT_DRAIN_TIME=soon"}, []string{
 			"SALLYPORT_ISUER: there is no such setting", "SALLYPORT_DRAIN_TIME: drain_time: must be a duration", "SALLYPORT_KEYS_ROTATE_AFTER: keys.rotate_after: must be 0 or",
 			"s.yaml:5: isuer: there is no such key", "s.yaml:6: totp_window: must be from", "s.yaml:7: listen: must be text"}},
@@ -134,7 +134,7 @@ func TestIssuer(t *testing.T) {
 	}
 }
 
-func TestTheDataSourceNameHidesItself(t *testing.T) {
+func TestDSNIsHidden(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "dsn")
 	if err := os.WriteFile(file, []byte("postgres://u:geheim@db/s?sslmode=verify-full\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -152,7 +152,7 @@ func TestTheDataSourceNameHidesItself(t *testing.T) {
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("start", "dsn", dsn)
 	printed := fmt.Sprintf("%v %s %q %#v %+v", dsn, dsn, dsn, dsn, struct{ D Secret }{dsn}) + log.String()
 	if strings.Contains(printed, "geheim") {
-		t.Errorf("the secret shows in %s", printed)
+		t.Errorf("the secret is in %s", printed)
 	}
 	c.Database = Database{DSN: "postgres://u:geheim@db/s"}
 	if text := c.Redacted(); strings.Contains(text, "geheim") || !strings.Contains(text, "lifetimes:") {
@@ -160,7 +160,7 @@ func TestTheDataSourceNameHidesItself(t *testing.T) {
 	}
 }
 
-func TestTheDefaultsAreWithinTheirBounds(t *testing.T) {
+func TestDefaultsAreWithinTheirBounds(t *testing.T) {
 	c := Default()
 	c.Issuer, c.KeyFile, c.Database.DSN, c.TrustedProxies = "https://login.example.com", "k", "sqlite:a.db", []string{"::1"}
 	if err := c.Validate(); err != nil {

@@ -1,7 +1,6 @@
-// Package config holds the server's own settings: what there is, what it is when nothing is
-// said, and what is allowed. They are read from a YAML file (package strict) and from the
-// environment, which wins.
+// Package config holds the settings of the server, their defaults and their bounds. They are
+// read from a YAML file (package strict) and from the environment, which takes precedence.
 //
-// What is secret about the server is never a setting, only the path of a file. The package
-// decides nothing: it says what was written and whether it is allowed.
+// A secret is never a setting, only the path of its file. The package reads and checks the
+// settings; what they mean is up to its callers.
 package config

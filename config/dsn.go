@@ -32,7 +32,7 @@ func (c Config) checkDatabase(r *strict.Reader) {
 	}
 }
 
-// fault says what is wrong with a DSN, without quoting it.
+// fault returns what is wrong with a DSN, without quoting it; "": nothing.
 func (d Database) fault(dsn string) string {
 	if path, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
 		if path == "" {
@@ -47,8 +47,8 @@ func (d Database) fault(dsn string) string {
 	if !a.far() {
 		return ""
 	}
-	// What is left out, prefer and allow fall back to plaintext when the other side, or
-	// somebody between, says no to TLS.
+	// No sslmode, prefer and allow fall back to plaintext when the server, or an attacker
+	// on the network, declines TLS.
 	mode := a.mode()
 	switch {
 	case d.TLS == "any", mode == "verify-full", mode == "verify-ca", mode == "require" && d.TLS == "encrypted":
@@ -56,19 +56,19 @@ func (d Database) fault(dsn string) string {
 	case d.TLS == "encrypted":
 		return "names a database on another machine without TLS: it needs sslmode=verify-full, or sslmode=require at least"
 	}
-	return "names a database on another machine without TLS that looks who answers: it needs sslmode=verify-full; database.tls says when less will do"
+	return "names a database on another machine without TLS that verifies the server: it needs sslmode=verify-full; database.tls can allow less"
 }
 
-// address is a PostgreSQL address, taken apart.
+// address is a parsed PostgreSQL address.
 type address struct {
 	hosts      []string
 	password   bool
-	service    bool // of a service file, which may name any host
+	service    bool // it names a service file, which may name any host
 	parameters url.Values
 }
 
-// postgres takes a DSN apart as libpq does: the user ends at the first "@" before any
-// "/", several hosts are separated by commas, each with a port of its own.
+// postgres parses a DSN as libpq does: the user ends at the first "@" before any "/";
+// several hosts are separated by commas, each with its port.
 func postgres(dsn string) (address, bool) {
 	scheme, rest, found := strings.Cut(dsn, "://")
 	if !found || scheme != "postgres" && scheme != "postgresql" {
@@ -92,19 +92,19 @@ func postgres(dsn string) (address, bool) {
 	for host := range strings.SplitSeq(hosts, ",") {
 		a.hosts = append(a.hosts, hostOf(host))
 	}
-	for _, more := range a.parameters["host"] { // without ports, which are a parameter too
+	for _, more := range a.parameters["host"] { // without ports, which are another parameter
 		a.hosts = append(a.hosts, strings.Split(more, ",")...)
 	}
 	a.service = a.parameters.Has("service")
 	if !slices.ContainsFunc(a.hosts, func(host string) bool { return host != "" }) {
-		// The driver asks its environment then.
+		// The driver reads the environment then.
 		a.hosts = strings.Split(os.Getenv("PGHOST"), ",")
 		a.service = a.service || os.Getenv("PGSERVICE") != ""
 	}
 	return a, true
 }
 
-// mode is the sslmode that counts; "" where that would be open to doubt.
+// mode returns the sslmode; "" if that is ambiguous.
 func (a address) mode() string {
 	if len(a.parameters["sslmode"]) != 1 || a.parameters.Has("ssl") {
 		return ""
@@ -115,13 +115,13 @@ func (a address) mode() string {
 // far reports whether the database may be on another machine.
 func (a address) far() bool { return a.service || slices.ContainsFunc(a.hosts, remote) }
 
-// remote reports whether a host is another machine: neither left out, nor the folder of
-// a socket, nor a loopback address.
+// remote reports whether a host is another machine: not empty, not the folder of a
+// socket, not a loopback address.
 func remote(host string) bool {
 	return host != "" && !strings.HasPrefix(host, "/") && !strict.LoopbackHost(host)
 }
 
-// hostOf is a host without its port; what is neither stays as it is.
+// hostOf returns a host without its port, and any other text as it is.
 func hostOf(text string) string {
 	if _, err := netip.ParseAddr(text); err == nil {
 		return text

@@ -20,31 +20,31 @@ func (c Config) checkListeners(r *strict.Reader) {
 		r.Fault("admin_listen", "must not be the address of listen")
 	}
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
-		r.Fault("tls", "cert and key are only of use together")
+		r.Fault("tls", "needs both cert and key")
 	}
 	c.checkAdminListener(r)
 	if c.TLS == (TLS{}) && len(c.TrustedProxies) == 0 && strings.HasPrefix(c.Issuer, "https://") {
-		r.Fault("trusted_proxies", "is required for an https issuer without tls: name the proxies in front of the server, or their address is everybody's")
+		r.Fault("trusted_proxies", "is required for an https issuer without tls: name the proxies in front of the server, or all users share their address")
 	}
 	c.checkProxies(r)
 }
 
-// checkAdminListener: a key that goes over a network in clear is everybody's on it, so
-// that must be somebody's wish and never what a wider address brings along.
+// checkAdminListener: everybody on a network can read a key that crosses it in plaintext,
+// so that needs a setting and never follows from a wider address alone.
 func (c Config) checkAdminListener(r *strict.Reader) {
 	host, _, err := net.SplitHostPort(c.AdminListen)
 	switch {
 	case (c.AdminTLS.Cert == "") != (c.AdminTLS.Key == ""):
-		r.Fault("admin_tls", "cert and key are only of use together")
+		r.Fault("admin_tls", "needs both cert and key")
 	case c.AdminTLS != (AdminTLS{}) && c.AdminPlaintext:
 		r.Fault("admin_plaintext", "and admin_tls exclude each other")
 	case err == nil && c.AdminTLS == (AdminTLS{}) && !c.AdminPlaintext && !strict.LoopbackHost(host):
-		r.Fault("admin_listen", "is not on loopback, so whoever is on that network could read the key: set admin_tls, or admin_plaintext: true for a network that nobody else is on")
+		r.Fault("admin_listen", "is not on loopback, so everybody on that network could read the key: set admin_tls, or admin_plaintext: true for a network that no other machine is on")
 	}
 }
 
-// proxiesMost is the share of all addresses that trusted proxies stay below: whoever is
-// among them chooses the address that failures are counted for.
+// proxiesMost is the share of all addresses that trusted proxies must stay below: a trusted
+// proxy chooses the address that failures are counted for.
 const proxiesMost = 1.0 / 16
 
 func (c Config) checkProxies(r *strict.Reader) {
@@ -58,7 +58,7 @@ func (c Config) checkProxies(r *strict.Reader) {
 		all = append(all, proxyNetwork{i, text, network})
 	}
 	slices.SortStableFunc(all, func(a, b proxyNetwork) int { return a.network.Bits() - b.network.Bits() })
-	told := -1
+	reported := -1
 	for _, f := range []struct {
 		name  string
 		share func(netip.Prefix) float64
@@ -73,10 +73,10 @@ func (c Config) checkProxies(r *strict.Reader) {
 			if sum += f.share(p.network); sum < proxiesMost {
 				continue
 			}
-			if counted[0].index != told { // ::/0 holds all of both
+			if counted[0].index != reported { // ::/0 holds both families
 				tooMany(r, f.name, counted)
 			}
-			told = counted[0].index
+			reported = counted[0].index
 			break
 		}
 	}
@@ -92,7 +92,7 @@ type proxyNetwork struct {
 func tooMany(r *strict.Reader, family string, which []proxyNetwork) {
 	path := fmt.Sprintf("trusted_proxies[%d]", which[0].index)
 	if len(which) == 1 {
-		r.Fault(path, "is the whole internet, or a sixteenth of its %s addresses and more; name the proxies in front of the server", family)
+		r.Fault(path, "is the whole internet, or a sixteenth or more of its %s addresses; name the proxies in front of the server", family)
 		return
 	}
 	var others []string
@@ -102,8 +102,7 @@ func tooMany(r *strict.Reader, family string, which []proxyNetwork) {
 	r.Fault(path, "and %s are together a sixteenth of all %s addresses or more; name the proxies in front of the server", strings.Join(others, ", "), family)
 }
 
-// parseProxy reads an address or a network. An IPv4 one that is written as IPv6 is the
-// IPv4 one.
+// parseProxy reads an address or a network, and turns an IPv4-mapped one into IPv4.
 func parseProxy(text string) (netip.Prefix, bool) {
 	network, err := netip.ParsePrefix(text)
 	if err != nil {
@@ -119,8 +118,8 @@ func parseProxy(text string) (netip.Prefix, bool) {
 	return network.Masked(), true
 }
 
-// share4 is how much of all IPv4 addresses a network holds; an IPv6 network may hold
-// them all in their mapped form (RFC 4291 section 2.5.5.2).
+// share4 is the share of all IPv4 addresses that a network holds; an IPv6 network may hold
+// all of them in mapped form (RFC 4291 section 2.5.5.2).
 func share4(p netip.Prefix) float64 {
 	switch {
 	case p.Addr().Is4():
@@ -131,7 +130,7 @@ func share4(p netip.Prefix) float64 {
 	return 0
 }
 
-// share6 is how much of 2000::/3, the global IPv6 addresses, a network holds.
+// share6 is the share of 2000::/3, the global IPv6 addresses, that a network holds.
 func share6(p netip.Prefix) float64 {
 	const bits = 3
 	global := netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20}), bits)
@@ -144,7 +143,7 @@ func share6(p netip.Prefix) float64 {
 	return half(p.Bits() - bits)
 }
 
-// half is a half n times over.
+// half returns 1/2 to the power of n.
 func half(n int) float64 {
 	out := 1.0
 	for range n {

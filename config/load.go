@@ -14,16 +14,16 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// Prefix begins the name of every environment variable of ours.
+// Prefix begins the name of every environment variable that is a setting.
 const Prefix = "SALLYPORT_"
 
-// Check looks for faults outside the settings themselves, in the files they name. It
-// tells each with the path of its key.
+// Check looks for faults outside the settings, in the files they name, and reports each
+// with the path of its key.
 type Check func(c Config, fault func(path, text string))
 
 // Load reads the settings: defaults, then the file (path "" reads none), then the
-// environment, given as os.Environ gives it. The error lists every fault, those that
-// the checks find included.
+// environment in the form of os.Environ. The error lists every fault, including those
+// that the checks find.
 func Load(path string, environ []string, checks ...Check) (Config, error) {
 	var text []byte
 	if path != "" {
@@ -35,7 +35,7 @@ func Load(path string, environ []string, checks ...Check) (Config, error) {
 	return Parse(path, text, environ, checks...)
 }
 
-// Parse is Load for a text that is in memory; source names it in faults.
+// Parse is Load for a text in memory; source names it in faults.
 func Parse(source string, text []byte, environ []string, checks ...Check) (Config, error) {
 	c := Default()
 	r := strict.Decode(source, text, &c)
@@ -44,13 +44,13 @@ func Parse(source string, text []byte, environ []string, checks ...Check) (Confi
 		r.BeginChecks()
 		c.check(r)
 		for _, check := range checks {
-			check(c, r.Tell)
+			check(c, r.Report)
 		}
 	}
 	return c, r.Err()
 }
 
-// environment reads the variables, which win over the file.
+// environment reads the variables, which take precedence over the file.
 func environment(r *strict.Reader, c *Config, environ []string) {
 	paths := Variables()
 	for _, pair := range environ {
@@ -67,15 +67,15 @@ func environment(r *strict.Reader, c *Config, environ []string) {
 			continue
 		}
 		r.SetBy(path, name)
-		// One at a time, because the error names neither the variable nor the key. It
-		// quotes the value, so it is not shown.
+		// One at a time, because the error names neither the variable nor the key. The
+		// error quotes the value, so it is not reported.
 		if err := env.ParseWithOptions(c, env.Options{Prefix: Prefix, Environment: map[string]string{name: value}}); err != nil {
 			r.Fault(path, "%s", wanted(c, path))
 		}
 	}
 }
 
-// wanted says what the value of a key must look like in a variable.
+// wanted returns what the variable of a key must look like.
 func wanted(c *Config, path string) string {
 	text := ""
 	walk(reflect.ValueOf(*c), "", Prefix, func(s setting) {
@@ -86,15 +86,15 @@ func wanted(c *Config, path string) string {
 	return text
 }
 
-// foreign reports whether a variable with our prefix is not a setting: the path of the
-// file itself, what tests use, and what Kubernetes sets for a Service called sallyport.
+// foreign reports whether a variable with Prefix is not a setting: the path of the file,
+// the variables of tests, and those that Kubernetes sets for a Service called sallyport.
 func foreign(name string) bool {
 	rest := strings.TrimPrefix(name, Prefix)
 	return rest == "CONFIG" || strings.HasPrefix(rest, "TEST_") ||
 		strings.HasPrefix(rest, "SERVICE_") || rest == "PORT" || strings.HasPrefix(rest, "PORT_")
 }
 
-// setting is one value of the settings, where it stands and what its tags say.
+// setting is one value of the settings with its path, its variable and its tags.
 type setting struct {
 	path, variable string
 	value          reflect.Value
@@ -121,7 +121,7 @@ func Variables() map[string]string {
 	return names
 }
 
-// Secret is a text that neither prints nor logs itself.
+// Secret is a text that is hidden when it is printed or logged.
 type Secret string
 
 // String hides the secret.
@@ -136,9 +136,9 @@ func (Secret) LogValue() slog.Value { return slog.StringValue("hidden") }
 // Reveal returns the text.
 func (s Secret) Reveal() string { return string(s) }
 
-// Redacted returns the settings in force as YAML. There is nothing secret among them:
-// secrets are in files, and a DSN with a password is refused. Should one be here all
-// the same, because the settings were never validated, it is hidden.
+// Redacted returns the settings in effect as YAML. None of them is secret: secrets are in
+// files, and a DSN with a password is refused. In settings that were not validated such
+// a value is hidden.
 func (c Config) Redacted() string {
 	if dsnPassword(c.Database.DSN) {
 		c.Database.DSN = Secret("").String()

@@ -11,14 +11,14 @@ import (
 	"sallyport/config/strict"
 )
 
-// checkTracing: what goes to the collector says who uses the server when, and its
-// headers hold a key, so a key goes over https or does not leave this machine.
+// checkTracing: the headers hold a key of the collector, so they are sent over https or
+// stay on this machine.
 func (c Config) checkTracing(r *strict.Reader) {
 	const path = "tracing.endpoint"
 	t := c.Tracing
 	if t.Endpoint == "" {
 		if t.HeadersFile != "" {
-			r.Fault("tracing.headers_file", "is of use only with an endpoint")
+			r.Fault("tracing.headers_file", "needs tracing.endpoint")
 		}
 		return
 	}
@@ -35,8 +35,8 @@ func (c Config) checkTracing(r *strict.Reader) {
 	}
 }
 
-// ReadHeaders reads the headers for the collector, one a line as HTTP writes them; #
-// begins a comment. Errors say nothing of what is in the file.
+// ReadHeaders reads the headers for the collector, one per line as in HTTP; # begins a
+// comment. Errors do not quote the file.
 func (t Tracing) ReadHeaders() (map[string]Secret, error) {
 	if t.HeadersFile == "" {
 		return nil, nil
@@ -60,7 +60,7 @@ func (t Tracing) ReadHeaders() (map[string]Secret, error) {
 		headers[textproto.CanonicalMIMEHeaderKey(name)] = Secret(value)
 	}
 	if len(headers) == 0 {
-		return nil, errors.New("tracing.headers_file: there is no header in it")
+		return nil, errors.New("tracing.headers_file: the file has no header")
 	}
 	return headers, nil
 }

@@ -14,13 +14,13 @@ import (
 	"sallyport/config/strict"
 )
 
-// Algorithms that may sign tokens. HS* and none are no algorithms of ours.
+// algorithms may sign tokens. HS* and none are not supported.
 var algorithms = []string{"RS256", "PS256", "ES256", "EdDSA"}
 
 // Algorithms returns the signing algorithms a setting may name.
 func Algorithms() []string { return slices.Clone(algorithms) }
 
-// Levels are the acr values an alias may stand for.
+// levels are the acr values an alias may name.
 var levels = []string{"aal1", "aal2", "phr"}
 
 // Validate returns every fault of the settings as strict.Faults, or nil.
@@ -63,7 +63,7 @@ func (c Config) bounds(r *strict.Reader) {
 		if lowest == "" {
 			return
 		}
-		if n := amount(s.value); !(n >= limit(s.value, lowest) && n <= limit(s.value, highest)) { // nor is it a number that is none
+		if n := amount(s.value); !(n >= limit(s.value, lowest) && n <= limit(s.value, highest)) { // NaN is not within bounds
 			r.Fault(s.path, "must be from %s to %s", lowest, highest)
 		}
 	})
@@ -79,8 +79,8 @@ func amount(v reflect.Value) float64 {
 	return float64(v.Int())
 }
 
-// limit reads a bound as its field's type. Bounds are constants of this package: a
-// wrong one is a programming error that every test run meets.
+// limit parses a bound as its field's type. Bounds are constants of this package: an
+// invalid one is a programming error that every test run finds.
 func limit(field reflect.Value, tag string) float64 {
 	if field.Type() == reflect.TypeFor[time.Duration]() {
 		d, err := time.ParseDuration(tag)
@@ -96,9 +96,9 @@ func limit(field reflect.Value, tag string) float64 {
 	return n
 }
 
-// checkIssuer: OpenID Connect Discovery section 3 wants https without query and
-// fragment. Plain http is for a loopback development server only. Our cookies belong
-// to the whole host, so an issuer has no path.
+// checkIssuer: OpenID Connect Discovery section 3 requires https without query and
+// fragment. Plain http is for a development server on loopback only. Cookies are set for
+// the whole host, so an issuer has no path.
 func (c Config) checkIssuer(r *strict.Reader) {
 	const path = "issuer"
 	u, err := url.Parse(c.Issuer)
@@ -150,7 +150,7 @@ func (c Config) checkWords(r *strict.Reader) {
 		path := strict.Join("acr_aliases", alias)
 		r.OneOf(path, c.ACRAliases[alias], levels)
 		if alias == "" || strings.ContainsAny(alias, " \t\r\n\"\\") || slices.Contains(levels, alias) {
-			r.Fault(path, "is no name for an alias: it must be without spaces and none of %s", strings.Join(levels, ", "))
+			r.Fault(path, "is not valid as an alias: it must have no spaces and not be one of %s", strings.Join(levels, ", "))
 		}
 	}
 }

@@ -3,6 +3,7 @@ package provider
 import (
 	"slices"
 
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -74,7 +75,7 @@ func roles(a *storage.Account) any {
 // section 2.2.3.1), as they are at this moment: a list without entries where the user
 // has none, nil where they are not told. Whoever holds a token can read it, so others'
 // applications need the scope, to which the user consents (RFC 9068 section 6).
-func accessRoles(c *client, a *storage.Account, scopes []string) []string {
+func accessRoles(c *clients.Client, a *storage.Account, scopes []string) []string {
 	if a.User.ID == "" || c.Consent != "skip" && !slices.Contains(scopes, rolesScope) {
 		return nil
 	}

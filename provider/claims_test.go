@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -101,7 +102,7 @@ func TestIDTokenClaims(t *testing.T) {
 			tc.change(&a)
 			c := clientOf("rp")
 			c.Scopes = []string{"openid", "profile", "email"}
-			got := p.idClaims(newClient(c), &grantSession{authorization: a, account: richAccount()}, tc.scopes, at, 10*time.Minute)
+			got := p.idClaims(clients.New(c), &grantSession{authorization: a, account: richAccount()}, tc.scopes, at, 10*time.Minute)
 			if !reflect.DeepEqual(got, tc.want) {
 				t.Errorf("claims = %v\nwant %v", got, tc.want)
 			}

@@ -3,7 +3,6 @@ package provider
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"net/http"
 	"net/url"
@@ -12,6 +11,8 @@ import (
 	"github.com/ory/fosite"
 
 	"sallyport/mfa"
+	"sallyport/provider/clients"
+	"sallyport/provider/secret"
 	"sallyport/storage"
 )
 
@@ -75,11 +76,11 @@ func parseBasic(header string) (credentials, bool) {
 	if err != nil {
 		return none, false
 	}
-	secret, err := url.QueryUnescape(password)
+	unescaped, err := url.QueryUnescape(password)
 	if err != nil || id == "" || containsNUL(id) {
 		return none, false
 	}
-	return credentials{method: "client_secret_basic", id: id, secret: secret}, true
+	return credentials{method: "client_secret_basic", id: id, secret: unescaped}, true
 }
 
 // authenticate is fosite's ClientAuthenticationStrategy. It remembers who calls: what
@@ -98,16 +99,16 @@ func (p *Provider) authenticate(ctx context.Context, r *http.Request, form url.V
 }
 
 // recognise finds out which client calls. Who is unknown hears what a wrong secret hears.
-func (p *Provider) recognise(ctx context.Context, v mfa.Caller, r *http.Request, form url.Values) (*client, error) {
+func (p *Provider) recognise(ctx context.Context, v mfa.Caller, r *http.Request, form url.Values) (*clients.Client, error) {
 	shown, e := readCredentials(r, form)
 	if e != nil {
 		return nil, e
 	}
-	c, err := p.clients.get(ctx, storage.ClientID(shown.id))
+	c, err := p.clients.Client(ctx, storage.ClientID(shown.id))
 	if err != nil && !isNotFound(err) {
 		return nil, unavailable(err)
 	}
-	if c != nil && !c.Disabled && c.authMethod() == "none" && shown.method == "none" {
+	if c != nil && !c.Disabled && c.AuthenticationMethod() == "none" && shown.method == "none" {
 		return c, nil // a name is no secret: there is nothing to guess
 	}
 	if e := p.prove(ctx, v, shown, c); e != nil {
@@ -118,32 +119,22 @@ func (p *Provider) recognise(ctx context.Context, v mfa.Caller, r *http.Request,
 
 // matches compares a secret with the client's: the current one and, during a rotation,
 // its predecessor. Client secrets are 256 random bits, so one SHA-256 is enough.
-func matches(secret string, c *client) bool {
-	sum := sha256.Sum256([]byte(secret))
+func matches(presented string, c *clients.Client) bool {
 	hashes := [][]byte{make([]byte, sha256.Size)}
 	if c != nil && len(c.SecretHashes) > 0 {
 		hashes = c.SecretHashes
 	}
-	return holds(hashes, sum[:]) && c != nil && len(c.SecretHashes) > 0 && secret != ""
-}
-
-// holds reports whether a sum is one of these, without telling by time which.
-func holds(hashes [][]byte, sum []byte) bool {
-	found := 0
-	for _, h := range hashes {
-		found |= subtle.ConstantTimeCompare(sum, h)
-	}
-	return found == 1
+	return secret.Matches(hashes, secret.Sum(presented)) && c != nil && len(c.SecretHashes) > 0 && presented != ""
 }
 
 // caller authenticates the caller of an endpoint of ours. public says whether a client
 // without a secret may call, by its name alone.
-func (p *Provider) caller(r *http.Request, form url.Values, v mfa.Caller, public bool) (*client, *oauthError) {
+func (p *Provider) caller(r *http.Request, form url.Values, v mfa.Caller, public bool) (*clients.Client, *oauthError) {
 	c, err := p.recognise(r.Context(), v, r, form)
 	if err != nil {
 		return nil, errorOf(err)
 	}
-	if !public && c.authMethod() == "none" {
+	if !public && c.AuthenticationMethod() == "none" {
 		return nil, refusal("invalid_client", "this endpoint is for clients with a secret")
 	}
 	return c, nil
@@ -151,7 +142,7 @@ func (p *Provider) caller(r *http.Request, form url.Values, v mfa.Caller, public
 
 // callerWithToken authenticates the caller of an endpoint that is about one token, and
 // returns the token.
-func (p *Provider) callerWithToken(r *http.Request, v mfa.Caller, public bool) (*client, string, *oauthError) {
+func (p *Provider) callerWithToken(r *http.Request, v mfa.Caller, public bool) (*clients.Client, string, *oauthError) {
 	form, e := readForm(r)
 	if e != nil {
 		return nil, "", e

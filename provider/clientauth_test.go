@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -85,11 +86,11 @@ func TestOneWayToAuthenticate(t *testing.T) {
 
 func TestSecretsAreComparedByTheirHash(t *testing.T) {
 	sum := func(s string) []byte { h := sha256.Sum256([]byte(s)); return h[:] }
-	rotating := newClient(storage.Client{SecretHashes: [][]byte{sum("new"), sum("old")}})
-	bare := newClient(storage.Client{})
+	rotating := clients.New(storage.Client{SecretHashes: [][]byte{sum("new"), sum("old")}})
+	bare := clients.New(storage.Client{})
 	for _, tc := range []struct {
 		name, secret string
-		c            *client
+		c            *clients.Client
 		want         bool
 	}{
 		{"the current secret", "new", rotating, true},

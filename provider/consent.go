@@ -50,7 +50,7 @@ func (p *Provider) unallowed(ctx context.Context, r *request, user storage.UserI
 // address, but a loopback port and a private scheme are anybody's. Such a client gets
 // nothing without a person (RFC 8252 section 8.6, RFC 6749 section 10.2).
 func (r *request) impersonable() bool {
-	return r.client.authMethod() == "none" && !r.client.SilentLogin && !claimed(r.redirect)
+	return r.client.AuthenticationMethod() == "none" && !r.client.SilentLogin && !claimed(r.redirect)
 }
 
 // claimed reports whether a redirect address is https, on another host than this one.

@@ -34,7 +34,7 @@ func (p *Provider) Consents(ctx context.Context, user storage.UserID) ([]Allowed
 	add := func(client storage.ClientID, scopes []string, since time.Time) error {
 		i := slices.IndexFunc(out, func(a Allowed) bool { return a.Client.ID == client })
 		if i < 0 {
-			c, err := p.clients.get(ctx, client)
+			c, err := p.clients.Client(ctx, client)
 			if err != nil && !isNotFound(err) {
 				return err
 			}

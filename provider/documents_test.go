@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/provider/secret"
 	"sallyport/storage"
 )
 
@@ -133,39 +134,6 @@ func TestClientsAreCachedAndDropped(t *testing.T) {
 	if _, err := h.p.Client(h.ctx, "nobody"); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("unknown client: %v, want not found", err)
 	}
-	small := newClientCache(h.engine, 2)
-	for _, id := range []storage.ClientID{"a", "b", "c", "d"} {
-		h.client(id)
-		_, err := small.get(h.ctx, id)
-		h.ok(err)
-	}
-	if len(small.of) != 2 {
-		t.Errorf("%d clients held, want 2", len(small.of))
-	}
-}
-
-// slow drops the cache while a client is being read.
-type slow struct {
-	storage.Clients
-	during func()
-}
-
-func (s slow) Client(ctx context.Context, id storage.ClientID) (storage.Client, error) {
-	c, err := s.Clients.Client(ctx, id)
-	s.during()
-	return c, err
-}
-
-func TestWhatWasReadBeforeADropIsNotKept(t *testing.T) {
-	h := newHouse(t)
-	h.client("a")
-	cache := newClientCache(h.engine, 10)
-	cache.store = slow{h.engine, cache.drop}
-	_, err := cache.get(h.ctx, "a")
-	h.ok(err)
-	if len(cache.of) != 0 {
-		t.Error("a client read before the drop is held after it")
-	}
 }
 
 func TestOrigins(t *testing.T) {
@@ -182,8 +150,8 @@ func TestOrigins(t *testing.T) {
 	if !h.p.OriginAllowed(h.ctx, "https://new.example") {
 		t.Error("a new origin is not allowed after the poll")
 	}
-	b := h.breakable()
-	h.p.origins.drop()
+	b := h.store
+	h.p.clients.Drop()
 	b.broken = "ListClients"
 	if h.p.OriginAllowed(h.ctx, "https://spa.example") {
 		t.Error("an origin is allowed without an answer from storage")
@@ -235,7 +203,7 @@ func (empty) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 func TestWithoutRandomnessThereIsNoCode(t *testing.T) {
 	p := &Provider{random: empty{}}
-	if code, err := p.draw(); err == nil || code != "" {
+	if code, err := secret.New(p.random); err == nil || code != "" {
 		t.Errorf("draw = %q, %v, want an error", code, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/session"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -82,12 +83,12 @@ func speaksFor(h *hint, s *session.SignedIn) bool {
 
 // logoutHint returns the hint and the client it was given to; nil where it proves
 // nothing, which is no error: the person is asked instead.
-func (p *Provider) logoutHint(ctx context.Context, token, clientID string) (*hint, *client, error) {
+func (p *Provider) logoutHint(ctx context.Context, token, clientID string) (*hint, *clients.Client, error) {
 	h, err := p.readHint(token)
 	if err != nil || len(h.Audience) != 1 || (clientID != "" && clientID != h.Audience[0]) {
 		return nil, nil, nil
 	}
-	c, err := p.clients.get(ctx, storage.ClientID(h.Audience[0]))
+	c, err := p.clients.Client(ctx, storage.ClientID(h.Audience[0]))
 	if isNotFound(err) || (err == nil && c.Disabled) {
 		return nil, nil, nil
 	}

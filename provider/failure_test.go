@@ -97,13 +97,6 @@ func (b *brittle) OpenRequest(ctx context.Context, r storage.AuthRequest) error 
 	return b.does("OpenRequest", func() error { return b.Store.OpenRequest(ctx, r) })
 }
 
-// breakable puts a brittle store under a house's provider.
-func (h *house) breakable() *brittle {
-	b := &brittle{Store: h.engine}
-	h.p.store, h.p.clients.store, h.p.origins.store = b, b, b
-	return b
-}
-
 // breakage is a storage call out of order, and a call of ours that needs it. made holds
 // tokens by name.
 type breakage struct {
@@ -164,8 +157,8 @@ func TestEveryStorageFailureIsSaidAloud(t *testing.T) {
 			made["refresh"] = h.post(h.p.Token, "rp", refreshOf(made["old"])).get("refresh_token")
 			made["client"] = h.post(h.p.Token, "rp", formOf("grant_type", "client_credentials")).get("access_token")
 			made["code"], _ = h.signIn(params("rp"), "ada")
-			b := h.breakable()
-			h.p.clients.drop()
+			b := h.store
+			h.p.clients.Drop()
 			b.broken, b.after = tc.broken, tc.after
 			got := tc.call(h, made)
 			if got.Status != http.StatusServiceUnavailable || got.get("error") != "temporarily_unavailable" || got.Header.Get("Retry-After") == "" {
@@ -202,19 +195,19 @@ func TestStorageFailuresOfALogin(t *testing.T) {
 	h.user("ada", "")
 	id := h.begin(params("rp"), nil).Request
 	h.enter(id, "ada", nil)
-	b := h.breakable()
+	b := h.store
 	for _, tc := range []struct {
 		broken string
 		call   func() error
 	}{
 		{"Client", func() error {
-			h.p.clients.drop()
+			h.p.clients.Drop()
 			_, err := h.p.Begin(h.ctx, Params{Query: params("rp")}, h.visit, nil)
 			return err
 		}},
 		{"OpenRequest", func() error { _, err := h.p.Begin(h.ctx, Params{Query: params("rp")}, h.visit, nil); return err }},
 		{"Client", func() error {
-			h.p.clients.drop()
+			h.p.clients.Drop()
 			_, err := h.p.Next(h.ctx, Ask{Request: id, Visit: h.visit})
 			return err
 		}},

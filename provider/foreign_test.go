@@ -43,24 +43,24 @@ func (h *house) strangers() []presenter {
 	h.client("app", public)
 	h.client("off", func(c *storage.Client) { c.Disabled = true })
 	return []presenter{
-		{"another client", basic("other", secret), nil},
-		{"another client that posts its secret", "", []string{"client_id", "post", "client_secret", secret}},
+		{"another client", basic("other", clientSecret), nil},
+		{"another client that posts its secret", "", []string{"client_id", "post", "client_secret", clientSecret}},
 		{"another public client", "", []string{"client_id", "app"}},
-		{"a disabled client", basic("off", secret), nil},
-		{"the client with a wrong secret", basic("rp", secret+"?"), nil},
+		{"a disabled client", basic("off", clientSecret), nil},
+		{"the client with a wrong secret", basic("rp", clientSecret+"?"), nil},
 		{"the client with an empty secret", basic("rp", ""), nil},
 		{"the client by its name alone", "", []string{"client_id", "rp"}},
-		{"the client by another method than its own", "", []string{"client_id", "rp", "client_secret", secret}},
-		{"the public client with a secret", "", []string{"client_id", "spa", "client_secret", secret}},
+		{"the client by another method than its own", "", []string{"client_id", "rp", "client_secret", clientSecret}},
+		{"the public client with a secret", "", []string{"client_id", "spa", "client_secret", clientSecret}},
 		{"nobody", "", nil},
-		{"an unknown client", basic("nobody", secret), nil},
+		{"an unknown client", basic("nobody", clientSecret), nil},
 	}
 }
 
 // Whoever found a token, used or not, must not be able to end by it what they do not hold.
 func TestAStrangerEndsNobodysTokens(t *testing.T) {
 	for _, holder := range []presenter{
-		{"a confidential client", basic("rp", secret), []string{}},
+		{"a confidential client", basic("rp", clientSecret), []string{}},
 		{"a public client", "", []string{"client_id", "spa"}},
 	} {
 		t.Run("of "+holder.name, func(t *testing.T) {
@@ -151,7 +151,7 @@ func TestAReplayIsAUseByWhoCouldHaveRedeemedTheCode(t *testing.T) {
 			h.user("ada", "")
 			holder := presenter{form: []string{"client_id", tc.client}}
 			if tc.client == "rp" {
-				holder.header = basic("rp", secret)
+				holder.header = basic("rp", clientSecret)
 			}
 			change := []string{}
 			first := verifierB
@@ -188,7 +188,7 @@ func TestStrangersRaceInVain(t *testing.T) {
 				form = func() url.Values { return refreshOf(token) }
 			}
 			turns := make(chan presenter, 2*len(strangers)+1)
-			for _, who := range append(append([]presenter{{"the client", basic("rp", secret), nil}}, strangers...), strangers...) {
+			for _, who := range append(append([]presenter{{"the client", basic("rp", clientSecret), nil}}, strangers...), strangers...) {
 				turns <- who
 			}
 			var good []reply

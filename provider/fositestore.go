@@ -12,6 +12,7 @@ import (
 	fositestorage "github.com/ory/fosite/storage"
 
 	"sallyport/mfa"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -70,7 +71,7 @@ func gathered(ctx context.Context) (*gathering, error) {
 
 // GetClient serves fosite's authorization endpoint; elsewhere authenticate does.
 func (s *fositeStore) GetClient(ctx context.Context, id string) (fosite.Client, error) {
-	c, err := s.p.clients.get(ctx, storage.ClientID(id))
+	c, err := s.p.clients.Client(ctx, storage.ClientID(id))
 	if isNotFound(err) || (err == nil && c.Disabled) {
 		return nil, fosite.ErrNotFound
 	}
@@ -135,7 +136,7 @@ func (s *fositeStore) GetAuthorizeCodeSession(ctx context.Context, code string, 
 	if g.client != a.ClientID || used && !verifies(standing.Code.Params["code_challenge"], g.verifier) {
 		return nil, fosite.ErrNotFound
 	}
-	c, err := s.p.clients.get(ctx, a.ClientID)
+	c, err := s.p.clients.Client(ctx, a.ClientID)
 	if isNotFound(err) {
 		return nil, fosite.ErrNotFound
 	}
@@ -160,7 +161,7 @@ func (s *fositeStore) GetAuthorizeCodeSession(ctx context.Context, code string, 
 func active(u storage.User) bool { return u.ID != "" && u.In() }
 
 // requester writes a grant as the request fosite thinks it comes from.
-func requester(c *client, session *grantSession) *fosite.Request {
+func requester(c *clients.Client, session *grantSession) *fosite.Request {
 	r := fosite.NewRequest()
 	r.ID, r.Client, r.Session = string(session.grant), c, session
 	r.RequestedScope, r.GrantedScope = session.authorization.Scopes, session.authorization.Scopes
@@ -223,7 +224,7 @@ func (s *fositeStore) GetRefreshTokenSession(ctx context.Context, token string, 
 	if g.client != grant.Authorization.ClientID {
 		return nil, fosite.ErrNotFound // reuse is what its own client does, or whoever can pass for it
 	}
-	c, err := s.p.clients.get(ctx, grant.Authorization.ClientID)
+	c, err := s.p.clients.Client(ctx, grant.Authorization.ClientID)
 	if isNotFound(err) {
 		return nil, fosite.ErrNotFound
 	}
@@ -248,8 +249,8 @@ func (s *fositeStore) GetRefreshTokenSession(ctx context.Context, token string, 
 // inGrace reports whether a rotated token may still have its successor: only the last
 // one, only for a moment. A later generation says that the successor was used. Without a
 // grace it never may: a rotation by another server may lie ahead of what is now here.
-func inGrace(grant storage.Grant, generation int64, c *client, now time.Time) bool {
-	return c.grace() > 0 && generation == grant.Generation-1 && now.Before(grant.RotatedAt.Add(c.grace()))
+func inGrace(grant storage.Grant, generation int64, c *clients.Client, now time.Time) bool {
+	return c.GracePeriod() > 0 && generation == grant.Generation-1 && now.Before(grant.RotatedAt.Add(c.GracePeriod()))
 }
 
 // DeleteRefreshTokenSession has nothing to delete: a generation is old by counting.

@@ -123,7 +123,7 @@ func (p *Provider) end(ctx context.Context, r *request, a storage.Authorization,
 // the access token beside it (section 3.3.2.11). With neither there is no other place
 // for the claims of the scopes (section 5.4).
 func (p *Provider) frontIDToken(r *request, session *grantSession, e ending, now time.Time) (string, error) {
-	alg := r.client.alg(p.options.SigningAlg)
+	alg := r.client.SigningAlg(p.options.SigningAlg)
 	claims := p.idClaims(r.client, session, session.authorization.Scopes, now, p.options.IDTokenTTL)
 	if session.access != "" {
 		claims["at_hash"] = halfHash(alg, session.access)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"sallyport/mfa"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -22,7 +23,7 @@ func (p *Provider) Open(ctx context.Context, values url.Values, v mfa.Caller) (s
 	if page != nil {
 		return "", page
 	}
-	c, err := p.clients.get(ctx, storage.ClientID(values.Get("client_id")))
+	c, err := p.clients.Client(ctx, storage.ClientID(values.Get("client_id")))
 	if err != nil && !isNotFound(err) {
 		return "", err
 	}
@@ -49,15 +50,15 @@ func (p *Provider) Open(ctx context.Context, values url.Values, v mfa.Caller) (s
 
 // speaks reports whether a call may come from a page of this origin: one of the
 // client's, or ours. Programs that are no browsers send none.
-func (p *Provider) speaks(c *client, origin string) bool {
-	return origin == "" || origin == originOf(p.options.Issuer) || c.origins[origin]
+func (p *Provider) speaks(c *clients.Client, origin string) bool {
+	return origin == "" || origin == clients.OriginOf(p.options.Issuer) || c.Origins[origin]
 }
 
 // MayContinue says whether a call that shows an exchange and names no request may come
 // from where it comes (rule B-4): what began in a browser goes on in it, unless the
 // client may do without, and an Origin has to be one of the client's.
 func (p *Provider) MayContinue(ctx context.Context, s storage.Status, v mfa.Caller) error {
-	c, err := p.clients.get(ctx, s.ClientID)
+	c, err := p.clients.Client(ctx, s.ClientID)
 	if err != nil && !isNotFound(err) {
 		return err
 	}
@@ -111,7 +112,7 @@ func (p *Provider) Adopt(ctx context.Context, st Step, v mfa.Caller) error {
 // counts for nothing there: a page that was opened for the second factor would find its
 // calls asking for the first.
 func (p *Provider) Elsewhere(ctx context.Context, st Step, page string) (Step, error) {
-	if st.Kind != StepVerify && st.Kind != StepEnroll || originOf(page) == originOf(p.options.Issuer) {
+	if st.Kind != StepVerify && st.Kind != StepEnroll || clients.OriginOf(page) == clients.OriginOf(p.options.Issuer) {
 		return st, nil
 	}
 	st.Request = forgetSession(st.Request, nil)
@@ -133,7 +134,7 @@ func (st Step) ForBrowser() bool { return st.request != nil && st.request.front.
 // loginPage is the client's own page for a request that began in a browser; "" says
 // that ours are shown. A request that a browser adopted stays on ours: calls without
 // its cookie are refused.
-func loginPage(stored storage.AuthRequest, c *client) string {
+func loginPage(stored storage.AuthRequest, c *clients.Client) string {
 	if !c.HeadlessLogin || c.LoginURL == "" || stored.Params.Has(openedAlone) {
 		return ""
 	}

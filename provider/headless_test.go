@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"sallyport/mfa"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -13,7 +14,7 @@ func TestOwnLoginPageOfAClient(t *testing.T) {
 		{"https://app.example/login", "https://app.example/login?requestId=r-1"},
 		{"https://app.example/login?a=b#top", "https://app.example/login?a=b&requestId=r-1#top"},
 	} {
-		c := newClient(storage.Client{LoginURL: tc.page, HeadlessLogin: true})
+		c := clients.New(storage.Client{LoginURL: tc.page, HeadlessLogin: true})
 		if got := loginPage(storage.AuthRequest{ID: "r-1"}, c); got != tc.want {
 			t.Errorf("loginPage(%q) = %q, want %q", tc.page, got, tc.want)
 		}

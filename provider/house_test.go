@@ -32,10 +32,10 @@ import (
 )
 
 const (
-	issuer   = "https://op.example"
-	callback = "https://rp.example/cb"
-	secret   = "a secret of 32 random bytes, say"
-	password = "correct horse battery"
+	issuer       = "https://op.example"
+	callback     = "https://rp.example/cb"
+	clientSecret = "a secret of 32 random bytes, say"
+	password     = "correct horse battery"
 )
 
 // house is a whole provider on a real SQLite database, with a clock that stands still
@@ -55,6 +55,7 @@ type house struct {
 	p        *Provider
 	visit    mfa.Caller
 	logged   *strings.Builder
+	store    *brittle // of the provider: fails when told to
 }
 
 func (h *house) now() time.Time {
@@ -96,7 +97,8 @@ func newHouseOn(t testing.TB, dsn string, algs ...string) *house {
 	h.engine, h.keyring, h.journal, h.verifier = rooms.Store, rooms.Keyring, rooms.Journal, rooms.Verifier
 	h.sessions, h.users, h.totp = rooms.Sessions, rooms.Users, rooms.TOTP
 	var err error
-	h.p, err = New(h.engine, h.keyring, h.verifier, h.sessions, h.journal, h.now, rand.Reader, Options{Issuer: issuer, SigningAlg: algs[0],
+	h.store = &brittle{Store: h.engine}
+	h.p, err = New(h.store, h.keyring, h.verifier, h.sessions, h.journal, h.now, rand.Reader, Options{Issuer: issuer, SigningAlg: algs[0],
 		ACRAliases: map[string]mfa.Level{"urn:example:silver": mfa.AAL1, "urn:example:gold": mfa.AAL2},
 		Logger:     slog.New(slog.NewTextHandler(h.logged, nil))})
 	h.ok(err)
@@ -105,7 +107,7 @@ func newHouseOn(t testing.TB, dsn string, algs ...string) *house {
 
 // clientOf is a confidential first-party client with everything switched on.
 func clientOf(id storage.ClientID) storage.Client {
-	sum := sha256.Sum256([]byte(secret))
+	sum := sha256.Sum256([]byte(clientSecret))
 	return storage.Client{ID: id, Name: "Relying party", AuthMethod: "client_secret_basic", SecretHashes: [][]byte{sum[:]},
 		RedirectURIs: []string{callback}, PostLogoutRedirectURIs: []string{"https://rp.example/bye"},
 		GrantTypes: []string{"authorization_code", "refresh_token", "client_credentials"},
@@ -252,7 +254,7 @@ func (h *house) post(serve func(http.ResponseWriter, *http.Request, mfa.Caller),
 	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if id != "" {
-		r.Header.Set("Authorization", basic(id, secret))
+		r.Header.Set("Authorization", basic(id, clientSecret))
 	}
 	return h.call(serve, r)
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"sallyport/provider/clients"
+
 	"github.com/ory/fosite"
 	"github.com/ory/fosite/handler/openid"
 )
@@ -20,12 +22,12 @@ var _ openid.OpenIDConnectTokenStrategy = (*idTokenStrategy)(nil)
 // GenerateIDToken makes the ID token that goes with the access token just made.
 func (s *idTokenStrategy) GenerateIDToken(_ context.Context, lifetime time.Duration, r fosite.Requester) (string, error) {
 	session, ok := r.GetSession().(*grantSession)
-	c, ours := r.GetClient().(*client)
+	c, ours := r.GetClient().(*clients.Client)
 	if !ok || !ours || session.authorization.UserID == "" {
 		return "", errors.New("provider: a session that is not ours")
 	}
 	now := s.p.now()
-	alg := c.alg(s.p.options.SigningAlg)
+	alg := c.SigningAlg(s.p.options.SigningAlg)
 	claims := s.p.idClaims(c, session, r.GetGrantedScopes(), now, lifetime)
 	if session.access != "" {
 		claims["at_hash"] = halfHash(alg, session.access)
@@ -39,7 +41,7 @@ func (s *idTokenStrategy) GenerateIDToken(_ context.Context, lifetime time.Durat
 
 // idClaims are the claims of an ID token but at_hash. Those of a scope come from
 // userinfo; here are only those asked for by name (section 5.4).
-func (p *Provider) idClaims(c *client, session *grantSession, scopes []string, now time.Time, lifetime time.Duration) map[string]any {
+func (p *Provider) idClaims(c *clients.Client, session *grantSession, scopes []string, now time.Time, lifetime time.Duration) map[string]any {
 	a := session.authorization
 	claims := map[string]any{}
 	if asked, err := parseClaims(string(a.Claims)); err == nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"sallyport/mfa"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -47,7 +48,7 @@ func (p *Provider) Introspect(w http.ResponseWriter, r *http.Request, v mfa.Call
 	writeJSON(w, http.StatusOK, answer)
 }
 
-func (p *Provider) introspect(ctx context.Context, c *client, token string) (introspection, *oauthError) {
+func (p *Provider) introspect(ctx context.Context, c *clients.Client, token string) (introspection, *oauthError) {
 	if strings.HasPrefix(token, refreshPrefix) {
 		return p.introspectRefresh(ctx, c, token)
 	}
@@ -71,7 +72,7 @@ func (p *Provider) introspect(ctx context.Context, c *client, token string) (int
 // memory as a rule), and, in one read, its grant lives or, for client credentials,
 // nobody revoked it. With it come the roles its user has by now.
 func (p *Provider) counts(ctx context.Context, t accessToken) ([]string, bool, error) {
-	c, err := p.clients.get(ctx, t.Client)
+	c, err := p.clients.Client(ctx, t.Client)
 	if isNotFound(err) || (err == nil && c.Disabled) {
 		return nil, false, nil
 	}
@@ -90,7 +91,7 @@ func (p *Provider) counts(ctx context.Context, t accessToken) ([]string, bool, e
 }
 
 // introspectRefresh answers about a refresh token, to its own client only.
-func (p *Provider) introspectRefresh(ctx context.Context, c *client, token string) (introspection, *oauthError) {
+func (p *Provider) introspectRefresh(ctx context.Context, c *clients.Client, token string) (introspection, *oauthError) {
 	id, generation, ok := p.openRefresh(token)
 	if !ok {
 		return introspection{}, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -12,7 +13,7 @@ import (
 // applications of cidaas hold: a living access token. It opens things, so it is read
 // from the body only, where no log keeps it (RFC 6750 section 5.3), and one that was
 // made for a resource server does not speak for who leaves.
-func (p *Provider) leaving(ctx context.Context, values, body url.Values) (*hint, *client, error) {
+func (p *Provider) leaving(ctx context.Context, values, body url.Values) (*hint, *clients.Client, error) {
 	if token := values.Get("id_token_hint"); token != "" {
 		return p.logoutHint(ctx, token, values.Get("client_id"))
 	}
@@ -24,7 +25,7 @@ func (p *Provider) leaving(ctx context.Context, values, body url.Values) (*hint,
 	if err != nil || !alive {
 		return nil, nil, err
 	}
-	c, err := p.clients.get(ctx, t.Client)
+	c, err := p.clients.Client(ctx, t.Client)
 	if isNotFound(err) || (err == nil && c.Disabled) {
 		return nil, nil, nil
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -34,7 +35,7 @@ type ownership struct{ owned, inBrowser bool }
 //
 // A foreign page is refused whatever it shows: an Origin that was sent has to be one of
 // the client's (rule B-4). A program is never told why.
-func (p *Provider) ownership(stored storage.AuthRequest, c *client, a Ask) (ownership, error) {
+func (p *Provider) ownership(stored storage.AuthRequest, c *clients.Client, a Ask) (ownership, error) {
 	v := a.Visit
 	unknown := &mfa.Error{Code: mfa.UnknownRequest, Err: errors.New("the request is another browser's")}
 	if a.Program && !p.speaks(c, v.Origin) {

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"sallyport/mfa"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -38,7 +39,7 @@ var kept = [...]string{"response_type", "client_id", "redirect_uri", "scope", "s
 
 // request is an authorization request as we understand it.
 type request struct {
-	client   *client
+	client   *clients.Client
 	params   url.Values // what is stored: known names only
 	redirect string
 	mode     string
@@ -104,7 +105,7 @@ func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*
 	if values.Get("client_id") == "" {
 		return nil, &PageError{Code: "invalid_request", Description: "the parameter is missing", Parameter: "client_id"}
 	}
-	c, err := p.clients.get(ctx, storage.ClientID(values.Get("client_id")))
+	c, err := p.clients.Client(ctx, storage.ClientID(values.Get("client_id")))
 	if isNotFound(err) || (err == nil && c.Disabled) {
 		return nil, &PageError{Code: "invalid_client", Description: "there is no such application", Parameter: "client_id"}
 	}
@@ -171,7 +172,7 @@ func (p *Provider) checkUnsupported(_ context.Context, r *request, values url.Va
 	if m := values.Get("response_mode"); m != "" && m != r.mode {
 		return refusal("invalid_request", "response_mode is not query, fragment or form_post")
 	}
-	if !r.client.grants("authorization_code") {
+	if !r.client.MayUse("authorization_code") {
 		return refusal("unauthorized_client", "the client is not registered for authorization_code")
 	}
 	return nil

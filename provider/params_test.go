@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"sallyport/provider/clients"
 )
 
 func TestParametersStandOnce(t *testing.T) {
@@ -107,7 +109,7 @@ func FuzzClaimsParameter(f *testing.F) {
 			}
 		}
 		_ = c.subject()
-		_ = consentScopes(&request{client: newClient(clientOf("fuzz")), claims: c})
+		_ = consentScopes(&request{client: clients.New(clientOf("fuzz")), claims: c})
 	})
 }
 

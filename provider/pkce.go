@@ -7,11 +7,13 @@ import (
 	"encoding/base64"
 	"net/url"
 
+	"sallyport/provider/clients"
+
 	"github.com/ory/fosite"
 )
 
 // needsPKCE: everybody but a confidential client that was excused (RFC 9700 section 2.1.1).
-func needsPKCE(c *client) bool {
+func needsPKCE(c *clients.Client) bool {
 	return c.Public || c.Native || c.HeadlessLogin || c.Profile == "fapi2" || !c.PKCEOptional
 }
 

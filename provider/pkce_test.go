@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -76,7 +77,7 @@ func TestChallenge(t *testing.T) {
 					values.Set(name, v)
 				}
 			}
-			e := checkPKCE(context.Background(), &request{client: newClient(tc.c)}, values)
+			e := checkPKCE(context.Background(), &request{client: clients.New(tc.c)}, values)
 			if (e == nil) != tc.ok || (e != nil && e.code != "invalid_request") {
 				t.Errorf("checkPKCE = %v, want ok %v", e, tc.ok)
 			}

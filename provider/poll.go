@@ -34,8 +34,7 @@ func (p *Provider) Poll(ctx context.Context) error {
 		return fmt.Errorf("read versions: %w", err)
 	}
 	if p.versions == nil || versions["clients"] != p.versions["clients"] {
-		p.clients.drop()
-		p.origins.drop()
+		p.clients.Drop()
 	}
 	// A key becomes active, retires or goes at its own time, without anybody touching its row.
 	change := p.keyring.NextChange()

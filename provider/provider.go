@@ -19,6 +19,7 @@ import (
 	"sallyport/mfa/budget"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/session"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 	"sallyport/storage/seal"
 )
@@ -71,8 +72,7 @@ type Provider struct {
 	options  Options
 	log      *slog.Logger
 	fosite   *fosite.Fosite
-	clients  *clientCache
-	origins  *originSet
+	clients  *clients.Cache
 	keys     *keyset
 
 	suspects       suspects
@@ -92,8 +92,7 @@ func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessio
 	}
 	p := &Provider{suspects: newSuspects(), store: store, keyring: keyring, verifier: verifier, sessions: sessions, journal: journal,
 		now: now, random: random, options: o, log: o.Logger}
-	p.clients = newClientCache(store, o.ClientCache, o.BuiltIn...)
-	p.origins = &originSet{store: store}
+	p.clients = clients.NewCache(store, o.ClientCache, o.BuiltIn...)
 	p.keys = &keyset{}
 	if err := p.publish(); err != nil {
 		return nil, err

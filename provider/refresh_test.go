@@ -294,7 +294,7 @@ func TestTheLoserOfARace(t *testing.T) {
 				form = refreshOf(h.post(h.p.Token, "rp", form).get("refresh_token"))
 			}
 			var winner reply
-			b := h.breakable()
+			b := h.store
 			b.before = map[string]func(){tc.write: func() { winner = h.post(h.p.Token, "rp", form) }}
 			loser := h.post(h.p.Token, "rp", form)
 			if winner.Status != http.StatusOK {
@@ -317,7 +317,7 @@ func TestRevocationDuringARefresh(t *testing.T) {
 	h.client("rp", grace(10))
 	h.user("ada", "")
 	made := h.tokensFor("rp", "ada", "openid offline_access")
-	b := h.breakable()
+	b := h.store
 	b.before = map[string]func(){"RotateRefresh": func() { h.post(h.p.Revoke, "rp", formOf("token", made.get("refresh_token"))) }}
 	if got := h.post(h.p.Token, "rp", refreshOf(made.get("refresh_token"))); got.get("error") != "invalid_grant" {
 		t.Errorf("refresh = %d %s, want invalid_grant", got.Status, got.Raw)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -28,7 +29,7 @@ func (p *Provider) Revoke(w http.ResponseWriter, r *http.Request, v mfa.Caller) 
 	w.WriteHeader(http.StatusOK)
 }
 
-func (p *Provider) revoke(ctx context.Context, c *client, token string, v mfa.Caller) error {
+func (p *Provider) revoke(ctx context.Context, c *clients.Client, token string, v mfa.Caller) error {
 	event := storage.Event{Kind: mfa.EventTokenRevoked, Outcome: mfa.OutcomeOK, Actor: "client", ClientID: c.ID}
 	if strings.HasPrefix(token, refreshPrefix) {
 		id, _, ok := p.openRefresh(token)
@@ -47,7 +48,7 @@ func (p *Provider) revoke(ctx context.Context, c *client, token string, v mfa.Ca
 	return p.store.RevokeToken(ctx, t.ID, time.Unix(t.Expires, 0).UTC(), []storage.Event{p.journal.Event(v, event)})
 }
 
-func (p *Provider) revokeGrant(ctx context.Context, c *client, id storage.GrantID, event storage.Event, v mfa.Caller) error {
+func (p *Provider) revokeGrant(ctx context.Context, c *clients.Client, id storage.GrantID, event storage.Event, v mfa.Caller) error {
 	standing, err := p.store.Grant(ctx, id)
 	if isNotFound(err) {
 		return nil

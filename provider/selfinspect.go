@@ -28,7 +28,7 @@ func (p *Provider) InspectAsBearer(w http.ResponseWriter, r *http.Request, _ mfa
 		p.writeBearerError(w, r, unavailable(err))
 		return
 	}
-	c, err := p.clients.get(r.Context(), t.Client)
+	c, err := p.clients.Client(r.Context(), t.Client)
 	if err != nil && !isNotFound(err) {
 		p.writeBearerError(w, r, unavailable(err))
 		return

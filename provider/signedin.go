@@ -23,7 +23,7 @@ func (p *Provider) Bearer(ctx context.Context, token string) (mfa.Owner, error) 
 	if err != nil || t.Grant == "" {
 		return mfa.Owner{}, notSignedIn("no living access token of a user")
 	}
-	c, err := p.clients.get(ctx, t.Client)
+	c, err := p.clients.Client(ctx, t.Client)
 	if err != nil && !isNotFound(err) {
 		return mfa.Owner{}, err
 	}

@@ -68,7 +68,7 @@ type Step struct {
 	// identifier names; nil: nobody.
 	Account    *storage.Account
 	Client     storage.Client
-	Proving    exchange.Proving // for the calls of mfa.Verifier
+	Proving    exchange.Proving // for the calls of exchange.Verifier
 	Verdict    mfa.Verdict
 	Options    []exchange.Option
 	Scopes     []string // to consent to

@@ -12,6 +12,7 @@ import (
 	"github.com/ory/fosite"
 	"github.com/ory/fosite/handler/oauth2"
 
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -53,7 +54,7 @@ func (*accessStrategy) ValidateAccessToken(context.Context, fosite.Requester, st
 // GenerateAccessToken makes the token of a grant or, without a user, of a client.
 func (s *accessStrategy) GenerateAccessToken(_ context.Context, r fosite.Requester) (string, string, error) {
 	session, ok := r.GetSession().(*grantSession)
-	c, ours := r.GetClient().(*client)
+	c, ours := r.GetClient().(*clients.Client)
 	if !ok || !ours {
 		return "", "", errors.New("provider: a session that is not ours")
 	}
@@ -76,7 +77,7 @@ func (s *accessStrategy) GenerateAccessToken(_ context.Context, r fosite.Request
 }
 
 // audienceOf: the resources asked for, else those of the client, else the client itself.
-func audienceOf(c *client, session *grantSession) audience {
+func audienceOf(c *clients.Client, session *grantSession) audience {
 	switch {
 	case len(session.audience) > 0:
 		return session.audience
@@ -88,13 +89,13 @@ func audienceOf(c *client, session *grantSession) audience {
 	return audience{string(c.ID)}
 }
 
-func (p *Provider) writeAccess(t accessToken, c *client, now time.Time) (string, error) {
+func (p *Provider) writeAccess(t accessToken, c *clients.Client, now time.Time) (string, error) {
 	payload, err := json.Marshal(t)
 	if err != nil {
 		return "", fmt.Errorf("write access token: %w", err)
 	}
 	if c.AccessTokenFormat != "opaque" {
-		return p.keys.sign(c.alg(p.options.SigningAlg), typeAccess, payload, now)
+		return p.keys.sign(c.SigningAlg(p.options.SigningAlg), typeAccess, payload, now)
 	}
 	sealed, err := p.keyring.Seal("access_token", p.sealedFor(), payload)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/budget"
 	"sallyport/mfa/throttle"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -86,7 +87,7 @@ func (s *suspect) enter(ctx context.Context) error {
 // proof is one try of a client to show who it is.
 type proof struct {
 	shown   credentials
-	client  *client // nil: nobody has that name
+	client  *clients.Client // nil: nobody has that name
 	visit   mfa.Caller
 	subject []byte
 }
@@ -95,7 +96,7 @@ type proof struct {
 // client costs the same work as a wrong secret.
 func (t proof) right() bool {
 	ok := matches(t.shown.secret, t.client)
-	return ok && t.client != nil && !t.client.Disabled && t.client.authMethod() == t.shown.method
+	return ok && t.client != nil && !t.client.Disabled && t.client.AuthenticationMethod() == t.shown.method
 }
 
 // prove lets a client prove who it is, at most 20 times in vain from one network within
@@ -107,7 +108,7 @@ func (t proof) right() bool {
 // right secret reads and writes nothing here. If it was wrong it is counted before anybody
 // else of its slot is heard. So each server, and each start of one, adds one try to the
 // twenty at most, and no number of parallel ones adds any.
-func (p *Provider) prove(ctx context.Context, v mfa.Caller, shown credentials, c *client) *oauthError {
+func (p *Provider) prove(ctx context.Context, v mfa.Caller, shown credentials, c *clients.Client) *oauthError {
 	t := proof{shown: shown, client: c, visit: v}
 	name := ""
 	if c != nil {

@@ -81,19 +81,19 @@ func TestWrongSecretsOfAClientWait(t *testing.T) {
 			refused.Header.Get("Cache-Control") != "no-store" {
 			h.t.Errorf("answer = %d %v %s, want 429 invalid_client and Retry-After", refused.Status, refused.Header, refused.Raw)
 		}
-		h.is("the right secret in the wait, which is not even compared", h.show(home, "rp", secret), 429)
-		h.is("the client from elsewhere", h.show(abroad, "rp", secret), 200)
-		h.is("another client from there", h.show(home, "other", secret), 200)
+		h.is("the right secret in the wait, which is not even compared", h.show(home, "rp", clientSecret), 429)
+		h.is("the client from elsewhere", h.show(abroad, "rp", clientSecret), 200)
+		h.is("another client from there", h.show(home, "other", clientSecret), 200)
 		h.is("a wrong secret of another client from there", h.show(home, "other", "wrong"), 401)
 		h.wait(10*time.Minute - time.Microsecond)
-		h.is("at the end of the wait", h.show(home, "rp", secret), 429)
+		h.is("at the end of the wait", h.show(home, "rp", clientSecret), 429)
 		h.wait(time.Microsecond)
-		h.is("after the wait", h.show(home, "rp", secret), 200)
+		h.is("after the wait", h.show(home, "rp", clientSecret), 200)
 		h.fail(20, home, "rp")
-		h.is("after twenty more", h.show(home, "rp", secret), 429)
+		h.is("after twenty more", h.show(home, "rp", clientSecret), 429)
 		h.fail(20, "2001:db8:1:2::1", "rp")
-		h.is("the same /64", h.show("2001:db8:1:2:ffff::9", "rp", secret), 429)
-		h.is("another /64", h.show("2001:db8:1:3::1", "rp", secret), 200)
+		h.is("the same /64", h.show("2001:db8:1:2:ffff::9", "rp", clientSecret), 429)
+		h.is("another /64", h.show("2001:db8:1:3::1", "rp", clientSecret), 200)
 		h.wait(time.Hour)
 		swept, err := h.engine.Sweep(h.ctx, h.now(), 1000)
 		h.ok(err)
@@ -111,7 +111,7 @@ func TestAFloodOfWrongSecretsStopsNobodyElse(t *testing.T) {
 			address := fmt.Sprintf("192.0.2.%d", n%10)
 			h.show(address, "rp", "wrong")
 			if n%20 == 0 {
-				h.is("the client at home", h.show(home, "rp", secret), 200)
+				h.is("the client at home", h.show(home, "rp", clientSecret), 200)
 			}
 		}
 		if got := h.p.ClientFailures(); got != 300 {
@@ -144,7 +144,7 @@ func TestParallelSecretsAreCountedBeforeTheyAreCompared(t *testing.T) {
 		}
 		third := h.another()
 		h.is("a wrong one on a server that just started", third.show(home, "rp", "wrong"), 429)
-		h.is("a right one after it", third.show(home, "rp", secret), 429)
+		h.is("a right one after it", third.show(home, "rp", clientSecret), 429)
 	})
 }
 
@@ -159,10 +159,10 @@ func TestNobodyIsComparedWhileAFailureIsCounted(t *testing.T) {
 				h.fail(mine, home, "rp")
 			}
 			other.fail(19-mine, home, "rp")
-			b, meanwhile := h.breakable(), make(chan int, 1)
+			b, meanwhile := h.store, make(chan int, 1)
 			b.before = map[string]func(){"CountAttempt": func() {
 				begun := make(chan struct{})
-				go func() { close(begun); meanwhile <- h.show(home, "rp", secret) }()
+				go func() { close(begun); meanwhile <- h.show(home, "rp", clientSecret) }()
 				<-begun
 			}}
 			h.is("the twentieth", h.show(home, "rp", "wrong"), 401)
@@ -177,7 +177,7 @@ func TestRightSecretsAreNotHeldAgainstAClient(t *testing.T) {
 	onBothDatabases(t, func(h *house) {
 		h.client("rp")
 		revoke := func() reply {
-			return h.postFrom(h.from(home), h.p.Revoke, presenter{header: basic("rp", secret)}, formOf("token", "no token of ours"))
+			return h.postFrom(h.from(home), h.p.Revoke, presenter{header: basic("rp", clientSecret)}, formOf("token", "no token of ours"))
 		}
 		revoke() // the client is in memory now
 		before := h.engine.Stats().Statements
@@ -203,10 +203,10 @@ func TestEveryWayToAuthenticateIsCounted(t *testing.T) {
 	h.client("off", func(c *storage.Client) { c.Disabled = true })
 	h.client("spa", public)
 	for id, ways := range map[string][]presenter{
-		"rp": {{"a wrong secret", basic("rp", "wrong"), nil}, {"another method", "", []string{"client_id", "rp", "client_secret", secret}},
+		"rp": {{"a wrong secret", basic("rp", "wrong"), nil}, {"another method", "", []string{"client_id", "rp", "client_secret", clientSecret}},
 			{"its name alone", "", []string{"client_id", "rp"}}, {"an empty secret", basic("rp", ""), nil}},
-		"off": {{"a disabled client", basic("off", secret), nil}, {"and by post", "", []string{"client_id", "off", "client_secret", secret}}},
-		"spa": {{"a public client with a secret", "", []string{"client_id", "spa", "client_secret", secret}}, {"and by Basic", basic("spa", secret), nil}},
+		"off": {{"a disabled client", basic("off", clientSecret), nil}, {"and by post", "", []string{"client_id", "off", "client_secret", clientSecret}}},
+		"spa": {{"a public client with a secret", "", []string{"client_id", "spa", "client_secret", clientSecret}}, {"and by Basic", basic("spa", clientSecret), nil}},
 	} {
 		from := h.from(home)
 		for n := range 21 {
@@ -236,13 +236,13 @@ func TestInventedNamesMakeNoRows(t *testing.T) {
 			if n >= 20 {
 				want = http.StatusTooManyRequests
 			}
-			h.is("an invented name", h.show(home, fmt.Sprintf("client-%d", n), secret), want)
+			h.is("an invented name", h.show(home, fmt.Sprintf("client-%d", n), clientSecret), want)
 		}
 		if n := h.engine.Stats().Commits - before; n > 22 {
 			h.t.Errorf("%d commits for 500 names, want one for each try that counts, and one of the wait", n)
 		}
 		h.is("a wrong secret of a client there is", h.show(home, "rp", "wrong"), 401)
-		h.is("an invented name from elsewhere", h.show(abroad, "client-0", secret), 401)
+		h.is("an invented name from elsewhere", h.show(abroad, "client-0", clientSecret), 401)
 		if n := h.events(mfa.EventClientFailed); n != 4 {
 			h.t.Errorf("%d lines, want the first failure of each and the wait", n)
 		}
@@ -256,12 +256,12 @@ func TestInventedNamesMakeNoRows(t *testing.T) {
 func TestASecretThatIsNotCountedIsNotCompared(t *testing.T) {
 	h := newHouse(t)
 	h.client("rp")
-	h.is("the client, which is in memory then", h.show(home, "rp", secret), 200)
-	b := h.breakable()
+	h.is("the client, which is in memory then", h.show(home, "rp", clientSecret), 200)
+	b := h.store
 	b.broken = "CountAttempt"
 	h.is("a wrong secret", h.show(home, "rp", "wrong"), 503)
-	h.is("a right one after it", h.show(home, "rp", secret), 503)
-	h.is("a right one from elsewhere", h.show(abroad, "rp", secret), 200)
+	h.is("a right one after it", h.show(home, "rp", clientSecret), 503)
+	h.is("a right one from elsewhere", h.show(abroad, "rp", clientSecret), 200)
 }
 
 // Over the budget of its address whoever failed is refused without a word written, and who
@@ -278,10 +278,10 @@ func TestFailuresOfClientsHaveABudget(t *testing.T) {
 		return 0
 	}
 	h.fail(1, home, "rp")
-	h.is("the other client, which is in memory then", h.show(home, "other", secret), 200)
+	h.is("the other client, which is in memory then", h.show(home, "other", clientSecret), 200)
 	over = true
 	before := h.engine.Stats().Statements
-	got := h.postFrom(h.from(home), h.p.Token, presenter{header: basic("rp", secret)}, formOf("grant_type", "client_credentials"))
+	got := h.postFrom(h.from(home), h.p.Token, presenter{header: basic("rp", clientSecret)}, formOf("grant_type", "client_credentials"))
 	if got.Status != 429 || got.Header.Get("Retry-After") != "90" {
 		t.Errorf("who failed = %d %v, want 429 and Retry-After of the budget", got.Status, got.Header)
 	}
@@ -289,7 +289,7 @@ func TestFailuresOfClientsHaveABudget(t *testing.T) {
 	if n := h.engine.Stats().Statements - before; n != 0 {
 		t.Errorf("%d statements over the budget, want none", n)
 	}
-	h.is("who never failed, from elsewhere", h.show(abroad, "other", secret), 200)
+	h.is("who never failed, from elsewhere", h.show(abroad, "other", clientSecret), 200)
 }
 
 // Who waits for others that try a secret, and leaves, is let go: a database that does not
@@ -297,7 +297,7 @@ func TestFailuresOfClientsHaveABudget(t *testing.T) {
 func TestNobodyStandsInLineForever(t *testing.T) {
 	h := newHouse(t)
 	h.client("rp")
-	h.is("the right secret, with nobody in line", h.show(home, "rp", secret), http.StatusOK)
+	h.is("the right secret, with nobody in line", h.show(home, "rp", clientSecret), http.StatusOK)
 	for i := range h.p.suspects {
 		h.p.suspects[i].turn <- struct{}{}
 	}
@@ -305,7 +305,7 @@ func TestNobodyStandsInLineForever(t *testing.T) {
 	leave()
 	r := httptest.NewRequestWithContext(left, http.MethodPost, "/", strings.NewReader("grant_type=client_credentials"))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Authorization", basic("rp", secret))
+	r.Header.Set("Authorization", basic("rp", clientSecret))
 	if got := h.callFrom(h.from(home), h.p.Token, r); got.Status != http.StatusServiceUnavailable {
 		t.Errorf("answer %d, want 503", got.Status)
 	}

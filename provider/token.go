@@ -12,6 +12,7 @@ import (
 	"github.com/ory/fosite"
 
 	"sallyport/mfa"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -81,7 +82,7 @@ func (p *Provider) token(ctx context.Context, g *gathering, r *http.Request, for
 	if !ok {
 		return nil, errorOf(errors.New("provider: a session that is not ours"))
 	}
-	c, ok := access.GetClient().(*client)
+	c, ok := access.GetClient().(*clients.Client)
 	if !ok {
 		return nil, errorOf(errors.New("provider: a client that is not ours"))
 	}
@@ -105,7 +106,7 @@ func (p *Provider) token(ctx context.Context, g *gathering, r *http.Request, for
 
 // narrow fits scopes and resources of this one call to what was granted. fosite ignores
 // both; asking for more must be refused (RFC 6749 section 6, RFC 8707 section 2.2).
-func narrow(access *fosite.AccessRequest, session *grantSession, c *client, form url.Values) *oauthError {
+func narrow(access *fosite.AccessRequest, session *grantSession, c *clients.Client, form url.Values) *oauthError {
 	scopes := fields(form.Get("scope"))
 	switch form.Get("grant_type") {
 	case "client_credentials":
@@ -158,7 +159,7 @@ func (p *Provider) endFamily(ctx context.Context, g *gathering, v mfa.Caller) *o
 }
 
 // settle stores what the call costs: one transaction, or none.
-func (p *Provider) settle(ctx context.Context, g *gathering, session *grantSession, c *client, v mfa.Caller) *oauthError {
+func (p *Provider) settle(ctx context.Context, g *gathering, session *grantSession, c *clients.Client, v mfa.Caller) *oauthError {
 	switch {
 	case g.redeem && g.committed && g.code != nil:
 		return p.redeem(ctx, g, c, v)
@@ -172,7 +173,7 @@ func (p *Provider) settle(ctx context.Context, g *gathering, session *grantSessi
 
 // redeem spends the code and makes its grant. Who comes second, even by a hair, has
 // used a code twice.
-func (p *Provider) redeem(ctx context.Context, g *gathering, c *client, v mfa.Caller) *oauthError {
+func (p *Provider) redeem(ctx context.Context, g *gathering, c *clients.Client, v mfa.Caller) *oauthError {
 	code := g.code.Code
 	a := code.Authorization
 	grant := storage.Grant{ID: code.GrantID, Authorization: a, Refreshable: g.refresh, CreatedAt: g.now,
@@ -199,7 +200,7 @@ func (p *Provider) redeem(ctx context.Context, g *gathering, c *client, v mfa.Ca
 // rotate moves the grant to its next generation. Who comes second is judged as if it
 // had come later: within the grace it is given the same successor, which is already
 // made, otherwise the family ends.
-func (p *Provider) rotate(ctx context.Context, g *gathering, c *client, v mfa.Caller) *oauthError {
+func (p *Provider) rotate(ctx context.Context, g *gathering, c *clients.Client, v mfa.Caller) *oauthError {
 	grant := g.grant.Grant
 	a := grant.Authorization
 	e := p.journal.Event(v, storage.Event{Kind: mfa.EventTokenRefresh, Outcome: mfa.OutcomeOK, UserID: a.UserID,
@@ -226,14 +227,14 @@ func (p *Provider) rotate(ctx context.Context, g *gathering, c *client, v mfa.Ca
 	return p.endFamily(ctx, g, v)
 }
 
-func (p *Provider) refreshIdle(c *client) time.Duration {
+func (p *Provider) refreshIdle(c *clients.Client) time.Duration {
 	if c.RefreshTokenIdleTTL > 0 {
 		return c.RefreshTokenIdleTTL.Duration()
 	}
 	return p.options.RefreshIdleTTL
 }
 
-func (p *Provider) refreshTTL(c *client) time.Duration {
+func (p *Provider) refreshTTL(c *clients.Client) time.Duration {
 	if c.RefreshTokenTTL > 0 {
 		return c.RefreshTokenTTL.Duration()
 	}

@@ -54,10 +54,10 @@ func TestTokenRefuses(t *testing.T) {
 		{"disabled client", "off", cc(), 401, "invalid_client"},
 		{"wrong secret", "", cc("client_id", "post", "client_secret", "wrong"), 401, "invalid_client"},
 		{"basic of a client registered for post", "post", cc(), 401, "invalid_client"},
-		{"post of a client registered for basic", "", cc("client_id", "rp", "client_secret", secret), 401, "invalid_client"},
+		{"post of a client registered for basic", "", cc("client_id", "rp", "client_secret", clientSecret), 401, "invalid_client"},
 		{"name alone of a confidential client", "", cc("client_id", "rp"), 401, "invalid_client"},
-		{"a secret from a public client", "", cc("client_id", "spa", "client_secret", secret), 401, "invalid_client"},
-		{"two ways at once", "rp", cc("client_id", "rp", "client_secret", secret), 400, "invalid_request"},
+		{"a secret from a public client", "", cc("client_id", "spa", "client_secret", clientSecret), 401, "invalid_client"},
+		{"two ways at once", "rp", cc("client_id", "rp", "client_secret", clientSecret), 400, "invalid_request"},
 		{"client credentials of a public client", "", cc("client_id", "spa"), 400, "unauthorized_client"},
 		{"client credentials without the grant", "codeonly", cc(), 400, "unauthorized_client"},
 		{"unknown scope", "rp", cc("scope", "nonsense"), 400, "invalid_scope"},
@@ -65,7 +65,7 @@ func TestTokenRefuses(t *testing.T) {
 		{"foreign resource", "rp", cc("resource", "https://evil.example"), 400, "invalid_target"},
 		{"unknown code", "rp", redeem(strings.Repeat("x", codeLength)), 400, "invalid_grant"},
 		{"malformed code", "rp", redeem("x"), 400, "invalid_grant"},
-		{"code of another client", "post", redeem(code, "client_id", "post", "client_secret", secret), 400, "invalid_request"},
+		{"code of another client", "post", redeem(code, "client_id", "post", "client_secret", clientSecret), 400, "invalid_request"},
 		{"another redirect address", "rp", redeem(code, "redirect_uri", "https://rp.example/other"), 400, "invalid_grant"},
 		{"no redirect address", "rp", redeem(code, "redirect_uri", ""), 400, "invalid_grant"},
 		{"wrong verifier", "rp", redeem(code, "code_verifier", strings.Repeat("a", 43)), 400, "invalid_grant"},
@@ -74,7 +74,7 @@ func TestTokenRefuses(t *testing.T) {
 		{"a made-up refresh token", "rp", refreshOf(refreshPrefix + strings.Repeat("a", 64)), 400, "invalid_grant"},
 		{"no refresh token", "rp", refreshOf(""), 400, "invalid_grant"},
 		{"refresh without the grant", "codeonly", refreshOf("x"), 400, "unauthorized_client"},
-		{"post works", "", cc("client_id", "post", "client_secret", secret, "scope", "read"), 200, ""},
+		{"post works", "", cc("client_id", "post", "client_secret", clientSecret, "scope", "read"), 200, ""},
 		{"basic works", "rp", cc("scope", "read write"), 200, ""},
 		{"and the code is still good", "rp", redeem(code), 200, ""},
 	} {
@@ -118,7 +118,7 @@ func TestTokenReadsOnlyForms(t *testing.T) {
 			if tc.kind != "" {
 				r.Header.Set("Content-Type", tc.kind)
 			}
-			r.Header.Set("Authorization", basic("rp", secret))
+			r.Header.Set("Authorization", basic("rp", clientSecret))
 			if got := h.call(h.p.Token, r); got.Status != tc.status || (tc.status != 200 && got.get("error") != "invalid_request") {
 				t.Errorf("token = %d %s, want %d", got.Status, got.Raw, tc.status)
 			}

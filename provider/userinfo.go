@@ -52,7 +52,7 @@ func (p *Provider) userinfo(r *http.Request, token string) (map[string]any, *oau
 	if !slices.Contains(scopes, "openid") {
 		return nil, refusal("insufficient_scope", "the scope openid was not granted")
 	}
-	c, err := p.clients.get(r.Context(), t.Client)
+	c, err := p.clients.Client(r.Context(), t.Client)
 	if isNotFound(err) || (err == nil && c.Disabled) {
 		return nil, dead
 	}

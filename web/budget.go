@@ -43,7 +43,7 @@ func NewBudgets(now func() time.Time, window time.Duration, limits map[string]in
 	return b
 }
 
-// Admit implements mfa.Admit.
+// Admit implements budget.Admit.
 func (b *Budgets) Admit(v mfa.Caller, budget string, amount int) time.Duration {
 	p, network := b.kinds[budget], v.Network()
 	if p == nil || network == "" {

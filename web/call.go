@@ -4,6 +4,7 @@ import (
 	"encoding/base32"
 	"encoding/base64"
 	"io"
+	"log/slog"
 
 	"github.com/gin-gonic/gin"
 )
@@ -73,3 +74,9 @@ func Nonce(c *gin.Context) string {
 // Correlation returns the id that names this request in the log; pages show it as
 // the support id.
 func Correlation(c *gin.Context) string { return callOf(c).correlation }
+
+// Log writes one log line about the request, with its route and correlation id.
+func Log(c *gin.Context, log *slog.Logger, level slog.Level, message string, attrs ...slog.Attr) {
+	attrs = append(attrs, slog.String("route", c.FullPath()), slog.String("correlation_id", Correlation(c)))
+	log.LogAttrs(c.Request.Context(), level, message, attrs...)
+}

@@ -2,16 +2,12 @@ package web
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"strings"
 
 	"github.com/gin-gonic/gin"
-
-	"sallyport/storage"
 )
 
 // access writes one line a request: the route's template instead of the address,
@@ -48,7 +44,7 @@ func (s *server) recover(c *gin.Context) {
 			slog.String("cause", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())),
 			slog.String("correlation_id", Correlation(c)))
 		if !c.Writer.Written() {
-			s.refuse(c, http.StatusInternalServerError, "something went wrong here")
+			s.refuse(c, Fault{http.StatusInternalServerError, "something went wrong here"})
 		}
 		c.Abort()
 	}()
@@ -92,7 +88,7 @@ func (s *server) valve(c *gin.Context) {
 	if !s.limiter.AllowN(s.now(), 1) {
 		s.counters.Shed.Inc()
 		c.Header("Retry-After", "1")
-		s.refuse(c, http.StatusServiceUnavailable, "too many requests at once")
+		s.refuse(c, Fault{http.StatusServiceUnavailable, "too many requests at once"})
 		return
 	}
 	c.Next()
@@ -104,40 +100,4 @@ func (s *server) deadline(c *gin.Context) {
 	defer cancel()
 	c.Request = c.Request.WithContext(ctx)
 	c.Next()
-}
-
-// words are the error values of RFC 6749 section 5.2 and 4.1.2.1 where one fits.
-func word(code int) string {
-	switch {
-	case code == http.StatusServiceUnavailable:
-		return "temporarily_unavailable"
-	case code >= http.StatusInternalServerError:
-		return "server_error"
-	case code == http.StatusNotFound:
-		return "not_found"
-	}
-	return "invalid_request"
-}
-
-// refuse ends a request before a surface saw it: a page for a person, JSON for a program.
-func (s *server) refuse(c *gin.Context, code int, reason string) {
-	c.Abort()
-	if s.refusedBySurface(c, code, reason) {
-		return
-	}
-	if s.o.ErrorPage != nil && strings.Contains(c.GetHeader("Accept"), "text/html") {
-		s.o.ErrorPage(c, code)
-		return
-	}
-	c.JSON(code, struct {
-		Error         string `json:"error"`
-		Description   string `json:"error_description"`
-		CorrelationID string `json:"correlation_id"`
-	}{word(code), reason, Correlation(c)})
-}
-
-// Unavailable says whether an error means that something we need is out of reach,
-// so that a caller may try again: 503 instead of 500 (R-7).
-func Unavailable(err error) bool {
-	return errors.Is(err, storage.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded)
 }

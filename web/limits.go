@@ -13,18 +13,12 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// fault is why a request is refused before anything is done with it.
-type fault struct {
-	code   int
-	reason string
-}
-
 // limits refuses what no honest caller sends (H-8, H-9). A form body is read here,
 // so that every surface finds it parsed and clean; any other body is cut off at the limit.
 func (s *server) limits(c *gin.Context) {
 	most := s.bodyMost(c.Request)
 	if f := checkHead(c.Request, most); f != nil {
-		s.refuse(c, f.code, f.reason)
+		s.refuse(c, *f)
 		return
 	}
 	var w http.ResponseWriter = c.Writer
@@ -33,7 +27,7 @@ func (s *server) limits(c *gin.Context) {
 	}
 	c.Request.Body = http.MaxBytesReader(w, c.Request.Body, most)
 	if f := checkForm(c.Request); f != nil {
-		s.refuse(c, f.code, f.reason)
+		s.refuse(c, *f)
 		return
 	}
 	if c.Request.ContentLength != 0 && most <= maxBody { // what is longer belongs to whoever has shown a key
@@ -66,36 +60,36 @@ type broken struct{ err error }
 
 func (b broken) Read([]byte) (int, error) { return 0, b.err }
 
-func checkHead(r *http.Request, most int64) *fault {
+func checkHead(r *http.Request, most int64) *Fault {
 	if len(r.RequestURI) > maxURL || len(r.URL.RawQuery) > maxURL {
-		return &fault{http.StatusRequestURITooLong, "the address is too long"}
+		return &Fault{http.StatusRequestURITooLong, "the address is too long"}
 	}
 	if !clean(r.URL.Path) {
-		return &fault{http.StatusBadRequest, "the address is not valid text"}
+		return &Fault{http.StatusBadRequest, "the address is not valid text"}
 	}
 	if r.Header.Get("Content-Encoding") != "" {
-		return &fault{http.StatusUnsupportedMediaType, "an encoded body is not accepted"}
+		return &Fault{http.StatusUnsupportedMediaType, "an encoded body is not accepted"}
 	}
 	if r.ContentLength > most {
-		return &fault{http.StatusRequestEntityTooLarge, "the body is too long"}
+		return &Fault{http.StatusRequestEntityTooLarge, "the body is too long"}
 	}
 	if queried(r) > maxParams {
-		return &fault{http.StatusBadRequest, "there are too many parameters"}
+		return &Fault{http.StatusBadRequest, "there are too many parameters"}
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil || !cleanAll(query) {
-		return &fault{http.StatusBadRequest, "the query is not valid text"}
+		return &Fault{http.StatusBadRequest, "the query is not valid text"}
 	}
 	return nil
 }
 
-func checkForm(r *http.Request) *fault {
+func checkForm(r *http.Request) *Fault {
 	if r.Method != http.MethodPost && r.Method != http.MethodPut && r.Method != http.MethodPatch {
 		return nil
 	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil && r.Header.Get("Content-Type") != "" || strings.HasPrefix(kind, "multipart/") {
-		return &fault{http.StatusUnsupportedMediaType, "this content type is not accepted"}
+		return &Fault{http.StatusUnsupportedMediaType, "this content type is not accepted"}
 	}
 	if kind != "application/x-www-form-urlencoded" {
 		return nil
@@ -103,13 +97,13 @@ func checkForm(r *http.Request) *fault {
 	err = r.ParseForm()
 	var long *http.MaxBytesError
 	if errors.As(err, &long) {
-		return &fault{http.StatusRequestEntityTooLarge, "the body is too long"}
+		return &Fault{http.StatusRequestEntityTooLarge, "the body is too long"}
 	}
 	if err != nil || !cleanAll(r.PostForm) {
-		return &fault{http.StatusBadRequest, "the form is not valid text"}
+		return &Fault{http.StatusBadRequest, "the form is not valid text"}
 	}
 	if count(r.PostForm)+queried(r) > maxParams {
-		return &fault{http.StatusBadRequest, "there are too many parameters"}
+		return &Fault{http.StatusBadRequest, "there are too many parameters"}
 	}
 	return nil
 }

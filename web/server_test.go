@@ -9,9 +9,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gin-gonic/gin"
 
 	"sallyport/storage"
 	"sallyport/web"
@@ -156,7 +159,7 @@ func TestBoundHoldsConnectionsBack(t *testing.T) {
 	second.Close()
 }
 
-func TestUnavailable(t *testing.T) {
+func TestFailureStatus(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		err  error
@@ -169,7 +172,8 @@ func TestUnavailable(t *testing.T) {
 		{"a bug", errors.New("index out of range"), false},
 		{"nothing", nil, false},
 	} {
-		if got := web.Unavailable(tc.err); got != tc.want {
+		c, _ := gin.CreateTestContext(httptest.NewRecorder())
+		if got := web.FailureStatus(c, tc.err) == http.StatusServiceUnavailable; got != tc.want || got != (c.Writer.Header().Get("Retry-After") == "5") {
 			t.Errorf("%s: %t, want %t", tc.name, got, tc.want)
 		}
 	}

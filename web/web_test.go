@@ -39,9 +39,9 @@ func (desk) Mount(r gin.IRouter) {
 	})
 	r.GET("/panic", func(*gin.Context) { panic("the shelf fell down") })
 	r.GET("/late-panic", func(c *gin.Context) { c.String(http.StatusOK, "half"); panic("too late") })
-	r.GET("/visit", func(c *gin.Context) { c.JSON(http.StatusOK, web.Visit(c)) })
+	r.GET("/visit", func(c *gin.Context) { c.JSON(http.StatusOK, web.Caller(c)) })
 	r.GET("/bind", func(c *gin.Context) {
-		c.String(http.StatusOK, web.Bind(c)+" "+web.Bind(c)+" "+web.Visit(c).Browser)
+		c.String(http.StatusOK, web.Bind(c)+" "+web.Bind(c)+" "+web.Caller(c).Browser)
 	})
 	r.GET("/out", func(c *gin.Context) { web.ClearCookie(c, web.SessionCookie) })
 	r.GET("/locale", func(c *gin.Context) { c.String(http.StatusOK, web.Locale(c, c.QueryArray("ui")...)) })

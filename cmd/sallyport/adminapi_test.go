@@ -11,16 +11,16 @@ import (
 	"testing"
 
 	"sallyport/mfa"
-	"sallyport/provider"
+	"sallyport/provider/apikeys"
 	"sallyport/provider/desired"
 	"sallyport/storage"
 	"sallyport/web/admin"
 )
 
 // made is the secret of a new API key, and its id.
-func (c *console) made(d provider.APIKeyDraft) (string, storage.APIKeyID) {
+func (c *console) made(d apikeys.Draft) (string, storage.APIKeyID) {
 	c.Helper()
-	k, secret, err := c.h.APIKeys.Create(c.Context(), mfa.Caller{}, provider.Operator(), d)
+	k, secret, err := c.h.APIKeys.Create(c.Context(), mfa.Caller{}, apikeys.Operator(), d)
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -29,10 +29,10 @@ func (c *console) made(d provider.APIKeyDraft) (string, storage.APIKeyID) {
 
 func TestTheAdminAPINeedsAKey(t *testing.T) {
 	c := newConsole(t)
-	reads, reader := c.made(provider.APIKeyDraft{Name: "reads", Dialects: []string{"admin"}, Verbs: []string{"read"}})
-	writes, writer := c.made(provider.APIKeyDraft{Name: "writes", Dialects: []string{"admin"}, Verbs: []string{"write"}})
-	other, _ := c.made(provider.APIKeyDraft{Name: "other", Dialects: []string{"streambird"}, Verbs: []string{"read", "write"}})
-	off, _ := c.made(provider.APIKeyDraft{Name: "off", Dialects: []string{"admin"}, Verbs: []string{"read", "write"}, Disabled: true})
+	reads, reader := c.made(apikeys.Draft{Name: "reads", Dialects: []string{"admin"}, Verbs: []string{"read"}})
+	writes, writer := c.made(apikeys.Draft{Name: "writes", Dialects: []string{"admin"}, Verbs: []string{"write"}})
+	other, _ := c.made(apikeys.Draft{Name: "other", Dialects: []string{"streambird"}, Verbs: []string{"read", "write"}})
+	off, _ := c.made(apikeys.Draft{Name: "off", Dialects: []string{"admin"}, Verbs: []string{"read", "write"}, Disabled: true})
 	user := map[string]any{"username": "alice"}
 	for _, tc := range []struct {
 		name   string
@@ -130,7 +130,7 @@ func TestWhatIsNoCallIsRefused(t *testing.T) {
 		word, detail       string
 	}{
 		{"an unknown parameter", "GET", "/users?colour=red", nil, 400, "invalid_request", "colour: there is no such parameter"},
-		{"a parameter twice", "GET", "/users?limit=1&limit=2", nil, 400, "invalid_request", "limit: is there twice"},
+		{"a parameter twice", "GET", "/users?limit=1&limit=2", nil, 400, "invalid_request", "limit: must not be repeated"},
 		{"a page of nothing", "GET", "/users?limit=0", nil, 400, "invalid_request", "limit: must be from 1 to 1000"},
 		{"a page too large", "GET", "/events?limit=1001", nil, 400, "invalid_request", "limit: must be"},
 		{"a page that is no number", "GET", "/events?limit=many", nil, 400, "invalid_request", "limit: must be"},
@@ -145,7 +145,7 @@ func TestWhatIsNoCallIsRefused(t *testing.T) {
 		{"JSON where YAML belongs", "POST", "/state", body("application/json", "{}"), 415, "invalid_request", "must be application/yaml"},
 		{"no JSON", "POST", "/users", body("application/json", "username: x"), 400, "invalid_request", "one JSON object"},
 		{"a name twice", "POST", "/users", body("application/json", `{"username":"x","username":"y"}`), 400, "invalid_request", "one JSON object"},
-		{"a body that is too long", "POST", "/users", body("application/json", `{"username":"`+strings.Repeat("x", 64<<10)+`"}`), 413, "invalid_request", "too long"},
+		{"a body that is too long", "POST", "/users", body("application/json", `{"username":"`+strings.Repeat("x", 64<<10)+`"}`), 413, "invalid_request", "longer than 64 KiB"},
 		{"a member nobody knows", "POST", "/users", body("application/json", `{"username":"x","admin":true}`), 400, "invalid_request", "admin: there is no such key"},
 		{"a member nobody knows, of a password", "POST", password, body("application/json", `{"password":"long enough","hash":"x"}`), 400, "invalid_request", "hash: there is no such key"},
 		{"a member in another case", "POST", password, body("application/json", `{"Password":"long enough"}`), 400, "invalid_request", "Password: there is no such key"},

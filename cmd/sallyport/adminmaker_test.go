@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/provider"
+	"sallyport/provider/apikeys"
 	"sallyport/provider/desired"
 	"sallyport/web/admin"
 )
@@ -15,8 +15,8 @@ import (
 func TestAnAPIKeyRaisesNoKey(t *testing.T) {
 	c := newConsole(t)
 	end := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
-	secret, maker := c.made(provider.APIKeyDraft{Name: "maker", Dialects: []string{"admin"}, Verbs: []string{"write"}, ExpiresAt: end})
-	_, other := c.made(provider.APIKeyDraft{Name: "other", Dialects: []string{"admin"}, Verbs: []string{"read", "write"}})
+	secret, maker := c.made(apikeys.Draft{Name: "maker", Dialects: []string{"admin"}, Verbs: []string{"write"}, ExpiresAt: end})
+	_, other := c.made(apikeys.Draft{Name: "other", Dialects: []string{"admin"}, Verbs: []string{"read", "write"}})
 	c.key = secret
 	body := func(verb string, end time.Time) map[string]any {
 		return map[string]any{"name": "made", "dialects": []string{"admin"}, "verbs": []string{verb}, "expires_at": end.Format(time.RFC3339)}
@@ -33,14 +33,14 @@ func TestAnAPIKeyRaisesNoKey(t *testing.T) {
 		c.call("POST", "/state", state(name, "read", end)).refused(400, "invalid_request", "api_keys[0].verbs: must be among those")
 		c.call("POST", "/state?dry_run=true", state(name, "write", later)).refused(400, "invalid_request", "api_keys[0].expires_at: must be")
 	}
-	c.call("POST", "/state", state("other", "write", end)).refused(400, "invalid_request", provider.ErrForeignAPIKey.Error())
+	c.call("POST", "/state", state("other", "write", end)).refused(400, "invalid_request", apikeys.ErrNotPermitted.Error())
 	for method, path := range map[string]string{"POST": "/secrets", "DELETE": ""} {
-		c.call(method, "/api-keys/"+string(other)+path, nil).refused(403, "not_allowed", provider.ErrForeignAPIKey.Error())
+		c.call(method, "/api-keys/"+string(other)+path, nil).refused(403, "not_allowed", apikeys.ErrNotPermitted.Error())
 	}
-	c.call("POST", "/api-keys/"+string(other)+"/disable", nil).refused(403, "not_allowed", provider.ErrForeignAPIKey.Error())
-	c.call("POST", "/api-keys/"+string(other)+"/enable", nil).refused(403, "not_allowed", provider.ErrForeignAPIKey.Error())
+	c.call("POST", "/api-keys/"+string(other)+"/disable", nil).refused(403, "not_allowed", apikeys.ErrNotPermitted.Error())
+	c.call("POST", "/api-keys/"+string(other)+"/enable", nil).refused(403, "not_allowed", apikeys.ErrNotPermitted.Error())
 	for _, which := range []string{"old", "new"} {
-		c.call("DELETE", "/api-keys/"+string(other)+"/secrets/"+which, nil).refused(403, "not_allowed", provider.ErrForeignAPIKey.Error())
+		c.call("DELETE", "/api-keys/"+string(other)+"/secrets/"+which, nil).refused(403, "not_allowed", apikeys.ErrNotPermitted.Error())
 	}
 	var o desired.Outcome
 	c.call("POST", "/state", state("fresh", "write", end)).ok(200, &o)
@@ -106,10 +106,10 @@ func TestAnAPIKeyEnablesNoKey(t *testing.T) {
 	c.call("POST", made+"/disable", nil).done(200, "disabled")
 	c.key = maker
 	for method, path := range map[string]string{"POST": "/enable", "DELETE": ""} {
-		c.call(method, made+path, nil).refused(403, "not_allowed", provider.ErrDisabledStays.Error())
+		c.call(method, made+path, nil).refused(403, "not_allowed", apikeys.ErrOperatorOnly.Error())
 	}
-	c.call("POST", made+"/secrets", nil).refused(403, "not_allowed", provider.ErrDisabledStays.Error())
-	c.call("POST", "/state", state(", disabled: false")).refused(400, "invalid_request", "api_keys[0]: "+provider.ErrDisabledStays.Error())
+	c.call("POST", made+"/secrets", nil).refused(403, "not_allowed", apikeys.ErrOperatorOnly.Error())
+	c.call("POST", "/state", state(", disabled: false")).refused(400, "invalid_request", "api_keys[0]: "+apikeys.ErrOperatorOnly.Error())
 	c.call("POST", "/state?prune=true", []byte("api_keys: []\n")).ok(200, &o)
 	if left := fmt.Sprint(o.LeftAlone); !strings.Contains(left, "made") || len(o.Changes) != 0 {
 		t.Errorf("pruned by an API key: %+v", o)

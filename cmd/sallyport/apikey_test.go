@@ -9,7 +9,7 @@ import (
 	"sallyport/cmd/sallyport/cli"
 	"sallyport/cmd/sallyport/server"
 	"sallyport/mfa"
-	"sallyport/provider"
+	"sallyport/provider/apikeys"
 	"sallyport/web/admin"
 )
 
@@ -29,8 +29,8 @@ func (o *office) may(file string) string {
 			out = err.Error()
 			return
 		}
-		for _, verb := range []string{provider.VerbRead, provider.VerbWrite} {
-			if k.Allows(provider.DialectAdmin, verb) {
+		for _, verb := range []string{apikeys.VerbRead, apikeys.VerbWrite} {
+			if k.Allows(apikeys.DialectAdmin, verb) {
 				out += verb
 			}
 		}

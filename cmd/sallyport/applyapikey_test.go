@@ -12,7 +12,7 @@ import (
 	"sallyport/cmd/sallyport/server"
 	"sallyport/mfa"
 	"sallyport/mfa/users"
-	"sallyport/provider"
+	"sallyport/provider/apikeys"
 	"sallyport/provider/desired"
 	"sallyport/storage"
 )
@@ -147,9 +147,9 @@ func TestApplyLeavesWhatCommandsDidToAPIKeys(t *testing.T) {
 	o.inside(func(h *server.Server) {
 		ctx, v := t.Context(), mfa.Caller{Actor: users.ActorAdmin}
 		for name, do := range map[string]func(storage.APIKeyID) error{
-			"shop": func(id storage.APIKeyID) error { return h.APIKeys.Disable(ctx, v, provider.Operator(), id) },
+			"shop": func(id storage.APIKeyID) error { return h.APIKeys.Disable(ctx, v, apikeys.Operator(), id) },
 			"deploy": func(id storage.APIKeyID) (err error) {
-				added, err = h.APIKeys.AddSecret(ctx, v, provider.Operator(), id)
+				added, err = h.APIKeys.AddSecret(ctx, v, apikeys.Operator(), id)
 				return err
 			},
 		} {
@@ -238,11 +238,11 @@ func TestApplyDoesNotOverwriteAnAPIKeyChangedMeanwhile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := h.APIKeys.Disable(ctx, v, provider.Operator(), shop.ID); err != nil {
+		if err := h.APIKeys.Disable(ctx, v, apikeys.Operator(), shop.ID); err != nil {
 			t.Fatal(err)
 		}
 		err = h.Records().CarryOut(ctx, v, p)
-		if want := fmt.Sprintf("stopped after 1 of 3 changes; they stay, and another run does the rest: API key shop: %v", provider.ErrAPIKeyChanged); err == nil || err.Error() != want {
+		if want := fmt.Sprintf("stopped after 1 of 3 changes; they stay, and another run does the rest: API key shop: %v", apikeys.ErrChanged); err == nil || err.Error() != want {
 			t.Errorf("carry out: %v, want %s", err, want)
 		}
 	})

@@ -23,7 +23,7 @@ import (
 	"sallyport/config"
 	"sallyport/mfa"
 	"sallyport/mfa/users"
-	"sallyport/provider"
+	"sallyport/provider/apikeys"
 	"sallyport/web"
 	"sallyport/web/admin"
 )
@@ -254,9 +254,9 @@ func TestAServerElsewhereIsReached(t *testing.T) {
 		}
 		return path
 	}
-	reads, _ := c.made(provider.APIKeyDraft{Name: "reads", Dialects: []string{"admin"}, Verbs: []string{"read"}})
-	gone, id := c.made(provider.APIKeyDraft{Name: "gone", Dialects: []string{"admin"}, Verbs: []string{"read"}})
-	if err := c.h.APIKeys.Disable(t.Context(), mfa.Caller{}, provider.Operator(), id); err != nil {
+	reads, _ := c.made(apikeys.Draft{Name: "reads", Dialects: []string{"admin"}, Verbs: []string{"read"}})
+	gone, id := c.made(apikeys.Draft{Name: "gone", Dialects: []string{"admin"}, Verbs: []string{"read"}})
+	if err := c.h.APIKeys.Disable(t.Context(), mfa.Caller{}, apikeys.Operator(), id); err != nil {
 		t.Fatal(err)
 	}
 	cert, trusted, _ := certified(t)

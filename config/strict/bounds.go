@@ -6,32 +6,32 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// The parser's time grows with the square of these three, so that 4 MiB of nothing but
-// brackets, keys or gaps would keep it busy for an hour. A body of the admin API is such
-// a text, whoever wrote it. No state needs as many.
+// The time of the parser grows with the square of these three: 4 MiB of brackets, keys or
+// empty values would take it an hour, and a body of the admin API may be any text. No
+// desired state needs as many.
 const (
 	maxDepth = 64  // collections within collections
-	maxKeys  = 256 // in one place, written one below the other
-	maxOdd   = 256 // values left empty, tags, anchors, aliases: what the reader refuses anyway
+	maxKeys  = 256 // keys of one block collection
+	maxOdd   = 256 // empty values, tags, anchors, aliases: the reader refuses them anyway
 )
 
-// level is a collection that is open: in brackets, or by the column it is written at.
+// level is an open collection: a flow collection in brackets, or a block collection at a column.
 type level struct {
-	opened token.Type // of its bracket; zero without one
+	opened token.Type // the type of its bracket; zero for a block collection
 	column int
 	keys   int
-	paired bool // the entry being read in braces has its colon
+	paired bool // the current entry in braces has its colon
 }
 
-// bounds counts what the parser is slow at, token by token.
+// bounds counts, token by token, what the parser is slow at.
 type bounds struct {
 	levels []level
 	odd    int
 }
 
-// exceeded returns the first token that is beyond a bound, and what to say about it.
+// exceeded returns the first token that exceeds a bound, and the text of its fault.
 func exceeded(tokens token.Tokens) (*token.Token, string) {
-	// A comment may stand between any two tokens.
+	// There may be a comment between any two tokens.
 	tokens = slices.DeleteFunc(slices.Clone(tokens), func(t *token.Token) bool { return t.Type == token.CommentType })
 	var b bounds
 	for i, t := range tokens {
@@ -96,14 +96,14 @@ func (b *bounds) entry(before *token.Token) {
 	l.paired = false
 }
 
-// close leaves the innermost brackets. That they are of the right kind is the parser's care.
+// close ends the innermost level. The parser checks that the brackets match.
 func (b *bounds) close() {
 	if len(b.levels) > 0 {
 		b.levels = b.levels[:len(b.levels)-1]
 	}
 }
 
-// pair counts a key by its colon.
+// pair counts a key when its colon is read.
 func (b *bounds) pair(before, t, after *token.Token) {
 	if l := b.top(); l != nil && l.opened != token.UnknownType {
 		l.paired = true
@@ -120,8 +120,8 @@ func (b *bounds) pair(before, t, after *token.Token) {
 	b.top().keys++
 }
 
-// block goes to the level that is written at a column, and sees whether a value follows
-// there. Inside brackets columns say nothing.
+// block makes the block collection at a column the innermost level, and counts an empty
+// value. Inside brackets columns have no meaning.
 func (b *bounds) block(t, after *token.Token, column int) {
 	for l := b.top(); l != nil && l.opened == token.UnknownType && l.column > column; l = b.top() {
 		b.close()
@@ -138,7 +138,7 @@ func (b *bounds) block(t, after *token.Token, column int) {
 		b.odd++
 	case after.Position.Line == t.Position.Line || after.Position.Column > column:
 	case after.Position.Column == column && after.Type == token.SequenceEntryType && t.Type == token.MappingValueType:
-		// a list may stand right below its key
+		// a list may be at the column of its key
 	default:
 		b.odd++
 	}

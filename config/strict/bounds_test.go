@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// lines writes n lines, each with its number.
+// lines returns n lines, each with its number.
 func lines(n int, format string) string {
 	var b strings.Builder
 	for i := range n {
@@ -15,12 +15,12 @@ func lines(n int, format string) string {
 	return b.String()
 }
 
-// nested writes one collection inside another, n times.
+// nested returns n collections, each within the one before.
 func nested(n int, open, inner, end string) string {
 	return strings.Repeat(open, n) + inner + strings.Repeat(end, n)
 }
 
-// stairs writes keys each of which holds the next.
+// stairs returns n keys, each within the one before.
 func stairs(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -29,7 +29,7 @@ func stairs(n int) string {
 	return b.String() + strings.Repeat(" ", n) + "a: x\n"
 }
 
-// sample is read from the texts.
+// sample is what the texts are read into.
 type sample struct {
 	Users []struct {
 		Username string         `yaml:"username"`
@@ -39,7 +39,7 @@ type sample struct {
 	} `yaml:"users"`
 }
 
-func TestTextsThatKeepTheParserBusyAreRefusedBeforeIt(t *testing.T) {
+func TestTextsBeyondTheBoundsAreNotParsed(t *testing.T) {
 	const deep, wide, odd = "more than 64 levels", "more than 256 keys", "more than 256 values that are empty"
 	for _, tc := range []struct {
 		name, text string
@@ -52,9 +52,9 @@ func TestTextsThatKeepTheParserBusyAreRefusedBeforeIt(t *testing.T) {
 		{"objects in lists", "users:\n " + nested(40, `[{"a":`, "1", "}]"), 2, deep},
 		{"lists in one line", strings.Repeat("- ", 65) + "x", 1, deep},
 		{"keys that are collections", strings.Repeat("? ", 65) + "x", 1, deep},
-		{"keys further and further in", stairs(65), 65, deep},
-		{"many keys below each other", lines(257, "a%d: x"), 257, wide},
-		{"many keys of one in a list", "users:\n" + lines(1, "- a%d: x") + lines(256, "  b%d: x"), 258, wide},
+		{"keys within keys", stairs(65), 65, deep},
+		{"many keys", lines(257, "a%d: x"), 257, wide},
+		{"many keys of one item of a list", "users:\n" + lines(1, "- a%d: x") + lines(256, "  b%d: x"), 258, wide},
 		{"keys without values", lines(200, "- a%d:\n  b:"), 257, odd},
 		{"entries without values", strings.Repeat("-\n", 257), 257, odd},
 		{"members without values", "{" + strings.Repeat("a: ,", 257) + "}", 1, odd},
@@ -74,16 +74,16 @@ func TestTextsThatKeepTheParserBusyAreRefusedBeforeIt(t *testing.T) {
 	}
 }
 
-func TestTextsOfAnySizeWithinTheBoundsAreRead(t *testing.T) {
+func TestLargeTextsWithinTheBoundsAreRead(t *testing.T) {
 	for _, tc := range []struct {
 		name, text string
 		users      int
 	}{
 		{"many users", "users:\n" + lines(2000, "- username: user%d # with a note\n  # and one more\n  profile:\n    name: Some One\n  roles:\n  - a\n  - b"), 2000},
 		{"many users in JSON", `{"users":[` + strings.TrimSuffix(lines(2000, `{"username":"user%d","profile":{"name":"Some One"},"roles":["a","b"]},`), ",\n") + "]}", 2000},
-		{"lists further in than their keys", "users:\n" + lines(300, "  -\n    username:\n      user%d\n    roles:\n      - a"), 300},
-		{"notes where a value is awaited", "users:\n# first\n" + lines(300, "- username: # mind\n# the gap\n    user%d\n  email:\n# here\n    a@example.com\n  profile: {\n  # none\n  }"), 300},
-		{"as deep as may be", "users:\n- username: one\n  profile:\n    name: one\n    address: " + nested(61, "[", "", "]"), 1},
+		{"lists indented under their keys", "users:\n" + lines(300, "  -\n    username:\n      user%d\n    roles:\n      - a"), 300},
+		{"comments before a value", "users:\n# first\n" + lines(300, "- username: # mind\n# the gap\n    user%d\n  email:\n# here\n    a@example.com\n  profile: {\n  # none\n  }"), 300},
+		{"as deep as allowed", "users:\n- username: one\n  profile:\n    name: one\n    address: " + nested(61, "[", "", "]"), 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var s sample

@@ -1,7 +1,7 @@
-// Package strict reads YAML into structs in a strict subset (no anchors, aliases, tags or
-// second documents) and names every fault with its line instead of stopping at the first. It
-// never quotes a value in a fault, because what it reads may hold passwords. It also writes
-// the reference of such a struct, from the comments of its fields.
+// Package strict reads a strict subset of YAML (no anchors, aliases, tags or second
+// documents) into structs, and reports every fault with its line instead of stopping at the
+// first. A fault never quotes a value, because values may be passwords. The package also
+// writes the reference of such a struct from the comments of its fields.
 //
 // Settings and the desired state are read with it. JSON is YAML, and is read as well.
 package strict

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Fault is one thing wrong with what the operator wrote.
+// Fault is one mistake in what an operator wrote.
 type Fault struct {
 	Source string // file name, or the name of an environment variable
 	Line   int    // 0: not in a file
@@ -31,7 +31,7 @@ func (f Fault) String() string {
 	return b.String()
 }
 
-// Faults is every fault of one reading, as an error of one line each.
+// Faults are the faults of a document, as an error with a line for each.
 type Faults []Fault
 
 func (fs Faults) Error() string {
@@ -42,7 +42,7 @@ func (fs Faults) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// err returns the faults in the order of their lines and keys, or nil when there are none.
+// err returns the faults sorted by line and key, or nil if there are none.
 func (fs Faults) err() error {
 	if len(fs) == 0 {
 		return nil

@@ -10,8 +10,8 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Object reads a JSON object that was parsed before, with its numbers as json.Number, into the
-// struct behind target, and finds the faults Decode finds. They have no lines.
+// Object reads a parsed JSON object, with numbers as json.Number, into the struct that target
+// points to, and reports the faults that Decode would, without lines.
 func Object(members map[string]any, target any) *Reader {
 	r := New()
 	r.value("", nodeOf(members), reflect.ValueOf(target).Elem())
@@ -22,7 +22,7 @@ func Object(members map[string]any, target any) *Reader {
 	return r
 }
 
-// nodeOf is what the parser makes of a value. What JSON has none of becomes no value.
+// nodeOf returns the node the parser creates for a value; null for types that JSON does not have.
 func nodeOf(value any) ast.Node {
 	switch x := value.(type) {
 	case string:
@@ -48,7 +48,7 @@ func nodeOf(value any) ast.Node {
 	return &ast.NullNode{BaseNode: &ast.BaseNode{}, Token: tokenOf("null")}
 }
 
-// numberOf is a number as the parser tells whole ones from others.
+// numberOf returns an integer or a float node, as the parser would.
 func numberOf(n json.Number) ast.Node {
 	if i, err := strconv.ParseInt(n.String(), 10, 64); err == nil {
 		return &ast.IntegerNode{BaseNode: &ast.BaseNode{}, Token: tokenOf(n.String()), Value: i}

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// order has a value of every kind.
+// order has a field of every kind.
 type order struct {
 	Name  string         `yaml:"name"`
 	Open  *bool          `yaml:"open"`
@@ -34,8 +34,8 @@ func parsed(t *testing.T, text string) map[string]any {
 	return members
 }
 
-// JSON is YAML: an object that was parsed is read like its text, and has the same faults.
-func TestAnObjectIsReadLikeItsText(t *testing.T) {
+// JSON is YAML: a parsed object has the values and faults of its text.
+func TestObjectReadsWhatDecodeReads(t *testing.T) {
 	for _, text := range []string{
 		`{}`,
 		`{"name": "a", "open": false, "count": 3, "share": 0.25, "wait": "90s", "until": "2027-01-31T18:00:00Z", "tags": ["x", "y"],
@@ -47,7 +47,7 @@ func TestAnObjectIsReadLikeItsText(t *testing.T) {
 	} {
 		var one, other order
 		object, decoded := Object(parsed(t, text), &one), Decode("", []byte(text), &other)
-		told := func(r *Reader) []string {
+		faults := func(r *Reader) []string {
 			var out []string
 			for _, f := range r.faults {
 				out = append(out, f.Path+": "+f.Text)
@@ -55,17 +55,17 @@ func TestAnObjectIsReadLikeItsText(t *testing.T) {
 			slices.Sort(out)
 			return out
 		}
-		got, want := told(object), told(decoded)
+		got, want := faults(object), faults(decoded)
 		if !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: faults\n%s\nof the text\n%s", text, strings.Join(got, "\n"), strings.Join(want, "\n"))
+			t.Errorf("%s: faults\n%s\nwant those of the text\n%s", text, strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 		if len(want) == 0 && !reflect.DeepEqual(one, other) {
-			t.Errorf("%s is %+v, its text %+v", text, one, other)
+			t.Errorf("%s is %+v, want %+v as from its text", text, one, other)
 		}
 	}
 }
 
-// FuzzObject: whatever text is in an object arrives as it was.
+// FuzzObject checks that any text in an object is read unchanged.
 func FuzzObject(f *testing.F) {
 	for _, seed := range []string{"plain", "a: b", "line\nbreak\r\n", " trailing ", "\u2028\ufeff", "0123", "~"} {
 		f.Add(seed)
@@ -77,7 +77,7 @@ func FuzzObject(f *testing.F) {
 		var o order
 		r := Object(map[string]any{"name": want, "any": map[string]any{want: want}}, &o)
 		if err := r.Err(); err != nil || o.Name != want || o.Any[want] != want {
-			t.Errorf("%q arrives as %q, %v; %v", want, o.Name, o.Any, err)
+			t.Errorf("%q is read as %q, %v; %v", want, o.Name, o.Any, err)
 		}
 	})
 }

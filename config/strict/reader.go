@@ -16,25 +16,24 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// maxFile bounds a file before it is parsed.
+// maxFile is the maximum size of a file in bytes.
 const maxFile = 4 << 20
 
-// Reader decodes one YAML document into a struct, remembers the line of every key
-// and gathers all faults instead of stopping at the first.
+// Reader decodes a YAML document into a struct, keeps the line of every key and collects
+// all faults instead of stopping at the first.
 type Reader struct {
 	source string
 	lines  map[string]int
 	faults Faults
-	// Broken: nothing of the file could be read, so nothing is missing in it.
+	// Broken reports that the file could not be parsed, so that missing keys are no faults.
 	Broken bool
-	// variables are the keys that the environment has set, which wins over the file.
+	// variables are the environment variables of keys, which take precedence over the file.
 	variables map[string]string
-	// told are the keys that could not be read as they were written. What a check
-	// would say of their values is no news.
-	told map[string]bool
+	// unread are the keys whose values could not be read. Checks of them are not reported.
+	unread map[string]bool
 }
 
-// Decode reads text into the struct behind target.
+// Decode reads text into the struct that target points to.
 func Decode(source string, text []byte, target any) *Reader {
 	r := &Reader{source: source, lines: map[string]int{}}
 	if len(text) > maxFile {
@@ -59,16 +58,16 @@ func Decode(source string, text []byte, target any) *Reader {
 		return r
 	}
 	if len(file.Docs) == 0 || file.Docs[0].Body == nil || file.Docs[0].Body.Type() == ast.CommentType {
-		return r // an empty file says nothing, which is allowed
+		return r // an empty file is allowed
 	}
 	r.value("", file.Docs[0].Body, reflect.ValueOf(target).Elem())
 	return r
 }
 
-// New returns a Reader for values made in code, which have no lines.
+// New returns a Reader for values that were not decoded, which have no lines.
 func New() *Reader { return &Reader{lines: map[string]int{}} }
 
-// SetBy says that the environment has set a key, in place of the file.
+// SetBy records that a variable has set a key, overriding the file.
 func (r *Reader) SetBy(path, variable string) {
 	if r.variables == nil {
 		r.variables = map[string]string{}
@@ -76,16 +75,16 @@ func (r *Reader) SetBy(path, variable string) {
 	r.variables[path] = variable
 }
 
-// Add adds a fault as it is.
+// Add adds a fault unchanged.
 func (r *Reader) Add(f Fault) { r.faults = append(r.faults, f) }
 
-// Err returns every fault as Faults, or nil.
+// Err returns all faults as Faults, or nil.
 func (r *Reader) Err() error { return r.faults.err() }
 
-// Fault adds a fault at the variable or the line of a path, or of the nearest path
-// around it.
+// Fault adds a fault at the variable or the line of a path, or of the nearest path that
+// contains it.
 func (r *Reader) Fault(path, format string, args ...any) {
-	if r.told[path] {
+	if r.unread[path] {
 		return
 	}
 	f := Fault{Source: r.source, Path: path, Text: fmt.Sprintf(format, args...)}
@@ -102,23 +101,23 @@ func (r *Reader) Fault(path, format string, args ...any) {
 	r.faults = append(r.faults, f)
 }
 
-// Tell adds a fault from outside, unless its path has one already.
-func (r *Reader) Tell(path, text string) {
+// Report adds a fault found by a caller, unless its path has one already.
+func (r *Reader) Report(path, text string) {
 	if !slices.ContainsFunc(r.faults, func(f Fault) bool { return f.Path == path }) {
 		r.Fault(path, "%s", text)
 	}
 }
 
-// BeginChecks is called before what was read is checked: keys that could not be read get no
+// BeginChecks is called before the values are checked: keys that could not be read get no
 // second fault.
 func (r *Reader) BeginChecks() {
-	r.told = map[string]bool{}
+	r.unread = map[string]bool{}
 	for _, f := range r.faults {
-		r.told[f.Path] = f.Path != ""
+		r.unread[f.Path] = f.Path != ""
 	}
 }
 
-// around returns the path one level up: "a.b[0]" is in "a.b", that in "a".
+// around returns the path that contains another: that of "a.b[0]" is "a.b", that of "a.b" is "a".
 func around(path string) string {
 	if i := strings.LastIndexAny(path, ".["); i >= 0 {
 		return path[:i]
@@ -126,8 +125,8 @@ func around(path string) string {
 	return ""
 }
 
-// syntax adds a fault of the parser, without the excerpt it would show: a state file
-// holds passwords.
+// syntax adds an error of the parser as a fault, without the parser's excerpt of the text:
+// a desired state holds passwords.
 func (r *Reader) syntax(err error) {
 	r.Broken = true
 	f := Fault{Source: r.source, Text: "not valid YAML"}
@@ -149,7 +148,7 @@ func (r *Reader) value(path string, node ast.Node, v reflect.Value) {
 	}
 	switch node.(type) {
 	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode:
-		r.Fault(path, "anchors, aliases and tags are not read here")
+		r.Fault(path, "anchors, aliases and tags are not supported")
 		return
 	case *ast.NullNode:
 		r.Fault(path, "has no value; leave the key out instead")
@@ -174,7 +173,7 @@ func (r *Reader) value(path string, node ast.Node, v reflect.Value) {
 	}
 }
 
-// pairs returns the key-value pairs of a mapping; a map of one pair has a type of its own.
+// pairs returns the key-value pairs of a mapping; the parser has another type for a single pair.
 func (r *Reader) pairs(path string, node ast.Node) []*ast.MappingValueNode {
 	switch n := node.(type) {
 	case *ast.MappingNode:
@@ -186,7 +185,7 @@ func (r *Reader) pairs(path string, node ast.Node) []*ast.MappingValueNode {
 	return nil
 }
 
-// key returns the text of a key, or false for the rare shapes we do not read.
+// key returns the text of a key; false: its form is not supported.
 func (r *Reader) key(path string, pair *ast.MappingValueNode) (string, bool) {
 	token := pair.Key.GetToken()
 	if _, plain := pair.Key.(*ast.StringNode); !plain || token == nil {
@@ -196,7 +195,7 @@ func (r *Reader) key(path string, pair *ast.MappingValueNode) (string, bool) {
 	return token.Value, true
 }
 
-// Join is the path of a key within another.
+// Join returns the path of a key in the keys at path.
 func Join(path, key string) string {
 	if path == "" {
 		return key
@@ -221,7 +220,7 @@ func (r *Reader) fields(path string, node ast.Node, v reflect.Value) {
 	}
 }
 
-// fieldOf returns the field with that yaml tag.
+// fieldOf returns the field with a yaml tag.
 func fieldOf(v reflect.Value, name string) (reflect.Value, bool) {
 	for i := range v.NumField() {
 		if tag := v.Type().Field(i).Tag.Get("yaml"); tag != "" && tag == name {

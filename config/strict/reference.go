@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Entry is one key, as the reference shows it.
+// Entry describes one key.
 type Entry struct {
 	Key      string // within its section
 	Variable string // "" where there is none
@@ -21,18 +21,18 @@ type Entry struct {
 	Text     string
 }
 
-// Section is the keys of one set of keys.
+// Section describes a set of keys.
 type Section struct {
 	Path    string // "" for the top of the file; "clients[]" for the items of a list
 	Text    string
 	Entries []Entry
 }
 
-// Describe walks a struct whose comments are in these Go files. prefix begins the names of its
-// variables. A field or type without a comment is an error: a key that
-// nobody explains must not get into a release.
+// Describe returns the reference of a struct whose comments are in these Go files. prefix
+// begins the names of its variables. A field or type without a comment is an error, so that
+// no release has a key without a description.
 func Describe(v reflect.Value, prefix string, sources fs.FS) ([]Section, error) {
-	said, err := comments(sources)
+	texts, err := comments(sources)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func Describe(v reflect.Value, prefix string, sources fs.FS) ([]Section, error) 
 	var section func(v reflect.Value, path, prefix string) error
 	section = func(v reflect.Value, path, prefix string) error {
 		name := v.Type().Name()
-		s := Section{Path: path, Text: said[name]}
+		s := Section{Path: path, Text: texts[name]}
 		if s.Text == "" {
 			return fmt.Errorf("reference: type %s has no comment", name)
 		}
@@ -60,7 +60,7 @@ func Describe(v reflect.Value, prefix string, sources fs.FS) ([]Section, error) 
 					return err
 				}
 			}
-			e := Entry{Key: key, Type: string(kind), Text: said[name+"."+field.Name]}
+			e := Entry{Key: key, Type: string(kind), Text: texts[name+"."+field.Name]}
 			if e.Text == "" {
 				return fmt.Errorf("reference: %s.%s has no comment", name, field.Name)
 			}
@@ -77,22 +77,21 @@ func Describe(v reflect.Value, prefix string, sources fs.FS) ([]Section, error) 
 	return out, section(v, "", prefix)
 }
 
-// comments returns the comments of the structs in Go files, by type and by type and
-// field.
+// comments returns the comments of the structs in Go files, by type, and by type and field.
 func comments(sources fs.FS) (map[string]string, error) {
 	names, err := fs.Glob(sources, "*.go")
 	if err != nil {
-		return nil, fmt.Errorf("reference: its own source: %w", err)
+		return nil, fmt.Errorf("reference: Go source: %w", err)
 	}
 	out := map[string]string{}
 	for _, name := range names {
 		text, err := fs.ReadFile(sources, name)
 		if err != nil {
-			return nil, fmt.Errorf("reference: its own source: %w", err)
+			return nil, fmt.Errorf("reference: Go source: %w", err)
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), name, text, parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
-			return nil, fmt.Errorf("reference: its own source: %w", err)
+			return nil, fmt.Errorf("reference: Go source: %w", err)
 		}
 		for _, d := range file.Decls {
 			if decl, ok := d.(*ast.GenDecl); ok {
@@ -103,7 +102,7 @@ func comments(sources fs.FS) (map[string]string, error) {
 	return out, nil
 }
 
-// readTypes notes the comments of the structs in a declaration.
+// readTypes adds the comments of the structs in a declaration.
 func readTypes(decl *ast.GenDecl, out map[string]string) {
 	for _, spec := range decl.Specs {
 		t, ok := spec.(*ast.TypeSpec)
@@ -123,7 +122,7 @@ func readTypes(decl *ast.GenDecl, out map[string]string) {
 
 func oneLine(c *ast.CommentGroup) string { return strings.Join(strings.Fields(c.Text()), " ") }
 
-// Kind is the type of a value, in an operator's words.
+// Kind is the type of a value, as an operator is shown it.
 type Kind string
 
 const (
@@ -138,7 +137,7 @@ const (
 	kindTime     Kind = "time"
 )
 
-// Wants says what a variable must hold to be of a kind.
+// Wants are the texts of what a variable of each kind must hold.
 var Wants = map[Kind]string{
 	kindText:     "text",
 	kindNumber:   "a whole number that fits",
@@ -148,7 +147,7 @@ var Wants = map[Kind]string{
 	kindTable:    "name=value pairs, separated by commas",
 }
 
-// KindOf is the kind of a type.
+// KindOf returns the kind of a type.
 func KindOf(t reflect.Type) Kind {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -177,7 +176,7 @@ func KindOf(t reflect.Type) Kind {
 	return kindNumber
 }
 
-// shown is a default, as one writes it into the file.
+// shown returns a default in the form it has in the file.
 func shown(v reflect.Value) string {
 	switch x := v.Interface().(type) {
 	case time.Duration:

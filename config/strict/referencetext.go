@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Markdown is a reference as the documents hold it.
+// Markdown returns a reference in the form of the documents.
 func Markdown(sections []Section) string {
 	var b strings.Builder
 	for i, s := range sections {
@@ -15,7 +15,7 @@ func Markdown(sections []Section) string {
 			b.WriteString("\n")
 		}
 		fmt.Fprintf(&b, "## %s\n\n", s.heading())
-		if s.Path != "" { // what the whole is, the document around says
+		if s.Path != "" { // the document describes the whole
 			b.WriteString(s.Text + "\n\n")
 		}
 		settings := slices.ContainsFunc(s.Entries, func(e Entry) bool { return e.Variable != "" })
@@ -42,7 +42,7 @@ func (s Section) heading() string {
 	return "`" + s.Path + "`"
 }
 
-// Plain is a reference as a terminal shows it, in lines of 79 characters.
+// Plain returns a reference for a terminal, in lines of 79 characters.
 func Plain(sections []Section) string {
 	var b strings.Builder
 	for _, s := range sections {

@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// OneOf demands one of some words; "" among them is a key that may be left out.
+// OneOf adds a fault unless got is one of want; "" in want: the key may be left out.
 func (r *Reader) OneOf(path, got string, want []string) {
 	if !slices.Contains(want, got) {
-		said := slices.DeleteFunc(slices.Clone(want), func(s string) bool { return s == "" })
-		r.Fault(path, "must be one of %s", strings.Join(said, ", "))
+		shown := slices.DeleteFunc(slices.Clone(want), func(s string) bool { return s == "" })
+		r.Fault(path, "must be one of %s", strings.Join(shown, ", "))
 	}
 }
 
-// Within demands a duration within bounds, or that it is left out.
+// Within adds a fault unless a duration is within bounds or left out.
 func (r *Reader) Within(path string, d, lowest, highest time.Duration) {
 	if d != 0 && (d < lowest || d > highest) {
 		r.Fault(path, "must be from %s to %s", lowest, highest)
 	}
 }
 
-// SortedKeys returns the keys of a map in their order.
+// SortedKeys returns the keys of a map in ascending order.
 func SortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for k := range m {
@@ -33,7 +33,7 @@ func SortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// LoopbackHost reports whether a host is this machine alone.
+// LoopbackHost reports whether a host is a loopback address or localhost.
 func LoopbackHost(host string) bool {
 	if host == "localhost" {
 		return true

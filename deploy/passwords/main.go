@@ -1,16 +1,15 @@
-// Command passwords writes the list of common passwords anew, on standard output:
+// Command passwords writes the list of common passwords to standard output:
 //
 //	go run ./deploy/passwords package/lib/frequency_lists.js > list
 //	mv list mfa/password/common_passwords.txt
 //
-// The argument is a file of zxcvbn 4.4.2 (https://github.com/dropbox/zxcvbn, MIT), as its
-// npm package has it: passwords by how often people chose them, and first and last names.
-// To these come the words in typed.txt, which are those of German and English accounts,
-// the passwords in whole.txt, and what hands do on a keyboard. The same input gives the
-// same bytes.
+// The argument is a file of zxcvbn 4.4.2 (https://github.com/dropbox/zxcvbn, MIT), from
+// its npm package: passwords by frequency, and first and last names. The command adds the
+// words in typed.txt, from German and English accounts, the passwords in whole.txt, and
+// keyboard patterns. The same input gives the same bytes.
 //
-// An entry is whole, of eight characters or more, or a word of letters of four or more,
-// which is refused with digits and punctuation around it.
+// An entry is a password of eight characters or more, or a word of four letters or more,
+// which is also refused with digits and punctuation around it.
 package main
 
 import (
@@ -36,7 +35,7 @@ var whole string
 //go:embed head.txt
 var head string
 
-// Lengths, in characters: of a password, of a word that counts with something around it.
+// Minimum lengths, in characters, of a password and of a word.
 const (
 	wholeLeast = 8
 	wordLeast  = 4
@@ -58,23 +57,23 @@ func run(lists string, w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("read lists: %w", err)
 	}
-	words, err := counted(string(text))
+	words, err := frequent(string(text))
 	if err != nil {
 		return err
 	}
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, "%s\n", head)
-	for _, word := range entries(append(words, ours()...)) {
+	for _, word := range entries(append(words, additions()...)) {
 		fmt.Fprintln(out, word)
 	}
 	return out.Flush()
 }
 
-// surnames is how many of zxcvbn's 10,000 last names are taken, the most frequent first.
+// surnames is the number of last names taken from zxcvbn's 10,000, most frequent first.
 const surnames = 1000
 
-// counted reads the lists of zxcvbn that people make passwords of.
-func counted(text string) ([]string, error) {
+// frequent reads zxcvbn's lists of passwords and names.
+func frequent(text string) ([]string, error) {
 	var out []string
 	for _, name := range []string{"passwords", "male_names", "female_names", "surnames"} {
 		found := regexp.MustCompile(`\b` + name + `: "([^"]*)"\.split\(","\)`).FindStringSubmatch(text)
@@ -90,8 +89,8 @@ func counted(text string) ([]string, error) {
 	return out, nil
 }
 
-// ours is everything that is not zxcvbn's.
-func ours() []string {
+// additions are the entries that are not zxcvbn's.
+func additions() []string {
 	out := append(lines(whole), keyboard()...)
 	for _, word := range lines(typed) {
 		out = append(out, word, word+word)
@@ -104,7 +103,7 @@ func ours() []string {
 	return out
 }
 
-// lines are the words of a text; a line that begins with "# " holds none.
+// lines returns the words of a text, without lines that begin with "# ".
 func lines(text string) []string {
 	var out []string
 	for line := range strings.Lines(text) {
@@ -115,8 +114,8 @@ func lines(text string) []string {
 	return out
 }
 
-// keyboard is what hands do: one key again and again, rows and columns there and back,
-// letters and digits in their order, years twice.
+// keyboard returns keyboard patterns: repeated keys, rows and columns in both directions,
+// the alphabet, digits, repeated years.
 func keyboard() []string {
 	var out []string
 	for _, key := range "abcdefghijklmnopqrstuvwxyzäöü0123456789!.*-+#" {
@@ -139,8 +138,8 @@ func keyboard() []string {
 	return out
 }
 
-// walks are the parts of a row, there and back, of four keys and more. Those of ten keys
-// and fewer are taken from anywhere, longer ones from the beginning.
+// walks returns the parts of a row of four keys or more, in both directions. Parts of up
+// to ten keys begin anywhere, longer ones at the beginning.
 func walks(row []rune) []string {
 	var out []string
 	back := slices.Clone(row)
@@ -157,12 +156,12 @@ func walks(row []rune) []string {
 	return out
 }
 
-// entries folds words as the server folds a password, drops what could never be found,
-// and sorts the rest.
+// entries folds words as the server folds a password, drops those that are too short to
+// match, and sorts the rest.
 func entries(words []string) []string {
 	var out []string
 	for _, word := range words {
-		word = strings.ReplaceAll(strings.ToLower(word), "ß", "ss") // mfa's test says if this is not enough
+		word = strings.ReplaceAll(strings.ToLower(word), "ß", "ss") // a test in mfa checks that this suffices
 		n := utf8.RuneCountInString(word)
 		bare := strings.TrimFunc(word, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) })
 		if n >= wholeLeast || n >= wordLeast && bare == word {

@@ -1,12 +1,11 @@
-// Command sbom writes the bill of materials of a Go binary, in CycloneDX 1.6, on standard
+// Command sbom writes the bill of materials of a Go binary, in CycloneDX 1.6, to standard
 // output:
 //
 //	go run ./deploy/sbom bin/sallyport
 //
-// It asks the binary itself, where the compiler wrote down what it linked, and the module
-// cache for the licences. Run it in the tree the binary was built from. The same binary
-// gives the same bytes. A licence that it does not know is an error: nothing may be
-// released with terms that nobody has read.
+// It reads the build information of the binary, and the licences from the module cache.
+// Run it in the tree the binary was built from. The same binary gives the same bytes. An
+// unknown licence is an error: a release must not contain unreviewed terms.
 package main
 
 import (
@@ -55,7 +54,7 @@ func run(binary string, w io.Writer) error {
 	return e.Encode(describe(info, sha256.Sum256(content), licences))
 }
 
-// bom is the part of CycloneDX 1.6 that we fill.
+// bom is the part of CycloneDX 1.6 that sbom uses.
 type bom struct {
 	Schema       string       `json:"$schema"`
 	Format       string       `json:"bomFormat"`
@@ -104,7 +103,7 @@ type dependency struct {
 	DependsOn []string `json:"dependsOn,omitempty"`
 }
 
-// describe makes the bill. licences are by module path.
+// describe returns the bill of materials. licences is keyed by module path.
 func describe(info *debug.BuildInfo, sum [32]byte, licences map[string]string) bom {
 	product := component{Ref: "sallyport", Type: "application", Name: "sallyport", Version: info.Main.Version,
 		Hashes: []hash{{"SHA-256", fmt.Sprintf("%x", sum)}}, Licences: under("Apache-2.0")}
@@ -135,8 +134,7 @@ func describe(info *debug.BuildInfo, sum [32]byte, licences map[string]string) b
 	return out
 }
 
-// serial names the document after what it describes, so that the same binary has the same
-// (RFC 9562 section 5.8).
+// serial returns a serial number derived from the binary (RFC 9562 section 5.8).
 func serial(sum [32]byte) string {
 	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
 	return fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
@@ -151,7 +149,7 @@ func under(id string) []licence {
 	return []licence{l}
 }
 
-// licencesOf reads the licences of modules from the module cache.
+// licencesOf returns the licences of modules, found in the module cache.
 func licencesOf(modules []*debug.Module) (map[string]string, error) {
 	if len(modules) == 0 {
 		return nil, nil
@@ -181,7 +179,7 @@ func licencesOf(modules []*debug.Module) (map[string]string, error) {
 
 func licenceIn(dir string) (string, error) {
 	if dir == "" {
-		return "", errors.New("it is not in the module cache")
+		return "", errors.New("not in the module cache")
 	}
 	files, err := os.ReadDir(dir)
 	if err != nil {
@@ -200,11 +198,10 @@ func licenceIn(dir string) (string, error) {
 			return id, nil
 		}
 	}
-	return "", errors.New("its licence is not known here")
+	return "", errors.New("unknown licence")
 }
 
-// phrases are what only this licence says, of those that we take (SPDX names). The first
-// that fits counts.
+// phrases identify the accepted licences (SPDX names). The first match wins.
 var phrases = []struct {
 	id   string
 	says []string

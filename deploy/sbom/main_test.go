@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-func TestTheBillNamesEveryModule(t *testing.T) {
+func TestDescribeListsEveryModule(t *testing.T) {
 	info := &debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "v1.2.3"},
 		Settings: []debug.BuildSetting{{Key: "vcs.time", Value: "2026-11-21T07:45:28Z"}},
 		Deps: []*debug.Module{
@@ -36,7 +36,7 @@ func TestTheBillNamesEveryModule(t *testing.T) {
 	}
 }
 
-func TestALicenceThatNobodyHasReadIsRefused(t *testing.T) {
+func TestUnknownLicenceIsRefused(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
 		{"MIT", "Permission is hereby granted, free of charge, to any person\n   obtaining a copy", "MIT"},
 		{"three clauses", "Redistribution and use in source and binary forms ... Neither the name of X", "BSD-3-Clause"},

@@ -3,8 +3,9 @@
 package budget
 
 import (
-	"sallyport/mfa"
 	"time"
+
+	"sallyport/mfa"
 )
 
 // Budgets of what callers who have proven nothing make a server write. They protect the

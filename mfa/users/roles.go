@@ -3,11 +3,12 @@ package users
 import (
 	"errors"
 	"fmt"
-	"sallyport/mfa"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"sallyport/mfa"
 )
 
 // Bounds of a user's roles: they travel in every access token, and a token in a header.

@@ -9,7 +9,7 @@ import (
 	"sallyport/config/strict"
 	"sallyport/mfa"
 	"sallyport/mfa/users"
-	"sallyport/provider"
+	"sallyport/provider/clients"
 )
 
 // Stopped is a state that was made in part. Doing it again does the rest.
@@ -102,7 +102,7 @@ func (r Records) CarryOut(ctx context.Context, v mfa.Caller, p Plan) error {
 		done++
 	}
 	for _, id := range p.pruned {
-		if err := r.Clients.Delete(ctx, v, id); err != nil && !errors.Is(err, provider.ErrNoClient) {
+		if err := r.Clients.Delete(ctx, v, id); err != nil && !errors.Is(err, clients.ErrNotFound) {
 			return stopped(KindClient, string(id), err)
 		}
 		done++

@@ -1,8 +1,6 @@
 package desired
 
-import (
-	"sallyport/mfa/users"
-)
+import "sallyport/mfa/users"
 
 // Actions of a change.
 const (

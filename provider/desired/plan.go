@@ -7,7 +7,8 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/users"
-	"sallyport/provider"
+	"sallyport/provider/apikeys"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 )
 
@@ -29,17 +30,17 @@ const (
 // Options say how far a state goes.
 type Options struct {
 	Single      Single
-	Prune       bool            // clients and API keys that are not in it are deleted
-	Credentials bool            // passwords and factors of users who exist are replaced
-	By          provider.Caller // at whose word API keys are made and changed
+	Prune       bool           // clients and API keys that are not in it are deleted
+	Credentials bool           // passwords and factors of users who exist are replaced
+	By          apikeys.Caller // at whose word API keys are made and changed
 }
 
 // Records are where the records are kept that a state is compared with.
 type Records struct {
 	Store   Store
 	Users   *users.Registry
-	Clients *provider.Registry
-	APIKeys *provider.APIKeys
+	Clients *clients.Registry
+	APIKeys *apikeys.Keys
 	// Explain says in words what mfa and provider refuse.
 	Explain func(error) (string, bool)
 }
@@ -54,7 +55,7 @@ type Store interface {
 
 // Plan is what a state changes, found by reading alone.
 type Plan struct {
-	by            provider.Caller
+	by            apikeys.Caller
 	clients       []clientStep
 	users         []userStep
 	keys          []apiKeyStep
@@ -138,7 +139,7 @@ func (p *planner) client(ctx context.Context, c *Client, path string) error {
 		return nil
 	}
 	have, err := p.Clients.Client(ctx, want.ID)
-	if errors.Is(err, provider.ErrNoClient) {
+	if errors.Is(err, clients.ErrNotFound) {
 		step := clientStep{want: want, differences: ClientDifferences(storage.Client{}, want)}
 		if len(want.SecretHashes) > 0 {
 			step.differences = append(step.differences, users.Difference{Key: "client_secret", Secret: true})

@@ -12,21 +12,21 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/users"
-	"sallyport/provider"
+	"sallyport/provider/apikeys"
 	"sallyport/storage"
 )
 
 // apiKeyStep makes or changes one API key.
 type apiKeyStep struct {
-	draft       provider.APIKeyDraft
+	draft       apikeys.Draft
 	was         *storage.APIKey // nil: new
 	want        storage.APIKey
 	differences []users.Difference
 }
 
 // newAPIKeyDraft is the API key of a desired state, as provider takes one.
-func newAPIKeyDraft(k *APIKey) (provider.APIKeyDraft, error) {
-	d := provider.APIKeyDraft{Name: k.Name, Dialects: k.Dialects, Verbs: k.Verbs, Project: k.Project, App: k.App,
+func newAPIKeyDraft(k *APIKey) (apikeys.Draft, error) {
+	d := apikeys.Draft{Name: k.Name, Dialects: k.Dialects, Verbs: k.Verbs, Project: k.Project, App: k.App,
 		Disabled: k.Disabled != nil && *k.Disabled, ExpiresAt: k.ExpiresAt.Truncate(time.Microsecond), Secret: k.Secret}
 	if k.SecretSHA256 != "" {
 		var err error
@@ -86,7 +86,7 @@ func (p *planner) prunable(ctx context.Context, k storage.APIKey) (bool, error) 
 		return false, nil
 	}
 	err := p.APIKeys.May(ctx, p.o.By, k.ID)
-	if foreign(err) || errors.Is(err, provider.ErrNoAPIKey) {
+	if foreign(err) || errors.Is(err, apikeys.ErrNotFound) {
 		return false, nil
 	}
 	return err == nil, err
@@ -110,7 +110,7 @@ func (p *planner) allowed(ctx context.Context, s apiKeyStep, path string) error 
 
 // foreign reports whether a key is none that the caller may touch.
 func foreign(err error) bool {
-	return errors.Is(err, provider.ErrForeignAPIKey) || errors.Is(err, provider.ErrDisabledStays)
+	return errors.Is(err, apikeys.ErrNotPermitted) || errors.Is(err, apikeys.ErrOperatorOnly)
 }
 
 func (p *planner) planAPIKey(k *APIKey, path string, have []storage.APIKey, hashes map[string]string) {
@@ -118,7 +118,7 @@ func (p *planner) planAPIKey(k *APIKey, path string, have []storage.APIKey, hash
 	if err != nil {
 		return // a fault that the file's reader tells
 	}
-	faults := p.APIKeys.Faults(provider.Operator(), d)
+	faults := p.APIKeys.Faults(apikeys.Operator(), d)
 	for _, f := range faults {
 		p.fault(path+"."+f.Field, f.Err.Error())
 	}
@@ -181,7 +181,7 @@ func apiKeyDifferences(have, want storage.APIKey) []users.Difference {
 }
 
 // carryOut makes or changes the key.
-func (s *apiKeyStep) carryOut(ctx context.Context, keys *provider.APIKeys, v mfa.Caller, by provider.Caller) error {
+func (s *apiKeyStep) carryOut(ctx context.Context, keys *apikeys.Keys, v mfa.Caller, by apikeys.Caller) error {
 	if s.was != nil {
 		return keys.Change(ctx, v, by, *s.was, s.want)
 	}
@@ -191,8 +191,8 @@ func (s *apiKeyStep) carryOut(ctx context.Context, keys *provider.APIKeys, v mfa
 }
 
 // pruneAPIKey removes a key that may be gone already.
-func pruneAPIKey(ctx context.Context, keys *provider.APIKeys, v mfa.Caller, by provider.Caller, id storage.APIKeyID) error {
-	if err := keys.Delete(ctx, v, by, id); !errors.Is(err, provider.ErrNoAPIKey) {
+func pruneAPIKey(ctx context.Context, keys *apikeys.Keys, v mfa.Caller, by apikeys.Caller, id storage.APIKeyID) error {
+	if err := keys.Delete(ctx, v, by, id); !errors.Is(err, apikeys.ErrNotFound) {
 		return err
 	}
 	return nil

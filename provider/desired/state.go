@@ -181,7 +181,7 @@ func (s *State) judge(r *strict.Reader, checks []Check) error {
 	r.BeginChecks()
 	s.check(r)
 	for _, check := range checks {
-		check(*s, r.Tell)
+		check(*s, r.Report)
 	}
 	return r.Err()
 }

@@ -15,6 +15,7 @@ import (
 	"sallyport/storage"
 	"sallyport/web"
 	"sallyport/web/page"
+	"sallyport/web/signin"
 )
 
 //go:embed templates messages
@@ -29,14 +30,14 @@ const (
 	callback = "/account/callback"
 )
 
-// Client is this page as the provider knows it: public with PKCE, ours (so nobody is
-// asked for consent), and without a demand of its own for a second factor.
+// Client is the account page as a client: public with PKCE, first-party (no consent), and
+// with no policy of its own for a second factor.
 func Client(issuer, product string) storage.Client {
 	return storage.Client{ID: clientID, Name: product, Public: true, AuthMethod: "none", RedirectURIs: []string{issuer + callback},
 		GrantTypes: []string{"authorization_code"}, Scopes: []string{"openid"}, MFA: mfa.MFAOff, Consent: "skip", SilentLogin: true, ClientURI: issuer + home}
 }
 
-// Pages is the surface for people who look after their account.
+// Pages is the surface for users who manage their account.
 type Pages struct {
 	provider *provider.Provider
 	verifier *exchange.Verifier
@@ -45,7 +46,7 @@ type Pages struct {
 	issuer   string
 }
 
-// New returns the pages. The provider must know Client among its built-in ones.
+// New returns the pages. Client must be one of the provider's built-in clients.
 func New(p *provider.Provider, v *exchange.Verifier, s *session.Registry, look *page.Look, issuer string) *Pages {
 	return &Pages{provider: p, verifier: v, sessions: s, look: look, issuer: issuer}
 }
@@ -53,9 +54,9 @@ func New(p *provider.Provider, v *exchange.Verifier, s *session.Registry, look *
 // Mount adds the pages to the engine.
 func (p *Pages) Mount(r gin.IRouter) {
 	r = r.Group("", web.Isolated)
-	r.GET(home, p.seen(p.overview))
+	r.GET(home, p.signedIn(p.overview))
 	r.GET(callback, p.returned)
-	r.GET("/account/confirm", p.seen(p.confirm))
+	r.GET("/account/confirm", p.signedIn(p.confirm))
 	for path, h := range map[string][2]handler{
 		"/account/add":      {p.addForm, p.add},
 		"/account/rename":   {p.renameForm, p.rename},
@@ -65,44 +66,44 @@ func (p *Pages) Mount(r gin.IRouter) {
 		"/account/sessions": {p.overview, p.endSessions},
 		"/account/consents": {p.overview, p.withdraw},
 	} {
-		r.GET(path, p.seen(h[0]))
-		r.POST(path, p.look.Guarded(p.seen(h[1]), p.foreign))
+		r.GET(path, p.signedIn(h[0]))
+		r.POST(path, p.look.Guarded(p.signedIn(h[1]), p.foreign))
 	}
 }
 
-// turn is one request of a signed-in person.
-type turn struct {
-	visit mfa.Caller
-	owner mfa.Owner
+// ownerCall is one request of a signed-in user.
+type ownerCall struct {
+	caller mfa.Caller
+	owner  mfa.Owner
 }
 
-type handler func(c *gin.Context, t turn)
+type handler func(c *gin.Context, call ownerCall)
 
-// seen lets a handler see who is signed in, with the strongest proof that their account
-// knows; nobody, and whoever has shown less, is sent to the login first.
-func (p *Pages) seen(h handler) gin.HandlerFunc {
+// signedIn calls a handler with the signed-in user, whose session must hold the strongest
+// proof that their account has. Everyone else is redirected to the login first.
+func (p *Pages) signedIn(h handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		web.Bind(c)
-		t := turn{visit: web.Visit(c)}
-		s, err := page.SignedIn(c, p.sessions)
+		call := ownerCall{caller: web.Caller(c)}
+		s, err := signin.Session(c, p.sessions)
 		if err != nil {
-			p.fail(c, t, err)
+			p.fail(c, call, err)
 			return
 		}
 		if s == nil {
 			p.signIn(c, placeOf(c), url.Values{})
 			return
 		}
-		if t.owner = s.Owner(); !p.verifier.Strong(t.owner) {
-			p.stepUp(c, t)
+		if call.owner = s.Owner(); !p.verifier.Strong(call.owner) {
+			p.stepUp(c, call)
 			return
 		}
-		h(c, t)
+		h(c, call)
 	}
 }
 
-// placeOf is where a person was when something came in between: the page of the
-// address, also where a form was sent to it.
+// placeOf is the page to which a user returns from the login: that of the address, also
+// if a form was sent there.
 func placeOf(c *gin.Context) string {
 	to := c.Request.URL.Path
 	if c.Request.Method == http.MethodPost {
@@ -127,13 +128,13 @@ func join(path string, q url.Values) string {
 }
 
 // page prepares what a template is given.
-func (p *Pages) page(c *gin.Context, t turn, data any) page.Page {
-	v := p.look.Page(c, t.visit.Locale, data)
-	v.Account = nameOf(t.owner.Account)
+func (p *Pages) page(c *gin.Context, call ownerCall, data any) page.Page {
+	v := p.look.Page(c, call.caller.Locale, data)
+	v.Account = nameOf(call.owner.Account)
 	return v
 }
 
-// nameOf is the name under which a person knows their account.
+// nameOf is the name that an account is shown under.
 func nameOf(a storage.Account) string {
 	for _, i := range a.Identifiers {
 		if i.Kind == storage.Email {
@@ -151,14 +152,14 @@ const (
 	donePurpose = "account done"
 )
 
-// done leads back to the overview, which says what was done.
-func (p *Pages) done(c *gin.Context, t turn, what string) {
-	page.Redirect(c, join(home, url.Values{doneParam: {p.look.Mark(donePurpose, t.visit.Browser, what)}}))
+// done redirects to the overview, which confirms the change.
+func (p *Pages) done(c *gin.Context, call ownerCall, what string) {
+	page.Redirect(c, join(home, url.Values{doneParam: {p.look.Mark(donePurpose, call.caller.Browser, what)}}))
 }
 
 // show writes a page, with an alert or without.
-func (p *Pages) show(c *gin.Context, t turn, code int, name string, data any, a *page.Alert) {
-	v := p.page(c, t, data)
+func (p *Pages) show(c *gin.Context, call ownerCall, code int, name string, data any, a *page.Alert) {
+	v := p.page(c, call, data)
 	v.Alert = a
 	p.look.Write(c, code, name, v)
 }

@@ -13,51 +13,51 @@ import (
 	"sallyport/web/page"
 )
 
-// activityShown is how many of the events that mean something are shown.
+// activityShown is how many events are shown.
 const activityShown = 15
 
-// line is one thing that happened, in words; of refused tries all that are alike.
+// line is the text of one event, or of all refused attempts that are alike.
 type line struct {
 	At      time.Time
 	Text    string
-	Alarm   bool // refused: somebody may be trying
+	Alarm   bool // refused: an attacker may be trying
 	Agent   agent
 	Address string
-	Count   int  // how many, of refused tries
-	More    bool // at least so many
+	Count   int  // of refused attempts
+	More    bool // there are more than Count
 }
 
-// activity puts what happened into words. Events without a text are steps of something
-// that has one, or nobody's business.
-func (p *Pages) activity(ctx context.Context, t turn, v page.Page) (acts, refused []line, err error) {
+// activity returns the texts of recent events. Events without a text are parts of one that
+// has a text, or none of the user's concern.
+func (p *Pages) activity(ctx context.Context, call ownerCall, v page.Page) (acts, refused []line, err error) {
 	kinds := slices.DeleteFunc(mfa.EventKinds(), func(kind string) bool { return !v.Has("event."+kind) && !v.Has("event."+kind+".by") })
-	a, err := p.verifier.Activity(ctx, t.owner, kinds, 2*activityShown)
+	a, err := p.verifier.Activity(ctx, call.owner, kinds, 2*activityShown)
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, e := range a.Acts {
-		l, told, err := p.line(ctx, v, e)
+		l, ok, err := p.line(ctx, v, e)
 		if err != nil {
 			return nil, nil, err
 		}
-		if told && len(acts) < activityShown {
+		if ok && len(acts) < activityShown {
 			acts = append(acts, l)
 		}
 	}
 	for _, r := range a.Refused {
-		l, told, err := p.line(ctx, v, r.Last)
+		l, ok, err := p.line(ctx, v, r.Last)
 		if err != nil {
 			return nil, nil, err
 		}
 		l.Count, l.More = r.Count, r.More
-		if told {
+		if ok {
 			refused = append(refused, l)
 		}
 	}
 	return acts, refused, nil
 }
 
-// line puts an event into words; false: there are none.
+// line returns the text of an event; false: it has none.
 func (p *Pages) line(ctx context.Context, v page.Page, e storage.Event) (line, bool, error) {
 	key := "event." + e.Kind
 	if e.Actor != "" && v.Has(key+".by") {
@@ -78,7 +78,7 @@ func (p *Pages) line(ctx context.Context, v page.Page, e storage.Event) (line, b
 	return line{At: e.At, Text: text, Alarm: e.Outcome != mfa.OutcomeOK, Agent: agentOf(e.UserAgent), Address: e.Address}, true, err
 }
 
-// clientName is the name of an application; its id where it is gone.
+// clientName is the name of an application; its id if it has been deleted.
 func (p *Pages) clientName(ctx context.Context, id storage.ClientID) (string, error) {
 	c, err := p.provider.Client(ctx, id)
 	if errors.Is(err, storage.ErrNotFound) {
@@ -93,11 +93,11 @@ func (p *Pages) clientName(ctx context.Context, id storage.ClientID) (string, er
 	return string(id), nil
 }
 
-// agent is a browser and its system, as far as they tell.
+// agent is a browser and its operating system; "": unknown.
 type agent struct{ Browser, System string }
 
-// agentOf reads a User-Agent header for a person who wants to know whether it was
-// them. It decides nothing: anybody can send any header.
+// agentOf reads a User-Agent header, for users to recognise their devices. Nothing depends
+// on it: any caller can send any header.
 func agentOf(header string) agent {
 	return agent{
 		Browser: first(header, "Edg", "Edge", "OPR/", "Opera", "Firefox/", "Firefox", "FxiOS", "Firefox", "SamsungBrowser", "Samsung Internet",
@@ -107,7 +107,7 @@ func agentOf(header string) agent {
 	}
 }
 
-// first returns the name of the first mark that a text holds; marks and names take turns.
+// first returns the name of the first mark that a text contains; marks and names alternate.
 func first(text string, marks ...string) string {
 	for i := 0; i < len(marks); i += 2 {
 		if strings.Contains(text, marks[i]) {

@@ -1,13 +1,11 @@
-// Package account is the page on which people look after their own account: second
-// factors, recovery codes, password, sessions, consents, and what happened lately.
+// Package account is the page on which users manage their account: second factors,
+// recovery codes, password, sessions, consents and recent activity.
 //
-// The page is an application of its own: a client that the provider knows without
-// storing it (Client). Nobody is signed in here by other means than everywhere else,
-// so policy, throttling and single sign-on hold as they do for any application. The
-// code that comes back is left to expire: what the page needs is the session.
+// The page is a client that the provider has built in (Client). Users sign in as they do
+// for any application, under the same policy, throttling and single sign-on. The page
+// needs only the session, so it lets the authorization code expire.
 //
-// What may be changed is decided in mfa, not here. A change that asks for a younger
-// proof than the session has is answered with a page that says so and leads through
-// the login and back (confirm.go). A GET writes nothing; every change is a POST with a
-// value bound to the browser.
+// Package mfa decides what a user may change. If a change requires a more recent proof than
+// the session has, a page says so and leads through the login and back (confirm.go). A GET
+// writes nothing; every change is a POST with a CSRF token bound to the browser.
 package account

@@ -1,7 +1,6 @@
 package account
 
 import (
-	"errors"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -9,110 +8,101 @@ import (
 	"sallyport/mfa"
 	"sallyport/web"
 	"sallyport/web/page"
+	"sallyport/web/problem"
 )
 
-// course is how a person gets on after a refusal.
+// course is what a user can do after a refusal.
 type course int
 
 const (
-	again   course = iota // the same form is shown with the reason
-	confirm               // a younger proof is asked for
-	ending                // a page of its own: it leads back to the overview
+	final   course = iota // an error page leads back to the overview
+	again                 // the same form is shown with the reason
+	confirm               // a more recent proof is required
 )
 
 type refusal struct {
-	code int
-	path course
+	status int
+	course course
 }
 
-// refusals maps every reason to its HTTP status and to what comes next. The texts are
-// "account.code.REASON" where this page says it in its own words, else "code.REASON".
+// refusals maps every code to its HTTP status and its course. The texts are
+// "account.code.CODE" if there is one, else "code.CODE".
 var refusals = map[mfa.Code]refusal{
 	mfa.InvalidRequest:           {http.StatusUnprocessableEntity, again},
-	mfa.UnknownRequest:           {http.StatusNotFound, ending},
-	mfa.RequestOver:              {http.StatusGone, ending},
-	mfa.RequestChanged:           {http.StatusConflict, ending},
-	mfa.NotAllowed:               {http.StatusForbidden, ending},
+	mfa.UnknownRequest:           {http.StatusNotFound, final},
+	mfa.RequestOver:              {http.StatusGone, final},
+	mfa.RequestChanged:           {http.StatusConflict, final},
+	mfa.NotAllowed:               {http.StatusForbidden, final},
 	mfa.InvalidCredentials:       {http.StatusUnprocessableEntity, again},
 	mfa.InvalidPasscode:          {http.StatusUnprocessableEntity, again},
 	mfa.Replayed:                 {http.StatusUnprocessableEntity, again},
 	mfa.InvalidExchange:          {http.StatusConflict, again},
-	mfa.NotConfigured:            {http.StatusNotFound, ending},
+	mfa.NotConfigured:            {http.StatusNotFound, final},
 	mfa.TooMany:                  {http.StatusTooManyRequests, again},
 	mfa.Locked:                   {http.StatusForbidden, again},
-	mfa.TooManyInitiations:       {http.StatusTooManyRequests, ending},
+	mfa.TooManyInitiations:       {http.StatusTooManyRequests, final},
 	mfa.TooManyRequests:          {http.StatusTooManyRequests, again},
 	mfa.Busy:                     {http.StatusServiceUnavailable, again},
 	mfa.EnrollmentExpired:        {http.StatusConflict, again},
 	mfa.AlreadyEnrolled:          {http.StatusConflict, again},
-	mfa.NotSignedIn:              {http.StatusNotFound, ending},
+	mfa.NotSignedIn:              {http.StatusNotFound, final},
 	mfa.ReauthenticationRequired: {http.StatusForbidden, confirm},
 	mfa.PasswordTooShort:         {http.StatusUnprocessableEntity, again},
 	mfa.PasswordTooLong:          {http.StatusUnprocessableEntity, again},
 	mfa.PasswordTooCommon:        {http.StatusUnprocessableEntity, again},
 	mfa.PasswordBreached:         {http.StatusUnprocessableEntity, again},
 	mfa.PasswordUnchecked:        {http.StatusServiceUnavailable, again},
-	mfa.IdentifierTaken:          {http.StatusConflict, ending},
-	mfa.InvalidIdentifier:        {http.StatusUnprocessableEntity, ending},
-	mfa.UserNotFound:             {http.StatusNotFound, ending},
+	mfa.IdentifierTaken:          {http.StatusConflict, final},
+	mfa.InvalidIdentifier:        {http.StatusUnprocessableEntity, final},
+	mfa.UserNotFound:             {http.StatusNotFound, final},
 }
 
-// retry shows a form again with the reason, where that can help.
-func (p *Pages) retry(c *gin.Context, t turn, err error, show func(code int, a *page.Alert)) {
-	r, ok := refusals[mfa.CodeOf(err)]
-	if !ok || r.path != again {
-		p.fail(c, t, err)
+// retry shows a form again with the reason of a refusal that the user can correct there.
+func (p *Pages) retry(c *gin.Context, call ownerCall, err error, show func(status int, a *page.Alert)) {
+	e, r, _ := problem.Lookup(refusals, err)
+	if r.course != again {
+		p.fail(c, call, err)
 		return
 	}
-	if a, ok := p.reason(c, t, err); ok {
-		show(r.code, &a)
-	}
+	a := p.reason(c, call, e)
+	show(r.status, &a)
 }
 
-// reason puts a refusal into words, this page's own where it has them.
-func (p *Pages) reason(c *gin.Context, t turn, err error) (page.Alert, bool) {
-	var e *mfa.Error
-	errors.As(err, &e)
-	a, wrong := p.look.Reason(c, t.visit.Locale, e)
-	if wrong != nil {
-		p.fail(c, t, wrong)
-		return a, false
-	}
-	if own := "account." + a.Key; p.look.Page(c, t.visit.Locale, nil).Has(own + ".title") {
+// reason returns the alert for a refusal, with a text of this surface if there is one.
+func (p *Pages) reason(c *gin.Context, call ownerCall, e *mfa.Error) page.Alert {
+	a := p.look.Reason(c, call.caller.Locale, e)
+	if own := "account." + a.Key; p.look.Page(c, call.caller.Locale, nil).Has(own + ".title") {
 		a.Key = own
 	}
-	return a, true
+	return a
 }
 
-// fail answers what no form can mend.
-func (p *Pages) fail(c *gin.Context, t turn, err error) {
-	r, known := refusals[mfa.CodeOf(err)]
-	if !known {
-		code, a := p.look.Unexpected(c, err)
-		p.failure(c, t, code, a)
-		return
-	}
-	if r.path == confirm {
-		p.again(c, t)
-		return
-	}
-	if a, ok := p.reason(c, t, err); ok {
-		p.failure(c, t, r.code, a)
+// fail responds to an error that the user cannot correct in a form.
+func (p *Pages) fail(c *gin.Context, call ownerCall, err error) {
+	e, r, known := problem.Lookup(refusals, err)
+	switch {
+	case !known:
+		status, a := p.look.Unexpected(c, err)
+		p.failure(c, call, status, a)
+	case r.course == confirm:
+		p.again(c, call)
+	default:
+		p.failure(c, call, r.status, p.reason(c, call, e))
 	}
 }
 
-// foreign answers a form that is not from a page of ours, or is from one of a browser
-// that has lost its cookie since.
+// foreign responds to a form that is not from the server's own pages, or whose browser has
+// lost its cookie since.
 func (p *Pages) foreign(c *gin.Context) {
-	t := turn{visit: web.Visit(c)}
+	call := ownerCall{caller: web.Caller(c)}
 	key := "account.stale"
-	if t.visit.Browser == "" {
+	if call.caller.Browser == "" {
 		key = "cookies"
 	}
-	p.failure(c, t, http.StatusForbidden, page.Alert{Key: key})
+	p.failure(c, call, http.StatusForbidden, page.Alert{Key: key})
 }
 
-// failure is the page of a reason; it leads back to the overview.
-func (p *Pages) failure(c *gin.Context, t turn, code int, a page.Alert) {
-	p.show(c, t, code, "account_error", nil, &a)
+// failure shows the error page, which leads back to the overview.
+func (p *Pages) failure(c *gin.Context, call ownerCall, status int, a page.Alert) {
+	p.show(c, call, status, "account_error", nil, &a)
 }

@@ -22,7 +22,7 @@ type addPage struct {
 	page.Handout
 }
 
-// shape is a kind of code that can be chosen.
+// shape is a choice of algorithm and digits for an authenticator app.
 type shape struct {
 	mfa.Shape
 	Value   string
@@ -42,7 +42,7 @@ func shapesOf(all []mfa.Shape, chosen string) []shape {
 	return out
 }
 
-// shapeOf reads a choice; nothing chosen is the server's own shape.
+// shapeOf reads a choice; "" is the server's default.
 func shapeOf(value string) mfa.Shape {
 	algorithm, digits, _ := strings.Cut(value, "/")
 	n, err := strconv.Atoi(digits)
@@ -52,74 +52,74 @@ func shapeOf(value string) mfa.Shape {
 	return mfa.Shape{Algorithm: algorithm, Digits: n}
 }
 
-// addable returns the method a person wants to set up, if it can be.
-func (p *Pages) addable(c *gin.Context, t turn, method string) bool {
+// addable reports whether a user can set up a method now; if not, it shows why.
+func (p *Pages) addable(c *gin.Context, call ownerCall, method string) bool {
 	i, ok := p.verifier.Info(method)
 	if !ok || !i.Enrolls {
-		p.fail(c, t, &mfa.Error{Code: mfa.NotConfigured})
+		p.fail(c, call, &mfa.Error{Code: mfa.NotConfigured})
 		return false
 	}
-	return p.fresh(c, t)
+	return p.fresh(c, call)
 }
 
-func (p *Pages) addForm(c *gin.Context, t turn) {
-	if method := c.Query("method"); p.addable(c, t, method) {
-		p.showAdd(c, t, http.StatusOK, addPage{Method: method}, "", nil)
+func (p *Pages) addForm(c *gin.Context, call ownerCall) {
+	if method := c.Query("method"); p.addable(c, call, method) {
+		p.showAdd(c, call, http.StatusOK, addPage{Method: method}, "", nil)
 	}
 }
 
-func (p *Pages) showAdd(c *gin.Context, t turn, code int, d addPage, chosen string, a *page.Alert) {
+func (p *Pages) showAdd(c *gin.Context, call ownerCall, code int, d addPage, chosen string, a *page.Alert) {
 	d.Shapes = shapesOf(p.verifier.Shapes(d.Method), chosen)
-	p.show(c, t, code, "account_add", d, a)
+	p.show(c, call, code, "account_add", d, a)
 }
 
 // add begins an enrolment, or confirms the one that has begun.
-func (p *Pages) add(c *gin.Context, t turn) {
+func (p *Pages) add(c *gin.Context, call ownerCall) {
 	if exchange := storage.ExchangeID(c.PostForm("exchange")); exchange != "" {
-		p.confirmFactor(c, t, exchange)
+		p.confirmFactor(c, call, exchange)
 		return
 	}
 	d, chosen := addPage{Method: c.PostForm("method"), Name: c.PostForm("name")}, c.PostForm("shape")
-	begun, err := p.verifier.EnrollFor(c.Request.Context(), t.visit, t.owner, exchange.NewFactor{Method: d.Method, Name: d.Name, Shape: shapeOf(chosen)})
+	begun, err := p.verifier.EnrollFor(c.Request.Context(), call.caller, call.owner, exchange.NewFactor{Method: d.Method, Name: d.Name, Shape: shapeOf(chosen)})
 	if err != nil {
-		p.retry(c, t, err, func(code int, a *page.Alert) { p.showAdd(c, t, code, d, chosen, a) })
+		p.retry(c, call, err, func(code int, a *page.Alert) { p.showAdd(c, call, code, d, chosen, a) })
 		return
 	}
 	d.Handout = page.HandoutOf(begun)
-	p.show(c, t, http.StatusOK, "account_add", d, nil)
+	p.show(c, call, http.StatusOK, "account_add", d, nil)
 }
 
-func (p *Pages) confirmFactor(c *gin.Context, t turn, exchange storage.ExchangeID) {
+func (p *Pages) confirmFactor(c *gin.Context, call ownerCall, exchange storage.ExchangeID) {
 	ctx := c.Request.Context()
-	codes, wrong := p.verifier.ConfirmFor(ctx, t.visit, t.owner, exchange, codeOf(c))
+	codes, wrong := p.verifier.ConfirmFor(ctx, call.caller, call.owner, exchange, codeOf(c))
 	switch {
 	case wrong == nil && codes == nil:
-		p.done(c, t, "added")
+		p.done(c, call, "added")
 		return
 	case wrong == nil:
-		p.showCodes(c, t, codes)
+		p.showCodes(c, call, codes)
 		return
 	}
 	method := c.PostForm("method")
-	p.retry(c, t, wrong, func(code int, a *page.Alert) {
-		// A typo must not make the person scan again: the same secret is shown as long
-		// as its enrolment lives.
-		begun, err := p.verifier.PendingFor(ctx, t.visit, t.owner, exchange)
+	p.retry(c, call, wrong, func(code int, a *page.Alert) {
+		// After a typo the same secret is shown, until its enrolment expires: the user
+		// need not scan again.
+		begun, err := p.verifier.PendingFor(ctx, call.caller, call.owner, exchange)
 		if mfa.CodeOf(err) != "" {
-			if p.addable(c, t, method) {
-				p.showAdd(c, t, code, addPage{Method: method}, "", &page.Alert{Key: "code.enrollment_expired"})
+			if p.addable(c, call, method) {
+				p.showAdd(c, call, code, addPage{Method: method}, "", &page.Alert{Key: "code.enrollment_expired"})
 			}
 			return
 		}
 		if err != nil {
-			p.fail(c, t, err)
+			p.fail(c, call, err)
 			return
 		}
-		p.show(c, t, code, "account_add", addPage{Method: begun.Method, Handout: page.HandoutOf(begun)}, a)
+		p.show(c, call, code, "account_add", addPage{Method: begun.Method, Handout: page.HandoutOf(begun)}, a)
 	})
 }
 
-// codeOf is a typed code without the spaces people and apps put into it.
+// codeOf reads a typed code and removes the spaces of people and apps.
 func codeOf(c *gin.Context) mfa.Response {
 	return mfa.Typed(strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {
@@ -132,14 +132,14 @@ func codeOf(c *gin.Context) mfa.Response {
 // factorPage is the data of a page about one authenticator.
 type factorPage struct {
 	Factor exchange.Held
-	Last   bool // the last that stands for itself: recovery codes go with it
+	Last   bool // the last besides recovery codes, which are removed with it
 	Name   string
 }
 
-// factor finds one of the person's authenticators; somebody else's is not there.
-func (p *Pages) factor(c *gin.Context, t turn, id string) (factorPage, bool) {
+// factor finds one of the user's own authenticators.
+func (p *Pages) factor(c *gin.Context, call ownerCall, id string) (factorPage, bool) {
 	d, found, others := factorPage{}, false, 0
-	for _, h := range p.verifier.Held(t.owner.Account) {
+	for _, h := range p.verifier.Held(call.owner.Account) {
 		switch {
 		case !h.Info.Enrolls:
 		case string(h.ID) == id:
@@ -149,69 +149,69 @@ func (p *Pages) factor(c *gin.Context, t turn, id string) (factorPage, bool) {
 		}
 	}
 	if !found {
-		p.fail(c, t, &mfa.Error{Code: mfa.NotConfigured})
+		p.fail(c, call, &mfa.Error{Code: mfa.NotConfigured})
 	}
 	d.Last = others == 0
 	return d, found
 }
 
-func (p *Pages) renameForm(c *gin.Context, t turn) {
-	if d, ok := p.factor(c, t, c.Query("id")); ok {
-		p.show(c, t, http.StatusOK, "account_rename", d, nil)
+func (p *Pages) renameForm(c *gin.Context, call ownerCall) {
+	if d, ok := p.factor(c, call, c.Query("id")); ok {
+		p.show(c, call, http.StatusOK, "account_rename", d, nil)
 	}
 }
 
-func (p *Pages) rename(c *gin.Context, t turn) {
-	d, ok := p.factor(c, t, c.PostForm("id"))
+func (p *Pages) rename(c *gin.Context, call ownerCall) {
+	d, ok := p.factor(c, call, c.PostForm("id"))
 	if !ok {
 		return
 	}
 	d.Name = c.PostForm("name")
-	if err := p.verifier.Rename(c.Request.Context(), t.visit, t.owner, d.Factor.ID, d.Name); err != nil {
-		p.retry(c, t, err, func(code int, a *page.Alert) { p.show(c, t, code, "account_rename", d, a) })
+	if err := p.verifier.Rename(c.Request.Context(), call.caller, call.owner, d.Factor.ID, d.Name); err != nil {
+		p.retry(c, call, err, func(code int, a *page.Alert) { p.show(c, call, code, "account_rename", d, a) })
 		return
 	}
-	p.done(c, t, "renamed")
+	p.done(c, call, "renamed")
 }
 
-func (p *Pages) removeForm(c *gin.Context, t turn) {
-	if d, ok := p.factor(c, t, c.Query("id")); ok && p.fresh(c, t) {
-		p.show(c, t, http.StatusOK, "account_remove", d, nil)
+func (p *Pages) removeForm(c *gin.Context, call ownerCall) {
+	if d, ok := p.factor(c, call, c.Query("id")); ok && p.fresh(c, call) {
+		p.show(c, call, http.StatusOK, "account_remove", d, nil)
 	}
 }
 
-func (p *Pages) remove(c *gin.Context, t turn) {
-	d, ok := p.factor(c, t, c.PostForm("id"))
+func (p *Pages) remove(c *gin.Context, call ownerCall) {
+	d, ok := p.factor(c, call, c.PostForm("id"))
 	if !ok {
 		return
 	}
-	err := p.verifier.Remove(c.Request.Context(), t.visit, t.owner, d.Factor.ID, c.PostForm("others") != "")
+	err := p.verifier.Remove(c.Request.Context(), call.caller, call.owner, d.Factor.ID, c.PostForm("others") != "")
 	if err != nil {
-		p.fail(c, t, err)
+		p.fail(c, call, err)
 		return
 	}
-	p.done(c, t, "removed")
+	p.done(c, call, "removed")
 }
 
-func (p *Pages) recoveryForm(c *gin.Context, t turn) {
-	if p.fresh(c, t) {
-		p.show(c, t, http.StatusOK, "account_recovery", nil, nil)
+func (p *Pages) recoveryForm(c *gin.Context, call ownerCall) {
+	if p.fresh(c, call) {
+		p.show(c, call, http.StatusOK, "account_recovery", nil, nil)
 	}
 }
 
-// recovery makes new codes. They are in this answer and in no other: whoever loses
-// the page makes new ones.
-func (p *Pages) recovery(c *gin.Context, t turn) {
-	codes, err := p.verifier.NewRecoveryCodes(c.Request.Context(), t.visit, t.owner)
+// recovery creates new codes. Only this response shows them: a user who loses it creates
+// new ones.
+func (p *Pages) recovery(c *gin.Context, call ownerCall) {
+	codes, err := p.verifier.NewRecoveryCodes(c.Request.Context(), call.caller, call.owner)
 	if err != nil {
-		p.fail(c, t, err)
+		p.fail(c, call, err)
 		return
 	}
-	p.showCodes(c, t, codes)
+	p.showCodes(c, call, codes)
 }
 
-func (p *Pages) showCodes(c *gin.Context, t turn, codes []string) {
-	if err := p.look.WriteCodes(c, "account_codes", p.page(c, t, nil), codes); err != nil {
-		p.fail(c, t, err)
+func (p *Pages) showCodes(c *gin.Context, call ownerCall, codes []string) {
+	if err := p.look.WriteCodes(c, "account_codes", p.page(c, call, nil), codes); err != nil {
+		p.fail(c, call, err)
 	}
 }

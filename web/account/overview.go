@@ -13,22 +13,22 @@ import (
 	"sallyport/storage"
 )
 
-// overview is the data of the page everything starts from.
+// overview is the data of the main page.
 type overview struct {
-	Notice   string // what was just done; "": nothing
+	Notice   string // the change just made; "": none
 	Factors  []exchange.Held
 	Addable  []mfa.Info
 	Recovery *exchange.Held // nil: no codes
-	Second   bool           // a second factor is held
+	Second   bool           // the account has a second factor
 	Password bool
 	Sessions []sessionLine
 	Others   bool // there are sessions besides this one
 	Consents []provider.Allowed
 	Activity []line
-	Refused  []line // tries that came to nothing
+	Refused  []line // attempts that failed
 }
 
-// sessionLine is one place where the person is signed in.
+// sessionLine is one browser in which the user is signed in.
 type sessionLine struct {
 	ID      storage.SessionID
 	Here    bool
@@ -38,36 +38,36 @@ type sessionLine struct {
 	Seen    time.Time
 }
 
-func (p *Pages) overview(c *gin.Context, t turn) {
-	d, err := p.survey(c, t)
+func (p *Pages) overview(c *gin.Context, call ownerCall) {
+	d, err := p.survey(c, call)
 	if err != nil {
-		p.fail(c, t, err)
+		p.fail(c, call, err)
 		return
 	}
-	p.show(c, t, http.StatusOK, "account", d, nil)
+	p.show(c, call, http.StatusOK, "account", d, nil)
 }
 
 // survey reads everything the overview shows.
-func (p *Pages) survey(c *gin.Context, t turn) (overview, error) {
+func (p *Pages) survey(c *gin.Context, call ownerCall) (overview, error) {
 	var d overview
 	ctx := c.Request.Context()
-	if what, ok := p.look.Marked(donePurpose, t.visit.Browser, c.Query(doneParam)); ok {
+	if what, ok := p.look.Marked(donePurpose, call.caller.Browser, c.Query(doneParam)); ok {
 		d.Notice = "account.done." + what
 	}
-	d.factors(p.verifier, t.owner.Account)
-	list, err := p.sessions.List(ctx, t.owner)
+	d.factors(p.verifier, call.owner.Account)
+	list, err := p.sessions.List(ctx, call.owner)
 	if err != nil {
 		return d, err
 	}
 	for _, s := range list {
-		d.Sessions = append(d.Sessions, sessionLine{ID: s.ID, Here: s.ID == t.owner.Session, Agent: agentOf(s.UserAgent), Address: s.Address,
+		d.Sessions = append(d.Sessions, sessionLine{ID: s.ID, Here: s.ID == call.owner.Session, Agent: agentOf(s.UserAgent), Address: s.Address,
 			Since: s.CreatedAt, Seen: s.LastSeenAt})
 	}
 	d.Others = len(d.Sessions) > 1
-	if d.Consents, err = p.provider.Consents(ctx, t.owner.Account.User.ID); err != nil {
+	if d.Consents, err = p.provider.Consents(ctx, call.owner.Account.User.ID); err != nil {
 		return d, err
 	}
-	d.Activity, d.Refused, err = p.activity(ctx, t, p.page(c, t, nil))
+	d.Activity, d.Refused, err = p.activity(ctx, call, p.page(c, call, nil))
 	return d, err
 }
 
@@ -86,37 +86,37 @@ func (d *overview) factors(v *exchange.Verifier, a storage.Account) {
 	d.Addable = slices.DeleteFunc(v.Methods(), func(i mfa.Info) bool { return !i.Enrolls })
 }
 
-// endSessions ends one session, or all others. That is a change of the account: whoever
-// found it open must not throw its owner out.
-func (p *Pages) endSessions(c *gin.Context, t turn) {
-	if !p.fresh(c, t) {
+// endSessions ends one session, or all others. It requires a recent proof: a person at an
+// unlocked device must not sign the owner out elsewhere.
+func (p *Pages) endSessions(c *gin.Context, call ownerCall) {
+	if !p.fresh(c, call) {
 		return
 	}
 	ctx := c.Request.Context()
 	if id := c.PostForm("id"); id != "" {
-		if err := p.sessions.EndOne(ctx, t.visit, t.owner, storage.SessionID(id)); err != nil {
-			p.fail(c, t, err)
+		if err := p.sessions.EndOne(ctx, call.caller, call.owner, storage.SessionID(id)); err != nil {
+			p.fail(c, call, err)
 			return
 		}
-		p.done(c, t, "session")
+		p.done(c, call, "session")
 		return
 	}
-	if err := p.sessions.EndOthers(ctx, t.visit, t.owner); err != nil {
-		p.fail(c, t, err)
+	if err := p.sessions.EndOthers(ctx, call.caller, call.owner); err != nil {
+		p.fail(c, call, err)
 		return
 	}
-	p.done(c, t, "sessions")
+	p.done(c, call, "sessions")
 }
 
-// withdraw takes a consent back.
-func (p *Pages) withdraw(c *gin.Context, t turn) {
-	if !p.fresh(c, t) {
+// withdraw withdraws a consent.
+func (p *Pages) withdraw(c *gin.Context, call ownerCall) {
+	if !p.fresh(c, call) {
 		return
 	}
-	err := p.provider.Withdraw(c.Request.Context(), t.visit, t.owner.Account.User.ID, storage.ClientID(c.PostForm("client")))
+	err := p.provider.Withdraw(c.Request.Context(), call.caller, call.owner.Account.User.ID, storage.ClientID(c.PostForm("client")))
 	if err != nil {
-		p.fail(c, t, err)
+		p.fail(c, call, err)
 		return
 	}
-	p.done(c, t, "withdrawn")
+	p.done(c, call, "withdrawn")
 }

@@ -20,8 +20,8 @@ func TestTexts(t *testing.T) {
 func TestEveryCodeHasAnAnswer(t *testing.T) {
 	for _, code := range mfa.Codes() {
 		r, ok := refusals[code]
-		if !ok || r.code < 400 || r.code >= 600 {
-			t.Errorf("%s is answered with %d", code, r.code)
+		if !ok || r.status < 400 || r.status >= 600 {
+			t.Errorf("%s is answered with %d", code, r.status)
 		}
 	}
 	if len(refusals) != len(mfa.Codes()) {

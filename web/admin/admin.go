@@ -12,7 +12,8 @@ import (
 	"sallyport/mfa/audit"
 	"sallyport/mfa/session"
 	"sallyport/mfa/users"
-	"sallyport/provider"
+	"sallyport/provider/apikeys"
+	"sallyport/provider/clients"
 	"sallyport/provider/desired"
 	"sallyport/storage/seal"
 	"sallyport/web"
@@ -33,8 +34,8 @@ type Rooms struct {
 	Users    *users.Registry
 	Sessions *session.Registry
 	Journal  *audit.Journal
-	Clients  *provider.Registry
-	APIKeys  *provider.APIKeys
+	Clients  *clients.Registry
+	APIKeys  *apikeys.Keys
 	Keyring  *seal.Keyring
 	Records  desired.Records
 }
@@ -116,7 +117,7 @@ func (s *Surface) Mount(r gin.IRouter) {
 	for _, x := range s.routes() {
 		r.Handle(x.method, Base+x.path, func(c *gin.Context) {
 			v, ok := s.caller(c)
-			if ok && s.asked(c, x.query) {
+			if ok && s.knownQuery(c, x.query) {
 				x.serve(c, v)
 			}
 		})

@@ -8,7 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
-	"sallyport/provider"
+	"sallyport/provider/apikeys"
 	"sallyport/storage"
 )
 
@@ -24,7 +24,7 @@ func (s *Surface) listAPIKeys(c *gin.Context, _ mfa.Caller) {
 		var k storage.APIKey
 		if k, err = s.APIKeys.Find(c.Request.Context(), name); err == nil {
 			list = []storage.APIKey{k}
-		} else if errors.Is(err, provider.ErrNoAPIKey) {
+		} else if errors.Is(err, apikeys.ErrNotFound) {
 			err = nil
 		}
 	} else {
@@ -65,13 +65,13 @@ func (s *Surface) createAPIKey(c *gin.Context, v mfa.Caller) {
 	if !ok {
 		return
 	}
-	d := provider.APIKeyDraft{Name: in.word("name"), Dialects: in.words("dialects"), Verbs: in.words("verbs"),
-		Project: in.word("project"), App: in.word("app"), Disabled: in.truth("disabled"), ExpiresAt: in.moment("expires_at"), Secret: in.word("secret")}
-	if !s.done(c, in) {
+	d := apikeys.Draft{Name: in.Text("name"), Dialects: in.List("dialects"), Verbs: in.List("verbs"),
+		Project: in.Text("project"), App: in.Text("app"), Disabled: in.Flag("disabled"), ExpiresAt: in.Time("expires_at"), Secret: in.Text("secret")}
+	if !s.valid(c, in) {
 		return
 	}
 	k, secret, err := s.APIKeys.Create(c.Request.Context(), v, by(c), d)
-	var invalid *provider.InvalidAPIKey
+	var invalid *apikeys.InvalidError
 	if errors.As(err, &invalid) {
 		var faults Faults
 		for _, f := range invalid.Faults {
@@ -89,7 +89,7 @@ func (s *Surface) createAPIKey(c *gin.Context, v mfa.Caller) {
 
 func (s *Surface) addAPIKeySecret(c *gin.Context, v mfa.Caller) {
 	in, ok := s.read(c, false)
-	if !ok || !s.done(c, in) {
+	if !ok || !s.valid(c, in) {
 		return
 	}
 	id := storage.APIKeyID(c.Param("key"))
@@ -102,10 +102,10 @@ func (s *Surface) addAPIKeySecret(c *gin.Context, v mfa.Caller) {
 }
 
 // ofAPIKey serves a call that does one thing to one key.
-func (s *Surface) ofAPIKey(done string, do func(context.Context, mfa.Caller, provider.Caller, storage.APIKeyID) error) func(*gin.Context, mfa.Caller) {
+func (s *Surface) ofAPIKey(done string, do func(context.Context, mfa.Caller, apikeys.Caller, storage.APIKeyID) error) func(*gin.Context, mfa.Caller) {
 	return func(c *gin.Context, v mfa.Caller) {
 		in, ok := s.read(c, false)
-		if !ok || !s.done(c, in) {
+		if !ok || !s.valid(c, in) {
 			return
 		}
 		id := storage.APIKeyID(c.Param("key"))

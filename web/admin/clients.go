@@ -8,7 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
-	"sallyport/provider"
+	"sallyport/provider/clients"
 	"sallyport/provider/desired"
 	"sallyport/storage"
 )
@@ -54,7 +54,7 @@ func (s *Surface) putClient(c *gin.Context, v mfa.Caller) {
 	}
 	members["client_id"] = string(id)
 	have, err := s.Clients.Client(c.Request.Context(), id)
-	if err != nil && !errors.Is(err, provider.ErrNoClient) {
+	if err != nil && !errors.Is(err, clients.ErrNotFound) {
 		s.fail(c, err)
 		return
 	}
@@ -112,11 +112,11 @@ func (s *Surface) addClientSecret(c *gin.Context, v mfa.Caller) {
 	if !ok {
 		return
 	}
-	secret, made := in.word("client_secret"), ""
+	secret, made := in.Text("client_secret"), ""
 	if secret != "" && len(secret) < 32 {
-		in.fault("client_secret", "must have 32 characters or more, made at random")
+		in.Fault("client_secret", "must have 32 characters or more, made at random")
 	}
-	if !s.done(c, in) {
+	if !s.valid(c, in) {
 		return
 	}
 	if secret == "" {

@@ -1,60 +1,35 @@
 package admin
 
 import (
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
-	"sallyport/provider"
+	"sallyport/provider/apikeys"
+	"sallyport/provider/clients"
 	"sallyport/provider/desired"
+	"sallyport/provider/secret"
 	"sallyport/web"
+	"sallyport/web/problem"
 )
 
-// Problem is every refusal (RFC 9457). Code says what happened; Detail says it to an
-// operator, as the commands print it.
-type Problem struct {
-	Title     string `json:"title"`
-	Status    int    `json:"status"`
-	Code      string `json:"code"`
-	Detail    string `json:"detail,omitempty"`
-	Parameter string `json:"parameter,omitempty"` // the offending one of the query
-	Faults    Faults `json:"faults,omitempty"`    // of the body
-	Support   string `json:"support_id"`          // names this answer in the log
-}
+// Every failed call is answered with a Problem. Its Detail is for an operator: the
+// commands print it. Its Parameter is one of the query.
+type (
+	Problem = problem.Problem
+	Fault   = problem.Fault
+	Faults  = problem.Faults
+)
 
-// Fault is one thing wrong with a body.
-type Fault struct {
-	Line   int    `json:"line,omitempty"`  // in a desired state
-	Field  string `json:"field,omitempty"` // "": the whole
-	Detail string `json:"detail"`
-}
-
-// Faults is everything wrong with a body, as an error.
-type Faults []Fault
-
-func (f Faults) Error() string {
-	lines := make([]string, len(f))
-	for i, x := range f {
-		lines[i] = strings.TrimPrefix(x.Field+": "+x.Detail, ": ")
-	}
-	return strings.Join(lines, "\n")
-}
-
-// Codes besides those of mfa.
+// Codes besides those of mfa and web.ErrorCode.
 const (
 	codeUnauthorized = "unauthorized"
 	codeNotFound     = "not_found"
 	codeMethod       = "method_not_allowed"
 	codeConflict     = "conflict"
-	codeBroken       = "server_error"
-	codeUnavailable  = "temporarily_unavailable"
 )
 
 type refusal struct {
@@ -62,8 +37,8 @@ type refusal struct {
 	words  string
 }
 
-// refusals are mfa's codes in an operator's words. Many belong to logins, which nobody
-// does here; they have their words all the same, so that none can come without.
+// refusals maps every code to its HTTP status and to a text for an operator. Codes that
+// only a login returns have theirs too, so that no code can lack one.
 var refusals = map[mfa.Code]refusal{
 	mfa.InvalidRequest:           {http.StatusBadRequest, "cannot be read"},
 	mfa.UnknownRequest:           {http.StatusNotFound, "there is no such login"},
@@ -94,34 +69,31 @@ var refusals = map[mfa.Code]refusal{
 	mfa.UserNotFound:             {http.StatusNotFound, "there is no such user"},
 }
 
-// known are provider's refusals, which have words of their own.
+// known are provider's refusals; their texts are those of the errors.
 var known = []struct {
 	err    error
 	status int
 	code   string
 }{
-	{provider.ErrNoClient, http.StatusNotFound, codeNotFound},
-	{provider.ErrClientChanged, http.StatusConflict, codeConflict},
-	{provider.ErrReserved, http.StatusConflict, codeConflict},
-	{provider.ErrNoSecret, http.StatusConflict, codeConflict},
-	{provider.ErrRotating, http.StatusConflict, codeConflict},
-	{provider.ErrNotRotating, http.StatusConflict, codeConflict},
-	{provider.ErrNoAPIKey, http.StatusNotFound, codeNotFound},
-	{provider.ErrAPIKeyTaken, http.StatusConflict, codeConflict},
-	{provider.ErrAPIKeyChanged, http.StatusConflict, codeConflict},
-	{provider.ErrForeignAPIKey, http.StatusForbidden, string(mfa.NotAllowed)},
-	{provider.ErrDisabledStays, http.StatusForbidden, string(mfa.NotAllowed)},
-	{provider.ErrCallerEnded, http.StatusForbidden, string(mfa.NotAllowed)},
-	{provider.ErrTooManyMakers, http.StatusConflict, codeConflict},
+	{clients.ErrNotFound, http.StatusNotFound, codeNotFound},
+	{clients.ErrChanged, http.StatusConflict, codeConflict},
+	{clients.ErrReserved, http.StatusConflict, codeConflict},
+	{clients.ErrNoSecret, http.StatusConflict, codeConflict},
+	{secret.ErrRotating, http.StatusConflict, codeConflict},
+	{secret.ErrNotRotating, http.StatusConflict, codeConflict},
+	{apikeys.ErrNotFound, http.StatusNotFound, codeNotFound},
+	{apikeys.ErrTaken, http.StatusConflict, codeConflict},
+	{apikeys.ErrChanged, http.StatusConflict, codeConflict},
+	{apikeys.ErrNotPermitted, http.StatusForbidden, string(mfa.NotAllowed)},
+	{apikeys.ErrOperatorOnly, http.StatusForbidden, string(mfa.NotAllowed)},
+	{apikeys.ErrCallerEnded, http.StatusForbidden, string(mfa.NotAllowed)},
+	{apikeys.ErrTooManyMakers, http.StatusConflict, codeConflict},
 }
 
-// refused finds the refusal in an error from below; false: it is a fault of ours.
+// refused finds the refusal in an error; false: the error is unexpected.
 func refused(err error) (status int, code, words string, ok bool) {
-	var e *mfa.Error
-	if errors.As(err, &e) {
-		if r, ok := refusals[e.Code]; ok {
-			return r.status, string(e.Code), e.Text(r.words), true
-		}
+	if e, r, ok := problem.Lookup(refusals, err); ok {
+		return r.status, string(e.Code), e.Text(r.words), true
 	}
 	for _, k := range known {
 		if errors.Is(err, k.err) {
@@ -131,30 +103,18 @@ func refused(err error) (status int, code, words string, ok bool) {
 	return 0, "", "", false
 }
 
-// Explain says in an operator's words why something was refused; false: it was not, and
-// the error is a fault of ours.
+// Explain returns why an operation was refused, for an operator; false: the error is
+// unexpected.
 func Explain(err error) (string, bool) {
 	_, _, words, ok := refused(err)
 	return words, ok
 }
 
-// problem writes a refusal.
-func (s *Surface) problem(c *gin.Context, p Problem) {
-	p.Title, p.Support = http.StatusText(p.Status), web.Correlation(c)
-	text, err := json.Marshal(p)
-	if err != nil {
-		panic("admin: a problem that is no JSON: " + err.Error()) // text and numbers always are
-	}
-	c.Data(p.Status, "application/problem+json", text)
-	c.Abort()
-}
-
-// fail answers an error from below. What was not expected tells nothing but the number
-// under which it stands in the log (H-11).
+// fail writes why a call failed.
 func (s *Surface) fail(c *gin.Context, err error) {
 	var faults Faults
 	if errors.As(err, &faults) {
-		s.problem(c, Problem{Status: http.StatusBadRequest, Code: string(mfa.InvalidRequest), Detail: "the body has faults", Faults: faults})
+		Problem{Status: http.StatusBadRequest, Code: string(mfa.InvalidRequest), Detail: "the body has faults", Faults: faults}.Write(c)
 		return
 	}
 	var stopped *desired.Stopped
@@ -162,51 +122,37 @@ func (s *Surface) fail(c *gin.Context, err error) {
 	if errors.As(err, &stopped) {
 		prefix = stopped.Summary() + ": "
 	}
-	status, code, words, ok := refused(err)
-	if !ok {
-		s.broken(c, err, prefix)
-		return
-	}
 	var e *mfa.Error
-	errors.As(err, &e)
-	if e != nil && e.Ours() {
-		s.log.LogAttrs(c.Request.Context(), slog.LevelError, "request", slog.Any("error", err), slog.String("route", c.FullPath()),
-			slog.String("correlation_id", web.Correlation(c)))
-	} else {
-		s.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "refused", slog.String("reason", code),
-			slog.String("route", c.FullPath()), slog.String("correlation_id", web.Correlation(c)))
-	}
-	if e != nil && e.RetryAfter > 0 {
-		// RFC 9110 section 10.2.3 counts whole seconds; rounded up, or the next try comes too early.
-		c.Header("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
-	}
-	s.problem(c, Problem{Status: status, Code: code, Detail: prefix + words})
-}
-
-func (s *Surface) broken(c *gin.Context, err error, prefix string) {
-	s.log.LogAttrs(c.Request.Context(), slog.LevelError, "request", slog.Any("error", err), slog.String("route", c.FullPath()),
-		slog.String("correlation_id", web.Correlation(c)))
-	if web.Unavailable(err) {
-		c.Header("Retry-After", "5")
-		s.problem(c, Problem{Status: http.StatusServiceUnavailable, Code: codeUnavailable, Detail: prefix + "something the server needs is out of reach; try again later"})
-		return
-	}
-	s.problem(c, Problem{Status: http.StatusInternalServerError, Code: codeBroken, Detail: prefix + "something went wrong in the server; its log says what"})
-}
-
-// Refuse writes the engine's refusals as problems: every address of its engine is ours.
-func (s *Surface) Refuse(c *gin.Context, status int, reason string) bool {
-	code := string(mfa.InvalidRequest)
+	status, code, words, ok := refused(err)
 	switch {
-	case status == http.StatusNotFound:
-		code = codeNotFound
-	case status == http.StatusMethodNotAllowed:
-		code = codeMethod
-	case status == http.StatusServiceUnavailable:
-		code = codeUnavailable
-	case status >= http.StatusInternalServerError:
-		code = codeBroken
+	case !ok:
+		status = problem.Unexpected(c, s.log, err)
+		code, words = web.ErrorCode(status), "something went wrong in the server; its log says what"
+		if status == http.StatusServiceUnavailable {
+			words = "something the server needs is out of reach; try again later"
+		}
+	case errors.As(err, &e):
+		problem.Refused(c, s.log, e)
+	default:
+		web.Log(c, s.log, slog.LevelInfo, "refused", slog.String("reason", code))
 	}
-	s.problem(c, Problem{Status: status, Code: code, Detail: reason})
+	Problem{Status: status, Code: code, Detail: prefix + words}.Write(c)
+}
+
+// Refuse writes the engine's refusals as problems: the engine has no other surface.
+func (s *Surface) Refuse(c *gin.Context, status int, reason string) bool {
+	refuse(c, web.Fault{Status: status, Reason: reason})
 	return true
+}
+
+// refuse writes why a request does not reach its call.
+func refuse(c *gin.Context, f web.Fault) {
+	code := web.ErrorCode(f.Status)
+	switch f.Status {
+	case http.StatusNotFound:
+		code = codeNotFound
+	case http.StatusMethodNotAllowed:
+		code = codeMethod
+	}
+	Problem{Status: f.Status, Code: code, Detail: f.Reason}.Write(c)
 }

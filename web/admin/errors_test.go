@@ -16,7 +16,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
-	"sallyport/provider"
+	"sallyport/provider/apikeys"
+	"sallyport/provider/clients"
 	"sallyport/provider/desired"
 	"sallyport/web"
 )
@@ -70,14 +71,14 @@ func TestOtherErrorsHaveTheirAnswers(t *testing.T) {
 		code   string
 		detail string
 	}{
-		{"broken", errors.New("SELECT secret"), 500, codeBroken, "something went wrong"},
-		{"out of reach", fmt.Errorf("read: %w", context.DeadlineExceeded), 503, codeUnavailable, "try again later"},
-		{"a code nobody knows", &mfa.Error{Code: "new", Err: errors.New("SELECT secret")}, 500, codeBroken, "something went wrong"},
-		{"no client", fmt.Errorf("deed: %w", provider.ErrNoClient), 404, codeNotFound, "there is no such client"},
-		{"a key that is expired is none to an administrator", provider.ErrAPIKeyExpired, 404, codeNotFound, "there is no such API key"},
+		{"broken", errors.New("SELECT secret"), 500, "server_error", "something went wrong"},
+		{"out of reach", fmt.Errorf("read: %w", context.DeadlineExceeded), 503, "temporarily_unavailable", "try again later"},
+		{"a code nobody knows", &mfa.Error{Code: "new", Err: errors.New("SELECT secret")}, 500, "server_error", "something went wrong"},
+		{"no client", fmt.Errorf("deed: %w", clients.ErrNotFound), 404, codeNotFound, "there is no such client"},
+		{"a key that is expired is none to an administrator", apikeys.ErrExpired, 404, codeNotFound, "there is no such API key"},
 		{"faults", Faults{{Line: 3, Field: "a", Detail: "is wrong"}}, 400, "invalid_request", "the body has faults"},
 		{"stopped by a rule", &desired.Stopped{Done: 1, Of: 3, What: "user x", Err: &mfa.Error{Code: mfa.IdentifierTaken}}, 409, "identifier_taken", "stopped after 1 of 3 changes; they stay, and another run does the rest: user x: another user has"},
-		{"stopped by a fault", &desired.Stopped{Done: 1, Of: 3, What: "user x", Err: errors.New("SELECT secret")}, 500, codeBroken, "stopped after 1 of 3 changes; they stay, and another run does the rest: user x: something went wrong"},
+		{"stopped by a fault", &desired.Stopped{Done: 1, Of: 3, What: "user x", Err: errors.New("SELECT secret")}, 500, "server_error", "stopped after 1 of 3 changes; they stay, and another run does the rest: user x: something went wrong"},
 	} {
 		w, p, log := answer(t, tc.err)
 		if w.Code != tc.status || p.Code != tc.code || !strings.HasPrefix(p.Detail, tc.detail) && !strings.Contains(p.Detail, tc.detail) || strings.Contains(w.Body.String(), "SELECT") {

@@ -22,13 +22,13 @@ func (s *Surface) listEvents(c *gin.Context, _ mfa.Caller) {
 		Kind: c.Query("kind"), Before: storage.EventID(c.Query("before"))}
 	for name, id := range map[string]string{"user": string(f.UserID), "before": string(f.Before)} {
 		if _, ok := storage.Bytes(id); !ok && id != "" {
-			s.unknown(c, name, "must be an id")
+			badParameter(c, name, "must be an id")
 			return
 		}
 	}
 	// A kind that is misspelt must not look like a trail with nothing in it.
 	if f.Kind != "" && !slices.Contains(mfa.EventKinds(), f.Kind) {
-		s.unknown(c, "kind", "there is no such kind")
+		badParameter(c, "kind", "there is no such kind")
 		return
 	}
 	var ok bool

@@ -21,7 +21,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/users"
-	"sallyport/provider"
+	"sallyport/provider/apikeys"
 	"sallyport/web"
 )
 
@@ -88,12 +88,12 @@ type Identity struct {
 // identify proves to whoever holds a key, before it is shown, that this server knows it:
 // the key of its file, or the one that a parameter names.
 func (s *Surface) identify(c *gin.Context) {
-	if !s.asked(c, []string{"challenge", "key"}) {
+	if !s.knownQuery(c, []string{"challenge", "key"}) {
 		return
 	}
 	id := Identity{Issuer: s.o.Issuer}
 	if challenge := c.Query("challenge"); len(challenge) > challengeMost {
-		s.unknown(c, "challenge", "is too long")
+		badParameter(c, "challenge", "is too long")
 		return
 	} else if challenge != "" {
 		k, known, ok := s.meant(c)
@@ -119,15 +119,15 @@ func (s *Surface) meant(c *gin.Context) (k Key, known, ok bool) {
 	}
 	prefix, err := base64.RawURLEncoding.DecodeString(hint)
 	if err != nil || len(prefix) != hintBytes {
-		s.unknown(c, "key", "names no key")
+		badParameter(c, "key", "names no key")
 		return k, false, false
 	}
-	address := web.Visit(c).Address
+	address := web.Caller(c).Address
 	if s.tired(c, address) {
 		return k, false, false
 	}
 	sum, err := s.APIKeys.Named(c.Request.Context(), prefix)
-	if errors.Is(err, provider.ErrNoAPIKey) {
+	if errors.Is(err, apikeys.ErrNotFound) {
 		s.wrong.count(address)
 		return k, false, true
 	}
@@ -144,7 +144,7 @@ func (s *Surface) tired(c *gin.Context, address string) bool {
 		return false
 	}
 	c.Header("Retry-After", "1")
-	s.problem(c, Problem{Status: http.StatusTooManyRequests, Code: string(mfa.TooMany), Detail: "too many wrong keys came from this address"})
+	Problem{Status: http.StatusTooManyRequests, Code: string(mfa.TooMany), Detail: "too many wrong keys came from this address"}.Write(c)
 	return true
 }
 
@@ -154,7 +154,7 @@ const actorAPIKey = "apikey:"
 // caller finds out who calls by the key in the header (RFC 6750 section 2.1), and nowhere
 // else. false: it was refused.
 func (s *Surface) caller(c *gin.Context) (mfa.Caller, bool) {
-	v := web.Visit(c)
+	v := web.Caller(c)
 	// No browser comes here, and an operator's language says nothing about a user's.
 	v.Browser, v.Device, v.Locale = "", "", ""
 	scheme, secret, _ := strings.Cut(c.GetHeader("Authorization"), " ")
@@ -165,14 +165,14 @@ func (s *Surface) caller(c *gin.Context) (mfa.Caller, bool) {
 	secret = strings.TrimSpace(secret)
 	if s.o.Key.is(secret) {
 		v.Actor = users.ActorAdmin
-		c.Set(callerKey, provider.Operator())
+		c.Set(callerKey, apikeys.Operator())
 		return v, true
 	}
 	if s.tired(c, v.Address) {
 		return v, false
 	}
 	k, err := s.APIKeys.Authenticate(c.Request.Context(), v, secret)
-	if errors.Is(err, provider.ErrNoAPIKey) {
+	if errors.Is(err, apikeys.ErrNotFound) {
 		s.wrong.count(v.Address)
 		s.unauthorized(c, "the key is neither that of this server nor an API key that is good here")
 		return v, false
@@ -182,16 +182,16 @@ func (s *Surface) caller(c *gin.Context) (mfa.Caller, bool) {
 		return v, false
 	}
 	v.Actor = actorAPIKey + string(k.ID)
-	verb := provider.VerbWrite
+	verb := apikeys.VerbWrite
 	if c.Request.Method == http.MethodGet {
-		verb = provider.VerbRead
+		verb = apikeys.VerbRead
 	}
-	if !k.Allows(provider.DialectAdmin, verb) {
-		s.problem(c, Problem{Status: http.StatusForbidden, Code: string(mfa.NotAllowed),
-			Detail: fmt.Sprintf("the API key may not do this: it needs the dialect %s and the verb %s", provider.DialectAdmin, verb)})
+	if !k.Allows(apikeys.DialectAdmin, verb) {
+		Problem{Status: http.StatusForbidden, Code: string(mfa.NotAllowed),
+			Detail: fmt.Sprintf("the API key may not do this: it needs the dialect %s and the verb %s", apikeys.DialectAdmin, verb)}.Write(c)
 		return v, false
 	}
-	c.Set(callerKey, provider.Holder(k))
+	c.Set(callerKey, apikeys.Holder(k))
 	return v, true
 }
 
@@ -199,15 +199,15 @@ const callerKey = "sallyport.admin.caller"
 
 // by is who calls, as far as API keys are made or changed on their word; without a key
 // somebody who may do nothing.
-func by(c *gin.Context) provider.Caller {
+func by(c *gin.Context) apikeys.Caller {
 	found, _ := c.Get(callerKey)
-	caller, _ := found.(provider.Caller)
+	caller, _ := found.(apikeys.Caller)
 	return caller
 }
 
 func (s *Surface) unauthorized(c *gin.Context, detail string) {
 	c.Header("WWW-Authenticate", `Bearer realm="sallyport admin"`) // RFC 6750 section 3
-	s.problem(c, Problem{Status: http.StatusUnauthorized, Code: codeUnauthorized, Detail: detail})
+	Problem{Status: http.StatusUnauthorized, Code: codeUnauthorized, Detail: detail}.Write(c)
 }
 
 // Bounds of wrong keys from one address. The right key of the file is never asked to wait.

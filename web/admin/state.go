@@ -11,6 +11,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider/desired"
+	"sallyport/web/jsonbody"
 )
 
 // done is the action of a record in the words of Done.
@@ -32,8 +33,9 @@ func (s *Surface) applyState(c *gin.Context, v mfa.Caller) {
 			return
 		}
 	}
-	text, ok := s.text(c, "application/yaml", BodyMost) // RFC 9512
-	if !ok {
+	text, f := jsonbody.Text(c, "application/yaml", BodyMost) // RFC 9512
+	if f != nil {
+		refuse(c, *f)
 		return
 	}
 	// The connection must outlive the hashing. One that knows no deadlines has none.

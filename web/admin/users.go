@@ -24,7 +24,7 @@ func (s *Surface) listUsers(c *gin.Context, _ mfa.Caller) {
 	}
 	after := storage.UserID(c.Query("after"))
 	if _, ok := storage.Bytes(after); !ok && after != "" {
-		s.unknown(c, "after", "must be an id")
+		badParameter(c, "after", "must be an id")
 		return
 	}
 	limit, ok := s.limit(c)
@@ -158,7 +158,7 @@ func named(members map[string]any, a storage.Account) {
 func (s *Surface) ofUser(done string, do func(context.Context, mfa.Caller, storage.Account) error) func(*gin.Context, mfa.Caller) {
 	return func(c *gin.Context, v mfa.Caller) {
 		in, ok := s.read(c, false)
-		if !ok || !s.done(c, in) {
+		if !ok || !s.valid(c, in) {
 			return
 		}
 		a, ok := s.account(c)
@@ -178,8 +178,8 @@ func (s *Surface) setPassword(c *gin.Context, v mfa.Caller) {
 	if !ok {
 		return
 	}
-	password := in.word("password")
-	if !s.done(c, in) {
+	password := in.Text("password")
+	if !s.valid(c, in) {
 		return
 	}
 	a, ok := s.account(c)

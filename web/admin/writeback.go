@@ -7,7 +7,7 @@ import (
 	"reflect"
 	"slices"
 
-	"sallyport/web"
+	"sallyport/web/jsonbody"
 )
 
 // What a read shows of a record and no call writes.
@@ -27,7 +27,7 @@ func writtenBack(members map[string]any, record any, told []string, all bool) er
 	if err != nil {
 		return fmt.Errorf("show record: %w", err)
 	}
-	shown, err := web.Object(text)
+	shown, err := jsonbody.Parse(text)
 	if err != nil {
 		return fmt.Errorf("show record: %w", err)
 	}

@@ -9,14 +9,14 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/rs/cors"
 
-	"sallyport/mfa"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/web"
+	"sallyport/web/signin"
 )
 
-// base is where the calls are; its last part grows with the next incompatible change.
+// base is the path of all calls; an incompatible change will get a new version.
 const base = "/api/login/v1"
 
 // Options of the surface.
@@ -29,9 +29,10 @@ type Surface struct {
 	provider *provider.Provider
 	verifier *exchange.Verifier
 	sessions *session.Registry
+	logins   signin.Reader
 	log      *slog.Logger
-	calls    *cors.Cors // pages of registered origins
-	reads    *cors.Cors // anybody's pages
+	calls    *cors.Cors // for pages of registered origins
+	reads    *cors.Cors // for all pages
 }
 
 var _ web.Refuser = (*Surface)(nil)
@@ -39,14 +40,15 @@ var _ web.Refuser = (*Surface)(nil)
 //go:embed openapi.yaml
 var description []byte
 
-// New makes the surface.
+// New returns the surface.
 func New(p *provider.Provider, v *exchange.Verifier, s *session.Registry, o Options) *Surface {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Surface{provider: p, verifier: v, sessions: s, log: o.Logger, reads: web.Reads(),
-		calls: web.Calls(p.OriginAllowed, cors.Options{
-			AllowedMethods: []string{http.MethodPost, http.MethodGet}, // of GET the refusal can be read
+	return &Surface{provider: p, verifier: v, sessions: s, log: o.Logger, reads: web.AnyOrigin(),
+		logins: signin.Reader{Provider: p, Sessions: s, Program: true},
+		calls: web.RegisteredOrigins(p.OriginAllowed, cors.Options{
+			AllowedMethods: []string{http.MethodPost, http.MethodGet}, // a page can read why GET is refused
 			AllowedHeaders: []string{"Content-Type"},
 			ExposedHeaders: []string{"Retry-After", web.CorrelationHeader},
 		})}
@@ -54,7 +56,7 @@ func New(p *provider.Provider, v *exchange.Verifier, s *session.Registry, o Opti
 
 // Mount adds the calls to the engine.
 func (s *Surface) Mount(r gin.IRouter) {
-	calls, reads := web.Shared(s.calls), web.Shared(s.reads)
+	calls, reads := web.CORS(s.calls), web.CORS(s.reads)
 	for path, serve := range map[string]gin.HandlerFunc{
 		"/requests":            s.open,
 		"/step":                s.step,
@@ -77,26 +79,19 @@ func (s *Surface) Mount(r gin.IRouter) {
 	r.OPTIONS(base+"/openapi.yaml", reads)
 }
 
-// describe serves the description (RFC 9512 names its type).
+// describe serves the OpenAPI description (media type: RFC 9512).
 func describe(c *gin.Context) {
 	c.Header("Cache-Control", "public, max-age=300")
 	c.Data(http.StatusOK, "application/yaml", description)
 }
 
-// Refuse writes the engine's refusals of the addresses here as every other refusal is
-// written, readable for the page that called.
-func (s *Surface) Refuse(c *gin.Context, code int, reason string) bool {
+// Refuse writes the engine's refusals of the surface's addresses as problems that the
+// calling page can read.
+func (s *Surface) Refuse(c *gin.Context, status int, reason string) bool {
 	if rest, ours := strings.CutPrefix(c.Request.URL.Path, base); !ours || rest != "" && rest[0] != '/' {
 		return false
 	}
 	s.calls.HandlerFunc(c.Writer, c.Request)
-	word := string(mfa.InvalidRequest)
-	switch {
-	case code == http.StatusServiceUnavailable:
-		word = codeUnavailable
-	case code >= http.StatusInternalServerError:
-		word = codeBroken
-	}
-	s.problem(c, problem{Status: code, Code: word, Detail: strings.ToUpper(reason[:1]) + reason[1:] + "."})
+	refuse(c, web.Fault{Status: status, Reason: reason})
 	return true
 }

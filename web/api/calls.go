@@ -12,183 +12,176 @@ import (
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
+	"sallyport/web/jsonbody"
+	"sallyport/web/signin"
 )
 
 // open begins a login without a browser. The body holds the parameters of an
-// authorization request (RFC 6749 section 4.1.1) as text; what may repeat, as a list.
+// authorization request (RFC 6749 section 4.1.1) as strings, repeated ones as a list.
 func (s *Surface) open(c *gin.Context) {
 	in, ok := s.read(c)
 	if !ok {
 		return
 	}
 	values := url.Values{}
-	for name := range in.members {
-		values[name] = in.texts(name)
+	for name := range in.Members {
+		if _, many := in.Members[name].([]any); many {
+			values[name] = in.List(name)
+		} else {
+			values[name] = []string{in.Text(name)}
+		}
 	}
-	if in.wrong != "" {
-		s.malformed(c, in)
+	if len(in.Faults) > 0 {
+		s.fail(c, in.Faults, "")
 		return
 	}
-	t := turn{visit: web.Visit(c)}
+	call := loginCall{Call: signin.Call{Caller: web.Caller(c)}}
 	var err error
-	if t.named, err = s.provider.Open(c.Request.Context(), values, t.visit); err != nil {
+	if call.named, err = s.provider.Open(c.Request.Context(), values, call.Caller); err != nil {
 		s.notOpened(c, err)
 		return
 	}
-	if t, err = s.next(c, t, provider.Ask{Request: t.named}); err != nil {
-		s.fail(c, err, "")
-		return
-	}
-	s.show(c, t, nil)
+	s.showNext(c, call, provider.Ask{Request: call.named})
 }
 
-// step says where the login stands and changes nothing.
+// step returns the step the login is at and changes nothing.
 func (s *Surface) step(c *gin.Context) {
 	in, ok := s.read(c)
 	if !ok {
 		return
 	}
-	a := provider.Ask{Request: storage.RequestID(in.must("request_id")), Track: storage.TrackID(in.text("login_token"))}
-	if in.wrong != "" {
-		s.malformed(c, in)
-		return
-	}
-	t, err := s.visit(c)
-	if err == nil {
-		t.named = a.Request
-		t, err = s.next(c, t, a)
-	}
-	if err != nil {
+	if call, err := s.login(c, in, provider.Ask{}); err != nil {
 		s.fail(c, err, "")
-		return
+	} else {
+		s.show(c, call, nil)
 	}
-	s.show(c, t, nil)
 }
 
-// identify says what a name could be proven with. Of a name nobody has it says it too:
-// invented, and always the same.
+// identify returns the factors of a user. For a name without a user it returns those of
+// a decoy, always the same.
 func (s *Surface) identify(c *gin.Context) {
 	in, ok := s.read(c)
 	if !ok {
 		return
 	}
-	if t, ok := s.asking(c, in, provider.StepIdentify, provider.Ask{Identifier: in.must("identifier"), Lists: true}); ok {
-		s.show(c, t, nil)
+	if call, ok := s.at(c, in, provider.StepIdentify, provider.Ask{Identifier: in.Required("identifier"), Lists: true}); ok {
+		s.show(c, call, nil)
 	}
 }
 
 // password takes a name and its password. The owner of a login may leave the name out
-// where the password is asked for again.
+// when the password is required again.
 func (s *Surface) password(c *gin.Context) {
 	in, ok := s.read(c)
 	if !ok {
 		return
 	}
-	password := in.must("password")
-	t, ok := s.at(c, in, provider.StepIdentify, in.text("identifier"))
+	password := in.Required("password")
+	call, ok := s.at(c, in, provider.StepIdentify, provider.Ask{Identifier: in.Text("identifier")})
 	if !ok {
 		return
 	}
-	if err := s.verifier.Login(c.Request.Context(), t.visit, t.step.Proving, password); err != nil {
+	if err := s.verifier.Login(c.Request.Context(), call.Caller, call.Step.Proving, password); err != nil {
 		s.fail(c, err, "")
 		return
 	}
-	s.onward(c, t)
+	s.onward(c, call)
 }
 
-// choice reads which method is meant, and for what: a second factor, or, where nobody
-// is identified yet, one that stands in for the password.
-func choice(in *input, t turn) (exchange.Choice, error) {
-	ch := exchange.Choice{Method: in.text("method"), Authenticator: storage.AuthenticatorID(in.text("authenticator_id")), Usage: in.text("usage")}
+// choice reads the method a caller chose and its usage: a second factor or, before a user
+// is identified, one that replaces the password.
+func choice(in *jsonbody.Object, call loginCall) (exchange.Choice, error) {
+	ch := exchange.Choice{Method: in.Text("method"), Authenticator: storage.AuthenticatorID(in.Text("authenticator_id")), Usage: in.Text("usage")}
 	switch ch.Usage {
 	case mfa.UsageSecond, mfa.UsagePasswordless:
 	case "":
-		ch.Usage = usageOf(t.step)
+		ch.Usage = usageOf(call.Step)
 	default:
 		return ch, &mfa.Error{Code: mfa.InvalidRequest}
 	}
 	return ch, nil
 }
 
-// proving is the part that initiate and verify share: both go where a factor is asked for.
-func (s *Surface) proving(c *gin.Context, in *input) (turn, exchange.Choice, bool) {
+// proving is the part that initiate and verify share: both need a step that asks for a
+// factor.
+func (s *Surface) proving(c *gin.Context, in *jsonbody.Object) (loginCall, exchange.Choice, bool) {
 	for _, name := range []string{"authenticator_id", "usage"} {
-		in.text(name)
+		in.Text(name)
 	}
-	in.must("method")
-	t, ok := s.at(c, in, "", in.text("identifier"))
+	in.Required("method")
+	call, ok := s.at(c, in, "", provider.Ask{Identifier: in.Text("identifier")})
 	if !ok {
-		return t, exchange.Choice{}, false
+		return call, exchange.Choice{}, false
 	}
-	ch, err := choice(in, t)
-	if err == nil && t.step.Kind != provider.StepVerify && t.step.Kind != provider.StepIdentify {
+	ch, err := choice(in, call)
+	if err == nil && call.Step.Kind != provider.StepVerify && call.Step.Kind != provider.StepIdentify {
 		err = &mfa.Error{Code: mfa.RequestChanged}
 	}
 	if err != nil {
 		s.fail(c, err, "")
-		return t, ch, false
+		return call, ch, false
 	}
-	return t, ch, true
+	return call, ch, true
 }
 
-// initiate begins a try: needed where something is sent or shown first, allowed always.
+// initiate begins an attempt. Only methods that first send or show something need it.
 func (s *Surface) initiate(c *gin.Context) {
 	in, ok := s.read(c)
 	if !ok {
 		return
 	}
-	t, ch, ok := s.proving(c, in)
+	call, ch, ok := s.proving(c, in)
 	if !ok {
 		return
 	}
-	begun, err := s.verifier.Initiate(c.Request.Context(), t.visit, t.step.Proving, ch)
+	begun, err := s.verifier.Initiate(c.Request.Context(), call.Caller, call.Step.Proving, ch)
 	if err != nil {
 		s.fail(c, err, "")
 		return
 	}
-	s.show(c, t, func(b *stepBody) {
+	s.show(c, call, func(b *stepBody) {
 		b.Exchange = &exchangeBody{Exchange: begun.Exchange, Method: ch.Method, Usage: ch.Usage, ExpiresAt: begun.ExpiresAt.UTC().Truncate(time.Microsecond),
 			Sub: begun.Sub, Text: begun.Text, Challenge: json.RawMessage(begun.Challenge)}
 	})
 }
 
-// verify takes a code. Without an exchange the try begins with it; a wrong one may be
-// followed by others under the exchange the answer names.
+// verify takes a code. Without an exchange it begins the attempt; after a wrong code the
+// attempt continues under the exchange in the response.
 func (s *Surface) verify(c *gin.Context) {
 	in, ok := s.read(c)
 	if !ok {
 		return
 	}
-	passcode, exchange := in.must("passcode"), storage.ExchangeID(in.text("exchange_id"))
-	t, ch, ok := s.proving(c, in)
+	passcode, exchange := in.Required("passcode"), storage.ExchangeID(in.Text("exchange_id"))
+	call, ch, ok := s.proving(c, in)
 	if !ok {
 		return
 	}
-	again, err := s.verifier.Prove(c.Request.Context(), t.visit, t.step.Proving, ch, exchange, mfa.Typed(passcode))
+	again, err := s.verifier.Prove(c.Request.Context(), call.Caller, call.Step.Proving, ch, exchange, mfa.Typed(passcode))
 	if err != nil {
 		s.fail(c, err, again)
 		return
 	}
-	s.onward(c, t)
+	s.onward(c, call)
 }
 
-// enroll begins an enrolment and hands out what an app must know, once.
+// enroll begins an enrolment and returns the secret for the app, once.
 func (s *Surface) enroll(c *gin.Context) {
 	in, ok := s.read(c)
 	if !ok {
 		return
 	}
-	method, name := in.must("method"), in.text("name")
-	t, ok := s.at(c, in, provider.StepEnroll, "")
+	method, name := in.Required("method"), in.Text("name")
+	call, ok := s.at(c, in, provider.StepEnroll, provider.Ask{})
 	if !ok {
 		return
 	}
-	begun, err := s.verifier.BeginEnrollment(c.Request.Context(), t.visit, t.step.Proving, method, name)
+	begun, err := s.verifier.BeginEnrollment(c.Request.Context(), call.Caller, call.Step.Proving, method, name)
 	if err != nil {
 		s.fail(c, err, "")
 		return
 	}
-	s.show(c, t, func(b *stepBody) { b.Enrollment = handed(begun) })
+	s.show(c, call, func(b *stepBody) { b.Enrollment = enrollmentOf(begun) })
 }
 
 // confirm takes the first code of a new authenticator.
@@ -197,14 +190,14 @@ func (s *Surface) confirm(c *gin.Context) {
 	if !ok {
 		return
 	}
-	exchange, passcode := storage.ExchangeID(in.must("exchange_id")), in.must("passcode")
-	t, ok := s.at(c, in, provider.StepEnroll, "")
+	exchange, passcode := storage.ExchangeID(in.Required("exchange_id")), in.Required("passcode")
+	call, ok := s.at(c, in, provider.StepEnroll, provider.Ask{})
 	if !ok {
 		return
 	}
-	if err := s.verifier.ConfirmEnrollment(c.Request.Context(), t.visit, t.step.Proving, exchange, mfa.Typed(passcode)); err != nil {
+	if err := s.verifier.ConfirmEnrollment(c.Request.Context(), call.Caller, call.Step.Proving, exchange, mfa.Typed(passcode)); err != nil {
 		s.fail(c, err, "")
 		return
 	}
-	s.onward(c, t)
+	s.onward(c, call)
 }

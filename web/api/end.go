@@ -7,117 +7,114 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider"
-	"sallyport/web"
+	"sallyport/web/signin"
 )
 
-// change is a call that does one thing where the login stands, and goes on.
+// change is a call that makes one change at a step of the login.
 func (s *Surface) change(kind provider.StepKind, do func(context.Context, provider.Step, mfa.Caller) error) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		in, ok := s.read(c)
 		if !ok {
 			return
 		}
-		t, ok := s.at(c, in, kind, "")
+		call, ok := s.at(c, in, kind, provider.Ask{})
 		if !ok {
 			return
 		}
-		if err := do(c.Request.Context(), t.step, t.visit); err != nil {
+		if err := do(c.Request.Context(), call.Step, call.Caller); err != nil {
 			s.fail(c, err, "")
 			return
 		}
-		s.onward(c, t)
+		s.onward(c, call)
 	}
 }
 
-// restart lets somebody else sign in: the login begins anew under its request_id, and its
-// token is worth nothing any more.
+// restart lets another user sign in: the login begins again under its request_id, and its
+// token becomes invalid.
 func (s *Surface) restart(c *gin.Context) {
 	in, ok := s.read(c)
 	if !ok {
 		return
 	}
-	t, ok := s.at(c, in, "", "")
+	call, ok := s.at(c, in, "", provider.Ask{})
 	if !ok {
 		return
 	}
-	err := s.provider.Restart(c.Request.Context(), t.step, t.visit)
-	if err == nil {
-		t, err = s.next(c, t, provider.Ask{Request: t.named})
-	}
-	if err != nil {
+	if err := s.provider.Restart(c.Request.Context(), call.Step, call.Caller); err != nil {
 		s.fail(c, err, "")
 		return
 	}
-	s.show(c, t, nil)
+	s.showNext(c, call, provider.Ask{Request: call.named})
 }
 
-// consent takes the user's decision; a no ends the login.
+// consent takes the user's decision; a refusal ends the login.
 func (s *Surface) consent(c *gin.Context) {
 	in, ok := s.read(c)
 	if !ok {
 		return
 	}
-	allow := in.truth("allow")
-	t, ok := s.at(c, in, provider.StepConsent, "")
+	allow := in.Flag("allow")
+	if _, sent := in.Members["allow"]; !sent {
+		in.Fault("allow", "is required")
+	}
+	call, ok := s.at(c, in, provider.StepConsent, provider.Ask{})
 	if !ok {
 		return
 	}
 	if !allow {
-		s.end(c, t)
+		s.end(c, call)
 		return
 	}
-	if err := s.provider.Allow(c.Request.Context(), t.step, t.visit); err != nil {
+	if err := s.provider.Allow(c.Request.Context(), call.Step, call.Caller); err != nil {
 		s.fail(c, err, "")
 		return
 	}
-	s.onward(c, t)
+	s.onward(c, call)
 }
 
-// cancel ends a login at the user's wish.
+// cancel ends a login that the user gives up.
 func (s *Surface) cancel(c *gin.Context) {
 	in, ok := s.read(c)
 	if !ok {
 		return
 	}
-	if t, ok := s.at(c, in, "", ""); ok {
-		s.end(c, t)
+	if call, ok := s.at(c, in, "", provider.Ask{}); ok {
+		s.end(c, call)
 	}
 }
 
-func (s *Surface) end(c *gin.Context, t turn) {
-	a, err := s.provider.Cancel(c.Request.Context(), t.step, t.visit)
+func (s *Surface) end(c *gin.Context, call loginCall) {
+	a, err := s.provider.Cancel(c.Request.Context(), call.Step, call.Caller)
 	if err != nil {
 		s.fail(c, err, "")
 		return
 	}
-	s.ended(c, t, provider.StepRefused, a)
+	s.ended(c, call, provider.StepRefused, a)
 }
 
-// finish ends a login that is done, in a code, or one that is refused, in its error.
-// Who is signed in is kept only in the very browser the request is bound to, whose own
-// post gave the first factor.
+// finish ends a login: with a code if it is done, with its error if it is refused. Only the
+// browser that the request is bound to, and that posted the first factor itself, is signed in.
 func (s *Surface) finish(c *gin.Context) {
 	in, ok := s.read(c)
 	if !ok {
 		return
 	}
-	t, ok := s.at(c, in, "", "")
+	call, ok := s.at(c, in, "", provider.Ask{})
 	if !ok {
 		return
 	}
-	kind := t.step.Kind
+	kind := call.Step.Kind
 	if kind != provider.StepDone && kind != provider.StepRefused {
 		s.fail(c, &mfa.Error{Code: mfa.RequestChanged}, "")
 		return
 	}
-	f, err := s.provider.Finish(c.Request.Context(), t.step, t.visit, t.signedIn)
+	f, err := s.provider.Finish(c.Request.Context(), call.Step, call.Caller, call.SignedIn)
 	if err != nil {
 		s.fail(c, err, "")
 		return
 	}
-	if f.Session != nil && t.step.InBrowser {
-		web.SetCookie(c, web.SessionCookie, f.SessionToken, 0)
-		web.SetCookie(c, web.DeviceCookie, s.sessions.Remember(t.visit.Device, f.User), web.DeviceAge)
+	if call.Step.InBrowser {
+		signin.Keep(c, s.sessions, f)
 	}
-	s.ended(c, t, kind, f.Answer)
+	s.ended(c, call, kind, f.Answer)
 }

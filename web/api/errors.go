@@ -1,12 +1,9 @@
 package api
 
 import (
-	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
-	"strconv"
-	"time"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -14,33 +11,20 @@ import (
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
+	"sallyport/web/jsonbody"
+	"sallyport/web/problem"
 )
 
-// problem is every answer that is not a step (RFC 9457). Code says what happened: one
-// of mfa.Codes(), of /requests an OAuth error code, or one of the two below. The texts
-// are for the people who build the application; what a user reads is its own matter.
-type problem struct {
-	Title     string             `json:"title"`
-	Status    int                `json:"status"`
-	Code      string             `json:"code"`
-	Detail    string             `json:"detail,omitempty"`
-	Parameter string             `json:"parameter,omitempty"`   // the offending member
-	Exchange  storage.ExchangeID `json:"exchange_id,omitempty"` // goes with the next try
-	Support   string             `json:"support_id"`            // names this answer in the log
-}
-
-// Codes of failures that are ours (RFC 6749 section 4.1.2.1 has the words).
-const (
-	codeBroken      = "server_error"
-	codeUnavailable = "temporarily_unavailable"
-)
+// The code of a problem is one of mfa.Codes(), of /requests also an OAuth error code, or
+// one of web.ErrorCode. The texts are for the developers of the application, which has
+// its own for its users.
 
 type refusal struct {
 	status int
 	detail string
 }
 
-// refusals maps every reason to its HTTP status and to words for a developer.
+// refusals maps every code to its HTTP status and to a text for a developer.
 var refusals = map[mfa.Code]refusal{
 	mfa.InvalidRequest:           {http.StatusBadRequest, "A member is missing or malformed; nothing was counted."},
 	mfa.UnknownRequest:           {http.StatusNotFound, "There is no such login, or it is not yours to continue."},
@@ -71,54 +55,44 @@ var refusals = map[mfa.Code]refusal{
 	mfa.UserNotFound:             {http.StatusNotFound, "There is no such user."},
 }
 
-// problem writes a refusal.
-func (s *Surface) problem(c *gin.Context, p problem) {
-	p.Title, p.Support = http.StatusText(p.Status), web.Correlation(c)
-	text, err := json.Marshal(p)
-	if err != nil {
-		panic("api: a problem that is no JSON: " + err.Error()) // text and numbers always are
+// refuse writes why a request does not reach its call.
+func refuse(c *gin.Context, f web.Fault) {
+	problem.Problem{Status: f.Status, Code: web.ErrorCode(f.Status), Detail: strings.ToUpper(f.Reason[:1]) + f.Reason[1:] + "."}.Write(c)
+}
+
+// read reads the body of a call. It ignores members that no call reads, so that a newer
+// caller can talk to an older server.
+func (s *Surface) read(c *gin.Context) (*jsonbody.Object, bool) {
+	in, f := jsonbody.Read(c)
+	if f != nil {
+		refuse(c, *f)
 	}
-	c.Data(p.Status, "application/problem+json", text)
+	return in, f == nil
 }
 
-// malformed answers a body that lacks something.
-func (s *Surface) malformed(c *gin.Context, in *input) {
-	s.problem(c, problem{Status: http.StatusBadRequest, Code: string(mfa.InvalidRequest), Parameter: in.wrong,
-		Detail: refusals[mfa.InvalidRequest].detail})
-}
-
-// fail answers an error from below; exchange goes with the next try, "" for none. What
-// was not expected tells nothing but the number under which it stands in the log (H-11).
+// fail writes why a call failed; exchange is for the next attempt, "" for none.
 func (s *Surface) fail(c *gin.Context, err error, exchange storage.ExchangeID) {
-	code := mfa.CodeOf(err)
-	r, known := refusals[code]
+	var faults problem.Faults
+	if errors.As(err, &faults) {
+		problem.Problem{Status: http.StatusBadRequest, Code: string(mfa.InvalidRequest), Parameter: faults[0].Field,
+			Detail: refusals[mfa.InvalidRequest].detail}.Write(c)
+		return
+	}
+	e, r, known := problem.Lookup(refusals, err)
 	if !known {
-		s.broken(c, err)
+		p := problem.Problem{Status: problem.Unexpected(c, s.log, err)}
+		if p.Code = web.ErrorCode(p.Status); p.Status == http.StatusServiceUnavailable {
+			p.Detail = "Try again later."
+		}
+		p.Write(c)
 		return
 	}
-	var e *mfa.Error
-	errors.As(err, &e)
-	s.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "refused", slog.String("reason", string(code)), slog.Any("cause", e.Err),
-		slog.String("route", c.FullPath()), slog.String("correlation_id", web.Correlation(c)))
-	if e.RetryAfter > 0 {
-		// RFC 9110 section 10.2.3 counts whole seconds; rounded up, or the next try comes too early.
-		c.Header("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
-	}
-	s.problem(c, problem{Status: r.status, Code: string(code), Detail: e.Text(r.detail), Exchange: exchange})
+	problem.Refused(c, s.log, e)
+
+	problem.Problem{Status: r.status, Code: string(e.Code), Detail: e.Text(r.detail), Exchange: exchange}.Write(c)
 }
 
-func (s *Surface) broken(c *gin.Context, err error) {
-	s.log.LogAttrs(c.Request.Context(), slog.LevelError, "request", slog.Any("error", err), slog.String("route", c.FullPath()),
-		slog.String("correlation_id", web.Correlation(c)))
-	if web.Unavailable(err) {
-		c.Header("Retry-After", "5")
-		s.problem(c, problem{Status: http.StatusServiceUnavailable, Code: codeUnavailable, Detail: "Try again later."})
-		return
-	}
-	s.problem(c, problem{Status: http.StatusInternalServerError, Code: codeBroken})
-}
-
-// notOpened answers a login that was refused before it began, in OAuth's own words.
+// notOpened writes why a login was refused before it began, with OAuth's error code.
 func (s *Surface) notOpened(c *gin.Context, err error) {
 	var e *provider.PageError
 	if !errors.As(err, &e) {
@@ -129,5 +103,5 @@ func (s *Surface) notOpened(c *gin.Context, err error) {
 	if e.Code == "unauthorized_client" {
 		status = http.StatusForbidden
 	}
-	s.problem(c, problem{Status: status, Code: e.Code, Detail: e.Description, Parameter: e.Parameter})
+	problem.Problem{Status: status, Code: e.Code, Detail: e.Description, Parameter: e.Parameter}.Write(c)
 }

@@ -17,6 +17,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/web"
+	"sallyport/web/problem"
 )
 
 // failing answers every call with an error.
@@ -30,7 +31,7 @@ func (f failing) Mount(r gin.IRouter) {
 	r.POST("/open", func(c *gin.Context) { f.s.notOpened(c, f.err) })
 }
 
-func answer(t *testing.T, path string, err error) (*httptest.ResponseRecorder, problem, string) {
+func answer(t *testing.T, path string, err error) (*httptest.ResponseRecorder, problem.Problem, string) {
 	t.Helper()
 	var log strings.Builder
 	logger := slog.New(slog.NewTextHandler(&log, nil))
@@ -40,7 +41,7 @@ func answer(t *testing.T, path string, err error) (*httptest.ResponseRecorder, p
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, path, nil))
-	var p problem
+	var p problem.Problem
 	if wrong := json.Unmarshal(w.Body.Bytes(), &p); wrong != nil {
 		t.Fatal(wrong)
 	}

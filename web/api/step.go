@@ -11,25 +11,25 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
-	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
+	"sallyport/web/jsonbody"
+	"sallyport/web/signin"
 )
 
-// stepBody is every good answer: where the login stands, and what its page shows.
-// There is no subject in it: who the user is, is told by tokens alone (B-6).
+// stepBody is every successful response: the step the login is at, and what a page for it
+// shows. It holds no subject: only tokens say who the user is (B-6).
 type stepBody struct {
 	Step    string            `json:"step"`
 	Request storage.RequestID `json:"request_id"` // as the caller named it
-	// Token makes the caller the owner of the login. It is told to whoever gave its first
-	// factor, and is shown with every call from then on.
+	// Token makes its holder the owner of the login. The caller who proved the first
+	// factor receives it and sends it with every call from then on.
 	Token     storage.TrackID `json:"login_token,omitempty"`
 	ExpiresAt time.Time       `json:"expires_at"`
 	Client    clientBody      `json:"client"`
-	// State is the client's own, told to the owner: by it a page knows that its own
-	// application began this login in this browser, and not somebody who sends their login
-	// around as a link.
+	// State is the client's own, for the owner alone: it shows a page that its application
+	// began this login in this browser, and not an attacker who passed on a link to theirs.
 	State      string          `json:"state,omitempty"`
 	Account    string          `json:"account,omitempty"`
 	LoginHint  string          `json:"login_hint,omitempty"`
@@ -40,7 +40,7 @@ type stepBody struct {
 	Codes      []string        `json:"recovery_codes,omitempty"`
 	Exchange   *exchangeBody   `json:"exchange,omitempty"`
 	Enrollment *enrollmentBody `json:"enrollment,omitempty"`
-	// The end, in the one answer that brought it.
+	// The result, in the one response that ends the login.
 	Error       string `json:"error,omitempty"`
 	Description string `json:"error_description,omitempty"`
 	RedirectTo  string `json:"redirect_to,omitempty"`
@@ -84,98 +84,80 @@ type enrollmentBody struct {
 	Text      string             `json:"text"`
 	Secret    string             `json:"secret,omitempty"`
 	URI       string             `json:"uri,omitempty"`
-	QR        string             `json:"qr,omitempty"` // a picture as data: address
+	QR        string             `json:"qr,omitempty"` // an image as data: URL
 }
 
-// turn is one call: who is there, and where the login stands.
-type turn struct {
-	visit    mfa.Caller
-	signedIn *session.SignedIn
-	named    storage.RequestID // as the caller names the login
-	step     provider.Step
+// loginCall is one call in a login.
+type loginCall struct {
+	signin.Call
+	named storage.RequestID // as the caller names the login
 }
 
-// visit finds out who calls. Who is signed in counts in a browser of ours only.
-func (s *Surface) visit(c *gin.Context) (turn, error) {
-	t := turn{visit: web.Visit(c)}
-	token := web.Cookie(c, web.SessionCookie)
-	if token == "" || t.visit.Browser == "" {
-		return t, nil
+// next reads the step of a login.
+func (s *Surface) next(c *gin.Context, call loginCall, a provider.Ask) (loginCall, error) {
+	var err error
+	call.Call, err = s.logins.Next(c, call.Call, a)
+	if err == nil && !call.Step.InBrowser {
+		// The end of this login sets no cookie, so it must not renew a session whose
+		// cookie the browser would then hold out of date.
+		call.SignedIn = nil
+	}
+	return call, err
+}
+
+// login reads the login that a body names.
+func (s *Surface) login(c *gin.Context, in *jsonbody.Object, a provider.Ask) (loginCall, error) {
+	a.Request, a.Track = storage.RequestID(in.Required("request_id")), storage.TrackID(in.Text("login_token"))
+	call := loginCall{Call: signin.Call{Caller: web.Caller(c)}, named: a.Request}
+	if len(in.Faults) > 0 {
+		return call, in.Faults
 	}
 	var err error
-	if t.signedIn, err = s.sessions.Load(c.Request.Context(), token); err != nil {
-		return t, fmt.Errorf("load session: %w", err)
+	if call.SignedIn, err = signin.Session(c, s.sessions); err != nil {
+		return call, err
 	}
-	return t, nil
+	return s.next(c, call, a)
 }
 
-// next reads where a login stands.
-func (s *Surface) next(c *gin.Context, t turn, a provider.Ask) (turn, error) {
-	var err error
-	a.Visit, a.SignedIn, a.Program = t.visit, t.signedIn, true
-	if t.step, err = s.provider.Next(c.Request.Context(), a); err != nil {
-		return t, err
-	}
-	t.visit.Locale = web.Locale(c, t.step.UILocales...)
-	if !t.step.InBrowser {
-		// The end of this login sets no cookie, so it must not touch a session of which
-		// the browser would then hold an outdated one.
-		t.signedIn = nil
-	}
-	return t, nil
-}
-
-// at reads where the login stands and goes on only if it is at the given step, or, with
-// none given, if it is not over. Otherwise the caller has its answer already.
-func (s *Surface) at(c *gin.Context, in *input, kind provider.StepKind, identifier string) (turn, bool) {
-	return s.asking(c, in, kind, provider.Ask{Identifier: identifier})
-}
-
-// asking is at, for calls that ask more.
-func (s *Surface) asking(c *gin.Context, in *input, kind provider.StepKind, a provider.Ask) (turn, bool) {
-	a.Request, a.Track = storage.RequestID(in.must("request_id")), storage.TrackID(in.text("login_token"))
-	if in.wrong != "" {
-		s.malformed(c, in)
-		return turn{}, false
-	}
-	t, err := s.visit(c)
-	if err == nil {
-		t.named = a.Request
-		t, err = s.next(c, t, a)
-	}
+// at reads the login that a body names. It refuses the call unless the login is at the
+// given step or, with none given, has not ended.
+func (s *Surface) at(c *gin.Context, in *jsonbody.Object, kind provider.StepKind, a provider.Ask) (loginCall, bool) {
+	call, err := s.login(c, in, a)
 	switch {
 	case err != nil:
-	case t.step.Kind == kind:
-	case t.step.Kind == provider.StepOver:
+	case call.Step.Kind == kind:
+	case call.Step.Kind == provider.StepOver:
 		err = &mfa.Error{Code: mfa.RequestOver}
 	case kind != "":
-		err = &mfa.Error{Code: mfa.RequestChanged, Err: fmt.Errorf("the login is at step %q", t.step.Kind)}
+		err = &mfa.Error{Code: mfa.RequestChanged, Err: fmt.Errorf("the login is at step %q", call.Step.Kind)}
 	}
 	if err != nil {
 		s.fail(c, err, "")
-		return t, false
 	}
-	return t, true
+	return call, err == nil
 }
 
-// onward answers with the step that comes after a change.
-func (s *Surface) onward(c *gin.Context, t turn) {
-	t, err := s.next(c, t, t.step.Again())
+// showNext responds with the next step of a login.
+func (s *Surface) showNext(c *gin.Context, call loginCall, a provider.Ask) {
+	call, err := s.next(c, call, a)
 	if err != nil {
 		s.fail(c, err, "")
 		return
 	}
-	s.show(c, t, nil)
+	s.show(c, call, nil)
 }
 
-// show writes a step; more adds what only this call knows.
-func (s *Surface) show(c *gin.Context, t turn, more func(b *stepBody)) {
-	b := bodyOf(t)
-	if a := t.step.Again(); t.step.Owned && !t.step.InBrowser {
+// onward responds with the step after a change.
+func (s *Surface) onward(c *gin.Context, call loginCall) { s.showNext(c, call, call.Step.Again()) }
+
+// show writes a step; more adds what only this call returns.
+func (s *Surface) show(c *gin.Context, call loginCall, more func(b *stepBody)) {
+	b := bodyOf(call)
+	if a := call.Step.Again(); call.Step.Owned && !call.Step.InBrowser {
 		b.Token = a.Track
 	}
-	if t.step.Kind == provider.StepRecovery {
-		codes, err := s.verifier.RecoveryCodes(c.Request.Context(), t.step.Request.Subject)
+	if call.Step.Kind == provider.StepRecovery {
+		codes, err := s.verifier.RecoveryCodes(c.Request.Context(), call.Step.Request.Subject)
 		if err != nil {
 			s.fail(c, err, "")
 			return
@@ -188,9 +170,9 @@ func (s *Surface) show(c *gin.Context, t turn, more func(b *stepBody)) {
 	c.PureJSON(http.StatusOK, b)
 }
 
-func bodyOf(t turn) stepBody {
-	st := t.step
-	b := stepBody{Step: string(st.Kind), Request: t.named, ExpiresAt: st.Request.ExpiresAt, UILocales: st.UILocales,
+func bodyOf(call loginCall) stepBody {
+	st := call.Step
+	b := stepBody{Step: string(st.Kind), Request: call.named, ExpiresAt: st.Request.ExpiresAt, UILocales: st.UILocales,
 		State: st.Request.Params.Get("state"), Error: st.Refusal,
 		Client: clientBody{ID: st.Client.ID, Name: st.Client.Name, Home: st.ClientHome, Logo: st.Client.LogoURI,
 			Policy: st.Client.PolicyURI, Terms: st.Client.TosURI}}
@@ -210,8 +192,8 @@ func bodyOf(t turn) stepBody {
 	return b
 }
 
-// optionsOf lists what can be proven now, and, while nobody is identified, what will
-// be asked for or could stand in for the password.
+// optionsOf lists the factors of a step; before a user is identified, those required later
+// and those that can replace the password.
 func optionsOf(st provider.Step) []optionBody {
 	var out []optionBody
 	if st.Kind == provider.StepIdentify {
@@ -226,8 +208,8 @@ func optionsOf(st provider.Step) []optionBody {
 	return out
 }
 
-// usageOf is what a second factor would prove now. Before the first factor it follows
-// from client and request alone: the user must not show in it.
+// usageOf is the usage of a second factor at a step. Before the first factor it depends on
+// client and request alone: it must reveal nothing of the user.
 func usageOf(st provider.Step) string {
 	alone := st.Verdict.Needed == mfa.AAL1 || st.Verdict.Needed == mfa.None
 	if st.Kind == provider.StepIdentify && st.Client.Passwordless && alone {
@@ -236,11 +218,11 @@ func usageOf(st provider.Step) string {
 	return mfa.UsageSecond
 }
 
-// ended writes the end of a login: for the client's redirect address, and taken apart
-// for callers who follow no redirect.
-func (s *Surface) ended(c *gin.Context, t turn, kind provider.StepKind, a provider.Answer) {
-	t.step.Kind = kind
-	s.show(c, t, func(b *stepBody) {
+// ended writes the end of a login: the redirect to the client, and its parameters for
+// callers that follow no redirect.
+func (s *Surface) ended(c *gin.Context, call loginCall, kind provider.StepKind, a provider.Answer) {
+	call.Step.Kind = kind
+	s.show(c, call, func(b *stepBody) {
 		b.Options, b.Methods, b.Scopes, b.Codes = nil, nil, nil, nil
 		b.RedirectTo = a.Location
 		if a.FormPost != nil {
@@ -261,7 +243,7 @@ func (s *Surface) ended(c *gin.Context, t turn, kind provider.StepKind, a provid
 	})
 }
 
-func handed(e exchange.Enrolling) *enrollmentBody {
+func enrollmentOf(e exchange.Enrolling) *enrollmentBody {
 	b := &enrollmentBody{Exchange: e.Exchange, Method: e.Method, ExpiresAt: e.ExpiresAt, Text: e.Text, Secret: e.Handout.Secret, URI: e.Handout.URI}
 	if len(e.Handout.QR) > 0 {
 		b.QR = "data:image/png;base64," + base64.StdEncoding.EncodeToString(e.Handout.QR)

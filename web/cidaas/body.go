@@ -1,98 +1,84 @@
 package cidaas
 
 import (
-	"bytes"
-	"errors"
-	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
 
 	"github.com/gin-gonic/gin"
 
+	"sallyport/storage"
 	"sallyport/web"
+	"sallyport/web/jsonbody"
 )
 
-const (
-	formType = "application/x-www-form-urlencoded"
-	jsonType = "application/json"
-)
+const formType = "application/x-www-form-urlencoded"
 
-// input is what a call came with. Members nobody asks for are ignored; those asked for
-// are texts, and the first that is not is remembered.
-type input struct {
-	members map[string]any
-	wrong   string
-}
+// input is the body of a call. Members that no call reads are ignored, null counts as
+// left out.
+type input struct{ *jsonbody.Object }
 
-// text returns a member; "" where it was left out.
-func (in *input) text(name string) string {
-	value, sent := in.members[name]
-	text, ok := value.(string)
-	if sent && value != nil && !ok && in.wrong == "" {
-		in.wrong = name
-	}
-	return text
-}
-
-// first returns the first of several members that is not left out.
+// first returns the first of several members that is not empty.
 func (in *input) first(names ...string) string {
 	found := ""
 	for _, name := range names {
-		if text := in.text(name); found == "" {
+		if text := in.Text(name); found == "" {
 			found = text
 		}
 	}
 	return found
 }
 
-// fault is why a body is refused: an HTTP status and a text.
-type fault struct {
-	status int
-	text   string
+// faulty reports whether a member that was read is not a string.
+func (in *input) faulty() bool { return len(in.Faults) > 0 }
+
+// identifier is the user a call names, under one of several members.
+func (in *input) identifier() string {
+	return in.first("identifier", "email", "mobile_number", "username")
+}
+
+// masked is the masked subject a call names.
+func (in *input) masked() string { return in.first("sub", "q") }
+
+// request is the request a call names.
+func (in *input) request() storage.RequestID {
+	return id[storage.RequestID](in.first("requestId", "request_id"))
 }
 
 var (
-	wrongType = &fault{http.StatusUnsupportedMediaType, "unsupported content type"}
-	tooLong   = &fault{http.StatusRequestEntityTooLarge, "the body is too large"}
-	malformed = &fault{http.StatusBadRequest, "malformed request body"}
+	wrongType = web.Fault{Status: http.StatusUnsupportedMediaType, Reason: "unsupported content type"}
+	tooLong   = web.Fault{Status: http.StatusRequestEntityTooLarge, Reason: "the body is too large"}
+	malformed = web.Fault{Status: http.StatusBadRequest, Reason: "malformed request body"}
 )
 
-// read takes the body of a call: JSON, or a form where forms are taken. The libraries
-// always say that they send JSON, bodies of length nothing included. A page of another
-// origin can send JSON only after a preflight (H-8).
-func read(c *gin.Context, forms bool) (*input, *fault) {
-	in := &input{members: map[string]any{}}
-	header := c.GetHeader("Content-Type")
-	kind, _, err := mime.ParseMediaType(header)
-	if err == nil && kind == formType && forms {
+// read reads the body of a call: JSON or, with forms, a form. The libraries always claim
+// to send JSON, even with an empty body.
+func read(c *gin.Context, forms bool) (*input, *web.Fault) {
+	if kind, _, err := mime.ParseMediaType(c.GetHeader("Content-Type")); err == nil && kind == formType && forms {
+		in := &input{&jsonbody.Object{Members: map[string]any{}}}
 		for name, values := range c.Request.PostForm {
 			if len(values) > 1 {
-				return nil, malformed
+				return nil, &malformed
 			}
-			in.members[name] = present(values[0])
+			in.Members[name] = present(values[0])
 		}
 		return in, nil
 	}
-	text, err := io.ReadAll(c.Request.Body)
-	var long *http.MaxBytesError
-	switch {
-	case errors.As(err, &long):
-		return nil, tooLong
-	case err != nil:
-		return nil, malformed
-	case kind != jsonType && (header != "" || len(text) > 0):
-		return nil, wrongType
-	case len(bytes.TrimSpace(text)) == 0:
-		return in, nil
+	object, f := jsonbody.ReadAny(c)
+	if f != nil {
+		for _, own := range []web.Fault{wrongType, tooLong} {
+			if f.Status == own.Status {
+				return nil, &own
+			}
+		}
+		return nil, &malformed
 	}
-	if in.members, err = web.Object(text); err != nil {
-		return nil, malformed
-	}
-	return in, nil
+	maps.DeleteFunc(object.Members, func(_ string, value any) bool { return value == nil })
+	return &input{object}, nil
 }
 
-// present takes for nothing what the libraries write into a form for nothing.
+// present returns "" for the words that the libraries write into a form for no value.
 func present(text string) string {
 	if text == "undefined" || text == "null" {
 		return ""
@@ -100,12 +86,12 @@ func present(text string) string {
 	return text
 }
 
-// formOf writes a body as the form OAuth endpoints take; every member must be text.
+// formOf converts a body to a form for an OAuth endpoint; every member must be a string.
 func formOf(in *input) (url.Values, bool) {
 	form := url.Values{}
-	for name, value := range in.members {
+	for name, value := range in.Members {
 		text, ok := value.(string)
-		if !ok && value != nil {
+		if !ok {
 			return nil, false
 		}
 		if text = present(text); text != "" {

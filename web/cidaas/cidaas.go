@@ -14,41 +14,42 @@ import (
 	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/web"
+	"sallyport/web/signin"
 )
 
 // Options of the surface.
 type Options struct {
 	Issuer  string
 	Product string // name of the tenant; "": Sallyport
-	// Answer writes the end of a login to the application, forms that post themselves
-	// included; it is a page and therefore not ours.
+	// Answer sends the result of a login to the application, by a redirect or a page.
 	Answer func(*gin.Context, provider.Answer)
 	Logger *slog.Logger // nil: discarded
 }
 
-// Surface mounts the calls of the dialect.
+// Surface mounts the endpoints of the dialect.
 type Surface struct {
 	provider *provider.Provider
 	verifier *exchange.Verifier
-	sessions *session.Registry
+	logins   signin.Reader
 	random   io.Reader
 	answer   func(*gin.Context, provider.Answer)
 	log      *slog.Logger
 	product  string
 	origin   string
-	calls    *cors.Cors // pages of registered origins
-	reads    *cors.Cors // anybody's pages
+	calls    *cors.Cors // for pages of registered origins
+	reads    *cors.Cors // for all pages
 }
 
 var _ web.Refuser = (*Surface)(nil)
 
-// allowedHeaders are those the libraries send with a call.
+// allowedHeaders are the headers that the libraries send.
 var allowedHeaders = []string{"Authorization", "Content-Type", "Accept-Language", "acceptlanguage", "requestId", "trackId", "lat", "lon",
 	"captcha", "bot_captcha_response", "access_token", "deviceId", "deviceMake", "deviceModel", "deviceVersion", "verification_api_version"}
 
-// New makes the surface.
+// New returns the surface.
 func New(p *provider.Provider, v *exchange.Verifier, x *session.Registry, random io.Reader, o Options) *Surface {
-	s := &Surface{provider: p, verifier: v, sessions: x, random: random, answer: o.Answer, log: o.Logger, product: o.Product}
+	s := &Surface{provider: p, verifier: v, logins: signin.Reader{Provider: p, Sessions: x, Program: true}, random: random,
+		answer: o.Answer, log: o.Logger, product: o.Product}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -58,12 +59,12 @@ func New(p *provider.Provider, v *exchange.Verifier, x *session.Registry, random
 	if u, err := url.Parse(o.Issuer); err == nil {
 		s.origin = u.Scheme + "://" + u.Host
 	}
-	s.calls = web.Calls(p.OriginAllowed, cors.Options{
+	s.calls = web.RegisteredOrigins(p.OriginAllowed, cors.Options{
 		AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete},
 		AllowedHeaders: allowedHeaders,
 		ExposedHeaders: []string{"Retry-After", "WWW-Authenticate", web.CorrelationHeader},
 	})
-	s.reads = web.Reads()
+	s.reads = web.AnyOrigin()
 	return s
 }
 
@@ -72,13 +73,13 @@ func (s *Surface) Mount(r gin.IRouter) {
 	s.mountLogin(r)
 	s.mountOAuth(r)
 	for _, at := range s.routes() {
-		r.Handle(at.verb, at.path, web.Shared(s.calls), at.serve)
+		r.Handle(at.verb, at.path, web.CORS(s.calls), at.serve)
 	}
 	preflights := map[string]bool{}
 	for _, at := range s.routes() {
 		if !preflights[at.path] {
 			preflights[at.path] = true
-			r.OPTIONS(at.path, web.Shared(s.calls))
+			r.OPTIONS(at.path, web.CORS(s.calls))
 		}
 	}
 }
@@ -88,8 +89,8 @@ type route struct {
 	serve      gin.HandlerFunc
 }
 
-// routes are the calls answered in the envelope. Two families of addresses lead to one
-// handler each: that of the older libraries and that of the guides and newer libraries.
+// routes are the calls that respond with the envelope. Most have two addresses: that of the
+// older libraries and that of the guides and newer libraries.
 func (s *Surface) routes() []route {
 	const post, get, put, del = http.MethodPost, http.MethodGet, http.MethodPut, http.MethodDelete
 	return []route{
@@ -130,10 +131,9 @@ func (s *Surface) routes() []route {
 	}
 }
 
-// Refuse writes the engine's refusals of the dialect's addresses in its envelope, those
-// included that only other editions of the server behind the libraries have. A page
-// that a person posted a form from gets a page.
-func (s *Surface) Refuse(c *gin.Context, code int, reason string) bool {
+// Refuse writes the engine's refusals of the dialect's addresses in its envelope, also of
+// addresses that this server does not have. A browser that posted a form gets a page.
+func (s *Surface) Refuse(c *gin.Context, status int, reason string) bool {
 	service, rest, _ := strings.Cut(strings.TrimPrefix(c.Request.URL.Path, "/"), "/")
 	navigated := service == "login-srv" || service == "authz-srv" && !strings.HasPrefix(rest, "authrequest/")
 	if !strings.HasSuffix(service, "-srv") || navigated && strings.Contains(c.GetHeader("Accept"), "text/html") {
@@ -146,10 +146,10 @@ func (s *Surface) Refuse(c *gin.Context, code int, reason string) bool {
 		return true
 	}
 	ver := ""
-	switch code {
+	switch status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
 		ver = "VER_0004"
 	}
-	s.refuse(c, &fault{code, reason}, ver)
+	s.refuse(c, web.Fault{Status: status, Reason: reason}, ver)
 	return true
 }

@@ -1,13 +1,13 @@
-// Package cidaas speaks to applications that were written for cidaas: their login
-// pages, mobile libraries and back ends go on working when their authority is ours.
+// Package cidaas serves applications that were written for cidaas: their login pages,
+// mobile libraries and back ends keep working when this server becomes their issuer.
 //
-// It is a dialect and nothing else. Every call is parsed, handed to the same rooms our
-// own pages use, and answered in the words its caller knows; a login may change over
-// between the dialect and our pages at any step. The life of a login and of a try at a
-// method, and who may do what in them, is told in provider and mfa.
+// It only translates. Every call is parsed, passed to the same functions of provider and
+// mfa that the server's pages use, and answered in cidaas' format; a login may switch
+// between the dialect and the server's pages at any step. Packages provider and mfa
+// decide how a login proceeds and who may do what in it.
 //
-// Callers of JSON endpoints hang on anything that is not JSON, so every refusal on
-// their addresses is JSON, the engine's own included (Refuse). Forms are posted by
-// whole pages and are answered by redirects: on to /continue in the browser a login is
-// bound to, else straight to the application or to its own login page.
+// Callers of JSON endpoints hang on a response that is not JSON, so every refusal of
+// their addresses is JSON, including the engine's (Refuse). A form is answered by a
+// redirect: to /continue in the browser that the login is bound to, else to the
+// application or to its own login page.
 package cidaas

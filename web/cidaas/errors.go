@@ -1,10 +1,8 @@
 package cidaas
 
 import (
-	"errors"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,22 +12,23 @@ import (
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
+	"sallyport/web/problem"
 )
 
-// expectationFailed is the status of everything that is well-formed and refused.
+// expectationFailed is the status of most well-formed calls that are refused.
 const expectationFailed = http.StatusExpectationFailed
 
-// refusal is how one reason is told.
+// refusal is the response to one code.
 type refusal struct {
 	status int
 	number int    // error.code
-	ver    string // code of the verification actions; "": none fits
+	ver    string // code of the verification actions; "": there is none
 	page   string // error parameter of a login page
-	text   string // stable; nothing of the request is ever in it
+	text   string // stable; it never holds anything of the request
 }
 
-// refusals maps every reason. A request that is somebody else's is told like one that
-// does not exist, and a usage that is not allowed like a method nobody set up.
+// refusals maps every code to its response. The request of another user looks like one
+// that does not exist, a usage that is not allowed like a method that is not set up.
 var refusals = map[mfa.Code]refusal{
 	mfa.InvalidRequest:           {http.StatusBadRequest, 10000, "VER_0004", "invalid_request", "invalid request"},
 	mfa.UnknownRequest:           {http.StatusBadRequest, 10002, "VER_0025", "invalid_request", "invalid requestId"},
@@ -60,20 +59,19 @@ var refusals = map[mfa.Code]refusal{
 	mfa.UserNotFound:             {expectationFailed, 10022, "", "invalid_request", "user not found"},
 }
 
-// broken is what anything unexpected is told as; unavailable what may pass.
+// broken is the response to an unexpected error, unavailable to one that may pass.
 var (
 	broken      = refusal{http.StatusInternalServerError, 10500, "", "server_error", "internal server error"}
 	unavailable = refusal{http.StatusServiceUnavailable, 10503, "", "temporarily_unavailable", "temporarily unavailable"}
 )
 
-// Waits that are told where the reason itself names none.
+// Waits for errors that name none.
 const (
-	lockedWait     = time.Hour
-	initiatedWait  = 30 * time.Minute // as long as a request lives
-	unexpectedWait = 5 * time.Second
+	lockedWait    = time.Hour
+	initiatedWait = 30 * time.Minute // the lifetime of a request
 )
 
-// accessDenied is the one text of a missing or dead access token.
+// accessDenied is the text for a missing or invalid access token.
 const accessDenied = "Access denied for this resource"
 
 // faultBody is the envelope of a refusal.
@@ -93,7 +91,7 @@ type faultInner struct {
 	Error     any    `json:"error"`
 }
 
-// succeed writes data in the envelope of a good answer.
+// succeed writes data in the envelope of a successful response.
 func succeed(c *gin.Context, data any) {
 	c.JSON(http.StatusOK, struct {
 		Success bool `json:"success"`
@@ -102,31 +100,27 @@ func succeed(c *gin.Context, data any) {
 	}{true, http.StatusOK, data})
 }
 
-// describe finds the words for an error, logs it under a reference number, and tells
-// how long to wait where waiting helps.
-func (s *Surface) describe(c *gin.Context, err error) (refusal, string) {
-	var e *mfa.Error
+// reference logs a refusal and returns the reference number of the log line.
+func (s *Surface) reference(c *gin.Context, level slog.Level, cause any) string {
 	reference := storage.Random128(s.random)
-	level, r, known := slog.LevelInfo, refusal{}, false
-	if errors.As(err, &e) {
-		r, known = refusals[e.Code]
+	web.Log(c, s.log, level, "refused", slog.String("reference", reference), slog.Any("cause", cause))
+	return reference
+}
+
+// describe logs an error and returns what to respond, with the reference number. It sets
+// Retry-After if waiting helps.
+func (s *Surface) describe(c *gin.Context, err error) (refusal, string) {
+	e, r, known := problem.Lookup(refusals, err)
+	if known {
 		r.text = e.Text(r.text)
+		web.RetryAfter(c, waitOf(e))
+		return r, s.reference(c, slog.LevelInfo, err)
 	}
-	switch {
-	case known:
-		if wait := waitOf(e); wait > 0 {
-			// RFC 9110 section 10.2.3 counts whole seconds; rounded up, or the next try comes too early.
-			c.Header("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
-		}
-	case web.Unavailable(err):
-		level, r = slog.LevelError, unavailable
-		c.Header("Retry-After", strconv.Itoa(int(unexpectedWait/time.Second)))
-	default:
-		level, r = slog.LevelError, broken
+	r = broken
+	if web.FailureStatus(c, err) == unavailable.status {
+		r = unavailable
 	}
-	s.log.LogAttrs(c.Request.Context(), level, "refused", slog.String("reference", reference), slog.Any("cause", err),
-		slog.String("route", c.FullPath()), slog.String("correlation_id", web.Correlation(c)))
-	return r, reference
+	return r, s.reference(c, slog.LevelError, err)
 }
 
 func waitOf(e *mfa.Error) time.Duration {
@@ -151,31 +145,31 @@ func (s *Surface) fail(c *gin.Context, err error) {
 	s.envelope(c, r, reference, "")
 }
 
-// failAs is fail where the address gives the reason another verification code.
+// failAs is fail with another verification code.
 func (s *Surface) failAs(c *gin.Context, err error, ver string) {
 	r, reference := s.describe(c, err)
 	r.ver = ver
 	s.envelope(c, r, reference, "")
 }
 
-// refuse writes a refusal that has no reason in mfa: a malformed call.
-func (s *Surface) refuse(c *gin.Context, f *fault, ver string) {
-	reference := storage.Random128(s.random)
-	s.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "refused", slog.String("reference", reference), slog.String("cause", f.text),
-		slog.String("route", c.FullPath()), slog.String("correlation_id", web.Correlation(c)))
-	s.envelope(c, refusal{status: f.status, number: 10000, ver: ver, text: f.text}, reference, "")
+// refuse refuses a malformed call.
+func (s *Surface) refuse(c *gin.Context, f web.Fault, ver string) {
+	s.envelope(c, refusal{status: f.Status, number: 10000, ver: ver, text: f.Reason}, s.reference(c, slog.LevelInfo, f.Reason), "")
 }
 
-// notOpened writes why no login was begun, in OAuth's words.
+// badRequest refuses a call with a text of its own.
+func (s *Surface) badRequest(c *gin.Context, text, ver string) {
+	s.refuse(c, web.Fault{Status: http.StatusBadRequest, Reason: text}, ver)
+}
+
+// notOpened writes why a login was refused before it began, with OAuth's error code.
 func (s *Surface) notOpened(c *gin.Context, e *provider.PageError) {
 	info := e.Description
 	if e.Parameter != "" && !strings.Contains(info, e.Parameter) {
 		info = e.Parameter + ": " + info
 	}
-	reference := storage.Random128(s.random)
-	// The name of the parameter was chosen by the caller; it is answered, not logged (L-1).
-	s.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "refused", slog.String("reference", reference), slog.String("cause", e.Code+": "+e.Description),
-		slog.String("route", c.FullPath()), slog.String("correlation_id", web.Correlation(c)))
+	// The caller chose the name of the parameter: it is returned, not logged (L-1).
+	reference := s.reference(c, slog.LevelInfo, e.Code+": "+e.Description)
 	s.envelope(c, refusal{status: http.StatusBadRequest, number: 10023, text: e.Code}, reference, info)
 }
 
@@ -188,7 +182,7 @@ func (s *Surface) envelope(c *gin.Context, r refusal, reference, info string) {
 	c.JSON(r.status, b)
 }
 
-// denied is the answer to a missing or dead access token.
+// denied responds to a missing or invalid access token.
 func (s *Surface) denied(c *gin.Context, reference string) {
 	c.Header("WWW-Authenticate", "Bearer")
 	c.JSON(http.StatusUnauthorized, struct {
@@ -197,7 +191,7 @@ func (s *Surface) denied(c *gin.Context, reference string) {
 	}{accessDenied, reference})
 }
 
-// kindOf names the service an address belongs to.
+// kindOf is the error type of the service that an address belongs to.
 func kindOf(path string) string {
 	for prefix, kind := range map[string]string{"/login-srv/": "LoginException", "/authz-srv/": "AuthzException",
 		"/public-srv/": "PublicException", "/token-srv/": "TokenException", "/users-srv/": "UserException"} {

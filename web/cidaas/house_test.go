@@ -78,7 +78,7 @@ func newHouse(t testing.TB, more ...web.Surface) *house {
 	pages := login.New(h.provider, rooms.Verifier, rooms.Sessions, look)
 	h.surface = New(h.provider, rooms.Verifier, rooms.Sessions, rand.Reader, Options{Issuer: issuer, Product: "Harbour", Answer: pages.Answer, Logger: log})
 	h.handler, err = web.New(web.Options{Issuer: issuer, Logger: log, ErrorPage: pages.Refusal}, rand.Reader, h.now,
-		append([]web.Surface{look, pages.Leading(h.surface.Page), h.surface, oidc.New(h.provider, oidc.Options{Issuer: issuer})}, more...)...)
+		append([]web.Surface{look, pages.WithClientPages(h.surface.Page), h.surface, oidc.New(h.provider, oidc.Options{Issuer: issuer})}, more...)...)
 	h.ok(err)
 	return h
 }

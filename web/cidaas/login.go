@@ -14,13 +14,14 @@ import (
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
+	"sallyport/web/jsonbody"
 	"sallyport/web/page"
+	"sallyport/web/signin"
 )
 
-// mountLogin adds what whole pages navigate to. These are forms of login pages that are
-// not ours and carry no value of ours; the cookie the login is bound to, or the setting
-// headless_login with the page's origin and what the login's owner was told, decides
-// instead (H-2).
+// mountLogin adds the addresses that pages navigate to. The forms are those of clients'
+// pages and carry no CSRF token. They are authorized by the binding cookie of the login or,
+// for a client with headless_login, by the page's origin and the login's track (H-2).
 func (s *Surface) mountLogin(r gin.IRouter) {
 	r.GET("/authz-srv/authz", s.authorize)
 	r.POST("/authz-srv/authz", s.authorize)
@@ -31,8 +32,8 @@ func (s *Surface) mountLogin(r gin.IRouter) {
 	r.POST("/session/end_session", s.endSession)
 }
 
-// authorize leads to the authorization endpoint. Applications of the dialect may leave
-// the scope out.
+// authorize redirects to the authorization endpoint. Applications of the dialect may leave
+// out the scope.
 func (s *Surface) authorize(c *gin.Context) {
 	if c.Request.Method == http.MethodPost && c.Request.URL.RawQuery == "" {
 		if c.Request.PostForm.Get("scope") != "" {
@@ -62,13 +63,14 @@ func (s *Surface) authorizeWith(c *gin.Context, params url.Values) {
 	page.Redirect(c, "/authorize?"+params.Encode())
 }
 
-// sendOn leads on by a form that posts itself, for what must be in no address of ours.
+// sendOn redirects by a form that posts itself, for parameters that must not be in an
+// address.
 func (s *Surface) sendOn(c *gin.Context, to string, params url.Values) {
 	s.answer(c, provider.Answer{FormPost: &provider.FormPost{Action: to, Fields: page.Fields(params)}})
 }
 
-// endSession leads to the end-session endpoint. The libraries put an access token into
-// the address, where it does not count: it goes on in a body.
+// endSession redirects to the end-session endpoint. The libraries put an access token into
+// the address, where it does not count: it is sent on in a body.
 func (s *Surface) endSession(c *gin.Context) {
 	if query := c.Request.URL.Query(); c.Request.Method == http.MethodGet && query.Has("access_token_hint") {
 		s.sendOn(c, "/logout", query)
@@ -85,8 +87,8 @@ func (s *Surface) endSession(c *gin.Context) {
 	page.Redirect(c, to)
 }
 
-// form reads the form of a login page; nil with an answer written. Who posts a form is a
-// person at a page, also where the form is malformed.
+// form reads the form of a login page. For a malformed one it redirects the browser and
+// returns nil.
 func (s *Surface) form(c *gin.Context) *input {
 	if c.ContentType() != formType {
 		s.refuse(c, wrongType, "")
@@ -94,175 +96,171 @@ func (s *Surface) form(c *gin.Context) *input {
 	}
 	in, f := read(c, true)
 	if f != nil {
-		s.back(c, turn{}, &input{}, &mfa.Error{Code: mfa.InvalidRequest, Err: errors.New(f.text)}, nil)
+		s.back(c, signin.Call{}, &input{&jsonbody.Object{}}, &mfa.Error{Code: mfa.InvalidRequest, Err: errors.New(f.Reason)}, nil)
 		return nil
 	}
 	return in
 }
 
-// password takes the form of a page that asks for name and password.
+// password takes the form with name and password.
 func (s *Surface) password(c *gin.Context) {
 	in := s.form(c)
 	if in == nil {
 		return
 	}
-	t, err := s.provePassword(c, in)
+	call, err := s.provePassword(c, in)
 	if err != nil {
 		more := url.Values{"view_type": {"login"}}
-		if kind := in.text("username_type"); plainWord(kind) {
+		if kind := in.Text("username_type"); plainWord(kind) {
 			more.Set("username_type", kind)
 		}
-		s.back(c, t, in, err, more)
+		s.back(c, call, in, err, more)
 		return
 	}
-	s.onward(c, t, in)
+	s.onward(c, call, in)
 }
 
-// provePassword proves a first factor, also where the login is further on already: it
-// keeps its user, and another name is refused like a wrong password.
-func (s *Surface) provePassword(c *gin.Context, in *input) (turn, error) {
-	request, name, password := requestOf(in), in.text("username"), in.text("password")
-	t, err := s.open(c, provider.Ask{Request: request, Identifier: name})
+// provePassword proves the first factor, also if the login is at a later step. The login
+// keeps its user: another name is refused like a wrong password.
+func (s *Surface) provePassword(c *gin.Context, in *input) (signin.Call, error) {
+	request, name, password := in.request(), in.Text("username"), in.Text("password")
+	call, err := s.open(c, provider.Ask{Request: request, Identifier: name})
 	if err != nil {
-		return t, err
+		return call, err
 	}
-	if t.step.Kind == provider.StepRefused {
-		return t, nil
+	if call.Step.Kind == provider.StepRefused {
+		return call, nil
 	}
-	if name == "" || password == "" || in.wrong != "" {
-		return t, &mfa.Error{Code: mfa.InvalidCredentials}
+	if name == "" || password == "" || in.faulty() {
+		return call, &mfa.Error{Code: mfa.InvalidCredentials}
 	}
-	return t, s.verifier.Login(c.Request.Context(), t.visit, t.step.Proving, password)
+	return call, s.verifier.Login(c.Request.Context(), call.Caller, call.Step.Proving, password)
 }
 
-// trackOf is the track in an address; the libraries may write it in capitals.
+// trackOf is the track in the address.
 func trackOf(c *gin.Context) storage.TrackID { return id[storage.TrackID](c.Param("trackId")) }
 
-func requestOf(in *input) storage.RequestID {
-	return id[storage.RequestID](in.first("requestId", "request_id"))
-}
-
-// finish takes the form that ends a login by a verified status.
+// finish takes the form that ends a login with a verified status.
 func (s *Surface) finish(c *gin.Context) {
 	in := s.form(c)
 	if in == nil {
 		return
 	}
-	t, err := s.claim(c, in)
+	call, err := s.claim(c, in)
 	if err != nil {
-		s.back(c, t, in, err, nil)
+		s.back(c, call, in, err, nil)
 		return
 	}
-	s.onward(c, t, in)
+	s.onward(c, call, in)
 }
 
-// claim makes a verified status count. All it is bound to is said again and has to agree.
-func (s *Surface) claim(c *gin.Context, in *input) (turn, error) {
-	t, err := s.open(c, provider.Ask{Request: requestOf(in), Sub: masked(in)})
+// claim adds the factor of a verified status. The call repeats all that the status is bound
+// to.
+func (s *Surface) claim(c *gin.Context, in *input) (signin.Call, error) {
+	call, err := s.open(c, provider.Ask{Request: in.request(), Sub: in.masked()})
 	if err != nil {
-		return t, err
+		return call, err
 	}
-	what := exchange.Claim{Status: id[storage.StatusID](in.text("status_id")), Exchange: id[storage.ExchangeID](in.text("exchange_id")),
-		Method: s.method(in.first("verificationType", "verification_type")), Sub: masked(in),
+	what := exchange.Claim{Status: id[storage.StatusID](in.Text("status_id")), Exchange: id[storage.ExchangeID](in.Text("exchange_id")),
+		Method: s.method(in.first("verificationType", "verification_type")), Sub: in.masked(),
 		Usages: []string{mfa.UsageFirst, mfa.UsagePasswordless, mfa.UsageInitial, mfa.UsageSecond}}
-	if what.Status == "" || what.Method == "" || what.Sub == "" || in.wrong != "" {
-		return t, &mfa.Error{Code: mfa.InvalidExchange}
+	if what.Status == "" || what.Method == "" || what.Sub == "" || in.faulty() {
+		return call, &mfa.Error{Code: mfa.InvalidExchange}
 	}
-	return t, s.verifier.Claim(c.Request.Context(), t.visit, t.step.Proving, what)
+	return call, s.verifier.Claim(c.Request.Context(), call.Caller, call.Step.Proving, what)
 }
 
-// proceed takes the form that goes on with a login once what was missing is proven.
+// proceed takes the form that continues a login after a missing factor was proven.
 func (s *Surface) proceed(c *gin.Context) {
 	in := s.form(c)
 	if in == nil {
 		return
 	}
-	t, err := s.proven(c, in)
-	if mfa.CodeOf(err) == mfa.InvalidExchange && t.step.Request.ID != "" {
+	call, err := s.proven(c, in)
+	if mfa.CodeOf(err) == mfa.InvalidExchange && call.Step.Request.ID != "" {
 		s.describe(c, err)
-		s.show(c, t, in, nil) // still missing, as before
+		s.show(c, call, in, nil) // the factor is still missing
 		return
 	}
 	if err != nil {
-		s.back(c, t, in, err, nil)
+		s.back(c, call, in, err, nil)
 		return
 	}
-	s.onward(c, t, in)
+	s.onward(c, call, in)
 }
 
-// proven makes the proof given under a track count, or the one that is named besides.
-// The proof of a first factor is none here.
-func (s *Surface) proven(c *gin.Context, in *input) (turn, error) {
-	t, err := s.open(c, provider.Ask{Track: trackOf(c), Request: requestOf(in)})
+// proven adds the second factor that was proven under a track, or that of the status the
+// call names.
+func (s *Surface) proven(c *gin.Context, in *input) (signin.Call, error) {
+	call, err := s.open(c, provider.Ask{Track: trackOf(c), Request: in.request()})
 	if err != nil {
-		return t, err
+		return call, err
 	}
-	if k := t.step.Kind; k != provider.StepVerify && k != provider.StepEnroll {
-		return t, nil
+	if k := call.Step.Kind; k != provider.StepVerify && k != provider.StepEnroll {
+		return call, nil
 	}
-	kind, track := in.first("verificationType", "verification_type"), in.text("track_id")
+	kind, track := in.first("verificationType", "verification_type"), in.Text("track_id")
 	if track != "" && !strings.EqualFold(track, c.Param("trackId")) {
-		return t, &mfa.Error{Code: mfa.InvalidRequest, Err: errors.New("the track is not the one of the address")}
+		return call, &mfa.Error{Code: mfa.InvalidRequest, Err: errors.New("the track is not the one of the address")}
 	}
-	what := exchange.Claim{Status: id[storage.StatusID](in.text("status_id")), Method: s.method(kind), Sub: masked(in),
+	what := exchange.Claim{Status: id[storage.StatusID](in.Text("status_id")), Method: s.method(kind), Sub: in.masked(),
 		Usages: []string{mfa.UsageSecond, mfa.UsageEnroll}}
-	if kind != "" && what.Method == "" || in.wrong != "" {
-		return t, &mfa.Error{Code: mfa.InvalidExchange}
+	if kind != "" && what.Method == "" || in.faulty() {
+		return call, &mfa.Error{Code: mfa.InvalidExchange}
 	}
-	return t, s.verifier.Claim(c.Request.Context(), t.visit, t.step.Proving, what)
+	return call, s.verifier.Claim(c.Request.Context(), call.Caller, call.Step.Proving, what)
 }
 
-// onward goes on after a proof. In the browser the login is bound to, /continue knows
-// how. Otherwise the login goes back to a page of the client's for what is still missing.
-// At its end a browser is led to /continue, where alone it is signed in, and a program,
-// which sends no origin, is answered here.
-func (s *Surface) onward(c *gin.Context, t turn, in *input) {
-	if t.step.InBrowser {
-		s.toContinue(c, t)
+// onward continues a login after a proof: at /continue in the browser it is bound to, else
+// on the client's page for the next step. A login that is done ends at /continue in a
+// browser, the only place that signs it in, and here for a program, which sends no origin.
+func (s *Surface) onward(c *gin.Context, call signin.Call, in *input) {
+	if call.Step.InBrowser {
+		s.toContinue(c, call)
 		return
 	}
-	t, err := s.again(c, t)
+	call, err := s.logins.Next(c, call, call.Step.Again())
 	if err != nil {
-		s.back(c, t, in, err, nil)
+		s.back(c, call, in, err, nil)
 		return
 	}
-	if t.step.Kind != provider.StepDone && t.step.Kind != provider.StepRefused {
-		s.show(c, t, in, nil)
+	if call.Step.Kind != provider.StepDone && call.Step.Kind != provider.StepRefused {
+		s.show(c, call, in, nil)
 		return
 	}
-	if t.visit.Origin != "" || t.step.ForBrowser() || t.step.EndsInBrowser() {
-		s.toContinue(c, t)
+	if call.Caller.Origin != "" || call.Step.ForBrowser() || call.Step.EndsInBrowser() {
+		s.toContinue(c, call)
 		return
 	}
-	f, err := s.provider.Finish(c.Request.Context(), t.step, t.visit, t.signedIn)
+	f, err := s.provider.Finish(c.Request.Context(), call.Step, call.Caller, call.SignedIn)
 	if err != nil {
-		s.back(c, t, in, err, nil)
+		s.back(c, call, in, err, nil)
 		return
 	}
 	s.answer(c, f.Answer)
 }
 
-// toContinue leads to where a login goes on in its browser. One that has none yet is
-// taken over by the browser that posted the form, whose origin is one of the client's.
-func (s *Surface) toContinue(c *gin.Context, t turn) {
-	if t.step.Owned && t.step.Unbound() && t.visit.Origin != "" {
-		track, err := s.provider.Track(c.Request.Context(), t.step, t.visit)
+// toContinue redirects to /continue. A login without a browser is taken over by the one
+// that posted the form, from one of the client's origins.
+func (s *Surface) toContinue(c *gin.Context, call signin.Call) {
+	if call.Step.Owned && call.Step.Unbound() && call.Caller.Origin != "" {
+		track, err := s.provider.Track(c.Request.Context(), call.Step, call.Caller)
 		if err != nil {
 			s.fail(c, err)
 			return
 		}
 		web.TakeOver(c, string(track))
 	}
-	page.Redirect(c, "/continue?requestId="+url.QueryEscape(string(t.step.Request.ID)))
+	page.Redirect(c, signin.ContinuePath(call.Step.Request.ID))
 }
 
-// back leads to the page the login stands at, with the reason. What belongs to no login
-// of this caller's gets the page for that.
-func (s *Surface) back(c *gin.Context, t turn, in *input, err error, more url.Values) {
+// back redirects to the page of the login's step, with the reason of a refusal. Without a
+// login of this caller it redirects to /continue, which shows an error page.
+func (s *Surface) back(c *gin.Context, call signin.Call, in *input, err error, more url.Values) {
 	r, _ := s.describe(c, err)
-	c.Writer.Header().Del("Retry-After") // of no meaning in a redirect
-	if t.step.Request.ID == "" || t.step.Kind == provider.StepOver {
-		page.Redirect(c, "/continue?requestId="+url.QueryEscape(string(requestOf(in))))
+	c.Writer.Header().Del("Retry-After") // has another meaning in a redirect
+	if call.Step.Request.ID == "" || call.Step.Kind == provider.StepOver {
+		page.Redirect(c, signin.ContinuePath(in.request()))
 		return
 	}
 	if more == nil {
@@ -270,32 +268,32 @@ func (s *Surface) back(c *gin.Context, t turn, in *input, err error, more url.Va
 	}
 	more.Set("error", r.page)
 	more.Set("error_description", r.text)
-	s.show(c, t, in, more)
+	s.show(c, call, in, more)
 }
 
-// show leads to the page of a step: the client's own, else ours.
-func (s *Surface) show(c *gin.Context, t turn, in *input, more url.Values) {
-	if k := t.step.Kind; (k == provider.StepConsent || k == provider.StepRecovery) && t.step.Owned && t.step.Unbound() && t.visit.Origin != "" {
-		s.toContinue(c, t) // only our pages can ask that
+// show redirects to the page of a step: the client's own, else the server's.
+func (s *Surface) show(c *gin.Context, call signin.Call, in *input, more url.Values) {
+	if k := call.Step.Kind; (k == provider.StepConsent || k == provider.StepRecovery) && call.Step.Owned && call.Step.Unbound() && call.Caller.Origin != "" {
+		s.toContinue(c, call) // only the server's pages can show these steps
 		return
 	}
-	to, err := s.Page(c.Request.Context(), t.step, t.visit)
+	to, err := s.Page(c.Request.Context(), call.Step, call.Caller)
 	if err != nil {
-		s.log.LogAttrs(c.Request.Context(), slog.LevelError, "no page", slog.Any("cause", err), slog.String("correlation_id", web.Correlation(c)))
-		page.Redirect(c, "/continue?requestId="+url.QueryEscape(string(requestOf(in))))
+		web.Log(c, s.log, slog.LevelError, "no page", slog.Any("cause", err))
+		page.Redirect(c, signin.ContinuePath(in.request()))
 		return
 	}
-	if to == "" && t.step.Owned && t.step.Unbound() {
-		s.toContinue(c, t)
+	if to == "" && call.Step.Owned && call.Step.Unbound() {
+		s.toContinue(c, call)
 		return
 	}
 	if to == "" {
-		to = hosted(t.step)
+		to = hosted(call.Step)
 	}
 	page.Redirect(c, withQuery(to, more))
 }
 
-// plainWord reports whether a text may be said again in an address: a word.
+// plainWord reports whether a text is a word that may be repeated in an address.
 func plainWord(text string) bool {
 	return text != "" && len(text) <= 20 && strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_") == ""
 }

@@ -13,17 +13,17 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
-	"sallyport/storage"
 	"sallyport/web"
+	"sallyport/web/jsonbody"
 )
 
-// documentAge is how long the key set may be kept, as at its own address.
+// documentAge is how long the key set may be cached, as at its standard address.
 const documentAge = "public, max-age=300"
 
-// mountOAuth adds the addresses that are other names of ours, with the bodies and the
-// additions callers of the dialect are used to.
+// mountOAuth adds the dialect's addresses of OAuth endpoints, which accept JSON and return
+// additional members.
 func (s *Surface) mountOAuth(r gin.IRouter) {
-	calls := web.Shared(s.calls)
+	calls := web.CORS(s.calls)
 	for path, serve := range map[string]gin.HandlerFunc{
 		"/token-srv/token": s.token, "/token-srv/introspect": s.introspect, "/token-srv/revoke": s.revoke, "/users-srv/userinfo": s.userinfo,
 	} {
@@ -31,7 +31,7 @@ func (s *Surface) mountOAuth(r gin.IRouter) {
 		r.OPTIONS(path, calls)
 	}
 	r.GET("/users-srv/userinfo", calls, s.userinfo)
-	reads := web.Shared(s.reads)
+	reads := web.CORS(s.reads)
 	r.GET("/.well-known/jwks.json", reads, s.keys)
 	r.HEAD("/.well-known/jwks.json", reads, s.keys)
 	r.OPTIONS("/.well-known/jwks.json", reads)
@@ -49,24 +49,23 @@ func (s *Surface) keys(c *gin.Context) {
 	c.Data(http.StatusOK, "application/json", set.Body)
 }
 
-// endpoint is a method of the provider's that writes its own answer.
+// endpoint is an endpoint of the provider.
 type endpoint func(http.ResponseWriter, *http.Request, mfa.Caller)
 
-// written is an answer before it is sent.
-type written struct {
+// response is a response before it is sent.
+type response struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 }
 
-func (w *written) Header() http.Header         { return w.header }
-func (w *written) WriteHeader(status int)      { w.status = status }
-func (w *written) Write(b []byte) (int, error) { return w.body.Write(b) }
+func (w *response) Header() http.Header         { return w.header }
+func (w *response) WriteHeader(status int)      { w.status = status }
+func (w *response) Write(b []byte) (int, error) { return w.body.Write(b) }
 
-// serve lets an endpoint answer. A JSON body is handed on as the form it stands for, so
-// that there is one reader of both.
-func (s *Surface) serve(c *gin.Context, e endpoint) (*written, bool) {
-	w := &written{header: c.Writer.Header(), status: http.StatusOK}
+// serve calls an endpoint. It converts a JSON body to a form, which the endpoint expects.
+func (s *Surface) serve(c *gin.Context, e endpoint) (*response, bool) {
+	w := &response{header: c.Writer.Header(), status: http.StatusOK}
 	r := c.Request
 	if c.Request.Method == http.MethodPost && c.ContentType() != formType {
 		in, f := read(c, false)
@@ -75,8 +74,8 @@ func (s *Surface) serve(c *gin.Context, e endpoint) (*written, bool) {
 			form, ok = formOf(in)
 		}
 		switch {
-		case f != nil && f.status != http.StatusBadRequest:
-			s.oauthFault(c, f.status, f.text)
+		case f != nil && f.Status != http.StatusBadRequest:
+			s.oauthFault(c, f.Status, f.Reason)
 			return nil, false
 		case !ok:
 			s.oauthFault(c, http.StatusBadRequest, "the body is not an object of texts, each once")
@@ -84,11 +83,11 @@ func (s *Surface) serve(c *gin.Context, e endpoint) (*written, bool) {
 		}
 		r = asForm(c.Request, form)
 	}
-	e(w, r, web.Visit(c))
+	e(w, r, web.Caller(c))
 	return w, true
 }
 
-// asForm is a request with a form in the place of its body.
+// asForm returns a copy of a request with a form as its body.
 func asForm(from *http.Request, form map[string][]string) *http.Request {
 	r := from.Clone(from.Context())
 	var b strings.Builder
@@ -106,8 +105,8 @@ func asForm(from *http.Request, form map[string][]string) *http.Request {
 	return r
 }
 
-// send sends an answer, changed where it is a JSON object.
-func (s *Surface) send(c *gin.Context, w *written, change func(members map[string]any)) {
+// send sends a response; change may modify a JSON object.
+func (s *Surface) send(c *gin.Context, w *response, change func(members map[string]any)) {
 	body := w.body.Bytes()
 	if change != nil && w.status == http.StatusOK {
 		var members map[string]any
@@ -123,10 +122,10 @@ func (s *Surface) send(c *gin.Context, w *written, change func(members map[strin
 	if len(bytes.TrimSpace(body)) == 0 {
 		body = []byte(`{"success":true,"status":200}`)
 	}
-	c.Data(w.status, jsonType+"; charset=utf-8", body)
+	c.Data(w.status, jsonbody.Type+"; charset=utf-8", body)
 }
 
-// oauthFault is a refusal of an OAuth endpoint (RFC 6749 section 5.2).
+// oauthFault writes the error of an OAuth endpoint (RFC 6749 section 5.2).
 func (s *Surface) oauthFault(c *gin.Context, status int, text string) {
 	c.JSON(status, struct {
 		Error       string `json:"error"`
@@ -134,25 +133,25 @@ func (s *Surface) oauthFault(c *gin.Context, status int, text string) {
 	}{"invalid_request", text})
 }
 
-// token is the token endpoint. Its callers want to know the subject and the end of the
-// ID token without reading tokens.
+// token is the token endpoint. Its response repeats the subject and the lifetime of the ID
+// token, for callers that read no tokens.
 func (s *Surface) token(c *gin.Context) {
 	w, ok := s.serve(c, s.provider.Token)
 	if !ok {
 		return
 	}
 	s.send(c, w, func(members map[string]any) {
-		id, told := payload(members["id_token"])
-		if told {
+		id, ok := payload(members["id_token"])
+		if ok {
 			members["id_token_expires_in"] = number(id["exp"]) - number(id["iat"])
-		} else if id, told = payload(members["access_token"]); !told || id["grant_id"] == nil {
-			return // no user, or a token that tells nothing
+		} else if id, ok = payload(members["access_token"]); !ok || id["grant_id"] == nil {
+			return // no user, or an opaque token
 		}
 		members["sub"] = id["sub"]
 	})
 }
 
-// payload reads what a token of ours that was just made says.
+// payload reads the claims of a token that the server just issued.
 func payload(token any) (map[string]any, bool) {
 	text, _ := token.(string)
 	parts := strings.Split(text, ".")
@@ -172,7 +171,7 @@ func number(v any) int64 {
 	return int64(f)
 }
 
-// introspect is introspection for clients, and for bearers of any living access token.
+// introspect is introspection for clients and for bearers of a valid access token.
 func (s *Surface) introspect(c *gin.Context) {
 	inspect := endpoint(s.provider.Introspect)
 	if bearerOf(c) != "" {
@@ -183,7 +182,7 @@ func (s *Surface) introspect(c *gin.Context) {
 		return
 	}
 	if w.status == http.StatusUnauthorized && w.body.Len() == 0 {
-		s.denied(c, s.reference(c))
+		s.denied(c, s.reference(c, slog.LevelInfo, accessDenied))
 		return
 	}
 	s.send(c, w, func(members map[string]any) {
@@ -193,7 +192,7 @@ func (s *Surface) introspect(c *gin.Context) {
 		scope, _ := members["scope"].(string)
 		members["scopes"] = strings.Fields(scope)
 		if members["roles"] == nil {
-			members["roles"] = []string{} // programs of the dialect look into it unasked
+			members["roles"] = []string{} // callers read it without checking that it is there
 		}
 	})
 }
@@ -204,26 +203,18 @@ func (s *Surface) revoke(c *gin.Context) {
 	}
 }
 
-// userinfo takes the token from the header only; its body says nothing.
+// userinfo reads the token from a header only, not from the body.
 func (s *Surface) userinfo(c *gin.Context) {
 	if token := bearerOf(c); token != "" {
 		c.Request.Header.Set("Authorization", "Bearer "+token)
 	}
-	w := &written{header: c.Writer.Header(), status: http.StatusOK}
-	s.provider.Userinfo(w, c.Request, web.Visit(c))
+	w := &response{header: c.Writer.Header(), status: http.StatusOK}
+	s.provider.Userinfo(w, c.Request, web.Caller(c))
 	if w.status == http.StatusUnauthorized {
 		challenge := w.header.Get("WWW-Authenticate")
-		s.denied(c, s.reference(c))
+		s.denied(c, s.reference(c, slog.LevelInfo, accessDenied))
 		c.Header("WWW-Authenticate", challenge)
 		return
 	}
 	s.send(c, w, nil)
-}
-
-// reference is a number under which a refused token stands in the log.
-func (s *Surface) reference(c *gin.Context) string {
-	reference := storage.Random128(s.random)
-	s.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "refused", slog.String("reference", reference), slog.String("cause", accessDenied),
-		slog.String("route", c.FullPath()), slog.String("correlation_id", web.Correlation(c)))
-	return reference
 }

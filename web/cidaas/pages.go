@@ -4,18 +4,20 @@ import (
 	"context"
 	"net/url"
 
+	"github.com/gin-gonic/gin"
+
 	"sallyport/mfa"
 	"sallyport/provider"
 	"sallyport/storage"
+	"sallyport/web/signin"
 )
 
-// Page is the client's own page for a step of a login, as pages of the dialect expect
-// to be opened; "" says that the client has none and ours are shown. From the second
-// factor on the page is told the login's track. What it is told to ask for is what its own
-// calls will find missing. What is missing is what the calls of
-// the page itself will be told.
+// Page is the address of the client's own page for a step, with the parameters of the
+// dialect; "": the client has none, and the server's page is shown. From the second factor
+// on the parameters hold the login's track and what is missing, as the page's own calls
+// will find it.
 func (s *Surface) Page(ctx context.Context, st provider.Step, v mfa.Caller) (string, error) {
-	base := ownPage(st, v)
+	base := clientPage(st, v)
 	if base == "" {
 		return "", nil
 	}
@@ -23,7 +25,7 @@ func (s *Surface) Page(ctx context.Context, st provider.Step, v mfa.Caller) (str
 	if err != nil {
 		return "", err
 	}
-	base = ownPage(st, v)
+	base = clientPage(st, v)
 	lang := ""
 	if len(st.UILocales) > 0 {
 		lang = st.UILocales[0]
@@ -44,9 +46,9 @@ func (s *Surface) Page(ctx context.Context, st provider.Step, v mfa.Caller) (str
 	return withQuery(base, q), nil
 }
 
-// ownPage is the client's own page for a step. A login that a browser took over from a
-// program goes on on our pages: calls without its cookie are refused from there on.
-func ownPage(st provider.Step, v mfa.Caller) string {
+// clientPage is the client's own page for a step. A login that a browser took over from a
+// program continues on the server's pages: calls without its cookie would be refused.
+func clientPage(st provider.Step, v mfa.Caller) string {
 	if !st.Client.HeadlessLogin || v.Browser != "" && !st.Unbound() && st.LoginPage == "" {
 		return ""
 	}
@@ -56,16 +58,16 @@ func ownPage(st provider.Step, v mfa.Caller) string {
 	return st.Client.LoginURL
 }
 
-// hosted is our page for a step; one that is opened out of turn leads on by itself.
+// hosted is the server's page for a step.
 func hosted(st provider.Step) string {
 	place := map[provider.StepKind]string{provider.StepIdentify: "/login", provider.StepVerify: "/mfa", provider.StepEnroll: "/enroll"}[st.Kind]
 	if place == "" {
-		place = "/continue"
+		return signin.ContinuePath(st.Request.ID)
 	}
 	return withQuery(place, url.Values{"requestId": {string(st.Request.ID)}})
 }
 
-// withQuery sets parameters of an address that may have some.
+// withQuery sets parameters of an address.
 func withQuery(address string, more url.Values) string {
 	u, err := url.Parse(address)
 	if err != nil || len(more) == 0 {
@@ -79,29 +81,23 @@ func withQuery(address string, more url.Values) string {
 	return u.String()
 }
 
-// suggested is where the form of a call would have led, for callers that show pages of
-// their own.
-func (s *Surface) suggested(ctx context.Context, t turn) (string, storage.TrackID, error) {
-	to, err := s.Page(ctx, t.step, t.visit)
+// suggested is the page to which the form of a call would have led, for callers that show
+// pages of their own.
+func (s *Surface) suggested(c *gin.Context, call signin.Call) (string, storage.TrackID, error) {
+	to, err := s.Page(c.Request.Context(), call.Step, call.Caller)
 	if err != nil {
 		return "", "", err
 	}
 	if to == "" {
-		to = s.origin + hosted(t.step)
+		to = s.origin + hosted(call.Step)
 	}
-	if t.step.Kind == provider.StepIdentify || t.step.Request.Subject == "" {
+	if call.Step.Kind == provider.StepIdentify || call.Step.Request.Subject == "" {
 		return to, "", nil
 	}
-	if t, err = s.againQuietly(ctx, t); err != nil {
+	// Page may just have stored the track.
+	if call, err = s.logins.Next(c, call, call.Step.Again()); err != nil {
 		return "", "", err
 	}
-	track, err := s.provider.Track(ctx, t.step, t.visit)
+	track, err := s.provider.Track(c.Request.Context(), call.Step, call.Caller)
 	return to, track, err
-}
-
-// againQuietly reads a login again whose track may just have been made.
-func (s *Surface) againQuietly(ctx context.Context, t turn) (turn, error) {
-	var err error
-	t.step, err = s.provider.Next(ctx, t.step.Again())
-	return t, err
 }

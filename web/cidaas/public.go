@@ -13,35 +13,35 @@ import (
 	"sallyport/web"
 )
 
-// Colours of pages that have none of their own: those of our pages.
+// Colours for clients' pages that have none: those of the server's pages.
 const (
 	primaryColour = "#1d4f91"
 	accentColour  = "#1d4f91"
 )
 
-// generate opens a login without a browser and returns its ID.
+// generate begins a login without a browser and returns its request ID.
 func (s *Surface) generate(c *gin.Context) {
 	in, f := read(c, true)
 	if f != nil {
-		s.refuse(c, f, "")
+		s.refuse(c, *f, "")
 		return
 	}
 	params := url.Values{}
-	for name := range in.members {
-		if text := present(in.text(name)); text != "" {
+	for name := range in.Members {
+		if text := present(in.Text(name)); text != "" {
 			params.Set(name, text)
 		}
 	}
-	if in.wrong != "" {
+	if in.faulty() {
 		s.refuse(c, malformed, "")
 		return
 	}
-	params.Del("client_secret") // it proves nothing here: a browser sends it
+	params.Del("client_secret") // browsers send it: it proves nothing
 	if err := s.fillScope(c, params); err != nil {
 		s.fail(c, err)
 		return
 	}
-	opened, err := s.provider.Open(c.Request.Context(), params, web.Visit(c))
+	opened, err := s.provider.Open(c.Request.Context(), params, web.Caller(c))
 	var refused *provider.PageError
 	if errors.As(err, &refused) {
 		s.notOpened(c, refused)
@@ -60,7 +60,7 @@ func (s *Surface) generate(c *gin.Context) {
 }
 
 // fillScope gives a request without scopes those of its client, as applications of the
-// dialect expect; what outlives the session is only given when it is asked for.
+// dialect expect, but for offline_access, which they must request.
 func (s *Surface) fillScope(c *gin.Context, params url.Values) error {
 	if params.Get("scope") != "" {
 		return nil
@@ -93,7 +93,7 @@ func viewType(text string) string {
 	return "login"
 }
 
-// clientBody is what a login page shows of its application.
+// clientBody is what a login page shows of the application.
 type clientBody struct {
 	ID           storage.ClientID `json:"client_id"`
 	Name         string           `json:"client_name"`
@@ -112,12 +112,12 @@ type clientBody struct {
 func loginWith() []string { return []string{"EMAIL", "MOBILE", "USER_NAME"} }
 
 func (s *Surface) clientInfo(c *gin.Context) {
-	t, err := s.open(c, provider.Ask{Request: id[storage.RequestID](c.Param("requestId"))})
+	call, err := s.open(c, provider.Ask{Request: id[storage.RequestID](c.Param("requestId"))})
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	client := t.step.Client
+	client := call.Step.Client
 	methods := []string{}
 	for _, i := range s.verifier.Methods() {
 		if i.Second && allowed(client, i.Name) {
@@ -127,7 +127,7 @@ func (s *Surface) clientInfo(c *gin.Context) {
 	succeed(c, clientBody{ID: client.ID, Name: client.Name, Display: client.Name, Logo: client.LogoURI, Primary: primaryColour,
 		Accent: accentColour, LoginWith: loginWith(), Passwordless: client.Passwordless, Methods: methods,
 		Policy: client.PolicyURI, Terms: client.TosURI,
-		View: viewType(t.step.Request.Params.Get("view_type"))})
+		View: viewType(call.Step.Request.Params.Get("view_type"))})
 }
 
 func allowed(client storage.Client, method string) bool {
@@ -147,15 +147,15 @@ func (s *Surface) tenantInfo(c *gin.Context) {
 	}{s.product, "default", loginWith()})
 }
 
-// prelogin tells what a login with a track still needs. A track that is not known, or
-// not any more, has no metadata: the one empty answer of the dialect.
+// prelogin returns the next step of a login with a track. For an unknown or expired track
+// the response is empty.
 func (s *Surface) prelogin(c *gin.Context) {
 	track := trackOf(c)
 	if !wellFormed(string(track)) {
-		s.refuse(c, &fault{http.StatusBadRequest, "invalid trackId"}, "")
+		s.refuse(c, web.Fault{Status: http.StatusBadRequest, Reason: "invalid trackId"}, "")
 		return
 	}
-	t, err := s.open(c, provider.Ask{Track: track})
+	call, err := s.open(c, provider.Ask{Track: track})
 	switch mfa.CodeOf(err) {
 	case mfa.UnknownRequest, mfa.NotAllowed, mfa.RequestOver:
 		c.Status(http.StatusNoContent)
@@ -173,10 +173,10 @@ func (s *Surface) prelogin(c *gin.Context) {
 		Client  storage.ClientID  `json:"client_id"`
 		Sub     string            `json:"sub"`
 		Query   string            `json:"q"`
-	}{track, t.step.Request.ID, missing(t.step.Kind), t.step.Client.ID, s.provider.Masked(t.step), s.provider.Masked(t.step)})
+	}{track, call.Step.Request.ID, missing(call.Step.Kind), call.Step.Client.ID, s.provider.Masked(call.Step), s.provider.Masked(call.Step)})
 }
 
-// missing is what a step is called where a login page is told of it.
+// missing is the name of a step for a login page.
 func missing(kind provider.StepKind) string {
 	switch kind {
 	case provider.StepEnroll:

@@ -10,24 +10,25 @@ import (
 	"sallyport/mfa"
 	"sallyport/provider"
 	"sallyport/storage"
+	"sallyport/web/signin"
 )
 
-// The JSON twins of the login forms, for programs that have no browser: they return the
-// code itself, to clients with headless login alone.
+// The JSON twins of the login forms, for programs without a browser: they return the code
+// itself, and only to clients with headless login.
 
 func (s *Surface) passwordJSON(c *gin.Context) { s.twin(c, s.provePassword) }
 func (s *Surface) finishJSON(c *gin.Context)   { s.twin(c, s.claim) }
 func (s *Surface) continueJSON(c *gin.Context) { s.twin(c, s.proven) }
 
-func (s *Surface) twin(c *gin.Context, prove func(*gin.Context, *input) (turn, error)) {
+func (s *Surface) twin(c *gin.Context, prove func(*gin.Context, *input) (signin.Call, error)) {
 	in, f := read(c, true)
 	if f != nil {
-		s.refuse(c, f, "")
+		s.refuse(c, *f, "")
 		return
 	}
-	asked := provider.Ask{Request: requestOf(in), Track: trackOf(c)}
-	t, err := s.next(c, asked)
-	if err == nil && !t.step.Client.HeadlessLogin {
+	asked := provider.Ask{Request: in.request(), Track: trackOf(c)}
+	call, err := s.read(c, asked)
+	if err == nil && !call.Step.Client.HeadlessLogin {
 		err = &mfa.Error{Code: mfa.NotAllowed, Err: errors.New("the client has no headless login")}
 	}
 	if err != nil {
@@ -39,19 +40,19 @@ func (s *Surface) twin(c *gin.Context, prove func(*gin.Context, *input) (turn, e
 		s.failTwin(c, proved, err)
 		return
 	}
-	if t, err = s.again(c, proved); err != nil {
+	if call, err = s.logins.Next(c, proved, proved.Step.Again()); err != nil {
 		s.fail(c, err)
 		return
 	}
-	if t.step.Kind == provider.StepRefused {
-		s.wanting(c, t, refusal{page: t.step.Refusal, text: "the login can not be finished"})
+	if call.Step.Kind == provider.StepRefused {
+		s.incomplete(c, call, refusal{page: call.Step.Refusal, text: "the login can not be finished"})
 		return
 	}
-	if t.step.Kind != provider.StepDone {
-		s.wanting(c, t, refusal{page: missing(t.step.Kind), text: "a further step is required"})
+	if call.Step.Kind != provider.StepDone {
+		s.incomplete(c, call, refusal{page: missing(call.Step.Kind), text: "a further step is required"})
 		return
 	}
-	ended, err := s.provider.Finish(c.Request.Context(), t.step, t.visit, t.signedIn)
+	ended, err := s.provider.Finish(c.Request.Context(), call.Step, call.Caller, call.SignedIn)
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -63,14 +64,14 @@ func (s *Surface) twin(c *gin.Context, prove func(*gin.Context, *input) (turn, e
 	}{codeOf(ended.Answer), "login", "login"})
 }
 
-// failTwin tells a refusal with what is needed to go on: 417 with the login it is about.
-func (s *Surface) failTwin(c *gin.Context, t turn, err error) {
+// failTwin writes a refusal with what the caller needs to continue the login.
+func (s *Surface) failTwin(c *gin.Context, call signin.Call, err error) {
 	r, known := refusals[mfa.CodeOf(err)]
-	if !known || r.status != expectationFailed || t.step.Request.ID == "" {
+	if !known || r.status != expectationFailed || call.Step.Request.ID == "" {
 		s.fail(c, err)
 		return
 	}
-	s.wanting(c, t, r)
+	s.incomplete(c, call, r)
 }
 
 // twinFault is a refusal of a twin.
@@ -85,11 +86,11 @@ type twinFault struct {
 	Suggested   string            `json:"suggested_url"`
 }
 
-func (s *Surface) wanting(c *gin.Context, t turn, r refusal) {
-	b := twinFault{Error: r.page, Description: r.text, Request: t.step.Request.ID, Sub: s.provider.Masked(t.step),
-		Query: s.provider.Masked(t.step), Client: t.step.Client.ID}
+func (s *Surface) incomplete(c *gin.Context, call signin.Call, r refusal) {
+	b := twinFault{Error: r.page, Description: r.text, Request: call.Step.Request.ID, Sub: s.provider.Masked(call.Step),
+		Query: s.provider.Masked(call.Step), Client: call.Step.Client.ID}
 	var err error
-	if b.Suggested, b.Track, err = s.suggested(c.Request.Context(), t); err != nil {
+	if b.Suggested, b.Track, err = s.suggested(c, call); err != nil {
 		s.fail(c, err)
 		return
 	}
@@ -100,7 +101,7 @@ func (s *Surface) wanting(c *gin.Context, t turn, r refusal) {
 	}{false, http.StatusExpectationFailed, b})
 }
 
-// codeOf finds the code in an answer, wherever the response mode put it.
+// codeOf finds the code in a result of any response mode.
 func codeOf(a provider.Answer) string {
 	if a.FormPost != nil {
 		for _, field := range a.FormPost.Fields {

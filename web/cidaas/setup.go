@@ -11,18 +11,17 @@ import (
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
+	"sallyport/web/signin"
 )
 
-func visitOf(c *gin.Context) mfa.Caller { return web.Visit(c) }
-
-// enrollingBody is what a user takes a new authenticator over with. It is told once.
+// enrollingBody holds the secret of a new authenticator. It is returned once.
 type enrollingBody struct {
 	Exchange exchangeBody     `json:"exchange_id"`
 	Sub      string           `json:"sub"`
 	Status   storage.StatusID `json:"status_id"`
 	Secret   string           `json:"totp_secret,omitempty"`
 	URI      string           `json:"totp_uri,omitempty"`
-	QR       string           `json:"qr_code,omitempty"` // a picture as data: address
+	QR       string           `json:"qr_code,omitempty"` // an image as data: URL
 }
 
 func enrolling(e exchange.Enrolling, sub string) enrollingBody {
@@ -33,22 +32,22 @@ func enrolling(e exchange.Enrolling, sub string) enrollingBody {
 	return b
 }
 
-// setup reads who sets a method up, and which; what is wrong is answered.
+// setup reads the user who sets up a method and the method, or refuses the call.
 func (s *Surface) setup(c *gin.Context) (mfa.Owner, string, bool) {
 	o, ok := s.owner(c)
 	if !ok {
 		return o, "", false
 	}
-	in, ok := s.read(c)
+	in, ok := s.body(c)
 	if !ok {
 		return o, "", false
 	}
-	sub, method := masked(in), s.method(c.Param("method"))
-	if !s.judged(c, in) {
+	sub, method := in.masked(), s.method(c.Param("method"))
+	if !s.wellTyped(c, in) {
 		return o, "", false
 	}
 	if sub != "" && sub != string(o.Account.User.ID) {
-		s.fail(c, &mfa.Error{Code: mfa.NotConfigured}) // nobody enrols for somebody else
+		s.fail(c, &mfa.Error{Code: mfa.NotConfigured}) // users enrol only for themselves
 		return o, "", false
 	}
 	if method == "" {
@@ -58,8 +57,8 @@ func (s *Surface) setup(c *gin.Context) (mfa.Owner, string, bool) {
 	return o, method, true
 }
 
-// enroll begins an enrolment of a signed-in user. Recovery codes have nothing to be
-// confirmed: they come with the answer, and their predecessors end.
+// enroll begins an enrolment of a signed-in user. Recovery codes need no confirmation: the
+// response holds them, and the previous ones become invalid.
 func (s *Surface) enroll(c *gin.Context) {
 	o, method, ok := s.setup(c)
 	if !ok {
@@ -67,7 +66,7 @@ func (s *Surface) enroll(c *gin.Context) {
 	}
 	sub := string(o.Account.User.ID)
 	if method == "recovery" {
-		codes, err := s.verifier.NewRecoveryCodes(c.Request.Context(), visitOf(c), o)
+		codes, err := s.verifier.NewRecoveryCodes(c.Request.Context(), web.Caller(c), o)
 		if err != nil {
 			s.fail(c, err)
 			return
@@ -79,7 +78,7 @@ func (s *Surface) enroll(c *gin.Context) {
 		}{sub, true, codes})
 		return
 	}
-	begun, err := s.verifier.EnrollFor(c.Request.Context(), visitOf(c), o, exchange.NewFactor{Method: method})
+	begun, err := s.verifier.EnrollFor(c.Request.Context(), web.Caller(c), o, exchange.NewFactor{Method: method})
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -87,17 +86,16 @@ func (s *Surface) enroll(c *gin.Context) {
 	succeed(c, enrolling(begun, sub))
 }
 
-// confirm takes the first right code of a new authenticator, of a signed-in user's and
-// of one enrolled in a login alike. No token is sent: the exchange is what proves that
-// the caller is the one who began.
+// confirm takes the first code of a new authenticator, enrolled by a signed-in user or in
+// a login. The caller sends no token: the exchange shows that they began the enrolment.
 func (s *Surface) confirm(c *gin.Context) {
 	a, ok := s.typed(c)
 	if !ok {
 		return
 	}
-	visit := s.visit(c)
-	a.May = s.may(c, visit)
-	v, err := s.verifier.ConfirmAlone(c.Request.Context(), visit, a)
+	caller := s.caller(c)
+	a.May = s.mayContinue(c, caller)
+	v, err := s.verifier.ConfirmAlone(c.Request.Context(), caller, a)
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -107,7 +105,7 @@ func (s *Surface) confirm(c *gin.Context) {
 	succeed(c, b)
 }
 
-// status tells its owner where a try or an enrolment is.
+// status returns the state of an attempt or an enrolment to its owner.
 func (s *Surface) status(c *gin.Context) {
 	o, ok := s.owner(c)
 	if !ok {
@@ -124,7 +122,7 @@ func (s *Surface) status(c *gin.Context) {
 	}{found.ID, progress(found)})
 }
 
-// configured lists the methods of the server and which of them the caller has.
+// configured lists the server's methods and which of them the user has set up.
 func (s *Surface) configured(c *gin.Context) {
 	o, ok := s.owner(c)
 	if !ok {
@@ -146,7 +144,7 @@ func (s *Surface) configured(c *gin.Context) {
 	succeed(c, list)
 }
 
-// remove takes a medium away. Of several of one method the caller names one.
+// remove removes a medium. The caller must name it if the method has several.
 func (s *Surface) remove(c *gin.Context) {
 	o, ok := s.owner(c)
 	if !ok {
@@ -164,14 +162,14 @@ func (s *Surface) remove(c *gin.Context) {
 		}
 	}
 	if len(found) > 1 {
-		s.lacks(c, "medium_id is required", "VER_0005")
+		s.badRequest(c, "medium_id is required", "VER_0005")
 		return
 	}
 	if len(found) == 0 {
 		s.fail(c, &mfa.Error{Code: mfa.NotConfigured})
 		return
 	}
-	if err := s.verifier.Remove(c.Request.Context(), visitOf(c), o, found[0], false); err != nil {
+	if err := s.verifier.Remove(c.Request.Context(), web.Caller(c), o, found[0], false); err != nil {
 		s.fail(c, err)
 		return
 	}
@@ -180,28 +178,27 @@ func (s *Surface) remove(c *gin.Context) {
 	}{true})
 }
 
-// tracked reads the login behind the track of an address; the reasons it can not be
-// continued for are told as a bad track.
-func (s *Surface) tracked(c *gin.Context) (turn, bool) {
-	t, err := s.open(c, provider.Ask{Track: trackOf(c)})
+// tracked reads the login of the track in the address, or refuses the call.
+func (s *Surface) tracked(c *gin.Context) (signin.Call, bool) {
+	call, err := s.open(c, provider.Ask{Track: trackOf(c)})
 	if err != nil {
 		s.fail(c, err)
-		return t, false
+		return call, false
 	}
-	return t, true
+	return call, true
 }
 
-// enrollInLogin begins an enrolment in a login whose first factor is proven.
+// enrollInLogin begins an enrolment in a login with a first factor.
 func (s *Surface) enrollInLogin(c *gin.Context) {
-	in, ok := s.read(c)
+	in, ok := s.body(c)
 	if !ok {
 		return
 	}
-	sub, method := masked(in), s.method(c.Param("method"))
-	if !s.judged(c, in) {
+	sub, method := in.masked(), s.method(c.Param("method"))
+	if !s.wellTyped(c, in) {
 		return
 	}
-	t, ok := s.tracked(c)
+	call, ok := s.tracked(c)
 	if !ok {
 		return
 	}
@@ -209,41 +206,41 @@ func (s *Surface) enrollInLogin(c *gin.Context) {
 		s.failAs(c, &mfa.Error{Code: mfa.NotConfigured}, "VER_0030")
 		return
 	}
-	if err := s.agrees(t, sub, ""); err != nil {
+	if err := s.agrees(call, sub, ""); err != nil {
 		s.fail(c, err)
 		return
 	}
-	begun, err := s.verifier.BeginEnrollment(c.Request.Context(), t.visit, t.step.Proving, method, "")
+	begun, err := s.verifier.BeginEnrollment(c.Request.Context(), call.Caller, call.Step.Proving, method, "")
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	succeed(c, enrolling(begun, s.provider.Masked(t.step)))
+	succeed(c, enrolling(begun, s.provider.Masked(call.Step)))
 }
 
-// friendlyName names the authenticator that was enrolled in this login.
+// friendlyName renames the authenticator that was enrolled in this login.
 func (s *Surface) friendlyName(c *gin.Context) {
-	in, ok := s.read(c)
+	in, ok := s.body(c)
 	if !ok {
 		return
 	}
-	name, sub, method := in.first("friendly_name", "friendlyName"), masked(in), s.method(c.Param("method"))
-	if !s.judged(c, in) {
+	name, sub, method := in.first("friendly_name", "friendlyName"), in.masked(), s.method(c.Param("method"))
+	if !s.wellTyped(c, in) {
 		return
 	}
-	t, ok := s.tracked(c)
+	call, ok := s.tracked(c)
 	if !ok {
 		return
 	}
-	if err := s.agrees(t, sub, ""); err != nil {
+	if err := s.agrees(call, sub, ""); err != nil {
 		s.fail(c, err)
 		return
 	}
 	if name == "" {
-		s.lacks(c, "friendly_name is required", "VER_0005")
+		s.badRequest(c, "friendly_name is required", "VER_0005")
 		return
 	}
-	if err := s.verifier.NameEnrolled(c.Request.Context(), t.visit, t.step.Proving, method, name); err != nil {
+	if err := s.verifier.NameEnrolled(c.Request.Context(), call.Caller, call.Step.Proving, method, name); err != nil {
 		s.fail(c, err)
 		return
 	}
@@ -252,26 +249,25 @@ func (s *Surface) friendlyName(c *gin.Context) {
 	}{true})
 }
 
-// postpone is a user's wish not to set up a method now, which is followed where no
-// policy demands one.
+// postpone lets a user skip the setup of a method if no policy requires it.
 func (s *Surface) postpone(c *gin.Context) {
-	in, ok := s.read(c)
+	in, ok := s.body(c)
 	if !ok {
 		return
 	}
-	action := in.text("action")
-	if !s.judged(c, in) {
+	action := in.Text("action")
+	if !s.wellTyped(c, in) {
 		return
 	}
 	if action != "SKIP" && action != "DONOTSHOWAGAIN" {
-		s.refuse(c, &fault{http.StatusBadRequest, "invalid action"}, "VER_0004")
+		s.refuse(c, web.Fault{Status: http.StatusBadRequest, Reason: "invalid action"}, "VER_0004")
 		return
 	}
-	t, ok := s.tracked(c)
+	call, ok := s.tracked(c)
 	if !ok {
 		return
 	}
-	switch t.step.Kind {
+	switch call.Step.Kind {
 	case provider.StepDone, provider.StepConsent, provider.StepRecovery:
 		succeed(c, struct {
 			Track string `json:"track_id"`

@@ -1,7 +1,6 @@
 package cidaas
 
 import (
-	"net/http"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -10,6 +9,7 @@ import (
 	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
+	"sallyport/web/signin"
 )
 
 // medium is one authenticator of a list.
@@ -20,13 +20,13 @@ type medium struct {
 	Verified bool                    `json:"verified"`
 }
 
-// configuredType is one method of a list, with the authenticators of it.
+// configuredType is one method of a list, with its authenticators.
 type configuredType struct {
 	Type    string   `json:"type"`
 	Mediums []medium `json:"mediums"`
 }
 
-// listed groups what can be chosen by method, in the order of both.
+// listed groups options by method and keeps their order.
 func listed(options []exchange.Option) []configuredType {
 	out := []configuredType{}
 	for _, o := range options {
@@ -40,7 +40,7 @@ func listed(options []exchange.Option) []configuredType {
 	return out
 }
 
-// textOf is what tells an authenticator apart: its name, or that of its method.
+// textOf is the name of an authenticator, or that of its method.
 func textOf(text, method string) string {
 	if text == method {
 		return wireName(method)
@@ -48,49 +48,45 @@ func textOf(text, method string) string {
 	return text
 }
 
-// read takes a JSON body; with a fault it is answered.
-func (s *Surface) read(c *gin.Context) (*input, bool) {
+// body reads a JSON body; it refuses a call with a faulty one.
+func (s *Surface) body(c *gin.Context) (*input, bool) {
 	in, f := read(c, false)
 	if f != nil {
-		s.refuse(c, f, "VER_0004")
+		s.refuse(c, *f, "VER_0004")
 	}
 	return in, f == nil
 }
 
-// judged reports whether everything asked for was text; if not it is answered.
-func (s *Surface) judged(c *gin.Context, in *input) bool {
-	if in.wrong == "" {
+// wellTyped reports whether all members that were read are strings; if not, it refuses the
+// call.
+func (s *Surface) wellTyped(c *gin.Context, in *input) bool {
+	if !in.faulty() {
 		return true
 	}
 	s.refuse(c, malformed, "VER_0004")
 	return false
 }
 
-// missing answers a call that left something out.
-func (s *Surface) lacks(c *gin.Context, text, ver string) {
-	s.refuse(c, &fault{http.StatusBadRequest, text}, ver)
-}
-
-// list tells which methods a user can be verified with. It takes nothing from the
-// difference between users that exist and those that do not: the latter have decoys.
+// list returns the methods of a user. For an identifier without a user it returns those of
+// a decoy.
 func (s *Surface) list(c *gin.Context) {
-	t, ok := s.about(c)
+	call, ok := s.about(c)
 	if !ok {
 		return
 	}
 	succeed(c, struct {
 		List []configuredType `json:"configured_list"`
-	}{listed(t.step.Options)})
+	}{listed(call.Step.Options)})
 }
 
-// check tells the same of one method.
+// check returns the same for one method.
 func (s *Surface) check(c *gin.Context) {
-	t, ok := s.about(c)
+	call, ok := s.about(c)
 	if !ok {
 		return
 	}
 	name := c.Param("method")
-	for _, found := range listed(t.step.Options) {
+	for _, found := range listed(call.Step.Options) {
 		if strings.EqualFold(found.Type, name) {
 			succeed(c, found)
 			return
@@ -99,35 +95,35 @@ func (s *Surface) check(c *gin.Context) {
 	s.fail(c, &mfa.Error{Code: mfa.NotConfigured})
 }
 
-// about reads the login and the user a list is asked for.
-func (s *Surface) about(c *gin.Context) (turn, bool) {
-	in, ok := s.read(c)
+// about reads the login and the user that a list is for.
+func (s *Surface) about(c *gin.Context) (signin.Call, bool) {
+	in, ok := s.body(c)
 	if !ok {
-		return turn{}, false
+		return signin.Call{}, false
 	}
-	request, name, sub := in.first("request_id", "requestId"), identifier(in), masked(in)
-	if !s.judged(c, in) {
-		return turn{}, false
+	request, name, sub := in.request(), in.identifier(), in.masked()
+	if !s.wellTyped(c, in) {
+		return signin.Call{}, false
 	}
-	t, err := s.open(c, provider.Ask{Request: id[storage.RequestID](request), Sub: sub, Identifier: name, Lists: true})
+	call, err := s.open(c, provider.Ask{Request: request, Sub: sub, Identifier: name, Lists: true})
 	if err == nil {
-		err = s.agrees(t, sub, name)
+		err = s.agrees(call, sub, name)
 	}
 	if err != nil {
 		s.fail(c, err)
-		return t, false
+		return call, false
 	}
 	if name == "" && sub == "" {
-		s.lacks(c, "an identifier or sub is required", "VER_0005")
-		return t, false
+		s.badRequest(c, "an identifier or sub is required", "VER_0005")
+		return call, false
 	}
-	return t, true
+	return call, true
 }
 
-// choice reads what a call wants to try, or answers what is wrong with it.
+// choice reads the method and usage of a call, or refuses it.
 func (s *Surface) choice(c *gin.Context, in *input) (exchange.Choice, bool) {
-	name, kind, wanted := c.Param("method"), in.text("type"), in.text("medium_id")
-	if !s.judged(c, in) {
+	name, kind, wanted := c.Param("method"), in.Text("type"), in.Text("medium_id")
+	if !s.wellTyped(c, in) {
 		return exchange.Choice{}, false
 	}
 	method := s.method(name)
@@ -136,12 +132,12 @@ func (s *Surface) choice(c *gin.Context, in *input) (exchange.Choice, bool) {
 		return exchange.Choice{}, false
 	}
 	if kind != "" && !strings.EqualFold(kind, name) {
-		s.lacks(c, "type is not the one of the address", "VER_0004")
+		s.badRequest(c, "type is not the one of the address", "VER_0004")
 		return exchange.Choice{}, false
 	}
-	usage, ok := s.usage(in.text("usage_type"), method)
-	if !ok || in.wrong != "" {
-		s.lacks(c, "invalid usage_type", "VER_0004")
+	usage, ok := s.usage(in.Text("usage_type"), method)
+	if !ok || in.faulty() {
+		s.badRequest(c, "invalid usage_type", "VER_0004")
 		return exchange.Choice{}, false
 	}
 	out := exchange.Choice{Method: method, Usage: usage}
@@ -155,10 +151,10 @@ func (s *Surface) choice(c *gin.Context, in *input) (exchange.Choice, bool) {
 	return out, true
 }
 
-// initiate begins a try. Whom it is for, an older page says by a name, a newer one by
-// nothing but the medium it chose from a list.
+// initiate begins an attempt. Older pages name the user, newer ones only the medium they
+// chose from a list.
 func (s *Surface) initiate(c *gin.Context) {
-	in, ok := s.read(c)
+	in, ok := s.body(c)
 	if !ok {
 		return
 	}
@@ -166,24 +162,24 @@ func (s *Surface) initiate(c *gin.Context) {
 	if !ok {
 		return
 	}
-	request, name, sub := in.first("request_id", "requestId"), identifier(in), masked(in)
-	if !s.judged(c, in) {
+	request, name, sub := in.request(), in.identifier(), in.masked()
+	if !s.wellTyped(c, in) {
 		return
 	}
-	t, err := s.open(c, provider.Ask{Request: id[storage.RequestID](request), Sub: sub, Identifier: name, Named: chosen})
+	call, err := s.open(c, provider.Ask{Request: request, Sub: sub, Identifier: name, Named: chosen})
 	if err == nil {
-		err = s.agrees(t, sub, name)
+		err = s.agrees(call, sub, name)
 	}
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	if t.step.Request.Subject == "" && t.step.Proving.Identifier == "" && t.step.Account == nil {
-		// A masked subject alone leads to nobody before the first factor.
+	if call.Step.Request.Subject == "" && call.Step.Proving.Identifier == "" && call.Step.Account == nil {
+		// A masked subject alone identifies no user before the first factor.
 		s.fail(c, &mfa.Error{Code: mfa.NotConfigured})
 		return
 	}
-	begun, err := s.verifier.Initiate(c.Request.Context(), t.visit, t.step.Proving, chosen)
+	begun, err := s.verifier.Initiate(c.Request.Context(), call.Caller, call.Step.Proving, chosen)
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -196,7 +192,7 @@ func (s *Surface) initiate(c *gin.Context) {
 	}{exchangeOf(begun.Exchange, begun.ExpiresAt), textOf(begun.Text, chosen.Method), begun.Sub, begun.Status})
 }
 
-// verifiedBody is the answer to a right code.
+// verifiedBody is the response to a correct code.
 type verifiedBody struct {
 	Exchange exchangeBody     `json:"exchange_id"`
 	Sub      string           `json:"sub"`
@@ -208,25 +204,25 @@ func verified(v exchange.Verified) verifiedBody {
 	return verifiedBody{Exchange: exchangeOf(v.Exchange, v.ExpiresAt), Sub: v.Sub, Status: v.Status}
 }
 
-// typed reads the answer to an exchange; what is missing or malformed is answered, and
-// nothing is counted for it.
+// typed reads the response to an exchange. It refuses a call with a missing or malformed
+// member; that does not count as an attempt.
 func (s *Surface) typed(c *gin.Context) (exchange.Answer, bool) {
-	in, ok := s.read(c)
+	in, ok := s.body(c)
 	if !ok {
 		return exchange.Answer{}, false
 	}
-	a := exchange.Answer{Exchange: id[storage.ExchangeID](in.text("exchange_id")), Method: s.method(c.Param("method")),
-		Request: id[storage.RequestID](in.first("requestId", "request_id")), Sub: masked(in)}
+	a := exchange.Answer{Exchange: id[storage.ExchangeID](in.Text("exchange_id")), Method: s.method(c.Param("method")),
+		Request: in.request(), Sub: in.masked()}
 	code := in.first("pass_code", "passcode", "password")
 	kind := in.first("type", "verification_type")
 	switch {
-	case !s.judged(c, in):
+	case !s.wellTyped(c, in):
 	case a.Method == "":
 		s.failAs(c, &mfa.Error{Code: mfa.NotConfigured}, "VER_0030")
 	case a.Exchange == "":
-		s.lacks(c, "exchange_id is required", "VER_0005")
+		s.badRequest(c, "exchange_id is required", "VER_0005")
 	case code == "":
-		s.lacks(c, "pass_code is required", "VER_0046")
+		s.badRequest(c, "pass_code is required", "VER_0046")
 	case kind != "" && s.method(kind) != a.Method:
 		s.fail(c, &mfa.Error{Code: mfa.InvalidExchange})
 	default:
@@ -236,16 +232,16 @@ func (s *Surface) typed(c *gin.Context) (exchange.Answer, bool) {
 	return a, false
 }
 
-// verify takes the answer. The exchange says what it is for; what else the call says
-// has to agree.
+// verify takes the response to an exchange. All else that the call names must agree with
+// the exchange.
 func (s *Surface) verify(c *gin.Context) {
 	a, ok := s.typed(c)
 	if !ok {
 		return
 	}
-	visit := s.visit(c)
-	a.May = s.may(c, visit)
-	v, err := s.verifier.Verify(c.Request.Context(), visit, a)
+	caller := s.caller(c)
+	a.May = s.mayContinue(c, caller)
+	v, err := s.verifier.Verify(c.Request.Context(), caller, a)
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -253,23 +249,23 @@ func (s *Surface) verify(c *gin.Context) {
 	succeed(c, verified(v))
 }
 
-// cancel ends a try or an enrolment.
+// cancel ends an attempt or an enrolment.
 func (s *Surface) cancel(c *gin.Context) {
-	in, ok := s.read(c)
+	in, ok := s.body(c)
 	if !ok {
 		return
 	}
-	exchangeID, reason := id[storage.ExchangeID](in.text("exchange_id")), in.text("reason")
-	if !s.judged(c, in) {
+	exchangeID, reason := id[storage.ExchangeID](in.Text("exchange_id")), in.Text("reason")
+	if !s.wellTyped(c, in) {
 		return
 	}
 	if exchangeID == "" || strings.TrimSpace(reason) == "" {
-		s.lacks(c, "exchange_id and reason are required", "VER_0005")
+		s.badRequest(c, "exchange_id and reason are required", "VER_0005")
 		return
 	}
-	visit := s.visit(c)
-	ended, err := s.verifier.Cancel(c.Request.Context(), visit,
-		exchange.Answer{Exchange: exchangeID, Method: s.method(c.Param("method")), May: s.may(c, visit)})
+	caller := s.caller(c)
+	ended, err := s.verifier.Cancel(c.Request.Context(), caller,
+		exchange.Answer{Exchange: exchangeID, Method: s.method(c.Param("method")), May: s.mayContinue(c, caller)})
 	if err != nil {
 		s.fail(c, err)
 		return

@@ -12,14 +12,14 @@ import (
 type consentPage struct{ Scopes []string }
 
 func (p *Pages) consentForm(c *gin.Context) {
-	if t, ok := p.at(c, provider.StepConsent, ""); ok {
-		p.look.Write(c, http.StatusOK, "consent", p.page(c, t, consentPage{Scopes: t.step.Scopes}))
+	if call, ok := p.at(c, provider.StepConsent, ""); ok {
+		p.look.Write(c, http.StatusOK, "consent", p.page(c, call, consentPage{Scopes: call.Step.Scopes}))
 	}
 }
 
 // consent takes the decision. Anything but a clear yes or no asks again.
 func (p *Pages) consent(c *gin.Context) {
-	t, ok := p.at(c, provider.StepConsent, "")
+	call, ok := p.at(c, provider.StepConsent, "")
 	if !ok {
 		return
 	}
@@ -27,16 +27,16 @@ func (p *Pages) consent(c *gin.Context) {
 	var err error
 	switch c.PostForm("decision") {
 	case "allow":
-		err = p.provider.Allow(c.Request.Context(), t.step, t.visit)
+		err = p.provider.Allow(c.Request.Context(), call.Step, call.Caller)
 	case "deny":
-		a, err = p.provider.Cancel(c.Request.Context(), t.step, t.visit)
+		a, err = p.provider.Cancel(c.Request.Context(), call.Step, call.Caller)
 	}
 	if err != nil {
-		p.fail(c, t, err)
+		p.fail(c, call, err)
 		return
 	}
 	if a.Location != "" || a.FormPost != nil {
-		p.answer(c, t, a)
+		p.answer(c, call, a)
 		return
 	}
 	p.advance(c)

@@ -2,7 +2,6 @@ package login
 
 import (
 	"errors"
-	"net/http"
 	"net/url"
 
 	"github.com/gin-gonic/gin"
@@ -13,9 +12,10 @@ import (
 	"sallyport/storage"
 	"sallyport/web"
 	"sallyport/web/page"
+	"sallyport/web/signin"
 )
 
-// places are the pages of the steps that ask something.
+// places are the pages of the steps that need the user.
 var places = map[provider.StepKind]string{
 	provider.StepIdentify: "/login",
 	provider.StepVerify:   "/mfa",
@@ -24,71 +24,71 @@ var places = map[provider.StepKind]string{
 	provider.StepConsent:  "/consent",
 }
 
-// advance goes on with a login, wherever it stands. A form that moved it on ends here,
-// too, which spares the browser a redirect.
+// advance continues a login at its current step. A form that made a change ends here as
+// well, which saves the browser a redirect.
 func (p *Pages) advance(c *gin.Context) {
-	t, err := p.stand(c, provider.Ask{})
-	if err == nil && t.step.Unbound() {
-		p.adopt(c, t)
+	call, err := p.read(c, provider.Ask{})
+	if err == nil && call.Step.Unbound() {
+		p.adopt(c, call)
 		return
 	}
-	if err == nil && !t.step.InBrowser {
+	if err == nil && !call.Step.InBrowser {
 		err = &mfa.Error{Code: mfa.UnknownRequest} // as in next
 	}
 	if err == nil {
-		t, err = p.claim(c, t)
+		call, err = p.claim(c, call)
 	}
 	if err != nil {
-		p.fail(c, turn{visit: t.visit}, err)
+		p.fail(c, signin.Call{Caller: call.Caller}, err)
 		return
 	}
-	p.proceed(c, t)
+	p.proceed(c, call)
 }
 
-// proceed is the only place that turns the next step into an address, or ends the login.
-func (p *Pages) proceed(c *gin.Context, t turn) {
-	if place, ok := places[t.step.Kind]; ok {
-		if t.step.LoginPage != "" {
-			p.lead(c, t)
+// proceed redirects to the page of the next step or ends the login. Nothing else does.
+func (p *Pages) proceed(c *gin.Context, call signin.Call) {
+	if place, ok := places[call.Step.Kind]; ok {
+		if call.Step.LoginPage != "" {
+			p.toClientPage(c, call)
 			return
 		}
-		page.Redirect(c, place+"?requestId="+url.QueryEscape(string(t.step.Request.ID)))
+		page.Redirect(c, place+"?requestId="+url.QueryEscape(string(call.Step.Request.ID)))
 		return
 	}
-	if t.step.Kind == provider.StepOver {
-		p.fail(c, t, &mfa.Error{Code: mfa.RequestOver})
+	if call.Step.Kind == provider.StepOver {
+		p.fail(c, call, &mfa.Error{Code: mfa.RequestOver})
 		return
 	}
-	f, err := p.provider.Finish(c.Request.Context(), t.step, t.visit, t.signedIn)
+	f, err := p.provider.Finish(c.Request.Context(), call.Step, call.Caller, call.SignedIn)
 	if err != nil {
-		p.fail(c, t, err)
+		p.fail(c, call, err)
 		return
 	}
-	p.finished(c, t, f)
+	p.finished(c, call, f)
 }
 
-// claim makes a factor count that a page of the client's has proven meanwhile, by the
-// exchange protocol, as the owner of this very login.
-func (p *Pages) claim(c *gin.Context, t turn) (turn, error) {
-	if !t.step.Client.HeadlessLogin || t.step.Kind != provider.StepVerify && t.step.Kind != provider.StepEnroll {
-		return t, nil
+// claim adds a factor that the client's own page has proven in the meantime, as the owner
+// of this login, under an exchange.
+func (p *Pages) claim(c *gin.Context, call signin.Call) (signin.Call, error) {
+	if !call.Step.Client.HeadlessLogin || call.Step.Kind != provider.StepVerify && call.Step.Kind != provider.StepEnroll {
+		return call, nil
 	}
-	err := p.verifier.Claim(c.Request.Context(), t.visit, t.step.Proving, exchange.Claim{Usages: []string{mfa.UsageSecond, mfa.UsageEnroll}})
+	err := p.verifier.Claim(c.Request.Context(), call.Caller, call.Step.Proving, exchange.Claim{Usages: []string{mfa.UsageSecond, mfa.UsageEnroll}})
 	if mfa.CodeOf(err) == mfa.InvalidExchange {
-		return t, nil
+		return call, nil
 	}
 	if err != nil {
-		return t, err
+		return call, err
 	}
-	return p.stand(c, provider.Ask{})
+	return p.read(c, provider.Ask{})
 }
 
-// takeOver is how a page of the client's hands a login it owns over to its browser: it
-// posts the login's token here, from an origin of the client's. The browser sends no
-// cookies with that post, which comes from another site; it is led to /continue, where it
-// does. An address, which anybody can send to somebody, would not do.
+// takeOver lets a client's page hand a login it owns over to its browser: the page posts
+// the login's token here, from one of the client's origins. The browser sends no cookies
+// with a post from another site; it sends them with the redirect to /continue. The token
+// is not in an address: an attacker could send that to a victim.
 func (p *Pages) takeOver(c *gin.Context) {
-	visit := web.Visit(c)
+	visit := web.Caller(c)
 	token := c.PostForm("login_token")
 	var st provider.Step
 	err := error(&mfa.Error{Code: mfa.UnknownRequest, Err: errors.New("no origin or no login token was sent")})
@@ -96,86 +96,65 @@ func (p *Pages) takeOver(c *gin.Context) {
 		st, err = p.provider.Next(c.Request.Context(), provider.Ask{Track: storage.TrackID(token), Visit: visit, Program: true})
 	}
 	if err != nil {
-		p.fail(c, turn{visit: visit}, err)
+		p.fail(c, signin.Call{Caller: visit}, err)
 		return
 	}
 	if st.Unbound() {
 		web.TakeOver(c, token)
 	}
-	page.Redirect(c, "/continue?requestId="+url.QueryEscape(string(st.Request.ID)))
+	page.Redirect(c, signin.ContinuePath(st.Request.ID))
 }
 
-// adopt takes a login that has no browser over into this one.
-func (p *Pages) adopt(c *gin.Context, t turn) {
+// adopt binds a login without a browser to this one.
+func (p *Pages) adopt(c *gin.Context, call signin.Call) {
 	web.Bind(c)
-	if token := web.Cookie(c, web.LoginCookie); t.step.Request.Parent != nil && token != "" {
+	if token := web.Cookie(c, web.LoginCookie); call.Step.Request.Parent != nil && token != "" {
 		var err error
-		if t, err = p.stand(c, provider.Ask{Track: storage.TrackID(token)}); err != nil {
-			p.fail(c, turn{visit: t.visit}, err)
+		if call, err = p.read(c, provider.Ask{Track: storage.TrackID(token)}); err != nil {
+			p.fail(c, signin.Call{Caller: call.Caller}, err)
 			return
 		}
 		web.ClearCookie(c, web.LoginCookie)
 	}
-	t.visit = web.Visit(c)
-	if err := p.provider.Adopt(c.Request.Context(), t.step, t.visit); err != nil {
-		p.fail(c, turn{visit: t.visit}, err)
+	call.Caller = web.Caller(c)
+	if err := p.provider.Adopt(c.Request.Context(), call.Step, call.Caller); err != nil {
+		p.fail(c, signin.Call{Caller: call.Caller}, err)
 		return
 	}
 	p.onward(c)
 }
 
-// finished keeps who is signed in now in the browser and answers the client. The
-// cookies are set only here, after the end of the login was committed.
-func (p *Pages) finished(c *gin.Context, t turn, f provider.Finished) {
-	if f.Session != nil {
-		web.SetCookie(c, web.SessionCookie, f.SessionToken, 0)
-		web.SetCookie(c, web.DeviceCookie, p.sessions.Remember(t.visit.Device, f.User), web.DeviceAge)
-	}
-	p.answer(c, t, f.Answer)
+// finished keeps the session in the browser and responds to the client.
+func (p *Pages) finished(c *gin.Context, call signin.Call, f provider.Finished) {
+	signin.Keep(c, p.sessions, f)
+	p.answer(c, call, f.Answer)
 }
 
-// cancel goes back to the application, empty-handed.
+// cancel returns to the application with an error.
 func (p *Pages) cancel(c *gin.Context) {
-	t, err := p.next(c, "")
+	call, err := p.next(c, "")
 	if err != nil {
-		p.fail(c, t, err)
+		p.fail(c, call, err)
 		return
 	}
-	a, err := p.provider.Cancel(c.Request.Context(), t.step, t.visit)
+	a, err := p.provider.Cancel(c.Request.Context(), call.Step, call.Caller)
 	if err != nil {
-		p.fail(c, t, err)
+		p.fail(c, call, err)
 		return
 	}
-	p.answer(c, t, a)
+	p.answer(c, call, a)
 }
 
-// restart forgets who was signing in: somebody else wants to.
+// restart lets another user sign in.
 func (p *Pages) restart(c *gin.Context) {
-	t, err := p.next(c, "")
+	call, err := p.next(c, "")
 	if err != nil {
-		p.fail(c, t, err)
+		p.fail(c, call, err)
 		return
 	}
-	if err := p.provider.Restart(c.Request.Context(), t.step, t.visit); err != nil {
-		p.fail(c, t, err)
+	if err := p.provider.Restart(c.Request.Context(), call.Step, call.Caller); err != nil {
+		p.fail(c, call, err)
 		return
 	}
 	p.onward(c)
-}
-
-// Refusal writes the page of an HTTP status, for addresses and requests that reach no
-// handler; it is web.Options.ErrorPage.
-func (p *Pages) Refusal(c *gin.Context, code int) {
-	key := map[int]string{
-		http.StatusNotFound:           "status.404",
-		http.StatusMethodNotAllowed:   "status.404",
-		http.StatusServiceUnavailable: "status.503",
-	}[code]
-	if key == "" {
-		key = "status.400"
-		if code >= http.StatusInternalServerError {
-			key = "status.500"
-		}
-	}
-	p.failure(c, turn{}, code, page.Alert{Key: key}, false)
 }

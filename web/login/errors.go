@@ -1,7 +1,6 @@
 package login
 
 import (
-	"errors"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -9,30 +8,32 @@ import (
 	"sallyport/mfa"
 	"sallyport/web"
 	"sallyport/web/page"
+	"sallyport/web/problem"
+	"sallyport/web/signin"
 )
 
-// course is how a person gets on after a refusal.
+// course is what a user can do after a refusal.
 type course int
 
 const (
-	again  course = iota // the same form is shown with the reason
-	onward               // the login stands elsewhere by now: /continue leads there
-	ending               // a page of its own: here it does not go on
+	final  course = iota // the login ends on an error page
+	again                // the same form is shown with the reason
+	onward               // the login is at another step: /continue leads there
 )
 
 type refusal struct {
-	code int
-	path course
+	status int
+	course course
 }
 
-// refusals maps every reason to its HTTP status and to what comes next. The texts are
-// "code.REASON.title" and "code.REASON.text".
+// refusals maps every code to its HTTP status and its course. The texts are
+// "code.CODE.title" and "code.CODE.text".
 var refusals = map[mfa.Code]refusal{
 	mfa.InvalidRequest:           {http.StatusUnprocessableEntity, again},
-	mfa.UnknownRequest:           {http.StatusBadRequest, ending},
-	mfa.RequestOver:              {http.StatusGone, ending},
+	mfa.UnknownRequest:           {http.StatusBadRequest, final},
+	mfa.RequestOver:              {http.StatusGone, final},
 	mfa.RequestChanged:           {http.StatusSeeOther, onward},
-	mfa.NotAllowed:               {http.StatusForbidden, ending},
+	mfa.NotAllowed:               {http.StatusForbidden, final},
 	mfa.InvalidCredentials:       {http.StatusUnprocessableEntity, again},
 	mfa.InvalidPasscode:          {http.StatusUnprocessableEntity, again},
 	mfa.Replayed:                 {http.StatusUnprocessableEntity, again},
@@ -40,13 +41,13 @@ var refusals = map[mfa.Code]refusal{
 	mfa.NotConfigured:            {http.StatusConflict, again},
 	mfa.TooMany:                  {http.StatusTooManyRequests, again},
 	mfa.Locked:                   {http.StatusForbidden, again},
-	mfa.TooManyInitiations:       {http.StatusTooManyRequests, ending},
+	mfa.TooManyInitiations:       {http.StatusTooManyRequests, final},
 	mfa.TooManyRequests:          {http.StatusTooManyRequests, again},
 	mfa.Busy:                     {http.StatusServiceUnavailable, again},
 	mfa.EnrollmentExpired:        {http.StatusConflict, again},
 	mfa.AlreadyEnrolled:          {http.StatusSeeOther, onward},
-	mfa.NotSignedIn:              {http.StatusForbidden, ending},
-	mfa.ReauthenticationRequired: {http.StatusForbidden, ending},
+	mfa.NotSignedIn:              {http.StatusForbidden, final},
+	mfa.ReauthenticationRequired: {http.StatusForbidden, final},
 	mfa.PasswordTooShort:         {http.StatusUnprocessableEntity, again},
 	mfa.PasswordTooLong:          {http.StatusUnprocessableEntity, again},
 	mfa.PasswordTooCommon:        {http.StatusUnprocessableEntity, again},
@@ -54,78 +55,89 @@ var refusals = map[mfa.Code]refusal{
 	mfa.PasswordUnchecked:        {http.StatusServiceUnavailable, again},
 	mfa.IdentifierTaken:          {http.StatusConflict, again},
 	mfa.InvalidIdentifier:        {http.StatusUnprocessableEntity, again},
-	mfa.UserNotFound:             {http.StatusNotFound, ending},
+	mfa.UserNotFound:             {http.StatusNotFound, final},
 }
 
-// errorPage is the data of the page that ends a login.
+// errorPage is the data of the error page.
 type errorPage struct{ Onward bool }
 
-// retry shows a form again with the reason, where that can help.
-func (p *Pages) retry(c *gin.Context, t turn, err error, show func(code int, a *page.Alert)) {
-	r, ok := refusals[mfa.CodeOf(err)]
-	if !ok || r.path != again {
-		p.fail(c, t, err)
-		return
-	}
-	a, ok := p.reason(c, t, err)
-	if !ok {
-		return
-	}
-	show(r.code, &a)
+// notices are the texts for the reasons with which a form of another surface sends a user
+// back to a page of this one. The page shows nothing else of the address.
+var notices = map[string]string{
+	"invalid_username_password": "code." + string(mfa.InvalidCredentials),
+	"invalid_verification":      "code." + string(mfa.InvalidExchange),
 }
 
-// reason puts a refusal into words.
-func (p *Pages) reason(c *gin.Context, t turn, err error) (page.Alert, bool) {
-	var e *mfa.Error
-	errors.As(err, &e)
-	a, wrong := p.look.Reason(c, t.visit.Locale, e)
-	if wrong != nil {
-		p.fail(c, t, wrong)
-		return a, false
+func notice(c *gin.Context) *page.Alert {
+	if key, ok := notices[c.Query("error")]; ok {
+		return &page.Alert{Key: key}
 	}
-	return a, true
+	return nil
 }
 
-// fail answers what no form can mend.
-func (p *Pages) fail(c *gin.Context, t turn, err error) {
-	r, known := refusals[mfa.CodeOf(err)]
+// retry shows a form again with the reason of a refusal that the user can correct there.
+func (p *Pages) retry(c *gin.Context, call signin.Call, err error, show func(status int, a *page.Alert)) {
+	e, r, _ := problem.Lookup(refusals, err)
+	if r.course != again {
+		p.fail(c, call, err)
+		return
+	}
+	a := p.look.Reason(c, call.Caller.Locale, e)
+	show(r.status, &a)
+}
+
+// fail responds to an error that the user cannot correct in a form.
+func (p *Pages) fail(c *gin.Context, call signin.Call, err error) {
+	e, r, known := problem.Lookup(refusals, err)
 	if !known {
-		code, a := p.look.Unexpected(c, err)
-		p.failure(c, t, code, a, true)
+		status, a := p.look.Unexpected(c, err)
+		p.failure(c, call, status, a, true)
 		return
 	}
-	if r.path == onward {
+	if r.course == onward {
 		p.onward(c)
 		return
 	}
-	a, ok := p.reason(c, t, err)
-	if !ok {
-		return
-	}
-	// Without its cookie a browser can not continue any login. That says nothing about
-	// the request, so it may be told (B-2).
-	if mfa.CodeOf(err) == mfa.UnknownRequest && t.visit.Browser == "" && requestOf(c) != "" {
+	a := p.look.Reason(c, call.Caller.Locale, e)
+	// Without its cookie a browser cannot continue any login. That reveals nothing of the
+	// request, so the page may say so (B-2).
+	if e.Code == mfa.UnknownRequest && call.Caller.Browser == "" && requestOf(c) != "" {
 		a.Key = "cookies"
 	}
-	if mfa.CodeOf(err) == mfa.UnknownRequest && requestOf(c) == "" {
+	if e.Code == mfa.UnknownRequest && requestOf(c) == "" {
 		a.Key = "bookmark"
 	}
-	p.failure(c, t, r.code, a, r.path == again)
+	p.failure(c, call, r.status, a, r.course == again)
 }
 
-// foreign answers a form that is not from a page of ours, or is from one of a browser
-// that has lost its cookie since.
+// foreign responds to a form that is not from the server's own pages, or whose browser has
+// lost its cookie since.
 func (p *Pages) foreign(c *gin.Context) {
 	key := "stale"
-	if web.Visit(c).Browser == "" {
+	if web.Caller(c).Browser == "" {
 		key = "cookies"
 	}
-	p.failure(c, turn{}, http.StatusForbidden, page.Alert{Key: key}, true)
+	p.failure(c, signin.Call{}, http.StatusForbidden, page.Alert{Key: key}, true)
 }
 
-// failure is the page of a reason. onward offers to go on with the login, if one is named.
-func (p *Pages) failure(c *gin.Context, t turn, code int, a page.Alert, onward bool) {
-	v := p.page(c, t, errorPage{Onward: onward && requestOf(c) != ""})
+// failure shows the error page. onward offers to continue the login that the request names.
+func (p *Pages) failure(c *gin.Context, call signin.Call, status int, a page.Alert, onward bool) {
+	v := p.page(c, call, errorPage{Onward: onward && requestOf(c) != ""})
 	v.Request, v.Alert = requestOf(c), &a
-	p.look.Write(c, code, "error", v)
+	p.look.Write(c, status, "error", v)
+}
+
+// Refusal shows the error page for a request that reaches no handler; it is
+// web.Options.ErrorPage.
+func (p *Pages) Refusal(c *gin.Context, status int) {
+	key := "status.400"
+	switch {
+	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed:
+		key = "status.404"
+	case status == http.StatusServiceUnavailable:
+		key = "status.503"
+	case status >= http.StatusInternalServerError:
+		key = "status.500"
+	}
+	p.failure(c, signin.Call{}, status, page.Alert{Key: key}, false)
 }

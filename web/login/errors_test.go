@@ -16,6 +16,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/web"
 	"sallyport/web/page"
+	"sallyport/web/signin"
 )
 
 func TestEveryCodeHasAnAnswer(t *testing.T) {
@@ -25,8 +26,8 @@ func TestEveryCodeHasAnAnswer(t *testing.T) {
 			t.Errorf("%s has no answer", code)
 			continue
 		}
-		if r.path == onward != (r.code == http.StatusSeeOther) || r.path != onward && r.code < 400 {
-			t.Errorf("%s: status %d does not go with its course", code, r.code)
+		if r.course == onward != (r.status == http.StatusSeeOther) || r.course != onward && r.status < 400 {
+			t.Errorf("%s: status %d does not go with its course", code, r.status)
 		}
 	}
 	if len(refusals) != len(mfa.Codes()) {
@@ -41,10 +42,10 @@ type failing struct {
 }
 
 func (f failing) Mount(r gin.IRouter) {
-	r.GET("/page", func(c *gin.Context) { f.pages.fail(c, turn{visit: web.Visit(c)}, f.err) })
+	r.GET("/page", func(c *gin.Context) { f.pages.fail(c, signin.Call{Caller: web.Caller(c)}, f.err) })
 	r.GET("/form", func(c *gin.Context) {
-		t := turn{visit: web.Visit(c)}
-		f.pages.retry(c, t, f.err, func(code int, a *page.Alert) { f.pages.showLogin(c, t, code, "ada", a) })
+		call := signin.Call{Caller: web.Caller(c)}
+		f.pages.retry(c, call, f.err, func(code int, a *page.Alert) { f.pages.showLogin(c, call, code, "ada", a) })
 	})
 }
 
@@ -57,15 +58,15 @@ func TestEveryCodeIsAPage(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, path := range []string{"/page", "/form"} {
-			if w := get(h, path+"?requestId=r-1", "de"); w.Code >= 500 && refusals[code].code < 500 {
+			if w := get(h, path+"?requestId=r-1", "de"); w.Code >= 500 && refusals[code].status < 500 {
 				t.Errorf("%s at %s in German: %d %s", code, path, w.Code, w.Body)
 			}
 			w := get(h, path+"?requestId=r-1", "en")
 			want := refusals[code]
-			if w.Code != want.code {
-				t.Errorf("%s at %s: code = %d, want %d", code, path, w.Code, want.code)
+			if w.Code != want.status {
+				t.Errorf("%s at %s: code = %d, want %d", code, path, w.Code, want.status)
 			}
-			if want.path == onward {
+			if want.course == onward {
 				if w.Header().Get("Location") != "/continue?requestId=r-1" {
 					t.Errorf("%s at %s: Location = %q, want /continue", code, path, w.Header().Get("Location"))
 				}
@@ -81,7 +82,7 @@ func TestEveryCodeIsAPage(t *testing.T) {
 			if got := w.Header().Get("Retry-After"); got != "2" {
 				t.Errorf("%s at %s: Retry-After = %q, want 2", code, path, got)
 			}
-			if isForm := strings.Contains(body, `id="login-form"`); isForm != (path == "/form" && want.path == again) {
+			if isForm := strings.Contains(body, `id="login-form"`); isForm != (path == "/form" && want.course == again) {
 				t.Errorf("%s at %s: form shown = %t", code, path, isForm)
 			}
 		}

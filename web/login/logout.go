@@ -11,77 +11,78 @@ import (
 	"sallyport/provider"
 	"sallyport/web"
 	"sallyport/web/page"
+	"sallyport/web/signin"
 )
 
 // logoutPage is the data of the page that asks whether to sign out.
 type logoutPage struct {
-	Fields [][2]string // parameters of the call, sent again with the confirmation
-	Fault  string      // why the call cannot be followed; "": it can
+	Fields [][2]string // parameters of the request, sent again with the confirmation
+	Fault  string      // why the request is refused; "": it is not
 }
 
 // logoutFields are the parameters of OpenID Connect RP-Initiated Logout section 2, and
 // the access token that applications of cidaas send.
 var logoutFields = []string{"id_token_hint", "access_token_hint", "logout_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales"}
 
-// logout is the end-session endpoint: GET or POST by a client, and POST by our own
-// confirmation, which alone carries "confirm".
+// logout is the end-session endpoint: GET or POST by a client, and POST by the server's
+// own confirmation, which alone carries "confirm".
 func (p *Pages) logout(c *gin.Context) {
 	in := provider.Params{Query: c.Request.URL.Query()}
-	in.Query.Del("access_token_hint") // counts in a body only
+	in.Query.Del("access_token_hint") // counts only in a body
 	confirmed := false
 	if c.Request.Method == http.MethodPost {
 		in.Form = c.Request.PostForm
 		confirmed = in.Form.Get("confirm") != ""
 	}
-	if confirmed && !p.look.Ours(c.Request, web.Visit(c).Browser, in.Form.Get("csrf")) {
+	if confirmed && !p.look.Ours(c.Request, web.Caller(c).Browser, in.Form.Get("csrf")) {
 		p.foreign(c)
 		return
 	}
 	in.Form.Del("confirm")
 	in.Form.Del("csrf")
 	if !confirmed && cookieless(c) {
-		p.answer(c, turn{}, provider.Answer{FormPost: &provider.FormPost{Action: "/logout?" + page.Resent, Fields: logoutParams(in)}})
+		p.answer(c, signin.Call{}, provider.Answer{FormPost: &provider.FormPost{Action: "/logout?" + page.Resent, Fields: logoutParams(in)}})
 		return
 	}
 	web.Bind(c)
-	t := turn{visit: web.Visit(c)}
-	t.visit.Locale = web.Locale(c, strings.Fields(in.Query.Get("ui_locales")+" "+in.Form.Get("ui_locales"))...)
+	call := signin.Call{Caller: web.Caller(c)}
+	call.Caller.Locale = web.Locale(c, strings.Fields(in.Query.Get("ui_locales")+" "+in.Form.Get("ui_locales"))...)
 	var err error
-	if t.signedIn, err = page.SignedIn(c, p.sessions); err != nil {
-		p.fail(c, t, err)
+	if call.SignedIn, err = signin.Session(c, p.sessions); err != nil {
+		p.fail(c, call, err)
 		return
 	}
-	out, err := p.provider.EndSession(c.Request.Context(), in, t.visit, t.signedIn, confirmed)
+	out, err := p.provider.EndSession(c.Request.Context(), in, call.Caller, call.SignedIn, confirmed)
 	var refused *provider.PageError
 	if errors.As(err, &refused) {
-		p.look.Write(c, http.StatusBadRequest, "logout", p.page(c, t, logoutPage{Fault: describe(refused)}))
+		p.look.Write(c, http.StatusBadRequest, "logout", p.page(c, call, logoutPage{Fault: describe(refused)}))
 		return
 	}
 	if err != nil {
-		p.fail(c, t, err)
+		p.fail(c, call, err)
 		return
 	}
 	if out.Client != nil {
-		t.step.Client = *out.Client
+		call.Step.Client = *out.Client
 	}
-	p.leave(c, t, in, out)
+	p.leave(c, call, in, out)
 }
 
-// cookieless reports whether a form came without our cookies although the browser may
-// have them: they are SameSite=Lax, and a form on the client's site does not bring them.
-// Taking that for "nobody is signed in" would leave the session alive, and a new binding
-// would end the logins of other tabs. Sent on by a form of ours, it brings them.
+// cookieless reports whether a form came without the server's cookies although the browser
+// may have them: they are SameSite=Lax, so a form on the client's site does not send them.
+// If that counted as "no user is signed in", the session would live on, and a new binding
+// cookie would end the logins of other tabs. A form of the server's own sends them.
 func cookieless(c *gin.Context) bool {
-	if c.Request.Method != http.MethodPost || web.Visit(c).Browser != "" {
+	if c.Request.Method != http.MethodPost || web.Caller(c).Browser != "" {
 		return false
 	}
 	site := c.GetHeader("Sec-Fetch-Site")
 	return site == "cross-site" || site == "" && !strings.Contains(c.Request.URL.RawQuery, page.Resent)
 }
 
-func (p *Pages) leave(c *gin.Context, t turn, in provider.Params, out provider.Logout) {
+func (p *Pages) leave(c *gin.Context, call signin.Call, in provider.Params, out provider.Logout) {
 	if out.Confirm {
-		p.askLogout(c, t, in)
+		p.askLogout(c, call, in)
 		return
 	}
 	if web.Cookie(c, web.SessionCookie) != "" {
@@ -94,11 +95,11 @@ func (p *Pages) leave(c *gin.Context, t turn, in provider.Params, out provider.L
 	page.Redirect(c, "/logged-out")
 }
 
-func (p *Pages) askLogout(c *gin.Context, t turn, in provider.Params) {
-	p.look.Write(c, http.StatusOK, "logout", p.page(c, t, logoutPage{Fields: logoutParams(in)}))
+func (p *Pages) askLogout(c *gin.Context, call signin.Call, in provider.Params) {
+	p.look.Write(c, http.StatusOK, "logout", p.page(c, call, logoutPage{Fields: logoutParams(in)}))
 }
 
-// logoutParams are the parameters of a call, to be sent again.
+// logoutParams are the parameters of a request, to send them again.
 func logoutParams(in provider.Params) [][2]string {
 	var out [][2]string
 	for _, name := range logoutFields {
@@ -110,5 +111,5 @@ func logoutParams(in provider.Params) [][2]string {
 }
 
 func (p *Pages) loggedOut(c *gin.Context) {
-	p.look.Write(c, http.StatusOK, "logged_out", p.page(c, turn{}, nil))
+	p.look.Write(c, http.StatusOK, "logged_out", p.page(c, signin.Call{}, nil))
 }

@@ -1,8 +1,6 @@
 package login
 
 import (
-	"net/url"
-
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
@@ -12,6 +10,7 @@ import (
 	"sallyport/storage"
 	"sallyport/web"
 	"sallyport/web/page"
+	"sallyport/web/signin"
 )
 
 // Pages is the surface for people who sign in.
@@ -19,16 +18,18 @@ type Pages struct {
 	provider *provider.Provider
 	verifier *exchange.Verifier
 	sessions *session.Registry
+	logins   signin.Reader
 	look     *page.Look
-	own      OwnPage // nil: clients' own pages get the request alone
+	// clientPage is nil if clients' own pages expect the request alone.
+	clientPage ClientPage
 }
 
 // New returns the pages, to be mounted beside their look.
 func New(p *provider.Provider, v *exchange.Verifier, s *session.Registry, look *page.Look) *Pages {
-	return &Pages{provider: p, verifier: v, sessions: s, look: look}
+	return &Pages{provider: p, verifier: v, sessions: s, logins: signin.Reader{Provider: p, Sessions: s}, look: look}
 }
 
-// guarded lets only forms of ours through to a handler.
+// guarded lets only the server's own forms through to a handler.
 func (p *Pages) guarded(h gin.HandlerFunc) gin.HandlerFunc { return p.look.Guarded(h, p.foreign) }
 
 // Mount adds the pages to the engine.
@@ -47,7 +48,7 @@ func (p *Pages) Mount(r gin.IRouter) {
 	r.POST("/recovery-codes", p.guarded(p.recoverySeen))
 	r.GET("/consent", p.consentForm)
 	r.POST("/consent", p.guarded(p.consent))
-	// An address left over from such a form, opened again, changes nothing and leads on.
+	// A GET of the address of such a form changes nothing.
 	r.GET("/cancel", p.onward)
 	r.POST("/cancel", p.guarded(p.cancel))
 	r.GET("/restart", p.onward)
@@ -57,14 +58,7 @@ func (p *Pages) Mount(r gin.IRouter) {
 	r.GET("/logged-out", p.loggedOut)
 }
 
-// turn is one request to a page: who is there, and where the login stands.
-type turn struct {
-	visit    mfa.Caller
-	signedIn *session.SignedIn
-	step     provider.Step
-}
-
-// requestOf returns the request named in the page's address, or in its form.
+// requestOf returns the request that the address or the form names.
 func requestOf(c *gin.Context) storage.RequestID {
 	if id := c.Query("requestId"); id != "" {
 		return storage.RequestID(id)
@@ -72,48 +66,37 @@ func requestOf(c *gin.Context) storage.RequestID {
 	return storage.RequestID(c.PostForm("requestId"))
 }
 
-// next reads where a login of this very browser stands.
-func (p *Pages) next(c *gin.Context, identifier string) (turn, error) {
-	t, err := p.stand(c, provider.Ask{Identifier: identifier})
-	// Programs of some clients do without the cookie. A page never does: whoever opened
-	// the request elsewhere could have this browser sign in for them, or as them.
-	if err == nil && !t.step.InBrowser {
-		return turn{visit: t.visit}, &mfa.Error{Code: mfa.UnknownRequest}
+// next reads a login of this browser.
+func (p *Pages) next(c *gin.Context, identifier string) (signin.Call, error) {
+	call, err := p.read(c, provider.Ask{Identifier: identifier})
+	// Programs of some clients need no cookie. A page always does: an attacker who opened
+	// the request elsewhere could make this browser sign in for them, or as them.
+	if err == nil && !call.Step.InBrowser {
+		return signin.Call{Caller: call.Caller}, &mfa.Error{Code: mfa.UnknownRequest}
 	}
-	return t, err
+	return call, err
 }
 
-// stand reads where a login stands: one read, and one more with a session.
-func (p *Pages) stand(c *gin.Context, a provider.Ask) (turn, error) {
-	t := turn{visit: web.Visit(c)}
-	var err error
-	if t.signedIn, err = page.SignedIn(c, p.sessions); err != nil {
-		return t, err
-	}
-	a.Request, a.Visit, a.SignedIn = requestOf(c), t.visit, t.signedIn
-	t.step, err = p.provider.Next(c.Request.Context(), a)
-	if err == nil {
-		t.visit.Locale = web.Locale(c, t.step.UILocales...)
-	}
-	return t, err
+// read reads the login that the address or the form names.
+func (p *Pages) read(c *gin.Context, a provider.Ask) (signin.Call, error) {
+	a.Request = requestOf(c)
+	return p.logins.Read(c, web.Caller(c), a)
 }
 
-// at reads where the login stands and lets the page go on only if it is at the given
-// step. Otherwise everything is answered: the person is led on or told why not.
-func (p *Pages) at(c *gin.Context, kind provider.StepKind, identifier string) (turn, bool) {
-	t, err := p.next(c, identifier)
+// at reads a login of this browser and reports whether it is at the given step. If not,
+// the browser has been redirected or shown why not.
+func (p *Pages) at(c *gin.Context, kind provider.StepKind, identifier string) (signin.Call, bool) {
+	call, err := p.next(c, identifier)
 	if err != nil {
-		p.fail(c, t, err)
-		return t, false
+		p.fail(c, call, err)
+		return call, false
 	}
-	if t.step.Kind != kind {
+	if call.Step.Kind != kind {
 		p.onward(c)
-		return t, false
+		return call, false
 	}
-	return t, true
+	return call, true
 }
 
-// onward leads to where the login stands.
-func (p *Pages) onward(c *gin.Context) {
-	page.Redirect(c, "/continue?requestId="+url.QueryEscape(string(requestOf(c))))
-}
+// onward redirects to the step the login is at.
+func (p *Pages) onward(c *gin.Context) { page.Redirect(c, signin.ContinuePath(requestOf(c))) }

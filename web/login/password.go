@@ -8,50 +8,51 @@ import (
 	"sallyport/mfa"
 	"sallyport/provider"
 	"sallyport/web/page"
+	"sallyport/web/signin"
 )
 
 // loginPage is the data of the page that asks for name and password.
 type loginPage struct {
 	Username string
-	Known    bool // the login is this person's already; only the password is asked again
+	Known    bool // the user is identified; only the password is required again
 	Focus    string
 }
 
 func (p *Pages) loginForm(c *gin.Context) {
-	if t, ok := p.at(c, provider.StepIdentify, ""); ok {
-		p.showLogin(c, t, http.StatusOK, t.step.LoginHint, notice(c))
+	if call, ok := p.at(c, provider.StepIdentify, ""); ok {
+		p.showLogin(c, call, http.StatusOK, call.Step.LoginHint, notice(c))
 	}
 }
 
 func (p *Pages) login(c *gin.Context) {
 	username, password := c.PostForm("username"), c.PostForm("password")
-	t, ok := p.at(c, provider.StepIdentify, username)
+	call, ok := p.at(c, provider.StepIdentify, username)
 	if !ok {
 		return
 	}
-	if t.step.Request.Subject != "" && username == "" {
-		username = t.step.LoginHint
+	if call.Step.Request.Subject != "" && username == "" {
+		username = call.Step.LoginHint
 	}
 	if username == "" || password == "" {
-		p.showLogin(c, t, http.StatusUnprocessableEntity, username, &page.Alert{Key: "login.empty"})
+		p.showLogin(c, call, http.StatusUnprocessableEntity, username, &page.Alert{Key: "login.empty"})
 		return
 	}
-	if err := p.verifier.Login(c.Request.Context(), t.visit, t.step.Proving, password); err != nil {
-		p.retry(c, t, err, func(code int, a *page.Alert) { p.showLogin(c, t, code, username, a) })
+	if err := p.verifier.Login(c.Request.Context(), call.Caller, call.Step.Proving, password); err != nil {
+		p.retry(c, call, err, func(code int, a *page.Alert) { p.showLogin(c, call, code, username, a) })
 		return
 	}
 	p.advance(c)
 }
 
-func (p *Pages) showLogin(c *gin.Context, t turn, code int, username string, a *page.Alert) {
-	d := loginPage{Username: username, Known: t.step.Request.Subject != "" && username != "", Focus: "username"}
+func (p *Pages) showLogin(c *gin.Context, call signin.Call, code int, username string, a *page.Alert) {
+	d := loginPage{Username: username, Known: call.Step.Request.Subject != "" && username != "", Focus: "username"}
 	if username != "" {
 		d.Focus = "password"
 	}
-	v := p.page(c, t, d)
+	v := p.page(c, call, d)
 	v.Alert = a
 	p.look.Write(c, code, "login", v)
 }
 
-// codeOf is a typed code without the spaces people and apps put into it (G-35).
+// codeOf reads a typed code and removes the spaces of people and apps (G-35).
 func codeOf(c *gin.Context) mfa.Response { return mfa.Typed(withoutSpaces(c.PostForm("passcode"))) }

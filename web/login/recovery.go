@@ -4,34 +4,35 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/provider"
+	"sallyport/web/signin"
 )
 
 func (p *Pages) recoveryCodes(c *gin.Context) {
-	t, ok := p.at(c, provider.StepRecovery, "")
+	call, ok := p.at(c, provider.StepRecovery, "")
 	if !ok {
 		return
 	}
-	codes, err := p.verifier.RecoveryCodes(c.Request.Context(), t.step.Request.Subject)
+	codes, err := p.verifier.RecoveryCodes(c.Request.Context(), call.Step.Request.Subject)
 	if err != nil {
-		p.fail(c, t, err)
+		p.fail(c, call, err)
 		return
 	}
-	p.showRecovery(c, t, codes)
+	p.showRecovery(c, call, codes)
 }
 
-func (p *Pages) showRecovery(c *gin.Context, t turn, codes []string) {
-	if err := p.look.WriteCodes(c, "recovery", p.page(c, t, nil), codes); err != nil {
-		p.fail(c, t, err)
+func (p *Pages) showRecovery(c *gin.Context, call signin.Call, codes []string) {
+	if err := p.look.WriteCodes(c, "recovery", p.page(c, call, nil), codes); err != nil {
+		p.fail(c, call, err)
 	}
 }
 
 func (p *Pages) recoverySeen(c *gin.Context) {
-	t, ok := p.at(c, provider.StepRecovery, "")
+	call, ok := p.at(c, provider.StepRecovery, "")
 	if !ok {
 		return
 	}
-	if err := p.provider.Seen(c.Request.Context(), t.step, t.visit); err != nil {
-		p.fail(c, t, err)
+	if err := p.provider.Seen(c.Request.Context(), call.Step, call.Caller); err != nil {
+		p.fail(c, call, err)
 		return
 	}
 	p.advance(c)

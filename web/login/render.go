@@ -8,14 +8,15 @@ import (
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web/page"
+	"sallyport/web/signin"
 )
 
-// page prepares what a template is given, from where the login stands.
-func (p *Pages) page(c *gin.Context, t turn, data any) page.Page {
-	v := p.look.Page(c, t.visit.Locale, data)
-	v.Request, v.Client = t.step.Request.ID, clientOf(t.step.Client, t.step.ClientHome)
-	if t.step.Request.Subject != "" {
-		v.Account = t.step.LoginHint
+// page prepares the data of a template from the state of the login.
+func (p *Pages) page(c *gin.Context, call signin.Call, data any) page.Page {
+	v := p.look.Page(c, call.Caller.Locale, data)
+	v.Request, v.Client = call.Step.Request.ID, clientOf(call.Step.Client, call.Step.ClientHome)
+	if call.Step.Request.Subject != "" {
+		v.Account = call.Step.LoginHint
 	}
 	return v
 }
@@ -28,11 +29,14 @@ func clientOf(c storage.Client, home string) page.Client {
 	return page.Client{Name: name, Home: home, Logo: c.LogoURI, Policy: c.PolicyURI, Terms: c.TosURI}
 }
 
-// answer hands what provider decided to the client: a redirect, or a form that posts itself.
-func (p *Pages) answer(c *gin.Context, t turn, a provider.Answer) {
+// Answer sends a result to the client, for surfaces without pages.
+func (p *Pages) Answer(c *gin.Context, a provider.Answer) { p.answer(c, signin.Call{}, a) }
+
+// answer sends a result to the client: a redirect, or a form that posts itself.
+func (p *Pages) answer(c *gin.Context, call signin.Call, a provider.Answer) {
 	if a.FormPost == nil {
 		page.Redirect(c, a.Location)
 		return
 	}
-	p.look.Write(c, http.StatusOK, "form_post", p.page(c, t, a.FormPost))
+	p.look.Write(c, http.StatusOK, "form_post", p.page(c, call, a.FormPost))
 }

@@ -23,6 +23,7 @@ import (
 	"sallyport/storage/storagetest"
 	"sallyport/web"
 	"sallyport/web/page"
+	"sallyport/web/signin"
 )
 
 const issuer = "https://login.example"
@@ -32,7 +33,7 @@ var t0 = time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
 // sample is one page as a person may get it.
 type sample struct {
 	name string
-	show func(p *Pages, c *gin.Context, t turn)
+	show func(p *Pages, c *gin.Context, call signin.Call)
 	ids  []string // of the interface, or stable at least
 	code int
 }
@@ -56,73 +57,77 @@ func samples(t testing.TB) []sample {
 	secret := "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 	enrolling := exchange.Enrolling{Exchange: "e-1", Method: "totp", Handout: mfa.Handout{Secret: secret,
 		URI: "otpauth://totp/Sallyport:ada@example.org?secret=" + secret + "&issuer=Sallyport", QR: picture(t)}}
-	wrong := func(code mfa.Code, show func(p *Pages, c *gin.Context, t turn, code int, a *page.Alert)) func(p *Pages, c *gin.Context, t turn) {
-		return func(p *Pages, c *gin.Context, t turn) {
-			p.retry(c, t, &mfa.Error{Code: code, RetryAfter: 90 * time.Second}, func(code int, a *page.Alert) { show(p, c, t, code, a) })
+	wrong := func(code mfa.Code, show func(p *Pages, c *gin.Context, call signin.Call, code int, a *page.Alert)) func(p *Pages, c *gin.Context, call signin.Call) {
+		return func(p *Pages, c *gin.Context, call signin.Call) {
+			p.retry(c, call, &mfa.Error{Code: code, RetryAfter: 90 * time.Second}, func(code int, a *page.Alert) { show(p, c, call, code, a) })
 		}
 	}
-	showLogin := func(p *Pages, c *gin.Context, t turn, code int, a *page.Alert) {
-		t.step.Request.Subject = ""
-		p.showLogin(c, t, code, "ada", a)
+	showLogin := func(p *Pages, c *gin.Context, call signin.Call, code int, a *page.Alert) {
+		call.Step.Request.Subject = ""
+		p.showLogin(c, call, code, "ada", a)
 	}
-	showMFA := func(p *Pages, c *gin.Context, t turn, code int, a *page.Alert) {
-		p.showMFA(c, t, code, mfaPage{Exchange: "e-1"}, exchange.Choice{Method: "totp"}, a)
+	showMFA := func(p *Pages, c *gin.Context, call signin.Call, code int, a *page.Alert) {
+		p.showMFA(c, call, code, mfaPage{Exchange: "e-1"}, exchange.Choice{Method: "totp"}, a)
 	}
 	login := []string{"login-form", "username", "password", "login-submit", "cancel"}
 	second := []string{"mfa-form", "passcode", "mfa-submit", "restart", "cancel"}
 	failed := []string{"error", "support-id"}
 	return []sample{
-		{"login", func(p *Pages, c *gin.Context, t turn) {
-			t.step.Request.Subject = ""
-			p.showLogin(c, t, 200, "", nil)
+		{"login", func(p *Pages, c *gin.Context, call signin.Call) {
+			call.Step.Request.Subject = ""
+			p.showLogin(c, call, 200, "", nil)
 		}, login, 200},
-		{"login-again", func(p *Pages, c *gin.Context, t turn) { p.showLogin(c, t, 200, "ada@example.org", nil) }, append(login, "restart"), 200},
+		{"login-again", func(p *Pages, c *gin.Context, call signin.Call) { p.showLogin(c, call, 200, "ada@example.org", nil) }, append(login, "restart"), 200},
 		{"login-wrong", wrong(mfa.InvalidCredentials, showLogin), append(failed, login...), 422},
 		{"login-wait", wrong(mfa.TooMany, showLogin), append(failed, login...), 429},
-		{"mfa", func(p *Pages, c *gin.Context, t turn) { p.showMFA(c, t, 200, mfaPage{}, exchange.Choice{}, nil) }, append(second, "method-recovery"), 200},
-		{"mfa-recovery", func(p *Pages, c *gin.Context, t turn) {
-			p.showMFA(c, t, 200, mfaPage{}, exchange.Choice{Method: "recovery"}, nil)
+		{"mfa", func(p *Pages, c *gin.Context, call signin.Call) {
+			p.showMFA(c, call, 200, mfaPage{}, exchange.Choice{}, nil)
+		}, append(second, "method-recovery"), 200},
+		{"mfa-recovery", func(p *Pages, c *gin.Context, call signin.Call) {
+			p.showMFA(c, call, 200, mfaPage{}, exchange.Choice{Method: "recovery"}, nil)
 		}, append(second, "method-totp"), 200},
 		{"mfa-wrong", wrong(mfa.InvalidPasscode, showMFA), append(failed, second...), 422},
-		{"mfa-none", func(p *Pages, c *gin.Context, t turn) {
-			t.step.Options = nil
-			p.showMFA(c, t, 200, mfaPage{}, exchange.Choice{}, nil)
+		{"mfa-none", func(p *Pages, c *gin.Context, call signin.Call) {
+			call.Step.Options = nil
+			p.showMFA(c, call, 200, mfaPage{}, exchange.Choice{}, nil)
 		}, append(failed, "cancel", "restart"), 403},
-		{"enroll", func(p *Pages, c *gin.Context, t turn) { p.showEnroll(c, t, 200, enrollPage{}, nil) }, []string{"enroll-begin", "cancel"}, 200},
-		{"enroll-choice", func(p *Pages, c *gin.Context, t turn) {
-			t.step.Verdict.Methods = []string{"totp", "sms"}
-			p.showEnroll(c, t, 200, enrollPage{}, nil)
+		{"enroll", func(p *Pages, c *gin.Context, call signin.Call) { p.showEnroll(c, call, 200, enrollPage{}, nil) }, []string{"enroll-begin", "cancel"}, 200},
+		{"enroll-choice", func(p *Pages, c *gin.Context, call signin.Call) {
+			call.Step.Verdict.Methods = []string{"totp", "sms"}
+			p.showEnroll(c, call, 200, enrollPage{}, nil)
 		}, []string{"enroll-begin", "method-totp", "method-sms"}, 200},
-		{"enroll-begun", func(p *Pages, c *gin.Context, t turn) { p.showEnroll(c, t, 200, handed(enrolling), nil) },
+		{"enroll-begun", func(p *Pages, c *gin.Context, call signin.Call) {
+			p.showEnroll(c, call, 200, enrollPageOf(enrolling), nil)
+		},
 			[]string{"enroll-qr", "enroll-secret", "enroll-open", "passcode", "enroll-submit", "cancel"}, 200},
-		{"enroll-wrong", wrong(mfa.InvalidPasscode, func(p *Pages, c *gin.Context, t turn, code int, a *page.Alert) {
-			p.showEnroll(c, t, code, handed(enrolling), a)
+		{"enroll-wrong", wrong(mfa.InvalidPasscode, func(p *Pages, c *gin.Context, call signin.Call, code int, a *page.Alert) {
+			p.showEnroll(c, call, code, enrollPageOf(enrolling), a)
 		}), append(failed, "enroll-qr", "enroll-secret", "enroll-submit"), 422},
-		{"recovery", func(p *Pages, c *gin.Context, t turn) {
-			p.showRecovery(c, t, strings.Fields(strings.Repeat("7QK3MX-R2ZPLD-WB5TN4-HGVCYA ", 10)))
+		{"recovery", func(p *Pages, c *gin.Context, call signin.Call) {
+			p.showRecovery(c, call, strings.Fields(strings.Repeat("7QK3MX-R2ZPLD-WB5TN4-HGVCYA ", 10)))
 		}, []string{"recovery-codes", "recovery-copy", "recovery-download", "recovery-print", "recovery-done"}, 200},
-		{"consent", func(p *Pages, c *gin.Context, t turn) {
-			p.look.Write(c, 200, "consent", p.page(c, t, consentPage{Scopes: []string{"openid", "email", "offline_access", "orders.read"}}))
+		{"consent", func(p *Pages, c *gin.Context, call signin.Call) {
+			p.look.Write(c, 200, "consent", p.page(c, call, consentPage{Scopes: []string{"openid", "email", "offline_access", "orders.read"}}))
 		}, []string{"consent-allow", "consent-deny", "restart"}, 200},
-		{"logout", func(p *Pages, c *gin.Context, t turn) {
-			p.askLogout(c, turn{}, provider.Params{Query: map[string][]string{"state": {"<s>"}}})
+		{"logout", func(p *Pages, c *gin.Context, call signin.Call) {
+			p.askLogout(c, signin.Call{}, provider.Params{Query: map[string][]string{"state": {"<s>"}}})
 		}, []string{"logout-page", "logout-confirm"}, 200},
-		{"logout-fault", func(p *Pages, c *gin.Context, t turn) {
-			p.look.Write(c, 400, "logout", p.page(c, turn{}, logoutPage{Fault: "invalid_request: post_logout_redirect_uri the address is not registered"}))
+		{"logout-fault", func(p *Pages, c *gin.Context, call signin.Call) {
+			p.look.Write(c, 400, "logout", p.page(c, signin.Call{}, logoutPage{Fault: "invalid_request: post_logout_redirect_uri the address is not registered"}))
 		}, append(failed, "logout-page", "logout-confirm"), 400},
-		{"logged-out", func(p *Pages, c *gin.Context, t turn) { p.loggedOut(c) }, []string{"logged-out"}, 200},
-		{"oauth-error", func(p *Pages, c *gin.Context, t turn) {
-			p.look.Write(c, 400, "oauth_error", p.page(c, turn{}, describe(&provider.PageError{Code: "invalid_request", Parameter: "redirect_uri", Description: "is not registered for this client"})))
+		{"logged-out", func(p *Pages, c *gin.Context, call signin.Call) { p.loggedOut(c) }, []string{"logged-out"}, 200},
+		{"oauth-error", func(p *Pages, c *gin.Context, call signin.Call) {
+			p.look.Write(c, 400, "oauth_error", p.page(c, signin.Call{}, describe(&provider.PageError{Code: "invalid_request", Parameter: "redirect_uri", Description: "is not registered for this client"})))
 		}, []string{"oauth-error", "support-id"}, 400},
-		{"over", func(p *Pages, c *gin.Context, t turn) { p.fail(c, t, &mfa.Error{Code: mfa.RequestOver}) }, append(failed, "home"), 410},
-		{"unknown", func(p *Pages, c *gin.Context, t turn) {
-			p.fail(c, turn{visit: web.Visit(c)}, &mfa.Error{Code: mfa.UnknownRequest})
+		{"over", func(p *Pages, c *gin.Context, call signin.Call) { p.fail(c, call, &mfa.Error{Code: mfa.RequestOver}) }, append(failed, "home"), 410},
+		{"unknown", func(p *Pages, c *gin.Context, call signin.Call) {
+			p.fail(c, signin.Call{Caller: web.Caller(c)}, &mfa.Error{Code: mfa.UnknownRequest})
 		}, failed, 400},
-		{"stale", func(p *Pages, c *gin.Context, t turn) { p.foreign(c) }, append(failed, "onward"), 403},
-		{"broken", func(p *Pages, c *gin.Context, t turn) { p.fail(c, t, http.ErrServerClosed) }, append(failed, "onward"), 500},
-		{"not-found", func(p *Pages, c *gin.Context, t turn) { p.Refusal(c, 404) }, failed, 404},
-		{"form-post", func(p *Pages, c *gin.Context, t turn) {
-			p.answer(c, t, provider.Answer{FormPost: &provider.FormPost{Action: "https://app.example/cb?a=1",
+		{"stale", func(p *Pages, c *gin.Context, call signin.Call) { p.foreign(c) }, append(failed, "onward"), 403},
+		{"broken", func(p *Pages, c *gin.Context, call signin.Call) { p.fail(c, call, http.ErrServerClosed) }, append(failed, "onward"), 500},
+		{"not-found", func(p *Pages, c *gin.Context, call signin.Call) { p.Refusal(c, 404) }, failed, 404},
+		{"form-post", func(p *Pages, c *gin.Context, call signin.Call) {
+			p.answer(c, call, provider.Answer{FormPost: &provider.FormPost{Action: "https://app.example/cb?a=1",
 				Fields: [][2]string{{"code", "c-1"}, {"state", `"><script>`}}}})
 		}, []string{"form-post", "form-post-submit"}, 200},
 	}
@@ -138,15 +143,15 @@ func (s show) Mount(r gin.IRouter) {
 	info := mfa.Info{Typed: true, Numeric: true}
 	for _, x := range s.samples {
 		r.GET("/show/"+x.name, func(c *gin.Context) {
-			t := turn{visit: web.Visit(c)}
-			t.step = provider.Step{Request: storage.AuthRequest{ID: "r-1", Subject: "u-1"}, LoginHint: "ada@example.org",
+			call := signin.Call{Caller: web.Caller(c)}
+			call.Step = provider.Step{Request: storage.AuthRequest{ID: "r-1", Subject: "u-1"}, LoginHint: "ada@example.org",
 				Client: storage.Client{ID: "shop", Name: "Lighthouse Shop", LogoURI: "https://static.app.example/logo.png",
 					PolicyURI: "https://app.example/privacy", TosURI: "https://app.example/terms"},
 				ClientHome: "https://app.example/",
 				Options: []exchange.Option{{Method: "totp", Authenticator: "a", Name: "Work phone", Info: info},
 					{Method: "recovery", Authenticator: "b", Info: mfa.Info{Typed: true}}}}
-			t.step.Verdict.Methods = []string{"totp"}
-			x.show(s.pages, c, t)
+			call.Step.Verdict.Methods = []string{"totp"}
+			x.show(s.pages, c, call)
 		})
 	}
 }

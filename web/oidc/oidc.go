@@ -34,18 +34,18 @@ func New(p *provider.Provider, o Options) *Surface {
 	if u, err := url.Parse(o.Issuer); err == nil {
 		s.path = strings.TrimSuffix(u.EscapedPath(), "/")
 	}
-	s.calls = web.Calls(p.OriginAllowed, cors.Options{
+	s.calls = web.RegisteredOrigins(p.OriginAllowed, cors.Options{
 		AllowedMethods: []string{http.MethodGet, http.MethodPost},
 		AllowedHeaders: []string{"Authorization", "Content-Type"},
 		ExposedHeaders: []string{"WWW-Authenticate", "Retry-After"},
 	})
-	s.reads = web.Reads()
+	s.reads = web.AnyOrigin()
 	return s
 }
 
 // Mount adds the routes. Introspection is for resource servers, never for pages.
 func (s *Surface) Mount(r gin.IRouter) {
-	calls, reads := web.Shared(s.calls), web.Shared(s.reads)
+	calls, reads := web.CORS(s.calls), web.CORS(s.reads)
 	for path, serve := range map[string]endpoint{"/token": s.provider.Token, "/revoke": s.provider.Revoke} {
 		r.POST(path, calls, serve.handle)
 		r.OPTIONS(path, calls)
@@ -74,7 +74,7 @@ func (s *Surface) Mount(r gin.IRouter) {
 // endpoint is a method of the provider's that writes its own answer.
 type endpoint func(http.ResponseWriter, *http.Request, mfa.Caller)
 
-func (e endpoint) handle(c *gin.Context) { e(c.Writer, c.Request, web.Visit(c)) }
+func (e endpoint) handle(c *gin.Context) { e(c.Writer, c.Request, web.Caller(c)) }
 
 // document is a method of the provider's that returns a finished text.
 type document func() provider.Document

@@ -1,56 +1,42 @@
 package page
 
 import (
-	"fmt"
 	"log/slog"
 	"net/http"
-	"strconv"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
 	"sallyport/web"
+	"sallyport/web/problem"
 )
 
 // Alert says what happened, why, and what to do next. Its texts are KEY.title and KEY.text.
 type Alert struct {
 	Key  string
-	Wait string // how long, in words
-	// Params are values that the texts name besides.
+	Wait string // how long to wait, as text
+	// Params are other values that the texts name.
 	Params map[string]string
 }
 
-// Reason writes one log line about a refusal and puts it into words of a language.
-func (l *Look) Reason(c *gin.Context, lang string, e *mfa.Error) (Alert, error) {
-	level := slog.LevelInfo
-	if e.Ours() {
-		level = slog.LevelError
-	}
-	l.log.LogAttrs(c.Request.Context(), level, "refused", slog.String("reason", string(e.Code)),
-		slog.Any("cause", e.Err), slog.String("route", c.FullPath()), slog.String("correlation_id", web.Correlation(c)))
+// Reason logs a refusal and returns the alert for it in a language.
+func (l *Look) Reason(c *gin.Context, lang string, e *mfa.Error) Alert {
+	problem.Refused(c, l.log, e)
 	a := Alert{Key: "code." + string(e.Code), Params: e.Params}
-	if e.RetryAfter <= 0 {
-		return a, nil
+	if e.RetryAfter > 0 {
+		var err error
+		if a.Wait, err = l.Page(c, lang, nil).wait(e.RetryAfter); err != nil {
+			web.Log(c, l.log, slog.LevelError, "text of a wait", slog.Any("error", err))
+		}
 	}
-	wait, err := l.Page(c, lang, nil).wait(e.RetryAfter)
-	if err != nil {
-		return a, fmt.Errorf("say how long to wait: %w", err)
-	}
-	a.Wait = wait
-	// RFC 9110 section 10.2.3 counts whole seconds; rounded up, or the next try comes too early.
-	c.Header("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
-	return a, nil
+	return a
 }
 
-// Unexpected writes one log line about what was not expected. The person is told
-// nothing but the number under which it stands there (H-11).
+// Unexpected logs an unexpected error and returns the status and the alert for it (H-11).
 func (l *Look) Unexpected(c *gin.Context, err error) (int, Alert) {
-	l.log.LogAttrs(c.Request.Context(), slog.LevelError, "request", slog.Any("error", err),
-		slog.String("route", c.FullPath()), slog.String("correlation_id", web.Correlation(c)))
-	if web.Unavailable(err) {
-		c.Header("Retry-After", "5")
-		return http.StatusServiceUnavailable, Alert{Key: "status.503"}
+	status := problem.Unexpected(c, l.log, err)
+	if status == http.StatusServiceUnavailable {
+		return status, Alert{Key: "status.503"}
 	}
-	return http.StatusInternalServerError, Alert{Key: "status.500"}
+	return status, Alert{Key: "status.500"}
 }

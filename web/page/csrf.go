@@ -54,7 +54,7 @@ func (l *Look) made(purpose, browser, text, value string) bool {
 // Guarded lets only forms of ours through to a handler; others are answered by foreign.
 func (l *Look) Guarded(h, foreign gin.HandlerFunc) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		if !l.Ours(c.Request, web.Visit(c).Browser, c.PostForm("csrf")) {
+		if !l.Ours(c.Request, web.Caller(c).Browser, c.PostForm("csrf")) {
 			foreign(c)
 			return
 		}

@@ -17,7 +17,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa/password"
-	"sallyport/mfa/session"
 	"sallyport/storage"
 	"sallyport/storage/seal"
 	"sallyport/web"
@@ -30,7 +29,7 @@ type Options struct {
 	// TemplateDir holds files that replace embedded ones, in folders templates, messages
 	// and static; "": none.
 	TemplateDir string
-	Least       int          // characters of a new password, which texts name as {{.Least}}; 0: mfa.PasswordMin
+	Least       int          // characters of a new password, which texts name as {{.Least}}; 0: password.MinLength
 	Logger      *slog.Logger // nil: discarded
 }
 
@@ -110,7 +109,7 @@ func (l *Look) Page(c *gin.Context, lang string, data any) Page {
 		lang = web.Locale(c, strings.Fields(c.Query("ui_locales"))...)
 	}
 	return Page{speaker: l.texts.in(lang), Product: l.product, Static: l.static.address, Least: l.least, Nonce: web.Nonce(c), Support: web.Correlation(c),
-		CSRF: l.CSRF(web.Visit(c).Browser), Data: data}
+		CSRF: l.CSRF(web.Caller(c).Browser), Data: data}
 }
 
 // T says a text: {{.T "login.title"}}, {{.T "login.for" "Client" .Client.Name}}.
@@ -163,8 +162,7 @@ func (p Page) On(path string) string {
 func (l *Look) Write(c *gin.Context, code int, name string, v Page) {
 	var b bytes.Buffer
 	if err := l.pages[name].Execute(&b, v); err != nil {
-		l.log.LogAttrs(c.Request.Context(), slog.LevelError, "render page", slog.String("page", name), slog.Any("error", err),
-			slog.String("correlation_id", web.Correlation(c)))
+		web.Log(c, l.log, slog.LevelError, "render page", slog.String("page", name), slog.Any("error", err))
 		c.String(http.StatusInternalServerError, "%s: 500 (%s)", l.product, web.Correlation(c))
 		return
 	}
@@ -196,17 +194,4 @@ func Redirect(c *gin.Context, location string) {
 	c.Header("Location", location)
 	c.Status(http.StatusSeeOther)
 	c.Writer.WriteHeaderNow()
-}
-
-// SignedIn returns who the browser's session belongs to; nil: nobody.
-func SignedIn(c *gin.Context, sessions *session.Registry) (*session.SignedIn, error) {
-	token := web.Cookie(c, web.SessionCookie)
-	if token == "" {
-		return nil, nil
-	}
-	s, err := sessions.Load(c.Request.Context(), token)
-	if err != nil {
-		return nil, fmt.Errorf("load session: %w", err)
-	}
-	return s, nil
 }

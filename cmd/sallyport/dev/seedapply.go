@@ -8,7 +8,7 @@ import (
 	"sallyport/cmd/sallyport/server"
 	"sallyport/mfa"
 	"sallyport/mfa/users"
-	"sallyport/provider"
+	"sallyport/provider/apikeys"
 	"sallyport/provider/desired"
 )
 
@@ -36,7 +36,7 @@ func seed(ctx context.Context, h *server.Server, built desired.State, file strin
 // applySeeds brings the database to a state made in code, silently.
 func applySeeds(ctx context.Context, h *server.Server, s desired.State) (desired.Plan, error) {
 	var faults []error
-	p, err := h.Records().PlanState(ctx, s, desired.Options{By: provider.Operator()}, func(path, text string) { faults = append(faults, fmt.Errorf("%s: %s", path, text)) })
+	p, err := h.Records().PlanState(ctx, s, desired.Options{By: apikeys.Operator()}, func(path, text string) { faults = append(faults, fmt.Errorf("%s: %s", path, text)) })
 	if err = errors.Join(append(faults, err)...); err != nil {
 		return p, err
 	}

@@ -29,6 +29,8 @@ import (
 	"sallyport/mfa/totp"
 	"sallyport/mfa/users"
 	"sallyport/provider"
+	"sallyport/provider/apikeys"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 	"sallyport/storage/relational"
 	"sallyport/storage/seal"
@@ -67,8 +69,8 @@ type Server struct {
 	Journal  *audit.Journal
 	TOTP     *totp.Method
 	Users    *users.Registry
-	Clients  *provider.Registry
-	APIKeys  *provider.APIKeys
+	Clients  *clients.Registry
+	APIKeys  *apikeys.Keys
 	Sessions *session.Registry
 	Provider *provider.Provider
 	Handler  http.Handler
@@ -217,8 +219,8 @@ func (h *Server) assemble(p Options) error {
 	h.Verifier = verifier
 	h.Events.AddMethods(verifier.Methods())
 	own := account.Client(c.Issuer, c.Product)
-	h.Clients = provider.NewRegistry(h.Store, h.Journal, p.Now, p.Random, own)
-	h.APIKeys = provider.NewAPIKeys(h.Store, h.Journal, p.Now, p.Random, c.Environment, p.Log)
+	h.Clients = clients.NewRegistry(h.Store, h.Journal, p.Now, p.Random, own)
+	h.APIKeys = apikeys.New(h.Store, h.Journal, p.Now, p.Random, c.Environment, p.Log)
 
 	var err error
 	h.Provider, err = provider.New(h.Store, h.Keyring, verifier, h.Sessions, h.Journal, p.Now, p.Random, provider.Options{
@@ -237,7 +239,7 @@ func (h *Server) assemble(p Options) error {
 	}
 	pages := login.New(h.Provider, verifier, h.Sessions, look)
 	dialect := cidaas.New(h.Provider, verifier, h.Sessions, p.Random, cidaas.Options{Issuer: c.Issuer, Product: c.Product, Answer: pages.Answer, Logger: p.Log})
-	surfaces := append([]web.Surface{look, pages.Leading(dialect.Page), account.New(h.Provider, verifier, h.Sessions, look, c.Issuer), dialect, oidc.New(h.Provider, oidc.Options{Issuer: c.Issuer}),
+	surfaces := append([]web.Surface{look, pages.WithClientPages(dialect.Page), account.New(h.Provider, verifier, h.Sessions, look, c.Issuer), dialect, oidc.New(h.Provider, oidc.Options{Issuer: c.Issuer}),
 		api.New(h.Provider, verifier, h.Sessions, api.Options{Logger: p.Log})}, p.Surfaces...)
 	h.Handler, err = web.New(web.Options{
 		Issuer: c.Issuer, TrustedProxies: c.TrustedProxies, Logger: p.Log, Counters: metrics.NewWebCounters(metrics.NewSet(h.Metrics)), ErrorPage: pages.Refusal, Span: span,

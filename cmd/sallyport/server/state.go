@@ -7,7 +7,7 @@ import (
 	"os"
 
 	"sallyport/config/strict"
-	"sallyport/provider"
+	"sallyport/provider/apikeys"
 	"sallyport/provider/desired"
 	"sallyport/web/admin"
 )
@@ -23,7 +23,7 @@ func (h *Server) LoadPlan(ctx context.Context, file string, o desired.Options) (
 	if err != nil {
 		return desired.Plan{}, fmt.Errorf("read desired state: %w", err)
 	}
-	o.By = provider.Operator() // who reads files here could read the key
+	o.By = apikeys.Operator() // who reads files here could read the key
 	p, err := h.Records().Plan(ctx, file, text, o)
 	var faults strict.Faults
 	if errors.As(err, &faults) {

@@ -1,4 +1,4 @@
-// Package stricttest is what the tests of readers share.
+// Package stricttest has what tests of readers share.
 package stricttest
 
 import (
@@ -9,8 +9,8 @@ import (
 	"sallyport/config/strict"
 )
 
-// Want demands these faults of an error, in their order, each by a part of its text; and that
-// none quotes a value, which in these tests have "geheim" in them.
+// Want fails unless an error has these faults, in order, each given by a part of its text,
+// and none quotes a value: values of these tests contain "geheim".
 func Want(t *testing.T, err error, want []string) {
 	t.Helper()
 	var got strict.Faults

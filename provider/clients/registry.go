@@ -1,9 +1,7 @@
-package provider
+package clients
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -12,21 +10,17 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/audit"
+	"sallyport/provider/secret"
 	"sallyport/storage"
 )
 
 // Refusals of a Registry.
 var (
-	ErrNoClient      = errors.New("there is no such client")
-	ErrClientChanged = errors.New("the client was changed by somebody else meanwhile")
-	ErrReserved      = errors.New("the client_id belongs to the server itself")
-	ErrNoSecret      = errors.New("the client is public: it has no secret")
-	ErrRotating      = errors.New("a rotation is under way: two secrets are good; finish it first")
-	ErrNotRotating   = errors.New("no rotation is under way: one secret is good")
+	ErrNotFound = errors.New("there is no such client")
+	ErrChanged  = errors.New("the client was changed by somebody else meanwhile")
+	ErrReserved = errors.New("the client_id belongs to the server itself")
+	ErrNoSecret = errors.New("the client is public: it has no secret")
 )
-
-// secretBytes of a client secret: only its SHA-256 is kept, so it must be beyond guessing.
-const secretBytes = 32
 
 // Registry changes clients, for administrators. Servers see a change within a second.
 type Registry struct {
@@ -54,7 +48,7 @@ func (r *Registry) Reserved(id storage.ClientID) bool { return slices.Contains(r
 func (r *Registry) Client(ctx context.Context, id storage.ClientID) (storage.Client, error) {
 	c, err := r.store.Client(ctx, id)
 	if errors.Is(err, storage.ErrNotFound) {
-		return c, ErrNoClient
+		return c, ErrNotFound
 	}
 	if err != nil {
 		return c, fmt.Errorf("read client: %w", err)
@@ -94,7 +88,7 @@ func (r *Registry) change(ctx context.Context, v mfa.Caller, was, c storage.Clie
 func (r *Registry) replace(ctx context.Context, c storage.Client, was time.Time, e storage.Event) error {
 	err := r.store.ReplaceClient(ctx, c, was, []storage.Event{e})
 	if errors.Is(err, storage.ErrConflict) {
-		return ErrClientChanged
+		return ErrChanged
 	}
 	if err != nil {
 		return fmt.Errorf("store client: %w", err)
@@ -106,7 +100,7 @@ func (r *Registry) replace(ctx context.Context, c storage.Client, was time.Time,
 func (r *Registry) Delete(ctx context.Context, v mfa.Caller, id storage.ClientID) error {
 	err := r.store.DeleteClient(ctx, id, []storage.Event{r.event(v, mfa.EventClientDeleted, id, "")})
 	if errors.Is(err, storage.ErrNotFound) {
-		return ErrNoClient
+		return ErrNotFound
 	}
 	if err != nil {
 		return fmt.Errorf("delete client: %w", err)
@@ -114,17 +108,11 @@ func (r *Registry) Delete(ctx context.Context, v mfa.Caller, id storage.ClientID
 	return nil
 }
 
-// NewSecret makes a client secret.
-func (r *Registry) NewSecret() (string, error) {
-	var b [secretBytes]byte
-	if _, err := io.ReadFull(r.random, b[:]); err != nil {
-		return "", fmt.Errorf("make client secret: %w", err)
-	}
-	return base64.RawURLEncoding.EncodeToString(b[:]), nil
-}
+// NewSecret returns a new client secret.
+func (r *Registry) NewSecret() (string, error) { return secret.New(r.random) }
 
 // AddSecret begins a rotation: from now on the new secret is good beside the old one.
-func (r *Registry) AddSecret(ctx context.Context, v mfa.Caller, id storage.ClientID, secret string) error {
+func (r *Registry) AddSecret(ctx context.Context, v mfa.Caller, id storage.ClientID, added string) error {
 	c, err := r.Client(ctx, id)
 	if err != nil {
 		return err
@@ -133,11 +121,10 @@ func (r *Registry) AddSecret(ctx context.Context, v mfa.Caller, id storage.Clien
 	case c.Public:
 		return ErrNoSecret
 	case len(c.SecretHashes) > 1:
-		return ErrRotating
+		return secret.ErrRotating
 	}
 	next := c
-	sum := sha256.Sum256([]byte(secret))
-	next.SecretHashes = append([][]byte{sum[:]}, c.SecretHashes...)
+	next.SecretHashes = append([][]byte{secret.Sum(added)}, c.SecretHashes...)
 	return r.change(ctx, v, c, next, "secret added")
 }
 
@@ -151,7 +138,7 @@ func (r *Registry) FinishRotation(ctx context.Context, v mfa.Caller, id storage.
 	case c.Public:
 		return ErrNoSecret
 	case len(c.SecretHashes) < 2:
-		return ErrNotRotating
+		return secret.ErrNotRotating
 	}
 	next := c
 	next.SecretHashes = c.SecretHashes[:1]

@@ -1,4 +1,4 @@
-package provider
+package apikeys
 
 import (
 	"context"
@@ -8,36 +8,37 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/provider/secret"
 	"sallyport/storage"
 )
 
 func TestAKeyMakesNoStrongerOne(t *testing.T) {
-	h := newHouse(t)
-	a := h.apiKeys()
+	h := newFixture(t)
+	a := h.keys()
 	both := []string{VerbRead, VerbWrite}
 	end := h.now().Add(time.Hour)
-	maker, _ := h.made(a, func(d *APIKeyDraft) {
+	maker, _ := h.made(a, func(d *Draft) {
 		d.Name, d.Dialects, d.Verbs, d.ExpiresAt = "maker", []string{DialectAdmin, DialectStreambird}, []string{VerbWrite}, end
 		d.App = "shop"
 	})
-	within := func(d *APIKeyDraft) {
+	within := func(d *Draft) {
 		d.Dialects, d.Verbs, d.ExpiresAt = []string{DialectAdmin}, []string{VerbWrite}, end
 	}
-	made, _, err := a.Create(h.ctx, h.visit, Holder(maker), draft(within, func(d *APIKeyDraft) { d.Name = "made" }))
+	made, _, err := a.Create(h.ctx, h.visit, Holder(maker), draft(within, func(d *Draft) { d.Name = "made" }))
 	h.ok(err)
 	if made.Maker != maker.ID {
 		t.Errorf("maker = %q, want %q", made.Maker, maker.ID)
 	}
 	for name, tc := range map[string]struct {
 		field  string
-		change func(*APIKeyDraft)
+		change func(*Draft)
 	}{
-		"another verb":    {"verbs", func(d *APIKeyDraft) { d.Verbs = both }},
-		"another dialect": {"project", func(d *APIKeyDraft) { d.Dialects, d.Project = append(d.Dialects, DialectStytch), project }},
-		"a later end":     {"expires_at", func(d *APIKeyDraft) { d.ExpiresAt = end.Add(time.Second) }},
-		"no end":          {"expires_at", func(d *APIKeyDraft) { d.ExpiresAt = time.Time{} }},
-		"another app":     {"app", func(d *APIKeyDraft) { d.Dialects, d.App = []string{DialectStreambird}, "another" }},
-		"any app":         {"app", func(d *APIKeyDraft) { d.Dialects = []string{DialectStreambird} }},
+		"another verb":    {"verbs", func(d *Draft) { d.Verbs = both }},
+		"another dialect": {"project", func(d *Draft) { d.Dialects, d.Project = append(d.Dialects, DialectStytch), project }},
+		"a later end":     {"expires_at", func(d *Draft) { d.ExpiresAt = end.Add(time.Second) }},
+		"no end":          {"expires_at", func(d *Draft) { d.ExpiresAt = time.Time{} }},
+		"another app":     {"app", func(d *Draft) { d.Dialects, d.App = []string{DialectStreambird}, "another" }},
+		"any app":         {"app", func(d *Draft) { d.Dialects = []string{DialectStreambird} }},
 	} {
 		d := draft(within, tc.change)
 		_, _, err := a.Create(h.ctx, h.visit, Holder(maker), d)
@@ -57,19 +58,19 @@ func TestAKeyMakesNoStrongerOne(t *testing.T) {
 }
 
 // refusedFor demands a fault in this field.
-func (h *house) refusedFor(name string, err error, field string) {
+func (h *fixture) refusedFor(name string, err error, field string) {
 	h.t.Helper()
-	var invalid *InvalidAPIKey
+	var invalid *InvalidError
 	if !errors.As(err, &invalid) || invalid.Faults[len(invalid.Faults)-1].Field != field {
 		h.t.Errorf("%s: %v, want a fault of %s", name, err, field)
 	}
 }
 
 func TestAKeyTouchesNoneButItsOwn(t *testing.T) {
-	h := newHouse(t)
-	a := h.apiKeys()
-	writer := func(name string) func(*APIKeyDraft) {
-		return func(d *APIKeyDraft) { d.Name, d.Dialects, d.Verbs = name, []string{DialectAdmin}, []string{VerbWrite} }
+	h := newFixture(t)
+	a := h.keys()
+	writer := func(name string) func(*Draft) {
+		return func(d *Draft) { d.Name, d.Dialects, d.Verbs = name, []string{DialectAdmin}, []string{VerbWrite} }
 	}
 	maker, _ := h.made(a, writer("maker"))
 	other, _ := h.made(a, writer("other"))
@@ -89,13 +90,13 @@ func TestAKeyTouchesNoneButItsOwn(t *testing.T) {
 		refused := do(Holder(child), k.ID)
 		refused["Delete"] = a.Delete(h.ctx, h.visit, Holder(child), k.ID)
 		for call, err := range refused {
-			if !errors.Is(err, ErrForeignAPIKey) {
-				t.Errorf("%s of %s = %v, want %v", call, k.Name, err, ErrForeignAPIKey)
+			if !errors.Is(err, ErrNotPermitted) {
+				t.Errorf("%s of %s = %v, want %v", call, k.Name, err, ErrNotPermitted)
 			}
 		}
 	}
 	for call, err := range do(Holder(maker), grandchild.ID) {
-		if errors.Is(err, ErrForeignAPIKey) || errors.Is(err, ErrCallerEnded) {
+		if errors.Is(err, ErrNotPermitted) || errors.Is(err, ErrCallerEnded) {
 			t.Errorf("%s of a descendant = %v", call, err)
 		}
 	}
@@ -113,17 +114,21 @@ func TestAKeyTouchesNoneButItsOwn(t *testing.T) {
 }
 
 func TestAKeyEndsWithItsMaker(t *testing.T) {
-	for name, end := range map[string]func(*house, *APIKeys, storage.APIKey) error{
-		"deleted":  func(h *house, a *APIKeys, k storage.APIKey) error { return a.Delete(h.ctx, h.visit, Operator(), k.ID) },
-		"disabled": func(h *house, a *APIKeys, k storage.APIKey) error { return a.Disable(h.ctx, h.visit, Operator(), k.ID) },
-		"expired":  func(h *house, _ *APIKeys, _ storage.APIKey) error { h.wait(time.Hour); return nil },
+	for name, end := range map[string]func(*fixture, *Keys, storage.APIKey) error{
+		"deleted": func(h *fixture, a *Keys, k storage.APIKey) error {
+			return a.Delete(h.ctx, h.visit, Operator(), k.ID)
+		},
+		"disabled": func(h *fixture, a *Keys, k storage.APIKey) error {
+			return a.Disable(h.ctx, h.visit, Operator(), k.ID)
+		},
+		"expired": func(h *fixture, _ *Keys, _ storage.APIKey) error { h.wait(time.Hour); return nil },
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t)
-			a := h.apiKeys()
+			h := newFixture(t)
+			a := h.keys()
 			h.ok(a.Poll(h.ctx))
-			d := func(name string) APIKeyDraft {
-				return draft(func(d *APIKeyDraft) {
+			d := func(name string) Draft {
+				return draft(func(d *Draft) {
 					d.Name, d.Dialects, d.Verbs, d.ExpiresAt = name, []string{DialectAdmin}, []string{VerbRead, VerbWrite}, h.now().Add(time.Hour)
 				})
 			}
@@ -140,7 +145,7 @@ func TestAKeyEndsWithItsMaker(t *testing.T) {
 			h.ok(end(h, a, first))
 			h.ok(a.Poll(h.ctx))
 			_, err = a.Authenticate(h.ctx, h.visit, secret)
-			if want := ErrAPIKeyMaker; name != "expired" && !errors.Is(err, want) || !errors.Is(err, ErrNoAPIKey) {
+			if want := ErrMakerEnded; name != "expired" && !errors.Is(err, want) || !errors.Is(err, ErrNotFound) {
 				t.Errorf("Authenticate = %v, want %v", err, want)
 			}
 			if over, err := a.Orphaned(h.ctx, third); err != nil || !over {
@@ -164,16 +169,16 @@ func TestAMakerThatBecomesWeakerWeakensItsKeys(t *testing.T) {
 		"an app":     {func(k *storage.APIKey) { k.App = "another" }, []string{DialectAdmin, DialectStytch}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t)
-			a := h.apiKeys()
+			h := newFixture(t)
+			a := h.keys()
 			h.ok(a.Poll(h.ctx))
-			d := func(d *APIKeyDraft) {
+			d := func(d *Draft) {
 				d.Dialects, d.Verbs, d.Project, d.App = all, []string{VerbRead, VerbWrite}, project, "shop"
 			}
 			maker, _ := h.made(a, d)
-			child, _, err := a.Create(h.ctx, h.visit, Holder(maker), draft(d, func(d *APIKeyDraft) { d.Name = "child" }))
+			child, _, err := a.Create(h.ctx, h.visit, Holder(maker), draft(d, func(d *Draft) { d.Name = "child" }))
 			h.ok(err)
-			_, secret, err := a.Create(h.ctx, h.visit, Holder(child), draft(d, func(d *APIKeyDraft) { d.Name = "grandchild" }))
+			_, secret, err := a.Create(h.ctx, h.visit, Holder(child), draft(d, func(d *Draft) { d.Name = "grandchild" }))
 			h.ok(err)
 			h.ok(a.Poll(h.ctx))
 			got, err := a.Authenticate(h.ctx, h.visit, secret)
@@ -194,10 +199,10 @@ func TestAMakerThatBecomesWeakerWeakensItsKeys(t *testing.T) {
 
 // Whoever disabled a key may have had a reason that its maker does not share.
 func TestAKeyLeavesADisabledOneAsItIs(t *testing.T) {
-	h := newHouse(t)
-	a := h.apiKeys()
-	writer := func(name string) func(*APIKeyDraft) {
-		return func(d *APIKeyDraft) { d.Name, d.Dialects, d.Verbs = name, []string{DialectAdmin}, []string{VerbWrite} }
+	h := newFixture(t)
+	a := h.keys()
+	writer := func(name string) func(*Draft) {
+		return func(d *Draft) { d.Name, d.Dialects, d.Verbs = name, []string{DialectAdmin}, []string{VerbWrite} }
 	}
 	maker, _ := h.made(a, writer("maker"))
 	by := Holder(maker)
@@ -210,14 +215,14 @@ func TestAKeyLeavesADisabledOneAsItIs(t *testing.T) {
 	h.ok(err)
 	enabled, other := child, child
 	enabled.Disabled = false
-	other.Hashes = [][]byte{sumOf("another secret")} // the old one could go to another key
+	other.Hashes = [][]byte{secret.Sum("another secret")} // the old one could go to another key
 	_, added := a.AddSecret(h.ctx, h.visit, by, child.ID)
 	for call, err := range map[string]error{"AddSecret": added, "Enable": a.Enable(h.ctx, h.visit, by, child.ID),
 		"Change": a.Change(h.ctx, h.visit, by, child, enabled), "Change of the secret": a.Change(h.ctx, h.visit, by, child, other),
 		"FinishRotation": a.FinishRotation(h.ctx, h.visit, by, child.ID), "WithdrawSecret": a.WithdrawSecret(h.ctx, h.visit, by, child.ID),
 		"Delete": a.Delete(h.ctx, h.visit, by, child.ID)} {
-		if !errors.Is(err, ErrDisabledStays) {
-			t.Errorf("%s = %v, want %v", call, err, ErrDisabledStays)
+		if !errors.Is(err, ErrOperatorOnly) {
+			t.Errorf("%s = %v, want %v", call, err, ErrOperatorOnly)
 		}
 	}
 	if got, err := a.Get(h.ctx, child.ID); err != nil || !got.Disabled || len(got.Hashes) != 2 || !got.UpdatedAt.Equal(child.UpdatedAt) {
@@ -229,31 +234,31 @@ func TestAKeyLeavesADisabledOneAsItIs(t *testing.T) {
 
 // interrupted is storage where something happens after each look at a key.
 type interrupted struct {
-	apiKeyStore
+	store
 	then func()
 }
 
 func (s interrupted) APIKeyLine(ctx context.Context, id storage.APIKeyID) ([]storage.APIKey, error) {
 	defer s.then()
-	return s.apiKeyStore.APIKeyLine(ctx, id)
+	return s.store.APIKeyLine(ctx, id)
 }
 
 func (s interrupted) APIKey(ctx context.Context, id storage.APIKeyID) (storage.APIKey, error) {
 	defer s.then()
-	return s.apiKeyStore.APIKey(ctx, id)
+	return s.store.APIKey(ctx, id)
 }
 
 // Of a maker that changes its key and an operator who disables it the operator wins.
 func TestAKeyIsNotEnabledWhileItIsDisabled(t *testing.T) {
 	for _, call := range []string{"Enable", "Change"} {
 		for look := range 4 { // after which the operator does it
-			h := newHouse(t)
-			a := h.apiKeys()
-			writer := func(d *APIKeyDraft) { d.Name, d.Verbs = d.Name+"er", []string{VerbWrite} }
+			h := newFixture(t)
+			a := h.keys()
+			writer := func(d *Draft) { d.Name, d.Verbs = d.Name+"er", []string{VerbWrite} }
 			maker, _ := h.made(a, writer)
 			child, _, err := a.Create(h.ctx, h.visit, Holder(maker), draft(writer, writer))
 			h.ok(err)
-			meanwhile := h.apiKeys()
+			meanwhile := h.keys()
 			seen := 0
 			a.store = interrupted{a.store, func() {
 				if seen == look {
@@ -275,11 +280,11 @@ func TestAKeyIsNotEnabledWhileItIsDisabled(t *testing.T) {
 }
 
 func TestALineOfKeysEndsSomewhere(t *testing.T) {
-	h := newHouse(t)
-	a := h.apiKeys()
+	h := newFixture(t)
+	a := h.keys()
 	by := Operator()
 	for i := range storage.MakersMost + 1 {
-		k, secret, err := a.Create(h.ctx, h.visit, by, draft(func(d *APIKeyDraft) {
+		k, secret, err := a.Create(h.ctx, h.visit, by, draft(func(d *Draft) {
 			d.Name, d.Dialects, d.Verbs = fmt.Sprintf("key %d", i), []string{DialectAdmin}, []string{VerbWrite}
 		}))
 		h.ok(err)

@@ -1,11 +1,11 @@
-package web_test
+package jsonbody_test
 
 import (
 	"encoding/json"
 	"strings"
 	"testing"
 
-	"sallyport/web"
+	"sallyport/web/jsonbody"
 )
 
 func TestOneObjectIsRead(t *testing.T) {
@@ -46,19 +46,19 @@ func TestOneObjectIsRead(t *testing.T) {
 		{"as many members as allowed", many(100), true},
 		{"more", many(101), false},
 	} {
-		if _, err := web.Object([]byte(tc.text)); (err == nil) != tc.ok {
-			t.Errorf("%s: Object = %v, want ok %v", tc.name, err, tc.ok)
+		if _, err := jsonbody.Parse([]byte(tc.text)); (err == nil) != tc.ok {
+			t.Errorf("%s: Parse = %v, want ok %v", tc.name, err, tc.ok)
 		}
 	}
 }
 
-// What is taken is JSON, and every reader of it understands the same.
-func FuzzObject(f *testing.F) {
+// FuzzParse compares with encoding/json: what Parse accepts is JSON, with the same members.
+func FuzzParse(f *testing.F) {
 	for _, seed := range []string{`{"request_id":"x","passcode":"123456"}`, `{"a":[{"b":null}],"c":1e9}`, `{"a":1,"a":2}`, `[`, "{\"\\ud800\":\"\"}", `{}x`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		members, err := web.Object(text)
+		members, err := jsonbody.Parse(text)
 		if err != nil {
 			return
 		}

@@ -1,4 +1,4 @@
-package provider
+package apikeys
 
 import (
 	"bytes"
@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"sallyport/mfa/users"
+	"sallyport/provider/secret"
 	"sallyport/storage"
 )
 
@@ -35,14 +35,14 @@ const (
 
 // Bounds of a secret: one taken over was made elsewhere.
 const (
-	apiKeyShortest = 32
-	apiKeyLongest  = 255
+	secretShortest = 32
+	secretLongest  = 255
 )
 
-const apiKeyNameMost = 100 // characters
+const nameMost = 100 // characters
 
 // APIKeyDraft is a key that is to be made.
-type APIKeyDraft struct {
+type Draft struct {
 	Name            string
 	Dialects, Verbs []string
 	Project         string // with dialect stytch: project-test-UUID or project-live-UUID
@@ -56,10 +56,10 @@ type APIKeyDraft struct {
 
 // InvalidAPIKey says what is wrong with a key that was to be stored. Fields have the
 // names of the desired state.
-type InvalidAPIKey struct{ Faults []users.Fault }
+type InvalidError struct{ Faults []users.Fault }
 
 // Error implements error.
-func (e *InvalidAPIKey) Error() string {
+func (e *InvalidError) Error() string {
 	texts := make([]string, len(e.Faults))
 	for i, f := range e.Faults {
 		texts[i] = f.Field + " " + f.Err.Error()
@@ -68,15 +68,15 @@ func (e *InvalidAPIKey) Error() string {
 }
 
 // Into gives a key the settings of a draft, all but the secret.
-func (d APIKeyDraft) Into(k storage.APIKey) storage.APIKey {
+func (d Draft) Into(k storage.APIKey) storage.APIKey {
 	k.Name, k.Dialects, k.Verbs, k.Project, k.App = d.Name, d.Dialects, d.Verbs, d.Project, d.App
 	k.Disabled, k.ExpiresAt = d.Disabled, d.ExpiresAt
 	return k
 }
 
 // draftOf is the reverse of Into: a stored key as a draft, whose secret is taken over.
-func draftOf(k storage.APIKey) APIKeyDraft {
-	d := APIKeyDraft{Name: k.Name, Dialects: k.Dialects, Verbs: k.Verbs, Project: k.Project, App: k.App, Disabled: k.Disabled, ExpiresAt: k.ExpiresAt}
+func draftOf(k storage.APIKey) Draft {
+	d := Draft{Name: k.Name, Dialects: k.Dialects, Verbs: k.Verbs, Project: k.Project, App: k.App, Disabled: k.Disabled, ExpiresAt: k.ExpiresAt}
 	if len(k.Hashes) > 0 {
 		d.SecretHash = k.Hashes[0]
 	}
@@ -84,16 +84,11 @@ func draftOf(k storage.APIKey) APIKeyDraft {
 }
 
 // Hash is that of a secret taken over, or nil.
-func (d APIKeyDraft) Hash() []byte {
+func (d Draft) Hash() []byte {
 	if d.Secret != "" {
-		return sumOf(d.Secret)
+		return secret.Sum(d.Secret)
 	}
 	return d.SecretHash
-}
-
-func sumOf(secret string) []byte {
-	sum := sha256.Sum256([]byte(secret))
-	return sum[:]
 }
 
 // projectID is a Stytch project; its UUID is not looked into.
@@ -101,14 +96,14 @@ var projectID = regexp.MustCompile(`^project-(test|live)-[0-9a-f]{8}-[0-9a-f]{4}
 
 // Faults returns everything Create would refuse a draft of a caller for, without making
 // anything and without asking whether its name or secret is taken.
-func (a *APIKeys) Faults(by Caller, d APIKeyDraft) []users.Fault {
+func (a *Keys) Faults(by Caller, d Draft) []users.Fault {
 	var out []users.Fault
 	fault := func(when bool, field, text string) {
 		if when && !slices.ContainsFunc(out, func(f users.Fault) bool { return f.Field == field }) {
 			out = append(out, users.Fault{Field: field, Err: errors.New(text)})
 		}
 	}
-	fault(!shown(d.Name, apiKeyNameMost), "name", "is required: 1 to 100 characters that can be seen, no spaces around them")
+	fault(!shown(d.Name, nameMost), "name", "is required: 1 to 100 characters that can be seen, no spaces around them")
 	fault(!subset(d.Dialects, DialectAdmin, DialectStreambird, DialectStytch), "dialects", "must be one or more of admin, streambird and stytch, each once")
 	fault(!subset(d.Verbs, VerbRead, VerbWrite), "verbs", "must be read, write or both")
 
@@ -118,7 +113,7 @@ func (a *APIKeys) Faults(by Caller, d APIKeyDraft) []users.Fault {
 	fault(d.Project != "" && !projectID.MatchString(d.Project), "project", "must be project-test- or project-live- and a UUID in lower case")
 	fault(d.Project != "" && !strings.HasPrefix(d.Project, "project-"+a.environment+"-"), "project", a.otherEnvironment())
 	fault(d.App != "" && !slices.Contains(d.Dialects, DialectStreambird), "app", "belongs to the dialect streambird")
-	fault(d.App != "" && !shown(d.App, apiKeyNameMost), "app", "must have 1 to 100 characters that can be seen, no spaces around them")
+	fault(d.App != "" && !shown(d.App, nameMost), "app", "must have 1 to 100 characters that can be seen, no spaces around them")
 
 	fault(d.Secret != "" && d.SecretHash != nil, "secret", "and secret_sha256 exclude each other")
 	fault(d.SecretHash != nil && len(d.SecretHash) != sha256.Size, "secret_sha256", "must be 64 hexadecimal digits")
@@ -133,7 +128,7 @@ func (a *APIKeys) Faults(by Caller, d APIKeyDraft) []users.Fault {
 	return out
 }
 
-func (a *APIKeys) otherEnvironment() string {
+func (a *Keys) otherEnvironment() string {
 	return fmt.Sprintf("is for the other environment: this server is %s", a.environment)
 }
 
@@ -159,12 +154,12 @@ func subset(list []string, of ...string) bool {
 const ownPrefix = "sallyport_"
 
 // apiKeyMark is how secrets of an environment begin.
-func apiKeyMark(prefix, environment string) string {
+func prefixOf(prefix, environment string) string {
 	return prefix + environment + prefix[len(prefix)-1:]
 }
 
 // newSecret makes a secret: 57 characters or more.
-func (a *APIKeys) newSecret(dialects []string) (string, error) {
+func (a *Keys) newSecret(dialects []string) (string, error) {
 	prefix := ownPrefix
 	switch {
 	case slices.Contains(dialects, DialectStreambird):
@@ -172,12 +167,12 @@ func (a *APIKeys) newSecret(dialects []string) (string, error) {
 	case slices.Contains(dialects, DialectStytch):
 		prefix = "secret-"
 	}
-	var b [secretBytes]byte
-	if _, err := io.ReadFull(a.random, b[:]); err != nil {
-		return "", fmt.Errorf("make API key: %w", err)
+	random, err := secret.New(a.random)
+	if err != nil {
+		return "", err
 	}
-	secret := apiKeyMark(prefix, a.environment) + base64.RawURLEncoding.EncodeToString(b[:])
-	return secret + checksum(secret), nil
+	whole := prefixOf(prefix, a.environment) + random
+	return whole + checksum(whole), nil
 }
 
 // checksumLength is that of 32 bits in base64url.
@@ -189,13 +184,13 @@ func checksum(secret string) string {
 }
 
 // foreign reports whether a secret says that it is of the other environment.
-func (a *APIKeys) foreign(secret string) bool {
+func (a *Keys) foreign(secret string) bool {
 	other := "test"
 	if a.environment == other {
 		other = "live"
 	}
 	for _, prefix := range []string{ownPrefix, "sk_", "secret-"} {
-		if strings.HasPrefix(secret, apiKeyMark(prefix, other)) {
+		if strings.HasPrefix(secret, prefixOf(prefix, other)) {
 			return true
 		}
 	}
@@ -204,7 +199,7 @@ func (a *APIKeys) foreign(secret string) bool {
 
 // mistyped reports whether a secret begins as ours do and does not end so. Other
 // prefixes are not ours alone.
-func (a *APIKeys) mistyped(secret string) bool {
+func (a *Keys) mistyped(secret string) bool {
 	if !strings.HasPrefix(secret, ownPrefix) {
 		return false
 	}
@@ -214,6 +209,6 @@ func (a *APIKeys) mistyped(secret string) bool {
 
 // presentable reports whether a secret can be one at all: it travels in a header.
 func presentable(secret string) bool {
-	return len(secret) >= apiKeyShortest && len(secret) <= apiKeyLongest &&
+	return len(secret) >= secretShortest && len(secret) <= secretLongest &&
 		bytes.IndexFunc([]byte(secret), func(r rune) bool { return r <= ' ' || r > '~' }) < 0
 }

@@ -1,4 +1,4 @@
-package web
+package jsonbody
 
 import (
 	"bytes"
@@ -8,19 +8,18 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of a JSON body (H-9). Its length is bounded by the engine.
+// Limits of an object (H-9).
 const (
 	maxDepth   = 16
 	maxMembers = 100
 )
 
-var errJSON = errors.New("web: not a JSON object we take")
+var errJSON = errors.New("jsonbody: not an acceptable JSON object")
 
-// Object reads one JSON object and nothing after it. Two readers of one text must not
-// understand two things: repeated names are refused on every level (RFC 8259 section
-// 4), and so is what is not text (H-9). Names count to the letter; numbers stay as
-// they were written.
-func Object(text []byte) (map[string]any, error) {
+// Parse parses one JSON object with nothing after it. All parsers must read the same
+// from a text, so repeated names are refused at every level (RFC 8259 section 4), as are
+// NUL and invalid UTF-8 (H-9). Names are case-sensitive; numbers stay as written.
+func Parse(text []byte) (map[string]any, error) {
 	if !utf8.Valid(text) || !json.Valid(text) {
 		return nil, errJSON
 	}
@@ -37,7 +36,7 @@ func Object(text []byte) (map[string]any, error) {
 	return members, nil
 }
 
-// element reads one value.
+// element parses one value.
 func element(d *json.Decoder, depth int) (any, error) {
 	token, err := d.Token()
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"sallyport/mfa"
 )
 
-// Visit says who is calling and from where.
-func Visit(c *gin.Context) mfa.Caller {
+// Caller returns who makes the request, and from where.
+func Caller(c *gin.Context) mfa.Caller {
 	k := callOf(c)
 	return mfa.Caller{
 		Browser:       k.browser,

@@ -1,4 +1,4 @@
-package provider
+package clients
 
 import (
 	"net/url"
@@ -11,33 +11,33 @@ import (
 )
 
 // client is a registered client in fosite's eyes. It is shared and never changed.
-type client struct {
+type Client struct {
 	storage.Client
-	origins map[string]bool // pages that may call for it
+	Origins map[string]bool // pages that may call for it
 }
 
 var (
-	_ fosite.Client                         = (*client)(nil)
-	_ fosite.ResponseModeClient             = (*client)(nil)
-	_ fosite.ClientWithCustomTokenLifespans = (*client)(nil)
+	_ fosite.Client                         = (*Client)(nil)
+	_ fosite.ResponseModeClient             = (*Client)(nil)
+	_ fosite.ClientWithCustomTokenLifespans = (*Client)(nil)
 )
 
-func newClient(c storage.Client) *client {
+func New(c storage.Client) *Client {
 	origins := map[string]bool{}
 	for _, o := range c.AllowedOrigins {
 		origins[o] = true
 	}
 	for _, uri := range c.RedirectURIs {
-		if o := originOf(uri); o != "" {
+		if o := OriginOf(uri); o != "" {
 			origins[o] = true
 		}
 	}
 	delete(origins, "null")
-	return &client{Client: c, origins: origins}
+	return &Client{Client: c, Origins: origins}
 }
 
 // originOf is the web origin of an address (RFC 6454 section 6.2); "" for schemes of applications.
-func originOf(uri string) string {
+func OriginOf(uri string) string {
 	u, err := url.Parse(uri)
 	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
 		return ""
@@ -47,7 +47,7 @@ func originOf(uri string) string {
 
 // grants reports whether the client is registered for a grant type. None listed means
 // the code grant (OpenID Connect Dynamic Client Registration section 2).
-func (c *client) grants(grant string) bool {
+func (c *Client) MayUse(grant string) bool {
 	if len(c.GrantTypes) == 0 {
 		return grant == "authorization_code"
 	}
@@ -55,7 +55,7 @@ func (c *client) grants(grant string) bool {
 }
 
 // authMethod is token_endpoint_auth_method with its default.
-func (c *client) authMethod() string {
+func (c *Client) AuthenticationMethod() string {
 	switch {
 	case c.AuthMethod != "":
 		return c.AuthMethod
@@ -66,7 +66,7 @@ func (c *client) authMethod() string {
 }
 
 // alg is what the client's tokens are signed with.
-func (c *client) alg(fallback string) string {
+func (c *Client) SigningAlg(fallback string) string {
 	if c.IDTokenAlg != "" {
 		return c.IDTokenAlg
 	}
@@ -74,7 +74,7 @@ func (c *client) alg(fallback string) string {
 }
 
 // grace is how long the loser of two refreshes gets the winner's successor.
-func (c *client) grace() time.Duration {
+func (c *Client) GracePeriod() time.Duration {
 	switch {
 	case c.RefreshGrace != nil:
 		return c.RefreshGrace.Duration()
@@ -84,14 +84,14 @@ func (c *client) grace() time.Duration {
 	return 0
 }
 
-func (c *client) GetID() string             { return string(c.ID) }
-func (c *client) GetHashedSecret() []byte   { return nil } // we compare secrets ourselves
-func (c *client) GetRedirectURIs() []string { return c.RedirectURIs }
-func (c *client) IsPublic() bool            { return c.Public }
+func (c *Client) GetID() string             { return string(c.ID) }
+func (c *Client) GetHashedSecret() []byte   { return nil } // we compare secrets ourselves
+func (c *Client) GetRedirectURIs() []string { return c.RedirectURIs }
+func (c *Client) IsPublic() bool            { return c.Public }
 
-func (c *client) GetScopes() fosite.Arguments { return c.Scopes }
+func (c *Client) GetScopes() fosite.Arguments { return c.Scopes }
 
-func (c *client) GetGrantTypes() fosite.Arguments {
+func (c *Client) GetGrantTypes() fosite.Arguments {
 	if len(c.GrantTypes) == 0 {
 		return fosite.Arguments{"authorization_code"}
 	}
@@ -99,7 +99,7 @@ func (c *client) GetGrantTypes() fosite.Arguments {
 }
 
 // GetResponseTypes offers code alone: the others hand out tokens in the front channel.
-func (c *client) GetResponseTypes() fosite.Arguments {
+func (c *Client) GetResponseTypes() fosite.Arguments {
 	if len(c.ResponseTypes) == 0 || slices.Contains(c.ResponseTypes, "code") {
 		return fosite.Arguments{"code"}
 	}
@@ -107,14 +107,14 @@ func (c *client) GetResponseTypes() fosite.Arguments {
 }
 
 // GetAudience holds the client's resources.
-func (c *client) GetAudience() fosite.Arguments { return c.Audience }
+func (c *Client) GetAudience() fosite.Arguments { return c.Audience }
 
-func (c *client) GetResponseModes() []fosite.ResponseModeType {
-	return []fosite.ResponseModeType{modeQuery, modeFragment, modeFormPost}
+func (c *Client) GetResponseModes() []fosite.ResponseModeType {
+	return []fosite.ResponseModeType{fosite.ResponseModeQuery, fosite.ResponseModeFragment, fosite.ResponseModeFormPost}
 }
 
 // GetEffectiveLifespan puts the client's lifetimes in the place of the server's.
-func (c *client) GetEffectiveLifespan(_ fosite.GrantType, t fosite.TokenType, fallback time.Duration) time.Duration {
+func (c *Client) GetEffectiveLifespan(_ fosite.GrantType, t fosite.TokenType, fallback time.Duration) time.Duration {
 	if t == fosite.AccessToken && c.AccessTokenTTL > 0 {
 		return c.AccessTokenTTL.Duration()
 	}

@@ -1,4 +1,4 @@
-package provider
+package apikeys
 
 import (
 	"context"
@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/provider/secret"
 	"sallyport/storage"
 )
 
 // counted counts how often keys are read and touched, and fails when told to.
 type counted struct {
-	apiKeyStore
+	store
 	mu             sync.Mutex
 	reads, touches int
 	broken         error
@@ -32,23 +33,23 @@ func (c *counted) APIKeyByHash(ctx context.Context, hash []byte) ([]storage.APIK
 	if err := c.count(&c.reads); err != nil {
 		return nil, err
 	}
-	return c.apiKeyStore.APIKeyByHash(ctx, hash)
+	return c.store.APIKeyByHash(ctx, hash)
 }
 
 func (c *counted) TouchAPIKeys(ctx context.Context, used map[storage.APIKeyID]time.Time) error {
 	if err := c.count(&c.touches); err != nil {
 		return err
 	}
-	return c.apiKeyStore.TouchAPIKeys(ctx, used)
+	return c.store.TouchAPIKeys(ctx, used)
 }
 
 func TestKeysThatOpenNothing(t *testing.T) {
-	h := newHouse(t)
-	a := h.apiKeys()
+	h := newFixture(t)
+	a := h.keys()
 	_, good := h.made(a)
-	_, disabled := h.made(a, func(d *APIKeyDraft) { d.Name, d.Disabled = "off", true })
-	_, expiring := h.made(a, func(d *APIKeyDraft) { d.Name, d.ExpiresAt = "short", h.now().Add(time.Minute) })
-	gone, deleted := h.made(a, func(d *APIKeyDraft) { d.Name = "gone" })
+	_, disabled := h.made(a, func(d *Draft) { d.Name, d.Disabled = "off", true })
+	_, expiring := h.made(a, func(d *Draft) { d.Name, d.ExpiresAt = "short", h.now().Add(time.Minute) })
+	gone, deleted := h.made(a, func(d *Draft) { d.Name = "gone" })
 	h.ok(a.Delete(h.ctx, h.visit, Operator(), gone.ID))
 	h.ok(a.Poll(h.ctx))
 	if _, err := a.Authenticate(h.ctx, h.visit, expiring); err != nil {
@@ -62,22 +63,22 @@ func TestKeysThatOpenNothing(t *testing.T) {
 		reason       string // in the audit trail
 	}{
 		{"a good one", good, nil, ""},
-		{"none", "", ErrNoAPIKey, "unknown"},
-		{"something else", "Bearer", ErrNoAPIKey, "unknown"},
-		{"32 characters that are nobody's", strings.Repeat("x", 32), ErrNoAPIKey, "unknown"},
-		{"the hash of a good one", string(sumOf(good)), ErrNoAPIKey, "unknown"},
-		{"a good one, mistyped", strings.Replace(good, good[20:22], "!!", 1), ErrNoAPIKey, "unknown"},
-		{"a good one and more", good + "x", ErrNoAPIKey, "unknown"},
-		{"megabytes", strings.Repeat("x", 1<<20), ErrNoAPIKey, "unknown"},
-		{"of a deleted key", deleted, ErrNoAPIKey, "unknown"},
-		{"of the other environment", strings.Replace(good, "live", "test", 1), ErrAPIKeyEnvironment, "environment"},
-		{"of Streambird's test environment", "sk_test_" + strings.Repeat("x", 49), ErrAPIKeyEnvironment, "environment"},
-		{"of a disabled key", disabled, ErrAPIKeyDisabled, "disabled"},
-		{"of a key that expires this very moment", expiring, ErrAPIKeyExpired, "expired"},
+		{"none", "", ErrNotFound, "unknown"},
+		{"something else", "Bearer", ErrNotFound, "unknown"},
+		{"32 characters that are nobody's", strings.Repeat("x", 32), ErrNotFound, "unknown"},
+		{"the hash of a good one", string(secret.Sum(good)), ErrNotFound, "unknown"},
+		{"a good one, mistyped", strings.Replace(good, good[20:22], "!!", 1), ErrNotFound, "unknown"},
+		{"a good one and more", good + "x", ErrNotFound, "unknown"},
+		{"megabytes", strings.Repeat("x", 1<<20), ErrNotFound, "unknown"},
+		{"of a deleted key", deleted, ErrNotFound, "unknown"},
+		{"of the other environment", strings.Replace(good, "live", "test", 1), ErrEnvironment, "environment"},
+		{"of Streambird's test environment", "sk_test_" + strings.Repeat("x", 49), ErrEnvironment, "environment"},
+		{"of a disabled key", disabled, ErrDisabled, "disabled"},
+		{"of a key that expires this very moment", expiring, ErrExpired, "expired"},
 	} {
 		before := h.events(mfa.EventAPIKeyRefused)
 		k, err := a.Authenticate(h.ctx, h.visit, tc.secret)
-		if !errors.Is(err, tc.want) || (err != nil) != errors.Is(err, ErrNoAPIKey) || (err == nil) != (k.ID != "") {
+		if !errors.Is(err, tc.want) || (err != nil) != errors.Is(err, ErrNotFound) || (err == nil) != (k.ID != "") {
 			t.Errorf("%s: %v, %v, want %v", tc.name, k.ID, err, tc.want)
 		}
 		told := h.events(mfa.EventAPIKeyRefused) - before
@@ -100,9 +101,9 @@ func TestKeysThatOpenNothing(t *testing.T) {
 }
 
 func TestKeysAreReadOnceAndChangesAreSeen(t *testing.T) {
-	h := newHouse(t)
-	a := h.apiKeys()
-	store := &counted{apiKeyStore: h.engine}
+	h := newFixture(t)
+	a := h.keys()
+	store := &counted{store: h.engine}
 	a.store = store
 	k, secret := h.made(a)
 	opens := func(want error, reads int) {
@@ -120,11 +121,11 @@ func TestKeysAreReadOnceAndChangesAreSeen(t *testing.T) {
 	opens(nil, 3) // nobody polls yet
 	h.ok(a.Poll(h.ctx))
 	opens(nil, 1)
-	other := h.apiKeys() // another server
+	other := h.keys() // another server
 	h.ok(other.Disable(h.ctx, h.visit, Operator(), k.ID))
 	opens(nil, 0)
 	h.ok(a.Poll(h.ctx))
-	opens(ErrAPIKeyDisabled, 1)
+	opens(ErrDisabled, 1)
 	h.ok(other.Enable(h.ctx, h.visit, Operator(), k.ID))
 	h.wait(pollStale + time.Microsecond) // the polls fail
 	opens(nil, 3)
@@ -133,7 +134,7 @@ func TestKeysAreReadOnceAndChangesAreSeen(t *testing.T) {
 	store.broken = errors.New("connection reset by peer")
 	opens(nil, 0)
 	h.wait(pollStale + time.Microsecond)
-	if _, err := a.Authenticate(h.ctx, h.visit, secret); !errors.Is(err, store.broken) || errors.Is(err, ErrNoAPIKey) {
+	if _, err := a.Authenticate(h.ctx, h.visit, secret); !errors.Is(err, store.broken) || errors.Is(err, ErrNotFound) {
 		t.Errorf("without storage: %v, want %v and no verdict on the key", err, store.broken)
 	}
 	if h.events(mfa.EventAPIKeyRefused) != 3 {
@@ -142,20 +143,20 @@ func TestKeysAreReadOnceAndChangesAreSeen(t *testing.T) {
 }
 
 func TestUnknownKeysAreNotKept(t *testing.T) {
-	h := newHouse(t)
-	a := h.apiKeys()
+	h := newFixture(t)
+	a := h.keys()
 	h.ok(a.Poll(h.ctx))
 	for i := range 50 {
 		_, _ = a.Authenticate(h.ctx, h.visit, strings.Repeat(string(rune('a'+i)), 40))
 	}
-	if n := len(a.verified.of); n != 0 {
+	if n := a.verified.Len(); n != 0 {
 		t.Errorf("%d unknown keys are held", n)
 	}
 }
 
 // lying is an engine that finds a key for every sum.
 type lying struct {
-	apiKeyStore
+	store
 	key storage.APIKey
 }
 
@@ -164,19 +165,19 @@ func (l lying) APIKeyByHash(context.Context, []byte) ([]storage.APIKey, error) {
 }
 
 func TestAKeyMustHoldTheSumItWasFoundBy(t *testing.T) {
-	h := newHouse(t)
-	a := h.apiKeys()
+	h := newFixture(t)
+	a := h.keys()
 	k, _ := h.made(a)
 	a.store = lying{h.engine, k}
-	if _, err := a.Authenticate(h.ctx, h.visit, strings.Repeat("x", 40)); !errors.Is(err, ErrNoAPIKey) {
-		t.Errorf("Authenticate = %v, want %v", err, ErrNoAPIKey)
+	if _, err := a.Authenticate(h.ctx, h.visit, strings.Repeat("x", 40)); !errors.Is(err, ErrNotFound) {
+		t.Errorf("Authenticate = %v, want %v", err, ErrNotFound)
 	}
 }
 
 func TestUseIsNotedOnceAMinute(t *testing.T) {
-	h := newHouse(t)
-	a := h.apiKeys()
-	store := &counted{apiKeyStore: h.engine}
+	h := newFixture(t)
+	a := h.keys()
+	store := &counted{store: h.engine}
 	a.store = store
 	k, secret := h.made(a)
 	used := func(want time.Time, touches int) {
@@ -220,16 +221,16 @@ func TestUseIsNotedOnceAMinute(t *testing.T) {
 }
 
 func TestManyCallersAtOnce(t *testing.T) {
-	h := newHouse(t)
-	a := h.apiKeys()
-	store := &counted{apiKeyStore: h.engine}
+	h := newFixture(t)
+	a := h.keys()
+	store := &counted{store: h.engine}
 	a.store = store
-	k, secret := h.made(a)
+	k, created := h.made(a)
 	var all sync.WaitGroup
 	for range 16 {
 		all.Go(func() {
 			for range 20 {
-				if _, err := a.Authenticate(h.ctx, h.visit, secret); err != nil {
+				if _, err := a.Authenticate(h.ctx, h.visit, created); err != nil {
 					t.Error(err)
 				}
 				if err := a.Poll(h.ctx); err != nil {
@@ -253,7 +254,7 @@ func TestManyCallersAtOnce(t *testing.T) {
 			added, err := a.AddSecret(h.ctx, h.visit, Operator(), k.ID)
 			if err == nil {
 				won <- added
-			} else if !errors.Is(err, ErrRotating) && !errors.Is(err, ErrAPIKeyChanged) {
+			} else if !errors.Is(err, secret.ErrRotating) && !errors.Is(err, ErrChanged) {
 				t.Error(err)
 			}
 		})
@@ -270,8 +271,8 @@ func TestManyCallersAtOnce(t *testing.T) {
 }
 
 func TestRunPollsAndWritesALastTime(t *testing.T) {
-	h := newHouse(t)
-	a := h.apiKeys()
+	h := newFixture(t)
+	a := h.keys()
 	k, secret := h.made(a)
 	ctx, stop := context.WithCancel(h.ctx)
 	ended := make(chan error, 1)

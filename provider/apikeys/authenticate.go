@@ -1,4 +1,4 @@
-package provider
+package apikeys
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/budget"
+	"sallyport/provider/secret"
 	"sallyport/storage"
 )
 
@@ -29,9 +30,9 @@ type use struct {
 // ErrNoAPIKey and leaves a line in the audit trail; any other error says that storage
 // cannot be asked. The key has the dialects, verbs and end that those it descends from
 // leave it. It is shared: a caller must not change what it points to.
-func (a *APIKeys) Authenticate(ctx context.Context, v mfa.Caller, presented string) (storage.APIKey, error) {
+func (a *Keys) Authenticate(ctx context.Context, v mfa.Caller, presented string) (storage.APIKey, error) {
 	k, err := a.recognise(ctx, presented)
-	if refused, ok := errors.AsType[*apiKeyRefusal](err); ok {
+	if refused, ok := errors.AsType[*refusal](err); ok {
 		e := storage.Event{Kind: mfa.EventAPIKeyRefused, Outcome: mfa.OutcomeRefused, Detail: map[string]string{"reason": refused.reason}}
 		if k.ID != "" {
 			e.Detail["api_key"], e.Detail["name"] = string(k.ID), k.Name
@@ -48,16 +49,16 @@ func (a *APIKeys) Authenticate(ctx context.Context, v mfa.Caller, presented stri
 
 // recognise is Authenticate without traces. With a refusal it returns the key that was
 // refused, if there is one.
-func (a *APIKeys) recognise(ctx context.Context, presented string) (storage.APIKey, error) {
+func (a *Keys) recognise(ctx context.Context, presented string) (storage.APIKey, error) {
 	switch {
 	case a.foreign(presented):
-		return storage.APIKey{}, ErrAPIKeyEnvironment
+		return storage.APIKey{}, ErrEnvironment
 	case !presentable(presented), a.mistyped(presented):
-		return storage.APIKey{}, ErrNoAPIKey
+		return storage.APIKey{}, ErrNotFound
 	}
 	line, err := a.byHash(ctx, sha256.Sum256([]byte(presented)))
 	if errors.Is(err, storage.ErrNotFound) {
-		return storage.APIKey{}, ErrNoAPIKey
+		return storage.APIKey{}, ErrNotFound
 	}
 	if err != nil {
 		return storage.APIKey{}, fmt.Errorf("read API key: %w", err)
@@ -68,11 +69,11 @@ func (a *APIKeys) recognise(ctx context.Context, presented string) (storage.APIK
 // Named returns the SHA-256 sum of the secret that opens something now and whose sum
 // begins so, for a server that is to prove that it knows a secret. Every refusal is an
 // ErrNoAPIKey, and two sums that begin so are none.
-func (a *APIKeys) Named(ctx context.Context, prefix []byte) ([sha256.Size]byte, error) {
+func (a *Keys) Named(ctx context.Context, prefix []byte) ([sha256.Size]byte, error) {
 	var sum [sha256.Size]byte
 	hash, err := a.store.APIKeyHash(ctx, prefix)
 	if errors.Is(err, storage.ErrNotFound) {
-		return sum, ErrNoAPIKey
+		return sum, ErrNotFound
 	}
 	if err != nil {
 		return sum, fmt.Errorf("read API key: %w", err)
@@ -80,7 +81,7 @@ func (a *APIKeys) Named(ctx context.Context, prefix []byte) ([sha256.Size]byte, 
 	copy(sum[:], hash)
 	line, err := a.byHash(ctx, sum)
 	if errors.Is(err, storage.ErrNotFound) {
-		return sum, ErrNoAPIKey
+		return sum, ErrNotFound
 	}
 	if err != nil {
 		return sum, fmt.Errorf("read API key: %w", err)
@@ -92,8 +93,8 @@ func (a *APIKeys) Named(ctx context.Context, prefix []byte) ([sha256.Size]byte, 
 // byHash finds a key, and those it descends from, in memory or in storage. What the look-up takes tells something of
 // the sum at most, which leads nobody to a secret; what was found is compared in
 // constant time nevertheless, so that no engine can be talked into another key.
-func (a *APIKeys) byHash(ctx context.Context, sum [sha256.Size]byte) ([]storage.APIKey, error) {
-	line, epoch, ok := a.verified.get(sum)
+func (a *Keys) byHash(ctx context.Context, sum [sha256.Size]byte) ([]storage.APIKey, error) {
+	line, epoch, ok := a.verified.Get(sum)
 	if ok && a.fresh() {
 		return line, nil
 	}
@@ -101,23 +102,23 @@ func (a *APIKeys) byHash(ctx context.Context, sum [sha256.Size]byte) ([]storage.
 	if err != nil {
 		return nil, err
 	}
-	if !holds(line[0].Hashes, sum[:]) {
+	if !secret.Matches(line[0].Hashes, sum[:]) {
 		return nil, storage.ErrNotFound
 	}
-	a.verified.put(sum, line, epoch)
+	a.verified.Put(sum, line, epoch)
 	return line, nil
 }
 
 // fresh reports whether a change of the keys would have been seen: without polls, or
 // while they fail, every call asks storage, and a key that was taken away is dead.
-func (a *APIKeys) fresh() bool {
+func (a *Keys) fresh() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return !a.polled.IsZero() && a.now().Sub(a.polled) <= pollStale
 }
 
 // use notes that a key was used, to be written behind.
-func (a *APIKeys) use(k storage.APIKey) {
+func (a *Keys) use(k storage.APIKey) {
 	now := a.now()
 	if now.Sub(k.LastUsedAt) < useGrain {
 		return
@@ -130,7 +131,7 @@ func (a *APIKeys) use(k storage.APIKey) {
 }
 
 // Poll looks whether keys changed, and forgets those in memory if so.
-func (a *APIKeys) Poll(ctx context.Context) error {
+func (a *Keys) Poll(ctx context.Context) error {
 	now := a.now()
 	versions, err := a.store.Versions(ctx)
 	if err != nil {
@@ -139,14 +140,14 @@ func (a *APIKeys) Poll(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.polled.IsZero() || a.version != versions["api_keys"] {
-		a.verified.drop()
+		a.verified.Drop()
 	}
 	a.version, a.polled = versions["api_keys"], now
 	return nil
 }
 
 // Flush writes when keys were last used. What could not be written waits for the next.
-func (a *APIKeys) Flush(ctx context.Context) error {
+func (a *Keys) Flush(ctx context.Context) error {
 	now, unwritten := a.now(), map[storage.APIKeyID]time.Time{}
 	a.mu.Lock()
 	for id, u := range a.used {
@@ -176,7 +177,7 @@ func (a *APIKeys) Flush(ctx context.Context) error {
 
 // Run polls and flushes each second until ctx ends, and flushes once more. A change of a
 // key is seen within two seconds.
-func (a *APIKeys) Run(ctx context.Context) error {
+func (a *Keys) Run(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {

@@ -1,4 +1,4 @@
-package provider
+package apikeys
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 
 // Refusals of callers who hold an API key.
 var (
-	ErrForeignAPIKey = errors.New("an API key changes itself and the keys that it made, and no others")
-	ErrDisabledStays = errors.New("an API key that is disabled is for the operator to enable, change or delete")
+	ErrNotPermitted  = errors.New("an API key changes itself and the keys that it made, and no others")
+	ErrOperatorOnly  = errors.New("an API key that is disabled is for the operator to enable, change or delete")
 	ErrCallerEnded   = errors.New("the API key that asks has ended meanwhile, or may not write any more")
 	ErrTooManyMakers = fmt.Errorf("an API key descends from %d others at most", storage.MakersMost)
 )
@@ -35,7 +35,7 @@ func Holder(k storage.APIKey) Caller { return Caller{key: k} }
 func (c Caller) ID() storage.APIKeyID { return c.key.ID }
 
 // beyond returns what a key with these settings would open that its caller does not.
-func (c Caller) beyond(d APIKeyDraft) []users.Fault {
+func (c Caller) beyond(d Draft) []users.Fault {
 	if c.operator {
 		return nil
 	}
@@ -68,7 +68,7 @@ func common(list, of []string) []string {
 
 // current returns a caller with what its key opens now: the one that was recognised may
 // have been in memory. The new key's line is as long as this one's and itself.
-func (a *APIKeys) current(ctx context.Context, by Caller) (Caller, []storage.APIKey, error) {
+func (a *Keys) current(ctx context.Context, by Caller) (Caller, []storage.APIKey, error) {
 	if by.operator {
 		return by, nil, nil
 	}
@@ -89,7 +89,7 @@ func (a *APIKeys) current(ctx context.Context, by Caller) (Caller, []storage.API
 // May returns nil where a caller may change a key: the operator any, an API key itself
 // and those that descend from it, as long as nobody disabled them. ErrForeignAPIKey,
 // ErrDisabledStays: it may not. ErrNoAPIKey.
-func (a *APIKeys) May(ctx context.Context, by Caller, id storage.APIKeyID) error {
+func (a *Keys) May(ctx context.Context, by Caller, id storage.APIKeyID) error {
 	if by.operator {
 		return nil
 	}
@@ -99,28 +99,28 @@ func (a *APIKeys) May(ctx context.Context, by Caller, id storage.APIKeyID) error
 
 // owned reads a key that its caller may change. What it may change is what was read: who
 // disables the key meanwhile changes what it is replaced by, and that fails.
-func (a *APIKeys) owned(ctx context.Context, by Caller, id storage.APIKeyID) (storage.APIKey, error) {
+func (a *Keys) owned(ctx context.Context, by Caller, id storage.APIKeyID) (storage.APIKey, error) {
 	if by.operator {
 		return a.Get(ctx, id)
 	}
 	line, err := a.store.APIKeyLine(ctx, id)
 	if errors.Is(err, storage.ErrNotFound) {
-		return storage.APIKey{}, ErrNoAPIKey
+		return storage.APIKey{}, ErrNotFound
 	}
 	if err != nil {
 		return storage.APIKey{}, fmt.Errorf("read API key: %w", err)
 	}
 	if !slices.ContainsFunc(line, func(k storage.APIKey) bool { return k.ID == by.key.ID }) {
-		return storage.APIKey{}, ErrForeignAPIKey
+		return storage.APIKey{}, ErrNotPermitted
 	}
 	if line[0].Disabled { // who disabled it may have had a reason that its maker does not share
-		return storage.APIKey{}, ErrDisabledStays
+		return storage.APIKey{}, ErrOperatorOnly
 	}
 	return line[0], nil
 }
 
 // of reads a key for a change of it that makes it open nothing more than it does.
-func (a *APIKeys) of(ctx context.Context, by Caller, id storage.APIKeyID) (storage.APIKey, error) {
+func (a *Keys) of(ctx context.Context, by Caller, id storage.APIKeyID) (storage.APIKey, error) {
 	if _, _, err := a.current(ctx, by); err != nil {
 		return storage.APIKey{}, err
 	}
@@ -129,15 +129,15 @@ func (a *APIKeys) of(ctx context.Context, by Caller, id storage.APIKeyID) (stora
 
 // standing returns what the first key of a line opens: no more than any of those it
 // descends from, and nothing once one of them is gone, disabled or over.
-func (a *APIKeys) standing(line []storage.APIKey) (storage.APIKey, error) {
+func (a *Keys) standing(line []storage.APIKey) (storage.APIKey, error) {
 	k := line[0]
 	switch {
 	case k.Disabled:
-		return k, ErrAPIKeyDisabled
+		return k, ErrDisabled
 	case a.over(k):
-		return k, ErrAPIKeyExpired
+		return k, ErrExpired
 	case a.orphaned(line):
-		return k, ErrAPIKeyMaker
+		return k, ErrMakerEnded
 	}
 	for _, m := range line[1:] {
 		k.Dialects, k.Verbs = common(k.Dialects, dialectsFor(k, m)), common(k.Verbs, m.Verbs)
@@ -161,16 +161,16 @@ func dialectsFor(k, maker storage.APIKey) []string {
 	return out
 }
 
-func (a *APIKeys) over(k storage.APIKey) bool {
+func (a *Keys) over(k storage.APIKey) bool {
 	return !k.ExpiresAt.IsZero() && !a.now().Before(k.ExpiresAt)
 }
 
-func (a *APIKeys) orphaned(line []storage.APIKey) bool {
+func (a *Keys) orphaned(line []storage.APIKey) bool {
 	return line[len(line)-1].Maker != "" || slices.ContainsFunc(line[1:], func(m storage.APIKey) bool { return m.Disabled || a.over(m) })
 }
 
 // Orphaned reports whether a key opens nothing because one it descends from does not.
-func (a *APIKeys) Orphaned(ctx context.Context, k storage.APIKey) (bool, error) {
+func (a *Keys) Orphaned(ctx context.Context, k storage.APIKey) (bool, error) {
 	if k.Maker == "" {
 		return false, nil
 	}

@@ -1,12 +1,10 @@
-package provider
+package apikeys
 
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,18 +13,14 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/provider/secret"
 	"sallyport/storage"
 )
 
 const project = "project-live-00000000-0000-4000-8000-000000000001"
 
-// apiKeys are those of a live server over the house's storage.
-func (h *house) apiKeys() *APIKeys {
-	return NewAPIKeys(h.engine, h.journal, h.now, rand.Reader, "live", slog.New(slog.NewTextHandler(h.logged, nil)))
-}
-
-func draft(changes ...func(*APIKeyDraft)) APIKeyDraft {
-	d := APIKeyDraft{Name: "deploy", Dialects: []string{DialectAdmin}, Verbs: []string{VerbRead}}
+func draft(changes ...func(*Draft)) Draft {
+	d := Draft{Name: "deploy", Dialects: []string{DialectAdmin}, Verbs: []string{VerbRead}}
 	for _, change := range changes {
 		change(&d)
 	}
@@ -34,7 +28,7 @@ func draft(changes ...func(*APIKeyDraft)) APIKeyDraft {
 }
 
 // made stores a key and returns it with its secret.
-func (h *house) made(a *APIKeys, changes ...func(*APIKeyDraft)) (storage.APIKey, string) {
+func (h *fixture) made(a *Keys, changes ...func(*Draft)) (storage.APIKey, string) {
 	h.t.Helper()
 	k, secret, err := a.Create(h.ctx, h.visit, Operator(), draft(changes...))
 	h.ok(err)
@@ -42,16 +36,16 @@ func (h *house) made(a *APIKeys, changes ...func(*APIKeyDraft)) (storage.APIKey,
 }
 
 func TestSecretsAreRecognisable(t *testing.T) {
-	h := newHouse(t)
-	a := h.apiKeys()
+	h := newFixture(t)
+	a := h.keys()
 	for _, tc := range []struct {
 		name  string
-		draft func(*APIKeyDraft)
+		draft func(*Draft)
 		want  string
 	}{
-		{"a key of ours", func(d *APIKeyDraft) { d.Name = "ours" }, `^sallyport_live_[\w-]{49}$`},
-		{"one that the Streambird SDKs take", func(d *APIKeyDraft) { d.Name, d.Dialects = "sb", []string{DialectStreambird, DialectAdmin} }, `^sk_live_[\w-]{49}$`},
-		{"one for a Stytch project", func(d *APIKeyDraft) { d.Name, d.Dialects, d.Project = "st", []string{DialectStytch}, project }, `^secret-live-[\w-]{49}$`},
+		{"a key of ours", func(d *Draft) { d.Name = "ours" }, `^sallyport_live_[\w-]{49}$`},
+		{"one that the Streambird SDKs take", func(d *Draft) { d.Name, d.Dialects = "sb", []string{DialectStreambird, DialectAdmin} }, `^sk_live_[\w-]{49}$`},
+		{"one for a Stytch project", func(d *Draft) { d.Name, d.Dialects, d.Project = "st", []string{DialectStytch}, project }, `^secret-live-[\w-]{49}$`},
 	} {
 		k, secret := h.made(a, tc.draft)
 		if !regexp.MustCompile(tc.want).MatchString(secret) || !strings.HasSuffix(secret, checksum(secret[:len(secret)-checksumLength])) {
@@ -65,8 +59,8 @@ func TestSecretsAreRecognisable(t *testing.T) {
 }
 
 func TestASecretIsKeptNowhere(t *testing.T) {
-	h := newHouse(t)
-	a := h.apiKeys()
+	h := newFixture(t)
+	a := h.keys()
 	k, first := h.made(a)
 	second, err := a.AddSecret(h.ctx, h.visit, Operator(), k.ID)
 	h.ok(err)
@@ -78,7 +72,7 @@ func TestASecretIsKeptNowhere(t *testing.T) {
 	h.ok(h.engine.Backup(h.ctx, copied))
 	dump, readErr := os.ReadFile(copied)
 	h.ok(readErr)
-	if !bytes.Contains(dump, []byte("deploy")) || !bytes.Contains(dump, sumOf(second)) {
+	if !bytes.Contains(dump, []byte("deploy")) || !bytes.Contains(dump, secret.Sum(second)) {
 		t.Fatal("the copy does not even hold what is kept")
 	}
 	said := h.logged.String() + err.Error()
@@ -92,45 +86,45 @@ func TestASecretIsKeptNowhere(t *testing.T) {
 }
 
 func TestDraftsThatAreNoKeys(t *testing.T) {
-	h := newHouse(t)
-	a := h.apiKeys()
-	_, ours := h.made(a, func(d *APIKeyDraft) { d.Name = "taken" })
+	h := newFixture(t)
+	a := h.keys()
+	_, ours := h.made(a, func(d *Draft) { d.Name = "taken" })
 	for _, tc := range []struct {
 		name  string
-		draft func(*APIKeyDraft)
+		draft func(*Draft)
 		field string // "": none
 	}{
-		{"a plain one", func(*APIKeyDraft) {}, ""},
-		{"no name", func(d *APIKeyDraft) { d.Name = "" }, "name"},
-		{"a name that hides something", func(d *APIKeyDraft) { d.Name = "a\x1b[2J" }, "name"},
-		{"a name with a space behind it", func(d *APIKeyDraft) { d.Name = "a " }, "name"},
-		{"a name of 101 characters", func(d *APIKeyDraft) { d.Name = strings.Repeat("ä", 101) }, "name"},
-		{"a name of 100", func(d *APIKeyDraft) { d.Name = strings.Repeat("ä", 100) }, ""},
-		{"no dialect", func(d *APIKeyDraft) { d.Dialects = nil }, "dialects"},
-		{"a dialect nobody speaks", func(d *APIKeyDraft) { d.Dialects = []string{"admin", "klingon"} }, "dialects"},
-		{"a dialect twice", func(d *APIKeyDraft) { d.Dialects = []string{"admin", "admin"} }, "dialects"},
-		{"no verb", func(d *APIKeyDraft) { d.Verbs = nil }, "verbs"},
-		{"a verb nobody knows", func(d *APIKeyDraft) { d.Verbs = []string{"delete"} }, "verbs"},
-		{"stytch without a project", func(d *APIKeyDraft) { d.Dialects = []string{"stytch"} }, "project"},
-		{"stytch with one", func(d *APIKeyDraft) { d.Dialects, d.Project = []string{"stytch"}, project }, ""},
-		{"a project without stytch", func(d *APIKeyDraft) { d.Project = project }, "project"},
-		{"a project that is none", func(d *APIKeyDraft) { d.Dialects, d.Project = []string{"stytch"}, "project-live-1" }, "project"},
-		{"a project of the other environment", func(d *APIKeyDraft) {
+		{"a plain one", func(*Draft) {}, ""},
+		{"no name", func(d *Draft) { d.Name = "" }, "name"},
+		{"a name that hides something", func(d *Draft) { d.Name = "a\x1b[2J" }, "name"},
+		{"a name with a space behind it", func(d *Draft) { d.Name = "a " }, "name"},
+		{"a name of 101 characters", func(d *Draft) { d.Name = strings.Repeat("ä", 101) }, "name"},
+		{"a name of 100", func(d *Draft) { d.Name = strings.Repeat("ä", 100) }, ""},
+		{"no dialect", func(d *Draft) { d.Dialects = nil }, "dialects"},
+		{"a dialect nobody speaks", func(d *Draft) { d.Dialects = []string{"admin", "klingon"} }, "dialects"},
+		{"a dialect twice", func(d *Draft) { d.Dialects = []string{"admin", "admin"} }, "dialects"},
+		{"no verb", func(d *Draft) { d.Verbs = nil }, "verbs"},
+		{"a verb nobody knows", func(d *Draft) { d.Verbs = []string{"delete"} }, "verbs"},
+		{"stytch without a project", func(d *Draft) { d.Dialects = []string{"stytch"} }, "project"},
+		{"stytch with one", func(d *Draft) { d.Dialects, d.Project = []string{"stytch"}, project }, ""},
+		{"a project without stytch", func(d *Draft) { d.Project = project }, "project"},
+		{"a project that is none", func(d *Draft) { d.Dialects, d.Project = []string{"stytch"}, "project-live-1" }, "project"},
+		{"a project of the other environment", func(d *Draft) {
 			d.Dialects, d.Project = []string{"stytch"}, strings.Replace(project, "live", "test", 1)
 		}, "project"},
-		{"an app without streambird", func(d *APIKeyDraft) { d.App = "Shop" }, "app"},
-		{"an app", func(d *APIKeyDraft) { d.Dialects, d.App = []string{"streambird"}, "Shop" }, ""},
-		{"a secret that could be guessed", func(d *APIKeyDraft) { d.Secret = strings.Repeat("x", 31) }, "secret"},
-		{"a secret no header carries", func(d *APIKeyDraft) { d.Secret = strings.Repeat("x", 31) + "ü" }, "secret"},
-		{"a secret that is too long", func(d *APIKeyDraft) { d.Secret = strings.Repeat("x", 256) }, "secret"},
-		{"a test key of Streambird", func(d *APIKeyDraft) { d.Secret = "sk_test_" + strings.Repeat("x", 49) }, "secret"},
-		{"a live key of Streambird", func(d *APIKeyDraft) { d.Secret = "sk_live_" + strings.Repeat("x", 49) }, ""},
-		{"a test secret of Stytch", func(d *APIKeyDraft) { d.Secret = "secret-test-" + strings.Repeat("x", 36) }, "secret"},
-		{"a test key of ours", func(d *APIKeyDraft) { d.Secret = strings.Replace(ours, "live", "test", 1) }, "secret"},
-		{"a secret of ours", func(d *APIKeyDraft) { d.Secret = ours }, ""},
-		{"a secret of ours, cut", func(d *APIKeyDraft) { d.Secret = ours[:60] }, "secret"},
-		{"a secret and a hash", func(d *APIKeyDraft) { d.Secret, d.SecretHash = ours, sumOf(ours) }, "secret"},
-		{"a hash that is none", func(d *APIKeyDraft) { d.SecretHash = []byte{1} }, "secret_sha256"},
+		{"an app without streambird", func(d *Draft) { d.App = "Shop" }, "app"},
+		{"an app", func(d *Draft) { d.Dialects, d.App = []string{"streambird"}, "Shop" }, ""},
+		{"a secret that could be guessed", func(d *Draft) { d.Secret = strings.Repeat("x", 31) }, "secret"},
+		{"a secret no header carries", func(d *Draft) { d.Secret = strings.Repeat("x", 31) + "ü" }, "secret"},
+		{"a secret that is too long", func(d *Draft) { d.Secret = strings.Repeat("x", 256) }, "secret"},
+		{"a test key of Streambird", func(d *Draft) { d.Secret = "sk_test_" + strings.Repeat("x", 49) }, "secret"},
+		{"a live key of Streambird", func(d *Draft) { d.Secret = "sk_live_" + strings.Repeat("x", 49) }, ""},
+		{"a test secret of Stytch", func(d *Draft) { d.Secret = "secret-test-" + strings.Repeat("x", 36) }, "secret"},
+		{"a test key of ours", func(d *Draft) { d.Secret = strings.Replace(ours, "live", "test", 1) }, "secret"},
+		{"a secret of ours", func(d *Draft) { d.Secret = ours }, ""},
+		{"a secret of ours, cut", func(d *Draft) { d.Secret = ours[:60] }, "secret"},
+		{"a secret and a hash", func(d *Draft) { d.Secret, d.SecretHash = ours, secret.Sum(ours) }, "secret"},
+		{"a hash that is none", func(d *Draft) { d.SecretHash = []byte{1} }, "secret_sha256"},
 	} {
 		d := draft(tc.draft)
 		faults := a.Faults(Operator(), d)
@@ -141,7 +135,7 @@ func TestDraftsThatAreNoKeys(t *testing.T) {
 			continue
 		}
 		_, _, err := a.Create(h.ctx, h.visit, Operator(), d)
-		var invalid *InvalidAPIKey
+		var invalid *InvalidError
 		if !errors.As(err, &invalid) || len(d.Secret) > 0 && strings.Contains(err.Error(), d.Secret) {
 			t.Errorf("%s: Create = %v, want the fault, and not the secret", tc.name, err)
 		}
@@ -149,29 +143,29 @@ func TestDraftsThatAreNoKeys(t *testing.T) {
 }
 
 func TestASecretIsTakenOver(t *testing.T) {
-	h := newHouse(t)
-	a := h.apiKeys()
+	h := newFixture(t)
+	a := h.keys()
 	old := "sk_live_" + strings.Repeat("aB3", 17)
-	k, secret := h.made(a, func(d *APIKeyDraft) { d.Secret = old })
-	if secret != "" {
-		t.Errorf("a secret that was taken over is shown: %q", secret)
+	k, created := h.made(a, func(d *Draft) { d.Secret = old })
+	if created != "" {
+		t.Errorf("a secret that was taken over is shown: %q", created)
 	}
 	if got, err := a.Authenticate(h.ctx, h.visit, old); err != nil || got.ID != k.ID {
 		t.Errorf("Authenticate = %v, %v", got, err)
 	}
-	for name, d := range map[string]APIKeyDraft{
+	for name, d := range map[string]Draft{
 		"the same name":   draft(),
-		"the same secret": draft(func(d *APIKeyDraft) { d.Name, d.SecretHash = "other", sumOf(old) }),
+		"the same secret": draft(func(d *Draft) { d.Name, d.SecretHash = "other", secret.Sum(old) }),
 	} {
-		if _, _, err := a.Create(h.ctx, h.visit, Operator(), d); !errors.Is(err, ErrAPIKeyTaken) {
-			t.Errorf("%s: %v, want %v", name, err, ErrAPIKeyTaken)
+		if _, _, err := a.Create(h.ctx, h.visit, Operator(), d); !errors.Is(err, ErrTaken) {
+			t.Errorf("%s: %v, want %v", name, err, ErrTaken)
 		}
 	}
 }
 
 func TestARotationHasTwoSecrets(t *testing.T) {
-	h := newHouse(t)
-	a := h.apiKeys()
+	h := newFixture(t)
+	a := h.keys()
 	k, first := h.made(a)
 	opens := func(want map[string]bool) {
 		t.Helper()
@@ -182,14 +176,14 @@ func TestARotationHasTwoSecrets(t *testing.T) {
 			}
 		}
 	}
-	if err := a.FinishRotation(h.ctx, h.visit, Operator(), k.ID); !errors.Is(err, ErrNotRotating) {
-		t.Errorf("FinishRotation = %v, want %v", err, ErrNotRotating)
+	if err := a.FinishRotation(h.ctx, h.visit, Operator(), k.ID); !errors.Is(err, secret.ErrNotRotating) {
+		t.Errorf("FinishRotation = %v, want %v", err, secret.ErrNotRotating)
 	}
 	lost, err := a.AddSecret(h.ctx, h.visit, Operator(), k.ID)
 	h.ok(err)
 	opens(map[string]bool{first: true, lost: true})
-	if _, err := a.AddSecret(h.ctx, h.visit, Operator(), k.ID); !errors.Is(err, ErrRotating) {
-		t.Errorf("AddSecret = %v, want %v", err, ErrRotating)
+	if _, err := a.AddSecret(h.ctx, h.visit, Operator(), k.ID); !errors.Is(err, secret.ErrRotating) {
+		t.Errorf("AddSecret = %v, want %v", err, secret.ErrRotating)
 	}
 	h.ok(a.WithdrawSecret(h.ctx, h.visit, Operator(), k.ID))
 	opens(map[string]bool{first: true, lost: false})
@@ -203,21 +197,21 @@ func TestARotationHasTwoSecrets(t *testing.T) {
 }
 
 func TestChangesOfAKey(t *testing.T) {
-	h := newHouse(t)
-	a := h.apiKeys()
+	h := newFixture(t)
+	a := h.keys()
 	was, _ := h.made(a)
 	next := was
 	next.Name, next.Verbs, next.ExpiresAt = "deploys", []string{VerbRead, VerbWrite}, h.now().Add(time.Hour)
 	h.ok(a.Change(h.ctx, h.visit, Operator(), was, next))
-	if err := a.Change(h.ctx, h.visit, Operator(), was, next); !errors.Is(err, ErrAPIKeyChanged) {
-		t.Errorf("a change of what was changed meanwhile: %v, want %v", err, ErrAPIKeyChanged)
+	if err := a.Change(h.ctx, h.visit, Operator(), was, next); !errors.Is(err, ErrChanged) {
+		t.Errorf("a change of what was changed meanwhile: %v, want %v", err, ErrChanged)
 	}
 	got, err := a.Find(h.ctx, "deploys")
 	if err != nil || got.ID != was.ID || !got.Allows(DialectAdmin, VerbWrite) || got.Allows(DialectStytch, VerbRead) || !got.UpdatedAt.After(was.UpdatedAt) {
 		t.Errorf("Find = %+v, %v", got, err)
 	}
 	next.Dialects = []string{"klingon"}
-	var invalid *InvalidAPIKey
+	var invalid *InvalidError
 	if err := a.Change(h.ctx, h.visit, Operator(), got, next); !errors.As(err, &invalid) {
 		t.Errorf("a change to no key: %v, want the fault", err)
 	}
@@ -230,8 +224,8 @@ func TestChangesOfAKey(t *testing.T) {
 		"Find":      func() error { _, err := a.Find(h.ctx, string(was.ID)); return err }(),
 		"AddSecret": func() error { _, err := a.AddSecret(h.ctx, h.visit, Operator(), was.ID); return err }(),
 	} {
-		if !errors.Is(err, ErrNoAPIKey) {
-			t.Errorf("%s of a deleted key: %v, want %v", name, err, ErrNoAPIKey)
+		if !errors.Is(err, ErrNotFound) {
+			t.Errorf("%s of a deleted key: %v, want %v", name, err, ErrNotFound)
 		}
 	}
 	found, err := h.engine.ListEvents(context.Background(), storage.EventFilter{Limit: 100})

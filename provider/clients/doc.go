@@ -1,0 +1,3 @@
+// Package clients holds registered clients: the record and what follows from it, the copies
+// in memory, and the registry in which administrators change them.
+package clients

@@ -1,0 +1,171 @@
+// Package jsonbody reads the JSON object that a call brings: content type, length,
+// strict syntax, then one typed member after the other.
+package jsonbody
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"sallyport/web"
+	"sallyport/web/problem"
+)
+
+// Type is the media type of a body.
+const Type = "application/json"
+
+// maxLength is the length of an object (H-9).
+const maxLength = 64 << 10
+
+// Text reads a body of one media type and of at most so many bytes. A page of another
+// origin can send any type but that of a form only after a preflight (H-8).
+func Text(c *gin.Context, mediaType string, most int64) ([]byte, *web.Fault) {
+	kind, params, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
+	if err != nil || kind != mediaType || params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
+		return nil, &web.Fault{Status: http.StatusUnsupportedMediaType, Reason: "the Content-Type must be " + mediaType}
+	}
+	return read(c, most)
+}
+
+func read(c *gin.Context, most int64) ([]byte, *web.Fault) {
+	text, err := io.ReadAll(http.MaxBytesReader(nil, c.Request.Body, most))
+	var long *http.MaxBytesError
+	switch {
+	case errors.As(err, &long):
+		return nil, &web.Fault{Status: http.StatusRequestEntityTooLarge, Reason: fmt.Sprintf("the body is longer than %d KiB", most>>10)}
+	case err != nil:
+		return nil, &web.Fault{Status: http.StatusBadRequest, Reason: "the body cannot be read"}
+	}
+	return text, nil
+}
+
+// Read reads a body that is one JSON object.
+func Read(c *gin.Context) (*Object, *web.Fault) {
+	text, f := Text(c, Type, maxLength)
+	if f != nil {
+		return nil, f
+	}
+	return newObject(text)
+}
+
+// ReadAny reads a body like Read, also one without content type or content: an empty
+// object.
+func ReadAny(c *gin.Context) (*Object, *web.Fault) {
+	text, f := read(c, maxLength)
+	header := c.GetHeader("Content-Type")
+	kind, _, _ := mime.ParseMediaType(header)
+	switch {
+	case f != nil:
+		return nil, f
+	case kind != Type && (header != "" || len(text) > 0):
+		return nil, &web.Fault{Status: http.StatusUnsupportedMediaType, Reason: "unsupported content type"}
+	case strings.TrimSpace(string(text)) == "":
+		return &Object{Members: map[string]any{}}, nil
+	}
+	return newObject(text)
+}
+
+func newObject(text []byte) (*Object, *web.Fault) {
+	members, err := Parse(text)
+	if err != nil {
+		return nil, &web.Fault{Status: http.StatusBadRequest, Reason: "the body is not one JSON object of text, without repeated names"}
+	}
+	return &Object{Members: members}, nil
+}
+
+// Object is a JSON object whose members are read one by one. A member of the wrong type
+// is a fault; the caller checks the faults once, after the last member.
+type Object struct {
+	Members map[string]any
+	Faults  problem.Faults
+	read    []string // names of the members that were read
+}
+
+// Fault records an error in a member.
+func (o *Object) Fault(name, detail string) {
+	o.Faults = append(o.Faults, problem.Fault{Field: name, Detail: detail})
+}
+
+func (o *Object) member(name string) (any, bool) {
+	o.read = append(o.read, name)
+	value, sent := o.Members[name]
+	return value, sent
+}
+
+// Text returns a string; "" if it was left out.
+func (o *Object) Text(name string) string {
+	value, sent := o.member(name)
+	text, ok := value.(string)
+	if sent && !ok {
+		o.Fault(name, "must be text")
+	}
+	return text
+}
+
+// Required returns a string that must not be empty or left out.
+func (o *Object) Required(name string) string {
+	text := o.Text(name)
+	if text == "" {
+		o.Fault(name, "is required")
+	}
+	return text
+}
+
+// List returns a list of strings.
+func (o *Object) List(name string) []string {
+	value, sent := o.member(name)
+	if !sent {
+		return nil
+	}
+	list, ok := value.([]any)
+	var out []string
+	for _, x := range list {
+		text, isText := x.(string)
+		ok = ok && isText
+		out = append(out, text)
+	}
+	if !ok {
+		o.Fault(name, "must be a list of texts")
+	}
+	return out
+}
+
+// Flag returns true or false; false if it was left out.
+func (o *Object) Flag(name string) bool {
+	value, sent := o.member(name)
+	yes, ok := value.(bool)
+	if sent && !ok {
+		o.Fault(name, "must be true or false")
+	}
+	return yes
+}
+
+// Time returns a time (RFC 3339); zero if it was left out.
+func (o *Object) Time(name string) time.Time {
+	text := o.Text(name)
+	if text == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		o.Fault(name, "must be a time such as 2027-01-31T18:00:00Z")
+	}
+	return t
+}
+
+// Unknown records a fault for every member that was not read (H-12).
+func (o *Object) Unknown() {
+	for _, name := range slices.Sorted(maps.Keys(o.Members)) {
+		if !slices.Contains(o.read, name) {
+			o.Fault(name, "there is no such key")
+		}
+	}
+}
