@@ -11,12 +11,12 @@ import (
 	"sallyport/web/admin"
 )
 
-// adminAPI builds the admin API over the house. The address of a caller is that of the
-// connection: no proxy stands in front of the admin listener.
-func (h *Server) AdminAPI(key config.Secret, issuer string, log *slog.Logger, random io.Reader) (http.Handler, error) {
-	s := admin.New(admin.Rooms{Users: h.Users, Sessions: h.Sessions, Journal: h.Journal, Clients: h.Clients, APIKeys: h.APIKeys,
-		Keyring: h.Keyring, Records: h.Records()}, h.Now, admin.Options{Issuer: issuer, Key: admin.KeyOf(key.Reveal()), Logger: log})
-	handler, err := web.New(web.Options{Issuer: issuer, Logger: log, Timeout: admin.Patience, MaxBody: admin.BodyMost}, random, h.Now, s)
+// AdminAPI returns the handler of the admin API. A caller's address is that of its
+// connection, because there is no proxy in front of the admin listener.
+func (s *Server) AdminAPI(key config.Secret, issuer string, log *slog.Logger, random io.Reader) (http.Handler, error) {
+	surface := admin.New(admin.Rooms{Users: s.Users, Sessions: s.Sessions, Journal: s.Journal, Clients: s.Clients, APIKeys: s.APIKeys,
+		Keyring: s.Keyring, Records: s.Records()}, s.Now, admin.Options{Issuer: issuer, Key: admin.KeyOf(key.Reveal()), Logger: log})
+	handler, err := web.New(web.Options{Issuer: issuer, Logger: log, Timeout: admin.Patience, MaxBody: admin.BodyMost}, random, s.Now, surface)
 	if err != nil {
 		return nil, fmt.Errorf("build admin API: %w", err)
 	}

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// background runs everything that works beside the requests until ctx ends, and
-// lets it finish what it holds.
-func (h *Server) background(ctx context.Context) error {
-	jobs := []func(context.Context) error{h.Journal.Run, h.Sessions.Run, h.Provider.Run, h.APIKeys.Run, h.sweep, h.watchClock, h.rotateKeys}
+// background runs everything that works beside the requests until ctx ends, and waits
+// until it has finished what it holds.
+func (s *Server) background(ctx context.Context) error {
+	jobs := []func(context.Context) error{s.Journal.Run, s.Sessions.Run, s.Provider.Run, s.APIKeys.Run, s.sweep, s.watchClock, s.rotateKeys}
 	ends := make(chan error, len(jobs))
 	for _, job := range jobs {
 		go func() { ends <- job(ctx) }()
@@ -23,46 +23,47 @@ func (h *Server) background(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// sweep removes expired rows, in batches small enough to hold no lock for long.
-func (h *Server) sweep(ctx context.Context) error {
+// sweep deletes expired rows every minute, in batches small enough to hold no lock for
+// long.
+func (s *Server) sweep(ctx context.Context) error {
 	const batch = 1000
 	return every(ctx, time.Minute, func() {
 		for n := batch; n >= batch && ctx.Err() == nil; {
 			var err error
-			if n, err = h.Store.Sweep(ctx, h.Now(), batch); err != nil {
-				h.Log.Error("sweep", "error", err)
+			if n, err = s.Store.Sweep(ctx, s.Now(), batch); err != nil {
+				s.Log.Error("sweep", "error", err)
 				return
 			}
 		}
 		if ctx.Err() == nil {
-			h.sweptAt.Store(h.Now().Unix())
+			s.sweptAt.Store(s.Now().Unix())
 		}
 	})
 }
 
-// watchClock raises an alert when our clock and the database's part.
-func (h *Server) watchClock(ctx context.Context) error {
-	wrong := false
+// watchClock reports that this server's clock has drifted from the database's.
+func (s *Server) watchClock(ctx context.Context) error {
+	drifted := false
 	return every(ctx, time.Minute, func() {
-		skew, err := h.health.skew(ctx)
+		skew, err := s.health.skew(ctx)
 		if err != nil {
 			return
 		}
 		if skew > skewServing {
-			h.Log.Error("the clock differs from the database's", "by", skew.String())
-			if !wrong {
-				h.Journal.Note(h.configurationEvent("clock"))
+			s.Log.Error("the clock differs from the database's", "by", skew.String())
+			if !drifted {
+				s.Journal.Note(s.configurationEvent("clock"))
 			}
 		}
-		wrong = skew > skewServing
+		drifted = skew > skewServing
 	})
 }
 
-// rotateKeys replaces keys that are old enough.
-func (h *Server) rotateKeys(ctx context.Context) error {
+// rotateKeys rotates the keys that are due, at the start and every hour.
+func (s *Server) rotateKeys(ctx context.Context) error {
 	do := func() {
-		if err := h.Keys.RotateDue(ctx); err != nil && ctx.Err() == nil {
-			h.Log.Error("rotate keys", "error", err)
+		if err := s.Keys.RotateDue(ctx); err != nil && ctx.Err() == nil {
+			s.Log.Error("rotate keys", "error", err)
 		}
 	}
 	do()

@@ -11,8 +11,8 @@ import (
 	"sallyport/web"
 )
 
-// listen opens a listener, with TLS where there is a certificate. setting names its
-// address in errors, "tls" or "admin_tls" its certificate; most bounds its connections, 0: nothing does.
+// Listen opens a listener, with TLS if there is a certificate. Errors name the setting of
+// the address. most bounds the connections; 0: nothing does.
 func Listen(setting, address string, most int, t config.TLS) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -31,7 +31,7 @@ func Listen(setting, address string, most int, t config.TLS) (net.Listener, erro
 	return tls.NewListener(l, TLSConfig(cert)), nil
 }
 
-// tlsConfig offers HTTP/2 by hand, because the listener is ours and not net/http's.
+// TLSConfig offers HTTP/2, which net/http does by itself only for listeners it opens.
 func TLSConfig(cert tls.Certificate) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 }

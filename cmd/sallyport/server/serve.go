@@ -13,33 +13,33 @@ import (
 // grace is how long running requests get when the server stops.
 const grace = 20 * time.Second
 
-// site is a server with the listener it serves.
+// Site is an HTTP server with its listener.
 type Site struct {
 	Server   *http.Server
 	Listener net.Listener
 }
 
-// serve serves all sites and the background work until ctx ends or one of them
-// fails, and then stops everything: the sites first, because their requests still
-// write what the background work flushes.
-func (h *Server) Serve(ctx context.Context, linger time.Duration, sites ...Site) error {
+// Serve serves all sites and works in the background until ctx ends or a site fails. Then
+// it stops the sites first, because their requests still write what the background work
+// flushes.
+func (s *Server) Serve(ctx context.Context, linger time.Duration, sites ...Site) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	background := make(chan error, 1)
-	go func() { background <- h.background(work) }()
+	go func() { background <- s.background(work) }()
 
 	ends := make(chan error, len(sites))
-	for _, s := range sites {
+	for _, site := range sites {
 		go func() {
-			ends <- web.Serve(ctx, s.Server, s.Listener, web.Stop{Leaving: h.leave, Linger: linger, Grace: grace})
+			ends <- web.Serve(ctx, site.Server, site.Listener, web.Stop{Leaving: s.leave, Linger: linger, Grace: grace})
 		}()
 	}
 	var errs []error
 	for range sites {
 		err := <-ends
-		stop() // one that fails takes the others down
+		stop() // a site that fails stops the others
 		errs = append(errs, err)
 	}
 	stopWork()
@@ -47,9 +47,9 @@ func (h *Server) Serve(ctx context.Context, linger time.Duration, sites ...Site)
 	return errors.Join(errs...)
 }
 
-// leave makes the server not ready: balancers stop sending.
-func (h *Server) leave() {
-	if !h.health.leaving.Swap(true) {
-		h.Log.Info("stopping")
+// leave makes the server not ready, so that load balancers stop sending requests.
+func (s *Server) leave() {
+	if !s.health.leaving.Swap(true) {
+		s.Log.Info("stopping")
 	}
 }

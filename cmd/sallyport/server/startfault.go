@@ -9,17 +9,17 @@ import (
 	"sallyport/storage"
 )
 
-// complain leaves a trace of what keeps this server from starting in the audit trail,
-// for whoever wonders later which of several servers it was. The log has the words.
-func (h *Server) recordFault(ctx context.Context, what string, err error) error {
-	if wrong := h.Store.AppendEvents(ctx, []storage.Event{h.configurationEvent(what)}); wrong != nil {
-		return errors.Join(err, fmt.Errorf("write audit event: %w", wrong))
+// recordFault writes into the audit trail what keeps this server from starting, and returns
+// the error. The event names only the kind of fault; the log has the text.
+func (s *Server) recordFault(ctx context.Context, what string, err error) error {
+	if auditErr := s.Store.AppendEvents(ctx, []storage.Event{s.configurationEvent(what)}); auditErr != nil {
+		return errors.Join(err, fmt.Errorf("write audit event: %w", auditErr))
 	}
 	return err
 }
 
-// problem is the event of a problem with the configuration.
-func (h *Server) configurationEvent(what string) storage.Event {
-	return h.Journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventConfiguration, Outcome: mfa.OutcomeFailed, Actor: "system",
+// configurationEvent is the event of a server whose configuration does not fit.
+func (s *Server) configurationEvent(what string) storage.Event {
+	return s.Journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventConfiguration, Outcome: mfa.OutcomeFailed, Actor: "system",
 		Detail: map[string]string{"reason": what}})
 }

@@ -12,19 +12,19 @@ import (
 	"sallyport/web/admin"
 )
 
-// records are the records that a desired state is compared with.
-func (h *Server) Records() desired.Records {
-	return desired.Records{Store: h.Store, Users: h.Users, Clients: h.Clients, APIKeys: h.APIKeys, Explain: admin.Explain}
+// Records are the records that a desired state is compared with.
+func (s *Server) Records() desired.Records {
+	return desired.Records{Store: s.Store, Users: s.Users, Clients: s.Clients, APIKeys: s.APIKeys, Explain: admin.Explain}
 }
 
-// loadPlan reads the desired state in a file and compares it with the records.
-func (h *Server) LoadPlan(ctx context.Context, file string, o desired.Options) (desired.Plan, error) {
+// LoadPlan reads a desired-state file and compares it with the records.
+func (s *Server) LoadPlan(ctx context.Context, file string, o desired.Options) (desired.Plan, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return desired.Plan{}, fmt.Errorf("read desired state: %w", err)
 	}
-	o.By = apikeys.Operator() // who reads files here could read the key
-	p, err := h.Records().Plan(ctx, file, text, o)
+	o.By = apikeys.Operator() // whoever can read files here can read the key
+	p, err := s.Records().Plan(ctx, file, text, o)
 	var faults strict.Faults
 	if errors.As(err, &faults) {
 		err = StateFaults(faults)
@@ -32,5 +32,5 @@ func (h *Server) LoadPlan(ctx context.Context, file string, o desired.Options) (
 	return p, err
 }
 
-// stateFaults are the faults of a desired-state file, a line each.
+// StateFaults returns the faults of a desired-state file, a line each.
 func StateFaults(f strict.Faults) error { return fmt.Errorf("the desired state has faults:\n%w", f) }
