@@ -16,20 +16,20 @@ import (
 	"sallyport/web/admin"
 )
 
-// apiKeyCommand is an operator's work on the keys of backends.
+// apiKeyCommand manages the API keys of backends.
 func apiKeyCommand(ctx context.Context, p *cli.Program, args []string) error {
-	return p.Group(ctx, "apikey", "the keys with which backends call; KEY is an id or a name", []cli.Command{
+	return p.Group(ctx, "apikey", "the API keys of backends; KEY is an id or a name", []cli.Command{
 		{Name: "list", Args: "", About: "all API keys", Run: apiKeyList},
 		{Name: "show", Args: "KEY", About: "one API key", Run: apiKeyShow},
-		{Name: "create", Args: "--name NAME --dialect D --verb V --out FILE", About: "make an API key", Run: apiKeyCreate},
-		{Name: "disable", Args: "KEY", About: "let it open nothing until it is enabled", Run: apiKeyDisable},
-		{Name: "enable", Args: "KEY", About: "let it open again what it did", Run: apiKeyEnable},
-		{Name: "delete", Args: "KEY", About: "remove an API key for good", Run: apiKeyDelete},
+		{Name: "create", Args: "--name NAME --dialect D --verb V --out FILE", About: "create an API key", Run: apiKeyCreate},
+		{Name: "disable", Args: "KEY", About: "refuse an API key until it is enabled again", Run: apiKeyDisable},
+		{Name: "enable", Args: "KEY", About: "accept a disabled API key again", Run: apiKeyEnable},
+		{Name: "delete", Args: "KEY", About: "delete an API key", Run: apiKeyDelete},
 		{Name: "rotate-secret", Args: "KEY --out FILE", About: "add a second secret; --finish removes the old one", Run: apiKeyRotate},
 	}, args)
 }
 
-// apiKey is the key a verb was told about.
+// apiKey finds an API key by id or name.
 func (d *connection) apiKey(ctx context.Context, which string) (admin.APIKey, error) {
 	var found admin.APIKeys
 	if err := d.Get(ctx, "/api-keys", url.Values{"name": {which}}, &found); err != nil {
@@ -48,7 +48,7 @@ func apiKeyState(k admin.APIKey, now time.Time) string {
 	case k.ExpiresAt != nil && !now.Before(*k.ExpiresAt):
 		return "expired"
 	case k.Orphaned:
-		return "ended with the key that made it"
+		return "ended with the key that created it"
 	case k.Secrets > 1:
 		return "active, secret being rotated"
 	}
@@ -98,7 +98,7 @@ func apiKeyShow(ctx context.Context, p *cli.Program, args []string) error {
 			line("app", cli.Printable(k.App))
 		}
 		line("state", apiKeyState(k, p.Now()))
-		line("made by", cmp.Or(string(k.Maker), "an operator"))
+		line("created by", cmp.Or(string(k.Maker), "an operator"))
 		line("expires", cli.OptionalTime(k.ExpiresAt))
 		line("last used", cli.OptionalTime(k.LastUsedAt))
 		fmt.Fprintf(w, "secrets\t%d\n", k.Secrets)
@@ -109,7 +109,7 @@ func apiKeyShow(ctx context.Context, p *cli.Program, args []string) error {
 
 func apiKeyCreate(ctx context.Context, p *cli.Program, args []string) error {
 	body := map[string]any{}
-	f := p.Flags("apikey create", "make an API key; its secret goes into a new file and is shown nowhere", "--name NAME --dialect D --verb V --out FILE")
+	f := p.Flags("apikey create", "create an API key; its secret is written to a new file and shown nowhere else", "--name NAME --dialect D --verb V --out FILE")
 	text := func(flag, key, usage string) {
 		f.Func(flag, usage, func(value string) error { body[key] = value; return nil })
 	}
@@ -120,12 +120,12 @@ func apiKeyCreate(ctx context.Context, p *cli.Program, args []string) error {
 			return nil
 		})
 	}
-	text("name", "name", "`name` people know it by")
-	list("dialect", "dialects", "`API` it opens: admin, streambird or stytch; several with commas")
-	list("verb", "verbs", "what it may do there: `read`, write or both with a comma")
+	text("name", "name", "`name` for people")
+	list("dialect", "dialects", "`API` it may call: admin, streambird or stytch; several with commas")
+	list("verb", "verbs", "what it may do there: `read`, write, or both with a comma")
 	text("project", "project", "project_id, with dialect stytch")
 	text("app", "app", "`name` of the application, with dialect streambird")
-	text("expires", "expires_at", "`time` it ends, such as 2027-01-31T18:00:00Z; left out: never")
+	text("expires", "expires_at", "`time` it expires, such as 2027-01-31T18:00:00Z; default: never")
 	out := f.String("out", "", "new `file` for the secret; - is standard output")
 	d, err := connect(ctx, p, f, args, 0)
 	if err != nil {
@@ -150,9 +150,9 @@ func apiKeyCreate(ctx context.Context, p *cli.Program, args []string) error {
 	return d.printDone(done, "API key "+string(done.APIKey))
 }
 
-// intoFile writes the secret of an answer, which is told once, into a new file. The file
-// is made before, so that nothing is done that cannot be written down; should it still
-// not be, undo takes it back.
+// intoFile writes the secret of a response, which is shown once, to a new file. It creates
+// the file first, so that it does nothing whose secret cannot be kept; if writing fails
+// nevertheless, undo reverts it.
 func (d *connection) intoFile(out string, do func() (string, error), undo func() error) error {
 	if out == "-" {
 		secret, err := do()
@@ -175,7 +175,7 @@ func (d *connection) intoFile(out string, do func() (string, error), undo func()
 	return nil
 }
 
-// changeAPIKey plays a verb that does one thing to one key.
+// changeAPIKey runs a verb that makes one call about one key.
 func changeAPIKey(ctx context.Context, p *cli.Program, f cli.Flags, args []string, method, path string) error {
 	d, err := connect(ctx, p, f, args, 1)
 	if err != nil {
@@ -198,27 +198,27 @@ func (d *connection) changeAPIKey(ctx context.Context, which, method, path strin
 }
 
 func apiKeyDisable(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("apikey disable", "let an API key open nothing until it is enabled", "KEY [flags]", "Servers see it within two seconds.")
+	f := p.Flags("apikey disable", "refuse an API key until it is enabled again", "KEY [flags]", "It takes effect on every server within two seconds.")
 	return changeAPIKey(ctx, p, f, args, "POST", "/disable")
 }
 
 func apiKeyEnable(ctx context.Context, p *cli.Program, args []string) error {
-	return changeAPIKey(ctx, p, p.Flags("apikey enable", "let an API key open again what it did", "KEY [flags]"), args, "POST", "/enable")
+	return changeAPIKey(ctx, p, p.Flags("apikey enable", "accept a disabled API key again", "KEY [flags]"), args, "POST", "/enable")
 }
 
 func apiKeyDelete(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("apikey delete", "remove an API key for good", "KEY [flags]", "Servers see it within two seconds. The audit trail stays.")
+	f := p.Flags("apikey delete", "delete an API key", "KEY [flags]", "It takes effect on every server within two seconds. The audit trail is kept.")
 	return changeAPIKey(ctx, p, f, args, "DELETE", "")
 }
 
 func apiKeyRotate(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("apikey rotate-secret", "give an API key another secret without an outage", "KEY --out FILE | --finish | --withdraw",
-		"First, with --out: a new secret is made and written to a new file that only its owner can\n"+
-			"read. From then on both are good. Give the new one to the backend. Then, with --finish: the\n"+
-			"old one is worthless. Or, with --withdraw: the new one is.")
+	f := p.Flags("apikey rotate-secret", "replace the secret of an API key without an outage", "KEY --out FILE | --finish | --withdraw",
+		"First, with --out: it creates a second secret and writes it to a new file that only its owner\n"+
+			"can read. From then on both are valid. Give the new one to the backend. Then, with --finish,\n"+
+			"it removes the old one. To give up, --withdraw removes the new one.")
 	out := f.String("out", "", "new `file` for the new secret; - is standard output")
 	finish := f.Bool("finish", false, "remove the old secret")
-	withdraw := f.Bool("withdraw", false, "remove the new secret, which went to nobody or to the wrong ones")
+	withdraw := f.Bool("withdraw", false, "remove the new secret")
 	d, err := connect(ctx, p, f, args, 1)
 	if err != nil {
 		return err
@@ -248,5 +248,5 @@ func apiKeyRotate(ctx context.Context, p *cli.Program, args []string) error {
 	if *out == "-" {
 		return nil
 	}
-	return d.printDone(admin.Done{APIKey: k.ID, Done: "the secret in the new file is good beside the old one; end with --finish or --withdraw"}, "API key "+k.Name)
+	return d.printDone(admin.Done{APIKey: k.ID, Done: "the secret in the new file is valid beside the old one; end with --finish or --withdraw"}, "API key "+k.Name)
 }

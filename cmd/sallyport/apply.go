@@ -15,15 +15,15 @@ import (
 	"sallyport/provider/desired"
 )
 
-// applyState plays the command apply: find out, show, do.
+// applyCommand compares a desired state with the records, prints the differences and applies them.
 func applyCommand(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("apply", "make the clients, users and API keys of a desired-state file", "STATE [flags]",
-		"Prints every difference, and then makes it. A file with a fault is refused whole.\n"+
+	f := p.Flags("apply", "create and change the clients, users and API keys of a desired-state file", "STATE [flags]",
+		"Prints every difference and then applies it. A file with a fault is refused as a whole.\n"+
 			"Of users who exist, names, verified flags, profile, status and mfa_enabled are changed\n"+
-			"where the file names them; passwords and factors are theirs. docs/desired-state.md.")
-	dry := f.Bool("dry-run", false, "print the differences and stop")
+			"where the file names them; passwords and factors are not. See docs/desired-state.md.")
+	dry := f.Bool("dry-run", false, "print the differences and change nothing")
 	prune := f.Bool("prune", false, "delete clients and API keys that are not in the file")
-	credentials := f.Bool("replace-credentials", false, "replace passwords, authenticators and recovery codes of users who exist")
+	credentials := f.Bool("replace-credentials", false, "also replace the passwords, authenticators and recovery codes of users who exist")
 	d, err := connect(ctx, p, f, args, 1)
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func applyCommand(ctx context.Context, p *cli.Program, args []string) error {
 	return nil
 }
 
-// ofFile names the file in the faults of its text.
+// ofFile adds the name of the file to the faults of its text.
 func ofFile(err error, file string) error {
 	var e *adminclient.Problem
 	if !errors.As(err, &e) || len(e.Faults) == 0 {

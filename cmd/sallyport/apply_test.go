@@ -85,7 +85,7 @@ func TestApplyShowsAndMakesDifferences(t *testing.T) {
     mfa_interval: (none) -> "12h0m0s"
 `, ""},
 		{"another secret", "", []string{"geheimge\n", "x", "geheimgeheimgeheimgeheimgeheimge", "geheimanderesgeheimanderesgeheim"}, `client office: changed
-    client_secret: another one (not shown)
+    client_secret: replaced (not shown)
 `, ""},
 		{"a profile is replaced, claim by claim", "", []string{"given_name: Alice, address: {country: DE}", "address: {country: FR}, nickname: Al"}, `user alice: changed
     profile.address: {"country":"DE"} -> {"country":"FR"}
@@ -114,16 +114,16 @@ user bob: changed
 `, ""},
 		{"passwords and factors of who exists are theirs", "", []string{"harbour at dawn", "harbour at dusk", "JBSWY3DPEHPK3PXPJBSW", "GEZDGNBVGY3TQOJQGEZD", "aaaa-bbbb-cccc", "aaaa-bbbb-dddd"}, "Nothing to do.\n", ""},
 		{"unless they are to be replaced", "--replace-credentials", []string{"harbour at dawn", "harbour at dusk", "JBSWY3DPEHPK3PXPJBSW", "GEZDGNBVGY3TQOJQGEZD", "aaaa-bbbb-cccc", "aaaa-bbbb-dddd"}, `user alice: changed
-    password: another one (not shown)
-    totp_secret: another one (not shown)
-    recovery_codes: another one (not shown)
+    password: replaced (not shown)
+    totp_secret: replaced (not shown)
+    recovery_codes: replaced (not shown)
 `, ""},
 		{"the same credentials are not replaced", "--replace-credentials", nil, "Nothing to do.\n", ""},
 		{"other parameters are another authenticator", "--replace-credentials", []string{"totp_digits: 8", "totp_digits: 6"}, `user alice: changed
-    totp_secret: another one (not shown)
+    totp_secret: replaced (not shown)
 `, ""},
-		{"a client and a user that come, others that are left alone", "", []string{"client_id: shop", "client_id: fresh", "username: bob", "username: carol"}, `client shop: not in the file, left alone
-user bob: not in the file, left alone
+		{"a client and a user that come, others that are left alone", "", []string{"client_id: shop", "client_id: fresh", "username: bob", "username: carol"}, `client shop: not in the file, kept
+user bob: not in the file, kept
 client fresh: new
     client_name: "Shop"
     public: true
@@ -136,12 +136,12 @@ client fresh: new
 user carol: new
     username: "carol"
     password_hash: set (not shown)
-`, "client shop: not in the file, left alone\nuser bob: not in the file, left alone\n"},
+`, "client shop: not in the file, kept\nuser bob: not in the file, kept\n"},
 		{"clients that are not in the file go when told", "--prune", []string{firstState, "users: []"}, `client office: deleted with its tokens and consents, because it is not in the file
 client shop: deleted with its tokens and consents, because it is not in the file
-user alice: not in the file, left alone
-user bob: not in the file, left alone
-`, "user alice: not in the file, left alone\nuser bob: not in the file, left alone\n"},
+user alice: not in the file, kept
+user bob: not in the file, kept
+`, "user alice: not in the file, kept\nuser bob: not in the file, kept\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			o := ready(t)
@@ -251,7 +251,7 @@ users:
 	if len(lines) != len(want) {
 		t.Errorf("%d lines, want %d", len(lines), len(want))
 	}
-	if out := o.must("apply", filepath.Join(o.dir, "state.yaml")); out != "user carol: not in the file, left alone\nNothing to do.\n" {
+	if out := o.must("apply", filepath.Join(o.dir, "state.yaml")); out != "user carol: not in the file, kept\nNothing to do.\n" {
 		t.Errorf("the faulty file changed something: %s", out)
 	}
 }
@@ -283,7 +283,7 @@ func TestAnInterruptedApplyIsFinishedByAnother(t *testing.T) {
 		}
 	})
 	out := o.must("apply", file)
-	if !strings.Contains(out, "user alice: new") || strings.Contains(out, "client shop") || !strings.Contains(out, "Users: 2 made") {
+	if !strings.Contains(out, "user alice: new") || strings.Contains(out, "client shop") || !strings.Contains(out, "Users: 2 created") {
 		t.Errorf("the second run: %s", out)
 	}
 }

@@ -52,8 +52,8 @@ API key shop: new
     verbs: ["read","write"]
     app: "Shop"
     secret: set (not shown)
-Clients: 0 made, 0 changed, 0 deleted. Users: 0 made, 0 changed.
-API keys: 2 made, 0 changed, 0 deleted.
+Clients: 0 created, 0 changed, 0 deleted. Users: 0 created, 0 changed.
+API keys: 2 created, 0 changed, 0 deleted.
 `
 	if out := o.must("apply", file); out != want {
 		t.Fatalf("apply: %s, want %s", out, want)
@@ -108,17 +108,17 @@ API key shop: changed
     project: (none) -> "project-test-00000000-0000-4000-8000-000000000001"
 `, ""},
 		{"the same moment elsewhere", "", []string{"2099-12-31T23:00:00Z", "2100-01-01T00:00:00+01:00"}, "", ""},
-		{"another secret", "", []string{sha(deploySecret), sha(another)}, "API key deploy: changed\n    secret: another one (not shown)\n", ""},
+		{"another secret", "", []string{sha(deploySecret), sha(another)}, "API key deploy: changed\n    secret: replaced (not shown)\n", ""},
 		{"a secret that is left out stays", "", []string{"    secret_sha256: " + sha(deploySecret) + "\n", ""}, "", ""},
 		{"disabled, said", "", []string{"app: Shop", "app: Shop, disabled: true"}, "API key shop: changed\n    disabled: (none) -> true\n", ""},
-		{"another name is another key", "", []string{"name: deploy", "name: release", sha(deploySecret), sha(another)}, `API key deploy: not in the file, left alone
+		{"another name is another key", "", []string{"name: deploy", "name: release", sha(deploySecret), sha(another)}, `API key deploy: not in the file, kept
 API key release: new
     dialects: ["admin"]
     verbs: ["read"]
     expires_at: "2099-12-31T23:00:00Z"
     secret: set (not shown)
-`, "API key deploy: not in the file, left alone\n"},
-		{"keys that are not in the file stay", "", []string{keysState, "api_keys: []"}, "", "API key deploy: not in the file, left alone\nAPI key shop: not in the file, left alone\n"},
+`, "API key deploy: not in the file, kept\n"},
+		{"keys that are not in the file stay", "", []string{keysState, "api_keys: []"}, "", "API key deploy: not in the file, kept\nAPI key shop: not in the file, kept\n"},
 		{"and go when told", "--prune", []string{keysState, "api_keys: []"}, `API key deploy: deleted, because it is not in the file
 API key shop: deleted, because it is not in the file
 `, ""},
@@ -130,7 +130,7 @@ API key shop: deleted, because it is not in the file
 				if dry := o.must(append(args, "--dry-run")...); !strings.HasPrefix(dry, tc.want+"Nothing was changed. To do: ") {
 					t.Errorf("dry run: %s, want %s first", dry, tc.want)
 				}
-				if got := o.must(args...); !strings.HasPrefix(got, tc.want+"Clients: 0 made") {
+				if got := o.must(args...); !strings.HasPrefix(got, tc.want+"Clients: 0 created") {
 					t.Errorf("apply: %s, want %s first", got, tc.want)
 				}
 			}
@@ -246,7 +246,7 @@ func TestApplyDoesNotOverwriteAnAPIKeyChangedMeanwhile(t *testing.T) {
 			t.Errorf("carry out: %v, want %s", err, want)
 		}
 	})
-	if out := o.must("apply", "--prune", file); !strings.HasSuffix(out, "API keys: 0 made, 1 changed, 1 deleted.\n") {
+	if out := o.must("apply", "--prune", file); !strings.HasSuffix(out, "API keys: 0 created, 1 changed, 1 deleted.\n") {
 		t.Errorf("the next run: %s", out)
 	}
 	if out := o.must("apply", "--prune", filepath.Join(o.dir, "next.yaml")); out != "Nothing to do.\n" {

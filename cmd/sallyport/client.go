@@ -16,17 +16,17 @@ import (
 	"sallyport/web/admin"
 )
 
-// clientCommand is an operator's work on clients.
+// clientCommand manages clients.
 func clientCommand(ctx context.Context, p *cli.Program, args []string) error {
-	return p.Group(ctx, "client", "the OAuth clients; they are made and changed by sallyport apply", []cli.Command{
+	return p.Group(ctx, "client", "the OAuth clients; sallyport apply creates and changes them", []cli.Command{
 		{Name: "list", Args: "", About: "all clients", Run: clientList},
 		{Name: "show", Args: "CLIENT", About: "one client with its settings", Run: clientShow},
-		{Name: "delete", Args: "CLIENT", About: "remove a client with its tokens and consents", Run: clientDelete},
+		{Name: "delete", Args: "CLIENT", About: "delete a client with its tokens and consents", Run: clientDelete},
 		{Name: "rotate-secret", Args: "CLIENT --out FILE", About: "add a second secret; --finish removes the old one", Run: clientRotate},
 	}, args)
 }
 
-// kindOf is what sort of client one is.
+// kindOf returns the type of a client.
 func kindOf(v admin.Client) string {
 	switch {
 	case v.Native:
@@ -37,7 +37,7 @@ func kindOf(v admin.Client) string {
 	return "confidential"
 }
 
-// stateOf is whether a client may be used.
+// stateOf returns whether a client may be used.
 func stateOf(v admin.Client) string {
 	if v.Disabled {
 		return "disabled"
@@ -66,7 +66,7 @@ func clientList(ctx context.Context, p *cli.Program, args []string) error {
 	})
 }
 
-// ofClient is the address of a client, and of what is below.
+// ofClient returns the path of a client, or one below it.
 func ofClient(id, path string) string { return "/clients/" + url.PathEscape(id) + path }
 
 func clientShow(ctx context.Context, p *cli.Program, args []string) error {
@@ -91,7 +91,7 @@ func clientShow(ctx context.Context, p *cli.Program, args []string) error {
 }
 
 func clientDelete(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("client delete", "remove a client", "CLIENT [flags]", "Its tokens, codes and the consents given to it go too.")
+	f := p.Flags("client delete", "delete a client", "CLIENT [flags]", "Its tokens, its codes and the consents given to it are deleted too.")
 	d, err := connect(ctx, p, f, args, 1)
 	if err != nil {
 		return err
@@ -105,10 +105,10 @@ func clientDelete(ctx context.Context, p *cli.Program, args []string) error {
 }
 
 func clientRotate(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("client rotate-secret", "give a client another secret without an outage", "CLIENT --out FILE | --finish",
-		"First, with --out: a new secret is made and written to a new file that only its owner can\n"+
-			"read. From then on both are good. Give the new one to the client, and write it into the\n"+
-			"desired state. Then, with --finish: the old one is worthless.")
+	f := p.Flags("client rotate-secret", "replace the secret of a client without an outage", "CLIENT --out FILE | --finish",
+		"First, with --out: it creates a second secret and writes it to a new file that only its owner\n"+
+			"can read. From then on both are valid. Give the new one to the client, and write it into the\n"+
+			"desired state. Then, with --finish, it removes the old one.")
 	out := f.String("out", "", "new `file` for the new secret; - is standard output")
 	finish := f.Bool("finish", false, "remove the old secret")
 	d, err := connect(ctx, p, f, args, 1)
@@ -119,26 +119,26 @@ func clientRotate(ctx context.Context, p *cli.Program, args []string) error {
 	if (*out == "") != *finish {
 		return cli.UsageError("client rotate-secret: want either --out FILE or --finish")
 	}
-	id, whom := f.Arg(0), fmt.Sprintf("client %q", f.Arg(0))
+	id, subject := f.Arg(0), fmt.Sprintf("client %q", f.Arg(0))
 	var done admin.Done
 	if *finish {
 		if err := d.Call(ctx, "DELETE", ofClient(id, "/secrets/old"), nil, nil, &done); err != nil {
-			return withSubject(err, whom)
+			return withSubject(err, subject)
 		}
 		return d.printDone(done, "client "+id)
 	}
 	if err := d.addSecret(ctx, id, *out, &done); err != nil {
-		return withSubject(err, whom)
+		return withSubject(err, subject)
 	}
 	if *out == "-" { // the secret is all that goes there
 		return nil
 	}
-	done.Done = "the secret in the new file is good beside the old one; end with --finish"
+	done.Done = "the secret in the new file is valid beside the old one; end with --finish"
 	return d.printDone(done, "client "+id)
 }
 
-// addSecret writes the secret down before it counts: the other way round it could be
-// lost. A secret that was refused is taken away again; where no answer came it may count.
+// addSecret writes the secret to its file before it adds it, because it could be lost the
+// other way round. A secret that is refused is deleted; without a response it may be valid.
 func (d *connection) addSecret(ctx context.Context, id, out string, done *admin.Done) error {
 	secret, err := secretfile.NewKey(d.p.Random)
 	if err != nil {
@@ -163,7 +163,7 @@ func (d *connection) addSecret(ctx context.Context, id, out string, done *admin.
 	case errors.As(err, &e):
 		return errors.Join(err, os.Remove(out))
 	case err != nil:
-		return fmt.Errorf("%w; the secret in %s may be good or not: see sallyport client show", err, out)
+		return fmt.Errorf("%w; the secret in %s may be valid or not: sallyport client show tells", err, out)
 	}
 	return nil
 }

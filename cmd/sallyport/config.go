@@ -16,19 +16,19 @@ import (
 	"sallyport/storage/seal"
 )
 
-// configCommand looks at the settings without opening the database.
+// configCommand reads the settings and opens no database.
 func configCommand(ctx context.Context, p *cli.Program, args []string) error {
 	return p.Group(ctx, "config", "the settings a server would run with", []cli.Command{
-		{Name: "check", Args: "[--config FILE]", About: "tell every fault, one a line; exit code 1 if there is one", Run: configCheck},
-		{Name: "print", Args: "[--config FILE]", About: "show the settings in force: defaults, file, environment", Run: configPrint},
-		{Name: "reference", Args: "[settings|state]", About: "every key there is: type, default, bounds, variable, meaning", Run: configReference},
+		{Name: "check", Args: "[--config FILE]", About: "print every fault, one a line; exit code 1 if there is one", Run: configCheck},
+		{Name: "print", Args: "[--config FILE]", About: "print the settings in effect: defaults, file, environment", Run: configPrint},
+		{Name: "reference", Args: "[settings|state]", About: "describe every key: type, default, bounds, variable, meaning", Run: configReference},
 	}, args)
 }
 
 func configCheck(_ context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("config check", "tell every fault of the settings, one a line", "[--config FILE]",
-		"The files that the settings name are looked at too: that they can be read, that\n"+
-			"secrets are not open to everybody, that keys, certificates and breached passwords are what they should be.")
+	f := p.Flags("config check", "print every fault of the settings, one a line", "[--config FILE]",
+		"It also checks the files that the settings name: that they can be read, that secrets are\n"+
+			"not readable by everyone, that keys, certificates and breached passwords have their format.")
 	if _, err := p.Settings(f, args, 0, fileFaults); err != nil {
 		return err
 	}
@@ -37,8 +37,8 @@ func configCheck(_ context.Context, p *cli.Program, args []string) error {
 }
 
 func configPrint(_ context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("config print", "show the settings in force: defaults, file, environment", "[--config FILE]",
-		"Nothing secret is among them: secrets are in files, and only the paths are shown.")
+	f := p.Flags("config print", "print the settings in effect: defaults, file, environment", "[--config FILE]",
+		"No secret is printed: secrets are in files, of which only the paths are shown.")
 	c, err := p.Settings(f, args, 0)
 	if err != nil {
 		return err
@@ -48,9 +48,9 @@ func configPrint(_ context.Context, p *cli.Program, args []string) error {
 }
 
 func configReference(_ context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("config reference", "every key there is: type, default, bounds, variable, meaning", "[settings|state] [flags]",
-		"settings (or nothing): those of the server. state: those of a desired-state file, for apply.")
-	markdown := f.Bool("markdown", false, "as the documents have it")
+	f := p.Flags("config reference", "describe every key: type, default, bounds, variable, meaning", "[settings|state] [flags]",
+		"settings (the default): keys of the server's settings. state: keys of a desired-state file, for apply.")
+	markdown := f.Bool("markdown", false, "print Markdown, as in docs")
 	if err := f.Parse(args, -1); err != nil {
 		return err
 	}
@@ -70,8 +70,7 @@ func configReference(_ context.Context, p *cli.Program, args []string) error {
 	return nil
 }
 
-// fileFaults looks into the files that the settings name. Faults say nothing of what
-// is in them.
+// fileFaults checks the files that the settings name. Faults do not disclose their content.
 func fileFaults(c config.Config, fault func(path, text string)) {
 	if c.KeyFile != "" {
 		if _, err := seal.ReadKeyFile(c.KeyFile); err != nil {
@@ -117,7 +116,7 @@ func fileFaults(c config.Config, fault func(path, text string)) {
 		if info, err := os.Stat(dir); err != nil {
 			fault("template_dir", err.Error())
 		} else if !info.IsDir() {
-			fault("template_dir", "is no folder")
+			fault("template_dir", "is not a folder")
 		}
 	}
 }

@@ -15,21 +15,21 @@ import (
 	"sallyport/web/admin"
 )
 
-// desk is where an operator works on users and clients: an admin API, and how to answer.
+// connection is an admin API, and how to print its responses.
 type connection struct {
 	*adminclient.Client
 	p    *cli.Program
 	json bool
 }
 
-// desk finds the admin API a verb works with. rest is how many further arguments the
-// verb takes.
+// connect parses the arguments of a verb and returns the admin API that these name. rest is
+// how many arguments the verb takes besides flags.
 func connect(ctx context.Context, p *cli.Program, f cli.Flags, args []string, rest int) (*connection, error) {
 	d := &connection{p: p}
-	f.BoolVar(&d.json, "json", false, "answer in JSON")
-	server := f.String("server", "", "`URL` of the admin API to work with, instead of that of the settings")
-	caFile := f.String("ca-file", "", "PEM `file` with the certificates to trust at --server, instead of the system's")
-	keyFile := f.String("admin-key-file", "", "`file` with the key for --server: an admin key, or an API key")
+	f.BoolVar(&d.json, "json", false, "print JSON")
+	server := f.String("server", "", "`URL` of the admin API to call, instead of that of the settings")
+	caFile := f.String("ca-file", "", "PEM `file` with the certificates to trust for --server, instead of the system's")
+	keyFile := f.String("admin-key-file", "", "`file` with the key for --server: an admin key or an API key")
 	load := p.SettingsFlags(f)
 	if err := f.Parse(args, rest); err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func connect(ctx context.Context, p *cli.Program, f cli.Flags, args []string, re
 		return d, err
 	}
 	if *keyFile != "" || *caFile != "" {
-		return nil, cli.UsageError(f.Name() + ": --admin-key-file and --ca-file belong to --server")
+		return nil, cli.UsageError(f.Name() + ": --admin-key-file and --ca-file need --server; without it the settings name the key")
 	}
 	c, err := load()
 	if err != nil {
@@ -51,7 +51,7 @@ func connect(ctx context.Context, p *cli.Program, f cli.Flags, args []string, re
 	return d, err
 }
 
-// answer prints a result: in JSON, or as text.
+// print prints a result, as JSON or as text.
 func (d *connection) print(view any, text func(w io.Writer)) error {
 	if d.json {
 		e := json.NewEncoder(d.p.Out)
@@ -64,12 +64,12 @@ func (d *connection) print(view any, text func(w io.Writer)) error {
 	return t.Flush()
 }
 
-// did prints what a verb changed; who names whom it was done to.
-func (d *connection) printDone(x admin.Done, who string) error {
-	return d.print(x, func(w io.Writer) { fmt.Fprintf(w, "%s: %s\n", cli.Printable(who), x.Done) })
+// printDone prints what a verb has done to subject.
+func (d *connection) printDone(x admin.Done, subject string) error {
+	return d.print(x, func(w io.Writer) { fmt.Fprintf(w, "%s: %s\n", cli.Printable(subject), x.Done) })
 }
 
-// user is the user a verb was told about, by id or any name.
+// user finds a user by id or any name.
 func (d *connection) user(ctx context.Context, who string) (admin.User, error) {
 	var found admin.Users
 	if err := d.Get(ctx, "/users", url.Values{"name": {who}}, &found); err != nil {
@@ -81,23 +81,23 @@ func (d *connection) user(ctx context.Context, who string) (admin.User, error) {
 	return found.Users[0], nil
 }
 
-// about says of whom something was refused.
-func withSubject(err error, whom string) error {
+// withSubject adds to an error what it is about.
+func withSubject(err error, subject string) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s: %w", whom, err)
+	return fmt.Errorf("%s: %w", subject, err)
 }
 
-// aboutEach is about for a refusal that may have many lines.
-func withSubjectEach(err error, whom string) error {
+// withSubjectEach is withSubject for a refusal with several faults, a line each.
+func withSubjectEach(err error, subject string) error {
 	var e *adminclient.Problem
 	if !errors.As(err, &e) || len(e.Faults) == 0 {
-		return withSubject(err, whom)
+		return withSubject(err, subject)
 	}
 	lines := strings.Split(e.Faults.Error(), "\n")
 	for i := range lines {
-		lines[i] = whom + ": " + cli.Printable(lines[i])
+		lines[i] = subject + ": " + cli.Printable(lines[i])
 	}
 	return errors.New(strings.Join(lines, "\n"))
 }

@@ -23,16 +23,16 @@ const (
 	eventsMost = 1_000_000
 )
 
-// eventsCommand asks the audit trail.
+// eventsCommand searches the audit trail.
 func eventsCommand(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("events", "ask the audit trail, newest first", "[flags]",
-		"docs/events.md lists the kinds. --json prints one line of JSON an event.\n"+
-			"A server writes refusals once a second: the newest ones may be that late.")
-	user := f.String("user", "", "only of this `user`: an id (of a deleted user too) or any name")
+	f := p.Flags("events", "search the audit trail, newest first", "[flags]",
+		"docs/events.md lists the kinds. --json prints a line of JSON for each event.\n"+
+			"A server writes refusals once a second, so that the newest may be missing.")
+	user := f.String("user", "", "only of this `user`: an id (also of a deleted user) or any name")
 	client := f.String("client", "", "only of this `client`")
 	kind := f.String("kind", "", "only of this `kind`, such as mfa.failed")
-	since := f.String("since", "", "only since a `time`: 90m, 24h, 7d, 2026-11-20 or 2026-11-20T10:00:00Z")
-	limit := f.Int("limit", 100, "how many at most")
+	since := f.String("since", "", "only since this `time`: 90m, 24h, 7d, 2026-11-20 or 2026-11-20T10:00:00Z")
+	limit := f.Int("limit", 100, "print at most this many")
 	d, err := connect(ctx, p, f, args, 0)
 	if err != nil {
 		return err
@@ -61,8 +61,8 @@ func eventsCommand(ctx context.Context, p *cli.Program, args []string) error {
 	return d.printEvents(ctx, query, *limit)
 }
 
-// eventsOf is the user whose events are asked for. Events outlive their users, so that
-// an id need not be anybody's.
+// eventsOf returns the id of the user whose events are wanted. Events outlive their users, so
+// that an id need not exist.
 func (d *connection) eventsOf(ctx context.Context, who string) (storage.UserID, error) {
 	if _, ok := storage.Bytes(storage.UserID(who)); ok || who == "" {
 		return storage.UserID(who), nil
@@ -71,7 +71,7 @@ func (d *connection) eventsOf(ctx context.Context, who string) (storage.UserID, 
 	return u.ID, err
 }
 
-// sinceTime reads a moment, or how long ago it was.
+// sinceTime parses a time, or how long ago it was.
 func sinceTime(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -95,7 +95,7 @@ func sinceTime(text string, now time.Time) (time.Time, error) {
 	return now.Add(-ago), nil
 }
 
-// printEvents prints page after page, so that a long answer needs little memory.
+// printEvents prints page by page, so that a long trail needs little memory.
 func (d *connection) printEvents(ctx context.Context, query url.Values, limit int) error {
 	t := tabwriter.NewWriter(d.p.Out, 0, 0, 2, ' ', 0)
 	lines := json.NewEncoder(d.p.Out)
@@ -130,7 +130,7 @@ func (d *connection) printEvents(ctx context.Context, query url.Values, limit in
 	return t.Flush()
 }
 
-// writeEvent is one row of the table.
+// writeEvent writes a row of the table.
 func writeEvent(w io.Writer, v admin.Event) {
 	var detail []string
 	for _, key := range slices.Sorted(maps.Keys(v.Detail)) {

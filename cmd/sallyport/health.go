@@ -15,18 +15,17 @@ import (
 	"sallyport/config"
 )
 
-// healthWait is how long a server may take to answer: longer than it waits for its
-// database's clock.
+// healthWait bounds the request: it is longer than a server waits for its database's clock.
 const healthWait = 4 * time.Second
 
-// healthCommand asks a running server whether it is ready. It exists for containers
-// that hold this program and nothing else, so that there is no curl to ask with.
+// healthCommand checks that a running server is ready. It is for containers that hold this
+// program alone, and no curl.
 func healthCommand(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("health", "ask a running server whether it is ready", "[flags]",
-		"Without --url it asks the admin listener that the settings name, from the same machine.\n"+
-			"Exit code 0: ready. 1: not ready, stopping, or nobody there.")
+	f := p.Flags("health", "check that a running server is ready", "[flags]",
+		"Without --url it calls the admin listener that the settings name, from the same machine.\n"+
+			"Exit code 0: ready. 1: not ready, stopping, or no response.")
 	path := f.String("config", p.Variable("SALLYPORT_CONFIG"), "settings `file`; without one, the environment alone")
-	address := f.String("url", "", "ask this `address` instead, such as http://127.0.0.1:8090/readyz")
+	address := f.String("url", "", "call this `address` instead, such as http://127.0.0.1:8090/readyz")
 	if err := f.Parse(args, 0); err != nil {
 		return err
 	}
@@ -44,7 +43,7 @@ func healthCommand(ctx context.Context, p *cli.Program, args []string) error {
 	if u, err := url.Parse(*address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return cli.UsageError("health: --url must be an http or https address")
 	}
-	text, err := askHealth(ctx, *address, own)
+	text, err := checkHealth(ctx, *address, own)
 	if err != nil {
 		return err
 	}
@@ -52,10 +51,10 @@ func healthCommand(ctx context.Context, p *cli.Program, args []string) error {
 	return nil
 }
 
-// askHealth returns nil when the answer is 200. It goes by no proxy and follows no
-// redirect: the question is about one process. own: of this machine, whose certificate
-// names no address of it.
-func askHealth(ctx context.Context, address string, own bool) (string, error) {
+// checkHealth returns an error unless the response is 200. It uses no proxy and follows no
+// redirect, because it is about one process. own: it is this machine's listener, whose
+// certificate names no address of it.
+func checkHealth(ctx context.Context, address string, own bool) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, healthWait)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -67,16 +66,16 @@ func askHealth(ctx context.Context, address string, own bool) (string, error) {
 		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true} //nolint:gosec // nothing secret is sent
 	}
 	client := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	answer, err := client.Do(r)
+	response, err := client.Do(r)
 	if err != nil {
-		return "", fmt.Errorf("no answer: %w", err)
+		return "", fmt.Errorf("no response: %w", err)
 	}
-	_, readErr := io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<10))
-	if err := errors.Join(readErr, answer.Body.Close()); err != nil {
-		return "", fmt.Errorf("no answer: %w", err)
+	_, readErr := io.Copy(io.Discard, io.LimitReader(response.Body, 1<<10))
+	if err := errors.Join(readErr, response.Body.Close()); err != nil {
+		return "", fmt.Errorf("no response: %w", err)
 	}
-	if answer.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("not ready: %s answered %d", address, answer.StatusCode)
+	if response.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("not ready: %s responded with %d", address, response.StatusCode)
 	}
 	return "ready", nil
 }

@@ -76,7 +76,7 @@ func TestHealthAsksOneProcess(t *testing.T) {
 		err       string
 	}{
 		{"ready", elsewhere.URL + "/fine", cli.ExitOK, ""},
-		{"a redirect is no answer", elsewhere.URL + "/readyz", cli.ExitFailed, "answered 302"},
+		{"a redirect is no answer", elsewhere.URL + "/readyz", cli.ExitFailed, "responded with 302"},
 		{"no address", "127.0.0.1:8090", cli.ExitUsage, "--url"},
 		{"another scheme", "file:///etc/passwd", cli.ExitUsage, "--url"},
 		{"settings with faults", "", cli.ExitFailed, "issuer: is required"},

@@ -9,7 +9,7 @@ import (
 )
 
 func keyfileCommand(_ context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("keyfile", "make a new key file (mode 0600); an existing file is never replaced")
+	f := p.Flags("keyfile", "create a new key file (mode 0600); an existing file is never replaced", "FILE")
 	if err := f.Parse(args, 1); err != nil {
 		return err
 	}

@@ -18,18 +18,17 @@ import (
 	"sallyport/storage"
 )
 
-// keys is everything an operator does to the server's own keys. All of it works
-// directly on the database, while servers serve.
+// keysCommand manages the server's own keys, directly in the database.
 func keysCommand(ctx context.Context, p *cli.Program, args []string) error {
 	return p.Group(ctx, "keys", "the server's own keys; all of it works while servers serve", []cli.Command{
-		{Name: "list", Args: "--config FILE", About: "which keys there are, since when and until when", Run: keysList},
-		{Name: "rotate", Args: "--config FILE --use USE", About: "make the next key of a use", Run: keysRotate},
-		{Name: "retire", Args: "--config FILE ID", About: "let a key go that nothing hangs on, or a stolen one at once", Run: keysRetire},
-		{Name: "reseal", Args: "--config FILE", About: "seal everything under the newest keys", Run: keysReseal},
+		{Name: "list", Args: "--config FILE", About: "all keys with their states and times", Run: keysList},
+		{Name: "rotate", Args: "--config FILE --use USE", About: "create the next key of a use", Run: keysRotate},
+		{Name: "retire", Args: "--config FILE ID", About: "retire a key that nothing depends on, or withdraw a stolen one", Run: keysRetire},
+		{Name: "reseal", Args: "--config FILE", About: "seal keys and data under the newest keys", Run: keysReseal},
 	}, args)
 }
 
-// openKeys opens the database and the keys in it, without building the rooms above.
+// openKeys opens the database and the keys in it.
 func openKeys(ctx context.Context, p *cli.Program, c config.Config) (*server.Server, error) {
 	o, err := server.NewOptions(c, server.NewLog(p.Err, c.LogLevel), p.Now, p.Random)
 	if err != nil {
@@ -39,8 +38,8 @@ func openKeys(ctx context.Context, p *cli.Program, c config.Config) (*server.Ser
 }
 
 func keysList(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("keys list", "the server's own keys; nothing secret is shown")
-	all := f.Bool("all", false, "expired keys too")
+	f := p.Flags("keys list", "the server's own keys; no secret is shown")
+	all := f.Bool("all", false, "also print expired keys")
 	c, err := p.Settings(f, args, 0)
 	if err != nil {
 		return err
@@ -49,7 +48,7 @@ func keysList(ctx context.Context, p *cli.Program, args []string) error {
 	if err != nil {
 		return err
 	}
-	// The list needs no key file: it is there when something is wrong with that.
+	// The list needs no key file, so that it works when that file is the problem.
 	engine, _, err := server.OpenEngine(ctx, server.Options{Config: c, DSN: dsn, Log: server.NewLog(p.Err, c.LogLevel), Now: p.Now, Random: p.Random})
 	if err != nil {
 		return err
@@ -80,10 +79,10 @@ func printKeys(out io.Writer, rows []storage.Key, now time.Time) {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Use, cmp.Or(k.Alg, "-"), k.KEK, keys.State(k, now),
 			age(now.Sub(k.ActiveAt)), cli.Time(k.CreatedAt), cli.Time(k.ActiveAt), cli.Time(k.RetiredAt), cli.Time(k.ExpiresAt))
 	}
-	_ = t.Flush() // a reader that went away is no fault
+	_ = t.Flush() // a reader that has gone is not an error
 }
 
-// age is how long a key has been in use, in whole days or hours.
+// age formats how long a key has been in use, in days from two days on.
 func age(d time.Duration) string {
 	switch {
 	case d < 0:

@@ -222,7 +222,7 @@ func TestAStolenSigningKeyIsGoneAtOnce(t *testing.T) {
 			t.Fatal("a fresh token is not active")
 		}
 		out := run(t, "keys", "retire", "--config", settings, "--emergency", stolen)
-		if !strings.Contains(out, "IS WITHDRAWN") || !strings.Contains(out, "jwks.json") || !strings.Contains(out, "takes its place") {
+		if !strings.Contains(out, "IS WITHDRAWN") || !strings.Contains(out, "jwks.json") || !strings.Contains(out, "replaces it now") {
 			t.Errorf("output = %s", out)
 		}
 		s.poll()
@@ -277,9 +277,9 @@ func TestKeysCommandLine(t *testing.T) {
 		{"the key in use", "keys retire " + current("data"), cli.ExitFailed, "", "it is still in use: rotate first"},
 		{"a key nobody has", "keys retire 00000000-0000-0000-0000-000000000000", cli.ExitFailed, "", "there is no living key"},
 		{"a data key in an emergency", "keys retire --emergency " + current("data"), cli.ExitFailed, "", "stored secrets hang on"},
-		{"a session key in an emergency", "keys retire --emergency " + current("session"), cli.ExitOK, "everybody is signed out", ""},
+		{"a session key in an emergency", "keys retire --emergency " + current("session"), cli.ExitOK, "every user is signed out", ""},
 		{"a data key", "keys rotate --use data", cli.ExitOK, "reseal --data", ""},
-		{"nothing to reseal", "keys reseal", cli.ExitOK, "Keys: 0 sealed anew", ""},
+		{"nothing to reseal", "keys reseal", cli.ExitOK, "Keys: 0 resealed", ""},
 	} {
 		code, out, err := play(tc.args)
 		if code != tc.code || !strings.Contains(out, tc.out) || !strings.Contains(err, tc.err) || (tc.err == "") != (err == "") {

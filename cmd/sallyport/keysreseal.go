@@ -10,8 +10,8 @@ import (
 
 func keysReseal(ctx context.Context, p *cli.Program, args []string) error {
 	f := p.Flags("keys reseal", "seal every key under the first key-encryption key of the key file")
-	data := f.Bool("data", false, "also write every stored secret anew under the newest data key, and recovery codes and counters under the newest hash key")
-	batch := f.Int("batch", keys.Batch, "rows of one step of --data, 1 to 1000")
+	data := f.Bool("data", false, "also reseal every stored secret under the newest data key, and recovery codes and counters under the newest hash key")
+	batch := f.Int("batch", keys.Batch, "rows of a step of --data, 1 to 1000")
 	c, err := p.Settings(f, args, 0)
 	if err != nil {
 		return err
@@ -28,7 +28,7 @@ func keysReseal(ctx context.Context, p *cli.Program, args []string) error {
 	if err != nil {
 		return fmt.Errorf("reseal: %w", err)
 	}
-	fmt.Fprintf(p.Out, "Keys: %d sealed anew, all are under key-encryption key %q now. No server needs another line of the key file; backups made before do.\n", n, kek)
+	fmt.Fprintf(p.Out, "Keys: %d resealed, all are under key-encryption key %q now. Servers need no other line of the key file; earlier backups do.\n", n, kek)
 	if !*data {
 		return nil
 	}
@@ -36,6 +36,6 @@ func keysReseal(ctx context.Context, p *cli.Program, args []string) error {
 	if err := h.Keys.ResealData(ctx, *batch, report); err != nil {
 		return fmt.Errorf("reseal: %w", err)
 	}
-	fmt.Fprintln(p.Out, "Every stored secret is under the newest keys. Retired keys of use data and hash can go: sallyport keys retire ID.")
+	fmt.Fprintln(p.Out, "Every stored secret is under the newest keys. Keys of use data and hash that are retired can be removed: sallyport keys retire ID.")
 	return nil
 }

@@ -11,8 +11,8 @@ import (
 )
 
 func keysRetire(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("keys retire", "let a key go that nothing hangs on any more, or, if it was stolen, at once")
-	emergency := f.Bool("emergency", false, "at once, and everything made with it dies; a new key takes its place")
+	f := p.Flags("keys retire", "retire a key that nothing depends on, or withdraw a stolen one", "ID [flags]")
+	emergency := f.Bool("emergency", false, "withdraw the key immediately: what it signed or sealed becomes invalid; a new key replaces it")
 	c, err := p.Settings(f, args, 1)
 	if err != nil {
 		return err
@@ -45,32 +45,32 @@ func withdraw(ctx context.Context, p *cli.Program, m *keys.Manager, id storage.K
 		fmt.Fprintln(p.Out, "  - "+line)
 	}
 	for _, k := range added {
-		fmt.Fprintf(p.Out, "Key %s takes its place now.\n", k.ID)
+		fmt.Fprintf(p.Out, "Key %s replaces it now.\n", k.ID)
 	}
 	return nil
 }
 
-// consequences says what withdrawing a key does to people and clients.
+// consequences describes what withdrawing a key does to users and clients.
 func consequences(use string) []string {
 	switch use {
 	case "oidc":
 		return []string{
-			"the key is no longer in /jwks.json, and no token signed by it counts here: access tokens are inactive, hints are refused;",
-			"clients and resource servers that keep a copy of the key set believe its signatures until they fetch it again: tell them;",
-			"logins that end in this moment may fail at the client once and succeed when they are tried again;",
-			"refresh tokens and sessions are not signed by it and go on: clients get new access tokens with their refresh tokens.",
+			"the key is no longer in /jwks.json, and no token signed by it is accepted here: access tokens are inactive, hints are refused;",
+			"clients and resource servers that cache the key set accept its signatures until they fetch it again: notify them;",
+			"logins that finish at this moment may fail once at the client, and succeed when tried again;",
+			"refresh tokens and sessions are not signed by it and stay valid: clients get new access tokens with their refresh tokens.",
 		}
 	case "dialect":
-		return []string{"no session JWT signed by it counts any more; clients get a new one with their session token."}
+		return []string{"session JWTs signed by it are refused; clients get a new one with their session token."}
 	case "session":
-		return []string{"everybody is signed out of single sign-on and signs in again; tokens that clients hold go on."}
+		return []string{"every user is signed out of single sign-on and signs in again; tokens that clients hold stay valid."}
 	case "token":
-		return []string{"no refresh token made until now counts any more; users of these clients sign in again."}
+		return []string{"every refresh token issued until now is refused; users of these clients sign in again."}
 	case "subject":
 		return []string{
-			"browsers are strangers again: failed passwords count for their users until each has signed in once;",
-			"logins that wait for a second factor at a client's own page have to start anew;",
-			"what unknown names are shown changes, so that who compares before and after can tell them from users.",
+			"no browser is recognised: failed passwords count against their users until each has signed in once;",
+			"logins that wait for a second factor at a client's own page have to start again;",
+			"decoys for unknown names change, so that whoever compares before and after can tell them from users.",
 		}
 	}
 	return nil

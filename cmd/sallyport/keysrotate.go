@@ -12,10 +12,10 @@ import (
 )
 
 func keysRotate(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("keys rotate", "make the next key of a use; the old one goes on verifying and opening")
+	f := p.Flags("keys rotate", "create the next key of a use; the old one still verifies and opens")
 	use := f.String("use", "", "which keys: "+strings.Join(seal.Uses(), ", "))
-	alg := f.String("alg", "", "signing keys: which `algorithm`; without it, each there is a key of")
-	now := f.Bool("now", false, fmt.Sprintf("use the new key in %s, when every server knows it, and not after its time of publication", seal.Settle))
+	alg := f.String("alg", "", "for signing keys: the `algorithm`; default: every algorithm that has a key")
+	now := f.Bool("now", false, fmt.Sprintf("use the new key in %s, when every server knows it, instead of after its time of publication", seal.Settle))
 	c, err := p.Settings(f, args, 0)
 	if err != nil {
 		return err
@@ -41,14 +41,14 @@ func keysRotate(ctx context.Context, p *cli.Program, args []string) error {
 	return nil
 }
 
-// rotated says in a sentence what became of a key.
+// rotated describes what has happened to a key.
 func rotated(k storage.Key) string {
 	name := strings.TrimSpace(k.Use + " " + k.Alg)
 	switch {
 	case k.RetiredAt.IsZero():
 		return fmt.Sprintf("%s: key %s is used from %s on.", name, k.ID, cli.Time(k.ActiveAt))
 	case k.ExpiresAt.IsZero():
-		return fmt.Sprintf("%s: key %s is used until then and stays for what was made with it.", name, k.ID)
+		return fmt.Sprintf("%s: key %s is used until then, and kept for what depends on it.", name, k.ID)
 	}
 	return fmt.Sprintf("%s: key %s is used until then and expires %s.", name, k.ID, cli.Time(k.ExpiresAt))
 }
@@ -56,9 +56,9 @@ func rotated(k storage.Key) string {
 func afterRotation(use string) string {
 	switch use {
 	case "data", "hash":
-		return "Stored secrets are still under the old key. To get rid of it: sallyport keys reseal --data, then sallyport keys retire ID."
+		return "Stored secrets are still under the old key. To remove it: sallyport keys reseal --data, then sallyport keys retire ID."
 	case "pepper":
-		return "A password moves to the new pepper when its user signs in. The old one can be retired when all have."
+		return "A password moves to the new pepper when its user signs in. The old one can be retired when all have moved."
 	}
 	return ""
 }

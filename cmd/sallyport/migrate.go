@@ -16,20 +16,20 @@ import (
 	"sallyport/storage/relational"
 )
 
-// migrate is everything an operator does to the schema. Without a verb it is "up".
+// migrateCommand manages the schema. Without a verb it is "up".
 func migrateCommand(ctx context.Context, p *cli.Program, args []string) error {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") && !slices.Contains([]string{"-h", "-help", "--help"}, args[0]) {
 		return migrateUp(ctx, p, args)
 	}
-	return p.Group(ctx, "migrate", "the database's schema; without a verb: up", []cli.Command{
-		{Name: "up", Args: "--config FILE", About: "bring it to this version's, while the version before serves", Run: migrateUp},
-		{Name: "status", Args: "--config FILE", About: "which steps the database has, and since when", Run: migrateStatus},
+	return p.Group(ctx, "migrate", "the schema of the database; the default verb is up", []cli.Command{
+		{Name: "up", Args: "--config FILE", About: "migrate it to this version, while servers of the previous version serve", Run: migrateUp},
+		{Name: "status", Args: "--config FILE", About: "the steps that the database has, and since when", Run: migrateStatus},
 		{Name: "plan", Args: "--config FILE", About: "what up would do", Run: migratePlan},
-		{Name: "down", Args: "--config FILE --yes", About: "take the newest step back", Run: migrateDown},
+		{Name: "down", Args: "--config FILE --yes", About: "revert the newest step", Run: migrateDown},
 	}, args)
 }
 
-// onSchema opens the database without keys and without caring for its schema.
+// onSchema opens the database without its keys, whatever its schema.
 func onSchema(ctx context.Context, p *cli.Program, c config.Config, do func(*relational.Engine) error) error {
 	dsn, err := c.ReadDSN()
 	if err != nil {
@@ -43,7 +43,7 @@ func onSchema(ctx context.Context, p *cli.Program, c config.Config, do func(*rel
 }
 
 func migrateStatus(ctx context.Context, p *cli.Program, args []string) error {
-	c, err := p.Settings(p.Flags("migrate status", "which steps of the schema the database has, and since when"), args, 0)
+	c, err := p.Settings(p.Flags("migrate status", "the steps of the schema that the database has, and since when"), args, 0)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func migrateStatus(ctx context.Context, p *cli.Program, args []string) error {
 func schemaVerdict(pending, unknown int) string {
 	switch {
 	case pending > 0:
-		return fmt.Sprintf("%d to apply: sallyport migrate up. This version does not serve before.", pending)
+		return fmt.Sprintf("%d to apply: run sallyport migrate up. This version does not serve before.", pending)
 	case unknown > 0:
 		return "The database is newer than this version, which can still serve it."
 	}
@@ -114,7 +114,7 @@ func migratePlan(ctx context.Context, p *cli.Program, args []string) error {
 }
 
 func migrateUp(ctx context.Context, p *cli.Program, args []string) error {
-	c, err := p.Settings(p.Flags("migrate up", "bring the database to this version's schema, while the version before goes on serving"), args, 0)
+	c, err := p.Settings(p.Flags("migrate up", "migrate the database to this version's schema, while servers of the previous version serve"), args, 0)
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func migrateUp(ctx context.Context, p *cli.Program, args []string) error {
 	})
 }
 
-// still says now and then that a step goes on, until it is stopped.
+// still prints every ten seconds that a step is running, until it is stopped.
 func still(out io.Writer, name string) (stop func()) {
 	const often = 10 * time.Second
 	done, ended := make(chan struct{}), make(chan struct{})
@@ -166,9 +166,9 @@ func still(out io.Writer, name string) (stop func()) {
 }
 
 func migrateDown(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("migrate down", "take the newest step of the schema back, with what is stored in it")
-	yes := f.Bool("yes", false, "do it")
-	everything := f.Bool("drop-everything", false, "needed besides for the first step, which all tables hang on")
+	f := p.Flags("migrate down", "revert the newest step of the schema, and lose what is stored in it")
+	yes := f.Bool("yes", false, "confirm")
+	everything := f.Bool("drop-everything", false, "also confirm reverting the first step, which drops every table")
 	c, err := p.Settings(f, args, 0)
 	if err != nil {
 		return err
@@ -186,19 +186,19 @@ func migrateDown(ctx context.Context, p *cli.Program, args []string) error {
 		}
 		switch {
 		case newest == nil:
-			fmt.Fprintln(p.Out, "Nothing: the database has no schema of ours.")
+			fmt.Fprintln(p.Out, "Nothing: the database has no schema of Sallyport.")
 			return nil
 		case newest.Name == "":
-			return fmt.Errorf("step %04d is of a newer version of Sallyport; that one can take it back", newest.Version)
+			return fmt.Errorf("step %04d is of a newer version of Sallyport; revert it with that version", newest.Version)
 		case !*yes:
-			return fmt.Errorf("this would take back %s:\n\n%s\n\nStop the servers of this version, make a backup, and say --yes", newest.Name, newest.Down)
+			return fmt.Errorf("this would revert %s:\n\n%s\n\nStop the servers of this version, make a backup, and add --yes", newest.Name, newest.Down)
 		case newest.Version == all[0].Version && !*everything:
-			return fmt.Errorf("%s is the first step: taking it back drops every table with all users and keys; say --drop-everything too", newest.Name)
+			return fmt.Errorf("%s is the first step: reverting it drops every table with all users and keys; add --drop-everything", newest.Name)
 		}
 		if err := e.MigrateDown(ctx, newest.Version); err != nil {
 			return fmt.Errorf("migrate: %w", err)
 		}
-		fmt.Fprintf(p.Out, "%s is taken back.\n", newest.Name)
+		fmt.Fprintf(p.Out, "%s is reverted.\n", newest.Name)
 		return nil
 	})
 }

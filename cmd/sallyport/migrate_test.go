@@ -30,12 +30,12 @@ func TestMigrateCommandLine(t *testing.T) {
 	onBoth(t, func(t *testing.T, settings string) {
 		for _, l := range []line{
 			{"an unknown verb", "migrate sideways", cli.ExitUsage, "", "want one of up, status, plan, down"},
-			{"help", "migrate -h", cli.ExitOK, "take the newest step back", ""},
+			{"help", "migrate -h", cli.ExitOK, "revert the newest step", ""},
 			{"status", "migrate status", cli.ExitOK, "The database has this version's schema.", ""},
 			{"nothing to plan", "migrate plan", cli.ExitOK, "Nothing", ""},
 			{"up again", "migrate up", cli.ExitOK, "The database has this version's schema.", ""},
 			{"up without the word", "migrate", cli.ExitOK, "The database has this version's schema.", ""},
-			{"down without yes", "migrate down", cli.ExitFailed, "", "this would take back"},
+			{"down without yes", "migrate down", cli.ExitFailed, "", "this would revert"},
 		} {
 			l.play(t, settings)
 		}
@@ -65,10 +65,10 @@ func allTheWayDown(t *testing.T, settings string) {
 		if !strings.Contains(err.String(), "drops every table") {
 			t.Fatalf("down: %s", err)
 		}
-		line{"down to nothing", "migrate down --yes --drop-everything", cli.ExitOK, "0001_init.sql is taken back", ""}.play(t, settings)
+		line{"down to nothing", "migrate down --yes --drop-everything", cli.ExitOK, "0001_init.sql is reverted", ""}.play(t, settings)
 		return
 	}
-	t.Fatal("the first step was taken back without a word more")
+	t.Fatal("the first step was reverted without a word more")
 }
 
 func TestBackupCommand(t *testing.T) {

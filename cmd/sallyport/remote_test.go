@@ -279,7 +279,7 @@ func TestAServerElsewhereIsReached(t *testing.T) {
 		{"a wrong key", "user list" + at + wrong, cli.ExitFailed, "", "does not know the key"},
 		{"a file for everybody", "user list" + at + open, cli.ExitFailed, "", "mode 0644 lets others at it"},
 		{"no file", "user list --server " + server.URL, cli.ExitUsage, "", "--server needs --admin-key-file"},
-		{"a file and no server", "user list --admin-key-file " + own, cli.ExitUsage, "", "--admin-key-file and --ca-file belong to --server"},
+		{"a file and no server", "user list --admin-key-file " + own, cli.ExitUsage, "", "--admin-key-file and --ca-file need --server"},
 		{"in clear over the network", "user list --server http://192.0.2.1 --admin-key-file " + own, cli.ExitUsage, "", "must begin with https://"},
 		{"no URL", "user list --server 192.0.2.1:8090 --admin-key-file " + own, cli.ExitUsage, "", "must be a URL"},
 		{"a URL with a path", "user list --server https://a.example/admin --admin-key-file " + own, cli.ExitUsage, "", "must be a URL"},

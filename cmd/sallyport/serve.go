@@ -15,13 +15,13 @@ import (
 )
 
 func serveCommand(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("serve", "serve until SIGTERM or SIGINT", "[flags]",
-		"Before it serves it looks for faults as \"sallyport config check\" does, and serves only without any.")
+	f := p.Flags("serve", "run the server until SIGTERM or SIGINT", "[flags]",
+		"It first checks the settings as \"sallyport config check\" does, and does not start if they have faults.")
 	c, err := p.Settings(f, args, 0, fileFaults)
 	if err != nil {
 		return err
 	}
-	if debug.SetMemoryLimit(-1) == math.MaxInt64 { // GOMEMLIMIT says nothing
+	if debug.SetMemoryLimit(-1) == math.MaxInt64 { // GOMEMLIMIT is not set
 		debug.SetMemoryLimit(server.MemoryLimit(c))
 	}
 	h, err := openServer(ctx, p, c)
@@ -45,7 +45,7 @@ func serveCommand(ctx context.Context, p *cli.Program, args []string) error {
 	if err != nil {
 		return errors.Join(err, public.Close())
 	}
-	// Both listeners take connections from here on.
+	// Both listeners accept connections from here on.
 	server.Notify(p.Variable("NOTIFY_SOCKET"), h.Log, "READY=1")
 	defer context.AfterFunc(ctx, func() { server.Notify(p.Variable("NOTIFY_SOCKET"), h.Log, "STOPPING=1") })()
 	h.Log.Info("serving", "issuer", c.Issuer, "environment", c.Environment, "listen", public.Addr().String(), "admin", admin.Addr().String())
@@ -54,7 +54,7 @@ func serveCommand(ctx context.Context, p *cli.Program, args []string) error {
 		server.Site{Server: web.NewServer(h.OpsHandler(api), h.Log), Listener: admin})
 }
 
-// open builds the server of some settings.
+// openServer opens the server of these settings.
 func openServer(ctx context.Context, p *cli.Program, c config.Config) (*server.Server, error) {
 	o, err := server.NewOptions(c, server.NewLog(p.Err, c.LogLevel), p.Now, p.Random)
 	if err != nil {

@@ -238,9 +238,9 @@ func TestApplyIsIdempotent(t *testing.T) {
 		return lines[len(lines)-1]
 	}
 	for _, tc := range []struct{ what, name, want string }{
-		{"the first time everything is made", "Shop", "Clients: 1 made, 0 changed, 0 deleted. Users: 1 made, 0 changed."},
+		{"the first time everything is made", "Shop", "Clients: 1 created, 0 changed, 0 deleted. Users: 1 created, 0 changed."},
 		{"the second time nothing happens", "Shop", "Nothing to do."},
-		{"a client that differs is replaced, a user keeps the password", "Store", "Clients: 0 made, 1 changed, 0 deleted. Users: 0 made, 0 changed."},
+		{"a client that differs is replaced, a user keeps the password", "Store", "Clients: 0 created, 1 changed, 0 deleted. Users: 0 created, 0 changed."},
 	} {
 		if got := apply(tc.name); got != tc.want {
 			t.Errorf("%s: %q, want %q", tc.what, got, tc.want)

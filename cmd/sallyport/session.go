@@ -11,17 +11,17 @@ import (
 	"sallyport/web/admin"
 )
 
-// sessionCommand is an operator's work on who is signed in.
+// sessionCommand manages sessions.
 func sessionCommand(ctx context.Context, p *cli.Program, args []string) error {
-	return p.Group(ctx, "session", "who is signed in; USER is an id or any name", []cli.Command{
-		{Name: "list", Args: "USER", About: "living sessions of a user, newest first", Run: sessionList},
+	return p.Group(ctx, "session", "sessions of users; USER is an id or any name", []cli.Command{
+		{Name: "list", Args: "USER", About: "active sessions of a user, newest first", Run: sessionList},
 		{Name: "end", Args: "SESSION", About: "end one session", Run: sessionEnd},
 		{Name: "end-all", Args: "USER", About: "end all sessions of a user", Run: sessionEndAll},
 	}, args)
 }
 
 func sessionList(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("session list", "living sessions of a user, newest first", "USER [flags]")
+	f := p.Flags("session list", "active sessions of a user, newest first", "USER [flags]")
 	d, err := connect(ctx, p, f, args, 1)
 	if err != nil {
 		return err
@@ -45,8 +45,8 @@ func sessionList(ctx context.Context, p *cli.Program, args []string) error {
 }
 
 func sessionEnd(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("session end", "end one session and the tokens that live by it", "SESSION [flags]")
-	offline := f.Bool("offline", false, "end its tokens with offline access too")
+	f := p.Flags("session end", "end one session and the tokens that depend on it", "SESSION [flags]")
+	offline := f.Bool("offline", false, "also end its tokens with offline access")
 	d, err := connect(ctx, p, f, args, 1)
 	if err != nil {
 		return err
@@ -60,7 +60,7 @@ func sessionEnd(ctx context.Context, p *cli.Program, args []string) error {
 	return d.printDone(done, "session "+id)
 }
 
-// offlineToo asks for the end of what would outlive a session.
+// offlineToo returns the parameter that also ends tokens with offline access.
 func offlineToo(yes bool) url.Values {
 	if !yes {
 		return nil
@@ -69,7 +69,7 @@ func offlineToo(yes bool) url.Values {
 }
 
 func sessionEndAll(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("session end-all", "end all sessions of a user, logins under way and the tokens that live by them", "USER [flags]")
-	offline := f.Bool("offline", false, "end tokens with offline access too")
+	f := p.Flags("session end-all", "end all sessions of a user, their pending logins and the tokens that depend on them", "USER [flags]")
+	offline := f.Bool("offline", false, "also end tokens with offline access")
 	return changeUser(ctx, p, f, args, "POST", "/sign-out", func() (url.Values, any, error) { return offlineToo(*offline), nil, nil })
 }

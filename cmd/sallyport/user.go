@@ -15,22 +15,22 @@ import (
 	"sallyport/web/admin"
 )
 
-// userCommand is an operator's work on users.
+// userCommand manages users.
 func userCommand(ctx context.Context, p *cli.Program, args []string) error {
 	return p.Group(ctx, "user", "the users; USER is an id or any name", []cli.Command{
 		{Name: "list", Args: "", About: "users in the order of their ids", Run: userList},
-		{Name: "show", Args: "USER", About: "one user, with what proves them", Run: userShow},
-		{Name: "create", Args: "--username NAME ...", About: "make a user", Run: userCreate},
-		{Name: "disable", Args: "USER", About: "keep a user out and end everything they have", Run: userDisable},
-		{Name: "enable", Args: "USER", About: "let a user in again", Run: userEnable},
-		{Name: "delete", Args: "USER", About: "remove a user for good", Run: userDelete},
-		{Name: "unlock", Args: "USER", About: "forget failures, switch locked factors on again", Run: userUnlock},
-		{Name: "reset-factors", Args: "USER", About: "take second factors and recovery codes away", Run: userResetFactors},
-		{Name: "set-password", Args: "USER", About: "give a user another password", Run: userSetPassword},
+		{Name: "show", Args: "USER", About: "one user with their factors", Run: userShow},
+		{Name: "create", Args: "--username NAME ...", About: "create a user", Run: userCreate},
+		{Name: "disable", Args: "USER", About: "refuse a user's logins, end their sessions and tokens", Run: userDisable},
+		{Name: "enable", Args: "USER", About: "accept a user's logins again", Run: userEnable},
+		{Name: "delete", Args: "USER", About: "delete a user", Run: userDelete},
+		{Name: "unlock", Args: "USER", About: "clear failed attempts, enable locked factors again", Run: userUnlock},
+		{Name: "reset-factors", Args: "USER", About: "delete second factors and recovery codes", Run: userResetFactors},
+		{Name: "set-password", Args: "USER", About: "set a user's password", Run: userSetPassword},
 	}, args)
 }
 
-// userNames are the names of a user, one behind the other.
+// userNames returns the names of a user, separated by commas.
 func userNames(v admin.User) string {
 	var out []string
 	for _, n := range v.Names {
@@ -39,7 +39,7 @@ func userNames(v admin.User) string {
 	return strings.Join(out, ", ")
 }
 
-// userMethods are what proves a user.
+// userMethods returns the methods of a user's factors, with states other than active.
 func userMethods(v admin.User) string {
 	var out []string
 	for _, f := range v.Factors {
@@ -54,8 +54,8 @@ func userMethods(v admin.User) string {
 
 func userList(ctx context.Context, p *cli.Program, args []string) error {
 	f := p.Flags("user list", "users in the order of their ids", "[flags]")
-	limit := f.Int("limit", 100, "how many at most, up to 1000")
-	after := f.String("after", "", "begin after this `id`: the last one of the page before")
+	limit := f.Int("limit", 100, "print at most this many, up to 1000")
+	after := f.String("after", "", "begin after this `id`, the last one of the previous page")
 	d, err := connect(ctx, p, f, args, 0)
 	if err != nil {
 		return err
@@ -81,7 +81,7 @@ func userList(ctx context.Context, p *cli.Program, args []string) error {
 }
 
 func userShow(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("user show", "one user, with what proves them and what waits; nothing secret is shown", "USER [flags]")
+	f := p.Flags("user show", "one user with factors and waits; no secret is shown", "USER [flags]")
 	d, err := connect(ctx, p, f, args, 1)
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func userShow(ctx context.Context, p *cli.Program, args []string) error {
 	return d.print(v, func(w io.Writer) { writeUser(w, v) })
 }
 
-// writeUser shows a user to a person.
+// writeUser writes a user for people.
 func writeUser(w io.Writer, v admin.User) {
 	line := func(key string, value any) { fmt.Fprintf(w, "%s\t%v\n", key, value) }
 	line("id", v.ID)
@@ -119,7 +119,7 @@ func writeUser(w io.Writer, v admin.User) {
 	for _, f := range v.Factors {
 		text := string(f.State)
 		if f.Name != "" {
-			text += ", called " + strconv.Quote(f.Name)
+			text += ", named " + strconv.Quote(f.Name)
 		}
 		if f.Broken {
 			text += ", its secret does not open"
@@ -138,7 +138,7 @@ func writeUser(w io.Writer, v admin.User) {
 	}
 	for _, x := range v.Waits {
 		if x.Until == nil {
-			line("locked", x.Bucket+", until somebody unlocks it")
+			line("locked", x.Bucket+", until an operator unlocks it")
 			continue
 		}
 		line("waits", x.Bucket+", until "+cli.Time(*x.Until))

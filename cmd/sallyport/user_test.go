@@ -232,7 +232,7 @@ func TestUnlockingAUser(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if out := o.must("user", "show", "alice"); !strings.Contains(out, "factor, until somebody unlocks it") || !strings.Contains(out, "disabled") {
+	if out := o.must("user", "show", "alice"); !strings.Contains(out, "factor, until an operator unlocks it") || !strings.Contains(out, "disabled") {
 		t.Errorf("locked alice: %s", out)
 	}
 	for range 2 {

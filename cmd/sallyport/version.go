@@ -11,19 +11,18 @@ import (
 	"sallyport/cmd/sallyport/cli"
 )
 
-// identity is what a binary knows about itself. The compiler writes it down, so that
-// nobody has to pass it on and nobody can forget to.
+// identity describes a binary, as the compiler recorded it.
 type identity struct {
 	Version  string            `json:"version"`
 	Commit   string            `json:"commit,omitempty"`
 	Date     string            `json:"date,omitempty"`     // of the commit
-	Modified bool              `json:"modified,omitempty"` // built from files that are not that commit's
+	Modified bool              `json:"modified,omitempty"` // built from files that differ from that commit
 	Go       string            `json:"go"`
 	Platform string            `json:"platform"`
 	Modules  map[string]string `json:"modules,omitempty"`
 }
 
-// identify reads the build information of a binary.
+// identify returns the identity in a binary's build information.
 func identify(info *debug.BuildInfo) identity {
 	id := identity{Version: info.Main.Version, Go: info.GoVersion}
 	if id.Version == "" || id.Version == "(devel)" {
@@ -49,10 +48,10 @@ func identify(info *debug.BuildInfo) identity {
 }
 
 func versionCommand(_ context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("version", "print what this is, from which commit, with which modules", "[flags]",
-		"A release has a version and a commit; what was built in another way is \"development\".")
-	modules := f.Bool("v", false, "with the versions of all modules in it")
-	asJSON := f.Bool("json", false, "answer in JSON")
+	f := p.Flags("version", "print the version, the commit and the modules of this binary", "[flags]",
+		"A release has a version and a commit. The version of any other build is \"development\".")
+	modules := f.Bool("v", false, "also print the versions of all modules")
+	asJSON := f.Bool("json", false, "print JSON")
 	if err := f.Parse(args, 0); err != nil {
 		return err
 	}
@@ -82,7 +81,7 @@ func (id identity) write(w io.Writer) {
 		fmt.Fprintf(w, "date      %s\n", id.Date)
 	}
 	if id.Modified {
-		fmt.Fprintln(w, "          built from files that are not this commit's")
+		fmt.Fprintln(w, "          built from files that differ from this commit")
 	}
 	fmt.Fprintf(w, "go        %s %s\n", id.Go, id.Platform)
 }

@@ -8,18 +8,18 @@ import (
 	"strings"
 )
 
-// flags are the flags of a command; help prints them.
+// Flags are the flags of a command.
 type Flags struct {
 	*flag.FlagSet
 	help func()
 }
 
-// flags returns the flags of a command. more is what help says besides: the arguments
-// first, then any notes.
+// Flags returns the flags of a command. more is further help: first the arguments, then
+// notes.
 func (p *Program) Flags(name, about string, more ...string) Flags {
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.Usage = func() {} // the package calls it for mistakes too, which get one line from us
+	f.Usage = func() {} // package flag calls it for mistakes too, which get one line
 	return Flags{f, func() {
 		fmt.Fprintf(p.Out, "sallyport %s: %s\n\n", name, about)
 		for i, note := range more {
@@ -33,8 +33,8 @@ func (p *Program) Flags(name, about string, more ...string) Flags {
 	}}
 }
 
-// parse reads flags and demands exactly the given number of further arguments; of a
-// negative number any.
+// Parse parses flags and requires exactly rest further arguments; any number if rest is
+// negative.
 func (f Flags) Parse(args []string, rest int) error {
 	err := f.FlagSet.Parse(f.ordered(args))
 	if errors.Is(err, flag.ErrHelp) {
@@ -50,8 +50,8 @@ func (f Flags) Parse(args []string, rest int) error {
 	return nil
 }
 
-// ordered puts flags before arguments, because package flag stops at the first
-// argument, and people write "apply FILE --dry-run".
+// ordered moves flags before arguments, because package flag stops at the first argument,
+// and people write "apply FILE --dry-run".
 func (f Flags) ordered(args []string) []string {
 	var named, rest []string
 	for i := 0; i < len(args); i++ {
@@ -66,13 +66,13 @@ func (f Flags) ordered(args []string) []string {
 		}
 		named = append(named, arg)
 		known := f.Lookup(strings.TrimLeft(arg, "-"))
-		if known == nil { // "name=value", or one that the package refuses
+		if known == nil { // "name=value", or one that package flag refuses
 			continue
 		}
 		if b, ok := known.Value.(interface{ IsBoolFlag() bool }); ok && b.IsBoolFlag() {
 			continue
 		}
-		if i+1 == len(args) { // its value is missing: the package says so
+		if i+1 == len(args) { // its value is missing, which package flag reports
 			return append(rest[:0:0], named...)
 		}
 		i++

@@ -8,7 +8,7 @@ import (
 	"text/tabwriter"
 )
 
-// group plays a command that has verbs of its own.
+// Group runs a command that has verbs.
 func (p *Program) Group(ctx context.Context, name, about string, verbs []Command, args []string) error {
 	if len(args) > 0 {
 		for _, v := range verbs {
@@ -24,7 +24,7 @@ func (p *Program) Group(ctx context.Context, name, about string, verbs []Command
 			fmt.Fprintf(t, "  sallyport %s %s %s\t%s\n", name, v.Name, v.Args, v.About)
 		}
 		fmt.Fprintf(t, "\n\"sallyport %s VERB -h\" shows the flags of a verb.\n", name)
-		_ = t.Flush() // a reader that went away is no fault
+		_ = t.Flush() // a reader that has gone is not an error
 		return nil
 	}
 	names := make([]string, len(verbs))

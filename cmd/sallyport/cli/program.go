@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// Exit codes: 0 done, 1 it went wrong, 2 the command line makes no sense.
+// Exit codes of a program.
 const (
 	ExitOK     = 0
 	ExitFailed = 1
 	ExitUsage  = 2
 )
 
-// program is what a command gets from the world outside.
+// Program is what a command gets from outside.
 type Program struct {
 	In       io.Reader // nil: nothing
 	Out, Err io.Writer
@@ -29,17 +29,18 @@ type Program struct {
 	Colour   bool      // out is a terminal that shows colours
 }
 
-// command is one verb of the command line.
+// Command is a command, or a verb of one.
 type Command struct {
 	Name, Args, About string
 	Run               func(ctx context.Context, p *Program, args []string) error
 }
 
-// usageError is a mistake on the command line.
+// UsageError is a mistake on the command line.
 type UsageError string
 
 func (e UsageError) Error() string { return string(e) }
 
+// Main runs the command that args name and returns the exit code.
 func (p *Program) Main(ctx context.Context, commands []Command, args []string) int {
 	if len(args) == 0 {
 		p.help(p.Err, commands)
@@ -64,7 +65,7 @@ func (p *Program) Main(ctx context.Context, commands []Command, args []string) i
 	return p.code(UsageError(fmt.Sprintf("there is no command %q; \"sallyport help\" lists them", name)))
 }
 
-// code prints an error in full, one line a fault, and says how to exit.
+// code prints an error and returns the exit code for it.
 func (p *Program) code(err error) int {
 	var usage UsageError
 	switch {
@@ -83,16 +84,17 @@ func (p *Program) help(w io.Writer, commands []Command) {
 	for _, c := range commands {
 		fmt.Fprintf(w, "  sallyport %-8s %-22s %s\n", c.Name, c.Args, c.About)
 	}
-	fmt.Fprintf(w, "  sallyport %-8s %-22s %s\n\n", "help", "[COMMAND]", "this text, or what a command can do and which flags it has")
+	fmt.Fprintf(w, "  sallyport %-8s %-22s %s\n\n", "help", "[COMMAND]", "this text, or the arguments and flags of a command")
 	fmt.Fprint(w, `Settings come from the file that --config or SALLYPORT_CONFIG names, then from
-variables that begin with SALLYPORT_. "sallyport config reference" lists them all.
+variables that begin with SALLYPORT_. "sallyport config reference" describes them all.
 
-Exit codes: 0 done, 1 something went wrong, 2 the command line makes no sense.
+Exit codes: 0 success, 1 failure, 2 a mistake on the command line.
 
 To try it: sallyport dev
 `)
 }
 
+// Variable returns a variable of the environment.
 func (p *Program) Variable(name string) string {
 	for _, pair := range p.Environ {
 		if value, ok := strings.CutPrefix(pair, name+"="); ok {

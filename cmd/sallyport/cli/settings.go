@@ -7,8 +7,8 @@ import (
 	"sallyport/config"
 )
 
-// settings reads the settings a command was told about, and checks them. rest is
-// how many further arguments the command takes; checks look for further faults.
+// Settings parses the arguments of a command, and reads and checks the settings that they
+// name. rest is how many arguments the command takes besides flags; checks find more faults.
 func (p *Program) Settings(f Flags, args []string, rest int, checks ...config.Check) (config.Config, error) {
 	load := p.SettingsFlags(f, checks...)
 	if err := f.Parse(args, rest); err != nil {
@@ -17,11 +17,11 @@ func (p *Program) Settings(f Flags, args []string, rest int, checks ...config.Ch
 	return load()
 }
 
-// loading declares the flags of a command with settings. What it returns reads them,
-// once the flags are parsed.
+// SettingsFlags declares the flags of a command that reads settings. The function that it
+// returns reads them, once the flags are parsed.
 func (p *Program) SettingsFlags(f Flags, checks ...config.Check) func() (config.Config, error) {
 	path := f.String("config", p.Variable("SALLYPORT_CONFIG"), "settings `file`; without one, the environment alone")
-	show := f.Bool("print", false, "print the settings in force and stop")
+	show := f.Bool("print", false, "print the settings in effect and stop")
 	return func() (config.Config, error) {
 		c, err := config.Load(*path, p.Environ, checks...)
 		if err != nil {

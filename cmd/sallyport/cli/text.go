@@ -10,8 +10,8 @@ import (
 	"unicode"
 )
 
-// shownText is a text that others chose, as a terminal may show it: control characters
-// could repaint the screen.
+// Printable returns a text that others chose in a form that is safe on a terminal, where
+// control characters could repaint the screen.
 func Printable(s string) string {
 	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.QuoteToASCII(s)
@@ -19,7 +19,7 @@ func Printable(s string) string {
 	return s
 }
 
-// shownValue writes a value in JSON, in which texts have quotes.
+// PrintableValue returns a value as JSON, in which texts have quotes.
 func PrintableValue(v any) string {
 	if v == nil {
 		return "(none)"
@@ -33,7 +33,7 @@ func PrintableValue(v any) string {
 	return Printable(strings.TrimSuffix(b.String(), "\n"))
 }
 
-// stamp writes a moment as all lists of ours do.
+// Time formats a time for lists and audit events.
 func Time(t time.Time) string {
 	if t.IsZero() {
 		return "-"
@@ -41,7 +41,7 @@ func Time(t time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05Z")
 }
 
-// stampOf is stamp for a moment that may not be.
+// OptionalTime formats a time that may be missing.
 func OptionalTime(t *time.Time) string {
 	if t == nil {
 		return "-"

@@ -11,14 +11,15 @@ import (
 	"sallyport/storage/seal"
 )
 
-// keyAges tells how long each key has been in use. Labels come from closed lists, so
-// that a newer server beside this one can not add any.
+// Ages is a metric: how long each key has been in use. Labels come from closed lists, so that
+// a newer server on the same database adds none.
 type Ages struct {
 	keyring *seal.Keyring
 	now     func() time.Time
 	desc    *prometheus.Desc
 }
 
+// NewAges returns the metric of the keys in a keyring.
 func NewAges(keyring *seal.Keyring, now func() time.Time) Ages {
 	return Ages{keyring, now, prometheus.NewDesc("sallyport_key_age_seconds",
 		"How long the key in use of each use and algorithm has been in use.", []string{"use", "alg"}, nil)}
@@ -34,7 +35,7 @@ func (a Ages) Collect(to chan<- prometheus.Metric) {
 	for _, k := range a.keyring.Rows() {
 		of := [2]string{k.Use, k.Alg}
 		if !seal.Published(k.Use) {
-			of[1] = "" // one key of the use, whatever it seals with
+			of[1] = "" // one key a use, whatever its algorithm
 		}
 		if !slices.Contains(seal.Uses(), k.Use) || of[1] != "" && !slices.Contains(config.Algorithms(), k.Alg) || State(k, now) != "in use" {
 			continue

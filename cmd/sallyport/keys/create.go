@@ -9,8 +9,8 @@ import (
 	"sallyport/storage"
 )
 
-// load fills the keyring, and makes what is missing: all keys in an empty
-// database, a signing key where the settings name a new algorithm.
+// Prepare fills the keyring and creates what is missing: all keys in an empty database, and
+// a signing key for each new algorithm of the settings.
 func (m *Manager) Prepare(ctx context.Context, algs []string) error {
 	rows, err := m.Store.Keys(ctx, m.Now())
 	if err != nil {
@@ -19,7 +19,7 @@ func (m *Manager) Prepare(ctx context.Context, algs []string) error {
 	if len(rows) == 0 {
 		first, err := m.Keyring.First(m.Now(), algs...)
 		if err != nil {
-			return fmt.Errorf("make keys: %w", err)
+			return fmt.Errorf("create keys: %w", err)
 		}
 		return m.add(ctx, first, true)
 	}
@@ -33,7 +33,7 @@ func (m *Manager) Prepare(ctx context.Context, algs []string) error {
 		}
 		key, err := m.Keyring.NewKey("oidc", alg, m.Now())
 		if err != nil {
-			return fmt.Errorf("make %s key: %w", alg, err)
+			return fmt.Errorf("create %s key: %w", alg, err)
 		}
 		missing = append(missing, key)
 	}
@@ -52,8 +52,8 @@ func (m *Manager) signs(alg string) bool {
 	return false
 }
 
-// add stores keys and loads all there are. A conflict says that another server
-// was first: its keys count.
+// add stores keys and loads all there are. If another server has created the first keys
+// meanwhile, those are used.
 func (m *Manager) add(ctx context.Context, keys []storage.Key, first bool) error {
 	event := m.Journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventKeysCreated, Actor: "system"})
 	err := m.Store.AddKeys(ctx, keys, first, []storage.Event{event})

@@ -16,28 +16,28 @@ import (
 	"sallyport/storage/seal"
 )
 
-// manager creates, rotates, retires and reseals the server's own keys.
+// Manager changes the keys in the database and reads them into the keyring.
 type Manager struct {
 	Store   *relational.Engine
 	Keyring *seal.Keyring
 	Journal *audit.Journal
 	Now     func() time.Time
 	Log     *slog.Logger
-	// rotateAfter is how long a signing key signs, rotateOwnAfter how long a key is used
-	// that nobody else sees; 0: until an operator rotates it.
+	// RotateAfter is how long a published key signs, RotateOwnAfter how long any other key is
+	// used; 0: until an operator rotates it.
 	RotateAfter, RotateOwnAfter time.Duration
-	// maxSkew is how far the clock of a server may be from the database's while it serves.
+	// MaxSkew is how far the clock of a serving server may be from the database's.
 	MaxSkew time.Duration
 }
 
-// reload reads the keys of a database that has some.
+// Load reads the keys of a database that has some.
 func (m *Manager) Load(ctx context.Context) error {
 	rows, err := m.Store.Keys(ctx, m.Now())
 	if err != nil {
 		return fmt.Errorf("read keys: %w", err)
 	}
 	if len(rows) == 0 {
-		return errors.New("there are no keys yet; the first start of a server makes them")
+		return errors.New("there are no keys yet; the first start of a server creates them")
 	}
 	if err := m.Keyring.Load(rows, m.Now()); err != nil {
 		return fmt.Errorf("open keys: %w", err)
@@ -45,13 +45,13 @@ func (m *Manager) Load(ctx context.Context) error {
 	return nil
 }
 
-// changes is how often a change is planned anew because somebody else was first.
-const changes = 5
+// maxConflicts is how often a change is planned again after a conflict.
+const maxConflicts = 5
 
-// change stores what plan makes of the keys there are, in one transaction. Whoever
-// changes keys at the same time makes it plan again, on what is there then.
+// change stores the change that plan derives from the present keys, in one transaction. If
+// another process changes keys at the same time, it plans again from what is there then.
 func (m *Manager) change(ctx context.Context, plan func(rows []storage.Key, now time.Time) (storage.KeyChange, error)) (storage.KeyChange, error) {
-	for range changes {
+	for range maxConflicts {
 		versions, err := m.Store.Versions(ctx)
 		if err != nil {
 			return storage.KeyChange{}, fmt.Errorf("read version of keys: %w", err)
@@ -74,10 +74,10 @@ func (m *Manager) change(ctx context.Context, plan func(rows []storage.Key, now 
 			return c, fmt.Errorf("store keys: %w", err)
 		}
 	}
-	return storage.KeyChange{}, errors.New("somebody else changes keys all the time; try again")
+	return storage.KeyChange{}, errors.New("other processes keep changing the keys; try again")
 }
 
-// event is the audit event of one key.
+// event returns the audit event of one key; more holds further details in pairs.
 func (m *Manager) event(kind, actor string, k storage.Key, more ...string) storage.Event {
 	detail := map[string]string{"key": string(k.ID), "use": k.Use}
 	if k.Alg != "" {

@@ -17,11 +17,12 @@ import (
 
 const (
 	Batch = 500
-	// patience is how long reseal waits for that by itself.
+	// patience is how long AwaitNewest waits at most.
 	patience = 3 * time.Minute
 )
 
-// rewrap seals all keys under the first key-encryption key, in one transaction.
+// Rewrap seals all keys under the first key-encryption key, in one transaction. It returns
+// how many it changed, and the name of that key.
 func (m *Manager) Rewrap(ctx context.Context) (n int, kek string, err error) {
 	change, err := m.change(ctx, func(_ []storage.Key, now time.Time) (storage.KeyChange, error) {
 		// A server whose clock is behind still opens a key that has just expired.
@@ -46,8 +47,8 @@ func (m *Manager) Rewrap(ctx context.Context) (n int, kek string, err error) {
 	return len(change.Change), kek, err
 }
 
-// resealData writes every stored secret under the newest keys, as soon as every server
-// uses them.
+// ResealData writes every stored secret again under the newest keys, as soon as every
+// server uses them. It reports its progress.
 func (m *Manager) ResealData(ctx context.Context, batch int, report func(format string, args ...any)) error {
 	if err := m.AwaitNewest(ctx, report); err != nil {
 		return err
@@ -60,7 +61,7 @@ func (m *Manager) ResealData(ctx context.Context, batch int, report func(format 
 			account()
 		}
 		last = at
-		report("%s: %d read, %d written anew, %d do not open", at.Column, at.Read, at.Written, at.Broken)
+		report("%s: %d read, %d resealed, %d do not open", at.Column, at.Read, at.Written, at.Broken)
 	})
 	account()
 	if err == nil {
@@ -78,13 +79,13 @@ func (m *Manager) ResealData(ctx context.Context, batch int, report func(format 
 		return fmt.Errorf("write event: %w", err)
 	}
 	if broken > 0 {
-		return fmt.Errorf("%d values do not open under any key and were left as they are; the log names their places", broken)
+		return fmt.Errorf("%d values do not open under any key and were not changed; the log names their places", broken)
 	}
 	return nil
 }
 
-// awaitNewest waits until every server uses the newest data and hash keys: what one
-// would still write under the old ones would be forgotten.
+// AwaitNewest waits until every server uses the newest data and hash keys: resealing would
+// miss what a server still writes under the old ones.
 func (m *Manager) AwaitNewest(ctx context.Context, report func(format string, args ...any)) error {
 	newest, several := time.Time{}, map[string]int{}
 	for _, k := range m.Keyring.Rows() {
@@ -96,17 +97,16 @@ func (m *Manager) AwaitNewest(ctx context.Context, report func(format string, ar
 			newest = k.ActiveAt
 		}
 	}
-	// So long after the activation of a key no server, whatever its clock, seals under the
-	// one before it.
-	left := newest.Add(seal.Settle + m.MaxSkew).Sub(m.Now())
-	if left <= 0 || several["data"] < 2 && several["hash"] < 2 {
+	// By then no server, whatever its clock, seals under the key before.
+	wait := newest.Add(seal.Settle + m.MaxSkew).Sub(m.Now())
+	if wait <= 0 || several["data"] < 2 && several["hash"] < 2 {
 		return nil
 	}
-	if left > patience {
+	if wait > patience {
 		return fmt.Errorf("the newest key is used from %s on; try again then", cli.Time(newest))
 	}
-	report("Waiting %s until every server uses the newest keys.", left.Round(time.Second))
-	timer := time.NewTimer(left)
+	report("Waiting %s until every server uses the newest keys.", wait.Round(time.Second))
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

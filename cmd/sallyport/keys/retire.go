@@ -16,7 +16,7 @@ import (
 	"sallyport/storage"
 )
 
-// free makes sure that nothing stored hangs on a key.
+// CheckUnused returns an error if anything stored depends on a key.
 func (m *Manager) CheckUnused(ctx context.Context, id storage.KeyID) error {
 	use := ""
 	for _, k := range m.Keyring.Rows() {
@@ -25,7 +25,7 @@ func (m *Manager) CheckUnused(ctx context.Context, id storage.KeyID) error {
 		}
 	}
 	if m.Keyring.Current(use) == id {
-		return nil // Release has the better words for it
+		return nil // Release refuses it, and says why
 	}
 	switch use {
 	case "data":
@@ -42,7 +42,7 @@ func (m *Manager) CheckUnused(ctx context.Context, id storage.KeyID) error {
 			return err
 		}
 		if n > 0 {
-			return fmt.Errorf("%d recovery codes hang on it; run sallyport keys reseal --data first", n)
+			return fmt.Errorf("%d recovery codes depend on it; run sallyport keys reseal --data first", n)
 		}
 		return throttle.MoveCounters(ctx, m.Store, m.Keyring, Batch, func(int, int) {})
 	case "pepper":
@@ -56,7 +56,7 @@ func (m *Manager) CheckUnused(ctx context.Context, id storage.KeyID) error {
 			return err
 		}
 		if n > 0 {
-			return fmt.Errorf("%d passwords hang on it; each moves when its user signs in, or gets a new one", n)
+			return fmt.Errorf("%d passwords depend on it; each moves to the next key when its user signs in or gets another password", n)
 		}
 	}
 	return nil
@@ -70,7 +70,7 @@ func counts(of map[string]int) string {
 	return strings.Join(out, ", ")
 }
 
-// retire ends a key that nothing stored depends on.
+// Retire lets a key expire that nothing stored depends on.
 func (m *Manager) Retire(ctx context.Context, id storage.KeyID) (storage.Key, error) {
 	if err := m.CheckUnused(ctx, id); err != nil {
 		return storage.Key{}, err
@@ -86,7 +86,7 @@ func (m *Manager) Retire(ctx context.Context, id storage.KeyID) (storage.Key, er
 	return change.Change[0], nil
 }
 
-// withdraw ends a stolen key and returns it with the keys that replace it.
+// Withdraw ends a stolen key immediately, and returns it with the keys that replace it.
 func (m *Manager) Withdraw(ctx context.Context, id storage.KeyID) (withdrawn storage.Key, added []storage.Key, err error) {
 	change, err := m.change(ctx, func(rows []storage.Key, now time.Time) (storage.KeyChange, error) {
 		r, err := m.Keyring.Withdraw(rows, id, now)

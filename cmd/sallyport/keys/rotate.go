@@ -12,7 +12,7 @@ import (
 	"sallyport/storage/seal"
 )
 
-// rotate makes the next keys of a use: of one algorithm, or of each there is a key of.
+// Rotate creates the next key of a use: for one algorithm, or for each that has a key.
 func (m *Manager) Rotate(ctx context.Context, actor, use, alg string, lead time.Duration) (storage.KeyChange, error) {
 	return m.change(ctx, func(rows []storage.Key, now time.Time) (storage.KeyChange, error) {
 		algs := []string{alg}
@@ -21,7 +21,7 @@ func (m *Manager) Rotate(ctx context.Context, actor, use, alg string, lead time.
 		}
 		var c storage.KeyChange
 		for _, alg := range algs {
-			if err := m.next(&c, rows, actor, use, alg, now, lead); err != nil {
+			if err := m.addNext(&c, rows, actor, use, alg, now, lead); err != nil {
 				return storage.KeyChange{}, err
 			}
 		}
@@ -29,8 +29,8 @@ func (m *Manager) Rotate(ctx context.Context, actor, use, alg string, lead time.
 	})
 }
 
-// next adds to a change what makes the next key of one use and algorithm.
-func (m *Manager) next(c *storage.KeyChange, rows []storage.Key, actor, use, alg string, now time.Time, lead time.Duration) error {
+// addNext adds the next key of one use and algorithm to a change.
+func (m *Manager) addNext(c *storage.KeyChange, rows []storage.Key, actor, use, alg string, now time.Time, lead time.Duration) error {
 	r, err := m.Keyring.Rotate(rows, use, alg, now, lead)
 	if err != nil {
 		return err
@@ -44,8 +44,8 @@ func (m *Manager) next(c *storage.KeyChange, rows []storage.Key, actor, use, alg
 	return nil
 }
 
-// algsOf are the algorithms of the keys of a use that nothing has replaced yet. Only
-// published keys have more than one at a time.
+// algsOf returns the algorithms of the keys of a use that are not retired. Only published
+// keys have more than one at a time.
 func algsOf(rows []storage.Key, use string) []string {
 	var out []string
 	for _, k := range rows {
@@ -59,9 +59,8 @@ func algsOf(rows []storage.Key, use string) []string {
 	return out
 }
 
-// rotateDue makes the next key of every use whose key is old enough, in one step. Of
-// several servers one does it: the others find the version of the keys moved, plan anew
-// and find the next key waiting.
+// RotateDue rotates every key that is due, in one transaction. Of several servers one does
+// it: the others get a conflict, plan again and find the next key waiting.
 func (m *Manager) RotateDue(ctx context.Context) error {
 	change, err := m.change(ctx, func(rows []storage.Key, now time.Time) (storage.KeyChange, error) {
 		var c storage.KeyChange
@@ -70,7 +69,7 @@ func (m *Manager) RotateDue(ctx context.Context) error {
 				if !slices.ContainsFunc(rows, func(k storage.Key) bool { return seal.Same(k, use, alg) && m.due(k, now) }) {
 					continue
 				}
-				err := m.next(&c, rows, "system", use, alg, now, seal.Lead(use, false))
+				err := m.addNext(&c, rows, "system", use, alg, now, seal.Lead(use, false))
 				if err != nil && !errors.Is(err, seal.ErrPending) {
 					return storage.KeyChange{}, err
 				}
@@ -82,13 +81,13 @@ func (m *Manager) RotateDue(ctx context.Context) error {
 		return err
 	}
 	for _, k := range change.Add {
-		m.Log.Info("next key made", "key", string(k.ID), "use", k.Use, "alg", k.Alg, "active_at", cli.Time(k.ActiveAt))
+		m.Log.Info("next key created", "key", string(k.ID), "use", k.Use, "alg", k.Alg, "active_at", cli.Time(k.ActiveAt))
 	}
 	return nil
 }
 
-// due reports whether a key in use has to give way now. One that an older version made
-// has served its time: what it seals with is bounded.
+// due reports whether a key must be replaced now. An outdated one, created by an earlier
+// version, must: it can seal a limited number of values only.
 func (m *Manager) due(k storage.Key, now time.Time) bool {
 	after := m.RotateOwnAfter
 	if seal.Published(k.Use) {

@@ -6,6 +6,7 @@ import (
 	"sallyport/storage"
 )
 
+// State returns the state of a key as operators see it.
 func State(k storage.Key, now time.Time) string {
 	switch {
 	case !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt):

@@ -8,18 +8,19 @@ import (
 	"sallyport/storage"
 )
 
-// tally counts the events that this server wrote into the audit trail, after their
-// commit, and derives from them what happened to logins, factors and tokens.
+// Events counts the events that this server has written into the audit trail, after their
+// commit, and derives from them how logins, factors and tokens end.
 type Events struct {
 	sheet                                               Set
 	events, logins, factors, throttled, tokens, replays *prometheus.CounterVec
-	single                                              map[string]prometheus.Counter // of a kind, whatever its outcome
+	single                                              map[string]prometheus.Counter // by kind, whatever the outcome
 }
 
+// NewEvents registers the counters of events.
 func NewEvents(s Set) *Events {
 	return &Events{
 		sheet: s,
-		// All there can be of two long lists are there only when they happened.
+		// A counter of these long lists exists once its event has happened.
 		events:    s.newCounterVec("events_total", "Events written into the audit trail.", label{"kind", mfa.EventKinds()}, label{"outcome", mfa.Outcomes()}),
 		logins:    s.newZeroedVec("logins_total", "Logins that ended, by how.", "outcome", "finished", "session", "refused", "cancelled"),
 		throttled: s.newZeroedVec("throttled_total", "Tries refused because of failures before, by whose counter it was.", "bucket", throttle.Buckets()...),
@@ -34,7 +35,7 @@ func NewEvents(s Set) *Events {
 	}
 }
 
-// know makes the counters of these methods, before anybody proves anything with them.
+// AddMethods creates the counters of these methods, at zero.
 func (t *Events) AddMethods(methods []mfa.Info) {
 	method, outcome := label{name: "method"}, label{"outcome", []string{"ok", "wrong", "replayed", "throttled", "disabled"}}
 	for _, m := range methods {
@@ -48,7 +49,7 @@ func (t *Events) AddMethods(methods []mfa.Info) {
 	}
 }
 
-// count is called with the events of every commit.
+// Count counts the events of a commit.
 func (t *Events) Count(events []storage.Event) {
 	for i := range events {
 		e := &events[i]
@@ -65,14 +66,14 @@ func (t *Events) Count(events []storage.Event) {
 	}
 }
 
-// refused counts an answer that was not even compared: the trail has one line for a wait,
-// however many were refused during it.
+// CountThrottledFactor counts a response that was refused without being compared: the trail
+// has one event for a wait, however many responses it refuses.
 func (t *Events) CountThrottledFactor(method, bucket string) {
 	t.factors.WithLabelValues(method, "throttled").Inc()
 	t.CountThrottled(bucket)
 }
 
-// waited counts a try that was refused because of failures before.
+// CountThrottled counts an attempt that was refused because of earlier failures.
 func (t *Events) CountThrottled(bucket string) { t.throttled.WithLabelValues(bucket).Inc() }
 
 func factorOutcome(kind string) string {

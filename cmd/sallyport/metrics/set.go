@@ -10,40 +10,42 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// other stands for a label that is in no list: a fault of ours, and never a text that
-// came from outside.
+// Other replaces a label value that is in no list, which is a programming error: no text
+// from outside becomes a label.
 const Other = "other"
 
-// sheet is where metrics of ours are registered. An operator's query fails without a word
-// when a name is not there, so that a metric that can not be registered is a panic.
+// Set registers metrics under the prefix sallyport_. A metric that cannot be registered is a
+// panic, because a query for a missing name fails silently.
 type Set struct{ prometheus.Registerer }
 
+// NewSet returns the set of a registry.
 func NewSet(reg *prometheus.Registry) Set {
 	return Set{prometheus.WrapRegistererWithPrefix("sallyport_", reg)}
 }
 
-// of is the sheet for one value of a label.
+// With returns the set for one value of a label.
 func (s Set) With(label, value string) Set {
 	return Set{prometheus.WrapRegistererWith(prometheus.Labels{label: value}, s)}
 }
 
-// counted is counted where it happens and read here.
+// ReadCounter registers a counter that a scrape reads.
 func ReadCounter[N int64 | float64](s Set, name, help string, read func() N) {
 	s.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(read()) }))
 }
 
-// gauged is read when somebody asks.
+// ReadGauge registers a gauge that a scrape reads.
 func ReadGauge[N int | int64 | float64](s Set, name, help string, read func() N) {
 	s.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(read()) }))
 }
 
+// NewCounter registers a counter.
 func (s Set) NewCounter(name, help string) prometheus.Counter {
 	c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	s.MustRegister(c)
 	return c
 }
 
-// closedLabel is a label and all values it has. Any other is counted as other.
+// label is a label with all its values. Any other value is counted as Other.
 type label struct {
 	name   string
 	values []string
@@ -56,7 +58,7 @@ func (l label) close(value string) string {
 	return Other
 }
 
-// counters are told apart by labels out of closed lists, so that nobody can add one.
+// newCounterVec registers counters whose labels come from closed lists.
 func (s Set) newCounterVec(name, help string, labels ...label) *prometheus.CounterVec {
 	var closed prometheus.ConstrainedLabels
 	for _, l := range labels {
@@ -67,7 +69,7 @@ func (s Set) newCounterVec(name, help string, labels ...label) *prometheus.Count
 	return c
 }
 
-// fromZero are counters with one label that are all there before anything happened.
+// newZeroedVec registers counters with one label, each of them at zero.
 func (s Set) newZeroedVec(name, help, labelName string, values ...string) *prometheus.CounterVec {
 	c := s.newCounterVec(name, help, label{labelName, values})
 	for _, v := range values {
@@ -76,12 +78,13 @@ func (s Set) newZeroedVec(name, help, labelName string, values ...string) *prome
 	return c
 }
 
-// doubtful is a gauge that is not there while nobody knows its value.
+// optionalGauge is a gauge that is absent while its value is unknown.
 type optionalGauge struct {
 	desc *prometheus.Desc
 	read func() (float64, error)
 }
 
+// OptionalGauge registers a gauge that is absent while read fails.
 func (s Set) OptionalGauge(name, help string, read func() (float64, error)) {
 	s.MustRegister(optionalGauge{prometheus.NewDesc(name, help, nil, nil), read})
 }
@@ -96,9 +99,9 @@ func (d optionalGauge) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// cached asks for something at most once in a while, and waits only so long: whoever
-// reads metrics every second must not become a load, and a database that hangs must
-// not keep the metrics from telling it.
+// Cached reads a value at most once in a while and waits for it only so long: frequent
+// scrapes must not become a load, and a database that hangs must not block the metrics that
+// report it.
 type Cached[T any] struct {
 	Now        func() time.Time
 	Keep, Wait time.Duration
@@ -110,6 +113,7 @@ type Cached[T any] struct {
 	err   error
 }
 
+// Get returns the value, or the error of the last reading.
 func (c *Cached[T]) Get() (T, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

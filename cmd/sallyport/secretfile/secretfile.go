@@ -15,19 +15,19 @@ import (
 	"sallyport/storage/seal"
 )
 
-// adminKeyBytes of randomness are in the key of the admin API (H-12).
+// adminKeyBytes is the length of a key of the admin API (H-12).
 const adminKeyBytes = 32
 
-// newSecretText makes a secret of 256 random bits in 43 characters.
+// NewKey returns 256 random bits in 43 characters.
 func NewKey(random io.Reader) (config.Secret, error) {
 	var b [adminKeyBytes]byte
 	if _, err := io.ReadFull(random, b[:]); err != nil {
-		return "", fmt.Errorf("make secret: %w", err)
+		return "", fmt.Errorf("create secret: %w", err)
 	}
 	return config.Secret(base64.RawURLEncoding.EncodeToString(b[:])), nil
 }
 
-// readAdminKey reads the file of an admin key. No error holds a part of what is in it.
+// ReadAdminKey reads the file of an admin key. No error discloses its content.
 func ReadAdminKey(path string) (config.Secret, error) {
 	key, err := ReadKey(path)
 	if err != nil {
@@ -38,13 +38,12 @@ func ReadAdminKey(path string) (config.Secret, error) {
 		return "", errors.New("want one line of 43 characters, as sallyport adminkey writes it")
 	}
 	if bytes.Equal(b, bytes.Repeat(b[:1], adminKeyBytes)) {
-		return "", errors.New("this key is a placeholder; make a real one with sallyport adminkey")
+		return "", errors.New("this key is a placeholder; create a real one with sallyport adminkey")
 	}
 	return key, nil
 }
 
-// readKeyLine reads a key that somebody may show to an admin API: the one of its file,
-// or an API key.
+// ReadKey reads a key that an admin API may accept: an admin key or an API key.
 func ReadKey(path string) (config.Secret, error) {
 	text, err := seal.ReadPrivate(path)
 	if err != nil {
@@ -57,11 +56,11 @@ func ReadKey(path string) (config.Secret, error) {
 	return config.Secret(key), nil
 }
 
-// writeNew writes a secret into a new file that only its owner can read.
+// Write creates a file that only its owner can read. It does not replace one.
 func Write(path string, text []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return fmt.Errorf("make file: %w", err)
+		return fmt.Errorf("create file: %w", err)
 	}
 	if _, err := f.Write(text); err != nil {
 		return errors.Join(fmt.Errorf("write file: %w", err), f.Close())
@@ -69,17 +68,17 @@ func Write(path string, text []byte) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// secretFault says what is wrong with the file of a secret. A group may read it, because
-// that is how orchestrators hand secrets to a process; everybody may not.
+// Fault returns what is wrong with the file of a secret, or nothing. A group may read it,
+// because orchestrators mount secrets so; others may not.
 func Fault(path string) string {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
 		return err.Error()
 	case !info.Mode().IsRegular():
-		return "is no file"
+		return "is not a file"
 	case info.Mode().Perm()&0o027 != 0:
-		return "everybody on this machine can reach it, or a group can change it; chmod 600 makes it its owner's"
+		return "others on this machine can access it, or its group can change it; chmod 600 restricts it to its owner"
 	}
 	f, err := os.Open(path)
 	if err != nil {

@@ -18,31 +18,31 @@ import (
 	"sallyport/config"
 )
 
-// No request waits for its trace: spans wait in a queue, and what does not fit into it
-// is dropped.
+// No request waits for its trace: spans wait in a queue, and those that do not fit are
+// dropped.
 const (
 	Queue      = 2048
 	spanBatch  = 512
 	spanDelay  = 5 * time.Second  // between batches that are not full
-	exportTry  = 5 * time.Second  // one try
+	exportTry  = 5 * time.Second  // one attempt
 	exportAll  = 10 * time.Second // a batch with its retries
 	lastExport = 3 * time.Second  // all that is left when the server stops
-	tellExport = time.Minute      // between two lines about a collector that is away
+	warnEvery  = time.Minute      // between two log records about a collector that fails
 )
 
-// exporter sends spans to the collector. It counts, tells the log when that fails, and
-// takes out of spans what is not ours to give away.
+// exporter sends spans to the collector. It counts them, logs failures, and removes from
+// spans what must not leave the server.
 type exporter struct {
 	sdktrace.SpanExporter
 	log     *slog.Logger
 	now     func() time.Time
 	headers map[string]config.Secret
-	told    time.Time // one batch is sent at a time
+	warned  time.Time // no lock: one batch is sent at a time
 
 	made, sent, failed atomic.Int64
 }
 
-// newExporter is told everything, so that no variable of the environment but ours decides.
+// newExporter sets every option, so that no OTEL_ variable of the environment has an effect.
 func newExporter(ctx context.Context, o Options) (*exporter, error) {
 	headers, err := o.Settings.ReadHeaders()
 	if err != nil {
@@ -52,7 +52,7 @@ func newExporter(ctx context.Context, o Options) (*exporter, error) {
 	for name, value := range headers {
 		plain[name] = value.Reveal()
 	}
-	// A collector that sends elsewhere would get our key sent elsewhere.
+	// Following a redirect would send the headers, which may hold a key, to another host.
 	client := &http.Client{Timeout: exportTry, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true,
 		TLSHandshakeTimeout: exportTry, IdleConnTimeout: time.Minute, MaxIdleConns: 2},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -65,7 +65,7 @@ func newExporter(ctx context.Context, o Options) (*exporter, error) {
 	return &exporter{SpanExporter: out, log: o.Log, now: o.Now, headers: headers}, nil
 }
 
-// target adds the usual path to an endpoint that has none (OTLP, section OTLP/HTTP Request).
+// target adds the default path to an endpoint that has none (OTLP, section OTLP/HTTP Request).
 func target(endpoint string) string {
 	u, err := url.Parse(endpoint)
 	if err != nil || strings.Trim(u.Path, "/") != "" {
@@ -92,14 +92,14 @@ func (x *exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpa
 		return nil
 	}
 	x.failed.Add(int64(len(spans)))
-	if now := x.now(); now.Sub(x.told) >= tellExport {
-		x.told = now
+	if now := x.now(); now.Sub(x.warned) >= warnEvery {
+		x.warned = now
 		x.log.Warn("traces do not reach the collector", "error", x.clean(err.Error()), "lost", x.failed.Load())
 	}
-	return nil // the library would print it once more, in words and a shape of its own
+	return nil // the library would log it again, in its own format
 }
 
-// clean takes our key out of what a collector answered.
+// clean removes the values of our headers from the text of an error.
 func (x *exporter) clean(text string) string {
 	for _, value := range x.headers {
 		text = strings.ReplaceAll(text, value.Reveal(), value.String())
@@ -107,8 +107,8 @@ func (x *exporter) clean(text string) string {
 	return text
 }
 
-// ended counts spans that are over and wait to be sent. What was neither sent nor failed
-// afterwards did not fit into the queue.
+// spanCounter counts the spans that have ended. Those neither sent nor failed afterwards did
+// not fit into the queue.
 type spanCounter struct{ *exporter }
 
 // OnStart implements sdktrace.SpanProcessor.
@@ -127,11 +127,11 @@ func (spanCounter) Shutdown(context.Context) error { return nil }
 // ForceFlush implements sdktrace.SpanProcessor.
 func (spanCounter) ForceFlush(context.Context) error { return nil }
 
-// bare is a span with what may leave the server. Libraries that know of the span they
-// run in add to it what they like: errors, with what was sent to us in their texts.
+// exportedSpan is a span reduced to what may leave the server. Libraries add to the span they
+// run in, for example errors whose texts quote what a caller sent.
 type exportedSpan struct{ sdktrace.ReadOnlySpan }
 
-// Attributes returns those that are ours: templates, numbers and IDs made here.
+// Attributes returns those of this package: templates, numbers and IDs created here.
 func (b exportedSpan) Attributes() []attribute.KeyValue {
 	return slices.DeleteFunc(slices.Clone(b.ReadOnlySpan.Attributes()), func(a attribute.KeyValue) bool {
 		switch a.Key {
@@ -142,18 +142,18 @@ func (b exportedSpan) Attributes() []attribute.KeyValue {
 	})
 }
 
-// Events returns none: they hold errors and stacks.
+// Events returns nothing: they hold errors and stacks.
 func (exportedSpan) Events() []sdktrace.Event { return nil }
 
-// Links returns none.
+// Links returns nothing.
 func (exportedSpan) Links() []sdktrace.Link { return nil }
 
-// Status says whether it went wrong, and not why: the log does, by the correlation ID.
+// Status returns whether it failed, and not why: the log has that under the correlation ID.
 func (b exportedSpan) Status() sdktrace.Status {
 	return sdktrace.Status{Code: b.ReadOnlySpan.Status().Code}
 }
 
-// measure registers zeros where nothing is traced.
+// Register registers the counters of spans, which stay at zero where nothing is traced.
 func (t *Tracer) Register(s metrics.Set) {
 	x := new(exporter)
 	if t != nil {

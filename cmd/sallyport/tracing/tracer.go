@@ -24,7 +24,7 @@ import (
 	"sallyport/web"
 )
 
-// Attributes of spans. The exporter lets no other leave.
+// Attributes of spans. The exporter removes all others.
 const (
 	attrMethod      = attribute.Key("http.request.method")
 	attrRoute       = attribute.Key("http.route")
@@ -33,8 +33,8 @@ const (
 	attrDatabase    = attribute.Key("db.system.name")
 )
 
-// tracer makes spans of requests and of what they wait for. A house without a collector
-// has none, and nothing of it is called.
+// Tracer creates spans of requests and of what they wait for. A server without a collector
+// has a nil Tracer, of which only Close and Register are called.
 type Tracer struct {
 	provider *sdktrace.TracerProvider
 	tracer   trace.Tracer
@@ -42,7 +42,7 @@ type Tracer struct {
 	database attribute.KeyValue
 }
 
-// tracingOptions are what a tracer needs.
+// Options are what a Tracer needs.
 type Options struct {
 	Settings    config.Tracing
 	Environment string
@@ -52,7 +52,7 @@ type Options struct {
 	Log         *slog.Logger
 }
 
-// newTracer returns a tracer for the collector of the settings.
+// New returns a tracer for the collector of the settings.
 func New(ctx context.Context, o Options) (*Tracer, error) {
 	out, err := newExporter(ctx, o)
 	if err != nil {
@@ -72,7 +72,7 @@ func New(ctx context.Context, o Options) (*Tracer, error) {
 	return &Tracer{provider, provider.Tracer("sallyport"), out, attrDatabase.String(database)}, nil
 }
 
-// describe names this server among others.
+// describe returns what identifies this server.
 func describe(o Options) (*resource.Resource, error) {
 	var id [8]byte
 	if _, err := io.ReadFull(o.Random, id[:]); err != nil {
@@ -87,8 +87,8 @@ func describe(o Options) (*resource.Resource, error) {
 		attribute.String("deployment.environment.name", o.Environment)), nil
 }
 
-// request begins the span of a request. Only a trusted proxy's trace is continued:
-// anybody else could have their requests traced at will, or put into another's trace.
+// Request begins the span of a request. Only a trusted proxy's trace is continued: any other
+// caller could have requests traced at will, or placed into a trace that is not theirs.
 func (t *Tracer) Request(ctx context.Context, in web.Inbound) (context.Context, func(code int)) {
 	if in.Parent != "" {
 		ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": in.Parent})
@@ -104,13 +104,13 @@ func (t *Tracer) Request(ctx context.Context, in web.Inbound) (context.Context, 
 	}
 }
 
-// call begins the span of a storage call, where it is part of something traced. A lost
-// race and a record that is not there are answers.
-func (t *Tracer) Call(ctx context.Context, deed string) func(error) {
+// Call begins the span of a storage call, if it is part of a trace. A conflict and a record
+// that does not exist are not failures.
+func (t *Tracer) Call(ctx context.Context, operation string) func(error) {
 	if !trace.SpanFromContext(ctx).IsRecording() {
 		return func(error) {}
 	}
-	_, span := t.tracer.Start(ctx, deed, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(t.database))
+	_, span := t.tracer.Start(ctx, operation, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(t.database))
 	return func(err error) {
 		if err != nil && !errors.Is(err, storage.ErrConflict) && !errors.Is(err, storage.ErrNotFound) {
 			span.SetStatus(codes.Error, "")
@@ -119,16 +119,16 @@ func (t *Tracer) Call(ctx context.Context, deed string) func(error) {
 	}
 }
 
-// work begins the span of something this process does itself.
-func (t *Tracer) Work(ctx context.Context, deed string) func() {
+// Work begins the span of a computation of this process, if it is part of a trace.
+func (t *Tracer) Work(ctx context.Context, operation string) func() {
 	if !trace.SpanFromContext(ctx).IsRecording() {
 		return func() {}
 	}
-	_, span := t.tracer.Start(ctx, deed)
+	_, span := t.tracer.Start(ctx, operation)
 	return func() { span.End() }
 }
 
-// close sends what is left, for as long as a stopping server has.
+// Close sends what is left, and waits only as long as a stopping server can.
 func (t *Tracer) Close() error {
 	if t == nil {
 		return nil
@@ -141,7 +141,7 @@ func (t *Tracer) Close() error {
 	return nil
 }
 
-// traced adds the trace a line was written in to the line.
+// LogHandler adds the ID of the trace to records that are logged within one.
 type LogHandler struct{ slog.Handler }
 
 // Handle implements slog.Handler.
