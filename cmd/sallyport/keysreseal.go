@@ -19,12 +19,12 @@ func keysReseal(ctx context.Context, p *cli.Program, args []string) error {
 	if *batch < 1 || *batch > 1000 {
 		return cli.UsageError("keys reseal: --batch must be from 1 to 1000")
 	}
-	h, err := openKeys(ctx, p, c)
+	srv, err := openKeys(ctx, p, c)
 	if err != nil {
 		return err
 	}
-	defer h.Close()
-	n, kek, err := h.Keys.Rewrap(ctx)
+	defer srv.Close()
+	n, kek, err := srv.Keys.Rewrap(ctx)
 	if err != nil {
 		return fmt.Errorf("reseal: %w", err)
 	}
@@ -33,7 +33,7 @@ func keysReseal(ctx context.Context, p *cli.Program, args []string) error {
 		return nil
 	}
 	report := func(format string, args ...any) { fmt.Fprintf(p.Out, format+"\n", args...) }
-	if err := h.Keys.ResealData(ctx, *batch, report); err != nil {
+	if err := srv.Keys.ResealData(ctx, *batch, report); err != nil {
 		return fmt.Errorf("reseal: %w", err)
 	}
 	fmt.Fprintln(p.Out, "Every stored secret is under the newest keys. Keys of use data and hash that are retired can be removed: sallyport keys retire ID.")

@@ -18,15 +18,15 @@ func keysRetire(ctx context.Context, p *cli.Program, args []string) error {
 		return err
 	}
 	id := storage.KeyID(f.Arg(0))
-	h, err := openKeys(ctx, p, c)
+	srv, err := openKeys(ctx, p, c)
 	if err != nil {
 		return err
 	}
-	defer h.Close()
+	defer srv.Close()
 	if *emergency {
-		return withdraw(ctx, p, h.Keys, id)
+		return withdraw(ctx, p, srv.Keys, id)
 	}
-	k, err := h.Keys.Retire(ctx, id)
+	k, err := srv.Keys.Retire(ctx, id)
 	if err != nil {
 		return fmt.Errorf("retire %s: %w", id, err)
 	}

@@ -23,12 +23,12 @@ func keysRotate(ctx context.Context, p *cli.Program, args []string) error {
 	if !slices.Contains(seal.Uses(), *use) {
 		return cli.UsageError("keys rotate: --use must be one of " + strings.Join(seal.Uses(), ", "))
 	}
-	h, err := openKeys(ctx, p, c)
+	srv, err := openKeys(ctx, p, c)
 	if err != nil {
 		return err
 	}
-	defer h.Close()
-	change, err := h.Keys.Rotate(ctx, "admin", *use, *alg, seal.Lead(*use, *now))
+	defer srv.Close()
+	change, err := srv.Keys.Rotate(ctx, "admin", *use, *alg, seal.Lead(*use, *now))
 	if err != nil {
 		return fmt.Errorf("rotate: %w", err)
 	}

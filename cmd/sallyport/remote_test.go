@@ -87,12 +87,12 @@ func impostors(issuer func() string) []struct {
 		handler http.HandlerFunc
 		want    string
 	}{
-		{"a program of another kind", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") }, "is no admin API of Sallyport (status 200)"},
-		{"one that finds nothing", http.NotFound, "is no admin API of Sallyport (status 404)"},
-		{"one that wants the key first", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "who are you", http.StatusUnauthorized) }, "is no admin API of Sallyport (status 401)"},
+		{"a program of another kind", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") }, "is not an admin API of Sallyport (it responded with status 200)"},
+		{"one that finds nothing", http.NotFound, "is not an admin API of Sallyport (it responded with status 404)"},
+		{"one that wants the key first", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "who are you", http.StatusUnauthorized) }, "is not an admin API of Sallyport (it responded with status 401)"},
 		{"one that leads elsewhere", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://192.0.2.1/", http.StatusTemporaryRedirect)
-		}, "is no admin API of Sallyport (status 307)"},
+		}, "is not an admin API of Sallyport (it responded with status 307)"},
 		{"one that hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "call the admin API at http"},
 		{"an impostor", told(issuer, "proof"), ""},
 		{"an impostor without a proof", told(issuer, ""), ""},
@@ -112,13 +112,13 @@ func TestWhoeverListensInPlaceOfTheServerSeesNoKey(t *testing.T) {
 		name    string
 		handler http.HandlerFunc
 		want    string
-	}{"the server of other settings", told(func() string { return "https://other.example" }, "proof"), `is "https://other.example", and the settings are those of http://`}) {
+	}{"the server of other settings", told(func() string { return "https://other.example" }, "proof"), `is "https://other.example", but the settings are those of http://`}) {
 		t.Run(tc.name, func(t *testing.T) {
 			settings, public, address := installation(t)
 			issuer = "http://" + public
 			other := freeAddress(t) // named by a variable
 			at := []*squatter{squat(t, address, tc.handler), squat(t, other, tc.handler)}
-			want := cmp.Or(tc.want, "has another key than the file of admin_key_file")
+			want := cmp.Or(tc.want, "does not know the key in admin_key_file")
 			for _, environ := range [][]string{{"SALLYPORT_CONFIG=" + settings}, {"SALLYPORT_CONFIG=" + settings, "SALLYPORT_ADMIN_LISTEN=" + other}} {
 				for _, command := range []string{"user list", "apply " + settings} {
 					p, out, err := testProgram(environ...)
@@ -166,7 +166,7 @@ func TestWhoeverListensAtANamedAddressSeesNoKey(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			plain, secure := freeAddress(t), freeAddress(t)
 			at := []*squatter{squat(t, plain, tc.handler), squat(t, secure, tc.handler, cert)}
-			want := cmp.Or(tc.want, "does not know the key, or is that of another server; the key was not sent")
+			want := cmp.Or(tc.want, "does not know the key, or belongs to another server; the key was not sent")
 			for _, server := range []string{"http://" + plain, "https://" + secure + " --ca-file " + trusted} {
 				line{server, "user list --admin-key-file " + own + " --server " + server, cli.ExitFailed, "", want}.play(t, "")
 			}
@@ -283,7 +283,7 @@ func TestAServerElsewhereIsReached(t *testing.T) {
 		{"in clear over the network", "user list --server http://192.0.2.1 --admin-key-file " + own, cli.ExitUsage, "", "must begin with https://"},
 		{"no URL", "user list --server 192.0.2.1:8090 --admin-key-file " + own, cli.ExitUsage, "", "must be a URL"},
 		{"a URL with a path", "user list --server https://a.example/admin --admin-key-file " + own, cli.ExitUsage, "", "must be a URL"},
-		{"one that leads elsewhere", "user list --server " + away.URL + " --admin-key-file " + own, cli.ExitFailed, "", "is no admin API of Sallyport (status 307)"},
+		{"one that leads elsewhere", "user list --server " + away.URL + " --admin-key-file " + own, cli.ExitFailed, "", "is not an admin API of Sallyport (it responded with status 307)"},
 		{"nobody", "user list --server http://" + freeAddress(t) + " --admin-key-file " + own, cli.ExitFailed, "", "connection refused"},
 	} {
 		l.play(t, "")
@@ -337,7 +337,7 @@ func TestTheAdminListenerHasTLS(t *testing.T) {
 	s := squat(t, address, http.NotFound, other)
 	line{"a stranger's certificate", "user list", cli.ExitFailed, "", "certificate"}.play(t, settings)
 	write(otherCert, otherKey)
-	line{"the certificate and no key", "user list", cli.ExitFailed, "", "is no admin API of Sallyport"}.play(t, settings)
+	line{"the certificate and no key", "user list", cli.ExitFailed, "", "is not an admin API of Sallyport"}.play(t, settings)
 	if s.shown() {
 		t.Error("it was shown the key")
 	}

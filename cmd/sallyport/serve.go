@@ -24,11 +24,11 @@ func serveCommand(ctx context.Context, p *cli.Program, args []string) error {
 	if debug.SetMemoryLimit(-1) == math.MaxInt64 { // GOMEMLIMIT is not set
 		debug.SetMemoryLimit(server.MemoryLimit(c))
 	}
-	h, err := openServer(ctx, p, c)
+	srv, err := openServer(ctx, p, c)
 	if err != nil {
 		return err
 	}
-	defer h.Close()
+	defer srv.Close()
 	public, err := server.Listen("listen", c.Listen, c.MaxConnections, c.TLS)
 	if err != nil {
 		return err
@@ -37,7 +37,7 @@ func serveCommand(ctx context.Context, p *cli.Program, args []string) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("admin_key_file: %w", err), public.Close())
 	}
-	api, err := h.AdminAPI(key, c.Issuer, h.Log, p.Random)
+	api, err := srv.AdminAPI(key, c.Issuer, srv.Log, p.Random)
 	if err != nil {
 		return errors.Join(err, public.Close())
 	}
@@ -46,12 +46,12 @@ func serveCommand(ctx context.Context, p *cli.Program, args []string) error {
 		return errors.Join(err, public.Close())
 	}
 	// Both listeners accept connections from here on.
-	server.Notify(p.Variable("NOTIFY_SOCKET"), h.Log, "READY=1")
-	defer context.AfterFunc(ctx, func() { server.Notify(p.Variable("NOTIFY_SOCKET"), h.Log, "STOPPING=1") })()
-	h.Log.Info("serving", "issuer", c.Issuer, "environment", c.Environment, "listen", public.Addr().String(), "admin", admin.Addr().String())
-	return h.Serve(ctx, c.DrainTime,
-		server.Site{Server: web.NewServer(h.Handler, h.Log), Listener: public},
-		server.Site{Server: web.NewServer(h.OpsHandler(api), h.Log), Listener: admin})
+	server.Notify(p.Variable("NOTIFY_SOCKET"), srv.Log, "READY=1")
+	defer context.AfterFunc(ctx, func() { server.Notify(p.Variable("NOTIFY_SOCKET"), srv.Log, "STOPPING=1") })()
+	srv.Log.Info("serving", "issuer", c.Issuer, "environment", c.Environment, "listen", public.Addr().String(), "admin", admin.Addr().String())
+	return srv.Serve(ctx, c.DrainTime,
+		server.Site{Server: web.NewServer(srv.Handler, srv.Log), Listener: public},
+		server.Site{Server: web.NewServer(srv.OpsHandler(api), srv.Log), Listener: admin})
 }
 
 // openServer opens the server of these settings.

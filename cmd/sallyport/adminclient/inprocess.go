@@ -6,8 +6,7 @@ import (
 	"net/http"
 )
 
-// inProcess takes requests to a handler in this process, for commands on a machine where
-// no server runs.
+// inProcess sends requests to a handler in this process.
 type inProcess struct{ handler http.Handler }
 
 // RoundTrip implements http.RoundTripper.
@@ -24,11 +23,11 @@ func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r}, nil
 }
 
-// written keeps an answer.
+// response records a response.
 type response struct {
 	header http.Header
 	code   int
-	told   bool
+	wrote  bool
 	body   bytes.Buffer
 }
 
@@ -37,13 +36,13 @@ func (w *response) Header() http.Header { return w.header }
 
 // WriteHeader implements http.ResponseWriter.
 func (w *response) WriteHeader(code int) {
-	if !w.told {
-		w.code, w.told = code, true
+	if !w.wrote {
+		w.code, w.wrote = code, true
 	}
 }
 
 // Write implements http.ResponseWriter.
 func (w *response) Write(b []byte) (int, error) {
-	w.told = true
+	w.wrote = true
 	return w.body.Write(b)
 }

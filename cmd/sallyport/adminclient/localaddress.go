@@ -5,8 +5,8 @@ import (
 	"net/netip"
 )
 
-// fromHere is a listener's address as a program on the same machine reaches it:
-// 0.0.0.0 is for listening only.
+// LocalAddress returns a listener's address as a program on the same machine reaches it: one
+// can listen at 0.0.0.0, but not connect to it.
 func LocalAddress(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"sallyport/web/admin"
 )
 
-// problem is a refusal of the admin API.
+// Problem is a refusal of the admin API.
 type Problem struct{ admin.Problem }
 
 func (e *Problem) Error() string {

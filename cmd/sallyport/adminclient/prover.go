@@ -19,40 +19,40 @@ import (
 )
 
 const (
-	proofWait = 10 * time.Second // for the proof of a connection
-	proofMost = 64 << 10         // bytes of it
+	proofTimeout = 10 * time.Second // for the proof of a connection
+	maxProof     = 64 << 10         // bytes of it
 )
 
-// unproven is a connection that no key is sent over.
+// unproven is why no key is sent over a connection.
 type unproven struct{ error }
 
-// prover opens connections to an admin API and hands out none whose other end has not
-// proven that it has the key: the proof of one connection says nothing of the next,
-// behind which somebody else may be.
+// prover opens connections to an admin API and returns only those whose other end has proven
+// that it knows the key. Each connection needs its own proof, because another process may
+// accept the next one.
 type prover struct {
 	base   string      // scheme and host
 	dials  string      // address and port
 	trust  *tls.Config // nil: plain HTTP
 	key    config.Secret
-	named  bool // the server is told which key to prove; else it is that of its file
+	named  bool // the request names the key to prove; else it is the server's admin key
 	agent  string
 	random io.Reader
-	// judge refuses a server by what it says of itself, and by whether its proof is right.
-	check func(id admin.Identity, right bool) error
+	// check refuses a server by its identity and by whether its proof is valid.
+	check func(id admin.Identity, valid bool) error
 }
 
-// remote is the admin API behind the prover's connections.
+// client returns a client that uses the prover's connections.
 func (p *prover) client() *Client {
-	t := &http.Transport{DialContext: p.dial, DialTLSContext: p.dial} // no proxy: an admin listener is near
+	t := &http.Transport{DialContext: p.dial, DialTLSContext: p.dial} // no proxy
 	r := newClient(p.base, p.key, p.agent, t)
 	r.Close = t.CloseIdleConnections
 	return r
 }
 
 func (p *prover) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, proofWait)
+	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
 	defer cancel()
-	conn, err := (&net.Dialer{Timeout: dialWait}).DialContext(ctx, "tcp", p.dials)
+	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", p.dials)
 	if err != nil {
 		return nil, err
 	}
@@ -64,13 +64,13 @@ func (p *prover) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		conn = secure
 	}
 	if err := p.prove(ctx, conn); err != nil {
-		_ = conn.Close() // nobody there is owed a farewell
+		_ = conn.Close() // the refusal is the error that counts
 		return nil, err
 	}
 	return conn, nil
 }
 
-// prove asks the other end of a connection for the proof.
+// prove requests the proof from the other end of a connection.
 func (p *prover) prove(ctx context.Context, conn net.Conn) error {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
@@ -84,35 +84,36 @@ func (p *prover) prove(ctx context.Context, conn net.Conn) error {
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+admin.Base+"/server?"+query.Encode(), nil)
 	if err != nil {
-		return fmt.Errorf("make request: %w", err)
+		return fmt.Errorf("create request: %w", err)
 	}
 	req.Header.Set("User-Agent", p.agent)
 	if err := req.Write(conn); err != nil {
 		return err
 	}
-	r := bufio.NewReader(io.LimitReader(conn, proofMost))
-	answer, err := http.ReadResponse(r, req)
+	r := bufio.NewReader(io.LimitReader(conn, maxProof))
+	response, err := http.ReadResponse(r, req)
 	if err != nil {
 		return err
 	}
-	defer answer.Body.Close()
+	defer response.Body.Close()
 	var id admin.Identity
-	if err := readAnswer(p.base, answer, &id); err != nil {
+	if err := readResponse(p.base, response, &id); err != nil {
 		return unproven{err}
 	}
-	right := subtle.ConstantTimeCompare([]byte(own.Proof(id.Issuer, challenge.Reveal())), []byte(id.Proof)) == 1
-	if err := p.check(id, right); err != nil {
+	valid := subtle.ConstantTimeCompare([]byte(own.Proof(id.Issuer, challenge.Reveal())), []byte(id.Proof)) == 1
+	if err := p.check(id, valid); err != nil {
 		return unproven{err}
 	}
-	// A certificate says that nobody is in between; without one the proof is for the address
-	// that was called, and who listens elsewhere and passes the challenge on gets none for his.
+	// A certificate excludes a process in between. Without one the proof is for the address
+	// called: a process that listens elsewhere and relays the challenge gets no proof for its
+	// own address.
 	at := admin.AddressOf(conn.RemoteAddr())
 	if p.trust == nil && (at == "" || subtle.ConstantTimeCompare([]byte(own.ProofAt(id.Issuer, challenge.Reveal(), at)), []byte(id.AddressProof)) != 1) {
-		return unproven{fmt.Errorf("the server that answers at %s listens at another address, or is of an earlier version: somebody may pass on what it says, and the key was not sent; a tunnel must have the address and port of admin_listen at this end too", at)}
+		return unproven{fmt.Errorf("the server at %s listens at another address, or is of an earlier version: another process may relay its responses, and the key was not sent; a tunnel must have the address and port of admin_listen at this end too", at)}
 	}
-	// The next answer must be to the next call.
-	if _, err := io.Copy(io.Discard, answer.Body); err != nil || answer.Close || r.Buffered() > 0 {
-		return unproven{fmt.Errorf("what answers at %s does not keep its connections open", p.base)}
+	// The next response must belong to the next call.
+	if _, err := io.Copy(io.Discard, response.Body); err != nil || response.Close || r.Buffered() > 0 {
+		return unproven{fmt.Errorf("the server at %s does not keep connections open", p.base)}
 	}
 	if !stop() {
 		return ctx.Err()

@@ -12,7 +12,7 @@ import (
 	"sallyport/config"
 )
 
-// trusting trusts the certificates of a file, besides those of the system if asked to.
+// trusting returns TLS that trusts the certificates of a file and, if system, of the system.
 func trusting(file string, system bool) (*tls.Config, []*x509.Certificate, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -44,13 +44,13 @@ func trusting(file string, system bool) (*tls.Config, []*x509.Certificate, error
 	return secureTo("", pool), chain, nil
 }
 
-// secureTo is TLS to a server of this name; the protocol is the one that prover speaks.
+// secureTo returns TLS to a server of this name, with the protocol that prover speaks.
 func secureTo(name string, roots *x509.CertPool) *tls.Config {
 	return &tls.Config{ServerName: name, RootCAs: roots, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
 }
 
-// trustOwn is how commands on the machine of a server recognise its admin listener: by
-// the certificate of its settings, whatever address they reach it at.
+// trustOwn returns TLS that recognises the admin listener by the certificate of the settings,
+// at whatever address it is reached; nil without a certificate.
 func trustOwn(c config.Config) (*tls.Config, error) {
 	if c.AdminTLS.Cert == "" {
 		return nil, nil

@@ -19,9 +19,9 @@ import (
 
 const certificateLife = 90 * 24 * time.Hour
 
-// certificate returns the folder's certificate for localhost and this machine's
-// addresses. It is kept, so that a browser told once to trust it goes on doing so,
-// and made anew when it has ended or misses an address.
+// certificate returns the folder's certificate for localhost and this machine's addresses. It
+// is kept, so that a browser that trusts it continues to, and replaced when it has expired
+// or lacks an address.
 func (f *folder) certificate(at place, now time.Time, random io.Reader) (tls.Certificate, error) {
 	certPath, keyPath := f.path("tls.crt"), f.path("tls.key")
 	cert, err := tls.LoadX509KeyPair(certPath, keyPath)
@@ -33,7 +33,7 @@ func (f *folder) certificate(at place, now time.Time, random io.Reader) (tls.Cer
 	}
 	certPEM, keyPEM, err := NewCertificate(at.name, now, random)
 	if err != nil {
-		return cert, fmt.Errorf("make certificate: %w", err)
+		return cert, fmt.Errorf("create certificate: %w", err)
 	}
 	if err := errors.Join(os.WriteFile(certPath, certPEM, 0o600), os.WriteFile(keyPath, keyPEM, 0o600)); err != nil {
 		return cert, fmt.Errorf("keep certificate: %w", err)
@@ -41,6 +41,8 @@ func (f *folder) certificate(at place, now time.Time, random io.Reader) (tls.Cer
 	return tls.X509KeyPair(certPEM, keyPEM)
 }
 
+// NewCertificate returns a self-signed certificate for localhost, this machine's addresses and a
+// further host.
 func NewCertificate(host string, now time.Time, random io.Reader) (certPEM, keyPEM []byte, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), random)
 	if err != nil {

@@ -26,12 +26,12 @@ type demo struct {
 	phone   *template.Template
 }
 
-func newDemo(h *server.Server, at place, s secrets) (http.Handler, error) {
+func newDemo(srv *server.Server, at place, s secrets) (http.Handler, error) {
 	files, err := fs.Sub(demoFiles, "demo")
 	if err != nil {
 		return nil, fmt.Errorf("demo files: %w", err)
 	}
-	d := &demo{server: h, at: at, secrets: s}
+	d := &demo{server: srv, at: at, secrets: s}
 	if d.phone, err = template.ParseFS(files, "phone.html"); err != nil {
 		return nil, fmt.Errorf("demo files: %w", err)
 	}
@@ -54,13 +54,13 @@ func newDemo(h *server.Server, at place, s secrets) (http.Handler, error) {
 	return d.guard(mux), nil
 }
 
-// guard refuses requests for another host, because a web page anywhere could give
-// its own name our address (DNS rebinding) and read codes and passwords off the
-// phone, and sets the headers of every answer.
+// guard refuses requests for another host, because any web page could point its own name at
+// this address (DNS rebinding) and read codes and passwords from the phone. It sets the
+// headers of every response.
 func (d *demo) guard(next http.Handler) http.Handler {
 	own, err := url.Parse(d.at.demo())
 	if err != nil {
-		panic("demo: its own address is none: " + err.Error()) // built from an address and a port
+		panic("demo: invalid address: " + err.Error()) // the address is built from a host and a port
 	}
 	policy := "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' " + d.at.issuer() +
 		"; base-uri 'none'; form-action 'self' " + d.at.issuer() + "; frame-ancestors 'none'"
@@ -82,7 +82,7 @@ func (d *demo) guard(next http.Handler) http.Handler {
 	})
 }
 
-// config tells the application where to sign in, and the person who they can be.
+// config serves the address of the provider, and the users one can sign in as.
 func (d *demo) config(w http.ResponseWriter, _ *http.Request) {
 	type person struct {
 		Name     string `json:"name"`
@@ -98,7 +98,7 @@ func (d *demo) config(w http.ResponseWriter, _ *http.Request) {
 	})
 }
 
-// ownLogin tells the sample with its own login screen where to sign in.
+// ownLogin serves the address of the provider to the sample with its own login screen.
 func (d *demo) ownLogin(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, map[string]any{"issuer": d.at.issuer(), "clients": map[string]string{"one": "front", "two": "vault"}})
 }
@@ -106,6 +106,6 @@ func (d *demo) ownLogin(w http.ResponseWriter, _ *http.Request) {
 func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	if err := json.NewEncoder(w).Encode(v); err != nil {
-		return // the reader went away
+		return // the client has gone
 	}
 }

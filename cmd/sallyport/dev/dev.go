@@ -1,5 +1,5 @@
-// Package dev is the development server: a provider with test users and clients, a demo
-// application and a virtual phone, all in one folder.
+// Package dev runs the development server: a provider with test users and clients, a demo
+// application and a virtual phone, with all data in one folder.
 package dev
 
 import (
@@ -15,14 +15,14 @@ import (
 	"sallyport/web"
 )
 
-// devFlags is what dev can be told.
+// Options are the flags of the command.
 type Options struct {
 	Data, Host, State string
 	Port              int
 	TLS, Reset        bool
 }
 
-// runDev serves a whole installation out of one folder until ctx ends.
+// Run serves until ctx ends.
 func Run(ctx context.Context, p *cli.Program, o Options) error {
 	if o.Port < 1 || o.Port > 65533 {
 		return cli.UsageError("dev: --port must be from 1 to 65533")
@@ -48,39 +48,39 @@ func serve(ctx context.Context, p *cli.Program, o Options, at place, folder *fol
 	if err != nil {
 		return err
 	}
-	h, err := openServer(ctx, p, at, folder)
+	srv, err := openServer(ctx, p, at, folder)
 	if err != nil {
 		return errors.Join(err, closeAll(ls))
 	}
-	defer h.Close()
-	pages, err := newDemo(h, at, secrets)
+	defer srv.Close()
+	pages, err := newDemo(srv, at, secrets)
 	if err == nil {
-		err = seed(ctx, h, seeds(at, secrets), o.State)
+		err = seed(ctx, srv, seeds(at, secrets), o.State)
 	}
 	var ops http.Handler
 	if err == nil {
-		ops, err = opsHandler(p, h, at, folder)
+		ops, err = opsHandler(p, srv, at, folder)
 	}
 	if err != nil {
 		return errors.Join(err, closeAll(ls))
 	}
-	printGreeting(ctx, p, h, at, folder, secrets)
-	// Nobody balances load here, and whoever presses Ctrl-C does not want to wait.
+	printGreeting(ctx, p, srv, at, folder, secrets)
+	// There is no load balancer to wait for when Ctrl-C stops the server.
 	var sites []server.Site
-	for i, handler := range []http.Handler{h.Handler, pages, ops} {
-		sites = append(sites, server.Site{Server: web.NewServer(handler, h.Log), Listener: ls[i]})
+	for i, handler := range []http.Handler{srv.Handler, pages, ops} {
+		sites = append(sites, server.Site{Server: web.NewServer(handler, srv.Log), Listener: ls[i]})
 	}
-	return h.Serve(ctx, 0, sites...)
+	return srv.Serve(ctx, 0, sites...)
 }
 
-// devOps is what the admin listener serves, with a key that the folder keeps.
-func opsHandler(p *cli.Program, h *server.Server, at place, folder *folder) (http.Handler, error) {
+// opsHandler returns what the admin listener serves, with a key from the folder.
+func opsHandler(p *cli.Program, srv *server.Server, at place, folder *folder) (http.Handler, error) {
 	key, err := folder.adminKey(p.Random)
 	if err != nil {
 		return nil, err
 	}
-	api, err := h.AdminAPI(key, at.issuer(), h.Log, p.Random)
-	return h.OpsHandler(api), err
+	api, err := srv.AdminAPI(key, at.issuer(), srv.Log, p.Random)
+	return srv.OpsHandler(api), err
 }
 
 func closeAll(ls []net.Listener) error {
@@ -91,7 +91,7 @@ func closeAll(ls []net.Listener) error {
 	return errors.Join(errs...)
 }
 
-// openDev builds the house over the folder's database.
+// openServer opens the server over the folder's database.
 func openServer(ctx context.Context, p *cli.Program, at place, folder *folder) (*server.Server, error) {
 	c := config.Default()
 	c.Environment, c.Issuer, c.KeyFile = "test", at.issuer(), folder.path("keys")

@@ -20,11 +20,10 @@ type folder struct {
 	logFile *os.File
 }
 
-// marker is a file that says a folder is dev's, so that --data and --reset leave
-// every other folder alone.
+// marker is a file that marks a folder as dev's, so that --data and --reset touch no other.
 const (
 	marker     = "SALLYPORT-DEV"
-	markerText = "This folder belongs to \"sallyport dev\". It holds test data and their secrets.\nDelete it whenever you like; it is made anew.\n"
+	markerText = "This folder belongs to \"sallyport dev\". It holds test data and their secrets.\nDelete it whenever you like; it is created again.\n"
 )
 
 func openFolder(dir string, reset bool) (*folder, error) {
@@ -35,7 +34,7 @@ func openFolder(dir string, reset bool) (*folder, error) {
 	}
 	if len(entries) > 0 {
 		if _, err := os.Stat(f.path(marker)); err != nil {
-			return nil, fmt.Errorf("%s holds something that \"sallyport dev\" did not make; name another folder with --data", dir)
+			return nil, fmt.Errorf("%s holds files that \"sallyport dev\" did not make; name another folder with --data", dir)
 		}
 	}
 	if reset {
@@ -44,10 +43,10 @@ func openFolder(dir string, reset bool) (*folder, error) {
 		}
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make data folder: %w", err)
+		return nil, fmt.Errorf("create data folder: %w", err)
 	}
 	if err := os.WriteFile(f.path(marker), []byte(markerText), 0o600); err != nil {
-		return nil, fmt.Errorf("make data folder: %w", err)
+		return nil, fmt.Errorf("create data folder: %w", err)
 	}
 	f.logFile, err = os.OpenFile(f.path("server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -61,11 +60,11 @@ func (f *folder) path(name string) string { return filepath.Join(f.dir, name) }
 func (f *folder) log() *slog.Logger { return server.NewLog(f.logFile, "info") }
 
 func (f *folder) close() {
-	// Nobody is left to tell about a log that could not be closed.
+	// The log was the place to report it.
 	_ = f.logFile.Close()
 }
 
-// keks reads the key file and makes it in a new folder.
+// keks reads the key file, and creates it in a new folder.
 func (f *folder) keks(random io.Reader) ([]seal.KEK, error) {
 	path := f.path("keys")
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
@@ -80,7 +79,7 @@ func (f *folder) keks(random io.Reader) ([]seal.KEK, error) {
 	return keks, nil
 }
 
-// adminKey reads the key of the admin API and makes it in a new folder.
+// adminKey reads the key of the admin API, and creates it in a new folder.
 func (f *folder) adminKey(random io.Reader) (config.Secret, error) {
 	path := f.path("admin-key")
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {

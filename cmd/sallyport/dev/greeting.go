@@ -12,9 +12,9 @@ import (
 	"sallyport/web/admin"
 )
 
-// greet prints everything needed to try the server: addresses, who one can be, the
-// clients, a code to scan, and what to do first.
-func printGreeting(ctx context.Context, p *cli.Program, h *server.Server, at place, folder *folder, s secrets) {
+// printGreeting prints everything needed to try the server: addresses, users, clients, a code
+// to scan, and first steps.
+func printGreeting(ctx context.Context, p *cli.Program, srv *server.Server, at place, folder *folder, s secrets) {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("\n  Sallyport development server\n")
@@ -24,14 +24,14 @@ func printGreeting(ctx context.Context, p *cli.Program, h *server.Server, at pla
 	line("  Provider           %s", at.issuer())
 	line("  Discovery          %s/.well-known/openid-configuration", at.issuer())
 	line("  Admin API          %s%s   (its key: %s)", at.admin(), admin.Base, folder.path("admin-key"))
-	line("  Data and log       %s   (--reset throws it away)\n", folder.dir)
+	line("  Data and log       %s   (--reset deletes it)\n", folder.dir)
 	if at.exposed {
 		warn(&b, at, p.Colour)
 	}
 	line("  User    Password                    Second factor")
 	line("  alice   %-27s codes: the virtual phone, or scan below", s.Alice.Password)
 	line("  bob     %-27s none yet; the bank lets him enrol one\n", s.Bob.Password)
-	line("  Recovery codes of alice, each good once:")
+	line("  Recovery codes of alice, each valid once:")
 	for i := 0; i+1 < len(s.Alice.RecoveryCodes); i += 2 {
 		line("    %s   %s", s.Alice.RecoveryCodes[i], s.Alice.RecoveryCodes[i+1])
 	}
@@ -43,7 +43,7 @@ func printGreeting(ctx context.Context, p *cli.Program, h *server.Server, at pla
 	line("  vault    the same, always a second factor          -")
 	line("  web      confidential, asks for consent            %s", s.Web)
 	line("  m2m      client credentials                        %s\n", s.M2M)
-	if code := aliceCode(ctx, h, p.Colour); code != "" {
+	if code := aliceCode(ctx, srv, p.Colour); code != "" {
 		line("  Scan with an authenticator app, and your own phone shows alice's codes:\n")
 		b.WriteString(code)
 	}
@@ -53,9 +53,9 @@ func printGreeting(ctx context.Context, p *cli.Program, h *server.Server, at pla
 	line("   3. Back in Notes, unlock the private page: the second factor is asked for only now.")
 	line("   4. A token for a machine:")
 	line("      curl%s -u m2m:%s -d grant_type=client_credentials %s/token", insecure(at), s.M2M, at.issuer())
-	line("   5. Look after users while it runs, from another terminal (make build puts it into bin):")
+	line("   5. Manage users while it runs, from another terminal (make build writes it to bin):")
 	line("      sallyport user list --server %s --admin-key-file %s", at.admin(), folder.path("admin-key"))
-	line("\n  Stop with Ctrl-C. Everything is still there at the next start.\n")
+	line("\n  Stop with Ctrl-C. The data is kept for the next start.\n")
 	fmt.Fprint(p.Out, b.String())
 }
 
@@ -66,7 +66,7 @@ func insecure(at place) string {
 	return ""
 }
 
-// warn says what --host means, loudly.
+// warn prints what --host means.
 func warn(b *strings.Builder, at place, colour bool) {
 	on, off := "", ""
 	if colour {
@@ -83,8 +83,8 @@ func warn(b *strings.Builder, at place, colour bool) {
 }
 
 // aliceCode draws the QR code of alice's authenticator, for a real phone.
-func aliceCode(ctx context.Context, h *server.Server, colour bool) string {
-	account, err := h.Store.AccountByIdentifier(ctx, "alice")
+func aliceCode(ctx context.Context, srv *server.Server, colour bool) string {
+	account, err := srv.Store.AccountByIdentifier(ctx, "alice")
 	if err != nil {
 		return ""
 	}
@@ -92,13 +92,13 @@ func aliceCode(ctx context.Context, h *server.Server, colour bool) string {
 		if a.Method != "totp" || a.State != storage.AuthenticatorActive {
 			continue
 		}
-		handout, err := h.TOTP.Handout(a, "alice@example.com")
+		handout, err := srv.TOTP.Handout(a, "alice@example.com")
 		if err != nil {
 			return ""
 		}
 		code, err := qrText(handout.URI, colour)
 		if err != nil {
-			h.Log.Warn("no QR code for the terminal", "error", err)
+			srv.Log.Warn("no QR code for the terminal", "error", err)
 			return ""
 		}
 		return indent(code) + "\n  or type this key into the app: " + spaced(handout) + "\n"
@@ -110,10 +110,10 @@ func indent(text string) string {
 	return "  " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n  ") + "\n"
 }
 
-// spaced shows a secret in groups of four, as apps do.
-func spaced(h mfa.Handout) string {
+// spaced formats a secret in groups of four, as apps do.
+func spaced(handout mfa.Handout) string {
 	var b strings.Builder
-	for i, c := range h.Secret {
+	for i, c := range handout.Secret {
 		if i > 0 && i%4 == 0 {
 			b.WriteByte(' ')
 		}

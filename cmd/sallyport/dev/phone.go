@@ -10,7 +10,7 @@ import (
 	"sallyport/storage"
 )
 
-// phoneView is what the virtual phone shows.
+// phoneView is the content of the virtual phone.
 type phoneView struct {
 	Codes    []phoneCode    `json:"codes"`
 	Messages []phoneMessage `json:"messages"`
@@ -35,7 +35,7 @@ type phoneMessage struct {
 	Data []string `json:"data"`
 }
 
-// Shown returns a code in two groups, as apps show it.
+// Shown formats a code in two groups, as apps do.
 func (c phoneCode) Shown() string { return c.Code[:len(c.Code)/2] + " " + c.Code[len(c.Code)/2:] }
 
 func (d *demo) showPhone(w http.ResponseWriter, r *http.Request) {
@@ -64,7 +64,7 @@ func (d *demo) fail(w http.ResponseWriter, err error) {
 	http.Error(w, "The virtual phone cannot read the server's data now.", http.StatusServiceUnavailable)
 }
 
-// view reads every authenticator that shows codes, those just being enrolled first.
+// view reads every authenticator that generates codes, pending enrolments first.
 func (d *demo) view(r *http.Request) (phoneView, error) {
 	const period = 30
 	now := d.server.Now()

@@ -14,12 +14,12 @@ import (
 	"sallyport/cmd/sallyport/server"
 )
 
-// place is where dev serves: the address it binds and the name browsers use.
+// place is where dev serves: the address it listens at and the name browsers use.
 type place struct {
 	bind, name string
 	port       int
 	secure     bool
-	exposed    bool // others in the network can come in
+	exposed    bool // other devices of the network can reach it
 }
 
 func newPlace(o Options) (place, error) {
@@ -35,20 +35,20 @@ func newPlace(o Options) (place, error) {
 	if ip.IsLoopback() {
 		return at, nil
 	}
-	// Browsers offer their cryptography to https and to localhost only, so a page
-	// that another device opens needs TLS.
+	// Browsers offer the Web Crypto API only to https and localhost, so that a page on another
+	// device needs TLS.
 	at.secure, at.exposed, at.name = true, true, o.Host
 	if ip.IsUnspecified() {
 		lan := lanAddresses()
 		if len(lan) == 0 {
-			return at, cli.UsageError("dev: this machine has no address in a network; leave --host out")
+			return at, cli.UsageError("dev: this machine has no address in a network; omit --host")
 		}
 		at.name = lan[0].String()
 	}
 	return at, nil
 }
 
-// lanAddresses returns the addresses under which others may reach this machine.
+// lanAddresses returns the addresses at which other devices may reach this machine.
 func lanAddresses() []netip.Addr {
 	all, err := net.InterfaceAddrs()
 	if err != nil {
@@ -76,11 +76,11 @@ func (at place) issuer() string { return at.origin(at.port) }
 
 func (at place) demo() string { return at.origin(at.port + 1) }
 
-// admin is on loopback whatever the others are on, and so without TLS.
+// admin is on loopback always, and therefore without TLS.
 func (at place) admin() string { return "http://localhost:" + strconv.Itoa(at.port+2) }
 
-// listen opens the listeners of provider, demo application and admin API before anything
-// is made, so that a taken port is told at once.
+// listen opens the listeners of provider, demo application and admin API. It comes first, so
+// that a port in use is reported immediately.
 func (at place) listen(folder *folder, now func() time.Time, random io.Reader) ([]net.Listener, error) {
 	var secure *tls.Config
 	if at.secure {
@@ -107,7 +107,7 @@ func (at place) listen(folder *folder, now func() time.Time, random io.Reader) (
 func bound(host string, port int, secure *tls.Config) (net.Listener, error) {
 	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 	if err != nil {
-		return nil, fmt.Errorf("port %d is not free (try --port): %w", port, err)
+		return nil, fmt.Errorf("port %d is not free (choose others with --port): %w", port, err)
 	}
 	if secure != nil {
 		return tls.NewListener(l, secure), nil

@@ -9,8 +9,8 @@ import (
 	"github.com/boombuler/barcode/qr"
 )
 
-// qrText draws the QR code of an otpauth address as text. It is the code that pages
-// show: github.com/pquerna/otp has the same library draw it, at the same level.
+// qrText draws the QR code of an otpauth URI as text. Pages show the same code, which
+// github.com/pquerna/otp draws with the same library at the same level.
 func qrText(uri string, colour bool) (string, error) {
 	code, err := qr.Encode(uri, qr.M, qr.Auto)
 	if err != nil {
@@ -20,8 +20,8 @@ func qrText(uri string, colour bool) (string, error) {
 }
 
 // halfBlocks draws a picture with a pixel for each module, two rows a line, with a quiet
-// zone of two modules. With colours it is dark on light whatever the terminal looks like;
-// without, light modules are drawn, which is right on a dark terminal.
+// zone of two modules. With colours it is dark on light on any terminal; without, it draws
+// the light modules, which fits a dark terminal.
 func halfBlocks(code image.Image, colour bool) string {
 	const quiet = 2
 	at := func(row, column int) int {

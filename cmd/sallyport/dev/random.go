@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// dice makes secrets of the kinds dev needs.
+// generator creates secrets.
 type generator struct{ random io.Reader }
 
 func (d generator) bytes(n int) []byte {
 	b := make([]byte, n)
 	if _, err := io.ReadFull(d.random, b); err != nil {
-		panic("no randomness: " + err.Error()) // as crypto/rand does; there is no going on
+		panic("no randomness: " + err.Error()) // as crypto/rand does
 	}
 	return b
 }
@@ -25,8 +25,8 @@ func (d generator) base32(n int) string {
 
 func (d generator) base64(n int) string { return base64.RawURLEncoding.EncodeToString(d.bytes(n)) }
 
-// phrase is a password one can type: three words of 128 and two digits, about 27
-// bits, which is plenty for a server on loopback that counts failures.
+// phrase returns a password that is easy to type: three words of 128 and two digits, about 27
+// bits, which is enough for a server on loopback that counts failures.
 func (d generator) phrase() string {
 	b := d.bytes(4)
 	list := strings.Fields(words)
@@ -34,7 +34,7 @@ func (d generator) phrase() string {
 	return strings.Join(parts, "-")
 }
 
-// words has 128 of them: short, of different sound, and easy to spell.
+// words are 128 short words of different sound that are easy to spell.
 const words = `
 acorn amber anchor apple april aspen autumn badge bamboo basil beacon birch blanket bottle breeze bridge
 bronze bucket button cabin candle canoe canyon carpet castle cedar cellar cherry cinder clover cobalt copper

@@ -10,8 +10,8 @@ import (
 	"sallyport/cmd/sallyport/secretfile"
 )
 
-// devSecrets are the passwords of the seeded users and clients. They are kept so
-// that a restart prints the same ones; the server itself has only their hashes.
+// secrets are those of the test users and clients. The folder keeps them, so that a restart
+// prints the same ones; the server has only their hashes.
 type secrets struct {
 	Alice, Bob userSecrets
 	Web, M2M   string // client secrets
@@ -33,7 +33,7 @@ func (f *folder) secrets(random io.Reader) (secrets, error) {
 		err = json.Unmarshal(text, &s)
 	}
 	if err != nil {
-		return s, fmt.Errorf("secrets of the data folder (--reset makes new ones): %w", err)
+		return s, fmt.Errorf("secrets of the data folder (--reset creates new ones): %w", err)
 	}
 	return s, nil
 }

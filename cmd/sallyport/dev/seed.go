@@ -1,19 +1,25 @@
 package dev
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"strings"
 
+	"sallyport/cmd/sallyport/server"
+	"sallyport/mfa"
+	"sallyport/mfa/users"
+	"sallyport/provider/apikeys"
 	"sallyport/provider/desired"
 )
 
-// seeds is the state every dev server has: two people and one client of each kind
-// the provider knows.
+// seeds returns the built-in state: two users and one client of each kind.
 func seeds(at place, s secrets) desired.State {
 	demo := at.demo()
 	login := []string{"authorization_code", "refresh_token"}
 	scopes := []string{"openid", "profile", "email", "phone", "address", "offline_access"}
 	return desired.State{
-		// Those of the demo page are web applications that stand on a loopback address.
+		// Those of the demo page are web applications on a loopback address.
 		Clients: []desired.Client{
 			{ID: "spa", Name: "Meridian Notes", Public: true, SilentLogin: true, MFA: "OFF", GrantTypes: login, Scopes: scopes, ClientURI: demo,
 				RedirectURIs: []string{demo + "/callback"}, PostLogoutRedirectURIs: []string{demo + "/"}},
@@ -43,7 +49,7 @@ func seeds(at place, s secrets) desired.State {
 	}
 }
 
-// profile has a value for every standard claim (OpenID Connect Core section 5.1).
+// profile returns a value for every standard claim (OpenID Connect Core section 5.1).
 func profile(given, middle, family, gender, birthdate, zone, locale, street, postal, city, country string) map[string]any {
 	name := strings.ToLower(given)
 	return map[string]any{
@@ -55,4 +61,35 @@ func profile(given, middle, family, gender, birthdate, zone, locale, street, pos
 		"address": map[string]any{"formatted": street + "\n" + postal + " " + city + "\n" + country,
 			"street_address": street, "locality": city, "postal_code": postal, "country": country},
 	}
+}
+
+// seed applies the built-in state and, if there is one, the state in a file.
+func seed(ctx context.Context, srv *server.Server, built desired.State, file string) error {
+	if err := built.Validate(); err != nil {
+		return fmt.Errorf("built-in state: %w", err)
+	}
+	if _, err := applySeeds(ctx, srv, built); err != nil {
+		return fmt.Errorf("apply built-in state: %w", err)
+	}
+	if file == "" {
+		return nil
+	}
+	own, err := srv.LoadPlan(ctx, file, desired.Options{})
+	if err != nil {
+		return err
+	}
+	if err := srv.Records().CarryOut(ctx, mfa.Caller{Actor: users.ActorAdmin, UserAgent: "sallyport dev"}, own); err != nil {
+		return fmt.Errorf("apply %s: %w", file, err)
+	}
+	return nil
+}
+
+// applySeeds applies the built-in state and prints nothing.
+func applySeeds(ctx context.Context, srv *server.Server, s desired.State) (desired.Plan, error) {
+	var faults []error
+	p, err := srv.Records().PlanState(ctx, s, desired.Options{By: apikeys.Operator()}, func(path, text string) { faults = append(faults, fmt.Errorf("%s: %s", path, text)) })
+	if err = errors.Join(append(faults, err)...); err != nil {
+		return p, err
+	}
+	return p, srv.Records().CarryOut(ctx, mfa.Caller{Actor: users.ActorAdmin, UserAgent: "sallyport dev"}, p)
 }
