@@ -12,7 +12,6 @@ import (
 
 	"sallyport/cmd/sallyport/adminclient"
 	"sallyport/cmd/sallyport/server"
-	"sallyport/config"
 	"sallyport/storage"
 	"sallyport/web"
 	"sallyport/web/admin"
@@ -43,18 +42,11 @@ func newConsole(t *testing.T) *console {
 func strictConsole(t *testing.T, settingsText string) *console {
 	t.Helper()
 	settings, _, _ := installation(t)
-	more(t, settings, settingsText)
-	loaded, err := config.Load(settings, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, _, _ := testProgram()
-	c := &console{T: t, log: new(shared), key: adminKey, called: map[string]bool{}}
-	if c.h, err = openServer(t.Context(), p, loaded); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.h.Close)
-	if c.handler, err = c.h.AdminAPI(adminKey, loaded.Issuer, server.NewLog(c.log, "info"), p.Random); err != nil {
+	appendSettings(t, settings, settingsText)
+	o := options(t, settings, new(clock))
+	c := &console{T: t, log: new(shared), key: adminKey, called: map[string]bool{}, h: openOptions(t, o)}
+	var err error
+	if c.handler, err = c.h.AdminAPI(adminKey, o.Config.Issuer, server.NewLog(c.log, "info"), o.Random); err != nil {
 		t.Fatal(err)
 	}
 	return c

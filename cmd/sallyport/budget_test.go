@@ -1,17 +1,15 @@
 package main
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"io"
+	"log/slog"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
-	"sallyport/cmd/sallyport/cli"
 	"sallyport/cmd/sallyport/server"
 	"sallyport/config"
 )
@@ -36,18 +34,10 @@ type flood struct {
 func flooded(t *testing.T, settings string) *flood {
 	t.Helper()
 	applied(t, settings, floodState)
-	loaded, err := config.Load(settings, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	loaded.Limits = config.Limits{Opens: 3, Initiations: 3, Names: 3, Failures: 3, Refusals: 3}
-	at := time.Now()
-	p := &cli.Program{Out: t.Output(), Err: io.Discard, Now: func() time.Time { return at }, Random: rand.Reader}
-	h, err := openServer(t.Context(), p, loaded)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(h.Close)
+	o, at := options(t, settings, new(clock)), time.Now()
+	o.Config.Limits = config.Limits{Opens: 3, Initiations: 3, Names: 3, Failures: 3, Refusals: 3}
+	o.Now, o.Log = func() time.Time { return at }, slog.New(slog.DiscardHandler)
+	h := openOptions(t, o)
 	return &flood{Server: h, t: t}
 }
 

@@ -2,166 +2,17 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"sallyport/cmd/sallyport/cli"
-	"sallyport/cmd/sallyport/server"
-	"sallyport/config"
 	"sallyport/mfa"
-	"sallyport/storage"
 	"sallyport/storage/seal"
-	"sallyport/storage/storagetest"
 )
-
-// onBoth runs a test with the settings of an installation on each database.
-func onBoth(t *testing.T, test func(t *testing.T, settings string)) {
-	t.Run("SQLite", func(t *testing.T) {
-		settings, _, _ := installation(t)
-		test(t, settings)
-	})
-	t.Run("PostgreSQL", func(t *testing.T) {
-		settings, _, _ := installation(t)
-		text, err := os.ReadFile(settings)
-		if err != nil {
-			t.Fatal(err)
-		}
-		head, _, _ := strings.Cut(string(text), "database:")
-		if err := os.WriteFile(settings, fmt.Appendf([]byte(head), "database:\n  dsn: %q\n", storagetest.Postgres(t)), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		run(t, "migrate", "--config", settings)
-		test(t, settings)
-	})
-}
-
-// clock is a time that a test moves.
-type clock struct{ ahead atomic.Int64 }
-
-func (c *clock) now() time.Time        { return time.Now().Add(time.Duration(c.ahead.Load())) }
-func (c *clock) move(by time.Duration) { c.ahead.Add(int64(by)) }
-
-const machineState = `clients:
-  - client_id: machine
-    client_secret: 0123456789abcdef0123456789abcdef
-    grant_types: [client_credentials]
-    scopes: [reports]
-`
-
-// server is a house in this process, whose clock the test moves.
-type testServer struct {
-	*server.Server
-	t *testing.T
-}
-
-func newTestServer(t *testing.T, settings string, c *clock) testServer {
-	t.Helper()
-	p := &cli.Program{Out: t.Output(), Err: t.Output(), Now: c.now, Random: rand.Reader}
-	loaded, err := config.Load(settings, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := openServer(t.Context(), p, loaded)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(h.Close)
-	applied(t, settings, machineState)
-	return testServer{h, t}
-}
-
-// applied brings a desired state to an installation.
-func applied(t *testing.T, settings, state string) {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "state.yaml")
-	if err := os.WriteFile(file, []byte(state), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	run(t, "apply", "--config", settings, file)
-}
-
-func (s testServer) poll() {
-	s.t.Helper()
-	if err := s.Provider.Poll(s.t.Context()); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-func (s testServer) post(path string, values url.Values) map[string]any {
-	s.t.Helper()
-	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(values.Encode()))
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.SetBasicAuth("machine", "0123456789abcdef0123456789abcdef")
-	w := httptest.NewRecorder()
-	s.Handler.ServeHTTP(w, r)
-	var out map[string]any
-	if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil || w.Code != http.StatusOK {
-		s.t.Fatalf("%s: %d %s", path, w.Code, w.Body)
-	}
-	return out
-}
-
-// token returns an access token and the key it is signed with.
-func (s testServer) token() (token, kid string) {
-	s.t.Helper()
-	token, _ = s.post("/token", url.Values{"grant_type": {"client_credentials"}})["access_token"].(string)
-	head, _, _ := strings.Cut(token, ".")
-	text, err := base64.RawURLEncoding.DecodeString(head)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	var header struct {
-		Kid string `json:"kid"`
-	}
-	if err := json.Unmarshal(text, &header); err != nil {
-		s.t.Fatal(err)
-	}
-	return token, header.Kid
-}
-
-func (s testServer) active(token string) bool {
-	s.t.Helper()
-	return s.post("/introspect", url.Values{"token": {token}})["active"] == true
-}
-
-// published are the keys of an algorithm in the key set.
-func (s testServer) published(alg string) []string {
-	s.t.Helper()
-	var set struct {
-		Keys []struct{ Kid, Alg string }
-	}
-	if err := json.Unmarshal(s.Provider.JWKS().Body, &set); err != nil {
-		s.t.Fatal(err)
-	}
-	var out []string
-	for _, k := range set.Keys {
-		if k.Alg == alg {
-			out = append(out, k.Kid)
-		}
-	}
-	return out
-}
-
-func (s testServer) events(kind string) []storage.Event {
-	s.t.Helper()
-	all, err := s.Store.ListEvents(s.t.Context(), storage.EventFilter{Kind: kind, Limit: 100})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return all
-}
 
 // O-16 from end to end: published a day before, kept until a day after.
 func TestASigningKeyGivesWay(t *testing.T) {

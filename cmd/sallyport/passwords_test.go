@@ -12,22 +12,10 @@ import (
 	"sallyport/config"
 )
 
-// more adds settings to those of an installation.
-func more(t *testing.T, settings, text string) {
-	t.Helper()
-	have, err := os.ReadFile(settings)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(settings, append(have, text...), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // Whoever sets a password, and wherever: it is the same rule, and the words name it.
 func TestOneRuleForEveryNewPassword(t *testing.T) {
 	o := newOffice(t)
-	more(t, o.settings, "passwords:\n  min_length: 13\n")
+	appendSettings(t, o.settings, "passwords:\n  min_length: 13\n")
 	const short, long = "twelve chars", "thirteen char"
 	state := func(name, password string) string {
 		return o.file(name, "users:\n  - {username: alice, password: "+password+"}\n")
@@ -69,7 +57,7 @@ func TestBreachedPasswordsAreRefusedEverywhere(t *testing.T) {
 	o := newOffice(t)
 	o.secrets = []string{stolen, fresh}
 	file := breachedFile(t, stolen)
-	more(t, o.settings, "passwords:\n  breached_file: "+file+"\n")
+	appendSettings(t, o.settings, "passwords:\n  breached_file: "+file+"\n")
 	state := func(name, password string) string {
 		return o.file(name, "users:\n  - {username: alice, password: "+password+"}\n")
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -23,23 +22,6 @@ import (
 	"sallyport/storage"
 )
 
-// installation writes settings for a server on SQLite and makes its key and schema.
-func installation(t *testing.T) (settings, public, admin string) {
-	t.Helper()
-	dir := t.TempDir()
-	public, admin = freeAddress(t), freeAddress(t)
-	settings = filepath.Join(dir, "sallyport.yaml")
-	text := fmt.Sprintf("issuer: http://%s\nenvironment: test\nlisten: %s\nadmin_listen: %s\nadmin_key_file: %s\nkey_file: %s\ndrain_time: 1s\ndatabase:\n  dsn: sqlite:%s\n",
-		public, public, admin, filepath.Join(dir, "admin"), filepath.Join(dir, "keys"), filepath.Join(dir, "sallyport.db"))
-	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	run(t, "keyfile", filepath.Join(dir, "keys"))
-	run(t, "adminkey", filepath.Join(dir, "admin"))
-	run(t, "migrate", "--config", settings)
-	return settings, public, admin
-}
-
 // run plays a command that must succeed and returns what it prints.
 func run(t *testing.T, args ...string) string {
 	t.Helper()
@@ -48,16 +30,6 @@ func run(t *testing.T, args ...string) string {
 		t.Fatalf("sallyport %s: exit code %d: %s", strings.Join(args, " "), code, err)
 	}
 	return out.String()
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // get returns status and body; a refused connection is status 0.
