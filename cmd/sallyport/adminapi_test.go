@@ -13,19 +13,8 @@ import (
 	"sallyport/mfa"
 	"sallyport/provider/apikeys"
 	"sallyport/provider/desired"
-	"sallyport/storage"
 	"sallyport/web/admin"
 )
-
-// made is the secret of a new API key, and its id.
-func (c *console) made(d apikeys.Draft) (string, storage.APIKeyID) {
-	c.Helper()
-	k, secret, err := c.h.APIKeys.Create(c.Context(), mfa.Caller{}, apikeys.Operator(), d)
-	if err != nil {
-		c.Fatal(err)
-	}
-	return secret, k.ID
-}
 
 func TestTheAdminAPINeedsAKey(t *testing.T) {
 	c := newConsole(t)
@@ -219,7 +208,7 @@ func TestAStateThatStopsSaysSo(t *testing.T) {
 
 func TestEveryCallIsDescribedAndServed(t *testing.T) {
 	c := newConsole(t)
-	c.walk()
+	adminWalk{c}.walk()
 	doc, err := adminDescription()
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,8 @@ import (
 
 	"sallyport/cmd/sallyport/adminclient"
 	"sallyport/cmd/sallyport/server"
+	"sallyport/mfa"
+	"sallyport/provider/apikeys"
 	"sallyport/storage"
 	"sallyport/web"
 	"sallyport/web/admin"
@@ -141,4 +143,14 @@ func (c *console) newest(kind string) storage.Event {
 		c.Fatalf("no event %s: %v", kind, err)
 	}
 	return events[0]
+}
+
+// made is the secret of a new API key, and its id.
+func (c *console) made(d apikeys.Draft) (string, storage.APIKeyID) {
+	c.Helper()
+	k, secret, err := c.h.APIKeys.Create(c.Context(), mfa.Caller{}, apikeys.Operator(), d)
+	if err != nil {
+		c.Fatal(err)
+	}
+	return secret, k.ID
 }

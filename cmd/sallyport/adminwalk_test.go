@@ -15,8 +15,11 @@ import (
 	"sallyport/web/admin"
 )
 
+// adminWalk makes every call of the admin API.
+type adminWalk struct{ *console }
+
 // walk makes every call there is, and looks at what it did.
-func (c *console) walk() {
+func (c adminWalk) walk() {
 	c.Helper()
 	c.userWalk()
 	c.sessionWalk()
@@ -37,7 +40,7 @@ func (c *console) walk() {
 	c.key = adminKey
 }
 
-func (c *console) userWalk() {
+func (c adminWalk) userWalk() {
 	c.Helper()
 	// Texts that one reader could take for something else than another.
 	odd := "quote\" back\\slash # no: comment \u2028 \U0001f6a2 {x: [y]} \u0007 tab\t - & * ! | > ' % @ `"
@@ -100,7 +103,7 @@ func (c *console) userWalk() {
 	}
 }
 
-func (c *console) sessionWalk() {
+func (c adminWalk) sessionWalk() {
 	c.Helper()
 	id := c.call("POST", "/users", map[string]any{"username": "bob"}).done(201, "created").User
 	begin := func() storage.SessionID {
@@ -131,7 +134,7 @@ func (c *console) sessionWalk() {
 	}
 }
 
-func (c *console) clientWalk() {
+func (c adminWalk) clientWalk() {
 	c.Helper()
 	body := map[string]any{"client_name": "Office", "redirect_uris": []string{"https://office.example.com/cb"}, "access_token_ttl": "5m"}
 	made := c.call("PUT", "/clients/office", body).done(201, "created")
@@ -182,7 +185,7 @@ func (c *console) clientWalk() {
 	c.call("DELETE", "/clients/spa", nil).refused(404, "not_found", "no such client")
 }
 
-func (c *console) keyWalk() {
+func (c adminWalk) keyWalk() {
 	c.Helper()
 	made := c.call("POST", "/api-keys", map[string]any{"name": "Back office", "dialects": []string{"admin", "streambird"}, "verbs": []string{"read"}, "app": "x",
 		"expires_at": "2999-01-01T00:00:00Z"}).done(201, "created")
@@ -223,7 +226,7 @@ func (c *console) keyWalk() {
 	opens(second.Secret, false)
 }
 
-func (c *console) stateWalk() {
+func (c adminWalk) stateWalk() {
 	c.Helper()
 	state := []byte("clients:\n  - {client_id: shop, public: true, redirect_uris: [\"https://shop.example.com/cb\"]}\nusers:\n  - {username: carol, password: a quiet harbour}\n")
 	var o desired.Outcome

@@ -142,10 +142,10 @@ func TestKeysRotateByThemselves(t *testing.T) {
 		if len(events) != 3 || slices.ContainsFunc(events, func(e storage.Event) bool { return e.Actor != "system" || e.Detail["active_at"] == "" }) {
 			t.Errorf("events = %+v, want 3 by the system", events)
 		}
-		old := one.lastKey("data")
+		old := lastKey(one, "data")
 		s.c.move(2 * time.Minute)
 		s.due()
-		if one.lastKey("data") == old || s.servers[7].lastKey("data") != one.lastKey("data") {
+		if lastKey(one, "data") == old || lastKey(s.servers[7], "data") != lastKey(one, "data") {
 			t.Error("the next key is not used everywhere")
 		}
 		if plain, err := s.servers[7].Keyring.Open("p", "r", sealed); err != nil || string(plain) != "x" {
@@ -225,23 +225,23 @@ func TestAnUpgradeRotatesTheDataKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		one.listen(loaded.Issuer)
-		old := one.lastKey("data")
+		listen(one, loaded.Issuer)
+		old := lastKey(one, "data")
 		s.due()
 		s.c.move(day - time.Minute)
 		s.due()
-		if got := s.made(); got["data"] != 2 || one.lastKey("data") != old {
-			t.Fatalf("%d data keys, %s is used; want the next one to wait a day", got["data"], one.lastKey("data"))
+		if got := s.made(); got["data"] != 2 || lastKey(one, "data") != old {
+			t.Fatalf("%d data keys, %s is used; want the next one to wait a day", got["data"], lastKey(one, "data"))
 		}
-		if !one.enters(loaded.Issuer, "totp", one.passcode()) {
+		if !enters(one, loaded.Issuer, "totp", passcode(one)) {
 			t.Error("Alice does not come in while the next key waits")
 		}
 		s.c.move(2 * time.Minute)
 		s.due()
-		if one.lastKey("data") == old {
+		if lastKey(one, "data") == old {
 			t.Fatal("the next key is not used after a day")
 		}
-		if !one.enters(loaded.Issuer, "totp", one.passcode()) {
+		if !enters(one, loaded.Issuer, "totp", passcode(one)) {
 			t.Error("Alice does not come in with a secret of the version before")
 		}
 		if err := one.Keys.ResealData(t.Context(), 10, t.Logf); err != nil {
@@ -251,7 +251,7 @@ func TestAnUpgradeRotatesTheDataKey(t *testing.T) {
 			t.Errorf("after all was written anew: %v", err)
 		}
 		s.c.move(time.Minute)
-		if !one.enters(loaded.Issuer, "totp", one.passcode()) {
+		if !enters(one, loaded.Issuer, "totp", passcode(one)) {
 			t.Error("Alice does not come in with a secret that was written anew")
 		}
 		if events := one.events(mfa.EventKeysRotated); len(events) != 1 || !strings.HasPrefix(events[0].Detail["alg"], "XAES") {

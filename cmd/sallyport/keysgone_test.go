@@ -40,7 +40,7 @@ users:
 )
 
 // listen serves the house under its issuer, with the clock of the test.
-func (s testServer) listen(issuer string) {
+func listen(s testServer, issuer string) {
 	s.t.Helper()
 	l, err := net.Listen("tcp", strings.TrimPrefix(issuer, "http://"))
 	if err != nil {
@@ -124,7 +124,7 @@ func (v *visitor) submit(id string, fields ...string) {
 }
 
 // enters says whether Alice comes in with a second factor.
-func (s testServer) enters(issuer, method, code string) bool {
+func enters(s testServer, issuer, method, code string) bool {
 	s.t.Helper()
 	v := newVisitor(s.t)
 	v.at, _ = url.Parse(issuer)
@@ -144,7 +144,7 @@ func (s testServer) enters(issuer, method, code string) bool {
 	return v.at.Port() == "9" && v.at.Query().Get("code") != ""
 }
 
-func (s testServer) passcode() string {
+func passcode(s testServer) string {
 	s.t.Helper()
 	secret, err := base32.StdEncoding.DecodeString(aliceSecret)
 	if err != nil {
@@ -153,7 +153,7 @@ func (s testServer) passcode() string {
 	return s.TOTP.CodeAt(secret, s.Now())
 }
 
-func (s testServer) lastKey(use string) storage.KeyID { return s.Keyring.Current(use) }
+func lastKey(s testServer, use string) storage.KeyID { return s.Keyring.Current(use) }
 
 // The old data key, hash key and pepper go when nothing hangs on them. Then Alice
 // still comes in, what she used stays used, and her failures still count.
@@ -167,14 +167,14 @@ func TestOldKeysGoAndUsersStay(t *testing.T) {
 			t.Fatal(err)
 		}
 		issuer := loaded.Issuer
-		s.listen(issuer)
+		listen(s, issuer)
 		enter := func(want bool, method, code string) {
 			t.Helper()
-			if got := s.enters(issuer, method, code); got != want {
+			if got := enters(s, issuer, method, code); got != want {
 				t.Errorf("in with %s: %v, want %v", method, got, want)
 			}
 		}
-		enter(true, "totp", s.passcode())
+		enter(true, "totp", passcode(s))
 		enter(true, "recovery", "abcdefghijkmnpqrstuvwxyz")
 		for range 3 {
 			enter(false, "totp", "000000")
@@ -182,7 +182,7 @@ func TestOldKeysGoAndUsersStay(t *testing.T) {
 		uses := []string{"data", "hash", "pepper"}
 		old := map[string]storage.KeyID{}
 		for _, use := range uses {
-			old[use] = s.lastKey(use)
+			old[use] = lastKey(s, use)
 			if _, err := s.Keys.Rotate(t.Context(), "admin", use, "", time.Minute); err != nil {
 				t.Fatal(err)
 			}
@@ -190,7 +190,7 @@ func TestOldKeysGoAndUsersStay(t *testing.T) {
 		c.move(2 * time.Minute)
 		s.poll()
 		for _, use := range uses {
-			if s.lastKey(use) == old[use] {
+			if lastKey(s, use) == old[use] {
 				t.Fatalf("the new %s key is not used", use)
 			}
 			if err := s.Keys.CheckUnused(t.Context(), old[use]); err == nil {
@@ -207,9 +207,9 @@ func TestOldKeysGoAndUsersStay(t *testing.T) {
 		for range 2 {
 			enter(false, "totp", "000000")
 		}
-		enter(false, "totp", s.passcode())
+		enter(false, "totp", passcode(s))
 		c.move(time.Minute)
-		enter(true, "totp", s.passcode())
+		enter(true, "totp", passcode(s))
 		for _, use := range uses {
 			if err := s.Keys.CheckUnused(t.Context(), old[use]); err != nil {
 				t.Errorf("%s: %v", use, err)
@@ -225,7 +225,7 @@ func TestOldKeysGoAndUsersStay(t *testing.T) {
 				t.Errorf("the old %s key is still there", k.Use)
 			}
 		}
-		enter(true, "totp", s.passcode())
+		enter(true, "totp", passcode(s))
 		enter(false, "recovery", "abcdefghijkmnpqrstuvwxyz")
 		enter(true, "recovery", "bcdefghijkmnpqrstuvwxyz2")
 		if events := s.events(mfa.EventKeysResealed); len(events) != 1 || events[0].Detail["broken"] != "0" {
