@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/mfa"
 	"sallyport/provider/apikeys"
 	"sallyport/provider/desired"
@@ -17,11 +18,11 @@ import (
 )
 
 func TestTheAdminAPINeedsAKey(t *testing.T) {
-	c := newConsole(t)
-	reads, reader := c.made(apikeys.Draft{Name: "reads", Dialects: []string{"admin"}, Verbs: []string{"read"}})
-	writes, writer := c.made(apikeys.Draft{Name: "writes", Dialects: []string{"admin"}, Verbs: []string{"write"}})
-	other, _ := c.made(apikeys.Draft{Name: "other", Dialects: []string{"streambird"}, Verbs: []string{"read", "write"}})
-	off, _ := c.made(apikeys.Draft{Name: "off", Dialects: []string{"admin"}, Verbs: []string{"read", "write"}, Disabled: true})
+	c := servertest.NewAdminAPI(t)
+	reads, reader := c.NewAPIKey(apikeys.Draft{Name: "reads", Dialects: []string{"admin"}, Verbs: []string{"read"}})
+	writes, writer := c.NewAPIKey(apikeys.Draft{Name: "writes", Dialects: []string{"admin"}, Verbs: []string{"write"}})
+	other, _ := c.NewAPIKey(apikeys.Draft{Name: "other", Dialects: []string{"streambird"}, Verbs: []string{"read", "write"}})
+	off, _ := c.NewAPIKey(apikeys.Draft{Name: "off", Dialects: []string{"admin"}, Verbs: []string{"read", "write"}, Disabled: true})
 	user := map[string]any{"username": "alice"}
 	for _, tc := range []struct {
 		name   string
@@ -31,18 +32,18 @@ func TestTheAdminAPINeedsAKey(t *testing.T) {
 		actor  string
 	}{
 		{"no key", nil, 401, 401, ""},
-		{"another scheme", []string{"Basic " + adminKey}, 401, 401, ""},
-		{"two keys", []string{"Bearer " + adminKey, "Bearer " + adminKey}, 401, 401, ""},
-		{"a wrong key", []string{"Bearer " + strings.ToUpper(adminKey)}, 401, 401, ""},
-		{"a key and more", []string{"Bearer " + adminKey + "x"}, 401, 401, ""},
-		{"the key of the server", []string{"Bearer " + adminKey}, 200, 201, "admin"},
-		{"the same, the scheme in another case", []string{"bearer " + adminKey}, 200, 201, "admin"},
+		{"another scheme", []string{"Basic " + servertest.AdminKey}, 401, 401, ""},
+		{"two keys", []string{"Bearer " + servertest.AdminKey, "Bearer " + servertest.AdminKey}, 401, 401, ""},
+		{"a wrong key", []string{"Bearer " + strings.ToUpper(servertest.AdminKey)}, 401, 401, ""},
+		{"a key and more", []string{"Bearer " + servertest.AdminKey + "x"}, 401, 401, ""},
+		{"the key of the server", []string{"Bearer " + servertest.AdminKey}, 200, 201, "admin"},
+		{"the same, the scheme in another case", []string{"bearer " + servertest.AdminKey}, 200, 201, "admin"},
 		{"an API key that may read", []string{"Bearer " + reads}, 200, 403, ""},
 		{"an API key that may write", []string{"Bearer " + writes}, 403, 201, "apikey:" + string(writer)},
 		{"an API key of another dialect", []string{"Bearer " + other}, 403, 403, ""},
 		{"a disabled API key", []string{"Bearer " + off}, 401, 401, ""},
 	} {
-		c.key = ""
+		c.Key = ""
 		for method, want := range map[string]int{"GET": tc.get, "POST": tc.post} {
 			r := httptest.NewRequest(method, admin.Base+"/users", nil)
 			if method == "POST" {
@@ -50,26 +51,26 @@ func TestTheAdminAPINeedsAKey(t *testing.T) {
 				r.Header.Set("Content-Type", "application/json")
 			}
 			r.Header["Authorization"] = tc.header
-			got := c.do(r)
-			if got.code != want || (want == 401) != (got.header.Get("WWW-Authenticate") != "") {
-				t.Errorf("%s, %s = %d %s, want %d", tc.name, method, got.code, got.raw, want)
+			got := c.Do(r)
+			if got.Code != want || (want == 401) != (got.Header.Get("WWW-Authenticate") != "") {
+				t.Errorf("%s, %s = %d %s, want %d", tc.name, method, got.Code, got.Raw, want)
 			}
 		}
-		c.key = adminKey
+		c.Key = servertest.AdminKey
 		if tc.post != 201 {
 			continue
 		}
-		e := c.newest(mfa.EventUserCreated)
+		e := c.Newest(mfa.EventUserCreated)
 		if e.Actor != tc.actor || e.Address != "192.0.2.1" || e.CorrelationID == "" {
 			t.Errorf("%s: event %+v, want actor %q", tc.name, e, tc.actor)
 		}
-		c.call("DELETE", "/users/"+string(e.UserID), nil).done(200, "deleted")
+		c.Call("DELETE", "/users/"+string(e.UserID), nil).Done(200, "deleted")
 	}
-	if c.call("POST", "/users", user).done(201, "created"); c.newest(mfa.EventUserCreated).UserAgent != "console" {
+	if c.Call("POST", "/users", user).Done(201, "created"); c.Newest(mfa.EventUserCreated).UserAgent != "console" {
 		t.Error("the event does not say which program it was")
 	}
-	for _, secret := range []string{adminKey, reads, writes, off} {
-		if strings.Contains(c.log.String(), secret) {
+	for _, secret := range []string{servertest.AdminKey, reads, writes, off} {
+		if strings.Contains(c.Log.String(), secret) {
 			t.Error("a key is in the log")
 		}
 	}
@@ -79,28 +80,28 @@ func TestTheAdminAPINeedsAKey(t *testing.T) {
 }
 
 func TestTheKeyIsNotTakenFromTheAddress(t *testing.T) {
-	c := newConsole(t)
-	c.key = ""
-	c.call("GET", "/users?access_token="+adminKey, nil).refused(401, "unauthorized", "Authorization: Bearer KEY")
+	c := servertest.NewAdminAPI(t)
+	c.Key = ""
+	c.Call("GET", "/users?access_token="+servertest.AdminKey, nil).Refused(401, "unauthorized", "Authorization: Bearer KEY")
 }
 
 func TestAFloodOfWrongKeysIsShut(t *testing.T) {
-	c := newConsole(t)
-	c.key = "wrong-wrong-wrong-wrong-wrong-wrong-wrong"
+	c := servertest.NewAdminAPI(t)
+	c.Key = "wrong-wrong-wrong-wrong-wrong-wrong-wrong"
 	codes := map[int]int{}
 	for range 30 {
-		codes[c.call("GET", "/users", nil).code]++
+		codes[c.Call("GET", "/users", nil).Code]++
 	}
 	if codes[401] < 10 || codes[429] == 0 || codes[401]+codes[429] != 30 {
 		t.Errorf("answers = %v, want some 401 and then 429", codes)
 	}
-	c.key = adminKey
-	c.call("GET", "/users", nil).ok(200, nil)
+	c.Key = servertest.AdminKey
+	c.Call("GET", "/users", nil).Decode(200, nil)
 }
 
 func TestWhatIsNoCallIsRefused(t *testing.T) {
-	c := newConsole(t)
-	alice := c.call("POST", "/users", map[string]any{"username": "alice"}).done(201, "created").User
+	c := servertest.NewAdminAPI(t)
+	alice := c.Call("POST", "/users", map[string]any{"username": "alice"}).Done(201, "created").User
 	body := func(kind, text string) func(*http.Request) {
 		return func(r *http.Request) {
 			r.Header.Set("Content-Type", kind)
@@ -162,13 +163,13 @@ func TestWhatIsNoCallIsRefused(t *testing.T) {
 			if tc.change != nil {
 				tc.change(r)
 			}
-			c.do(r).refused(tc.code, tc.word, tc.detail)
+			c.Do(r).Refused(tc.code, tc.word, tc.detail)
 		})
 	}
 }
 
 func TestOtherAddressesAreProblemsToo(t *testing.T) {
-	c := newConsole(t)
+	c := servertest.NewAdminAPI(t)
 	for _, tc := range []struct {
 		method, path string
 		code         int
@@ -181,14 +182,14 @@ func TestOtherAddressesAreProblemsToo(t *testing.T) {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest(tc.method, tc.path, nil)
 		r.Header.Set("Accept", "text/html")
-		c.handler.ServeHTTP(w, r)
-		reply{t, w.Code, w.Header(), w.Body.Bytes()}.refused(tc.code, tc.word, "")
+		c.Handler.ServeHTTP(w, r)
+		servertest.Response{T: t, Code: w.Code, Header: w.Header(), Raw: w.Body.Bytes()}.Refused(tc.code, tc.word, "")
 		if w.Header().Get("Content-Type") != "application/problem+json" || w.Header().Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("%s %s: %v", tc.method, tc.path, w.Header())
 		}
 	}
 	w := httptest.NewRecorder()
-	c.handler.ServeHTTP(w, httptest.NewRequest("GET", admin.Base+"/openapi.yaml", nil))
+	c.Handler.ServeHTTP(w, httptest.NewRequest("GET", admin.Base+"/openapi.yaml", nil))
 	if w.Code != 200 || w.Header().Get("Content-Type") != "application/yaml" || !strings.HasPrefix(w.Body.String(), "openapi: 3") {
 		t.Errorf("the description = %d %v", w.Code, w.Header())
 	}
@@ -196,31 +197,31 @@ func TestOtherAddressesAreProblemsToo(t *testing.T) {
 
 // A desired state stops in the middle, and says how far it came.
 func TestAStateThatStopsSaysSo(t *testing.T) {
-	c := newConsole(t)
+	c := servertest.NewAdminAPI(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r := httptest.NewRequestWithContext(ctx, "POST", admin.Base+"/state", strings.NewReader("users: [{username: alice}]"))
 	r.Header.Set("Content-Type", "application/yaml")
-	if got := c.do(r); got.code < 500 {
-		t.Errorf("answer = %d %s, want a fault of the server", got.code, got.raw)
+	if got := c.Do(r); got.Code < 500 {
+		t.Errorf("answer = %d %s, want a fault of the server", got.Code, got.Raw)
 	}
 }
 
 func TestEveryCallIsDescribedAndServed(t *testing.T) {
-	c := newConsole(t)
+	c := servertest.NewAdminAPI(t)
 	adminWalk{c}.walk()
-	doc, err := adminDescription()
+	doc, err := servertest.AdminDescription()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for path, item := range doc.Paths.Map() {
 		for method := range item.Operations() {
-			if !c.called[method+" "+path] {
+			if !c.Called[method+" "+path] {
 				t.Errorf("%s %s is described, and nobody called it", method, path)
 			}
 		}
 	}
-	if n := len(slices.Collect(maps.Keys(c.called))); n < 30 {
+	if n := len(slices.Collect(maps.Keys(c.Called))); n < 30 {
 		t.Errorf("%d calls, want all of them", n)
 	}
 	text := doc.Components.Schemas["Problem"].Value.Properties["code"].Value.Description
@@ -234,7 +235,7 @@ func TestEveryCallIsDescribedAndServed(t *testing.T) {
 
 // A key of the desired state is a key of the API by itself, and so has to be described.
 func TestEveryKeyOfTheDesiredStateIsDescribed(t *testing.T) {
-	doc, err := adminDescription()
+	doc, err := servertest.AdminDescription()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sallyport/cmd/sallyport/server"
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/config"
 )
 
@@ -33,11 +34,11 @@ type flood struct {
 // flooded is a server that allows little, with a clock that stands still.
 func flooded(t *testing.T, settings string) *flood {
 	t.Helper()
-	applied(t, settings, floodState)
-	o, at := options(t, settings, new(clock)), time.Now()
+	servertest.Apply(t, settings, floodState)
+	o, at := servertest.Options(t, settings, new(servertest.Clock)), time.Now()
 	o.Config.Limits = config.Limits{Opens: 3, Initiations: 3, Names: 3, Failures: 3, Refusals: 3}
 	o.Now, o.Log = func() time.Time { return at }, slog.New(slog.DiscardHandler)
-	h := openOptions(t, o)
+	h := servertest.Open(t, o)
 	return &flood{Server: h, t: t}
 }
 
@@ -113,7 +114,7 @@ func TestWhoHasProvenNothingWritesLittle(t *testing.T) {
 		"POST /api/login/v1/initiate": "application/problem+json", "POST /verification-srv/v2/authenticate/initiate/:method": "application/json",
 		"POST /api/login/v1/password": "application/problem+json",
 	}
-	onBoth(t, func(t *testing.T, settings string) {
+	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		for from, address := range map[string]func(route, call int) string{
 			"one address": func(route, _ int) string { return fmt.Sprintf("::ffff:10.1.%d.1", route) },
 			"one network": func(route, call int) string { return fmt.Sprintf("2001:db8:%x:%x::1", route, call) },

@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/servertest"
 )
 
 // Whoever looks after the database sees that a server did not fit it.
 func TestWhatKeepsAServerFromStartingIsInTheAuditTrail(t *testing.T) {
-	onBoth(t, func(t *testing.T, settings string) {
+	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		state := filepath.Join(filepath.Dir(settings), "state.yaml")
-		if err := os.WriteFile(state, []byte(machineState), 0o600); err != nil {
+		if err := os.WriteFile(state, []byte(servertest.MachineState), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		run(t, "apply", "--config", settings, state) // makes the keys

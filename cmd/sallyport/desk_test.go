@@ -13,6 +13,7 @@ import (
 
 	"sallyport/cmd/sallyport/cli"
 	"sallyport/cmd/sallyport/server"
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/config"
 	"sallyport/mfa/users"
 	"sallyport/storage"
@@ -33,7 +34,7 @@ func newOffice(t *testing.T) *office {
 	t.Helper()
 	o := &office{T: t, served: strings.HasPrefix(t.Name(), overAServer+"/")}
 	var admin string
-	o.settings, _, admin = installation(t)
+	o.settings, _, admin = servertest.NewInstallation(t)
 	o.dir = filepath.Dir(o.settings)
 	if o.served {
 		startServer(t, o.settings, admin, http.StatusOK)

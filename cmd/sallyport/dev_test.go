@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/e2e/play"
 	"sallyport/web"
 )
@@ -28,10 +29,10 @@ func freePorts(t *testing.T) int {
 }
 
 // startDev starts dev and returns how to stop it.
-func startDev(t *testing.T, port int, args ...string) (out *shared, stop func()) {
+func startDev(t *testing.T, port int, args ...string) (out *servertest.Buffer, stop func()) {
 	t.Helper()
 	p, _, errOut := testProgram()
-	out = new(shared)
+	out = new(servertest.Buffer)
 	p.Out = out
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)

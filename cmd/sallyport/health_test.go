@@ -12,10 +12,11 @@ import (
 
 	"sallyport/cmd/sallyport/adminclient"
 	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/servertest"
 )
 
 func TestTheServiceManagerAndHealthHearTheSame(t *testing.T) {
-	settings, _, admin := installation(t)
+	settings, _, admin := servertest.NewInstallation(t)
 	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(filepath.Dir(settings), "notify"), Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http/httptest"
 	"net/url"
+	"sallyport/cmd/sallyport/servertest"
 	"strings"
 	"testing"
 )
@@ -11,7 +12,7 @@ import (
 // Whatever a caller says the server is called, no answer of any route repeats it: addresses
 // come from the settings (H-7).
 func TestNoAnswerNamesTheHostOfItsCaller(t *testing.T) {
-	settings, _, _ := installation(t)
+	settings, _, _ := servertest.NewInstallation(t)
 	f := flooded(t, settings)
 	f.address = func(int) string { return "::ffff:10.1.1.1" }
 	var opened struct {

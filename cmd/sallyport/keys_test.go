@@ -10,16 +10,17 @@ import (
 	"time"
 
 	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/mfa"
 	"sallyport/storage/seal"
 )
 
 // O-16 from end to end: published a day before, kept until a day after.
 func TestASigningKeyGivesWay(t *testing.T) {
-	onBoth(t, func(t *testing.T, settings string) {
-		var c clock
-		s := newTestServer(t, settings, &c)
-		_, old := s.token()
+	servertest.OnBoth(t, func(t *testing.T, settings string) {
+		var c servertest.Clock
+		s := servertest.New(t, settings, &c)
+		_, old := s.Token()
 		change, err := s.Keys.Rotate(t.Context(), "admin", "oidc", "RS256", seal.Lead("oidc", false))
 		if err != nil || len(change.Add) != 1 {
 			t.Fatalf("rotate = %+v, %v", change, err)
@@ -27,13 +28,13 @@ func TestASigningKeyGivesWay(t *testing.T) {
 		next := string(change.Add[0].ID)
 		step := func(by time.Duration, signs string, published ...string) string {
 			t.Helper()
-			c.move(by)
-			s.poll()
-			token, kid := s.token()
+			c.Move(by)
+			s.Poll()
+			token, kid := s.Token()
 			if kid != signs {
 				t.Errorf("signed with %s, want %s", kid, signs)
 			}
-			got := s.published("RS256")
+			got := s.Published("RS256")
 			slices.Sort(got)
 			slices.Sort(published)
 			if !slices.Equal(got, published) {
@@ -44,20 +45,20 @@ func TestASigningKeyGivesWay(t *testing.T) {
 		step(0, old, old, next)
 		last := step(24*time.Hour-2*time.Minute, old, old, next)
 		step(2*time.Minute, next, old, next)
-		if !s.active(last) {
+		if !s.Active(last) {
 			t.Error("a token signed by the old key died with the rotation")
 		}
 		step(7*time.Minute, next, old, next)
-		if !s.active(last) {
+		if !s.Active(last) {
 			t.Error("a token signed by the old key died before its time")
 		}
 		step(time.Minute, next, old, next)
-		if s.active(last) {
+		if s.Active(last) {
 			t.Error("a token outlived its expiry")
 		}
 		step(24*time.Hour+50*time.Minute, next, old, next)
 		step(3*time.Minute, next, next)
-		events := s.events(mfa.EventKeysRotated)
+		events := s.EventsOf(mfa.EventKeysRotated)
 		if len(events) != 1 || events[0].Actor != "admin" || events[0].Detail["key"] != next || events[0].Detail["alg"] != "RS256" {
 			t.Errorf("events = %+v", events)
 		}
@@ -65,26 +66,26 @@ func TestASigningKeyGivesWay(t *testing.T) {
 }
 
 func TestAStolenSigningKeyIsGoneAtOnce(t *testing.T) {
-	onBoth(t, func(t *testing.T, settings string) {
-		var c clock
-		s := newTestServer(t, settings, &c)
-		token, stolen := s.token()
-		if !s.active(token) {
+	servertest.OnBoth(t, func(t *testing.T, settings string) {
+		var c servertest.Clock
+		s := servertest.New(t, settings, &c)
+		token, stolen := s.Token()
+		if !s.Active(token) {
 			t.Fatal("a fresh token is not active")
 		}
 		out := run(t, "keys", "retire", "--config", settings, "--emergency", stolen)
 		if !strings.Contains(out, "IS WITHDRAWN") || !strings.Contains(out, "jwks.json") || !strings.Contains(out, "replaces it now") {
 			t.Errorf("output = %s", out)
 		}
-		s.poll()
-		if s.active(token) {
+		s.Poll()
+		if s.Active(token) {
 			t.Error("a token signed by the stolen key still counts")
 		}
-		again, kid := s.token()
-		if got := s.published("RS256"); kid == stolen || !s.active(again) || !slices.Equal(got, []string{kid}) {
+		again, kid := s.Token()
+		if got := s.Published("RS256"); kid == stolen || !s.Active(again) || !slices.Equal(got, []string{kid}) {
 			t.Errorf("signed with %s, published %v, stolen %s", kid, got, stolen)
 		}
-		if events := s.events(mfa.EventKeysWithdrawn); len(events) != 1 || events[0].Detail["key"] != stolen || events[0].Detail["by"] != kid {
+		if events := s.EventsOf(mfa.EventKeysWithdrawn); len(events) != 1 || events[0].Detail["key"] != stolen || events[0].Detail["by"] != kid {
 			t.Errorf("events = %+v", events)
 		}
 		if list := run(t, "keys", "list", "--config", settings); strings.Contains(list, stolen) || !strings.Contains(list, kid) {
@@ -97,7 +98,7 @@ func TestAStolenSigningKeyIsGoneAtOnce(t *testing.T) {
 }
 
 func TestKeysCommandLine(t *testing.T) {
-	settings, _, _ := installation(t)
+	settings, _, _ := servertest.NewInstallation(t)
 	play := func(args string) (code int, out, err string) {
 		p, o, e := testProgram("SALLYPORT_CONFIG=" + settings)
 		code = p.Main(context.Background(), commands(), strings.Fields(args))
@@ -106,7 +107,7 @@ func TestKeysCommandLine(t *testing.T) {
 	if code, _, err := play("keys rotate --use oidc"); code != cli.ExitFailed || !strings.Contains(err, "there are no keys yet") {
 		t.Errorf("before the first start: %d %s", code, err)
 	}
-	s := newTestServer(t, settings, new(clock))
+	s := servertest.New(t, settings, new(servertest.Clock))
 	current := func(use string) string { return string(s.Keyring.Current(use)) }
 	for _, tc := range []struct {
 		name, args string
@@ -140,10 +141,10 @@ func TestKeysCommandLine(t *testing.T) {
 }
 
 func TestKeyAgesAreMetrics(t *testing.T) {
-	settings, _, _ := installation(t)
-	var c clock
-	s := newTestServer(t, settings, &c)
-	c.move(10 * 24 * time.Hour)
+	settings, _, _ := servertest.NewInstallation(t)
+	var c servertest.Clock
+	s := servertest.New(t, settings, &c)
+	c.Move(10 * 24 * time.Hour)
 	w := httptest.NewRecorder()
 	s.OpsHandler(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	for _, want := range []string{`sallyport_key_age_seconds{alg="",use="data"} 86400`, `sallyport_key_age_seconds{alg="RS256",use="oidc"} 86400`} {

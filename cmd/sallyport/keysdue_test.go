@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sallyport/cmd/sallyport/server"
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/config"
 	"sallyport/mfa"
 	"sallyport/storage"
@@ -22,15 +23,15 @@ const day = 24 * time.Hour
 // several are servers that share a database and a clock.
 type several struct {
 	t       *testing.T
-	c       *clock
-	servers []testServer
+	c       *servertest.Clock
+	servers []servertest.Server
 }
 
 func newSeveral(t *testing.T, settings string, n int) several {
 	t.Helper()
-	s := several{t: t, c: new(clock)}
+	s := several{t: t, c: new(servertest.Clock)}
 	for range n {
-		s.servers = append(s.servers, newTestServer(t, settings, s.c))
+		s.servers = append(s.servers, servertest.New(t, settings, s.c))
 	}
 	return s
 }
@@ -50,7 +51,7 @@ func (s several) due() {
 	}
 	wg.Wait()
 	for _, one := range s.servers {
-		one.poll()
+		one.Poll()
 	}
 }
 
@@ -70,34 +71,34 @@ func (s several) made() map[string]int {
 
 // Of eight servers one rotates, when it is time and not before.
 func TestSigningKeysRotateByThemselves(t *testing.T) {
-	onBoth(t, func(t *testing.T, settings string) {
+	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		s := newSeveral(t, settings, 8)
-		s.c.move(89*day - time.Minute)
+		s.c.Move(89*day - time.Minute)
 		s.due()
-		if got := s.servers[0].published("RS256"); len(got) != 1 {
+		if got := s.servers[0].Published("RS256"); len(got) != 1 {
 			t.Errorf("after 89 days %d keys, want 1", len(got))
 		}
-		_, old := s.servers[0].token()
-		s.c.move(2 * time.Minute)
+		_, old := s.servers[0].Token()
+		s.c.Move(2 * time.Minute)
 		s.due()
 		for _, one := range s.servers {
-			if rs, es := one.published("RS256"), one.published("ES256"); len(rs) != 2 || len(es) != 2 {
+			if rs, es := one.Published("RS256"), one.Published("ES256"); len(rs) != 2 || len(es) != 2 {
 				t.Errorf("when it is time: %d and %d keys, want 2 and 2", len(rs), len(es))
 			}
 		}
-		if events := s.servers[0].events(mfa.EventKeysRotated); len(events) != 2 || events[0].Actor != "system" {
+		if events := s.servers[0].EventsOf(mfa.EventKeysRotated); len(events) != 2 || events[0].Actor != "system" {
 			t.Errorf("%d events, want 2 by the system", len(events))
 		}
-		s.c.move(day)
+		s.c.Move(day)
 		s.due()
-		token, fresh := s.servers[0].token()
-		if fresh == old || !s.servers[1].active(token) {
-			t.Errorf("signed with %s, before with %s; active elsewhere: %v", fresh, old, s.servers[1].active(token))
+		token, fresh := s.servers[0].Token()
+		if fresh == old || !s.servers[1].Active(token) {
+			t.Errorf("signed with %s, before with %s; active elsewhere: %v", fresh, old, s.servers[1].Active(token))
 		}
 		s.servers[0].Keys.RotateAfter = 0
 		s.servers[0].Keys.RotateOwnAfter = 0
-		s.c.move(1000 * day)
-		if err := s.servers[0].Keys.RotateDue(t.Context()); err != nil || len(s.servers[0].events(mfa.EventKeysRotated)) != 2 {
+		s.c.Move(1000 * day)
+		if err := s.servers[0].Keys.RotateDue(t.Context()); err != nil || len(s.servers[0].EventsOf(mfa.EventKeysRotated)) != 2 {
 			t.Errorf("switched off it rotated, %v", err)
 		}
 	})
@@ -105,7 +106,7 @@ func TestSigningKeysRotateByThemselves(t *testing.T) {
 
 // Keys that nobody outside sees give way after a year; what the old ones made goes on.
 func TestKeysRotateByThemselves(t *testing.T) {
-	onBoth(t, func(t *testing.T, settings string) {
+	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		s := newSeveral(t, settings, 8)
 		for _, one := range s.servers {
 			one.Keys.RotateAfter = 0
@@ -120,12 +121,12 @@ func TestKeysRotateByThemselves(t *testing.T) {
 			}
 		}
 		seal()
-		s.c.move(365*day - 2*time.Minute)
+		s.c.Move(365*day - 2*time.Minute)
 		s.due()
 		if got := s.made(); got["session"] != 1 || got["data"] != 1 {
 			t.Errorf("before its time %v", got)
 		}
-		s.c.move(2 * time.Minute)
+		s.c.Move(2 * time.Minute)
 		s.due()
 		got := s.made()
 		for _, use := range []string{"session", "token", "data"} {
@@ -138,12 +139,12 @@ func TestKeysRotateByThemselves(t *testing.T) {
 				t.Errorf("%d keys of use %s, want the one that stays", got[use], use)
 			}
 		}
-		events := one.events(mfa.EventKeysRotated)
+		events := one.EventsOf(mfa.EventKeysRotated)
 		if len(events) != 3 || slices.ContainsFunc(events, func(e storage.Event) bool { return e.Actor != "system" || e.Detail["active_at"] == "" }) {
 			t.Errorf("events = %+v, want 3 by the system", events)
 		}
 		old := lastKey(one, "data")
-		s.c.move(2 * time.Minute)
+		s.c.Move(2 * time.Minute)
 		s.due()
 		if lastKey(one, "data") == old || lastKey(s.servers[7], "data") != lastKey(one, "data") {
 			t.Error("the next key is not used everywhere")
@@ -154,7 +155,7 @@ func TestKeysRotateByThemselves(t *testing.T) {
 		if _, _, ok := s.servers[7].Keyring.OpenToken("session", session); !ok {
 			t.Error("a session of the old key died with the rotation")
 		}
-		s.c.move(3 * 365 * day)
+		s.c.Move(3 * 365 * day)
 		s.due()
 		if _, err := one.Store.Keys(t.Context(), one.Now()); err != nil {
 			t.Fatal(err)
@@ -216,11 +217,11 @@ func asBefore(t *testing.T, settings string) {
 // After an upgrade a server of the version before serves for another day, and nobody
 // loses anything when the day is over and when all is written anew.
 func TestAnUpgradeRotatesTheDataKey(t *testing.T) {
-	onBoth(t, func(t *testing.T, settings string) {
+	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		asBefore(t, settings)
 		s := newSeveral(t, settings, 2)
 		one := s.servers[0]
-		applied(t, settings, aliceState)
+		servertest.Apply(t, settings, aliceState)
 		loaded, err := config.Load(settings, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -228,7 +229,7 @@ func TestAnUpgradeRotatesTheDataKey(t *testing.T) {
 		listen(one, loaded.Issuer)
 		old := lastKey(one, "data")
 		s.due()
-		s.c.move(day - time.Minute)
+		s.c.Move(day - time.Minute)
 		s.due()
 		if got := s.made(); got["data"] != 2 || lastKey(one, "data") != old {
 			t.Fatalf("%d data keys, %s is used; want the next one to wait a day", got["data"], lastKey(one, "data"))
@@ -236,7 +237,7 @@ func TestAnUpgradeRotatesTheDataKey(t *testing.T) {
 		if !enters(one, loaded.Issuer, "totp", passcode(one)) {
 			t.Error("Alice does not come in while the next key waits")
 		}
-		s.c.move(2 * time.Minute)
+		s.c.Move(2 * time.Minute)
 		s.due()
 		if lastKey(one, "data") == old {
 			t.Fatal("the next key is not used after a day")
@@ -250,11 +251,11 @@ func TestAnUpgradeRotatesTheDataKey(t *testing.T) {
 		if err := one.Keys.CheckUnused(t.Context(), old); err != nil {
 			t.Errorf("after all was written anew: %v", err)
 		}
-		s.c.move(time.Minute)
+		s.c.Move(time.Minute)
 		if !enters(one, loaded.Issuer, "totp", passcode(one)) {
 			t.Error("Alice does not come in with a secret that was written anew")
 		}
-		if events := one.events(mfa.EventKeysRotated); len(events) != 1 || !strings.HasPrefix(events[0].Detail["alg"], "XAES") {
+		if events := one.EventsOf(mfa.EventKeysRotated); len(events) != 1 || !strings.HasPrefix(events[0].Detail["alg"], "XAES") {
 			t.Errorf("events = %+v", events)
 		}
 	})

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/config"
 	"sallyport/mfa"
 	"sallyport/storage"
@@ -40,19 +41,19 @@ users:
 )
 
 // listen serves the house under its issuer, with the clock of the test.
-func listen(s testServer, issuer string) {
-	s.t.Helper()
+func listen(s servertest.Server, issuer string) {
+	s.T.Helper()
 	l, err := net.Listen("tcp", strings.TrimPrefix(issuer, "http://"))
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- web.Serve(ctx, web.NewServer(s.Handler, s.Log), l, web.Stop{Grace: time.Second}) }()
-	s.t.Cleanup(func() {
+	s.T.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
-			s.t.Error(err)
+			s.T.Error(err)
 		}
 	})
 }
@@ -124,15 +125,15 @@ func (v *visitor) submit(id string, fields ...string) {
 }
 
 // enters says whether Alice comes in with a second factor.
-func enters(s testServer, issuer, method, code string) bool {
-	s.t.Helper()
-	v := newVisitor(s.t)
+func enters(s servertest.Server, issuer, method, code string) bool {
+	s.T.Helper()
+	v := newVisitor(s.T)
 	v.at, _ = url.Parse(issuer)
 	v.got(v.http.Get(issuer + "/authorize?" + url.Values{"client_id": {"bank"}, "response_type": {"code"}, "scope": {"openid"}, "state": {"0123456789"},
 		"redirect_uri": {"http://127.0.0.1:9/bank"}, "code_challenge": {strings.Repeat("x", 43)}, "code_challenge_method": {"S256"}}.Encode()))
 	v.submit("login-form", "username", "alice", "password", alicePass)
 	if v.at.Path != "/mfa" {
-		s.t.Fatalf("after the password at %s:\n%s", v.at, v.page)
+		s.T.Fatalf("after the password at %s:\n%s", v.at, v.page)
 	}
 	if method != "totp" {
 		q := v.at.Query()
@@ -144,24 +145,24 @@ func enters(s testServer, issuer, method, code string) bool {
 	return v.at.Port() == "9" && v.at.Query().Get("code") != ""
 }
 
-func passcode(s testServer) string {
-	s.t.Helper()
+func passcode(s servertest.Server) string {
+	s.T.Helper()
 	secret, err := base32.StdEncoding.DecodeString(aliceSecret)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	return s.TOTP.CodeAt(secret, s.Now())
 }
 
-func lastKey(s testServer, use string) storage.KeyID { return s.Keyring.Current(use) }
+func lastKey(s servertest.Server, use string) storage.KeyID { return s.Keyring.Current(use) }
 
 // The old data key, hash key and pepper go when nothing hangs on them. Then Alice
 // still comes in, what she used stays used, and her failures still count.
 func TestOldKeysGoAndUsersStay(t *testing.T) {
-	onBoth(t, func(t *testing.T, settings string) {
-		var c clock
-		s := newTestServer(t, settings, &c)
-		applied(t, settings, aliceState)
+	servertest.OnBoth(t, func(t *testing.T, settings string) {
+		var c servertest.Clock
+		s := servertest.New(t, settings, &c)
+		servertest.Apply(t, settings, aliceState)
 		loaded, err := config.Load(settings, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -187,8 +188,8 @@ func TestOldKeysGoAndUsersStay(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		c.move(2 * time.Minute)
-		s.poll()
+		c.Move(2 * time.Minute)
+		s.Poll()
 		for _, use := range uses {
 			if lastKey(s, use) == old[use] {
 				t.Fatalf("the new %s key is not used", use)
@@ -208,7 +209,7 @@ func TestOldKeysGoAndUsersStay(t *testing.T) {
 			enter(false, "totp", "000000")
 		}
 		enter(false, "totp", passcode(s))
-		c.move(time.Minute)
+		c.Move(time.Minute)
 		enter(true, "totp", passcode(s))
 		for _, use := range uses {
 			if err := s.Keys.CheckUnused(t.Context(), old[use]); err != nil {
@@ -218,8 +219,8 @@ func TestOldKeysGoAndUsersStay(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		c.move(49 * time.Hour)
-		s.poll()
+		c.Move(49 * time.Hour)
+		s.Poll()
 		for _, k := range s.Keyring.Rows() {
 			if k.ID == old[k.Use] {
 				t.Errorf("the old %s key is still there", k.Use)
@@ -228,7 +229,7 @@ func TestOldKeysGoAndUsersStay(t *testing.T) {
 		enter(true, "totp", passcode(s))
 		enter(false, "recovery", "abcdefghijkmnpqrstuvwxyz")
 		enter(true, "recovery", "bcdefghijkmnpqrstuvwxyz2")
-		if events := s.events(mfa.EventKeysResealed); len(events) != 1 || events[0].Detail["broken"] != "0" {
+		if events := s.EventsOf(mfa.EventKeysResealed); len(events) != 1 || events[0].Detail["broken"] != "0" {
 			t.Errorf("events = %+v", events)
 		}
 	})
@@ -236,9 +237,9 @@ func TestOldKeysGoAndUsersStay(t *testing.T) {
 
 // The command waits until every server uses the newest keys, but not for ever.
 func TestResealWaitsForTheNewestKeys(t *testing.T) {
-	settings, _, _ := installation(t)
-	var c clock
-	s := newTestServer(t, settings, &c)
+	settings, _, _ := servertest.NewInstallation(t)
+	var c servertest.Clock
+	s := servertest.New(t, settings, &c)
 	if err := s.Keys.AwaitNewest(t.Context(), t.Logf); err != nil {
 		t.Errorf("with first keys only: %v", err)
 	}
@@ -251,13 +252,13 @@ func TestResealWaitsForTheNewestKeys(t *testing.T) {
 	if err := s.Keys.AwaitNewest(t.Context(), t.Logf); err == nil || !strings.Contains(err.Error(), "try again then") {
 		t.Errorf("an hour before: %v", err)
 	}
-	c.move(time.Hour - time.Minute)
+	c.Move(time.Hour - time.Minute)
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
 	if err := s.Keys.AwaitNewest(stopped, t.Logf); fmt.Sprint(err) != "stopped" {
 		t.Errorf("a minute before, and stopped: %v", err)
 	}
-	c.move(2 * time.Minute)
+	c.Move(2 * time.Minute)
 	if err := s.Keys.AwaitNewest(t.Context(), t.Logf); err != nil {
 		t.Errorf("a minute after: %v", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/servertest"
 )
 
 // line is a command line with what it does.
@@ -27,7 +28,7 @@ func (l line) play(t *testing.T, settings string) {
 }
 
 func TestMigrateCommandLine(t *testing.T) {
-	onBoth(t, func(t *testing.T, settings string) {
+	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		for _, l := range []line{
 			{"an unknown verb", "migrate sideways", cli.ExitUsage, "", "want one of up, status, plan, down"},
 			{"help", "migrate -h", cli.ExitOK, "revert the newest step", ""},
@@ -72,7 +73,7 @@ func allTheWayDown(t *testing.T, settings string) {
 }
 
 func TestBackupCommand(t *testing.T) {
-	onBoth(t, func(t *testing.T, settings string) {
+	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		file := filepath.Join(t.TempDir(), "copy")
 		text, err := os.ReadFile(settings)
 		if err != nil {

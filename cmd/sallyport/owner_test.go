@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/storage"
 	"sallyport/web/webtest"
 )
@@ -62,7 +63,7 @@ users:
 
 // attacked is a server with the logins of a victim.
 type attacked struct {
-	testServer
+	servertest.Server
 	n int // of callers so far: each comes from an address of its own
 }
 
@@ -82,15 +83,15 @@ func (a *attacked) do(method, path, kind, body string, header map[string]string)
 }
 
 func (a *attacked) json(path string, members map[string]any, header map[string]string) map[string]any {
-	a.t.Helper()
+	a.T.Helper()
 	text, err := json.Marshal(members)
 	if err != nil {
-		a.t.Fatal(err)
+		a.T.Fatal(err)
 	}
 	w := a.do("POST", path, "application/json", string(text), header)
 	var out map[string]any
 	if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil {
-		a.t.Fatalf("%s: %d %s", path, w.Code, w.Body)
+		a.T.Fatalf("%s: %d %s", path, w.Code, w.Body)
 	}
 	return out
 }
@@ -112,7 +113,7 @@ type victim struct {
 
 // victims brings logins into every state, opened in a browser and by a program.
 func (a *attacked) victims() []victim {
-	a.t.Helper()
+	a.T.Helper()
 	var out []victim
 	for _, client := range []string{"own", "asks"} {
 		for _, stop := range []string{"fresh", "proven", "done", "over"} {
@@ -130,7 +131,7 @@ func (a *attacked) victims() []victim {
 }
 
 func (a *attacked) byProgram(client, stop, name string) victim {
-	a.t.Helper()
+	a.T.Helper()
 	const api = "/api/login/v1"
 	id := a.json(api+"/requests", ownerParams(client, "https://own.example"), nil)["request_id"].(string)
 	v := victim{name: "by a program, " + name, ids: []storage.RequestID{storage.RequestID(id)}, fresh: stop == "fresh", client: client}
@@ -139,27 +140,27 @@ func (a *attacked) byProgram(client, stop, name string) victim {
 	}
 	r := a.json(api+"/password", map[string]any{"request_id": id, "identifier": "vera", "password": "a lighthouse at dusk"}, nil)
 	own := map[string]any{"request_id": id, "login_token": r["login_token"], "allow": true}
-	row, _, err := a.Store.RequestByTrack(a.t.Context(), storage.TrackID(r["login_token"].(string)), time.Now())
+	row, _, err := a.Store.RequestByTrack(a.T.Context(), storage.TrackID(r["login_token"].(string)), time.Now())
 	if err != nil {
-		a.t.Fatalf("%v: %v", r, err)
+		a.T.Fatalf("%v: %v", r, err)
 	}
 	v.ids = append(v.ids, row.ID)
 	if stop == "done" || stop == "over" {
 		a.json(api+"/consent", own, nil) // asked for once
 		if r := a.json(api+"/step", map[string]any{"request_id": id, "login_token": own["login_token"]}, nil); r["step"] != "done" {
-			a.t.Fatalf("step = %v", r)
+			a.T.Fatalf("step = %v", r)
 		}
 	}
 	if stop == "over" {
 		if r := a.json(api+"/finish", own, nil); r["code"] == nil {
-			a.t.Fatalf("finish = %v", r)
+			a.T.Fatalf("finish = %v", r)
 		}
 	}
 	return v
 }
 
 func (a *attacked) inBrowser(client, stop, name string) victim {
-	a.t.Helper()
+	a.T.Helper()
 	q := url.Values{}
 	for k, value := range ownerParams(client, "https://own.example") {
 		q.Set(k, value.(string))
@@ -180,14 +181,14 @@ func (a *attacked) inBrowser(client, stop, name string) victim {
 	w := visit("GET", "/authorize?"+q.Encode(), "")
 	at, err := url.Parse(w.Header().Get("Location"))
 	if err != nil || at.Query().Get("requestId") == "" {
-		a.t.Fatalf("authorize = %d %s", w.Code, w.Header().Get("Location"))
+		a.T.Fatalf("authorize = %d %s", w.Code, w.Header().Get("Location"))
 	}
 	id := at.Query().Get("requestId")
 	v := victim{name: "in a browser, " + name, ids: []storage.RequestID{storage.RequestID(id)}, fresh: stop == "fresh", client: client}
 	send := func(path, mark string, fields ...string) {
 		action, form, found := webtest.Form(visit("GET", path+"?requestId="+id, "").Body.String(), mark)
 		if !found {
-			a.t.Fatalf("%s has no form %s", path, mark)
+			a.T.Fatalf("%s has no form %s", path, mark)
 		}
 		for i := 0; i < len(fields); i += 2 {
 			form.Set(fields[i], fields[i+1])
@@ -204,22 +205,22 @@ func (a *attacked) inBrowser(client, stop, name string) victim {
 }
 
 func (a *attacked) issuer() string {
-	a.t.Helper()
+	a.T.Helper()
 	var found struct{ Issuer string }
 	if err := json.Unmarshal(a.do("GET", "/.well-known/openid-configuration", "", "", nil).Body.Bytes(), &found); err != nil {
-		a.t.Fatal(err)
+		a.T.Fatal(err)
 	}
 	return found.Issuer
 }
 
 // look is everything of a login that a stranger must not move.
 func (a *attacked) look(v victim) []storage.AuthRequest {
-	a.t.Helper()
+	a.T.Helper()
 	var out []storage.AuthRequest
 	for _, id := range v.ids {
-		r, _, err := a.Store.Request(a.t.Context(), id, "", time.Now())
+		r, _, err := a.Store.Request(a.T.Context(), id, "", time.Now())
 		if err != nil {
-			a.t.Fatal(err)
+			a.T.Fatal(err)
 		}
 		r.Initiations, r.Names, r.UpdatedAt, r.ExpiresAt = 0, nil, time.Time{}, time.Time{} // counted before the first factor; kept as long as a login of its own
 		if v.fresh && len(r.Browser) == 0 {
@@ -231,8 +232,8 @@ func (a *attacked) look(v victim) []storage.AuthRequest {
 }
 
 func TestEveryRouteSaysWhatItHasToDoWithALogin(t *testing.T) {
-	settings, _, _ := installation(t)
-	s := newTestServer(t, settings, new(clock))
+	settings, _, _ := servertest.NewInstallation(t)
+	s := servertest.New(t, settings, new(servertest.Clock))
 	seen := map[string]bool{}
 	for _, r := range handlerRoutes(t, s.Handler) {
 		seen[r[1]] = true
@@ -263,10 +264,10 @@ func handlerRoutes(t *testing.T, h http.Handler) [][2]string {
 }
 
 func TestALoginIsItsOwnersOnEveryRoute(t *testing.T) {
-	onBoth(t, func(t *testing.T, settings string) {
-		a := &attacked{testServer: newTestServer(t, settings, new(clock))}
-		applied(t, settings, ownerState)
-		a.poll()
+	servertest.OnBoth(t, func(t *testing.T, settings string) {
+		a := &attacked{Server: servertest.New(t, settings, new(servertest.Clock))}
+		servertest.Apply(t, settings, ownerState)
+		a.Poll()
 		own := a.json("/api/login/v1/requests", ownerParams("other", "https://other.example"), nil)["request_id"]
 		token, _ := a.json("/api/login/v1/password", map[string]any{"request_id": own, "identifier": "mallory", "password": "a harbour in the fog"}, nil)["login_token"].(string)
 		if token == "" {
@@ -301,7 +302,7 @@ func TestALoginIsItsOwnersOnEveryRoute(t *testing.T) {
 
 // attack makes one call about a login with its address and whatever else a stranger has.
 func (a *attacked) attack(v victim, route [2]string, who, id, token string, header map[string]string) {
-	a.t.Helper()
+	a.T.Helper()
 	path := strings.NewReplacer(":trackId", id, ":requestId", id, ":method", "totp").Replace(route[1])
 	members := map[string]any{"request_id": id, "requestId": id, "identifier": "mallory", "username": "mallory", "password": "a harbour in the fog",
 		"method": "totp", "passcode": "123456", "exchange_id": id, "allow": true, "decision": "allow", "status_id": id, "sub": id, "track_id": id,
@@ -330,7 +331,7 @@ func (a *attacked) attack(v victim, route [2]string, who, id, token string, head
 			}
 			text, err := json.Marshal(members)
 			if err != nil {
-				a.t.Fatal(err)
+				a.T.Fatal(err)
 			}
 			if strings.HasPrefix(route[1], "/api/") || !strings.HasPrefix(route[1], "/login-srv/") && strings.Contains(route[1], "-srv/") || strings.Contains(route[1], "/sdk") {
 				bodies = append(bodies, [2]string{"application/json", string(text)})
@@ -352,11 +353,11 @@ func (a *attacked) attack(v victim, route [2]string, who, id, token string, head
 		for _, secret := range []string{"vera", ownerSecretState} {
 			// Who proves a first factor for a fresh request is told the state of the login that begins.
 			if strings.Contains(told, secret) && !(v.fresh && secret == ownerSecretState) {
-				a.t.Errorf("%s, %s: %s %s tells %q: %d %s", v.name, who, route[0], to, secret, w.Code, told)
+				a.T.Errorf("%s, %s: %s %s tells %q: %d %s", v.name, who, route[0], to, secret, w.Code, told)
 			}
 		}
 		if !v.fresh && strings.Contains(told, "code=") || w.Code >= 500 || bytes.Contains([]byte(strings.Join(w.Header().Values("Set-Cookie"), " ")), []byte("sallyport_session")) {
-			a.t.Errorf("%s, %s: %s %s = %d %v %s", v.name, who, route[0], to, w.Code, w.Header(), told)
+			a.T.Errorf("%s, %s: %s %s = %d %v %s", v.name, who, route[0], to, w.Code, w.Header(), told)
 		}
 	}
 }

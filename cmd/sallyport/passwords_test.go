@@ -9,13 +9,14 @@ import (
 	"testing"
 
 	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/config"
 )
 
 // Whoever sets a password, and wherever: it is the same rule, and the words name it.
 func TestOneRuleForEveryNewPassword(t *testing.T) {
 	o := newOffice(t)
-	appendSettings(t, o.settings, "passwords:\n  min_length: 13\n")
+	servertest.AppendSettings(t, o.settings, "passwords:\n  min_length: 13\n")
 	const short, long = "twelve chars", "thirteen char"
 	state := func(name, password string) string {
 		return o.file(name, "users:\n  - {username: alice, password: "+password+"}\n")
@@ -29,15 +30,15 @@ func TestOneRuleForEveryNewPassword(t *testing.T) {
 		{"one that replaces passwords", "", cli.ExitFailed, words, []string{"apply", "--replace-credentials", state("bad.yaml", short)}},
 		{"what would be done", "", cli.ExitFailed, words, []string{"apply", "--dry-run", state("bad.yaml", short)}},
 	})
-	c := strictConsole(t, "passwords:\n  min_length: 13\n")
-	carol := c.call("POST", "/users", map[string]any{"username": "carol", "password": long}).done(201, "created").User
+	c := servertest.NewAdminAPIWith(t, "passwords:\n  min_length: 13\n")
+	carol := c.Call("POST", "/users", map[string]any{"username": "carol", "password": long}).Done(201, "created").User
 	for _, call := range []struct {
 		method, path string
 		body         map[string]any
 		code         int
 	}{{"POST", "/users", map[string]any{"username": "dora", "password": short}, 400}, {"POST", "/users/" + string(carol) + "/password", map[string]any{"password": short}, 422}} {
-		if r := c.call(call.method, call.path, call.body); r.code != call.code || !strings.Contains(string(r.raw), words) {
-			t.Errorf("%s %s: %d %s", call.method, call.path, r.code, r.raw)
+		if r := c.Call(call.method, call.path, call.body); r.Code != call.code || !strings.Contains(string(r.Raw), words) {
+			t.Errorf("%s %s: %d %s", call.method, call.path, r.Code, r.Raw)
 		}
 	}
 }
@@ -57,7 +58,7 @@ func TestBreachedPasswordsAreRefusedEverywhere(t *testing.T) {
 	o := newOffice(t)
 	o.secrets = []string{stolen, fresh}
 	file := breachedFile(t, stolen)
-	appendSettings(t, o.settings, "passwords:\n  breached_file: "+file+"\n")
+	servertest.AppendSettings(t, o.settings, "passwords:\n  breached_file: "+file+"\n")
 	state := func(name, password string) string {
 		return o.file(name, "users:\n  - {username: alice, password: "+password+"}\n")
 	}
@@ -72,17 +73,17 @@ func TestBreachedPasswordsAreRefusedEverywhere(t *testing.T) {
 	if !o.proves("alice", fresh) {
 		t.Error("a refused password became alice's")
 	}
-	c := strictConsole(t, "passwords:\n  breached_file: "+file+"\n")
-	alice := string(c.call("POST", "/users", map[string]any{"username": "alice"}).done(201, "created").User)
+	c := servertest.NewAdminAPIWith(t, "passwords:\n  breached_file: "+file+"\n")
+	alice := string(c.Call("POST", "/users", map[string]any{"username": "alice"}).Done(201, "created").User)
 	answers := func(code int, want string) {
 		t.Helper()
 		for path, body := range map[string]map[string]any{"/users/" + alice + "/password": {"password": stolen}, "/users": {"username": "bob", "password": stolen}} {
-			r := c.call("POST", path, body)
-			if r.code != code && r.code != 400 || !strings.Contains(string(r.raw), want) {
-				t.Errorf("%s: %d %s, want %d %q", path, r.code, r.raw, code, want)
+			r := c.Call("POST", path, body)
+			if r.Code != code && r.Code != 400 || !strings.Contains(string(r.Raw), want) {
+				t.Errorf("%s: %d %s, want %d %q", path, r.Code, r.Raw, code, want)
 			}
-			if code == 503 && (r.code != 503 || r.header.Get("Retry-After") != "60") {
-				t.Errorf("%s: %d, Retry-After %q, want 503 and a minute", path, r.code, r.header.Get("Retry-After"))
+			if code == 503 && (r.Code != 503 || r.Header.Get("Retry-After") != "60") {
+				t.Errorf("%s: %d, Retry-After %q, want 503 and a minute", path, r.Code, r.Header.Get("Retry-After"))
 			}
 		}
 	}
@@ -92,7 +93,7 @@ func TestBreachedPasswordsAreRefusedEverywhere(t *testing.T) {
 	}
 	words = "cannot be searched, so no new password is taken"
 	answers(503, words)
-	if log := c.log.String(); !strings.Contains(log, `"level":"ERROR"`) || !strings.Contains(log, "no such file") || strings.Contains(log, stolen) {
+	if log := c.Log.String(); !strings.Contains(log, `"level":"ERROR"`) || !strings.Contains(log, "no such file") || strings.Contains(log, stolen) {
 		t.Errorf("the log: %s", log)
 	}
 	o.rejects([]refused{

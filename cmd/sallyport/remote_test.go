@@ -20,6 +20,7 @@ import (
 	"sallyport/cmd/sallyport/adminclient"
 	"sallyport/cmd/sallyport/cli"
 	"sallyport/cmd/sallyport/dev"
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/config"
 	"sallyport/mfa"
 	"sallyport/mfa/users"
@@ -114,9 +115,9 @@ func TestWhoeverListensInPlaceOfTheServerSeesNoKey(t *testing.T) {
 		want    string
 	}{"the server of other settings", told(func() string { return "https://other.example" }, "proof"), `is "https://other.example", but the settings are those of http://`}) {
 		t.Run(tc.name, func(t *testing.T) {
-			settings, public, address := installation(t)
+			settings, public, address := servertest.NewInstallation(t)
 			issuer = "http://" + public
-			other := freeAddress(t) // named by a variable
+			other := servertest.FreeAddress(t) // named by a variable
 			at := []*squatter{squat(t, address, tc.handler), squat(t, other, tc.handler)}
 			want := cmp.Or(tc.want, "does not know the key in admin_key_file")
 			for _, environ := range [][]string{{"SALLYPORT_CONFIG=" + settings}, {"SALLYPORT_CONFIG=" + settings, "SALLYPORT_ADMIN_LISTEN=" + other}} {
@@ -161,10 +162,10 @@ func secretFile(t *testing.T, text string) string {
 // The same holds for a server that was named, with either kind of key, over TLS as well.
 func TestWhoeverListensAtANamedAddressSeesNoKey(t *testing.T) {
 	cert, trusted, _ := certified(t)
-	own := secretFile(t, adminKey+"\n")
+	own := secretFile(t, servertest.AdminKey+"\n")
 	for _, tc := range impostors(func() string { return "https://login.example" }) {
 		t.Run(tc.name, func(t *testing.T) {
-			plain, secure := freeAddress(t), freeAddress(t)
+			plain, secure := servertest.FreeAddress(t), servertest.FreeAddress(t)
 			at := []*squatter{squat(t, plain, tc.handler), squat(t, secure, tc.handler, cert)}
 			want := cmp.Or(tc.want, "does not know the key, or belongs to another server; the key was not sent")
 			for _, server := range []string{"http://" + plain, "https://" + secure + " --ca-file " + trusted} {
@@ -181,10 +182,10 @@ func TestWhoeverListensAtANamedAddressSeesNoKey(t *testing.T) {
 
 // A proof is one connection's: who takes the server's place meanwhile sees no key either.
 func TestEveryConnectionIsProven(t *testing.T) {
-	c := newConsole(t)
-	server := httptest.NewServer(c.handler)
+	c := servertest.NewAdminAPI(t)
+	server := httptest.NewServer(c.Handler)
 	p, _, _ := testProgram()
-	r, err := adminclient.At(p.Random, adminclient.Address{Server: server.URL, KeyFile: secretFile(t, adminKey+"\n")}, "test")
+	r, err := adminclient.At(p.Random, adminclient.Address{Server: server.URL, KeyFile: secretFile(t, servertest.AdminKey+"\n")}, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,9 +205,9 @@ func TestEveryConnectionIsProven(t *testing.T) {
 
 // Who passes on what the server says, from an address of his own, sees no key.
 func TestWhoeverPassesAProofOnSeesNoKey(t *testing.T) {
-	settings, _, address := installation(t)
+	settings, _, address := servertest.NewInstallation(t)
 	startServer(t, settings, address, http.StatusOK)
-	relay := freeAddress(t)
+	relay := servertest.FreeAddress(t)
 	s := squat(t, relay, httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address}).ServeHTTP)
 	c, err := config.Load(settings, nil)
 	if err != nil {
@@ -228,7 +229,7 @@ func TestWhoeverPassesAProofOnSeesNoKey(t *testing.T) {
 }
 
 func TestAServerThatAnswersNeedsAKeyFile(t *testing.T) {
-	settings, _, address := installation(t)
+	settings, _, address := servertest.NewInstallation(t)
 	squat(t, address, http.NotFound)
 	text, err := os.ReadFile(settings)
 	if err != nil {
@@ -241,8 +242,8 @@ func TestAServerThatAnswersNeedsAKeyFile(t *testing.T) {
 }
 
 func TestAServerElsewhereIsReached(t *testing.T) {
-	c := newConsole(t)
-	server := httptest.NewServer(c.handler)
+	c := servertest.NewAdminAPI(t)
+	server := httptest.NewServer(c.Handler)
 	defer server.Close()
 	away := httptest.NewServer(http.RedirectHandler(server.URL+admin.Base+"/users", http.StatusTemporaryRedirect))
 	defer away.Close()
@@ -254,17 +255,17 @@ func TestAServerElsewhereIsReached(t *testing.T) {
 		}
 		return path
 	}
-	reads, _ := c.made(apikeys.Draft{Name: "reads", Dialects: []string{"admin"}, Verbs: []string{"read"}})
-	gone, id := c.made(apikeys.Draft{Name: "gone", Dialects: []string{"admin"}, Verbs: []string{"read"}})
-	if err := c.h.APIKeys.Disable(t.Context(), mfa.Caller{}, apikeys.Operator(), id); err != nil {
+	reads, _ := c.NewAPIKey(apikeys.Draft{Name: "reads", Dialects: []string{"admin"}, Verbs: []string{"read"}})
+	gone, id := c.NewAPIKey(apikeys.Draft{Name: "gone", Dialects: []string{"admin"}, Verbs: []string{"read"}})
+	if err := c.Server.APIKeys.Disable(t.Context(), mfa.Caller{}, apikeys.Operator(), id); err != nil {
 		t.Fatal(err)
 	}
 	cert, trusted, _ := certified(t)
-	secure := httptest.NewUnstartedServer(c.handler)
+	secure := httptest.NewUnstartedServer(c.Handler)
 	secure.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	secure.StartTLS()
 	defer secure.Close()
-	own, wrong, reader, open := file("own", adminKey, 0o600), file("wrong", "wrong"+adminKey, 0o600), file("reader", reads, 0o600), file("open", adminKey, 0o644)
+	own, wrong, reader, open := file("own", servertest.AdminKey, 0o600), file("wrong", "wrong"+servertest.AdminKey, 0o600), file("reader", reads, 0o600), file("open", servertest.AdminKey, 0o644)
 	at := " --server " + server.URL + " --admin-key-file "
 	for _, l := range []line{
 		{"the key of the server", "user create --username alice" + at + own, cli.ExitOK, "created", ""},
@@ -284,18 +285,18 @@ func TestAServerElsewhereIsReached(t *testing.T) {
 		{"no URL", "user list --server 192.0.2.1:8090 --admin-key-file " + own, cli.ExitUsage, "", "must be a URL"},
 		{"a URL with a path", "user list --server https://a.example/admin --admin-key-file " + own, cli.ExitUsage, "", "must be a URL"},
 		{"one that leads elsewhere", "user list --server " + away.URL + " --admin-key-file " + own, cli.ExitFailed, "", "is not an admin API of Sallyport (it responded with status 307)"},
-		{"nobody", "user list --server http://" + freeAddress(t) + " --admin-key-file " + own, cli.ExitFailed, "", "connection refused"},
+		{"nobody", "user list --server http://" + servertest.FreeAddress(t) + " --admin-key-file " + own, cli.ExitFailed, "", "connection refused"},
 	} {
 		l.play(t, "")
 	}
-	if e := c.newest(mfa.EventUserCreated); e.UserAgent != "sallyport user create" || e.Actor != users.ActorAdmin || e.Address != "127.0.0.1" {
+	if e := c.Newest(mfa.EventUserCreated); e.UserAgent != "sallyport user create" || e.Actor != users.ActorAdmin || e.Address != "127.0.0.1" {
 		t.Errorf("event = %+v", e)
 	}
 }
 
 // A fault of ours is told in full to who runs the command here, and with a number only to others.
 func TestAFaultInThisProcessIsInTheLog(t *testing.T) {
-	settings, _, _ := installation(t)
+	settings, _, _ := servertest.NewInstallation(t)
 	c, err := config.Load(settings, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -314,7 +315,7 @@ func TestAFaultInThisProcessIsInTheLog(t *testing.T) {
 
 // The admin listener beyond loopback has TLS; commands and health know it by its settings.
 func TestTheAdminListenerHasTLS(t *testing.T) {
-	settings, _, address := installation(t)
+	settings, _, address := servertest.NewInstallation(t)
 	_, certFile, keyFile := certified(t)
 	text, err := os.ReadFile(settings)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/config"
 	"sallyport/storage"
 )
@@ -72,7 +73,7 @@ func TestServeStartsDrainsAndStops(t *testing.T) {
 		// gorm's statement cache ticks on after its database is closed; it is one goroutine a process.
 		goleak.VerifyNone(t, goleak.IgnoreAnyFunction("gorm.io/gorm/internal/lru.NewLRU[...].func1"))
 	})
-	settings, public, admin := installation(t)
+	settings, public, admin := servertest.NewInstallation(t)
 	p, _, log := testProgram("SALLYPORT_CONFIG=" + settings)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
@@ -113,7 +114,7 @@ func TestServeStartsDrainsAndStops(t *testing.T) {
 }
 
 func TestServeNeedsAKeyFileThatIsItsOwn(t *testing.T) {
-	settings, _, _ := installation(t)
+	settings, _, _ := servertest.NewInstallation(t)
 	keys := filepath.Join(filepath.Dir(settings), "keys")
 	serve := func() string {
 		p, _, err := testProgram()
@@ -137,7 +138,7 @@ func TestServeNeedsAKeyFileThatIsItsOwn(t *testing.T) {
 }
 
 func TestServeNeedsAnAdminKey(t *testing.T) {
-	settings, _, _ := installation(t)
+	settings, _, _ := servertest.NewInstallation(t)
 	key := filepath.Join(filepath.Dir(settings), "admin")
 	spoil := func(text string, mode os.FileMode) func() {
 		return func() {
@@ -178,7 +179,7 @@ func TestServeNeedsAnAdminKey(t *testing.T) {
 }
 
 func TestServeRefusesAnEmptyDatabase(t *testing.T) {
-	settings, _, _ := installation(t)
+	settings, _, _ := servertest.NewInstallation(t)
 	database := "SALLYPORT_DATABASE_DSN=sqlite:" + filepath.Join(t.TempDir(), "empty.db")
 	p, _, errOut := testProgram(database)
 	if code := p.Main(context.Background(), commands(), []string{"serve", "--config", settings}); code != cli.ExitFailed {
@@ -190,7 +191,7 @@ func TestServeRefusesAnEmptyDatabase(t *testing.T) {
 }
 
 func TestServePrintsTheSettingsInForce(t *testing.T) {
-	settings, public, _ := installation(t)
+	settings, public, _ := servertest.NewInstallation(t)
 	out := run(t, "serve", "--config", settings, "--print")
 	if !strings.Contains(out, "issuer: http://"+public) || !strings.Contains(out, "access_token: 10m") {
 		t.Errorf("settings = %s", out)
@@ -198,7 +199,7 @@ func TestServePrintsTheSettingsInForce(t *testing.T) {
 }
 
 func TestApplyIsIdempotent(t *testing.T) {
-	settings, _, _ := installation(t)
+	settings, _, _ := servertest.NewInstallation(t)
 	file := filepath.Join(filepath.Dir(settings), "state.yaml")
 	apply := func(name string) string {
 		t.Helper()
@@ -239,7 +240,7 @@ func TestApplyIsIdempotent(t *testing.T) {
 }
 
 func TestApplyRefusesAFileWithFaultsWhole(t *testing.T) {
-	settings, _, _ := installation(t)
+	settings, _, _ := servertest.NewInstallation(t)
 	file := filepath.Join(filepath.Dir(settings), "state.yaml")
 	if err := os.WriteFile(file, []byte("clients:\n  - client_id: shop\n    publik: true\nusers:\n  - username: alice\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sallyport/cmd/sallyport/server"
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/mfa"
 	"sallyport/web/admin"
 )
@@ -14,7 +15,7 @@ import (
 // password is what the admin API says to a new password of Nora's.
 func (s *trial) password(plain string) string {
 	s.Helper()
-	api, err := s.open().AdminAPI(adminKey, "http://localhost", server.NewLog(&s.log, "info"), s.program().Random)
+	api, err := s.open().AdminAPI(servertest.AdminKey, "http://localhost", server.NewLog(&s.log, "info"), s.program().Random)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -24,7 +25,7 @@ func (s *trial) password(plain string) string {
 	}
 	s.Handler = api
 	return s.send("POST", admin.Base+"/users/"+string(account.User.ID)+"/password", "application/json", `{"password":"`+plain+`"}`,
-		"Authorization", "Bearer "+adminKey).Body.String()
+		"Authorization", "Bearer "+servertest.AdminKey).Body.String()
 }
 
 // hash is that of Nora's password after she has signed in.
@@ -85,7 +86,7 @@ func (o *origin) limits() map[string]effect {
 		"throttle.address_users":    {value: "2", want: "too_many_attempts", show: func(s *trial) string { s.open().wrong(3, 3); return enters(s) }},
 		"throttle.address_window": {value: "1m", with: set{"THROTTLE_ADDRESS_USERS": "2"}, want: "step:done", show: func(s *trial) string {
 			s.open().wrong(3, 3)
-			s.clock.move(2 * time.Minute)
+			s.clock.Move(2 * time.Minute)
 			return enters(s)
 		}},
 		"limits.opens": {value: "1", want: "status:429", show: func(s *trial) string {

@@ -73,7 +73,7 @@ func (s *trial) app(at time.Time, secret string) string {
 func (s *trial) redeemed(wait time.Duration) answer {
 	s.Helper()
 	finished := s.in(s.entered("own", "nora"), "/finish")
-	s.clock.move(wait)
+	s.clock.Move(wait)
 	return s.form("/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"own"}, "code": {fmt.Sprint(finished["code"])},
 		"redirect_uri": {trialCallback}, "code_verifier": {strings.Repeat("v", 43)}})
 }
@@ -169,8 +169,8 @@ func (s *trial) verified(wait time.Duration) string {
 	}
 	request := at.Query().Get("requestId")
 	d := post("initiation", answer{"request_id": request, "identifier": "vera", "usage_type": "PASSWORDLESS_AUTHENTICATION"})
-	post("verification", answer{"exchange_id": d["exchange_id"].(answer)["exchange_id"], "passcode": s.app(s.clock.now(), aliceSecret)})
-	s.clock.move(wait)
+	post("verification", answer{"exchange_id": d["exchange_id"].(answer)["exchange_id"], "passcode": s.app(s.clock.Now(), aliceSecret)})
+	s.clock.Move(wait)
 	return b.visit("POST", "/login-srv/verification/login", url.Values{"requestId": {request}, "verificationType": {"TOTP"},
 		"sub": {fmt.Sprint(d["sub"])}, "status_id": {fmt.Sprint(d["status_id"])}}.Encode()).Header().Get("Location")
 }
@@ -180,7 +180,7 @@ func (o *origin) lifetimes() map[string]effect {
 	return map[string]effect{
 		"lifetimes.request": {value: "10m", want: "unknown_request", show: func(s *trial) string {
 			login := s.open().begun("own")
-			s.clock.move(20 * time.Minute)
+			s.clock.Move(20 * time.Minute)
 			return fmt.Sprint(s.in(login, "/step"))
 		}},
 		"lifetimes.code":         {value: "10s", want: "invalid_grant", show: func(s *trial) string { return fmt.Sprint(s.open().redeemed(30 * time.Second)) }},
@@ -191,54 +191,54 @@ func (o *origin) lifetimes() map[string]effect {
 		}},
 		"lifetimes.refresh_idle": {value: "1h", want: "invalid_grant", show: func(s *trial) string {
 			token := s.open().redeemed(0)["refresh_token"]
-			s.clock.move(2 * time.Hour)
+			s.clock.Move(2 * time.Hour)
 			return fmt.Sprint(s.refreshed(token))
 		}},
 		"lifetimes.refresh_max": {value: "1h", with: map[string]string{"LIFETIMES_REFRESH_IDLE": "1h"}, want: "invalid_grant", show: func(s *trial) string {
 			token := s.open().redeemed(0)["refresh_token"]
-			s.clock.move(50 * time.Minute)
+			s.clock.Move(50 * time.Minute)
 			token = s.refreshed(token)["refresh_token"]
-			s.clock.move(50 * time.Minute)
+			s.clock.Move(50 * time.Minute)
 			return fmt.Sprint(s.refreshed(token))
 		}},
 		"lifetimes.session_idle": {value: "5m", want: "/login?", show: func(s *trial) string {
 			b := s.open().signedIn()
-			s.clock.move(10 * time.Minute)
+			s.clock.Move(10 * time.Minute)
 			return b.goes()
 		}},
 		"lifetimes.session_max": {value: "40m", want: "/login?", show: func(s *trial) string {
 			b := s.open().signedIn()
-			s.clock.move(25 * time.Minute)
+			s.clock.Move(25 * time.Minute)
 			if to := b.goes(); strings.Contains(to, "/login?") {
 				s.Fatalf("after 25 minutes: %s", to)
 			}
 			if err := s.Sessions.Flush(s.Context()); err != nil {
 				s.Fatal(err)
 			}
-			s.clock.move(25 * time.Minute)
+			s.clock.Move(25 * time.Minute)
 			return b.goes()
 		}},
 		"lifetimes.exchange": {value: "60s", want: "invalid_exchange", show: func(s *trial) string {
 			login := s.open().entered("strict", "vera")
 			exchange := s.in(login, "/initiate", "method", "totp", "usage", "second")["exchange"].(answer)["exchange_id"]
-			s.clock.move(2 * time.Minute)
-			return fmt.Sprint(s.in(login, "/verify", "method", "totp", "usage", "second", "exchange_id", exchange, "passcode", s.app(s.clock.now(), aliceSecret)))
+			s.clock.Move(2 * time.Minute)
+			return fmt.Sprint(s.in(login, "/verify", "method", "totp", "usage", "second", "exchange_id", exchange, "passcode", s.app(s.clock.Now(), aliceSecret)))
 		}},
 		"lifetimes.verified": {value: "30s", want: "error=", show: func(s *trial) string { return s.open().verified(2 * time.Minute) }},
 		"lifetimes.enroll": {value: "1m", want: "enrollment_expired", show: func(s *trial) string {
 			login := s.open().entered("strict", "nora")
 			begun := s.in(login, "/enroll", "method", "totp")["enrollment"].(answer)
-			s.clock.move(2 * time.Minute)
-			return fmt.Sprint(s.in(login, "/enroll/confirm", "exchange_id", begun["exchange_id"], "passcode", s.app(s.clock.now(), begun["secret"].(string))))
+			s.clock.Move(2 * time.Minute)
+			return fmt.Sprint(s.in(login, "/enroll/confirm", "exchange_id", begun["exchange_id"], "passcode", s.app(s.clock.Now(), begun["secret"].(string))))
 		}},
 		"lifetimes.reauth": {value: "1m", want: "reauthentication_required", show: func(s *trial) string {
 			login := s.open().entered("strict", "nora")
-			s.clock.move(5 * time.Minute)
+			s.clock.Move(5 * time.Minute)
 			return fmt.Sprint(s.in(login, "/enroll", "method", "totp"))
 		}},
 		"totp_window": {value: "0", want: "invalid_passcode", show: func(s *trial) string {
 			login := s.open().entered("strict", "vera")
-			return fmt.Sprint(s.in(login, "/verify", "method", "totp", "usage", "second", "passcode", s.app(s.clock.now().Add(-30*time.Second), aliceSecret)))
+			return fmt.Sprint(s.in(login, "/verify", "method", "totp", "usage", "second", "passcode", s.app(s.clock.Now().Add(-30*time.Second), aliceSecret)))
 		}},
 	}
 }

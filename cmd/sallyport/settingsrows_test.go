@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/e2e/collector"
 	"sallyport/storage"
 	"sallyport/web/admin"
@@ -20,7 +21,7 @@ type set = map[string]string
 
 // listeners are the settings of where the server listens, and with which certificate.
 func (o *origin) listeners(t *testing.T) map[string]effect {
-	public, private, open := freeAddress(t), freeAddress(t), freeAddress(t)
+	public, private, open := servertest.FreeAddress(t), servertest.FreeAddress(t), servertest.FreeAddress(t)
 	_, port, err := net.SplitHostPort(open)
 	if err != nil {
 		t.Fatal(err)
@@ -124,7 +125,7 @@ func (o *origin) names() map[string]effect {
 	return map[string]effect{
 		"issuer": {value: "http://localhost:9", want: `"issuer":"http://localhost:9"`, show: discovery},
 		"environment": {value: "live", want: "active:false", show: func(s *trial) string {
-			return fmt.Sprint(s.open().post("/introspect", map[string][]string{"token": {fmt.Sprint(o.opaque)}}))
+			return fmt.Sprint(s.open().Post("/introspect", map[string][]string{"token": {fmt.Sprint(o.opaque)}}))
 		}},
 		"environment, API keys": {value: "live", want: "_live_", show: func(s *trial) string {
 			file := filepath.Join(s.TempDir(), "key")
@@ -152,8 +153,8 @@ func (o *origin) names() map[string]effect {
 			return fmt.Sprintf("%d lines", strings.Count(s.log.String(), "\n"))
 		}},
 		"audit.keep": {value: "720h", want: "0 events", show: func(s *trial) string {
-			s.open().clock.move(31 * day)
-			if _, err := s.Store.Sweep(s.Context(), s.clock.now(), 1000); err != nil {
+			s.open().clock.Move(31 * day)
+			if _, err := s.Store.Sweep(s.Context(), s.clock.Now(), 1000); err != nil {
 				s.Fatal(err)
 			}
 			return s.trail("")
@@ -166,7 +167,7 @@ func (o *origin) names() map[string]effect {
 // keysAfter counts the keys by use after a while, when keys that are due were rotated.
 func keysAfter(d time.Duration) func(s *trial) string {
 	return func(s *trial) string {
-		s.open().clock.move(d)
+		s.open().clock.Move(d)
 		if err := s.Keys.RotateDue(s.Context()); err != nil {
 			s.Fatal(err)
 		}

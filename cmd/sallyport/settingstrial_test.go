@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/config"
 )
 
@@ -38,9 +39,9 @@ type origin struct {
 func newOrigin(t *testing.T) *origin {
 	t.Helper()
 	o := new(origin)
-	o.settings, o.public, o.admin = installation(t)
+	o.settings, o.public, o.admin = servertest.NewInstallation(t)
 	o.dir = filepath.Dir(o.settings)
-	applied(t, o.settings, trialState)
+	servertest.Apply(t, o.settings, trialState)
 	c, err := config.Load(o.settings, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +52,7 @@ func newOrigin(t *testing.T) *origin {
 		t.Fatal(err)
 	}
 	defer h.Close()
-	o.opaque = testServer{h, t}.post("/token", url.Values{"grant_type": {"client_credentials"}})["access_token"]
+	o.opaque = servertest.Server{Server: h, T: t}.Post("/token", url.Values{"grant_type": {"client_credentials"}})["access_token"]
 	text, err := os.ReadFile(o.settings)
 	if err != nil {
 		t.Fatal(err)
@@ -66,16 +67,16 @@ func newOrigin(t *testing.T) *origin {
 // trial is a server with settings, a database and a clock of its own.
 type trial struct {
 	*testing.T
-	testServer // once it is open
-	clock      *clock
-	file       string // of the settings
-	environ    map[string]string
-	log        shared
+	servertest.Server // once it is open
+	clock             *servertest.Clock
+	file              string // of the settings
+	environ           map[string]string
+	log               servertest.Buffer
 }
 
 func (o *origin) trial(t *testing.T, settings ...map[string]string) *trial {
 	t.Helper()
-	s := &trial{T: t, clock: new(clock), file: o.settings, environ: map[string]string{}}
+	s := &trial{T: t, clock: new(servertest.Clock), file: o.settings, environ: map[string]string{}}
 	database := filepath.Join(t.TempDir(), "sallyport.db")
 	text, err := os.ReadFile(filepath.Join(o.dir, "sallyport.db"))
 	if err == nil {
@@ -98,7 +99,7 @@ func (s *trial) program() *cli.Program {
 	for name, value := range s.environ {
 		environ = append(environ, name+"="+value)
 	}
-	return &cli.Program{Out: &s.log, Err: &s.log, Environ: environ, Now: s.clock.now, Random: rand.Reader}
+	return &cli.Program{Out: &s.log, Err: &s.log, Environ: environ, Now: s.clock.Now, Random: rand.Reader}
 }
 
 // fault opens the server in this process and returns why that failed.
@@ -114,7 +115,7 @@ func (s *trial) fault() string {
 		return err.Error()
 	}
 	s.Cleanup(h.Close)
-	s.testServer = testServer{h, s.T}
+	s.Server = servertest.Server{Server: h, T: s.T}
 	return ""
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sallyport/cmd/sallyport/server"
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/cmd/sallyport/tracing"
 	"sallyport/config"
 	"sallyport/e2e/collector"
@@ -145,7 +146,7 @@ func TestACollectorThatIsNoGoodHarmsNobody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := newOffice(t)
-			endpoint := "http://" + freeAddress(t)
+			endpoint := "http://" + servertest.FreeAddress(t)
 			if answer != nil {
 				s := httptest.NewServer(answer)
 				t.Cleanup(s.Close)

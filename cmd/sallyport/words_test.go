@@ -5,6 +5,7 @@ import (
 	"os"
 	"testing"
 
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/provider"
 )
 
@@ -27,14 +28,14 @@ func texts(t *testing.T, language string) map[string]any {
 // The pages fall back to a text for anything. What the server itself brings has texts of its
 // own, in every language: a scope what it allows, a method how it is called and used.
 func TestScopesAndMethodsHaveTheirTexts(t *testing.T) {
-	c := newConsole(t)
+	c := servertest.NewAdminAPI(t)
 	for _, language := range []string{"en", "de"} {
 		have := texts(t, language)
 		var want []string
 		for _, scope := range provider.Scopes() {
 			want = append(want, "scope."+scope)
 		}
-		for _, i := range c.h.Verifier.Methods() {
+		for _, i := range c.Server.Verifier.Methods() {
 			want = append(want, "method."+i.Name+".short")
 			if i.Second {
 				want = append(want, "method."+i.Name+".name")

@@ -1,4 +1,4 @@
-package main
+package servertest
 
 import (
 	"crypto/rand"
@@ -19,11 +19,11 @@ import (
 
 // installation writes the settings of a server on SQLite, its keys and its schema. It
 // returns the file of the settings, and the addresses of both listeners.
-func installation(t *testing.T) (settings, public, admin string) {
+func NewInstallation(t *testing.T) (settings, public, admin string) {
 	t.Helper()
 	dir := t.TempDir()
-	for public, admin = freeAddress(t), freeAddress(t); admin == public; {
-		admin = freeAddress(t)
+	for public, admin = FreeAddress(t), FreeAddress(t); admin == public; {
+		admin = FreeAddress(t)
 	}
 	settings = filepath.Join(dir, "sallyport.yaml")
 	text := fmt.Sprintf("issuer: http://%s\nenvironment: test\nlisten: %s\nadmin_listen: %s\nadmin_key_file: %s\nkey_file: %s\ndrain_time: 1s\ndatabase:\n  dsn: sqlite:%s\n",
@@ -36,13 +36,13 @@ func installation(t *testing.T) (settings, public, admin string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	migrateSchema(t, settings)
+	Migrate(t, settings)
 	return settings, public, admin
 }
 
-func migrateSchema(t *testing.T, settings string) {
+func Migrate(t *testing.T, settings string) {
 	t.Helper()
-	engine, _, err := server.OpenEngine(t.Context(), options(t, settings, new(clock)))
+	engine, _, err := server.OpenEngine(t.Context(), Options(t, settings, new(Clock)))
 	if err == nil {
 		err = errors.Join(engine.Migrate(t.Context()), engine.Close())
 	}
@@ -52,13 +52,13 @@ func migrateSchema(t *testing.T, settings string) {
 }
 
 // options returns the options of a server with these settings and this clock.
-func options(t *testing.T, settings string, c *clock) server.Options {
+func Options(t *testing.T, settings string, c *Clock) server.Options {
 	t.Helper()
 	loaded, err := config.Load(settings, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := server.NewOptions(loaded, server.NewLog(t.Output(), loaded.LogLevel), c.now, rand.Reader)
+	o, err := server.NewOptions(loaded, server.NewLog(t.Output(), loaded.LogLevel), c.Now, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,13 +66,13 @@ func options(t *testing.T, settings string, c *clock) server.Options {
 }
 
 // onBoth runs a test with the settings of an installation on each database.
-func onBoth(t *testing.T, test func(t *testing.T, settings string)) {
+func OnBoth(t *testing.T, test func(t *testing.T, settings string)) {
 	t.Run("SQLite", func(t *testing.T) {
-		settings, _, _ := installation(t)
+		settings, _, _ := NewInstallation(t)
 		test(t, settings)
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
-		settings, _, _ := installation(t)
+		settings, _, _ := NewInstallation(t)
 		text, err := os.ReadFile(settings)
 		if err != nil {
 			t.Fatal(err)
@@ -81,13 +81,13 @@ func onBoth(t *testing.T, test func(t *testing.T, settings string)) {
 		if err := os.WriteFile(settings, fmt.Appendf([]byte(head), "database:\n  dsn: %q\n", storagetest.Postgres(t)), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		migrateSchema(t, settings)
+		Migrate(t, settings)
 		test(t, settings)
 	})
 }
 
 // appendSettings adds settings to those of an installation.
-func appendSettings(t *testing.T, settings, text string) {
+func AppendSettings(t *testing.T, settings, text string) {
 	t.Helper()
 	have, err := os.ReadFile(settings)
 	if err != nil {
@@ -98,7 +98,7 @@ func appendSettings(t *testing.T, settings, text string) {
 	}
 }
 
-func freeAddress(t *testing.T) string {
+func FreeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
