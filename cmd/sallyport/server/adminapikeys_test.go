@@ -1,6 +1,7 @@
-package main
+package server_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strings"
 	"testing"
@@ -129,3 +130,5 @@ func TestAnAPIKeyEnablesNoKey(t *testing.T) {
 		t.Errorf("by the operator: %+v, %+v", enabled, o)
 	}
 }
+
+func sha(secret string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(secret))) }

@@ -1,4 +1,4 @@
-package main
+package server_test
 
 import (
 	"encoding/json"
@@ -14,7 +14,7 @@ func texts(t *testing.T, language string) map[string]any {
 	t.Helper()
 	out := map[string]any{}
 	for _, of := range []string{"page", "login", "account"} {
-		text, err := os.ReadFile("../../web/" + of + "/messages/" + language + ".json")
+		text, err := os.ReadFile("../../../web/" + of + "/messages/" + language + ".json")
 		if err != nil {
 			t.Fatal(err)
 		}
