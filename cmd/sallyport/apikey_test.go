@@ -14,7 +14,7 @@ import (
 )
 
 // may reports what the secret in a file may do at the admin API: "read write", or why nothing.
-func (o *office) may(file string) string {
+func (o *fixture) may(file string) string {
 	o.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -23,7 +23,7 @@ func (o *office) may(file string) string {
 	secret := strings.TrimSpace(string(text))
 	o.secrets = append(o.secrets, secret)
 	out := ""
-	o.inside(func(h *server.Server) {
+	o.withServer(func(h *server.Server) {
 		k, err := h.APIKeys.Authenticate(o.Context(), mfa.Caller{}, secret)
 		if err != nil {
 			out = err.Error()
@@ -39,7 +39,7 @@ func (o *office) may(file string) string {
 }
 
 func TestAnAPIKeyLives(t *testing.T) {
-	o := newOffice(t)
+	o := newFixture(t)
 	first, second, third := filepath.Join(o.dir, "first"), filepath.Join(o.dir, "second"), filepath.Join(o.dir, "third")
 	out := o.must("apikey", "create", "--name", "Back office", "--dialect", "admin,streambird", "--verb", "read", "--app", "x", "--expires", "2999-01-31T18:00:00Z", "--out", first)
 	if info, err := os.Stat(first); err != nil || info.Mode().Perm() != 0o600 || !strings.Contains(out, "created") || o.may(first) != "read" {
@@ -91,7 +91,7 @@ func TestAnAPIKeyLives(t *testing.T) {
 		t.Error("a refused key left its file")
 	}
 	o.must("apikey", "delete", "Back office")
-	if !strings.Contains(o.may(third), "no such API key") || o.told(mfa.EventAPIKeyDeleted, "") != 1 || o.told(mfa.EventAPIKeyCreated, "") != 1 {
+	if !strings.Contains(o.may(third), "no such API key") || o.countEvents(mfa.EventAPIKeyDeleted, "") != 1 || o.countEvents(mfa.EventAPIKeyCreated, "") != 1 {
 		t.Error("want the key gone, and that told")
 	}
 }

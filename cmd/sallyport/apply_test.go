@@ -36,21 +36,21 @@ users:
 `
 
 // ready is an office in the first state.
-func ready(t *testing.T) *office {
+func newFixtureWithState(t *testing.T) *fixture {
 	t.Helper()
-	o := newOffice(t)
+	o := newFixture(t)
 	o.secrets = []string{"geheim", "harbour", "JBSWY3DPEHPK3PXP", "aaaabbbb", "aaaa-bbbb", "$2a$10$", "GEZDGNBVGY3TQOJQ"}
 	o.must("apply", o.file("state.yaml", firstState))
 	return o
 }
 
 // becomes is the first state with texts in it replaced.
-func (o *office) becomes(replace ...string) string {
+func (o *fixture) becomes(replace ...string) string {
 	return o.file("next.yaml", strings.NewReplacer(replace...).Replace(firstState))
 }
 
 func TestApplyMakesWhatTheFileSays(t *testing.T) {
-	o := ready(t)
+	o := newFixtureWithState(t)
 	if out := o.must("apply", filepath.Join(o.dir, "state.yaml")); out != "Nothing to do.\n" {
 		t.Errorf("a second run: %s", out)
 	}
@@ -63,7 +63,7 @@ func TestApplyMakesWhatTheFileSays(t *testing.T) {
 			t.Errorf("totp parameters: %s", x.Data)
 		}
 	}
-	if n := o.told(mfa.EventUserCreated, a.User.ID); n != 1 {
+	if n := o.countEvents(mfa.EventUserCreated, a.User.ID); n != 1 {
 		t.Errorf("%d events, want 1", n)
 	}
 }
@@ -144,7 +144,7 @@ user bob: not in the file, kept
 `, "user alice: not in the file, kept\nuser bob: not in the file, kept\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			o := ready(t)
+			o := newFixtureWithState(t)
 			file := o.becomes(tc.replace...)
 			args := append([]string{"apply", file}, strings.Fields(tc.flags)...)
 			want := tc.want
@@ -173,7 +173,7 @@ func TestApplyEndsWhatADisabledUserHas(t *testing.T) {
 		"a replaced secret": {"harbour at dawn", "harbour at dusk"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := ready(t)
+			o := newFixtureWithState(t)
 			b := o.belongings("alice")
 			o.must("apply", "--replace-credentials", o.becomes(args...))
 			if got := o.alive(b); got != "" {
@@ -181,7 +181,7 @@ func TestApplyEndsWhatADisabledUserHas(t *testing.T) {
 			}
 		})
 	}
-	o := ready(t)
+	o := newFixtureWithState(t)
 	o.must("user", "disable", "alice")
 	if out := o.must("apply", filepath.Join(o.dir, "state.yaml")); out != "Nothing to do.\n" || o.account("alice").User.Status != storage.UserDisabled {
 		t.Errorf("a file that says nothing of the status let a disabled user in: %s", out)
@@ -189,7 +189,7 @@ func TestApplyEndsWhatADisabledUserHas(t *testing.T) {
 }
 
 func TestApplyTellsEveryFault(t *testing.T) {
-	o := ready(t)
+	o := newFixtureWithState(t)
 	o.must("user", "create", "--username", "carol")
 	file := o.file("faulty.yaml", `clients:
   - client_id: fresh
@@ -218,7 +218,7 @@ users:
     totp_algorithm: MD5
     roles: [admin, admin]
 `)
-	code, out, err := o.play("", "apply", "--config", o.settings, file)
+	code, out, err := o.run("", "apply", "--config", o.settings, file)
 	if code != cli.ExitFailed || out != "" {
 		t.Errorf("exit code %d, standard output %q", code, out)
 	}
@@ -257,9 +257,9 @@ users:
 }
 
 func TestAnInterruptedApplyIsFinishedByAnother(t *testing.T) {
-	o := newOffice(t)
+	o := newFixture(t)
 	file := o.file("state.yaml", firstState)
-	o.inside(func(h *server.Server) {
+	o.withServer(func(h *server.Server) {
 		p, err := h.LoadPlan(t.Context(), file, desired.Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -289,9 +289,9 @@ func TestAnInterruptedApplyIsFinishedByAnother(t *testing.T) {
 }
 
 func TestApplyDoesNotOverwriteWhatWasChangedMeanwhile(t *testing.T) {
-	o := ready(t)
+	o := newFixtureWithState(t)
 	file := o.becomes("client_name: Shop", "client_name: Store")
-	o.inside(func(h *server.Server) {
+	o.withServer(func(h *server.Server) {
 		p, err := h.LoadPlan(t.Context(), file, desired.Options{})
 		if err != nil {
 			t.Fatal(err)

@@ -37,9 +37,9 @@ var keysState = `api_keys:
 `
 
 // keyed is an office with two API keys.
-func keyed(t *testing.T) (*office, string) {
+func newFixtureWithAPIKeys(t *testing.T) (*fixture, string) {
 	t.Helper()
-	o := newOffice(t)
+	o := newFixture(t)
 	o.secrets = []string{"geheim", sha(deploySecret)}
 	file := o.file("keys.yaml", keysState)
 	want := `API key deploy: new
@@ -62,10 +62,10 @@ API keys: 2 created, 0 changed, 0 deleted.
 }
 
 // opens reports which API key a secret opens: "" none.
-func (o *office) opens(secret string) string {
+func (o *fixture) opens(secret string) string {
 	o.Helper()
 	var name string
-	o.inside(func(h *server.Server) {
+	o.withServer(func(h *server.Server) {
 		k, err := h.APIKeys.Authenticate(o.Context(), mfa.Caller{}, secret)
 		if err == nil {
 			name = k.Name
@@ -75,7 +75,7 @@ func (o *office) opens(secret string) string {
 }
 
 func TestApplyMakesAPIKeys(t *testing.T) {
-	o, file := keyed(t)
+	o, file := newFixtureWithAPIKeys(t)
 	if out := o.must("apply", file); out != "Nothing to do.\n" {
 		t.Errorf("a second run: %s", out)
 	}
@@ -124,7 +124,7 @@ API key shop: deleted, because it is not in the file
 `, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			o, _ := keyed(t)
+			o, _ := newFixtureWithAPIKeys(t)
 			args := append([]string{"apply", o.file("next.yaml", strings.NewReplacer(tc.replace...).Replace(keysState))}, strings.Fields(tc.flags)...)
 			if tc.want != "" {
 				if dry := o.must(append(args, "--dry-run")...); !strings.HasPrefix(dry, tc.want+"Nothing was changed. To do: ") {
@@ -142,9 +142,9 @@ API key shop: deleted, because it is not in the file
 }
 
 func TestApplyLeavesWhatCommandsDidToAPIKeys(t *testing.T) {
-	o, file := keyed(t)
+	o, file := newFixtureWithAPIKeys(t)
 	var added string
-	o.inside(func(h *server.Server) {
+	o.withServer(func(h *server.Server) {
 		ctx, v := t.Context(), mfa.Caller{Actor: users.ActorAdmin}
 		for name, do := range map[string]func(storage.APIKeyID) error{
 			"shop": func(id storage.APIKeyID) error { return h.APIKeys.Disable(ctx, v, apikeys.Operator(), id) },
@@ -173,7 +173,7 @@ func TestApplyLeavesWhatCommandsDidToAPIKeys(t *testing.T) {
 }
 
 func TestApplyTellsEveryFaultOfAPIKeys(t *testing.T) {
-	o, _ := keyed(t)
+	o, _ := newFixtureWithAPIKeys(t)
 	file := o.file("faulty.yaml", `api_keys:
   - name: deploy
     dialects: [klingon]
@@ -199,7 +199,7 @@ func TestApplyTellsEveryFaultOfAPIKeys(t *testing.T) {
   - {name: one, dialects: [admin], verbs: [read], secret: one-geheim-one-geheim-one-geheim-one-geheim}
   - {name: two, dialects: [admin], verbs: [read], secret_sha256: `+sha("one-geheim-one-geheim-one-geheim-one-geheim")+`}
 `)
-	code, out, err := o.play("", "apply", "--config", o.settings, file)
+	code, out, err := o.run("", "apply", "--config", o.settings, file)
 	if code != cli.ExitFailed || out != "" {
 		t.Errorf("exit code %d, standard output %q", code, out)
 	}
@@ -226,9 +226,9 @@ func TestApplyTellsEveryFaultOfAPIKeys(t *testing.T) {
 }
 
 func TestApplyDoesNotOverwriteAnAPIKeyChangedMeanwhile(t *testing.T) {
-	o, _ := keyed(t)
+	o, _ := newFixtureWithAPIKeys(t)
 	file := o.file("next.yaml", strings.NewReplacer("app: Shop", "app: Store", "name: deploy", "name: fresh", sha(deploySecret), sha("fresh")).Replace(keysState))
-	o.inside(func(h *server.Server) {
+	o.withServer(func(h *server.Server) {
 		ctx, v := t.Context(), mfa.Caller{Actor: users.ActorAdmin}
 		p, err := h.LoadPlan(ctx, file, desired.Options{Prune: true})
 		if err != nil {

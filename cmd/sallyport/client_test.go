@@ -16,9 +16,9 @@ import (
 )
 
 // clients of an office: one public, one with a secret.
-func tended(t *testing.T) *office {
+func newFixtureWithClients(t *testing.T) *fixture {
 	t.Helper()
-	o := newOffice(t)
+	o := newFixture(t)
 	o.secrets = []string{"geheim"}
 	o.must("apply", o.file("state.yaml", `clients:
   - {client_id: shop, client_name: "Shop \u001b[2J", public: true, redirect_uris: ["https://shop.example.com/cb"], mfa: ALWAYS}
@@ -28,10 +28,10 @@ func tended(t *testing.T) *office {
 }
 
 // good reports which secrets count.
-func (o *office) good(id storage.ClientID, secrets ...string) string {
+func (o *fixture) good(id storage.ClientID, secrets ...string) string {
 	o.Helper()
 	var out []string
-	o.inside(func(h *server.Server) {
+	o.withServer(func(h *server.Server) {
 		c, err := h.Store.Client(o.Context(), id)
 		if err != nil {
 			o.Fatal(err)
@@ -51,7 +51,7 @@ func (o *office) good(id storage.ClientID, secrets ...string) string {
 }
 
 func TestClientsAreShownWithoutSecrets(t *testing.T) {
-	o := tended(t)
+	o := newFixtureWithClients(t)
 	for _, tc := range []struct {
 		args []string
 		want []string
@@ -79,7 +79,7 @@ func TestClientsAreShownWithoutSecrets(t *testing.T) {
 
 func TestAClientSecretIsRotatedWithoutAnOutage(t *testing.T) {
 	const old = "geheimgeheimgeheimgeheimgeheimge"
-	o := tended(t)
+	o := newFixtureWithClients(t)
 	file := filepath.Join(o.dir, "new")
 	out := o.must("client", "rotate-secret", "office", "--out", file)
 	text, err := os.ReadFile(file)
@@ -120,7 +120,7 @@ func TestAClientSecretIsRotatedWithoutAnOutage(t *testing.T) {
 		t.Errorf("new and old at the end: %s", got)
 	}
 	o.rejects([]refused{{"a second end", "", cli.ExitFailed, "no rotation is under way", []string{"client", "rotate-secret", "office", "--finish"}}})
-	if n := o.told(mfa.EventClientChanged, ""); n != 2 {
+	if n := o.countEvents(mfa.EventClientChanged, ""); n != 2 {
 		t.Errorf("%d events, want 2", n)
 	}
 	p, stdout, _ := testProgram("SALLYPORT_CONFIG=" + o.settings)
@@ -130,20 +130,20 @@ func TestAClientSecretIsRotatedWithoutAnOutage(t *testing.T) {
 }
 
 func TestADeletedClientIsGone(t *testing.T) {
-	o := tended(t)
+	o := newFixtureWithClients(t)
 	o.must("user", "create", "--username", "alice")
 	b := o.belongings("alice")
 	o.must("client", "delete", "shop")
 	if got := o.alive(b); got != "session login" {
 		t.Errorf("alive: %s, want the session and the login only", got)
 	}
-	if n := o.told(mfa.EventClientDeleted, ""); n != 1 {
+	if n := o.countEvents(mfa.EventClientDeleted, ""); n != 1 {
 		t.Errorf("%d events, want 1", n)
 	}
 }
 
 func TestSessionsAreListedAndEnded(t *testing.T) {
-	o := tended(t)
+	o := newFixtureWithClients(t)
 	o.must("user", "create", "--username", "alice")
 	alice := o.account("alice").User.ID
 	b := o.belongings("alice")
@@ -175,7 +175,7 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 	if got := o.alive(b); got != "" {
 		t.Errorf("after the end of all with offline access: %s", got)
 	}
-	if n := o.told(mfa.EventLogout, alice); n != 4 {
+	if n := o.countEvents(mfa.EventLogout, alice); n != 4 {
 		t.Errorf("%d events, want 4", n)
 	}
 	o.rejects([]refused{
@@ -187,7 +187,7 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 }
 
 func TestTheAuditTrailIsAsked(t *testing.T) {
-	o := tended(t)
+	o := newFixtureWithClients(t)
 	o.must("user", "create", "--username", "alice")
 	alice := string(o.account("alice").User.ID)
 	o.must("user", "disable", "alice")
@@ -245,8 +245,8 @@ func TestTheAuditTrailIsAsked(t *testing.T) {
 }
 
 func TestLongTrailsArePaged(t *testing.T) {
-	o := newOffice(t)
-	o.inside(func(h *server.Server) {
+	o := newFixture(t)
+	o.withServer(func(h *server.Server) {
 		var events []storage.Event
 		for range eventsPage + 5 {
 			events = append(events, h.Journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventClientFailed}))

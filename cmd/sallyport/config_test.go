@@ -10,7 +10,7 @@ import (
 )
 
 func TestTheSettingsAreChecked(t *testing.T) {
-	o := newOffice(t)
+	o := newFixture(t)
 	o.secrets = []string{"geheim"}
 	if out := o.must("config", "check"); out != "The settings have no faults.\n" {
 		t.Errorf("check: %s", out)
@@ -44,7 +44,7 @@ func TestTheSettingsAreChecked(t *testing.T) {
 
 // TestEveryFaultOfAStartIsTold: whatever its kind, in one go, one line each.
 func TestEveryFaultOfAStartIsTold(t *testing.T) {
-	o := newOffice(t)
+	o := newFixture(t)
 	o.secrets = []string{"geheim"}
 	open := o.file("open", "postgres://u:geheim@db/s\n")
 	if err := os.Chmod(open, 0o604); err != nil {

@@ -24,8 +24,8 @@ import (
 	"sallyport/storage/seal"
 )
 
-// figures are what a house exports, by family.
-func figures(t *testing.T, h *server.Server) map[string]*dto.MetricFamily {
+// gather returns the metrics of a server, by family.
+func gather(t *testing.T, h *server.Server) map[string]*dto.MetricFamily {
 	t.Helper()
 	all, err := h.Metrics.Gather()
 	if err != nil {
@@ -66,8 +66,8 @@ func value(f *dto.MetricFamily, labels ...string) float64 {
 }
 
 // busy is a house that has answered something.
-func busy(t *testing.T, o *office, do func(h *server.Server)) {
-	o.inside(func(h *server.Server) {
+func busy(t *testing.T, o *fixture, do func(h *server.Server)) {
+	o.withServer(func(h *server.Server) {
 		h.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/jwks.json", nil))
 		do(h)
 	})
@@ -80,9 +80,9 @@ func TestMetricsAreDescribed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	busy(t, newOffice(t), func(h *server.Server) {
+	busy(t, newFixture(t), func(h *server.Server) {
 		want := map[string]bool{}
-		for name, f := range figures(t, h) {
+		for name, f := range gather(t, h) {
 			if !strings.HasPrefix(name, "sallyport_") {
 				continue
 			}
@@ -116,7 +116,7 @@ func TestMetricsAreDescribed(t *testing.T) {
 // TestMetricsAreOfClosedLists: callers that are out for trouble add no label, and what
 // they did is counted where it belongs.
 func TestMetricsAreOfClosedLists(t *testing.T) {
-	o := newOffice(t)
+	o := newFixture(t)
 	o.must("apply", o.file("state.yaml", `clients:
   - client_id: m2m
     client_secret: "a secret of the machine, long enough"
@@ -159,7 +159,7 @@ func TestMetricsAreOfClosedLists(t *testing.T) {
 		if n := testing.AllocsPerRun(100, func() { h.Events.Count(event) }); n > 1 {
 			t.Errorf("%v allocations for one more event, want one at most", n)
 		}
-		all := figures(t, h)
+		all := gather(t, h)
 		closed(t, h, all)
 		for _, c := range []struct {
 			family string
@@ -225,12 +225,12 @@ func closed(t *testing.T, h *server.Server, all map[string]*dto.MetricFamily) {
 
 // TestMetricsSayThatTheDatabaseIsAway: what it knows is gone from the page, the rest stays.
 func TestMetricsSayThatTheDatabaseIsAway(t *testing.T) {
-	newOffice(t).inside(func(h *server.Server) {
+	newFixture(t).withServer(func(h *server.Server) {
 		if err := h.Store.Close(); err != nil {
 			t.Fatal(err)
 		}
 		h.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/authorize?client_id=shop", nil))
-		all := figures(t, h)
+		all := gather(t, h)
 		if got := value(all["sallyport_ready"]); got != 0 {
 			t.Errorf("ready = %v, want 0", got)
 		}

@@ -15,7 +15,7 @@ import (
 
 // Whoever sets a password, and wherever: it is the same rule, and the words name it.
 func TestOneRuleForEveryNewPassword(t *testing.T) {
-	o := newOffice(t)
+	o := newFixture(t)
 	servertest.AppendSettings(t, o.settings, "passwords:\n  min_length: 13\n")
 	const short, long = "twelve chars", "thirteen char"
 	state := func(name, password string) string {
@@ -55,7 +55,7 @@ func breachedFile(t *testing.T, plain string) string {
 
 func TestBreachedPasswordsAreRefusedEverywhere(t *testing.T) {
 	const stolen, fresh = "stolen elsewhere qzvk", "known to nobody qzvk"
-	o := newOffice(t)
+	o := newFixture(t)
 	o.secrets = []string{stolen, fresh}
 	file := breachedFile(t, stolen)
 	servertest.AppendSettings(t, o.settings, "passwords:\n  breached_file: "+file+"\n")

@@ -26,7 +26,7 @@ func (o *origin) listeners(t *testing.T) map[string]effect {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, certFile, keyFile := certified(t)
+	cert, certFile, keyFile := newCertificateFiles(t)
 	serial := "over TLS with " + cert.Leaf.SerialNumber.String()
 	run(t, "adminkey", filepath.Join(o.dir, "another"))
 	key, err := os.ReadFile(filepath.Join(o.dir, "another"))

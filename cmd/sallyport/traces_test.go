@@ -22,7 +22,7 @@ import (
 
 // watched opens a house whose settings are completed by the environment, plays do on it
 // and closes it, which sends what is left. It returns what is left, and the log.
-func watched(t *testing.T, o *office, environ []string, do func(h *server.Server)) (*server.Server, string) {
+func tracedServer(t *testing.T, o *fixture, environ []string, do func(h *server.Server)) (*server.Server, string) {
 	t.Helper()
 	c, err := config.Load(o.settings, environ)
 	if err != nil {
@@ -64,11 +64,11 @@ const (
 // span, and only a trusted proxy's trace is continued.
 func TestTracesHoldNothingThatWasSent(t *testing.T) {
 	to := collector.New(t)
-	o := newOffice(t)
+	o := newFixture(t)
 	headers := o.file("headers", "X-Key: the key of the collector\n")
 	o.must("apply", o.file("state.yaml", "clients:\n  - client_id: shop\n    client_secret: \"a secret of the shop, long enough\"\n    redirect_uris: [https://shop.example/cb]\n    grant_types: [authorization_code, refresh_token]\n    scopes: [openid]\n"))
 	const shop = "shop:a secret of the shop, long enough"
-	_, log := watched(t, o, []string{"SALLYPORT_TRACING_ENDPOINT=" + to.URL, "SALLYPORT_TRACING_HEADERS_FILE=" + headers, "SALLYPORT_TRUSTED_PROXIES=10.0.0.0/8"}, func(h *server.Server) {
+	_, log := tracedServer(t, o, []string{"SALLYPORT_TRACING_ENDPOINT=" + to.URL, "SALLYPORT_TRACING_HEADERS_FILE=" + headers, "SALLYPORT_TRUSTED_PROXIES=10.0.0.0/8"}, func(h *server.Server) {
 		ask(h, "192.0.2.1", "GET", "/authorize?client_id=hostile&scope=hostile&redirect_uri=hostile", "", "", theirParent)
 		ask(h, "10.1.2.3", "GET", "/authorize?client_id=shop&scope=hostile&response_type=hostile&state=hostile&redirect_uri=https%3A%2F%2Fshop.example%2Fcb", "", "", theirParent)
 		for _, body := range []string{"grant_type=authorization_code&code=hostile&redirect_uri=hostile&code_verifier=hostile", "grant_type=refresh_token&refresh_token=hostile&scope=hostile",
@@ -117,10 +117,10 @@ func TestTracesHoldNothingThatWasSent(t *testing.T) {
 
 func TestNothingIsTracedThatIsNotSampled(t *testing.T) {
 	to := collector.New(t)
-	watched(t, newOffice(t), []string{"SALLYPORT_TRACING_ENDPOINT=" + to.URL + "/", "SALLYPORT_TRACING_SAMPLE_RATIO=0", "SALLYPORT_TRUSTED_PROXIES=10.0.0.0/8"}, func(h *server.Server) {
+	tracedServer(t, newFixture(t), []string{"SALLYPORT_TRACING_ENDPOINT=" + to.URL + "/", "SALLYPORT_TRACING_SAMPLE_RATIO=0", "SALLYPORT_TRUSTED_PROXIES=10.0.0.0/8"}, func(h *server.Server) {
 		ask(h, "192.0.2.1", "GET", "/authorize?client_id=shop", "", "", theirParent)
 		ask(h, "10.0.0.1", "GET", "/authorize?client_id=shop", "", "", strings.TrimSuffix(theirParent, "1")+"0")
-		if n := value(figures(t, h)["sallyport_spans_ended_total"]); n != 0 {
+		if n := value(gather(t, h)["sallyport_spans_ended_total"]); n != 0 {
 			t.Errorf("%v spans, want none", n)
 		}
 	})
@@ -145,7 +145,7 @@ func TestACollectorThatIsNoGoodHarmsNobody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o := newOffice(t)
+			o := newFixture(t)
 			endpoint := "http://" + servertest.FreeAddress(t)
 			if answer != nil {
 				s := httptest.NewServer(answer)
@@ -156,18 +156,18 @@ func TestACollectorThatIsNoGoodHarmsNobody(t *testing.T) {
 			if name == "one that hangs" {
 				t.Cleanup(func() { close(over) }) // before its server is closed, which waits for it
 			}
-			h, log := watched(t, o, []string{"SALLYPORT_LOG_LEVEL=warn", "SALLYPORT_TRACING_ENDPOINT=" + endpoint,
+			h, log := tracedServer(t, o, []string{"SALLYPORT_LOG_LEVEL=warn", "SALLYPORT_TRACING_ENDPOINT=" + endpoint,
 				"SALLYPORT_TRACING_HEADERS_FILE=" + o.file("headers", "X-Key: the key of the collector\n")}, func(h *server.Server) {
 				for range requests {
 					if code := ask(h, "192.0.2.1", "GET", "/jwks.json", "", "", ""); code != http.StatusOK {
 						t.Fatalf("code %d", code)
 					}
 				}
-				if n := value(figures(t, h)["sallyport_spans_ended_total"]); n < requests {
+				if n := value(gather(t, h)["sallyport_spans_ended_total"]); n < requests {
 					t.Errorf("%v spans, want one a request", n)
 				}
 			})
-			all := figures(t, h)
+			all := gather(t, h)
 			if n := value(all["sallyport_spans_exported_total"], "outcome", "ok"); n != 0 {
 				t.Errorf("%v spans were sent", n)
 			}

@@ -23,9 +23,9 @@ const (
 )
 
 // staffed is an office with one user who has everything.
-func staffed(t *testing.T) *office {
+func newFixtureWithUsers(t *testing.T) *fixture {
 	t.Helper()
-	o := newOffice(t)
+	o := newFixture(t)
 	o.secrets = []string{firstPass, secondPass, phoneKey, "aaaabbbbccccddddeeeeffff", "argon2id", "geheim"}
 	state := o.file("state.yaml", `clients:
   - {client_id: shop, public: true, redirect_uris: ["https://shop.example.com/cb"]}
@@ -46,11 +46,11 @@ users:
 }
 
 // proves reports whether a password is a user's.
-func (o *office) proves(name, plain string) bool {
+func (o *fixture) proves(name, plain string) bool {
 	o.Helper()
 	a := o.account(name)
 	right := false
-	o.inside(func(h *server.Server) {
+	o.withServer(func(h *server.Server) {
 		am, err := h.Users.Amendment(o.Context(), a, users.Draft{Password: plain}, users.Amending{Credentials: true})
 		if err != nil {
 			o.Fatal(err)
@@ -61,8 +61,8 @@ func (o *office) proves(name, plain string) bool {
 }
 
 func TestUsersAreMadeAndShown(t *testing.T) {
-	o := staffed(t)
-	if code, out, err := o.play(firstPass+"\r\n", "user", "create", "--username", "Bob", "--email", "bob@example.com", "--email-verified", "--password-file", "-", "--pending"); code != cli.ExitOK || !strings.Contains(out, "created") {
+	o := newFixtureWithUsers(t)
+	if code, out, err := o.run(firstPass+"\r\n", "user", "create", "--username", "Bob", "--email", "bob@example.com", "--email-verified", "--password-file", "-", "--pending"); code != cli.ExitOK || !strings.Contains(out, "created") {
 		t.Fatalf("create: %d %s %s", code, out, err)
 	}
 	id := "00000000-0000-4000-8000-00000000000c"
@@ -104,13 +104,13 @@ func TestUsersAreMadeAndShown(t *testing.T) {
 			t.Errorf("%v prints a control character", tc.args)
 		}
 	}
-	if n := o.told(mfa.EventUserCreated, storage.UserID(id)); n != 1 {
+	if n := o.countEvents(mfa.EventUserCreated, storage.UserID(id)); n != 1 {
 		t.Errorf("%d events of the creation, want 1", n)
 	}
 }
 
 func TestUserCommandsRefuse(t *testing.T) {
-	o := staffed(t)
+	o := newFixtureWithUsers(t)
 	long := strings.Repeat("x", 1025)
 	o.rejects([]refused{
 		{"no verb", "", cli.ExitUsage, "user: want one of list, show", []string{"user"}},
@@ -143,7 +143,7 @@ func TestUserCommandsRefuse(t *testing.T) {
 }
 
 func TestDisablingAUserEndsEverything(t *testing.T) {
-	o := staffed(t)
+	o := newFixtureWithUsers(t)
 	b := o.belongings("alice")
 	if got := o.alive(b); got != "session grant offline login" {
 		t.Fatalf("before: %s", got)
@@ -161,19 +161,19 @@ func TestDisablingAUserEndsEverything(t *testing.T) {
 	if got := o.alive(b); got != "" || o.account("alice").User.Status != storage.UserActive {
 		t.Errorf("after enable: %q is alive, user is %s", got, o.account("alice").User.Status)
 	}
-	if n := o.told(mfa.EventUserChanged, alice); n != 3 {
+	if n := o.countEvents(mfa.EventUserChanged, alice); n != 3 {
 		t.Errorf("%d events, want 3", n)
 	}
 	var done admin.Done
 	o.read(&done, "user", "delete", "alice")
-	if done.User != alice || done.Done != "deleted" || o.told(mfa.EventUserDeleted, alice) != 1 {
+	if done.User != alice || done.Done != "deleted" || o.countEvents(mfa.EventUserDeleted, alice) != 1 {
 		t.Errorf("delete: %+v", done)
 	}
 	o.rejects([]refused{{"what is gone is not found", "", cli.ExitFailed, "there is no such user", []string{"user", "show", "alice"}}})
 }
 
 func TestResettingFactorsEndsEverything(t *testing.T) {
-	o := staffed(t)
+	o := newFixtureWithUsers(t)
 	b := o.belongings("alice")
 	alice := o.account("alice").User.ID
 	for range 2 {
@@ -183,10 +183,10 @@ func TestResettingFactorsEndsEverything(t *testing.T) {
 	if len(a.Authenticators) != 1 || a.Authenticators[0].Method != "password" || !a.User.MFAEnabled || o.alive(b) != "" {
 		t.Errorf("after the reset: %+v, %q is alive", a, o.alive(b))
 	}
-	if n := o.told(mfa.EventFactorDeleted, alice); n != 2 {
+	if n := o.countEvents(mfa.EventFactorDeleted, alice); n != 2 {
 		t.Errorf("%d factors deleted in the trail, want 2", n)
 	}
-	o.inside(func(h *server.Server) {
+	o.withServer(func(h *server.Server) {
 		if codes, err := h.Store.RecoveryCodes(t.Context(), alice); err != nil || len(codes) != 0 {
 			t.Errorf("%d recovery codes are left (%v)", len(codes), err)
 		}
@@ -198,9 +198,9 @@ func TestResettingFactorsEndsEverything(t *testing.T) {
 }
 
 func TestSettingAPassword(t *testing.T) {
-	o := staffed(t)
+	o := newFixtureWithUsers(t)
 	b := o.belongings("alice")
-	if code, _, err := o.play(secondPass+"\n", "user", "set-password", "alice"); code != cli.ExitOK {
+	if code, _, err := o.run(secondPass+"\n", "user", "set-password", "alice"); code != cli.ExitOK {
 		t.Fatal(err)
 	}
 	if !o.proves("alice", secondPass) || o.alive(b) != "" {
@@ -208,13 +208,13 @@ func TestSettingAPassword(t *testing.T) {
 	}
 	o.must("user", "set-password", "alice", "--password-file", o.file("password", firstPass+"\n"))
 	a := o.account("alice")
-	if !o.proves("alice", firstPass) || len(a.Authenticators) != 3 || o.told(mfa.EventPasswordChanged, a.User.ID) != 2 {
+	if !o.proves("alice", firstPass) || len(a.Authenticators) != 3 || o.countEvents(mfa.EventPasswordChanged, a.User.ID) != 2 {
 		t.Errorf("the password in the file does not count, or more than it changed: %+v", a.Authenticators)
 	}
 }
 
 func TestUnlockingAUser(t *testing.T) {
-	o := staffed(t)
+	o := newFixtureWithUsers(t)
 	a := o.account("alice")
 	var totp storage.Authenticator
 	for _, x := range a.Authenticators {
@@ -222,7 +222,7 @@ func TestUnlockingAUser(t *testing.T) {
 			totp = x
 		}
 	}
-	o.inside(func(h *server.Server) {
+	o.withServer(func(h *server.Server) {
 		key := storage.ThrottleKey{Bucket: throttle.Factor, Subject: h.Keyring.Hash("user", string(a.User.ID))}
 		_, err := h.Store.CountAttempt(t.Context(), storage.Attempt{Now: time.Now(), Throttles: []storage.Throttle{{Key: key, Schedule: storage.Schedule{Max: 1}}}})
 		if err == nil {
@@ -240,7 +240,7 @@ func TestUnlockingAUser(t *testing.T) {
 	}
 	var v admin.User
 	o.read(&v, "user", "show", "alice")
-	if len(v.Waits) != 0 || o.told(mfa.EventUserUnlocked, a.User.ID) != 2 || o.told(mfa.EventFactorEnabled, a.User.ID) != 1 {
+	if len(v.Waits) != 0 || o.countEvents(mfa.EventUserUnlocked, a.User.ID) != 2 || o.countEvents(mfa.EventFactorEnabled, a.User.ID) != 1 {
 		t.Errorf("after unlock: %+v", v)
 	}
 	for _, f := range v.Factors {

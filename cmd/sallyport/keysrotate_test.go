@@ -20,16 +20,16 @@ import (
 
 const day = 24 * time.Hour
 
-// several are servers that share a database and a clock.
-type several struct {
+// servers are servers that share a database and a clock.
+type servers struct {
 	t       *testing.T
 	c       *servertest.Clock
 	servers []servertest.Server
 }
 
-func newSeveral(t *testing.T, settings string, n int) several {
+func newServers(t *testing.T, settings string, n int) servers {
 	t.Helper()
-	s := several{t: t, c: new(servertest.Clock)}
+	s := servers{t: t, c: new(servertest.Clock)}
 	for range n {
 		s.servers = append(s.servers, servertest.New(t, settings, s.c))
 	}
@@ -37,7 +37,7 @@ func newSeveral(t *testing.T, settings string, n int) several {
 }
 
 // due lets all of them look at once, several times, whether keys have to give way.
-func (s several) due() {
+func (s servers) rotateDue() {
 	s.t.Helper()
 	var wg sync.WaitGroup
 	for _, one := range s.servers {
@@ -56,7 +56,7 @@ func (s several) due() {
 }
 
 // made counts the keys there are of each use.
-func (s several) made() map[string]int {
+func (s servers) keyCounts() map[string]int {
 	s.t.Helper()
 	rows, err := s.servers[0].Store.Keys(s.t.Context(), time.Time{})
 	if err != nil {
@@ -72,15 +72,15 @@ func (s several) made() map[string]int {
 // Of eight servers one rotates, when it is time and not before.
 func TestSigningKeysRotateByThemselves(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
-		s := newSeveral(t, settings, 8)
+		s := newServers(t, settings, 8)
 		s.c.Move(89*day - time.Minute)
-		s.due()
+		s.rotateDue()
 		if got := s.servers[0].Published("RS256"); len(got) != 1 {
 			t.Errorf("after 89 days %d keys, want 1", len(got))
 		}
 		_, old := s.servers[0].Token()
 		s.c.Move(2 * time.Minute)
-		s.due()
+		s.rotateDue()
 		for _, one := range s.servers {
 			if rs, es := one.Published("RS256"), one.Published("ES256"); len(rs) != 2 || len(es) != 2 {
 				t.Errorf("when it is time: %d and %d keys, want 2 and 2", len(rs), len(es))
@@ -90,7 +90,7 @@ func TestSigningKeysRotateByThemselves(t *testing.T) {
 			t.Errorf("%d events, want 2 by the system", len(events))
 		}
 		s.c.Move(day)
-		s.due()
+		s.rotateDue()
 		token, fresh := s.servers[0].Token()
 		if fresh == old || !s.servers[1].Active(token) {
 			t.Errorf("signed with %s, before with %s; active elsewhere: %v", fresh, old, s.servers[1].Active(token))
@@ -107,7 +107,7 @@ func TestSigningKeysRotateByThemselves(t *testing.T) {
 // Keys that nobody outside sees give way after a year; what the old ones made goes on.
 func TestKeysRotateByThemselves(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
-		s := newSeveral(t, settings, 8)
+		s := newServers(t, settings, 8)
 		for _, one := range s.servers {
 			one.Keys.RotateAfter = 0
 		}
@@ -122,13 +122,13 @@ func TestKeysRotateByThemselves(t *testing.T) {
 		}
 		seal()
 		s.c.Move(365*day - 2*time.Minute)
-		s.due()
-		if got := s.made(); got["session"] != 1 || got["data"] != 1 {
+		s.rotateDue()
+		if got := s.keyCounts(); got["session"] != 1 || got["data"] != 1 {
 			t.Errorf("before its time %v", got)
 		}
 		s.c.Move(2 * time.Minute)
-		s.due()
-		got := s.made()
+		s.rotateDue()
+		got := s.keyCounts()
 		for _, use := range []string{"session", "token", "data"} {
 			if got[use] != 2 {
 				t.Errorf("%d keys of use %s, want the old one and one next", got[use], use)
@@ -145,7 +145,7 @@ func TestKeysRotateByThemselves(t *testing.T) {
 		}
 		old := lastKey(one, "data")
 		s.c.Move(2 * time.Minute)
-		s.due()
+		s.rotateDue()
 		if lastKey(one, "data") == old || lastKey(s.servers[7], "data") != lastKey(one, "data") {
 			t.Error("the next key is not used everywhere")
 		}
@@ -156,7 +156,7 @@ func TestKeysRotateByThemselves(t *testing.T) {
 			t.Error("a session of the old key died with the rotation")
 		}
 		s.c.Move(3 * 365 * day)
-		s.due()
+		s.rotateDue()
 		if _, err := one.Store.Keys(t.Context(), one.Now()); err != nil {
 			t.Fatal(err)
 		}
@@ -173,7 +173,7 @@ const (
 )
 
 // asBefore gives an installation the data key of a version before.
-func asBefore(t *testing.T, settings string) {
+func earlierVersion(t *testing.T, settings string) {
 	t.Helper()
 	loaded, err := config.Load(settings, nil)
 	if err != nil {
@@ -218,8 +218,8 @@ func asBefore(t *testing.T, settings string) {
 // loses anything when the day is over and when all is written anew.
 func TestAnUpgradeRotatesTheDataKey(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
-		asBefore(t, settings)
-		s := newSeveral(t, settings, 2)
+		earlierVersion(t, settings)
+		s := newServers(t, settings, 2)
 		one := s.servers[0]
 		servertest.Apply(t, settings, aliceState)
 		loaded, err := config.Load(settings, nil)
@@ -228,17 +228,17 @@ func TestAnUpgradeRotatesTheDataKey(t *testing.T) {
 		}
 		listen(one, loaded.Issuer)
 		old := lastKey(one, "data")
-		s.due()
+		s.rotateDue()
 		s.c.Move(day - time.Minute)
-		s.due()
-		if got := s.made(); got["data"] != 2 || lastKey(one, "data") != old {
+		s.rotateDue()
+		if got := s.keyCounts(); got["data"] != 2 || lastKey(one, "data") != old {
 			t.Fatalf("%d data keys, %s is used; want the next one to wait a day", got["data"], lastKey(one, "data"))
 		}
 		if !enters(one, loaded.Issuer, "totp", passcode(one)) {
 			t.Error("Alice does not come in while the next key waits")
 		}
 		s.c.Move(2 * time.Minute)
-		s.due()
+		s.rotateDue()
 		if lastKey(one, "data") == old {
 			t.Fatal("the next key is not used after a day")
 		}

@@ -19,9 +19,9 @@ import (
 	"sallyport/storage"
 )
 
-// office is an installation on which commands are played one after the other. What
-// they print is kept, and must not hold any of the secrets at the end.
-type office struct {
+// fixture is an installation on which a test runs commands. What they print is kept, and
+// must not contain any of the secrets at the end.
+type fixture struct {
 	*testing.T
 	served   bool // a server runs, and the commands talk to it
 	settings string
@@ -30,9 +30,9 @@ type office struct {
 	printed  bytes.Buffer
 }
 
-func newOffice(t *testing.T) *office {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	o := &office{T: t, served: strings.HasPrefix(t.Name(), overAServer+"/")}
+	o := &fixture{T: t, served: strings.HasPrefix(t.Name(), overAServer+"/")}
 	var admin string
 	o.settings, _, admin = servertest.NewInstallation(t)
 	o.dir = filepath.Dir(o.settings)
@@ -49,8 +49,8 @@ func newOffice(t *testing.T) *office {
 	return o
 }
 
-// play runs a command with something on standard input.
-func (o *office) play(stdin string, args ...string) (code int, out, err string) {
+// run runs a command with something on standard input.
+func (o *fixture) run(stdin string, args ...string) (code int, out, err string) {
 	o.Helper()
 	p, stdout, stderr := testProgram("SALLYPORT_CONFIG=" + o.settings)
 	p.In = strings.NewReader(stdin)
@@ -60,9 +60,9 @@ func (o *office) play(stdin string, args ...string) (code int, out, err string) 
 }
 
 // must runs a command that has to succeed.
-func (o *office) must(args ...string) string {
+func (o *fixture) must(args ...string) string {
 	o.Helper()
-	code, out, err := o.play("", args...)
+	code, out, err := o.run("", args...)
 	if code != cli.ExitOK {
 		o.Fatalf("sallyport %s: exit code %d: %s", strings.Join(args, " "), code, err)
 	}
@@ -70,7 +70,7 @@ func (o *office) must(args ...string) string {
 }
 
 // read runs a command with --json and reads its answer.
-func (o *office) read(into any, args ...string) {
+func (o *fixture) read(into any, args ...string) {
 	o.Helper()
 	if err := json.Unmarshal([]byte(o.must(append(args, "--json")...)), into); err != nil {
 		o.Fatalf("sallyport %s --json: %v", strings.Join(args, " "), err)
@@ -78,7 +78,7 @@ func (o *office) read(into any, args ...string) {
 }
 
 // file writes a file beside the settings.
-func (o *office) file(name, text string) string {
+func (o *fixture) file(name, text string) string {
 	o.Helper()
 	path := filepath.Join(o.dir, name)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -87,8 +87,8 @@ func (o *office) file(name, text string) string {
 	return path
 }
 
-// inside lets a test look into the database.
-func (o *office) inside(do func(h *server.Server)) {
+// withServer calls do with a server over the same database.
+func (o *fixture) withServer(do func(h *server.Server)) {
 	o.Helper()
 	p, _, _ := testProgram()
 	c, err := config.Load(o.settings, nil)
@@ -104,10 +104,10 @@ func (o *office) inside(do func(h *server.Server)) {
 }
 
 // account reads a user by name.
-func (o *office) account(name string) storage.Account {
+func (o *fixture) account(name string) storage.Account {
 	o.Helper()
 	var a storage.Account
-	o.inside(func(h *server.Server) {
+	o.withServer(func(h *server.Server) {
 		var err error
 		if a, err = h.Store.AccountByIdentifier(o.Context(), name); err != nil {
 			o.Fatal(err)
@@ -123,7 +123,7 @@ type belongings struct {
 	request        storage.RequestID
 }
 
-func (o *office) belongings(name string) belongings {
+func (o *fixture) belongings(name string) belongings {
 	o.Helper()
 	user := o.account(name).User.ID
 	now := time.Now()
@@ -135,7 +135,7 @@ func (o *office) belongings(name string) belongings {
 			o.Fatal(err)
 		}
 	}
-	o.inside(func(h *server.Server) {
+	o.withServer(func(h *server.Server) {
 		ctx := o.Context()
 		ok(h.Store.CreateSession(ctx, storage.Session{ID: b.session, UserID: user, Origin: "browser", Generation: 1, UserAgent: "evil\x1b[2Jagent",
 			CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(time.Hour),
@@ -153,10 +153,10 @@ func (o *office) belongings(name string) belongings {
 }
 
 // alive says what is left of someone's belongings.
-func (o *office) alive(b belongings) string {
+func (o *fixture) alive(b belongings) string {
 	o.Helper()
 	var left []string
-	o.inside(func(h *server.Server) {
+	o.withServer(func(h *server.Server) {
 		ctx := o.Context()
 		if _, _, err := h.Store.Session(ctx, b.session, time.Now()); err == nil {
 			left = append(left, "session")
@@ -177,10 +177,10 @@ func (o *office) alive(b belongings) string {
 }
 
 // told reports how often an administrator was written down with an event kind.
-func (o *office) told(kind string, user storage.UserID) int {
+func (o *fixture) countEvents(kind string, user storage.UserID) int {
 	o.Helper()
 	n := 0
-	o.inside(func(h *server.Server) {
+	o.withServer(func(h *server.Server) {
 		events, err := h.Store.ListEvents(o.Context(), storage.EventFilter{Kind: kind, UserID: user, Limit: 100})
 		if err != nil {
 			o.Fatal(err)
@@ -199,11 +199,11 @@ func (o *office) told(kind string, user storage.UserID) int {
 }
 
 // rejects plays commands that have to be refused.
-func (o *office) rejects(cases []refused) {
+func (o *fixture) rejects(cases []refused) {
 	o.Helper()
 	for _, tc := range cases {
 		o.Run(tc.name, func(t *testing.T) {
-			code, out, err := o.play(tc.stdin, tc.args...)
+			code, out, err := o.run(tc.stdin, tc.args...)
 			if code != tc.code || !strings.Contains(err, tc.err) {
 				t.Errorf("exit code %d, want %d; standard error %q, want %q in it", code, tc.code, err, tc.err)
 			}

@@ -30,25 +30,25 @@ import (
 )
 
 // squatter listens where a server should, and remembers whether it was shown a key.
-type squatter struct {
+type impostor struct {
 	mu   sync.Mutex
 	seen bool
 }
 
-func (s *squatter) shown() bool {
+func (s *impostor) shown() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.seen
 }
 
 // squat answers at an address until the test ends, over TLS if there is a certificate.
-func squat(t *testing.T, address string, handler http.HandlerFunc, secure ...tls.Certificate) *squatter {
+func newImpostor(t *testing.T, address string, handler http.HandlerFunc, secure ...tls.Certificate) *impostor {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := new(squatter)
+	s := new(impostor)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.seen = s.seen || r.Header.Get("Authorization") != ""
@@ -69,7 +69,7 @@ func squat(t *testing.T, address string, handler http.HandlerFunc, secure ...tls
 }
 
 // told answers as an admin API that says it is a server.
-func told(issuer func() string, proof string) http.HandlerFunc {
+func identityResponse(issuer func() string, proof string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set(web.CorrelationHeader, "AAAA-BBBB-CCCC-DDDD")
@@ -95,13 +95,13 @@ func impostors(issuer func() string) []struct {
 			http.Redirect(w, r, "http://192.0.2.1/", http.StatusTemporaryRedirect)
 		}, "is not an admin API of Sallyport (it responded with status 307)"},
 		{"one that hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "call the admin API at http"},
-		{"an impostor", told(issuer, "proof"), ""},
-		{"an impostor without a proof", told(issuer, ""), ""},
+		{"an impostor", identityResponse(issuer, "proof"), ""},
+		{"an impostor without a proof", identityResponse(issuer, ""), ""},
 		{"one that echoes", func(w http.ResponseWriter, r *http.Request) {
-			told(issuer, r.URL.Query().Get("challenge"))(w, r)
+			identityResponse(issuer, r.URL.Query().Get("challenge"))(w, r)
 		}, ""},
 		{"one that has another key", func(w http.ResponseWriter, r *http.Request) {
-			told(issuer, admin.KeyOf(strings.Repeat("x", 43)).Proof(issuer(), r.URL.Query().Get("challenge")))(w, r)
+			identityResponse(issuer, admin.KeyOf(strings.Repeat("x", 43)).Proof(issuer(), r.URL.Query().Get("challenge")))(w, r)
 		}, ""},
 	}
 }
@@ -113,12 +113,12 @@ func TestWhoeverListensInPlaceOfTheServerSeesNoKey(t *testing.T) {
 		name    string
 		handler http.HandlerFunc
 		want    string
-	}{"the server of other settings", told(func() string { return "https://other.example" }, "proof"), `is "https://other.example", but the settings are those of http://`}) {
+	}{"the server of other settings", identityResponse(func() string { return "https://other.example" }, "proof"), `is "https://other.example", but the settings are those of http://`}) {
 		t.Run(tc.name, func(t *testing.T) {
 			settings, public, address := servertest.NewInstallation(t)
 			issuer = "http://" + public
 			other := servertest.FreeAddress(t) // named by a variable
-			at := []*squatter{squat(t, address, tc.handler), squat(t, other, tc.handler)}
+			at := []*impostor{newImpostor(t, address, tc.handler), newImpostor(t, other, tc.handler)}
 			want := cmp.Or(tc.want, "does not know the key in admin_key_file")
 			for _, environ := range [][]string{{"SALLYPORT_CONFIG=" + settings}, {"SALLYPORT_CONFIG=" + settings, "SALLYPORT_ADMIN_LISTEN=" + other}} {
 				for _, command := range []string{"user list", "apply " + settings} {
@@ -135,8 +135,8 @@ func TestWhoeverListensInPlaceOfTheServerSeesNoKey(t *testing.T) {
 	}
 }
 
-// certified is a certificate for this machine, and the file that commands trust it by.
-func certified(t *testing.T) (cert tls.Certificate, certFile, keyFile string) {
+// newCertificateFiles returns a certificate for this machine, and the file that commands trust it by.
+func newCertificateFiles(t *testing.T) (cert tls.Certificate, certFile, keyFile string) {
 	t.Helper()
 	p, _, _ := testProgram()
 	certPEM, keyPEM, err := dev.NewCertificate("localhost", p.Now(), p.Random)
@@ -161,12 +161,12 @@ func secretFile(t *testing.T, text string) string {
 
 // The same holds for a server that was named, with either kind of key, over TLS as well.
 func TestWhoeverListensAtANamedAddressSeesNoKey(t *testing.T) {
-	cert, trusted, _ := certified(t)
+	cert, trusted, _ := newCertificateFiles(t)
 	own := secretFile(t, servertest.AdminKey+"\n")
 	for _, tc := range impostors(func() string { return "https://login.example" }) {
 		t.Run(tc.name, func(t *testing.T) {
 			plain, secure := servertest.FreeAddress(t), servertest.FreeAddress(t)
-			at := []*squatter{squat(t, plain, tc.handler), squat(t, secure, tc.handler, cert)}
+			at := []*impostor{newImpostor(t, plain, tc.handler), newImpostor(t, secure, tc.handler, cert)}
 			want := cmp.Or(tc.want, "does not know the key, or belongs to another server; the key was not sent")
 			for _, server := range []string{"http://" + plain, "https://" + secure + " --ca-file " + trusted} {
 				line{server, "user list --admin-key-file " + own + " --server " + server, cli.ExitFailed, "", want}.play(t, "")
@@ -197,7 +197,9 @@ func TestEveryConnectionIsProven(t *testing.T) {
 	}
 	address := server.Listener.Addr().String()
 	server.Close()
-	s := squat(t, address, func(w http.ResponseWriter, r *http.Request) { told(func() string { return "x" }, "y")(w, r) })
+	s := newImpostor(t, address, func(w http.ResponseWriter, r *http.Request) {
+		identityResponse(func() string { return "x" }, "y")(w, r)
+	})
 	if err := r.Get(t.Context(), "/users", nil, &admin.Users{}); err == nil || !strings.Contains(err.Error(), "does not know the key") || s.shown() {
 		t.Errorf("who took its place was shown the key: %v, %v", s.shown(), err)
 	}
@@ -208,7 +210,7 @@ func TestWhoeverPassesAProofOnSeesNoKey(t *testing.T) {
 	settings, _, address := servertest.NewInstallation(t)
 	startServer(t, settings, address, http.StatusOK)
 	relay := servertest.FreeAddress(t)
-	s := squat(t, relay, httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address}).ServeHTTP)
+	s := newImpostor(t, relay, httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address}).ServeHTTP)
 	c, err := config.Load(settings, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -230,7 +232,7 @@ func TestWhoeverPassesAProofOnSeesNoKey(t *testing.T) {
 
 func TestAServerThatAnswersNeedsAKeyFile(t *testing.T) {
 	settings, _, address := servertest.NewInstallation(t)
-	squat(t, address, http.NotFound)
+	newImpostor(t, address, http.NotFound)
 	text, err := os.ReadFile(settings)
 	if err != nil {
 		t.Fatal(err)
@@ -260,7 +262,7 @@ func TestAServerElsewhereIsReached(t *testing.T) {
 	if err := c.Server.APIKeys.Disable(t.Context(), mfa.Caller{}, apikeys.Operator(), id); err != nil {
 		t.Fatal(err)
 	}
-	cert, trusted, _ := certified(t)
+	cert, trusted, _ := newCertificateFiles(t)
 	secure := httptest.NewUnstartedServer(c.Handler)
 	secure.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	secure.StartTLS()
@@ -316,7 +318,7 @@ func TestAFaultInThisProcessIsInTheLog(t *testing.T) {
 // The admin listener beyond loopback has TLS; commands and health know it by its settings.
 func TestTheAdminListenerHasTLS(t *testing.T) {
 	settings, _, address := servertest.NewInstallation(t)
-	_, certFile, keyFile := certified(t)
+	_, certFile, keyFile := newCertificateFiles(t)
 	text, err := os.ReadFile(settings)
 	if err != nil {
 		t.Fatal(err)
@@ -334,8 +336,8 @@ func TestTheAdminListenerHasTLS(t *testing.T) {
 		line{"a command", "user create --username alice", cli.ExitOK, "created", ""}.play(t, settings)
 	})
 	// Somebody who has no such certificate, and one who has.
-	other, otherCert, otherKey := certified(t)
-	s := squat(t, address, http.NotFound, other)
+	other, otherCert, otherKey := newCertificateFiles(t)
+	s := newImpostor(t, address, http.NotFound, other)
 	line{"a stranger's certificate", "user list", cli.ExitFailed, "", "certificate"}.play(t, settings)
 	write(otherCert, otherKey)
 	line{"the certificate and no key", "user list", cli.ExitFailed, "", "is not an admin API of Sallyport"}.play(t, settings)
