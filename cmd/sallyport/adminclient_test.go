@@ -280,7 +280,7 @@ func TestAServerElsewhereIsReached(t *testing.T) {
 		{"certificates for plain HTTP", "user list --ca-file " + trusted + at + own, cli.ExitUsage, "", "--ca-file belongs to"},
 		{"certificates that are none", "user list --ca-file " + own + " --server " + secure.URL + " --admin-key-file " + own, cli.ExitFailed, "", "holds no certificate"},
 		{"a wrong key", "user list" + at + wrong, cli.ExitFailed, "", "does not know the key"},
-		{"a file for everybody", "user list" + at + open, cli.ExitFailed, "", "mode 0644 lets others at it"},
+		{"a file for everybody", "user list" + at + open, cli.ExitFailed, "", "mode 0644 gives others access"},
 		{"no file", "user list --server " + server.URL, cli.ExitUsage, "", "--server needs --admin-key-file"},
 		{"a file and no server", "user list --admin-key-file " + own, cli.ExitUsage, "", "--admin-key-file and --ca-file need --server"},
 		{"in clear over the network", "user list --server http://192.0.2.1 --admin-key-file " + own, cli.ExitUsage, "", "must begin with https://"},

@@ -179,7 +179,7 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 		t.Errorf("%d events, want 4", n)
 	}
 	o.rejects([]refused{
-		{"a session that is over", "", cli.ExitFailed, "no such session, or it is over", []string{"session", "end", string(b.session)}},
+		{"a session that is over", "", cli.ExitFailed, "no such session, or it has ended", []string{"session", "end", string(b.session)}},
 		{"what is no session", "", cli.ExitFailed, "no such session", []string{"session", "end", "42"}},
 		{"an unknown user", "", cli.ExitFailed, "no such user", []string{"session", "list", "bob"}},
 		{"an unknown user's sessions", "", cli.ExitFailed, "no such user", []string{"session", "end-all", "bob"}},

@@ -202,7 +202,9 @@ func closed(t *testing.T, h *server.Server, all map[string]*dto.MetricFamily) {
 		"reason": {"no_connection", "cancelled", "timeout", "failed"}, "state": {"untried", "retrying", "dead"},
 		"use": seal.Uses(), "alg": append(config.Algorithms(), ""),
 	}
-	allowed["method"] = append(allowed["method"], "password", "totp", "recovery")
+	for _, i := range h.Verifier.Methods() {
+		allowed["method"] = append(allowed["method"], i.Name)
+	}
 	for _, r := range h.Handler.(*gin.Engine).Routes() {
 		allowed["route"] = append(allowed["route"], r.Path)
 	}

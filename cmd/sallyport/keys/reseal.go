@@ -54,9 +54,9 @@ func (m *Manager) ResealData(ctx context.Context, batch int, report func(format 
 		return err
 	}
 	written, broken, moved := 0, 0, 0
-	last := relational.Resealing{}
+	last := relational.ResealProgress{}
 	account := func() { written, broken = written+last.Written, broken+last.Broken }
-	err := m.Store.Reseal(ctx, batch, func(at relational.Resealing) {
+	err := m.Store.Reseal(ctx, batch, func(at relational.ResealProgress) {
 		if at.Column != last.Column {
 			account()
 		}

@@ -263,7 +263,7 @@ func TestWhatWasReadCanBeWrittenBack(t *testing.T) {
 		if d := c.Call("PUT", "/clients/"+id, read).Done(200, "changed"); len(d.Differences) != 1 || d.Differences[0].Key != "refresh_token_ttl" {
 			t.Errorf("%s: differences = %+v", id, d.Differences)
 		}
-		c.Call("PUT", "/clients/"+id, read).Refused(400, "invalid_request", "updated_at: is told and not written")
+		c.Call("PUT", "/clients/"+id, read).Refused(400, "invalid_request", "updated_at: is read-only")
 	}
 	id := string(c.Call("POST", "/users", map[string]any{"username": "bob", "email": "bob@example.com", "password": "a quiet harbour at dawn",
 		"recovery_codes": []string{"aaaabbbbccccddddeeeeffff"}, "roles": []string{"editor"}, "profile": map[string]any{"name": "Bob", "address": map[string]any{"country": "DE"}},
@@ -277,5 +277,5 @@ func TestWhatWasReadCanBeWrittenBack(t *testing.T) {
 	}
 	c.Call("GET", "/users/"+id, nil).Decode(200, &read)
 	read["names"] = []any{}
-	c.Call("PATCH", "/users/"+id, read).Refused(400, "invalid_request", "names: is told and not written")
+	c.Call("PATCH", "/users/"+id, read).Refused(400, "invalid_request", "names: is read-only")
 }

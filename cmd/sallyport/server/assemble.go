@@ -14,6 +14,7 @@ import (
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/password"
 	"sallyport/mfa/recovery"
+	"sallyport/mfa/selfservice"
 	"sallyport/mfa/session"
 	"sallyport/mfa/totp"
 	"sallyport/mfa/users"
@@ -84,9 +85,10 @@ func (s *Server) assembleWeb(p Options, span web.Spanner) error {
 	if err != nil {
 		return fmt.Errorf("build pages: %w", err)
 	}
+	accounts := selfservice.New(s.Store, s.Verifier, s.Password, s.Journal, p.Now, p.Random, c.Product)
 	pages := login.New(s.Provider, s.Verifier, s.Sessions, look)
-	dialect := cidaas.New(s.Provider, s.Verifier, s.Sessions, p.Random, cidaas.Options{Issuer: c.Issuer, Product: c.Product, Answer: pages.Answer, Logger: p.Log})
-	surfaces := append([]web.Surface{look, pages.WithClientPages(dialect.Page), account.New(s.Provider, s.Verifier, s.Sessions, look, c.Issuer), dialect, oidc.New(s.Provider, oidc.Options{Issuer: c.Issuer}),
+	dialect := cidaas.New(s.Provider, s.Verifier, accounts, s.Sessions, p.Random, cidaas.Options{Issuer: c.Issuer, Product: c.Product, Answer: pages.Answer, Logger: p.Log})
+	surfaces := append([]web.Surface{look, pages.WithClientPages(dialect.Page), account.New(s.Provider, s.Verifier, accounts, s.Sessions, look, c.Issuer), dialect, oidc.New(s.Provider, oidc.Options{Issuer: c.Issuer}),
 		api.New(s.Provider, s.Verifier, s.Sessions, api.Options{Logger: p.Log})}, p.Surfaces...)
 	s.Handler, err = web.New(web.Options{
 		Issuer: c.Issuer, TrustedProxies: c.TrustedProxies, Logger: p.Log, Counters: metrics.NewWebCounters(metrics.NewSet(s.Metrics)), ErrorPage: pages.Refusal, Span: span,

@@ -4,9 +4,10 @@ import (
 	"encoding/json"
 	"net/http/httptest"
 	"net/url"
-	"sallyport/cmd/sallyport/servertest"
 	"strings"
 	"testing"
+
+	"sallyport/cmd/sallyport/servertest"
 )
 
 // Whatever a caller says the server is called, no answer of any route repeats it: addresses

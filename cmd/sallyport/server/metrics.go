@@ -36,7 +36,7 @@ func (s *Server) registerMetrics(reg *prometheus.Registry) {
 // instead of written into the audit trail each time.
 func (s *Server) registerStarts(set metrics.Set) {
 	metrics.ReadCounter(set, "logins_started_total", "Logins that were begun and could not be answered out of a session.", s.Provider.Started)
-	metrics.ReadCounter(set, "client_failures_total", "Times a client could not authenticate itself.", s.Provider.ClientFailures)
+	metrics.ReadCounter(set, "client_failures_total", "Times a client could not authenticate itself.", s.Provider.ClientAuth.Failures)
 	metrics.ReadCounter(set, "initiations_total", "Tries at a second factor, or at what stands in for a password, that were begun.", s.Verifier.Initiated)
 	for budget := range s.Budgets.Refused() {
 		metrics.ReadCounter(set.With("budget", budget), "over_budget_total", "What was refused because too much of it came from one address or network.",
@@ -61,9 +61,9 @@ func (s *Server) registerDatabase(set metrics.Set) {
 	failed := func(reason string, read func() int64) {
 		metrics.ReadCounter(set.With("reason", reason), "database_errors_total", "Calls of the database that failed, by why.", read)
 	}
-	failed("no_connection", func() int64 { return stats().Starved })
+	failed("no_connection", func() int64 { return stats().NoConnection })
 	failed("cancelled", func() int64 { return stats().Cancelled })
-	failed("timeout", func() int64 { return stats().Overdue })
+	failed("timeout", func() int64 { return stats().TimedOut })
 	failed("failed", func() int64 { return stats().Failed })
 	metrics.ReadGauge(set, "database_connections_limit", "Connections there may be.", func() int { return connections().Most })
 	metrics.ReadGauge(set, "database_connections_open", "Connections there are.", func() int { return connections().Open })
