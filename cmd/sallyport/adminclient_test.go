@@ -29,7 +29,7 @@ import (
 	"sallyport/web/admin"
 )
 
-// squatter listens where a server should, and remembers whether it was shown a key.
+// impostor listens where a server should, and remembers whether it was shown a key.
 type impostor struct {
 	mu   sync.Mutex
 	seen bool
@@ -41,7 +41,7 @@ func (s *impostor) shown() bool {
 	return s.seen
 }
 
-// squat answers at an address until the test ends, over TLS if there is a certificate.
+// newImpostor answers at an address until the test ends, over TLS if there is a certificate.
 func newImpostor(t *testing.T, address string, handler http.HandlerFunc, secure ...tls.Certificate) *impostor {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
@@ -68,7 +68,7 @@ func newImpostor(t *testing.T, address string, handler http.HandlerFunc, secure 
 	return s
 }
 
-// told answers as an admin API that says it is a server.
+// identityResponse responds like an admin API with this issuer and this proof.
 func identityResponse(issuer func() string, proof string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -296,7 +296,7 @@ func TestAServerElsewhereIsReached(t *testing.T) {
 	}
 }
 
-// A fault of ours is told in full to who runs the command here, and with a number only to others.
+// An internal error is logged in full for whoever runs the command, and has only a support id in the response.
 func TestAFaultInThisProcessIsInTheLog(t *testing.T) {
 	settings, _, _ := servertest.NewInstallation(t)
 	c, err := config.Load(settings, nil)

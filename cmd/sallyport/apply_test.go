@@ -35,7 +35,7 @@ users:
     password_hash: $2a$10$abcdefghijklmnopqrstuuMGkTHSuPGPFyFt1rYHNEYQjCbvFpu2O
 `
 
-// ready is an office in the first state.
+// newFixtureWithState is an installation in the first state.
 func newFixtureWithState(t *testing.T) *fixture {
 	t.Helper()
 	o := newFixture(t)

@@ -36,7 +36,7 @@ var keysState = `api_keys:
   - {name: shop, dialects: [streambird], verbs: [read, write], app: Shop, secret: ` + shopSecret + `}
 `
 
-// keyed is an office with two API keys.
+// newFixtureWithAPIKeys is an installation with two API keys.
 func newFixtureWithAPIKeys(t *testing.T) (*fixture, string) {
 	t.Helper()
 	o := newFixture(t)

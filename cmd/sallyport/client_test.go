@@ -15,7 +15,7 @@ import (
 	"sallyport/web/admin"
 )
 
-// clients of an office: one public, one with a secret.
+// Two clients: one public, one with a secret.
 func newFixtureWithClients(t *testing.T) *fixture {
 	t.Helper()
 	o := newFixture(t)

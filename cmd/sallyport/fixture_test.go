@@ -176,7 +176,7 @@ func (o *fixture) alive(b belongings) string {
 	return strings.Join(left, " ")
 }
 
-// told reports how often an administrator was written down with an event kind.
+// countEvents counts the events of a kind about a user. All of them must be an administrator's.
 func (o *fixture) countEvents(kind string, user storage.UserID) int {
 	o.Helper()
 	n := 0

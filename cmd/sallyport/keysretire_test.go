@@ -40,7 +40,7 @@ users:
 `
 )
 
-// listen serves the house under its issuer, with the clock of the test.
+// listen serves the server under its issuer, with the clock of the test.
 func listen(s servertest.Server, issuer string) {
 	s.T.Helper()
 	l, err := net.Listen("tcp", strings.TrimPrefix(issuer, "http://"))

@@ -36,7 +36,7 @@ func newServers(t *testing.T, settings string, n int) servers {
 	return s
 }
 
-// due lets all of them look at once, several times, whether keys have to give way.
+// rotateDue lets all of them look at once, several times, whether keys have to give way.
 func (s servers) rotateDue() {
 	s.t.Helper()
 	var wg sync.WaitGroup
@@ -55,7 +55,7 @@ func (s servers) rotateDue() {
 	}
 }
 
-// made counts the keys there are of each use.
+// keyCounts counts the keys there are of each use.
 func (s servers) keyCounts() map[string]int {
 	s.t.Helper()
 	rows, err := s.servers[0].Store.Keys(s.t.Context(), time.Time{})
@@ -172,7 +172,7 @@ const (
 	beforeKey = "01e13409e24ee42b25c9b25d894220e1aa6819bf60190b6fbbac29d52b7063b259c070da3251dd4cde9550413344b7d3bda7e59421d4925ebf990d38fa"
 )
 
-// asBefore gives an installation the data key of a version before.
+// earlierVersion gives an installation the data key of a version before.
 func earlierVersion(t *testing.T, settings string) {
 	t.Helper()
 	loaded, err := config.Load(settings, nil)
@@ -215,7 +215,7 @@ func earlierVersion(t *testing.T, settings string) {
 }
 
 // After an upgrade a server of the version before serves for another day, and nobody
-// loses anything when the day is over and when all is written anew.
+// loses anything when the day is over and when everything is resealed.
 func TestAnUpgradeRotatesTheDataKey(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		earlierVersion(t, settings)

@@ -65,7 +65,7 @@ func value(f *dto.MetricFamily, labels ...string) float64 {
 	return -1
 }
 
-// busy is a house that has answered something.
+// busy calls do with a server that has served requests.
 func busy(t *testing.T, o *fixture, do func(h *server.Server)) {
 	o.withServer(func(h *server.Server) {
 		h.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/jwks.json", nil))

@@ -229,7 +229,7 @@ func (s *trial) read(w *httptest.ResponseRecorder) map[string]any {
 	return out
 }
 
-// metrics returns the text of /metrics.
+// scrape returns the text of /metrics.
 func scrape(s *trial) string {
 	w := httptest.NewRecorder()
 	s.open().OpsHandler(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))

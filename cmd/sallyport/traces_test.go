@@ -20,7 +20,7 @@ import (
 	"sallyport/storage/seal"
 )
 
-// watched opens a house whose settings are completed by the environment, plays do on it
+// tracedServer opens a server with further settings from the environment, calls do with it
 // and closes it, which sends what is left. It returns what is left, and the log.
 func tracedServer(t *testing.T, o *fixture, environ []string, do func(h *server.Server)) (*server.Server, string) {
 	t.Helper()

@@ -22,7 +22,7 @@ const (
 	phoneKey   = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 )
 
-// staffed is an office with one user who has everything.
+// newFixtureWithUsers is an installation with one user who has everything.
 func newFixtureWithUsers(t *testing.T) *fixture {
 	t.Helper()
 	o := newFixture(t)

@@ -106,7 +106,7 @@ func (f *flood) commits() int64 {
 	return f.Store.Stats().Commits
 }
 
-// Whatever a stranger calls, and with however many names: what one address makes the
+// Whatever an unauthenticated caller calls, and with however many names: what one address makes the
 // server write comes to an end, on every route there is.
 func TestWhoHasProvenNothingWritesLittle(t *testing.T) {
 	over := map[string]string{ // routes that say so, and in which format

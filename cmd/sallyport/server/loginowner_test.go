@@ -213,7 +213,7 @@ func (a *attacked) issuer() string {
 	return found.Issuer
 }
 
-// look is everything of a login that a stranger must not move.
+// look returns everything of a login that only its owner may change.
 func (a *attacked) look(v victim) []storage.AuthRequest {
 	a.T.Helper()
 	var out []storage.AuthRequest
@@ -300,14 +300,14 @@ func TestALoginIsItsOwnersOnEveryRoute(t *testing.T) {
 	})
 }
 
-// attack makes one call about a login with its address and whatever else a stranger has.
+// attack makes one call about a login with its address and whatever else somebody without its binding cookie has.
 func (a *attacked) attack(v victim, route [2]string, who, id, token string, header map[string]string) {
 	a.T.Helper()
 	path := strings.NewReplacer(":trackId", id, ":requestId", id, ":method", "totp").Replace(route[1])
 	members := map[string]any{"request_id": id, "requestId": id, "identifier": "mallory", "username": "mallory", "password": "a harbour in the fog",
 		"method": "totp", "passcode": "123456", "exchange_id": id, "allow": true, "decision": "allow", "status_id": id, "sub": id, "track_id": id,
 		"usage_type": "MULTIFACTOR_AUTHENTICATION", "verificationType": "totp", "friendly_name": "x", "action": "SKIP", "reason": "x"}
-	whole := who == "a page of the client's" // everything a stranger could send; the others differ in the origin alone
+	whole := who == "a page of the client's" // everything a page without the binding cookie could send; the others differ in the origin alone
 	if !whole {
 		delete(members, "password") // or thousands of hashes would be computed
 	}
@@ -351,7 +351,7 @@ func (a *attacked) attack(v victim, route [2]string, who, id, token string, head
 		w := a.do(route[0], to, body[0], body[1], header)
 		told := w.Header().Get("Location") + " " + w.Body.String()
 		for _, secret := range []string{"vera", ownerSecretState} {
-			// Who proves a first factor for a fresh request is told the state of the login that begins.
+			// Who proves a first factor for a fresh request gets the state of the login that begins.
 			if strings.Contains(told, secret) && !(v.fresh && secret == ownerSecretState) {
 				a.T.Errorf("%s, %s: %s %s tells %q: %d %s", v.name, who, route[0], to, secret, w.Code, told)
 			}

@@ -35,7 +35,7 @@ var AdminDescription = sync.OnceValues(func() (*openapi3.T, error) {
 
 const AdminKey = "a-key-of-the-admin-api-that-tests-know-by-heart"
 
-// console is an admin API with a key. Every answer is held against the description.
+// AdminAPI is an admin API with a key. Every response is compared with the description.
 type AdminAPI struct {
 	*testing.T
 	Server  *server.Server
@@ -50,7 +50,7 @@ func NewAdminAPI(t *testing.T) *AdminAPI {
 	return NewAdminAPIWith(t, "")
 }
 
-// strictConsole is one of a server with further settings.
+// NewAdminAPIWith returns the admin API of a server with further settings.
 func NewAdminAPIWith(t *testing.T, settingsText string) *AdminAPI {
 	t.Helper()
 	settings, _, _ := NewInstallation(t)
@@ -64,7 +64,7 @@ func NewAdminAPIWith(t *testing.T, settingsText string) *AdminAPI {
 	return c
 }
 
-// reply is an answer of the API.
+// Response is a response of the admin API.
 type Response struct {
 	*testing.T
 	Code   int
@@ -72,7 +72,7 @@ type Response struct {
 	Raw    []byte
 }
 
-// call makes a call; body is nothing, the text of a desired state, or what is sent as JSON.
+// Call makes a call. body is nil, the text of a desired state, or a value to send as JSON.
 func (c *AdminAPI) Call(method, path string, body any) Response {
 	c.Helper()
 	text, kind, err := adminclient.Encode(body)
@@ -107,7 +107,7 @@ func (c *AdminAPI) Do(r *http.Request) Response {
 	return out
 }
 
-// ok demands success and reads the answer.
+// Decode requires this status and decodes the body.
 func (r Response) Decode(code int, into any) {
 	r.Helper()
 	if r.Code != code {
@@ -121,7 +121,7 @@ func (r Response) Decode(code int, into any) {
 	}
 }
 
-// done demands success and the words for it.
+// Done requires success, described in these words.
 func (r Response) Done(code int, want string) admin.Done {
 	r.Helper()
 	var d admin.Done
@@ -132,7 +132,7 @@ func (r Response) Done(code int, want string) admin.Done {
 	return d
 }
 
-// refused demands a problem.
+// Refused requires this problem.
 func (r Response) Refused(code int, word, detail string) admin.Problem {
 	r.Helper()
 	var p admin.Problem
@@ -145,7 +145,7 @@ func (r Response) Refused(code int, word, detail string) admin.Problem {
 	return p
 }
 
-// newest is the newest event of a kind.
+// Newest returns the newest event of a kind.
 func (c *AdminAPI) Newest(kind string) storage.Event {
 	c.Helper()
 	events, err := c.Server.Store.ListEvents(c.Context(), storage.EventFilter{Kind: kind, Limit: 1})
@@ -155,7 +155,7 @@ func (c *AdminAPI) Newest(kind string) storage.Event {
 	return events[0]
 }
 
-// made is the secret of a new API key, and its id.
+// NewAPIKey creates an API key and returns its secret and id.
 func (c *AdminAPI) NewAPIKey(d apikeys.Draft) (string, storage.APIKeyID) {
 	c.Helper()
 	k, secret, err := c.Server.APIKeys.Create(c.Context(), mfa.Caller{}, apikeys.Operator(), d)

@@ -17,7 +17,7 @@ import (
 	"sallyport/storage/storagetest"
 )
 
-// installation writes the settings of a server on SQLite, its keys and its schema. It
+// NewInstallation writes the settings of a server on SQLite, its keys and its schema. It
 // returns the file of the settings, and the addresses of both listeners.
 func NewInstallation(t *testing.T) (settings, public, admin string) {
 	t.Helper()
@@ -51,7 +51,7 @@ func Migrate(t *testing.T, settings string) {
 	}
 }
 
-// options returns the options of a server with these settings and this clock.
+// Options returns the options of a server with these settings and this clock.
 func Options(t *testing.T, settings string, c *Clock) server.Options {
 	t.Helper()
 	loaded, err := config.Load(settings, nil)
@@ -65,7 +65,7 @@ func Options(t *testing.T, settings string, c *Clock) server.Options {
 	return o
 }
 
-// onBoth runs a test with the settings of an installation on each database.
+// OnBoth runs a test with the settings of an installation on each database.
 func OnBoth(t *testing.T, test func(t *testing.T, settings string)) {
 	t.Run("SQLite", func(t *testing.T) {
 		settings, _, _ := NewInstallation(t)
@@ -86,7 +86,7 @@ func OnBoth(t *testing.T, test func(t *testing.T, settings string)) {
 	})
 }
 
-// appendSettings adds settings to those of an installation.
+// AppendSettings adds settings to those of an installation.
 func AppendSettings(t *testing.T, settings, text string) {
 	t.Helper()
 	have, err := os.ReadFile(settings)

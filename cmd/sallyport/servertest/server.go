@@ -24,7 +24,7 @@ import (
 	"sallyport/storage"
 )
 
-// clock is a clock that a test sets forward.
+// Clock is a clock that a test sets forward.
 type Clock struct{ ahead atomic.Int64 }
 
 func (c *Clock) Now() time.Time        { return time.Now().Add(time.Duration(c.ahead.Load())) }
@@ -37,13 +37,13 @@ const MachineState = `clients:
     scopes: [reports]
 `
 
-// testServer is a server in this process, with the client machine.
+// Server is a server in this process, with the client machine.
 type Server struct {
 	*server.Server
 	T *testing.T
 }
 
-// newTestServer opens a server with these settings and this clock.
+// New opens a server with these settings and this clock.
 func New(t *testing.T, settings string, c *Clock) Server {
 	t.Helper()
 	h := Open(t, Options(t, settings, c))
@@ -51,7 +51,7 @@ func New(t *testing.T, settings string, c *Clock) Server {
 	return Server{h, t}
 }
 
-// openOptions opens a server until the test ends.
+// Open opens a server until the test ends.
 func Open(t *testing.T, o server.Options) *server.Server {
 	t.Helper()
 	h, err := server.Open(t.Context(), o)
@@ -62,7 +62,7 @@ func Open(t *testing.T, o server.Options) *server.Server {
 	return h
 }
 
-// applied applies a desired state to an installation.
+// Apply applies a desired state to an installation.
 func Apply(t *testing.T, settings, state string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "state.yaml")
@@ -104,7 +104,7 @@ func (s Server) Post(path string, values url.Values) map[string]any {
 	return out
 }
 
-// token returns an access token and the key it is signed with.
+// Token returns an access token and the key it is signed with.
 func (s Server) Token() (token, kid string) {
 	s.T.Helper()
 	token, _ = s.Post("/token", url.Values{"grant_type": {"client_credentials"}})["access_token"].(string)
@@ -127,7 +127,7 @@ func (s Server) Active(token string) bool {
 	return s.Post("/introspect", url.Values{"token": {token}})["active"] == true
 }
 
-// published are the keys of an algorithm in the key set.
+// Published returns the ids of an algorithm's keys in the key set.
 func (s Server) Published(alg string) []string {
 	s.T.Helper()
 	var set struct {
@@ -154,7 +154,7 @@ func (s Server) EventsOf(kind string) []storage.Event {
 	return all
 }
 
-// shared is a writer that can be read while a server writes to it.
+// Buffer is a writer that can be read while a server writes to it.
 type Buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
