@@ -62,7 +62,7 @@ func (c *Client) checkAuthentication(r *strict.Reader, path string) {
 	secrets := 0
 	if c.Secret != "" {
 		secrets++
-		// Only its SHA-256 is kept, so a secret must be beyond guessing.
+		// Only a plain SHA-256 is stored, so the secret must be unguessable.
 		if len(c.Secret) < 32 {
 			r.Fault(path+".client_secret", "must have 32 characters or more, made at random")
 		}
@@ -147,8 +147,8 @@ func webScheme(u *url.URL) bool {
 	return u.Scheme == "https" || (u.Scheme == "http" && strict.LoopbackHost(u.Hostname()))
 }
 
-// redirectFault says what is wrong with a redirect URI (RFC 9700 section 2.1,
-// RFC 8252 sections 7 and 8.4).
+// redirectFault returns the fault of a redirect URI, or "" (RFC 9700 section 2.1, RFC 8252
+// sections 7 and 8.4).
 func (c *Client) redirectFault(uri string) string {
 	if len(uri) > 2048 || strings.ContainsFunc(uri, func(x rune) bool { return x <= ' ' || x > '~' }) {
 		return "must be at most 2048 ASCII characters without spaces"

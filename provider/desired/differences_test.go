@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-func TestTheRightToManageFactorsIsApplied(t *testing.T) {
+func TestManagesFactors(t *testing.T) {
 	without, err := newClient(&Client{ID: "shop"})
 	if err != nil {
 		t.Fatal(err)
