@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -21,8 +22,10 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/audit"
+	"sallyport/mfa/budget"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/mfatest"
+	"sallyport/mfa/selfservice"
 	"sallyport/mfa/session"
 	"sallyport/mfa/totp"
 	"sallyport/mfa/users"
@@ -49,13 +52,15 @@ type house struct {
 	keyring  *seal.Keyring
 	journal  *audit.Journal
 	verifier *exchange.Verifier
+	accounts *selfservice.Accounts
 	sessions *session.Registry
 	users    *users.Registry
 	totp     *totp.Method
 	p        *Provider
 	visit    mfa.Caller
 	logged   *strings.Builder
-	store    *brittle // of the provider: fails when told to
+	admit    budget.Admit // of the provider; nil: unlimited
+	store    *brittle     // of the provider: fails when told to
 }
 
 func (h *house) now() time.Time {
@@ -94,11 +99,17 @@ func newHouseOn(t testing.TB, dsn string, algs ...string) *house {
 	h := &house{t: t, ctx: context.Background(), clock: time.Date(2026, 5, 1, 10, 0, 0, 123456000, time.UTC), logged: &strings.Builder{},
 		visit: mfa.Caller{Browser: strings.Repeat("b", 43), Address: "192.0.2.1", UserAgent: "test", Locale: "en"}}
 	rooms := mfatest.Open(t, mfatest.Options{Now: h.now, Algs: algs, DSN: dsn})
-	h.engine, h.keyring, h.journal, h.verifier = rooms.Store, rooms.Keyring, rooms.Journal, rooms.Verifier
+	h.engine, h.keyring, h.journal, h.verifier, h.accounts = rooms.Store, rooms.Keyring, rooms.Journal, rooms.Verifier, rooms.Accounts
 	h.sessions, h.users, h.totp = rooms.Sessions, rooms.Users, rooms.TOTP
 	var err error
 	h.store = &brittle{Store: h.engine}
 	h.p, err = New(h.store, h.keyring, h.verifier, h.sessions, h.journal, h.now, rand.Reader, Options{Issuer: issuer, SigningAlg: algs[0],
+		Admit: func(v mfa.Caller, of string, n int) time.Duration {
+			if h.admit == nil {
+				return 0
+			}
+			return h.admit(v, of, n)
+		},
 		ACRAliases: map[string]mfa.Level{"urn:example:silver": mfa.AAL1, "urn:example:gold": mfa.AAL2},
 		Logger:     slog.New(slog.NewTextHandler(h.logged, nil))})
 	h.ok(err)
@@ -172,7 +183,7 @@ func (h *house) enter(id storage.RequestID, name string, s *session.SignedIn) {
 	h.t.Helper()
 	st, err := h.p.Next(h.ctx, Ask{Request: id, Identifier: name, Visit: h.visit, SignedIn: s})
 	h.ok(err)
-	h.ok(h.verifier.Login(h.ctx, h.visit, st.Proving, password))
+	h.ok(h.verifier.Password(h.ctx, h.visit, st.Login, password))
 }
 
 // prove types the current code of the user's authenticator app.
@@ -181,7 +192,7 @@ func (h *house) prove(id storage.RequestID, s *session.SignedIn) {
 	st := h.next(id, s)
 	for _, a := range st.Account.Authenticators {
 		if a.Method == "totp" {
-			_, err := h.verifier.Prove(h.ctx, h.visit, st.Proving, exchange.Choice{Method: "totp", Authenticator: a.ID, Usage: mfa.UsageSecond}, "",
+			_, err := h.verifier.Prove(h.ctx, h.visit, st.Login, exchange.Choice{Method: "totp", Authenticator: a.ID, Usage: mfa.UsageSecond}, "",
 				mfa.Typed(h.totp.CodeOf(a, h.now())))
 			h.ok(err)
 			return
@@ -299,13 +310,13 @@ func formOf(pairs ...string) url.Values {
 func (h *house) userinfo(token string) reply {
 	r := httptest.NewRequest(http.MethodGet, "/userinfo", nil)
 	r.Header.Set("Authorization", "Bearer "+token)
-	return h.call(h.p.Userinfo, r)
+	return h.call(h.p.Introspection.Userinfo, r)
 }
 
 // active asks about a token as a client.
 func (h *house) active(id, token string) bool {
 	h.t.Helper()
-	got := h.post(h.p.Introspect, id, formOf("token", token))
+	got := h.post(h.p.Introspection.Introspect, id, formOf("token", token))
 	if got.Status != http.StatusOK {
 		h.t.Fatalf("introspection = %d %s, want 200", got.Status, got.Raw)
 	}
@@ -318,7 +329,7 @@ func (h *house) opened(token string) (map[string]any, jose.Header) {
 	h.t.Helper()
 	var set jose.JSONWebKeySet
 	h.ok(json.Unmarshal(h.p.JWKS().Body, &set))
-	jws, err := jose.ParseSignedCompact(token, algorithms[:])
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA})
 	h.ok(err)
 	header := jws.Signatures[0].Protected
 	keys := set.Key(header.KeyID)
@@ -382,4 +393,8 @@ func base32Secret(t testing.TB, text string) []byte {
 		t.Fatal(err)
 	}
 	return raw
+}
+
+func basic(id, secret string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(id)+":"+url.QueryEscape(secret)))
 }

@@ -9,6 +9,8 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/session"
+	"sallyport/provider/claims"
+	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
 
@@ -52,14 +54,14 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 		}
 	}
 	st, err := p.stand(ctx, r, forgetSession(stored, a.SignedIn), account, identifier, a.SignedIn)
-	st.Owned, st.InBrowser, st.asked, st.Proving.Login = o.owned, o.inBrowser, a, login
+	st.Owned, st.InBrowser, st.asked, st.Login.Detached = o.owned, o.inBrowser, a, login
 	if !o.owned {
 		st.LoginHint = "" // a name
 	} else if stored.Subject != "" {
-		st.Proving.Sub = p.Masked(st)
+		st.Login.Sub = p.Masked(st)
 	}
 	if err == nil && a.Lists && st.Kind == StepIdentify {
-		err = p.verifier.Ask(ctx, a.Visit, st.Proving)
+		err = p.verifier.Ask(ctx, a.Visit, st.Login)
 	}
 	return st, err
 }
@@ -67,9 +69,9 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 // stand is where a request stands that was read, or stored this very moment.
 func (p *Provider) stand(ctx context.Context, r *request, stored storage.AuthRequest, account *storage.Account, identifier string, s *session.SignedIn) (Step, error) {
 	st := Step{Request: stored, Account: account, Client: r.client.Client, ClientHome: r.home(), request: r, asked: Ask{SignedIn: s},
-		UILocales: fields(r.params.Get("ui_locales")), LoginHint: loginHint(r, stored, account, s),
+		UILocales: oauth.Fields(r.params.Get("ui_locales")), LoginHint: loginHint(r, stored, account, s),
 		LoginPage: loginPage(stored, r.client)}
-	st.Proving = exchange.Proving{Request: stored, Account: account, Identifier: identifier,
+	st.Login = exchange.Login{Request: stored, Account: account, Identifier: identifier,
 		Policy: policy(&r.client.Client), Asked: p.asked(r)}
 	if stored.State != storage.RequestOpen {
 		st.Kind = StepOver
@@ -130,8 +132,8 @@ func canonical(typed string) (string, bool) {
 // changed meanwhile) into the answer for an unknown request.
 func lost(err error) error {
 	var page *PageError
-	var refused *oauthError
-	if errors.As(err, &page) || (errors.As(err, &refused) && refused.cause == nil) {
+	var refused *oauth.Error
+	if errors.As(err, &page) || (errors.As(err, &refused) && refused.Cause == nil) {
 		return &mfa.Error{Code: mfa.UnknownRequest, Err: err}
 	}
 	return err
@@ -172,7 +174,7 @@ func loginHint(r *request, stored storage.AuthRequest, account *storage.Account,
 // primaryName is the name a user most likely types.
 func primaryName(a *storage.Account) string {
 	for _, kind := range []storage.IdentifierKind{storage.Email, storage.Username, storage.Phone} {
-		if i := identifier(a, kind); i != nil {
+		if i := claims.Identifier(a, kind); i != nil {
 			return i.Value
 		}
 	}
@@ -192,7 +194,7 @@ func (p *Provider) decide(ctx context.Context, st Step) (Step, error) {
 		}
 		subject = st.Account
 	}
-	st.Verdict = mfa.Require(st.Proving.Policy, subject, stored.Factors, st.Proving.Asked, p.verifier.Methods(), p.now())
+	st.Verdict = mfa.Require(st.Login.Policy, subject, stored.Factors, st.Login.Asked, p.verifier.Methods(), p.now())
 	switch st.Verdict.Need {
 	case mfa.NeedUnmet:
 		return st.refused("unmet_authentication_requirements"), nil
@@ -204,8 +206,8 @@ func (p *Provider) decide(ctx context.Context, st Step) (Step, error) {
 		if st.Verdict.Need == mfa.NeedSecond {
 			st.Kind = StepVerify
 		}
-		if subject != nil || st.Proving.Identifier != "" {
-			st.Options = p.verifier.Options(st.Proving)
+		if subject != nil || st.Login.Identifier != "" {
+			st.Options = p.verifier.Options(st.Login)
 		}
 		return st, nil
 	}

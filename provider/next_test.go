@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/mfa/session"
 	"sallyport/storage"
 )
@@ -85,7 +86,7 @@ func TestNextTellsPagesWhatTheyShow(t *testing.T) {
 	}
 	h.enter(id, "ada", nil)
 	st = h.next(id, nil)
-	if len(st.Options) != 1 || st.Options[0].Method != "totp" || st.Account == nil || st.Proving.Account == nil || st.LoginHint != "ada@example.org" {
+	if len(st.Options) != 1 || st.Options[0].Method != "totp" || st.Account == nil || st.Login.Account == nil || st.LoginHint != "ada@example.org" {
 		t.Errorf("options = %+v", st.Options)
 	}
 }
@@ -279,7 +280,7 @@ func TestASessionThatEndsAtBeginIsNotUsed(t *testing.T) {
 		return
 	}
 	code := h.answered(b.Finished.Answer).Get("code")
-	if got := h.post(h.p.Token, "rp", redeem(code)); got.get("error") != "invalid_grant" {
+	if got := h.post(h.p.Grants.Token, "rp", redeem(code)); got.get("error") != "invalid_grant" {
 		t.Errorf("token = %d %s, want invalid_grant", got.Status, got.Raw)
 	}
 }
@@ -340,17 +341,18 @@ func TestFreshRecoveryCodesAreSeenFirst(t *testing.T) {
 	id := h.begin(params("always"), nil).Request
 	h.enter(id, "bob", nil)
 	st := h.next(id, nil)
-	e, err := h.verifier.BeginEnrollment(h.ctx, h.visit, st.Proving, st.Verdict.Methods[0], "phone")
+	e, err := h.verifier.Enroll(h.ctx, h.visit, h.verifier.InLogin(st.Login), exchange.NewFactor{Method: st.Verdict.Methods[0], Name: "phone"})
 	h.ok(err)
 	raw := base32Secret(t, e.Handout.Secret)
-	h.ok(h.verifier.ConfirmEnrollment(h.ctx, h.visit, st.Proving, e.Exchange, mfa.Typed(h.totp.CodeAt(raw, h.now()))))
+	_, err = h.verifier.Confirm(h.ctx, h.visit, h.verifier.InLogin(st.Login), e.Exchange, mfa.Typed(h.totp.CodeAt(raw, h.now())))
+	h.ok(err)
 	st = h.next(id, nil)
 	if st.Kind != StepRecovery {
 		t.Fatalf("step = %s, want recovery", st.Kind)
 	}
 	h.ok(h.p.Seen(h.ctx, st, h.visit))
 	_, q := h.finish(id, nil)
-	claims, _ := h.opened(h.post(h.p.Token, "always", redeem(q.Get("code"))).get("id_token"))
+	claims, _ := h.opened(h.post(h.p.Grants.Token, "always", redeem(q.Get("code"))).get("id_token"))
 	if claims["acr"] != "aal2" {
 		t.Errorf("acr = %v, want aal2", claims["acr"])
 	}
@@ -373,7 +375,7 @@ func TestACRIsToldInTheClientsWords(t *testing.T) {
 			if b.Finished == nil {
 				t.Fatal("not finished at once")
 			}
-			claims, _ := h.opened(h.post(h.p.Token, "rp", redeem(h.answered(b.Finished.Answer).Get("code"))).get("id_token"))
+			claims, _ := h.opened(h.post(h.p.Grants.Token, "rp", redeem(h.answered(b.Finished.Answer).Get("code"))).get("id_token"))
 			if claims["acr"] != tc.want {
 				t.Errorf("acr = %v, want %s", claims["acr"], tc.want)
 			}

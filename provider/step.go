@@ -68,7 +68,7 @@ type Step struct {
 	// identifier names; nil: nobody.
 	Account    *storage.Account
 	Client     storage.Client
-	Proving    exchange.Proving // for the calls of exchange.Verifier
+	Login      exchange.Login // for the calls of exchange.Verifier
 	Verdict    mfa.Verdict
 	Options    []exchange.Option
 	Scopes     []string // to consent to
@@ -87,7 +87,7 @@ type Step struct {
 func (st Step) Again() Ask {
 	a := st.asked
 	a.Identifier, a.Named, a.Lists = "", exchange.Choice{}, false
-	if n := st.Proving.Login; n != nil {
+	if n := st.Login.Detached; n != nil {
 		a.Request, a.Track, a.Sub = n.Login.ID, n.Track, ""
 	}
 	return a

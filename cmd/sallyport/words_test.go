@@ -5,7 +5,7 @@ import (
 	"os"
 	"testing"
 
-	"sallyport/provider"
+	"sallyport/provider/claims"
 )
 
 // texts are the texts of the pages in a language.
@@ -31,7 +31,7 @@ func TestScopesAndMethodsHaveTheirTexts(t *testing.T) {
 	for _, language := range []string{"en", "de"} {
 		have := texts(t, language)
 		var want []string
-		for _, scope := range provider.Scopes() {
+		for _, scope := range claims.Scopes() {
 			want = append(want, "scope."+scope)
 		}
 		for _, i := range c.h.verifier.Methods() {
@@ -43,7 +43,7 @@ func TestScopesAndMethodsHaveTheirTexts(t *testing.T) {
 				want = append(want, "method."+i.Name+".label", "method."+i.Name+".text")
 			}
 			if i.Enrolls {
-				want = append(want, "method."+i.Name+".need", "method."+i.Name+".begin")
+				want = append(want, "method."+i.Name+".need", "method."+i.Name+".begin", "account.add."+i.Name)
 			}
 		}
 		for _, key := range want {

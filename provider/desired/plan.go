@@ -128,11 +128,7 @@ func (r Records) PlanState(ctx context.Context, s State, o Options, fault func(p
 }
 
 func (p *planner) client(ctx context.Context, c *Client, path string) error {
-	want, err := newClient(c)
-	if err != nil {
-		p.fault(path+".client_secret_sha256", "must be 64 hexadecimal digits")
-		return nil
-	}
+	want := newClient(c)
 	p.found[want.ID] = true
 	if p.Clients.Reserved(want.ID) {
 		p.fault(path+".client_id", "belongs to the server itself")

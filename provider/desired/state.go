@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"slices"
 	"time"
 
 	"sallyport/config/strict"
@@ -207,7 +208,7 @@ func (c *Client) defaults() {
 	if len(c.GrantTypes) == 0 {
 		c.GrantTypes = []string{"authorization_code"}
 	}
-	if len(c.ResponseTypes) == 0 && c.has("authorization_code") {
+	if len(c.ResponseTypes) == 0 && slices.Contains(c.GrantTypes, "authorization_code") {
 		c.ResponseTypes = []string{"code"}
 	}
 	if c.MFA == "" {

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"sallyport/config/strict"
-	"sallyport/provider"
+	"sallyport/provider/claims"
 )
 
 var (
@@ -34,7 +34,7 @@ func (u *User) check(r *strict.Reader, path string, names map[string]bool) {
 	u.checkTOTP(r, path)
 	u.checkCodes(r, path)
 	r.OneOf(path+".status", u.Status, []string{"", "active", "pending", "disabled"})
-	claims := provider.ProfileClaims()
+	claims := claims.ProfileClaims()
 	for _, claim := range strict.SortedKeys(u.Profile) {
 		if !slices.Contains(claims, claim) {
 			r.Fault(path+".profile."+claim, "is not a profile claim; those are %s", strings.Join(claims, ", "))

@@ -57,7 +57,7 @@ func bearerOf(c *gin.Context) string {
 
 // owner returns the user of a call's access token; without one it refuses the call.
 func (s *Surface) owner(c *gin.Context) (mfa.Owner, bool) {
-	o, err := s.provider.Bearer(c.Request.Context(), bearerOf(c))
+	o, err := s.provider.Introspection.Owner(c.Request.Context(), bearerOf(c))
 	if err != nil {
 		s.fail(c, err)
 		return o, false

@@ -10,25 +10,26 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider"
+	"sallyport/provider/oauth"
 	"sallyport/web"
 )
 
 // Options are the settings of the surface.
 type Options struct {
-	Issuer string // where it has a path, RFC 8414 section 3.1 puts metadata before that path
+	Issuer string // RFC 8414 section 3.1 puts the metadata before its path
 }
 
 // Surface mounts the endpoints for client programs.
 type Surface struct {
 	provider *provider.Provider
-	calls    *cors.Cors // pages of registered origins
-	reads    *cors.Cors // anybody's pages
+	calls    *cors.Cors // for pages of registered origins
+	reads    *cors.Cors // for all pages
 	path     string
 }
 
 var _ web.Surface = (*Surface)(nil)
 
-// New makes the surface.
+// New returns the surface.
 func New(p *provider.Provider, o Options) *Surface {
 	s := &Surface{provider: p}
 	if u, err := url.Parse(o.Issuer); err == nil {
@@ -46,15 +47,15 @@ func New(p *provider.Provider, o Options) *Surface {
 // Mount adds the routes. Introspection is for resource servers, never for pages.
 func (s *Surface) Mount(r gin.IRouter) {
 	calls, reads := web.CORS(s.calls), web.CORS(s.reads)
-	for path, serve := range map[string]endpoint{"/token": s.provider.Token, "/revoke": s.provider.Revoke} {
+	for path, serve := range map[string]endpoint{"/token": s.provider.Grants.Token, "/revoke": s.provider.Introspection.Revoke} {
 		r.POST(path, calls, serve.handle)
 		r.OPTIONS(path, calls)
 	}
-	userinfo := endpoint(s.provider.Userinfo)
+	userinfo := endpoint(s.provider.Introspection.Userinfo)
 	r.GET("/userinfo", calls, userinfo.handle)
 	r.POST("/userinfo", calls, userinfo.handle)
 	r.OPTIONS("/userinfo", calls)
-	r.POST("/introspect", endpoint(s.provider.Introspect).handle)
+	r.POST("/introspect", endpoint(s.provider.Introspection.Introspect).handle)
 
 	documents := map[string]document{
 		"/jwks.json":                              s.provider.JWKS,
@@ -71,16 +72,16 @@ func (s *Surface) Mount(r gin.IRouter) {
 	}
 }
 
-// endpoint is a method of the provider's that writes its own answer.
+// endpoint is an endpoint of the provider.
 type endpoint func(http.ResponseWriter, *http.Request, mfa.Caller)
 
 func (e endpoint) handle(c *gin.Context) { e(c.Writer, c.Request, web.Caller(c)) }
 
-// document is a method of the provider's that returns a finished text.
-type document func() provider.Document
+// document returns a document of the provider.
+type document func() oauth.Document
 
-// documentAge is how long a document may be kept: shorter than a new key is published
-// before its first signature.
+// documentAge is how long a document may be cached: for less time than a new key is
+// published before its first use.
 const documentAge = "public, max-age=300"
 
 func (d document) handle(c *gin.Context) {
