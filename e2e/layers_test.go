@@ -16,23 +16,23 @@ import (
 	"testing"
 )
 
-// module is the prefix of our own import paths.
+// module is the prefix of this module's import paths.
 const module = "sallyport/"
 
-// floors are the rooms from the top down: a room may use those below it. config is
-// no floor: only cmd knows it.
+// floors are the layers from the top down: a package may import those below it. config
+// is not a layer: only cmd imports it.
 var floors = map[string]int{"cmd": 5, "web": 4, "provider": 3, "mfa": 2, "storage": 1}
 
-// shared are the packages that surfaces share. They know no surface.
+// shared are the packages that surfaces share. They import no surface.
 var shared = []string{"web/page", "web/problem", "web/jsonbody", "web/signin"}
 
 // mainPackage is the package in which the clock and the source of randomness enter.
 const mainPackage = "cmd/sallyport"
 
-// engines persist. Only cmd chooses one; everybody else sees the contracts.
+// engines implement storage. Only cmd imports them.
 var engines = []string{"storage/relational"}
 
-// libraries names the rooms that may import a library: one, unless the library is a
+// libraries names the packages that may import a library: one, unless the library is a
 // vocabulary rather than a tool. An import that is not listed needs a decision record
 // first (docs/decisions) and a line here second.
 var libraries = map[string][]string{
@@ -56,7 +56,7 @@ var libraries = map[string][]string{
 	"go.opentelemetry.io":                 {"cmd/sallyport/tracing"},
 }
 
-// readers reads YAML, for the settings and for wishes, the desired state.
+// Packages that read YAML: the settings and the desired state.
 const (
 	readers = "config/strict"
 	wishes  = "provider/desired"
@@ -112,13 +112,13 @@ func tree(root string, mode parser.Mode) ([]goFile, error) {
 	return files, err
 }
 
-// room is the first element of a directory below the module.
+// room returns the first element of a directory below the module.
 func room(dir string) string {
 	first, _, _ := strings.Cut(dir, "/")
 	return first
 }
 
-// breaks returns every import that breaks a rule.
+// breaks returns every import that violates a rule.
 func breaks(root string) ([]string, error) {
 	files, err := tree(root, parser.ImportsOnly)
 	if err != nil {
@@ -139,7 +139,7 @@ func breaks(root string) ([]string, error) {
 	return out, nil
 }
 
-// refuse says why a file may not import a path, or nothing.
+// refuse returns why a file may not import a path, or "".
 func refuse(f goFile, imported string) string {
 	if target, ours := strings.CutPrefix(imported, module); ours {
 		return refuseOurs(f, target)
@@ -167,8 +167,8 @@ func refuse(f goFile, imported string) string {
 	return "no decision record admits it"
 }
 
-// refuseStandard: randomness enters in the program, like the clock. (math/rand is left to
-// those who spread retries; nothing secret comes out of it.)
+// refuseStandard: randomness is injected by the main package, like the clock. math/rand is allowed for
+// jitter of retries.
 func refuseStandard(f goFile, imported string) string {
 	if imported == "crypto/rand" && !f.test && f.dir != mainPackage {
 		return "randomness is a constructor argument"

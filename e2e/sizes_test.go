@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// What a reader can hold in the head at once.
+// Limits for readable code.
 const (
 	maxFileLines     = 400
 	maxFunctionLines = 80
@@ -26,7 +26,7 @@ func TestSizesAndHabits(t *testing.T) {
 	}
 }
 
-// habits returns what is too long, undocumented, or not a parameter though it should be.
+// habits returns what is too long, undocumented, or should be a parameter.
 func habits(root string) ([]string, error) {
 	files, err := tree(root, parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {

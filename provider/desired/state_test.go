@@ -37,7 +37,7 @@ users:
       address: {country: DE}
 `
 
-func TestParseStateFillsInDefaults(t *testing.T) {
+func TestParseSetsDefaults(t *testing.T) {
 	s, err := Parse("state.yaml", []byte(goodState))
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func TestParseStateFillsInDefaults(t *testing.T) {
 	}
 }
 
-func TestParseStateNamesEveryFaultWithItsLine(t *testing.T) {
+func TestParseReportsEveryFaultWithItsLine(t *testing.T) {
 	text := `clients:
   - client_id: shop
     public: true
@@ -122,7 +122,7 @@ users:
 	})
 }
 
-func TestASecretLivesNowhereInAStateFault(t *testing.T) {
+func TestFaultsQuoteNoSecret(t *testing.T) {
 	for _, text := range []string{
 		"users:\n  - password: \"geheim\n",
 		"users:\n  - password: [geheim\n",

@@ -77,7 +77,7 @@ func (u *User) checkNames(r *strict.Reader, path string, names map[string]bool) 
 	}
 }
 
-// checkTOTP: the parameters are those authenticator apps know (Key Uri Format).
+// checkTOTP allows the parameters that authenticator apps support (Key Uri Format).
 func (u *User) checkTOTP(r *strict.Reader, path string) {
 	r.OneOf(path+".totp_algorithm", u.TOTPAlgorithm, []string{"", "SHA1", "SHA256", "SHA512"})
 	if u.TOTPDigits != 0 && u.TOTPDigits != 6 && u.TOTPDigits != 8 {

@@ -7,8 +7,8 @@ import (
 	"sallyport/storage"
 )
 
-// doors are all ways to end a user's other sessions with everything they led to.
-func (w *world) doors(p person, kept storage.SessionID) map[string]func() error {
+// endings returns all ways to end a user's other sessions and grants.
+func (w *fixture) endings(p person, kept storage.SessionID) map[string]func() error {
 	return map[string]func() error{
 		"by themselves": func() error { return w.s.EndSessions(w.ctx, p.id, kept, true, w.now, nil) },
 		"with a proof": func() error {
@@ -22,8 +22,8 @@ func (w *world) doors(p person, kept storage.SessionID) map[string]func() error 
 	}
 }
 
-// alive checks a grant, by itself and in the list of its user.
-func (w *world) alive(p person, id storage.GrantID, what string, want bool) {
+// alive checks a grant, read by itself and in the list of its user.
+func (w *fixture) alive(p person, id storage.GrantID, what string, want bool) {
 	w.Helper()
 	g, err := w.s.Grant(w.ctx, id)
 	w.ok(err)
@@ -38,22 +38,22 @@ func (w *world) alive(p person, id storage.GrantID, what string, want bool) {
 	}
 }
 
-// issued stores a code that waits to be redeemed.
-func (w *world) issued(p person, session storage.SessionID) *storage.Code {
+// issued stores an unused code.
+func (w *fixture) issued(p person, session storage.SessionID) *storage.Code {
 	w.Helper()
 	c := w.code(random[string](), p, session)
 	w.ok(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Code: c}))
 	return c
 }
 
-func (w *world) redeem(p person, c *storage.Code) error {
+func (w *fixture) redeem(p person, c *storage.Code) error {
 	g := w.grant(p, c.Authorization.SessionID, true)
 	g.ID = c.GrantID
 	return w.s.RedeemCode(w.ctx, storage.Redemption{Code: c.Code, Grant: g, Now: w.now})
 }
 
-func otherSessions(w *world) {
-	p, q := w.someone(), w.someone()
+func otherSessions(w *fixture) {
+	p, q := w.addUser(), w.addUser()
 	kept, gone, foreign := w.signedIn(p), w.signedIn(p), w.signedIn(q)
 	keptGrant, goneGrant, offline := w.granted(p, kept.ID, false), w.granted(p, gone.ID, false), w.granted(p, gone.ID, true)
 	w.ok(w.s.EndSessions(w.ctx, p.id, kept.ID, false, w.now, nil))
@@ -71,13 +71,13 @@ func otherSessions(w *world) {
 	w.alive(p, offline, "offline, when everything ends", false)
 }
 
-func everywhere(w *world) {
-	q := w.someone()
+func otherGrants(w *fixture) {
+	q := w.addUser()
 	foreign := w.signedIn(q)
 	foreignGrant, foreignCode := w.granted(q, foreign.ID, true), w.issued(q, foreign.ID)
 	lates := map[storage.GrantID]person{}
-	for name := range w.doors(q, "") {
-		p := w.someone()
+	for name := range w.endings(q, "") {
+		p := w.addUser()
 		kept, other, out, over := w.signedIn(p), w.signedIn(p), w.signedIn(p), w.session(p)
 		over.ExpiresAt = w.now
 		w.ok(w.s.CreateSession(w.ctx, over, nil))
@@ -86,7 +86,7 @@ func everywhere(w *world) {
 		dead := map[string]storage.GrantID{"online": w.granted(p, other.ID, false), "offline": w.granted(p, other.ID, true),
 			"offline, signed out": w.granted(p, out.ID, true), "offline, expired": w.granted(p, over.ID, true), "of no session": w.granted(p, "", true)}
 		codes := map[string]*storage.Code{"another's": w.issued(p, other.ID), "nobody's": w.issued(p, "")}
-		w.ok(w.doors(p, kept.ID)[name]())
+		w.ok(w.endings(p, kept.ID)[name]())
 		w.alive(p, own, name+", of the session kept", true)
 		w.alive(p, ownOffline, name+", offline, of the session kept", true)
 		w.ok(w.redeem(p, ownCode))
@@ -98,7 +98,7 @@ func everywhere(w *world) {
 				w.Errorf("%s: code %s: %v, want %v", name, which, err, storage.ErrConflict)
 			}
 		}
-		// What a code that was not seen in time still turns into.
+		// A code that the call did not see creates an invalid grant.
 		late := w.issued(p, other.ID)
 		w.ok(w.redeem(p, late))
 		w.alive(p, late.GrantID, name+", of a code that came at the same moment", false)
@@ -113,11 +113,11 @@ func everywhere(w *world) {
 	}
 }
 
-// endedWhileRedeeming lets a session ask for codes, redeem and refresh without a break
-// while it is ended: whatever it was given in that moment is worth nothing.
-func endedWhileRedeeming(w *world) {
+// endedWhileRedeeming issues, redeems and refreshes for a session while it is ended: no grant
+// of it remains valid.
+func endedWhileRedeeming(w *fixture) {
 	for round := range 4 {
-		p := w.someone()
+		p := w.addUser()
 		kept, thief := w.signedIn(p), w.signedIn(p)
 		ready := make(chan struct{}, racers)
 		var all sync.WaitGroup
@@ -131,7 +131,7 @@ func endedWhileRedeeming(w *world) {
 					}
 					got, err := w.s.Code(w.ctx, c.Code, w.now)
 					if err != nil || got.SessionEnded {
-						return // as the provider refuses it
+						return // as in the provider
 					}
 					if w.redeem(p, c) != nil {
 						return
@@ -147,14 +147,14 @@ func endedWhileRedeeming(w *world) {
 		for range racers {
 			<-ready
 		}
-		w.ok(w.doors(p, kept.ID)[[]string{"by themselves", "with a proof", "with a factor"}[round%3]]())
+		w.ok(w.endings(p, kept.ID)[[]string{"by themselves", "with a proof", "with a factor"}[round%3]]())
 		all.Wait()
 		for _, ids := range grants {
 			for _, id := range ids {
 				g, err := w.s.Grant(w.ctx, id)
 				w.ok(err)
 				if g.Alive() {
-					w.Errorf("a grant given while the session was ended counts: %+v", g.Grant)
+					w.Errorf("a grant created while the session was ended is valid: %+v", g.Grant)
 				}
 			}
 		}

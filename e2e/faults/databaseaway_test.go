@@ -12,14 +12,14 @@ import (
 	"sallyport/e2e/play"
 )
 
-// ask is one thing a caller wants from the server, with what it says when the database
-// does not answer: the member of the body that names the error, "" for a page.
+// ask is one call, with the member of the body that names the error while the database does
+// not respond; "" for a page.
 type ask struct {
 	name, member string
 	do           func(*caller) (reply, error)
 }
 
-func asks(n *town, code, token, refresh string) []ask {
+func asks(n *cluster, code, token, refresh string) []ask {
 	u := play.User{Name: "user001", Password: "not the password"}
 	page := func(path string) func(*caller) (reply, error) {
 		return func(c *caller) (reply, error) { return c.do(http.MethodGet, path, "", "", "") }
@@ -51,7 +51,7 @@ func asks(n *town, code, token, refresh string) []ask {
 	}
 }
 
-// unavailable demands 503 with Retry-After, in the words of the interface.
+// unavailable checks for 503 with Retry-After, in the interface's format.
 func unavailable(t *testing.T, a ask, r reply) {
 	t.Helper()
 	if r.code != http.StatusServiceUnavailable || r.header.Get("Retry-After") == "" {
@@ -63,18 +63,18 @@ func unavailable(t *testing.T, a ask, r reply) {
 	}
 	for _, inside := range []string{"SQLSTATE", "postgres", "connect", "dial", "127.0.0.1:", "timeout"} {
 		if strings.Contains(r.text, inside) {
-			t.Errorf("%s: the answer holds %q: %s", a.name, inside, r.text)
+			t.Errorf("%s: the response contains %q: %s", a.name, inside, r.text)
 		}
 	}
 }
 
-// everyAsk asks everything at once, and returns how long the longest answer took.
-func everyAsk(t *testing.T, n *town, list []ask, check func(ask, reply)) time.Duration {
+// everyAsk makes all calls concurrently and returns the longest response time.
+func everyAsk(t *testing.T, n *cluster, list []ask, check func(ask, reply)) time.Duration {
 	t.Helper()
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	longest := time.Duration(0)
-	for _, a := range slices.Repeat(list, 3) { // more than there are connections
+	for _, a := range slices.Repeat(list, 3) { // more than the connections
 		wg.Go(func() {
 			c := n.caller(n.servers[0])
 			r, err := a.do(c)
@@ -95,8 +95,8 @@ func everyAsk(t *testing.T, n *town, list []ask, check func(ask, reply)) time.Du
 	return longest
 }
 
-// signedIn is somebody with tokens.
-func signedIn(t *testing.T, n *town) (*caller, reply) {
+// signedIn returns a caller with tokens.
+func signedIn(t *testing.T, n *cluster) (*caller, reply) {
 	t.Helper()
 	c := n.caller(n.servers[0])
 	code, err := c.login("app", n.user(false))
@@ -110,12 +110,12 @@ func signedIn(t *testing.T, n *town) (*caller, reply) {
 	return c, tokens
 }
 
-// TestDatabaseAway is R-7: whatever becomes of the database, there is an answer within
+// TestDatabaseAway is R-7: whatever happens to the database, there is a response within
 // 3 s and service within 5 s of its return, without a restart.
 func TestDatabaseAway(t *testing.T) {
 	t.Parallel()
 	db, w := wired(t)
-	n := newTown(t, plan{dsn: through(db.Address("postgres"), w), users: 8})
+	n := newCluster(t, plan{dsn: through(db.Address("postgres"), w), users: 8})
 	s := n.servers[0]
 	c, tokens := signedIn(t, n)
 	code, err := c.login("app", n.user(false))
@@ -136,9 +136,9 @@ func TestDatabaseAway(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tc.away()
-			for range pick(1, 10) { // the first round meets connections that were good
+			for range pick(1, 10) { // the first round uses connections that were alive
 				took := everyAsk(t, n, list, func(a ask, r reply) {
-					if !tc.slow || r.code >= http.StatusInternalServerError { // what is quick may be done in time
+					if !tc.slow || r.code >= http.StatusInternalServerError { // fast calls may succeed
 						unavailable(t, a, r)
 					}
 				})
@@ -165,8 +165,8 @@ func TestDatabaseAway(t *testing.T) {
 		})
 	}
 	w.set(hole)
-	_ = c.begin("app") // leaves a connection in the middle of something
+	_ = c.begin("app") // leaves a connection in use
 	began := time.Now()
-	_ = s.stop() // exit code 1 where an event could not be written
+	_ = s.stop() // exit code 1 if an event could not be written
 	within(t, "R-8", "stopped while the database is away", time.Since(began), 21*time.Second)
 }

@@ -15,9 +15,9 @@ import (
 	"sallyport/e2e/collector"
 )
 
-// TestWhatIsSeenOfALogin plays logins that go well and badly, and looks at what the
-// operator sees of them: figures that add up, and traces that hold nothing of anybody.
-func TestWhatIsSeenOfALogin(t *testing.T) {
+// TestMetricsAndTracesOfLogins runs logins that succeed and fail and checks what operators
+// see: consistent metrics, and traces without personal data.
+func TestMetricsAndTracesOfLogins(t *testing.T) {
 	to := collector.New(t)
 	s := setStage(t, "sqlite")
 	s.env = []string{"SALLYPORT_TRACING_ENDPOINT=" + to.URL}
@@ -32,7 +32,7 @@ func TestWhatIsSeenOfALogin(t *testing.T) {
 	code := p.sent().Get("code")
 	token, _, _ := a.tokens(p)
 	if _, err := a.oauth.Exchange(context.Background(), code, oauth2.VerifierOption(a.verifier)); err == nil {
-		t.Fatal("a code opened twice")
+		t.Fatal("a code worked twice")
 	}
 	again := newParty(t, s, "bank", bankRedirect, "")
 	again.tokens(p.open(again.start()))
@@ -54,7 +54,7 @@ func TestWhatIsSeenOfALogin(t *testing.T) {
 	spansOfALogin(t, to.Spans(), secrets)
 }
 
-// spansOfALogin checks that the spans say what was done, and nothing else.
+// spansOfALogin checks that the spans contain the operations and nothing else.
 func spansOfALogin(t *testing.T, spans []collector.Span, secrets []string) {
 	t.Helper()
 	byID := map[string]collector.Span{}
@@ -76,7 +76,7 @@ func spansOfALogin(t *testing.T, spans []collector.Span, secrets []string) {
 			t.Errorf("%s hangs on %+v", x.Name, root)
 		}
 		if x.Failed || x.More > 0 {
-			// A code that is replayed is an error in the words of the OAuth library.
+			// A replayed code is an error of the OAuth library.
 			if x.Name != "Fosite.NewAccessRequest" {
 				t.Errorf("%s failed or says more than it may: %s", x.Name, x.Text)
 			}
@@ -95,8 +95,7 @@ func spansOfALogin(t *testing.T, spans []collector.Span, secrets []string) {
 	}
 }
 
-// counts fails unless the metrics come to say this. What is written once a second may
-// be a second late.
+// counts waits for the metrics to have these values. Some lag by a second.
 func (s *stage) counts(t *testing.T, want map[string]float64) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -124,7 +123,7 @@ func (s *stage) counts(t *testing.T, want map[string]float64) {
 	}
 }
 
-// metrics are the series of /metrics, as they are written there.
+// metrics returns the series of /metrics.
 func (s *stage) metrics(t *testing.T) map[string]float64 {
 	t.Helper()
 	r, err := http.Get(s.admin + "/metrics")

@@ -17,16 +17,16 @@ import (
 	"unicode/utf16"
 )
 
-// shortest is the shortest spelling worth looking for: anything shorter is found by chance.
+// shortest is the minimum length of a pattern: shorter ones match by chance.
 const shortest = 6
 
-// spelling is one way in which a secret can be written down.
+// spelling is one encoding of a secret.
 type spelling struct {
 	name string
 	text []byte
 }
 
-// spellings are all ways we know, of a secret and of the bytes it may stand for.
+// spellings returns the known encodings of a secret and of the bytes it may encode.
 func spellings(secret string) []spelling {
 	var out []spelling
 	byForm := forms(secret)
@@ -40,7 +40,7 @@ func spellings(secret string) []spelling {
 	return out
 }
 
-// forms are a secret's text and what it encodes, if it is an encoding itself.
+// forms returns a secret's text and, if it is an encoding, what it encodes.
 func forms(secret string) map[string][]byte {
 	out := map[string][]byte{"": []byte(secret)}
 	if digits(secret) {
@@ -111,8 +111,8 @@ func each(b []byte, format, between string) []byte {
 	return []byte(strings.Join(parts, between))
 }
 
-// aligned is an encoding of so many bits a letter, wherever the secret begins in what
-// was encoded: the letters that other bytes have a part in are left out.
+// aligned returns an encoding with so many bits per letter for every alignment of the
+// secret, without letters that depend on neighbouring bytes.
 func aligned(name string, b []byte, bits, group int, encode func([]byte) string) []spelling {
 	var out []spelling
 	for before := range group {
@@ -123,24 +123,24 @@ func aligned(name string, b []byte, bits, group int, encode func([]byte) string)
 	return out
 }
 
-// digits: a code of an app.
+// digits reports whether s is a code of an app.
 func digits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
-// Pattern is one spelling of one secret.
+// Pattern is one encoding of one secret.
 type Pattern struct {
 	Secret, Spelling string
 	Text             []byte
-	whole            bool // only where no letter or digit touches it: short numbers are everywhere
+	whole            bool // match only between non-alphanumerics, for short numbers
 }
 
 // Index finds many patterns in one pass.
 type Index struct {
 	heads map[[shortest]byte][]int
-	first [1 << 16]bool // pairs of bytes some pattern begins with
+	first [1 << 16]bool // pairs of bytes that begin a pattern
 	all   []Pattern
 }
 
-// NewIndex returns an Index of every spelling of some secrets.
+// NewIndex returns an Index of every encoding of secrets.
 func NewIndex(secrets []string) *Index {
 	x := &Index{heads: map[[shortest]byte][]int{}}
 	seen := map[string]bool{}
@@ -159,16 +159,16 @@ func NewIndex(secrets []string) *Index {
 	return x
 }
 
-// Hit is where a pattern stands.
+// Hit is an occurrence of a pattern.
 type Hit struct {
 	Pattern
 	At int
 }
 
-// Size is how many spellings it looks for.
+// Size returns the number of patterns.
 func (x *Index) Size() int { return len(x.all) }
 
-// Search returns where the spellings stand.
+// Search returns the occurrences of patterns in data.
 func (x *Index) Search(data []byte) []Hit {
 	var out []Hit
 	for i := 0; i+shortest <= len(data); i++ {
@@ -186,9 +186,9 @@ func (x *Index) Search(data []byte) []Hit {
 }
 
 func alone(data []byte, from, to int) bool {
-	return (from == 0 || !wordly(data[from-1])) && (to == len(data) || !wordly(data[to]))
+	return (from == 0 || !isWordByte(data[from-1])) && (to == len(data) || !isWordByte(data[to]))
 }
 
-func wordly(b byte) bool {
+func isWordByte(b byte) bool {
 	return b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
 }

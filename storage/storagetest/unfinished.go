@@ -6,16 +6,16 @@ import (
 	"sallyport/storage"
 )
 
-// parking is a login that somebody left half done: an open request of a user with
-// one try that waits for its answer and one that waits to be redeemed.
-type parking struct {
+// unfinished is an unfinished login: an open request with an initiated and a verified
+// status.
+type unfinished struct {
 	request       storage.RequestID
 	waits, proven storage.StatusID
 }
 
-func (w *world) parked(p person, session storage.SessionID) parking {
+func (w *fixture) unfinished(p person, session storage.SessionID) unfinished {
 	w.Helper()
-	out := parking{request: random[storage.RequestID]()}
+	out := unfinished{request: random[storage.RequestID]()}
 	w.ok(w.s.OpenRequest(w.ctx, storage.AuthRequest{ID: out.request, ClientID: "app", State: storage.RequestOpen, Subject: p.id, Session: session,
 		RequestedAt: w.now, ExpiresAt: w.now.Add(30 * time.Minute)}))
 	out.proven = w.verified(w.initiated(out.request, p))
@@ -23,15 +23,15 @@ func (w *world) parked(p person, session storage.SessionID) parking {
 	return out
 }
 
-// verified answers a status.
-func (w *world) verified(s storage.Status) storage.StatusID {
+// verified verifies a status.
+func (w *fixture) verified(s storage.Status) storage.StatusID {
 	w.Helper()
 	w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Status: &storage.StatusMove{Exchange: s.Exchange, From: storage.StatusInitiated, To: storage.StatusVerified}}))
 	return s.ID
 }
 
-// lives checks whether a parked login can go on.
-func (w *world) lives(p parking, name string, want bool) {
+// lives checks whether an unfinished login can continue.
+func (w *fixture) lives(p unfinished, name string, want bool) {
 	w.Helper()
 	request, waits, proven := storage.RequestOpen, storage.StatusInitiated, storage.StatusVerified
 	if !want {
@@ -42,8 +42,8 @@ func (w *world) lives(p parking, name string, want bool) {
 	}
 }
 
-func parkedLogins(w *world) {
-	p, q := w.someone(), w.someone()
+func unfinishedLogins(w *fixture) {
+	p, q := w.addUser(), w.addUser()
 	kept, gone := w.signedIn(p), w.signedIn(p)
 	for name, end := range map[string]func() error{
 		"by themselves": func() error { return w.s.EndSessions(w.ctx, p.id, kept.ID, false, w.now, nil) },
@@ -56,7 +56,7 @@ func parkedLogins(w *world) {
 			return w.s.DeleteAuthenticator(w.ctx, storage.Removal{UserID: p.id, Authenticator: a.ID, EndSessions: kept.ID, Now: w.now})
 		},
 	} {
-		own, other, nowhere, foreign := w.parked(p, kept.ID), w.parked(p, gone.ID), w.parked(p, ""), w.parked(q, "")
+		own, other, nowhere, foreign := w.unfinished(p, kept.ID), w.unfinished(p, gone.ID), w.unfinished(p, ""), w.unfinished(q, "")
 		alone := w.initiated("", p)
 		w.ok(end())
 		w.lives(own, name+", of the kept session", true)
@@ -65,15 +65,15 @@ func parkedLogins(w *world) {
 		w.lives(foreign, name+", of another user", true)
 		same(w, w.state(alone.ID), storage.StatusCancelled)
 	}
-	last := w.parked(p, kept.ID)
+	last := w.unfinished(p, kept.ID)
 	w.ok(w.s.EndSessions(w.ctx, p.id, "", false, w.now, nil))
 	w.lives(last, "when every session ends", false)
 }
 
-func statusesOfAMethod(w *world) {
-	p, q := w.someone(), w.someone()
+func statusesOfAMethod(w *fixture) {
+	p, q := w.addUser(), w.addUser()
 	any := func(p person, method string) storage.StatusID {
-		s := w.try(w.opened(), p)
+		s := w.newStatus(w.opened(), p)
 		s.Authenticator, s.Method = "", method
 		w.ok(w.s.Initiate(w.ctx, storage.NewStatus{Status: s, MaxInitiations: 20}, w.now))
 		return w.verified(s)
@@ -92,12 +92,12 @@ func statusesOfAMethod(w *world) {
 	same(w, w.state(recovery), storage.StatusVerified)
 	same(w, w.state(foreign), storage.StatusVerified)
 	remove(p.totp)
-	same(w, w.state(recovery), storage.StatusCancelled) // its codes went with the last factor
+	same(w, w.state(recovery), storage.StatusCancelled) // its codes were removed with the last factor
 }
 
-// passwordChanged: what makes proofs of an old password tell themselves apart.
-func passwordChanged(w *world) {
-	p, q := w.someone(), w.someone()
+// passwordChanged checks that proofs of an old password can be recognised.
+func passwordChanged(w *fixture) {
+	p, q := w.addUser(), w.addUser()
 	kept, foreign := w.signedIn(p), w.signedIn(q)
 	spend := func(changed bool, session storage.SessionID, at time.Time) {
 		w.ok(w.s.Spend(w.ctx, storage.Spend{Now: at, KeepSession: session,
@@ -119,17 +119,17 @@ func passwordChanged(w *world) {
 	w.ok(err)
 	same(w, got, foreign)
 	w.ok(w.s.EndSession(w.ctx, kept.ID, false, w.now, nil))
-	spend(true, kept.ID, later) // a session that ended meanwhile stops nobody
+	spend(true, kept.ID, later) // a session ended meanwhile is not an error
 }
 
-func confirmedAlone(w *world) {
+func confirmedAlone(w *fixture) {
 	begin := func(p person) storage.CredentialSpend {
 		a := w.authenticator(p.id, random[storage.AuthenticatorID](), "app", "pending secret")
 		a.State, a.ExpiresAt = storage.AuthenticatorPending, w.now.Add(10*time.Minute)
 		w.ok(w.s.PutAuthenticator(w.ctx, a, nil, nil))
 		return storage.CredentialSpend{User: p.id, Authenticator: a.ID, Confirm: true, Alone: []string{"app", "key"}}
 	}
-	p := w.someone()
+	p := w.addUser()
 	var begun []storage.CredentialSpend
 	for range racers {
 		begun = append(begun, begin(p))
@@ -141,7 +141,7 @@ func confirmedAlone(w *world) {
 	w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Credential: &beside}))
 }
 
-func wouldRefuse(w *world) {
+func wouldRefuse(w *fixture) {
 	waiting, free := w.counter("password", storage.Schedule{First: time.Minute, Cap: time.Minute, Forget: time.Hour}), w.counter("factor", secondFactor())
 	full := w.counter("factor", storage.Schedule{Max: 1})
 	busy := storage.AddressThrottle{Address: random[string](), Subject: []byte("somebody"), Window: 10 * time.Minute, Max: 1}
@@ -156,18 +156,18 @@ func wouldRefuse(w *world) {
 		want    storage.Refusal
 		err     error
 	}{
-		{"nothing to look at", storage.Attempt{}, 0, storage.Refusal{}, nil},
-		{"a counter that lets pass", storage.Attempt{Throttles: []storage.Throttle{free}, Address: &fresh}, 0, storage.Refusal{}, nil},
-		{"a counter that waits", storage.Attempt{Throttles: []storage.Throttle{free, waiting}}, 0,
+		{"nothing to check", storage.Attempt{}, 0, storage.Refusal{}, nil},
+		{"a counter that allows", storage.Attempt{Throttles: []storage.Throttle{free}, Address: &fresh}, 0, storage.Refusal{}, nil},
+		{"a waiting counter", storage.Attempt{Throttles: []storage.Throttle{free, waiting}}, 0,
 			storage.Refusal{Bucket: "password", Until: w.now.Add(time.Minute)}, storage.ErrConflict},
-		{"its wait over", storage.Attempt{Throttles: []storage.Throttle{waiting}}, time.Minute, storage.Refusal{}, nil},
-		{"a counter at its end", storage.Attempt{Throttles: []storage.Throttle{full}}, 1000 * time.Hour, storage.Refusal{Bucket: "factor"}, storage.ErrConflict},
-		{"an address that waits", storage.Attempt{Throttles: []storage.Throttle{free}, Address: &busy}, 0,
+		{"after its wait", storage.Attempt{Throttles: []storage.Throttle{waiting}}, time.Minute, storage.Refusal{}, nil},
+		{"a counter at Max", storage.Attempt{Throttles: []storage.Throttle{full}}, 1000 * time.Hour, storage.Refusal{Bucket: "factor"}, storage.ErrConflict},
+		{"a waiting address", storage.Attempt{Throttles: []storage.Throttle{free}, Address: &busy}, 0,
 			storage.Refusal{Bucket: "address", Until: w.now.Add(10 * time.Minute)}, storage.ErrConflict},
-		{"a name that lets pass, beside a counter that waits", storage.Attempt{Name: &free, Throttles: []storage.Throttle{waiting}}, 0, storage.Refusal{}, nil},
-		{"the wait of an address over", storage.Attempt{Address: &busy}, 10 * time.Minute, storage.Refusal{}, nil},
+		{"a name that allows, beside a waiting counter", storage.Attempt{Name: &free, Throttles: []storage.Throttle{waiting}}, 0, storage.Refusal{}, nil},
+		{"an address after its wait", storage.Attempt{Address: &busy}, 10 * time.Minute, storage.Refusal{}, nil},
 	} {
-		for n := range 3 { // nothing is counted
+		for n := range 3 { // WouldRefuse does not count
 			x.want.First = n == 0 && x.err != nil
 			x.attempt.Now = w.now.Add(x.after)
 			got, err := w.s.WouldRefuse(w.ctx, x.attempt)

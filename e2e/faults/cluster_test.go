@@ -16,8 +16,8 @@ import (
 	"sallyport/e2e/play"
 )
 
-// town is one database with its clients and users, and the servers on it.
-type town struct {
+// cluster is a database with clients and users, and the servers on it.
+type cluster struct {
 	t       *testing.T
 	dir     string
 	dsn     string
@@ -29,7 +29,7 @@ type town struct {
 	callers atomic.Int64
 }
 
-// server is one process. Its log is that of all its lives.
+// server is a server process. Its log spans restarts.
 type server struct {
 	t      *testing.T
 	base   string // of the public listener
@@ -41,7 +41,7 @@ type server struct {
 	err    error
 }
 
-// plan says what a town is made of.
+// plan describes a cluster.
 type plan struct {
 	dsn      string
 	servers  int
@@ -52,10 +52,10 @@ type plan struct {
 
 const redirect = "http://127.0.0.1:9/callback"
 
-// newTown makes a town and starts its servers.
-func newTown(t *testing.T, p plan) *town {
+// newCluster creates a cluster and starts its servers.
+func newCluster(t *testing.T, p plan) *cluster {
 	t.Helper()
-	n := setTown(t, p)
+	n := setCluster(t, p)
 	for _, s := range n.servers {
 		s.start()
 	}
@@ -65,10 +65,10 @@ func newTown(t *testing.T, p plan) *town {
 	return n
 }
 
-// setTown makes everything but the processes.
-func setTown(t *testing.T, p plan) *town {
+// setCluster creates everything but the processes.
+func setCluster(t *testing.T, p plan) *cluster {
 	t.Helper()
-	n := &town{t: t, dir: t.TempDir(), dsn: p.dsn, issuer: p.issuer, secret: play.Random(32), free: map[bool][]play.User{}}
+	n := &cluster{t: t, dir: t.TempDir(), dsn: p.dsn, issuer: p.issuer, secret: play.Random(32), free: map[bool][]play.User{}}
 	n.command("keyfile", n.file("keys"))
 	n.command("adminkey", n.file("admin"))
 	for i := range max(1, p.servers) {
@@ -89,7 +89,7 @@ func setTown(t *testing.T, p plan) *town {
 	return n
 }
 
-func (n *town) state(users int) string {
+func (n *cluster) state(users int) string {
 	var b strings.Builder
 	b.WriteString("clients:\n")
 	client := func(id, more string) {
@@ -112,29 +112,29 @@ func (n *town) state(users int) string {
 	return b.String()
 }
 
-// user takes a user nobody else has.
-func (n *town) user(withTOTP bool) play.User {
+// user returns an unused user.
+func (n *cluster) user(withTOTP bool) play.User {
 	n.t.Helper()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	list := n.free[withTOTP]
 	if len(list) == 0 {
-		n.t.Fatal("the town has no more users")
+		n.t.Fatal("the cluster has no more users")
 	}
 	n.free[withTOTP] = list[1:]
 	return list[0]
 }
 
-func (n *town) file(name string) string { return filepath.Join(n.dir, name) }
+func (n *cluster) file(name string) string { return filepath.Join(n.dir, name) }
 
-func (n *town) write(path, text string) {
+func (n *cluster) write(path, text string) {
 	n.t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		n.t.Fatal(err)
 	}
 }
 
-func (n *town) port() int {
+func (n *cluster) port() int {
 	n.t.Helper()
 	port, err := play.FreePort()
 	if err != nil {
@@ -144,7 +144,7 @@ func (n *town) port() int {
 }
 
 // command runs the program's command, which must succeed.
-func (n *town) command(args ...string) string {
+func (n *cluster) command(args ...string) string {
 	n.t.Helper()
 	out, err := exec.Command(program, args...).CombinedOutput()
 	if err != nil {
@@ -153,13 +153,13 @@ func (n *town) command(args ...string) string {
 	return string(out)
 }
 
-// start starts the process, which dies with ours.
+// start starts the process, which ends with the test's.
 func (s *server) start() {
 	s.t.Helper()
 	s.startAs(exec.Command(program, "serve", "--config", s.config))
 }
 
-// startAs starts the server by a command of the test's own, with further variables.
+// startAs starts the server with another command and further variables.
 func (s *server) startAs(cmd *exec.Cmd, variables ...string) {
 	s.t.Helper()
 	cmd.Env = append(os.Environ(), variables...)
@@ -189,7 +189,7 @@ func (s *server) await() {
 	})
 }
 
-// health asks the admin listener; 0 says that nobody listens.
+// health calls the admin listener; 0: no response.
 func (s *server) health(path string) int {
 	r, err := (&http.Client{Timeout: 5 * time.Second}).Get(s.admin + path)
 	if err != nil {
@@ -199,7 +199,7 @@ func (s *server) health(path string) int {
 	return r.StatusCode
 }
 
-// kill ends the process at once and without a word.
+// kill kills the process.
 func (s *server) kill() {
 	s.t.Helper()
 	_ = s.cmd.Process.Kill()
