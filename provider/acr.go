@@ -6,7 +6,7 @@ import (
 	"sallyport/mfa"
 )
 
-// level is what an acr value from outside means; None is unknown.
+// level returns the level of an acr value; None if it is unknown.
 func (p *Provider) level(name string) mfa.Level {
 	if l := mfa.Level(name); rank(l) > 0 {
 		return l
@@ -14,7 +14,7 @@ func (p *Provider) level(name string) mfa.Level {
 	return p.options.ACRAliases[name]
 }
 
-// rank orders the levels; 0 is none of them.
+// rank orders the levels; 0 is an unknown one.
 func rank(l mfa.Level) int {
 	switch l {
 	case mfa.AAL1:
@@ -27,9 +27,9 @@ func rank(l mfa.Level) int {
 	return 0
 }
 
-// acrValue names a reached level in the words the client asked with. An essential
-// request must be told one of its own values (OpenID Connect Core section 5.5.1.1),
-// so there a weaker name is used where the reached level was not asked for.
+// acrValue returns the acr value for a level, if possible one that the client requested. For
+// an essential acr the value must be among those requested (OpenID Connect Core section
+// 5.5.1.1), so a weaker one is returned if the level itself was not requested.
 func (p *Provider) acrValue(r *request, reached mfa.Level) string {
 	names, essential := r.claims.ACR()
 	for _, name := range append(append([]string{}, names...), r.acr...) {
@@ -51,7 +51,7 @@ func (p *Provider) acrValue(r *request, reached mfa.Level) string {
 	return string(reached)
 }
 
-// acrValues are the values discovery offers: the levels our methods can reach.
+// acrValues returns the values for discovery: the levels that the methods can reach.
 func (p *Provider) acrValues() []string {
 	resistant := false
 	for _, m := range p.verifier.Methods() {

@@ -23,21 +23,20 @@ const (
 	maxNonce = 512
 )
 
-// hintSubject is our own name in the stored parameters for the subject an
-// id_token_hint named. The hint itself is a token, and tokens are not stored.
+// hintSubject is the stored parameter for the subject of an id_token_hint. The hint itself is a
+// token, and tokens are not stored.
 const hintSubject = "hint_sub"
 
-// kept are the parameters a request needs later on; everything else is dropped, so
-// that nothing from outside can wear one of our own names. view_type is for login pages
-// that came from cidaas.
-var kept = [...]string{"response_type", "client_id", "redirect_uri", "scope", "state", "response_mode", "nonce",
+// storedParams are the parameters that are stored. Others are dropped, so that a client can not
+// send the internal ones. view_type is for login pages from cidaas.
+var storedParams = [...]string{"response_type", "client_id", "redirect_uri", "scope", "state", "response_mode", "nonce",
 	"display", "prompt", "max_age", "ui_locales", "login_hint", "acr_values", "claims", "code_challenge",
 	"code_challenge_method", "resource", "view_type"}
 
-// request is an authorization request as we understand it.
+// request is a parsed authorization request.
 type request struct {
 	client   *clients.Client
-	params   url.Values // what is stored: known names only
+	params   url.Values // to be stored
 	redirect string
 	mode     string
 	types    clients.ResponseTypes
@@ -45,19 +44,18 @@ type request struct {
 	nonce    string
 	scopes   []string
 	resource []string
-	login    bool // prompt=login or select_account: prove it again
+	login    bool // prompt=login or select_account: a new login is required
 	none     bool
 	consent  bool
-	maxAge   time.Duration // -1: not asked
+	maxAge   time.Duration // -1: none
 	acr      []string
 	claims   claims.Request
-	hint     storage.UserID // the subject the client expects; "": anyone
+	hint     storage.UserID // the user that the client expects; "": any
 	at       time.Time      // when the request arrived
 }
 
-// merge joins query and body. RFC 6749 section 3.1: a parameter stands once and in one
-// place; one without a value counts as left out. Only resource may repeat (RFC 8707
-// section 2).
+// merge joins query and body. A parameter may occur once, and one without a value is ignored
+// (RFC 6749 section 3.1). Only resource may repeat (RFC 8707 section 2).
 func merge(in Params) (url.Values, *PageError) {
 	all := make(url.Values, len(in.Query)+len(in.Form))
 	count := 0
@@ -72,7 +70,7 @@ func merge(in Params) (url.Values, *PageError) {
 				}
 			}
 			if _, twice := all[name]; (twice || len(values) > 1) && name != "resource" {
-				return nil, &PageError{Code: "invalid_request", Description: "the parameter stands more than once", Parameter: parameterName(name)}
+				return nil, &PageError{Code: "invalid_request", Description: "the parameter is sent more than once", Parameter: parameterName(name)}
 			}
 			all[name] = append(all[name], values...)
 		}
@@ -82,11 +80,11 @@ func merge(in Params) (url.Values, *PageError) {
 			delete(all, name)
 		}
 	}
-	delete(all, hintSubject) // ours alone
+	delete(all, hintSubject) // internal
 	return all, nil
 }
 
-// parameterName makes a name from outside fit to be shown.
+// parameterName returns the name of a parameter in a form that can be shown.
 func parameterName(name string) string {
 	name = oauth.Sanitize(name)
 	if len(name) > 64 {
@@ -95,8 +93,8 @@ func parameterName(name string) string {
 	return name
 }
 
-// read understands and checks an authorization request. A *PageError must not be
-// redirected; with an *oauthError the request is known well enough to be answered.
+// read parses and checks an authorization request. A *PageError must not be redirected; an
+// *oauth.Error is returned with a request and may be.
 func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*request, error) {
 	r := &request{at: at, maxAge: -1, mode: modeQuery}
 	if values.Get("client_id") == "" {
@@ -136,10 +134,10 @@ func (r *request) grant() grants.Request {
 	return grants.Request{Client: r.client, Types: r.types, Params: r.params}
 }
 
-// keep copies the parameters that are needed after the request was opened.
+// keep copies the parameters that are stored.
 func (r *request) keep(values url.Values) {
-	r.params = make(url.Values, len(kept))
-	for _, name := range kept {
+	r.params = make(url.Values, len(storedParams))
+	for _, name := range storedParams {
 		if v, ok := values[name]; ok {
 			r.params[name] = v
 		}
@@ -149,8 +147,8 @@ func (r *request) keep(values url.Values) {
 	r.acr = oauth.Fields(values.Get("acr_values"))
 }
 
-// setMode chooses where the answer goes, errors included: what was asked if we have
-// it, else the default of the response type.
+// setMode sets the response mode, for errors too: the requested one if it is supported, or else
+// the default of the response type.
 func (r *request) setMode(values url.Values) {
 	switch mode := values.Get("response_mode"); mode {
 	case modeQuery, modeFragment, modeFormPost:
@@ -164,7 +162,7 @@ func (r *request) setMode(values url.Values) {
 	}
 }
 
-// checkUnsupported refuses what discovery says we do not have, by its own code.
+// checkUnsupported refuses parameters that are not supported.
 func (p *Provider) checkUnsupported(_ context.Context, r *request, values url.Values) *oauth.Error {
 	switch {
 	case values.Get("request") != "":
@@ -183,8 +181,8 @@ func (p *Provider) checkUnsupported(_ context.Context, r *request, values url.Va
 	return nil
 }
 
-// checkBasics judges the sizes (O-9) and demands something that ties the answer to
-// the caller: state, or PKCE or a nonce in its place.
+// checkBasics checks the sizes (O-9), and that state, a nonce or PKCE binds the response to the
+// client.
 func (p *Provider) checkBasics(_ context.Context, r *request, values url.Values) *oauth.Error {
 	switch {
 	case len(values.Get("state")) > maxState:
@@ -194,12 +192,12 @@ func (p *Provider) checkBasics(_ context.Context, r *request, values url.Values)
 	case len(r.scopes) > oauth.MaxScopes || len(values.Get("scope")) > oauth.MaxScope || len(r.acr) > oauth.MaxValues:
 		return oauth.NewError("invalid_request", "a list is too long")
 	case r.state == "" && r.nonce == "" && values.Get("code_challenge") == "":
-		return oauth.NewError("invalid_request", "state, nonce or code_challenge is needed")
+		return oauth.NewError("invalid_request", "state, nonce or code_challenge is required")
 	}
 	return nil
 }
 
-// checkPrompt reads prompt and max_age (OpenID Connect Core section 3.1.2.1).
+// checkPrompt checks prompt and max_age (OpenID Connect Core section 3.1.2.1).
 func (p *Provider) checkPrompt(_ context.Context, r *request, values url.Values) *oauth.Error {
 	prompts := oauth.Fields(values.Get("prompt"))
 	for _, prompt := range prompts {
@@ -215,7 +213,7 @@ func (p *Provider) checkPrompt(_ context.Context, r *request, values url.Values)
 		}
 	}
 	if r.none && len(prompts) > 1 {
-		return oauth.NewError("invalid_request", "prompt none stands alone")
+		return oauth.NewError("invalid_request", "prompt none can not be combined with others")
 	}
 	if age := values.Get("max_age"); age != "" {
 		seconds, err := strconv.ParseUint(age, 10, 31)
@@ -227,7 +225,7 @@ func (p *Provider) checkPrompt(_ context.Context, r *request, values url.Values)
 	return nil
 }
 
-// checkResource judges resource indicators (RFC 8707 section 2).
+// checkResource checks resource indicators (RFC 8707 section 2).
 func (p *Provider) checkResource(_ context.Context, r *request, values url.Values) *oauth.Error {
 	resources := values["resource"]
 	if len(resources) > oauth.MaxValues {
@@ -235,15 +233,15 @@ func (p *Provider) checkResource(_ context.Context, r *request, values url.Value
 	}
 	for _, resource := range resources {
 		if !slices.Contains(r.client.Audience, resource) {
-			return oauth.NewError("invalid_target", "a resource is not one of this client's")
+			return oauth.NewError("invalid_target", "a resource is not registered for this client")
 		}
 	}
 	r.resource = resources
 	return nil
 }
 
-// asked says what the request demands of the login, in mfa's words.
-func (p *Provider) asked(r *request) mfa.Asked {
+// requirements returns what the request requires of the login.
+func (p *Provider) requirements(r *request) mfa.Asked {
 	var a mfa.Asked
 	for _, name := range r.acr {
 		if level := p.level(name); level != mfa.None {
@@ -270,7 +268,7 @@ func (p *Provider) asked(r *request) mfa.Asked {
 	return a
 }
 
-// policy is what the client demands, in mfa's words.
+// policy returns the policy of the client.
 func policy(c *storage.Client) mfa.Policy {
 	return mfa.Policy{MFA: c.MFA, Interval: c.MFAInterval.Duration(), Methods: c.AllowedMethods, Passwordless: c.Passwordless}
 }
