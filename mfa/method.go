@@ -107,6 +107,14 @@ const (
 	UsageEnroll       = "enroll"       // confirms an enrolment
 )
 
+// Usages returns every usage.
+func Usages() []string {
+	return []string{UsageFirst, UsageSecond, UsagePasswordless, UsageInitial, UsageEnroll}
+}
+
+// ReplacesPassword reports whether a second-factor method is used in place of a password.
+func ReplacesPassword(usage string) bool { return usage == UsagePasswordless || usage == UsageInitial }
+
 // Parser is a Method that tells a malformed response before anything is counted.
 type Parser interface {
 	Parse(a Attempt, r Response) error

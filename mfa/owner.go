@@ -15,3 +15,9 @@ type Owner struct {
 	Client  storage.ClientID  // who speaks for the user; "": nobody
 	Origin  string            // surface, for what is made: OriginAccount or a dialect
 }
+
+// Event begins an audit line about an authenticator of an owner.
+func (o Owner) Event(kind, method string, id storage.AuthenticatorID) storage.Event {
+	return storage.Event{Kind: kind, UserID: o.Account.User.ID, ClientID: o.Client, SessionID: o.Session,
+		Detail: map[string]string{"method": method, "authenticator": string(id)}}
+}

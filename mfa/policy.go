@@ -1,6 +1,7 @@
 package mfa
 
 import (
+	"slices"
 	"time"
 
 	"sallyport/storage"
@@ -61,4 +62,10 @@ type Verdict struct {
 	AMR      []string
 	AuthTime time.Time
 	Counted  []storage.Factor // the factors that count, oldest first
+}
+
+// Wants reports whether a method helps the login on: where a second factor is missing, one
+// that adds nothing to the proofs given would lead back to the same step.
+func (v Verdict) Wants(method string) bool {
+	return v.Need != NeedSecond || slices.Contains(v.Methods, method)
 }

@@ -5,6 +5,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
+	"sallyport/mfa/selfservice"
 	"sallyport/mfa/session"
 	"sallyport/storage"
 )
@@ -22,7 +23,7 @@ func TestAnEnrolmentByATokenDiesWithIt(t *testing.T) {
 			h.ok(h.engine.RevokeGrant(h.ctx, o.Grant, "test", h.now(), nil))
 		}, mfa.InvalidExchange},
 		{"the password is changed", func(h *house, _ mfa.Owner, s *session.SignedIn) {
-			h.ok(h.verifier.ChangePassword(h.ctx, h.visit, s.Owner(), exchange.PasswordChange{Old: password, New: "seven grey geese on ice"}))
+			h.ok(h.accounts.ChangePassword(h.ctx, h.visit, s.Owner(), selfservice.PasswordChange{Old: password, New: "seven grey geese on ice"}))
 		}, mfa.InvalidExchange},
 		{"another session signs out everywhere else", func(h *house, _ mfa.Owner, _ *session.SignedIn) {
 			_, other := h.signIn(params("rp"), "ada")
@@ -36,7 +37,7 @@ func TestAnEnrolmentByATokenDiesWithIt(t *testing.T) {
 			code, s := h.signIn(params("rp"), "ada")
 			o, err := h.p.Introspection.Owner(h.ctx, h.post(h.p.Grants.Token, "rp", redeem(code)).get("access_token"))
 			h.ok(err)
-			begun, err := h.verifier.EnrollFor(h.ctx, h.visit, o, exchange.NewFactor{Method: "totp"})
+			begun, err := h.verifier.Enroll(h.ctx, h.visit, exchange.SignedIn(o), exchange.NewFactor{Method: "totp"})
 			h.ok(err)
 			tc.end(h, o, s)
 			secret := base32Secret(t, begun.Handout.Secret)

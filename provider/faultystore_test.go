@@ -51,12 +51,12 @@ func (b *brittle) ListClients(ctx context.Context) ([]storage.Client, error) {
 	return through(b, "ListClients", func() ([]storage.Client, error) { return b.Store.ListClients(ctx) })
 }
 
-func (b *brittle) Code(ctx context.Context, code string, now time.Time) (storage.CodeStanding, error) {
-	return through(b, "Code", func() (storage.CodeStanding, error) { return b.Store.Code(ctx, code, now) })
+func (b *brittle) Code(ctx context.Context, code string, now time.Time) (storage.CodeAccount, error) {
+	return through(b, "Code", func() (storage.CodeAccount, error) { return b.Store.Code(ctx, code, now) })
 }
 
-func (b *brittle) Grant(ctx context.Context, id storage.GrantID) (storage.Standing, error) {
-	return through(b, "Grant", func() (storage.Standing, error) { return b.Store.Grant(ctx, id) })
+func (b *brittle) Grant(ctx context.Context, id storage.GrantID) (storage.GrantAccount, error) {
+	return through(b, "Grant", func() (storage.GrantAccount, error) { return b.Store.Grant(ctx, id) })
 }
 
 func (b *brittle) Consent(ctx context.Context, user storage.UserID, id storage.ClientID) (storage.Consent, error) {

@@ -115,7 +115,7 @@ func (p *Provider) Elsewhere(ctx context.Context, st Step, page string) (Step, e
 		return st, nil
 	}
 	st.Request = forgetSession(st.Request, nil)
-	st.Proving.Request = st.Request
+	st.Login.Request = st.Request
 	return p.decide(ctx, st)
 }
 

@@ -41,7 +41,7 @@ func TestTokensAreToldToTheBrowserOfALoginAlone(t *testing.T) {
 			h.ok(err)
 			for name, id := range map[string]storage.RequestID{"of a browser": h.begin(params("spa", "response_type", tc.asked), nil).Request, "of a program": opened} {
 				st := h.outside(id, "ada")
-				h.ok(h.verifier.Login(h.ctx, program, st.Proving, password))
+				h.ok(h.verifier.Password(h.ctx, program, st.Login, password))
 				st, err := h.p.Next(h.ctx, st.Again())
 				h.ok(err)
 				want := tc.want

@@ -25,6 +25,7 @@ import (
 	"sallyport/mfa/budget"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/mfatest"
+	"sallyport/mfa/selfservice"
 	"sallyport/mfa/session"
 	"sallyport/mfa/totp"
 	"sallyport/mfa/users"
@@ -51,6 +52,7 @@ type house struct {
 	keyring  *seal.Keyring
 	journal  *audit.Journal
 	verifier *exchange.Verifier
+	accounts *selfservice.Accounts
 	sessions *session.Registry
 	users    *users.Registry
 	totp     *totp.Method
@@ -97,7 +99,7 @@ func newHouseOn(t testing.TB, dsn string, algs ...string) *house {
 	h := &house{t: t, ctx: context.Background(), clock: time.Date(2026, 5, 1, 10, 0, 0, 123456000, time.UTC), logged: &strings.Builder{},
 		visit: mfa.Caller{Browser: strings.Repeat("b", 43), Address: "192.0.2.1", UserAgent: "test", Locale: "en"}}
 	rooms := mfatest.Open(t, mfatest.Options{Now: h.now, Algs: algs, DSN: dsn})
-	h.engine, h.keyring, h.journal, h.verifier = rooms.Store, rooms.Keyring, rooms.Journal, rooms.Verifier
+	h.engine, h.keyring, h.journal, h.verifier, h.accounts = rooms.Store, rooms.Keyring, rooms.Journal, rooms.Verifier, rooms.Accounts
 	h.sessions, h.users, h.totp = rooms.Sessions, rooms.Users, rooms.TOTP
 	var err error
 	h.store = &brittle{Store: h.engine}
@@ -181,7 +183,7 @@ func (h *house) enter(id storage.RequestID, name string, s *session.SignedIn) {
 	h.t.Helper()
 	st, err := h.p.Next(h.ctx, Ask{Request: id, Identifier: name, Visit: h.visit, SignedIn: s})
 	h.ok(err)
-	h.ok(h.verifier.Login(h.ctx, h.visit, st.Proving, password))
+	h.ok(h.verifier.Password(h.ctx, h.visit, st.Login, password))
 }
 
 // prove types the current code of the user's authenticator app.
@@ -190,7 +192,7 @@ func (h *house) prove(id storage.RequestID, s *session.SignedIn) {
 	st := h.next(id, s)
 	for _, a := range st.Account.Authenticators {
 		if a.Method == "totp" {
-			_, err := h.verifier.Prove(h.ctx, h.visit, st.Proving, exchange.Choice{Method: "totp", Authenticator: a.ID, Usage: mfa.UsageSecond}, "",
+			_, err := h.verifier.Prove(h.ctx, h.visit, st.Login, exchange.Choice{Method: "totp", Authenticator: a.ID, Usage: mfa.UsageSecond}, "",
 				mfa.Typed(h.totp.CodeOf(a, h.now())))
 			h.ok(err)
 			return

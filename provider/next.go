@@ -53,14 +53,14 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 		}
 	}
 	st, err := p.newStep(ctx, r, forgetSession(stored, a.SignedIn), account, identifier, a.SignedIn)
-	st.Owned, st.InBrowser, st.ask, st.Proving.Login = o.owned, o.inBrowser, a, login
+	st.Owned, st.InBrowser, st.ask, st.Login.Detached = o.owned, o.inBrowser, a, login
 	if !o.owned {
 		st.LoginHint = "" // contains a name
 	} else if stored.Subject != "" {
-		st.Proving.Sub = p.Masked(st)
+		st.Login.Sub = p.Masked(st)
 	}
 	if err == nil && a.Lists && st.Kind == StepIdentify {
-		err = p.verifier.Ask(ctx, a.Visit, st.Proving)
+		err = p.verifier.Ask(ctx, a.Visit, st.Login)
 	}
 	return st, err
 }
@@ -70,7 +70,7 @@ func (p *Provider) newStep(ctx context.Context, r *request, stored storage.AuthR
 	st := Step{Request: stored, Account: account, Client: r.client.Client, ClientHome: r.home(), request: r, ask: Ask{SignedIn: s},
 		UILocales: oauth.Fields(r.params.Get("ui_locales")), LoginHint: loginHint(r, stored, account, s),
 		LoginPage: loginPage(stored, r.client)}
-	st.Proving = exchange.Proving{Request: stored, Account: account, Identifier: identifier,
+	st.Login = exchange.Login{Request: stored, Account: account, Identifier: identifier,
 		Policy: policy(&r.client.Client), Asked: p.requirements(r)}
 	if stored.State != storage.RequestOpen {
 		st.Kind = StepOver
@@ -192,7 +192,7 @@ func (p *Provider) decide(ctx context.Context, st Step) (Step, error) {
 		}
 		subject = st.Account
 	}
-	st.Verdict = mfa.Require(st.Proving.Policy, subject, stored.Factors, st.Proving.Asked, p.verifier.Methods(), p.now())
+	st.Verdict = mfa.Require(st.Login.Policy, subject, stored.Factors, st.Login.Asked, p.verifier.Methods(), p.now())
 	switch st.Verdict.Need {
 	case mfa.NeedUnmet:
 		return st.refused("unmet_authentication_requirements"), nil
@@ -204,8 +204,8 @@ func (p *Provider) decide(ctx context.Context, st Step) (Step, error) {
 		if st.Verdict.Need == mfa.NeedSecond {
 			st.Kind = StepVerify
 		}
-		if subject != nil || st.Proving.Identifier != "" {
-			st.Options = p.verifier.Options(st.Proving)
+		if subject != nil || st.Login.Identifier != "" {
+			st.Options = p.verifier.Options(st.Login)
 		}
 		return st, nil
 	}

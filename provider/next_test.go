@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/mfa/session"
 	"sallyport/storage"
 )
@@ -85,7 +86,7 @@ func TestNextTellsPagesWhatTheyShow(t *testing.T) {
 	}
 	h.enter(id, "ada", nil)
 	st = h.next(id, nil)
-	if len(st.Options) != 1 || st.Options[0].Method != "totp" || st.Account == nil || st.Proving.Account == nil || st.LoginHint != "ada@example.org" {
+	if len(st.Options) != 1 || st.Options[0].Method != "totp" || st.Account == nil || st.Login.Account == nil || st.LoginHint != "ada@example.org" {
 		t.Errorf("options = %+v", st.Options)
 	}
 }
@@ -340,10 +341,11 @@ func TestFreshRecoveryCodesAreSeenFirst(t *testing.T) {
 	id := h.begin(params("always"), nil).Request
 	h.enter(id, "bob", nil)
 	st := h.next(id, nil)
-	e, err := h.verifier.BeginEnrollment(h.ctx, h.visit, st.Proving, st.Verdict.Methods[0], "phone")
+	e, err := h.verifier.Enroll(h.ctx, h.visit, h.verifier.InLogin(st.Login), exchange.NewFactor{Method: st.Verdict.Methods[0], Name: "phone"})
 	h.ok(err)
 	raw := base32Secret(t, e.Handout.Secret)
-	h.ok(h.verifier.ConfirmEnrollment(h.ctx, h.visit, st.Proving, e.Exchange, mfa.Typed(h.totp.CodeAt(raw, h.now()))))
+	_, err = h.verifier.Confirm(h.ctx, h.visit, h.verifier.InLogin(st.Login), e.Exchange, mfa.Typed(h.totp.CodeAt(raw, h.now())))
+	h.ok(err)
 	st = h.next(id, nil)
 	if st.Kind != StepRecovery {
 		t.Fatalf("step = %s, want recovery", st.Kind)

@@ -37,7 +37,7 @@ func headless(t *testing.T) *house {
 func (h *house) proven(id storage.RequestID, name string) Step {
 	h.t.Helper()
 	st := h.outside(id, name)
-	h.ok(h.verifier.Login(h.ctx, elsewhere, st.Proving, password))
+	h.ok(h.verifier.Password(h.ctx, elsewhere, st.Login, password))
 	st, err := h.p.Next(h.ctx, st.Again())
 	h.ok(err)
 	return st
@@ -133,7 +133,7 @@ func TestWhoComesAfterTheFirstFactor(t *testing.T) {
 		t.Fatalf("step = %s", bob.Kind)
 	}
 	for name, at := range map[string]storage.RequestID{"ada": id, "nobody": id, "bob": bob.Request.ID} {
-		if err := h.verifier.Login(h.ctx, elsewhere, h.outside(at, name).Proving, password); codeOf(err) != "invalid_credentials" {
+		if err := h.verifier.Password(h.ctx, elsewhere, h.outside(at, name).Login, password); codeOf(err) != "invalid_credentials" {
 			t.Errorf("%s: %v, want a wrong password", name, err)
 		}
 	}
@@ -163,22 +163,22 @@ func TestAStrangerInABoundRequestDisturbsNobody(t *testing.T) {
 		t.Errorf("it ends outside its browser: %v", err)
 	}
 	choice := exchange.Choice{Method: "password", Usage: mfa.UsageFirst}
-	mine, err := h.verifier.Initiate(h.ctx, h.visit, h.nextFor(id, "ada").Proving, choice)
+	mine, err := h.verifier.Initiate(h.ctx, h.visit, h.nextFor(id, "ada").Login, choice)
 	h.ok(err)
 	for range 30 {
-		_, err := h.verifier.Initiate(h.ctx, elsewhere, h.outside(id, "ada").Proving, choice)
+		_, err := h.verifier.Initiate(h.ctx, elsewhere, h.outside(id, "ada").Login, choice)
 		if err != nil && codeOf(err) != "too_many_initiations" {
 			t.Fatal(err)
 		}
 	}
-	_, err = h.verifier.Prove(h.ctx, h.visit, h.nextFor(id, "ada").Proving, choice, mine.Exchange, mfa.Typed(password))
+	_, err = h.verifier.Prove(h.ctx, h.visit, h.nextFor(id, "ada").Login, choice, mine.Exchange, mfa.Typed(password))
 	h.ok(err)
 	got := h.next(id, nil)
 	if got.Request.Subject == "" || got.Account.User.ID == st.Request.Subject || got.Request.Initiations != 0 {
 		t.Errorf("request = %+v", got.Request)
 	}
 	h.passerBy(id)
-	if err := h.verifier.Login(h.ctx, elsewhere, h.outside(id, "bob").Proving, password); codeOf(err) != "invalid_credentials" {
+	if err := h.verifier.Password(h.ctx, elsewhere, h.outside(id, "bob").Login, password); codeOf(err) != "invalid_credentials" {
 		t.Errorf("a name that contradicts the proven subject: %v", err)
 	}
 	ok, _ := h.finish(id, nil)

@@ -66,7 +66,7 @@ type Step struct {
 	// Account is the subject or, before that is known, the user of the identifier; nil: none.
 	Account    *storage.Account
 	Client     storage.Client
-	Proving    exchange.Proving // for the calls of exchange.Verifier
+	Login      exchange.Login // for the calls of exchange.Verifier
 	Verdict    mfa.Verdict
 	Options    []exchange.Option
 	Scopes     []string // to consent to
@@ -85,7 +85,7 @@ type Step struct {
 func (st Step) Again() Ask {
 	a := st.ask
 	a.Identifier, a.Named, a.Lists = "", exchange.Choice{}, false
-	if n := st.Proving.Login; n != nil {
+	if n := st.Login.Detached; n != nil {
 		a.Request, a.Track, a.Sub = n.Login.ID, n.Track, ""
 	}
 	return a

@@ -6,42 +6,42 @@ import (
 	"time"
 )
 
-// AuthenticatorState is where an authenticator is in its life.
+// AuthenticatorState is the state of an authenticator.
 type AuthenticatorState string
 
 // The states of an authenticator.
 const (
-	AuthenticatorPending  AuthenticatorState = "pending" // enrolment begun, no right code yet
+	AuthenticatorPending  AuthenticatorState = "pending" // enrolment not confirmed
 	AuthenticatorActive   AuthenticatorState = "active"
-	AuthenticatorDisabled AuthenticatorState = "disabled" // too many failures; an administrator switches it on again
+	AuthenticatorDisabled AuthenticatorState = "disabled" // too many failures; an administrator can enable it
 )
 
-// Authenticator is something a user proves themselves with (NIST SP 800-63B
-// section 3): a password, a TOTP device, a set of recovery codes, a passkey.
+// Authenticator is an authenticator of a user (NIST SP 800-63B section 3): a password, a
+// TOTP device, a set of recovery codes, a passkey.
 type Authenticator struct {
 	ID     AuthenticatorID
 	UserID UserID
-	Method string // name of the mfa.Method it belongs to: "password", "totp", "recovery"
-	Name   string // what the user calls it
-	Origin string // surface that made it: "login", "account", "admin", "import", or a dialect
+	Method string // name of its mfa.Method: "password", "totp", "recovery"
+	Name   string // chosen by the user
+	Origin string // surface that created it: "login", "account", "admin", "import", or a dialect
 	State  AuthenticatorState
-	Secret []byte          // sealed: password hash, TOTP secret; nil where there is none
-	Data   json.RawMessage // the method's own public parameters
-	// Counter only grows: last accepted TOTP step, signature counter. For recovery
-	// codes it is the number of codes already used, for a password how often it was changed.
+	Secret []byte          // sealed: password hash, TOTP secret; nil: none
+	Data   json.RawMessage // public parameters of the method
+	// Counter only grows: last accepted TOTP step, signature counter, number of recovery
+	// codes used, number of password changes.
 	Counter    int64
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
 	LastUsedAt time.Time
-	ExpiresAt  time.Time // end of a pending enrolment; zero when active
-	// Broken says that the stored secret does not open in this row: it was changed or
-	// moved here. It proves nothing and is refused as a wrong code. Filled by the
-	// engine on reading, which logs it.
+	ExpiresAt  time.Time // of a pending enrolment; zero: active
+	// Broken: the stored secret does not open in this row, because it was changed or
+	// moved here. It proves nothing and is refused as a wrong code. Set by the engine on
+	// reading, which logs it.
 	Broken bool
 }
 
-// Enrollment starts an enrolment: the pending authenticator and the Status that
-// confirms it. Older pending authenticators of the same user, method and origin go.
+// Enrollment starts an enrolment: the pending authenticator and the Status that confirms
+// it. It replaces pending authenticators of the same user, method and origin.
 type Enrollment struct {
 	Authenticator Authenticator
 	Status        Status
@@ -51,23 +51,23 @@ type Enrollment struct {
 // RecoverySet replaces all recovery codes of a user.
 type RecoverySet struct {
 	Authenticator Authenticator // method "recovery"; replaces the user's earlier one
-	Codes         []string      // canonical; sealed, and found by keyed hash
+	Codes         []string      // canonical; sealed, looked up by keyed hash
 }
 
-// Removal takes an authenticator away.
+// Removal removes an authenticator.
 type Removal struct {
 	UserID        UserID
 	Authenticator AuthenticatorID
-	EndSessions   SessionID // "" keeps all sessions; else all sessions and grants of the user but those of this one end
-	// Lasting are methods of second factors that stand for themselves. If the user keeps
-	// none of them, recovery codes and the wish for a second factor go too. nil: leave both.
+	EndSessions   SessionID // "": end none; else end all sessions and grants of the user except of this session
+	// Lasting are the methods of second factors other than recovery codes. If the user
+	// keeps none of them, recovery codes and MFAEnabled are removed too. nil: keep both.
 	Lasting  []string
 	Now      time.Time
 	Events   []Event
 	Messages []Message
 }
 
-// Authenticators keeps what users enrolled. Proofs are spent by Steps.Spend.
+// Authenticators stores authenticators. Steps.Spend spends proofs.
 type Authenticators interface {
 	// Enroll stores a pending authenticator with its Status.
 	Enroll(ctx context.Context, e Enrollment) error
@@ -75,14 +75,14 @@ type Authenticators interface {
 	PutAuthenticator(ctx context.Context, a Authenticator, events []Event, messages []Message) error
 	// RenameAuthenticator changes the name only.
 	RenameAuthenticator(ctx context.Context, user UserID, id AuthenticatorID, name string, now time.Time, events []Event) error
-	// SetAuthenticatorState switches an authenticator on or off.
+	// SetAuthenticatorState enables or disables an authenticator.
 	SetAuthenticatorState(ctx context.Context, user UserID, id AuthenticatorID, state AuthenticatorState, now time.Time, events []Event, messages []Message) error
 	// DeleteAuthenticator removes an authenticator, its codes and statuses, and cancels
-	// initiated and verified statuses of its method that name no authenticator: they
-	// may have been answered with this one.
+	// initiated and verified statuses of its method that name no authenticator, since
+	// this one may have verified them.
 	DeleteAuthenticator(ctx context.Context, r Removal) error
 	// ReplaceRecoveryCodes removes the user's codes and stores new ones.
 	ReplaceRecoveryCodes(ctx context.Context, set RecoverySet, now time.Time, events []Event, messages []Message) error
-	// RecoveryCodes returns the user's unused codes in their order.
+	// RecoveryCodes returns the user's unused codes in order.
 	RecoveryCodes(ctx context.Context, user UserID) ([]string, error)
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Client is an OAuth client with all its settings (RFC 7591 names where it has one).
-// It is kept as one document; a reader may share it but must not change it.
+// Client is an OAuth client with all its settings (with RFC 7591 names where there is
+// one). It is stored as one document; readers may share it but must not change it.
 type Client struct {
 	ID       ClientID `json:"client_id"`
 	Name     string   `json:"client_name,omitempty"`
@@ -22,13 +22,13 @@ type Client struct {
 	SecretHashes           [][]byte `json:"secret_hashes,omitempty"`
 	RedirectURIs           []string `json:"redirect_uris,omitempty"`
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
-	// AllowedOrigins may call our API from a browser, besides the origins of RedirectURIs.
+	// AllowedOrigins may call the API from a browser, besides the origins of RedirectURIs.
 	AllowedOrigins []string `json:"allowed_origins,omitempty"`
 	GrantTypes     []string `json:"grant_types"`
 	ResponseTypes  []string `json:"response_types,omitempty"`
 	Scopes         []string `json:"scopes,omitempty"`
-	Audience       []string `json:"audience,omitempty"` // resources it may ask for (RFC 8707)
-	// PKCEOptional excuses a confidential client from PKCE. Nobody else can be excused.
+	Audience       []string `json:"audience,omitempty"` // resources it may request (RFC 8707)
+	// PKCEOptional exempts a confidential client from PKCE. Other clients cannot be exempt.
 	PKCEOptional bool `json:"pkce_optional,omitempty"`
 	// Profile is "" or "fapi2".
 	Profile string `json:"profile,omitempty"`
@@ -43,24 +43,24 @@ type Client struct {
 	ManagesFactors bool `json:"manages_factors,omitempty"`
 	// Consent is "skip" (a first-party application) or "ask".
 	Consent string `json:"consent,omitempty"`
-	// SilentLogin lets a public client with a loopback or private-scheme redirect finish out
-	// of a living session, though nothing tells it from another program (RFC 8252 section 8.6).
+	// SilentLogin lets a public client with a loopback or private-scheme redirect finish from
+	// a session, though any program could impersonate it (RFC 8252 section 8.6).
 	SilentLogin bool `json:"silent_login,omitempty"`
 
-	LoginURL  string `json:"login_url,omitempty"` // the client's own login page; "": ours
-	MFAURL    string `json:"mfa_url,omitempty"`   // the client's own page for further factors; "": LoginURL
+	LoginURL  string `json:"login_url,omitempty"` // the client's login page; "": the hosted one
+	MFAURL    string `json:"mfa_url,omitempty"`   // the client's page for further factors; "": LoginURL
 	LogoURI   string `json:"logo_uri,omitempty"`
 	PolicyURI string `json:"policy_uri,omitempty"`
 	TosURI    string `json:"tos_uri,omitempty"`
-	ClientURI string `json:"client_uri,omitempty"` // where "back to the application" leads
+	ClientURI string `json:"client_uri,omitempty"` // target of "back to the application"
 
 	IDTokenAlg          string  `json:"id_token_signed_response_alg,omitempty"` // "": RS256
 	AccessTokenFormat   string  `json:"access_token_format,omitempty"`          // "jwt" (also "") or "opaque"
 	AccessTokenTTL      Seconds `json:"access_token_ttl,omitempty"`             // 0: the server's
 	RefreshTokenIdleTTL Seconds `json:"refresh_token_idle_ttl,omitempty"`
 	RefreshTokenTTL     Seconds `json:"refresh_token_ttl,omitempty"`
-	// RefreshGrace is how long a losing racer gets the same successor: nil means 10 s
-	// for public clients and 0 for confidential ones.
+	// RefreshGrace is how long a rotated token still gets the same successor: nil means
+	// 10 s for public clients and 0 for confidential ones.
 	RefreshGrace        *Seconds  `json:"refresh_grace,omitempty"`
 	LogoutEndsOffline   bool      `json:"logout_ends_offline,omitempty"`
 	LegacyResponseTypes []string  `json:"legacy_response_types,omitempty"`
@@ -74,7 +74,7 @@ type Seconds int64
 // Duration converts to the standard type.
 func (s Seconds) Duration() time.Duration { return time.Duration(s) * time.Second }
 
-// Consent is what a user allowed a client.
+// Consent has the scopes a user allowed a client.
 type Consent struct {
 	UserID    UserID
 	ClientID  ClientID
@@ -82,27 +82,27 @@ type Consent struct {
 	GrantedAt time.Time
 }
 
-// Clients keeps OAuth clients and what users allowed them.
+// Clients stores OAuth clients and consents.
 type Clients interface {
-	// Client returns a client, disabled ones included.
+	// Client returns a client, even if disabled.
 	Client(ctx context.Context, id ClientID) (Client, error)
 	// ListClients returns all clients in the order of their IDs.
 	ListClients(ctx context.Context) ([]Client, error)
-	// PutClient adds or replaces a client and moves the version "clients".
+	// PutClient adds or replaces a client and increments the version "clients".
 	PutClient(ctx context.Context, c Client, events []Event) error
-	// ReplaceClient is PutClient for who read the client before: ErrConflict says that
-	// it was changed or deleted since. was is the UpdatedAt that was read; zero: there
-	// was none, and there must be none.
+	// ReplaceClient is PutClient if the client is unchanged: was is the UpdatedAt that
+	// was read, or zero if the client must not exist. ErrConflict: it was changed,
+	// created or deleted since.
 	ReplaceClient(ctx context.Context, c Client, was time.Time, events []Event) error
-	// DeleteClient removes a client with its grants and moves the version "clients".
-	// The events are written with the first thing that goes.
+	// DeleteClient removes a client with its grants and increments the version
+	// "clients". The events are written with the first removal.
 	DeleteClient(ctx context.Context, id ClientID, events []Event) error
-	// Versions returns the version counters "clients", "api_keys" and "keys", which servers poll
-	// to drop what they hold in memory. One statement.
+	// Versions returns the version counters "clients", "api_keys" and "keys", which
+	// servers poll to invalidate their caches. One statement.
 	Versions(ctx context.Context) (map[string]int64, error)
-	// Consent returns what a user allowed a client.
+	// Consent returns the consent of a user for a client.
 	Consent(ctx context.Context, user UserID, client ClientID) (Consent, error)
-	// ConsentsOf returns everything a user allowed.
+	// ConsentsOf returns all consents of a user.
 	ConsentsOf(ctx context.Context, user UserID) ([]Consent, error)
 	// WithdrawConsent removes a consent and the client's grants for that user.
 	WithdrawConsent(ctx context.Context, user UserID, client ClientID, now time.Time, events []Event) error

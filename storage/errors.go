@@ -2,16 +2,16 @@ package storage
 
 import "errors"
 
-// The only errors that mean something. Any other one from an engine says that the
-// engine is broken, and that nothing was acknowledged.
+// The errors callers test for. After any other error the engine is broken, and nothing
+// was acknowledged.
 var (
-	// ErrNotFound says that there is no such record, or none that still lives.
+	// ErrNotFound means that there is no such record, or that it has expired.
 	ErrNotFound = errors.New("storage: not found")
-	// ErrConflict says that the old state a write demanded was not there: somebody
-	// else spent it, it ended, or a unique value is taken. Nothing was written.
+	// ErrConflict means that the precondition of a write does not hold: another caller
+	// spent it, it ended, or a unique value is taken. Nothing was written.
 	ErrConflict = errors.New("storage: conflict")
-	// ErrUnavailable says that the database is out of reach, too slow, full or busy: the
-	// same call may succeed later. Whether a write was done is unknown, and what it spent
-	// has to count as spent.
+	// ErrUnavailable means that the database is unreachable, too slow, full or busy; the
+	// same call may succeed later. A write may have been committed: what it spent must
+	// count as spent.
 	ErrUnavailable = errors.New("storage: unavailable")
 )

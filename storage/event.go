@@ -12,7 +12,7 @@ type Event struct {
 	At            time.Time
 	Kind          string // see docs/events.md
 	Outcome       string // "ok", "refused", "failed"
-	Actor         string // who did it when it was not the user: "admin", "client", "system"
+	Actor         string // who did it if not the user: "admin", "client", "system"
 	UserID        UserID
 	ClientID      ClientID
 	SessionID     SessionID
@@ -21,7 +21,7 @@ type Event struct {
 	UserAgent     string // at most 256 bytes
 	CorrelationID string
 	Detail        map[string]string // small, without secrets
-	// Canonical is the line as it is hashed and chained; filled by the engine on writing.
+	// Canonical is the line in its canonical form; set by the engine on writing.
 	Canonical json.RawMessage
 }
 
@@ -36,9 +36,9 @@ type EventFilter struct {
 	Limit    int     // 1..1000
 }
 
-// Events keeps the audit trail.
+// Events stores the audit trail.
 type Events interface {
-	// AppendEvents stores lines that nobody waits for.
+	// AppendEvents stores lines that belong to no other call.
 	AppendEvents(ctx context.Context, events []Event) error
 	// ListEvents returns lines, newest first.
 	ListEvents(ctx context.Context, f EventFilter) ([]Event, error)

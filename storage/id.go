@@ -8,37 +8,37 @@ import (
 	"time"
 )
 
-// Identifiers are types, so that the compiler refuses a status where an exchange
-// is meant. All but ClientID have the layout 8-4-4-4-12 of lower-case hex digits.
+// Identifiers are distinct types, so that the compiler refuses a status in place of an
+// exchange. All but ClientID have the layout 8-4-4-4-12 of lower-case hex digits.
 type (
-	// RequestID opens an AuthRequest. 128 random bits; kept as keyed hash.
+	// RequestID identifies an AuthRequest. 128 random bits; stored as keyed hash.
 	RequestID string
-	// TrackID opens an AuthRequest whose first factor is proven. 128 random bits; kept as keyed hash.
+	// TrackID names a login with a proven first factor to its owner. 128 random bits; stored as keyed hash.
 	TrackID string
-	// StatusID names one try at one authenticator. 128 random bits; kept as keyed hash.
+	// StatusID identifies a Status. 128 random bits; stored as keyed hash.
 	StatusID string
-	// ExchangeID is good for the next step of a Status, once. 128 random bits; kept as keyed hash.
+	// ExchangeID allows the next step of a Status, once. 128 random bits; stored as keyed hash.
 	ExchangeID string
 
 	// UserID is the subject (OpenID Connect Core section 2, sub).
 	UserID string
-	// IdentifierID names an e-mail address, phone number or user name of a user.
+	// IdentifierID identifies an e-mail address, phone number or user name of a user.
 	IdentifierID string
-	// AuthenticatorID names what a user enrolled (NIST SP 800-63B section 3). 128 random bits.
+	// AuthenticatorID identifies an Authenticator (NIST SP 800-63B section 3). 128 random bits.
 	AuthenticatorID string
 	// SessionID is the sid of a signed-in user. Time-ordered.
 	SessionID string
-	// GrantID names what one authorization gave to one client. Time-ordered.
+	// GrantID identifies a Grant. Time-ordered.
 	GrantID string
 	// KeyID is the kid of a key. Time-ordered.
 	KeyID string
-	// EventID names an audit line. Time-ordered.
+	// EventID identifies an audit line. Time-ordered.
 	EventID string
-	// MessageID names an outbox message and is its idempotency key at the receiver. Time-ordered.
+	// MessageID identifies an outbox message and is its idempotency key at the receiver. Time-ordered.
 	MessageID string
-	// APIKeyID names the key of a backend; it opens nothing. Time-ordered.
+	// APIKeyID identifies an API key; it is not a secret. Time-ordered.
 	APIKeyID string
-	// ClientID is the client_id of RFC 6749 section 2.2: printable ASCII, 255 bytes at most.
+	// ClientID is the client_id of RFC 6749 section 2.2: printable ASCII, at most 255 bytes.
 	ClientID string
 )
 
@@ -52,8 +52,8 @@ func Random128(random io.Reader) string {
 	return layout(b)
 }
 
-// TimeOrdered returns a version 7 UUID (RFC 9562 section 5.7): rows made one after
-// the other land on the same few index pages.
+// TimeOrdered returns a version 7 UUID (RFC 9562 section 5.7): rows created in sequence
+// share index pages.
 func TimeOrdered(now time.Time, random io.Reader) string {
 	var b [16]byte
 	if _, err := io.ReadFull(random, b[6:]); err != nil {
@@ -67,8 +67,8 @@ func TimeOrdered(now time.Time, random io.Reader) string {
 	return layout(b)
 }
 
-// Bytes returns the 16 bytes behind an identifier of the layout 8-4-4-4-12, or
-// false when the text is not one in its canonical, lower-case form.
+// Bytes returns the 16 bytes of an identifier in the layout 8-4-4-4-12, or false if it
+// is not in canonical, lower-case form.
 func Bytes[T ~string](id T) ([16]byte, bool) {
 	var b [16]byte
 	s := string(id)
@@ -87,7 +87,7 @@ func Bytes[T ~string](id T) ([16]byte, bool) {
 	return b, true
 }
 
-// FromBytes writes 16 bytes in the layout 8-4-4-4-12.
+// FromBytes returns 16 bytes in the layout 8-4-4-4-12.
 func FromBytes[T ~string](b [16]byte) T { return T(layout(b)) }
 
 func layout(b [16]byte) string {

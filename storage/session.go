@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Session is a signed-in user: which proofs were given, until when they hold.
+// Session is a signed-in user with the proofs given.
 type Session struct {
 	ID      SessionID // sid
 	UserID  UserID
 	Origin  string // "browser" or a dialect
 	Factors []Factor
-	// Generation is part of the session's token; raising it makes older tokens
-	// worthless (a browser session does so whenever its level rises).
+	// Generation is part of the session's token; incrementing it invalidates older
+	// tokens (a browser session does so whenever its level rises).
 	Generation int64
 	Address    string
 	UserAgent  string
@@ -25,33 +25,33 @@ type Session struct {
 	EndedAt    time.Time // zero: not ended. Ended is not expired: expiry ends single sign-on only
 }
 
-// Sessions keeps who is signed in.
+// Sessions stores sessions.
 type Sessions interface {
-	// Session returns a session that is neither ended nor expired, with its account. One statement.
+	// Session returns a valid session (neither ended nor expired) with its account. One statement.
 	Session(ctx context.Context, id SessionID, now time.Time) (Session, Account, error)
 	// CreateSession adds a session outside an authorization request.
 	CreateSession(ctx context.Context, s Session, events []Event) error
-	// UpdateSession replaces factors, attributes, generation and expiry of a living
-	// session whose generation is the given one. LastSeenAt is the moment of the change.
+	// UpdateSession replaces factors, attributes, generation and expiry of a valid
+	// session with the given generation. LastSeenAt is the time of the change.
 	UpdateSession(ctx context.Context, s Session, generation int64, events []Event) error
-	// SessionsOf returns a user's living sessions, newest first.
+	// SessionsOf returns a user's valid sessions, newest first.
 	SessionsOf(ctx context.Context, user UserID, now time.Time) ([]Session, error)
-	// EndSession ends a session and, if offline is set, its offline grants too, those
-	// of a code redeemed at the same moment included. Ending an ended session is no
-	// error. Grants without offline access die with their session.
+	// EndSession ends a session with its grants; those with offline access only if
+	// offline is set. It includes the grant of a code redeemed at the same moment.
+	// Ending an ended session is not an error.
 	EndSession(ctx context.Context, id SessionID, offline bool, now time.Time, events []Event) error
-	// EndLogins cancels the open requests somebody has proven a factor in that are bound
-	// to a browser, or to a login of its own that may end in that browser alone; browser
-	// are the keyed hashes of its cookie. With a user it cancels that user's alone.
+	// EndLogins cancels the open requests with a proven factor that are bound to a
+	// browser, and the detached logins that may end only in it; browser has the keyed
+	// hashes of its cookie. With a user it cancels only that user's.
 	EndLogins(ctx context.Context, browser [][]byte, user UserID, now time.Time) error
-	// EndSessions ends all sessions of a user but one with their codes and grants. If
-	// offline is set, every grant that is not of the session kept ends, whatever became
-	// of its own session. In the same transaction ends what the user has under way: open
-	// requests that did not begin with that session, and initiated and verified statuses
-	// that do not belong to such a request. A login that somebody parked half done must
-	// not outlive the sessions.
+	// EndSessions ends all sessions of a user but one, with their codes and grants. If
+	// offline is set, it ends every grant that is not of the kept session, even if the
+	// grant's own session is gone. In the same transaction it ends logins in progress:
+	// open requests that did not begin with the kept session, and initiated and verified
+	// statuses that do not belong to such a request. An unfinished login must not
+	// outlive the sessions.
 	EndSessions(ctx context.Context, user UserID, but SessionID, offline bool, now time.Time, events []Event) error
-	// TouchSessions moves LastSeenAt and IdleUntil forward, in whole seconds. Written
-	// behind, in batches.
+	// TouchSessions advances LastSeenAt and IdleUntil, in whole seconds. Servers call it
+	// in the background, in batches.
 	TouchSessions(ctx context.Context, seen map[SessionID]time.Time, idle time.Duration) error
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// CredentialSpend is what must be compared and set for a proof to count. One of
-// Step, Code and Password is used, or none where the proof needs no memory.
+// CredentialSpend is compared and set when a proof is spent. Step or
+// Code is set, or neither if the proof has no state.
 type CredentialSpend struct {
 	User          UserID
 	Authenticator AuthenticatorID
@@ -15,113 +15,112 @@ type CredentialSpend struct {
 	Step int64
 	// Code is a recovery code that must be unused. "": none.
 	Code string
-	// Confirm makes a pending, unexpired authenticator active; it demands that it is
-	// pending. Without Confirm the authenticator must be active.
+	// Confirm activates a pending, unexpired authenticator. Without Confirm the
+	// authenticator must be active.
 	Confirm bool
-	// Alone, with Confirm, are methods of which the user must hold nothing else, pending
-	// authenticators excepted: what was begun while there was no such factor is not
-	// confirmed beside one. Of two that race one is confirmed.
+	// Alone, with Confirm, are methods of which the user must have no other authenticator
+	// except pending ones: an enrolment begun without such a factor is not confirmed
+	// beside one. One of two concurrent confirmations succeeds.
 	Alone []string
-	// Secret replaces the stored secret if it is not nil (a password hashed anew), and
-	// only the one whose Counter was Was: of two changes that race one is made, and the
-	// old password hashed anew never takes the place of a new one.
+	// Secret, if not nil, replaces the stored secret if its Counter is Was: one of two
+	// concurrent changes succeeds, and rehashing an old password never replaces a new
+	// one.
 	Secret []byte
 	Was    int64
-	// Changed says that Secret is another secret and not the same one hashed anew: it
-	// moves the Counter and UpdatedAt, so that proofs of the old one can be told.
+	// Changed: Secret is a new secret, not a rehash. It changes Counter and UpdatedAt, so
+	// that proofs of the old one can be recognised.
 	Changed bool
 }
 
-// StatusMove moves a Status from one state to the next.
+// StatusMove advances a Status from one state to another.
 type StatusMove struct {
 	Exchange ExchangeID // by its current exchange; or
 	ID       StatusID   // by its ID
 	From, To StatusState
-	// Rotate becomes the current exchange. "": the exchange is left as it is.
+	// Rotate becomes the current exchange. "": unchanged.
 	Rotate    ExchangeID
-	ExpiresAt time.Time // replaces the expiry; zero: left
-	// Demands, empty where not asked for: the Status must be of this request, user, method, usage.
+	ExpiresAt time.Time // replaces the expiry; zero: unchanged
+	// If set, the Status must be of this request, user, method, usage.
 	Request RequestID
 	User    UserID
 	Method  string
 	Usage   string
-	// Found is the user a method found by itself: a Status that has none gets this
-	// one. Without Found a Status without a user is a decoy and never verifies.
+	// Found is the user identified by the method, for a Status without a user. Otherwise
+	// a Status without a user is a decoy and never verifies.
 	Found UserID
 }
 
-// Renewal is a proof given within a session that lives on, with its token.
+// Renewal is a proof added to a session whose token stays valid.
 type Renewal struct {
 	User   UserID
 	Factor Factor // replaces an earlier one of the same authenticator
 }
 
-// Basis is what an enrolment was begun under. It dies with any of it: whoever lost a
-// session, a token or a password to its owner must not finish what they began by it.
+// Basis is what an enrolment was begun under: session, grant and password. The enrolment
+// ends with any of them, so that an attacker who loses one cannot finish it.
 type Basis struct {
 	User    UserID
 	Session SessionID // "": none; else it must be neither ended nor expired
 	Grant   GrantID   // "": none; else it must be neither revoked nor expired
-	// Secret, if set, must not have been changed since its Counter was Was.
+	// Secret, if set, must still have the Counter Was.
 	Secret AuthenticatorID
 	Was    int64
 }
 
-// Spend is one proof that counts: everything here happens, or nothing.
+// Spend spends one proof: everything here happens, or nothing.
 type Spend struct {
 	Now        time.Time
 	Credential *CredentialSpend
 	Status     *StatusMove
 	Request    *RequestChange
-	// Login, if not nil, is begun. ErrConflict: its request is over or expired, or
+	// Login, if not nil, is created. ErrConflict: its request is over or expired, or
 	// belongs to another subject.
 	Login      *NewLogin
-	Recovery   *RecoverySet // made together with the first second factor
-	MFAEnabled UserID       // "": leave; else the user's wish for a second factor is switched on
-	Activate   UserID       // "": leave; else a pending user becomes active
+	Recovery   *RecoverySet // created with the first second factor
+	MFAEnabled UserID       // "": unchanged; else the user whose MFAEnabled is set
+	Activate   UserID       // "": unchanged; else a pending user to activate
 	// EndSessions, if set, ends all sessions of this user but KeepSession, every grant
-	// but those of KeepSession, and what the user has under way, as Sessions.EndSessions
-	// does with offline set.
+	// but those of KeepSession, and logins in progress, as Sessions.EndSessions does with
+	// offline set.
 	EndSessions UserID
 	KeepSession SessionID
-	// Renew, if not nil, is a proof that KeepSession, which must be of User, gets too:
-	// whoever changes a secret has shown the old one and knows the new one.
+	// Renew, if not nil, is a proof to add to KeepSession, which must be of User: whoever
+	// changes a secret has proven the old one and knows the new one.
 	Renew *Renewal
-	// Basis, if not nil, is what this was begun under and what must still stand.
+	// Basis, if not nil, must still be valid.
 	Basis *Basis
 	Reset []ThrottleKey
-	// Forgive takes one failure off counters that counted it: a replay of the code
-	// accepted last is no guess.
+	// Forgive subtracts one failure from counters: a replay of the last accepted code is
+	// not a guess.
 	Forgive  []ThrottleKey
 	Events   []Event
 	Messages []Message
 }
 
-// Finish ends an authorization request in a code: everything here happens, or nothing.
+// Finish ends an authorization request with a code: everything here happens, or nothing.
 type Finish struct {
 	Now time.Time
-	// Request must be open with this Version; "" where a session answered the
-	// authorize call at once and no request was stored.
+	// Request must be open with this Version; "": single sign-on, no request was stored.
 	Request RequestID
 	Version int64
-	// Parent of the Request, which ends with it and must be open; nil: none.
+	// Parent of the Request must be open and ends with it; nil: none.
 	Parent []byte
-	// Session, if not nil, is stored: NewSession says whether it is added, or must
-	// be alive with Generation-1 and is replaced.
+	// Session, if not nil, is stored: with NewSession it is added, otherwise it replaces
+	// the valid session with Generation-1.
 	Session    *Session
 	NewSession bool
-	EndSession SessionID // "": none; else this session of another user ends
+	EndSession SessionID // "": none; else a session of another user to end
 	Consent    *Consent
-	Code       *Code // nil where the answer is a token
+	Code       *Code // nil: the response is a token
 	Grant      *Grant
 	Events     []Event
 }
 
-// Steps are the two moments in which a login moves forward.
+// Steps are the two calls that advance a login.
 type Steps interface {
-	// Spend makes a proof count. ErrConflict: something of it was spent before.
+	// Spend spends a proof. ErrConflict: part of it is already spent.
 	Spend(ctx context.Context, s Spend) error
 	// FinishRequest ends a request. ErrConflict: it is not open, has another version,
-	// or the session is not alive as demanded.
+	// or the session is not valid as required.
 	FinishRequest(ctx context.Context, f Finish) error
 }

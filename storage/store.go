@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Housekeeping is what a server does for its engine.
+// Housekeeping has the maintenance calls of an engine.
 type Housekeeping interface {
 	// Clock returns the database's time, to measure the skew.
 	Clock(ctx context.Context) (time.Time, error)
@@ -14,7 +14,7 @@ type Housekeeping interface {
 	Close() error
 }
 
-// Store is everything an engine keeps. Rooms declare the slice of it they need.
+// Store is the full contract of an engine. Packages declare the part they need.
 type Store interface {
 	Users
 	Authenticators

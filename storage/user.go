@@ -12,7 +12,7 @@ type UserStatus string
 // The states of a user.
 const (
 	UserActive   UserStatus = "active"
-	UserPending  UserStatus = "pending" // has proven nothing yet, and becomes active with the first proof
+	UserPending  UserStatus = "pending" // has proven nothing yet; the first proof makes the user active
 	UserDisabled UserStatus = "disabled"
 )
 
@@ -20,38 +20,38 @@ const (
 type User struct {
 	ID     UserID
 	Status UserStatus
-	// MFAEnabled is the user's own wish for a second factor. It is switched on by
-	// enrolling one on our pages or during a login, not by a backend or an import.
+	// MFAEnabled is the user's setting to require a second factor. Enrolling one on the
+	// hosted pages or in a login sets it; a backend or an import does not.
 	MFAEnabled bool
-	// Roles are what the user may be taken for by applications and resource servers, in
-	// their own words (RFC 9068 section 2.2.3.1). They mean nothing to us.
+	// Roles are values for applications and resource servers (RFC 9068 section 2.2.3.1).
+	// The server does not interpret them.
 	Roles []string
 	// Profile holds standard claims by name (OpenID Connect Core section 5.1),
 	// without sub, email, phone_number and their verified flags: those are Identifiers.
 	Profile map[string]any
-	// Metadata is what backends attach to a user; it is opaque to us.
+	// Metadata is attached by backends; the server does not interpret it.
 	Metadata  json.RawMessage
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
 
-// In reports whether what was given to the user counts: sessions, tokens, enrolments. A
-// pending user has nothing of that kind, and gets it with the first proof.
+// In reports whether the user's sessions, tokens and enrolments are valid. A pending user
+// has none before the first proof.
 func (u User) In() bool { return u.Status != UserDisabled && u.Status != UserPending }
 
-// IdentifierKind is what sort of name an Identifier is.
+// IdentifierKind is the kind of an Identifier.
 type IdentifierKind string
 
-// The kinds of identifiers. A user name holds no '@' and does not begin with '+',
-// so one typed value can only be of one kind.
+// The kinds of identifiers. A user name has no '@' and does not begin with '+', so a
+// value is of one kind only.
 const (
 	Email    IdentifierKind = "email"
 	Phone    IdentifierKind = "phone"
 	Username IdentifierKind = "username"
 )
 
-// Identifier is one name by which a user is found. Values are canonical (trimmed,
-// NFKC, lower case; phone numbers in E.164) and unique over all users and kinds.
+// Identifier is a name of a user. Values are canonical (trimmed, NFKC, lower case; phone
+// numbers in E.164) and unique across users and kinds.
 type Identifier struct {
 	ID         IdentifierID
 	UserID     UserID
@@ -62,14 +62,14 @@ type Identifier struct {
 	UpdatedAt  time.Time
 }
 
-// Account is a user with everything a login asks about: one read.
+// Account is a user with everything a login needs, in one read.
 type Account struct {
 	User           User
 	Identifiers    []Identifier    // ordered by CreatedAt, then ID
 	Authenticators []Authenticator // ordered by CreatedAt, then ID; every state
 }
 
-// Authenticator returns one of the account's authenticators; nil: it has no such one.
+// Authenticator returns one of the account's authenticators, or nil.
 func (a *Account) Authenticator(id AuthenticatorID) *Authenticator {
 	for i := range a.Authenticators {
 		if a.Authenticators[i].ID == id && id != "" {
@@ -79,7 +79,7 @@ func (a *Account) Authenticator(id AuthenticatorID) *Authenticator {
 	return nil
 }
 
-// NewUser is a user with all that is made together with it.
+// NewUser is a user with everything created with it.
 type NewUser struct {
 	User           User
 	Identifiers    []Identifier
@@ -96,30 +96,29 @@ type UserChange struct {
 	Roles      *[]string
 	Profile    map[string]any
 	Metadata   json.RawMessage
-	// Kill ends, in the same transaction, the user's pending and verified statuses,
-	// open requests, sessions and grants. Disabling a user sets it, and so does taking
-	// a factor away.
+	// Kill ends, in the same transaction, the user's pending and verified statuses, open
+	// requests, sessions and grants. Disabling a user and removing a factor set it.
 	Kill     bool
 	Names    *NamesChange
 	Factors  *FactorsChange
-	Reset    []ThrottleKey // counters that start anew
+	Reset    []ThrottleKey // counters to reset
 	Now      time.Time
 	Events   []Event
 	Messages []Message
 }
 
-// NamesChange replaces names of a user: first some go, then others come. ErrConflict:
-// one that comes is taken.
+// NamesChange replaces names of a user: Drop first, then Add. ErrConflict: a name in Add
+// is taken.
 type NamesChange struct {
 	Drop   []IdentifierID
 	Add    []Identifier
-	Verify []IdentifierID // become proven, where they are not
+	Verify []IdentifierID // become verified, unless they are
 }
 
-// FactorsChange replaces what a user proves themselves with.
+// FactorsChange replaces authenticators of a user.
 type FactorsChange struct {
-	Drop          []string        // methods: their authenticators go, of every state, with codes and statuses
-	Add           []Authenticator // after the others went
+	Drop          []string        // methods whose authenticators are removed, in every state, with codes and statuses
+	Add           []Authenticator // after Drop
 	RecoveryCodes []string        // with an Authenticator of method "recovery" in Add
 	Enable        bool            // disabled authenticators become active
 }
@@ -130,7 +129,7 @@ type UserFilter struct {
 	Limit int    // 1..1000
 }
 
-// Users keeps the user base.
+// Users stores users.
 type Users interface {
 	// CreateUser adds a user. ErrConflict: the ID or an identifier is taken.
 	CreateUser(ctx context.Context, u NewUser) error
@@ -142,7 +141,7 @@ type Users interface {
 	AccountByAuthenticator(ctx context.Context, ids ...AuthenticatorID) (Account, error)
 	// UpdateUser changes a user. ErrNotFound: there is none.
 	UpdateUser(ctx context.Context, c UserChange) error
-	// DeleteUser removes a user and everything that belongs to it, events excepted.
+	// DeleteUser removes a user and everything that belongs to it except events.
 	DeleteUser(ctx context.Context, id UserID, events []Event) error
 	// ListUsers returns users in the order of their IDs.
 	ListUsers(ctx context.Context, f UserFilter) ([]User, error)

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// prefixes reads addresses and CIDR prefixes.
+// prefixes parses addresses and CIDR prefixes.
 func prefixes(texts []string) ([]netip.Prefix, error) {
 	var out []netip.Prefix
 	for _, t := range texts {
@@ -23,9 +23,9 @@ func prefixes(texts []string) ([]netip.Prefix, error) {
 	return out, nil
 }
 
-// address returns who is calling. Forwarded headers count only when the peer is a
-// trusted proxy, and then the right-most entry that is not one: everything left of
-// it was written by the caller.
+// address returns the client's IP address. X-Forwarded-For counts only if the peer is a
+// trusted proxy: then the address is the right-most entry that is not a trusted proxy,
+// because the caller may have written everything left of it.
 func (s *server) address(peer string, forwarded []string) string {
 	at, ok := parseAddress(peer)
 	if !ok {
@@ -38,7 +38,7 @@ func (s *server) address(peer string, forwarded []string) string {
 	for i := len(entries) - 1; i >= 0; i-- {
 		next, ok := parseAddress(strings.TrimSpace(entries[i]))
 		if !ok {
-			break // what a proxy of ours did not write is not believed
+			break // not written by a trusted proxy
 		}
 		at = next
 		if !s.trusted(at) {
@@ -57,7 +57,7 @@ func (s *server) trusted(a netip.Addr) bool {
 	return false
 }
 
-// parseAddress reads an address with or without a port.
+// parseAddress parses an address with or without a port.
 func parseAddress(text string) (netip.Addr, bool) {
 	if ap, err := netip.ParseAddrPort(text); err == nil {
 		return ap.Addr().Unmap().WithZone(""), true

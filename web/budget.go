@@ -13,31 +13,31 @@ import (
 )
 
 const (
-	// siteShare is how much of a budget a site (IPv6 /48) has, as a multiple of that of a
-	// network (IPv4 address, IPv6 /64).
+	// siteShare is the budget of a site (IPv6 /48), as a multiple of that of a network
+	// (IPv4 address, IPv6 /64).
 	siteShare = 4
-	// budgetsKept bounds the networks, and the sites, of one budget that are remembered.
-	// Who was heard of longest ago is forgotten first, and has the whole budget again.
+	// budgetsKept bounds the networks, and the sites, for which a budget is kept. The one
+	// least recently seen is dropped first and starts again with the whole budget.
 	budgetsKept = 1 << 16
 )
 
-// Budgets bound what callers make this server write who have proven nothing, by where
-// they call from. They are kept in memory, each server has its own: a row for each
-// address would make everybody behind one wait for the others' commits.
+// Budgets limit what unauthenticated callers can make the server write, by their network.
+// Each server keeps its own in memory: a row in the database for each network would make
+// all callers behind it wait for each other's commits.
 type Budgets struct {
 	now     func() time.Time
-	kinds   map[string]*purse
+	kinds   map[string]*networkBudget
 	refused map[string]*atomic.Int64
 }
 
-// NewBudgets returns budgets of so much within a window and address; a budget that is 0
-// or not named has no end.
+// NewBudgets returns budgets with a limit for each network and window; 0 or no limit:
+// unlimited.
 func NewBudgets(now func() time.Time, window time.Duration, limits map[string]int) *Budgets {
-	b := &Budgets{now: now, kinds: map[string]*purse{}, refused: map[string]*atomic.Int64{}}
+	b := &Budgets{now: now, kinds: map[string]*networkBudget{}, refused: map[string]*atomic.Int64{}}
 	for _, kind := range budget.All() {
 		b.refused[kind] = new(atomic.Int64)
 		if most := limits[kind]; most > 0 {
-			b.kinds[kind] = newPurse(most, window, budgetsKept)
+			b.kinds[kind] = newNetworkBudget(most, window, budgetsKept)
 		}
 	}
 	return b
@@ -56,7 +56,7 @@ func (b *Budgets) Admit(v mfa.Caller, budget string, amount int) time.Duration {
 	return wait
 }
 
-// Refused returns how often each budget was used up when something was asked of it.
+// Refused returns how often each budget was exhausted when a caller needed it.
 func (b *Budgets) Refused() map[string]int64 {
 	out := map[string]int64{}
 	for kind, n := range b.refused {
@@ -65,22 +65,22 @@ func (b *Budgets) Refused() map[string]int64 {
 	return out
 }
 
-// purse is one budget.
-type purse struct {
+// networkBudget is one budget.
+type networkBudget struct {
 	most  int
-	every time.Duration // one of it comes back
+	every time.Duration // to refill by one
 
 	mu       sync.Mutex
 	networks *recent
 	sites    *recent
 }
 
-func newPurse(most int, window time.Duration, kept int) *purse {
-	return &purse{most: most, every: window / time.Duration(most), networks: newRecent(kept), sites: newRecent(kept)}
+func newNetworkBudget(most int, window time.Duration, kept int) *networkBudget {
+	return &networkBudget{most: most, every: window / time.Duration(most), networks: newRecent(kept), sites: newRecent(kept)}
 }
 
 // take takes an amount from the network and its site, or from neither.
-func (p *purse) take(now time.Time, network, site string, amount int) time.Duration {
+func (p *networkBudget) take(now time.Time, network, site string, amount int) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	of := []*rate.Limiter{p.networks.of(network, func() *rate.Limiter { return rate.NewLimiter(rate.Every(p.every), p.most) })}
@@ -104,11 +104,11 @@ func (p *purse) take(now time.Time, network, site string, amount int) time.Durat
 	return 0
 }
 
-// recent are the limiters of those heard of last.
+// recent are the limiters of the networks or sites last seen.
 type recent struct {
 	most  int
 	all   map[string]*chain.Element
-	order *chain.List // of known, the last heard of in front
+	order *chain.List // of known, the last seen in front
 }
 
 type known struct {

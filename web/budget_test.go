@@ -108,7 +108,7 @@ func TestBudgets(t *testing.T) {
 // Whoever calls from ever new addresses takes no more memory than there is for them, and
 // pushes out those that were not heard of for the longest.
 func TestBudgetsAreBounded(t *testing.T) {
-	p, now := newPurse(1, time.Minute, 100), time.Unix(1000, 0)
+	p, now := newNetworkBudget(1, time.Minute, 100), time.Unix(1000, 0)
 	take := func(text string) time.Duration {
 		v := mfa.Caller{Address: text}
 		return p.take(now, v.Network(), v.Site(), 1)

@@ -9,22 +9,22 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// CorrelationHeader names an answer in the log. It is made here and never taken
-// from a request: a caller could otherwise forge lines or mix two requests up.
+// CorrelationHeader identifies a response in the log. Its value is never taken from the
+// request: a caller could otherwise make two requests look like one.
 const CorrelationHeader = "X-Correlation-Id"
 
 const callKey = "sallyport.call"
 
-// call is what the engine knows about the request it is serving.
+// call is what the engine knows about a request.
 type call struct {
 	server      *server
 	correlation string
 	address     string
-	browser     string // binding cookie, read or just made
-	nonce       string // of the policy of a page; made when it is asked for
+	browser     string // binding cookie, read or just created
+	nonce       string // of the page's policy; "": not created yet
 }
 
-// begin gives the request its correlation id and finds out who is calling.
+// begin gives the request its correlation id and determines the caller's address.
 func (s *server) begin(c *gin.Context) {
 	s.counters.Requests.Inc()
 	s.counters.Running.Inc()
@@ -39,7 +39,7 @@ func (s *server) begin(c *gin.Context) {
 	c.Next()
 }
 
-// correlationID returns 80 random bits in four groups that can be read out over the phone.
+// correlationID returns 80 random bits in four groups that are easy to read out.
 func (s *server) correlationID() string {
 	var b [10]byte
 	if _, err := io.ReadFull(s.random, b[:]); err != nil {
@@ -57,8 +57,8 @@ func callOf(c *gin.Context) *call {
 	return k.(*call)
 }
 
-// Nonce returns the nonce of this answer's Content-Security-Policy: 128 random bits, which
-// the page gives to its own scripts and styles. It is the same each time it is asked for.
+// Nonce returns the nonce of the response's Content-Security-Policy: 128 random bits, which
+// the page gives to its own scripts and styles. It is the same for the whole response.
 func Nonce(c *gin.Context) string {
 	k := callOf(c)
 	if k.nonce == "" {
@@ -71,8 +71,7 @@ func Nonce(c *gin.Context) string {
 	return k.nonce
 }
 
-// Correlation returns the id that names this request in the log; pages show it as
-// the support id.
+// Correlation returns the id of the request in the log; pages show it as the support id.
 func Correlation(c *gin.Context) string { return callOf(c).correlation }
 
 // Log writes one log line about the request, with its route and correlation id.

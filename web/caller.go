@@ -24,8 +24,8 @@ func Caller(c *gin.Context) mfa.Caller {
 	}
 }
 
-// Locale returns the language of ours that fits best: first one of those asked for
-// (ui_locales, OpenID Connect Core section 3.1.2.1), then Accept-Language.
+// Locale returns the supported language that fits best: one of those asked for
+// (ui_locales, OpenID Connect Core section 3.1.2.1), else one of Accept-Language.
 func Locale(c *gin.Context, asked ...string) string {
 	s := callOf(c).server
 	for _, text := range asked {
@@ -49,8 +49,8 @@ func Locale(c *gin.Context, asked ...string) string {
 	return s.tags[i]
 }
 
-// printable keeps a foreign header harmless where it is shown or stored: 256 bytes
-// of valid text without control characters and marks that turn the direction around.
+// printable makes a header safe to show and store: 256 bytes of valid text without control
+// characters and marks that change the direction of writing.
 func printable(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {

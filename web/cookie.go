@@ -9,22 +9,22 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// The cookies, without the prefix they carry on https.
+// The cookies, without the prefix they have on https.
 const (
 	BrowserCookie = "sallyport_browser" // binds requests to the browser that opened them
-	SessionCookie = "sallyport_session" // who is signed in
-	DeviceCookie  = "sallyport_device"  // a browser its user has signed in with before
-	LoginCookie   = "sallyport_login"   // a login this browser takes over at /continue
+	SessionCookie = "sallyport_session" // token of the session
+	DeviceCookie  = "sallyport_device"  // marks a browser that a user has signed in with before
+	LoginCookie   = "sallyport_login"   // token of a login that this browser takes over at /continue
 )
 
-// loginAge is how long a browser has to come to /continue after the post that led there.
+// loginAge is how long a browser has to follow the redirect to /continue.
 const loginAge = time.Minute
 
-// TakeOver gives the browser whose post owns a login what it needs to go on with it at
-// /continue, where it shows its other cookies, too.
+// TakeOver sets the cookie with which the browser that posted a login's token takes the
+// login over at /continue, where it sends its other cookies as well.
 func TakeOver(c *gin.Context, token string) { SetCookie(c, LoginCookie, token, loginAge) }
 
-// DeviceAge is how long a browser is known as one its user has signed in with.
+// DeviceAge is how long a browser is recognised as one that its user has signed in with.
 const DeviceAge = 365 * 24 * time.Hour
 
 // bindingLength is 32 random bytes in base64url without padding.
@@ -32,25 +32,25 @@ const bindingLength = 43
 
 func (s *server) cookieName(name string) string {
 	if s.secure {
-		// RFC 6265bis section 4.1.3.2: no Domain, Path=/ and Secure are enforced by the
-		// browser, so a sibling host cannot plant a cookie of ours.
+		// RFC 6265bis section 4.1.3.2: the browser enforces Secure, Path=/ and no Domain,
+		// so a sibling host cannot plant the cookie.
 		return "__Host-" + name
 	}
 	return name
 }
 
-// SetCookie sets a cookie of ours. A zero age lasts until the browser closes.
+// SetCookie sets a cookie. With a zero age it lasts until the browser closes.
 func SetCookie(c *gin.Context, name, value string, age time.Duration) {
 	s := callOf(c).server
 	http.SetCookie(c.Writer, &http.Cookie{Name: s.cookieName(name), Value: value, Path: "/", MaxAge: int(age / time.Second),
 		Secure: s.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 }
 
-// ClearCookie takes a cookie of ours away.
+// ClearCookie removes a cookie.
 func ClearCookie(c *gin.Context, name string) { SetCookie(c, name, "", -time.Second) }
 
-// Cookie returns the value of a cookie of ours, or "". Of several with one name
-// none counts: one of them was planted.
+// Cookie returns the value of a cookie, or "". Several cookies of one name count as none:
+// one of them was planted.
 func Cookie(c *gin.Context, name string) string {
 	found := c.Request.CookiesNamed(callOf(c).server.cookieName(name))
 	if len(found) != 1 {
@@ -59,8 +59,7 @@ func Cookie(c *gin.Context, name string) string {
 	return found[0].Value
 }
 
-// Bind returns the value that binds requests to this browser and sets its cookie
-// if there is none yet.
+// Bind returns the value of the binding cookie, and sets the cookie if there is none.
 func Bind(c *gin.Context) string {
 	k := callOf(c)
 	if k.browser != "" {

@@ -8,7 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// Counter counts up. It is used from many goroutines at once.
+// Counter counts up. It must be safe for concurrent use.
 type Counter interface{ Inc() }
 
 // Gauge counts up and down.
@@ -17,15 +17,15 @@ type Gauge interface {
 	Dec()
 }
 
-// Counters are told what the engine does. All of them are there.
+// Counters are the metrics of the engine. None of them is nil.
 type Counters struct {
 	Requests Counter
 	Panics   Counter
-	Shed     Counter // refused by the valve
-	Failed   Counter // answers of 500 and above
-	Running  Gauge   // requests that have no answer yet
-	// Answered is told how long each answer took. Method and route are out of closed
-	// lists: whatever callers send, there are as many as there are places.
+	Shed     Counter // refused because of overload
+	Failed   Counter // responses of 500 and above
+	Running  Gauge   // requests without a response yet
+	// Answered records the duration of a request. Method and route have a closed list of
+	// values, whatever callers send.
 	Answered func(method, route string, code int, took time.Duration)
 }
 
@@ -34,34 +34,34 @@ type uncounted struct{}
 func (uncounted) Inc() {}
 func (uncounted) Dec() {}
 
-// NoRoute stands for the route of every address that has none.
+// NoRoute is the route of every address without one.
 const NoRoute = "none"
 
-// otherMethod stands for every method that is none of methods.
+// otherMethod replaces every method that is not in methods.
 const otherMethod = "other"
 
-// methods a request without a route is told apart by.
+// methods are those recorded for a request without a route.
 var methods = [...]string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 	http.MethodOptions, http.MethodConnect, http.MethodTrace, otherMethod}
 
-type place struct{ method, route string }
+type route struct{ method, path string }
 
-// places are all routes there are.
-type places map[place]bool
+// routes are all routes of the engine.
+type routes map[route]bool
 
-func newPlaces(routes gin.RoutesInfo) places {
-	p := places{}
-	for _, r := range routes {
-		p[place{r.Method, r.Path}] = true
+func newRoutes(list gin.RoutesInfo) routes {
+	all := routes{}
+	for _, r := range list {
+		all[route{r.Method, r.Path}] = true
 	}
-	return p
+	return all
 }
 
-// labels of a request: its method and its route's template, both out of closed lists.
-func (p places) labels(c *gin.Context) (method, route string) {
-	method, route = c.Request.Method, c.FullPath()
-	if p[place{method, route}] {
-		return method, route
+// labels returns the method and the route template of a request, each from a closed list.
+func (all routes) labels(c *gin.Context) (method, path string) {
+	method, path = c.Request.Method, c.FullPath()
+	if all[route{method, path}] {
+		return method, path
 	}
 	if slices.Contains(methods[:], method) {
 		return method, NoRoute

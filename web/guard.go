@@ -10,8 +10,8 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// access writes one line a request: the route's template instead of the address,
-// never the query, which may hold what opens a request (B-8, L-1).
+// access writes one log line for each request, with the route's template instead of the
+// address: the query may hold a request's id (B-8, L-1).
 func (s *server) access(c *gin.Context) {
 	start := s.now()
 	c.Next()
@@ -20,7 +20,7 @@ func (s *server) access(c *gin.Context) {
 		s.counters.Failed.Inc()
 	}
 	took := s.now().Sub(start)
-	method, route := s.places.labels(c) // any word may stand in the place of a method
+	method, route := s.routes.labels(c) // a caller may send any word as a method
 	s.counters.Answered(method, route, code, took)
 	k := callOf(c)
 	s.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "request",
@@ -29,7 +29,7 @@ func (s *server) access(c *gin.Context) {
 		slog.String("address", k.address), slog.String("correlation_id", k.correlation))
 }
 
-// recover turns a panic into a 500 and a log entry; the process lives on.
+// recover turns a panic into a response of 500 and a log line; the process continues.
 func (s *server) recover(c *gin.Context) {
 	defer func() {
 		p := recover()
@@ -37,7 +37,7 @@ func (s *server) recover(c *gin.Context) {
 			return
 		}
 		if p == http.ErrAbortHandler {
-			panic(p) // net/http's own way of cutting a connection
+			panic(p) // aborts the connection
 		}
 		s.counters.Panics.Inc()
 		s.log.LogAttrs(c.Request.Context(), slog.LevelError, "panic", slog.String("route", c.FullPath()),
@@ -51,14 +51,14 @@ func (s *server) recover(c *gin.Context) {
 	c.Next()
 }
 
-// Features is the Permissions-Policy: what no page of ours asks a browser for. Copying (clipboard-write) and
-// passkeys are not among them.
+// Features is the Permissions-Policy: browser features that no page uses. Pages do use
+// clipboard-write and passkeys.
 const Features = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), usb=()"
 
-// headers are those of every answer (H-3, H-4). Surfaces replace the policy of a
-// page and the caching of what may be kept. There is no Cross-Origin-Opener-Policy:
-// it would cut a login in a popup window off from the page that opened it. Surfaces
-// that no login passes have Isolated.
+// headers sets the headers of every response (H-3, H-4). Surfaces replace the policy for
+// pages and the caching of public documents. There is no Cross-Origin-Opener-Policy, which
+// would cut off a login in a popup window from the page that opened it; surfaces outside
+// of logins use Isolated.
 func (s *server) headers(c *gin.Context) {
 	h := c.Writer.Header()
 	h.Set("Cache-Control", "no-store")
@@ -74,16 +74,16 @@ func (s *server) headers(c *gin.Context) {
 	c.Next()
 }
 
-// Isolated keeps pages apart from the window that opened them, and from those they open:
-// neither can move the other nor look into it. It is for pages that no login passes: a
-// library that opens a login in a popup takes the window for closed when it is cut off.
+// Isolated separates pages from the window that opened them and from those they open. It is
+// not for pages of a login: a library that opens a login in a popup window would take the
+// window for closed.
 func Isolated(c *gin.Context) {
 	c.Header("Cross-Origin-Opener-Policy", "same-origin")
 	c.Next()
 }
 
-// valve sheds what this process could not serve in time anyway. It protects the
-// process; guessing is bounded by counters in the database.
+// valve refuses requests beyond the rate that the process can serve. It does not limit
+// guessing; counters in the database do.
 func (s *server) valve(c *gin.Context) {
 	if !s.limiter.AllowN(s.now(), 1) {
 		s.counters.Shed.Inc()
@@ -94,7 +94,7 @@ func (s *server) valve(c *gin.Context) {
 	c.Next()
 }
 
-// deadline ends the work for a request nobody waits for any more (H-10).
+// deadline ends the work for a request whose caller has given up (H-10).
 func (s *server) deadline(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), s.o.Timeout)
 	defer cancel()

@@ -13,8 +13,8 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// limits refuses what no honest caller sends (H-8, H-9). A form body is read here,
-// so that every surface finds it parsed and clean; any other body is cut off at the limit.
+// limits refuses oversized and malformed requests (H-8, H-9). It parses and checks a form
+// for all surfaces; any other body is cut off at the limit.
 func (s *server) limits(c *gin.Context) {
 	most := s.bodyMost(c.Request)
 	if f := checkHead(c.Request, most); f != nil {
@@ -23,21 +23,21 @@ func (s *server) limits(c *gin.Context) {
 	}
 	var w http.ResponseWriter = c.Writer
 	if u, ok := w.(interface{ Unwrap() http.ResponseWriter }); ok {
-		w = u.Unwrap() // net/http's own writer closes the connection on a body that is too long
+		w = u.Unwrap() // net/http's writer closes the connection if the body is too long
 	}
 	c.Request.Body = http.MaxBytesReader(w, c.Request.Body, most)
 	if f := checkForm(c.Request); f != nil {
 		s.refuse(c, *f)
 		return
 	}
-	if c.Request.ContentLength != 0 && most <= maxBody { // what is longer belongs to whoever has shown a key
+	if c.Request.ContentLength != 0 && most <= maxBody { // the admin API reads longer bodies after authentication
 		c.Request.Body = whole(c.Request.Body)
 	}
 	c.Next()
 }
 
-// bodyMost is how long a body may be. Forms are read before anybody knows who sent
-// them, so that no option makes them longer.
+// bodyMost is the maximum length of a body. Options.MaxBody does not apply to forms, which
+// are read before the caller is authenticated.
 func (s *server) bodyMost(r *http.Request) int64 {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && kind == "application/x-www-form-urlencoded" {
 		return maxBody
@@ -45,8 +45,8 @@ func (s *server) bodyMost(r *http.Request) int64 {
 	return s.o.MaxBody
 }
 
-// whole reads a body before the time for the request begins to run: a slow caller must
-// not be told that we are. What went wrong is met by whoever reads the body.
+// whole reads a body before the deadline of the request begins: a slow caller must not get
+// the response for a slow server. The handler gets an error when it reads the body.
 func whole(body io.ReadCloser) io.ReadCloser {
 	text, err := io.ReadAll(body)
 	if err != nil {
@@ -55,7 +55,7 @@ func whole(body io.ReadCloser) io.ReadCloser {
 	return io.NopCloser(bytes.NewReader(text))
 }
 
-// broken is the rest of a body that did not arrive.
+// broken is a body that ends in an error.
 type broken struct{ err error }
 
 func (b broken) Read([]byte) (int, error) { return 0, b.err }
@@ -138,5 +138,5 @@ func cleanAll(values url.Values) bool {
 	return true
 }
 
-// clean refuses what a database or a log would stumble over.
+// clean reports whether a text is UTF-8 without NUL, as databases require.
 func clean(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") }

@@ -20,20 +20,20 @@ func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       60 * time.Second,
-		MaxHeaderBytes:    maxHeaders - 4096, // net/http adds 4096 of its own
+		MaxHeaderBytes:    maxHeaders - 4096, // net/http adds 4096
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 }
 
-// Stop says how a server goes.
+// Stop says how a server shuts down.
 type Stop struct {
-	Leaving func()        // called at once: readiness goes down; may be nil
-	Linger  time.Duration // how long it goes on serving, until balancers have noticed
-	Grace   time.Duration // how long running requests get afterwards
+	Leaving func()        // called first, to report not ready; may be nil
+	Linger  time.Duration // how long the server keeps serving, until load balancers notice
+	Grace   time.Duration // how long running requests may then take
 }
 
-// Serve serves until ctx ends and then stops gracefully: no request that was
-// accepted is cut off unless it outlives the grace.
+// Serve serves until ctx ends and then shuts down gracefully: it completes every accepted
+// request that does not exceed the grace period.
 func Serve(ctx context.Context, srv *http.Server, l net.Listener, s Stop) error {
 	var leaving atomic.Bool
 	srv.Handler = parting(srv.Handler, &leaving)
@@ -63,19 +63,19 @@ func Serve(ctx context.Context, srv *http.Server, l net.Listener, s Stop) error 
 	return nil
 }
 
-// parting tells kept connections to go, each with an answer, while the server lingers:
-// at its end they are closed, and a request just sent on one would be lost.
+// parting closes idle connections one by one, each after a response, while the server
+// lingers. At the end all are closed, and a request just sent on one would be lost.
 func parting(h http.Handler, leaving *atomic.Bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if leaving.Load() {
-			w.Header().Set("Connection", "close") // HTTP/2 makes a GOAWAY of it
+			w.Header().Set("Connection", "close") // HTTP/2 sends GOAWAY
 		}
 		h.ServeHTTP(w, r)
 	})
 }
 
-// Bound returns a listener that holds at most n connections open at once; further
-// ones wait in the kernel's queue. 0: no bound.
+// Bound returns a listener that keeps at most n connections open; further ones wait in the
+// kernel's queue. 0: no limit.
 func Bound(l net.Listener, n int) net.Listener {
 	if n <= 0 {
 		return l

@@ -17,20 +17,20 @@ import (
 // Surface is a set of endpoints for one kind of caller.
 type Surface interface{ Mount(r gin.IRouter) }
 
-// Options of the engine. Zero values mean what the comments say.
+// Options of the engine.
 type Options struct {
-	// Issuer decides on the cookie prefix, the Secure flag and HSTS. Nothing of it is
-	// ever taken from a request (Host and X-Forwarded-* never reach an answer).
+	// Issuer determines the cookie prefix, the Secure flag and HSTS. None of these depends
+	// on the request: Host and X-Forwarded-* never affect a response.
 	Issuer string
-	// TrustedProxies are addresses or prefixes whose X-Forwarded-For is believed.
+	// TrustedProxies are addresses or prefixes whose X-Forwarded-For header is trusted.
 	TrustedProxies []string
 	Logger         *slog.Logger  // nil: discarded
-	Timeout        time.Duration // of the work for one request, its body read; 0: 2.5 s
-	MaxBody        int64         // of a request that is no form; 0: 64 KiB
-	Rate           float64       // requests a second for which the valve stays open; 0: 50,000
+	Timeout        time.Duration // for one request after its body is read; 0: 2.5 s
+	MaxBody        int64         // of a request that is not a form; 0: 64 KiB
+	Rate           float64       // requests a second beyond which requests are refused; 0: 50,000
 	Languages      []string      // the first is the fallback; nil: en, de
-	// ErrorPage writes the page of an HTTP status for a person; nil, or a caller that
-	// does not ask for HTML: JSON.
+	// ErrorPage writes the page for an HTTP status. If it is nil, or the caller does not
+	// accept HTML, the response is JSON.
 	ErrorPage func(c *gin.Context, code int)
 	Counters  *Counters // nil: not counted
 	Span      Spanner   // nil: not traced
@@ -50,7 +50,7 @@ type server struct {
 	now      func() time.Time
 	log      *slog.Logger
 	counters *Counters
-	places   places // set by New
+	routes   routes // set by New
 	proxies  []netip.Prefix
 	limiter  *rate.Limiter
 	secure   bool
@@ -59,8 +59,7 @@ type server struct {
 	matcher  language.Matcher
 }
 
-// New builds the engine: middleware first, then the surfaces. random must be safe
-// for parallel use.
+// New builds the engine: middleware, then surfaces. random must be safe for concurrent use.
 func New(o Options, random io.Reader, now func() time.Time, surfaces ...Surface) (http.Handler, error) {
 	s, err := newServer(o, random, now)
 	if err != nil {
@@ -91,7 +90,7 @@ func New(o Options, random io.Reader, now func() time.Time, surfaces ...Surface)
 			s.refusers = append(s.refusers, r)
 		}
 	}
-	s.places = newPlaces(e.Routes())
+	s.routes = newRoutes(e.Routes())
 	return e, nil
 }
 
@@ -112,7 +111,7 @@ func newServer(o Options, random io.Reader, now func() time.Time) (*server, erro
 		return nil, err
 	}
 	if s.o.Timeout == 0 {
-		// Whatever happened to the database, the answer is there within 3 s.
+		// Whatever happens to the database, the response is sent within 3 s.
 		s.o.Timeout = 2500 * time.Millisecond
 	}
 	if s.o.MaxBody == 0 {

@@ -259,7 +259,7 @@ func TestWhatWasReadCanBeWrittenBack(t *testing.T) {
 		if d := c.call("PUT", "/clients/"+id, read).done(200, "changed"); len(d.Differences) != 1 || d.Differences[0].Key != "refresh_token_ttl" {
 			t.Errorf("%s: differences = %+v", id, d.Differences)
 		}
-		c.call("PUT", "/clients/"+id, read).refused(400, "invalid_request", "updated_at: is told and not written")
+		c.call("PUT", "/clients/"+id, read).refused(400, "invalid_request", "updated_at: is read-only")
 	}
 	id := string(c.call("POST", "/users", map[string]any{"username": "bob", "email": "bob@example.com", "password": "a quiet harbour at dawn",
 		"recovery_codes": []string{"aaaabbbbccccddddeeeeffff"}, "roles": []string{"editor"}, "profile": map[string]any{"name": "Bob", "address": map[string]any{"country": "DE"}},
@@ -273,5 +273,5 @@ func TestWhatWasReadCanBeWrittenBack(t *testing.T) {
 	}
 	c.call("GET", "/users/"+id, nil).ok(200, &read)
 	read["names"] = []any{}
-	c.call("PATCH", "/users/"+id, read).refused(400, "invalid_request", "names: is told and not written")
+	c.call("PATCH", "/users/"+id, read).refused(400, "invalid_request", "names: is read-only")
 }

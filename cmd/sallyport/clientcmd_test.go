@@ -177,7 +177,7 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 		t.Errorf("%d events, want 4", n)
 	}
 	o.rejects([]refused{
-		{"a session that is over", "", exitFailed, "no such session, or it is over", []string{"session", "end", string(b.session)}},
+		{"a session that is over", "", exitFailed, "no such session, or it has ended", []string{"session", "end", string(b.session)}},
 		{"what is no session", "", exitFailed, "no such session", []string{"session", "end", "42"}},
 		{"an unknown user", "", exitFailed, "no such user", []string{"session", "list", "bob"}},
 		{"an unknown user's sessions", "", exitFailed, "no such user", []string{"session", "end-all", "bob"}},

@@ -86,9 +86,9 @@ func (p *program) resealData(ctx context.Context, h *house, batch int) error {
 		return err
 	}
 	written, broken, moved := 0, 0, 0
-	last := relational.Resealing{}
+	last := relational.ResealProgress{}
 	account := func() { written, broken = written+last.Written, broken+last.Broken }
-	err := h.store.Reseal(ctx, batch, func(at relational.Resealing) {
+	err := h.store.Reseal(ctx, batch, func(at relational.ResealProgress) {
 		if at.Column != last.Column {
 			account()
 		}

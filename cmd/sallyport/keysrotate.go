@@ -147,7 +147,7 @@ func (h *house) due(k storage.Key, now time.Time) bool {
 	if seal.Published(k.Use) {
 		after = h.rotateAfter
 	}
-	if after <= 0 || !seal.Ages(k.Use) || !k.RetiredAt.IsZero() || now.Before(k.ActiveAt) {
+	if after <= 0 || !seal.RotatesByAge(k.Use) || !k.RetiredAt.IsZero() || now.Before(k.ActiveAt) {
 		return false
 	}
 	return seal.Outdated(k) || !now.Before(k.ActiveAt.Add(after-seal.Lead(k.Use, false)))

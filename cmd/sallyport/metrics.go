@@ -80,9 +80,9 @@ func (h *house) measureDatabase(s sheet) {
 	failed := func(reason string, read func() int64) {
 		counted(s.of("reason", reason), "database_errors_total", "Calls of the database that failed, by why.", read)
 	}
-	failed("no_connection", func() int64 { return stats().Starved })
+	failed("no_connection", func() int64 { return stats().NoConnection })
 	failed("cancelled", func() int64 { return stats().Cancelled })
-	failed("timeout", func() int64 { return stats().Overdue })
+	failed("timeout", func() int64 { return stats().TimedOut })
 	failed("failed", func() int64 { return stats().Failed })
 	gauged(s, "database_connections_limit", "Connections there may be.", func() int { return connections().Most })
 	gauged(s, "database_connections_open", "Connections there are.", func() int { return connections().Open })

@@ -204,7 +204,9 @@ func closed(t *testing.T, h *house, all map[string]*dto.MetricFamily) {
 		"reason": {"no_connection", "cancelled", "timeout", "failed"}, "state": {"untried", "retrying", "dead"},
 		"use": seal.Uses(), "alg": append(config.Algorithms(), ""),
 	}
-	allowed["method"] = append(allowed["method"], "password", "totp", "recovery")
+	for _, i := range h.verifier.Methods() {
+		allowed["method"] = append(allowed["method"], i.Name)
+	}
 	for _, r := range h.handler.(*gin.Engine).Routes() {
 		allowed["route"] = append(allowed["route"], r.Path)
 	}

@@ -74,7 +74,7 @@ func TestBreachedPasswordsAreRefusedEverywhere(t *testing.T) {
 	}
 	o.must("config", "check")
 	o.must("apply", state("good.yaml", fresh))
-	words := "the password is in the file of breached ones"
+	words := "the password is in the file of breached passwords"
 	o.rejects([]refused{
 		{"a new user", stolen, exitFailed, "password: " + words, []string{"user", "create", "--username", "bob", "--password-file", "-"}},
 		{"another password", stolen, exitFailed, words, []string{"user", "set-password", "alice"}},
@@ -101,7 +101,7 @@ func TestBreachedPasswordsAreRefusedEverywhere(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	words = "cannot be searched, so no new password is taken"
+	words = "cannot be searched, so no new password is accepted"
 	answers(503, words)
 	if log := c.log.String(); !strings.Contains(log, `"level":"ERROR"`) || !strings.Contains(log, "no such file") || strings.Contains(log, stolen) {
 		t.Errorf("the log: %s", log)

@@ -274,7 +274,7 @@ func TestAServerElsewhereIsReached(t *testing.T) {
 		{"certificates for plain HTTP", "user list --ca-file " + trusted + at + own, exitUsage, "", "--ca-file belongs to"},
 		{"certificates that are none", "user list --ca-file " + own + " --server " + secure.URL + " --admin-key-file " + own, exitFailed, "", "holds no certificate"},
 		{"a wrong key", "user list" + at + wrong, exitFailed, "", "does not know the key"},
-		{"a file for everybody", "user list" + at + open, exitFailed, "", "mode 0644 lets others at it"},
+		{"a file for everybody", "user list" + at + open, exitFailed, "", "mode 0644 gives others access"},
 		{"no file", "user list --server " + server.URL, exitUsage, "", "--server needs --admin-key-file"},
 		{"a file and no server", "user list --admin-key-file " + own, exitUsage, "", "--admin-key-file and --ca-file belong to --server"},
 		{"in clear over the network", "user list --server http://192.0.2.1 --admin-key-file " + own, exitUsage, "", "must begin with https://"},

@@ -178,7 +178,7 @@ func TestServeNeedsAnAdminKey(t *testing.T) {
 		prepare func()
 		want    string
 	}{
-		{"a file for everybody", spoil(strings.Repeat("k", 43), 0o644), "admin_key_file: mode 0644 lets others at it"},
+		{"a file for everybody", spoil(strings.Repeat("k", 43), 0o644), "admin_key_file: mode 0644 gives others access"},
 		{"a short key", spoil("geheim", 0o600), "admin_key_file: want one line of 43 characters"},
 		{"a placeholder", spoil(strings.Repeat("A", 43), 0o600), "admin_key_file: this key is a placeholder"},
 		{"no file", func() { _ = os.Remove(key) }, "admin_key_file: open "},

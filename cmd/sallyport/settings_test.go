@@ -18,11 +18,11 @@ type effect struct {
 	want  string                // seen with the value, and not without it
 }
 
-// TestEverySettingHasAnEffect looks at a server without each setting and at one with it. A
-// setting without a row fails. A row is named after its setting; what follows a comma
-// tells further rows of the same setting apart.
+// TestEverySettingHasAnEffect compares a server without each setting with one that has it. A
+// setting without a row fails. A row is named after its setting; a comma and a word make
+// further rows of the same setting.
 func TestEverySettingHasAnEffect(t *testing.T) {
-	o := newOrigin(t)
+	o := newTrialSource(t)
 	rows := map[string]effect{}
 	for _, some := range []map[string]effect{o.listeners(t), o.files(t), o.names(), o.tracing(t), o.lifetimes(), o.passwords(t), o.limits()} {
 		maps.Copy(rows, some)

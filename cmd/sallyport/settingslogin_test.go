@@ -32,14 +32,14 @@ func trialParams(client string) answer {
 		"code_challenge": webtest.Challenge(strings.Repeat("v", 43)), "code_challenge_method": "S256"}
 }
 
-// begun begins a login by program and returns what names it.
-func (s *trial) begun(client string) answer {
+// begin begins a login by program and returns the handles of the login.
+func (s *trial) begin(client string) answer {
 	s.Helper()
 	return answer{"request_id": s.json(trialAPI+"/requests", trialParams(client))["request_id"]}
 }
 
-// in makes a call of a login.
-func (s *trial) in(login answer, call string, pairs ...any) answer {
+// call makes a call of the login API about a login.
+func (s *trial) call(login answer, call string, pairs ...any) answer {
 	s.Helper()
 	members := maps.Clone(login)
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -48,19 +48,19 @@ func (s *trial) in(login answer, call string, pairs ...any) answer {
 	return s.json(trialAPI+call, members)
 }
 
-// entered begins a login and proves name and password.
-func (s *trial) entered(client, name string) answer {
+// signIn begins a login and proves name and password.
+func (s *trial) signIn(client, name string) answer {
 	s.Helper()
-	login := s.begun(client)
-	r := s.in(login, "/password", "identifier", name, "password", alicePass)
+	login := s.begin(client)
+	r := s.call(login, "/password", "identifier", name, "password", alicePass)
 	if login["login_token"] = r["login_token"]; r["login_token"] == nil {
 		s.Fatalf("no password was proven: %v", r)
 	}
 	return login
 }
 
-// app is what Vera's authenticator app shows at a time.
-func (s *trial) app(at time.Time, secret string) string {
+// appCode returns the code that an authenticator app with a secret shows at a time.
+func (s *trial) appCode(at time.Time, secret string) string {
 	s.Helper()
 	key, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret)
 	if err != nil {
@@ -69,22 +69,22 @@ func (s *trial) app(at time.Time, secret string) string {
 	return s.totp.CodeAt(key, at)
 }
 
-// redeemed exchanges the code of a login of the client own for tokens, after a wait.
-func (s *trial) redeemed(wait time.Duration) answer {
+// redeem signs Nora in at the client own and exchanges the code for tokens, after a wait.
+func (s *trial) redeem(wait time.Duration) answer {
 	s.Helper()
-	finished := s.in(s.entered("own", "nora"), "/finish")
+	finished := s.call(s.signIn("own", "nora"), "/finish")
 	s.clock.move(wait)
 	return s.form("/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"own"}, "code": {fmt.Sprint(finished["code"])},
 		"redirect_uri": {trialCallback}, "code_verifier": {strings.Repeat("v", 43)}})
 }
 
-func (s *trial) refreshed(token any) answer {
+func (s *trial) refresh(token any) answer {
 	s.Helper()
 	return s.form("/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"own"}, "refresh_token": {fmt.Sprint(token)}})
 }
 
-// part is a part of a JWT: 0 its header, 1 its claims.
-func (s *trial) part(token any, n int) answer {
+// jwtPart returns a part of a JWT: 0 its header, 1 its claims.
+func (s *trial) jwtPart(token any, n int) answer {
 	s.Helper()
 	parts := strings.Split(fmt.Sprint(token), ".")
 	if len(parts) != 3 {
@@ -107,7 +107,7 @@ type browser struct {
 	jar webtest.Jar
 }
 
-func (b browser) visit(method, path, body string) *httptest.ResponseRecorder {
+func (b browser) request(method, path, body string) *httptest.ResponseRecorder {
 	b.Helper()
 	cookies, kind := httptest.NewRequest("GET", "/", nil), ""
 	b.jar.Put(cookies)
@@ -119,37 +119,38 @@ func (b browser) visit(method, path, body string) *httptest.ResponseRecorder {
 	return w
 }
 
-// goes returns where the authorization endpoint leads.
-func (b browser) goes() string {
+// authorize returns where the authorization endpoint redirects to.
+func (b browser) authorize() string {
 	b.Helper()
 	q := url.Values{}
 	for name, value := range trialParams("own") {
 		q.Set(name, value.(string))
 	}
-	return b.visit("GET", "/authorize?"+q.Encode(), "").Header().Get("Location")
+	return b.request("GET", "/authorize?"+q.Encode(), "").Header().Get("Location")
 }
 
-// signedIn is Nora's browser after she has signed in.
-func (s *trial) signedIn() browser {
+// browse signs Nora in with a browser and returns it.
+func (s *trial) browse() browser {
 	s.Helper()
 	b := browser{s, webtest.Jar{}}
-	action, form, ok := webtest.Form(b.visit("GET", b.goes(), "").Body.String(), `id="login-submit"`)
+	action, form, ok := webtest.Form(b.request("GET", b.authorize(), "").Body.String(), `id="login-submit"`)
 	if !ok {
 		s.Fatal("no form to sign in with")
 	}
 	form.Set("username", "nora")
 	form.Set("password", alicePass)
-	if w := b.visit("POST", action, form.Encode()); w.Code != http.StatusSeeOther {
+	if w := b.request("POST", action, form.Encode()); w.Code != http.StatusSeeOther {
 		s.Fatalf("sign in: %d %s", w.Code, w.Body)
 	}
 	return b
 }
 
-// verified verifies a code of Vera's in place of a password, and redeems it after a wait.
-func (s *trial) verified(wait time.Duration) string {
+// verify verifies a code of Vera's instead of a password, redeems it after a wait, and returns
+// where that redirects to.
+func (s *trial) verify(wait time.Duration) string {
 	s.Helper()
 	b := browser{s, webtest.Jar{}}
-	at, err := url.Parse(b.goes())
+	at, err := url.Parse(b.authorize())
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -169,76 +170,80 @@ func (s *trial) verified(wait time.Duration) string {
 	}
 	request := at.Query().Get("requestId")
 	d := post("initiation", answer{"request_id": request, "identifier": "vera", "usage_type": "PASSWORDLESS_AUTHENTICATION"})
-	post("verification", answer{"exchange_id": d["exchange_id"].(answer)["exchange_id"], "passcode": s.app(s.clock.now(), aliceSecret)})
+	post("verification", answer{"exchange_id": d["exchange_id"].(answer)["exchange_id"], "passcode": s.appCode(s.clock.now(), aliceSecret)})
 	s.clock.move(wait)
-	return b.visit("POST", "/login-srv/verification/login", url.Values{"requestId": {request}, "verificationType": {"TOTP"},
+	return b.request("POST", "/login-srv/verification/login", url.Values{"requestId": {request}, "verificationType": {"TOTP"},
 		"sub": {fmt.Sprint(d["sub"])}, "status_id": {fmt.Sprint(d["status_id"])}}.Encode()).Header().Get("Location")
 }
 
-// lifetimes are the settings of how long things live, and of the window of codes.
-func (o *origin) lifetimes() map[string]effect {
+// enroll enrols an authenticator app for Nora, and confirms it after a wait.
+func (s *trial) enroll(wait time.Duration) answer {
+	s.Helper()
+	login := s.signIn("strict", "nora")
+	begun := s.call(login, "/enroll", "method", "totp")["enrollment"].(answer)
+	s.clock.move(wait)
+	return s.call(login, "/enroll/confirm", "exchange_id", begun["exchange_id"], "passcode", s.appCode(s.clock.now(), begun["secret"].(string)))
+}
+
+// lifetimes are the rows of lifetimes, and of the window of TOTP codes.
+func (o *trialSource) lifetimes() map[string]effect {
 	return map[string]effect{
 		"lifetimes.request": {value: "10m", want: "unknown_request", show: func(s *trial) string {
-			login := s.open().begun("own")
+			login := s.open().begin("own")
 			s.clock.move(20 * time.Minute)
-			return fmt.Sprint(s.in(login, "/step"))
+			return fmt.Sprint(s.call(login, "/step"))
 		}},
-		"lifetimes.code":         {value: "10s", want: "invalid_grant", show: func(s *trial) string { return fmt.Sprint(s.open().redeemed(30 * time.Second)) }},
-		"lifetimes.access_token": {value: "5m", want: "expires_in:300", show: func(s *trial) string { return fmt.Sprint(s.open().redeemed(0)) }},
+		"lifetimes.code":         {value: "10s", want: "invalid_grant", show: func(s *trial) string { return fmt.Sprint(s.open().redeem(30 * time.Second)) }},
+		"lifetimes.access_token": {value: "5m", want: "expires_in:300", show: func(s *trial) string { return fmt.Sprint(s.open().redeem(0)) }},
 		"lifetimes.id_token": {value: "5m", want: "300 s", show: func(s *trial) string {
-			c := s.open().part(s.redeemed(0)["id_token"], 1)
+			c := s.open().jwtPart(s.redeem(0)["id_token"], 1)
 			return fmt.Sprint(c["exp"].(float64)-c["iat"].(float64), " s")
 		}},
 		"lifetimes.refresh_idle": {value: "1h", want: "invalid_grant", show: func(s *trial) string {
-			token := s.open().redeemed(0)["refresh_token"]
+			token := s.open().redeem(0)["refresh_token"]
 			s.clock.move(2 * time.Hour)
-			return fmt.Sprint(s.refreshed(token))
+			return fmt.Sprint(s.refresh(token))
 		}},
 		"lifetimes.refresh_max": {value: "1h", with: map[string]string{"LIFETIMES_REFRESH_IDLE": "1h"}, want: "invalid_grant", show: func(s *trial) string {
-			token := s.open().redeemed(0)["refresh_token"]
+			token := s.open().redeem(0)["refresh_token"]
 			s.clock.move(50 * time.Minute)
-			token = s.refreshed(token)["refresh_token"]
+			token = s.refresh(token)["refresh_token"]
 			s.clock.move(50 * time.Minute)
-			return fmt.Sprint(s.refreshed(token))
+			return fmt.Sprint(s.refresh(token))
 		}},
 		"lifetimes.session_idle": {value: "5m", want: "/login?", show: func(s *trial) string {
-			b := s.open().signedIn()
+			b := s.open().browse()
 			s.clock.move(10 * time.Minute)
-			return b.goes()
+			return b.authorize()
 		}},
 		"lifetimes.session_max": {value: "40m", want: "/login?", show: func(s *trial) string {
-			b := s.open().signedIn()
+			b := s.open().browse()
 			s.clock.move(25 * time.Minute)
-			if to := b.goes(); strings.Contains(to, "/login?") {
+			if to := b.authorize(); strings.Contains(to, "/login?") {
 				s.Fatalf("after 25 minutes: %s", to)
 			}
 			if err := s.sessions.Flush(s.Context()); err != nil {
 				s.Fatal(err)
 			}
 			s.clock.move(25 * time.Minute)
-			return b.goes()
+			return b.authorize()
 		}},
 		"lifetimes.exchange": {value: "60s", want: "invalid_exchange", show: func(s *trial) string {
-			login := s.open().entered("strict", "vera")
-			exchange := s.in(login, "/initiate", "method", "totp", "usage", "second")["exchange"].(answer)["exchange_id"]
+			login := s.open().signIn("strict", "vera")
+			exchange := s.call(login, "/initiate", "method", "totp", "usage", "second")["exchange"].(answer)["exchange_id"]
 			s.clock.move(2 * time.Minute)
-			return fmt.Sprint(s.in(login, "/verify", "method", "totp", "usage", "second", "exchange_id", exchange, "passcode", s.app(s.clock.now(), aliceSecret)))
+			return fmt.Sprint(s.call(login, "/verify", "method", "totp", "usage", "second", "exchange_id", exchange, "passcode", s.appCode(s.clock.now(), aliceSecret)))
 		}},
-		"lifetimes.verified": {value: "30s", want: "error=", show: func(s *trial) string { return s.open().verified(2 * time.Minute) }},
-		"lifetimes.enroll": {value: "1m", want: "enrollment_expired", show: func(s *trial) string {
-			login := s.open().entered("strict", "nora")
-			begun := s.in(login, "/enroll", "method", "totp")["enrollment"].(answer)
-			s.clock.move(2 * time.Minute)
-			return fmt.Sprint(s.in(login, "/enroll/confirm", "exchange_id", begun["exchange_id"], "passcode", s.app(s.clock.now(), begun["secret"].(string))))
-		}},
+		"lifetimes.verified": {value: "30s", want: "error=", show: func(s *trial) string { return s.open().verify(2 * time.Minute) }},
+		"lifetimes.enroll":   {value: "1m", want: "enrollment_expired", show: func(s *trial) string { return fmt.Sprint(s.open().enroll(2 * time.Minute)) }},
 		"lifetimes.reauth": {value: "1m", want: "reauthentication_required", show: func(s *trial) string {
-			login := s.open().entered("strict", "nora")
+			login := s.open().signIn("strict", "nora")
 			s.clock.move(5 * time.Minute)
-			return fmt.Sprint(s.in(login, "/enroll", "method", "totp"))
+			return fmt.Sprint(s.call(login, "/enroll", "method", "totp"))
 		}},
 		"totp_window": {value: "0", want: "invalid_passcode", show: func(s *trial) string {
-			login := s.open().entered("strict", "vera")
-			return fmt.Sprint(s.in(login, "/verify", "method", "totp", "usage", "second", "passcode", s.app(s.clock.now().Add(-30*time.Second), aliceSecret)))
+			login := s.open().signIn("strict", "vera")
+			return fmt.Sprint(s.call(login, "/verify", "method", "totp", "usage", "second", "passcode", s.appCode(s.clock.now().Add(-30*time.Second), aliceSecret)))
 		}},
 	}
 }

@@ -13,12 +13,13 @@ import (
 	"sallyport/e2e/collector"
 	"sallyport/storage"
 	"sallyport/web/admin"
+	"sallyport/web/webtest"
 )
 
 type set = map[string]string
 
-// listeners are the settings of where the server listens, and with which certificate.
-func (o *origin) listeners(t *testing.T) map[string]effect {
+// listeners are the rows of listeners, certificates and connections.
+func (o *trialSource) listeners(t *testing.T) map[string]effect {
 	public, private, open := freeAddress(t), freeAddress(t), freeAddress(t)
 	_, port, err := net.SplitHostPort(open)
 	if err != nil {
@@ -43,16 +44,16 @@ func (o *origin) listeners(t *testing.T) map[string]effect {
 		"tls.cert":        {value: certFile, also: set{"TLS_KEY": keyFile, "ISSUER": secure}, want: serial, show: peek(secure+discovery, "")},
 		"tls.key":         {value: keyFile, also: set{"TLS_CERT": certFile, "ISSUER": secure}, want: serial, show: peek(secure+discovery, "")},
 		"trusted_proxies": {value: "10.0.0.0/8", want: "198.51.100.7", show: func(s *trial) string {
-			s.open().send("POST", trialAPI+"/password", "application/json", `{"request_id":"`+fmt.Sprint(s.begun("own")["request_id"])+`","identifier":"nora","password":"wrong"}`,
+			s.open().send("POST", trialAPI+"/password", "application/json", `{"request_id":"`+fmt.Sprint(s.begin("own")["request_id"])+`","identifier":"nora","password":"wrong"}`,
 				"X-Forwarded-For", "198.51.100.7")
-			return s.trail("")
+			return s.auditTrail("")
 		}},
 		"max_connections": {value: "16", want: "the 17th waits", show: func(s *trial) (out string) {
-			s.serving(func() { out = seventeenth(s, o.public) })
+			s.serveWhile(func() { out = dial17(s, o.public) })
 			return out
 		}},
 		"drain_time": {value: "2s", want: "drained", show: func(s *trial) string {
-			if s.serving(func() {}) < 2*time.Second {
+			if s.serveWhile(func() {}) < 2*time.Second {
 				return "stopped"
 			}
 			return "drained"
@@ -60,8 +61,8 @@ func (o *origin) listeners(t *testing.T) map[string]effect {
 	}
 }
 
-// seventeenth is what the 17th connection gets while 16 are open.
-func seventeenth(s *trial, address string) string {
+// dial17 returns what a 17th connection gets while 16 are open.
+func dial17(s *trial, address string) string {
 	for range 16 {
 		c, err := net.Dial("tcp", address)
 		if err != nil {
@@ -77,8 +78,8 @@ func seventeenth(s *trial, address string) string {
 	return r.Status + fmt.Sprint(r.Body.Close())
 }
 
-// trail is the audit trail of a kind; "": whole.
-func (s *trial) trail(kind string) string {
+// auditTrail returns the events of a kind; "": all.
+func (s *trial) auditTrail(kind string) string {
 	s.Helper()
 	if err := s.journal.Flush(s.Context()); err != nil {
 		s.Fatal(err)
@@ -90,8 +91,8 @@ func (s *trial) trail(kind string) string {
 	return fmt.Sprintf("%d events: %+v", len(events), events)
 }
 
-// files are the settings that name files and databases.
-func (o *origin) files(t *testing.T) map[string]effect {
+// files are the rows of files and databases.
+func (o *trialSource) files(t *testing.T) map[string]effect {
 	dir := t.TempDir()
 	run(t, "keyfile", filepath.Join(dir, "keys"))
 	templates := filepath.Join(dir, "look")
@@ -117,8 +118,8 @@ func (o *origin) files(t *testing.T) map[string]effect {
 	}
 }
 
-// names are the settings of what the server is called and what it says it can do.
-func (o *origin) names() map[string]effect {
+// names are the rows of names, algorithms, the log and the rotation of keys.
+func (o *trialSource) names() map[string]effect {
 	discovery := body("/.well-known/openid-configuration")
 	return map[string]effect{
 		"issuer": {value: "http://localhost:9", want: `"issuer":"http://localhost:9"`, show: discovery},
@@ -139,15 +140,26 @@ func (o *origin) names() map[string]effect {
 		"product, pages":   {value: "Harbour", want: "Harbour", show: body("/authorize")},
 		"product, dialect": {value: "Harbour", want: "Harbour", show: body("/public-srv/tenantinfo/basic")},
 		"product, authenticator apps": {value: "Harbour", want: "issuer=Harbour", show: func(s *trial) string {
-			return fmt.Sprint(s.in(s.open().entered("strict", "nora"), "/enroll", "method", "totp"))
+			return fmt.Sprint(s.call(s.open().signIn("strict", "nora"), "/enroll", "method", "totp"))
 		}},
-		"product, passwords":    {value: "Harbour Lighthouse", want: "common", show: func(s *trial) string { return s.password("harbour lighthouse") }},
+		"product, messages": {value: "Harbour", want: "product:Harbour", show: func(s *trial) string {
+			s.open().enroll(0)
+			messages, err := s.store.ListMessages(s.Context(), 10)
+			return fmt.Sprint(messages, err)
+		}},
+		"product, account": {value: "Harbour", want: "to Harbour", show: func(s *trial) string {
+			b := browser{s.open(), webtest.Jar{}}
+			to := b.request("GET", "/account", "").Header().Get("Location")
+			to = b.request("GET", to, "").Header().Get("Location")
+			return b.request("GET", to, "").Body.String()
+		}},
+		"product, passwords":    {value: "Harbour Lighthouse", want: "common", show: func(s *trial) string { return s.setPassword("harbour lighthouse") }},
 		"signing_algs":          {value: "EdDSA", want: `"EdDSA"`, show: body("/jwks.json")},
-		"signing_algs, default": {value: "ES256,RS256", want: "ES256", show: func(s *trial) string { return fmt.Sprint(s.open().part(s.redeemed(0)["id_token"], 0)) }},
+		"signing_algs, default": {value: "ES256,RS256", want: "ES256", show: func(s *trial) string { return fmt.Sprint(s.open().jwtPart(s.redeem(0)["id_token"], 0)) }},
 		"acr_aliases":           {value: "gold=aal2", want: `"gold"`, show: discovery},
 		"legacy_response_types": {value: "true", want: `id_token token`, show: discovery},
 		"log_level": {value: "error", want: "0 lines", show: func(s *trial) string {
-			s.open().in(s.begun("own"), "/password", "identifier", "nora", "password", "wrong")
+			s.open().call(s.begin("own"), "/password", "identifier", "nora", "password", "wrong")
 			return fmt.Sprintf("%d lines", strings.Count(s.log.String(), "\n"))
 		}},
 		"audit.keep": {value: "720h", want: "0 events", show: func(s *trial) string {
@@ -155,14 +167,14 @@ func (o *origin) names() map[string]effect {
 			if _, err := s.store.Sweep(s.Context(), s.clock.now(), 1000); err != nil {
 				s.Fatal(err)
 			}
-			return s.trail("")
+			return s.auditTrail("")
 		}},
 		"keys.rotate_after":     {value: "48h", want: "oidc:4", show: keysAfter(3 * day)},
 		"keys.rotate_own_after": {value: "48h", want: "data:2", show: keysAfter(3 * day)},
 	}
 }
 
-// keysAfter counts the keys by use after a while, when keys that are due were rotated.
+// keysAfter counts the keys by use after a time, once keys that are due are rotated.
 func keysAfter(d time.Duration) func(s *trial) string {
 	return func(s *trial) string {
 		s.open().clock.move(d)
@@ -181,8 +193,8 @@ func keysAfter(d time.Duration) func(s *trial) string {
 	}
 }
 
-// tracing are the settings of traces.
-func (o *origin) tracing(t *testing.T) map[string]effect {
+// tracing are the rows of tracing.
+func (o *trialSource) tracing(t *testing.T) map[string]effect {
 	to := collector.New(t)
 	arrived := func(s *trial) string {
 		before := len(to.Spans())

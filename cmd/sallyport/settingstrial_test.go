@@ -25,18 +25,18 @@ const trialState = `clients:
   - {client_id: machine, client_secret: 0123456789abcdef0123456789abcdef, grant_types: [client_credentials], access_token_format: opaque, scopes: [reports]}
 users:
   - {username: vera, email: vera@example.com, password: ` + alicePass + `, totp_secret: ` + aliceSecret + `}
-  - {username: nora, email: nora@example.com, password: ` + alicePass + `}
+  - {username: nora, email: nora@example.com, email_verified: true, password: ` + alicePass + `}
 `
 
-// origin is an installation that each trial begins with a copy of.
-type origin struct {
+// trialSource is an installation; each trial starts with a copy of its database.
+type trialSource struct {
 	dir, settings, public, admin string
 	opaque                       any // an access token of the client machine
 }
 
-func newOrigin(t *testing.T) *origin {
+func newTrialSource(t *testing.T) *trialSource {
 	t.Helper()
-	o := new(origin)
+	o := new(trialSource)
 	o.settings, o.public, o.admin = installation(t)
 	o.dir = filepath.Dir(o.settings)
 	applied(t, o.settings, trialState)
@@ -72,7 +72,7 @@ type trial struct {
 	log     shared
 }
 
-func (o *origin) trial(t *testing.T, settings ...map[string]string) *trial {
+func (o *trialSource) trial(t *testing.T, settings ...map[string]string) *trial {
 	t.Helper()
 	s := &trial{T: t, clock: new(clock), file: o.settings, environ: map[string]string{}}
 	database := filepath.Join(t.TempDir(), "sallyport.db")
@@ -100,7 +100,7 @@ func (s *trial) program() *program {
 	return &program{out: &s.log, err: &s.log, environ: environ, now: s.clock.now, random: rand.Reader}
 }
 
-// fault opens the server in this process and returns why that failed.
+// fault opens the server in this process and returns the error; "": none.
 func (s *trial) fault() string {
 	s.Helper()
 	p := s.program()
@@ -132,8 +132,8 @@ func (s *trial) check() string {
 	return s.log.String()
 }
 
-// serving runs "sallyport serve" until look returns, and returns how long it took to stop.
-func (s *trial) serving(look func()) time.Duration {
+// serveWhile runs "sallyport serve" until look returns, and returns how long it took to stop.
+func (s *trial) serveWhile(look func()) time.Duration {
 	s.Helper()
 	ctx, stop := context.WithTimeout(s.Context(), time.Minute)
 	defer stop()
@@ -153,12 +153,12 @@ func (s *trial) serving(look func()) time.Duration {
 	return time.Since(began)
 }
 
-// peek returns what the server at an address answers while it serves, and with which certificate.
+// peek returns the response from an address while the server runs, and the certificate.
 func peek(address, auth string) func(s *trial) string {
 	return func(s *trial) (out string) {
 		s.Helper()
 		client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-		s.serving(func() {
+		s.serveWhile(func() {
 			r, err := http.NewRequestWithContext(s.Context(), "GET", address, http.NoBody)
 			if err != nil {
 				s.Fatal(err)
@@ -180,7 +180,7 @@ func peek(address, auth string) func(s *trial) string {
 	}
 }
 
-// send makes a request from an address and returns status, header and body.
+// send makes a request from 10.1.1.1.
 func (s *trial) send(method, path, kind, body string, header ...string) *httptest.ResponseRecorder {
 	s.Helper()
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
@@ -201,7 +201,7 @@ func body(path string) func(s *trial) string {
 	return func(s *trial) string { return s.open().send("GET", path, "", "").Body.String() }
 }
 
-// json posts an object and reads the one in the answer; "status" is that of the answer.
+// json posts an object and reads the object in the response; its member "status" is the status.
 func (s *trial) json(path string, members map[string]any) map[string]any {
 	s.Helper()
 	text, err := json.Marshal(members)
@@ -211,7 +211,7 @@ func (s *trial) json(path string, members map[string]any) map[string]any {
 	return s.read(s.send("POST", path, "application/json", string(text)))
 }
 
-// form posts a form and reads the object in the answer.
+// form posts a form and reads the object in the response.
 func (s *trial) form(path string, values url.Values) map[string]any {
 	s.Helper()
 	return s.read(s.send("POST", path, "application/x-www-form-urlencoded", values.Encode()))
@@ -227,7 +227,7 @@ func (s *trial) read(w *httptest.ResponseRecorder) map[string]any {
 	return out
 }
 
-// metrics is the text of the metrics.
+// metrics returns the text of /metrics.
 func metrics(s *trial) string {
 	w := httptest.NewRecorder()
 	s.open().ops(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))

@@ -20,6 +20,7 @@ import (
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/password"
 	"sallyport/mfa/recovery"
+	"sallyport/mfa/selfservice"
 	"sallyport/mfa/session"
 	"sallyport/mfa/totp"
 	"sallyport/mfa/users"
@@ -201,6 +202,7 @@ func (h *house) rooms(p parts) error {
 	h.sessions = session.New(h.store, h.keyring, h.journal, p.now, p.random, session.Options{Idle: l.SessionIdle, Max: l.SessionMax})
 	h.users = users.New(h.store, h.keyring, h.password, h.totp, h.journal, p.now, p.random)
 	h.verifier = verifier
+	accounts := selfservice.New(h.store, verifier, h.password, h.journal, p.now, p.random, c.Product)
 	h.tally.know(verifier.Methods())
 	own := account.Client(c.Issuer, c.Product)
 	h.clients = clients.NewRegistry(h.store, h.journal, p.now, p.random, own)
@@ -222,8 +224,8 @@ func (h *house) rooms(p parts) error {
 		return fmt.Errorf("build pages: %w", err)
 	}
 	pages := login.New(h.provider, verifier, h.sessions, look)
-	dialect := cidaas.New(h.provider, verifier, h.sessions, p.random, cidaas.Options{Issuer: c.Issuer, Product: c.Product, Answer: pages.Answer, Logger: p.log})
-	surfaces := append([]web.Surface{look, pages.WithClientPages(dialect.Page), account.New(h.provider, verifier, h.sessions, look, c.Issuer), dialect, oidc.New(h.provider, oidc.Options{Issuer: c.Issuer}),
+	dialect := cidaas.New(h.provider, verifier, accounts, h.sessions, p.random, cidaas.Options{Issuer: c.Issuer, Product: c.Product, Answer: pages.Answer, Logger: p.log})
+	surfaces := append([]web.Surface{look, pages.WithClientPages(dialect.Page), account.New(h.provider, verifier, accounts, h.sessions, look, c.Issuer), dialect, oidc.New(h.provider, oidc.Options{Issuer: c.Issuer}),
 		api.New(h.provider, verifier, h.sessions, api.Options{Logger: p.log})}, p.surfaces...)
 	h.handler, err = web.New(web.Options{
 		Issuer: c.Issuer, TrustedProxies: c.TrustedProxies, Logger: p.log, Counters: webCounters(newSheet(h.metrics)), ErrorPage: pages.Refusal, Span: span,

@@ -43,7 +43,7 @@ func TestScopesAndMethodsHaveTheirTexts(t *testing.T) {
 				want = append(want, "method."+i.Name+".label", "method."+i.Name+".text")
 			}
 			if i.Enrolls {
-				want = append(want, "method."+i.Name+".need", "method."+i.Name+".begin")
+				want = append(want, "method."+i.Name+".need", "method."+i.Name+".begin", "account.add."+i.Name)
 			}
 		}
 		for _, key := range want {

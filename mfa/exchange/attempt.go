@@ -8,19 +8,56 @@ import (
 	"sallyport/storage"
 )
 
-// try is one answer on its way: counted, compared, spent.
+// try is one response on its way: counted, compared, spent.
 type try struct {
-	method   mfa.Method
-	attempt  mfa.Attempt
-	who      whom
-	throttle *storage.Throttle // nil: the exchange alone bounds it
-	name     *storage.Throttle // of the name that was typed; nil: none was
-	waits    bool              // the user's counter refuses: whatever the answer, it is wrong
-	address  *storage.AddressThrottle
-	about    storage.Event // template of its events
-	failed   string        // event kinds
-	locked   string
-	release  func() // gives back the method's place, once
+	method     mfa.Method
+	attempt    mfa.Attempt
+	subject    subject
+	throttle   *storage.Throttle // nil: the exchange alone bounds it
+	name       *storage.Throttle // of the name that was typed; nil: none was
+	waits      bool              // the user's counter refuses: whatever the response, it is wrong
+	address    *storage.AddressThrottle
+	about      storage.Event // template of its events
+	right      string        // event kinds
+	failed     string
+	locked     string
+	keepsPlace bool
+	release    func() // frees the method's place, once
+}
+
+// newTry prepares a response to be counted.
+func (v *Verifier) newTry(caller mfa.Caller, r response) try {
+	i, s := r.method.Info(), r.subject
+	bucket := bucketOf(i, r.attempt.Usage)
+	if bucket != throttle.Password && bucket != throttle.Passwordless {
+		s.name = nil // a second factor is asked of a user who has proven whose name it is
+	}
+	t := try{method: r.method, attempt: r.attempt, subject: s, address: v.address(caller, s), keepsPlace: r.keepsPlace,
+		right: mfa.EventMFAOK, failed: mfa.EventMFAFailed, locked: mfa.EventMFALocked,
+		about: storage.Event{UserID: s.user, ClientID: r.client, Detail: map[string]string{"method": i.Name, "usage": r.attempt.Usage}}}
+	if i.Bucket == throttle.Password {
+		t.right, t.failed, t.locked = mfa.EventPasswordOK, mfa.EventPasswordFailed, mfa.EventPasswordLocked
+	}
+	if bucket != "" && s.hash != nil {
+		th := v.throttle(caller, bucket, s)
+		t.throttle, t.name = &th, nameThrottle(th, s)
+	}
+	return t
+}
+
+// bucketOf chooses the counter of a usage; "" counts in none. What anybody can try who
+// knows a name never counts where the second factor does. Enrolling with a wrong code
+// guesses nothing: the secret is on the caller's own screen.
+func bucketOf(i mfa.Info, usage string) string {
+	switch {
+	case usage == mfa.UsageEnroll:
+		return ""
+	case i.Bucket == throttle.Password:
+		return throttle.Password
+	case usage != mfa.UsageSecond:
+		return throttle.Passwordless
+	}
+	return throttle.Factor
 }
 
 // counts adds to an attempt what it is counted in.
@@ -40,8 +77,8 @@ func (t try) counter() []storage.ThrottleKey {
 	return []storage.ThrottleKey{t.throttle.Key}
 }
 
-// resets are the counters that a right answer resets. Other names of the user keep their
-// waits: who watches them must not see that they are the user's.
+// resets are the counters that a right response resets. Other names of the user keep their
+// waits: whoever watches them must not see that they are the same user's.
 func (t try) resets() []storage.ThrottleKey {
 	keys := t.keys()
 	if t.name != nil {
@@ -50,51 +87,27 @@ func (t try) resets() []storage.ThrottleKey {
 	return keys
 }
 
-// keys are the counters of the user: those from before a rotation of the hash key too, or
-// they would come back when they are moved.
+// keys are the counters of the user, also those from before a rotation of the hash key:
+// they would return when they are moved.
 func (t try) keys() []storage.ThrottleKey {
 	keys := t.counter()
 	if keys == nil {
 		return nil
 	}
-	for _, subject := range t.who.older {
-		if t.throttle.Key.Bucket != throttle.Device && !bytes.Equal(subject, t.throttle.Key.Subject) {
-			keys = append(keys, storage.ThrottleKey{Bucket: t.throttle.Key.Bucket, Subject: subject})
+	for _, hash := range t.subject.older {
+		if t.throttle.Key.Bucket != throttle.Device && !bytes.Equal(hash, t.throttle.Key.Subject) {
+			keys = append(keys, storage.ThrottleKey{Bucket: t.throttle.Key.Bucket, Subject: hash})
 		}
 	}
 	return keys
 }
 
-// bucketOf chooses the counter of a usage; "" counts in none. What anybody can try
-// who knows a name never counts where the second factor does. Enrolling with a wrong
-// code guesses nothing: the secret is on the caller's own screen.
-func bucketOf(i mfa.Info, usage string) string {
-	switch {
-	case usage == mfa.UsageEnroll:
-		return ""
-	case i.Bucket == throttle.Password:
-		return throttle.Password
-	case usage != mfa.UsageSecond:
-		return throttle.Passwordless
+// move demands the user the status was made for, or gives it the one that was found.
+func (t try) move(m storage.StatusMove, proof mfa.Proof) *storage.StatusMove {
+	if t.subject.user == "" {
+		m.Found = proof.User
+	} else {
+		m.User = proof.User
 	}
-	return throttle.Factor
-}
-
-// newTry prepares an answer to be counted.
-func (v *Verifier) newTry(visit mfa.Caller, m mfa.Method, a mfa.Attempt, w whom, client storage.ClientID) try {
-	i := m.Info()
-	bucket := bucketOf(i, a.Usage)
-	if bucket != throttle.Password && bucket != throttle.Passwordless {
-		w.name = nil // who is asked for a second factor has proven whose it is
-	}
-	t := try{method: m, attempt: a, who: w, address: v.address(visit, w), failed: mfa.EventMFAFailed, locked: mfa.EventMFALocked,
-		about: storage.Event{UserID: w.user, ClientID: client, Detail: map[string]string{"method": i.Name, "usage": a.Usage}}}
-	if i.Bucket == throttle.Password {
-		t.failed, t.locked = mfa.EventPasswordFailed, mfa.EventPasswordLocked
-	}
-	if bucket != "" && w.subject != nil {
-		th := v.throttle(visit, bucket, w)
-		t.throttle, t.name = &th, typed(th, w)
-	}
-	return t
+	return &m
 }

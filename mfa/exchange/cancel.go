@@ -13,7 +13,7 @@ import (
 // Whoever holds the exchange may do it; an enrolment that is given up leaves its
 // pending authenticator to be swept.
 // Of the answer its exchange and method are read, and who may give it.
-func (v *Verifier) Cancel(ctx context.Context, visit mfa.Caller, a Answer) (storage.StatusID, error) {
+func (v *Verifier) Cancel(ctx context.Context, caller mfa.Caller, a Answer) (storage.StatusID, error) {
 	invalid := &mfa.Error{Code: mfa.InvalidExchange}
 	if _, ok := storage.Bytes(a.Exchange); !ok {
 		return "", invalid
@@ -26,14 +26,14 @@ func (v *Verifier) Cancel(ctx context.Context, visit mfa.Caller, a Answer) (stor
 	if err != nil {
 		return "", fmt.Errorf("read status: %w", err)
 	}
-	if s.Method != a.Method || !v.sameBrowser(visit, s) {
+	if s.Method != a.Method || !v.sameBrowser(caller, s) {
 		return "", invalid
 	}
-	if err := a.judged(s); err != nil {
+	if err := a.authorized(s); err != nil {
 		return "", err
 	}
 	about := storage.Event{UserID: s.UserID, ClientID: s.ClientID, Detail: map[string]string{"method": s.Method, "usage": s.Usage}}
-	err = v.store.CancelStatus(ctx, a.Exchange, now, []storage.Event{v.event(visit, about, mfa.EventMFACancelled, mfa.OutcomeOK, "")})
+	err = v.store.CancelStatus(ctx, a.Exchange, now, []storage.Event{v.event(caller, about, mfa.EventMFACancelled, mfa.OutcomeOK, "")})
 	if errors.Is(err, storage.ErrConflict) {
 		return "", invalid
 	}

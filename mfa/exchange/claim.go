@@ -22,7 +22,7 @@ type Claim struct {
 
 // Claim is Redeem for callers that do not say what a Status was begun for. Whatever
 // does not fit gets one and the same answer.
-func (v *Verifier) Claim(ctx context.Context, visit mfa.Caller, p Proving, c Claim) error {
+func (v *Verifier) Claim(ctx context.Context, caller mfa.Caller, p Login, c Claim) error {
 	s, err := v.claimed(ctx, p, c)
 	if err != nil {
 		return err
@@ -40,11 +40,11 @@ func (v *Verifier) Claim(ctx context.Context, visit mfa.Caller, p Proving, c Cla
 			return &mfa.Error{Code: mfa.InvalidExchange}
 		}
 	}
-	return v.Redeem(ctx, visit, p, s.ID, s.Method, s.Usage)
+	return v.Redeem(ctx, caller, p, s.ID, s.Method, s.Usage)
 }
 
 // claimed finds the Status: by its name, or the newest one for any of the usages.
-func (v *Verifier) claimed(ctx context.Context, p Proving, c Claim) (storage.Status, error) {
+func (v *Verifier) claimed(ctx context.Context, p Login, c Claim) (storage.Status, error) {
 	if c.Status != "" {
 		return v.verified(ctx, p, c.Status, "")
 	}

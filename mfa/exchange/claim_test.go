@@ -69,18 +69,18 @@ func TestCancelling(t *testing.T) {
 	ctx := context.Background()
 	s, err := h.Initiate(id, "", exchange.Choice{Method: "totp"})
 	mfatest.Want(t, "initiate", err, "")
-	_, err = h.Verifier.Cancel(ctx, h.Visit, exchange.Answer{Exchange: s.Exchange, Method: "recovery"})
+	_, err = h.Verifier.Cancel(ctx, h.Caller, exchange.Answer{Exchange: s.Exchange, Method: "recovery"})
 	mfatest.Want(t, "another method", err, mfa.InvalidExchange)
 	_, err = h.Verifier.Cancel(ctx, mfa.Caller{Browser: "browser-b"}, exchange.Answer{Exchange: s.Exchange, Method: "totp"})
 	mfatest.Want(t, "another browser", err, mfa.InvalidExchange)
-	_, err = h.Verifier.Cancel(ctx, h.Visit, exchange.Answer{Exchange: "x", Method: "totp"})
+	_, err = h.Verifier.Cancel(ctx, h.Caller, exchange.Answer{Exchange: "x", Method: "totp"})
 	mfatest.Want(t, "no exchange", err, mfa.InvalidExchange)
-	got, err := h.Verifier.Cancel(ctx, h.Visit, exchange.Answer{Exchange: s.Exchange, Method: "totp"})
+	got, err := h.Verifier.Cancel(ctx, h.Caller, exchange.Answer{Exchange: s.Exchange, Method: "totp"})
 	mfatest.Want(t, "cancel", err, "")
 	if got != s.Status {
 		t.Errorf("status = %s, want %s", got, s.Status)
 	}
-	_, err = h.Verifier.Cancel(ctx, h.Visit, exchange.Answer{Exchange: s.Exchange, Method: "totp"})
+	_, err = h.Verifier.Cancel(ctx, h.Caller, exchange.Answer{Exchange: s.Exchange, Method: "totp"})
 	mfatest.Want(t, "again", err, mfa.InvalidExchange)
 	_, err = h.Verify(s.Exchange, h.Code(0))
 	mfatest.Want(t, "a right code", err, mfa.InvalidExchange)
@@ -100,24 +100,24 @@ func TestCancelling(t *testing.T) {
 
 func TestConfirmingByTheExchangeAlone(t *testing.T) {
 	h := mfatest.New(t)
-	u := h.Create(users.Draft{Email: mfatest.OwnMail, EmailVerified: true, Password: mfatest.OwnPass})
+	u := h.Create(users.Draft{Email: mfatest.Email, EmailVerified: true, Password: mfatest.Password})
 	ctx := context.Background()
 	confirm := func(x storage.ExchangeID, typed, sub string) (exchange.Verified, error) {
-		return h.Verifier.ConfirmAlone(ctx, h.Visit, exchange.Answer{Exchange: x, Method: "totp", Response: mfa.Typed(typed), Sub: sub})
+		return h.Verifier.ConfirmAlone(ctx, h.Caller, exchange.Answer{Exchange: x, Method: "totp", Response: mfa.Typed(typed), Sub: sub})
 	}
 	phone := func(e exchange.Enrolling) string {
 		account, err := h.Store.Account(ctx, u.ID)
 		mfatest.Want(t, "account", err, "")
 		for _, a := range account.Authenticators {
 			if a.ID == e.Authenticator {
-				return h.Totp.CodeOf(a, h.Now())
+				return h.TOTP.CodeOf(a, h.Now())
 			}
 		}
 		t.Fatal("no such authenticator")
 		return ""
 	}
 	id := h.LoggedIn()
-	e, err := h.Verifier.BeginEnrollment(ctx, h.Visit, h.Proving(id, ""), "totp", "")
+	e, err := h.Verifier.Enroll(ctx, h.Caller, h.Verifier.InLogin(h.Read(id, "")), exchange.NewFactor{Method: "totp", Name: ""})
 	mfatest.Want(t, "begin", err, "")
 	_, err = confirm(e.Exchange, "000000", "")
 	mfatest.Want(t, "a wrong code", err, mfa.InvalidPasscode)
@@ -131,8 +131,8 @@ func TestConfirmingByTheExchangeAlone(t *testing.T) {
 	}
 	_, err = confirm(v.Exchange, phone(e), "")
 	mfatest.Want(t, "the next exchange", err, mfa.InvalidExchange)
-	mfatest.Want(t, "name", h.Verifier.NameEnrolled(ctx, h.Visit, h.Proving(id, ""), "totp", "my phone"), "")
-	mfatest.Want(t, "name another method", h.Verifier.NameEnrolled(ctx, h.Visit, h.Proving(id, ""), "recovery", "x"), mfa.InvalidExchange)
+	mfatest.Want(t, "name", h.Accounts.NameEnrolled(ctx, h.Caller, h.Read(id, ""), "totp", "my phone"), "")
+	mfatest.Want(t, "name another method", h.Accounts.NameEnrolled(ctx, h.Caller, h.Read(id, ""), "recovery", "x"), mfa.InvalidExchange)
 	mfatest.Want(t, "another login", h.Claim(h.LoggedIn(), exchange.Claim{Usages: second}), mfa.InvalidExchange)
 	mfatest.Want(t, "claim", h.Claim(id, exchange.Claim{Usages: second}), "")
 	if got := h.Verdict(id); got.ACR != mfa.AAL2 {
@@ -150,13 +150,13 @@ func TestConfirmingByTheExchangeAlone(t *testing.T) {
 	}
 
 	h.Wait(time.Minute)
-	owner := mfa.Owner{Account: account, Factors: h.Proving(id, "").Request.Factors, Origin: "dialect"}
-	e, err = h.Verifier.EnrollFor(ctx, h.Visit, owner, exchange.NewFactor{Method: "totp"})
+	owner := mfa.Owner{Account: account, Factors: h.Read(id, "").Request.Factors, Origin: "dialect"}
+	e, err = h.Verifier.Enroll(ctx, h.Caller, exchange.SignedIn(owner), exchange.NewFactor{Method: "totp"})
 	mfatest.Want(t, "a second phone", err, "")
 	_, err = confirm(e.Exchange, phone(e), string(u.ID))
 	mfatest.Want(t, "the second phone", err, "")
 	owner.Origin = mfa.OriginAccount
-	e, err = h.Verifier.EnrollFor(ctx, h.Visit, owner, exchange.NewFactor{Method: "totp"})
+	e, err = h.Verifier.Enroll(ctx, h.Caller, exchange.SignedIn(owner), exchange.NewFactor{Method: "totp"})
 	mfatest.Want(t, "a third phone, on the account page", err, "")
 	_, err = confirm(e.Exchange, phone(e), "")
 	mfatest.Want(t, "without its session", err, mfa.InvalidExchange)

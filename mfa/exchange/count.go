@@ -13,73 +13,73 @@ import (
 	"sallyport/storage"
 )
 
-// whom is the one an attempt counts for: a user, or an identifier nobody has. A
-// method that finds the user by itself begins without either.
-type whom struct {
-	user    storage.UserID
-	subject []byte
-	name    []byte   // the subject of the name that was typed; nil: none was
-	older   [][]byte // the subject under every living key
+// subject is what an attempt counts for: a user, or an identifier no user has. A method
+// that finds the user by itself begins without either.
+type subject struct {
+	user  storage.UserID
+	hash  []byte
+	name  []byte   // the hash of the name that was typed; nil: none was
+	older [][]byte // the hash under every living key
 }
 
-// whom counts for a user, if there is one, and for the name that was typed. A name nobody
-// has is counted twice as well: else what an attempt costs would tell.
-func (v *Verifier) whom(a *storage.Account, identifier string) whom {
+// subjectOf counts for a user, if there is one, and for the name that was typed. A name no
+// user has is counted twice as well: else the cost of an attempt would tell.
+func (v *Verifier) subjectOf(a *storage.Account, identifier string) subject {
 	var name []byte
 	if identifier != "" {
-		name = v.keyring.Hash(throttle.NameLabel, string(v.face(identifier)))
+		name = throttle.NameSubject(v.keyring, identifier)
 	}
 	switch {
 	case a != nil:
-		return v.counted(a.User.ID, v.keyring.Hash("user", string(a.User.ID)), name)
+		return v.subject(a.User.ID, v.keyring.Hash("user", string(a.User.ID)), name)
 	case identifier != "":
-		return whom{subject: v.keyring.Hash("identifier", string(v.face(identifier))), name: name}
+		return subject{hash: v.keyring.Hash("identifier", string(v.digest(identifier))), name: name}
 	}
-	return whom{}
+	return subject{}
 }
 
-// counted is a known user with the subjects an attempt counts for.
-func (v *Verifier) counted(user storage.UserID, subject, name []byte) whom {
-	w := whom{user: user, subject: subject, name: name}
+// subject is a user, or none, with the hashes an attempt counts for.
+func (v *Verifier) subject(user storage.UserID, hash, name []byte) subject {
+	s := subject{user: user, hash: hash, name: name}
 	if user != "" {
-		w.older = v.keyring.Hashes("user", string(user))
+		s.older = v.keyring.Hashes("user", string(user))
 	}
-	return w
+	return s
 }
 
 // throttle chooses the counter of an attempt. Passwords typed in a browser that
 // signed this very user in before have their own, so that strangers can not lock
 // the owner out.
-func (v *Verifier) throttle(visit mfa.Caller, bucket string, w whom) storage.Throttle {
-	t := storage.Throttle{Key: storage.ThrottleKey{Bucket: bucket, Subject: w.subject}}
-	if bucket == throttle.Password && w.user != "" {
-		if device, ok := device.Knows(v.keyring, visit.Device, w.user); ok {
-			t.Key = storage.ThrottleKey{Bucket: throttle.Device, Subject: v.keyring.Hash("device", device+"|"+string(w.user))}
+func (v *Verifier) throttle(caller mfa.Caller, bucket string, s subject) storage.Throttle {
+	t := storage.Throttle{Key: storage.ThrottleKey{Bucket: bucket, Subject: s.hash}}
+	if bucket == throttle.Password && s.user != "" {
+		if device, ok := device.Knows(v.keyring, caller.Device, s.user); ok {
+			t.Key = storage.ThrottleKey{Bucket: throttle.Device, Subject: v.keyring.Hash("device", device+"|"+string(s.user))}
 		}
 	}
 	t.Schedule = throttle.Schedule(t.Key.Bucket)
 	return t
 }
 
-// typed is the counter of the name of an attempt, whose wait is told in place of the
-// user's: several names of one user must not be told apart from names of several users.
-// A browser that signed the user in before is told the truth.
-func typed(t storage.Throttle, w whom) *storage.Throttle {
-	if w.name == nil || t.Key.Bucket == throttle.Device {
+// nameThrottle is the counter of the name of an attempt, whose wait callers see in place of
+// the user's: several names of one user must look like names of several users. A browser
+// that signed the user in before sees the real wait.
+func nameThrottle(t storage.Throttle, s subject) *storage.Throttle {
+	if s.name == nil || t.Key.Bucket == throttle.Device {
 		return nil
 	}
-	return &storage.Throttle{Key: storage.ThrottleKey{Bucket: t.Key.Bucket, Subject: w.name}, Schedule: t.Schedule}
+	return &storage.Throttle{Key: storage.ThrottleKey{Bucket: t.Key.Bucket, Subject: s.name}, Schedule: t.Schedule}
 }
 
 // address bounds attempts by where they come from: one IPv4 address or one IPv6 /64.
-func (v *Verifier) address(visit mfa.Caller, w whom) *storage.AddressThrottle {
-	network := visit.Network()
+func (v *Verifier) address(caller mfa.Caller, s subject) *storage.AddressThrottle {
+	network := caller.Network()
 	if network == "" || v.o.AddressMax < 0 {
 		return nil
 	}
 	// As many as were typed: names of one user are not one. Who is identified fails as
 	// nobody in particular, for they have failed by their name already, if at all.
-	return &storage.AddressThrottle{Address: network, Subject: w.name, Window: v.o.AddressWindow,
+	return &storage.AddressThrottle{Address: network, Subject: s.name, Window: v.o.AddressWindow,
 		Max: v.o.AddressMax, MaxSubjects: v.o.AddressMaxSubjects}
 }
 
@@ -96,7 +96,7 @@ func refused(r storage.Refusal, now time.Time) *mfa.Error {
 
 // count counts an attempt before anything is compared, for what a has beside. Where the
 // user's counter refuses and the name's does not, the try goes on and comes to nothing.
-func (v *Verifier) count(ctx context.Context, visit mfa.Caller, t *try, a storage.Attempt) error {
+func (v *Verifier) count(ctx context.Context, caller mfa.Caller, t *try, a storage.Attempt) error {
 	r, err := v.store.CountAttempt(ctx, t.counts(a))
 	if err == nil && r.Bucket != "" {
 		t.waits = true
@@ -104,17 +104,17 @@ func (v *Verifier) count(ctx context.Context, visit mfa.Caller, t *try, a storag
 			v.o.Throttled(t.about.Detail["method"], r.Bucket)
 		}
 	}
-	return v.passed(visit, r, err, t.attempt.Now, t.about, t.locked)
+	return v.passed(caller, r, err, t.attempt.Now, t.about, t.locked)
 }
 
 // passed turns what the counters say into our answer. Every refusal is counted; the trail
 // is told of a wait once, by whoever is refused first: whoever tries on during it has
 // proven nothing, and would write as much as they like.
-func (v *Verifier) passed(visit mfa.Caller, r storage.Refusal, err error, now time.Time, about storage.Event, locked string) error {
+func (v *Verifier) passed(caller mfa.Caller, r storage.Refusal, err error, now time.Time, about storage.Event, locked string) error {
 	if errors.Is(err, storage.ErrConflict) {
 		refusal := refused(r, now)
 		if refusal.Code != mfa.InvalidExchange {
-			v.waits(visit, r, about, locked, refusal.Code)
+			v.waits(caller, r, about, locked, refusal.Code)
 		}
 		return refusal
 	}
@@ -125,13 +125,13 @@ func (v *Verifier) passed(visit mfa.Caller, r storage.Refusal, err error, now ti
 }
 
 // waits accounts for one who was refused during a wait.
-func (v *Verifier) waits(visit mfa.Caller, r storage.Refusal, about storage.Event, locked string, code mfa.Code) {
+func (v *Verifier) waits(caller mfa.Caller, r storage.Refusal, about storage.Event, locked string, code mfa.Code) {
 	if v.o.Throttled != nil {
 		v.o.Throttled(about.Detail["method"], r.Bucket)
 	}
 	if r.First {
 		about.Detail = maps.Clone(about.Detail)
 		about.Detail["bucket"] = r.Bucket
-		v.note(visit, about, locked, mfa.OutcomeRefused, string(code))
+		v.note(caller, about, locked, mfa.OutcomeRefused, string(code))
 	}
 }

@@ -25,9 +25,9 @@ func TestAWaitIsWrittenDownOnce(t *testing.T) {
 		bucket string
 	}{
 		"a password": {func(h *mfatest.Fixture) {
-			for h.Login(h.Begin(), mfatest.OwnMail, "guess guess guess"); mfa.CodeOf(h.Login(h.Begin(), mfatest.OwnMail, "guess guess guess")) != mfa.TooMany; {
+			for h.SignIn(h.Begin(), mfatest.Email, "guess guess guess"); mfa.CodeOf(h.SignIn(h.Begin(), mfatest.Email, "guess guess guess")) != mfa.TooMany; {
 			}
-		}, func(h *mfatest.Fixture) error { return h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass) }, mfa.EventPasswordLocked, throttle.Password},
+		}, func(h *mfatest.Fixture) error { return h.SignIn(h.Begin(), mfatest.Email, mfatest.Password) }, mfa.EventPasswordLocked, throttle.Password},
 		"a code": {func(h *mfatest.Fixture) {
 			for id, x := h.LoggedIn(), storage.ExchangeID(""); ; {
 				var err error
@@ -40,12 +40,12 @@ func TestAWaitIsWrittenDownOnce(t *testing.T) {
 			return err
 		}, mfa.EventMFALocked, throttle.Factor},
 		"an address": {func(h *mfatest.Fixture) {
-			h.Visit.Address = "203.0.113.7"
+			h.Caller.Address = "203.0.113.7"
 			for i := range 3 {
-				mfatest.Want(h.T, "wrong", h.Login(h.Begin(), fmt.Sprint("nobody", i), "guess guess guess"), mfa.InvalidCredentials)
+				mfatest.Want(h.T, "wrong", h.SignIn(h.Begin(), fmt.Sprint("nobody", i), "guess guess guess"), mfa.InvalidCredentials)
 			}
-			mfatest.Want(h.T, "the first", h.Login(h.Begin(), "nobody", "guess guess guess"), mfa.TooMany)
-		}, func(h *mfatest.Fixture) error { return h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass) }, mfa.EventPasswordLocked, "address"},
+			mfatest.Want(h.T, "the first", h.SignIn(h.Begin(), "nobody", "guess guess guess"), mfa.TooMany)
+		}, func(h *mfatest.Fixture) error { return h.SignIn(h.Begin(), mfatest.Email, mfatest.Password) }, mfa.EventPasswordLocked, "address"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := mfatest.New(t)

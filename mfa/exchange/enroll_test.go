@@ -17,6 +17,8 @@ import (
 	"sallyport/storage"
 )
 
+var totpOnly = exchange.NewFactor{Method: "totp"}
+
 func TestEnrollingInTheLogin(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.MFA = mfa.MFAAlways
@@ -27,7 +29,7 @@ func TestEnrollingInTheLogin(t *testing.T) {
 	}
 	e, err := h.Enrol(id)
 	mfatest.Want(t, "begin", err, "")
-	again, err := h.Verifier.PendingEnrollment(context.Background(), h.Visit, h.Proving(id, ""), e.Exchange)
+	again, err := h.Verifier.Enrollment(context.Background(), h.Caller, h.Verifier.InLogin(h.Read(id, "")), e.Exchange)
 	mfatest.Want(t, "show again", err, "")
 	if again.Handout.Secret != e.Handout.Secret || again.Handout.URI != e.Handout.URI || again.Text != "My phone" {
 		t.Errorf("shown again: %+v, want %+v", again, e)
@@ -41,7 +43,7 @@ func TestEnrollingInTheLogin(t *testing.T) {
 	if v := h.Verdict(id); v.Need != mfa.NeedNothing || v.ACR != mfa.AAL2 {
 		t.Errorf("verdict = %+v after enrolling, want done at aal2", v)
 	}
-	p := h.Proving(id, "")
+	p := h.Read(id, "")
 	if !p.Request.ShowRecovery || !p.Account.User.MFAEnabled {
 		t.Errorf("ShowRecovery %v, MFAEnabled %v, want both", p.Request.ShowRecovery, p.Account.User.MFAEnabled)
 	}
@@ -75,7 +77,7 @@ func TestTheHandoutIsWhatAppsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	q := u.Query()
-	if u.Scheme != "otpauth" || u.Host != "totp" || u.Path != "/Sallyport:"+mfatest.OwnMail || q.Get("secret") != e.Handout.Secret ||
+	if u.Scheme != "otpauth" || u.Host != "totp" || u.Path != "/Sallyport:"+mfatest.Email || q.Get("secret") != e.Handout.Secret ||
 		q.Get("issuer") != "Sallyport" || q.Get("algorithm") != "SHA1" || q.Get("digits") != "6" || q.Get("period") != "30" {
 		t.Errorf("address = %s", e.Handout.URI)
 	}
@@ -124,7 +126,7 @@ func TestWhoMayEnrol(t *testing.T) {
 		h := mfatest.New(t)
 		h.Bob()
 		id := h.LoggedIn()
-		_, err := h.Verifier.BeginEnrollment(context.Background(), h.Visit, h.Proving(id, ""), "recovery", "")
+		_, err := h.Verifier.Enroll(context.Background(), h.Caller, h.Verifier.InLogin(h.Read(id, "")), exchange.NewFactor{Method: "recovery", Name: ""})
 		mfatest.Want(t, "recovery", err, mfa.NotConfigured)
 		h.Policy.Methods = []string{"recovery"}
 		_, err = h.Enrol(id)
@@ -148,7 +150,7 @@ func TestEnrolmentsDie(t *testing.T) {
 				mfatest.Want(h.T, "wrong", h.Confirm(id, e.Exchange, "000000"), mfa.InvalidPasscode)
 			}
 		}, mfa.EnrollmentExpired},
-		{"in another browser", func(h *mfatest.Fixture, _ storage.RequestID, _ exchange.Enrolling) { h.Visit.Browser = "b" }, mfa.EnrollmentExpired},
+		{"in another browser", func(h *mfatest.Fixture, _ storage.RequestID, _ exchange.Enrolling) { h.Caller.Browser = "b" }, mfa.EnrollmentExpired},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h := mfatest.New(t)
@@ -170,7 +172,7 @@ func TestAPendingAuthenticatorProvesNothing(t *testing.T) {
 	mfatest.Want(t, "begin", err, "")
 	_, err = h.Prove(id, "totp", h.Phone(e), "")
 	mfatest.Want(t, "as second factor", err, mfa.NotConfigured)
-	_, err = h.Verifier.Verify(context.Background(), h.Visit, exchange.Answer{Exchange: e.Exchange, Method: "totp", Response: mfa.Typed(h.Phone(e))})
+	_, err = h.Verifier.Verify(context.Background(), h.Caller, exchange.Answer{Exchange: e.Exchange, Method: "totp", Response: mfa.Typed(h.Phone(e))})
 	mfatest.Want(t, "through the exchange of its enrolment", err, mfa.InvalidExchange)
 	other := h.LoggedIn()
 	mfatest.Want(t, "in another login", h.Confirm(other, e.Exchange, h.Phone(e)), mfa.EnrollmentExpired)
@@ -183,10 +185,10 @@ func TestALoginThatMovedOnKeepsTheEnrolmentPending(t *testing.T) {
 	id := h.LoggedIn()
 	e, err := h.Enrol(id)
 	mfatest.Want(t, "begin", err, "")
-	old := h.Proving(id, "")
-	mfatest.Want(t, "another tab", h.Login(id, mfatest.OwnMail, mfatest.OwnPass), "")
+	old := h.Read(id, "")
+	mfatest.Want(t, "another tab", h.SignIn(id, mfatest.Email, mfatest.Password), "")
 	code := h.Phone(e)
-	err = h.Verifier.ConfirmEnrollment(context.Background(), h.Visit, old, e.Exchange, mfa.Typed(code))
+	_, err = h.Verifier.Confirm(context.Background(), h.Caller, h.Verifier.InLogin(old), e.Exchange, mfa.Typed(code))
 	mfatest.Want(t, "confirm on the old page", err, mfa.RequestChanged)
 	mfatest.Want(t, "confirm on the new one", h.Confirm(id, e.Exchange, code), "")
 }
@@ -211,13 +213,13 @@ func TestNobodyHoldsMoreThanThreeOfAMethod(t *testing.T) {
 	mfatest.Want(t, "first", add(), "")
 	mfatest.Want(t, "second", add(), "")
 	h.Wait(time.Second)
-	late, err := h.Verifier.EnrollFor(context.Background(), h.Visit, mfa.Owner{Account: o.Account, Factors: o.Factors, Origin: "dialect"}, totpOnly)
+	late, err := h.Verifier.Enroll(context.Background(), h.Caller, exchange.SignedIn(mfa.Owner{Account: o.Account, Factors: o.Factors, Origin: "dialect"}), totpOnly)
 	mfatest.Want(t, "one begun elsewhere", err, "")
 	mfatest.Want(t, "third", add(), "")
 	mfatest.Want(t, "fourth", add(), mfa.AlreadyEnrolled)
 	_, err = h.ConfirmFor(mfa.Owner{Account: o.Account, Factors: o.Factors, Origin: "dialect"}, late)
 	mfatest.Want(t, "the one begun elsewhere, confirmed", err, mfa.AlreadyEnrolled)
-	_, err = h.Verifier.ConfirmAlone(context.Background(), h.Visit,
+	_, err = h.Verifier.ConfirmAlone(context.Background(), h.Caller,
 		exchange.Answer{Exchange: late.Exchange, Method: "totp", Response: mfa.Typed(h.Shows(u.ID, late.Authenticator))})
 	mfatest.Want(t, "and by its exchange alone", err, mfa.AlreadyEnrolled)
 	id := h.LoggedIn()
@@ -239,13 +241,13 @@ func TestAnEnrolmentInALoginIsNotConfirmedBesideAFactorThatCameMeanwhile(t *test
 	id := h.LoggedIn()
 	thief, err := h.Enrol(id)
 	mfatest.Want(t, "a thief begins in a login", err, "")
-	before := h.Proving(id, "")
+	before := h.Read(id, "")
 	o := h.Session(u.ID, "password")
 	own, err := h.EnrolFor(o, totpOnly)
 	mfatest.Want(t, "the owner begins", err, "")
 	_, err = h.ConfirmFor(o, own)
 	mfatest.Want(t, "the owner confirms", err, "")
 	mfatest.Want(t, "the thief confirms", h.Confirm(id, thief.Exchange, h.Phone(thief)), mfa.ReauthenticationRequired)
-	err = h.Verifier.ConfirmEnrollment(context.Background(), h.Visit, before, thief.Exchange, mfa.Typed(h.Phone(thief)))
+	_, err = h.Verifier.Confirm(context.Background(), h.Caller, h.Verifier.InLogin(before), thief.Exchange, mfa.Typed(h.Phone(thief)))
 	mfatest.Want(t, "with what was read before", err, mfa.ReauthenticationRequired)
 }

@@ -30,19 +30,19 @@ type Started struct {
 
 // Initiate starts a try for callers that come back with its answer. An unknown
 // identifier gets a decoy, which counts and refuses like a wrong code.
-func (v *Verifier) Initiate(ctx context.Context, visit mfa.Caller, p Proving, c Choice) (Started, error) {
+func (v *Verifier) Initiate(ctx context.Context, caller mfa.Caller, p Login, c Choice) (Started, error) {
 	t, err := v.choose(p, c)
 	if err != nil {
 		return Started{}, err
 	}
-	if err := v.o.Admit.Spend(visit, budget.Initiations, 1); err != nil {
+	if err := v.o.Admit.Spend(caller, budget.Initiations, 1); err != nil {
 		return Started{}, err
 	}
-	n, challenge, err := v.newStatus(ctx, visit, p, t)
+	n, challenge, err := v.newStatus(ctx, caller, p, t)
 	if err != nil {
 		return Started{}, err
 	}
-	if n.Name, err = v.newName(visit, p); err != nil {
+	if n.Name, err = v.newName(caller, p); err != nil {
 		return Started{}, err
 	}
 	n.MaxNames = p.names()
@@ -55,12 +55,12 @@ func (v *Verifier) Initiate(ctx context.Context, visit mfa.Caller, p Proving, c 
 	}
 	v.begun.Add(1)
 	s := n.Status
-	return Started{Exchange: s.Exchange, Status: s.ID, ExpiresAt: s.ExpiresAt, Sub: v.masked(p, t.who.user),
+	return Started{Exchange: s.Exchange, Status: s.ID, ExpiresAt: s.ExpiresAt, Sub: v.masked(p, t.subject.user),
 		Text: t.text, Challenge: challenge}, nil
 }
 
 // notOpened says why a request took no further status, or name.
-func (v *Verifier) notOpened(p Proving, name []byte) error {
+func (v *Verifier) notOpened(p Login, name []byte) error {
 	if p.Request.Initiations >= p.initiations(v.o.MaxInitiations) || name != nil && len(p.Request.Names) >= p.names() {
 		return &mfa.Error{Code: mfa.TooManyInitiations}
 	}
@@ -78,55 +78,55 @@ type aside struct {
 	Basis   *storage.Basis `json:"basis,omitempty"` // what an enrolment outside a login was begun under
 }
 
-func (v *Verifier) newStatus(ctx context.Context, visit mfa.Caller, p Proving, t target) (storage.NewStatus, mfa.Challenge, error) {
+func (v *Verifier) newStatus(ctx context.Context, caller mfa.Caller, p Login, t target) (storage.NewStatus, mfa.Challenge, error) {
 	now := v.now()
-	challenge, state, err := t.method.Begin(ctx, t.attempt(visit, now))
+	challenge, state, err := t.method.Begin(ctx, t.attempt(caller, now))
 	if err != nil {
 		return storage.NewStatus{}, nil, err
 	}
 	s := storage.Status{ID: storage.StatusID(storage.Random128(v.random)), Exchange: storage.ExchangeID(storage.Random128(v.random)),
 		Request: p.Request.ID, ClientID: p.Request.ClientID, Method: t.info.Name, Usage: t.usage, State: storage.StatusInitiated,
-		CreatedAt: now, ExpiresAt: now.Add(v.o.ExchangeTTL), Browser: v.browser(visit)}
+		CreatedAt: now, ExpiresAt: now.Add(v.o.ExchangeTTL), Browser: v.browser(caller)}
 	if t.account != nil {
 		s.UserID = t.account.User.ID
 	}
 	if t.authenticator != nil {
 		s.Authenticator = t.authenticator.ID
 	}
-	s.Data, err = json.Marshal(aside{Subject: t.who.subject, Name: t.who.name, User: t.who.user, Sub: v.masked(p, t.who.user), State: state})
+	s.Data, err = json.Marshal(aside{Subject: t.subject.hash, Name: t.subject.name, User: t.subject.user, Sub: v.masked(p, t.subject.user), State: state})
 	if err != nil {
 		return storage.NewStatus{}, nil, fmt.Errorf("write status: %w", err)
 	}
 	var events []storage.Event
 	if v.verdict(p).Need != mfa.NeedFirst {
-		about := storage.Event{UserID: t.who.user, ClientID: p.Request.ClientID, Detail: map[string]string{"method": t.info.Name, "usage": t.usage}}
-		events = []storage.Event{v.event(visit, about, mfa.EventMFAInitiated, mfa.OutcomeOK, "")}
+		about := storage.Event{UserID: t.subject.user, ClientID: p.Request.ClientID, Detail: map[string]string{"method": t.info.Name, "usage": t.usage}}
+		events = []storage.Event{v.event(caller, about, mfa.EventMFAInitiated, mfa.OutcomeOK, "")}
 	}
 	// Before the first factor whoever has heard of the request may begin a try: it must
 	// not end somebody else's.
-	return storage.NewStatus{Status: s, MaxInitiations: p.initiations(v.o.MaxInitiations), Supersede: p.Login == nil,
+	return storage.NewStatus{Status: s, MaxInitiations: p.initiations(v.o.MaxInitiations), Supersede: p.Detached == nil,
 		Events: events}, challenge, nil
 }
 
-func (t target) attempt(visit mfa.Caller, now time.Time) mfa.Attempt {
-	return mfa.Attempt{Account: t.account, Authenticator: t.authenticator, Usage: t.usage, Locale: visit.Locale, Now: now}
+func (t target) attempt(caller mfa.Caller, now time.Time) mfa.Attempt {
+	return mfa.Attempt{Account: t.account, Authenticator: t.authenticator, Usage: t.usage, Locale: caller.Locale, Now: now}
 }
 
 // browser is the keyed hash of the binding cookie; nil where the caller has none.
-func (v *Verifier) browser(visit mfa.Caller) []byte {
-	if visit.Browser == "" {
+func (v *Verifier) browser(caller mfa.Caller) []byte {
+	if caller.Browser == "" {
 		return nil
 	}
-	return v.keyring.Hash("browser", visit.Browser)
+	return v.keyring.Hash("browser", caller.Browser)
 }
 
 // sameBrowser reports whether a cookie that came along is the one a Status is bound
 // to. Callers that send no cookie are the surface's to judge (Answer.May).
-func (v *Verifier) sameBrowser(visit mfa.Caller, s storage.Status) bool {
-	if len(s.Browser) == 0 || visit.Browser == "" {
+func (v *Verifier) sameBrowser(caller mfa.Caller, s storage.Status) bool {
+	if len(s.Browser) == 0 || caller.Browser == "" {
 		return true
 	}
-	return v.keyring.IsHash("browser", visit.Browser, s.Browser)
+	return v.keyring.IsHash("browser", caller.Browser, s.Browser)
 }
 
 // ofRequest reports whether a Status belongs to a request.

@@ -14,12 +14,12 @@ import (
 )
 
 // message writes to the first verified e-mail address of an account, if it has one.
-func (v *Verifier) message(visit mfa.Caller, a *storage.Account, template string, data map[string]string) []storage.Message {
-	return notice.New(v.now(), v.random, v.o.Product, visit, a, template, data)
+func (v *Verifier) message(caller mfa.Caller, a *storage.Account, template string, data map[string]string) []storage.Message {
+	return notice.New(v.now(), v.random, v.o.Product, caller, a, template, data)
 }
 
-// told is what a user is told about a proof of theirs: that a recovery code is gone.
-func (v *Verifier) told(visit mfa.Caller, t try, proof mfa.Proof) []storage.Message {
+// usedNotice tells a user that a recovery code of theirs was used.
+func (v *Verifier) usedNotice(caller mfa.Caller, t try, proof mfa.Proof) []storage.Message {
 	if proof.Spend.Code == "" || t.attempt.Account == nil {
 		return nil
 	}
@@ -27,14 +27,14 @@ func (v *Verifier) told(visit mfa.Caller, t try, proof mfa.Proof) []storage.Mess
 	if a := t.attempt.Account.Authenticator(proof.Authenticator); a != nil {
 		data["left"] = strconv.FormatInt(max(mfa.UsesLeft(*a)-1, 0), 10)
 	}
-	return v.message(visit, t.attempt.Account, notice.RecoveryUsed, data)
+	return v.message(caller, t.attempt.Account, notice.RecoveryUsed, data)
 }
 
 // replayed notes a right code that was used before. It does not count as a guess.
-func (v *Verifier) replayed(ctx context.Context, visit mfa.Caller, t try) error {
+func (v *Verifier) replayed(ctx context.Context, caller mfa.Caller, t try) error {
 	refusal := &mfa.Error{Code: mfa.Replayed}
 	s := storage.Spend{Now: t.attempt.Now, Forgive: t.counter(),
-		Events: []storage.Event{v.event(visit, t.about, mfa.EventMFAReplayed, mfa.OutcomeRefused, string(mfa.Replayed))}}
+		Events: []storage.Event{v.event(caller, t.about, mfa.EventMFAReplayed, mfa.OutcomeRefused, string(mfa.Replayed))}}
 	if err := v.store.Spend(ctx, s); err != nil {
 		refusal.Err = fmt.Errorf("forgive replay: %w", err)
 	}
@@ -66,7 +66,7 @@ func (v *Verifier) switchedOff(t try) error {
 // lockIfOver switches a second factor off when its last allowed failure was counted
 // (NIST SP 800-63B section 5.2.2). The read is made for decoys too, so that they
 // cost the same.
-func (v *Verifier) lockIfOver(ctx context.Context, visit mfa.Caller, t try) error {
+func (v *Verifier) lockIfOver(ctx context.Context, caller mfa.Caller, t try) error {
 	if t.throttle == nil || t.throttle.Schedule.Max == 0 {
 		return nil
 	}
@@ -84,9 +84,9 @@ func (v *Verifier) lockIfOver(ctx context.Context, visit mfa.Caller, t try) erro
 			t.attempt.Authenticator != nil && t.attempt.Authenticator.ID != a.ID {
 			continue
 		}
-		e := v.event(visit, t.about, mfa.EventMFADisabled, mfa.OutcomeRefused, "too many failures")
-		told := v.message(visit, t.attempt.Account, notice.FactorLocked, map[string]string{"method": method})
-		err := v.store.SetAuthenticatorState(ctx, a.UserID, a.ID, storage.AuthenticatorDisabled, t.attempt.Now, []storage.Event{e}, told)
+		e := v.event(caller, t.about, mfa.EventMFADisabled, mfa.OutcomeRefused, "too many failures")
+		notices := v.message(caller, t.attempt.Account, notice.FactorLocked, map[string]string{"method": method})
+		err := v.store.SetAuthenticatorState(ctx, a.UserID, a.ID, storage.AuthenticatorDisabled, t.attempt.Now, []storage.Event{e}, notices)
 		if errors.Is(err, storage.ErrNotFound) {
 			continue
 		}

@@ -16,7 +16,7 @@ type Option struct {
 	Name          string // what its owner calls it; told after the first factor only
 	Text          string // what tells it apart for everybody else
 	Info          mfa.Info
-	told          []storage.AuthenticatorID // its pseudonyms, while nobody is identified
+	aliases       []storage.AuthenticatorID // its pseudonyms, while nobody is identified
 }
 
 // Options lists the second factors an account enrolled and the client allows. Of an
@@ -26,18 +26,19 @@ type Option struct {
 // Before the first factor the real list takes a shape that decoys have too: one medium
 // of each method, standing for all of it, and recovery codes with others only. While
 // nobody is identified it has pseudonyms.
-func (v *Verifier) Options(p Proving) []Option {
+func (v *Verifier) Options(p Login) []Option {
 	t := mfa.Table{Policy: p.Policy, Methods: v.infos}
 	if p.Account == nil {
 		return v.decoys(t, p)
 	}
-	identified, name := v.verdict(p).Need != mfa.NeedFirst, []byte(nil)
+	verdict := v.verdict(p)
+	identified, name := verdict.Need != mfa.NeedFirst, []byte(nil)
 	if p.anonymous() {
-		name = v.face(p.Identifier)
+		name = v.digest(p.Identifier)
 	}
 	var out []Option
 	for _, i := range v.infos {
-		if !i.Second || !t.Allowed(i) {
+		if !i.Second || !t.Allowed(i) || identified && !verdict.Wants(i.Name) {
 			continue
 		}
 		for _, a := range p.Account.Authenticators {
@@ -49,8 +50,8 @@ func (v *Verifier) Options(p Proving) []Option {
 				o.Name, o.Text = a.Name, a.Name
 			}
 			if b, ok := storage.Bytes(a.ID); ok && name != nil {
-				o.told = v.pseudonyms(p.Request, name, b)
-				o.Authenticator = o.told[0]
+				o.aliases = v.pseudonyms(p.Request, name, b)
+				o.Authenticator = o.aliases[0]
 			}
 			if identified || shapely(out, i) {
 				out = append(out, o)
@@ -69,11 +70,11 @@ func shapely(out []Option, i mfa.Info) bool {
 // decoys invents what an unknown identifier could have enrolled: each method by the
 // toss of a keyed coin; what only comes with others (recovery codes), with others, and
 // then by a toss of its own.
-func (v *Verifier) decoys(t mfa.Table, p Proving) []Option {
+func (v *Verifier) decoys(t mfa.Table, p Login) []Option {
 	if p.Identifier == "" {
 		return nil
 	}
-	name := v.face(p.Identifier)
+	name := v.digest(p.Identifier)
 	var out []Option
 	for _, i := range v.infos {
 		if !i.Second || !t.Allowed(i) {
@@ -83,8 +84,8 @@ func (v *Verifier) decoys(t mfa.Table, p Proving) []Option {
 		if coin[0]&1 == 0 || !shapely(out, i) {
 			continue
 		}
-		told := v.pseudonyms(p.Request, name, v.invented(i.Name))
-		out = append(out, Option{Method: i.Name, Authenticator: told[0], Text: i.Name, Info: i, told: told})
+		aliases := v.pseudonyms(p.Request, name, v.invented(i.Name))
+		out = append(out, Option{Method: i.Name, Authenticator: aliases[0], Text: i.Name, Info: i, aliases: aliases})
 	}
 	return out
 }
@@ -96,7 +97,7 @@ type target struct {
 	usage         string
 	account       *storage.Account       // nil: a decoy, which never verifies
 	authenticator *storage.Authenticator // nil: any of the account's
-	who           whom
+	subject       subject
 	text          string
 }
 
@@ -104,52 +105,41 @@ type target struct {
 // refused like a method that is not configured. Before the first factor an account
 // that may not be used (disabled, demanding two factors, another than the request's)
 // becomes a decoy: refusing it would tell that it exists.
-func (v *Verifier) choose(p Proving, c Choice) (target, error) {
+func (v *Verifier) choose(p Login, c Choice) (target, error) {
 	m, known := v.methods[c.Method]
 	if !known {
 		return target{}, &mfa.Error{Code: mfa.NotConfigured}
 	}
 	t := target{method: m, info: m.Info(), usage: cmp.Or(c.Usage, mfa.UsageSecond), account: p.Account, text: c.Method}
-	policy := mfa.Table{Policy: p.Policy, Methods: v.infos}
-	if !policy.Allowed(t.info) {
+	if !p.allows(v, t.info) {
 		return target{}, &mfa.Error{Code: mfa.NotConfigured}
 	}
 	if p.Request.Subject != "" && (p.Account == nil || p.Account.User.ID != p.Request.Subject) {
 		return target{}, &mfa.Error{Code: mfa.RequestChanged}
 	}
-	if v.strange(p) {
+	if v.namesAnother(p) {
 		p.Account, p.Request.Subject, t.account = nil, "", nil
 	}
-	switch t.usage {
-	case mfa.UsageSecond:
-		if !t.info.Second || v.verdict(p).Need == mfa.NeedFirst {
-			return target{}, &mfa.Error{Code: mfa.NotConfigured}
-		}
-	case mfa.UsagePasswordless, mfa.UsageInitial:
-		if !p.Policy.Passwordless || !t.info.Second || mfa.Rank(policy.Demanded(nil, p.Asked)) > mfa.Rank(mfa.AAL1) {
-			return target{}, &mfa.Error{Code: mfa.NotConfigured}
-		}
-		if t.account != nil && t.account.User.MFAEnabled {
-			t.account = nil
-		}
-	case mfa.UsageFirst:
-		if !t.info.First {
-			return target{}, &mfa.Error{Code: mfa.NotConfigured}
-		}
-	default:
+	if t.usage == mfa.UsageEnroll || !slices.Contains(mfa.Usages(), t.usage) {
 		return target{}, &mfa.Error{Code: mfa.InvalidRequest}
+	}
+	if !v.usable(p, t.info, t.usage) {
+		return target{}, &mfa.Error{Code: mfa.NotConfigured}
+	}
+	if mfa.ReplacesPassword(t.usage) && t.account != nil && t.account.User.MFAEnabled {
+		t.account = nil
 	}
 	if t.account != nil && t.account.User.Status == storage.UserDisabled {
 		t.account = nil
 	}
-	err := v.settle(&t, p, c)
+	err := v.resolve(&t, p, c)
 	return t, err
 }
 
-// settle finds the authenticator and who is counted.
-func (v *Verifier) settle(t *target, p Proving, c Choice) error {
-	t.who = v.whom(p.Account, p.Identifier)
-	if t.info.Typed && t.who.subject == nil {
+// resolve finds the authenticator of a choice, and whom failures count for.
+func (v *Verifier) resolve(t *target, p Login, c Choice) error {
+	t.subject = v.subjectOf(p.Account, p.Identifier)
+	if t.info.Typed && t.subject.hash == nil {
 		return &mfa.Error{Code: mfa.InvalidRequest}
 	}
 	if t.usage != mfa.UsageFirst {
@@ -164,7 +154,7 @@ func (v *Verifier) settle(t *target, p Proving, c Choice) error {
 		return nil
 	}
 	c.Authenticator = v.real(p, c.Authenticator)
-	if t.usage == mfa.UsagePasswordless || t.usage == mfa.UsageInitial || p.anonymous() {
+	if mfa.ReplacesPassword(t.usage) || p.anonymous() {
 		c.Authenticator = "" // the medium shown stands for all of its method
 	}
 	var own []*storage.Authenticator
@@ -180,8 +170,8 @@ func (v *Verifier) settle(t *target, p Proving, c Choice) error {
 	return nil
 }
 
-// strange reports whether a typed identifier is not one of the request's subject.
-func (v *Verifier) strange(p Proving) bool {
+// namesAnother reports whether a typed identifier is not one of the request's subject.
+func (v *Verifier) namesAnother(p Login) bool {
 	return p.Request.Subject != "" && p.Identifier != "" && p.Account != nil &&
-		!slices.ContainsFunc(p.Account.Identifiers, func(i storage.Identifier) bool { return bytes.Equal(v.face(i.Value), v.face(p.Identifier)) })
+		!slices.ContainsFunc(p.Account.Identifiers, func(i storage.Identifier) bool { return bytes.Equal(v.digest(i.Value), v.digest(p.Identifier)) })
 }

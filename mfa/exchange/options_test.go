@@ -19,7 +19,7 @@ import (
 func TestDecoysAreStableAndShapedLikeTheRealThing(t *testing.T) {
 	h := mfatest.New(t)
 	h.Ada()
-	real := h.Verifier.Options(h.Proving(h.Begin(), mfatest.OwnMail))
+	real := h.Verifier.Options(h.Read(h.Begin(), mfatest.Email))
 	if len(real) != 2 || real[0].Name != "" || real[0].Text != "totp" {
 		t.Fatalf("options of a known user before the first factor = %+v, want totp and recovery without names", real)
 	}
@@ -41,7 +41,7 @@ func TestDecoysAreStableAndShapedLikeTheRealThing(t *testing.T) {
 	if shapes[0] < 20 || shapes[1] < 20 || shapes[2] < 20 || len(shapes) != 3 {
 		t.Errorf("200 unknown identifiers have lists of these lengths: %v, want a mixture of none, one and two", shapes)
 	}
-	if got := h.Verifier.Options(h.Proving(h.Begin(), "")); got != nil {
+	if got := h.Verifier.Options(h.Read(h.Begin(), "")); got != nil {
 		t.Errorf("nobody at all has %+v", got)
 	}
 }
@@ -49,10 +49,10 @@ func TestDecoysAreStableAndShapedLikeTheRealThing(t *testing.T) {
 func TestADecoyAnswersLikeAWrongCode(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.Passwordless = true
-	h.Create(users.Draft{Email: mfatest.OwnMail, Password: mfatest.OwnPass, TOTPSecret: mfatest.Secret32})
-	h.Create(users.Draft{Email: "off@example.com", TOTPSecret: mfatest.Secret32, Status: storage.UserDisabled})
-	h.Create(users.Draft{Email: "two@example.com", TOTPSecret: mfatest.Secret32, MFAEnabled: true})
-	for _, who := range []string{mfatest.OwnMail, h.Unknown("totp"), "off@example.com", "two@example.com"} {
+	h.Create(users.Draft{Email: mfatest.Email, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey})
+	h.Create(users.Draft{Email: "off@example.com", TOTPSecret: mfatest.TOTPKey, Status: storage.UserDisabled})
+	h.Create(users.Draft{Email: "two@example.com", TOTPSecret: mfatest.TOTPKey, MFAEnabled: true})
+	for _, who := range []string{mfatest.Email, h.Unknown("totp"), "off@example.com", "two@example.com"} {
 		var got []string
 		id := h.Begin()
 		for range 2 {
@@ -63,7 +63,7 @@ func TestADecoyAnswersLikeAWrongCode(t *testing.T) {
 			}
 			for range 4 {
 				code := h.Code(0)
-				if who == mfatest.OwnMail {
+				if who == mfatest.Email {
 					code = h.Wrong()
 				}
 				_, err := h.Verify(s.Exchange, code)
@@ -104,13 +104,13 @@ func TestADecoyIsNeverRedeemed(t *testing.T) {
 func TestMethodsMissingFromAnyListAreRefusedAlike(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.Passwordless = true
-	h.Create(users.Draft{Email: mfatest.OwnMail, TOTPSecret: mfatest.Secret32})
-	_, err := h.Initiate(h.Begin(), mfatest.OwnMail, exchange.Choice{Method: "recovery", Usage: mfa.UsagePasswordless})
+	h.Create(users.Draft{Email: mfatest.Email, TOTPSecret: mfatest.TOTPKey})
+	_, err := h.Initiate(h.Begin(), mfatest.Email, exchange.Choice{Method: "recovery", Usage: mfa.UsagePasswordless})
 	mfatest.Want(t, "a known user's", err, mfa.NotConfigured)
 	for i := range 50 {
-		p := h.Proving(h.Begin(), fmt.Sprintf("nobody%d@example.com", i))
+		p := h.Read(h.Begin(), fmt.Sprintf("nobody%d@example.com", i))
 		if len(h.Verifier.Options(p)) == 0 {
-			_, err := h.Verifier.Initiate(context.Background(), h.Visit, p, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
+			_, err := h.Verifier.Initiate(context.Background(), h.Caller, p, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
 			mfatest.Want(t, "nobody's", err, mfa.NotConfigured)
 			return
 		}
@@ -124,18 +124,18 @@ func TestNoRealListBeforeTheFirstFactorIsOfAShapeOfItsOwn(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.Passwordless = true
 	codes := []string{"bbbb-bbbb-bbbb"}
-	many := h.Create(users.Draft{Email: mfatest.OwnMail, Password: mfatest.OwnPass, TOTPSecret: mfatest.Secret32})
+	many := h.Create(users.Draft{Email: mfatest.Email, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey})
 	second := storage.Authenticator{ID: storage.AuthenticatorID(storage.Random128(rand.Reader)), UserID: many.ID, Method: "totp",
 		State: storage.AuthenticatorActive, Secret: []byte("another secret of twenty"), CreatedAt: h.Now(), UpdatedAt: h.Now()}
 	mfatest.Want(t, "store it", h.Store.PutAuthenticator(context.Background(), second, nil, nil), "")
-	h.Create(users.Draft{Email: "device@example.com", TOTPSecret: mfatest.Secret32})
-	h.Create(users.Draft{Email: "all@example.com", TOTPSecret: mfatest.Secret32, RecoveryCodes: codes})
+	h.Create(users.Draft{Email: "device@example.com", TOTPSecret: mfatest.TOTPKey})
+	h.Create(users.Draft{Email: "all@example.com", TOTPSecret: mfatest.TOTPKey, RecoveryCodes: codes})
 	h.Create(users.Draft{Email: "codes@example.com", RecoveryCodes: codes})
-	h.Create(users.Draft{Email: "none@example.com", Password: mfatest.OwnPass})
-	for who, shape := range map[string]string{mfatest.OwnMail: "totp", "device@example.com": "totp", "all@example.com": "totp recovery",
+	h.Create(users.Draft{Email: "none@example.com", Password: mfatest.Password})
+	for who, shape := range map[string]string{mfatest.Email: "totp", "device@example.com": "totp", "all@example.com": "totp recovery",
 		"codes@example.com": "", "none@example.com": ""} {
 		var got []string
-		for _, o := range h.Verifier.Options(h.Proving(h.Begin(), who)) {
+		for _, o := range h.Verifier.Options(h.Read(h.Begin(), who)) {
 			got = append(got, o.Method)
 		}
 		if strings.Join(got, " ") != shape {
@@ -144,8 +144,8 @@ func TestNoRealListBeforeTheFirstFactorIsOfAShapeOfItsOwn(t *testing.T) {
 	}
 	// The one medium in the list stands for all of its method.
 	id := h.Begin()
-	offered := h.Listed(id, mfatest.OwnMail)[0]
-	s, err := h.Initiate(id, mfatest.OwnMail, exchange.Choice{Method: "totp", Authenticator: offered.Authenticator, Usage: mfa.UsagePasswordless})
+	offered := h.Listed(id, mfatest.Email)[0]
+	s, err := h.Initiate(id, mfatest.Email, exchange.Choice{Method: "totp", Authenticator: offered.Authenticator, Usage: mfa.UsagePasswordless})
 	mfatest.Want(t, "initiate", err, "")
 	_, err = h.Verify(s.Exchange, h.Shows(many.ID, second.ID))
 	mfatest.Want(t, "the code of the other device", err, "")
@@ -155,7 +155,7 @@ func TestNoRealListBeforeTheFirstFactorIsOfAShapeOfItsOwn(t *testing.T) {
 func TestPasswordlessWaitsAreRememberedAlike(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.Passwordless = true
-	h.Create(users.Draft{Email: mfatest.OwnMail, Password: mfatest.OwnPass, TOTPSecret: mfatest.Secret32})
+	h.Create(users.Draft{Email: mfatest.Email, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey})
 	nobody := h.Unknown("totp")
 	try := func(who string) mfa.Code {
 		s, err := h.Initiate(h.Begin(), who, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
@@ -164,13 +164,13 @@ func TestPasswordlessWaitsAreRememberedAlike(t *testing.T) {
 		return mfa.CodeOf(err)
 	}
 	for range 5 {
-		mfatest.Want(t, "known", &mfa.Error{Code: try(mfatest.OwnMail)}, mfa.InvalidPasscode)
+		mfatest.Want(t, "known", &mfa.Error{Code: try(mfatest.Email)}, mfa.InvalidPasscode)
 		mfatest.Want(t, "unknown", &mfa.Error{Code: try(nobody)}, mfa.InvalidPasscode)
 	}
 	for _, later := range []time.Duration{25 * time.Hour, 8 * 24 * time.Hour, 31 * 24 * time.Hour} {
 		h.Wait(later)
 		for i := range 3 {
-			known, unknown := try(mfatest.OwnMail), try(nobody)
+			known, unknown := try(mfatest.Email), try(nobody)
 			if known != unknown {
 				t.Errorf("%s later, try %d: known %s, unknown %s", later, i+1, known, unknown)
 			}

@@ -15,6 +15,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/mfatest"
+	"sallyport/mfa/selfservice"
 	"sallyport/mfa/users"
 	"sallyport/storage"
 )
@@ -22,17 +23,17 @@ import (
 func TestUnknownWrongAndDisabledAnswerAlike(t *testing.T) {
 	h := mfatest.New(t)
 	h.Ada()
-	h.Create(users.Draft{Email: "off@example.com", Password: mfatest.OwnPass, Status: storage.UserDisabled})
+	h.Create(users.Draft{Email: "off@example.com", Password: mfatest.Password, Status: storage.UserDisabled})
 	h.Create(users.Draft{Email: "none@example.com"})
 	for _, tc := range []struct{ name, identifier, password string }{
-		{"a wrong password", mfatest.OwnMail, "not the password"},
-		{"an unknown user", "nobody@example.com", mfatest.OwnPass},
-		{"a disabled user", "off@example.com", mfatest.OwnPass},
-		{"a user without a password", "none@example.com", mfatest.OwnPass},
+		{"a wrong password", mfatest.Email, "not the password"},
+		{"an unknown user", "nobody@example.com", mfatest.Password},
+		{"a disabled user", "off@example.com", mfatest.Password},
+		{"a user without a password", "none@example.com", mfatest.Password},
 	} {
 		id := h.Begin()
 		for i := range 7 {
-			err := h.Login(id, tc.identifier, tc.password)
+			err := h.SignIn(id, tc.identifier, tc.password)
 			code, retry := mfa.InvalidCredentials, time.Duration(0)
 			if i >= 5 {
 				code, retry = mfa.TooMany, 30*time.Second
@@ -42,7 +43,7 @@ func TestUnknownWrongAndDisabledAnswerAlike(t *testing.T) {
 				t.Errorf("%s, try %d: %#v, want a bare %s with retry %s", tc.name, i+1, err, code, retry)
 			}
 		}
-		if p := h.Proving(id, ""); p.Request.Subject != "" {
+		if p := h.Read(id, ""); p.Request.Subject != "" {
 			t.Errorf("%s set a subject", tc.name)
 		}
 	}
@@ -54,42 +55,42 @@ func TestPasswordsThatCannotBeOneCountNothing(t *testing.T) {
 	id := h.Begin()
 	for _, p := range []string{"", strings.Repeat("x", 1025), "with\x00nul", "bad\xffutf8"} {
 		for range 6 {
-			mfatest.Want(t, "malformed", h.Login(id, mfatest.OwnMail, p), mfa.InvalidRequest)
+			mfatest.Want(t, "malformed", h.SignIn(id, mfatest.Email, p), mfa.InvalidRequest)
 		}
 	}
-	mfatest.Want(t, "no identifier", h.Login(id, "", mfatest.OwnPass), mfa.InvalidRequest)
-	mfatest.Want(t, "right password", h.Login(id, mfatest.OwnMail, mfatest.OwnPass), "")
+	mfatest.Want(t, "no identifier", h.SignIn(id, "", mfatest.Password), mfa.InvalidRequest)
+	mfatest.Want(t, "right password", h.SignIn(id, mfatest.Email, mfatest.Password), "")
 }
 
 func TestThePasswordWaitEndsAtFifteenMinutes(t *testing.T) {
 	h := mfatest.New(t)
 	h.Ada()
 	for i := range 20 {
-		err := h.Login(h.Begin(), mfatest.OwnMail, "wrong password")
+		err := h.SignIn(h.Begin(), mfatest.Email, "wrong password")
 		mfatest.Want(t, "wrong", err, mfa.InvalidCredentials)
 		if i >= 4 {
 			h.Wait(15 * time.Minute)
 		}
 	}
-	mfatest.Want(t, "right after at most 15 minutes", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), "")
+	mfatest.Want(t, "right after at most 15 minutes", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), "")
 }
 
 func TestStrangersDoNotLockTheOwnerOut(t *testing.T) {
 	h := mfatest.New(t)
 	u := h.Ada()
-	other := h.Create(users.Draft{Email: mfatest.OtherMail, Password: "another harbour at dusk"})
+	other := h.Create(users.Draft{Email: mfatest.OtherEmail, Password: "another harbour at dusk"})
 	for range 6 {
-		_ = h.Login(h.Begin(), mfatest.OwnMail, "guess guess guess")
+		_ = h.SignIn(h.Begin(), mfatest.Email, "guess guess guess")
 	}
-	mfatest.Want(t, "owner in a new browser", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), mfa.TooMany)
-	h.Visit.Device = h.Sessions.Remember("", other.ID)
-	mfatest.Want(t, "somebody with a device cookie of their own", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), mfa.TooMany)
-	h.Visit.Device = h.Sessions.Remember(h.Visit.Device, u.ID)
-	mfatest.Want(t, "owner in the browser they used before", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), "")
+	mfatest.Want(t, "owner in a new browser", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), mfa.TooMany)
+	h.Caller.Device = h.Sessions.Remember("", other.ID)
+	mfatest.Want(t, "somebody with a device cookie of their own", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), mfa.TooMany)
+	h.Caller.Device = h.Sessions.Remember(h.Caller.Device, u.ID)
+	mfatest.Want(t, "owner in the browser they used before", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), "")
 	for range 5 {
-		mfatest.Want(t, "wrong in that browser", h.Login(h.Begin(), mfatest.OwnMail, "guess guess guess"), mfa.InvalidCredentials)
+		mfatest.Want(t, "wrong in that browser", h.SignIn(h.Begin(), mfatest.Email, "guess guess guess"), mfa.InvalidCredentials)
 	}
-	mfatest.Want(t, "that browser has its own wait", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), mfa.TooMany)
+	mfatest.Want(t, "that browser has its own wait", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), mfa.TooMany)
 }
 
 func TestPasswordAndFactorDoNotFeedEachOther(t *testing.T) {
@@ -97,7 +98,7 @@ func TestPasswordAndFactorDoNotFeedEachOther(t *testing.T) {
 	h.Ada()
 	id := h.LoggedIn()
 	for range 6 {
-		_ = h.Login(h.Begin(), mfatest.OwnMail, "guess guess guess")
+		_ = h.SignIn(h.Begin(), mfatest.Email, "guess guess guess")
 	}
 	_, err := h.Prove(id, "totp", h.Code(0), "")
 	mfatest.Want(t, "totp while passwords wait", err, "")
@@ -106,42 +107,42 @@ func TestPasswordAndFactorDoNotFeedEachOther(t *testing.T) {
 	for range 6 {
 		_, _ = h.Prove(id, "totp", h.Wrong(), "")
 	}
-	mfatest.Want(t, "password while codes wait", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), "")
+	mfatest.Want(t, "password while codes wait", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), "")
 }
 
 func TestARequestKeepsItsSubject(t *testing.T) {
 	h := mfatest.New(t)
 	u := h.Ada()
-	h.Create(users.Draft{Email: mfatest.OtherMail, Password: "another harbour at dusk"})
+	h.Create(users.Draft{Email: mfatest.OtherEmail, Password: "another harbour at dusk"})
 	id := h.LoggedIn()
-	mfatest.Want(t, "another user's right password", h.Login(id, mfatest.OtherMail, "another harbour at dusk"), mfa.InvalidCredentials)
-	mfatest.Want(t, "the own password under another user's name", h.Login(id, mfatest.OtherMail, mfatest.OwnPass), mfa.InvalidCredentials)
-	mfatest.Want(t, "nobody's password", h.Login(id, "nobody@example.com", "another harbour at dusk"), mfa.InvalidCredentials)
-	if p := h.Proving(id, ""); p.Request.Subject != u.ID {
+	mfatest.Want(t, "another user's right password", h.SignIn(id, mfatest.OtherEmail, "another harbour at dusk"), mfa.InvalidCredentials)
+	mfatest.Want(t, "the own password under another user's name", h.SignIn(id, mfatest.OtherEmail, mfatest.Password), mfa.InvalidCredentials)
+	mfatest.Want(t, "nobody's password", h.SignIn(id, "nobody@example.com", "another harbour at dusk"), mfa.InvalidCredentials)
+	if p := h.Read(id, ""); p.Request.Subject != u.ID {
 		t.Errorf("subject = %s, want %s", p.Request.Subject, u.ID)
 	}
-	mfatest.Want(t, "own password by another name", h.Login(id, "ada", mfatest.OwnPass), "")
+	mfatest.Want(t, "own password by another name", h.SignIn(id, "ada", mfatest.Password), "")
 	h.Policy.Methods = []string{"totp"}
-	mfatest.Want(t, "a client whose list names second factors only", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), "")
+	mfatest.Want(t, "a client whose list names second factors only", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), "")
 }
 
 func TestALoginThatMovedOnMeanwhile(t *testing.T) {
 	h := mfatest.New(t)
 	h.Ada()
-	p := h.Proving(h.Begin(), mfatest.OwnMail)
-	mfatest.Want(t, "first post", h.Verifier.Login(context.Background(), h.Visit, p, mfatest.OwnPass), "")
-	mfatest.Want(t, "second post of the same page", h.Verifier.Login(context.Background(), h.Visit, p, mfatest.OwnPass), mfa.RequestChanged)
+	p := h.Read(h.Begin(), mfatest.Email)
+	mfatest.Want(t, "first post", h.Verifier.Password(context.Background(), h.Caller, p, mfatest.Password), "")
+	mfatest.Want(t, "second post of the same page", h.Verifier.Password(context.Background(), h.Caller, p, mfatest.Password), mfa.RequestChanged)
 }
 
 func TestImportedHashesBecomeArgon2id(t *testing.T) {
 	h := mfatest.New(t)
-	b, err := bcrypt.GenerateFromPassword([]byte(mfatest.OwnPass), bcrypt.MinCost)
+	b, err := bcrypt.GenerateFromPassword([]byte(mfatest.Password), bcrypt.MinCost)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := h.Create(users.Draft{Email: mfatest.OwnMail, PasswordHash: string(b)})
-	mfatest.Want(t, "wrong password", h.Login(h.Begin(), mfatest.OwnMail, "some other password"), mfa.InvalidCredentials)
-	mfatest.Want(t, "right password", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), "")
+	u := h.Create(users.Draft{Email: mfatest.Email, PasswordHash: string(b)})
+	mfatest.Want(t, "wrong password", h.SignIn(h.Begin(), mfatest.Email, "some other password"), mfa.InvalidCredentials)
+	mfatest.Want(t, "right password", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), "")
 	a, err := h.Store.Account(context.Background(), u.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +151,7 @@ func TestImportedHashesBecomeArgon2id(t *testing.T) {
 	if !strings.HasPrefix(now, "$argon2id$v=19$m=64,t=1,p=1,keyid=") {
 		t.Errorf("the hash is %q after a login, want argon2id with the pepper's key", now)
 	}
-	mfatest.Want(t, "right password again", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), "")
+	mfatest.Want(t, "right password again", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), "")
 }
 
 // A hash of a spelling as it was typed opens with that spelling once; from then on every
@@ -162,8 +163,8 @@ func TestAHashOfARawSpellingIsReplacedAtSignIn(t *testing.T) {
 	hash := "$argon2id$v=19$m=64,t=1,p=1$" + b64(salt) + "$" + b64(argon2.IDKey([]byte(typed), salt, 1, 64, 1, 32))
 	for range 5 {
 		h := mfatest.New(t)
-		u := h.Create(users.Draft{Email: mfatest.OwnMail, PasswordHash: hash})
-		mfatest.Want(t, "another spelling", h.Login(h.Begin(), mfatest.OwnMail, other), mfa.InvalidCredentials)
+		u := h.Create(users.Draft{Email: mfatest.Email, PasswordHash: hash})
+		mfatest.Want(t, "another spelling", h.SignIn(h.Begin(), mfatest.Email, other), mfa.InvalidCredentials)
 		logins := make([]error, 3)
 		o, ids := h.Session(u.ID, "password"), make([]storage.RequestID, len(logins))
 		for i := range ids {
@@ -171,11 +172,11 @@ func TestAHashOfARawSpellingIsReplacedAtSignIn(t *testing.T) {
 		}
 		var wg sync.WaitGroup
 		for i, id := range ids {
-			wg.Go(func() { logins[i] = h.Login(id, mfatest.OwnMail, typed) })
+			wg.Go(func() { logins[i] = h.SignIn(id, mfatest.Email, typed) })
 		}
 		var changed error
 		wg.Go(func() {
-			changed = h.Verifier.ChangePassword(context.Background(), h.Visit, o, exchange.PasswordChange{Old: typed, New: fresh})
+			changed = h.Accounts.ChangePassword(context.Background(), h.Caller, o, selfservice.PasswordChange{Old: typed, New: fresh})
 		})
 		wg.Wait()
 		mfatest.Want(t, "change", changed, "")
@@ -186,33 +187,33 @@ func TestAHashOfARawSpellingIsReplacedAtSignIn(t *testing.T) {
 		}
 		for _, p := range []string{typed, other} {
 			h.Wait(time.Hour)
-			mfatest.Want(t, "the old password", h.Login(h.Begin(), mfatest.OwnMail, p), mfa.InvalidCredentials)
+			mfatest.Want(t, "the old password", h.SignIn(h.Begin(), mfatest.Email, p), mfa.InvalidCredentials)
 		}
 		h.Wait(time.Hour)
-		mfatest.Want(t, "the new one", h.Login(h.Begin(), mfatest.OwnMail, fresh), "")
+		mfatest.Want(t, "the new one", h.SignIn(h.Begin(), mfatest.Email, fresh), "")
 	}
 	h := mfatest.New(t)
-	h.Create(users.Draft{Email: mfatest.OwnMail, PasswordHash: hash})
-	mfatest.Want(t, "as it was typed", h.Login(h.Begin(), mfatest.OwnMail, typed), "")
-	mfatest.Want(t, "another spelling from then on", h.Login(h.Begin(), mfatest.OwnMail, other), "")
-	mfatest.Want(t, "and the first one", h.Login(h.Begin(), mfatest.OwnMail, typed), "")
+	h.Create(users.Draft{Email: mfatest.Email, PasswordHash: hash})
+	mfatest.Want(t, "as it was typed", h.SignIn(h.Begin(), mfatest.Email, typed), "")
+	mfatest.Want(t, "another spelling from then on", h.SignIn(h.Begin(), mfatest.Email, other), "")
+	mfatest.Want(t, "and the first one", h.SignIn(h.Begin(), mfatest.Email, typed), "")
 }
 
 func TestAnAddressThatFailsForManyUsersWaits(t *testing.T) {
 	h := mfatest.New(t)
 	h.Open(exchange.Options{AddressMaxSubjects: 3})
 	h.Ada()
-	h.Visit.Address = "2001:db8::1"
+	h.Caller.Address = "2001:db8::1"
 	for _, who := range []string{"u1", "u2", "u3", "u4"} {
-		mfatest.Want(t, who, h.Login(h.Begin(), who, "some password"), mfa.InvalidCredentials)
+		mfatest.Want(t, who, h.SignIn(h.Begin(), who, "some password"), mfa.InvalidCredentials)
 	}
-	h.Visit.Address = "2001:db8::ffff"
-	mfatest.Want(t, "the same /64", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), mfa.TooMany)
-	h.Visit.Address = "2001:db8:0:1::1"
-	mfatest.Want(t, "another /64", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), "")
-	h.Visit.Address = "2001:db8::1"
+	h.Caller.Address = "2001:db8::ffff"
+	mfatest.Want(t, "the same /64", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), mfa.TooMany)
+	h.Caller.Address = "2001:db8:0:1::1"
+	mfatest.Want(t, "another /64", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), "")
+	h.Caller.Address = "2001:db8::1"
 	h.Wait(10*time.Minute + time.Second)
-	mfatest.Want(t, "after ten minutes", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), "")
+	mfatest.Want(t, "after ten minutes", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), "")
 }
 
 func TestTamperedSecretsAreAWrongPasswordAndAnAlarm(t *testing.T) {
@@ -222,12 +223,12 @@ func TestTamperedSecretsAreAWrongPasswordAndAnAlarm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := h.Proving(h.Begin(), mfatest.OwnMail)
+	p := h.Read(h.Begin(), mfatest.Email)
 	p.Account = &a
 	for i := range a.Authenticators {
 		a.Authenticators[i].Secret, a.Authenticators[i].Broken = nil, true
 	}
-	mfatest.Want(t, "broken secret", h.Verifier.Login(context.Background(), h.Visit, p, mfatest.OwnPass), mfa.InvalidCredentials)
+	mfatest.Want(t, "broken secret", h.Verifier.Password(context.Background(), h.Caller, p, mfatest.Password), mfa.InvalidCredentials)
 	if !slices.Contains(h.Events(), mfa.EventDecryptFailure) {
 		t.Error("no alarm")
 	}

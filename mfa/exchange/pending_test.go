@@ -23,10 +23,10 @@ func TestTheFirstProofActivatesAPendingUser(t *testing.T) {
 		then  storage.UserStatus
 	}{
 		"a password": {func(h *mfatest.Fixture, id storage.RequestID, _ *methodtest.Device) error {
-			return h.Login(id, mfatest.OwnMail, mfatest.OwnPass)
+			return h.SignIn(id, mfatest.Email, mfatest.Password)
 		}, "", storage.UserActive},
 		"a wrong password": {func(h *mfatest.Fixture, id storage.RequestID, _ *methodtest.Device) error {
-			return h.Login(id, mfatest.OwnMail, "wrong pass")
+			return h.SignIn(id, mfatest.Email, "wrong pass")
 		},
 			mfa.InvalidCredentials, storage.UserPending},
 		"a method that finds its user": {func(h *mfatest.Fixture, id storage.RequestID, d *methodtest.Device) error {
@@ -34,7 +34,7 @@ func TestTheFirstProofActivatesAPendingUser(t *testing.T) {
 			mfatest.Want(h.T, "initiate", err, "")
 			r, err := d.Answer(s.Challenge)
 			mfatest.Want(h.T, "sign", err, "")
-			_, err = h.Verifier.Prove(ctx, h.Visit, h.Proving(id, ""), c, s.Exchange, r)
+			_, err = h.Verifier.Prove(ctx, h.Caller, h.Read(id, ""), c, s.Exchange, r)
 			return err
 		}, "", storage.UserActive},
 		"an answer on another surface": {func(h *mfatest.Fixture, id storage.RequestID, d *methodtest.Device) error {
@@ -42,14 +42,14 @@ func TestTheFirstProofActivatesAPendingUser(t *testing.T) {
 			mfatest.Want(h.T, "initiate", err, "")
 			r, err := d.Answer(s.Challenge)
 			mfatest.Want(h.T, "sign", err, "")
-			v, err := h.Verifier.Verify(ctx, h.Visit, exchange.Answer{Exchange: s.Exchange, Method: "fake-passkey", Response: r})
+			v, err := h.Verifier.Verify(ctx, h.Caller, exchange.Answer{Exchange: s.Exchange, Method: "fake-passkey", Response: r})
 			mfatest.Want(h.T, "verify", err, "")
-			return h.Verifier.Redeem(ctx, h.Visit, h.Proving(id, ""), v.Status, "fake-passkey", mfa.UsageFirst)
+			return h.Verifier.Redeem(ctx, h.Caller, h.Read(id, ""), v.Status, "fake-passkey", mfa.UsageFirst)
 		}, "", storage.UserActive},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := mfatest.New(t)
-			u := h.Create(users.Draft{Email: mfatest.OwnMail, Password: mfatest.OwnPass, Status: storage.UserPending})
+			u := h.Create(users.Draft{Email: mfatest.Email, Password: mfatest.Password, Status: storage.UserPending})
 			h.Open(exchange.Options{AddressMax: -1}, &methodtest.Passkey{Accounts: h.Store, Random: rand.Reader})
 			d, a, err := methodtest.NewDevice(rand.Reader, u.ID, h.Now())
 			mfatest.Want(t, "passkey", err, "")
@@ -95,7 +95,7 @@ func TestAPendingUserHasNothing(t *testing.T) {
 	has(false)
 	_, err = h.ConfirmFor(o, e)
 	mfatest.Want(t, "confirm", err, mfa.EnrollmentExpired)
-	mfatest.Want(t, "a proof", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), "")
+	mfatest.Want(t, "a proof", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), "")
 	has(true)
 }
 
@@ -105,8 +105,8 @@ func TestWhoIsMadePendingLosesWhatTheyHad(t *testing.T) {
 	o := h.Owner(h.Ada())
 	a, err := h.Users.Amendment(ctx, o.Account, users.Draft{Status: storage.UserPending}, users.Amending{})
 	mfatest.Want(t, "compare", err, "")
-	mfatest.Want(t, "amend", h.Users.Amend(ctx, h.Visit, a), "")
-	mfatest.Want(t, "a proof", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), "")
+	mfatest.Want(t, "amend", h.Users.Amend(ctx, h.Caller, a), "")
+	mfatest.Want(t, "a proof", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), "")
 	if h.Again(o) != nil {
 		t.Error("the session of before came back")
 	}

@@ -2,141 +2,84 @@ package exchange
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"sallyport/mfa"
 	"sallyport/storage"
 )
 
-// Prove takes an answer on one of our own pages, where the steps of Initiate, Verify
-// and Redeem are one: without an exchange the Status is made by the counted attempt
-// itself, so that showing the page writes nothing; a right answer goes from initiated
-// to redeemed and becomes a factor in the same transaction.
+// Prove takes a response on one of our own pages, where the steps of Initiate, Verify and
+// Redeem are one: without an exchange the counted attempt itself creates the status, so
+// that showing the page writes nothing; a right response moves it from initiated to
+// redeemed and becomes a factor in the same transaction.
 //
-// It returns the exchange the next answer may come with; "" means that a new try begins.
-func (v *Verifier) Prove(ctx context.Context, visit mfa.Caller, p Proving, c Choice, exchange storage.ExchangeID, r mfa.Response) (storage.ExchangeID, error) {
+// It returns the exchange of the next response; "" means that a new try begins.
+func (v *Verifier) Prove(ctx context.Context, caller mfa.Caller, p Login, c Choice, exchange storage.ExchangeID, r mfa.Response) (storage.ExchangeID, error) {
 	chosen, err := v.choose(p, c)
 	if err != nil {
 		return "", err
 	}
-	a := chosen.attempt(visit, v.now())
-	if err := parse(chosen.method, a, r); err != nil {
-		return exchange, err
-	}
-	t := v.newTry(visit, chosen.method, a, chosen.who, p.Request.ClientID)
-	release, err := v.reserve(ctx, visit, &t)
-	if err != nil {
-		return exchange, err
-	}
-	defer release()
-	on, err := v.standOn(ctx, visit, p, chosen, exchange)
-	if err != nil {
-		return "", err
-	}
-	if err := v.count(ctx, visit, &t, storage.Attempt{Exchange: exchange, New: on.fresh, MaxAttempts: v.o.MaxAttempts}); err != nil {
-		if mfa.CodeOf(err) != mfa.InvalidExchange {
-			return exchange, err
-		}
-		if on.fresh != nil {
+	var on openStatus
+	err = v.answer(ctx, caller, response{method: chosen.method, attempt: chosen.attempt(caller, v.now()), subject: chosen.subject,
+		client: p.Request.ClientID, text: r, conflict: mfa.RequestChanged,
+		open: func() (openStatus, error) {
+			var err error
+			on, err = v.openOr(ctx, caller, p, chosen, exchange)
+			return on, err
+		},
+		spend: func(s *storage.Spend, t try, proof mfa.Proof) error {
+			if p.Request.Subject != "" && p.Request.Subject != proof.User {
+				return &mfa.Error{Code: mfa.InvalidCredentials}
+			}
+			s.Status = t.move(storage.StatusMove{Exchange: on.exchange, From: storage.StatusInitiated, To: storage.StatusRedeemed,
+				Request: p.Request.ID, Method: chosen.info.Name, Usage: chosen.usage}, proof)
+			p.advance(s, proof.User, proven(proof, t), t.attempt.Now)
+			return nil
+		}})
+	switch code := mfa.CodeOf(err); code {
+	case mfa.InvalidExchange:
+		if on.new != nil {
 			return "", v.notOpened(p, nil)
 		}
 		return "", err
-	}
-	if on.fresh != nil {
-		v.begun.Add(1)
-	}
-	if err := v.switchedOff(t); err != nil {
+	case mfa.InvalidPasscode, mfa.InvalidCredentials, mfa.Replayed:
+		if on.last {
+			return "", err
+		}
+		return on.exchange, err
+	case mfa.RequestChanged:
 		return "", err
 	}
-	proof, err := v.compare(ctx, visit, t, on.state, r)
-	if err != nil {
-		return on.retry, err
+	if err == nil {
+		return "", nil
 	}
-	return "", v.redeemNow(ctx, visit, p, t, proof, on.exchange)
+	return exchange, err
 }
 
-// footing is the Status an answer is for.
-type footing struct {
-	exchange storage.ExchangeID
-	retry    storage.ExchangeID // "" after the last try
-	fresh    *storage.NewStatus // not stored yet
-	state    mfa.State
-}
-
-func (v *Verifier) standOn(ctx context.Context, visit mfa.Caller, p Proving, t target, exchange storage.ExchangeID) (footing, error) {
+// openOr returns the open status of an exchange, or a new one where there is none.
+func (v *Verifier) openOr(ctx context.Context, caller mfa.Caller, p Login, t target, exchange storage.ExchangeID) (openStatus, error) {
 	if exchange == "" {
-		n, _, err := v.newStatus(ctx, visit, p, t)
-		if err != nil {
-			return footing{}, err
-		}
-		f := footing{exchange: n.Status.Exchange, retry: n.Status.Exchange, fresh: &n, state: v.aside(n.Status).State}
-		if v.o.MaxAttempts == 1 {
-			f.retry = ""
-		}
-		return f, nil
+		n, _, err := v.newStatus(ctx, caller, p, t)
+		return openStatus{exchange: n.Status.Exchange, new: &n, state: v.aside(n.Status).State, last: v.o.MaxAttempts == 1}, err
 	}
-	s, _, err := v.pending(ctx, visit, exchange)
+	s, _, err := v.pending(ctx, caller, exchange)
 	if err != nil {
-		return footing{}, err
+		return openStatus{}, err
 	}
 	user := storage.UserID("")
 	if t.account != nil {
 		user = t.account.User.ID
 	}
 	if !v.ofRequest(s, p.Request.ID) || s.Method != t.info.Name || s.Usage != t.usage || s.UserID != user {
-		return footing{}, &mfa.Error{Code: mfa.InvalidExchange}
+		return openStatus{}, &mfa.Error{Code: mfa.InvalidExchange}
 	}
-	f := footing{exchange: exchange, retry: exchange, state: v.aside(s).State}
-	if s.Attempts+1 >= v.o.MaxAttempts {
-		f.retry = ""
-	}
-	return f, nil
+	return v.opened(s, exchange), nil
 }
 
-// redeemNow spends a right answer: Status, credential, counters and the factor of
-// the request, at once.
-func (v *Verifier) redeemNow(ctx context.Context, visit mfa.Caller, p Proving, t try, proof mfa.Proof, exchange storage.ExchangeID) error {
-	if p.Request.Subject != "" && p.Request.Subject != proof.User {
-		return &mfa.Error{Code: mfa.InvalidCredentials}
+// opened is a stored status as a response needs it.
+func (v *Verifier) opened(s storage.Status, exchange storage.ExchangeID) openStatus {
+	on := openStatus{exchange: exchange, last: s.Attempts+1 >= v.o.MaxAttempts}
+	if s.Usage != mfa.UsageEnroll { // whose state is the session that enrols
+		on.state = v.aside(s).State
 	}
-	if err := v.found(ctx, &t, proof); err != nil {
-		return err
-	}
-	name := t.method.Info().Name
-	spend := v.spend(visit, t, proof, okEvent(t))
-	spend.Status = t.move(storage.StatusMove{Exchange: exchange, From: storage.StatusInitiated, To: storage.StatusRedeemed,
-		Request: p.Request.ID, Method: name, Usage: t.attempt.Usage}, proof)
-	p.advance(&spend, proof.User, proven(name, proof, t.attempt.Now), t.attempt.Now)
-	return v.settleSpend(ctx, visit, t, proof, spend, mfa.RequestChanged)
-}
-
-// found loads the account of a user whom the method found by itself; it must be
-// one that may sign in.
-func (v *Verifier) found(ctx context.Context, t *try, proof mfa.Proof) error {
-	if t.attempt.Account != nil {
-		return nil
-	}
-	account, err := v.store.Account(ctx, proof.User)
-	if errors.Is(err, storage.ErrNotFound) {
-		return &mfa.Error{Code: mfa.InvalidCredentials}
-	}
-	if err != nil {
-		return fmt.Errorf("read account: %w", err)
-	}
-	if account.User.Status == storage.UserDisabled {
-		return &mfa.Error{Code: mfa.InvalidCredentials}
-	}
-	t.attempt.Account, t.who.user = &account, ""
-	return nil
-}
-
-// move demands the user the Status was made for, or gives it the one that was found.
-func (t try) move(m storage.StatusMove, proof mfa.Proof) *storage.StatusMove {
-	if t.who.user == "" {
-		m.Found = proof.User
-	} else {
-		m.User = proof.User
-	}
-	return &m
+	return on
 }

@@ -21,7 +21,7 @@ func TestPasswordThenTOTPReachesAAL2(t *testing.T) {
 	if v := h.Verdict(id); v.Need != mfa.NeedFirst {
 		t.Fatalf("need = %q before anything, want first", v.Need)
 	}
-	mfatest.Want(t, "login", h.Login(id, mfatest.OwnMail, mfatest.OwnPass), "")
+	mfatest.Want(t, "login", h.SignIn(id, mfatest.Email, mfatest.Password), "")
 	v := h.Verdict(id)
 	if v.Need != mfa.NeedSecond || v.ACR != mfa.AAL1 || !slices.Equal(v.Methods, []string{"totp", "recovery"}) {
 		t.Fatalf("after the password: %+v, want second by totp or recovery at aal1", v)
@@ -35,7 +35,7 @@ func TestPasswordThenTOTPReachesAAL2(t *testing.T) {
 	if v.Need != mfa.NeedNothing || v.ACR != mfa.AAL2 || !slices.Equal(v.AMR, []string{"mfa", "otp", "pwd"}) {
 		t.Errorf("after both: %+v, want nothing needed, aal2, mfa otp pwd", v)
 	}
-	if p := h.Proving(id, ""); p.Request.Subject != u.ID || len(p.Request.Factors) != 2 {
+	if p := h.Read(id, ""); p.Request.Subject != u.ID || len(p.Request.Factors) != 2 {
 		t.Errorf("request holds %s and %d factors, want %s and 2", p.Request.Subject, len(p.Request.Factors), u.ID)
 	}
 	got := h.Events()
@@ -87,9 +87,9 @@ func TestOneOfManyRightCodesWins(t *testing.T) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for i := range 50 {
-		p := h.Proving(ids[i%len(ids)], "")
+		p := h.Read(ids[i%len(ids)], "")
 		wg.Go(func() {
-			_, err := h.Verifier.Prove(context.Background(), h.Visit, p, exchange.Choice{Method: "totp"}, "", mfa.Typed(code))
+			_, err := h.Verifier.Prove(context.Background(), h.Caller, p, exchange.Choice{Method: "totp"}, "", mfa.Typed(code))
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
@@ -112,7 +112,7 @@ func TestTwoExchangesInParallelSpendOneCode(t *testing.T) {
 	a, b := h.LoggedIn(), h.LoggedIn()
 	var xs []storage.ExchangeID
 	for _, id := range []storage.RequestID{a, b} {
-		s, err := h.Verifier.Initiate(context.Background(), h.Visit, h.Proving(id, ""), exchange.Choice{Method: "totp"})
+		s, err := h.Verifier.Initiate(context.Background(), h.Caller, h.Read(id, ""), exchange.Choice{Method: "totp"})
 		mfatest.Want(t, "initiate", err, "")
 		xs = append(xs, s.Exchange)
 	}
@@ -120,7 +120,7 @@ func TestTwoExchangesInParallelSpendOneCode(t *testing.T) {
 	var wg sync.WaitGroup
 	for i, x := range xs {
 		wg.Go(func() {
-			_, errs[i] = h.Verifier.Verify(context.Background(), h.Visit, exchange.Answer{Exchange: x, Method: "totp", Response: mfa.Typed(h.Code(0))})
+			_, errs[i] = h.Verifier.Verify(context.Background(), h.Caller, exchange.Answer{Exchange: x, Method: "totp", Response: mfa.Typed(h.Code(0))})
 		})
 	}
 	wg.Wait()
@@ -167,10 +167,10 @@ func TestMalformedCodesCountNothing(t *testing.T) {
 		mfatest.Want(t, typed, err, mfa.InvalidRequest)
 	}
 	for _, raw := range []string{"", "123456", "null", `{"code":"123456"}`, `["123456"]`, "tru"} {
-		_, err := h.Verifier.Prove(context.Background(), h.Visit, h.Proving(id, ""), exchange.Choice{Method: "totp"}, "", mfa.Response(raw))
+		_, err := h.Verifier.Prove(context.Background(), h.Caller, h.Read(id, ""), exchange.Choice{Method: "totp"}, "", mfa.Response(raw))
 		mfatest.Want(t, raw, err, mfa.InvalidRequest)
 	}
-	if p := h.Proving(id, ""); p.Request.Initiations != 0 {
+	if p := h.Read(id, ""); p.Request.Initiations != 0 {
 		t.Errorf("initiations = %d after malformed codes, want 0", p.Request.Initiations)
 	}
 	_, err := h.Prove(id, "totp", h.Code(0), "")
@@ -229,14 +229,14 @@ func TestAHundredFailuresSwitchTheFactorOff(t *testing.T) {
 	if v := h.Verdict(id); v.Need != mfa.NeedSecond {
 		t.Errorf("need = %q with a factor switched off, want second", v.Need)
 	}
-	_, err = h.Verifier.BeginEnrollment(context.Background(), h.Visit, h.Proving(id, ""), "totp", "thief's")
+	_, err = h.Verifier.Enroll(context.Background(), h.Caller, h.Verifier.InLogin(h.Read(id, "")), exchange.NewFactor{Method: "totp", Name: "thief's"})
 	mfatest.Want(t, "enrolling another one with the password alone", err, mfa.ReauthenticationRequired)
 	if !slices.Contains(h.Events(), mfa.EventMFADisabled) {
 		t.Errorf("no event says that the factor was switched off")
 	}
 	ms := h.Messages()
-	if len(ms) != 1 || ms[0].Template != notice.FactorLocked || ms[0].Recipient != mfatest.OwnMail {
-		t.Errorf("messages = %+v, want one about the lock to %s", ms, mfatest.OwnMail)
+	if len(ms) != 1 || ms[0].Template != notice.FactorLocked || ms[0].Recipient != mfatest.Email {
+		t.Errorf("messages = %+v, want one about the lock to %s", ms, mfatest.Email)
 	}
 }
 
@@ -274,16 +274,16 @@ func TestRecoveryCodes(t *testing.T) {
 func TestParallelUseOfARecoveryCode(t *testing.T) {
 	h := mfatest.New(t)
 	h.Ada()
-	ps := []exchange.Proving{}
+	ps := []exchange.Login{}
 	for range 4 {
-		ps = append(ps, h.Proving(h.LoggedIn(), ""))
+		ps = append(ps, h.Read(h.LoggedIn(), ""))
 	}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	wins := 0
 	for _, p := range ps {
 		wg.Go(func() {
-			_, err := h.Verifier.Prove(context.Background(), h.Visit, p, exchange.Choice{Method: "recovery"}, "", mfa.Typed("ccccc-ccccc"))
+			_, err := h.Verifier.Prove(context.Background(), h.Caller, p, exchange.Choice{Method: "recovery"}, "", mfa.Typed("ccccc-ccccc"))
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
@@ -307,10 +307,10 @@ func TestCommitsOfEachStep(t *testing.T) {
 		want int64
 		step func() error
 	}{
-		{"login", 2, func() error { return h.Login(id, mfatest.OwnMail, mfatest.OwnPass) }},
+		{"login", 2, func() error { return h.SignIn(id, mfatest.Email, mfatest.Password) }},
 		{"initiate", 1, func() error {
 			var err error
-			x, err = h.Verifier.Initiate(context.Background(), h.Visit, h.Proving(id, ""), exchange.Choice{Method: "totp"})
+			x, err = h.Verifier.Initiate(context.Background(), h.Caller, h.Read(id, ""), exchange.Choice{Method: "totp"})
 			return err
 		}},
 		{"verify", 2, func() error { _, err := h.Verify(x.Exchange, h.Code(0)); return err }},

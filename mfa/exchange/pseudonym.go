@@ -21,7 +21,9 @@ import (
 // keyed hash of each name it was asked about, so that a pseudonym can be read again by
 // those who send back nothing else.
 
-func (v *Verifier) face(identifier string) []byte { return throttle.NameDigest(v.keyring, identifier) }
+func (v *Verifier) digest(identifier string) []byte {
+	return throttle.NameDigest(v.keyring, identifier)
+}
 
 // nameKeys are the keys that pseudonyms of a name are made with in a login, one for each
 // living key of the server, the newest first. A login of its own has those of its request.
@@ -110,7 +112,7 @@ func (v *Verifier) OwnerOf(ctx context.Context, r storage.AuthRequest, c Choice)
 
 // real turns a pseudonym that was told in a login into the ID it stands for: who lists
 // what a name has, and then proves the first factor, goes on with what was listed.
-func (v *Verifier) real(p Proving, id storage.AuthenticatorID) storage.AuthenticatorID {
+func (v *Verifier) real(p Login, id storage.AuthenticatorID) storage.AuthenticatorID {
 	if p.Account == nil || id == "" || p.Account.Authenticator(id) != nil {
 		return id
 	}
@@ -124,14 +126,14 @@ func (v *Verifier) real(p Proving, id storage.AuthenticatorID) storage.Authentic
 
 // means reports whether a choice is an option: of its method, and the authenticator, if
 // one is named, as the caller was told it.
-func (v *Verifier) means(p Proving, c Choice, o Option) bool {
+func (v *Verifier) means(p Login, c Choice, o Option) bool {
 	switch {
 	case c.Method != o.Method:
 		return false
 	case c.Authenticator == "":
 		return true
 	case p.anonymous():
-		return slices.Contains(o.told, c.Authenticator)
+		return slices.Contains(o.aliases, c.Authenticator)
 	}
 	return v.real(p, c.Authenticator) == o.Authenticator
 }
@@ -140,33 +142,33 @@ func (v *Verifier) means(p Proving, c Choice, o Option) bool {
 // Strangers leave half of them to the browser it was opened in.
 const maxNames = 10
 
-func (p Proving) names() int {
-	if p.Login != nil {
+func (p Login) names() int {
+	if p.Detached != nil {
 		return maxNames / 2
 	}
 	return maxNames
 }
 
 // anonymous reports whether a call is about a name that nobody has proven to have.
-func (p Proving) anonymous() bool { return p.Request.Subject == "" && p.Identifier != "" }
+func (p Login) anonymous() bool { return p.Request.Subject == "" && p.Identifier != "" }
 
 // newName is the face of a name the login was not asked about before; nil: it was, or
 // there is none. A new one takes from the caller's budget.
-func (v *Verifier) newName(visit mfa.Caller, p Proving) ([]byte, error) {
+func (v *Verifier) newName(caller mfa.Caller, p Login) ([]byte, error) {
 	if !p.anonymous() {
 		return nil, nil
 	}
-	name := v.face(p.Identifier)
+	name := v.digest(p.Identifier)
 	if slices.ContainsFunc(p.Request.Names, func(n []byte) bool { return bytes.Equal(n, name) }) {
 		return nil, nil
 	}
-	return name, v.o.Admit.Spend(visit, budget.Names, 1)
+	return name, v.o.Admit.Spend(caller, budget.Names, 1)
 }
 
 // Ask remembers the name a login is asked about, so that what is told of it can be read
 // again. It is called before anything is told. One statement, for a new name.
-func (v *Verifier) Ask(ctx context.Context, visit mfa.Caller, p Proving) error {
-	name, err := v.newName(visit, p)
+func (v *Verifier) Ask(ctx context.Context, caller mfa.Caller, p Login) error {
+	name, err := v.newName(caller, p)
 	if err != nil || name == nil {
 		return err
 	}

@@ -21,7 +21,7 @@ import (
 func TestWhatIsToldOfANameComesBackNowhere(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.Passwordless = true
-	h.Create(users.Draft{Username: "grace", Email: "grace@example.com", Password: mfatest.OwnPass, TOTPSecret: mfatest.Secret32})
+	h.Create(users.Draft{Username: "grace", Email: "grace@example.com", Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey})
 	seen := map[string]string{}
 	for range 3 {
 		id := h.Begin()
@@ -61,14 +61,14 @@ func TestWhatIsToldOfANameComesBackNowhere(t *testing.T) {
 func TestOnlyWhatALoginToldLeadsToItsOwner(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.Passwordless = true
-	u := h.Create(users.Draft{Email: mfatest.OwnMail, Password: mfatest.OwnPass, TOTPSecret: mfatest.Secret32})
+	u := h.Create(users.Draft{Email: mfatest.Email, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey})
 	nobody := h.Unknown("totp")
-	for _, who := range []string{mfatest.OwnMail, nobody} {
+	for _, who := range []string{mfatest.Email, nobody} {
 		id := h.Begin()
 		told := h.Listed(id, who)[0].Authenticator
-		account, identifier, err := h.Verifier.OwnerOf(context.Background(), h.Proving(id, "").Request, mfatest.Passwordless(told))
+		account, identifier, err := h.Verifier.OwnerOf(context.Background(), h.Read(id, "").Request, mfatest.Passwordless(told))
 		mfatest.Want(t, who, err, "")
-		if (account != nil) != (who == mfatest.OwnMail) || account != nil && account.User.ID != u.ID || identifier == "" {
+		if (account != nil) != (who == mfatest.Email) || account != nil && account.User.ID != u.ID || identifier == "" {
 			t.Errorf("%s: owner %v, %q", who, account, identifier)
 		}
 		_, err = h.ByMedium(id, exchange.Choice{Method: "recovery", Authenticator: told, Usage: mfa.UsagePasswordless})
@@ -87,9 +87,9 @@ func TestWhatWasListedIsGoodAfterTheFirstFactor(t *testing.T) {
 	h := mfatest.New(t)
 	h.Ada()
 	id := h.Begin()
-	told := h.Listed(id, mfatest.OwnMail)[0].Authenticator
-	mfatest.Want(t, "password", h.Login(id, mfatest.OwnMail, mfatest.OwnPass), "")
-	_, err := h.Verifier.Prove(context.Background(), h.Visit, h.Proving(id, ""), exchange.Choice{Method: "totp", Authenticator: told}, "", mfa.Typed(h.Code(0)))
+	told := h.Listed(id, mfatest.Email)[0].Authenticator
+	mfatest.Want(t, "password", h.SignIn(id, mfatest.Email, mfatest.Password), "")
+	_, err := h.Verifier.Prove(context.Background(), h.Caller, h.Read(id, ""), exchange.Choice{Method: "totp", Authenticator: told}, "", mfa.Typed(h.Code(0)))
 	mfatest.Want(t, "the code of what was listed", err, "")
 }
 
@@ -102,18 +102,18 @@ func TestTwoNamesDoNotShowThatTheyAreOneUsers(t *testing.T) {
 			for i, of := range []string{"one user", "two users", "nobody"} {
 				h := mfatest.New(t)
 				h.Policy.Passwordless = true
-				h.Visit.Address = "198.51.100.7"
+				h.Caller.Address = "198.51.100.7"
 				one, other := "ada", "ada@example.com"
 				switch of {
 				case "one user":
-					h.Create(users.Draft{Username: one, Email: other, Password: mfatest.OwnPass, TOTPSecret: mfatest.Secret32})
+					h.Create(users.Draft{Username: one, Email: other, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey})
 				case "two users":
-					h.Create(users.Draft{Username: one, Password: mfatest.OwnPass, TOTPSecret: mfatest.Secret32})
-					h.Create(users.Draft{Email: other, Password: mfatest.OwnPass, TOTPSecret: mfatest.Secret32})
+					h.Create(users.Draft{Username: one, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey})
+					h.Create(users.Draft{Email: other, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey})
 				default:
 					one, other = h.Unknown("totp"), h.Unknown("totp")
 					for i := 200; other == one; i++ {
-						if who := fmt.Sprintf("nobody%d@example.com", i); len(h.Verifier.Options(h.Proving(h.Begin(), who))) > 0 {
+						if who := fmt.Sprintf("nobody%d@example.com", i); len(h.Verifier.Options(h.Read(h.Begin(), who))) > 0 {
 							other = who
 						}
 					}
@@ -136,22 +136,22 @@ func TestAnAddressIsCountedByNames(t *testing.T) {
 	for _, people := range []int{1, 11} {
 		h := mfatest.New(t)
 		h.Open(exchange.Options{Product: "Sallyport"})
-		h.Visit.Address = "198.51.100.7"
+		h.Caller.Address = "198.51.100.7"
 		names := []string{}
 		for i := range 11 {
 			names = append(names, fmt.Sprintf("name%d@example.com", i))
 		}
 		if people == 1 {
-			u := h.Create(users.Draft{Email: names[0], Password: mfatest.OwnPass})
+			u := h.Create(users.Draft{Email: names[0], Password: mfatest.Password})
 			for _, name := range names[1:] {
 				i := storage.Identifier{ID: storage.IdentifierID(storage.Random128(rand.Reader)), UserID: u.ID, Kind: storage.Email, Value: name, CreatedAt: h.Now()}
 				mfatest.Want(t, "another name", h.Store.AddIdentifier(context.Background(), i, nil), "")
 			}
 		}
 		for _, name := range names {
-			mfatest.Want(t, name, h.Login(h.Begin(), name, "a wrong password"), mfa.InvalidCredentials)
+			mfatest.Want(t, name, h.SignIn(h.Begin(), name, "a wrong password"), mfa.InvalidCredentials)
 		}
-		mfatest.Want(t, "an eleventh name failed", h.Login(h.Begin(), "another", "a wrong password"), mfa.TooMany)
+		mfatest.Want(t, "an eleventh name failed", h.SignIn(h.Begin(), "another", "a wrong password"), mfa.TooMany)
 	}
 }
 
@@ -160,15 +160,15 @@ func TestAnAddressIsCountedByNames(t *testing.T) {
 func TestNoNameGetsPastTheWaitOfItsUser(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.Passwordless = true
-	h.Create(users.Draft{Username: "ada", Email: mfatest.OwnMail, Password: mfatest.OwnPass, TOTPSecret: mfatest.Secret32})
+	h.Create(users.Draft{Username: "ada", Email: mfatest.Email, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey})
 	for i := range 5 {
-		mfatest.Want(t, "wrong", h.Login(h.Begin(), []string{"ada", mfatest.OwnMail}[i%2], "a wrong password"), mfa.InvalidCredentials)
+		mfatest.Want(t, "wrong", h.SignIn(h.Begin(), []string{"ada", mfatest.Email}[i%2], "a wrong password"), mfa.InvalidCredentials)
 	}
-	mfatest.Want(t, "the right password during the wait", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), mfa.InvalidCredentials)
+	mfatest.Want(t, "the right password during the wait", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), mfa.InvalidCredentials)
 	h.Wait(31 * time.Second)
-	mfatest.Want(t, "the right password after it", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), "")
+	mfatest.Want(t, "the right password after it", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), "")
 	for range 5 {
-		mfatest.Want(t, "the name begins anew with the right password", h.Login(h.Begin(), mfatest.OwnMail, "a wrong password"), mfa.InvalidCredentials)
+		mfatest.Want(t, "the name begins anew with the right password", h.SignIn(h.Begin(), mfatest.Email, "a wrong password"), mfa.InvalidCredentials)
 	}
 	for range 5 {
 		s, err := h.Initiate(h.Begin(), "ada", mfatest.Passwordless(""))
@@ -176,14 +176,14 @@ func TestNoNameGetsPastTheWaitOfItsUser(t *testing.T) {
 		_, err = h.Verify(s.Exchange, h.Wrong())
 		mfatest.Want(t, "wrong", err, mfa.InvalidPasscode)
 	}
-	s, err := h.Initiate(h.Begin(), mfatest.OwnMail, mfatest.Passwordless(""))
+	s, err := h.Initiate(h.Begin(), mfatest.Email, mfatest.Passwordless(""))
 	mfatest.Want(t, "initiate", err, "")
 	_, err = h.Verify(s.Exchange, h.Code(0))
 	mfatest.Want(t, "the right code during the wait", err, mfa.InvalidPasscode)
 	account, err := h.Users.Find(context.Background(), "ada")
 	mfatest.Want(t, "account", err, "")
-	mfatest.Want(t, "unlock", h.Users.Unlock(context.Background(), h.Visit, account), "")
-	for _, who := range []string{"ada", mfatest.OwnMail} {
+	mfatest.Want(t, "unlock", h.Users.Unlock(context.Background(), h.Caller, account), "")
+	for _, who := range []string{"ada", mfatest.Email} {
 		s, err = h.Initiate(h.Begin(), who, mfatest.Passwordless(""))
 		mfatest.Want(t, "initiate", err, "")
 		_, err = h.Verify(s.Exchange, h.Code(0))
@@ -195,34 +195,34 @@ func TestNoNameGetsPastTheWaitOfItsUser(t *testing.T) {
 func TestALoginIsAskedAboutFewNames(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.Passwordless = true
-	h.Create(users.Draft{Email: mfatest.OwnMail, Password: mfatest.OwnPass, TOTPSecret: mfatest.Secret32})
-	stranger := func(id storage.RequestID, who string) exchange.Proving {
-		p := h.Proving(id, who)
-		p.Login = &storage.NewLogin{}
+	h.Create(users.Draft{Email: mfatest.Email, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey})
+	stranger := func(id storage.RequestID, who string) exchange.Login {
+		p := h.Read(id, who)
+		p.Detached = &storage.NewLogin{}
 		return p
 	}
 	ctx := context.Background()
 	id := h.Begin()
 	for i := range 5 {
 		for range 3 {
-			mfatest.Want(t, "ask", h.Verifier.Ask(ctx, h.Visit, stranger(id, fmt.Sprintf("nobody%d", i))), "")
+			mfatest.Want(t, "ask", h.Verifier.Ask(ctx, h.Caller, stranger(id, fmt.Sprintf("nobody%d", i))), "")
 		}
 	}
-	mfatest.Want(t, "a sixth name", h.Verifier.Ask(ctx, h.Visit, stranger(id, mfatest.OwnMail)), mfa.TooManyInitiations)
-	_, err := h.Verifier.Initiate(ctx, h.Visit, stranger(id, mfatest.OwnMail), mfatest.Passwordless(""))
+	mfatest.Want(t, "a sixth name", h.Verifier.Ask(ctx, h.Caller, stranger(id, mfatest.Email)), mfa.TooManyInitiations)
+	_, err := h.Verifier.Initiate(ctx, h.Caller, stranger(id, mfatest.Email), mfatest.Passwordless(""))
 	mfatest.Want(t, "initiating with a sixth name", err, mfa.TooManyInitiations)
-	mfatest.Want(t, "the browser's own name", h.Verifier.Ask(ctx, h.Visit, h.Proving(id, mfatest.OwnMail)), "")
-	mfatest.Want(t, "the first name once more", h.Verifier.Ask(ctx, h.Visit, stranger(id, "nobody0")), "")
+	mfatest.Want(t, "the browser's own name", h.Verifier.Ask(ctx, h.Caller, h.Read(id, mfatest.Email)), "")
+	mfatest.Want(t, "the first name once more", h.Verifier.Ask(ctx, h.Caller, stranger(id, "nobody0")), "")
 }
 
 // Who has proven the first factor is told of the wait of the second, whatever name the call
 // has beside it.
 func TestTheSecondFactorTellsItsWaitToWhoeverIsIdentified(t *testing.T) {
 	h := mfatest.New(t)
-	h.Create(users.Draft{Username: "ada", Email: mfatest.OwnMail, Password: mfatest.OwnPass, TOTPSecret: mfatest.Secret32, MFAEnabled: true})
+	h.Create(users.Draft{Username: "ada", Email: mfatest.Email, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey, MFAEnabled: true})
 	second := func(name, code string) error {
 		id := h.Begin()
-		mfatest.Want(t, "password", h.Login(id, mfatest.OwnMail, mfatest.OwnPass), "")
+		mfatest.Want(t, "password", h.SignIn(id, mfatest.Email, mfatest.Password), "")
 		s, err := h.Initiate(id, name, exchange.Choice{Method: "totp"})
 		mfatest.Want(t, "initiate", err, "")
 		_, err = h.Verify(s.Exchange, code)
@@ -231,7 +231,7 @@ func TestTheSecondFactorTellsItsWaitToWhoeverIsIdentified(t *testing.T) {
 	for range 5 {
 		mfatest.Want(t, "wrong", second("ada", h.Wrong()), mfa.InvalidPasscode)
 	}
-	mfatest.Want(t, "by another name", second(mfatest.OwnMail, h.Code(0)), mfa.TooMany)
+	mfatest.Want(t, "by another name", second(mfatest.Email, h.Code(0)), mfa.TooMany)
 }
 
 // Who is identified and mistypes a code is one of the failures of an address, and no further
@@ -239,15 +239,15 @@ func TestTheSecondFactorTellsItsWaitToWhoeverIsIdentified(t *testing.T) {
 func TestWhoIsIdentifiedIsNoFurtherNameOfAnAddress(t *testing.T) {
 	h := mfatest.New(t)
 	h.Open(exchange.Options{Product: "Sallyport"})
-	h.Visit.Address = "198.51.100.7"
+	h.Caller.Address = "198.51.100.7"
 	for i := range 9 {
 		name := fmt.Sprintf("name%d@example.com", i)
-		h.Create(users.Draft{Email: name, Password: mfatest.OwnPass, TOTPSecret: mfatest.Secret32, MFAEnabled: true})
-		mfatest.Want(t, name, h.Login(h.Begin(), name, "a wrong password"), mfa.InvalidCredentials)
+		h.Create(users.Draft{Email: name, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey, MFAEnabled: true})
+		mfatest.Want(t, name, h.SignIn(h.Begin(), name, "a wrong password"), mfa.InvalidCredentials)
 		id := h.Begin()
-		mfatest.Want(t, name, h.Login(id, name, mfatest.OwnPass), "")
+		mfatest.Want(t, name, h.SignIn(id, name, mfatest.Password), "")
 		_, err := h.Prove(id, "totp", h.Wrong(), "")
 		mfatest.Want(t, name, err, mfa.InvalidPasscode)
 	}
-	mfatest.Want(t, "a tenth name", h.Login(h.Begin(), "another", "a wrong password"), mfa.InvalidCredentials)
+	mfatest.Want(t, "a tenth name", h.SignIn(h.Begin(), "another", "a wrong password"), mfa.InvalidCredentials)
 }

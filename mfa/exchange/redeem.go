@@ -12,14 +12,10 @@ import (
 // Redeem spends a verified Status for the login it was made for: its proof becomes a
 // factor of the request. An empty id means the verified one of the login, for its
 // owner alone. Whatever does not fit gets one and the same answer.
-func (v *Verifier) Redeem(ctx context.Context, visit mfa.Caller, p Proving, id storage.StatusID, method, usage string) error {
+func (v *Verifier) Redeem(ctx context.Context, caller mfa.Caller, p Login, id storage.StatusID, method, usage string) error {
 	info, ok := v.Info(method)
-	policy := mfa.Table{Policy: p.Policy, Methods: v.infos}
-	if !ok || !policy.Allowed(info) {
+	if !ok || !p.allows(v, info) || !v.usable(p, info, usage) {
 		return &mfa.Error{Code: mfa.InvalidExchange}
-	}
-	if err := v.usable(p, info, usage); err != nil {
-		return err
 	}
 	s, err := v.verified(ctx, p, id, usage)
 	if err != nil {
@@ -30,9 +26,8 @@ func (v *Verifier) Redeem(ctx context.Context, visit mfa.Caller, p Proving, id s
 		return err
 	}
 	good := s.State == storage.StatusVerified && s.Method == method && s.Usage == usage && s.ClientID == p.Request.ClientID &&
-		v.ofRequest(s, p.Request.ID) && v.sameBrowser(visit, s)
-	alone := usage != mfa.UsageSecond && usage != mfa.UsageEnroll
-	if !good || account == nil || alone && info.Second && !info.First && account.User.MFAEnabled {
+		v.ofRequest(s, p.Request.ID) && v.sameBrowser(caller, s)
+	if !good || account == nil || mfa.ReplacesPassword(usage) && info.Second && !info.First && account.User.MFAEnabled {
 		return &mfa.Error{Code: mfa.InvalidExchange}
 	}
 	now := v.now()
@@ -53,31 +48,25 @@ func (v *Verifier) Redeem(ctx context.Context, visit mfa.Caller, p Proving, id s
 	return nil
 }
 
-// usable refuses usages the request or the client does not allow.
-func (v *Verifier) usable(p Proving, info mfa.Info, usage string) error {
-	policy := mfa.Table{Policy: p.Policy, Methods: v.infos}
+// usable reports whether the login, its client and the method allow a usage.
+func (v *Verifier) usable(p Login, i mfa.Info, usage string) bool {
+	verdict := v.verdict(p)
+	identified := verdict.Need != mfa.NeedFirst
 	switch usage {
 	case mfa.UsageSecond:
-		if info.Second && p.Request.Subject != "" && v.verdict(p).Need != mfa.NeedFirst {
-			return nil
-		}
+		return i.Second && identified && verdict.Wants(i.Name)
 	case mfa.UsagePasswordless, mfa.UsageInitial:
-		if info.Second && p.Policy.Passwordless && mfa.Rank(policy.Demanded(nil, p.Asked)) <= mfa.Rank(mfa.AAL1) {
-			return nil
-		}
+		demanded := mfa.Table{Policy: p.Policy, Methods: v.infos}.Demanded(nil, p.Asked)
+		return i.Second && p.Policy.Passwordless && mfa.Rank(demanded) <= mfa.Rank(mfa.AAL1)
 	case mfa.UsageFirst:
-		if info.First {
-			return nil
-		}
+		return i.First
 	case mfa.UsageEnroll: // confirmed by its exchange alone, see ConfirmAlone
-		if info.Enrolls && p.Request.Subject != "" && v.verdict(p).Need != mfa.NeedFirst {
-			return nil
-		}
+		return i.Enrolls && p.Request.Subject != "" && identified
 	}
-	return &mfa.Error{Code: mfa.InvalidExchange}
+	return false
 }
 
-func (v *Verifier) verified(ctx context.Context, p Proving, id storage.StatusID, usage string) (storage.Status, error) {
+func (v *Verifier) verified(ctx context.Context, p Login, id storage.StatusID, usage string) (storage.Status, error) {
 	var s storage.Status
 	var err error
 	switch _, wellFormed := storage.Bytes(id); {
@@ -99,7 +88,7 @@ func (v *Verifier) verified(ctx context.Context, p Proving, id storage.StatusID,
 }
 
 // redeemer returns the account behind a Status if it may sign in through this request.
-func (v *Verifier) redeemer(ctx context.Context, p Proving, s storage.Status) (*storage.Account, error) {
+func (v *Verifier) redeemer(ctx context.Context, p Login, s storage.Status) (*storage.Account, error) {
 	if s.UserID == "" || p.Request.Subject != "" && p.Request.Subject != s.UserID {
 		return nil, nil
 	}

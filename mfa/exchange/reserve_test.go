@@ -13,6 +13,7 @@ import (
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/mfatest"
 	"sallyport/mfa/password"
+	"sallyport/mfa/selfservice"
 	"sallyport/mfa/throttle"
 	"sallyport/storage"
 )
@@ -42,13 +43,13 @@ func TestABusyServerCountsNoAttempt(t *testing.T) {
 	clear(spans)
 	release := take()
 	for range 8 {
-		mfatest.Want(t, "while the only place is taken", h.Login(h.Begin(), mfatest.OwnMail, "guess guess guess"), mfa.Busy)
+		mfatest.Want(t, "while the only place is taken", h.SignIn(h.Begin(), mfatest.Email, "guess guess guess"), mfa.Busy)
 	}
 	if got := h.Password.Load(); got != (password.Load{Running: 1, Parallel: 1, Queue: 64, Refused: 8}) {
 		t.Errorf("load = %+v, want one running and eight turned away", got)
 	}
 	release()
-	mfatest.Want(t, "afterwards", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), "")
+	mfatest.Want(t, "afterwards", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), "")
 	if got := h.Password.Load(); got.Running != 0 || got.Waiting != 0 {
 		t.Errorf("load = %+v afterwards, want none", got)
 	}
@@ -64,14 +65,14 @@ func TestWhoHasToWaitAnywayDoesNotFillTheQueue(t *testing.T) {
 	for name, block := range map[string]func(h *mfatest.Fixture) (bucket string){
 		"a user after too many failures": func(h *mfatest.Fixture) string {
 			for range 5 {
-				mfatest.Want(h.T, "wrong", h.Login(h.Begin(), mfatest.OwnMail, "guess guess guess"), mfa.InvalidCredentials)
+				mfatest.Want(h.T, "wrong", h.SignIn(h.Begin(), mfatest.Email, "guess guess guess"), mfa.InvalidCredentials)
 			}
 			return throttle.Password
 		},
 		"an address after too many failures": func(h *mfatest.Fixture) string {
-			h.Visit.Address = "203.0.113.7"
+			h.Caller.Address = "203.0.113.7"
 			for i := range 3 {
-				mfatest.Want(h.T, "wrong", h.Login(h.Begin(), fmt.Sprintf("nobody%d", i), "guess guess guess"), mfa.InvalidCredentials)
+				mfatest.Want(h.T, "wrong", h.SignIn(h.Begin(), fmt.Sprintf("nobody%d", i), "guess guess guess"), mfa.InvalidCredentials)
 			}
 			return "address"
 		},
@@ -81,7 +82,7 @@ func TestWhoHasToWaitAnywayDoesNotFillTheQueue(t *testing.T) {
 			h.Ada()
 			bucket := block(h)
 			defer take()()
-			mfatest.Want(t, "while no place is free", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), mfa.TooMany)
+			mfatest.Want(t, "while no place is free", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), mfa.TooMany)
 			waiting, _ := h.Journal.Backlog()
 			mfatest.Want(t, "flush", h.Journal.Flush(context.Background()), "")
 			told, err := h.Store.ListEvents(context.Background(), storage.EventFilter{Kind: mfa.EventPasswordLocked, Limit: 10})
@@ -91,8 +92,8 @@ func TestWhoHasToWaitAnywayDoesNotFillTheQueue(t *testing.T) {
 			if len(told) != 1 || told[0].Detail["bucket"] != bucket || !slices.Contains(throttle.Buckets(), bucket) {
 				t.Errorf("events = %+v, want one of bucket %s", told, bucket)
 			}
-			h.Visit.Address = "198.51.100.1"
-			mfatest.Want(t, "somebody else", h.Login(h.Begin(), "nobody", mfatest.OwnPass), mfa.Busy)
+			h.Caller.Address = "198.51.100.1"
+			mfatest.Want(t, "somebody else", h.SignIn(h.Begin(), "nobody", mfatest.Password), mfa.Busy)
 		})
 	}
 }
@@ -118,7 +119,7 @@ func TestANewPasswordIsHashedInThePlaceOfTheOld(t *testing.T) {
 		}
 	}}, password.Options{Memory: 64, Time: 1, Parallel: 1, Wait: time.Nanosecond})
 	h.Open(exchange.Options{AddressMax: -1})
-	mfatest.Want(t, "change", h.Verifier.ChangePassword(context.Background(), h.Visit, o, exchange.PasswordChange{Old: mfatest.OwnPass, New: "seven grey geese on ice"}), "")
+	mfatest.Want(t, "change", h.Accounts.ChangePassword(context.Background(), h.Caller, o, selfservice.PasswordChange{Old: mfatest.Password, New: "seven grey geese on ice"}), "")
 	if drawn == 0 || free > 0 {
 		t.Errorf("the only place was free in %d of %d hashes, want none", free, drawn)
 	}
@@ -141,13 +142,13 @@ func (m hangUp) Finish(ctx context.Context, a mfa.Attempt, s mfa.State, r mfa.Re
 // A half-closed connection ends the context of its request and still reads the answer.
 func TestWhoHangsUpIsCountedAllTheSame(t *testing.T) {
 	h := mfatest.New(t)
-	h.Visit.Address = "203.0.113.7"
+	h.Caller.Address = "203.0.113.7"
 	for i := range 3 {
 		ctx, leave := context.WithCancel(context.Background())
 		v := exchange.NewVerifier(h.Store, h.Keyring, h.Journal, h.Now, rand.Reader, exchange.Options{AddressMax: 3}, hangUp{h.Password, leave})
-		err := v.Login(ctx, h.Visit, h.Proving(h.Begin(), fmt.Sprintf("nobody%d", i)), "guess guess guess")
+		err := v.Password(ctx, h.Caller, h.Read(h.Begin(), fmt.Sprintf("nobody%d", i)), "guess guess guess")
 		mfatest.Want(t, "wrong", err, mfa.InvalidCredentials)
 	}
 	h.Open(exchange.Options{AddressMax: 3})
-	mfatest.Want(t, "the address afterwards", h.Login(h.Begin(), "nobody", "guess guess guess"), mfa.TooMany)
+	mfatest.Want(t, "the address afterwards", h.SignIn(h.Begin(), "nobody", "guess guess guess"), mfa.TooMany)
 }

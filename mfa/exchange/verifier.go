@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,13 +15,9 @@ import (
 	"sallyport/mfa/audit"
 	"sallyport/mfa/budget"
 	"sallyport/mfa/recovery"
-	"sallyport/mfa/throttle"
 	"sallyport/storage"
 	"sallyport/storage/seal"
 )
-
-// failureWait bounds what is written about a wrong answer after its caller has left.
-const failureWait = 3 * time.Second
 
 // Store is the slice of storage the Verifier needs.
 type Store interface {
@@ -114,167 +109,25 @@ func (v *Verifier) Info(name string) (mfa.Info, bool) {
 	return m.Info(), true
 }
 
-// Proving is the login a proof is for, as provider read and checked it.
-type Proving struct {
-	Request    storage.AuthRequest
-	Account    *storage.Account // of the request's subject, else of the identifier; nil: unknown
-	Identifier string           // canonical; what was typed, for decoys and counters
-	Policy     mfa.Policy
-	Asked      mfa.Asked
-	// Login, if not nil, is the login of its own that a first factor begins, because the
-	// caller is not the owner of the request. Request then says nothing of what was
-	// proven in it by others.
-	Login *storage.NewLogin
-	// Sub names the user of the login to its owner; "": nobody is proven yet.
-	Sub string
-}
-
-// advance writes a proven factor where the caller's login is: into the request, or
-// into a login of its own.
-func (p Proving) advance(s *storage.Spend, user storage.UserID, f *storage.Factor, now time.Time) {
-	if p.Login == nil {
-		s.Request = &storage.RequestChange{ID: p.Request.ID, Version: p.Request.Version, Subject: user, Factor: f, Now: now}
-		return
-	}
-	n := *p.Login
-	n.Login.Subject, n.Login.Factors = user, []storage.Factor{*f}
-	s.Login = &n
-}
-
-// initiations are the tries a caller may begin: strangers leave half of them to the owner.
-func (p Proving) initiations(most int) int {
-	if p.Login != nil {
-		return (most + 1) / 2
-	}
-	return most
-}
-
-// masked names a user of a login to its callers.
-//
-// While nobody is identified it is the name's: two names of one user have two.
-func (v *Verifier) masked(p Proving, user storage.UserID) string {
-	if p.Sub != "" {
-		return p.Sub
-	}
-	if p.anonymous() {
-		user = storage.FromBytes[storage.UserID](v.hash128("name's user", string(v.face(p.Identifier))))
-	}
-	return v.keyring.Mask(p.Request.ID, user)
-}
-
-// verdict is the policy table over the proofs of the request.
-func (v *Verifier) verdict(p Proving) mfa.Verdict {
-	return mfa.Require(p.Policy, p.Account, p.Request.Factors, p.Asked, v.infos, v.now())
-}
-
-// parse refuses a malformed response before anything is counted.
-func parse(m mfa.Method, a mfa.Attempt, r mfa.Response) error {
-	if p, ok := m.(mfa.Parser); ok {
-		return p.Parse(a, r)
-	}
-	return nil
-}
-
-// reserve takes the method's place, if it needs one. Nobody is let in for whose failure
-// there is no budget left. Where no place is free, whoever would be refused for a running
-// wait is refused now: else one blocked address could fill the queue with attempts that
-// are not even compared.
-func (v *Verifier) reserve(ctx context.Context, visit mfa.Caller, t *try) (func(), error) {
-	t.release = func() {}
-	if err := v.o.Admit.Spend(visit, budget.Failures, 0); err != nil {
-		return nil, err
-	}
-	r, ok := t.method.(mfa.Reserver)
-	if !ok {
-		return t.release, nil
-	}
-	p := mfa.Place{Queue: func(ctx context.Context) error {
-		refusal, err := v.store.WouldRefuse(ctx, t.counts(storage.Attempt{}))
-		return v.passed(visit, refusal, err, t.attempt.Now, t.about, t.locked)
-	}}
-	if t.address != nil {
-		p.From = t.address.Address
-	}
-	release, err := r.Reserve(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	t.release = sync.OnceFunc(release)
-	return t.release, nil
-}
-
-// compare asks the method, after the attempt was counted, and accounts for a no. The
-// method's place is free from then on: what is written next computes nothing.
-func (v *Verifier) compare(ctx context.Context, visit mfa.Caller, t try, s mfa.State, r mfa.Response) (mfa.Proof, error) {
-	v.alarm(visit, t)
-	attempt := t.attempt
-	if t.waits {
-		attempt.Account, attempt.Authenticator = nil, nil // it costs what a wrong answer costs
-	}
-	proof, err := t.method.Finish(ctx, attempt, s, r)
-	t.release()
-	if err == nil && t.waits {
-		err = &mfa.Error{Code: wrong(t.method.Info())}
-	}
-	if a := t.attempt.Account; err == nil && (a != nil && proof.User != a.User.ID || a == nil && t.attempt.Usage != mfa.UsageFirst) {
-		err = &mfa.Error{Code: mfa.InvalidPasscode} // only a first factor may find its user by itself
-	}
-	switch code := mfa.CodeOf(err); code {
-	case "":
-		return proof, err
-	case mfa.Replayed:
-		return mfa.Proof{}, v.replayed(ctx, visit, t)
-	case mfa.InvalidPasscode, mfa.InvalidCredentials:
-		if failure := v.failure(ctx, visit, t, code); failure != nil {
-			return mfa.Proof{}, &mfa.Error{Code: code, Err: failure}
-		}
-	}
-	return mfa.Proof{}, err
-}
-
-// failure accounts for a wrong answer, also for a caller who has hung up: whoever
-// closes their half of the connection while the answer is looked for still reads it.
-func (v *Verifier) failure(ctx context.Context, visit mfa.Caller, t try, code mfa.Code) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), failureWait)
-	defer cancel()
-	reason := code
-	if t.waits {
-		reason = mfa.TooMany // the caller is not told
-	}
-	v.note(visit, t.about, t.failed, mfa.OutcomeRefused, string(reason))
-	if err := v.store.CountFailure(ctx, t.counts(storage.Attempt{})); err != nil {
-		return fmt.Errorf("count failure: %w", err)
-	}
-	return v.lockIfOver(ctx, visit, t)
-}
-
-// wrong is the answer of a method to what does not prove its user.
-func wrong(i mfa.Info) mfa.Code {
-	if i.Bucket == throttle.Password {
-		return mfa.InvalidCredentials
-	}
-	return mfa.InvalidPasscode
-}
-
 // alarm notes secrets that do not open: somebody changed them or moved them to
 // another row. They prove nothing, and somebody should look.
-func (v *Verifier) alarm(visit mfa.Caller, t try) {
+func (v *Verifier) alarm(caller mfa.Caller, t try) {
 	if t.attempt.Account == nil {
 		return
 	}
 	for _, a := range t.attempt.Account.Authenticators {
 		if a.Broken && a.Method == t.about.Detail["method"] {
-			v.note(visit, t.about, mfa.EventDecryptFailure, mfa.OutcomeFailed, "authenticator "+string(a.ID))
+			v.note(caller, t.about, mfa.EventDecryptFailure, mfa.OutcomeFailed, "authenticator "+string(a.ID))
 		}
 	}
 }
 
 // note writes an event nobody waits for, and anybody can cause.
-func (v *Verifier) note(visit mfa.Caller, about storage.Event, kind, outcome, reason string) {
-	v.journal.Refusal(visit, budget.Failures, v.event(visit, about, kind, outcome, reason))
+func (v *Verifier) note(caller mfa.Caller, about storage.Event, kind, outcome, reason string) {
+	v.journal.Refusal(caller, budget.Failures, v.event(caller, about, kind, outcome, reason))
 }
 
-func (v *Verifier) event(visit mfa.Caller, about storage.Event, kind, outcome, reason string) storage.Event {
+func (v *Verifier) event(caller mfa.Caller, about storage.Event, kind, outcome, reason string) storage.Event {
 	about.Kind, about.Outcome = kind, outcome
 	about.Detail = maps.Clone(about.Detail)
 	if reason != "" {
@@ -283,7 +136,7 @@ func (v *Verifier) event(visit mfa.Caller, about storage.Event, kind, outcome, r
 		}
 		about.Detail["reason"] = reason
 	}
-	return v.journal.Event(visit, about)
+	return v.journal.Event(caller, about)
 }
 
 // hash128 is a stable value of identifier shape that only the server can make.
@@ -293,22 +146,13 @@ func (v *Verifier) hash128(purpose, value string) [16]byte {
 	return out
 }
 
-// proven is the factor a proof becomes.
-func proven(method string, proof mfa.Proof, now time.Time) *storage.Factor {
-	return &storage.Factor{Method: method, Authenticator: proof.Authenticator, Kinds: proof.Kinds, AMR: proof.AMR,
-		PhishingResistant: proof.PhishingResistant, At: now.Truncate(time.Microsecond)}
-}
-
 // RecoveryCodes returns a user's unused recovery codes as they are shown.
 func (v *Verifier) RecoveryCodes(ctx context.Context, user storage.UserID) ([]string, error) {
 	codes, err := v.store.RecoveryCodes(ctx, user)
 	if err != nil {
 		return nil, fmt.Errorf("read recovery codes: %w", err)
 	}
-	for i, c := range codes {
-		codes[i] = recovery.Show(c)
-	}
-	return codes, nil
+	return recovery.ShowAll(codes), nil
 }
 
 // Shapes lists the shapes of a method; nil where there is nothing to choose.

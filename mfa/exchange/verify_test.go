@@ -52,7 +52,7 @@ func TestRedeemFindsTheVerifiedStatusByItself(t *testing.T) {
 	mfatest.Want(t, "verify", err, "")
 	h.Wait(time.Minute)
 	mfatest.Want(t, "redeem", h.Redeem(id, "", mfa.UsageSecond), "")
-	if fs := h.Proving(id, "").Request.Factors; !fs[1].At.Equal(h.Now().Add(-time.Minute)) {
+	if fs := h.Read(id, "").Request.Factors; !fs[1].At.Equal(h.Now().Add(-time.Minute)) {
 		t.Errorf("the factor is from %s, want the time of the proof", fs[1].At)
 	}
 }
@@ -70,10 +70,10 @@ func TestExchangesDie(t *testing.T) {
 		{"by being cancelled", func(h *mfatest.Fixture, _ storage.RequestID, s exchange.Started) {
 			mfatest.Want(h.T, "cancel", h.Store.CancelStatus(context.Background(), s.Exchange, h.Now(), nil), "")
 		}},
-		{"in another browser", func(h *mfatest.Fixture, _ storage.RequestID, _ exchange.Started) { h.Visit.Browser = "browser-b" }},
+		{"in another browser", func(h *mfatest.Fixture, _ storage.RequestID, _ exchange.Started) { h.Caller.Browser = "browser-b" }},
 		{"with the user", func(h *mfatest.Fixture, id storage.RequestID, _ exchange.Started) {
 			off := storage.UserDisabled
-			err := h.Store.UpdateUser(context.Background(), storage.UserChange{ID: h.Proving(id, "").Request.Subject, Status: &off, Kill: true, Now: h.Now()})
+			err := h.Store.UpdateUser(context.Background(), storage.UserChange{ID: h.Read(id, "").Request.Subject, Status: &off, Kill: true, Now: h.Now()})
 			mfatest.Want(h.T, "disable", err, "")
 		}},
 	} {
@@ -123,10 +123,10 @@ func TestWhatIsSentAgainMustAgree(t *testing.T) {
 	} {
 		a := good
 		change(&a)
-		_, err := h.Verifier.Verify(context.Background(), h.Visit, a)
+		_, err := h.Verifier.Verify(context.Background(), h.Caller, a)
 		mfatest.Want(t, name, err, mfa.InvalidExchange)
 	}
-	_, err = h.Verifier.Verify(context.Background(), h.Visit, good)
+	_, err = h.Verifier.Verify(context.Background(), h.Caller, good)
 	mfatest.Want(t, "all of it", err, "")
 }
 
@@ -147,24 +147,24 @@ func TestInitiationsAreBounded(t *testing.T) {
 func TestUsagesThatAreNotAllowedLookUnconfigured(t *testing.T) {
 	h := mfatest.New(t)
 	h.Ada()
-	h.Create(users.Draft{Email: mfatest.OtherMail, Password: "another harbour at dusk"})
-	_, err := h.Initiate(h.Begin(), mfatest.OwnMail, exchange.Choice{Method: "totp"})
+	h.Create(users.Draft{Email: mfatest.OtherEmail, Password: "another harbour at dusk"})
+	_, err := h.Initiate(h.Begin(), mfatest.Email, exchange.Choice{Method: "totp"})
 	mfatest.Want(t, "second factor of nobody identified", err, mfa.NotConfigured)
-	_, err = h.Initiate(h.Begin(), mfatest.OwnMail, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
+	_, err = h.Initiate(h.Begin(), mfatest.Email, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
 	mfatest.Want(t, "passwordless at a client that does not allow it", err, mfa.NotConfigured)
 	_, err = h.Initiate(h.LoggedIn(), "", exchange.Choice{Method: "password"})
 	mfatest.Want(t, "the password as second factor", err, mfa.NotConfigured)
 	_, err = h.Initiate(h.LoggedIn(), "", exchange.Choice{Method: "carrier pigeon"})
 	mfatest.Want(t, "no such method", err, mfa.NotConfigured)
-	_, err = h.Initiate(h.LoggedIn(), mfatest.OtherMail, exchange.Choice{Method: "totp"})
+	_, err = h.Initiate(h.LoggedIn(), mfatest.OtherEmail, exchange.Choice{Method: "totp"})
 	mfatest.Want(t, "another user's identifier", err, mfa.NotConfigured)
 	_, err = h.Initiate(h.LoggedIn(), "", exchange.Choice{Method: "totp", Usage: "SECOND"})
 	mfatest.Want(t, "no such usage", err, mfa.InvalidRequest)
 	id := h.Begin()
-	mfatest.Want(t, "bob", h.Login(id, mfatest.OtherMail, "another harbour at dusk"), "")
+	mfatest.Want(t, "bob", h.SignIn(id, mfatest.OtherEmail, "another harbour at dusk"), "")
 	_, err = h.Initiate(id, "", exchange.Choice{Method: "totp"})
 	mfatest.Want(t, "who enrolled none", err, mfa.NotConfigured)
-	ada, err := h.Store.AccountByIdentifier(context.Background(), mfatest.OwnMail)
+	ada, err := h.Store.AccountByIdentifier(context.Background(), mfatest.Email)
 	mfatest.Want(t, "read", err, "")
 	for _, a := range ada.Authenticators {
 		_, err = h.Initiate(h.LoggedIn(), "", exchange.Choice{Method: "totp", Authenticator: a.ID})
@@ -175,7 +175,7 @@ func TestUsagesThatAreNotAllowedLookUnconfigured(t *testing.T) {
 		mfatest.Want(t, "the id of an authenticator of another method", err, mfa.NotConfigured)
 	}
 	h.Policy = mfa.Policy{MFA: mfa.MFAAlways, Passwordless: true}
-	_, err = h.Initiate(h.Begin(), mfatest.OwnMail, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
+	_, err = h.Initiate(h.Begin(), mfatest.Email, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
 	mfatest.Want(t, "passwordless where the client demands two factors", err, mfa.NotConfigured)
 	h.Policy = mfa.Policy{Methods: []string{"recovery"}}
 	_, err = h.Initiate(h.LoggedIn(), "", exchange.Choice{Method: "totp"})
@@ -185,17 +185,17 @@ func TestUsagesThatAreNotAllowedLookUnconfigured(t *testing.T) {
 func TestPasswordlessIsOneFactor(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.Passwordless = true
-	u := h.Create(users.Draft{Email: mfatest.OwnMail, Password: mfatest.OwnPass, TOTPSecret: mfatest.Secret32})
+	u := h.Create(users.Draft{Email: mfatest.Email, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey})
 	for _, usage := range []string{mfa.UsagePasswordless, mfa.UsageInitial} {
 		id := h.Begin()
-		s, err := h.Initiate(id, mfatest.OwnMail, exchange.Choice{Method: "totp", Usage: usage})
+		s, err := h.Initiate(id, mfatest.Email, exchange.Choice{Method: "totp", Usage: usage})
 		mfatest.Want(t, "initiate", err, "")
 		_, err = h.Verify(s.Exchange, h.Code(0))
 		mfatest.Want(t, "verify", err, "")
 		mfatest.Want(t, "as second factor", h.Redeem(id, s.Status, mfa.UsageSecond), mfa.InvalidExchange)
 		mfatest.Want(t, "redeem", h.Redeem(id, s.Status, usage), "")
 		v := h.Verdict(id)
-		if v.Need != mfa.NeedNothing || v.ACR != mfa.AAL1 || !slices.Equal(v.AMR, []string{"otp"}) || h.Proving(id, "").Request.Subject != u.ID {
+		if v.Need != mfa.NeedNothing || v.ACR != mfa.AAL1 || !slices.Equal(v.AMR, []string{"otp"}) || h.Read(id, "").Request.Subject != u.ID {
 			t.Errorf("verdict = %+v, want done at aal1 with otp alone", v)
 		}
 		h.Wait(30 * time.Second)
@@ -205,9 +205,9 @@ func TestPasswordlessIsOneFactor(t *testing.T) {
 func TestAUserWhoComesToWantTwoFactorsIsNotLetInByOne(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.Passwordless = true
-	u := h.Create(users.Draft{Email: mfatest.OwnMail, Password: mfatest.OwnPass, TOTPSecret: mfatest.Secret32})
+	u := h.Create(users.Draft{Email: mfatest.Email, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey})
 	id := h.Begin()
-	s, err := h.Initiate(id, mfatest.OwnMail, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
+	s, err := h.Initiate(id, mfatest.Email, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
 	mfatest.Want(t, "initiate", err, "")
 	_, err = h.Verify(s.Exchange, h.Code(0))
 	mfatest.Want(t, "verify", err, "")
@@ -219,15 +219,15 @@ func TestAUserWhoComesToWantTwoFactorsIsNotLetInByOne(t *testing.T) {
 func TestLockingPasswordlessDoesNotLockTheSecondFactor(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.Passwordless = true
-	h.Create(users.Draft{Email: mfatest.OwnMail, Password: mfatest.OwnPass, TOTPSecret: mfatest.Secret32})
+	h.Create(users.Draft{Email: mfatest.Email, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey})
 	for range 100 {
-		s, err := h.Initiate(h.Begin(), mfatest.OwnMail, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
+		s, err := h.Initiate(h.Begin(), mfatest.Email, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
 		mfatest.Want(t, "initiate", err, "")
 		_, err = h.Verify(s.Exchange, h.Wrong())
 		mfatest.Want(t, "wrong", err, mfa.InvalidPasscode)
 		h.Wait(time.Hour)
 	}
-	s, err := h.Initiate(h.Begin(), mfatest.OwnMail, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
+	s, err := h.Initiate(h.Begin(), mfatest.Email, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
 	mfatest.Want(t, "initiate", err, "")
 	_, err = h.Verify(s.Exchange, h.Code(0))
 	mfatest.Want(t, "passwordless", err, mfa.Locked)

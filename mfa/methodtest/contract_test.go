@@ -87,13 +87,13 @@ func TestAPasskeyFindsItsUserInALogin(t *testing.T) {
 	mfatest.Want(t, "initiate", err, "")
 	r, err := d.Answer(s.Challenge)
 	mfatest.Want(t, "sign", err, "")
-	_, err = h.Verifier.Prove(context.Background(), h.Visit, h.Proving(id, ""), c, s.Exchange, r)
+	_, err = h.Verifier.Prove(context.Background(), h.Caller, h.Read(id, ""), c, s.Exchange, r)
 	mfatest.Want(t, "prove", err, "")
-	p := h.Proving(id, "")
+	p := h.Read(id, "")
 	if v := h.Verdict(id); p.Request.Subject != u.ID || v.Need != mfa.NeedNothing || v.ACR != mfa.PHR {
 		t.Errorf("subject %q, verdict %+v; want %q and phr", p.Request.Subject, v, u.ID)
 	}
-	_, err = h.Verifier.Prove(context.Background(), h.Visit, p, c, s.Exchange, r)
+	_, err = h.Verifier.Prove(context.Background(), h.Caller, p, c, s.Exchange, r)
 	mfatest.Want(t, "the same response again", err, mfa.InvalidExchange)
 
 	id = h.Begin()
@@ -101,9 +101,9 @@ func TestAPasskeyFindsItsUserInALogin(t *testing.T) {
 	mfatest.Want(t, "initiate for another surface", err, "")
 	r, err = d.Answer(s.Challenge)
 	mfatest.Want(t, "sign", err, "")
-	v, err := h.Verifier.Verify(context.Background(), h.Visit, exchange.Answer{Exchange: s.Exchange, Method: "fake-passkey", Response: r})
+	v, err := h.Verifier.Verify(context.Background(), h.Caller, exchange.Answer{Exchange: s.Exchange, Method: "fake-passkey", Response: r})
 	mfatest.Want(t, "verify", err, "")
-	mfatest.Want(t, "redeem", h.Verifier.Redeem(context.Background(), h.Visit, h.Proving(id, ""), v.Status, "fake-passkey", mfa.UsageFirst), "")
+	mfatest.Want(t, "redeem", h.Verifier.Redeem(context.Background(), h.Caller, h.Read(id, ""), v.Status, "fake-passkey", mfa.UsageFirst), "")
 	if got := h.Verdict(id); got.ACR != mfa.PHR {
 		t.Errorf("acr = %s, want phr", got.ACR)
 	}
@@ -121,12 +121,12 @@ func TestAnApprovalElsewhereInALogin(t *testing.T) {
 	c := exchange.Choice{Method: "fake-approval"}
 	s, err := h.Initiate(id, "", c)
 	mfatest.Want(t, "initiate", err, "")
-	x, err := h.Verifier.Prove(context.Background(), h.Visit, h.Proving(id, ""), c, s.Exchange, mfa.Response("{}"))
+	x, err := h.Verifier.Prove(context.Background(), h.Caller, h.Read(id, ""), c, s.Exchange, mfa.Response("{}"))
 	mfatest.Want(t, "before it was approved", err, mfa.InvalidPasscode)
 	mfatest.Want(t, "approve", phones.Approve(s.Challenge, u.ID), "")
-	_, err = h.Verifier.Prove(context.Background(), h.Visit, h.Proving(id, ""), c, x, mfa.Response("{}"))
+	_, err = h.Verifier.Prove(context.Background(), h.Caller, h.Read(id, ""), c, x, mfa.Response("{}"))
 	mfatest.Want(t, "after it was approved", err, "")
-	_, err = h.Verifier.Prove(context.Background(), h.Visit, h.Proving(id, ""), c, x, mfa.Response("{}"))
+	_, err = h.Verifier.Prove(context.Background(), h.Caller, h.Read(id, ""), c, x, mfa.Response("{}"))
 	mfatest.Want(t, "again", err, mfa.InvalidExchange)
 	if v := h.Verdict(id); v.ACR != mfa.AAL2 {
 		t.Errorf("acr = %s, want aal2", v.ACR)

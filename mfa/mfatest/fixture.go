@@ -10,58 +10,45 @@ import (
 	"time"
 
 	"sallyport/mfa"
-	"sallyport/mfa/audit"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/password"
-	"sallyport/mfa/recovery"
-	"sallyport/mfa/session"
-	"sallyport/mfa/totp"
+	"sallyport/mfa/selfservice"
 	"sallyport/mfa/users"
 	"sallyport/storage"
-	"sallyport/storage/relational"
-	"sallyport/storage/seal"
 )
 
-// house is the real room on the real engine, with a clock that is a variable.
+// Fixture is Services with a clock that is a variable, a caller, and the steps of a login.
 type Fixture struct {
-	T        *testing.T
-	mu       sync.Mutex
-	at       time.Time
-	Store    *relational.Engine
-	Keyring  *seal.Keyring
-	Journal  *audit.Journal
-	Password *password.Method
-	Totp     *totp.Method
-	recovery *recovery.Method
-	Users    *users.Registry
-	Sessions *session.Registry
-	Verifier *exchange.Verifier
-	Policy   mfa.Policy
-	asked    mfa.Asked
-	Visit    mfa.Caller
+	*Services
+	T      *testing.T
+	mu     sync.Mutex
+	at     time.Time
+	Policy mfa.Policy
+	asked  mfa.Asked
+	Caller mfa.Caller
 }
 
 const (
-	Secret32  = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-	OwnPass   = "a quiet harbour at dawn"
-	OwnMail   = "ada@example.com"
-	OtherMail = "bob@example.com"
+	TOTPKey    = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+	Password   = "a quiet harbour at dawn"
+	Email      = "ada@example.com"
+	OtherEmail = "bob@example.com"
 )
 
+// New returns a fixture over an empty database.
 func New(t *testing.T) *Fixture {
 	t.Helper()
-	h := &Fixture{T: t, at: time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC), Visit: mfa.Caller{Browser: "browser-a", UserAgent: "test", CorrelationID: "c-1", Locale: "en"}}
-	rooms := Open(t, Options{Now: h.Now,
+	h := &Fixture{T: t, at: time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC), Caller: mfa.Caller{Browser: "browser-a", UserAgent: "test", CorrelationID: "c-1", Locale: "en"}}
+	h.Services = Open(t, Options{Now: h.Now,
 		Password: password.Options{Memory: 64, Time: 1, Parallel: 2, Queue: 100, Wait: time.Minute}})
-	h.Store, h.Keyring, h.Journal, h.Password, h.Totp, h.recovery = rooms.Store, rooms.Keyring, rooms.Journal, rooms.Password, rooms.TOTP, rooms.Recovery
-	h.Users, h.Sessions = rooms.Users, rooms.Sessions
 	h.Open(exchange.Options{Product: "Sallyport", AddressMax: -1})
 	return h
 }
 
-// open builds the verifier anew with other options or more methods.
+// Open replaces the verifier by one with other options or more methods.
 func (h *Fixture) Open(o exchange.Options, more ...mfa.Method) {
-	h.Verifier = exchange.NewVerifier(h.Store, h.Keyring, h.Journal, h.Now, rand.Reader, o, append([]mfa.Method{h.Password, h.Totp, h.recovery}, more...)...)
+	h.Verifier = exchange.NewVerifier(h.Store, h.Keyring, h.Journal, h.Now, rand.Reader, o, append([]mfa.Method{h.Password, h.TOTP, h.Recovery}, more...)...)
+	h.Accounts = selfservice.New(h.Store, h.Verifier, h.Password, h.Journal, h.Now, rand.Reader, "Sallyport")
 }
 
 func (h *Fixture) Now() time.Time {
@@ -79,13 +66,13 @@ func (h *Fixture) Wait(d time.Duration) {
 // ada is a user with password, TOTP and three recovery codes.
 func (h *Fixture) Ada() storage.User {
 	h.T.Helper()
-	return h.Create(users.Draft{Username: "ada", Email: OwnMail, EmailVerified: true, Password: OwnPass, TOTPSecret: Secret32,
+	return h.Create(users.Draft{Username: "ada", Email: Email, EmailVerified: true, Password: Password, TOTPSecret: TOTPKey,
 		RecoveryCodes: []string{"aaaaaaaaaaaaaaaaaaaaaaaa", "bbbb-bbbb-bbbb", "ccccc-ccccc"}, MFAEnabled: true})
 }
 
 func (h *Fixture) Create(d users.Draft) storage.User {
 	h.T.Helper()
-	u, err := h.Users.Create(context.Background(), h.Visit, d)
+	u, err := h.Users.Create(context.Background(), h.Caller, d)
 	if err != nil {
 		h.T.Fatalf("create %s: %v", d.Email, err)
 	}
@@ -106,25 +93,25 @@ func (h *Fixture) Begin() storage.RequestID {
 }
 
 // proving reads a request as provider does.
-func (h *Fixture) Proving(id storage.RequestID, identifier string) exchange.Proving {
+func (h *Fixture) Read(id storage.RequestID, identifier string) exchange.Login {
 	h.T.Helper()
 	r, a, err := h.Store.Request(context.Background(), id, identifier, h.Now())
 	if err != nil {
 		h.T.Fatalf("read request: %v", err)
 	}
-	return exchange.Proving{Request: r, Account: a, Identifier: identifier, Policy: h.Policy, Asked: h.asked}
+	return exchange.Login{Request: r, Account: a, Identifier: identifier, Policy: h.Policy, Asked: h.asked}
 }
 
-func (h *Fixture) Login(id storage.RequestID, identifier, password string) error {
+func (h *Fixture) SignIn(id storage.RequestID, identifier, password string) error {
 	h.T.Helper()
-	return h.Verifier.Login(context.Background(), h.Visit, h.Proving(id, identifier), password)
+	return h.Verifier.Password(context.Background(), h.Caller, h.Read(id, identifier), password)
 }
 
 // loggedIn is a request whose password is proven.
 func (h *Fixture) LoggedIn() storage.RequestID {
 	h.T.Helper()
 	id := h.Begin()
-	if err := h.Login(id, OwnMail, OwnPass); err != nil {
+	if err := h.SignIn(id, Email, Password); err != nil {
 		h.T.Fatalf("login: %v", err)
 	}
 	return id
@@ -132,15 +119,15 @@ func (h *Fixture) LoggedIn() storage.RequestID {
 
 func (h *Fixture) Prove(id storage.RequestID, method, typed string, answered storage.ExchangeID) (storage.ExchangeID, error) {
 	h.T.Helper()
-	return h.Verifier.Prove(context.Background(), h.Visit, h.Proving(id, ""), exchange.Choice{Method: method}, answered, mfa.Typed(typed))
+	return h.Verifier.Prove(context.Background(), h.Caller, h.Read(id, ""), exchange.Choice{Method: method}, answered, mfa.Typed(typed))
 }
 
 // code is what the phone shows, some seconds from now.
 func (h *Fixture) Code(offset time.Duration) string {
-	return h.Totp.CodeAt(SecretBytes, h.Now().Add(offset))
+	return h.TOTP.CodeAt(TOTPSecret, h.Now().Add(offset))
 }
 
-var SecretBytes = []byte("Hello!\xde\xad\xbe\xefHello!\xde\xad\xbe\xef")
+var TOTPSecret = []byte("Hello!\xde\xad\xbe\xefHello!\xde\xad\xbe\xef")
 
 // wrong is a code that is wrong now and for the next hours.
 func (h *Fixture) Wrong() string {
@@ -157,7 +144,7 @@ func (h *Fixture) Wrong() string {
 }
 
 func (h *Fixture) Verdict(id storage.RequestID) mfa.Verdict {
-	p := h.Proving(id, "")
+	p := h.Read(id, "")
 	return mfa.Require(p.Policy, p.Account, p.Request.Factors, p.Asked, h.Verifier.Methods(), h.Now())
 }
 
@@ -185,7 +172,7 @@ func (h *Fixture) Events() []string {
 	var kinds []string
 	for _, e := range list {
 		kinds = append([]string{e.Kind}, kinds...)
-		if bytes.Contains(e.Canonical, []byte(OwnPass)) {
+		if bytes.Contains(e.Canonical, []byte(Password)) {
 			h.T.Errorf("event %s holds the password", e.Kind)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/password"
 	"sallyport/mfa/recovery"
+	"sallyport/mfa/selfservice"
 	"sallyport/mfa/session"
 	"sallyport/mfa/totp"
 	"sallyport/mfa/users"
@@ -44,6 +45,7 @@ type Services struct {
 	TOTP     *totp.Method
 	Recovery *recovery.Method
 	Verifier *exchange.Verifier
+	Accounts *selfservice.Accounts
 	Sessions *session.Registry
 	Users    *users.Registry
 
@@ -82,6 +84,7 @@ func Open(t testing.TB, m Options) *Services {
 	r.TOTP = totp.New(rand.Reader, m.Options.Product, totp.Options{})
 	r.Recovery = recovery.New(r.Store, rand.Reader)
 	r.Verifier = exchange.NewVerifier(r.Store, r.Keyring, r.Journal, m.Now, rand.Reader, m.Options, r.Password, r.TOTP, r.Recovery)
+	r.Accounts = selfservice.New(r.Store, r.Verifier, r.Password, r.Journal, m.Now, rand.Reader, m.Options.Product)
 	r.Sessions = session.New(r.Store, r.Keyring, r.Journal, m.Now, rand.Reader, session.Options{})
 	r.Users = users.New(r.Store, r.Keyring, r.Password, r.TOTP, r.Journal, m.Now, rand.Reader)
 	return r

@@ -33,7 +33,7 @@ func (h *Fixture) Session(user storage.UserID, methods ...string) mfa.Owner {
 		}
 		factors = append(factors, storage.Factor{Method: m, Authenticator: account.Authenticators[at].ID, Kinds: i.Kinds, AMR: i.AMR, At: h.Now()})
 	}
-	s, _, _ := h.Sessions.Prepare(nil, storage.AuthRequest{}, user, factors, h.Visit)
+	s, _, _ := h.Sessions.Prepare(nil, storage.AuthRequest{}, user, factors, h.Caller)
 	if err := h.Store.CreateSession(context.Background(), s, nil); err != nil {
 		h.T.Fatal(err)
 	}
@@ -57,12 +57,12 @@ func (h *Fixture) Again(o mfa.Owner) *mfa.Owner {
 
 func (h *Fixture) EnrolFor(o mfa.Owner, n exchange.NewFactor) (exchange.Enrolling, error) {
 	h.T.Helper()
-	return h.Verifier.EnrollFor(context.Background(), h.Visit, o, n)
+	return h.Verifier.Enroll(context.Background(), h.Caller, exchange.SignedIn(o), n)
 }
 
 func (h *Fixture) ConfirmFor(o mfa.Owner, e exchange.Enrolling) ([]string, error) {
 	h.T.Helper()
-	return h.Verifier.ConfirmFor(context.Background(), h.Visit, o, e.Exchange, mfa.Typed(h.Shows(o.Account.User.ID, e.Authenticator)))
+	return h.Verifier.Confirm(context.Background(), h.Caller, exchange.SignedIn(o), e.Exchange, mfa.Typed(h.Shows(o.Account.User.ID, e.Authenticator)))
 }
 
 // shows is the code an authenticator's app shows now.
@@ -74,7 +74,7 @@ func (h *Fixture) Shows(user storage.UserID, id storage.AuthenticatorID) string 
 	}
 	for _, a := range account.Authenticators {
 		if a.ID == id {
-			return h.Totp.CodeOf(a, h.Now())
+			return h.TOTP.CodeOf(a, h.Now())
 		}
 	}
 	h.T.Fatalf("no authenticator %s", id)
@@ -84,13 +84,13 @@ func (h *Fixture) Shows(user storage.UserID, id storage.AuthenticatorID) string 
 func (h *Fixture) LoggedInAs(name, password string) storage.RequestID {
 	h.T.Helper()
 	id := h.Begin()
-	Want(h.T, "login", h.Login(id, name, password), "")
+	Want(h.T, "login", h.SignIn(id, name, password), "")
 	return id
 }
 
 func (h *Fixture) Claim(id storage.RequestID, c exchange.Claim) error {
 	h.T.Helper()
-	return h.Verifier.Claim(context.Background(), h.Visit, h.Proving(id, ""), c)
+	return h.Verifier.Claim(context.Background(), h.Caller, h.Read(id, ""), c)
 }
 
 // unknown finds an identifier nobody has whose decoys hold the method.
@@ -98,7 +98,7 @@ func (h *Fixture) Unknown(method string) string {
 	h.T.Helper()
 	for i := range 200 {
 		who := fmt.Sprintf("nobody%d@example.com", i)
-		for _, o := range h.Verifier.Options(h.Proving(h.Begin(), who)) {
+		for _, o := range h.Verifier.Options(h.Read(h.Begin(), who)) {
 			if o.Method == method {
 				return who
 			}
@@ -110,12 +110,13 @@ func (h *Fixture) Unknown(method string) string {
 
 func (h *Fixture) Enrol(id storage.RequestID) (exchange.Enrolling, error) {
 	h.T.Helper()
-	return h.Verifier.BeginEnrollment(context.Background(), h.Visit, h.Proving(id, ""), "totp", "My phone")
+	return h.Verifier.Enroll(context.Background(), h.Caller, h.Verifier.InLogin(h.Read(id, "")), exchange.NewFactor{Method: "totp", Name: "My phone"})
 }
 
 func (h *Fixture) Confirm(id storage.RequestID, x storage.ExchangeID, typed string) error {
 	h.T.Helper()
-	return h.Verifier.ConfirmEnrollment(context.Background(), h.Visit, h.Proving(id, ""), x, mfa.Typed(typed))
+	_, err := h.Verifier.Confirm(context.Background(), h.Caller, h.Verifier.InLogin(h.Read(id, "")), x, mfa.Typed(typed))
+	return err
 }
 
 // phone computes codes from nothing but what was handed out.
@@ -129,42 +130,42 @@ func (h *Fixture) Phone(e exchange.Enrolling) string {
 }
 
 func (h *Fixture) Bob() storage.User {
-	return h.Create(users.Draft{Email: OwnMail, EmailVerified: true, Password: OwnPass})
+	return h.Create(users.Draft{Email: Email, EmailVerified: true, Password: Password})
 }
 
 func (h *Fixture) Initiate(id storage.RequestID, identifier string, c exchange.Choice) (exchange.Started, error) {
 	h.T.Helper()
-	return h.Verifier.Initiate(context.Background(), h.Visit, h.Proving(id, identifier), c)
+	return h.Verifier.Initiate(context.Background(), h.Caller, h.Read(id, identifier), c)
 }
 
 func (h *Fixture) Verify(x storage.ExchangeID, typed string) (exchange.Verified, error) {
 	h.T.Helper()
-	return h.Verifier.Verify(context.Background(), h.Visit, exchange.Answer{Exchange: x, Method: "totp", Response: mfa.Typed(typed)})
+	return h.Verifier.Verify(context.Background(), h.Caller, exchange.Answer{Exchange: x, Method: "totp", Response: mfa.Typed(typed)})
 }
 
 func (h *Fixture) Redeem(id storage.RequestID, s storage.StatusID, usage string) error {
 	h.T.Helper()
-	return h.Verifier.Redeem(context.Background(), h.Visit, h.Proving(id, ""), s, "totp", usage)
+	return h.Verifier.Redeem(context.Background(), h.Caller, h.Read(id, ""), s, "totp", usage)
 }
 
 // listed is what a login tells of a name before the first factor.
 func (h *Fixture) Listed(id storage.RequestID, who string) []exchange.Option {
 	h.T.Helper()
-	if err := h.Verifier.Ask(context.Background(), h.Visit, h.Proving(id, who)); err != nil {
+	if err := h.Verifier.Ask(context.Background(), h.Caller, h.Read(id, who)); err != nil {
 		h.T.Fatalf("ask about %s: %v", who, err)
 	}
-	return h.Verifier.Options(h.Proving(id, who))
+	return h.Verifier.Options(h.Read(id, who))
 }
 
 // byMedium begins a try at what a list told, naming nobody else.
 func (h *Fixture) ByMedium(id storage.RequestID, c exchange.Choice) (exchange.Started, error) {
 	h.T.Helper()
-	p := h.Proving(id, "")
+	p := h.Read(id, "")
 	var err error
 	if p.Account, p.Identifier, err = h.Verifier.OwnerOf(context.Background(), p.Request, c); err != nil {
 		return exchange.Started{}, err
 	}
-	return h.Verifier.Initiate(context.Background(), h.Visit, p, c)
+	return h.Verifier.Initiate(context.Background(), h.Caller, p, c)
 }
 
 // transcript tries two names in an order and at moments that are always the same, and
@@ -180,7 +181,7 @@ func (h *Fixture) Transcript(kind string, names ...string) string {
 		}
 		var err error
 		if kind == "password" {
-			err = h.Login(h.Begin(), names[which], "a wrong password")
+			err = h.SignIn(h.Begin(), names[which], "a wrong password")
 		} else {
 			var s exchange.Started
 			if s, err = h.Initiate(h.Begin(), names[which], Passwordless("")); err == nil {
@@ -214,7 +215,7 @@ func (h *Fixture) Becomes(user storage.UserID, status storage.UserStatus) {
 // sign makes a session for a user, or raises the current one, as provider does.
 func (h *Fixture) Sign(current *session.SignedIn, user storage.UserID, counted ...storage.Factor) storage.Session {
 	h.T.Helper()
-	x, isNew, end := h.Sessions.Prepare(current, storage.AuthRequest{RequestedAt: h.Now().Add(-time.Second)}, user, counted, h.Visit)
+	x, isNew, end := h.Sessions.Prepare(current, storage.AuthRequest{RequestedAt: h.Now().Add(-time.Second)}, user, counted, h.Caller)
 	f := storage.Finish{Now: h.Now(), Session: &x, NewSession: isNew, EndSession: end}
 	if !isNew && current != nil && x.Generation == current.Session.Generation {
 		f.Session = nil

@@ -20,7 +20,7 @@ const (
 // messageTTL is how long such a notice is worth sending.
 const ttl = 24 * time.Hour
 
-func New(now time.Time, random io.Reader, product string, visit mfa.Caller, a *storage.Account, template string, data map[string]string) []storage.Message {
+func New(now time.Time, random io.Reader, product string, caller mfa.Caller, a *storage.Account, template string, data map[string]string) []storage.Message {
 	i := slices.IndexFunc(a.Identifiers, func(i storage.Identifier) bool {
 		return i.Kind == storage.Email && !i.VerifiedAt.IsZero()
 	})
@@ -30,7 +30,7 @@ func New(now time.Time, random io.Reader, product string, visit mfa.Caller, a *s
 	data["product"] = product
 	data["time"] = now.UTC().Format(time.RFC3339)
 	return []storage.Message{{ID: storage.MessageID(storage.TimeOrdered(now, random)), Kind: "mail",
-		Recipient: a.Identifiers[i].Value, Template: template, Locale: visit.Locale, Data: data,
+		Recipient: a.Identifiers[i].Value, Template: template, Locale: caller.Locale, Data: data,
 		CreatedAt: now, NextAt: now, ExpiresAt: now.Add(ttl)}}
 }
 

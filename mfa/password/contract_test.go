@@ -21,7 +21,7 @@ func TestPasswordKeepsTheContract(t *testing.T) {
 			}
 			return storage.Authenticator{Method: "password", Secret: []byte(text)}
 		}
-		words := map[storage.UserID]string{"owner": mfatest.OwnPass, "other": "another harbour at dusk"}
+		words := map[storage.UserID]string{"owner": mfatest.Password, "other": "another harbour at dusk"}
 		return methodtest.Fixture{Method: h.Password, Owner: methodtest.Account("owner", made(words["owner"])), Other: methodtest.Account("other", made(words["other"])),
 			Usage: mfa.UsageFirst, Now: methodtest.At, Lasting: true,
 			Answer: func(_ *testing.T, who *storage.Account, _ mfa.Challenge, _ time.Time) mfa.Response {

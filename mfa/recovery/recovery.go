@@ -199,3 +199,12 @@ func Import(typed []string) (storage.Authenticator, []string, error) {
 	}
 	return storage.Authenticator{Method: Name, Data: recoveryData(len(codes))}, codes, nil
 }
+
+// ShowAll writes canonical codes as people read them.
+func ShowAll(codes []string) []string {
+	out := make([]string, len(codes))
+	for i, c := range codes {
+		out[i] = Show(c)
+	}
+	return out
+}

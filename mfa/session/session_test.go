@@ -49,7 +49,7 @@ func TestARaisedSessionHasANewToken(t *testing.T) {
 	u := h.Ada()
 	first := h.Sign(nil, u.ID, factorAt("password", storage.Know, "pwd", h.Now()))
 	in := h.Load(h.Sessions.Token(first))
-	same, isNew, end := h.Sessions.Prepare(in, storage.AuthRequest{}, u.ID, in.Session.Factors, h.Visit)
+	same, isNew, end := h.Sessions.Prepare(in, storage.AuthRequest{}, u.ID, in.Session.Factors, h.Caller)
 	if isNew || end != "" || same.Generation != first.Generation {
 		t.Errorf("nothing new: %+v %v %q, want the session as it is", same, isNew, end)
 	}
@@ -77,7 +77,7 @@ func TestARaisedSessionHasANewToken(t *testing.T) {
 func TestAnotherUserEndsTheSession(t *testing.T) {
 	h := mfatest.New(t)
 	u := h.Ada()
-	other := h.Create(users.Draft{Email: mfatest.OtherMail})
+	other := h.Create(users.Draft{Email: mfatest.OtherEmail})
 	first := h.Sign(nil, u.ID, factorAt("password", storage.Know, "pwd", h.Now()))
 	in := h.Load(h.Sessions.Token(first))
 	x := h.Sign(in, other.ID, factorAt("password", storage.Know, "pwd", h.Now()))
@@ -103,7 +103,7 @@ func TestSessionsEnd(t *testing.T) {
 			}
 		}},
 		{"by logout", func(h *mfatest.Fixture, in *session.SignedIn) {
-			mfatest.Want(h.T, "end", h.Sessions.End(context.Background(), in, false, h.Visit), "")
+			mfatest.Want(h.T, "end", h.Sessions.End(context.Background(), in, false, h.Caller), "")
 		}},
 		{"with the user", func(h *mfatest.Fixture, in *session.SignedIn) {
 			off := storage.UserDisabled
@@ -142,7 +142,7 @@ func TestRunWritesWhatIsNotedBeforeItStops(t *testing.T) {
 	h := mfatest.New(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	h.Journal.Note(h.Journal.Event(h.Visit, storage.Event{Kind: mfa.EventConfiguration}))
+	h.Journal.Note(h.Journal.Event(h.Caller, storage.Event{Kind: mfa.EventConfiguration}))
 	mfatest.Want(t, "journal", h.Journal.Run(ctx), "")
 	mfatest.Want(t, "sessions", h.Sessions.Run(ctx), "")
 	list, err := h.Store.ListEvents(context.Background(), storage.EventFilter{Limit: 10})

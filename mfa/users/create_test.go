@@ -32,7 +32,7 @@ func TestCreatingUsers(t *testing.T) {
 		{"a recovery code of no shape", users.Draft{Email: "p5@example.com", RecoveryCodes: []string{"abc"}}, mfa.InvalidRequest},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			u, err := h.Users.Create(context.Background(), h.Visit, tc.draft)
+			u, err := h.Users.Create(context.Background(), h.Caller, tc.draft)
 			mfatest.Want(t, "create", err, tc.want)
 			if err == nil && (u.ID == "" || u.Status != storage.UserActive) {
 				t.Errorf("created %+v", u)

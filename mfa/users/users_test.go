@@ -24,7 +24,7 @@ func TestAnImportedAuthenticatorKeepsItsParameters(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h := mfatest.New(t)
-			u := h.Create(users.Draft{Email: mfatest.OwnMail, Password: mfatest.OwnPass, TOTPSecret: mfatest.Secret32, TOTPShape: tc.shape, TOTPPeriod: tc.period})
+			u := h.Create(users.Draft{Email: mfatest.Email, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey, TOTPShape: tc.shape, TOTPPeriod: tc.period})
 			a, err := h.Store.Account(context.Background(), u.ID)
 			if err != nil {
 				t.Fatal(err)
@@ -36,8 +36,8 @@ func TestAnImportedAuthenticatorKeepsItsParameters(t *testing.T) {
 				}
 			}
 			period := time.Duration(max(tc.period, 30)) * time.Second
-			code, next := h.Totp.CodeOf(own, h.Now()), h.Totp.CodeOf(own, h.Now().Add(period))
-			if code == next || code != h.Totp.CodeOf(own, h.Now().Truncate(period)) {
+			code, next := h.TOTP.CodeOf(own, h.Now()), h.TOTP.CodeOf(own, h.Now().Add(period))
+			if code == next || code != h.TOTP.CodeOf(own, h.Now().Truncate(period)) {
 				t.Fatalf("codes %s and %s do not change with the period", code, next)
 			}
 			_, err = h.Prove(h.LoggedIn(), "totp", code, "")
@@ -53,7 +53,7 @@ func TestAnImportedAuthenticatorKeepsItsParameters(t *testing.T) {
 func TestADraftIsRefusedForEveryFault(t *testing.T) {
 	h := mfatest.New(t)
 	faults := h.Users.Faults(users.Draft{ID: "42", Username: "a@b.example", Email: "none", Phone: "0151", Password: "short", PasswordHash: "$1$x",
-		TOTPSecret: base32.StdEncoding.EncodeToString(mfatest.SecretBytes), TOTPPeriod: 45, RecoveryCodes: []string{"x"}})
+		TOTPSecret: base32.StdEncoding.EncodeToString(mfatest.TOTPSecret), TOTPPeriod: 45, RecoveryCodes: []string{"x"}})
 	var got []string
 	for _, f := range faults {
 		got = append(got, f.Field)
@@ -67,11 +67,11 @@ func TestADraftIsRefusedForEveryFault(t *testing.T) {
 			t.Errorf("fault %d is in %s (%v), want %s with a code", i, got[i], faults[i].Err, fields[i])
 		}
 	}
-	if f := h.Users.Faults(users.Draft{Email: mfatest.OwnMail, Password: mfatest.OwnPass, TOTPSecret: mfatest.Secret32, RecoveryCodes: []string{"aaaa-bbbb-cccc"}}); len(f) != 0 {
+	if f := h.Users.Faults(users.Draft{Email: mfatest.Email, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey, RecoveryCodes: []string{"aaaa-bbbb-cccc"}}); len(f) != 0 {
 		t.Errorf("a good draft has faults: %v", f)
 	}
 	mfatest.Want(t, "a shape that no app knows", func() error {
-		_, err := h.Users.Create(context.Background(), h.Visit, users.Draft{Email: mfatest.OwnMail, TOTPSecret: mfatest.Secret32, TOTPShape: mfa.Shape{Digits: 7}})
+		_, err := h.Users.Create(context.Background(), h.Caller, users.Draft{Email: mfatest.Email, TOTPSecret: mfatest.TOTPKey, TOTPShape: mfa.Shape{Digits: 7}})
 		return err
 	}(), mfa.InvalidRequest)
 }
@@ -84,8 +84,8 @@ func TestAfterAResetTheNextLoginEnrols(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.Visit.Actor = users.ActorAdmin
-	mfatest.Want(t, "reset", h.Users.ResetFactors(context.Background(), h.Visit, a), "")
+	h.Caller.Actor = users.ActorAdmin
+	mfatest.Want(t, "reset", h.Users.ResetFactors(context.Background(), h.Caller, a), "")
 	if _, err := h.Prove(under, "totp", h.Code(0), ""); mfa.CodeOf(err) == "" {
 		t.Errorf("the login under way went on: %v", err)
 	}
@@ -113,7 +113,7 @@ func TestAUserIsFoundByEveryName(t *testing.T) {
 func TestAnAmendmentIsMadeOnce(t *testing.T) {
 	h := mfatest.New(t)
 	u := h.Ada()
-	h.Create(users.Draft{Email: mfatest.OtherMail})
+	h.Create(users.Draft{Email: mfatest.OtherEmail})
 	ctx := context.Background()
 	draft := users.Draft{Email: "ada@example.org", Profile: map[string]any{"name": "Ada", "address": map[string]any{"country": "GB"}},
 		Password: "some other phrase", RecoveryCodes: []string{"dddd-eeee-ffff"}}
@@ -127,7 +127,7 @@ func TestAnAmendmentIsMadeOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return x, h.Users.Amend(ctx, h.Visit, x)
+		return x, h.Users.Amend(ctx, h.Caller, x)
 	}
 	first, err := amend()
 	mfatest.Want(t, "amend", err, "")
@@ -139,13 +139,13 @@ func TestAnAmendmentIsMadeOnce(t *testing.T) {
 	if len(second.Differences) != 0 {
 		t.Errorf("differences the second time: %+v", second.Differences)
 	}
-	mfatest.Want(t, "login with the new password", h.Verifier.Login(ctx, h.Visit, h.Proving(h.Begin(), "ada@example.org"), "some other phrase"), "")
+	mfatest.Want(t, "login with the new password", h.Verifier.Password(ctx, h.Caller, h.Read(h.Begin(), "ada@example.org"), "some other phrase"), "")
 	_, err = h.Prove(h.LoggedInAs("ada", "some other phrase"), "recovery", "dddd-eeee-ffff", "")
 	mfatest.Want(t, "a new recovery code", err, "")
 	if again, _ := amend(); len(again.Differences) != 0 {
 		t.Errorf("a used recovery code made a difference: %+v", again.Differences)
 	}
-	draft.Email = mfatest.OtherMail
+	draft.Email = mfatest.OtherEmail
 	_, err = amend()
 	mfatest.Want(t, "a name that is another's", err, mfa.IdentifierTaken)
 }

@@ -16,7 +16,7 @@ var (
 	ErrNotPermitted  = errors.New("an API key changes itself and the keys that it made, and no others")
 	ErrOperatorOnly  = errors.New("an API key that is disabled is for the operator to enable, change or delete")
 	ErrCallerEnded   = errors.New("the API key that asks has ended meanwhile, or may not write any more")
-	ErrTooManyMakers = fmt.Errorf("an API key descends from %d others at most", storage.MakersMost)
+	ErrTooManyMakers = fmt.Errorf("an API key descends from %d others at most", storage.MaxMakers)
 )
 
 // Caller is who creates and changes API keys. The zero Caller may do nothing.

@@ -283,7 +283,7 @@ func TestALineOfKeysEndsSomewhere(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
 	by := Operator()
-	for i := range storage.MakersMost + 1 {
+	for i := range storage.MaxMakers + 1 {
 		k, secret, err := a.Create(h.ctx, h.visit, by, draft(func(d *Draft) {
 			d.Name, d.Dialects, d.Verbs = fmt.Sprintf("key %d", i), []string{DialectAdmin}, []string{VerbWrite}
 		}))

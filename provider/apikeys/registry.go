@@ -116,7 +116,7 @@ func (a *Keys) Create(ctx context.Context, v mfa.Caller, by Caller, d Draft) (st
 	if err != nil {
 		return storage.APIKey{}, "", err
 	}
-	if len(line) > storage.MakersMost {
+	if len(line) > storage.MaxMakers {
 		return storage.APIKey{}, "", ErrTooManyMakers
 	}
 	if faults := a.Faults(by, d); len(faults) > 0 {

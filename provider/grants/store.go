@@ -66,7 +66,7 @@ func (*store) CreateAuthorizeCodeSession(context.Context, string, fosite.Request
 }
 
 // code reads a code once per request.
-func (s *store) code(ctx context.Context, code string) (*storage.CodeStanding, error) {
+func (s *store) code(ctx context.Context, code string) (*storage.CodeAccount, error) {
 	tx, err := current(ctx)
 	if err != nil {
 		return nil, err

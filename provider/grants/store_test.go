@@ -35,13 +35,13 @@ func (records) Client(_ context.Context, id storage.ClientID) (storage.Client, e
 	return storage.Client{ID: id}, nil
 }
 
-func (r records) Code(context.Context, string, time.Time) (storage.CodeStanding, error) {
-	return storage.CodeStanding{Code: storage.Code{GrantID: grantID, Authorization: authorization, UsedAt: r.used,
+func (r records) Code(context.Context, string, time.Time) (storage.CodeAccount, error) {
+	return storage.CodeAccount{Code: storage.Code{GrantID: grantID, Authorization: authorization, UsedAt: r.used,
 		Params: map[string]string{"redirect_uri": "https://rp.example/cb"}}, Account: account}, nil
 }
 
-func (r records) Grant(context.Context, storage.GrantID) (storage.Standing, error) {
-	return storage.Standing{Grant: storage.Grant{ID: grantID, Authorization: authorization, Refreshable: true, Generation: r.generation,
+func (r records) Grant(context.Context, storage.GrantID) (storage.GrantAccount, error) {
+	return storage.GrantAccount{Grant: storage.Grant{ID: grantID, Authorization: authorization, Refreshable: true, Generation: r.generation,
 		ExpiresAt: at.Add(time.Hour), RefreshUntil: at.Add(time.Hour)}, Account: account}, nil
 }
 

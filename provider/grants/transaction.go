@@ -17,9 +17,9 @@ type transaction struct {
 	client   storage.ClientID // authenticated
 	verifier string           // code_verifier
 
-	code *storage.CodeStanding // read at the token endpoint
+	code *storage.CodeAccount // read at the token endpoint
 
-	grant     *storage.Standing // read at a refresh
+	grant     *storage.GrantAccount // read at a refresh
 	presented int64             // generation of the presented refresh token
 
 	redeem    bool // redeem the code, create the grant

@@ -10,9 +10,9 @@ import (
 	"sallyport/storage/seal"
 )
 
-// accountParts gathers the account of "who (id)" in one read: a row for the user,
-// for each name and for each authenticator, told apart by "part". The branch with
-// every type in it comes first, for PostgreSQL takes the types from there.
+// accountParts reads the account of "who (id)" in one query: a row for the user, for each
+// identifier and for each authenticator, distinguished by "part". The branch with every type
+// comes first, because PostgreSQL takes the types from there.
 const accountParts = `parts AS (
 	SELECT 3 AS part, CAST(a.id AS text) AS id, a.method AS t1, a.name AS t2, a.origin AS t3, a.state AS t4, a.data AS t5,
 		a.secret AS secret, a.counter AS n1, a.last_used_at AS n2, a.expires_at AS n3, a.created_at AS created_at, a.updated_at AS updated_at
@@ -40,7 +40,7 @@ const (
 	authenticatorLabel = "authenticator:" // seal purpose, followed by the method
 )
 
-// accountRows builds an account of the rows of accountParts.
+// accountRows builds an account from the rows of accountParts.
 type accountRows struct {
 	e               *Engine
 	part            number
@@ -57,7 +57,7 @@ func (a *accountRows) dest() []any {
 	return []any{&a.part, &a.id, &a.t1, &a.t2, &a.t3, &a.t4, &a.t5, &a.secret, &a.n1, &a.n2, &a.n3, &a.created, &a.edited}
 }
 
-// add takes over the row just scanned.
+// add adds the row just scanned.
 func (a *accountRows) add() error {
 	user := a.account.User.ID
 	switch a.part {
@@ -91,7 +91,7 @@ func (a *accountRows) add() error {
 	return nil
 }
 
-// found returns the account, or nil where nobody was found.
+// found returns the account, or nil if there was no user.
 func (a *accountRows) found() *storage.Account {
 	if a.account.User.ID == "" {
 		return nil
@@ -99,9 +99,8 @@ func (a *accountRows) found() *storage.Account {
 	return &a.account
 }
 
-// openSecret opens an authenticator's secret. One that does not open was changed or
-// moved here from another row: it can not prove anything, and the user's other
-// authenticators go on working.
+// openSecret opens an authenticator's secret. If it does not open, it was changed or moved
+// here from another row: the authenticator is broken, and the others keep working.
 func (e *Engine) openSecret(a *storage.Authenticator, sealed []byte) error {
 	plain, err := e.keyring.Open(authenticatorLabel+a.Method, secretRow(a.UserID, a.ID), sealed)
 	if errors.Is(err, seal.ErrTampered) {
@@ -121,8 +120,8 @@ func secretRow(user storage.UserID, id storage.AuthenticatorID) string {
 	return string(user) + "/" + string(id)
 }
 
-// withAccount runs a query whose columns are those of a head followed by
-// partColumns. The head repeats in every row and is scanned once.
+// withAccount runs a query whose columns are those of head followed by partColumns. The
+// head repeats in every row and is scanned once.
 func (q querier) withAccount(query string, args []any, head ...any) (*storage.Account, error) {
 	a := accountRows{e: q.e}
 	first := append(slices.Clone(head), a.dest()...)

@@ -8,12 +8,12 @@ import (
 	"sallyport/storage"
 )
 
-// apiKeysWhere reads keys with their hashes, one row a hash; a condition is put in between.
+// apiKeysWhere and apiKeysOrder, around a condition, read keys with one row per hash.
 const (
 	apiKeysWhere = `SELECT CAST(k.id AS text), k.name, k.dialects, k.verbs, k.project, k.app, k.disabled, k.expires_at,
 		k.created_at, k.updated_at, k.last_used_at, CAST(k.maker AS text), s.hash FROM api_keys k LEFT JOIN api_key_secrets s ON s.key_id = k.id `
 	apiKeysOrder = " ORDER BY k.name, s.position"
-	// A key and its makers; a condition is put in between, and how many makers there may be.
+	// apiKeyLine begins a query for a key and its makers.
 	apiKeyLine     = "WITH RECURSIVE line (id, maker, depth) AS (SELECT id, maker, 0 FROM api_keys WHERE id = "
 	apiKeyLineRest = ` UNION ALL SELECT m.id, m.maker, line.depth + 1 FROM api_keys m JOIN line ON m.id = line.maker WHERE line.depth < ?) `
 	apiKeyLineTail = "JOIN line ON line.id = k.id ORDER BY line.depth, s.position"
@@ -42,7 +42,7 @@ func (e *Engine) APIKeyByHash(ctx context.Context, hash []byte) ([]storage.APIKe
 }
 
 func (e *Engine) apiKeyLine(ctx context.Context, which string, arg any) ([]storage.APIKey, error) {
-	found, err := e.apiKeys(ctx, apiKeyLine+which+apiKeyLineRest+apiKeysWhere+apiKeyLineTail, arg, storage.MakersMost)
+	found, err := e.apiKeys(ctx, apiKeyLine+which+apiKeyLineRest+apiKeysWhere+apiKeyLineTail, arg, storage.MaxMakers)
 	if err == nil && len(found) == 0 {
 		err = storage.ErrNotFound
 	}
@@ -141,8 +141,8 @@ func (e *Engine) CreateAPIKey(ctx context.Context, k storage.APIKey, events []st
 	})
 }
 
-// lockMaker keeps the maker of a new key as it is until the commit: of a deletion and a
-// creation that race, the second one sees the first.
+// lockMaker locks the maker of a new key, so that of a concurrent deletion and creation the
+// second sees the first.
 func (q querier) lockMaker(k storage.APIKey) error {
 	if k.Maker == "" {
 		return nil

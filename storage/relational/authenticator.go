@@ -14,7 +14,7 @@ const (
 
 	authenticatorColumns = `id, user_id, method, name, origin, state, secret, data, counter,
 		created_at, updated_at, last_used_at, expires_at`
-	// An authenticator is replaced only where it stays its owner's.
+	// An authenticator is replaced only by one of the same owner.
 	authenticatorUpsert = `ON CONFLICT (id) DO UPDATE SET method = excluded.method, name = excluded.name,
 		origin = excluded.origin, state = excluded.state, secret = excluded.secret, data = excluded.data,
 		counter = excluded.counter, created_at = excluded.created_at, updated_at = excluded.updated_at,
@@ -72,7 +72,7 @@ func (e *Engine) PutAuthenticator(ctx context.Context, a storage.Authenticator, 
 		if err != nil {
 			return err
 		}
-		return q.tell(messages, events)
+		return q.notify(messages, events)
 	})
 }
 
@@ -98,7 +98,7 @@ func (e *Engine) SetAuthenticatorState(ctx context.Context, user storage.UserID,
 		if err != nil {
 			return err
 		}
-		return q.tell(messages, events)
+		return q.notify(messages, events)
 	})
 }
 
@@ -124,7 +124,7 @@ func (e *Engine) DeleteAuthenticator(ctx context.Context, r storage.Removal) err
 			return err
 		}
 		if len(r.Lasting) > 0 {
-			if err := q.endSecond(r); err != nil {
+			if err := q.endSecondFactor(r); err != nil {
 				return err
 			}
 		}
@@ -133,13 +133,12 @@ func (e *Engine) DeleteAuthenticator(ctx context.Context, r storage.Removal) err
 				return err
 			}
 		}
-		return q.tell(r.Messages, r.Events)
+		return q.notify(r.Messages, r.Events)
 	})
 }
 
-// endSecond takes recovery codes and the wish for a second factor away with the last
-// of the methods that stand for themselves.
-func (q querier) endSecond(r storage.Removal) error {
+// endSecondFactor removes recovery codes and MFAEnabled with the last second factor.
+func (q querier) endSecondFactor(r storage.Removal) error {
 	const last = ` AND NOT EXISTS (SELECT 1 FROM authenticators k WHERE k.user_id = ? AND k.state <> 'pending' AND k.method IN ?)`
 	err := q.send("UPDATE users SET mfa_enabled = FALSE, updated_at = ? WHERE id = ?"+last, micro(r.Now), ref(r.UserID), ref(r.UserID), r.Lasting)
 	if err != nil {
@@ -161,12 +160,12 @@ func (e *Engine) ReplaceRecoveryCodes(ctx context.Context, set storage.RecoveryS
 		if err := q.replaceRecovery(set); err != nil {
 			return err
 		}
-		return q.tell(messages, events)
+		return q.notify(messages, events)
 	})
 }
 
-// replaceRecovery stores a new set. Of two that race one breaks the unique index
-// over the users' sets and is refused whole.
+// replaceRecovery stores a new set. One of two concurrent calls violates the unique index
+// over the users' sets and fails.
 func (q querier) replaceRecovery(set storage.RecoverySet) error {
 	if err := q.send("DELETE FROM authenticators WHERE user_id = ? AND method = 'recovery'", ref(set.Authenticator.UserID)); err != nil {
 		return err
@@ -216,8 +215,8 @@ func (e *Engine) RecoveryCodes(ctx context.Context, user storage.UserID) ([]stri
 	return out, err
 }
 
-// tell writes what a step tells others: messages, then audit lines.
-func (q querier) tell(messages []storage.Message, events []storage.Event) error {
+// notify writes messages, then audit lines.
+func (q querier) notify(messages []storage.Message, events []storage.Event) error {
 	if err := q.putMessages(messages); err != nil {
 		return err
 	}

@@ -25,13 +25,13 @@ const (
 	outboxLabel   = "outbox"
 )
 
-// maxFactors bounds how much one request may gather, in bytes.
+// maxFactors bounds the factors of a request, in bytes.
 const maxFactors = 16 << 10
 
 const requestColumns = `hash, client_id, params, browser, state, version, subject, factors, session_id, consent,
 	show_recovery, track, track_request, initiations, requested_at, expires_at, updated_at, parent, opener, restarts, names`
 
-// requestHead is requestColumns as "h", with texts where PostgreSQL has a UUID.
+// requestHead has requestColumns of "h", with UUIDs of PostgreSQL cast to text.
 const requestHead = `h.hash, h.client_id, h.params, h.browser, h.state, h.version, CAST(h.subject AS text), h.factors,
 	CAST(h.session_id AS text), h.consent, h.show_recovery, h.track, h.track_request, h.initiations,
 	h.requested_at, h.expires_at, h.updated_at, h.parent, h.opener, h.restarts, h.names`
@@ -41,10 +41,10 @@ func (e *Engine) OpenRequest(ctx context.Context, r storage.AuthRequest) error {
 	return e.burst(ctx, "open request", func(q querier) error { return q.putRequest(r, nil) })
 }
 
-// putRequest stores a request; trackRequest is its own ID, sealed beside its track.
+// putRequest stores a request; trackRequest is its sealed ID, stored beside its track.
 func (q querier) putRequest(r storage.AuthRequest, trackRequest []byte) error {
 	hash := q.e.keyring.Hash(requestLabel, string(r.ID))
-	// The parameters may hold an id_token_hint: they are sealed like any token.
+	// The parameters may hold an id_token_hint, so they are sealed like a token.
 	params, err := json.Marshal(r.Params)
 	if err != nil {
 		return fmt.Errorf("write parameters: %w", err)
@@ -62,8 +62,8 @@ func (q querier) putRequest(r storage.AuthRequest, trackRequest []byte) error {
 	return in.run(q, "")
 }
 
-// putLogin begins a login of its own. Its request lives as long as the login may, and
-// without a browser it is the subject's from now on.
+// putLogin creates a detached login. Its request lives as long as the login and, without a
+// browser, now belongs to the subject.
 func (q querier) putLogin(n storage.NewLogin, now time.Time) error {
 	r := n.Login
 	err := q.spend(`UPDATE auth_requests SET updated_at = ?, expires_at = CASE WHEN expires_at < ? THEN ? ELSE expires_at END,
@@ -163,7 +163,7 @@ func (r *requestRow) record(e *Engine) (storage.AuthRequest, error) {
 	return out, decode("consent", r.consent, &out.Consent)
 }
 
-// nameLength is what one name takes in the list of a request: 16 bytes in hex and a comma.
+// nameLength is the length of a name in the list of a request: 16 bytes in hex and a comma.
 const nameLength = 33
 
 func nameList(names [][]byte) string {
@@ -189,9 +189,9 @@ func namesOf(list text) ([][]byte, error) {
 	return out, nil
 }
 
-// oneName adds a name that is not in the list of a request, if there is room for it.
+// addName adds a name to the list of a request unless it is there; nameFits is its condition.
 const (
-	oneName  = "names = CASE WHEN replace(names, ?, '') <> names THEN names ELSE names || ? END"
+	addName  = "names = CASE WHEN replace(names, ?, '') <> names THEN names ELSE names || ? END"
 	nameFits = "(replace(names, ?, '') <> names OR length(names) < ?)"
 )
 
@@ -199,12 +199,12 @@ const (
 func (e *Engine) RememberName(ctx context.Context, id storage.RequestID, name []byte, most int, now time.Time) error {
 	one := nameList([][]byte{name})
 	return e.burst(ctx, "remember name", func(q querier) error {
-		return q.spend("UPDATE auth_requests SET updated_at = ?, "+oneName+" WHERE hash IN ? AND state = 'open' AND expires_at > ? AND "+nameFits,
+		return q.spend("UPDATE auth_requests SET updated_at = ?, "+addName+" WHERE hash IN ? AND state = 'open' AND expires_at > ? AND "+nameFits,
 			micro(now), one, one, e.keyring.Hashes(requestLabel, string(id)), micro(now), one, int64(nameLength*most))
 	})
 }
 
-// factorLines are factors one a line, so that a proof is added by appending one.
+// factorLines are factors, one per line, so that a proof is added by appending.
 type factorLines []storage.Factor
 
 // Value implements driver.Valuer.
@@ -220,7 +220,7 @@ func (fs factorLines) Value() (driver.Value, error) {
 	return b.String(), nil
 }
 
-// factorsOf reads the lines; a later proof of an authenticator replaces an earlier one.
+// factorsOf parses the lines; a later proof of an authenticator replaces an earlier one.
 func factorsOf(lines text) ([]storage.Factor, error) {
 	var out []storage.Factor
 	for line := range strings.Lines(string(lines)) {
@@ -236,7 +236,7 @@ func factorsOf(lines text) ([]storage.Factor, error) {
 	return out, nil
 }
 
-// list writes a list that may be nil, which is not the same as empty.
+// list encodes a list; nil is different from empty.
 func list(values []string) any {
 	if values == nil {
 		return ""
@@ -264,7 +264,7 @@ func (e *Engine) ChangeRequest(ctx context.Context, c storage.RequestChange, eve
 	})
 }
 
-// changeRequest is one compare-and-set on the version that was read.
+// changeRequest is one compare-and-set on the version.
 func (q querier) changeRequest(c storage.RequestChange) error {
 	var set assignments
 	set.add("version = version + 1")
@@ -276,7 +276,7 @@ func (q querier) changeRequest(c storage.RequestChange) error {
 		set.add("show_recovery = ?", *c.ShowRecovery)
 	}
 	if c.Restart || c.Subject != "" {
-		// Whoever tried before the first factor has used up nothing of the owner's.
+		// Initiations before the first factor do not count against the owner.
 		set.add("subject = ?, initiations = CASE WHEN subject IS NULL THEN 0 ELSE initiations END", ref(c.Subject))
 	}
 	switch {
@@ -322,7 +322,7 @@ func (q querier) changeRequest(c storage.RequestChange) error {
 		string(c.State), micro(c.Now), blob(c.Parent))
 }
 
-// track keeps the hash of a TrackID, and sealed beside it the RequestID it leads to.
+// track stores the hash of a TrackID and, sealed, its RequestID.
 func (q querier) track(c storage.RequestChange, set *assignments) error {
 	if c.Track == "" {
 		if c.Restart {
@@ -339,7 +339,7 @@ func (q querier) track(c storage.RequestChange, set *assignments) error {
 	return nil
 }
 
-// assignments collects the SET part of an UPDATE.
+// assignments collects parts of an UPDATE with their arguments.
 type assignments struct {
 	parts []string
 	args  []any

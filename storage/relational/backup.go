@@ -12,16 +12,16 @@ import (
 	"github.com/glebarez/sqlite"
 )
 
-// ErrOwnTools says that the database server has tools of its own for backups.
-var ErrOwnTools = errors.New("PostgreSQL is backed up with its own tools: pg_dump, or a base backup with archived logs")
+// ErrBackupUnsupported means that the database is backed up with its own tools.
+var ErrBackupUnsupported = errors.New("PostgreSQL is backed up with its own tools: pg_dump, or a base backup with archived logs")
 
-// Backup writes a copy of a SQLite database, as it is at one moment, into a new file
-// that only its owner can read. Servers go on reading and writing meanwhile.
+// Backup writes a consistent copy of a SQLite database to a new file that only its owner
+// can read, while servers read and write.
 func (e *Engine) Backup(ctx context.Context, path string) error {
 	if e.dialect != sqliteDialect {
-		return ErrOwnTools
+		return ErrBackupUnsupported
 	}
-	// SQLite would make the file readable for everybody; into an empty file it writes.
+	// Create the file: SQLite would make it world-readable, but writes into an empty one.
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("backup: %w", err)
@@ -42,7 +42,7 @@ func (e *Engine) copyInto(ctx context.Context, path string) error {
 	if err := intact(ctx, path); err != nil {
 		return err
 	}
-	// A backup that a power cut takes away is none.
+	// Sync the file and its folder, so that a power cut does not lose them.
 	for _, name := range []string{path, filepath.Dir(path)} {
 		f, err := os.Open(name)
 		if err != nil {
@@ -55,7 +55,7 @@ func (e *Engine) copyInto(ctx context.Context, path string) error {
 	return nil
 }
 
-// intact lets SQLite check a file.
+// intact checks a database file.
 func intact(ctx context.Context, path string) error {
 	db, err := sql.Open(sqlite.DriverName, (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: "mode=ro"}).String())
 	if err != nil {

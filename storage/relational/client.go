@@ -83,7 +83,7 @@ func (e *Engine) ReplaceClient(ctx context.Context, c storage.Client, was time.T
 	})
 }
 
-// changed moves a version counter and writes the audit lines of the change.
+// changed increments a version counter and writes the audit lines of the change.
 func (q querier) changed(version string, events []storage.Event) error {
 	if err := q.change("UPDATE versions SET value = value + 1 WHERE name = ?", version); err != nil {
 		return err
@@ -91,12 +91,12 @@ func (q querier) changed(version string, events []storage.Event) error {
 	return q.putEvents(events)
 }
 
-// deleteBatch is how many rows one transaction removes of something large.
+// deleteBatch is the number of rows removed in one transaction.
 const deleteBatch = 1000
 
-// DeleteClient implements storage.Clients. A client may have millions of grants:
-// they go in batches first, and what came meanwhile goes with the client itself. The
-// event comes with the first of them: a deletion that is cut off has its line, too.
+// DeleteClient implements storage.Clients. A client may have millions of grants: they are
+// removed in batches first, and new ones with the client. The first batch writes the events,
+// so that an interrupted deletion is logged too.
 func (e *Engine) DeleteClient(ctx context.Context, id storage.ClientID, events []storage.Event) error {
 	if _, err := e.Client(ctx, id); err != nil {
 		return err
@@ -194,8 +194,8 @@ func (e *Engine) consents(ctx context.Context, where string, args ...any) ([]sto
 	return out, err
 }
 
-// WithdrawConsent implements storage.Clients. Where a client is excused from asking
-// there is no consent to remove, but there are grants to end.
+// WithdrawConsent implements storage.Clients. A client that skips consent has none to
+// remove, but grants to end.
 func (e *Engine) WithdrawConsent(ctx context.Context, user storage.UserID, client storage.ClientID, now time.Time, events []storage.Event) error {
 	if !plain(client) {
 		return storage.ErrNotFound

@@ -12,44 +12,42 @@ import (
 )
 
 const (
-	connectWait = 2 * time.Second        // for each host; "connect_timeout" of the address wins
-	pingWait    = 500 * time.Millisecond // a connection that was idle is asked first
-	partingWait = time.Second            // for goodbyes to a server that may be gone
+	connectWait = 2 * time.Second        // for each host; "connect_timeout" of the DSN overrides it
+	pingWait    = 500 * time.Millisecond // for the check of an idle connection before use
+	closeWait   = time.Second            // for closing a connection to a server that may be gone
 )
 
-// bounded sees to it that a server which stopped answering costs little time and never
-// a place in the pool for long: its connections are found dead when they are wanted,
-// and are not mourned.
-func bounded(config *pgxpool.Config) {
+// boundTimeouts bounds how long a server that stopped responding delays calls and occupies
+// connections of the pool: dead connections are detected before use and closed quickly.
+func boundTimeouts(config *pgxpool.Config) {
 	config.PingTimeout = pingWait
 	if config.ConnConfig.ConnectTimeout <= 0 {
 		config.ConnConfig.ConnectTimeout = connectWait
 	}
 	config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
-		new(reach).take(&c.Config)
+		new(dialer).wrap(&c.Config)
 		return nil
 	}
 }
 
-// reach is how one connection of the pool reaches its server. pgx dials again when it
-// gives a connection up, to ask the server to stop what it still does there, and holds
-// the connection's place in the pool for up to 15 s meanwhile. A server that does not
-// hear that is left alone after partingWait; it has a timeout of its own (H-10).
-type reach struct {
+// dialer dials for one connection of the pool. When pgx abandons a connection it dials
+// again to send a cancel request, and meanwhile occupies the pool for up to 15 s. The dialer
+// limits that to closeWait; the server has its own statement timeout (H-10).
+type dialer struct {
 	mu   sync.Mutex
 	conn net.Conn
 	up   bool
 }
 
-func (r *reach) take(c *pgconn.Config) {
+func (d *dialer) wrap(c *pgconn.Config) {
 	dial, up := c.DialFunc, c.AfterConnect
 	c.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-		return r.dial(ctx, dial, network, address)
+		return d.dial(ctx, dial, network, address)
 	}
 	c.AfterConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
-		r.mu.Lock()
-		r.up = true
-		r.mu.Unlock()
+		d.mu.Lock()
+		d.up = true
+		d.mu.Unlock()
 		if up != nil {
 			return up(ctx, conn)
 		}
@@ -57,23 +55,23 @@ func (r *reach) take(c *pgconn.Config) {
 	}
 }
 
-func (r *reach) dial(ctx context.Context, dial pgconn.DialFunc, network, address string) (net.Conn, error) {
-	r.mu.Lock()
-	parting, conn := r.up, r.conn
-	r.mu.Unlock()
-	if !parting {
+func (d *dialer) dial(ctx context.Context, dial pgconn.DialFunc, network, address string) (net.Conn, error) {
+	d.mu.Lock()
+	cancelling, conn := d.up, d.conn
+	d.mu.Unlock()
+	if !cancelling {
 		conn, err := dial(ctx, network, address)
-		r.mu.Lock()
-		r.conn = conn
-		r.mu.Unlock()
+		d.mu.Lock()
+		d.conn = conn
+		d.mu.Unlock()
 		return conn, err
 	}
-	time.AfterFunc(partingWait, func() { _ = conn.Close() })
-	ctx, cancel := context.WithTimeout(ctx, partingWait)
+	time.AfterFunc(closeWait, func() { _ = conn.Close() })
+	ctx, cancel := context.WithTimeout(ctx, closeWait)
 	defer cancel()
 	last, err := dial(ctx, network, address)
 	if err == nil {
-		time.AfterFunc(partingWait, func() { _ = last.Close() })
+		time.AfterFunc(closeWait, func() { _ = last.Close() })
 	}
 	return last, err
 }

@@ -14,20 +14,19 @@ import (
 	"sallyport/storage"
 )
 
-// The calls that every login makes go to PostgreSQL without gorm and database/sql in
-// between, and what a transaction writes goes as one message: this file is that path.
-// docs/decisions/0034 has the reason and the figures. SQLite, and whatever an
-// administrator does, takes the common path of run.go.
+// The calls of every login bypass gorm and database/sql on PostgreSQL and send the writes of
+// a transaction as one message (docs/decisions/0034). SQLite and administration take the
+// common path in run.go.
 
-// rollbackWait bounds the wait for the end of a transaction that came to nothing.
+// rollbackWait bounds a rollback.
 const rollbackWait = time.Second
 
 // quick is read over a bare connection.
-func (e *Engine) quick(ctx context.Context, deed string, do func(querier) error) error {
+func (e *Engine) quick(ctx context.Context, operation string, do func(querier) error) error {
 	if e.direct == nil {
-		return e.read(ctx, deed, do)
+		return e.read(ctx, operation, do)
 	}
-	return e.run(ctx, deed, false, func(ctx context.Context) error {
+	return e.run(ctx, operation, false, func(ctx context.Context) error {
 		conn, err := e.direct.Acquire(ctx)
 		if err != nil {
 			return err
@@ -37,34 +36,34 @@ func (e *Engine) quick(ctx context.Context, deed string, do func(querier) error)
 	})
 }
 
-// burst is step where nothing is read between the writes: they are gathered, and sent
-// as one message when do is through. A conditional write that changed no row is found
-// out then, and nothing of the step happens.
-func (e *Engine) burst(ctx context.Context, deed string, do func(querier) error) error {
+// burst is step without reads between writes: the writes are collected and sent as one
+// message when do returns. If a conditional write changes no row, the transaction is rolled
+// back.
+func (e *Engine) burst(ctx context.Context, operation string, do func(querier) error) error {
 	if e.direct == nil {
-		return e.step(ctx, deed, do)
+		return e.step(ctx, operation, do)
 	}
-	return e.run(ctx, deed, true, func(ctx context.Context) error {
+	return e.run(ctx, operation, true, func(ctx context.Context) error {
 		conn, err := e.direct.Acquire(ctx)
 		if err != nil {
 			return err
 		}
-		defer conn.Release() // one whose transaction is open is not used again
+		defer conn.Release() // the pool discards a connection with an open transaction
 		b := &burst{e: e, ctx: ctx, conn: conn}
-		var told []storage.Event
-		if err := do(querier{e: e, burst: b, told: &told}); err != nil {
+		var written []storage.Event
+		if err := do(querier{e: e, burst: b, written: &written}); err != nil {
 			b.rollback()
 			return err
 		}
 		err = b.commit()
 		if err == nil {
-			e.committed(told)
+			e.committed(written)
 		}
 		return err
 	})
 }
 
-// burst gathers the writes of one transaction.
+// burst collects the writes of a transaction.
 type burst struct {
 	e     *Engine
 	ctx   context.Context
@@ -73,8 +72,8 @@ type burst struct {
 	begun bool
 }
 
-// write is a statement that is to be sent. Where it changes no row, miss is called and
-// otherwise is the error, if they are not nil.
+// write is a statement to send. If it changes no row, miss is called and otherwise is
+// returned, unless nil.
 type write struct {
 	text      string
 	args      []any
@@ -89,8 +88,8 @@ func (b *burst) add(w write) error {
 	return err
 }
 
-// flush sends what was gathered inside the transaction, which it begins if need be.
-// last also commits, where no answer decides whether to.
+// flush sends the collected writes in the transaction, which it begins if necessary. With
+// last it also commits; no result may decide against it.
 func (b *burst) flush(last bool) error {
 	if len(b.queue) == 0 {
 		return nil
@@ -107,8 +106,7 @@ func (b *burst) flush(last bool) error {
 	}
 	results := b.conn.SendBatch(b.ctx, &batch)
 	err := b.read(results, last)
-	// Closing reads the answers that nobody waits for any more. A failure among them
-	// follows from the one that was found first.
+	// Close reads the remaining results. A failure among them follows from the first one.
 	if closing := results.Close(); err == nil {
 		err = closing
 	}
@@ -150,8 +148,8 @@ func (w write) outcome(rows int64) error {
 	return w.otherwise
 }
 
-// commit sends what is left and ends the transaction. A single write needs none, and
-// one without conditions is sent with its end.
+// commit sends the remaining writes and ends the transaction. A single write needs no
+// transaction; writes without conditions are sent together with COMMIT.
 func (b *burst) commit() error {
 	if !b.begun && len(b.queue) == 1 {
 		w := b.queue[0]
@@ -175,7 +173,7 @@ func (b *burst) commit() error {
 	return err
 }
 
-// end commits. PostgreSQL answers ROLLBACK where the transaction had failed before.
+// end commits. PostgreSQL responds with ROLLBACK if the transaction had failed.
 func (b *burst) end() error {
 	tag, err := b.conn.Exec(b.ctx, "COMMIT")
 	if err != nil {
@@ -188,7 +186,7 @@ func (b *burst) end() error {
 	return nil
 }
 
-// rollback also runs for a caller who has left. Where it fails the connection goes.
+// rollback runs even if the caller has left. If it fails, the connection is closed.
 func (b *burst) rollback() {
 	if !b.begun || b.conn.Conn().IsClosed() {
 		return
@@ -198,7 +196,7 @@ func (b *burst) rollback() {
 	_, _ = b.conn.Exec(ctx, "ROLLBACK")
 }
 
-// query runs a query. What was gathered before goes first.
+// query sends the collected writes, then runs a query.
 func (b *burst) query(text string, args []any, scan func(scanner) error) error {
 	if err := b.flush(false); err != nil {
 		return err
@@ -215,8 +213,8 @@ func (b *burst) query(text string, args []any, scan func(scanner) error) error {
 	return scanned(rows, scan)
 }
 
-// numbered turns the marks of a statement into PostgreSQL's, a list into as many as
-// it has values, and our values into the driver's. Statements hold no other "?".
+// numbered turns placeholders into PostgreSQL's, one for each value of a list, and converts
+// values for the driver. Statements hold no other "?".
 func numbered(text string, args []any) (string, []any, error) {
 	var out strings.Builder
 	out.Grow(len(text) + 2*len(args))
@@ -245,7 +243,7 @@ func numbered(text string, args []any) (string, []any, error) {
 	return out.String(), values, nil
 }
 
-// each puts a value, or every value of a list in parentheses.
+// each calls put for a value, or for every value of a list in parentheses.
 func each(arg any, out *strings.Builder, put func(any) error) error {
 	var list []any
 	switch arg := arg.(type) {

@@ -19,20 +19,20 @@ import (
 // Options are the engine's settings.
 type Options struct {
 	MaxConns int          // connections to the database; 0: 16
-	Logger   *slog.Logger // nil: nothing is logged
-	// Now measures how long calls wait for a connection, and nothing else: an engine
-	// has no clock. nil: it is not measured.
+	Logger   *slog.Logger // nil: no log
+	// Now only measures how long calls wait for a connection; an engine has no clock.
+	// nil: not measured.
 	Now func() time.Time
-	// Written, if not nil, is told the events of every commit, after it. It must not block.
+	// Written, if not nil, is called after every commit with its events. It must not block.
 	Written func([]storage.Event)
-	// KeepEvents is how long lines of the audit trail are kept; 0: for ever.
+	// KeepEvents is how long lines of the audit trail are kept; 0: forever.
 	KeepEvents time.Duration
-	// Span, if not nil, is told when a call begins and, by what it returns, how it ended.
-	// The deed is one of a fixed set of names.
-	Span func(ctx context.Context, deed string) (end func(error))
+	// Span, if not nil, is called when a call begins; the function it returns is called when
+	// it ends. operation is one of a fixed set of names.
+	Span func(ctx context.Context, operation string) (end func(error))
 }
 
-// Engine is a storage.Store over one database.
+// Engine is a storage.Store on one database.
 type Engine struct {
 	db      *gorm.DB
 	pool    *sql.DB
@@ -41,10 +41,10 @@ type Engine struct {
 	keyring *seal.Keyring
 	log     *slog.Logger
 	dialect dialect
-	// schema opens the pool migrations run on. A function holds the address, so that
-	// nothing that prints an Engine prints the password in it.
+	// schema opens the pool for migrations. It is a function, so that printing an Engine
+	// does not print the password in the DSN.
 	schema func() (schemaPool, error)
-	slots  chan struct{} // one for each connection
+	slots  chan struct{} // one per connection
 	writer chan struct{} // SQLite has one writer; nil on PostgreSQL
 
 	o     Options
@@ -62,8 +62,8 @@ const (
 
 const defaultConns = 16
 
-// Open connects to "postgres://..." or "sqlite:PATH". It does not migrate. Without
-// keys in the keyring nothing that needs a hash can be written or found.
+// Open connects to "postgres://..." or "sqlite:PATH". It does not migrate. Without keys in
+// the keyring, records with hashes cannot be written or found.
 func Open(ctx context.Context, dsn string, keyring *seal.Keyring, o Options) (*Engine, error) {
 	if o.MaxConns <= 0 {
 		o.MaxConns = defaultConns
@@ -98,7 +98,7 @@ func gormConfig(log *slog.Logger) *gorm.Config {
 	}
 }
 
-// Close ends all connections.
+// Close closes all connections.
 func (e *Engine) Close() error {
 	if err := e.close(); err != nil {
 		return fmt.Errorf("close database: %w", err)

@@ -14,8 +14,8 @@ import (
 	"sallyport/storage"
 )
 
-// SQLite result codes (sqlite.org/rescode.html); extended ones hold the primary
-// one in their low byte.
+// SQLite result codes (sqlite.org/rescode.html); extended codes have the primary code in
+// their low byte.
 const (
 	sqliteBusy       = 5
 	sqliteLocked     = 6
@@ -38,12 +38,12 @@ const (
 	pgSerialization = "40001"
 	pgDeadlock      = "40P01"
 	pgLockTimeout   = "55P03"
-	pgReadOnly      = "25006" // a standby, or what was the primary before
+	pgReadOnly      = "25006" // a standby or former primary
 	pgIdleTimeout   = "25P03"
 )
 
-// known turns the two errors of a driver that mean something into ours.
-func known(err error) error {
+// translate turns errors of the drivers into storage.ErrConflict and storage.ErrNotFound.
+func translate(err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -67,7 +67,7 @@ func known(err error) error {
 	return err
 }
 
-// transient reports whether the same transaction may succeed when it is run again.
+// transient reports whether the same transaction may succeed on retry.
 func transient(err error) bool {
 	if state := sqlState(err); state != "" {
 		return state == pgSerialization || state == pgDeadlock
@@ -76,8 +76,8 @@ func transient(err error) bool {
 	return code == sqliteBusy || code == sqliteLocked
 }
 
-// unavailable reports whether an error says something about the state the database is
-// in, and not about what it was asked.
+// unavailable reports whether an error is about the state of the database and not about
+// the statement.
 func unavailable(err error) bool {
 	if state := sqlState(err); state != "" {
 		switch state {
@@ -85,7 +85,7 @@ func unavailable(err error) bool {
 			return true
 		}
 		switch state[:2] {
-		case "08", "53", "57", "58": // connection, resources, an operator's doing, the system
+		case "08", "53", "57", "58": // connection, resources, operator intervention, system
 			return true
 		}
 	}
@@ -99,7 +99,7 @@ func unavailable(err error) bool {
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &connect) || errors.As(err, &network) || pgconn.SafeToRetry(err)
 }
 
-// sqlState is the code of an error of PostgreSQL's, "" of any other.
+// sqlState returns the code of a PostgreSQL error, or "".
 func sqlState(err error) string {
 	if pg, ok := errors.AsType[interface {
 		error

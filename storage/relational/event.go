@@ -12,7 +12,7 @@ import (
 // rowsPerInsert keeps multi-row inserts under the parameter limits of both databases.
 const rowsPerInsert = 500
 
-// line is an audit event as it is kept, hashed and chained: one way to write it.
+// line is the canonical form of an audit event.
 type line struct {
 	ID            storage.EventID   `json:"id"`
 	At            int64             `json:"at"` // Unix microseconds
@@ -36,8 +36,8 @@ func canonical(e storage.Event) document {
 	})
 }
 
-// putEvents writes audit lines in one statement. A line that is there already is
-// left as it is, so that a journal may repeat what it could not see acknowledged.
+// putEvents writes audit lines in one statement. Existing lines do not change, so that a
+// journal can repeat unacknowledged writes.
 func (q querier) putEvents(events []storage.Event) error {
 	for part := range slices.Chunk(events, rowsPerInsert) {
 		in := insertInto("events (id, at, kind, user_id, client_id, canonical)")
@@ -48,8 +48,8 @@ func (q querier) putEvents(events []storage.Event) error {
 			return err
 		}
 	}
-	if q.told != nil {
-		*q.told = append(*q.told, events...)
+	if q.written != nil {
+		*q.written = append(*q.written, events...)
 	}
 	return nil
 }
@@ -105,5 +105,5 @@ func eventOf(s text) (storage.Event, error) {
 	}, err
 }
 
-// page bounds how many rows a list returns.
+// page bounds the number of rows of a list.
 func page(limit int) int { return min(max(limit, 1), 1000) }

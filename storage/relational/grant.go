@@ -13,18 +13,18 @@ const (
 		expires_at, created_at, revoked_at, revoke_reason, sweep_at`
 	grantHead = `CAST(g.id AS text), g.auth, g.offline, g.refreshable, g.generation, g.rotated_at, g.refresh_until,
 		g.expires_at, g.created_at, g.revoked_at, g.revoke_reason`
-	// What decides whether a grant still counts: its user, the user's names, its session.
-	standingColumns = `CAST(u.id AS text), u.status, u.mfa_enabled, u.roles, u.profile, u.metadata, u.created_at, u.updated_at, s.ended_at,
+	// accountColumns decide whether a grant is valid: its user, the user's names, its session.
+	accountColumns = `CAST(u.id AS text), u.status, u.mfa_enabled, u.roles, u.profile, u.metadata, u.created_at, u.updated_at, s.ended_at,
 		CASE WHEN s.ended_offline THEN 1 ELSE 0 END,
 		CAST(i.id AS text), i.kind, i.value, i.verified_at, i.created_at, i.updated_at`
 	standingJoins = ` LEFT JOIN users u ON u.id = g.user_id LEFT JOIN sessions s ON s.id = g.session_id
 		LEFT JOIN identifiers i ON i.user_id = g.user_id`
 	standingOrder = ` ORDER BY i.created_at, i.id`
-	// keepGrant is how long a row outlives its refresh token: longer than any access token.
+	// keepGrant is how long a row outlives its refresh token; no access token lives longer.
 	keepGrant = 24 * time.Hour
 )
 
-// inMicroseconds cuts the times inside an authorization to what is kept.
+// inMicroseconds truncates the times in an authorization to stored precision.
 func inMicroseconds(a storage.Authorization) storage.Authorization {
 	a.AuthTime, a.RequestedAt = at(micro(a.AuthTime)), at(micro(a.RequestedAt))
 	return a
@@ -54,15 +54,15 @@ func (q querier) putGrant(g storage.Grant) error {
 }
 
 // Code implements storage.Grants.
-func (e *Engine) Code(ctx context.Context, code string, now time.Time) (storage.CodeStanding, error) {
-	const query = `SELECT CAST(g.grant_id AS text), g.auth, g.params, g.created_at, g.expires_at, g.used_at, ` + standingColumns +
+func (e *Engine) Code(ctx context.Context, code string, now time.Time) (storage.CodeAccount, error) {
+	const query = `SELECT CAST(g.grant_id AS text), g.auth, g.params, g.created_at, g.expires_at, g.used_at, ` + accountColumns +
 		` FROM codes g` + standingJoins + ` WHERE g.hash IN ? AND g.expires_at > ?` + standingOrder
 	var grant, auth, params text
 	var created, expires, used number
-	out := storage.CodeStanding{}
-	var row standingRow
+	out := storage.CodeAccount{}
+	var row grantAccountRow
 	err := e.quick(ctx, "read code", func(q querier) error {
-		return q.standing(query, []any{e.keyring.Hashes(codeLabel, code), micro(now)}, &row,
+		return q.grantAccount(query, []any{e.keyring.Hashes(codeLabel, code), micro(now)}, &row,
 			&grant, &auth, &params, &created, &expires, &used)
 	})
 	if err != nil {
@@ -94,18 +94,18 @@ func (e *Engine) RedeemCode(ctx context.Context, r storage.Redemption) error {
 }
 
 // Grant implements storage.Grants.
-func (e *Engine) Grant(ctx context.Context, id storage.GrantID) (storage.Standing, error) {
-	const query = `SELECT ` + grantHead + `, ` + standingColumns + ` FROM grants g` + standingJoins + ` WHERE g.id = ?` + standingOrder
+func (e *Engine) Grant(ctx context.Context, id storage.GrantID) (storage.GrantAccount, error) {
+	const query = `SELECT ` + grantHead + `, ` + accountColumns + ` FROM grants g` + standingJoins + ` WHERE g.id = ?` + standingOrder
 	var grant grantRow
-	var row standingRow
+	var row grantAccountRow
 	err := e.quick(ctx, "read grant", func(q querier) error {
-		return q.standing(query, []any{ref(id)}, &row, grant.dest()...)
+		return q.grantAccount(query, []any{ref(id)}, &row, grant.dest()...)
 	})
 	if err != nil {
-		return storage.Standing{}, err
+		return storage.GrantAccount{}, err
 	}
 	g, err := grant.record()
-	return storage.Standing{Grant: g, Account: row.account, SessionEnded: row.ended != 0, OfflineEnded: row.offline != 0}, err
+	return storage.GrantAccount{Grant: g, Account: row.account, SessionEnded: row.ended != 0, OfflineEnded: row.offline != 0}, err
 }
 
 // RotateRefresh implements storage.Grants.
@@ -122,8 +122,8 @@ func (e *Engine) RotateRefresh(ctx context.Context, r storage.Rotation) error {
 	})
 }
 
-// RevokeGrant implements storage.Grants. The audit lines are written even where
-// there is nothing left to end: a second use of a code is news in any case.
+// RevokeGrant implements storage.Grants. The events are written even if the grant has
+// already ended: reuse of a code is always logged.
 func (e *Engine) RevokeGrant(ctx context.Context, id storage.GrantID, reason string, now time.Time, events []storage.Event) error {
 	return e.burst(ctx, "revoke grant", func(q querier) error {
 		err := q.send("UPDATE grants SET revoked_at = ?, revoke_reason = ? WHERE id = ? AND revoked_at = 0",
@@ -198,8 +198,8 @@ func (r *grantRow) record() (storage.Grant, error) {
 	return g, decode("authorization", r.auth, &g.Authorization)
 }
 
-// standingRow builds the account of standingColumns, a row for each name of the user.
-type standingRow struct {
+// grantAccountRow builds the account of accountColumns, with a row for each identifier.
+type grantAccountRow struct {
 	user                       userRow
 	ended, offline             number
 	id, kind, value            text
@@ -207,7 +207,7 @@ type standingRow struct {
 	account                    storage.Account
 }
 
-func (q querier) standing(query string, args []any, row *standingRow, head ...any) error {
+func (q querier) grantAccount(query string, args []any, row *grantAccountRow, head ...any) error {
 	dest := append(head, row.user.dest()...)
 	dest = append(dest, &row.ended, &row.offline, &row.id, &row.kind, &row.value, &row.verified, &row.created, &row.updated)
 	found := false

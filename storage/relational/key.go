@@ -30,9 +30,9 @@ func (e *Engine) Keys(ctx context.Context, now time.Time) ([]storage.Key, error)
 	return out, err
 }
 
-// AddKeys implements storage.Keys. The version counter tells the first keys of a
-// server from all later ones: of two servers that start at once one moves it from
-// zero, the other waits for the row and finds it moved.
+// AddKeys implements storage.Keys. The version counter identifies the first keys: of two
+// servers starting concurrently one increments it from zero, and the other, after waiting
+// for the row, finds it changed.
 func (e *Engine) AddKeys(ctx context.Context, keys []storage.Key, onlyFirst bool, events []storage.Event) error {
 	move := "UPDATE versions SET value = value + 1 WHERE name = 'keys'"
 	if onlyFirst {
@@ -72,8 +72,8 @@ func (e *Engine) UpdateKey(ctx context.Context, k storage.Key, events []storage.
 	})
 }
 
-// ChangeKeys implements storage.Keys. The version counter is the lock: of two that
-// change keys at once the second waits for it and finds it moved.
+// ChangeKeys implements storage.Keys. The version counter is the lock: the second of two
+// concurrent callers waits for it and finds it changed.
 func (e *Engine) ChangeKeys(ctx context.Context, c storage.KeyChange) error {
 	return e.step(ctx, "change keys", func(q querier) error {
 		if err := q.spend("UPDATE versions SET value = value + 1 WHERE name = 'keys' AND value = ?", c.Version); err != nil {

@@ -10,8 +10,8 @@ import (
 
 const slow = 250 * time.Millisecond
 
-// slowLog tells slow statements, without their parameters. Errors are returned,
-// and logged by whoever answers for them.
+// slowLog logs slow statements, without their parameters. Errors are returned and logged by
+// callers.
 type slowLog struct{ log *slog.Logger }
 
 func (l slowLog) LogMode(logger.LogLevel) logger.Interface      { return l }
@@ -19,7 +19,7 @@ func (l slowLog) Info(context.Context, string, ...any)          {}
 func (l slowLog) Warn(ctx context.Context, s string, _ ...any)  { l.log.WarnContext(ctx, s) }
 func (l slowLog) Error(ctx context.Context, s string, _ ...any) { l.log.ErrorContext(ctx, s) }
 
-// ParamsFilter keeps parameters out of whatever GORM formats.
+// ParamsFilter keeps parameters out of statements that GORM formats.
 func (l slowLog) ParamsFilter(_ context.Context, sql string, _ ...any) (string, []any) {
 	return sql, nil
 }

@@ -17,8 +17,8 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// Migrate brings the schema up to this version, under an advisory lock on
-// PostgreSQL, so that any number of servers may start at once.
+// Migrate migrates the schema to this version, under an advisory lock on PostgreSQL, so that
+// any number of servers may start concurrently.
 func (e *Engine) Migrate(ctx context.Context) error {
 	return e.migrating(func(p *goose.Provider) error {
 		_, err := p.Up(ctx)
@@ -26,7 +26,7 @@ func (e *Engine) Migrate(ctx context.Context) error {
 	})
 }
 
-// Unmigrate takes everything away again, data included.
+// Unmigrate reverts all migrations and drops all data.
 func (e *Engine) Unmigrate(ctx context.Context) error {
 	return e.migrating(func(p *goose.Provider) error {
 		_, err := p.DownTo(ctx, 0)
@@ -34,8 +34,8 @@ func (e *Engine) Unmigrate(ctx context.Context) error {
 	})
 }
 
-// CheckSchema says whether the schema is as old as this version needs it. A newer
-// one is fine: the next version may be serving beside this one.
+// CheckSchema returns an error if the schema is older than this version. A newer one is
+// accepted: the next version may be serving beside this one.
 func (e *Engine) CheckSchema(ctx context.Context) error {
 	return e.migrating(func(p *goose.Provider) error {
 		pending, err := p.HasPending(ctx)
@@ -46,7 +46,7 @@ func (e *Engine) CheckSchema(ctx context.Context) error {
 	})
 }
 
-// schemaPool is a pool for migrations, and how they are kept from running twice.
+// schemaPool is a connection pool for migrations, with a lock against concurrent runs.
 type schemaPool struct {
 	db      *sql.DB
 	dialect goose.Dialect
@@ -74,15 +74,15 @@ func (e *Engine) migrating(do func(*goose.Provider) error) error {
 	return nil
 }
 
-// postgresSchema opens a pool without a statement timeout, because building an
-// index may take its time, and with an advisory lock, which one server has at once.
+// postgresSchema opens a pool without a statement timeout, because building an index may
+// take long, and with an advisory lock.
 func postgresSchema(dsn string) (schemaPool, error) {
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		return schemaPool{}, errors.New("the PostgreSQL address does not parse")
 	}
 	config.RuntimeParams["application_name"] = "sallyport migrate"
-	// A migration that can not get its lock gives up instead of stopping the traffic behind it.
+	// A migration that gets no lock gives up instead of blocking the traffic behind it.
 	config.RuntimeParams["lock_timeout"] = "5000"
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
 	if err != nil {

@@ -17,7 +17,7 @@ const outboxColumns = `id, kind, recipient, template, locale, sealed, created_at
 const outboxReturned = `CAST(id AS text), kind, recipient, template, locale, sealed, created_at, next_at, expires_at, attempts,
 	delivered_at, dead_at, last_error`
 
-// putMessages writes what is to be sent in the commit of its cause.
+// putMessages writes messages in the transaction of their cause.
 func (q querier) putMessages(messages []storage.Message) error {
 	in := insertInto("outbox (" + outboxColumns + ")")
 	for _, m := range messages {
@@ -38,8 +38,8 @@ func (q querier) putMessages(messages []storage.Message) error {
 	return in.run(q, "")
 }
 
-// LeaseMessages implements storage.Outbox. A lease moves the next try behind its
-// end; of two servers that choose the same row the second finds it moved.
+// LeaseMessages implements storage.Outbox. A lease moves the next attempt to its end; of
+// two servers that choose the same row the second finds it changed.
 func (e *Engine) LeaseMessages(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]storage.Message, error) {
 	const due = `delivered_at = 0 AND dead_at = 0 AND next_at <= ? AND (expires_at = 0 OR expires_at > ?)`
 	const query = `UPDATE outbox SET next_at = ?, attempts = attempts + 1
@@ -82,8 +82,8 @@ func (e *Engine) ListMessages(ctx context.Context, limit int) ([]storage.Message
 	return out, err
 }
 
-// OutboxState implements storage.Outbox. What waits is found by the index of what is
-// due; dead letters are looked for row by row, so nobody should ask at every turn.
+// OutboxState implements storage.Outbox. Waiting messages are counted by index, dead ones by
+// a scan: do not call it often.
 func (e *Engine) OutboxState(ctx context.Context, now time.Time) (storage.OutboxState, error) {
 	const most = "10000"
 	const query = `SELECT w.waiting, w.retrying, w.oldest, (SELECT COUNT(*) FROM (SELECT id FROM outbox WHERE dead_at > 0 LIMIT ` + most + `) d)

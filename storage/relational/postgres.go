@@ -23,7 +23,7 @@ const (
 func (e *Engine) openPostgres(ctx context.Context, dsn string, o Options) error {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
-		return errors.New("the PostgreSQL address does not parse") // the cause would show the password
+		return errors.New("the PostgreSQL address does not parse") // the cause would quote the password
 	}
 	config.MaxConns = int32(o.MaxConns)
 	config.MaxConnLifetime = 30 * time.Minute
@@ -34,7 +34,7 @@ func (e *Engine) openPostgres(ctx context.Context, dsn string, o Options) error 
 	params["lock_timeout"] = milliseconds(lockTimeout)
 	params["idle_in_transaction_session_timeout"] = milliseconds(idleTimeout)
 	params["default_transaction_isolation"] = "read committed"
-	bounded(config)
+	boundTimeouts(config)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
@@ -59,14 +59,14 @@ func (e *Engine) openPostgres(ctx context.Context, dsn string, o Options) error 
 	return err
 }
 
-// checkDurability refuses a server that acknowledges what it may still lose.
+// checkDurability refuses a server that acknowledges commits it may lose.
 func (e *Engine) checkDurability(ctx context.Context) error {
 	var setting string
 	if err := e.pool.QueryRowContext(ctx, `SHOW synchronous_commit`).Scan(&setting); err != nil {
-		return fmt.Errorf("ask for synchronous_commit: %w", err)
+		return fmt.Errorf("read synchronous_commit: %w", err)
 	}
 	if strings.EqualFold(setting, "off") {
-		return errors.New("synchronous_commit is off: a crash would bring spent codes back; switch it on")
+		return errors.New("synchronous_commit is off: a crash would make used codes valid again; switch it on")
 	}
 	return nil
 }

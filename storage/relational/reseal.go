@@ -9,17 +9,17 @@ import (
 	"sallyport/storage"
 )
 
-// sealedColumn is a column of what package seal wrote. A new one belongs into
-// sealedColumns; TestResealFindsEverySealedColumn looks for forgotten ones.
+// sealedColumn is a column of values sealed by package seal. Add new ones to sealedColumns;
+// TestResealFindsEverySealedColumn checks that it is complete.
 type sealedColumn struct {
 	table, column string
-	// place orders the rows and finds one of them again; kinds are its PostgreSQL types.
+	// place orders and identifies the rows; kinds are its PostgreSQL types.
 	place, kinds []string
-	// label is what the purpose is made of, as a column or a constant.
+	// label is the column or constant the purpose is built from.
 	label string
-	// open names purpose and row of what is sealed.
+	// open returns purpose and row of a sealed value.
 	open func(label string, place []any) (purpose, row string)
-	// hashed is the column that holds the keyed hash of what is sealed, if there is one.
+	// hashed is the column with the keyed hash of the value, if any.
 	hashed string
 }
 
@@ -43,21 +43,21 @@ func sealedColumns() []sealedColumn {
 	}
 }
 
-// Resealing tells how far the work on a column is.
-type Resealing struct {
+// ResealProgress is the progress of Reseal on a column.
+type ResealProgress struct {
 	Column  string // table.column
-	Read    int    // rows looked at
-	Written int    // of them written anew
-	Broken  int    // of them such that do not open, whose places are in the log
+	Read    int    // rows read
+	Written int    // of them resealed
+	Broken  int    // of them rows that do not open, logged by place
 }
 
-// Reseal writes every sealed column anew under the newest data key, and recovery
-// codes under the newest hash key besides, while servers work: it reads limit rows
-// and writes them in one short transaction, each only if it is still what was read.
-// told hears of every such step.
-func (e *Engine) Reseal(ctx context.Context, limit int, told func(Resealing)) error {
+// Reseal reseals every sealed column under the newest data key, and rehashes recovery codes
+// under the newest hash key, while servers run. It reads limit rows at a time and writes
+// them in one short transaction, skipping rows changed in between. It calls report after
+// each.
+func (e *Engine) Reseal(ctx context.Context, limit int, report func(ResealProgress)) error {
 	for _, c := range sealedColumns() {
-		at := Resealing{Column: c.table + "." + c.column}
+		at := ResealProgress{Column: c.table + "." + c.column}
 		for after := []any(nil); ; {
 			rows, err := e.sealedRows(ctx, c, after, page(limit))
 			if err != nil {
@@ -68,7 +68,7 @@ func (e *Engine) Reseal(ctx context.Context, limit int, told func(Resealing)) er
 				return err
 			}
 			at.Read, at.Written, at.Broken = at.Read+len(rows), at.Written+written, at.Broken+broken
-			told(at)
+			report(at)
 			if len(rows) < page(limit) {
 				break
 			}
@@ -78,13 +78,13 @@ func (e *Engine) Reseal(ctx context.Context, limit int, told func(Resealing)) er
 	return nil
 }
 
-// sealedRow is a value of a sealed column with where it is.
+// sealedRow is a value of a sealed column with its place.
 type sealedRow struct {
 	place      []any
 	label      text
 	old, fresh []byte
-	hash       []byte // as it is, and
-	anew       []byte // as it shall be, where the column has a hash
+	hash       []byte // current
+	newHash    []byte // if the column has a hash
 }
 
 func (e *Engine) sealedRows(ctx context.Context, c sealedColumn, after []any, limit int) ([]sealedRow, error) {
@@ -125,7 +125,7 @@ func (e *Engine) sealedRows(ctx context.Context, c sealedColumn, after []any, li
 	return out, err
 }
 
-// values are arguments as GORM takes them: bytes are one value, not a list.
+// values returns arguments for GORM, which takes plain byte slices for lists.
 func values(in []any) []any {
 	out := make([]any, 0, len(in)+1)
 	for _, v := range in {
@@ -137,8 +137,8 @@ func values(in []any) []any {
 	return out
 }
 
-// typed are placeholders. PostgreSQL has to be told what they are where nothing
-// they are compared with says it; SQLite would take the name for a number.
+// typed returns placeholders, cast to their types for PostgreSQL, which cannot infer them
+// here. SQLite would misread the type name.
 func (e *Engine) typed(kinds []string) []string {
 	out := make([]string, len(kinds))
 	for i, kind := range kinds {
@@ -150,17 +150,17 @@ func (e *Engine) typed(kinds []string) []string {
 	return out
 }
 
-// resealRows writes the rows that are not under the newest keys in one statement.
+// resealRows reseals the rows that are not under the newest keys, in one statement.
 func (e *Engine) resealRows(ctx context.Context, c sealedColumn, rows []sealedRow) (written, broken int, err error) {
 	var stale []sealedRow
 	for _, r := range rows {
-		fits, err := e.reseal(c, &r)
+		current, err := e.reseal(c, &r)
 		if err != nil {
 			e.log.Error("sealed value does not open", "column", c.table+"."+c.column, "place", fmt.Sprint(named(r.place)))
 			broken++
 			continue
 		}
-		if !fits {
+		if !current {
 			stale = append(stale, r)
 		}
 	}
@@ -187,24 +187,24 @@ func named(place []any) []string {
 	return out
 }
 
-// reseal fills in what a row shall hold; fits says that it does already.
-func (e *Engine) reseal(c sealedColumn, r *sealedRow) (fits bool, err error) {
+// reseal sets the new values of a row; current reports that it needs none.
+func (e *Engine) reseal(c sealedColumn, r *sealedRow) (current bool, err error) {
 	purpose, row := c.open(string(r.label), r.place)
 	plain, err := e.keyring.Open(purpose, row, r.old)
 	if err != nil {
 		return false, err
 	}
-	fits = e.keyring.SealedByCurrent(r.old)
-	if r.fresh = r.old; !fits {
+	current = e.keyring.SealedByCurrent(r.old)
+	if r.fresh = r.old; !current {
 		if r.fresh, err = e.keyring.Seal(purpose, row, plain); err != nil {
 			return false, err
 		}
 	}
 	if c.hashed != "" {
-		r.anew = e.keyring.Hash(recoveryLabel+r.place[2].(string), string(plain))
-		fits = fits && string(r.anew) == string(r.hash)
+		r.newHash = e.keyring.Hash(recoveryLabel+r.place[2].(string), string(plain))
+		current = current && string(r.newHash) == string(r.hash)
 	}
-	return fits, nil
+	return current, nil
 }
 
 func (e *Engine) resealStatement(c sealedColumn, rows []sealedRow) (string, []any) {
@@ -227,7 +227,7 @@ func (e *Engine) resealStatement(c sealedColumn, rows []sealedRow) (string, []an
 	for _, r := range rows {
 		args = append(append(args, blob(r.old), blob(r.fresh)), values(r.place)...)
 		if c.hashed != "" {
-			args = append(args, blob(r.hash), blob(r.anew))
+			args = append(args, blob(r.hash), blob(r.newHash))
 		}
 	}
 	return "WITH v (" + strings.Join(names, ", ") + ") AS (VALUES " + one + strings.Repeat(", "+one, len(rows)-1) + ") UPDATE " + c.table +
@@ -251,7 +251,7 @@ func (e *Engine) SealedUnder(ctx context.Context, id storage.KeyID) (map[string]
 	return out, nil
 }
 
-// HashedUnder counts the recovery codes that no other key than this one finds.
+// HashedUnder counts the recovery codes that only this key finds.
 func (e *Engine) HashedUnder(ctx context.Context, id storage.KeyID) (int, error) {
 	n := 0
 	for _, c := range sealedColumns() {
@@ -272,7 +272,7 @@ func (e *Engine) HashedUnder(ctx context.Context, id storage.KeyID) (int, error)
 	return n, nil
 }
 
-// EachSecret calls see with every secret of a method that opens.
+// EachSecret calls see with every secret of a method, except those that do not open.
 func (e *Engine) EachSecret(ctx context.Context, method string, see func(secret []byte)) error {
 	c := sealedColumns()[0]
 	return e.scan(ctx, c, func(r sealedRow) {

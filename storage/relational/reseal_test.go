@@ -58,10 +58,10 @@ func id(rows []storage.Key, use string) storage.KeyID {
 	return ""
 }
 
-func reseal(t *testing.T, e *relational.Engine, limit int) map[string]relational.Resealing {
+func reseal(t *testing.T, e *relational.Engine, limit int) map[string]relational.ResealProgress {
 	t.Helper()
-	out := map[string]relational.Resealing{}
-	err := e.Reseal(t.Context(), limit, func(at relational.Resealing) {
+	out := map[string]relational.ResealProgress{}
+	err := e.Reseal(t.Context(), limit, func(at relational.ResealProgress) {
 		if before := out[at.Column]; at.Read-before.Read > limit {
 			t.Errorf("%s: %d rows in one step, want at most %d", at.Column, at.Read-before.Read, limit)
 		}

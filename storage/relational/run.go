@@ -18,15 +18,15 @@ const (
 	maxRetries = 3
 )
 
-// querier sends statements, inside or outside a transaction: through gorm, or past it.
+// querier sends statements, in a transaction or not, through gorm or directly.
 type querier struct {
-	e     *Engine
-	db    *gorm.DB
-	burst *burst           // not nil: writes are gathered, and their errors come with the commit
-	told  *[]storage.Event // what the commit will have written; nil in a read
+	e       *Engine
+	db      *gorm.DB
+	burst   *burst           // not nil: collects writes; their errors are returned by the commit
+	written *[]storage.Event // events of the commit; nil in a read
 }
 
-// scanner is a row that a query found.
+// scanner is a row of a query.
 type scanner interface{ Scan(dest ...any) error }
 
 // exec runs a statement and returns how many rows it changed.
@@ -36,7 +36,7 @@ func (q querier) exec(text string, args ...any) (int64, error) {
 	return res.RowsAffected, res.Error
 }
 
-// write sends a statement. otherwise is the error where it changes no row.
+// write sends a statement; it returns w.otherwise if no row changed.
 func (q querier) write(w write) error {
 	if q.burst != nil {
 		q.e.meter.statements.Add(1)
@@ -54,13 +54,13 @@ func (q querier) send(text string, args ...any) error {
 	return q.write(write{text: text, args: args})
 }
 
-// spend runs a conditional write. No row means that the old state was not there.
+// spend runs a conditional write, which must change a row.
 func (q querier) spend(text string, args ...any) error {
 	return q.write(write{text: text, args: args, otherwise: storage.ErrConflict})
 }
 
-// demand asks for a row, and tells when there is none.
-func (q querier) demand(miss func(), text string, args ...any) error {
+// requireRow runs a query that must return a row; otherwise it calls miss.
+func (q querier) requireRow(miss func(), text string, args ...any) error {
 	if q.burst != nil {
 		return q.write(write{text: text, args: args, otherwise: storage.ErrConflict, miss: miss})
 	}
@@ -92,7 +92,7 @@ func (q querier) each(text string, args []any, scan func(scanner) error) error {
 	return scanned(rows, scan)
 }
 
-// cursor goes over the rows of a query, whoever ran it.
+// cursor iterates over the rows of a query of any driver.
 type cursor interface {
 	scanner
 	Next() bool
@@ -122,43 +122,43 @@ func (q querier) one(text string, args []any, dest ...any) error {
 }
 
 // read runs queries without a transaction.
-func (e *Engine) read(ctx context.Context, deed string, do func(querier) error) error {
-	return e.run(ctx, deed, false, func(ctx context.Context) error {
+func (e *Engine) read(ctx context.Context, operation string, do func(querier) error) error {
+	return e.run(ctx, operation, false, func(ctx context.Context) error {
 		return do(querier{e: e, db: e.db.WithContext(ctx)})
 	})
 }
 
 // write runs one statement that commits by itself.
-func (e *Engine) write(ctx context.Context, deed string, do func(querier) error) error {
-	return e.run(ctx, deed, true, func(ctx context.Context) error {
-		var told []storage.Event
-		err := do(querier{e: e, db: e.db.WithContext(ctx), told: &told})
+func (e *Engine) write(ctx context.Context, operation string, do func(querier) error) error {
+	return e.run(ctx, operation, true, func(ctx context.Context) error {
+		var written []storage.Event
+		err := do(querier{e: e, db: e.db.WithContext(ctx), written: &written})
 		if err == nil {
-			e.committed(told)
+			e.committed(written)
 		}
 		return err
 	})
 }
 
 // step runs a transaction.
-func (e *Engine) step(ctx context.Context, deed string, do func(querier) error) error {
-	return e.run(ctx, deed, true, func(ctx context.Context) error {
-		var told []storage.Event
-		err := e.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return do(querier{e: e, db: tx, told: &told}) })
+func (e *Engine) step(ctx context.Context, operation string, do func(querier) error) error {
+	return e.run(ctx, operation, true, func(ctx context.Context) error {
+		var written []storage.Event
+		err := e.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return do(querier{e: e, db: tx, written: &written}) })
 		if err == nil {
-			e.committed(told)
+			e.committed(written)
 		}
 		return err
 	})
 }
 
-// run makes a call, and counts and tells how it ended.
-func (e *Engine) run(ctx context.Context, deed string, writes bool, once func(context.Context) error) error {
+// run makes a call, counts it and traces it.
+func (e *Engine) run(ctx context.Context, operation string, writes bool, once func(context.Context) error) error {
 	var end func(error)
 	if e.o.Span != nil {
-		end = e.o.Span(ctx, deed)
+		end = e.o.Span(ctx, operation)
 	}
-	err := e.tries(ctx, deed, writes, once)
+	err := e.attempt(ctx, operation, writes, once)
 	e.meter.failed(err)
 	if end != nil {
 		end(err)
@@ -166,43 +166,42 @@ func (e *Engine) run(ctx context.Context, deed string, writes bool, once func(co
 	return err
 }
 
-// tries waits for a connection, runs and runs again what met a deadlock or a
-// serialization failure, and names the deed in an error that is not one of ours. A
-// database that stopped answering holds nobody for longer than callWait, background
-// work included.
-func (e *Engine) tries(ctx context.Context, deed string, writes bool, once func(context.Context) error) error {
+// attempt waits for a connection, runs once, retries after a deadlock or a serialization
+// failure, and adds the operation to errors other than ErrConflict and ErrNotFound. It takes
+// at most callWait, even if the database does not respond.
+func (e *Engine) attempt(ctx context.Context, operation string, writes bool, once func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, callWait)
 	defer cancel()
 	release, err := e.acquire(ctx, writes)
 	if err != nil {
-		return e.failed(deed, err)
+		return e.failed(operation, err)
 	}
 	defer release()
 	for try := 0; ; try++ {
-		err := known(once(ctx))
+		err := translate(once(ctx))
 		if err == nil || errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrNotFound) {
 			return err
 		}
 		if try == maxRetries || !transient(err) || wait(ctx) != nil {
-			return e.failed(deed, err)
+			return e.failed(operation, err)
 		}
 		e.meter.retries.Add(1)
 	}
 }
 
-// failed names the deed, and says whether trying again may help.
-func (e *Engine) failed(deed string, err error) error {
+// failed adds the operation to an error, and ErrUnavailable if a retry may help.
+func (e *Engine) failed(operation string, err error) error {
 	if sqlState(err) == pgReadOnly && e.direct != nil {
-		e.direct.Reset() // another server takes the writes by now: look for it
+		e.direct.Reset() // find the new primary
 	}
 	if unavailable(err) {
-		return fmt.Errorf("%s: %w: %w", deed, storage.ErrUnavailable, err)
+		return fmt.Errorf("%s: %w: %w", operation, storage.ErrUnavailable, err)
 	}
-	return fmt.Errorf("%s: %w", deed, err)
+	return fmt.Errorf("%s: %w", operation, err)
 }
 
-// acquire takes a connection's slot, and on SQLite the one writer's place, so that
-// a full pool is noticed after two seconds and not by piling up.
+// acquire takes a connection's slot, and on SQLite the only writer's, so that callers fail
+// after two seconds instead of piling up.
 func (e *Engine) acquire(ctx context.Context, writes bool) (release func(), err error) {
 	timer := time.NewTimer(slotWait)
 	defer timer.Stop()
@@ -242,7 +241,7 @@ func (e *Engine) take(ctx context.Context, places chan struct{}, late <-chan tim
 	}
 }
 
-// wait lets the other side of a deadlock go first: 5 to 50 ms.
+// wait lets the other transaction of a deadlock go first: 5 to 50 ms.
 func wait(ctx context.Context) error {
 	timer := time.NewTimer(5*time.Millisecond + rand.N(45*time.Millisecond))
 	defer timer.Stop()

@@ -69,7 +69,7 @@ func TestWhatADriverSays(t *testing.T) {
 		"a lost connection":              {broken, nil, false},
 		"a file that is full":            {code(13), nil, false},
 	} {
-		got, want := known(c.err), c.want
+		got, want := translate(c.err), c.want
 		if want == nil {
 			want = c.err
 		}
@@ -153,7 +153,7 @@ func TestAFullPoolIsNoticed(t *testing.T) {
 	if _, err := e.Versions(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("Versions = %v, want %v", err, context.Canceled)
 	}
-	if got := e.Stats(); got.Waits != 2 || got.Waited < slotWait || got.Starved != 1 || got.Cancelled != 1 {
+	if got := e.Stats(); got.Waits != 2 || got.Waited < slotWait || got.NoConnection != 1 || got.Cancelled != 1 {
 		t.Errorf("stats = %+v, want two waits of %s and more together", got, slotWait)
 	}
 	release()

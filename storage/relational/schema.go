@@ -14,16 +14,16 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// Migration is one step of the schema.
+// Migration is a migration of the schema.
 type Migration struct {
 	Version   int64
-	Name      string    // of its file; "" where this version of Sallyport does not know it
-	AppliedAt time.Time // zero: not yet
+	Name      string    // of its file; "" if this version of Sallyport does not know it
+	AppliedAt time.Time // zero: not applied
 	Up, Down  string    // its statements
 }
 
-// Migrations returns all steps, those of this version and those the database has,
-// oldest first. It writes nothing.
+// Migrations returns the migrations of this version and of the database, oldest first. It
+// writes nothing.
 func (e *Engine) Migrations(ctx context.Context) ([]Migration, error) {
 	out, err := e.migrations()
 	if err != nil {
@@ -45,7 +45,7 @@ func (e *Engine) Migrations(ctx context.Context) ([]Migration, error) {
 	return out, nil
 }
 
-// migrations are the steps this version knows.
+// migrations returns the migrations of this version.
 func (e *Engine) migrations() ([]Migration, error) {
 	dir := "migrations/" + string(e.dialect)
 	files, err := fs.ReadDir(migrations, dir)
@@ -72,13 +72,13 @@ func (e *Engine) migrations() ([]Migration, error) {
 	return out, nil
 }
 
-// applied reads the table goose keeps, where there is one. Version 0 is goose's own.
+// applied reads goose's table, if it exists. Version 0 is goose's own.
 func (e *Engine) applied(ctx context.Context) (map[int64]time.Time, error) {
 	exists := "SELECT COUNT(*) FROM sqlite_master WHERE name = 'goose_db_version'"
 	query := "SELECT version_id, CAST(strftime('%s', tstamp) AS integer) * 1000000 FROM goose_db_version WHERE version_id > 0"
 	if e.dialect == postgresDialect {
 		exists = "SELECT COUNT(*) FROM pg_tables WHERE tablename = 'goose_db_version' AND schemaname = ANY(current_schemas(false))"
-		// The column has no zone: it is in the zone of the sessions that wrote it.
+		// The column has no time zone: it is in that of the sessions that wrote it.
 		query = `SELECT version_id, CAST(EXTRACT(EPOCH FROM tstamp AT TIME ZONE current_setting('TimeZone')) * 1000000 AS bigint)
 			FROM goose_db_version WHERE version_id > 0`
 	}
@@ -99,9 +99,9 @@ func (e *Engine) applied(ctx context.Context) (map[int64]time.Time, error) {
 	return out, err
 }
 
-// MigrateUp is Migrate with somebody who hears of every step before and after it.
-// Several may run at once: PostgreSQL has a lock for it; SQLite has one writer, and
-// who finds a step done by another goes on with the next.
+// MigrateUp is Migrate with callbacks before and after every migration. Concurrent calls are
+// safe: PostgreSQL has a lock; SQLite has one writer, and a call skips a migration that
+// another one has applied.
 func (e *Engine) MigrateUp(ctx context.Context, before func(Migration), after func(Migration, time.Duration)) error {
 	for {
 		next, err := e.nextMigration(ctx)
@@ -127,7 +127,7 @@ func (e *Engine) MigrateUp(ctx context.Context, before func(Migration), after fu
 	}
 }
 
-// nextMigration is the oldest step the database does not have; nil: none.
+// nextMigration returns the oldest migration that is not applied, or nil.
 func (e *Engine) nextMigration(ctx context.Context) (*Migration, error) {
 	all, err := e.Migrations(ctx)
 	if err != nil {
@@ -141,7 +141,7 @@ func (e *Engine) nextMigration(ctx context.Context) (*Migration, error) {
 	return nil, nil
 }
 
-// MigrateDown takes the newest step back, which must be this one.
+// MigrateDown reverts the newest migration, which must have this version.
 func (e *Engine) MigrateDown(ctx context.Context, version int64) error {
 	return e.migrating(func(p *goose.Provider) error {
 		current, err := p.GetDBVersion(ctx)
@@ -149,7 +149,7 @@ func (e *Engine) MigrateDown(ctx context.Context, version int64) error {
 			return err
 		}
 		if current != version {
-			return fmt.Errorf("the newest step is %d by now, not %d", current, version)
+			return fmt.Errorf("the newest migration is now %d, not %d", current, version)
 		}
 		_, err = p.Down(ctx)
 		return err

@@ -186,8 +186,8 @@ func TestBackup(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "copy's.db")
 		err := e.Backup(t.Context(), path)
 		if !strings.HasPrefix(dsn, "sqlite:") {
-			if !errors.Is(err, relational.ErrOwnTools) {
-				t.Errorf("Backup = %v, want %v", err, relational.ErrOwnTools)
+			if !errors.Is(err, relational.ErrBackupUnsupported) {
+				t.Errorf("Backup = %v, want %v", err, relational.ErrBackupUnsupported)
 			}
 			return
 		}

@@ -51,7 +51,7 @@ func (q querier) putSession(s storage.Session) error {
 	return in.run(q, "")
 }
 
-// replaceSession is one compare-and-set on the generation of a living session.
+// replaceSession is one compare-and-set on the generation of a valid session.
 func (q querier) replaceSession(s storage.Session, generation int64, now time.Time) error {
 	return q.spend(`UPDATE sessions SET factors = ?, generation = ?, address = ?, user_agent = ?, attributes = ?,
 		last_seen_at = ?, idle_until = ?, expires_at = ? WHERE id = ? AND user_id = ? AND generation = ? AND `+sessionAlive,
@@ -59,8 +59,7 @@ func (q querier) replaceSession(s storage.Session, generation int64, now time.Ti
 		micro(s.LastSeenAt), micro(s.IdleUntil), micro(s.ExpiresAt), ref(s.ID), ref(s.UserID), generation, micro(now), micro(now))
 }
 
-// UpdateSession implements storage.Sessions. The moment of the change is the
-// session's LastSeenAt.
+// UpdateSession implements storage.Sessions. LastSeenAt is the time of the change.
 func (e *Engine) UpdateSession(ctx context.Context, s storage.Session, generation int64, events []storage.Event) error {
 	return e.burst(ctx, "update session", func(q querier) error {
 		if err := q.replaceSession(s, generation, s.LastSeenAt); err != nil {
@@ -99,8 +98,8 @@ func (e *Engine) EndSession(ctx context.Context, id storage.SessionID, offline b
 	})
 }
 
-// endSession ends a session and the grants that hang on it. The grants are marked
-// themselves, for the row of the session goes some day.
+// endSession ends a session and its grants. The grants are marked too, because the row of
+// the session will be removed.
 func (q querier) endSession(id storage.SessionID, offline bool, now time.Time) error {
 	if err := q.send(endedSessions+" WHERE id = ? AND (ended_at = 0 OR ? AND NOT ended_offline)", micro(now), offline, ref(id), offline); err != nil {
 		return err
@@ -110,7 +109,7 @@ func (q querier) endSession(id storage.SessionID, offline bool, now time.Time) e
 	return err
 }
 
-// EndLogins implements storage.Sessions. Two statements, each of which has its index.
+// EndLogins implements storage.Sessions with two statements, each with its index.
 func (e *Engine) EndLogins(ctx context.Context, browser [][]byte, user storage.UserID, now time.Time) error {
 	if len(browser) == 0 {
 		return nil
@@ -144,13 +143,13 @@ func (e *Engine) EndSessions(ctx context.Context, user storage.UserID, but stora
 	})
 }
 
-// endedSessions marks sessions as ended. One that was ended with its offline grants
-// says so itself: of a code that is redeemed at this very moment a grant may be made
-// that no statement of ours sees.
+// endedSessions marks sessions as ended. One ended with its offline grants is marked so
+// itself, because a code being redeemed at that moment may create a grant that this
+// transaction does not see.
 const endedSessions = `UPDATE sessions SET ended_at = CASE WHEN ended_at = 0 THEN ? ELSE ended_at END, ended_offline = ended_offline OR ?`
 
-// endSessions ends sessions, codes and grants, in the order in which rows are locked:
-// who redeems a code holds it until the grant is there.
+// endSessions ends sessions, codes and grants, in locking order: a redemption locks its code
+// until the grant exists.
 func (q querier) endSessions(user storage.UserID, but storage.SessionID, offline bool, now time.Time) error {
 	kept := ref(but)
 	except := func(column string, args ...any) (string, []any) {
@@ -173,8 +172,8 @@ func (q querier) endSessions(user storage.UserID, but storage.SessionID, offline
 		WHERE user_id = ? AND revoked_at = 0 AND (session_id IS NOT NULL AND NOT offline OR ?)`+others, args...)
 }
 
-// endLogins ends what a user has under way outside a session. A login parked before
-// its last step holds all its proofs: it would sign in whoever began it.
+// endLogins ends a user's logins in progress outside a session. A login waiting at its last
+// step has all its proofs and would sign in whoever began it.
 func (q querier) endLogins(user storage.UserID, but storage.SessionID, now time.Time) error {
 	requests, statuses := "", ""
 	args, more := []any{micro(now), ref(user)}, []any{ref(user)}
@@ -193,17 +192,17 @@ func (q querier) endLogins(user storage.UserID, but storage.SessionID, now time.
 	return err
 }
 
-// renew adds a proof to a living session without touching its token. Where the list
-// is full already the proof is not worth an error.
+// renew adds a proof to a valid session without changing its token. If the list is full it
+// drops the proof.
 func (q querier) renew(id storage.SessionID, r storage.Renewal) error {
 	err := q.send("UPDATE sessions SET factors = factors || ? WHERE id = ? AND user_id = ? AND ended_at = 0 AND length(factors) < ?",
 		factorLines([]storage.Factor{r.Factor}), ref(id), ref(r.User), maxFactors)
 	return err
 }
 
-// demandBasis demands that what something was begun under is still there, and keeps it there
-// until the end of the transaction.
-func (q querier) demandBasis(b storage.Basis, now time.Time) error {
+// checkBasis checks that a basis is still valid and locks it until the end of the
+// transaction.
+func (q querier) checkBasis(b storage.Basis, now time.Time) error {
 	if b.Secret != "" {
 		err := q.spend("UPDATE authenticators SET counter = counter WHERE id = ? AND user_id = ? AND counter = ?", ref(b.Secret), ref(b.User), b.Was)
 		if err != nil {
@@ -224,8 +223,7 @@ func (q querier) demandBasis(b storage.Basis, now time.Time) error {
 	return nil
 }
 
-// bySecond gathers what was seen in the same second: whole seconds are exact enough,
-// and make one statement of all rows seen in one.
+// bySecond groups IDs by second, so that each second is one statement.
 func bySecond[T ~string](seen map[T]time.Time) map[time.Time][]T {
 	out := map[time.Time][]T{}
 	for id, t := range seen {

@@ -20,7 +20,7 @@ func (e *Engine) openSQLite(ctx context.Context, path string, o Options) error {
 	if path == "" {
 		return errors.New("sqlite: no path")
 	}
-	// SQLite would make the file readable for everybody; its journals take the mode of the file.
+	// SQLite would create a world-readable file; its journals get the mode of the file.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func (e *Engine) openSQLite(ctx context.Context, path string, o Options) error {
 func sqliteAddress(path string) string {
 	settings := url.Values{
 		"_pragma": {"busy_timeout(2000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"},
-		"_txlock": {"immediate"}, // a transaction that reads first could not become a writer later
+		"_txlock": {"immediate"}, // a transaction that begins with a read could not write later
 	}
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: settings.Encode()}).String()
 }

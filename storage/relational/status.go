@@ -9,8 +9,8 @@ import (
 	"sallyport/storage"
 )
 
-// statusLast is stored for an initiated status whose last attempt was counted. It
-// reads as failed, and yet that attempt may still turn out to be right.
+// statusLast is the state of an initiated status whose last attempt was counted. It reads as
+// failed, but that attempt may still turn out right.
 const statusLast = "last"
 
 const statusColumns = `hash, exchange, request, client_id, user_id, authenticator_id, method, usage, browser, state,
@@ -19,8 +19,8 @@ const statusColumns = `hash, exchange, request, client_id, user_id, authenticato
 const statusHead = `h.hash, h.request, h.client_id, CAST(h.user_id AS text), CAST(h.authenticator_id AS text), h.method, h.usage,
 	h.browser, h.state, h.attempts, h.sealed, h.created_at, h.verified_at, h.expires_at`
 
-// putStatus stores a status. Its ID is kept sealed too, beside what the method put
-// aside, for whoever comes with the exchange alone is told it again.
+// putStatus stores a status. Its ID is sealed with the method's data, so that it can be
+// returned to a caller with only the exchange.
 func (q querier) putStatus(s storage.Status) error {
 	if s.State == "" {
 		s.State = storage.StatusInitiated
@@ -41,7 +41,7 @@ func (q querier) putStatus(s storage.Status) error {
 	return in.run(q, "")
 }
 
-// statusSecrets joins the ID and the data; the line break is missing where there is no data.
+// statusSecrets joins the ID and the data; without data there is no line break.
 func statusSecrets(s storage.Status) []byte {
 	out := []byte(s.ID)
 	if s.Data != nil {
@@ -59,7 +59,7 @@ func (q querier) initiate(n storage.NewStatus, now time.Time) error {
 		args, demanded := []any{micro(now)}, []any{hashes, micro(now), int64(n.MaxInitiations)}
 		if n.Name != nil {
 			one := nameList([][]byte{n.Name})
-			set, args = set+", "+oneName, append(args, one, one)
+			set, args = set+", "+addName, append(args, one, one)
 			where, demanded = where+" AND "+nameFits, append(demanded, one, int64(nameLength*n.MaxNames))
 		}
 		err := q.spend("UPDATE auth_requests SET "+set+" WHERE "+where, append(args, demanded...)...)
@@ -83,11 +83,11 @@ func (e *Engine) Initiate(ctx context.Context, n storage.NewStatus, now time.Tim
 		if err := q.initiate(n, now); err != nil {
 			return err
 		}
-		return q.tell(n.Messages, n.Events)
+		return q.notify(n.Messages, n.Events)
 	})
 }
 
-// moveStatus is one compare-and-set on the state and on everything demanded.
+// moveStatus is one compare-and-set on the state and all conditions.
 func (q querier) moveStatus(m storage.StatusMove, now time.Time) error {
 	var set, where assignments
 	set.add("state = ?", string(m.To))

@@ -8,7 +8,7 @@ import (
 	"sallyport/storage"
 )
 
-// Spend implements storage.Steps: everything, or nothing.
+// Spend implements storage.Steps.
 func (e *Engine) Spend(ctx context.Context, s storage.Spend) error {
 	return e.burst(ctx, "spend", func(q querier) error {
 		if err := q.spendUser(s); err != nil {
@@ -45,7 +45,7 @@ func (e *Engine) Spend(ctx context.Context, s storage.Spend) error {
 			}
 		}
 		if s.Basis != nil {
-			if err := q.demandBasis(*s.Basis, s.Now); err != nil {
+			if err := q.checkBasis(*s.Basis, s.Now); err != nil {
 				return err
 			}
 		}
@@ -65,14 +65,14 @@ func (e *Engine) Spend(ctx context.Context, s storage.Spend) error {
 		if err := q.forgive(s.Forgive, s.Now); err != nil {
 			return err
 		}
-		return q.tell(s.Messages, s.Events)
+		return q.notify(s.Messages, s.Events)
 	})
 }
 
-// spendUser switches on what a proof switches on.
+// spendUser changes the user of a proof.
 func (q querier) spendUser(s storage.Spend) error {
-	// Of two enrolments that must stand alone the later one has to see the earlier, and
-	// of two that end each other's sessions one comes first.
+	// Serialize by user: of two enrolments with Alone the second must see the first, and two
+	// calls that end each other's sessions must not interleave.
 	alone := s.Credential != nil && len(s.Credential.Alone) > 0
 	if c := s.Credential; alone || c != nil && s.Basis != nil && s.EndSessions != "" {
 		if err := q.spend("UPDATE users SET updated_at = updated_at WHERE id = ?", ref(c.User)); err != nil {
@@ -92,7 +92,7 @@ func (q querier) spendUser(s storage.Spend) error {
 	return nil
 }
 
-// spendCredential compares and sets what a proof names, of a user who may sign in.
+// spendCredential spends a credential of a user who may sign in.
 func (q querier) spendCredential(c storage.CredentialSpend, now time.Time) error {
 	var set, where assignments
 	set.add("last_used_at = ?", micro(now))
@@ -138,7 +138,7 @@ func (q querier) spendCredential(c storage.CredentialSpend, now time.Time) error
 		micro(now), ref(c.User), ref(c.Authenticator), q.e.keyring.Hashes(recoveryLabel+string(c.User), c.Code))
 }
 
-// resealed seals a new secret; the method, which the seal is bound to, is in the row.
+// resealed seals a new secret; it reads the method, which the seal is bound to.
 func (q querier) resealed(c storage.CredentialSpend) (string, []byte, error) {
 	var method text
 	err := q.one("SELECT method FROM authenticators WHERE id = ? AND user_id = ?", []any{ref(c.Authenticator), ref(c.User)}, &method)
@@ -146,13 +146,13 @@ func (q querier) resealed(c storage.CredentialSpend) (string, []byte, error) {
 		return "", nil, storage.ErrConflict
 	}
 	if err != nil {
-		return "", nil, err // perhaps of a write gathered before, and worth another try
+		return "", nil, err // perhaps of an earlier write, which may be retried
 	}
 	sealed, err := q.e.sealSecret(storage.Authenticator{ID: c.Authenticator, UserID: c.User, Method: string(method), Secret: c.Secret})
 	return string(method), sealed, err
 }
 
-// FinishRequest implements storage.Steps: everything, or nothing.
+// FinishRequest implements storage.Steps.
 func (e *Engine) FinishRequest(ctx context.Context, f storage.Finish) error {
 	return e.burst(ctx, "finish request", func(q querier) error {
 		if f.Request != "" {

@@ -16,7 +16,7 @@ const (
 	events = "events"
 )
 
-// expired says of each short-lived table which rows may go.
+// expired selects the rows to remove from a short-lived table.
 type expired struct {
 	table, key, where string
 	args              []any
@@ -33,7 +33,7 @@ func (e *Engine) sweepable(now time.Time) []expired {
 		{"address_throttles", "address", "expires_at <= ?", []any{us}},
 		{"revoked_tokens", "hash", "expires_at <= ?", []any{us}},
 		{"grants", "id", "sweep_at <= ? AND refresh_until <= ?", []any{us, micro(now.Add(-keepGrant))}},
-		// A session that was ended stays while a grant is dead because of it alone.
+		// An ended session stays while a grant is inactive only because of it.
 		{"sessions", "id", `expires_at <= ? AND NOT (ended_at > 0 AND EXISTS (SELECT 1 FROM grants g
 			WHERE g.session_id = sessions.id AND g.revoked_at = 0 AND (sessions.ended_offline OR NOT g.offline)))`, []any{micro(now.Add(-keepSession))}},
 		{"outbox", "id", "created_at <= ? AND ((delivered_at > 0 AND delivered_at <= ?) OR created_at <= ?)",
@@ -42,7 +42,7 @@ func (e *Engine) sweepable(now time.Time) []expired {
 	}
 }
 
-// oldestEvent is below the name of every line that is kept.
+// oldestEvent returns the lowest ID of the lines to keep.
 func (e *Engine) oldestEvent(now time.Time) any {
 	if e.o.KeepEvents <= 0 {
 		return ref(storage.EventID(storage.TimeOrdered(time.UnixMilli(0), zeros{})))
@@ -50,7 +50,7 @@ func (e *Engine) oldestEvent(now time.Time) any {
 	return ref(storage.EventID(storage.TimeOrdered(now.Add(-e.o.KeepEvents), zeros{})))
 }
 
-// zeros is the lowest of all randomness.
+// zeros reads as zeros, for the lowest ID of a time.
 type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) {
@@ -58,7 +58,7 @@ func (zeros) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Sweep implements storage.Housekeeping. Each table is one short statement.
+// Sweep implements storage.Housekeeping, with one short statement per table.
 func (e *Engine) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
 	total := 0
 	for _, x := range e.sweepable(now) {
@@ -78,11 +78,11 @@ func (e *Engine) Sweep(ctx context.Context, now time.Time, limit int) (int, erro
 	return total, nil
 }
 
-// sweeping removes so many rows at most, and never more than a thousand.
+// sweeping returns a statement that removes up to limit rows, at most a thousand.
 func (x expired) sweeping(limit int) (string, []any) {
 	if x.table == events {
-		// Lines are in the order of their IDs, which begin with their time. So what goes is
-		// one range of the primary key, in a table that may be the largest by far.
+		// IDs begin with the time, so this is one range of the primary key, in what may be
+		// the largest table by far.
 		return "DELETE FROM events WHERE " + x.where + " AND id <= COALESCE((SELECT id FROM events WHERE " + x.where +
 			" ORDER BY id LIMIT 1 OFFSET ?), ?)", slices.Concat(x.args, x.args, []any{int64(page(limit) - 1)}, x.args)
 	}
@@ -90,7 +90,7 @@ func (x expired) sweeping(limit int) (string, []any) {
 		" WHERE " + x.where + " LIMIT ?)", append(x.args, page(limit))
 }
 
-// columnsOf takes the parentheses off a key of several columns.
+// columnsOf returns the columns of a key without parentheses.
 func columnsOf(key string) string {
 	if key[0] == '(' {
 		return key[1 : len(key)-1]

@@ -15,59 +15,58 @@ import (
 )
 
 const (
-	// never is the next attempt of a counter that has reached its end.
+	// never is the next attempt of a counter that has reached Max.
 	never = math.MaxInt64
-	// addressBucket is the Refusal of an address.
+	// addressBucket is the Bucket in a Refusal by an address.
 	addressBucket = "address"
-	// subjectLength is what one subject takes in the list of an address: 8 bytes of
-	// its hash in hex and a comma.
+	// subjectLength is the length of a subject in the list of an address: 8 bytes of its
+	// hash in hex and a comma.
 	subjectLength = 17
 	unbounded     = math.MaxInt32
 )
 
-// refused says which counter stopped an attempt.
-type refused struct {
+// blocker identifies the counter that refused an attempt.
+type blocker struct {
 	throttle *storage.Throttle
 	address  *storage.AddressThrottle
-	gate     bool   // the address or the name
-	quiet    string // bucket of a counter that refuses and must not say so
+	gate     bool   // the address or the name, in checkWaits
+	quiet    string // bucket of a counter that refused without being reported
 }
 
-// waiting is the row of a counter that may refuse: the column until ends its wait, and
-// told_at is the wait that somebody was told of already.
-type waiting struct {
+// counterRow locates the row of a counter: the column until is the end of its wait, and
+// told_at that of the last wait reported.
+type counterRow struct {
 	bucket, table, until, where string
 	args                        []any
-	most                        int64 // failures after which no waiting helps
+	most                        int64 // failures after which waiting does not help
 }
 
-// row finds the counter that refused; false: none did.
-func (by refused) row() (waiting, bool) {
+// row returns the row of the counter; false: there is none.
+func (by blocker) row() (counterRow, bool) {
 	switch {
 	case by.throttle != nil:
 		key := by.throttle.Key
-		return waiting{bucket: key.Bucket, table: "throttles", until: "next_at", where: "bucket = ? AND subject = ?",
+		return counterRow{bucket: key.Bucket, table: "throttles", until: "next_at", where: "bucket = ? AND subject = ?",
 			args: []any{clean(key.Bucket), blob(key.Subject)}, most: most(by.throttle.Schedule.Max)}, true
 	case by.address != nil:
-		return waiting{bucket: addressBucket, table: "address_throttles", until: "until", where: "address = ?",
+		return counterRow{bucket: addressBucket, table: "address_throttles", until: "until", where: "address = ?",
 			args: []any{clean(by.address.Address)}, most: math.MaxInt64}, true
 	}
-	return waiting{}, false
+	return counterRow{}, false
 }
 
-// end is the column list of a row: when its wait ends, 0 where it does not, and whether
-// that was told of.
-func (w waiting) end() (columns string, args []any) {
+// end returns the columns with the end of a wait, or 0, and whether the wait was reported.
+func (w counterRow) end() (columns string, args []any) {
 	return "CASE WHEN failures >= ? THEN 0 ELSE " + w.until + " END, CASE WHEN told_at = " + w.until + " THEN 1 ELSE 0 END", []any{w.most}
 }
 
-// CountAttempt implements storage.Throttles. It is one transaction; if a counter
-// refuses it is rolled back, and the reason is read afterwards.
+// CountAttempt implements storage.Throttles. If a counter refuses, the transaction is rolled
+// back and the reason is read afterwards.
 func (e *Engine) CountAttempt(ctx context.Context, a storage.Attempt) (storage.Refusal, error) {
-	var by refused
+	var by blocker
 	err := e.burst(ctx, "count attempt", func(q querier) error {
-		by = refused{}
-		if err := q.mayTry(a, func() { by.gate = true }); err != nil {
+		by = blocker{}
+		if err := q.checkWaits(a, func() { by.gate = true }); err != nil {
 			return err
 		}
 		if err := q.countStatus(a); err != nil {
@@ -84,7 +83,7 @@ func (e *Engine) CountAttempt(ctx context.Context, a storage.Attempt) (storage.R
 			}
 		}
 		if a.New != nil {
-			return q.tell(a.New.Messages, a.New.Events)
+			return q.notify(a.New.Messages, a.New.Events)
 		}
 		return nil
 	})
@@ -102,8 +101,8 @@ func (e *Engine) CountAttempt(ctx context.Context, a storage.Attempt) (storage.R
 func (e *Engine) WouldRefuse(ctx context.Context, a storage.Attempt) (storage.Refusal, error) {
 	var parts []string
 	var args []any
-	var all []refused
-	add := func(by refused, condition string, with ...any) {
+	var all []blocker
+	add := func(by blocker, condition string, with ...any) {
 		row, _ := by.row()
 		columns, these := row.end()
 		parts = append(parts, "SELECT "+strconv.Itoa(len(all))+", "+columns+" FROM "+row.table+" WHERE "+row.where+" AND "+condition)
@@ -114,17 +113,17 @@ func (e *Engine) WouldRefuse(ctx context.Context, a storage.Attempt) (storage.Re
 		throttles = []storage.Throttle{*a.Name}
 	}
 	for _, t := range inOrder(throttles) {
-		add(refused{throttle: &t}, refuses, refusesArgs(t, a.Now)...)
+		add(blocker{throttle: &t}, refuses, refusesArgs(t, a.Now)...)
 	}
 	if a.Address != nil {
-		add(refused{address: a.Address}, "until > ?", micro(a.Now))
+		add(blocker{address: a.Address}, "until > ?", micro(a.Now))
 	}
 	if len(parts) == 0 {
 		return storage.Refusal{}, nil
 	}
-	var which, until, told number
+	var which, until, reported number
 	err := e.quick(ctx, "ask counters", func(q querier) error {
-		return q.one(strings.Join(parts, " UNION ALL "), args, &which, &until, &told)
+		return q.one(strings.Join(parts, " UNION ALL "), args, &which, &until, &reported)
 	})
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
@@ -132,14 +131,14 @@ func (e *Engine) WouldRefuse(ctx context.Context, a storage.Attempt) (storage.Re
 	case err != nil:
 		return storage.Refusal{}, err
 	}
-	refusal, err := e.told(ctx, all[which], until, told)
+	refusal, err := e.report(ctx, all[which], until, reported)
 	if err != nil {
 		return storage.Refusal{}, err
 	}
 	return refusal, storage.ErrConflict
 }
 
-// inOrder sorts counters, so that two attempts lock them in the same order.
+// inOrder sorts counters, so that all attempts lock them in the same order.
 func inOrder(ts []storage.Throttle) []storage.Throttle {
 	return slices.SortedFunc(slices.Values(ts), func(a, b storage.Throttle) int { return compareKeys(a.Key, b.Key) })
 }
@@ -148,7 +147,7 @@ func compareKeys(a, b storage.ThrottleKey) int {
 	return cmp.Or(cmp.Compare(a.Bucket, b.Bucket), bytes.Compare(a.Subject, b.Subject))
 }
 
-// countStatus counts an attempt at an exchange, or makes the status with its first.
+// countStatus counts an attempt at an exchange, or creates the status with its first.
 func (q querier) countStatus(a storage.Attempt) error {
 	if a.New != nil {
 		n := *a.New
@@ -166,9 +165,9 @@ func (q querier) countStatus(a storage.Attempt) error {
 		int64(a.MaxAttempts), q.e.keyring.Hashes(exchangeLabel, string(a.Exchange)), micro(a.Now), int64(a.MaxAttempts))
 }
 
-// countThrottle counts one more failure before it is known to be one, if the
-// counter lets an attempt pass now. After failure n > Free the next one passes
-// min(First * 2^(n-Free-1), Cap) later; after failure Max none does.
+// countThrottle counts an attempt as a failure in advance, if the counter allows it now.
+// After failure n > Free the next attempt is allowed min(First * 2^(n-Free-1), Cap) later;
+// after failure Max, never.
 func (q querier) countThrottle(t storage.Throttle, now time.Time) write {
 	s, us := t.Schedule, micro(now)
 	forget := int64(0)
@@ -196,14 +195,14 @@ func (q querier) countThrottle(t storage.Throttle, now time.Time) write {
 			s.First.Microseconds(), int64(s.Free)}, args, []any{most(s.Max)})}
 }
 
-// refuses is the condition of a counter that lets nothing pass now.
+// refuses is the condition of a counter that refuses attempts now.
 const refuses = "(forget_at = 0 OR forget_at > ?) AND (next_at > ? OR failures >= ?)"
 
 func refusesArgs(t storage.Throttle, now time.Time) []any {
 	return []any{micro(now), micro(now), most(t.Schedule.Max)}
 }
 
-// most turns "0: no such bound" into a number that is never reached.
+// most turns 0, which means no bound, into a number that is never reached.
 func most(bound int) int64 {
 	if bound <= 0 {
 		return unbounded
@@ -221,7 +220,7 @@ func nextAfterFirst(s storage.Schedule, now int64) int64 {
 	return now + min(s.First, s.Cap).Microseconds()
 }
 
-// doublings returns how often First can be doubled before it reaches Cap.
+// doublings returns how often First is doubled before it reaches Cap.
 func doublings(s storage.Schedule) int64 {
 	n := int64(0)
 	for wait := s.First; wait > 0 && wait < s.Cap; wait *= 2 {
@@ -231,39 +230,39 @@ func doublings(s storage.Schedule) int64 {
 }
 
 // refusal reads why a counter refused.
-func (e *Engine) refusal(ctx context.Context, by refused, a storage.Attempt) (storage.Refusal, error) {
+func (e *Engine) refusal(ctx context.Context, by blocker, a storage.Attempt) (storage.Refusal, error) {
 	if by.gate {
 		a.Throttles = nil
 		found, err := e.WouldRefuse(ctx, a)
 		if errors.Is(err, storage.ErrConflict) {
 			return found, nil
 		}
-		return storage.Refusal{Bucket: addressBucket, Until: a.Now}, err // reset in this very moment
+		return storage.Refusal{Bucket: addressBucket, Until: a.Now}, err // reset meanwhile
 	}
 	row, ok := by.row()
 	if !ok {
 		return storage.Refusal{}, nil
 	}
 	columns, args := row.end()
-	var until, told number
+	var until, reported number
 	err := e.read(ctx, "read refusal", func(q querier) error {
-		return q.one("SELECT "+columns+" FROM "+row.table+" WHERE "+row.where, slices.Concat(args, row.args), &until, &told)
+		return q.one("SELECT "+columns+" FROM "+row.table+" WHERE "+row.where, slices.Concat(args, row.args), &until, &reported)
 	})
 	if errors.Is(err, storage.ErrNotFound) {
-		return storage.Refusal{Bucket: row.bucket, Until: a.Now}, nil // reset in this very moment
+		return storage.Refusal{Bucket: row.bucket, Until: a.Now}, nil // reset meanwhile
 	}
 	if err != nil {
 		return storage.Refusal{}, err
 	}
-	return e.told(ctx, by, until, told)
+	return e.report(ctx, by, until, reported)
 }
 
-// told makes the refusal of a counter. Of all that are refused during one wait the one
-// who changes told_at is the first, whichever server asks.
-func (e *Engine) told(ctx context.Context, by refused, until, told number) (storage.Refusal, error) {
+// report returns the refusal of a counter. The first refusal of a wait, across servers, is
+// the one that changes told_at.
+func (e *Engine) report(ctx context.Context, by blocker, until, reported number) (storage.Refusal, error) {
 	row, _ := by.row()
 	out := storage.Refusal{Bucket: row.bucket, Until: waitUntil(until)}
-	if told != 0 {
+	if reported != 0 {
 		return out, nil
 	}
 	err := e.write(ctx, "tell of a wait", func(q querier) error {
@@ -322,7 +321,7 @@ func (q querier) resetThrottles(keys []storage.ThrottleKey) error {
 	return err
 }
 
-// forgive takes one failure off counters, and with it the wait that it began.
+// forgive subtracts one failure from counters and ends their wait.
 func (q querier) forgive(keys []storage.ThrottleKey, now time.Time) error {
 	if len(keys) == 0 {
 		return nil

@@ -38,7 +38,7 @@ func (e *Engine) CreateUser(ctx context.Context, n storage.NewUser) error {
 	})
 }
 
-// roles are written as a list; "" where there are none.
+// roles encodes roles as a list; "": none.
 func roles(r []string) any {
 	if len(r) == 0 {
 		return ""
@@ -97,11 +97,11 @@ func (e *Engine) UpdateUser(ctx context.Context, c storage.UserChange) error {
 		if err := q.resetThrottles(c.Reset); err != nil {
 			return err
 		}
-		return q.tell(c.Messages, c.Events)
+		return q.notify(c.Messages, c.Events)
 	})
 }
 
-// changeNames lets names go before others come, so that a value can change its row.
+// changeNames drops names before it adds others, so that a value can move between users.
 func (q querier) changeNames(c storage.UserChange, n storage.NamesChange) error {
 	if len(n.Drop) > 0 {
 		if err := q.send("DELETE FROM identifiers WHERE user_id = ? AND id IN ?", ref(c.ID), refs(n.Drop)); err != nil {
@@ -149,7 +149,7 @@ func (q querier) changeFactors(c storage.UserChange, f storage.FactorsChange) er
 	return nil
 }
 
-// kill ends whatever a user has under way or was given.
+// kill ends a user's logins in progress, sessions, codes and grants.
 func (q querier) kill(c storage.UserChange) error {
 	now, id := micro(c.Now), ref(c.ID)
 	for _, s := range []struct {
@@ -169,7 +169,7 @@ func (q querier) kill(c storage.UserChange) error {
 	return nil
 }
 
-// DeleteUser implements storage.Users. What hangs on a user by a foreign key goes with it.
+// DeleteUser implements storage.Users. Foreign keys remove dependent rows.
 func (e *Engine) DeleteUser(ctx context.Context, id storage.UserID, events []storage.Event) error {
 	return e.step(ctx, "delete user", func(q querier) error {
 		if err := q.change("DELETE FROM users WHERE id = ?", ref(id)); err != nil {

@@ -11,7 +11,7 @@ import (
 	"sallyport/storage"
 )
 
-// micro writes a time as Unix microseconds, the zero time as 0.
+// micro returns a time as Unix microseconds, the zero time as 0.
 func micro(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -27,8 +27,8 @@ func at(us int64) time.Time {
 	return time.UnixMicro(us).UTC()
 }
 
-// ref writes an identifier. An empty or malformed one becomes NULL, which is equal
-// to nothing: a look-up finds nothing, and no driver sees what a caller made up.
+// ref encodes an identifier. An empty or malformed one becomes NULL, which equals nothing:
+// lookups find nothing, and no driver sees malformed input.
 func ref[T ~string](id T) any {
 	if _, ok := storage.Bytes(id); !ok {
 		return nil
@@ -36,7 +36,7 @@ func ref[T ~string](id T) any {
 	return string(id)
 }
 
-// refs writes identifiers, leaving malformed ones out.
+// refs encodes identifiers, without malformed ones.
 func refs[T ~string](ids []T) []any {
 	out := []any{}
 	for _, id := range ids {
@@ -47,7 +47,7 @@ func refs[T ~string](ids []T) []any {
 	return out
 }
 
-// blob writes bytes; nil becomes NULL.
+// blob encodes bytes; nil becomes NULL.
 func blob(b []byte) any {
 	if b == nil {
 		return nil
@@ -55,19 +55,19 @@ func blob(b []byte) any {
 	return octets(b)
 }
 
-// octets is one value to GORM, which takes a plain byte slice behind a parenthesis
-// for a list of numbers.
+// octets is a single value for GORM, which treats a plain byte slice after a parenthesis as
+// a list of numbers.
 type octets []byte
 
 // Value implements driver.Valuer.
 func (o octets) Value() (driver.Value, error) { return []byte(o), nil }
 
-// plain reports whether PostgreSQL can hold a text as it is.
+// plain reports whether PostgreSQL can store a text unchanged.
 func plain[T ~string | ~[]byte](s T) bool {
 	return utf8.ValidString(string(s)) && !strings.ContainsRune(string(s), 0)
 }
 
-// clean makes a text that anybody may have sent, such as a user agent, fit to be kept.
+// clean replaces what PostgreSQL cannot store in untrusted text, such as a user agent.
 func clean[T ~string | ~[]byte](s T) string {
 	if plain(s) {
 		return string(s)
@@ -75,11 +75,11 @@ func clean[T ~string | ~[]byte](s T) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(string(s), "\uFFFD"), "\x00", "\uFFFD")
 }
 
-// document is one value that is kept as JSON text. What JSON can not hold fails its
-// statement: a row without it would be found out when somebody needs it.
+// document is a value stored as JSON text. A value that JSON cannot represent fails the
+// statement.
 type document struct{ of any }
 
-// encode makes a document of a value.
+// encode returns a value as a document.
 func encode(v any) document { return document{v} }
 
 // Value implements driver.Valuer.
@@ -91,7 +91,7 @@ func (d document) Value() (driver.Value, error) {
 	return string(b), nil
 }
 
-// decode reads JSON text; an empty one leaves the value as it is.
+// decode parses JSON text; an empty text leaves v unchanged.
 func decode(what string, s text, v any) error {
 	if s == "" {
 		return nil
@@ -102,7 +102,7 @@ func decode(what string, s text, v any) error {
 	return nil
 }
 
-// raw reads a JSON document that is handed through.
+// raw returns JSON text unparsed.
 func raw(s text) json.RawMessage {
 	if s == "" {
 		return nil
@@ -146,7 +146,7 @@ func (n *number) Scan(v any) error {
 
 func (n number) time() time.Time { return at(int64(n)) }
 
-// skip scans anything and forgets it.
+// skip scans and discards a value.
 type skip struct{}
 
 // Scan implements sql.Scanner.

@@ -7,17 +7,16 @@ import (
 	"sallyport/storage"
 )
 
-// Hash is the keyed hash a capability is stored as. The purpose keeps one kind of
-// value from being used as another. It is nil, which no engine stores, while the
+// Hash returns the keyed hash under which a capability is stored. The purpose keeps one
+// kind of value from passing as another. It is nil, which no engine stores, while the
 // keyring has no such key.
 func (k *Keyring) Hash(purpose, value string) []byte { return k.MAC("hash", purpose, value) }
 
-// Hashes returns the hashes of a value under every living key, the one Hash gives
-// first: a look-up finds rows from before a rotation, and those of a server that
-// changed keys a moment earlier.
+// Hashes returns the hashes of a value under every valid key, that of Hash first: a lookup
+// finds rows from before a rotation, and those of a server that switched keys earlier.
 func (k *Keyring) Hashes(purpose, value string) [][]byte { return k.MACs("hash", purpose, value) }
 
-// IsHash reports whether a stored hash is that of a value, under any living key.
+// IsHash reports whether a stored hash is that of a value, under any valid key.
 func (k *Keyring) IsHash(purpose, value string, stored []byte) bool {
 	found := false
 	for _, sum := range k.Hashes(purpose, value) {
@@ -26,7 +25,7 @@ func (k *Keyring) IsHash(purpose, value string, stored []byte) bool {
 	return found && len(stored) > 0
 }
 
-// MAC is a keyed value of another use than "hash".
+// MAC is Hash for another use.
 func (k *Keyring) MAC(use, purpose, value string) []byte {
 	key := k.state.Load().current(use)
 	if key == nil || key.mask == nil {
@@ -35,7 +34,7 @@ func (k *Keyring) MAC(use, purpose, value string) []byte {
 	return digest(key.mac, additional("mac", purpose, value))
 }
 
-// MACs is MAC under every living key, the current one first.
+// MACs returns the MAC under every valid key, the current one first.
 func (k *Keyring) MACs(use, purpose, value string) [][]byte {
 	keys := k.state.Load().byUse[use]
 	out := make([][]byte, 0, len(keys))
@@ -47,9 +46,9 @@ func (k *Keyring) MACs(use, purpose, value string) [][]byte {
 	return out
 }
 
-// Mask names a user towards one authorization request: stable inside it, different
-// in every other one, and of the same shape as a random identifier. It is "" while
-// the keyring has no such key.
+// Mask returns the masked subject of a user in an authorization request. It is stable in
+// the request, different in every other, and looks like a random identifier. It is ""
+// while the keyring has no such key.
 func (k *Keyring) Mask(request storage.RequestID, user storage.UserID) string {
 	sum := k.MAC("subject", string(request), string(user))
 	if sum == nil {
@@ -58,7 +57,7 @@ func (k *Keyring) Mask(request storage.RequestID, user storage.UserID) string {
 	return storage.FromBytes[string]([16]byte(sum[:16]))
 }
 
-// Pepper returns a pepper for password hashes by its key, or the newest for "".
+// Pepper returns the pepper with this key ID, or the newest for "".
 func (k *Keyring) Pepper(id storage.KeyID) (key []byte, kid storage.KeyID, ok bool) {
 	s := k.state.Load()
 	found := s.current("pepper")
@@ -81,7 +80,7 @@ func digest(key, data []byte) []byte {
 	return h.Sum(nil)
 }
 
-// HashBy is Hash under one living key; nil where there is no such key.
+// HashBy is Hash under one valid key; nil if there is no such key.
 func (k *Keyring) HashBy(id storage.KeyID, purpose, value string) []byte {
 	raw, _ := storage.Bytes(id)
 	if key := k.state.Load().byID[raw]; key != nil && key.row.Use == "hash" {

@@ -15,7 +15,7 @@ import (
 	"sallyport/storage"
 )
 
-func TestHashesAreOfTheirPurpose(t *testing.T) {
+func TestHashBindsPurpose(t *testing.T) {
 	k := loaded(t, newKEKs(t, 1), 2)
 	seen := map[string]string{}
 	for _, c := range [][2]string{{"request", "a"}, {"exchange", "a"}, {"request", "b"}, {"reques", "ta"}, {"", "requesta"}, {"request", ""}} {
@@ -30,7 +30,7 @@ func TestHashesAreOfTheirPurpose(t *testing.T) {
 	}
 	for _, use := range []string{"data", "pepper", "oidc", "nonsense"} {
 		if k.MAC(use, "p", "v") != nil || len(k.MACs(use, "p", "v")) != 0 || k.Token(use, [16]byte{}, 1) != "" {
-			t.Errorf("a key of use %q makes hashes", use)
+			t.Errorf("a key of use %q hashes", use)
 		}
 	}
 }
@@ -42,7 +42,7 @@ func TestMask(t *testing.T) {
 		t.Errorf("Mask = %q, want the layout 8-4-4-4-12", a)
 	}
 	if a != k.Mask("request-1", "user-1") || a == k.Mask("request-2", "user-1") || a == k.Mask("request-1", "user-2") {
-		t.Error("a masked subject is stable in its request and different elsewhere")
+		t.Error("a masked subject is not stable in its request or not different elsewhere")
 	}
 }
 
@@ -102,7 +102,7 @@ func TestSignings(t *testing.T) {
 		t.Errorf("algorithms = %v, want %v", algs, want)
 	}
 	if keys[0].ActiveOn(t0.Add(90*time.Minute)) || !keys[3].ActiveOn(t0.Add(90*time.Minute)) {
-		t.Error("a key of the future signs, or one of now does not")
+		t.Error("a future key signs, or the current one does not")
 	}
 	sum := sha256.Sum256([]byte("message"))
 	signature, err := keys[1].Key.Sign(rand.Reader, sum[:], crypto.SHA256)
@@ -117,7 +117,7 @@ func TestSignings(t *testing.T) {
 	}
 	for _, c := range [][2]string{{"oidc", "HS256"}, {"oidc", "none"}, {"oidc", ""}, {"data", "RS256"}, {"nonsense", ""}} {
 		if _, err := k.NewKey(c[0], c[1], t0); err == nil {
-			t.Errorf("NewKey(%q, %q) made a key", c[0], c[1])
+			t.Errorf("NewKey(%q, %q) returned a key", c[0], c[1])
 		}
 	}
 }

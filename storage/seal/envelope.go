@@ -10,22 +10,22 @@ import (
 	"sallyport/storage"
 )
 
-// ErrTampered says that sealed bytes do not open: they were changed, or they were
-// sealed for another purpose or row, or under a key this server does not have.
+// ErrTampered means that sealed bytes do not open: they were changed, or sealed for another
+// purpose or row, or under a key this server does not have.
 var ErrTampered = errors.New("seal: tampered")
 
-// ErrNoKey says that the keyring holds no active key for what was asked.
+// ErrNoKey means that the keyring has no active key for the use.
 var ErrNoKey = errors.New("seal: no active key")
 
-// The versions of an envelope: version | key id | what the version says.
+// The versions of an envelope: version | key ID | content by version.
 const (
 	plainVersion    = 1 // nonce (12 bytes) and box of AES-256-GCM
 	extendedVersion = 2 // nonce (24 bytes) and box of XAES-256-GCM
 	headLength      = 1 + 16
 )
 
-// Seal encrypts a column. The additional data is purpose | row | key id, so that an
-// envelope opens in its own place only. Nil stays nil.
+// Seal encrypts a column. The additional data is purpose | row | key ID, so that an
+// envelope opens only in its own row. Nil stays nil.
 func (k *Keyring) Seal(purpose, row string, plain []byte) ([]byte, error) {
 	if plain == nil {
 		return nil, nil
@@ -43,7 +43,7 @@ func (k *Keyring) Seal(purpose, row string, plain []byte) ([]byte, error) {
 	return key.extended.seal(k.random, out, plain, about)
 }
 
-// Open decrypts what Seal made, in this version or in one before. Nil stays nil.
+// Open decrypts an envelope of Seal, of this version or an earlier one. Nil stays nil.
 func (k *Keyring) Open(purpose, row string, sealed []byte) ([]byte, error) {
 	if sealed == nil {
 		return nil, nil
@@ -75,8 +75,8 @@ func (k *Keyring) Open(purpose, row string, sealed []byte) ([]byte, error) {
 	return plain, nil
 }
 
-// version is that of the envelopes a data key makes. A key that was made before there was
-// XAES-256-GCM goes on with AES-256-GCM: servers of that version may still open what it seals.
+// version is the version of envelopes under a data key. A key from before XAES-256-GCM
+// still seals with AES-256-GCM, so that servers of that version can open its envelopes.
 func (o *opened) version() byte {
 	if o.row.Alg == extended {
 		return extendedVersion
@@ -84,14 +84,14 @@ func (o *opened) version() byte {
 	return plainVersion
 }
 
-// SealedByCurrent reports whether Seal would use the very key and version an envelope has.
+// SealedByCurrent reports whether an envelope has the key and version Seal would use.
 func (k *Keyring) SealedByCurrent(sealed []byte) bool {
 	key := k.state.Load().current("data")
 	return key != nil && len(sealed) >= headLength && sealed[0] == key.version() && [16]byte(sealed[1:headLength]) == key.raw
 }
 
-// wrap seals key material under a KEK; the additional data names the row. Keys are few,
-// and wrapped by hand or once a rotation: AES-256-GCM is far from its bound here.
+// wrap seals key material under a KEK; the additional data names the row. Keys are few and
+// rarely wrapped: AES-256-GCM is far from its bound here.
 func wrap(kek KEK, row storage.Key, material []byte) ([]byte, error) {
 	box, err := newBox(kek.key())
 	if err != nil {
@@ -131,7 +131,7 @@ func newBox(key []byte) (cipher.AEAD, error) {
 	return box, nil
 }
 
-// additional joins parts so that no two different lists give the same bytes.
+// additional joins parts injectively: different lists give different bytes.
 func additional(parts ...string) []byte {
 	n := 0
 	for _, p := range parts {

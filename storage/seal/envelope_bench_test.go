@@ -2,8 +2,8 @@ package seal
 
 import "testing"
 
-// What every request parameter, status and opaque access token costs, and what it cost
-// before each value had a key of its own.
+// The cost for every request, status and opaque access token, with and without a subkey
+// for each value.
 func BenchmarkSeal(b *testing.B) { eachVersion(b, benchmarkSeal) }
 func BenchmarkOpen(b *testing.B) { eachVersion(b, benchmarkOpen) }
 

@@ -8,7 +8,7 @@ import (
 
 func TestSealAndOpen(t *testing.T) {
 	t.Run("XAES-256-GCM", func(t *testing.T) { sealAndOpen(t, loaded(t, newKEKs(t, 1), 1), extendedVersion) })
-	t.Run("a key of a version before", func(t *testing.T) { sealAndOpen(t, loadedBefore(t, newKEKs(t, 1)), plainVersion) })
+	t.Run("a key of an earlier version", func(t *testing.T) { sealAndOpen(t, loadedBefore(t, newKEKs(t, 1)), plainVersion) })
 }
 
 func sealAndOpen(t *testing.T, k *Keyring, version byte) {
@@ -22,7 +22,7 @@ func sealAndOpen(t *testing.T, k *Keyring, version byte) {
 			t.Errorf("the envelope has version %d, want %d", sealed[0], version)
 		}
 		if len(plain) > 2 && bytes.Contains(sealed, plain) {
-			t.Error("the envelope shows what is in it")
+			t.Error("the envelope contains the plaintext")
 		}
 		got, err := k.Open("authenticator:totp", "user/id", sealed)
 		if err != nil || got == nil || !bytes.Equal(got, plain) {
@@ -30,7 +30,7 @@ func sealAndOpen(t *testing.T, k *Keyring, version byte) {
 		}
 		again, err := k.Seal("authenticator:totp", "user/id", plain)
 		if err != nil || bytes.Equal(again, sealed) {
-			t.Error("the same envelope was made twice")
+			t.Error("two envelopes are equal")
 		}
 	}
 	if sealed, err := k.Seal("p", "r", nil); sealed != nil || err != nil {
@@ -44,7 +44,7 @@ func sealAndOpen(t *testing.T, k *Keyring, version byte) {
 func TestOpenRefuses(t *testing.T) {
 	keks := newKEKs(t, 1)
 	t.Run("XAES-256-GCM", func(t *testing.T) { openRefuses(t, loaded(t, keks, 1), loaded(t, keks, 1)) })
-	t.Run("a key of a version before", func(t *testing.T) { openRefuses(t, loadedBefore(t, keks), loadedBefore(t, keks)) })
+	t.Run("a key of an earlier version", func(t *testing.T) { openRefuses(t, loadedBefore(t, keks), loadedBefore(t, keks)) })
 }
 
 func openRefuses(t *testing.T, k, other *Keyring) {

@@ -22,10 +22,10 @@ const (
 		"# The first one seals, all of them open. Without this file the database can not be read.\n"
 )
 
-// KEK is a key-encryption key. It prints as its name only.
+// KEK is a key-encryption key. It prints only its name.
 type KEK struct {
 	ID  string
-	key func() []byte // a function, because no printing verb looks into one
+	key func() []byte // a function, because no verb prints its result
 }
 
 // Format hides the key from every verb of package fmt.
@@ -40,8 +40,8 @@ func (k KEK) GoString() string { return k.String() }
 // LogValue hides the key.
 func (k KEK) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
-// ParseKEKs reads the text of a key file. The first key is the current one. No
-// error of it holds a part of a line, for that could be a part of a key.
+// ParseKEKs parses a key file. The first key is the current one. Errors never quote a
+// line, which could hold part of a key.
 func ParseKEKs(text []byte) ([]KEK, error) {
 	if len(text) > maxKeyFile {
 		return nil, errors.New("key file: larger than 64 KiB")
@@ -69,7 +69,7 @@ func ParseKEKs(text []byte) ([]KEK, error) {
 		return nil, fmt.Errorf("key file: %w", err)
 	}
 	if len(keks) == 0 {
-		return nil, errors.New("key file: no key in it")
+		return nil, errors.New("key file: no key")
 	}
 	return keks, nil
 }
@@ -83,9 +83,9 @@ func parseKEK(line string) (KEK, error) {
 	if err != nil || len(raw) != keyLength {
 		return KEK{}, errors.New("want 32 bytes in standard base64 after the name")
 	}
-	// An example file holds a key of equal bytes. It must never protect anything.
+	// Example files hold a key of equal bytes, which must never protect anything.
 	if subtle.ConstantTimeCompare(raw, bytes.Repeat(raw[:1], keyLength)) == 1 {
-		return KEK{}, errors.New("this key is a placeholder; make a real one")
+		return KEK{}, errors.New("this key is a placeholder; create a real one")
 	}
 	return KEK{ID: name, key: func() []byte { return raw }}, nil
 }
@@ -121,15 +121,14 @@ func ReadKeyFile(path string) ([]KEK, error) {
 	return ParseKEKs(text)
 }
 
-// ReadPrivate reads a small file, which is closed to everybody but its owner and a group
-// that may read it.
+// ReadPrivate reads a small file that only its owner can access, and a group can read.
 func ReadPrivate(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	// The mode is asked of the open file, so that it can not be exchanged in between.
+	// Stat the open file, so that it cannot be exchanged in between.
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -137,10 +136,10 @@ func ReadPrivate(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("not a regular file")
 	}
-	// A group may read, because that is how service managers and orchestrators hand
-	// secrets to a process: systemd's credentials and Kubernetes' volumes have 0440.
+	// A group may read, because service managers and orchestrators provide secrets that
+	// way: systemd's credentials and Kubernetes' volumes have mode 0440.
 	if info.Mode().Perm()&0o027 != 0 {
-		return nil, fmt.Errorf("mode %04o lets others at it, want 0600 or 0400 (0440 for a group of its own)", info.Mode().Perm())
+		return nil, fmt.Errorf("mode %04o gives others access, want 0600 or 0400 (0440 for a group)", info.Mode().Perm())
 	}
 	return io.ReadAll(io.LimitReader(f, maxKeyFile+1))
 }

@@ -54,7 +54,7 @@ func TestParseKEKs(t *testing.T) {
 			}
 		}
 		if err != nil && len(c.text) > 20 && strings.Contains(err.Error(), good[:10]) {
-			t.Errorf("%s: the error holds a part of the key: %v", c.name, err)
+			t.Errorf("%s: the error contains part of the key: %v", c.name, err)
 		}
 	}
 }
@@ -92,12 +92,12 @@ func TestKeyFile(t *testing.T) {
 		}
 	}
 	if again := NewKeyFile(rand.Reader); bytes.Equal(again, text) {
-		t.Error("two new key files are the same")
+		t.Error("two new key files are equal")
 	}
 }
 
-// Whatever prints a key prints its name only.
-func TestKeysHideThemselves(t *testing.T) {
+// TestKeysAreNotPrinted: every way to print a key prints only its name.
+func TestKeysAreNotPrinted(t *testing.T) {
 	keks := newKEKs(t, 1)
 	k := loaded(t, keks, 1, "ES256", "EdDSA")
 	secrets := [][]byte{keks[0].key()}
@@ -135,7 +135,7 @@ func TestKeysHideThemselves(t *testing.T) {
 		}
 	}
 	if !strings.Contains(keks[0].String(), keks[0].ID) {
-		t.Errorf("String() = %q, want the name in it", keks[0])
+		t.Errorf("String() = %q, want it to contain the name", keks[0])
 	}
 }
 

@@ -15,22 +15,22 @@ import (
 	"sallyport/storage"
 )
 
-// Keyring holds the opened keys of the server. Reading it takes no lock; Load
-// replaces everything at once.
+// Keyring holds the opened keys of the server. Reads take no lock; Load replaces all keys
+// atomically.
 type Keyring struct {
 	keks   []KEK
 	random io.Reader
 	state  atomic.Pointer[state]
 }
 
-// state is one immutable picture of the keys.
+// state is an immutable snapshot of the keys.
 type state struct {
 	byID  map[[16]byte]*opened
 	byUse map[string][]*opened // the active one first, then newest first
 	next  time.Time
 }
 
-// opened is one key, ready for use. Which fields are filled depends on its use.
+// opened is a key ready for use. Its use determines which fields are set.
 type opened struct {
 	row      storage.Key
 	raw      [16]byte
@@ -42,7 +42,7 @@ type opened struct {
 	signer   crypto.Signer
 }
 
-// New makes a keyring that is empty until Load.
+// New returns a keyring that is empty until Load.
 func New(keks []KEK, random io.Reader) *Keyring {
 	k := &Keyring{keks: slices.Clone(keks), random: random}
 	k.state.Store(&state{})
@@ -58,8 +58,8 @@ func (k *Keyring) String() string { return "Keyring(" + hidden + ")" }
 // LogValue hides the keys.
 func (k *Keyring) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
-// Load opens the rows and replaces what the keyring holds. If one row does not
-// open the keyring stays as it was.
+// Load opens the rows and replaces the keys. If a row does not open, the keyring does not
+// change.
 func (k *Keyring) Load(rows []storage.Key, now time.Time) error {
 	s := &state{byID: map[[16]byte]*opened{}, byUse: map[string][]*opened{}}
 	for _, row := range rows {
@@ -86,8 +86,8 @@ func (k *Keyring) Load(rows []storage.Key, now time.Time) error {
 	return nil
 }
 
-// NextChange returns when a key becomes active, retires or expires, which a new
-// Load of the same rows takes notice of. Zero: never.
+// NextChange returns when a key next becomes active, retires or expires, and Load of the
+// same rows is needed. Zero: never.
 func (k *Keyring) NextChange() time.Time { return k.state.Load().next }
 
 func (k *Keyring) open(row storage.Key) (*opened, error) {
@@ -119,7 +119,7 @@ func (k *Keyring) kek(id string) (KEK, bool) {
 	return KEK{}, false
 }
 
-// order puts newer keys before older ones, and the one that signs or seals now first.
+// order sorts the active key first, then newest first.
 func order(keys []*opened) {
 	slices.SortStableFunc(keys, func(a, b *opened) int {
 		return cmp.Or(b.row.ActiveAt.Compare(a.row.ActiveAt), cmp.Compare(b.row.ID, a.row.ID))

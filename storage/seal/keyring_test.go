@@ -37,7 +37,7 @@ func first(tb testing.TB, k *Keyring, now time.Time, algs ...string) []storage.K
 	return rows
 }
 
-// loaded is a keyring with so many keys of each use, an hour apart.
+// loaded returns a keyring with this many keys of each use, an hour apart.
 func loaded(tb testing.TB, keks []KEK, keys int, algs ...string) *Keyring {
 	tb.Helper()
 	k := New(keks, rand.Reader)
@@ -51,7 +51,7 @@ func loaded(tb testing.TB, keks []KEK, keys int, algs ...string) *Keyring {
 	return k
 }
 
-// asBefore is a data key as a version before XAES-256-GCM made it.
+// asBefore returns a data key as created before XAES-256-GCM.
 func asBefore(tb testing.TB, k *Keyring, row storage.Key) storage.Key {
 	tb.Helper()
 	material, err := unwrap(k.keks[0], row)
@@ -65,7 +65,7 @@ func asBefore(tb testing.TB, k *Keyring, row storage.Key) storage.Key {
 	return row
 }
 
-// loadedBefore is a keyring with keys that a version before XAES-256-GCM made.
+// loadedBefore returns a keyring with keys created before XAES-256-GCM.
 func loadedBefore(tb testing.TB, keks []KEK) *Keyring {
 	tb.Helper()
 	k := New(keks, rand.Reader)
@@ -126,7 +126,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-func TestAFailedLoadChangesNothing(t *testing.T) {
+func TestFailedLoadChangesNothing(t *testing.T) {
 	k := New(newKEKs(t, 1), rand.Reader)
 	rows := first(t, k, t0)
 	if err := k.Load(rows, t0); err != nil {
@@ -143,7 +143,7 @@ func TestAFailedLoadChangesNothing(t *testing.T) {
 	}
 }
 
-// An empty keyring makes nothing that could be taken for a hash or a token.
+// TestEmptyKeyring: an empty keyring returns no hashes or tokens.
 func TestEmptyKeyring(t *testing.T) {
 	k := New(nil, rand.Reader)
 	if h := k.Hash("p", "v"); h != nil {
@@ -159,17 +159,17 @@ func TestEmptyKeyring(t *testing.T) {
 		t.Errorf("Mask = %q, want none", m)
 	}
 	if _, _, ok := k.Pepper(""); ok {
-		t.Error("there is a pepper")
+		t.Error("an empty keyring has a pepper")
 	}
 	if _, err := k.Seal("p", "r", []byte("x")); !errors.Is(err, ErrNoKey) {
 		t.Errorf("Seal = %v, want %v", err, ErrNoKey)
 	}
 	if _, err := k.NewKey("data", "", t0); err == nil {
-		t.Error("a key was made without a key-encryption key")
+		t.Error("NewKey succeeded without a key-encryption key")
 	}
 }
 
-// A rotation: the next key is published, then active; the old one opens to the end.
+// TestRotation: the next key is published, then active; the old one opens until it expires.
 func TestRotation(t *testing.T) {
 	k := New(newKEKs(t, 1), rand.Reader)
 	old, next := first(t, k, t0), first(t, k, t0)
@@ -211,7 +211,7 @@ func TestRotation(t *testing.T) {
 	}
 	for _, moment := range []struct {
 		now, change time.Time
-		old, fresh  bool // the old keys work; new ones are used
+		old, fresh  bool // old keys work; new ones are used
 	}{{t0, active, true, false}, {active, retired, true, true}, {retired, gone, true, true}, {gone, time.Time{}, false, true}} {
 		load(moment.now, moment.change)
 		checkOld(moment.old)
@@ -224,7 +224,7 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// Wrapped anew under another key, everything works and the first can go.
+// TestRewrap: after rewrapping, the old KEK is not needed.
 func TestRewrap(t *testing.T) {
 	keks := newKEKs(t, 2)
 	before := New(keks[:1], rand.Reader)
@@ -261,7 +261,7 @@ func TestRewrap(t *testing.T) {
 	}
 }
 
-// Readers see whole pictures while keys are loaded.
+// TestLoadWhileReading: readers see consistent snapshots.
 func TestLoadWhileReading(t *testing.T) {
 	k := New(newKEKs(t, 1), rand.Reader)
 	rows := first(t, k, t0)

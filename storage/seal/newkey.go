@@ -20,16 +20,16 @@ import (
 	"sallyport/storage"
 )
 
-// rsaBits is enough for the 90 days a signing key lives (NIST SP 800-57 part 1 table 2).
+// rsaBits suffices for the 90 days of a signing key (NIST SP 800-57 part 1 table 2).
 const rsaBits = 2048
 
-// symmetric returns the uses that every server has one key of, in the order First makes them.
+// symmetric returns the uses with one key per server, in the order of First.
 func symmetric() []string { return []string{"data", "hash", "pepper", "subject", "session", "token"} }
 
 func signing(use string) bool { return use == "oidc" || use == "dialect" }
 
-// NewKey makes a key that is active at once, sealed under the current KEK. Only signing
-// keys have an algorithm to choose.
+// NewKey returns a new key, active immediately and sealed under the current KEK. Only for
+// signing keys can alg be chosen.
 func (k *Keyring) NewKey(use, alg string, now time.Time) (storage.Key, error) {
 	if len(k.keks) == 0 {
 		return storage.Key{}, errors.New("new key: no key-encryption key")
@@ -83,8 +83,8 @@ func newSigner(alg string, random io.Reader) (crypto.Signer, error) {
 	return nil, fmt.Errorf("no such algorithm: %q", alg)
 }
 
-// First makes the keys of a new server: one of each symmetric use, and one to
-// sign ID tokens with for each algorithm.
+// First returns the keys of a new server: one of each symmetric use, and an "oidc" key for
+// each algorithm.
 func (k *Keyring) First(now time.Time, algs ...string) ([]storage.Key, error) {
 	var rows []storage.Key
 	add := func(use, alg string) error {
@@ -122,8 +122,8 @@ func (k *Keyring) Rewrap(row storage.Key) (storage.Key, error) {
 	return row, nil
 }
 
-// prepare turns key material into what its use needs. A use this version does not
-// know is opened and left alone, so that a newer server may run beside it.
+// prepare derives from key material what its use needs. A key of an unknown use is kept
+// unused, so that a newer server may run beside this one.
 func (o *opened) prepare(material []byte) error {
 	if signing(o.row.Use) {
 		return o.prepareSigner(material)
@@ -146,7 +146,7 @@ func (o *opened) prepare(material []byte) error {
 		o.mac = material
 		return nil
 	}
-	// Different jobs of one key never share bytes (RFC 5869).
+	// The purposes of one key never share bytes (RFC 5869).
 	if o.mac, err = hkdf.Expand(sha256.New, material, "mac", keyLength); err != nil {
 		return err
 	}
@@ -169,12 +169,12 @@ func (o *opened) prepareSigner(material []byte) error {
 		o.signer, ok = key, o.row.Alg == "EdDSA"
 	}
 	if !ok {
-		return fmt.Errorf("the private key does not fit algorithm %q", o.row.Alg)
+		return fmt.Errorf("the private key does not match algorithm %q", o.row.Alg)
 	}
 	return nil
 }
 
-// Signing is a key that signs, or that only verifies any more.
+// Signing is a key that signs, or only verifies.
 type Signing struct {
 	ID                             storage.KeyID
 	Alg                            string
@@ -196,7 +196,7 @@ func (s Signing) MarshalJSON() ([]byte, error) { return json.Marshal(s.String())
 // LogValue hides the key.
 func (s Signing) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// ActiveOn reports whether the key signs at that moment; otherwise it is published only.
+// ActiveOn reports whether the key signs at a time; otherwise it is only published.
 func (s Signing) ActiveOn(now time.Time) bool {
 	return !now.Before(s.ActiveAt) && (s.RetiredAt.IsZero() || now.Before(s.RetiredAt))
 }

@@ -9,22 +9,22 @@ import (
 )
 
 const (
-	// margin is how long a key is kept beyond everything that was made with it.
+	// margin is how long a key is kept after everything made with it has expired.
 	margin = 24 * time.Hour
 	// published is how long a signing key is in the key set before it signs, so that
-	// nobody who keeps a copy of the set meets a signature it can not check.
+	// clients that cache the set can verify every signature.
 	published = 24 * time.Hour
-	// shared is the same for keys that only our own servers use: all of them have
-	// read the row long before it is over.
+	// shared is the same for internal keys: all servers have read the row long before it
+	// is over.
 	shared = time.Minute
-	// Settle is the least time between storing a key and using it: every server reads
-	// new keys once a second.
+	// Settle is the minimum time between storing a key and using it: servers read new
+	// keys once a second.
 	Settle = 5 * time.Second
 )
 
-// life is how long something made with a key of this use may live; own says that
-// the key then goes by itself. The others stay until Release, because what hangs on
-// them ends only when it is written anew: sealed columns, recovery codes, passwords.
+// life returns the maximum lifetime of what is made with a key of this use; own reports
+// whether the key then expires by itself. Others stay until Release, because what depends
+// on them must be rewritten first: sealed columns, recovery codes, passwords.
 func life(use string) (longest time.Duration, own bool) {
 	switch use {
 	case "oidc":
@@ -32,7 +32,7 @@ func life(use string) (longest time.Duration, own bool) {
 	case "dialect", "session":
 		return 24 * time.Hour, true // the longest session
 	case "token":
-		return 90 * 24 * time.Hour, true // the longest row of refresh tokens
+		return 90 * 24 * time.Hour, true // the longest refresh token
 	case "subject":
 		return 365 * 24 * time.Hour, true // device cookies
 	case "data":
@@ -43,7 +43,7 @@ func life(use string) (longest time.Duration, own bool) {
 	return 0, false
 }
 
-// Lead is how long before its first use a key is stored, with hurry at least.
+// Lead returns how long before its first use a key is stored; with hurry, the minimum.
 func Lead(use string, hurry bool) time.Duration {
 	switch {
 	case hurry:
@@ -54,29 +54,29 @@ func Lead(use string, hurry bool) time.Duration {
 	return shared
 }
 
-// Rotation is a change of keys that takes effect at a moment.
+// Rotation is a change of keys.
 type Rotation struct {
 	Add, Change []storage.Key
 	ActiveAt    time.Time // of the new key
 }
 
-// ErrPending says that the next key is there already and waits for its time.
-var ErrPending = errors.New("the next key waits for its time already")
+// ErrPending means that the next key exists and is not active yet.
+var ErrPending = errors.New("the next key is already waiting")
 
-// Rotate makes the next key of a use and algorithm, which is used from now+lead on
-// and replaces the others then. One that waits already is brought forward, if lead
-// is shorter, and is ErrPending otherwise.
+// Rotate creates the next key of a use and algorithm, which replaces the others at
+// now+lead. If a next key exists already, a shorter lead brings it forward; otherwise Rotate
+// returns ErrPending.
 func (k *Keyring) Rotate(rows []storage.Key, use, alg string, now time.Time, lead time.Duration) (Rotation, error) {
 	now = now.UTC().Truncate(time.Microsecond)
 	for _, row := range rows {
-		if Same(row, use, alg) && Outdated(row) && living(row, now) && (row.RetiredAt.IsZero() || row.RetiredAt.After(now)) && lead > Settle {
+		if Same(row, use, alg) && Outdated(row) && valid(row, now) && (row.RetiredAt.IsZero() || row.RetiredAt.After(now)) && lead > Settle {
 			lead = max(lead, published)
 		}
 	}
 	r := Rotation{ActiveAt: now.Add(lead)}
 	next := -1
 	for i, row := range rows {
-		if Same(row, use, alg) && row.ActiveAt.After(now) && row.RetiredAt.IsZero() && living(row, now) {
+		if Same(row, use, alg) && row.ActiveAt.After(now) && row.RetiredAt.IsZero() && valid(row, now) {
 			next = i
 		}
 	}
@@ -93,22 +93,21 @@ func (k *Keyring) Rotate(rows []storage.Key, use, alg string, now time.Time, lea
 		row.ActiveAt = r.ActiveAt
 		r.Change = append(r.Change, row)
 	default:
-		return r, fmt.Errorf("%w: %s, used from %s on", ErrPending, rows[next].ID, rows[next].ActiveAt.Format(time.RFC3339))
+		return r, fmt.Errorf("%w: %s, active from %s", ErrPending, rows[next].ID, rows[next].ActiveAt.Format(time.RFC3339))
 	}
 	for i, row := range rows {
-		if i != next && Same(row, use, alg) && living(row, now) && (row.RetiredAt.IsZero() || row.RetiredAt.After(r.ActiveAt)) {
+		if i != next && Same(row, use, alg) && valid(row, now) && (row.RetiredAt.IsZero() || row.RetiredAt.After(r.ActiveAt)) {
 			r.Change = append(r.Change, retired(row, r.ActiveAt))
 		}
 	}
 	return r, nil
 }
 
-// Outdated reports whether a key was made by a version before there was XAES-256-GCM. Its
-// successor is announced a day ahead, because servers of that version do not open what it
-// will seal: they have until then to be replaced.
+// Outdated reports whether a data key is from before XAES-256-GCM. Its successor is stored a
+// day ahead, the time to replace servers of that version, which cannot open what it seals.
 func Outdated(row storage.Key) bool { return row.Use == "data" && row.Alg != extended }
 
-// retired is a row that gives way at a moment.
+// retired returns a row retired at a time.
 func retired(row storage.Key, at time.Time) storage.Key {
 	row.RetiredAt, row.ExpiresAt = at, time.Time{}
 	if longest, own := life(row.Use); own {
@@ -117,8 +116,8 @@ func retired(row storage.Key, at time.Time) storage.Key {
 	return row
 }
 
-// Withdraw ends a key at once, and with it everything made with it. A new key takes
-// its place where no other one is in use. Keys that stored secrets hang on are not
+// Withdraw removes a key immediately, and with it everything made with it. A new key
+// replaces it if no other one is active. Keys that stored secrets depend on cannot be
 // withdrawn: that would lose the secrets and take nothing from a thief.
 func (k *Keyring) Withdraw(rows []storage.Key, id storage.KeyID, now time.Time) (Rotation, error) {
 	now = now.UTC().Truncate(time.Microsecond)
@@ -127,17 +126,17 @@ func (k *Keyring) Withdraw(rows []storage.Key, id storage.KeyID, now time.Time) 
 		return Rotation{}, err
 	}
 	if _, own := life(row.Use); !own {
-		return Rotation{}, fmt.Errorf("stored secrets hang on a key of use %q: rotate it, write them anew (reseal --data) and then retire it", row.Use)
+		return Rotation{}, fmt.Errorf("stored secrets depend on keys of use %q: rotate, reseal (reseal --data), then retire it", row.Use)
 	}
-	gone := row
-	gone.ExpiresAt = now
-	if gone.RetiredAt.IsZero() || gone.RetiredAt.After(now) {
-		gone.RetiredAt = now
+	withdrawn := row
+	withdrawn.ExpiresAt = now
+	if withdrawn.RetiredAt.IsZero() || withdrawn.RetiredAt.After(now) {
+		withdrawn.RetiredAt = now
 	}
-	r := Rotation{Change: []storage.Key{gone}, ActiveAt: now}
+	r := Rotation{Change: []storage.Key{withdrawn}, ActiveAt: now}
 	var active, next *storage.Key
 	for i, other := range rows {
-		if other.ID == id || !Same(other, row.Use, row.Alg) || !living(other, now) {
+		if other.ID == id || !Same(other, row.Use, row.Alg) || !valid(other, now) {
 			continue
 		}
 		switch {
@@ -158,16 +157,16 @@ func (k *Keyring) Withdraw(rows []storage.Key, id storage.KeyID, now time.Time) 
 		}
 		r.Add = append(r.Add, fresh)
 	case next == nil && !active.RetiredAt.IsZero():
-		// What was withdrawn was to follow it.
-		stays := *active
-		stays.RetiredAt, stays.ExpiresAt = time.Time{}, time.Time{}
-		r.Change = append(r.Change, stays)
+		// The withdrawn key was its successor.
+		kept := *active
+		kept.RetiredAt, kept.ExpiresAt = time.Time{}, time.Time{}
+		r.Change = append(r.Change, kept)
 	}
 	return r, nil
 }
 
-// Release lets a key go that has given way and that nothing stored hangs on any
-// more, which the caller has made sure of. What lives by itself gets its time.
+// Release lets a retired key expire once nothing stored depends on it, which the caller has
+// checked. It outlives what expires by itself.
 func (k *Keyring) Release(rows []storage.Key, id storage.KeyID, now time.Time) (storage.Key, error) {
 	now = now.UTC().Truncate(time.Microsecond)
 	row, err := find(rows, id, now)
@@ -178,7 +177,7 @@ func (k *Keyring) Release(rows []storage.Key, id storage.KeyID, now time.Time) (
 	case row.RetiredAt.IsZero() || row.RetiredAt.After(now):
 		return row, errors.New("it is still in use: rotate first")
 	case !row.ExpiresAt.IsZero():
-		return row, fmt.Errorf("it goes by itself at %s", row.ExpiresAt.Format(time.RFC3339))
+		return row, fmt.Errorf("it expires by itself at %s", row.ExpiresAt.Format(time.RFC3339))
 	default:
 		row.ExpiresAt = now.Add(longest + margin)
 		return row, nil
@@ -187,28 +186,27 @@ func (k *Keyring) Release(rows []storage.Key, id storage.KeyID, now time.Time) (
 
 func find(rows []storage.Key, id storage.KeyID, now time.Time) (storage.Key, error) {
 	for _, row := range rows {
-		if row.ID == id && living(row, now) {
+		if row.ID == id && valid(row, now) {
 			return row, nil
 		}
 	}
-	return storage.Key{}, fmt.Errorf("there is no living key %q", id)
+	return storage.Key{}, fmt.Errorf("there is no valid key %q", id)
 }
 
-// Same says whether one key takes the place of another. Of a use that does not sign
-// there is one key, whatever algorithm its time gave it.
+// Same reports whether a key is replaced by one of this use and algorithm. A use that does
+// not sign has one key, whatever its algorithm.
 func Same(row storage.Key, use, alg string) bool {
 	return row.Use == use && (row.Alg == alg || !signing(use))
 }
 
-func living(row storage.Key, now time.Time) bool {
+func valid(row storage.Key, now time.Time) bool {
 	return row.ExpiresAt.IsZero() || now.Before(row.ExpiresAt)
 }
 
-// Ages reports whether keys of a use give way to the next one by age alone, without being
-// told: those whose successor costs nobody anything. "subject" is none of them, because
-// what unknown names are shown is made with it; nor are "hash" and "pepper", which counters
-// of failures and passwords hang on.
-func Ages(use string) bool {
+// RotatesByAge reports whether keys of a use rotate automatically: those whose rotation has
+// no cost. Not "subject", from which the display of unknown names is derived, nor "hash" and
+// "pepper", on which failure counters and passwords depend.
+func RotatesByAge(use string) bool {
 	switch use {
 	case "oidc", "dialect", "session", "token", "data":
 		return true
@@ -216,13 +214,13 @@ func Ages(use string) bool {
 	return false
 }
 
-// Published reports whether keys of a use are seen outside, in the key set.
+// Published reports whether keys of a use are in the key set.
 func Published(use string) bool { return signing(use) }
 
-// Uses names every use of a key.
+// Uses returns every use of a key.
 func Uses() []string { return append(symmetric(), "oidc", "dialect") }
 
-// Rows returns the keys that are loaded, without what is in them, in no order.
+// Rows returns the loaded keys without their material, in no order.
 func (k *Keyring) Rows() []storage.Key {
 	var out []storage.Key
 	for _, key := range k.state.Load().byID {

@@ -10,7 +10,7 @@ import (
 	"sallyport/storage"
 )
 
-// apply plays a change on rows as a database would.
+// apply applies a change to rows, as a database would.
 func apply(rows []storage.Key, r Rotation) []storage.Key {
 	rows = append(slices.Clone(rows), r.Add...)
 	for _, c := range r.Change {
@@ -24,7 +24,7 @@ func TestRotateOverlaps(t *testing.T) {
 	const day = 24 * time.Hour
 	for _, tc := range []struct {
 		use, alg      string
-		lead, expires time.Duration // of the old key, from its retirement on; 0: not by itself
+		lead, expires time.Duration // of the old key, after its retirement; 0: never by itself
 	}{
 		{"oidc", "ES256", day, time.Hour + day},
 		{"dialect", "ES256", day, 2 * day},
@@ -46,7 +46,7 @@ func TestRotateOverlaps(t *testing.T) {
 		now := t0.Add(90 * day)
 		r, err := k.Rotate([]storage.Key{other, old}, tc.use, tc.alg, now, Lead(tc.use, false))
 		if err != nil || len(r.Add) != 1 || len(r.Change) != 1 || r.Change[0].ID != old.ID {
-			t.Fatalf("%s: %+v, %v; want one new key and one that gives way", tc.use, r, err)
+			t.Fatalf("%s: %+v, %v; want one new and one retired key", tc.use, r, err)
 		}
 		fresh, gone := r.Add[0], r.Change[0]
 		if !fresh.ActiveAt.Equal(now.Add(tc.lead)) || !fresh.RetiredAt.IsZero() || !gone.RetiredAt.Equal(fresh.ActiveAt) {
@@ -60,7 +60,7 @@ func TestRotateOverlaps(t *testing.T) {
 			t.Errorf("%s: the old key expires %s, want %s", tc.use, gone.ExpiresAt, want)
 		}
 		if got := Lead(tc.use, true); got != Settle {
-			t.Errorf("%s: lead in a hurry %s, want %s", tc.use, got, Settle)
+			t.Errorf("%s: lead with hurry %s, want %s", tc.use, got, Settle)
 		}
 	}
 }
@@ -81,7 +81,7 @@ func TestRotateAgain(t *testing.T) {
 	r, err = k.Rotate(rows, "oidc", "ES256", t0.Add(time.Hour), Settle)
 	at := t0.Add(time.Hour + Settle)
 	if err != nil || len(r.Add) != 0 || len(r.Change) != 2 {
-		t.Fatalf("in a hurry: %+v, %v; want the waiting key brought forward", r, err)
+		t.Fatalf("with hurry: %+v, %v; want the waiting key brought forward", r, err)
 	}
 	rows = apply(rows, r)
 	for _, row := range rows {
@@ -96,7 +96,7 @@ func TestRotateAgain(t *testing.T) {
 			}
 		}
 	}
-	// At no moment is there none that signs, or more than one that would be chosen.
+	// Exactly one key signs at any time.
 	for _, now := range []time.Time{t0, at.Add(-1), at, at.Add(time.Hour), at.Add(100 * 24 * time.Hour)} {
 		if err := k.Load(rows, now); err != nil {
 			t.Fatal(err)
@@ -133,7 +133,7 @@ func TestWithdraw(t *testing.T) {
 		}
 		return out
 	}
-	t.Run("the only key: a new one signs at once", func(t *testing.T) {
+	t.Run("the only key: a new one signs immediately", func(t *testing.T) {
 		r, err := k.Withdraw(rows, id("oidc", "ES256"), now)
 		if err != nil || len(r.Add) != 1 {
 			t.Fatalf("%+v, %v", r, err)
@@ -154,7 +154,7 @@ func TestWithdraw(t *testing.T) {
 	}
 	waiting := rotation.Add[0]
 	rotated := apply(rows, rotation)
-	t.Run("the key in use while the next one waits: a third one until then", func(t *testing.T) {
+	t.Run("the active key while the next one waits: a third one until then", func(t *testing.T) {
 		r, err := k.Withdraw(rotated, id("oidc", "ES256"), now.Add(time.Hour))
 		if err != nil || len(r.Add) != 1 || !r.Add[0].RetiredAt.Equal(waiting.ActiveAt) {
 			t.Fatalf("%+v, %v", r, err)
@@ -163,7 +163,7 @@ func TestWithdraw(t *testing.T) {
 			t.Errorf("signing keys %v, want %s", got, waiting.ID)
 		}
 	})
-	t.Run("the waiting key: the one in use stays", func(t *testing.T) {
+	t.Run("the waiting key: the active one stays", func(t *testing.T) {
 		r, err := k.Withdraw(rotated, waiting.ID, now.Add(time.Hour))
 		if err != nil || len(r.Add) != 0 {
 			t.Fatalf("%+v, %v", r, err)
@@ -172,7 +172,7 @@ func TestWithdraw(t *testing.T) {
 			t.Errorf("signing keys %v, want the old one", got)
 		}
 	})
-	t.Run("a retired key: nothing takes its place", func(t *testing.T) {
+	t.Run("a retired key: no replacement", func(t *testing.T) {
 		r, err := k.Withdraw(rotated, id("oidc", "ES256"), waiting.ActiveAt.Add(time.Hour))
 		if err != nil || len(r.Add) != 0 || len(r.Change) != 1 || !r.Change[0].RetiredAt.Equal(waiting.ActiveAt) {
 			t.Fatalf("%+v, %v", r, err)
@@ -184,7 +184,7 @@ func TestWithdraw(t *testing.T) {
 		}
 	}
 	if _, err := k.Withdraw(rows, storage.KeyID(storage.Random128(rand.Reader)), now); err == nil {
-		t.Error("a key nobody knows was withdrawn")
+		t.Error("an unknown key was withdrawn")
 	}
 }
 
@@ -196,7 +196,7 @@ func TestRelease(t *testing.T) {
 	}
 	rows := []storage.Key{old}
 	if _, err := k.Release(rows, old.ID, t0); err == nil {
-		t.Error("the key in use was released")
+		t.Error("the active key was released")
 	}
 	r, err := k.Rotate(rows, "data", "", t0, time.Minute)
 	if err != nil {
@@ -204,7 +204,7 @@ func TestRelease(t *testing.T) {
 	}
 	rows = apply(rows, r)
 	if _, err := k.Release(rows, old.ID, t0.Add(time.Second)); err == nil {
-		t.Error("a key that still seals was released")
+		t.Error("an active key was released")
 	}
 	gone, err := k.Release(rows, old.ID, t0.Add(time.Hour))
 	if err != nil || !gone.ExpiresAt.Equal(t0.Add(26*time.Hour)) {
@@ -224,7 +224,7 @@ func TestRowsAndCurrent(t *testing.T) {
 	}
 	for _, row := range rows {
 		if row.Sealed != nil {
-			t.Error("a row shows what is in it")
+			t.Error("a row has key material")
 		}
 	}
 	if got, want := k.Current("hash"), k.state.Load().byUse["hash"][0].row.ID; got != want || k.Current("nonsense") != "" {

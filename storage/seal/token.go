@@ -6,15 +6,15 @@ import (
 	"math/big"
 )
 
-// A token is 64 base62 characters made of a record's id and generation alone, so
-// that nothing of it is stored and a racer can be given the very same one again:
+// A token is 64 base62 characters derived from a record's ID and generation, so that it is
+// not stored and concurrent callers can get the same one:
 //
 //	tag   = first 27 bytes of HMAC(mac key, use | id | generation)
 //	body  = (id | generation) XOR first 20 bytes of HMAC(mask key, tag)
 //	value = tag | body, 376 bits
 //
-// 64 base62 characters hold a little over 381 bits. The rest is filled from the
-// same hash, so that a token has no constant beginning.
+// 64 base62 characters hold a little over 381 bits. The rest is filled from the same hash,
+// so that tokens have no constant prefix.
 const (
 	tokenLength = 64
 	tagLength   = 27
@@ -39,8 +39,7 @@ func (k *Keyring) Token(use string, id [16]byte, generation uint32) string {
 	return encode(append(tag, body[:]...), filler)
 }
 
-// OpenToken returns what a token of this use was made of, if one of the living
-// keys made it.
+// OpenToken returns the ID and generation of a token of this use, if a valid key made it.
 func (k *Keyring) OpenToken(use, token string) (id [16]byte, generation uint32, ok bool) {
 	value, filler, ok := decode(token)
 	if !ok {
@@ -52,7 +51,7 @@ func (k *Keyring) OpenToken(use, token string) (id [16]byte, generation uint32, 
 		}
 		tag, body := value[:tagLength], [bodyLength]byte(value[tagLength:])
 		want := key.hide(tag, &body)
-		// The filler is compared too: one record and generation has one spelling.
+		// Compare the filler too: a record and generation have exactly one token.
 		if hmac.Equal(append(key.tag(use, body), want), append(tag[:tagLength:tagLength], filler)) {
 			return [16]byte(body[:16]), binary.BigEndian.Uint32(body[16:]), true
 		}
@@ -64,7 +63,7 @@ func (o *opened) tag(use string, body [bodyLength]byte) []byte {
 	return digest(o.mac, additional("token", use, string(body[:])))[:tagLength:tagLength]
 }
 
-// hide covers or uncovers the body and returns the filler of the token.
+// hide masks or unmasks the body and returns the filler of the token.
 func (o *opened) hide(tag []byte, body *[bodyLength]byte) byte {
 	stream := digest(o.mask, tag)
 	for i := range body {

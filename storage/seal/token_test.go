@@ -54,21 +54,21 @@ func TestOpenTokenRefuses(t *testing.T) {
 			t.Errorf("%q opens", bad)
 		}
 	}
-	// The same value written with another filler is another spelling, and refused.
+	// The same value with another filler is refused.
 	value, filler, _ := decode(token)
 	if _, _, ok := k.OpenToken("session", encode(value, (filler+1)%fillers)); ok {
-		t.Error("a second spelling of a token opens")
+		t.Error("a token with another filler opens")
 	}
 	if _, _, ok := loaded(t, newKEKs(t, 1), 1).OpenToken("session", token); ok {
 		t.Error("another server's token opens")
 	}
 }
 
-// Neighbouring records have tokens with nothing in common: each character of the
-// alphabet is about as frequent at each place as any other.
+// TestTokensHaveNoPattern: tokens of neighbouring records are unrelated; at each position
+// each character of the alphabet is about equally frequent.
 func TestTokensHaveNoPattern(t *testing.T) {
 	k := loaded(t, newKEKs(t, 1), 1)
-	const n = 6200 // a hundred of each character expected at each place
+	const n = 6200 // a hundred of each character expected at each position
 	var counts [tokenLength][62]int
 	for i := range n {
 		token := k.Token("session", [16]byte{15: byte(i), 14: byte(i >> 8)}, 1)
@@ -80,11 +80,11 @@ func TestTokensHaveNoPattern(t *testing.T) {
 		for digit, got := range counts[place] {
 			low, high := 50, 160 // five standard deviations
 			if place == 0 {
-				// 33 * 2^376 values are used of 62^64: the last digit at the first place is rarer.
+				// 33 * 2^376 of 62^64 values are used: the last digit is rarer at the first position.
 				low = 0
 			}
 			if got < low || got > high {
-				t.Errorf("character %c is %d times at place %d, want about 100", alphabet[digit], got, place)
+				t.Errorf("character %c occurs %d times at position %d, want about 100", alphabet[digit], got, place)
 			}
 		}
 	}

@@ -10,23 +10,23 @@ import (
 )
 
 const (
-	// saltLength is the first half of a nonce of XAES-256-GCM, which chooses the sub-key.
+	// saltLength is the first half of a nonce of XAES-256-GCM, which selects the subkey.
 	saltLength = 12
 	// extended names the algorithm of data keys that seal with it, in storage.Key.Alg.
 	extended = "XAES-256-GCM"
 )
 
-// xaes is XAES-256-GCM (c2sp.org/XAES-256-GCM). A key of AES-GCM must not see more than
-// 2^32 random nonces (NIST SP 800-38D section 8.3), which 10,000 seals a second reach in
-// five days. Here each value has a sub-key of its own, derived from 96 random bits, so that
-// 2^80 values may be sealed under one key until a nonce repeats with chance 2^-32.
+// xaes is XAES-256-GCM (c2sp.org/XAES-256-GCM). An AES-GCM key must not be used with more
+// than 2^32 random nonces (NIST SP 800-38D section 8.3), which 10,000 seals a second reach
+// in five days. XAES derives a subkey for each value from 96 random bits, so that 2^80
+// values can be sealed under one key before a nonce repeats with probability 2^-32.
 type xaes struct {
 	block cipher.Block
 	k1    [aes.BlockSize]byte // the first subkey of CMAC (NIST SP 800-38B section 6.1)
 }
 
-// newXAES makes the sealing of a data key. Its bytes seal with plain AES-GCM too, on
-// servers of a version before, so that the two never share a key (RFC 5869).
+// newXAES derives its key from a data key, because servers of an earlier version seal with
+// plain AES-GCM under the data key itself (RFC 5869).
 func newXAES(material []byte) (*xaes, error) {
 	key, err := hkdf.Expand(sha256.New, material, extended, keyLength)
 	if err != nil {
@@ -50,7 +50,7 @@ func rawXAES(key []byte) (*xaes, error) {
 	return x, nil
 }
 
-// box is AES-256-GCM under the sub-key of a salt (NIST SP 800-108r1 section 4.1, with CMAC).
+// box returns AES-256-GCM under the subkey of a salt (NIST SP 800-108r1 section 4.1, with CMAC).
 func (x *xaes) box(salt []byte) (cipher.AEAD, error) {
 	key := make([]byte, keyLength)
 	for i := range 2 {
@@ -65,7 +65,7 @@ func (x *xaes) box(salt []byte) (cipher.AEAD, error) {
 	return newBox(key)
 }
 
-// seal appends nonce and box to dst. The second half of the nonce is drawn by the box.
+// seal appends nonce and ciphertext to dst. The box generates the second half of the nonce.
 func (x *xaes) seal(random io.Reader, dst, plain, additional []byte) ([]byte, error) {
 	start := len(dst)
 	dst = append(dst, make([]byte, saltLength)...)

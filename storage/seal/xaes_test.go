@@ -11,7 +11,7 @@ import (
 	"sallyport/storage"
 )
 
-// The vectors of c2sp.org/XAES-256-GCM: one with a carry in the making of K1, one without.
+// TestXAES has the vectors of c2sp.org/XAES-256-GCM: with a carry in K1 and without.
 func TestXAES(t *testing.T) {
 	for _, tc := range []struct {
 		key             byte
@@ -36,8 +36,9 @@ func TestXAES(t *testing.T) {
 	}
 }
 
-// The bound of NIST SP 800-38D section 8.3 holds because no two values share a sub-key.
-func TestEveryValueHasAKeyOfItsOwn(t *testing.T) {
+// TestEachValueHasItsSubkey: the bound of NIST SP 800-38D section 8.3 holds because no two
+// values share a subkey.
+func TestEachValueHasItsSubkey(t *testing.T) {
 	k := loaded(t, newKEKs(t, 1), 1)
 	seen := map[string]bool{}
 	for range 10000 {
@@ -47,7 +48,7 @@ func TestEveryValueHasAKeyOfItsOwn(t *testing.T) {
 		}
 		salt := string(sealed[headLength : headLength+saltLength])
 		if seen[salt] {
-			t.Fatal("two values have the same sub-key")
+			t.Fatal("two values have the same subkey")
 		}
 		seen[salt] = true
 	}
@@ -62,11 +63,11 @@ func TestEveryValueHasAKeyOfItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := b.Open(nil, nil, a.Seal(nil, nil, []byte("x"), nil), nil); err == nil {
-		t.Error("two salts have the same sub-key")
+		t.Error("two salts have the same subkey")
 	}
 }
 
-func TestNothingIsSealedWithoutRandomness(t *testing.T) {
+func TestSealWithoutRandomnessFails(t *testing.T) {
 	k := loaded(t, newKEKs(t, 1), 1)
 	k.random = bytes.NewReader(make([]byte, saltLength-1))
 	if sealed, err := k.Seal("p", "r", []byte("x")); err == nil {
@@ -74,8 +75,8 @@ func TestNothingIsSealedWithoutRandomness(t *testing.T) {
 	}
 }
 
-// A key and a value as a server before XAES-256-GCM left them in its database.
-func TestWhatAVersionBeforeSealedOpens(t *testing.T) {
+// TestOpenEarlierVersion opens a key and a value stored before XAES-256-GCM.
+func TestOpenEarlierVersion(t *testing.T) {
 	keks, err := ParseKEKs([]byte("kek-a7f6b96f:nadcSE7M9DTDNZy7684wq+N5mWIlPH80FBVOdXr3YJY="))
 	if err != nil {
 		t.Fatal(err)
@@ -101,9 +102,9 @@ func TestWhatAVersionBeforeSealedOpens(t *testing.T) {
 	}
 }
 
-// A key of a version before XAES-256-GCM goes on as it was, so that servers of that
-// version open what this one seals, and the next key is announced a day ahead.
-func TestAnUpgradeChangesTheAlgorithm(t *testing.T) {
+// TestUpgradeChangesAlgorithm: a key from before XAES-256-GCM keeps its algorithm, so that
+// servers of that version can open what it seals; the next key is stored a day ahead.
+func TestUpgradeChangesAlgorithm(t *testing.T) {
 	k := loadedBefore(t, newKEKs(t, 1))
 	old, err := k.Seal("p", "r", []byte("x"))
 	if err != nil || old[0] != plainVersion || !k.SealedByCurrent(old) {
@@ -112,7 +113,7 @@ func TestAnUpgradeChangesTheAlgorithm(t *testing.T) {
 	key := k.state.Load().current("data").row
 	rows := []storage.Key{key}
 	if !Outdated(key) || Outdated(k.state.Load().current("hash").row) {
-		t.Error("the key of a version before is not outdated, or a hash key is")
+		t.Error("the key of an earlier version is not outdated, or a hash key is")
 	}
 	for _, tc := range []struct{ lead, want time.Duration }{{Settle, Settle}, {Lead("data", false), 24 * time.Hour}} {
 		r, err := k.Rotate(rows, "data", "", t0, tc.lead)
@@ -144,7 +145,7 @@ func TestAnUpgradeChangesTheAlgorithm(t *testing.T) {
 	if err != nil || fresh[0] != extendedVersion || !k.SealedByCurrent(fresh) || k.SealedByCurrent(old) {
 		t.Errorf("a day later: Seal = %x, %v; want the next key and algorithm", fresh, err)
 	}
-	// A server of the version before, which is still there, seals plainly under the next key.
+	// A server of the earlier version seals with AES-256-GCM under the next key.
 	late := k.state.Load().current("data")
 	straggler := append([]byte{plainVersion}, late.raw[:]...)
 	straggler = late.box.Seal(straggler, nil, []byte("x"), additional("p", "r", string(late.raw[:])))
@@ -154,14 +155,14 @@ func TestAnUpgradeChangesTheAlgorithm(t *testing.T) {
 		}
 	}
 	if k.SealedByCurrent(straggler) {
-		t.Error("what is sealed plainly counts as done: reseal would leave it")
+		t.Error("an AES-256-GCM envelope counts as current: reseal would skip it")
 	}
 	if Outdated(late.row) {
 		t.Error("the new key is outdated")
 	}
 }
 
-func FuzzOpenOfAVersionBefore(f *testing.F) {
+func FuzzOpenEarlierVersion(f *testing.F) {
 	k := loadedBefore(f, newKEKs(f, 1))
 	sealed, err := k.Seal("p", "r", []byte("x"))
 	if err != nil {
@@ -175,14 +176,13 @@ func FuzzOpenOfAVersionBefore(f *testing.F) {
 	})
 }
 
-// What comes after the algorithm of a key is no second one to choose.
-func TestADataKeyHasNoOtherAlgorithm(t *testing.T) {
+func TestDataKeyHasOneAlgorithm(t *testing.T) {
 	k := New(newKEKs(t, 1), rand.Reader)
 	row, err := k.NewKey("data", "", t0)
 	if err != nil || row.Alg != "XAES-256-GCM" {
 		t.Errorf("NewKey = %+v, %v", row, err)
 	}
 	if _, err := k.NewKey("data", "AES-256-GCM", t0); err == nil {
-		t.Error("a data key of another algorithm was made")
+		t.Error("a data key of another algorithm was created")
 	}
 }

@@ -248,11 +248,11 @@ func apiKeyDescends(w *world) {
 	w.ok(w.s.DeleteAPIKey(w.ctx, second.ID, nil))
 	same(w, w.line(third.ID), []storage.APIKey{third})
 	last := first
-	for range storage.MakersMost + 2 {
+	for range storage.MaxMakers + 2 {
 		last = w.madeBy(last.ID)
 	}
-	if line := w.line(last.ID); len(line) != storage.MakersMost+1 || line[storage.MakersMost].Maker == "" {
-		w.Errorf("a line of %d, want %d and more behind them", len(line), storage.MakersMost+1)
+	if line := w.line(last.ID); len(line) != storage.MaxMakers+1 || line[storage.MaxMakers].Maker == "" {
+		w.Errorf("a line of %d, want %d and more behind them", len(line), storage.MaxMakers+1)
 	}
 }
 

@@ -60,7 +60,7 @@ func grants(w *world) {
 		w.ok(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Grant: &g}))
 		got, err := w.s.Grant(w.ctx, g.ID)
 		w.ok(err)
-		want := storage.Standing{Grant: g, Account: w.account(p.id)}
+		want := storage.GrantAccount{Grant: g, Account: w.account(p.id)}
 		want.Account.Authenticators = nil
 		same(w, got, want)
 		same(w, got.Alive(), true)
@@ -106,7 +106,7 @@ func codeRoundTrip(w *world) {
 	s := w.signedIn(p)
 	c := w.code(random[string](), p, s.ID)
 	w.ok(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Code: c}))
-	want := storage.CodeStanding{Code: *c, Account: w.account(p.id)}
+	want := storage.CodeAccount{Code: *c, Account: w.account(p.id)}
 	want.Account.Authenticators = nil
 	got, err := w.s.Code(w.ctx, c.Code, w.now)
 	w.ok(err)

@@ -10,6 +10,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
+	"sallyport/mfa/selfservice"
 	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/storage"
@@ -41,14 +42,15 @@ func Client(issuer, product string) storage.Client {
 type Pages struct {
 	provider *provider.Provider
 	verifier *exchange.Verifier
+	accounts *selfservice.Accounts
 	sessions *session.Registry
 	look     *page.Look
 	issuer   string
 }
 
 // New returns the pages. Client must be one of the provider's built-in clients.
-func New(p *provider.Provider, v *exchange.Verifier, s *session.Registry, look *page.Look, issuer string) *Pages {
-	return &Pages{provider: p, verifier: v, sessions: s, look: look, issuer: issuer}
+func New(p *provider.Provider, v *exchange.Verifier, a *selfservice.Accounts, s *session.Registry, look *page.Look, issuer string) *Pages {
+	return &Pages{provider: p, verifier: v, accounts: a, sessions: s, look: look, issuer: issuer}
 }
 
 // Mount adds the pages to the engine.
@@ -94,7 +96,7 @@ func (p *Pages) signedIn(h handler) gin.HandlerFunc {
 			p.signIn(c, placeOf(c), url.Values{})
 			return
 		}
-		if call.owner = s.Owner(); !p.verifier.Strong(call.owner) {
+		if call.owner = s.Owner(); !p.accounts.Strong(call.owner) {
 			p.stepUp(c, call)
 			return
 		}
@@ -154,7 +156,7 @@ const (
 
 // done redirects to the overview, which confirms the change.
 func (p *Pages) done(c *gin.Context, call ownerCall, what string) {
-	page.Redirect(c, join(home, url.Values{doneParam: {p.look.Mark(donePurpose, call.caller.Browser, what)}}))
+	page.Redirect(c, join(home, url.Values{doneParam: {p.look.Sign(donePurpose, call.caller.Browser, what)}}))
 }
 
 // show writes a page, with an alert or without.

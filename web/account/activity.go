@@ -31,7 +31,7 @@ type line struct {
 // has a text, or none of the user's concern.
 func (p *Pages) activity(ctx context.Context, call ownerCall, v page.Page) (acts, refused []line, err error) {
 	kinds := slices.DeleteFunc(mfa.EventKinds(), func(kind string) bool { return !v.Has("event."+kind) && !v.Has("event."+kind+".by") })
-	a, err := p.verifier.Activity(ctx, call.owner, kinds, 2*activityShown)
+	a, err := p.accounts.Activity(ctx, call.owner, kinds, 2*activityShown)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -14,8 +14,8 @@ import (
 // Anybody who knows a name can try what they like: it does not push out of sight what
 // happened to the account.
 func TestStrangersDoNotPushOutWhatHappened(t *testing.T) {
-	h := newHouse(t)
-	id := h.user("ada", "")
+	h := newFixture(t)
+	id := h.User("ada", "")
 	var tries []storage.Event
 	for i := range 1200 {
 		at := t0.Add(-time.Hour + time.Duration(i)*time.Second)
@@ -29,14 +29,14 @@ func TestStrangersDoNotPushOutWhatHappened(t *testing.T) {
 		}
 		tries = append(tries, e)
 	}
-	h.ok(h.engine.AppendEvents(context.Background(), tries))
+	h.OK(h.Store.AppendEvents(context.Background(), tries))
 	b := h.browser()
 	b.signIn("/account", "ada", "", "")
-	b.must("/account", 200, `id="refused"`, "Signed in to Sallyport", "The account was made", "Wrong password <span class=\"tag\">797 times</span>", "203.0.113.9", "3 times")
-	if n := strings.Count(b.page.Body.String(), "Wrong password"); n != 1 {
+	b.Must("/account", 200, `id="refused"`, "Signed in to Sallyport", "The account was created", "Wrong password <span class=\"tag\">797 times</span>", "203.0.113.9", "3 times")
+	if n := strings.Count(b.Page.Body.String(), "Wrong password"); n != 1 {
 		t.Errorf("wrong passwords have %d lines, want one for all", n)
 	}
-	b.lang = "de"
-	b.get("/account")
-	b.must("/account", 200, "797-mal")
+	b.Header.Set("Accept-Language", "de")
+	b.Get("/account")
+	b.Must("/account", 200, "797-mal")
 }

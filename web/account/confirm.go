@@ -11,7 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
-	"sallyport/mfa/exchange"
+	"sallyport/mfa/selfservice"
 	"sallyport/web"
 	"sallyport/web/page"
 	"sallyport/web/signin"
@@ -29,10 +29,10 @@ const (
 // browser: a login that another site began ends in an error.
 func (p *Pages) signIn(c *gin.Context, then string, asked url.Values) {
 	browser := web.Bind(c)
-	state := p.look.Mark(statePurpose, browser, then)
+	state := p.look.Sign(statePurpose, browser, then)
 	// Nothing uses the verifier: the code is never redeemed, and as the verifier is derived
 	// from a secret key, an attacker cannot redeem it either (RFC 7636 section 1).
-	challenge := sha256.Sum256([]byte(p.look.Mark(verifierPurpose, browser, state)))
+	challenge := sha256.Sum256([]byte(p.look.Sign(verifierPurpose, browser, state)))
 	q := url.Values{"response_type": {"code"}, "client_id": {string(clientID)}, "redirect_uri": {p.issuer + callback}, "scope": {"openid"},
 		"state": {state}, "code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"}}
 	for name, values := range asked {
@@ -59,7 +59,7 @@ const steppedUp = "#stepped-up"
 
 // seconds reports whether the account has second factors, and whether one is usable.
 func (p *Pages) seconds(call ownerCall) (held, usable bool) {
-	for _, h := range p.verifier.Held(call.owner.Account) {
+	for _, h := range p.accounts.Held(call.owner.Account) {
 		if h.Info.Second {
 			held, usable = true, usable || canProve(h)
 		}
@@ -71,7 +71,7 @@ func (p *Pages) seconds(call ownerCall) (held, usable bool) {
 // this browser already.
 func (p *Pages) returned(c *gin.Context) {
 	call := ownerCall{caller: web.Caller(c)}
-	then, ok := p.look.Marked(statePurpose, call.caller.Browser, c.Query("state"))
+	then, ok := p.look.Verify(statePurpose, call.caller.Browser, c.Query("state"))
 	if !ok || !ownPlace(then) {
 		key := "stale"
 		if call.caller.Browser == "" {
@@ -86,7 +86,7 @@ func (p *Pages) returned(c *gin.Context) {
 		return
 	}
 	then, stepped := strings.CutSuffix(then, steppedUp)
-	if s != nil && stepped && !p.verifier.Strong(s.Owner()) {
+	if s != nil && stepped && !p.accounts.Strong(s.Owner()) {
 		p.failure(c, call, http.StatusForbidden, page.Alert{Key: "account.weak"}) // or it would loop
 		return
 	}
@@ -129,7 +129,7 @@ func (p *Pages) again(c *gin.Context, call ownerCall) {
 }
 
 // canProve reports whether an authenticator is still usable.
-func canProve(h exchange.Held) bool {
+func canProve(h selfservice.Held) bool {
 	return !h.Disabled && (h.Info.Enrolls || h.Info.Sends || h.Left > 0)
 }
 
@@ -140,7 +140,7 @@ func (p *Pages) confirm(c *gin.Context, call ownerCall) {
 		then = home
 	}
 	asked := url.Values{"max_age": {freshAge}}
-	if slices.ContainsFunc(p.verifier.Held(call.owner.Account), func(h exchange.Held) bool { return h.Info.Second }) {
+	if slices.ContainsFunc(p.accounts.Held(call.owner.Account), func(h selfservice.Held) bool { return h.Info.Second }) {
 		asked.Set("acr_values", string(mfa.AAL2))
 	}
 	p.signIn(c, then, asked)

@@ -10,6 +10,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
+	"sallyport/mfa/selfservice"
 	"sallyport/storage"
 	"sallyport/web/page"
 )
@@ -75,12 +76,12 @@ func (p *Pages) showAdd(c *gin.Context, call ownerCall, code int, d addPage, cho
 
 // add begins an enrolment, or confirms the one that has begun.
 func (p *Pages) add(c *gin.Context, call ownerCall) {
-	if exchange := storage.ExchangeID(c.PostForm("exchange")); exchange != "" {
-		p.confirmFactor(c, call, exchange)
+	if exchangeID := storage.ExchangeID(c.PostForm("exchange")); exchangeID != "" {
+		p.confirmFactor(c, call, exchangeID)
 		return
 	}
 	d, chosen := addPage{Method: c.PostForm("method"), Name: c.PostForm("name")}, c.PostForm("shape")
-	begun, err := p.verifier.EnrollFor(c.Request.Context(), call.caller, call.owner, exchange.NewFactor{Method: d.Method, Name: d.Name, Shape: shapeOf(chosen)})
+	begun, err := p.verifier.Enroll(c.Request.Context(), call.caller, exchange.SignedIn(call.owner), exchange.NewFactor{Method: d.Method, Name: d.Name, Shape: shapeOf(chosen)})
 	if err != nil {
 		p.retry(c, call, err, func(code int, a *page.Alert) { p.showAdd(c, call, code, d, chosen, a) })
 		return
@@ -89,9 +90,9 @@ func (p *Pages) add(c *gin.Context, call ownerCall) {
 	p.show(c, call, http.StatusOK, "account_add", d, nil)
 }
 
-func (p *Pages) confirmFactor(c *gin.Context, call ownerCall, exchange storage.ExchangeID) {
+func (p *Pages) confirmFactor(c *gin.Context, call ownerCall, exchangeID storage.ExchangeID) {
 	ctx := c.Request.Context()
-	codes, wrong := p.verifier.ConfirmFor(ctx, call.caller, call.owner, exchange, codeOf(c))
+	codes, wrong := p.verifier.Confirm(ctx, call.caller, exchange.SignedIn(call.owner), exchangeID, codeOf(c))
 	switch {
 	case wrong == nil && codes == nil:
 		p.done(c, call, "added")
@@ -104,7 +105,7 @@ func (p *Pages) confirmFactor(c *gin.Context, call ownerCall, exchange storage.E
 	p.retry(c, call, wrong, func(code int, a *page.Alert) {
 		// After a typo the same secret is shown, until its enrolment expires: the user
 		// need not scan again.
-		begun, err := p.verifier.PendingFor(ctx, call.caller, call.owner, exchange)
+		begun, err := p.verifier.Enrollment(ctx, call.caller, exchange.SignedIn(call.owner), exchangeID)
 		if mfa.CodeOf(err) != "" {
 			if p.addable(c, call, method) {
 				p.showAdd(c, call, code, addPage{Method: method}, "", &page.Alert{Key: "code.enrollment_expired"})
@@ -131,7 +132,7 @@ func codeOf(c *gin.Context) mfa.Response {
 
 // factorPage is the data of a page about one authenticator.
 type factorPage struct {
-	Factor exchange.Held
+	Factor selfservice.Held
 	Last   bool // the last besides recovery codes, which are removed with it
 	Name   string
 }
@@ -139,7 +140,7 @@ type factorPage struct {
 // factor finds one of the user's own authenticators.
 func (p *Pages) factor(c *gin.Context, call ownerCall, id string) (factorPage, bool) {
 	d, found, others := factorPage{}, false, 0
-	for _, h := range p.verifier.Held(call.owner.Account) {
+	for _, h := range p.accounts.Held(call.owner.Account) {
 		switch {
 		case !h.Info.Enrolls:
 		case string(h.ID) == id:
@@ -167,7 +168,7 @@ func (p *Pages) rename(c *gin.Context, call ownerCall) {
 		return
 	}
 	d.Name = c.PostForm("name")
-	if err := p.verifier.Rename(c.Request.Context(), call.caller, call.owner, d.Factor.ID, d.Name); err != nil {
+	if err := p.accounts.Rename(c.Request.Context(), call.caller, call.owner, d.Factor.ID, d.Name); err != nil {
 		p.retry(c, call, err, func(code int, a *page.Alert) { p.show(c, call, code, "account_rename", d, a) })
 		return
 	}
@@ -185,7 +186,7 @@ func (p *Pages) remove(c *gin.Context, call ownerCall) {
 	if !ok {
 		return
 	}
-	err := p.verifier.Remove(c.Request.Context(), call.caller, call.owner, d.Factor.ID, c.PostForm("others") != "")
+	err := p.accounts.Remove(c.Request.Context(), call.caller, call.owner, d.Factor.ID, c.PostForm("others") != "")
 	if err != nil {
 		p.fail(c, call, err)
 		return
@@ -202,7 +203,7 @@ func (p *Pages) recoveryForm(c *gin.Context, call ownerCall) {
 // recovery creates new codes. Only this response shows them: a user who loses it creates
 // new ones.
 func (p *Pages) recovery(c *gin.Context, call ownerCall) {
-	codes, err := p.verifier.NewRecoveryCodes(c.Request.Context(), call.caller, call.owner)
+	codes, err := p.accounts.NewRecoveryCodes(c.Request.Context(), call.caller, call.owner)
 	if err != nil {
 		p.fail(c, call, err)
 		return

@@ -8,7 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
-	"sallyport/mfa/exchange"
+	"sallyport/mfa/selfservice"
 	"sallyport/provider"
 	"sallyport/storage"
 )
@@ -16,10 +16,10 @@ import (
 // overview is the data of the main page.
 type overview struct {
 	Notice   string // the change just made; "": none
-	Factors  []exchange.Held
+	Factors  []selfservice.Held
 	Addable  []mfa.Info
-	Recovery *exchange.Held // nil: no codes
-	Second   bool           // the account has a second factor
+	Recovery *selfservice.Held // nil: no codes
+	Second   bool              // the account has a second factor
 	Password bool
 	Sessions []sessionLine
 	Others   bool // there are sessions besides this one
@@ -51,10 +51,10 @@ func (p *Pages) overview(c *gin.Context, call ownerCall) {
 func (p *Pages) survey(c *gin.Context, call ownerCall) (overview, error) {
 	var d overview
 	ctx := c.Request.Context()
-	if what, ok := p.look.Marked(donePurpose, call.caller.Browser, c.Query(doneParam)); ok {
+	if what, ok := p.look.Verify(donePurpose, call.caller.Browser, c.Query(doneParam)); ok {
 		d.Notice = "account.done." + what
 	}
-	d.factors(p.verifier, call.owner.Account)
+	d.factors(p, call.owner.Account)
 	list, err := p.sessions.List(ctx, call.owner)
 	if err != nil {
 		return d, err
@@ -71,8 +71,8 @@ func (p *Pages) survey(c *gin.Context, call ownerCall) (overview, error) {
 	return d, err
 }
 
-func (d *overview) factors(v *exchange.Verifier, a storage.Account) {
-	for _, h := range v.Held(a) {
+func (d *overview) factors(p *Pages, a storage.Account) {
+	for _, h := range p.accounts.Held(a) {
 		d.Second = d.Second || h.Info.Second
 		switch {
 		case h.Info.Enrolls:
@@ -83,7 +83,7 @@ func (d *overview) factors(v *exchange.Verifier, a storage.Account) {
 			d.Recovery = &h
 		}
 	}
-	d.Addable = slices.DeleteFunc(v.Methods(), func(i mfa.Info) bool { return !i.Enrolls })
+	d.Addable = slices.DeleteFunc(p.verifier.Methods(), func(i mfa.Info) bool { return !i.Enrolls })
 }
 
 // endSessions ends one session, or all others. It requires a recent proof: a person at an

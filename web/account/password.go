@@ -5,7 +5,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"sallyport/mfa/exchange"
+	"sallyport/mfa/selfservice"
 	"sallyport/web/page"
 )
 
@@ -17,13 +17,13 @@ func (p *Pages) passwordForm(c *gin.Context, call ownerCall) {
 }
 
 func (p *Pages) password(c *gin.Context, call ownerCall) {
-	change := exchange.PasswordChange{Old: c.PostForm("old"), New: c.PostForm("new"), EndOthers: c.PostForm("others") != ""}
+	change := selfservice.PasswordChange{Old: c.PostForm("old"), New: c.PostForm("new"), EndOthers: c.PostForm("others") != ""}
 	d := passwordPage{KeepOthers: !change.EndOthers}
 	if change.New != c.PostForm("repeat") {
 		p.show(c, call, http.StatusUnprocessableEntity, "account_password", d, &page.Alert{Key: "account.differ"})
 		return
 	}
-	if err := p.verifier.ChangePassword(c.Request.Context(), call.caller, call.owner, change); err != nil {
+	if err := p.accounts.ChangePassword(c.Request.Context(), call.caller, call.owner, change); err != nil {
 		p.retry(c, call, err, func(code int, a *page.Alert) { p.show(c, call, code, "account_password", d, a) })
 		return
 	}

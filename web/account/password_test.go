@@ -13,23 +13,23 @@ import (
 
 // The page, its hint and the refusal name the length that the rule has.
 func TestTheLeastLengthIsSaid(t *testing.T) {
-	h := strictHouse(t, passwords.Options{MinLength: 13})
-	h.user("ada", "")
+	h := newFixtureWith(t, passwords.Options{MinLength: 13})
+	h.User("ada", "")
 	b := h.browser()
 	b.signIn("/account/password", "ada", "", "")
 	for lang, want := range map[string][2]string{"en": {"At least 13 characters", "needs at least 13 characters"},
 		"de": {"Mindestens 13 Zeichen", "braucht mindestens 13 Zeichen"}} {
-		b.lang = lang
-		b.get("/account/password")
-		b.must("/account/password", 200, want[0], `minlength="13"`)
-		b.submit("password-submit", "old", password, "new", "twelve chars", "repeat", "twelve chars")
-		b.must("/account/password", 422, want[0], want[1])
-		if body := b.page.Body.String(); strings.Contains(body, "no value") || strings.Contains(body, `minlength="8"`) {
+		b.Header.Set("Accept-Language", lang)
+		b.Get("/account/password")
+		b.Must("/account/password", 200, want[0], `minlength="13"`)
+		b.Submit("password-submit", "old", password, "new", "twelve chars", "repeat", "twelve chars")
+		b.Must("/account/password", 422, want[0], want[1])
+		if body := b.Page.Body.String(); strings.Contains(body, "no value") || strings.Contains(body, `minlength="8"`) {
 			t.Errorf("the page in %s: %s", lang, body)
 		}
 	}
-	b.submit("password-submit", "old", password, "new", "thirteen char", "repeat", "thirteen char")
-	b.must("/account", 200)
+	b.Submit("password-submit", "old", password, "new", "thirteen char", "repeat", "thirteen char")
+	b.Must("/account", 200)
 }
 
 func TestABreachedPasswordIsRefusedInWords(t *testing.T) {
@@ -38,75 +38,75 @@ func TestABreachedPasswordIsRefusedInWords(t *testing.T) {
 	if err := os.WriteFile(file, fmt.Appendf(nil, "%X:12\r\n", sha1.Sum([]byte(stolen))), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h := strictHouse(t, passwords.Options{Breached: file})
-	h.user("ada", "")
+	h := newFixtureWith(t, passwords.Options{Breached: file})
+	h.User("ada", "")
 	b := h.browser()
 	b.signIn("/account/password", "ada", "", "")
 	change := func(lang string, code int, texts ...string) {
 		t.Helper()
-		b.lang = lang
-		b.get("/account/password")
-		b.submit("password-submit", "old", password, "new", stolen, "repeat", stolen)
-		b.must("/account/password", code, append(texts, `id="password-form"`)...)
+		b.Header.Set("Accept-Language", lang)
+		b.Get("/account/password")
+		b.Submit("password-submit", "old", password, "new", stolen, "repeat", stolen)
+		b.Must("/account/password", code, append(texts, `id="password-form"`)...)
 	}
-	change("en", 422, "was stolen before", "change it wherever else you use it")
-	change("de", 422, "schon gestohlen", "ändern Sie es überall")
+	change("en", 422, "known from a data breach", "change it everywhere else you use it")
+	change("de", 422, "aus einem Datenleck bekannt", "ändern Sie es überall")
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	h.broken = true
-	change("en", 503, "cannot be checked now", "Nothing was changed")
+	h.Broken = true
+	change("en", 503, "cannot be checked right now", "Nothing was changed")
 	change("de", 503, "gerade nicht prüfen", "Es wurde nichts geändert")
-	if b.page.Header().Get("Retry-After") != "60" {
-		t.Errorf("Retry-After = %q, want 60", b.page.Header().Get("Retry-After"))
+	if b.Page.Header().Get("Retry-After") != "60" {
+		t.Errorf("Retry-After = %q, want 60", b.Page.Header().Get("Retry-After"))
 	}
-	if log := h.log.String(); !strings.Contains(log, `"level":"ERROR"`) || !strings.Contains(log, file) || strings.Contains(log, stolen) {
+	if log := h.Log.String(); !strings.Contains(log, `"level":"ERROR"`) || !strings.Contains(log, file) || strings.Contains(log, stolen) {
 		t.Errorf("the log does not say what is wrong, or says too much: %s", log)
 	}
 	if err := os.WriteFile(file, fmt.Appendf(nil, "%X\n", sha1.Sum([]byte("another one"))), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b.submit("password-submit", "old", password, "new", stolen, "repeat", stolen)
-	b.must("/account", 200, "Ihr Passwort ist")
+	b.Submit("password-submit", "old", password, "new", stolen, "repeat", stolen)
+	b.Must("/account", 200, "Ihr Passwort ist")
 }
 
 func TestChangingThePassword(t *testing.T) {
-	h := newHouse(t)
-	id := h.user("ada", "")
+	h := newFixture(t)
+	id := h.User("ada", "")
 	b, elsewhere := h.browser(), h.browser()
 	b.signIn("/account/password", "ada", id, "")
 	elsewhere.signIn("/account", "ada", id, "")
 	const fresh = "seven grey geese on ice"
 	for _, tc := range []struct{ name, old, fresh, repeat, text string }{
-		{"the old one is wrong", "not it at all", fresh, fresh, "password you have now is wrong"},
+		{"the old one is wrong", "not it at all", fresh, fresh, "current password is wrong"},
 		{"the new ones differ", password, fresh, fresh + "!", "new passwords differ"},
 		{"the new one is too short", password, "short", "short", "too short"},
 		{"the new one is too common", password, "password123", "password123", "too common"},
 		{"nothing is typed", "", "", "", "too short"},
 	} {
-		b.submit("password-submit", "old", tc.old, "new", tc.fresh, "repeat", tc.repeat)
-		b.must("/account/password", 422, tc.text, `id="error"`)
+		b.Submit("password-submit", "old", tc.old, "new", tc.fresh, "repeat", tc.repeat)
+		b.Must("/account/password", 422, tc.text, `id="error"`)
 	}
-	b.submit("password-submit", "old", password, "new", fresh, "repeat", fresh)
-	b.must("/account", 200, "Your password is changed")
-	elsewhere.get("/account")
-	elsewhere.must("/login", 200)
-	elsewhere.submit("login-submit", "username", "ada", "password", password)
-	elsewhere.must("/login", 422)
-	elsewhere.submit("login-submit", "username", "ada", "password", fresh)
-	elsewhere.must("/account", 200)
-	b.get("/account/password")
-	b.submit("password-submit", "old", fresh, "new", password, "repeat", password, "others", "-")
-	elsewhere.get("/account")
-	elsewhere.must("/account", 200)
-	if log := h.log.String(); strings.Contains(log, fresh) || strings.Contains(log, password) {
+	b.Submit("password-submit", "old", password, "new", fresh, "repeat", fresh)
+	b.Must("/account", 200, "Your password is changed")
+	elsewhere.Get("/account")
+	elsewhere.Must("/login", 200)
+	elsewhere.Submit("login-submit", "username", "ada", "password", password)
+	elsewhere.Must("/login", 422)
+	elsewhere.Submit("login-submit", "username", "ada", "password", fresh)
+	elsewhere.Must("/account", 200)
+	b.Get("/account/password")
+	b.Submit("password-submit", "old", fresh, "new", password, "repeat", password, "others", "-")
+	elsewhere.Get("/account")
+	elsewhere.Must("/account", 200)
+	if log := h.Log.String(); strings.Contains(log, fresh) || strings.Contains(log, password) {
 		t.Error("the log holds a password")
 	}
 	// Guesses count where logins count.
 	for range 5 {
-		b.get("/account/password")
-		b.submit("password-submit", "old", "guess guess", "new", fresh, "repeat", fresh)
+		b.Get("/account/password")
+		b.Submit("password-submit", "old", "guess guess", "new", fresh, "repeat", fresh)
 	}
-	b.submit("password-submit", "old", password, "new", fresh, "repeat", fresh)
-	b.must("/account/password", 429, "30 seconds")
+	b.Submit("password-submit", "old", password, "new", fresh, "repeat", fresh)
+	b.Must("/account/password", 429, "30 seconds")
 }

@@ -14,7 +14,7 @@ import (
 )
 
 func TestTexts(t *testing.T) {
-	pagetest.Check(t, embedded, `^(event|method|account\.(code|done|out|stale|locked|weak|differ|add))\.`)
+	pagetest.Check(t, embedded, `^(event|account\.(code|done|out|stale|locked|weak|differ|add))\.`)
 }
 
 func TestEveryCodeHasAnAnswer(t *testing.T) {
@@ -43,8 +43,8 @@ func posts(device string) map[string]url.Values {
 }
 
 func TestForeignFormsAreRefused(t *testing.T) {
-	h := newHouse(t)
-	id := h.user("ada", totpKey)
+	h := newFixture(t)
+	id := h.User("ada", totpKey)
 	device := string(h.devices(id)[""].ID)
 	b, elsewhere := h.browser(), h.browser()
 	b.signIn("/account/recovery", "ada", id, "")
@@ -54,9 +54,9 @@ func TestForeignFormsAreRefused(t *testing.T) {
 	for path, form := range posts(device) {
 		for name, value := range map[string]string{"none": "", "made up": "forged", "another browser's": others.Get("csrf")} {
 			form.Set("csrf", value)
-			b.post(path, form)
-			if b.at != path || b.page.Code != http.StatusForbidden || !strings.Contains(b.page.Body.String(), "out of date") {
-				t.Errorf("%s with the value %s: %d, want 403", path, name, b.page.Code)
+			b.Post(path, form)
+			if b.At != path || b.Page.Code != http.StatusForbidden || !strings.Contains(b.Page.Body.String(), "out of date") {
+				t.Errorf("%s with the value %s: %d, want 403", path, name, b.Page.Code)
 			}
 		}
 	}
@@ -64,25 +64,25 @@ func TestForeignFormsAreRefused(t *testing.T) {
 	if len(a.Authenticators) != before || h.devices(id)[""].Name != "" {
 		t.Error("a foreign form changed something")
 	}
-	elsewhere.get("/account")
-	elsewhere.must("/account", 200)
-	b.get("/account/password")
-	b.submit("password-submit", "old", password, "new", "seven grey geese", "repeat", "seven grey geese")
-	b.must("/account", 200) // the password is still the first one
+	elsewhere.Get("/account")
+	elsewhere.Must("/account", 200)
+	b.Get("/account/password")
+	b.Submit("password-submit", "old", password, "new", "seven grey geese", "repeat", "seven grey geese")
+	b.Must("/account", 200) // the password is still the first one
 }
 
 func TestWithoutASessionNothingIsDone(t *testing.T) {
-	h := newHouse(t)
-	id := h.user("ada", totpKey)
+	h := newFixture(t)
+	id := h.User("ada", totpKey)
 	device := string(h.devices(id)[""].ID)
 	b := h.browser()
 	b.signIn("/account", "ada", id, "")
 	csrf := b.csrf()
-	delete(b.cookies, cookie)
+	delete(b.Cookies, cookie)
 	for path, fields := range posts(device) {
 		fields.Set("csrf", csrf)
-		b.post(path, fields)
-		b.must("/login", 200)
+		b.Post(path, fields)
+		b.Must("/login", 200)
 	}
 	if len(h.account(id).Authenticators) != 2 || h.devices(id)[""].Name != "" {
 		t.Error("something changed")
@@ -90,14 +90,14 @@ func TestWithoutASessionNothingIsDone(t *testing.T) {
 }
 
 func TestOtherPeoplesThingsAreLikeUnknownOnes(t *testing.T) {
-	h := newHouse(t)
-	ada, eve := h.user("ada", totpKey), h.user("eve", totpKey)
+	h := newFixture(t)
+	ada, eve := h.User("ada", totpKey), h.User("eve", totpKey)
 	victim, b := h.browser(), h.browser()
 	victim.signIn("/account", "ada", ada, "")
 	b.signIn("/account/recovery", "eve", eve, "")
 	form := url.Values{"csrf": {b.csrf()}}
-	sessions, err := h.engine.SessionsOf(t.Context(), ada, h.now())
-	h.ok(err)
+	sessions, err := h.Store.SessionsOf(t.Context(), ada, h.Now())
+	h.OK(err)
 	const unknown = "00000000-0000-0000-0000-000000000000"
 	for path, pair := range map[string][2]string{
 		"/account/rename":   {string(h.devices(ada)[""].ID), unknown},
@@ -106,38 +106,38 @@ func TestOtherPeoplesThingsAreLikeUnknownOnes(t *testing.T) {
 	} {
 		var bodies [2]string
 		for i, id := range pair {
-			b.post(path, url.Values{"csrf": form["csrf"], "id": {id}, "name": {"mine"}})
-			b.must(path, 404, "not there any more")
-			bodies[i] = b.page.Body.String()
+			b.Post(path, url.Values{"csrf": form["csrf"], "id": {id}, "name": {"mine"}})
+			b.Must(path, 404, "no longer exists")
+			bodies[i] = b.Page.Body.String()
 		}
 		if len(bodies[0]) != len(bodies[1]) {
 			t.Errorf("%s: another person's id can be told from an unknown one", path)
 		}
 		if path != "/account/sessions" {
-			b.get(path + "?id=" + pair[0])
-			b.must(path, 404)
+			b.Get(path + "?id=" + pair[0])
+			b.Must(path, 404)
 		}
 	}
-	b.post("/account/consents", url.Values{"csrf": form["csrf"], "client": {"nobody"}})
-	b.must("/account/consents", 404)
-	b.post("/account/add", url.Values{"csrf": form["csrf"], "exchange": {unknown}, "method": {"totp"}, "passcode": {"123456"}})
-	b.must("/account/add", 409, "took too long")
-	victim.get("/account")
-	victim.must("/account", 200)
+	b.Post("/account/consents", url.Values{"csrf": form["csrf"], "client": {"nobody"}})
+	b.Must("/account/consents", 404)
+	b.Post("/account/add", url.Values{"csrf": form["csrf"], "exchange": {unknown}, "method": {"totp"}, "passcode": {"123456"}})
+	b.Must("/account/add", 409, "took too long")
+	victim.Get("/account")
+	victim.Must("/account", 200)
 	if _, ok := h.devices(ada)[""]; !ok {
 		t.Error("the device was renamed or removed")
 	}
 }
 
 func TestANoticeCanNotBeMadeUp(t *testing.T) {
-	h := newHouse(t)
-	h.user("ada", "")
+	h := newFixture(t)
+	h.User("ada", "")
 	b := h.browser()
 	b.signIn("/account", "ada", "", "")
 	for _, forged := range []string{"password", ".password", "abc.password", "abc.nothing"} {
-		b.get("/account?done=" + forged)
-		b.must("/account", 200)
-		if strings.Contains(b.page.Body.String(), `id="notice"`) {
+		b.Get("/account?done=" + forged)
+		b.Must("/account", 200)
+		if strings.Contains(b.Page.Body.String(), `id="notice"`) {
 			t.Errorf("done=%s is believed", forged)
 		}
 	}
@@ -146,36 +146,36 @@ func TestANoticeCanNotBeMadeUp(t *testing.T) {
 // A second factor that was switched off can not be confirmed; the way out is not a
 // circle.
 func TestALockedFactorIsSaid(t *testing.T) {
-	h := newHouse(t)
-	id := h.user("ada", totpKey)
+	h := newFixture(t)
+	id := h.User("ada", totpKey)
 	a := h.devices(id)[""]
-	h.ok(h.engine.SetAuthenticatorState(t.Context(), id, a.ID, storage.AuthenticatorDisabled, h.now(), nil, nil))
+	h.OK(h.Store.SetAuthenticatorState(t.Context(), id, a.ID, storage.AuthenticatorDisabled, h.Now(), nil, nil))
 	b := h.browser()
 	b.signIn("/account", "ada", id, "")
-	b.must("/account", 403, "Your second step is switched off", "administrator")
-	b.get("/account/add?method=totp")
-	b.must("/account/add", 403, "Your second step is switched off")
+	b.Must("/account", 403, "Your second step is switched off", "administrator")
+	b.Get("/account/add?method=totp")
+	b.Must("/account/add", 403, "Your second step is switched off")
 }
 
 func TestPagesAreSoundAndKeepTheirPolicy(t *testing.T) {
-	h := newHouse(t)
-	id := h.user("ada", totpKey)
+	h := newFixture(t)
+	id := h.User("ada", totpKey)
 	device := string(h.devices(id)[""].ID)
 	b := h.browser()
 	b.signIn("/account/recovery", "ada", id, "")
 	for _, lang := range []string{"en", "de"} {
-		b.lang = lang
+		b.Header.Set("Accept-Language", lang)
 		for _, path := range []string{"/account", "/account/add?method=totp", "/account/rename?id=" + device, "/account/remove?id=" + device,
 			"/account/recovery", "/account/password", "/account/sessions", "/account/consents", "/account/add?method=sms", "/account/add?method=password"} {
-			b.get(path)
-			body := b.page.Body.String()
+			b.Get(path)
+			body := b.Page.Body.String()
 			if strings.Contains(body, "<no value>") || strings.Contains(body, "ZgotmplZ") || strings.Contains(body, "%!") || !strings.Contains(body, `<html lang="`+lang+`">`) {
 				t.Errorf("%s in %s: something did not render: %s", path, lang, body)
 			}
 			if strings.Count(body, "<h1>") != 1 || strings.Count(body, "autofocus") > 1 {
 				t.Errorf("%s: headings or focus are wrong", path)
 			}
-			got := b.page.Header()
+			got := b.Page.Header()
 			policy := got.Get("Content-Security-Policy")
 			if !strings.HasPrefix(policy, "default-src 'none'; style-src 'nonce-") || !strings.Contains(policy, "; script-src 'nonce-") || got.Get("Cache-Control") != "no-store" {
 				t.Errorf("%s: headers = %v", path, got)
@@ -186,9 +186,9 @@ func TestPagesAreSoundAndKeepTheirPolicy(t *testing.T) {
 			checkIDs(t, path, body)
 		}
 	}
-	h.clock = h.clock.Add(6 * time.Minute)
-	b.get("/account/add?method=totp")
-	checkIDs(t, "confirm", b.page.Body.String())
+	h.Wait(6 * time.Minute)
+	b.Get("/account/add?method=totp")
+	checkIDs(t, "confirm", b.Page.Body.String())
 }
 
 // checkIDs demands that ids are unique and that what refers to one finds it.

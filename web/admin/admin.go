@@ -19,18 +19,18 @@ import (
 	"sallyport/web"
 )
 
-// Base is where the calls are; its last part grows with the next incompatible change.
+// Base is the path of all calls; an incompatible change will get a new version.
 const Base = "/admin/v1"
 
-// Patience is how long one call may take: a desired state brings thousands of passwords,
+// Timeout is how long one call may take: a desired state may hold thousands of passwords,
 // which are hashed one after the other.
-const Patience = 10 * time.Minute
+const Timeout = 10 * time.Minute
 
-// BodyMost is how long a desired state may be.
-const BodyMost = 4 << 20
+// MaxBody is the maximum length of a desired state.
+const MaxBody = 4 << 20
 
-// Rooms are what the surface calls.
-type Rooms struct {
+// Services are what the surface calls.
+type Services struct {
 	Users    *users.Registry
 	Sessions *session.Registry
 	Journal  *audit.Journal
@@ -42,18 +42,18 @@ type Rooms struct {
 
 // Options of the surface.
 type Options struct {
-	Issuer string       // says which server this is
-	Key    Key          // opens everything
+	Issuer string       // identifies the server
+	Key    Key          // allows every call
 	Logger *slog.Logger // nil: discarded
 }
 
 // Surface mounts the calls.
 type Surface struct {
-	Rooms
+	Services
 	o     Options
 	log   *slog.Logger
 	now   func() time.Time
-	wrong *valve
+	wrong *keyLimiter
 }
 
 var _ web.Refuser = (*Surface)(nil)
@@ -61,18 +61,18 @@ var _ web.Refuser = (*Surface)(nil)
 //go:embed openapi.yaml
 var description []byte
 
-// New makes the surface.
-func New(rooms Rooms, now func() time.Time, o Options) *Surface {
+// New returns the surface.
+func New(services Services, now func() time.Time, o Options) *Surface {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Surface{Rooms: rooms, o: o, log: o.Logger, now: now, wrong: newValve(now)}
+	return &Surface{Services: services, o: o, log: o.Logger, now: now, wrong: newKeyLimiter(now)}
 }
 
 // route is one call.
 type route struct {
 	method, path string
-	query        []string // parameters it takes
+	query        []string // known parameters
 	serve        func(c *gin.Context, v mfa.Caller)
 }
 
@@ -112,7 +112,7 @@ func (s *Surface) routes() []route {
 	}
 }
 
-// Mount adds the calls to an engine that has no other surface.
+// Mount adds the calls to an engine without other surfaces.
 func (s *Surface) Mount(r gin.IRouter) {
 	for _, x := range s.routes() {
 		r.Handle(x.method, Base+x.path, func(c *gin.Context) {
@@ -122,8 +122,8 @@ func (s *Surface) Mount(r gin.IRouter) {
 			}
 		})
 	}
-	// These two need no key: the description is no secret, and who calls must be able to
-	// find out whom a key would be sent to.
+	// These two require no key: the description is public, and a caller must be able to
+	// check the server before sending it a key.
 	r.GET(Base+"/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml", description) })
 	r.GET(Base+"/server", s.identify)
 }

@@ -12,7 +12,7 @@ import (
 	"sallyport/storage"
 )
 
-// APIKeys is all API keys, in the order of their names.
+// APIKeys are all API keys, ordered by name.
 type APIKeys struct {
 	APIKeys []APIKey `json:"api_keys"`
 }
@@ -59,7 +59,7 @@ func (s *Surface) showAPIKey(c *gin.Context, _ mfa.Caller) {
 	c.JSON(http.StatusOK, newAPIKey(k, orphaned))
 }
 
-// createAPIKey makes a key. Its secret is in the answer and nowhere else.
+// createAPIKey creates a key. Only the response holds its secret.
 func (s *Surface) createAPIKey(c *gin.Context, v mfa.Caller) {
 	in, ok := s.read(c, true)
 	if !ok {
@@ -101,7 +101,7 @@ func (s *Surface) addAPIKeySecret(c *gin.Context, v mfa.Caller) {
 	c.JSON(http.StatusCreated, Done{APIKey: id, Done: "the new secret is good beside the old one", Secret: secret})
 }
 
-// ofAPIKey serves a call that does one thing to one key.
+// ofAPIKey serves a call that makes one change to one key.
 func (s *Surface) ofAPIKey(done string, do func(context.Context, mfa.Caller, apikeys.Caller, storage.APIKeyID) error) func(*gin.Context, mfa.Caller) {
 	return func(c *gin.Context, v mfa.Caller) {
 		in, ok := s.read(c, false)

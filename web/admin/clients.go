@@ -13,7 +13,7 @@ import (
 	"sallyport/storage"
 )
 
-// Clients is all clients, in the order of their ids.
+// Clients are all clients, ordered by id.
 type Clients struct {
 	Clients []Client `json:"clients"`
 }
@@ -40,8 +40,8 @@ func (s *Surface) showClient(c *gin.Context, _ mfa.Caller) {
 	c.JSON(http.StatusOK, newClient(x))
 }
 
-// putClient makes a client what the body says, and only that. A confidential client
-// keeps the secret it has; one that has none gets one, which the answer shows once.
+// putClient replaces a client. A confidential client keeps its secret; one without gets a
+// secret, which the response shows once.
 func (s *Surface) putClient(c *gin.Context, v mfa.Caller) {
 	members, ok := s.object(c)
 	if !ok {
@@ -49,7 +49,7 @@ func (s *Surface) putClient(c *gin.Context, v mfa.Caller) {
 	}
 	id := storage.ClientID(c.Param("client"))
 	if sent, ok := members["client_id"]; ok && sent != string(id) {
-		s.fail(c, Faults{{Field: "client_id", Detail: "is another one than in the address"}})
+		s.fail(c, Faults{{Field: "client_id", Detail: "must be that of the address"}})
 		return
 	}
 	members["client_id"] = string(id)
@@ -58,7 +58,7 @@ func (s *Surface) putClient(c *gin.Context, v mfa.Caller) {
 		s.fail(c, err)
 		return
 	}
-	if err := writtenBack(members, newClient(have), clientTold, false); err != nil {
+	if err := dropUnchanged(members, newClient(have), clientReadOnly, false); err != nil {
 		s.fail(c, err)
 		return
 	}
@@ -79,8 +79,8 @@ func (s *Surface) putClient(c *gin.Context, v mfa.Caller) {
 	c.JSON(status, Done{Client: id, Done: done(change), Secret: secret, Differences: change.Differences})
 }
 
-// secretOf adds to a body that needs a secret and names none the one the client has, or
-// a new one, which it returns.
+// secretOf adds a secret to a body that requires one and has none: that of the client, or a
+// new one, which it returns.
 func (s *Surface) secretOf(members map[string]any, have storage.Client) (string, error) {
 	_, plain := members["client_secret"]
 	_, hashed := members["client_secret_sha256"]
@@ -105,34 +105,34 @@ func (s *Surface) deleteClient(c *gin.Context, v mfa.Caller) {
 	c.JSON(http.StatusOK, Done{Client: id, Done: "deleted"})
 }
 
-// addClientSecret begins a rotation. A caller may bring the new secret, and so have it
-// written down before it counts.
+// addClientSecret begins a rotation. A caller may choose the new secret, so as to store it
+// before it becomes valid.
 func (s *Surface) addClientSecret(c *gin.Context, v mfa.Caller) {
 	in, ok := s.read(c, false)
 	if !ok {
 		return
 	}
-	secret, made := in.Text("client_secret"), ""
+	secret, created := in.Text("client_secret"), ""
 	if secret != "" && len(secret) < 32 {
-		in.Fault("client_secret", "must have 32 characters or more, made at random")
+		in.Fault("client_secret", "must have at least 32 characters, created at random")
 	}
 	if !s.valid(c, in) {
 		return
 	}
 	if secret == "" {
 		var err error
-		if made, err = s.Clients.NewSecret(); err != nil {
+		if created, err = s.Clients.NewSecret(); err != nil {
 			s.fail(c, err)
 			return
 		}
-		secret = made
+		secret = created
 	}
 	id := storage.ClientID(c.Param("client"))
 	if err := s.Clients.AddSecret(c.Request.Context(), v, id, secret); err != nil {
 		s.fail(c, err)
 		return
 	}
-	c.JSON(http.StatusCreated, Done{Client: id, Done: "the new secret is good beside the old one", Secret: made})
+	c.JSON(http.StatusCreated, Done{Client: id, Done: "the new secret is good beside the old one", Secret: created})
 }
 
 func (s *Surface) dropClientSecret(c *gin.Context, v mfa.Caller) {

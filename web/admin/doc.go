@@ -1,13 +1,12 @@
 // Package admin is the admin API: what operators and their programs do to users, clients,
 // sessions and keys, and what the commands of sallyport call.
 //
-// It stands on the admin listener, beside health and metrics, and needs a key: the one of
-// the server's file, or an API key for the dialect "admin". Who called is the actor of
-// every audit event. A call is parse, one call down, write; the rules are those of mfa
-// and provider, and clients and users come in as they stand in a desired-state file,
-// through the one reader there is for it. That reader is cmd's and comes in by Options.
+// It is served on the admin listener, beside health and metrics, and requires a key: that
+// of the server's key file, or an API key for the dialect "admin". The caller is the actor
+// of every audit event. A call parses, calls mfa or provider, and writes; clients and
+// users have the format of a desired-state file and pass through its reader.
 //
-// Unknown members, parameters and content types are refused: an operator who is not told
-// of a misspelled word believes in a setting that is not in force. openapi.yaml describes
-// every call; a test holds each answer against it.
+// Unknown members, parameters and content types are refused: an operator must learn of a
+// misspelt setting. openapi.yaml describes every call; a test validates every response
+// against it.
 package admin

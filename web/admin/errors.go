@@ -40,32 +40,32 @@ type refusal struct {
 // refusals maps every code to its HTTP status and to a text for an operator. Codes that
 // only a login returns have theirs too, so that no code can lack one.
 var refusals = map[mfa.Code]refusal{
-	mfa.InvalidRequest:           {http.StatusBadRequest, "cannot be read"},
+	mfa.InvalidRequest:           {http.StatusBadRequest, "the request is malformed"},
 	mfa.UnknownRequest:           {http.StatusNotFound, "there is no such login"},
-	mfa.RequestOver:              {http.StatusGone, "the login is over"},
-	mfa.RequestChanged:           {http.StatusConflict, "somebody else changed it meanwhile"},
+	mfa.RequestOver:              {http.StatusGone, "the login has ended"},
+	mfa.RequestChanged:           {http.StatusConflict, "another caller changed it in the meantime"},
 	mfa.NotAllowed:               {http.StatusForbidden, "this is not allowed"},
 	mfa.InvalidCredentials:       {http.StatusUnprocessableEntity, "name or password is wrong"},
 	mfa.InvalidPasscode:          {http.StatusUnprocessableEntity, "the code is wrong"},
 	mfa.Replayed:                 {http.StatusUnprocessableEntity, "the code was used before"},
-	mfa.InvalidExchange:          {http.StatusConflict, "the try is over"},
+	mfa.InvalidExchange:          {http.StatusConflict, "the attempt has ended"},
 	mfa.NotConfigured:            {http.StatusConflict, "there is no such method"},
-	mfa.TooMany:                  {http.StatusTooManyRequests, "too many failures; wait"},
+	mfa.TooMany:                  {http.StatusTooManyRequests, "too many failures; try again later"},
 	mfa.Locked:                   {http.StatusForbidden, "the factor is locked"},
-	mfa.TooManyInitiations:       {http.StatusTooManyRequests, "too many tries were begun"},
-	mfa.TooManyRequests:          {http.StatusTooManyRequests, "too much comes from one address"},
-	mfa.Busy:                     {http.StatusServiceUnavailable, "the machine is busy hashing passwords; try again"},
-	mfa.EnrollmentExpired:        {http.StatusConflict, "the enrolment is over"},
-	mfa.AlreadyEnrolled:          {http.StatusConflict, "there is one of its kind already"},
-	mfa.NotSignedIn:              {http.StatusNotFound, "there is no such session, or it is over"},
+	mfa.TooManyInitiations:       {http.StatusTooManyRequests, "too many attempts were begun"},
+	mfa.TooManyRequests:          {http.StatusTooManyRequests, "too many requests from one address"},
+	mfa.Busy:                     {http.StatusServiceUnavailable, "the server is busy hashing passwords; try again"},
+	mfa.EnrollmentExpired:        {http.StatusConflict, "the enrolment has ended"},
+	mfa.AlreadyEnrolled:          {http.StatusConflict, "the user already has an authenticator of this kind"},
+	mfa.NotSignedIn:              {http.StatusNotFound, "there is no such session, or it has ended"},
 	mfa.ReauthenticationRequired: {http.StatusForbidden, "the proofs are too old or too weak"},
 	mfa.PasswordTooShort:         {http.StatusUnprocessableEntity, "the password has fewer than {{.Least}} characters"},
 	mfa.PasswordTooLong:          {http.StatusUnprocessableEntity, "the password has more than 1024 bytes"},
-	mfa.PasswordTooCommon:        {http.StatusUnprocessableEntity, "the password is a common one, or a name of the user, the product or the issuer, perhaps with something around it"},
-	mfa.PasswordBreached:         {http.StatusUnprocessableEntity, "the password is in the file of breached ones (passwords.breached_file): it was stolen elsewhere, and is among the first that are tried"},
-	mfa.PasswordUnchecked:        {http.StatusServiceUnavailable, "the file of breached passwords (passwords.breached_file) cannot be searched, so no new password is taken; the log of the server says why"},
+	mfa.PasswordTooCommon:        {http.StatusUnprocessableEntity, "the password is a common one, or is derived from a name of the user, the product or the issuer"},
+	mfa.PasswordBreached:         {http.StatusUnprocessableEntity, "the password is in the file of breached passwords (passwords.breached_file), which attackers try first"},
+	mfa.PasswordUnchecked:        {http.StatusServiceUnavailable, "the file of breached passwords (passwords.breached_file) cannot be searched, so no new password is accepted; the server's log says why"},
 	mfa.IdentifierTaken:          {http.StatusConflict, "another user has that name or ID"},
-	mfa.InvalidIdentifier:        {http.StatusUnprocessableEntity, "is no e-mail address, phone number or user name"},
+	mfa.InvalidIdentifier:        {http.StatusUnprocessableEntity, "is not an e-mail address, phone number or user name"},
 	mfa.UserNotFound:             {http.StatusNotFound, "there is no such user"},
 }
 
@@ -127,9 +127,9 @@ func (s *Surface) fail(c *gin.Context, err error) {
 	switch {
 	case !ok:
 		status = problem.Unexpected(c, s.log, err)
-		code, words = web.ErrorCode(status), "something went wrong in the server; its log says what"
+		code, words = web.ErrorCode(status), "something went wrong in the server; its log has the details"
 		if status == http.StatusServiceUnavailable {
-			words = "something the server needs is out of reach; try again later"
+			words = "the server cannot reach its database or another dependency; try again later"
 		}
 	case errors.As(err, &e):
 		problem.Refused(c, s.log, e)

@@ -101,20 +101,20 @@ func TestAKeyPrintsAsNothing(t *testing.T) {
 	}
 }
 
-func TestWrongKeysShutTheValve(t *testing.T) {
+func TestWrongKeysAreLimited(t *testing.T) {
 	now := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
-	v := newValve(func() time.Time { return now })
+	v := newKeyLimiter(func() time.Time { return now })
 	for i := range wrongAtOnce {
-		if v.shut("192.0.2.1") {
+		if v.exhausted("192.0.2.1") {
 			t.Fatalf("shut after %d", i)
 		}
 		v.count("192.0.2.1")
 	}
-	if !v.shut("192.0.2.1") || v.shut("192.0.2.2") {
+	if !v.exhausted("192.0.2.1") || v.exhausted("192.0.2.2") {
 		t.Error("want it shut for the one address only")
 	}
 	now = now.Add(wrongEach)
-	if v.shut("192.0.2.1") {
+	if v.exhausted("192.0.2.1") {
 		t.Error("still shut later")
 	}
 	for i := range 3 * wrongFrom {

@@ -26,7 +26,7 @@ func (s *Surface) listEvents(c *gin.Context, _ mfa.Caller) {
 			return
 		}
 	}
-	// A kind that is misspelt must not look like a trail with nothing in it.
+	// A misspelt kind must not look like an empty audit trail.
 	if f.Kind != "" && !slices.Contains(mfa.EventKinds(), f.Kind) {
 		badParameter(c, "kind", "there is no such kind")
 		return
@@ -56,7 +56,7 @@ func (s *Surface) listEvents(c *gin.Context, _ mfa.Caller) {
 	c.JSON(http.StatusOK, page)
 }
 
-// Keys is the server's own keys.
+// Keys are the server's own keys.
 type Keys struct {
 	Keys []ServerKey `json:"keys"`
 }

@@ -25,10 +25,10 @@ import (
 	"sallyport/web"
 )
 
-// Key is what a key of the admin API is recognised by. It prints as nothing.
+// Key is the hash of a key of the admin API. It never prints.
 type Key struct{ sum [sha256.Size]byte }
 
-// KeyOf returns the Key of a secret with 256 random bits in it.
+// KeyOf returns the Key of a secret with 256 random bits.
 func KeyOf(secret string) Key { return Key{sha256.Sum256([]byte(secret))} }
 
 // Format hides the key from every verb of package fmt.
@@ -42,24 +42,25 @@ func (k Key) is(secret string) bool {
 	return subtle.ConstantTimeCompare(k.sum[:], sum[:]) == 1
 }
 
-// Proof is what a server that has the key answers to a challenge. Commands send the key
-// to nobody who cannot give it: while the server is down anybody on its machine could
-// listen in its place.
+// Proof is the response to a challenge that shows that a server has the key. Commands send
+// the key only after they have checked it: while the server is down, any process on its
+// machine could listen in its place.
 func (k Key) Proof(issuer, challenge string) string {
 	m := hmac.New(sha256.New, k.sum[:])
 	_, _ = io.WriteString(m, "sallyport admin server\n"+issuer+"\n"+challenge) // a hash takes everything
 	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
 }
 
-// ProofAt is a Proof for one address of the server: whoever passes it on from another one
-// has none for his own.
+// ProofAt is a Proof that is valid only for one address of the server, so that a process at
+// another address cannot relay it.
 func (k Key) ProofAt(issuer, challenge, address string) string {
 	m := hmac.New(sha256.New, k.sum[:])
 	_, _ = io.WriteString(m, "sallyport admin server at\n"+address+"\n"+issuer+"\n"+challenge)
 	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
 }
 
-// AddressOf is how both ends of a connection write the address and port of the server's.
+// AddressOf is the canonical form of an address and port, the same at both ends of a
+// connection.
 func AddressOf(a net.Addr) string {
 	at, err := netip.ParseAddrPort(a.String())
 	if err != nil {
@@ -68,25 +69,25 @@ func AddressOf(a net.Addr) string {
 	return netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port()).String()
 }
 
-// hintBytes of a key's sum name it. Of 256 bits that nobody can guess 192 stay unknown.
+// hintBytes are the bytes of a key's hash that identify it; the other 192 bits stay secret.
 const hintBytes = 8
 
-// Hint names a key to a server that is to prove that it knows it, and opens nothing.
+// Hint identifies a key to a server that must prove that it has it. It allows no call.
 func (k Key) Hint() string { return base64.RawURLEncoding.EncodeToString(k.sum[:hintBytes]) }
 
-// challengeMost bounds what is hashed for somebody who showed no key.
+// challengeMost limits what is hashed for an unauthenticated caller.
 const challengeMost = 128
 
-// Identity says which server answers.
+// Identity identifies the server.
 type Identity struct {
 	Issuer string `json:"issuer"`
-	Proof  string `json:"proof,omitempty"` // where there was a challenge, and the key is known
-	// Besides: a proof for the address at which the server took the connection.
+	Proof  string `json:"proof,omitempty"` // if there was a challenge, and the key is known
+	// AddressProof is a proof for the address at which the server accepted the connection.
 	AddressProof string `json:"address_proof,omitempty"`
 }
 
-// identify proves to whoever holds a key, before it is shown, that this server knows it:
-// the key of its file, or the one that a parameter names.
+// identify proves to a caller, before it sends its key, that the server has that key: the
+// key of its file, or the one that a parameter names.
 func (s *Surface) identify(c *gin.Context) {
 	if !s.knownQuery(c, []string{"challenge", "key"}) {
 		return
@@ -96,7 +97,7 @@ func (s *Surface) identify(c *gin.Context) {
 		badParameter(c, "challenge", "is too long")
 		return
 	} else if challenge != "" {
-		k, known, ok := s.meant(c)
+		k, known, ok := s.hinted(c)
 		if !ok {
 			return
 		}
@@ -110,9 +111,9 @@ func (s *Surface) identify(c *gin.Context) {
 	c.JSON(http.StatusOK, id)
 }
 
-// meant finds the key that a parameter names; left out: that of the file. A name of no
-// key that opens anything counts as a wrong key. ok false: the call was refused.
-func (s *Surface) meant(c *gin.Context) (k Key, known, ok bool) {
+// hinted finds the key that a parameter names; without one: that of the file. The hint of
+// no valid key counts as a wrong key. ok is false if the call was refused.
+func (s *Surface) hinted(c *gin.Context) (k Key, known, ok bool) {
 	hint, sent := c.GetQuery("key")
 	if !sent || subtle.ConstantTimeCompare([]byte(hint), []byte(s.o.Key.Hint())) == 1 {
 		return s.o.Key, true, true
@@ -123,7 +124,7 @@ func (s *Surface) meant(c *gin.Context) (k Key, known, ok bool) {
 		return k, false, false
 	}
 	address := web.Caller(c).Address
-	if s.tired(c, address) {
+	if s.limited(c, address) {
 		return k, false, false
 	}
 	sum, err := s.APIKeys.HashOf(c.Request.Context(), prefix)
@@ -138,9 +139,9 @@ func (s *Surface) meant(c *gin.Context) (k Key, known, ok bool) {
 	return Key{sum}, true, true
 }
 
-// tired refuses an address that has used up its wrong keys.
-func (s *Surface) tired(c *gin.Context, address string) bool {
-	if !s.wrong.shut(address) {
+// limited refuses an address from which too many wrong keys came.
+func (s *Surface) limited(c *gin.Context, address string) bool {
+	if !s.wrong.exhausted(address) {
 		return false
 	}
 	c.Header("Retry-After", "1")
@@ -148,14 +149,14 @@ func (s *Surface) tired(c *gin.Context, address string) bool {
 	return true
 }
 
-// actorAPIKey begins the actor of what an API key did; its id follows.
+// actorAPIKey is the prefix of the actor of an API key, before its id.
 const actorAPIKey = "apikey:"
 
-// caller finds out who calls by the key in the header (RFC 6750 section 2.1), and nowhere
-// else. false: it was refused.
+// caller authenticates the caller by the key in the header (RFC 6750 section 2.1) and
+// authorizes the call. It returns false if the call was refused.
 func (s *Surface) caller(c *gin.Context) (mfa.Caller, bool) {
 	v := web.Caller(c)
-	// No browser comes here, and an operator's language says nothing about a user's.
+	// Callers are not browsers, and an operator's language is not the user's.
 	v.Browser, v.Device, v.Locale = "", "", ""
 	scheme, secret, _ := strings.Cut(c.GetHeader("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || len(c.Request.Header.Values("Authorization")) != 1 {
@@ -168,13 +169,13 @@ func (s *Surface) caller(c *gin.Context) (mfa.Caller, bool) {
 		c.Set(callerKey, apikeys.Operator())
 		return v, true
 	}
-	if s.tired(c, v.Address) {
+	if s.limited(c, v.Address) {
 		return v, false
 	}
 	k, err := s.APIKeys.Authenticate(c.Request.Context(), v, secret)
 	if errors.Is(err, apikeys.ErrNotFound) {
 		s.wrong.count(v.Address)
-		s.unauthorized(c, "the key is neither that of this server nor an API key that is good here")
+		s.unauthorized(c, "the key is neither that of this server nor a valid API key")
 		return v, false
 	}
 	if err != nil {
@@ -197,8 +198,7 @@ func (s *Surface) caller(c *gin.Context) (mfa.Caller, bool) {
 
 const callerKey = "sallyport.admin.caller"
 
-// by is who calls, as far as API keys are made or changed on their word; without a key
-// somebody who may do nothing.
+// by is the caller as the owner of API keys; without a key a caller who may do nothing.
 func by(c *gin.Context) apikeys.Caller {
 	found, _ := c.Get(callerKey)
 	caller, _ := found.(apikeys.Caller)
@@ -210,38 +210,40 @@ func (s *Surface) unauthorized(c *gin.Context, detail string) {
 	Problem{Status: http.StatusUnauthorized, Code: codeUnauthorized, Detail: detail}.Write(c)
 }
 
-// Bounds of wrong keys from one address. The right key of the file is never asked to wait.
+// Limits of wrong keys from one address. The key of the file is never limited.
 const (
-	wrongEach   = time.Second // one more is allowed after so long
+	wrongEach   = time.Second // to allow one more
 	wrongAtOnce = 10
-	wrongFrom   = 1024 // addresses that are remembered
+	wrongFrom   = 1024 // number of addresses that are kept
 )
 
-// valve bounds what wrong keys cost: each is looked up in the database and written into
-// the audit trail. It protects the process; nobody guesses 256 bits.
-type valve struct {
+// keyLimiter limits the cost of wrong keys: each is looked up in the database and recorded
+// in the audit trail. It protects the process; 256 bits cannot be guessed.
+type keyLimiter struct {
 	now func() time.Time
 	mu  sync.Mutex
 	of  map[string]*rate.Limiter
 }
 
-func newValve(now func() time.Time) *valve { return &valve{now: now, of: map[string]*rate.Limiter{}} }
+func newKeyLimiter(now func() time.Time) *keyLimiter {
+	return &keyLimiter{now: now, of: map[string]*rate.Limiter{}}
+}
 
-// shut reports whether an address has used up its wrong keys.
-func (v *valve) shut(address string) bool {
+// exhausted reports whether too many wrong keys came from an address.
+func (v *keyLimiter) exhausted(address string) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	l := v.of[address]
 	return l != nil && l.TokensAt(v.now()) < 1
 }
 
-func (v *valve) count(address string) {
+func (v *keyLimiter) count(address string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	l := v.of[address]
 	if l == nil {
 		if len(v.of) >= wrongFrom {
-			clear(v.of) // forgetting costs less than remembering everybody
+			clear(v.of) // cheaper than finding the oldest
 		}
 		l = rate.NewLimiter(rate.Every(wrongEach), wrongAtOnce)
 		v.of[address] = l

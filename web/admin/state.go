@@ -14,7 +14,7 @@ import (
 	"sallyport/web/jsonbody"
 )
 
-// done is the action of a record in the words of Done.
+// done is the action on a record as Done shows it.
 func done(r desired.Record) string {
 	switch r.Action {
 	case desired.Create:
@@ -33,14 +33,15 @@ func (s *Surface) applyState(c *gin.Context, v mfa.Caller) {
 			return
 		}
 	}
-	text, f := jsonbody.Text(c, "application/yaml", BodyMost) // RFC 9512
+	text, f := jsonbody.Text(c, "application/yaml", MaxBody) // RFC 9512
 	if f != nil {
 		refuse(c, *f)
 		return
 	}
-	// The connection must outlive the hashing. One that knows no deadlines has none.
-	if err := http.NewResponseController(c.Writer).SetWriteDeadline(s.now().Add(Patience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		s.fail(c, fmt.Errorf("move the deadline: %w", err))
+	// The connection must stay open while passwords are hashed. A writer without deadlines
+	// needs no change.
+	if err := http.NewResponseController(c.Writer).SetWriteDeadline(s.now().Add(Timeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		s.fail(c, fmt.Errorf("extend the write deadline: %w", err))
 		return
 	}
 	p, err := s.Records.Plan(c.Request.Context(), "", text, o)
@@ -52,8 +53,7 @@ func (s *Surface) applyState(c *gin.Context, v mfa.Caller) {
 	c.JSON(http.StatusOK, outcome)
 }
 
-// carryOut makes records what a plan says, unless that is to be shown alone. err is the error
-// that the plan came with.
+// carryOut applies a plan, unless this is a dry run. err is the error of the planning.
 func (s *Surface) carryOut(ctx context.Context, v mfa.Caller, p desired.Plan, err error, dry bool) (desired.Outcome, error) {
 	var found desired.Faults
 	if errors.As(err, &found) {
@@ -71,8 +71,8 @@ func (s *Surface) carryOut(ctx context.Context, v mfa.Caller, p desired.Plan, er
 	return out, err
 }
 
-// one makes one record of a section of the desired state what a body says. Whatever the
-// body names is made so, credentials included.
+// one applies a body as the only record of a section of the desired state, credentials
+// included.
 func (s *Surface) one(c *gin.Context, v mfa.Caller, section string, members map[string]any, single desired.Single) (desired.Record, bool) {
 	ctx := c.Request.Context()
 	p, err := s.Records.PlanObject(ctx, map[string]any{section: []any{members}}, desired.Options{Single: single, Credentials: true, By: by(c)})
@@ -83,7 +83,7 @@ func (s *Surface) one(c *gin.Context, v mfa.Caller, section string, members map[
 	case errors.As(err, &faults):
 		err = within(faults, section+"[0]")
 	case errors.As(err, &stopped):
-		err = stopped.Err // of one change nothing stays
+		err = stopped.Err // there is only one change, and it failed
 	}
 	if err != nil {
 		s.fail(c, err)
@@ -95,7 +95,7 @@ func (s *Surface) one(c *gin.Context, v mfa.Caller, section string, members map[
 	return outcome.Changes[0], true
 }
 
-// within names the fields of a record as its body does.
+// within converts the fields of a desired state to those of the body.
 func within(faults Faults, path string) Faults {
 	out := Faults{}
 	for _, f := range faults {

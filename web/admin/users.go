@@ -46,7 +46,7 @@ func (s *Surface) listUsers(c *gin.Context, _ mfa.Caller) {
 	c.JSON(http.StatusOK, page)
 }
 
-// findUser lists the one user of an id or any name, or nobody.
+// findUser lists the user with an id or a name, or no user.
 func (s *Surface) findUser(c *gin.Context, name string) {
 	a, err := s.Users.Find(c.Request.Context(), name)
 	if mfa.CodeOf(err) == mfa.UserNotFound {
@@ -60,7 +60,7 @@ func (s *Surface) findUser(c *gin.Context, name string) {
 	c.JSON(http.StatusOK, Users{Users: []User{newUser(a)}})
 }
 
-// account is the user in the address.
+// account reads the user in the address.
 func (s *Surface) account(c *gin.Context) (storage.Account, bool) {
 	id := storage.UserID(c.Param("user"))
 	if _, ok := storage.Bytes(id); !ok {
@@ -79,13 +79,13 @@ func (s *Surface) showUser(c *gin.Context, _ mfa.Caller) {
 	if !ok {
 		return
 	}
-	if v, ok := s.shown(c, a); ok {
+	if v, ok := s.view(c, a); ok {
 		c.JSON(http.StatusOK, v)
 	}
 }
 
-// shown is a user as a read shows them.
-func (s *Surface) shown(c *gin.Context, a storage.Account) (User, bool) {
+// view is the response to a read of a user.
+func (s *Surface) view(c *gin.Context, a storage.Account) (User, bool) {
 	standing, err := s.Users.Standing(c.Request.Context(), a)
 	if err != nil {
 		s.fail(c, err)
@@ -109,7 +109,7 @@ func (s *Surface) createUser(c *gin.Context, v mfa.Caller) {
 	c.JSON(http.StatusCreated, Done{User: storage.UserID(change.ID), Done: "created"})
 }
 
-// amendUser makes a user what the body says, and leaves alone what it does not name.
+// amendUser changes the members of a user that the body names.
 func (s *Surface) amendUser(c *gin.Context, v mfa.Caller) {
 	a, ok := s.account(c)
 	if !ok {
@@ -120,19 +120,19 @@ func (s *Surface) amendUser(c *gin.Context, v mfa.Caller) {
 		return
 	}
 	if id, sent := members["id"]; sent && id != string(a.User.ID) {
-		s.fail(c, Faults{{Field: "id", Detail: "an id does not change"}})
+		s.fail(c, Faults{{Field: "id", Detail: "an id cannot change"}})
 		return
 	}
-	shown, ok := s.shown(c, a)
+	view, ok := s.view(c, a)
 	if !ok {
 		return
 	}
-	if err := writtenBack(members, shown, userTold, true); err != nil {
+	if err := dropUnchanged(members, view, userReadOnly, true); err != nil {
 		s.fail(c, err)
 		return
 	}
 	members["id"] = string(a.User.ID)
-	named(members, a)
+	addName(members, a)
 	change, ok := s.one(c, v, "users", members, desired.OnlyKnown)
 	if !ok {
 		return
@@ -140,9 +140,9 @@ func (s *Surface) amendUser(c *gin.Context, v mfa.Caller) {
 	c.JSON(http.StatusOK, Done{User: a.User.ID, Done: done(change), Differences: change.Differences})
 }
 
-// named gives a body that names nobody a name its user has: a desired state knows no
-// user without one, and one that is there already changes nothing.
-func named(members map[string]any, a storage.Account) {
+// addName adds one of the user's names to a body without a name: a desired state requires
+// one, and a name that the user has changes nothing.
+func addName(members map[string]any, a storage.Account) {
 	keys := map[storage.IdentifierKind]string{storage.Username: "username", storage.Email: "email", storage.Phone: "phone_number"}
 	for _, key := range keys {
 		if _, sent := members[key]; sent {
@@ -154,7 +154,7 @@ func named(members map[string]any, a storage.Account) {
 	}
 }
 
-// ofUser serves a call that does one thing to one user.
+// ofUser serves a call that makes one change to one user.
 func (s *Surface) ofUser(done string, do func(context.Context, mfa.Caller, storage.Account) error) func(*gin.Context, mfa.Caller) {
 	return func(c *gin.Context, v mfa.Caller) {
 		in, ok := s.read(c, false)
@@ -193,7 +193,7 @@ func (s *Surface) setPassword(c *gin.Context, v mfa.Caller) {
 	c.JSON(http.StatusOK, Done{User: a.User.ID, Done: "has another password, everything under way ended"})
 }
 
-// signOut ends the sessions of a user; with offline also what was given for longer.
+// signOut ends the sessions of a user; with offline also their offline grants.
 func (s *Surface) signOut(c *gin.Context, v mfa.Caller) {
 	offline, ok := s.flag(c, "offline")
 	if !ok {
@@ -207,7 +207,7 @@ func (s *Surface) signOut(c *gin.Context, v mfa.Caller) {
 	})(c, v)
 }
 
-// Sessions is who is signed in.
+// Sessions are the sessions of a user.
 type Sessions struct {
 	Sessions []Session `json:"sessions"` // newest first
 }

@@ -9,7 +9,7 @@ import (
 	"sallyport/storage"
 )
 
-// User is a user without anything secret. What is counted is told of a single user only.
+// User is a user without secrets. The counters are set only if one user is read.
 type User struct {
 	ID            storage.UserID     `json:"id"`
 	Status        storage.UserStatus `json:"status"`
@@ -25,14 +25,14 @@ type User struct {
 	UpdatedAt     time.Time          `json:"updated_at"`
 }
 
-// Name is one name of a user.
+// Name is a name of a user.
 type Name struct {
 	Kind     storage.IdentifierKind `json:"kind"`
 	Value    string                 `json:"value"`
 	Verified bool                   `json:"verified"`
 }
 
-// Authenticator is what a user proves themselves with.
+// Authenticator is an authenticator of a user.
 type Authenticator struct {
 	ID         storage.AuthenticatorID    `json:"id"`
 	Method     string                     `json:"method"`
@@ -44,7 +44,7 @@ type Authenticator struct {
 	LastUsedAt *time.Time                 `json:"last_used_at,omitempty"`
 }
 
-// Wait is a counter of failures that refuses now; no end: only an unlock helps.
+// Wait is a failure counter that refuses attempts now; without an end until it is unlocked.
 type Wait struct {
 	Bucket string     `json:"bucket"`
 	Until  *time.Time `json:"until,omitempty"`
@@ -79,7 +79,7 @@ func (v *User) standing(s users.Standing) {
 	}
 }
 
-// Session is a session without what its token is made of.
+// Session is a session without the material of its token.
 type Session struct {
 	ID         storage.SessionID `json:"id"`
 	UserID     storage.UserID    `json:"user"`
@@ -103,7 +103,7 @@ func newSession(s storage.Session) Session {
 	return v
 }
 
-// Client is a client without its secrets: only how many are good.
+// Client is a client without its secrets, with the number of valid ones.
 type Client struct {
 	storage.Client
 	Secrets int `json:"secrets"`
@@ -160,7 +160,7 @@ func newEvent(e storage.Event) Event {
 		Session: e.SessionID, Grant: e.GrantID, Address: e.Address, UserAgent: e.UserAgent, CorrelationID: e.CorrelationID, Detail: e.Detail}
 }
 
-// ServerKey is one of the server's own keys: that it is there, and since when.
+// ServerKey is one of the server's own keys, without key material.
 type ServerKey struct {
 	ID        storage.KeyID `json:"id"`
 	Use       string        `json:"use"`
@@ -176,14 +176,14 @@ func newServerKey(k storage.Key) ServerKey {
 		RetiredAt: moment(k.RetiredAt), ExpiresAt: moment(k.ExpiresAt)}
 }
 
-// Done is the answer of a call that changed something: to what, and what.
+// Done is the response of a call that changed something.
 type Done struct {
 	User    storage.UserID    `json:"user,omitempty"`
 	Client  storage.ClientID  `json:"client,omitempty"`
 	Session storage.SessionID `json:"session,omitempty"`
 	APIKey  storage.APIKeyID  `json:"api_key,omitempty"`
 	Done    string            `json:"done"`
-	// Secret was made by the call and is shown once: nobody keeps it.
+	// Secret was created by the call and is shown once: the server keeps only a hash.
 	Secret      string             `json:"secret,omitempty"`
 	Differences []users.Difference `json:"differences,omitempty"`
 }

@@ -10,19 +10,20 @@ import (
 	"sallyport/web/jsonbody"
 )
 
-// What a read shows of a record and no call writes.
+// Members of a record that a read shows and no call can write.
 var (
-	clientTold = []string{"secrets", "created_at", "updated_at"}
-	userTold   = []string{"names", "authenticators", "sessions", "waits", "created_at", "updated_at"}
+	clientReadOnly = []string{"secrets", "created_at", "updated_at"}
+	userReadOnly   = []string{"names", "authenticators", "sessions", "waits", "created_at", "updated_at"}
 )
 
-// durations of a client are read in seconds, and written so, or as "5m".
+// durations are the members of a client that are shown as seconds and can be written as
+// seconds or as "5m".
 var durations = []string{"mfa_interval", "access_token_ttl", "refresh_token_idle_ttl", "refresh_token_ttl", "refresh_grace"}
 
-// writtenBack takes out of a body what is as a read of the record shows it and what no call
-// writes: whoever writes back what they read changes nothing by that. Where something of that
-// kind is another one, that is a fault. With all, every member goes that is as it is shown.
-func writtenBack(members map[string]any, record any, told []string, all bool) error {
+// dropUnchanged removes the read-only members from a body that are as a read of the record
+// shows them, so that a caller may write back what it has read. A changed one is a fault.
+// With all, it removes every unchanged member.
+func dropUnchanged(members map[string]any, record any, readOnly []string, all bool) error {
 	text, err := json.Marshal(record)
 	if err != nil {
 		return fmt.Errorf("show record: %w", err)
@@ -34,12 +35,12 @@ func writtenBack(members map[string]any, record any, told []string, all bool) er
 	var faults Faults
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		value := members[name]
-		same, only := reflect.DeepEqual(value, shown[name]), slices.Contains(told, name)
+		same, only := reflect.DeepEqual(value, shown[name]), slices.Contains(readOnly, name)
 		switch {
 		case same && (all || only):
 			delete(members, name)
 		case only:
-			faults = append(faults, Fault{Field: name, Detail: "is told and not written"})
+			faults = append(faults, Fault{Field: name, Detail: "is read-only"})
 		}
 	}
 	if len(faults) > 0 {
@@ -48,7 +49,7 @@ func writtenBack(members map[string]any, record any, told []string, all bool) er
 	return nil
 }
 
-// inSeconds writes the durations of a body that are numbers as the desired state has them.
+// inSeconds converts durations that are numbers to the format of the desired state.
 func inSeconds(members map[string]any) {
 	for _, name := range durations {
 		if n, ok := members[name].(json.Number); ok {

@@ -8,39 +8,39 @@ import (
 
 // A login opened by a program goes on in the browser that comes for it.
 func TestABrowserAdoptsALogin(t *testing.T) {
-	h := newHouse(t)
-	h.user("ada", totpKey)
+	h := newFixture(t)
+	h.User("ada", totpKey)
 	t.Run("done already: the browser is signed in and gets the code", func(t *testing.T) {
-		h.t = t
+		h.T = t
 		a, b := h.app(), h.browser()
 		a.begin("front")
 		a.call("/password", "identifier", "ada", "password", password).at("done")
 		b.takeOver(a, site)
 		h.redeem("front", b.mustCode())
-		if b.cookies["__Host-sallyport_session"] == "" {
+		if b.Cookies["__Host-sallyport_session"] == "" {
 			t.Error("the browser is not signed in")
 		}
 		a.call("/step").refused(404, "unknown_request")
 	})
 	t.Run("password by JSON, code on the page", func(t *testing.T) {
-		h.t = t
+		h.T = t
 		a, b := h.app(), h.browser()
 		a.begin("vault")
 		a.call("/password", "identifier", "ada", "password", password).at("verify")
 		b.takeOver(a, site)
-		b.mustShow("/mfa", 200)
+		b.Must("/mfa", 200)
 		a.call("/step").refused(404, "unknown_request")
 		b.submit("/mfa", "method", "totp", "passcode", h.code(totpKey))
 		h.redeem("vault", b.mustCode())
 	})
 	t.Run("nothing proven yet: anybody may lead there", func(t *testing.T) {
-		h.t = t
+		h.T = t
 		a, b := &caller{h: h}, h.browser()
 		a.begin("own")
-		b.get("/continue?requestId="+a.id.(string), "")
-		b.mustShow("/login", 200) // not the client's page: it could not go on without the cookie
+		b.Get("/continue?requestId=" + a.id.(string))
+		b.Must("/login", 200) // not the client's page: it could not go on without the cookie
 		b.submit("/login", "username", "ada", "password", password)
-		b.mustShow("/mfa", 200)
+		b.Must("/mfa", 200)
 		// Who opened the login waits in vain for somebody else's proofs.
 		for _, path := range []string{"/step", "/finish", "/cancel", "/restart"} {
 			a.call(path).refused(404, "unknown_request")
@@ -51,24 +51,24 @@ func TestABrowserAdoptsALogin(t *testing.T) {
 
 // Nobody is signed in as somebody else by following a link.
 func TestProofsDoNotTravelByLink(t *testing.T) {
-	h := newHouse(t)
-	h.user("mallory", "")
-	h.user("ada", "")
+	h := newFixture(t)
+	h.User("mallory", "")
+	h.User("ada", "")
 	for _, referer := range []string{"", "https://evil.example/", "https://other.example/", "https://app.example.evil.example/", issuer + "/"} {
 		a, b := h.app(), h.browser()
 		a.begin("front")
 		login := a.call("/password", "identifier", "mallory", "password", password).at("done")
 		for _, id := range []any{a.id, login.body["request_id"]} {
-			b.get("/continue?requestId="+id.(string), referer)
-			b.mustShow("/continue", 400)
+			b.getFrom(referer, "/continue?requestId="+id.(string))
+			b.Must("/continue", 400)
 		}
 		if referer != issuer+"/" {
-			if b.takeOver(a, strings.TrimSuffix(referer, "/")); b.page.Code != 400 {
-				t.Errorf("a post from %q = %d", referer, b.page.Code)
+			if b.takeOver(a, strings.TrimSuffix(referer, "/")); b.Page.Code != 400 {
+				t.Errorf("a post from %q = %d", referer, b.Page.Code)
 			}
 		}
-		if b.cookies["__Host-sallyport_session"] != "" || b.cookies["__Host-sallyport_login"] != "" {
-			t.Errorf("from %q: cookies = %v", referer, b.cookies)
+		if b.Cookies["__Host-sallyport_session"] != "" || b.Cookies["__Host-sallyport_login"] != "" {
+			t.Errorf("from %q: cookies = %v", referer, b.Cookies)
 		}
 		a.call("/step").at("done")
 	}
@@ -76,49 +76,49 @@ func TestProofsDoNotTravelByLink(t *testing.T) {
 	own, victim := h.browser(), h.browser()
 	a := &caller{h: h, origin: site, id: own.authorize("front")}
 	a.call("/password", "identifier", "mallory", "password", password).at("done")
-	victim.get("/continue?requestId="+a.id.(string), site+"/")
-	victim.mustShow("/continue", 400)
+	victim.getFrom(site+"/", "/continue?requestId="+a.id.(string))
+	victim.Must("/continue", 400)
 	victim.takeOver(a, site) // even if the client's own page were talked into it
-	victim.mustShow("/continue", 400)
-	delete(victim.cookies, "__Host-sallyport_browser")
-	delete(victim.cookies, "__Host-sallyport_login")
+	victim.Must("/continue", 400)
+	delete(victim.Cookies, "__Host-sallyport_browser")
+	delete(victim.Cookies, "__Host-sallyport_login")
 	for _, page := range []string{"/login", "/mfa", "/consent"} {
-		victim.get(page+"?requestId="+a.id.(string), "")
-		victim.mustShow(page, 400)
+		victim.Get(page + "?requestId=" + a.id.(string))
+		victim.Must(page, 400)
 	}
-	if len(victim.cookies) != 0 {
-		t.Errorf("cookies = %v", victim.cookies)
+	if len(victim.Cookies) != 0 {
+		t.Errorf("cookies = %v", victim.Cookies)
 	}
-	own.get("/continue?requestId="+a.id.(string), "")
-	own.mustShow("/login", 200)
+	own.Get("/continue?requestId=" + a.id.(string))
+	own.Must("/login", 200)
 	own.takeOver(a, site)
 	own.mustCode()
 }
 
 func TestOnlyALoginOfNobodyIsAdopted(t *testing.T) {
-	h := newHouse(t)
-	h.user("ada", "")
+	h := newFixture(t)
+	h.User("ada", "")
 	first, second := h.browser(), h.browser()
 	id := first.authorize("shop")
-	second.get("/continue?requestId="+id, site+"/")
-	second.mustShow("/continue", 400)
+	second.getFrom(site+"/", "/continue?requestId="+id)
+	second.Must("/continue", 400)
 	a := h.app()
 	a.begin("front")
 	// Other pages lead nowhere before /continue has bound it.
-	first.get("/login?requestId="+a.id.(string), "")
-	first.mustShow("/login", 400)
+	first.Get("/login?requestId=" + a.id.(string))
+	first.Must("/login", 400)
 	a.call("/cancel").refused(403, "not_allowed") // it is nobody's
 	a.call("/password", "identifier", "ada", "password", password).at("done")
-	second.get("/continue?requestId="+a.id.(string), site+"/")
-	second.mustShow("/continue", 400)
+	second.getFrom(site+"/", "/continue?requestId="+a.id.(string))
+	second.Must("/continue", 400)
 	a.call("/cancel").at("refused")
-	second.get("/continue?requestId="+a.id.(string), site+"/")
-	second.mustShow("/continue", 400)
+	second.getFrom(site+"/", "/continue?requestId="+a.id.(string))
+	second.Must("/continue", 400)
 }
 
 func TestOfManyBrowsersOneAdopts(t *testing.T) {
-	h := newHouse(t)
-	h.user("ada", "")
+	h := newFixture(t)
+	h.User("ada", "")
 	a := h.app()
 	a.begin("front")
 	a.call("/password", "identifier", "ada", "password", password).at("done")
@@ -131,10 +131,10 @@ func TestOfManyBrowsersOneAdopts(t *testing.T) {
 	done.Wait()
 	good := 0
 	for _, b := range browsers {
-		if strings.HasPrefix(b.left, callback+"?code=") {
+		if strings.HasPrefix(b.Left, callback+"?code=") {
 			good++
-		} else if b.page.Code != 400 {
-			t.Errorf("a loser got %d: %s", b.page.Code, b.page.Body)
+		} else if b.Page.Code != 400 {
+			t.Errorf("a loser got %d: %s", b.Page.Code, b.Page.Body)
 		}
 	}
 	if good != 1 {
@@ -143,8 +143,8 @@ func TestOfManyBrowsersOneAdopts(t *testing.T) {
 }
 
 func TestOfManyFinishesOneGetsTheCode(t *testing.T) {
-	h := newHouse(t)
-	h.user("ada", "")
+	h := newFixture(t)
+	h.User("ada", "")
 	a := h.app()
 	a.begin("front")
 	a.call("/password", "identifier", "ada", "password", password).at("done")
@@ -171,8 +171,8 @@ func TestOfManyFinishesOneGetsTheCode(t *testing.T) {
 }
 
 func TestOneCodeOfTheAppCountsOnce(t *testing.T) {
-	h := newHouse(t)
-	h.user("ada", totpKey)
+	h := newFixture(t)
+	h.User("ada", totpKey)
 	callers := make([]*caller, 8)
 	for i := range callers {
 		callers[i] = h.app()

@@ -81,7 +81,7 @@ func (s *Surface) password(c *gin.Context) {
 	if !ok {
 		return
 	}
-	if err := s.verifier.Login(c.Request.Context(), call.Caller, call.Step.Proving, password); err != nil {
+	if err := s.verifier.Password(c.Request.Context(), call.Caller, call.Step.Login, password); err != nil {
 		s.fail(c, err, "")
 		return
 	}
@@ -134,7 +134,7 @@ func (s *Surface) initiate(c *gin.Context) {
 	if !ok {
 		return
 	}
-	begun, err := s.verifier.Initiate(c.Request.Context(), call.Caller, call.Step.Proving, ch)
+	begun, err := s.verifier.Initiate(c.Request.Context(), call.Caller, call.Step.Login, ch)
 	if err != nil {
 		s.fail(c, err, "")
 		return
@@ -157,7 +157,7 @@ func (s *Surface) verify(c *gin.Context) {
 	if !ok {
 		return
 	}
-	again, err := s.verifier.Prove(c.Request.Context(), call.Caller, call.Step.Proving, ch, exchange, mfa.Typed(passcode))
+	again, err := s.verifier.Prove(c.Request.Context(), call.Caller, call.Step.Login, ch, exchange, mfa.Typed(passcode))
 	if err != nil {
 		s.fail(c, err, again)
 		return
@@ -176,7 +176,7 @@ func (s *Surface) enroll(c *gin.Context) {
 	if !ok {
 		return
 	}
-	begun, err := s.verifier.BeginEnrollment(c.Request.Context(), call.Caller, call.Step.Proving, method, name)
+	begun, err := s.verifier.Enroll(c.Request.Context(), call.Caller, s.verifier.InLogin(call.Step.Login), exchange.NewFactor{Method: method, Name: name})
 	if err != nil {
 		s.fail(c, err, "")
 		return
@@ -195,7 +195,7 @@ func (s *Surface) confirm(c *gin.Context) {
 	if !ok {
 		return
 	}
-	if err := s.verifier.ConfirmEnrollment(c.Request.Context(), call.Caller, call.Step.Proving, exchange, mfa.Typed(passcode)); err != nil {
+	if _, err := s.verifier.Confirm(c.Request.Context(), call.Caller, s.verifier.InLogin(call.Step.Login), exchange, mfa.Typed(passcode)); err != nil {
 		s.fail(c, err, "")
 		return
 	}

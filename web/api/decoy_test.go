@@ -23,8 +23,8 @@ func shape(r reply) string {
 
 // Nobody can tell by asking who exists, nor who has a second factor.
 func TestUnknownNamesLookKnown(t *testing.T) {
-	h := newHouse(t)
-	h.user("ada", totpKey, "aaaaaaaaaaaaaaaaaaaaaaaa")
+	h := newFixture(t)
+	h.User("ada", totpKey, "aaaaaaaaaaaaaaaaaaaaaaaa")
 	// Among many invented names there are some that have what ada has.
 	ada := h.app()
 	ada.begin("lone")
@@ -70,7 +70,7 @@ func TestUnknownNamesLookKnown(t *testing.T) {
 }
 
 func TestWhatIsNoNameAtAllIsNobodys(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	a := h.app()
 	a.begin("front")
 	for _, name := range []string{"a@@b", "\u202e", strings.Repeat("x", 5000), "+49"} {

@@ -30,9 +30,9 @@ func described(t testing.TB, path string, r reply) {
 }
 
 func TestTheDescriptionNamesEveryCallAndEveryCode(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	doc, err := description()
-	h.ok(err)
+	h.OK(err)
 	var paths []string
 	for path := range doc.Paths.Map() {
 		paths = append(paths, strings.TrimPrefix(path, base))
@@ -64,10 +64,10 @@ func TestTheDescriptionNamesEveryCallAndEveryCode(t *testing.T) {
 }
 
 func TestTheDescriptionIsServed(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	r := (&caller{h: h, origin: "https://anywhere.example"}).do(httptest.NewRequest(http.MethodGet, base+"/openapi.yaml", nil))
 	doc, err := openapi3.NewLoader().LoadFromData([]byte(r.raw))
-	h.ok(err)
+	h.OK(err)
 	if r.code != http.StatusOK || r.header.Get("Content-Type") != "application/yaml" || r.header.Get("Access-Control-Allow-Origin") != "*" {
 		t.Errorf("answer = %s %v", strconv.Itoa(r.code), r.header)
 	}

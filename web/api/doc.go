@@ -1,18 +1,18 @@
-// Package api is the login as JSON, for applications that show their own screens: a
-// page of the client's on another origin, a program in a terminal, an app on a phone.
+// Package api is the login as JSON, for applications with their own screens: a client's
+// page on another origin, a program in a terminal, an app on a phone.
 //
-// It is one more face of the request the pages of package login show. Every call names
-// the request, does one thing and answers with the next step, read from the same
-// provider.Next; so a login may begin on one face and end on another. Nothing is
-// decided here: a call is parse, one call down, write.
+// Every call names a request, makes one change and responds with the next step, read from
+// the same provider.Next as the pages of package login, so a login may begin in one surface
+// and end in another. This package decides nothing: a call parses, calls provider or mfa
+// once, and writes.
 //
-// Who may call is decided below, too. Clients with headless_login do without a cookie;
-// everybody else is bound to the browser that made the authorize call. A page may call
-// only from an origin its client registered. Whoever may not is told the same as one
-// who made the request up.
+// Package provider authorizes the caller. Clients with headless_login need no cookie; a
+// login of any other client is bound to the browser that opened it. A page may call only
+// from an origin that its client registered. An unauthorized caller gets the same response
+// as for a request that does not exist.
 //
-// Handles travel in bodies only, never in an address, so that no log keeps them.
-// openapi.yaml describes every call and is served beside them; a test holds each
-// answer against it. Within v1 the surface only grows: unknown members of a body are
-// ignored, and callers are asked to do the same.
+// Handles are sent in bodies, never in an address, where logs would keep them.
+// openapi.yaml describes every call and is served beside them; a test validates every
+// response against it. Within v1 the surface is only extended: it ignores unknown members
+// of a body, and callers must do the same.
 package api

@@ -7,8 +7,8 @@ import (
 )
 
 func TestPasswordAndTOTP(t *testing.T) {
-	h := newHouse(t)
-	h.user("ada", totpKey)
+	h := newFixture(t)
+	h.User("ada", totpKey)
 	a := h.app()
 	r := a.begin("vault").at("identify")
 	client, _ := r.body["client"].(map[string]any)
@@ -30,7 +30,7 @@ func TestPasswordAndTOTP(t *testing.T) {
 	a.call("/step").at("done")
 	r = a.call("/finish").at("done")
 	to, err := url.Parse(r.get("redirect_to"))
-	h.ok(err)
+	h.OK(err)
 	if q := to.Query(); !strings.HasPrefix(r.get("redirect_to"), callback+"?") || q.Get("code") != r.get("code") || r.get("code") == "" ||
 		q.Get("state") != "the-state" || r.get("state") != "the-state" || r.get("iss") != issuer {
 		t.Errorf("answer = %s", r.raw)
@@ -50,8 +50,8 @@ func TestPasswordAndTOTP(t *testing.T) {
 }
 
 func TestInitiateAndVerify(t *testing.T) {
-	h := newHouse(t)
-	h.user("ada", totpKey, "aaaaaaaaaaaaaaaaaaaaaaaa")
+	h := newFixture(t)
+	h.User("ada", totpKey, "aaaaaaaaaaaaaaaaaaaaaaaa")
 	a := h.app()
 	a.begin("vault")
 	a.call("/initiate", "method", "totp").refused(409, "not_configured")
@@ -62,7 +62,7 @@ func TestInitiateAndVerify(t *testing.T) {
 	if begun["usage"] != "second" || begun["sub"] == "" || begun["expires_at"] != "2026-11-20T10:05:05Z" {
 		t.Errorf("exchange = %v", begun)
 	}
-	if account, err := h.engine.AccountByIdentifier(t.Context(), "ada"); err != nil || strings.Contains(r.raw, string(account.User.ID)) {
+	if account, err := h.Store.AccountByIdentifier(t.Context(), "ada"); err != nil || strings.Contains(r.raw, string(account.User.ID)) {
 		t.Errorf("%s holds the subject (%v)", r.raw, err)
 	}
 	// Another try takes the place of the first.
@@ -83,8 +83,8 @@ func TestInitiateAndVerify(t *testing.T) {
 }
 
 func TestAllTriesUsedUp(t *testing.T) {
-	h := newHouse(t)
-	h.user("ada", totpKey)
+	h := newFixture(t)
+	h.User("ada", totpKey)
 	a := h.app()
 	a.begin("vault")
 	a.call("/password", "identifier", "ada", "password", password).at("verify")
@@ -108,8 +108,8 @@ func TestAllTriesUsedUp(t *testing.T) {
 }
 
 func TestEnrollmentAndRecoveryCodes(t *testing.T) {
-	h := newHouse(t)
-	h.user("bob", "")
+	h := newFixture(t)
+	h.User("bob", "")
 	a := h.app()
 	a.begin("vault")
 	a.call("/enroll", "method", "totp").refused(409, "request_changed")
@@ -142,22 +142,22 @@ func TestEnrollmentAndRecoveryCodes(t *testing.T) {
 }
 
 func TestAnEnrollmentEndsInItsTime(t *testing.T) {
-	h := newHouse(t)
-	h.user("bob", "")
+	h := newFixture(t)
+	h.User("bob", "")
 	a := h.app()
 	a.begin("vault")
 	a.call("/password", "identifier", "bob", "password", password).at("enroll")
 	begun := a.call("/enroll", "method", "totp").body["enrollment"].(map[string]any)
-	h.wait(600e9)
+	h.Wait(600e9)
 	a.call("/enroll/confirm", "exchange_id", begun["exchange_id"], "passcode", h.code(begun["secret"].(string))).refused(409, "enrollment_expired")
-	h.wait(600e9)
+	h.Wait(600e9)
 	a.call("/enroll", "method", "totp").refused(403, "reauthentication_required")
 	a.call("/restart").at("identify")
 }
 
 func TestConsent(t *testing.T) {
-	h := newHouse(t)
-	h.user("ada", "")
+	h := newFixture(t)
+	h.User("ada", "")
 	a := h.app()
 	a.begin("asks", "scope", "openid email")
 	a.call("/consent", "allow", true).refused(409, "request_changed")
@@ -181,9 +181,9 @@ func TestConsent(t *testing.T) {
 }
 
 func TestCancelRestartAndRefusal(t *testing.T) {
-	h := newHouse(t)
-	h.user("ada", totpKey)
-	h.user("bob", "")
+	h := newFixture(t)
+	h.User("ada", totpKey)
+	h.User("bob", "")
 	a := h.app()
 	a.begin("front", "response_mode", "form_post")
 	a.call("/password", "identifier", "ada", "password", password).at("done")
@@ -206,8 +206,8 @@ func TestCancelRestartAndRefusal(t *testing.T) {
 }
 
 func TestPasswordless(t *testing.T) {
-	h := newHouse(t)
-	h.user("ada", totpKey)
+	h := newFixture(t)
+	h.User("ada", totpKey)
 	a := h.app()
 	a.begin("lone")
 	r := a.call("/identify", "identifier", "ada").at("identify")

@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/web"
+	"sallyport/web/webtest"
 )
 
 // faulty breaks below the addresses of the login.
@@ -23,11 +24,11 @@ func (faulty) Mount(r gin.IRouter) {
 // What the engine refuses before a call is reached has the form of every refusal, and
 // the page of the client can read it.
 func TestTheEngineRefusesInProblems(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	engine := func(o web.Options) http.Handler {
 		o.Issuer = issuer
-		e, err := web.New(o, rand.Reader, h.now, h.api, faulty{})
-		h.ok(err)
+		e, err := web.New(o, rand.Reader, h.Now, h.api, faulty{})
+		h.OK(err)
 		return e
 	}
 	open, shut := engine(web.Options{}), engine(web.Options{Rate: 1e-9})
@@ -53,7 +54,7 @@ func TestTheEngineRefusesInProblems(t *testing.T) {
 			r.Header.Set("Content-Type", "application/json")
 			r.Header.Set("Accept", "text/html") // whoever asks, it is no page
 			a := h.app()
-			a.h = &house{t: t, handler: tc.engine}
+			a.h = &fixture{Fixture: &webtest.Fixture{T: t, Handler: tc.engine}}
 			got := a.do(r).refused(tc.status, tc.code)
 			if got.header.Get("Access-Control-Allow-Origin") != site || (got.header.Get("Retry-After") != "") != (tc.status == 503) {
 				t.Errorf("headers = %v, want those for the page's origin", got.header)

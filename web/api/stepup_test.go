@@ -8,14 +8,14 @@ import (
 // A page on another site cannot show who is signed in in its browser. For its calls the
 // first factor is missing, too; proven again, it belongs to the same person.
 func TestAPageElsewhereAsksForThePasswordAgain(t *testing.T) {
-	h := newHouse(t)
-	h.user("ada", totpKey)
-	h.user("bob", totpKey)
+	h := newFixture(t)
+	h.User("ada", totpKey)
+	h.User("bob", totpKey)
 	b := h.browser()
 	b.authorize("front") // on our pages, a password is enough: the browser is signed in afterwards
 	b.submit("/login", "username", "ada", "password", password)
 	b.mustCode()
-	h.wait(time.Minute)
+	h.Wait(time.Minute)
 	a := &caller{h: h, origin: site, id: b.authorize("own")}
 	a.call("/step").at("identify")
 	a.call("/verify", "method", "totp", "passcode", h.code(totpKey)).refused(409, "not_configured")

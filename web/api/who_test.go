@@ -18,16 +18,16 @@ func faceless(r reply) string { return strings.ReplaceAll(r.raw, r.get("support_
 // Whoever may not continue a login gets, from every call, the very answer of who made
 // its number up (B-2).
 func TestStrangersLearnNothing(t *testing.T) {
-	h := newHouse(t)
-	h.user("ada", totpKey)
+	h := newFixture(t)
+	h.User("ada", totpKey)
 	own, second := h.browser(), h.browser()
 	bound := own.authorize("shop")
 	headless := own.authorize("vault")
 	second.authorize("shop")
 	alone := h.app().begin("vault").get("request_id")
 	gone := h.app().begin("front").get("request_id")
-	h.ok(h.engine.DeleteClient(context.Background(), "front", nil))
-	h.ok(h.p.Poll(context.Background()))
+	h.OK(h.Store.DeleteClient(context.Background(), "front", nil))
+	h.OK(h.Provider.Poll(context.Background()))
 	for _, tc := range []struct {
 		name string
 		who  caller
@@ -47,7 +47,7 @@ func TestStrangersLearnNothing(t *testing.T) {
 		{"the client is gone", caller{origin: site}, gone},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			h.t = t
+			h.T = t
 			want := faceless((&caller{h: h, origin: site, id: "99999999-9999-9999-9999-999999999999"}).call("/step").refused(404, "unknown_request"))
 			tc.who.h, tc.who.id = h, tc.id
 			for path, pairs := range map[string][]any{
@@ -63,13 +63,13 @@ func TestStrangersLearnNothing(t *testing.T) {
 			}
 		})
 	}
-	h.t = t
+	h.T = t
 	(&caller{h: h, origin: issuer, jar: own, id: bound}).call("/step").at("identify")
 	(&caller{h: h, id: alone}).call("/step").at("identify")
 }
 
 func TestOpeningALogin(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for _, tc := range []struct {
 		name   string
 		origin string
@@ -99,7 +99,7 @@ func TestOpeningALogin(t *testing.T) {
 		{"a list of lists", site, map[string]any{"resource": []any{[]any{"a"}}}, 400, "invalid_request"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			h.t = t
+			h.T = t
 			r := (&caller{h: h, origin: tc.origin}).send("/requests", tc.params)
 			if tc.code == "" {
 				r.at("identify")
@@ -108,7 +108,7 @@ func TestOpeningALogin(t *testing.T) {
 			r.refused(tc.status, tc.code)
 		})
 	}
-	h.t = t
+	h.T = t
 	refused := map[string]bool{}
 	for _, who := range []*caller{{h: h, origin: site}, {h: h, origin: "https://evil.example"}} {
 		for _, client := range []string{"nobody", "shop"} {
@@ -122,47 +122,47 @@ func TestOpeningALogin(t *testing.T) {
 
 // One login, several faces.
 func TestFacesChange(t *testing.T) {
-	h := newHouse(t)
-	h.user("ada", totpKey)
+	h := newFixture(t)
+	h.User("ada", totpKey)
 	t.Run("password on the page, code by JSON", func(t *testing.T) {
-		h.t = t
+		h.T = t
 		b := h.browser()
 		id := b.authorize("vault")
 		b.submit("/login", "username", "ada", "password", password)
-		b.mustShow("/mfa", 200)
+		b.Must("/mfa", 200)
 		stranger := &caller{h: h, origin: site, id: id}
 		stranger.call("/step").at("identify")
 		stranger.call("/verify", "method", "totp", "identifier", "ada", "passcode", h.code(totpKey)).refused(409, "not_configured")
 		a := b.own(id)
 		a.call("/verify", "method", "totp", "passcode", h.code(totpKey)).at("done")
 		a.call("/finish").refused(403, "not_allowed")
-		b.get("/continue?requestId="+id, "")
+		b.Get("/continue?requestId=" + id)
 		h.redeem("vault", b.mustCode())
-		if b.cookies["__Host-sallyport_session"] == "" {
+		if b.Cookies["__Host-sallyport_session"] == "" {
 			t.Error("the browser is not signed in")
 		}
 	})
 	t.Run("password by JSON, code on the page, and by JSON again", func(t *testing.T) {
-		h.t = t
+		h.T = t
 		b := h.browser()
 		a := &caller{h: h, origin: site, id: b.authorize("vault")}
 		a.call("/password", "identifier", "ada", "password", password).at("verify")
 		first := a.id.(string)
-		b.get("/continue?requestId="+first, "")
-		b.mustShow("/login", 200) // nobody has proven anything in the browser
+		b.Get("/continue?requestId=" + first)
+		b.Must("/login", 200) // nobody has proven anything in the browser
 		b.takeOver(a, site)
-		b.mustShow("/mfa", 200)
+		b.Must("/mfa", 200)
 		b.submit("/mfa", "method", "totp", "passcode", "000000")
-		b.mustShow("/mfa", 422)
+		b.Must("/mfa", 422)
 		a.call("/verify", "method", "totp", "passcode", h.code(totpKey)).at("done")
 		a.call("/finish").refused(403, "not_allowed")
 		b.takeOver(a, site)
 		h.redeem("vault", b.mustCode())
-		b.get("/continue?requestId="+first, "")
-		b.mustShow("/continue", 410)
+		b.Get("/continue?requestId=" + first)
+		b.Must("/continue", 410)
 	})
 	t.Run("a try begun by JSON, answered by JSON without the origin", func(t *testing.T) {
-		h.t = t
+		h.T = t
 		b := h.browser()
 		id := b.authorize("vault")
 		b.submit("/login", "username", "ada", "password", password)
@@ -172,29 +172,29 @@ func TestFacesChange(t *testing.T) {
 		a.call("/verify", "method", "totp", "passcode", h.code(totpKey), "exchange_id", begun["exchange_id"]).at("done")
 	})
 	t.Run("our own page by JSON with the cookie, signed in at the end", func(t *testing.T) {
-		h.t = t
+		h.T = t
 		b := h.browser()
 		a := &caller{h: h, origin: issuer, jar: b, id: b.authorize("shop")}
 		a.call("/password", "identifier", "ada", "password", password).at("verify")
 		a.call("/verify", "method", "totp", "passcode", h.code(totpKey)).at("done")
 		r := a.call("/finish").at("done")
 		h.redeem("shop", r.get("code"))
-		if !strings.HasPrefix(r.get("redirect_to"), callback+"?code=") || b.cookies["__Host-sallyport_device"] == "" {
-			t.Errorf("answer = %s, cookies = %v", r.raw, b.cookies)
+		if !strings.HasPrefix(r.get("redirect_to"), callback+"?code=") || b.Cookies["__Host-sallyport_device"] == "" {
+			t.Errorf("answer = %s, cookies = %v", r.raw, b.Cookies)
 		}
 		q := url.Values{"prompt": {"none"}}
 		for name, value := range params("shop") {
 			q.Set(name, value.(string))
 		}
-		b.get("/authorize?"+q.Encode(), "")
+		b.Get("/authorize?" + q.Encode())
 		b.mustCode()
 	})
 }
 
 // A login of another: its exchanges, under one's own request.
 func TestForeignExchanges(t *testing.T) {
-	h := newHouse(t)
-	h.user("ada", totpKey)
+	h := newFixture(t)
+	h.User("ada", totpKey)
 	a, b := h.app(), h.app()
 	for _, c := range []*caller{a, b} {
 		c.begin("vault")
@@ -212,7 +212,7 @@ func TestForeignExchanges(t *testing.T) {
 }
 
 func TestPagesOfRegisteredOriginsMayCall(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for _, tc := range []struct {
 		name, origin, path, method string
 		want                       string
@@ -224,7 +224,7 @@ func TestPagesOfRegisteredOriginsMayCall(t *testing.T) {
 		{"another method", site, "/verify", "PUT", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			h.t = t
+			h.T = t
 			r := httptest.NewRequest(http.MethodOptions, base+tc.path, nil)
 			r.Header.Set("Access-Control-Request-Method", tc.method)
 			r.Header.Set("Access-Control-Request-Headers", "content-type")
@@ -234,7 +234,7 @@ func TestPagesOfRegisteredOriginsMayCall(t *testing.T) {
 			}
 		})
 	}
-	h.t = t
+	h.T = t
 	if r := h.app().begin("front"); r.header.Get("Access-Control-Allow-Origin") != site || r.header.Get("Access-Control-Allow-Credentials") != "" {
 		t.Errorf("headers = %v", r.header)
 	}
@@ -242,13 +242,13 @@ func TestPagesOfRegisteredOriginsMayCall(t *testing.T) {
 
 // What a request took over from a session is for the browser that holds it.
 func TestASessionIsNotToldToPages(t *testing.T) {
-	h := newHouse(t)
-	h.user("ada", totpKey)
+	h := newFixture(t)
+	h.User("ada", totpKey)
 	b := h.browser()
 	b.authorize("front")
 	b.submit("/login", "username", "ada", "password", password)
 	b.mustCode()
-	h.wait(time.Second)
+	h.Wait(time.Second)
 	id := b.authorize("vault")
 	a := &caller{h: h, origin: site, id: id}
 	r := a.call("/step").at("identify")
@@ -264,12 +264,12 @@ func TestASessionIsNotToldToPages(t *testing.T) {
 
 // The client's own page gets the logins that began in a browser.
 func TestOwnLoginPage(t *testing.T) {
-	h := newHouse(t)
-	h.user("ada", totpKey)
+	h := newFixture(t)
+	h.User("ada", totpKey)
 	b := h.browser()
 	a := &caller{h: h, origin: site, id: b.authorize("own")}
-	if want := site + "/login?theme=dark&requestId=" + a.id.(string); b.left != want {
-		t.Fatalf("left to %q, want %q", b.left, want)
+	if want := site + "/login?theme=dark&requestId=" + a.id.(string); b.Left != want {
+		t.Fatalf("left to %q, want %q", b.Left, want)
 	}
 	if r := a.call("/step").at("identify"); r.get("state") != "" {
 		t.Errorf("state = %q, told to anybody", r.get("state"))
@@ -277,22 +277,22 @@ func TestOwnLoginPage(t *testing.T) {
 	if r := a.call("/password", "identifier", "ada", "password", password).at("verify"); r.get("state") != "the-state" {
 		t.Errorf("state = %q", r.get("state"))
 	}
-	b.get("/continue?requestId="+a.id.(string), "")
-	if !strings.HasPrefix(b.left, site+"/login?") {
-		t.Errorf("left to %q, want the client's page for every step", b.left)
+	b.Get("/continue?requestId=" + a.id.(string))
+	if !strings.HasPrefix(b.Left, site+"/login?") {
+		t.Errorf("left to %q, want the client's page for every step", b.Left)
 	}
 	a.call("/verify", "method", "totp", "passcode", h.code(totpKey)).at("done")
 	b.takeOver(a, site)
 	h.redeem("own", b.mustCode())
-	if b.cookies["__Host-sallyport_session"] == "" {
+	if b.Cookies["__Host-sallyport_session"] == "" {
 		t.Error("the browser is not signed in")
 	}
-	c, err := h.p.Client(context.Background(), "own")
-	h.ok(err)
+	c, err := h.Provider.Client(context.Background(), "own")
+	h.OK(err)
 	c.HeadlessLogin = false
-	h.ok(h.engine.PutClient(context.Background(), c, []storage.Event{}))
-	h.ok(h.p.Poll(context.Background()))
+	h.OK(h.Store.PutClient(context.Background(), c, []storage.Event{}))
+	h.OK(h.Provider.Poll(context.Background()))
 	b = h.browser()
 	b.authorize("own")
-	b.mustShow("/login", 200)
+	b.Must("/login", 200)
 }

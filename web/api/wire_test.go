@@ -8,7 +8,7 @@ import (
 )
 
 func TestOnlyJSONIsTaken(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for _, tc := range []struct {
 		name, kind, body string
 		status           int
@@ -26,7 +26,7 @@ func TestOnlyJSONIsTaken(t *testing.T) {
 		{"too long", "application/json", `{"request_id":"` + strings.Repeat("x", 65<<10) + `"}`, 413, "invalid_request"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			h.t = t
+			h.T = t
 			r := httptest.NewRequest(http.MethodPost, base+"/step", strings.NewReader(tc.body))
 			r.Header.Set("Content-Type", tc.kind)
 			r.ContentLength = -1
@@ -37,8 +37,8 @@ func TestOnlyJSONIsTaken(t *testing.T) {
 }
 
 func TestNoSecretIsLogged(t *testing.T) {
-	h := newHouse(t)
-	h.user("ada", totpKey)
+	h := newFixture(t)
+	h.User("ada", totpKey)
 	a := h.app()
 	a.begin("vault")
 	a.call("/password", "identifier", "ada", "password", "wrong horse").refused(422, "invalid_credentials")
@@ -49,11 +49,11 @@ func TestNoSecretIsLogged(t *testing.T) {
 	a.call("/verify", "method", "totp", "passcode", code, "exchange_id", begun["exchange_id"]).at("done")
 	end := a.call("/finish").get("code")
 	for _, secret := range []string{"wrong horse", password, code, end, begun["exchange_id"].(string), a.id.(string), "ada@"} {
-		if strings.Contains(h.log.String(), secret) {
+		if strings.Contains(h.Log.String(), secret) {
 			t.Errorf("the log holds %q", secret)
 		}
 	}
-	if !strings.Contains(h.log.String(), `"reason":"invalid_passcode"`) {
-		t.Errorf("log = %s", &h.log)
+	if !strings.Contains(h.Log.String(), `"reason":"invalid_passcode"`) {
+		t.Errorf("log = %s", &h.Log)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/rs/cors"
 
 	"sallyport/mfa/exchange"
+	"sallyport/mfa/selfservice"
 	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/web"
@@ -30,6 +31,7 @@ type Options struct {
 type Surface struct {
 	provider *provider.Provider
 	verifier *exchange.Verifier
+	accounts *selfservice.Accounts
 	logins   signin.Reader
 	random   io.Reader
 	answer   func(*gin.Context, provider.Answer)
@@ -47,8 +49,8 @@ var allowedHeaders = []string{"Authorization", "Content-Type", "Accept-Language"
 	"captcha", "bot_captcha_response", "access_token", "deviceId", "deviceMake", "deviceModel", "deviceVersion", "verification_api_version"}
 
 // New returns the surface.
-func New(p *provider.Provider, v *exchange.Verifier, x *session.Registry, random io.Reader, o Options) *Surface {
-	s := &Surface{provider: p, verifier: v, logins: signin.Reader{Provider: p, Sessions: x, Program: true}, random: random,
+func New(p *provider.Provider, v *exchange.Verifier, a *selfservice.Accounts, x *session.Registry, random io.Reader, o Options) *Surface {
+	s := &Surface{provider: p, verifier: v, accounts: a, logins: signin.Reader{Provider: p, Sessions: x, Program: true}, random: random,
 		answer: o.Answer, log: o.Logger, product: o.Product}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

@@ -82,9 +82,9 @@ var hostile = []struct{ name, kind, body string }{
 // Callers hang on anything that is not JSON: whatever is thrown at the addresses of the
 // dialect, the answer is.
 func TestEveryRefusalIsJSON(t *testing.T) {
-	h := newHouse(t, faulty{})
+	h := newFixture(t, faulty{})
 	h.client()
-	h.user("ada", totpKey)
+	h.User("ada", totpKey)
 	id := "00000000-0000-0000-0000-000000000001"
 	type address struct{ verb, path string }
 	var all []address
@@ -135,7 +135,7 @@ func TestEveryRefusalIsJSON(t *testing.T) {
 }
 
 func TestRefusalsOfTheEngineInTheEnvelope(t *testing.T) {
-	h := newHouse(t, faulty{})
+	h := newFixture(t, faulty{})
 	h.client()
 	page := h.page()
 	for name, w := range map[string]*httptest.ResponseRecorder{
@@ -157,7 +157,7 @@ func TestRefusalsOfTheEngineInTheEnvelope(t *testing.T) {
 }
 
 func TestWhatIsOutOfReachIsJSONToo(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client()
 	for _, tc := range []struct {
 		err  error
@@ -169,8 +169,8 @@ func TestWhatIsOutOfReachIsJSONToo(t *testing.T) {
 		{&mfa.Error{Code: mfa.Locked}, http.StatusTooManyRequests},
 		{&mfa.Error{Code: mfa.TooManyInitiations}, http.StatusTooManyRequests},
 	} {
-		engine, err := web.New(web.Options{Issuer: issuer}, zeroes{}, h.now, failing{h.surface, tc.err})
-		h.ok(err)
+		engine, err := web.New(web.Options{Issuer: issuer}, zeroes{}, h.Now, failing{h.surface, tc.err})
+		h.OK(err)
 		w := httptest.NewRecorder()
 		engine.ServeHTTP(w, httptest.NewRequest("POST", "/verification-srv/failing", nil))
 		h.is(w, tc.want)
@@ -186,12 +186,12 @@ func TestWhatIsOutOfReachIsJSONToo(t *testing.T) {
 
 // A call that takes too long is ended, and its caller can read that too (R1).
 func TestACallThatTakesTooLongIsJSON(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client()
 	request := h.at(h.page().json("/authz-srv/authrequest/authz/generate", flat(authorizeParams())...), "data.requestId")
-	engine, err := web.New(web.Options{Issuer: issuer, Timeout: time.Nanosecond}, zeroes{}, h.now, h.surface)
-	h.ok(err)
-	h.handler = engine
+	engine, err := web.New(web.Options{Issuer: issuer, Timeout: time.Nanosecond}, zeroes{}, h.Now, h.surface)
+	h.OK(err)
+	h.Handler = engine
 	for path, w := range map[string]*httptest.ResponseRecorder{
 		"public":   h.page().do("GET", "/public-srv/public/"+request, "application/json", ""),
 		"prelogin": h.page().do("GET", "/token-srv/prelogin/metadata/"+request, "application/json", ""),
@@ -221,7 +221,7 @@ func (f failing) Mount(r gin.IRouter) {
 }
 
 func TestPreflights(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client()
 	for _, tc := range []struct{ name, path, verb, origin, want string }{
 		{"a call", "/verification-srv/v2/setup/public/configured/list", "POST", app, app},
@@ -253,9 +253,9 @@ func TestPreflights(t *testing.T) {
 // Unknown users are told apart by nothing: the same list from one call to the next, and
 // the same words at every step.
 func TestUnknownUsersLookLikeOthers(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client()
-	h.user("ada", totpKey)
+	h.User("ada", totpKey)
 	page := h.page()
 	request := ""
 	begin := func() {

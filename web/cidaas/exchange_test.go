@@ -13,10 +13,10 @@ import (
 // from a page of somebody else's.
 func TestWhoMayUseAnExchange(t *testing.T) {
 	const evil = "https://evil.example"
-	own := func(h *house, b *caller) *caller { return b }
-	program := func(h *house, _ *caller) *caller { return h.program() }
-	from := func(origin string, of func(*house, *caller) *caller) func(*house, *caller) *caller {
-		return func(h *house, b *caller) *caller {
+	own := func(h *fixture, b *caller) *caller { return b }
+	program := func(h *fixture, _ *caller) *caller { return h.program() }
+	from := func(origin string, of func(*fixture, *caller) *caller) func(*fixture, *caller) *caller {
+		return func(h *fixture, b *caller) *caller {
 			c := *of(h, b)
 			c.header = http.Header{"Origin": {origin}}
 			return &c
@@ -26,7 +26,7 @@ func TestWhoMayUseAnExchange(t *testing.T) {
 		name   string
 		change func(*storage.Client)
 		later  func(*storage.Client)
-		who    func(*house, *caller) *caller
+		who    func(*fixture, *caller) *caller
 		want   int
 	}{
 		{"the browser the login is bound to", bound, nil, own, http.StatusOK},
@@ -43,13 +43,13 @@ func TestWhoMayUseAnExchange(t *testing.T) {
 	} {
 		for deed, play := range exchangeDeeds() {
 			t.Run(deed+" by "+tc.name, func(t *testing.T) {
-				h := newHouse(t)
+				h := newFixture(t)
 				if tc.change == nil {
 					tc.change = func(*storage.Client) {}
 				}
 				h.client(always, tc.change)
-				h.user("ada", totpKey)
-				h.user("bob", "")
+				h.User("ada", totpKey)
+				h.User("bob", "")
 				b := h.browser()
 				call := play(h, b)
 				if tc.later != nil {
@@ -65,36 +65,36 @@ func TestWhoMayUseAnExchange(t *testing.T) {
 }
 
 // exchangeDeeds begin something in a browser and return the call that goes on with it.
-func exchangeDeeds() map[string]func(*house, *caller) func(*caller) *httptest.ResponseRecorder {
-	entered := func(h *house, b *caller, name string) string {
+func exchangeDeeds() map[string]func(*fixture, *caller) func(*caller) *httptest.ResponseRecorder {
+	entered := func(h *fixture, b *caller, name string) string {
 		id, _ := b.begin()
 		h.is(b.form("/login-srv/login", "requestId", id, "username", name, "password", password), http.StatusSeeOther)
 		return id
 	}
-	initiated := func(h *house, b *caller) string {
+	initiated := func(h *fixture, b *caller) string {
 		w := b.json("/verification-srv/v2/authenticate/initiate/totp", "request_id", entered(h, b, "ada"), "usage_type", "MULTIFACTOR_AUTHENTICATION")
 		return h.at(h.is(w, http.StatusOK), "data.exchange_id.exchange_id")
 	}
-	return map[string]func(*house, *caller) func(*caller) *httptest.ResponseRecorder{
-		"a code": func(h *house, b *caller) func(*caller) *httptest.ResponseRecorder {
+	return map[string]func(*fixture, *caller) func(*caller) *httptest.ResponseRecorder{
+		"a code": func(h *fixture, b *caller) func(*caller) *httptest.ResponseRecorder {
 			exchange := initiated(h, b)
 			return func(c *caller) *httptest.ResponseRecorder {
-				return c.json("/verification-srv/v2/authenticate/authenticate/totp", "exchange_id", exchange, "pass_code", h.code(totpKey))
+				return c.json("/verification-srv/v2/authenticate/authenticate/totp", "exchange_id", exchange, "pass_code", h.Code(totpKey))
 			}
 		},
-		"a cancellation": func(h *house, b *caller) func(*caller) *httptest.ResponseRecorder {
+		"a cancellation": func(h *fixture, b *caller) func(*caller) *httptest.ResponseRecorder {
 			exchange := initiated(h, b)
 			return func(c *caller) *httptest.ResponseRecorder {
 				return c.json("/verification-srv/v2/authenticate/cancel/totp", "exchange_id", exchange, "reason", "no wish to")
 			}
 		},
-		"an enrolment": func(h *house, b *caller) func(*caller) *httptest.ResponseRecorder {
+		"an enrolment": func(h *fixture, b *caller) func(*caller) *httptest.ResponseRecorder {
 			track, err := h.track(entered(h, b, "bob"), b)
-			h.ok(err)
+			h.OK(err)
 			begun := h.is(b.json("/verification-actions-srv/setup/totp/initiation/"+track), http.StatusOK)
 			return func(c *caller) *httptest.ResponseRecorder {
 				return c.json("/verification-actions-srv/setup/totp/verification", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"),
-					"pass_code", h.code(h.at(begun, "data.totp_secret")))
+					"pass_code", h.Code(h.at(begun, "data.totp_secret")))
 			}
 		},
 	}

@@ -13,9 +13,9 @@ import (
 // The calls of the guide "TOTP (Authentication)" to the letter: the same addresses, the
 // same headers and bodies with real IDs in them, and no cookie, as curl sends none.
 func TestTheGuidesOwnCalls(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client()
-	h.user("ada", totpKey)
+	h.User("ada", totpKey)
 	curl := h.program()
 	request := h.at(curl.json("/authz-srv/authrequest/authz/generate", flat(authorizeParams())...), "data.requestId")
 
@@ -45,7 +45,7 @@ func TestTheGuidesOwnCalls(t *testing.T) {
 	verified := h.is(curl.do("POST", "/verification-srv/authentication/totp/verification", "application/json", `{
 "exchange_id": "`+exchange+`",
 "type": "TOTP",
-"passcode": "`+h.code(totpKey)+`"
+"passcode": "`+h.Code(totpKey)+`"
 }`), http.StatusOK)
 	golden(t, "verification", verified)
 	if next := h.at(verified, "data.exchange_id.exchange_id"); next == exchange {
@@ -62,7 +62,7 @@ func TestTheGuidesOwnCalls(t *testing.T) {
 	if claims["acr"] != "aal1" || answer["sub"] != claims["sub"] || answer["sub"] == sub {
 		t.Errorf("answer %v with claims %v, want one factor and the real subject", answer, claims)
 	}
-	if log := h.log.String(); strings.Contains(log, exchange) || strings.Contains(log, request) || strings.Contains(log, status) {
+	if log := h.Log.String(); strings.Contains(log, exchange) || strings.Contains(log, request) || strings.Contains(log, status) {
 		t.Error("the log holds an ID that opens something")
 	}
 }
@@ -70,9 +70,9 @@ func TestTheGuidesOwnCalls(t *testing.T) {
 // The calls of the libraries of versions 4 and 5: other addresses, IDs under other
 // names, and a medium in the place of a user (the guide's chapter on the library).
 func TestTheLibrariesCalls(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client()
-	h.user("ada", totpKey)
+	h.User("ada", totpKey)
 	page := h.page() // on the application's site: an origin, and no cookie until the end
 	page.cookies = webtest.Jar{}
 	opened := h.is(page.json("/authz-srv/authrequest/authz/generate", flat(authorizeParams("response_mode", "query"))...), http.StatusOK)
@@ -91,7 +91,7 @@ func TestTheLibrariesCalls(t *testing.T) {
 	h.is(page.json("/verification-srv/v2/authenticate/authenticate/TOTP", "requestId", request, "exchange_id", exchange,
 		"type", "TOTP", "passcode", h.wrong()), expectationFailed)
 	h.is(page.json("/verification-srv/v2/authenticate/authenticate/TOTP", "requestId", request, "exchange_id", exchange,
-		"type", "TOTP", "pass_code", h.code(totpKey)), http.StatusOK)
+		"type", "TOTP", "pass_code", h.Code(totpKey)), http.StatusOK)
 
 	finished := page.form("/login-srv/verification/login", "requestId", request, "verificationType", "TOTP",
 		"sub", h.at(initiated, "data.sub"), "status_id", h.at(initiated, "data.status_id"), "rememberMe", "undefined", "lat", "null")
@@ -137,10 +137,10 @@ func TestMethodsAndMediums(t *testing.T) {
 		{"nobody", "totp", []string{"email", ""}, expectationFailed},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			h.client()
-			h.user("ada", totpKey, "aaaaaaaaaaaaaaaaaaaaaaaa")
-			h.user("bob", totpKey)
+			h.User("ada", totpKey, "aaaaaaaaaaaaaaaaaaaaaaaa")
+			h.User("bob", totpKey)
 			page := h.page()
 			request := h.at(page.json("/authz-srv/authrequest/authz/generate", flat(authorizeParams())...), "data.requestId")
 			bobs := h.at(page.json("/verification-srv/public/graph/user/setup", "request_id", request, "identifier", "bob"), "data.configured_list.0.mediums.0.id")
@@ -159,9 +159,9 @@ func TestMethodsAndMediums(t *testing.T) {
 }
 
 func TestPasswordAndBackupCodeAsMethods(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client(always)
-	h.user("ada", totpKey, "aaaaaaaaaaaaaaaaaaaaaaaa")
+	h.User("ada", totpKey, "aaaaaaaaaaaaaaaaaaaaaaaa")
 	page := h.page()
 	request := h.at(page.json("/authz-srv/authrequest/authz/generate", flat(authorizeParams())...), "data.requestId")
 	login := func(method, usage, field, typed string, who ...string) *httptest.ResponseRecorder {

@@ -134,7 +134,7 @@ func (s *Surface) provePassword(c *gin.Context, in *input) (signin.Call, error) 
 	if name == "" || password == "" || in.faulty() {
 		return call, &mfa.Error{Code: mfa.InvalidCredentials}
 	}
-	return call, s.verifier.Login(c.Request.Context(), call.Caller, call.Step.Proving, password)
+	return call, s.verifier.Password(c.Request.Context(), call.Caller, call.Step.Login, password)
 }
 
 // trackOf is the track in the address.
@@ -167,7 +167,7 @@ func (s *Surface) claim(c *gin.Context, in *input) (signin.Call, error) {
 	if what.Status == "" || what.Method == "" || what.Sub == "" || in.faulty() {
 		return call, &mfa.Error{Code: mfa.InvalidExchange}
 	}
-	return call, s.verifier.Claim(c.Request.Context(), call.Caller, call.Step.Proving, what)
+	return call, s.verifier.Claim(c.Request.Context(), call.Caller, call.Step.Login, what)
 }
 
 // proceed takes the form that continues a login after a missing factor was proven.
@@ -208,7 +208,7 @@ func (s *Surface) proven(c *gin.Context, in *input) (signin.Call, error) {
 	if kind != "" && what.Method == "" || in.faulty() {
 		return call, &mfa.Error{Code: mfa.InvalidExchange}
 	}
-	return call, s.verifier.Claim(c.Request.Context(), call.Caller, call.Step.Proving, what)
+	return call, s.verifier.Claim(c.Request.Context(), call.Caller, call.Step.Login, what)
 }
 
 // onward continues a login after a proof: at /continue in the browser it is bound to, else

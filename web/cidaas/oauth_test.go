@@ -15,9 +15,9 @@ import (
 )
 
 func TestTokensOverJSON(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client()
-	h.user("ada", totpKey)
+	h.User("ada", totpKey)
 	s := h.passwordless(h.browser(), "ada")
 	h.is(s.verify(), http.StatusOK)
 	_, to := s.b.follow(s.finish())
@@ -27,7 +27,7 @@ func TestTokensOverJSON(t *testing.T) {
 		t.Helper()
 		w := page.json("/token-srv/token", append(pairs, "client_id", "shop")...)
 		var answer map[string]any
-		h.ok(json.Unmarshal(w.Body.Bytes(), &answer))
+		h.OK(json.Unmarshal(w.Body.Bytes(), &answer))
 		answer["status"] = w.Code
 		return answer
 	}
@@ -39,7 +39,7 @@ func TestTokensOverJSON(t *testing.T) {
 	if access["aud"] != "shop" || access["sid"] == "" || len(texts(access["scopes"])) != 4 {
 		t.Errorf("access token = %v", access)
 	}
-	h.wait(30 * time.Second)
+	h.Wait(30 * time.Second)
 	before, _ := payload(first["id_token"])
 	refresh, _ := first["refresh_token"].(string)
 	if refresh == "" {
@@ -70,10 +70,10 @@ func TestTokensOverJSON(t *testing.T) {
 }
 
 func TestUserinfoIntrospectionAndRevocation(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client()
 	h.client(confidential)
-	h.user("ada", "")
+	h.User("ada", "")
 	token := h.signedIn("ada")
 	ada := h.as(token)
 	for _, verb := range []string{"GET", "POST"} {
@@ -93,7 +93,7 @@ func TestUserinfoIntrospectionAndRevocation(t *testing.T) {
 		}
 		w := h.is(c.do("POST", "/token-srv/introspect", kind, body), http.StatusOK)
 		var answer map[string]any
-		h.ok(json.Unmarshal(w.Body.Bytes(), &answer))
+		h.OK(json.Unmarshal(w.Body.Bytes(), &answer))
 		return answer
 	}
 	for _, kind := range []string{"application/json", formType} {
@@ -117,9 +117,9 @@ func TestUserinfoIntrospectionAndRevocation(t *testing.T) {
 
 // A token that was made for a resource server opens nothing at our other names either.
 func TestATokenForAResourceServerIsNoneHere(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client(func(c *storage.Client) { c.Audience = []string{"https://api.example"} })
-	h.user("ada", "")
+	h.User("ada", "")
 	token := h.signedIn("ada")
 	for _, verb := range []string{"GET", "POST"} {
 		w := h.is(h.as(token).do(verb, "/users-srv/userinfo", "application/json", ""), http.StatusUnauthorized)
@@ -135,9 +135,9 @@ func TestATokenForAResourceServerIsNoneHere(t *testing.T) {
 }
 
 func TestOtherNamesOfOurEndpoints(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client(func(c *storage.Client) { c.LoginURL = "" })
-	h.user("ada", "")
+	h.User("ada", "")
 	b := h.browser()
 	ours, theirs := b.do("GET", "/jwks.json", "", ""), b.do("GET", "/.well-known/jwks.json", "", "")
 	if ours.Body.String() != theirs.Body.String() || theirs.Header().Get("Etag") == "" {
@@ -168,9 +168,9 @@ func TestOtherNamesOfOurEndpoints(t *testing.T) {
 }
 
 func TestSigningOut(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client()
-	h.user("ada", "")
+	h.User("ada", "")
 	for _, hint := range []string{"access_token_hint", "id_token_hint"} {
 		b := h.browser()
 		request, _ := b.begin()
@@ -204,7 +204,7 @@ func TestSigningOut(t *testing.T) {
 
 // sendOn sends a form that posts itself; any other answer is returned as it is.
 func (c *caller) sendOn(w *httptest.ResponseRecorder) *httptest.ResponseRecorder {
-	c.h.t.Helper()
+	c.h.T.Helper()
 	action, form, found := webtest.Form(w.Body.String(), `id="form-post"`)
 	if !found {
 		return w
@@ -214,9 +214,9 @@ func (c *caller) sendOn(w *httptest.ResponseRecorder) *httptest.ResponseRecorder
 
 // Who leaves the scope out gets the client's, and the token they sent stays in the form.
 func TestAnIDTokenInAFormStaysInForms(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client()
-	h.user("ada", "")
+	h.User("ada", "")
 	b := h.browser()
 	request, _ := b.begin()
 	_, to := b.follow(b.form("/login-srv/login", "requestId", request, "username", "ada", "password", password))
@@ -230,9 +230,9 @@ func TestAnIDTokenInAFormStaysInForms(t *testing.T) {
 }
 
 func TestTwinsForPrograms(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client(always)
-	h.user("ada", totpKey)
+	h.User("ada", totpKey)
 	app := h.program()
 	request := h.at(app.json("/authz-srv/authrequest/authz/generate", flat(authorizeParams())...), "data.requestId")
 	golden(t, "twin_wrong", h.is(app.json("/login-srv/login/sdk", "requestId", request, "username", "ada", "password", "wrong"), expectationFailed))
@@ -241,7 +241,7 @@ func TestTwinsForPrograms(t *testing.T) {
 	track, sub := h.at(w, "error.track_id"), h.at(w, "error.sub")
 	golden(t, "twin_not_yet", h.is(app.json("/login-srv/precheck/continue/sdk/"+track, "track_id", track), expectationFailed))
 	begun := h.is(app.json("/verification-srv/authentication/totp/initiation", "request_id", request, "sub", sub, "usage_type", "MULTIFACTOR_AUTHENTICATION"), http.StatusOK)
-	h.is(app.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"), "passcode", h.code(totpKey)), http.StatusOK)
+	h.is(app.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"), "passcode", h.Code(totpKey)), http.StatusOK)
 	done := h.is(app.json("/login-srv/precheck/continue/sdk/"+track, "track_id", track, "requestId", request), http.StatusOK)
 	golden(t, "twin_code", done)
 	if _, claims := h.claims(h.at(done, "data.code")); claims["acr"] != "aal2" {
@@ -250,15 +250,15 @@ func TestTwinsForPrograms(t *testing.T) {
 	envelope(t, h.is(app.json("/login-srv/precheck/continue/sdk/"+track, "track_id", track), http.StatusBadRequest))
 
 	h.client(func(c *storage.Client) { c.Passwordless = true })
-	h.wait(time.Minute)
+	h.Wait(time.Minute)
 	request = h.at(app.json("/authz-srv/authrequest/authz/generate", flat(authorizeParams("response_mode", "form_post"))...), "data.requestId")
 	begun = h.is(app.json("/verification-srv/authentication/totp/initiation", "request_id", request, "identifier", "ada", "usage_type", "PASSWORDLESS_AUTHENTICATION"), http.StatusOK)
-	h.is(app.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"), "passcode", h.code(totpKey)), http.StatusOK)
+	h.is(app.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"), "passcode", h.Code(totpKey)), http.StatusOK)
 	done = h.is(app.json("/login-srv/verification/sdk/login", "requestId", request, "status_id", h.at(begun, "data.status_id"),
 		"verificationType", "totp", "sub", h.at(begun, "data.sub")), http.StatusOK)
 	h.claims(h.at(done, "data.code"))
 
-	h.wait(time.Minute)
+	h.Wait(time.Minute)
 	request = h.at(app.json("/authz-srv/authrequest/authz/generate", flat(authorizeParams("view_type", "register",
 		"claims", `{"id_token":{"acr":{"essential":true,"value":"phr"}}}`))...), "data.requestId")
 	if view := h.at(app.do("GET", "/public-srv/public/"+request, "application/json", ""), "data.view_type"); view != "register" {
@@ -277,7 +277,7 @@ func TestTwinsForPrograms(t *testing.T) {
 }
 
 func TestOnlyHeadlessClientsOpenLoginsAlone(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client(bound)
 	golden(t, "generate_refused", h.is(h.page().json("/authz-srv/authrequest/authz/generate", flat(authorizeParams())...), http.StatusBadRequest))
 	h.client()
@@ -301,7 +301,7 @@ func TestOnlyHeadlessClientsOpenLoginsAlone(t *testing.T) {
 
 // The counter of a client's secrets is the same one at our addresses and at theirs.
 func TestWrongSecretsWaitAtTheseAddressesToo(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client()
 	page := h.page()
 	paths := []string{"/token-srv/token", "/token-srv/introspect", "/token-srv/revoke"}

@@ -16,7 +16,7 @@ func sometimes(c *storage.Client) {
 
 // enter posts name and password and returns where that leads.
 func (c *caller) enter(request string) string {
-	c.h.t.Helper()
+	c.h.T.Helper()
 	_, to := c.follow(c.h.is(c.form("/login-srv/login", "requestId", request, "username", "ada", "password", password), http.StatusSeeOther))
 	return to
 }
@@ -24,15 +24,15 @@ func (c *caller) enter(request string) string {
 // second proves the second factor of a login whose page was opened at an address, and
 // goes on.
 func (c *caller) second(request, at string) string {
-	c.h.t.Helper()
+	c.h.T.Helper()
 	q := c.h.query(at, "")
 	if q.Get("error") != "mfa_required" || q.Get("track_id") == "" {
-		c.h.t.Fatalf("led to %s, want the page of the second factor", at)
+		c.h.T.Fatalf("led to %s, want the page of the second factor", at)
 	}
 	begun := c.h.is(c.json("/verification-srv/v2/authenticate/initiate/totp", "usage_type", "MULTIFACTOR_AUTHENTICATION", "request_id", request,
 		"sub", q.Get("sub")), http.StatusOK)
 	c.h.is(c.json("/verification-srv/v2/authenticate/authenticate/totp", "exchange_id", c.h.at(begun, "data.exchange_id.exchange_id"),
-		"pass_code", c.h.code(totpKey)), http.StatusOK)
+		"pass_code", c.h.Code(totpKey)), http.StatusOK)
 	track := q.Get("track_id")
 	_, to := c.follow(c.form("/login-srv/precheck/continue/"+track, "track_id", track))
 	return to
@@ -50,13 +50,13 @@ func TestTheSecondFactorFromTimeToTime(t *testing.T) {
 		{"a page of this very origin", issuer + "/shop/login", "mfa_required"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			h.client(sometimes, func(c *storage.Client) {
 				if c.LoginURL = tc.page; tc.error != "" {
 					c.MFAURL = ""
 				}
 			})
-			h.user("ada", totpKey)
+			h.User("ada", totpKey)
 			b := h.browser()
 			request, _ := b.begin()
 			if _, claims := h.claims(h.mustCode(b.second(request, b.enter(request)))); claims["acr"] != "aal2" {
@@ -66,11 +66,11 @@ func TestTheSecondFactorFromTimeToTime(t *testing.T) {
 				_, to := b.follow(b.do("GET", "/authz-srv/authz?"+authorizeParams().Encode(), "", ""))
 				return to
 			}
-			h.wait(9 * time.Minute)
+			h.Wait(9 * time.Minute)
 			if _, claims := h.claims(h.mustCode(authorize())); claims["acr"] != "aal2" {
 				t.Errorf("within the interval acr = %v, want aal2", claims["acr"])
 			}
-			h.wait(2 * time.Minute)
+			h.Wait(2 * time.Minute)
 			at := authorize()
 			q := h.query(at, tc.page)
 			if q.Get("error") != tc.error || q.Has("track_id") != (tc.error != "") {
@@ -95,10 +95,10 @@ func TestTheSecondFactorFromTimeToTime(t *testing.T) {
 // Once somebody is identified a call that names somebody else is refused, by whatever
 // name; the user's own names are all the same.
 func TestACallNamesTheUserOfItsLogin(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client(always)
-	h.user("ada", totpKey)
-	h.user("bob", totpKey)
+	h.User("ada", totpKey)
+	h.User("bob", totpKey)
 	b := h.browser()
 	request, _ := b.begin()
 	b.enter(request)
@@ -124,16 +124,16 @@ func TestACallNamesTheUserOfItsLogin(t *testing.T) {
 
 // What the form says again of its login has to agree with the address it is posted to.
 func TestTheTrackOfAFormIsTheOneOfItsAddress(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client(always)
-	h.user("ada", totpKey)
+	h.User("ada", totpKey)
 	b := h.browser()
 	request, _ := b.begin()
 	at := b.enter(request)
 	track := h.query(at, app).Get("track_id")
 	begun := b.json("/verification-srv/authentication/totp/initiation", "usage_type", "MULTIFACTOR_AUTHENTICATION", "request_id", request)
 	h.is(b.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"),
-		"passcode", h.code(totpKey)), http.StatusOK)
+		"passcode", h.Code(totpKey)), http.StatusOK)
 	for name, pairs := range map[string][]string{
 		"another track":          {"track_id", "00000000-0000-0000-0000-000000000001"},
 		"another login":          {"requestId", "00000000-0000-0000-0000-000000000001"},
@@ -151,7 +151,7 @@ func TestTheTrackOfAFormIsTheOneOfItsAddress(t *testing.T) {
 
 // Whoever posts a form is a person: what is wrong with it is told by a page (R6).
 func TestAMalformedFormGetsAPage(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client()
 	b := h.browser()
 	for _, path := range []string{"/login-srv/login", "/login-srv/verification/login", "/login-srv/precheck/continue/x"} {
@@ -164,9 +164,9 @@ func TestAMalformedFormGetsAPage(t *testing.T) {
 }
 
 func TestSkippingWhatIsNotDemanded(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client(always)
-	h.user("ada", "")
+	h.User("ada", "")
 	b := h.browser()
 	request, _ := b.begin()
 	track := h.query(b.enter(request), app).Get("track_id")
@@ -189,9 +189,9 @@ func TestSkippingWhatIsNotDemanded(t *testing.T) {
 // The answer of the flows of old is worth something to whoever reads it: a page on another
 // site, whose calls bring no cookie, is led past the browser the login belongs to.
 func TestTokensInTheAnswerGoThroughTheBrowser(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client(func(c *storage.Client) { c.LegacyResponseTypes = []string{"token"} })
-	h.user("ada", "")
+	h.User("ada", "")
 	b, p := h.browser(), h.page()
 	request, _ := b.begin("response_type", "token")
 	w := h.is(p.form("/login-srv/login", "requestId", request, "username", "ada", "password", password), http.StatusSeeOther)

@@ -16,9 +16,9 @@ import (
 // A page of the application's own takes name and password, then the second factor, as
 // the libraries have it: in the browser the login is bound to.
 func TestPasswordThenSecondFactor(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client(always)
-	h.user("ada", totpKey)
+	h.User("ada", totpKey)
 	b := h.browser()
 	request, at := b.begin()
 	if q := h.query(at, app+"/login?"); q.Get("requestId") != request || q.Get("groupname") != "default" || q.Get("view_type") != "login" {
@@ -52,7 +52,7 @@ func TestPasswordThenSecondFactor(t *testing.T) {
 		t.Errorf("before verification: led to %v, want the page of the second factor again", back)
 	}
 	h.is(b.json("/verification-srv/v2/authenticate/authenticate/totp", "type", "totp", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"),
-		"pass_code", h.code(totpKey), "client_id", "shop"), http.StatusOK)
+		"pass_code", h.Code(totpKey), "client_id", "shop"), http.StatusOK)
 	// Whatever a library has no value for, it writes into the form as a word.
 	w = h.is(b.form("/login-srv/precheck/continue/"+track, "track_id", track, "status_id", "undefined", "requestId", "null", "sub", "undefined",
 		"q", "null", "verificationType", "undefined"), http.StatusSeeOther)
@@ -78,9 +78,9 @@ func texts(v any) []string {
 }
 
 func TestTheApplicationsOwnPageOfTheSecondFactor(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client(always, func(c *storage.Client) { c.MFAURL = app + "/mfa?from=us" })
-	h.user("ada", totpKey)
+	h.User("ada", totpKey)
 	page := h.page()
 	request := h.at(page.json("/authz-srv/authrequest/authz/generate", flat(authorizeParams("ui_locales", "de"))...), "data.requestId")
 	w := page.form("/login-srv/login", "requestId", request, "username", "ada", "password", password)
@@ -92,9 +92,9 @@ func TestTheApplicationsOwnPageOfTheSecondFactor(t *testing.T) {
 
 // Without pages of its own an application's logins go on on ours, at any step.
 func TestALoginChangesOverToOurPages(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client(always, bound)
-	h.user("ada", totpKey)
+	h.User("ada", totpKey)
 	b := h.browser()
 	request, to := b.begin()
 	if to != "" {
@@ -114,7 +114,7 @@ func TestALoginChangesOverToOurPages(t *testing.T) {
 
 // steps of a login that wait for the one call under test.
 type stand struct {
-	h                              *house
+	h                              *fixture
 	b                              *caller
 	request, exchange, status, sub string
 }
@@ -122,15 +122,15 @@ type stand struct {
 // passwordless is a login whose code has not been typed yet.
 func passwordless(t *testing.T, changes ...func(*storage.Client)) *stand {
 	t.Helper()
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client(changes...)
-	h.user("ada", totpKey)
-	h.user("bob", totpKey)
+	h.User("ada", totpKey)
+	h.User("bob", totpKey)
 	return h.passwordless(h.browser(), "ada")
 }
 
-func (h *house) passwordless(b *caller, name string) *stand {
-	h.t.Helper()
+func (h *fixture) passwordless(b *caller, name string) *stand {
+	h.T.Helper()
 	s := &stand{h: h, b: b}
 	s.request, _ = b.begin()
 	w := h.is(b.json("/verification-srv/authentication/totp/initiation", "request_id", s.request, "identifier", name,
@@ -140,8 +140,8 @@ func (h *house) passwordless(b *caller, name string) *stand {
 }
 
 func (s *stand) verify() *httptest.ResponseRecorder {
-	s.h.t.Helper()
-	w := s.b.json("/verification-srv/authentication/totp/verification", "exchange_id", s.exchange, "passcode", s.h.code(totpKey))
+	s.h.T.Helper()
+	w := s.b.json("/verification-srv/authentication/totp/verification", "exchange_id", s.exchange, "passcode", s.h.Code(totpKey))
 	if w.Code == http.StatusOK {
 		s.exchange = s.h.at(w, "data.exchange_id.exchange_id")
 	}
@@ -149,7 +149,7 @@ func (s *stand) verify() *httptest.ResponseRecorder {
 }
 
 func (s *stand) finish(changes ...string) *httptest.ResponseRecorder {
-	s.h.t.Helper()
+	s.h.T.Helper()
 	pairs := append([]string{"requestId", s.request, "verificationType", "TOTP", "sub", s.sub, "status_id", s.status}, changes...)
 	return s.b.form("/login-srv/verification/login", pairs...)
 }
@@ -166,7 +166,7 @@ func TestNoCodeForWhatIsNotProven(t *testing.T) {
 			return s.finish()
 		}},
 		{"a cancelled one", func(s *stand) *httptest.ResponseRecorder {
-			golden(s.h.t.(*testing.T), "cancel", s.b.json("/verification-srv/v2/authenticate/cancel/TOTP", "exchange_id", s.exchange, "reason", "changed my mind", "type", "TOTP"))
+			golden(s.h.T.(*testing.T), "cancel", s.b.json("/verification-srv/v2/authenticate/cancel/TOTP", "exchange_id", s.exchange, "reason", "changed my mind", "type", "TOTP"))
 			s.h.is(s.verify(), expectationFailed)
 			return s.finish()
 		}},
@@ -183,12 +183,12 @@ func TestNoCodeForWhatIsNotProven(t *testing.T) {
 		}},
 		{"one that was not redeemed in its time", func(s *stand) *httptest.ResponseRecorder {
 			s.h.is(s.verify(), http.StatusOK)
-			s.h.wait(5 * time.Minute)
+			s.h.Wait(5 * time.Minute)
 			return s.finish()
 		}},
 		{"a login that ended by time", func(s *stand) *httptest.ResponseRecorder {
 			s.h.is(s.verify(), http.StatusOK)
-			s.h.wait(31 * time.Minute)
+			s.h.Wait(31 * time.Minute)
 			return s.finish()
 		}},
 		{"somebody else's masked subject", func(s *stand) *httptest.ResponseRecorder {
@@ -258,7 +258,7 @@ func TestNoCodeForWhatIsNotProven(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := passwordless(t, bound)
-			s.h.t = t
+			s.h.T = t
 			_, to := s.b.follow(tc.play(s))
 			if strings.Contains(to, "code=") || strings.HasPrefix(to, callback) {
 				t.Errorf("led to %s", to)
@@ -273,8 +273,8 @@ func TestNoCodeForWhatIsNotProven(t *testing.T) {
 }
 
 // decoy is a login of a name nobody has, whose decoy has an app.
-func (h *house) decoy(b *caller) *stand {
-	h.t.Helper()
+func (h *fixture) decoy(b *caller) *stand {
+	h.T.Helper()
 	for i := range 64 { // each has an app by the toss of a coin
 		name := fmt.Sprintf("n%d", i)
 		s := &stand{h: h, b: b}
@@ -286,7 +286,7 @@ func (h *house) decoy(b *caller) *stand {
 			return s
 		}
 	}
-	h.t.Fatal("no decoy has an app")
+	h.T.Fatal("no decoy has an app")
 	return nil
 }
 
@@ -301,16 +301,16 @@ func TestASpentStatusGivesOneCode(t *testing.T) {
 }
 
 func TestAFirstFactorSatisfiesNoTrack(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client(bound)
-	h.user("ada", totpKey)
+	h.User("ada", totpKey)
 	b := h.browser()
 	s := h.passwordless(b, "ada")
 	h.is(s.verify(), http.StatusOK)
 	h.client(bound, always)
 	h.is(b.form("/login-srv/login", "requestId", s.request, "username", "ada", "password", password), http.StatusSeeOther)
 	track, err := h.track(s.request, b)
-	h.ok(err)
+	h.OK(err)
 	w, to := b.follow(b.form("/login-srv/precheck/continue/"+track, "track_id", track))
 	if to != "" || !strings.Contains(w.Body.String(), `id="mfa-submit"`) {
 		t.Errorf("led to %q at %d, want our page of the second factor", to, w.Code)
@@ -327,7 +327,7 @@ func TestWrongCodesEndAnExchange(t *testing.T) {
 	}
 	s.h.is(s.b.do("POST", "/verification-srv/authentication/totp/verification", "application/json", `{"exchange_id":"`+s.exchange+`","passcode":123456}`), http.StatusBadRequest)
 	s.h.is(s.b.json("/verification-srv/authentication/totp/verification", "exchange_id", s.exchange, "passcode", s.h.wrong()), expectationFailed)
-	w := s.b.json("/verification-srv/authentication/totp/verification", "exchange_id", s.exchange, "passcode", s.h.code(totpKey))
+	w := s.b.json("/verification-srv/authentication/totp/verification", "exchange_id", s.exchange, "passcode", s.h.Code(totpKey))
 	golden(t, "verification_spent", w)
 	s = s.h.passwordless(s.b, "ada")
 	w = s.verify()

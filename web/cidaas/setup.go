@@ -66,7 +66,7 @@ func (s *Surface) enroll(c *gin.Context) {
 	}
 	sub := string(o.Account.User.ID)
 	if method == "recovery" {
-		codes, err := s.verifier.NewRecoveryCodes(c.Request.Context(), web.Caller(c), o)
+		codes, err := s.accounts.NewRecoveryCodes(c.Request.Context(), web.Caller(c), o)
 		if err != nil {
 			s.fail(c, err)
 			return
@@ -78,7 +78,7 @@ func (s *Surface) enroll(c *gin.Context) {
 		}{sub, true, codes})
 		return
 	}
-	begun, err := s.verifier.EnrollFor(c.Request.Context(), web.Caller(c), o, exchange.NewFactor{Method: method})
+	begun, err := s.verifier.Enroll(c.Request.Context(), web.Caller(c), exchange.SignedIn(o), exchange.NewFactor{Method: method})
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -134,7 +134,7 @@ func (s *Surface) configured(c *gin.Context) {
 		Configured bool   `json:"configured"`
 	}
 	held := map[string]bool{}
-	for _, h := range s.verifier.Held(o.Account) {
+	for _, h := range s.accounts.Held(o.Account) {
 		held[h.Info.Name] = true
 	}
 	list := []entry{}
@@ -156,7 +156,7 @@ func (s *Surface) remove(c *gin.Context) {
 		return
 	}
 	var found []storage.AuthenticatorID
-	for _, h := range s.verifier.Held(o.Account) {
+	for _, h := range s.accounts.Held(o.Account) {
 		if h.Info.Name == method && (wanted == "" || h.ID == wanted) {
 			found = append(found, h.ID)
 		}
@@ -169,7 +169,7 @@ func (s *Surface) remove(c *gin.Context) {
 		s.fail(c, &mfa.Error{Code: mfa.NotConfigured})
 		return
 	}
-	if err := s.verifier.Remove(c.Request.Context(), web.Caller(c), o, found[0], false); err != nil {
+	if err := s.accounts.Remove(c.Request.Context(), web.Caller(c), o, found[0], false); err != nil {
 		s.fail(c, err)
 		return
 	}
@@ -210,7 +210,7 @@ func (s *Surface) enrollInLogin(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	begun, err := s.verifier.BeginEnrollment(c.Request.Context(), call.Caller, call.Step.Proving, method, "")
+	begun, err := s.verifier.Enroll(c.Request.Context(), call.Caller, s.verifier.InLogin(call.Step.Login), exchange.NewFactor{Method: method})
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -240,7 +240,7 @@ func (s *Surface) friendlyName(c *gin.Context) {
 		s.badRequest(c, "friendly_name is required", "VER_0005")
 		return
 	}
-	if err := s.verifier.NameEnrolled(c.Request.Context(), call.Caller, call.Step.Proving, method, name); err != nil {
+	if err := s.accounts.NameEnrolled(c.Request.Context(), call.Caller, call.Step.Login, method, name); err != nil {
 		s.fail(c, err)
 		return
 	}

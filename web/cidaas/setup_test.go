@@ -12,8 +12,8 @@ import (
 )
 
 // signedIn is a user of the shop with an access token, given after a password.
-func (h *house) signedIn(name string) string {
-	h.t.Helper()
+func (h *fixture) signedIn(name string) string {
+	h.T.Helper()
 	b := h.browser()
 	request, _ := b.begin()
 	_, to := b.follow(b.form("/login-srv/login", "requestId", request, "username", name, "password", password))
@@ -23,7 +23,7 @@ func (h *house) signedIn(name string) string {
 }
 
 // as is a page that shows an access token.
-func (h *house) as(token string) *caller {
+func (h *fixture) as(token string) *caller {
 	c := h.page()
 	c.header.Set("Authorization", "Bearer "+token)
 	return c
@@ -37,9 +37,9 @@ func TestEnrolmentOfASignedInUser(t *testing.T) {
 			"/verification-actions-srv/config", "/verification-srv/notification/status/"},
 	} {
 		t.Run(path.name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			h.client()
-			id := h.user("ada", "")
+			id := h.User("ada", "")
 			ada := h.as(h.signedIn("ada"))
 			golden(t, "config_none", h.is(ada.do("GET", path.config, "application/json", ""), http.StatusOK))
 			begun := h.is(ada.json(path.begin, "verification_type", "totp"), http.StatusOK)
@@ -54,18 +54,18 @@ func TestEnrolmentOfASignedInUser(t *testing.T) {
 			}
 			page := h.page() // no token from here on
 			h.is(page.json(path.confirm, "exchange_id", exchange, "pass_code", "000000"), expectationFailed)
-			h.is(page.json(path.confirm, "exchange_id", exchange, "pass_code", h.code(key), "sub", "somebody"), expectationFailed)
-			done := h.is(page.json(path.confirm, "exchange_id", exchange, "pass_code", h.code(key), "verification_type", "totp", "sub", string(id)), http.StatusOK)
+			h.is(page.json(path.confirm, "exchange_id", exchange, "pass_code", h.Code(key), "sub", "somebody"), expectationFailed)
+			done := h.is(page.json(path.confirm, "exchange_id", exchange, "pass_code", h.Code(key), "verification_type", "totp", "sub", string(id)), http.StatusOK)
 			golden(t, "enrolled", hide(done, string(id)))
-			h.is(page.json(path.confirm, "exchange_id", exchange, "pass_code", h.code(key)), expectationFailed)
+			h.is(page.json(path.confirm, "exchange_id", exchange, "pass_code", h.Code(key)), expectationFailed)
 			if got := h.at(ada.do("POST", path.status+status, "application/json", ""), "data.status"); got != "ENROLLED" {
 				t.Errorf("status = %s", got)
 			}
 			golden(t, "config_totp", h.is(ada.do("GET", path.config, "application/json", ""), http.StatusOK))
 			s := h.passwordless(h.browser(), "ada")
-			h.is(s.b.json("/verification-srv/authentication/totp/verification", "exchange_id", s.exchange, "passcode", h.code(key)), expectationFailed)
-			h.wait(30 * time.Second) // the code it was confirmed with is spent
-			h.is(s.b.json("/verification-srv/authentication/totp/verification", "exchange_id", s.exchange, "passcode", h.code(key)), http.StatusOK)
+			h.is(s.b.json("/verification-srv/authentication/totp/verification", "exchange_id", s.exchange, "passcode", h.Code(key)), expectationFailed)
+			h.Wait(30 * time.Second) // the code it was confirmed with is spent
+			h.is(s.b.json("/verification-srv/authentication/totp/verification", "exchange_id", s.exchange, "passcode", h.Code(key)), http.StatusOK)
 			_, to := s.b.follow(s.finish())
 			h.mustCode(to)
 		})
@@ -73,10 +73,10 @@ func TestEnrolmentOfASignedInUser(t *testing.T) {
 }
 
 func TestWhoMayChangeFactors(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client()
-	id := h.user("ada", totpKey)
-	h.user("bob", "")
+	id := h.User("ada", totpKey)
+	h.User("bob", "")
 	token := h.signedIn("ada")
 	ada, bob := h.as(token), h.as(h.signedIn("bob"))
 	begin, config := "/verification-actions-srv/setup/totp/initiation", "/verification-actions-srv/config"
@@ -93,27 +93,27 @@ func TestWhoMayChangeFactors(t *testing.T) {
 	h.is(bob.json("/verification-srv/v2/setup/cancel/totp", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"), "reason", "not now"), http.StatusOK)
 	key := h.at(begun, "data.totp_secret")
 	golden(t, "enrolment_cancelled", h.page().json("/verification-actions-srv/setup/totp/verification",
-		"exchange_id", h.at(begun, "data.exchange_id.exchange_id"), "pass_code", h.code(key)))
+		"exchange_id", h.at(begun, "data.exchange_id.exchange_id"), "pass_code", h.Code(key)))
 	h.client(func(c *storage.Client) { c.ManagesFactors = false })
 	h.is(bob.json(begin), http.StatusUnauthorized)
 	h.is(bob.do("GET", config, "application/json", ""), http.StatusUnauthorized)
 	h.client()
-	h.wait(16 * time.Minute)
+	h.Wait(16 * time.Minute)
 	bob = h.as(h.signedIn("bob"))
 	begun = h.is(bob.json(begin), http.StatusOK)
-	h.wait(9 * time.Minute)
+	h.Wait(9 * time.Minute)
 	h.is(bob.do("GET", config, "application/json", ""), http.StatusOK)
-	h.wait(2 * time.Minute)
+	h.Wait(2 * time.Minute)
 	h.is(h.page().json("/verification-actions-srv/setup/totp/verification", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"),
-		"pass_code", h.code(h.at(begun, "data.totp_secret"))), expectationFailed)
+		"pass_code", h.Code(h.at(begun, "data.totp_secret"))), expectationFailed)
 	h.is(bob.json(begin), http.StatusUnauthorized) // the token has ended
 }
 
 // A stolen password must not confirm an enrolment after its owner set a factor up.
 func TestAFactorConfirmedMeanwhileEndsOtherEnrolments(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client()
-	h.user("ada", "")
+	h.User("ada", "")
 	begin, confirm := "/verification-actions-srv/setup/totp/initiation", "/verification-actions-srv/setup/totp/verification"
 	h.client(func(c *storage.Client) { c.ID = "shop" })
 	thief := h.is(h.as(h.signedIn("ada")).json(begin), http.StatusOK)
@@ -122,18 +122,18 @@ func TestAFactorConfirmedMeanwhileEndsOtherEnrolments(t *testing.T) {
 	request, _ := b.begin()
 	h.is(b.form("/login-srv/login", "requestId", request, "username", "ada", "password", password), http.StatusSeeOther)
 	track, err := h.track(request, b)
-	h.ok(err)
-	h.wait(time.Second)
+	h.OK(err)
+	h.Wait(time.Second)
 	own := h.is(b.json("/verification-actions-srv/setup/totp/initiation/"+track), http.StatusOK)
-	h.is(b.json(confirm, "exchange_id", h.at(own, "data.exchange_id.exchange_id"), "pass_code", h.code(h.at(own, "data.totp_secret"))), http.StatusOK)
-	w := h.is(h.page().json(confirm, "exchange_id", h.at(thief, "data.exchange_id.exchange_id"), "pass_code", h.code(h.at(thief, "data.totp_secret"))), expectationFailed)
+	h.is(b.json(confirm, "exchange_id", h.at(own, "data.exchange_id.exchange_id"), "pass_code", h.Code(h.at(own, "data.totp_secret"))), http.StatusOK)
+	w := h.is(h.page().json(confirm, "exchange_id", h.at(thief, "data.exchange_id.exchange_id"), "pass_code", h.Code(h.at(thief, "data.totp_secret"))), expectationFailed)
 	golden(t, "enrolment_weak", w)
 }
 
 func TestEnrolmentInALogin(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client(always)
-	h.user("ada", "")
+	h.User("ada", "")
 	b := h.browser()
 	request, _ := b.begin()
 	_, to := b.follow(b.form("/login-srv/login", "requestId", request, "username", "ada", "password", password))
@@ -152,14 +152,14 @@ func TestEnrolmentInALogin(t *testing.T) {
 	name := "/verification-actions-srv/setup/users/friendlyname/TOTP/" + track
 	h.is(b.do("PUT", name, "application/json", `{"friendly_name":"my phone"}`), expectationFailed) // nothing enrolled yet
 	golden(t, "enrolment_no_code", h.is(b.json("/verification-actions-srv/setup/totp/verification", "exchange_id", exchange), http.StatusBadRequest))
-	h.is(b.json("/verification-actions-srv/setup/totp/verification", "exchange_id", exchange, "pass_code", h.code(key)), http.StatusOK)
+	h.is(b.json("/verification-actions-srv/setup/totp/verification", "exchange_id", exchange, "pass_code", h.Code(key)), http.StatusOK)
 	h.is(b.do("PUT", name, "application/json", `{"friendly_name":"my phone"}`), http.StatusOK)
 	_, to = b.follow(b.form("/login-srv/precheck/continue/"+track, "track_id", track))
 	_, claims := h.claims(h.mustCode(to))
 	if claims["acr"] != "aal2" {
 		t.Errorf("acr = %v, want aal2", claims["acr"])
 	}
-	h.wait(time.Minute)
+	h.Wait(time.Minute)
 	b = h.browser()
 	request, _ = b.begin()
 	_, to = b.follow(b.form("/login-srv/login", "requestId", request, "username", "ada", "password", password))
@@ -168,15 +168,15 @@ func TestEnrolmentInALogin(t *testing.T) {
 }
 
 func TestBackupCodesAndRemoval(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client(always)
-	id := h.user("ada", totpKey, "aaaaaaaaaaaaaaaaaaaaaaaa")
+	id := h.User("ada", totpKey, "aaaaaaaaaaaaaaaaaaaaaaaa")
 	b := h.browser()
 	request, _ := b.begin()
 	_, to := b.follow(b.form("/login-srv/login", "requestId", request, "username", "ada", "password", password))
 	track := h.query(to, app).Get("track_id")
 	begun := h.is(b.json("/verification-srv/authentication/totp/initiation", "request_id", request, "usage_type", "MULTIFACTOR_AUTHENTICATION", "sub", h.query(to, app).Get("sub")), http.StatusOK)
-	h.is(b.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"), "passcode", h.code(totpKey)), http.StatusOK)
+	h.is(b.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"), "passcode", h.Code(totpKey)), http.StatusOK)
 	_, to = b.follow(b.form("/login-srv/precheck/continue/"+track, "track_id", track))
 	answer, _ := h.claims(h.mustCode(to))
 	token, _ := answer["access_token"].(string)

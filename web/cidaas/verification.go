@@ -174,12 +174,12 @@ func (s *Surface) initiate(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	if call.Step.Request.Subject == "" && call.Step.Proving.Identifier == "" && call.Step.Account == nil {
+	if call.Step.Request.Subject == "" && call.Step.Login.Identifier == "" && call.Step.Account == nil {
 		// A masked subject alone identifies no user before the first factor.
 		s.fail(c, &mfa.Error{Code: mfa.NotConfigured})
 		return
 	}
-	begun, err := s.verifier.Initiate(c.Request.Context(), call.Caller, call.Step.Proving, chosen)
+	begun, err := s.verifier.Initiate(c.Request.Context(), call.Caller, call.Step.Login, chosen)
 	if err != nil {
 		s.fail(c, err)
 		return

@@ -73,7 +73,7 @@ func (p *Pages) claim(c *gin.Context, call signin.Call) (signin.Call, error) {
 	if !call.Step.Client.HeadlessLogin || call.Step.Kind != provider.StepVerify && call.Step.Kind != provider.StepEnroll {
 		return call, nil
 	}
-	err := p.verifier.Claim(c.Request.Context(), call.Caller, call.Step.Proving, exchange.Claim{Usages: []string{mfa.UsageSecond, mfa.UsageEnroll}})
+	err := p.verifier.Claim(c.Request.Context(), call.Caller, call.Step.Login, exchange.Claim{Usages: []string{mfa.UsageSecond, mfa.UsageEnroll}})
 	if mfa.CodeOf(err) == mfa.InvalidExchange {
 		return call, nil
 	}

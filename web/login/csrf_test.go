@@ -6,27 +6,27 @@ import (
 )
 
 func TestEveryFormIsGuarded(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client(nil)
-	h.user("ada", "")
+	h.User("ada", "")
 	b := h.browser()
 	b.authorize()
-	page, form := b.form("login-submit")
+	page, form := b.Form(`id="login-submit"`)
 	id := page[strings.Index(page, "?"):]
 	form.Set("username", "ada")
 	form.Set("password", password)
 	csrf := form.Get("csrf")
 	form.Set("csrf", "forged")
 	for _, path := range []string{"/login", "/mfa", "/enroll", "/recovery-codes", "/consent", "/cancel", "/restart"} {
-		b.post(path+id, form)
-		b.must(path, 403, "out of date", `href="/continue`+id+`"`, `id="support-id"`)
+		b.Post(path+id, form)
+		b.Must(path, 403, "out of date", `href="/continue`+id+`"`, `id="support-id"`)
 	}
-	kept := b.cookies
-	b.cookies = map[string]string{}
+	kept := b.Cookies
+	b.Cookies = map[string]string{}
 	form.Set("csrf", csrf)
-	b.post(page, form)
-	b.must("/login", 403, "sent no cookie", `href="/continue`+id+`"`)
-	b.cookies = kept
-	b.post(page, form)
-	b.mustCode()
+	b.Post(page, form)
+	b.Must("/login", 403, "sent no cookie", `href="/continue`+id+`"`)
+	b.Cookies = kept
+	b.Post(page, form)
+	b.mustCode(t)
 }

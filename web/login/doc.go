@@ -1,15 +1,14 @@
-// Package login is what a person sees while signing in: the authorization endpoint,
-// the pages that ask for proofs and consent, and the way out.
+// Package login is the pages of a login: the authorization endpoint, the pages for factors
+// and consent, and the end-session endpoint.
 //
-// A page asks provider.Next what has to happen, shows or does that one thing, and goes
-// on. One function turns the next step into an address (proceed, continue.go); no page
-// links to another. A page that is opened out of turn, by the back button, a second
-// tab or a bookmark, leads on to /continue, and from there to where the login stands.
+// A page shows or does what provider.Next returns. One function turns the next step into an
+// address (proceed, continue.go); no page links to another. A page of another step, opened
+// by the back button, from a second tab or a bookmark, redirects to /continue, which
+// redirects to the current step.
 //
-// Nothing is written by a GET but by /authorize and by /continue, which takes over a
-// login that was opened without a browser, and ends one. Every other change is a POST
-// that carries a value bound to the browser's cookie.
-// The pages work without script; what the script adds is comfort.
+// A GET writes nothing, except /authorize, and /continue, which takes over a login that was
+// opened without a browser, and ends one. Every other change is a POST with a CSRF token
+// bound to the binding cookie. The pages work without script.
 //
 // Templates, texts and static files are embedded. Files of the same name in the
 // folder Options.TemplateDir (templates/, messages/, static/) replace them.

@@ -36,7 +36,7 @@ func (p *Pages) enroll(c *gin.Context) {
 		p.confirm(c, call, exchange)
 		return
 	}
-	begun, err := p.verifier.BeginEnrollment(c.Request.Context(), call.Caller, call.Step.Proving, c.PostForm("method"), "")
+	begun, err := p.verifier.Enroll(c.Request.Context(), call.Caller, p.verifier.InLogin(call.Step.Login), exchange.NewFactor{Method: c.PostForm("method")})
 	if err != nil {
 		p.retry(c, call, err, func(code int, a *page.Alert) { p.showEnroll(c, call, code, enrollPage{}, a) })
 		return
@@ -46,7 +46,7 @@ func (p *Pages) enroll(c *gin.Context) {
 
 func (p *Pages) confirm(c *gin.Context, call signin.Call, exchange storage.ExchangeID) {
 	ctx := c.Request.Context()
-	wrong := p.verifier.ConfirmEnrollment(ctx, call.Caller, call.Step.Proving, exchange, codeOf(c))
+	_, wrong := p.verifier.Confirm(ctx, call.Caller, p.verifier.InLogin(call.Step.Login), exchange, codeOf(c))
 	if wrong == nil {
 		p.advance(c)
 		return
@@ -54,7 +54,7 @@ func (p *Pages) confirm(c *gin.Context, call signin.Call, exchange storage.Excha
 	p.retry(c, call, wrong, func(code int, a *page.Alert) {
 		// After a typo the same secret is shown, until its enrolment expires: the user
 		// need not scan again.
-		begun, err := p.verifier.PendingEnrollment(ctx, call.Caller, call.Step.Proving, exchange)
+		begun, err := p.verifier.Enrollment(ctx, call.Caller, p.verifier.InLogin(call.Step.Login), exchange)
 		if mfa.CodeOf(err) != "" {
 			p.showEnroll(c, call, code, enrollPage{}, &page.Alert{Key: "code.enrollment_expired"})
 			return

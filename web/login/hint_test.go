@@ -10,14 +10,14 @@ import (
 // Addresses end in logs and histories. A token that came in a form stays in forms, and
 // the login goes on in the session of the browser all the same.
 func TestATokenOfAFormIsNeverPutIntoAnAddress(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client(nil)
-	h.user("ada", "")
+	h.User("ada", "")
 	b := h.browser()
 	b.authorize()
 	b.login("ada", password)
-	token := h.idToken(b.mustLeave())
-	kept := b.cookies
+	token := h.idToken(b.MustLeave(callback))
+	kept := b.Cookies
 	for _, tc := range []struct {
 		name    string
 		cookies map[string]string
@@ -29,58 +29,58 @@ func TestATokenOfAFormIsNeverPutIntoAnAddress(t *testing.T) {
 		{"a form too long for an address", kept, []string{"too_long", strings.Repeat("x", longestQuery)}, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			h.t = t
+			h.T = t
 			b := h.browser() // a form of the client's site comes without our cookies
-			b.post("/authorize", authorizeParams(tc.changes...))
-			b.must("/authorize", http.StatusOK, `id="form-post"`)
-			if len(b.cookies) != 0 {
-				t.Errorf("got cookies %v, want the browser's left alone", b.cookies)
+			b.Post("/authorize", authorizeParams(tc.changes...))
+			b.Must("/authorize", http.StatusOK, `id="form-post"`)
+			if len(b.Cookies) != 0 {
+				t.Errorf("got cookies %v, want the browser's left alone", b.Cookies)
 			}
-			b.cookies = tc.cookies
-			b.submit("form-post")
+			b.Cookies = tc.cookies
+			b.Submit("form-post")
 			if tc.at == "" {
-				b.mustCode()
+				b.mustCode(t)
 				return
 			}
-			b.must(tc.at, http.StatusOK)
+			b.Must(tc.at, http.StatusOK)
 		})
 	}
 }
 
 func TestAnAccessTokenIsNoHintInAnAddress(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client(nil)
-	h.user("ada", "")
+	h.User("ada", "")
 	b := h.browser()
 	b.authorize()
 	b.login("ada", password)
-	b.mustCode()
-	b.get("/logout?access_token_hint=the-token")
-	b.must("/logout", http.StatusOK, `id="logout-confirm"`)
-	if strings.Contains(b.page.Body.String(), "the-token") {
+	b.mustCode(t)
+	b.Get("/logout?access_token_hint=the-token")
+	b.Must("/logout", http.StatusOK, `id="logout-confirm"`)
+	if strings.Contains(b.Page.Body.String(), "the-token") {
 		t.Error("the page holds the token of its address")
 	}
-	b.cookies = map[string]string{} // a form of the client's site: sent on by a form that keeps what it was told
-	b.post("/logout", map[string][]string{"access_token_hint": {"the-token"}})
-	b.must("/logout", http.StatusOK, `name="access_token_hint" value="the-token"`)
-	b.submit("form-post")
-	b.must("/logout", http.StatusOK, `name="access_token_hint" value="the-token"`, `id="logout-confirm"`)
-	b.submit("logout-confirm")
-	b.must("/logged-out", http.StatusOK) // the token proves nothing, but nobody is signed in
-	b.post("/logout", map[string][]string{"access_token_hint": {"the-token"}})
-	b.must("/logout", http.StatusOK, `id="logout-confirm"`)
+	b.Cookies = map[string]string{} // a form of the client's site: sent on by a form that keeps what it was told
+	b.Post("/logout", map[string][]string{"access_token_hint": {"the-token"}})
+	b.Must("/logout", http.StatusOK, `name="access_token_hint" value="the-token"`)
+	b.Submit("form-post")
+	b.Must("/logout", http.StatusOK, `name="access_token_hint" value="the-token"`, `id="logout-confirm"`)
+	b.Submit("logout-confirm")
+	b.Must("/logged-out", http.StatusOK) // the token proves nothing, but nobody is signed in
+	b.Post("/logout", map[string][]string{"access_token_hint": {"the-token"}})
+	b.Must("/logout", http.StatusOK, `id="logout-confirm"`)
 }
 
 // A site that posts to us must not end the logins of a browser's other tabs: whatever it
 // sends, no binding is made of a form that brought none.
 func TestAForeignFormLeavesTheBindingAlone(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for _, to := range []string{"/authorize", "/authorize?x=y", "/authorize?resent=yes"} {
 		r := httptest.NewRequest(http.MethodPost, to, strings.NewReader(authorizeParams().Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set("Sec-Fetch-Site", "cross-site")
 		w := httptest.NewRecorder()
-		if h.handler.ServeHTTP(w, r); w.Header().Get("Set-Cookie") != "" {
+		if h.Handler.ServeHTTP(w, r); w.Header().Get("Set-Cookie") != "" {
 			t.Errorf("%s of another site bound the browser", to)
 		}
 	}
@@ -100,7 +100,7 @@ func TestAForeignFormLeavesTheBindingAlone(t *testing.T) {
 			r.Header.Set("Sec-Fetch-Site", tc.site)
 		}
 		w := httptest.NewRecorder()
-		h.handler.ServeHTTP(w, r)
+		h.Handler.ServeHTTP(w, r)
 		if bound := w.Header().Get("Set-Cookie") != ""; bound != tc.bound || w.Code != http.StatusOK {
 			t.Errorf("%s: %d with cookie %q, want one: %v", tc.name, w.Code, w.Header().Get("Set-Cookie"), tc.bound)
 		}

@@ -52,7 +52,7 @@ func (p *Pages) mfa(c *gin.Context) {
 		return
 	}
 	choice := choiceOf(c.PostForm)
-	exchange, err := p.verifier.Prove(c.Request.Context(), call.Caller, call.Step.Proving, choice, storage.ExchangeID(c.PostForm("exchange")), codeOf(c))
+	exchange, err := p.verifier.Prove(c.Request.Context(), call.Caller, call.Step.Login, choice, storage.ExchangeID(c.PostForm("exchange")), codeOf(c))
 	if err != nil {
 		p.retry(c, call, err, func(code int, a *page.Alert) { p.showMFA(c, call, code, mfaPage{Exchange: exchange}, choice, a) })
 		return

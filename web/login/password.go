@@ -37,7 +37,7 @@ func (p *Pages) login(c *gin.Context) {
 		p.showLogin(c, call, http.StatusUnprocessableEntity, username, &page.Alert{Key: "login.empty"})
 		return
 	}
-	if err := p.verifier.Login(c.Request.Context(), call.Caller, call.Step.Proving, password); err != nil {
+	if err := p.verifier.Password(c.Request.Context(), call.Caller, call.Step.Login, password); err != nil {
 		p.retry(c, call, err, func(code int, a *page.Alert) { p.showLogin(c, call, code, username, a) })
 		return
 	}

@@ -1,6 +1,5 @@
-// Package oidc is what client programs call: token, introspection, revocation,
-// userinfo, the key set and discovery. Pages for people are in package login.
+// Package oidc mounts the endpoints for client programs: token, introspection, revocation,
+// userinfo, the key set and discovery. The authorization endpoint is in package login.
 //
-// The endpoints themselves are provider's; this room gives them their addresses, lets
-// pages of registered origins call some of them, and says what may be cached.
+// Package provider implements the endpoints; this package adds addresses, CORS and caching.
 package oidc

@@ -16,20 +16,20 @@ import (
 
 // Options are the settings of the surface.
 type Options struct {
-	Issuer string // where it has a path, RFC 8414 section 3.1 puts metadata before that path
+	Issuer string // RFC 8414 section 3.1 puts the metadata before its path
 }
 
 // Surface mounts the endpoints for client programs.
 type Surface struct {
 	provider *provider.Provider
-	calls    *cors.Cors // pages of registered origins
-	reads    *cors.Cors // anybody's pages
+	calls    *cors.Cors // for pages of registered origins
+	reads    *cors.Cors // for all pages
 	path     string
 }
 
 var _ web.Surface = (*Surface)(nil)
 
-// New makes the surface.
+// New returns the surface.
 func New(p *provider.Provider, o Options) *Surface {
 	s := &Surface{provider: p}
 	if u, err := url.Parse(o.Issuer); err == nil {
@@ -72,16 +72,16 @@ func (s *Surface) Mount(r gin.IRouter) {
 	}
 }
 
-// endpoint is a method of the provider's that writes its own answer.
+// endpoint is an endpoint of the provider.
 type endpoint func(http.ResponseWriter, *http.Request, mfa.Caller)
 
 func (e endpoint) handle(c *gin.Context) { e(c.Writer, c.Request, web.Caller(c)) }
 
-// document is a method of the provider's that returns a finished text.
+// document returns a document of the provider.
 type document func() oauth.Document
 
-// documentAge is how long a document may be kept: shorter than a new key is published
-// before its first signature.
+// documentAge is how long a document may be cached: for less time than a new key is
+// published before its first use.
 const documentAge = "public, max-age=300"
 
 func (d document) handle(c *gin.Context) {

@@ -2,7 +2,6 @@ package oidc
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"io"
@@ -15,7 +14,6 @@ import (
 	"sallyport/mfa/mfatest"
 	"sallyport/provider"
 	"sallyport/storage"
-	"sallyport/web"
 	"sallyport/web/webtest"
 )
 
@@ -27,21 +25,12 @@ const (
 // serve runs the surface on a real provider and database.
 func serve(t *testing.T) http.Handler {
 	t.Helper()
-	ok := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	ctx := context.Background()
-	now := func() time.Time { return time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC) }
-	rooms := webtest.Open(t, mfatest.Options{Now: now}, provider.Options{Issuer: issuer})
+	f := webtest.New(t, time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC), mfatest.Options{}, provider.Options{Issuer: issuer})
 	sum := sha256.Sum256([]byte(secret))
-	ok(rooms.Store.PutClient(ctx, storage.Client{ID: "rp", AuthMethod: "client_secret_basic", SecretHashes: [][]byte{sum[:]},
+	f.OK(f.Store.PutClient(context.Background(), storage.Client{ID: "rp", AuthMethod: "client_secret_basic", SecretHashes: [][]byte{sum[:]},
 		GrantTypes: []string{"client_credentials"}, AllowedOrigins: []string{"https://spa.example"}}, nil))
-	h, err := web.New(web.Options{Issuer: issuer}, rand.Reader, now, New(rooms.Provider, Options{Issuer: issuer}))
-	ok(err)
-	return h
+	f.Serve(nil, New(f.Provider, Options{Issuer: issuer}))
+	return f.Handler
 }
 
 // call makes one request; headers are name, value, name, value.

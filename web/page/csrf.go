@@ -11,7 +11,7 @@ import (
 	"sallyport/web"
 )
 
-// CSRF returns the value that goes with every form of this browser.
+// CSRF returns the CSRF token for the forms of a browser.
 func (l *Look) CSRF(browser string) string {
 	if browser == "" {
 		return ""
@@ -19,13 +19,12 @@ func (l *Look) CSRF(browser string) string {
 	return base64.RawURLEncoding.EncodeToString(l.keyring.MAC("hash", "csrf", browser))
 }
 
-// Ours says whether a form came from a page of ours in this browser (H-2).
+// OwnForm reports whether a form came from one of the server's pages in this browser (H-2).
 //
-// Sec-Fetch-Site is written by the browser and cannot be forged by a page. Origin is
-// judged only where it says something: our pages send Referrer-Policy no-referrer, and
-// with that browsers write "null" even for our own forms. What decides in the end is
-// the value in the form, which only a reader of our pages in this browser can know.
-func (l *Look) Ours(r *http.Request, browser, value string) bool {
+// The browser writes Sec-Fetch-Site; a page cannot forge it. Origin may be "null" even for
+// the server's own forms, because its pages send Referrer-Policy no-referrer. The token in
+// the form decides: only the server's pages in this browser contain it.
+func (l *Look) OwnForm(r *http.Request, browser, value string) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "", "same-origin", "none":
 	default:
@@ -34,11 +33,11 @@ func (l *Look) Ours(r *http.Request, browser, value string) bool {
 	if o := r.Header.Get("Origin"); o != "" && o != "null" && o != l.origin {
 		return false
 	}
-	return l.made("csrf", browser, browser, value)
+	return l.validMAC("csrf", browser, browser, value)
 }
 
-// made reports whether a value is the MAC of a text, made for a browser that is there.
-func (l *Look) made(purpose, browser, text, value string) bool {
+// validMAC reports whether a value is the MAC of a text. Without a browser none is valid.
+func (l *Look) validMAC(purpose, browser, text, value string) bool {
 	got, err := base64.RawURLEncoding.DecodeString(value)
 	if err != nil || browser == "" {
 		return false
@@ -51,10 +50,10 @@ func (l *Look) made(purpose, browser, text, value string) bool {
 	return false
 }
 
-// Guarded lets only forms of ours through to a handler; others are answered by foreign.
+// Guarded passes the server's own forms to a handler, all others to foreign.
 func (l *Look) Guarded(h, foreign gin.HandlerFunc) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		if !l.Ours(c.Request, web.Caller(c).Browser, c.PostForm("csrf")) {
+		if !l.OwnForm(c.Request, web.Caller(c).Browser, c.PostForm("csrf")) {
 			foreign(c)
 			return
 		}
@@ -62,19 +61,19 @@ func (l *Look) Guarded(h, foreign gin.HandlerFunc) gin.HandlerFunc {
 	}
 }
 
-// Mark makes a text travel through a browser's address line and come back: with a MAC
-// over purpose, browser and text, so that no other site can make one up for it.
-func (l *Look) Mark(purpose, browser, text string) string {
+// Sign signs a text that returns in an address: with a MAC over purpose, browser and text,
+// so that no other site can create one for this browser.
+func (l *Look) Sign(purpose, browser, text string) string {
 	if browser == "" {
 		return ""
 	}
 	return base64.RawURLEncoding.EncodeToString(l.keyring.MAC("hash", purpose, browser+"|"+text)) + "." + text
 }
 
-// Marked returns the text of a mark that was made for this purpose and browser.
-func (l *Look) Marked(purpose, browser, value string) (string, bool) {
+// Verify returns a signed text with a valid MAC for this purpose and browser.
+func (l *Look) Verify(purpose, browser, value string) (string, bool) {
 	mac, text, found := strings.Cut(value, ".")
-	if !found || !l.made(purpose, browser, browser+"|"+text, mac) {
+	if !found || !l.validMAC(purpose, browser, browser+"|"+text, mac) {
 		return "", false
 	}
 	return text, true

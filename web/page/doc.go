@@ -1,12 +1,10 @@
-// Package page is the look of everything a person sees, and what every page has to
-// do alike: layout, style, texts in several languages, the policy sent with a page,
-// the value that ties a form to a browser, and how a refusal is put into words.
+// Package page is what all pages share: layout, style, texts in several languages, the
+// Content-Security-Policy, CSRF tokens, and the texts of refusals.
 //
-// A surface for people brings templates and texts of its own (New takes its files),
-// decides what they show, and leaves the rest to a Look. All surfaces of a server
-// share one Look, so that they carry one brand and one operator's changes: files of
-// the same name in the folder Options.TemplateDir (templates/, messages/, static/)
-// replace the embedded ones of whichever surface.
+// A surface with pages has its own templates and texts (New takes its files), decides what
+// they show, and leaves the rest to a Look. All surfaces of a server share one Look, so
+// that they share a brand and an operator's changes: files of the same name in the folder
+// Options.TemplateDir (templates/, messages/, static/) replace the embedded ones.
 //
-// It knows no login and no account, and no surface.
+// The package knows no login, no account and no surface.
 package page

@@ -11,8 +11,8 @@ import (
 //go:embed templates messages static
 var embedded embed.FS
 
-// layers are folders on top of each other, the lowest first: a file of a higher one
-// is seen in the place of a lower one's.
+// layers are folders on top of each other, the lowest first: a file of a higher one hides
+// the same file of a lower one.
 type layers []fs.FS
 
 // Open finds the topmost file of a name.
@@ -26,8 +26,8 @@ func (l layers) Open(name string) (fs.File, error) {
 	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 }
 
-// under puts an operator's folder over our files. A template or message file that
-// replaces nothing is a spelling mistake and refused; static files may be added.
+// under puts an operator's folder over the embedded files. A template or message file that
+// replaces none is a misspelt name and refused; static files may be added.
 func (l layers) under(top fs.FS) (layers, error) {
 	for _, folder := range []string{"templates", "messages"} {
 		entries, err := fs.ReadDir(top, folder)
@@ -37,14 +37,14 @@ func (l layers) under(top fs.FS) (layers, error) {
 		for _, e := range entries {
 			name := path.Join(folder, e.Name())
 			if _, err := fs.Stat(l, name); err != nil {
-				return nil, fmt.Errorf("%s replaces no file of ours", name)
+				return nil, fmt.Errorf("%s replaces no embedded file", name)
 			}
 		}
 	}
 	return append(l[:len(l):len(l)], top), nil
 }
 
-// names lists the files of a folder in any of the layers.
+// names lists the files of a folder in all layers.
 func (l layers) names(folder string) ([]string, error) {
 	var out []string
 	seen := map[string]bool{}

@@ -13,17 +13,17 @@ import (
 	"sallyport/storage"
 )
 
-// Handout is an authenticator that waits to be taken over, as the template "handout"
-// shows it. The data of a page embeds it.
+// Handout is the secret of a pending authenticator, as the template "handout" shows it. The
+// data of a page embeds it.
 type Handout struct {
-	Exchange storage.ExchangeID // of the enrolment that has begun
-	Secret   string             // in groups of four, as people read it
+	Exchange storage.ExchangeID // of the pending enrolment
+	Secret   string             // in groups of four, to read
 	Key      string
-	QR       template.URL // a picture within the page; data: is no scheme a template trusts by itself
-	Open     template.URL // otpauth: for an app on the same device
+	QR       template.URL // an image as a data: URL, which templates do not trust otherwise
+	Open     template.URL // otpauth: URL for an app on the same device
 }
 
-// HandoutOf prepares what an enrolment hands out.
+// HandoutOf formats the secret of an enrolment.
 func HandoutOf(e exchange.Enrolling) Handout {
 	d := Handout{Exchange: e.Exchange, Key: e.Handout.Secret}
 	var groups []string
@@ -40,14 +40,13 @@ func HandoutOf(e exchange.Enrolling) Handout {
 	return d
 }
 
-// Codes are fresh recovery codes, as the template "codes" shows them. The data of a
-// page embeds them.
+// Codes are new recovery codes, as the template "codes" shows them.
 type Codes struct {
 	Codes []string
-	File  template.URL // as a text file within the page: no second request, no script
+	File  template.URL // a text file as a data: URL: no second request, no script
 }
 
-// WriteCodes writes a page whose data is fresh recovery codes alone. Its Account is set.
+// WriteCodes writes a page whose data is new recovery codes. The page must have an Account.
 func (l *Look) WriteCodes(c *gin.Context, name string, v Page, codes []string) error {
 	head, err := v.T("recovery.file", "Product", v.Product, "Account", v.Account)
 	if err != nil {

@@ -25,15 +25,15 @@ import (
 // Options of a Look.
 type Options struct {
 	Issuer  string
-	Product string // the name pages carry; "": Sallyport
+	Product string // name on the pages; "": Sallyport
 	// TemplateDir holds files that replace embedded ones, in folders templates, messages
 	// and static; "": none.
 	TemplateDir string
-	Least       int          // characters of a new password, which texts name as {{.Least}}; 0: password.MinLength
+	Least       int          // length of a new password, which texts name as {{.Least}}; 0: password.MinLength
 	Logger      *slog.Logger // nil: discarded
 }
 
-// Look is what all pages have in common. It is a surface too: it serves the static files.
+// Look renders the pages of all surfaces. It is a surface itself: it serves the static files.
 type Look struct {
 	keyring *seal.Keyring
 	product string
@@ -45,8 +45,8 @@ type Look struct {
 	static  *static
 }
 
-// New reads templates, texts and static files, our own and those of the surfaces, and
-// refuses what does not fit together.
+// New reads the templates, texts and static files of this package and of the surfaces, and
+// checks them.
 func New(keyring *seal.Keyring, o Options, surfaces ...fs.FS) (*Look, error) {
 	issuer, err := url.Parse(o.Issuer)
 	if err != nil || issuer.Host == "" {
@@ -83,27 +83,27 @@ func (l *Look) Mount(r gin.IRouter) {
 	r.HEAD(staticRoute, l.static.serve)
 }
 
-// Page is what every template is given.
+// Page is the data of every template.
 type Page struct {
 	speaker
 	Product string
 	Static  string // address of the static files, with their version
-	Least   int    // characters of a new password at least
-	Nonce   string // what a script or style of the page must carry to count
-	Support string // names this answer in the log
+	Least   int    // minimum length of a new password
+	Nonce   string // of the page's scripts and styles
+	Support string // correlation id of the response
 	CSRF    string
-	Account string // who is signing in or signed in; "": nobody yet
+	Account string // of the user; "": not identified
 	Alert   *Alert
 	Data    any
-	// Of a login: its request and the application it leads to.
+	// Of a login: its request and its application.
 	Request storage.RequestID
 	Client  Client
 }
 
-// Client is the application a person signs in to.
+// Client is the application that a user signs in to.
 type Client struct{ Name, Home, Logo, Policy, Terms string }
 
-// Page begins a page in a language; "": the best for the caller.
+// Page returns the data of a page in a language; "": the one that fits the caller best.
 func (l *Look) Page(c *gin.Context, lang string, data any) Page {
 	if lang == "" {
 		lang = web.Locale(c, strings.Fields(c.Query("ui_locales"))...)
@@ -112,7 +112,7 @@ func (l *Look) Page(c *gin.Context, lang string, data any) Page {
 		CSRF: l.CSRF(web.Caller(c).Browser), Data: data}
 }
 
-// T says a text: {{.T "login.title"}}, {{.T "login.for" "Client" .Client.Name}}.
+// T returns a text: {{.T "login.title"}}, {{.T "login.for" "Client" .Client.Name}}.
 func (p Page) T(key string, args ...any) (string, error) {
 	data, err := pairs(args)
 	if err != nil {
@@ -128,7 +128,7 @@ func (p Page) T(key string, args ...any) (string, error) {
 	return p.say(key, named)
 }
 
-// N says a text of a number: {{.N "account.refused.times" 3}}.
+// N returns a text with a number: {{.N "account.refused.times" 3}}.
 func (p Page) N(key string, n int) (string, error) { return p.count(key, n) }
 
 // Either returns the key of the first text that exists.
@@ -137,14 +137,14 @@ func (p Page) Either(keys ...string) string { return p.either(keys...) }
 // Has reports whether there is a text.
 func (p Page) Has(key string) bool { return p.catalogue.keys[key] }
 
-// About is the same page around other data, for a part that is shown several times.
+// About returns the page with other data, for a part that is shown several times.
 func (p Page) About(data any) Page {
 	p.Data = data
 	return p
 }
 
-// When writes a time for people: of UTC, because nobody told us where they are. The
-// script turns it into their own.
+// When formats a time in UTC, as the server does not know the user's time zone. The script
+// converts it to the browser's.
 func (p Page) When(t time.Time) (string, error) {
 	layout, err := p.say("time.layout", nil)
 	return t.UTC().Format(layout), err
@@ -153,12 +153,12 @@ func (p Page) When(t time.Time) (string, error) {
 // Lang is the language of the page.
 func (p Page) Lang() string { return p.lang }
 
-// On returns the address of a page of ours in this login.
+// On returns the address of a page in this login.
 func (p Page) On(path string) string {
 	return path + "?requestId=" + url.QueryEscape(string(p.Request))
 }
 
-// Write renders a page whole before anything of it is sent.
+// Write renders a page. It sends nothing before the page is complete.
 func (l *Look) Write(c *gin.Context, code int, name string, v Page) {
 	var b bytes.Buffer
 	if err := l.pages[name].Execute(&b, v); err != nil {
@@ -171,12 +171,12 @@ func (l *Look) Write(c *gin.Context, code int, name string, v Page) {
 	c.Data(code, "text/html; charset=utf-8", b.Bytes())
 }
 
-// origins with any other character than these could end a directive and begin another.
+// plainOrigin allows no character that could end a directive and begin another.
 var plainOrigin = regexp.MustCompile(`^https?://[A-Za-z0-9.\-]+(:[0-9]+)?$`)
 
-// policy is the Content-Security-Policy of a page (H-3). A script or style counts by the
-// nonce of this very answer; that it comes from our origin says nothing. form-action is
-// left out: browsers apply it to the redirect to the client as well.
+// policy is the Content-Security-Policy of a page (H-3). It allows scripts and styles by the
+// nonce of the response, not by origin. It has no form-action: browsers apply that to the
+// redirect to the client as well.
 func policy(nonce, logo string) string {
 	images := "'self' data:"
 	if u, err := url.Parse(logo); err == nil && plainOrigin.MatchString(u.Scheme+"://"+u.Host) {
@@ -185,8 +185,8 @@ func policy(nonce, logo string) string {
 	return "default-src 'none'; style-src 'nonce-" + nonce + "'; script-src 'nonce-" + nonce + "'; img-src " + images + "; frame-ancestors 'none'; base-uri 'none'"
 }
 
-// Redirect is the only one of the pages (H-5). After a form post it must be 303:
-// 307 would send the password on (RFC 9700 section 4.12).
+// Redirect is how all pages redirect (H-5). After a form post the status must be 303: 307
+// would resend the password (RFC 9700 section 4.12).
 func Redirect(c *gin.Context, location string) {
 	if strings.ContainsFunc(location, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		panic("page: control character in a redirect")

@@ -18,8 +18,8 @@ type catalogue struct {
 	keys   map[string]bool
 }
 
-// newCatalogue reads the message files of all layers, the lowest first: a higher one
-// may hold some of the texts only.
+// newCatalogue reads the message files of all layers, the lowest first: a file of a higher
+// one may hold only some of the texts.
 func newCatalogue(files layers) (*catalogue, error) {
 	k := &catalogue{bundle: i18n.NewBundle(language.English), keys: map[string]bool{}}
 	k.bundle.RegisterUnmarshalFunc("json", json.Unmarshal)
@@ -52,7 +52,7 @@ func (k *catalogue) read(files fs.FS, name string) error {
 	return nil
 }
 
-// speaker says texts in one language.
+// speaker returns texts in one language.
 type speaker struct {
 	lang      string
 	catalogue *catalogue
@@ -63,8 +63,7 @@ func (k *catalogue) in(lang string) speaker {
 	return speaker{lang: lang, catalogue: k, localizer: i18n.NewLocalizer(k.bundle, lang)}
 }
 
-// say returns a text. An unknown key is an error, so that a template with one is found
-// by the first test that renders it.
+// say returns a text. An unknown key is an error, so that tests find a template with one.
 func (s speaker) say(key string, data map[string]any) (string, error) {
 	text, err := s.localizer.Localize(&i18n.LocalizeConfig{MessageID: key, TemplateData: data})
 	if err != nil {
@@ -73,8 +72,8 @@ func (s speaker) say(key string, data map[string]any) (string, error) {
 	return text, nil
 }
 
-// either returns the key of the first text that exists: pages know no method or scope
-// by name, but some have texts of their own.
+// either returns the first key that has a text: templates know no method or scope by name,
+// but some of these have texts of their own.
 func (s speaker) either(keys ...string) string {
 	for _, k := range keys[:len(keys)-1] {
 		if s.catalogue.keys[k] {
@@ -84,7 +83,7 @@ func (s speaker) either(keys ...string) string {
 	return keys[len(keys)-1]
 }
 
-// wait says how long to wait, in whole minutes from one minute on.
+// wait formats a duration, in whole minutes if it is longer than a minute.
 func (s speaker) wait(d time.Duration) (string, error) {
 	key, n := "wait.seconds", int((d+time.Second-1)/time.Second)
 	if n > 60 {
@@ -93,7 +92,7 @@ func (s speaker) wait(d time.Duration) (string, error) {
 	return s.count(key, max(n, 1))
 }
 
-// count says a text of a number, in the form that the number takes.
+// count returns a text with a number, in the plural form of the number.
 func (s speaker) count(key string, n int) (string, error) {
 	text, err := s.localizer.Localize(&i18n.LocalizeConfig{MessageID: key, PluralCount: n, TemplateData: map[string]any{"N": n}})
 	if err != nil {
@@ -102,7 +101,7 @@ func (s speaker) count(key string, n int) (string, error) {
 	return text, nil
 }
 
-// pairs makes template data of name, value, name, value, ...
+// pairs converts name, value, name, value, ... to template data.
 func pairs(args []any) (map[string]any, error) {
 	if len(args)%2 != 0 {
 		return nil, fmt.Errorf("odd number of arguments: %d", len(args))
@@ -111,7 +110,7 @@ func pairs(args []any) (map[string]any, error) {
 	for i := 0; i < len(args); i += 2 {
 		name, ok := args[i].(string)
 		if !ok || strings.TrimSpace(name) == "" {
-			return nil, fmt.Errorf("argument %d is no name", i)
+			return nil, fmt.Errorf("argument %d is not a name", i)
 		}
 		data[name] = args[i+1]
 	}

@@ -138,7 +138,7 @@ func TestForeignFormsAreRefused(t *testing.T) {
 		if tc.site != "" {
 			r.Header.Set("Sec-Fetch-Site", tc.site)
 		}
-		if got := l.Ours(r, tc.browser, tc.value); got != tc.want {
+		if got := l.OwnForm(r, tc.browser, tc.value); got != tc.want {
 			t.Errorf("%s: %t, want %t", tc.name, got, tc.want)
 		}
 	}
@@ -147,7 +147,7 @@ func TestForeignFormsAreRefused(t *testing.T) {
 func TestAMarkComesBackToItsBrowserOnly(t *testing.T) {
 	l := newLook(t)
 	mine, other := strings.Repeat("b", 43), strings.Repeat("c", 43)
-	mark := l.Mark("then", mine, "add.totp")
+	mark := l.Sign("then", mine, "add.totp")
 	for _, tc := range []struct {
 		name, purpose, browser, value string
 		want                          bool
@@ -155,13 +155,13 @@ func TestAMarkComesBackToItsBrowserOnly(t *testing.T) {
 		{"as it was made", "then", mine, mark, true},
 		{"in another browser", "then", other, mark, false},
 		{"in no browser", "then", "", mark, false},
-		{"made for no browser", "then", "", l.Mark("then", "", "add.totp"), false},
+		{"made for no browser", "then", "", l.Sign("then", "", "add.totp"), false},
 		{"for another purpose", "done", mine, mark, false},
 		{"with another text", "then", mine, strings.Replace(mark, "add", "del", 1), false},
 		{"without its MAC", "then", mine, ".add.totp", false},
 		{"empty", "then", mine, "", false},
 	} {
-		text, ok := l.Marked(tc.purpose, tc.browser, tc.value)
+		text, ok := l.Verify(tc.purpose, tc.browser, tc.value)
 		if ok != tc.want || ok && text != "add.totp" {
 			t.Errorf("%s: %q %t, want %t", tc.name, text, ok, tc.want)
 		}

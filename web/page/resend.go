@@ -6,11 +6,11 @@ import (
 	"slices"
 )
 
-// Resent stands in the address of a form of ours that sends on what somebody else's
-// form sent: it is not sent on again, whether cookies came along or not.
+// Resent marks the address of a form that resends another site's form: it is not resent
+// again, even if it has no cookies.
 const Resent = "resent=yes"
 
-// Fields are the parameters of a form to be sent on, in an order of their own.
+// Fields are the parameters of a form, in a stable order.
 func Fields(form url.Values) [][2]string {
 	var out [][2]string
 	for _, name := range slices.Sorted(maps.Keys(form)) {

@@ -14,15 +14,15 @@ import (
 
 const staticRoute = "/static/:version/:name"
 
-// static serves style, script and pictures under an address that changes with their
-// content, so that browsers may keep them for good.
+// static serves style, script and images under an address that changes with their content,
+// so that browsers may cache them forever.
 type static struct {
 	files   map[string][]byte
 	version string
 	address string
 }
 
-// kinds are the files that are served; no other ending is.
+// kinds are the media types of files; files with other extensions are refused.
 var kinds = map[string]string{
 	".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
 	".png": "image/png", ".ico": "image/x-icon", ".woff2": "font/woff2",
@@ -38,7 +38,7 @@ func newStatic(files layers) (*static, error) {
 	sum := sha256.New()
 	for _, name := range all {
 		if kinds[path.Ext(name)] == "" {
-			return nil, fmt.Errorf("static file %s has an unknown ending", name)
+			return nil, fmt.Errorf("static file %s has an unknown extension", name)
 		}
 		text, err := fs.ReadFile(files, path.Join("static", name))
 		if err != nil {
@@ -61,8 +61,8 @@ func (s *static) serve(c *gin.Context) {
 		c.String(http.StatusNotFound, "not found")
 		return
 	}
-	// While two versions of the server run, a page of one may ask the other: it gets
-	// what there is, and keeps it under no name.
+	// While two versions of the server run, the page of one may request the other's version
+	// of a file. The browser must not cache this one under that address.
 	c.Header("Cache-Control", "no-cache")
 	if c.Param("version") == s.version {
 		c.Header("Cache-Control", "public, max-age=31536000, immutable")

@@ -11,7 +11,7 @@ import (
 
 const layout = "layout.html"
 
-// newTemplates reads the pages by name, each joined with the layout.
+// newTemplates parses the pages, each with the layout.
 func newTemplates(files layers, texts *catalogue) (map[string]*template.Template, error) {
 	all, err := files.names("templates")
 	if err != nil {
@@ -40,15 +40,14 @@ func newTemplates(files layers, texts *catalogue) (map[string]*template.Template
 }
 
 var (
-	// active are the tags that a browser acts on only where the policy of the page lets it.
+	// active are the tags that the policy of a page must allow.
 	active = regexp.MustCompile(`(?is)<(?:script|style|link)\b(?:\{\{.*?\}\}|[^>])*>`)
 	icon   = regexp.MustCompile(`(?is)^<link\b(?:\{\{.*?\}\}|[^>])*\brel="icon"`)
 	nonce  = regexp.MustCompile(`\bnonce="\{\{\s*\$?\.Nonce\s*\}\}"`)
 	inline = regexp.MustCompile(`(?i)<[a-z](?:\{\{.*?\}\}|[^>])*\s(style|on[a-z]+)\s*=`)
 )
 
-// checkNonces finds scripts and styles that the policy of a page would not let count,
-// before somebody sees a page without them.
+// checkNonces finds scripts and styles that the policy of a page would block.
 func checkNonces(files layers, name string) error {
 	text, err := fs.ReadFile(files, "templates/"+name)
 	if err != nil {
@@ -56,16 +55,16 @@ func checkNonces(files layers, name string) error {
 	}
 	for _, tag := range active.FindAllString(string(text), -1) {
 		if !nonce.MatchString(tag) && !icon.MatchString(tag) {
-			return fmt.Errorf(`%s needs nonce="{{.Nonce}}", or browsers leave it out`, tag)
+			return fmt.Errorf(`%s needs nonce="{{.Nonce}}", or browsers block it`, tag)
 		}
 	}
 	if m := inline.FindStringSubmatch(string(text)); m != nil {
-		return fmt.Errorf("the attribute %s counts in no browser: the policy of pages has no inline scripts and styles", m[1])
+		return fmt.Errorf("browsers ignore the attribute %s: the policy of pages allows no inline scripts and styles", m[1])
 	}
 	return nil
 }
 
-// checkTexts finds texts that do not exist before anybody asks for the page.
+// checkTexts finds keys without a text.
 func checkTexts(n parse.Node, texts *catalogue) error {
 	switch n := n.(type) {
 	case *parse.ListNode:

@@ -9,9 +9,9 @@ import (
 	"sallyport/storage"
 )
 
-// mayTry refuses while an address or a name waits. It locks nothing: people behind one
-// address sign in side by side.
-func (q querier) mayTry(a storage.Attempt, miss func()) error {
+// checkWaits refuses during a wait of the address or the name. It takes no locks: users
+// behind one address sign in concurrently.
+func (q querier) checkWaits(a storage.Attempt, miss func()) error {
 	var conditions []string
 	var args []any
 	if a.Address != nil {
@@ -26,12 +26,12 @@ func (q querier) mayTry(a storage.Attempt, miss func()) error {
 	if len(conditions) == 0 {
 		return nil
 	}
-	return q.demand(miss, "SELECT 1 WHERE "+strings.Join(conditions, " AND "), args...)
+	return q.requireRow(miss, "SELECT 1 WHERE "+strings.Join(conditions, " AND "), args...)
 }
 
 // CountFailure implements storage.Throttles. The window of an address starts with its
-// first failure; the wait starts when Max is reached or MaxSubjects is passed. A name that
-// began to wait meanwhile counts no more.
+// first failure; the wait starts when Max is reached or MaxSubjects is exceeded. During a
+// wait a name does not count.
 func (e *Engine) CountFailure(ctx context.Context, a storage.Attempt) error {
 	address := a.Address != nil && a.Address.Address != "" && (a.Address.Max > 0 || a.Address.MaxSubjects > 0)
 	if !address && a.Name == nil {
@@ -74,7 +74,7 @@ func (q querier) countFailure(a storage.AddressThrottle, now time.Time) error {
 		window, window, window, window, most(a.Max), subjectsLength(a), window)
 }
 
-// subjectOf is a subject in the list of an address; nobody in particular adds nothing to it.
+// subjectOf returns the entry of a subject in the list of an address; "" if there is none.
 func subjectOf(a storage.AddressThrottle) string {
 	if len(a.Subject) == 0 {
 		return ""
@@ -82,7 +82,7 @@ func subjectOf(a storage.AddressThrottle) string {
 	return hex.EncodeToString(a.Subject[:min(len(a.Subject), (subjectLength-1)/2)]) + ","
 }
 
-// subjectsLength is how long the list of subjects may become.
+// subjectsLength returns the maximum length of the list of subjects.
 func subjectsLength(a storage.AddressThrottle) int64 {
 	if a.MaxSubjects <= 0 {
 		return unbounded

@@ -2,26 +2,20 @@ package api_test
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"sallyport/mfa"
 	"sallyport/mfa/mfatest"
-	"sallyport/mfa/totp"
-	"sallyport/mfa/users"
 	"sallyport/provider"
 	"sallyport/storage"
-	"sallyport/storage/relational"
 	"sallyport/web"
 	"sallyport/web/api"
 	"sallyport/web/login"
@@ -34,62 +28,28 @@ const (
 	issuer   = "https://op.example"
 	site     = "https://app.example" // origin of the clients' own login page
 	callback = site + "/cb"
-	password = "correct horse battery"
-	totpKey  = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+	password = webtest.Password
+	totpKey  = webtest.TOTPKey
 	base     = "/api/login/v1"
 )
 
 var verifier = strings.Repeat("v", 43)
 
-// house is pages, endpoints and this surface over the whole core on a real SQLite
-// database, with a clock that stands still until a test moves it.
-type house struct {
-	t       testing.TB
-	mu      sync.Mutex
-	clock   time.Time
-	engine  *relational.Engine
-	users   *users.Registry
-	totp    *totp.Method
-	p       *provider.Provider
-	api     *api.Surface
-	handler http.Handler
-	rooms   webtest.Rooms
-	log     strings.Builder
+// fixture is this surface beside the login pages and the OAuth endpoints, over a real
+// database.
+type fixture struct {
+	*webtest.Fixture
+	api *api.Surface
 }
 
-func (h *house) now() time.Time {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.clock
-}
-
-func (h *house) wait(d time.Duration) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.clock = h.clock.Add(d)
-}
-
-func (h *house) ok(err error) {
-	h.t.Helper()
-	if err != nil {
-		h.t.Fatal(err)
-	}
-}
-
-func newHouse(t testing.TB) *house {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	ctx := context.Background()
-	h := &house{t: t, clock: time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC)}
-	rooms := webtest.Open(t, mfatest.Options{Now: h.now}, provider.Options{Issuer: issuer})
-	h.engine, h.users, h.totp, h.p, h.rooms = rooms.Store, rooms.Users, rooms.TOTP, rooms.Provider, rooms
-	log := slog.New(slog.NewJSONHandler(&h.log, nil))
-	look, err := page.New(rooms.Keyring, page.Options{Issuer: issuer}, login.Files())
-	h.ok(err)
-	pages := login.New(h.p, rooms.Verifier, rooms.Sessions, look)
-	h.api = api.New(h.p, rooms.Verifier, rooms.Sessions, api.Options{Logger: log})
-	h.handler, err = web.New(web.Options{Issuer: issuer, Logger: log, ErrorPage: pages.Refusal}, rand.Reader, h.now, look, pages,
-		oidc.New(h.p, oidc.Options{Issuer: issuer}), h.api)
-	h.ok(err)
+	h := &fixture{Fixture: webtest.New(t, time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC), mfatest.Options{}, provider.Options{Issuer: issuer})}
+	look, err := page.New(h.Keyring, page.Options{Issuer: issuer}, login.Files())
+	h.OK(err)
+	pages := login.New(h.Provider, h.Verifier, h.Sessions, look)
+	h.api = api.New(h.Provider, h.Verifier, h.Sessions, api.Options{Logger: h.Logger()})
+	h.Serve(pages.Refusal, look, pages, oidc.New(h.Provider, oidc.Options{Issuer: issuer}), h.api)
 	for id, change := range map[storage.ClientID]func(c *storage.Client){
 		"front": nil,
 		"vault": func(c *storage.Client) { c.MFA = mfa.MFAAlways },
@@ -107,22 +67,16 @@ func newHouse(t testing.TB) *house {
 		if change != nil {
 			change(&c)
 		}
-		h.ok(h.engine.PutClient(ctx, c, nil))
+		h.OK(h.Store.PutClient(context.Background(), c, nil))
 	}
 	return h
 }
 
-// user stores a person, with an authenticator app if a key is given.
-func (h *house) user(name, key string, codes ...string) {
-	h.t.Helper()
-	h.rooms.User(name, password, key, codes...)
-}
-
-// code is what the app of a key shows now; each call waits for the next one.
-func (h *house) code(key string) string {
-	h.t.Helper()
-	h.wait(30 * time.Second)
-	return h.rooms.Code(key, h.now())
+// code is what the app with a key shows next.
+func (h *fixture) code(key string) string {
+	h.T.Helper()
+	h.Wait(30 * time.Second)
+	return h.Code(key)
 }
 
 // params are a good authorization request, changed by name and value; "" leaves out.
@@ -140,7 +94,7 @@ func params(client string, changes ...string) map[string]any {
 
 // caller is a program or a page that speaks JSON.
 type caller struct {
-	h      *house
+	h      *fixture
 	origin string
 	jar    *browser // whose cookies go along; nil: none
 	id     any      // of the login it is in
@@ -148,7 +102,7 @@ type caller struct {
 }
 
 // app is the client's own page on its own origin.
-func (h *house) app() *caller { return &caller{h: h, origin: site} }
+func (h *fixture) app() *caller { return &caller{h: h, origin: site} }
 
 // reply is an answer.
 type reply struct {
@@ -162,7 +116,7 @@ type reply struct {
 // call posts a body of names and values, in the login the caller is in, and holds the
 // answer against the description.
 func (c *caller) call(path string, pairs ...any) reply {
-	c.h.t.Helper()
+	c.h.T.Helper()
 	body := map[string]any{}
 	if c.id != nil {
 		body["request_id"] = c.id
@@ -177,13 +131,13 @@ func (c *caller) call(path string, pairs ...any) reply {
 }
 
 func (c *caller) send(path string, body map[string]any) reply {
-	c.h.t.Helper()
+	c.h.T.Helper()
 	text, err := json.Marshal(body)
-	c.h.ok(err)
+	c.h.OK(err)
 	r := httptest.NewRequest(http.MethodPost, base+path, strings.NewReader(string(text)))
 	r.Header.Set("Content-Type", "application/json")
 	out := c.do(r)
-	described(c.h.t, path, out)
+	described(c.h.T, path, out)
 	if token, told := out.body["login_token"]; told || path == "/restart" && out.code == http.StatusOK {
 		c.token = token
 	}
@@ -191,22 +145,22 @@ func (c *caller) send(path string, body map[string]any) reply {
 }
 
 func (c *caller) do(r *http.Request) reply {
-	c.h.t.Helper()
+	c.h.T.Helper()
 	if c.origin != "" {
 		r.Header.Set("Origin", c.origin)
 	}
 	if c.jar != nil {
-		c.jar.cookies.Put(r)
+		c.jar.Cookies.Put(r)
 	}
 	w := httptest.NewRecorder()
-	c.h.handler.ServeHTTP(w, r)
+	c.h.Handler.ServeHTTP(w, r)
 	if c.jar != nil {
-		c.jar.cookies.Take(w)
+		c.jar.Cookies.Take(w)
 	}
-	out := reply{t: c.h.t, code: w.Code, header: w.Header(), raw: w.Body.String()}
+	out := reply{t: c.h.T, code: w.Code, header: w.Header(), raw: w.Body.String()}
 	if strings.Contains(w.Header().Get("Content-Type"), "json") {
 		if err := json.Unmarshal(w.Body.Bytes(), &out.body); err != nil {
-			c.h.t.Errorf("body %q: %v", out.raw, err)
+			c.h.T.Errorf("body %q: %v", out.raw, err)
 		}
 	}
 	return out
@@ -214,7 +168,7 @@ func (c *caller) do(r *http.Request) reply {
 
 // begin opens a login and stays in it.
 func (c *caller) begin(client string, changes ...string) reply {
-	c.h.t.Helper()
+	c.h.T.Helper()
 	out := c.send("/requests", params(client, changes...))
 	c.id, c.token = out.body["request_id"], nil
 	return out
@@ -253,24 +207,24 @@ func (r reply) methods() string {
 }
 
 // redeem exchanges the code of a finished login and returns the claims of the ID token.
-func (h *house) redeem(client, code string) map[string]any {
-	h.t.Helper()
+func (h *fixture) redeem(client, code string) map[string]any {
+	h.T.Helper()
 	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {client}, "code": {code}, "redirect_uri": {callback}, "code_verifier": {verifier}}
 	r := httptest.NewRequest(http.MethodPost, "/token", strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	w := httptest.NewRecorder()
-	h.handler.ServeHTTP(w, r)
+	h.Handler.ServeHTTP(w, r)
 	var tokens struct {
 		IDToken string `json:"id_token"`
 	}
-	h.ok(json.Unmarshal(w.Body.Bytes(), &tokens))
+	h.OK(json.Unmarshal(w.Body.Bytes(), &tokens))
 	parts := strings.Split(tokens.IDToken, ".")
 	if len(parts) != 3 {
-		h.t.Fatalf("tokens = %d %s", w.Code, w.Body)
+		h.T.Fatalf("tokens = %d %s", w.Code, w.Body)
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	h.ok(err)
+	h.OK(err)
 	var claims map[string]any
-	h.ok(json.Unmarshal(payload, &claims))
+	h.OK(json.Unmarshal(payload, &claims))
 	return claims
 }

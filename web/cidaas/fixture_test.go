@@ -1,12 +1,10 @@
 package cidaas
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -18,11 +16,8 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/mfatest"
-	"sallyport/mfa/totp"
-	"sallyport/mfa/users"
 	"sallyport/provider"
 	"sallyport/storage"
-	"sallyport/storage/relational"
 	"sallyport/web"
 	"sallyport/web/login"
 	"sallyport/web/oidc"
@@ -34,59 +29,34 @@ const (
 	issuer   = "https://login.example"
 	app      = "https://app.example"
 	callback = app + "/cb"
-	password = "correct horse battery"
-	totpKey  = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+	password = webtest.Password
+	totpKey  = webtest.TOTPKey
 	verifier = "a-verifier-that-is-long-enough-for-rfc-7636-and-fixed"
 )
 
 var t0 = time.Date(2026, 11, 21, 9, 0, 5, 0, time.UTC)
 
-// house is the dialect beside our own pages over the whole core on a real SQLite
-// database, with a clock that stands still until a test moves it.
-type house struct {
-	t        testing.TB
-	clock    time.Time
-	engine   *relational.Engine
-	users    *users.Registry
-	totp     *totp.Method
-	provider *provider.Provider
-	surface  *Surface
-	handler  http.Handler
-	rooms    webtest.Rooms
-	log      bytes.Buffer
+// fixture is the dialect beside the server's own pages, over a real database.
+type fixture struct {
+	*webtest.Fixture
+	surface *Surface
 }
 
-func (h *house) now() time.Time { return h.clock }
-
-func (h *house) wait(d time.Duration) { h.clock = h.clock.Add(d) }
-
-func (h *house) ok(err error) {
-	h.t.Helper()
-	if err != nil {
-		h.t.Fatal(err)
-	}
-}
-
-func newHouse(t testing.TB, more ...web.Surface) *house {
+func newFixture(t testing.TB, more ...web.Surface) *fixture {
 	t.Helper()
-	h := &house{t: t, clock: t0}
-	rooms := webtest.Open(t, mfatest.Options{Now: h.now, Options: exchange.Options{AddressMax: -1}}, provider.Options{Issuer: issuer, LegacyResponseTypes: true})
-	h.engine, h.users, h.totp, h.provider, h.rooms = rooms.Store, rooms.Users, rooms.TOTP, rooms.Provider, rooms
-	log := slog.New(slog.NewJSONHandler(&h.log, nil))
-	look, err := page.New(rooms.Keyring, page.Options{Issuer: issuer, Logger: log}, login.Files())
-	h.ok(err)
-	pages := login.New(h.provider, rooms.Verifier, rooms.Sessions, look)
-	h.surface = New(h.provider, rooms.Verifier, rooms.Sessions, rand.Reader, Options{Issuer: issuer, Product: "Harbour", Answer: pages.Answer, Logger: log})
-	h.handler, err = web.New(web.Options{Issuer: issuer, Logger: log, ErrorPage: pages.Refusal}, rand.Reader, h.now,
-		append([]web.Surface{look, pages.WithClientPages(h.surface.Page), h.surface, oidc.New(h.provider, oidc.Options{Issuer: issuer})}, more...)...)
-	h.ok(err)
+	h := &fixture{Fixture: webtest.New(t, t0, mfatest.Options{Options: exchange.Options{AddressMax: -1}}, provider.Options{Issuer: issuer, LegacyResponseTypes: true})}
+	look, err := page.New(h.Keyring, page.Options{Issuer: issuer, Logger: h.Logger()}, login.Files())
+	h.OK(err)
+	pages := login.New(h.Provider, h.Verifier, h.Sessions, look)
+	h.surface = New(h.Provider, h.Verifier, h.Accounts, h.Sessions, rand.Reader, Options{Issuer: issuer, Product: "Harbour", Answer: pages.Answer, Logger: h.Logger()})
+	h.Serve(pages.Refusal, append([]web.Surface{look, pages.WithClientPages(h.surface.Page), h.surface, oidc.New(h.Provider, oidc.Options{Issuer: issuer})}, more...)...)
 	return h
 }
 
 // client stores an application of the dialect: public, with a page of its own, changed
 // by the given functions.
-func (h *house) client(changes ...func(*storage.Client)) {
-	h.t.Helper()
+func (h *fixture) client(changes ...func(*storage.Client)) {
+	h.T.Helper()
 	c := storage.Client{ID: "shop", Name: "Lighthouse Shop", Public: true, AuthMethod: "none", RedirectURIs: []string{callback},
 		PostLogoutRedirectURIs: []string{app + "/bye"}, GrantTypes: []string{"authorization_code", "refresh_token"},
 		Scopes: []string{"openid", "email", "profile", "mobile", "offline_access"}, MFA: mfa.MFAOff, Consent: "skip",
@@ -94,8 +64,8 @@ func (h *house) client(changes ...func(*storage.Client)) {
 	for _, change := range changes {
 		change(&c)
 	}
-	h.ok(h.engine.PutClient(context.Background(), c, nil))
-	h.ok(h.provider.Poll(context.Background()))
+	h.OK(h.Store.PutClient(context.Background(), c, nil))
+	h.OK(h.Provider.Poll(context.Background()))
 }
 
 func always(c *storage.Client) { c.MFA, c.Passwordless = mfa.MFAAlways, false }
@@ -109,24 +79,12 @@ func confidential(c *storage.Client) {
 	c.ID, c.Public, c.AuthMethod, c.SecretHashes = "backend", false, "client_secret_basic", [][]byte{sum[:]}
 }
 
-// user stores somebody, with an authenticator app if a key is given.
-func (h *house) user(name, key string, codes ...string) storage.UserID {
-	h.t.Helper()
-	return h.rooms.User(name, password, key, codes...)
-}
-
-// code is what the app of a key shows now.
-func (h *house) code(key string) string {
-	h.t.Helper()
-	return h.rooms.Code(key, h.clock)
-}
-
 // wrong is a code no app shows now.
-func (h *house) wrong() string {
+func (h *fixture) wrong() string {
 	for _, code := range []string{"000000", "000001", "000002", "000003"} {
 		right := false
 		for _, d := range []time.Duration{-30 * time.Second, 0, 30 * time.Second} {
-			right = right || h.rooms.Code(totpKey, h.clock.Add(d)) == code
+			right = right || h.Services.Code(totpKey, h.Now().Add(d)) == code
 		}
 		if !right {
 			return code
@@ -137,24 +95,24 @@ func (h *house) wrong() string {
 
 // caller keeps cookies if it is a browser, and sends the headers it was given.
 type caller struct {
-	h       *house
+	h       *fixture
 	cookies webtest.Jar // nil: a program
 	header  http.Header
 }
 
-func (h *house) program() *caller { return &caller{h: h, header: http.Header{}} }
+func (h *fixture) program() *caller { return &caller{h: h, header: http.Header{}} }
 
-func (h *house) browser() *caller {
+func (h *fixture) browser() *caller {
 	return &caller{h: h, cookies: webtest.Jar{}, header: http.Header{}}
 }
 
 // page is a caller from a page of the application's on its own site: no cookies go along.
-func (h *house) page() *caller {
+func (h *fixture) page() *caller {
 	return &caller{h: h, header: http.Header{"Origin": {app}}}
 }
 
 func (c *caller) do(verb, path, kind, body string) *httptest.ResponseRecorder {
-	c.h.t.Helper()
+	c.h.T.Helper()
 	r := httptest.NewRequest(verb, path, strings.NewReader(body))
 	if kind != "" {
 		r.Header.Set("Content-Type", kind)
@@ -164,29 +122,29 @@ func (c *caller) do(verb, path, kind, body string) *httptest.ResponseRecorder {
 	}
 	c.cookies.Put(r)
 	w := httptest.NewRecorder()
-	c.h.handler.ServeHTTP(w, r)
+	c.h.Handler.ServeHTTP(w, r)
 	c.cookies.Take(w)
 	if w.Code >= 500 {
-		c.h.t.Logf("%s %.80s: %d %s", verb, path, w.Code, w.Body)
+		c.h.T.Logf("%s %.80s: %d %s", verb, path, w.Code, w.Body)
 	}
 	return w
 }
 
 // json posts a JSON object written as pairs, as the libraries do.
 func (c *caller) json(path string, pairs ...string) *httptest.ResponseRecorder {
-	c.h.t.Helper()
+	c.h.T.Helper()
 	members := map[string]string{}
 	for i := 0; i < len(pairs); i += 2 {
 		members[pairs[i]] = pairs[i+1]
 	}
 	body, err := json.Marshal(members)
-	c.h.ok(err)
+	c.h.OK(err)
 	return c.do("POST", path, "application/json", string(body))
 }
 
 // form posts a form written as pairs.
 func (c *caller) form(path string, pairs ...string) *httptest.ResponseRecorder {
-	c.h.t.Helper()
+	c.h.T.Helper()
 	form := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {
 		form.Set(pairs[i], pairs[i+1])
@@ -196,7 +154,7 @@ func (c *caller) form(path string, pairs ...string) *httptest.ResponseRecorder {
 
 // follow follows redirects within the server and returns where they lead.
 func (c *caller) follow(w *httptest.ResponseRecorder) (*httptest.ResponseRecorder, string) {
-	c.h.t.Helper()
+	c.h.T.Helper()
 	for range 10 {
 		to := w.Header().Get("Location")
 		if to == "" || !strings.HasPrefix(to, "/") {
@@ -209,7 +167,7 @@ func (c *caller) follow(w *httptest.ResponseRecorder) (*httptest.ResponseRecorde
 			c.header.Set("Origin", kept)
 		}
 	}
-	c.h.t.Fatal("redirected without end")
+	c.h.T.Fatal("redirected without end")
 	return nil, ""
 }
 
@@ -228,12 +186,12 @@ var requestID = regexp.MustCompile(`requestId=([0-9a-f-]{36})`)
 // begin opens a login and returns its ID and where a browser is led. A program sees the
 // ID in the first redirect.
 func (c *caller) begin(changes ...string) (string, string) {
-	c.h.t.Helper()
+	c.h.T.Helper()
 	w := c.do("GET", "/authz-srv/authz?"+authorizeParams(changes...).Encode(), "", "")
 	w = c.do("GET", w.Header().Get("Location"), "", "")
 	found := requestID.FindStringSubmatch(w.Header().Get("Location"))
 	if found == nil {
-		c.h.t.Fatalf("no login was opened: %d %s %s", w.Code, w.Header().Get("Location"), w.Body)
+		c.h.T.Fatalf("no login was opened: %d %s %s", w.Code, w.Header().Get("Location"), w.Body)
 	}
 	if c.cookies == nil {
 		return found[1], ""
@@ -243,11 +201,11 @@ func (c *caller) begin(changes ...string) (string, string) {
 }
 
 // at reads a member of an answer: "data.exchange_id.exchange_id".
-func (h *house) at(w *httptest.ResponseRecorder, path string) string {
-	h.t.Helper()
+func (h *fixture) at(w *httptest.ResponseRecorder, path string) string {
+	h.T.Helper()
 	var value any
 	if err := json.Unmarshal(w.Body.Bytes(), &value); err != nil {
-		h.t.Fatalf("%d %q is not JSON: %v", w.Code, w.Body, err)
+		h.T.Fatalf("%d %q is not JSON: %v", w.Code, w.Body, err)
 	}
 	for _, name := range strings.Split(path, ".") {
 		switch v := value.(type) {
@@ -255,58 +213,58 @@ func (h *house) at(w *httptest.ResponseRecorder, path string) string {
 			value = v[name]
 		case []any:
 			if len(v) == 0 {
-				h.t.Fatalf("%s: an empty list in %s", path, w.Body)
+				h.T.Fatalf("%s: an empty list in %s", path, w.Body)
 			}
 			value = v[0]
 		}
 	}
 	text, ok := value.(string)
 	if !ok {
-		h.t.Fatalf("no text %s in %d %s", path, w.Code, w.Body)
+		h.T.Fatalf("no text %s in %d %s", path, w.Code, w.Body)
 	}
 	return text
 }
 
 // is demands a status and returns the answer.
-func (h *house) is(w *httptest.ResponseRecorder, status int) *httptest.ResponseRecorder {
-	h.t.Helper()
+func (h *fixture) is(w *httptest.ResponseRecorder, status int) *httptest.ResponseRecorder {
+	h.T.Helper()
 	if w.Code != status {
-		h.t.Fatalf("status = %d, want %d: %s %s", w.Code, status, w.Header().Get("Location"), w.Body)
+		h.T.Fatalf("status = %d, want %d: %s %s", w.Code, status, w.Header().Get("Location"), w.Body)
 	}
 	return w
 }
 
 // query is what an application was sent to its redirect address.
-func (h *house) query(location, want string) url.Values {
-	h.t.Helper()
+func (h *fixture) query(location, want string) url.Values {
+	h.T.Helper()
 	if !strings.HasPrefix(location, want) {
-		h.t.Fatalf("led to %q, want %s", location, want)
+		h.T.Fatalf("led to %q, want %s", location, want)
 	}
 	u, err := url.Parse(location)
-	h.ok(err)
+	h.OK(err)
 	return u.Query()
 }
 
 // mustCode demands that the application got a code, with state and issuer.
-func (h *house) mustCode(location string) string {
-	h.t.Helper()
+func (h *fixture) mustCode(location string) string {
+	h.T.Helper()
 	q := h.query(location, callback+"?")
 	if q.Get("code") == "" || q.Get("state") != "the-state" || q.Get("iss") != issuer {
-		h.t.Fatalf("answer = %v, want a code, the state and the issuer", q)
+		h.T.Fatalf("answer = %v, want a code, the state and the issuer", q)
 	}
 	return q.Get("code")
 }
 
 // claims redeems a code at the dialect's token endpoint and returns the ID token's claims.
-func (h *house) claims(code string) (map[string]any, map[string]any) {
-	h.t.Helper()
+func (h *fixture) claims(code string) (map[string]any, map[string]any) {
+	h.T.Helper()
 	w := h.is(h.page().form("/token-srv/token", "grant_type", "authorization_code", "code", code, "redirect_uri", callback,
 		"client_id", "shop", "code_verifier", verifier), http.StatusOK)
 	var answer map[string]any
-	h.ok(json.Unmarshal(w.Body.Bytes(), &answer))
+	h.OK(json.Unmarshal(w.Body.Bytes(), &answer))
 	claims, ok := payload(answer["id_token"])
 	if !ok {
-		h.t.Fatalf("no ID token: %s", w.Body)
+		h.T.Fatalf("no ID token: %s", w.Body)
 	}
 	return answer, claims
 }
@@ -341,18 +299,18 @@ func envelope(t *testing.T, w *httptest.ResponseRecorder) {
 }
 
 // track is the name of a login whose first factor is proven.
-func (h *house) track(request string, b *caller) (string, error) {
-	h.t.Helper()
+func (h *fixture) track(request string, b *caller) (string, error) {
+	h.T.Helper()
 	for name, value := range b.cookies {
 		if strings.HasSuffix(name, "sallyport_browser") {
-			st, err := h.provider.Next(context.Background(), provider.Ask{Request: storage.RequestID(request), Visit: mfa.Caller{Browser: value}})
+			st, err := h.Provider.Next(context.Background(), provider.Ask{Request: storage.RequestID(request), Visit: mfa.Caller{Browser: value}})
 			if err != nil {
 				return "", err
 			}
-			track, err := h.provider.Track(context.Background(), st, mfa.Caller{})
+			track, err := h.Provider.Track(context.Background(), st, mfa.Caller{})
 			return string(track), err
 		}
 	}
-	h.t.Fatal("the caller has no cookie")
+	h.T.Fatal("the caller has no cookie")
 	return "", nil
 }

@@ -1,4 +1,4 @@
-package exchange_test
+package selfservice_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/mfatest"
 	"sallyport/mfa/notice"
+	"sallyport/mfa/selfservice"
 	"sallyport/mfa/users"
 	"sallyport/storage"
 )
@@ -51,11 +52,11 @@ func TestWhatAChangeOfFactorsAsksFor(t *testing.T) {
 			if !tc.held {
 				return
 			}
-			_, err = h.Verifier.NewRecoveryCodes(context.Background(), h.Visit, o)
+			_, err = h.Accounts.NewRecoveryCodes(context.Background(), h.Caller, o)
 			mfatest.Want(t, "new codes", err, tc.code)
-			held := h.Verifier.Held(o.Account)
-			at := slices.IndexFunc(held, func(x exchange.Held) bool { return x.Info.Enrolls })
-			if code := mfa.CodeOf(h.Verifier.Remove(context.Background(), h.Visit, o, held[at].ID, false)); code != tc.code {
+			held := h.Accounts.Held(o.Account)
+			at := slices.IndexFunc(held, func(x selfservice.Held) bool { return x.Info.Enrolls })
+			if code := mfa.CodeOf(h.Accounts.Remove(context.Background(), h.Caller, o, held[at].ID, false)); code != tc.code {
 				t.Errorf("remove: %q, want %q", code, tc.code)
 			}
 		})
@@ -88,7 +89,7 @@ func TestTwoDevicesOfDifferentShape(t *testing.T) {
 	h.Wait(30 * time.Second)
 	for _, e := range []exchange.Enrolling{first, second} {
 		id := h.LoggedIn()
-		p := h.Proving(id, "")
+		p := h.Read(id, "")
 		names := map[storage.AuthenticatorID]string{}
 		for _, o := range h.Verifier.Options(p) {
 			names[o.Authenticator] = o.Name
@@ -101,10 +102,10 @@ func TestTwoDevicesOfDifferentShape(t *testing.T) {
 			other = second.Authenticator
 		}
 		choice := exchange.Choice{Method: "totp", Authenticator: e.Authenticator}
-		if _, err := h.Verifier.Prove(context.Background(), h.Visit, p, choice, "", mfa.Typed(h.Shows(u.ID, other))); err == nil {
+		if _, err := h.Verifier.Prove(context.Background(), h.Caller, p, choice, "", mfa.Typed(h.Shows(u.ID, other))); err == nil {
 			t.Errorf("%s took the code of the other device", e.Text)
 		}
-		_, err = h.Verifier.Prove(context.Background(), h.Visit, h.Proving(id, ""), choice, "", mfa.Typed(h.Shows(u.ID, e.Authenticator)))
+		_, err = h.Verifier.Prove(context.Background(), h.Caller, h.Read(id, ""), choice, "", mfa.Typed(h.Shows(u.ID, e.Authenticator)))
 		mfatest.Want(t, e.Text, err, "")
 		if v := h.Verdict(id); v.ACR != mfa.AAL2 || v.Counted[1].Authenticator != e.Authenticator {
 			t.Errorf("verdict = %+v, want aal2 by %s", v, e.Text)
@@ -134,13 +135,13 @@ func TestAnEnrolmentIsItsSessionsOwn(t *testing.T) {
 	h := mfatest.New(t)
 	u := h.Bob()
 	o, elsewhere := h.Session(u.ID, "password"), h.Session(u.ID, "password")
-	stranger := h.Session(h.Create(users.Draft{Email: mfatest.OtherMail, Password: mfatest.OwnPass}).ID, "password")
+	stranger := h.Session(h.Create(users.Draft{Email: mfatest.OtherEmail, Password: mfatest.Password}).ID, "password")
 	e, err := h.EnrolFor(o, totpOnly)
 	mfatest.Want(t, "begin", err, "")
 	for name, other := range map[string]mfa.Owner{"another session": elsewhere, "another user": stranger} {
-		_, err := h.Verifier.ConfirmFor(context.Background(), h.Visit, other, e.Exchange, mfa.Typed(h.Shows(u.ID, e.Authenticator)))
+		_, err := h.Verifier.Confirm(context.Background(), h.Caller, exchange.SignedIn(other), e.Exchange, mfa.Typed(h.Shows(u.ID, e.Authenticator)))
 		mfatest.Want(t, name, err, mfa.EnrollmentExpired)
-		_, err = h.Verifier.PendingFor(context.Background(), h.Visit, other, e.Exchange)
+		_, err = h.Verifier.Enrollment(context.Background(), h.Caller, exchange.SignedIn(other), e.Exchange)
 		mfatest.Want(t, name+" looks", err, mfa.EnrollmentExpired)
 	}
 	id := h.LoggedIn()
@@ -157,11 +158,11 @@ func TestAnEnrolmentIsItsSessionsOwn(t *testing.T) {
 func TestAnEnrolmentWithoutASessionIsItsUsersOwn(t *testing.T) {
 	h := mfatest.New(t)
 	u := h.Bob()
-	o, stranger := h.Session(u.ID, "password"), h.Session(h.Create(users.Draft{Email: mfatest.OtherMail, Password: mfatest.OwnPass}).ID, "password")
+	o, stranger := h.Session(u.ID, "password"), h.Session(h.Create(users.Draft{Email: mfatest.OtherEmail, Password: mfatest.Password}).ID, "password")
 	o.Session, stranger.Session, o.Origin = "", "", "dialect" // a token speaks for them
 	e, err := h.EnrolFor(o, totpOnly)
 	mfatest.Want(t, "begin", err, "")
-	_, err = h.Verifier.ConfirmFor(context.Background(), h.Visit, stranger, e.Exchange, mfa.Typed(h.Shows(u.ID, e.Authenticator)))
+	_, err = h.Verifier.Confirm(context.Background(), h.Caller, exchange.SignedIn(stranger), e.Exchange, mfa.Typed(h.Shows(u.ID, e.Authenticator)))
 	mfatest.Want(t, "another user", err, mfa.EnrollmentExpired)
 	inLogin, err := h.Enrol(h.LoggedIn())
 	mfatest.Want(t, "begin in a login", err, "")
@@ -182,7 +183,7 @@ func TestRacingConfirmationsHaveOneWinner(t *testing.T) {
 	won, shown := 0, 0
 	for range 4 {
 		wg.Go(func() {
-			codes, err := h.Verifier.ConfirmFor(context.Background(), h.Visit, o, e.Exchange, code)
+			codes, err := h.Verifier.Confirm(context.Background(), h.Caller, exchange.SignedIn(o), e.Exchange, code)
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
@@ -203,22 +204,22 @@ func TestRemovingAFactor(t *testing.T) {
 	h := mfatest.New(t)
 	u := h.Ada()
 	o, elsewhere := h.Session(u.ID, "password", "totp"), h.Session(u.ID, "password", "totp")
-	held := h.Verifier.Held(o.Account)
-	device := held[slices.IndexFunc(held, func(x exchange.Held) bool { return x.Info.Enrolls })].ID
+	held := h.Accounts.Held(o.Account)
+	device := held[slices.IndexFunc(held, func(x selfservice.Held) bool { return x.Info.Enrolls })].ID
 	second, err := h.EnrolFor(o, totpOnly)
 	mfatest.Want(t, "add a second", err, "")
 	_, err = h.ConfirmFor(o, second)
 	mfatest.Want(t, "confirm it", err, "")
 
 	o = *h.Again(o)
-	mfatest.Want(t, "remove, keeping sessions", h.Verifier.Remove(context.Background(), h.Visit, o, device, false), "")
+	mfatest.Want(t, "remove, keeping sessions", h.Accounts.Remove(context.Background(), h.Caller, o, device, false), "")
 	if h.Again(elsewhere) == nil {
 		t.Error("the other session ended unasked")
 	}
 	mfatest.Want(t, "the removed device proved nothing", h.Verifier.Fresh(*h.Again(elsewhere)), mfa.ReauthenticationRequired)
 	mfatest.Want(t, "the one added here was proven", h.Verifier.Fresh(*h.Again(o)), "")
 	h.Wait(30 * time.Second)
-	_, err = h.Verifier.Prove(context.Background(), h.Visit, h.Proving(h.LoggedIn(), ""), exchange.Choice{Method: "totp", Authenticator: device}, "", mfa.Typed(h.Code(0)))
+	_, err = h.Verifier.Prove(context.Background(), h.Caller, h.Read(h.LoggedIn(), ""), exchange.Choice{Method: "totp", Authenticator: device}, "", mfa.Typed(h.Code(0)))
 	mfatest.Want(t, "the removed device", err, mfa.NotConfigured)
 	_, err = h.Prove(h.LoggedIn(), "totp", h.Code(0), "")
 	mfatest.Want(t, "its code", err, mfa.InvalidPasscode)
@@ -228,7 +229,7 @@ func TestRemovingAFactor(t *testing.T) {
 	}
 
 	o = h.Session(u.ID, "password", "totp")
-	mfatest.Want(t, "remove the last, ending sessions", h.Verifier.Remove(context.Background(), h.Visit, o, second.Authenticator, true), "")
+	mfatest.Want(t, "remove the last, ending sessions", h.Accounts.Remove(context.Background(), h.Caller, o, second.Authenticator, true), "")
 	if h.Again(elsewhere) != nil || h.Again(o) == nil {
 		t.Error("want every other session ended, and this one alive")
 	}
@@ -238,7 +239,7 @@ func TestRemovingAFactor(t *testing.T) {
 	}
 	_, err = h.Prove(h.LoggedIn(), "recovery", "aaaaaaaaaaaaaaaaaaaaaaaa", "")
 	mfatest.Want(t, "a recovery code afterwards", err, mfa.NotConfigured)
-	if got := h.Messages()[0]; got.Template != notice.FactorRemoved || got.Recipient != mfatest.OwnMail {
+	if got := h.Messages()[0]; got.Template != notice.FactorRemoved || got.Recipient != mfatest.Email {
 		t.Errorf("message = %+v, want one about the removal", got)
 	}
 	if got := h.Events(); !slices.Contains(got, mfa.EventFactorDeleted) {
@@ -249,7 +250,7 @@ func TestRemovingAFactor(t *testing.T) {
 func TestForeignIdsAreLikeUnknownOnes(t *testing.T) {
 	h := mfatest.New(t)
 	ada := h.Session(h.Ada().ID, "password", "totp")
-	eve := h.Session(h.Create(users.Draft{Email: mfatest.OtherMail, Password: mfatest.OwnPass, TOTPSecret: mfatest.Secret32}).ID, "password", "totp")
+	eve := h.Session(h.Create(users.Draft{Email: mfatest.OtherEmail, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey}).ID, "password", "totp")
 	ids := []storage.AuthenticatorID{"", "00000000-0000-0000-0000-000000000000"}
 	for _, a := range ada.Account.Authenticators {
 		ids = append(ids, a.ID)
@@ -260,22 +261,22 @@ func TestForeignIdsAreLikeUnknownOnes(t *testing.T) {
 		}
 	}
 	for _, id := range ids {
-		mfatest.Want(t, "remove "+string(id), h.Verifier.Remove(context.Background(), h.Visit, eve, id, true), mfa.NotConfigured)
-		mfatest.Want(t, "rename "+string(id), h.Verifier.Rename(context.Background(), h.Visit, eve, id, "mine"), mfa.NotConfigured)
+		mfatest.Want(t, "remove "+string(id), h.Accounts.Remove(context.Background(), h.Caller, eve, id, true), mfa.NotConfigured)
+		mfatest.Want(t, "rename "+string(id), h.Accounts.Rename(context.Background(), h.Caller, eve, id, "mine"), mfa.NotConfigured)
 	}
 	for _, id := range []storage.SessionID{"", "00000000-0000-0000-0000-000000000000", ada.Session} {
-		mfatest.Want(t, "end session", h.Sessions.EndOne(context.Background(), h.Visit, eve, id), mfa.NotSignedIn)
+		mfatest.Want(t, "end session", h.Sessions.EndOne(context.Background(), h.Caller, eve, id), mfa.NotSignedIn)
 	}
 	if h.Again(ada) == nil {
 		t.Fatal("somebody else ended the session")
 	}
-	mfatest.Want(t, "end one's own", h.Sessions.EndOne(context.Background(), h.Visit, eve, eve.Session), "")
+	mfatest.Want(t, "end one's own", h.Sessions.EndOne(context.Background(), h.Caller, eve, eve.Session), "")
 }
 
 func TestNewRecoveryCodesKillTheOld(t *testing.T) {
 	h := mfatest.New(t)
 	o := h.Session(h.Ada().ID, "password", "totp")
-	codes, err := h.Verifier.NewRecoveryCodes(context.Background(), h.Visit, o)
+	codes, err := h.Accounts.NewRecoveryCodes(context.Background(), h.Caller, o)
 	mfatest.Want(t, "new codes", err, "")
 	_, err = h.Prove(h.LoggedIn(), "recovery", "bbbb-bbbb-bbbb", "")
 	mfatest.Want(t, "an old one", err, mfa.InvalidPasscode)
@@ -285,6 +286,6 @@ func TestNewRecoveryCodesKillTheOld(t *testing.T) {
 	if !slices.ContainsFunc(messages, func(m storage.Message) bool { return m.Template == notice.RecoveryRenewed }) {
 		t.Errorf("messages = %+v, want one about the new codes", messages)
 	}
-	_, err = h.Verifier.NewRecoveryCodes(context.Background(), h.Visit, h.Session(h.Create(users.Draft{Email: mfatest.OtherMail, Password: mfatest.OwnPass}).ID, "password"))
+	_, err = h.Accounts.NewRecoveryCodes(context.Background(), h.Caller, h.Session(h.Create(users.Draft{Email: mfatest.OtherEmail, Password: mfatest.Password}).ID, "password"))
 	mfatest.Want(t, "without a second factor", err, mfa.NotConfigured)
 }

@@ -13,8 +13,8 @@ type counter struct {
 	failures, next, updated, forget int64
 }
 
-// MoveThrottles implements storage.Throttles. Old counters are taken away and added
-// to the new ones in one transaction, so that no failure is lost and none counts twice.
+// MoveThrottles implements storage.Throttles. It adds counters to the new ones and deletes
+// the old in one transaction, so that no failure is lost or counted twice.
 func (e *Engine) MoveThrottles(ctx context.Context, buckets []string, moves []storage.SubjectMove) (int, error) {
 	if len(moves) == 0 || len(buckets) == 0 {
 		return 0, nil
@@ -45,7 +45,7 @@ func (e *Engine) MoveThrottles(ctx context.Context, buckets []string, moves []st
 	return moved, err
 }
 
-// addCounters adds counters to those there are, in the order every step locks them.
+// addCounters adds counters to existing ones, in the locking order of all steps.
 func (q querier) addCounters(all []counter) error {
 	slices.SortFunc(all, func(a, b counter) int { return compareKeys(a.key, b.key) })
 	for _, c := range all {

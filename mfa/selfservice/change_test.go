@@ -1,4 +1,4 @@
-package exchange_test
+package selfservice_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/mfatest"
 	"sallyport/mfa/password"
+	"sallyport/mfa/selfservice"
 	"sallyport/storage"
 )
 
@@ -30,18 +31,18 @@ func TestAParkedLoginDoesNotSurviveItsOwner(t *testing.T) {
 		act  func(h *mfatest.Fixture, o mfa.Owner) error
 		need mfa.Need // of the parked login; "over": it was cancelled
 	}{
-		{"when other sessions end", func(h *mfatest.Fixture, o mfa.Owner) error { return h.Sessions.EndOthers(ctx, h.Visit, o) }, "over"},
+		{"when other sessions end", func(h *mfatest.Fixture, o mfa.Owner) error { return h.Sessions.EndOthers(ctx, h.Caller, o) }, "over"},
 		{"when the password changes and other sessions end", func(h *mfatest.Fixture, o mfa.Owner) error {
-			return h.Verifier.ChangePassword(ctx, h.Visit, o, exchange.PasswordChange{Old: mfatest.OwnPass, New: "seven grey geese on ice", EndOthers: true})
+			return h.Accounts.ChangePassword(ctx, h.Caller, o, selfservice.PasswordChange{Old: mfatest.Password, New: "seven grey geese on ice", EndOthers: true})
 		}, "over"},
 		{"when the password changes", func(h *mfatest.Fixture, o mfa.Owner) error {
-			return h.Verifier.ChangePassword(ctx, h.Visit, o, exchange.PasswordChange{Old: mfatest.OwnPass, New: "seven grey geese on ice"})
+			return h.Accounts.ChangePassword(ctx, h.Caller, o, selfservice.PasswordChange{Old: mfatest.Password, New: "seven grey geese on ice"})
 		}, mfa.NeedFirst},
 		{"when the factor goes and other sessions end", func(h *mfatest.Fixture, o mfa.Owner) error {
-			return h.Verifier.Remove(ctx, h.Visit, o, first(o, "totp"), true)
+			return h.Accounts.Remove(ctx, h.Caller, o, first(o, "totp"), true)
 		}, "over"},
 		{"when the factor goes", func(h *mfatest.Fixture, o mfa.Owner) error {
-			return h.Verifier.Remove(ctx, h.Visit, o, first(o, "totp"), false)
+			return h.Accounts.Remove(ctx, h.Caller, o, first(o, "totp"), false)
 		}, mfa.NeedEnroll},
 		{"when nothing happens", func(*mfatest.Fixture, mfa.Owner) error { return nil }, mfa.NeedNothing},
 	} {
@@ -54,7 +55,7 @@ func TestAParkedLoginDoesNotSurviveItsOwner(t *testing.T) {
 			mfatest.Want(t, "prove the factor", err, "")
 			h.Wait(time.Minute)
 			mfatest.Want(t, "the owner acts", tc.act(h, h.Owner(u)), "")
-			if p := h.Proving(id, ""); tc.need == "over" {
+			if p := h.Read(id, ""); tc.need == "over" {
 				if p.Request.State != storage.RequestCancelled {
 					t.Errorf("the request is %s, want %s", p.Request.State, storage.RequestCancelled)
 				}
@@ -83,7 +84,7 @@ func TestAVerifiedCodeOfARemovedFactorIsNotRedeemed(t *testing.T) {
 	mfatest.Want(t, "verify", err, "")
 	h.Wait(time.Minute)
 	o = h.Owner(u)
-	mfatest.Want(t, "remove", h.Verifier.Remove(context.Background(), h.Visit, o, second.Authenticator, false), "")
+	mfatest.Want(t, "remove", h.Accounts.Remove(context.Background(), h.Caller, o, second.Authenticator, false), "")
 	mfatest.Want(t, "redeem", h.Redeem(id, s.Status, mfa.UsageSecond), mfa.InvalidExchange)
 }
 
@@ -92,10 +93,10 @@ func TestTheOwnersSessionKnowsTheNewPassword(t *testing.T) {
 	u := h.Ada()
 	o := h.Owner(u)
 	h.Wait(time.Minute)
-	change := exchange.PasswordChange{Old: mfatest.OwnPass, New: "seven grey geese on ice"}
+	change := selfservice.PasswordChange{Old: mfatest.Password, New: "seven grey geese on ice"}
 	elsewhere := h.Session(u.ID, "password", "totp")
 	h.Wait(time.Minute)
-	mfatest.Want(t, "change", h.Verifier.ChangePassword(context.Background(), h.Visit, o, change), "")
+	mfatest.Want(t, "change", h.Accounts.ChangePassword(context.Background(), h.Caller, o, change), "")
 	again, other := h.Again(o), h.Again(elsewhere)
 	if again == nil || other == nil {
 		t.Fatal("a session ended that nobody ended")
@@ -117,7 +118,7 @@ func TestAPasswordHashedAnewIsStillTheSame(t *testing.T) {
 	h.Wait(time.Minute)
 	h.Password = password.New(h.Keyring, rand.Reader, password.Options{Memory: 128, Time: 1})
 	h.Open(exchange.Options{AddressMax: -1})
-	mfatest.Want(t, "a login that hashes it anew", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), "")
+	mfatest.Want(t, "a login that hashes it anew", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), "")
 	again := h.Again(o)
 	if v := mfa.Require(mfa.Policy{}, &again.Account, again.Factors, mfa.Asked{}, h.Verifier.Methods(), h.Now()); v.ACR != mfa.AAL1 {
 		t.Errorf("acr = %q after the hash was made anew, want the proof of before to count", v.ACR)

@@ -1,4 +1,4 @@
-package exchange_test
+package selfservice_test
 
 import (
 	"context"
@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"sallyport/mfa"
-	"sallyport/mfa/exchange"
 	"sallyport/mfa/mfatest"
 	"sallyport/mfa/notice"
+	"sallyport/mfa/selfservice"
 )
 
 func TestChangingThePassword(t *testing.T) {
@@ -18,22 +18,22 @@ func TestChangingThePassword(t *testing.T) {
 	u := h.Ada()
 	o, elsewhere := h.Owner(u), h.Session(u.ID, "password")
 	change := func(old, fresh string, others bool) error {
-		return h.Verifier.ChangePassword(context.Background(), h.Visit, o, exchange.PasswordChange{Old: old, New: fresh, EndOthers: others})
+		return h.Accounts.ChangePassword(context.Background(), h.Caller, o, selfservice.PasswordChange{Old: old, New: fresh, EndOthers: others})
 	}
 	const fresh = "seven grey geese on ice"
-	mfatest.Want(t, "too short", change(mfatest.OwnPass, "short", true), mfa.PasswordTooShort)
-	mfatest.Want(t, "too common", change(mfatest.OwnPass, "password123", true), mfa.PasswordTooCommon)
+	mfatest.Want(t, "too short", change(mfatest.Password, "short", true), mfa.PasswordTooShort)
+	mfatest.Want(t, "too common", change(mfatest.Password, "password123", true), mfa.PasswordTooCommon)
 	mfatest.Want(t, "wrong old one", change("not it at all", fresh, true), mfa.InvalidCredentials)
 	mfatest.Want(t, "no old one", change("", fresh, true), mfa.InvalidRequest)
 	if h.Again(elsewhere) == nil {
 		t.Fatal("a refused change ended a session")
 	}
-	mfatest.Want(t, "right", change(mfatest.OwnPass, fresh, true), "")
+	mfatest.Want(t, "right", change(mfatest.Password, fresh, true), "")
 	if h.Again(elsewhere) != nil || h.Again(o) == nil {
 		t.Error("want every other session ended, and this one alive")
 	}
-	mfatest.Want(t, "log in with the old one", h.Login(h.Begin(), mfatest.OwnMail, mfatest.OwnPass), mfa.InvalidCredentials)
-	mfatest.Want(t, "log in with the new one", h.Login(h.Begin(), mfatest.OwnMail, fresh), "")
+	mfatest.Want(t, "log in with the old one", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), mfa.InvalidCredentials)
+	mfatest.Want(t, "log in with the new one", h.SignIn(h.Begin(), mfatest.Email, fresh), "")
 	if got := h.Messages()[0].Template; got != notice.PasswordChanged {
 		t.Errorf("message = %s, want one about the password", got)
 	}
@@ -41,10 +41,10 @@ func TestChangingThePassword(t *testing.T) {
 		t.Errorf("events = %v, want the change among them", got)
 	}
 	for range 5 {
-		mfatest.Want(t, "wrong again", change("not it at all", mfatest.OwnPass, false), mfa.InvalidCredentials)
+		mfatest.Want(t, "wrong again", change("not it at all", mfatest.Password, false), mfa.InvalidCredentials)
 	}
-	mfatest.Want(t, "right during the wait", change(fresh, mfatest.OwnPass, false), mfa.TooMany)
-	mfatest.Want(t, "a login waits for the same counter", h.Login(h.Begin(), mfatest.OwnMail, fresh), mfa.InvalidCredentials)
+	mfatest.Want(t, "right during the wait", change(fresh, mfatest.Password, false), mfa.TooMany)
+	mfatest.Want(t, "a login waits for the same counter", h.SignIn(h.Begin(), mfatest.Email, fresh), mfa.InvalidCredentials)
 }
 
 // A stolen password is enough to sign in to a page that asks for no more: it must not
@@ -70,7 +70,7 @@ func TestAPasswordIsNotReplacedWithoutTheFactorThereIs(t *testing.T) {
 			}
 			o := h.Session(make().ID, tc.with...)
 			h.Wait(tc.age)
-			err := h.Verifier.ChangePassword(context.Background(), h.Visit, o, exchange.PasswordChange{Old: mfatest.OwnPass, New: "seven grey geese on ice"})
+			err := h.Accounts.ChangePassword(context.Background(), h.Caller, o, selfservice.PasswordChange{Old: mfatest.Password, New: "seven grey geese on ice"})
 			mfatest.Want(t, "change", err, tc.code)
 		})
 	}
@@ -87,7 +87,7 @@ func TestOfRacingPasswordChangesOneWins(t *testing.T) {
 	var wg sync.WaitGroup
 	for i, password := range fresh {
 		wg.Go(func() {
-			errs[i] = h.Verifier.ChangePassword(context.Background(), h.Visit, o, exchange.PasswordChange{Old: mfatest.OwnPass, New: password})
+			errs[i] = h.Accounts.ChangePassword(context.Background(), h.Caller, o, selfservice.PasswordChange{Old: mfatest.Password, New: password})
 		})
 	}
 	wg.Wait()
@@ -107,7 +107,7 @@ func TestOfRacingPasswordChangesOneWins(t *testing.T) {
 		if i == won {
 			code = ""
 		}
-		mfatest.Want(t, password, h.Login(h.Begin(), mfatest.OwnMail, password), code)
+		mfatest.Want(t, password, h.SignIn(h.Begin(), mfatest.Email, password), code)
 	}
 	told := 0
 	for _, m := range h.Messages() {

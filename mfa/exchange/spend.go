@@ -1,0 +1,90 @@
+package exchange
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+	"sallyport/storage/seal"
+)
+
+// spend is what every right response writes: the credential, its counters, the event.
+func (v *Verifier) spend(caller mfa.Caller, t try, proof mfa.Proof, event *storage.Event) storage.Spend {
+	about, kind := t.about, t.right
+	if event != nil {
+		about, kind = *event, event.Kind
+	}
+	about.UserID = proof.User
+	about.Detail = maps.Clone(about.Detail)
+	about.Detail["authenticator"] = string(proof.Authenticator)
+	s := storage.Spend{Now: t.attempt.Now, Reset: t.resets(), Messages: v.usedNotice(caller, t, proof),
+		Events: []storage.Event{v.event(caller, about, kind, mfa.OutcomeOK, "")}}
+	if proof.Spend.Authenticator != "" {
+		s.Credential = &proof.Spend
+	}
+	if t.attempt.Account.User.Status == storage.UserPending {
+		s.Activate = proof.User
+	}
+	return s
+}
+
+// settle spends a proof. On a conflict it finds out whether this very code was spent before.
+func (v *Verifier) settle(ctx context.Context, caller mfa.Caller, t try, proof mfa.Proof, s storage.Spend, otherwise mfa.Code) error {
+	if proof.Spend.Code != "" {
+		s.Events = append(s.Events, v.event(caller, t.about, mfa.EventRecoveryUsed, mfa.OutcomeOK, ""))
+	}
+	err := v.store.Spend(ctx, s)
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, storage.ErrConflict) {
+		return fmt.Errorf("spend proof: %w", err)
+	}
+	code, err := v.conflict(ctx, proof)
+	if err != nil {
+		return err
+	}
+	if code == mfa.Replayed {
+		return v.replayed(ctx, caller, t)
+	}
+	return &mfa.Error{Code: cmp.Or(code, otherwise)}
+}
+
+// conflict says what is wrong with a proof that could not be spent; "": nothing, the
+// conflict lies elsewhere.
+func (v *Verifier) conflict(ctx context.Context, proof mfa.Proof) (mfa.Code, error) {
+	switch {
+	case proof.Spend.Step > 0:
+		account, err := v.store.Account(ctx, proof.User)
+		if errors.Is(err, storage.ErrNotFound) {
+			return "", nil
+		}
+		if err != nil {
+			return "", fmt.Errorf("read account: %w", err)
+		}
+		a := account.Authenticator(proof.Authenticator)
+		switch {
+		case a == nil || a.Counter < proof.Spend.Step:
+			return "", nil
+		case a.Counter == proof.Spend.Step:
+			return mfa.Replayed, nil
+		}
+		return mfa.InvalidPasscode, nil
+	case proof.Spend.Code != "":
+		codes, err := v.store.RecoveryCodes(ctx, proof.User)
+		if err != nil {
+			return "", fmt.Errorf("read recovery codes: %w", err)
+		}
+		for _, c := range codes {
+			if seal.Equal(c, proof.Spend.Code) {
+				return "", nil
+			}
+		}
+		return mfa.Replayed, nil
+	}
+	return "", nil
+}

@@ -1,0 +1,45 @@
+// Package selfservice is what signed-in users do with their own accounts: see and name
+// their factors, remove them, replace recovery codes and the password, and read what
+// happened. Enrolling is in package exchange, as logins enrol too.
+package selfservice
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/mfa/audit"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/notice"
+	"sallyport/mfa/password"
+	"sallyport/storage"
+)
+
+// Store is the slice of storage that Accounts needs.
+type Store interface {
+	RenameAuthenticator(ctx context.Context, user storage.UserID, id storage.AuthenticatorID, name string, now time.Time, events []storage.Event) error
+	DeleteAuthenticator(ctx context.Context, r storage.Removal) error
+	ReplaceRecoveryCodes(ctx context.Context, set storage.RecoverySet, now time.Time, events []storage.Event, messages []storage.Message) error
+}
+
+// Accounts changes accounts for their owners.
+type Accounts struct {
+	store    Store
+	verifier *exchange.Verifier
+	password *password.Method
+	journal  *audit.Journal
+	now      func() time.Time
+	random   io.Reader
+	product  string
+}
+
+// New returns Accounts. product is named in the messages to owners.
+func New(store Store, verifier *exchange.Verifier, password *password.Method, journal *audit.Journal, now func() time.Time, random io.Reader, product string) *Accounts {
+	return &Accounts{store: store, verifier: verifier, password: password, journal: journal, now: now, random: random, product: product}
+}
+
+// notify composes a message to an owner.
+func (a *Accounts) notify(caller mfa.Caller, o mfa.Owner, template string, data map[string]string) []storage.Message {
+	return notice.New(a.now(), a.random, a.product, caller, &o.Account, template, data)
+}

@@ -1,0 +1,40 @@
+package selfservice
+
+import (
+	"encoding/json"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+// Held is an authenticator as its owner sees it, without its secret.
+type Held struct {
+	ID         storage.AuthenticatorID
+	Name       string
+	Info       mfa.Info
+	Shape      mfa.Shape
+	Left       int64 // uses left, where they are numbered (recovery codes)
+	Disabled   bool  // after too many failures
+	CreatedAt  time.Time
+	LastUsedAt time.Time // zero: never
+}
+
+// Held lists what an account's owner proves themselves with, in the order it was set up.
+func (a *Accounts) Held(account storage.Account) []Held {
+	var out []Held
+	for _, x := range account.Authenticators {
+		i, ok := a.verifier.Info(x.Method)
+		if !ok || x.State == storage.AuthenticatorPending {
+			continue
+		}
+		h := Held{ID: x.ID, Name: x.Name, Info: i, Left: mfa.UsesLeft(x), Disabled: x.State == storage.AuthenticatorDisabled,
+			CreatedAt: x.CreatedAt, LastUsedAt: x.LastUsedAt}
+		// A method that has no shapes leaves nothing in these fields.
+		if a.verifier.Shapes(x.Method) != nil && json.Unmarshal(x.Data, &h.Shape) != nil {
+			h.Shape = mfa.Shape{}
+		}
+		out = append(out, h)
+	}
+	return out
+}
