@@ -43,7 +43,7 @@ func (p *Provider) Begin(ctx context.Context, in Params, v mfa.Caller, s *sessio
 		}
 		s = nil // the session ended in the meantime
 		if r.none {
-			return p.refuseBegin(r, oauth.NewError("login_required", "nobody is signed in"))
+			return p.refuseBegin(r, oauth.NewError("login_required", "no user is signed in"))
 		}
 	}
 	return p.open(ctx, r, v, s)
@@ -81,7 +81,7 @@ func (p *Provider) ready(ctx context.Context, r *request, s *session.SignedIn, v
 			return nil, false, nil
 		}
 		if !signedIn || verdict.Need == mfa.NeedFirst {
-			return oauth.NewError("login_required", "nobody is signed in, or not recently enough"), false, nil
+			return oauth.NewError("login_required", "no user is signed in, or not recently enough"), false, nil
 		}
 		return oauth.NewError("interaction_required", "a further factor is needed"), false, nil
 	}

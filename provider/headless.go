@@ -23,11 +23,11 @@ func (p *Provider) Open(ctx context.Context, values url.Values, v mfa.Caller) (s
 	if page != nil {
 		return "", page
 	}
-	c, err := p.clients.Client(ctx, storage.ClientID(values.Get("client_id")))
-	if err != nil && !isNotFound(err) {
+	c, err := p.clients.Enabled(ctx, storage.ClientID(values.Get("client_id")))
+	if err != nil {
 		return "", err
 	}
-	if err != nil || c.Disabled || !c.HeadlessLogin || !p.allowsOrigin(c, v.Origin) {
+	if c == nil || !c.HeadlessLogin || !p.allowsOrigin(c, v.Origin) {
 		return "", &PageError{Code: "unauthorized_client", Parameter: "client_id",
 			Description: "there is no such application, it has no headless_login, or the call comes from an origin that is not its own"}
 	}
@@ -40,7 +40,7 @@ func (p *Provider) Open(ctx context.Context, values url.Values, v mfa.Caller) (s
 		return "", err
 	}
 	if r.none {
-		return "", &PageError{Code: "login_required", Parameter: "prompt", Description: "nobody is signed in where there is no browser"}
+		return "", &PageError{Code: "login_required", Parameter: "prompt", Description: "no user can be signed in without a browser"}
 	}
 	r.params.Set(openedAlone, "1")
 	v.Browser = "" // ignore a cookie: the page on the other origin could not send it again
@@ -58,13 +58,13 @@ func (p *Provider) allowsOrigin(c *clients.Client, origin string) bool {
 // (rule B-4): a login that began in a browser continues there, unless the client has headless
 // login, and the Origin must be one of the client.
 func (p *Provider) MayContinue(ctx context.Context, s storage.Status, v mfa.Caller) error {
-	c, err := p.clients.Client(ctx, s.ClientID)
-	if err != nil && !isNotFound(err) {
+	c, err := p.clients.Enabled(ctx, s.ClientID)
+	if err != nil {
 		return err
 	}
 	reason := ""
 	switch {
-	case err != nil || c.Disabled:
+	case c == nil:
 		reason = "the client was deleted or disabled"
 	case !p.allowsOrigin(c, v.Origin):
 		reason = "the origin is not one of the client's"

@@ -5,9 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"sallyport/mfa"
 	"sallyport/provider/claims"
@@ -58,27 +56,13 @@ type request struct {
 // (RFC 6749 section 3.1). Only resource may repeat (RFC 8707 section 2).
 func merge(in Params) (url.Values, *PageError) {
 	all := make(url.Values, len(in.Query)+len(in.Form))
-	count := 0
 	for _, part := range []url.Values{in.Query, in.Form} {
 		for name, values := range part {
-			if count += len(values); count > oauth.MaxParams {
-				return nil, &PageError{Code: "invalid_request", Description: "there are too many parameters"}
-			}
-			for _, v := range append([]string{name}, values...) {
-				if !utf8.ValidString(v) || strings.IndexByte(v, 0) >= 0 {
-					return nil, &PageError{Code: "invalid_request", Description: "a parameter is not text", Parameter: parameterName(name)}
-				}
-			}
-			if _, twice := all[name]; (twice || len(values) > 1) && name != "resource" {
-				return nil, &PageError{Code: "invalid_request", Description: "the parameter is sent more than once", Parameter: parameterName(name)}
-			}
 			all[name] = append(all[name], values...)
 		}
 	}
-	for name, values := range all {
-		if len(values) == 1 && values[0] == "" {
-			delete(all, name)
-		}
+	if name, fault := oauth.CheckParams(all); fault != "" {
+		return nil, &PageError{Code: "invalid_request", Description: fault, Parameter: parameterName(name)}
 	}
 	delete(all, hintSubject) // internal
 	return all, nil
@@ -100,12 +84,12 @@ func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*
 	if values.Get("client_id") == "" {
 		return nil, &PageError{Code: "invalid_request", Description: "the parameter is missing", Parameter: "client_id"}
 	}
-	c, err := p.clients.Client(ctx, storage.ClientID(values.Get("client_id")))
-	if isNotFound(err) || (err == nil && c.Disabled) {
-		return nil, &PageError{Code: "invalid_client", Description: "there is no such application", Parameter: "client_id"}
-	}
+	c, err := p.clients.Enabled(ctx, storage.ClientID(values.Get("client_id")))
 	if err != nil {
 		return nil, err
+	}
+	if c == nil {
+		return nil, &PageError{Code: "invalid_client", Description: "there is no such application", Parameter: "client_id"}
 	}
 	r.client, r.redirect = c, values.Get("redirect_uri")
 	if why := c.CheckRedirect(r.redirect); why != "" {

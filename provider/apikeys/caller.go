@@ -113,7 +113,7 @@ func (a *Keys) permitted(ctx context.Context, by Caller, id storage.APIKeyID) (s
 	if !slices.ContainsFunc(line, func(k storage.APIKey) bool { return k.ID == by.key.ID }) {
 		return storage.APIKey{}, ErrNotPermitted
 	}
-	if line[0].Disabled { // whoever disabled it may have had a reason
+	if line[0].Disabled { // the operator may have had a reason
 		return storage.APIKey{}, ErrOperatorOnly
 	}
 	return line[0], nil

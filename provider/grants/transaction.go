@@ -20,7 +20,7 @@ type transaction struct {
 	code *storage.CodeAccount // read at the token endpoint
 
 	grant     *storage.GrantAccount // read at a refresh
-	presented int64             // generation of the presented refresh token
+	presented int64                 // generation of the presented refresh token
 
 	redeem    bool // redeem the code, create the grant
 	refresh   bool // with a refresh token
