@@ -3,11 +3,8 @@ package provider
 import (
 	"context"
 	"net/url"
-	"slices"
-	"strconv"
 	"time"
 
-	"sallyport/mfa"
 	"sallyport/provider/claims"
 	"sallyport/provider/clients"
 	"sallyport/provider/grants"
@@ -144,117 +141,6 @@ func (r *request) setMode(values url.Values) {
 			}
 		}
 	}
-}
-
-// checkUnsupported refuses parameters that are not supported.
-func (p *Provider) checkUnsupported(_ context.Context, r *request, values url.Values) *oauth.Error {
-	switch {
-	case values.Get("request") != "":
-		return oauth.NewError("request_not_supported", "request objects are not supported")
-	case values.Get("request_uri") != "":
-		return oauth.NewError("request_uri_not_supported", "request_uri is not supported")
-	case values.Get("registration") != "":
-		return oauth.NewError("registration_not_supported", "registration is not supported")
-	}
-	if m := values.Get("response_mode"); m != "" && m != r.mode {
-		return oauth.NewError("invalid_request", "response_mode is not query, fragment or form_post")
-	}
-	if !r.client.MayUse("authorization_code") {
-		return oauth.NewError("unauthorized_client", "the client is not registered for authorization_code")
-	}
-	return nil
-}
-
-// checkBasics checks the sizes (O-9), and that state, a nonce or PKCE binds the response to the
-// client.
-func (p *Provider) checkBasics(_ context.Context, r *request, values url.Values) *oauth.Error {
-	switch {
-	case len(values.Get("state")) > maxState:
-		return oauth.NewError("invalid_request", "state is longer than 2048 bytes")
-	case len(r.nonce) > maxNonce:
-		return oauth.NewError("invalid_request", "nonce is longer than 512 bytes")
-	case len(r.scopes) > oauth.MaxScopes || len(values.Get("scope")) > oauth.MaxScope || len(r.acr) > oauth.MaxValues:
-		return oauth.NewError("invalid_request", "a list is too long")
-	case r.state == "" && r.nonce == "" && values.Get("code_challenge") == "":
-		return oauth.NewError("invalid_request", "state, nonce or code_challenge is required")
-	}
-	return nil
-}
-
-// checkPrompt checks prompt and max_age (OpenID Connect Core section 3.1.2.1).
-func (p *Provider) checkPrompt(_ context.Context, r *request, values url.Values) *oauth.Error {
-	prompts := oauth.Fields(values.Get("prompt"))
-	for _, prompt := range prompts {
-		switch prompt {
-		case "none":
-			r.none = true
-		case "login", "select_account":
-			r.login = true
-		case "consent":
-			r.consent = true
-		default:
-			return oauth.NewError("invalid_request", "a prompt value is unknown")
-		}
-	}
-	if r.none && len(prompts) > 1 {
-		return oauth.NewError("invalid_request", "prompt none can not be combined with others")
-	}
-	if age := values.Get("max_age"); age != "" {
-		seconds, err := strconv.ParseUint(age, 10, 31)
-		if err != nil {
-			return oauth.NewError("invalid_request", "max_age is not a number of seconds")
-		}
-		r.maxAge = time.Duration(seconds) * time.Second
-	}
-	return nil
-}
-
-// checkResource checks resource indicators (RFC 8707 section 2).
-func (p *Provider) checkResource(_ context.Context, r *request, values url.Values) *oauth.Error {
-	resources := values["resource"]
-	if len(resources) > oauth.MaxValues {
-		return oauth.NewError("invalid_target", "there are too many resources")
-	}
-	for _, resource := range resources {
-		if !slices.Contains(r.client.Audience, resource) {
-			return oauth.NewError("invalid_target", "a resource is not registered for this client")
-		}
-	}
-	r.resource = resources
-	return nil
-}
-
-// requirements returns what the request requires of the login.
-func (p *Provider) requirements(r *request) mfa.Asked {
-	var a mfa.Asked
-	for _, name := range r.acr {
-		if level := p.level(name); level != mfa.None {
-			a.Voluntary = append(a.Voluntary, level)
-		}
-	}
-	names, essential := r.claims.ACR()
-	for _, name := range names {
-		switch level := p.level(name); {
-		case level == mfa.None:
-		case essential:
-			a.Essential = append(a.Essential, level)
-		default:
-			a.Voluntary = append(a.Voluntary, level)
-		}
-	}
-	// OpenID Connect Core section 3.1.2.1: max_age=0 is prompt=login.
-	switch {
-	case r.login || r.maxAge == 0:
-		a.Since = r.at
-	case r.maxAge > 0:
-		a.Since = r.at.Add(-r.maxAge)
-	}
-	return a
-}
-
-// policy returns the policy of the client.
-func policy(c *storage.Client) mfa.Policy {
-	return mfa.Policy{MFA: c.MFA, Interval: c.MFAInterval.Duration(), Methods: c.AllowedMethods, Passwordless: c.Passwordless}
 }
 
 // home returns where "back to the application" leads: the client's own page, or else the

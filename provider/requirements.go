@@ -4,6 +4,7 @@ import (
 	"sort"
 
 	"sallyport/mfa"
+	"sallyport/storage"
 )
 
 // level returns the level of an acr value; None if it is unknown.
@@ -70,4 +71,37 @@ func (p *Provider) acrValues() []string {
 	}
 	sort.Strings(aliases)
 	return append(values, aliases...)
+}
+
+// requirements returns what the request requires of the login.
+func (p *Provider) requirements(r *request) mfa.Asked {
+	var a mfa.Asked
+	for _, name := range r.acr {
+		if level := p.level(name); level != mfa.None {
+			a.Voluntary = append(a.Voluntary, level)
+		}
+	}
+	names, essential := r.claims.ACR()
+	for _, name := range names {
+		switch level := p.level(name); {
+		case level == mfa.None:
+		case essential:
+			a.Essential = append(a.Essential, level)
+		default:
+			a.Voluntary = append(a.Voluntary, level)
+		}
+	}
+	// OpenID Connect Core section 3.1.2.1: max_age=0 is prompt=login.
+	switch {
+	case r.login || r.maxAge == 0:
+		a.Since = r.at
+	case r.maxAge > 0:
+		a.Since = r.at.Add(-r.maxAge)
+	}
+	return a
+}
+
+// policy returns the policy of the client.
+func policy(c *storage.Client) mfa.Policy {
+	return mfa.Policy{MFA: c.MFA, Interval: c.MFAInterval.Duration(), Methods: c.AllowedMethods, Passwordless: c.Passwordless}
 }
