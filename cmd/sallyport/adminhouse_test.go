@@ -93,7 +93,7 @@ func (c *console) do(r *http.Request) reply {
 	if err != nil {
 		c.Fatal(err)
 	}
-	template := webtest.Described(c.T, doc, webtest.Answer{Method: r.Method, Path: r.URL.Path, Code: w.Code, Header: w.Header(), Raw: out.raw})
+	template := webtest.Validate(c.T, doc, webtest.Response{Method: r.Method, Path: r.URL.Path, Code: w.Code, Header: w.Header(), Raw: out.raw})
 	c.called[r.Method+" "+template] = true
 	if w.Header().Get("Cache-Control") != "no-store" {
 		c.Errorf("%s %s may be kept: %q", r.Method, r.URL.Path, w.Header().Get("Cache-Control"))

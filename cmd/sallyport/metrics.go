@@ -45,7 +45,7 @@ func webCounters(s sheet) *web.Counters {
 		Shed:     s.counter("http_shed_total", "Requests refused because the server was flooded."),
 		Panics:   s.counter("http_panics_total", "Handlers that panicked."),
 		Running:  running,
-		Answered: func(method, route string, code int, took time.Duration) {
+		Observe: func(method, route string, code int, took time.Duration) {
 			times.WithLabelValues(route, method, classes[min(max(code/100, 2), 5)-2]).Observe(took.Seconds())
 		},
 	}

@@ -233,11 +233,11 @@ func TestAnswersAreTimed(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	c := webCounters(newSheet(reg))
 	for _, took := range []time.Duration{time.Millisecond, 1001 * time.Microsecond, 70 * time.Millisecond, 6 * time.Second} {
-		c.Answered("GET", "/task/:ms", 204, took)
+		c.Observe("GET", "/task/:ms", 204, took)
 	}
-	c.Answered("GET", "/task/:ms", 101, 0)
-	c.Answered("GET", "/task/:ms", 700, 0)
-	if n := testing.AllocsPerRun(100, func() { c.Answered("POST", "none", 303, 0); c.Running.Inc(); c.Requests.Inc() }); n != 0 {
+	c.Observe("GET", "/task/:ms", 101, 0)
+	c.Observe("GET", "/task/:ms", 700, 0)
+	if n := testing.AllocsPerRun(100, func() { c.Observe("POST", "none", 303, 0); c.Running.Inc(); c.Requests.Inc() }); n != 0 {
 		t.Errorf("%v allocations for one more answer, want none", n)
 	}
 	all, err := reg.Gather()

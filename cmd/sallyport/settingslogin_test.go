@@ -145,6 +145,15 @@ func (s *trial) browse() browser {
 	return b
 }
 
+// account goes to the account page without a session, and returns the authorization request
+// it leads to and the page to sign in on.
+func (s *trial) account() (location, page string) {
+	s.Helper()
+	b := browser{s, webtest.Jar{}}
+	location = b.request("GET", "/account", "").Header().Get("Location")
+	return location, b.request("GET", b.request("GET", location, "").Header().Get("Location"), "").Body.String()
+}
+
 // verify verifies a code of Vera's instead of a password, redeems it after a wait, and returns
 // where that redirects to.
 func (s *trial) verify(wait time.Duration) string {
