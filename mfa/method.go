@@ -3,6 +3,7 @@ package mfa
 import (
 	"context"
 	"encoding/json"
+	"io/fs"
 	"log/slog"
 	"time"
 
@@ -53,6 +54,9 @@ type Info struct {
 	Sends             bool   // Begin sends something to the user
 	Enrolls           bool   // is an Enroller
 	Bucket            string // throttle bucket of its failures: "password" or "factor"
+	// Texts hold what the pages say about it, in messages/LANGUAGE.json: method.NAME.short, and
+	// what TestScopesAndMethodsHaveTheirTexts demands for what it can do.
+	Texts fs.FS
 }
 
 // Attempt is who tries what.

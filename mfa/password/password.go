@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +24,9 @@ import (
 	"sallyport/storage"
 	"sallyport/storage/seal"
 )
+
+//go:embed messages
+var texts embed.FS
 
 // PasswordName is the name of the method.
 const Name = "password"
@@ -72,7 +76,7 @@ func New(keyring *seal.Keyring, random io.Reader, o Options) *Method {
 
 // Info says what the method is.
 func (p *Method) Info() mfa.Info {
-	return mfa.Info{Name: Name, Kinds: []storage.Kind{storage.Know}, AMR: []string{"pwd"},
+	return mfa.Info{Name: Name, Texts: texts, Kinds: []storage.Kind{storage.Know}, AMR: []string{"pwd"},
 		First: true, Chosen: true, Typed: true, Bucket: throttle.Password}
 }
 

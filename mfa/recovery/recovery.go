@@ -4,6 +4,7 @@ package recovery
 import (
 	"context"
 	"crypto/subtle"
+	"embed"
 	"encoding/base32"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,9 @@ import (
 	"sallyport/mfa/throttle"
 	"sallyport/storage"
 )
+
+//go:embed messages
+var texts embed.FS
 
 // RecoveryName is the name of the method.
 const Name = "recovery"
@@ -46,7 +50,7 @@ func New(store Store, random io.Reader) *Method {
 
 // Info says what the method is. Its codes count as "otp": RFC 8176 has no better word.
 func (m *Method) Info() mfa.Info {
-	return mfa.Info{Name: Name, Kinds: []storage.Kind{storage.Have}, AMR: []string{"otp"},
+	return mfa.Info{Name: Name, Texts: texts, Kinds: []storage.Kind{storage.Have}, AMR: []string{"otp"},
 		Second: true, Typed: true, Bucket: throttle.Factor}
 }
 

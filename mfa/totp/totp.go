@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/subtle"
+	"embed"
 	"encoding/base32"
 	"encoding/json"
 	"errors"
@@ -26,6 +27,9 @@ import (
 	"sallyport/storage"
 	"sallyport/storage/seal"
 )
+
+//go:embed messages
+var texts embed.FS
 
 // TOTPName is the name of the method.
 const Name = "totp"
@@ -80,7 +84,7 @@ func (t *Method) Product() string { return t.product }
 
 // Info says what the method is.
 func (t *Method) Info() mfa.Info {
-	return mfa.Info{Name: Name, Kinds: []storage.Kind{storage.Have}, AMR: []string{"otp"},
+	return mfa.Info{Name: Name, Texts: texts, Kinds: []storage.Kind{storage.Have}, AMR: []string{"otp"},
 		Second: true, Typed: true, Numeric: true, Enrolls: true, Bucket: throttle.Factor}
 }
 

@@ -37,7 +37,7 @@ func newFixtureWith(t testing.TB, o passwords.Options) *fixture {
 	o.Memory, o.Time, o.Parallel = 64, 1, 8
 	h := &fixture{webtest.New(t, t0, mfatest.Options{Password: o},
 		provider.Options{Issuer: issuer, BuiltIn: []storage.Client{Client(issuer, "Sallyport")}})}
-	look, err := page.New(h.Keyring, page.Options{Issuer: issuer, Least: h.Password.MinLength(), Logger: h.Logger()}, login.Files(), Files())
+	look, err := page.New(h.Keyring, page.Options{Issuer: issuer, Methods: h.Verifier.Methods(), Least: h.Password.MinLength(), Logger: h.Logger()}, login.Files(), Files())
 	h.OK(err)
 	pages := login.New(h.Provider, h.Verifier, h.Sessions, look)
 	h.Serve(pages.Refusal, look, pages, New(h.Provider, h.Verifier, h.Accounts, h.Sessions, look, issuer))

@@ -45,7 +45,7 @@ type fixture struct {
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	h := &fixture{Fixture: webtest.New(t, time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC), mfatest.Options{}, provider.Options{Issuer: issuer})}
-	look, err := page.New(h.Keyring, page.Options{Issuer: issuer}, login.Files())
+	look, err := page.New(h.Keyring, page.Options{Issuer: issuer, Methods: h.Verifier.Methods()}, login.Files())
 	h.OK(err)
 	pages := login.New(h.Provider, h.Verifier, h.Sessions, look)
 	h.api = api.New(h.Provider, h.Verifier, h.Sessions, api.Options{Logger: h.Logger()})

@@ -45,7 +45,7 @@ type fixture struct {
 func newFixture(t testing.TB, more ...web.Surface) *fixture {
 	t.Helper()
 	h := &fixture{Fixture: webtest.New(t, t0, mfatest.Options{Options: exchange.Options{AddressMax: -1}}, provider.Options{Issuer: issuer, LegacyResponseTypes: true})}
-	look, err := page.New(h.Keyring, page.Options{Issuer: issuer, Logger: h.Logger()}, login.Files())
+	look, err := page.New(h.Keyring, page.Options{Issuer: issuer, Methods: h.Verifier.Methods(), Logger: h.Logger()}, login.Files())
 	h.OK(err)
 	pages := login.New(h.Provider, h.Verifier, h.Sessions, look)
 	h.surface = New(h.Provider, h.Verifier, h.Accounts, h.Sessions, rand.Reader, Options{Issuer: issuer, Product: "Harbour", Answer: pages.Answer, Logger: h.Logger()})

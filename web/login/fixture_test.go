@@ -30,7 +30,7 @@ type fixture struct{ *webtest.Fixture }
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	h := &fixture{webtest.New(t, t0, mfatest.Options{}, provider.Options{Issuer: issuer})}
-	look, err := page.New(h.Keyring, page.Options{Issuer: issuer, Logger: h.Logger()}, Files())
+	look, err := page.New(h.Keyring, page.Options{Issuer: issuer, Methods: h.Verifier.Methods(), Logger: h.Logger()}, Files())
 	h.OK(err)
 	pages := New(h.Provider, h.Verifier, h.Sessions, look)
 	h.Serve(pages.Refusal, look, pages)

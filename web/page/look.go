@@ -16,6 +16,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"sallyport/mfa"
 	"sallyport/mfa/password"
 	"sallyport/storage"
 	"sallyport/storage/seal"
@@ -30,6 +31,7 @@ type Options struct {
 	// and static; "": none.
 	TemplateDir string
 	Least       int          // length of a new password, which texts name as {{.Least}}; 0: password.MinLength
+	Methods     []mfa.Info   // which bring their texts
 	Logger      *slog.Logger // nil: discarded
 }
 
@@ -60,6 +62,11 @@ func New(keyring *seal.Keyring, o Options, surfaces ...fs.FS) (*Look, error) {
 		l.log = slog.New(slog.DiscardHandler)
 	}
 	files := append(layers{embedded}, surfaces...)
+	for _, m := range o.Methods {
+		if m.Texts != nil {
+			files = append(files, m.Texts)
+		}
+	}
 	if o.TemplateDir != "" {
 		if files, err = files.under(os.DirFS(o.TemplateDir)); err != nil {
 			return nil, fmt.Errorf("template folder: %w", err)

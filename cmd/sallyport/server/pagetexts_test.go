@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"encoding/json"
+	"io/fs"
 	"os"
 	"testing"
 
@@ -36,6 +37,13 @@ func TestScopesAndMethodsHaveTheirTexts(t *testing.T) {
 			want = append(want, "scope."+scope)
 		}
 		for _, i := range c.Server.Verifier.Methods() {
+			text, err := fs.ReadFile(i.Texts, "messages/"+language+".json")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal(text, &have); err != nil {
+				t.Fatal(err)
+			}
 			want = append(want, "method."+i.Name+".short")
 			if i.Second {
 				want = append(want, "method."+i.Name+".name")
@@ -44,7 +52,7 @@ func TestScopesAndMethodsHaveTheirTexts(t *testing.T) {
 				want = append(want, "method."+i.Name+".label", "method."+i.Name+".text")
 			}
 			if i.Enrolls {
-				want = append(want, "method."+i.Name+".need", "method."+i.Name+".begin", "account.add."+i.Name)
+				want = append(want, "method."+i.Name+".need", "method."+i.Name+".begin", "method."+i.Name+".add", "method."+i.Name+".scan", "method."+i.Name+".code")
 			}
 		}
 		for _, key := range want {
