@@ -164,11 +164,11 @@ func TestResealUnderLoad(t *testing.T) {
 			out := s.command(t, "keys", "reseal", "--config", s.config, "--data", "--batch", "25")
 			l.more(10)
 			l.stop()
-			if !strings.Contains(out, "Keys: 8 sealed anew") || !strings.Contains(out, "Every stored secret is under the newest keys") {
+			if !strings.Contains(out, "Keys: 8 resealed") || !strings.Contains(out, "Every stored secret is under the newest keys") {
 				t.Errorf("output of reseal:\n%s", out)
 			}
-			if again := s.command(t, "keys", "reseal", "--config", s.config, "--data"); !strings.Contains(again, "Keys: 0 sealed anew") ||
-				!strings.Contains(again, "authenticators.secret: 90 read, 0 written anew") {
+			if again := s.command(t, "keys", "reseal", "--config", s.config, "--data"); !strings.Contains(again, "Keys: 0 resealed") ||
+				!strings.Contains(again, "authenticators.secret: 90 read, 0 resealed") {
 				t.Errorf("output of a second reseal:\n%s", again)
 			}
 			s.retireOld(t)

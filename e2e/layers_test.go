@@ -26,6 +26,9 @@ var floors = map[string]int{"cmd": 5, "web": 4, "provider": 3, "mfa": 2, "storag
 // shared are the packages that surfaces share. They import no surface.
 var shared = []string{"web/page", "web/problem", "web/jsonbody", "web/signin"}
 
+// mainPackage is the package in which the clock and the source of randomness enter.
+const mainPackage = "cmd/sallyport"
+
 // engines implement storage. Only cmd imports them.
 var engines = []string{"storage/relational"}
 
@@ -48,9 +51,9 @@ var libraries = map[string][]string{
 	"github.com/pressly/goose/v3":         {"storage/relational"},
 	"github.com/goccy/go-yaml":            {"config"},
 	"github.com/caarlos0/env/v11":         {"config"},
-	"github.com/boombuler/barcode":        {"cmd"},
+	"github.com/boombuler/barcode":        {"cmd/sallyport/dev"},
 	"github.com/prometheus/client_golang": {"cmd"},
-	"go.opentelemetry.io":                 {"cmd"},
+	"go.opentelemetry.io":                 {"cmd/sallyport/tracing"},
 }
 
 // Packages that read YAML: the settings and the desired state.
@@ -164,10 +167,10 @@ func refuse(f goFile, imported string) string {
 	return "no decision record admits it"
 }
 
-// refuseStandard: randomness is injected by cmd, like the clock. math/rand is allowed for
+// refuseStandard: randomness is injected by the main package, like the clock. math/rand is allowed for
 // jitter of retries.
 func refuseStandard(f goFile, imported string) string {
-	if imported == "crypto/rand" && !f.test && room(f.dir) != "cmd" {
+	if imported == "crypto/rand" && !f.test && f.dir != mainPackage {
 		return "randomness is a constructor argument"
 	}
 	return ""
@@ -213,6 +216,7 @@ func TestLayersCatchesEveryKindOfBreak(t *testing.T) {
 		"web/page/look.go":           {module + "web", module + "web/login"},
 		"web/oidc/token.go":          {module + "web/login", module + "storage/relational", module + "config"},
 		"provider/next.go":           {"github.com/ory/fosite/compose", "github.com/gin-gonic/gin", module + "mfa", module + "web"},
+		"cmd/sallyport/dev/dev.go":   {"crypto/rand", module + "config"},
 		"mfa/totp.go":                {"github.com/pquerna/otp/hotp", "github.com/go-jose/go-jose/v4", module + "provider", "crypto/rand"},
 		"mfa/totp_test.go":           {module + "storage/relational", module + "mfa/mfatest", module + "config"},
 		"mfa/up_test.go":             {module + "web"},
@@ -234,6 +238,7 @@ func TestLayersCatchesEveryKindOfBreak(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
+		"cmd/sallyport/dev/dev.go imports crypto/rand: randomness is a constructor argument",
 		"config/config.go imports github.com/spf13/viper: no decision record admits it",
 		"config/config.go imports sallyport/mfa: config knows no room",
 		"mfa/totp.go imports crypto/rand: randomness is a constructor argument",

@@ -22,7 +22,7 @@ func (s *Surface) caller(c *gin.Context) mfa.Caller {
 	return v
 }
 
-// mayContinue authorizes a caller who names nothing but an exchange.
+// mayContinue authorizes a caller that names only an exchange.
 func (s *Surface) mayContinue(c *gin.Context, caller mfa.Caller) func(storage.Status) error {
 	return func(x storage.Status) error { return s.provider.MayContinue(c.Request.Context(), x, caller) }
 }
