@@ -64,7 +64,7 @@ func TestBudget(t *testing.T) {
 	step("keys", 0, 0, get("/jwks.json"), 200)
 	step("client credentials", 0, 0, token("plain", url.Values{"grant_type": {"client_credentials"}}), 200)
 
-	r := step("authorize, nobody signed in", 1, 1, get(authorize("second")), 303)
+	r := step("authorize, no user signed in", 1, 1, get(authorize("second")), 303)
 	page := step("login page", 1, 0, get(path(r)), 200)
 	r = step("password, a second factor is missing", 8, 2, form(page, url.Values{"username": {"bench0001"}, "password": {benchPassword}}), 303)
 	page = step("second-factor page", 1, 0, get(path(r)), 200)

@@ -142,5 +142,5 @@ func unprivileged(dir string) (*syscall.SysProcAttr, error) {
 		}
 		return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}, nil
 	}
-	return nil, errors.New("root can not run a server, and there is neither a user postgres nor nobody")
+	return nil, errors.New("root cannot run a server, and there is no user postgres or nobody")
 }
