@@ -13,7 +13,7 @@ import (
 
 var t0 = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
-// The methods of these tables: three real ones, a passkey, and codes by mail.
+// allInfos returns the real methods, a passkey, and codes by e-mail.
 func allInfos() []Info {
 	have, know, are := storage.Have, storage.Know, storage.Are
 	return []Info{
@@ -25,7 +25,7 @@ func allInfos() []Info {
 	}
 }
 
-// gave is a proof of a method some time ago.
+// gave returns a proof with a method some time ago.
 func gave(method string, ago time.Duration) storage.Factor {
 	for _, i := range allInfos() {
 		if i.Name == method {
@@ -36,8 +36,8 @@ func gave(method string, ago time.Duration) storage.Factor {
 	panic(method)
 }
 
-// has is an account that enrolled methods; a trailing '!' marks one that is switched
-// off, '?' one that is pending, '0' recovery codes that are used up.
+// has returns an account with methods enrolled. A trailing '!' marks a disabled one, '?' a
+// pending one, '0' used-up recovery codes.
 func has(flag bool, methods ...string) *storage.Account {
 	a := &storage.Account{User: storage.User{ID: "u", Status: storage.UserActive, MFAEnabled: flag}}
 	for _, m := range methods {
@@ -59,13 +59,13 @@ func has(flag bool, methods ...string) *storage.Account {
 	return a
 }
 
-// A row says what a login needs, in the words of its name.
+// row is a case of the policy table.
 type row struct {
 	name    string
 	policy  Policy
 	account *storage.Account
 	given   []storage.Factor
-	asked   Asked
+	asked   Requirements
 	need    Need
 	acr     Level
 	methods string
@@ -77,15 +77,15 @@ func hourly() Policy { return Policy{MFA: MFATimeBased, Interval: time.Hour} }
 func only(p Policy, methods ...string) Policy { p.Methods = methods; return p }
 func less(p Policy) Policy                    { p.Passwordless = true; return p }
 
-func acr(ls ...Level) Asked         { return Asked{Voluntary: ls} }
-func must(ls ...Level) Asked        { return Asked{Essential: ls} }
-func since(ago time.Duration) Asked { return Asked{Since: t0.Add(-ago)} }
+func acr(ls ...Level) Requirements         { return Requirements{Voluntary: ls} }
+func must(ls ...Level) Requirements        { return Requirements{Essential: ls} }
+func since(ago time.Duration) Requirements { return Requirements{Since: t0.Add(-ago)} }
 
 func one() []storage.Factor  { return []storage.Factor{gave("password", time.Minute)} }
 func both() []storage.Factor { return []storage.Factor{gave("password", time.Minute), gave("totp", 0)} }
 
 func TestRequire(t *testing.T) {
-	for _, rows := range [][]row{nobodyRows(), offRows(), alwaysRows(), kindRows(), passwordlessRows(), timeBasedRows(), voluntaryRows(), essentialRows(), sinceRows()} {
+	for _, rows := range [][]row{unknownUserRows(), offRows(), alwaysRows(), kindRows(), passwordlessRows(), timeBasedRows(), voluntaryRows(), essentialRows(), sinceRows()} {
 		for _, tc := range rows {
 			t.Run(tc.name, func(t *testing.T) {
 				v := Require(tc.policy, tc.account, tc.given, tc.asked, allInfos(), t0)
@@ -97,89 +97,89 @@ func TestRequire(t *testing.T) {
 	}
 }
 
-// Nobody, or nobody yet.
-func nobodyRows() []row {
+// No identified user.
+func unknownUserRows() []row {
 	disabled := has(false, "password")
 	disabled.User.Status = storage.UserDisabled
 	return []row{
-		{"nobody known", Policy{}, nil, nil, Asked{}, NeedFirst, None, "password passkey"},
-		{"nobody known, proofs lying around", Policy{}, nil, both(), Asked{}, NeedFirst, None, "password passkey"},
-		{"a user without a proof", Policy{}, has(false, "password"), nil, Asked{}, NeedFirst, None, "password passkey"},
-		{"a disabled user with a proof", Policy{}, disabled, one(), Asked{}, NeedFirst, None, "password passkey"},
-		{"a first method the client does not allow", only(Policy{}, "passkey"), has(false, "password"), one(), Asked{}, NeedFirst, None, "passkey"},
+		{"unknown user", Policy{}, nil, nil, Requirements{}, NeedFirst, None, "password passkey"},
+		{"unknown user, proofs given", Policy{}, nil, both(), Requirements{}, NeedFirst, None, "password passkey"},
+		{"a user without a proof", Policy{}, has(false, "password"), nil, Requirements{}, NeedFirst, None, "password passkey"},
+		{"a disabled user with a proof", Policy{}, disabled, one(), Requirements{}, NeedFirst, None, "password passkey"},
+		{"a first method the client does not allow", only(Policy{}, "passkey"), has(false, "password"), one(), Requirements{}, NeedFirst, None, "passkey"},
 	}
 }
 
 // OFF: one factor finishes though others exist.
 func offRows() []row {
 	return []row{
-		{"off, password", Policy{}, has(false, "password"), one(), Asked{}, NeedNothing, AAL1, ""},
-		{"off, password, totp enrolled", Policy{}, has(false, "password", "totp"), one(), Asked{}, NeedNothing, AAL1, ""},
-		{"off spelled out", Policy{MFA: MFAOff}, has(false, "password", "totp"), one(), Asked{}, NeedNothing, AAL1, ""},
-		{"off, both given all the same", Policy{}, has(false, "password", "totp"), both(), Asked{}, NeedNothing, AAL2, ""},
-		{"off, the user wants two", Policy{}, has(true, "password", "totp"), one(), Asked{}, NeedSecond, AAL1, "totp"},
-		{"off, the user wants two and gave two", Policy{}, has(true, "password", "totp"), both(), Asked{}, NeedNothing, AAL2, ""},
-		{"off, the user wants two and has one", Policy{}, has(true, "password"), one(), Asked{}, NeedEnroll, AAL1, "totp"},
+		{"off, password", Policy{}, has(false, "password"), one(), Requirements{}, NeedNothing, AAL1, ""},
+		{"off, password, totp enrolled", Policy{}, has(false, "password", "totp"), one(), Requirements{}, NeedNothing, AAL1, ""},
+		{"explicitly off", Policy{MFA: MFAOff}, has(false, "password", "totp"), one(), Requirements{}, NeedNothing, AAL1, ""},
+		{"off, both given", Policy{}, has(false, "password", "totp"), both(), Requirements{}, NeedNothing, AAL2, ""},
+		{"off, the user wants two", Policy{}, has(true, "password", "totp"), one(), Requirements{}, NeedSecond, AAL1, "totp"},
+		{"off, the user wants two and gave two", Policy{}, has(true, "password", "totp"), both(), Requirements{}, NeedNothing, AAL2, ""},
+		{"off, the user wants two and has one", Policy{}, has(true, "password"), one(), Requirements{}, NeedEnroll, AAL1, "totp"},
 	}
 }
 
 // ALWAYS.
 func alwaysRows() []row {
 	return []row{
-		{"always, totp enrolled", always(), has(false, "password", "totp"), one(), Asked{}, NeedSecond, AAL1, "totp"},
-		{"always, several enrolled", always(), has(false, "password", "totp", "recovery", "email"), one(), Asked{}, NeedSecond, AAL1, "totp recovery email"},
-		{"always, both given", always(), has(false, "password", "totp"), both(), Asked{}, NeedNothing, AAL2, ""},
-		{"always, password and recovery code", always(), has(false, "password", "recovery"), []storage.Factor{gave("password", time.Minute), gave("recovery", 0)}, Asked{}, NeedNothing, AAL2, ""},
-		{"always, nothing enrolled", always(), has(false, "password"), one(), Asked{}, NeedEnroll, AAL1, "totp"},
-		{"always, an enrolment begun only", always(), has(false, "password", "totp?"), one(), Asked{}, NeedEnroll, AAL1, "totp"},
-		{"always, recovery codes used up and nothing else", always(), has(false, "password", "recovery0"), one(), Asked{}, NeedEnroll, AAL1, "totp"},
-		{"always, the factor switched off", always(), has(false, "password", "totp!"), one(), Asked{}, NeedSecond, AAL1, "totp"},
-		{"always, what is enrolled is not allowed", only(always(), "email"), has(false, "password", "totp"), one(), Asked{}, NeedUnmet, AAL1, ""},
-		{"always, nothing enrolled and nothing to enrol allowed", only(always(), "email"), has(false, "password"), one(), Asked{}, NeedUnmet, AAL1, ""},
+		{"always, totp enrolled", always(), has(false, "password", "totp"), one(), Requirements{}, NeedSecond, AAL1, "totp"},
+		{"always, several enrolled", always(), has(false, "password", "totp", "recovery", "email"), one(), Requirements{}, NeedSecond, AAL1, "totp recovery email"},
+		{"always, both given", always(), has(false, "password", "totp"), both(), Requirements{}, NeedNothing, AAL2, ""},
+		{"always, password and recovery code", always(), has(false, "password", "recovery"), []storage.Factor{gave("password", time.Minute), gave("recovery", 0)}, Requirements{}, NeedNothing, AAL2, ""},
+		{"always, nothing enrolled", always(), has(false, "password"), one(), Requirements{}, NeedEnroll, AAL1, "totp"},
+		{"always, a pending enrolment", always(), has(false, "password", "totp?"), one(), Requirements{}, NeedEnroll, AAL1, "totp"},
+		{"always, recovery codes used up and nothing else", always(), has(false, "password", "recovery0"), one(), Requirements{}, NeedEnroll, AAL1, "totp"},
+		{"always, the factor disabled", always(), has(false, "password", "totp!"), one(), Requirements{}, NeedSecond, AAL1, "totp"},
+		{"always, what is enrolled is not allowed", only(always(), "email"), has(false, "password", "totp"), one(), Requirements{}, NeedUnmet, AAL1, ""},
+		{"always, nothing enrolled and nothing to enrol allowed", only(always(), "email"), has(false, "password"), one(), Requirements{}, NeedUnmet, AAL1, ""},
 		{"always, a proof that is not allowed does not count", only(always(), "totp"), has(false, "password", "totp", "email"),
-			[]storage.Factor{gave("password", time.Minute), gave("email", 0)}, Asked{}, NeedSecond, AAL1, "totp"},
-		{"an unknown policy is taken for always", Policy{MFA: "SMART"}, has(false, "password", "totp"), one(), Asked{}, NeedSecond, AAL1, "totp"},
+			[]storage.Factor{gave("password", time.Minute), gave("email", 0)}, Requirements{}, NeedSecond, AAL1, "totp"},
+		{"an unknown policy is taken for always", Policy{MFA: "SMART"}, has(false, "password", "totp"), one(), Requirements{}, NeedSecond, AAL1, "totp"},
 	}
 }
 
 // Kinds.
 func kindRows() []row {
 	return []row{
-		{"the same kind twice is not two", always(), has(false, "password", "totp", "email"), []storage.Factor{gave("email", 0), gave("totp", 0)}, Asked{}, NeedFirst, AAL1, "password passkey"},
-		{"a passkey alone is two and more", always(), has(false, "passkey"), []storage.Factor{gave("passkey", 0)}, Asked{}, NeedNothing, PHR, ""},
-		{"password and passkey", always(), has(false, "password", "passkey"), []storage.Factor{gave("password", time.Minute), gave("passkey", 0)}, Asked{}, NeedNothing, PHR, ""},
-		{"a passkey is offered as second factor", always(), has(false, "password", "totp", "passkey"), one(), Asked{}, NeedSecond, AAL1, "totp passkey"},
+		{"the same kind twice is not two", always(), has(false, "password", "totp", "email"), []storage.Factor{gave("email", 0), gave("totp", 0)}, Requirements{}, NeedFirst, AAL1, "password passkey"},
+		{"a passkey alone is two factors", always(), has(false, "passkey"), []storage.Factor{gave("passkey", 0)}, Requirements{}, NeedNothing, PHR, ""},
+		{"password and passkey", always(), has(false, "password", "passkey"), []storage.Factor{gave("password", time.Minute), gave("passkey", 0)}, Requirements{}, NeedNothing, PHR, ""},
+		{"a passkey is offered as second factor", always(), has(false, "password", "totp", "passkey"), one(), Requirements{}, NeedSecond, AAL1, "totp passkey"},
 	}
 }
 
 // PASSWORDLESS.
 func passwordlessRows() []row {
 	return []row{
-		{"totp alone where that is not allowed", Policy{}, has(false, "password", "totp"), []storage.Factor{gave("totp", 0)}, Asked{}, NeedFirst, AAL1, "password passkey"},
-		{"totp alone where it is", less(Policy{}), has(false, "password", "totp"), []storage.Factor{gave("totp", 0)}, Asked{}, NeedNothing, AAL1, ""},
-		{"totp alone is never two", less(always()), has(false, "password", "totp"), []storage.Factor{gave("totp", 0)}, Asked{}, NeedFirst, AAL1, "password"},
-		{"totp and recovery code are never two", less(always()), has(false, "password", "totp", "recovery"), []storage.Factor{gave("totp", 0), gave("recovery", 0)}, Asked{}, NeedFirst, AAL1, "password"},
-		{"totp alone of a user who wants two", less(Policy{}), has(true, "password", "totp"), []storage.Factor{gave("totp", 0)}, Asked{}, NeedFirst, AAL1, "password"},
-		{"totp alone of a user without a password who wants two", less(Policy{}), has(true, "totp"), []storage.Factor{gave("totp", 0)}, Asked{}, NeedUnmet, AAL1, ""},
-		{"totp, then the password", less(always()), has(false, "password", "totp"), both(), Asked{}, NeedNothing, AAL2, ""},
+		{"totp alone where that is not allowed", Policy{}, has(false, "password", "totp"), []storage.Factor{gave("totp", 0)}, Requirements{}, NeedFirst, AAL1, "password passkey"},
+		{"totp alone where it is", less(Policy{}), has(false, "password", "totp"), []storage.Factor{gave("totp", 0)}, Requirements{}, NeedNothing, AAL1, ""},
+		{"totp alone is never two", less(always()), has(false, "password", "totp"), []storage.Factor{gave("totp", 0)}, Requirements{}, NeedFirst, AAL1, "password"},
+		{"totp and recovery code are never two", less(always()), has(false, "password", "totp", "recovery"), []storage.Factor{gave("totp", 0), gave("recovery", 0)}, Requirements{}, NeedFirst, AAL1, "password"},
+		{"totp alone of a user who wants two", less(Policy{}), has(true, "password", "totp"), []storage.Factor{gave("totp", 0)}, Requirements{}, NeedFirst, AAL1, "password"},
+		{"totp alone of a user without a password who wants two", less(Policy{}), has(true, "totp"), []storage.Factor{gave("totp", 0)}, Requirements{}, NeedUnmet, AAL1, ""},
+		{"totp, then the password", less(always()), has(false, "password", "totp"), both(), Requirements{}, NeedNothing, AAL2, ""},
 	}
 }
 
 // TIME_BASED.
 func timeBasedRows() []row {
 	return []row{
-		{"hourly, no second factor yet", hourly(), has(false, "password", "totp"), one(), Asked{}, NeedSecond, AAL1, "totp"},
-		{"hourly, second factor now", hourly(), has(false, "password", "totp"), both(), Asked{}, NeedNothing, AAL2, ""},
-		{"hourly, 59 minutes ago", hourly(), has(false, "password", "totp"), []storage.Factor{gave("password", 9*time.Hour), gave("totp", 59*time.Minute)}, Asked{}, NeedNothing, AAL2, ""},
-		{"hourly, exactly an hour ago", hourly(), has(false, "password", "totp"), []storage.Factor{gave("password", time.Minute), gave("totp", time.Hour)}, Asked{}, NeedNothing, AAL2, ""},
-		{"hourly, more than an hour ago", hourly(), has(false, "password", "totp"), []storage.Factor{gave("password", 9*time.Hour), gave("totp", 61*time.Minute)}, Asked{}, NeedSecond, AAL1, "totp"},
-		{"hourly, nothing enrolled", hourly(), has(false, "password"), one(), Asked{}, NeedEnroll, AAL1, "totp"},
-		{"hourly, an old passkey alone", hourly(), has(false, "passkey"), []storage.Factor{gave("passkey", 2*time.Hour)}, Asked{}, NeedFirst, None, "password passkey"},
-		{"no interval: the proof of this login counts", Policy{MFA: MFATimeBased}, has(false, "password", "totp"), []storage.Factor{gave("password", time.Minute), gave("totp", 4*time.Minute)}, Asked{}, NeedNothing, AAL2, ""},
+		{"hourly, no second factor yet", hourly(), has(false, "password", "totp"), one(), Requirements{}, NeedSecond, AAL1, "totp"},
+		{"hourly, second factor now", hourly(), has(false, "password", "totp"), both(), Requirements{}, NeedNothing, AAL2, ""},
+		{"hourly, 59 minutes ago", hourly(), has(false, "password", "totp"), []storage.Factor{gave("password", 9*time.Hour), gave("totp", 59*time.Minute)}, Requirements{}, NeedNothing, AAL2, ""},
+		{"hourly, exactly an hour ago", hourly(), has(false, "password", "totp"), []storage.Factor{gave("password", time.Minute), gave("totp", time.Hour)}, Requirements{}, NeedNothing, AAL2, ""},
+		{"hourly, more than an hour ago", hourly(), has(false, "password", "totp"), []storage.Factor{gave("password", 9*time.Hour), gave("totp", 61*time.Minute)}, Requirements{}, NeedSecond, AAL1, "totp"},
+		{"hourly, nothing enrolled", hourly(), has(false, "password"), one(), Requirements{}, NeedEnroll, AAL1, "totp"},
+		{"hourly, an old passkey alone", hourly(), has(false, "passkey"), []storage.Factor{gave("passkey", 2*time.Hour)}, Requirements{}, NeedFirst, None, "password passkey"},
+		{"no interval: the proof of this login counts", Policy{MFA: MFATimeBased}, has(false, "password", "totp"), []storage.Factor{gave("password", time.Minute), gave("totp", 4*time.Minute)}, Requirements{}, NeedNothing, AAL2, ""},
 	}
 }
 
-// acr_values: met if it can be.
+// acr_values: met where the user can.
 func voluntaryRows() []row {
 	return []row{
 		{"aal2 wished, totp enrolled", Policy{}, has(false, "password", "totp"), one(), acr(AAL2), NeedSecond, AAL1, "totp"},
@@ -197,7 +197,7 @@ func voluntaryRows() []row {
 	}
 }
 
-// claims, essential: met or refused.
+// Essential acr: met or refused.
 func essentialRows() []row {
 	return []row{
 		{"aal2 essential, totp enrolled", Policy{}, has(false, "password", "totp"), one(), must(AAL2), NeedSecond, AAL1, "totp"},
@@ -213,7 +213,7 @@ func essentialRows() []row {
 	}
 }
 
-// prompt=login and max_age ask again for what was needed.
+// prompt=login and max_age demand new proofs.
 func sinceRows() []row {
 	return []row{
 		{"everything is from before", Policy{}, has(false, "password", "totp"), both(), since(-time.Second), NeedFirst, None, "password passkey"},
@@ -225,8 +225,8 @@ func sinceRows() []row {
 	}
 }
 
-// Every combination keeps what must never be broken.
-func TestRequireNeverFinishesBelowWhatIsDemanded(t *testing.T) {
+// Invariants over all combinations.
+func TestRequireNeverFinishesBelowTheRequiredLevel(t *testing.T) {
 	n := 0
 	for _, policy := range []Policy{{}, {MFA: MFAAlways}, {MFA: MFATimeBased, Interval: time.Hour}} {
 		for _, allowed := range [][]string{nil, {"totp"}, {"email", "recovery"}} {
@@ -244,7 +244,7 @@ func TestRequireNeverFinishesBelowWhatIsDemanded(t *testing.T) {
 						given = append(given, gave(m, time.Duration(i)*90*time.Minute))
 					}
 				}
-				asked := Asked{}
+				asked := Requirements{}
 				if bit(7) {
 					asked.Essential = []Level{AAL2}
 				}
@@ -262,13 +262,13 @@ func TestRequireNeverFinishesBelowWhatIsDemanded(t *testing.T) {
 	}
 }
 
-func check(t *testing.T, p Policy, a *storage.Account, given []storage.Factor, asked Asked) {
+func check(t *testing.T, p Policy, a *storage.Account, given []storage.Factor, asked Requirements) {
 	t.Helper()
 	v := Require(p, a, given, asked, allInfos(), t0)
 	state := fmt.Sprintf("policy %+v flag %v given %v asked %+v: %+v", p, a.User.MFAEnabled, given, asked, v)
 	two := p.MFA != "" || a.User.MFAEnabled || len(asked.Essential) > 0
 	kinds := map[storage.Kind]bool{}
-	for _, f := range v.Counted {
+	for _, f := range v.Factors {
 		kinds[f.Kinds[0]] = true
 		if f.At.Before(asked.Since) {
 			t.Fatalf("counts a proof from before: %s", state)
@@ -280,7 +280,7 @@ func check(t *testing.T, p Policy, a *storage.Account, given []storage.Factor, a
 	switch {
 	case v.Need == NeedNothing && two && len(kinds) < 2:
 		t.Fatalf("done with one kind: %s", state)
-	case v.Need == NeedNothing && len(v.Counted) == 0:
+	case v.Need == NeedNothing && len(v.Factors) == 0:
 		t.Fatalf("done without a proof: %s", state)
 	case v.Need == NeedNothing && !p.Passwordless && !kinds[storage.Know]:
 		t.Fatalf("done without a first factor: %s", state)
@@ -292,15 +292,15 @@ func check(t *testing.T, p Policy, a *storage.Account, given []storage.Factor, a
 		t.Fatalf("enrols beside a factor: %s", state)
 	case (v.Need == NeedSecond || v.Need == NeedEnroll) && len(v.Methods) == 0:
 		t.Fatalf("nothing to do it with: %s", state)
-	case v.Need != NeedNothing && v.Need != NeedFirst && Rank(v.ACR) >= Rank(v.Needed):
+	case v.Need != NeedNothing && v.Need != NeedFirst && v.ACR.AtLeast(v.Needed):
 		t.Fatalf("asks for more than needed: %s", state)
 	}
 }
 
 func TestAuthTimeIsTheNewestProof(t *testing.T) {
-	v := Require(Policy{}, has(false, "password", "totp"), []storage.Factor{gave("totp", time.Minute), gave("password", time.Hour)}, Asked{}, allInfos(), t0)
-	if !v.AuthTime.Equal(t0.Add(-time.Minute)) || v.Counted[0].Method != "password" {
-		t.Errorf("auth time %s, counted %v; want a minute ago, the password first", v.AuthTime, v.Counted)
+	v := Require(Policy{}, has(false, "password", "totp"), []storage.Factor{gave("totp", time.Minute), gave("password", time.Hour)}, Requirements{}, allInfos(), t0)
+	if !v.AuthTime.Equal(t0.Add(-time.Minute)) || v.Factors[0].Method != "password" {
+		t.Errorf("auth time %s, counted %v; want a minute ago, the password first", v.AuthTime, v.Factors)
 	}
 }
 

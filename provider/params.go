@@ -238,8 +238,8 @@ func (p *Provider) checkResource(_ context.Context, r *request, values url.Value
 }
 
 // asked says what the request demands of the login, in mfa's words.
-func (p *Provider) asked(r *request) mfa.Asked {
-	var a mfa.Asked
+func (p *Provider) asked(r *request) mfa.Requirements {
+	var a mfa.Requirements
 	for _, name := range r.acr {
 		if level := p.level(name); level != mfa.None {
 			a.Voluntary = append(a.Voluntary, level)

@@ -42,7 +42,7 @@ func (p *Provider) Bearer(ctx context.Context, token string) (mfa.Owner, error) 
 	if err != nil || !standing.Alive() {
 		return mfa.Owner{}, notSignedIn("the grant has ended")
 	}
-	o, err := p.sessions.Behind(ctx, standing.Grant.Authorization)
+	o, err := p.sessions.ForAuthorization(ctx, standing.Grant.Authorization)
 	if err != nil {
 		return mfa.Owner{}, err
 	}

@@ -224,7 +224,7 @@ func (p *Provider) noteClientFailed(t proof, detail map[string]string) {
 	if t.client != nil {
 		e.ClientID = t.client.ID
 	}
-	p.journal.Refusal(t.visit, budget.Refusals, p.journal.Event(t.visit, e))
+	p.journal.NoteRefusal(t.visit, budget.Refusals, p.journal.Event(t.visit, e))
 }
 
 // ClientFailures returns how often clients could not authenticate since the server

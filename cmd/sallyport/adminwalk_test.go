@@ -54,7 +54,7 @@ func (c *console) userWalk() {
 	if err != nil {
 		c.Fatal(err)
 	}
-	if a, err := c.h.users.Amendment(c.Context(), account, users.Draft{Password: "a quiet harbour: #dawn \"\\u0041"}, users.Amending{Credentials: true}); err != nil || len(a.Differences) != 0 {
+	if a, err := c.h.users.Amendment(c.Context(), account, users.Draft{Password: "a quiet harbour: #dawn \"\\u0041"}, users.AmendOptions{Credentials: true}); err != nil || len(a.Differences) != 0 {
 		c.Errorf("the password became another: %v %v", a.Differences, err)
 	}
 	d := c.call("PATCH", one, map[string]any{"email": "alice@example.com", "email_verified": true, "roles": []string{"editor"}, "profile": map[string]any{"name": "Alice"}}).done(200, "changed")

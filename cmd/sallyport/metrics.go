@@ -56,7 +56,7 @@ func webCounters(s sheet) *web.Counters {
 func (h *house) measureStarts(s sheet) {
 	counted(s, "logins_started_total", "Logins that were begun and could not be answered out of a session.", h.provider.Started)
 	counted(s, "client_failures_total", "Times a client could not authenticate itself.", h.provider.ClientFailures)
-	counted(s, "initiations_total", "Tries at a second factor, or at what stands in for a password, that were begun.", h.verifier.Initiated)
+	counted(s, "initiations_total", "Tries at a second factor, or at what stands in for a password, that were begun.", h.verifier.Initiations)
 	for budget := range h.budgets.Refused() {
 		counted(s.of("budget", budget), "over_budget_total", "What was refused because too much of it came from one address or network.",
 			func() int64 { return h.budgets.Refused()[budget] })

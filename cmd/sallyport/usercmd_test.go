@@ -49,7 +49,7 @@ func (o *office) proves(name, plain string) bool {
 	a := o.account(name)
 	right := false
 	o.inside(func(h *house) {
-		am, err := h.users.Amendment(o.Context(), a, users.Draft{Password: plain}, users.Amending{Credentials: true})
+		am, err := h.users.Amendment(o.Context(), a, users.Draft{Password: plain}, users.AmendOptions{Credentials: true})
 		if err != nil {
 			o.Fatal(err)
 		}

@@ -34,7 +34,7 @@ func hashFileOf(tb testing.TB, text string) string {
 	return path
 }
 
-// put puts a file in the place of another one, as operators are told to.
+// put replaces a file by renaming, as documented for operators.
 func put(tb testing.TB, path, text string) {
 	tb.Helper()
 	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
@@ -45,8 +45,8 @@ func put(tb testing.TB, path, text string) {
 	}
 }
 
-// strangers are passwords that no other rule refuses, in the order of their hashes.
-func strangers(n int) []string {
+// breachedPasswords returns passwords that no other rule refuses, in the order of their hashes.
+func breachedPasswords(n int) []string {
 	by := map[string]string{}
 	for i := range n {
 		plain := fmt.Sprintf("stranger qzvkjxwp %d", i)
@@ -60,7 +60,7 @@ func strangers(n int) []string {
 }
 
 func TestABreachedPasswordIsRefused(t *testing.T) {
-	all := strangers(21)
+	all := breachedPasswords(21)
 	var in, lines []string // each second one is in the file: there are gaps everywhere
 	for i := 1; i < len(all); i += 2 {
 		in, lines = append(in, all[i]), append(lines, sha1Hex(all[i]))
@@ -99,7 +99,7 @@ func TestABreachedPasswordIsRefused(t *testing.T) {
 	}
 }
 
-// A collection has a password as somebody typed it once, on whatever keyboard.
+// The file has passwords as typed, on any keyboard.
 func TestEverySpellingIsLookedUp(t *testing.T) {
 	const composed, decomposed = "gr\u00fcne Wellen im M\u00e4rz", "gru\u0308ne Wellen im Ma\u0308rz"
 	for _, in := range []string{composed, decomposed} {
@@ -113,7 +113,7 @@ func TestEverySpellingIsLookedUp(t *testing.T) {
 
 func TestFilesThatCannotBeSearchedAreRefused(t *testing.T) {
 	var lines []string
-	for _, plain := range strangers(9) {
+	for _, plain := range breachedPasswords(9) {
 		lines = append(lines, sha1Hex(plain))
 	}
 	good := strings.Join(lines, "\n")
@@ -134,7 +134,7 @@ func TestFilesThatCannotBeSearchedAreRefused(t *testing.T) {
 		{"blanks before it", " " + good, "no SHA-1"},
 		{"an empty line between", lines[0] + "\n\n" + lines[1], "no SHA-1"},
 		{"an endless line", good + "\n" + strings.Repeat("F", 5000) + "\n" + strings.Repeat("F", 40), "no SHA-1"},
-		{"a count that is too long", lines[0] + ":" + strings.Repeat("1", hashLineMax-41), "no SHA-1"},
+		{"a count that is too long", lines[0] + ":" + strings.Repeat("1", maxLine-41), "no SHA-1"},
 		{"a count that never ends", lines[0] + ":" + strings.Repeat("1", 300), "no SHA-1"},
 		{"two bytes a character", "\xff\xfe" + strings.Join(strings.Split(good, ""), "\x00") + "\x00", "no SHA-1"},
 		{"a compressed file", "7z\xbc\xaf\x27\x1c\x00\x04", "no SHA-1"},
@@ -155,18 +155,18 @@ func TestFilesThatCannotBeSearchedAreRefused(t *testing.T) {
 	}
 }
 
-// longFile writes 40,000 hashes, more than is checked line by line, in the order of less.
+// longFile writes 40,000 hashes, too many to check line by line, optionally unsorted.
 func longFile(tb testing.TB, bySize bool) string {
 	tb.Helper()
 	lines := make([]string, 40_000)
-	for i, plain := range strangers(len(lines)) {
+	for i, plain := range breachedPasswords(len(lines)) {
 		lines[i] = fmt.Sprintf("%s:%d", sha1Hex(plain), (i*7919)%len(lines))
 	}
 	if bySize {
 		slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[41:], b[41:]) })
 	}
 	text := strings.Join(lines, "\r\n")
-	if len(text) < hashWholeMax {
+	if len(text) < maxFullScan {
 		tb.Fatalf("%d bytes are no long file", len(text))
 	}
 	return hashFileOf(tb, text)
@@ -190,22 +190,22 @@ func TestLongFilesAreSampled(t *testing.T) {
 	}
 }
 
-// Whoever mistakes a file sorted by count for one that can be searched gets an error
-// rather than "not found", wherever the search passes two hashes in the wrong order.
-func TestASearchSeesThatAFileIsNotSorted(t *testing.T) {
-	path, told := longFile(t, true), 0
+// A search in a file sorted by count returns an error, not "not found", where it reads two
+// hashes in the wrong order.
+func TestASearchDetectsAnUnsortedFile(t *testing.T) {
+	path, detected := longFile(t, true), 0
 	for i := range 200 {
 		if _, err := breached(path, fmt.Sprintf("nobody %d", i)); err != nil {
-			told++
+			detected++
 		}
 	}
-	if told < 150 {
-		t.Errorf("%d of 200 searches saw it", told)
+	if detected < 150 {
+		t.Errorf("%d of 200 searches saw it", detected)
 	}
 }
 
 func TestTheFileMayBeReplacedWhileServing(t *testing.T) {
-	all := strangers(3000)
+	all := breachedPasswords(3000)
 	text := func(n int) string {
 		var b strings.Builder
 		for i, plain := range all {
@@ -259,7 +259,7 @@ func TestTheFileMayBeReplacedWhileServing(t *testing.T) {
 			t.Fatal(err)
 		}
 		var e *mfa.Error
-		if err := p.Check(all[1500]); !errors.As(err, &e) || e.Code != mfa.PasswordUnchecked || e.RetryAfter != time.Minute || !e.Ours() || e.Err == nil {
+		if err := p.Check(all[1500]); !errors.As(err, &e) || e.Code != mfa.PasswordUnchecked || e.RetryAfter != time.Minute || !e.NeedsOperator() || e.Err == nil {
 			t.Errorf("%s: %v, want %s", name, err, mfa.PasswordUnchecked)
 		}
 		if err := p.Check("password1"); mfa.CodeOf(err) != mfa.PasswordTooCommon {
@@ -275,25 +275,25 @@ func TestTheFileMayBeReplacedWhileServing(t *testing.T) {
 	}
 }
 
-func TestAFileThatIsWrittenToIsNotBelieved(t *testing.T) {
+func TestAFileThatIsWrittenToIsRefused(t *testing.T) {
 	path := hashFileOf(t, sha1Hex("x")+"\n")
 	f, err := openHashes(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.file.Close()
-	if err := f.unchanged(); err != nil {
+	if err := f.checkUnchanged(); err != nil {
 		t.Errorf("nothing happened: %v", err)
 	}
 	if err := os.WriteFile(path, []byte(sha1Hex("y")+"\n"+sha1Hex("x")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.unchanged(); !errors.Is(err, errChanged) {
+	if err := f.checkUnchanged(); !errors.Is(err, errChanged) {
 		t.Errorf("it is longer: %v", err)
 	}
 }
 
-// naive looks a hash up line by line, and says whether the file is one.
+// naive searches line by line, and reports whether the file is well-formed.
 func naive(text []byte, want [sha1.Size]byte) (found, sound bool) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	text = bytes.TrimRight(text, "\r\n")
@@ -301,7 +301,7 @@ func naive(text []byte, want [sha1.Size]byte) (found, sound bool) {
 	sound = len(text) > 0
 	for line := range bytes.SplitSeq(text, []byte("\n")) {
 		hash, ok := hashOf(line)
-		if !ok || len(line) >= hashLineMax || bytes.Compare(hash, before) < 0 {
+		if !ok || len(line) >= maxLine || bytes.Compare(hash, before) < 0 {
 			return false, false
 		}
 		found, before = found || bytes.Equal(hash, want[:]), hash
@@ -309,8 +309,8 @@ func naive(text []byte, want [sha1.Size]byte) (found, sound bool) {
 	return found, sound
 }
 
-// TestSearchingFindsWhatReadingFinds compares the search with reading from the beginning
-// on, over files of hashes that are near each other.
+// TestSearchingFindsWhatReadingFinds compares bisection with a full read, over files of
+// adjacent hashes.
 func TestSearchingFindsWhatReadingFinds(t *testing.T) {
 	r := mathrand.New(mathrand.NewPCG(1, 2))
 	hash := func(i int) (sum [sha1.Size]byte) {
@@ -346,7 +346,7 @@ func TestSearchingFindsWhatReadingFinds(t *testing.T) {
 		}
 		for range 50 {
 			want := hash(r.IntN(40))
-			found, err := f.holds(want)
+			found, err := f.contains(want)
 			if by, _ := naive(b.Bytes(), want); found != by || err != nil {
 				t.Fatalf("%x: %v, %v; want %v in\n%s", want, found, err, by, b.String())
 			}
@@ -379,7 +379,7 @@ func FuzzBreached(f *testing.F) {
 			return
 		}
 		defer h.file.Close()
-		if found, err := h.holds(sum); sound && (found != by || err != nil) {
+		if found, err := h.contains(sum); sound && (found != by || err != nil) {
 			t.Fatalf("%x: %v, %v; want %v in %q", sum, found, err, by, text)
 		}
 	})

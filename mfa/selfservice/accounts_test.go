@@ -19,7 +19,7 @@ import (
 
 var totpOnly = exchange.NewFactor{Method: "totp", Name: "Phone"}
 
-func TestWhatAChangeOfFactorsAsksFor(t *testing.T) {
+func TestAChangeOfFactorsNeedsAFreshProof(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		held bool // a second factor
@@ -40,14 +40,14 @@ func TestWhatAChangeOfFactorsAsksFor(t *testing.T) {
 			h := mfatest.New(t)
 			var u storage.User
 			if tc.held {
-				u = h.Ada()
+				u = h.CreateAda()
 			} else {
-				u = h.Bob()
+				u = h.CreatePasswordUser()
 			}
 			o := h.Session(u.ID, tc.with...)
-			h.Wait(tc.age)
-			mfatest.Want(t, "fresh", h.Verifier.Fresh(o), tc.code)
-			_, err := h.EnrolFor(o, totpOnly)
+			h.Advance(tc.age)
+			mfatest.Want(t, "fresh", h.Verifier.CheckFresh(o), tc.code)
+			_, err := h.EnrollAs(o, totpOnly)
 			mfatest.Want(t, "enrol", err, tc.code)
 			if !tc.held {
 				return
@@ -63,32 +63,32 @@ func TestWhatAChangeOfFactorsAsksFor(t *testing.T) {
 	}
 }
 
-func TestTwoDevicesOfDifferentShape(t *testing.T) {
+func TestTwoAuthenticatorsOfDifferentShape(t *testing.T) {
 	h := mfatest.New(t)
-	u := h.Bob()
+	u := h.CreatePasswordUser()
 	o := h.Session(u.ID, "password")
-	first, err := h.EnrolFor(o, exchange.NewFactor{Method: "totp", Name: "Work phone"})
+	first, err := h.EnrollAs(o, exchange.NewFactor{Method: "totp", Name: "Work phone"})
 	mfatest.Want(t, "first", err, "")
-	codes, err := h.ConfirmFor(o, first)
+	codes, err := h.ConfirmAs(o, first)
 	mfatest.Want(t, "confirm first", err, "")
 	if len(codes) != 10 {
 		t.Fatalf("%d recovery codes with the first factor, want 10", len(codes))
 	}
-	h.Wait(30 * time.Second)
+	h.Advance(30 * time.Second)
 	o = h.Session(u.ID, "password", "totp")
-	second, err := h.EnrolFor(o, exchange.NewFactor{Method: "totp", Name: "Token", Shape: mfa.Shape{Algorithm: "SHA512", Digits: 8}})
+	second, err := h.EnrollAs(o, exchange.NewFactor{Method: "totp", Name: "Token", Shape: mfa.Shape{Algorithm: "SHA512", Digits: 8}})
 	mfatest.Want(t, "second", err, "")
 	if !strings.Contains(second.Handout.URI, "algorithm=SHA512") || !strings.Contains(second.Handout.URI, "digits=8") {
 		t.Errorf("address = %s", second.Handout.URI)
 	}
-	codes, err = h.ConfirmFor(o, second)
+	codes, err = h.ConfirmAs(o, second)
 	mfatest.Want(t, "confirm second", err, "")
 	if codes != nil {
 		t.Errorf("%d recovery codes with the second factor, want those there are to stay", len(codes))
 	}
-	h.Wait(30 * time.Second)
+	h.Advance(30 * time.Second)
 	for _, e := range []exchange.Enrolling{first, second} {
-		id := h.LoggedIn()
+		id := h.SignedIn()
 		p := h.Read(id, "")
 		names := map[storage.AuthenticatorID]string{}
 		for _, o := range h.Verifier.Options(p) {
@@ -102,82 +102,82 @@ func TestTwoDevicesOfDifferentShape(t *testing.T) {
 			other = second.Authenticator
 		}
 		choice := exchange.Choice{Method: "totp", Authenticator: e.Authenticator}
-		if _, err := h.Verifier.Prove(context.Background(), h.Caller, p, choice, "", mfa.Typed(h.Shows(u.ID, other))); err == nil {
+		if _, err := h.Verifier.Prove(context.Background(), h.Caller, p, choice, "", mfa.Typed(h.AppCode(u.ID, other))); err == nil {
 			t.Errorf("%s took the code of the other device", e.Text)
 		}
-		_, err = h.Verifier.Prove(context.Background(), h.Caller, h.Read(id, ""), choice, "", mfa.Typed(h.Shows(u.ID, e.Authenticator)))
+		_, err = h.Verifier.Prove(context.Background(), h.Caller, h.Read(id, ""), choice, "", mfa.Typed(h.AppCode(u.ID, e.Authenticator)))
 		mfatest.Want(t, e.Text, err, "")
-		if v := h.Verdict(id); v.ACR != mfa.AAL2 || v.Counted[1].Authenticator != e.Authenticator {
+		if v := h.Verdict(id); v.ACR != mfa.AAL2 || v.Factors[1].Authenticator != e.Authenticator {
 			t.Errorf("verdict = %+v, want aal2 by %s", v, e.Text)
 		}
 	}
-	_, err = h.EnrolFor(o, exchange.NewFactor{Method: "totp", Shape: mfa.Shape{Algorithm: "MD5", Digits: 6}})
+	_, err = h.EnrollAs(o, exchange.NewFactor{Method: "totp", Shape: mfa.Shape{Algorithm: "MD5", Digits: 6}})
 	mfatest.Want(t, "a shape nobody has", err, mfa.InvalidRequest)
 }
 
-// A password stolen before the owner had a factor must not be good for another one
-// afterwards, whichever of the two was begun first.
-func TestAFactorConfirmedMeanwhileIsAskedFor(t *testing.T) {
+// A stolen password must not add a factor after the owner has added one, even if the attacker
+// started the enrolment first.
+func TestAFactorConfirmedMeanwhileIsRequired(t *testing.T) {
 	h := mfatest.New(t)
-	u := h.Bob()
+	u := h.CreatePasswordUser()
 	thief := h.Session(u.ID, "password")
-	begun, err := h.EnrolFor(thief, totpOnly)
+	begun, err := h.EnrollAs(thief, totpOnly)
 	mfatest.Want(t, "thief begins", err, "")
-	id := h.LoggedIn()
-	own, err := h.Enrol(id)
+	id := h.SignedIn()
+	own, err := h.Enroll(id)
 	mfatest.Want(t, "owner begins in a login", err, "")
-	mfatest.Want(t, "owner confirms", h.Confirm(id, own.Exchange, h.Phone(own)), "")
-	_, err = h.ConfirmFor(thief, begun)
+	mfatest.Want(t, "owner confirms", h.Confirm(id, own.Exchange, h.HandoutCode(own)), "")
+	_, err = h.ConfirmAs(thief, begun)
 	mfatest.Want(t, "thief confirms", err, mfa.ReauthenticationRequired)
 }
 
-func TestAnEnrolmentIsItsSessionsOwn(t *testing.T) {
+func TestAnEnrolmentBelongsToItsSession(t *testing.T) {
 	h := mfatest.New(t)
-	u := h.Bob()
+	u := h.CreatePasswordUser()
 	o, elsewhere := h.Session(u.ID, "password"), h.Session(u.ID, "password")
-	stranger := h.Session(h.Create(users.Draft{Email: mfatest.OtherEmail, Password: mfatest.Password}).ID, "password")
-	e, err := h.EnrolFor(o, totpOnly)
+	other := h.Session(h.Create(users.Draft{Email: mfatest.OtherEmail, Password: mfatest.Password}).ID, "password")
+	e, err := h.EnrollAs(o, totpOnly)
 	mfatest.Want(t, "begin", err, "")
-	for name, other := range map[string]mfa.Owner{"another session": elsewhere, "another user": stranger} {
-		_, err := h.Verifier.Confirm(context.Background(), h.Caller, exchange.SignedIn(other), e.Exchange, mfa.Typed(h.Shows(u.ID, e.Authenticator)))
+	for name, other := range map[string]mfa.Owner{"another session": elsewhere, "another user": other} {
+		_, err := h.Verifier.Confirm(context.Background(), h.Caller, exchange.SignedIn(other), e.Exchange, mfa.Typed(h.AppCode(u.ID, e.Authenticator)))
 		mfatest.Want(t, name, err, mfa.EnrollmentExpired)
 		_, err = h.Verifier.Enrollment(context.Background(), h.Caller, exchange.SignedIn(other), e.Exchange)
 		mfatest.Want(t, name+" looks", err, mfa.EnrollmentExpired)
 	}
-	id := h.LoggedIn()
-	mfatest.Want(t, "in a login", h.Confirm(id, e.Exchange, h.Shows(u.ID, e.Authenticator)), mfa.EnrollmentExpired)
-	inLogin, err := h.Enrol(id)
+	id := h.SignedIn()
+	mfatest.Want(t, "in a login", h.Confirm(id, e.Exchange, h.AppCode(u.ID, e.Authenticator)), mfa.EnrollmentExpired)
+	inLogin, err := h.Enroll(id)
 	mfatest.Want(t, "begin in a login", err, "")
-	_, err = h.ConfirmFor(o, inLogin)
+	_, err = h.ConfirmAs(o, inLogin)
 	mfatest.Want(t, "that of a login here", err, mfa.EnrollmentExpired)
-	h.Wait(10 * time.Minute)
-	_, err = h.ConfirmFor(o, e)
+	h.Advance(10 * time.Minute)
+	_, err = h.ConfirmAs(o, e)
 	mfatest.Want(t, "too late", err, mfa.EnrollmentExpired)
 }
 
-func TestAnEnrolmentWithoutASessionIsItsUsersOwn(t *testing.T) {
+func TestAnEnrolmentWithoutASessionBelongsToItsUser(t *testing.T) {
 	h := mfatest.New(t)
-	u := h.Bob()
-	o, stranger := h.Session(u.ID, "password"), h.Session(h.Create(users.Draft{Email: mfatest.OtherEmail, Password: mfatest.Password}).ID, "password")
-	o.Session, stranger.Session, o.Origin = "", "", "dialect" // a token speaks for them
-	e, err := h.EnrolFor(o, totpOnly)
+	u := h.CreatePasswordUser()
+	o, other := h.Session(u.ID, "password"), h.Session(h.Create(users.Draft{Email: mfatest.OtherEmail, Password: mfatest.Password}).ID, "password")
+	o.Session, other.Session, o.Origin = "", "", "dialect" // a token speaks for them
+	e, err := h.EnrollAs(o, totpOnly)
 	mfatest.Want(t, "begin", err, "")
-	_, err = h.Verifier.Confirm(context.Background(), h.Caller, exchange.SignedIn(stranger), e.Exchange, mfa.Typed(h.Shows(u.ID, e.Authenticator)))
+	_, err = h.Verifier.Confirm(context.Background(), h.Caller, exchange.SignedIn(other), e.Exchange, mfa.Typed(h.AppCode(u.ID, e.Authenticator)))
 	mfatest.Want(t, "another user", err, mfa.EnrollmentExpired)
-	inLogin, err := h.Enrol(h.LoggedIn())
+	inLogin, err := h.Enroll(h.SignedIn())
 	mfatest.Want(t, "begin in a login", err, "")
-	_, err = h.ConfirmFor(o, inLogin)
+	_, err = h.ConfirmAs(o, inLogin)
 	mfatest.Want(t, "that of a login", err, mfa.EnrollmentExpired)
-	_, err = h.ConfirmFor(o, e)
+	_, err = h.ConfirmAs(o, e)
 	mfatest.Want(t, "one's own", err, "")
 }
 
-func TestRacingConfirmationsHaveOneWinner(t *testing.T) {
+func TestOnlyOneOfParallelConfirmationsSucceeds(t *testing.T) {
 	h := mfatest.New(t)
-	o := h.Session(h.Bob().ID, "password")
-	e, err := h.EnrolFor(o, totpOnly)
+	o := h.Session(h.CreatePasswordUser().ID, "password")
+	e, err := h.EnrollAs(o, totpOnly)
 	mfatest.Want(t, "begin", err, "")
-	code := mfa.Typed(h.Shows(o.Account.User.ID, e.Authenticator))
+	code := mfa.Typed(h.AppCode(o.Account.User.ID, e.Authenticator))
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	won, shown := 0, 0
@@ -202,26 +202,26 @@ func TestRacingConfirmationsHaveOneWinner(t *testing.T) {
 
 func TestRemovingAFactor(t *testing.T) {
 	h := mfatest.New(t)
-	u := h.Ada()
+	u := h.CreateAda()
 	o, elsewhere := h.Session(u.ID, "password", "totp"), h.Session(u.ID, "password", "totp")
 	held := h.Accounts.Held(o.Account)
 	device := held[slices.IndexFunc(held, func(x selfservice.Held) bool { return x.Info.Enrolls })].ID
-	second, err := h.EnrolFor(o, totpOnly)
+	second, err := h.EnrollAs(o, totpOnly)
 	mfatest.Want(t, "add a second", err, "")
-	_, err = h.ConfirmFor(o, second)
+	_, err = h.ConfirmAs(o, second)
 	mfatest.Want(t, "confirm it", err, "")
 
-	o = *h.Again(o)
+	o = *h.Reload(o)
 	mfatest.Want(t, "remove, keeping sessions", h.Accounts.Remove(context.Background(), h.Caller, o, device, false), "")
-	if h.Again(elsewhere) == nil {
+	if h.Reload(elsewhere) == nil {
 		t.Error("the other session ended unasked")
 	}
-	mfatest.Want(t, "the removed device proved nothing", h.Verifier.Fresh(*h.Again(elsewhere)), mfa.ReauthenticationRequired)
-	mfatest.Want(t, "the one added here was proven", h.Verifier.Fresh(*h.Again(o)), "")
-	h.Wait(30 * time.Second)
-	_, err = h.Verifier.Prove(context.Background(), h.Caller, h.Read(h.LoggedIn(), ""), exchange.Choice{Method: "totp", Authenticator: device}, "", mfa.Typed(h.Code(0)))
+	mfatest.Want(t, "the removed device proved nothing", h.Verifier.CheckFresh(*h.Reload(elsewhere)), mfa.ReauthenticationRequired)
+	mfatest.Want(t, "the one added here was proven", h.Verifier.CheckFresh(*h.Reload(o)), "")
+	h.Advance(30 * time.Second)
+	_, err = h.Verifier.Prove(context.Background(), h.Caller, h.Read(h.SignedIn(), ""), exchange.Choice{Method: "totp", Authenticator: device}, "", mfa.Typed(h.Code(0)))
 	mfatest.Want(t, "the removed device", err, mfa.NotConfigured)
-	_, err = h.Prove(h.LoggedIn(), "totp", h.Code(0), "")
+	_, err = h.Prove(h.SignedIn(), "totp", h.Code(0), "")
 	mfatest.Want(t, "its code", err, mfa.InvalidPasscode)
 	account, _ := h.Store.Account(context.Background(), u.ID)
 	if !account.User.MFAEnabled {
@@ -230,14 +230,14 @@ func TestRemovingAFactor(t *testing.T) {
 
 	o = h.Session(u.ID, "password", "totp")
 	mfatest.Want(t, "remove the last, ending sessions", h.Accounts.Remove(context.Background(), h.Caller, o, second.Authenticator, true), "")
-	if h.Again(elsewhere) != nil || h.Again(o) == nil {
+	if h.Reload(elsewhere) != nil || h.Reload(o) == nil {
 		t.Error("want every other session ended, and this one alive")
 	}
 	account, _ = h.Store.Account(context.Background(), u.ID)
 	if account.User.MFAEnabled || len(account.Authenticators) != 1 {
 		t.Errorf("wish %v, %d authenticators, want the password alone", account.User.MFAEnabled, len(account.Authenticators))
 	}
-	_, err = h.Prove(h.LoggedIn(), "recovery", "aaaaaaaaaaaaaaaaaaaaaaaa", "")
+	_, err = h.Prove(h.SignedIn(), "recovery", "aaaaaaaaaaaaaaaaaaaaaaaa", "")
 	mfatest.Want(t, "a recovery code afterwards", err, mfa.NotConfigured)
 	if got := h.Messages()[0]; got.Template != notice.FactorRemoved || got.Recipient != mfatest.Email {
 		t.Errorf("message = %+v, want one about the removal", got)
@@ -247,9 +247,9 @@ func TestRemovingAFactor(t *testing.T) {
 	}
 }
 
-func TestForeignIdsAreLikeUnknownOnes(t *testing.T) {
+func TestAuthenticatorsOfOtherUsersAreUnknown(t *testing.T) {
 	h := mfatest.New(t)
-	ada := h.Session(h.Ada().ID, "password", "totp")
+	ada := h.Session(h.CreateAda().ID, "password", "totp")
 	eve := h.Session(h.Create(users.Draft{Email: mfatest.OtherEmail, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey}).ID, "password", "totp")
 	ids := []storage.AuthenticatorID{"", "00000000-0000-0000-0000-000000000000"}
 	for _, a := range ada.Account.Authenticators {
@@ -267,20 +267,20 @@ func TestForeignIdsAreLikeUnknownOnes(t *testing.T) {
 	for _, id := range []storage.SessionID{"", "00000000-0000-0000-0000-000000000000", ada.Session} {
 		mfatest.Want(t, "end session", h.Sessions.EndOne(context.Background(), h.Caller, eve, id), mfa.NotSignedIn)
 	}
-	if h.Again(ada) == nil {
-		t.Fatal("somebody else ended the session")
+	if h.Reload(ada) == nil {
+		t.Fatal("another user ended the session")
 	}
 	mfatest.Want(t, "end one's own", h.Sessions.EndOne(context.Background(), h.Caller, eve, eve.Session), "")
 }
 
-func TestNewRecoveryCodesKillTheOld(t *testing.T) {
+func TestNewRecoveryCodesInvalidateTheOld(t *testing.T) {
 	h := mfatest.New(t)
-	o := h.Session(h.Ada().ID, "password", "totp")
+	o := h.Session(h.CreateAda().ID, "password", "totp")
 	codes, err := h.Accounts.NewRecoveryCodes(context.Background(), h.Caller, o)
 	mfatest.Want(t, "new codes", err, "")
-	_, err = h.Prove(h.LoggedIn(), "recovery", "bbbb-bbbb-bbbb", "")
+	_, err = h.Prove(h.SignedIn(), "recovery", "bbbb-bbbb-bbbb", "")
 	mfatest.Want(t, "an old one", err, mfa.InvalidPasscode)
-	_, err = h.Prove(h.LoggedIn(), "recovery", codes[7], "")
+	_, err = h.Prove(h.SignedIn(), "recovery", codes[7], "")
 	mfatest.Want(t, "a new one", err, "")
 	messages := h.Messages()
 	if !slices.ContainsFunc(messages, func(m storage.Message) bool { return m.Template == notice.RecoveryRenewed }) {
