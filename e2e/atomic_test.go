@@ -11,10 +11,9 @@ import (
 	"testing"
 )
 
-// TestNothingChangesWithoutItsLine takes the audit trail away: whatever would have
-// written a line fails, and leaves everything as it was (L-2: a change and its event
-// are one transaction).
-func TestNothingChangesWithoutItsLine(t *testing.T) {
+// TestChangeAndEventAreAtomic makes the audit trail fail: every operation with an event
+// fails and changes nothing (L-2).
+func TestChangeAndEventAreAtomic(t *testing.T) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
 			s := newStage(t, engine)
@@ -25,12 +24,12 @@ func TestNothingChangesWithoutItsLine(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			deeds := s.deeds(t)
+			operations := s.operations(t)
 			before := snapshot(t, db)
 			run("ALTER TABLE events RENAME TO events_away")
-			for _, d := range deeds {
+			for _, d := range operations {
 				if d.do(t) {
-					t.Errorf("%s: it was done", d.name)
+					t.Errorf("%s: it succeeded", d.name)
 				}
 				if after := snapshot(t, db); after != before {
 					t.Errorf("%s: something changed: %s", d.name, difference(before, after))
@@ -38,21 +37,21 @@ func TestNothingChangesWithoutItsLine(t *testing.T) {
 				}
 			}
 			run("ALTER TABLE events_away RENAME TO events")
-			if !deeds[0].do(t) || snapshot(t, db) == before {
-				t.Errorf("%s: it does not even work with the audit trail there", deeds[0].name)
+			if !operations[0].do(t) || snapshot(t, db) == before {
+				t.Errorf("%s: it fails with the audit trail too", operations[0].name)
 			}
 		})
 	}
 }
 
-// deed is a change; do reports whether it was made.
-type deed struct {
+// operation is an operation; do reports whether it succeeded.
+type operation struct {
 	name string
 	do   func(t *testing.T) bool
 }
 
-// deeds are changes that are all but made.
-func (s *stage) deeds(t *testing.T) []deed {
+// operations returns prepared operations.
+func (s *stage) operations(t *testing.T) []operation {
 	t.Helper()
 	u, w := s.user(t, true), s.user(t, false)
 	web := newParty(t, s, "web", webRedirect, s.secret, "openid", "offline_access")
@@ -62,10 +61,10 @@ func (s *stage) deeds(t *testing.T) []deed {
 	login := newPerson(t, s.issuer).open(web.start()).at("/login")
 	c := newCaller(t, s.issuer)
 	c.header.Set("Authorization", basic("web", s.secret))
-	call := func(name, path string, pairs ...string) deed {
-		return deed{name, func(t *testing.T) bool { return c.form(path, pairs...).code < 400 }}
+	call := func(name, path string, pairs ...string) operation {
+		return operation{name, func(t *testing.T) bool { return c.form(path, pairs...).code < 400 }}
 	}
-	out := []deed{
+	out := []operation{
 		call("a refresh", "/token", "grant_type", "refresh_token", "refresh_token", token.RefreshToken),
 		call("a revocation", "/revoke", "token", token.RefreshToken),
 		call("a code", "/token", "grant_type", "authorization_code", "code", code, "redirect_uri", webRedirect, "code_verifier", other.verifier),
@@ -74,11 +73,11 @@ func (s *stage) deeds(t *testing.T) []deed {
 			return login.signIn(w).arrived != nil
 		}},
 	}
-	return append(append(out, s.accountDeeds(t, u)...), s.commandDeeds(t, w)...)
+	return append(append(out, s.accountOperations(t, u)...), s.commandOperations(t, w)...)
 }
 
-// accountDeeds are what a user changes on the account page.
-func (s *stage) accountDeeds(t *testing.T, u user) []deed {
+// accountOperations returns the operations of the account page.
+func (s *stage) accountOperations(t *testing.T, u user) []operation {
 	t.Helper()
 	p := newPerson(t, s.issuer).open(s.issuer + "/account").signIn(u).at("/mfa")
 	p.submit("mfa-submit", "passcode", p.totp(u.totp)).at("/account")
@@ -87,9 +86,9 @@ func (s *stage) accountDeeds(t *testing.T, u user) []deed {
 		t.Fatalf("no device:\n%s", p.text)
 	}
 	p.open(s.issuer + "/account/recovery").at("/account/recovery")
-	var out []deed
+	var out []operation
 	add := func(path, button string, fields ...string) {
-		out = append(out, deed{path, func(t *testing.T) bool {
+		out = append(out, operation{path, func(t *testing.T) bool {
 			p.t, p.trouble = t, true
 			return p.open(s.issuer+path).submit(button, fields...).code < 400
 		}})
@@ -103,14 +102,14 @@ func (s *stage) accountDeeds(t *testing.T, u user) []deed {
 	return out
 }
 
-// commandDeeds are what an operator changes.
-func (s *stage) commandDeeds(t *testing.T, u user) []deed {
+// commandOperations returns the operations of commands.
+func (s *stage) commandOperations(t *testing.T, u user) []operation {
 	t.Helper()
 	dir := filepath.Dir(s.config)
 	state := writeState(t, dir, "clients:\n  - client_id: late\n    client_secret: "+random(32)+"\n    grant_types: [client_credentials]\n    scopes: [reports]\n"+
 		"users:\n  - username: late\n    password: "+random(8)+"\n")
 	password := writeState(t, dir, "a password of a file\n")
-	var out []deed
+	var out []operation
 	for _, args := range [][]string{
 		{"user", "set-password", "--password-file", password, u.name}, {"user", "disable", u.name}, {"user", "reset-factors", u.name},
 		{"user", "create", "--username", "later"}, {"session", "end-all", u.name}, {"user", "delete", u.name}, {"client", "rotate-secret", "--out", filepath.Join(dir, "out"), "web"},
@@ -121,7 +120,7 @@ func (s *stage) commandDeeds(t *testing.T, u user) []deed {
 			n = 2
 		}
 		line := append(append(append([]string{}, args[:n]...), "--config", s.config), args[n:]...)
-		out = append(out, deed{strings.Join(args[:n], " "), func(t *testing.T) bool {
+		out = append(out, operation{strings.Join(args[:n], " "), func(t *testing.T) bool {
 			text, err := exec.Command(program, line...).CombinedOutput()
 			if err != nil && !strings.Contains(s.cause(string(text)), "events") {
 				t.Errorf("%q failed for another reason: %s", line, text)
@@ -132,8 +131,8 @@ func (s *stage) commandDeeds(t *testing.T, u user) []deed {
 	return out
 }
 
-// cause is why a command failed: what it printed, or what the server it called wrote
-// into its log under the number that the command printed.
+// cause returns why a command failed: its output, or the server's log for the correlation
+// ID in it.
 func (s *stage) cause(printed string) string {
 	_, id, found := strings.Cut(printed, "(support id ")
 	id, _, _ = strings.Cut(id, ")")
@@ -149,12 +148,12 @@ func (s *stage) cause(printed string) string {
 	return out.String()
 }
 
-// lasting are the tables whose changes the audit trail tells, as far as they are
-// changes: when a session was last seen is none.
+// lasting are the tables and columns whose changes are in the audit trail; for example
+// not when a session was last seen.
 var lasting = map[string]string{"users": "*", "identifiers": "*", "authenticators": "*", "recovery_codes": "*", "clients": "*", "consents": "*", "codes": "*",
 	"grants": "*", "keys": "*", "revoked_tokens": "*", "outbox": "*", "api_keys": "*", "sessions": "id, ended_at, generation"}
 
-// snapshot is everything in them, a row a line.
+// snapshot returns their contents, one row per line.
 func snapshot(t *testing.T, db *sql.DB) string {
 	t.Helper()
 	var out strings.Builder
@@ -190,7 +189,7 @@ func read(t *testing.T, db *sql.DB, table, columns string, out *strings.Builder)
 	}
 }
 
-// difference is the first line of each that the other does not have.
+// difference returns the first line of each that the other does not have.
 func difference(before, after string) string {
 	only := func(a, b string) string {
 		for line := range strings.Lines(a) {

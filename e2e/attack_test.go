@@ -13,31 +13,30 @@ import (
 	"sallyport/storage/storagetest"
 )
 
-// TestAttacksOnLogins runs what somebody would run who wants a login that is another's,
-// against a server on each database, while people sign in. What is not shown here of one
-// attack is shown of every route by TestALoginIsItsOwnersOnEveryRoute.
+// TestAttacksOnLogins runs complete attacks on other users' logins, against a server on
+// each database, while users sign in. TestALoginIsItsOwnersOnEveryRoute covers every route.
 func TestAttacksOnLogins(t *testing.T) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
 			s := attackedStage(t, engine)
 			s.serve(t)
-			t.Run("of people in a browser", func(t *testing.T) { inChromium(t, s, engine == "postgres") })
+			t.Run("in a browser", func(t *testing.T) { inChromium(t, s, engine == "postgres") })
 			t.Run("names are not linked", func(t *testing.T) { namesAreNotLinked(t, s) })
 			t.Run("failures by one name do not show in another", func(t *testing.T) { failuresAreNotLinked(t, s) })
-			if engine == "postgres" { // what is over the budget never gets to a database
+			if engine == "postgres" { // excess requests never reach a database
 				t.Run("a flood of begun logins", func(t *testing.T) { floodOfOpens(t, s) })
 			}
 			for line := range strings.Lines(s.log.String()) {
 				if strings.Contains(line, `"msg":"panic"`) || strings.Contains(line, "DATA RACE") {
-					t.Errorf("the server had trouble: %s", line)
+					t.Errorf("the server logged: %s", line)
 				}
 			}
 		})
 	}
 }
 
-// attackedClients are applications that let their logins go on without our cookie, which
-// is what there is to attack, and one that does not.
+// attackedClients are applications whose logins continue without the binding cookie, the
+// target of the attacks, and one other.
 const attackedClients = `clients:
   - {client_id: vault, public: true, silent_login: true, headless_login: true, mfa: ALWAYS, consent: ask, redirect_uris: ["http://127.0.0.1:9/vault"], grant_types: [authorization_code], scopes: [openid, profile, email]}
   - {client_id: shop, public: true, silent_login: true, headless_login: true, mfa: ALWAYS, redirect_uris: ["%[1]s/callback"], login_url: "%[1]s/login", mfa_url: "%[1]s/mfa", grant_types: [authorization_code], scopes: [openid, profile, email]}
@@ -45,7 +44,7 @@ const attackedClients = `clients:
   - {client_id: kiosk, public: true, silent_login: true, headless_login: true, passwordless: true, redirect_uris: ["http://127.0.0.1:9/kiosk"], grant_types: [authorization_code], scopes: [openid, profile, email]}
 `
 
-// attackedStage is a stage behind a proxy, so that each call may come from another address.
+// attackedStage returns a stage behind a proxy, so that each call can have another address.
 func attackedStage(t *testing.T, engine string) *stage {
 	t.Helper()
 	dir := t.TempDir()
@@ -60,7 +59,7 @@ func attackedStage(t *testing.T, engine string) *stage {
 	return s
 }
 
-// inChromium runs browser/attack.test.mjs: all of it, or what depends on the database.
+// inChromium runs browser/attack.test.mjs: all of it, or the part that depends on the database.
 func inChromium(t *testing.T, s *stage, whole bool) {
 	chromium, node := installed(t, "chromium", "chromium-browser", "google-chrome"), installed(t, "node")
 	if _, err := os.Stat("browser/node_modules/playwright-core"); err != nil {

@@ -12,34 +12,34 @@ import (
 	"testing"
 )
 
-// kiosk is the authorization request of a client where a code may stand in for the
-// password, opened by somebody who has the verifier.
+// kiosk returns an authorization request of a passwordless client, by a caller with the
+// verifier.
 func kiosk() []string {
 	return []string{"client_id", "kiosk", "redirect_uri", "http://127.0.0.1:9/kiosk", "response_type", "code", "scope", "openid", "state", random(8),
 		"code_challenge", random(22)[:43], "code_challenge_method", "S256"}
 }
 
-// thief makes calls, each from an address of its own, and keeps no cookie.
-type thief struct {
+// attacker makes calls without cookies, each from another address.
+type attacker struct {
 	*caller
 	calls int
 }
 
-func newThief(t *testing.T, s *stage) *thief {
+func newAttacker(t *testing.T, s *stage) *attacker {
 	t.Helper()
 	c := newCaller(t, s.issuer)
 	c.http.Jar = nil
-	return &thief{caller: c}
+	return &attacker{caller: c}
 }
 
-func (a *thief) ask(path string, pairs ...string) reply {
+func (a *attacker) ask(path string, pairs ...string) reply {
 	a.t.Helper()
 	a.calls++
 	a.header.Set("X-Forwarded-For", fmt.Sprintf("10.9.%d.%d", a.calls>>8&255, a.calls&255))
 	return a.json(path, pairs...)
 }
 
-func (a *thief) open() string {
+func (a *attacker) open() string {
 	a.t.Helper()
 	return a.ask("/api/login/v1/requests", kiosk()...).is(a.t, http.StatusOK).at(a.t, "request_id")
 }
@@ -50,8 +50,8 @@ const (
 	verifyPath   = "/verification-srv/v2/authenticate/authenticate/totp"
 )
 
-// asked is everything a login tells of a name before the first factor.
-func (a *thief) asked(id, name string) []reply {
+// shown returns everything a login shows for a name before the first factor.
+func (a *attacker) shown(id, name string) []reply {
 	a.t.Helper()
 	return []reply{
 		a.ask(listPath, "request_id", id, "identifier", name),
@@ -68,15 +68,15 @@ var (
 	support = regexp.MustCompile(`\b([A-Z2-7]{4}-){3}[A-Z2-7]{4}\b`)
 )
 
-// shape is an answer without what is another in each.
+// shape returns a response without the values that always differ.
 func (r reply) shape() string {
 	text := support.ReplaceAllString(instant.ReplaceAllString(handle.ReplaceAllString(r.text, "ID"), "TIME"), "SUPPORT")
 	return fmt.Sprint(r.code, " ", text)
 }
 
-// nobodies are names no user has that are listed with what a user has who has an app and
+// unknownNames returns unknown names whose list looks like that of a user with an app and
 // recovery codes.
-func (a *thief) nobodies(n int, like string) []string {
+func (a *attacker) unknownNames(n int, like string) []string {
 	a.t.Helper()
 	want := a.ask(listPath, "request_id", a.open(), "identifier", like).is(a.t, http.StatusOK).shape()
 	var out []string
@@ -92,11 +92,11 @@ func (a *thief) nobodies(n int, like string) []string {
 	return out
 }
 
-// namesAreNotLinked: in each login every name has ids and a masked subject of its own, be
-// it another name of one user or nobody's.
+// namesAreNotLinked: in each login every name, known or unknown, has its own IDs and masked
+// subject.
 func namesAreNotLinked(t *testing.T, s *stage) {
-	a, u := newThief(t, s), s.user(t, true)
-	names := append([]string{u.name, u.email}, a.nobodies(2, u.email)...)
+	a, u := newAttacker(t, s), s.user(t, true)
+	names := append([]string{u.name, u.email}, a.unknownNames(2, u.email)...)
 	met := map[string]string{}
 	for login := range 3 {
 		id := a.open()
@@ -104,7 +104,7 @@ func namesAreNotLinked(t *testing.T, s *stage) {
 		for i, name := range names {
 			var shapes []string
 			here := map[string]bool{}
-			for _, r := range a.asked(id, name) {
+			for _, r := range a.shown(id, name) {
 				shapes = append(shapes, r.is(t, http.StatusOK).shape())
 				for _, told := range handle.FindAllString(r.text, -1) {
 					here[told] = told != id
@@ -114,17 +114,17 @@ func namesAreNotLinked(t *testing.T, s *stage) {
 				first = shapes
 			}
 			if !slices.Equal(shapes, first) {
-				t.Errorf("%s is answered\n%s\nand %s\n%s", names[0], strings.Join(first, "\n"), name, strings.Join(shapes, "\n"))
+				t.Errorf("%s gets\n%s\nand %s\n%s", names[0], strings.Join(first, "\n"), name, strings.Join(shapes, "\n"))
 			}
 			for told, own := range here {
 				if before := met[told]; own && before != "" {
-					t.Errorf("%s in login %d is told %s, as %s was", name, login, told, before)
+					t.Errorf("%s in login %d gets %s, like %s", name, login, told, before)
 				}
 				met[told] = fmt.Sprintf("%s in login %d", name, login)
 			}
 			delete(met, id)
 			if len(here) < 4 {
-				t.Errorf("of %s this is told: %v", name, here)
+				t.Errorf("%s gets: %v", name, here)
 			}
 		}
 	}
@@ -134,8 +134,8 @@ func namesAreNotLinked(t *testing.T, s *stage) {
 	b.tokens(p)
 }
 
-// guess is one try at a name with what is wrong, in a login of its own.
-func (a *thief) guess(kind, name, typed string) reply {
+// guess makes one wrong attempt at a name, in a new login.
+func (a *attacker) guess(kind, name, typed string) reply {
 	a.t.Helper()
 	id := a.open()
 	if kind == "password" {
@@ -149,14 +149,14 @@ func (a *thief) guess(kind, name, typed string) reply {
 }
 
 // failuresAreNotLinked: after five failures by one name of a user that name waits, and the
-// user's other name is answered like a name nobody tried.
+// user's other name looks like a name without failures.
 func failuresAreNotLinked(t *testing.T, s *stage) {
 	for kind, wrong := range map[string]string{"password": "not the password", "code": "000000"} {
-		a, u := newThief(t, s), s.user(t, true)
+		a, u := newAttacker(t, s), s.user(t, true)
 		p := newPerson(t, s.issuer)
 		b := newParty(t, s, "spa", spaRedirect, "")
 		b.tokens(p.open(b.start()).signIn(u))
-		untried := a.nobodies(1, u.email)[0]
+		untried := a.unknownNames(1, u.email)[0]
 		for range 5 {
 			if r := a.guess(kind, u.name, wrong); r.code == http.StatusTooManyRequests || r.code == http.StatusOK {
 				t.Fatalf("a wrong %s: %d %s", kind, r.code, r.text)
@@ -171,17 +171,17 @@ func failuresAreNotLinked(t *testing.T, s *stage) {
 		}
 		for try, typed := range []string{wrong, right, wrong, wrong} {
 			if got, want := a.guess(kind, u.email, typed), a.guess(kind, untried, typed); got.shape() != want.shape() || got.code == http.StatusOK {
-				t.Errorf("%s, try %d by the other name: %s, by a name nobody tried: %s", kind, try, got.shape(), want.shape())
+				t.Errorf("%s, attempt %d by the other name: %s, by a name without failures: %s", kind, try, got.shape(), want.shape())
 			}
 			id := a.open()
-			ours, theirs := a.asked(id, u.email), a.asked(id, untried)
+			ours, theirs := a.shown(id, u.email), a.shown(id, untried)
 			for i := range ours {
 				if ours[i].shape() != theirs[i].shape() {
-					t.Errorf("%s: the other name is told %s, a name nobody tried %s", kind, ours[i].shape(), theirs[i].shape())
+					t.Errorf("%s: the other name gets %s, a name without failures %s", kind, ours[i].shape(), theirs[i].shape())
 				}
 			}
 		}
-		again := newParty(t, s, "spa", spaRedirect, "") // in her browser nobody makes her wait
+		again := newParty(t, s, "spa", spaRedirect, "") // no wait in the owner's browser
 		p.open(s.issuer + "/logout").submit("logout-confirm")
 		again.tokens(p.open(again.start()).signIn(u))
 	}
@@ -190,10 +190,10 @@ func failuresAreNotLinked(t *testing.T, s *stage) {
 const (
 	floods   = 10000
 	allowed  = 20  // logins a minute and address
-	mostRows = 400 // what a network has in four minutes, which the flood does not take
+	mostRows = 400 // budget of a network in four minutes, longer than the flood
 )
 
-// floodOfOpens begins logins by every way there is, each from another /64 of one /48.
+// floodOfOpens begins logins by every route, each from another /64 of one /48.
 func floodOfOpens(t *testing.T, s *stage) {
 	s.stop(t)
 	writeFile(t, s.config, readFile(t, s.config)+fmt.Sprintf("limits: {opens: %d}\n", allowed))
@@ -240,7 +240,7 @@ func floodOfOpens(t *testing.T, s *stage) {
 	}
 	opened := floods - told
 	if opened < allowed || opened > mostRows {
-		t.Errorf("%d of %d logins were begun, want some and %d at most", opened, floods, mostRows)
+		t.Errorf("%d of %d logins begun, want some and at most %d", opened, floods, mostRows)
 	}
 	if n := rows() - rowsBefore; n > mostRows {
 		t.Errorf("%d rows, want %d at most", n, mostRows)
@@ -262,7 +262,7 @@ func floodOfOpens(t *testing.T, s *stage) {
 	b.tokens(newPerson(t, s.issuer).open(b.start()).signIn(u))
 }
 
-// trail is how many lines the audit trail has.
+// trail returns the number of lines in the audit trail.
 func (s *stage) trail(t *testing.T) int {
 	t.Helper()
 	out, err := exec.Command(program, "events", "--config", s.config, "--json", "--limit", "100000").Output()

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// longAgent describes a caller at length.
+// longAgent is a long User-Agent.
 var longAgent = "agent\tof " + strings.Repeat("\u00e4long ", 1000)
 
 // line is an event as "sallyport events --json" prints it.
@@ -21,7 +21,7 @@ type line struct {
 	Detail                                                              map[string]string
 }
 
-// fields names those an event has.
+// fields returns the fields an event has.
 func (l line) fields() []string {
 	var out []string
 	for name, value := range map[string]string{"user": l.User, "client": l.Client, "session": l.Session, "grant": l.Grant, "by " + l.Actor: l.Actor} {
@@ -32,8 +32,7 @@ func (l line) fields() []string {
 	return out
 }
 
-// audited is what L-2 demands of the audit trail: for each kind, fields of which an
-// event of it must have all.
+// audited is what L-2 demands of the audit trail: the required fields of each kind.
 var audited = map[string]string{
 	"login.finished": "user client session", "login.cancelled": "user client", "login.restarted": "client",
 	"password.ok": "user client", "password.failed": "user client", "password.locked": "user client",
@@ -48,8 +47,8 @@ var audited = map[string]string{
 	"server.decrypt_failure": "user client",
 }
 
-// audit looks for a line of every kind that was played, with all it must tell, and
-// for the messages that tell users (L-3).
+// audit checks for an event of every kind, with the required fields, and for the messages
+// to users (L-3).
 func (v *vault) audit(t *testing.T) {
 	t.Helper()
 	missing := maps.Clone(audited)
@@ -72,7 +71,7 @@ func (v *vault) audit(t *testing.T) {
 			t.Errorf("an event without id, time or outcome: %+v", l)
 		}
 		if l.Actor != "admin" && l.Actor != "system" && (l.Address != "127.0.0.1" || l.Agent == "" || l.Correlation == "") {
-			t.Errorf("nobody knows who called: %+v", l)
+			t.Errorf("an event without a caller: %+v", l)
 		}
 		if len(l.Agent) > 256 || strings.ContainsAny(l.Agent, "\x1b\n\t") {
 			t.Errorf("user agent of %d bytes: %q", len(l.Agent), l.Agent)
@@ -82,7 +81,7 @@ func (v *vault) audit(t *testing.T) {
 	if !long {
 		t.Error("no event holds a long user agent: it was not cut")
 	}
-	v.told(t)
+	v.messages(t)
 }
 
 func (v *vault) events(t *testing.T) []line {
@@ -102,8 +101,8 @@ func (v *vault) events(t *testing.T) []line {
 	return out
 }
 
-// told: users hear of everything that was done to what proves them.
-func (v *vault) told(t *testing.T) {
+// messages checks that users get a message for every change of their authenticators.
+func (v *vault) messages(t *testing.T) {
 	t.Helper()
 	rows, err := v.behind(t).QueryContext(t.Context(), "SELECT DISTINCT template FROM outbox")
 	if err != nil {
@@ -120,7 +119,7 @@ func (v *vault) told(t *testing.T) {
 	}
 	for _, template := range []string{"recovery_code_used", "recovery_codes_renewed", "factor_enrolled", "factor_removed", "password_changed"} {
 		if !found[template] {
-			t.Errorf("nobody was told %s, but %v (%v)", template, found, rows.Err())
+			t.Errorf("no message %s, only %v (%v)", template, found, rows.Err())
 		}
 	}
 }

@@ -17,9 +17,8 @@ func TestHostedPagesInChromium(t *testing.T) {
 	runBrowser(t, newStage(t, "sqlite"), "pages.test.mjs", 9, 14)
 }
 
-// runBrowser runs one file of browser tests against a stage, with users of their own.
-// What it needs (Chromium, Node.js, the packages of browser/package.json) `make test`
-// installs.
+// runBrowser runs one file of browser tests against a stage, with separate users. `make
+// test` installs Chromium, Node.js and the packages of browser/package.json.
 func runBrowser(t *testing.T, s *stage, file string, withTOTP, without int) {
 	t.Helper()
 	chromium := installed(t, "chromium", "chromium-browser", "google-chrome")

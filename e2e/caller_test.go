@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// caller is a program, or a page of an application's own: it makes calls, keeps
-// cookies and follows nothing.
+// caller is a program or an application's page: it makes calls, keeps cookies and follows
+// no redirects.
 type caller struct {
 	t      *testing.T
 	http   *http.Client
@@ -31,7 +31,7 @@ func newCaller(t *testing.T, issuer string) *caller {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
-// reply is an answer, read to its end.
+// reply is a response with its body.
 type reply struct {
 	code     int
 	location *url.URL
@@ -59,7 +59,7 @@ func (c *caller) do(verb, path, kind, body string) reply {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	to, _ := answer.Location() // most answers lead nowhere
+	to, _ := answer.Location() // most responses do not redirect
 	return reply{answer.StatusCode, to, string(text)}
 }
 
@@ -91,7 +91,7 @@ func (c *caller) json(path string, pairs ...string) reply {
 	return c.do(http.MethodPost, path, "application/json", string(body))
 }
 
-// is demands a status.
+// is checks the status.
 func (r reply) is(t *testing.T, code int) reply {
 	t.Helper()
 	if r.code != code {
@@ -100,7 +100,7 @@ func (r reply) is(t *testing.T, code int) reply {
 	return r
 }
 
-// at returns a text in the JSON of an answer, by the names that lead to it.
+// at returns a text in a JSON response, by its path of names.
 func (r reply) at(t *testing.T, names ...string) string {
 	t.Helper()
 	var v any

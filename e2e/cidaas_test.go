@@ -14,9 +14,8 @@ import (
 	"time"
 )
 
-// TestCidaasPagesInChromium runs pages written for cidaas against a server of its own:
-// pages on the server's own origin, behind a proxy that the browser tests start, and
-// pages on another one.
+// TestCidaasPagesInChromium runs pages written for cidaas against a separate server: pages
+// on the server's origin, behind a proxy that the browser tests start, and on another one.
 func TestCidaasPagesInChromium(t *testing.T) {
 	chromium, node := installed(t, "chromium", "chromium-browser", "google-chrome"), installed(t, "node")
 	dir := t.TempDir()
@@ -57,14 +56,14 @@ func TestCidaasPagesInChromium(t *testing.T) {
 	}
 	runNode(t, node, "cidaas.test.mjs", "SALLYPORT_STAGE="+file, "SALLYPORT_CHROMIUM="+chromium)
 	if log := s.log.String(); strings.Contains(log, `"level":"ERROR"`) || strings.Contains(log, "DATA RACE") {
-		t.Errorf("the server had trouble:\n%s", log)
+		t.Errorf("the server logged:\n%s", log)
 	}
 	if r, err := (&http.Client{Timeout: time.Second}).Get(s.issuer + "/.well-known/openid-configuration"); err != nil || r.Body.Close() != nil {
-		t.Errorf("the server does not answer any more: %v", err)
+		t.Errorf("the server stopped responding: %v", err)
 	}
 }
 
-// cidaasPerson is somebody the pages sign in.
+// cidaasPerson is a user the pages sign in.
 type cidaasPerson struct {
 	Username string `json:"username"`
 	Email    string `json:"email"`
@@ -72,8 +71,8 @@ type cidaasPerson struct {
 	TOTP     string `json:"totp,omitempty"`
 }
 
-// cidaasState is two clients for each origin, one that lets a code alone sign in and
-// one that always wants two factors, and people with and without an app.
+// cidaasState returns two clients for each origin, one passwordless and one that always
+// requires two factors, and users with and without an app.
 func cidaasState(origins map[string]string) (string, map[string][]cidaasPerson) {
 	var b strings.Builder
 	b.WriteString("clients:\n")

@@ -17,9 +17,9 @@ import (
 	"sallyport/storage/seal"
 )
 
-// No engine runs where the tests do, so what is shipped is read and held to the rules
-// that an engine, or a service manager, would not enforce.
-func TestWhatIsShippedKeepsItsRules(t *testing.T) {
+// TestDeploymentFiles checks the container and unit files for rules that a container
+// engine or a service manager does not enforce. The tests have neither.
+func TestDeploymentFiles(t *testing.T) {
 	for _, f := range shippingFaults(t, "..") {
 		t.Error(f)
 	}
@@ -45,13 +45,13 @@ func shippingFaults(t *testing.T, root string) []string {
 	return out
 }
 
-// pinned: an image by name and an exact version, or by digest.
+// pinned matches an image with an exact version or a digest.
 var pinned = regexp.MustCompile(`^[a-z0-9./-]+(:[0-9]+\.[0-9]+[a-z0-9.-]*|@sha256:[0-9a-f]{64})$`)
 
 func dockerfileFaults(text string) []string {
 	var out []string
 	fault := func(format string, args ...any) { out = append(out, "Dockerfile: "+fmt.Sprintf(format, args...)) }
-	last := map[string]string{} // of the last stage
+	last := map[string]string{} // of the last build stage
 	stages := map[string]bool{"scratch": true}
 	text = strings.ReplaceAll(regexp.MustCompile(`(?m)^\s*#.*\n`).ReplaceAllString(text, ""), "\\\n", " ")
 	for line := range strings.Lines(text) {
@@ -90,10 +90,10 @@ func dockerfileFaults(text string) []string {
 	return out
 }
 
-// secretName is the name of a variable that would hold a secret, and not its file's.
+// secretName matches variables that hold a secret, not its file.
 var secretName = regexp.MustCompile(`(?i)(password|secret|token|dsn|_key)(=|$)`)
 
-// composeFile is what we look at of a compose file.
+// composeFile has the checked parts of a compose file.
 type composeFile struct {
 	Services map[string]composeService `yaml:"services"`
 	Secrets  map[string]struct {
@@ -202,7 +202,7 @@ func (s composeService) faults(root string, c composeFile) []string {
 	return out
 }
 
-// variableFaults: every variable of ours is a setting, and none is a secret.
+// variableFaults: every variable is a setting, and none is a secret.
 func variableFaults(name, value string) []string {
 	var out []string
 	if _, setting := config.Variables()[name]; strings.HasPrefix(name, config.Prefix) && !setting {
@@ -214,7 +214,7 @@ func variableFaults(name, value string) []string {
 	return out
 }
 
-// hardening is what every unit of ours says.
+// hardening has the directives of every unit.
 var hardening = map[string]string{
 	"DynamicUser": "yes", "NoNewPrivileges": "yes", "ProtectSystem": "strict", "ProtectHome": "yes", "PrivateTmp": "yes",
 	"PrivateDevices": "yes", "MemoryDenyWriteExecute": "yes", "CapabilityBoundingSet": "", "SystemCallFilter": "@system-service",
@@ -256,7 +256,7 @@ func unitFaults(text string) []string {
 	return out
 }
 
-func TestTheRulesOfShippingFindEveryBreak(t *testing.T) {
+func TestDeploymentFilesCatchesEveryFault(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		got  []string
@@ -292,9 +292,9 @@ secrets: {dsn: {file: /etc/dsn}}
 	}
 }
 
-// TestTheSecretsOfTheComposeFileAreMade: by one command, good for the server, closed to
-// others, and never replaced.
-func TestTheSecretsOfTheComposeFileAreMade(t *testing.T) {
+// TestDeploySecrets: deploy/secrets creates secrets that the server accepts, that others
+// cannot read, and that are never replaced.
+func TestDeploySecrets(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "secrets")
 	run := func() string {
 		t.Helper()
@@ -323,7 +323,7 @@ func TestTheSecretsOfTheComposeFileAreMade(t *testing.T) {
 		}
 		contents[name] = string(text)
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm()&0o077 != 0 {
-			t.Errorf("%s: %v, %v; want it closed to others", name, info, err)
+			t.Errorf("%s: %v, %v; want it unreadable to others", name, info, err)
 		}
 		if secret := strings.TrimSpace(contents[name]); name != "../.env" && strings.Contains(first, secret) {
 			t.Errorf("%s was printed", name)

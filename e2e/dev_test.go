@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestDevServer starts the development server in an empty folder, plays its demo in
-// Chromium, and finds everything again after a restart.
+// TestDevServer starts the development server in an empty folder, runs its demo in
+// Chromium, and checks that a restart keeps everything.
 func TestDevServer(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "dev")
 	first := startDev(t, folder)
@@ -42,7 +42,7 @@ func TestDevServer(t *testing.T) {
 	if after, err := os.ReadFile(filepath.Join(folder, "secrets.json")); err != nil || string(after) != string(text) {
 		t.Errorf("the restart changed the passwords: %v", err)
 	}
-	// bob enrolled an authenticator before the restart: the bank asks for it now.
+	// bob enrolled an authenticator before the restart: the bank requires it now.
 	s := &stage{issuer: again.issuer, log: again.log}
 	a := newParty(t, s, "bank", again.demo+"/callback", "")
 	newPerson(t, again.issuer).open(a.start()).signIn(user{name: "bob", password: secrets.Bob.Password}).at("/mfa")

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// documents returns the texts of all Markdown files below root, by path.
+// documents returns all Markdown files below root, by path.
 func documents(t *testing.T, root string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
@@ -35,7 +35,7 @@ func documents(t *testing.T, root string) map[string]string {
 	return out
 }
 
-// TestTheTestsThatDocumentsNameExist: a promise whose proof was renamed away is none.
+// TestTheTestsThatDocumentsNameExist checks that every test named in a document exists.
 func TestTheTestsThatDocumentsNameExist(t *testing.T) {
 	files, err := tree("..", parser.SkipObjectResolution)
 	if err != nil {
@@ -52,13 +52,13 @@ func TestTheTestsThatDocumentsNameExist(t *testing.T) {
 	for name, text := range documents(t, "..") {
 		for _, m := range regexp.MustCompile(`\b((?:Test|Fuzz|Benchmark)[A-Z]\w+)\b`).FindAllString(text, -1) {
 			if !there[m] {
-				t.Errorf("%s names %s, which is not there", name, m)
+				t.Errorf("%s names %s, which does not exist", name, m)
 			}
 		}
 	}
 }
 
-// TestLinksLeadSomewhere: to a file that is there, and to a heading in it.
+// TestLinksLeadSomewhere checks that links lead to existing files and headings.
 func TestLinksLeadSomewhere(t *testing.T) {
 	all := documents(t, "..")
 	for name, text := range all {
@@ -72,17 +72,17 @@ func TestLinksLeadSomewhere(t *testing.T) {
 				target = name
 			}
 			if _, err := os.Stat(target); err != nil {
-				t.Errorf("%s links to %s, which is not there", name, m[1])
+				t.Errorf("%s links to %s, which does not exist", name, m[1])
 				continue
 			}
 			if heading != "" && !anchors(all[target])[heading] {
-				t.Errorf("%s links to %s: there is no such heading", name, m[1])
+				t.Errorf("%s links to %s: no such heading", name, m[1])
 			}
 		}
 	}
 }
 
-// anchors are the headings of a text as links write them, and the places it names itself.
+// anchors returns the anchors of a text: its headings and explicit ids.
 func anchors(text string) map[string]bool {
 	out := map[string]bool{}
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {

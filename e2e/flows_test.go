@@ -14,7 +14,7 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// party is an application that logs people in, by the libraries most Go programs use.
+// party is an application that uses the most common Go libraries.
 type party struct {
 	t        *testing.T
 	stage    *stage
@@ -84,7 +84,7 @@ func (a *party) verify(token *oauth2.Token) (*oidc.IDToken, claims) {
 	return id, c
 }
 
-// flow is one way through the provider's own pages and endpoints.
+// flow is one flow through the hosted pages and endpoints.
 type flow struct {
 	name string
 	play func(t *testing.T, s *stage)
@@ -109,7 +109,7 @@ func flows() []flow {
 	}
 }
 
-// TestFlows plays every flow on both databases, each on one server.
+// TestFlows runs every flow on both databases, each on one server.
 func TestFlows(t *testing.T) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
@@ -198,7 +198,7 @@ func enrollmentInTheLogin(t *testing.T, s *stage) {
 	if c.ACR != "aal2" {
 		t.Errorf("acr = %q, want aal2", c.ACR)
 	}
-	// The code that confirmed the enrolment opens nothing again.
+	// The code that confirmed the enrolment does not work again.
 	b := newParty(t, s, "bank", bankRedirect, "")
 	q := newPerson(t, s.issuer).open(b.start()).signIn(u).at("/mfa")
 	q.submit("mfa-submit", "passcode", code).at("/mfa")
@@ -231,7 +231,7 @@ func promptNone(t *testing.T, s *stage) {
 	a := newParty(t, s, "spa", spaRedirect, "")
 	p := newPerson(t, s.issuer)
 	if got := p.open(a.start(none)).sent().Get("error"); got != "login_required" {
-		t.Errorf("nobody signed in: %q", got)
+		t.Errorf("no user signed in: %q", got)
 	}
 	p.open(a.start()).signIn(u)
 	a.tokens(p)
@@ -297,7 +297,7 @@ func racingRefreshesOfAPublicClientGetOneSuccessor(t *testing.T, s *stage) {
 	}
 	wg.Wait()
 	if slices.Sort(got); len(slices.Compact(got)) != 1 {
-		t.Errorf("racers got different successors: %d", len(slices.Compact(got)))
+		t.Errorf("concurrent callers got different successors: %d", len(slices.Compact(got)))
 	}
 }
 
@@ -305,7 +305,7 @@ func (a *party) refresh(token string) (*oauth2.Token, error) {
 	return a.oauth.TokenSource(context.Background(), &oauth2.Token{RefreshToken: token}).Token()
 }
 
-// active asks the introspection endpoint (RFC 7662).
+// active calls the introspection endpoint (RFC 7662).
 func (a *party) active(token string) bool {
 	a.t.Helper()
 	r, err := http.NewRequest(http.MethodPost, a.stage.issuer+"/introspect", strings.NewReader(url.Values{"token": {token}}.Encode()))

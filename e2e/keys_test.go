@@ -12,20 +12,20 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// load is people who sign in all the time.
+// load is users who sign in continuously.
 type load struct {
 	t      *testing.T
 	stage  *stage
 	over   atomic.Bool
 	logins atomic.Int64
-	kids   sync.Map // of the signing keys they met
+	kids   sync.Map // of the signing keys seen
 	all    sync.WaitGroup
 }
 
 const loadWorkers = 3
 
-// newLoad lets people sign in, with all that hangs on it, until it is stopped. Each
-// of them must come in every time.
+// newLoad lets users sign in and use their tokens until it is stopped. Every login must
+// succeed.
 func newLoad(t *testing.T, s *stage) *load {
 	t.Helper()
 	l := &load{t: t, stage: s}
@@ -57,7 +57,7 @@ func (l *load) login(u user) {
 	l.logins.Add(1)
 }
 
-// more waits for so many further logins.
+// more waits for n more logins.
 func (l *load) more(n int64) {
 	l.t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -70,7 +70,7 @@ func (l *load) more(n int64) {
 	}
 }
 
-// met waits until somebody was given a token signed by another key than one.
+// met waits for a token signed by another key than old.
 func (l *load) met(old string) {
 	l.t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; l.more(1) {
@@ -83,7 +83,7 @@ func (l *load) met(old string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			l.t.Fatal("nobody met the new key")
+			l.t.Fatal("no token was signed by the new key")
 		}
 	}
 }
@@ -94,7 +94,7 @@ func (l *load) stop() {
 	l.t.Logf("%d logins", l.logins.Load())
 }
 
-// kid returns the key a token is signed with (RFC 7515 section 4.1.4).
+// kid returns the key ID of a token (RFC 7515 section 4.1.4).
 func kid(t *testing.T, token string) string {
 	t.Helper()
 	head := struct {
@@ -105,7 +105,7 @@ func kid(t *testing.T, token string) string {
 	return head.Kid
 }
 
-// TestKeysRotateUnderLoad rotates every key of a serving server. Nobody notices.
+// TestKeysRotateUnderLoad rotates every key of a running server without effect on users.
 func TestKeysRotateUnderLoad(t *testing.T) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
@@ -142,8 +142,8 @@ func TestKeysRotateUnderLoad(t *testing.T) {
 	}
 }
 
-// TestResealUnderLoad moves a serving server to another key-encryption key and to
-// another data key and hash key. Then the old key file goes, and everybody verifies.
+// TestResealUnderLoad moves a running server to another key-encryption key, data key and
+// hash key. Then everything works without the old key file.
 func TestResealUnderLoad(t *testing.T) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
@@ -164,11 +164,11 @@ func TestResealUnderLoad(t *testing.T) {
 			out := s.command(t, "keys", "reseal", "--config", s.config, "--data", "--batch", "25")
 			l.more(10)
 			l.stop()
-			if !strings.Contains(out, "Keys: 8 sealed anew") || !strings.Contains(out, "Every stored secret is under the newest keys") {
+			if !strings.Contains(out, "Keys: 8 resealed") || !strings.Contains(out, "Every stored secret is under the newest keys") {
 				t.Errorf("output of reseal:\n%s", out)
 			}
-			if again := s.command(t, "keys", "reseal", "--config", s.config, "--data"); !strings.Contains(again, "Keys: 0 sealed anew") ||
-				!strings.Contains(again, "authenticators.secret: 90 read, 0 written anew") {
+			if again := s.command(t, "keys", "reseal", "--config", s.config, "--data"); !strings.Contains(again, "Keys: 0 resealed") ||
+				!strings.Contains(again, "authenticators.secret: 90 read, 0 resealed") {
 				t.Errorf("output of a second reseal:\n%s", again)
 			}
 			s.retireOld(t)
@@ -186,7 +186,7 @@ func TestResealUnderLoad(t *testing.T) {
 				redeem(t, s, u, recoveryCodes(u)[0])
 			}
 			if p := tryCode(t, s, used, recoveryCodes(used)[0]); p.arrived != nil {
-				t.Error("a recovery code used before the reseal opens again")
+				t.Error("a recovery code used before the reseal works again")
 			}
 			s.stop(t)
 			writeFile(t, file, old)
@@ -197,7 +197,7 @@ func TestResealUnderLoad(t *testing.T) {
 	}
 }
 
-// retireOld lets the data and hash keys go that have successors.
+// retireOld retires the data and hash keys that have successors.
 func (s *stage) retireOld(t *testing.T) {
 	t.Helper()
 	n := 0

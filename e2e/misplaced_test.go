@@ -13,15 +13,15 @@ import (
 	"testing"
 	"time"
 
-	_ "sallyport/storage/relational" // brings the drivers of both databases
+	_ "sallyport/storage/relational" // registers the drivers of both databases
 )
 
 func basic(id, secret string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(id)+":"+url.QueryEscape(secret)))
 }
 
-// playMisplaced sends secrets to where they do not belong, as people and programs do.
-// What the server answers does not matter here, only that it lives on and keeps quiet.
+// playMisplaced sends secrets in the wrong places. The responses do not matter; the server
+// must keep running and not log them.
 func (v *vault) playMisplaced(t *testing.T) {
 	c := newCaller(t, v.issuer)
 	secret := func(what string) string {
@@ -62,7 +62,7 @@ func (v *vault) playMisplaced(t *testing.T) {
 	v.misplacedBodies(c, secret, name)
 	v.misplacedHeaders(t, c, secret, name)
 	if v.server.ProcessState != nil {
-		t.Error("the server is gone")
+		t.Error("the server died")
 	}
 }
 
@@ -122,7 +122,7 @@ func (v *vault) misplacedHeaders(t *testing.T, c *caller, secret, name func(stri
 	v.malformed(t, secret)
 }
 
-// malformed speaks no HTTP at all, straight to the server.
+// malformed sends malformed HTTP directly to the server.
 func (v *vault) malformed(t *testing.T, secret func(string) string) {
 	t.Helper()
 	at := strings.TrimPrefix(readFile(t, v.config)[strings.Index(readFile(t, v.config), "\nlisten: "):], "\nlisten: ")
@@ -139,12 +139,12 @@ func (v *vault) malformed(t *testing.T, secret func(string) string) {
 		if _, err := conn.Write([]byte(text)); err != nil {
 			t.Error(err)
 		}
-		_, _ = conn.Read(make([]byte, 512)) // a closed connection is an answer, too
+		_, _ = conn.Read(make([]byte, 512)) // the connection may be closed
 		conn.Close()
 	}
 }
 
-// behind opens the stage's database beside the server.
+// behind opens the stage's database.
 func (s *stage) behind(t *testing.T) *sql.DB {
 	t.Helper()
 	driver, address := "pgx", s.dsn
@@ -159,20 +159,20 @@ func (s *stage) behind(t *testing.T) *sql.DB {
 	return db
 }
 
-// playMoved gives a user the secret of another, as a thief of the database would (S-3).
+// playMoved copies another user's secret to a user in the database (S-3).
 func (v *vault) playMoved(t *testing.T) {
-	victim, thief := v.user(t, true), v.user(t, true)
+	victim, attacker := v.user(t, true), v.user(t, true)
 	const of = "(SELECT a.%s FROM authenticators a JOIN identifiers i ON i.user_id = a.user_id WHERE a.method = 'totp' AND i.value = '%s')"
-	_, err := v.behind(t).ExecContext(t.Context(), fmt.Sprintf("UPDATE authenticators SET secret = "+of+" WHERE id = "+of, "secret", thief.email, "id", victim.email))
+	_, err := v.behind(t).ExecContext(t.Context(), fmt.Sprintf("UPDATE authenticators SET secret = "+of+" WHERE id = "+of, "secret", attacker.email, "id", victim.email))
 	if err != nil {
 		t.Fatal(err)
 	}
 	a := newParty(t, v.stage, "bank", bankRedirect, "")
 	p := newPerson(t, v.issuer).open(a.start()).signIn(victim).at("/mfa")
-	p.submit("mfa-submit", "passcode", p.totp(thief.totp)).at("/mfa")
+	p.submit("mfa-submit", "passcode", p.totp(attacker.totp)).at("/mfa")
 }
 
-// playOutage goes on while the database does not answer, or is gone.
+// playOutage makes calls while the database does not respond or is down.
 func (v *vault) playOutage(t *testing.T) {
 	u := v.user(t, false)
 	a := newParty(t, v.stage, "web", webRedirect, v.secret, "openid", "offline_access")
@@ -232,7 +232,7 @@ func (v *vault) playOutage(t *testing.T) {
 	}
 }
 
-// cut ends every connection of the database but the one that asks for it.
+// cut ends all other connections to the database.
 func (v *vault) cut(t *testing.T) {
 	t.Helper()
 	if _, err := v.behind(t).ExecContext(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"); err != nil {

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// startOwn starts `sallyport dev` in a folder of its own and returns it with the
-// password of each person.
+// startOwn starts `sallyport dev` in a new folder and returns it with the users'
+// passwords.
 func startOwn(t *testing.T) (devServer, map[string]string) {
 	t.Helper()
 	d := startDev(t, filepath.Join(t.TempDir(), "dev"))
@@ -36,7 +36,7 @@ func startOwn(t *testing.T) (devServer, map[string]string) {
 	return d, passwords
 }
 
-// TestOwnLoginPageInChromium runs the sample with its own login screen.
+// TestOwnLoginPageInChromium runs the sample with its own login page.
 func TestOwnLoginPageInChromium(t *testing.T) {
 	chromium, node := installed(t, "chromium", "chromium-browser", "google-chrome"), installed(t, "node")
 	d, _ := startOwn(t)
@@ -49,8 +49,8 @@ func TestOwnLoginPageInChromium(t *testing.T) {
 	runNode(t, node, "own.test.mjs", "SALLYPORT_STAGE="+file, "SALLYPORT_CHROMIUM="+chromium)
 }
 
-// TestNativeSample runs the command line sample: in the terminal, and with a browser
-// that is a person of the stage.
+// TestNativeSample runs the command line sample: in the terminal, and with the
+// browser of a user of the stage.
 func TestNativeSample(t *testing.T) {
 	d, passwords := startOwn(t)
 	native := filepath.Join(t.TempDir(), "native")

@@ -10,17 +10,17 @@ import (
 	"sallyport/e2e/play"
 )
 
-// person is somebody with a browser that runs no scripts. What does not work fails the test.
+// person is a user with a browser without scripts. A failure fails the test.
 type person struct {
 	t        *testing.T
 	browser  *play.Browser
-	url      *url.URL // of the page in front of it
+	url      *url.URL // of the current page
 	code     int
 	page     *html.Node
 	text     string
-	arrived  *url.URL // the address at a client it was sent to
+	arrived  *url.URL // the client's URL it was redirected to
 	lastStep map[string]int64
-	trouble  bool // answers of 500 and above are no surprise
+	trouble  bool // responses of 500 and above are expected
 }
 
 func newPerson(t *testing.T, issuer string) *person {
@@ -76,7 +76,7 @@ func (p *person) at(path string) *person {
 // has returns the text of the element with the given id, "" when there is none.
 func (p *person) has(id string) string { return p.browser.Has(id) }
 
-// sent returns the answer that arrived at the client.
+// sent returns the response that arrived at the client.
 func (p *person) sent() url.Values {
 	p.t.Helper()
 	if p.arrived == nil {
@@ -85,17 +85,17 @@ func (p *person) sent() url.Values {
 	return p.arrived.Query()
 }
 
-// totp is what the person's authenticator app shows. The server takes each step
-// once, so every call takes the next one of the three in its window.
+// totp returns a code of the user's app. The server accepts each step once, so every call
+// returns the next of the three in the window.
 func (p *person) totp(secret string) string {
 	p.t.Helper()
 	now, oldest := time.Now().Unix()/30, time.Now().Unix()/30
 	if time.Now().Unix()%30 < 22 {
-		oldest-- // later it may be gone when the server looks
+		oldest-- // it may expire before the server checks it
 	}
 	step := max(oldest, p.lastStep[secret]+1)
 	if step > now+1 {
-		p.t.Fatal("this user has used up the codes of the window: give the test a user of its own")
+		p.t.Fatal("this user has used up the codes of the window: use a separate user")
 	}
 	p.lastStep[secret] = step
 	return totpAt(p.t, secret, step)

@@ -26,7 +26,7 @@ func fromBase64JSON(t *testing.T, text string, into any) {
 	}
 }
 
-// refuses starts a server that must not start and returns what it says.
+// refuses starts a server that must not start and returns its output.
 func (s *stage) refuses(t *testing.T) string {
 	t.Helper()
 	out, err := exec.Command(program, "serve", "--config", s.config).CombinedOutput()
@@ -48,8 +48,8 @@ func tool(t *testing.T, name string, args ...string) {
 	}
 }
 
-// copyAway makes a backup of a serving stage and restores it into a new database,
-// which the stage serves from then on, as docs/operations.md says.
+// copyAway backs up a running stage and restores it into a new database, which the stage
+// then uses, as docs/operations.md describes.
 func (s *stage) copyAway(t *testing.T, engine string) {
 	t.Helper()
 	dir := filepath.Dir(s.config)
@@ -60,7 +60,7 @@ func (s *stage) copyAway(t *testing.T, engine string) {
 		tool(t, "pg_dump", "--format=custom", "--file="+file, s.dsn)
 		restored = storagetest.Postgres(t)
 	}
-	l := newLoad(t, s) // what happens after the backup is not in it
+	l := newLoad(t, s) // not in the backup
 	l.more(2)
 	l.stop()
 	s.stop(t)
@@ -72,9 +72,9 @@ func (s *stage) copyAway(t *testing.T, engine string) {
 	s.serve(t)
 }
 
-// TestARestoredCopyKeepsEveryPromise: tokens count, enrolments verify, and what was
-// used before the backup stays used.
-func TestARestoredCopyKeepsEveryPromise(t *testing.T) {
+// TestRestoredBackup: tokens are valid, enrolments verify, and what was used before the
+// backup stays used.
+func TestRestoredBackup(t *testing.T) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
 			s := newStage(t, engine)
@@ -103,10 +103,10 @@ func TestARestoredCopyKeepsEveryPromise(t *testing.T) {
 
 			a.verify(token)
 			if !w.active(next.AccessToken) || !o.active(opaque.AccessToken) {
-				t.Error("an access token does not count any more")
+				t.Error("an access token became invalid")
 			}
 			if s.machineActive(t, machine) {
-				t.Error("a revoked token counts again")
+				t.Error("a revoked token became valid")
 			}
 			b := newParty(t, s, "bank", bankRedirect, "")
 			b.tokens(p.open(b.start(oauth2.SetAuthURLParam("prompt", "none"))))
@@ -114,13 +114,13 @@ func TestARestoredCopyKeepsEveryPromise(t *testing.T) {
 				t.Errorf("a refresh token: %v", err)
 			}
 			if got := tryCode(t, s, u, recoveryCodes(u)[0]); got.arrived != nil {
-				t.Error("a used recovery code opens again")
+				t.Error("a used recovery code works again")
 			}
 			redeem(t, s, u, recoveryCodes(u)[1])
 			c := newParty(t, s, "bank", bankRedirect, "")
 			r := newPerson(t, s.issuer).open(c.start()).signIn(u).at("/mfa")
 			if r.submit("mfa-submit", "passcode", passcode); r.arrived != nil {
-				t.Error("a used TOTP code opens again")
+				t.Error("a used TOTP code works again")
 			}
 			if r.submit("mfa-submit", "passcode", p.totp(u.totp)); r.arrived == nil {
 				t.Errorf("the next TOTP code is refused:\n%s", r.text)
@@ -130,7 +130,7 @@ func TestARestoredCopyKeepsEveryPromise(t *testing.T) {
 				t.Error("a used authorization code was redeemed again")
 			}
 			if _, err := w.refresh(access.RefreshToken); err == nil {
-				t.Error("a used refresh token was taken again")
+				t.Error("a used refresh token was accepted again")
 			}
 		})
 	}

@@ -11,10 +11,10 @@ import (
 )
 
 var (
-	// ruleLine is a rule where it stands: its place and its number are the first of a row.
+	// ruleLine is a row that defines a rule: its anchor and its number.
 	ruleLine = regexp.MustCompile(`(?m)^\| <a id="([a-z]-\d+)"></a>([A-Z]-\d+) \|`)
 	// ruleCited is a letter of the rules and a number, and no part of a longer word or
-	// number: AES-256, SHA-1, UTF-8, P-256 and 2026-11-29 are none.
+	// number, such as AES-256, SHA-1, UTF-8, P-256 and 2026-11-29.
 	ruleCited = regexp.MustCompile(`(?:^|[^\w.\-])([SBMTNOHLRG]-\d{1,3})(?:[^\w\-]|$)`)
 	// unnumbered speaks of a rule by a number without a letter.
 	unnumbered = regexp.MustCompile(`\b(?:[Rr]ulings?|[Rr]ules?) \d+`)
@@ -67,7 +67,7 @@ func misquoted(root string) ([]string, error) {
 	return out, err
 }
 
-// misquotes are those of one text.
+// misquotes returns the faults of one text.
 func misquotes(root, text string, rules map[string]bool) []string {
 	var out []string
 	// Comments break lines between a word and its number.
@@ -80,7 +80,7 @@ func misquotes(root, text string, rules map[string]bool) []string {
 		if cited := rest[at[2]:at[3]]; !rules[cited] {
 			out = append(out, "cites "+cited+", which docs/rules.md does not have")
 		}
-		rest = rest[at[3]:] // what ends one may begin the next
+		rest = rest[at[3]:] // the end of one may begin the next
 	}
 	for _, cited := range unnumbered.FindAllString(text, -1) {
 		out = append(out, "cites "+cited+": a rule has a letter")
@@ -95,7 +95,7 @@ func misquotes(root, text string, rules map[string]bool) []string {
 	return out
 }
 
-// TestCitationsResolve: whoever reads a number finds what it stands for.
+// TestCitationsResolve checks that every cited rule and decision exists.
 func TestCitationsResolve(t *testing.T) {
 	faults, err := misquoted("..")
 	if err != nil {

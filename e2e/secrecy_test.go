@@ -19,7 +19,7 @@ import (
 	"sallyport/storage/storagetest"
 )
 
-// vault is a stage whose every secret is known, and every place where one could turn up.
+// vault is a stage with known secrets and every place where one could leak.
 type vault struct {
 	*stage
 	tap      *tap
@@ -30,9 +30,9 @@ type vault struct {
 	traces   *collector.Collector
 }
 
-// TestPlantedSecretsAreNowhere plays whatever there is to play, rightly and wrongly,
-// and then looks for every secret it met, in every spelling, in everything the server
-// leaves behind (S-1, L-1). The same play must leave the audit trail that L-2 demands.
+// TestPlantedSecretsAreNowhere runs every flow, correctly and wrongly, and then searches
+// everything the server leaves behind for every secret, in every encoding (S-1, L-1). The
+// run must leave the audit trail that L-2 demands.
 func TestPlantedSecretsAreNowhere(t *testing.T) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
@@ -45,8 +45,8 @@ func TestPlantedSecretsAreNowhere(t *testing.T) {
 	}
 }
 
-// loud makes PostgreSQL keep all it can: whole pages in its journal, uncompressed, and
-// every statement with its parameters in its log.
+// loud makes PostgreSQL write as much as possible: full, uncompressed pages to the WAL, and
+// every statement with its parameters to its log.
 var loud = []string{"-c full_page_writes=on", "-c wal_compression=off", "-c checkpoint_timeout=1h", "-c max_wal_size=4GB", "-c log_statement=all",
 	"-c log_min_duration_statement=0", "-c log_parameter_max_length=-1", "-c log_parameter_max_length_on_error=-1", "-c log_error_verbosity=verbose",
 	"-c log_line_prefix=", "-c log_connections=on"}
@@ -71,7 +71,7 @@ func newVault(t *testing.T, engine string) *vault {
 	writeFile(t, filepath.Join(dir, "dsn"), private)
 	text := readFile(t, v.config)
 	text = strings.Replace(text, fmt.Sprintf("  dsn: %q\n", dsn), "  dsn_file: "+filepath.Join(dir, "dsn")+"\n", 1)
-	// Everybody comes from one address, and most of them fail.
+	// All callers have one address, and most fail.
 	writeFile(t, v.config, "log_level: debug\nthrottle: {address_failures: 100000, address_users: 100000}\n"+text)
 	v.env = append(v.env, "TMPDIR="+v.temp, "SALLYPORT_TRACING_ENDPOINT="+v.traces.URL)
 	v.tap = newTap(t, v.stage)
@@ -100,7 +100,7 @@ func newVault(t *testing.T, engine string) *vault {
 	return v
 }
 
-// shop is two applications of the dialect.
+// shop has two applications of the dialect.
 const shop = `clients:
   - client_id: shop
     client_name: The shop
@@ -134,7 +134,7 @@ func writeState(t *testing.T, dir, text string) string {
 	return file
 }
 
-// scrape keeps what the server measures.
+// scrape stores the server's metrics.
 func (v *vault) scrape(t *testing.T) {
 	t.Helper()
 	r, err := http.Get(v.admin + "/metrics")
@@ -147,12 +147,12 @@ func (v *vault) scrape(t *testing.T) {
 	}
 }
 
-// source is a place where a secret could turn up.
+// source is a place where a secret could leak.
 type source struct {
 	name  string
 	text  []byte
-	holds string // what must be there, or nothing was read
-	reach reach  // of what it may hold
+	holds string // must occur, or nothing was read
+	reach reach  // of what it may contain
 }
 
 func (v *vault) sources(t *testing.T) []source {
@@ -184,7 +184,7 @@ func (v *vault) sources(t *testing.T) []source {
 	return append(out, source{"the files of the database", files(t, data, "base/"), "@example.com", database})
 }
 
-// spans are what the collector of traces was sent.
+// spans returns what the trace collector received.
 func (v *vault) spans() []byte {
 	var out bytes.Buffer
 	headers, resource := v.traces.Last()
@@ -195,7 +195,7 @@ func (v *vault) spans() []byte {
 	return out.Bytes()
 }
 
-// files are those of a folder whose names begin so.
+// files returns the files of a folder with a prefix.
 func files(t *testing.T, dir, prefix string) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -215,7 +215,7 @@ func files(t *testing.T, dir, prefix string) []byte {
 	return out.Bytes()
 }
 
-// processes is what everybody on the machine sees, and what its owner sees of the server.
+// processes returns what every user, and what its owner, sees of the server process.
 func (v *vault) processes(t *testing.T) []byte {
 	t.Helper()
 	lists, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -231,7 +231,7 @@ func (v *vault) processes(t *testing.T) []byte {
 	return out.Bytes()
 }
 
-// crash kills the server so that it tells what it was doing, and returns that.
+// crash kills the server with SIGQUIT and returns its stack traces.
 func (v *vault) crash(t *testing.T) []byte {
 	t.Helper()
 	before := len(v.log.String())
@@ -244,7 +244,7 @@ func (v *vault) crash(t *testing.T) []byte {
 	return []byte(v.log.String()[before:])
 }
 
-// numbers are those the server measures; codes of an app look like them.
+// numbers matches measurements, which look like codes of an app.
 var numbers = regexp.MustCompile(`(?m)("took":|"bytes":|^[a-z_]+(?:\{[^}]*\})? )[0-9.e+-]+`)
 
 func (v *vault) search(t *testing.T) {

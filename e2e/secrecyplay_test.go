@@ -10,7 +10,7 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// play plays everything there is, rightly and wrongly.
+// play runs everything, correctly and wrongly.
 func (v *vault) play(t *testing.T) {
 	t.Helper()
 	for _, f := range flows() {
@@ -37,7 +37,7 @@ func (v *vault) play(t *testing.T) {
 		"request", "exchange", "status_id", "track", "state", "nonce", "code_verifier", "Authorization Bearer", "Authorization Basic", "secret in an answer",
 		"access_token_hint", "id_token_hint", "key file", "API key"} {
 		if v.tap.count(kind) == 0 {
-			t.Errorf("no secret of kind %q was met: it was not looked for", kind)
+			t.Errorf("no secret of kind %q was seen, so none was searched for", kind)
 		}
 	}
 }
@@ -202,7 +202,7 @@ func (v *vault) playSetup(t *testing.T) {
 	c.header = map[string][]string{"Access_token": {token.AccessToken}}
 	c.do("GET", "/verification-actions-srv/config", "", "").is(t, 200)
 
-	// In a login, on a page that is not ours: it goes on under its track.
+	// In a login on a client's page: it continues with its track.
 	w := v.user(t, false)
 	d := newCaller(t, v.issuer)
 	request := d.json("/authz-srv/authrequest/authz/generate", "client_id", "mall", "redirect_uri", shopRedirect, "response_type", "code", "scope", "openid",
@@ -250,7 +250,7 @@ func (v *vault) playCommands(t *testing.T) {
 	v.failing(t)
 }
 
-// failing commands say what is wrong without what they were given.
+// failing runs commands that fail: they report the fault without their input.
 func (v *vault) failing(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// What a reader can hold in the head at once.
+// Limits for readable code.
 const (
 	maxFileLines     = 400
 	maxFunctionLines = 80
@@ -26,7 +26,7 @@ func TestSizesAndHabits(t *testing.T) {
 	}
 }
 
-// habits returns what is too long, undocumented, or not a parameter though it should be.
+// habits returns what is too long, undocumented, or should be a parameter.
 func habits(root string) ([]string, error) {
 	files, err := tree(root, parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {
@@ -67,7 +67,7 @@ func (f goFile) habits() []string {
 		case *ast.SelectorExpr:
 			pkg, ok := x.X.(*ast.Ident)
 			clock := ok && pkg.Name == "time" && x.Sel.Name == "Now"
-			if clock && room(f.dir) != "cmd" && !f.test {
+			if clock && f.dir != mainPackage && !f.test {
 				out = append(out, fmt.Sprintf("%s uses time.Now: the clock is a constructor argument", f.path))
 			}
 		}
@@ -83,11 +83,13 @@ func TestSizesAndHabitsCatchesEveryKindOfFault(t *testing.T) {
 	write(t, filepath.Join(root, "mfa/long_test.go"), "package mfa\n"+long)
 	write(t, filepath.Join(root, "web/web.go"), "// Package web is documented.\npackage web\n\nfunc f() {"+strings.Repeat("\n", maxFunctionLines)+"}\n")
 	write(t, filepath.Join(root, "cmd/sallyport/main.go"), "// Command x is documented.\npackage main\n\nimport \"time\"\n\nfunc main() { time.Now() }\n")
+	write(t, filepath.Join(root, "cmd/sallyport/dev/dev.go"), "// Package dev is documented.\npackage dev\n\nimport \"time\"\n\nvar t = time.Now\n")
 	got, err := habits(root)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
+		"cmd/sallyport/dev/dev.go uses time.Now: the clock is a constructor argument",
 		"mfa has no package comment",
 		"mfa/clock.go has an init function",
 		"mfa/clock.go uses time.Now: the clock is a constructor argument",

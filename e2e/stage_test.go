@@ -1,6 +1,5 @@
-// Package e2e plays whole logins against the built server, over HTTP, with client
-// libraries that know nothing of ours and with a real browser. Everything runs on
-// SQLite and on PostgreSQL.
+// Package e2e runs complete logins against the built server, over HTTP, with independent
+// client libraries and with a real browser, on SQLite and on PostgreSQL.
 package e2e
 
 import (
@@ -21,8 +20,8 @@ import (
 	"sallyport/storage/storagetest"
 )
 
-// user is somebody the stage knows. Each test takes users of its own, so that no
-// test uses up the codes of another.
+// user is a user of a stage. Each test takes separate users, so that no test uses up the
+// codes of another.
 type user struct {
 	name, email, password, totp string
 }
@@ -31,15 +30,15 @@ type user struct {
 type stage struct {
 	issuer string
 	secret string // of the confidential clients
-	pages  string // origin of applications in a browser; a test that wants it listens there
+	pages  string // origin of applications in a browser; tests that need it listen there
 	mu     sync.Mutex
 	free   map[bool][]user // by: has TOTP
 	log    *lines
-	called lines  // how commands were called, as the process list shows it, and what they printed
-	config string // file of its settings; its key file is "keys" beside it
+	called lines  // command lines, as in the process list, and output of commands
+	config string // settings file; the key file is "keys" beside it
 	dsn    string
 	server *exec.Cmd // nil: not running
-	admin  string    // origin of the other listener
+	admin  string    // origin of the admin listener
 	env    []string  // further settings
 }
 
@@ -68,8 +67,8 @@ const (
 	usersWithoutTOTP = 30
 )
 
-// newStage starts a server on a database of the given engine. It is stopped, and must
-// stop gracefully and without a data race, when the test ends.
+// newStage starts a server on a database of the given engine. It is stopped when the test
+// ends, gracefully and without a data race.
 func newStage(t *testing.T, engine string) *stage {
 	t.Helper()
 	s := setStage(t, engine)
@@ -77,7 +76,7 @@ func newStage(t *testing.T, engine string) *stage {
 	return s
 }
 
-// setStage makes everything but the server.
+// setStage creates everything but the server.
 func setStage(t *testing.T, engine string) *stage {
 	t.Helper()
 	dir := t.TempDir()
@@ -94,7 +93,7 @@ func setStageOn(t *testing.T, dir, dsn string) *stage {
 	return setStageWith(t, dir, dsn, func(s *stage) string { return s.state(usersWithTOTP, usersWithoutTOTP) })
 }
 
-// setStageWith is setStageOn with a state of its own.
+// setStageWith is setStageOn with another desired state.
 func setStageWith(t *testing.T, dir, dsn string, wanted func(*stage) string) *stage {
 	t.Helper()
 	s := &stage{secret: random(32), free: map[bool][]user{}, log: &lines{}}
@@ -116,7 +115,7 @@ func setStageWith(t *testing.T, dir, dsn string, wanted func(*stage) string) *st
 	return s
 }
 
-// serve starts the server, and stops it with the test if nobody did before.
+// serve starts the server, and stops it when the test ends.
 func (s *stage) serve(t *testing.T) {
 	t.Helper()
 	s.server = exec.Command(program, "serve", "--config", s.config)
@@ -146,16 +145,16 @@ func (s *stage) command(t *testing.T, args ...string) string {
 	return s.commandWith(t, "", args...)
 }
 
-// commandWith is command with something to read.
+// commandWith is command with standard input.
 func (s *stage) commandWith(t *testing.T, stdin string, args ...string) string {
 	t.Helper()
 	cmd, out := exec.Command(program, args...), &lines{}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), out, out
-	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0") // a second each, else
+	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0") // otherwise a second each
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	shown, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", cmd.Process.Pid)) // it may be over by now
+	shown, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", cmd.Process.Pid)) // it may have ended
 	err := cmd.Wait()
 	fmt.Fprintf(&s.called, "%q as %q\n%s", args, shown, out)
 	if err != nil {
@@ -164,7 +163,7 @@ func (s *stage) commandWith(t *testing.T, stdin string, args ...string) string {
 	return out.String()
 }
 
-// await returns when discovery answers.
+// await waits until discovery responds.
 func (s *stage) await(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
@@ -185,7 +184,7 @@ func (s *stage) await(t *testing.T) {
 	}
 }
 
-// client IDs of the stage; redirect addresses are never listened on.
+// Client IDs of the stage; nothing listens on the redirect URIs.
 const (
 	spaRedirect  = "http://127.0.0.1:9/spa"
 	bankRedirect = "http://127.0.0.1:9/bank"
@@ -224,10 +223,10 @@ func (s *stage) state(withTOTP, without int) string {
 	return b.String()
 }
 
-// recoveryCodes are the codes the user has on paper.
+// recoveryCodes returns the user's recovery codes.
 func recoveryCodes(u user) []string { return play.User{TOTP: u.totp}.RecoveryCodes() }
 
-// user takes a user that no other test has.
+// user returns a user that no other test uses.
 func (s *stage) user(t *testing.T, withTOTP bool) user {
 	t.Helper()
 	s.mu.Lock()
@@ -258,7 +257,7 @@ func freePort(t *testing.T) int {
 	return port
 }
 
-// lines gathers what the server prints.
+// lines collects the server's output.
 type lines = play.Lines
 
 func decode(t *testing.T, r *http.Response) map[string]any {

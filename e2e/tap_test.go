@@ -17,30 +17,29 @@ import (
 	"testing"
 )
 
-// tap stands before a server and remembers every secret that passes, whoever sends it:
-// no test has to say which secrets it met.
+// tap is a proxy in front of a server that records every secret sent through it.
 type tap struct {
 	mu      sync.Mutex
 	secrets map[string]secret
 }
 
-// secret is where one was met, and what may hold it all the same.
+// secret is where a secret was seen, and what may contain it.
 type secret struct {
 	met string
 	but reach
 }
 
-// reach is how far a secret may get; whatever is further may hold it too.
+// reach is what may contain a secret.
 type reach int
 
 const (
-	// Nowhere: it stays in the memory of those who use it.
+	// nowhere: it stays in memory.
 	nowhere reach = iota
-	// The database: a nonce, which the client finds again in its ID token, and how a
-	// caller describes itself, which the audit trail tells.
+	// database: a nonce, which is returned in the ID token, and the user agent, which is
+	// in the audit trail.
 	database
-	// The log of a database server that was told to log statements with parameters:
-	// what is typed as a name is looked up, whatever it is.
+	// statements: the statement log of a database server with parameters, for names as
+	// typed.
 	statements
 )
 
@@ -58,7 +57,7 @@ func words(text string) map[string]bool {
 	return out
 }
 
-// newTap moves the stage's server to another port and takes its place.
+// newTap moves the stage's server to another port and listens on its own.
 func newTap(t *testing.T, s *stage) *tap {
 	t.Helper()
 	p := &tap{secrets: map[string]secret{}}
@@ -86,7 +85,7 @@ func newTap(t *testing.T, s *stage) *tap {
 	return p
 }
 
-// plant remembers a secret.
+// plant records a secret.
 func (p *tap) plant(text, met string) {
 	but := nowhere
 	if strings.HasPrefix(met, "nonce ") {
@@ -95,7 +94,7 @@ func (p *tap) plant(text, met string) {
 	p.plantBut(but, text, met)
 }
 
-// plantBut remembers a secret that something may hold.
+// plantBut records a secret that something may contain.
 func (p *tap) plantBut(but reach, text, met string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -108,7 +107,7 @@ func (p *tap) plantBut(but reach, text, met string) {
 	}
 }
 
-// all returns every secret that what is so reached must not hold.
+// all returns every secret that a source of this reach must not contain.
 func (p *tap) all(reached reach) []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -134,7 +133,7 @@ func (p *tap) count(kind string) int {
 	return n
 }
 
-// Error codes are words and no secrets.
+// errorCode matches error codes, which are not secrets.
 var errorCode = regexp.MustCompile(`^([a-z_]+|VER_[0-9]+)$`)
 
 func (p *tap) named(name, value, where string) {
@@ -160,7 +159,7 @@ func (p *tap) values(v url.Values, where string) {
 	}
 }
 
-// document walks JSON: what is in a list or an object has the name of it, too.
+// document walks JSON: values in a list or an object have its name too.
 func (p *tap) document(name string, v any, where string) {
 	switch v := v.(type) {
 	case string:

@@ -31,7 +31,7 @@ func rank(l mfa.Level) int {
 // request must be told one of its own values (OpenID Connect Core section 5.5.1.1),
 // so there a weaker name is used where the reached level was not asked for.
 func (p *Provider) acrValue(r *request, reached mfa.Level) string {
-	names, essential := r.claims.acr()
+	names, essential := r.claims.ACR()
 	for _, name := range append(append([]string{}, names...), r.acr...) {
 		if p.level(name) == reached {
 			return name

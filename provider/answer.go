@@ -2,8 +2,8 @@ package provider
 
 import (
 	"net/url"
-	"strings"
 
+	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
 
@@ -71,61 +71,16 @@ func (p *Provider) answer(r *request, fields ...[2]string) Answer {
 	case modeFormPost:
 		return Answer{Fields: fields, FormPost: &FormPost{Action: r.redirect, Fields: fields}}
 	case modeFragment:
-		return Answer{Fields: fields, Location: r.redirect + "#" + encode(fields)}
+		return Answer{Fields: fields, Location: r.redirect + "#" + oauth.Encode(fields)}
 	}
-	return Answer{Fields: fields, Location: appendQuery(r.redirect, encode(fields))}
+	return Answer{Fields: fields, Location: oauth.AppendQuery(r.redirect, oauth.Encode(fields))}
 }
 
 // refuse is the error response of RFC 6749 section 4.1.2.1.
-func (p *Provider) refuse(r *request, e *oauthError) Answer {
-	fields := [][2]string{{"error", e.code}}
-	if d := legal(e.description); d != "" {
+func (p *Provider) refuse(r *request, e *oauth.Error) Answer {
+	fields := [][2]string{{"error", e.Code}}
+	if d := oauth.Sanitize(e.Description); d != "" {
 		fields = append(fields, [2]string{"error_description", d})
 	}
 	return p.answer(r, fields...)
-}
-
-// encode writes parameters in their order as application/x-www-form-urlencoded.
-func encode(fields [][2]string) string {
-	var b strings.Builder
-	for i, f := range fields {
-		if i > 0 {
-			b.WriteByte('&')
-		}
-		b.WriteString(url.QueryEscape(f[0]))
-		b.WriteByte('=')
-		b.WriteString(url.QueryEscape(f[1]))
-	}
-	return b.String()
-}
-
-// appendQuery keeps a query the client registered with its address (RFC 6749 section 3.1.2).
-func appendQuery(uri, query string) string {
-	if query == "" {
-		return uri
-	}
-	switch at := strings.IndexByte(uri, '?'); {
-	case at < 0:
-		return uri + "?" + query
-	case at == len(uri)-1 || strings.HasSuffix(uri, "&"):
-		return uri + query
-	}
-	return uri + "&" + query
-}
-
-// legal leaves only the characters RFC 6749 section 5.2 allows in error_description.
-func legal(text string) string {
-	clean := strings.Map(func(c rune) rune {
-		switch {
-		case c == '"':
-			return '\''
-		case c < 0x20 || c > 0x7e || c == '\\':
-			return -1
-		}
-		return c
-	}, text)
-	if len(clean) > 300 {
-		clean = clean[:300]
-	}
-	return strings.TrimSpace(clean)
 }

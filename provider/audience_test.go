@@ -20,7 +20,7 @@ func (h *house) inspectBy(shown, token string) reply {
 	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(formOf("token", token).Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Authorization", "Bearer "+shown)
-	return h.call(h.p.InspectAsBearer, r)
+	return h.call(h.p.Introspection.IntrospectAsBearer, r)
 }
 
 // A resource server that was handed a token must not be able to use it at another door.
@@ -48,7 +48,7 @@ func TestTokensOpenOnlyWhatTheyAreFor(t *testing.T) {
 				h.client("other")
 				h.user("ada", "")
 				token, s := h.access("rp", "resource", tc.asked, "scope", "openid email")
-				sibling := h.post(h.p.Token, "rp", redeem(h.answered(h.begin(params("rp", "resource", tc.asked), s).Finished.Answer).Get("code"))).get("access_token")
+				sibling := h.post(h.p.Grants.Token, "rp", redeem(h.answered(h.begin(params("rp", "resource", tc.asked), s).Finished.Answer).Get("code"))).get("access_token")
 
 				info := h.userinfo(token)
 				if tc.mine != (info.Status == http.StatusOK) || tc.mine != (info.get("email") != "") {

@@ -8,6 +8,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/budget"
 	"sallyport/mfa/session"
+	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
 
@@ -42,7 +43,7 @@ func (p *Provider) Begin(ctx context.Context, in Params, v mfa.Caller, s *sessio
 		}
 		s = nil // the session ended this very moment: sign in
 		if r.none {
-			return p.refused(r, refusal("login_required", "nobody is signed in"))
+			return p.refused(r, oauth.NewError("login_required", "nobody is signed in"))
 		}
 	}
 	return p.open(ctx, r, v, s)
@@ -50,8 +51,8 @@ func (p *Provider) Begin(ctx context.Context, in Params, v mfa.Caller, s *sessio
 
 // refused answers a refusal: to the client where it may hear it, else as a page.
 func (p *Provider) refused(r *request, err error) (Begun, error) {
-	var e *oauthError
-	if r == nil || !errors.As(err, &e) || e.cause != nil {
+	var e *oauth.Error
+	if r == nil || !errors.As(err, &e) || e.Cause != nil {
 		return Begun{}, err
 	}
 	a := p.refuse(r, e)
@@ -70,28 +71,28 @@ func (p *Provider) judge(r *request, s *session.SignedIn) mfa.Verdict {
 
 // ready says whether the request can be finished at once. With prompt=none it says why
 // not: no page may be shown (OpenID Connect Core section 3.1.2.6).
-func (p *Provider) ready(ctx context.Context, r *request, s *session.SignedIn, verdict mfa.Verdict) (*oauthError, bool, error) {
+func (p *Provider) ready(ctx context.Context, r *request, s *session.SignedIn, verdict mfa.Verdict) (*oauth.Error, bool, error) {
 	signedIn := s != nil && (r.hint == "" || r.hint == s.Account.User.ID)
 	switch {
 	case signedIn && verdict.Need == mfa.NeedUnmet && !r.login:
-		return refusal("unmet_authentication_requirements", "the essential acr cannot be reached"), false, nil
+		return oauth.NewError("unmet_authentication_requirements", "the essential acr cannot be reached"), false, nil
 	case !signedIn || verdict.Need != mfa.NeedNothing:
 		if !r.none {
 			return nil, false, nil
 		}
 		if !signedIn || verdict.Need == mfa.NeedFirst {
-			return refusal("login_required", "nobody is signed in, or not recently enough"), false, nil
+			return oauth.NewError("login_required", "nobody is signed in, or not recently enough"), false, nil
 		}
-		return refusal("interaction_required", "a further factor is needed"), false, nil
+		return oauth.NewError("interaction_required", "a further factor is needed"), false, nil
 	}
 	asks, _, err := p.unallowed(ctx, r, s.Account.User.ID, consentScopes(r))
 	switch {
 	case err != nil:
 		return nil, false, err
 	case asks && r.none:
-		return refusal("consent_required", "the user has not allowed this application"), false, nil
+		return oauth.NewError("consent_required", "the user has not allowed this application"), false, nil
 	case r.impersonable() && r.none:
-		return refusal("interaction_required", "the user has to confirm the login to this application"), false, nil
+		return oauth.NewError("interaction_required", "the user has to confirm the login to this application"), false, nil
 	}
 	return nil, !asks && !r.impersonable(), nil
 }
@@ -99,17 +100,17 @@ func (p *Provider) ready(ctx context.Context, r *request, s *session.SignedIn, v
 // finishAtOnce answers out of a living session: one transaction.
 func (p *Provider) finishAtOnce(ctx context.Context, r *request, v mfa.Caller, s *session.SignedIn, verdict mfa.Verdict) (Finished, error) {
 	a := p.authorization(r, s.Account.User.ID, s.Session.ID, verdict, nil)
-	e, err := p.end(ctx, r, a, s.Account)
+	issued, err := p.Grants.Authorize(ctx, r.grant(), a, s.Account)
 	if err != nil {
 		return Finished{}, err
 	}
-	f := storage.Finish{Now: p.now(), Code: e.code, Grant: e.grant, Events: []storage.Event{p.journal.Event(v, storage.Event{
-		Kind: e.kind(), Outcome: mfa.OutcomeOK, UserID: a.UserID, ClientID: a.ClientID, SessionID: a.SessionID,
-		GrantID: e.grantID(), Detail: map[string]string{"acr": a.ACR, "from": "session"}})}}
+	f := storage.Finish{Now: p.now(), Code: issued.Code, Grant: issued.Grant, Events: []storage.Event{p.journal.Event(v, storage.Event{
+		Kind: issued.Event(), Outcome: mfa.OutcomeOK, UserID: a.UserID, ClientID: a.ClientID, SessionID: a.SessionID,
+		GrantID: issued.GrantID(), Detail: map[string]string{"acr": a.ACR, "from": "session"}})}}
 	if err := p.store.FinishRequest(ctx, f); err != nil {
 		return Finished{}, err
 	}
-	return Finished{Answer: p.answer(r, e.fields...), User: a.UserID}, nil
+	return Finished{Answer: p.answer(r, issued.Fields...), User: a.UserID}, nil
 }
 
 // open stores the request. What the session proved is taken over, except where the

@@ -8,6 +8,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/session"
+	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
 
@@ -125,7 +126,7 @@ func TestBeginRefuses(t *testing.T) {
 						t.Errorf("answer holds %q", name)
 					}
 				}
-				if d := a.Get("error_description"); d != legal(d) {
+				if d := a.Get("error_description"); d != oauth.Sanitize(d) {
 					t.Errorf("description %q holds illegal characters", d)
 				}
 			}
@@ -166,9 +167,9 @@ func TestPromptAndMaxAge(t *testing.T) {
 	h.user("ada", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
 	h.user("bob", "")
 	code, ada := h.signIn(params("rp"), "ada")
-	hint := h.post(h.p.Token, "rp", redeem(code)).get("id_token")
+	hint := h.post(h.p.Grants.Token, "rp", redeem(code)).get("id_token")
 	bobCode, bob := h.signIn(params("rp"), "bob")
-	bobHint := h.post(h.p.Token, "rp", redeem(bobCode)).get("id_token")
+	bobHint := h.post(h.p.Grants.Token, "rp", redeem(bobCode)).get("id_token")
 	h.wait(10 * 60 * 1e9)
 	gold := `{"id_token":{"acr":{"essential":true,"values":["aal2"]}}}`
 	for _, tc := range []struct {
@@ -233,7 +234,7 @@ func TestPromptLoginGivesANewAuthTimeAndNoneKeepsIt(t *testing.T) {
 	h.user("ada", "")
 	code, s := h.signIn(params("rp"), "ada")
 	claims := func(code string) map[string]any {
-		c, _ := h.opened(h.post(h.p.Token, "rp", redeem(code)).get("id_token"))
+		c, _ := h.opened(h.post(h.p.Grants.Token, "rp", redeem(code)).get("id_token"))
 		return c
 	}
 	first := claims(code)
@@ -263,7 +264,7 @@ func TestAnExpiredHintOfARetiredKeyIsGood(t *testing.T) {
 	h.client("other")
 	h.user("ada", "")
 	code, s := h.signIn(params("rp"), "ada")
-	hint := h.post(h.p.Token, "rp", redeem(code)).get("id_token")
+	hint := h.post(h.p.Grants.Token, "rp", redeem(code)).get("id_token")
 	old := h.opensWith(hint)
 	h.rotate("ES256")
 	h.wait(20 * 60 * 1e9)
@@ -275,10 +276,10 @@ func TestAnExpiredHintOfARetiredKeyIsGood(t *testing.T) {
 		t.Error("a hint given to another client is good, want invalid_request")
 	}
 	code, _ = h.signIn(params("rp"), "ada")
-	if fresh := h.opensWith(h.post(h.p.Token, "rp", redeem(code)).get("id_token")); fresh == old {
+	if fresh := h.opensWith(h.post(h.p.Grants.Token, "rp", redeem(code)).get("id_token")); fresh == old {
 		t.Error("the new key does not sign")
 	}
-	access := h.post(h.p.Token, "rp", formOf("grant_type", "client_credentials")).get("access_token")
+	access := h.post(h.p.Grants.Token, "rp", formOf("grant_type", "client_credentials")).get("access_token")
 	if got := h.begin(params("rp", "id_token_hint", access), s); got.Answer == nil {
 		t.Error("an access token passed as an ID token")
 	}
@@ -296,13 +297,13 @@ func FuzzHint(f *testing.F) {
 	f.Add("eyJhbGciOiJub25lIn0.e30.")
 	f.Add("a.b.c")
 	f.Fuzz(func(t *testing.T, token string) {
-		if _, err := h.p.readHint(token); err == nil {
+		if _, err := h.p.codec.ReadID(token); err == nil {
 			t.Errorf("%q passed as an ID token", token)
 		}
-		if _, err := h.p.readAccess(token); err == nil {
+		if _, err := h.p.codec.ReadAccess(token); err == nil {
 			t.Errorf("%q passed as an access token", token)
 		}
-		if _, _, ok := h.p.openRefresh(token); ok {
+		if _, _, ok := h.p.codec.ReadRefresh(token); ok {
 			t.Errorf("%q passed as a refresh token", token)
 		}
 	})

@@ -7,7 +7,7 @@ func BenchmarkClientCredentials(b *testing.B) {
 	h.client("rp")
 	b.ReportAllocs()
 	for b.Loop() {
-		if got := h.post(h.p.Token, "rp", formOf("grant_type", "client_credentials", "scope", "read")); got.Status != 200 {
+		if got := h.post(h.p.Grants.Token, "rp", formOf("grant_type", "client_credentials", "scope", "read")); got.Status != 200 {
 			b.Fatal(got.Raw)
 		}
 	}
@@ -34,7 +34,7 @@ func BenchmarkAuthorizeAndExchange(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		code := h.answered(h.begin(params("rp"), s).Finished.Answer).Get("code")
-		if got := h.post(h.p.Token, "rp", redeem(code)); got.Status != 200 {
+		if got := h.post(h.p.Grants.Token, "rp", redeem(code)); got.Status != 200 {
 			b.Fatal(got.Raw)
 		}
 	}

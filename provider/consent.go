@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"sallyport/mfa/session"
+	"sallyport/provider/claims"
+	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
 
@@ -21,7 +23,7 @@ func (p *Provider) consentMissing(ctx context.Context, r *request, user storage.
 	// Without scopes there is something to allow as well: every token names its user.
 	wanted := consentScopes(r)
 	if given != nil {
-		return !covers(given, wanted), wanted, nil
+		return !oauth.Covers(given, wanted), wanted, nil
 	}
 	if !acted && r.impersonable() {
 		return true, wanted, nil
@@ -42,7 +44,7 @@ func (p *Provider) unallowed(ctx context.Context, r *request, user storage.UserI
 	if err != nil && !isNotFound(err) {
 		return false, nil, fmt.Errorf("read consent: %w", err)
 	}
-	return err != nil || !covers(stored.Scopes, wanted), wanted, nil
+	return err != nil || !oauth.Covers(stored.Scopes, wanted), wanted, nil
 }
 
 // impersonable reports whether another program could have sent the request and would get
@@ -84,21 +86,12 @@ func acted(stored storage.AuthRequest, s *session.SignedIn) bool {
 // claims asked for one by one.
 func consentScopes(r *request) []string {
 	scopes := append([]string{}, r.scopes...)
-	for _, members := range []map[string]*claimRequest{r.claims.UserInfo, r.claims.IDToken} {
+	for _, members := range []map[string]*claims.Claim{r.claims.UserInfo, r.claims.IDToken} {
 		for name := range members {
-			if s := scopeOf(name); s != "" && slices.Contains(r.client.Scopes, s) && !slices.Contains(scopes, s) {
+			if s := claims.ScopeOf(name); s != "" && slices.Contains(r.client.Scopes, s) && !slices.Contains(scopes, s) {
 				scopes = append(scopes, s)
 			}
 		}
 	}
 	return scopes
-}
-
-func covers(have, want []string) bool {
-	for _, s := range want {
-		if !slices.Contains(have, s) {
-			return false
-		}
-	}
-	return true
 }

@@ -74,7 +74,7 @@ func TestApplicationsOfOurOwnAreListedAndEnded(t *testing.T) {
 	h.client("rp", func(c *storage.Client) { c.Name = "Ours" })
 	ada := h.user("ada", "")
 	code, s := h.signIn(params("rp", "scope", "openid offline_access"), "ada")
-	tokens := h.post(h.p.Token, "rp", redeem(code))
+	tokens := h.post(h.p.Grants.Token, "rp", redeem(code))
 	h.ok(h.sessions.End(h.ctx, s, false, h.visit)) // an offline grant outlives its session
 	waiting, _ := h.signIn(params("rp"), "ada")
 	list, err := h.p.Consents(h.ctx, ada.ID)
@@ -86,10 +86,10 @@ func TestApplicationsOfOurOwnAreListedAndEnded(t *testing.T) {
 	if list, err := h.p.Consents(h.ctx, ada.ID); err != nil || len(list) != 0 {
 		t.Errorf("afterwards %+v, %v", list, err)
 	}
-	if r := h.post(h.p.Token, "rp", refreshOf(tokens.get("refresh_token"))); r.Status != 400 || h.active("rp", tokens.get("access_token")) {
+	if r := h.post(h.p.Grants.Token, "rp", refreshOf(tokens.get("refresh_token"))); r.Status != 400 || h.active("rp", tokens.get("access_token")) {
 		t.Errorf("its tokens still count: %d", r.Status)
 	}
-	if r := h.post(h.p.Token, "rp", redeem(waiting)); r.Status != 400 {
+	if r := h.post(h.p.Grants.Token, "rp", redeem(waiting)); r.Status != 400 {
 		t.Errorf("a code that waited is redeemed: %d", r.Status)
 	}
 }
@@ -100,30 +100,30 @@ func TestSignOutEverywhereElseEndsEveryGrantButOurs(t *testing.T) {
 	h.user("ada", "")
 	const scopes = "openid offline_access"
 	earlier, _ := h.signIn(params("rp", "scope", scopes), "ada")
-	old := h.post(h.p.Token, "rp", redeem(earlier))
+	old := h.post(h.p.Grants.Token, "rp", redeem(earlier))
 	h.wait(14 * time.Hour) // its session is over and gone, so nothing but the grant itself can end it
 	_, err := h.engine.Sweep(h.ctx, h.now(), 1000)
 	h.ok(err)
-	if h.post(h.p.Introspect, "rp", formOf("token", old.get("refresh_token"))).Body["active"] != true {
+	if h.post(h.p.Introspection.Introspect, "rp", formOf("token", old.get("refresh_token"))).Body["active"] != true {
 		t.Fatal("an offline grant ended with its session")
 	}
 	mine, s := h.signIn(params("rp", "scope", scopes), "ada")
-	here := h.post(h.p.Token, "rp", redeem(mine))
+	here := h.post(h.p.Grants.Token, "rp", redeem(mine))
 	h.wait(time.Second)
 	theirs, _ := h.signIn(params("rp", "scope", scopes), "ada")
-	there := h.post(h.p.Token, "rp", redeem(theirs))
+	there := h.post(h.p.Grants.Token, "rp", redeem(theirs))
 	waiting, _ := h.signIn(params("rp", "scope", scopes), "ada")
 	h.ok(h.sessions.EndOthers(h.ctx, h.visit, s.Owner()))
-	if r := h.post(h.p.Token, "rp", refreshOf(there.get("refresh_token"))); r.Status != 400 || h.active("rp", there.get("access_token")) {
+	if r := h.post(h.p.Grants.Token, "rp", refreshOf(there.get("refresh_token"))); r.Status != 400 || h.active("rp", there.get("access_token")) {
 		t.Errorf("an offline grant of another browser goes on: %d", r.Status)
 	}
-	if r := h.post(h.p.Token, "rp", refreshOf(old.get("refresh_token"))); r.Status != 400 {
+	if r := h.post(h.p.Grants.Token, "rp", refreshOf(old.get("refresh_token"))); r.Status != 400 {
 		t.Errorf("an offline grant without a session goes on: %d", r.Status)
 	}
-	if r := h.post(h.p.Token, "rp", redeem(waiting)); r.Status != 400 {
+	if r := h.post(h.p.Grants.Token, "rp", redeem(waiting)); r.Status != 400 {
 		t.Errorf("a code of another browser is redeemed: %d", r.Status)
 	}
-	if r := h.post(h.p.Token, "rp", refreshOf(here.get("refresh_token"))); r.Status != 200 {
+	if r := h.post(h.p.Grants.Token, "rp", refreshOf(here.get("refresh_token"))); r.Status != 200 {
 		t.Errorf("the grant of this browser ended: %d %s", r.Status, r.Raw)
 	}
 }

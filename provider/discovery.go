@@ -1,6 +1,12 @@
 package provider
 
-import "slices"
+import (
+	"slices"
+
+	"sallyport/provider/claims"
+	"sallyport/provider/clients"
+	"sallyport/provider/oauth"
+)
 
 // metadata is what discovery says: one document for OpenID Connect Discovery section 3
 // and RFC 8414 section 2.
@@ -41,12 +47,12 @@ type metadata struct {
 
 // describe writes the discovery document. request_uri_parameter_supported is said
 // outright: left out it would mean true.
-func (p *Provider) describe(algs []string) (Document, error) {
+func (p *Provider) describe(algs []string) (oauth.Document, error) {
 	m := metadata{
 		Issuer: p.options.Issuer, Authorization: p.url("/authorize"), Token: p.url("/token"), Userinfo: p.url("/userinfo"),
 		JWKS: p.url("/jwks.json"), EndSession: p.url("/logout"), Introspection: p.url("/introspect"), Revocation: p.url("/revoke"),
-		Scopes:        Scopes(),
-		ResponseTypes: []string{"code"}, ResponseModes: []string{modeQuery, modeFragment, modeFormPost}, GrantTypes: grantTypes[:],
+		Scopes:        claims.Scopes(),
+		ResponseTypes: []string{"code"}, ResponseModes: []string{modeQuery, modeFragment, modeFormPost}, GrantTypes: clients.GrantTypes,
 		ACR: p.acrValues(), Subjects: []string{"public"}, IDTokenAlgs: algs,
 		TokenAuth:         []string{"client_secret_basic", "client_secret_post", "none"},
 		IntrospectionAuth: []string{"client_secret_basic", "client_secret_post"},
@@ -56,15 +62,16 @@ func (p *Provider) describe(algs []string) (Document, error) {
 		ClaimsParameter: true, IssuerInResponse: true,
 	}
 	if p.options.LegacyResponseTypes {
-		m.ResponseTypes = append(m.ResponseTypes, frontTypes[:]...)
+		m.ResponseTypes = append(m.ResponseTypes, clients.LegacyResponseTypes...)
 		m.GrantTypes = append(slices.Clone(m.GrantTypes), "implicit")
 	}
 	m.Claims = []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid", "at_hash"}
-	for _, c := range claimTable {
-		m.Claims = append(m.Claims, c.name)
-	}
-	return newDocument(m)
+	m.Claims = append(m.Claims, claims.Names()...)
+	return oauth.NewDocument(m)
 }
 
+// JWKS returns the published key set (RFC 7517 section 5).
+func (p *Provider) JWKS() oauth.Document { return p.keys.JWKS() }
+
 // Discovery is the discovery document, the same at both well-known addresses.
-func (p *Provider) Discovery() Document { return *p.discovery.Load() }
+func (p *Provider) Discovery() oauth.Document { return *p.discovery.Load() }

@@ -11,6 +11,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider/secret"
+	"sallyport/provider/signing"
 	"sallyport/storage"
 )
 
@@ -79,7 +80,7 @@ func TestTheKeySetIsPublicAndFollowsRotation(t *testing.T) {
 	h.ok(h.engine.AddKeys(h.ctx, []storage.Key{next}, false, nil))
 	h.ok(h.p.Poll(h.ctx))
 	token := func() string {
-		signed, err := h.p.keys.sign("ES256", typeID, []byte("{}"), h.now())
+		signed, err := h.p.keys.Sign("ES256", signing.TypeIDToken, []byte("{}"), h.now())
 		h.ok(err)
 		return h.opensWith(signed)
 	}
@@ -109,11 +110,11 @@ func TestAMissingKeyIsAFailureBeforeAnythingIsSpent(t *testing.T) {
 	h.client("rp", func(c *storage.Client) { c.IDTokenAlg = "EdDSA" })
 	h.user("ada", "")
 	code, _ := h.signIn(params("rp"), "ada")
-	if got := h.post(h.p.Token, "rp", redeem(code)); got.Status != 500 || got.get("error") != "server_error" {
+	if got := h.post(h.p.Grants.Token, "rp", redeem(code)); got.Status != 500 || got.get("error") != "server_error" {
 		t.Errorf("token = %d %s, want 500 server_error", got.Status, got.Raw)
 	}
 	h.client("rp")
-	if got := h.post(h.p.Token, "rp", redeem(code)); got.Status != 200 {
+	if got := h.post(h.p.Grants.Token, "rp", redeem(code)); got.Status != 200 {
 		t.Errorf("token = %d %s, want 200: the code was not spent", got.Status, got.Raw)
 	}
 }

@@ -3,11 +3,14 @@ package provider
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 
 	"sallyport/mfa"
 	"sallyport/mfa/session"
 	"sallyport/provider/clients"
+	"sallyport/provider/oauth"
+	"sallyport/provider/token"
 	"sallyport/storage"
 )
 
@@ -30,7 +33,7 @@ func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Caller, s *s
 		return Logout{}, page
 	}
 	var out Logout
-	var told *hint
+	var told *token.ID
 	h, c, err := p.leaving(ctx, values, in.Form)
 	if err != nil {
 		return Logout{}, err
@@ -49,7 +52,7 @@ func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Caller, s *s
 		}
 		out.Redirect = uri
 		if state != "" {
-			out.Redirect = appendQuery(uri, encode([][2]string{{"state", state}}))
+			out.Redirect = oauth.AppendQuery(uri, oauth.Encode([][2]string{{"state", state}}))
 		}
 	}
 	if !confirmed && (s == nil && told == nil || s != nil && !speaksFor(told, s)) {
@@ -77,23 +80,44 @@ func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Caller, s *s
 
 // speaksFor reports whether a hint is about the person signed in here: their subject,
 // and, where it names one, this very session.
-func speaksFor(h *hint, s *session.SignedIn) bool {
+func speaksFor(h *token.ID, s *session.SignedIn) bool {
 	return h != nil && h.Subject == s.Account.User.ID && (h.Session == "" || h.Session == s.Session.ID)
 }
 
 // logoutHint returns the hint and the client it was given to; nil where it proves
 // nothing, which is no error: the person is asked instead.
-func (p *Provider) logoutHint(ctx context.Context, token, clientID string) (*hint, *clients.Client, error) {
-	h, err := p.readHint(token)
+func (p *Provider) logoutHint(ctx context.Context, token, clientID string) (*token.ID, *clients.Client, error) {
+	h, err := p.codec.ReadID(token)
 	if err != nil || len(h.Audience) != 1 || (clientID != "" && clientID != h.Audience[0]) {
 		return nil, nil, nil
 	}
-	c, err := p.clients.Client(ctx, storage.ClientID(h.Audience[0]))
-	if isNotFound(err) || (err == nil && c.Disabled) {
-		return nil, nil, nil
-	}
-	if err != nil {
+	c, err := p.clients.Enabled(ctx, storage.ClientID(h.Audience[0]))
+	if c == nil {
 		return nil, nil, err
 	}
 	return &h, c, nil
+}
+
+// leaving returns who a call to sign out speaks for, and the client it was given to;
+// nil where nothing proves it. Beside the ID token of the standard there is what
+// applications of cidaas hold: a living access token. It opens things, so it is read
+// from the body only, where no log keeps it (RFC 6750 section 5.3), and one that was
+// made for a resource server does not speak for who leaves.
+func (p *Provider) leaving(ctx context.Context, values, body url.Values) (*token.ID, *clients.Client, error) {
+	if token := values.Get("id_token_hint"); token != "" {
+		return p.logoutHint(ctx, token, values.Get("client_id"))
+	}
+	t, err := p.codec.ReadAccess(body.Get("access_token_hint"))
+	if err != nil || t.Grant == "" || !t.OnlyForClient() || (values.Get("client_id") != "" && values.Get("client_id") != string(t.Client)) {
+		return nil, nil, nil
+	}
+	_, active, err := p.Introspection.Active(ctx, t)
+	if err != nil || !active {
+		return nil, nil, err
+	}
+	c, err := p.clients.Enabled(ctx, t.Client)
+	if c == nil {
+		return nil, nil, err
+	}
+	return &token.ID{Subject: storage.UserID(t.Subject), Session: t.Session, Issuer: t.Issuer, Audience: token.Audience{string(t.Client)}}, c, nil
 }

@@ -74,7 +74,7 @@ func TestAHintEndsNobodyElsesLogin(t *testing.T) {
 	h.user("mallory", "")
 	token := func(name string) string {
 		code, _ := h.signIn(params("rp"), name)
-		return h.post(h.p.Token, "rp", redeem(code)).get("id_token")
+		return h.post(h.p.Grants.Token, "rp", redeem(code)).get("id_token")
 	}
 	theirs, own := token("mallory"), token("ada")
 	login := h.begin(params("asks"), nil).Request
@@ -113,16 +113,16 @@ func TestEndSession(t *testing.T) {
 	h.client("other")
 	h.user("bob", "")
 	strangerCode, _ := stranger.signIn(params("rp"), "ada")
-	forged := stranger.post(stranger.p.Token, "rp", redeem(strangerCode)).get("id_token")
+	forged := stranger.post(stranger.p.Grants.Token, "rp", redeem(strangerCode)).get("id_token")
 	bobCode, _ := h.signIn(params("rp"), "bob")
-	bobs := h.post(h.p.Token, "rp", redeem(bobCode)).get("id_token")
+	bobs := h.post(h.p.Grants.Token, "rp", redeem(bobCode)).get("id_token")
 	elsewhereCode, _ := h.signIn(params("rp"), "ada")
-	elsewhere := h.post(h.p.Token, "rp", redeem(elsewhereCode)).get("id_token")
+	elsewhere := h.post(h.p.Grants.Token, "rp", redeem(elsewhereCode)).get("id_token")
 	for _, tc := range logouts() {
 		t.Run(tc.name, func(t *testing.T) {
 			h.t = t
 			code, s := h.signIn(params("rp"), "ada")
-			hint := h.post(h.p.Token, "rp", redeem(code)).get("id_token")
+			hint := h.post(h.p.Grants.Token, "rp", redeem(code)).get("id_token")
 			token := h.sessions.Token(s.Session)
 			h.wait(20 * 60 * 1e9) // the hint has expired, the session has not
 			who := s

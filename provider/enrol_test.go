@@ -35,7 +35,7 @@ func TestAnEnrolmentByATokenDiesWithIt(t *testing.T) {
 			h.client("rp", managing)
 			ada := h.user("ada", "")
 			code, s := h.signIn(params("rp"), "ada")
-			o, err := h.p.Bearer(h.ctx, h.post(h.p.Token, "rp", redeem(code)).get("access_token"))
+			o, err := h.p.Introspection.Owner(h.ctx, h.post(h.p.Grants.Token, "rp", redeem(code)).get("access_token"))
 			h.ok(err)
 			begun, err := h.verifier.Enroll(h.ctx, h.visit, exchange.SignedIn(o), exchange.NewFactor{Method: "totp"})
 			h.ok(err)

@@ -11,6 +11,8 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/budget"
 	"sallyport/mfa/session"
+	"sallyport/provider/grants"
+	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
 
@@ -28,7 +30,7 @@ func (p *Provider) Finish(ctx context.Context, st Step, v mfa.Caller, s *session
 		}
 		return p.finish(ctx, st, v, s)
 	case StepRefused:
-		a, err := p.close(ctx, st, v, mfa.EventLoginRefused, refusal(st.Refusal, ""))
+		a, err := p.close(ctx, st, v, mfa.EventLoginRefused, oauth.NewError(st.Refusal, ""))
 		return Finished{Answer: a, User: st.Request.Subject}, err
 	}
 	return Finished{}, &mfa.Error{Code: mfa.InvalidRequest, Err: fmt.Errorf("finish of step %q", st.Kind)}
@@ -42,17 +44,17 @@ func (p *Provider) finish(ctx context.Context, st Step, v mfa.Caller, s *session
 		f.Session, f.NewSession, f.EndSession = &session, isNew, ends
 	}
 	a := p.authorization(r, stored.Subject, session.ID, st.Verdict, stored.Consent)
-	e, err := p.end(ctx, r, a, *st.Account)
+	issued, err := p.Grants.Authorize(ctx, r.grant(), a, *st.Account)
 	if err != nil {
 		return Finished{}, err
 	}
-	f.Code, f.Grant = e.code, e.grant
+	f.Code, f.Grant = issued.Code, issued.Grant
 	if stored.Consent != nil {
 		if f.Consent, err = p.consentAfter(ctx, stored); err != nil {
 			return Finished{}, err
 		}
 	}
-	f.Events = p.finishEvents(v, a, e, f)
+	f.Events = p.finishEvents(v, a, issued, f)
 	err = p.store.FinishRequest(ctx, f)
 	if errors.Is(err, storage.ErrConflict) {
 		return Finished{}, &mfa.Error{Code: mfa.RequestChanged, Err: err}
@@ -60,22 +62,22 @@ func (p *Provider) finish(ctx context.Context, st Step, v mfa.Caller, s *session
 	if err != nil {
 		return Finished{}, fmt.Errorf("finish request: %w", err)
 	}
-	done := Finished{Answer: p.answer(r, e.fields...), User: a.UserID, Session: f.Session}
+	done := Finished{Answer: p.answer(r, issued.Fields...), User: a.UserID, Session: f.Session}
 	if f.Session != nil {
 		done.SessionToken = p.sessions.Token(*f.Session)
 	}
 	return done, nil
 }
 
-func (p *Provider) finishEvents(v mfa.Caller, a storage.Authorization, end ending, f storage.Finish) []storage.Event {
+func (p *Provider) finishEvents(v mfa.Caller, a storage.Authorization, issued grants.Issued, f storage.Finish) []storage.Event {
 	base := storage.Event{Outcome: mfa.OutcomeOK, UserID: a.UserID, ClientID: a.ClientID, SessionID: a.SessionID}
 	event := func(kind string, grant storage.GrantID, detail map[string]string) storage.Event {
 		e := base
 		e.Kind, e.GrantID, e.Detail = kind, grant, detail
 		return p.journal.Event(v, e)
 	}
-	events := []storage.Event{event(mfa.EventLoginFinished, end.grantID(), map[string]string{"acr": a.ACR}),
-		event(end.kind(), end.grantID(), nil)}
+	events := []storage.Event{event(mfa.EventLoginFinished, issued.GrantID(), map[string]string{"acr": a.ACR}),
+		event(issued.Event(), issued.GrantID(), nil)}
 	if f.Consent != nil {
 		events = append(events, event(mfa.EventConsentGiven, "", nil))
 	}
@@ -161,13 +163,13 @@ func (p *Provider) Cancel(ctx context.Context, st Step, v mfa.Caller) (Answer, e
 	if !st.Owned {
 		return Answer{}, notOwner()
 	}
-	return p.close(ctx, st, v, mfa.EventLoginCancelled, refusal("access_denied", "the login was cancelled"))
+	return p.close(ctx, st, v, mfa.EventLoginCancelled, oauth.NewError("access_denied", "the login was cancelled"))
 }
 
 // close ends a request in a refusal for the client.
-func (p *Provider) close(ctx context.Context, st Step, v mfa.Caller, kind string, e *oauthError) (Answer, error) {
+func (p *Provider) close(ctx context.Context, st Step, v mfa.Caller, kind string, e *oauth.Error) (Answer, error) {
 	event := p.journal.Event(v, storage.Event{Kind: kind, Outcome: mfa.OutcomeRefused, UserID: st.Request.Subject,
-		ClientID: st.Request.ClientID, Detail: map[string]string{"error": e.code}})
+		ClientID: st.Request.ClientID, Detail: map[string]string{"error": e.Code}})
 	c := storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, State: storage.RequestCancelled, Now: p.now()}
 	if st.InBrowser || !st.EndsInBrowser() {
 		c.Parent = st.Request.Parent

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/provider/signing"
 	"sallyport/storage"
 )
 
@@ -13,7 +14,7 @@ func TestALoginEndsInTokens(t *testing.T) {
 	h.client("rp")
 	user := h.user("ada", "")
 	code, _ := h.signIn(params("rp", "scope", "openid email offline_access"), "ada")
-	got := h.post(h.p.Token, "rp", redeem(code))
+	got := h.post(h.p.Grants.Token, "rp", redeem(code))
 	if got.Status != http.StatusOK {
 		t.Fatalf("token = %d %s, want 200", got.Status, got.Raw)
 	}
@@ -23,14 +24,14 @@ func TestALoginEndsInTokens(t *testing.T) {
 	if got.get("token_type") != "Bearer" || got.Body["expires_in"] != 600.0 || got.get("scope") != "openid email offline_access" {
 		t.Errorf("body = %s, want Bearer, 600 s and the scope", got.Raw)
 	}
-	if !strings.HasPrefix(got.get("refresh_token"), refreshPrefix) {
+	if !strings.HasPrefix(got.get("refresh_token"), "sp_rt_") {
 		t.Errorf("refresh token = %q, want one of ours", got.get("refresh_token"))
 	}
 	id, header := h.opened(got.get("id_token"))
 	if id["sub"] != string(user.ID) || id["nonce"] != "the-nonce" || id["acr"] != "aal1" || id["aud"] != "rp" || header.ExtraHeaders["typ"] != "JWT" {
 		t.Errorf("ID token = %v %v", id, header)
 	}
-	if id["at_hash"] != halfHash("ES256", got.get("access_token")) {
+	if id["at_hash"] != signing.HalfHash("ES256", got.get("access_token")) {
 		t.Errorf("at_hash = %v", id["at_hash"])
 	}
 	for _, none := range []string{"rat", "jti", "email"} {
@@ -67,7 +68,7 @@ func TestASessionAnswersAtOnce(t *testing.T) {
 	if commits := after.Commits - before.Commits; commits != 1 {
 		t.Errorf("%d commits, want 1", commits)
 	}
-	if code := h.answered(b.Finished.Answer).Get("code"); h.post(h.p.Token, "other", redeem(code)).Status != http.StatusOK {
+	if code := h.answered(b.Finished.Answer).Get("code"); h.post(h.p.Grants.Token, "other", redeem(code)).Status != http.StatusOK {
 		t.Error("the code is not good")
 	}
 	if b.Finished.Session != nil {
@@ -85,8 +86,8 @@ func TestTheBudgetOfTheTokenEndpoint(t *testing.T) {
 		call    func() reply
 		commits int64
 	}{
-		{"code exchange", func() reply { return h.post(h.p.Token, "rp", redeem(code)) }, 1},
-		{"client credentials", func() reply { return h.post(h.p.Token, "rp", formOf("grant_type", "client_credentials")) }, 0},
+		{"code exchange", func() reply { return h.post(h.p.Grants.Token, "rp", redeem(code)) }, 1},
+		{"client credentials", func() reply { return h.post(h.p.Grants.Token, "rp", formOf("grant_type", "client_credentials")) }, 0},
 	} {
 		before := h.engine.Stats()
 		got := tc.call()

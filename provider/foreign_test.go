@@ -73,8 +73,8 @@ func TestAStrangerEndsNobodysTokens(t *testing.T) {
 				id = "spa"
 			}
 			used, s := h.signIn(params(id, "scope", "openid offline_access"), "ada")
-			old := h.postAs(h.p.Token, holder, redeem(used))
-			newest := h.postAs(h.p.Token, holder, refreshOf(old.get("refresh_token")))
+			old := h.postAs(h.p.Grants.Token, holder, redeem(used))
+			newest := h.postAs(h.p.Grants.Token, holder, refreshOf(old.get("refresh_token")))
 			unused := h.answered(h.begin(params(id), s).Finished.Answer).Get("code")
 			alive := func(after string) {
 				t.Helper()
@@ -89,33 +89,33 @@ func TestAStrangerEndsNobodysTokens(t *testing.T) {
 				h.visit.Address = fmt.Sprintf("198.51.100.%d", i) // from one they would all have to wait soon
 				for name, token := range map[string]string{"the used refresh token": old.get("refresh_token"), "the refresh token": newest.get("refresh_token"),
 					"the access token": newest.get("access_token")} {
-					if got := h.postAs(h.p.Token, who, refreshOf(token)); got.Status == http.StatusOK {
+					if got := h.postAs(h.p.Grants.Token, who, refreshOf(token)); got.Status == http.StatusOK {
 						t.Errorf("%s refreshed with %s: %s", who.name, name, got.Raw)
 					}
-					h.postAs(h.p.Revoke, who, formOf("token", token))
-					if got := h.postAs(h.p.Introspect, who, formOf("token", token)); got.Body["active"] == true {
+					h.postAs(h.p.Introspection.Revoke, who, formOf("token", token))
+					if got := h.postAs(h.p.Introspection.Introspect, who, formOf("token", token)); got.Body["active"] == true {
 						t.Errorf("%s is shown %s: %s", who.name, name, got.Raw)
 					}
 					alive(who.name + " showed " + name)
 				}
 				for name, code := range map[string]string{"the used code": used, "the code": unused} {
-					if got := h.postAs(h.p.Token, who, redeem(code)); got.Status == http.StatusOK {
+					if got := h.postAs(h.p.Grants.Token, who, redeem(code)); got.Status == http.StatusOK {
 						t.Errorf("%s redeemed %s: %s", who.name, name, got.Raw)
 					}
 					alive(who.name + " showed " + name)
 				}
 			}
 			h.visit.Address = there
-			if got := h.postAs(h.p.Token, holder, redeem(unused)); got.Status != http.StatusOK {
+			if got := h.postAs(h.p.Grants.Token, holder, redeem(unused)); got.Status != http.StatusOK {
 				t.Errorf("the code is dead: %d %s", got.Status, got.Raw)
 			}
-			if got := h.postAs(h.p.Token, holder, refreshOf(newest.get("refresh_token"))); got.Status != http.StatusOK {
+			if got := h.postAs(h.p.Grants.Token, holder, refreshOf(newest.get("refresh_token"))); got.Status != http.StatusOK {
 				t.Errorf("the refresh token is dead: %d %s", got.Status, got.Raw)
 			}
 			if n := h.events(mfa.EventRefreshReused) + h.events(mfa.EventCodeReplayed) + h.events(mfa.EventTokenRevoked); n != 0 {
 				t.Errorf("%d events of an end, want none", n)
 			}
-			if got := h.postAs(h.p.Token, holder, refreshOf(old.get("refresh_token"))); got.get("error") != "invalid_grant" || h.events(mfa.EventRefreshReused) != 1 {
+			if got := h.postAs(h.p.Grants.Token, holder, refreshOf(old.get("refresh_token"))); got.get("error") != "invalid_grant" || h.events(mfa.EventRefreshReused) != 1 {
 				t.Errorf("its own reuse = %d %s, want the family ended", got.Status, got.Raw)
 			}
 		})
@@ -159,8 +159,8 @@ func TestAReplayIsAUseByWhoCouldHaveRedeemedTheCode(t *testing.T) {
 				change, first = []string{"code_challenge", "", "code_challenge_method", ""}, ""
 			}
 			code, _ := h.signIn(params(storage.ClientID(tc.client), change...), "ada")
-			token := h.postAs(h.p.Token, holder, redeem(code, "code_verifier", first)).get("access_token")
-			if got := h.postAs(h.p.Token, holder, redeem(code, "code_verifier", tc.verifier)); got.get("error") != "invalid_grant" {
+			token := h.postAs(h.p.Grants.Token, holder, redeem(code, "code_verifier", first)).get("access_token")
+			if got := h.postAs(h.p.Grants.Token, holder, redeem(code, "code_verifier", tc.verifier)); got.get("error") != "invalid_grant" {
 				t.Errorf("replay = %d %s, want invalid_grant", got.Status, got.Raw)
 			}
 			st, err := h.engine.Grant(h.ctx, grantOf(h, token))
@@ -184,7 +184,7 @@ func TestStrangersRaceInVain(t *testing.T) {
 			code, _ := h.signIn(params("rp", "scope", "openid offline_access"), "ada")
 			form := func() url.Values { return redeem(code) }
 			if what == "refresh token" {
-				token := h.post(h.p.Token, "rp", redeem(code)).get("refresh_token")
+				token := h.post(h.p.Grants.Token, "rp", redeem(code)).get("refresh_token")
 				form = func() url.Values { return refreshOf(token) }
 			}
 			turns := make(chan presenter, 2*len(strangers)+1)
@@ -192,7 +192,7 @@ func TestStrangersRaceInVain(t *testing.T) {
 				turns <- who
 			}
 			var good []reply
-			for _, r := range parallel(cap(turns), func() reply { return h.postAs(h.p.Token, <-turns, form()) }) {
+			for _, r := range parallel(cap(turns), func() reply { return h.postAs(h.p.Grants.Token, <-turns, form()) }) {
 				if r.Status == http.StatusOK {
 					good = append(good, r)
 				}
@@ -204,7 +204,7 @@ func TestStrangersRaceInVain(t *testing.T) {
 				t.Error("the tokens of the right client died")
 			}
 			for _, who := range strangers { // now that it is used
-				h.postAs(h.p.Token, who, form())
+				h.postAs(h.p.Grants.Token, who, form())
 			}
 			if !h.active("rp", good[0].get("refresh_token")) {
 				t.Error("a stranger ended them afterwards")

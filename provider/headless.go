@@ -7,6 +7,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider/clients"
+	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
 
@@ -32,9 +33,9 @@ func (p *Provider) Open(ctx context.Context, values url.Values, v mfa.Caller) (s
 			Description: "there is no such application, it has no headless_login, or the call comes from an origin that is not its own"}
 	}
 	r, err := p.read(ctx, values, storedTime(p.now()))
-	var refused *oauthError
-	if errors.As(err, &refused) && refused.cause == nil {
-		return "", &PageError{Code: refused.code, Description: legal(refused.description)}
+	var refused *oauth.Error
+	if errors.As(err, &refused) && refused.Cause == nil {
+		return "", &PageError{Code: refused.Code, Description: oauth.Sanitize(refused.Description)}
 	}
 	if err != nil {
 		return "", err
@@ -129,7 +130,7 @@ func (st Step) EndsInBrowser() bool { return len(st.Request.Browser) > 0 || len(
 
 // ForBrowser reports whether the login ends in tokens, which nothing but the browser it
 // is bound to protects.
-func (st Step) ForBrowser() bool { return st.request != nil && st.request.front.used() }
+func (st Step) ForBrowser() bool { return st.request != nil && st.request.types.Legacy() }
 
 // loginPage is the client's own page for a request that began in a browser; "" says
 // that ours are shown. A request that a browser adopted stays on ours: calls without
@@ -142,6 +143,6 @@ func loginPage(stored storage.AuthRequest, c *clients.Client) string {
 	if err != nil {
 		return ""
 	}
-	u.RawQuery = appendQuery("?"+u.RawQuery, encode([][2]string{{"requestId", string(stored.ID)}}))[1:]
+	u.RawQuery = oauth.AppendQuery("?"+u.RawQuery, oauth.Encode([][2]string{{"requestId", string(stored.ID)}}))[1:]
 	return u.String()
 }

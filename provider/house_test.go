@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -21,6 +22,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/audit"
+	"sallyport/mfa/budget"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/mfatest"
 	"sallyport/mfa/selfservice"
@@ -57,7 +59,8 @@ type house struct {
 	p        *Provider
 	visit    mfa.Caller
 	logged   *strings.Builder
-	store    *brittle // of the provider: fails when told to
+	admit    budget.Admit // of the provider; nil: unlimited
+	store    *brittle     // of the provider: fails when told to
 }
 
 func (h *house) now() time.Time {
@@ -101,6 +104,12 @@ func newHouseOn(t testing.TB, dsn string, algs ...string) *house {
 	var err error
 	h.store = &brittle{Store: h.engine}
 	h.p, err = New(h.store, h.keyring, h.verifier, h.sessions, h.journal, h.now, rand.Reader, Options{Issuer: issuer, SigningAlg: algs[0],
+		Admit: func(v mfa.Caller, of string, n int) time.Duration {
+			if h.admit == nil {
+				return 0
+			}
+			return h.admit(v, of, n)
+		},
 		ACRAliases: map[string]mfa.Level{"urn:example:silver": mfa.AAL1, "urn:example:gold": mfa.AAL2},
 		Logger:     slog.New(slog.NewTextHandler(h.logged, nil))})
 	h.ok(err)
@@ -301,13 +310,13 @@ func formOf(pairs ...string) url.Values {
 func (h *house) userinfo(token string) reply {
 	r := httptest.NewRequest(http.MethodGet, "/userinfo", nil)
 	r.Header.Set("Authorization", "Bearer "+token)
-	return h.call(h.p.Userinfo, r)
+	return h.call(h.p.Introspection.Userinfo, r)
 }
 
 // active asks about a token as a client.
 func (h *house) active(id, token string) bool {
 	h.t.Helper()
-	got := h.post(h.p.Introspect, id, formOf("token", token))
+	got := h.post(h.p.Introspection.Introspect, id, formOf("token", token))
 	if got.Status != http.StatusOK {
 		h.t.Fatalf("introspection = %d %s, want 200", got.Status, got.Raw)
 	}
@@ -320,7 +329,7 @@ func (h *house) opened(token string) (map[string]any, jose.Header) {
 	h.t.Helper()
 	var set jose.JSONWebKeySet
 	h.ok(json.Unmarshal(h.p.JWKS().Body, &set))
-	jws, err := jose.ParseSignedCompact(token, algorithms[:])
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA})
 	h.ok(err)
 	header := jws.Signatures[0].Protected
 	keys := set.Key(header.KeyID)
@@ -384,4 +393,8 @@ func base32Secret(t testing.TB, text string) []byte {
 		t.Fatal(err)
 	}
 	return raw
+}
+
+func basic(id, secret string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(id)+":"+url.QueryEscape(secret)))
 }

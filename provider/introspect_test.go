@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"sallyport/mfa"
+	"sallyport/provider/signing"
+	"sallyport/provider/token"
 	"sallyport/storage"
 )
 
@@ -41,7 +43,7 @@ func TestIntrospectionIsForOwnersAndResources(t *testing.T) {
 		{"a client of another method", "post", token, 401, "invalid_client", false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got := h.post(h.p.Introspect, tc.client, formOf("token", tc.form, "token_type_hint", "refresh_token"))
+			got := h.post(h.p.Introspection.Introspect, tc.client, formOf("token", tc.form, "token_type_hint", "refresh_token"))
 			active, _ := got.Body["active"].(bool)
 			if got.Status != tc.status || got.get("error") != tc.code || active != tc.active {
 				t.Errorf("introspection = %d %s, want %d %s %v", got.Status, got.Raw, tc.status, tc.code, tc.active)
@@ -51,11 +53,11 @@ func TestIntrospectionIsForOwnersAndResources(t *testing.T) {
 			}
 		})
 	}
-	if got := h.post(h.p.Introspect, "", formOf("token", token, "client_id", "spa")); got.Status != 401 {
+	if got := h.post(h.p.Introspection.Introspect, "", formOf("token", token, "client_id", "spa")); got.Status != 401 {
 		t.Errorf("a public client = %d %s, want 401", got.Status, got.Raw)
 	}
 	before := h.engine.Stats()
-	got := h.post(h.p.Introspect, "rp", formOf("token", token))
+	got := h.post(h.p.Introspection.Introspect, "rp", formOf("token", token))
 	if after := h.engine.Stats(); after.Statements-before.Statements != 1 || after.Commits != before.Commits {
 		t.Errorf("%d statements, want one read", after.Statements-before.Statements)
 	}
@@ -74,7 +76,7 @@ func TestIntrospectionIsForOwnersAndResources(t *testing.T) {
 		t.Error("a token of a disabled client is active")
 	}
 	h.client("rp")
-	refresh := h.post(h.p.Introspect, "rp", formOf("token", made.get("refresh_token")))
+	refresh := h.post(h.p.Introspection.Introspect, "rp", formOf("token", made.get("refresh_token")))
 	if refresh.Body["exp"] != float64(h.now().Unix()+30*24*3600) || refresh.Body["token_type"] != nil {
 		t.Errorf("refresh token = %s, want its own end", refresh.Raw)
 	}
@@ -87,15 +89,15 @@ func TestIntrospectionIsForOwnersAndResources(t *testing.T) {
 // RFC 9068 section 4: the typ header is what tells an access token apart.
 func TestOnlyAnAccessTokenIsOne(t *testing.T) {
 	h := newHouse(t)
-	for typ, want := range map[string]bool{typeAccess: true, typeID: false} {
-		payload, err := json.Marshal(accessToken{Issuer: issuer, ID: "1", Client: "rp", Expires: h.now().Unix() + 1})
+	for typ, want := range map[string]bool{signing.TypeAccessToken: true, signing.TypeIDToken: false} {
+		payload, err := json.Marshal(token.Access{Issuer: issuer, ID: "1", Client: "rp", Expires: h.now().Unix() + 1})
 		h.ok(err)
-		token, err := h.p.keys.sign("ES256", typ, payload, h.now())
+		token, err := h.p.keys.Sign("ES256", typ, payload, h.now())
 		h.ok(err)
-		if _, err := h.p.readAccess(token); (err == nil) != want {
+		if _, err := h.p.codec.ReadAccess(token); (err == nil) != want {
 			t.Errorf("readAccess of typ %s = %v, want it read: %v", typ, err, want)
 		}
-		if _, err := h.p.readHint(token); err == nil {
+		if _, err := h.p.codec.ReadID(token); err == nil {
 			t.Errorf("readHint of typ %s read an access token", typ)
 		}
 	}
@@ -113,16 +115,16 @@ func TestRevocation(t *testing.T) {
 	}{{"with the access token the grant goes", "access_token"}, {"with the refresh token the grant goes", "refresh_token"}} {
 		t.Run(tc.name, func(t *testing.T) {
 			made := h.tokensFor("rp", "ada", "openid offline_access")
-			if got := h.post(h.p.Revoke, "other", formOf("token", made.get(tc.which))); got.Status != 200 || !h.active("rp", made.get("access_token")) {
+			if got := h.post(h.p.Introspection.Revoke, "other", formOf("token", made.get(tc.which))); got.Status != 200 || !h.active("rp", made.get("access_token")) {
 				t.Errorf("another client = %d, want 200 and no effect", got.Status)
 			}
 			for range 2 {
-				if got := h.post(h.p.Revoke, "rp", formOf("token", made.get(tc.which), "token_type_hint", "nonsense")); got.Status != 200 || got.Raw != "" {
+				if got := h.post(h.p.Introspection.Revoke, "rp", formOf("token", made.get(tc.which), "token_type_hint", "nonsense")); got.Status != 200 || got.Raw != "" {
 					t.Errorf("revocation = %d %s, want an empty 200", got.Status, got.Raw)
 				}
 			}
 			if h.active("rp", made.get("access_token")) || h.active("rp", made.get("refresh_token")) ||
-				h.post(h.p.Token, "rp", refreshOf(made.get("refresh_token"))).get("error") != "invalid_grant" {
+				h.post(h.p.Grants.Token, "rp", refreshOf(made.get("refresh_token"))).get("error") != "invalid_grant" {
 				t.Error("a token of the grant lives on")
 			}
 		})
@@ -132,23 +134,23 @@ func TestRevocation(t *testing.T) {
 		status              int
 	}{
 		{"an unknown token", "rp", "nonsense", 200},
-		{"a made-up refresh token", "rp", refreshPrefix + strings.Repeat("a", 64), 200},
+		{"a made-up refresh token", "rp", "sp_rt_" + strings.Repeat("a", 64), 200},
 		{"no token", "rp", "", 400},
 		{"no client", "", "x", 401},
 		{"an unknown client", "nobody", "x", 401},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := h.post(h.p.Revoke, tc.client, formOf("token", tc.token)); got.Status != tc.status {
+			if got := h.post(h.p.Introspection.Revoke, tc.client, formOf("token", tc.token)); got.Status != tc.status {
 				t.Errorf("revocation = %d %s, want %d", got.Status, got.Raw, tc.status)
 			}
 		})
 	}
 	code, _ := h.signIn(params("spa", "scope", "openid offline_access"), "ada")
-	token := h.post(h.p.Token, "", redeem(code, "client_id", "spa")).get("refresh_token")
-	if got := h.post(h.p.Revoke, "", formOf("token", token, "client_id", "spa")); got.Status != 200 {
+	token := h.post(h.p.Grants.Token, "", redeem(code, "client_id", "spa")).get("refresh_token")
+	if got := h.post(h.p.Introspection.Revoke, "", formOf("token", token, "client_id", "spa")); got.Status != 200 {
 		t.Errorf("a public client = %d %s, want 200", got.Status, got.Raw)
 	}
-	if got := h.post(h.p.Token, "", refreshOf(token, "client_id", "spa")); got.get("error") != "invalid_grant" {
+	if got := h.post(h.p.Grants.Token, "", refreshOf(token, "client_id", "spa")); got.get("error") != "invalid_grant" {
 		t.Error("the public client's token lives on")
 	}
 	if n := h.events(mfa.EventTokenRevoked); n != 3 {
@@ -189,7 +191,7 @@ func TestUserinfo(t *testing.T) {
 			if tc.body != "" {
 				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			}
-			got := h.call(h.p.Userinfo, r)
+			got := h.call(h.p.Introspection.Userinfo, r)
 			challenge := got.Header.Get("WWW-Authenticate")
 			if got.Status != tc.status || !strings.Contains(challenge, tc.challenge) || (tc.challenge == "") != (challenge == "") {
 				t.Errorf("userinfo = %d %q %s, want %d %s", got.Status, challenge, got.Raw, tc.status, tc.challenge)

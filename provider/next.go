@@ -9,6 +9,8 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/session"
+	"sallyport/provider/claims"
+	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
 
@@ -67,7 +69,7 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 // stand is where a request stands that was read, or stored this very moment.
 func (p *Provider) stand(ctx context.Context, r *request, stored storage.AuthRequest, account *storage.Account, identifier string, s *session.SignedIn) (Step, error) {
 	st := Step{Request: stored, Account: account, Client: r.client.Client, ClientHome: r.home(), request: r, asked: Ask{SignedIn: s},
-		UILocales: fields(r.params.Get("ui_locales")), LoginHint: loginHint(r, stored, account, s),
+		UILocales: oauth.Fields(r.params.Get("ui_locales")), LoginHint: loginHint(r, stored, account, s),
 		LoginPage: loginPage(stored, r.client)}
 	st.Login = exchange.Login{Request: stored, Account: account, Identifier: identifier,
 		Policy: policy(&r.client.Client), Requirements: p.asked(r)}
@@ -130,8 +132,8 @@ func canonical(typed string) (string, bool) {
 // changed meanwhile) into the answer for an unknown request.
 func lost(err error) error {
 	var page *PageError
-	var refused *oauthError
-	if errors.As(err, &page) || (errors.As(err, &refused) && refused.cause == nil) {
+	var refused *oauth.Error
+	if errors.As(err, &page) || (errors.As(err, &refused) && refused.Cause == nil) {
 		return &mfa.Error{Code: mfa.UnknownRequest, Err: err}
 	}
 	return err
@@ -172,7 +174,7 @@ func loginHint(r *request, stored storage.AuthRequest, account *storage.Account,
 // primaryName is the name a user most likely types.
 func primaryName(a *storage.Account) string {
 	for _, kind := range []storage.IdentifierKind{storage.Email, storage.Username, storage.Phone} {
-		if i := identifier(a, kind); i != nil {
+		if i := claims.Identifier(a, kind); i != nil {
 			return i.Value
 		}
 	}

@@ -280,7 +280,7 @@ func TestASessionThatEndsAtBeginIsNotUsed(t *testing.T) {
 		return
 	}
 	code := h.answered(b.Finished.Answer).Get("code")
-	if got := h.post(h.p.Token, "rp", redeem(code)); got.get("error") != "invalid_grant" {
+	if got := h.post(h.p.Grants.Token, "rp", redeem(code)); got.get("error") != "invalid_grant" {
 		t.Errorf("token = %d %s, want invalid_grant", got.Status, got.Raw)
 	}
 }
@@ -352,7 +352,7 @@ func TestFreshRecoveryCodesAreSeenFirst(t *testing.T) {
 	}
 	h.ok(h.p.Seen(h.ctx, st, h.visit))
 	_, q := h.finish(id, nil)
-	claims, _ := h.opened(h.post(h.p.Token, "always", redeem(q.Get("code"))).get("id_token"))
+	claims, _ := h.opened(h.post(h.p.Grants.Token, "always", redeem(q.Get("code"))).get("id_token"))
 	if claims["acr"] != "aal2" {
 		t.Errorf("acr = %v, want aal2", claims["acr"])
 	}
@@ -375,7 +375,7 @@ func TestACRIsToldInTheClientsWords(t *testing.T) {
 			if b.Finished == nil {
 				t.Fatal("not finished at once")
 			}
-			claims, _ := h.opened(h.post(h.p.Token, "rp", redeem(h.answered(b.Finished.Answer).Get("code"))).get("id_token"))
+			claims, _ := h.opened(h.post(h.p.Grants.Token, "rp", redeem(h.answered(b.Finished.Answer).Get("code"))).get("id_token"))
 			if claims["acr"] != tc.want {
 				t.Errorf("acr = %v, want %s", claims["acr"], tc.want)
 			}

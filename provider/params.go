@@ -10,20 +10,17 @@ import (
 	"unicode/utf8"
 
 	"sallyport/mfa"
+	"sallyport/provider/claims"
 	"sallyport/provider/clients"
+	"sallyport/provider/grants"
+	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
 
 // Limits on what a request may carry (H-9, O-3, O-9).
 const (
-	maxParams = 100
-	maxState  = 2048
-	maxNonce  = 512
-	maxClaims = 4096
-	maxHint   = 8192
-	maxNames  = 20 // of acr_values, of resources
-	maxScopes = 100
-	maxScope  = 4096 // bytes of the scope parameter
+	maxState = 2048
+	maxNonce = 512
 )
 
 // hintSubject is our own name in the stored parameters for the subject an
@@ -43,7 +40,7 @@ type request struct {
 	params   url.Values // what is stored: known names only
 	redirect string
 	mode     string
-	front    front // what the authorization endpoint itself hands out
+	types    clients.ResponseTypes
 	state    string
 	nonce    string
 	scopes   []string
@@ -53,7 +50,7 @@ type request struct {
 	consent  bool
 	maxAge   time.Duration // -1: not asked
 	acr      []string
-	claims   claimsRequest
+	claims   claims.Request
 	hint     storage.UserID // the subject the client expects; "": anyone
 	at       time.Time      // when the request arrived
 }
@@ -66,7 +63,7 @@ func merge(in Params) (url.Values, *PageError) {
 	count := 0
 	for _, part := range []url.Values{in.Query, in.Form} {
 		for name, values := range part {
-			if count += len(values); count > maxParams {
+			if count += len(values); count > oauth.MaxParams {
 				return nil, &PageError{Code: "invalid_request", Description: "there are too many parameters"}
 			}
 			for _, v := range append([]string{name}, values...) {
@@ -91,7 +88,7 @@ func merge(in Params) (url.Values, *PageError) {
 
 // parameterName makes a name from outside fit to be shown.
 func parameterName(name string) string {
-	name = legal(name)
+	name = oauth.Sanitize(name)
 	if len(name) > 64 {
 		name = name[:64]
 	}
@@ -113,7 +110,7 @@ func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*
 		return nil, err
 	}
 	r.client, r.redirect = c, values.Get("redirect_uri")
-	if why := checkRedirect(r.redirect, &c.Client); why != "" {
+	if why := c.CheckRedirect(r.redirect); why != "" {
 		return nil, &PageError{Code: "invalid_request", Description: why, Parameter: "redirect_uri"}
 	}
 	r.keep(values)
@@ -121,14 +118,22 @@ func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*
 	if len(values.Get("state")) <= maxState {
 		r.state = values.Get("state")
 	}
-	for _, check := range []func(context.Context, *request, url.Values) *oauthError{
-		p.checkFront, p.checkUnsupported, p.checkBasics, p.checkPrompt, checkPKCE, p.checkClaims, p.checkHint, p.checkResource, p.checkWithFosite,
+	for _, check := range []func(context.Context, *request, url.Values) *oauth.Error{
+		p.checkResponseType, p.checkUnsupported, p.checkBasics, p.checkPrompt, checkPKCE, p.checkClaims, p.checkHint, p.checkResource,
 	} {
 		if e := check(ctx, r, values); e != nil {
 			return r, e
 		}
 	}
+	if e := p.Grants.Check(ctx, r.grant()); e != nil {
+		return r, e
+	}
 	return r, nil
+}
+
+// grant returns the part of the request that package grants needs.
+func (r *request) grant() grants.Request {
+	return grants.Request{Client: r.client, Types: r.types, Params: r.params}
 }
 
 // keep copies the parameters that are needed after the request was opened.
@@ -139,9 +144,9 @@ func (r *request) keep(values url.Values) {
 			r.params[name] = v
 		}
 	}
-	r.scopes = fields(values.Get("scope"))
+	r.scopes = oauth.Fields(values.Get("scope"))
 	r.nonce = values.Get("nonce")
-	r.acr = fields(values.Get("acr_values"))
+	r.acr = oauth.Fields(values.Get("acr_values"))
 }
 
 // setMode chooses where the answer goes, errors included: what was asked if we have
@@ -151,7 +156,7 @@ func (r *request) setMode(values url.Values) {
 	case modeQuery, modeFragment, modeFormPost:
 		r.mode = mode
 	default:
-		for _, t := range fields(values.Get("response_type")) {
+		for _, t := range oauth.Fields(values.Get("response_type")) {
 			if t == "token" || t == "id_token" {
 				r.mode = modeFragment
 			}
@@ -160,43 +165,43 @@ func (r *request) setMode(values url.Values) {
 }
 
 // checkUnsupported refuses what discovery says we do not have, by its own code.
-func (p *Provider) checkUnsupported(_ context.Context, r *request, values url.Values) *oauthError {
+func (p *Provider) checkUnsupported(_ context.Context, r *request, values url.Values) *oauth.Error {
 	switch {
 	case values.Get("request") != "":
-		return refusal("request_not_supported", "request objects are not supported")
+		return oauth.NewError("request_not_supported", "request objects are not supported")
 	case values.Get("request_uri") != "":
-		return refusal("request_uri_not_supported", "request_uri is not supported")
+		return oauth.NewError("request_uri_not_supported", "request_uri is not supported")
 	case values.Get("registration") != "":
-		return refusal("registration_not_supported", "registration is not supported")
+		return oauth.NewError("registration_not_supported", "registration is not supported")
 	}
 	if m := values.Get("response_mode"); m != "" && m != r.mode {
-		return refusal("invalid_request", "response_mode is not query, fragment or form_post")
+		return oauth.NewError("invalid_request", "response_mode is not query, fragment or form_post")
 	}
 	if !r.client.MayUse("authorization_code") {
-		return refusal("unauthorized_client", "the client is not registered for authorization_code")
+		return oauth.NewError("unauthorized_client", "the client is not registered for authorization_code")
 	}
 	return nil
 }
 
 // checkBasics judges the sizes (O-9) and demands something that ties the answer to
 // the caller: state, or PKCE or a nonce in its place.
-func (p *Provider) checkBasics(_ context.Context, r *request, values url.Values) *oauthError {
+func (p *Provider) checkBasics(_ context.Context, r *request, values url.Values) *oauth.Error {
 	switch {
 	case len(values.Get("state")) > maxState:
-		return refusal("invalid_request", "state is longer than 2048 bytes")
+		return oauth.NewError("invalid_request", "state is longer than 2048 bytes")
 	case len(r.nonce) > maxNonce:
-		return refusal("invalid_request", "nonce is longer than 512 bytes")
-	case len(r.scopes) > maxScopes || len(values.Get("scope")) > maxScope || len(r.acr) > maxNames:
-		return refusal("invalid_request", "a list is too long")
+		return oauth.NewError("invalid_request", "nonce is longer than 512 bytes")
+	case len(r.scopes) > oauth.MaxScopes || len(values.Get("scope")) > oauth.MaxScope || len(r.acr) > oauth.MaxValues:
+		return oauth.NewError("invalid_request", "a list is too long")
 	case r.state == "" && r.nonce == "" && values.Get("code_challenge") == "":
-		return refusal("invalid_request", "state, nonce or code_challenge is needed")
+		return oauth.NewError("invalid_request", "state, nonce or code_challenge is needed")
 	}
 	return nil
 }
 
 // checkPrompt reads prompt and max_age (OpenID Connect Core section 3.1.2.1).
-func (p *Provider) checkPrompt(_ context.Context, r *request, values url.Values) *oauthError {
-	prompts := fields(values.Get("prompt"))
+func (p *Provider) checkPrompt(_ context.Context, r *request, values url.Values) *oauth.Error {
+	prompts := oauth.Fields(values.Get("prompt"))
 	for _, prompt := range prompts {
 		switch prompt {
 		case "none":
@@ -206,16 +211,16 @@ func (p *Provider) checkPrompt(_ context.Context, r *request, values url.Values)
 		case "consent":
 			r.consent = true
 		default:
-			return refusal("invalid_request", "a prompt value is unknown")
+			return oauth.NewError("invalid_request", "a prompt value is unknown")
 		}
 	}
 	if r.none && len(prompts) > 1 {
-		return refusal("invalid_request", "prompt none stands alone")
+		return oauth.NewError("invalid_request", "prompt none stands alone")
 	}
 	if age := values.Get("max_age"); age != "" {
 		seconds, err := strconv.ParseUint(age, 10, 31)
 		if err != nil {
-			return refusal("invalid_request", "max_age is not a number of seconds")
+			return oauth.NewError("invalid_request", "max_age is not a number of seconds")
 		}
 		r.maxAge = time.Duration(seconds) * time.Second
 	}
@@ -223,14 +228,14 @@ func (p *Provider) checkPrompt(_ context.Context, r *request, values url.Values)
 }
 
 // checkResource judges resource indicators (RFC 8707 section 2).
-func (p *Provider) checkResource(_ context.Context, r *request, values url.Values) *oauthError {
+func (p *Provider) checkResource(_ context.Context, r *request, values url.Values) *oauth.Error {
 	resources := values["resource"]
-	if len(resources) > maxNames {
-		return refusal("invalid_target", "there are too many resources")
+	if len(resources) > oauth.MaxValues {
+		return oauth.NewError("invalid_target", "there are too many resources")
 	}
 	for _, resource := range resources {
 		if !slices.Contains(r.client.Audience, resource) {
-			return refusal("invalid_target", "a resource is not one of this client's")
+			return oauth.NewError("invalid_target", "a resource is not one of this client's")
 		}
 	}
 	r.resource = resources
@@ -245,7 +250,7 @@ func (p *Provider) asked(r *request) mfa.Requirements {
 			a.Voluntary = append(a.Voluntary, level)
 		}
 	}
-	names, essential := r.claims.acr()
+	names, essential := r.claims.ACR()
 	for _, name := range names {
 		switch level := p.level(name); {
 		case level == mfa.None:
@@ -270,17 +275,15 @@ func policy(c *storage.Client) mfa.Policy {
 	return mfa.Policy{MFA: c.MFA, Interval: c.MFAInterval.Duration(), Methods: c.AllowedMethods, Passwordless: c.Passwordless}
 }
 
-// fields splits a space-separated list and drops what stands twice. It reads no further
-// than one past the most anybody may send.
-func fields(text string) []string {
-	var out []string
-	for f := range strings.SplitSeq(text, " ") {
-		if len(out) > maxScopes {
-			break
-		}
-		if f != "" && !slices.Contains(out, f) {
-			out = append(out, f)
-		}
+// home returns where "back to the application" leads: the client's own page, or else the
+// front page of the web application that sent the request.
+func (r *request) home() string {
+	if r.client.ClientURI != "" || r.client.Native {
+		return r.client.ClientURI
 	}
-	return out
+	u, err := url.Parse(r.redirect)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host + "/"
 }

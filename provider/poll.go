@@ -63,10 +63,10 @@ func (p *Provider) loadKeys(ctx context.Context) error {
 // publish takes the keyring's signing keys over into what we sign with and what the
 // world sees: the key set, and the algorithms discovery offers.
 func (p *Provider) publish() error {
-	if err := p.keys.build(p.keyring.Signings("oidc")); err != nil {
+	if err := p.keys.Load(p.keyring.Signings("oidc")); err != nil {
 		return err
 	}
-	document, err := p.describe(p.keys.algorithms())
+	document, err := p.describe(p.keys.Algorithms())
 	if err != nil {
 		return err
 	}

@@ -7,24 +7,29 @@ import (
 	"io"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/ory/fosite"
 
 	"sallyport/mfa"
 	"sallyport/mfa/audit"
 	"sallyport/mfa/budget"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/session"
+	"sallyport/provider/clientauth"
 	"sallyport/provider/clients"
+	"sallyport/provider/grants"
+	"sallyport/provider/introspection"
+	"sallyport/provider/oauth"
+	"sallyport/provider/signing"
+	"sallyport/provider/token"
 	"sallyport/storage"
 	"sallyport/storage/seal"
 )
 
-// Store is the part of storage this room needs.
+// Store is the storage that a Provider needs.
 type Store interface {
 	storage.AuthRequests
 	storage.Steps
@@ -35,33 +40,36 @@ type Store interface {
 	CountAttempt(ctx context.Context, a storage.Attempt) (storage.Refusal, error)
 }
 
-// Options are the settings of a Provider. Zero durations mean the defaults of the
-// comments.
+// Options are the settings of a Provider. A zero duration means the default in the comment.
 type Options struct {
 	Issuer      string // https://host[:port][/path], no trailing slash
-	Environment string // "test" or "live"; sealed into opaque tokens, so that one's never count in the other
-	// Lifetimes: 30 min, 60 s, 10 min, 10 min, 30 days idle, 90 days in all.
+	Environment string // "test" or "live"; opaque tokens are valid in theirs only
+	// Lifetimes: 30 min, 60 s, 10 min, 10 min, 30 days idle, 90 days in total.
 	RequestTTL, CodeTTL, AccessTokenTTL, IDTokenTTL, RefreshIdleTTL, RefreshTTL time.Duration
-	// ACRAliases are further names of the levels, as clients write them in acr_values.
+	// ACRAliases are additional acr values of clients for the levels.
 	ACRAliases map[string]mfa.Level
-	SigningAlg string // for clients that register none; "" is RS256
-	// LegacyResponseTypes admits response types that end in a token, for clients that list them.
+	SigningAlg string // for clients that registered none; "" is RS256
+	// LegacyResponseTypes allows response types with tokens, for clients that registered them.
 	LegacyResponseTypes bool
 	// ClientCache bounds the clients kept in memory; 0 is 10,000.
 	ClientCache int
-	// BuiltIn are clients of our own, such as the account page: they are in no database,
-	// and nobody can change them or take their names.
+	// BuiltIn are clients of the server itself, such as the account page. They are not stored
+	// and can not be changed, and their names are reserved.
 	BuiltIn []storage.Client
-	// Throttled, if not nil, is called for every try of a client that was refused without
-	// being compared, with the bucket whose wait it was.
+	// Throttled, if not nil, is called with the bucket for every client authentication that was
+	// refused without comparing the secret.
 	Throttled func(bucket string)
-	// Admit bounds what callers make the server write who have proven nothing; nil: not bounded.
+	// Admit limits what unauthenticated callers cause the server to write; nil: unlimited.
 	Admit  budget.Admit
-	Logger *slog.Logger // nil: nothing is logged
+	Logger *slog.Logger // nil: discard
 }
 
-// Provider answers authorization requests and issues tokens.
+// Provider processes authorization requests.
 type Provider struct {
+	Grants        *grants.Issuer           // the token endpoint
+	Introspection *introspection.Endpoints // the endpoints to which clients present tokens
+	ClientAuth    *clientauth.Authenticator
+
 	store    Store
 	keyring  *seal.Keyring
 	verifier *exchange.Verifier
@@ -71,42 +79,42 @@ type Provider struct {
 	random   io.Reader
 	options  Options
 	log      *slog.Logger
-	fosite   *fosite.Fosite
 	clients  *clients.Cache
-	keys     *keyset
-
-	suspects       suspects
-	clientFailures atomic.Int64
+	codec    *token.Codec
+	keys     *signing.Keys
 
 	started   atomic.Int64 // requests stored
-	discovery atomic.Pointer[Document]
+	discovery atomic.Pointer[oauth.Document]
 	polling   sync.Mutex       // one poll at a time
-	versions  map[string]int64 // as last seen; guarded by polling
+	versions  map[string]int64 // as last read; guarded by polling
 }
 
-// New makes a Provider over a keyring that is loaded already.
+// New returns a Provider. The keyring must be loaded.
 func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessions *session.Registry, journal *audit.Journal,
 	now func() time.Time, random io.Reader, o Options) (*Provider, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	p := &Provider{suspects: newSuspects(), store: store, keyring: keyring, verifier: verifier, sessions: sessions, journal: journal,
-		now: now, random: random, options: o, log: o.Logger}
+	p := &Provider{store: store, keyring: keyring, verifier: verifier, sessions: sessions, journal: journal,
+		now: now, random: random, options: o, log: o.Logger, keys: &signing.Keys{}}
 	p.clients = clients.NewCache(store, o.ClientCache, o.BuiltIn...)
-	p.keys = &keyset{}
 	if err := p.publish(); err != nil {
 		return nil, err
 	}
-	p.fosite = p.newFosite()
+	p.codec = token.NewCodec(o.Issuer, o.Environment, o.SigningAlg, keyring, p.keys, now)
+	respond := &oauth.Responder{Issuer: o.Issuer, Log: o.Logger}
+	p.ClientAuth = clientauth.New(p.clients, store, keyring, journal, now, clientauth.Options{Throttled: o.Throttled, Admit: o.Admit, Logger: o.Logger})
+	p.Grants = grants.New(store, p.clients, p.ClientAuth, p.codec, journal, respond, now, random, grants.Options{Issuer: o.Issuer, CodeTTL: o.CodeTTL,
+		AccessTokenTTL: o.AccessTokenTTL, IDTokenTTL: o.IDTokenTTL, RefreshIdleTTL: o.RefreshIdleTTL, RefreshTTL: o.RefreshTTL})
+	p.Introspection = introspection.New(o.Issuer, store, p.clients, p.ClientAuth, p.codec, verifier, sessions, journal, respond, now)
 	return p, nil
 }
 
-// Started returns how many logins were begun since the server started and could not be
-// answered out of a session. Whoever begins one has proven nothing, so it is counted and
-// not written down.
+// Started returns how many logins without a usable session began since the server started.
+// They are counted rather than written, because their callers are unauthenticated.
 func (p *Provider) Started() int64 { return p.started.Load() }
 
-// complete fills the defaults in and refuses what cannot work.
+// complete sets the defaults and refuses invalid options.
 func (o *Options) complete() error {
 	u, err := url.Parse(o.Issuer)
 	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || u.RawQuery != "" || u.Fragment != "" ||
@@ -130,7 +138,7 @@ func (o *Options) complete() error {
 	if o.SigningAlg == "" {
 		o.SigningAlg = "RS256"
 	}
-	if _, ok := algorithm(o.SigningAlg); !ok {
+	if !slices.Contains(signing.Algorithms(), o.SigningAlg) {
 		return fmt.Errorf("signing algorithm %q is not RS256, PS256, ES256 or EdDSA", o.SigningAlg)
 	}
 	for name, level := range o.ACRAliases {
@@ -147,6 +155,5 @@ func (o *Options) complete() error {
 	return nil
 }
 
-// url returns the address of one of our own endpoints. Addresses come from the
-// configuration only, never from a Host header.
+// url returns the URL of an endpoint. It comes from the configuration, never from a Host header.
 func (p *Provider) url(path string) string { return p.options.Issuer + path }

@@ -53,7 +53,7 @@ func TestRefresh(t *testing.T) {
 	before, _ := h.opened(first.get("id_token"))
 	h.wait(time.Minute)
 	statements := h.engine.Stats()
-	got := h.post(h.p.Token, "rp", refreshOf(first.get("refresh_token")))
+	got := h.post(h.p.Grants.Token, "rp", refreshOf(first.get("refresh_token")))
 	if commits := h.engine.Stats().Commits - statements.Commits; got.Status != 200 || commits != 1 {
 		t.Fatalf("refresh = %d %s with %d commits, want 200 with 1", got.Status, got.Raw, commits)
 	}
@@ -87,18 +87,18 @@ func TestRefreshNarrowsTheAccessTokenOnly(t *testing.T) {
 	h.client("rp", func(c *storage.Client) { c.Audience = []string{"https://a.example", "https://b.example"} })
 	h.user("ada", "")
 	first := h.tokensFor("rp", "ada", "openid email read offline_access")
-	if got := h.post(h.p.Token, "rp", refreshOf(first.get("refresh_token"), "scope", "openid write")); got.get("error") != "invalid_scope" {
+	if got := h.post(h.p.Grants.Token, "rp", refreshOf(first.get("refresh_token"), "scope", "openid write")); got.get("error") != "invalid_scope" {
 		t.Errorf("a wider scope = %d %s, want invalid_scope", got.Status, got.Raw)
 	}
-	if got := h.post(h.p.Token, "rp", refreshOf(first.get("refresh_token"), "resource", "https://c.example")); got.get("error") != "invalid_target" {
+	if got := h.post(h.p.Grants.Token, "rp", refreshOf(first.get("refresh_token"), "resource", "https://c.example")); got.get("error") != "invalid_target" {
 		t.Errorf("a foreign resource = %d %s, want invalid_target", got.Status, got.Raw)
 	}
-	narrow := h.post(h.p.Token, "rp", refreshOf(first.get("refresh_token"), "scope", "read", "resource", "https://b.example"))
+	narrow := h.post(h.p.Grants.Token, "rp", refreshOf(first.get("refresh_token"), "scope", "read", "resource", "https://b.example"))
 	access, _ := h.opened(narrow.get("access_token"))
 	if access["scope"] != "read" || access["aud"] != "https://b.example" || narrow.Body["id_token"] != nil || narrow.get("scope") != "read" {
 		t.Errorf("narrowed = %v %s", access, narrow.Raw)
 	}
-	wide := h.post(h.p.Token, "rp", refreshOf(narrow.get("refresh_token")))
+	wide := h.post(h.p.Grants.Token, "rp", refreshOf(narrow.get("refresh_token")))
 	if wide.get("scope") != "openid email read offline_access" || wide.Body["id_token"] == nil {
 		t.Errorf("the next refresh = %s, want the whole grant again", wide.Raw)
 	}
@@ -124,18 +124,18 @@ func TestReuseEndsTheFamily(t *testing.T) {
 			h.client("rp", grace(tc.grace))
 			h.user("ada", "")
 			old := h.tokensFor("rp", "ada", "openid offline_access")
-			next := h.post(h.p.Token, "rp", refreshOf(old.get("refresh_token")))
+			next := h.post(h.p.Grants.Token, "rp", refreshOf(old.get("refresh_token")))
 			newest := next
 			if tc.used {
-				newest = h.post(h.p.Token, "rp", refreshOf(next.get("refresh_token")))
+				newest = h.post(h.p.Grants.Token, "rp", refreshOf(next.get("refresh_token")))
 			}
 			h.wait(tc.wait)
-			again := h.post(h.p.Token, "rp", refreshOf(old.get("refresh_token")))
+			again := h.post(h.p.Grants.Token, "rp", refreshOf(old.get("refresh_token")))
 			if tc.ok {
 				if again.Status != 200 || again.get("refresh_token") != next.get("refresh_token") {
 					t.Errorf("again = %d %s, want the same successor", again.Status, again.Raw)
 				}
-				if h.post(h.p.Token, "rp", refreshOf(next.get("refresh_token"))).Status != 200 {
+				if h.post(h.p.Grants.Token, "rp", refreshOf(next.get("refresh_token"))).Status != 200 {
 					t.Error("the successor is dead")
 				}
 				return
@@ -144,10 +144,10 @@ func TestReuseEndsTheFamily(t *testing.T) {
 				t.Errorf("again = %d %s, want invalid_grant", again.Status, again.Raw)
 			}
 			if h.active("rp", newest.get("access_token")) || h.active("rp", newest.get("refresh_token")) ||
-				h.post(h.p.Token, "rp", refreshOf(newest.get("refresh_token"))).get("error") != "invalid_grant" {
+				h.post(h.p.Grants.Token, "rp", refreshOf(newest.get("refresh_token"))).get("error") != "invalid_grant" {
 				t.Error("the family lives on")
 			}
-			if h.post(h.p.Token, "rp", refreshOf(old.get("refresh_token"))).get("error") != "invalid_grant" {
+			if h.post(h.p.Grants.Token, "rp", refreshOf(old.get("refresh_token"))).get("error") != "invalid_grant" {
 				t.Error("the third try is not refused")
 			}
 			if h.events(mfa.EventRefreshReused) != 1 {
@@ -168,7 +168,7 @@ func TestOfTwentyRefreshesOneMakesASuccessor(t *testing.T) {
 			h.client("rp", grace(tc.grace))
 			h.user("ada", "")
 			token := h.tokensFor("rp", "ada", "openid offline_access").get("refresh_token")
-			replies := parallel(20, func() reply { return h.post(h.p.Token, "rp", refreshOf(token)) })
+			replies := parallel(20, func() reply { return h.post(h.p.Grants.Token, "rp", refreshOf(token)) })
 			good := count(t, replies, "invalid_grant")
 			successors := map[string]bool{}
 			for _, r := range good {
@@ -184,7 +184,7 @@ func TestOfTwentyRefreshesOneMakesASuccessor(t *testing.T) {
 				if len(good) != 20 {
 					t.Errorf("%d refreshes succeeded, want 20", len(good))
 				}
-				if h.post(h.p.Token, "rp", refreshOf(good[0].get("refresh_token"))).Status != 200 {
+				if h.post(h.p.Grants.Token, "rp", refreshOf(good[0].get("refresh_token"))).Status != 200 {
 					t.Error("the successor is dead")
 				}
 			}
@@ -197,9 +197,9 @@ func TestPublicClientsHaveAGraceByDefault(t *testing.T) {
 	h.client("spa", public)
 	h.user("ada", "")
 	code, _ := h.signIn(params("spa", "scope", "openid offline_access"), "ada")
-	token := h.post(h.p.Token, "", redeem(code, "client_id", "spa")).get("refresh_token")
-	first := h.post(h.p.Token, "", refreshOf(token, "client_id", "spa"))
-	second := h.post(h.p.Token, "", refreshOf(token, "client_id", "spa"))
+	token := h.post(h.p.Grants.Token, "", redeem(code, "client_id", "spa")).get("refresh_token")
+	first := h.post(h.p.Grants.Token, "", refreshOf(token, "client_id", "spa"))
+	second := h.post(h.p.Grants.Token, "", refreshOf(token, "client_id", "spa"))
 	if first.Status != 200 || second.Status != 200 || first.get("refresh_token") != second.get("refresh_token") {
 		t.Errorf("refreshes = %d, %d, want the same successor twice", first.Status, second.Status)
 	}
@@ -211,24 +211,24 @@ func TestRefreshTokensEnd(t *testing.T) {
 	h.user("ada", "")
 	token := h.tokensFor("rp", "ada", "openid offline_access").get("refresh_token")
 	h.wait(59 * time.Minute)
-	if got := h.post(h.p.Token, "rp", refreshOf(token)); got.Status != 200 {
+	if got := h.post(h.p.Grants.Token, "rp", refreshOf(token)); got.Status != 200 {
 		t.Fatalf("before the idle end = %d %s, want 200", got.Status, got.Raw)
 	} else {
 		token = got.get("refresh_token")
 	}
 	h.wait(59 * time.Minute)
-	if got := h.post(h.p.Token, "rp", refreshOf(token)); got.Status != 200 {
+	if got := h.post(h.p.Grants.Token, "rp", refreshOf(token)); got.Status != 200 {
 		t.Fatalf("the idle end did not move: %d %s", got.Status, got.Raw)
 	} else {
 		token = got.get("refresh_token")
 	}
 	h.wait(2 * time.Minute)
-	if got := h.post(h.p.Token, "rp", refreshOf(token)); got.get("error") != "invalid_grant" {
+	if got := h.post(h.p.Grants.Token, "rp", refreshOf(token)); got.get("error") != "invalid_grant" {
 		t.Errorf("after the absolute end = %d %s, want invalid_grant", got.Status, got.Raw)
 	}
 	idle := h.tokensFor("rp", "ada", "openid offline_access").get("refresh_token")
 	h.wait(time.Hour)
-	if got := h.post(h.p.Token, "rp", refreshOf(idle)); got.get("error") != "invalid_grant" || h.active("rp", idle) {
+	if got := h.post(h.p.Grants.Token, "rp", refreshOf(idle)); got.get("error") != "invalid_grant" || h.active("rp", idle) {
 		t.Errorf("after the idle end = %d %s, want invalid_grant", got.Status, got.Raw)
 	}
 	if n := h.events(mfa.EventRefreshReused); n != 0 {
@@ -243,7 +243,7 @@ func TestARefreshTokenIsItsClientsOwn(t *testing.T) {
 	h.client("codeonly", func(c *storage.Client) { c.GrantTypes = []string{"authorization_code"} })
 	h.user("ada", "")
 	token := h.tokensFor("rp", "ada", "openid offline_access").get("refresh_token")
-	if got := h.post(h.p.Token, "other", refreshOf(token)); got.get("error") != "invalid_grant" {
+	if got := h.post(h.p.Grants.Token, "other", refreshOf(token)); got.get("error") != "invalid_grant" {
 		t.Errorf("another client's = %d %s, want invalid_grant", got.Status, got.Raw)
 	}
 	if h.active("other", token) || !h.active("rp", token) {
@@ -261,12 +261,12 @@ func TestRefreshIsJudgedByTheClientOfToday(t *testing.T) {
 	h.user("ada", "")
 	scoped := h.tokensFor("rp", "ada", "openid email offline_access").get("refresh_token")
 	code, _ := h.signIn(params("rp", "scope", "openid offline_access", "resource", "https://a.example"), "ada")
-	aimed := h.post(h.p.Token, "rp", redeem(code)).get("refresh_token")
+	aimed := h.post(h.p.Grants.Token, "rp", redeem(code)).get("refresh_token")
 	h.client("rp", func(c *storage.Client) { c.Scopes = []string{"openid", "offline_access"} })
-	if got := h.post(h.p.Token, "rp", refreshOf(scoped)); got.get("error") != "invalid_scope" {
+	if got := h.post(h.p.Grants.Token, "rp", refreshOf(scoped)); got.get("error") != "invalid_scope" {
 		t.Errorf("a lost scope = %d %s, want invalid_scope", got.Status, got.Raw)
 	}
-	if got := h.post(h.p.Token, "rp", refreshOf(aimed)); got.get("error") != "invalid_target" {
+	if got := h.post(h.p.Grants.Token, "rp", refreshOf(aimed)); got.get("error") != "invalid_target" {
 		t.Errorf("a lost resource = %d %s, want invalid_target", got.Status, got.Raw)
 	}
 }
@@ -291,12 +291,12 @@ func TestTheLoserOfARace(t *testing.T) {
 			code, _ := h.signIn(params("rp", "scope", "openid offline_access"), "ada")
 			form := redeem(code)
 			if tc.write == "RotateRefresh" {
-				form = refreshOf(h.post(h.p.Token, "rp", form).get("refresh_token"))
+				form = refreshOf(h.post(h.p.Grants.Token, "rp", form).get("refresh_token"))
 			}
 			var winner reply
 			b := h.store
-			b.before = map[string]func(){tc.write: func() { winner = h.post(h.p.Token, "rp", form) }}
-			loser := h.post(h.p.Token, "rp", form)
+			b.before = map[string]func(){tc.write: func() { winner = h.post(h.p.Grants.Token, "rp", form) }}
+			loser := h.post(h.p.Grants.Token, "rp", form)
 			if winner.Status != http.StatusOK {
 				t.Fatalf("winner = %d %s, want 200", winner.Status, winner.Raw)
 			}
@@ -318,8 +318,8 @@ func TestRevocationDuringARefresh(t *testing.T) {
 	h.user("ada", "")
 	made := h.tokensFor("rp", "ada", "openid offline_access")
 	b := h.store
-	b.before = map[string]func(){"RotateRefresh": func() { h.post(h.p.Revoke, "rp", formOf("token", made.get("refresh_token"))) }}
-	if got := h.post(h.p.Token, "rp", refreshOf(made.get("refresh_token"))); got.get("error") != "invalid_grant" {
+	b.before = map[string]func(){"RotateRefresh": func() { h.post(h.p.Introspection.Revoke, "rp", formOf("token", made.get("refresh_token"))) }}
+	if got := h.post(h.p.Grants.Token, "rp", refreshOf(made.get("refresh_token"))); got.get("error") != "invalid_grant" {
 		t.Errorf("refresh = %d %s, want invalid_grant", got.Status, got.Raw)
 	}
 	if n := h.events(mfa.EventRefreshReused); n != 0 {

@@ -26,7 +26,7 @@ func TestRolesAreThoseOfTheMoment(t *testing.T) {
 		return fmt.Sprint(claims["roles"])
 	}
 	asked := func(token string) string {
-		return fmt.Sprint(h.post(h.p.Introspect, "rp", formOf("token", token)).Body["roles"])
+		return fmt.Sprint(h.post(h.p.Introspection.Introspect, "rp", formOf("token", token)).Body["roles"])
 	}
 	first := made.get("access_token")
 	if got := told(first); got != "[editor auditor]" {
@@ -37,7 +37,7 @@ func TestRolesAreThoseOfTheMoment(t *testing.T) {
 		t.Errorf("introspection after one was taken = %s, want the other", got)
 	}
 	before := h.engine.Stats()
-	made = h.post(h.p.Token, "rp", refreshOf(made.get("refresh_token")))
+	made = h.post(h.p.Grants.Token, "rp", refreshOf(made.get("refresh_token")))
 	// One read, and the two statements that spend the token.
 	if after := h.engine.Stats(); after.Statements-before.Statements != 3 {
 		t.Errorf("the refresh took %d statements, want 3", after.Statements-before.Statements)
@@ -52,7 +52,7 @@ func TestRolesAreThoseOfTheMoment(t *testing.T) {
 	if got := told(h.tokensFor("rp", "ada", "openid").get("access_token")); got != "[]" {
 		t.Errorf("roles of a user without any = %s, want an empty list", got)
 	}
-	own := h.post(h.p.Token, "rp", formOf("grant_type", "client_credentials")).get("access_token")
+	own := h.post(h.p.Grants.Token, "rp", formOf("grant_type", "client_credentials")).get("access_token")
 	if claims, _ := h.opened(own); claims["roles"] != nil || asked(own) != "<nil>" {
 		t.Errorf("a token without a user has roles: %v", claims)
 	}
@@ -90,13 +90,13 @@ func TestRolesAreToldByScope(t *testing.T) {
 				h.ok(h.p.Allow(h.ctx, st, h.visit))
 			}
 			_, q := h.finish(b.Request, nil)
-			token := h.post(h.p.Token, tc.client, redeem(q.Get("code"))).get("access_token")
+			token := h.post(h.p.Grants.Token, tc.client, redeem(q.Get("code"))).get("access_token")
 			if tc.client != "opaque" {
 				if claims, _ := h.opened(token); fmt.Sprint(claims["roles"]) != tc.introspected {
 					t.Errorf("roles in the token = %v, want %s", claims["roles"], tc.introspected)
 				}
 			}
-			if got := h.post(h.p.Introspect, tc.client, formOf("token", token)); fmt.Sprint(got.Body["roles"]) != tc.introspected {
+			if got := h.post(h.p.Introspection.Introspect, tc.client, formOf("token", token)); fmt.Sprint(got.Body["roles"]) != tc.introspected {
 				t.Errorf("introspection = %s, want roles %s", got.Raw, tc.introspected)
 			}
 			if got := h.userinfo(token); fmt.Sprint(got.Body["roles"]) != tc.userinf {

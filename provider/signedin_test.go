@@ -15,7 +15,7 @@ func managing(c *storage.Client) { c.ManagesFactors = true }
 func (h *house) access(id storage.ClientID, changes ...string) (string, *session.SignedIn) {
 	h.t.Helper()
 	code, s := h.signIn(params(id, changes...), "ada")
-	return h.post(h.p.Token, string(id), redeem(code)).get("access_token"), s
+	return h.post(h.p.Grants.Token, string(id), redeem(code)).get("access_token"), s
 }
 
 func TestWhichAccessTokensManageFactors(t *testing.T) {
@@ -44,7 +44,7 @@ func TestWhichAccessTokensManageFactors(t *testing.T) {
 			if tc.later != nil {
 				h.client("rp", tc.change, tc.later)
 			}
-			o, err := h.p.Bearer(h.ctx, token)
+			o, err := h.p.Introspection.Owner(h.ctx, token)
 			if mfa.CodeOf(err) != tc.want || err != nil && tc.want == "" {
 				t.Errorf("got client %q and %v, want %q", o.Client, err, tc.want)
 			}
@@ -69,13 +69,13 @@ func TestATokenInheritsNoLaterProof(t *testing.T) {
 	if len(s.Session.Factors) != 2 {
 		t.Fatalf("the session has %v, want both factors", s.Session.Factors)
 	}
-	o, err := h.p.Bearer(h.ctx, token)
+	o, err := h.p.Introspection.Owner(h.ctx, token)
 	h.ok(err)
 	if len(o.Factors) != 1 || o.Factors[0].Method != "password" || mfa.CodeOf(h.verifier.CheckFresh(o)) != mfa.ReauthenticationRequired {
 		t.Errorf("the old token proves %v, want the password alone", o.Factors)
 	}
-	newer := h.post(h.p.Token, "bank", redeem(q.Get("code"))).get("access_token")
-	if o, err = h.p.Bearer(h.ctx, newer); err != nil || len(o.Factors) != 2 || h.verifier.CheckFresh(o) != nil {
+	newer := h.post(h.p.Grants.Token, "bank", redeem(q.Get("code"))).get("access_token")
+	if o, err = h.p.Introspection.Owner(h.ctx, newer); err != nil || len(o.Factors) != 2 || h.verifier.CheckFresh(o) != nil {
 		t.Errorf("the new token proves %v (%v), want both", o.Factors, err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/provider/signing"
 	"sallyport/storage"
 )
 
@@ -16,7 +17,7 @@ import (
 func (h *house) tokensFor(id storage.ClientID, name, scope string) reply {
 	h.t.Helper()
 	code, _ := h.signIn(params(id, "scope", scope), name)
-	got := h.post(h.p.Token, string(id), redeem(code))
+	got := h.post(h.p.Grants.Token, string(id), redeem(code))
 	if got.Status != http.StatusOK {
 		h.t.Fatalf("token = %d %s, want 200", got.Status, got.Raw)
 	}
@@ -63,7 +64,7 @@ func TestTokenRefuses(t *testing.T) {
 		{"unknown scope", "rp", cc("scope", "nonsense"), 400, "invalid_scope"},
 		{"scope without end", "rp", cc("scope", strings.Repeat("read ", 900)), 400, "invalid_scope"},
 		{"foreign resource", "rp", cc("resource", "https://evil.example"), 400, "invalid_target"},
-		{"unknown code", "rp", redeem(strings.Repeat("x", codeLength)), 400, "invalid_grant"},
+		{"unknown code", "rp", redeem(strings.Repeat("x", 43)), 400, "invalid_grant"},
 		{"malformed code", "rp", redeem("x"), 400, "invalid_grant"},
 		{"code of another client", "post", redeem(code, "client_id", "post", "client_secret", clientSecret), 400, "invalid_request"},
 		{"another redirect address", "rp", redeem(code, "redirect_uri", "https://rp.example/other"), 400, "invalid_grant"},
@@ -71,7 +72,7 @@ func TestTokenRefuses(t *testing.T) {
 		{"wrong verifier", "rp", redeem(code, "code_verifier", strings.Repeat("a", 43)), 400, "invalid_grant"},
 		{"no verifier", "rp", redeem(code, "code_verifier", ""), 400, "invalid_grant"},
 		{"an access token as refresh token", "rp", refreshOf("sp_at_x"), 400, "invalid_grant"},
-		{"a made-up refresh token", "rp", refreshOf(refreshPrefix + strings.Repeat("a", 64)), 400, "invalid_grant"},
+		{"a made-up refresh token", "rp", refreshOf("sp_rt_" + strings.Repeat("a", 64)), 400, "invalid_grant"},
 		{"no refresh token", "rp", refreshOf(""), 400, "invalid_grant"},
 		{"refresh without the grant", "codeonly", refreshOf("x"), 400, "unauthorized_client"},
 		{"post works", "", cc("client_id", "post", "client_secret", clientSecret, "scope", "read"), 200, ""},
@@ -79,7 +80,7 @@ func TestTokenRefuses(t *testing.T) {
 		{"and the code is still good", "rp", redeem(code), 200, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got := h.post(h.p.Token, tc.client, tc.form)
+			got := h.post(h.p.Grants.Token, tc.client, tc.form)
 			if got.Status != tc.status || got.get("error") != tc.code {
 				t.Errorf("token = %d %s, want %d %s", got.Status, got.Raw, tc.status, tc.code)
 			}
@@ -119,7 +120,7 @@ func TestTokenReadsOnlyForms(t *testing.T) {
 				r.Header.Set("Content-Type", tc.kind)
 			}
 			r.Header.Set("Authorization", basic("rp", clientSecret))
-			if got := h.call(h.p.Token, r); got.Status != tc.status || (tc.status != 200 && got.get("error") != "invalid_request") {
+			if got := h.call(h.p.Grants.Token, r); got.Status != tc.status || (tc.status != 200 && got.get("error") != "invalid_request") {
 				t.Errorf("token = %d %s, want %d", got.Status, got.Raw, tc.status)
 			}
 		})
@@ -130,7 +131,7 @@ func TestClientCredentials(t *testing.T) {
 	h := newHouse(t)
 	h.client("rp", func(c *storage.Client) { c.Audience = []string{"https://api.example", "https://two.example"} })
 	h.client("plain", func(c *storage.Client) { c.AccessTokenFormat, c.AccessTokenTTL = "opaque", 60 })
-	got := h.post(h.p.Token, "rp", formOf("grant_type", "client_credentials", "scope", "read openid", "resource", "https://two.example"))
+	got := h.post(h.p.Grants.Token, "rp", formOf("grant_type", "client_credentials", "scope", "read openid", "resource", "https://two.example"))
 	claims, _ := h.opened(got.get("access_token"))
 	if claims["sub"] != "rp" || claims["aud"] != "https://two.example" || claims["scope"] != "read" || got.Body["refresh_token"] != nil || got.Body["id_token"] != nil {
 		t.Errorf("token = %v, body = %s", claims, got.Raw)
@@ -141,18 +142,18 @@ func TestClientCredentials(t *testing.T) {
 	if h.active("plain", got.get("access_token")) {
 		t.Error("another client sees the token")
 	}
-	opaque := h.post(h.p.Token, "plain", formOf("grant_type", "client_credentials"))
+	opaque := h.post(h.p.Grants.Token, "plain", formOf("grant_type", "client_credentials"))
 	token := opaque.get("access_token")
-	if !strings.HasPrefix(token, accessPrefix) || opaque.Body["expires_in"] != 60.0 || !h.active("plain", token) {
+	if !strings.HasPrefix(token, "sp_at_") || opaque.Body["expires_in"] != 60.0 || !h.active("plain", token) {
 		t.Errorf("opaque token = %s", opaque.Raw)
 	}
-	if h.post(h.p.Revoke, "rp", formOf("token", token)).Status != 200 || !h.active("plain", token) {
+	if h.post(h.p.Introspection.Revoke, "rp", formOf("token", token)).Status != 200 || !h.active("plain", token) {
 		t.Error("another client revoked the token")
 	}
-	if h.post(h.p.Revoke, "plain", formOf("token", token)).Status != 200 || h.active("plain", token) {
+	if h.post(h.p.Introspection.Revoke, "plain", formOf("token", token)).Status != 200 || h.active("plain", token) {
 		t.Error("the token lives on after its revocation")
 	}
-	again := h.post(h.p.Token, "plain", formOf("grant_type", "client_credentials")).get("access_token")
+	again := h.post(h.p.Grants.Token, "plain", formOf("grant_type", "client_credentials")).get("access_token")
 	h.wait(60 * time.Second)
 	if h.active("plain", again) {
 		t.Error("the token lives on after its time")
@@ -170,19 +171,19 @@ func TestAWrongVerifierDoesNotWeakenTheCode(t *testing.T) {
 	h.user("ada", "")
 	code, s := h.signIn(params("excused"), "ada")
 	for _, verifier := range []string{strings.Repeat("a", 43), "", strings.Repeat("b", 43), challengeB, ""} {
-		if got := h.post(h.p.Token, "excused", redeem(code, "code_verifier", verifier)); got.get("error") != "invalid_grant" {
+		if got := h.post(h.p.Grants.Token, "excused", redeem(code, "code_verifier", verifier)); got.get("error") != "invalid_grant" {
 			t.Errorf("verifier %q = %d %s, want invalid_grant", verifier, got.Status, got.Raw)
 		}
 	}
-	if got := h.post(h.p.Token, "excused", redeem(code)); got.Status != 200 {
+	if got := h.post(h.p.Grants.Token, "excused", redeem(code)); got.Status != 200 {
 		t.Errorf("the right verifier = %d %s, want 200", got.Status, got.Raw)
 	}
 	b := h.begin(params("excused", "code_challenge", "", "code_challenge_method", ""), s)
 	bare := h.answered(b.Finished.Answer).Get("code")
-	if got := h.post(h.p.Token, "excused", redeem(bare)); got.get("error") != "invalid_grant" {
+	if got := h.post(h.p.Grants.Token, "excused", redeem(bare)); got.get("error") != "invalid_grant" {
 		t.Errorf("a verifier without a challenge = %s, want invalid_grant", got.Raw)
 	}
-	if got := h.post(h.p.Token, "excused", redeem(bare, "code_verifier", "")); got.Status != 200 {
+	if got := h.post(h.p.Grants.Token, "excused", redeem(bare, "code_verifier", "")); got.Status != 200 {
 		t.Errorf("neither = %d %s, want 200", got.Status, got.Raw)
 	}
 }
@@ -193,7 +194,7 @@ func TestACodeLivesAMinute(t *testing.T) {
 	h.user("ada", "")
 	code, _ := h.signIn(params("rp"), "ada")
 	h.wait(time.Minute)
-	if got := h.post(h.p.Token, "rp", redeem(code)); got.get("error") != "invalid_grant" {
+	if got := h.post(h.p.Grants.Token, "rp", redeem(code)); got.get("error") != "invalid_grant" {
 		t.Errorf("token = %d %s, want invalid_grant", got.Status, got.Raw)
 	}
 }
@@ -204,14 +205,14 @@ func TestAReplayedCodeEndsTheGrant(t *testing.T) {
 	h.client("rp")
 	h.user("ada", "")
 	code, _ := h.signIn(params("rp", "scope", "openid offline_access"), "ada")
-	first := h.post(h.p.Token, "rp", redeem(code))
+	first := h.post(h.p.Grants.Token, "rp", redeem(code))
 	h.wait(30 * time.Second)
-	if got := h.post(h.p.Token, "rp", redeem(code)); got.Status != 400 || got.get("error") != "invalid_grant" {
+	if got := h.post(h.p.Grants.Token, "rp", redeem(code)); got.Status != 400 || got.get("error") != "invalid_grant" {
 		t.Errorf("second use = %d %s, want invalid_grant", got.Status, got.Raw)
 	}
 	if h.active("rp", first.get("access_token")) || h.active("rp", first.get("refresh_token")) ||
 		h.userinfo(first.get("access_token")).Status != http.StatusUnauthorized ||
-		h.post(h.p.Token, "rp", refreshOf(first.get("refresh_token"))).get("error") != "invalid_grant" {
+		h.post(h.p.Grants.Token, "rp", refreshOf(first.get("refresh_token"))).get("error") != "invalid_grant" {
 		t.Error("tokens of the first use live on")
 	}
 	if h.events(mfa.EventCodeReplayed) != 1 {
@@ -225,7 +226,7 @@ func TestOfTwentyRedemptionsOneSucceeds(t *testing.T) {
 	h.client("rp")
 	h.user("ada", "")
 	code, _ := h.signIn(params("rp", "scope", "openid offline_access"), "ada")
-	replies := parallel(20, func() reply { return h.post(h.p.Token, "rp", redeem(code)) })
+	replies := parallel(20, func() reply { return h.post(h.p.Grants.Token, "rp", redeem(code)) })
 	good := count(t, replies, "invalid_grant")
 	if len(good) != 1 {
 		t.Fatalf("%d redemptions succeeded, want 1", len(good))
@@ -247,8 +248,8 @@ func noTokens(t *testing.T, off storage.UserStatus) {
 	first := h.tokensFor("rp", "ada", "openid offline_access")
 	code, _ := h.signIn(params("rp"), "ada")
 	h.ok(h.engine.UpdateUser(h.ctx, storage.UserChange{ID: user.ID, Status: &off, Now: h.now()}))
-	for name, got := range map[string]reply{"code": h.post(h.p.Token, "rp", redeem(code)),
-		"refresh": h.post(h.p.Token, "rp", refreshOf(first.get("refresh_token")))} {
+	for name, got := range map[string]reply{"code": h.post(h.p.Grants.Token, "rp", redeem(code)),
+		"refresh": h.post(h.p.Grants.Token, "rp", refreshOf(first.get("refresh_token")))} {
 		if got.get("error") != "invalid_grant" {
 			t.Errorf("%s = %d %s, want invalid_grant", name, got.Status, got.Raw)
 		}
@@ -263,20 +264,20 @@ func TestLogoutEndsGrantsWithoutOfflineAccess(t *testing.T) {
 	h.client("rp")
 	h.user("ada", "")
 	code, s := h.signIn(params("rp", "scope", "openid"), "ada")
-	online := h.post(h.p.Token, "rp", redeem(code))
-	offline := h.post(h.p.Token, "rp", redeem(h.answered(h.begin(params("rp", "scope", "openid offline_access"), s).Finished.Answer).Get("code")))
+	online := h.post(h.p.Grants.Token, "rp", redeem(code))
+	offline := h.post(h.p.Grants.Token, "rp", redeem(h.answered(h.begin(params("rp", "scope", "openid offline_access"), s).Finished.Answer).Get("code")))
 	late := h.answered(h.begin(params("rp"), s).Finished.Answer).Get("code")
 	if online.get("refresh_token") == "" || offline.get("refresh_token") == "" {
 		t.Fatal("a refresh token is missing")
 	}
 	h.ok(h.sessions.End(h.ctx, s, false, h.visit))
-	if h.active("rp", online.get("access_token")) || h.post(h.p.Token, "rp", refreshOf(online.get("refresh_token"))).get("error") != "invalid_grant" {
+	if h.active("rp", online.get("access_token")) || h.post(h.p.Grants.Token, "rp", refreshOf(online.get("refresh_token"))).get("error") != "invalid_grant" {
 		t.Error("the grant of the session lives on")
 	}
-	if !h.active("rp", offline.get("access_token")) || h.post(h.p.Token, "rp", refreshOf(offline.get("refresh_token"))).Status != 200 {
+	if !h.active("rp", offline.get("access_token")) || h.post(h.p.Grants.Token, "rp", refreshOf(offline.get("refresh_token"))).Status != 200 {
 		t.Error("the offline grant died with the session")
 	}
-	if got := h.post(h.p.Token, "rp", redeem(late)); got.get("error") != "invalid_grant" {
+	if got := h.post(h.p.Grants.Token, "rp", redeem(late)); got.get("error") != "invalid_grant" {
 		t.Errorf("a code of the ended session = %d, want invalid_grant", got.Status)
 	}
 }
@@ -297,11 +298,11 @@ func TestAlgorithmsPerClient(t *testing.T) {
 		if header.Algorithm != want || access.Algorithm != want || header.KeyID == "" {
 			t.Errorf("%q: signed with %s and %s, want %s", alg, header.Algorithm, access.Algorithm, want)
 		}
-		if claims["at_hash"] != halfHash(want, got.get("access_token")) {
+		if claims["at_hash"] != signing.HalfHash(want, got.get("access_token")) {
 			t.Errorf("%q: at_hash = %v", alg, claims["at_hash"])
 		}
 	}
-	if size := len(halfHash("EdDSA", "x")); size != 43 {
+	if size := len(signing.HalfHash("EdDSA", "x")); size != 43 {
 		t.Errorf("at_hash of EdDSA has %d characters, want 43 (half of SHA-512)", size)
 	}
 }

@@ -57,27 +57,27 @@ func TestWhoseAccessTokenItIs(t *testing.T) {
 	h.client("rp", managing)
 	user := h.user("ada", "")
 	code, s := h.signIn(params("rp", "scope", "openid offline_access"), "ada")
-	token := h.post(h.p.Token, "rp", redeem(code)).get("access_token")
-	o, err := h.p.Bearer(h.ctx, token)
+	token := h.post(h.p.Grants.Token, "rp", redeem(code)).get("access_token")
+	o, err := h.p.Introspection.Owner(h.ctx, token)
 	h.ok(err)
 	if o.Account.User.ID != user.ID || o.Session != s.Session.ID || len(o.Factors) != 1 || o.Client != "rp" {
 		t.Errorf("owner = %+v", o)
 	}
-	machine := h.post(h.p.Token, "rp", formOf("grant_type", "client_credentials", "scope", "read")).get("access_token")
+	machine := h.post(h.p.Grants.Token, "rp", formOf("grant_type", "client_credentials", "scope", "read")).get("access_token")
 	for name, dead := range map[string]string{"nothing": "", "rubbish": "x.y.z", "a machine's": machine} {
-		if _, err := h.p.Bearer(h.ctx, dead); codeOf(err) != string(mfa.NotSignedIn) {
+		if _, err := h.p.Introspection.Owner(h.ctx, dead); codeOf(err) != string(mfa.NotSignedIn) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	h.ok(h.sessions.End(h.ctx, s, false, h.visit)) // an offline grant outlives it, its proofs do not
-	o, err = h.p.Bearer(h.ctx, token)
+	o, err = h.p.Introspection.Owner(h.ctx, token)
 	h.ok(err)
 	if o.Session != "" || len(o.Factors) != 0 || h.verifier.CheckFresh(o) == nil {
 		t.Errorf("after signing out: %+v", o)
 	}
 	disabled := storage.UserDisabled
 	h.ok(h.engine.UpdateUser(h.ctx, storage.UserChange{ID: user.ID, Status: &disabled, Now: h.now()}))
-	if _, err := h.p.Bearer(h.ctx, token); codeOf(err) != string(mfa.NotSignedIn) {
+	if _, err := h.p.Introspection.Owner(h.ctx, token); codeOf(err) != string(mfa.NotSignedIn) {
 		t.Errorf("a disabled user's: %v", err)
 	}
 }
@@ -89,7 +89,7 @@ func TestABearerInspects(t *testing.T) {
 	h.user("ada", "")
 	tokens := func(id storage.ClientID) reply {
 		code, _ := h.signIn(params(id, "scope", "openid offline_access"), "ada")
-		return h.post(h.p.Token, string(id), redeem(code))
+		return h.post(h.p.Grants.Token, string(id), redeem(code))
 	}
 	own, others := tokens("rp"), tokens("other")
 	access := own.get("access_token")
@@ -123,10 +123,10 @@ func TestAnAccessTokenSpeaksForWhoLeaves(t *testing.T) {
 	h.client("rp")
 	h.user("ada", "")
 	code, s := h.signIn(params("rp"), "ada")
-	token := h.post(h.p.Token, "rp", redeem(code)).get("access_token")
+	token := h.post(h.p.Grants.Token, "rp", redeem(code)).get("access_token")
 	h.client("shared", func(c *storage.Client) { c.Audience = []string{"https://api.example"} })
 	b := h.begin(params("shared"), s)
-	handed := h.post(h.p.Token, "shared", redeem(h.answered(b.Finished.Answer).Get("code"))).get("access_token")
+	handed := h.post(h.p.Grants.Token, "shared", redeem(h.answered(b.Finished.Answer).Get("code"))).get("access_token")
 	for name, in := range map[string]Params{
 		"rubbish":                {Form: formOf("access_token_hint", "rubbish")},
 		"named another client's": {Form: formOf("access_token_hint", token, "client_id", "other")},

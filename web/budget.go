@@ -79,7 +79,7 @@ func newNetworkBudget(most int, window time.Duration, kept int) *networkBudget {
 	return &networkBudget{most: most, every: window / time.Duration(most), networks: newRecent(kept), sites: newRecent(kept)}
 }
 
-// take takes an amount from the network and its site, or from neither.
+// take spends an amount of the budgets of the network and its site, or of neither.
 func (p *networkBudget) take(now time.Time, network, site string, amount int) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -105,8 +105,8 @@ func TestBudgets(t *testing.T) {
 	}
 }
 
-// Whoever calls from ever new addresses takes no more memory than there is for them, and
-// pushes out those that were not heard of for the longest.
+// Calls from ever new addresses take a bounded amount of memory and displace the addresses
+// least recently seen.
 func TestBudgetsAreBounded(t *testing.T) {
 	p, now := newNetworkBudget(1, time.Minute, 100), time.Unix(1000, 0)
 	take := func(text string) time.Duration {

@@ -24,7 +24,7 @@ func Caller(c *gin.Context) mfa.Caller {
 	}
 }
 
-// Locale returns the supported language that fits best: one of those asked for
+// Locale returns the supported language that fits best: one of those requested
 // (ui_locales, OpenID Connect Core section 3.1.2.1), else one of Accept-Language.
 func Locale(c *gin.Context, asked ...string) string {
 	s := callOf(c).server

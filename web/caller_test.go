@@ -48,7 +48,7 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-func TestVisitIsHarmless(t *testing.T) {
+func TestCallerIsPrintable(t *testing.T) {
 	r := httptest.NewRequest("GET", "/visit", nil)
 	r.Header.Set("User-Agent", "a\tb\xff\u009b\u202e"+strings.Repeat("ü", 300))
 	r.Header.Set("Origin", "https://app.example")
@@ -66,7 +66,7 @@ func TestVisitIsHarmless(t *testing.T) {
 		t.Errorf("visit = %+v, want browser, device and origin as sent", v)
 	}
 	if v.CorrelationID == "forged" || v.CorrelationID != w.Header().Get(web.CorrelationHeader) {
-		t.Errorf("correlation id = %q, want our own", v.CorrelationID)
+		t.Errorf("correlation id = %q, want the server's", v.CorrelationID)
 	}
 }
 

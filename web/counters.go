@@ -24,9 +24,9 @@ type Counters struct {
 	Shed     Counter // refused because of overload
 	Failed   Counter // responses of 500 and above
 	Running  Gauge   // requests without a response yet
-	// Answered records the duration of a request. Method and route have a closed list of
+	// Observe records the duration of a request. Method and route have a closed list of
 	// values, whatever callers send.
-	Answered func(method, route string, code int, took time.Duration)
+	Observe func(method, route string, code int, took time.Duration)
 }
 
 type uncounted struct{}

@@ -16,7 +16,7 @@ import (
 	"sallyport/web"
 )
 
-// work is a surface that takes its time, on a clock of its own.
+// work is a surface whose calls take time on its own clock.
 type work struct{ now time.Time }
 
 func (w *work) Mount(r gin.IRouter) {
@@ -33,9 +33,9 @@ func (w *work) Mount(r gin.IRouter) {
 	r.GET("/panic", func(*gin.Context) { panic("the shelf fell down") })
 }
 
-// TestAnswersAreOfAClosedList: whatever a caller sends, an answer is counted under a
-// route and a method that were known before.
-func TestAnswersAreOfAClosedList(t *testing.T) {
+// TestResponsesHaveAClosedListOfLabels: whatever a caller sends, a response is counted under
+// a known route and method.
+func TestResponsesHaveAClosedListOfLabels(t *testing.T) {
 	w, got := &work{now: t0}, newCounted()
 	h, err := web.New(web.Options{Issuer: "https://login.example", Counters: got.counters()}, rand.Reader, func() time.Time { return w.now }, w)
 	if err != nil {
@@ -59,8 +59,8 @@ func TestAnswersAreOfAClosedList(t *testing.T) {
 	}
 }
 
-// TestASpanKnowsNothingACallerWrote: only a trusted proxy's headers reach the tracer.
-func TestASpanKnowsNothingACallerWrote(t *testing.T) {
+// TestSpansHoldNothingThatACallerWrote: only a trusted proxy's headers reach the tracer.
+func TestSpansHoldNothingThatACallerWrote(t *testing.T) {
 	type key struct{}
 	const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	var got []web.Inbound
@@ -104,8 +104,8 @@ type mounted func(r gin.IRouter)
 
 func (m mounted) Mount(r gin.IRouter) { m(r) }
 
-// BenchmarkEngine is what the engine itself costs a request, and what tracing adds
-// where it is on: nothing is measured of what a trace is made of.
+// BenchmarkEngine measures the engine's own cost for a request, without and with tracing
+// (but not the tracer).
 func BenchmarkEngine(b *testing.B) {
 	for name, span := range map[string]web.Spanner{
 		"untraced": nil,

@@ -10,8 +10,7 @@ import (
 	"sallyport/web"
 )
 
-// FuzzRequest sends whatever it likes through the whole middleware: the answer is
-// never the server's fault, and the address it believes is always an address.
+// FuzzRequest sends arbitrary requests through the middleware: none causes a server error.
 func FuzzRequest(f *testing.F) {
 	f.Add("POST", "/visit?a=b", "a=b&c=%ff", "application/x-www-form-urlencoded", "203.0.113.9, 10.0.0.1", "de;q=0.9,en")
 	f.Add("GET", "/visit?%00=&=&&;", "", "", "unknown, [::1]:80", "*")
@@ -20,7 +19,7 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, method, target, body, kind, forwarded, language string) {
 		u, err := url.ParseRequestURI(target)
 		if err != nil || method == "" || strings.ContainsFunc(method, func(c rune) bool { return c <= ' ' || c > '~' }) {
-			return // net/http refuses it before we see it
+			return // net/http refuses it before the engine
 		}
 		r := httptest.NewRequest("GET", "/", strings.NewReader(body))
 		r.Method, r.URL, r.RequestURI = method, u, target
@@ -35,7 +34,7 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// FuzzAddress believes no header of a peer that is not trusted.
+// FuzzAddress checks that the address of an untrusted peer does not depend on a header.
 func FuzzAddress(f *testing.F) {
 	f.Add("10.0.0.1:1", "203.0.113.9")
 	f.Fuzz(func(t *testing.T, peer, forwarded string) {

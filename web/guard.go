@@ -21,7 +21,7 @@ func (s *server) access(c *gin.Context) {
 	}
 	took := s.now().Sub(start)
 	method, route := s.routes.labels(c) // a caller may send any word as a method
-	s.counters.Answered(method, route, code, took)
+	s.counters.Observe(method, route, code, took)
 	k := callOf(c)
 	s.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "request",
 		slog.String("method", method), slog.String("route", c.FullPath()), slog.Int("code", code),

@@ -13,7 +13,7 @@ import (
 	"sallyport/web"
 )
 
-// counter is a surface that refuses in its own words below its own address.
+// counter is a surface that refuses in its own format below its own address.
 type counter struct{}
 
 func (counter) Mount(r gin.IRouter) {
@@ -29,7 +29,7 @@ func (counter) Refuse(c *gin.Context, code int, reason string) bool {
 	return true
 }
 
-func TestASurfaceRefusesInItsOwnWords(t *testing.T) {
+func TestSurfaceRefusesInItsOwnFormat(t *testing.T) {
 	handler, err := web.New(web.Options{Issuer: "https://login.example"}, rand.Reader, func() time.Time { return t0 }, counter{})
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func TestASurfaceRefusesInItsOwnWords(t *testing.T) {
 		{"another method", "GET", "/counter/open", "", http.StatusMethodNotAllowed, true},
 		{"too large", "POST", "/counter/open", strings.Repeat("x", 70_000), http.StatusRequestEntityTooLarge, true},
 		{"a panic", "GET", "/counter/panic", "", http.StatusInternalServerError, true},
-		{"somebody else's address", "GET", "/nothing", "", http.StatusNotFound, false},
+		{"another surface's address", "GET", "/nothing", "", http.StatusNotFound, false},
 	} {
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, httptest.NewRequest(tc.verb, tc.path, strings.NewReader(tc.body)))

@@ -150,7 +150,7 @@ func TestBoundHoldsConnectionsBack(t *testing.T) {
 	default:
 	}
 	first.Close()
-	first.Close() // frees its place once only
+	first.Close() // frees its slot only once
 	second := <-accepted
 	l.Close()
 	if _, open := <-accepted; open {

@@ -19,7 +19,7 @@ type mount func(gin.IRouter)
 
 func (m mount) Mount(r gin.IRouter) { m(r) }
 
-// arriving is a body that notes when all of it was read.
+// arriving is a body that records when all of it was read.
 type arriving struct {
 	io.Reader
 	whole bool
@@ -31,9 +31,9 @@ func (a *arriving) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A slow caller must not be told that the server is slow: the time for the work begins
-// when there is something to work on.
-func TestTheTimeBeginsWhenTheBodyIsThere(t *testing.T) {
+// A slow caller must not get the response for a slow server: the deadline begins when the
+// body is complete.
+func TestDeadlineBeginsAfterTheBody(t *testing.T) {
 	body := &arriving{Reader: strings.NewReader(`{"a":1}`)}
 	h, err := web.New(web.Options{Issuer: "https://login.example"}, rand.Reader, func() time.Time { return t0 }, mount(func(r gin.IRouter) {
 		r.POST("/json", func(c *gin.Context) {

@@ -9,7 +9,7 @@ import (
 // Inbound is what a trace records of a request: nothing that the caller wrote, except for
 // one header of a trusted proxy.
 type Inbound struct {
-	Method, Route string // from closed lists, as those of Counters.Answered
+	Method, Route string // from closed lists, as those of Counters.Observe
 	Correlation   string
 	// Parent is the traceparent header (W3C Trace Context) of a trusted proxy, whose trace
 	// the request may continue; "": none.

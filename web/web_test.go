@@ -23,10 +23,10 @@ import (
 
 var t0 = time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
 
-// desk is a surface that answers with what the engine told it.
-type desk struct{}
+// echo is a surface that responds with what the engine passed to it.
+type echo struct{}
 
-func (desk) Mount(r gin.IRouter) {
+func (echo) Mount(r gin.IRouter) {
 	r.GET("/hello/:name", func(c *gin.Context) { c.String(http.StatusOK, "hello") })
 	r.POST("/form", func(c *gin.Context) { c.String(http.StatusOK, c.Request.PostForm.Get("a")) })
 	r.POST("/read", func(c *gin.Context) {
@@ -51,7 +51,7 @@ func (desk) Mount(r gin.IRouter) {
 	})
 }
 
-type desktop struct {
+type echoServer struct {
 	http.Handler
 	log     *bytes.Buffer
 	counted counted
@@ -71,12 +71,12 @@ func newCounted() counted {
 
 func (c counted) counters() *web.Counters {
 	return &web.Counters{Requests: c.requests, Panics: c.panics, Shed: c.shed, Failed: c.failed, Running: c.running,
-		Answered: func(method, route string, code int, took time.Duration) {
+		Observe: func(method, route string, code int, took time.Duration) {
 			c.answers[fmt.Sprintf("%s %s %d %s", method, route, code, took)]++
 		}}
 }
 
-// number is what a counter or gauge has come to.
+// number is the value of a counter or gauge.
 func number(t *testing.T, m prometheus.Metric) float64 {
 	t.Helper()
 	var out dto.Metric
@@ -86,14 +86,14 @@ func number(t *testing.T, m prometheus.Metric) float64 {
 	return out.GetCounter().GetValue() + out.GetGauge().GetValue()
 }
 
-func open(t *testing.T, change func(*web.Options)) desktop {
+func open(t *testing.T, change func(*web.Options)) echoServer {
 	t.Helper()
-	d := desktop{log: new(bytes.Buffer), counted: newCounted()}
+	d := echoServer{log: new(bytes.Buffer), counted: newCounted()}
 	o := web.Options{Issuer: "https://login.example", Logger: slog.New(slog.NewJSONHandler(d.log, nil)), Counters: d.counted.counters()}
 	if change != nil {
 		change(&o)
 	}
-	h, err := web.New(o, rand.Reader, func() time.Time { return t0 }, desk{})
+	h, err := web.New(o, rand.Reader, func() time.Time { return t0 }, echo{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func open(t *testing.T, change func(*web.Options)) desktop {
 	return d
 }
 
-func (d desktop) do(r *http.Request) *httptest.ResponseRecorder {
+func (d echoServer) do(r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	d.ServeHTTP(w, r)
 	return w
@@ -152,12 +152,12 @@ func TestHostileInputIsRefused(t *testing.T) {
 		{"a semicolon in the query", httptest.NewRequest("GET", "/hello/x?a=1;b=2", nil), 400},
 		{"a compressed body", encoded, 415},
 		{"a multipart body", post("/form", "multipart/form-data; boundary=x", "--x--"), 415},
-		{"a content type that is none", post("/form", "form/;;", "a=1"), 415},
+		{"an invalid content type", post("/form", "form/;;", "a=1"), 415},
 		{"an unknown address", httptest.NewRequest("GET", "/nowhere", nil), 404},
 		{"a trailing slash", httptest.NewRequest("GET", "/visit/", nil), 404},
 		{"another case", httptest.NewRequest("GET", "/Visit", nil), 404},
 		{"another method", httptest.NewRequest("GET", "/form", nil), 405},
-		{"a method nobody knows", httptest.NewRequest("BREW", "/form", nil), 405},
+		{"an unknown method", httptest.NewRequest("BREW", "/form", nil), 405},
 		{"a method in a header", override, 405},
 	} {
 		w := d.do(tc.r)
@@ -187,7 +187,7 @@ func TestALongerBodyMustBeAllowed(t *testing.T) {
 	}
 }
 
-func TestEveryAnswerCarriesTheHeaders(t *testing.T) {
+func TestEveryResponseHasTheHeaders(t *testing.T) {
 	d := open(t, nil)
 	for _, path := range []string{"/hello/x", "/nowhere", "/hello/x?a=%00", "/panic"} {
 		h := d.do(httptest.NewRequest("GET", path, nil)).Header()
@@ -196,7 +196,7 @@ func TestEveryAnswerCarriesTheHeaders(t *testing.T) {
 			"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
 			"Permissions-Policy":      "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), usb=()",
 			"Referrer-Policy":         "no-referrer",
-			// A login in a popup window passes any of them.
+			// A login in a popup window may load any of them.
 			"Cross-Origin-Opener-Policy":   "",
 			"Cross-Origin-Resource-Policy": "same-origin",
 			"X-Content-Type-Options":       "nosniff",
@@ -217,11 +217,11 @@ func TestEveryAnswerCarriesTheHeaders(t *testing.T) {
 	}
 }
 
-func TestPanicIsAnAnswerAndALogLine(t *testing.T) {
+func TestPanicIsAResponseAndALogLine(t *testing.T) {
 	d := open(t, nil)
 	w := d.do(httptest.NewRequest("GET", "/panic?code=opens-a-login", nil))
 	if w.Code != 500 || strings.Contains(w.Body.String(), "shelf") || strings.Contains(w.Body.String(), "goroutine") {
-		t.Errorf("answer = %d %s, want a 500 that tells nothing", w.Code, w.Body)
+		t.Errorf("answer = %d %s, want a 500 that reveals nothing", w.Code, w.Body)
 	}
 	if !strings.Contains(w.Body.String(), w.Header().Get(web.CorrelationHeader)) {
 		t.Errorf("answer = %s, want the correlation id in it", w.Body)
@@ -239,7 +239,7 @@ func TestPanicIsAnAnswerAndALogLine(t *testing.T) {
 	}
 }
 
-func TestAccessLogKnowsTheRouteAndNoSecret(t *testing.T) {
+func TestAccessLogHasTheRouteAndNoSecret(t *testing.T) {
 	d := open(t, nil)
 	r := post("/form?requestId=opens-a-login", "application/x-www-form-urlencoded", "password=hunter2")
 	r.Header.Set("Cookie", "__Host-sallyport_session=token")
@@ -262,8 +262,8 @@ func TestAccessLogKnowsTheRouteAndNoSecret(t *testing.T) {
 	}
 }
 
-// Whatever stands in the place of the method may be a secret, or a line of its own.
-func TestTheAccessLogKnowsItsMethods(t *testing.T) {
+// The method of a request may be a secret, or hold a line break.
+func TestAccessLogHasKnownMethodsOnly(t *testing.T) {
 	d := open(t, nil)
 	for _, method := range []string{"hunter2", "GET2", strings.Repeat("X", 9000), "PROPFIND"} {
 		r := httptest.NewRequest("GET", "/hello/x", nil)

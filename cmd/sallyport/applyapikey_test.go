@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/server"
 	"sallyport/mfa"
 	"sallyport/mfa/users"
 	"sallyport/provider/apikeys"
@@ -34,10 +36,10 @@ var keysState = `api_keys:
   - {name: shop, dialects: [streambird], verbs: [read, write], app: Shop, secret: ` + shopSecret + `}
 `
 
-// keyed is an office with two API keys.
-func keyed(t *testing.T) (*office, string) {
+// newFixtureWithAPIKeys is an installation with two API keys.
+func newFixtureWithAPIKeys(t *testing.T) (*fixture, string) {
 	t.Helper()
-	o := newOffice(t)
+	o := newFixture(t)
 	o.secrets = []string{"geheim", sha(deploySecret)}
 	file := o.file("keys.yaml", keysState)
 	want := `API key deploy: new
@@ -50,8 +52,8 @@ API key shop: new
     verbs: ["read","write"]
     app: "Shop"
     secret: set (not shown)
-Clients: 0 made, 0 changed, 0 deleted. Users: 0 made, 0 changed.
-API keys: 2 made, 0 changed, 0 deleted.
+Clients: 0 created, 0 changed, 0 deleted. Users: 0 created, 0 changed.
+API keys: 2 created, 0 changed, 0 deleted.
 `
 	if out := o.must("apply", file); out != want {
 		t.Fatalf("apply: %s, want %s", out, want)
@@ -60,11 +62,11 @@ API keys: 2 made, 0 changed, 0 deleted.
 }
 
 // opens reports which API key a secret opens: "" none.
-func (o *office) opens(secret string) string {
+func (o *fixture) opens(secret string) string {
 	o.Helper()
 	var name string
-	o.inside(func(h *house) {
-		k, err := h.apiKeys.Authenticate(o.Context(), mfa.Caller{}, secret)
+	o.withServer(func(h *server.Server) {
+		k, err := h.APIKeys.Authenticate(o.Context(), mfa.Caller{}, secret)
 		if err == nil {
 			name = k.Name
 		}
@@ -73,7 +75,7 @@ func (o *office) opens(secret string) string {
 }
 
 func TestApplyMakesAPIKeys(t *testing.T) {
-	o, file := keyed(t)
+	o, file := newFixtureWithAPIKeys(t)
 	if out := o.must("apply", file); out != "Nothing to do.\n" {
 		t.Errorf("a second run: %s", out)
 	}
@@ -106,29 +108,29 @@ API key shop: changed
     project: (none) -> "project-test-00000000-0000-4000-8000-000000000001"
 `, ""},
 		{"the same moment elsewhere", "", []string{"2099-12-31T23:00:00Z", "2100-01-01T00:00:00+01:00"}, "", ""},
-		{"another secret", "", []string{sha(deploySecret), sha(another)}, "API key deploy: changed\n    secret: another one (not shown)\n", ""},
+		{"another secret", "", []string{sha(deploySecret), sha(another)}, "API key deploy: changed\n    secret: replaced (not shown)\n", ""},
 		{"a secret that is left out stays", "", []string{"    secret_sha256: " + sha(deploySecret) + "\n", ""}, "", ""},
 		{"disabled, said", "", []string{"app: Shop", "app: Shop, disabled: true"}, "API key shop: changed\n    disabled: (none) -> true\n", ""},
-		{"another name is another key", "", []string{"name: deploy", "name: release", sha(deploySecret), sha(another)}, `API key deploy: not in the file, left alone
+		{"another name is another key", "", []string{"name: deploy", "name: release", sha(deploySecret), sha(another)}, `API key deploy: not in the file, kept
 API key release: new
     dialects: ["admin"]
     verbs: ["read"]
     expires_at: "2099-12-31T23:00:00Z"
     secret: set (not shown)
-`, "API key deploy: not in the file, left alone\n"},
-		{"keys that are not in the file stay", "", []string{keysState, "api_keys: []"}, "", "API key deploy: not in the file, left alone\nAPI key shop: not in the file, left alone\n"},
+`, "API key deploy: not in the file, kept\n"},
+		{"keys that are not in the file stay", "", []string{keysState, "api_keys: []"}, "", "API key deploy: not in the file, kept\nAPI key shop: not in the file, kept\n"},
 		{"and go when told", "--prune", []string{keysState, "api_keys: []"}, `API key deploy: deleted, because it is not in the file
 API key shop: deleted, because it is not in the file
 `, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			o, _ := keyed(t)
+			o, _ := newFixtureWithAPIKeys(t)
 			args := append([]string{"apply", o.file("next.yaml", strings.NewReplacer(tc.replace...).Replace(keysState))}, strings.Fields(tc.flags)...)
 			if tc.want != "" {
 				if dry := o.must(append(args, "--dry-run")...); !strings.HasPrefix(dry, tc.want+"Nothing was changed. To do: ") {
 					t.Errorf("dry run: %s, want %s first", dry, tc.want)
 				}
-				if got := o.must(args...); !strings.HasPrefix(got, tc.want+"Clients: 0 made") {
+				if got := o.must(args...); !strings.HasPrefix(got, tc.want+"Clients: 0 created") {
 					t.Errorf("apply: %s, want %s first", got, tc.want)
 				}
 			}
@@ -140,18 +142,18 @@ API key shop: deleted, because it is not in the file
 }
 
 func TestApplyLeavesWhatCommandsDidToAPIKeys(t *testing.T) {
-	o, file := keyed(t)
+	o, file := newFixtureWithAPIKeys(t)
 	var added string
-	o.inside(func(h *house) {
+	o.withServer(func(h *server.Server) {
 		ctx, v := t.Context(), mfa.Caller{Actor: users.ActorAdmin}
 		for name, do := range map[string]func(storage.APIKeyID) error{
-			"shop": func(id storage.APIKeyID) error { return h.apiKeys.Disable(ctx, v, apikeys.Operator(), id) },
+			"shop": func(id storage.APIKeyID) error { return h.APIKeys.Disable(ctx, v, apikeys.Operator(), id) },
 			"deploy": func(id storage.APIKeyID) (err error) {
-				added, err = h.apiKeys.AddSecret(ctx, v, apikeys.Operator(), id)
+				added, err = h.APIKeys.AddSecret(ctx, v, apikeys.Operator(), id)
 				return err
 			},
 		} {
-			k, err := h.apiKeys.Find(ctx, name)
+			k, err := h.APIKeys.Find(ctx, name)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -171,7 +173,7 @@ func TestApplyLeavesWhatCommandsDidToAPIKeys(t *testing.T) {
 }
 
 func TestApplyTellsEveryFaultOfAPIKeys(t *testing.T) {
-	o, _ := keyed(t)
+	o, _ := newFixtureWithAPIKeys(t)
 	file := o.file("faulty.yaml", `api_keys:
   - name: deploy
     dialects: [klingon]
@@ -197,8 +199,8 @@ func TestApplyTellsEveryFaultOfAPIKeys(t *testing.T) {
   - {name: one, dialects: [admin], verbs: [read], secret: one-geheim-one-geheim-one-geheim-one-geheim}
   - {name: two, dialects: [admin], verbs: [read], secret_sha256: `+sha("one-geheim-one-geheim-one-geheim-one-geheim")+`}
 `)
-	code, out, err := o.play("", "apply", "--config", o.settings, file)
-	if code != exitFailed || out != "" {
+	code, out, err := o.run("", "apply", "--config", o.settings, file)
+	if code != cli.ExitFailed || out != "" {
 		t.Errorf("exit code %d, standard output %q", code, out)
 	}
 	want := []string{
@@ -224,27 +226,27 @@ func TestApplyTellsEveryFaultOfAPIKeys(t *testing.T) {
 }
 
 func TestApplyDoesNotOverwriteAnAPIKeyChangedMeanwhile(t *testing.T) {
-	o, _ := keyed(t)
+	o, _ := newFixtureWithAPIKeys(t)
 	file := o.file("next.yaml", strings.NewReplacer("app: Shop", "app: Store", "name: deploy", "name: fresh", sha(deploySecret), sha("fresh")).Replace(keysState))
-	o.inside(func(h *house) {
+	o.withServer(func(h *server.Server) {
 		ctx, v := t.Context(), mfa.Caller{Actor: users.ActorAdmin}
-		p, err := h.loadPlan(ctx, file, desired.Options{Prune: true})
+		p, err := h.LoadPlan(ctx, file, desired.Options{Prune: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		shop, err := h.apiKeys.Find(ctx, "shop")
+		shop, err := h.APIKeys.Find(ctx, "shop")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := h.apiKeys.Disable(ctx, v, apikeys.Operator(), shop.ID); err != nil {
+		if err := h.APIKeys.Disable(ctx, v, apikeys.Operator(), shop.ID); err != nil {
 			t.Fatal(err)
 		}
-		err = h.records().CarryOut(ctx, v, p)
+		err = h.Records().CarryOut(ctx, v, p)
 		if want := fmt.Sprintf("stopped after 1 of 3 changes; they stay, and another run does the rest: API key shop: %v", apikeys.ErrChanged); err == nil || err.Error() != want {
 			t.Errorf("carry out: %v, want %s", err, want)
 		}
 	})
-	if out := o.must("apply", "--prune", file); !strings.HasSuffix(out, "API keys: 0 made, 1 changed, 1 deleted.\n") {
+	if out := o.must("apply", "--prune", file); !strings.HasSuffix(out, "API keys: 0 created, 1 changed, 1 deleted.\n") {
 		t.Errorf("the next run: %s", out)
 	}
 	if out := o.must("apply", "--prune", filepath.Join(o.dir, "next.yaml")); out != "Nothing to do.\n" {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 	dto "github.com/prometheus/client_model/go"
+
+	"sallyport/cmd/sallyport/server"
 )
 
 // alert is a rule of deploy/prometheus.
@@ -120,8 +122,8 @@ func fault(expr string, exported map[string]*dto.MetricFamily) string {
 
 // TestAlertsAndDashboardAreTrue: what they name is exported, and used as what it is.
 func TestAlertsAndDashboardAreTrue(t *testing.T) {
-	busy(t, newOffice(t), func(h *house) {
-		exported := figures(t, h)
+	busy(t, newFixture(t), func(h *server.Server) {
+		exported := gather(t, h)
 		for _, a := range alerts(t) {
 			if why := fault(a.Expr, exported); why != "" {
 				t.Errorf("alert %s: %s: %s", a.Alert, why, a.Expr)

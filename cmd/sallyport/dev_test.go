@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,31 +10,13 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/e2e/play"
 	"sallyport/web"
 )
-
-// shared is a writer that can be read while a server writes to it.
-type shared struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *shared) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *shared) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
 
 // freePorts returns a port whose two successors are free as well.
 func freePorts(t *testing.T) int {
@@ -48,18 +29,20 @@ func freePorts(t *testing.T) int {
 }
 
 // startDev starts dev and returns how to stop it.
-func startDev(t *testing.T, port int, args ...string) (out *shared, stop func()) {
+func startDev(t *testing.T, port int, args ...string) (out *servertest.Buffer, stop func()) {
 	t.Helper()
 	p, _, errOut := testProgram()
-	out = new(shared)
-	p.out = out
+	out = new(servertest.Buffer)
+	p.Out = out
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
-	go func() { ended <- p.main(ctx, append([]string{"dev", "--port", strconv.Itoa(port)}, args...)) }()
+	go func() {
+		ended <- p.Main(ctx, commands(), append([]string{"dev", "--port", strconv.Itoa(port)}, args...))
+	}()
 	until(t, "http://localhost:"+strconv.Itoa(port)+"/.well-known/openid-configuration", http.StatusOK)
 	return out, func() {
 		cancel()
-		if code := <-ended; code != exitOK {
+		if code := <-ended; code != cli.ExitOK {
 			t.Errorf("dev: exit code %d: %s", code, errOut)
 		}
 	}
@@ -87,7 +70,7 @@ func TestDevServesAWholeInstallation(t *testing.T) {
 		}
 	}
 	demoIsGuarded(t, demo, issuer)
-	line{"the admin API", fmt.Sprintf("user list --server http://localhost:%d --admin-key-file %s", port+2, filepath.Join(data, "admin-key")), exitOK, "alice@example.com", ""}.play(t, "")
+	line{"the admin API", fmt.Sprintf("user list --server http://localhost:%d --admin-key-file %s", port+2, filepath.Join(data, "admin-key")), cli.ExitOK, "alice@example.com", ""}.play(t, "")
 	phoneShowsCodes(t, demo)
 	stop()
 
@@ -139,7 +122,13 @@ func demoIsGuarded(t *testing.T, demo, issuer string) {
 func phoneShowsCodes(t *testing.T, demo string) {
 	t.Helper()
 	_, body := get(t, demo+"/phone.json")
-	var view phoneView
+	var view struct {
+		Codes []struct {
+			Code    string
+			Pending bool
+		}
+		Seconds, Period int
+	}
 	if err := json.Unmarshal([]byte(body), &view); err != nil {
 		t.Fatal(err)
 	}
@@ -159,55 +148,10 @@ func TestDevTellsWhoHasThePort(t *testing.T) {
 	}
 	defer l.Close()
 	p, _, errOut := testProgram()
-	if code := p.main(context.Background(), []string{"dev", "--port", strconv.Itoa(port), "--data", filepath.Join(t.TempDir(), "d")}); code != exitFailed {
-		t.Errorf("exit code %d, want %d", code, exitFailed)
+	if code := p.Main(context.Background(), commands(), []string{"dev", "--port", strconv.Itoa(port), "--data", filepath.Join(t.TempDir(), "d")}); code != cli.ExitFailed {
+		t.Errorf("exit code %d, want %d", code, cli.ExitFailed)
 	}
 	if want := "port " + strconv.Itoa(port+1) + " is not free"; !strings.Contains(errOut.String(), want) {
 		t.Errorf("error = %s, want %q in it", errOut, want)
-	}
-}
-
-func TestWhereDevServes(t *testing.T) {
-	for _, tc := range []struct {
-		name string
-		o    devFlags
-		want place
-	}{
-		{"loopback without TLS", devFlags{port: 8080}, place{bind: "127.0.0.1", name: "localhost", port: 8080}},
-		{"TLS when asked", devFlags{port: 8080, tls: true}, place{bind: "127.0.0.1", name: "localhost", port: 8080, secure: true}},
-		{"another loopback address exposes nothing", devFlags{port: 8080, host: "127.0.0.2"}, place{bind: "127.0.0.2", name: "localhost", port: 8080}},
-		{"an address of the network: TLS, and it says so", devFlags{port: 80, host: "192.0.2.7"},
-			place{bind: "192.0.2.7", name: "192.0.2.7", port: 80, secure: true, exposed: true}},
-	} {
-		got, err := locate(tc.o)
-		if err != nil || got != tc.want {
-			t.Errorf("%s: %+v, %v; want %+v", tc.name, got, err, tc.want)
-		}
-	}
-}
-
-func TestTheCertificateIsKeptAndFits(t *testing.T) {
-	f, err := openFolder(filepath.Join(t.TempDir(), "data"), false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.close()
-	p, _, _ := testProgram()
-	first, err := f.certificate(place{name: "localhost"}, p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := f.certificate(place{name: "localhost"}, p)
-	if err != nil || !bytes.Equal(again.Certificate[0], first.Certificate[0]) {
-		t.Errorf("the second start made another certificate, %v", err)
-	}
-	other, err := f.certificate(place{name: "192.0.2.7"}, p)
-	if err != nil || bytes.Equal(other.Certificate[0], first.Certificate[0]) {
-		t.Errorf("a new address got the old certificate, %v", err)
-	}
-	p.now = func() time.Time { return time.Now().Add(certificateLife + time.Hour) }
-	late, err := f.certificate(place{name: "192.0.2.7"}, p)
-	if err != nil || bytes.Equal(late.Certificate[0], other.Certificate[0]) {
-		t.Errorf("an ended certificate is used on, %v", err)
 	}
 }

@@ -2,185 +2,39 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"sallyport/config"
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/mfa"
-	"sallyport/storage"
 	"sallyport/storage/seal"
-	"sallyport/storage/storagetest"
 )
-
-// onBoth runs a test with the settings of an installation on each database.
-func onBoth(t *testing.T, test func(t *testing.T, settings string)) {
-	t.Run("SQLite", func(t *testing.T) {
-		settings, _, _ := installation(t)
-		test(t, settings)
-	})
-	t.Run("PostgreSQL", func(t *testing.T) {
-		settings, _, _ := installation(t)
-		text, err := os.ReadFile(settings)
-		if err != nil {
-			t.Fatal(err)
-		}
-		head, _, _ := strings.Cut(string(text), "database:")
-		if err := os.WriteFile(settings, fmt.Appendf([]byte(head), "database:\n  dsn: %q\n", storagetest.Postgres(t)), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		run(t, "migrate", "--config", settings)
-		test(t, settings)
-	})
-}
-
-// clock is a time that a test moves.
-type clock struct{ ahead atomic.Int64 }
-
-func (c *clock) now() time.Time        { return time.Now().Add(time.Duration(c.ahead.Load())) }
-func (c *clock) move(by time.Duration) { c.ahead.Add(int64(by)) }
-
-const machineState = `clients:
-  - client_id: machine
-    client_secret: 0123456789abcdef0123456789abcdef
-    grant_types: [client_credentials]
-    scopes: [reports]
-`
-
-// server is a house in this process, whose clock the test moves.
-type server struct {
-	*house
-	t *testing.T
-}
-
-func newServer(t *testing.T, settings string, c *clock) server {
-	t.Helper()
-	p := &program{out: t.Output(), err: t.Output(), now: c.now, random: rand.Reader}
-	loaded, err := config.Load(settings, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := p.open(t.Context(), loaded)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(h.close)
-	applied(t, settings, machineState)
-	return server{h, t}
-}
-
-// applied brings a desired state to an installation.
-func applied(t *testing.T, settings, state string) {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "state.yaml")
-	if err := os.WriteFile(file, []byte(state), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	run(t, "apply", "--config", settings, file)
-}
-
-func (s server) poll() {
-	s.t.Helper()
-	if err := s.provider.Poll(s.t.Context()); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-func (s server) post(path string, values url.Values) map[string]any {
-	s.t.Helper()
-	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(values.Encode()))
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.SetBasicAuth("machine", "0123456789abcdef0123456789abcdef")
-	w := httptest.NewRecorder()
-	s.handler.ServeHTTP(w, r)
-	var out map[string]any
-	if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil || w.Code != http.StatusOK {
-		s.t.Fatalf("%s: %d %s", path, w.Code, w.Body)
-	}
-	return out
-}
-
-// token returns an access token and the key it is signed with.
-func (s server) token() (token, kid string) {
-	s.t.Helper()
-	token, _ = s.post("/token", url.Values{"grant_type": {"client_credentials"}})["access_token"].(string)
-	head, _, _ := strings.Cut(token, ".")
-	text, err := base64.RawURLEncoding.DecodeString(head)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	var header struct {
-		Kid string `json:"kid"`
-	}
-	if err := json.Unmarshal(text, &header); err != nil {
-		s.t.Fatal(err)
-	}
-	return token, header.Kid
-}
-
-func (s server) active(token string) bool {
-	s.t.Helper()
-	return s.post("/introspect", url.Values{"token": {token}})["active"] == true
-}
-
-// published are the keys of an algorithm in the key set.
-func (s server) published(alg string) []string {
-	s.t.Helper()
-	var set struct {
-		Keys []struct{ Kid, Alg string }
-	}
-	if err := json.Unmarshal(s.provider.JWKS().Body, &set); err != nil {
-		s.t.Fatal(err)
-	}
-	var out []string
-	for _, k := range set.Keys {
-		if k.Alg == alg {
-			out = append(out, k.Kid)
-		}
-	}
-	return out
-}
-
-func (s server) events(kind string) []storage.Event {
-	s.t.Helper()
-	all, err := s.store.ListEvents(s.t.Context(), storage.EventFilter{Kind: kind, Limit: 100})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return all
-}
 
 // O-16 from end to end: published a day before, kept until a day after.
 func TestASigningKeyGivesWay(t *testing.T) {
-	onBoth(t, func(t *testing.T, settings string) {
-		var c clock
-		s := newServer(t, settings, &c)
-		_, old := s.token()
-		change, err := s.rotate(t.Context(), "admin", "oidc", "RS256", seal.Lead("oidc", false))
+	servertest.OnBoth(t, func(t *testing.T, settings string) {
+		var c servertest.Clock
+		s := servertest.New(t, settings, &c)
+		_, old := s.Token()
+		change, err := s.Keys.Rotate(t.Context(), "admin", "oidc", "RS256", seal.Lead("oidc", false))
 		if err != nil || len(change.Add) != 1 {
 			t.Fatalf("rotate = %+v, %v", change, err)
 		}
 		next := string(change.Add[0].ID)
 		step := func(by time.Duration, signs string, published ...string) string {
 			t.Helper()
-			c.move(by)
-			s.poll()
-			token, kid := s.token()
+			c.Move(by)
+			s.Poll()
+			token, kid := s.Token()
 			if kid != signs {
 				t.Errorf("signed with %s, want %s", kid, signs)
 			}
-			got := s.published("RS256")
+			got := s.Published("RS256")
 			slices.Sort(got)
 			slices.Sort(published)
 			if !slices.Equal(got, published) {
@@ -191,20 +45,20 @@ func TestASigningKeyGivesWay(t *testing.T) {
 		step(0, old, old, next)
 		last := step(24*time.Hour-2*time.Minute, old, old, next)
 		step(2*time.Minute, next, old, next)
-		if !s.active(last) {
+		if !s.Active(last) {
 			t.Error("a token signed by the old key died with the rotation")
 		}
 		step(7*time.Minute, next, old, next)
-		if !s.active(last) {
+		if !s.Active(last) {
 			t.Error("a token signed by the old key died before its time")
 		}
 		step(time.Minute, next, old, next)
-		if s.active(last) {
+		if s.Active(last) {
 			t.Error("a token outlived its expiry")
 		}
 		step(24*time.Hour+50*time.Minute, next, old, next)
 		step(3*time.Minute, next, next)
-		events := s.events(mfa.EventKeysRotated)
+		events := s.EventsOf(mfa.EventKeysRotated)
 		if len(events) != 1 || events[0].Actor != "admin" || events[0].Detail["key"] != next || events[0].Detail["alg"] != "RS256" {
 			t.Errorf("events = %+v", events)
 		}
@@ -212,26 +66,26 @@ func TestASigningKeyGivesWay(t *testing.T) {
 }
 
 func TestAStolenSigningKeyIsGoneAtOnce(t *testing.T) {
-	onBoth(t, func(t *testing.T, settings string) {
-		var c clock
-		s := newServer(t, settings, &c)
-		token, stolen := s.token()
-		if !s.active(token) {
+	servertest.OnBoth(t, func(t *testing.T, settings string) {
+		var c servertest.Clock
+		s := servertest.New(t, settings, &c)
+		token, stolen := s.Token()
+		if !s.Active(token) {
 			t.Fatal("a fresh token is not active")
 		}
 		out := run(t, "keys", "retire", "--config", settings, "--emergency", stolen)
-		if !strings.Contains(out, "IS WITHDRAWN") || !strings.Contains(out, "jwks.json") || !strings.Contains(out, "takes its place") {
+		if !strings.Contains(out, "IS WITHDRAWN") || !strings.Contains(out, "jwks.json") || !strings.Contains(out, "replaces it now") {
 			t.Errorf("output = %s", out)
 		}
-		s.poll()
-		if s.active(token) {
+		s.Poll()
+		if s.Active(token) {
 			t.Error("a token signed by the stolen key still counts")
 		}
-		again, kid := s.token()
-		if got := s.published("RS256"); kid == stolen || !s.active(again) || !slices.Equal(got, []string{kid}) {
+		again, kid := s.Token()
+		if got := s.Published("RS256"); kid == stolen || !s.Active(again) || !slices.Equal(got, []string{kid}) {
 			t.Errorf("signed with %s, published %v, stolen %s", kid, got, stolen)
 		}
-		if events := s.events(mfa.EventKeysWithdrawn); len(events) != 1 || events[0].Detail["key"] != stolen || events[0].Detail["by"] != kid {
+		if events := s.EventsOf(mfa.EventKeysWithdrawn); len(events) != 1 || events[0].Detail["key"] != stolen || events[0].Detail["by"] != kid {
 			t.Errorf("events = %+v", events)
 		}
 		if list := run(t, "keys", "list", "--config", settings); strings.Contains(list, stolen) || !strings.Contains(list, kid) {
@@ -244,40 +98,40 @@ func TestAStolenSigningKeyIsGoneAtOnce(t *testing.T) {
 }
 
 func TestKeysCommandLine(t *testing.T) {
-	settings, _, _ := installation(t)
+	settings, _, _ := servertest.NewInstallation(t)
 	play := func(args string) (code int, out, err string) {
 		p, o, e := testProgram("SALLYPORT_CONFIG=" + settings)
-		code = p.main(context.Background(), strings.Fields(args))
+		code = p.Main(context.Background(), commands(), strings.Fields(args))
 		return code, o.String(), e.String()
 	}
-	if code, _, err := play("keys rotate --use oidc"); code != exitFailed || !strings.Contains(err, "there are no keys yet") {
+	if code, _, err := play("keys rotate --use oidc"); code != cli.ExitFailed || !strings.Contains(err, "there are no keys yet") {
 		t.Errorf("before the first start: %d %s", code, err)
 	}
-	s := newServer(t, settings, new(clock))
-	current := func(use string) string { return string(s.keyring.Current(use)) }
+	s := servertest.New(t, settings, new(servertest.Clock))
+	current := func(use string) string { return string(s.Keyring.Current(use)) }
 	for _, tc := range []struct {
 		name, args string
 		code       int
 		out, err   string
 	}{
-		{"no verb", "keys", exitUsage, "", "want one of list, rotate, retire, reseal"},
-		{"an unknown verb", "keys steal", exitUsage, "", "want one of list, rotate, retire, reseal"},
-		{"no use", "keys rotate", exitUsage, "", "--use must be one of data, hash"},
-		{"an unknown use", "keys rotate --use all", exitUsage, "", "--use must be one of"},
-		{"an algorithm that is none", "keys rotate --use oidc --alg HS256", exitFailed, "", "no such algorithm"},
-		{"an algorithm of its own for a data key", "keys rotate --use data --alg RS256", exitFailed, "", "no such key"},
-		{"a batch too large", "keys reseal --data --batch 1001", exitUsage, "", "1 to 1000"},
-		{"list", "keys list", exitOK, "in use", ""},
-		{"each algorithm", "keys rotate --use oidc", exitOK, "oidc ES256: key", ""},
-		{"again", "keys rotate --use oidc", exitFailed, "", "already waiting"},
-		{"again and now", "keys rotate --use oidc --now", exitOK, "oidc RS256: key", ""},
-		{"the next of an algorithm nobody has", "keys rotate --use oidc --alg EdDSA", exitOK, "oidc EdDSA: key", ""},
-		{"the key in use", "keys retire " + current("data"), exitFailed, "", "it is still in use: rotate first"},
-		{"a key nobody has", "keys retire 00000000-0000-0000-0000-000000000000", exitFailed, "", "there is no valid key"},
-		{"a data key in an emergency", "keys retire --emergency " + current("data"), exitFailed, "", "stored secrets depend on"},
-		{"a session key in an emergency", "keys retire --emergency " + current("session"), exitOK, "everybody is signed out", ""},
-		{"a data key", "keys rotate --use data", exitOK, "reseal --data", ""},
-		{"nothing to reseal", "keys reseal", exitOK, "Keys: 0 sealed anew", ""},
+		{"no verb", "keys", cli.ExitUsage, "", "want one of list, rotate, retire, reseal"},
+		{"an unknown verb", "keys steal", cli.ExitUsage, "", "want one of list, rotate, retire, reseal"},
+		{"no use", "keys rotate", cli.ExitUsage, "", "--use must be one of data, hash"},
+		{"an unknown use", "keys rotate --use all", cli.ExitUsage, "", "--use must be one of"},
+		{"an algorithm that is none", "keys rotate --use oidc --alg HS256", cli.ExitFailed, "", "no such algorithm"},
+		{"an algorithm of its own for a data key", "keys rotate --use data --alg RS256", cli.ExitFailed, "", "no such key"},
+		{"a batch too large", "keys reseal --data --batch 1001", cli.ExitUsage, "", "1 to 1000"},
+		{"list", "keys list", cli.ExitOK, "in use", ""},
+		{"each algorithm", "keys rotate --use oidc", cli.ExitOK, "oidc ES256: key", ""},
+		{"again", "keys rotate --use oidc", cli.ExitFailed, "", "already waiting"},
+		{"again and now", "keys rotate --use oidc --now", cli.ExitOK, "oidc RS256: key", ""},
+		{"the next of an algorithm nobody has", "keys rotate --use oidc --alg EdDSA", cli.ExitOK, "oidc EdDSA: key", ""},
+		{"the key in use", "keys retire " + current("data"), cli.ExitFailed, "", "it is still in use: rotate first"},
+		{"a key nobody has", "keys retire 00000000-0000-0000-0000-000000000000", cli.ExitFailed, "", "there is no valid key"},
+		{"a data key in an emergency", "keys retire --emergency " + current("data"), cli.ExitFailed, "", "stored secrets depend on"},
+		{"a session key in an emergency", "keys retire --emergency " + current("session"), cli.ExitOK, "every user is signed out", ""},
+		{"a data key", "keys rotate --use data", cli.ExitOK, "reseal --data", ""},
+		{"nothing to reseal", "keys reseal", cli.ExitOK, "Keys: 0 resealed", ""},
 	} {
 		code, out, err := play(tc.args)
 		if code != tc.code || !strings.Contains(out, tc.out) || !strings.Contains(err, tc.err) || (tc.err == "") != (err == "") {
@@ -287,12 +141,12 @@ func TestKeysCommandLine(t *testing.T) {
 }
 
 func TestKeyAgesAreMetrics(t *testing.T) {
-	settings, _, _ := installation(t)
-	var c clock
-	s := newServer(t, settings, &c)
-	c.move(10 * 24 * time.Hour)
+	settings, _, _ := servertest.NewInstallation(t)
+	var c servertest.Clock
+	s := servertest.New(t, settings, &c)
+	c.Move(10 * 24 * time.Hour)
 	w := httptest.NewRecorder()
-	s.ops(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	s.OpsHandler(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	for _, want := range []string{`sallyport_key_age_seconds{alg="",use="data"} 86400`, `sallyport_key_age_seconds{alg="RS256",use="oidc"} 86400`} {
 		if !strings.Contains(w.Body.String(), want) {
 			t.Errorf("metrics have no %s", want)

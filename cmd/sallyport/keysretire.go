@@ -1,155 +1,76 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
-	"time"
 
-	"sallyport/mfa"
-	"sallyport/mfa/password"
-	"sallyport/mfa/throttle"
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/keys"
 	"sallyport/storage"
 )
 
-func keysRetire(ctx context.Context, p *program, args []string) error {
-	f := p.flags("keys retire", "let a key go that nothing hangs on any more, or, if it was stolen, at once")
-	emergency := f.Bool("emergency", false, "at once, and everything made with it dies; a new key takes its place")
-	c, err := p.settings(f, args, 1)
+func keysRetire(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("keys retire", "retire a key that nothing depends on, or withdraw a stolen one", "ID [flags]")
+	emergency := f.Bool("emergency", false, "withdraw the key immediately: what it signed or sealed becomes invalid; a new key replaces it")
+	c, err := p.Settings(f, args, 1)
 	if err != nil {
 		return err
 	}
 	id := storage.KeyID(f.Arg(0))
-	h, err := p.openKeys(ctx, c)
+	srv, err := openKeys(ctx, p, c)
 	if err != nil {
 		return err
 	}
-	defer h.close()
+	defer srv.Close()
 	if *emergency {
-		return p.withdraw(ctx, h, id)
+		return withdraw(ctx, p, srv.Keys, id)
 	}
-	if err := h.free(ctx, id); err != nil {
-		return fmt.Errorf("retire %s: %w", id, err)
-	}
-	change, err := h.changeKeys(ctx, func(rows []storage.Key, now time.Time) (storage.KeyChange, error) {
-		k, err := h.keyring.Release(rows, id, now)
-		return storage.KeyChange{Change: []storage.Key{k},
-			Events: []storage.Event{h.told(mfa.EventKeysRetired, "admin", k, "expires_at", stamp(k.ExpiresAt))}}, err
-	})
+	k, err := srv.Keys.Retire(ctx, id)
 	if err != nil {
 		return fmt.Errorf("retire %s: %w", id, err)
 	}
-	fmt.Fprintf(p.out, "Key %s expires %s. Backups made before the last reseal need it and its key-encryption key.\n", id, stamp(change.Change[0].ExpiresAt))
+	fmt.Fprintf(p.Out, "Key %s expires %s. Backups made before the last reseal need it and its key-encryption key.\n", id, cli.Time(k.ExpiresAt))
 	return nil
-}
-
-// free makes sure that nothing stored hangs on a key.
-func (h *house) free(ctx context.Context, id storage.KeyID) error {
-	use := ""
-	for _, k := range h.keyring.Rows() {
-		if k.ID == id {
-			use = k.Use
-		}
-	}
-	if h.keyring.Current(use) == id {
-		return nil // Release has the better words for it
-	}
-	switch use {
-	case "data":
-		left, err := h.store.SealedUnder(ctx, id)
-		if err != nil {
-			return err
-		}
-		if len(left) > 0 {
-			return fmt.Errorf("secrets are sealed under it: %s; run sallyport keys reseal --data first", counts(left))
-		}
-	case "hash":
-		n, err := h.store.HashedUnder(ctx, id)
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			return fmt.Errorf("%d recovery codes hang on it; run sallyport keys reseal --data first", n)
-		}
-		return throttle.MoveCounters(ctx, h.store, h.keyring, resealBatch, func(int, int) {})
-	case "pepper":
-		n := 0
-		err := h.store.EachSecret(ctx, "password", func(secret []byte) {
-			if password.PepperOf(secret) == id {
-				n++
-			}
-		})
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			return fmt.Errorf("%d passwords hang on it; each moves when its user signs in, or gets a new one", n)
-		}
-	}
-	return nil
-}
-
-func counts(of map[string]int) string {
-	var out []string
-	for _, name := range slices.Sorted(maps.Keys(of)) {
-		out = append(out, fmt.Sprintf("%s %d", name, of[name]))
-	}
-	return strings.Join(out, ", ")
 }
 
 // withdraw is the answer to a stolen key.
-func (p *program) withdraw(ctx context.Context, h *house, id storage.KeyID) error {
-	var gone storage.Key
-	change, err := h.changeKeys(ctx, func(rows []storage.Key, now time.Time) (storage.KeyChange, error) {
-		r, err := h.keyring.Withdraw(rows, id, now)
-		if err != nil {
-			return storage.KeyChange{}, err
-		}
-		gone = r.Change[0]
-		by := ""
-		for _, k := range r.Add {
-			by = string(k.ID)
-		}
-		return storage.KeyChange{Add: r.Add, Change: r.Change,
-			Events: []storage.Event{h.told(mfa.EventKeysWithdrawn, "admin", gone, "by", cmp.Or(by, "a key that was there"))}}, nil
-	})
+func withdraw(ctx context.Context, p *cli.Program, m *keys.Manager, id storage.KeyID) error {
+	gone, added, err := m.Withdraw(ctx, id)
 	if err != nil {
 		return fmt.Errorf("retire %s: %w", id, err)
 	}
-	fmt.Fprintf(p.out, "KEY %s (%s) IS WITHDRAWN. Within two seconds, on every server:\n", id, strings.TrimSpace(gone.Use+" "+gone.Alg))
+	fmt.Fprintf(p.Out, "KEY %s (%s) IS WITHDRAWN. Within two seconds, on every server:\n", id, strings.TrimSpace(gone.Use+" "+gone.Alg))
 	for _, line := range consequences(gone.Use) {
-		fmt.Fprintln(p.out, "  - "+line)
+		fmt.Fprintln(p.Out, "  - "+line)
 	}
-	for _, k := range change.Add {
-		fmt.Fprintf(p.out, "Key %s takes its place now.\n", k.ID)
+	for _, k := range added {
+		fmt.Fprintf(p.Out, "Key %s replaces it now.\n", k.ID)
 	}
 	return nil
 }
 
-// consequences says what withdrawing a key does to people and clients.
+// consequences describes what withdrawing a key does to users and clients.
 func consequences(use string) []string {
 	switch use {
 	case "oidc":
 		return []string{
-			"the key is no longer in /jwks.json, and no token signed by it counts here: access tokens are inactive, hints are refused;",
-			"clients and resource servers that keep a copy of the key set believe its signatures until they fetch it again: tell them;",
-			"logins that end in this moment may fail at the client once and succeed when they are tried again;",
-			"refresh tokens and sessions are not signed by it and go on: clients get new access tokens with their refresh tokens.",
+			"the key is no longer in /jwks.json, and no token signed by it is accepted here: access tokens are inactive, hints are refused;",
+			"clients and resource servers that cache the key set accept its signatures until they fetch it again: notify them;",
+			"logins that finish at this moment may fail once at the client, and succeed when tried again;",
+			"refresh tokens and sessions are not signed by it and stay valid: clients get new access tokens with their refresh tokens.",
 		}
 	case "dialect":
-		return []string{"no session JWT signed by it counts any more; clients get a new one with their session token."}
+		return []string{"session JWTs signed by it are refused; clients get a new one with their session token."}
 	case "session":
-		return []string{"everybody is signed out of single sign-on and signs in again; tokens that clients hold go on."}
+		return []string{"every user is signed out of single sign-on and signs in again; tokens that clients hold stay valid."}
 	case "token":
-		return []string{"no refresh token made until now counts any more; users of these clients sign in again."}
+		return []string{"every refresh token issued until now is refused; users of these clients sign in again."}
 	case "subject":
 		return []string{
-			"browsers are strangers again: failed passwords count for their users until each has signed in once;",
-			"logins that wait for a second factor at a client's own page have to start anew;",
-			"what unknown names are shown changes, so that who compares before and after can tell them from users.",
+			"no browser is recognised: failed passwords count against their users until each has signed in once;",
+			"logins that wait for a second factor at a client's own page have to start again;",
+			"decoys for unknown names change, so that whoever compares before and after can tell them from users.",
 		}
 	}
 	return nil

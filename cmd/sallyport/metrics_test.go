@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"encoding/base64"
 	"fmt"
-	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,12 +10,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
+	"sallyport/cmd/sallyport/metrics"
+	"sallyport/cmd/sallyport/server"
 	"sallyport/config"
 	"sallyport/mfa"
 	"sallyport/mfa/budget"
@@ -26,10 +24,10 @@ import (
 	"sallyport/storage/seal"
 )
 
-// figures are what a house exports, by family.
-func figures(t *testing.T, h *house) map[string]*dto.MetricFamily {
+// gather returns the metrics of a server, by family.
+func gather(t *testing.T, h *server.Server) map[string]*dto.MetricFamily {
 	t.Helper()
-	all, err := h.metrics.Gather()
+	all, err := h.Metrics.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,10 +65,10 @@ func value(f *dto.MetricFamily, labels ...string) float64 {
 	return -1
 }
 
-// busy is a house that has answered something.
-func busy(t *testing.T, o *office, do func(h *house)) {
-	o.inside(func(h *house) {
-		h.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/jwks.json", nil))
+// busy calls do with a server that has served requests.
+func busy(t *testing.T, o *fixture, do func(h *server.Server)) {
+	o.withServer(func(h *server.Server) {
+		h.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/jwks.json", nil))
 		do(h)
 	})
 }
@@ -82,9 +80,9 @@ func TestMetricsAreDescribed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	busy(t, newOffice(t), func(h *house) {
+	busy(t, newFixture(t), func(h *server.Server) {
 		want := map[string]bool{}
-		for name, f := range figures(t, h) {
+		for name, f := range gather(t, h) {
 			if !strings.HasPrefix(name, "sallyport_") {
 				continue
 			}
@@ -118,14 +116,14 @@ func TestMetricsAreDescribed(t *testing.T) {
 // TestMetricsAreOfClosedLists: callers that are out for trouble add no label, and what
 // they did is counted where it belongs.
 func TestMetricsAreOfClosedLists(t *testing.T) {
-	o := newOffice(t)
+	o := newFixture(t)
 	o.must("apply", o.file("state.yaml", `clients:
   - client_id: m2m
     client_secret: "a secret of the machine, long enough"
     grant_types: [client_credentials]
     scopes: [reports]
 `))
-	busy(t, o, func(h *house) {
+	busy(t, o, func(h *server.Server) {
 		for _, call := range []struct{ method, path, auth, body string }{
 			{"HOSTILE", "/hostile", "", ""}, {"GET", "/authorize?client_id=hostile&hostile=1", "", ""}, {"POST", "/hostile/token", "", ""},
 			{"POST", "/token", "hostile:hostile", "grant_type=client_credentials"}, {"POST", "/token", "m2m:hostile", "grant_type=hostile"},
@@ -140,28 +138,28 @@ func TestMetricsAreOfClosedLists(t *testing.T) {
 			if call.auth != "" {
 				r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(call.auth)))
 			}
-			h.handler.ServeHTTP(httptest.NewRecorder(), r)
+			h.Handler.ServeHTTP(httptest.NewRecorder(), r)
 		}
 		for range 22 {
 			r := httptest.NewRequest("POST", "/introspect", strings.NewReader("token=hostile"))
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			r.RemoteAddr = "198.51.100.1:4711"
 			r.SetBasicAuth("m2m", "hostile")
-			h.handler.ServeHTTP(httptest.NewRecorder(), r)
+			h.Handler.ServeHTTP(httptest.NewRecorder(), r)
 		}
 		// What a method nobody wrote down, or an event of a newer server, would do.
-		h.journal.Note(h.journal.Event(mfa.Caller{}, storage.Event{Kind: "hostile", Outcome: "hostile"}))
-		h.journal.Note(h.journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventMFAFailed, Detail: map[string]string{"method": "hostile"}}))
-		h.journal.Note(h.journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventAPIKeyRefused, Outcome: "hostile"}))
-		h.tally.refused("hostile", "hostile")
-		if err := h.journal.Flush(o.Context()); err != nil {
+		h.Journal.Note(h.Journal.Event(mfa.Caller{}, storage.Event{Kind: "hostile", Outcome: "hostile"}))
+		h.Journal.Note(h.Journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventMFAFailed, Detail: map[string]string{"method": "hostile"}}))
+		h.Journal.Note(h.Journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventAPIKeyRefused, Outcome: "hostile"}))
+		h.Events.CountThrottledFactor("hostile", "hostile")
+		if err := h.Journal.Flush(o.Context()); err != nil {
 			t.Fatal(err)
 		}
 		event := []storage.Event{{Kind: mfa.EventLogout, Outcome: "ok"}}
-		if n := testing.AllocsPerRun(100, func() { h.tally.count(event) }); n > 1 {
+		if n := testing.AllocsPerRun(100, func() { h.Events.Count(event) }); n > 1 {
 			t.Errorf("%v allocations for one more event, want one at most", n)
 		}
-		all := figures(t, h)
+		all := gather(t, h)
 		closed(t, h, all)
 		for _, c := range []struct {
 			family string
@@ -170,14 +168,14 @@ func TestMetricsAreOfClosedLists(t *testing.T) {
 		}{
 			{"sallyport_tokens_issued_total", []string{"grant_type", "client_credentials"}, 1},
 			{"sallyport_events_total", []string{"kind", mfa.EventTokenIssued, "outcome", "ok"}, 1},
-			{"sallyport_events_total", []string{"kind", other, "outcome", other}, 1},
-			{"sallyport_factors_total", []string{"method", other, "outcome", "wrong"}, 1},
-			{"sallyport_factors_total", []string{"method", other, "outcome", "throttled"}, 1},
-			{"sallyport_throttled_total", []string{"bucket", other}, 1},
+			{"sallyport_events_total", []string{"kind", metrics.Other, "outcome", metrics.Other}, 1},
+			{"sallyport_factors_total", []string{"method", metrics.Other, "outcome", "wrong"}, 1},
+			{"sallyport_factors_total", []string{"method", metrics.Other, "outcome", "throttled"}, 1},
+			{"sallyport_throttled_total", []string{"bucket", metrics.Other}, 1},
 			{"sallyport_throttled_total", []string{"bucket", "address"}, 0},
 			{"sallyport_factors_total", []string{"method", "totp", "outcome", "disabled"}, 0},
-			{"sallyport_factors_total", []string{"method", "totp", "outcome", other}, -1},
-			{"sallyport_logins_total", []string{"outcome", other}, -1},
+			{"sallyport_factors_total", []string{"method", "totp", "outcome", metrics.Other}, -1},
+			{"sallyport_logins_total", []string{"outcome", metrics.Other}, -1},
 			{"sallyport_events_total", []string{"kind", mfa.EventMFAReplayed}, -1},
 			{"sallyport_tokens_revoked_total", nil, 0},
 			{"sallyport_api_key_failures_total", nil, 1},
@@ -193,24 +191,24 @@ func TestMetricsAreOfClosedLists(t *testing.T) {
 }
 
 // closed fails for every label value that is in no list.
-func closed(t *testing.T, h *house, all map[string]*dto.MetricFamily) {
+func closed(t *testing.T, h *server.Server, all map[string]*dto.MetricFamily) {
 	t.Helper()
 	allowed := map[string][]string{
 		"class": {"2xx", "3xx", "4xx", "5xx"}, "route": {"none"},
-		"method": {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", other},
-		"kind":   append(mfa.EventKinds(), other), "bucket": append(throttle.Buckets(), other),
-		"outcome": append(mfa.Outcomes(), other, "finished", "session", "cancelled", "wrong", "replayed", "throttled", "disabled", "exported"),
+		"method": {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", metrics.Other},
+		"kind":   append(mfa.EventKinds(), metrics.Other), "bucket": append(throttle.Buckets(), metrics.Other),
+		"outcome": append(mfa.Outcomes(), metrics.Other, "finished", "session", "cancelled", "wrong", "replayed", "throttled", "disabled", "exported"),
 		"budget":  budget.All(), "of": {"code", "refresh_token"}, "grant_type": {"authorization_code", "refresh_token", "client_credentials", "implicit"},
 		"reason": {"no_connection", "cancelled", "timeout", "failed"}, "state": {"untried", "retrying", "dead"},
 		"use": seal.Uses(), "alg": append(config.Algorithms(), ""),
 	}
-	for _, i := range h.verifier.Methods() {
+	for _, i := range h.Verifier.Methods() {
 		allowed["method"] = append(allowed["method"], i.Name)
 	}
-	for _, r := range h.handler.(*gin.Engine).Routes() {
+	for _, r := range h.Handler.(*gin.Engine).Routes() {
 		allowed["route"] = append(allowed["route"], r.Path)
 	}
-	for table := range h.store.Swept() {
+	for table := range h.Store.Swept() {
 		allowed["table"] = append(allowed["table"], table)
 	}
 	for name, f := range all {
@@ -227,79 +225,14 @@ func closed(t *testing.T, h *house, all map[string]*dto.MetricFamily) {
 	}
 }
 
-// TestAnswersAreTimed: an answer is below every bound it kept, a bound included, and
-// counting it costs no memory.
-func TestAnswersAreTimed(t *testing.T) {
-	reg := prometheus.NewRegistry()
-	c := webCounters(newSheet(reg))
-	for _, took := range []time.Duration{time.Millisecond, 1001 * time.Microsecond, 70 * time.Millisecond, 6 * time.Second} {
-		c.Answered("GET", "/task/:ms", 204, took)
-	}
-	c.Answered("GET", "/task/:ms", 101, 0)
-	c.Answered("GET", "/task/:ms", 700, 0)
-	if n := testing.AllocsPerRun(100, func() { c.Answered("POST", "none", 303, 0); c.Running.Inc(); c.Requests.Inc() }); n != 0 {
-		t.Errorf("%v allocations for one more answer, want none", n)
-	}
-	all, err := reg.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]*dto.Histogram{}
-	for _, f := range all {
-		for _, m := range f.GetMetric() {
-			if f.GetName() == "sallyport_http_request_duration_seconds" {
-				got[fmt.Sprint(m.GetLabel()[1].GetValue(), m.GetLabel()[2].GetValue(), m.GetLabel()[0].GetValue())] = m.GetHistogram()
-			}
-		}
-	}
-	if len(got) != 3 || got["POSTnone3xx"] == nil || got["GET/task/:ms5xx"] == nil || got["GET/task/:ms2xx"] == nil {
-		t.Fatalf("answers are told apart as %v", got)
-	}
-	times := got["GET/task/:ms2xx"]
-	var upTo []string
-	for _, b := range times.GetBucket() {
-		upTo = append(upTo, fmt.Sprint(b.GetUpperBound(), ":", b.GetCumulativeCount()))
-	}
-	want := []string{"0.001:2", "0.0025:3", "0.005:3", "0.01:3", "0.025:3", "0.05:3", "0.1:4", "0.25:4", "0.5:4", "1:4", "2.5:4", "5:4"}
-	if sum := times.GetSampleSum(); !slices.Equal(upTo, want) || times.GetSampleCount() != 5 || math.Abs(sum-6.072001) > 1e-9 {
-		t.Errorf("%v of %d took %v, want %v of 5 and 6.072001", upTo, times.GetSampleCount(), sum, want)
-	}
-}
-
-// TestWhatIsAskedIsKept: a scrape asks at most once in a while, and waits only so long.
-func TestWhatIsAskedIsKept(t *testing.T) {
-	now, asked := time.Unix(1000, 0), 0
-	c := cached[int]{now: func() time.Time { return now }, keep: time.Minute, wait: time.Second,
-		ask: func(ctx context.Context) (int, error) {
-			if end, ok := ctx.Deadline(); !ok || time.Until(end) > time.Second {
-				t.Error("nothing ends the wait")
-			}
-			asked++
-			if asked == 3 {
-				return 0, fmt.Errorf("away")
-			}
-			return asked, nil
-		}}
-	for i, want := range []struct {
-		after  time.Duration
-		value  int
-		failed bool
-	}{{0, 1, false}, {59 * time.Second, 1, false}, {time.Second, 2, false}, {time.Minute, 0, true}, {time.Second, 0, true}, {time.Minute, 4, false}} {
-		now = now.Add(want.after)
-		if got, err := c.get(); got != want.value || (err != nil) != want.failed {
-			t.Errorf("ask %d: %d, %v, want %+v", i, got, err, want)
-		}
-	}
-}
-
 // TestMetricsSayThatTheDatabaseIsAway: what it knows is gone from the page, the rest stays.
 func TestMetricsSayThatTheDatabaseIsAway(t *testing.T) {
-	newOffice(t).inside(func(h *house) {
-		if err := h.store.Close(); err != nil {
+	newFixture(t).withServer(func(h *server.Server) {
+		if err := h.Store.Close(); err != nil {
 			t.Fatal(err)
 		}
-		h.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/authorize?client_id=shop", nil))
-		all := figures(t, h)
+		h.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/authorize?client_id=shop", nil))
+		all := gather(t, h)
 		if got := value(all["sallyport_ready"]); got != 0 {
 			t.Errorf("ready = %v, want 0", got)
 		}

@@ -4,56 +4,59 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/server"
 	"sallyport/config"
 	"sallyport/storage/relational"
 )
 
-// migrate is everything an operator does to the schema. Without a verb it is "up".
-func migrate(ctx context.Context, p *program, args []string) error {
+// migrateCommand manages the schema. Without a verb it is "up".
+func migrateCommand(ctx context.Context, p *cli.Program, args []string) error {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") && !slices.Contains([]string{"-h", "-help", "--help"}, args[0]) {
 		return migrateUp(ctx, p, args)
 	}
-	return p.group(ctx, "migrate", "the database's schema; without a verb: up", []command{
-		{"up", "--config FILE", "bring it to this version's, while the version before serves", migrateUp},
-		{"status", "--config FILE", "which steps the database has, and since when", migrateStatus},
-		{"plan", "--config FILE", "what up would do", migratePlan},
-		{"down", "--config FILE --yes", "take the newest step back", migrateDown},
+	return p.Group(ctx, "migrate", "the schema of the database; the default verb is up", []cli.Command{
+		{Name: "up", Args: "--config FILE", About: "migrate it to this version, while servers of the previous version serve", Run: migrateUp},
+		{Name: "status", Args: "--config FILE", About: "the steps that the database has, and since when", Run: migrateStatus},
+		{Name: "plan", Args: "--config FILE", About: "what up would do", Run: migratePlan},
+		{Name: "down", Args: "--config FILE --yes", About: "revert the newest step", Run: migrateDown},
 	}, args)
 }
 
-// onSchema opens the database without keys and without caring for its schema.
-func (p *program) onSchema(ctx context.Context, c config.Config, do func(*relational.Engine) error) error {
+// onSchema opens the database without its keys, whatever its schema.
+func onSchema(ctx context.Context, p *cli.Program, c config.Config, do func(*relational.Engine) error) error {
 	dsn, err := c.ReadDSN()
 	if err != nil {
 		return err
 	}
-	engine, err := openEngine(ctx, parts{config: c, dsn: dsn, log: newLog(p.err, c.LogLevel), now: p.now, random: p.random})
+	engine, _, err := server.OpenEngine(ctx, server.Options{Config: c, DSN: dsn, Log: server.NewLog(p.Err, c.LogLevel), Now: p.Now, Random: p.Random})
 	if err != nil {
 		return err
 	}
-	return errors.Join(do(engine.Engine), engine.Close())
+	return errors.Join(do(engine), engine.Close())
 }
 
-func migrateStatus(ctx context.Context, p *program, args []string) error {
-	c, err := p.settings(p.flags("migrate status", "which steps of the schema the database has, and since when"), args, 0)
+func migrateStatus(ctx context.Context, p *cli.Program, args []string) error {
+	c, err := p.Settings(p.Flags("migrate status", "the steps of the schema that the database has, and since when"), args, 0)
 	if err != nil {
 		return err
 	}
-	return p.onSchema(ctx, c, func(e *relational.Engine) error {
+	return onSchema(ctx, p, c, func(e *relational.Engine) error {
 		all, err := e.Migrations(ctx)
 		if err != nil {
 			return err
 		}
-		t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+		t := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "VERSION\tAPPLIED\tNAME")
 		pending, unknown := 0, 0
 		for _, m := range all {
-			name, applied := m.Name, stamp(m.AppliedAt)
+			name, applied := m.Name, cli.Time(m.AppliedAt)
 			if m.AppliedAt.IsZero() {
 				applied, pending = "pending", pending+1
 			}
@@ -65,7 +68,7 @@ func migrateStatus(ctx context.Context, p *program, args []string) error {
 		if err := t.Flush(); err != nil {
 			return nil // a reader that went away is no fault
 		}
-		fmt.Fprintln(p.out, schemaVerdict(pending, unknown))
+		fmt.Fprintln(p.Out, schemaVerdict(pending, unknown))
 		return nil
 	})
 }
@@ -73,21 +76,21 @@ func migrateStatus(ctx context.Context, p *program, args []string) error {
 func schemaVerdict(pending, unknown int) string {
 	switch {
 	case pending > 0:
-		return fmt.Sprintf("%d to apply: sallyport migrate up. This version does not serve before.", pending)
+		return fmt.Sprintf("%d to apply: run sallyport migrate up. This version does not serve before.", pending)
 	case unknown > 0:
 		return "The database is newer than this version, which can still serve it."
 	}
 	return "The database has this version's schema."
 }
 
-func migratePlan(ctx context.Context, p *program, args []string) error {
-	f := p.flags("migrate plan", "what \"migrate up\" would do; changes nothing")
+func migratePlan(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("migrate plan", "what \"migrate up\" would do; changes nothing")
 	text := f.Bool("sql", false, "with the statements")
-	c, err := p.settings(f, args, 0)
+	c, err := p.Settings(f, args, 0)
 	if err != nil {
 		return err
 	}
-	return p.onSchema(ctx, c, func(e *relational.Engine) error {
+	return onSchema(ctx, p, c, func(e *relational.Engine) error {
 		all, err := e.Migrations(ctx)
 		if err != nil {
 			return err
@@ -98,45 +101,45 @@ func migratePlan(ctx context.Context, p *program, args []string) error {
 				continue
 			}
 			n++
-			fmt.Fprintf(p.out, "%d. %s\n", n, m.Name)
+			fmt.Fprintf(p.Out, "%d. %s\n", n, m.Name)
 			if *text {
-				fmt.Fprintf(p.out, "\n%s\n\n", m.Up)
+				fmt.Fprintf(p.Out, "\n%s\n\n", m.Up)
 			}
 		}
 		if n == 0 {
-			fmt.Fprintln(p.out, "Nothing: the database has this version's schema.")
+			fmt.Fprintln(p.Out, "Nothing: the database has this version's schema.")
 		}
 		return nil
 	})
 }
 
-func migrateUp(ctx context.Context, p *program, args []string) error {
-	c, err := p.settings(p.flags("migrate up", "bring the database to this version's schema, while the version before goes on serving"), args, 0)
+func migrateUp(ctx context.Context, p *cli.Program, args []string) error {
+	c, err := p.Settings(p.Flags("migrate up", "migrate the database to this version's schema, while servers of the previous version serve"), args, 0)
 	if err != nil {
 		return err
 	}
-	return p.onSchema(ctx, c, func(e *relational.Engine) error {
+	return onSchema(ctx, p, c, func(e *relational.Engine) error {
 		stop := func() {}
 		before := func(m relational.Migration) {
-			fmt.Fprintf(p.out, "%s ...\n", m.Name)
-			stop = p.still(m.Name)
+			fmt.Fprintf(p.Out, "%s ...\n", m.Name)
+			stop = still(p.Out, m.Name)
 		}
 		after := func(m relational.Migration, took time.Duration) {
 			stop()
-			fmt.Fprintf(p.out, "%s done in %s\n", m.Name, took.Round(time.Millisecond))
+			fmt.Fprintf(p.Out, "%s done in %s\n", m.Name, took.Round(time.Millisecond))
 		}
 		err := e.MigrateUp(ctx, before, after)
 		if err != nil {
 			stop()
 			return fmt.Errorf("migrate: %w", err)
 		}
-		fmt.Fprintln(p.out, "The database has this version's schema.")
+		fmt.Fprintln(p.Out, "The database has this version's schema.")
 		return nil
 	})
 }
 
-// still says now and then that a step goes on, until it is stopped.
-func (p *program) still(name string) (stop func()) {
+// still prints every ten seconds that a step is running, until it is stopped.
+func still(out io.Writer, name string) (stop func()) {
 	const often = 10 * time.Second
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -148,7 +151,7 @@ func (p *program) still(name string) (stop func()) {
 			case <-done:
 				return
 			case <-tick.C:
-				fmt.Fprintf(p.out, "%s ... %s\n", name, time.Duration(n)*often)
+				fmt.Fprintf(out, "%s ... %s\n", name, time.Duration(n)*often)
 			}
 		}
 	}()
@@ -162,15 +165,15 @@ func (p *program) still(name string) (stop func()) {
 	}
 }
 
-func migrateDown(ctx context.Context, p *program, args []string) error {
-	f := p.flags("migrate down", "take the newest step of the schema back, with what is stored in it")
-	yes := f.Bool("yes", false, "do it")
-	everything := f.Bool("drop-everything", false, "needed besides for the first step, which all tables hang on")
-	c, err := p.settings(f, args, 0)
+func migrateDown(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("migrate down", "revert the newest step of the schema, and lose what is stored in it")
+	yes := f.Bool("yes", false, "confirm")
+	everything := f.Bool("drop-everything", false, "also confirm reverting the first step, which drops every table")
+	c, err := p.Settings(f, args, 0)
 	if err != nil {
 		return err
 	}
-	return p.onSchema(ctx, c, func(e *relational.Engine) error {
+	return onSchema(ctx, p, c, func(e *relational.Engine) error {
 		all, err := e.Migrations(ctx)
 		if err != nil {
 			return err
@@ -183,34 +186,19 @@ func migrateDown(ctx context.Context, p *program, args []string) error {
 		}
 		switch {
 		case newest == nil:
-			fmt.Fprintln(p.out, "Nothing: the database has no schema of ours.")
+			fmt.Fprintln(p.Out, "Nothing: the database has no schema of Sallyport.")
 			return nil
 		case newest.Name == "":
-			return fmt.Errorf("step %04d is of a newer version of Sallyport; that one can take it back", newest.Version)
+			return fmt.Errorf("step %04d is of a newer version of Sallyport; revert it with that version", newest.Version)
 		case !*yes:
-			return fmt.Errorf("this would take back %s:\n\n%s\n\nStop the servers of this version, make a backup, and say --yes", newest.Name, newest.Down)
+			return fmt.Errorf("this would revert %s:\n\n%s\n\nStop the servers of this version, make a backup, and add --yes", newest.Name, newest.Down)
 		case newest.Version == all[0].Version && !*everything:
-			return fmt.Errorf("%s is the first step: taking it back drops every table with all users and keys; say --drop-everything too", newest.Name)
+			return fmt.Errorf("%s is the first step: reverting it drops every table with all users and keys; add --drop-everything", newest.Name)
 		}
 		if err := e.MigrateDown(ctx, newest.Version); err != nil {
 			return fmt.Errorf("migrate: %w", err)
 		}
-		fmt.Fprintf(p.out, "%s is taken back.\n", newest.Name)
-		return nil
-	})
-}
-
-func backup(ctx context.Context, p *program, args []string) error {
-	f := p.flags("backup", "copy a SQLite database into a new file while servers serve; PostgreSQL has its own tools")
-	c, err := p.settings(f, args, 1)
-	if err != nil {
-		return err
-	}
-	return p.onSchema(ctx, c, func(e *relational.Engine) error {
-		if err := e.Backup(ctx, f.Arg(0)); err != nil {
-			return err
-		}
-		fmt.Fprintf(p.out, "%s is a copy of the database. Without the key file nobody can use it: back that up elsewhere.\n", f.Arg(0))
+		fmt.Fprintf(p.Out, "%s is reverted.\n", newest.Name)
 		return nil
 	})
 }

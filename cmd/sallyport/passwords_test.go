@@ -8,25 +8,15 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/config"
 )
 
-// more adds settings to those of an installation.
-func more(t *testing.T, settings, text string) {
-	t.Helper()
-	have, err := os.ReadFile(settings)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(settings, append(have, text...), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // Whoever sets a password, and wherever: it is the same rule, and the words name it.
 func TestOneRuleForEveryNewPassword(t *testing.T) {
-	o := newOffice(t)
-	more(t, o.settings, "passwords:\n  min_length: 13\n")
+	o := newFixture(t)
+	servertest.AppendSettings(t, o.settings, "passwords:\n  min_length: 13\n")
 	const short, long = "twelve chars", "thirteen char"
 	state := func(name, password string) string {
 		return o.file(name, "users:\n  - {username: alice, password: "+password+"}\n")
@@ -34,21 +24,21 @@ func TestOneRuleForEveryNewPassword(t *testing.T) {
 	o.must("apply", state("good.yaml", long))
 	words := "the password has fewer than 13 characters"
 	o.rejects([]refused{
-		{"a new user", short, exitFailed, "password: " + words, []string{"user", "create", "--username", "bob", "--password-file", "-"}},
-		{"another password", short, exitFailed, words, []string{"user", "set-password", "alice"}},
-		{"a desired state", "", exitFailed, "users[0].password: " + words, []string{"apply", state("bad.yaml", short)}},
-		{"one that replaces passwords", "", exitFailed, words, []string{"apply", "--replace-credentials", state("bad.yaml", short)}},
-		{"what would be done", "", exitFailed, words, []string{"apply", "--dry-run", state("bad.yaml", short)}},
+		{"a new user", short, cli.ExitFailed, "password: " + words, []string{"user", "create", "--username", "bob", "--password-file", "-"}},
+		{"another password", short, cli.ExitFailed, words, []string{"user", "set-password", "alice"}},
+		{"a desired state", "", cli.ExitFailed, "users[0].password: " + words, []string{"apply", state("bad.yaml", short)}},
+		{"one that replaces passwords", "", cli.ExitFailed, words, []string{"apply", "--replace-credentials", state("bad.yaml", short)}},
+		{"what would be done", "", cli.ExitFailed, words, []string{"apply", "--dry-run", state("bad.yaml", short)}},
 	})
-	c := strictConsole(t, "passwords:\n  min_length: 13\n")
-	carol := c.call("POST", "/users", map[string]any{"username": "carol", "password": long}).done(201, "created").User
+	c := servertest.NewAdminAPIWith(t, "passwords:\n  min_length: 13\n")
+	carol := c.Call("POST", "/users", map[string]any{"username": "carol", "password": long}).Done(201, "created").User
 	for _, call := range []struct {
 		method, path string
 		body         map[string]any
 		code         int
 	}{{"POST", "/users", map[string]any{"username": "dora", "password": short}, 400}, {"POST", "/users/" + string(carol) + "/password", map[string]any{"password": short}, 422}} {
-		if r := c.call(call.method, call.path, call.body); r.code != call.code || !strings.Contains(string(r.raw), words) {
-			t.Errorf("%s %s: %d %s", call.method, call.path, r.code, r.raw)
+		if r := c.Call(call.method, call.path, call.body); r.Code != call.code || !strings.Contains(string(r.Raw), words) {
+			t.Errorf("%s %s: %d %s", call.method, call.path, r.Code, r.Raw)
 		}
 	}
 }
@@ -65,10 +55,10 @@ func breachedFile(t *testing.T, plain string) string {
 
 func TestBreachedPasswordsAreRefusedEverywhere(t *testing.T) {
 	const stolen, fresh = "stolen elsewhere qzvk", "known to nobody qzvk"
-	o := newOffice(t)
+	o := newFixture(t)
 	o.secrets = []string{stolen, fresh}
 	file := breachedFile(t, stolen)
-	more(t, o.settings, "passwords:\n  breached_file: "+file+"\n")
+	servertest.AppendSettings(t, o.settings, "passwords:\n  breached_file: "+file+"\n")
 	state := func(name, password string) string {
 		return o.file(name, "users:\n  - {username: alice, password: "+password+"}\n")
 	}
@@ -76,24 +66,24 @@ func TestBreachedPasswordsAreRefusedEverywhere(t *testing.T) {
 	o.must("apply", state("good.yaml", fresh))
 	words := "the password is in the file of breached passwords"
 	o.rejects([]refused{
-		{"a new user", stolen, exitFailed, "password: " + words, []string{"user", "create", "--username", "bob", "--password-file", "-"}},
-		{"another password", stolen, exitFailed, words, []string{"user", "set-password", "alice"}},
-		{"a desired state", "", exitFailed, "users[0].password: " + words, []string{"apply", "--replace-credentials", state("bad.yaml", stolen)}},
+		{"a new user", stolen, cli.ExitFailed, "password: " + words, []string{"user", "create", "--username", "bob", "--password-file", "-"}},
+		{"another password", stolen, cli.ExitFailed, words, []string{"user", "set-password", "alice"}},
+		{"a desired state", "", cli.ExitFailed, "users[0].password: " + words, []string{"apply", "--replace-credentials", state("bad.yaml", stolen)}},
 	})
 	if !o.proves("alice", fresh) {
 		t.Error("a refused password became alice's")
 	}
-	c := strictConsole(t, "passwords:\n  breached_file: "+file+"\n")
-	alice := string(c.call("POST", "/users", map[string]any{"username": "alice"}).done(201, "created").User)
+	c := servertest.NewAdminAPIWith(t, "passwords:\n  breached_file: "+file+"\n")
+	alice := string(c.Call("POST", "/users", map[string]any{"username": "alice"}).Done(201, "created").User)
 	answers := func(code int, want string) {
 		t.Helper()
 		for path, body := range map[string]map[string]any{"/users/" + alice + "/password": {"password": stolen}, "/users": {"username": "bob", "password": stolen}} {
-			r := c.call("POST", path, body)
-			if r.code != code && r.code != 400 || !strings.Contains(string(r.raw), want) {
-				t.Errorf("%s: %d %s, want %d %q", path, r.code, r.raw, code, want)
+			r := c.Call("POST", path, body)
+			if r.Code != code && r.Code != 400 || !strings.Contains(string(r.Raw), want) {
+				t.Errorf("%s: %d %s, want %d %q", path, r.Code, r.Raw, code, want)
 			}
-			if code == 503 && (r.code != 503 || r.header.Get("Retry-After") != "60") {
-				t.Errorf("%s: %d, Retry-After %q, want 503 and a minute", path, r.code, r.header.Get("Retry-After"))
+			if code == 503 && (r.Code != 503 || r.Header.Get("Retry-After") != "60") {
+				t.Errorf("%s: %d, Retry-After %q, want 503 and a minute", path, r.Code, r.Header.Get("Retry-After"))
 			}
 		}
 	}
@@ -103,20 +93,20 @@ func TestBreachedPasswordsAreRefusedEverywhere(t *testing.T) {
 	}
 	words = "cannot be searched, so no new password is accepted"
 	answers(503, words)
-	if log := c.log.String(); !strings.Contains(log, `"level":"ERROR"`) || !strings.Contains(log, "no such file") || strings.Contains(log, stolen) {
+	if log := c.Log.String(); !strings.Contains(log, `"level":"ERROR"`) || !strings.Contains(log, "no such file") || strings.Contains(log, stolen) {
 		t.Errorf("the log: %s", log)
 	}
 	o.rejects([]refused{
-		{"without the file", fresh, exitFailed, words, []string{"user", "set-password", "alice"}},
-		{"a desired state without the file", "", exitFailed, words, []string{"apply", "--replace-credentials", state("bad.yaml", stolen)}},
-		{"a check", "", exitFailed, "passwords.breached_file: stat " + file, []string{"config", "check"}},
-		{"a start", "", exitFailed, "passwords.breached_file: stat " + file, []string{"serve"}},
+		{"without the file", fresh, cli.ExitFailed, words, []string{"user", "set-password", "alice"}},
+		{"a desired state without the file", "", cli.ExitFailed, words, []string{"apply", "--replace-credentials", state("bad.yaml", stolen)}},
+		{"a check", "", cli.ExitFailed, "passwords.breached_file: stat " + file, []string{"config", "check"}},
+		{"a start", "", cli.ExitFailed, "passwords.breached_file: stat " + file, []string{"serve"}},
 	})
 	for text, want := range map[string]string{"password\n": "is no SHA-1", "": "no hash", strings.Repeat("F", 40) + "\n" + strings.Repeat("0", 40): "not sorted"} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		o.rejects([]refused{{"a check of " + want, "", exitFailed, want, []string{"config", "check"}}, {"a start with " + want, "", exitFailed, want, []string{"serve"}}})
+		o.rejects([]refused{{"a check of " + want, "", cli.ExitFailed, want, []string{"config", "check"}}, {"a start with " + want, "", cli.ExitFailed, want, []string{"serve"}}})
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -18,45 +17,20 @@ import (
 
 	"go.uber.org/goleak"
 
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/config"
 	"sallyport/storage"
 )
-
-// installation writes settings for a server on SQLite and makes its key and schema.
-func installation(t *testing.T) (settings, public, admin string) {
-	t.Helper()
-	dir := t.TempDir()
-	public, admin = freeAddress(t), freeAddress(t)
-	settings = filepath.Join(dir, "sallyport.yaml")
-	text := fmt.Sprintf("issuer: http://%s\nenvironment: test\nlisten: %s\nadmin_listen: %s\nadmin_key_file: %s\nkey_file: %s\ndrain_time: 1s\ndatabase:\n  dsn: sqlite:%s\n",
-		public, public, admin, filepath.Join(dir, "admin"), filepath.Join(dir, "keys"), filepath.Join(dir, "sallyport.db"))
-	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	run(t, "keyfile", filepath.Join(dir, "keys"))
-	run(t, "adminkey", filepath.Join(dir, "admin"))
-	run(t, "migrate", "--config", settings)
-	return settings, public, admin
-}
 
 // run plays a command that must succeed and returns what it prints.
 func run(t *testing.T, args ...string) string {
 	t.Helper()
 	p, out, err := testProgram()
-	if code := p.main(context.Background(), args); code != exitOK {
+	if code := p.Main(context.Background(), commands(), args); code != cli.ExitOK {
 		t.Fatalf("sallyport %s: exit code %d: %s", strings.Join(args, " "), code, err)
 	}
 	return out.String()
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // get returns status and body; a refused connection is status 0.
@@ -99,11 +73,11 @@ func TestServeStartsDrainsAndStops(t *testing.T) {
 		// gorm's statement cache ticks on after its database is closed; it is one goroutine a process.
 		goleak.VerifyNone(t, goleak.IgnoreAnyFunction("gorm.io/gorm/internal/lru.NewLRU[...].func1"))
 	})
-	settings, public, admin := installation(t)
+	settings, public, admin := servertest.NewInstallation(t)
 	p, _, log := testProgram("SALLYPORT_CONFIG=" + settings)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
-	go func() { ended <- p.main(ctx, []string{"serve"}) }()
+	go func() { ended <- p.Main(ctx, commands(), []string{"serve"}) }()
 
 	until(t, "http://"+admin+"/readyz", http.StatusOK)
 	for _, tc := range []struct {
@@ -131,7 +105,7 @@ func TestServeStartsDrainsAndStops(t *testing.T) {
 	if code, _ := get(t, "http://"+public+"/jwks.json"); code != http.StatusOK {
 		t.Errorf("while draining: %d, want 200", code)
 	}
-	if code := <-ended; code != exitOK {
+	if code := <-ended; code != cli.ExitOK {
 		t.Errorf("exit code %d, want 0: %s", code, log)
 	}
 	if code, _ := get(t, "http://"+public+"/jwks.json"); code != 0 {
@@ -140,12 +114,12 @@ func TestServeStartsDrainsAndStops(t *testing.T) {
 }
 
 func TestServeNeedsAKeyFileThatIsItsOwn(t *testing.T) {
-	settings, _, _ := installation(t)
+	settings, _, _ := servertest.NewInstallation(t)
 	keys := filepath.Join(filepath.Dir(settings), "keys")
 	serve := func() string {
 		p, _, err := testProgram()
-		if code := p.main(context.Background(), []string{"serve", "--config", settings}); code != exitFailed {
-			t.Errorf("exit code %d, want %d", code, exitFailed)
+		if code := p.Main(context.Background(), commands(), []string{"serve", "--config", settings}); code != cli.ExitFailed {
+			t.Errorf("exit code %d, want %d", code, cli.ExitFailed)
 		}
 		return err.String()
 	}
@@ -164,7 +138,7 @@ func TestServeNeedsAKeyFileThatIsItsOwn(t *testing.T) {
 }
 
 func TestServeNeedsAnAdminKey(t *testing.T) {
-	settings, _, _ := installation(t)
+	settings, _, _ := servertest.NewInstallation(t)
 	key := filepath.Join(filepath.Dir(settings), "admin")
 	spoil := func(text string, mode os.FileMode) func() {
 		return func() {
@@ -197,7 +171,7 @@ func TestServeNeedsAnAdminKey(t *testing.T) {
 			p, _, err := testProgram("SALLYPORT_CONFIG=" + settings)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			if code := p.main(ctx, strings.Fields(command)); code != exitFailed || !strings.Contains(err.String(), tc.want) || strings.Contains(err.String(), "geheim") {
+			if code := p.Main(ctx, commands(), strings.Fields(command)); code != cli.ExitFailed || !strings.Contains(err.String(), tc.want) || strings.Contains(err.String(), "geheim") {
 				t.Errorf("%s, %s: exit code %d, %q; want %q", tc.name, command, code, err, tc.want)
 			}
 		}
@@ -205,11 +179,11 @@ func TestServeNeedsAnAdminKey(t *testing.T) {
 }
 
 func TestServeRefusesAnEmptyDatabase(t *testing.T) {
-	settings, _, _ := installation(t)
+	settings, _, _ := servertest.NewInstallation(t)
 	database := "SALLYPORT_DATABASE_DSN=sqlite:" + filepath.Join(t.TempDir(), "empty.db")
 	p, _, errOut := testProgram(database)
-	if code := p.main(context.Background(), []string{"serve", "--config", settings}); code != exitFailed {
-		t.Errorf("exit code %d, want %d", code, exitFailed)
+	if code := p.Main(context.Background(), commands(), []string{"serve", "--config", settings}); code != cli.ExitFailed {
+		t.Errorf("exit code %d, want %d", code, cli.ExitFailed)
 	}
 	if !strings.Contains(errOut.String(), "sallyport migrate") {
 		t.Errorf("error = %s, want the way out in it", errOut)
@@ -217,7 +191,7 @@ func TestServeRefusesAnEmptyDatabase(t *testing.T) {
 }
 
 func TestServePrintsTheSettingsInForce(t *testing.T) {
-	settings, public, _ := installation(t)
+	settings, public, _ := servertest.NewInstallation(t)
 	out := run(t, "serve", "--config", settings, "--print")
 	if !strings.Contains(out, "issuer: http://"+public) || !strings.Contains(out, "access_token: 10m") {
 		t.Errorf("settings = %s", out)
@@ -225,7 +199,7 @@ func TestServePrintsTheSettingsInForce(t *testing.T) {
 }
 
 func TestApplyIsIdempotent(t *testing.T) {
-	settings, _, _ := installation(t)
+	settings, _, _ := servertest.NewInstallation(t)
 	file := filepath.Join(filepath.Dir(settings), "state.yaml")
 	apply := func(name string) string {
 		t.Helper()
@@ -237,9 +211,9 @@ func TestApplyIsIdempotent(t *testing.T) {
 		return lines[len(lines)-1]
 	}
 	for _, tc := range []struct{ what, name, want string }{
-		{"the first time everything is made", "Shop", "Clients: 1 made, 0 changed, 0 deleted. Users: 1 made, 0 changed."},
+		{"the first time everything is made", "Shop", "Clients: 1 created, 0 changed, 0 deleted. Users: 1 created, 0 changed."},
 		{"the second time nothing happens", "Shop", "Nothing to do."},
-		{"a client that differs is replaced, a user keeps the password", "Store", "Clients: 0 made, 1 changed, 0 deleted. Users: 0 made, 0 changed."},
+		{"a client that differs is replaced, a user keeps the password", "Store", "Clients: 0 created, 1 changed, 0 deleted. Users: 0 created, 0 changed."},
 	} {
 		if got := apply(tc.name); got != tc.want {
 			t.Errorf("%s: %q, want %q", tc.what, got, tc.want)
@@ -250,30 +224,30 @@ func TestApplyIsIdempotent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := p.open(t.Context(), c)
+	h, err := openServer(t.Context(), p, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer h.close()
-	client, err := h.store.Client(t.Context(), "shop")
+	defer h.Close()
+	client, err := h.Store.Client(t.Context(), "shop")
 	if err != nil || client.Name != "Store" || !client.UpdatedAt.After(client.CreatedAt) {
 		t.Errorf("client = %+v, %v", client, err)
 	}
-	account, err := h.store.AccountByIdentifier(t.Context(), "alice")
+	account, err := h.Store.AccountByIdentifier(t.Context(), "alice")
 	if err != nil || len(account.Identifiers) != 2 || account.User.Status != storage.UserActive {
 		t.Errorf("account = %+v, %v", account.User, err)
 	}
 }
 
 func TestApplyRefusesAFileWithFaultsWhole(t *testing.T) {
-	settings, _, _ := installation(t)
+	settings, _, _ := servertest.NewInstallation(t)
 	file := filepath.Join(filepath.Dir(settings), "state.yaml")
 	if err := os.WriteFile(file, []byte("clients:\n  - client_id: shop\n    publik: true\nusers:\n  - username: alice\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p, _, errOut := testProgram()
-	if code := p.main(context.Background(), []string{"apply", "--config", settings, file}); code != exitFailed {
-		t.Errorf("exit code %d, want %d", code, exitFailed)
+	if code := p.Main(context.Background(), commands(), []string{"apply", "--config", settings, file}); code != cli.ExitFailed {
+		t.Errorf("exit code %d, want %d", code, cli.ExitFailed)
 	}
 	if !strings.Contains(errOut.String(), "state.yaml:3: clients[0].publik: there is no such key") {
 		t.Errorf("error = %s", errOut)
@@ -299,16 +273,4 @@ func token(t *testing.T, issuer, id, secret string) map[string]any {
 		t.Fatalf("token: %d %v %v", r.StatusCode, out, err)
 	}
 	return out
-}
-
-func TestMemoryLimit(t *testing.T) {
-	c := config.Default()
-	c.Argon2.Parallel = 2
-	if got := memoryLimit(c) >> 20; got < 400 || got > 450 {
-		t.Errorf("with everything at its default on two cores: %d MiB, want what leaves room below 512", got)
-	}
-	c.Argon2.Parallel, c.Argon2.Memory, c.MaxConnections = 64, 1<<20, 100000
-	if got := memoryLimit(c) >> 30; got < 64 {
-		t.Errorf("64 hashes of 1 GiB at once: %d GiB, want room for them", got)
-	}
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/cmd/sallyport/server"
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/mfa"
 	"sallyport/web/admin"
 )
@@ -13,18 +15,18 @@ import (
 // callAdmin makes a call of the admin API and returns the body of the response.
 func (s *trial) callAdmin(method, path, body string) string {
 	s.Helper()
-	api, err := s.adminAPI(adminKey, "http://localhost", newLog(&s.log, "info"), s.program().random)
+	api, err := s.AdminAPI(servertest.AdminKey, "http://localhost", server.NewLog(&s.log, "info"), s.program().Random)
 	if err != nil {
 		s.Fatal(err)
 	}
-	s.handler = api
-	return s.send(method, admin.Base+path, "application/json", body, "Authorization", "Bearer "+adminKey).Body.String()
+	s.Handler = api
+	return s.send(method, admin.Base+path, "application/json", body, "Authorization", "Bearer "+servertest.AdminKey).Body.String()
 }
 
 // setPassword sets a new password for Nora and returns the body of the response.
 func (s *trial) setPassword(plain string) string {
 	s.Helper()
-	account, err := s.open().store.AccountByIdentifier(s.Context(), "nora")
+	account, err := s.open().Store.AccountByIdentifier(s.Context(), "nora")
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -34,7 +36,7 @@ func (s *trial) setPassword(plain string) string {
 // passwordHash returns the stored hash of Nora's password after she has signed in.
 func passwordHash(s *trial) string {
 	s.open().signIn("own", "nora")
-	account, err := s.store.AccountByIdentifier(s.Context(), "nora")
+	account, err := s.Store.AccountByIdentifier(s.Context(), "nora")
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -55,18 +57,18 @@ func (o *trialSource) passwords(t *testing.T) map[string]effect {
 		"argon2.memory":               {value: "20480", want: "m=20480,", show: passwordHash},
 		"argon2.time":                 {value: "3", want: ",t=3,", show: passwordHash},
 		"argon2.threads":              {value: "2", want: ",p=2,", show: passwordHash},
-		"argon2.parallel":             {value: "7", want: "argon2_places 7", show: metrics},
-		"argon2.queue":                {value: "7", want: "argon2_queue_places 7", show: metrics},
+		"argon2.parallel":             {value: "7", want: "argon2_places 7", show: scrape},
+		"argon2.queue":                {value: "7", want: "argon2_queue_places 7", show: scrape},
 		// The wait also extends the time of a request.
 		"argon2.wait": {value: "5s", with: set{"ARGON2_PARALLEL": "1"}, want: "step:done", show: func(s *trial) string {
 			login := s.open().begin("own")
-			release, err := s.house.password.Reserve(context.Background(), mfa.Place{})
+			release, err := s.Server.Password.Reserve(context.Background(), mfa.Place{})
 			if err != nil {
 				s.Fatal(err)
 			}
 			go func() {
 				defer release()
-				for s.house.password.Load().Waiting == 0 && s.Context().Err() == nil {
+				for s.Server.Password.Load().Waiting == 0 && s.Context().Err() == nil {
 					time.Sleep(5 * time.Millisecond)
 				}
 				time.Sleep(3 * time.Second)
@@ -96,7 +98,7 @@ func (o *trialSource) limits() map[string]effect {
 		"throttle.address_users":    {value: "2", want: "too_many_attempts", show: func(s *trial) string { s.open().failLogins(3, 3); return enters(s) }},
 		"throttle.address_window": {value: "1m", with: set{"THROTTLE_ADDRESS_USERS": "2"}, want: "step:done", show: func(s *trial) string {
 			s.open().failLogins(3, 3)
-			s.clock.move(2 * time.Minute)
+			s.clock.Move(2 * time.Minute)
 			return enters(s)
 		}},
 		"limits.opens": {value: "1", want: "status:429", show: func(s *trial) string {

@@ -66,14 +66,14 @@ func (s *trial) appCode(at time.Time, secret string) string {
 	if err != nil {
 		s.Fatal(err)
 	}
-	return s.totp.CodeAt(key, at)
+	return s.TOTP.CodeAt(key, at)
 }
 
 // redeem signs Nora in at the client own and exchanges the code for tokens, after a wait.
 func (s *trial) redeem(wait time.Duration) answer {
 	s.Helper()
 	finished := s.call(s.signIn("own", "nora"), "/finish")
-	s.clock.move(wait)
+	s.clock.Move(wait)
 	return s.form("/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"own"}, "code": {fmt.Sprint(finished["code"])},
 		"redirect_uri": {trialCallback}, "code_verifier": {strings.Repeat("v", 43)}})
 }
@@ -145,6 +145,15 @@ func (s *trial) browse() browser {
 	return b
 }
 
+// account goes to the account page without a session, and returns the authorization request
+// it leads to and the page to sign in on.
+func (s *trial) account() (location, page string) {
+	s.Helper()
+	b := browser{s, webtest.Jar{}}
+	location = b.request("GET", "/account", "").Header().Get("Location")
+	return location, b.request("GET", b.request("GET", location, "").Header().Get("Location"), "").Body.String()
+}
+
 // verify verifies a code of Vera's instead of a password, redeems it after a wait, and returns
 // where that redirects to.
 func (s *trial) verify(wait time.Duration) string {
@@ -170,8 +179,8 @@ func (s *trial) verify(wait time.Duration) string {
 	}
 	request := at.Query().Get("requestId")
 	d := post("initiation", answer{"request_id": request, "identifier": "vera", "usage_type": "PASSWORDLESS_AUTHENTICATION"})
-	post("verification", answer{"exchange_id": d["exchange_id"].(answer)["exchange_id"], "passcode": s.appCode(s.clock.now(), aliceSecret)})
-	s.clock.move(wait)
+	post("verification", answer{"exchange_id": d["exchange_id"].(answer)["exchange_id"], "passcode": s.appCode(s.clock.Now(), aliceSecret)})
+	s.clock.Move(wait)
 	return b.request("POST", "/login-srv/verification/login", url.Values{"requestId": {request}, "verificationType": {"TOTP"},
 		"sub": {fmt.Sprint(d["sub"])}, "status_id": {fmt.Sprint(d["status_id"])}}.Encode()).Header().Get("Location")
 }
@@ -181,8 +190,8 @@ func (s *trial) enroll(wait time.Duration) answer {
 	s.Helper()
 	login := s.signIn("strict", "nora")
 	begun := s.call(login, "/enroll", "method", "totp")["enrollment"].(answer)
-	s.clock.move(wait)
-	return s.call(login, "/enroll/confirm", "exchange_id", begun["exchange_id"], "passcode", s.appCode(s.clock.now(), begun["secret"].(string)))
+	s.clock.Move(wait)
+	return s.call(login, "/enroll/confirm", "exchange_id", begun["exchange_id"], "passcode", s.appCode(s.clock.Now(), begun["secret"].(string)))
 }
 
 // lifetimes are the rows of lifetimes, and of the window of TOTP codes.
@@ -190,7 +199,7 @@ func (o *trialSource) lifetimes() map[string]effect {
 	return map[string]effect{
 		"lifetimes.request": {value: "10m", want: "unknown_request", show: func(s *trial) string {
 			login := s.open().begin("own")
-			s.clock.move(20 * time.Minute)
+			s.clock.Move(20 * time.Minute)
 			return fmt.Sprint(s.call(login, "/step"))
 		}},
 		"lifetimes.code":         {value: "10s", want: "invalid_grant", show: func(s *trial) string { return fmt.Sprint(s.open().redeem(30 * time.Second)) }},
@@ -201,49 +210,49 @@ func (o *trialSource) lifetimes() map[string]effect {
 		}},
 		"lifetimes.refresh_idle": {value: "1h", want: "invalid_grant", show: func(s *trial) string {
 			token := s.open().redeem(0)["refresh_token"]
-			s.clock.move(2 * time.Hour)
+			s.clock.Move(2 * time.Hour)
 			return fmt.Sprint(s.refresh(token))
 		}},
 		"lifetimes.refresh_max": {value: "1h", with: map[string]string{"LIFETIMES_REFRESH_IDLE": "1h"}, want: "invalid_grant", show: func(s *trial) string {
 			token := s.open().redeem(0)["refresh_token"]
-			s.clock.move(50 * time.Minute)
+			s.clock.Move(50 * time.Minute)
 			token = s.refresh(token)["refresh_token"]
-			s.clock.move(50 * time.Minute)
+			s.clock.Move(50 * time.Minute)
 			return fmt.Sprint(s.refresh(token))
 		}},
 		"lifetimes.session_idle": {value: "5m", want: "/login?", show: func(s *trial) string {
 			b := s.open().browse()
-			s.clock.move(10 * time.Minute)
+			s.clock.Move(10 * time.Minute)
 			return b.authorize()
 		}},
 		"lifetimes.session_max": {value: "40m", want: "/login?", show: func(s *trial) string {
 			b := s.open().browse()
-			s.clock.move(25 * time.Minute)
+			s.clock.Move(25 * time.Minute)
 			if to := b.authorize(); strings.Contains(to, "/login?") {
 				s.Fatalf("after 25 minutes: %s", to)
 			}
-			if err := s.sessions.Flush(s.Context()); err != nil {
+			if err := s.Sessions.Flush(s.Context()); err != nil {
 				s.Fatal(err)
 			}
-			s.clock.move(25 * time.Minute)
+			s.clock.Move(25 * time.Minute)
 			return b.authorize()
 		}},
 		"lifetimes.exchange": {value: "60s", want: "invalid_exchange", show: func(s *trial) string {
 			login := s.open().signIn("strict", "vera")
 			exchange := s.call(login, "/initiate", "method", "totp", "usage", "second")["exchange"].(answer)["exchange_id"]
-			s.clock.move(2 * time.Minute)
-			return fmt.Sprint(s.call(login, "/verify", "method", "totp", "usage", "second", "exchange_id", exchange, "passcode", s.appCode(s.clock.now(), aliceSecret)))
+			s.clock.Move(2 * time.Minute)
+			return fmt.Sprint(s.call(login, "/verify", "method", "totp", "usage", "second", "exchange_id", exchange, "passcode", s.appCode(s.clock.Now(), aliceSecret)))
 		}},
 		"lifetimes.verified": {value: "30s", want: "error=", show: func(s *trial) string { return s.open().verify(2 * time.Minute) }},
 		"lifetimes.enroll":   {value: "1m", want: "enrollment_expired", show: func(s *trial) string { return fmt.Sprint(s.open().enroll(2 * time.Minute)) }},
 		"lifetimes.reauth": {value: "1m", want: "reauthentication_required", show: func(s *trial) string {
 			login := s.open().signIn("strict", "nora")
-			s.clock.move(5 * time.Minute)
+			s.clock.Move(5 * time.Minute)
 			return fmt.Sprint(s.call(login, "/enroll", "method", "totp"))
 		}},
 		"totp_window": {value: "0", want: "invalid_passcode", show: func(s *trial) string {
 			login := s.open().signIn("strict", "vera")
-			return fmt.Sprint(s.call(login, "/verify", "method", "totp", "usage", "second", "passcode", s.appCode(s.clock.now().Add(-30*time.Second), aliceSecret)))
+			return fmt.Sprint(s.call(login, "/verify", "method", "totp", "usage", "second", "passcode", s.appCode(s.clock.Now().Add(-30*time.Second), aliceSecret)))
 		}},
 	}
 }

@@ -10,22 +10,23 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/e2e/collector"
 	"sallyport/storage"
 	"sallyport/web/admin"
-	"sallyport/web/webtest"
 )
 
 type set = map[string]string
 
 // listeners are the rows of listeners, certificates and connections.
 func (o *trialSource) listeners(t *testing.T) map[string]effect {
-	public, private, open := freeAddress(t), freeAddress(t), freeAddress(t)
+	public, private, open := servertest.FreeAddress(t), servertest.FreeAddress(t), servertest.FreeAddress(t)
 	_, port, err := net.SplitHostPort(open)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, certFile, keyFile := certified(t)
+	cert, certFile, keyFile := newCertificateFiles(t)
 	serial := "over TLS with " + cert.Leaf.SerialNumber.String()
 	run(t, "adminkey", filepath.Join(o.dir, "another"))
 	key, err := os.ReadFile(filepath.Join(o.dir, "another"))
@@ -81,10 +82,10 @@ func dial17(s *trial, address string) string {
 // auditTrail returns the events of a kind; "": all.
 func (s *trial) auditTrail(kind string) string {
 	s.Helper()
-	if err := s.journal.Flush(s.Context()); err != nil {
+	if err := s.Journal.Flush(s.Context()); err != nil {
 		s.Fatal(err)
 	}
-	events, err := s.store.ListEvents(s.Context(), storage.EventFilter{Kind: kind, Limit: 100})
+	events, err := s.Store.ListEvents(s.Context(), storage.EventFilter{Kind: kind, Limit: 100})
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -107,7 +108,7 @@ func (o *trialSource) files(t *testing.T) map[string]effect {
 		"database.dsn":             {value: empty, want: "sallyport migrate", show: (*trial).fault},
 		"database.dsn_file":        {value: secretFile(t, empty), also: set{"DATABASE_DSN": ""}, want: "sallyport migrate", show: (*trial).fault},
 		"database.tls":             {value: "encrypted", with: set{"DATABASE_DSN": "postgres://db.example/x?sslmode=require"}, want: "no faults", show: (*trial).check},
-		"database.max_connections": {value: "7", want: "database_connections_limit 7", show: metrics},
+		"database.max_connections": {value: "7", want: "database_connections_limit 7", show: scrape},
 		"key_file":                 {value: filepath.Join(dir, "keys"), want: "key-encryption key", show: (*trial).fault},
 		"template_dir": {value: templates, want: "<svg/>", show: func(s *trial) string {
 			page := s.open().send("GET", "/authorize", "", "", "Accept", "text/html").Body.String()
@@ -123,12 +124,19 @@ func (o *trialSource) names() map[string]effect {
 	discovery := body("/.well-known/openid-configuration")
 	return map[string]effect{
 		"issuer": {value: "http://localhost:9", want: `"issuer":"http://localhost:9"`, show: discovery},
+		"issuer, account": {value: "http://localhost:9", want: "localhost%3A9", show: func(s *trial) string {
+			to, page := s.open().account()
+			if !strings.Contains(page, `id="login-submit"`) {
+				return page
+			}
+			return to
+		}},
 		"environment": {value: "live", want: "active:false", show: func(s *trial) string {
-			return fmt.Sprint(s.open().post("/introspect", map[string][]string{"token": {fmt.Sprint(o.opaque)}}))
+			return fmt.Sprint(s.open().Post("/introspect", map[string][]string{"token": {fmt.Sprint(o.opaque)}}))
 		}},
 		"environment, API keys": {value: "live", want: "_live_", show: func(s *trial) string {
 			file := filepath.Join(s.TempDir(), "key")
-			if code := s.program().main(s.Context(), []string{"apikey", "create", "--name", "x", "--dialect", "admin", "--verb", "read", "--out", file}); code != exitOK {
+			if code := s.program().Main(s.Context(), commands(), []string{"apikey", "create", "--name", "x", "--dialect", "admin", "--verb", "read", "--out", file}); code != cli.ExitOK {
 				s.Fatal(s.log.String())
 			}
 			text, err := os.ReadFile(file)
@@ -144,14 +152,12 @@ func (o *trialSource) names() map[string]effect {
 		}},
 		"product, messages": {value: "Harbour", want: "product:Harbour", show: func(s *trial) string {
 			s.open().enroll(0)
-			messages, err := s.store.ListMessages(s.Context(), 10)
+			messages, err := s.Store.ListMessages(s.Context(), 10)
 			return fmt.Sprint(messages, err)
 		}},
 		"product, account": {value: "Harbour", want: "to Harbour", show: func(s *trial) string {
-			b := browser{s.open(), webtest.Jar{}}
-			to := b.request("GET", "/account", "").Header().Get("Location")
-			to = b.request("GET", to, "").Header().Get("Location")
-			return b.request("GET", to, "").Body.String()
+			_, page := s.open().account()
+			return page
 		}},
 		"product, passwords":    {value: "Harbour Lighthouse", want: "common", show: func(s *trial) string { return s.setPassword("harbour lighthouse") }},
 		"signing_algs":          {value: "EdDSA", want: `"EdDSA"`, show: body("/jwks.json")},
@@ -163,8 +169,8 @@ func (o *trialSource) names() map[string]effect {
 			return fmt.Sprintf("%d lines", strings.Count(s.log.String(), "\n"))
 		}},
 		"audit.keep": {value: "720h", want: "0 events", show: func(s *trial) string {
-			s.open().clock.move(31 * day)
-			if _, err := s.store.Sweep(s.Context(), s.clock.now(), 1000); err != nil {
+			s.open().clock.Move(31 * day)
+			if _, err := s.Store.Sweep(s.Context(), s.clock.Now(), 1000); err != nil {
 				s.Fatal(err)
 			}
 			return s.auditTrail("")
@@ -177,11 +183,11 @@ func (o *trialSource) names() map[string]effect {
 // keysAfter counts the keys by use after a time, once keys that are due are rotated.
 func keysAfter(d time.Duration) func(s *trial) string {
 	return func(s *trial) string {
-		s.open().clock.move(d)
-		if err := s.rotateDue(s.Context()); err != nil {
+		s.open().clock.Move(d)
+		if err := s.Keys.RotateDue(s.Context()); err != nil {
 			s.Fatal(err)
 		}
-		rows, err := s.store.Keys(s.Context(), time.Time{})
+		rows, err := s.Store.Keys(s.Context(), time.Time{})
 		if err != nil {
 			s.Fatal(err)
 		}
@@ -199,7 +205,7 @@ func (o *trialSource) tracing(t *testing.T) map[string]effect {
 	arrived := func(s *trial) string {
 		before := len(to.Spans())
 		s.open().send("GET", "/jwks.json", "", "")
-		if err := s.traces.close(); err != nil {
+		if err := s.Tracer.Close(); err != nil {
 			s.Fatal(err)
 		}
 		header, resource := to.Last()

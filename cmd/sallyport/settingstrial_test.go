@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/servertest"
 	"sallyport/config"
 )
 
@@ -37,20 +39,20 @@ type trialSource struct {
 func newTrialSource(t *testing.T) *trialSource {
 	t.Helper()
 	o := new(trialSource)
-	o.settings, o.public, o.admin = installation(t)
+	o.settings, o.public, o.admin = servertest.NewInstallation(t)
 	o.dir = filepath.Dir(o.settings)
-	applied(t, o.settings, trialState)
+	servertest.Apply(t, o.settings, trialState)
 	c, err := config.Load(o.settings, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p, _, _ := testProgram()
-	h, err := p.open(t.Context(), c)
+	h, err := openServer(t.Context(), p, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer h.close()
-	o.opaque = server{h, t}.post("/token", url.Values{"grant_type": {"client_credentials"}})["access_token"]
+	defer h.Close()
+	o.opaque = servertest.Server{Server: h, T: t}.Post("/token", url.Values{"grant_type": {"client_credentials"}})["access_token"]
 	text, err := os.ReadFile(o.settings)
 	if err != nil {
 		t.Fatal(err)
@@ -65,16 +67,16 @@ func newTrialSource(t *testing.T) *trialSource {
 // trial is a server with settings, a database and a clock of its own.
 type trial struct {
 	*testing.T
-	server  // once it is open
-	clock   *clock
-	file    string // of the settings
-	environ map[string]string
-	log     shared
+	servertest.Server // once it is open
+	clock             *servertest.Clock
+	file              string // of the settings
+	environ           map[string]string
+	log               servertest.Buffer
 }
 
 func (o *trialSource) trial(t *testing.T, settings ...map[string]string) *trial {
 	t.Helper()
-	s := &trial{T: t, clock: new(clock), file: o.settings, environ: map[string]string{}}
+	s := &trial{T: t, clock: new(servertest.Clock), file: o.settings, environ: map[string]string{}}
 	database := filepath.Join(t.TempDir(), "sallyport.db")
 	text, err := os.ReadFile(filepath.Join(o.dir, "sallyport.db"))
 	if err == nil {
@@ -92,28 +94,28 @@ func (o *trialSource) trial(t *testing.T, settings ...map[string]string) *trial 
 	return s
 }
 
-func (s *trial) program() *program {
+func (s *trial) program() *cli.Program {
 	environ := []string{"SALLYPORT_CONFIG=" + s.file}
 	for name, value := range s.environ {
 		environ = append(environ, name+"="+value)
 	}
-	return &program{out: &s.log, err: &s.log, environ: environ, now: s.clock.now, random: rand.Reader}
+	return &cli.Program{Out: &s.log, Err: &s.log, Environ: environ, Now: s.clock.Now, Random: rand.Reader}
 }
 
 // fault opens the server in this process and returns the error; "": none.
 func (s *trial) fault() string {
 	s.Helper()
 	p := s.program()
-	c, err := config.Load(s.file, p.environ)
+	c, err := config.Load(s.file, p.Environ)
 	if err != nil {
 		return err.Error()
 	}
-	h, err := p.open(s.Context(), c)
+	h, err := openServer(s.Context(), p, c)
 	if err != nil {
 		return err.Error()
 	}
-	s.Cleanup(h.close)
-	s.server = server{h, s.T}
+	s.Cleanup(h.Close)
+	s.Server = servertest.Server{Server: h, T: s.T}
 	return ""
 }
 
@@ -128,7 +130,7 @@ func (s *trial) open() *trial {
 
 // check returns what "sallyport config check" prints.
 func (s *trial) check() string {
-	s.program().main(s.Context(), []string{"config", "check"})
+	s.program().Main(s.Context(), commands(), []string{"config", "check"})
 	return s.log.String()
 }
 
@@ -138,7 +140,7 @@ func (s *trial) serveWhile(look func()) time.Duration {
 	ctx, stop := context.WithTimeout(s.Context(), time.Minute)
 	defer stop()
 	ended := make(chan int, 1)
-	go func() { ended <- s.program().main(ctx, []string{"serve"}) }()
+	go func() { ended <- s.program().Main(ctx, commands(), []string{"serve"}) }()
 	for tick := time.Tick(5 * time.Millisecond); !strings.Contains(s.log.String(), `"msg":"serving"`); <-tick {
 		if ctx.Err() != nil || len(ended) > 0 {
 			s.Fatalf("it does not serve: %s", s.log.String())
@@ -147,7 +149,7 @@ func (s *trial) serveWhile(look func()) time.Duration {
 	look()
 	began := time.Now()
 	stop()
-	if code := <-ended; code != exitOK {
+	if code := <-ended; code != cli.ExitOK {
 		s.Errorf("serve: exit code %d: %s", code, s.log.String())
 	}
 	return time.Since(began)
@@ -192,7 +194,7 @@ func (s *trial) send(method, path, kind, body string, header ...string) *httptes
 		r.Header.Set(header[i], header[i+1])
 	}
 	w := httptest.NewRecorder()
-	s.handler.ServeHTTP(w, r)
+	s.Handler.ServeHTTP(w, r)
 	return w
 }
 
@@ -227,9 +229,9 @@ func (s *trial) read(w *httptest.ResponseRecorder) map[string]any {
 	return out
 }
 
-// metrics returns the text of /metrics.
-func metrics(s *trial) string {
+// scrape returns the text of /metrics.
+func scrape(s *trial) string {
 	w := httptest.NewRecorder()
-	s.open().ops(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	s.open().OpsHandler(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	return w.Body.String()
 }

@@ -12,30 +12,33 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/cmd/sallyport/server"
+	"sallyport/cmd/sallyport/servertest"
+	"sallyport/cmd/sallyport/tracing"
 	"sallyport/config"
 	"sallyport/e2e/collector"
 	"sallyport/storage/seal"
 )
 
-// watched opens a house whose settings are completed by the environment, plays do on it
+// tracedServer opens a server with further settings from the environment, calls do with it
 // and closes it, which sends what is left. It returns what is left, and the log.
-func watched(t *testing.T, o *office, environ []string, do func(h *house)) (*house, string) {
+func tracedServer(t *testing.T, o *fixture, environ []string, do func(h *server.Server)) (*server.Server, string) {
 	t.Helper()
 	c, err := config.Load(o.settings, environ)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p, _, log := testProgram()
-	h, err := p.open(t.Context(), c)
+	h, err := openServer(t.Context(), p, c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	do(h)
-	h.close()
+	h.Close()
 	return h, log.String()
 }
 
-func ask(h *house, peer, method, path, auth, body, parent string) int {
+func ask(h *server.Server, peer, method, path, auth, body, parent string) int {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r.RemoteAddr = peer + ":4000"
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -47,7 +50,7 @@ func ask(h *house, peer, method, path, auth, body, parent string) int {
 		r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(auth)))
 	}
 	w := httptest.NewRecorder()
-	h.handler.ServeHTTP(w, r)
+	h.Handler.ServeHTTP(w, r)
 	return w.Code
 }
 
@@ -61,11 +64,11 @@ const (
 // span, and only a trusted proxy's trace is continued.
 func TestTracesHoldNothingThatWasSent(t *testing.T) {
 	to := collector.New(t)
-	o := newOffice(t)
+	o := newFixture(t)
 	headers := o.file("headers", "X-Key: the key of the collector\n")
 	o.must("apply", o.file("state.yaml", "clients:\n  - client_id: shop\n    client_secret: \"a secret of the shop, long enough\"\n    redirect_uris: [https://shop.example/cb]\n    grant_types: [authorization_code, refresh_token]\n    scopes: [openid]\n"))
 	const shop = "shop:a secret of the shop, long enough"
-	_, log := watched(t, o, []string{"SALLYPORT_TRACING_ENDPOINT=" + to.URL, "SALLYPORT_TRACING_HEADERS_FILE=" + headers, "SALLYPORT_TRUSTED_PROXIES=10.0.0.0/8"}, func(h *house) {
+	_, log := tracedServer(t, o, []string{"SALLYPORT_TRACING_ENDPOINT=" + to.URL, "SALLYPORT_TRACING_HEADERS_FILE=" + headers, "SALLYPORT_TRUSTED_PROXIES=10.0.0.0/8"}, func(h *server.Server) {
 		ask(h, "192.0.2.1", "GET", "/authorize?client_id=hostile&scope=hostile&redirect_uri=hostile", "", "", theirParent)
 		ask(h, "10.1.2.3", "GET", "/authorize?client_id=shop&scope=hostile&response_type=hostile&state=hostile&redirect_uri=https%3A%2F%2Fshop.example%2Fcb", "", "", theirParent)
 		for _, body := range []string{"grant_type=authorization_code&code=hostile&redirect_uri=hostile&code_verifier=hostile", "grant_type=refresh_token&refresh_token=hostile&scope=hostile",
@@ -114,10 +117,10 @@ func TestTracesHoldNothingThatWasSent(t *testing.T) {
 
 func TestNothingIsTracedThatIsNotSampled(t *testing.T) {
 	to := collector.New(t)
-	watched(t, newOffice(t), []string{"SALLYPORT_TRACING_ENDPOINT=" + to.URL + "/", "SALLYPORT_TRACING_SAMPLE_RATIO=0", "SALLYPORT_TRUSTED_PROXIES=10.0.0.0/8"}, func(h *house) {
+	tracedServer(t, newFixture(t), []string{"SALLYPORT_TRACING_ENDPOINT=" + to.URL + "/", "SALLYPORT_TRACING_SAMPLE_RATIO=0", "SALLYPORT_TRUSTED_PROXIES=10.0.0.0/8"}, func(h *server.Server) {
 		ask(h, "192.0.2.1", "GET", "/authorize?client_id=shop", "", "", theirParent)
 		ask(h, "10.0.0.1", "GET", "/authorize?client_id=shop", "", "", strings.TrimSuffix(theirParent, "1")+"0")
-		if n := value(figures(t, h)["sallyport_spans_ended_total"]); n != 0 {
+		if n := value(gather(t, h)["sallyport_spans_ended_total"]); n != 0 {
 			t.Errorf("%v spans, want none", n)
 		}
 	})
@@ -142,29 +145,29 @@ func TestACollectorThatIsNoGoodHarmsNobody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o := newOffice(t)
-			endpoint := "http://" + freeAddress(t)
+			o := newFixture(t)
+			endpoint := "http://" + servertest.FreeAddress(t)
 			if answer != nil {
 				s := httptest.NewServer(answer)
 				t.Cleanup(s.Close)
 				endpoint = s.URL
 			}
-			const requests = 3 * spanQueue
+			const requests = 3 * tracing.Queue
 			if name == "one that hangs" {
 				t.Cleanup(func() { close(over) }) // before its server is closed, which waits for it
 			}
-			h, log := watched(t, o, []string{"SALLYPORT_LOG_LEVEL=warn", "SALLYPORT_TRACING_ENDPOINT=" + endpoint,
-				"SALLYPORT_TRACING_HEADERS_FILE=" + o.file("headers", "X-Key: the key of the collector\n")}, func(h *house) {
+			h, log := tracedServer(t, o, []string{"SALLYPORT_LOG_LEVEL=warn", "SALLYPORT_TRACING_ENDPOINT=" + endpoint,
+				"SALLYPORT_TRACING_HEADERS_FILE=" + o.file("headers", "X-Key: the key of the collector\n")}, func(h *server.Server) {
 				for range requests {
 					if code := ask(h, "192.0.2.1", "GET", "/jwks.json", "", "", ""); code != http.StatusOK {
 						t.Fatalf("code %d", code)
 					}
 				}
-				if n := value(figures(t, h)["sallyport_spans_ended_total"]); n < requests {
+				if n := value(gather(t, h)["sallyport_spans_ended_total"]); n < requests {
 					t.Errorf("%v spans, want one a request", n)
 				}
 			})
-			all := figures(t, h)
+			all := gather(t, h)
 			if n := value(all["sallyport_spans_exported_total"], "outcome", "ok"); n != 0 {
 				t.Errorf("%v spans were sent", n)
 			}
@@ -202,12 +205,12 @@ func BenchmarkTracing(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			h, err := build(b.Context(), parts{config: settings, dsn: config.Secret(settings.Database.DSN), keks: keks, migrate: true,
-				log: newLog(io.Discard, "error"), now: time.Now, random: rand.Reader})
+			h, err := server.Open(b.Context(), server.Options{Config: settings, DSN: config.Secret(settings.Database.DSN), KEKs: keks, Migrate: true,
+				Log: server.NewLog(io.Discard, "error"), Now: time.Now, Random: rand.Reader})
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer h.close()
+			defer h.Close()
 			b.ReportAllocs()
 			for b.Loop() {
 				if code := ask(h, "192.0.2.1", "GET", "/jwks.json", "", "", ""); code != http.StatusOK {

@@ -10,20 +10,21 @@ import (
 	"strconv"
 	"strings"
 
+	"sallyport/cmd/sallyport/cli"
 	"sallyport/storage"
 	"sallyport/web/admin"
 )
 
-// passwordMost bounds what is read where a password is expected.
-const passwordMost = 4096
+// maxPasswordInput bounds what is read as a password.
+const maxPasswordInput = 4096
 
-// changeUser plays a verb that does one thing to one user: a call below the user's address.
-func (p *program) changeUser(ctx context.Context, f flags, args []string, method, path string, more func() (url.Values, any, error)) error {
-	d, err := p.desk(ctx, f, args, 1)
+// changeUser runs a verb that makes one call about one user. more returns query and body.
+func changeUser(ctx context.Context, p *cli.Program, f cli.Flags, args []string, method, path string, more func() (url.Values, any, error)) error {
+	d, err := connect(ctx, p, f, args, 1)
 	if err != nil {
 		return err
 	}
-	defer d.close()
+	defer d.Close()
 	u, err := d.user(ctx, f.Arg(0))
 	if err != nil {
 		return err
@@ -32,17 +33,17 @@ func (p *program) changeUser(ctx context.Context, f flags, args []string, method
 	var body any
 	if more != nil {
 		if query, body, err = more(); err != nil {
-			return about(err, fmt.Sprintf("user %q", f.Arg(0)))
+			return withSubject(err, fmt.Sprintf("user %q", f.Arg(0)))
 		}
 	}
 	var done admin.Done
-	if err := d.call(ctx, method, "/users/"+string(u.ID)+path, query, body, &done); err != nil {
-		return about(err, fmt.Sprintf("user %q", f.Arg(0)))
+	if err := d.Call(ctx, method, "/users/"+string(u.ID)+path, query, body, &done); err != nil {
+		return withSubject(err, fmt.Sprintf("user %q", f.Arg(0)))
 	}
-	return d.did(done, "user "+firstName(u)+" ("+string(u.ID)+")")
+	return d.printDone(done, "user "+firstName(u)+" ("+string(u.ID)+")")
 }
 
-// firstName is the name a user is told by.
+// firstName returns the name that a user is printed with.
 func firstName(u admin.User) string {
 	if len(u.Names) == 0 {
 		return string(u.ID)
@@ -50,109 +51,96 @@ func firstName(u admin.User) string {
 	return u.Names[0].Value
 }
 
-func userDisable(ctx context.Context, p *program, args []string) error {
-	f := p.flags("user disable", "keep a user out", "USER [flags]",
-		"In the same moment logins under way, sessions, codes and all tokens of the user end.")
-	return p.changeUser(ctx, f, args, "POST", "/disable", nil)
+func userDisable(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("user disable", "refuse a user's logins", "USER [flags]",
+		"Pending logins, sessions, codes and all tokens of the user end immediately.")
+	return changeUser(ctx, p, f, args, "POST", "/disable", nil)
 }
 
-func userEnable(ctx context.Context, p *program, args []string) error {
-	f := p.flags("user enable", "let a disabled or pending user in", "USER [flags]", "Nothing that ended comes back.")
-	return p.changeUser(ctx, f, args, "POST", "/enable", nil)
+func userEnable(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("user enable", "accept the logins of a disabled or pending user", "USER [flags]", "Sessions and tokens that have ended do not return.")
+	return changeUser(ctx, p, f, args, "POST", "/enable", nil)
 }
 
-func userDelete(ctx context.Context, p *program, args []string) error {
-	f := p.flags("user delete", "remove a user for good", "USER [flags]",
-		"Names, factors, sessions, tokens and consents go too. The audit trail stays.")
-	return p.changeUser(ctx, f, args, "DELETE", "", nil)
+func userDelete(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("user delete", "delete a user", "USER [flags]",
+		"Names, factors, sessions, tokens and consents are deleted too. The audit trail is kept.")
+	return changeUser(ctx, p, f, args, "DELETE", "", nil)
 }
 
-func userUnlock(ctx context.Context, p *program, args []string) error {
-	f := p.flags("user unlock", "forget a user's failures, and switch on the factors they switched off", "USER [flags]")
-	return p.changeUser(ctx, f, args, "POST", "/unlock", nil)
+func userUnlock(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("user unlock", "clear a user's failed attempts, and enable the factors that these locked", "USER [flags]")
+	return changeUser(ctx, p, f, args, "POST", "/unlock", nil)
 }
 
-func userResetFactors(ctx context.Context, p *program, args []string) error {
-	f := p.flags("user reset-factors", "take everything away that proves a user, the password excepted", "USER [flags]",
-		"In the same moment logins under way, sessions, codes and all tokens of the user end. Where a\n"+
-			"second factor is wanted, the next login asks for the password and then for a new one.")
-	return p.changeUser(ctx, f, args, "POST", "/reset-factors", nil)
+func userResetFactors(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("user reset-factors", "delete everything that authenticates a user except the password", "USER [flags]",
+		"Pending logins, sessions, codes and all tokens of the user end immediately. Where a second\n"+
+			"factor is required, the next login asks for the password and then enrolls a new factor.")
+	return changeUser(ctx, p, f, args, "POST", "/reset-factors", nil)
 }
 
-func userSetPassword(ctx context.Context, p *program, args []string) error {
-	f := p.flags("user set-password", "give a user another password, read from standard input or a file", "USER [flags]",
-		"In the same moment logins under way, sessions, codes and all tokens of the user end.")
-	file := f.String("password-file", "-", "`file` that holds the password, one line; - is standard input")
-	return p.changeUser(ctx, f, args, "POST", "/password", func() (url.Values, any, error) {
-		plain, err := p.password(*file)
+func userSetPassword(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("user set-password", "set a user's password, read from standard input or a file", "USER [flags]",
+		"Pending logins, sessions, codes and all tokens of the user end immediately.")
+	file := f.String("password-file", "-", "`file` with the password, one line; - is standard input")
+	return changeUser(ctx, p, f, args, "POST", "/password", func() (url.Values, any, error) {
+		plain, err := readPassword(p, *file)
 		return nil, map[string]string{"password": plain}, err
 	})
 }
 
-func userCreate(ctx context.Context, p *program, args []string) error {
+func userCreate(ctx context.Context, p *cli.Program, args []string) error {
 	body := map[string]any{}
 	var file string
 	var pending bool
-	f := p.flags("user create", "make a user; one of the three names is required", "[flags]",
-		"Profiles, factors, recovery codes and hashes come with a desired-state file: sallyport apply.")
+	f := p.Flags("user create", "create a user; one of the three names is required", "[flags]",
+		"For profiles, factors, recovery codes and password hashes use a desired-state file: sallyport apply.")
 	given := func(key string) func(string) error {
 		return func(value string) error { body[key] = value; return nil }
 	}
-	proven := func(key string) func(string) error {
+	verified := func(key string) func(string) error {
 		return func(value string) error {
 			yes, err := strconv.ParseBool(value)
 			body[key] = yes
 			return err
 		}
 	}
-	f.Func("id", "`id` to take over, layout 8-4-4-4-12; left out: made", given("id"))
+	f.Func("id", "`id` of the user, in the form 8-4-4-4-12; default: a new one", given("id"))
 	f.Func("username", "`name` without spaces and @", given("username"))
 	f.Func("email", "e-mail `address`", given("email"))
-	f.BoolFunc("email-verified", "the address was proven", proven("email_verified"))
+	f.BoolFunc("email-verified", "the address is verified", verified("email_verified"))
 	f.Func("phone", "`number` in international form, +4915112345678", given("phone_number"))
-	f.BoolFunc("phone-verified", "the number was proven", proven("phone_number_verified"))
-	f.StringVar(&file, "password-file", "", "`file` that holds the password, one line; - is standard input; left out: none yet")
-	f.BoolVar(&pending, "pending", false, "the user becomes active with the first proof")
-	d, err := p.desk(ctx, f, args, 0)
+	f.BoolFunc("phone-verified", "the number is verified", verified("phone_number_verified"))
+	f.StringVar(&file, "password-file", "", "`file` with the password, one line; - is standard input; default: no password yet")
+	f.BoolVar(&pending, "pending", false, "the user becomes active when they first prove a factor")
+	d, err := connect(ctx, p, f, args, 0)
 	if err != nil {
 		return err
 	}
-	defer d.close()
+	defer d.Close()
 	if pending {
 		body["status"] = storage.UserPending
 	}
 	if file != "" {
-		if body["password"], err = p.password(file); err != nil {
+		if body["password"], err = readPassword(p, file); err != nil {
 			return err
 		}
 	}
 	var done admin.Done
-	if err := d.call(ctx, "POST", "/users", nil, body, &done); err != nil {
-		return aboutEach(err, "user create")
+	if err := d.Call(ctx, "POST", "/users", nil, body, &done); err != nil {
+		return withSubjectEach(err, "user create")
 	}
-	return d.did(done, "user "+string(done.User))
+	return d.printDone(done, "user "+string(done.User))
 }
 
-// aboutEach is about for a refusal that may have many lines.
-func aboutEach(err error, whom string) error {
-	var e *problem
-	if !errors.As(err, &e) || len(e.Faults) == 0 {
-		return about(err, whom)
-	}
-	lines := strings.Split(e.Faults.Error(), "\n")
-	for i := range lines {
-		lines[i] = whom + ": " + shownText(lines[i])
-	}
-	return errors.New(strings.Join(lines, "\n"))
-}
-
-// password reads a password: never from an argument, which every process of the
-// machine can see, and not from a terminal, which would show it.
-func (p *program) password(file string) (string, error) {
-	in := p.in
+// readPassword reads a password from a file or from standard input: never from an argument,
+// which every process of the machine can see, nor from a terminal, which would show it.
+func readPassword(p *cli.Program, file string) (string, error) {
+	in := p.In
 	if file == "-" {
-		if f, ok := in.(*os.File); ok && terminal(f) {
-			return "", usageError{"the password would show on the screen: pipe it in, or name its file with --password-file"}
+		if f, ok := in.(*os.File); ok && isTerminal(f) {
+			return "", cli.UsageError("the terminal would show the password: pipe it in, or name its file with --password-file")
 		}
 	} else {
 		f, err := os.Open(file)
@@ -165,7 +153,7 @@ func (p *program) password(file string) (string, error) {
 	if in == nil {
 		in = strings.NewReader("")
 	}
-	text, err := io.ReadAll(io.LimitReader(in, passwordMost))
+	text, err := io.ReadAll(io.LimitReader(in, maxPasswordInput))
 	if err != nil {
 		return "", fmt.Errorf("read password: %w", err)
 	}

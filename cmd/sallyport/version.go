@@ -7,21 +7,22 @@ import (
 	"io"
 	"runtime/debug"
 	"text/tabwriter"
+
+	"sallyport/cmd/sallyport/cli"
 )
 
-// identity is what a binary knows about itself. The compiler writes it down, so that
-// nobody has to pass it on and nobody can forget to.
+// identity describes a binary, as the compiler recorded it.
 type identity struct {
 	Version  string            `json:"version"`
 	Commit   string            `json:"commit,omitempty"`
 	Date     string            `json:"date,omitempty"`     // of the commit
-	Modified bool              `json:"modified,omitempty"` // built from files that are not that commit's
+	Modified bool              `json:"modified,omitempty"` // built from files that differ from that commit
 	Go       string            `json:"go"`
 	Platform string            `json:"platform"`
 	Modules  map[string]string `json:"modules,omitempty"`
 }
 
-// identify reads the build information of a binary.
+// identify returns the identity in a binary's build information.
 func identify(info *debug.BuildInfo) identity {
 	id := identity{Version: info.Main.Version, Go: info.GoVersion}
 	if id.Version == "" || id.Version == "(devel)" {
@@ -46,12 +47,12 @@ func identify(info *debug.BuildInfo) identity {
 	return id
 }
 
-func version(_ context.Context, p *program, args []string) error {
-	f := p.flags("version", "print what this is, from which commit, with which modules", "[flags]",
-		"A release has a version and a commit; what was built in another way is \"development\".")
-	modules := f.Bool("v", false, "with the versions of all modules in it")
-	asJSON := f.Bool("json", false, "answer in JSON")
-	if err := f.parse(args, 0); err != nil {
+func versionCommand(_ context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("version", "print the version, the commit and the modules of this binary", "[flags]",
+		"A release has a version and a commit. The version of any other build is \"development\".")
+	modules := f.Bool("v", false, "also print the versions of all modules")
+	asJSON := f.Bool("json", false, "print JSON")
+	if err := f.Parse(args, 0); err != nil {
 		return err
 	}
 	info, ok := debug.ReadBuildInfo()
@@ -64,11 +65,11 @@ func version(_ context.Context, p *program, args []string) error {
 		for _, m := range info.Deps {
 			id.Modules[m.Path] = m.Version
 		}
-		return json.NewEncoder(p.out).Encode(id)
+		return json.NewEncoder(p.Out).Encode(id)
 	}
-	id.write(p.out)
+	id.write(p.Out)
 	if *modules {
-		return writeModules(p.out, info.Deps)
+		return writeModules(p.Out, info.Deps)
 	}
 	return nil
 }
@@ -80,7 +81,7 @@ func (id identity) write(w io.Writer) {
 		fmt.Fprintf(w, "date      %s\n", id.Date)
 	}
 	if id.Modified {
-		fmt.Fprintln(w, "          built from files that are not this commit's")
+		fmt.Fprintln(w, "          built from files that differ from this commit")
 	}
 	fmt.Fprintf(w, "go        %s %s\n", id.Go, id.Platform)
 }

@@ -19,7 +19,7 @@ func TestVersionSaysWhatThisIs(t *testing.T) {
 		want string
 	}{
 		{"a release", release, "sallyport v1.2.3\ncommit    abc\ndate      2026-11-21T07:45:28Z\ngo        go1.26.8 linux/arm64\n"},
-		{"changed files", changed, "not this commit's"},
+		{"changed files", changed, "from this commit"},
 		{"without a repository", debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "(devel)"}}, "sallyport development\ngo "},
 	} {
 		var b bytes.Buffer

@@ -1,6 +1,6 @@
-// Package bench measures the server as a process of its own on PostgreSQL: eight
-// connections, everything durable, every answer checked. `make bench` runs it;
-// docs/performance.md holds the figures and what they were measured on.
+// Package bench measures a server process on PostgreSQL: eight connections, everything
+// durable, every response checked. `make bench` runs it; docs/performance.md has the
+// figures and the machine.
 package bench
 
 import (
@@ -80,7 +80,7 @@ func start(tb testing.TB, job serverJob) string {
 	return job.Addr
 }
 
-// load runs one operation b.N times over all connections and reports what it took.
+// load runs an operation b.N times over all connections and reports its cost.
 func load(b *testing.B, addr string, prepare func(c *client, worker int) error, operation func(c *client, worker, n int) error) {
 	b.Helper()
 	clients := make([]*client, connections)
@@ -148,7 +148,7 @@ func used(b *testing.B, c *client) usage {
 	return u
 }
 
-// cheap is a server whose passwords cost next to nothing; real has the production hash.
+// cheap returns a server with a fast password hash; real has the production hash.
 func cheap(alg string) serverJob {
 	return serverJob{Alg: alg, Memory: 8, Time: 1, Users: userCount}
 }
@@ -185,7 +185,7 @@ func BenchmarkLogin(b *testing.B) {
 			load(b, addr, nil, func(c *client, _, _ int) error { _, err := play(c, "plain", person(), false); return err })
 		})
 	}
-	// Each login with TOTP spends a step of a user, and three steps are open at a time.
+	// Each login with TOTP spends a step of a user, and three steps are valid at a time.
 	b.Run("ES256/no-hash-totp", func(b *testing.B) {
 		addr := start(b, cheap("ES256"))
 		b.ResetTimer()
@@ -229,21 +229,20 @@ func BenchmarkTokens(b *testing.B) {
 	}
 }
 
-// tokens is what the benchmarks keep of a token answer.
+// tokens is the used part of a token response.
 type tokens struct {
 	Access  string `json:"access_token"`
 	Refresh string `json:"refresh_token"`
 	ID      string `json:"id_token"`
 }
 
-// persons is how many users were taken so far.
+// persons counts the users taken.
 var persons atomic.Int64
 
-// person takes the next user: no two workers meet at one, and nobody shows the code
-// of one step twice.
+// person returns the next user, so that no code is used twice.
 func person() int { return int(persons.Add(1)) }
 
-// play goes through a whole login: authorize, password, second factor, code, tokens.
+// play makes a complete login: authorize, password, second factor, code, tokens.
 func play(c *client, id string, user int, second bool) (tokens, error) {
 	c.forget()
 	user %= userCount
@@ -272,7 +271,7 @@ func play(c *client, id string, user int, second bool) (tokens, error) {
 
 const verifier = "a-verifier-that-is-long-enough-for-rfc-7636-and-fixed"
 
-// authorize is the address that opens a login.
+// authorize returns the URL that begins a login.
 func authorize(id string) string {
 	sum := sha256.Sum256([]byte(verifier))
 	return "/authorize?" + url.Values{"client_id": {id}, "redirect_uri": {benchRedirect}, "response_type": {"code"},
@@ -280,7 +279,7 @@ func authorize(id string) string {
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}}.Encode()
 }
 
-// codeRequest is the token request for the code that came with an answer.
+// codeRequest returns the token request for the code in a response.
 func codeRequest(r response) url.Values {
 	back, err := url.Parse(r.location)
 	if err != nil {
@@ -289,7 +288,7 @@ func codeRequest(r response) url.Values {
 	return url.Values{"grant_type": {"authorization_code"}, "code": {back.Query().Get("code")}, "redirect_uri": {benchRedirect}, "code_verifier": {verifier}}
 }
 
-// follow goes on to the next page of ours, or stops at the client's address.
+// follow follows a redirect to a page of the server and stops at the client's.
 func follow(c *client, r response, err error) (response, error) {
 	for err == nil && r.code == 303 && strings.HasPrefix(strings.TrimPrefix(r.location, "http://"+c.addr), "/") {
 		r, err = c.get(strings.TrimPrefix(r.location, "http://"+c.addr))
@@ -310,7 +309,7 @@ func submit(c *client, page response, fields url.Values) (response, error) {
 	return follow(c, r, err)
 }
 
-// fill returns where the form with the given fields goes, and all that it sends.
+// fill returns the action and the values of the form with the given fields.
 func fill(text string, fields url.Values) (string, url.Values) {
 	for _, form := range strings.Split(text, "<form")[1:] {
 		form, _, _ = strings.Cut(form, "</form>")
@@ -335,7 +334,7 @@ func fill(text string, fields url.Values) (string, url.Values) {
 	return "", nil
 }
 
-// value reads an attribute of one tag.
+// value returns an attribute of a tag.
 func value(tag, name string) string {
 	at := strings.Index(tag, " "+name+`="`)
 	if at < 0 {

@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// TestBudget holds every step of a login to the statements and commits that
-// docs/performance.md allows it on PostgreSQL. A step that needs fewer fails as
-// well: then the budget has to be lowered.
+// TestBudget checks the statements and commits of every step of a login on PostgreSQL
+// against docs/performance.md. It also fails if a step needs fewer: then lower the budget.
 func TestBudget(t *testing.T) {
 	job := cheap("ES256")
 	job.Users, job.Quiet = 8, true
@@ -87,7 +86,7 @@ func TestBudget(t *testing.T) {
 	}, 200)
 }
 
-// warm fills the caches that a running server has filled: clients, prepared pages.
+// warm fills the caches: clients, prepared pages.
 func warm(t *testing.T, c *client) {
 	t.Helper()
 	if _, err := play(c, "second", 2, true); err != nil {

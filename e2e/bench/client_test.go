@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// client speaks just enough HTTP/1.1 over one kept-open connection to load a server
-// that shares its two cores with it: it allocates little and follows no redirect.
+// client is a minimal HTTP/1.1 client on one connection. It allocates little, because it
+// shares two cores with the server, and follows no redirects.
 type client struct {
 	addr    string
 	conn    net.Conn
@@ -22,7 +22,7 @@ type client struct {
 	cookies map[string]string
 }
 
-// response is one answer. The body is good until the next call.
+// response is a response. The body is valid until the next call.
 type response struct {
 	code     int
 	location string
@@ -161,7 +161,7 @@ func (c *client) chunks(r *response) error {
 func (c *client) line() (string, error) {
 	s, err := c.in.ReadString('\n')
 	if err != nil {
-		return "", errors.Join(errors.New("read answer"), err)
+		return "", errors.Join(errors.New("read response"), err)
 	}
 	return strings.TrimRight(s, "\r\n"), nil
 }

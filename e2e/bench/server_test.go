@@ -36,10 +36,8 @@ import (
 	"sallyport/web/page"
 )
 
-// The server under load is a process of its own: this test binary, started again
-// with what serverJob says. It is the house as the command builds it, except that
-// the cost of a password hash is a parameter, so that a login can be measured
-// without one.
+// serverJob configures the server process: this test binary, started again. It is built
+// like the command's, but with a configurable cost of password hashes.
 type serverJob struct {
 	DSN    string
 	Addr   string
@@ -47,7 +45,7 @@ type serverJob struct {
 	Memory uint32 // KiB of argon2id
 	Time   uint32
 	Users  int
-	Quiet  bool // nothing runs beside the requests, so that statements can be counted
+	Quiet  bool // no background tasks, so that statements can be counted
 }
 
 const (
@@ -138,7 +136,7 @@ func runServer(text string) error {
 	return nil
 }
 
-// seed makes the client of each kind and the users bench0000, bench0001, ...
+// seed creates the client of each kind and the users bench0000, bench0001, ...
 func seed(ctx context.Context, engine *relational.Engine, people *users.Registry, job serverJob) error {
 	sum := sha256.Sum256([]byte(benchSecret))
 	base := storage.Client{AuthMethod: "client_secret_basic", SecretHashes: [][]byte{sum[:]}, GrantTypes: []string{"authorization_code", "refresh_token", "client_credentials"},
@@ -177,7 +175,7 @@ func seed(ctx context.Context, engine *relational.Engine, people *users.Registry
 	return errors.Join(all...)
 }
 
-// statsPage tells what the process used so far.
+// statsPage returns the usage of the process.
 type statsPage struct{ engine *relational.Engine }
 
 type usage struct {

@@ -1,5 +1,5 @@
-// The account page in a real browser: looked at with axe, in a narrow window, in the
-// dark and in German, with and without scripts; and used as people use it.
+// The account page in a real browser: checked with axe, in a narrow window, in dark mode
+// and in German, with and without scripts; and used as users do.
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { accessible, closeBrowser, code, fits, signIn, stage, visit } from './lib.mjs';
@@ -51,7 +51,7 @@ for (const [look, options] of Object.entries(looks)) {
     await page.click('#recovery-done');
     await check();
 
-    // There is a factor now, and this session has just proven it.
+    // The session has just proven the new factor.
     await page.click('#totp-add');
     await page.fill('#totp-name', 'Old tablet');
     await page.click('summary');
@@ -66,7 +66,7 @@ for (const [look, options] of Object.entries(looks)) {
     assert.match(await page.textContent('#authenticators'), /Work phone[^]*Old tablet/);
     await check();
 
-    // Another browser chooses which of them answers.
+    // Another browser chooses one of them.
     const other = await context.browser().newContext(options);
     const elsewhere = await other.newPage();
     await elsewhere.goto(account);
@@ -151,7 +151,7 @@ for (const [look, options] of Object.entries(looks)) {
   }));
 }
 
-test('a keyboard is enough', () => visit({}, async (page) => {
+test('usable by keyboard', () => visit({}, async (page) => {
   const user = take('plain');
   await page.goto(account);
   await signIn(page, user);
@@ -168,7 +168,7 @@ test('a keyboard is enough', () => visit({}, async (page) => {
   await page.waitForSelector('#recovery-codes');
 }));
 
-test('whoever has a factor that no login asks for must still prove it', () => visit({}, async (page) => {
+test('a factor that no login requires must still be proven', () => visit({}, async (page) => {
   const user = take('totp');
   await page.goto(account);
   await signIn(page, user);

@@ -1,6 +1,6 @@
-// AppAuth for Node.js as it is published. It is written for bundlers, which add the
-// ending to "./token_request" by themselves; Node.js does not. And instead of the
-// browser of the desktop it opens the one a test hands to browseWith.
+// AppAuth for Node.js as published. It is written for bundlers, which resolve
+// "./token_request" without extension; Node.js does not. Instead of the desktop browser it
+// opens the one set by browseWith.
 import { register } from 'node:module';
 
 const opener = `data:text/javascript,${encodeURIComponent('export default (address) => globalThis.openerOfAppAuth(address);')}`;
@@ -13,7 +13,7 @@ const resolve = `export const resolve = (name, context, next) => {
 };`;
 register(`data:text/javascript,${encodeURIComponent(resolve)}`);
 
-/** browseWith says what opens an address. */
+/** browseWith sets the function that opens a URL. */
 export const browseWith = (open) => { globalThis.openerOfAppAuth = open; };
 
 const built = '@openid/appauth/built/src';

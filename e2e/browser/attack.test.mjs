@@ -1,5 +1,5 @@
-// What somebody would run against other people's logins, while these sign in as people do.
-// Each attack comes away with nothing, and the victim's login ends well.
+// Attacks on logins of other users, while these sign in. Each attack fails, and the
+// victim's login succeeds.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
@@ -11,7 +11,7 @@ const take = (kind) => people[kind].shift() ?? assert.fail(`the stage has no mor
 const { vault, shop, desk, spa } = stage.clients;
 const home = new URL(vault.redirect).origin;
 
-// One server for the shop's own pages, one for a page of somebody else's.
+// One server for the shop's pages, one for another site.
 const html = (script) => `<!doctype html><meta charset="utf-8"><title>A page</title><link rel="icon" href="data:,"><body><script>${script}</script>`;
 const submit = `window.submit = (to, fields) => {
   const form = Object.assign(document.createElement('form'), { method: 'POST', action: to });
@@ -43,7 +43,7 @@ async function prove(page, user) {
   await page.click('#mfa-submit');
 }
 
-// tokens redeems a code as the application does, and returns who signed in.
+// tokens redeems a code as the application does, and returns the user.
 async function tokens(client, arrived, verifier) {
   assert.ok(arrived.url.searchParams.get('code'), `the login ended in ${arrived.url}`);
   const answer = await fetch(`${stage.issuer}/token`, { method: 'POST', body: new URLSearchParams({
@@ -54,12 +54,12 @@ async function tokens(client, arrived, verifier) {
   return (await info.json()).email;
 }
 
-// signsInHere is that a login of the victim's own at an application ends as hers, by the
+// signsInHere checks that a login of the victim at an application ends as hers, by the
 // session of her browser.
 async function signsInHere(page, client, user) {
   const { url, verifier } = authorizeURL(client);
   const end = arrival(page, client);
-  await page.goto(url).catch(() => {}); // nobody listens where it ends
+  await page.goto(url).catch(() => {}); // nothing listens on the redirect URI
   const arrived = await end;
   assert.equal(arrived.url.searchParams.get('state'), 'state-of-the-browser-test');
   assert.equal(await tokens(client, arrived, verifier), user.email);
@@ -67,7 +67,7 @@ async function signsInHere(page, client, user) {
 
 const thief = take('totp');
 
-// What shows the same on any database is played on one.
+// Tests that do not depend on the database run on one.
 const once = stage.whole ? test : () => {};
 
 for (const [way, open] of Object.entries(ways)) {
@@ -94,7 +94,7 @@ for (const [way, open] of Object.entries(ways)) {
   }));
 }
 
-test('a login opened by a thief, on the application\'s own page', () => visit({}, async (page) => {
+test('a login opened by an attacker, on the application\'s page', () => visit({}, async (page) => {
   const user = take('totp');
   const id = await ways.generate(opening(shop));
   const own = await ownLogin(shop, thief);
@@ -126,7 +126,7 @@ test('a login opened by a thief, on the application\'s own page', () => visit({}
   assert.equal(await tokens(shop, { url: new URL((await hers).url()) }, mine.verifier), user.email);
 }));
 
-// drained uses up what strangers may of a login: tries at a factor, names, and ends of it.
+// drained uses up the statuses, names and finishes that other callers have in a login.
 async function drained(id, victim) {
   for (let i = 0; i < 25; i += 1) {
     await send('POST', '/verification-srv/authentication/PASSWORD/initiation', { request_id: id, email: victim.email, usage_type: 'INITIAL_AUTHENTICATION' });
@@ -134,7 +134,7 @@ async function drained(id, victim) {
   }
 }
 
-test('a login of the victim\'s browser, whose address a thief has', () => visit({}, async (page, context) => {
+test('a login of the victim\'s browser, with a leaked request_id', () => visit({}, async (page, context) => {
   const user = take('totp');
   const own = await ownLogin(vault, thief);
   const { url, verifier } = authorizeURL(vault);
@@ -146,7 +146,7 @@ test('a login of the victim\'s browser, whose address a thief has', () => visit(
   const all = { ids: [id], own: [own.token], tries, secret: ['state-of-the-browser-test', binding], victim: user, origin: home, adopts: true };
   await emptyHanded('nothing is proven', all);
   await drained(id, user);
-  // Strangers had their share of names and tries; there are some left for her browser.
+  // Other callers have used up their share of names and statuses; her browser has more.
   for (const [path, members] of [['/api/login/v1/identify', { identifier: user.username }],
     ['/verification-srv/authentication/PASSWORD/initiation', { email: user.email, usage_type: 'INITIAL_AUTHENTICATION' }]]) {
     const asked = await context.request.post(stage.issuer + path, { headers: { origin: stage.issuer }, data: { request_id: id, ...members } });
@@ -190,8 +190,8 @@ once('an app that the victim sets up in her browser', () => visit({}, async (pag
   assert.equal(await tokens(vault, await end, verifier), user.email);
 }));
 
-// forced is what a page elsewhere makes a browser do that is the victim's. Forms go out as
-// navigations, the rest as calls that need no leave.
+// forced makes the victim's browser send requests from another site: forms as navigations,
+// the rest as calls without preflight.
 const forced = (id, mine) => [
   ['POST', `/login?requestId=${id}`, { username: thief.username, password: thief.password }],
   ['POST', '/login-srv/login', { requestId: id, username: thief.username, password: thief.password }],
@@ -217,7 +217,7 @@ once('a page elsewhere signs the victim in as a thief', () => visit({}, async (p
   const id = requestOf(page);
   const other = await context.newPage();
   other.on('pageerror', () => {}); // refused calls
-  const near = stage.evil.replace('127.0.0.1', 'localhost'); // the site of the provider: its cookies go along
+  const near = stage.evil.replace('127.0.0.1', 'localhost'); // same-site with the provider: its cookies are sent
   const lures = [`${near}/`, `${near}/hidden`, `${stage.evil}/`];
   const lured = async (when, stands, from) => {
     const before_ = await session(context);
@@ -251,7 +251,7 @@ once('a page elsewhere signs the victim in as a thief', () => visit({}, async (p
   await signsInHere(page, spa, user);
 }));
 
-// parked are logins that stand before their last step.
+// parked are logins waiting at their last step.
 const parked = {
   'by its own password': async (page, user) => {
     await page.goto(authorizeURL(desk).url);
@@ -277,7 +277,7 @@ for (const [how, park] of Object.entries(parked)) {
     await at(tab, '/logged-out');
     const sent = [];
     page.on('request', (q) => { if (q.url().startsWith(desk.redirect)) sent.push(q.url()); });
-    await page.click('#consent-allow'); // the page is still in front
+    await page.click('#consent-allow'); // the page is still open
     await page.waitForLoadState();
     await page.goBack();
     for (const path of ['/continue', '/consent', '/login', '/mfa']) await page.goto(`${stage.issuer}${path}?requestId=${id}`).catch(() => {});

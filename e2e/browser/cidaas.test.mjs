@@ -11,10 +11,9 @@ const oidc = readFileSync(new URL('./node_modules/oidc-client-ts/dist/browser/oi
 const people = { totp: [...stage.users.totp], plain: [...stage.users.plain] };
 const take = (kind) => people[kind].shift() ?? assert.fail(`nobody of kind ${kind} is left`);
 
-// page is what every address below /page/ shows: the ways of the cidaas libraries of
-// versions 4 and 5 to call. Calls go out by XMLHttpRequest and say that they are JSON,
-// GETs and bodies of nothing included; an answer that is not JSON is never resolved.
-// Forms hold every option as text, also those that are undefined or null.
+// page is served below /page/ and calls as the cidaas libraries of versions 4 and 5 do, by
+// XMLHttpRequest with the content type JSON, even for GETs and empty bodies; a response that
+// is not JSON is never resolved. Forms have every option as text, even undefined and null.
 function page() {
   window.faults = [];
   window.addEventListener('error', (e) => window.faults.push(e.message));
@@ -53,7 +52,7 @@ function page() {
 const html = `<!doctype html><meta charset="utf-8"><title>A page of the shop</title><body><script>${oidc}</script>
 <script>window.authority=${JSON.stringify(stage.issuer)};(${page})()</script>`;
 
-// The pages' own server, and a proxy that puts the same pages beside ours.
+// The server of the pages, and a proxy that serves the same pages on the provider's origin.
 const show = (answer) => answer.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(html);
 const servers = [
   createServer((call, answer) => show(answer)),
@@ -150,7 +149,7 @@ for (const [where, origin] of Object.entries(stage.origins)) {
     assert.deepEqual([query(tab).error, query(tab).requestId], ['invalid_username_password', requestId]);
     await password(tab, requestId, user);
     await arrive(tab, origin, 'mfa');
-    // Without the cookie, from another site, it is a login of its own; its request goes on naming it.
+    // Without the cookie, from another site, the login is detached; its request still names it.
     const { track_id: track, sub, error, requestId: own } = query(tab);
     assert.equal(error, 'mfa_required');
     const told = await call(tab, 'GET', `/token-srv/prelogin/metadata/${track}`);
@@ -170,7 +169,7 @@ for (const [where, origin] of Object.entries(stage.origins)) {
 
     const again = await call(tab, 'POST', '/token-srv/token', { refresh_token: refresh, client_id: always, grant_type: 'refresh_token' });
     assert.equal(again.sub, profile.sub);
-    // The library still holds the token from before: within the grace it gets the same successor.
+    // The library still has the previous token: within the grace it gets the same successor.
     const renewed = await tab.evaluate(async (id) => (await window.manager(id).signinSilent()).profile.sub, always);
     assert.equal(renewed, profile.sub);
     const info = await call(tab, 'GET', '/users-srv/userinfo', undefined, again.access_token);

@@ -1,5 +1,5 @@
-// Client libraries that know nothing of ours, as they are published: openid-client and
-// AppAuth in Node.js, oidc-client-ts in pages of another origin.
+// Independent client libraries as published: openid-client and AppAuth in Node.js,
+// oidc-client-ts in pages of another origin.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
@@ -24,13 +24,13 @@ const { clients, secret } = stage;
 const basic = openid.ClientSecretBasic(secret);
 const post = openid.ClientSecretPost(secret);
 
-// discover reads our metadata. Signatures of ID tokens are verified though they come
-// from the token endpoint itself.
+// discover reads the metadata. Signatures of ID tokens are verified even though they come
+// from the token endpoint.
 const discover = (id, auth, metadata = {}) => openid.discovery(new URL(stage.issuer), id, metadata, auth, {
   execute: [openid.allowInsecureRequests, openid.enableNonRepudiationChecks],
 });
 
-// begin makes an authorization request and the checks its answer has to pass.
+// begin returns an authorization request and the checks of its response.
 async function begin(config, client, extra = {}) {
   const checks = {
     pkceCodeVerifier: openid.randomPKCECodeVerifier(), expectedState: openid.randomState(), expectedNonce: openid.randomNonce(),
@@ -49,8 +49,8 @@ const refused = (error) => (e) => {
 };
 const active = async (config, token) => (await openid.tokenIntrospection(config, token)).active;
 
-// life is everything an application does with its tokens, from the code to their end.
-// Introspection is for those who have a secret.
+// life is everything an application does with its tokens, from code to revocation.
+// Introspection needs a secret.
 async function life(config, { url, checks, arrived, user, confidential }) {
   assert.equal(arrived.searchParams.get('iss'), stage.issuer);
   const tokens = await openid.authorizationCodeGrant(config, arrived, checks);
@@ -78,7 +78,7 @@ async function life(config, { url, checks, arrived, user, confidential }) {
   return { tokens, claims };
 }
 
-// bye is what the end-session address of a client leads to.
+// bye follows the end-session URL of a client.
 async function bye(config, client, idToken, person) {
   const state = openid.randomState();
   const url = openid.buildEndSessionUrl(config, { id_token_hint: idToken, post_logout_redirect_uri: `${client.redirect}/bye`, state });
@@ -92,7 +92,7 @@ for (const [name, client, auth, metadata] of [
   ['ES256 and opaque access tokens', clients.fast, basic, { id_token_signed_response_alg: 'ES256' }],
   ['public', clients.spa, openid.None()],
 ]) {
-  test(`openid-client, our pages: ${name}`, async () => {
+  test(`openid-client, hosted pages: ${name}`, async () => {
     const config = await discover(client.id, auth, metadata);
     const person = new Person();
     const user = take('plain');
@@ -144,7 +144,7 @@ test('openid-client: step-up, max_age and refusals', async () => {
   const two = await openid.authorizationCodeGrant(config, arrived, up.checks);
   assert.deepEqual([one.acr, two.claims().acr, two.claims().sid], ['aal1', 'aal2', one.sid]);
 
-  // A code is good once, and what came of it dies with the second try (RFC 6749 section 4.1.2).
+  // A code works once; reuse revokes its tokens (RFC 6749 section 4.1.2).
   assert.equal(await active(config, two.access_token), true);
   await assert.rejects(openid.authorizationCodeGrant(config, arrived, up.checks), refused('invalid_grant'));
   assert.equal(await active(config, two.access_token), false);
@@ -170,7 +170,7 @@ for (const [id, auth, wrong] of [['m2m', basic, openid.ClientSecretBasic('wrong'
     assert.equal(await active(config, tokens.access_token), false);
     await assert.rejects(openid.clientCredentialsGrant(config, { scope: 'openid' }), refused('invalid_scope'));
     await assert.rejects(openid.clientCredentialsGrant(await discover(id, wrong), { scope: 'reports' }), (e) => {
-      // RFC 6749 section 5.2: whoever came with a header is told so by a header.
+      // RFC 6749 section 5.2: WWW-Authenticate if the client used the header.
       assert.equal(e.status, 401);
       if (auth === basic) assert.equal(e.cause[0].scheme, 'basic');
       else assert.equal(e.error, 'invalid_client');
@@ -181,7 +181,7 @@ for (const [id, auth, wrong] of [['m2m', basic, openid.ClientSecretBasic('wrong'
 
 // --- AppAuth ----------------------------------------------------------------
 
-// freePort is one the handler of AppAuth may listen on.
+// freePort returns a port for the handler of AppAuth.
 const freePort = () => new Promise((done) => {
   const server = createServer().listen(0, () => {
     const { port } = server.address();
@@ -189,7 +189,7 @@ const freePort = () => new Promise((done) => {
   });
 });
 
-// authorize runs the library's own handler, with its own server for the answer.
+// authorize runs the library's handler, with its server for the redirect.
 async function authorize(configuration, client, browse) {
   const port = await freePort();
   const redirect = client.redirect.replace('127.0.0.1', `127.0.0.1:${port}`);
@@ -208,7 +208,7 @@ async function authorize(configuration, client, browse) {
   return answered;
 }
 
-test('AppAuth, native client with a loopback address', async () => {
+test('AppAuth, native client with a loopback redirect URI', async () => {
   const { native } = clients;
   const requestor = new NodeRequestor();
   const configuration = await AppAuth.AuthorizationServiceConfiguration.fetchFromIssuer(stage.issuer, requestor);
@@ -247,7 +247,7 @@ test('AppAuth, native client with a loopback address', async () => {
 
 // --- oidc-client-ts ---------------------------------------------------------
 
-test('oidc-client-ts: our pages, renewal, step-up, sign-out', () => visit({}, async (page) => {
+test('oidc-client-ts: hosted pages, renewal, step-up, sign-out', () => visit({}, async (page) => {
   const user = take('totp');
   await page.goto(`${stage.pages}/`);
   await arrive(page, '/');
@@ -258,7 +258,7 @@ test('oidc-client-ts: our pages, renewal, step-up, sign-out', () => visit({}, as
   assert.deepEqual([first.profile.email, first.profile.acr, first.profile.nonce], [user.email, 'aal1', 'of-the-tab']);
 
   const renewed = await page.evaluate(() => new Promise((done, fail) => {
-    // Every token is about to expire for this manager, so it renews at once by itself.
+    // For this manager every token is about to expire, so it renews immediately.
     const manager = window.app.manager('tab', { automaticSilentRenew: true, accessTokenExpiringNotificationTimeInSeconds: 86400 });
     manager.events.addSilentRenewError(fail);
     manager.events.addUserLoaded((got) => {
@@ -302,7 +302,7 @@ test('oidc-client-ts: a login page of the application', () => visit({}, async (p
   await leave(page, 'front', 'signinRedirect');
   assert.equal((await back(page, 'front')).profile.sid, first.profile.sid, 'signed in once is enough');
 
-  // Calls of the page have no cookie, so what the session has proven does not count for them.
+  // Calls of the page carry no cookie, so the session's proofs do not count for them.
   await leave(page, 'front', 'signinRedirect', { acr_values: 'aal2' });
   await arrive(page, '/login');
   const typed = { username, password, passcode: passcode(user) };
@@ -332,7 +332,7 @@ test('oidc-client-ts: headless, the page is never left', () => visit({}, async (
   assert.deepEqual(await context.cookies(), []);
 }));
 
-// The library takes a popup for closed when it is cut off from the page that opened it.
+// The library considers a popup closed when it loses its opener.
 test('oidc-client-ts: in a popup, with a second factor, cancelled and signed out', () => visit({}, async (page) => {
   const user = take('totp');
   await page.goto(`${stage.pages}/`);
@@ -366,8 +366,8 @@ test('oidc-client-ts: in a popup, with a second factor, cancelled and signed out
   assert.equal(denied.error, 'access_denied');
 }));
 
-// The account page is no part of a login: nobody who opens it has a hold on it.
-test('the account page in a popup is cut off from who opened it', () => visit({}, async (page) => {
+// The account page is not part of a login, so it is isolated from its opener.
+test('the account page in a popup is isolated from its opener', () => visit({}, async (page) => {
   const user = take('plain');
   await page.goto(`${stage.pages}/`);
   await arrive(page, '/');
@@ -379,7 +379,7 @@ test('the account page in a popup is cut off from who opened it', () => visit({}
   assert.equal(await page.evaluate(() => window.theirs.closed), true);
 }));
 
-test('oidc-client-ts: a silent request in a frame finds nobody', () => visit({}, async (page) => {
+test('oidc-client-ts: a silent request in a frame finds no session', () => visit({}, async (page) => {
   await page.goto(`${stage.pages}/`);
   await arrive(page, '/');
   const error = await page.evaluate(() => window.app.manager('tab').signinSilent().then(() => 'signed in', (e) => e.error ?? e.message));

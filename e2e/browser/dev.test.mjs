@@ -1,5 +1,5 @@
-// The development server as its first user meets it: the demo application, the
-// virtual phone and the pages of the provider, on three addresses, in one browser.
+// The development server: the demo application, the virtual phone and the hosted pages, on
+// three origins, in one browser.
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { accessible, closeBrowser, fits, signIn, stage, visit } from './lib.mjs';
@@ -9,7 +9,7 @@ after(closeBrowser);
 const { demo, alice, bob } = stage;
 const press = (page, name) => page.getByRole('button', { name, exact: true }).click();
 
-// phone reads the code a person sees on the virtual phone.
+// phone returns the code on the virtual phone.
 async function phone(context, who, not) {
   const page = await context.newPage();
   await page.goto(`${demo}/phone`);

@@ -1,5 +1,5 @@
-// What the browser tests share: one Chromium, the stage they play on, and the
-// things a person has at hand (an authenticator app, a keyboard).
+// Shared by the browser tests: one Chromium, the stage, and a user's devices (an
+// authenticator app, a keyboard).
 import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -27,7 +27,7 @@ export async function closeBrowser() {
   shared = undefined;
 }
 
-// visit runs a test in a fresh profile and fails it on any script error or policy violation.
+// visit runs a test in a new profile and fails it on any script error or policy violation.
 export async function visit(options, run) {
   const context = await (await browser()).newContext({ locale: 'en-GB', ...options });
   context.setDefaultTimeout(15000);
@@ -36,7 +36,7 @@ export async function visit(options, run) {
     page.on('pageerror', (e) => faults.push(`script: ${e.message}`));
     page.on('console', (m) => { if (/Content Security Policy/i.test(m.text())) faults.push(`policy: ${m.text()}`); });
   });
-  // What a policy only reports, or a console leaves out, is heard of here.
+  // Catches violations that are only reported or not logged.
   await context.addInitScript(() => document.addEventListener('securitypolicyviolation', (e) => {
     console.error(`Content Security Policy: ${e.effectiveDirective} ${e.blockedURI}`);
   }));
@@ -48,14 +48,14 @@ export async function visit(options, run) {
   assert.deepEqual(faults, []);
 }
 
-// code is what an authenticator app shows: RFC 6238, 30 seconds, by default SHA-1 and 6 digits.
+// code returns a code of an authenticator app: RFC 6238, 30 seconds, by default SHA-1 and 6 digits.
 // Steps at or before one the server accepted are refused, so each call for a user
 // takes the next step inside the server's window of one step either side.
 const lastStep = new Map();
 export async function code(secret, algorithm = 'sha1', digits = 6) {
   for (;;) {
     const now = Math.floor(Date.now() / 30000);
-    // Near the end of a step the one before it may be gone when the server looks.
+    // Near the end of a step the previous one may expire before the server checks it.
     const oldest = Date.now() % 30000 < 22000 ? now - 1 : now;
     const step = Math.max(oldest, (lastStep.get(secret) ?? 0) + 1);
     if (step <= now + 1) {
@@ -77,7 +77,7 @@ export function codeAt(secret, step, algorithm = 'sha1', digits = 6) {
   return String((mac.readUInt32BE(at) & 0x7fffffff) % 10 ** digits).padStart(digits, '0');
 }
 
-// accessible fails on anything axe finds on the page as it stands.
+// accessible fails on any finding of axe on the current page.
 export async function accessible(page) {
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
@@ -86,7 +86,7 @@ export async function accessible(page) {
 
 // narrow fails when the page is wider than the window.
 export async function fits(page) {
-  await page.waitForLoadState('domcontentloaded'); // a click may have led on
+  await page.waitForLoadState('domcontentloaded'); // a click may have navigated
   const [content, window_] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
   assert.ok(content <= window_, `${page.url()} is ${content} px wide in a window of ${window_} px`);
 }
@@ -97,8 +97,8 @@ export async function signIn(page, user) {
   await page.click('#login-submit');
 }
 
-// authorizeURL opens a login without any application: the answer arrives at a
-// redirect address nobody listens on, which shot() reads from the request.
+// authorizeURL begins a login without an application: the response goes to a redirect URI
+// without a listener, which shot() reads from the request.
 export function authorizeURL(client, extra = {}) {
   const verifier = 'a-verifier-that-is-long-enough-for-rfc-7636-and-fixed';
   const q = new URLSearchParams({
@@ -109,9 +109,8 @@ export function authorizeURL(client, extra = {}) {
   return { url: `${stage.issuer}/authorize?${q}`, verifier };
 }
 
-// arrival resolves with the address the browser is sent to at the client. Nobody listens
-// there, so the browser shows its own page of a failed load; going on before it is there
-// would be interrupted by it.
+// arrival resolves with the client's URL the browser is redirected to. Nothing listens
+// there, so the browser shows an error page; continuing earlier would be interrupted by it.
 export async function arrival(page, client) {
   const failed = page.waitForEvent('framenavigated', { predicate: (f) => f.url().startsWith('chrome-error:'), timeout: 15000 }).catch(() => {});
   const r = await page.waitForRequest((q) => q.url().startsWith(client.redirect) && q.isNavigationRequest());

@@ -1,4 +1,4 @@
-// The sample with its own login screen, on its own origin, against `sallyport dev`.
+// The sample with its own login page, on its own origin, against `sallyport dev`.
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { accessible, closeBrowser, fits, stage, visit } from './lib.mjs';
@@ -9,7 +9,7 @@ const home = `${stage.demo}/own-login/`;
 const people = Object.fromEntries((await (await fetch(`${stage.demo}/config.json`)).json()).people.map((p) => [p.name, p.password]));
 const used = new Map();
 
-// phone waits for a code of a person that was not typed before.
+// phone waits for an unused code of a user.
 async function phone(name) {
   for (;;) {
     const { codes } = await (await fetch(`${stage.demo}/phone.json`)).json();
@@ -35,7 +35,7 @@ const said = async (page) => {
 };
 const cookies = async (context) => (await context.cookies()).map((c) => c.name);
 
-test('a password, on the page alone: nobody is signed in at the provider', () => visit({}, async (page, context) => {
+test('a password, only on the page: no session at the provider', () => visit({}, async (page, context) => {
   await page.goto(home);
   await accessible(page);
   await page.click('#begin-one');
@@ -71,7 +71,7 @@ test('begun at the provider, shown here, ended there with a session', () => visi
   await page.waitForSelector('#signed-in');
 }));
 
-test('an app is enrolled, and the browser adopted', () => visit({}, async (page, context) => {
+test('an app is enrolled, and the browser takes over', () => visit({}, async (page, context) => {
   await page.goto(home);
   await page.click('#begin-two');
   await enter(page, 'bob', { stay: true });
@@ -86,7 +86,7 @@ test('an app is enrolled, and the browser adopted', () => visit({}, async (page,
   assert.ok((await cookies(context)).some((name) => name.endsWith('sallyport_session')));
 }));
 
-test('a login somebody else began is not shown', () => visit({}, async (page) => {
+test('a login begun by another user is not shown', () => visit({}, async (page) => {
   const answer = await fetch(`${stage.issuer}/api/login/v1/requests`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

@@ -1,6 +1,6 @@
-// The hosted pages in a real browser: every page reached by hand, looked at with
-// axe, in a narrow window, in the dark and in German; with and without scripts; by
-// keyboard alone; and with the habits of people (two tabs, Back, reload, bookmarks).
+// The hosted pages in a real browser: checked with axe, in a narrow window, in dark mode
+// and in German; with and without scripts; by keyboard only; with two tabs, Back, reload and
+// bookmarks.
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { accessible, arrival, authorizeURL, browser, closeBrowser, code, fits, signIn, stage, visit } from './lib.mjs';
@@ -75,7 +75,7 @@ for (const [look, options] of Object.entries(looks)) {
   }));
 }
 
-test('a keyboard is enough', () => visit({}, async (page) => {
+test('usable by keyboard', () => visit({}, async (page) => {
   const user = take('totp');
   await page.goto(authorizeURL(bank).url);
   assert.equal(await page.evaluate(() => document.activeElement.name), 'username');
@@ -104,7 +104,7 @@ test('fields help the browser to fill them', () => visit({}, async (page) => {
   assert.equal(await field.getAttribute('inputmode'), 'numeric');
 }));
 
-test('two tabs: the one that comes second is led on', () => visit({}, async (first, context) => {
+test('two tabs: the second continues at the current step', () => visit({}, async (first, context) => {
   const user = take('plain');
   const { url } = authorizeURL(spa);
   await first.goto(url);
@@ -119,7 +119,7 @@ test('two tabs: the one that comes second is led on', () => visit({}, async (fir
   await accessible(second);
 }));
 
-test('Back, reload and a stale form lead on', () => visit({}, async (page) => {
+test('Back, reload and a stale form continue at the current step', () => visit({}, async (page) => {
   const user = take('totp');
   await page.goto(authorizeURL(bank).url);
   const login = page.url();
@@ -144,7 +144,7 @@ test('a bookmarked login page says what to do', () => visit({}, async (page) => 
   }
 }));
 
-test('an authorization request that cannot be trusted stays here', () => visit({}, async (page) => {
+test('an invalid authorization request is not redirected', () => visit({}, async (page) => {
   const { url } = authorizeURL(spa, { redirect_uri: 'https://evil.example.com/' });
   const answer = await page.goto(url);
   assert.equal(answer.status(), 400);
@@ -171,7 +171,7 @@ test('consent: denied, then allowed, then remembered', () => visit({}, async (pa
   assert.ok(silent.url.searchParams.get('code'));
 }));
 
-test('the answer by form_post, with scripts and without', async () => {
+test('form_post, with scripts and without', async () => {
   for (const javaScriptEnabled of [true, false]) {
     await visit({ javaScriptEnabled }, async (page) => {
       const user = take('plain');
@@ -186,7 +186,7 @@ test('the answer by form_post, with scripts and without', async () => {
   }
 });
 
-test('what is not of the page itself does not run, not even from our origin', async () => {
+test('only the page\'s scripts run, not others of the same origin', async () => {
   const context = await (await browser()).newContext();
   try {
     const page = await context.newPage();

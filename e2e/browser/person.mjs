@@ -1,5 +1,5 @@
-// Somebody with a browser that runs no scripts, for applications that are no pages; and
-// the same person in front of an application's own login screen.
+// A user with a browser without scripts, for applications that are not pages; and the same
+// user with an application's own login page.
 import assert from 'node:assert/strict';
 import { codeAt, stage } from './lib.mjs';
 
@@ -7,7 +7,7 @@ const entities = { amp: '&', lt: '<', gt: '>', '#34': '"', '#39': "'", '#43': '+
 const attribute = (tag, name) => new RegExp(`\\s${name}="([^"]*)"`).exec(tag)?.[1]
   .replace(/&([^;]+);/g, (all, entity) => entities[entity] ?? assert.fail(`the page holds ${all}`));
 
-/** passcode is what the app of a person shows right now. Each is good once, so nobody here types two. */
+/** passcode returns the current code of a user's app. Each works once. */
 export const passcode = (user) => codeAt(user.totp, Math.floor(Date.now() / 30000));
 
 /** Person keeps cookies, follows redirects of the provider, and fills in its forms. */
@@ -63,7 +63,7 @@ export class Person {
   }
 }
 
-/** headless signs somebody in by calls alone and returns the address the answer belongs to. */
+/** headless signs a user in by API calls and returns the redirect URI with the response. */
 export async function headless(address, user) {
   const call = async (path, body) => {
     const answer = await fetch(`${stage.issuer}/api/login/v1${path}`, {

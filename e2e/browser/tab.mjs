@@ -1,12 +1,12 @@
-// An application in a browser, on an origin of its own: oidc-client-ts as it is
-// published, and calls of the login API as the sample in samples/spa makes them.
+// An application in a browser, on its own origin: oidc-client-ts as published, and calls of
+// the login API like the sample in samples/spa.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { stage } from './lib.mjs';
 
-// application is the script of every page. It acts by itself only in the frame of a
-// silent request and in a popup; else the test says what it does.
+// application is the script of every page. It acts by itself only in the frame of a silent
+// request and in a popup; otherwise the test controls it.
 async function application() {
   const { Login } = await import('/login.js');
   const settings = (client, more) => ({
@@ -25,7 +25,7 @@ async function application() {
     return;
   }
   const login = new Login(window.issuer);
-  // through goes from step to step; wanted holds what a person would type.
+  // through follows the steps; wanted has the user's input.
   const through = async (step, wanted) => {
     const seen = [];
     while (!step.redirect_to && step.step !== 'done') {
@@ -39,7 +39,7 @@ async function application() {
   window.app = {
     manager,
     told: ({ profile, access_token: access, refresh_token: refresh, id_token: id, expires_in: expires }) => ({ profile, access, refresh, id, expires }),
-    // shown is the page the provider leads to: it hands over only what this browser began.
+    // shown is the login page: it continues only logins that this browser began.
     shown: async (wanted) => {
       const begun = await login.call('/step', { request_id: new URLSearchParams(location.search).get('requestId') });
       const { step, seen } = await through(begun, wanted);
@@ -72,7 +72,7 @@ const server = createServer((call, answer) => {
   answer.writeHead(200, { 'content-type': type }).end(text);
 });
 
-/** servePages listens on the origin the stage registered. */
+/** servePages listens on the registered origin. */
 export const servePages = () => new Promise((up) => {
   const { hostname, port } = new URL(stage.pages);
   server.listen(Number(port), hostname, up);
@@ -89,12 +89,12 @@ export async function arrive(page, path) {
   await page.waitForFunction(() => window.app);
 }
 
-/** leave has the library lead the browser away, with a method of its UserManager. */
+/** leave calls a method of the library's UserManager that redirects the browser. */
 export const leave = (page, client, method, args) => page.evaluate(([id, name, a]) => {
   window.left = window.app.manager(id)[name](a);
 }, [client, method, args]);
 
-/** back takes the library's answer after the browser came back with a code, and clears the address of it. */
+/** back lets the library handle the callback with the code, and clears the URL. */
 export async function back(page, client) {
   await arrive(page, '/callback');
   const user = await page.evaluate(async (id) => {

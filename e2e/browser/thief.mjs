@@ -1,5 +1,5 @@
-// Somebody who wants a login that is not theirs. Nothing stops a thief but the server:
-// every call comes from an address of its own, with the origin of the application.
+// An attacker on other users' logins. Only the server stops it: every call comes from
+// another address, with the origin of the application.
 import assert from 'node:assert/strict';
 import { createHash, randomUUID } from 'node:crypto';
 import { code, stage } from './lib.mjs';
@@ -8,7 +8,7 @@ const form = 'application/x-www-form-urlencoded';
 const fields = (members) => new URLSearchParams(members).toString();
 let calls = 0;
 
-/** send makes one call without a cookie and follows nothing. */
+/** send makes one call without cookies and follows no redirects. */
 export async function send(method, path, members, { kind = 'application/json', origin } = {}) {
   calls += 1;
   const answer = await fetch(stage.issuer + path, {
@@ -29,19 +29,19 @@ const good = (answer) => {
   return answer.json;
 };
 
-/** ways are how a login is opened without a browser. */
+/** ways are the routes that begin a login without a browser. */
 export const ways = {
   'the login API': async (params) => good(await api('/requests', params)).request_id,
   generate: async (params) => good(await send('POST', '/authz-srv/authrequest/authz/generate', params)).data.requestId,
 };
 
-/** opening is an authorization request whose verifier the thief has. */
+/** opening is an authorization request whose verifier the attacker has. */
 export const opening = (client) => ({
   client_id: client.id, redirect_uri: client.redirect, response_type: 'code', scope: 'openid profile email', state: 'the-state-of-a-thief', nonce: 'a-nonce-of-a-thief',
   code_challenge: createHash('sha256').update('v'.repeat(43)).digest('base64url'), code_challenge_method: 'S256',
 });
 
-/** ownLogin is a login of the thief's own, after the password and, if wanted, the code. */
+/** ownLogin is a login of the attacker, after the password and, if wanted, the code. */
 export async function ownLogin(client, thief, whole = false) {
   const id = await ways['the login API'](opening(client));
   let step = good(await api('/password', { request_id: id, identifier: thief.username, password: thief.password }));
@@ -49,7 +49,7 @@ export async function ownLogin(client, thief, whole = false) {
   return { id, token: step.login_token };
 }
 
-/** earlier are tries the thief began at a request with the victim's name, before she came. */
+/** earlier are statuses the attacker began in a request with the victim's name, before she signed in. */
 export async function earlier(id, victim) {
   const out = [];
   for (const [method, usage] of [['PASSWORD', 'INITIAL_AUTHENTICATION'], ['TOTP', 'PASSWORDLESS_AUTHENTICATION']]) {
@@ -60,11 +60,11 @@ export async function earlier(id, victim) {
   return out;
 }
 
-/** guessed is a try nobody began. */
+/** guessed is an invented status. */
 export const guessed = () => ({ method: 'TOTP', exchange: randomUUID(), status: randomUUID(), sub: randomUUID() });
 
-// callsOf is every way to look at a login, to go on with it, and to end it, by its address
-// and what else is shown: nothing, or the token of another login.
+// callsOf returns every call that reads, continues or ends a login, by its request_id and
+// optionally the token of another login.
 function* callsOf(id, shown, victim) {
   const mine = { request_id: id, ...(shown && { login_token: shown }) };
   const track = shown ?? id;
@@ -77,7 +77,7 @@ function* callsOf(id, shown, victim) {
   yield ['PUT', `/verification-actions-srv/setup/users/friendlyname/TOTP/${track}`, { friendly_name: 'mine' }];
   yield ['POST', `/auth-actions-srv/validation/${track}`, { action: 'SKIP' }];
   for (const more of [{}, { requestId: id, track_id: track }]) {
-    if (shown && !more.requestId) continue; // nothing of the victim's is in it
+    if (shown && !more.requestId) continue; // it has nothing of the victim's
     yield ['POST', `/login-srv/precheck/continue/${track}`, more, form];
     yield ['POST', `/login-srv/precheck/continue/sdk/${track}`, more];
   }
@@ -91,7 +91,7 @@ function* callsOf(id, shown, victim) {
   }
 }
 
-// callsWith are those that name a try and whom it is for.
+// callsWith returns the calls that name a status and its user.
 function* callsWith(id, { method, exchange, status, sub }, victim) {
   const named = { request_id: id, requestId: id };
   for (const who of [{ email: victim.email }, { sub }]) {
@@ -113,10 +113,10 @@ function* callsWith(id, { method, exchange, status, sub }, victim) {
 }
 
 /**
- * emptyHanded makes every call with everything a thief may have, and fails on what is got
- * by one: a code, a token, a state, a name, a list of factors, an enrolment, a session.
- * Ids are what stands in addresses, own are tokens of the thief's, tries what was begun
- * before; secret is what the victim alone was told.
+ * emptyHanded makes every call with everything an attacker may have, and fails if one
+ * returns a code, a token, a state, a name, a list of factors, an enrolment or a session. ids
+ * are those in URLs, own are the attacker's tokens, tries are earlier statuses; secret is
+ * what only the victim received.
  */
 export async function emptyHanded(when, { ids, own = [], tries = [], secret = [], victim, origin, adopts = false }) {
   const hidden = [victim.username, victim.email, ...secret].filter(Boolean);
@@ -133,11 +133,11 @@ export async function emptyHanded(when, { ids, own = [], tries = [], secret = []
     if (status >= 500) faults.push(`${status}`);
     assert.deepEqual(faults, [], `${when}: ${call} = ${status} ${told}`);
   };
-  let turns = 0; // from a program and from a page of the application's in turn
+  let turns = 0; // alternate between a program and a page of the application
   for (const id of ids) {
     const all = [undefined, ...own].flatMap((shown) => [...callsOf(id, shown, victim)]);
     all.push(...[...tries, guessed()].flatMap((tried) => [...callsWith(id, tried, victim)]));
-    if (adopts) all.push(['GET', `/continue?requestId=${id}`]); // a fresh request is whose browser comes first
+    if (adopts) all.push(['GET', `/continue?requestId=${id}`]); // a new request belongs to the first browser
     await Promise.all(Array.from({ length: 8 }, async () => {
       for (let next = all.shift(); next; next = all.shift()) {
         const [method, path, members, kind] = next;

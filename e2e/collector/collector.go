@@ -1,5 +1,4 @@
-// Package collector is what traces are sent to in tests: it understands OTLP over HTTP
-// and keeps what it got.
+// Package collector is a trace collector for tests: it receives OTLP over HTTP.
 package collector
 
 import (
@@ -18,7 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Span is what a test looks at.
+// Span is the part of a span that tests check.
 type Span struct {
 	Name, Scope, Trace, ID, Parent string
 	Failed                         bool
@@ -27,7 +26,7 @@ type Span struct {
 	Text                           string
 }
 
-// Collector keeps the spans it was sent.
+// Collector stores received spans.
 type Collector struct {
 	URL string
 
@@ -101,14 +100,14 @@ func spanOf(scope string, s *v1.Span) Span {
 	return out
 }
 
-// Spans returns what has arrived.
+// Spans returns the received spans.
 func (c *Collector) Spans() []Span {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]Span{}, c.spans...)
 }
 
-// Last returns the headers and the resource of what came last.
+// Last returns the headers and the resource of the last request.
 func (c *Collector) Last() (http.Header, map[string]string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// balancer sends every request to the next server. It looks at no cookie, and at
-// readiness only where it was told to.
+// balancer sends every request to the next server. It ignores cookies, and readiness
+// unless watch is called.
 type balancer struct {
 	url     string
 	servers []*server
 	out     []atomic.Bool // not ready
 	next    atomic.Int64
-	pinned  atomic.Int64 // 1 + the only server that is asked; 0: all
+	pinned  atomic.Int64 // 1 + the only server to use; 0: all
 	asked   []atomic.Int64
 }
 
@@ -33,7 +33,7 @@ func newBalancer(t *testing.T) *balancer {
 	b := &balancer{url: fmt.Sprintf("http://localhost:%d", l.Addr().(*net.TCPAddr).Port)}
 	proxy := &httputil.ReverseProxy{
 		Transport: &http.Transport{MaxIdleConnsPerHost: 128},
-		ErrorLog:  log.New(io.Discard, "", 0), // what went wrong is a 502 to somebody who tells
+		ErrorLog:  log.New(io.Discard, "", 0), // errors are 502 responses, which callers report
 		Rewrite: func(r *httputil.ProxyRequest) {
 			i := b.choose()
 			b.asked[i].Add(1)
@@ -64,7 +64,7 @@ func (b *balancer) choose() int {
 	return 0
 }
 
-// watch asks each server every 50 ms whether it is ready, until the test ends.
+// watch checks the readiness of each server every 50 ms until the test ends.
 func (b *balancer) watch(t *testing.T) {
 	for i, s := range b.servers {
 		go func() {
@@ -82,14 +82,14 @@ func (b *balancer) watch(t *testing.T) {
 	}
 }
 
-// pair is two servers on one database behind a balancer without sticky sessions.
-func pair(t *testing.T, dsn string, users int) (*town, *balancer) {
+// pair returns two servers on one database behind a balancer without sticky sessions.
+func pair(t *testing.T, dsn string, users int) (*cluster, *balancer) {
 	t.Helper()
 	b := newBalancer(t)
-	n := newTown(t, plan{dsn: dsn, servers: 2, users: users, issuer: b.url})
+	n := newCluster(t, plan{dsn: dsn, servers: 2, users: users, issuer: b.url})
 	b.servers, b.out, b.asked = n.servers, make([]atomic.Bool, 2), make([]atomic.Int64, 2)
 	return n, b
 }
 
-// through makes a caller behind the balancer.
-func (b *balancer) caller(n *town) *caller { return n.via(func() string { return b.url }) }
+// caller returns a caller behind the balancer.
+func (b *balancer) caller(n *cluster) *caller { return n.via(func() string { return b.url }) }

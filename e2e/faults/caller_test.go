@@ -16,18 +16,18 @@ import (
 	"sallyport/e2e/play"
 )
 
-// caller is an application with a login of its own and one user in front of it. Each
-// comes from an address of its own, through a proxy the servers trust.
+// caller is an application with its own login page and one user. Each has another address,
+// through a trusted proxy.
 type caller struct {
-	town  *town
-	base  func() string // whom to ask next
-	from  string
-	http  *http.Client
-	id    string // of the login it is in
-	token string // of the same, once it is its owner
+	cluster *cluster
+	base    func() string // the server of the next call
+	from    string
+	http    *http.Client
+	id      string // of its login
+	token   string // login_token, once it owns the login
 }
 
-// reply is an answer, whatever it says.
+// reply is a response of any status.
 type reply struct {
 	code   int
 	header http.Header
@@ -36,12 +36,12 @@ type reply struct {
 	took   time.Duration
 }
 
-// refused is an answer that was not 200.
+// refused is a response other than 200.
 type refused struct{ reply }
 
 func (e *refused) Error() string { return fmt.Sprintf("%d %s", e.code, e.text) }
 
-// codeOf is the status of an answer that was refused, 0 of anything else.
+// codeOf returns the status of a refused response, or 0.
 func codeOf(err error) int {
 	var r *refused
 	if errors.As(err, &r) {
@@ -50,17 +50,17 @@ func codeOf(err error) int {
 	return 0
 }
 
-// verifier is that of every login; only the challenge is kept anywhere.
+// verifier is the PKCE verifier of every login.
 const verifier = "a-verifier-that-is-long-enough-for-rfc-7636-and-fixed"
 
 var transport = &http.Transport{MaxIdleConnsPerHost: 256, IdleConnTimeout: 30 * time.Second}
 
-// caller makes a caller that asks one server.
-func (n *town) caller(s *server) *caller { return n.via(func() string { return s.base }) }
+// caller returns a caller of one server.
+func (n *cluster) caller(s *server) *caller { return n.via(func() string { return s.base }) }
 
-func (n *town) via(base func() string) *caller {
+func (n *cluster) via(base func() string) *caller {
 	k := n.callers.Add(1)
-	return &caller{town: n, base: base, from: fmt.Sprintf("10.%d.%d.%d", k>>16&255, k>>8&255, k&255), http: &http.Client{Timeout: 30 * time.Second, Transport: transport,
+	return &caller{cluster: n, base: base, from: fmt.Sprintf("10.%d.%d.%d", k>>16&255, k>>8&255, k&255), http: &http.Client{Timeout: 30 * time.Second, Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
@@ -74,7 +74,7 @@ func (c *caller) do(method, path, kind, body, client string) (reply, error) {
 	}
 	r.Header.Set("X-Forwarded-For", c.from)
 	if client != "" {
-		r.SetBasicAuth(client, c.town.secret)
+		r.SetBasicAuth(client, c.cluster.secret)
 	}
 	began := time.Now()
 	answer, err := c.http.Do(r)
@@ -100,7 +100,7 @@ func (c *caller) do(method, path, kind, body, client string) (reply, error) {
 
 func (r reply) get(name string) string { s, _ := r.body[name].(string); return s }
 
-// step posts a step of the login the caller is in.
+// step posts a step of the caller's login.
 func (c *caller) step(path string, pairs ...any) (reply, error) {
 	body := map[string]any{}
 	if c.id != "" {
@@ -154,7 +154,7 @@ func (c *caller) finish() (string, error) {
 	return r.get("code"), err
 }
 
-// login goes from nothing to a code, by password alone or with a passcode of a method.
+// login makes a complete login, by password alone or with a passcode of a method.
 func (c *caller) login(client string, u play.User, second ...string) (string, error) {
 	if _, err := c.password(client, u); err != nil {
 		return "", fmt.Errorf("password: %w", err)
@@ -171,12 +171,12 @@ func (c *caller) login(client string, u play.User, second ...string) (string, er
 	return code, nil
 }
 
-// form posts to an endpoint for programs.
+// form posts to an OAuth endpoint.
 func (c *caller) form(path, client string, v url.Values) (reply, error) {
 	return c.do(http.MethodPost, path, "application/x-www-form-urlencoded", v.Encode(), client)
 }
 
-// redeem turns a code into tokens.
+// redeem exchanges a code for tokens.
 func (c *caller) redeem(client, code string) (reply, error) {
 	return c.form("/token", client, url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}, "code_verifier": {verifier}})
 }
@@ -185,13 +185,13 @@ func (c *caller) refresh(client, token string) (reply, error) {
 	return c.form("/token", client, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
 }
 
-// active asks the introspection endpoint (RFC 7662).
+// active calls the introspection endpoint (RFC 7662).
 func (c *caller) active(client, token string) (bool, error) {
 	r, err := c.form("/introspect", client, url.Values{"token": {token}})
 	return r.body["active"] == true, err
 }
 
-// passcode is what a user's app shows in the step so many after this one.
+// passcode returns the code of a user's app, ahead steps from now.
 func passcode(u play.User, ahead int64) string {
 	code, err := play.TOTPAt(u.TOTP, time.Now().Unix()/30+ahead)
 	if err != nil {

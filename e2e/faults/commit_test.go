@@ -8,13 +8,13 @@ import (
 )
 
 // TestCommitUnknown is R-6: the connection is lost after COMMIT was sent. Nothing is
-// handed out, and what the commit spent counts as spent.
+// issued, and what the commit spent counts as spent.
 func TestCommitUnknown(t *testing.T) {
 	t.Parallel()
 	db, w := wired(t)
-	n := newTown(t, plan{dsn: through(db.Address("postgres"), w), users: 12})
+	n := newCluster(t, plan{dsn: through(db.Address("postgres"), w), users: 12})
 	c := n.caller(n.servers[0])
-	// The background commits too: a round counts when it was the caller who lost.
+	// Background tasks commit too: a round counts if the caller's commit was lost.
 	lost := func(t *testing.T, nth int, round func() (lose, again func() (reply, error)), want int) {
 		t.Helper()
 		for range 10 {
@@ -68,7 +68,7 @@ func TestCommitUnknown(t *testing.T) {
 		}, http.StatusGone)
 	})
 	t.Run("recovery code", func(t *testing.T) {
-		lost(t, 4, func() (lose, again func() (reply, error)) { // the last of four: the password has two, the attempt is counted by the third
+		lost(t, 4, func() (lose, again func() (reply, error)) { // the last of four: two for the password, the third counts the attempt
 			u := n.user(true)
 			verify := func() (reply, error) {
 				_, err := c.password("vault", u)
@@ -80,13 +80,13 @@ func TestCommitUnknown(t *testing.T) {
 	})
 }
 
-// TestRetries is R-5: what met a serialization failure or a deadlock is done again, up
-// to three times, and then told as 503 with nothing done.
+// TestRetries is R-5: after a serialization failure or a deadlock a transaction is retried
+// up to three times; then the response is 503 and nothing is done.
 func TestRetries(t *testing.T) {
 	t.Parallel()
 	db, w := wired(t)
 	address := db.Address("postgres")
-	n := newTown(t, plan{dsn: through(address, w), users: 8})
+	n := newCluster(t, plan{dsn: through(address, w), users: 8})
 	c := n.caller(n.servers[0])
 	sql(t, address, "CREATE SEQUENCE tries", "CREATE TABLE trouble (times int NOT NULL, state text NOT NULL)", "INSERT INTO trouble VALUES (0, '')",
 		// A sequence keeps its count when a transaction is rolled back.
@@ -109,7 +109,7 @@ func TestRetries(t *testing.T) {
 			}
 			sql(t, address, "UPDATE trouble SET times = 0")
 			if _, err := c.redeem("app", code); tc.want != 0 && err != nil {
-				t.Errorf("the code after the trouble was over: %v", err)
+				t.Errorf("the code after the fault: %v", err)
 			}
 		}
 	}

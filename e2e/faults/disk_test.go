@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// TestDiskFull fills the disk under SQLite: what needs it is told 503, nothing that was
-// acknowledged is lost, and service returns with the space.
+// TestDiskFull fills the disk under SQLite: writes get 503, nothing acknowledged is lost, and
+// service resumes when there is space.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
-	n := setTown(t, plan{dsn: "sqlite:" + filepath.Join(t.TempDir(), "sallyport.db"), users: 12})
+	n := setCluster(t, plan{dsn: "sqlite:" + filepath.Join(t.TempDir(), "sallyport.db"), users: 12})
 	s := n.servers[0]
-	// The disk is a small one in memory that only the server sees: it goes with the process.
+	// The disk is a small tmpfs that only the server sees and that ends with the process.
 	disk := n.file("disk")
 	if err := os.Mkdir(disk, 0o700); err != nil {
 		t.Fatal(err)
@@ -45,12 +45,12 @@ func TestDiskFull(t *testing.T) {
 	}
 	asked := asks(n, "", tokens.get("access_token"), tokens.get("refresh_token"))
 
-	// The server's own view of the disk, from outside.
+	// The disk as the server sees it.
 	filler := filepath.Join("/proc", fmt.Sprint(s.cmd.Process.Pid), "root", disk, "filler")
 	if err := os.WriteFile(filler, make([]byte, 32<<20), 0o600); err == nil {
-		t.Fatal("the disk took more than it has")
+		t.Fatal("the disk did not fill up")
 	}
-	// What is left of the journal's last page may take a few more.
+	// The journal's last page may have room for a few more writes.
 	soon(t, "a refusal", 20*time.Second, func() bool { return x.begin("app") != nil })
 	for _, a := range asked {
 		_, err := a.do(n.caller(s))
@@ -82,6 +82,6 @@ func TestDiskFull(t *testing.T) {
 	}), 5*time.Second)
 	l.check(t, n)
 	if err := syscall.Kill(s.cmd.Process.Pid, 0); err != nil {
-		t.Errorf("the server did not live through it: %v", err)
+		t.Errorf("the server did not survive: %v", err)
 	}
 }

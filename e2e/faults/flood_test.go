@@ -19,7 +19,7 @@ import (
 	"sallyport/storage/storagetest"
 )
 
-// memory is what the process held in memory at most, in MiB.
+// memory returns the peak memory of the process, in MiB.
 func (s *server) memory() int {
 	s.t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
@@ -35,7 +35,7 @@ func (s *server) memory() int {
 			return kib >> 10
 		}
 	}
-	s.t.Fatal("the system does not tell what the process holds in memory")
+	s.t.Fatal("the system does not report the memory of the process")
 	return 0
 }
 
@@ -47,13 +47,13 @@ func (s *server) dial() net.Conn {
 	return conn
 }
 
-// slim fails unless the process held less than R-9 allows.
+// slim checks the memory limit of R-9.
 func slim(t *testing.T, s *server, when string) {
 	t.Helper()
 	got := s.memory()
 	note(t, "R-9", "memory at most, MiB, "+when, got, 512)
 	if got > 512 {
-		t.Errorf("%s: %d MiB, 512 at most", when, got)
+		t.Errorf("%s: %d MiB, want at most 512", when, got)
 	}
 }
 
@@ -61,11 +61,11 @@ func slim(t *testing.T, s *server, when string) {
 // oversized requests and more logins at once than there are cores.
 func TestFloods(t *testing.T) {
 	t.Parallel()
-	n := newTown(t, plan{dsn: storagetest.Postgres(t), users: 32 + 8, settings: "max_connections: 12000\n"})
+	n := newCluster(t, plan{dsn: storagetest.Postgres(t), users: 32 + 8, settings: "max_connections: 12000\n"})
 	s := n.servers[0]
 	t.Run("64 logins at once do not delay discovery", func(t *testing.T) { manyLogins(t, n) })
-	t.Run("one address keeps nobody else out", func(t *testing.T) { oneAddress(t, n) })
-	t.Run("connections that wait", func(t *testing.T) {
+	t.Run("one address does not block others", func(t *testing.T) { oneAddress(t, n) })
+	t.Run("waiting connections", func(t *testing.T) {
 		t.Run("slow headers are cut", func(t *testing.T) {
 			t.Parallel()
 			slow(t, s, "H-10", "slow headers cut", 5*time.Second, "GET /jwks.json HTTP/1.1\r\nHost: x\r\nX-Slow: ")
@@ -91,8 +91,8 @@ func TestFloods(t *testing.T) {
 	}
 }
 
-// manyLogins asks for discovery all the time while 64 people sign in at once.
-func manyLogins(t *testing.T, n *town) {
+// manyLogins requests discovery continuously while 64 users sign in.
+func manyLogins(t *testing.T, n *cluster) {
 	s := n.servers[0]
 	users := make([]play.User, 64)
 	for i := range users {
@@ -144,9 +144,9 @@ func manyLogins(t *testing.T, n *town) {
 	slim(t, s, "64 logins at once")
 }
 
-// oneAddress lets one address ask for more hashes than there are places, again and again,
-// while somebody else signs in.
-func oneAddress(t *testing.T, n *town) {
+// oneAddress requests more hashes from one address than there are slots, repeatedly, while
+// another user signs in.
+func oneAddress(t *testing.T, n *cluster) {
 	s := n.servers[0]
 	flood, u := n.caller(s), n.user(false)
 	if err := flood.begin("app"); err != nil {
@@ -171,7 +171,7 @@ func oneAddress(t *testing.T, n *town) {
 	for range pick(3, 30) {
 		began := time.Now()
 		if _, err := n.caller(s).login("app", u); err != nil {
-			t.Errorf("somebody else's login: %v", err)
+			t.Errorf("another user's login: %v", err)
 		}
 		longest = max(longest, time.Since(began))
 	}
@@ -180,7 +180,7 @@ func oneAddress(t *testing.T, n *town) {
 	within(t, "T-8", fmt.Sprintf("whole login beside %d guesses from one address", refused.Load()), longest, 3*time.Second)
 }
 
-// slow sends a byte a second and demands to be cut off when the time is over.
+// slow sends a byte per second and must be disconnected at the limit.
 func slow(t *testing.T, s *server, requirement, what string, limit time.Duration, head string) {
 	const callers = 100
 	var all sync.WaitGroup
@@ -217,11 +217,11 @@ func slow(t *testing.T, s *server, requirement, what string, limit time.Duration
 		})
 	}
 	all.Wait()
-	within(t, requirement, what, longest, limit+2*time.Second) // and what a busy machine takes to tell
+	within(t, requirement, what, longest, limit+2*time.Second) // plus delays of a busy machine
 }
 
-// idle keeps connections open that were used once, and looks whether others get by.
-func idle(t *testing.T, n *town, count int) {
+// idle keeps used connections open and checks that other callers are served.
+func idle(t *testing.T, n *cluster, count int) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < uint64(count+1000) {
 		t.Fatalf("%d open files are allowed (%v): raise the limit (ulimit -n %d)", limit.Cur, err, count+1000)
@@ -256,8 +256,8 @@ func idle(t *testing.T, n *town, count int) {
 	}
 }
 
-// hostile sends what no honest caller sends, as fast as it is answered.
-func hostile(t *testing.T, n *town) {
+// hostile sends malformed requests as fast as possible.
+func hostile(t *testing.T, n *cluster) {
 	const form = "Content-Type: application/x-www-form-urlencoded\r\n"
 	long := strings.Repeat("x", 70<<10)
 	chunk := fmt.Sprintf("%x\r\n%s\r\n", len(long), long)
@@ -282,7 +282,7 @@ func hostile(t *testing.T, n *town) {
 			for i := worker; time.Now().Before(until) && !t.Failed(); i++ {
 				conn := s.dial()
 				_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-				_, _ = io.WriteString(conn, requests[i%len(requests)]) // cut off: so it should
+				_, _ = io.WriteString(conn, requests[i%len(requests)]) // expected to be disconnected
 				line, _ := bufio.NewReader(conn).ReadString('\n')
 				_ = conn.Close()
 				sent.Add(1)

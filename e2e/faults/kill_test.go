@@ -14,22 +14,21 @@ import (
 	"sallyport/storage/storagetest"
 )
 
-// ledger is what the server acknowledged: each entry was answered with 200 before the
-// kill, and must count after it.
+// ledger is what the server acknowledged with 200 before the kill and must hold after it.
 type ledger struct {
 	mu        sync.Mutex
-	active    []string     // access tokens that were given out and not ended
-	dead      []string     // access tokens that were revoked
-	redeemed  []string     // codes that were turned into tokens
-	rotated   []string     // refresh tokens that were given another for
+	active    []string     // access tokens issued and not revoked
+	dead      []string     // revoked access tokens
+	redeemed  []string     // redeemed codes
+	rotated   []string     // rotated refresh tokens
 	enrolled  []enrolled   // authenticator apps
-	recovered []usedByUser // recovery codes that opened a login
-	steps     []usedByUser // passcodes that opened a login
+	recovered []usedByUser // used recovery codes
+	steps     []usedByUser // used passcodes
 }
 
 type enrolled struct {
-	user play.User // with the secret that was confirmed
-	code string    // by which it was
+	user play.User // with the confirmed secret
+	code string    // that confirmed it
 }
 
 type usedByUser struct {
@@ -43,25 +42,25 @@ func (l *ledger) add(do func(*ledger)) {
 	do(l)
 }
 
-// full says whether there is something of everything.
+// full reports whether every list has an entry.
 func (l *ledger) full() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.active) > 0 && len(l.dead) > 0 && len(l.redeemed) > 0 && len(l.rotated) > 0 && len(l.enrolled) > 0 && len(l.recovered) > 0 && len(l.steps) > 0
 }
 
-// crowd signs in, renews, revokes and enrols until the server is gone.
+// crowd signs in, renews, revokes and enrols until the server is killed.
 type crowd struct {
-	town   *town
-	ledger *ledger
-	over   atomic.Bool
-	all    sync.WaitGroup
-	wrong  atomic.Pointer[error]
-	taken  map[bool]int
+	cluster *cluster
+	ledger  *ledger
+	over    atomic.Bool
+	all     sync.WaitGroup
+	wrong   atomic.Pointer[error]
+	taken   map[bool]int
 }
 
-func gather(n *town, l *ledger) *crowd {
-	c := &crowd{town: n, ledger: l, taken: map[bool]int{}}
+func gather(n *cluster, l *ledger) *crowd {
+	c := &crowd{cluster: n, ledger: l, taken: map[bool]int{}}
 	plain := n.user(false)
 	for _, deed := range []func(*caller) error{
 		func(x *caller) error { return c.renew(x, plain) }, func(x *caller) error { return c.renew(x, plain) }, func(x *caller) error { return c.machine(x) },
@@ -73,11 +72,11 @@ func gather(n *town, l *ledger) *crowd {
 				switch {
 				case errors.Is(err, errNoUsers):
 					return
-				case codeOf(err) != 0: // whatever is refused here was refused wrongly
+				case codeOf(err) != 0: // every refusal here is wrong
 					c.wrong.CompareAndSwap(nil, &err)
 					return
 				case err != nil:
-					return // the connection is gone, and so is the server
+					return // the server was killed
 				}
 			}
 		})
@@ -87,19 +86,18 @@ func gather(n *town, l *ledger) *crowd {
 
 var errNoUsers = errors.New("no users are left")
 
-// share is how many users of each kind a crowd may use up, so that some are left for
-// the next round.
+// share is the number of users of each kind for one round.
 const share = 10
 
-// take is town.user for a crowd, which may run out of them.
+// take returns an unused user, or errNoUsers.
 func (c *crowd) take(withTOTP bool) (play.User, error) {
-	c.town.mu.Lock()
-	defer c.town.mu.Unlock()
-	list := c.town.free[withTOTP]
+	c.cluster.mu.Lock()
+	defer c.cluster.mu.Unlock()
+	list := c.cluster.free[withTOTP]
 	if c.taken[withTOTP]++; len(list) == 0 || c.taken[withTOTP] > share {
 		return play.User{}, errNoUsers
 	}
-	c.town.free[withTOTP] = list[1:]
+	c.cluster.free[withTOTP] = list[1:]
 	return list[0], nil
 }
 
@@ -162,7 +160,7 @@ func (c *crowd) enrol(x *caller) error {
 	return nil
 }
 
-// second opens a login by a passcode and another one by a recovery code.
+// second finishes a login with a passcode and another with a recovery code.
 func (c *crowd) second(x *caller) error {
 	u, err := c.take(true)
 	if err != nil {
@@ -180,9 +178,9 @@ func (c *crowd) second(x *caller) error {
 	return nil
 }
 
-// check holds the server to what it acknowledged. What must be refused comes last: the
-// reuse of a code or a refresh token ends what hangs on it.
-func (l *ledger) check(t *testing.T, n *town) {
+// check checks everything acknowledged. Refusals come last: the reuse of a code or a
+// refresh token ends its grant.
+func (l *ledger) check(t *testing.T, n *cluster) {
 	t.Helper()
 	c := n.caller(n.servers[0])
 	count := 0
@@ -234,7 +232,7 @@ func TestKill(t *testing.T) {
 			if engine == "postgres" {
 				dsn = storagetest.Postgres(t)
 			}
-			n := newTown(t, plan{dsn: dsn, users: pick(share+4, 5*share+10)})
+			n := newCluster(t, plan{dsn: dsn, users: pick(share+4, 5*share+10)})
 			s := n.servers[0]
 			for round := range pick(1, 5) {
 				l := &ledger{}

@@ -1,6 +1,6 @@
-// Package faults breaks what the server stands on while it serves: the database goes
-// away, is slow, comes back, is replaced; the disk is full; the process is killed; it is
-// flooded. Each test names the requirement it proves. `go test` runs a short form of all
+// Package faults injects faults into the environment of a running server: the database
+// fails, is slow, recovers, is replaced; the disk is full; the process is killed; it is
+// flooded. Each test names its rule. `go test` runs a short form of all
 // of them, `make faults` the long one (SALLYPORT_TEST_FAULTS=long).
 package faults
 
@@ -16,8 +16,8 @@ import (
 	"sallyport/e2e/play"
 )
 
-// program is the built server. It is built without the race detector, which would be
-// most of the memory and the time that is measured here.
+// program is the built server, without the race detector, which would distort the measured
+// memory and time.
 var program string
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -32,7 +32,7 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	// Most of the time the tests wait.
+	// The tests mostly wait.
 	if err := flag.Set("test.parallel", pick("4", "2")); err != nil {
 		panic(err)
 	}
@@ -41,10 +41,10 @@ func run(m *testing.M) int {
 	return code
 }
 
-// long says whether there is time for long loads and many rounds.
+// long reports whether to run the long form.
 func long() bool { return os.Getenv("SALLYPORT_TEST_FAULTS") == "long" }
 
-// pick returns what the short or the long form wants.
+// pick returns the value of the short or the long form.
 func pick[T any](short, longer T) T {
 	if long() {
 		return longer
@@ -52,7 +52,7 @@ func pick[T any](short, longer T) T {
 	return short
 }
 
-// figures are what was measured, for the table at the end.
+// figures are the measurements, for the table at the end.
 var figures report
 
 type report struct {
@@ -60,7 +60,7 @@ type report struct {
 	rows []string
 }
 
-// note keeps a figure beside what the requirement demands of it.
+// note records a figure with its bound.
 func note(t *testing.T, requirement, what string, got, bound any) {
 	t.Helper()
 	t.Logf("%s: %s: %v (bound: %v)", requirement, what, got, bound)
@@ -69,13 +69,13 @@ func note(t *testing.T, requirement, what string, got, bound any) {
 	figures.rows = append(figures.rows, fmt.Sprintf("%-5s %-62s %12v %12v", requirement, what, got, bound))
 }
 
-// within notes how long something took and fails if it was too long. The short form runs
-// beside everything else that is tested, on whatever machine: it allows twice the time.
+// within records a duration and fails if it exceeds the bound. The short form runs beside
+// other tests on any machine, and allows twice the time.
 func within(t *testing.T, requirement, what string, took, bound time.Duration) {
 	t.Helper()
 	note(t, requirement, what, took.Round(time.Millisecond), bound)
 	if took > bound*pick[time.Duration](2, 1) {
-		t.Errorf("%s: %s took %s, %s at most", requirement, what, took, bound)
+		t.Errorf("%s: %s took %s, want at most %s", requirement, what, took, bound)
 	}
 }
 
@@ -89,7 +89,7 @@ func (r *report) table() string {
 }
 
 // soon polls until a condition holds and returns how long that took. It fails the test
-// when the time is over.
+// after the limit.
 func soon(t *testing.T, what string, limit time.Duration, holds func() bool) time.Duration {
 	t.Helper()
 	began := time.Now()

@@ -15,8 +15,8 @@ import (
 	"sallyport/storage/storagetest"
 )
 
-// TestTwoServers is R-3: any server can serve any step, of two parallel uses of one
-// thing on two servers one counts, and what changes on one is seen on the other.
+// TestTwoServers is R-3: any server takes any step, one of concurrent uses on two servers
+// succeeds, and a change on one is seen on the other.
 func TestTwoServers(t *testing.T) {
 	t.Parallel()
 	n, b := pair(t, storagetest.Postgres(t), 24)
@@ -26,7 +26,7 @@ func TestTwoServers(t *testing.T) {
 	t.Run("changes", func(t *testing.T) { changes(t, n, b) })
 	for _, s := range n.servers {
 		if strings.Contains(s.log.String(), `"level":"ERROR"`) {
-			t.Errorf("%s had trouble", s.base)
+			t.Errorf("%s logged errors", s.base)
 		}
 	}
 }
@@ -40,7 +40,7 @@ func authorize(issuer, client, to string, more ...string) string {
 	return issuer + "/authorize?" + v.Encode()
 }
 
-// signIn is a whole login by pages, with a passcode where there is an app.
+// signIn makes a complete login by pages, with a passcode if the user has an app.
 func signIn(t *testing.T, issuer, client string, u play.User) *play.Browser {
 	t.Helper()
 	w, err := play.NewBrowser(issuer)
@@ -72,7 +72,7 @@ func (b *balancer) both(t *testing.T) {
 	}
 }
 
-func loginByPages(t *testing.T, n *town, b *balancer) {
+func loginByPages(t *testing.T, n *cluster, b *balancer) {
 	for _, withTOTP := range []bool{false, true} {
 		u, client := n.user(withTOTP), map[bool]string{true: "bank", false: "spa"}[withTOTP]
 		w := signIn(t, n.issuer, client, u)
@@ -88,10 +88,10 @@ func loginByPages(t *testing.T, n *town, b *balancer) {
 	b.both(t)
 }
 
-func loginByJSON(t *testing.T, n *town, b *balancer) {
+func loginByJSON(t *testing.T, n *cluster, b *balancer) {
 	u := n.user(true)
 	for i, second := range [][]string{{"totp", passcode(u, 0)}, {"recovery", u.RecoveryCodes()[0]}} {
-		for range 1 + i { // an odd number of calls, so that each step meets each server
+		for range 1 + i { // an odd number of calls, so that each step uses each server
 			_, _ = b.caller(n).do(http.MethodGet, "/jwks.json", "", "", "")
 		}
 		c := b.caller(n)
@@ -117,9 +117,9 @@ func loginByJSON(t *testing.T, n *town, b *balancer) {
 
 const racers = 50
 
-// race does something fifty times at once, every other time on the other server, and
-// demands that it succeeds once and breaks nothing.
-func race(t *testing.T, n *town, what string, won func(reply) bool, do func(c *caller, i int) (reply, error)) {
+// race makes fifty concurrent calls, alternating between servers, of which one must
+// succeed without errors.
+func race(t *testing.T, n *cluster, what string, won func(reply) bool, do func(c *caller, i int) (reply, error)) {
 	t.Helper()
 	start, codes := make(chan struct{}), make([]int, racers)
 	var wg sync.WaitGroup
@@ -148,13 +148,13 @@ func race(t *testing.T, n *town, what string, won func(reply) bool, do func(c *c
 	wg.Wait()
 	note(t, "R-3", "winners of 50 across two servers: "+what, winners, 1)
 	if winners != 1 {
-		t.Errorf("%s: %d winners, want 1: %v", what, winners, codes)
+		t.Errorf("%s: %d succeeded, want 1: %v", what, winners, codes)
 	}
 }
 
 func ok200(r reply) bool { return r.code == http.StatusOK }
 
-func races(t *testing.T, n *town) {
+func races(t *testing.T, n *cluster) {
 	must := func(r reply, err error) reply {
 		t.Helper()
 		if err != nil {
@@ -201,8 +201,8 @@ func races(t *testing.T, n *town) {
 	status(t, n)
 }
 
-// passwords opens as many logins of a user as there are racers, a few at a time.
-func passwords(t *testing.T, n *town, u play.User) []*caller {
+// passwords opens a login of a user for each concurrent call, a few at a time.
+func passwords(t *testing.T, n *cluster, u play.User) []*caller {
 	t.Helper()
 	logins := make([]*caller, racers)
 	var wg sync.WaitGroup
@@ -221,8 +221,8 @@ func passwords(t *testing.T, n *town, u play.User) []*caller {
 	return logins
 }
 
-// status races for the end of a login in the cidaas dialect.
-func status(t *testing.T, n *town) {
+// status makes concurrent finishes of a login in the cidaas dialect.
+func status(t *testing.T, n *cluster) {
 	t.Helper()
 	c, u := n.caller(n.servers[0]), n.user(true)
 	data := func(path string, body map[string]any) map[string]any {
@@ -249,8 +249,8 @@ func status(t *testing.T, n *town) {
 	})
 }
 
-// onBoth waits until both servers show something, and holds them to 5 s.
-func onBoth(t *testing.T, n *town, what string, holds func(c *caller) bool) {
+// onBoth waits at most 5 s until a condition holds on both servers.
+func onBoth(t *testing.T, n *cluster, what string, holds func(c *caller) bool) {
 	t.Helper()
 	longest := time.Duration(0)
 	began := time.Now()
@@ -262,15 +262,15 @@ func onBoth(t *testing.T, n *town, what string, holds func(c *caller) bool) {
 	within(t, "R-3", "seen on both servers: "+what, longest, 5*time.Second)
 }
 
-func changes(t *testing.T, n *town, b *balancer) {
+func changes(t *testing.T, n *cluster, b *balancer) {
 	config := n.servers[0].config
 	refusal := func(c *caller, to string) bool {
 		_, err := c.do(http.MethodGet, strings.TrimPrefix(authorize("", "spa", to), ""), "", "", "")
 		return codeOf(err) == http.StatusBadRequest
 	}
-	for _, s := range n.servers { // what is kept in memory has to give way
+	for _, s := range n.servers { // fill the caches
 		if c := n.caller(s); refusal(c, redirect) || !refusal(c, redirect+"/new") {
-			t.Fatal("the client is not as it was made")
+			t.Fatal("the client is not as created")
 		}
 	}
 	text, err := os.ReadFile(n.file("state.yaml"))

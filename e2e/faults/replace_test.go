@@ -14,7 +14,7 @@ import (
 	"sallyport/storage/storagetest"
 )
 
-// sql runs statements on a database, past the server.
+// sql runs statements directly on a database.
 func sql(t *testing.T, address string, statements ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -31,8 +31,8 @@ func sql(t *testing.T, address string, statements ...string) {
 	}
 }
 
-// TestFailover is R-7: another server takes over, and the second host of the address is
-// used within 5 s. What was acknowledged is there, because the standby is a synchronous one.
+// TestFailover is R-7: a standby takes over, and the second host of the DSN is used within
+// 5 s. Nothing acknowledged is lost, because the standby is synchronous.
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -51,13 +51,13 @@ func TestFailover(t *testing.T) {
 			standby := primary.Standby(t)
 			second := newWire(t, standby.Socket())
 			sql(t, primary.Address("postgres"), "ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()")
-			n := newTown(t, plan{dsn: through(primary.Address("postgres"), first, second), users: 2})
+			n := newCluster(t, plan{dsn: through(primary.Address("postgres"), first, second), users: 2})
 			c, tokens := signedIn(t, n)
 
 			tc.fail(t, primary, first)
 			_, err := c.password("app", n.user(true))
 			if codeOf(err) != http.StatusServiceUnavailable {
-				t.Errorf("a login while nobody takes writes: %v, want 503", err)
+				t.Errorf("a login without a primary: %v, want 503", err)
 			}
 			standby.Promote(t)
 			began := time.Now()
@@ -81,7 +81,7 @@ func TestFailover(t *testing.T) {
 	}
 }
 
-// refusesToStart runs a server that must end by itself with one line, and returns it.
+// refusesToStart runs a server that must exit with one line, and returns it.
 func (s *server) refusesToStart() string {
 	s.t.Helper()
 	out, err := exec.Command(program, "serve", "--config", s.config).CombinedOutput()
@@ -99,7 +99,7 @@ func (s *server) refusesToStart() string {
 func TestStartRefused(t *testing.T) {
 	t.Parallel()
 	address := storagetest.Postgres(t)
-	n := setTown(t, plan{dsn: address, users: 1})
+	n := setCluster(t, plan{dsn: address, users: 1})
 	name := databaseOf(address)
 	for _, tc := range []struct{ name, do, undo, want string }{
 		{"commits that may be lost", "ALTER DATABASE " + name + " SET synchronous_commit = off", "ALTER DATABASE " + name + " RESET synchronous_commit", "synchronous_commit is off"},
@@ -120,8 +120,7 @@ func TestStartRefused(t *testing.T) {
 	}
 }
 
-// clockOf gives a database a clock of its own, which the test can put forward and back:
-// a function that is found before the built-in one.
+// clockOf gives a database an adjustable clock: a function that shadows the built-in one.
 func clockOf(name string) []string {
 	return []string{
 		"CREATE SCHEMA IF NOT EXISTS skewed",
@@ -133,7 +132,7 @@ func clockOf(name string) []string {
 	}
 }
 
-// databaseOf is the name of the database an address leads to.
+// databaseOf returns the database name of a DSN.
 func databaseOf(address string) string {
 	name, _, _ := strings.Cut(strings.TrimPrefix(address, "postgres://"), "?")
 	return name[strings.LastIndex(name, "/")+1:]
@@ -143,12 +142,12 @@ func skew(seconds int) string {
 	return fmt.Sprintf("UPDATE skewed.clock SET ahead = make_interval(secs => %d)", seconds)
 }
 
-// TestClocksPart is R-4: a server whose clock parts from the database's by more than 5 s
-// is not ready and says so; it is ready again when they agree.
+// TestClocksPart is R-4: a server whose clock differs from the database's by more than 5 s
+// is not ready and logs it; it is ready again when they agree.
 func TestClocksPart(t *testing.T) {
 	t.Parallel()
 	address := storagetest.Postgres(t)
-	n := setTown(t, plan{dsn: address, users: 2})
+	n := setCluster(t, plan{dsn: address, users: 2})
 	name := databaseOf(address)
 	sql(t, address, clockOf(name)...)
 	s := n.servers[0]

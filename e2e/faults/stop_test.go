@@ -17,8 +17,8 @@ import (
 	"sallyport/storage/storagetest"
 )
 
-// TestRollingRestart is R-8 as an operator lives it: servers behind a balancer are
-// replaced one by one under load, and nobody notices.
+// TestRollingRestart is R-8: servers behind a balancer are replaced one by one under load,
+// without a failed call.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
 	n, b := pair(t, storagetest.Postgres(t), 4)
@@ -36,7 +36,7 @@ func TestRollingRestart(t *testing.T) {
 					_, err = c.redeem("app", code)
 				}
 				if err != nil {
-					t.Errorf("somebody noticed: %v", err)
+					t.Errorf("a call failed: %v", err)
 				}
 				logins.Add(1)
 			}
@@ -65,11 +65,11 @@ func TestRollingRestart(t *testing.T) {
 	note(t, "R-8", "logins while servers were replaced, failed ones", fmt.Sprintf("%d, 0", logins.Load()), "-, 0")
 }
 
-// TestStop is R-8 without a balancer: kept connections are told to go while the server
-// still serves, and what was accepted before the end is answered.
+// TestStop is R-8 without a balancer: keep-alive connections are closed while the server
+// still serves, and accepted requests get a response.
 func TestStop(t *testing.T) {
 	t.Parallel()
-	n := newTown(t, plan{dsn: storagetest.Postgres(t), users: 4})
+	n := newCluster(t, plan{dsn: storagetest.Postgres(t), users: 4})
 	s, u := n.servers[0], n.user(false)
 	callers := make([]*caller, pick(24, 60))
 	for i := range callers {
@@ -82,7 +82,7 @@ func TestStop(t *testing.T) {
 	}
 	var all sync.WaitGroup
 	for range 8 {
-		all.Go(func() { untilToldToGo(t, s) })
+		all.Go(func() { untilClosed(t, s) })
 	}
 	<-time.After(300 * time.Millisecond)
 	began := time.Now()
@@ -125,8 +125,8 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// untilToldToGo asks over one kept connection until an answer says that it is the last.
-func untilToldToGo(t *testing.T, s *server) {
+// untilClosed makes requests on a keep-alive connection until a response closes it.
+func untilClosed(t *testing.T, s *server) {
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.base, "http://"))
 	if err != nil {
 		t.Error(err)
@@ -137,16 +137,16 @@ func untilToldToGo(t *testing.T, s *server) {
 	for {
 		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 		if _, err := fmt.Fprint(conn, "GET /jwks.json HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
-			t.Errorf("a kept connection broke without a word: %v", err)
+			t.Errorf("a keep-alive connection broke unexpectedly: %v", err)
 			return
 		}
 		r, err := http.ReadResponse(in, nil)
 		if err != nil || r.StatusCode != http.StatusOK {
-			t.Errorf("a kept connection broke without a word: %v", err)
+			t.Errorf("a keep-alive connection broke unexpectedly: %v", err)
 			return
 		}
 		if _, err := in.Discard(int(r.ContentLength)); err != nil {
-			t.Errorf("half an answer: %v", err)
+			t.Errorf("half a response: %v", err)
 			return
 		}
 		if r.Close {

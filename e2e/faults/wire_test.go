@@ -14,34 +14,34 @@ import (
 	"sallyport/storage/storagetest"
 )
 
-// wire is the network between servers and their database. It can be cut, swallow
-// everything, take its time, or break just when a commit was sent.
+// wire is the network between servers and their database. It can be cut, drop
+// everything, delay, or break after a commit was sent.
 type wire struct {
 	t        *testing.T
 	listener net.Listener
 
 	mu     sync.Mutex
 	target string // path of a Unix socket
-	state  weather
+	state  linkState
 	delay  time.Duration // of each piece on its way to the database
 	name   []byte        // of a prepared commit
-	commit int           // so manieth commit from now after whose sending the connection breaks; 0: none
+	commit int           // the nth commit from now, after which the connection breaks; 0: none
 	conns  map[net.Conn]*link
-	change chan struct{} // closed when the weather changes
+	change chan struct{} // closed when the state changes
 }
 
-type weather int
+type linkState int
 
 const (
-	fair weather = iota
-	down         // connections are refused and cut, as by a host without a database
-	hole         // connections stay and nothing gets through, as by a dead host
+	fair linkState = iota
+	down           // connections are refused and closed, as by a host without a database
+	hole           // connections stay but all data is dropped, as by a dead host
 )
 
 // link is one connection from end to end.
 type link struct {
-	stranded bool // in the hole for good
-	broken   bool // no answer comes any more
+	stranded bool // permanently without data
+	broken   bool // no more responses
 }
 
 func newWire(t *testing.T, target string) *wire {
@@ -69,7 +69,7 @@ func (w *wire) accept() {
 	}
 }
 
-func (w *wire) set(state weather) {
+func (w *wire) set(state linkState) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.state = state
@@ -88,15 +88,15 @@ func (w *wire) cut() {
 	clear(w.conns)
 }
 
-// slow lets every piece wait on its way to the database.
+// slow delays every packet to the database.
 func (w *wire) slow(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.delay = d
 }
 
-// breakCommit breaks the connection of the nth commit from now: the database does it,
-// and its answer does not arrive. 0: of none.
+// breakCommit breaks the connection of the nth commit from now: the database commits, but
+// the response is lost. 0: none.
 func (w *wire) breakCommit(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -136,7 +136,7 @@ func (w *wire) carry(near net.Conn) {
 	w.copy(l, far, near, true)
 }
 
-// clear waits until the weather lets something through.
+// clear waits until the wire passes data.
 func (w *wire) clear(l *link) bool {
 	for {
 		w.mu.Lock()
@@ -182,21 +182,21 @@ func (w *wire) copy(l *link, to io.Writer, from io.Reader, toDatabase bool) {
 	}
 }
 
-// prepared is a statement on its way to be prepared under a name that is the same on
-// every connection, and is all that is sent later.
+// prepared matches the preparation of COMMIT. Its name is the same on every connection and
+// is sent later instead of the text.
 var prepared = regexp.MustCompile("(stmtcache_[0-9a-f]+)\x00COMMIT\x00")
 
-// commits says whether a piece asks for a commit: in words, or by the name of one. The
+// commits reports whether a packet has a commit, by text or by name. The
 // caller holds the lock.
 func (w *wire) commits(piece []byte) bool {
 	if m := prepared.FindSubmatch(piece); m != nil {
-		w.name = append([]byte("\x00"), append(m[1], 0)...) // as it stands in a Bind message
+		w.name = append([]byte("\x00"), append(m[1], 0)...) // as in a Bind message
 	}
 	return bytes.Contains(piece, []byte("commit\x00")) || bytes.Contains(piece, []byte("Q\x00\x00\x00\x0bCOMMIT\x00")) || w.name != nil && bytes.Contains(piece, w.name)
 }
 
-// through is a database's address by way of wires. Several hosts are tried in turn for
-// the one that takes writes.
+// through returns the DSN of a database through wires. The driver tries several hosts for
+// the primary.
 func through(address string, wires ...*wire) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -213,15 +213,15 @@ func through(address string, wires ...*wire) string {
 	return "postgres://postgres@" + strings.Join(hosts, ",") + u.Path + "?" + query
 }
 
-// wired starts a database of the test's own and a wire to it.
+// wired starts a database and a wire to it.
 func wired(t *testing.T) (*storagetest.Server, *wire) {
 	t.Helper()
 	s := storagetest.NewServer(t)
 	return s, newWire(t, s.Socket())
 }
 
-// strand leaves every connection there is in the hole for good, as when a host died and
-// another one has taken its address: nothing says that they are dead.
+// strand permanently drops the data of existing connections, as when a host died and
+// another has taken its address.
 func (w *wire) strand() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -12,17 +12,17 @@ import (
 	"golang.org/x/net/html"
 )
 
-// Browser runs no scripts: it keeps cookies, follows redirects on the provider's own
-// origin, and fills in forms by the names on them.
+// Browser is a browser without scripts: it keeps cookies, follows redirects on the
+// provider's origin, and fills in forms by field name.
 type Browser struct {
 	HTTP    *http.Client
-	Header  http.Header // of every request, besides its own
-	URL     *url.URL    // of the page in front
+	Header  http.Header // added to every request
+	URL     *url.URL    // of the current page
 	Code    int
 	Answer  http.Header
 	Page    *html.Node
 	Text    string
-	Arrived *url.URL // the address at a client it was sent to
+	Arrived *url.URL // the client's URL it was redirected to
 	origin  *url.URL
 }
 
@@ -47,7 +47,7 @@ func NewBrowser(origin string) (*Browser, error) {
 	return b, nil
 }
 
-// Open goes to an address.
+// Open opens a URL.
 func (b *Browser) Open(address string) error {
 	r, err := http.NewRequest(http.MethodGet, address, nil)
 	if err != nil {
@@ -127,7 +127,7 @@ func (b *Browser) Has(id string) string {
 	return strings.Join(strings.Fields(text.String()), " ")
 }
 
-// Link returns where the link with the given id leads, "" when there is none.
+// Link returns the target of the link with the given id, or "".
 func (b *Browser) Link(id string) string {
 	n := find(b.Page, func(n *html.Node) bool { return attribute(n, "id") == id })
 	if n == nil {
@@ -136,7 +136,7 @@ func (b *Browser) Link(id string) string {
 	return attribute(n, "href")
 }
 
-// LinkTo returns where the first link leads whose address begins so, "" when there is none.
+// LinkTo returns the first link target with a prefix, or "".
 func (b *Browser) LinkTo(prefix string) string {
 	n := find(b.Page, func(n *html.Node) bool { return strings.HasPrefix(attribute(n, "href"), prefix) })
 	if n == nil {

@@ -1,6 +1,6 @@
-// Package play is what tests of the whole server share: the built program, users, what
-// their authenticator apps show, and a browser that runs no scripts. Nothing here fails a
-// test: errors are returned, because some tests want them.
+// Package play has helpers for tests of the whole server: the built program, users, codes
+// of authenticator apps, and a browser without scripts. They return errors instead of
+// failing tests.
 package play
 
 import (
@@ -32,16 +32,15 @@ func Build(dir string, flags ...string) (string, error) {
 	return program, nil
 }
 
-// Random returns the hexadecimal form of n random bytes.
+// Random returns n random bytes in hexadecimal.
 func Random(n int) string {
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // never fails
 	return hex.EncodeToString(b)
 }
 
-// FreePort returns a port of the loopback interface that nobody listens on, nor on the
-// two behind it. It is below those the system lends to callers: one of these could be
-// gone by the time a server wants it.
+// FreePort returns a free loopback port, followed by two more free ones, below the
+// ephemeral range, from which another process could take it.
 func FreePort() (int, error) {
 	for range 100 {
 		port := 10_000 + mathrand.IntN(20_000)
@@ -60,13 +59,13 @@ func free(port int) bool {
 	return l.Close() == nil
 }
 
-// User is somebody the server knows.
+// User is a user of the server.
 type User struct {
 	Name, Email, Password string
 	TOTP                  string // base32; "": has no authenticator app
 }
 
-// NewUser makes up a user, who exists once the server applied State.
+// NewUser returns a new user, who exists when State is applied.
 func NewUser(name string, totp bool) User {
 	u := User{Name: name, Email: name + "@example.com", Password: "correct horse " + Random(6)}
 	if totp {
@@ -75,7 +74,7 @@ func NewUser(name string, totp bool) User {
 	return u
 }
 
-// State is the user's entry in a desired-state file.
+// State returns the user's entry in a desired-state file.
 func (u User) State() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "  - username: %s\n    email: %s\n    email_verified: true\n    password: %q\n    profile: {name: \"The %s\", given_name: User, family_name: %q}\n",
@@ -86,7 +85,7 @@ func (u User) State() string {
 	return b.String()
 }
 
-// RecoveryCodes are the three codes a user with an authenticator app has on paper.
+// RecoveryCodes returns the three recovery codes of a user with an authenticator app.
 func (u User) RecoveryCodes() []string {
 	codes := make([]string, 3)
 	for i := range codes {
@@ -95,7 +94,7 @@ func (u User) RecoveryCodes() []string {
 	return codes
 }
 
-// TOTPAt computes RFC 6238 by itself: SHA-1, 6 digits.
+// TOTPAt is an independent implementation of RFC 6238: SHA-1, 6 digits.
 func TOTPAt(secret string, step int64) (string, error) {
 	key, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ToUpper(strings.ReplaceAll(secret, " ", "")))
 	if err != nil {
@@ -110,7 +109,7 @@ func TOTPAt(secret string, step int64) (string, error) {
 	return fmt.Sprintf("%06d", (binary.BigEndian.Uint32(sum[at:])&0x7fffffff)%1000000), nil
 }
 
-// Lines gathers what a process prints.
+// Lines collects the output of a process.
 type Lines struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -123,7 +122,7 @@ func (l *Lines) Write(p []byte) (int, error) {
 	return l.buf.Write(p)
 }
 
-// String returns all of it.
+// String returns the output.
 func (l *Lines) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

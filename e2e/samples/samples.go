@@ -1,10 +1,10 @@
-// Package samples holds small applications to read, copy and run: spa signs in on its
-// own login screen, native from a terminal. They use nothing of the server's code.
+// Package samples has small applications to read, copy and run: spa has its own login page,
+// native signs in from a terminal. They use none of the server's code.
 package samples
 
 import "embed"
 
-// SPA is the single-page application, as it is served.
+// SPA is the single-page application.
 //
 //go:embed spa
 var SPA embed.FS

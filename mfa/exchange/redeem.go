@@ -43,11 +43,10 @@ func (v *Verifier) Redeem(ctx context.Context, caller mfa.Caller, p Login, id st
 
 // usable reports whether the login, its client and the method allow a usage.
 func (v *Verifier) usable(p Login, i mfa.Info, usage string) bool {
-	verdict := v.verdict(p)
-	identified := verdict.Need != mfa.NeedFirst
+	identified := v.verdict(p).Need != mfa.NeedFirst
 	switch usage {
 	case mfa.UsageSecond:
-		return i.Second && identified && verdict.Wants(i.Name)
+		return i.Second && identified
 	case mfa.UsagePasswordless, mfa.UsageInitial:
 		required := mfa.Rules{Policy: p.Policy, Methods: v.infos}.RequiredLevel(nil, p.Requirements)
 		return i.Second && p.Policy.Passwordless && mfa.AAL1.AtLeast(required)

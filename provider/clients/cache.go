@@ -2,16 +2,13 @@ package clients
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"regexp"
 	"sync"
 
 	"sallyport/provider/cache"
 	"sallyport/storage"
 )
-
-// validID is what a client_id may be: printable ASCII (RFC 6749 appendix A.1).
-var validID = regexp.MustCompile(`^[!-~]{1,255}$`)
 
 // clientCache keeps clients in memory, and the origins of all of them. A miss reads storage.
 type Cache struct {
@@ -53,7 +50,16 @@ func (c *Cache) Client(ctx context.Context, id storage.ClientID) (*Client, error
 	return found, nil
 }
 
-// allowsOrigin reports whether an enabled client registered an origin: a preflight request
+// Enabled returns a client, or nil if it is unknown or disabled.
+func (c *Cache) Enabled(ctx context.Context, id storage.ClientID) (*Client, error) {
+	found, err := c.Client(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && found.Disabled {
+		return nil, nil
+	}
+	return found, err
+}
+
+// AllowsOrigin reports whether an enabled client registered an origin: a preflight request
 // names the origin, but not the client (Fetch, section CORS-preflight). Origins are read on
 // the first call after a change.
 func (c *Cache) AllowsOrigin(ctx context.Context, origin string) (bool, error) {

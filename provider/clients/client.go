@@ -16,6 +16,9 @@ type Client struct {
 	Origins map[string]bool // pages that may call for it
 }
 
+// GrantTypes are the supported grants.
+var GrantTypes = []string{"authorization_code", "refresh_token", "client_credentials"}
+
 var (
 	_ fosite.Client                         = (*Client)(nil)
 	_ fosite.ResponseModeClient             = (*Client)(nil)
@@ -54,7 +57,12 @@ func (c *Client) MayUse(grant string) bool {
 	return slices.Contains(c.GrantTypes, grant)
 }
 
-// authMethod is token_endpoint_auth_method with its default.
+// NeedsPKCE reports whether the client must send a code challenge (RFC 9700 section 2.1.1).
+func (c *Client) NeedsPKCE() bool {
+	return c.Public || c.Native || c.HeadlessLogin || c.Profile == "fapi2" || !c.PKCEOptional
+}
+
+// AuthenticationMethod is token_endpoint_auth_method with its default.
 func (c *Client) AuthenticationMethod() string {
 	switch {
 	case c.AuthMethod != "":

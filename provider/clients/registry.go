@@ -22,7 +22,7 @@ var (
 	ErrNoSecret = errors.New("the client is public: it has no secret")
 )
 
-// Registry changes clients, for administrators. Servers see a change within a second.
+// Registry changes clients. Servers notice a change within a second.
 type Registry struct {
 	store    storage.Clients
 	journal  *audit.Journal
@@ -31,8 +31,7 @@ type Registry struct {
 	reserved []storage.ClientID
 }
 
-// NewRegistry returns a Registry. builtIn are clients in no database, whose names
-// nobody gets.
+// NewRegistry returns a Registry. The names of the built-in clients are reserved.
 func NewRegistry(store storage.Clients, journal *audit.Journal, now func() time.Time, random io.Reader, builtIn ...storage.Client) *Registry {
 	r := &Registry{store: store, journal: journal, now: now, random: random}
 	for _, c := range builtIn {
@@ -41,10 +40,10 @@ func NewRegistry(store storage.Clients, journal *audit.Journal, now func() time.
 	return r
 }
 
-// Reserved reports whether a client_id is taken by the server itself.
+// Reserved reports whether a client_id belongs to a built-in client.
 func (r *Registry) Reserved(id storage.ClientID) bool { return slices.Contains(r.reserved, id) }
 
-// Client returns a client: ErrNoClient.
+// Client returns a client, or ErrNotFound.
 func (r *Registry) Client(ctx context.Context, id storage.ClientID) (storage.Client, error) {
 	c, err := r.store.Client(ctx, id)
 	if errors.Is(err, storage.ErrNotFound) {
@@ -65,18 +64,27 @@ func (r *Registry) List(ctx context.Context) ([]storage.Client, error) {
 	return out, nil
 }
 
-// Create adds a client. ErrClientChanged: there is one of that name meanwhile.
+// Create adds a client. It returns an *InvalidError for one that breaks the rules, and
+// ErrChanged if the name is taken by now.
 func (r *Registry) Create(ctx context.Context, v mfa.Caller, c storage.Client) error {
 	if r.Reserved(c.ID) {
 		return ErrReserved
+	}
+	if faults := Faults(c); len(faults) > 0 {
+		return &InvalidError{faults}
 	}
 	now := r.now()
 	c.CreatedAt, c.UpdatedAt = now, now
 	return r.replace(ctx, c, time.Time{}, r.event(v, mfa.EventClientCreated, c.ID, ""))
 }
 
-// Change replaces a client that was read before.
+// Change replaces a client that was read before. It returns an *InvalidError for one that
+// breaks the rules.
 func (r *Registry) Change(ctx context.Context, v mfa.Caller, was, c storage.Client) error {
+	c.ID = was.ID
+	if faults := Faults(c); len(faults) > 0 {
+		return &InvalidError{faults}
+	}
 	return r.change(ctx, v, was, c, "settings")
 }
 
@@ -111,7 +119,7 @@ func (r *Registry) Delete(ctx context.Context, v mfa.Caller, id storage.ClientID
 // NewSecret returns a new client secret.
 func (r *Registry) NewSecret() (string, error) { return secret.New(r.random) }
 
-// AddSecret begins a rotation: from now on the new secret is good beside the old one.
+// AddSecret begins a rotation: the new secret and the old one are valid.
 func (r *Registry) AddSecret(ctx context.Context, v mfa.Caller, id storage.ClientID, added string) error {
 	c, err := r.Client(ctx, id)
 	if err != nil {
@@ -128,7 +136,7 @@ func (r *Registry) AddSecret(ctx context.Context, v mfa.Caller, id storage.Clien
 	return r.change(ctx, v, c, next, "secret added")
 }
 
-// FinishRotation ends a rotation: only the newest secret is good.
+// FinishRotation ends a rotation: only the newest secret is valid.
 func (r *Registry) FinishRotation(ctx context.Context, v mfa.Caller, id storage.ClientID) error {
 	c, err := r.Client(ctx, id)
 	if err != nil {

@@ -8,31 +8,29 @@ import (
 	"sallyport/config/strict"
 )
 
-// APIKey is the key of a backend as it should be. A secret or its hash is needed for a
-// key that is not there yet; one that a command or the admin API made keeps the secret
-// it was given.
+// APIKey is the desired state of an API key. A new key needs `secret` or `secret_sha256`;
+// without them an existing key keeps its secret.
 type APIKey struct {
-	// Required. 1 to 100 characters. Another name is another key.
+	// Required. 1 to 100 characters. The name identifies the key.
 	Name string `yaml:"name"`
-	// The APIs it opens: `admin`, `streambird`, `stytch`.
+	// The APIs it may call: `admin`, `streambird`, `stytch`.
 	Dialects []string `yaml:"dialects"`
 	// What it may do there: `read`, `write` or both.
 	Verbs []string `yaml:"verbs"`
-	// With `stytch`: the project it is shown with, `project-live-` and a UUID, or
-	// `project-test-` where the `environment` is `test`.
+	// With `stytch`: its project, `project-live-` and a UUID, or `project-test-` if the
+	// `environment` is `test`.
 	Project string `yaml:"project"`
-	// With `streambird`, if wanted: the name of the application.
+	// With `streambird`: the name of the application, optional.
 	App string `yaml:"app"`
-	// A disabled key opens nothing. Left out: a new key is not, and one that is there stays
-	// as it is.
+	// Refuse the key. Default: a new key is enabled, an existing one does not change.
 	Disabled *bool `yaml:"disabled"`
-	// Moment with its zone (RFC 3339) from which on it opens nothing; left out: never.
+	// When it expires, with time zone (RFC 3339); default: never.
 	ExpiresAt time.Time `yaml:"expires_at"`
-	// 32 to 255 characters, made at random: one that programs have already. Only its SHA-256
-	// is kept. One that names the other environment (`sk_test_`, `secret-test-`,
+	// 32 to 255 random characters, to import an existing key. Only its SHA-256 is stored. A
+	// secret of the other environment (`sk_test_`, `secret-test-`,
 	// `sallyport_test_` on a live server) is refused.
 	Secret string `yaml:"secret"`
-	// The same as 64 hexadecimal digits, so that the file holds no secret.
+	// Its SHA-256 as 64 hexadecimal digits, so that the file holds no secret.
 	SecretSHA256 string `yaml:"secret_sha256"`
 }
 

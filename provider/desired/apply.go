@@ -12,15 +12,15 @@ import (
 	"sallyport/provider/clients"
 )
 
-// Stopped is a state that was made in part. Doing it again does the rest.
+// Stopped is the error of a plan applied in part. Applying the state again does the rest.
 type Stopped struct {
 	Done, Of int
-	What     string // the record that could not be made
+	What     string // the record that failed
 	Err      error
 	explain  func(error) (string, bool)
 }
 
-// Summary says how far it came, without the cause.
+// Summary describes the progress, without the cause.
 func (e *Stopped) Summary() string {
 	return fmt.Sprintf("stopped after %d of %d changes; they stay, and another run does the rest: %s", e.Done, e.Of, e.What)
 }
@@ -37,10 +37,10 @@ func (e *Stopped) Error() string {
 // Unwrap returns the cause.
 func (e *Stopped) Unwrap() error { return e.Err }
 
-// Faults is everything wrong with a state, as an error.
+// Faults is an error with every fault of a state.
 type Faults = strict.Faults
 
-// Plan reads a state and compares it with the records. All faults are told together, as
+// Plan reads a state and compares it with the records. It returns all faults together, as
 // Faults; source names the text in them.
 func (r Records) Plan(ctx context.Context, source string, text []byte, o Options) (Plan, error) {
 	return r.plan(ctx, o, func(check Check) error {
@@ -49,7 +49,7 @@ func (r Records) Plan(ctx context.Context, source string, text []byte, o Options
 	})
 }
 
-// PlanObject is Plan for a JSON object that was parsed before.
+// PlanObject is Plan for a parsed JSON object.
 func (r Records) PlanObject(ctx context.Context, members map[string]any, o Options) (Plan, error) {
 	return r.plan(ctx, o, func(check Check) error {
 		_, err := FromObject(members, check)
@@ -69,9 +69,8 @@ func (r Records) plan(ctx context.Context, o Options, read func(Check) error) (P
 	return p, err
 }
 
-// CarryOut does what a plan says, one client, user or API key a transaction: clients first,
-// because users sign in at them, deletions last. Doing it again after an interruption
-// does the rest.
+// CarryOut applies a plan, one transaction per client, user or API key: clients first, because
+// users sign in to them, deletions last.
 func (r Records) CarryOut(ctx context.Context, v mfa.Caller, p Plan) error {
 	done := 0
 	stopped := func(kind, name string, err error) error {
@@ -116,7 +115,7 @@ func (r Records) CarryOut(ctx context.Context, v mfa.Caller, p Plan) error {
 	return nil
 }
 
-// carryOut makes or changes the user.
+// carryOut creates or changes the user.
 func (s *userStep) carryOut(ctx context.Context, users *users.Registry, v mfa.Caller) error {
 	if s.amendment != nil {
 		return users.Amend(ctx, v, *s.amendment)

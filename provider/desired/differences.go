@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,8 +13,8 @@ import (
 	"sallyport/storage"
 )
 
-// ClientDifferences compares two clients key by key, the times and the secrets
-// excepted. Keys have the names of the desired state, which are those of the record.
+// ClientDifferences compares two clients key by key, except times and secrets. Keys have the
+// names of the desired state, which are the record's.
 func ClientDifferences(have, want storage.Client) []users.Difference {
 	var out []users.Difference
 	a, b := reflect.ValueOf(have), reflect.ValueOf(want)
@@ -33,7 +32,7 @@ func ClientDifferences(have, want storage.Client) []users.Difference {
 	return out
 }
 
-// settingOf is a value as the desired state writes it; nil: left out.
+// settingOf returns a value as written in the desired state; nil: left out.
 func settingOf(v reflect.Value) any {
 	if v.Kind() == reflect.Pointer {
 		if v.IsNil() {
@@ -53,8 +52,8 @@ func settingOf(v reflect.Value) any {
 	return v.Interface()
 }
 
-// sameSecret reports whether the secret a client should have is one it has. While a
-// rotation is under way there are two, and apply leaves both.
+// sameSecret reports whether a client has the wanted secret. During a rotation it has two, and
+// both are kept.
 func sameSecret(have, want storage.Client) bool {
 	if len(want.SecretHashes) == 0 {
 		return len(have.SecretHashes) == 0
@@ -62,8 +61,8 @@ func sameSecret(have, want storage.Client) bool {
 	return slices.ContainsFunc(have.SecretHashes, func(h []byte) bool { return bytes.Equal(h, want.SecretHashes[0]) })
 }
 
-// newClient is the client of a desired state, as it is kept.
-func newClient(c *Client) (storage.Client, error) {
+// newClient converts a client of a desired state for storage.
+func newClient(c *Client) storage.Client {
 	out := storage.Client{
 		ID: storage.ClientID(c.ID), Name: c.Name, Disabled: c.Disabled, Public: c.Public, Native: c.Native,
 		AuthMethod: c.AuthMethod, RedirectURIs: c.RedirectURIs, PostLogoutRedirectURIs: c.PostLogoutRedirectURIs,
@@ -87,16 +86,16 @@ func newClient(c *Client) (storage.Client, error) {
 	if c.SecretSHA256 != "" {
 		sum, err := hex.DecodeString(c.SecretSHA256)
 		if err != nil {
-			return storage.Client{}, fmt.Errorf("client_secret_sha256: %w", err)
+			sum = nil // clients.Faults refuses it
 		}
 		out.SecretHashes = [][]byte{sum}
 	}
-	return out, nil
+	return out
 }
 
 func seconds(d time.Duration) storage.Seconds { return storage.Seconds(d / time.Second) }
 
-// draftDifferences shows a user that is to be made, without secrets.
+// draftDifferences returns the values of a new user, without secrets.
 func draftDifferences(d users.Draft) []users.Difference {
 	var out []users.Difference
 	value := func(key string, given bool, v any) {

@@ -1,7 +1,5 @@
-// Package desired is what an operator wishes the records to be: clients, users and API keys as
-// they are written in a file or in a call of the admin API, what is wrong with them, what they
-// change, and making it so.
+// Package desired reads, validates, compares and applies the desired state: clients, users and
+// API keys as written in a file or in a call of the admin API.
 //
-// Everything that writes these records at an operator's word goes through here: the commands,
-// the admin API, and the users and clients of "sallyport dev".
+// The commands, the admin API and "sallyport dev" change these records only through it.
 package desired

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// The clients of the guides can be copied out as they stand.
-func TestTheClientsOfTheGuidesAreTaken(t *testing.T) {
+// TestGuideClientsAreValid: the clients in the guides can be copied unchanged.
+func TestGuideClientsAreValid(t *testing.T) {
 	block := regexp.MustCompile("(?ms)^( *)```yaml\n(.*?)```")
 	for _, name := range []string{"docs/desired-state.md", "docs/guides/coming-from-cidaas.md", "docs/guides/native-app.md", "docs/guides/own-login-page.md"} {
 		text, err := os.ReadFile("../../" + name)

@@ -11,15 +11,15 @@ import (
 	"sallyport/config/strict"
 )
 
-// FuzzStateInJSON: JSON is YAML, and the admin API counts on it. Whatever text is in it
-// arrives as it was, or is refused.
+// FuzzStateInJSON: the admin API depends on JSON being YAML. Any text in it is read unchanged
+// or refused.
 func FuzzStateInJSON(f *testing.F) {
 	for _, seed := range []string{"plain", "a: b", "# no comment", "\"quoted\" \\ 'single'", "\u2028\u0085\ufeff", "\x07\x7f\t", "\U0001f6a2", "yes", "0123", "{x: [y]}", "- item", "&a *b !c %d @e `f", "line\nbreak\r\n", "trailing ", " leading", "\\u0041", "~", "=", "<<"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, want string) {
 		if !utf8.ValidString(want) || strings.Contains(want, "\x00") {
-			return // refused before
+			return // refused by the JSON parser
 		}
 		var text bytes.Buffer
 		e := json.NewEncoder(&text)
@@ -29,7 +29,7 @@ func FuzzStateInJSON(f *testing.F) {
 		}
 		s, err := Parse("", text.Bytes())
 		if err == nil && s.Users[0].Profile["name"] != want {
-			t.Fatalf("%q arrives as %q", want, s.Users[0].Profile["name"])
+			t.Fatalf("%q is read as %q", want, s.Users[0].Profile["name"])
 		}
 	})
 }

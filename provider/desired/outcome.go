@@ -9,12 +9,12 @@ const (
 	Delete = "delete"
 )
 
-// Outcome is what a desired state changes, in the order in which it is done.
+// Outcome has the changes of a desired state, in the order they are applied.
 type Outcome struct {
 	DryRun  bool     `json:"dry_run"` // nothing was changed
 	Changes []Record `json:"changes"`
-	// LeftAlone are records that are there and not in the state. Of many users some are
-	// named; MoreUsers counts the others.
+	// LeftAlone has existing records that are not in the state. It names a limited number of
+	// users; MoreUsers counts the others.
 	LeftAlone []Left `json:"left_alone"`
 	MoreUsers int    `json:"more_users_left_alone,omitempty"`
 }
@@ -26,8 +26,8 @@ const (
 	KindAPIKey = "api_key"
 )
 
-// Record is the change of one record. ID is that of a user or API key; a client is
-// called by its id.
+// Record is the change of one record. ID is set for users and API keys; Name is the ID of a
+// client.
 type Record struct {
 	Kind        string             `json:"kind"`
 	Name        string             `json:"name"`
@@ -36,13 +36,13 @@ type Record struct {
 	Differences []users.Difference `json:"differences,omitempty"`
 }
 
-// Left is a record that was left alone.
+// Left is a record that is kept unchanged.
 type Left struct {
 	Kind string `json:"kind"`
 	Name string `json:"name"`
 }
 
-// Outcome tells a plan, in the order in which it is carried out.
+// Outcome describes a plan.
 func (p *Plan) Outcome() Outcome {
 	out := Outcome{Changes: []Record{}, LeftAlone: []Left{}, MoreUsers: p.leftUsersMore}
 	action := func(isNew bool) string {

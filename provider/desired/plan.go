@@ -12,40 +12,40 @@ import (
 	"sallyport/storage"
 )
 
-// leftUsersMost bounds the users that are named as left alone; the others are counted.
-const leftUsersMost = 20
+// maxLeftUsers bounds the kept users that are named; the others are counted.
+const maxLeftUsers = 20
 
-// Single says that a state is of one record, and whether that may be there. What is not in
-// such a state is none of its business.
+// Single says whether a state has only one record, which then may have to exist or not. Other
+// records are ignored.
 type Single int
 
 // The kinds of states.
 const (
-	Whole      Single = iota // of many records; what is left out is told or deleted
-	OnlyNew                  // of one that must not be there
-	OnlyKnown                // of one that must
-	OnlyEither               // of one
+	Whole      Single = iota // many records; others are reported or deleted
+	OnlyNew                  // one record that must not exist
+	OnlyKnown                // one record that must exist
+	OnlyEither               // one record
 )
 
-// Options say how far a state goes.
+// Options control planning.
 type Options struct {
 	Single      Single
-	Prune       bool           // clients and API keys that are not in it are deleted
-	Credentials bool           // passwords and factors of users who exist are replaced
-	By          apikeys.Caller // at whose word API keys are made and changed
+	Prune       bool           // delete clients and API keys not in the state
+	Credentials bool           // replace passwords and factors of existing users
+	By          apikeys.Caller // creates and changes API keys
 }
 
-// Records are where the records are kept that a state is compared with.
+// Records gives access to the records.
 type Records struct {
 	Store   Store
 	Users   *users.Registry
 	Clients *clients.Registry
 	APIKeys *apikeys.Keys
-	// Explain says in words what mfa and provider refuse.
+	// Explain returns the text of a refusal by mfa and provider.
 	Explain func(error) (string, bool)
 }
 
-// Store is what is read of storage.
+// Store is the part of storage that planning reads.
 type Store interface {
 	Account(ctx context.Context, id storage.UserID) (storage.Account, error)
 	AccountByIdentifier(ctx context.Context, value string) (storage.Account, error)
@@ -53,7 +53,7 @@ type Store interface {
 	ListClients(ctx context.Context) ([]storage.Client, error)
 }
 
-// Plan is what a state changes, found by reading alone.
+// Plan has the changes of a state. Planning writes nothing.
 type Plan struct {
 	by            apikeys.Caller
 	clients       []clientStep
@@ -67,41 +67,41 @@ type Plan struct {
 	leftUsersMore int
 }
 
-// clientStep makes or changes one client.
+// clientStep creates or changes a client.
 type clientStep struct {
 	was         *storage.Client // nil: new
 	want        storage.Client
 	differences []users.Difference
 }
 
-// userStep makes or changes one user.
+// userStep creates or changes a user.
 type userStep struct {
 	name        string
-	id          storage.UserID // of a new one: when it was made
+	id          storage.UserID // of a new user: set on creation
 	draft       users.Draft
 	amendment   *users.Amendment // nil: new
 	differences []users.Difference
 }
 
-// Changes is how many records change.
+// Changes returns the number of records to change.
 func (p *Plan) Changes() int {
 	return len(p.clients) + len(p.users) + len(p.keys) + len(p.pruned) + len(p.prunedKeys)
 }
 
-// planner finds out what there is to do. Faults of the file that only the database can
-// know are told as they are found; an error says that the database cannot be read.
+// planner builds a plan. It reports faults that depend on the database through fault; an error
+// means that the database cannot be read.
 type planner struct {
 	Records
 	o     Options
 	fault func(path, text string)
 	plan  Plan
-	names map[string]int         // canonical name: which user of the file has it
-	seen  map[storage.UserID]int // user there is: which user of the file it is
+	names map[string]int         // canonical name: index of its user in the file
+	seen  map[storage.UserID]int // existing user: its index in the file
 	found map[storage.ClientID]bool
 }
 
-// PlanState compares a state with the records. Faults of it that only these can know are told
-// as they are found; an error says that they cannot be read.
+// PlanState compares a state with the records. It reports faults that depend on the records
+// through fault; an error means that they cannot be read.
 func (r Records) PlanState(ctx context.Context, s State, o Options, fault func(path, text string)) (Plan, error) {
 	p := planner{Records: r, o: o, fault: fault, names: map[string]int{}, seen: map[storage.UserID]int{}, found: map[storage.ClientID]bool{}}
 	p.plan.by = o.By
@@ -128,11 +128,7 @@ func (r Records) PlanState(ctx context.Context, s State, o Options, fault func(p
 }
 
 func (p *planner) client(ctx context.Context, c *Client, path string) error {
-	want, err := newClient(c)
-	if err != nil {
-		p.fault(path+".client_secret_sha256", "must be 64 hexadecimal digits")
-		return nil
-	}
+	want := newClient(c)
 	p.found[want.ID] = true
 	if p.Clients.Reserved(want.ID) {
 		p.fault(path+".client_id", "belongs to the server itself")
@@ -162,7 +158,7 @@ func (p *planner) client(ctx context.Context, c *Client, path string) error {
 	return nil
 }
 
-// newDraft is the user of a desired state, as mfa takes one.
+// newDraft converts a user of a desired state for mfa.
 func newDraft(u *User) users.Draft {
 	return users.Draft{
 		ID: storage.UserID(u.ID), Username: u.Username, Email: u.Email, EmailVerified: u.EmailVerified,
@@ -211,7 +207,7 @@ func (p *planner) user(ctx context.Context, u *User, i int) error {
 	return nil
 }
 
-// faultText says in words what a room above refuses in a file.
+// faultText returns the text of a refusal by mfa or provider.
 func (r Records) faultText(err error) string {
 	if text, ok := r.Explain(err); ok && mfa.CodeOf(err) != mfa.InvalidRequest {
 		return text
@@ -223,10 +219,10 @@ func (r Records) faultText(err error) string {
 	return err.Error()
 }
 
-// named is one name of a user of the file.
+// named is a name of a user in the file.
 type named struct{ key, name string }
 
-// namesOf are the names of a user, canonical; what cannot be a name is a fault elsewhere.
+// namesOf returns the canonical names of a user; invalid names are reported elsewhere.
 func namesOf(u *User) []named {
 	var out []named
 	for _, n := range []named{{"username", u.Username}, {"email", u.Email}, {"phone_number", u.Phone}} {
@@ -237,7 +233,7 @@ func namesOf(u *User) []named {
 	return out
 }
 
-// namedTwice tells names that an earlier user of the file has, however they are spelled.
+// namedTwice reports names that an earlier user in the file has, in any spelling.
 func (p *planner) namedTwice(u *User, i int) bool {
 	twice := false
 	for _, n := range namesOf(u) {
@@ -250,8 +246,8 @@ func (p *planner) namedTwice(u *User, i int) bool {
 	return twice
 }
 
-// existing finds the user that a user of the file is: by id, or else by any name. ok is
-// false when that cannot be told; the faults say why.
+// existing finds the existing user of a user in the file, by id or by any name. If it is
+// ambiguous, ok is false and faults are reported.
 func (p *planner) existing(ctx context.Context, u *User, i int) (account *storage.Account, ok bool, err error) {
 	ok = true
 	path := fmt.Sprintf("users[%d]", i)
@@ -299,7 +295,7 @@ func accountID(a *storage.Account, u *User) storage.UserID {
 	return storage.UserID(u.ID)
 }
 
-// missing finds what is there and not in the file.
+// missing finds records that are not in the file.
 func (p *planner) missing(ctx context.Context) error {
 	clients, err := p.Store.ListClients(ctx)
 	if err != nil {
@@ -334,9 +330,9 @@ func (p *planner) missing(ctx context.Context) error {
 	}
 }
 
-// leave notes a user who is left alone.
+// leave records a user who is kept.
 func (p *planner) leave(ctx context.Context, id storage.UserID) error {
-	if len(p.plan.leftUsers) == leftUsersMost {
+	if len(p.plan.leftUsers) == maxLeftUsers {
 		p.plan.leftUsersMore++
 		return nil
 	}
@@ -348,7 +344,7 @@ func (p *planner) leave(ctx context.Context, id storage.UserID) error {
 	return nil
 }
 
-// draftName is the name a new user is told by.
+// draftName returns the name shown for a new user.
 func draftName(d users.Draft) string {
 	for _, name := range []string{d.Username, d.Email, d.Phone} {
 		if name != "" {

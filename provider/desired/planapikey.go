@@ -16,7 +16,7 @@ import (
 	"sallyport/storage"
 )
 
-// apiKeyStep makes or changes one API key.
+// apiKeyStep creates or changes an API key.
 type apiKeyStep struct {
 	draft       apikeys.Draft
 	was         *storage.APIKey // nil: new
@@ -24,7 +24,7 @@ type apiKeyStep struct {
 	differences []users.Difference
 }
 
-// newAPIKeyDraft is the API key of a desired state, as provider takes one.
+// newAPIKeyDraft converts an API key of a desired state for provider.
 func newAPIKeyDraft(k *APIKey) (apikeys.Draft, error) {
 	d := apikeys.Draft{Name: k.Name, Dialects: k.Dialects, Verbs: k.Verbs, Project: k.Project, App: k.App,
 		Disabled: k.Disabled != nil && *k.Disabled, ExpiresAt: k.ExpiresAt.Truncate(time.Microsecond), Secret: k.Secret}
@@ -37,14 +37,14 @@ func newAPIKeyDraft(k *APIKey) (apikeys.Draft, error) {
 	return d, nil
 }
 
-// planAPIKeys compares the API keys of a desired state with those there are.
+// planAPIKeys compares the API keys of a desired state with the existing ones.
 func (p *planner) planAPIKeys(ctx context.Context, keys []APIKey) error {
 	have, err := p.APIKeys.List(ctx)
 	if err != nil {
 		return err
 	}
 	named := map[string]bool{}
-	hashes := map[string]string{} // hash of a secret: name of the key that has it
+	hashes := map[string]string{} // secret hash: name of its key
 	for _, k := range have {
 		for _, hash := range k.Hashes {
 			hashes[string(hash)] = k.Name
@@ -55,7 +55,7 @@ func (p *planner) planAPIKeys(ctx context.Context, keys []APIKey) error {
 		path := fmt.Sprintf("api_keys[%d]", i)
 		before := len(p.plan.keys)
 		p.planAPIKey(&keys[i], path, have, hashes)
-		if len(p.plan.keys) == before { // what stays as it is need not be within anybody's limits
+		if len(p.plan.keys) == before { // an unchanged key need not be within the caller's rights
 			continue
 		}
 		if err := p.allowed(ctx, p.plan.keys[before], path); err != nil {
@@ -79,8 +79,8 @@ func (p *planner) planAPIKeys(ctx context.Context, keys []APIKey) error {
 	return nil
 }
 
-// prunable reports whether a key that is not in the file goes: not the one that asks,
-// and none that it may not delete.
+// prunable reports whether to delete a key that is not in the file: not the caller's own, nor
+// one it may not delete.
 func (p *planner) prunable(ctx context.Context, k storage.APIKey) (bool, error) {
 	if !p.o.Prune || k.ID == p.o.By.ID() {
 		return false, nil
@@ -92,7 +92,7 @@ func (p *planner) prunable(ctx context.Context, k storage.APIKey) (bool, error) 
 	return err == nil, err
 }
 
-// allowed tells what of a step an API key may not do.
+// allowed reports what the calling API key may not do of a step.
 func (p *planner) allowed(ctx context.Context, s apiKeyStep, path string) error {
 	for _, f := range p.APIKeys.Faults(p.o.By, s.draft) {
 		p.fault(path+"."+f.Field, f.Err.Error())
@@ -108,7 +108,7 @@ func (p *planner) allowed(ctx context.Context, s apiKeyStep, path string) error 
 	return err
 }
 
-// foreign reports whether a key is none that the caller may touch.
+// foreign reports whether the caller may not change a key.
 func foreign(err error) bool {
 	return errors.Is(err, apikeys.ErrNotPermitted) || errors.Is(err, apikeys.ErrOperatorOnly)
 }
@@ -116,7 +116,7 @@ func foreign(err error) bool {
 func (p *planner) planAPIKey(k *APIKey, path string, have []storage.APIKey, hashes map[string]string) {
 	d, err := newAPIKeyDraft(k)
 	if err != nil {
-		return // a fault that the file's reader tells
+		return // already reported by Parse
 	}
 	faults := p.APIKeys.Faults(apikeys.Operator(), d)
 	for _, f := range faults {
@@ -147,12 +147,12 @@ func (p *planner) planAPIKey(k *APIKey, path string, have []storage.APIKey, hash
 		p.plan.keys = append(p.plan.keys, step)
 		return
 	}
-	if k.Disabled == nil { // who was disabled by a command is not let in again by the next run
+	if k.Disabled == nil { // a run does not enable a key that a command disabled
 		d.Disabled = have[i].Disabled
 	}
 	step := apiKeyStep{draft: d, was: &have[i], want: d.Into(have[i])}
 	step.differences = apiKeyDifferences(have[i], step.want)
-	// While a rotation is under way there are two secrets, and apply leaves both.
+	// During a rotation there are two secrets; keep both.
 	if hash != nil && !slices.ContainsFunc(have[i].Hashes, func(h []byte) bool { return bytes.Equal(h, hash) }) {
 		step.want.Hashes = [][]byte{hash}
 		step.differences = append(step.differences, users.Difference{Key: "secret", Secret: true})
@@ -180,7 +180,7 @@ func apiKeyDifferences(have, want storage.APIKey) []users.Difference {
 	return out
 }
 
-// carryOut makes or changes the key.
+// carryOut creates or changes the key.
 func (s *apiKeyStep) carryOut(ctx context.Context, keys *apikeys.Keys, v mfa.Caller, by apikeys.Caller) error {
 	if s.was != nil {
 		return keys.Change(ctx, v, by, *s.was, s.want)
@@ -190,7 +190,7 @@ func (s *apiKeyStep) carryOut(ctx context.Context, keys *apikeys.Keys, v mfa.Cal
 	return err
 }
 
-// pruneAPIKey removes a key that may be gone already.
+// pruneAPIKey deletes a key, if it still exists.
 func pruneAPIKey(ctx context.Context, keys *apikeys.Keys, v mfa.Caller, by apikeys.Caller, id storage.APIKeyID) error {
 	if err := keys.Delete(ctx, v, by, id); !errors.Is(err, apikeys.ErrNotFound) {
 		return err

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"sallyport/config/strict"
-	"sallyport/provider"
+	"sallyport/provider/claims"
 )
 
 var (
@@ -34,7 +34,7 @@ func (u *User) check(r *strict.Reader, path string, names map[string]bool) {
 	u.checkTOTP(r, path)
 	u.checkCodes(r, path)
 	r.OneOf(path+".status", u.Status, []string{"", "active", "pending", "disabled"})
-	claims := provider.ProfileClaims()
+	claims := claims.ProfileClaims()
 	for _, claim := range strict.SortedKeys(u.Profile) {
 		if !slices.Contains(claims, claim) {
 			r.Fault(path+".profile."+claim, "is not a profile claim; those are %s", strings.Join(claims, ", "))
@@ -77,7 +77,7 @@ func (u *User) checkNames(r *strict.Reader, path string, names map[string]bool) 
 	}
 }
 
-// checkTOTP: the parameters are those authenticator apps know (Key Uri Format).
+// checkTOTP allows the parameters that authenticator apps support (Key Uri Format).
 func (u *User) checkTOTP(r *strict.Reader, path string) {
 	r.OneOf(path+".totp_algorithm", u.TOTPAlgorithm, []string{"", "SHA1", "SHA256", "SHA512"})
 	if u.TOTPDigits != 0 && u.TOTPDigits != 6 && u.TOTPDigits != 8 {

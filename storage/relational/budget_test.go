@@ -2,7 +2,7 @@ package relational_test
 
 import "testing"
 
-// The budget of performance: what a step may cost, in statements and commits.
+// TestBudget checks the statements and commits of every step.
 func TestBudget(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		e := open(t, dsn, keyring(t))

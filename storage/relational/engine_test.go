@@ -15,7 +15,7 @@ import (
 	"sallyport/storage/storagetest"
 )
 
-func TestAddressIsRefusedWithoutShowingIt(t *testing.T) {
+func TestOpenErrorsHideDSN(t *testing.T) {
 	for _, dsn := range []string{
 		"", "mysql://root:topsecret@localhost", "sqlite:", "postgres://app:topsecret@localhost:notaport/db",
 		"postgres://app:topsecret@localhost/db?sslmode=nonsense",
@@ -40,36 +40,36 @@ func TestSQLiteFileIsPrivate(t *testing.T) {
 			t.Errorf("%s has mode %o, want 600", name, mode)
 		}
 	}
-	db := behind(t, dsn)
+	db := direct(t, dsn)
 	if mode := column(t, db, "PRAGMA journal_mode"); mode[0] != "wal" {
 		t.Errorf("journal_mode = %s, want wal", mode[0])
 	}
 }
 
-func TestServerThatMayForgetIsRefused(t *testing.T) {
+func TestNonDurableServerIsRefused(t *testing.T) {
 	dsn := storagetest.Postgres(t)
 	address, err := url.Parse(dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	change(t, behind(t, dsn), "ALTER DATABASE "+strings.TrimPrefix(address.Path, "/")+" SET synchronous_commit = off")
+	change(t, direct(t, dsn), "ALTER DATABASE "+strings.TrimPrefix(address.Path, "/")+" SET synchronous_commit = off")
 	_, err = relational.Open(t.Context(), dsn, keyring(t), relational.Options{})
 	if err == nil || !strings.Contains(err.Error(), "synchronous_commit") {
 		t.Errorf("Open = %v, want a refusal that names synchronous_commit", err)
 	}
 }
 
-// Connections that were cut are replaced without a restart.
+// TestLostConnections: lost connections are replaced without a restart.
 func TestLostConnections(t *testing.T) {
 	dsn := storagetest.Postgres(t)
 	e := open(t, dsn, keyring(t))
 	if _, err := e.Versions(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	db := behind(t, dsn)
+	db := direct(t, dsn)
 	change(t, db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
 	_, err := e.Versions(t.Context())
-	if err != nil { // the connection that was cut may be noticed by its next user
+	if err != nil { // the next call may get the lost connection
 		_, err = e.Versions(t.Context())
 	}
 	if err != nil {
@@ -77,14 +77,14 @@ func TestLostConnections(t *testing.T) {
 	}
 }
 
-func TestEngineHidesItsAddress(t *testing.T) {
+func TestEngineHidesDSN(t *testing.T) {
 	e := open(t, storagetest.Postgres(t), keyring(t))
 	if text := fmt.Sprintf("%v %+v %#v", e, e, e); strings.Contains(text, "postgres://") {
-		t.Errorf("an engine prints its address: %s", text)
+		t.Errorf("an engine prints its DSN: %s", text)
 	}
 }
 
-// A statement that waits for a lock gives up instead of piling up.
+// TestLockedRowDoesNotBlockForever: a statement that waits for a lock times out.
 func TestLockedRowDoesNotBlockForever(t *testing.T) {
 	dsn := storagetest.Postgres(t)
 	e := open(t, dsn, keyring(t))
@@ -96,7 +96,7 @@ func TestLockedRowDoesNotBlockForever(t *testing.T) {
 		"authenticators": {Credential: &storage.CredentialSpend{User: l.user, Authenticator: l.totp, Step: 1}},
 		"users":          {MFAEnabled: l.user, Credential: &storage.CredentialSpend{User: l.user, Authenticator: l.totp, Secret: []byte("x")}},
 	} {
-		tx, err := behind(t, dsn).BeginTx(t.Context(), nil)
+		tx, err := direct(t, dsn).BeginTx(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +143,7 @@ func TestMigrations(t *testing.T) {
 	})
 }
 
-func TestServersMigrateAtOnce(t *testing.T) {
+func TestConcurrentMigrations(t *testing.T) {
 	dsn := storagetest.Postgres(t)
 	var all sync.WaitGroup
 	for range 4 {
@@ -162,7 +162,7 @@ func TestServersMigrateAtOnce(t *testing.T) {
 	all.Wait()
 }
 
-// Two servers on one database are one service: what one spent the other refuses.
+// TestTwoServers: what one of two servers has spent the other refuses.
 func TestTwoServers(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		k := keyring(t)
@@ -194,7 +194,7 @@ func TestTwoServers(t *testing.T) {
 	})
 }
 
-// Without keys nothing is written that could be found by anybody.
+// TestEmptyKeyring: without keys no capability is stored.
 func TestEmptyKeyring(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		e := open(t, dsn, seal.New(nil, nil))
@@ -211,8 +211,8 @@ func TestEmptyKeyring(t *testing.T) {
 	})
 }
 
-// A reader compares the hash of a status with the request it holds.
-func TestStatusNamesItsRequest(t *testing.T) {
+// TestStatusHasRequestHash: a status has the hash of its request.
+func TestStatusHasRequestHash(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		k := keyring(t)
 		e := open(t, dsn, k)

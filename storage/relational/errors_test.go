@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// liteError is an error as the SQLite driver makes them.
+// liteError is an error like the SQLite driver's.
 type liteError int
 
 func (liteError) Error() string { return "lite" }
@@ -29,7 +29,7 @@ func TestUnavailable(t *testing.T) {
 		{"no place in the pool", errPool, true},
 		{"a deadline", fmt.Errorf("read: %w", context.DeadlineExceeded), true},
 		{"a caller that went away", context.Canceled, false},
-		{"a connection nobody took", &net.OpError{Op: "dial", Err: errors.New("refused")}, true},
+		{"a refused connection", &net.OpError{Op: "dial", Err: errors.New("refused")}, true},
 		{"a broken connection", driver.ErrBadConn, true},
 		{"a connection given back", sql.ErrConnDone, true},
 		{"a cut connection", io.ErrUnexpectedEOF, true},

@@ -2,7 +2,7 @@ package relational
 
 import "time"
 
-// SweepOf is the statement by which a table is swept.
+// SweepOf returns the sweep statement of a table.
 func (e *Engine) SweepOf(table string, now time.Time, limit int) (string, []any) {
 	for _, x := range e.sweepable(now) {
 		if x.table == table {

@@ -19,8 +19,8 @@ import (
 func random[T ~string]() T  { return T(storage.Random128(rand.Reader)) }
 func ordered[T ~string]() T { return T(storage.TimeOrdered(t0, rand.Reader)) }
 
-// behind opens the database behind the engine's back.
-func behind(tb testing.TB, dsn string) *sql.DB {
+// direct opens the database without the engine.
+func direct(tb testing.TB, dsn string) *sql.DB {
 	tb.Helper()
 	driver, address := "pgx", dsn
 	if path, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
@@ -41,7 +41,7 @@ func change(tb testing.TB, db *sql.DB, statement string) {
 	}
 }
 
-// login is a user in the middle of a login, with every secret known.
+// login is a user in a login, with known secrets.
 type login struct {
 	user           storage.UserID
 	email          string
@@ -136,7 +136,7 @@ func (l login) address() *storage.AddressThrottle {
 	return &storage.AddressThrottle{Address: "192.0.2.1", Subject: []byte(l.user), Window: time.Minute, Max: 100, MaxSubjects: 10}
 }
 
-// spend is a right TOTP code in the common case.
+// spend returns the Spend of a right TOTP code.
 func (l login) spend() storage.Spend {
 	return storage.Spend{
 		Now: t0, Credential: &storage.CredentialSpend{User: l.user, Authenticator: l.totp, Step: 1},
@@ -147,15 +147,15 @@ func (l login) spend() storage.Spend {
 	}
 }
 
-// step is one storage call with what it may cost.
+// step is one storage call with its budget.
 type step struct {
 	name                string
 	statements, commits int64
 	do                  func() error
 }
 
-// steps is a login from the authorize call to the refresh of its token, with the
-// budget of each call on it.
+// steps returns the calls of a login, from the authorization request to a refresh, with
+// their budgets.
 func (l login) steps(t *testing.T, e *relational.Engine) []step {
 	ctx := t.Context()
 	return []step{
@@ -216,7 +216,7 @@ func (l login) steps(t *testing.T, e *relational.Engine) []step {
 	}
 }
 
-// column reads a query of one text column.
+// column returns the rows of a query of one text column.
 func column(tb testing.TB, db *sql.DB, query string) []string {
 	tb.Helper()
 	rows, err := db.QueryContext(tb.Context(), query)

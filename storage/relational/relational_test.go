@@ -14,7 +14,7 @@ import (
 
 var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// engines are both databases, each with the address of an empty one.
+// engines returns functions that create an empty database, by engine.
 func engines() map[string]func(testing.TB) string {
 	return map[string]func(testing.TB) string{
 		"SQLite":     func(tb testing.TB) string { return "sqlite:" + filepath.Join(tb.TempDir(), "sally port?.db") },
@@ -29,7 +29,7 @@ func onBoth(t *testing.T, test func(t *testing.T, dsn string)) {
 	}
 }
 
-// keyring has one key of each use.
+// keyring returns a keyring with one key of each use.
 func keyring(tb testing.TB) *seal.Keyring {
 	tb.Helper()
 	k, _ := storagetest.Keyring(tb, t0)

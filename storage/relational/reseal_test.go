@@ -15,19 +15,19 @@ import (
 	"sallyport/storage/seal"
 )
 
-// turned is a keyring before and after all its keys were replaced.
-type turned struct {
+// rotated is a keyring before and after the rotation of all keys.
+type rotated struct {
 	*seal.Keyring
 	old, fresh []storage.Key
 }
 
-func newTurned(t *testing.T) *turned {
+func newRotated(t *testing.T) *rotated {
 	t.Helper()
 	keks, err := seal.ParseKEKs(seal.NewKeyFile(rand.Reader))
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &turned{Keyring: seal.New(keks, rand.Reader)}
+	k := &rotated{Keyring: seal.New(keks, rand.Reader)}
 	if k.old, err = k.First(t0); err == nil {
 		k.fresh, err = k.First(t0.Add(time.Second))
 	}
@@ -38,7 +38,7 @@ func newTurned(t *testing.T) *turned {
 	return k
 }
 
-func (k *turned) load(t *testing.T, rows ...[]storage.Key) {
+func (k *rotated) load(t *testing.T, rows ...[]storage.Key) {
 	t.Helper()
 	var all []storage.Key
 	for _, r := range rows {
@@ -73,10 +73,10 @@ func reseal(t *testing.T, e *relational.Engine, limit int) map[string]relational
 	return out
 }
 
-// After a reseal the old data and hash keys can go, and everybody still verifies.
+// TestResealFindsEverySealedColumn: after a reseal the old data and hash keys are not needed.
 func TestResealFindsEverySealedColumn(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
-		k := newTurned(t)
+		k := newRotated(t)
 		e := open(t, dsn, k.Keyring)
 		var people []login
 		for range 5 {
@@ -105,7 +105,7 @@ func TestResealFindsEverySealedColumn(t *testing.T) {
 		written := 0
 		for column, at := range reseal(t, e, 2) {
 			if written += at.Written; at.Broken != 0 || at.Written != at.Read {
-				t.Errorf("%s: %+v, want all written anew", column, at)
+				t.Errorf("%s: %+v, want all resealed", column, at)
 			}
 		}
 		for column, at := range reseal(t, e, 1000) {
@@ -138,7 +138,7 @@ func TestResealFindsEverySealedColumn(t *testing.T) {
 			}
 			want := error(nil)
 			if i == 0 {
-				want = storage.ErrConflict // it stays used
+				want = storage.ErrConflict // used codes stay used
 			}
 			if err := spend(l); err != want {
 				t.Errorf("recovery code of user %d: %v, want %v", i, err, want)
@@ -158,12 +158,11 @@ func sum(of map[string]int) int {
 	return n
 }
 
-// sealedUnder looks through every binary column there is, those that Reseal may have
-// forgotten above all.
+// sealedUnder searches every binary column, including any that Reseal omits.
 func sealedUnder(t *testing.T, dsn string, key storage.KeyID) map[string]int {
 	t.Helper()
 	raw, _ := storage.Bytes(key)
-	db := behind(t, dsn)
+	db := direct(t, dsn)
 	columns := "SELECT table_name || '.' || column_name FROM information_schema.columns WHERE table_schema = 'public' AND data_type = 'bytea'"
 	literal := `'\x` + hex.EncodeToString(raw[:]) + `'`
 	if strings.HasPrefix(dsn, "sqlite:") {
@@ -185,10 +184,10 @@ func sealedUnder(t *testing.T, dsn string, key storage.KeyID) map[string]int {
 	return out
 }
 
-// What somebody writes while it is resealed wins.
+// TestResealLosesNoWrite: a concurrent write wins over the reseal.
 func TestResealLosesNoWrite(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
-		k := newTurned(t)
+		k := newRotated(t)
 		e := open(t, dsn, k.Keyring)
 		people := make([]login, 20)
 		for i := range people {
@@ -197,7 +196,7 @@ func TestResealLosesNoWrite(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		// Old and new change places all the time, so that there is always something to do.
+		// Swap old and new keys repeatedly, so that there is always something to reseal.
 		older := slices.Clone(k.old)
 		for i := range older {
 			older[i].ActiveAt = t0.Add(2 * time.Second)
@@ -264,10 +263,10 @@ func secretOf(t *testing.T, e *relational.Engine, user storage.UserID, id storag
 	return ""
 }
 
-// A value that does not open is left as it is, counted, and stops nothing.
-func TestResealLeavesWhatDoesNotOpen(t *testing.T) {
+// TestResealSkipsBrokenValues: a value that does not open is skipped and counted.
+func TestResealSkipsBrokenValues(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
-		k := newTurned(t)
+		k := newRotated(t)
 		e := open(t, dsn, k.Keyring)
 		mine, others := newLogin(), newLogin()
 		for _, l := range []login{mine, others} {
@@ -275,7 +274,7 @@ func TestResealLeavesWhatDoesNotOpen(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		change(t, behind(t, dsn), "UPDATE authenticators SET secret = (SELECT secret FROM authenticators WHERE id = '"+string(others.totp)+"') WHERE id = '"+string(mine.totp)+"'")
+		change(t, direct(t, dsn), "UPDATE authenticators SET secret = (SELECT secret FROM authenticators WHERE id = '"+string(others.totp)+"') WHERE id = '"+string(mine.totp)+"'")
 		k.load(t, k.old, k.fresh)
 		if at := reseal(t, e, 1)["authenticators.secret"]; at.Broken != 1 || at.Written != 3 || at.Read != 4 {
 			t.Errorf("%+v, want 1 of 4 left", at)

@@ -35,7 +35,7 @@ func TestConnectionSettings(t *testing.T) {
 	}
 }
 
-// state and code are errors the way the two drivers show them.
+// state and code are errors like the two drivers'.
 type state string
 
 func (s state) Error() string    { return "server said " + string(s) }
@@ -46,10 +46,10 @@ type code int
 func (c code) Error() string { return fmt.Sprintf("file said %d", int(c)) }
 func (c code) Code() int     { return int(c) }
 
-func TestWhatADriverSays(t *testing.T) {
+func TestTranslateErrors(t *testing.T) {
 	broken := errors.New("connection reset")
 	for name, c := range map[string]struct {
-		err, want error // want nil: stays what it is
+		err, want error // want nil: unchanged
 		again     bool
 	}{
 		"no error":                       {nil, nil, false},
@@ -82,7 +82,7 @@ func TestWhatADriverSays(t *testing.T) {
 	}
 }
 
-func TestATransactionIsRunAgainWhole(t *testing.T) {
+func TestTransactionIsRetried(t *testing.T) {
 	told := map[string]int{}
 	e, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "db"), seal.New(nil, nil), Options{
 		Written: func(events []storage.Event) { told[events[0].Kind] += len(events) }})
@@ -135,7 +135,7 @@ func TestATransactionIsRunAgainWhole(t *testing.T) {
 	}
 }
 
-func TestAFullPoolIsNoticed(t *testing.T) {
+func TestFullPoolTimesOut(t *testing.T) {
 	e, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "db"), seal.New(nil, nil), Options{MaxConns: 1, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +154,7 @@ func TestAFullPoolIsNoticed(t *testing.T) {
 		t.Errorf("Versions = %v, want %v", err, context.Canceled)
 	}
 	if got := e.Stats(); got.Waits != 2 || got.Waited < slotWait || got.NoConnection != 1 || got.Cancelled != 1 {
-		t.Errorf("stats = %+v, want two waits of %s and more together", got, slotWait)
+		t.Errorf("stats = %+v, want two waits of at least %s in all", got, slotWait)
 	}
 	release()
 	if _, err := e.Clock(t.Context()); err != nil {

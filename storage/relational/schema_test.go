@@ -14,7 +14,7 @@ import (
 	"sallyport/storage/relational"
 )
 
-// unmigrated returns an engine over an empty database.
+// unmigrated returns an engine on an empty database.
 func unmigrated(t *testing.T, dsn string) *relational.Engine {
 	t.Helper()
 	e, err := relational.Open(t.Context(), dsn, keyring(t), relational.Options{})
@@ -28,7 +28,7 @@ func unmigrated(t *testing.T, dsn string) *relational.Engine {
 func silent(relational.Migration)                     {}
 func silentAfter(relational.Migration, time.Duration) {}
 
-func TestMigrationsAreListedWithoutWriting(t *testing.T) {
+func TestMigrationsWritesNothing(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		e := unmigrated(t, dsn)
 		all, err := e.Migrations(t.Context())
@@ -45,13 +45,13 @@ func TestMigrationsAreListedWithoutWriting(t *testing.T) {
 		if strings.HasPrefix(dsn, "sqlite:") {
 			tables = "SELECT name FROM sqlite_master"
 		}
-		if made := column(t, behind(t, dsn), tables); len(made) != 0 {
+		if made := column(t, direct(t, dsn), tables); len(made) != 0 {
 			t.Errorf("the list made %v", made)
 		}
 	})
 }
 
-func TestMigrateUpTellsAndDownTakesBack(t *testing.T) {
+func TestMigrateUpAndDown(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		e := unmigrated(t, dsn)
 		var told []string
@@ -68,7 +68,7 @@ func TestMigrateUpTellsAndDownTakesBack(t *testing.T) {
 		}
 		newest := all[len(all)-1].Version
 		if err := e.MigrateDown(t.Context(), newest+1); err == nil {
-			t.Error("a step that is not the newest was taken back")
+			t.Error("a migration that is not the newest was reverted")
 		}
 		if err := e.CheckSchema(t.Context()); err != nil {
 			t.Errorf("CheckSchema = %v", err)
@@ -77,15 +77,15 @@ func TestMigrateUpTellsAndDownTakesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := e.CheckSchema(t.Context()); err == nil {
-			t.Error("the schema fits after a step was taken back")
+			t.Error("CheckSchema accepts a reverted schema")
 		}
 		if err := e.MigrateUp(t.Context(), silent, silentAfter); err != nil {
 			t.Error(err)
 		}
-		change(t, behind(t, dsn), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, TRUE)")
+		change(t, direct(t, dsn), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, TRUE)")
 		all, err = e.Migrations(t.Context())
 		if last := all[len(all)-1]; err != nil || last.Version != 9999 || last.Name != "" || last.AppliedAt.IsZero() {
-			t.Errorf("a step of a newer version = %+v, %v", last, err)
+			t.Errorf("a migration of a newer version = %+v, %v", last, err)
 		}
 		if err := e.CheckSchema(t.Context()); err != nil {
 			t.Errorf("a newer schema: CheckSchema = %v, want none", err)
@@ -93,9 +93,9 @@ func TestMigrateUpTellsAndDownTakesBack(t *testing.T) {
 	})
 }
 
-// The previous version may be serving while the schema is brought up: its work of
-// before is there afterwards, and what it asks for the versions is answered.
-func TestMigrateUpKeepsWhatIsThere(t *testing.T) {
+// TestMigrateUpKeepsData: migrating keeps the data and versions of the previous version, which
+// may still be serving.
+func TestMigrateUpKeepsData(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		e := open(t, dsn, keyring(t))
 		l := newLogin()
@@ -132,13 +132,13 @@ func TestMigrateUpKeepsWhatIsThere(t *testing.T) {
 	})
 }
 
-// The version before this one serves on while the schema is new, and names the columns
-// it knows.
-func TestTheVersionBeforeGoesOnMakingUsers(t *testing.T) {
+// TestPreviousVersionCreatesUsers: the previous version keeps working on the new schema, with
+// the columns it knows.
+func TestPreviousVersionCreatesUsers(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		e := open(t, dsn, keyring(t))
 		const id = "01970000-0000-7000-8000-000000000001"
-		change(t, behind(t, dsn), "INSERT INTO users (id, status, mfa_enabled, profile, metadata, created_at, updated_at) "+
+		change(t, direct(t, dsn), "INSERT INTO users (id, status, mfa_enabled, profile, metadata, created_at, updated_at) "+
 			"VALUES ('"+id+"', 'active', FALSE, '', '', 1, 1)")
 		if a, err := e.Account(t.Context(), id); err != nil || a.User.Status != storage.UserActive || len(a.User.Roles) != 0 {
 			t.Errorf("account = %+v, %v; want an active user without roles", a, err)
@@ -146,19 +146,19 @@ func TestTheVersionBeforeGoesOnMakingUsers(t *testing.T) {
 	})
 }
 
-func TestTheVersionBeforeGoesOnMakingAPIKeys(t *testing.T) {
+func TestPreviousVersionCreatesAPIKeys(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		e := open(t, dsn, keyring(t))
 		const id = "01970000-0000-7000-8000-000000000001"
-		change(t, behind(t, dsn), "INSERT INTO api_keys (id, name, dialects, verbs, project, app, disabled, expires_at, created_at, updated_at, last_used_at) "+
+		change(t, direct(t, dsn), "INSERT INTO api_keys (id, name, dialects, verbs, project, app, disabled, expires_at, created_at, updated_at, last_used_at) "+
 			"VALUES ('"+id+"', 'old', '[\"admin\"]', '[\"read\"]', '', '', FALSE, 0, 1, 1, 0)")
 		if line, err := e.APIKeyLine(t.Context(), id); err != nil || len(line) != 1 || line[0].Maker != "" || line[0].Name != "old" {
-			t.Errorf("line = %+v, %v; want a key of the operator's", line, err)
+			t.Errorf("line = %+v, %v; want a key without a maker", line, err)
 		}
 	})
 }
 
-func TestMigrateUpAtOnce(t *testing.T) {
+func TestConcurrentMigrateUp(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		var all sync.WaitGroup
 		for range 4 {
@@ -198,7 +198,7 @@ func TestBackup(t *testing.T) {
 			t.Errorf("the copy has mode %v, %v; want 0600", info.Mode(), err)
 		}
 		if err := e.Backup(t.Context(), path); !errors.Is(err, os.ErrExist) {
-			t.Errorf("over a file that is there: %v, want %v", err, os.ErrExist)
+			t.Errorf("over an existing file: %v, want %v", err, os.ErrExist)
 		}
 		restored := open(t, "sqlite:"+path, k)
 		a, err := restored.Account(t.Context(), l.user)

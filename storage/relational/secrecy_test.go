@@ -18,7 +18,7 @@ import (
 	"sallyport/storage/storagetest"
 )
 
-// A dump of the database holds no secret, in whatever spelling.
+// TestDumpHoldsNoSecret searches a dump for secrets in every encoding.
 func TestDumpHoldsNoSecret(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		k := keyring(t)
@@ -42,7 +42,7 @@ func TestDumpHoldsNoSecret(t *testing.T) {
 		grant, _ := storage.Bytes(l.grant.ID)
 		dump := dumped(t, dsn)
 		if !contains(dump, l.email) || !contains(dump, string(l.session.ID)) {
-			t.Fatal("the dump does not even hold what is kept in clear")
+			t.Fatal("the dump does not contain plaintext columns either")
 		}
 		secrets := map[string]string{
 			passwordSecret: "password", totpSecret: "TOTP secret", recoverySecret: "recovery code", hintSecret: "ID token hint",
@@ -56,7 +56,7 @@ func TestDumpHoldsNoSecret(t *testing.T) {
 	})
 }
 
-// dumped is everything a thief of the database has.
+// dumped returns the contents of the database.
 func dumped(t *testing.T, dsn string) []byte {
 	t.Helper()
 	if path, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
@@ -74,7 +74,7 @@ func dumped(t *testing.T, dsn string) []byte {
 		}
 		return out
 	}
-	db := behind(t, dsn)
+	db := direct(t, dsn)
 	var out []byte
 	for _, table := range column(t, db, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") {
 		for _, row := range column(t, db, "SELECT CAST(t AS text) FROM "+table+" t") {
@@ -86,7 +86,7 @@ func dumped(t *testing.T, dsn string) []byte {
 
 func contains(dump []byte, s string) bool { return bytes.Contains(dump, []byte(s)) }
 
-// A sealed column that was moved to another row does not open there.
+// TestMovedRowDoesNotOpen: a sealed column moved to another row does not open there.
 func TestMovedRowDoesNotOpen(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		var log bytes.Buffer
@@ -105,7 +105,7 @@ func TestMovedRowDoesNotOpen(t *testing.T) {
 				}
 			}
 		}
-		db := behind(t, dsn)
+		db := direct(t, dsn)
 		t.Run("a TOTP secret", func(t *testing.T) {
 			change(t, db, "UPDATE authenticators SET secret = (SELECT secret FROM authenticators WHERE id = '"+string(thiefs.totp)+"') WHERE id = '"+string(mine.totp)+"'")
 			a, err := e.Account(t.Context(), mine.user)
@@ -121,7 +121,7 @@ func TestMovedRowDoesNotOpen(t *testing.T) {
 				t.Errorf("the secret beside it did not open: %+v", x)
 			}
 			if line := log.String(); !strings.Contains(line, string(mine.totp)) || !strings.Contains(line, `"ERROR"`) {
-				t.Errorf("nobody is told: %q", line)
+				t.Errorf("no log line: %q", line)
 			}
 		})
 		for _, c := range []struct {
@@ -147,7 +147,7 @@ func TestMovedRowDoesNotOpen(t *testing.T) {
 	})
 }
 
-// Columns written before a rotation open after it, and look-ups find them.
+// TestKeyRotation: columns written before a rotation open and are found after it.
 func TestKeyRotation(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		keks, err := seal.ParseKEKs(seal.NewKeyFile(rand.Reader))

@@ -11,23 +11,23 @@ import (
 	"sallyport/storage/relational"
 )
 
-// TestWhatWasWrittenIsTold plays a login: what the engine told is the audit trail,
-// no more and no less, and every call had its span.
-func TestWhatWasWrittenIsTold(t *testing.T) {
+// TestWrittenEventsAndSpans: in a login, Written gets exactly the audit trail, and every call
+// has a span.
+func TestWrittenEventsAndSpans(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
-		var told []storage.EventID
-		deeds := map[string]int{}
+		var reported []storage.EventID
+		operations := map[string]int{}
 		e := openWith(t, dsn, keyring(t), relational.Options{
 			Written: func(events []storage.Event) {
 				for _, e := range events {
-					told = append(told, e.ID)
+					reported = append(reported, e.ID)
 				}
 			},
-			Span: func(_ context.Context, deed string) func(error) {
-				deeds[deed]++
+			Span: func(_ context.Context, operation string) func(error) {
+				operations[operation]++
 				return func(err error) {
 					if err != nil && !errors.Is(err, storage.ErrConflict) {
-						t.Errorf("%s: %v", deed, err)
+						t.Errorf("%s: %v", operation, err)
 					}
 				}
 			},
@@ -50,13 +50,13 @@ func TestWhatWasWrittenIsTold(t *testing.T) {
 		for _, event := range kept {
 			want = append(want, event.ID)
 		}
-		slices.Sort(told)
+		slices.Sort(reported)
 		slices.Sort(want)
-		if !slices.Equal(told, want) || len(want) < 10 {
-			t.Errorf("told %d events, kept %d", len(told), len(want))
+		if !slices.Equal(reported, want) || len(want) < 10 {
+			t.Errorf("reported %d events, stored %d", len(reported), len(want))
 		}
-		if deeds["redeem code"] != 1 || deeds["spend"] != 1 || deeds["list events"] != 1 {
-			t.Errorf("spans of %v", deeds)
+		if operations["redeem code"] != 1 || operations["spend"] != 1 || operations["list events"] != 1 {
+			t.Errorf("spans of %v", operations)
 		}
 		c := e.Connections()
 		if c.Most != 16 || c.Open < 1 || c.Idle < 0 || c.Busy != 0 {
@@ -65,7 +65,7 @@ func TestWhatWasWrittenIsTold(t *testing.T) {
 	})
 }
 
-func TestSweptRowsAreCounted(t *testing.T) {
+func TestSwept(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		e := open(t, dsn, keyring(t))
 		for range 3 {
@@ -83,7 +83,7 @@ func TestSweptRowsAreCounted(t *testing.T) {
 			t.Errorf("swept = %v, want 3 auth_requests", swept)
 		}
 		if _, ok := swept["outbox"]; !ok {
-			t.Errorf("swept = %v, want every table that is swept in it", swept)
+			t.Errorf("swept = %v, want every swept table in it", swept)
 		}
 	})
 }

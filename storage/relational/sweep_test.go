@@ -11,7 +11,7 @@ import (
 	"sallyport/storage/relational"
 )
 
-// aged returns lines, one a minute, the newest of now.
+// aged returns events, one per minute, the newest at now.
 func aged(n int, now time.Time) []storage.Event {
 	out := make([]storage.Event, n)
 	for i := range out {
@@ -21,8 +21,8 @@ func aged(n int, now time.Time) []storage.Event {
 	return out
 }
 
-// Of the audit trail what is older than it is kept goes, in batches, and nothing else.
-func TestOldLinesOfTheTrailAreSwept(t *testing.T) {
+// TestOldEventsAreSwept: a sweep removes only events older than KeepEvents, in batches.
+func TestOldEventsAreSwept(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		e := openWith(t, dsn, keyring(t), relational.Options{KeepEvents: 30 * time.Hour})
 		all := aged(3000, t0) // 50 hours
@@ -38,19 +38,19 @@ func TestOldLinesOfTheTrailAreSwept(t *testing.T) {
 			swept = append(swept, n)
 		}
 		if fmt.Sprint(swept) != "[1000 199 0]" {
-			t.Errorf("swept %v, want [1000 199 0]: those older than 30 hours, a thousand at most at once", swept)
+			t.Errorf("swept %v, want [1000 199 0]: those older than 30 hours, at most a thousand at once", swept)
 		}
 		left, err := e.ListEvents(t.Context(), storage.EventFilter{To: t0.Add(-30*time.Hour + time.Minute), Limit: 10})
 		if err != nil || len(left) != 1 || left[0].ID != all[1199].ID {
-			t.Errorf("the oldest that is left is %+v, %v; want the line of just 30 hours ago", left, err)
+			t.Errorf("the oldest remaining is %+v, %v; want the line of just 30 hours ago", left, err)
 		}
 		if n := e.Swept()["events"]; n != 1199 {
-			t.Errorf("%d are counted, want 1199", n)
+			t.Errorf("%d counted, want 1199", n)
 		}
 	})
 }
 
-func TestATrailThatIsKeptForEver(t *testing.T) {
+func TestEventsAreKeptForever(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		e := open(t, dsn, keyring(t))
 		if err := e.AppendEvents(t.Context(), aged(1, t0.AddDate(-20, 0, 0))); err != nil {
@@ -62,8 +62,8 @@ func TestATrailThatIsKeptForEver(t *testing.T) {
 	})
 }
 
-// Sweeping the trail reads what goes and not what stays.
-func TestTheSweepOfTheTrailUsesItsIndex(t *testing.T) {
+// TestSweepOfEventsUsesIndex: sweeping events reads only the rows to remove.
+func TestSweepOfEventsUsesIndex(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		e := openWith(t, dsn, keyring(t), relational.Options{KeepEvents: 30 * time.Hour})
 		for n, at := 0, t0.Add(20*1000*time.Minute-30*time.Hour); n < 20; n++ {
@@ -71,7 +71,7 @@ func TestTheSweepOfTheTrailUsesItsIndex(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		db := behind(t, dsn)
+		db := direct(t, dsn)
 		change(t, db, "ANALYZE events")
 		text, args := e.SweepOf("events", t0.Add(20*time.Minute), 1000)
 		explain, scan := "EXPLAIN ", "Seq Scan on events"

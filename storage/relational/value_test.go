@@ -10,15 +10,14 @@ import (
 	"sallyport/storage"
 )
 
-// What can not be written as it is must not be written at all: a record that says
-// nothing in its place would be found out when somebody needs it.
-func TestARecordThatIsNoJSONIsNotStored(t *testing.T) {
+// TestInvalidJSONIsNotStored: a record that JSON cannot represent is not stored.
+func TestInvalidJSONIsNotStored(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		e := open(t, dsn, keyring(t))
 		l := newLogin()
 		user := storage.User{ID: l.user, Status: storage.UserActive, Profile: map[string]any{"height": math.NaN()}, CreatedAt: t0, UpdatedAt: t0}
 		if err := e.CreateUser(t.Context(), storage.NewUser{User: user}); err == nil {
-			t.Error("a profile with a number that is none was stored")
+			t.Error("a profile with NaN was stored")
 		}
 		if _, err := e.Account(t.Context(), l.user); !errors.Is(err, storage.ErrNotFound) {
 			t.Errorf("the user: %v, want not found", err)

@@ -12,9 +12,9 @@ import (
 	"sallyport/storage"
 )
 
-func apiKeys(w *world) {
-	w.test("a key comes back as it went in, by its ID and by each of its hashes", apiKeyRoundTrip)
-	w.test("an unknown key is not found, however it is written", func(w *world) {
+func apiKeys(w *fixture) {
+	w.test("a key round-trips, by its ID and by each of its hashes", apiKeyRoundTrip)
+	w.test("an unknown or malformed key ID is not found", func(w *fixture) {
 		for _, id := range []storage.APIKeyID{"", "nobody", "a\x00b", ordered[storage.APIKeyID](w.now)} {
 			_, err := w.s.APIKey(w.ctx, id)
 			w.is(err, storage.ErrNotFound)
@@ -28,7 +28,7 @@ func apiKeys(w *world) {
 			w.is(err, storage.ErrNotFound)
 		}
 	})
-	w.test("keys are listed in the order of their names", func(w *world) {
+	w.test("keys are listed by name", func(w *fixture) {
 		for _, name := range []string{"b", "B", "a-1", "a_1", "a"} {
 			k := w.apiKey()
 			k.Name = name
@@ -40,24 +40,24 @@ func apiKeys(w *world) {
 			w.Fatalf("not in order: %+v", all)
 		}
 	})
-	w.test("a name and a hash are one key's", apiKeyTaken)
-	w.test("a key that was changed since it was read is not replaced", apiKeyReplaced)
-	w.test("a deleted key opens nothing, and its name is free", apiKeyDeleted)
-	w.test("a hash is found by how it begins, if no other begins so", apiKeyNamed)
-	w.test("a note of use changes nothing else", apiKeyTouched)
-	w.test("a key comes with those it descends from", apiKeyDescends)
-	w.test("a key whose maker is not there, or opens nothing, is not made", apiKeyOfNobody)
-	w.test("a key made while its maker is deleted has no maker", apiKeyOrphaned)
+	w.test("names and hashes are unique", apiKeyTaken)
+	w.test("a key changed since it was read is not replaced", apiKeyReplaced)
+	w.test("a deleted key is not found, and its name is free", apiKeyDeleted)
+	w.test("a hash is found by a unique prefix", apiKeyNamed)
+	w.test("recording use changes nothing else", apiKeyTouched)
+	w.test("a key is returned with its makers", apiKeyDescends)
+	w.test("a key without a valid maker is not created", apiKeyWithoutMaker)
+	w.test("a key created while its maker is deleted has no maker", apiKeyOrphaned)
 }
 
-// sum is what a SHA-256 sum looks like.
+// sum returns a random SHA-256 sum.
 func sum() []byte {
 	b := make([]byte, 32)
 	_, _ = rand.Read(b) // never fails
 	return b
 }
 
-func (w *world) apiKey() storage.APIKey {
+func (w *fixture) apiKey() storage.APIKey {
 	return storage.APIKey{
 		ID: ordered[storage.APIKeyID](w.now), Name: random[string](), Hashes: [][]byte{sum(), sum()},
 		Dialects: []string{"admin", "stytch"}, Verbs: []string{"read"}, Project: "project-live-1", App: "Shop <&>",
@@ -65,25 +65,25 @@ func (w *world) apiKey() storage.APIKey {
 	}
 }
 
-func (w *world) storedKey(id storage.APIKeyID) storage.APIKey {
+func (w *fixture) storedKey(id storage.APIKeyID) storage.APIKey {
 	w.Helper()
 	k, err := w.s.APIKey(w.ctx, id)
 	w.ok(err)
 	return k
 }
 
-func (w *world) version(of string) int64 {
+func (w *fixture) version(of string) int64 {
 	w.Helper()
 	v, err := w.s.Versions(w.ctx)
 	w.ok(err)
 	return v[of]
 }
 
-func apiKeyRoundTrip(w *world) {
+func apiKeyRoundTrip(w *fixture) {
 	k, e := w.apiKey(), w.event(person{})
 	before := w.version("api_keys")
 	w.ok(w.s.CreateAPIKey(w.ctx, k, []storage.Event{e}))
-	same(w, w.told(e), true)
+	same(w, w.logged(e), true)
 	same(w, w.version("api_keys"), before+1)
 	same(w, w.storedKey(k.ID), k)
 	for _, hash := range k.Hashes {
@@ -96,7 +96,7 @@ func apiKeyRoundTrip(w *world) {
 	k.Project, k.App, k.Disabled, k.ExpiresAt, k.UpdatedAt = "", "", false, time.Time{}, w.now.Add(time.Minute)
 	e = w.event(person{})
 	w.ok(w.s.ReplaceAPIKey(w.ctx, k, w.now, []storage.Event{e}))
-	same(w, w.told(e), true)
+	same(w, w.logged(e), true)
 	same(w, w.version("api_keys"), before+2)
 	same(w, w.storedKey(k.ID), k)
 	for _, hash := range old {
@@ -105,7 +105,7 @@ func apiKeyRoundTrip(w *world) {
 	}
 }
 
-func apiKeyTaken(w *world) {
+func apiKeyTaken(w *fixture) {
 	k, other, e := w.apiKey(), w.apiKey(), w.event(person{})
 	w.ok(w.s.CreateAPIKey(w.ctx, k, nil))
 	w.ok(w.s.CreateAPIKey(w.ctx, other, nil))
@@ -125,7 +125,7 @@ func apiKeyTaken(w *world) {
 		w.is(w.s.ReplaceAPIKey(w.ctx, changed, w.now, []storage.Event{e}), storage.ErrConflict)
 		same(w, w.storedKey(other.ID), other)
 	}
-	same(w, w.told(e), false)
+	same(w, w.logged(e), false)
 	same(w, w.version("api_keys"), before)
 
 	name, hash := random[string](), sum()
@@ -141,12 +141,12 @@ func apiKeyTaken(w *world) {
 	})
 }
 
-func apiKeyReplaced(w *world) {
+func apiKeyReplaced(w *fixture) {
 	k, e := w.apiKey(), w.event(person{})
 	w.ok(w.s.CreateAPIKey(w.ctx, k, nil))
 	before, fresh := w.version("api_keys"), make([][]byte, racers)
 	w.is(w.s.ReplaceAPIKey(w.ctx, k, w.now.Add(time.Microsecond), []storage.Event{e}), storage.ErrConflict)
-	if w.told(e) {
+	if w.logged(e) {
 		w.Error("the event of a refused change was written")
 	}
 	w.one(racers, func(i int) error {
@@ -156,7 +156,7 @@ func apiKeyReplaced(w *world) {
 		return w.s.ReplaceAPIKey(w.ctx, next, w.now, nil)
 	})
 	same(w, w.version("api_keys"), before+1)
-	// The winner's secrets are there, whole, and nobody else's.
+	// Only the secrets of the successful call are stored.
 	got := w.storedKey(k.ID)
 	winner := slices.IndexFunc(fresh, func(hash []byte) bool { return bytes.Equal(hash, got.Hashes[0]) })
 	if winner < 0 || !got.UpdatedAt.Equal(w.now.Add(time.Duration(winner+1)*time.Second)) {
@@ -172,12 +172,12 @@ func apiKeyReplaced(w *world) {
 	}
 }
 
-func apiKeyDeleted(w *world) {
+func apiKeyDeleted(w *fixture) {
 	k, e := w.apiKey(), w.event(person{})
 	w.ok(w.s.CreateAPIKey(w.ctx, k, nil))
 	before := w.version("api_keys")
 	w.ok(w.s.DeleteAPIKey(w.ctx, k.ID, []storage.Event{e}))
-	same(w, w.told(e), true)
+	same(w, w.logged(e), true)
 	same(w, w.version("api_keys"), before+1)
 	_, err := w.s.APIKeyByHash(w.ctx, k.Hashes[0])
 	w.is(err, storage.ErrNotFound)
@@ -187,7 +187,7 @@ func apiKeyDeleted(w *world) {
 	w.ok(w.s.CreateAPIKey(w.ctx, k, nil))
 }
 
-func apiKeyTouched(w *world) {
+func apiKeyTouched(w *fixture) {
 	k, unused := w.apiKey(), w.apiKey()
 	w.ok(w.s.CreateAPIKey(w.ctx, k, nil))
 	w.ok(w.s.CreateAPIKey(w.ctx, unused, nil))
@@ -204,7 +204,7 @@ func apiKeyTouched(w *world) {
 	same(w, w.storedKey(k.ID), want)
 	same(w, w.storedKey(unused.ID), unused)
 	same(w, w.version("api_keys"), before)
-	// Who read the key before it was used may still change it, and the note stays.
+	// A caller that read the key before its use can still change it, and LastUsedAt stays.
 	k.Name, k.UpdatedAt = random[string](), w.now.Add(time.Minute)
 	w.ok(w.s.ReplaceAPIKey(w.ctx, k, w.now, nil))
 	k.LastUsedAt = want.LastUsedAt
@@ -212,8 +212,8 @@ func apiKeyTouched(w *world) {
 	w.ok(w.s.TouchAPIKeys(w.ctx, nil))
 }
 
-// madeBy stores an enabled key.
-func (w *world) madeBy(maker storage.APIKeyID) storage.APIKey {
+// madeBy stores an enabled key of a maker.
+func (w *fixture) madeBy(maker storage.APIKeyID) storage.APIKey {
 	w.Helper()
 	k := w.apiKey()
 	k.Maker, k.Disabled = maker, false
@@ -221,18 +221,18 @@ func (w *world) madeBy(maker storage.APIKeyID) storage.APIKey {
 	return k
 }
 
-func (w *world) line(id storage.APIKeyID) []storage.APIKey {
+func (w *fixture) line(id storage.APIKeyID) []storage.APIKey {
 	w.Helper()
 	line, err := w.s.APIKeyLine(w.ctx, id)
 	w.ok(err)
 	return line
 }
 
-func apiKeyDescends(w *world) {
+func apiKeyDescends(w *fixture) {
 	first := w.madeBy("")
 	second := w.madeBy(first.ID)
 	third := w.madeBy(second.ID)
-	w.madeBy(second.ID) // a sister is in nobody's line
+	w.madeBy(second.ID) // a sibling is not a maker
 	want := []storage.APIKey{third, second, first}
 	same(w, w.line(third.ID), want)
 	same(w, w.line(first.ID), want[2:])
@@ -240,7 +240,7 @@ func apiKeyDescends(w *world) {
 	w.ok(err)
 	same(w, got, want)
 	same(w, w.storedKey(third.ID), third)
-	// What a key is replaced by does not change where it comes from.
+	// Replacing a key does not change its maker.
 	third.Maker, third.UpdatedAt = "", w.now.Add(time.Minute)
 	w.ok(w.s.ReplaceAPIKey(w.ctx, third, w.now, nil))
 	third.Maker = second.ID
@@ -252,11 +252,11 @@ func apiKeyDescends(w *world) {
 		last = w.madeBy(last.ID)
 	}
 	if line := w.line(last.ID); len(line) != storage.MaxMakers+1 || line[storage.MaxMakers].Maker == "" {
-		w.Errorf("a line of %d, want %d and more behind them", len(line), storage.MaxMakers+1)
+		w.Errorf("a chain of %d, want %d", len(line), storage.MaxMakers+1)
 	}
 }
 
-func apiKeyOfNobody(w *world) {
+func apiKeyWithoutMaker(w *fixture) {
 	gone, off, over := w.madeBy(""), w.apiKey(), w.apiKey()
 	w.ok(w.s.DeleteAPIKey(w.ctx, gone.ID, nil))
 	w.ok(w.s.CreateAPIKey(w.ctx, off, nil)) // disabled
@@ -264,11 +264,11 @@ func apiKeyOfNobody(w *world) {
 	w.ok(w.s.CreateAPIKey(w.ctx, over, nil))
 	before := w.version("api_keys")
 	for name, maker := range map[string]storage.APIKeyID{"deleted": gone.ID, "disabled": off.ID, "expired": over.ID, "nobody's": ordered[storage.APIKeyID](w.now)} {
-		w.test(name, func(w *world) {
+		w.test(name, func(w *fixture) {
 			k, e := w.apiKey(), w.event(person{})
 			k.Maker = maker
 			w.is(w.s.CreateAPIKey(w.ctx, k, []storage.Event{e}), storage.ErrNotFound)
-			same(w, w.told(e), false)
+			same(w, w.logged(e), false)
 			_, err := w.s.APIKey(w.ctx, k.ID)
 			w.is(err, storage.ErrNotFound)
 		})
@@ -276,7 +276,7 @@ func apiKeyOfNobody(w *world) {
 	same(w, w.version("api_keys"), before)
 }
 
-func apiKeyOrphaned(w *world) {
+func apiKeyOrphaned(w *fixture) {
 	maker := w.madeBy("")
 	made, late := make([]storage.APIKey, racers+1), make([]bool, racers+1)
 	var gone atomic.Bool
@@ -302,16 +302,16 @@ func apiKeyOrphaned(w *world) {
 		if late[i] {
 			w.Error("a deleted key made another one")
 		}
-		same(w, w.line(k.ID), []storage.APIKey{k}) // it has a maker that is not there
+		same(w, w.line(k.ID), []storage.APIKey{k}) // its maker does not exist
 	}
 	k := w.apiKey()
 	k.Maker = maker.ID
 	w.is(w.s.CreateAPIKey(w.ctx, k, nil), storage.ErrNotFound)
 }
 
-func apiKeyNamed(w *world) {
+func apiKeyNamed(w *fixture) {
 	k := w.apiKey()
-	copy(k.Hashes[1], k.Hashes[0][:8]) // of the same 64 bits
+	copy(k.Hashes[1], k.Hashes[0][:8]) // with the same 64 bits
 	lone := bytes.Repeat([]byte{0xff}, 32)
 	copy(lone[8:], sum())
 	k.Hashes = append(k.Hashes, lone)

@@ -6,9 +6,9 @@ import (
 	"sallyport/storage"
 )
 
-func attempts(w *world) {
-	w.test("racing guesses at an exchange never pass their bound", func(w *world) {
-		s := w.initiated(w.opened(), w.someone())
+func attempts(w *fixture) {
+	w.test("concurrent guesses at an exchange never exceed their bound", func(w *fixture) {
+		s := w.initiated(w.opened(), w.addUser())
 		same(w, w.winners(50, func(int) error {
 			_, err := w.s.CountAttempt(w.ctx, storage.Attempt{Exchange: s.Exchange, MaxAttempts: 5, Now: w.now})
 			return err
@@ -18,8 +18,8 @@ func attempts(w *world) {
 		w.is(err, storage.ErrConflict)
 		same(w, refusal, storage.Refusal{})
 	})
-	w.test("the last attempt may still be the right one, once", func(w *world) {
-		s := w.initiated(w.opened(), w.someone())
+	w.test("the last attempt may be right, once", func(w *fixture) {
+		s := w.initiated(w.opened(), w.addUser())
 		for range 3 {
 			_, err := w.s.CountAttempt(w.ctx, storage.Attempt{Exchange: s.Exchange, MaxAttempts: 3, Now: w.now})
 			w.ok(err)
@@ -31,8 +31,8 @@ func attempts(w *world) {
 		})
 		same(w, w.state(s.ID), storage.StatusVerified)
 	})
-	w.test("only a living, initiated exchange counts", func(w *world) {
-		s, p := w.initiated(w.opened(), w.someone()), w.counter("factor", storage.Schedule{Max: 1})
+	w.test("only an unexpired, initiated exchange counts", func(w *fixture) {
+		s, p := w.initiated(w.opened(), w.addUser()), w.counter("factor", storage.Schedule{Max: 1})
 		count := func(id storage.ExchangeID, now time.Time) error {
 			_, err := w.s.CountAttempt(w.ctx, storage.Attempt{Exchange: id, MaxAttempts: 5, Throttles: []storage.Throttle{p}, Now: now})
 			return err
@@ -41,12 +41,12 @@ func attempts(w *world) {
 		w.is(count(s.Exchange, s.ExpiresAt), storage.ErrConflict)
 		w.ok(w.s.CancelStatus(w.ctx, s.Exchange, w.now, nil))
 		w.is(count(s.Exchange, w.now), storage.ErrConflict)
-		// The other counter was not touched by any of these.
+		// None of these changed the other counter.
 		_, err := w.count(w.now, p)
 		w.ok(err)
 	})
-	w.test("a refusing counter takes the guess at the exchange back", func(w *world) {
-		s, full := w.initiated(w.opened(), w.someone()), w.counter("factor", storage.Schedule{Max: 1})
+	w.test("a refusing counter reverts the count of the exchange", func(w *fixture) {
+		s, full := w.initiated(w.opened(), w.addUser()), w.counter("factor", storage.Schedule{Max: 1})
 		_, err := w.count(w.now, full)
 		w.ok(err)
 		_, err = w.s.CountAttempt(w.ctx, storage.Attempt{Exchange: s.Exchange, MaxAttempts: 5, Throttles: []storage.Throttle{full}, Now: w.now})
@@ -55,9 +55,9 @@ func attempts(w *world) {
 		w.ok(err)
 		same(w, got.Attempts, 0)
 	})
-	w.test("a status may be made by its first attempt", firstAttempt)
-	w.test("the only attempt of a new status may be the right one", func(w *world) {
-		n := &storage.NewStatus{Status: w.try(w.opened(), w.someone()), MaxInitiations: 1}
+	w.test("the first attempt may create a status", firstAttempt)
+	w.test("the only attempt of a new status may be right", func(w *fixture) {
+		n := &storage.NewStatus{Status: w.newStatus(w.opened(), w.addUser()), MaxInitiations: 1}
 		_, err := w.s.CountAttempt(w.ctx, storage.Attempt{New: n, MaxAttempts: 1, Now: w.now})
 		w.ok(err)
 		same(w, w.state(n.Status.ID), storage.StatusFailed)
@@ -66,12 +66,12 @@ func attempts(w *world) {
 		}}))
 		same(w, w.state(n.Status.ID), storage.StatusRedeemed)
 	})
-	w.test("fifty parallel right codes are one login", rightCodesOnOneExchange)
-	w.test("fifty parallel right codes on as many exchanges are one login", rightCodesOnManyExchanges)
+	w.test("fifty concurrent right codes are one login", rightCodesOnOneExchange)
+	w.test("fifty concurrent right codes on as many exchanges are one login", rightCodesOnManyExchanges)
 }
 
-// right is the Spend of a right TOTP code.
-func (w *world) right(s storage.Status, p person, c storage.Throttle, step int64) storage.Spend {
+// right returns the Spend of a right TOTP code.
+func (w *fixture) right(s storage.Status, p person, c storage.Throttle, step int64) storage.Spend {
 	return storage.Spend{
 		Now:        w.now,
 		Credential: &storage.CredentialSpend{User: p.id, Authenticator: p.totp, Step: step},
@@ -84,31 +84,31 @@ func (w *world) right(s storage.Status, p person, c storage.Throttle, step int64
 	}
 }
 
-func firstAttempt(w *world) {
-	p, r, e := w.someone(), w.opened(), w.event(person{})
-	n := &storage.NewStatus{Status: w.try(r, p), MaxInitiations: 1, Events: []storage.Event{e}}
+func firstAttempt(w *fixture) {
+	p, r, e := w.addUser(), w.opened(), w.event(person{})
+	n := &storage.NewStatus{Status: w.newStatus(r, p), MaxInitiations: 1, Events: []storage.Event{e}}
 	full := w.counter("factor", storage.Schedule{Max: 1})
 	_, err := w.count(w.now, full)
 	w.ok(err)
 	_, err = w.s.CountAttempt(w.ctx, storage.Attempt{New: n, MaxAttempts: 5, Throttles: []storage.Throttle{full}, Now: w.now})
 	w.is(err, storage.ErrConflict)
 	same(w, w.request(r).Initiations, 0)
-	same(w, w.told(e), false)
+	same(w, w.logged(e), false)
 	_, err = w.s.CountAttempt(w.ctx, storage.Attempt{New: n, MaxAttempts: 5, Now: w.now})
 	w.ok(err)
 	got, err := w.s.Status(w.ctx, n.Status.ID, w.now)
 	w.ok(err)
 	same(w, got.Attempts, 1)
 	same(w, got.State, storage.StatusInitiated)
-	same(w, w.told(e), true)
-	n.Status = w.try(r, p)
+	same(w, w.logged(e), true)
+	n.Status = w.newStatus(r, p)
 	refusal, err := w.s.CountAttempt(w.ctx, storage.Attempt{New: n, MaxAttempts: 5, Now: w.now})
 	w.is(err, storage.ErrConflict)
 	same(w, refusal, storage.Refusal{})
 }
 
-func rightCodesOnOneExchange(w *world) {
-	p, r := w.someone(), w.opened()
+func rightCodesOnOneExchange(w *fixture) {
+	p, r := w.addUser(), w.opened()
 	s, c := w.initiated(r, p), w.counter("factor", secondFactor())
 	won := w.winners(50, func(int) error {
 		_, err := w.s.CountAttempt(w.ctx, storage.Attempt{Exchange: s.Exchange, MaxAttempts: 5, Throttles: []storage.Throttle{c}, Now: w.now})
@@ -121,8 +121,8 @@ func rightCodesOnOneExchange(w *world) {
 	same(w, len(w.request(r).Factors), 1)
 }
 
-func rightCodesOnManyExchanges(w *world) {
-	p, c := w.someone(), w.counter("factor", secondFactor())
+func rightCodesOnManyExchanges(w *fixture) {
+	p, c := w.addUser(), w.counter("factor", secondFactor())
 	tries := make([]storage.Status, 50)
 	for i := range tries {
 		tries[i] = w.initiated(w.opened(), p)

@@ -7,16 +7,16 @@ import (
 	"sallyport/storage"
 )
 
-func authenticators(w *world) {
-	w.test("an enrolment is stored with its status and takes older pending ones away", enrolling)
-	w.test("an authenticator is replaced by its owner only", func(w *world) {
-		p, q := w.someone(), w.someone()
+func authenticators(w *fixture) {
+	w.test("an enrolment is stored with its status and replaces pending ones", enrolling)
+	w.test("only its owner can replace an authenticator", func(w *fixture) {
+		p, q := w.addUser(), w.addUser()
 		a := w.find(p.id, p.totp)
 		a.Secret, a.Counter, a.Name = []byte("another secret"), 9, "new phone"
 		m, e := w.message(), w.event(p)
 		w.ok(w.s.PutAuthenticator(w.ctx, a, []storage.Event{e}, []storage.Message{m}))
 		same(w, w.find(p.id, p.totp), a)
-		same(w, w.told(e), true)
+		same(w, w.logged(e), true)
 		stolen := a
 		stolen.UserID = q.id
 		w.is(w.s.PutAuthenticator(w.ctx, stolen, nil, nil), storage.ErrConflict)
@@ -24,8 +24,8 @@ func authenticators(w *world) {
 		w.is(w.s.PutAuthenticator(w.ctx, w.authenticator(random[storage.UserID](), random[storage.AuthenticatorID](), "totp", "s"), nil, nil),
 			storage.ErrNotFound)
 	})
-	w.test("an authenticator is renamed and switched by its owner only", func(w *world) {
-		p, q := w.someone(), w.someone()
+	w.test("only its owner can rename, enable and disable an authenticator", func(w *fixture) {
+		p, q := w.addUser(), w.addUser()
 		later := w.now.Add(time.Minute)
 		renamed, off, stolen, m := w.event(p), w.event(p), w.event(q), w.message()
 		w.ok(w.s.RenameAuthenticator(w.ctx, p.id, p.totp, "bad \xff name\x00", later, []storage.Event{renamed}))
@@ -37,10 +37,10 @@ func authenticators(w *world) {
 		w.is(w.s.RenameAuthenticator(w.ctx, q.id, p.totp, "mine", later, []storage.Event{stolen}), storage.ErrNotFound)
 		w.is(w.s.SetAuthenticatorState(w.ctx, q.id, p.totp, storage.AuthenticatorActive, later, nil, nil), storage.ErrNotFound)
 		w.is(w.s.SetAuthenticatorState(w.ctx, p.id, "x", storage.AuthenticatorActive, later, nil, nil), storage.ErrNotFound)
-		same(w, []bool{w.told(renamed), w.told(off), w.told(stolen), w.sent(m)}, []bool{true, true, false, true})
+		same(w, []bool{w.logged(renamed), w.logged(off), w.logged(stolen), w.sent(m)}, []bool{true, true, false, true})
 	})
-	w.test("a removed authenticator takes its statuses and, if asked, other sessions along", func(w *world) {
-		p, q := w.someone(), w.someone()
+	w.test("removing an authenticator removes its statuses and, optionally, ends other sessions", func(w *fixture) {
+		p, q := w.addUser(), w.addUser()
 		status := w.initiated(w.opened(), p)
 		kept, other := w.signedIn(p), w.signedIn(p)
 		w.is(w.s.DeleteAuthenticator(w.ctx, storage.Removal{UserID: q.id, Authenticator: p.totp, Now: w.now}), storage.ErrNotFound)
@@ -54,9 +54,9 @@ func authenticators(w *world) {
 		w.is(err, storage.ErrNotFound)
 		w.is(w.s.DeleteAuthenticator(w.ctx, storage.Removal{UserID: p.id, Authenticator: p.totp, Now: w.now}), storage.ErrNotFound)
 	})
-	w.test("a removed authenticator takes along what it may have answered", statusesOfAMethod)
-	w.test("with the last lasting factor go the recovery codes and the wish for a second factor", func(w *world) {
-		p, q := w.someone(), w.someone()
+	w.test("removing an authenticator cancels statuses it may have verified", statusesOfAMethod)
+	w.test("removing the last second factor removes recovery codes and MFAEnabled", func(w *fixture) {
+		p, q := w.addUser(), w.addUser()
 		second := w.authenticator(p.id, random[storage.AuthenticatorID](), "totp", "another")
 		w.ok(w.s.PutAuthenticator(w.ctx, second, nil, nil))
 		for _, x := range []person{p, q} {
@@ -87,12 +87,12 @@ func authenticators(w *world) {
 	})
 }
 
-func enrolling(w *world) {
-	p := w.someone()
+func enrolling(w *fixture) {
+	p := w.addUser()
 	enroll := func(origin string) storage.Enrollment {
 		a := w.authenticator(p.id, random[storage.AuthenticatorID](), "totp", "pending secret")
 		a.State, a.Origin, a.ExpiresAt = storage.AuthenticatorPending, origin, w.now.Add(10*time.Minute)
-		s := w.try("", p)
+		s := w.newStatus("", p)
 		s.Authenticator, s.Usage = a.ID, "enroll"
 		n := storage.Enrollment{Authenticator: a, Status: s, Events: []storage.Event{w.event(p)}}
 		w.ok(w.s.Enroll(w.ctx, n))
@@ -109,21 +109,21 @@ func enrolling(w *world) {
 	same(w, w.state(first.Status.ID), storage.StatusSuperseded)
 	same(w, w.state(second.Status.ID), storage.StatusInitiated)
 	same(w, w.state(elsewhere.Status.ID), storage.StatusInitiated)
-	same(w, w.told(second.Events[0]), true)
-	// The active one of the same method is left alone.
+	same(w, w.logged(second.Events[0]), true)
+	// The active one of the same method does not change.
 	same(w, w.find(p.id, p.totp).State, storage.AuthenticatorActive)
 }
 
-// codes is a recovery set of a user.
-func (w *world) codes(p person, codes ...string) storage.RecoverySet {
+// codes returns a recovery set of a user.
+func (w *fixture) codes(p person, codes ...string) storage.RecoverySet {
 	a := w.authenticator(p.id, random[storage.AuthenticatorID](), "recovery", "")
 	a.Secret = nil
 	return storage.RecoverySet{Authenticator: a, Codes: codes}
 }
 
-func recovery(w *world) {
-	w.test("codes come back in their order, used ones excepted", func(w *world) {
-		p := w.someone()
+func recovery(w *fixture) {
+	w.test("unused codes are returned in order", func(w *fixture) {
+		p := w.addUser()
 		set := w.codes(p, "C", "A", "B")
 		w.ok(w.s.ReplaceRecoveryCodes(w.ctx, set, w.now, nil, []storage.Message{w.message()}))
 		spend := storage.Spend{Now: w.now, Credential: &storage.CredentialSpend{User: p.id, Authenticator: set.Authenticator.ID, Code: "A"}}
@@ -134,8 +134,8 @@ func recovery(w *world) {
 		same(w, codes, []string{"C", "B"})
 		same(w, w.find(p.id, set.Authenticator.ID).Counter, 1)
 	})
-	w.test("of racing callers one spends a code", func(w *world) {
-		p := w.someone()
+	w.test("one of concurrent callers spends a code", func(w *fixture) {
+		p := w.addUser()
 		set := w.codes(p, "ONE", "TWO")
 		w.ok(w.s.ReplaceRecoveryCodes(w.ctx, set, w.now, nil, nil))
 		w.one(racers, func(int) error {
@@ -143,8 +143,8 @@ func recovery(w *world) {
 		})
 		same(w, w.find(p.id, set.Authenticator.ID).Counter, 1)
 	})
-	w.test("a code is of one user and one set", func(w *world) {
-		p, q := w.someone(), w.someone()
+	w.test("a code belongs to one user and one set", func(w *fixture) {
+		p, q := w.addUser(), w.addUser()
 		old, fresh, foreign := w.codes(p, "OLD"), w.codes(p, "NEW"), w.codes(q, "NEW")
 		w.ok(w.s.ReplaceRecoveryCodes(w.ctx, old, w.now, nil, nil))
 		w.ok(w.s.ReplaceRecoveryCodes(w.ctx, fresh, w.now, nil, nil))
@@ -160,8 +160,8 @@ func recovery(w *world) {
 		}
 		same(w, w.find(p.id, fresh.Authenticator.ID).Counter, 0)
 	})
-	w.test("racing replacements leave one whole set", func(w *world) {
-		p := w.someone()
+	w.test("concurrent replacements leave one complete set", func(w *fixture) {
+		p := w.addUser()
 		won := w.winners(racers, func(i int) error {
 			return w.s.ReplaceRecoveryCodes(w.ctx, w.codes(p, string(rune('A'+i))+"1", string(rune('A'+i))+"2"), w.now, nil, nil)
 		})

@@ -6,8 +6,8 @@ import (
 	"sallyport/storage"
 )
 
-// enrolling is a pending authenticator and the Spend that confirms it under a basis.
-func (w *world) enrolling(p person, b storage.Basis) storage.Spend {
+// enrolling stores a pending authenticator and returns the Spend that confirms it under a basis.
+func (w *fixture) enrolling(p person, b storage.Basis) storage.Spend {
 	w.Helper()
 	a := w.authenticator(p.id, random[storage.AuthenticatorID](), "app", "pending secret")
 	a.State, a.ExpiresAt = storage.AuthenticatorPending, w.now.Add(10*time.Minute)
@@ -16,14 +16,14 @@ func (w *world) enrolling(p person, b storage.Basis) storage.Spend {
 	return storage.Spend{Now: w.now, Basis: &b, Credential: &storage.CredentialSpend{User: p.id, Authenticator: a.ID, Step: 5, Confirm: true}}
 }
 
-// changePassword is a change that says what it replaces.
-func (w *world) changePassword(p person) storage.Spend {
+// changePassword returns a password change.
+func (w *fixture) changePassword(p person) storage.Spend {
 	return storage.Spend{Now: w.now, Credential: &storage.CredentialSpend{User: p.id, Authenticator: p.password, Secret: []byte("new"),
 		Was: w.find(p.id, p.password).Counter, Changed: true}}
 }
 
-func standing(w *world) {
-	q := w.someone()
+func enrollmentBasis(w *fixture) {
+	q := w.addUser()
 	foreign := w.signedIn(q)
 	foreignGrant := w.granted(q, foreign.ID, true)
 	for name, tc := range map[string]struct {
@@ -53,7 +53,7 @@ func standing(w *world) {
 			w.ok(w.s.EndSession(w.ctx, foreign.ID, true, w.now, nil))
 		}, nil},
 	} {
-		p := w.someone()
+		p := w.addUser()
 		s := w.signedIn(p)
 		g := w.granted(p, s.ID, true)
 		spend := w.enrolling(p, storage.Basis{Session: s.ID, Grant: g, Secret: p.password})
@@ -67,7 +67,7 @@ func standing(w *world) {
 		}
 		same(w, w.find(p.id, spend.Credential.Authenticator).State, want)
 	}
-	p := w.someone()
+	p := w.addUser()
 	s := w.signedIn(p)
 	for name, b := range map[string]storage.Basis{
 		"another's session": {Session: foreign.ID}, "another's grant": {Grant: foreignGrant}, "another's password": {Secret: q.password},
@@ -79,7 +79,7 @@ func standing(w *world) {
 	}
 	for name, now := range map[string]time.Time{"an idle session": s.IdleUntil, "one that expired": s.ExpiresAt} {
 		spend := w.enrolling(p, storage.Basis{Session: s.ID})
-		spend.Now, spend.Credential.Confirm = now, false // the authenticator is no matter here
+		spend.Now, spend.Credential.Confirm = now, false // the authenticator does not matter here
 		spend.Credential.Authenticator = p.totp
 		if err := w.s.Spend(w.ctx, spend); err != storage.ErrConflict {
 			w.Errorf("%s: %v, want %v", name, err, storage.ErrConflict)
@@ -87,10 +87,10 @@ func standing(w *world) {
 	}
 }
 
-// onlyOneStands lets sessions of one user each confirm an authenticator and end all
-// others: whoever comes second has been ended.
-func onlyOneStands(w *world) {
-	p := w.someone()
+// concurrentEnds lets sessions of one user concurrently confirm an authenticator and end
+// all others: one succeeds.
+func concurrentEnds(w *fixture) {
+	p := w.addUser()
 	var spends []storage.Spend
 	for range racers {
 		s := w.signedIn(p)

@@ -8,10 +8,10 @@ import (
 	"sallyport/storage"
 )
 
-func clients(w *world) {
-	w.test("a client comes back as it went in, and again when it is replaced", clientRoundTrip)
-	w.test("an unknown client is not found, however it is written", func(w *world) {
-		p := w.someone()
+func clients(w *fixture) {
+	w.test("a client round-trips, also when replaced", clientRoundTrip)
+	w.test("an unknown or malformed client ID is not found", func(w *fixture) {
+		p := w.addUser()
 		for _, id := range []storage.ClientID{"", "nobody", "a\x00b", "\xff\xfe", "' OR 1=1 --"} {
 			_, err := w.s.Client(w.ctx, id)
 			w.is(err, storage.ErrNotFound)
@@ -21,7 +21,7 @@ func clients(w *world) {
 			w.is(w.s.WithdrawConsent(w.ctx, p.id, id, w.now, nil), storage.ErrNotFound)
 		}
 	})
-	w.test("clients are listed in the order of their IDs", func(w *world) {
+	w.test("clients are listed by ID", func(w *fixture) {
 		for _, id := range []storage.ClientID{"b", "B", "a-1", "a_1", "a"} {
 			w.ok(w.s.PutClient(w.ctx, storage.Client{ID: id}, nil))
 		}
@@ -31,8 +31,8 @@ func clients(w *world) {
 			w.Fatalf("not in order: %+v", all)
 		}
 	})
-	w.test("a client that was changed since it was read is not replaced", clientReplaced)
-	w.test("every change moves the version, however many race", func(w *world) {
+	w.test("a client changed since it was read is not replaced", clientReplaced)
+	w.test("every one of concurrent changes increments the version", func(w *fixture) {
 		version := func() int64 {
 			v, err := w.s.Versions(w.ctx)
 			w.ok(err)
@@ -46,8 +46,8 @@ func clients(w *world) {
 		w.ok(w.s.DeleteClient(w.ctx, "a", nil))
 		same(w, version(), before+racers+1)
 	})
-	w.test("a deleted client takes its grants, codes and consents along", func(w *world) {
-		p := w.someone()
+	w.test("deleting a client removes its grants, codes and consents", func(w *fixture) {
+		p := w.addUser()
 		w.ok(w.s.PutClient(w.ctx, storage.Client{ID: "app"}, nil))
 		b := w.belongings(p)
 		w.ok(w.s.DeleteClient(w.ctx, "app", nil))
@@ -58,10 +58,10 @@ func clients(w *world) {
 		_, err = w.s.Consent(w.ctx, p.id, "app")
 		w.is(err, storage.ErrNotFound)
 	})
-	w.test("a withdrawn consent ends the client's grants of that user", withdrawnConsent)
+	w.test("withdrawing a consent ends the client's grants of that user", withdrawnConsent)
 }
 
-func clientRoundTrip(w *world) {
+func clientRoundTrip(w *fixture) {
 	grace, e := storage.Seconds(10), w.event(person{})
 	c := storage.Client{
 		ID: storage.ClientID("app-" + random[string]()), Name: "App <&>", AuthMethod: "client_secret_basic", SecretHashes: [][]byte{{1, 2}},
@@ -69,7 +69,7 @@ func clientRoundTrip(w *world) {
 		MFA: "TIME_BASED", MFAInterval: 3600, RefreshGrace: &grace, CreatedAt: w.now, UpdatedAt: w.now,
 	}
 	w.ok(w.s.PutClient(w.ctx, c, []storage.Event{e}))
-	same(w, w.told(e), true)
+	same(w, w.logged(e), true)
 	got, err := w.s.Client(w.ctx, c.ID)
 	w.ok(err)
 	same(w, got, c)
@@ -80,8 +80,8 @@ func clientRoundTrip(w *world) {
 	same(w, got, c)
 }
 
-func withdrawnConsent(w *world) {
-	p, q := w.someone(), w.someone()
+func withdrawnConsent(w *fixture) {
+	p, q := w.addUser(), w.addUser()
 	mine, others := w.belongings(p), w.belongings(q)
 	all, err := w.s.ConsentsOf(w.ctx, p.id)
 	w.ok(err)

@@ -1,6 +1,4 @@
-// Package storagetest is the contract of storage as tests. An engine passes Run or
-// it is none.
+// Package storagetest has the tests of the storage contracts. Every engine must pass Run.
 //
-// It also starts a PostgreSQL server for tests, for what only SQLite ran is not
-// proven.
+// It also starts PostgreSQL servers for tests.
 package storagetest

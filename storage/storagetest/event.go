@@ -7,9 +7,9 @@ import (
 	"sallyport/storage"
 )
 
-func events(w *world) {
-	w.test("a line comes back as it went in, with the form that is hashed", func(w *world) {
-		p := w.someone()
+func events(w *fixture) {
+	w.test("a line round-trips, with its canonical form", func(w *fixture) {
+		p := w.addUser()
 		e := storage.Event{
 			ID: ordered[storage.EventID](w.now), At: w.now, Kind: "test." + random[string](), Outcome: "refused", Actor: "admin", UserID: p.id,
 			ClientID: "app", SessionID: ordered[storage.SessionID](w.now), GrantID: ordered[storage.GrantID](w.now), Address: "192.0.2.1",
@@ -25,7 +25,7 @@ func events(w *world) {
 		got[0].Canonical = nil
 		same(w, got[0], e)
 	})
-	w.test("a line written twice is there once", func(w *world) {
+	w.test("a line written twice is stored once", func(w *fixture) {
 		e, f := w.event(person{}), w.event(person{})
 		f.Kind = e.Kind
 		w.ok(w.s.AppendEvents(w.ctx, []storage.Event{e}))
@@ -35,8 +35,8 @@ func events(w *world) {
 		w.ok(err)
 		same(w, len(got), 2)
 	})
-	w.test("lines are selected and paged, newest first", func(w *world) {
-		p, q := w.someone(), w.someone()
+	w.test("lines are selected and paged, newest first", func(w *fixture) {
+		p, q := w.addUser(), w.addUser()
 		var all []storage.Event
 		for i := range 1200 {
 			at := w.now.Add(time.Duration(i) * time.Millisecond)

@@ -6,17 +6,17 @@ import (
 	"sallyport/storage"
 )
 
-// ending is a Finish with every part: a new session in place of another user's.
+// ending is a Finish with every part: a new session replaces another user's.
 type ending struct {
 	storage.Finish
 	person
 	ended storage.Session
-	grant storage.GrantID // hangs on the ended session
+	grant storage.GrantID // of the ended session
 }
 
-func (w *world) ending() ending {
+func (w *fixture) ending() ending {
 	w.Helper()
-	p, q := w.someone(), w.someone()
+	p, q := w.addUser(), w.addUser()
 	old, session := w.signedIn(q), w.session(p)
 	return ending{
 		person: p, ended: old, grant: w.granted(q, old.ID, false),
@@ -28,10 +28,10 @@ func (w *world) ending() ending {
 	}
 }
 
-func finishing(w *world) {
-	w.test("a finished request leaves its session, code and consent", wholeFinish)
-	w.test("of racing ends of a request one is made", func(w *world) {
-		p, r := w.someone(), w.opened()
+func finishing(w *fixture) {
+	w.test("finishing a request stores session, code and consent", completeFinish)
+	w.test("one of concurrent finishes of a request succeeds", func(w *fixture) {
+		p, r := w.addUser(), w.opened()
 		w.one(racers, func(int) error {
 			s := w.session(p)
 			return w.s.FinishRequest(w.ctx, storage.Finish{
@@ -42,9 +42,9 @@ func finishing(w *world) {
 		w.ok(err)
 		same(w, len(sessions), 1)
 	})
-	w.test("if one part of the end fails, nothing of it happens", brokenFinish)
-	w.test("a session is raised by one generation, once", func(w *world) {
-		p := w.someone()
+	w.test("if one part of a finish fails, nothing happens", failedFinish)
+	w.test("a session gets its next generation once", func(w *fixture) {
+		p := w.addUser()
 		old := w.signedIn(p)
 		w.one(racers, func(int) error {
 			s := old
@@ -59,8 +59,8 @@ func finishing(w *world) {
 		got.Generation = 3
 		w.is(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Session: &got}), storage.ErrConflict)
 	})
-	w.test("an answer may be a grant instead of a code", func(w *world) {
-		p := w.someone()
+	w.test("a finish may create a grant instead of a code", func(w *fixture) {
+		p := w.addUser()
 		g := w.grant(p, "", false)
 		w.ok(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Grant: &g}))
 		got, err := w.s.Grant(w.ctx, g.ID)
@@ -69,7 +69,7 @@ func finishing(w *world) {
 	})
 }
 
-func wholeFinish(w *world) {
+func completeFinish(w *fixture) {
 	x := w.ending()
 	w.ok(w.s.FinishRequest(w.ctx, x.Finish))
 	same(w, w.request(x.Request).State, storage.RequestCompleted)
@@ -88,22 +88,22 @@ func wholeFinish(w *world) {
 	code, err := w.s.Code(w.ctx, x.Code.Code, w.now)
 	w.ok(err)
 	same(w, code.Code, *x.Code)
-	same(w, w.told(x.Events[0]), true)
+	same(w, w.logged(x.Events[0]), true)
 }
 
-func brokenFinish(w *world) {
-	for name, spoil := range map[string]func(*world, *ending){
-		"another version":         func(_ *world, x *ending) { x.Version = 9 },
-		"an unknown request":      func(_ *world, x *ending) { x.Request = random[storage.RequestID]() },
-		"too late":                func(w *world, x *ending) { x.Now = w.now.Add(time.Hour) },
-		"a session that is there": func(_ *world, x *ending) { x.Session.ID = x.ended.ID },
-		"a session that is not":   func(_ *world, x *ending) { x.NewSession = false },
-		"a code that is there":    func(w *world, x *ending) { w.ok(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Code: x.Code})) },
-		"a request that is closed": func(w *world, x *ending) {
+func failedFinish(w *fixture) {
+	for name, spoil := range map[string]func(*fixture, *ending){
+		"another version":         func(_ *fixture, x *ending) { x.Version = 9 },
+		"an unknown request":      func(_ *fixture, x *ending) { x.Request = random[storage.RequestID]() },
+		"too late":                func(w *fixture, x *ending) { x.Now = w.now.Add(time.Hour) },
+		"a session that is there": func(_ *fixture, x *ending) { x.Session.ID = x.ended.ID },
+		"a session that is not":   func(_ *fixture, x *ending) { x.NewSession = false },
+		"a code that is there":    func(w *fixture, x *ending) { w.ok(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Code: x.Code})) },
+		"a request that is closed": func(w *fixture, x *ending) {
 			w.ok(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Request: x.Request}))
 		},
 	} {
-		w.test(name, func(w *world) {
+		w.test(name, func(w *fixture) {
 			x := w.ending()
 			spoil(w, &x)
 			w.is(w.s.FinishRequest(w.ctx, x.Finish), storage.ErrConflict)
@@ -114,7 +114,7 @@ func brokenFinish(w *world) {
 			w.ok(err)
 			_, err = w.s.Consent(w.ctx, x.id, "app")
 			w.is(err, storage.ErrNotFound)
-			same(w, w.told(x.Events[0]), false)
+			same(w, w.logged(x.Events[0]), false)
 		})
 	}
 }

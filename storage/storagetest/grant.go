@@ -7,7 +7,7 @@ import (
 	"sallyport/storage"
 )
 
-func (w *world) authorization(p person, session storage.SessionID) storage.Authorization {
+func (w *fixture) authorization(p person, session storage.SessionID) storage.Authorization {
 	return storage.Authorization{
 		ClientID: "app", UserID: p.id, SessionID: session, Scopes: []string{"openid", "offline_access"}, Audience: []string{"api"},
 		Nonce: "n", ACR: "aal2", AMR: []string{"pwd", "otp"}, AuthTime: w.now, RequestedAt: w.now.Add(-time.Minute),
@@ -15,7 +15,7 @@ func (w *world) authorization(p person, session storage.SessionID) storage.Autho
 	}
 }
 
-func (w *world) code(code string, p person, session storage.SessionID) *storage.Code {
+func (w *fixture) code(code string, p person, session storage.SessionID) *storage.Code {
 	return &storage.Code{
 		Code: code, GrantID: ordered[storage.GrantID](w.now), Authorization: w.authorization(p, session),
 		Params:    map[string]string{"redirect_uri": "https://app.example/cb", "code_challenge": "c"},
@@ -23,25 +23,25 @@ func (w *world) code(code string, p person, session storage.SessionID) *storage.
 	}
 }
 
-func (w *world) grant(p person, session storage.SessionID, offline bool) storage.Grant {
+func (w *fixture) grant(p person, session storage.SessionID, offline bool) storage.Grant {
 	return storage.Grant{
 		ID: ordered[storage.GrantID](w.now), Authorization: w.authorization(p, session), Offline: offline, Refreshable: true,
 		RefreshUntil: w.now.Add(720 * time.Hour), ExpiresAt: w.now.Add(2160 * time.Hour), CreatedAt: w.now,
 	}
 }
 
-// granted stores a living grant.
-func (w *world) granted(p person, session storage.SessionID, offline bool) storage.GrantID {
+// granted stores a valid grant.
+func (w *fixture) granted(p person, session storage.SessionID, offline bool) storage.GrantID {
 	w.Helper()
 	g := w.grant(p, session, offline)
 	w.ok(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Grant: &g}))
 	return g.ID
 }
 
-func grants(w *world) {
-	w.test("a code comes back until it expires, used or not", codeRoundTrip)
-	w.test("of racing redemptions of a code one makes a grant", func(w *world) {
-		p := w.someone()
+func grants(w *fixture) {
+	w.test("a code is returned until it expires, used or not", codeRoundTrip)
+	w.test("one of concurrent redemptions of a code creates a grant", func(w *fixture) {
+		p := w.addUser()
 		c := w.code(random[string](), p, "")
 		w.ok(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Code: c}))
 		w.is(w.s.RedeemCode(w.ctx, storage.Redemption{Code: c.Code, Grant: w.grant(p, "", false), Now: c.ExpiresAt}), storage.ErrConflict)
@@ -53,8 +53,8 @@ func grants(w *world) {
 		same(w, len(all), 1)
 		w.is(w.s.RedeemCode(w.ctx, storage.Redemption{Code: "unknown", Grant: w.grant(p, "", false), Now: w.now}), storage.ErrConflict)
 	})
-	w.test("a grant comes back with what decides whether it counts", func(w *world) {
-		p := w.someone()
+	w.test("a grant is returned with what decides its validity", func(w *fixture) {
+		p := w.addUser()
 		w.ok(w.s.AddIdentifier(w.ctx, w.name(p.id, random[string]()), nil))
 		g := w.grant(p, w.signedIn(p).ID, false)
 		w.ok(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Grant: &g}))
@@ -69,11 +69,11 @@ func grants(w *world) {
 			w.is(err, storage.ErrNotFound)
 		}
 	})
-	w.test("of racing rotations of a refresh token one is made", rotation)
+	w.test("one of concurrent rotations of a refresh token succeeds", rotation)
 	w.test("an ended grant or one without a refresh token does not rotate", noRotation)
-	w.test("a grant is ended once, and asking again is no error", revocation)
-	w.test("living grants of a user are listed, newest first", func(w *world) {
-		p := w.someone()
+	w.test("a grant is ended once, and ending it again is not an error", revocation)
+	w.test("valid grants of a user are listed, newest first", func(w *fixture) {
+		p := w.addUser()
 		first := w.granted(p, "", true)
 		w.now = w.now.Add(time.Minute)
 		second, revoked := w.granted(p, "", false), w.granted(p, "", false)
@@ -87,7 +87,7 @@ func grants(w *world) {
 		w.ok(err)
 		same(w, len(all), 0)
 	})
-	w.test("a token without a grant is revoked by name", func(w *world) {
+	w.test("a token without a grant is revoked by its jti", func(w *fixture) {
 		jti := random[string]()
 		revoked, err := w.s.TokenRevoked(w.ctx, jti)
 		w.ok(err)
@@ -101,8 +101,8 @@ func grants(w *world) {
 	})
 }
 
-func codeRoundTrip(w *world) {
-	p := w.someone()
+func codeRoundTrip(w *fixture) {
+	p := w.addUser()
 	s := w.signedIn(p)
 	c := w.code(random[string](), p, s.ID)
 	w.ok(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Code: c}))
@@ -123,8 +123,8 @@ func codeRoundTrip(w *world) {
 	w.is(err, storage.ErrNotFound)
 }
 
-func rotation(w *world) {
-	id := w.granted(w.someone(), "", true)
+func rotation(w *fixture) {
+	id := w.granted(w.addUser(), "", true)
 	later, until := w.now.Add(time.Minute), w.now.Add(800*time.Hour)
 	rotate := func(generation int64, now time.Time) error {
 		return w.s.RotateRefresh(w.ctx, storage.Rotation{ID: id, Generation: generation, Until: until, Now: now})
@@ -141,8 +141,8 @@ func rotation(w *world) {
 	w.ok(rotate(1, later))
 }
 
-func noRotation(w *world) {
-	p := w.someone()
+func noRotation(w *fixture) {
+	p := w.addUser()
 	revoked, expiring, plain := w.granted(p, "", true), w.grant(p, "", true), w.grant(p, "", false)
 	expiring.ExpiresAt = w.now.Add(time.Hour)
 	plain.Refreshable = false
@@ -157,8 +157,8 @@ func noRotation(w *world) {
 	}
 }
 
-func revocation(w *world) {
-	p := w.someone()
+func revocation(w *fixture) {
+	p := w.addUser()
 	id, first, again := w.granted(p, "", true), w.event(p), w.event(p)
 	w.ok(w.s.RevokeGrant(w.ctx, id, "replayed", w.now, []storage.Event{first}))
 	w.ok(w.s.RevokeGrant(w.ctx, id, "other", w.now.Add(time.Minute), []storage.Event{again}))
@@ -169,5 +169,5 @@ func revocation(w *world) {
 	same(w, got.Grant.RevokedAt, w.now)
 	same(w, got.Grant.RevokeReason, "replayed")
 	same(w, got.Alive(), false)
-	same(w, w.told(first) && w.told(again), true)
+	same(w, w.logged(first) && w.logged(again), true)
 }

@@ -6,8 +6,8 @@ import (
 	"sallyport/storage"
 )
 
-func housekeeping(w *world) {
-	w.test("the clock goes", func(w *world) {
+func housekeeping(w *fixture) {
+	w.test("the clock advances", func(w *fixture) {
 		first, err := w.s.Clock(w.ctx)
 		w.ok(err)
 		second, err := w.s.Clock(w.ctx)
@@ -16,8 +16,8 @@ func housekeeping(w *world) {
 			w.Fatalf("%v, then %v", first, second)
 		}
 	})
-	w.test("sweeping removes what has expired, batch by batch, and nothing else", func(w *world) {
-		p := w.someone()
+	w.test("a sweep removes only expired rows, in batches", func(w *fixture) {
+		p := w.addUser()
 		b := w.belongings(p)
 		pending := w.authenticator(p.id, random[storage.AuthenticatorID](), "totp", "s")
 		pending.State, pending.ExpiresAt = storage.AuthenticatorPending, w.now.Add(time.Minute)
@@ -50,11 +50,11 @@ func housekeeping(w *world) {
 		_, err = w.s.Grant(w.ctx, b.grant)
 		w.ok(err)
 	})
-	w.test("a session that ended stays until the grants it killed are gone", func(w *world) {
-		p := w.someone()
+	w.test("an ended session stays until the grants it ended are gone", func(w *fixture) {
+		p := w.addUser()
 		s := w.signedIn(p)
 		w.ok(w.s.EndSession(w.ctx, s.ID, false, w.now, nil))
-		// Redeemed a moment after the logout: dead by its session alone.
+		// Redeemed just after the logout: inactive only because of its session.
 		late := w.granted(p, s.ID, false)
 		for _, after := range []time.Duration{24 * time.Hour, 700 * time.Hour} {
 			_, err := w.s.Sweep(w.ctx, w.now.Add(after), 1000)

@@ -6,26 +6,26 @@ import (
 	"sallyport/storage"
 )
 
-func (w *world) key() storage.Key {
+func (w *fixture) key() storage.Key {
 	return storage.Key{
 		ID: ordered[storage.KeyID](w.now), Use: "oidc", Alg: "ES256", KEK: "kek-1", Sealed: []byte{1, 2, 3}, CreatedAt: w.now,
 		ActiveAt: w.now.Add(time.Hour), RetiredAt: w.now.Add(2 * time.Hour), ExpiresAt: w.now.Add(3 * time.Hour),
 	}
 }
 
-func keys(w *world) {
+func keys(w *fixture) {
 	version := func() int64 {
 		v, err := w.s.Versions(w.ctx)
 		w.ok(err)
 		return v["keys"]
 	}
-	w.test("of servers that start at once one makes the first keys", func(w *world) {
+	w.test("one of concurrently starting servers creates the first keys", func(w *fixture) {
 		w.one(racers, func(int) error { return w.s.AddKeys(w.ctx, []storage.Key{w.key(), w.key()}, true, nil) })
 		all, err := w.s.Keys(w.ctx, w.now)
 		w.ok(err)
 		same(w, len(all), 2)
 	})
-	w.test("a key comes back until it expires, and again when it is changed", func(w *world) {
+	w.test("a key is returned until it expires, also when changed", func(w *fixture) {
 		k, before := w.key(), version()
 		w.ok(w.s.AddKeys(w.ctx, []storage.Key{k}, false, nil))
 		same(w, version(), before+1)
@@ -53,14 +53,14 @@ func keys(w *world) {
 		}
 		w.is(w.s.UpdateKey(w.ctx, w.key(), nil), storage.ErrNotFound)
 	})
-	w.test("a taken ID is refused with all keys beside it", func(w *world) {
+	w.test("a taken ID refuses all keys of the call", func(w *fixture) {
 		k, fresh, before := w.key(), w.key(), version()
 		w.ok(w.s.AddKeys(w.ctx, []storage.Key{k}, false, nil))
 		w.is(w.s.AddKeys(w.ctx, []storage.Key{fresh, k}, false, nil), storage.ErrConflict)
 		same(w, version(), before+1)
 		w.is(w.s.UpdateKey(w.ctx, fresh, nil), storage.ErrNotFound)
 	})
-	w.test("of changes made of one version one happens, whole", func(w *world) {
+	w.test("one of concurrent changes of one version happens, completely", func(w *fixture) {
 		k := w.key()
 		w.ok(w.s.AddKeys(w.ctx, []storage.Key{k}, false, nil))
 		at := version()
@@ -91,16 +91,16 @@ func keys(w *world) {
 		events, err := w.s.ListEvents(w.ctx, storage.EventFilter{Kind: "keys.changed", Limit: 10})
 		w.ok(err)
 		if added != changed || len(events) != 1 || events[0].Actor != added {
-			w.Errorf("added %s, changed by %s, told %v", added, changed, events)
+			w.Errorf("added %s, changed by %s, logged %v", added, changed, events)
 		}
 	})
-	w.test("a change of a key that is not there changes nothing", func(w *world) {
+	w.test("changing an unknown key changes nothing", func(w *fixture) {
 		fresh, at := w.key(), version()
 		w.is(w.s.ChangeKeys(w.ctx, storage.KeyChange{Version: at, Add: []storage.Key{fresh}, Change: []storage.Key{w.key()}}), storage.ErrNotFound)
 		same(w, version(), at)
 		w.is(w.s.UpdateKey(w.ctx, fresh, nil), storage.ErrNotFound)
 	})
-	w.test("without a time all keys come, the expired ones too", func(w *world) {
+	w.test("without a time all keys are returned, even expired ones", func(w *fixture) {
 		k := w.key()
 		k.ExpiresAt = w.now
 		w.ok(w.s.AddKeys(w.ctx, []storage.Key{k}, false, nil))
@@ -112,7 +112,7 @@ func keys(w *world) {
 		}
 		same(w, found, true)
 	})
-	w.test("the first keys are no longer made where there are keys", func(w *world) {
+	w.test("first keys are refused if there are keys", func(w *fixture) {
 		same(w, w.winners(racers, func(int) error { return w.s.AddKeys(w.ctx, []storage.Key{w.key()}, true, nil) }), 0)
 	})
 }

@@ -9,8 +9,8 @@ import (
 	"sallyport/storage/seal"
 )
 
-// Keyring returns a keyring with its first keys, and these as rows. RSA keys take long to
-// make; without an algorithm there are none to sign with.
+// Keyring returns a keyring with its first keys, and their rows. Without algs there are no
+// signing keys, since RSA keys take long to generate.
 func Keyring(t testing.TB, now time.Time, algs ...string) (*seal.Keyring, []storage.Key) {
 	t.Helper()
 	keks, err := seal.ParseKEKs(seal.NewKeyFile(rand.Reader))

@@ -6,8 +6,8 @@ import (
 	"sallyport/storage"
 )
 
-// openedBy stores a request bound to a browser; nil: to none.
-func (w *world) openedBy(browser []byte) storage.AuthRequest {
+// openedBy stores a request bound to a browser; nil: unbound.
+func (w *fixture) openedBy(browser []byte) storage.AuthRequest {
 	w.Helper()
 	id := random[storage.RequestID]()
 	w.ok(w.s.OpenRequest(w.ctx, storage.AuthRequest{ID: id, ClientID: "app", Params: map[string][]string{"scope": {"openid"}}, Browser: browser,
@@ -15,39 +15,39 @@ func (w *world) openedBy(browser []byte) storage.AuthRequest {
 	return w.request(id)
 }
 
-// loginOf is a login of its own for a request.
-func (w *world) loginOf(parent storage.AuthRequest, p person) storage.NewLogin {
+// loginOf returns a detached login of a request.
+func (w *fixture) loginOf(parent storage.AuthRequest, p person) storage.NewLogin {
 	return storage.NewLogin{Track: random[storage.TrackID](), Login: storage.AuthRequest{ID: random[storage.RequestID](), ClientID: parent.ClientID,
 		Params: parent.Params, Parent: parent.Hash, Opener: parent.Browser, State: storage.RequestOpen, Subject: p.id, Factors: w.session(p).Factors,
 		RequestedAt: parent.RequestedAt, ExpiresAt: w.now.Add(time.Hour), UpdatedAt: w.now}}
 }
 
-func (w *world) begin(n storage.NewLogin) error {
+func (w *fixture) begin(n storage.NewLogin) error {
 	return w.s.Spend(w.ctx, storage.Spend{Now: w.now, Login: &n})
 }
 
-func (w *world) begun(parent storage.AuthRequest, p person) storage.AuthRequest {
+func (w *fixture) begun(parent storage.AuthRequest, p person) storage.AuthRequest {
 	w.Helper()
 	n := w.loginOf(parent, p)
 	w.ok(w.begin(n))
 	return w.request(n.Login.ID)
 }
 
-func logins(w *world) {
-	w.test("a login of its own comes back by its track, and its request lives as long", loginComesBack)
-	w.test("of racing subjects one gets the request that no browser is bound to", func(w *world) {
+func logins(w *fixture) {
+	w.test("a detached login is found by its track, and its request lives as long", loginByTrack)
+	w.test("one of concurrent subjects gets an unbound request", func(w *fixture) {
 		parent := w.openedBy(nil)
 		people := make([]person, racers)
 		for i := range people {
-			people[i] = w.someone()
+			people[i] = w.addUser()
 		}
 		w.one(racers, func(i int) error { return w.begin(w.loginOf(parent, people[i])) })
 		winner := person{id: w.request(parent.ID).Subject}
 		w.ok(w.begin(w.loginOf(parent, winner)))
 		w.is(w.s.BindRequest(w.ctx, parent.ID, 0, []byte("b"), w.now), storage.ErrConflict)
 	})
-	w.test("a request bound to a browser is nobody's by logins from elsewhere", func(w *world) {
-		parent, p, q := w.openedBy([]byte("browser")), w.someone(), w.someone()
+	w.test("a detached login does not give a bound request a subject", func(w *fixture) {
+		parent, p, q := w.openedBy([]byte("browser")), w.addUser(), w.addUser()
 		w.ok(w.begin(w.loginOf(parent, p)))
 		w.ok(w.begin(w.loginOf(parent, q)))
 		got := w.request(parent.ID)
@@ -57,9 +57,9 @@ func logins(w *world) {
 		w.is(w.begin(w.loginOf(parent, q)), storage.ErrConflict)
 		w.ok(w.begin(w.loginOf(parent, p)))
 	})
-	w.test("no login begins for a request that is over, expired, or a login itself", loginRefused)
-	w.test("of racing logins of one request one ends it", func(w *world) {
-		parent, p := w.openedBy([]byte("browser")), w.someone()
+	w.test("no detached login begins for a request that is over, expired, or a detached login", loginRefused)
+	w.test("one of concurrent logins of a request finishes it", func(w *fixture) {
+		parent, p := w.openedBy([]byte("browser")), w.addUser()
 		all := make([]storage.AuthRequest, racers)
 		for i := range all {
 			all[i] = w.begun(parent, p)
@@ -69,8 +69,8 @@ func logins(w *world) {
 		})
 		same(w, w.request(parent.ID).State, storage.RequestCompleted)
 	})
-	w.test("a login that is given up frees the request no browser is bound to", func(w *world) {
-		p, q := w.someone(), w.someone()
+	w.test("cancelling a detached login frees an unbound request", func(w *fixture) {
+		p, q := w.addUser(), w.addUser()
 		give := func(l storage.AuthRequest) {
 			w.ok(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: l.ID, State: storage.RequestCancelled, Parent: l.Parent, Free: true, Now: w.now}, nil))
 		}
@@ -83,34 +83,34 @@ func logins(w *world) {
 		give(l)
 		same(w, w.request(bound.ID).Subject, p.id)
 	})
-	w.test("a login that is refused takes its request along", func(w *world) {
-		parent, p := w.openedBy(nil), w.someone()
+	w.test("refusing a detached login ends its request", func(w *fixture) {
+		parent, p := w.openedBy(nil), w.addUser()
 		l := w.begun(parent, p)
 		w.ok(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: l.ID, State: storage.RequestCancelled, Parent: l.Parent, Now: w.now}, nil))
 		same(w, w.request(parent.ID).State, storage.RequestCancelled)
 		w.is(w.begin(w.loginOf(parent, p)), storage.ErrConflict)
 	})
-	w.test("a browser takes a login over once", func(w *world) {
-		l := w.begun(w.openedBy(nil), w.someone())
+	w.test("a browser takes a login over once", func(w *fixture) {
+		l := w.begun(w.openedBy(nil), w.addUser())
 		w.one(racers, func(i int) error { return w.s.BindRequest(w.ctx, l.ID, 0, []byte{byte(i + 1)}, w.now) })
 	})
-	w.test("what strangers tried is forgotten with the first factor", func(w *world) {
-		p := w.someone()
+	w.test("the first factor resets initiations by other callers", func(w *fixture) {
+		p := w.addUser()
 		r := w.openedBy([]byte("browser"))
 		for range 20 {
 			w.initiated(r.ID, p)
 		}
-		w.is(w.s.Initiate(w.ctx, storage.NewStatus{Status: w.try(r.ID, p), MaxInitiations: 20}, w.now), storage.ErrConflict)
+		w.is(w.s.Initiate(w.ctx, storage.NewStatus{Status: w.newStatus(r.ID, p), MaxInitiations: 20}, w.now), storage.ErrConflict)
 		w.ok(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: r.ID, Subject: p.id, Now: w.now}, nil))
 		w.initiated(r.ID, p)
 		w.ok(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: r.ID, Version: 1, Subject: p.id, Now: w.now}, nil))
 		same(w, w.request(r.ID).Initiations, 1)
 	})
-	w.test("with the sign-out of a browser everything proven there and not finished ends", loginsEnd)
+	w.test("signing out in a browser ends its proven, unfinished logins", loginsEnd)
 }
 
-func loginComesBack(w *world) {
-	p := w.someone()
+func loginByTrack(w *fixture) {
+	p := w.addUser()
 	parent := w.openedBy([]byte("browser"))
 	n := w.loginOf(parent, p)
 	w.ok(w.begin(n))
@@ -129,8 +129,8 @@ func loginComesBack(w *world) {
 	w.is(w.begin(n), storage.ErrConflict)
 }
 
-func loginRefused(w *world) {
-	p := w.someone()
+func loginRefused(w *fixture) {
+	p := w.addUser()
 	over, parent := w.openedBy(nil), w.openedBy(nil)
 	w.ok(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: over.ID, State: storage.RequestCancelled, Now: w.now}, nil))
 	w.is(w.begin(w.loginOf(over, p)), storage.ErrConflict)
@@ -139,14 +139,14 @@ func loginRefused(w *world) {
 	n.Login.Parent = []byte("nothing")
 	w.is(w.begin(n), storage.ErrConflict)
 	w.is(w.begin(w.loginOf(w.begun(parent, p), p)), storage.ErrConflict)
-	// Nothing of a proof is left where its login can not begin.
+	// If the login cannot begin, its proof is not spent.
 	w.is(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Login: &n, Credential: &storage.CredentialSpend{User: p.id, Authenticator: p.totp, Step: 7}}),
 		storage.ErrConflict)
 	same(w, w.find(p.id, p.totp).Counter, 0)
 }
 
-func loginsEnd(w *world) {
-	p, q := w.someone(), w.someone()
+func loginsEnd(w *fixture) {
+	p, q := w.addUser(), w.addUser()
 	here, there := []byte(random[string]()), []byte(random[string]())
 	fresh, other := w.openedBy(here), w.openedBy(there)
 	mine, theirs, foreign := w.openedBy(here), w.openedBy(here), w.openedBy(there)
@@ -155,7 +155,7 @@ func loginsEnd(w *world) {
 	}
 	own, far := w.begun(fresh, p), w.begun(other, p)
 	w.ok(w.s.EndLogins(w.ctx, nil, "", w.now))
-	w.ok(w.s.EndLogins(w.ctx, [][]byte{here}, w.someone().id, w.now))
+	w.ok(w.s.EndLogins(w.ctx, [][]byte{here}, w.addUser().id, w.now))
 	w.ok(w.s.EndLogins(w.ctx, [][]byte{here}, q.id, w.now))
 	same(w, w.request(theirs.ID).State, storage.RequestCancelled)
 	for _, id := range []storage.RequestID{mine.ID, own.ID} {
@@ -167,12 +167,12 @@ func loginsEnd(w *world) {
 		id   storage.RequestID
 		want storage.RequestState
 	}{
-		{"nobody has proven anything in", fresh.ID, storage.RequestOpen},
+		{"without a proof", fresh.ID, storage.RequestOpen},
 		{"of one user", mine.ID, storage.RequestCancelled},
 		{"of another user", theirs.ID, storage.RequestCancelled},
-		{"begun elsewhere for a request of this browser", own.ID, storage.RequestCancelled},
+		{"detached, for a request of this browser", own.ID, storage.RequestCancelled},
 		{"in another browser", foreign.ID, storage.RequestOpen},
-		{"begun elsewhere for a request of another browser", far.ID, storage.RequestOpen},
+		{"detached, for a request of another browser", far.ID, storage.RequestOpen},
 	} {
 		if got := w.request(x.id).State; got != x.want {
 			w.Errorf("a login %s is %s, want %s", x.name, got, x.want)

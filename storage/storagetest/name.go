@@ -6,10 +6,10 @@ import (
 	"sallyport/storage"
 )
 
-// names are what somebody types, of whom one user may have several.
-func names(w *world) {
+// names tests counters of names, of which one user may have several.
+func names(w *fixture) {
 	schedule := storage.Schedule{Free: 1, First: time.Minute, Cap: time.Hour, Forget: 24 * time.Hour}
-	w.test("the wait of a name is told, that of a counter behind it is not", func(w *world) {
+	w.test("the wait of a name is reported, that of its user's counter is not", func(w *fixture) {
 		user, one, other := w.counter("password", schedule), w.counter("password", schedule), w.counter("password", schedule)
 		try := func(name storage.Throttle, now time.Time) (storage.Refusal, error) {
 			return w.s.CountAttempt(w.ctx, storage.Attempt{Throttles: []storage.Throttle{user}, Name: &name, Now: now})
@@ -23,7 +23,7 @@ func names(w *world) {
 		refusal, err := try(one, w.now)
 		w.is(err, storage.ErrConflict)
 		same(w, refusal, storage.Refusal{Bucket: "password", Until: w.now.Add(time.Minute), First: true})
-		for range 2 { // failures are counted for this name: they are told to fail, and not why
+		for range 2 { // counted for this name: the attempt must fail, without a reported wait
 			refusal, err = try(other, w.now)
 			w.ok(err)
 			same(w, refusal, storage.Refusal{Bucket: "password"})
@@ -33,12 +33,12 @@ func names(w *world) {
 		w.is(err, storage.ErrConflict)
 		waits, err := w.s.Waits(w.ctx, []storage.ThrottleKey{user.Key}, w.now)
 		w.ok(err)
-		same(w, waits, []storage.Refusal{{Bucket: "password", Until: w.now.Add(time.Minute)}}) // as if nobody had tried the other name
+		same(w, waits, []storage.Refusal{{Bucket: "password", Until: w.now.Add(time.Minute)}}) // as if the other name had not been tried
 		refusal, err = try(other, w.now.Add(time.Minute))
 		w.ok(err)
 		same(w, refusal, storage.Refusal{})
 	})
-	w.test("a name that waits stops an attempt before anything counts it", func(w *world) {
+	w.test("a waiting name refuses an attempt before anything is counted", func(w *fixture) {
 		user, name := w.counter("password", storage.Schedule{Max: 1}), w.counter("password", storage.Schedule{Max: 1})
 		w.ok(w.s.CountFailure(w.ctx, storage.Attempt{Name: &name, Now: w.now}))
 		_, err := w.s.CountAttempt(w.ctx, storage.Attempt{Throttles: []storage.Throttle{user}, Name: &name, Now: w.now})
@@ -47,11 +47,11 @@ func names(w *world) {
 		w.ok(err)
 		same(w, refusal, storage.Refusal{})
 	})
-	w.test("an exchange is counted though the counter of its user refuses", func(w *world) {
+	w.test("an exchange is counted even if the counter of its user refuses", func(w *fixture) {
 		user, name := w.counter("passwordless", storage.Schedule{Max: 1}), w.counter("passwordless", schedule)
 		_, err := w.count(w.now, user)
 		w.ok(err)
-		s := w.initiated(w.opened(), w.someone())
+		s := w.initiated(w.opened(), w.addUser())
 		for range 3 {
 			refusal, err := w.s.CountAttempt(w.ctx, storage.Attempt{Exchange: s.Exchange, MaxAttempts: 3, Throttles: []storage.Throttle{user}, Name: &name, Now: w.now})
 			w.ok(err)
@@ -60,7 +60,7 @@ func names(w *world) {
 		_, err = w.s.CountAttempt(w.ctx, storage.Attempt{Exchange: s.Exchange, MaxAttempts: 3, Throttles: []storage.Throttle{user}, Name: &name, Now: w.now})
 		w.is(err, storage.ErrConflict)
 	})
-	w.test("of racing attempts by several names no more pass than the user's counter lets", func(w *world) {
+	w.test("concurrent attempts by several names never exceed the user's counter", func(w *fixture) {
 		user := w.counter("password", storage.Schedule{Free: 4, First: time.Minute, Cap: time.Hour})
 		names := []storage.Throttle{w.counter("password", schedule), w.counter("password", schedule), w.counter("password", schedule)}
 		same(w, w.winners(50, func(i int) error {
@@ -71,7 +71,7 @@ func names(w *world) {
 			return err
 		}), 5)
 	})
-	w.test("a request remembers names, each once, and no more than it may", func(w *world) {
+	w.test("a request remembers each name once, up to the bound", func(w *fixture) {
 		r := w.request(w.opened())
 		name := func(i int) []byte { return append(make([]byte, 15), byte(i)) }
 		for range 2 {
@@ -86,7 +86,7 @@ func names(w *world) {
 		same(w, got.Version, r.Version)
 		w.is(w.s.RememberName(w.ctx, r.ID, name(0), 3, w.now.Add(1000*time.Hour)), storage.ErrConflict)
 		begin := func(name []byte, most int) error {
-			s := w.try(r.ID, w.someone())
+			s := w.newStatus(r.ID, w.addUser())
 			return w.s.Initiate(w.ctx, storage.NewStatus{Status: s, MaxInitiations: 20, Name: name, MaxNames: most}, w.now)
 		}
 		w.ok(begin(name(1), 3))
@@ -97,18 +97,18 @@ func names(w *world) {
 		same(w, len(got.Names), 4)
 		same(w, got.Initiations, 2)
 	})
-	w.test("of racing names no more are remembered than there is room for", func(w *world) {
+	w.test("concurrent names never exceed the bound", func(w *fixture) {
 		r := w.request(w.opened())
 		same(w, w.winners(50, func(i int) error {
 			return w.s.RememberName(w.ctx, r.ID, append(make([]byte, 15), byte(i)), 5, w.now)
 		}), 5)
 	})
-	w.test("a login of its own keeps the names of its request", func(w *world) {
+	w.test("a detached login has the names of its request", func(w *fixture) {
 		r := w.request(w.opened())
 		w.ok(w.s.RememberName(w.ctx, r.ID, make([]byte, 16), 5, w.now))
 		r, _, err := w.s.Request(w.ctx, r.ID, "", w.now)
 		w.ok(err)
-		n := w.loginOf(r, w.someone())
+		n := w.loginOf(r, w.addUser())
 		n.Login.Names = r.Names
 		w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Login: &n}))
 		got, _, err := w.s.RequestByTrack(w.ctx, n.Track, w.now)

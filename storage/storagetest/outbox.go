@@ -7,22 +7,22 @@ import (
 	"sallyport/storage"
 )
 
-// post stores messages the way a step does.
-func (w *world) post(ms ...storage.Message) {
+// post stores messages as a step does.
+func (w *fixture) post(ms ...storage.Message) {
 	w.Helper()
 	w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Messages: ms}))
 }
 
-// leased takes what is due.
-func (w *world) leased(now time.Time) []storage.Message {
+// leased leases the due messages.
+func (w *fixture) leased(now time.Time) []storage.Message {
 	w.Helper()
 	got, err := w.s.LeaseMessages(w.ctx, now, time.Minute, 100)
 	w.ok(err)
 	return got
 }
 
-func outbox(w *world) {
-	w.test("a message is leased when it is due, and again when the lease has ended", func(w *world) {
+func outbox(w *fixture) {
+	w.test("a message is leased when due, and again when the lease has ended", func(w *fixture) {
 		m := w.message()
 		m.NextAt = w.now.Add(time.Second)
 		w.post(m)
@@ -41,7 +41,7 @@ func outbox(w *world) {
 		w.is(w.s.SettleMessage(w.ctx, storage.Delivery{ID: m.ID, OK: true, Now: w.now}), storage.ErrConflict)
 		w.is(w.s.SettleMessage(w.ctx, storage.Delivery{ID: "x", OK: true, Now: w.now}), storage.ErrConflict)
 	})
-	w.test("a failed try comes back later, a dead or late one never", func(w *world) {
+	w.test("a failed message is leased again later, a dead or expired one never", func(w *fixture) {
 		again, dead, late := w.message(), w.message(), w.message()
 		late.ExpiresAt = w.now
 		w.post(again, dead, late)
@@ -62,10 +62,10 @@ func outbox(w *world) {
 			}
 		}
 	})
-	w.test("what waits, was tried and is dead is counted", func(w *world) {
+	w.test("waiting, retrying and dead messages are counted", func(w *fixture) {
 		before, err := w.s.OutboxState(w.ctx, w.now)
 		w.ok(err)
-		later := w.now.Add(3 * time.Hour) // what other tests left is over by then
+		later := w.now.Add(3 * time.Hour) // messages of other tests have expired by then
 		waits, again, dead, late := w.message(), w.message(), w.message(), w.message()
 		waits.CreatedAt, waits.ExpiresAt, waits.NextAt = w.now.Add(-time.Hour), later.Add(time.Hour), later.Add(time.Minute)
 		again.ExpiresAt, dead.ExpiresAt = later.Add(time.Hour), later.Add(time.Hour)
@@ -77,11 +77,11 @@ func outbox(w *world) {
 		w.ok(err)
 		same(w, got, storage.OutboxState{Waiting: 2, Retrying: 1, Dead: before.Dead + 1, Oldest: waits.CreatedAt})
 	})
-	w.test("racing servers lease a message once each", racingLeases)
+	w.test("concurrent servers lease each message once", racingLeases)
 }
 
-func racingLeases(w *world) {
-	// Drained first: what other tests left must not be counted.
+func racingLeases(w *fixture) {
+	// Drain messages of other tests first.
 	later := w.now.Add(2 * time.Hour)
 	for len(w.leased(later)) > 0 {
 	}
@@ -102,7 +102,7 @@ func racingLeases(w *world) {
 		}
 		return err
 	}), racers)
-	for range n { // the losers of a race may have gone home with less than their ten
+	for range n { // concurrent callers may have got fewer than ten
 		got, err := w.s.LeaseMessages(w.ctx, later, time.Minute, 10)
 		w.ok(err)
 		for _, m := range got {

@@ -22,9 +22,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Postgres returns the address of a fresh database, which is dropped when the test
-// ends: on the server SALLYPORT_TEST_POSTGRES names, else on one that is started
-// from the installed binaries, once for a test process.
+// Postgres returns the address of a new database, which is dropped when the test ends. Its
+// server is SALLYPORT_TEST_POSTGRES, or one started from the installed binaries once per
+// test process.
 func Postgres(tb testing.TB) string {
 	tb.Helper()
 	running, err := server()
@@ -51,7 +51,7 @@ func Postgres(tb testing.TB) string {
 	if err := run("CREATE DATABASE " + name); err != nil {
 		tb.Fatalf("create database: %v", err)
 	}
-	if running.lifeline == nil { // our own server goes as a whole, which is quicker
+	if running.lifeline == nil { // otherwise the whole server is removed, which is faster
 		tb.Cleanup(func() {
 			if err := run("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
 				tb.Errorf("drop database: %v", err)
@@ -66,9 +66,9 @@ func Postgres(tb testing.TB) string {
 	return address.String()
 }
 
-// OwnPostgres starts a server for this test alone, with settings of its own, and
-// returns the address of its database and the folder with everything it writes: data/
-// and its log. It needs the installed binaries, whatever SALLYPORT_TEST_POSTGRES names.
+// OwnPostgres starts a server for this test only, with settings, and returns the address of
+// its database and the folder with all its files: data/ and the log. It needs the installed
+// binaries, even with SALLYPORT_TEST_POSTGRES.
 func OwnPostgres(tb testing.TB, settings ...string) (address, dir string) {
 	tb.Helper()
 	s := NewServer(tb, settings...)
@@ -78,10 +78,10 @@ func OwnPostgres(tb testing.TB, settings ...string) (address, dir string) {
 // instance is a running server.
 type instance struct {
 	address  string
-	lifeline io.Closer // nil: not ours
+	lifeline io.Closer // nil: an external server
 }
 
-// server is the one server of a test process.
+// server is the shared server of a test process.
 var server = sync.OnceValues(func() (instance, error) {
 	if given := os.Getenv("SALLYPORT_TEST_POSTGRES"); given != "" {
 		return instance{address: given}, nil
@@ -97,7 +97,7 @@ func start() (instance, error) {
 	return instance{s.Address("postgres"), s.lifeline}, nil
 }
 
-// binaries finds the newest server of Debian's layout, or one in the path.
+// binaries finds the newest server in Debian's layout, or one in the path.
 func binaries() (string, error) {
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/pg_ctl")
 	if err != nil {
@@ -122,7 +122,7 @@ func version(path string) int {
 	return n
 }
 
-// unprivileged hands the directory to a user who may run a server, which root may not.
+// unprivileged gives the directory to an unprivileged user, since root cannot run a server.
 func unprivileged(dir string) (*syscall.SysProcAttr, error) {
 	for _, name := range []string{"postgres", "nobody"} {
 		u, err := user.Lookup(name)

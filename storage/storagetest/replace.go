@@ -7,8 +7,8 @@ import (
 	"sallyport/storage"
 )
 
-func userReplaced(w *world) {
-	p, q := w.someone(), w.someone()
+func userReplaced(w *fixture) {
+	p, q := w.addUser(), w.addUser()
 	w.ok(w.s.ReplaceRecoveryCodes(w.ctx, w.codes(p, "A", "B"), w.now, nil, nil))
 	r := w.opened()
 	tried := w.initiated(r, p)
@@ -31,7 +31,7 @@ func userReplaced(w *world) {
 	refused.Names = &storage.NamesChange{Drop: change.Names.Drop, Add: []storage.Identifier{w.name(p.id, q.email)}}
 	w.is(w.s.UpdateUser(w.ctx, refused), storage.ErrConflict)
 	same(w, w.account(p.id), before)
-	if w.told(e) {
+	if w.logged(e) {
 		w.Error("the event of a refused change was written")
 	}
 
@@ -39,12 +39,12 @@ func userReplaced(w *world) {
 	after := w.account(p.id)
 	same(w, len(after.Identifiers), len(before.Identifiers))
 	if !slices.ContainsFunc(after.Identifiers, func(i storage.Identifier) bool { return i.ID == fresh.ID }) {
-		w.Errorf("the new name is not there: %+v", after.Identifiers)
+		w.Errorf("the new name is missing: %+v", after.Identifiers)
 	}
 	same(w, string(w.find(p.id, totp.ID).Secret), "another secret")
 	for _, a := range before.Authenticators {
 		if a.Method != "password" && slices.ContainsFunc(after.Authenticators, func(x storage.Authenticator) bool { return x.ID == a.ID }) {
-			w.Errorf("%s %s is still there", a.Method, a.ID)
+			w.Errorf("%s %s was not removed", a.Method, a.ID)
 		}
 	}
 	codes, err := w.s.RecoveryCodes(w.ctx, p.id)
@@ -54,7 +54,7 @@ func userReplaced(w *world) {
 	w.is(err, storage.ErrNotFound)
 	_, err = w.count(w.now, counter)
 	w.ok(err)
-	if !w.told(e) || !w.sent(m) {
+	if !w.logged(e) || !w.sent(m) {
 		w.Error("the event or the message was not written")
 	}
 	same(w, len(w.account(q.id).Authenticators) > 0, true)
@@ -66,18 +66,18 @@ func userReplaced(w *world) {
 	same(w, w.find(p.id, totp.ID).State, storage.AuthenticatorActive)
 	for _, i := range w.account(p.id).Identifiers {
 		if i.ID == fresh.ID && !i.VerifiedAt.Equal(later) {
-			w.Errorf("the name is not proven: %+v", i)
+			w.Errorf("the name is not verified: %+v", i)
 		}
 	}
 }
 
-func clientReplaced(w *world) {
+func clientReplaced(w *fixture) {
 	id := storage.ClientID(random[string]())
 	c := storage.Client{ID: id, Name: "one", CreatedAt: w.now, UpdatedAt: w.now}
 	e := w.event(person{})
 	w.is(w.s.ReplaceClient(w.ctx, c, w.now, []storage.Event{e}), storage.ErrConflict)
 	w.one(racers, func(int) error { return w.s.ReplaceClient(w.ctx, c, time.Time{}, nil) })
-	if w.told(e) {
+	if w.logged(e) {
 		w.Error("the event of a refused change was written")
 	}
 	w.one(racers, func(i int) error {

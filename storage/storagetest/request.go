@@ -7,9 +7,9 @@ import (
 	"sallyport/storage"
 )
 
-func requests(w *world) {
-	w.test("a request comes back as it went in, until it expires", func(w *world) {
-		p := w.someone()
+func requests(w *fixture) {
+	w.test("a request round-trips until it expires", func(w *fixture) {
+		p := w.addUser()
 		r := storage.AuthRequest{
 			ID: random[storage.RequestID](), ClientID: "app", Params: url.Values{"scope": {"openid"}, "resource": {"a", "b"}, "id_token_hint": {"e.y.J"}},
 			Browser: []byte("hash of a cookie"), State: storage.RequestOpen, Version: 3, Subject: p.id, Factors: w.session(p).Factors,
@@ -26,7 +26,7 @@ func requests(w *world) {
 		w.is(err, storage.ErrNotFound)
 		w.is(w.s.OpenRequest(w.ctx, r), storage.ErrConflict)
 	})
-	w.test("an unknown request is not found, however it is written", func(w *world) {
+	w.test("an unknown or malformed request ID is not found", func(w *fixture) {
 		for _, id := range malformed(string(w.opened())) {
 			_, _, err := w.s.Request(w.ctx, storage.RequestID(id), "", w.now)
 			w.is(err, storage.ErrNotFound)
@@ -35,29 +35,29 @@ func requests(w *world) {
 			w.is(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: storage.RequestID(id), Now: w.now}, nil), storage.ErrConflict)
 		}
 	})
-	w.test("the account is the subject's, else the named one's, else nobody's", requestAccount)
-	w.test("of racing browsers one binds a request", func(w *world) {
+	w.test("the account is the subject's, else that of the name, else nil", requestAccount)
+	w.test("one of concurrent browsers binds a request", func(w *fixture) {
 		id := w.opened()
 		w.one(racers, func(i int) error { return w.s.BindRequest(w.ctx, id, 0, []byte{byte(i + 1)}, w.now) })
 		same(w, w.request(id).Version, 1)
 		same(w, len(w.request(id).Browser), 1)
 	})
-	w.test("a browser binds the request it has read, and no later one", func(w *world) {
+	w.test("a browser binds only the version it has read", func(w *fixture) {
 		id := w.opened()
 		w.ok(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: id, Now: w.now}, nil))
 		w.is(w.s.BindRequest(w.ctx, id, 0, []byte("b"), w.now), storage.ErrConflict)
 		w.ok(w.s.BindRequest(w.ctx, id, 1, []byte("b"), w.now))
 	})
-	w.test("of racing changes of one version one is made", func(w *world) {
+	w.test("one of concurrent changes of one version succeeds", func(w *fixture) {
 		id := w.opened()
 		w.one(racers, func(i int) error {
 			return w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: id, Consent: []string{string(rune('a' + i))}, Now: w.now}, nil)
 		})
 		same(w, w.request(id).Version, 1)
 	})
-	w.test("a subject is set once and changed by a restart only", requestSubject)
+	w.test("a subject is set once and changed only by a restart", requestSubject)
 	w.test("a proof is appended and replaces the one of the same authenticator", requestFactors)
-	w.test("consent given to nothing is not the same as consent not asked", func(w *world) {
+	w.test("empty consent differs from no consent", func(w *fixture) {
 		id := w.opened()
 		if got := w.request(id).Consent; got != nil {
 			w.Fatalf("consent = %v, want nil", got)
@@ -65,22 +65,22 @@ func requests(w *world) {
 		w.ok(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: id, Consent: []string{}, Now: w.now}, nil))
 		same(w, w.request(id).Consent, []string{})
 	})
-	w.test("a track leads to its request and sets its end", requestTrack)
-	w.test("what is over or expired does not change any more", func(w *world) {
+	w.test("a track finds its request and sets its expiry", requestTrack)
+	w.test("a request that is over or expired does not change", func(w *fixture) {
 		id, e := w.opened(), w.event(person{})
 		w.is(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: id, Now: w.now.Add(time.Hour)}, nil), storage.ErrConflict)
 		w.ok(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: id, State: storage.RequestCancelled, Now: w.now}, []storage.Event{e}))
-		same(w, w.told(e), true)
+		same(w, w.logged(e), true)
 		same(w, w.request(id).State, storage.RequestCancelled)
 		late := w.event(person{})
 		w.is(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: id, Version: 1, Now: w.now}, []storage.Event{late}), storage.ErrConflict)
-		same(w, w.told(late), false)
+		same(w, w.logged(late), false)
 		w.is(w.s.BindRequest(w.ctx, id, 1, []byte("b"), w.now), storage.ErrConflict)
 	})
 }
 
-func requestAccount(w *world) {
-	p, q := w.someone(), w.someone()
+func requestAccount(w *fixture) {
+	p, q := w.addUser(), w.addUser()
 	id := w.opened()
 	_, account, err := w.s.Request(w.ctx, id, q.email, w.now)
 	w.ok(err)
@@ -98,8 +98,8 @@ func requestAccount(w *world) {
 	same(w, account.User.ID, p.id)
 }
 
-func requestSubject(w *world) {
-	p, q := w.someone(), w.someone()
+func requestSubject(w *fixture) {
+	p, q := w.addUser(), w.addUser()
 	id := w.opened()
 	change := func(version int64, c storage.RequestChange) error {
 		c.ID, c.Version, c.Now = id, version, w.now
@@ -123,8 +123,8 @@ func requestSubject(w *world) {
 	same(w, w.request(id).Subject, p.id)
 }
 
-func requestFactors(w *world) {
-	p := w.someone()
+func requestFactors(w *fixture) {
+	p := w.addUser()
 	id := w.opened()
 	password := storage.Factor{Method: "password", Authenticator: p.password, Kinds: []storage.Kind{storage.Know}, AMR: []string{"pwd"}, At: w.now}
 	totp := storage.Factor{Method: "totp", Authenticator: p.totp, Kinds: []storage.Kind{storage.Have}, AMR: []string{"otp"}, At: w.now}
@@ -138,8 +138,8 @@ func requestFactors(w *world) {
 	same(w, w.request(id).Factors, []storage.Factor{password})
 }
 
-func requestTrack(w *world) {
-	p := w.someone()
+func requestTrack(w *fixture) {
+	p := w.addUser()
 	id, track, until := w.opened(), random[storage.TrackID](), w.now.Add(time.Hour)
 	w.ok(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: id, Subject: p.id, Track: track, TrackUntil: until, Now: w.now}, nil))
 	r, account, err := w.s.RequestByTrack(w.ctx, track, w.now.Add(59*time.Minute))

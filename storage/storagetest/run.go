@@ -12,12 +12,12 @@ import (
 	"sallyport/storage"
 )
 
-// Run proves the contract of storage. open returns an empty, migrated store and
-// closes it when its test ends. Its keyring holds keys that are not stored in it.
+// Run tests the storage contracts. open returns an empty, migrated store and closes it when
+// its test ends. The keys of its keyring are not stored in it.
 func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 	for _, part := range []struct {
 		name  string
-		tests func(w *world)
+		tests func(w *fixture)
 	}{
 		{"users", users},
 		{"authenticators", authenticators},
@@ -41,43 +41,43 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"housekeeping", housekeeping},
 	} {
 		t.Run(part.name, func(t *testing.T) {
-			part.tests(&world{T: t, s: open(t), ctx: t.Context(), now: time.Date(2026, 3, 1, 12, 0, 0, 123456000, time.UTC)})
+			part.tests(&fixture{T: t, s: open(t), ctx: t.Context(), now: time.Date(2026, 3, 1, 12, 0, 0, 123456000, time.UTC)})
 		})
 	}
 }
 
-// racers is how many callers race for what may happen once.
+// racers is the number of concurrent callers for what may happen once.
 const racers = 16
 
-// world is a store, a clock that stands still, and what tests need of both.
-type world struct {
+// fixture is a store with a fixed clock and helpers.
+type fixture struct {
 	*testing.T
 	s   storage.Store
 	ctx context.Context
 	now time.Time
 }
 
-// test runs one promise on the store the others of its part run on too.
-func (w *world) test(promise string, check func(w *world)) {
+// test runs a test of one promise, on the store shared with its part.
+func (w *fixture) test(promise string, check func(w *fixture)) {
 	w.Helper()
 	w.Run(promise, func(t *testing.T) {
-		check(&world{T: t, s: w.s, ctx: t.Context(), now: w.now})
+		check(&fixture{T: t, s: w.s, ctx: t.Context(), now: w.now})
 	})
 }
 
 func random[T ~string]() T               { return T(storage.Random128(rand.Reader)) }
 func ordered[T ~string](now time.Time) T { return T(storage.TimeOrdered(now, rand.Reader)) }
 
-// ok stops the test at an error.
-func (w *world) ok(err error) {
+// ok fails the test on an error.
+func (w *fixture) ok(err error) {
 	w.Helper()
 	if err != nil {
 		w.Fatalf("got %v, want no error", err)
 	}
 }
 
-// is checks for one of the two errors, or for none.
-func (w *world) is(got, want error) {
+// is checks for an error or nil.
+func (w *fixture) is(got, want error) {
 	w.Helper()
 	if !errors.Is(got, want) {
 		w.Fatalf("got %v, want %v", got, want)
@@ -85,23 +85,23 @@ func (w *world) is(got, want error) {
 }
 
 // same compares records.
-func same[T any](w *world, got, want T) {
+func same[T any](w *fixture, got, want T) {
 	w.Helper()
 	if !reflect.DeepEqual(got, want) {
 		w.Fatalf("\n got %+v\nwant %+v", got, want)
 	}
 }
 
-// one lets n callers race and demands that one wins and the others get ErrConflict.
-func (w *world) one(n int, do func(i int) error) {
+// one runs n concurrent callers, of which one must succeed and the others get ErrConflict.
+func (w *fixture) one(n int, do func(i int) error) {
 	w.Helper()
 	if won := w.winners(n, do); won != 1 {
 		w.Fatalf("%d of %d racing callers got nil, want 1", won, n)
 	}
 }
 
-// winners lets n callers race and returns how many got nil.
-func (w *world) winners(n int, do func(i int) error) int {
+// winners runs n concurrent callers and returns how many got nil.
+func (w *fixture) winners(n int, do func(i int) error) int {
 	w.Helper()
 	start, errs := make(chan struct{}), make([]error, n)
 	var all sync.WaitGroup
@@ -132,8 +132,8 @@ type person struct {
 	password, totp storage.AuthenticatorID
 }
 
-// someone adds an active user.
-func (w *world) someone() person {
+// addUser adds an active user.
+func (w *fixture) addUser() person {
 	w.Helper()
 	p := person{
 		id: ordered[storage.UserID](w.now), email: random[string]() + "@example.com",
@@ -150,21 +150,21 @@ func (w *world) someone() person {
 	return p
 }
 
-func (w *world) name(user storage.UserID, value string) storage.Identifier {
+func (w *fixture) name(user storage.UserID, value string) storage.Identifier {
 	return storage.Identifier{
 		ID: random[storage.IdentifierID](), UserID: user, Kind: storage.Email, Value: value, CreatedAt: w.now, UpdatedAt: w.now,
 	}
 }
 
-func (w *world) authenticator(user storage.UserID, id storage.AuthenticatorID, method, secret string) storage.Authenticator {
+func (w *fixture) authenticator(user storage.UserID, id storage.AuthenticatorID, method, secret string) storage.Authenticator {
 	return storage.Authenticator{
 		ID: id, UserID: user, Method: method, Origin: "login", State: storage.AuthenticatorActive, Secret: []byte(secret),
 		CreatedAt: w.now, UpdatedAt: w.now,
 	}
 }
 
-// account reads a user who must be there.
-func (w *world) account(id storage.UserID) storage.Account {
+// account reads a user, who must exist.
+func (w *fixture) account(id storage.UserID) storage.Account {
 	w.Helper()
 	a, err := w.s.Account(w.ctx, id)
 	w.ok(err)
@@ -172,7 +172,7 @@ func (w *world) account(id storage.UserID) storage.Account {
 }
 
 // find returns one authenticator of a user.
-func (w *world) find(user storage.UserID, id storage.AuthenticatorID) storage.Authenticator {
+func (w *fixture) find(user storage.UserID, id storage.AuthenticatorID) storage.Authenticator {
 	w.Helper()
 	for _, a := range w.account(user).Authenticators {
 		if a.ID == id {
@@ -183,8 +183,8 @@ func (w *world) find(user storage.UserID, id storage.AuthenticatorID) storage.Au
 	return storage.Authenticator{}
 }
 
-// opened stores an open request of nobody yet.
-func (w *world) opened() storage.RequestID {
+// opened stores an open request without a subject.
+func (w *fixture) opened() storage.RequestID {
 	w.Helper()
 	id := random[storage.RequestID]()
 	w.ok(w.s.OpenRequest(w.ctx, storage.AuthRequest{
@@ -193,16 +193,16 @@ func (w *world) opened() storage.RequestID {
 	return id
 }
 
-// request reads a request that must be there.
-func (w *world) request(id storage.RequestID) storage.AuthRequest {
+// request reads a request, which must exist.
+func (w *fixture) request(id storage.RequestID) storage.AuthRequest {
 	w.Helper()
 	r, _, err := w.s.Request(w.ctx, id, "", w.now)
 	w.ok(err)
 	return r
 }
 
-// try is a new status of a user at a request.
-func (w *world) try(r storage.RequestID, p person) storage.Status {
+// newStatus returns a new status of a user in a request.
+func (w *fixture) newStatus(r storage.RequestID, p person) storage.Status {
 	return storage.Status{
 		ID: random[storage.StatusID](), Exchange: random[storage.ExchangeID](), Request: r, ClientID: "app", UserID: p.id,
 		Authenticator: p.totp, Method: "totp", Usage: "second", State: storage.StatusInitiated,
@@ -211,30 +211,30 @@ func (w *world) try(r storage.RequestID, p person) storage.Status {
 }
 
 // initiated stores a new status.
-func (w *world) initiated(r storage.RequestID, p person) storage.Status {
+func (w *fixture) initiated(r storage.RequestID, p person) storage.Status {
 	w.Helper()
-	s := w.try(r, p)
+	s := w.newStatus(r, p)
 	w.ok(w.s.Initiate(w.ctx, storage.NewStatus{Status: s, MaxInitiations: 20}, w.now))
 	return s
 }
 
-// state reads what became of a status.
-func (w *world) state(id storage.StatusID) storage.StatusState {
+// state reads the state of a status.
+func (w *fixture) state(id storage.StatusID) storage.StatusState {
 	w.Helper()
 	s, err := w.s.Status(w.ctx, id, w.now)
 	w.ok(err)
 	return s.State
 }
 
-// signedIn stores a living session.
-func (w *world) signedIn(p person) storage.Session {
+// signedIn stores a valid session.
+func (w *fixture) signedIn(p person) storage.Session {
 	w.Helper()
 	s := w.session(p)
 	w.ok(w.s.CreateSession(w.ctx, s, nil))
 	return s
 }
 
-func (w *world) session(p person) storage.Session {
+func (w *fixture) session(p person) storage.Session {
 	return storage.Session{
 		ID: ordered[storage.SessionID](w.now), UserID: p.id, Origin: "browser", Generation: 1,
 		CreatedAt: w.now, LastSeenAt: w.now, IdleUntil: w.now.Add(30 * time.Minute), ExpiresAt: w.now.Add(12 * time.Hour),
@@ -242,21 +242,21 @@ func (w *world) session(p person) storage.Session {
 	}
 }
 
-// event is an audit line with a kind that only this test writes.
-func (w *world) event(p person) storage.Event {
+// event returns an audit line with a unique kind.
+func (w *fixture) event(p person) storage.Event {
 	return storage.Event{ID: ordered[storage.EventID](w.now), At: w.now, Kind: "test." + random[string](), Outcome: "ok", UserID: p.id}
 }
 
-// told reports whether an audit line was written.
-func (w *world) told(e storage.Event) bool {
+// logged reports whether an audit line was written.
+func (w *fixture) logged(e storage.Event) bool {
 	w.Helper()
 	found, err := w.s.ListEvents(w.ctx, storage.EventFilter{Kind: e.Kind, Limit: 10})
 	w.ok(err)
 	return len(found) > 0
 }
 
-// message is one that waits to be sent.
-func (w *world) message() storage.Message {
+// message returns an undelivered message.
+func (w *fixture) message() storage.Message {
 	return storage.Message{
 		ID: ordered[storage.MessageID](w.now), Kind: "mail", Recipient: "a@example.com", Template: "code", Locale: "en",
 		Data: map[string]string{"code": "123456"}, CreatedAt: w.now, NextAt: w.now, ExpiresAt: w.now.Add(time.Hour),

@@ -13,22 +13,21 @@ import (
 	"testing"
 )
 
-// Server is a PostgreSQL that a test has for itself, to stop it, crash it, start it
-// again, and let another one take over. It ends with the test process, however that ends.
+// Server is a PostgreSQL server for one test, which can stop, crash, restart and replace it.
+// It ends with the test process, however that ends.
 type Server struct {
 	dir, bin string
-	user     *syscall.SysProcAttr // who runs it; nil: we do
-	// lifeline is the standard input of the shell below. It is kept, because a pipe
-	// nobody holds is closed by the garbage collector.
+	user     *syscall.SysProcAttr // its user; nil: the test's
+	// lifeline is the standard input of the supervisor. The reference keeps the garbage
+	// collector from closing the pipe.
 	lifeline io.Closer
 	shell    *exec.Cmd
 }
 
-// life is the shell that keeps a server while the test process lives. Its standard
-// input ends with that process, however it ends; then the server is stopped and its
-// files are removed. A third argument names the folder of a server to stand by for, a
-// fourth one holds settings.
-const life = `
+// supervisor is the shell script that runs a server. Its standard input closes when the test
+// process ends, however it ends; then it stops the server and removes its files. The third
+// argument is the folder of a primary to follow, the fourth has settings.
+const supervisor = `
 if [ -z "$3" ]; then
 	"$2/initdb" -D "$1/data" -U postgres -A trust -E UTF8 --no-locale --no-sync >"$1/log" 2>&1
 else
@@ -41,20 +40,20 @@ read -r forever
 rm -rf "$1"
 `
 
-// NewServer starts a server of the test's own from the installed programs, with settings
-// of its own, each "-c name=value". A later Start is without them.
+// NewServer starts a server from the installed programs, with settings "-c name=value". A
+// later Start does not use them.
 func NewServer(tb testing.TB, settings ...string) *Server {
 	tb.Helper()
-	return kept(tb, "", settings...)
+	return startServer(tb, "", settings...)
 }
 
 // Standby starts a server that follows this one and can take over.
 func (s *Server) Standby(tb testing.TB) *Server {
 	tb.Helper()
-	return kept(tb, s.dir)
+	return startServer(tb, s.dir)
 }
 
-func kept(tb testing.TB, primary string, settings ...string) *Server {
+func startServer(tb testing.TB, primary string, settings ...string) *Server {
 	tb.Helper()
 	s, err := newServer(primary, settings...)
 	if err != nil {
@@ -81,7 +80,7 @@ func newServer(primary string, settings ...string) (*Server, error) {
 			return nil, err
 		}
 	}
-	s.shell = exec.Command("/bin/sh", "-c", life, "sh", s.dir, s.bin, primary, strings.Join(settings, " "))
+	s.shell = exec.Command("/bin/sh", "-c", supervisor, "sh", s.dir, s.bin, primary, strings.Join(settings, " "))
 	s.shell.Dir, s.shell.SysProcAttr = s.dir, s.user
 	if s.lifeline, err = s.shell.StdinPipe(); err != nil {
 		return nil, err
@@ -101,29 +100,29 @@ func newServer(primary string, settings ...string) (*Server, error) {
 	return s, nil
 }
 
-// Socket is the path of the server's Unix socket.
+// Socket returns the path of the server's Unix socket.
 func (s *Server) Socket() string { return filepath.Join(s.dir, ".s.PGSQL.5432") }
 
-// Address is the address of one of its databases.
+// Address returns the address of a database.
 func (s *Server) Address(database string) string {
 	a := url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/" + database, RawQuery: "host=" + url.QueryEscape(s.dir)}
 	return a.String()
 }
 
-// Crash ends the server as a power cut would: nothing is written any more, and the
-// next start recovers from the log.
+// Crash ends the server like a power cut: it writes nothing more, and the next start
+// recovers from the WAL.
 func (s *Server) Crash(tb testing.TB) {
 	tb.Helper()
 	s.control(tb, "stop", "-m", "immediate")
 }
 
-// Start starts the server again and returns when it takes connections.
+// Start restarts the server and returns when it accepts connections.
 func (s *Server) Start(tb testing.TB) {
 	tb.Helper()
 	s.control(tb, "start", "-l", filepath.Join(s.dir, "log"), "-t", "60", "-o", "-c listen_addresses= -c unix_socket_directories="+s.dir+" -c max_connections=200")
 }
 
-// Promote makes a standby the server that takes writes.
+// Promote promotes a standby.
 func (s *Server) Promote(tb testing.TB) {
 	tb.Helper()
 	s.control(tb, "promote", "-t", "60")
@@ -132,7 +131,7 @@ func (s *Server) Promote(tb testing.TB) {
 func (s *Server) control(tb testing.TB, verb string, args ...string) {
 	tb.Helper()
 	c := exec.Command(filepath.Join(s.bin, "pg_ctl"), append([]string{verb, "-D", filepath.Join(s.dir, "data"), "-w"}, args...)...)
-	c.Dir, c.SysProcAttr = s.dir, s.user // a server must not hold our output open: it gets none
+	c.Dir, c.SysProcAttr = s.dir, s.user // no output, which a server would keep open
 	if err := c.Run(); err != nil {
 		log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
 		tb.Fatalf("pg_ctl %s: %v\n%s", verb, err, log)

@@ -7,15 +7,15 @@ import (
 	"sallyport/storage"
 )
 
-func sessions(w *world) {
-	w.test("a session comes back with its account while it lives", sessionRoundTrip)
-	w.test("what a browser sends about itself can not break a session", func(w *world) {
-		s := w.session(w.someone())
+func sessions(w *fixture) {
+	w.test("a valid session is returned with its account", sessionRoundTrip)
+	w.test("malformed browser data does not break a session", func(w *fixture) {
+		s := w.session(w.addUser())
 		s.UserAgent, s.Address = "\xff\x00\u2028", "\x00"
 		w.ok(w.s.CreateSession(w.ctx, s, []storage.Event{{ID: ordered[storage.EventID](w.now), Kind: "k", UserAgent: s.UserAgent, UserID: "no such\x00"}}))
 	})
-	w.test("of racing updates of one generation one is made", func(w *world) {
-		s := w.signedIn(w.someone())
+	w.test("one of concurrent updates of one generation succeeds", func(w *fixture) {
+		s := w.signedIn(w.addUser())
 		w.one(racers, func(i int) error {
 			x := s
 			x.Generation, x.UserAgent = 2, string(rune('a'+i))
@@ -27,8 +27,8 @@ func sessions(w *world) {
 		x.UserID = random[storage.UserID]()
 		w.is(w.s.UpdateSession(w.ctx, x, 2, nil), storage.ErrConflict)
 	})
-	w.test("living sessions of a user are listed, newest first", func(w *world) {
-		p := w.someone()
+	w.test("valid sessions of a user are listed, newest first", func(w *fixture) {
+		p := w.addUser()
 		first := w.signedIn(p)
 		w.now = w.now.Add(time.Minute)
 		second, ended := w.signedIn(p), w.signedIn(p)
@@ -40,9 +40,9 @@ func sessions(w *world) {
 		w.ok(err)
 		same(w, len(got), 0)
 	})
-	w.test("a session takes its grants along, offline ones if asked", sessionGrants)
-	w.test("an expired session leaves its grants alone", func(w *world) {
-		p := w.someone()
+	w.test("ending a session ends its grants, offline ones optionally", sessionGrants)
+	w.test("an expired session does not end its grants", func(w *fixture) {
+		p := w.addUser()
 		s := w.signedIn(p)
 		id := w.granted(p, s.ID, false)
 		_, _, err := w.s.Session(w.ctx, s.ID, s.ExpiresAt)
@@ -51,15 +51,15 @@ func sessions(w *world) {
 		w.ok(err)
 		same(w, g.Alive(), true)
 	})
-	w.test("all sessions of a user end but one", otherSessions)
-	w.test("and with them every grant and code that is not of the session kept", everywhere)
-	w.test("nothing is given to an ended session, whoever races", endedWhileRedeeming)
-	w.test("with other sessions end logins that did not begin in the kept one", parkedLogins)
-	w.test("being seen moves a living session forward only", touching)
+	w.test("all sessions of a user but one end", otherSessions)
+	w.test("and every grant and code of other sessions with them", otherGrants)
+	w.test("a concurrently ended session gets no valid grant", endedWhileRedeeming)
+	w.test("ending other sessions ends logins that did not begin in the kept one", unfinishedLogins)
+	w.test("touching only advances a valid session", touching)
 }
 
-func touching(w *world) {
-	p := w.someone()
+func touching(w *fixture) {
+	p := w.addUser()
 	s, idle, ended := w.signedIn(p), w.signedIn(p), w.signedIn(p)
 	w.ok(w.s.EndSession(w.ctx, ended.ID, false, w.now, nil))
 	forever := w.session(p)
@@ -84,12 +84,12 @@ func touching(w *world) {
 	w.ok(w.s.TouchSessions(w.ctx, nil, time.Minute))
 }
 
-func sessionRoundTrip(w *world) {
-	p, e := w.someone(), w.event(person{})
+func sessionRoundTrip(w *fixture) {
+	p, e := w.addUser(), w.event(person{})
 	s := w.session(p)
 	s.Address, s.UserAgent, s.Attributes = "192.0.2.1", "Mozilla \"5.0\"", json.RawMessage(`{"a":1}`)
 	w.ok(w.s.CreateSession(w.ctx, s, []storage.Event{e}))
-	same(w, w.told(e), true)
+	same(w, w.logged(e), true)
 	got, account, err := w.s.Session(w.ctx, s.ID, w.now)
 	w.ok(err)
 	same(w, got, s)
@@ -107,8 +107,8 @@ func sessionRoundTrip(w *world) {
 	w.is(w.s.CreateSession(w.ctx, w.session(person{id: random[storage.UserID]()}), nil), storage.ErrNotFound)
 }
 
-func sessionGrants(w *world) {
-	p := w.someone()
+func sessionGrants(w *fixture) {
+	p := w.addUser()
 	s := w.signedIn(p)
 	online, offline, other := w.granted(p, s.ID, false), w.granted(p, s.ID, true), w.granted(p, w.signedIn(p).ID, false)
 	alive := func(id storage.GrantID, want bool) {

@@ -6,9 +6,9 @@ import (
 	"sallyport/storage"
 )
 
-func spending(w *world) {
-	w.test("a TOTP step is accepted once, and no older one after it", func(w *world) {
-		p := w.someone()
+func spending(w *fixture) {
+	w.test("a TOTP step is accepted once, and no older one after it", func(w *fixture) {
+		p := w.addUser()
 		spend := func(step int64) error {
 			return w.s.Spend(w.ctx, storage.Spend{Now: w.now, Credential: &storage.CredentialSpend{User: p.id, Authenticator: p.totp, Step: step}})
 		}
@@ -21,24 +21,24 @@ func spending(w *world) {
 		same(w, a.Counter, 101)
 		same(w, a.LastUsedAt, w.now)
 	})
-	w.test("a proof that needs no memory marks its authenticator used", func(w *world) {
-		p := w.someone()
+	w.test("a proof without state updates LastUsedAt", func(w *fixture) {
+		p := w.addUser()
 		later := w.now.Add(time.Minute)
 		w.ok(w.s.Spend(w.ctx, storage.Spend{Now: later, Credential: &storage.CredentialSpend{User: p.id, Authenticator: p.password}}))
 		same(w, w.find(p.id, p.password).LastUsedAt, later)
 	})
-	w.test("a password hashed anew replaces the old hash", func(w *world) {
-		p := w.someone()
+	w.test("a rehashed password replaces the old hash", func(w *fixture) {
+		p := w.addUser()
 		w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Credential: &storage.CredentialSpend{User: p.id, Authenticator: p.password, Secret: []byte("better")}}))
 		same(w, w.find(p.id, p.password).Secret, []byte("better"))
 	})
-	w.test("of racing changes of a secret one is made, and the old one hashed anew is not put back", secretChanged)
-	w.test("a changed password is dated and renews the session that lives on, one hashed anew is not", passwordChanged)
-	w.test("an enrolment that must stand alone is confirmed beside no other, whoever races", confirmedAlone)
-	w.test("an enrolment is confirmed only while what it was begun under stands", standing)
-	w.test("of sessions that end each other one goes on, whoever races", onlyOneStands)
-	w.test("with a proof other sessions of the user end, if asked", func(w *world) {
-		p, q := w.someone(), w.someone()
+	w.test("one of concurrent changes of a secret succeeds, and a rehash does not revert it", secretChanged)
+	w.test("changing a password, but not rehashing it, updates its time and renews the kept session", passwordChanged)
+	w.test("one of concurrent enrolments with Alone is confirmed", confirmedAlone)
+	w.test("an enrolment is confirmed only while its basis is valid", enrollmentBasis)
+	w.test("one of sessions that concurrently end each other remains", concurrentEnds)
+	w.test("a proof optionally ends other sessions of the user", func(w *fixture) {
+		p, q := w.addUser(), w.addUser()
 		kept, other, foreign := w.signedIn(p), w.signedIn(p), w.signedIn(q)
 		w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, EndSessions: p.id, KeepSession: kept.ID}))
 		for id, want := range map[storage.SessionID]error{kept.ID: nil, other.ID: storage.ErrNotFound, foreign.ID: nil} {
@@ -50,10 +50,10 @@ func spending(w *world) {
 		_, _, err := w.s.Session(w.ctx, foreign.ID, w.now)
 		w.ok(err)
 	})
-	w.test("only an active authenticator of a user who may sign in is spent", credentialRefusals)
-	w.test("an enrolment is confirmed once and in time", confirmation)
-	w.test("a status moves on once, and only where it is what is demanded", statusMoves)
-	w.test("a decoy never verifies", func(w *world) {
+	w.test("only an active authenticator of a user who may sign in proves anything", credentialRefusals)
+	w.test("an enrolment is confirmed once, before it expires", confirmation)
+	w.test("a status advances once, and only if it meets the conditions", statusMoves)
+	w.test("a decoy never verifies", func(w *fixture) {
 		s := w.initiated(w.opened(), person{})
 		for _, to := range []storage.StatusState{storage.StatusVerified, storage.StatusRedeemed} {
 			w.is(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Status: &storage.StatusMove{Exchange: s.Exchange, From: storage.StatusInitiated, To: to}}),
@@ -63,8 +63,8 @@ func spending(w *world) {
 			Exchange: s.Exchange, From: storage.StatusInitiated, To: storage.StatusFailed,
 		}}))
 	})
-	w.test("a proof can switch on a pending user and the wish for a second factor", func(w *world) {
-		p := w.someone()
+	w.test("a proof can activate a pending user and set MFAEnabled", func(w *fixture) {
+		p := w.addUser()
 		pending := storage.UserPending
 		grant := w.granted(p, "", true)
 		alive := func(want bool) {
@@ -85,12 +85,12 @@ func spending(w *world) {
 		same(w, w.account(p.id).User.Status, storage.UserDisabled)
 		w.is(w.s.Spend(w.ctx, storage.Spend{Now: w.now, MFAEnabled: random[storage.UserID]()}), storage.ErrConflict)
 	})
-	w.test("a right proof resets its counters and takes all of its parts along", wholeSpend)
-	w.test("if one part of a proof fails, nothing of it happens", brokenSpend)
+	w.test("a right proof resets its counters and writes all of its parts", completeSpend)
+	w.test("if one part of a proof fails, nothing happens", failedSpend)
 }
 
-func secretChanged(w *world) {
-	p := w.someone()
+func secretChanged(w *fixture) {
+	p := w.addUser()
 	spend := func(secret string, was int64, changed bool) error {
 		return w.s.Spend(w.ctx, storage.Spend{Now: w.now, Credential: &storage.CredentialSpend{User: p.id, Authenticator: p.password,
 			Secret: []byte(secret), Was: was, Changed: changed}})
@@ -103,14 +103,14 @@ func secretChanged(w *world) {
 	same(w, w.find(p.id, p.password).Counter, 2)
 }
 
-func credentialRefusals(w *world) {
-	p, q := w.someone(), w.someone()
-	off := w.someone()
+func credentialRefusals(w *fixture) {
+	p, q := w.addUser(), w.addUser()
+	off := w.addUser()
 	w.ok(w.s.SetAuthenticatorState(w.ctx, off.id, off.totp, storage.AuthenticatorDisabled, w.now, nil, nil))
 	pending := w.authenticator(p.id, random[storage.AuthenticatorID](), "totp", "s")
 	pending.State, pending.ExpiresAt = storage.AuthenticatorPending, w.now.Add(time.Minute)
 	w.ok(w.s.PutAuthenticator(w.ctx, pending, nil, nil))
-	gone, disabled := w.someone(), storage.UserDisabled
+	gone, disabled := w.addUser(), storage.UserDisabled
 	w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: gone.id, Status: &disabled, Now: w.now}))
 	for name, c := range map[string]storage.CredentialSpend{
 		"another user's":         {User: q.id, Authenticator: p.totp, Step: 1},
@@ -122,14 +122,14 @@ func credentialRefusals(w *world) {
 		"confirmed before":       {User: p.id, Authenticator: p.totp, Step: 1, Confirm: true},
 		"replaced, but nobody's": {User: p.id, Authenticator: random[storage.AuthenticatorID](), Secret: []byte("s")},
 	} {
-		w.test(name, func(w *world) {
+		w.test(name, func(w *fixture) {
 			w.is(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Credential: &c}), storage.ErrConflict)
 		})
 	}
 }
 
-func confirmation(w *world) {
-	p := w.someone()
+func confirmation(w *fixture) {
+	p := w.addUser()
 	pending := w.authenticator(p.id, random[storage.AuthenticatorID](), "totp", "s")
 	pending.State, pending.ExpiresAt = storage.AuthenticatorPending, w.now.Add(10*time.Minute)
 	w.ok(w.s.PutAuthenticator(w.ctx, pending, nil, nil))
@@ -144,8 +144,8 @@ func confirmation(w *world) {
 	same(w, a.ExpiresAt, time.Time{})
 }
 
-func statusMoves(w *world) {
-	p, q, r := w.someone(), w.someone(), w.opened()
+func statusMoves(w *fixture) {
+	p, q, r := w.addUser(), w.addUser(), w.opened()
 	s := w.initiated(r, p)
 	spend := func(m storage.StatusMove) error { return w.s.Spend(w.ctx, storage.Spend{Now: w.now, Status: &m}) }
 	next := random[storage.ExchangeID]()
@@ -169,7 +169,7 @@ func statusMoves(w *world) {
 		"no status":       func(m *storage.StatusMove) { m.ID = "" },
 		"another state":   func(m *storage.StatusMove) { m.From = storage.StatusInitiated },
 	} {
-		w.test(name, func(w *world) {
+		w.test(name, func(w *fixture) {
 			m := redeem
 			change(&m)
 			w.is(spend(m), storage.ErrConflict)
@@ -179,7 +179,7 @@ func statusMoves(w *world) {
 	w.one(racers, func(int) error { return spend(redeem) })
 }
 
-// proof is a Spend with every part, and what can be seen of it.
+// proof is a Spend with every part.
 type proof struct {
 	storage.Spend
 	person
@@ -187,9 +187,9 @@ type proof struct {
 	counter storage.Throttle
 }
 
-func (w *world) proof() proof {
+func (w *fixture) proof() proof {
 	w.Helper()
-	p, r := w.someone(), w.opened()
+	p, r := w.addUser(), w.opened()
 	s, c := w.initiated(r, p), w.counter("factor", storage.Schedule{Max: 1})
 	_, err := w.count(w.now, c)
 	w.ok(err)
@@ -200,7 +200,7 @@ func (w *world) proof() proof {
 	return proof{spend, p, s, c}
 }
 
-func wholeSpend(w *world) {
+func completeSpend(w *fixture) {
 	x := w.proof()
 	w.ok(w.s.Spend(w.ctx, x.Spend))
 	same(w, w.find(x.id, x.totp).Counter, 7)
@@ -214,18 +214,18 @@ func wholeSpend(w *world) {
 	same(w, w.account(x.id).User.MFAEnabled, true)
 	_, err = w.count(w.now, x.counter)
 	w.ok(err)
-	same(w, w.told(x.Events[0]), true)
+	same(w, w.logged(x.Events[0]), true)
 	same(w, w.sent(x.Messages[0]), true)
 }
 
-func brokenSpend(w *world) {
+func failedSpend(w *fixture) {
 	for name, spoil := range map[string]func(*storage.Spend){
 		"credential": func(s *storage.Spend) { s.Credential.Authenticator = random[storage.AuthenticatorID]() },
 		"status":     func(s *storage.Spend) { s.Status.User = random[storage.UserID]() },
 		"request":    func(s *storage.Spend) { s.Request.Version = 9 },
 		"user":       func(s *storage.Spend) { s.MFAEnabled = random[storage.UserID]() },
 	} {
-		w.test(name, func(w *world) {
+		w.test(name, func(w *fixture) {
 			x := w.proof()
 			spoil(&x.Spend)
 			w.is(w.s.Spend(w.ctx, x.Spend), storage.ErrConflict)
@@ -240,14 +240,14 @@ func brokenSpend(w *world) {
 			same(w, w.account(x.id).User.MFAEnabled, false)
 			_, err = w.count(w.now, x.counter)
 			w.is(err, storage.ErrConflict)
-			same(w, w.told(x.Events[0]), false)
+			same(w, w.logged(x.Events[0]), false)
 			same(w, w.sent(x.Messages[0]), false)
 		})
 	}
 }
 
-// sent reports whether a message waits or was sent.
-func (w *world) sent(m storage.Message) bool {
+// sent reports whether a message is in the outbox.
+func (w *fixture) sent(m storage.Message) bool {
 	w.Helper()
 	all, err := w.s.ListMessages(w.ctx, 1000)
 	w.ok(err)

@@ -8,22 +8,22 @@ import (
 	"sallyport/storage"
 )
 
-func (w *world) counter(bucket string, s storage.Schedule) storage.Throttle {
+func (w *fixture) counter(bucket string, s storage.Schedule) storage.Throttle {
 	return storage.Throttle{Key: storage.ThrottleKey{Bucket: bucket, Subject: []byte(random[string]())}, Schedule: s}
 }
 
-// secondFactor is the schedule of security.md for second factors.
+// secondFactor returns the schedule of rule T-1.
 func secondFactor() storage.Schedule {
 	return storage.Schedule{Free: 4, First: 30 * time.Second, Cap: time.Hour, Max: 100}
 }
 
-func (w *world) count(now time.Time, ts ...storage.Throttle) (storage.Refusal, error) {
+func (w *fixture) count(now time.Time, ts ...storage.Throttle) (storage.Refusal, error) {
 	return w.s.CountAttempt(w.ctx, storage.Attempt{Throttles: ts, Now: now})
 }
 
-func throttles(w *world) {
+func throttles(w *fixture) {
 	w.test("after the free failures the wait doubles up to its cap", doublingWaits)
-	w.test("after the last failure no attempt passes, by waiting", func(w *world) {
+	w.test("after the last failure waiting does not help", func(w *fixture) {
 		c := w.counter("factor", storage.Schedule{Free: 1, First: time.Second, Cap: time.Second, Max: 3})
 		now := w.now
 		for range 3 {
@@ -41,7 +41,7 @@ func throttles(w *world) {
 		_, err = w.count(now, c)
 		w.ok(err)
 	})
-	w.test("a counter that is forgotten starts anew", func(w *world) {
+	w.test("a forgotten counter restarts", func(w *fixture) {
 		c := w.counter("password", storage.Schedule{Free: 1, First: time.Hour, Cap: time.Hour, Max: 2, Forget: 24 * time.Hour})
 		for range 2 {
 			_, err := w.count(w.now, c)
@@ -58,7 +58,7 @@ func throttles(w *world) {
 	})
 	w.test("a fixed window begins with its first failure, and with its wait", fixedWindow)
 	movedCounters(w)
-	w.test("if one counter refuses, none counts", func(w *world) {
+	w.test("if one counter refuses, none counts", func(w *fixture) {
 		full, other := w.counter("factor", storage.Schedule{Max: 1}), w.counter("a", storage.Schedule{Max: 2})
 		_, err := w.count(w.now, full)
 		w.ok(err)
@@ -72,16 +72,16 @@ func throttles(w *world) {
 			w.ok(err)
 		}
 	})
-	w.test("racing attempts never pass the free failures", func(w *world) {
+	w.test("concurrent attempts never exceed the free failures", func(w *fixture) {
 		c := w.counter("factor", secondFactor())
 		same(w, w.winners(50, func(int) error {
 			_, err := w.count(w.now, c)
 			return err
 		}), 5)
 	})
-	w.test("what would be refused is told without counting", wouldRefuse)
-	w.test("of all that are refused during one wait one is the first", waitsToldOnce)
-	w.test("waits are told for the counters that refuse now", func(w *world) {
+	w.test("WouldRefuse reports without counting", wouldRefuse)
+	w.test("one refusal of a wait is the first", waitsReportedOnce)
+	w.test("Waits returns the counters that refuse now", func(w *fixture) {
 		waiting, free := w.counter("password", storage.Schedule{First: time.Minute, Cap: time.Minute}), w.counter("factor", secondFactor())
 		_, err := w.count(w.now, waiting, free)
 		w.ok(err)
@@ -94,16 +94,16 @@ func throttles(w *world) {
 		same(w, len(got), 0)
 		e := w.event(person{})
 		w.ok(w.s.ResetThrottle(w.ctx, keys, []storage.Event{e}))
-		same(w, w.told(e), true)
+		same(w, w.logged(e), true)
 	})
 }
 
-// fixedWindow plays what wrong secrets of clients are counted by.
-func fixedWindow(w *world) {
+// fixedWindow tests the schedule of wrong client secrets.
+func fixedWindow(w *fixture) {
 	const window = 10 * time.Minute
 	s := storage.Schedule{Free: 2, First: window, Cap: window, Forget: window, Fixed: true}
 	c, apart, raced := w.counter("client_secret", s), w.counter("client_secret", s), w.counter("client_secret", s)
-	for i := range 20 { // two in each window, for ever
+	for i := range 20 { // two in each window, forever
 		_, err := w.count(w.now.Add(time.Duration(i)*9*time.Minute), apart)
 		w.ok(err)
 	}
@@ -127,7 +127,7 @@ func fixedWindow(w *world) {
 		_, err := w.count(w.now, raced)
 		return err
 	}), 20)
-	// A right secret takes its own count back, and no other: one more is free again.
+	// A right secret reverts only its own count: one more is free again.
 	w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Forgive: []storage.ThrottleKey{raced.Key}}))
 	same(w, w.winners(50, func(int) error {
 		_, err := w.count(w.now, raced)
@@ -135,8 +135,8 @@ func fixedWindow(w *world) {
 	}), 1)
 }
 
-func movedCounters(w *world) {
-	w.test("moved counters keep every failure and the longer wait, whoever counts and moves meanwhile", func(w *world) {
+func movedCounters(w *fixture) {
+	w.test("moved counters keep every failure and the longer wait, despite concurrent counts and moves", func(w *fixture) {
 		schedule := storage.Schedule{Free: 1000}
 		from, to := w.counter("factor", schedule), w.counter("factor", schedule)
 		moves := []storage.SubjectMove{{From: from.Key.Subject, To: to.Key.Subject}}
@@ -166,7 +166,7 @@ func movedCounters(w *world) {
 		_, err = w.count(w.now, to)
 		w.ok(err)
 	})
-	w.test("a counter of another bucket does not move", func(w *world) {
+	w.test("a counter of another bucket does not move", func(w *fixture) {
 		from, to := w.counter("device", storage.Schedule{Max: 1}), w.counter("device", storage.Schedule{Max: 1})
 		_, err := w.count(w.now, from)
 		w.ok(err)
@@ -178,8 +178,8 @@ func movedCounters(w *world) {
 	})
 }
 
-// schedule counts failures, each as early as it passes, and checks the waits.
-func (w *world) schedule(c storage.Throttle, waits []time.Duration) {
+// schedule counts failures, each as early as allowed, and checks the waits.
+func (w *fixture) schedule(c storage.Throttle, waits []time.Duration) {
 	w.Helper()
 	now := w.now
 	for i, wait := range waits {
@@ -189,7 +189,7 @@ func (w *world) schedule(c storage.Throttle, waits []time.Duration) {
 		if wait == 0 {
 			continue
 		}
-		// Refused while waiting; asking does not lengthen the wait.
+		// Attempts during a wait are refused and do not extend it.
 		for n, early := range []time.Duration{0, wait / 2, wait - time.Microsecond} {
 			refusal, err := w.count(now.Add(early), c)
 			w.is(err, storage.ErrConflict)
@@ -201,9 +201,9 @@ func (w *world) schedule(c storage.Throttle, waits []time.Duration) {
 	}
 }
 
-// onceAWait lets callers race against a counter that waits: one of them is the first to
-// be refused, and in the next wait one is again.
-func (w *world) onceAWait(c storage.Throttle, a *storage.AddressThrottle, begin func(now time.Time), length time.Duration) {
+// onceAWait runs concurrent callers against a waiting counter: one refusal per wait is the
+// first.
+func (w *fixture) onceAWait(c storage.Throttle, a *storage.AddressThrottle, begin func(now time.Time), length time.Duration) {
 	w.Helper()
 	for wait := range 3 {
 		now := w.now.Add(time.Duration(wait) * length)
@@ -227,7 +227,7 @@ func (w *world) onceAWait(c storage.Throttle, a *storage.AddressThrottle, begin 
 	}
 }
 
-func waitsToldOnce(w *world) {
+func waitsReportedOnce(w *fixture) {
 	c := w.counter("password", storage.Schedule{First: time.Minute, Cap: time.Minute, Forget: time.Hour})
 	w.onceAWait(c, nil, func(now time.Time) {
 		_, err := w.count(now, c)
@@ -248,24 +248,24 @@ func waitsToldOnce(w *world) {
 	w.onceAWait(storage.Throttle{}, a, func(now time.Time) { w.ok(w.s.CountFailure(w.ctx, storage.Attempt{Address: a, Now: now})) }, time.Minute)
 }
 
-func addresses(w *world) {
+func addresses(w *fixture) {
 	address := func(max, subjects int) *storage.AddressThrottle {
 		return &storage.AddressThrottle{Address: random[string](), Window: 10 * time.Minute, Max: max, MaxSubjects: subjects}
 	}
-	fail := func(w *world, a *storage.AddressThrottle, subject int, now time.Time) {
+	fail := func(w *fixture, a *storage.AddressThrottle, subject int, now time.Time) {
 		of := *a
 		of.Subject = fmt.Appendf(nil, "%08d of a longer hash", subject)
 		w.ok(w.s.CountFailure(w.ctx, storage.Attempt{Address: &of, Now: now}))
 	}
-	may := func(w *world, a *storage.AddressThrottle, now time.Time) (storage.Refusal, error) {
+	may := func(w *fixture, a *storage.AddressThrottle, now time.Time) (storage.Refusal, error) {
 		return w.s.CountAttempt(w.ctx, storage.Attempt{Address: a, Now: now})
 	}
-	passes := func(w *world, a *storage.AddressThrottle, now time.Time) {
+	passes := func(w *fixture, a *storage.AddressThrottle, now time.Time) {
 		w.Helper()
 		_, err := may(w, a, now)
 		w.ok(err)
 	}
-	w.test("an address waits when it has failed too often within the window", func(w *world) {
+	w.test("an address waits after too many failures within the window", func(w *fixture) {
 		a := address(5, 0)
 		for i := range 5 {
 			passes(w, a, w.now.Add(time.Duration(i)*time.Minute))
@@ -282,7 +282,7 @@ func addresses(w *world) {
 		_, err = may(w, a, w.now.Add(14*time.Minute))
 		w.is(err, storage.ErrConflict)
 	})
-	w.test("an address waits when it has failed for too many subjects", func(w *world) {
+	w.test("an address waits after failures for too many subjects", func(w *fixture) {
 		a := address(0, 3)
 		for range 20 {
 			for subject := range 3 {
@@ -294,7 +294,7 @@ func addresses(w *world) {
 		_, err := may(w, a, w.now)
 		w.is(err, storage.ErrConflict)
 	})
-	w.test("failures of nobody in particular are failures, and no subjects", func(w *world) {
+	w.test("failures without a subject count as failures but not as subjects", func(w *fixture) {
 		a, of := address(30, 1), address(30, 1)
 		of.Address, of.Subject = a.Address, nil
 		fail(w, a, 1, w.now)
@@ -306,20 +306,20 @@ func addresses(w *world) {
 		_, err := may(w, a, w.now)
 		w.is(err, storage.ErrConflict)
 	})
-	w.test("failures of an earlier window do not count", func(w *world) {
+	w.test("failures of an earlier window do not count", func(w *fixture) {
 		a := address(2, 0)
 		for i := range 10 {
 			fail(w, a, 1, w.now.Add(time.Duration(i)*10*time.Minute))
 			passes(w, a, w.now.Add(time.Duration(i)*10*time.Minute))
 		}
 	})
-	w.test("attempts alone count nothing in their address", func(w *world) {
+	w.test("attempts are not counted in their address", func(w *fixture) {
 		a := address(1, 0)
 		for range 20 {
 			passes(w, a, w.now)
 		}
 	})
-	w.test("an address that waits stops an attempt before any counter counts it", func(w *world) {
+	w.test("a waiting address refuses an attempt before any counter counts it", func(w *fixture) {
 		a, c := address(1, 0), w.counter("factor", storage.Schedule{Max: 1})
 		fail(w, a, 1, w.now)
 		refusal, err := w.s.CountAttempt(w.ctx, storage.Attempt{Address: a, Throttles: []storage.Throttle{c}, Now: w.now})
@@ -328,7 +328,7 @@ func addresses(w *world) {
 		_, err = w.count(w.now, c)
 		w.ok(err)
 	})
-	w.test("failures during the wait do not lengthen it", func(w *world) {
+	w.test("failures during the wait do not lengthen it", func(w *fixture) {
 		a := address(1, 0)
 		fail(w, a, 1, w.now)
 		fail(w, a, 2, w.now.Add(9*time.Minute))
@@ -336,7 +336,7 @@ func addresses(w *world) {
 		w.is(err, storage.ErrConflict)
 		passes(w, a, w.now.Add(10*time.Minute))
 	})
-	w.test("no racing failure is lost", func(w *world) {
+	w.test("no concurrent failure is lost", func(w *fixture) {
 		a := address(51, 0)
 		same(w, w.winners(50, func(i int) error {
 			of := *a
@@ -350,7 +350,7 @@ func addresses(w *world) {
 	})
 }
 
-func doublingWaits(w *world) {
+func doublingWaits(w *fixture) {
 	schedules := map[string]struct {
 		storage.Schedule
 		waits []time.Duration // after failure 1, 2, 3...
@@ -364,6 +364,6 @@ func doublingWaits(w *world) {
 		"without any wait":    {storage.Schedule{Free: 2}, []time.Duration{0, 0, 0, 0, 0}},
 	}
 	for name, s := range schedules {
-		w.test(name, func(w *world) { w.schedule(w.counter("factor", s.Schedule), s.waits) })
+		w.test(name, func(w *fixture) { w.schedule(w.counter("factor", s.Schedule), s.waits) })
 	}
 }

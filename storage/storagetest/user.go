@@ -7,21 +7,21 @@ import (
 	"sallyport/storage"
 )
 
-func users(w *world) {
-	w.test("a user comes back as it went in", userRoundTrip)
-	w.test("a taken name or ID is refused and nothing of the new user stays", func(w *world) {
-		p, e := w.someone(), w.event(person{})
+func users(w *fixture) {
+	w.test("a user round-trips", userRoundTrip)
+	w.test("a taken name or ID is refused and nothing of the new user is stored", func(w *fixture) {
+		p, e := w.addUser(), w.event(person{})
 		fresh := storage.NewUser{User: storage.User{ID: random[storage.UserID](), Status: storage.UserActive}, Events: []storage.Event{e}}
 		fresh.Identifiers = []storage.Identifier{w.name(fresh.User.ID, random[string]()), w.name(fresh.User.ID, p.email)}
 		w.is(w.s.CreateUser(w.ctx, fresh), storage.ErrConflict)
 		_, err := w.s.Account(w.ctx, fresh.User.ID)
 		w.is(err, storage.ErrNotFound)
 		w.is(w.s.CreateUser(w.ctx, storage.NewUser{User: storage.User{ID: p.id, Status: storage.UserActive}}), storage.ErrConflict)
-		if w.told(e) {
+		if w.logged(e) {
 			w.Error("the event of a refused user was written")
 		}
 	})
-	w.test("of racing users one gets the name", func(w *world) {
+	w.test("one of concurrent users gets the name", func(w *fixture) {
 		value := random[string]() + "@example.com"
 		w.one(racers, func(int) error {
 			id := random[storage.UserID]()
@@ -30,8 +30,8 @@ func users(w *world) {
 			})
 		})
 	})
-	w.test("what nobody has is not found, however it is written", func(w *world) {
-		p := w.someone()
+	w.test("unknown or malformed values are not found", func(w *fixture) {
+		p := w.addUser()
 		for _, id := range malformed(string(p.id)) {
 			_, err := w.s.Account(w.ctx, storage.UserID(id))
 			w.is(err, storage.ErrNotFound)
@@ -46,13 +46,13 @@ func users(w *world) {
 		}
 	})
 	w.test("a change replaces what it names and nothing else", userChange)
-	w.test("a change of names or factors happens whole or not at all", userReplaced)
-	w.test("killing ends everything a user has under way", func(w *world) { userKill(w, storage.UserDisabled) })
-	w.test("so it does where the user becomes pending", func(w *world) { userKill(w, storage.UserPending) })
-	w.test("a deleted user leaves nothing but events", userDelete)
-	w.test("users are listed page by page in the order of their IDs", func(w *world) {
+	w.test("a change of names or factors happens completely or not at all", userReplaced)
+	w.test("disabling a user with Kill ends logins, sessions and grants", func(w *fixture) { userKill(w, storage.UserDisabled) })
+	w.test("setting a user to pending with Kill does too", func(w *fixture) { userKill(w, storage.UserPending) })
+	w.test("deleting a user leaves only events", userDelete)
+	w.test("users are listed by ID, in pages", func(w *fixture) {
 		for range 5 {
-			w.someone()
+			w.addUser()
 		}
 		var seen []storage.User
 		for after := storage.UserID(""); ; {
@@ -72,10 +72,10 @@ func users(w *world) {
 			w.Fatalf("%d users listed, want at least 5", len(seen))
 		}
 	})
-	w.test("names are attached, proven and detached", userNames)
+	w.test("names are added, verified and removed", userNames)
 }
 
-// malformed are identifiers that no record has, made of one that a record has.
+// malformed returns malformed variants of an identifier.
 func malformed(id string) []string {
 	return []string{
 		"", "x", "00000000-0000-0000-0000-000000000000", id + " ", " " + id, "{" + id + "}", id[:35], id[:8] + id[9:],
@@ -83,7 +83,7 @@ func malformed(id string) []string {
 	}
 }
 
-func userRoundTrip(w *world) {
+func userRoundTrip(w *fixture) {
 	id := ordered[storage.UserID](w.now)
 	later := w.now.Add(time.Second)
 	n := storage.NewUser{
@@ -118,8 +118,8 @@ func userRoundTrip(w *world) {
 	same(w, codes, n.RecoveryCodes)
 }
 
-func userChange(w *world) {
-	p, e := w.someone(), w.event(person{})
+func userChange(w *fixture) {
+	p, e := w.addUser(), w.event(person{})
 	before := w.account(p.id).User
 	yes, disabled := true, storage.UserDisabled
 	w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, MFAEnabled: &yes, Now: w.now, Events: []storage.Event{e}}))
@@ -137,12 +137,12 @@ func userChange(w *world) {
 	}))
 	want.Status, want.Profile, want.Metadata, want.UpdatedAt = disabled, map[string]any{"name": "N"}, json.RawMessage(`[1]`), later
 	same(w, w.account(p.id).User, want)
-	if !w.told(e) {
+	if !w.logged(e) {
 		w.Error("the event was not written")
 	}
 }
 
-// belongings gives a user one of everything.
+// belongings has one of each record of a user.
 type belongings struct {
 	request        storage.RequestID
 	pending, shown storage.Status // initiated and verified
@@ -151,7 +151,7 @@ type belongings struct {
 	grant, offline storage.GrantID
 }
 
-func (w *world) belongings(p person) belongings {
+func (w *fixture) belongings(p person) belongings {
 	w.Helper()
 	b := belongings{request: w.opened(), session: w.signedIn(p), code: random[string]()}
 	w.ok(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: b.request, Subject: p.id, Now: w.now}, nil))
@@ -166,8 +166,8 @@ func (w *world) belongings(p person) belongings {
 	return b
 }
 
-func userKill(w *world, to storage.UserStatus) {
-	p, q := w.someone(), w.someone()
+func userKill(w *fixture, to storage.UserStatus) {
+	p, q := w.addUser(), w.addUser()
 	b, other := w.belongings(p), w.belongings(q)
 	w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Status: &to, Kill: true, Now: w.now}))
 	same(w, w.account(p.id).User.Status, to)
@@ -189,7 +189,7 @@ func userKill(w *world, to storage.UserStatus) {
 	g, err := w.s.Grant(w.ctx, other.grant)
 	w.ok(err)
 	same(w, g.Alive(), true)
-	// Switched on again, nothing of before comes back.
+	// Enabling the user restores nothing.
 	active := storage.UserActive
 	w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Status: &active, Now: w.now}))
 	g, err = w.s.Grant(w.ctx, b.offline)
@@ -197,8 +197,8 @@ func userKill(w *world, to storage.UserStatus) {
 	same(w, g.Alive(), false)
 }
 
-func userDelete(w *world) {
-	p, e := w.someone(), w.event(person{})
+func userDelete(w *fixture) {
+	p, e := w.addUser(), w.event(person{})
 	b := w.belongings(p)
 	w.ok(w.s.ReplaceRecoveryCodes(w.ctx, w.codes(p, "A", "B"), w.now, nil, nil))
 	w.ok(w.s.DeleteUser(w.ctx, p.id, []storage.Event{e}))
@@ -221,13 +221,13 @@ func userDelete(w *world) {
 	codes, err := w.s.RecoveryCodes(w.ctx, p.id)
 	w.ok(err)
 	same(w, len(codes), 0)
-	if !w.told(e) {
+	if !w.logged(e) {
 		w.Error("the event was not written")
 	}
 }
 
-func userNames(w *world) {
-	p, q := w.someone(), w.someone()
+func userNames(w *fixture) {
+	p, q := w.addUser(), w.addUser()
 	n := w.name(p.id, random[string]())
 	w.ok(w.s.AddIdentifier(w.ctx, n, nil))
 	taken := w.name(q.id, n.Value)
@@ -238,7 +238,7 @@ func userNames(w *world) {
 	a, err := w.s.AccountByIdentifier(w.ctx, n.Value)
 	w.ok(err)
 	if got := a.Identifiers[1]; !got.VerifiedAt.Equal(later) && !a.Identifiers[0].VerifiedAt.Equal(later) {
-		w.Errorf("the name is not proven: %+v", a.Identifiers)
+		w.Errorf("the name is not verified: %+v", a.Identifiers)
 	}
 	w.is(w.s.VerifyIdentifier(w.ctx, random[storage.IdentifierID](), later, nil), storage.ErrNotFound)
 	w.is(w.s.DeleteIdentifier(w.ctx, q.id, n.ID, nil), storage.ErrNotFound)

@@ -13,7 +13,7 @@ import (
 	"sallyport/web/webtest"
 )
 
-func TestSigningInThroughOurselves(t *testing.T) {
+func TestSigningIn(t *testing.T) {
 	h := newFixture(t)
 	id := h.User("ada", "")
 	b := h.browser()
@@ -52,7 +52,7 @@ func TestTheCallbackIsForThisBrowser(t *testing.T) {
 	foreign := url.QueryEscape(stateOf(t, h, other))
 	for name, query := range map[string]string{
 		"no state":              "code=x",
-		"a made-up state":       "code=x&state=abc./account",
+		"a forged state":        "code=x&state=abc./account",
 		"another browser's":     "code=x&state=" + foreign,
 		"one of another origin": "code=x&state=.//evil.example",
 	} {
@@ -61,7 +61,7 @@ func TestTheCallbackIsForThisBrowser(t *testing.T) {
 			t.Errorf("%s: at %s with %d, want 400 where it came", name, b.At, b.Page.Code)
 		}
 	}
-	// Without a session a cancelled login must not send the browser round in circles.
+	// Without a session a cancelled login must not redirect in a loop.
 	other.Submit("cancel")
 	other.Must(callback, 403, "not signed in", `id="onward"`)
 	for _, to := range []string{"//evil.example", "https://evil.example/account", "/\\evil.example", "/login", "/account/../login", "/accounts", "javascript:1"} {
@@ -105,7 +105,7 @@ func TestTwoDevicesEachOpenALogin(t *testing.T) {
 	b.Must("/account/add", 200)
 	secret := webtest.Attr(b.Page.Body.String()[strings.Index(b.Page.Body.String(), `id="enroll-secret"`):], "data-value")
 	b.Submit("totp-submit", "passcode", "000000")
-	b.Must("/account/add", 422, "That code is wrong", `data-value="`+secret+`"`) // the same secret: nobody must scan again
+	b.Must("/account/add", 422, "That code is wrong", `data-value="`+secret+`"`) // the same secret: no need to scan again
 	b.Submit("totp-submit", "passcode", h.code(id, "Work phone"))
 	b.Must("/account/add", 200, `id="recovery-codes"`)
 	if n := len(listed.FindAllString(b.Page.Body.String(), -1)); n != 10 {
@@ -114,8 +114,8 @@ func TestTwoDevicesEachOpenALogin(t *testing.T) {
 	b.Follow("recovery-done")
 	b.Must("/account", 200, "Work phone", "6 digits, SHA1", "Codes left: 10")
 
-	// The trap: this session knows the password and is young, and yet it may not add
-	// another factor without a young proof of the first.
+	// This session has a recent password, and yet it may not add another factor without a
+	// recent proof of the existing one.
 	h.Wait(6 * time.Minute)
 	b.Follow("totp-add")
 	b.Must("/account/add", 403, `id="account-confirm"`)
@@ -145,7 +145,7 @@ func TestTwoDevicesEachOpenALogin(t *testing.T) {
 	}
 }
 
-func TestAnOldSessionIsLedThroughTheLoginAndBack(t *testing.T) {
+func TestOldSessionsReauthenticate(t *testing.T) {
 	h := newFixture(t)
 	id := h.User("ada", "")
 	b := h.browser()
@@ -155,7 +155,7 @@ func TestAnOldSessionIsLedThroughTheLoginAndBack(t *testing.T) {
 	action, form := b.Form(`id="totp-begin"`)
 	h.Wait(16 * time.Minute)
 	form.Set("name", "Phone")
-	b.Post(action, form) // the page is left open, and sent when the session is too old
+	b.Post(action, form) // the page was left open, and sent when the session is too old
 	b.Must("/account/add", 403, `id="account-confirm"`, "asked for your password")
 	if n := len(h.devices(id)); n != 0 {
 		t.Fatalf("%d devices, want none", n)
@@ -172,13 +172,13 @@ func TestAnOldSessionIsLedThroughTheLoginAndBack(t *testing.T) {
 
 func TestThePasswordAloneChangesNoFactor(t *testing.T) {
 	h := newFixture(t)
-	id := h.User("ada", totpKey, "aaaaaaaaaaaaaaaaaaaaaaaa") // imported: a login does not ask for it
+	id := h.User("ada", totpKey, "aaaaaaaaaaaaaaaaaaaaaaaa") // imported: a login does not require it
 	b := h.browser()
 	b.Get("/account")
 	b.Submit("login-submit", "username", "ada", "password", password)
 	for _, path := range []string{"/account", "/account/password", "/account/add?method=totp"} {
 		b.Get(path)
-		b.Must("/mfa", 200) // not even to look at, though no policy asks for it
+		b.Must("/mfa", 200) // not even to view the page, though no policy requires it
 	}
 	b.Submit("mfa-submit", "passcode", h.code(id, ""))
 	b.Get("/account")
@@ -206,7 +206,7 @@ func TestThePasswordAloneChangesNoFactor(t *testing.T) {
 	}
 	b.Follow("confirm-begin")
 	b.Submit("login-submit", "password", password)
-	b.Must("/mfa", 200) // acr_values asks for it, though no policy does
+	b.Must("/mfa", 200) // acr_values requires it, though no policy does
 	b.Submit("mfa-submit", "passcode", h.code(id, ""))
 	if b.Page.Code != 200 || !strings.HasPrefix(b.At, "/account/") {
 		t.Errorf("at %s with %d, want to be back where it began", b.At, b.Page.Code)
@@ -293,9 +293,9 @@ func TestSessions(t *testing.T) {
 	second.Get("/account")
 	second.Must("/login", 200)
 	if strings.Contains(b.Page.Body.String(), `id="sessions-end-others"`) {
-		t.Error("there is nobody else to sign out")
+		t.Error("there is no other session to sign out")
 	}
-	// Whoever finds the page open must not throw its owner out.
+	// A person at an unlocked device must not sign the owner out.
 	third.Submit("login-submit", "username", "ada", "password", password)
 	b.Get("/account")
 	_, form = b.Form(`id="sessions-end-others"`)

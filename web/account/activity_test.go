@@ -11,9 +11,8 @@ import (
 	"sallyport/storage"
 )
 
-// Anybody who knows a name can try what they like: it does not push out of sight what
-// happened to the account.
-func TestStrangersDoNotPushOutWhatHappened(t *testing.T) {
+// Anyone who knows a name can make attempts. They must not displace other activity.
+func TestFailedAttemptsDoNotHideActivity(t *testing.T) {
 	h := newFixture(t)
 	id := h.User("ada", "")
 	var tries []storage.Event

@@ -116,9 +116,9 @@ type confirmPage struct {
 	Second bool // the account has a second factor, which will be required
 }
 
-// again shows that a change requires a more recent proof, with a link to the login. It
+// showConfirm shows that a change requires a more recent proof, with a link to the login. It
 // does not redirect: with a disabled factor the browser would loop.
-func (p *Pages) again(c *gin.Context, call ownerCall) {
+func (p *Pages) showConfirm(c *gin.Context, call ownerCall) {
 	held, usable := p.seconds(call)
 	d := confirmPage{Then: placeOf(c), Second: held}
 	if held && !usable {
@@ -146,8 +146,8 @@ func (p *Pages) confirm(c *gin.Context, call ownerCall) {
 	p.signIn(c, then, asked)
 }
 
-// fresh reports whether the user's proof is recent enough; if not, it shows how to renew it.
-func (p *Pages) fresh(c *gin.Context, call ownerCall) bool {
+// requireFresh reports whether the user's proof is recent enough; if not, it shows how to renew it.
+func (p *Pages) requireFresh(c *gin.Context, call ownerCall) bool {
 	err := p.verifier.CheckFresh(call.owner)
 	if err != nil {
 		p.fail(c, call, err)

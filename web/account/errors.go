@@ -85,7 +85,7 @@ func (p *Pages) fail(c *gin.Context, call ownerCall, err error) {
 		status, a := p.look.Unexpected(c, err)
 		p.failure(c, call, status, a)
 	case r.course == confirm:
-		p.again(c, call)
+		p.showConfirm(c, call)
 	default:
 		p.failure(c, call, r.status, p.reason(c, call, e))
 	}

@@ -60,7 +60,7 @@ func (p *Pages) addable(c *gin.Context, call ownerCall, method string) bool {
 		p.fail(c, call, &mfa.Error{Code: mfa.NotConfigured})
 		return false
 	}
-	return p.fresh(c, call)
+	return p.requireFresh(c, call)
 }
 
 func (p *Pages) addForm(c *gin.Context, call ownerCall) {
@@ -176,7 +176,7 @@ func (p *Pages) rename(c *gin.Context, call ownerCall) {
 }
 
 func (p *Pages) removeForm(c *gin.Context, call ownerCall) {
-	if d, ok := p.factor(c, call, c.Query("id")); ok && p.fresh(c, call) {
+	if d, ok := p.factor(c, call, c.Query("id")); ok && p.requireFresh(c, call) {
 		p.show(c, call, http.StatusOK, "account_remove", d, nil)
 	}
 }
@@ -195,7 +195,7 @@ func (p *Pages) remove(c *gin.Context, call ownerCall) {
 }
 
 func (p *Pages) recoveryForm(c *gin.Context, call ownerCall) {
-	if p.fresh(c, call) {
+	if p.requireFresh(c, call) {
 		p.show(c, call, http.StatusOK, "account_recovery", nil, nil)
 	}
 }

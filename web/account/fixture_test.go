@@ -63,7 +63,7 @@ func (h *fixture) devices(id storage.UserID) map[string]storage.Authenticator {
 	return out
 }
 
-// code is what the app of a device shows now.
+// code is what the app on a device shows now.
 func (h *fixture) code(id storage.UserID, name string) string {
 	h.T.Helper()
 	a, ok := h.devices(id)[name]
@@ -81,7 +81,7 @@ type browser struct {
 func (h *fixture) browser() *browser { return &browser{h.Browser(), h} }
 
 // signIn opens a page of the account and signs in on the way, with a code if a device is
-// named, or one without a name is asked for.
+// given, or one without a name is required.
 func (b *browser) signIn(path, name string, user storage.UserID, device string) {
 	b.h.T.Helper()
 	b.Get(path)
@@ -96,7 +96,7 @@ func (b *browser) signIn(path, name string, user storage.UserID, device string) 
 	}
 }
 
-// csrf is the value of this browser's forms.
+// csrf is the CSRF token of this browser.
 func (b *browser) csrf() string {
 	b.h.T.Helper()
 	b.Get("/account/password")

@@ -39,7 +39,7 @@ type sessionLine struct {
 }
 
 func (p *Pages) overview(c *gin.Context, call ownerCall) {
-	d, err := p.survey(c, call)
+	d, err := p.readOverview(c, call)
 	if err != nil {
 		p.fail(c, call, err)
 		return
@@ -47,8 +47,8 @@ func (p *Pages) overview(c *gin.Context, call ownerCall) {
 	p.show(c, call, http.StatusOK, "account", d, nil)
 }
 
-// survey reads everything the overview shows.
-func (p *Pages) survey(c *gin.Context, call ownerCall) (overview, error) {
+// readOverview reads everything the overview shows.
+func (p *Pages) readOverview(c *gin.Context, call ownerCall) (overview, error) {
 	var d overview
 	ctx := c.Request.Context()
 	if what, ok := p.look.Verify(donePurpose, call.caller.Browser, c.Query(doneParam)); ok {
@@ -89,7 +89,7 @@ func (d *overview) factors(p *Pages, a storage.Account) {
 // endSessions ends one session, or all others. It requires a recent proof: a person at an
 // unlocked device must not sign the owner out elsewhere.
 func (p *Pages) endSessions(c *gin.Context, call ownerCall) {
-	if !p.fresh(c, call) {
+	if !p.requireFresh(c, call) {
 		return
 	}
 	ctx := c.Request.Context()
@@ -110,7 +110,7 @@ func (p *Pages) endSessions(c *gin.Context, call ownerCall) {
 
 // withdraw withdraws a consent.
 func (p *Pages) withdraw(c *gin.Context, call ownerCall) {
-	if !p.fresh(c, call) {
+	if !p.requireFresh(c, call) {
 		return
 	}
 	err := p.provider.Withdraw(c.Request.Context(), call.caller, call.owner.Account.User.ID, storage.ClientID(c.PostForm("client")))

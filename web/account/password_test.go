@@ -11,8 +11,8 @@ import (
 	passwords "sallyport/mfa/password"
 )
 
-// The page, its hint and the refusal name the length that the rule has.
-func TestTheLeastLengthIsSaid(t *testing.T) {
+// The page, its hint and the refusal show the minimum length.
+func TestMinimumLengthIsShown(t *testing.T) {
 	h := newFixtureWith(t, passwords.Options{MinLength: 13})
 	h.User("ada", "")
 	b := h.browser()
@@ -32,7 +32,7 @@ func TestTheLeastLengthIsSaid(t *testing.T) {
 	b.Must("/account", 200)
 }
 
-func TestABreachedPasswordIsRefusedInWords(t *testing.T) {
+func TestBreachedPasswordIsRefused(t *testing.T) {
 	const stolen = "stolen elsewhere qzvk"
 	file := filepath.Join(t.TempDir(), "sha1.txt")
 	if err := os.WriteFile(file, fmt.Appendf(nil, "%X:12\r\n", sha1.Sum([]byte(stolen))), 0o600); err != nil {
@@ -61,7 +61,7 @@ func TestABreachedPasswordIsRefusedInWords(t *testing.T) {
 		t.Errorf("Retry-After = %q, want 60", b.Page.Header().Get("Retry-After"))
 	}
 	if log := h.Log.String(); !strings.Contains(log, `"level":"ERROR"`) || !strings.Contains(log, file) || strings.Contains(log, stolen) {
-		t.Errorf("the log does not say what is wrong, or says too much: %s", log)
+		t.Errorf("the log lacks the cause, or holds the password: %s", log)
 	}
 	if err := os.WriteFile(file, fmt.Appendf(nil, "%X\n", sha1.Sum([]byte("another one"))), 0o600); err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ func TestChangingThePassword(t *testing.T) {
 	if log := h.Log.String(); strings.Contains(log, fresh) || strings.Contains(log, password) {
 		t.Error("the log holds a password")
 	}
-	// Guesses count where logins count.
+	// Wrong passwords count like those of a login.
 	for range 5 {
 		b.Get("/account/password")
 		b.Submit("password-submit", "old", "guess guess", "new", fresh, "repeat", fresh)

@@ -17,7 +17,7 @@ func TestTexts(t *testing.T) {
 	pagetest.Check(t, embedded, `^(event|account\.(code|done|out|stale|locked|weak|differ|add))\.`)
 }
 
-func TestEveryCodeHasAnAnswer(t *testing.T) {
+func TestEveryCodeHasARefusal(t *testing.T) {
 	for _, code := range mfa.Codes() {
 		r, ok := refusals[code]
 		if !ok || r.status < 400 || r.status >= 600 {
@@ -52,7 +52,7 @@ func TestForeignFormsAreRefused(t *testing.T) {
 	others := url.Values{"csrf": {elsewhere.csrf()}}
 	before := len(h.account(id).Authenticators)
 	for path, form := range posts(device) {
-		for name, value := range map[string]string{"none": "", "made up": "forged", "another browser's": others.Get("csrf")} {
+		for name, value := range map[string]string{"none": "", "forged": "forged", "another browser's": others.Get("csrf")} {
 			form.Set("csrf", value)
 			b.Post(path, form)
 			if b.At != path || b.Page.Code != http.StatusForbidden || !strings.Contains(b.Page.Body.String(), "out of date") {
@@ -89,7 +89,7 @@ func TestWithoutASessionNothingIsDone(t *testing.T) {
 	}
 }
 
-func TestOtherPeoplesThingsAreLikeUnknownOnes(t *testing.T) {
+func TestRecordsOfOtherUsersLookUnknown(t *testing.T) {
 	h := newFixture(t)
 	ada, eve := h.User("ada", totpKey), h.User("eve", totpKey)
 	victim, b := h.browser(), h.browser()
@@ -111,7 +111,7 @@ func TestOtherPeoplesThingsAreLikeUnknownOnes(t *testing.T) {
 			bodies[i] = b.Page.Body.String()
 		}
 		if len(bodies[0]) != len(bodies[1]) {
-			t.Errorf("%s: another person's id can be told from an unknown one", path)
+			t.Errorf("%s: another user's id differs from an unknown one", path)
 		}
 		if path != "/account/sessions" {
 			b.Get(path + "?id=" + pair[0])
@@ -129,7 +129,7 @@ func TestOtherPeoplesThingsAreLikeUnknownOnes(t *testing.T) {
 	}
 }
 
-func TestANoticeCanNotBeMadeUp(t *testing.T) {
+func TestNoticesCannotBeForged(t *testing.T) {
 	h := newFixture(t)
 	h.User("ada", "")
 	b := h.browser()
@@ -143,9 +143,8 @@ func TestANoticeCanNotBeMadeUp(t *testing.T) {
 	}
 }
 
-// A second factor that was switched off can not be confirmed; the way out is not a
-// circle.
-func TestALockedFactorIsSaid(t *testing.T) {
+// A disabled second factor cannot be confirmed, and the page for that does not loop.
+func TestLockedFactorIsShown(t *testing.T) {
 	h := newFixture(t)
 	id := h.User("ada", totpKey)
 	a := h.devices(id)[""]
@@ -191,7 +190,7 @@ func TestPagesAreSoundAndKeepTheirPolicy(t *testing.T) {
 	checkIDs(t, "confirm", b.Page.Body.String())
 }
 
-// checkIDs demands that ids are unique and that what refers to one finds it.
+// checkIDs checks that ids are unique and that every reference to one exists.
 func checkIDs(t *testing.T, path, body string) {
 	t.Helper()
 	seen := map[string]int{}

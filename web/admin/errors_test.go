@@ -22,7 +22,7 @@ import (
 	"sallyport/web"
 )
 
-// failing answers every call with an error.
+// failing fails every call with an error.
 type failing struct {
 	*Surface
 	err error
@@ -47,15 +47,15 @@ func answer(t *testing.T, err error) (*httptest.ResponseRecorder, Problem, strin
 	return w, p, log.String()
 }
 
-func TestEveryCodeHasAnAnswer(t *testing.T) {
+func TestEveryCodeHasARefusal(t *testing.T) {
 	for _, code := range mfa.Codes() {
-		w, p, _ := answer(t, fmt.Errorf("deed: %w", &mfa.Error{Code: code, RetryAfter: 1500 * time.Millisecond, Err: errors.New("hidden cause")}))
+		w, p, _ := answer(t, fmt.Errorf("operation: %w", &mfa.Error{Code: code, RetryAfter: 1500 * time.Millisecond, Err: errors.New("hidden cause")}))
 		if w.Code < 400 || w.Code >= 600 || w.Code == 500 || p.Status != w.Code || p.Code != string(code) || p.Detail == "" ||
 			p.Title != http.StatusText(w.Code) || p.Support == "" || w.Header().Get("Retry-After") != "2" {
 			t.Errorf("%s = %d %s, want a form of its own", code, w.Code, w.Body)
 		}
 		if strings.Contains(w.Body.String(), "hidden cause") {
-			t.Errorf("%s tells its cause: %s", code, w.Body)
+			t.Errorf("%s reveals its cause: %s", code, w.Body)
 		}
 	}
 	if len(refusals) != len(mfa.Codes()) {
@@ -63,7 +63,7 @@ func TestEveryCodeHasAnAnswer(t *testing.T) {
 	}
 }
 
-func TestOtherErrorsHaveTheirAnswers(t *testing.T) {
+func TestOtherErrorsHaveAResponse(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		err    error
@@ -73,9 +73,9 @@ func TestOtherErrorsHaveTheirAnswers(t *testing.T) {
 	}{
 		{"broken", errors.New("SELECT secret"), 500, "server_error", "something went wrong"},
 		{"out of reach", fmt.Errorf("read: %w", context.DeadlineExceeded), 503, "temporarily_unavailable", "try again later"},
-		{"a code nobody knows", &mfa.Error{Code: "new", Err: errors.New("SELECT secret")}, 500, "server_error", "something went wrong"},
-		{"no client", fmt.Errorf("deed: %w", clients.ErrNotFound), 404, codeNotFound, "there is no such client"},
-		{"a key that is expired is none to an administrator", apikeys.ErrExpired, 404, codeNotFound, "there is no such API key"},
+		{"an unknown code", &mfa.Error{Code: "new", Err: errors.New("SELECT secret")}, 500, "server_error", "something went wrong"},
+		{"no client", fmt.Errorf("operation: %w", clients.ErrNotFound), 404, codeNotFound, "there is no such client"},
+		{"an expired key is unknown to an administrator", apikeys.ErrExpired, 404, codeNotFound, "there is no such API key"},
 		{"faults", Faults{{Line: 3, Field: "a", Detail: "is wrong"}}, 400, "invalid_request", "the body has faults"},
 		{"stopped by a rule", &desired.Stopped{Done: 1, Of: 3, What: "user x", Err: &mfa.Error{Code: mfa.IdentifierTaken}}, 409, "identifier_taken", "stopped after 1 of 3 changes; they stay, and another run does the rest: user x: another user has"},
 		{"stopped by a fault", &desired.Stopped{Done: 1, Of: 3, What: "user x", Err: errors.New("SELECT secret")}, 500, "server_error", "stopped after 1 of 3 changes; they stay, and another run does the rest: user x: something went wrong"},
@@ -90,7 +90,7 @@ func TestOtherErrorsHaveTheirAnswers(t *testing.T) {
 	}
 }
 
-func TestAKeyPrintsAsNothing(t *testing.T) {
+func TestKeysNeverPrint(t *testing.T) {
 	k := KeyOf("geheim")
 	var log strings.Builder
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "key", k, "inside", struct{ K Key }{k})

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A login opened by a program goes on in the browser that comes for it.
+// A login opened by a program continues in the browser that takes it over.
 func TestABrowserAdoptsALogin(t *testing.T) {
 	h := newFixture(t)
 	h.User("ada", totpKey)
@@ -33,15 +33,15 @@ func TestABrowserAdoptsALogin(t *testing.T) {
 		b.submit("/mfa", "method", "totp", "passcode", h.code(totpKey))
 		h.redeem("vault", b.mustCode())
 	})
-	t.Run("nothing proven yet: anybody may lead there", func(t *testing.T) {
+	t.Run("nothing proven yet: any page may redirect there", func(t *testing.T) {
 		h.T = t
 		a, b := &caller{h: h}, h.browser()
 		a.begin("own")
 		b.Get("/continue?requestId=" + a.id.(string))
-		b.Must("/login", 200) // not the client's page: it could not go on without the cookie
+		b.Must("/login", 200) // not the client's page: it could not continue without the cookie
 		b.submit("/login", "username", "ada", "password", password)
 		b.Must("/mfa", 200)
-		// Who opened the login waits in vain for somebody else's proofs.
+		// The caller who opened the login gets nothing from another user's proofs.
 		for _, path := range []string{"/step", "/finish", "/cancel", "/restart"} {
 			a.call(path).refused(404, "unknown_request")
 		}
@@ -49,7 +49,7 @@ func TestABrowserAdoptsALogin(t *testing.T) {
 	})
 }
 
-// Nobody is signed in as somebody else by following a link.
+// Following a link signs no user in as another.
 func TestProofsDoNotTravelByLink(t *testing.T) {
 	h := newFixture(t)
 	h.User("mallory", "")
@@ -78,7 +78,7 @@ func TestProofsDoNotTravelByLink(t *testing.T) {
 	a.call("/password", "identifier", "mallory", "password", password).at("done")
 	victim.getFrom(site+"/", "/continue?requestId="+a.id.(string))
 	victim.Must("/continue", 400)
-	victim.takeOver(a, site) // even if the client's own page were talked into it
+	victim.takeOver(a, site) // even if an attacker gets the client's own page to do it
 	victim.Must("/continue", 400)
 	delete(victim.Cookies, "__Host-sallyport_browser")
 	delete(victim.Cookies, "__Host-sallyport_login")
@@ -95,7 +95,7 @@ func TestProofsDoNotTravelByLink(t *testing.T) {
 	own.mustCode()
 }
 
-func TestOnlyALoginOfNobodyIsAdopted(t *testing.T) {
+func TestOnlyUnboundLoginsAreAdopted(t *testing.T) {
 	h := newFixture(t)
 	h.User("ada", "")
 	first, second := h.browser(), h.browser()
@@ -104,10 +104,10 @@ func TestOnlyALoginOfNobodyIsAdopted(t *testing.T) {
 	second.Must("/continue", 400)
 	a := h.app()
 	a.begin("front")
-	// Other pages lead nowhere before /continue has bound it.
+	// Other pages do not work before /continue has bound it.
 	first.Get("/login?requestId=" + a.id.(string))
 	first.Must("/login", 400)
-	a.call("/cancel").refused(403, "not_allowed") // it is nobody's
+	a.call("/cancel").refused(403, "not_allowed") // the caller is not the owner
 	a.call("/password", "identifier", "ada", "password", password).at("done")
 	second.getFrom(site+"/", "/continue?requestId="+a.id.(string))
 	second.Must("/continue", 400)

@@ -56,7 +56,7 @@ func (b *browser) getFrom(referer, path string) {
 }
 
 // takeOver hands the login of a page at an origin over to the browser. The post comes from
-// another site: the cookies, which are SameSite=Lax, come along with the redirect alone.
+// another site, so the browser sends its SameSite=Lax cookies only with the redirect.
 func (b *browser) takeOver(c *caller, origin string) {
 	b.h.T.Helper()
 	token, _ := c.token.(string)
@@ -73,8 +73,8 @@ func (b *browser) takeOver(c *caller, origin string) {
 	}
 }
 
-// own is a page of the client's that goes on with a login of this browser, of which the
-// redirect to that page told it.
+// own is the client's page that continues a login of this browser, with the track from the
+// redirect to that page.
 func (b *browser) own(id string) *caller {
 	b.h.T.Helper()
 	ctx, visit := context.Background(), mfa.Caller{Browser: b.Cookies["__Host-sallyport_browser"]}

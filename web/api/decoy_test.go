@@ -11,7 +11,7 @@ import (
 
 var handle = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|20\d\d-[0-9TZ:.-]+`)
 
-// shape is an answer without what differs from login to login.
+// shape is a response without what differs from login to login.
 func shape(r reply) string {
 	delete(r.body, "support_id")
 	text, err := json.Marshal(r.body)
@@ -21,11 +21,11 @@ func shape(r reply) string {
 	return fmt.Sprint(r.code, handle.ReplaceAllString(string(text), "*"))
 }
 
-// Nobody can tell by asking who exists, nor who has a second factor.
+// A caller cannot find out which users exist, nor which have a second factor.
 func TestUnknownNamesLookKnown(t *testing.T) {
 	h := newFixture(t)
 	h.User("ada", totpKey, "aaaaaaaaaaaaaaaaaaaaaaaa")
-	// Among many invented names there are some that have what ada has.
+	// Of many unknown names some have the same factors as ada.
 	ada := h.app()
 	ada.begin("lone")
 	known := ada.call("/identify", "identifier", "ada")
@@ -69,7 +69,7 @@ func TestUnknownNamesLookKnown(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoNameAtAllIsNobodys(t *testing.T) {
+func TestInvalidIdentifiersAreUnknown(t *testing.T) {
 	h := newFixture(t)
 	a := h.app()
 	a.begin("front")

@@ -16,17 +16,17 @@ import (
 	"sallyport/web/webtest"
 )
 
-// description reads the description once for all tests, as it is served.
+// description is the served description, read once for all tests.
 var description = sync.OnceValues(func() (*openapi3.T, error) { return webtest.Description("openapi.yaml") })
 
-// described holds an answer against the description.
+// described validates a response against the description.
 func described(t testing.TB, path string, r reply) {
 	t.Helper()
 	doc, err := description()
 	if err != nil {
 		t.Fatal(err)
 	}
-	webtest.Described(t, doc, webtest.Answer{Method: http.MethodPost, Path: base + path, Code: r.code, Header: r.header, Raw: []byte(r.raw)})
+	webtest.Validate(t, doc, webtest.Response{Method: http.MethodPost, Path: base + path, Code: r.code, Header: r.header, Raw: []byte(r.raw)})
 }
 
 func TestTheDescriptionNamesEveryCallAndEveryCode(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 	"sallyport/web/problem"
 )
 
-// failing answers every call with an error.
+// failing fails every call with an error.
 type failing struct {
 	s   *Surface
 	err error
@@ -48,15 +48,15 @@ func answer(t *testing.T, path string, err error) (*httptest.ResponseRecorder, p
 	return w, p, log.String()
 }
 
-func TestEveryCodeHasAnAnswer(t *testing.T) {
+func TestEveryCodeHasARefusal(t *testing.T) {
 	for _, code := range mfa.Codes() {
-		w, p, _ := answer(t, "/fail", fmt.Errorf("deed: %w", &mfa.Error{Code: code, Err: errors.New("hidden cause")}))
+		w, p, _ := answer(t, "/fail", fmt.Errorf("operation: %w", &mfa.Error{Code: code, Err: errors.New("hidden cause")}))
 		if w.Code < 400 || w.Code >= 600 || w.Code == 500 || p.Status != w.Code || p.Code != string(code) || p.Detail == "" ||
 			p.Title != http.StatusText(w.Code) || p.Support == "" {
 			t.Errorf("%s = %d %s, want a form of its own", code, w.Code, w.Body)
 		}
 		if strings.Contains(w.Body.String(), "hidden cause") {
-			t.Errorf("%s tells its cause: %s", code, w.Body)
+			t.Errorf("%s reveals its cause: %s", code, w.Body)
 		}
 	}
 	if len(refusals) != len(mfa.Codes()) {
@@ -64,7 +64,7 @@ func TestEveryCodeHasAnAnswer(t *testing.T) {
 	}
 }
 
-func TestWaitsAreToldInWholeSeconds(t *testing.T) {
+func TestRetryAfterIsInWholeSeconds(t *testing.T) {
 	for wait, want := range map[time.Duration]string{0: "", time.Millisecond: "1", 30 * time.Second: "30", 30001 * time.Millisecond: "31"} {
 		w, _, _ := answer(t, "/fail", &mfa.Error{Code: mfa.TooMany, RetryAfter: wait})
 		if got := w.Header().Get("Retry-After"); got != want {
@@ -73,7 +73,7 @@ func TestWaitsAreToldInWholeSeconds(t *testing.T) {
 	}
 }
 
-func TestWhatWasNotExpectedTellsNothing(t *testing.T) {
+func TestUnexpectedErrorsRevealNothing(t *testing.T) {
 	for _, tc := range []struct {
 		name        string
 		err         error
@@ -82,7 +82,7 @@ func TestWhatWasNotExpectedTellsNothing(t *testing.T) {
 	}{
 		{"broken", errors.New("SELECT secret"), 500, "server_error", ""},
 		{"out of reach", fmt.Errorf("read: %w", context.DeadlineExceeded), 503, "temporarily_unavailable", "5"},
-		{"a code nobody knows", &mfa.Error{Code: "new", Err: errors.New("SELECT secret")}, 500, "server_error", ""},
+		{"an unknown code", &mfa.Error{Code: "new", Err: errors.New("SELECT secret")}, 500, "server_error", ""},
 	} {
 		for _, path := range []string{"/fail", "/open"} {
 			w, p, log := answer(t, path, tc.err)

@@ -79,7 +79,7 @@ func (h *fixture) code(key string) string {
 	return h.Code(key)
 }
 
-// params are a good authorization request, changed by name and value; "" leaves out.
+// params are a valid authorization request, changed by name and value; "" leaves one out.
 func params(client string, changes ...string) map[string]any {
 	v := map[string]any{"response_type": "code", "client_id": client, "redirect_uri": callback, "scope": "openid", "state": "the-state",
 		"code_challenge": webtest.Challenge(verifier), "code_challenge_method": "S256"}
@@ -96,15 +96,15 @@ func params(client string, changes ...string) map[string]any {
 type caller struct {
 	h      *fixture
 	origin string
-	jar    *browser // whose cookies go along; nil: none
+	jar    *browser // whose cookies are sent; nil: none
 	id     any      // of the login it is in
-	token  any      // of the same, if it is its owner; nil: none
+	token  any      // of its login, if it is the owner; nil: none
 }
 
 // app is the client's own page on its own origin.
 func (h *fixture) app() *caller { return &caller{h: h, origin: site} }
 
-// reply is an answer.
+// reply is a response.
 type reply struct {
 	t      testing.TB
 	code   int
@@ -113,8 +113,8 @@ type reply struct {
 	raw    string
 }
 
-// call posts a body of names and values, in the login the caller is in, and holds the
-// answer against the description.
+// call posts a body of names and values in the caller's login, and validates the response
+// against the description.
 func (c *caller) call(path string, pairs ...any) reply {
 	c.h.T.Helper()
 	body := map[string]any{}
@@ -138,7 +138,7 @@ func (c *caller) send(path string, body map[string]any) reply {
 	r.Header.Set("Content-Type", "application/json")
 	out := c.do(r)
 	described(c.h.T, path, out)
-	if token, told := out.body["login_token"]; told || path == "/restart" && out.code == http.StatusOK {
+	if token, sent := out.body["login_token"]; sent || path == "/restart" && out.code == http.StatusOK {
 		c.token = token
 	}
 	return out
@@ -166,7 +166,7 @@ func (c *caller) do(r *http.Request) reply {
 	return out
 }
 
-// begin opens a login and stays in it.
+// begin opens a login for the following calls.
 func (c *caller) begin(client string, changes ...string) reply {
 	c.h.T.Helper()
 	out := c.send("/requests", params(client, changes...))
@@ -176,7 +176,7 @@ func (c *caller) begin(client string, changes ...string) reply {
 
 func (r reply) get(name string) string { s, _ := r.body[name].(string); return s }
 
-// at demands a step.
+// at checks the step.
 func (r reply) at(step string) reply {
 	r.t.Helper()
 	if r.code != http.StatusOK || r.get("step") != step {
@@ -185,7 +185,7 @@ func (r reply) at(step string) reply {
 	return r
 }
 
-// refused demands a problem with a status and a code.
+// refused checks for a problem with a status and a code.
 func (r reply) refused(status int, code string) reply {
 	r.t.Helper()
 	if r.code != status || r.get("code") != code || r.get("support_id") != r.header.Get(web.CorrelationHeader) ||

@@ -65,7 +65,7 @@ func TestInitiateAndVerify(t *testing.T) {
 	if account, err := h.Store.AccountByIdentifier(t.Context(), "ada"); err != nil || strings.Contains(r.raw, string(account.User.ID)) {
 		t.Errorf("%s holds the subject (%v)", r.raw, err)
 	}
-	// Another try takes the place of the first.
+	// A new attempt replaces the first.
 	second := a.call("/initiate", "method", "totp").body["exchange"].(map[string]any)
 	a.call("/verify", "method", "totp", "passcode", h.code(totpKey), "exchange_id", begun["exchange_id"]).refused(409, "invalid_exchange")
 	a.call("/verify", "method", "recovery", "passcode", "aaaaaaaaaaaaaaaaaaaaaaaa", "exchange_id", second["exchange_id"]).refused(409, "invalid_exchange")
@@ -82,7 +82,7 @@ func TestInitiateAndVerify(t *testing.T) {
 	b.call("/initiate", "method", "totp").refused(409, "request_changed")
 }
 
-func TestAllTriesUsedUp(t *testing.T) {
+func TestAttemptsAreLimited(t *testing.T) {
 	h := newFixture(t)
 	h.User("ada", totpKey)
 	a := h.app()
@@ -141,7 +141,7 @@ func TestEnrollmentAndRecoveryCodes(t *testing.T) {
 	}
 }
 
-func TestAnEnrollmentEndsInItsTime(t *testing.T) {
+func TestEnrollmentExpires(t *testing.T) {
 	h := newFixture(t)
 	h.User("bob", "")
 	a := h.app()

@@ -14,15 +14,14 @@ import (
 	"sallyport/web/webtest"
 )
 
-// faulty breaks below the addresses of the login.
+// faulty panics below the surface's addresses.
 type faulty struct{}
 
 func (faulty) Mount(r gin.IRouter) {
 	r.POST(base+"/break", func(*gin.Context) { panic("broken") })
 }
 
-// What the engine refuses before a call is reached has the form of every refusal, and
-// the page of the client can read it.
+// The engine's refusals are problems as well, and the client's page can read them.
 func TestTheEngineRefusesInProblems(t *testing.T) {
 	h := newFixture(t)
 	engine := func(o web.Options) http.Handler {
@@ -32,7 +31,7 @@ func TestTheEngineRefusesInProblems(t *testing.T) {
 		return e
 	}
 	open, shut := engine(web.Options{}), engine(web.Options{Rate: 1e-9})
-	shut.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, base, nil)) // the one the valve lets through
+	shut.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, base, nil)) // uses up the rate
 	for _, tc := range []struct {
 		name       string
 		engine     http.Handler
@@ -52,7 +51,7 @@ func TestTheEngineRefusesInProblems(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			r := httptest.NewRequest(tc.verb, tc.path, strings.NewReader(tc.body))
 			r.Header.Set("Content-Type", "application/json")
-			r.Header.Set("Accept", "text/html") // whoever asks, it is no page
+			r.Header.Set("Accept", "text/html") // no page, whatever the caller accepts
 			a := h.app()
 			a.h = &fixture{Fixture: &webtest.Fixture{T: t, Handler: tc.engine}}
 			got := a.do(r).refused(tc.status, tc.code)

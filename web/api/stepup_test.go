@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// A page on another site cannot show who is signed in in its browser. For its calls the
-// first factor is missing, too; proven again, it belongs to the same person.
-func TestAPageElsewhereAsksForThePasswordAgain(t *testing.T) {
+// A page on another site sends no session cookie, so its calls lack the first factor as
+// well; proven again, it must belong to the same user.
+func TestPageOnAnotherSiteNeedsThePassword(t *testing.T) {
 	h := newFixture(t)
 	h.User("ada", totpKey)
 	h.User("bob", totpKey)
 	b := h.browser()
-	b.authorize("front") // on our pages, a password is enough: the browser is signed in afterwards
+	b.authorize("front") // on the server's pages a password is enough: the browser is signed in afterwards
 	b.submit("/login", "username", "ada", "password", password)
 	b.mustCode()
 	h.Wait(time.Minute)
@@ -27,6 +27,6 @@ func TestAPageElsewhereAsksForThePasswordAgain(t *testing.T) {
 		t.Errorf("acr = %v, want aal2", claims["acr"])
 	}
 	a = &caller{h: h, origin: site, id: b.authorize("own", "prompt", "login")}
-	a.call("/restart").refused(403, "not_allowed") // nothing is anybody's yet
+	a.call("/restart").refused(403, "not_allowed") // the caller is not the owner yet
 	a.call("/password", "identifier", "bob", "password", password).at("verify")
 }

@@ -12,12 +12,12 @@ import (
 	"sallyport/storage"
 )
 
-// faceless is a problem without what differs between any two answers.
+// faceless is a problem without what differs between any two responses.
 func faceless(r reply) string { return strings.ReplaceAll(r.raw, r.get("support_id"), "") }
 
-// Whoever may not continue a login gets, from every call, the very answer of who made
-// its number up (B-2).
-func TestStrangersLearnNothing(t *testing.T) {
+// An unauthorized caller gets from every call the same response as for a request that does
+// not exist (B-2).
+func TestUnauthorizedCallersLearnNothing(t *testing.T) {
 	h := newFixture(t)
 	h.User("ada", totpKey)
 	own, second := h.browser(), h.browser()
@@ -33,7 +33,7 @@ func TestStrangersLearnNothing(t *testing.T) {
 		who  caller
 		id   string
 	}{
-		{"a made-up number", caller{origin: site}, "00000000-0000-0000-0000-000000000000"},
+		{"an unknown request", caller{origin: site}, "00000000-0000-0000-0000-000000000000"},
 		{"no number at all", caller{origin: site}, "' OR 1=1 --"},
 		{"a client without headless login, from its own page", caller{origin: site}, bound},
 		{"the same without an origin", caller{}, bound},
@@ -78,7 +78,7 @@ func TestOpeningALogin(t *testing.T) {
 		code   string
 	}{
 		{"from the client's page", site, params("front"), 200, ""},
-		{"from our own", issuer, params("front"), 200, ""},
+		{"from the server's own origin", issuer, params("front"), 200, ""},
 		{"from no page", "", params("front"), 200, ""},
 		{"without PKCE", site, params("front", "code_challenge", "", "code_challenge_method", ""), 400, "invalid_request"},
 		{"PKCE plain", site, params("front", "code_challenge_method", "plain"), 400, "invalid_request"},
@@ -87,7 +87,7 @@ func TestOpeningALogin(t *testing.T) {
 		{"another response type", site, params("front", "response_type", "token"), 400, "unsupported_response_type"},
 		{"silently", site, params("front", "prompt", "none"), 400, "login_required"},
 		{"a request object", site, params("front", "request", "x"), 400, "request_not_supported"},
-		{"our own mark", site, params("front", "opened_alone", "", "hint_sub", "x"), 200, ""},
+		{"a reserved parameter", site, params("front", "opened_alone", "", "hint_sub", "x"), 200, ""},
 		{"an unknown client", site, params("nobody"), 403, "unauthorized_client"},
 		{"no client", site, params(""), 403, "unauthorized_client"},
 		{"a client without headless login", site, params("shop"), 403, "unauthorized_client"},
@@ -120,8 +120,8 @@ func TestOpeningALogin(t *testing.T) {
 	}
 }
 
-// One login, several faces.
-func TestFacesChange(t *testing.T) {
+// A login continues in another surface.
+func TestLoginSwitchesSurfaces(t *testing.T) {
 	h := newFixture(t)
 	h.User("ada", totpKey)
 	t.Run("password on the page, code by JSON", func(t *testing.T) {
@@ -130,9 +130,9 @@ func TestFacesChange(t *testing.T) {
 		id := b.authorize("vault")
 		b.submit("/login", "username", "ada", "password", password)
 		b.Must("/mfa", 200)
-		stranger := &caller{h: h, origin: site, id: id}
-		stranger.call("/step").at("identify")
-		stranger.call("/verify", "method", "totp", "identifier", "ada", "passcode", h.code(totpKey)).refused(409, "not_configured")
+		other := &caller{h: h, origin: site, id: id}
+		other.call("/step").at("identify")
+		other.call("/verify", "method", "totp", "identifier", "ada", "passcode", h.code(totpKey)).refused(409, "not_configured")
 		a := b.own(id)
 		a.call("/verify", "method", "totp", "passcode", h.code(totpKey)).at("done")
 		a.call("/finish").refused(403, "not_allowed")
@@ -149,7 +149,7 @@ func TestFacesChange(t *testing.T) {
 		a.call("/password", "identifier", "ada", "password", password).at("verify")
 		first := a.id.(string)
 		b.Get("/continue?requestId=" + first)
-		b.Must("/login", 200) // nobody has proven anything in the browser
+		b.Must("/login", 200) // no factor is proven in the browser
 		b.takeOver(a, site)
 		b.Must("/mfa", 200)
 		b.submit("/mfa", "method", "totp", "passcode", "000000")
@@ -171,7 +171,7 @@ func TestFacesChange(t *testing.T) {
 		a.origin = ""
 		a.call("/verify", "method", "totp", "passcode", h.code(totpKey), "exchange_id", begun["exchange_id"]).at("done")
 	})
-	t.Run("our own page by JSON with the cookie, signed in at the end", func(t *testing.T) {
+	t.Run("the server's own page by JSON with the cookie, signed in at the end", func(t *testing.T) {
 		h.T = t
 		b := h.browser()
 		a := &caller{h: h, origin: issuer, jar: b, id: b.authorize("shop")}
@@ -191,7 +191,7 @@ func TestFacesChange(t *testing.T) {
 	})
 }
 
-// A login of another: its exchanges, under one's own request.
+// The exchanges of another user's login, sent with the attacker's own request.
 func TestForeignExchanges(t *testing.T) {
 	h := newFixture(t)
 	h.User("ada", totpKey)
@@ -240,8 +240,8 @@ func TestPagesOfRegisteredOriginsMayCall(t *testing.T) {
 	}
 }
 
-// What a request took over from a session is for the browser that holds it.
-func TestASessionIsNotToldToPages(t *testing.T) {
+// What a request took over from a session counts only in the browser that holds it.
+func TestSessionsAreHiddenFromPages(t *testing.T) {
 	h := newFixture(t)
 	h.User("ada", totpKey)
 	b := h.browser()
@@ -253,16 +253,16 @@ func TestASessionIsNotToldToPages(t *testing.T) {
 	a := &caller{h: h, origin: site, id: id}
 	r := a.call("/step").at("identify")
 	if strings.Contains(r.raw, "ada") {
-		t.Errorf("step = %s tells who is signed in", r.raw)
+		t.Errorf("step = %s reveals who is signed in", r.raw)
 	}
 	if r = (&caller{h: h, origin: issuer, jar: b, id: id}).call("/step").at("verify"); r.get("account") != "ada@example.org" {
 		t.Errorf("account = %q in its own browser", r.get("account"))
 	}
-	a.call("/password", "password", password).refused(400, "invalid_request") // whose?
+	a.call("/password", "password", password).refused(400, "invalid_request") // no identifier
 	a.call("/password", "identifier", "ada", "password", password).at("verify")
 }
 
-// The client's own page gets the logins that began in a browser.
+// The client's own page receives the logins that began in a browser.
 func TestOwnLoginPage(t *testing.T) {
 	h := newFixture(t)
 	h.User("ada", totpKey)
@@ -272,7 +272,7 @@ func TestOwnLoginPage(t *testing.T) {
 		t.Fatalf("left to %q, want %q", b.Left, want)
 	}
 	if r := a.call("/step").at("identify"); r.get("state") != "" {
-		t.Errorf("state = %q, told to anybody", r.get("state"))
+		t.Errorf("state = %q for a caller who is not the owner", r.get("state"))
 	}
 	if r := a.call("/password", "identifier", "ada", "password", password).at("verify"); r.get("state") != "the-state" {
 		t.Errorf("state = %q", r.get("state"))

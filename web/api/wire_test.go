@@ -22,7 +22,7 @@ func TestOnlyJSONIsTaken(t *testing.T) {
 		{"the character set we have", "Application/JSON; charset=UTF-8", `{"request_id":"x"}`, 404, "unknown_request"},
 		{"a name twice", "application/json", `{"request_id":"x","request_id":"y"}`, 400, "invalid_request"},
 		{"no request", "application/json", `{}`, 400, "invalid_request"},
-		{"a member nobody knows", "application/json", `{"request_id":"x","colour":{"of":["the","moon"]}}`, 404, "unknown_request"},
+		{"an unknown member", "application/json", `{"request_id":"x","colour":{"of":["the","moon"]}}`, 404, "unknown_request"},
 		{"too long", "application/json", `{"request_id":"` + strings.Repeat("x", 65<<10) + `"}`, 413, "invalid_request"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// Whatever is sent, the reader of bodies takes it or refuses it; what it takes for a form
-// is read back as the very same by the OAuth endpoints behind.
+// FuzzRead: every body is accepted or refused, and the OAuth endpoints read the same from the
+// form of an accepted one.
 func FuzzRead(f *testing.F) {
 	gin.SetMode(gin.ReleaseMode)
 	for _, seed := range [][2]string{{"application/json", `{"request_id":"x","passcode":"123456","sub":null}`}, {"application/json", ""},
@@ -24,7 +24,7 @@ func FuzzRead(f *testing.F) {
 		c.Request = httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
 		c.Request.Header.Set("Content-Type", kind)
 		if c.ContentType() == formType && c.Request.ParseForm() != nil {
-			return // the engine refuses it before
+			return // the engine refuses it
 		}
 		in, wrong := read(c, true)
 		if (in == nil) == (wrong == nil) {

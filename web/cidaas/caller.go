@@ -22,7 +22,7 @@ func (s *Surface) caller(c *gin.Context) mfa.Caller {
 	return v
 }
 
-// mayContinue authorizes a caller who names nothing but an exchange.
+// mayContinue authorizes a caller that names only an exchange.
 func (s *Surface) mayContinue(c *gin.Context, caller mfa.Caller) func(storage.Status) error {
 	return func(x storage.Status) error { return s.provider.MayContinue(c.Request.Context(), x, caller) }
 }
@@ -57,7 +57,7 @@ func bearerOf(c *gin.Context) string {
 
 // owner returns the user of a call's access token; without one it refuses the call.
 func (s *Surface) owner(c *gin.Context) (mfa.Owner, bool) {
-	o, err := s.provider.Bearer(c.Request.Context(), bearerOf(c))
+	o, err := s.provider.Introspection.Owner(c.Request.Context(), bearerOf(c))
 	if err != nil {
 		s.fail(c, err)
 		return o, false

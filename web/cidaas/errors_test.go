@@ -17,8 +17,8 @@ import (
 	"sallyport/web"
 )
 
-// Every reason has words in the dialect, and the table in docs is the one in code.
-func TestEveryReasonHasWords(t *testing.T) {
+// Every code has a text in the dialect, and the table in docs is that of the code.
+func TestEveryCodeHasAText(t *testing.T) {
 	guide, err := os.ReadFile("../../docs/guides/coming-from-cidaas.md")
 	if err != nil {
 		t.Fatal(err)
@@ -46,14 +46,14 @@ func row(r refusal) string {
 	return fmt.Sprintf("| %d | %d | `%s` | %s | `%s` |", r.status, r.number, r.text, r.ver, r.page)
 }
 
-// faulty is a surface of the dialect's own addresses that breaks.
+// faulty is a surface that panics at addresses of the dialect.
 type faulty struct{}
 
 func (faulty) Mount(r gin.IRouter) {
 	r.GET("/verification-srv/panic", func(*gin.Context) { panic("the shelf fell down") })
 }
 
-// hostile are bodies no library sends.
+// hostile are bodies that no library sends.
 var hostile = []struct{ name, kind, body string }{
 	{"nothing", "", ""},
 	{"nothing, said to be JSON", "application/json", ""},
@@ -73,14 +73,14 @@ var hostile = []struct{ name, kind, body string }{
 	{"plain text", "text/plain", `{"request_id":"x"}`},
 	{"another kind of form", "multipart/form-data; boundary=x", "--x--"},
 	{"no kind at all", "", `{"request_id":"x"}`},
-	{"a kind that is none", "application/", "{}"},
+	{"an invalid content type", "application/", "{}"},
 	{"markup", "application/json", `{"request_id":"<script>alert(1)</script>","identifier":"\"><img src=x>"}`},
 	{"IDs of the right shape", "application/json", `{"request_id":"00000000-0000-0000-0000-000000000001","requestId":"00000000-0000-0000-0000-000000000001","exchange_id":"00000000-0000-0000-0000-000000000001","pass_code":"123456","usage_type":"PASSWORDLESS_AUTHENTICATION","identifier":"ada","reason":"x","action":"SKIP","token":"x","client_id":"shop","username":"ada","password":"x"}`},
 	{"absurdly long texts", "application/json", `{"identifier":"` + strings.Repeat("a", 5000) + `","pass_code":"` + strings.Repeat("1", 5000) + `"}`},
 }
 
-// Callers hang on anything that is not JSON: whatever is thrown at the addresses of the
-// dialect, the answer is.
+// Callers hang on a response that is not JSON: the response is JSON whatever is sent to the
+// addresses of the dialect.
 func TestEveryRefusalIsJSON(t *testing.T) {
 	h := newFixture(t, faulty{})
 	h.client()
@@ -92,7 +92,7 @@ func TestEveryRefusalIsJSON(t *testing.T) {
 		path := strings.NewReplacer(":method", "totp", ":requestId", id, ":trackId", id, ":statusId", id, ":sub", id).Replace(r.path)
 		all = append(all, address{r.verb, path})
 		if !strings.Contains(path, "/initiation/") {
-			all = append(all, address{http.MethodPatch, path}) // no address takes it
+			all = append(all, address{http.MethodPatch, path}) // no address allows it
 		}
 	}
 	for _, path := range []string{"/token-srv/token", "/token-srv/introspect", "/token-srv/revoke", "/users-srv/userinfo"} {
@@ -156,7 +156,7 @@ func TestRefusalsOfTheEngineInTheEnvelope(t *testing.T) {
 	}
 }
 
-func TestWhatIsOutOfReachIsJSONToo(t *testing.T) {
+func TestUnavailableIsJSON(t *testing.T) {
 	h := newFixture(t)
 	h.client()
 	for _, tc := range []struct {
@@ -179,12 +179,12 @@ func TestWhatIsOutOfReachIsJSONToo(t *testing.T) {
 			t.Errorf("%v: no Retry-After", tc.err)
 		}
 		if strings.Contains(w.Body.String(), "fire") {
-			t.Errorf("the cause is told: %s", w.Body)
+			t.Errorf("the cause is shown: %s", w.Body)
 		}
 	}
 }
 
-// A call that takes too long is ended, and its caller can read that too (R1).
+// A call that takes too long is ended, and its caller can read the response (R1).
 func TestACallThatTakesTooLongIsJSON(t *testing.T) {
 	h := newFixture(t)
 	h.client()
@@ -210,7 +210,7 @@ type zeroes struct{}
 
 func (zeroes) Read(b []byte) (int, error) { return len(b), nil }
 
-// failing is the surface with one call that fails.
+// failing fails one call with an error.
 type failing struct {
 	*Surface
 	err error
@@ -230,7 +230,7 @@ func TestPreflights(t *testing.T) {
 		{"the token endpoint", "/token-srv/token", "POST", app, app},
 		{"userinfo", "/users-srv/userinfo", "GET", app, app},
 		{"an address that is not there", "/device-srv/devices", "GET", app, app},
-		{"somebody else's page", "/verification-srv/v2/setup/public/configured/list", "POST", "https://evil.example", ""},
+		{"another application's page", "/verification-srv/v2/setup/public/configured/list", "POST", "https://evil.example", ""},
 		{"a page without an origin", "/verification-srv/v2/setup/public/configured/list", "POST", "null", ""},
 		{"the key set", "/.well-known/jwks.json", "GET", "https://anybody.example", "*"},
 	} {
@@ -250,8 +250,8 @@ func TestPreflights(t *testing.T) {
 	}
 }
 
-// Unknown users are told apart by nothing: the same list from one call to the next, and
-// the same words at every step.
+// Unknown users look like others: the same list in every call, and the same texts at every
+// step.
 func TestUnknownUsersLookLikeOthers(t *testing.T) {
 	h := newFixture(t)
 	h.client()
@@ -265,9 +265,9 @@ func TestUnknownUsersLookLikeOthers(t *testing.T) {
 		return h.is(page.json("/verification-srv/public/graph/user/setup", "request_id", request, "identifier", name), http.StatusOK).Body.String()
 	}
 	listed := ""
-	for i := range 64 { // each has an app by the toss of a coin
+	for i := range 64 { // each has an app with probability 1/2
 		name := fmt.Sprintf("n%d", i)
-		begin() // a login is asked about few names
+		begin() // a login accepts only a few names
 		if setup(name) != setup(strings.ToUpper(name)+" ") {
 			t.Errorf("%s: the list differs by spelling", name)
 		}
@@ -297,7 +297,7 @@ func TestUnknownUsersLookLikeOthers(t *testing.T) {
 	}
 }
 
-// bare takes the IDs out of an answer.
+// bare removes the IDs from a response.
 func bare(text string) string {
 	return volatileID.ReplaceAllString(text, "ID")
 }

@@ -8,9 +8,8 @@ import (
 	"sallyport/storage"
 )
 
-// Whoever shows an exchange has to come from where its login may be continued from
-// (B-4): the browser it is bound to, or a client that may do without one; and never
-// from a page of somebody else's.
+// A caller with an exchange must be one that may continue its login (B-4): the browser it
+// is bound to, or a client that needs none; never a page of another application.
 func TestWhoMayUseAnExchange(t *testing.T) {
 	const evil = "https://evil.example"
 	own := func(h *fixture, b *caller) *caller { return b }
@@ -32,17 +31,17 @@ func TestWhoMayUseAnExchange(t *testing.T) {
 		{"the browser the login is bound to", bound, nil, own, http.StatusOK},
 		{"that browser, on a page of the server's own", bound, nil, from(issuer, own), http.StatusOK},
 		{"that browser, on a page of the client's", bound, nil, from(app, own), http.StatusOK},
-		{"that browser, on a page of somebody else's", bound, nil, from(evil, own), expectationFailed},
+		{"that browser, on another application's page", bound, nil, from(evil, own), expectationFailed},
 		{"that browser, on a page that hides who it is", bound, nil, from("null", own), expectationFailed},
 		{"a program, at a client bound to browsers", bound, nil, program, expectationFailed},
 		{"a page of such a client's without the cookie", bound, nil, from(app, program), expectationFailed},
 		{"a program, at a client that may do without", nil, nil, program, http.StatusOK},
 		{"a page of such a client's", nil, nil, from(app, program), http.StatusOK},
-		{"somebody else's page, at such a client", nil, nil, from(evil, program), expectationFailed},
+		{"another application's page, at such a client", nil, nil, from(evil, program), expectationFailed},
 		{"a program, after the client was disabled", nil, func(c *storage.Client) { c.Disabled = true }, program, expectationFailed},
 	} {
-		for deed, play := range exchangeDeeds() {
-			t.Run(deed+" by "+tc.name, func(t *testing.T) {
+		for operation, play := range exchangeOperations() {
+			t.Run(operation+" by "+tc.name, func(t *testing.T) {
 				h := newFixture(t)
 				if tc.change == nil {
 					tc.change = func(*storage.Client) {}
@@ -57,15 +56,15 @@ func TestWhoMayUseAnExchange(t *testing.T) {
 				}
 				w := h.is(call(tc.who(h, b)), tc.want)
 				if w.Code != http.StatusOK && h.at(w, "error.error") != "invalid exchange_id" {
-					t.Errorf("told %s, want an exchange that does not fit", w.Body)
+					t.Errorf("response %s, want an invalid exchange", w.Body)
 				}
 			})
 		}
 	}
 }
 
-// exchangeDeeds begin something in a browser and return the call that goes on with it.
-func exchangeDeeds() map[string]func(*fixture, *caller) func(*caller) *httptest.ResponseRecorder {
+// exchangeOperations begin an operation in a browser and return the call that continues it.
+func exchangeOperations() map[string]func(*fixture, *caller) func(*caller) *httptest.ResponseRecorder {
 	entered := func(h *fixture, b *caller, name string) string {
 		id, _ := b.begin()
 		h.is(b.form("/login-srv/login", "requestId", id, "username", name, "password", password), http.StatusSeeOther)

@@ -53,8 +53,8 @@ func newFixture(t testing.TB, more ...web.Surface) *fixture {
 	return h
 }
 
-// client stores an application of the dialect: public, with a page of its own, changed
-// by the given functions.
+// client stores an application of the dialect: public, with its own page, changed by the
+// given functions.
 func (h *fixture) client(changes ...func(*storage.Client)) {
 	h.T.Helper()
 	c := storage.Client{ID: "shop", Name: "Lighthouse Shop", Public: true, AuthMethod: "none", RedirectURIs: []string{callback},
@@ -71,7 +71,7 @@ func (h *fixture) client(changes ...func(*storage.Client)) {
 func always(c *storage.Client) { c.MFA, c.Passwordless = mfa.MFAAlways, false }
 func bound(c *storage.Client)  { c.HeadlessLogin, c.LoginURL = false, "" }
 
-// confidential is a client with a secret, for endpoints that demand one.
+// confidential is a client with a secret, for endpoints that require one.
 const secret = "a secret of 32 random bytes, let us say"
 
 func confidential(c *storage.Client) {
@@ -79,7 +79,7 @@ func confidential(c *storage.Client) {
 	c.ID, c.Public, c.AuthMethod, c.SecretHashes = "backend", false, "client_secret_basic", [][]byte{sum[:]}
 }
 
-// wrong is a code no app shows now.
+// wrong is a code that no app shows now.
 func (h *fixture) wrong() string {
 	for _, code := range []string{"000000", "000001", "000002", "000003"} {
 		right := false
@@ -93,7 +93,7 @@ func (h *fixture) wrong() string {
 	return ""
 }
 
-// caller keeps cookies if it is a browser, and sends the headers it was given.
+// caller is a browser, which keeps cookies, or a program, with headers of its own.
 type caller struct {
 	h       *fixture
 	cookies webtest.Jar // nil: a program
@@ -106,7 +106,7 @@ func (h *fixture) browser() *caller {
 	return &caller{h: h, cookies: webtest.Jar{}, header: http.Header{}}
 }
 
-// page is a caller from a page of the application's on its own site: no cookies go along.
+// page is a caller from the application's page on its own site: it sends no cookies.
 func (h *fixture) page() *caller {
 	return &caller{h: h, header: http.Header{"Origin": {app}}}
 }
@@ -161,7 +161,7 @@ func (c *caller) follow(w *httptest.ResponseRecorder) (*httptest.ResponseRecorde
 			return w, to
 		}
 		kept := c.header.Get("Origin")
-		c.header.Del("Origin") // a navigation that follows sends none
+		c.header.Del("Origin") // a redirect sends none
 		w = c.do("GET", to, "", "")
 		if kept != "" {
 			c.header.Set("Origin", kept)
@@ -183,8 +183,8 @@ func authorizeParams(changes ...string) url.Values {
 
 var requestID = regexp.MustCompile(`requestId=([0-9a-f-]{36})`)
 
-// begin opens a login and returns its ID and where a browser is led. A program sees the
-// ID in the first redirect.
+// begin opens a login and returns its ID and where a browser is redirected. A program sees
+// the ID in the first redirect.
 func (c *caller) begin(changes ...string) (string, string) {
 	c.h.T.Helper()
 	w := c.do("GET", "/authz-srv/authz?"+authorizeParams(changes...).Encode(), "", "")
@@ -200,7 +200,7 @@ func (c *caller) begin(changes ...string) (string, string) {
 	return found[1], to
 }
 
-// at reads a member of an answer: "data.exchange_id.exchange_id".
+// at returns a member of a response: "data.exchange_id.exchange_id".
 func (h *fixture) at(w *httptest.ResponseRecorder, path string) string {
 	h.T.Helper()
 	var value any
@@ -225,7 +225,7 @@ func (h *fixture) at(w *httptest.ResponseRecorder, path string) string {
 	return text
 }
 
-// is demands a status and returns the answer.
+// is checks the status and returns the response.
 func (h *fixture) is(w *httptest.ResponseRecorder, status int) *httptest.ResponseRecorder {
 	h.T.Helper()
 	if w.Code != status {
@@ -234,7 +234,7 @@ func (h *fixture) is(w *httptest.ResponseRecorder, status int) *httptest.Respons
 	return w
 }
 
-// query is what an application was sent to its redirect address.
+// query is the query of a redirect to the application.
 func (h *fixture) query(location, want string) url.Values {
 	h.T.Helper()
 	if !strings.HasPrefix(location, want) {
@@ -245,7 +245,7 @@ func (h *fixture) query(location, want string) url.Values {
 	return u.Query()
 }
 
-// mustCode demands that the application got a code, with state and issuer.
+// mustCode checks that the application received a code, with state and issuer.
 func (h *fixture) mustCode(location string) string {
 	h.T.Helper()
 	q := h.query(location, callback+"?")
@@ -269,7 +269,7 @@ func (h *fixture) claims(code string) (map[string]any, map[string]any) {
 	return answer, claims
 }
 
-// envelope demands the envelope of a refusal, or one of the two bodies that stand for it.
+// envelope checks for the envelope of a refusal, or one of the two bodies used instead.
 func envelope(t *testing.T, w *httptest.ResponseRecorder) {
 	t.Helper()
 	kind := w.Header().Get("Content-Type")
@@ -298,7 +298,7 @@ func envelope(t *testing.T, w *httptest.ResponseRecorder) {
 	}
 }
 
-// track is the name of a login whose first factor is proven.
+// track is the track of a login with a first factor.
 func (h *fixture) track(request string, b *caller) (string, error) {
 	h.T.Helper()
 	for name, value := range b.cookies {

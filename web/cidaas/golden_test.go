@@ -27,7 +27,7 @@ var volatile = []struct{ pattern, name string }{
 	{`"(x|y|kid)":"[^"]+"`, `"$1":"<key>"`},
 }
 
-// golden compares an answer with the one on record: status, what headers say, body.
+// golden compares a response with the recorded one: status, headers, body.
 func golden(t *testing.T, name string, w *httptest.ResponseRecorder) {
 	t.Helper()
 	var b strings.Builder
@@ -62,7 +62,7 @@ func golden(t *testing.T, name string, w *httptest.ResponseRecorder) {
 	}
 }
 
-// hide takes the one real subject out of an answer that may hold it.
+// hide removes the real subject from a response that may contain it.
 func hide(w *httptest.ResponseRecorder, sub string) *httptest.ResponseRecorder {
 	out := httptest.NewRecorder()
 	out.Code = w.Code

@@ -10,9 +10,9 @@ import (
 	"sallyport/web/webtest"
 )
 
-// The calls of the guide "TOTP (Authentication)" to the letter: the same addresses, the
-// same headers and bodies with real IDs in them, and no cookie, as curl sends none.
-func TestTheGuidesOwnCalls(t *testing.T) {
+// The exact calls of the guide "TOTP (Authentication)": the same addresses, headers and
+// bodies with real IDs, and no cookie, as curl sends none.
+func TestCallsOfTheGuide(t *testing.T) {
 	h := newFixture(t)
 	h.client()
 	h.User("ada", totpKey)
@@ -67,13 +67,13 @@ func TestTheGuidesOwnCalls(t *testing.T) {
 	}
 }
 
-// The calls of the libraries of versions 4 and 5: other addresses, IDs under other
-// names, and a medium in the place of a user (the guide's chapter on the library).
-func TestTheLibrariesCalls(t *testing.T) {
+// The calls of the libraries, versions 4 and 5: other addresses, IDs under other names, and
+// a medium instead of a user (the guide's chapter on the library).
+func TestCallsOfTheLibraries(t *testing.T) {
 	h := newFixture(t)
 	h.client()
 	h.User("ada", totpKey)
-	page := h.page() // on the application's site: an origin, and no cookie until the end
+	page := h.page() // on the application's site: an origin, and no cookie before the end
 	page.cookies = webtest.Jar{}
 	opened := h.is(page.json("/authz-srv/authrequest/authz/generate", flat(authorizeParams("response_mode", "query"))...), http.StatusOK)
 	golden(t, "generate", opened)
@@ -98,7 +98,7 @@ func TestTheLibrariesCalls(t *testing.T) {
 	finished, to := page.follow(h.is(finished, http.StatusSeeOther))
 	h.claims(h.mustCode(to))
 	if !slices.ContainsFunc(finished.Result().Cookies(), func(c *http.Cookie) bool { return c.Name == "__Host-"+"sallyport_session" }) {
-		t.Error("a login that ended in a browser of the application left nobody signed in there")
+		t.Error("a login that ended in a browser of the application left no user signed in there")
 	}
 }
 
@@ -130,11 +130,11 @@ func TestMethodsAndMediums(t *testing.T) {
 		{"a usage type in lower case", "totp", []string{"usage_type", "passwordless_authentication"}, http.StatusBadRequest},
 		{"no usage type", "totp", []string{"usage_type", ""}, http.StatusBadRequest},
 		{"another method's type", "totp", []string{"type", "EMAIL"}, http.StatusBadRequest},
-		{"a method nobody has", "fido2", nil, expectationFailed},
+		{"an unknown method", "fido2", nil, expectationFailed},
 		{"another user's medium", "totp", []string{"medium_id", "bob"}, expectationFailed},
-		{"a medium that is none", "totp", []string{"medium_id", "first"}, expectationFailed},
+		{"an invalid medium", "totp", []string{"medium_id", "first"}, expectationFailed},
 		{"no login", "totp", []string{"request_id", "00000000-0000-0000-0000-000000000000"}, http.StatusBadRequest},
-		{"nobody", "totp", []string{"email", ""}, expectationFailed},
+		{"no user", "totp", []string{"email", ""}, expectationFailed},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h := newFixture(t)

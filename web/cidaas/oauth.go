@@ -136,7 +136,7 @@ func (s *Surface) oauthFault(c *gin.Context, status int, text string) {
 // token is the token endpoint. Its response repeats the subject and the lifetime of the ID
 // token, for callers that read no tokens.
 func (s *Surface) token(c *gin.Context) {
-	w, ok := s.serve(c, s.provider.Token)
+	w, ok := s.serve(c, s.provider.Grants.Token)
 	if !ok {
 		return
 	}
@@ -173,9 +173,9 @@ func number(v any) int64 {
 
 // introspect is introspection for clients and for bearers of a valid access token.
 func (s *Surface) introspect(c *gin.Context) {
-	inspect := endpoint(s.provider.Introspect)
+	inspect := endpoint(s.provider.Introspection.Introspect)
 	if bearerOf(c) != "" {
-		inspect = s.provider.InspectAsBearer
+		inspect = s.provider.Introspection.IntrospectAsBearer
 	}
 	w, ok := s.serve(c, inspect)
 	if !ok {
@@ -198,7 +198,7 @@ func (s *Surface) introspect(c *gin.Context) {
 }
 
 func (s *Surface) revoke(c *gin.Context) {
-	if w, ok := s.serve(c, s.provider.Revoke); ok {
+	if w, ok := s.serve(c, s.provider.Introspection.Revoke); ok {
 		s.send(c, w, nil)
 	}
 }
@@ -209,7 +209,7 @@ func (s *Surface) userinfo(c *gin.Context) {
 		c.Request.Header.Set("Authorization", "Bearer "+token)
 	}
 	w := &response{header: c.Writer.Header(), status: http.StatusOK}
-	s.provider.Userinfo(w, c.Request, web.Caller(c))
+	s.provider.Introspection.Userinfo(w, c.Request, web.Caller(c))
 	if w.status == http.StatusUnauthorized {
 		challenge := w.header.Get("WWW-Authenticate")
 		s.denied(c, s.reference(c, slog.LevelInfo, accessDenied))

@@ -97,7 +97,7 @@ func TestUserinfoIntrospectionAndRevocation(t *testing.T) {
 		return answer
 	}
 	for _, kind := range []string{"application/json", formType} {
-		answer := inspect(ada, kind) // by itself
+		answer := inspect(ada, kind) // introspects itself
 		if answer["active"] != true || answer["iss"] != issuer || answer["aud"] != "shop" || len(texts(answer["scopes"])) != 4 || answer["roles"] == nil {
 			t.Errorf("%s: %v", kind, answer)
 		}
@@ -111,12 +111,12 @@ func TestUserinfoIntrospectionAndRevocation(t *testing.T) {
 	h.is(h.as("rubbish").json("/token-srv/introspect", "token", token), http.StatusUnauthorized)
 
 	golden(t, "revoked", h.is(h.page().json("/token-srv/revoke", "token", token, "client_id", "shop"), http.StatusOK))
-	h.is(ada.json("/token-srv/introspect", "token", token), http.StatusUnauthorized) // shows itself, and is dead
+	h.is(ada.json("/token-srv/introspect", "token", token), http.StatusUnauthorized) // introspects itself, and is invalid
 	h.is(ada.do("GET", "/verification-srv/config/list", "application/json", ""), http.StatusUnauthorized)
 }
 
-// A token that was made for a resource server opens nothing at our other names either.
-func TestATokenForAResourceServerIsNoneHere(t *testing.T) {
+// A token for a resource server is not accepted at the dialect's addresses either.
+func TestTokensForResourceServersAreRefused(t *testing.T) {
 	h := newFixture(t)
 	h.client(func(c *storage.Client) { c.Audience = []string{"https://api.example"} })
 	h.User("ada", "")
@@ -134,7 +134,7 @@ func TestATokenForAResourceServerIsNoneHere(t *testing.T) {
 	h.is(h.as(h.signedIn("ada")).do("GET", "/users-srv/userinfo", "application/json", ""), http.StatusOK)
 }
 
-func TestOtherNamesOfOurEndpoints(t *testing.T) {
+func TestDialectAddressesOfOAuthEndpoints(t *testing.T) {
 	h := newFixture(t)
 	h.client(func(c *storage.Client) { c.LoginURL = "" })
 	h.User("ada", "")
@@ -155,7 +155,7 @@ func TestOtherNamesOfOurEndpoints(t *testing.T) {
 	}
 	w = b.do("POST", "/authz-srv/authz", formType, params.Encode())
 	if h.query(h.is(w, http.StatusSeeOther).Header().Get("Location"), "/authorize?").Get("client_id") != "shop" {
-		t.Error("the form is lost")
+		t.Error("the form has fields missing")
 	}
 	w = b.do("POST", "/authz-srv/authz", formType, authorizeParams().Encode())
 	if h.is(w, http.StatusTemporaryRedirect).Header().Get("Location") != "/authorize" {
@@ -194,7 +194,7 @@ func TestSigningOut(t *testing.T) {
 	b := h.browser()
 	w := b.do("GET", "/session/end_session?access_token_hint=rubbish&post_logout_redirect_uri="+url.QueryEscape(app+"/bye"), "", "")
 	if to := w.Header().Get("Location"); to != "" {
-		t.Errorf("the token is told in one more address: %s", to)
+		t.Errorf("the token is in one more address: %s", to)
 	}
 	w, to := b.follow(b.sendOn(w))
 	if to != "" || w.Code != http.StatusOK {
@@ -202,7 +202,7 @@ func TestSigningOut(t *testing.T) {
 	}
 }
 
-// sendOn sends a form that posts itself; any other answer is returned as it is.
+// sendOn sends a form that posts itself; it returns any other response as it is.
 func (c *caller) sendOn(w *httptest.ResponseRecorder) *httptest.ResponseRecorder {
 	c.h.T.Helper()
 	action, form, found := webtest.Form(w.Body.String(), `id="form-post"`)
@@ -212,7 +212,7 @@ func (c *caller) sendOn(w *httptest.ResponseRecorder) *httptest.ResponseRecorder
 	return c.do("POST", action, formType, form.Encode())
 }
 
-// Who leaves the scope out gets the client's, and the token they sent stays in the form.
+// A request without scope gets the client's, and its token stays in the form.
 func TestAnIDTokenInAFormStaysInForms(t *testing.T) {
 	h := newFixture(t)
 	h.client()
@@ -266,17 +266,17 @@ func TestTwinsForPrograms(t *testing.T) {
 	}
 	w = h.is(app.json("/login-srv/login/sdk", "requestId", request, "username", "ada", "password", password), expectationFailed)
 	if got := h.at(w, "error.error"); got != "unmet_authentication_requirements" {
-		t.Errorf("a level nobody can reach: %s", w.Body)
+		t.Errorf("a level that cannot be reached: %s", w.Body)
 	}
 
 	h.client(bound)
 	b := h.browser()
 	request, _ = b.begin()
 	w = b.json("/login-srv/login/sdk", "requestId", request, "username", "ada", "password", password)
-	envelope(t, h.is(w, http.StatusBadRequest)) // a browser that is bound gets no code into its scripts
+	envelope(t, h.is(w, http.StatusBadRequest)) // scripts in the bound browser get no code
 }
 
-func TestOnlyHeadlessClientsOpenLoginsAlone(t *testing.T) {
+func TestOnlyHeadlessClientsNeedNoBrowser(t *testing.T) {
 	h := newFixture(t)
 	h.client(bound)
 	golden(t, "generate_refused", h.is(h.page().json("/authz-srv/authrequest/authz/generate", flat(authorizeParams())...), http.StatusBadRequest))
@@ -299,8 +299,9 @@ func TestOnlyHeadlessClientsOpenLoginsAlone(t *testing.T) {
 	h.is(h.page().form("/authz-srv/authrequest/authz/generate", flat(authorizeParams("client_secret", "undefined"))...), http.StatusOK)
 }
 
-// The counter of a client's secrets is the same one at our addresses and at theirs.
-func TestWrongSecretsWaitAtTheseAddressesToo(t *testing.T) {
+// The failure counter of a client's secrets is the same at the standard addresses and at
+// those of the dialect.
+func TestWrongSecretsAreThrottled(t *testing.T) {
 	h := newFixture(t)
 	h.client()
 	page := h.page()

@@ -9,12 +9,12 @@ import (
 	"sallyport/storage"
 )
 
-// sometimes is a client that asks for the second factor every ten minutes.
+// sometimes is a client that requires the second factor every ten minutes.
 func sometimes(c *storage.Client) {
 	c.MFA, c.MFAInterval, c.Passwordless, c.MFAURL = "TIME_BASED", 600, false, app+"/mfa"
 }
 
-// enter posts name and password and returns where that leads.
+// enter posts name and password and returns where that redirects.
 func (c *caller) enter(request string) string {
 	c.h.T.Helper()
 	_, to := c.follow(c.h.is(c.form("/login-srv/login", "requestId", request, "username", "ada", "password", password), http.StatusSeeOther))
@@ -22,7 +22,7 @@ func (c *caller) enter(request string) string {
 }
 
 // second proves the second factor of a login whose page was opened at an address, and
-// goes on.
+// continues.
 func (c *caller) second(request, at string) string {
 	c.h.T.Helper()
 	q := c.h.query(at, "")
@@ -38,10 +38,10 @@ func (c *caller) second(request, at string) string {
 	return to
 }
 
-// A page on another site sends no cookies with its calls, so for it nobody is signed in:
-// it is opened for the password, which is what its calls will be told, too. A page of
-// our own origin has the session and is opened for what is missing.
-func TestTheSecondFactorFromTimeToTime(t *testing.T) {
+// A page on another site sends no cookies with its calls, so it has no session: it is opened
+// for the password, which its calls will require as well. A page on the server's origin has
+// the session and is opened for the missing factor.
+func TestSecondFactorAtIntervals(t *testing.T) {
 	for _, tc := range []struct {
 		name, page string
 		error      string // with which the page is opened after the interval
@@ -82,7 +82,7 @@ func TestTheSecondFactorFromTimeToTime(t *testing.T) {
 				list := h.is(elsewhere.json("/verification-srv/public/graph/user/setup", "request_id", request, "identifier", "ada"), http.StatusOK)
 				refused := elsewhere.json("/verification-srv/authentication/totp/initiation", "usage_type", "MULTIFACTOR_AUTHENTICATION",
 					"request_id", request, "medium_id", h.at(list, "data.configured_list.0.mediums.0.id"))
-				h.is(refused, expectationFailed) // nobody has typed a password where this page can see it
+				h.is(refused, expectationFailed) // no password was proven to this page
 				at = b.enter(request)
 			}
 			if _, claims := h.claims(h.mustCode(b.second(request, at))); claims["acr"] != "aal2" {
@@ -92,8 +92,8 @@ func TestTheSecondFactorFromTimeToTime(t *testing.T) {
 	}
 }
 
-// Once somebody is identified a call that names somebody else is refused, by whatever
-// name; the user's own names are all the same.
+// Once a user is identified, a call that names another user is refused; the user's own
+// identifiers are interchangeable.
 func TestACallNamesTheUserOfItsLogin(t *testing.T) {
 	h := newFixture(t)
 	h.client(always)
@@ -108,7 +108,7 @@ func TestACallNamesTheUserOfItsLogin(t *testing.T) {
 	}{
 		{"her user name", "username", "ada", http.StatusOK},
 		{"her address, as she writes it", "email", " ADA@Example.org ", http.StatusOK},
-		{"nobody at all", "identifier", "undefined-ly", expectationFailed},
+		{"an unknown user", "identifier", "undefined-ly", expectationFailed},
 		{"another user", "email", "bob@example.org", expectationFailed},
 		{"another masked subject", "sub", "00000000-0000-0000-0000-000000000001", expectationFailed},
 	} {
@@ -122,7 +122,7 @@ func TestACallNamesTheUserOfItsLogin(t *testing.T) {
 	}
 }
 
-// What the form says again of its login has to agree with the address it is posted to.
+// What the form repeats of its login must agree with the address it is posted to.
 func TestTheTrackOfAFormIsTheOneOfItsAddress(t *testing.T) {
 	h := newFixture(t)
 	h.client(always)
@@ -149,7 +149,7 @@ func TestTheTrackOfAFormIsTheOneOfItsAddress(t *testing.T) {
 	h.mustCode(to)
 }
 
-// Whoever posts a form is a person: what is wrong with it is told by a page (R6).
+// A faulty form is answered with a page, because a browser posted it (R6).
 func TestAMalformedFormGetsAPage(t *testing.T) {
 	h := newFixture(t)
 	h.client()
@@ -176,7 +176,7 @@ func TestSkippingWhatIsNotDemanded(t *testing.T) {
 			t.Errorf("%s of what policy demands = %d, want %d", action, got, expectationFailed)
 		}
 	}
-	h.client() // policy demands nothing any more
+	h.client() // the policy requires nothing any more
 	for action, want := range map[string]int{"SKIP": 200, "DONOTSHOWAGAIN": 200, "skip": 400, "": 400} {
 		if got := skip(action); got != want {
 			t.Errorf("%q = %d, want %d", action, got, want)
@@ -186,9 +186,9 @@ func TestSkippingWhatIsNotDemanded(t *testing.T) {
 	h.mustCode(to)
 }
 
-// The answer of the flows of old is worth something to whoever reads it: a page on another
-// site, whose calls bring no cookie, is led past the browser the login belongs to.
-func TestTokensInTheAnswerGoThroughTheBrowser(t *testing.T) {
+// The response of legacy flows holds tokens. A page on another site, whose calls have no
+// cookie, must not get it without the browser that the login belongs to.
+func TestTokensInTheResponseGoThroughTheBrowser(t *testing.T) {
 	h := newFixture(t)
 	h.client(func(c *storage.Client) { c.LegacyResponseTypes = []string{"token"} })
 	h.User("ada", "")
@@ -197,7 +197,7 @@ func TestTokensInTheAnswerGoThroughTheBrowser(t *testing.T) {
 	w := h.is(p.form("/login-srv/login", "requestId", request, "username", "ada", "password", password), http.StatusSeeOther)
 	h.is(h.program().json("/login-srv/login/sdk", "requestId", request), expectationFailed)
 	twin := h.program().json("/login-srv/login/sdk", "requestId", request, "username", "ada", "password", password)
-	envelope(t, h.is(twin, http.StatusBadRequest)) // it ends in its browser alone
+	envelope(t, h.is(twin, http.StatusBadRequest)) // it must end in its browser
 	if _, to := p.follow(w); strings.Contains(to, "access_token") {
 		t.Errorf("without the cookie it leads to %s", to)
 	}

@@ -13,8 +13,8 @@ import (
 	"sallyport/storage"
 )
 
-// A page of the application's own takes name and password, then the second factor, as
-// the libraries have it: in the browser the login is bound to.
+// The application's own page takes name and password, then the second factor, as the
+// libraries do it: in the browser the login is bound to.
 func TestPasswordThenSecondFactor(t *testing.T) {
 	h := newFixture(t)
 	h.client(always)
@@ -53,7 +53,7 @@ func TestPasswordThenSecondFactor(t *testing.T) {
 	}
 	h.is(b.json("/verification-srv/v2/authenticate/authenticate/totp", "type", "totp", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"),
 		"pass_code", h.Code(totpKey), "client_id", "shop"), http.StatusOK)
-	// Whatever a library has no value for, it writes into the form as a word.
+	// The libraries write a word into the form for a missing value.
 	w = h.is(b.form("/login-srv/precheck/continue/"+track, "track_id", track, "status_id", "undefined", "requestId", "null", "sub", "undefined",
 		"q", "null", "verificationType", "undefined"), http.StatusSeeOther)
 	_, to = b.follow(w)
@@ -90,19 +90,19 @@ func TestTheApplicationsOwnPageOfTheSecondFactor(t *testing.T) {
 	}
 }
 
-// Without pages of its own an application's logins go on on ours, at any step.
-func TestALoginChangesOverToOurPages(t *testing.T) {
+// The logins of an application without pages continue on the server's pages, at any step.
+func TestLoginContinuesOnTheServersPages(t *testing.T) {
 	h := newFixture(t)
 	h.client(always, bound)
 	h.User("ada", totpKey)
 	b := h.browser()
 	request, to := b.begin()
 	if to != "" {
-		t.Fatalf("led to %q, want a page of ours", to)
+		t.Fatalf("led to %q, want one of the server's pages", to)
 	}
 	w := b.form("/login-srv/login", "requestId", request, "username", "ada", "password", "wrong")
 	if to := w.Header().Get("Location"); !strings.HasPrefix(to, "/login?") || !strings.Contains(to, "error=invalid_username_password") {
-		t.Errorf("led to %q, want our page with the reason", to)
+		t.Errorf("led to %q, want the server's page with the reason", to)
 	} else if page, _ := b.follow(w); !strings.Contains(page.Body.String(), "Name or password is wrong") {
 		t.Errorf("our page does not say why: %s", page.Body)
 	}
@@ -112,15 +112,15 @@ func TestALoginChangesOverToOurPages(t *testing.T) {
 	}
 }
 
-// steps of a login that wait for the one call under test.
-type stand struct {
+// attempt is a login prepared for the one call under test.
+type attempt struct {
 	h                              *fixture
 	b                              *caller
 	request, exchange, status, sub string
 }
 
-// passwordless is a login whose code has not been typed yet.
-func passwordless(t *testing.T, changes ...func(*storage.Client)) *stand {
+// passwordless is a login before its code is typed.
+func passwordless(t *testing.T, changes ...func(*storage.Client)) *attempt {
 	t.Helper()
 	h := newFixture(t)
 	h.client(changes...)
@@ -129,9 +129,9 @@ func passwordless(t *testing.T, changes ...func(*storage.Client)) *stand {
 	return h.passwordless(h.browser(), "ada")
 }
 
-func (h *fixture) passwordless(b *caller, name string) *stand {
+func (h *fixture) passwordless(b *caller, name string) *attempt {
 	h.T.Helper()
-	s := &stand{h: h, b: b}
+	s := &attempt{h: h, b: b}
 	s.request, _ = b.begin()
 	w := h.is(b.json("/verification-srv/authentication/totp/initiation", "request_id", s.request, "identifier", name,
 		"usage_type", "PASSWORDLESS_AUTHENTICATION"), http.StatusOK)
@@ -139,7 +139,7 @@ func (h *fixture) passwordless(b *caller, name string) *stand {
 	return s
 }
 
-func (s *stand) verify() *httptest.ResponseRecorder {
+func (s *attempt) verify() *httptest.ResponseRecorder {
 	s.h.T.Helper()
 	w := s.b.json("/verification-srv/authentication/totp/verification", "exchange_id", s.exchange, "passcode", s.h.Code(totpKey))
 	if w.Code == http.StatusOK {
@@ -148,109 +148,109 @@ func (s *stand) verify() *httptest.ResponseRecorder {
 	return w
 }
 
-func (s *stand) finish(changes ...string) *httptest.ResponseRecorder {
+func (s *attempt) finish(changes ...string) *httptest.ResponseRecorder {
 	s.h.T.Helper()
 	pairs := append([]string{"requestId", s.request, "verificationType", "TOTP", "sub", s.sub, "status_id", s.status}, changes...)
 	return s.b.form("/login-srv/verification/login", pairs...)
 }
 
-func TestNoCodeForWhatIsNotProven(t *testing.T) {
+func TestNoCodeWithoutProof(t *testing.T) {
 	some := "00000000-0000-0000-0000-000000000001"
 	for _, tc := range []struct {
 		name string
-		play func(s *stand) *httptest.ResponseRecorder
+		play func(s *attempt) *httptest.ResponseRecorder
 	}{
-		{"a status that was not verified", func(s *stand) *httptest.ResponseRecorder { return s.finish() }},
-		{"a status after a wrong code", func(s *stand) *httptest.ResponseRecorder {
+		{"a status that was not verified", func(s *attempt) *httptest.ResponseRecorder { return s.finish() }},
+		{"a status after a wrong code", func(s *attempt) *httptest.ResponseRecorder {
 			s.h.is(s.b.json("/verification-srv/authentication/totp/verification", "exchange_id", s.exchange, "passcode", s.h.wrong()), 417)
 			return s.finish()
 		}},
-		{"a cancelled one", func(s *stand) *httptest.ResponseRecorder {
+		{"a cancelled one", func(s *attempt) *httptest.ResponseRecorder {
 			golden(s.h.T.(*testing.T), "cancel", s.b.json("/verification-srv/v2/authenticate/cancel/TOTP", "exchange_id", s.exchange, "reason", "changed my mind", "type", "TOTP"))
 			s.h.is(s.verify(), expectationFailed)
 			return s.finish()
 		}},
-		{"one cancelled after its verification", func(s *stand) *httptest.ResponseRecorder {
+		{"one cancelled after its verification", func(s *attempt) *httptest.ResponseRecorder {
 			s.h.is(s.verify(), http.StatusOK)
 			s.h.is(s.b.json("/verification-srv/authentication/totp/cancel", "exchange_id", s.exchange, "reason", "x"), http.StatusOK)
 			return s.finish()
 		}},
-		{"one superseded by a newer one", func(s *stand) *httptest.ResponseRecorder {
+		{"one superseded by a newer one", func(s *attempt) *httptest.ResponseRecorder {
 			s.h.is(s.b.json("/verification-srv/authentication/totp/initiation", "request_id", s.request, "identifier", "ada",
 				"usage_type", "PASSWORDLESS_AUTHENTICATION"), http.StatusOK)
 			s.h.is(s.verify(), expectationFailed)
 			return s.finish()
 		}},
-		{"one that was not redeemed in its time", func(s *stand) *httptest.ResponseRecorder {
+		{"one that expired before it was redeemed", func(s *attempt) *httptest.ResponseRecorder {
 			s.h.is(s.verify(), http.StatusOK)
 			s.h.Wait(5 * time.Minute)
 			return s.finish()
 		}},
-		{"a login that ended by time", func(s *stand) *httptest.ResponseRecorder {
+		{"an expired login", func(s *attempt) *httptest.ResponseRecorder {
 			s.h.is(s.verify(), http.StatusOK)
 			s.h.Wait(31 * time.Minute)
 			return s.finish()
 		}},
-		{"somebody else's masked subject", func(s *stand) *httptest.ResponseRecorder {
+		{"another user's masked subject", func(s *attempt) *httptest.ResponseRecorder {
 			s.h.is(s.verify(), http.StatusOK)
 			return s.finish("sub", some)
 		}},
-		{"no masked subject", func(s *stand) *httptest.ResponseRecorder {
+		{"no masked subject", func(s *attempt) *httptest.ResponseRecorder {
 			s.h.is(s.verify(), http.StatusOK)
 			return s.finish("sub", "undefined")
 		}},
-		{"another method", func(s *stand) *httptest.ResponseRecorder {
+		{"another method", func(s *attempt) *httptest.ResponseRecorder {
 			s.h.is(s.verify(), http.StatusOK)
 			return s.finish("verificationType", "BACKUPCODE")
 		}},
-		{"no method", func(s *stand) *httptest.ResponseRecorder {
+		{"no method", func(s *attempt) *httptest.ResponseRecorder {
 			s.h.is(s.verify(), http.StatusOK)
 			return s.finish("verificationType", "")
 		}},
-		{"an exchange that is not the newest", func(s *stand) *httptest.ResponseRecorder {
+		{"an exchange that is not the newest", func(s *attempt) *httptest.ResponseRecorder {
 			old := s.exchange
 			s.h.is(s.verify(), http.StatusOK)
 			return s.finish("exchange_id", old)
 		}},
-		{"a status of another login", func(s *stand) *httptest.ResponseRecorder {
+		{"a status of another login", func(s *attempt) *httptest.ResponseRecorder {
 			s.h.is(s.verify(), http.StatusOK)
 			other := s.h.passwordless(s.b, "ada")
 			return s.finish("requestId", other.request, "sub", other.sub)
 		}},
-		{"a status in another browser", func(s *stand) *httptest.ResponseRecorder {
+		{"a status in another browser", func(s *attempt) *httptest.ResponseRecorder {
 			s.h.is(s.verify(), http.StatusOK)
 			s.b = s.h.browser()
 			s.b.begin()
 			return s.finish()
 		}},
-		{"a status in a page of somebody else's", func(s *stand) *httptest.ResponseRecorder {
+		{"a status on another application's page", func(s *attempt) *httptest.ResponseRecorder {
 			s.h.is(s.verify(), http.StatusOK)
 			s.b.header.Set("Origin", "https://evil.example")
 			return s.finish()
 		}},
-		{"a status in a page that hides who it is", func(s *stand) *httptest.ResponseRecorder {
+		{"a status on a page that hides its origin", func(s *attempt) *httptest.ResponseRecorder {
 			s.h.is(s.verify(), http.StatusOK)
 			s.b.header.Set("Origin", "null")
 			return s.finish()
 		}},
-		{"a decoy's", func(s *stand) *httptest.ResponseRecorder {
+		{"a decoy's", func(s *attempt) *httptest.ResponseRecorder {
 			*s = *s.h.decoy(s.b)
 			s.h.is(s.verify(), expectationFailed)
 			return s.finish()
 		}},
-		{"a status nobody began", func(s *stand) *httptest.ResponseRecorder { return s.finish("status_id", some) }},
-		{"a status that is none", func(s *stand) *httptest.ResponseRecorder { return s.finish("status_id", "null") }},
-		{"a login nobody opened", func(s *stand) *httptest.ResponseRecorder {
+		{"an unknown status", func(s *attempt) *httptest.ResponseRecorder { return s.finish("status_id", some) }},
+		{"an invalid status", func(s *attempt) *httptest.ResponseRecorder { return s.finish("status_id", "null") }},
+		{"an unknown login", func(s *attempt) *httptest.ResponseRecorder {
 			s.h.is(s.verify(), http.StatusOK)
 			return s.finish("requestId", some)
 		}},
-		{"no login", func(s *stand) *httptest.ResponseRecorder { return s.finish("requestId", "undefined") }},
-		{"an empty form", func(s *stand) *httptest.ResponseRecorder { return s.b.form("/login-srv/verification/login") }},
-		{"a track nobody has", func(s *stand) *httptest.ResponseRecorder {
+		{"no login", func(s *attempt) *httptest.ResponseRecorder { return s.finish("requestId", "undefined") }},
+		{"an empty form", func(s *attempt) *httptest.ResponseRecorder { return s.b.form("/login-srv/verification/login") }},
+		{"an unknown track", func(s *attempt) *httptest.ResponseRecorder {
 			s.h.is(s.verify(), http.StatusOK)
 			return s.b.form("/login-srv/precheck/continue/"+some, "track_id", some, "requestId", s.request, "status_id", s.status)
 		}},
-		{"a client that lets nobody in without a password", func(s *stand) *httptest.ResponseRecorder {
+		{"a client that requires a password", func(s *attempt) *httptest.ResponseRecorder {
 			s.h.is(s.verify(), http.StatusOK)
 			s.h.client(bound, always)
 			return s.finish()
@@ -265,19 +265,19 @@ func TestNoCodeForWhatIsNotProven(t *testing.T) {
 			}
 			for name := range s.b.cookies {
 				if strings.HasSuffix(name, "sallyport_session") {
-					t.Error("somebody is signed in")
+					t.Error("a user is signed in")
 				}
 			}
 		})
 	}
 }
 
-// decoy is a login of a name nobody has, whose decoy has an app.
-func (h *fixture) decoy(b *caller) *stand {
+// decoy is a login of an unknown name, whose decoy has an app.
+func (h *fixture) decoy(b *caller) *attempt {
 	h.T.Helper()
-	for i := range 64 { // each has an app by the toss of a coin
+	for i := range 64 { // each has an app with probability 1/2
 		name := fmt.Sprintf("n%d", i)
-		s := &stand{h: h, b: b}
+		s := &attempt{h: h, b: b}
 		s.request, _ = b.begin()
 		w := b.json("/verification-srv/authentication/totp/initiation", "request_id", s.request, "identifier", name,
 			"usage_type", "PASSWORDLESS_AUTHENTICATION")
@@ -342,7 +342,7 @@ func TestTheSameStepTwice(t *testing.T) {
 	golden(t, "verification_replayed", s.verify())
 }
 
-// sorted are the names of an answer's parameters.
+// sorted are the names of a response's parameters.
 func sorted(q url.Values) []string {
 	names := []string{}
 	for name := range q {

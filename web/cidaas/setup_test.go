@@ -11,7 +11,7 @@ import (
 	"sallyport/storage"
 )
 
-// signedIn is a user of the shop with an access token, given after a password.
+// signedIn returns an access token that a new user gets for a password.
 func (h *fixture) signedIn(name string) string {
 	h.T.Helper()
 	b := h.browser()
@@ -22,7 +22,7 @@ func (h *fixture) signedIn(name string) string {
 	return token
 }
 
-// as is a page that shows an access token.
+// as is a page with an access token.
 func (h *fixture) as(token string) *caller {
 	c := h.page()
 	c.header.Set("Authorization", "Bearer "+token)
@@ -64,7 +64,7 @@ func TestEnrolmentOfASignedInUser(t *testing.T) {
 			golden(t, "config_totp", h.is(ada.do("GET", path.config, "application/json", ""), http.StatusOK))
 			s := h.passwordless(h.browser(), "ada")
 			h.is(s.b.json("/verification-srv/authentication/totp/verification", "exchange_id", s.exchange, "passcode", h.Code(key)), expectationFailed)
-			h.Wait(30 * time.Second) // the code it was confirmed with is spent
+			h.Wait(30 * time.Second) // the code that confirmed it is used up
 			h.is(s.b.json("/verification-srv/authentication/totp/verification", "exchange_id", s.exchange, "passcode", h.Code(key)), http.StatusOK)
 			_, to := s.b.follow(s.finish())
 			h.mustCode(to)
@@ -80,7 +80,7 @@ func TestWhoMayChangeFactors(t *testing.T) {
 	token := h.signedIn("ada")
 	ada, bob := h.as(token), h.as(h.signedIn("bob"))
 	begin, config := "/verification-actions-srv/setup/totp/initiation", "/verification-actions-srv/config"
-	golden(t, "reauthentication", h.is(ada.json(begin), expectationFailed)) // has a factor, showed a password
+	golden(t, "reauthentication", h.is(ada.json(begin), expectationFailed)) // has a factor, proved only a password
 	golden(t, "denied", h.is(h.page().do("GET", config, "application/json", ""), http.StatusUnauthorized))
 	h.is(h.as("rubbish").do("GET", config, "application/json", ""), http.StatusUnauthorized)
 	android := h.page()
@@ -109,7 +109,7 @@ func TestWhoMayChangeFactors(t *testing.T) {
 	h.is(bob.json(begin), http.StatusUnauthorized) // the token has ended
 }
 
-// A stolen password must not confirm an enrolment after its owner set a factor up.
+// A stolen password must not confirm an enrolment after the owner has set up a factor.
 func TestAFactorConfirmedMeanwhileEndsOtherEnrolments(t *testing.T) {
 	h := newFixture(t)
 	h.client()
@@ -147,7 +147,7 @@ func TestEnrolmentInALogin(t *testing.T) {
 	begun := h.is(b.json("/verification-actions-srv/setup/totp/initiate/"+track, "sub", q.Get("sub")), http.StatusOK)
 	key, exchange := h.at(begun, "data.totp_secret"), h.at(begun, "data.exchange_id.exchange_id")
 	if h.at(begun, "data.sub") != q.Get("sub") {
-		t.Error("the enrolment is not told under the masked subject")
+		t.Error("the enrolment is not shown under the masked subject")
 	}
 	name := "/verification-actions-srv/setup/users/friendlyname/TOTP/" + track
 	h.is(b.do("PUT", name, "application/json", `{"friendly_name":"my phone"}`), expectationFailed) // nothing enrolled yet

@@ -23,7 +23,7 @@ func TestOneObjectIsRead(t *testing.T) {
 	}{
 		{"an object", `{"a":"b"}`, true},
 		{"an empty one", ` {} `, true},
-		{"members nobody asked for", `{"a":"b","x":{"y":[1,null,true]}}`, true},
+		{"unknown members", `{"a":"b","x":{"y":[1,null,true]}}`, true},
 		{"two names that differ in case", `{"a":"b","A":"c"}`, true},
 		{"a name twice", `{"a":"b","a":"c"}`, false},
 		{"a name twice, once escaped", `{"a":"b","\u0061":"c"}`, false},

@@ -17,7 +17,7 @@ func (p *Pages) consentForm(c *gin.Context) {
 	}
 }
 
-// consent takes the decision. Anything but a clear yes or no asks again.
+// consent takes the decision. For anything else the page is shown again.
 func (p *Pages) consent(c *gin.Context) {
 	call, ok := p.at(c, provider.StepConsent, "")
 	if !ok {

@@ -19,7 +19,7 @@ import (
 	"sallyport/web/signin"
 )
 
-func TestEveryCodeHasAnAnswer(t *testing.T) {
+func TestEveryCodeHasARefusal(t *testing.T) {
 	for _, code := range mfa.Codes() {
 		r, ok := refusals[code]
 		if !ok {
@@ -35,7 +35,7 @@ func TestEveryCodeHasAnAnswer(t *testing.T) {
 	}
 }
 
-// failing answers every request with one error, as a page and as a form.
+// failing fails every request with one error, on a page and in a form.
 type failing struct {
 	pages *Pages
 	err   error
@@ -89,7 +89,7 @@ func TestEveryCodeIsAPage(t *testing.T) {
 	}
 }
 
-func TestWhatWasNotExpectedTellsNothing(t *testing.T) {
+func TestUnexpectedErrorsRevealNothing(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		err   error

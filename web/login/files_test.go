@@ -27,7 +27,7 @@ func folder(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-func TestOperatorsFilesReplaceOurs(t *testing.T) {
+func TestOperatorsFilesReplaceEmbeddedOnes(t *testing.T) {
 	_, h := stage(t, page.Options{Product: "Harbour", TemplateDir: folder(t, map[string]string{
 		"templates/logged_out.html": `{{define "title"}}{{.T "loggedout.title"}}{{end}}{{define "content"}}<h1 id="logged-out">Ahoy from {{.Product}}</h1>{{end}}`,
 		"templates/error.html":      `{{define "title"}}x{{end}}{{define "content"}}<style nonce="{{ .Nonce }}">h1{color:red}</style><h1>Storm</h1>{{with .Alert}}<script nonce="{{$.Nonce}}" src="{{$.Static}}/own.js"></script>{{end}}{{end}}`,
@@ -40,7 +40,7 @@ func TestOperatorsFilesReplaceOurs(t *testing.T) {
 		t.Errorf("page = %s, want the replacement", body)
 	}
 	if body := get(h, "/show/login", "de").Body.String(); !strings.Contains(body, "Anmelden") {
-		t.Errorf("page = %s, want our own texts where none were replaced", body)
+		t.Errorf("page = %s, want the embedded texts where none were replaced", body)
 	}
 	for name, want := range map[string]string{"sallyport.css": "body { color: navy }", "harbour.png": "png"} {
 		if got := get(h, staticOf(t, body)+"/"+name, "").Body.String(); got != want {

@@ -50,7 +50,7 @@ func (h *fixture) client(change func(*storage.Client)) {
 	h.OK(h.Store.PutClient(context.Background(), c, nil))
 }
 
-// idToken redeems the code of an answer to the client.
+// idToken redeems the code of a response to the client.
 func (h *fixture) idToken(q url.Values) string {
 	h.T.Helper()
 	form := url.Values{"grant_type": {"authorization_code"}, "code": {q.Get("code")}, "redirect_uri": {callback},
@@ -59,7 +59,7 @@ func (h *fixture) idToken(q url.Values) string {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth("shop", url.QueryEscape(clientSecret))
 	w := httptest.NewRecorder()
-	h.Provider.Token(w, r, mfa.Caller{})
+	h.Provider.Grants.Token(w, r, mfa.Caller{})
 	var out struct {
 		IDToken string `json:"id_token"`
 	}

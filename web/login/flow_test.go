@@ -71,7 +71,7 @@ func TestEnrollmentRecoveryAndConsent(t *testing.T) {
 	b.Must("/enroll", 200, `id="enroll-qr"`, `id="enroll-open"`)
 	key := webtest.Attr(b.Page.Body.String()[strings.Index(b.Page.Body.String(), `id="enroll-secret"`):], "data-value")
 	b.Submit("enroll-submit", "passcode", "000000")
-	b.Must("/enroll", 422, "That code is wrong", `data-value="`+key+`"`) // the same secret: nobody must scan again
+	b.Must("/enroll", 422, "That code is wrong", `data-value="`+key+`"`) // the same secret: no need to scan again
 	stale, form := b.Form(`id="enroll-submit"`)
 	b.Submit("enroll-submit", "passcode", h.Code(key))
 	b.Must("/recovery-codes", 200, `id="recovery-done"`)
@@ -96,7 +96,7 @@ func TestEnrollmentRecoveryAndConsent(t *testing.T) {
 	b.Get("/mfa?" + strings.SplitN(hrefOf(t, b, "method-recovery"), "?", 2)[1])
 	b.Must("/mfa", 200, `name="method" value="recovery"`, `id="method-totp"`)
 	b.Submit("mfa-submit", "passcode", strings.ToLower(codes[3][1]))
-	b.mustCode(t) // consent of the first time is remembered
+	b.mustCode(t) // the consent is remembered
 
 	b.authorize("scope", "openid email", "prompt", "consent")
 	b.Must("/consent", 200)
@@ -116,7 +116,7 @@ func hrefOf(t *testing.T, b *browser, id string) string {
 	return webtest.Attr(body[at:], "href")
 }
 
-func TestEveryWayLeadsOn(t *testing.T) {
+func TestPagesOfOtherStepsRedirect(t *testing.T) {
 	h := newFixture(t)
 	h.client(always)
 	h.User("ada", totpKey)
@@ -139,7 +139,7 @@ func TestEveryWayLeadsOn(t *testing.T) {
 	b.Submit("restart")
 	b.Must("/login", 200)
 	if strings.Contains(b.Page.Body.String(), `value="ada`) {
-		t.Errorf("somebody else wants to sign in, but the page remembers: %s", b.Page.Body)
+		t.Errorf("another user wants to sign in, but the page shows the previous one: %s", b.Page.Body)
 	}
 	b.login("ada", password)
 	b.Submit("cancel")
@@ -164,14 +164,14 @@ func TestOtherBrowsersAndDeadRequests(t *testing.T) {
 	other := h.browser()
 	other.Get(page)
 	other.Must("/login", 400, "sent no cookie")
-	other.authorize() // has a cookie now, of its own
+	other.authorize() // has its own cookie now
 	other.Get(page)
 	other.Must("/login", 400, "no longer open")
 	foreign := other.Page.Body.String()
 	other.Get("/login?requestId=00000000-0000-0000-0000-000000000000")
 	other.Must("/login", 400)
 	if strip(foreign) != strip(other.Page.Body.String()) {
-		t.Error("another browser's request can be told from an unknown one")
+		t.Error("another browser's request differs from an unknown one")
 	}
 	other.Get("/login")
 	other.Must("/login", 400, "Start at your application")
@@ -182,7 +182,7 @@ func TestOtherBrowsersAndDeadRequests(t *testing.T) {
 	b.Must("/login", 400, "no longer open")
 }
 
-// strip takes out what differs between any two pages.
+// strip removes what differs between any two pages.
 func strip(body string) string {
 	body = regexp.MustCompile(`[A-Z2-7]{4}(-[A-Z2-7]{4}){3}`).ReplaceAllString(body, "ID")
 	body = regexp.MustCompile(`nonce="[A-Za-z0-9_-]{22}"`).ReplaceAllString(body, "nonce")
@@ -217,13 +217,13 @@ func TestAuthorizeByPost(t *testing.T) {
 	b.login("ada", password)
 	b.mustCode(t)
 	kept := b.Cookies
-	b.Cookies = map[string]string{} // a form of the client's site comes without our cookies
+	b.Cookies = map[string]string{} // a form of the client's site sends no cookies
 	r := httptest.NewRequest("POST", "/authorize", strings.NewReader(authorizeParams().Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	w := httptest.NewRecorder()
 	h.Handler.ServeHTTP(w, r)
 	if w.Code != 303 || len(w.Result().Cookies()) != 0 {
-		t.Fatalf("answer = %d with cookies %v, want a redirect that leaves cookies alone", w.Code, w.Result().Cookies())
+		t.Fatalf("answer = %d with cookies %v, want a redirect without cookies", w.Code, w.Result().Cookies())
 	}
 	b.Cookies = kept
 	b.Get(w.Header().Get("Location"))
@@ -313,7 +313,7 @@ func TestLogout(t *testing.T) {
 	}
 	b.Cookies[session] = token
 	b.authorize()
-	b.Must("/login", 200) // the session is dead, not only its cookie
+	b.Must("/login", 200) // the session has ended, not only its cookie
 
 	b = signIn()
 	hint := url.Values{"id_token_hint": {h.idToken(b.MustLeave(callback))}, "post_logout_redirect_uri": {"https://app.example/bye"}, "state": {"s"}}
@@ -322,7 +322,7 @@ func TestLogout(t *testing.T) {
 	b.Post("/logout", hint)
 	b.Must("/logout", 200, `id="form-post"`)
 	if len(b.Cookies) != 0 {
-		t.Errorf("got cookies %v, want those of logins in other tabs left alone", b.Cookies)
+		t.Errorf("got cookies %v, want those of logins in other tabs unchanged", b.Cookies)
 	}
 	b.Cookies = kept
 	b.Submit("form-post")

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Addresses end in logs and histories. A token that came in a form stays in forms, and
-// the login goes on in the session of the browser all the same.
+// Addresses end up in logs and histories. A token that came in a form must stay in forms,
+// and the login continues in the session of the browser.
 func TestATokenOfAFormIsNeverPutIntoAnAddress(t *testing.T) {
 	h := newFixture(t)
 	h.client(nil)
@@ -30,11 +30,11 @@ func TestATokenOfAFormIsNeverPutIntoAnAddress(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h.T = t
-			b := h.browser() // a form of the client's site comes without our cookies
+			b := h.browser() // a form of the client's site sends no cookies
 			b.Post("/authorize", authorizeParams(tc.changes...))
 			b.Must("/authorize", http.StatusOK, `id="form-post"`)
 			if len(b.Cookies) != 0 {
-				t.Errorf("got cookies %v, want the browser's left alone", b.Cookies)
+				t.Errorf("got cookies %v, want the browser's unchanged", b.Cookies)
 			}
 			b.Cookies = tc.cookies
 			b.Submit("form-post")
@@ -47,7 +47,7 @@ func TestATokenOfAFormIsNeverPutIntoAnAddress(t *testing.T) {
 	}
 }
 
-func TestAnAccessTokenIsNoHintInAnAddress(t *testing.T) {
+func TestAccessTokenInAnAddressIsIgnored(t *testing.T) {
 	h := newFixture(t)
 	h.client(nil)
 	h.User("ada", "")
@@ -60,19 +60,19 @@ func TestAnAccessTokenIsNoHintInAnAddress(t *testing.T) {
 	if strings.Contains(b.Page.Body.String(), "the-token") {
 		t.Error("the page holds the token of its address")
 	}
-	b.Cookies = map[string]string{} // a form of the client's site: sent on by a form that keeps what it was told
+	b.Cookies = map[string]string{} // a form of the client's site is resent by a form with the same fields
 	b.Post("/logout", map[string][]string{"access_token_hint": {"the-token"}})
 	b.Must("/logout", http.StatusOK, `name="access_token_hint" value="the-token"`)
 	b.Submit("form-post")
 	b.Must("/logout", http.StatusOK, `name="access_token_hint" value="the-token"`, `id="logout-confirm"`)
 	b.Submit("logout-confirm")
-	b.Must("/logged-out", http.StatusOK) // the token proves nothing, but nobody is signed in
+	b.Must("/logged-out", http.StatusOK) // the token proves nothing, but no user is signed in
 	b.Post("/logout", map[string][]string{"access_token_hint": {"the-token"}})
 	b.Must("/logout", http.StatusOK, `id="logout-confirm"`)
 }
 
-// A site that posts to us must not end the logins of a browser's other tabs: whatever it
-// sends, no binding is made of a form that brought none.
+// A form of another site must not end the logins of a browser's other tabs: a form without
+// the binding cookie never sets one.
 func TestAForeignFormLeavesTheBindingAlone(t *testing.T) {
 	h := newFixture(t)
 	for _, to := range []string{"/authorize", "/authorize?x=y", "/authorize?resent=yes"} {
@@ -91,8 +91,8 @@ func TestAForeignFormLeavesTheBindingAlone(t *testing.T) {
 		{"of another site", "/logout", "cross-site", false},
 		{"of a site that knows our mark", "/logout?resent=yes", "cross-site", false},
 		{"in a browser that does not say", "/logout", "", false},
-		{"sent on by our own form", "/logout?resent=yes", "same-origin", true},
-		{"sent on by our own form, in a browser that does not say", "/logout?resent=yes", "", true},
+		{"resent by the server's own form", "/logout?resent=yes", "same-origin", true},
+		{"resent by the server's own form, in a browser that does not say", "/logout?resent=yes", "", true},
 	} {
 		r := httptest.NewRequest(http.MethodPost, tc.to, strings.NewReader("state=s"))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")

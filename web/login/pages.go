@@ -13,7 +13,7 @@ import (
 	"sallyport/web/signin"
 )
 
-// Pages is the surface for people who sign in.
+// Pages is the surface for users who sign in.
 type Pages struct {
 	provider *provider.Provider
 	verifier *exchange.Verifier

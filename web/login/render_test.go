@@ -30,11 +30,11 @@ const issuer = "https://login.example"
 
 var t0 = time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
 
-// sample is one page as a person may get it.
+// sample is one page in one state.
 type sample struct {
 	name string
 	show func(p *Pages, c *gin.Context, call signin.Call)
-	ids  []string // of the interface, or stable at least
+	ids  []string // that tests and operators may rely on
 	code int
 }
 
@@ -214,8 +214,8 @@ func TestEveryPageInBothLanguages(t *testing.T) {
 	}
 }
 
-// checkMarkup demands the ids of the interface, and that everything another element
-// refers to exists once.
+// checkMarkup checks the ids of a sample, and that every id another element refers to
+// exists once.
 func checkMarkup(t *testing.T, s sample, body string) {
 	t.Helper()
 	seen := map[string]int{}

@@ -10,6 +10,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider"
+	"sallyport/provider/oauth"
 	"sallyport/web"
 )
 
@@ -46,15 +47,15 @@ func New(p *provider.Provider, o Options) *Surface {
 // Mount adds the routes. Introspection is for resource servers, never for pages.
 func (s *Surface) Mount(r gin.IRouter) {
 	calls, reads := web.CORS(s.calls), web.CORS(s.reads)
-	for path, serve := range map[string]endpoint{"/token": s.provider.Token, "/revoke": s.provider.Revoke} {
+	for path, serve := range map[string]endpoint{"/token": s.provider.Grants.Token, "/revoke": s.provider.Introspection.Revoke} {
 		r.POST(path, calls, serve.handle)
 		r.OPTIONS(path, calls)
 	}
-	userinfo := endpoint(s.provider.Userinfo)
+	userinfo := endpoint(s.provider.Introspection.Userinfo)
 	r.GET("/userinfo", calls, userinfo.handle)
 	r.POST("/userinfo", calls, userinfo.handle)
 	r.OPTIONS("/userinfo", calls)
-	r.POST("/introspect", endpoint(s.provider.Introspect).handle)
+	r.POST("/introspect", endpoint(s.provider.Introspection.Introspect).handle)
 
 	documents := map[string]document{
 		"/jwks.json":                              s.provider.JWKS,
@@ -77,7 +78,7 @@ type endpoint func(http.ResponseWriter, *http.Request, mfa.Caller)
 func (e endpoint) handle(c *gin.Context) { e(c.Writer, c.Request, web.Caller(c)) }
 
 // document returns a document of the provider.
-type document func() provider.Document
+type document func() oauth.Document
 
 // documentAge is how long a document may be cached: for less time than a new key is
 // published before its first use.

@@ -33,7 +33,7 @@ func serve(t *testing.T) http.Handler {
 	return f.Handler
 }
 
-// call makes one request; headers are name, value, name, value.
+// call sends a request; headers are name, value, name, value.
 func call(h http.Handler, method, target, body string, headers ...string) *http.Response {
 	r := httptest.NewRequest(method, "https://op.example"+target, strings.NewReader(body))
 	for i := 0; i < len(headers); i += 2 {

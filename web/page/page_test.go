@@ -92,7 +92,7 @@ func TestFilesThatDoNotFitAreRefused(t *testing.T) {
 		t.Errorf("a folder that holds nothing: %v", err)
 	}
 	for name, text := range map[string]string{
-		"a text nobody wrote":             `{{define "content"}}{{.T "hall.titel"}}{{end}}`,
+		"a missing text":                  `{{define "content"}}{{.T "hall.titel"}}{{end}}`,
 		"one in a branch":                 `{{define "content"}}{{if .Alert}}{{else}}{{.T "nope"}}{{end}}{{end}}`,
 		"one in an argument":              `{{define "content"}}{{.T "title.error" "Title" (.T "nope")}}{{end}}`,
 		"one in a list":                   `{{define "content"}}{{range .Data}}{{$.T "nope"}}{{end}}{{end}}`,
@@ -113,10 +113,10 @@ func TestForeignFormsAreRefused(t *testing.T) {
 		name, browser, value, origin, site string
 		want                               bool
 	}{
-		{"our own form", mine, good, issuer, "same-origin", true},
-		{"our own form with the origin hidden by our referrer policy", mine, good, "null", "same-origin", true},
-		{"our own form in a browser that sends neither", mine, good, "", "", true},
-		{"our own form in a browser that sends origin null only", mine, good, "null", "", true},
+		{"the server's own form", mine, good, issuer, "same-origin", true},
+		{"the server's own form with the origin hidden by the referrer policy", mine, good, "null", "same-origin", true},
+		{"the server's own form in a browser that sends neither", mine, good, "", "", true},
+		{"the server's own form in a browser that sends origin null only", mine, good, "null", "", true},
 		{"a form sent again by the person", mine, good, "", "none", true},
 		{"no value", mine, "", issuer, "same-origin", false},
 		{"a value that is no base64", mine, "%%%", issuer, "same-origin", false},
@@ -144,7 +144,7 @@ func TestForeignFormsAreRefused(t *testing.T) {
 	}
 }
 
-func TestAMarkComesBackToItsBrowserOnly(t *testing.T) {
+func TestSignedTextsAreBoundToTheBrowser(t *testing.T) {
 	l := newLook(t)
 	mine, other := strings.Repeat("b", 43), strings.Repeat("c", 43)
 	mark := l.Sign("then", mine, "add.totp")
@@ -152,10 +152,10 @@ func TestAMarkComesBackToItsBrowserOnly(t *testing.T) {
 		name, purpose, browser, value string
 		want                          bool
 	}{
-		{"as it was made", "then", mine, mark, true},
+		{"unchanged", "then", mine, mark, true},
 		{"in another browser", "then", other, mark, false},
 		{"in no browser", "then", "", mark, false},
-		{"made for no browser", "then", "", l.Sign("then", "", "add.totp"), false},
+		{"for no browser", "then", "", l.Sign("then", "", "add.totp"), false},
 		{"for another purpose", "done", mine, mark, false},
 		{"with another text", "then", mine, strings.Replace(mark, "add", "del", 1), false},
 		{"without its MAC", "then", mine, ".add.totp", false},
@@ -182,7 +182,7 @@ func TestStaticFiles(t *testing.T) {
 		{"head only", "HEAD", l.static.address + "/mark.svg", 200, "image/svg+xml", forever},
 		{"another version while two run", "GET", "/static/0123456789abcdef/sallyport.css", 200, "text/css; charset=utf-8", "no-cache"},
 		{"a file we do not have", "GET", l.static.address + "/jquery.js", 404, "text/plain; charset=utf-8", "no-store"},
-		{"a way out", "GET", l.static.address + "/..%2ftemplates%2flayout.html", 404, "", "no-store"},
+		{"path traversal", "GET", l.static.address + "/..%2ftemplates%2flayout.html", 404, "", "no-store"},
 	} {
 		w := serve(t, l, tc.method, tc.path)
 		if w.Code != tc.code || tc.kind != "" && w.Header().Get("Content-Type") != tc.kind || w.Header().Get("Cache-Control") != tc.cache {
@@ -235,7 +235,7 @@ func TestPolicyOfAPage(t *testing.T) {
 	}
 }
 
-// A redirect with a control character in it is a bug of ours, and reaches nobody (H-5).
+// A redirect with a control character is a bug: it panics and is not sent (H-5).
 func TestARedirectTakesNoControlCharacter(t *testing.T) {
 	to := func(location string) *httptest.ResponseRecorder {
 		h, err := web.New(web.Options{Issuer: issuer}, rand.Reader, func() time.Time { return t0 }, leading{location})
@@ -256,7 +256,7 @@ func TestARedirectTakesNoControlCharacter(t *testing.T) {
 	}
 }
 
-// leading is a surface that leads somewhere.
+// leading is a surface that redirects.
 type leading struct{ to string }
 
 func (l leading) Mount(r gin.IRouter) {

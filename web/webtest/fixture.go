@@ -26,8 +26,8 @@ const (
 	TOTPKey  = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP" // of an authenticator app
 )
 
-// Fixture is everything below the surfaces on a SQLite database, with a clock that stands
-// still until a test moves it.
+// Fixture is everything below the surfaces on a SQLite database, with a clock that only
+// the test moves.
 type Fixture struct {
 	*mfatest.Services
 	T        testing.TB

@@ -10,7 +10,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// Description reads a description and checks that it is one.
+// Description reads an OpenAPI description and validates it.
 func Description(file string) (*openapi3.T, error) {
 	doc, err := openapi3.NewLoader().LoadFromFile(file)
 	if err != nil {
@@ -19,18 +19,18 @@ func Description(file string) (*openapi3.T, error) {
 	return doc, doc.Validate(context.Background())
 }
 
-// Answer is what came back of a call.
-type Answer struct {
+// Response is the response to a call.
+type Response struct {
 	Method, Path string
 	Code         int
 	Header       http.Header
 	Raw          []byte
 }
 
-// Described holds an answer against a description: the call is there, the status is named,
-// the type is, the body fits, and nothing in it is undescribed. It returns the path as it
-// is described.
-func Described(t testing.TB, doc *openapi3.T, a Answer) string {
+// Validate checks a response against a description: call, status, media type and body must
+// be described, and the body must have no other members. It returns the path of the
+// description.
+func Validate(t testing.TB, doc *openapi3.T, a Response) string {
 	t.Helper()
 	path, item := find(doc, a.Path)
 	if item == nil || item.GetOperation(a.Method) == nil {
@@ -62,7 +62,7 @@ func Described(t testing.TB, doc *openapi3.T, a Answer) string {
 	return path
 }
 
-// find returns the path whose template fits.
+// find returns the path whose template matches.
 func find(doc *openapi3.T, path string) (string, *openapi3.PathItem) {
 	if item := doc.Paths.Value(path); item != nil {
 		return path, item

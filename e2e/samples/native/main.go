@@ -1,8 +1,8 @@
-// Command native signs in from a terminal, as a desktop or command line program does.
+// Command native signs in from a terminal, like a desktop or command line program.
 //
-// By default it opens nothing of its own: it listens on a loopback port, prints an
-// address for the system browser and waits for it to come back (RFC 8252). With
-// -terminal it asks for name, password and code itself, through the native login API.
+// By default it listens on a loopback port, prints a URL for the system browser and waits
+// for the redirect (RFC 8252). With -terminal it asks for name, password and code itself,
+// using the login API.
 package main
 
 import (
@@ -33,7 +33,7 @@ type app struct {
 	out                      io.Writer
 }
 
-// trip is what belongs to one login and never leaves the program.
+// trip has the values of one login, which never leave the program.
 type trip struct{ state, nonce, verifier string }
 
 func main() {
@@ -62,7 +62,7 @@ func random() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// begin makes the parameters of an authorization request.
+// begin returns the parameters of an authorization request.
 func (a *app) begin() (trip, url.Values) {
 	t := trip{random(), random(), random()}
 	sum := sha256.Sum256([]byte(t.verifier))
@@ -89,7 +89,7 @@ func (a *app) browser(ctx context.Context) error {
 	answers := make(chan url.Values, 1)
 	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/callback" || r.URL.Query().Get("state") != t.state {
-			http.NotFound(w, r) // not the answer we wait for, whoever sent it
+			http.NotFound(w, r) // not the expected response
 			return
 		}
 		fmt.Fprintln(w, "You can close this window and go back to the terminal.")
@@ -109,11 +109,11 @@ func (a *app) browser(ctx context.Context) error {
 	}
 }
 
-// step is what the native login API answers.
+// step is a response of the login API.
 type step struct {
 	Step     string `json:"step"`
 	Request  string `json:"request_id"`
-	Token    string `json:"login_token"` // makes us the owner of the login from the first factor on
+	Token    string `json:"login_token"` // proves ownership of the login from the first factor on
 	Error    string `json:"error"`
 	Code     string `json:"code"`
 	Issuer   string `json:"iss"`
@@ -131,7 +131,7 @@ type step struct {
 	} `json:"enrollment"`
 }
 
-// problem is an answer that is not a step.
+// problem is an error of the login API.
 type problem struct {
 	Code    string `json:"code"`
 	Detail  string `json:"detail"`
@@ -142,7 +142,7 @@ func (p *problem) Error() string {
 	return fmt.Sprintf("%s: %s (support id %s)", p.Code, p.Detail, p.Support)
 }
 
-// call posts to the native login API.
+// call posts to the login API.
 func (a *app) call(ctx context.Context, path string, body map[string]any) (step, error) {
 	var s step
 	text, err := json.Marshal(body)
@@ -157,7 +157,7 @@ func (a *app) call(ctx context.Context, path string, body map[string]any) (step,
 	return s, fetch(r, &s, new(problem))
 }
 
-// terminal signs in right here: it does what each step asks until there is a code.
+// terminal signs in in the terminal: it follows each step until there is a code.
 func (a *app) terminal(ctx context.Context) error {
 	if a.client == "" {
 		a.client = "front"
@@ -189,7 +189,7 @@ func (a *app) terminal(ctx context.Context) error {
 	return a.redeem(ctx, t, s.Issuer, s.Code, s.Error)
 }
 
-// do does what one step asks.
+// do handles one step.
 func (a *app) do(ctx context.Context, s step) (step, error) {
 	body := map[string]any{"request_id": s.Request, "login_token": s.Token}
 	switch s.Step {
@@ -232,7 +232,7 @@ func (a *app) ask(what string) string {
 	line, err := a.in.ReadString('\n')
 	if err != nil && line == "" {
 		fmt.Fprintln(a.out)
-		os.Exit(1) // nobody is there
+		os.Exit(1) // standard input is closed
 	}
 	return strings.TrimRight(line, "\r\n")
 }
@@ -274,7 +274,7 @@ func (a *app) redeem(ctx context.Context, t trip, iss, code, refusal string) err
 	return nil
 }
 
-// refused is an error answer of the token and userinfo endpoints.
+// refused is an error of the token and userinfo endpoints.
 type refused struct {
 	Code        string `json:"error"`
 	Description string `json:"error_description"`
@@ -291,8 +291,8 @@ type claims struct {
 	AMR      []string `json:"amr"`
 }
 
-// check reads an ID token that came straight from the token endpoint, where TLS
-// vouches for it (OpenID Connect Core section 3.1.3.7).
+// check parses an ID token from the token endpoint, which TLS authenticates (OpenID Connect
+// Core section 3.1.3.7).
 func (a *app) check(token string, t trip) (claims, error) {
 	var c claims
 	parts := strings.Split(token, ".")
@@ -312,7 +312,7 @@ func (a *app) check(token string, t trip) (claims, error) {
 	return c, nil
 }
 
-// fetch makes a call and reads its JSON answer, into wrong where it is a refusal.
+// fetch makes a call and decodes its JSON response, errors into wrong.
 func fetch[E error](r *http.Request, into any, wrong E) error {
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {

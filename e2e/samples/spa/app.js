@@ -1,5 +1,5 @@
-// A single-page application with its own login screen. The provider says what comes
-// next; this file has one screen for each answer.
+// A single-page application with its own login page. The provider returns the next step;
+// this file has one screen for each.
 
 import { Login, Problem } from "./login.js";
 import { OAuth } from "./oauth.js";
@@ -11,11 +11,11 @@ const oauth = new OAuth(settings.issuer, here);
 const screen = document.getElementById("screen");
 const said = document.getElementById("said");
 let sent = false; // the login began at the provider, which sent the browser here
-let stay = false; // sign this browser in at the provider, too
+let stay = false; // also sign this browser in at the provider
 
 // --- tools -----------------------------------------------------------------
 
-/** el makes an element; text is always text, never markup. */
+/** el creates an element; text is always text, never markup. */
 function el(tag, props = {}, ...children) {
   const node = Object.assign(document.createElement(tag), props);
   node.append(...children.filter(Boolean));
@@ -25,7 +25,7 @@ function el(tag, props = {}, ...children) {
 const field = (label, props) => el("label", {}, label, el("input", { required: true, ...props }));
 const button = (id, label, act) => el("button", { type: "button", id, onclick: () => run(act) }, label);
 
-/** form is a screen whose fields go to act. */
+/** form shows a screen whose fields are passed to act. */
 function form(id, title, act, ...children) {
   const node = el("form", { id }, el("h2", {}, title), ...children);
   node.addEventListener("submit", (event) => {
@@ -52,7 +52,7 @@ const words = {
   locked: "Your app is locked after too many wrong codes. Ask an administrator.",
 };
 
-/** run does something slow once, and says what went wrong. */
+/** run runs a slow action once, and shows its error. */
 async function run(act) {
   for (const b of screen.querySelectorAll("button")) b.disabled = true;
   try {
@@ -68,12 +68,12 @@ async function run(act) {
   }
 }
 
-/** go makes a call and shows the step it answers with. */
+/** go makes a call and shows the returned step. */
 async function go(path, step, fields) {
   try {
     return await show(await login.call(path, step, fields));
   } catch (error) {
-    // Another tab was quicker: show where the login stands now.
+    // Another tab advanced the login: show the current step.
     if (error instanceof Problem && error.code === "request_changed") return show(await login.call("/step", step));
     throw error;
   }
@@ -85,8 +85,8 @@ const screens = { identify, verify, enroll, recovery, consent, done, refused, ov
 
 async function show(step) {
   const act = screens[step.step];
-  // The provider sent the browser here, or somebody sent a link. Whose login it is, it says
-  // to who has signed in: in another's, the user would sign that other in.
+  // The provider sent the browser here, or someone sent a link. The response to the first
+  // factor shows whose login it is: if it is an attacker's, the user would sign the attacker in.
   if (sent && step.login_token && !oauth.ours(step.state)) {
     await login.call("/cancel", step);
     start();
@@ -96,7 +96,7 @@ async function show(step) {
   await act(step);
 }
 
-// Before the first factor a login is nobody's: there is nothing to cancel.
+// Before the first factor a login has no owner: there is nothing to cancel.
 const cancel = (step) => (step.login_token ? go("/cancel", step) : refused({ error: "access_denied", redirect_to: here }));
 
 const leave = (step) => el("div", { className: "row" }, button("cancel", "Cancel", () => cancel(step)),
@@ -174,7 +174,7 @@ async function done(step) {
   if (step.code) {
     signedIn(await oauth.redeem(step));
   } else if (stay) {
-    login.takeOver(step); // comes back with the code
+    login.takeOver(step); // returns with the code
   } else {
     await go("/finish", step);
   }
@@ -205,7 +205,7 @@ function start() {
     })));
 }
 
-// --- where this page was opened from ---------------------------------------
+// --- how this page was opened ---------------------------------------
 
 const query = new URLSearchParams(location.search);
 history.replaceState(null, "", here);

@@ -1,6 +1,6 @@
-// The native login API: one call, one step.
+// The login API: one call, one step.
 
-/** Problem is an answer that is not a step (RFC 9457). Decide by its code. */
+/** Problem is an error of the API (RFC 9457). Decide by its code. */
 export class Problem extends Error {
   constructor(body, wait) {
     super(body.detail ?? body.title ?? "no answer");

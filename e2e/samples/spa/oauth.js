@@ -1,4 +1,4 @@
-// What every OpenID Connect client does: PKCE on the way out, code for tokens on the way back.
+// What every OpenID Connect client does: PKCE in the request, code for tokens after the redirect.
 
 const base64url = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 const random = () => base64url(crypto.getRandomValues(new Uint8Array(32)));
@@ -39,8 +39,8 @@ export class OAuth {
       method: "POST",
       body: new URLSearchParams({ grant_type: "authorization_code", client_id: trip.client, code, redirect_uri: this.redirect, code_verifier: trip.verifier }),
     });
-    // It came from the provider itself over TLS, so its claims are checked and its
-    // signature need not be (OpenID Connect Core section 3.1.3.7).
+    // It came from the token endpoint over TLS, so only its claims need checking, not its
+    // signature (OpenID Connect Core section 3.1.3.7).
     const claims = JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(tokens.id_token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0))));
     const right = claims.iss === this.issuer && [].concat(claims.aud).includes(trip.client) && claims.nonce === trip.nonce && claims.exp * 1000 > Date.now();
     if (!right) throw new Error("The ID token is not for this sign-in.");

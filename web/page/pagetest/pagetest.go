@@ -1,4 +1,4 @@
-// Package pagetest checks the templates and texts of a surface for people.
+// Package pagetest checks the templates and texts of a surface with pages.
 package pagetest
 
 import (
@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// Check demands that both languages of a surface's files say the same, that alerts have
-// both their texts, that no text is forgotten, and that nothing outside is named. chosen
-// matches the keys of texts that handlers choose while the server runs.
+// Check checks that both languages have the same texts, that alerts have both of theirs, that
+// every text is used, and that no address of another host occurs. chosen matches the keys
+// of texts that handlers choose while the server runs.
 func Check(t *testing.T, files fs.FS, chosen string) {
 	t.Helper()
 	en, de := texts(t, files, "en"), texts(t, files, "de")
@@ -22,7 +22,7 @@ func Check(t *testing.T, files fs.FS, chosen string) {
 	inside(t, files)
 }
 
-// texts reads a message file as it is: every text or plural form under its full name.
+// texts reads a message file: every text or plural form under its full name.
 func texts(t *testing.T, files fs.FS, lang string) map[string]string {
 	t.Helper()
 	raw, err := fs.ReadFile(files, "messages/"+lang+".json")
@@ -96,7 +96,7 @@ func forgotten(t *testing.T, files fs.FS, en map[string]string, chosen *regexp.R
 	}
 }
 
-// inside refuses addresses of other hosts: a page loads nothing from elsewhere.
+// inside checks that a page loads nothing from other hosts.
 func inside(t *testing.T, files fs.FS) {
 	t.Helper()
 	for _, folder := range []string{"templates", "static"} {

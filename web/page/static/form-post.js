@@ -1,3 +1,3 @@
-// Sends the answer on to the application (OAuth 2.0 Form Post Response Mode).
-// A file of its own, so that the pages need no inline script.
+// Posts the response to the application (OAuth 2.0 Form Post Response Mode).
+// In a file of its own because the pages allow no inline script.
 document.getElementById("form-post").submit();

@@ -1,4 +1,4 @@
-// Comfort only: every page works without this file.
+// For convenience only: every page works without this file.
 (function () {
   "use strict";
 
@@ -6,8 +6,8 @@
     Array.prototype.forEach.call(document.querySelectorAll(selector), f);
   }
 
-  // A form is sent once. It is freed again when the page is shown anew (back button) and
-  // after a while, in case the answer never left this page.
+  // A form is sent only once. It can be sent again when the page is shown again (back
+  // button), and after a while, in case the response did not replace the page.
   function free(form) {
     form.removeAttribute("data-sent");
     form.removeAttribute("aria-busy");
@@ -40,7 +40,7 @@
     }
   });
 
-  // Copies a text, one line an item where it is a list.
+  // Copies a text, one line for each item of a list.
   function textOf(node) {
     if (node.hasAttribute("data-value")) { return node.getAttribute("data-value"); }
     var items = node.querySelectorAll("li");
@@ -70,7 +70,7 @@
     });
   });
 
-  // Times are written in UTC; here they are turned into the person's own.
+  // Times are written in UTC and converted to the browser's time zone here.
   each("time[datetime]", function (time) {
     var at = new Date(time.getAttribute("datetime"));
     if (window.Intl && !isNaN(at)) {

@@ -1,0 +1,35 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// Group runs a command that has verbs.
+func (p *Program) Group(ctx context.Context, name, about string, verbs []Command, args []string) error {
+	if len(args) > 0 {
+		for _, v := range verbs {
+			if v.Name == args[0] {
+				return v.Run(ctx, p, args[1:])
+			}
+		}
+	}
+	if len(args) > 0 && slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
+		fmt.Fprintf(p.Out, "sallyport %s: %s\n\n", name, about)
+		t := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
+		for _, v := range verbs {
+			fmt.Fprintf(t, "  sallyport %s %s %s\t%s\n", name, v.Name, v.Args, v.About)
+		}
+		fmt.Fprintf(t, "\n\"sallyport %s VERB -h\" shows the flags of a verb.\n", name)
+		_ = t.Flush() // a reader that has gone is not an error
+		return nil
+	}
+	names := make([]string, len(verbs))
+	for i, v := range verbs {
+		names[i] = v.Name
+	}
+	return UsageError(fmt.Sprintf("%s: want one of %s; see sallyport %s -h", name, strings.Join(names, ", "), name))
+}

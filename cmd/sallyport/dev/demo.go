@@ -1,0 +1,111 @@
+package dev
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"net/url"
+
+	"sallyport/cmd/sallyport/server"
+	"sallyport/e2e/samples"
+	"sallyport/web"
+)
+
+//go:embed demo
+var demoFiles embed.FS
+
+// demo is the second origin of dev: a single-page application that signs in at the
+// provider, and the virtual phone.
+type demo struct {
+	server  *server.Server
+	at      place
+	secrets secrets
+	phone   *template.Template
+}
+
+func newDemo(srv *server.Server, at place, s secrets) (http.Handler, error) {
+	files, err := fs.Sub(demoFiles, "demo")
+	if err != nil {
+		return nil, fmt.Errorf("demo files: %w", err)
+	}
+	d := &demo{server: srv, at: at, secrets: s}
+	if d.phone, err = template.ParseFS(files, "phone.html"); err != nil {
+		return nil, fmt.Errorf("demo files: %w", err)
+	}
+	mux := http.NewServeMux()
+	page := func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, "app.html") }
+	mux.HandleFunc("GET /{$}", page)
+	mux.HandleFunc("GET /callback", page)
+	mux.HandleFunc("GET /config.json", d.config)
+	mux.HandleFunc("GET /phone", d.showPhone)
+	mux.HandleFunc("GET /phone.json", d.readPhone)
+	for _, name := range []string{"app.js", "oidc.js", "phone.js", "style.css", "icon.svg"} {
+		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, name) })
+	}
+	own, err := fs.Sub(samples.SPA, "spa")
+	if err != nil {
+		return nil, fmt.Errorf("sample files: %w", err)
+	}
+	mux.Handle("GET /own-login/", http.StripPrefix("/own-login", http.FileServerFS(own)))
+	mux.HandleFunc("GET /own-login/settings.json", d.ownLogin)
+	return d.guard(mux), nil
+}
+
+// guard refuses requests for another host, because any web page could point its own name at
+// this address (DNS rebinding) and read codes and passwords from the phone. It sets the
+// headers of every response.
+func (d *demo) guard(next http.Handler) http.Handler {
+	own, err := url.Parse(d.at.demo())
+	if err != nil {
+		panic("demo: invalid address: " + err.Error()) // the address is built from a host and a port
+	}
+	policy := "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' " + d.at.issuer() +
+		"; base-uri 'none'; form-action 'self' " + d.at.issuer() + "; frame-ancestors 'none'"
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Host != own.Host {
+			http.Error(w, "This is "+own.Host+" only.", http.StatusMisdirectedRequest)
+			return
+		}
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Permissions-Policy", web.Features)
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// config serves the address of the provider, and the users one can sign in as.
+func (d *demo) config(w http.ResponseWriter, _ *http.Request) {
+	type person struct {
+		Name     string `json:"name"`
+		Password string `json:"password"`
+		About    string `json:"about"`
+	}
+	writeJSON(w, map[string]any{
+		"issuer": d.at.issuer(),
+		"people": []person{
+			{"alice", d.secrets.Alice.Password, "has a second factor"},
+			{"bob", d.secrets.Bob.Password, "has a password only"},
+		},
+	})
+}
+
+// ownLogin serves the address of the provider to the sample with its own login screen.
+func (d *demo) ownLogin(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, map[string]any{"issuer": d.at.issuer(), "clients": map[string]string{"one": "front", "two": "vault"}})
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	if err := json.NewEncoder(w).Encode(v); err != nil {
+		return // the client has gone
+	}
+}

@@ -1,0 +1,110 @@
+package dev
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+// phoneView is the content of the virtual phone.
+type phoneView struct {
+	Codes    []phoneCode    `json:"codes"`
+	Messages []phoneMessage `json:"messages"`
+	Seconds  int            `json:"seconds"` // until the codes change
+	Period   int            `json:"period"`
+}
+
+type phoneCode struct {
+	ID      string `json:"id"`
+	User    string `json:"user"`
+	Name    string `json:"name"`
+	Code    string `json:"code"`
+	Pending bool   `json:"pending"`
+}
+
+type phoneMessage struct {
+	ID   string   `json:"id"`
+	Kind string   `json:"kind"`
+	To   string   `json:"to"`
+	What string   `json:"what"`
+	At   string   `json:"at"`
+	Data []string `json:"data"`
+}
+
+// Shown formats a code in two groups, as apps do.
+func (c phoneCode) Shown() string { return c.Code[:len(c.Code)/2] + " " + c.Code[len(c.Code)/2:] }
+
+func (d *demo) showPhone(w http.ResponseWriter, r *http.Request) {
+	view, err := d.view(r)
+	if err != nil {
+		d.fail(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	if err := d.phone.Execute(w, view); err != nil {
+		d.server.Log.Warn("virtual phone", "error", err)
+	}
+}
+
+func (d *demo) readPhone(w http.ResponseWriter, r *http.Request) {
+	view, err := d.view(r)
+	if err != nil {
+		d.fail(w, err)
+		return
+	}
+	writeJSON(w, view)
+}
+
+func (d *demo) fail(w http.ResponseWriter, err error) {
+	d.server.Log.Error("virtual phone", "error", err)
+	http.Error(w, "The virtual phone cannot read the server's data now.", http.StatusServiceUnavailable)
+}
+
+// view reads every authenticator that generates codes, pending enrolments first.
+func (d *demo) view(r *http.Request) (phoneView, error) {
+	const period = 30
+	now := d.server.Now()
+	view := phoneView{Period: period, Seconds: period - int(now.Unix()%period), Codes: []phoneCode{}, Messages: []phoneMessage{}}
+	users, err := d.server.Store.ListUsers(r.Context(), storage.UserFilter{Limit: 50})
+	if err != nil {
+		return view, fmt.Errorf("list users: %w", err)
+	}
+	for _, u := range users {
+		account, err := d.server.Store.Account(r.Context(), u.ID)
+		if err != nil {
+			return view, fmt.Errorf("read user: %w", err)
+		}
+		for _, a := range account.Authenticators {
+			pending := a.State == storage.AuthenticatorPending
+			if a.Method != "totp" || a.State == storage.AuthenticatorDisabled || pending && !now.Before(a.ExpiresAt) {
+				continue
+			}
+			code := phoneCode{ID: string(a.ID), User: mfa.DisplayName(account), Name: a.Name, Code: d.server.TOTP.CodeOf(a, now), Pending: pending}
+			if pending {
+				view.Codes = append([]phoneCode{code}, view.Codes...)
+				continue
+			}
+			view.Codes = append(view.Codes, code)
+		}
+	}
+	messages, err := d.server.Store.ListMessages(r.Context(), 20)
+	if err != nil {
+		return view, fmt.Errorf("list messages: %w", err)
+	}
+	for _, m := range messages {
+		view.Messages = append(view.Messages, newPhoneMessage(m))
+	}
+	return view, nil
+}
+
+func newPhoneMessage(m storage.Message) phoneMessage {
+	out := phoneMessage{ID: string(m.ID), Kind: m.Kind, To: m.Recipient, What: m.Template, At: m.CreatedAt.Format("15:04:05"), Data: []string{}}
+	for _, key := range slices.Sorted(maps.Keys(m.Data)) {
+		out.Data = append(out.Data, key+": "+m.Data[key])
+	}
+	return out
+}

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"context"
+	"encoding/base32"
+	"fmt"
+	"html"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/cmd/sallyport/servertest"
+	"sallyport/config"
+	"sallyport/mfa"
+	"sallyport/storage"
+	"sallyport/web"
+)
+
+const (
+	aliceSecret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+	alicePass   = "correct horse battery"
+	aliceState  = `clients:
+  - client_id: bank
+    public: true
+    silent_login: true
+    mfa: ALWAYS
+    scopes: [openid]
+    redirect_uris: [http://127.0.0.1:9/bank]
+users:
+  - username: alice
+    password: ` + alicePass + `
+    totp_secret: ` + aliceSecret + `
+    recovery_codes: [abcdefghijkmnpqrstuvwxyz, bcdefghijkmnpqrstuvwxyz2, cdefghijkmnpqrstuvwxyz23]
+`
+)
+
+// listen serves the server under its issuer, with the clock of the test.
+func listen(s servertest.Server, issuer string) {
+	s.T.Helper()
+	l, err := net.Listen("tcp", strings.TrimPrefix(issuer, "http://"))
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- web.Serve(ctx, web.NewServer(s.Handler, s.Log), l, web.Stop{Grace: time.Second}) }()
+	s.T.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			s.T.Error(err)
+		}
+	})
+}
+
+// visitor is a browser that fills in forms.
+type visitor struct {
+	t    *testing.T
+	http *http.Client
+	at   *url.URL
+	page string
+}
+
+func newVisitor(t *testing.T) *visitor {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &visitor{t: t}
+	v.http = &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+		if v.at = r.URL; r.URL.Port() == "9" {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}}
+	return v
+}
+
+func (v *visitor) got(r *http.Response, err error) {
+	v.t.Helper()
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	v.page = string(body)
+}
+
+func (v *visitor) submit(id string, fields ...string) {
+	v.t.Helper()
+	_, form, found := strings.Cut(v.page, `<form id="`+id+`"`)
+	if !found {
+		v.t.Fatalf("%s has no form %s:\n%s", v.at, id, v.page)
+	}
+	form, _, _ = strings.Cut(form, "</form>")
+	attribute := func(in, name string) string {
+		found := regexp.MustCompile(`\b` + name + `="([^"]*)"`).FindStringSubmatch(in)
+		if found == nil {
+			return ""
+		}
+		return html.UnescapeString(found[1])
+	}
+	values := url.Values{}
+	for _, input := range regexp.MustCompile(`<input [^>]*>`).FindAllString(form, -1) {
+		values.Set(attribute(input, "name"), attribute(input, "value"))
+	}
+	for i := 0; i+1 < len(fields); i += 2 {
+		values.Set(fields[i], fields[i+1])
+	}
+	target, err := v.at.Parse(attribute(form, "action"))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	v.at = target
+	v.got(v.http.PostForm(target.String(), values))
+}
+
+// enters says whether Alice comes in with a second factor.
+func enters(s servertest.Server, issuer, method, code string) bool {
+	s.T.Helper()
+	v := newVisitor(s.T)
+	v.at, _ = url.Parse(issuer)
+	v.got(v.http.Get(issuer + "/authorize?" + url.Values{"client_id": {"bank"}, "response_type": {"code"}, "scope": {"openid"}, "state": {"0123456789"},
+		"redirect_uri": {"http://127.0.0.1:9/bank"}, "code_challenge": {strings.Repeat("x", 43)}, "code_challenge_method": {"S256"}}.Encode()))
+	v.submit("login-form", "username", "alice", "password", alicePass)
+	if v.at.Path != "/mfa" {
+		s.T.Fatalf("after the password at %s:\n%s", v.at, v.page)
+	}
+	if method != "totp" {
+		q := v.at.Query()
+		q.Set("method", method)
+		v.at.RawQuery = q.Encode()
+		v.got(v.http.Get(v.at.String()))
+	}
+	v.submit("mfa-form", "passcode", code)
+	return v.at.Port() == "9" && v.at.Query().Get("code") != ""
+}
+
+func passcode(s servertest.Server) string {
+	s.T.Helper()
+	secret, err := base32.StdEncoding.DecodeString(aliceSecret)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	return s.TOTP.CodeAt(secret, s.Now())
+}
+
+func lastKey(s servertest.Server, use string) storage.KeyID { return s.Keyring.Current(use) }
+
+// The old data key, hash key and pepper go when nothing hangs on them. Then Alice
+// still comes in, what she used stays used, and her failures still count.
+func TestOldKeysGoAndUsersStay(t *testing.T) {
+	servertest.OnBoth(t, func(t *testing.T, settings string) {
+		var c servertest.Clock
+		s := servertest.New(t, settings, &c)
+		servertest.Apply(t, settings, aliceState)
+		loaded, err := config.Load(settings, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		issuer := loaded.Issuer
+		listen(s, issuer)
+		enter := func(want bool, method, code string) {
+			t.Helper()
+			if got := enters(s, issuer, method, code); got != want {
+				t.Errorf("in with %s: %v, want %v", method, got, want)
+			}
+		}
+		enter(true, "totp", passcode(s))
+		enter(true, "recovery", "abcdefghijkmnpqrstuvwxyz")
+		for range 3 {
+			enter(false, "totp", "000000")
+		}
+		uses := []string{"data", "hash", "pepper"}
+		old := map[string]storage.KeyID{}
+		for _, use := range uses {
+			old[use] = lastKey(s, use)
+			if _, err := s.Keys.Rotate(t.Context(), "admin", use, "", time.Minute); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.Move(2 * time.Minute)
+		s.Poll()
+		for _, use := range uses {
+			if lastKey(s, use) == old[use] {
+				t.Fatalf("the new %s key is not used", use)
+			}
+			if err := s.Keys.CheckUnused(t.Context(), old[use]); err == nil {
+				t.Errorf("nothing hangs on the old %s key", use)
+			}
+		}
+		if err := s.Keys.ResealData(t.Context(), 10, t.Logf); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Keys.CheckUnused(t.Context(), old["pepper"]); err == nil {
+			t.Error("a pepper could go before its user signed in")
+		}
+		// Two more failures make five with those from before: then there is a wait.
+		for range 2 {
+			enter(false, "totp", "000000")
+		}
+		enter(false, "totp", passcode(s))
+		c.Move(time.Minute)
+		enter(true, "totp", passcode(s))
+		for _, use := range uses {
+			if err := s.Keys.CheckUnused(t.Context(), old[use]); err != nil {
+				t.Errorf("%s: %v", use, err)
+			}
+			if _, err := s.Keys.Retire(t.Context(), old[use]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.Move(49 * time.Hour)
+		s.Poll()
+		for _, k := range s.Keyring.Rows() {
+			if k.ID == old[k.Use] {
+				t.Errorf("the old %s key is still there", k.Use)
+			}
+		}
+		enter(true, "totp", passcode(s))
+		enter(false, "recovery", "abcdefghijkmnpqrstuvwxyz")
+		enter(true, "recovery", "bcdefghijkmnpqrstuvwxyz2")
+		if events := s.EventsOf(mfa.EventKeysResealed); len(events) != 1 || events[0].Detail["broken"] != "0" {
+			t.Errorf("events = %+v", events)
+		}
+	})
+}
+
+// The command waits until every server uses the newest keys, but not for ever.
+func TestResealWaitsForTheNewestKeys(t *testing.T) {
+	settings, _, _ := servertest.NewInstallation(t)
+	var c servertest.Clock
+	s := servertest.New(t, settings, &c)
+	if err := s.Keys.AwaitNewest(t.Context(), t.Logf); err != nil {
+		t.Errorf("with first keys only: %v", err)
+	}
+	if _, err := s.Keys.Rotate(t.Context(), "admin", "data", "", time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Keys.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Keys.AwaitNewest(t.Context(), t.Logf); err == nil || !strings.Contains(err.Error(), "try again then") {
+		t.Errorf("an hour before: %v", err)
+	}
+	c.Move(time.Hour - time.Minute)
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if err := s.Keys.AwaitNewest(stopped, t.Logf); fmt.Sprint(err) != "stopped" {
+		t.Errorf("a minute before, and stopped: %v", err)
+	}
+	c.Move(2 * time.Minute)
+	if err := s.Keys.AwaitNewest(t.Context(), t.Logf); err != nil {
+		t.Errorf("a minute after: %v", err)
+	}
+}

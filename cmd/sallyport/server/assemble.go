@@ -1,0 +1,125 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"sallyport/cmd/sallyport/metrics"
+	"sallyport/config"
+	"sallyport/mfa"
+	"sallyport/mfa/budget"
+	"sallyport/mfa/exchange"
+	"sallyport/mfa/password"
+	"sallyport/mfa/recovery"
+	"sallyport/mfa/selfservice"
+	"sallyport/mfa/session"
+	"sallyport/mfa/totp"
+	"sallyport/mfa/users"
+	"sallyport/provider"
+	"sallyport/provider/apikeys"
+	"sallyport/provider/clients"
+	"sallyport/storage"
+	"sallyport/web"
+	"sallyport/web/account"
+	"sallyport/web/api"
+	"sallyport/web/cidaas"
+	"sallyport/web/login"
+	"sallyport/web/oidc"
+	"sallyport/web/page"
+)
+
+// requestTimeout bounds a request, the default wait for a password's turn included: a
+// database that hangs must not keep anybody waiting for more than 3 s.
+const requestTimeout = 2500 * time.Millisecond
+
+// assemble creates mfa, provider and web. Pages offer methods in the order in which they
+// are passed here.
+func (s *Server) assemble(p Options) error {
+	c, l := p.Config, p.Config.Lifetimes
+	var work func(context.Context, string) func()
+	var span web.Spanner
+	if s.Tracer != nil {
+		work, span = s.Tracer.Work, s.Tracer.Request
+	}
+	s.Password = password.New(s.Keyring, p.Random, password.Options{
+		Memory: c.Argon2.Memory, Time: c.Argon2.Time, Threads: c.Argon2.Threads,
+		Parallel: parallel(c.Argon2.Parallel), Queue: c.Argon2.Queue, Wait: c.Argon2.Wait, Span: work,
+		Context: productWords(c), MinLength: c.Passwords.MinLength, Breached: c.Passwords.BreachedFile,
+	})
+	s.TOTP = totp.New(p.Random, c.Product, totp.Options{Strict: c.TOTPWindow == 0})
+	recovery := recovery.New(s.Store, p.Random)
+	s.Verifier = exchange.NewVerifier(s.Store, s.Keyring, s.Journal, p.Now, p.Random, exchange.Options{
+		Product: c.Product, MaxAttempts: 5, MaxInitiations: 20, RecoveryCodes: 10,
+		ExchangeTTL: l.Exchange, EnrollTTL: l.Enroll, VerifiedTTL: l.Verified, Reauth: l.Reauth,
+		AddressMax: c.Throttle.AddressFailures, AddressMaxSubjects: c.Throttle.AddressUsers, AddressWindow: c.Throttle.AddressWindow,
+		Throttled: s.Events.CountThrottledFactor, Admit: s.Budgets.Admit,
+	}, s.Password, s.TOTP, recovery)
+	s.Sessions = session.New(s.Store, s.Keyring, s.Journal, p.Now, p.Random, session.Options{Idle: l.SessionIdle, Max: l.SessionMax})
+	s.Users = users.New(s.Store, s.Keyring, s.Password, s.TOTP, s.Journal, p.Now, p.Random)
+	s.Events.AddMethods(s.Verifier.Methods())
+	own := account.Client(c.Issuer, c.Product)
+	s.Clients = clients.NewRegistry(s.Store, s.Journal, p.Now, p.Random, own)
+	s.APIKeys = apikeys.New(s.Store, s.Journal, p.Now, p.Random, c.Environment, p.Log)
+
+	var err error
+	s.Provider, err = provider.New(s.Store, s.Keyring, s.Verifier, s.Sessions, s.Journal, p.Now, p.Random, provider.Options{
+		Issuer: c.Issuer, Environment: c.Environment, SigningAlg: c.SigningAlgs[0], ACRAliases: aliases(c.ACRAliases),
+		RequestTTL: l.Request, CodeTTL: l.Code, AccessTokenTTL: l.AccessToken, IDTokenTTL: l.IDToken,
+		RefreshIdleTTL: l.RefreshIdle, RefreshTTL: l.RefreshMax, LegacyResponseTypes: c.LegacyResponseTypes, Logger: p.Log, Admit: s.Budgets.Admit,
+		BuiltIn: []storage.Client{own}, Throttled: s.Events.CountThrottled,
+	})
+	if err != nil {
+		return fmt.Errorf("build provider: %w", err)
+	}
+	return s.assembleWeb(p, span)
+}
+
+// assembleWeb creates the surfaces and the handler of the public listener.
+func (s *Server) assembleWeb(p Options, span web.Spanner) error {
+	c := p.Config
+	look, err := page.New(s.Keyring, page.Options{Issuer: c.Issuer, Product: c.Product, TemplateDir: c.TemplateDir, Least: s.Password.MinLength(), Logger: p.Log},
+		login.Files(), account.Files())
+	if err != nil {
+		return fmt.Errorf("build pages: %w", err)
+	}
+	accounts := selfservice.New(s.Store, s.Verifier, s.Password, s.Journal, p.Now, p.Random, c.Product)
+	pages := login.New(s.Provider, s.Verifier, s.Sessions, look)
+	dialect := cidaas.New(s.Provider, s.Verifier, accounts, s.Sessions, p.Random, cidaas.Options{Issuer: c.Issuer, Product: c.Product, Answer: pages.Answer, Logger: p.Log})
+	surfaces := append([]web.Surface{look, pages.WithClientPages(dialect.Page), account.New(s.Provider, s.Verifier, accounts, s.Sessions, look, c.Issuer), dialect, oidc.New(s.Provider, oidc.Options{Issuer: c.Issuer}),
+		api.New(s.Provider, s.Verifier, s.Sessions, api.Options{Logger: p.Log})}, p.Surfaces...)
+	s.Handler, err = web.New(web.Options{
+		Issuer: c.Issuer, TrustedProxies: c.TrustedProxies, Logger: p.Log, Counters: metrics.NewWebCounters(metrics.NewSet(s.Metrics)), ErrorPage: pages.Refusal, Span: span,
+		Timeout: requestTimeout + max(0, c.Argon2.Wait-config.Default().Argon2.Wait),
+	}, p.Random, p.Now, surfaces...)
+	if err != nil {
+		return fmt.Errorf("build web: %w", err)
+	}
+	s.registerMetrics(s.Metrics)
+	return nil
+}
+
+// budgets returns the limits by the budgets they are of.
+func budgets(l config.Limits) map[string]int {
+	return map[string]int{budget.Opens: l.Opens, budget.Initiations: l.Initiations, budget.Names: l.Names, budget.Failures: l.Failures, budget.Refusals: l.Refusals}
+}
+
+func aliases(in map[string]string) map[string]mfa.Level {
+	out := make(map[string]mfa.Level, len(in))
+	for name, level := range in {
+		out[name] = mfa.Level(level)
+	}
+	return out
+}
+
+// productWords are what an attacker would try first as a password here: the names of the
+// product and of the issuer.
+func productWords(c config.Config) []string {
+	words := append(strings.Fields(c.Product), c.Product, "sallyport")
+	if u, err := url.Parse(c.Issuer); err == nil {
+		words = append(append(words, u.Hostname()), strings.Split(u.Hostname(), ".")...)
+	}
+	return words
+}

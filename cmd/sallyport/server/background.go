@@ -1,0 +1,84 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// background runs everything that works beside the requests until ctx ends, and waits
+// until it has finished what it holds.
+func (s *Server) background(ctx context.Context) error {
+	jobs := []func(context.Context) error{s.Journal.Run, s.Sessions.Run, s.Provider.Run, s.APIKeys.Run, s.sweep, s.watchClock, s.rotateKeys}
+	ends := make(chan error, len(jobs))
+	for _, job := range jobs {
+		go func() { ends <- job(ctx) }()
+	}
+	var errs []error
+	for range jobs {
+		if err := <-ends; err != nil && !errors.Is(err, context.Canceled) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// sweep deletes expired rows every minute, in batches small enough to hold no lock for
+// long.
+func (s *Server) sweep(ctx context.Context) error {
+	const batch = 1000
+	return every(ctx, time.Minute, func() {
+		for n := batch; n >= batch && ctx.Err() == nil; {
+			var err error
+			if n, err = s.Store.Sweep(ctx, s.Now(), batch); err != nil {
+				s.Log.Error("sweep", "error", err)
+				return
+			}
+		}
+		if ctx.Err() == nil {
+			s.sweptAt.Store(s.Now().Unix())
+		}
+	})
+}
+
+// watchClock reports that this server's clock has drifted from the database's.
+func (s *Server) watchClock(ctx context.Context) error {
+	drifted := false
+	return every(ctx, time.Minute, func() {
+		skew, err := s.health.skew(ctx)
+		if err != nil {
+			return
+		}
+		if skew > skewServing {
+			s.Log.Error("the clock differs from the database's", "by", skew.String())
+			if !drifted {
+				s.Journal.Note(s.configurationEvent("clock"))
+			}
+		}
+		drifted = skew > skewServing
+	})
+}
+
+// rotateKeys rotates the keys that are due, at the start and every hour.
+func (s *Server) rotateKeys(ctx context.Context) error {
+	do := func() {
+		if err := s.Keys.RotateDue(ctx); err != nil && ctx.Err() == nil {
+			s.Log.Error("rotate keys", "error", err)
+		}
+	}
+	do()
+	return every(ctx, time.Hour, do)
+}
+
+func every(ctx context.Context, d time.Duration, do func()) error {
+	tick := time.NewTicker(d)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			do()
+		}
+	}
+}

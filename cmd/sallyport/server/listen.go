@@ -1,0 +1,37 @@
+package server
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"sallyport/config"
+	"sallyport/web"
+)
+
+// Listen opens a listener, with TLS if there is a certificate. Errors name the setting of
+// the address. most bounds the connections; 0: nothing does.
+func Listen(setting, address string, most int, t config.TLS) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", setting, err)
+	}
+	if most > 0 {
+		l = web.Bound(l, most)
+	}
+	if t.Cert == "" {
+		return l, nil
+	}
+	cert, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%stls: %w", strings.TrimSuffix(setting, "listen"), err), l.Close())
+	}
+	return tls.NewListener(l, TLSConfig(cert)), nil
+}
+
+// TLSConfig offers HTTP/2, which net/http does by itself only for listeners it opens.
+func TLSConfig(cert tls.Certificate) *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/web/admin"
+)
+
+// sessionCommand manages sessions.
+func sessionCommand(ctx context.Context, p *cli.Program, args []string) error {
+	return p.Group(ctx, "session", "sessions of users; USER is an id or any name", []cli.Command{
+		{Name: "list", Args: "USER", About: "active sessions of a user, newest first", Run: sessionList},
+		{Name: "end", Args: "SESSION", About: "end one session", Run: sessionEnd},
+		{Name: "end-all", Args: "USER", About: "end all sessions of a user", Run: sessionEndAll},
+	}, args)
+}
+
+func sessionList(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("session list", "active sessions of a user, newest first", "USER [flags]")
+	d, err := connect(ctx, p, f, args, 1)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	u, err := d.user(ctx, f.Arg(0))
+	if err != nil {
+		return err
+	}
+	var list admin.Sessions
+	if err := d.Get(ctx, "/users/"+string(u.ID)+"/sessions", nil, &list); err != nil {
+		return withSubject(err, fmt.Sprintf("user %q", f.Arg(0)))
+	}
+	return d.print(list.Sessions, func(w io.Writer) {
+		fmt.Fprintln(w, "SESSION\tORIGIN\tLEVEL\tPROOFS\tADDRESS\tSINCE\tLAST SEEN\tUNTIL\tBROWSER")
+		for _, v := range list.Sessions {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", v.ID, v.Origin, v.Level, strings.Join(v.Methods, ", "),
+				v.Address, cli.Time(v.CreatedAt), cli.Time(v.LastSeenAt), cli.Time(v.ExpiresAt), cli.Printable(v.UserAgent))
+		}
+	})
+}
+
+func sessionEnd(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("session end", "end one session and the tokens that depend on it", "SESSION [flags]")
+	offline := f.Bool("offline", false, "also end its tokens with offline access")
+	d, err := connect(ctx, p, f, args, 1)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	id := f.Arg(0)
+	var done admin.Done
+	if err := d.Call(ctx, "DELETE", "/sessions/"+url.PathEscape(id), offlineToo(*offline), nil, &done); err != nil {
+		return withSubject(err, fmt.Sprintf("session %q", id))
+	}
+	return d.printDone(done, "session "+id)
+}
+
+// offlineToo returns the parameter that also ends tokens with offline access.
+func offlineToo(yes bool) url.Values {
+	if !yes {
+		return nil
+	}
+	return url.Values{"offline": {"true"}}
+}
+
+func sessionEndAll(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("session end-all", "end all sessions of a user, their pending logins and the tokens that depend on them", "USER [flags]")
+	offline := f.Bool("offline", false, "also end tokens with offline access")
+	return changeUser(ctx, p, f, args, "POST", "/sign-out", func() (url.Values, any, error) { return offlineToo(*offline), nil, nil })
+}

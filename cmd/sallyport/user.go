@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/storage"
+	"sallyport/web/admin"
+)
+
+// userCommand manages users.
+func userCommand(ctx context.Context, p *cli.Program, args []string) error {
+	return p.Group(ctx, "user", "the users; USER is an id or any name", []cli.Command{
+		{Name: "list", Args: "", About: "users in the order of their ids", Run: userList},
+		{Name: "show", Args: "USER", About: "one user with their factors", Run: userShow},
+		{Name: "create", Args: "--username NAME ...", About: "create a user", Run: userCreate},
+		{Name: "disable", Args: "USER", About: "refuse a user's logins, end their sessions and tokens", Run: userDisable},
+		{Name: "enable", Args: "USER", About: "accept a user's logins again", Run: userEnable},
+		{Name: "delete", Args: "USER", About: "delete a user", Run: userDelete},
+		{Name: "unlock", Args: "USER", About: "clear failed attempts, enable locked factors again", Run: userUnlock},
+		{Name: "reset-factors", Args: "USER", About: "delete second factors and recovery codes", Run: userResetFactors},
+		{Name: "set-password", Args: "USER", About: "set a user's password", Run: userSetPassword},
+	}, args)
+}
+
+// userNames returns the names of a user, separated by commas.
+func userNames(v admin.User) string {
+	var out []string
+	for _, n := range v.Names {
+		out = append(out, cli.Printable(n.Value))
+	}
+	return strings.Join(out, ", ")
+}
+
+// userMethods returns the methods of a user's factors, with states other than active.
+func userMethods(v admin.User) string {
+	var out []string
+	for _, f := range v.Factors {
+		text := f.Method
+		if f.State != storage.AuthenticatorActive {
+			text += " (" + string(f.State) + ")"
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, ", ")
+}
+
+func userList(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("user list", "users in the order of their ids", "[flags]")
+	limit := f.Int("limit", 100, "print at most this many, up to 1000")
+	after := f.String("after", "", "begin after this `id`, the last one of the previous page")
+	d, err := connect(ctx, p, f, args, 0)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if *limit < 1 || *limit > 1000 {
+		return cli.UsageError("user list: --limit must be from 1 to 1000")
+	}
+	query := url.Values{"limit": {strconv.Itoa(*limit)}}
+	if *after != "" {
+		query.Set("after", *after)
+	}
+	var page admin.Users
+	if err := d.Get(ctx, "/users", query, &page); err != nil {
+		return err
+	}
+	return d.print(page.Users, func(w io.Writer) {
+		fmt.Fprintln(w, "ID\tSTATUS\tNAMES\tPROOFS\tCREATED")
+		for _, v := range page.Users {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", v.ID, v.Status, userNames(v), userMethods(v), cli.Time(v.CreatedAt))
+		}
+	})
+}
+
+func userShow(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("user show", "one user with factors and waits; no secret is shown", "USER [flags]")
+	d, err := connect(ctx, p, f, args, 1)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	v, err := d.user(ctx, f.Arg(0))
+	if err != nil {
+		return err
+	}
+	if err := d.Get(ctx, "/users/"+string(v.ID), nil, &v); err != nil {
+		return withSubject(err, fmt.Sprintf("user %q", f.Arg(0)))
+	}
+	return d.print(v, func(w io.Writer) { writeUser(w, v) })
+}
+
+// writeUser writes a user for people.
+func writeUser(w io.Writer, v admin.User) {
+	line := func(key string, value any) { fmt.Fprintf(w, "%s\t%v\n", key, value) }
+	line("id", v.ID)
+	line("status", v.Status)
+	for _, n := range v.Names {
+		text := cli.Printable(n.Value)
+		if !n.Verified {
+			text += " (not verified)"
+		}
+		line(string(n.Kind), text)
+	}
+	line("mfa_enabled", v.MFAEnabled)
+	if len(v.Roles) > 0 {
+		line("roles", cli.PrintableValue(v.Roles))
+	}
+	for _, claim := range slices.Sorted(maps.Keys(v.Profile)) {
+		line("profile."+cli.Printable(claim), cli.PrintableValue(v.Profile[claim]))
+	}
+	for _, f := range v.Factors {
+		text := string(f.State)
+		if f.Name != "" {
+			text += ", named " + strconv.Quote(f.Name)
+		}
+		if f.Broken {
+			text += ", its secret does not open"
+		}
+		text += ", since " + cli.Time(f.CreatedAt)
+		if f.LastUsedAt != nil {
+			text += ", last used " + cli.Time(*f.LastUsedAt)
+		}
+		line(f.Method, text)
+	}
+	if v.RecoveryCodes != nil {
+		line("recovery codes", strconv.Itoa(*v.RecoveryCodes)+" unused")
+	}
+	if v.Sessions != nil {
+		line("sessions", *v.Sessions)
+	}
+	for _, x := range v.Waits {
+		if x.Until == nil {
+			line("locked", x.Bucket+", until an operator unlocks it")
+			continue
+		}
+		line("waits", x.Bucket+", until "+cli.Time(*x.Until))
+	}
+	line("created", cli.Time(v.CreatedAt))
+	line("changed", cli.Time(v.UpdatedAt))
+}

@@ -1,0 +1,266 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/cmd/sallyport/cli"
+	"sallyport/cmd/sallyport/server"
+	"sallyport/mfa"
+	"sallyport/mfa/notice"
+	"sallyport/mfa/throttle"
+	"sallyport/mfa/users"
+	"sallyport/storage"
+	"sallyport/web/admin"
+)
+
+const (
+	firstPass  = "a quiet harbour at dawn"
+	secondPass = "another harbour at dusk"
+	phoneKey   = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+)
+
+// newFixtureWithUsers is an installation with one user who has everything.
+func newFixtureWithUsers(t *testing.T) *fixture {
+	t.Helper()
+	o := newFixture(t)
+	o.secrets = []string{firstPass, secondPass, phoneKey, "aaaabbbbccccddddeeeeffff", "argon2id", "geheim"}
+	state := o.file("state.yaml", `clients:
+  - {client_id: shop, public: true, redirect_uris: ["https://shop.example.com/cb"]}
+users:
+  - username: alice
+    email: alice@example.com
+    email_verified: true
+    phone_number: "+4915112345678"
+    password: `+firstPass+`
+    totp_secret: `+phoneKey+`
+    recovery_codes: [aaaabbbbccccddddeeeeffff]
+    profile: {name: "Alice \u001b[31mAnders", locale: de-DE}
+    roles: [editor, auditor]
+    mfa_enabled: true
+`)
+	o.must("apply", state)
+	return o
+}
+
+// proves reports whether a password is a user's.
+func (o *fixture) proves(name, plain string) bool {
+	o.Helper()
+	a := o.account(name)
+	right := false
+	o.withServer(func(h *server.Server) {
+		am, err := h.Users.Amendment(o.Context(), a, users.Draft{Password: plain}, users.AmendOptions{Credentials: true})
+		if err != nil {
+			o.Fatal(err)
+		}
+		right = len(am.Differences) == 0
+	})
+	return right
+}
+
+func TestUsersAreMadeAndShown(t *testing.T) {
+	o := newFixtureWithUsers(t)
+	if code, out, err := o.run(firstPass+"\r\n", "user", "create", "--username", "Bob", "--email", "bob@example.com", "--email-verified", "--password-file", "-", "--pending"); code != cli.ExitOK || !strings.Contains(out, "created") {
+		t.Fatalf("create: %d %s %s", code, out, err)
+	}
+	id := "00000000-0000-4000-8000-00000000000c"
+	o.must("user", "create", "--phone", "+12025550123", "--id", id)
+	if !o.proves("bob", firstPass) {
+		t.Error("the line end became part of the password")
+	}
+	for _, who := range []string{"bob", "BOB@example.com", string(o.account("bob").User.ID)} {
+		var v admin.User
+		o.read(&v, "user", "show", who)
+		if v.Status != storage.UserPending || len(v.Names) != 2 || !v.Names[0].Verified || len(v.Factors) != 1 || *v.Sessions != 0 {
+			t.Errorf("show %s: %+v", who, v)
+		}
+	}
+	var all []admin.User
+	o.read(&all, "user", "list")
+	if len(all) != 3 {
+		t.Errorf("%d users listed, want 3", len(all))
+	}
+	o.read(&all, "user", "list", "--limit", "1", "--after", id)
+	if len(all) != 1 || all[0].ID == storage.UserID(id) {
+		t.Errorf("the page after %s: %+v", id, all)
+	}
+	for _, tc := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"user", "list"}, []string{"alice, alice@example.com", "bob", "pending", id}},
+		{[]string{"user", "show", "alice"}, []string{"email", "alice@example.com", "1 unused", "totp", "mfa_enabled", `\u001b`, `["editor","auditor"]`}},
+		{[]string{"user", "show", id}, []string{"+12025550123 (not verified)"}},
+	} {
+		out := o.must(tc.args...)
+		for _, want := range tc.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("%v = %s, want %q in it", tc.args, out, want)
+			}
+		}
+		if strings.Contains(out, "\x1b") {
+			t.Errorf("%v prints a control character", tc.args)
+		}
+	}
+	if n := o.countEvents(mfa.EventUserCreated, storage.UserID(id)); n != 1 {
+		t.Errorf("%d events of the creation, want 1", n)
+	}
+}
+
+func TestUserCommandsRefuse(t *testing.T) {
+	o := newFixtureWithUsers(t)
+	long := strings.Repeat("x", 1025)
+	o.rejects([]refused{
+		{"no verb", "", cli.ExitUsage, "user: want one of list, show", []string{"user"}},
+		{"an unknown verb", "", cli.ExitUsage, "see sallyport user -h", []string{"user", "destroy", "alice"}},
+		{"nobody named", "", cli.ExitUsage, "user disable: 0 arguments, want 1", []string{"user", "disable"}},
+		{"two named", "", cli.ExitUsage, "user disable: 2 arguments, want 1", []string{"user", "disable", "alice", "bob"}},
+		{"a list of nothing", "", cli.ExitUsage, "--limit", []string{"user", "list", "--limit", "0"}},
+		{"an unknown user", "", cli.ExitFailed, `user "bob": there is no such user`, []string{"user", "show", "bob"}},
+		{"an unknown id", "", cli.ExitFailed, "there is no such user", []string{"user", "delete", "00000000-0000-4000-8000-000000000000"}},
+		{"what is no name", "", cli.ExitFailed, "there is no such user", []string{"user", "unlock", "a@b@c"}},
+		{"an unknown user's factors", "", cli.ExitFailed, "there is no such user", []string{"user", "reset-factors", "bob"}},
+		{"an unknown user's password", "long enough 1", cli.ExitFailed, "there is no such user", []string{"user", "set-password", "bob"}},
+		{"no password", "", cli.ExitFailed, "exactly one line", []string{"user", "set-password", "alice"}},
+		{"two passwords", "geheim geheim\ngeheim geheim\n", cli.ExitFailed, "exactly one line", []string{"user", "set-password", "alice"}},
+		{"a short password", "geheim\n", cli.ExitFailed, "fewer than 8 characters", []string{"user", "set-password", "alice"}},
+		{"a long password", long, cli.ExitFailed, "more than 1024 bytes", []string{"user", "set-password", "alice"}},
+		{"a common password", "password123", cli.ExitFailed, "the password is a common one", []string{"user", "set-password", "alice"}},
+		{"a password as an argument", "", cli.ExitUsage, "2 arguments, want 1", []string{"user", "set-password", "alice", "hunter2hunter2"}},
+		{"a password file that is not there", "", cli.ExitFailed, "none.txt", []string{"user", "set-password", "alice", "--password-file", "none.txt"}},
+		{"a user without a name", "", cli.ExitFailed, "user create: username", []string{"user", "create"}},
+		{"a taken name", "", cli.ExitFailed, "another user has that name", []string{"user", "create", "--username", "ALICE"}},
+		{"a taken id", "", cli.ExitFailed, "another user has that name or ID", []string{"user", "create", "--username", "bob", "--id", string(o.account("alice").User.ID)}},
+		{"an id of another layout", "", cli.ExitFailed, "user create: id: must be 32 lower-case", []string{"user", "create", "--username", "bob", "--id", "42"}},
+		{"every fault has a line", "geheim", cli.ExitFailed, "user create: email: must be an e-mail address\nuser create: password: ",
+			[]string{"user", "create", "--username", "bob", "--email", "bobby", "--password-file", "-"}},
+	})
+	if !o.proves("alice", firstPass) {
+		t.Error("a refused password became alice's")
+	}
+}
+
+func TestDisablingAUserEndsEverything(t *testing.T) {
+	o := newFixtureWithUsers(t)
+	b := o.belongings("alice")
+	if got := o.alive(b); got != "session grant offline login" {
+		t.Fatalf("before: %s", got)
+	}
+	alice := o.account("alice").User.ID
+	for range 2 { // the second time changes nothing and is no error
+		if out := o.must("user", "disable", "alice"); !strings.Contains(out, "disabled") {
+			t.Errorf("disable: %s", out)
+		}
+	}
+	if got := o.alive(b); got != "" || o.account("alice").User.Status != storage.UserDisabled {
+		t.Errorf("after disable: %q is alive, user is %s", got, o.account("alice").User.Status)
+	}
+	o.must("user", "enable", "alice")
+	if got := o.alive(b); got != "" || o.account("alice").User.Status != storage.UserActive {
+		t.Errorf("after enable: %q is alive, user is %s", got, o.account("alice").User.Status)
+	}
+	if n := o.countEvents(mfa.EventUserChanged, alice); n != 3 {
+		t.Errorf("%d events, want 3", n)
+	}
+	var done admin.Done
+	o.read(&done, "user", "delete", "alice")
+	if done.User != alice || done.Done != "deleted" || o.countEvents(mfa.EventUserDeleted, alice) != 1 {
+		t.Errorf("delete: %+v", done)
+	}
+	o.rejects([]refused{{"what is gone is not found", "", cli.ExitFailed, "there is no such user", []string{"user", "show", "alice"}}})
+}
+
+func TestResettingFactorsEndsEverything(t *testing.T) {
+	o := newFixtureWithUsers(t)
+	b := o.belongings("alice")
+	alice := o.account("alice").User.ID
+	for range 2 {
+		o.must("user", "reset-factors", "alice")
+	}
+	a := o.account("alice")
+	if len(a.Authenticators) != 1 || a.Authenticators[0].Method != "password" || !a.User.MFAEnabled || o.alive(b) != "" {
+		t.Errorf("after the reset: %+v, %q is alive", a, o.alive(b))
+	}
+	if n := o.countEvents(mfa.EventFactorDeleted, alice); n != 2 {
+		t.Errorf("%d factors deleted in the trail, want 2", n)
+	}
+	o.withServer(func(h *server.Server) {
+		if codes, err := h.Store.RecoveryCodes(t.Context(), alice); err != nil || len(codes) != 0 {
+			t.Errorf("%d recovery codes are left (%v)", len(codes), err)
+		}
+		messages, err := h.Store.ListMessages(t.Context(), 10)
+		if err != nil || len(messages) != 2 || messages[0].Template != notice.FactorRemoved || messages[0].Locale != "de" {
+			t.Errorf("alice was told %+v (%v)", messages, err)
+		}
+	})
+}
+
+func TestSettingAPassword(t *testing.T) {
+	o := newFixtureWithUsers(t)
+	b := o.belongings("alice")
+	if code, _, err := o.run(secondPass+"\n", "user", "set-password", "alice"); code != cli.ExitOK {
+		t.Fatal(err)
+	}
+	if !o.proves("alice", secondPass) || o.alive(b) != "" {
+		t.Errorf("the new password counts: %v; alive: %q", o.proves("alice", secondPass), o.alive(b))
+	}
+	o.must("user", "set-password", "alice", "--password-file", o.file("password", firstPass+"\n"))
+	a := o.account("alice")
+	if !o.proves("alice", firstPass) || len(a.Authenticators) != 3 || o.countEvents(mfa.EventPasswordChanged, a.User.ID) != 2 {
+		t.Errorf("the password in the file does not count, or more than it changed: %+v", a.Authenticators)
+	}
+}
+
+func TestUnlockingAUser(t *testing.T) {
+	o := newFixtureWithUsers(t)
+	a := o.account("alice")
+	var totp storage.Authenticator
+	for _, x := range a.Authenticators {
+		if x.Method == "totp" {
+			totp = x
+		}
+	}
+	o.withServer(func(h *server.Server) {
+		key := storage.ThrottleKey{Bucket: throttle.Factor, Subject: h.Keyring.Hash("user", string(a.User.ID))}
+		_, err := h.Store.CountAttempt(t.Context(), storage.Attempt{Now: time.Now(), Throttles: []storage.Throttle{{Key: key, Schedule: storage.Schedule{Max: 1}}}})
+		if err == nil {
+			err = h.Store.SetAuthenticatorState(t.Context(), a.User.ID, totp.ID, storage.AuthenticatorDisabled, time.Now(), nil, nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	if out := o.must("user", "show", "alice"); !strings.Contains(out, "factor, until an operator unlocks it") || !strings.Contains(out, "disabled") {
+		t.Errorf("locked alice: %s", out)
+	}
+	for range 2 {
+		o.must("user", "unlock", "alice")
+	}
+	var v admin.User
+	o.read(&v, "user", "show", "alice")
+	if len(v.Waits) != 0 || o.countEvents(mfa.EventUserUnlocked, a.User.ID) != 2 || o.countEvents(mfa.EventFactorEnabled, a.User.ID) != 1 {
+		t.Errorf("after unlock: %+v", v)
+	}
+	for _, f := range v.Factors {
+		if f.State != storage.AuthenticatorActive {
+			t.Errorf("%s is %s", f.Method, f.State)
+		}
+	}
+}
+
+func TestATerminalGetsNoPassword(t *testing.T) {
+	null, err := os.Open(os.DevNull) // a character device, as a terminal is
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	t.Setenv("TERM", "xterm")
+	t.Setenv("NO_COLOR", "")
+	p, _, _ := testProgram()
+	p.In = null
+	if _, err := readPassword(p, "-"); err == nil || !strings.Contains(err.Error(), "would show") {
+		t.Errorf("password from a terminal: %v", err)
+	}
+}

@@ -1,0 +1,96 @@
+package clientauth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/mfa/audit"
+	"sallyport/mfa/budget"
+	"sallyport/provider/clients"
+	"sallyport/provider/oauth"
+	"sallyport/storage"
+	"sallyport/storage/seal"
+)
+
+// Store is the storage that an Authenticator needs.
+type Store interface {
+	CountAttempt(ctx context.Context, a storage.Attempt) (storage.Refusal, error)
+	Spend(ctx context.Context, s storage.Spend) error
+}
+
+// Options are the settings of an Authenticator.
+type Options struct {
+	// Throttled, if not nil, is called with the bucket for every attempt that was refused
+	// without comparing the secret.
+	Throttled func(bucket string)
+	Admit     budget.Admit // nil: unlimited
+	Logger    *slog.Logger
+}
+
+// Authenticator authenticates clients.
+type Authenticator struct {
+	clients  *clients.Cache
+	store    Store
+	keyring  *seal.Keyring
+	journal  *audit.Journal
+	now      func() time.Time
+	options  Options
+	recent   recentFailures
+	failures atomic.Int64
+}
+
+// New returns an Authenticator.
+func New(c *clients.Cache, store Store, keyring *seal.Keyring, journal *audit.Journal, now func() time.Time, o Options) *Authenticator {
+	return &Authenticator{clients: c, store: store, keyring: keyring, journal: journal, now: now, options: o, recent: newRecentFailures()}
+}
+
+// Failures returns how often clients failed to authenticate since the server started. Most
+// failures are not in the audit trail.
+func (a *Authenticator) Failures() int64 { return a.failures.Load() }
+
+// Authenticate returns the client that sent a request. The error is an *oauth.Error; it is
+// the same for an unknown client as for a wrong secret.
+func (a *Authenticator) Authenticate(r *http.Request, form url.Values, v mfa.Caller) (*clients.Client, error) {
+	sent, e := readCredentials(r, form)
+	if e != nil {
+		return nil, e
+	}
+	c, err := a.clients.Client(r.Context(), storage.ClientID(sent.id))
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return nil, oauth.Unavailable(err)
+	}
+	if c != nil && !c.Disabled && c.AuthenticationMethod() == "none" && sent.method == "none" {
+		return c, nil // there is no secret to guess
+	}
+	if e := a.verify(r.Context(), v, sent, c); e != nil {
+		return nil, e
+	}
+	return c, nil
+}
+
+// WithToken authenticates the client that sent a request about a token, and returns the
+// token too. Public clients authenticate by name alone; they may call only if public is set.
+func (a *Authenticator) WithToken(r *http.Request, v mfa.Caller, public bool) (*clients.Client, string, *oauth.Error) {
+	form, e := oauth.ReadForm(r)
+	if e != nil {
+		return nil, "", e
+	}
+	c, err := a.Authenticate(r, form, v)
+	if err != nil {
+		return nil, "", oauth.ErrorOf(err)
+	}
+	if !public && c.AuthenticationMethod() == "none" {
+		return nil, "", oauth.NewError("invalid_client", "this endpoint is for clients with a secret")
+	}
+	token := form.Get("token")
+	if token == "" {
+		return nil, "", oauth.NewError("invalid_request", "token is missing")
+	}
+	return c, token, nil
+}

@@ -1,0 +1,175 @@
+package clients
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"sallyport/provider/signing"
+	"sallyport/storage"
+)
+
+// Fault is what is wrong with a field of a client. Fields have the names of the desired state;
+// "" is the client as a whole.
+type Fault struct{ Field, Text string }
+
+// InvalidError is returned for a client that breaks the rules.
+type InvalidError struct{ Faults []Fault }
+
+// Error implements error.
+func (e *InvalidError) Error() string {
+	texts := make([]string, len(e.Faults))
+	for i, f := range e.Faults {
+		texts[i] = strings.TrimSpace(f.Field + " " + f.Text)
+	}
+	return "invalid client: " + strings.Join(texts, "; ")
+}
+
+var (
+	// validID is the syntax of a client_id (RFC 6749 appendix A.1).
+	validID = regexp.MustCompile(`^[!-~]{1,255}$`)
+	// validScope is the syntax of a scope (RFC 6749 appendix A.4).
+	validScope = regexp.MustCompile(`^[!#-\[\]-~]{1,255}$`)
+)
+
+// checker collects the faults of a client.
+type checker struct {
+	*Client
+	faults []Fault
+}
+
+// Faults returns everything that is wrong with a client.
+func Faults(c storage.Client) []Fault {
+	k := &checker{Client: New(c)}
+	k.fault(!validID.MatchString(string(c.ID)), "client_id", "is required: 1 to 255 printable ASCII characters without spaces")
+	k.checkAuthentication()
+	k.checkGrants()
+	k.checkURIs()
+	k.checkPolicy()
+	k.checkTokens()
+	return k.faults
+}
+
+func (k *checker) fault(when bool, field, text string) {
+	if when {
+		k.faults = append(k.faults, Fault{field, text})
+	}
+}
+
+func (k *checker) oneOf(field, value string, allowed ...string) {
+	names := slices.DeleteFunc(slices.Clone(allowed), func(s string) bool { return s == "" })
+	k.fault(!slices.Contains(allowed, value), field, "must be one of "+strings.Join(names, ", "))
+}
+
+func (k *checker) within(field string, d storage.Seconds, lowest, highest time.Duration) {
+	k.fault(d != 0 && (d.Duration() < lowest || d.Duration() > highest), field, fmt.Sprintf("must be from %s to %s", lowest, highest))
+}
+
+func (k *checker) checkAuthentication() {
+	k.oneOf("token_endpoint_auth_method", k.AuthMethod, "none", "client_secret_basic", "client_secret_post")
+	k.fault(k.Public != (k.AuthMethod == "none"), "token_endpoint_auth_method", "none is for public clients, and for all of them")
+	k.fault(k.Public && len(k.SecretHashes) > 0, "", "a public client has no secret (RFC 6749 section 2.1)")
+	k.fault(!k.Public && len(k.SecretHashes) == 0, "", "a confidential client needs either client_secret or client_secret_sha256")
+	for _, h := range k.SecretHashes {
+		k.fault(len(h) != sha256.Size, "client_secret_sha256", "must be 64 hexadecimal digits")
+	}
+}
+
+func (k *checker) checkGrants() {
+	for i, g := range k.GrantTypes {
+		k.oneOf(fmt.Sprintf("grant_types[%d]", i), g, GrantTypes...)
+	}
+	for i, t := range k.ResponseTypes {
+		k.oneOf(fmt.Sprintf("response_types[%d]", i), t, "code")
+	}
+	for i, t := range k.LegacyResponseTypes {
+		k.oneOf(fmt.Sprintf("legacy_response_types[%d]", i), t, LegacyResponseTypes...)
+	}
+	for i, s := range k.Scopes {
+		k.fault(!validScope.MatchString(s), fmt.Sprintf("scopes[%d]", i), "is not a scope (RFC 6749 section 3.3)")
+	}
+	has := func(grant string) bool { return slices.Contains(k.GrantTypes, grant) }
+	k.fault(k.Public && has("client_credentials"), "grant_types", "client_credentials is for confidential clients (RFC 6749 section 4.4)")
+	k.fault(has("refresh_token") && !has("authorization_code"), "grant_types", "refresh_token is of no use without authorization_code")
+	k.fault(has("authorization_code") && len(k.RedirectURIs) == 0, "redirect_uris", "is required for authorization_code")
+	k.fault(k.PKCEOptional && k.NeedsPKCE(), "pkce_optional", "excuses confidential web clients only")
+}
+
+func (k *checker) checkURIs() {
+	for i, uri := range k.RedirectURIs {
+		text := k.redirectFault(uri)
+		k.fault(text != "", fmt.Sprintf("redirect_uris[%d]", i), text)
+	}
+	for i, uri := range k.PostLogoutRedirectURIs {
+		text := k.redirectFault(uri)
+		k.fault(text != "", fmt.Sprintf("post_logout_redirect_uris[%d]", i), text)
+	}
+	for i, origin := range k.AllowedOrigins {
+		u, err := url.Parse(origin)
+		k.fault(err != nil || u.Host == "" || !webScheme(u) || u.Scheme+"://"+u.Host != origin,
+			fmt.Sprintf("allowed_origins[%d]", i), "must be an origin such as https://app.example.com, without path")
+	}
+	for _, f := range [][2]string{{"login_url", k.LoginURL}, {"mfa_url", k.MFAURL}, {"logo_uri", k.LogoURI}, {"policy_uri", k.PolicyURI},
+		{"tos_uri", k.TosURI}, {"client_uri", k.ClientURI}} {
+		u, err := url.Parse(f[1])
+		k.fault(f[1] != "" && (err != nil || u.Host == "" || u.User != nil || !webScheme(u)), f[0], "must be an https address (http for localhost only)")
+	}
+	k.fault(k.MFAURL != "" && k.LoginURL == "", "mfa_url", "is of no use without login_url")
+	k.fault(k.LoginURL != "" && !k.HeadlessLogin, "login_url", "is of no use without headless_login")
+}
+
+// webScheme reports whether a URL is https, or http on a loopback host.
+func webScheme(u *url.URL) bool {
+	if u.Scheme != "http" || u.Hostname() == "localhost" {
+		return u.Scheme == "https" || u.Scheme == "http"
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return err == nil && ip.IsLoopback()
+}
+
+// redirectFault returns what is wrong with a redirect URI (RFC 9700 section 2.1, RFC 8252
+// sections 7 and 8.4), or "".
+func (k *checker) redirectFault(uri string) string {
+	if len(uri) > maxRedirect || strings.ContainsFunc(uri, func(x rune) bool { return x <= ' ' || x > '~' }) {
+		return "must be at most 2048 ASCII characters without spaces"
+	}
+	u, err := url.Parse(uri)
+	switch {
+	case err != nil || u.Scheme == "" || u.User != nil || strings.ContainsAny(uri, `#\*`):
+		return "must be an absolute URL without fragment, user, backslash or wildcard"
+	case u.Scheme == "http" || u.Scheme == "https":
+		if u.Host == "" || !webScheme(u) {
+			return "must begin with https:// (http:// is for loopback addresses only)"
+		}
+		return ""
+	case !k.Native:
+		return "a scheme of its own is for native clients"
+	case !strings.Contains(u.Scheme, "."):
+		return "a scheme of its own must be a reversed domain name, such as com.example.app"
+	}
+	return ""
+}
+
+func (k *checker) checkPolicy() {
+	k.oneOf("mfa", k.MFA, "OFF", "ALWAYS", "TIME_BASED")
+	k.fault((k.MFA == "TIME_BASED") != (k.MFAInterval > 0), "mfa_interval", "belongs to mfa TIME_BASED, and is required there")
+	k.oneOf("consent", k.Consent, "skip", "ask")
+	k.oneOf("profile", k.Profile, "", "fapi2")
+	for i, m := range k.AllowedMethods {
+		k.fault(m == "", fmt.Sprintf("allowed_methods[%d]", i), "must name a method")
+	}
+}
+
+func (k *checker) checkTokens() {
+	k.oneOf("id_token_signed_response_alg", k.IDTokenAlg, append([]string{""}, signing.Algorithms()...)...)
+	k.oneOf("access_token_format", k.AccessTokenFormat, "", "jwt", "opaque")
+	k.within("access_token_ttl", k.AccessTokenTTL, time.Minute, time.Hour)
+	k.within("refresh_token_idle_ttl", k.RefreshTokenIdleTTL, time.Minute, 2160*time.Hour)
+	k.within("refresh_token_ttl", k.RefreshTokenTTL, time.Minute, 2160*time.Hour)
+	k.fault(k.RefreshGrace != nil && (*k.RefreshGrace < 0 || k.RefreshGrace.Duration() > 10*time.Second), "refresh_grace", "must be from 0s to 10s")
+}

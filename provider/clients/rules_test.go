@@ -1,0 +1,79 @@
+package clients
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+func TestInvalidClientsAreRefused(t *testing.T) {
+	hash := make([]byte, 32)
+	valid := storage.Client{ID: "rp", AuthMethod: "client_secret_basic", SecretHashes: [][]byte{hash}, GrantTypes: []string{"authorization_code"},
+		RedirectURIs: []string{"https://rp.example/cb"}, MFA: "OFF", Consent: "skip"}
+	r := NewRegistry(nil, nil, time.Now, nil) // refuses before it uses any of these
+	for field, change := range map[string]func(*storage.Client){
+		"client_id":                  func(c *storage.Client) { c.ID = "r p" },
+		"token_endpoint_auth_method": func(c *storage.Client) { c.AuthMethod = "private_key_jwt" },
+		"":                           func(c *storage.Client) { c.SecretHashes = nil },
+		"client_secret_sha256":       func(c *storage.Client) { c.SecretHashes = [][]byte{hash[:31]} },
+		"grant_types[0]":             func(c *storage.Client) { c.GrantTypes[0] = "password" },
+		"grant_types":                func(c *storage.Client) { c.GrantTypes = []string{"refresh_token"} },
+		"scopes[0]":                  func(c *storage.Client) { c.Scopes = []string{"a b"} },
+		"redirect_uris":              func(c *storage.Client) { c.RedirectURIs = nil },
+		"redirect_uris[0]":           func(c *storage.Client) { c.RedirectURIs = []string{"http://rp.example/cb"} },
+		"allowed_origins[0]":         func(c *storage.Client) { c.AllowedOrigins = []string{"https://rp.example/"} },
+		"logo_uri":                   func(c *storage.Client) { c.LogoURI = "http://rp.example/logo" },
+		"login_url":                  func(c *storage.Client) { c.LoginURL = "https://rp.example/login" },
+		"pkce_optional":              func(c *storage.Client) { c.PKCEOptional, c.Native = true, true },
+		"mfa_interval":               func(c *storage.Client) { c.MFA = "TIME_BASED" },
+		"access_token_ttl":           func(c *storage.Client) { c.AccessTokenTTL = 3601 },
+	} {
+		c := valid
+		c.GrantTypes = slices.Clone(valid.GrantTypes)
+		change(&c)
+		for name, err := range map[string]error{"Create": r.Create(t.Context(), mfa.Caller{}, c), "Change": r.Change(t.Context(), mfa.Caller{}, c, c)} {
+			if e, ok := errors.AsType[*InvalidError](err); !ok || len(e.Faults) != 1 || e.Faults[0].Field != field {
+				t.Errorf("%s with a fault in %q = %v", name, field, err)
+			}
+		}
+	}
+	if faults := Faults(valid); faults != nil {
+		t.Errorf("faults of a valid client: %v", faults)
+	}
+}
+
+func TestRedirectURIsOfAClient(t *testing.T) {
+	for _, tc := range []struct {
+		uri    string
+		native bool
+		want   bool
+	}{
+		{"https://app.example.com/cb", false, true},
+		{"https://app.example.com/cb?a=b", false, true},
+		{"http://localhost:8081/callback", false, true},
+		{"http://127.0.0.1/cb", true, true},
+		{"http://[::1]/cb", true, true},
+		{"com.example.app:/cb", true, true},
+		{"com.example.app:/cb", false, false},
+		{"app:/cb", true, false},
+		{"javascript:alert(1)", true, false},
+		{"http://app.example.com/cb", false, false},
+		{"https://user@app.example.com/cb", false, false},
+		{"https://app.example.com/cb#", false, false},
+		{"https://app.example.com/ü", false, false},
+		{"https://app.example.com/\ncb", false, false},
+		{`https://app.example.com\@evil.example`, false, false},
+		{"https:///cb", false, false},
+		{"/cb", false, false},
+		{"", false, false},
+	} {
+		k := &checker{Client: New(storage.Client{Native: tc.native})}
+		if got := k.redirectFault(tc.uri) == ""; got != tc.want {
+			t.Errorf("redirect %q (native %v) accepted: %v, want %v", tc.uri, tc.native, got, tc.want)
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sallyport/storage"
+)
+
+// brittle is the real engine with one call out of order. After breaks only once the
+// call was done: the connection was lost during the commit.
+type brittle struct {
+	Store
+	broken string
+	after  bool
+	// before runs once, ahead of a call: the other one who came at the same time.
+	before map[string]func()
+}
+
+var errBroken = errors.New("connection reset by peer")
+
+// through makes one call of the engine, or breaks it.
+func through[T any](b *brittle, call string, do func() (T, error)) (T, error) {
+	var none T
+	if other := b.before[call]; other != nil {
+		delete(b.before, call)
+		other()
+	}
+	if b.broken != call {
+		return do()
+	}
+	if b.after {
+		if _, err := do(); err != nil {
+			return none, err
+		}
+	}
+	return none, errBroken
+}
+
+func (b *brittle) does(call string, do func() error) error {
+	_, err := through(b, call, func() (struct{}, error) { return struct{}{}, do() })
+	return err
+}
+
+func (b *brittle) Client(ctx context.Context, id storage.ClientID) (storage.Client, error) {
+	return through(b, "Client", func() (storage.Client, error) { return b.Store.Client(ctx, id) })
+}
+
+func (b *brittle) ListClients(ctx context.Context) ([]storage.Client, error) {
+	return through(b, "ListClients", func() ([]storage.Client, error) { return b.Store.ListClients(ctx) })
+}
+
+func (b *brittle) Code(ctx context.Context, code string, now time.Time) (storage.CodeAccount, error) {
+	return through(b, "Code", func() (storage.CodeAccount, error) { return b.Store.Code(ctx, code, now) })
+}
+
+func (b *brittle) Grant(ctx context.Context, id storage.GrantID) (storage.GrantAccount, error) {
+	return through(b, "Grant", func() (storage.GrantAccount, error) { return b.Store.Grant(ctx, id) })
+}
+
+func (b *brittle) Consent(ctx context.Context, user storage.UserID, id storage.ClientID) (storage.Consent, error) {
+	return through(b, "Consent", func() (storage.Consent, error) { return b.Store.Consent(ctx, user, id) })
+}
+
+func (b *brittle) TokenRevoked(ctx context.Context, jti string) (bool, error) {
+	return through(b, "TokenRevoked", func() (bool, error) { return b.Store.TokenRevoked(ctx, jti) })
+}
+
+func (b *brittle) RedeemCode(ctx context.Context, r storage.Redemption) error {
+	return b.does("RedeemCode", func() error { return b.Store.RedeemCode(ctx, r) })
+}
+
+func (b *brittle) RotateRefresh(ctx context.Context, r storage.Rotation) error {
+	return b.does("RotateRefresh", func() error { return b.Store.RotateRefresh(ctx, r) })
+}
+
+func (b *brittle) RevokeGrant(ctx context.Context, id storage.GrantID, reason string, now time.Time, events []storage.Event) error {
+	return b.does("RevokeGrant", func() error { return b.Store.RevokeGrant(ctx, id, reason, now, events) })
+}
+
+func (b *brittle) RevokeToken(ctx context.Context, jti string, until time.Time, events []storage.Event) error {
+	return b.does("RevokeToken", func() error { return b.Store.RevokeToken(ctx, jti, until, events) })
+}
+
+func (b *brittle) FinishRequest(ctx context.Context, f storage.Finish) error {
+	return b.does("FinishRequest", func() error { return b.Store.FinishRequest(ctx, f) })
+}
+
+func (b *brittle) OpenRequest(ctx context.Context, r storage.AuthRequest) error {
+	return b.does("OpenRequest", func() error { return b.Store.OpenRequest(ctx, r) })
+}
+
+func (b *brittle) CountAttempt(ctx context.Context, a storage.Attempt) (storage.Refusal, error) {
+	return through(b, "CountAttempt", func() (storage.Refusal, error) { return b.Store.CountAttempt(ctx, a) })
+}

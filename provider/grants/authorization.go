@@ -1,0 +1,160 @@
+package grants
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"sallyport/mfa"
+	"sallyport/provider/claims"
+	"sallyport/provider/clients"
+	"sallyport/provider/oauth"
+	"sallyport/storage"
+)
+
+// Request is the part of an authorization request that determines the codes and tokens.
+type Request struct {
+	Client *clients.Client
+	Types  clients.ResponseTypes
+	Params url.Values // as they were sent
+}
+
+// Issued is what was issued in an authorization response.
+type Issued struct {
+	Code   *storage.Code
+	Grant  *storage.Grant
+	Fields [][2]string // parameters of the response
+}
+
+// GrantID returns the grant for the audit trail.
+func (o Issued) GrantID() storage.GrantID {
+	switch {
+	case o.Code != nil:
+		return o.Code.GrantID
+	case o.Grant != nil:
+		return o.Grant.ID
+	}
+	return ""
+}
+
+// Event returns the kind of event for the audit trail.
+func (o Issued) Event() string {
+	if o.Code == nil {
+		return mfa.EventTokenIssued
+	}
+	return mfa.EventCodeIssued
+}
+
+// Check lets fosite check an authorization request: response type, response mode, scopes, and
+// once more the redirect URI.
+func (i *Issuer) Check(ctx context.Context, r Request) *oauth.Error {
+	if _, err := i.authorizeRequest(ctx, r); err != nil {
+		return oauth.ErrorOf(err)
+	}
+	return nil
+}
+
+// authorizeRequest passes a request to fosite, without the parameters about the login (prompt,
+// max_age, hints): mfa.Require checks those with the server's clock, while fosite would use its
+// own. fosite requires a state and gets a placeholder; responses do not use its copy.
+func (i *Issuer) authorizeRequest(ctx context.Context, r Request) (fosite.AuthorizeRequester, error) {
+	form := url.Values{"state": {"placeholder"}}
+	for _, name := range []string{"response_type", "client_id", "redirect_uri", "scope", "response_mode", "nonce", "state"} {
+		if v, ok := r.Params[name]; ok {
+			form[name] = v
+		}
+	}
+	if r.Types.Legacy() {
+		form.Set("response_type", "code") // the legacy types were checked before
+	}
+	return i.fosite.NewAuthorizeRequest(ctx, &http.Request{Method: http.MethodGet, URL: &url.URL{}, Header: http.Header{},
+		Form: form, PostForm: url.Values{}})
+}
+
+// Authorize issues what the response type requests. An access token belongs to a grant of its
+// own, so that a replayed code does not revoke it.
+func (i *Issuer) Authorize(ctx context.Context, r Request, a storage.Authorization, account storage.Account) (Issued, error) {
+	var out Issued
+	s := &session{authorization: a, account: account}
+	now := i.now()
+	if !r.Types.Legacy() || r.Types.Code {
+		code, err := i.newCode(ctx, r, a)
+		if err != nil {
+			return out, err
+		}
+		out.Code, out.Fields = &code, append(out.Fields, [2]string{"code", code.Code})
+	}
+	if r.Types.Token {
+		ttl := i.accessTTL(r.Client)
+		out.Grant = &storage.Grant{ID: storage.GrantID(storage.TimeOrdered(now, i.random)), Authorization: a, CreatedAt: now,
+			RefreshUntil: now.Add(ttl), ExpiresAt: now.Add(ttl)}
+		s.grant = out.Grant.ID
+		access, _, err := (&accessStrategy{i}).GenerateAccessToken(ctx, requester(r.Client, s))
+		if err != nil {
+			return out, err
+		}
+		out.Fields = append(out.Fields, [2]string{"access_token", access}, [2]string{"token_type", "Bearer"},
+			[2]string{"expires_in", strconv.FormatInt(int64(ttl/time.Second), 10)}, [2]string{"scope", strings.Join(a.Scopes, " ")})
+	}
+	if r.Types.IDToken {
+		id, err := i.newIDToken(r, s, out, now)
+		if err != nil {
+			return out, err
+		}
+		out.Fields = append(out.Fields, [2]string{"id_token", id})
+	}
+	return out, nil
+}
+
+// newIDToken writes the ID token of an authorization response, with the hashes of code and
+// access token (OpenID Connect Core section 3.3.2.11). If there is neither, it contains the
+// claims of the scopes (section 5.4).
+func (i *Issuer) newIDToken(r Request, s *session, out Issued, now time.Time) (string, error) {
+	a := s.authorization
+	content := claims.IDToken(i.options.Issuer, r.Client, a, &s.account, a.Scopes, now, now.Add(i.options.IDTokenTTL))
+	if !r.Types.Token && !r.Types.Code {
+		for name, value := range claims.UserInfo(a.Claims, &s.account, a.Scopes, r.Client.Scopes) {
+			if _, ok := content[name]; !ok {
+				content[name] = value
+			}
+		}
+	}
+	code := ""
+	if out.Code != nil {
+		code = out.Code.Code
+	}
+	return i.codec.WriteID(content, r.Client, s.access, code)
+}
+
+// newCode creates an authorization code and its record, through fosite.
+func (i *Issuer) newCode(ctx context.Context, r Request, a storage.Authorization) (storage.Code, error) {
+	now := i.now()
+	ctx, _ = begin(ctx, now)
+	ar, err := i.authorizeRequest(ctx, r)
+	if err != nil {
+		return storage.Code{}, fmt.Errorf("authorize request: %w", err)
+	}
+	for _, scope := range a.Scopes {
+		ar.GrantScope(scope)
+	}
+	response, err := i.fosite.NewAuthorizeResponse(ctx, ar, &session{authorization: a})
+	if err != nil {
+		return storage.Code{}, fmt.Errorf("authorize response: %w", err)
+	}
+	params := map[string]string{"redirect_uri": r.Params.Get("redirect_uri")}
+	if challenge := r.Params.Get("code_challenge"); challenge != "" {
+		params["code_challenge"], params["code_challenge_method"] = challenge, "S256"
+	}
+	return storage.Code{Code: response.GetCode(), GrantID: storage.GrantID(storage.TimeOrdered(now, i.random)), Authorization: a,
+		Params: params, CreatedAt: now, ExpiresAt: now.Add(i.options.CodeTTL)}, nil
+}
+
+func (i *Issuer) accessTTL(c *clients.Client) time.Duration {
+	return c.GetEffectiveLifespan("", fosite.AccessToken, i.options.AccessTokenTTL)
+}

@@ -1,0 +1,131 @@
+package grants
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"sallyport/mfa"
+	"sallyport/provider/clients"
+	"sallyport/provider/oauth"
+)
+
+// tokens is the response of the token endpoint (RFC 6749 section 5.1, OpenID Connect Core
+// section 3.1.3.3).
+type tokens struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	IDToken      string `json:"id_token,omitempty"`
+	Scope        string `json:"scope,omitempty"`
+}
+
+// Token is the token endpoint (RFC 6749 section 3.2).
+func (i *Issuer) Token(w http.ResponseWriter, r *http.Request, caller mfa.Caller) {
+	form, e := oauth.ReadForm(r)
+	if e == nil {
+		e = checkGrantType(form)
+	}
+	if e != nil {
+		i.respond.Error(w, r, e)
+		return
+	}
+	delete(form, "audience") // a parameter of fosite; clients send resource
+	ctx, tx := begin(r.Context(), i.now())
+	tx.caller, tx.verifier = caller, form.Get("code_verifier")
+	response, e := i.token(ctx, tx, r, form, caller)
+	if e != nil {
+		i.respond.Error(w, r, e)
+		return
+	}
+	oauth.WriteJSON(w, http.StatusOK, response)
+}
+
+func checkGrantType(form url.Values) *oauth.Error {
+	switch grant := form.Get("grant_type"); {
+	case grant == "":
+		return oauth.NewError("invalid_request", "grant_type is missing")
+	case !slices.Contains(clients.GrantTypes, grant):
+		return oauth.Standard("unsupported_grant_type")
+	case len(form.Get("scope")) > oauth.MaxScope:
+		return oauth.NewError("invalid_scope", "scope is too long")
+	}
+	return nil
+}
+
+// token creates the tokens, writes the transaction and returns the response.
+func (i *Issuer) token(ctx context.Context, tx *transaction, r *http.Request, form url.Values, caller mfa.Caller) (*tokens, *oauth.Error) {
+	requested, err := i.fosite.NewAccessRequest(ctx, r, &session{})
+	if tx.revoke != "" {
+		return nil, i.revokeFamily(ctx, tx, caller)
+	}
+	if err != nil {
+		e := oauth.ErrorOf(err)
+		if e.Code == "invalid_grant" && form.Get("grant_type") == "client_credentials" {
+			e = oauth.Standard("unauthorized_client") // the client is public
+		}
+		return nil, e
+	}
+	access, isAccess := requested.(*fosite.AccessRequest)
+	sess, isSession := requested.GetSession().(*session)
+	c, isClient := requested.GetClient().(*clients.Client)
+	if !isAccess || !isSession || !isClient {
+		return nil, oauth.ErrorOf(errSession)
+	}
+	if e := narrow(access, sess, c, form); e != nil {
+		return nil, e
+	}
+	issued, err := i.fosite.NewAccessResponse(ctx, access)
+	if err != nil {
+		return nil, oauth.ErrorOf(err)
+	}
+	if e := i.settle(ctx, tx, sess, c, caller); e != nil {
+		return nil, e
+	}
+	response := &tokens{AccessToken: issued.GetAccessToken(), TokenType: "Bearer",
+		ExpiresIn: int64(i.accessTTL(c) / time.Second),
+		Scope:     strings.Join(access.GetGrantedScopes(), " ")}
+	response.RefreshToken, _ = issued.GetExtra("refresh_token").(string)
+	response.IDToken, _ = issued.GetExtra("id_token").(string)
+	return response, nil
+}
+
+// narrow limits scopes and resources to those of the request. fosite ignores both; a request
+// for more than was granted is refused (RFC 6749 section 6, RFC 8707 section 2.2).
+func narrow(access *fosite.AccessRequest, s *session, c *clients.Client, form url.Values) *oauth.Error {
+	scopes := oauth.Fields(form.Get("scope"))
+	switch form.Get("grant_type") {
+	case "client_credentials":
+		for _, scope := range scopes {
+			if scope != "openid" && scope != "offline_access" { // these require a user
+				access.GrantScope(scope)
+			}
+		}
+	case "refresh_token":
+		if !oauth.Covers(access.GetGrantedScopes(), scopes) {
+			return oauth.NewError("invalid_scope", "a scope was not granted")
+		}
+		if len(scopes) > 0 {
+			access.GrantedScope = scopes
+		}
+	}
+	granted := s.authorization.Audience
+	if !oauth.Covers(c.Audience, granted) {
+		return oauth.NewError("invalid_target", "a resource is no longer registered for this client")
+	}
+	if len(granted) == 0 {
+		granted = c.Audience
+	}
+	resources := form["resource"]
+	if len(resources) > oauth.MaxValues || !oauth.Covers(granted, resources) {
+		return oauth.NewError("invalid_target", "a resource was not granted")
+	}
+	s.audience = resources
+	return nil
+}

@@ -1,0 +1,43 @@
+package grants
+
+import (
+	"io"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"sallyport/mfa/audit"
+	"sallyport/provider/clientauth"
+	"sallyport/provider/clients"
+	"sallyport/provider/oauth"
+	"sallyport/provider/token"
+	"sallyport/storage"
+)
+
+// Options are the settings of an Issuer.
+type Options struct {
+	Issuer                                                          string
+	CodeTTL, AccessTokenTTL, IDTokenTTL, RefreshIdleTTL, RefreshTTL time.Duration
+}
+
+// Issuer issues codes and tokens.
+type Issuer struct {
+	store   storage.Grants
+	clients *clients.Cache
+	auth    *clientauth.Authenticator
+	codec   *token.Codec
+	journal *audit.Journal
+	respond *oauth.Responder
+	now     func() time.Time
+	random  io.Reader
+	options Options
+	fosite  *fosite.Fosite
+}
+
+// New returns an Issuer.
+func New(s storage.Grants, c *clients.Cache, auth *clientauth.Authenticator, codec *token.Codec, journal *audit.Journal,
+	respond *oauth.Responder, now func() time.Time, random io.Reader, o Options) *Issuer {
+	i := &Issuer{store: s, clients: c, auth: auth, codec: codec, journal: journal, respond: respond, now: now, random: random, options: o}
+	i.fosite = i.newFosite()
+	return i
+}

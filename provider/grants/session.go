@@ -1,0 +1,50 @@
+package grants
+
+import (
+	"time"
+
+	"github.com/ory/fosite"
+	"github.com/ory/fosite/handler/openid"
+	"github.com/ory/fosite/token/jwt"
+
+	"sallyport/storage"
+)
+
+// session is what fosite passes along during a request: the user and the grant of the tokens.
+// It is not stored; the grant is.
+type session struct {
+	authorization storage.Authorization
+	account       storage.Account
+	grant         storage.GrantID // "": client credentials
+	successor     int64           // generation of the refresh token to issue
+	audience      []string        // narrowed by the request (RFC 8707 section 2.2); nil: all
+	access        string          // the access token that was issued, for at_hash
+
+	claims  jwt.IDTokenClaims
+	headers jwt.Headers
+}
+
+var _ openid.Session = (*session)(nil)
+
+// SetExpiresAt ignores times of fosite's clock. Without them fosite returns the lifetime to
+// clients, and the strategies use the server's clock.
+func (*session) SetExpiresAt(fosite.TokenType, time.Time) {}
+func (*session) GetExpiresAt(fosite.TokenType) time.Time  { return time.Time{} }
+
+func (s *session) GetUsername() string { return "" }
+func (s *session) GetSubject() string  { return string(s.authorization.UserID) }
+
+// Clone copies the session; what it points to is read-only.
+func (s *session) Clone() fosite.Session {
+	c := *s
+	return &c
+}
+
+// IDTokenClaims returns the subject, which fosite checks. idTokenStrategy writes the token.
+func (s *session) IDTokenClaims() *jwt.IDTokenClaims {
+	s.claims.Subject = string(s.authorization.UserID)
+	return &s.claims
+}
+
+// IDTokenHeaders is not used.
+func (s *session) IDTokenHeaders() *jwt.Headers { return &s.headers }

@@ -1,0 +1,122 @@
+package grants
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/provider/clients"
+	"sallyport/provider/oauth"
+	"sallyport/storage"
+)
+
+// revokeFamily revokes a grant whose code or refresh token was used twice (RFC 6749 section
+// 10.5, RFC 9700 section 4.14.2).
+func (i *Issuer) revokeFamily(ctx context.Context, tx *transaction, caller mfa.Caller) *oauth.Error {
+	kind, reason := mfa.EventRefreshReused, "refresh token reuse"
+	var a storage.Authorization
+	if tx.code != nil {
+		kind, reason, a = mfa.EventCodeReplayed, "code replay", tx.code.Code.Authorization
+	}
+	if tx.grant != nil {
+		a = tx.grant.Grant.Authorization
+	}
+	e := i.journal.Event(caller, storage.Event{Kind: kind, Outcome: mfa.OutcomeRefused, UserID: a.UserID, ClientID: a.ClientID,
+		SessionID: a.SessionID, GrantID: tx.revoke})
+	if err := i.store.RevokeGrant(ctx, tx.revoke, reason, tx.now, []storage.Event{e}); err != nil {
+		return oauth.Unavailable(err)
+	}
+	return oauth.Standard("invalid_grant")
+}
+
+// settle writes the transaction of a request, if it has one.
+func (i *Issuer) settle(ctx context.Context, tx *transaction, s *session, c *clients.Client, caller mfa.Caller) *oauth.Error {
+	switch {
+	case tx.redeem && tx.committed && tx.code != nil:
+		return i.redeem(ctx, tx, c, caller)
+	case tx.rotate && tx.committed && tx.grant != nil:
+		return i.rotate(ctx, tx, c, caller)
+	case s.grant == "":
+		i.journal.Note(i.journal.Event(caller, storage.Event{Kind: mfa.EventTokenIssued, Outcome: mfa.OutcomeOK, ClientID: c.ID}))
+	}
+	return nil
+}
+
+// redeem redeems a code and creates its grant. The second of two concurrent requests has used
+// the code twice.
+func (i *Issuer) redeem(ctx context.Context, tx *transaction, c *clients.Client, caller mfa.Caller) *oauth.Error {
+	code := tx.code.Code
+	a := code.Authorization
+	grant := storage.Grant{ID: code.GrantID, Authorization: a, Refreshable: tx.refresh, CreatedAt: tx.now,
+		Offline: tx.refresh && slices.Contains(a.Scopes, "offline_access")}
+	grant.ExpiresAt = tx.now.Add(i.accessTTL(c))
+	grant.RefreshUntil = grant.ExpiresAt
+	if tx.refresh {
+		grant.ExpiresAt = tx.now.Add(i.refreshTTL(c))
+		grant.RefreshUntil = earlier(tx.now.Add(i.refreshIdle(c)), grant.ExpiresAt)
+	}
+	e := i.journal.Event(caller, storage.Event{Kind: mfa.EventCodeRedeemed, Outcome: mfa.OutcomeOK, UserID: a.UserID,
+		ClientID: a.ClientID, SessionID: a.SessionID, GrantID: grant.ID})
+	err := i.store.RedeemCode(ctx, storage.Redemption{Code: code.Code, Grant: grant, Now: tx.now, Events: []storage.Event{e}})
+	if errors.Is(err, storage.ErrConflict) {
+		tx.revoke = grant.ID
+		return i.revokeFamily(ctx, tx, caller)
+	}
+	if err != nil {
+		return oauth.Unavailable(err)
+	}
+	return nil
+}
+
+// rotate moves the grant to its next generation. The second of two concurrent requests is
+// treated like a later one: it gets the same successor within the grace period, otherwise the
+// family is revoked.
+func (i *Issuer) rotate(ctx context.Context, tx *transaction, c *clients.Client, caller mfa.Caller) *oauth.Error {
+	grant := tx.grant.Grant
+	a := grant.Authorization
+	e := i.journal.Event(caller, storage.Event{Kind: mfa.EventTokenRefresh, Outcome: mfa.OutcomeOK, UserID: a.UserID,
+		ClientID: a.ClientID, SessionID: a.SessionID, GrantID: grant.ID})
+	err := i.store.RotateRefresh(ctx, storage.Rotation{ID: grant.ID, Generation: tx.presented, Now: tx.now,
+		Until: earlier(tx.now.Add(i.refreshIdle(c)), grant.ExpiresAt), Events: []storage.Event{e}})
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, storage.ErrConflict) {
+		return oauth.Unavailable(err)
+	}
+	stored, err := i.store.Grant(ctx, grant.ID)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return oauth.Unavailable(err)
+	}
+	if err != nil || !stored.Alive() {
+		return oauth.Standard("invalid_grant")
+	}
+	if inGrace(stored.Grant, tx.presented, c, tx.now) {
+		return nil
+	}
+	tx.revoke = grant.ID
+	return i.revokeFamily(ctx, tx, caller)
+}
+
+func (i *Issuer) refreshIdle(c *clients.Client) time.Duration {
+	if c.RefreshTokenIdleTTL > 0 {
+		return c.RefreshTokenIdleTTL.Duration()
+	}
+	return i.options.RefreshIdleTTL
+}
+
+func (i *Issuer) refreshTTL(c *clients.Client) time.Duration {
+	if c.RefreshTokenTTL > 0 {
+		return c.RefreshTokenTTL.Duration()
+	}
+	return i.options.RefreshTTL
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,280 @@
+package grants
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/ory/fosite"
+	"github.com/ory/fosite/handler/oauth2"
+	"github.com/ory/fosite/handler/openid"
+	fositestorage "github.com/ory/fosite/storage"
+
+	"sallyport/provider/clients"
+	"sallyport/provider/oauth"
+	"sallyport/provider/pkce"
+	"sallyport/storage"
+)
+
+// store implements the storage of fosite. It reads each record once and writes nothing: it
+// records what fosite wants to write in the transaction of the request. settle writes it after
+// all tokens are signed. So nothing fails between commit and response, and no database
+// transaction waits for a signature.
+type store struct{ i *Issuer }
+
+// fosite asserts some of these interfaces at run time, and ignores missing ones.
+var (
+	_ fosite.Storage                     = (*store)(nil)
+	_ fosite.ClientManager               = (*store)(nil)
+	_ oauth2.CoreStorage                 = (*store)(nil)
+	_ oauth2.AuthorizeCodeStorage        = (*store)(nil)
+	_ oauth2.AccessTokenStorage          = (*store)(nil)
+	_ oauth2.RefreshTokenStorage         = (*store)(nil)
+	_ oauth2.TokenRevocationStorage      = (*store)(nil)
+	_ openid.OpenIDConnectRequestStorage = (*store)(nil)
+	_ fositestorage.Transactional        = (*store)(nil)
+)
+
+// readError returns the fosite error for a record that could not be read or does not count.
+func readError(err error) error {
+	if err == nil || errors.Is(err, storage.ErrNotFound) {
+		return fosite.ErrNotFound
+	}
+	return &oauth.StorageError{Err: err}
+}
+
+// GetClient is used for authorization requests; authenticate is used at the token endpoint.
+func (s *store) GetClient(ctx context.Context, id string) (fosite.Client, error) {
+	c, err := s.i.clients.Client(ctx, storage.ClientID(id))
+	if err != nil || c.Disabled {
+		return nil, readError(err)
+	}
+	return c, nil
+}
+
+// ClientAssertionJWTValid refuses: fosite does not authenticate clients.
+func (*store) ClientAssertionJWTValid(context.Context, string) error { return fosite.ErrJTIKnown }
+
+// SetClientAssertionJWT refuses as well.
+func (*store) SetClientAssertionJWT(context.Context, string, time.Time) error {
+	return fosite.ErrJTIKnown
+}
+
+// CreateAuthorizeCodeSession writes nothing: newCode creates the record.
+func (*store) CreateAuthorizeCodeSession(context.Context, string, fosite.Requester) error {
+	return nil
+}
+
+// code reads a code once per request.
+func (s *store) code(ctx context.Context, code string) (*storage.CodeAccount, error) {
+	tx, err := current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if tx.code != nil {
+		return tx.code, nil
+	}
+	if len(code) != codeLength {
+		return nil, fosite.ErrNotFound
+	}
+	standing, err := s.i.store.Code(ctx, code, tx.now)
+	if err != nil {
+		return nil, readError(err)
+	}
+	tx.code = &standing
+	return tx.code, nil
+}
+
+// GetAuthorizeCodeSession returns the authorization of a code to the client that it was issued
+// to. For a used code it returns ErrInvalidatedAuthorizeCode and fosite revokes the grant (RFC
+// 6749 section 4.1.2), but only if the caller could have redeemed the code: another client, or
+// an attacker who saw the code but not the verifier, must not be able to revoke it. A code is
+// unknown once its user was disabled or signed out.
+func (s *store) GetAuthorizeCodeSession(ctx context.Context, code string, _ fosite.Session) (fosite.Requester, error) {
+	standing, err := s.code(ctx, code)
+	if err != nil {
+		return nil, err
+	}
+	a := standing.Code.Authorization
+	tx, err := current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	used := !standing.Code.UsedAt.IsZero()
+	if tx.client != a.ClientID || used && !pkce.Verify(standing.Code.Params["code_challenge"], tx.verifier) {
+		return nil, fosite.ErrNotFound
+	}
+	c, err := s.i.clients.Client(ctx, a.ClientID)
+	if err != nil {
+		return nil, readError(err)
+	}
+	sess := &session{authorization: a, account: standing.Account, grant: standing.Code.GrantID}
+	r := requester(c, sess)
+	for name, value := range standing.Code.Params {
+		r.Form.Set(name, value)
+	}
+	if used {
+		return r, fosite.ErrInvalidatedAuthorizeCode
+	}
+	if standing.SessionEnded || !active(standing.Account.User) {
+		return nil, fosite.ErrNotFound
+	}
+	return r, nil
+}
+
+// active reports whether tokens may be issued for a user.
+func active(u storage.User) bool { return u.ID != "" && u.In() }
+
+// requester returns a grant as the request that fosite expects.
+func requester(c *clients.Client, s *session) *fosite.Request {
+	r := fosite.NewRequest()
+	r.ID, r.Client, r.Session = string(s.grant), c, s
+	r.RequestedScope, r.GrantedScope = s.authorization.Scopes, s.authorization.Scopes
+	return r
+}
+
+// InvalidateAuthorizeCodeSession records that the code is redeemed.
+func (*store) InvalidateAuthorizeCodeSession(ctx context.Context, _ string) error {
+	tx, err := current(ctx)
+	if err != nil {
+		return err
+	}
+	tx.redeem = true
+	return nil
+}
+
+// Access tokens are not stored.
+
+func (*store) CreateAccessTokenSession(context.Context, string, fosite.Requester) error {
+	return nil
+}
+
+func (*store) GetAccessTokenSession(context.Context, string, fosite.Session) (fosite.Requester, error) {
+	return nil, fosite.ErrNotFound
+}
+
+func (*store) DeleteAccessTokenSession(context.Context, string) error { return nil }
+
+// CreateRefreshTokenSession records that a refresh token is issued.
+func (*store) CreateRefreshTokenSession(ctx context.Context, _, _ string, _ fosite.Requester) error {
+	tx, err := current(ctx)
+	if err != nil {
+		return err
+	}
+	tx.refresh = true
+	return nil
+}
+
+// GetRefreshTokenSession returns the grant of a refresh token to the client that it was issued
+// to. It ignores the session, which may be nil. For an old generation it returns
+// ErrInactiveToken, and fosite revokes the family; within the client's grace period the
+// previous generation gets the same successor.
+func (s *store) GetRefreshTokenSession(ctx context.Context, token string, _ fosite.Session) (fosite.Requester, error) {
+	tx, err := current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	id, generation, ok := s.i.codec.ReadRefresh(token)
+	if !ok {
+		return nil, fosite.ErrNotFound
+	}
+	standing, err := s.i.store.Grant(ctx, id)
+	if err != nil {
+		return nil, readError(err)
+	}
+	grant := standing.Grant
+	if tx.client != grant.Authorization.ClientID {
+		return nil, fosite.ErrNotFound // only the client itself can reuse a token
+	}
+	c, err := s.i.clients.Client(ctx, grant.Authorization.ClientID)
+	if err != nil {
+		return nil, readError(err)
+	}
+	if !standing.Alive() || !active(standing.Account.User) || !grant.Refreshable || generation > grant.Generation ||
+		!tx.now.Before(grant.RefreshUntil) || !tx.now.Before(grant.ExpiresAt) {
+		return nil, fosite.ErrNotFound
+	}
+	sess := &session{authorization: grant.Authorization, account: standing.Account, grant: id, successor: generation + 1}
+	// OpenID Connect Core section 12.2: the nonce is not repeated.
+	sess.authorization.Nonce = ""
+	r := requester(c, sess)
+	tx.grant, tx.presented = &standing, generation
+	if generation < grant.Generation && !inGrace(grant, generation, c, tx.now) {
+		return r, fosite.ErrInactiveToken
+	}
+	return r, nil
+}
+
+// inGrace reports whether a rotated token still gets its successor: the previous generation,
+// during the grace period. Later generations prove that the successor was used. Without a grace
+// period it returns false, whatever the clock: that of another server may be ahead.
+func inGrace(grant storage.Grant, generation int64, c *clients.Client, now time.Time) bool {
+	return c.GracePeriod() > 0 && generation == grant.Generation-1 && now.Before(grant.RotatedAt.Add(c.GracePeriod()))
+}
+
+// DeleteRefreshTokenSession does nothing: the generation counts.
+func (*store) DeleteRefreshTokenSession(context.Context, string) error { return nil }
+
+// RotateRefreshToken records the rotation to the next generation, unless it happened before.
+func (*store) RotateRefreshToken(ctx context.Context, _, _ string) error {
+	tx, err := current(ctx)
+	if err != nil {
+		return err
+	}
+	tx.rotate = tx.grant != nil && tx.presented == tx.grant.Grant.Generation
+	return nil
+}
+
+// RevokeRefreshToken records that a grant is revoked: fosite detected reuse.
+func (*store) RevokeRefreshToken(ctx context.Context, grant string) error {
+	tx, err := current(ctx)
+	if err != nil {
+		return err
+	}
+	tx.revoke = storage.GrantID(grant)
+	return nil
+}
+
+// RevokeAccessToken does the same: access tokens end with their grant.
+func (s *store) RevokeAccessToken(ctx context.Context, grant string) error {
+	return s.RevokeRefreshToken(ctx, grant)
+}
+
+// The record of a code includes the OpenID Connect part of the authorization.
+
+func (*store) CreateOpenIDConnectSession(context.Context, string, fosite.Requester) error {
+	return nil
+}
+
+// GetOpenIDConnectSession returns the request if the scope openid was granted.
+func (*store) GetOpenIDConnectSession(_ context.Context, _ string, r fosite.Requester) (fosite.Requester, error) {
+	if !r.GetGrantedScopes().Has("openid") {
+		return nil, openid.ErrNoSessionFound
+	}
+	return r, nil
+}
+
+func (*store) DeleteOpenIDConnectSession(context.Context, string) error { return nil }
+
+// BeginTX does nothing: settle opens the database transaction.
+func (*store) BeginTX(ctx context.Context) (context.Context, error) { return ctx, nil }
+
+// Commit allows settle to write.
+func (*store) Commit(ctx context.Context) error {
+	tx, err := current(ctx)
+	if err != nil {
+		return err
+	}
+	tx.committed = true
+	return nil
+}
+
+// Rollback discards everything but a revocation.
+func (*store) Rollback(ctx context.Context) error {
+	tx, err := current(ctx)
+	if err != nil {
+		return err
+	}
+	tx.redeem, tx.rotate, tx.refresh, tx.committed = false, false, false, false
+	return nil
+}

@@ -1,0 +1,44 @@
+package grants
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/storage"
+)
+
+// transaction is what one request read and will write. It is passed in the context, because
+// fosite has no other place for it.
+type transaction struct {
+	now      time.Time
+	caller   mfa.Caller
+	client   storage.ClientID // authenticated
+	verifier string           // code_verifier
+
+	code *storage.CodeAccount // read at the token endpoint
+
+	grant     *storage.GrantAccount // read at a refresh
+	presented int64                 // generation of the presented refresh token
+
+	redeem    bool // redeem the code, create the grant
+	refresh   bool // with a refresh token
+	rotate    bool // move the grant to its next generation
+	committed bool
+	revoke    storage.GrantID // reuse was detected: revoke this grant
+}
+
+type transactionKey struct{}
+
+func begin(ctx context.Context, now time.Time) (context.Context, *transaction) {
+	tx := &transaction{now: now}
+	return context.WithValue(ctx, transactionKey{}, tx), tx
+}
+
+func current(ctx context.Context) (*transaction, error) {
+	if tx, ok := ctx.Value(transactionKey{}).(*transaction); ok {
+		return tx, nil
+	}
+	return nil, errors.New("grants: no transaction")
+}

@@ -1,0 +1,60 @@
+package introspection
+
+import (
+	"net/http"
+
+	"sallyport/mfa"
+	"sallyport/provider/oauth"
+)
+
+// IntrospectAsBearer is introspection for callers that present an access token instead of a
+// client secret, as resource servers without credentials do; the introspected token may be the
+// same. The response is that for the client of the presented token, except that refresh tokens
+// are inactive. A token for resource servers alone may introspect only itself.
+func (e *Endpoints) IntrospectAsBearer(w http.ResponseWriter, r *http.Request, _ mfa.Caller) {
+	presented, fault := oauth.Bearer(r)
+	if fault != nil {
+		e.respond.BearerError(w, r, fault)
+		return
+	}
+	t, err := e.codec.ReadAccess(presented)
+	if err != nil {
+		e.respond.BearerError(w, r, errInactive())
+		return
+	}
+	_, active, err := e.Active(r.Context(), t)
+	if err != nil {
+		e.respond.BearerError(w, r, oauth.Unavailable(err))
+		return
+	}
+	c, err := e.clients.Enabled(r.Context(), t.Client)
+	if err != nil {
+		e.respond.BearerError(w, r, oauth.Unavailable(err))
+		return
+	}
+	if !active || c == nil {
+		e.respond.BearerError(w, r, errInactive())
+		return
+	}
+	form, fault := oauth.ReadForm(r)
+	if fault == nil && form.Get("token") == "" {
+		fault = oauth.NewError("invalid_request", "token is missing")
+	}
+	if fault != nil {
+		e.respond.Error(w, r, fault)
+		return
+	}
+	subject := form.Get("token")
+	if !t.ForClient() && subject != presented {
+		e.respond.BearerError(w, r, errAudience())
+		return
+	}
+	var out response
+	if _, _, refresh := e.codec.ReadRefresh(subject); !refresh {
+		if out, fault = e.introspect(r.Context(), c, subject); fault != nil {
+			e.respond.Error(w, r, fault)
+			return
+		}
+	}
+	oauth.WriteJSON(w, http.StatusOK, out)
+}

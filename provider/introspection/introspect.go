@@ -1,0 +1,112 @@
+package introspection
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"sallyport/mfa"
+	"sallyport/provider/claims"
+	"sallyport/provider/clients"
+	"sallyport/provider/oauth"
+	"sallyport/provider/token"
+	"sallyport/storage"
+)
+
+// response is the response for an active token (RFC 7662 section 2.2).
+type response struct {
+	Active    bool              `json:"active"`
+	Scope     string            `json:"scope,omitempty"`
+	ClientID  storage.ClientID  `json:"client_id,omitempty"`
+	Subject   string            `json:"sub,omitempty"`
+	Audience  token.Audience    `json:"aud,omitempty"`
+	Issuer    string            `json:"iss,omitempty"`
+	Expires   int64             `json:"exp,omitempty"`
+	Issued    int64             `json:"iat,omitempty"`
+	NotBefore int64             `json:"nbf,omitempty"`
+	ID        string            `json:"jti,omitempty"`
+	TokenType string            `json:"token_type,omitempty"`
+	Session   storage.SessionID `json:"sid,omitempty"`
+	ACR       string            `json:"acr,omitempty"`
+	AMR       []string          `json:"amr,omitempty"`
+	AuthTime  int64             `json:"auth_time,omitempty"`
+	Roles     []string          `json:"roles,omitzero"`
+}
+
+// Introspect is the introspection endpoint (RFC 7662). A token is active only for its own
+// client and for the clients in its audience.
+func (e *Endpoints) Introspect(w http.ResponseWriter, r *http.Request, caller mfa.Caller) {
+	c, presented, fault := e.auth.WithToken(r, caller, false)
+	if fault != nil {
+		e.respond.Error(w, r, fault)
+		return
+	}
+	out, fault := e.introspect(r.Context(), c, presented)
+	if fault != nil {
+		e.respond.Error(w, r, fault)
+		return
+	}
+	oauth.WriteJSON(w, http.StatusOK, out)
+}
+
+func (e *Endpoints) introspect(ctx context.Context, c *clients.Client, presented string) (response, *oauth.Error) {
+	if token.IsRefresh(presented) {
+		return e.introspectRefresh(ctx, c, presented)
+	}
+	t, err := e.codec.ReadAccess(presented)
+	if err != nil || (t.Client != c.ID && !slices.Contains(t.Audience, string(c.ID))) {
+		return response{}, nil
+	}
+	roles, active, err := e.Active(ctx, t)
+	if err != nil {
+		return response{}, oauth.Unavailable(err)
+	}
+	if !active {
+		return response{}, nil
+	}
+	return response{Active: true, Scope: t.Scope, ClientID: t.Client, Subject: t.Subject, Audience: t.Audience, Issuer: t.Issuer,
+		Expires: t.Expires, Issued: t.Issued, NotBefore: t.Issued, ID: t.ID, TokenType: "Bearer", Session: t.Session, ACR: t.ACR,
+		AMR: t.AMR, AuthTime: t.AuthTime, Roles: roles}, nil
+}
+
+// Active reports whether an access token is active: its client is enabled, its grant is active
+// or, for client credentials, it was not revoked. It returns the current roles of the user too.
+func (e *Endpoints) Active(ctx context.Context, t token.Access) ([]string, bool, error) {
+	c, err := e.clients.Enabled(ctx, t.Client)
+	if c == nil {
+		return nil, false, err
+	}
+	if t.Grant == "" {
+		revoked, err := e.store.TokenRevoked(ctx, t.ID)
+		return nil, !revoked, err
+	}
+	g, err := e.store.Grant(ctx, t.Grant)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, false, nil
+	}
+	return claims.Roles(c, &g.Account, t.Scopes), err == nil && g.Alive(), err
+}
+
+// introspectRefresh introspects a refresh token, which is active only for its own client.
+func (e *Endpoints) introspectRefresh(ctx context.Context, c *clients.Client, presented string) (response, *oauth.Error) {
+	id, generation, ok := e.codec.ReadRefresh(presented)
+	if !ok {
+		return response{}, nil
+	}
+	standing, err := e.store.Grant(ctx, id)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return response{}, oauth.Unavailable(err)
+	}
+	g := standing.Grant
+	now := e.now()
+	if err != nil || g.Authorization.ClientID != c.ID || !standing.Alive() || !g.Refreshable || generation != g.Generation ||
+		!now.Before(g.RefreshUntil) || !now.Before(g.ExpiresAt) {
+		return response{}, nil
+	}
+	a := g.Authorization
+	return response{Active: true, Scope: strings.Join(a.Scopes, " "), ClientID: c.ID, Subject: string(a.UserID),
+		Issuer: e.issuer, Expires: min(g.RefreshUntil.Unix(), g.ExpiresAt.Unix()), Issued: g.CreatedAt.Unix(),
+		Session: a.SessionID, ACR: a.ACR, AMR: a.AMR, AuthTime: a.AuthTime.Unix()}, nil
+}

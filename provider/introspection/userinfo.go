@@ -1,0 +1,68 @@
+package introspection
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"sallyport/mfa"
+	"sallyport/provider/claims"
+	"sallyport/provider/oauth"
+	"sallyport/storage"
+)
+
+// Userinfo is the userinfo endpoint (OpenID Connect Core section 5.3). It refuses tokens for
+// resource servers alone: those must not learn who the user is.
+func (e *Endpoints) Userinfo(w http.ResponseWriter, r *http.Request, _ mfa.Caller) {
+	presented, fault := oauth.Bearer(r)
+	if fault != nil || presented == "" {
+		e.respond.BearerError(w, r, fault)
+		return
+	}
+	out, fault := e.userinfo(r.Context(), presented)
+	if fault != nil {
+		e.respond.BearerError(w, r, fault)
+		return
+	}
+	oauth.WriteJSON(w, http.StatusOK, out)
+}
+
+func (e *Endpoints) userinfo(ctx context.Context, presented string) (map[string]any, *oauth.Error) {
+	t, err := e.codec.ReadAccess(presented)
+	if err != nil || t.Grant == "" {
+		return nil, errInactive()
+	}
+	if !t.ForClient() {
+		return nil, errAudience()
+	}
+	g, err := e.store.Grant(ctx, t.Grant)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return nil, oauth.Unavailable(err)
+	}
+	if err != nil || !g.Alive() {
+		return nil, errInactive()
+	}
+	scopes := oauth.Fields(t.Scope)
+	if !slices.Contains(scopes, "openid") {
+		return nil, oauth.NewError("insufficient_scope", "the scope openid was not granted")
+	}
+	c, err := e.clients.Enabled(ctx, t.Client)
+	if err != nil {
+		return nil, oauth.Unavailable(err)
+	}
+	if c == nil {
+		return nil, errInactive()
+	}
+	return claims.UserInfo(g.Grant.Authorization.Claims, &g.Account, scopes, c.Scopes), nil
+}
+
+// errInactive refuses a token that is unknown or no longer active (RFC 6750 section 3.1).
+func errInactive() *oauth.Error {
+	return oauth.NewError("invalid_token", "the access token is unknown, expired or revoked")
+}
+
+// errAudience refuses a token for resource servers alone (RFC 6750 section 3.1).
+func errAudience() *oauth.Error {
+	return oauth.NewError("invalid_token", "the access token is for another audience")
+}

@@ -1,0 +1,90 @@
+package oauth
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Responder writes the error responses of endpoints for clients.
+type Responder struct {
+	Issuer string
+	Log    *slog.Logger
+}
+
+// Error writes an error response (RFC 6749 section 5.2).
+func (p *Responder) Error(w http.ResponseWriter, r *http.Request, e *Error) {
+	if e.Status >= http.StatusInternalServerError {
+		p.Log.ErrorContext(r.Context(), "request failed", "path", r.URL.Path, "code", e.Code, "error", e.Cause)
+	}
+	h := w.Header()
+	if e.Status == http.StatusUnauthorized && e.Basic {
+		h.Set("WWW-Authenticate", `Basic realm="`+p.Issuer+`", charset="UTF-8"`)
+	}
+	if e.Status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "1")
+	}
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
+	}
+	body := struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description,omitempty"`
+	}{e.Code, Sanitize(e.Description)}
+	WriteJSON(w, e.Status, body)
+}
+
+// BearerError writes the error response of a protected resource (RFC 6750 section 3). A nil
+// error means that no token was sent: the response has no error code (section 3.1).
+func (p *Responder) BearerError(w http.ResponseWriter, r *http.Request, e *Error) {
+	challenge := []string{`Bearer realm="` + p.Issuer + `"`}
+	if e == nil {
+		w.Header().Set("WWW-Authenticate", challenge[0])
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	if e.Status < http.StatusInternalServerError {
+		challenge = append(challenge, `error="`+e.Code+`"`, `error_description="`+Sanitize(e.Description)+`"`)
+		if e.Code == "insufficient_scope" {
+			challenge = append(challenge, `scope="openid"`)
+		}
+		w.Header().Set("WWW-Authenticate", strings.Join(challenge, ", "))
+	}
+	p.Error(w, r, e)
+}
+
+// WriteJSON writes a response that must not be cached (RFC 6749 section 5.1).
+func WriteJSON(w http.ResponseWriter, status int, body any) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Pragma", "no-cache")
+	w.WriteHeader(status)
+	_, _ = w.Write(text) // the caller is gone if this fails
+}
+
+// Sanitize keeps only the characters that RFC 6749 section 5.2 allows in error_description.
+func Sanitize(text string) string {
+	clean := strings.Map(func(c rune) rune {
+		switch {
+		case c == '"':
+			return '\''
+		case c < 0x20 || c > 0x7e || c == '\\':
+			return -1
+		}
+		return c
+	}, text)
+	if len(clean) > 300 {
+		clean = clean[:300]
+	}
+	return strings.TrimSpace(clean)
+}

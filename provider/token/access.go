@@ -1,0 +1,95 @@
+package token
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"sallyport/provider/clients"
+	"sallyport/provider/signing"
+	"sallyport/storage"
+)
+
+// accessPrefix marks opaque access tokens.
+const accessPrefix = "sp_at_"
+
+// Access is the content of an access token, whether opaque or a JWT (RFC 9068 section 2.2).
+type Access struct {
+	Issuer   string            `json:"iss"`
+	Subject  string            `json:"sub"` // the client if there is no user
+	Audience Audience          `json:"aud"`
+	Client   storage.ClientID  `json:"client_id"`
+	Expires  int64             `json:"exp"`
+	Issued   int64             `json:"iat"`
+	ID       string            `json:"jti"`
+	Scope    string            `json:"scope,omitempty"`
+	Scopes   []string          `json:"scopes,omitempty"` // the same as a list, for libraries of cidaas
+	Grant    storage.GrantID   `json:"grant_id,omitempty"`
+	Session  storage.SessionID `json:"sid,omitempty"`
+	ACR      string            `json:"acr,omitempty"`
+	AMR      []string          `json:"amr,omitempty"`
+	AuthTime int64             `json:"auth_time,omitempty"`
+	Roles    []string          `json:"roles,omitzero"` // of a user; an empty list says: none
+}
+
+// OnlyForClient reports whether the audience is the client or this server alone: no resource
+// server received the token.
+func (t Access) OnlyForClient() bool {
+	return len(t.Audience) == 1 && t.ForClient()
+}
+
+// ForClient reports whether the audience includes the client or this server (RFC 9068
+// section 4). A token for resource servers alone opens nothing here: each of them, and an
+// attacker who stole it there, could use it in place of the client.
+func (t Access) ForClient() bool {
+	return slices.Contains(t.Audience, string(t.Client)) || slices.Contains(t.Audience, t.Issuer)
+}
+
+// WriteAccess writes an access token in the client's format.
+func (c *Codec) WriteAccess(t Access, client *clients.Client) (string, error) {
+	payload, err := json.Marshal(t)
+	if err != nil {
+		return "", fmt.Errorf("write access token: %w", err)
+	}
+	if client.AccessTokenFormat != "opaque" {
+		return c.keys.Sign(client.SigningAlg(c.alg), signing.TypeAccessToken, payload, c.now())
+	}
+	sealed, err := c.keyring.Seal("access_token", c.sealContext(), payload)
+	if err != nil {
+		return "", fmt.Errorf("seal access token: %w", err)
+	}
+	return accessPrefix + base64.RawURLEncoding.EncodeToString(sealed), nil
+}
+
+// sealContext binds opaque tokens to this server.
+func (c *Codec) sealContext() string { return c.environment + " " + c.issuer }
+
+// ReadAccess reads an access token that has not expired. The caller checks its grant.
+func (c *Codec) ReadAccess(token string) (Access, error) {
+	if token == "" || len(token) > maxLength {
+		return Access{}, ErrInvalid
+	}
+	var payload []byte
+	if sealed, ok := strings.CutPrefix(token, accessPrefix); ok {
+		raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
+		if err != nil {
+			return Access{}, ErrInvalid
+		}
+		if payload, err = c.keyring.Open("access_token", c.sealContext(), raw); err != nil {
+			return Access{}, ErrInvalid
+		}
+	} else {
+		verified, typ, err := c.keys.Verify(token)
+		if err != nil || typ != signing.TypeAccessToken {
+			return Access{}, ErrInvalid
+		}
+		payload = verified
+	}
+	var t Access
+	if err := json.Unmarshal(payload, &t); err != nil || t.Issuer != c.issuer || c.now().Unix() >= t.Expires || t.ID == "" {
+		return Access{}, ErrInvalid
+	}
+	return t, nil
+}

@@ -1,0 +1,23 @@
+package token
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+)
+
+func TestAudienceIsAStringWhereThereIsOne(t *testing.T) {
+	for _, tc := range []struct {
+		in   Audience
+		want string
+	}{{Audience{"a"}, `"a"`}, {Audience{"a", "b"}, `["a","b"]`}} {
+		got, err := json.Marshal(tc.in)
+		if err != nil || string(got) != tc.want {
+			t.Errorf("aud = %s, %v, want %s", got, err, tc.want)
+		}
+		var back Audience
+		if err := json.Unmarshal(got, &back); err != nil || !reflect.DeepEqual(back, tc.in) {
+			t.Errorf("aud read again = %v, %v, want %v", back, err, tc.in)
+		}
+	}
+}
