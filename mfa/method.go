@@ -63,6 +63,20 @@ type Attempt struct {
 	Now           time.Time
 }
 
+// Active returns the active authenticator of a method that may be used; nil: none.
+func (a Attempt) Active(method string) *storage.Authenticator {
+	if a.Account == nil || a.Account.User.Status == storage.UserDisabled {
+		return nil
+	}
+	for i := range a.Account.Authenticators {
+		x := &a.Account.Authenticators[i]
+		if x.Method == method && x.State == storage.AuthenticatorActive && (a.Authenticator == nil || a.Authenticator.ID == x.ID) {
+			return x
+		}
+	}
+	return nil
+}
+
 // Challenge goes to the user: nil for typed codes, creation or request options for passkeys.
 type Challenge json.RawMessage
 

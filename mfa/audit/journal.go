@@ -139,22 +139,16 @@ func (j *Journal) Run(ctx context.Context) error {
 			defer cancel()
 			return j.Flush(last)
 		case <-j.full:
-			j.flush(ctx)
 		case <-tick.C:
-			j.flush(ctx)
+		}
+		if err := j.Flush(ctx); err != nil && ctx.Err() == nil {
+			j.LogFailure("audit trail", err)
 		}
 	}
 }
 
 // LogFailure logs the failure of a background write.
 func (j *Journal) LogFailure(what string, err error) { j.log.Error(what, "error", err) }
-
-// flush is Flush that logs its error.
-func (j *Journal) flush(ctx context.Context) {
-	if err := j.Flush(ctx); err != nil && ctx.Err() == nil {
-		j.log.Error("audit trail", "error", err)
-	}
-}
 
 // NoteRefusal is Note for events that unauthenticated callers can cause. It takes one from a
 // budget of the caller, and drops the event if none is left.

@@ -59,26 +59,26 @@ func (v *Verifier) process(ctx context.Context, caller mfa.Caller, r response) e
 	}
 	defer release()
 	var counted storage.Attempt
-	var on openStatus
+	var open openStatus
 	if r.open != nil {
-		if on, err = r.open(); err != nil {
+		if open, err = r.open(); err != nil {
 			return err
 		}
-		counted = storage.Attempt{New: on.new, MaxAttempts: v.o.MaxAttempts}
-		if on.new == nil {
-			counted.Exchange = on.exchange
+		counted = storage.Attempt{New: open.new, MaxAttempts: v.o.MaxAttempts}
+		if open.new == nil {
+			counted.Exchange = open.exchange
 		}
 	}
 	if err := v.count(ctx, caller, &t, counted); err != nil {
 		return err
 	}
-	if on.new != nil {
+	if open.new != nil {
 		v.initiations.Add(1)
 	}
 	if err := v.checkDisabled(t); err != nil {
 		return err
 	}
-	proof, err := v.compare(ctx, caller, t, on.state, r.text)
+	proof, err := v.compare(ctx, caller, t, open.state, r.text)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func TestAClaimMustMatchTheStatus(t *testing.T) {
 		{"an exchange that was rotated", func(s exchange.Initiation, _ exchange.Verified) exchange.Claim {
 			return exchange.Claim{Status: s.Status, Exchange: s.Exchange, Usages: second}
 		}, mfa.InvalidExchange},
-		{"a status nobody began", func(exchange.Initiation, exchange.Verified) exchange.Claim {
+		{"an unknown status", func(exchange.Initiation, exchange.Verified) exchange.Claim {
 			return exchange.Claim{Status: storage.StatusID(some), Usages: second}
 		}, mfa.InvalidExchange},
 		{"a status that is none", func(exchange.Initiation, exchange.Verified) exchange.Claim {

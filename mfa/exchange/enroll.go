@@ -94,16 +94,16 @@ func (v *Verifier) enrollmentStatus(caller mfa.Caller, e Enrollee, a storage.Aut
 	s := storage.Status{ID: storage.StatusID(storage.Random128(v.random)), Exchange: storage.ExchangeID(storage.Random128(v.random)),
 		ClientID: e.owner.Client, UserID: a.UserID, Authenticator: a.ID, Method: a.Method, Usage: mfa.UsageEnroll,
 		Browser: v.browser(caller), State: storage.StatusInitiated, CreatedAt: a.CreatedAt, ExpiresAt: a.ExpiresAt}
-	kept := statusData{Subject: v.subjectOf(account, "").hash, User: a.UserID}
+	data := statusData{Subject: v.subjectOf(account, "").hash, User: a.UserID}
 	if e.login != nil {
 		s.Request = e.login.Request.ID
-		kept.Sub = v.maskUser(*e.login, a.UserID)
+		data.Sub = v.maskUser(*e.login, a.UserID)
 	} else {
 		// Another session of the same user can not confirm this enrolment.
-		kept.State, kept.Basis = mfa.State(e.owner.Session), v.basis(e.owner)
+		data.State, data.Basis = mfa.State(e.owner.Session), v.basis(e.owner)
 	}
 	var err error
-	if s.Data, err = json.Marshal(kept); err != nil {
+	if s.Data, err = json.Marshal(data); err != nil {
 		return s, fmt.Errorf("write status: %w", err)
 	}
 	return s, nil

@@ -45,7 +45,7 @@ func (v *Verifier) Initiate(ctx context.Context, caller mfa.Caller, p Login, c C
 	if n.Name, err = v.newName(caller, p); err != nil {
 		return Initiation{}, err
 	}
-	n.MaxNames = p.maxNames()
+	n.MaxNames = p.share(maxLoginNames)
 	err = v.store.Initiate(ctx, n, n.Status.CreatedAt)
 	if errors.Is(err, storage.ErrConflict) {
 		return Initiation{}, v.conflictError(p, n.Name)
@@ -61,7 +61,7 @@ func (v *Verifier) Initiate(ctx context.Context, caller mfa.Caller, p Login, c C
 
 // conflictError explains why storage did not add a status, or a name, to a request.
 func (v *Verifier) conflictError(p Login, name []byte) error {
-	if p.Request.Initiations >= p.maxInitiations(v.o.MaxInitiations) || name != nil && len(p.Request.Names) >= p.maxNames() {
+	if p.Request.Initiations >= p.share(v.o.MaxInitiations) || name != nil && len(p.Request.Names) >= p.share(maxLoginNames) {
 		return &mfa.Error{Code: mfa.TooManyInitiations}
 	}
 	return &mfa.Error{Code: mfa.RequestChanged}
@@ -103,7 +103,7 @@ func (v *Verifier) newStatus(ctx context.Context, caller mfa.Caller, p Login, t 
 		events = []storage.Event{v.event(caller, about, mfa.EventMFAInitiated, mfa.OutcomeOK, "")}
 	}
 	// A caller who does not own the login must not end the owner's try.
-	return storage.NewStatus{Status: s, MaxInitiations: p.maxInitiations(v.o.MaxInitiations), Supersede: p.Detached == nil,
+	return storage.NewStatus{Status: s, MaxInitiations: p.share(v.o.MaxInitiations), Supersede: p.Detached == nil,
 		Events: events}, challenge, nil
 }
 

@@ -32,9 +32,9 @@ func (p Login) addFactor(s *storage.Spend, user storage.UserID, f *storage.Facto
 	s.Login = &n
 }
 
-// maxInitiations returns how many tries a caller may initiate of a total. Callers who do
-// not own the login leave half of them to the owner.
-func (p Login) maxInitiations(total int) int {
+// share returns how much of a total a caller may use: callers who do not own the login leave
+// half to the owner.
+func (p Login) share(total int) int {
 	if p.Detached != nil {
 		return (total + 1) / 2
 	}

@@ -34,7 +34,7 @@ func TestDecoysAreStableAndLookLikeRealFactors(t *testing.T) {
 		shapes[len(one)]++
 		for j, o := range one {
 			if o.Method != real[j].Method || o.Text != real[j].Text || o.Name != "" || len(o.Authenticator) != 36 {
-				t.Fatalf("decoy %+v can be told from %+v", o, real[j])
+				t.Fatalf("decoy %+v differs from %+v", o, real[j])
 			}
 		}
 	}
@@ -42,7 +42,7 @@ func TestDecoysAreStableAndLookLikeRealFactors(t *testing.T) {
 		t.Errorf("200 unknown identifiers have lists of these lengths: %v, want a mixture of none, one and two", shapes)
 	}
 	if got := h.Verifier.Options(h.Read(h.OpenRequest(), "")); got != nil {
-		t.Errorf("nobody at all has %+v", got)
+		t.Errorf("no identifier has %+v", got)
 	}
 }
 
@@ -75,7 +75,7 @@ func TestADecoyRefusesLikeAWrongCode(t *testing.T) {
 			"too_many_attempts30s", "too_many_attempts30s", "too_many_attempts30s"}
 		for i := range exp {
 			if got[i] != exp[i] {
-				t.Errorf("%s: answer %d is %s, want %s", who, i+1, got[i], exp[i])
+				t.Errorf("%s: response %d is %s, want %s", who, i+1, got[i], exp[i])
 			}
 		}
 	}
@@ -111,7 +111,7 @@ func TestUnlistedMethodsAreRefusedAlike(t *testing.T) {
 		p := h.Read(h.OpenRequest(), fmt.Sprintf("nobody%d@example.com", i))
 		if len(h.Verifier.Options(p)) == 0 {
 			_, err := h.Verifier.Initiate(context.Background(), h.Caller, p, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
-			mfatest.Want(t, "nobody's", err, mfa.NotConfigured)
+			mfatest.Want(t, "an unknown user", err, mfa.NotConfigured)
 			return
 		}
 	}

@@ -117,7 +117,7 @@ func TestARequestKeepsItsSubject(t *testing.T) {
 	id := h.SignedIn()
 	mfatest.Want(t, "another user's right password", h.SignIn(id, mfatest.OtherEmail, "another harbour at dusk"), mfa.InvalidCredentials)
 	mfatest.Want(t, "the own password under another user's name", h.SignIn(id, mfatest.OtherEmail, mfatest.Password), mfa.InvalidCredentials)
-	mfatest.Want(t, "nobody's password", h.SignIn(id, "nobody@example.com", "another harbour at dusk"), mfa.InvalidCredentials)
+	mfatest.Want(t, "an unknown name", h.SignIn(id, "nobody@example.com", "another harbour at dusk"), mfa.InvalidCredentials)
 	if p := h.Read(id, ""); p.Request.Subject != u.ID {
 		t.Errorf("subject = %s, want %s", p.Request.Subject, u.ID)
 	}

@@ -18,34 +18,34 @@ func (v *Verifier) Prove(ctx context.Context, caller mfa.Caller, p Login, c Choi
 	if err != nil {
 		return "", err
 	}
-	var on openStatus
+	var open openStatus
 	err = v.process(ctx, caller, response{method: target.method, attempt: target.attempt(caller, v.now()), subject: target.subject,
 		client: p.Request.ClientID, text: r, conflict: mfa.RequestChanged,
 		open: func() (openStatus, error) {
 			var err error
-			on, err = v.openOrCreate(ctx, caller, p, target, exchange)
-			return on, err
+			open, err = v.openOrCreate(ctx, caller, p, target, exchange)
+			return open, err
 		},
 		spend: func(s *storage.Spend, t try, proof mfa.Proof) error {
 			if p.Request.Subject != "" && p.Request.Subject != proof.User {
 				return &mfa.Error{Code: mfa.InvalidCredentials}
 			}
-			s.Status = t.move(storage.StatusMove{Exchange: on.exchange, From: storage.StatusInitiated, To: storage.StatusRedeemed,
+			s.Status = t.move(storage.StatusMove{Exchange: open.exchange, From: storage.StatusInitiated, To: storage.StatusRedeemed,
 				Request: p.Request.ID, Method: target.info.Name, Usage: target.usage}, proof)
 			p.addFactor(s, proof.User, factorOf(proof, t), t.attempt.Now)
 			return nil
 		}})
 	switch code := mfa.CodeOf(err); code {
 	case mfa.InvalidExchange:
-		if on.new != nil {
+		if open.new != nil {
 			return "", v.conflictError(p, nil)
 		}
 		return "", err
 	case mfa.InvalidPasscode, mfa.InvalidCredentials, mfa.Replayed:
-		if on.last {
+		if open.last {
 			return "", err
 		}
-		return on.exchange, err
+		return open.exchange, err
 	case mfa.RequestChanged:
 		return "", err
 	}
@@ -77,9 +77,9 @@ func (v *Verifier) openOrCreate(ctx context.Context, caller mfa.Caller, p Login,
 
 // openStatusOf returns a stored status as an openStatus.
 func (v *Verifier) openStatusOf(s storage.Status, exchange storage.ExchangeID) openStatus {
-	on := openStatus{exchange: exchange, last: s.Attempts+1 >= v.o.MaxAttempts}
+	open := openStatus{exchange: exchange, last: s.Attempts+1 >= v.o.MaxAttempts}
 	if s.Usage != mfa.UsageEnroll { // there State is the session
-		on.state = v.dataOf(s).State
+		open.state = v.dataOf(s).State
 	}
-	return on
+	return open
 }

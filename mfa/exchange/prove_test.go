@@ -10,7 +10,6 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/mfatest"
-	"sallyport/mfa/notice"
 	"sallyport/storage"
 )
 
@@ -60,19 +59,6 @@ func TestACodeIsValidOnce(t *testing.T) {
 	h.Advance(30 * time.Second)
 	_, err = h.Prove(second, "totp", h.Code(0), "")
 	mfatest.Want(t, "next step", err, "")
-}
-
-func TestAReplayDoesNotCount(t *testing.T) {
-	h := mfatest.New(t)
-	h.CreateAda()
-	first, second := h.SignedIn(), h.SignedIn()
-	code := h.Code(0)
-	_, err := h.Prove(first, "totp", code, "")
-	mfatest.Want(t, "first use", err, "")
-	for range 8 {
-		_, err := h.Prove(second, "totp", code, "")
-		mfatest.Want(t, "replay", err, mfa.Replayed)
-	}
 }
 
 func TestOneOfManyRightCodesWins(t *testing.T) {
@@ -175,126 +161,6 @@ func TestMalformedCodesAreNotCounted(t *testing.T) {
 	}
 	_, err := h.Prove(id, "totp", h.Code(0), "")
 	mfatest.Want(t, "right code after them", err, "")
-}
-
-func TestTheThrottleFollowsItsSchedule(t *testing.T) {
-	h := mfatest.New(t)
-	h.CreateAda()
-	id := h.SignedIn()
-	waits := []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 16 * time.Minute, 32 * time.Minute, time.Hour, time.Hour}
-	for range 4 {
-		_, err := h.Prove(id, "totp", h.Wrong(), "")
-		mfatest.Want(t, "free failure", err, mfa.InvalidPasscode)
-	}
-	for i, wait := range waits {
-		id = h.SignedIn()
-		_, err := h.Prove(id, "totp", h.Wrong(), "")
-		mfatest.Want(t, "counted failure", err, mfa.InvalidPasscode)
-		h.Advance(wait - time.Second)
-		id = h.SignedIn()
-		_, err = h.Prove(id, "totp", h.Code(0), "")
-		mfatest.Want(t, "a second too early", err, mfa.TooMany)
-		e, _ := err.(*mfa.Error)
-		if e == nil || e.RetryAfter != time.Second {
-			t.Fatalf("wait %d: %v, want a retry after 1s", i, err)
-		}
-		h.Advance(time.Second)
-	}
-	id = h.SignedIn()
-	_, err := h.Prove(id, "totp", h.Code(0), "")
-	mfatest.Want(t, "right code after the wait", err, "")
-	id = h.SignedIn()
-	h.Advance(30 * time.Second)
-	_, err = h.Prove(id, "totp", h.Wrong(), "")
-	mfatest.Want(t, "first failure after success", err, mfa.InvalidPasscode)
-}
-
-func TestAHundredFailuresDisableTheFactor(t *testing.T) {
-	h := mfatest.New(t)
-	h.CreateAda()
-	for i := range 100 {
-		id := h.SignedIn()
-		_, err := h.Prove(id, "totp", h.Wrong(), "")
-		mfatest.Want(t, "failure", err, mfa.InvalidPasscode)
-		if i < 99 {
-			h.Advance(time.Hour)
-		}
-	}
-	h.Advance(48 * time.Hour)
-	id := h.SignedIn()
-	_, err := h.Prove(id, "totp", h.Code(0), "")
-	mfatest.Want(t, "right code afterwards", err, mfa.Locked)
-	_, err = h.Prove(id, "recovery", "aaaaaaaaaaaaaaaaaaaaaaaa", "")
-	mfatest.Want(t, "recovery code afterwards", err, mfa.Locked)
-	if v := h.Verdict(id); v.Need != mfa.NeedSecond {
-		t.Errorf("need = %q with a factor switched off, want second", v.Need)
-	}
-	_, err = h.Verifier.Enroll(context.Background(), h.Caller, h.Verifier.InLogin(h.Read(id, "")), exchange.NewFactor{Method: "totp", Name: "thief's"})
-	mfatest.Want(t, "enrolling another one with the password alone", err, mfa.ReauthenticationRequired)
-	if !slices.Contains(h.Events(), mfa.EventMFADisabled) {
-		t.Errorf("no event says that the factor was switched off")
-	}
-	ms := h.Messages()
-	if len(ms) != 1 || ms[0].Template != notice.FactorLocked || ms[0].Recipient != mfatest.Email {
-		t.Errorf("messages = %+v, want one about the lock to %s", ms, mfatest.Email)
-	}
-}
-
-func TestRecoveryCodes(t *testing.T) {
-	h := mfatest.New(t)
-	u := h.CreateAda()
-	id := h.SignedIn()
-	_, err := h.Prove(id, "recovery", "zzzz-zzzz-zzzz", "")
-	mfatest.Want(t, "unknown code", err, mfa.InvalidPasscode)
-	_, err = h.Prove(id, "recovery", " BBBB bbbb–bbbb ", "")
-	mfatest.Want(t, "copied code", err, "")
-	if v := h.Verdict(id); v.ACR != mfa.AAL2 || !slices.Equal(v.AMR, []string{"mfa", "otp", "pwd"}) {
-		t.Errorf("a recovery code gives %s %v, want aal2 with otp", v.ACR, v.AMR)
-	}
-	_, err = h.Prove(h.SignedIn(), "recovery", "bbbb-bbbb-bbbb", "")
-	mfatest.Want(t, "the same code again", err, mfa.InvalidPasscode)
-	left, err := h.Verifier.RecoveryCodes(context.Background(), u.ID)
-	mfatest.Want(t, "read codes", err, "")
-	if !slices.Equal(left, []string{"AAAAAA-AAAAAA-AAAAAA-AAAAAA", "ccccc-ccccc"}) {
-		t.Errorf("left = %v", left)
-	}
-	ms := h.Messages()
-	if len(ms) != 1 || ms[0].Template != notice.RecoveryUsed || ms[0].Data["left"] != "2" {
-		t.Errorf("messages = %+v, want one saying that 2 are left", ms)
-	}
-	for _, c := range []string{"aaaaaaaaaaaaaaaaaaaaaaaa", "ccccc-ccccc"} {
-		_, err := h.Prove(h.SignedIn(), "recovery", c, "")
-		mfatest.Want(t, "the others", err, "")
-	}
-	if v := h.Verdict(h.SignedIn()); !slices.Equal(v.Methods, []string{"totp"}) {
-		t.Errorf("with all codes used one may choose %v, want totp", v.Methods)
-	}
-}
-
-func TestParallelUseOfARecoveryCode(t *testing.T) {
-	h := mfatest.New(t)
-	h.CreateAda()
-	ps := []exchange.Login{}
-	for range 4 {
-		ps = append(ps, h.Read(h.SignedIn(), ""))
-	}
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	wins := 0
-	for _, p := range ps {
-		wg.Go(func() {
-			_, err := h.Verifier.Prove(context.Background(), h.Caller, p, exchange.Choice{Method: "recovery"}, "", mfa.Typed("ccccc-ccccc"))
-			mu.Lock()
-			defer mu.Unlock()
-			if err == nil {
-				wins++
-			}
-		})
-	}
-	wg.Wait()
-	if wins != 1 {
-		t.Errorf("%d uses of one recovery code succeeded, want 1", wins)
-	}
 }
 
 func TestCommitsOfEachStep(t *testing.T) {

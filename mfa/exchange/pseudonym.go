@@ -137,15 +137,7 @@ func (v *Verifier) matchesOption(p Login, c Choice, o Option) bool {
 }
 
 // maxLoginNames is how many names a login lists factors for until a user is identified.
-// Callers who do not own the login leave half of them to the owner.
 const maxLoginNames = 10
-
-func (p Login) maxNames() int {
-	if p.Detached != nil {
-		return maxLoginNames / 2
-	}
-	return maxLoginNames
-}
 
 // nameOnly reports whether the login has a typed name but no identified user.
 func (p Login) nameOnly() bool { return p.Request.Subject == "" && p.Identifier != "" }
@@ -170,7 +162,7 @@ func (v *Verifier) RememberName(ctx context.Context, caller mfa.Caller, p Login)
 	if err != nil || name == nil {
 		return err
 	}
-	err = v.store.RememberName(ctx, p.Request.ID, name, p.maxNames(), v.now())
+	err = v.store.RememberName(ctx, p.Request.ID, name, p.share(maxLoginNames), v.now())
 	if errors.Is(err, storage.ErrConflict) {
 		return v.conflictError(p, name)
 	}

@@ -50,8 +50,8 @@ func (v *Verifier) Verify(ctx context.Context, caller mfa.Caller, a Answer) (Ver
 	if err := a.authorize(s); err != nil {
 		return Verified{}, err
 	}
-	kept := v.dataOf(s)
-	if s.Method != a.Method || s.Usage == mfa.UsageEnroll || a.Sub != "" && !seal.Equal(a.Sub, kept.Sub) ||
+	data := v.dataOf(s)
+	if s.Method != a.Method || s.Usage == mfa.UsageEnroll || a.Sub != "" && !seal.Equal(a.Sub, data.Sub) ||
 		a.Request != "" && !v.ofRequest(s, a.Request) {
 		return Verified{}, &mfa.Error{Code: mfa.InvalidExchange}
 	}
@@ -92,8 +92,8 @@ func (v *Verifier) responseTo(caller mfa.Caller, s storage.Status, account *stor
 			return response{}, &mfa.Error{Code: mfa.InvalidExchange} // deleted meanwhile
 		}
 	}
-	kept := v.dataOf(s)
-	return response{method: m, attempt: attempt, subject: v.subject(kept.User, kept.Subject, kept.Name), client: s.ClientID,
+	data := v.dataOf(s)
+	return response{method: m, attempt: attempt, subject: v.subject(data.User, data.Subject, data.Name), client: s.ClientID,
 		text: text, conflict: mfa.InvalidExchange,
 		open: func() (openStatus, error) { return v.openStatusOf(s, exchange), nil }}, nil
 }
@@ -116,9 +116,9 @@ func (v *Verifier) findPending(ctx context.Context, caller mfa.Caller, id storag
 
 // dataOf reads the data of a status; zero values where it has none.
 func (v *Verifier) dataOf(s storage.Status) statusData {
-	var kept statusData
-	if json.Unmarshal(s.Data, &kept) != nil {
+	var data statusData
+	if json.Unmarshal(s.Data, &data) != nil {
 		return statusData{}
 	}
-	return kept
+	return data
 }

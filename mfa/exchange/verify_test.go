@@ -149,7 +149,7 @@ func TestDisallowedUsagesAreNotConfigured(t *testing.T) {
 	h.CreateAda()
 	h.Create(users.Draft{Email: mfatest.OtherEmail, Password: "another harbour at dusk"})
 	_, err := h.Initiate(h.OpenRequest(), mfatest.Email, exchange.Choice{Method: "totp"})
-	mfatest.Want(t, "second factor of nobody identified", err, mfa.NotConfigured)
+	mfatest.Want(t, "second factor without an identified user", err, mfa.NotConfigured)
 	_, err = h.Initiate(h.OpenRequest(), mfatest.Email, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
 	mfatest.Want(t, "passwordless at a client that does not allow it", err, mfa.NotConfigured)
 	_, err = h.Initiate(h.SignedIn(), "", exchange.Choice{Method: "password"})

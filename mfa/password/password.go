@@ -170,16 +170,11 @@ func (p *Method) Finish(ctx context.Context, a mfa.Attempt, _ mfa.State, r mfa.R
 	return proof, nil
 }
 
-// AuthenticatorOf returns the password of an account that may sign in; nil: none.
+// AuthenticatorOf returns the password that can be compared; nil: none, or it can not be
+// decrypted.
 func AuthenticatorOf(a mfa.Attempt) *storage.Authenticator {
-	if a.Account == nil || a.Account.User.Status == storage.UserDisabled {
-		return nil
-	}
-	for i := range a.Account.Authenticators {
-		x := &a.Account.Authenticators[i]
-		if x.Method == Name && x.State == storage.AuthenticatorActive && len(x.Secret) > 0 {
-			return x
-		}
+	if x := a.Active(Name); x != nil && len(x.Secret) > 0 {
+		return x
 	}
 	return nil
 }
@@ -233,12 +228,8 @@ func (p *Method) HashReserved(plain string) (string, error) {
 	if _, err := io.ReadFull(p.random, h.salt); err != nil {
 		return "", fmt.Errorf("hash password: %w", err)
 	}
-	h.tag = tagOf(key, plain, h)
+	h.tag = argon2.IDKey(applyPepper(key, plain), h.salt, h.time, h.memory, h.lanes, tagBytes)
 	return h.String(), nil
-}
-
-func tagOf(key []byte, plain string, h argon2Hash) []byte {
-	return argon2.IDKey(applyPepper(key, plain), h.salt, h.time, h.memory, h.lanes, tagBytes)
 }
 
 func applyPepper(key []byte, plain string) []byte {

@@ -68,7 +68,7 @@ func (m *Method) Finish(ctx context.Context, a mfa.Attempt, _ mfa.State, r mfa.R
 	if err != nil {
 		return mfa.Proof{}, err
 	}
-	own := m.authenticatorOf(a)
+	own := a.Active(Name)
 	user := storage.UserID("00000000-0000-0000-0000-000000000000") // unknown user; costs the same read
 	if own != nil {
 		user = a.Account.User.ID
@@ -87,20 +87,6 @@ func (m *Method) Finish(ctx context.Context, a mfa.Attempt, _ mfa.State, r mfa.R
 	i := m.Info()
 	return mfa.Proof{User: user, Authenticator: own.ID, Kinds: i.Kinds, AMR: i.AMR,
 		Spend: storage.CredentialSpend{User: user, Authenticator: own.ID, Code: code}}, nil
-}
-
-func (m *Method) authenticatorOf(a mfa.Attempt) *storage.Authenticator {
-	if a.Account == nil || a.Account.User.Status == storage.UserDisabled {
-		return nil
-	}
-	for i := range a.Account.Authenticators {
-		x := &a.Account.Authenticators[i]
-		if x.Method == Name && x.State == storage.AuthenticatorActive &&
-			(a.Authenticator == nil || a.Authenticator.ID == x.ID) {
-			return x
-		}
-	}
-	return nil
 }
 
 // Codes returns n new codes in canonical form.

@@ -37,10 +37,10 @@ func TestAnUnfinishedLoginEndsWithItsFactors(t *testing.T) {
 		{"when the password changes", func(h *mfatest.Fixture, o mfa.Owner) error {
 			return h.Accounts.ChangePassword(ctx, h.Caller, o, selfservice.PasswordChange{Old: mfatest.Password, New: "seven grey geese on ice"})
 		}, mfa.NeedFirst},
-		{"when the factor goes and other sessions end", func(h *mfatest.Fixture, o mfa.Owner) error {
+		{"when the factor is removed and other sessions end", func(h *mfatest.Fixture, o mfa.Owner) error {
 			return h.Accounts.Remove(ctx, h.Caller, o, first(o, "totp"), true)
 		}, "over"},
-		{"when the factor goes", func(h *mfatest.Fixture, o mfa.Owner) error {
+		{"when the factor is removed", func(h *mfatest.Fixture, o mfa.Owner) error {
 			return h.Accounts.Remove(ctx, h.Caller, o, first(o, "totp"), false)
 		}, mfa.NeedEnroll},
 		{"when nothing happens", func(*mfatest.Fixture, mfa.Owner) error { return nil }, mfa.NeedNothing},
@@ -98,7 +98,7 @@ func TestTheOwnersSessionSurvivesAPasswordChange(t *testing.T) {
 	mfatest.Want(t, "change", h.Accounts.ChangePassword(context.Background(), h.Caller, o, change), "")
 	again, other := h.Reload(o), h.Reload(elsewhere)
 	if again == nil || other == nil {
-		t.Fatal("a session ended that nobody ended")
+		t.Fatal("a session ended without a cause")
 	}
 	mfatest.Want(t, "the session that changed it", h.Verifier.CheckFresh(*again), "")
 	mfatest.Want(t, "another one, signed in with the old one", h.Verifier.CheckFresh(*other), mfa.ReauthenticationRequired)
@@ -117,9 +117,9 @@ func TestARehashedPasswordKeepsItsProofs(t *testing.T) {
 	h.Advance(time.Minute)
 	h.Password = password.New(h.Keyring, rand.Reader, password.Options{Memory: 128, Time: 1})
 	h.Open(exchange.Options{AddressMax: -1})
-	mfatest.Want(t, "a login that hashes it anew", h.SignIn(h.OpenRequest(), mfatest.Email, mfatest.Password), "")
+	mfatest.Want(t, "a login that replaces the hash", h.SignIn(h.OpenRequest(), mfatest.Email, mfatest.Password), "")
 	again := h.Reload(o)
 	if v := mfa.Require(mfa.Policy{}, &again.Account, again.Factors, mfa.Requirements{}, h.Verifier.Methods(), h.Now()); v.ACR != mfa.AAL1 {
-		t.Errorf("acr = %q after the hash was made anew, want the proof of before to count", v.ACR)
+		t.Errorf("acr = %q after the hash was replaced, want the old proof to count", v.ACR)
 	}
 }

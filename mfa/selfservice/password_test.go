@@ -98,7 +98,7 @@ func TestOnlyOneOfParallelPasswordChangesSucceeds(t *testing.T) {
 		mfatest.Want(t, "the loser", err, mfa.RequestChanged)
 	}
 	if won < 0 {
-		t.Fatalf("nobody changed the password: %v", errs)
+		t.Fatalf("no change succeeded: %v", errs)
 	}
 	for i, password := range fresh {
 		code := mfa.InvalidCredentials

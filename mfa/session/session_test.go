@@ -70,7 +70,7 @@ func TestNewProofsRotateTheSessionToken(t *testing.T) {
 	h.Advance(20 * time.Minute)
 	again := h.StoreSession(&session.SignedIn{Session: raised}, u.ID, factorAt("password", storage.Know, "pwd", h.Now()))
 	if !again.ExpiresAt.Equal(h.Now().Add(12 * time.Hour)) {
-		t.Errorf("the password anew gives until %s, want twelve hours", again.ExpiresAt)
+		t.Errorf("the new proof extends it until %s, want twelve hours", again.ExpiresAt)
 	}
 }
 
@@ -82,7 +82,7 @@ func TestAnotherUserEndsTheSession(t *testing.T) {
 	in := h.Load(h.Sessions.Token(first))
 	x := h.StoreSession(in, other.ID, factorAt("password", storage.Know, "pwd", h.Now()))
 	if x.ID == first.ID || h.Load(h.Sessions.Token(first)) != nil {
-		t.Error("the first user's session lives on")
+		t.Error("the first user's session is still active")
 	}
 	if got := h.Load(h.Sessions.Token(x)); got == nil || got.Account.User.ID != other.ID {
 		t.Errorf("loaded %+v, want the other user", got)
@@ -120,7 +120,7 @@ func TestSessionsEnd(t *testing.T) {
 			}
 			tc.end(h, in)
 			if h.Load(token) != nil {
-				t.Error("the session lives on")
+				t.Error("the session is still active")
 			}
 		})
 	}

@@ -143,7 +143,7 @@ func TestASecondAmendmentFindsNoDifference(t *testing.T) {
 	_, err = h.Prove(h.SignedInAs("ada", "some other phrase"), "recovery", "dddd-eeee-ffff", "")
 	mfatest.Want(t, "a new recovery code", err, "")
 	if again, _ := amend(); len(again.Differences) != 0 {
-		t.Errorf("a used recovery code made a difference: %+v", again.Differences)
+		t.Errorf("a used recovery code is a difference: %+v", again.Differences)
 	}
 	draft.Email = mfatest.OtherEmail
 	_, err = amend()
