@@ -19,21 +19,24 @@ import (
 // module is the prefix of this module's import paths.
 const module = "sallyport/"
 
-// floors are the layers from the top down: a package may import those below it. config
-// is not a layer: only cmd imports it.
-var floors = map[string]int{"cmd": 5, "web": 4, "provider": 3, "mfa": 2, "storage": 1}
+// drawing is the document whose pictures are the rules: a package may import those its
+// arrows lead to, and those theirs lead to.
+const drawing = "docs/architecture.md"
 
-// shared are the packages that surfaces share. They import no surface.
-var shared = []string{"web/page", "web/problem", "web/jsonbody", "web/signin"}
+// floors order the top level for tests, which may import whatever is beside or below.
+var floors = map[string]int{"cmd": 5, "web": 4, "provider": 3, "mfa": 2, "storage": 1}
 
 // mainPackage is the package in which the clock and the source of randomness enter.
 const mainPackage = "cmd/sallyport"
 
-// engines implement storage. Only cmd imports them.
+// samples are applications of clients, which the demo serves and the tests run.
+const samples = "e2e/samples"
+
+// engines store. Only cmd chooses one; tests use the real one.
 var engines = []string{"storage/relational"}
 
-// libraries names the packages that may import a library: one, unless the library is a
-// vocabulary rather than a tool. An import that is not listed needs a decision record
+// libraries names the packages that may import a library: one tree, unless the library is
+// a vocabulary rather than a tool. An import that is not listed needs a decision record
 // first (docs/decisions) and a line here second.
 var libraries = map[string][]string{
 	"github.com/gin-gonic/gin":            {"web"},
@@ -41,7 +44,7 @@ var libraries = map[string][]string{
 	"github.com/nicksnyder/go-i18n":       {"web"},
 	"golang.org/x/time":                   {"web"},
 	"github.com/ory/fosite":               {"provider"},
-	"github.com/go-jose/go-jose/v4":       {"provider"},
+	"github.com/go-jose/go-jose/v4":       {"provider/signing"},
 	"github.com/pquerna/otp":              {"mfa"},
 	"golang.org/x/crypto":                 {"mfa"},
 	"golang.org/x/text":                   {"web", "mfa"},
@@ -55,12 +58,6 @@ var libraries = map[string][]string{
 	"github.com/prometheus/client_golang": {"cmd"},
 	"go.opentelemetry.io":                 {"cmd/sallyport/tracing"},
 }
-
-// Packages that read YAML: the settings and the desired state.
-const (
-	readers = "config/strict"
-	wishes  = "provider/desired"
-)
 
 func TestLayers(t *testing.T) {
 	broken, err := breaks("..")
@@ -106,32 +103,37 @@ func tree(root string, mode parser.Mode) ([]goFile, error) {
 		below = filepath.ToSlash(below)
 		dir := path.Dir(below)
 		files = append(files, goFile{path: below, dir: dir, set: set, ast: parsed,
-			test: strings.HasSuffix(below, "_test.go") || strings.HasSuffix(dir, "test") || room(dir) == "e2e"})
+			test: strings.HasSuffix(below, "_test.go") || strings.HasSuffix(dir, "test") || top(dir) == "e2e"})
 		return nil
 	})
 	return files, err
 }
 
-// room returns the first element of a directory below the module.
-func room(dir string) string {
+// top is the first element of a directory below the module.
+func top(dir string) string {
 	first, _, _ := strings.Cut(dir, "/")
 	return first
 }
 
-// breaks returns every import that violates a rule.
+// breaks returns every import that breaks a rule, and whatever the drawing has too much or
+// too little.
 func breaks(root string) ([]string, error) {
 	files, err := tree(root, parser.ImportsOnly)
 	if err != nil {
 		return nil, err
 	}
-	var out []string
+	plan, err := readPlan(filepath.Join(root, drawing))
+	if err != nil {
+		return nil, err
+	}
+	out := plan.differences(files)
 	for _, f := range files {
 		for _, spec := range f.ast.Imports {
 			imported, err := strconv.Unquote(spec.Path.Value)
 			if err != nil {
 				return nil, err
 			}
-			if why := refuse(f, imported); why != "" {
+			if why := plan.refuse(f, imported); why != "" {
 				out = append(out, fmt.Sprintf("%s imports %s: %s", f.path, imported, why))
 			}
 		}
@@ -139,12 +141,12 @@ func breaks(root string) ([]string, error) {
 	return out, nil
 }
 
-// refuse returns why a file may not import a path, or "".
-func refuse(f goFile, imported string) string {
+// refuse says why a file may not import a path, or nothing.
+func (p plan) refuse(f goFile, imported string) string {
 	if target, ours := strings.CutPrefix(imported, module); ours {
-		return refuseOurs(f, target)
+		return p.refuseOurs(f, target)
 	}
-	if !strings.Contains(room(imported), ".") {
+	if !strings.Contains(top(imported), ".") {
 		return refuseStandard(f, imported)
 	}
 	if f.test {
@@ -176,35 +178,24 @@ func refuseStandard(f goFile, imported string) string {
 	return ""
 }
 
-func refuseOurs(f goFile, target string) string {
-	from, to := room(f.dir), room(target)
+// refuseOurs says why a file may not import a package of ours.
+func (p plan) refuseOurs(f goFile, target string) string {
+	from, to := top(f.dir), top(target)
 	switch {
-	case from == "cmd" || from == "e2e" || f.dir == target:
+	case from == "cmd" && f.test || from == "e2e" || f.dir == target || !f.test && p.leads(f.dir, target):
+		return ""
+	case from == "cmd" && target == samples:
 		return ""
 	case strings.HasSuffix(target, "test") && !f.test:
 		return "it is for tests"
-	case to == "cmd" || to == "e2e":
-		return "nothing imports it"
-	case strings.HasPrefix(target, readers) && (from == "config" || strings.HasPrefix(f.dir, wishes)):
+	case f.test && (to == "config" || slices.Contains(engines, target)) && to != "cmd":
 		return ""
-	case from == "config":
-		return "config knows no room"
-	case f.test && (to == "config" || slices.Contains(engines, target)):
-		return ""
-	case to == "config":
-		return "only cmd knows the settings"
-	case slices.Contains(engines, target) && !strings.HasPrefix(f.dir, target):
-		return "only cmd chooses an engine"
-	case floors[from] < floors[to]:
+	case f.test && floors[from] < floors[to]:
 		return from + " is below " + to
-	case from == "web" && to == "web" && f.dir == "web":
-		return "the engine knows no surface"
-	case from == "web" && to == "web" && target != "web" && !slices.Contains(shared, target) && !f.test:
-		return "surfaces never import each other"
-	case f.dir == "storage" && !f.test:
-		return "storage is records and contracts on the standard library alone"
+	case f.test:
+		return ""
 	}
-	return ""
+	return "no arrow of " + drawing + " leads there"
 }
 
 func TestLayersCatchesEveryKindOfBreak(t *testing.T) {
@@ -212,18 +203,19 @@ func TestLayersCatchesEveryKindOfBreak(t *testing.T) {
 	for name, imports := range map[string][]string{
 		"cmd/sallyport/main.go":      {module + "config", module + "storage/relational", module + "web/login", "crypto/rand"},
 		"web/server.go":              {"github.com/gin-gonic/gin", module + "web/login"},
-		"web/login/page.go":          {"github.com/gin-gonic/gin", module + "web", module + "web/page", module + "web/problem", module + "provider", module + "mfa", module + "storage"},
+		"web/login/page.go":          {"github.com/gin-gonic/gin", module + "web", module + "web/page", module + "provider", module + "mfa", module + "storage"},
 		"web/page/look.go":           {module + "web", module + "web/login"},
 		"web/oidc/token.go":          {module + "web/login", module + "storage/relational", module + "config"},
 		"provider/next.go":           {"github.com/ory/fosite/compose", "github.com/gin-gonic/gin", module + "mfa", module + "web"},
-		"cmd/sallyport/dev/dev.go":   {"crypto/rand", module + "config"},
 		"mfa/totp.go":                {"github.com/pquerna/otp/hotp", "github.com/go-jose/go-jose/v4", module + "provider", "crypto/rand"},
 		"mfa/totp_test.go":           {module + "storage/relational", module + "mfa/mfatest", module + "config"},
 		"mfa/up_test.go":             {module + "web"},
 		"mfa/users.go":               {module + "mfa/mfatest", module + "cmd/sallyport"},
 		"storage/user.go":            {"gorm.io/gorm", module + "storage/seal", "context"},
 		"storage/relational/user.go": {"gorm.io/gorm", module + "storage", module + "storage/seal"},
+		"storage/seal/seal.go":       {module + "storage"},
 		"config/config.go":           {module + "mfa", "github.com/goccy/go-yaml", "github.com/spf13/viper"},
+		"web/extra/x.go":             {module + "web"},
 		"testdata/x.go":              {module + "cmd/sallyport"},
 		"e2e/flow_test.go":           {module + "config", module + "web/login", module + "web/oidc"},
 	} {
@@ -233,29 +225,34 @@ func TestLayersCatchesEveryKindOfBreak(t *testing.T) {
 		}
 		write(t, filepath.Join(root, name), text+")\n")
 	}
+	write(t, filepath.Join(root, drawing), made)
 	got, err := breaks(root)
 	if err != nil {
 		t.Fatal(err)
 	}
+	const none = ": no arrow of " + drawing + " leads there"
 	want := []string{
-		"cmd/sallyport/dev/dev.go imports crypto/rand: randomness is a constructor argument",
+		drawing + " draws provider/gone, which does not exist",
+		drawing + " does not draw web/extra",
+		drawing + " has an arrow from web/page to storage, but nothing there imports it",
+		"web/extra/x.go imports sallyport/web" + none,
 		"config/config.go imports github.com/spf13/viper: no decision record admits it",
-		"config/config.go imports sallyport/mfa: config knows no room",
+		"config/config.go imports sallyport/mfa" + none,
 		"mfa/totp.go imports crypto/rand: randomness is a constructor argument",
-		"mfa/totp.go imports github.com/go-jose/go-jose/v4: it belongs to provider",
-		"mfa/totp.go imports sallyport/provider: mfa is below provider",
+		"mfa/totp.go imports github.com/go-jose/go-jose/v4: it belongs to provider/signing",
+		"mfa/totp.go imports sallyport/provider" + none,
 		"mfa/up_test.go imports sallyport/web: mfa is below web",
-		"mfa/users.go imports sallyport/cmd/sallyport: nothing imports it",
+		"mfa/users.go imports sallyport/cmd/sallyport" + none,
 		"mfa/users.go imports sallyport/mfa/mfatest: it is for tests",
 		"provider/next.go imports github.com/gin-gonic/gin: it belongs to web",
-		"provider/next.go imports sallyport/web: provider is below web",
+		"provider/next.go imports sallyport/web" + none,
 		"storage/user.go imports gorm.io/gorm: storage is records and contracts on the standard library alone",
-		"storage/user.go imports sallyport/storage/seal: storage is records and contracts on the standard library alone",
-		"web/oidc/token.go imports sallyport/config: only cmd knows the settings",
-		"web/oidc/token.go imports sallyport/storage/relational: only cmd chooses an engine",
-		"web/oidc/token.go imports sallyport/web/login: surfaces never import each other",
-		"web/page/look.go imports sallyport/web/login: surfaces never import each other",
-		"web/server.go imports sallyport/web/login: the engine knows no surface",
+		"storage/user.go imports sallyport/storage/seal" + none,
+		"web/oidc/token.go imports sallyport/config" + none,
+		"web/oidc/token.go imports sallyport/storage/relational" + none,
+		"web/oidc/token.go imports sallyport/web/login" + none,
+		"web/page/look.go imports sallyport/web/login" + none,
+		"web/server.go imports sallyport/web/login" + none,
 	}
 	slices.Sort(got)
 	slices.Sort(want)

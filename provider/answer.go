@@ -7,32 +7,31 @@ import (
 	"sallyport/storage"
 )
 
-// Params are the parameters of a request in the browser, as they came: query and
-// body apart, because nothing may stand in both (RFC 6749 section 3.1).
+// Params are the parameters of a request in the browser. Query and body are separate, because
+// no parameter may be in both (RFC 6749 section 3.1).
 type Params struct{ Query, Form url.Values }
 
-// Answer goes to the client through the browser: a redirect, or a form that posts itself.
+// Answer is a response to the client through the browser: a redirect, or a form that the page
+// submits.
 type Answer struct {
 	Location string
 	FormPost *FormPost
-	// Fields are the parameters of the answer, for programs that follow no redirect.
+	// Fields are the parameters of the response, for programs that do not follow redirects.
 	Fields [][2]string
 }
 
-// FormPost is an answer in the response mode form_post (OAuth 2.0 Form Post Response
-// Mode). Fields keep their order.
+// FormPost is a response in the mode form_post (OAuth 2.0 Form Post Response Mode).
 type FormPost struct {
 	Action string
 	Fields [][2]string
 }
 
-// PageError is a refusal that must not be redirected, because client or redirect
-// address are not known to be good (RFC 6749 section 4.1.2.1). It is shown to the
-// person in the browser.
+// PageError is an error that must not be redirected, because the client or its redirect URI is
+// invalid (RFC 6749 section 4.1.2.1). It is shown to the user in the browser.
 type PageError struct {
 	Code        string // an OAuth error code
 	Description string
-	Parameter   string // the offending one; "" none
+	Parameter   string // the invalid one; "" for none
 }
 
 func (e *PageError) Error() string {
@@ -43,16 +42,16 @@ func (e *PageError) Error() string {
 	return text + ": " + e.Description
 }
 
-// Finished is a login that ended in an answer to the client.
+// Finished is a login that ended in a response to the client.
 type Finished struct {
 	Answer Answer
-	// Session is the session to keep in the browser; nil: leave its cookie alone.
+	// Session is the session to set in the browser; nil: keep the cookie as it is.
 	Session      *storage.Session
 	SessionToken string
 	User         storage.UserID
 }
 
-// response modes, OAuth 2.0 Multiple Response Type Encoding Practices section 2.1 and
+// Response modes: OAuth 2.0 Multiple Response Type Encoding Practices section 2.1 and
 // OAuth 2.0 Form Post Response Mode.
 const (
 	modeQuery    = "query"
@@ -60,8 +59,8 @@ const (
 	modeFormPost = "form_post"
 )
 
-// answer writes parameters for the client into its redirect address, together with
-// state as it came and iss (RFC 9207 section 2).
+// answer adds parameters to the redirect URI of the client, together with state and iss (RFC
+// 9207 section 2).
 func (p *Provider) answer(r *request, fields ...[2]string) Answer {
 	if r.state != "" {
 		fields = append(fields, [2]string{"state", r.state})
@@ -76,7 +75,7 @@ func (p *Provider) answer(r *request, fields ...[2]string) Answer {
 	return Answer{Fields: fields, Location: oauth.AppendQuery(r.redirect, oauth.Encode(fields))}
 }
 
-// refuse is the error response of RFC 6749 section 4.1.2.1.
+// refuse returns the error response of RFC 6749 section 4.1.2.1.
 func (p *Provider) refuse(r *request, e *oauth.Error) Answer {
 	fields := [][2]string{{"error", e.Code}}
 	if d := oauth.Sanitize(e.Description); d != "" {

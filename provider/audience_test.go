@@ -16,7 +16,7 @@ func resources(names ...string) func(*storage.Client) {
 }
 
 // inspectBy is introspection by who shows a token in the place of a secret.
-func (h *house) inspectBy(shown, token string) reply {
+func (h *fixture) inspectBy(shown, token string) reply {
 	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(formOf("token", token).Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Authorization", "Bearer "+shown)
@@ -43,7 +43,7 @@ func TestTokensOpenOnlyWhatTheyAreFor(t *testing.T) {
 	} {
 		for _, format := range []string{"jwt", "opaque"} {
 			t.Run(tc.name+", "+format, func(t *testing.T) {
-				h := newHouse(t)
+				h := newFixture(t)
 				h.client("rp", tc.change, func(c *storage.Client) { c.AccessTokenFormat = format })
 				h.client("other")
 				h.user("ada", "")

@@ -12,10 +12,10 @@ import (
 	"sallyport/storage"
 )
 
-// Begin opens an authorization request (RFC 6749 section 4.1.1, OpenID Connect Core
-// section 3.1.2.1). With a session that leaves nothing to ask it finishes at once and
-// stores no request. A *PageError must be shown, not redirected; any other error is a
-// failure of ours.
+// Begin opens an authorization request (RFC 6749 section 4.1.1, OpenID Connect Core section
+// 3.1.2.1). If the session satisfies the request, Begin finishes it immediately and stores no
+// request. A *PageError must be shown, not redirected; any other error is a failure of the
+// server.
 func (p *Provider) Begin(ctx context.Context, in Params, v mfa.Caller, s *session.SignedIn) (Begun, error) {
 	values, page := merge(in)
 	if page != nil {
@@ -23,34 +23,34 @@ func (p *Provider) Begin(ctx context.Context, in Params, v mfa.Caller, s *sessio
 	}
 	r, err := p.read(ctx, values, storedTime(p.now()))
 	if err != nil {
-		return p.refused(r, err)
+		return p.refuseBegin(r, err)
 	}
-	verdict := p.judge(r, s)
+	verdict := p.require(r, s)
 	e, done, err := p.ready(ctx, r, s, verdict)
 	if err != nil {
 		return Begun{}, err
 	}
 	if e != nil {
-		return p.refused(r, e)
+		return p.refuseBegin(r, e)
 	}
 	if done {
-		f, err := p.finishAtOnce(ctx, r, v, s, verdict)
+		f, err := p.finishNow(ctx, r, v, s, verdict)
 		if err != nil && !errors.Is(err, storage.ErrConflict) {
 			return Begun{}, err
 		}
 		if err == nil {
 			return Begun{Finished: &f}, nil
 		}
-		s = nil // the session ended this very moment: sign in
+		s = nil // the session ended in the meantime
 		if r.none {
-			return p.refused(r, oauth.NewError("login_required", "nobody is signed in"))
+			return p.refuseBegin(r, oauth.NewError("login_required", "no user is signed in"))
 		}
 	}
 	return p.open(ctx, r, v, s)
 }
 
-// refused answers a refusal: to the client where it may hear it, else as a page.
-func (p *Provider) refused(r *request, err error) (Begun, error) {
+// refuseBegin returns an error to the client, if it may be redirected.
+func (p *Provider) refuseBegin(r *request, err error) (Begun, error) {
 	var e *oauth.Error
 	if r == nil || !errors.As(err, &e) || e.Cause != nil {
 		return Begun{}, err
@@ -59,18 +59,18 @@ func (p *Provider) refused(r *request, err error) (Begun, error) {
 	return Begun{Answer: &a}, nil
 }
 
-// judge says what the session at hand leaves to ask.
-func (p *Provider) judge(r *request, s *session.SignedIn) mfa.Verdict {
+// require returns what is missing in the session to satisfy the request.
+func (p *Provider) require(r *request, s *session.SignedIn) mfa.Verdict {
 	var account *storage.Account
 	var factors []storage.Factor
 	if s != nil && (r.hint == "" || r.hint == s.Account.User.ID) {
 		account, factors = &s.Account, s.Session.Factors
 	}
-	return mfa.Require(policy(&r.client.Client), account, factors, p.asked(r), p.verifier.Methods(), p.now())
+	return mfa.Require(policy(&r.client.Client), account, factors, p.requirements(r), p.verifier.Methods(), p.now())
 }
 
-// ready says whether the request can be finished at once. With prompt=none it says why
-// not: no page may be shown (OpenID Connect Core section 3.1.2.6).
+// ready reports whether the request can be finished immediately. For prompt=none it returns
+// why not, as no page may be shown (OpenID Connect Core section 3.1.2.6).
 func (p *Provider) ready(ctx context.Context, r *request, s *session.SignedIn, verdict mfa.Verdict) (*oauth.Error, bool, error) {
 	signedIn := s != nil && (r.hint == "" || r.hint == s.Account.User.ID)
 	switch {
@@ -81,7 +81,7 @@ func (p *Provider) ready(ctx context.Context, r *request, s *session.SignedIn, v
 			return nil, false, nil
 		}
 		if !signedIn || verdict.Need == mfa.NeedFirst {
-			return oauth.NewError("login_required", "nobody is signed in, or not recently enough"), false, nil
+			return oauth.NewError("login_required", "no user is signed in, or not recently enough"), false, nil
 		}
 		return oauth.NewError("interaction_required", "a further factor is needed"), false, nil
 	}
@@ -97,8 +97,8 @@ func (p *Provider) ready(ctx context.Context, r *request, s *session.SignedIn, v
 	return nil, !asks && !r.impersonable(), nil
 }
 
-// finishAtOnce answers out of a living session: one transaction.
-func (p *Provider) finishAtOnce(ctx context.Context, r *request, v mfa.Caller, s *session.SignedIn, verdict mfa.Verdict) (Finished, error) {
+// finishNow finishes a request that the session satisfies, in one transaction.
+func (p *Provider) finishNow(ctx context.Context, r *request, v mfa.Caller, s *session.SignedIn, verdict mfa.Verdict) (Finished, error) {
 	a := p.authorization(r, s.Account.User.ID, s.Session.ID, verdict, nil)
 	issued, err := p.Grants.Authorize(ctx, r.grant(), a, s.Account)
 	if err != nil {
@@ -113,8 +113,8 @@ func (p *Provider) finishAtOnce(ctx context.Context, r *request, v mfa.Caller, s
 	return Finished{Answer: p.answer(r, issued.Fields...), User: a.UserID}, nil
 }
 
-// open stores the request. What the session proved is taken over, except where the
-// request wants it proved again: then the subject may change, too.
+// open stores the request. It copies the factors of the session, unless the request requires a
+// new login: then the user may change, too.
 func (p *Provider) open(ctx context.Context, r *request, v mfa.Caller, s *session.SignedIn) (Begun, error) {
 	stored := storage.AuthRequest{ID: storage.RequestID(storage.Random128(p.random)), ClientID: r.client.ID, Params: r.params,
 		State: storage.RequestOpen, RequestedAt: r.at, ExpiresAt: r.at.Add(p.options.RequestTTL), UpdatedAt: r.at}
@@ -135,14 +135,14 @@ func (p *Provider) open(ctx context.Context, r *request, v mfa.Caller, s *sessio
 	if stored.Subject != "" {
 		account = &s.Account
 	}
-	step, err := p.stand(ctx, r, stored, account, "", s)
-	step.asked = Ask{Request: stored.ID, Visit: v, SignedIn: s}
+	step, err := p.newStep(ctx, r, stored, account, "", s)
+	step.ask = Ask{Request: stored.ID, Visit: v, SignedIn: s}
 	step.InBrowser = v.Browser != ""
 	step.Owned = step.InBrowser
 	return Begun{Request: stored.ID, Step: step}, err
 }
 
-// reopen understands a stored request again, with the client as it is now.
+// reopen reads a stored request, with the current record of the client.
 func (p *Provider) reopen(ctx context.Context, stored storage.AuthRequest) (*request, error) {
 	values := make(url.Values, len(stored.Params))
 	for name, v := range stored.Params {

@@ -13,7 +13,7 @@ import (
 )
 
 // beginCase is an authorization request and what becomes of it: "" is an open request,
-// "page:code:parameter" a page, anything else the error told to the client.
+// "page:code:parameter" a page, anything else the error for the client.
 type beginCase struct {
 	name string
 	in   url.Values
@@ -35,8 +35,8 @@ func shownAsPages() []beginCase {
 	}
 }
 
-// toldToClients are requests refused by an answer.
-func toldToClients() []beginCase {
+// clientErrors are requests that are refused with an error for the client.
+func clientErrors() []beginCase {
 	long := strings.Repeat("s", maxState+1)
 	return []beginCase{
 		{"no response type", params("rp", "response_type", ""), "unsupported_response_type"},
@@ -99,7 +99,7 @@ func openedRequests() []beginCase {
 }
 
 func TestBeginRefuses(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.client("off", func(c *storage.Client) { c.Disabled = true })
 	h.client("spa", public)
@@ -107,7 +107,7 @@ func TestBeginRefuses(t *testing.T) {
 	h.client("machine", func(c *storage.Client) { c.GrantTypes = []string{"client_credentials"} })
 	h.client("tokens", func(c *storage.Client) { c.ResponseTypes = []string{"id_token"} })
 	h.client("api", func(c *storage.Client) { c.Audience = []string{"https://api.example"} })
-	for _, tc := range slices.Concat(shownAsPages(), toldToClients(), openedRequests()) {
+	for _, tc := range slices.Concat(shownAsPages(), clientErrors(), openedRequests()) {
 		t.Run(tc.name, func(t *testing.T) {
 			b, err := h.p.Begin(h.ctx, Params{Query: tc.in}, h.visit, nil)
 			got := codeOf(err)
@@ -141,7 +141,7 @@ func TestBeginRefuses(t *testing.T) {
 }
 
 func TestErrorsOfImplicitRequestsGoToTheFragment(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	got := h.begin(params("rp", "response_type", "id_token token"), nil).Answer.Location
 	if !strings.HasPrefix(got, callback+"#error=unsupported_response_type") {
@@ -150,7 +150,7 @@ func TestErrorsOfImplicitRequestsGoToTheFragment(t *testing.T) {
 }
 
 func TestBeginByPostIsTheSame(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	b, err := h.p.Begin(h.ctx, Params{Form: params("rp")}, h.visit, nil)
 	if err != nil || b.Request == "" {
@@ -160,7 +160,7 @@ func TestBeginByPostIsTheSame(t *testing.T) {
 
 // What a living session leaves to ask, by prompt, max_age, hint and acr.
 func TestPromptAndMaxAge(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.client("strict", func(c *storage.Client) { c.MFA = mfa.MFAAlways })
 	h.client("asks", func(c *storage.Client) { c.Consent = "ask" })
@@ -229,7 +229,7 @@ func TestPromptAndMaxAge(t *testing.T) {
 }
 
 func TestPromptLoginGivesANewAuthTimeAndNoneKeepsIt(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.user("ada", "")
 	code, s := h.signIn(params("rp"), "ada")
@@ -259,7 +259,7 @@ func TestPromptLoginGivesANewAuthTimeAndNoneKeepsIt(t *testing.T) {
 }
 
 func TestAnExpiredHintOfARetiredKeyIsGood(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.client("other")
 	h.user("ada", "")
@@ -286,14 +286,14 @@ func TestAnExpiredHintOfARetiredKeyIsGood(t *testing.T) {
 }
 
 // opensWith is the kid of the key that signed a token.
-func (h *house) opensWith(token string) string {
+func (h *fixture) opensWith(token string) string {
 	h.t.Helper()
 	_, header := h.opened(token)
 	return header.KeyID
 }
 
 func FuzzHint(f *testing.F) {
-	h := newHouse(f)
+	h := newFixture(f)
 	f.Add("eyJhbGciOiJub25lIn0.e30.")
 	f.Add("a.b.c")
 	f.Fuzz(func(t *testing.T, token string) {
@@ -311,7 +311,7 @@ func FuzzHint(f *testing.F) {
 
 // Whoever begins a login has proven nothing: it is counted, and not written down.
 func TestABegunLoginIsCountedAndNotWrittenDown(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	for range 3 {
 		if b, err := h.p.Begin(h.ctx, Params{Query: params("rp")}, h.visit, nil); err != nil || b.Request == "" {

@@ -3,7 +3,7 @@ package provider
 import "testing"
 
 func BenchmarkClientCredentials(b *testing.B) {
-	h := newHouse(b)
+	h := newFixture(b)
 	h.client("rp")
 	b.ReportAllocs()
 	for b.Loop() {
@@ -14,7 +14,7 @@ func BenchmarkClientCredentials(b *testing.B) {
 }
 
 func BenchmarkIntrospection(b *testing.B) {
-	h := newHouse(b)
+	h := newFixture(b)
 	h.client("rp")
 	h.user("ada", "")
 	token := h.tokensFor("rp", "ada", "openid").get("access_token")
@@ -27,7 +27,7 @@ func BenchmarkIntrospection(b *testing.B) {
 }
 
 func BenchmarkAuthorizeAndExchange(b *testing.B) {
-	h := newHouse(b)
+	h := newFixture(b)
 	h.client("rp")
 	h.user("ada", "")
 	_, s := h.signIn(params("rp"), "ada")

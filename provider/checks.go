@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/url"
 	"slices"
+	"strconv"
+	"time"
 
 	"sallyport/provider/claims"
 	"sallyport/provider/clients"
@@ -11,6 +13,84 @@ import (
 	"sallyport/provider/pkce"
 	"sallyport/storage"
 )
+
+// checkUnsupported refuses parameters that are not supported.
+func (p *Provider) checkUnsupported(_ context.Context, r *request, values url.Values) *oauth.Error {
+	switch {
+	case values.Get("request") != "":
+		return oauth.NewError("request_not_supported", "request objects are not supported")
+	case values.Get("request_uri") != "":
+		return oauth.NewError("request_uri_not_supported", "request_uri is not supported")
+	case values.Get("registration") != "":
+		return oauth.NewError("registration_not_supported", "registration is not supported")
+	}
+	if m := values.Get("response_mode"); m != "" && m != r.mode {
+		return oauth.NewError("invalid_request", "response_mode is not query, fragment or form_post")
+	}
+	if !r.client.MayUse("authorization_code") {
+		return oauth.NewError("unauthorized_client", "the client is not registered for authorization_code")
+	}
+	return nil
+}
+
+// checkBasics checks the sizes (O-9), and that state, a nonce or PKCE binds the response to the
+// client.
+func (p *Provider) checkBasics(_ context.Context, r *request, values url.Values) *oauth.Error {
+	switch {
+	case len(values.Get("state")) > maxState:
+		return oauth.NewError("invalid_request", "state is longer than 2048 bytes")
+	case len(r.nonce) > maxNonce:
+		return oauth.NewError("invalid_request", "nonce is longer than 512 bytes")
+	case len(r.scopes) > oauth.MaxScopes || len(values.Get("scope")) > oauth.MaxScope || len(r.acr) > oauth.MaxValues:
+		return oauth.NewError("invalid_request", "a list is too long")
+	case r.state == "" && r.nonce == "" && values.Get("code_challenge") == "":
+		return oauth.NewError("invalid_request", "state, nonce or code_challenge is required")
+	}
+	return nil
+}
+
+// checkPrompt checks prompt and max_age (OpenID Connect Core section 3.1.2.1).
+func (p *Provider) checkPrompt(_ context.Context, r *request, values url.Values) *oauth.Error {
+	prompts := oauth.Fields(values.Get("prompt"))
+	for _, prompt := range prompts {
+		switch prompt {
+		case "none":
+			r.none = true
+		case "login", "select_account":
+			r.login = true
+		case "consent":
+			r.consent = true
+		default:
+			return oauth.NewError("invalid_request", "a prompt value is unknown")
+		}
+	}
+	if r.none && len(prompts) > 1 {
+		return oauth.NewError("invalid_request", "prompt none can not be combined with others")
+	}
+	if age := values.Get("max_age"); age != "" {
+		seconds, err := strconv.ParseUint(age, 10, 31)
+		if err != nil {
+			return oauth.NewError("invalid_request", "max_age is not a number of seconds")
+		}
+		r.maxAge = time.Duration(seconds) * time.Second
+	}
+	return nil
+}
+
+// checkResource checks resource indicators (RFC 8707 section 2).
+func (p *Provider) checkResource(_ context.Context, r *request, values url.Values) *oauth.Error {
+	resources := values["resource"]
+	if len(resources) > oauth.MaxValues {
+		return oauth.NewError("invalid_target", "there are too many resources")
+	}
+	for _, resource := range resources {
+		if !slices.Contains(r.client.Audience, resource) {
+			return oauth.NewError("invalid_target", "a resource is not registered for this client")
+		}
+	}
+	r.resource = resources
+	return nil
+}
 
 // checkResponseType checks legacy response types. fosite checks the others.
 func (p *Provider) checkResponseType(_ context.Context, r *request, values url.Values) *oauth.Error {

@@ -9,7 +9,7 @@ import (
 // fosite reads its own clock in many places; none of them may show. Here the server's
 // clock is ten years ahead of it.
 func TestTheServersClockDecides(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.user("ada", "")
 	h.wait(10 * 365 * 24 * time.Hour)
@@ -31,7 +31,7 @@ func TestTheServersClockDecides(t *testing.T) {
 // Edges 8 and 9: a missing state and a short nonce go all the way, and nothing is
 // invented in their place.
 func TestNoStateAndAShortNonceGoAllTheWay(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.user("ada", "")
 	b := h.begin(params("rp", "state", "", "nonce", "n"), nil)

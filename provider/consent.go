@@ -14,48 +14,47 @@ import (
 	"sallyport/storage"
 )
 
-// consentMissing says whether the user has to be asked, and for which scopes. given is
-// what was allowed in this very request; nil: not asked yet. acted says that a person
-// proved a factor in it. First-party clients (consent "skip") are asked about only when
-// they want it by prompt=consent, or when nothing but a session speaks for the person and
-// any program could pass for the client.
+// consentMissing reports whether the user must be asked for consent, and to which scopes.
+// given are the scopes allowed in this request; nil: not asked yet. acted says that the user
+// proved a factor in it. First-party clients (consent "skip") need consent only with
+// prompt=consent, or if the request relies on the session alone and any program could
+// impersonate the client.
 func (p *Provider) consentMissing(ctx context.Context, r *request, user storage.UserID, given []string, acted bool) (bool, []string, error) {
-	// Without scopes there is something to allow as well: every token names its user.
-	wanted := consentScopes(r)
+	// Consent is needed even without scopes: every token contains the user.
+	scopes := consentScopes(r)
 	if given != nil {
-		return !oauth.Covers(given, wanted), wanted, nil
+		return !oauth.Covers(given, scopes), scopes, nil
 	}
 	if !acted && r.impersonable() {
-		return true, wanted, nil
+		return true, scopes, nil
 	}
-	return p.unallowed(ctx, r, user, wanted)
+	return p.unallowed(ctx, r, user, scopes)
 }
 
-// unallowed says whether the user has not allowed the client what it wants, with wanted
-// as it came.
-func (p *Provider) unallowed(ctx context.Context, r *request, user storage.UserID, wanted []string) (bool, []string, error) {
-	if r.client.Consent == "skip" && (!r.consent || len(wanted) == 0) {
+// unallowed reports whether the user has not consented to these scopes, and returns them.
+func (p *Provider) unallowed(ctx context.Context, r *request, user storage.UserID, scopes []string) (bool, []string, error) {
+	if r.client.Consent == "skip" && (!r.consent || len(scopes) == 0) {
 		return false, nil, nil
 	}
 	if r.consent {
-		return true, wanted, nil
+		return true, scopes, nil
 	}
 	stored, err := p.store.Consent(ctx, user, r.client.ID)
 	if err != nil && !isNotFound(err) {
 		return false, nil, fmt.Errorf("read consent: %w", err)
 	}
-	return err != nil || !oauth.Covers(stored.Scopes, wanted), wanted, nil
+	return err != nil || !oauth.Covers(stored.Scopes, scopes), scopes, nil
 }
 
-// impersonable reports whether another program could have sent the request and would get
-// its answer: the client has no secret, and nobody but one program owns a claimed https
-// address, but a loopback port and a private scheme are anybody's. Such a client gets
-// nothing without a person (RFC 8252 section 8.6, RFC 6749 section 10.2).
+// impersonable reports whether another program could have sent the request and would receive
+// the response: the client has no secret, and its redirect URI is a loopback port or a private
+// scheme, which any program can use, instead of a claimed https URL. Such a client gets nothing
+// without user interaction (RFC 8252 section 8.6, RFC 6749 section 10.2).
 func (r *request) impersonable() bool {
 	return r.client.AuthenticationMethod() == "none" && !r.client.SilentLogin && !claimed(r.redirect)
 }
 
-// claimed reports whether a redirect address is https, on another host than this one.
+// claimed reports whether a redirect URI is https, and not on a loopback host.
 func claimed(uri string) bool {
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme != "https" {
@@ -69,8 +68,8 @@ func claimed(uri string) bool {
 	return err != nil || !a.Unmap().IsLoopback()
 }
 
-// acted reports whether a person proved a factor in this very request. What it took over
-// from the session is none, whatever the clocks of two servers say.
+// acted reports whether the user proved a factor in this request. Factors copied from the
+// session do not count, whatever the clocks of two servers say.
 func acted(stored storage.AuthRequest, s *session.SignedIn) bool {
 	inherited := func(f storage.Factor) bool {
 		return stored.Session != "" && s != nil && slices.ContainsFunc(s.Session.Factors, func(have storage.Factor) bool {
@@ -82,8 +81,8 @@ func acted(stored storage.AuthRequest, s *session.SignedIn) bool {
 	})
 }
 
-// consentScopes are the scopes to allow: those requested, and those that stand for
-// claims asked for one by one.
+// consentScopes returns the scopes that need consent: those requested, and those of claims that
+// are requested by name.
 func consentScopes(r *request) []string {
 	scopes := append([]string{}, r.scopes...)
 	for _, members := range []map[string]*claims.Claim{r.claims.UserInfo, r.claims.IDToken} {

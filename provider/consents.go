@@ -11,11 +11,10 @@ import (
 	"sallyport/storage"
 )
 
-// Allowed is an application that has access to a user's account: by what the user
-// allowed it, or by a grant, which applications of our own get without being allowed
-// anything.
+// Allowed is an application with access to a user's account: by consent, or by a grant, which
+// first-party applications get without consent.
 type Allowed struct {
-	Client storage.Client // only its ID where the application is gone
+	Client storage.Client // only the ID if the client was deleted
 	Scopes []string
 	Since  time.Time
 }
@@ -66,9 +65,8 @@ func (p *Provider) Consents(ctx context.Context, user storage.UserID) ([]Allowed
 	return out, nil
 }
 
-// Withdraw ends the access of an application: what the user allowed it, every grant it has
-// of them, and codes it has not redeemed yet, in one transaction. Where it has none that
-// is refused with *mfa.Error NotConfigured.
+// Withdraw ends the access of an application in one transaction: consent, grants, and codes that
+// were not redeemed yet. If it has none, the error is *mfa.Error with NotConfigured.
 func (p *Provider) Withdraw(ctx context.Context, v mfa.Caller, user storage.UserID, client storage.ClientID) error {
 	e := p.journal.Event(v, storage.Event{Kind: mfa.EventConsentWithdrawn, Outcome: mfa.OutcomeOK, UserID: user, ClientID: client})
 	err := p.store.WithdrawConsent(ctx, user, client, p.now(), []storage.Event{e})

@@ -9,7 +9,7 @@ import (
 )
 
 func TestBuiltInClients(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	own := clientOf("own")
 	own.Name = "Ours"
 	p, err := New(h.engine, h.keyring, h.verifier, h.sessions, h.journal, h.now, h.p.random, Options{Issuer: issuer, SigningAlg: "ES256",
@@ -30,7 +30,7 @@ func TestBuiltInClients(t *testing.T) {
 }
 
 func TestConsentsAreListedAndWithdrawn(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("asks", func(c *storage.Client) { c.Consent, c.Name = "ask", "Asker" })
 	ada, eve := h.user("ada", ""), h.user("eve", "")
 	b := h.begin(params("asks", "scope", "openid email"), nil)
@@ -70,7 +70,7 @@ func TestConsentsAreListedAndWithdrawn(t *testing.T) {
 
 // Whoever holds access is listed, also who was never asked about, and can be ended.
 func TestApplicationsOfOurOwnAreListedAndEnded(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp", func(c *storage.Client) { c.Name = "Ours" })
 	ada := h.user("ada", "")
 	code, s := h.signIn(params("rp", "scope", "openid offline_access"), "ada")
@@ -95,7 +95,7 @@ func TestApplicationsOfOurOwnAreListedAndEnded(t *testing.T) {
 }
 
 func TestSignOutEverywhereElseEndsEveryGrantButOurs(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.user("ada", "")
 	const scopes = "openid offline_access"

@@ -8,8 +8,8 @@ import (
 	"sallyport/provider/oauth"
 )
 
-// metadata is what discovery says: one document for OpenID Connect Discovery section 3
-// and RFC 8414 section 2.
+// metadata is the discovery document of OpenID Connect Discovery section 3 and RFC 8414
+// section 2.
 type metadata struct {
 	Issuer                 string   `json:"issuer"`
 	Authorization          string   `json:"authorization_endpoint"`
@@ -45,8 +45,8 @@ type metadata struct {
 	RequirePushedAuthorize bool     `json:"require_pushed_authorization_requests"`
 }
 
-// describe writes the discovery document. request_uri_parameter_supported is said
-// outright: left out it would mean true.
+// describe returns the discovery document. It includes request_uri_parameter_supported,
+// because its default is true.
 func (p *Provider) describe(algs []string) (oauth.Document, error) {
 	m := metadata{
 		Issuer: p.options.Issuer, Authorization: p.url("/authorize"), Token: p.url("/token"), Userinfo: p.url("/userinfo"),
@@ -73,5 +73,5 @@ func (p *Provider) describe(algs []string) (oauth.Document, error) {
 // JWKS returns the published key set (RFC 7517 section 5).
 func (p *Provider) JWKS() oauth.Document { return p.keys.JWKS() }
 
-// Discovery is the discovery document, the same at both well-known addresses.
+// Discovery returns the discovery document, the same for both well-known URLs.
 func (p *Provider) Discovery() oauth.Document { return *p.discovery.Load() }

@@ -16,7 +16,7 @@ import (
 )
 
 func TestDiscovery(t *testing.T) {
-	h := newHouse(t, "RS256", "ES256")
+	h := newFixture(t, "RS256", "ES256")
 	var m map[string]any
 	h.ok(json.Unmarshal(h.p.Discovery().Body, &m))
 	for name, want := range map[string]any{"issuer": issuer, "authorization_endpoint": issuer + "/authorize", "token_endpoint": issuer + "/token",
@@ -47,7 +47,7 @@ func TestDiscovery(t *testing.T) {
 }
 
 func TestTheKeySetIsPublicAndFollowsRotation(t *testing.T) {
-	h := newHouse(t, "RS256", "ES256", "EdDSA")
+	h := newFixture(t, "RS256", "ES256", "EdDSA")
 	read := func() []map[string]any {
 		var set struct{ Keys []map[string]any }
 		h.ok(json.Unmarshal(h.p.JWKS().Body, &set))
@@ -106,7 +106,7 @@ func TestTheKeySetIsPublicAndFollowsRotation(t *testing.T) {
 }
 
 func TestAMissingKeyIsAFailureBeforeAnythingIsSpent(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp", func(c *storage.Client) { c.IDTokenAlg = "EdDSA" })
 	h.user("ada", "")
 	code, _ := h.signIn(params("rp"), "ada")
@@ -120,7 +120,7 @@ func TestAMissingKeyIsAFailureBeforeAnythingIsSpent(t *testing.T) {
 }
 
 func TestClientsAreCachedAndDropped(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("a")
 	c, err := h.p.Client(h.ctx, "a")
 	h.ok(err)
@@ -138,7 +138,7 @@ func TestClientsAreCachedAndDropped(t *testing.T) {
 }
 
 func TestOrigins(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("a", func(c *storage.Client) { c.AllowedOrigins = []string{"https://spa.example", "null"} })
 	h.client("off", func(c *storage.Client) { c.Disabled, c.AllowedOrigins = true, []string{"https://off.example"} })
 	for origin, want := range map[string]bool{"https://spa.example": true, "https://rp.example": true, "https://off.example": false,
@@ -160,7 +160,7 @@ func TestOrigins(t *testing.T) {
 }
 
 func TestRunEndsWithItsContext(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	ctx, cancel := context.WithCancel(h.ctx)
 	cancel()
 	if err := h.p.Run(ctx); err != nil {

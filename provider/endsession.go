@@ -14,32 +14,32 @@ import (
 	"sallyport/storage"
 )
 
-// Logout is what the end-session endpoint found.
+// Logout is the result of EndSession.
 type Logout struct {
-	Confirm  bool            // ask the person first; nothing was ended
-	Redirect string          // go on there; "": show that the person is signed out
-	Client   *storage.Client // who asked; nil: nobody we know for sure
-	Ended    bool            // nobody is signed in any more: the session cookie goes
+	Confirm  bool            // ask the user for confirmation; nothing was ended
+	Redirect string          // "": show a page that says that the user is signed out
+	Client   *storage.Client // that sent the request; nil: not authenticated
+	Ended    bool            // delete the session cookie
 }
 
-// EndSession signs out (OpenID Connect RP-Initiated Logout 1.0). Only an ID token of
-// the person signed in speaks for them; everything else is asked about (section 6). Where
-// nobody is signed in it ends the logins its own user has under way in this browser: a page
-// elsewhere that has an ID token, be it its own, must not end those of anybody else.
-// The redirect needs the hint of its client and a registered address (rule O-15).
+// EndSession signs out (OpenID Connect RP-Initiated Logout 1.0). Without an ID token of the
+// signed-in user it requires confirmation (section 6). If no user is signed in, it ends the
+// logins in progress of the token's user in this browser, and no others: any page can have an
+// ID token of its own user. A redirect requires a hint of the client and a registered URI (rule
+// O-15).
 func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Caller, s *session.SignedIn, confirmed bool) (Logout, error) {
 	values, page := merge(in)
 	if page != nil {
 		return Logout{}, page
 	}
 	var out Logout
-	var told *token.ID
-	h, c, err := p.leaving(ctx, values, in.Form)
+	var hint *token.ID
+	h, c, err := p.logoutHint(ctx, values, in.Form)
 	if err != nil {
 		return Logout{}, err
 	}
 	if c != nil {
-		told, out.Client = h, &c.Client
+		hint, out.Client = h, &c.Client
 	}
 	state := values.Get("state")
 	if len(state) > maxState {
@@ -55,14 +55,14 @@ func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Caller, s *s
 			out.Redirect = oauth.AppendQuery(uri, oauth.Encode([][2]string{{"state", state}}))
 		}
 	}
-	if !confirmed && (s == nil && told == nil || s != nil && !speaksFor(told, s)) {
+	if !confirmed && (s == nil && hint == nil || s != nil && !matchesSession(hint, s)) {
 		out.Confirm = true
 		return out, nil
 	}
-	// A login that stands before its last step would sign in whoever sits down here next.
+	// A login in progress could be finished by the next user of this browser.
 	whose := storage.UserID("")
 	if s == nil && !confirmed {
-		whose = told.Subject
+		whose = hint.Subject
 	}
 	if err := p.sessions.EndLogins(ctx, v, whose); err != nil {
 		return Logout{}, err
@@ -78,15 +78,15 @@ func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Caller, s *s
 	return out, nil
 }
 
-// speaksFor reports whether a hint is about the person signed in here: their subject,
-// and, where it names one, this very session.
-func speaksFor(h *token.ID, s *session.SignedIn) bool {
+// matchesSession reports whether a hint is for the user who is signed in and, if it contains a
+// session, for this one.
+func matchesSession(h *token.ID, s *session.SignedIn) bool {
 	return h != nil && h.Subject == s.Account.User.ID && (h.Session == "" || h.Session == s.Session.ID)
 }
 
-// logoutHint returns the hint and the client it was given to; nil where it proves
-// nothing, which is no error: the person is asked instead.
-func (p *Provider) logoutHint(ctx context.Context, token, clientID string) (*token.ID, *clients.Client, error) {
+// idTokenHint returns an id_token_hint and its client. An invalid hint is no error: it returns
+// nil, and the user is asked for confirmation.
+func (p *Provider) idTokenHint(ctx context.Context, token, clientID string) (*token.ID, *clients.Client, error) {
 	h, err := p.codec.ReadID(token)
 	if err != nil || len(h.Audience) != 1 || (clientID != "" && clientID != h.Audience[0]) {
 		return nil, nil, nil
@@ -98,14 +98,13 @@ func (p *Provider) logoutHint(ctx context.Context, token, clientID string) (*tok
 	return &h, c, nil
 }
 
-// leaving returns who a call to sign out speaks for, and the client it was given to;
-// nil where nothing proves it. Beside the ID token of the standard there is what
-// applications of cidaas hold: a living access token. It opens things, so it is read
-// from the body only, where no log keeps it (RFC 6750 section 5.3), and one that was
-// made for a resource server does not speak for who leaves.
-func (p *Provider) leaving(ctx context.Context, values, body url.Values) (*token.ID, *clients.Client, error) {
+// logoutHint returns the user for whom a client signs out, and that client; nil without a valid
+// hint. Besides the ID token of the standard it accepts an active access token, which
+// applications of cidaas send. It reads that from the body only, because servers log the query
+// (RFC 6750 section 5.3), and refuses tokens for resource servers.
+func (p *Provider) logoutHint(ctx context.Context, values, body url.Values) (*token.ID, *clients.Client, error) {
 	if token := values.Get("id_token_hint"); token != "" {
-		return p.logoutHint(ctx, token, values.Get("client_id"))
+		return p.idTokenHint(ctx, token, values.Get("client_id"))
 	}
 	t, err := p.codec.ReadAccess(body.Get("access_token_hint"))
 	if err != nil || t.Grant == "" || !t.OnlyForClient() || (values.Get("client_id") != "" && values.Get("client_id") != string(t.Client)) {

@@ -64,10 +64,10 @@ func logouts() []logoutCase {
 	}
 }
 
-// An ID token is a stranger's to have: of themselves, of another application. By it a page
-// elsewhere must not end what somebody is about to finish in their own browser.
+// An attacker has ID tokens of their own account, or of another application. A page on another
+// site must not end the logins of this browser's user with one.
 func TestAHintEndsNobodyElsesLogin(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.client("asks", func(c *storage.Client) { c.Consent = "ask" })
 	h.user("ada", "")
@@ -104,9 +104,9 @@ func TestAHintEndsNobodyElsesLogin(t *testing.T) {
 }
 
 func TestEndSession(t *testing.T) {
-	h := newHouse(t)
-	stranger := newHouse(t)
-	for _, x := range []*house{h, stranger} {
+	h := newFixture(t)
+	stranger := newFixture(t)
+	for _, x := range []*fixture{h, stranger} {
 		x.client("rp")
 		x.user("ada", "")
 	}

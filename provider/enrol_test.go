@@ -14,24 +14,24 @@ import (
 func TestAnEnrolmentByATokenDiesWithIt(t *testing.T) {
 	for _, tc := range []struct {
 		name string
-		end  func(h *house, o mfa.Owner, s *session.SignedIn)
+		end  func(h *fixture, o mfa.Owner, s *session.SignedIn)
 		want mfa.Code
 	}{
-		{"nothing happens", func(*house, mfa.Owner, *session.SignedIn) {}, ""},
-		{"the session is ended", func(h *house, _ mfa.Owner, s *session.SignedIn) { h.ok(h.sessions.End(h.ctx, s, false, h.visit)) }, mfa.InvalidExchange},
-		{"the token is revoked", func(h *house, o mfa.Owner, _ *session.SignedIn) {
+		{"nothing happens", func(*fixture, mfa.Owner, *session.SignedIn) {}, ""},
+		{"the session is ended", func(h *fixture, _ mfa.Owner, s *session.SignedIn) { h.ok(h.sessions.End(h.ctx, s, false, h.visit)) }, mfa.InvalidExchange},
+		{"the token is revoked", func(h *fixture, o mfa.Owner, _ *session.SignedIn) {
 			h.ok(h.engine.RevokeGrant(h.ctx, o.Grant, "test", h.now(), nil))
 		}, mfa.InvalidExchange},
-		{"the password is changed", func(h *house, _ mfa.Owner, s *session.SignedIn) {
+		{"the password is changed", func(h *fixture, _ mfa.Owner, s *session.SignedIn) {
 			h.ok(h.accounts.ChangePassword(h.ctx, h.visit, s.Owner(), selfservice.PasswordChange{Old: password, New: "seven grey geese on ice"}))
 		}, mfa.InvalidExchange},
-		{"another session signs out everywhere else", func(h *house, _ mfa.Owner, _ *session.SignedIn) {
+		{"another session signs out everywhere else", func(h *fixture, _ mfa.Owner, _ *session.SignedIn) {
 			_, other := h.signIn(params("rp"), "ada")
 			h.ok(h.sessions.EndOthers(h.ctx, h.visit, other.Owner()))
 		}, mfa.InvalidExchange},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			h.client("rp", managing)
 			ada := h.user("ada", "")
 			code, s := h.signIn(params("rp"), "ada")

@@ -16,57 +16,58 @@ type breakage struct {
 	name   string
 	broken string
 	after  bool
-	call   func(h *house, made map[string]string) reply
+	call   func(h *fixture, made map[string]string) reply
 }
 
 func breakages() []breakage {
 	return []breakage{
-		{"client of a code exchange", "Client", false, func(h *house, m map[string]string) reply { return h.post(h.p.Grants.Token, "rp", redeem(m["code"])) }},
-		{"code", "Code", false, func(h *house, m map[string]string) reply { return h.post(h.p.Grants.Token, "rp", redeem(m["code"])) }},
-		{"redemption", "RedeemCode", false, func(h *house, m map[string]string) reply { return h.post(h.p.Grants.Token, "rp", redeem(m["code"])) }},
-		{"redemption, lost at the commit", "RedeemCode", true, func(h *house, m map[string]string) reply { return h.post(h.p.Grants.Token, "rp", redeem(m["code"])) }},
-		{"end of a replayed code's grant", "RevokeGrant", false, func(h *house, m map[string]string) reply { return h.post(h.p.Grants.Token, "rp", redeem(m["used"])) }},
-		{"grant of a refresh", "Grant", false, func(h *house, m map[string]string) reply {
+		{"client of a code exchange", "Client", false, func(h *fixture, m map[string]string) reply { return h.post(h.p.Grants.Token, "rp", redeem(m["code"])) }},
+		{"code", "Code", false, func(h *fixture, m map[string]string) reply { return h.post(h.p.Grants.Token, "rp", redeem(m["code"])) }},
+		{"redemption", "RedeemCode", false, func(h *fixture, m map[string]string) reply { return h.post(h.p.Grants.Token, "rp", redeem(m["code"])) }},
+		{"redemption, lost at the commit", "RedeemCode", true, func(h *fixture, m map[string]string) reply { return h.post(h.p.Grants.Token, "rp", redeem(m["code"])) }},
+		{"end of a replayed code's grant", "RevokeGrant", false, func(h *fixture, m map[string]string) reply { return h.post(h.p.Grants.Token, "rp", redeem(m["used"])) }},
+		{"grant of a refresh", "Grant", false, func(h *fixture, m map[string]string) reply {
 			return h.post(h.p.Grants.Token, "rp", refreshOf(m["refresh"]))
 		}},
-		{"rotation", "RotateRefresh", false, func(h *house, m map[string]string) reply {
+		{"rotation", "RotateRefresh", false, func(h *fixture, m map[string]string) reply {
 			return h.post(h.p.Grants.Token, "rp", refreshOf(m["refresh"]))
 		}},
-		{"rotation, lost at the commit", "RotateRefresh", true, func(h *house, m map[string]string) reply {
+		{"rotation, lost at the commit", "RotateRefresh", true, func(h *fixture, m map[string]string) reply {
 			return h.post(h.p.Grants.Token, "rp", refreshOf(m["refresh"]))
 		}},
-		{"end of a reused refresh token's family", "RevokeGrant", false, func(h *house, m map[string]string) reply { return h.post(h.p.Grants.Token, "rp", refreshOf(m["old"])) }},
-		{"client credentials", "Client", false, func(h *house, m map[string]string) reply {
+		{"end of a reused refresh token's family", "RevokeGrant", false, func(h *fixture, m map[string]string) reply {
+			return h.post(h.p.Grants.Token, "rp", refreshOf(m["old"]))
+		}},
+		{"client credentials", "Client", false, func(h *fixture, m map[string]string) reply {
 			return h.post(h.p.Grants.Token, "rp", formOf("grant_type", "client_credentials"))
 		}},
-		{"introspection", "Grant", false, func(h *house, m map[string]string) reply {
+		{"introspection", "Grant", false, func(h *fixture, m map[string]string) reply {
 			return h.post(h.p.Introspection.Introspect, "rp", formOf("token", m["access"]))
 		}},
-		{"introspection of a refresh token", "Grant", false, func(h *house, m map[string]string) reply {
+		{"introspection of a refresh token", "Grant", false, func(h *fixture, m map[string]string) reply {
 			return h.post(h.p.Introspection.Introspect, "rp", formOf("token", m["refresh"]))
 		}},
-		{"introspection of a client's token", "TokenRevoked", false, func(h *house, m map[string]string) reply {
+		{"introspection of a client's token", "TokenRevoked", false, func(h *fixture, m map[string]string) reply {
 			return h.post(h.p.Introspection.Introspect, "rp", formOf("token", m["client"]))
 		}},
-		{"revocation, reading", "Grant", false, func(h *house, m map[string]string) reply {
+		{"revocation, reading", "Grant", false, func(h *fixture, m map[string]string) reply {
 			return h.post(h.p.Introspection.Revoke, "rp", formOf("token", m["refresh"]))
 		}},
-		{"revocation", "RevokeGrant", false, func(h *house, m map[string]string) reply {
+		{"revocation", "RevokeGrant", false, func(h *fixture, m map[string]string) reply {
 			return h.post(h.p.Introspection.Revoke, "rp", formOf("token", m["access"]))
 		}},
-		{"revocation of a client's token", "RevokeToken", false, func(h *house, m map[string]string) reply {
+		{"revocation of a client's token", "RevokeToken", false, func(h *fixture, m map[string]string) reply {
 			return h.post(h.p.Introspection.Revoke, "rp", formOf("token", m["client"]))
 		}},
-		{"userinfo", "Grant", false, func(h *house, m map[string]string) reply { return h.userinfo(m["access"]) }},
+		{"userinfo", "Grant", false, func(h *fixture, m map[string]string) reply { return h.userinfo(m["access"]) }},
 	}
 }
 
-// Edge 15, R-6, R-7: with storage out of order no token leaves and nobody is told that
-// something happened.
+// Edge 15, R-6, R-7: while storage fails, no token is issued and no success is reported.
 func TestEveryStorageFailureIsSaidAloud(t *testing.T) {
 	for _, tc := range breakages() {
 		t.Run(tc.name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			h.client("rp", grace(0))
 			h.user("ada", "")
 			made := map[string]string{}
@@ -109,7 +110,7 @@ func TestEveryStorageFailureIsSaidAloud(t *testing.T) {
 }
 
 func TestStorageFailuresOfALogin(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp", func(c *storage.Client) { c.Consent = "ask" })
 	h.user("ada", "")
 	id := h.begin(params("rp"), nil).Request
@@ -152,7 +153,7 @@ func TestStorageFailuresOfALogin(t *testing.T) {
 
 // A closed database is a failure of every call at once.
 func TestAClosedDatabase(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.user("ada", "")
 	code, s := h.signIn(params("rp"), "ada")

@@ -8,9 +8,9 @@ import (
 	"sallyport/storage"
 )
 
-// brittle is the real engine with one call out of order. After breaks only once the
+// faultyStore is a storage engine in which one call fails. After: it fails once the
 // call was done: the connection was lost during the commit.
-type brittle struct {
+type faultyStore struct {
 	Store
 	broken string
 	after  bool
@@ -21,7 +21,7 @@ type brittle struct {
 var errBroken = errors.New("connection reset by peer")
 
 // through makes one call of the engine, or breaks it.
-func through[T any](b *brittle, call string, do func() (T, error)) (T, error) {
+func through[T any](b *faultyStore, call string, do func() (T, error)) (T, error) {
 	var none T
 	if other := b.before[call]; other != nil {
 		delete(b.before, call)
@@ -38,59 +38,59 @@ func through[T any](b *brittle, call string, do func() (T, error)) (T, error) {
 	return none, errBroken
 }
 
-func (b *brittle) does(call string, do func() error) error {
+func (b *faultyStore) does(call string, do func() error) error {
 	_, err := through(b, call, func() (struct{}, error) { return struct{}{}, do() })
 	return err
 }
 
-func (b *brittle) Client(ctx context.Context, id storage.ClientID) (storage.Client, error) {
+func (b *faultyStore) Client(ctx context.Context, id storage.ClientID) (storage.Client, error) {
 	return through(b, "Client", func() (storage.Client, error) { return b.Store.Client(ctx, id) })
 }
 
-func (b *brittle) ListClients(ctx context.Context) ([]storage.Client, error) {
+func (b *faultyStore) ListClients(ctx context.Context) ([]storage.Client, error) {
 	return through(b, "ListClients", func() ([]storage.Client, error) { return b.Store.ListClients(ctx) })
 }
 
-func (b *brittle) Code(ctx context.Context, code string, now time.Time) (storage.CodeAccount, error) {
+func (b *faultyStore) Code(ctx context.Context, code string, now time.Time) (storage.CodeAccount, error) {
 	return through(b, "Code", func() (storage.CodeAccount, error) { return b.Store.Code(ctx, code, now) })
 }
 
-func (b *brittle) Grant(ctx context.Context, id storage.GrantID) (storage.GrantAccount, error) {
+func (b *faultyStore) Grant(ctx context.Context, id storage.GrantID) (storage.GrantAccount, error) {
 	return through(b, "Grant", func() (storage.GrantAccount, error) { return b.Store.Grant(ctx, id) })
 }
 
-func (b *brittle) Consent(ctx context.Context, user storage.UserID, id storage.ClientID) (storage.Consent, error) {
+func (b *faultyStore) Consent(ctx context.Context, user storage.UserID, id storage.ClientID) (storage.Consent, error) {
 	return through(b, "Consent", func() (storage.Consent, error) { return b.Store.Consent(ctx, user, id) })
 }
 
-func (b *brittle) TokenRevoked(ctx context.Context, jti string) (bool, error) {
+func (b *faultyStore) TokenRevoked(ctx context.Context, jti string) (bool, error) {
 	return through(b, "TokenRevoked", func() (bool, error) { return b.Store.TokenRevoked(ctx, jti) })
 }
 
-func (b *brittle) RedeemCode(ctx context.Context, r storage.Redemption) error {
+func (b *faultyStore) RedeemCode(ctx context.Context, r storage.Redemption) error {
 	return b.does("RedeemCode", func() error { return b.Store.RedeemCode(ctx, r) })
 }
 
-func (b *brittle) RotateRefresh(ctx context.Context, r storage.Rotation) error {
+func (b *faultyStore) RotateRefresh(ctx context.Context, r storage.Rotation) error {
 	return b.does("RotateRefresh", func() error { return b.Store.RotateRefresh(ctx, r) })
 }
 
-func (b *brittle) RevokeGrant(ctx context.Context, id storage.GrantID, reason string, now time.Time, events []storage.Event) error {
+func (b *faultyStore) RevokeGrant(ctx context.Context, id storage.GrantID, reason string, now time.Time, events []storage.Event) error {
 	return b.does("RevokeGrant", func() error { return b.Store.RevokeGrant(ctx, id, reason, now, events) })
 }
 
-func (b *brittle) RevokeToken(ctx context.Context, jti string, until time.Time, events []storage.Event) error {
+func (b *faultyStore) RevokeToken(ctx context.Context, jti string, until time.Time, events []storage.Event) error {
 	return b.does("RevokeToken", func() error { return b.Store.RevokeToken(ctx, jti, until, events) })
 }
 
-func (b *brittle) FinishRequest(ctx context.Context, f storage.Finish) error {
+func (b *faultyStore) FinishRequest(ctx context.Context, f storage.Finish) error {
 	return b.does("FinishRequest", func() error { return b.Store.FinishRequest(ctx, f) })
 }
 
-func (b *brittle) OpenRequest(ctx context.Context, r storage.AuthRequest) error {
+func (b *faultyStore) OpenRequest(ctx context.Context, r storage.AuthRequest) error {
 	return b.does("OpenRequest", func() error { return b.Store.OpenRequest(ctx, r) })
 }
 
-func (b *brittle) CountAttempt(ctx context.Context, a storage.Attempt) (storage.Refusal, error) {
+func (b *faultyStore) CountAttempt(ctx context.Context, a storage.Attempt) (storage.Refusal, error) {
 	return through(b, "CountAttempt", func() (storage.Refusal, error) { return b.Store.CountAttempt(ctx, a) })
 }

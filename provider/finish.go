@@ -16,17 +16,17 @@ import (
 	"sallyport/storage"
 )
 
-// Finish ends a login that Next called done or refused. Everything that remains of it
-// (request closed, session kept, consent, code, events) is one transaction. Of parallel
-// calls one gets the code, the others *mfa.Error with RequestChanged.
+// Finish ends a login in step done or refused. It stores everything (closed request, session,
+// consent, code, events) in one transaction. Of concurrent calls one gets the code, the others
+// get *mfa.Error with RequestChanged.
 //
-// What began in a browser ends in it, and so do tokens, which nothing but that browser
-// protects: a code is of no use without its verifier.
+// A login that began in a browser must end there, and so must one that ends in tokens: they
+// have no other protection, while a code is useless without its verifier.
 func (p *Provider) Finish(ctx context.Context, st Step, v mfa.Caller, s *session.SignedIn) (Finished, error) {
 	switch st.Kind {
 	case StepDone:
 		if !st.Owned || !st.InBrowser && (st.ForBrowser() || st.EndsInBrowser()) {
-			return Finished{}, &mfa.Error{Code: mfa.NotAllowed, Err: errors.New("the login ends in the browser it is bound to")}
+			return Finished{}, &mfa.Error{Code: mfa.NotAllowed, Err: errors.New("the login must end in the browser that it is bound to")}
 		}
 		return p.finish(ctx, st, v, s)
 	case StepRefused:
@@ -84,8 +84,7 @@ func (p *Provider) finishEvents(v mfa.Caller, a storage.Authorization, issued gr
 	return events
 }
 
-// consentAfter is what the user has allowed the client from now on, with what was
-// allowed before.
+// consentAfter returns the consent of the user to the client, including earlier consent.
 func (p *Provider) consentAfter(ctx context.Context, stored storage.AuthRequest) (*storage.Consent, error) {
 	scopes := append([]string{}, stored.Consent...)
 	before, err := p.store.Consent(ctx, stored.Subject, stored.ClientID)
@@ -100,7 +99,7 @@ func (p *Provider) consentAfter(ctx context.Context, stored storage.AuthRequest)
 	return &storage.Consent{UserID: stored.Subject, ClientID: stored.ClientID, Scopes: scopes, GrantedAt: p.now()}, nil
 }
 
-// authorization is what all tokens of this login will say.
+// authorization returns the content of all tokens of a login.
 func (p *Provider) authorization(r *request, user storage.UserID, sid storage.SessionID, verdict mfa.Verdict, consent []string) storage.Authorization {
 	a := storage.Authorization{ClientID: r.client.ID, UserID: user, SessionID: sid, Scopes: r.scopes, Audience: r.resource,
 		Nonce: r.nonce, ACR: p.acrValue(r, verdict.ACR), AMR: verdict.AMR, AuthTime: verdict.AuthTime, RequestedAt: r.at, Factors: verdict.Factors}
@@ -118,7 +117,7 @@ func (p *Provider) authorization(r *request, user storage.UserID, sid storage.Se
 	return a
 }
 
-// Allow keeps the user's consent to the scopes of a consent step.
+// Allow stores the user's consent to the scopes of a consent step.
 func (p *Provider) Allow(ctx context.Context, st Step, v mfa.Caller) error {
 	if st.Kind != StepConsent {
 		return &mfa.Error{Code: mfa.InvalidRequest, Err: fmt.Errorf("consent in step %q", st.Kind)}
@@ -126,14 +125,14 @@ func (p *Provider) Allow(ctx context.Context, st Step, v mfa.Caller) error {
 	return p.change(ctx, storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, Consent: st.Scopes, Now: p.now()}, nil)
 }
 
-// Seen notes that the fresh recovery codes were seen.
+// Seen records that the user has seen the new recovery codes.
 func (p *Provider) Seen(ctx context.Context, st Step, v mfa.Caller) error {
 	no := false
 	return p.change(ctx, storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, ShowRecovery: &no, Now: p.now()}, nil)
 }
 
-// Restart forgets everything proved in a login: somebody else wants to sign in. A login
-// of its own ends, and its request may be gone on with anew.
+// Restart deletes the factors of a login, so that another user can sign in. A detached login
+// ends, and another can begin for its request.
 func (p *Provider) Restart(ctx context.Context, st Step, v mfa.Caller) error {
 	if !st.Owned {
 		return notOwner()
@@ -150,12 +149,12 @@ func (p *Provider) Restart(ctx context.Context, st Step, v mfa.Caller) error {
 	return p.change(ctx, c, []storage.Event{e})
 }
 
-// notOwner refuses what the owner of a login alone may do.
+// notOwner refuses operations that only the owner of a login may perform.
 func notOwner() error {
 	return &mfa.Error{Code: mfa.NotAllowed, Err: errors.New("the caller is not the owner of the login")}
 }
 
-// Cancel ends a login at the user's wish (RFC 6749 section 4.1.2.1, access_denied).
+// Cancel ends a login for the user (RFC 6749 section 4.1.2.1, access_denied).
 func (p *Provider) Cancel(ctx context.Context, st Step, v mfa.Caller) (Answer, error) {
 	if st.Kind == StepOver {
 		return Answer{}, &mfa.Error{Code: mfa.RequestOver}
@@ -166,7 +165,7 @@ func (p *Provider) Cancel(ctx context.Context, st Step, v mfa.Caller) (Answer, e
 	return p.close(ctx, st, v, mfa.EventLoginCancelled, oauth.NewError("access_denied", "the login was cancelled"))
 }
 
-// close ends a request in a refusal for the client.
+// close ends a request with an error for the client.
 func (p *Provider) close(ctx context.Context, st Step, v mfa.Caller, kind string, e *oauth.Error) (Answer, error) {
 	event := p.journal.Event(v, storage.Event{Kind: kind, Outcome: mfa.OutcomeRefused, UserID: st.Request.Subject,
 		ClientID: st.Request.ClientID, Detail: map[string]string{"error": e.Code}})
@@ -192,6 +191,6 @@ func (p *Provider) change(ctx context.Context, c storage.RequestChange, events [
 	return nil
 }
 
-// storedTime is a time as it comes back from storage, so that what is compared before
-// and after is the same (prompt=login compares to the microsecond).
+// storedTime returns a time with the precision of storage, so that comparisons have the same
+// result before and after storing (prompt=login compares microseconds).
 func storedTime(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

@@ -10,7 +10,7 @@ import (
 )
 
 func TestALoginEndsInTokens(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	user := h.user("ada", "")
 	code, _ := h.signIn(params("rp", "scope", "openid email offline_access"), "ada")
@@ -54,7 +54,7 @@ func TestALoginEndsInTokens(t *testing.T) {
 }
 
 func TestASessionAnswersAtOnce(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.client("other")
 	h.user("ada", "")
@@ -77,7 +77,7 @@ func TestASessionAnswersAtOnce(t *testing.T) {
 }
 
 func TestTheBudgetOfTheTokenEndpoint(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.user("ada", "")
 	code, _ := h.signIn(params("rp"), "ada")
@@ -102,7 +102,7 @@ func TestTheBudgetOfTheTokenEndpoint(t *testing.T) {
 }
 
 func TestFormPostAndFragment(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp", func(c *storage.Client) { c.RedirectURIs = append(c.RedirectURIs, callback+"?a=1") })
 	h.user("ada", "")
 	_, s := h.signIn(params("rp"), "ada")

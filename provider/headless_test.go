@@ -30,7 +30,7 @@ func TestOwnLoginPageOfAClient(t *testing.T) {
 func TestTokensAreToldToTheBrowserOfALoginAlone(t *testing.T) {
 	for _, tc := range []struct{ asked, want string }{{"token", "not_allowed"}, {"code id_token", "not_allowed"}, {"code", ""}} {
 		t.Run(tc.asked, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			h.legacy("spa", "token", "code id_token")
 			h.client("spa", public, func(c *storage.Client) {
 				c.HeadlessLogin, c.LegacyResponseTypes = true, []string{"token", "code id_token"}

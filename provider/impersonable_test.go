@@ -38,7 +38,7 @@ func TestWhoCanBeImpersonatedNeedsAPerson(t *testing.T) {
 		{"a client with a secret", "http://127.0.0.1/cb", "", []func(*storage.Client){same}, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			h.client("app", append(tc.change, redirectTo(tc.redirect))...)
 			h.client("rp")
 			ada := h.user("ada", "")
@@ -92,7 +92,7 @@ func TestWhoCanBeImpersonatedNeedsAPerson(t *testing.T) {
 // Who has just typed a password in the page of this login has acted in it, also where a
 // session was there before. What another request proved is no act in this one.
 func TestAProofInTheRequestIsAnAct(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("app", public, redirectTo("com.example.app:/cb"))
 	h.client("rp")
 	h.user("ada", "")

@@ -15,7 +15,7 @@ import (
 
 // Edge 14: fosite would take any client, any method, and show every token.
 func TestIntrospectionIsForOwnersAndResources(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp", func(c *storage.Client) { c.Audience = []string{"api"} })
 	h.client("api")
 	h.client("stranger")
@@ -88,7 +88,7 @@ func TestIntrospectionIsForOwnersAndResources(t *testing.T) {
 
 // RFC 9068 section 4: the typ header is what tells an access token apart.
 func TestOnlyAnAccessTokenIsOne(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for typ, want := range map[string]bool{signing.TypeAccessToken: true, signing.TypeIDToken: false} {
 		payload, err := json.Marshal(token.Access{Issuer: issuer, ID: "1", Client: "rp", Expires: h.now().Unix() + 1})
 		h.ok(err)
@@ -104,7 +104,7 @@ func TestOnlyAnAccessTokenIsOne(t *testing.T) {
 }
 
 func TestRevocation(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.client("other")
 	h.client("spa", public)
@@ -159,7 +159,7 @@ func TestRevocation(t *testing.T) {
 }
 
 func TestUserinfo(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.client("opaque", func(c *storage.Client) { c.AccessTokenFormat = "opaque" })
 	user := h.user("ada", "")

@@ -12,7 +12,7 @@ import (
 )
 
 // legacy switches the response types of old on, in the server and for a client.
-func (h *house) legacy(id storage.ClientID, types ...string) {
+func (h *fixture) legacy(id storage.ClientID, types ...string) {
 	h.t.Helper()
 	h.p.options.LegacyResponseTypes = true
 	h.client(id, public, func(c *storage.Client) { c.LegacyResponseTypes = types })
@@ -31,7 +31,7 @@ func TestResponseTypesThatEndInATokenAnswerInTheFragment(t *testing.T) {
 		{"id_token code token", "code id_token token", []string{"access_token", "code", "expires_in", "id_token", "iss", "scope", "state", "token_type"}},
 	} {
 		t.Run(tc.asked, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			h.legacy("spa", tc.listed)
 			user := h.user("ada", "")
 			v := params("spa", "response_type", tc.asked, "scope", "openid email")
@@ -51,7 +51,7 @@ func TestResponseTypesThatEndInATokenAnswerInTheFragment(t *testing.T) {
 			if slices.Sort(got); !slices.Equal(got, tc.want) {
 				t.Errorf("answer holds %v, want %v", got, tc.want)
 			}
-			h.judge(t, q.Get("id_token"), q.Get("access_token"), q.Get("code"), string(user.ID))
+			h.checkTokens(t, q.Get("id_token"), q.Get("access_token"), q.Get("code"), string(user.ID))
 			s, err := h.sessions.Load(h.ctx, f.SessionToken)
 			h.ok(err)
 			if at := h.begin(v, s); at.Finished == nil || !strings.Contains(at.Finished.Answer.Location, "#") {
@@ -67,8 +67,8 @@ func TestResponseTypesThatEndInATokenAnswerInTheFragment(t *testing.T) {
 	}
 }
 
-// judge checks tokens of the authorization endpoint and redeems the code beside them.
-func (h *house) judge(t *testing.T, id, access, code, user string) {
+// checkTokens checks tokens of the authorization endpoint and redeems the code that came with them.
+func (h *fixture) checkTokens(t *testing.T, id, access, code, user string) {
 	t.Helper()
 	if access != "" {
 		if info := h.userinfo(access); info.Status != http.StatusOK || info.get("email") != "ada@example.org" {
@@ -117,7 +117,7 @@ func TestResponseTypesThatAreNotAllowed(t *testing.T) {
 		{"a foreign scope", false, "token", []string{"response_type", "token", "scope", "admin"}, "invalid_scope"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			h.legacy("spa", tc.listed)
 			h.p.options.LegacyResponseTypes = !tc.off
 			b := h.begin(params("spa", tc.changes...), nil)
@@ -132,7 +132,7 @@ func TestResponseTypesThatAreNotAllowed(t *testing.T) {
 }
 
 func TestTokensOfTheAuthorizationEndpointByForm(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.legacy("spa", "code id_token")
 	h.user("ada", "")
 	b := h.begin(params("spa", "response_type", "code id_token", "response_mode", "form_post"), nil)
@@ -144,7 +144,7 @@ func TestTokensOfTheAuthorizationEndpointByForm(t *testing.T) {
 }
 
 func TestDiscoveryTellsLegacyResponseTypes(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for _, on := range []bool{false, true} {
 		h.p.options.LegacyResponseTypes = on
 		h.ok(h.p.publish())

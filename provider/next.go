@@ -14,12 +14,11 @@ import (
 	"sallyport/storage"
 )
 
-// Next says what has to happen next in a login. It reads the request once, writes nothing
-// but the name that is asked about (Ask.Lists), and decides from stored proofs alone, so no step can be skipped by calling another page. Who is
-// not the owner of the login is told of the request what its address may tell, however
-// far the login is. The error is *mfa.Error with UnknownRequest for a request that is
-// unknown, expired, over for all but its owner, or another browser's: they cannot be
-// told apart (B-2).
+// Next returns the next step of a login. It reads the request once, writes only the name in
+// question (Ask.Lists), and depends on stored factors alone, so no step can be skipped. A caller
+// who is not the owner of the login gets the step of a new login, however far this one is. The
+// error is *mfa.Error with UnknownRequest for a request that is unknown, expired, over (except
+// for its owner), or of another browser: callers can not distinguish these (B-2).
 func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 	identifier, known := canonical(a.Identifier)
 	stored, account, err := p.load(ctx, a, identifier, known)
@@ -34,7 +33,7 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 	}
 	r, err := p.reopen(ctx, stored)
 	if err != nil {
-		return Step{}, lost(err)
+		return Step{}, unreadable(err)
 	}
 	o, err := p.ownership(stored, r.client, a)
 	if err != nil {
@@ -43,9 +42,9 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 	var login *storage.NewLogin
 	if !o.owned {
 		if stored.State != storage.RequestOpen {
-			return Step{}, &mfa.Error{Code: mfa.UnknownRequest, Err: errors.New("the login is over, and not the caller's")}
+			return Step{}, &mfa.Error{Code: mfa.UnknownRequest, Err: errors.New("the login is over, and the caller is not its owner")}
 		}
-		login = p.loginOf(stored)
+		login = p.detachedLogin(stored)
 		stored, account = publicView(stored, account, identifier)
 	}
 	if a.Named.Authenticator != "" && identifier == "" && stored.Subject == "" {
@@ -53,10 +52,10 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 			return Step{}, err
 		}
 	}
-	st, err := p.stand(ctx, r, forgetSession(stored, a.SignedIn), account, identifier, a.SignedIn)
-	st.Owned, st.InBrowser, st.asked, st.Login.Detached = o.owned, o.inBrowser, a, login
+	st, err := p.newStep(ctx, r, forgetSession(stored, a.SignedIn), account, identifier, a.SignedIn)
+	st.Owned, st.InBrowser, st.ask, st.Login.Detached = o.owned, o.inBrowser, a, login
 	if !o.owned {
-		st.LoginHint = "" // a name
+		st.LoginHint = "" // contains a name
 	} else if stored.Subject != "" {
 		st.Login.Sub = p.Masked(st)
 	}
@@ -66,13 +65,13 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 	return st, err
 }
 
-// stand is where a request stands that was read, or stored this very moment.
-func (p *Provider) stand(ctx context.Context, r *request, stored storage.AuthRequest, account *storage.Account, identifier string, s *session.SignedIn) (Step, error) {
-	st := Step{Request: stored, Account: account, Client: r.client.Client, ClientHome: r.home(), request: r, asked: Ask{SignedIn: s},
+// newStep returns the step of a request that was just read or stored.
+func (p *Provider) newStep(ctx context.Context, r *request, stored storage.AuthRequest, account *storage.Account, identifier string, s *session.SignedIn) (Step, error) {
+	st := Step{Request: stored, Account: account, Client: r.client.Client, ClientHome: r.home(), request: r, ask: Ask{SignedIn: s},
 		UILocales: oauth.Fields(r.params.Get("ui_locales")), LoginHint: loginHint(r, stored, account, s),
 		LoginPage: loginPage(stored, r.client)}
 	st.Login = exchange.Login{Request: stored, Account: account, Identifier: identifier,
-		Policy: policy(&r.client.Client), Requirements: p.asked(r)}
+		Policy: policy(&r.client.Client), Requirements: p.requirements(r)}
 	if stored.State != storage.RequestOpen {
 		st.Kind = StepOver
 		return st, nil
@@ -85,7 +84,7 @@ func (p *Provider) load(ctx context.Context, a Ask, identifier string, known boo
 	case a.Track != "":
 		r, account, err := p.store.RequestByTrack(ctx, a.Track, p.now())
 		if err == nil && a.Request != "" && a.Request != r.ID && !p.keyring.IsHash("request", string(a.Request), r.Parent) {
-			return r, nil, storage.ErrNotFound // they name two logins
+			return r, nil, storage.ErrNotFound // of two different logins
 		}
 		return r, account, err
 	case a.Request != "":
@@ -97,8 +96,8 @@ func (p *Provider) load(ctx context.Context, a Ask, identifier string, known boo
 	return storage.AuthRequest{}, nil, storage.ErrNotFound
 }
 
-// loadMasked returns the login of its own that a masked subject leads to from the request
-// it was begun for; else the request as it was read.
+// loadMasked returns the detached login of a masked subject that began for a request, or else
+// the request itself.
 func (p *Provider) loadMasked(ctx context.Context, sub string, parent storage.AuthRequest, read *storage.Account) (storage.AuthRequest, *storage.Account, error) {
 	for _, id := range p.unmask(sub) {
 		r, account, err := p.store.Request(ctx, id, "", p.now())
@@ -112,8 +111,8 @@ func (p *Provider) loadMasked(ctx context.Context, sub string, parent storage.Au
 	return parent, read, nil
 }
 
-// canonical writes a typed identifier as it is looked up and counted. What is no
-// identifier at all can belong to nobody; it is still counted under one spelling (T-6).
+// canonical returns the form of an identifier that is looked up and counted. An invalid
+// identifier has no user, but is counted under one spelling too (T-6).
 func canonical(typed string) (string, bool) {
 	if typed == "" {
 		return "", false
@@ -128,9 +127,9 @@ func canonical(typed string) (string, bool) {
 	return typed, false
 }
 
-// lost turns a refusal to read a stored request again (the client was removed or
-// changed meanwhile) into the answer for an unknown request.
-func lost(err error) error {
+// unreadable converts the refusal of a stored request, whose client was deleted or changed in
+// the meantime, to the error for an unknown request.
+func unreadable(err error) error {
 	var page *PageError
 	var refused *oauth.Error
 	if errors.As(err, &page) || (errors.As(err, &refused) && refused.Cause == nil) {
@@ -139,25 +138,24 @@ func lost(err error) error {
 	return err
 }
 
-// forgetSession takes back what a request inherited from a session that is not the
-// browser's any more: logging out in another tab must not leave a request that can
-// still be finished.
+// forgetSession removes the factors that a request copied from a session, if the browser no
+// longer has that session: after a logout in another tab the request can not be finished.
 func forgetSession(stored storage.AuthRequest, s *session.SignedIn) storage.AuthRequest {
 	if stored.Session == "" || (s != nil && s.Session.ID == stored.Session) {
 		return stored
 	}
-	var own []storage.Factor
+	var proved []storage.Factor
 	for _, f := range stored.Factors {
 		if !f.At.Before(stored.RequestedAt) {
-			own = append(own, f)
+			proved = append(proved, f)
 		}
 	}
-	stored.Factors = own
+	stored.Factors = proved
 	return stored
 }
 
-// loginHint is what the form is filled with: who is being asked to sign in again, else
-// what the client suggests (OpenID Connect Core section 3.1.2.1).
+// loginHint returns the name for the login form: the user who signs in again, or else the hint
+// of the client (OpenID Connect Core section 3.1.2.1).
 func loginHint(r *request, stored storage.AuthRequest, account *storage.Account, s *session.SignedIn) string {
 	if stored.Subject != "" && account != nil {
 		return primaryName(account)
@@ -171,7 +169,7 @@ func loginHint(r *request, stored storage.AuthRequest, account *storage.Account,
 	return ""
 }
 
-// primaryName is the name a user most likely types.
+// primaryName returns the name that a user most likely enters.
 func primaryName(a *storage.Account) string {
 	for _, kind := range []storage.IdentifierKind{storage.Email, storage.Username, storage.Phone} {
 		if i := claims.Identifier(a, kind); i != nil {
@@ -181,7 +179,7 @@ func primaryName(a *storage.Account) string {
 	return ""
 }
 
-// decide is the table of steps.
+// decide determines the step.
 func (p *Provider) decide(ctx context.Context, st Step) (Step, error) {
 	r, stored := st.request, st.Request
 	var subject *storage.Account
@@ -215,7 +213,7 @@ func (p *Provider) decide(ctx context.Context, st Step) (Step, error) {
 		st.Kind = StepRecovery
 		return st, nil
 	}
-	asks, scopes, err := p.consentMissing(ctx, r, stored.Subject, stored.Consent, acted(stored, st.asked.SignedIn))
+	asks, scopes, err := p.consentMissing(ctx, r, stored.Subject, stored.Consent, acted(stored, st.ask.SignedIn))
 	if err != nil {
 		return Step{}, err
 	}

@@ -17,7 +17,7 @@ const totpSecret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 // The steps of a login, in the order a person meets them. Each line of a case is what
 // was done and which step came next.
 func TestNext(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("off")
 	h.client("always", func(c *storage.Client) { c.MFA = mfa.MFAAlways })
 	h.client("asks", func(c *storage.Client) { c.Consent = "ask" })
@@ -71,7 +71,7 @@ func TestNext(t *testing.T) {
 }
 
 func TestNextTellsPagesWhatTheyShow(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("always", func(c *storage.Client) { c.MFA = mfa.MFAAlways })
 	h.user("ada", totpSecret)
 	id := h.begin(params("always", "login_hint", "ada@example.org", "ui_locales", "de en"), nil).Request
@@ -93,7 +93,7 @@ func TestNextTellsPagesWhatTheyShow(t *testing.T) {
 
 // B-2: all the same answer, and the same for an unknown request.
 func TestARequestIsItsBrowsersOwn(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.client("headless", func(c *storage.Client) {
 		c.HeadlessLogin, c.AllowedOrigins = true, []string{"https://app.example"}
@@ -141,7 +141,7 @@ func TestARequestIsItsBrowsersOwn(t *testing.T) {
 }
 
 func TestAFinishedRequestIsOver(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.user("ada", "")
 	id := h.begin(params("rp"), nil).Request
@@ -166,7 +166,7 @@ func TestAFinishedRequestIsOver(t *testing.T) {
 }
 
 func TestOfTwentyFinishesOneGetsTheCode(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.user("ada", "")
 	id := h.begin(params("rp"), nil).Request
@@ -194,7 +194,7 @@ func TestOfTwentyFinishesOneGetsTheCode(t *testing.T) {
 }
 
 func TestOnlyADoneStepIsFinished(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("always", func(c *storage.Client) { c.MFA = mfa.MFAAlways })
 	h.user("ada", totpSecret)
 	id := h.begin(params("always"), nil).Request
@@ -215,7 +215,7 @@ func TestOnlyADoneStepIsFinished(t *testing.T) {
 }
 
 func TestCancelAndRefusalsReachTheClient(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.user("bob", "")
 	a, err := h.p.Cancel(h.ctx, h.next(h.begin(params("rp"), nil).Request, nil), h.visit)
@@ -236,7 +236,7 @@ func TestCancelAndRefusalsReachTheClient(t *testing.T) {
 }
 
 func TestTheWrongSubjectIsSentBack(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	ada := h.user("ada", "")
 	h.user("bob", "")
@@ -249,7 +249,7 @@ func TestTheWrongSubjectIsSentBack(t *testing.T) {
 
 // Logging out in another tab must not leave a request that can still be finished.
 func TestARequestForgetsAnEndedSession(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.client("asks", func(c *storage.Client) { c.Consent = "ask" })
 	h.user("ada", "")
@@ -270,7 +270,7 @@ func TestARequestForgetsAnEndedSession(t *testing.T) {
 }
 
 func TestASessionThatEndsAtBeginIsNotUsed(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.user("ada", "")
 	_, s := h.signIn(params("rp"), "ada")
@@ -286,7 +286,7 @@ func TestASessionThatEndsAtBeginIsNotUsed(t *testing.T) {
 }
 
 func TestConsentIsRememberedByScope(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("asks", func(c *storage.Client) { c.Consent = "ask" })
 	h.user("ada", "")
 	allow := func(s *session.SignedIn, changes ...string) (*session.SignedIn, []string) {
@@ -335,7 +335,7 @@ func TestConsentIsRememberedByScope(t *testing.T) {
 }
 
 func TestFreshRecoveryCodesAreSeenFirst(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("always", func(c *storage.Client) { c.MFA = mfa.MFAAlways })
 	h.user("bob", "")
 	id := h.begin(params("always"), nil).Request
@@ -359,7 +359,7 @@ func TestFreshRecoveryCodesAreSeenFirst(t *testing.T) {
 }
 
 func TestACRIsToldInTheClientsWords(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.user("ada", totpSecret)
 	_, s := h.signIn(params("rp"), "ada")

@@ -13,8 +13,8 @@ import (
 // elsewhere is a page of the client's on another site, or a program: it has no cookie.
 var elsewhere = mfa.Caller{Origin: "https://app.example"}
 
-// outside reads a login as somebody who knows its address and no more.
-func (h *house) outside(id storage.RequestID, name string) Step {
+// outside reads a login as a caller who knows only its ID.
+func (h *fixture) outside(id storage.RequestID, name string) Step {
 	h.t.Helper()
 	st, err := h.p.Next(h.ctx, Ask{Request: id, Identifier: name, Program: true})
 	h.ok(err)
@@ -22,8 +22,8 @@ func (h *house) outside(id storage.RequestID, name string) Step {
 }
 
 // headless has one client whose pages are its own, and two users.
-func headless(t *testing.T) *house {
-	h := newHouse(t)
+func headless(t *testing.T) *fixture {
+	h := newFixture(t)
 	h.client("own", public, func(c *storage.Client) {
 		c.HeadlessLogin, c.AllowedOrigins = true, []string{"https://app.example"}
 	})
@@ -34,7 +34,7 @@ func headless(t *testing.T) *house {
 }
 
 // proven gives a first factor from elsewhere and reads the login that began.
-func (h *house) proven(id storage.RequestID, name string) Step {
+func (h *fixture) proven(id storage.RequestID, name string) Step {
 	h.t.Helper()
 	st := h.outside(id, name)
 	h.ok(h.verifier.Password(h.ctx, elsewhere, st.Login, password))
@@ -44,7 +44,7 @@ func (h *house) proven(id storage.RequestID, name string) Step {
 }
 
 // passerBy demands that an address tells no more than it may.
-func (h *house) passerBy(id storage.RequestID) {
+func (h *fixture) passerBy(id storage.RequestID) {
 	h.t.Helper()
 	st := h.outside(id, "")
 	if st.Kind != StepIdentify || st.Owned || st.Request.Subject != "" || st.Request.Factors != nil || st.LoginHint != "" || st.Account != nil ||
@@ -188,7 +188,7 @@ func TestAStrangerInABoundRequestDisturbsNobody(t *testing.T) {
 }
 
 // nextFor reads a login in its browser, with a name typed there.
-func (h *house) nextFor(id storage.RequestID, name string) Step {
+func (h *fixture) nextFor(id storage.RequestID, name string) Step {
 	h.t.Helper()
 	st, err := h.p.Next(h.ctx, Ask{Request: id, Identifier: name, Visit: h.visit})
 	h.ok(err)

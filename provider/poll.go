@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// Run keeps what is held in memory fresh until ctx ends: every second it asks storage
-// for the version of clients and keys, so several servers on one database agree within
-// two seconds.
+// Run keeps clients and keys in memory up to date until ctx ends. It polls their versions every
+// second, so all servers on a database agree within two seconds.
 func (p *Provider) Run(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -18,14 +17,14 @@ func (p *Provider) Run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 			if err := p.Poll(ctx); err != nil && ctx.Err() == nil {
-				// What is in memory stays in use: known clients and published keys outlive the database.
+				// Clients and keys in memory stay in use without the database.
 				p.log.ErrorContext(ctx, "versions not read", "error", err)
 			}
 		}
 	}
 }
 
-// Poll is one round of Run.
+// Poll polls once.
 func (p *Provider) Poll(ctx context.Context) error {
 	p.polling.Lock()
 	defer p.polling.Unlock()
@@ -36,7 +35,7 @@ func (p *Provider) Poll(ctx context.Context) error {
 	if p.versions == nil || versions["clients"] != p.versions["clients"] {
 		p.clients.Drop()
 	}
-	// A key becomes active, retires or goes at its own time, without anybody touching its row.
+	// Keys become active, retire and expire without a change of their row.
 	change := p.keyring.NextChange()
 	due := !change.IsZero() && !p.now().Before(change)
 	if p.versions == nil || versions["keys"] != p.versions["keys"] || due {
@@ -60,8 +59,8 @@ func (p *Provider) loadKeys(ctx context.Context) error {
 	return p.publish()
 }
 
-// publish takes the keyring's signing keys over into what we sign with and what the
-// world sees: the key set, and the algorithms discovery offers.
+// publish loads the signing keys of the keyring, and updates the key set and the algorithms in
+// the discovery document.
 func (p *Provider) publish() error {
 	if err := p.keys.Load(p.keyring.Signings("oidc")); err != nil {
 		return err

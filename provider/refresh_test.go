@@ -46,7 +46,7 @@ func grace(seconds int64) func(*storage.Client) {
 }
 
 func TestRefresh(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.user("ada", "")
 	first := h.tokensFor("rp", "ada", "openid email offline_access")
@@ -83,7 +83,7 @@ func TestRefresh(t *testing.T) {
 
 // Edge 6: fosite ignores scope here.
 func TestRefreshNarrowsTheAccessTokenOnly(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp", func(c *storage.Client) { c.Audience = []string{"https://a.example", "https://b.example"} })
 	h.user("ada", "")
 	first := h.tokensFor("rp", "ada", "openid email read offline_access")
@@ -120,7 +120,7 @@ func TestReuseEndsTheFamily(t *testing.T) {
 		{"long after", 10, time.Hour, false, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			h.client("rp", grace(tc.grace))
 			h.user("ada", "")
 			old := h.tokensFor("rp", "ada", "openid offline_access")
@@ -164,7 +164,7 @@ func TestOfTwentyRefreshesOneMakesASuccessor(t *testing.T) {
 		grace int64
 	}{{"without a grace the losers are refused", 0}, {"within the grace all get the same", 10}} {
 		t.Run(tc.name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			h.client("rp", grace(tc.grace))
 			h.user("ada", "")
 			token := h.tokensFor("rp", "ada", "openid offline_access").get("refresh_token")
@@ -193,7 +193,7 @@ func TestOfTwentyRefreshesOneMakesASuccessor(t *testing.T) {
 }
 
 func TestPublicClientsHaveAGraceByDefault(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("spa", public)
 	h.user("ada", "")
 	code, _ := h.signIn(params("spa", "scope", "openid offline_access"), "ada")
@@ -206,7 +206,7 @@ func TestPublicClientsHaveAGraceByDefault(t *testing.T) {
 }
 
 func TestRefreshTokensEnd(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp", func(c *storage.Client) { c.RefreshTokenIdleTTL, c.RefreshTokenTTL = 3600, 7200 })
 	h.user("ada", "")
 	token := h.tokensFor("rp", "ada", "openid offline_access").get("refresh_token")
@@ -237,7 +237,7 @@ func TestRefreshTokensEnd(t *testing.T) {
 }
 
 func TestARefreshTokenIsItsClientsOwn(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.client("other")
 	h.client("codeonly", func(c *storage.Client) { c.GrantTypes = []string{"authorization_code"} })
@@ -256,7 +256,7 @@ func TestARefreshTokenIsItsClientsOwn(t *testing.T) {
 
 // Edge 7: what the client lost since, it cannot refresh.
 func TestRefreshIsJudgedByTheClientOfToday(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp", func(c *storage.Client) { c.Audience = []string{"https://a.example"} })
 	h.user("ada", "")
 	scoped := h.tokensFor("rp", "ada", "openid email offline_access").get("refresh_token")
@@ -285,7 +285,7 @@ func TestTheLoserOfARace(t *testing.T) {
 		{"of two refreshes gets the same within the grace", "RotateRefresh", 10, true, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			h.client("rp", grace(tc.grace))
 			h.user("ada", "")
 			code, _ := h.signIn(params("rp", "scope", "openid offline_access"), "ada")
@@ -313,7 +313,7 @@ func TestTheLoserOfARace(t *testing.T) {
 
 // A revocation that comes between reading and writing wins.
 func TestRevocationDuringARefresh(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp", grace(10))
 	h.user("ada", "")
 	made := h.tokensFor("rp", "ada", "openid offline_access")

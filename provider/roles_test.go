@@ -8,15 +8,15 @@ import (
 )
 
 // give makes roles the roles of a user.
-func (h *house) give(u storage.User, roles ...string) {
+func (h *fixture) give(u storage.User, roles ...string) {
 	h.t.Helper()
 	h.ok(h.engine.UpdateUser(h.ctx, storage.UserChange{ID: u.ID, Roles: &roles, Now: h.now()}))
 }
 
-// RFC 9068 section 2.2.3.1: roles stand in the access token itself, for resource
-// servers that ask nobody.
+// RFC 9068 section 2.2.3.1: the access token contains the roles, for resource
+// servers that do not introspect.
 func TestRolesAreThoseOfTheMoment(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	user := h.user("ada", "")
 	h.give(user, "editor", "auditor")
@@ -59,7 +59,7 @@ func TestRolesAreThoseOfTheMoment(t *testing.T) {
 }
 
 func TestRolesAreToldByScope(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	all := []string{"openid", "roles", "read"}
 	for _, id := range []storage.ClientID{"own", "others", "opaque"} {
 		h.client(id, func(c *storage.Client) {

@@ -7,65 +7,63 @@ import (
 	"sallyport/storage"
 )
 
-// Begun is an opened authorization request, or its answer where nothing was left to ask.
+// Begun is an open authorization request, or its response.
 type Begun struct {
 	Request storage.RequestID // "" with Answer or Finished
 	Step    Step              // the first of Request
-	// Answer is a refusal for the client.
+	// Answer is an error for the client.
 	Answer *Answer
-	// Finished: a living session answered everything, nothing was stored but the code.
+	// Finished: the session satisfied the request, and only the code was stored.
 	Finished *Finished
 }
 
-// Ask is who wants to know what comes next in a login.
+// Ask is a call of Next: which login, and by which caller.
 type Ask struct {
-	// Request is the address of the login: that of its authorization request, or its own.
+	// Request is the ID of the authorization request, or of a detached login.
 	Request storage.RequestID
-	// Track shows that the caller is the owner of a login; it names the login by itself.
+	// Track identifies a login and proves that the caller is its owner.
 	Track storage.TrackID
-	// Sub shows the same for the login at Request, as the masked subject told to its
-	// owner. One that does not fit shows nothing, and is no error.
+	// Sub proves the same for the login at Request: it is the masked subject that was returned to
+	// the owner. One that does not match proves nothing, and is no error.
 	Sub        string
-	Identifier string // as typed; "": none. Counts only while nobody is identified
-	// Named is the authenticator a caller names where it names nobody; zero: none. Counts
-	// like Identifier, in whose place it stands.
+	Identifier string // as entered; "": none. Ignored once a user is identified
+	// Named is an authenticator, given instead of Identifier; zero: none.
 	Named exchange.Choice
-	// Lists: the caller will be told what the name could be proven with. The login
-	// remembers the name, and is asked about few.
+	// Lists: the response will list the methods of the identifier. The login stores the
+	// identifier and allows few of them.
 	Lists    bool
 	Visit    mfa.Caller
 	SignedIn *session.SignedIn
-	// Program: not a form of ours calls, which carries a value of its own, but a script
-	// or a program. An Origin it sends must be the client's or ours, cookie or not.
+	// Program: the caller is a script or program, not a form of this server with a CSRF token.
+	// Its Origin must be one of the client or this server, whether it sends a cookie or not.
 	Program bool
 }
 
-// StepKind is what has to happen next.
+// StepKind is the kind of a step.
 type StepKind string
 
-// The steps. A request goes through them in this order, most of them left out.
+// The steps of a login, in this order. Most logins need only some.
 const (
 	StepIdentify StepKind = "identify" // a first factor is missing
 	StepVerify   StepKind = "verify"   // one of Options is missing
-	StepEnroll   StepKind = "enroll"   // policy demands a factor the user has not got
-	StepRecovery StepKind = "recovery" // fresh recovery codes wait to be seen
-	StepConsent  StepKind = "consent"  // the user has not allowed Scopes yet
-	StepDone     StepKind = "done"     // Finish makes the code
-	StepRefused  StepKind = "refused"  // Finish tells the client Refusal
-	StepOver     StepKind = "over"     // completed or cancelled before, in this browser
+	StepEnroll   StepKind = "enroll"   // the policy requires a factor that the user does not have
+	StepRecovery StepKind = "recovery" // the user has not seen new recovery codes yet
+	StepConsent  StepKind = "consent"  // the user has not consented to Scopes yet
+	StepDone     StepKind = "done"     // Finish creates the code
+	StepRefused  StepKind = "refused"  // Finish returns Refusal to the client
+	StepOver     StepKind = "over"     // completed or cancelled before
 )
 
-// Step is what has to happen next, with all a page needs to say it.
+// Step is the next step of a login, with everything that a page needs.
 type Step struct {
 	Kind    StepKind
 	Request storage.AuthRequest
-	// Owned: the caller is the owner of the login. Everybody else is told no more than
-	// what is asked for first, and nothing that was proven counts for them.
+	// Owned: the caller is the owner of the login. For other callers the step is that of a new
+	// login, and stored factors do not count.
 	Owned bool
-	// InBrowser: the owner is the browser the login is bound to, by its cookie.
+	// InBrowser: the owner is the browser that the login is bound to.
 	InBrowser bool
-	// Account is the subject, or, while nobody is identified, whom the typed
-	// identifier names; nil: nobody.
+	// Account is the subject or, before that is known, the user of the identifier; nil: none.
 	Account    *storage.Account
 	Client     storage.Client
 	Login      exchange.Login // for the calls of exchange.Verifier
@@ -75,17 +73,17 @@ type Step struct {
 	LoginHint  string
 	UILocales  []string
 	Refusal    string // OAuth error code
-	ClientHome string // where "back to the application" leads; "": nowhere
-	LoginPage  string // the client's own login page, with the request named; "": ours
+	ClientHome string // where "back to the application" leads; "": none
+	LoginPage  string // the client's own login page with the request ID; "": that of this server
 
 	request *request
-	asked   Ask
+	ask     Ask
 }
 
-// Again asks where the login stands after something was proven in it. What a stranger
-// proved began a login of its own.
+// Again returns the call of Next after a factor was proved. A factor of a caller who is not the
+// owner began a detached login.
 func (st Step) Again() Ask {
-	a := st.asked
+	a := st.ask
 	a.Identifier, a.Named, a.Lists = "", exchange.Choice{}, false
 	if n := st.Login.Detached; n != nil {
 		a.Request, a.Track, a.Sub = n.Login.ID, n.Track, ""

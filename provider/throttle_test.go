@@ -13,16 +13,16 @@ import (
 	"sallyport/storage/storagetest"
 )
 
-// onBothDatabases runs a test in a house of each kind.
-func onBothDatabases(t *testing.T, test func(h *house)) {
-	t.Run("SQLite", func(t *testing.T) { test(newHouse(t)) })
-	t.Run("PostgreSQL", func(t *testing.T) { test(newHouseOn(t, storagetest.Postgres(t))) })
+// onBothDatabases runs a test on each kind of database.
+func onBothDatabases(t *testing.T, test func(h *fixture)) {
+	t.Run("SQLite", func(t *testing.T) { test(newFixture(t)) })
+	t.Run("PostgreSQL", func(t *testing.T) { test(newFixtureOn(t, storagetest.Postgres(t))) })
 }
 
 // another is one more server on the same database, or the same one after a restart.
-func (h *house) another() *house {
+func (h *fixture) another() *fixture {
 	h.t.Helper()
-	other := &house{t: h.t, ctx: h.ctx, clock: h.now(), engine: h.engine, keyring: h.keyring, journal: h.journal, visit: h.visit, logged: h.logged}
+	other := &fixture{t: h.t, ctx: h.ctx, clock: h.now(), engine: h.engine, keyring: h.keyring, journal: h.journal, visit: h.visit, logged: h.logged}
 	var err error
 	other.p, err = New(h.engine, h.keyring, h.verifier, h.sessions, h.journal, h.now, rand.Reader, h.p.options)
 	h.ok(err)
@@ -30,14 +30,14 @@ func (h *house) another() *house {
 }
 
 // from is the visit of a caller at an address.
-func (h *house) from(address string) mfa.Caller {
+func (h *fixture) from(address string) mfa.Caller {
 	v := h.visit
 	v.Address = address
 	return v
 }
 
 // show calls the token endpoint with a secret, from an address, and returns the status.
-func (h *house) show(address, id, word string) int {
+func (h *fixture) show(address, id, word string) int {
 	return h.postFrom(h.from(address), h.p.Grants.Token, presenter{header: basic(id, word)}, formOf("grant_type", "client_credentials", "scope", "read")).Status
 }
 
@@ -47,7 +47,7 @@ const (
 )
 
 // fail shows wrong secrets which are all compared.
-func (h *house) fail(n int, address, id string) {
+func (h *fixture) fail(n int, address, id string) {
 	h.t.Helper()
 	for i := range n {
 		if got := h.show(address, id, "a wrong one"); got != http.StatusUnauthorized {
@@ -57,7 +57,7 @@ func (h *house) fail(n int, address, id string) {
 }
 
 // is checks what a secret is answered.
-func (h *house) is(what string, got, want int) {
+func (h *fixture) is(what string, got, want int) {
 	h.t.Helper()
 	if got != want {
 		h.t.Errorf("%s = %d, want %d", what, got, want)
@@ -65,7 +65,7 @@ func (h *house) is(what string, got, want int) {
 }
 
 func TestWrongSecretsOfAClientWait(t *testing.T) {
-	onBothDatabases(t, func(h *house) {
+	onBothDatabases(t, func(h *fixture) {
 		h.client("rp")
 		h.client("other")
 		h.fail(20, home, "rp")
@@ -96,9 +96,9 @@ func TestWrongSecretsOfAClientWait(t *testing.T) {
 	})
 }
 
-// A flood of wrong secrets costs its own address and nobody else.
+// A flood of wrong secrets affects its own address only.
 func TestAFloodOfWrongSecretsStopsNobodyElse(t *testing.T) {
-	onBothDatabases(t, func(h *house) {
+	onBothDatabases(t, func(h *fixture) {
 		h.client("rp")
 		for n := range 300 {
 			address := fmt.Sprintf("192.0.2.%d", n%10)
@@ -115,9 +115,9 @@ func TestAFloodOfWrongSecretsStopsNobodyElse(t *testing.T) {
 
 // Of parallel tries no more are compared than one after the other, on one server or two.
 func TestParallelSecretsAreCountedBeforeTheyAreCompared(t *testing.T) {
-	onBothDatabases(t, func(h *house) {
+	onBothDatabases(t, func(h *fixture) {
 		h.client("rp")
-		servers := [2]*house{h, h.another()}
+		servers := [2]*fixture{h, h.another()}
 		turns := make(chan int, 100)
 		for i := range cap(turns) {
 			turns <- i
@@ -144,7 +144,7 @@ func TestParallelSecretsAreCountedBeforeTheyAreCompared(t *testing.T) {
 // The right secret, shown while the twentieth wrong one is counted, comes after it.
 func TestNobodyIsComparedWhileAFailureIsCounted(t *testing.T) {
 	for _, known := range []bool{true, false} { // whether this server has seen a failure before
-		onBothDatabases(t, func(h *house) {
+		onBothDatabases(t, func(h *fixture) {
 			h.client("rp")
 			other, mine := h.another(), 0
 			if known {
@@ -167,7 +167,7 @@ func TestNobodyIsComparedWhileAFailureIsCounted(t *testing.T) {
 // Right secrets read and write nothing, and where a failure makes them counted they are
 // all taken back, however many come at once.
 func TestRightSecretsAreNotHeldAgainstAClient(t *testing.T) {
-	onBothDatabases(t, func(h *house) {
+	onBothDatabases(t, func(h *fixture) {
 		h.client("rp")
 		revoke := func() reply {
 			return h.postFrom(h.from(home), h.p.Introspection.Revoke, presenter{header: basic("rp", clientSecret)}, formOf("token", "no token of ours"))
@@ -191,7 +191,7 @@ func TestRightSecretsAreNotHeldAgainstAClient(t *testing.T) {
 
 // Every way to fail counts in the same counter, at every endpoint.
 func TestEveryWayToAuthenticateIsCounted(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.client("off", func(c *storage.Client) { c.Disabled = true })
 	h.client("spa", public)
@@ -219,9 +219,9 @@ func TestEveryWayToAuthenticateIsCounted(t *testing.T) {
 	}
 }
 
-// Names nobody has answer as names somebody has, and share one counter a network.
+// Unknown names get the same responses as known ones, and share one counter per network.
 func TestInventedNamesMakeNoRows(t *testing.T) {
-	onBothDatabases(t, func(h *house) {
+	onBothDatabases(t, func(h *fixture) {
 		h.client("rp")
 		before := h.engine.Stats().Commits
 		for n := range 500 {
@@ -247,7 +247,7 @@ func TestInventedNamesMakeNoRows(t *testing.T) {
 
 // What can not be counted is not compared.
 func TestASecretThatIsNotCountedIsNotCompared(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.is("the client, which is in memory then", h.show(home, "rp", clientSecret), 200)
 	b := h.store
@@ -260,7 +260,7 @@ func TestASecretThatIsNotCountedIsNotCompared(t *testing.T) {
 // Over the budget of its address whoever failed is refused without a word written, and who
 // never failed goes on.
 func TestFailuresOfClientsHaveABudget(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.client("other")
 	over := false

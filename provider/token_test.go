@@ -14,7 +14,7 @@ import (
 )
 
 // tokensFor signs a user in and redeems the code.
-func (h *house) tokensFor(id storage.ClientID, name, scope string) reply {
+func (h *fixture) tokensFor(id storage.ClientID, name, scope string) reply {
 	h.t.Helper()
 	code, _ := h.signIn(params(id, "scope", scope), name)
 	got := h.post(h.p.Grants.Token, string(id), redeem(code))
@@ -25,7 +25,7 @@ func (h *house) tokensFor(id storage.ClientID, name, scope string) reply {
 }
 
 func TestTokenRefuses(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp", func(c *storage.Client) { c.Audience = []string{"https://api.example", "https://two.example"} })
 	h.client("post", func(c *storage.Client) { c.AuthMethod = "client_secret_post" })
 	h.client("spa", public)
@@ -99,7 +99,7 @@ func TestTokenRefuses(t *testing.T) {
 }
 
 func TestTokenReadsOnlyForms(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	for _, tc := range []struct {
 		name, method, target, kind, body string
@@ -128,7 +128,7 @@ func TestTokenReadsOnlyForms(t *testing.T) {
 }
 
 func TestClientCredentials(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp", func(c *storage.Client) { c.Audience = []string{"https://api.example", "https://two.example"} })
 	h.client("plain", func(c *storage.Client) { c.AccessTokenFormat, c.AccessTokenTTL = "opaque", 60 })
 	got := h.post(h.p.Grants.Token, "rp", formOf("grant_type", "client_credentials", "scope", "read openid", "resource", "https://two.example"))
@@ -166,7 +166,7 @@ func TestClientCredentials(t *testing.T) {
 // Edge 1: one wrong try must not open the way without a verifier, not even for a client
 // that is excused from PKCE.
 func TestAWrongVerifierDoesNotWeakenTheCode(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("excused", func(c *storage.Client) { c.PKCEOptional = true })
 	h.user("ada", "")
 	code, s := h.signIn(params("excused"), "ada")
@@ -189,7 +189,7 @@ func TestAWrongVerifierDoesNotWeakenTheCode(t *testing.T) {
 }
 
 func TestACodeLivesAMinute(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.user("ada", "")
 	code, _ := h.signIn(params("rp"), "ada")
@@ -201,7 +201,7 @@ func TestACodeLivesAMinute(t *testing.T) {
 
 // O-4: the second use of a code ends everything the first one gave.
 func TestAReplayedCodeEndsTheGrant(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.user("ada", "")
 	code, _ := h.signIn(params("rp", "scope", "openid offline_access"), "ada")
@@ -222,7 +222,7 @@ func TestAReplayedCodeEndsTheGrant(t *testing.T) {
 
 // Edge 2 and O-2.
 func TestOfTwentyRedemptionsOneSucceeds(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.user("ada", "")
 	code, _ := h.signIn(params("rp", "scope", "openid offline_access"), "ada")
@@ -242,7 +242,7 @@ func TestADisabledUserGetsNoTokens(t *testing.T) { noTokens(t, storage.UserDisab
 func TestAPendingUserGetsNoTokens(t *testing.T) { noTokens(t, storage.UserPending) }
 
 func noTokens(t *testing.T, off storage.UserStatus) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	user := h.user("ada", "")
 	first := h.tokensFor("rp", "ada", "openid offline_access")
@@ -260,7 +260,7 @@ func noTokens(t *testing.T, off storage.UserStatus) {
 }
 
 func TestLogoutEndsGrantsWithoutOfflineAccess(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.user("ada", "")
 	code, s := h.signIn(params("rp", "scope", "openid"), "ada")
@@ -283,7 +283,7 @@ func TestLogoutEndsGrantsWithoutOfflineAccess(t *testing.T) {
 }
 
 func TestAlgorithmsPerClient(t *testing.T) {
-	h := newHouse(t, "RS256", "PS256", "ES256", "EdDSA")
+	h := newFixture(t, "RS256", "PS256", "ES256", "EdDSA")
 	h.user("ada", "")
 	for _, alg := range []string{"", "RS256", "PS256", "ES256", "EdDSA"} {
 		id := storage.ClientID("rp" + alg)

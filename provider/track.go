@@ -11,9 +11,9 @@ import (
 	"sallyport/storage"
 )
 
-// Track names a login whose first factor is proven, to its owner alone: whoever shows it
-// goes on with the login. It is derived, so that asking again gives the same name and
-// writes nothing.
+// Track returns the track of a login after its first factor, to its owner alone: whoever sends
+// the track continues the login. It is derived, so further calls return the same one and write
+// nothing.
 func (p *Provider) Track(ctx context.Context, st Step, _ mfa.Caller) (storage.TrackID, error) {
 	if !st.Owned || st.Kind == StepIdentify || st.Kind == StepOver || st.Request.Subject == "" {
 		return "", &mfa.Error{Code: mfa.InvalidRequest}
@@ -28,18 +28,18 @@ func (p *Provider) Track(ctx context.Context, st Step, _ mfa.Caller) (storage.Tr
 		}
 	}
 	now := p.now()
-	err := p.change(ctx, storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, Track: ids[0], TrackUntil: ownedUntil(st.Request, now), Now: now}, nil)
+	err := p.change(ctx, storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, Track: ids[0], TrackUntil: trackEnd(st.Request, now), Now: now}, nil)
 	return ids[0], err
 }
 
-// tracks are the names of a login under every living key, the newest first. They end
-// with its proofs: after a restart there are others.
+// tracks returns the tracks of a login for every valid key, the newest first. A restart of the
+// login changes them.
 func (p *Provider) tracks(r storage.AuthRequest) []storage.TrackID {
-	return named[storage.TrackID](p, "track", string(r.ID)+"|"+strconv.FormatInt(r.Restarts, 10))
+	return derive[storage.TrackID](p, "track", string(r.ID)+"|"+strconv.FormatInt(r.Restarts, 10))
 }
 
-// subjects are the masked subjects of a login, like tracks. That of a login of its own
-// leads to it: callers go on naming the request they opened.
+// subjects returns the masked subjects of a login, like tracks. That of a detached login
+// contains its ID, because callers continue to send the ID of the request.
 func (p *Provider) subjects(r storage.AuthRequest) []string {
 	if id, ok := storage.Bytes(r.ID); ok && r.Parent != nil {
 		var out []string
@@ -50,10 +50,10 @@ func (p *Provider) subjects(r storage.AuthRequest) []string {
 		}
 		return out
 	}
-	return named[string](p, "login subject", string(r.ID)+"|"+strconv.FormatInt(r.Restarts, 10)+"|"+string(r.Subject))
+	return derive[string](p, "login subject", string(r.ID)+"|"+strconv.FormatInt(r.Restarts, 10)+"|"+string(r.Subject))
 }
 
-// unmask returns the logins a masked subject may be that of.
+// unmask returns the detached logins that a masked subject may belong to.
 func (p *Provider) unmask(sub string) []storage.RequestID {
 	masked, ok := storage.Bytes(sub)
 	if !ok {
@@ -68,20 +68,20 @@ func (p *Provider) unmask(sub string) []storage.RequestID {
 	return out
 }
 
-// maskCiphers are permutations of 16 bytes that only the server knows, one a living key.
+// maskCiphers returns a permutation of 16 bytes for every valid key.
 func (p *Provider) maskCiphers() []cipher.Block {
 	var out []cipher.Block
 	for _, key := range p.keyring.MACs("subject", "login subject key", "") {
 		block, err := aes.NewCipher(key)
 		if err != nil {
-			panic("provider: " + err.Error()) // of another length than 16, 24 or 32
+			panic("provider: " + err.Error()) // the key has another length than 16, 24 or 32
 		}
 		out = append(out, block)
 	}
 	return out
 }
 
-func named[T ~string](p *Provider, purpose, value string) []T {
+func derive[T ~string](p *Provider, purpose, value string) []T {
 	var out []T
 	for _, sum := range p.keyring.MACs("subject", purpose, value) {
 		out = append(out, storage.FromBytes[T]([16]byte(sum[:16])))
@@ -89,8 +89,8 @@ func named[T ~string](p *Provider, purpose, value string) []T {
 	return out
 }
 
-// Masked is how the user of a login is told to the login's owner; "" for everybody else,
-// and while nobody is identified.
+// Masked returns the masked subject of a login to its owner; "" to other callers, and before a
+// user is identified.
 func (p *Provider) Masked(st Step) string {
 	if ids := p.subjects(st.Request); st.Owned && st.Request.Subject != "" && len(ids) > 0 {
 		return ids[0]
@@ -98,7 +98,7 @@ func (p *Provider) Masked(st Step) string {
 	return ""
 }
 
-// IsMasked reports whether a masked subject is that of a login.
+// IsMasked reports whether a masked subject belongs to a login.
 func (p *Provider) IsMasked(st Step, sub string) bool {
 	for _, id := range p.subjects(st.Request) {
 		if st.Owned && st.Request.Subject != "" && hmac.Equal([]byte(id), []byte(sub)) {

@@ -13,7 +13,7 @@ import (
 const appKey = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 func TestATrackLeadsToItsLogin(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp", func(c *storage.Client) { c.MFA = mfa.MFAAlways })
 	h.user("ada", appKey)
 	id := h.begin(params("rp"), nil).Request
@@ -53,7 +53,7 @@ func TestATrackLeadsToItsLogin(t *testing.T) {
 }
 
 func TestWhoseAccessTokenItIs(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp", managing)
 	user := h.user("ada", "")
 	code, s := h.signIn(params("rp", "scope", "openid offline_access"), "ada")
@@ -83,7 +83,7 @@ func TestWhoseAccessTokenItIs(t *testing.T) {
 }
 
 func TestABearerInspects(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.client("other")
 	h.user("ada", "")
@@ -119,7 +119,7 @@ func TestABearerInspects(t *testing.T) {
 }
 
 func TestAnAccessTokenSpeaksForWhoLeaves(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp")
 	h.user("ada", "")
 	code, s := h.signIn(params("rp"), "ada")

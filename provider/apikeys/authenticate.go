@@ -14,24 +14,24 @@ import (
 )
 
 const (
-	verifiedMost = 1024            // keys in memory
-	pollStale    = 5 * time.Second // what is in memory counts for so long after the last poll
-	useGrain     = time.Minute     // how exact LastUsedAt is
-	flushGrace   = 5 * time.Second // for the last notes of a server that stops
+	cacheSize = 1024            // keys in memory
+	maxAge    = 5 * time.Second // of the last poll; after that the cache is not used
+	precision = time.Minute     // of LastUsedAt
+	lastFlush = 5 * time.Second // timeout of the last Flush
 )
 
-// use is when a key was last used, and whether storage knows.
-type use struct {
+// lastUse is when a key was last used, and whether that was stored.
+type lastUse struct {
 	at      time.Time
 	written bool
 }
 
-// Authenticate returns the key whose secret was presented. Every refusal is an
-// ErrNoAPIKey and leaves a line in the audit trail; any other error says that storage
-// cannot be asked. The key has the dialects, verbs and end that those it descends from
-// leave it. It is shared: a caller must not change what it points to.
+// Authenticate returns the key of a secret. Every refusal is an ErrNotFound and adds an entry to
+// the audit trail; any other error is a storage failure. Dialects, verbs and expiry of the key
+// are limited by the keys it descends from. The key is shared: callers must not change what it
+// points to.
 func (a *Keys) Authenticate(ctx context.Context, v mfa.Caller, presented string) (storage.APIKey, error) {
-	k, err := a.recognise(ctx, presented)
+	k, err := a.find(ctx, presented)
 	if refused, ok := errors.AsType[*refusal](err); ok {
 		e := storage.Event{Kind: mfa.EventAPIKeyRefused, Outcome: mfa.OutcomeRefused, Detail: map[string]string{"reason": refused.reason}}
 		if k.ID != "" {
@@ -43,17 +43,17 @@ func (a *Keys) Authenticate(ctx context.Context, v mfa.Caller, presented string)
 	if err != nil {
 		return storage.APIKey{}, err
 	}
-	a.use(k)
+	a.recordUse(k)
 	return k, nil
 }
 
-// recognise is Authenticate without traces. With a refusal it returns the key that was
-// refused, if there is one.
-func (a *Keys) recognise(ctx context.Context, presented string) (storage.APIKey, error) {
+// find is Authenticate without side effects. With a refusal it returns the key that was refused,
+// if there is one.
+func (a *Keys) find(ctx context.Context, presented string) (storage.APIKey, error) {
 	switch {
-	case a.foreign(presented):
+	case a.fromOtherEnvironment(presented):
 		return storage.APIKey{}, ErrEnvironment
-	case !presentable(presented), a.mistyped(presented):
+	case !wellFormed(presented), a.mistyped(presented):
 		return storage.APIKey{}, ErrNotFound
 	}
 	line, err := a.byHash(ctx, sha256.Sum256([]byte(presented)))
@@ -63,13 +63,12 @@ func (a *Keys) recognise(ctx context.Context, presented string) (storage.APIKey,
 	if err != nil {
 		return storage.APIKey{}, fmt.Errorf("read API key: %w", err)
 	}
-	return a.standing(line)
+	return a.effective(line)
 }
 
-// Named returns the SHA-256 sum of the secret that opens something now and whose sum
-// begins so, for a server that is to prove that it knows a secret. Every refusal is an
-// ErrNoAPIKey, and two sums that begin so are none.
-func (a *Keys) Named(ctx context.Context, prefix []byte) ([sha256.Size]byte, error) {
+// HashOf returns the SHA-256 of the active secret whose SHA-256 has this prefix, for a server that
+// must prove that it knows the secret. It returns ErrNotFound if there is none, or more than one.
+func (a *Keys) HashOf(ctx context.Context, prefix []byte) ([sha256.Size]byte, error) {
 	var sum [sha256.Size]byte
 	hash, err := a.store.APIKeyHash(ctx, prefix)
 	if errors.Is(err, storage.ErrNotFound) {
@@ -86,13 +85,13 @@ func (a *Keys) Named(ctx context.Context, prefix []byte) ([sha256.Size]byte, err
 	if err != nil {
 		return sum, fmt.Errorf("read API key: %w", err)
 	}
-	_, err = a.standing(line)
+	_, err = a.effective(line)
 	return sum, err
 }
 
-// byHash finds a key, and those it descends from, in memory or in storage. What the look-up takes tells something of
-// the sum at most, which leads nobody to a secret; what was found is compared in
-// constant time nevertheless, so that no engine can be talked into another key.
+// byHash returns a key, and those it descends from, from memory or storage. The time of the
+// look-up reveals at most parts of the hash, which does not help to find the secret. The hash is
+// compared in constant time nevertheless, in case storage returned another key.
 func (a *Keys) byHash(ctx context.Context, sum [sha256.Size]byte) ([]storage.APIKey, error) {
 	line, epoch, ok := a.verified.Get(sum)
 	if ok && a.fresh() {
@@ -109,28 +108,28 @@ func (a *Keys) byHash(ctx context.Context, sum [sha256.Size]byte) ([]storage.API
 	return line, nil
 }
 
-// fresh reports whether a change of the keys would have been seen: without polls, or
-// while they fail, every call asks storage, and a key that was taken away is dead.
+// fresh reports whether the cache is up to date. Without polls, or while they fail, every call
+// reads storage, so that a deleted key is refused.
 func (a *Keys) fresh() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return !a.polled.IsZero() && a.now().Sub(a.polled) <= pollStale
+	return !a.polled.IsZero() && a.now().Sub(a.polled) <= maxAge
 }
 
-// use notes that a key was used, to be written behind.
-func (a *Keys) use(k storage.APIKey) {
+// recordUse records that a key was used. Flush stores it.
+func (a *Keys) recordUse(k storage.APIKey) {
 	now := a.now()
-	if now.Sub(k.LastUsedAt) < useGrain {
+	if now.Sub(k.LastUsedAt) < precision {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if last, ok := a.used[k.ID]; !ok || now.Sub(last.at) >= useGrain {
-		a.used[k.ID] = use{at: now}
+	if last, ok := a.used[k.ID]; !ok || now.Sub(last.at) >= precision {
+		a.used[k.ID] = lastUse{at: now}
 	}
 }
 
-// Poll looks whether keys changed, and forgets those in memory if so.
+// Poll drops the cache if a key changed.
 func (a *Keys) Poll(ctx context.Context) error {
 	now := a.now()
 	versions, err := a.store.Versions(ctx)
@@ -146,7 +145,7 @@ func (a *Keys) Poll(ctx context.Context) error {
 	return nil
 }
 
-// Flush writes when keys were last used. What could not be written waits for the next.
+// Flush stores when keys were last used. After a failure the next Flush tries again.
 func (a *Keys) Flush(ctx context.Context) error {
 	now, unwritten := a.now(), map[storage.APIKeyID]time.Time{}
 	a.mu.Lock()
@@ -154,7 +153,7 @@ func (a *Keys) Flush(ctx context.Context) error {
 		switch {
 		case !u.written:
 			unwritten[id] = u.at
-		case now.Sub(u.at) >= useGrain:
+		case now.Sub(u.at) >= precision:
 			delete(a.used, id)
 		}
 	}
@@ -169,21 +168,21 @@ func (a *Keys) Flush(ctx context.Context) error {
 	defer a.mu.Unlock()
 	for id, at := range unwritten {
 		if a.used[id].at.Equal(at) {
-			a.used[id] = use{at, true}
+			a.used[id] = lastUse{at, true}
 		}
 	}
 	return nil
 }
 
-// Run polls and flushes each second until ctx ends, and flushes once more. A change of a
-// key is seen within two seconds.
+// Run polls and flushes every second until ctx ends, and flushes once more. Changes of keys are
+// noticed within two seconds.
 func (a *Keys) Run(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushGrace)
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlush)
 			defer cancel()
 			return a.Flush(last)
 		case <-tick.C:

@@ -127,13 +127,13 @@ func TestKeysAreReadOnceAndChangesAreSeen(t *testing.T) {
 	h.ok(a.Poll(h.ctx))
 	opens(ErrDisabled, 1)
 	h.ok(other.Enable(h.ctx, h.visit, Operator(), k.ID))
-	h.wait(pollStale + time.Microsecond) // the polls fail
+	h.wait(maxAge + time.Microsecond) // the polls fail
 	opens(nil, 3)
 	h.ok(a.Poll(h.ctx))
 	opens(nil, 1)
 	store.broken = errors.New("connection reset by peer")
 	opens(nil, 0)
-	h.wait(pollStale + time.Microsecond)
+	h.wait(maxAge + time.Microsecond)
 	if _, err := a.Authenticate(h.ctx, h.visit, secret); !errors.Is(err, store.broken) || errors.Is(err, ErrNotFound) {
 		t.Errorf("without storage: %v, want %v and no verdict on the key", err, store.broken)
 	}

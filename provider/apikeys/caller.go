@@ -11,7 +11,7 @@ import (
 	"sallyport/storage"
 )
 
-// Refusals of callers who hold an API key.
+// Errors for callers with an API key.
 var (
 	ErrNotPermitted  = errors.New("an API key changes itself and the keys that it made, and no others")
 	ErrOperatorOnly  = errors.New("an API key that is disabled is for the operator to enable, change or delete")
@@ -19,22 +19,22 @@ var (
 	ErrTooManyMakers = fmt.Errorf("an API key descends from %d others at most", storage.MaxMakers)
 )
 
-// Caller is on whose word API keys are made and changed. The zero Caller may do nothing.
+// Caller is who creates and changes API keys. The zero Caller may do nothing.
 type Caller struct {
 	operator bool
 	key      storage.APIKey
 }
 
-// Operator has no limits: the key of the server's file opens everything.
+// Operator returns a Caller without limits, who has the key of the configuration.
 func Operator() Caller { return Caller{operator: true} }
 
-// Holder is limited to what an API key opens, which is one that Authenticate returned.
+// Holder returns a Caller with the limits of an API key that Authenticate returned.
 func Holder(k storage.APIKey) Caller { return Caller{key: k} }
 
-// ID is that of the caller's API key; "" of the operator.
+// ID returns the ID of the caller's API key; "" for the operator.
 func (c Caller) ID() storage.APIKeyID { return c.key.ID }
 
-// beyond returns what a key with these settings would open that its caller does not.
+// beyond returns what a draft would open that its caller may not.
 func (c Caller) beyond(d Draft) []users.Fault {
 	if c.operator {
 		return nil
@@ -55,7 +55,7 @@ func (c Caller) beyond(d Draft) []users.Fault {
 	return out
 }
 
-// common returns what is in both lists.
+// common returns the entries that are in both lists.
 func common(list, of []string) []string {
 	out := []string{}
 	for _, s := range list {
@@ -66,8 +66,8 @@ func common(list, of []string) []string {
 	return out
 }
 
-// current returns a caller with what its key opens now: the one that was recognised may
-// have been in memory. The new key's line is as long as this one's and itself.
+// current returns the caller with the stored state of its key, as the key may have been
+// authenticated from memory, and the line of keys from that key to the first.
 func (a *Keys) current(ctx context.Context, by Caller) (Caller, []storage.APIKey, error) {
 	if by.operator {
 		return by, nil, nil
@@ -79,27 +79,27 @@ func (a *Keys) current(ctx context.Context, by Caller) (Caller, []storage.APIKey
 	if err != nil {
 		return by, nil, fmt.Errorf("read API key: %w", err)
 	}
-	k, err := a.standing(line)
+	k, err := a.effective(line)
 	if err != nil || !k.Allows(DialectAdmin, VerbWrite) {
 		return by, nil, ErrCallerEnded
 	}
 	return Holder(k), line, nil
 }
 
-// May returns nil where a caller may change a key: the operator any, an API key itself
-// and those that descend from it, as long as nobody disabled them. ErrForeignAPIKey,
-// ErrDisabledStays: it may not. ErrNoAPIKey.
+// May returns nil if a caller may change a key: the operator may change any, an API key may change
+// itself and its descendants unless they are disabled. Otherwise it returns ErrNotPermitted,
+// ErrOperatorOnly or ErrNotFound.
 func (a *Keys) May(ctx context.Context, by Caller, id storage.APIKeyID) error {
 	if by.operator {
 		return nil
 	}
-	_, err := a.owned(ctx, by, id)
+	_, err := a.permitted(ctx, by, id)
 	return err
 }
 
-// owned reads a key that its caller may change. What it may change is what was read: who
-// disables the key meanwhile changes what it is replaced by, and that fails.
-func (a *Keys) owned(ctx context.Context, by Caller, id storage.APIKeyID) (storage.APIKey, error) {
+// permitted reads a key that the caller may change. If the key is disabled in the meantime, the
+// caller's change fails with a conflict.
+func (a *Keys) permitted(ctx context.Context, by Caller, id storage.APIKeyID) (storage.APIKey, error) {
 	if by.operator {
 		return a.Get(ctx, id)
 	}
@@ -113,28 +113,28 @@ func (a *Keys) owned(ctx context.Context, by Caller, id storage.APIKeyID) (stora
 	if !slices.ContainsFunc(line, func(k storage.APIKey) bool { return k.ID == by.key.ID }) {
 		return storage.APIKey{}, ErrNotPermitted
 	}
-	if line[0].Disabled { // who disabled it may have had a reason that its maker does not share
+	if line[0].Disabled { // the operator may have had a reason
 		return storage.APIKey{}, ErrOperatorOnly
 	}
 	return line[0], nil
 }
 
-// of reads a key for a change of it that makes it open nothing more than it does.
-func (a *Keys) of(ctx context.Context, by Caller, id storage.APIKeyID) (storage.APIKey, error) {
+// readFor reads a key for a change that does not extend what the key opens.
+func (a *Keys) readFor(ctx context.Context, by Caller, id storage.APIKeyID) (storage.APIKey, error) {
 	if _, _, err := a.current(ctx, by); err != nil {
 		return storage.APIKey{}, err
 	}
-	return a.owned(ctx, by, id)
+	return a.permitted(ctx, by, id)
 }
 
-// standing returns what the first key of a line opens: no more than any of those it
-// descends from, and nothing once one of them is gone, disabled or over.
-func (a *Keys) standing(line []storage.APIKey) (storage.APIKey, error) {
+// effective returns the first key of a line with the limits of all keys it descends from, or an
+// error once one of them is deleted, disabled or expired.
+func (a *Keys) effective(line []storage.APIKey) (storage.APIKey, error) {
 	k := line[0]
 	switch {
 	case k.Disabled:
 		return k, ErrDisabled
-	case a.over(k):
+	case a.expired(k):
 		return k, ErrExpired
 	case a.orphaned(line):
 		return k, ErrMakerEnded
@@ -148,8 +148,8 @@ func (a *Keys) standing(line []storage.APIKey) (storage.APIKey, error) {
 	return k, nil
 }
 
-// dialectsFor are the dialects of a maker that a key of its line may speak: in those that
-// name a project or an app, both must name the same.
+// dialectsFor returns the dialects of a maker that its descendant may have: those with a project
+// or app require the same one in both.
 func dialectsFor(k, maker storage.APIKey) []string {
 	out := []string{}
 	for _, d := range maker.Dialects {
@@ -161,15 +161,15 @@ func dialectsFor(k, maker storage.APIKey) []string {
 	return out
 }
 
-func (a *Keys) over(k storage.APIKey) bool {
+func (a *Keys) expired(k storage.APIKey) bool {
 	return !k.ExpiresAt.IsZero() && !a.now().Before(k.ExpiresAt)
 }
 
 func (a *Keys) orphaned(line []storage.APIKey) bool {
-	return line[len(line)-1].Maker != "" || slices.ContainsFunc(line[1:], func(m storage.APIKey) bool { return m.Disabled || a.over(m) })
+	return line[len(line)-1].Maker != "" || slices.ContainsFunc(line[1:], func(m storage.APIKey) bool { return m.Disabled || a.expired(m) })
 }
 
-// Orphaned reports whether a key opens nothing because one it descends from does not.
+// Orphaned reports whether a key is refused because a key it descends from is.
 func (a *Keys) Orphaned(ctx context.Context, k storage.APIKey) (bool, error) {
 	if k.Maker == "" {
 		return false, nil

@@ -19,8 +19,8 @@ import (
 	"sallyport/storage"
 )
 
-// Refusals of APIKeys. Errors of Authenticate that mean "this key opens nothing here"
-// all are ErrNoAPIKey to errors.Is; what else they say is for who holds the key.
+// Errors of Keys. For errors.Is, every refusal of Authenticate is an ErrNotFound; the text is for
+// the holder of the key.
 var (
 	ErrNotFound    error = &refusal{"unknown", "there is no such API key"}
 	ErrEnvironment error = &refusal{"environment", "the API key is for the other environment: test keys open test servers, live keys live ones"}
@@ -32,23 +32,23 @@ var (
 	ErrChanged = errors.New("the API key was changed by somebody else meanwhile, or its new name or secret is taken")
 )
 
-// apiKeyRefusal is why a key opens nothing: in a word for the audit trail, and in words.
+// refusal is why a key is refused, with a reason for the audit trail.
 type refusal struct{ reason, text string }
 
 func (r *refusal) Error() string { return r.text }
 
-// Is lets errors.Is find ErrNoAPIKey in every refusal.
+// Is makes every refusal an ErrNotFound.
 func (r *refusal) Is(target error) bool { return target == ErrNotFound }
 
-// apiKeyStore is what APIKeys need of storage.
+// store is the storage that Keys needs.
 type store interface {
 	storage.APIKeys
 	// Versions is that of storage.Clients.
 	Versions(ctx context.Context) (map[string]int64, error)
 }
 
-// APIKeys makes, changes and recognises the keys of backends. Run must be running where
-// many calls are to be authenticated.
+// Keys creates, changes and authenticates API keys. To authenticate many requests, Run must be
+// running.
 type Keys struct {
 	store       store
 	journal     *audit.Journal
@@ -60,15 +60,15 @@ type Keys struct {
 	verified *cache.Cache[[sha256.Size]byte, []storage.APIKey]
 
 	mu      sync.Mutex
-	version int64     // of the keys, as last polled
-	polled  time.Time // before it was read; zero: never
-	used    map[storage.APIKeyID]use
+	version int64     // of the keys at the last poll
+	polled  time.Time // time of the last poll; zero: never
+	used    map[storage.APIKeyID]lastUse
 }
 
-// NewAPIKeys returns the keys of a server of this environment: "test" or "live".
+// New returns the Keys of a server in this environment: "test" or "live".
 func New(store store, journal *audit.Journal, now func() time.Time, random io.Reader, environment string, log *slog.Logger) *Keys {
 	return &Keys{store: store, journal: journal, now: now, random: random, environment: environment, log: log,
-		verified: cache.New[[sha256.Size]byte, []storage.APIKey](verifiedMost), used: map[storage.APIKeyID]use{}}
+		verified: cache.New[[sha256.Size]byte, []storage.APIKey](cacheSize), used: map[storage.APIKeyID]lastUse{}}
 }
 
 // List returns all keys in the order of their names.
@@ -80,7 +80,7 @@ func (a *Keys) List(ctx context.Context) ([]storage.APIKey, error) {
 	return all, nil
 }
 
-// Get returns a key: ErrNoAPIKey.
+// Get returns a key, or ErrNotFound.
 func (a *Keys) Get(ctx context.Context, id storage.APIKeyID) (storage.APIKey, error) {
 	k, err := a.store.APIKey(ctx, id)
 	if errors.Is(err, storage.ErrNotFound) {
@@ -92,7 +92,7 @@ func (a *Keys) Get(ctx context.Context, id storage.APIKeyID) (storage.APIKey, er
 	return k, nil
 }
 
-// Find returns the key that somebody means: by its ID or its name. ErrNoAPIKey.
+// Find returns a key by its ID or name, or ErrNotFound.
 func (a *Keys) Find(ctx context.Context, which string) (storage.APIKey, error) {
 	if k, err := a.Get(ctx, storage.APIKeyID(which)); !errors.Is(err, ErrNotFound) {
 		return k, err
@@ -108,10 +108,9 @@ func (a *Keys) Find(ctx context.Context, which string) (storage.APIKey, error) {
 	return all[i], nil
 }
 
-// Create adds a key and returns it with its secret, which is kept nowhere; "" where it
-// was taken over. An *InvalidAPIKey says what is wrong with the draft. A key that an API
-// key makes remembers its maker, opens no more than that and ends with it: ErrCallerEnded,
-// ErrTooManyMakers.
+// Create adds a key and returns it with its secret, which is not stored; "" if the draft contains
+// one. It returns an *InvalidError for an invalid draft. A key that was created with another key
+// opens no more than that one and ends with it: ErrCallerEnded, ErrTooManyMakers.
 func (a *Keys) Create(ctx context.Context, v mfa.Caller, by Caller, d Draft) (storage.APIKey, string, error) {
 	by, line, err := a.current(ctx, by)
 	if err != nil {
@@ -146,9 +145,9 @@ func (a *Keys) Create(ctx context.Context, v mfa.Caller, by Caller, d Draft) (st
 	return k, created, nil
 }
 
-// Change replaces a key that was read before. ErrAPIKeyChanged: it is not that any more.
-// What is said of a Caller's limits at Create holds here, and ErrForeignAPIKey for keys
-// that are none of its own, ErrDisabledStays for disabled ones.
+// Change replaces a key that was read before, or returns ErrChanged. Callers have the limits of
+// Create; for keys that they may not change they get ErrNotPermitted, and for disabled ones
+// ErrOperatorOnly.
 func (a *Keys) Change(ctx context.Context, v mfa.Caller, by Caller, was, k storage.APIKey) error {
 	by, _, err := a.current(ctx, by)
 	if err != nil {
@@ -169,7 +168,7 @@ func (a *Keys) Change(ctx context.Context, v mfa.Caller, by Caller, was, k stora
 
 func (a *Keys) change(ctx context.Context, v mfa.Caller, was, k storage.APIKey, what string) error {
 	k.ID, k.UpdatedAt = was.ID, a.now()
-	// Who read the key before must see that it changed, however coarse the clock is.
+	// Every change must have another time, however coarse the clock is.
 	if next := was.UpdatedAt.Add(time.Microsecond); k.UpdatedAt.Before(next) {
 		k.UpdatedAt = next
 	}
@@ -183,11 +182,11 @@ func (a *Keys) change(ctx context.Context, v mfa.Caller, was, k storage.APIKey, 
 	return nil
 }
 
-// AddSecret begins a rotation: from now on the secret it returns is good beside the old
-// one. ErrRotating: finish or withdraw the last one first. ErrForeignAPIKey,
-// ErrDisabledStays and ErrCallerEnded, here and below, refuse callers who hold an API key.
+// AddSecret begins a rotation: the secret that it returns and the old one are valid. During a
+// rotation it returns secret.ErrRotating. Here and below, callers with an API key may get
+// ErrNotPermitted, ErrOperatorOnly and ErrCallerEnded.
 func (a *Keys) AddSecret(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID) (string, error) {
-	k, err := a.of(ctx, by, id)
+	k, err := a.readFor(ctx, by, id)
 	if err != nil {
 		return "", err
 	}
@@ -203,19 +202,18 @@ func (a *Keys) AddSecret(ctx context.Context, v mfa.Caller, by Caller, id storag
 	return added, a.change(ctx, v, k, next, "secret added")
 }
 
-// FinishRotation ends a rotation: only the newest secret is good.
+// FinishRotation ends a rotation: only the newest secret is valid.
 func (a *Keys) FinishRotation(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID) error {
 	return a.rotated(ctx, v, by, id, "old secret removed", func(hashes [][]byte) [][]byte { return hashes[:1] })
 }
 
-// WithdrawSecret takes a rotation back: the newest secret, which went to nobody or to
-// the wrong ones, is worthless.
+// WithdrawSecret undoes a rotation: only the old secret is valid.
 func (a *Keys) WithdrawSecret(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID) error {
 	return a.rotated(ctx, v, by, id, "new secret withdrawn", func(hashes [][]byte) [][]byte { return hashes[1:] })
 }
 
 func (a *Keys) rotated(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID, what string, keep func([][]byte) [][]byte) error {
-	k, err := a.of(ctx, by, id)
+	k, err := a.readFor(ctx, by, id)
 	if err != nil {
 		return err
 	}
@@ -227,18 +225,18 @@ func (a *Keys) rotated(ctx context.Context, v mfa.Caller, by Caller, id storage.
 	return a.change(ctx, v, k, next, what)
 }
 
-// Disable lets a key open nothing until it is enabled again.
+// Disable disables a key until it is enabled again.
 func (a *Keys) Disable(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID) error {
-	return a.able(ctx, v, by, id, true, "disabled")
+	return a.setDisabled(ctx, v, by, id, true, "disabled")
 }
 
-// Enable takes Disable back.
+// Enable enables a disabled key.
 func (a *Keys) Enable(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID) error {
-	return a.able(ctx, v, by, id, false, "enabled")
+	return a.setDisabled(ctx, v, by, id, false, "enabled")
 }
 
-func (a *Keys) able(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID, disabled bool, what string) error {
-	k, err := a.of(ctx, by, id)
+func (a *Keys) setDisabled(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID, disabled bool, what string) error {
+	k, err := a.readFor(ctx, by, id)
 	if err != nil || k.Disabled == disabled {
 		return err
 	}
@@ -247,9 +245,9 @@ func (a *Keys) able(ctx context.Context, v mfa.Caller, by Caller, id storage.API
 	return a.change(ctx, v, k, next, what)
 }
 
-// Delete removes a key for good.
+// Delete deletes a key.
 func (a *Keys) Delete(ctx context.Context, v mfa.Caller, by Caller, id storage.APIKeyID) error {
-	k, err := a.of(ctx, by, id)
+	k, err := a.readFor(ctx, by, id)
 	if err != nil {
 		return err
 	}

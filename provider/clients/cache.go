@@ -10,7 +10,7 @@ import (
 	"sallyport/storage"
 )
 
-// clientCache keeps clients in memory, and the origins of all of them. A miss reads storage.
+// Cache keeps clients in memory, and the origins of all of them. A miss reads storage.
 type Cache struct {
 	store   storage.Clients
 	builtIn map[storage.ClientID]*Client // not stored
@@ -20,7 +20,7 @@ type Cache struct {
 	origins map[string]bool // of all enabled clients; nil: not read yet
 }
 
-// newClientCache returns a Cache of at most max clients. builtIn are clients of the server itself.
+// NewCache returns a Cache of at most max clients. builtIn are clients of the server itself.
 func NewCache(store storage.Clients, max int, builtIn ...storage.Client) *Cache {
 	c := &Cache{store: store, records: cache.New[storage.ClientID, *Client](max), builtIn: map[storage.ClientID]*Client{}}
 	for _, b := range builtIn {
@@ -29,7 +29,7 @@ func NewCache(store storage.Clients, max int, builtIn ...storage.Client) *Cache 
 	return c
 }
 
-// get returns a client, disabled ones included, or storage.ErrNotFound.
+// Client returns a client, disabled ones included, or storage.ErrNotFound.
 func (c *Cache) Client(ctx context.Context, id storage.ClientID) (*Client, error) {
 	if b := c.builtIn[id]; b != nil {
 		return b, nil
@@ -86,7 +86,7 @@ func (c *Cache) AllowsOrigin(ctx context.Context, origin string) (bool, error) {
 	return c.origins[origin], nil
 }
 
-// drop forgets everything: the version of the clients changed.
+// Drop discards everything, because the version of the clients changed.
 func (c *Cache) Drop() {
 	c.records.Drop()
 	c.mu.Lock()

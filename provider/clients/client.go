@@ -10,10 +10,10 @@ import (
 	"sallyport/storage"
 )
 
-// client is a registered client in fosite's eyes. It is shared and never changed.
+// Client is a registered client, as fosite uses it. It is shared and read-only.
 type Client struct {
 	storage.Client
-	Origins map[string]bool // pages that may call for it
+	Origins map[string]bool // from which pages may send its requests
 }
 
 // GrantTypes are the supported grants.
@@ -39,7 +39,7 @@ func New(c storage.Client) *Client {
 	return &Client{Client: c, Origins: origins}
 }
 
-// originOf is the web origin of an address (RFC 6454 section 6.2); "" for schemes of applications.
+// OriginOf returns the web origin of a URI (RFC 6454 section 6.2); "" for private-use schemes.
 func OriginOf(uri string) string {
 	u, err := url.Parse(uri)
 	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
@@ -48,8 +48,8 @@ func OriginOf(uri string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// grants reports whether the client is registered for a grant type. None listed means
-// the code grant (OpenID Connect Dynamic Client Registration section 2).
+// MayUse reports whether the client is registered for a grant type. The default is the code
+// grant (OpenID Connect Dynamic Client Registration section 2).
 func (c *Client) MayUse(grant string) bool {
 	if len(c.GrantTypes) == 0 {
 		return grant == "authorization_code"
@@ -62,7 +62,7 @@ func (c *Client) NeedsPKCE() bool {
 	return c.Public || c.Native || c.HeadlessLogin || c.Profile == "fapi2" || !c.PKCEOptional
 }
 
-// AuthenticationMethod is token_endpoint_auth_method with its default.
+// AuthenticationMethod returns token_endpoint_auth_method or its default.
 func (c *Client) AuthenticationMethod() string {
 	switch {
 	case c.AuthMethod != "":
@@ -73,7 +73,7 @@ func (c *Client) AuthenticationMethod() string {
 	return "client_secret_basic"
 }
 
-// alg is what the client's tokens are signed with.
+// SigningAlg returns the algorithm for the client's tokens.
 func (c *Client) SigningAlg(fallback string) string {
 	if c.IDTokenAlg != "" {
 		return c.IDTokenAlg
@@ -81,7 +81,7 @@ func (c *Client) SigningAlg(fallback string) string {
 	return fallback
 }
 
-// grace is how long the loser of two refreshes gets the winner's successor.
+// GracePeriod returns how long a rotated refresh token still gets its successor.
 func (c *Client) GracePeriod() time.Duration {
 	switch {
 	case c.RefreshGrace != nil:
@@ -93,7 +93,7 @@ func (c *Client) GracePeriod() time.Duration {
 }
 
 func (c *Client) GetID() string             { return string(c.ID) }
-func (c *Client) GetHashedSecret() []byte   { return nil } // we compare secrets ourselves
+func (c *Client) GetHashedSecret() []byte   { return nil } // package clientauth compares secrets
 func (c *Client) GetRedirectURIs() []string { return c.RedirectURIs }
 func (c *Client) IsPublic() bool            { return c.Public }
 
@@ -106,7 +106,7 @@ func (c *Client) GetGrantTypes() fosite.Arguments {
 	return c.GrantTypes
 }
 
-// GetResponseTypes offers code alone: the others hand out tokens in the front channel.
+// GetResponseTypes returns code alone. Package grants implements the legacy types.
 func (c *Client) GetResponseTypes() fosite.Arguments {
 	if len(c.ResponseTypes) == 0 || slices.Contains(c.ResponseTypes, "code") {
 		return fosite.Arguments{"code"}
@@ -114,14 +114,14 @@ func (c *Client) GetResponseTypes() fosite.Arguments {
 	return fosite.Arguments{}
 }
 
-// GetAudience holds the client's resources.
+// GetAudience returns the client's resources.
 func (c *Client) GetAudience() fosite.Arguments { return c.Audience }
 
 func (c *Client) GetResponseModes() []fosite.ResponseModeType {
 	return []fosite.ResponseModeType{fosite.ResponseModeQuery, fosite.ResponseModeFragment, fosite.ResponseModeFormPost}
 }
 
-// GetEffectiveLifespan puts the client's lifetimes in the place of the server's.
+// GetEffectiveLifespan returns the client's lifetime, or else that of the server.
 func (c *Client) GetEffectiveLifespan(_ fosite.GrantType, t fosite.TokenType, fallback time.Duration) time.Duration {
 	if t == fosite.AccessToken && c.AccessTokenTTL > 0 {
 		return c.AccessTokenTTL.Duration()

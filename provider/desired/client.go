@@ -38,7 +38,11 @@ func (c *Client) check(r *strict.Reader, path string) {
 	if c.Secret != "" && c.SecretSHA256 != "" && !c.Public {
 		r.Fault(path, "a confidential client needs either client_secret or client_secret_sha256")
 	}
-	for key, d := range map[string]time.Duration{"mfa_interval": c.MFAInterval, "access_token_ttl": c.AccessTokenTTL,
+	var grace time.Duration
+	if c.RefreshGrace != nil {
+		grace = *c.RefreshGrace
+	}
+	for key, d := range map[string]time.Duration{"refresh_grace": grace, "mfa_interval": c.MFAInterval, "access_token_ttl": c.AccessTokenTTL,
 		"refresh_token_idle_ttl": c.RefreshIdleTTL, "refresh_token_ttl": c.RefreshTTL} {
 		if d%time.Second != 0 {
 			r.Fault(path+"."+key, "must be in whole seconds")

@@ -141,3 +141,13 @@ func TestFaultsQuoteNoSecret(t *testing.T) {
 		}
 	}
 }
+
+// TestDurationsAreWholeSeconds: a fraction of a second would be cut off, and a value beyond
+// its bound taken.
+func TestDurationsAreWholeSeconds(t *testing.T) {
+	for _, key := range []string{"refresh_grace: 10900ms", "access_token_ttl: 300500ms", "refresh_token_idle_ttl: 300500ms", "refresh_token_ttl: 300500ms"} {
+		name, _, _ := strings.Cut(key, ":")
+		_, err := Parse("state.yaml", []byte("clients:\n  - client_id: shop\n    public: true\n    redirect_uris: [https://shop.example.com/cb]\n    "+key+"\n"))
+		stricttest.Want(t, err, []string{"state.yaml:5: clients[0]." + name + ": must be in whole seconds"})
+	}
+}

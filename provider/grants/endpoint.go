@@ -39,7 +39,7 @@ func (i *Issuer) Token(w http.ResponseWriter, r *http.Request, caller mfa.Caller
 	delete(form, "audience") // a parameter of fosite; clients send resource
 	ctx, tx := begin(r.Context(), i.now())
 	tx.caller, tx.verifier = caller, form.Get("code_verifier")
-	response, e := i.token(ctx, tx, r, form, caller)
+	response, e := i.token(ctx, tx, r, form)
 	if e != nil {
 		i.respond.Error(w, r, e)
 		return
@@ -60,10 +60,10 @@ func checkGrantType(form url.Values) *oauth.Error {
 }
 
 // token creates the tokens, writes the transaction and returns the response.
-func (i *Issuer) token(ctx context.Context, tx *transaction, r *http.Request, form url.Values, caller mfa.Caller) (*tokens, *oauth.Error) {
+func (i *Issuer) token(ctx context.Context, tx *transaction, r *http.Request, form url.Values) (*tokens, *oauth.Error) {
 	requested, err := i.fosite.NewAccessRequest(ctx, r, &session{})
 	if tx.revoke != "" {
-		return nil, i.revokeFamily(ctx, tx, caller)
+		return nil, i.revokeFamily(ctx, tx)
 	}
 	if err != nil {
 		e := oauth.ErrorOf(err)
@@ -85,7 +85,7 @@ func (i *Issuer) token(ctx context.Context, tx *transaction, r *http.Request, fo
 	if err != nil {
 		return nil, oauth.ErrorOf(err)
 	}
-	if e := i.settle(ctx, tx, sess, c, caller); e != nil {
+	if e := i.settle(ctx, tx, sess, c); e != nil {
 		return nil, e
 	}
 	response := &tokens{AccessToken: issued.GetAccessToken(), TokenType: "Bearer",

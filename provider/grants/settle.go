@@ -14,7 +14,7 @@ import (
 
 // revokeFamily revokes a grant whose code or refresh token was used twice (RFC 6749 section
 // 10.5, RFC 9700 section 4.14.2).
-func (i *Issuer) revokeFamily(ctx context.Context, tx *transaction, caller mfa.Caller) *oauth.Error {
+func (i *Issuer) revokeFamily(ctx context.Context, tx *transaction) *oauth.Error {
 	kind, reason := mfa.EventRefreshReused, "refresh token reuse"
 	var a storage.Authorization
 	if tx.code != nil {
@@ -23,7 +23,7 @@ func (i *Issuer) revokeFamily(ctx context.Context, tx *transaction, caller mfa.C
 	if tx.grant != nil {
 		a = tx.grant.Grant.Authorization
 	}
-	e := i.journal.Event(caller, storage.Event{Kind: kind, Outcome: mfa.OutcomeRefused, UserID: a.UserID, ClientID: a.ClientID,
+	e := i.journal.Event(tx.caller, storage.Event{Kind: kind, Outcome: mfa.OutcomeRefused, UserID: a.UserID, ClientID: a.ClientID,
 		SessionID: a.SessionID, GrantID: tx.revoke})
 	if err := i.store.RevokeGrant(ctx, tx.revoke, reason, tx.now, []storage.Event{e}); err != nil {
 		return oauth.Unavailable(err)
@@ -32,21 +32,21 @@ func (i *Issuer) revokeFamily(ctx context.Context, tx *transaction, caller mfa.C
 }
 
 // settle writes the transaction of a request, if it has one.
-func (i *Issuer) settle(ctx context.Context, tx *transaction, s *session, c *clients.Client, caller mfa.Caller) *oauth.Error {
+func (i *Issuer) settle(ctx context.Context, tx *transaction, s *session, c *clients.Client) *oauth.Error {
 	switch {
 	case tx.redeem && tx.committed && tx.code != nil:
-		return i.redeem(ctx, tx, c, caller)
+		return i.redeem(ctx, tx, c)
 	case tx.rotate && tx.committed && tx.grant != nil:
-		return i.rotate(ctx, tx, c, caller)
+		return i.rotate(ctx, tx, c)
 	case s.grant == "":
-		i.journal.Note(i.journal.Event(caller, storage.Event{Kind: mfa.EventTokenIssued, Outcome: mfa.OutcomeOK, ClientID: c.ID}))
+		i.journal.Note(i.journal.Event(tx.caller, storage.Event{Kind: mfa.EventTokenIssued, Outcome: mfa.OutcomeOK, ClientID: c.ID}))
 	}
 	return nil
 }
 
 // redeem redeems a code and creates its grant. The second of two concurrent requests has used
 // the code twice.
-func (i *Issuer) redeem(ctx context.Context, tx *transaction, c *clients.Client, caller mfa.Caller) *oauth.Error {
+func (i *Issuer) redeem(ctx context.Context, tx *transaction, c *clients.Client) *oauth.Error {
 	code := tx.code.Code
 	a := code.Authorization
 	grant := storage.Grant{ID: code.GrantID, Authorization: a, Refreshable: tx.refresh, CreatedAt: tx.now,
@@ -57,12 +57,12 @@ func (i *Issuer) redeem(ctx context.Context, tx *transaction, c *clients.Client,
 		grant.ExpiresAt = tx.now.Add(i.refreshTTL(c))
 		grant.RefreshUntil = earlier(tx.now.Add(i.refreshIdle(c)), grant.ExpiresAt)
 	}
-	e := i.journal.Event(caller, storage.Event{Kind: mfa.EventCodeRedeemed, Outcome: mfa.OutcomeOK, UserID: a.UserID,
+	e := i.journal.Event(tx.caller, storage.Event{Kind: mfa.EventCodeRedeemed, Outcome: mfa.OutcomeOK, UserID: a.UserID,
 		ClientID: a.ClientID, SessionID: a.SessionID, GrantID: grant.ID})
 	err := i.store.RedeemCode(ctx, storage.Redemption{Code: code.Code, Grant: grant, Now: tx.now, Events: []storage.Event{e}})
 	if errors.Is(err, storage.ErrConflict) {
 		tx.revoke = grant.ID
-		return i.revokeFamily(ctx, tx, caller)
+		return i.revokeFamily(ctx, tx)
 	}
 	if err != nil {
 		return oauth.Unavailable(err)
@@ -73,10 +73,10 @@ func (i *Issuer) redeem(ctx context.Context, tx *transaction, c *clients.Client,
 // rotate moves the grant to its next generation. The second of two concurrent requests is
 // treated like a later one: it gets the same successor within the grace period, otherwise the
 // family is revoked.
-func (i *Issuer) rotate(ctx context.Context, tx *transaction, c *clients.Client, caller mfa.Caller) *oauth.Error {
+func (i *Issuer) rotate(ctx context.Context, tx *transaction, c *clients.Client) *oauth.Error {
 	grant := tx.grant.Grant
 	a := grant.Authorization
-	e := i.journal.Event(caller, storage.Event{Kind: mfa.EventTokenRefresh, Outcome: mfa.OutcomeOK, UserID: a.UserID,
+	e := i.journal.Event(tx.caller, storage.Event{Kind: mfa.EventTokenRefresh, Outcome: mfa.OutcomeOK, UserID: a.UserID,
 		ClientID: a.ClientID, SessionID: a.SessionID, GrantID: grant.ID})
 	err := i.store.RotateRefresh(ctx, storage.Rotation{ID: grant.ID, Generation: tx.presented, Now: tx.now,
 		Until: earlier(tx.now.Add(i.refreshIdle(c)), grant.ExpiresAt), Events: []storage.Event{e}})
@@ -97,7 +97,7 @@ func (i *Issuer) rotate(ctx context.Context, tx *transaction, c *clients.Client,
 		return nil
 	}
 	tx.revoke = grant.ID
-	return i.revokeFamily(ctx, tx, caller)
+	return i.revokeFamily(ctx, tx)
 }
 
 func (i *Issuer) refreshIdle(c *clients.Client) time.Duration {

@@ -77,11 +77,11 @@ func (s *store) code(ctx context.Context, code string) (*storage.CodeAccount, er
 	if len(code) != codeLength {
 		return nil, fosite.ErrNotFound
 	}
-	standing, err := s.i.store.Code(ctx, code, tx.now)
+	stored, err := s.i.store.Code(ctx, code, tx.now)
 	if err != nil {
 		return nil, readError(err)
 	}
-	tx.code = &standing
+	tx.code = &stored
 	return tx.code, nil
 }
 
@@ -91,32 +91,32 @@ func (s *store) code(ctx context.Context, code string) (*storage.CodeAccount, er
 // an attacker who saw the code but not the verifier, must not be able to revoke it. A code is
 // unknown once its user was disabled or signed out.
 func (s *store) GetAuthorizeCodeSession(ctx context.Context, code string, _ fosite.Session) (fosite.Requester, error) {
-	standing, err := s.code(ctx, code)
+	stored, err := s.code(ctx, code)
 	if err != nil {
 		return nil, err
 	}
-	a := standing.Code.Authorization
+	a := stored.Code.Authorization
 	tx, err := current(ctx)
 	if err != nil {
 		return nil, err
 	}
-	used := !standing.Code.UsedAt.IsZero()
-	if tx.client != a.ClientID || used && !pkce.Verify(standing.Code.Params["code_challenge"], tx.verifier) {
+	used := !stored.Code.UsedAt.IsZero()
+	if tx.client != a.ClientID || used && !pkce.Verify(stored.Code.Params["code_challenge"], tx.verifier) {
 		return nil, fosite.ErrNotFound
 	}
 	c, err := s.i.clients.Client(ctx, a.ClientID)
 	if err != nil {
 		return nil, readError(err)
 	}
-	sess := &session{authorization: a, account: standing.Account, grant: standing.Code.GrantID}
+	sess := &session{authorization: a, account: stored.Account, grant: stored.Code.GrantID}
 	r := requester(c, sess)
-	for name, value := range standing.Code.Params {
+	for name, value := range stored.Code.Params {
 		r.Form.Set(name, value)
 	}
 	if used {
 		return r, fosite.ErrInvalidatedAuthorizeCode
 	}
-	if standing.SessionEnded || !active(standing.Account.User) {
+	if stored.SessionEnded || !active(stored.Account.User) {
 		return nil, fosite.ErrNotFound
 	}
 	return r, nil
@@ -178,11 +178,11 @@ func (s *store) GetRefreshTokenSession(ctx context.Context, token string, _ fosi
 	if !ok {
 		return nil, fosite.ErrNotFound
 	}
-	standing, err := s.i.store.Grant(ctx, id)
+	stored, err := s.i.store.Grant(ctx, id)
 	if err != nil {
 		return nil, readError(err)
 	}
-	grant := standing.Grant
+	grant := stored.Grant
 	if tx.client != grant.Authorization.ClientID {
 		return nil, fosite.ErrNotFound // only the client itself can reuse a token
 	}
@@ -190,15 +190,15 @@ func (s *store) GetRefreshTokenSession(ctx context.Context, token string, _ fosi
 	if err != nil {
 		return nil, readError(err)
 	}
-	if !standing.Alive() || !active(standing.Account.User) || !grant.Refreshable || generation > grant.Generation ||
+	if !stored.Alive() || !active(stored.Account.User) || !grant.Refreshable || generation > grant.Generation ||
 		!tx.now.Before(grant.RefreshUntil) || !tx.now.Before(grant.ExpiresAt) {
 		return nil, fosite.ErrNotFound
 	}
-	sess := &session{authorization: grant.Authorization, account: standing.Account, grant: id, successor: generation + 1}
+	sess := &session{authorization: grant.Authorization, account: stored.Account, grant: id, successor: generation + 1}
 	// OpenID Connect Core section 12.2: the nonce is not repeated.
 	sess.authorization.Nonce = ""
 	r := requester(c, sess)
-	tx.grant, tx.presented = &standing, generation
+	tx.grant, tx.presented = &stored, generation
 	if generation < grant.Generation && !inGrace(grant, generation, c, tx.now) {
 		return r, fosite.ErrInactiveToken
 	}

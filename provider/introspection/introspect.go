@@ -95,13 +95,13 @@ func (e *Endpoints) introspectRefresh(ctx context.Context, c *clients.Client, pr
 	if !ok {
 		return response{}, nil
 	}
-	standing, err := e.store.Grant(ctx, id)
+	stored, err := e.store.Grant(ctx, id)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return response{}, oauth.Unavailable(err)
 	}
-	g := standing.Grant
+	g := stored.Grant
 	now := e.now()
-	if err != nil || g.Authorization.ClientID != c.ID || !standing.Alive() || !g.Refreshable || generation != g.Generation ||
+	if err != nil || g.Authorization.ClientID != c.ID || !stored.Alive() || !g.Refreshable || generation != g.Generation ||
 		!now.Before(g.RefreshUntil) || !now.Before(g.ExpiresAt) {
 		return response{}, nil
 	}

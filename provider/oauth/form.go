@@ -39,33 +39,34 @@ func ReadForm(r *http.Request) (url.Values, *Error) {
 		}
 		return nil, NewError("invalid_request", "the body is not a valid form")
 	}
-	if e := checkForm(r.PostForm); e != nil {
-		return nil, e
+	if _, fault := CheckParams(r.PostForm); fault != "" {
+		return nil, NewError("invalid_request", fault)
 	}
 	return r.PostForm, nil
 }
 
-// checkForm checks that a parameter occurs once and is text. It deletes parameters without
-// a value (RFC 6749 section 3.2).
-func checkForm(form url.Values) *Error {
+// CheckParams returns what is wrong with parameters, and with which one: each must occur once, and
+// be text. Only resource may repeat (RFC 8707 section 2). It deletes parameters without a value
+// (RFC 6749 sections 3.1 and 3.2).
+func CheckParams(params url.Values) (name, fault string) {
 	count := 0
-	for name, values := range form {
+	for name, values := range params {
 		if count += len(values); count > MaxParams {
-			return NewError("invalid_request", "there are too many parameters")
-		}
-		if len(values) > 1 && name != "resource" {
-			return NewError("invalid_request", "a parameter is sent more than once")
+			return "", "there are too many parameters"
 		}
 		for _, v := range append([]string{name}, values...) {
 			if !utf8.ValidString(v) || strings.Contains(v, "\x00") {
-				return NewError("invalid_request", "a parameter is not text")
+				return name, "a parameter is not text"
 			}
 		}
+		if len(values) > 1 && name != "resource" {
+			return name, "a parameter is sent more than once"
+		}
 		if len(values) == 1 && values[0] == "" {
-			delete(form, name)
+			delete(params, name)
 		}
 	}
-	return nil
+	return "", ""
 }
 
 // Fields splits a space-separated list and drops duplicates. It stops after MaxScopes+1

@@ -127,7 +127,7 @@ func (s *Surface) hinted(c *gin.Context) (k Key, known, ok bool) {
 	if s.limited(c, address) {
 		return k, false, false
 	}
-	sum, err := s.APIKeys.Named(c.Request.Context(), prefix)
+	sum, err := s.APIKeys.HashOf(c.Request.Context(), prefix)
 	if errors.Is(err, apikeys.ErrNotFound) {
 		s.wrong.count(address)
 		return k, false, true

@@ -12,7 +12,7 @@ import (
 	"sallyport/storage"
 )
 
-// presenter is somebody who shows a token that is not theirs.
+// presenter is a caller who presents a token that was not issued to it.
 type presenter struct {
 	name   string
 	header string
@@ -20,11 +20,11 @@ type presenter struct {
 }
 
 // postAs calls an endpoint with the credentials of a presenter.
-func (h *house) postAs(serve func(http.ResponseWriter, *http.Request, mfa.Caller), who presenter, form url.Values) reply {
+func (h *fixture) postAs(serve func(http.ResponseWriter, *http.Request, mfa.Caller), who presenter, form url.Values) reply {
 	return h.postFrom(h.visit, serve, who, form)
 }
 
-func (h *house) postFrom(v mfa.Caller, serve func(http.ResponseWriter, *http.Request, mfa.Caller), who presenter, form url.Values) reply {
+func (h *fixture) postFrom(v mfa.Caller, serve func(http.ResponseWriter, *http.Request, mfa.Caller), who presenter, form url.Values) reply {
 	for i := 0; i < len(who.form); i += 2 {
 		form.Set(who.form[i], who.form[i+1])
 	}
@@ -36,8 +36,8 @@ func (h *house) postFrom(v mfa.Caller, serve func(http.ResponseWriter, *http.Req
 	return h.callFrom(v, serve, r)
 }
 
-// strangers are all who do not hold what belongs to "rp" or "spa".
-func (h *house) strangers() []presenter {
+// otherCallers are all callers except "rp" and "spa".
+func (h *fixture) otherCallers() []presenter {
 	h.client("other")
 	h.client("post", func(c *storage.Client) { c.AuthMethod = "client_secret_post" })
 	h.client("app", public)
@@ -64,7 +64,7 @@ func TestAStrangerEndsNobodysTokens(t *testing.T) {
 		{"a public client", "", []string{"client_id", "spa"}},
 	} {
 		t.Run("of "+holder.name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			h.client("rp", grace(0))
 			h.client("spa", public, grace(0))
 			h.user("ada", "")
@@ -85,7 +85,7 @@ func TestAStrangerEndsNobodysTokens(t *testing.T) {
 				}
 			}
 			there := h.visit.Address
-			for i, who := range h.strangers() {
+			for i, who := range h.otherCallers() {
 				h.visit.Address = fmt.Sprintf("198.51.100.%d", i) // from one they would all have to wait soon
 				for name, token := range map[string]string{"the used refresh token": old.get("refresh_token"), "the refresh token": newest.get("refresh_token"),
 					"the access token": newest.get("access_token")} {
@@ -123,7 +123,7 @@ func TestAStrangerEndsNobodysTokens(t *testing.T) {
 }
 
 // grantOf is the grant of a JWT access token.
-func grantOf(h *house, token string) storage.GrantID {
+func grantOf(h *fixture, token string) storage.GrantID {
 	h.t.Helper()
 	claims, _ := h.opened(token)
 	id, _ := claims["grant_id"].(string)
@@ -145,7 +145,7 @@ func TestAReplayIsAUseByWhoCouldHaveRedeemedTheCode(t *testing.T) {
 		{"of a code that never had a challenge", "rp", "", "", true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			h.client("rp", func(c *storage.Client) { c.PKCEOptional = true })
 			h.client("spa", public)
 			h.user("ada", "")
@@ -176,19 +176,19 @@ func TestAReplayIsAUseByWhoCouldHaveRedeemedTheCode(t *testing.T) {
 func TestStrangersRaceInVain(t *testing.T) {
 	for _, what := range []string{"code", "refresh token"} {
 		t.Run(what, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			h.client("rp", grace(0))
 			h.client("spa", public)
 			h.user("ada", "")
-			strangers := h.strangers()
+			others := h.otherCallers()
 			code, _ := h.signIn(params("rp", "scope", "openid offline_access"), "ada")
 			form := func() url.Values { return redeem(code) }
 			if what == "refresh token" {
 				token := h.post(h.p.Grants.Token, "rp", redeem(code)).get("refresh_token")
 				form = func() url.Values { return refreshOf(token) }
 			}
-			turns := make(chan presenter, 2*len(strangers)+1)
-			for _, who := range append(append([]presenter{{"the client", basic("rp", clientSecret), nil}}, strangers...), strangers...) {
+			turns := make(chan presenter, 2*len(others)+1)
+			for _, who := range append(append([]presenter{{"the client", basic("rp", clientSecret), nil}}, others...), others...) {
 				turns <- who
 			}
 			var good []reply
@@ -203,7 +203,7 @@ func TestStrangersRaceInVain(t *testing.T) {
 			if !h.active("rp", good[0].get("access_token")) || !h.active("rp", good[0].get("refresh_token")) {
 				t.Error("the tokens of the right client died")
 			}
-			for _, who := range strangers { // now that it is used
+			for _, who := range others { // now that it is used
 				h.postAs(h.p.Grants.Token, who, form())
 			}
 			if !h.active("rp", good[0].get("refresh_token")) {

@@ -41,9 +41,9 @@ const (
 	password     = "correct horse battery"
 )
 
-// house is a whole provider on a real SQLite database, with a clock that stands still
-// until a test moves it.
-type house struct {
+// fixture is a complete provider on a SQLite database, with a clock that only
+// tests move.
+type fixture struct {
 	t        testing.TB
 	ctx      context.Context
 	mu       sync.Mutex
@@ -60,49 +60,49 @@ type house struct {
 	visit    mfa.Caller
 	logged   *strings.Builder
 	admit    budget.Admit // of the provider; nil: unlimited
-	store    *brittle     // of the provider: fails when told to
+	store    *faultyStore // of the provider
 }
 
-func (h *house) now() time.Time {
+func (h *fixture) now() time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.clock
 }
 
-func (h *house) wait(d time.Duration) {
+func (h *fixture) wait(d time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.clock = h.clock.Add(d)
 }
 
 // ok stops the test at an error.
-func (h *house) ok(err error) {
+func (h *fixture) ok(err error) {
 	h.t.Helper()
 	if err != nil {
 		h.t.Fatal(err)
 	}
 }
 
-// signingAlgs are the keys a house has. RSA keys take long to make, so tests that do not
+// newFixture returns a fixture with these signing keys. RSA keys take long, so tests that do not
 // look at them do without.
-func newHouse(t testing.TB, algs ...string) *house {
+func newFixture(t testing.TB, algs ...string) *fixture {
 	t.Helper()
-	return newHouseOn(t, "", algs...)
+	return newFixtureOn(t, "", algs...)
 }
 
-// newHouseOn is newHouse on a database; "": a SQLite file.
-func newHouseOn(t testing.TB, dsn string, algs ...string) *house {
+// newFixtureOn is newFixture on a database; "": a SQLite file.
+func newFixtureOn(t testing.TB, dsn string, algs ...string) *fixture {
 	t.Helper()
 	if len(algs) == 0 {
 		algs = []string{"ES256"}
 	}
-	h := &house{t: t, ctx: context.Background(), clock: time.Date(2026, 5, 1, 10, 0, 0, 123456000, time.UTC), logged: &strings.Builder{},
+	h := &fixture{t: t, ctx: context.Background(), clock: time.Date(2026, 5, 1, 10, 0, 0, 123456000, time.UTC), logged: &strings.Builder{},
 		visit: mfa.Caller{Browser: strings.Repeat("b", 43), Address: "192.0.2.1", UserAgent: "test", Locale: "en"}}
 	rooms := mfatest.Open(t, mfatest.Options{Now: h.now, Algs: algs, DSN: dsn})
 	h.engine, h.keyring, h.journal, h.verifier, h.accounts = rooms.Store, rooms.Keyring, rooms.Journal, rooms.Verifier, rooms.Accounts
 	h.sessions, h.users, h.totp = rooms.Sessions, rooms.Users, rooms.TOTP
 	var err error
-	h.store = &brittle{Store: h.engine}
+	h.store = &faultyStore{Store: h.engine}
 	h.p, err = New(h.store, h.keyring, h.verifier, h.sessions, h.journal, h.now, rand.Reader, Options{Issuer: issuer, SigningAlg: algs[0],
 		Admit: func(v mfa.Caller, of string, n int) time.Duration {
 			if h.admit == nil {
@@ -127,7 +127,7 @@ func clientOf(id storage.ClientID) storage.Client {
 }
 
 // client stores a client, changed by the given functions.
-func (h *house) client(id storage.ClientID, changes ...func(*storage.Client)) storage.Client {
+func (h *fixture) client(id storage.ClientID, changes ...func(*storage.Client)) storage.Client {
 	h.t.Helper()
 	c := clientOf(id)
 	for _, change := range changes {
@@ -142,7 +142,7 @@ func public(c *storage.Client) { c.Public, c.AuthMethod, c.SecretHashes = true, 
 
 // user stores a user with a password, a verified address and, if asked, an
 // authenticator app.
-func (h *house) user(name string, totp string) storage.User {
+func (h *fixture) user(name string, totp string) storage.User {
 	h.t.Helper()
 	u, err := h.users.Create(h.ctx, h.visit, users.Draft{Username: name, Email: name + "@example.org", EmailVerified: true,
 		Password: password, TOTPSecret: totp, Profile: map[string]any{"name": "Ada Lovelace", "given_name": "Ada"}})
@@ -164,14 +164,14 @@ func params(id storage.ClientID, changes ...string) url.Values {
 	return v
 }
 
-func (h *house) begin(v url.Values, s *session.SignedIn) Begun {
+func (h *fixture) begin(v url.Values, s *session.SignedIn) Begun {
 	h.t.Helper()
 	b, err := h.p.Begin(h.ctx, Params{Query: v}, h.visit, s)
 	h.ok(err)
 	return b
 }
 
-func (h *house) next(id storage.RequestID, s *session.SignedIn) Step {
+func (h *fixture) next(id storage.RequestID, s *session.SignedIn) Step {
 	h.t.Helper()
 	st, err := h.p.Next(h.ctx, Ask{Request: id, Visit: h.visit, SignedIn: s})
 	h.ok(err)
@@ -179,7 +179,7 @@ func (h *house) next(id storage.RequestID, s *session.SignedIn) Step {
 }
 
 // enter types the password of a user into an open request.
-func (h *house) enter(id storage.RequestID, name string, s *session.SignedIn) {
+func (h *fixture) enter(id storage.RequestID, name string, s *session.SignedIn) {
 	h.t.Helper()
 	st, err := h.p.Next(h.ctx, Ask{Request: id, Identifier: name, Visit: h.visit, SignedIn: s})
 	h.ok(err)
@@ -187,7 +187,7 @@ func (h *house) enter(id storage.RequestID, name string, s *session.SignedIn) {
 }
 
 // prove types the current code of the user's authenticator app.
-func (h *house) prove(id storage.RequestID, s *session.SignedIn) {
+func (h *fixture) prove(id storage.RequestID, s *session.SignedIn) {
 	h.t.Helper()
 	st := h.next(id, s)
 	for _, a := range st.Account.Authenticators {
@@ -202,7 +202,7 @@ func (h *house) prove(id storage.RequestID, s *session.SignedIn) {
 }
 
 // finish ends a request that is done.
-func (h *house) finish(id storage.RequestID, s *session.SignedIn) (Finished, url.Values) {
+func (h *fixture) finish(id storage.RequestID, s *session.SignedIn) (Finished, url.Values) {
 	h.t.Helper()
 	st := h.next(id, s)
 	if st.Kind != StepDone {
@@ -214,7 +214,7 @@ func (h *house) finish(id storage.RequestID, s *session.SignedIn) (Finished, url
 }
 
 // answered reads the parameters of an answer.
-func (h *house) answered(a Answer) url.Values {
+func (h *fixture) answered(a Answer) url.Values {
 	h.t.Helper()
 	if a.FormPost != nil {
 		v := url.Values{}
@@ -234,7 +234,7 @@ func (h *house) answered(a Answer) url.Values {
 }
 
 // signIn goes through a whole login and returns the code and the session.
-func (h *house) signIn(v url.Values, name string) (string, *session.SignedIn) {
+func (h *fixture) signIn(v url.Values, name string) (string, *session.SignedIn) {
 	h.t.Helper()
 	b := h.begin(v, nil)
 	if b.Request == "" {
@@ -261,7 +261,7 @@ type reply struct {
 func (r reply) get(name string) string { s, _ := r.Body[name].(string); return s }
 
 // post calls an endpoint as a confidential client; credentials in the form win.
-func (h *house) post(serve func(http.ResponseWriter, *http.Request, mfa.Caller), id string, form url.Values) reply {
+func (h *fixture) post(serve func(http.ResponseWriter, *http.Request, mfa.Caller), id string, form url.Values) reply {
 	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if id != "" {
@@ -270,11 +270,11 @@ func (h *house) post(serve func(http.ResponseWriter, *http.Request, mfa.Caller),
 	return h.call(serve, r)
 }
 
-func (h *house) call(serve func(http.ResponseWriter, *http.Request, mfa.Caller), r *http.Request) reply {
+func (h *fixture) call(serve func(http.ResponseWriter, *http.Request, mfa.Caller), r *http.Request) reply {
 	return h.callFrom(h.visit, serve, r)
 }
 
-func (h *house) callFrom(v mfa.Caller, serve func(http.ResponseWriter, *http.Request, mfa.Caller), r *http.Request) reply {
+func (h *fixture) callFrom(v mfa.Caller, serve func(http.ResponseWriter, *http.Request, mfa.Caller), r *http.Request) reply {
 	w := httptest.NewRecorder()
 	serve(w, r, v)
 	out := reply{Status: w.Code, Header: w.Header(), Raw: w.Body.String()}
@@ -307,14 +307,14 @@ func formOf(pairs ...string) url.Values {
 }
 
 // userinfo calls the userinfo endpoint with a token in the header.
-func (h *house) userinfo(token string) reply {
+func (h *fixture) userinfo(token string) reply {
 	r := httptest.NewRequest(http.MethodGet, "/userinfo", nil)
 	r.Header.Set("Authorization", "Bearer "+token)
 	return h.call(h.p.Introspection.Userinfo, r)
 }
 
 // active asks about a token as a client.
-func (h *house) active(id, token string) bool {
+func (h *fixture) active(id, token string) bool {
 	h.t.Helper()
 	got := h.post(h.p.Introspection.Introspect, id, formOf("token", token))
 	if got.Status != http.StatusOK {
@@ -325,7 +325,7 @@ func (h *house) active(id, token string) bool {
 }
 
 // opened reads a JWT of ours after checking it against the published key set.
-func (h *house) opened(token string) (map[string]any, jose.Header) {
+func (h *fixture) opened(token string) (map[string]any, jose.Header) {
 	h.t.Helper()
 	var set jose.JSONWebKeySet
 	h.ok(json.Unmarshal(h.p.JWKS().Body, &set))
@@ -359,7 +359,7 @@ func codeOf(err error) string {
 }
 
 // events counts audit lines of a kind.
-func (h *house) events(kind string) int {
+func (h *fixture) events(kind string) int {
 	h.t.Helper()
 	h.ok(h.journal.Flush(h.ctx))
 	found, err := h.engine.ListEvents(h.ctx, storage.EventFilter{Kind: kind, Limit: 1000})
@@ -368,7 +368,7 @@ func (h *house) events(kind string) int {
 }
 
 // rotate adds a new signing key and retires the others, as the command does.
-func (h *house) rotate(alg string) {
+func (h *fixture) rotate(alg string) {
 	h.t.Helper()
 	rows, err := h.engine.Keys(h.ctx, h.now())
 	h.ok(err)

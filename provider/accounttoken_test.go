@@ -12,7 +12,7 @@ import (
 func managing(c *storage.Client) { c.ManagesFactors = true }
 
 // access is an access token of a login that ends with nothing but a password.
-func (h *house) access(id storage.ClientID, changes ...string) (string, *session.SignedIn) {
+func (h *fixture) access(id storage.ClientID, changes ...string) (string, *session.SignedIn) {
 	h.t.Helper()
 	code, s := h.signIn(params(id, changes...), "ada")
 	return h.post(h.p.Grants.Token, string(id), redeem(code)).get("access_token"), s
@@ -37,7 +37,7 @@ func TestWhichAccessTokensManageFactors(t *testing.T) {
 			want: mfa.NotSignedIn},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			h.client("rp", tc.change)
 			h.user("ada", "")
 			token, _ := h.access("rp", "resource", tc.asked)
@@ -52,10 +52,10 @@ func TestWhichAccessTokensManageFactors(t *testing.T) {
 	}
 }
 
-// A session gathers proofs for many clients. A token of one of them stands for what was
-// proven to it, and for nothing that was proven to another one later.
+// A session collects factors from logins to several clients. A token includes those proved before
+// it was issued, not those proved later for another client.
 func TestATokenInheritsNoLaterProof(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.client("rp", managing)
 	h.client("bank", managing, func(c *storage.Client) { c.MFA = mfa.MFAAlways })
 	h.user("ada", appKey)
