@@ -29,8 +29,8 @@ const (
 var errPHC = errors.New("not a password hash we know")
 
 // argon2Hash is an argon2id hash in the PHC string format:
-// $argon2id$v=19$m=19456,t=2,p=1,keyid=...$salt$tag. keyid is the ID of the pepper; without
-// it the password was hashed without one.
+// $argon2id$v=19$m=19456,t=2,p=1,keyid=...$salt$tag. keyid is the ID of the pepper; a hash
+// without it has none.
 type argon2Hash struct {
 	memory, time uint32
 	lanes        uint8

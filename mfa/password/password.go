@@ -142,8 +142,8 @@ func (p *Method) Finish(ctx context.Context, a mfa.Attempt, _ mfa.State, r mfa.R
 	}
 	right, stale, err := compute(normalize(plain))
 	if err == nil && normalize(plain) != plain {
-		// Imported hashes may be of the spelling as typed. It is always tried, so that the
-		// time reveals nothing.
+		// Hashes from before normalization are of the password as typed. That is always tried,
+		// so that the time reveals nothing.
 		var raw bool
 		if raw, _, err = compute(plain); raw && !right {
 			right, stale = true, true

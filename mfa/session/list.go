@@ -26,8 +26,8 @@ func (s *Registry) EndOne(ctx context.Context, v mfa.Caller, o mfa.Owner, id sto
 	return mfa.Wrap("end session", s.store.EndSession(ctx, id, false, e.At, []storage.Event{e}))
 }
 
-// EndOthers ends all sessions of an owner but the current one, and all grants of those
-// sessions, including offline access.
+// EndOthers ends all sessions of an owner but the current one, and all grants but those of the
+// current one, including offline access.
 func (s *Registry) EndOthers(ctx context.Context, v mfa.Caller, o mfa.Owner) error {
 	e := s.journal.Event(v, storage.Event{Kind: mfa.EventLogout, UserID: o.Account.User.ID, SessionID: o.Session, ClientID: o.Client,
 		Detail: map[string]string{"reason": "all other sessions"}})
