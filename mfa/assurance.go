@@ -6,12 +6,10 @@ import (
 	"sallyport/storage"
 )
 
-// Assess says what proofs are worth: the authentication context class and the
-// authentication methods references (RFC 8176), sorted.
+// Assess returns the acr and the amr (RFC 8176, sorted) of proofs.
 //
-// Two proofs of one kind are no more than one (NIST SP 800-63B section 4.2): a
-// TOTP code and a recovery code are both things one has. "mfa" is said exactly
-// where two kinds were shown.
+// Two proofs of one kind are worth one (NIST SP 800-63B section 4.2): a TOTP code and a
+// recovery code both show something the user has. amr holds "mfa" with two kinds.
 func Assess(fs []storage.Factor) (Level, []string) {
 	if len(fs) == 0 {
 		return None, nil
@@ -37,23 +35,19 @@ func Assess(fs []storage.Factor) (Level, []string) {
 	return level, slices.Compact(amr)
 }
 
-// rank orders levels; unknown ones are out of reach.
-func Rank(l Level) int {
-	switch l {
-	case None:
-		return 0
-	case AAL1:
-		return 1
-	case AAL2:
-		return 2
-	case PHR:
-		return 3
+// AtLeast reports whether a level equals or exceeds other. No level reaches an unknown one.
+func (l Level) AtLeast(other Level) bool { return rank(l) >= rank(other) }
+
+func rank(l Level) int {
+	levels := []Level{None, AAL1, AAL2, PHR}
+	if i := slices.Index(levels, l); i >= 0 {
+		return i
 	}
-	return 4
+	return len(levels)
 }
 
 func higher(a, b Level) Level {
-	if Rank(b) > Rank(a) {
+	if !a.AtLeast(b) {
 		return b
 	}
 	return a

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Code says why something was refused. Every surface maps each of them to its own
-// wire form; docs/errors.md shows them side by side.
+// Code is the reason of a refusal. Each surface maps it to its wire format; docs/errors.md
+// lists them side by side.
 type Code string
 
 // The codes.
@@ -19,36 +19,35 @@ const (
 	UnknownRequest Code = "unknown_request"
 	// RequestOver: the login was completed or cancelled before.
 	RequestOver Code = "request_over"
-	// RequestChanged: another tab or call moved the login on meanwhile.
+	// RequestChanged: another tab or call changed the login meanwhile.
 	RequestChanged Code = "request_changed"
 	// NotAllowed: the caller may not continue this login (no binding, foreign origin).
 	NotAllowed Code = "not_allowed"
-	// InvalidCredentials: unknown user, wrong password or disabled user alike.
+	// InvalidCredentials: the user is unknown or disabled, or the password is wrong.
 	InvalidCredentials Code = "invalid_credentials"
-	// InvalidPasscode: the code is wrong, for a decoy too.
+	// InvalidPasscode: the code is wrong, or the factor is a decoy.
 	InvalidPasscode Code = "invalid_passcode"
-	// Replayed: the code is right and was used before.
+	// Replayed: the code is right but was used before.
 	Replayed Code = "replayed"
-	// InvalidExchange: spent, superseded, cancelled, expired, out of tries, or foreign.
+	// InvalidExchange: spent, superseded, cancelled, expired, out of attempts, or not the caller's.
 	InvalidExchange Code = "invalid_exchange"
 	// NotConfigured: the user or the client has no such method, or the usage is not allowed.
 	NotConfigured Code = "not_configured"
-	// TooMany: a wait runs after failures; RetryAfter says how long.
+	// TooMany: failures impose a wait, of RetryAfter.
 	TooMany Code = "too_many_attempts"
-	// Locked: so many failures that only an administrator switches the factor on again.
+	// Locked: too many failures disabled the factor; an administrator can enable it.
 	Locked Code = "locked"
-	// TooManyInitiations: the login has begun too many tries.
+	// TooManyInitiations: the login has started too many tries.
 	TooManyInitiations Code = "too_many_initiations"
-	// TooManyRequests: so much comes from the caller's address or network that no more is
-	// taken in now; RetryAfter says how long.
+	// TooManyRequests: the budget of the caller's address or network is used up for RetryAfter.
 	TooManyRequests Code = "too_many_requests"
-	// Busy: the server is working off other logins; RetryAfter says how long.
+	// Busy: the queue for password hashes is full; retry after RetryAfter.
 	Busy Code = "busy"
-	// EnrollmentExpired: the enrolment was not confirmed in its time.
+	// EnrollmentExpired: the enrolment was not confirmed before it expired.
 	EnrollmentExpired Code = "enrollment_expired"
-	// AlreadyEnrolled: there are as many of its kind as there may be.
+	// AlreadyEnrolled: the user holds the maximum number of authenticators of the method.
 	AlreadyEnrolled Code = "already_enrolled"
-	// NotSignedIn: there is no living session.
+	// NotSignedIn: there is no active session.
 	NotSignedIn Code = "not_signed_in"
 	// ReauthenticationRequired: the session's proofs are too old or too weak for the change.
 	ReauthenticationRequired Code = "reauthentication_required"
@@ -56,15 +55,15 @@ const (
 	PasswordTooShort  Code = "password_too_short"
 	PasswordTooLong   Code = "password_too_long"
 	PasswordTooCommon Code = "password_too_common"
-	// PasswordBreached: the new password is in the operator's file of breached ones.
+	// PasswordBreached: the new password is in the operator's file of breached passwords.
 	PasswordBreached Code = "password_breached"
-	// PasswordUnchecked: that file cannot be searched, so no new password is taken.
+	// PasswordUnchecked: that file cannot be searched, so no new password is accepted.
 	PasswordUnchecked Code = "password_unchecked"
-	// IdentifierTaken: another user has that name.
+	// IdentifierTaken: another user has the identifier.
 	IdentifierTaken Code = "identifier_taken"
 	// InvalidIdentifier: not an e-mail address, phone number or user name.
 	InvalidIdentifier Code = "invalid_identifier"
-	// UserNotFound: there is no such user; told to administrators and backends only.
+	// UserNotFound: there is no such user; returned to administrators and backends only.
 	UserNotFound Code = "user_not_found"
 )
 
@@ -76,17 +75,17 @@ func Codes() []Code {
 		PasswordTooCommon, PasswordBreached, PasswordUnchecked, IdentifierTaken, InvalidIdentifier, UserNotFound}
 }
 
-// Error is a refusal. Err is for the log and never shown.
+// Error is a refusal. Err is logged and never shown.
 type Error struct {
 	Code       Code
 	RetryAfter time.Duration // with TooMany, TooManyRequests, Busy, PasswordUnchecked
-	// Params are values that texts about the refusal name, as {{.NAME}}: "Least", the
-	// characters a password needs, with PasswordTooShort.
+	// Params are the values of {{.NAME}} in texts: with PasswordTooShort "Least", the
+	// minimum length in characters.
 	Params map[string]string
 	Err    error
 }
 
-// Text returns a surface's text about the refusal, with its parameters filled in.
+// Text returns a text about the refusal with Params filled in.
 func (e *Error) Text(text string) string {
 	for name, value := range e.Params {
 		text = strings.ReplaceAll(text, "{{."+name+"}}", value)
@@ -101,14 +100,14 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("mfa: %s: %v", e.Code, e.Err)
 }
 
-// Ours reports whether an operator has to mend something before it can go on. The cause
-// belongs into the log as an error.
-func (e *Error) Ours() bool { return e.Code == PasswordUnchecked }
+// NeedsOperator reports whether an operator has to fix the cause, which is to be logged as
+// an error.
+func (e *Error) NeedsOperator() bool { return e.Code == PasswordUnchecked }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// CodeOf returns the code of a refusal, or "" for any other error.
+// CodeOf returns the code of a refusal, and "" for any other error.
 func CodeOf(err error) Code {
 	var e *Error
 	if errors.As(err, &e) {
@@ -117,7 +116,16 @@ func CodeOf(err error) Code {
 	return ""
 }
 
-// Wrap adds what was being done to an error; nil stays nil.
+// Refuse returns a refusal with code where err is cause, such as storage.ErrNotFound, and
+// Wrap(operation, err) otherwise.
+func Refuse(operation string, err, cause error, code Code) error {
+	if errors.Is(err, cause) {
+		return &Error{Code: code}
+	}
+	return Wrap(operation, err)
+}
+
+// Wrap prefixes an error with the operation that failed; nil stays nil.
 func Wrap(operation string, err error) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", operation, err)

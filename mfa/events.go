@@ -3,31 +3,31 @@ package mfa
 // Outcomes of an event.
 const (
 	OutcomeOK      = "ok"
-	OutcomeRefused = "refused" // by a rule: wrong code, running wait, policy
-	OutcomeFailed  = "failed"  // by a fault of ours or of the machine
+	OutcomeRefused = "refused" // by a rule: wrong code, wait, policy
+	OutcomeFailed  = "failed"  // by a fault of the server
 )
 
 // Outcomes returns every outcome.
 func Outcomes() []string { return []string{OutcomeOK, OutcomeRefused, OutcomeFailed} }
 
-// Event kinds of the audit trail. docs/events.md says what each of them carries.
+// Event kinds of the audit trail. docs/events.md describes them.
 const (
 	EventLoginFinished  = "login.finished"
 	EventLoginRefused   = "login.refused"
 	EventLoginCancelled = "login.cancelled"
 	EventLoginRestarted = "login.restarted"
-	EventLoginAdopted   = "login.adopted" // a browser went on with a request opened without one
+	EventLoginAdopted   = "login.adopted" // a browser continued a request opened without one
 
 	EventPasswordOK     = "password.ok"
 	EventPasswordFailed = "password.failed"
-	EventPasswordLocked = "password.locked" // an attempt during a running wait
+	EventPasswordLocked = "password.locked" // an attempt during a wait
 
 	EventMFAInitiated = "mfa.initiated"
 	EventMFAOK        = "mfa.ok"
 	EventMFAFailed    = "mfa.failed"
 	EventMFAReplayed  = "mfa.replayed"
-	EventMFALocked    = "mfa.locked"   // an attempt during a running wait
-	EventMFADisabled  = "mfa.disabled" // the last allowed failure switched the factor off
+	EventMFALocked    = "mfa.locked"   // an attempt during a wait
+	EventMFADisabled  = "mfa.disabled" // the last allowed failure disabled the factor
 	EventMFACancelled = "mfa.cancelled"
 
 	EventRecoveryUsed        = "recovery.used"
@@ -66,20 +66,20 @@ const (
 	EventAPIKeyCreated = "api_key.created"
 	EventAPIKeyChanged = "api_key.changed"
 	EventAPIKeyDeleted = "api_key.deleted"
-	EventAPIKeyRefused = "api_key.refused" // authentication with one, or with none of ours
+	EventAPIKeyRefused = "api_key.refused" // authentication with an unknown or invalid key
 
 	EventKeysCreated   = "keys.created"
 	EventKeysRotated   = "keys.rotated"
 	EventKeysRewrapped = "keys.rewrapped"
 	EventKeysRetired   = "keys.retired"
-	EventKeysWithdrawn = "keys.withdrawn" // at once, with everything made with it
-	EventKeysResealed  = "keys.resealed"  // stored secrets were written anew under the newest keys
+	EventKeysWithdrawn = "keys.withdrawn" // immediately, with everything signed or sealed with it
+	EventKeysResealed  = "keys.resealed"  // stored secrets were sealed again under the newest keys
 
-	EventConfiguration  = "server.configuration" // a problem found at start or reload
+	EventConfiguration  = "server.configuration" // a problem detected at start or reload
 	EventDecryptFailure = "server.decrypt_failure"
 )
 
-// EventKinds returns every kind, so that whoever counts events needs no other list.
+// EventKinds returns every event kind.
 func EventKinds() []string {
 	return []string{
 		EventLoginFinished, EventLoginRefused, EventLoginCancelled, EventLoginRestarted, EventLoginAdopted,

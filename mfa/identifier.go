@@ -10,19 +10,19 @@ import (
 	"sallyport/storage"
 )
 
-// identifierMax is the longest e-mail address RFC 5321 section 4.5.3.1 allows for.
-const identifierMax = 320
+// maxIdentifier is the longest e-mail address in bytes (RFC 5321 section 4.5.3.1).
+const maxIdentifier = 320
 
-// Canonical is the one spelling of a typed identifier, used for looking up and for
-// counting alike: a counter per spelling would be no counter. A value with '@' is an
-// e-mail address, one that begins with '+' a phone number, any other a user name.
+// Canonical returns the canonical spelling of a typed identifier, for lookup and for
+// counting failures. A value with '@' is an e-mail address, one that begins with '+' a phone
+// number, any other a user name. It returns InvalidIdentifier for anything else.
 func Canonical(typed string) (string, storage.IdentifierKind, error) {
-	if len(typed) > 4*identifierMax || !utf8.ValidString(typed) {
+	if len(typed) > 4*maxIdentifier || !utf8.ValidString(typed) {
 		return "", "", &Error{Code: InvalidIdentifier}
 	}
 	s := strings.TrimSpace(norm.NFKC.String(strings.ToLower(norm.NFKC.String(typed))))
-	// A few characters change again when folded twice; nobody needs them in a name.
-	if s == "" || len(s) > identifierMax || s != norm.NFKC.String(strings.ToLower(s)) {
+	// A few characters change again when folded twice. Names do not need them.
+	if s == "" || len(s) > maxIdentifier || s != norm.NFKC.String(strings.ToLower(s)) {
 		return "", "", &Error{Code: InvalidIdentifier}
 	}
 	kind, ok := storage.Username, false
@@ -31,7 +31,7 @@ func Canonical(typed string) (string, storage.IdentifierKind, error) {
 		kind, ok = storage.Email, isEmail(s)
 	case s[0] == '+':
 		kind = storage.Phone
-		s, ok = phone(s)
+		s, ok = canonicalPhone(s)
 	default:
 		ok = isName(s)
 	}
@@ -41,7 +41,7 @@ func Canonical(typed string) (string, storage.IdentifierKind, error) {
 	return s, kind, nil
 }
 
-// isEmail accepts what mail systems deliver to, without quoted local parts.
+// isEmail accepts addresses that mail systems deliver to, except quoted local parts.
 func isEmail(s string) bool {
 	local, domain, _ := strings.Cut(s, "@")
 	if local == "" || len(local) > 64 || domain == "" || len(domain) > 255 || strings.Contains(domain, "@") {
@@ -58,7 +58,7 @@ func isEmail(s string) bool {
 	return isName(local)
 }
 
-// isName refuses what can not be seen or could be taken for a separator.
+// isName refuses invisible characters and separators.
 func isName(s string) bool {
 	for _, r := range s {
 		if r == utf8.RuneError || !unicode.IsGraphic(r) || unicode.IsSpace(r) || strings.ContainsRune(`@"<>(),:;\`, r) {
@@ -68,8 +68,8 @@ func isName(s string) bool {
 	return true
 }
 
-// phone brings a number into E.164 (ITU-T): '+', then 7 to 15 digits, the first not 0.
-func phone(s string) (string, bool) {
+// canonicalPhone returns a number in ITU-T E.164: '+', then 7 to 15 digits, the first not 0.
+func canonicalPhone(s string) (string, bool) {
 	digits := strings.Map(func(r rune) rune {
 		if strings.ContainsRune(" -./()", r) {
 			return -1
@@ -82,7 +82,6 @@ func phone(s string) (string, bool) {
 	return "+" + digits, true
 }
 
-// isDigits reports whether s consists of ASCII digits.
 func isDigits(s string) bool {
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {

@@ -59,7 +59,7 @@ func FuzzCanonical(f *testing.F) {
 		if err != nil || upper != once {
 			t.Errorf("spaces around %q make it %q, %v", once, upper, err)
 		}
-		if len(once) > identifierMax || strings.ContainsAny(once, " \x00\r\n") {
+		if len(once) > maxIdentifier || strings.ContainsAny(once, " \x00\r\n") {
 			t.Errorf("Canonical(%q) = %q", typed, once)
 		}
 	})

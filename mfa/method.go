@@ -10,77 +10,90 @@ import (
 	"sallyport/storage"
 )
 
-// Method is a way to prove who one is. It reads and never writes: what must be
-// spent for a proof to count is named in the Proof, and the Verifier spends it.
-// mfatest.Run proves a Method.
+// Method is one kind of authenticator. It reads and never writes: a Proof names what must
+// be spent for it to count, and package exchange spends it. methodtest.Run tests a Method.
 type Method interface {
 	Info() Info
-	// Begin starts a try: the Challenge goes to the user, the State is kept sealed
-	// until Finish. A method without either returns zero values.
+	// Begin starts a try. The Challenge goes to the user, the State is sealed and kept
+	// until Finish; a method without either returns zero values.
 	Begin(ctx context.Context, a Attempt) (Challenge, State, error)
-	// Finish checks the response. A wrong one is *Error with InvalidPasscode or
-	// InvalidCredentials, a right one used before is Replayed.
+	// Finish checks a response. It returns an *Error with InvalidPasscode or
+	// InvalidCredentials for a wrong one, and with Replayed for a right one used before.
 	Finish(ctx context.Context, a Attempt, s State, r Response) (Proof, error)
 }
 
-// Enroller is a Method with something to hand out before its first proof.
+// Enroller is a Method whose authenticators users set up themselves.
 type Enroller interface {
 	Method
-	// Enroll makes a pending authenticator (ID, user, times and state are filled by
-	// the caller) and says how the user takes it over. label names the account.
+	// Enroll creates a pending authenticator and its Handout. The caller fills in ID,
+	// user, times and state. label names the account to the user.
 	Enroll(ctx context.Context, label string) (storage.Authenticator, Handout, error)
-	// Handout says it again while the enrolment is pending.
+	// Handout returns the Handout of a pending authenticator again.
 	Handout(a storage.Authenticator, label string) (Handout, error)
 }
 
-// Handout is what a user needs to take an authenticator over, shown until it is confirmed.
+// Handout is what a user needs to set up an authenticator, shown until it is confirmed.
 type Handout struct {
 	Secret string // base32 without padding
 	URI    string // otpauth://
 	QR     []byte // PNG
 }
 
-// Info is what a page or dialect must know about a method, so that none asks "is this TOTP?".
+// Info describes a method, so that no caller needs to know methods by name.
 type Info struct {
-	Name              string         // "totp"; also the wire name of our own API
-	Kinds             []storage.Kind // what one proof of it shows
+	Name              string         // such as "totp"; also the name in the JSON API
+	Kinds             []storage.Kind // the factors of NIST SP 800-63B that one proof shows
 	AMR               []string       // RFC 8176
 	PhishingResistant bool
 	First             bool   // may be the first factor of an ordinary login
 	Second            bool   // may be a second factor
-	Chosen            bool   // its value is what the user chose: changing it voids earlier proofs
+	Chosen            bool   // the user chooses its value; changing it voids earlier proofs
 	Typed             bool   // the response is a typed code; Digits or text
 	Numeric           bool   // the typed code consists of digits
 	Sends             bool   // Begin sends something to the user
-	Enrolls           bool   // is an Enroller
+	Enrolls           bool   // it is an Enroller
 	Bucket            string // throttle bucket of its failures: "password" or "factor"
 	// Texts hold what the pages say about it, in messages/LANGUAGE.json: method.NAME.short, and
 	// what TestScopesAndMethodsHaveTheirTexts demands for what it can do.
 	Texts fs.FS
 }
 
-// Attempt is who tries what.
+// Attempt is one try to prove an identity with a method.
 type Attempt struct {
 	Account       *storage.Account       // nil: unknown user, or a method that finds the user itself
-	Authenticator *storage.Authenticator // nil: any of the user's, or none
+	Authenticator *storage.Authenticator // nil: any of the user's
 	Usage         string
 	Locale        string
 	Now           time.Time
 }
 
+// Active returns the active authenticator of a method that may be used; nil: none.
+func (a Attempt) Active(method string) *storage.Authenticator {
+	if a.Account == nil || a.Account.User.Status == storage.UserDisabled {
+		return nil
+	}
+	for i := range a.Account.Authenticators {
+		x := &a.Account.Authenticators[i]
+		if x.Method == method && x.State == storage.AuthenticatorActive && (a.Authenticator == nil || a.Authenticator.ID == x.ID) {
+			return x
+		}
+	}
+	return nil
+}
+
 // Challenge goes to the user: nil for typed codes, creation or request options for passkeys.
 type Challenge json.RawMessage
 
-// State is what a method puts aside between Begin and Finish. It is kept sealed.
+// State is what a method keeps between Begin and Finish. It is stored sealed.
 type State []byte
 
-// Response is what the user gave, as JSON. It never appears in a log.
+// Response is the user's response to a Challenge, as JSON. It never appears in a log.
 type Response json.RawMessage
 
-// LogValue hides the response.
+// LogValue hides the response from slog.
 func (Response) LogValue() slog.Value { return slog.StringValue("hidden") }
 
-// String hides the response.
+// String hides the response from fmt.
 func (Response) String() string { return "hidden" }
 
 // Typed wraps a typed code or password as a Response.
@@ -92,22 +105,22 @@ func Typed(text string) Response {
 	return Response(b)
 }
 
-// Proof is a right response.
+// Proof is the result of a right response.
 type Proof struct {
 	User              storage.UserID
 	Authenticator     storage.AuthenticatorID
 	Kinds             []storage.Kind
 	AMR               []string
 	PhishingResistant bool
-	Spend             storage.CredentialSpend // what must be compared and set for it to count
+	Spend             storage.CredentialSpend // what storage compares and sets for the proof to count
 }
 
 // Usages of a try.
 const (
-	UsageFirst        = "first"        // password, or a passkey: who is it
-	UsageSecond       = "second"       // a further factor in an identified request
+	UsageFirst        = "first"        // identifies the user: a password or a passkey
+	UsageSecond       = "second"       // adds a factor after the user is identified
 	UsagePasswordless = "passwordless" // a second-factor method alone, where the client allows it
-	UsageInitial      = "initial"      // the same under cidaas' other name
+	UsageInitial      = "initial"      // the other name that cidaas has for passwordless
 	UsageEnroll       = "enroll"       // confirms an enrolment
 )
 
@@ -116,32 +129,34 @@ func Usages() []string {
 	return []string{UsageFirst, UsageSecond, UsagePasswordless, UsageInitial, UsageEnroll}
 }
 
-// ReplacesPassword reports whether a second-factor method is used in place of a password.
+// ReplacesPassword reports whether a usage puts a second-factor method in place of a password.
 func ReplacesPassword(usage string) bool { return usage == UsagePasswordless || usage == UsageInitial }
 
-// Parser is a Method that tells a malformed response before anything is counted.
+// Parser is a Method that can refuse a malformed response before the attempt is counted.
 type Parser interface {
+	// Parse returns an *Error with InvalidRequest for a malformed response.
 	Parse(a Attempt, r Response) error
 }
 
-// Reserver is a Method whose Finish is costly. The place is reserved before the
-// attempt is counted, so that a full queue costs nobody a try.
+// Reserver is a Method whose Finish is costly. A place is reserved before the attempt is
+// counted, so that a full queue costs no user a try.
 type Reserver interface {
+	// Reserve waits for a place, which release frees. It returns an *Error with Busy
+	// where the queue is full.
 	Reserve(ctx context.Context, p Place) (release func(), err error)
 }
 
-// Place is for whom a costly computation is asked for.
+// Place describes the caller of Reserve.
 type Place struct {
-	// From is the network the asking comes from: it has at most a share of all places,
-	// so that one address can not keep everybody else out. "" counts for nobody.
+	// From is the caller's network. One network gets a share of all places, so that it
+	// can not keep others out. "" is not limited.
 	From string
-	// Queue, if not nil, is asked before a place is waited for, and not where one is
-	// free. What it refuses does not wait.
+	// Queue, if not nil, is called before waiting for a place, unless one is free. Its
+	// error ends the wait.
 	Queue func(context.Context) error
 }
 
-// Shape is what an enrolment may choose about an authenticator. Zero values mean the
-// server's own setting.
+// Shape holds the parameters an enrolment may choose. Zero values mean the server's setting.
 type Shape struct {
 	Algorithm string `json:"algorithm"`
 	Digits    int    `json:"digits"`
@@ -150,11 +165,12 @@ type Shape struct {
 // Shaper is an Enroller whose authenticators come in several shapes.
 type Shaper interface {
 	Enroller
-	// Shapes lists what can be chosen, the server's own setting first.
+	// Shapes returns all shapes, the server's setting first.
 	Shapes() []Shape
-	// EnrollShaped is Enroll with a choice; one that is not among Shapes is refused.
+	// EnrollShaped is Enroll with a shape. It returns InvalidRequest for one not in Shapes.
 	EnrollShaped(ctx context.Context, label string, s Shape) (storage.Authenticator, Handout, error)
 }
 
-// alone reports whether a second factor comes without another one: recovery codes do not.
+// Standalone reports whether a user can hold the method as the only second factor.
+// Recovery codes accompany another one.
 func (i Info) Standalone() bool { return i.Enrolls || i.Sends }

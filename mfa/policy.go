@@ -25,47 +25,47 @@ const (
 	MFATimeBased = "TIME_BASED"
 )
 
-// Policy is what a client demands and allows.
+// Policy is the multi-factor policy of a client.
 type Policy struct {
 	MFA          string
-	Interval     time.Duration // TIME_BASED: how long a second factor holds
-	Methods      []string      // allowed methods; empty: every one
+	Interval     time.Duration // with MFATimeBased: how long a second factor is valid
+	Methods      []string      // allowed methods; empty: all
 	Passwordless bool
 }
 
-// Asked is what one authorization request asks for.
-type Asked struct {
-	Voluntary []Level   // acr_values: met if it can be
-	Essential []Level   // claims.id_token.acr essential: met or refused
-	Since     time.Time // proofs before it do not count (prompt=login, max_age); zero: all count
+// Requirements are what one authorization request demands.
+type Requirements struct {
+	Voluntary []Level   // acr_values: met where the user can
+	Essential []Level   // claims.id_token.acr essential: met, or the request fails
+	Since     time.Time // earlier proofs do not count (prompt=login, max_age); zero: all count
 }
 
-// Need is what has to happen next for a login to be done.
+// Need is the next step of a login.
 type Need string
 
 // The needs.
 const (
 	NeedNothing Need = ""       // done
-	NeedFirst   Need = "first"  // nobody proved anything yet
-	NeedSecond  Need = "second" // one of Methods is missing
-	NeedEnroll  Need = "enroll" // policy demands a level that nothing enrolled can reach
-	NeedUnmet   Need = "unmet"  // an essential acr can not be reached by this user here
+	NeedFirst   Need = "first"  // no user is identified
+	NeedSecond  Need = "second" // a proof with one of Methods
+	NeedEnroll  Need = "enroll" // an enrolment: policy demands more than the user's factors reach
+	NeedUnmet   Need = "unmet"  // none: the user can not reach the required level here
 )
 
-// Verdict is what the policy table says (pure, tested whole).
+// Verdict is the result of Require.
 type Verdict struct {
 	Need    Need
 	Needed  Level
-	Methods []string // with NeedSecond: methods of the account that would do; with NeedEnroll: methods to enrol
-	// What the proofs show now: acr, amr (RFC 8176, sorted, "mfa" with two kinds), auth_time.
+	Methods []string // with NeedSecond: methods of the account that reach Needed; with NeedEnroll: methods to enrol
+	// What the valid proofs show now: acr, amr (see Assess) and auth_time.
 	ACR      Level
 	AMR      []string
 	AuthTime time.Time
-	Counted  []storage.Factor // the factors that count, oldest first
+	Factors  []storage.Factor // the valid proofs, oldest first
 }
 
-// Wants reports whether a method helps the login on: where a second factor is missing, one
-// that adds nothing to the proofs given would lead back to the same step.
+// Wants reports whether a proof with a method moves the login on. Where a second factor is
+// missing, one that adds nothing to the proofs given would repeat the step.
 func (v Verdict) Wants(method string) bool {
 	return v.Need != NeedSecond || slices.Contains(v.Methods, method)
 }

@@ -7,48 +7,49 @@ import (
 	"sallyport/storage"
 )
 
-// leastInterval keeps TIME_BASED from asking again within the login that just asked.
-const leastInterval = 5 * time.Minute
+// minInterval keeps TIME_BASED from demanding a proof twice within one login.
+const minInterval = 5 * time.Minute
 
-// Require is the policy table: what a login of this account (nil: nobody known yet)
-// at a client with this policy still needs, given the proofs of its request and
-// session. It is pure; require_test.go walks it whole.
+// Require is the policy table. It returns what a login of an account (nil: no user is
+// known) at a client with policy p still needs, given the proofs fs of its request and
+// session. It has no side effects.
 //
-// What client policy and the user's own wish demand must be reached, by enrolling if
-// nothing is enrolled. What acr_values ask is met if it can be (OpenID Connect Core
-// section 3.1.2.1); an essential acr is met or the login ends (section 5.5.1.1).
-func Require(p Policy, a *storage.Account, fs []storage.Factor, asked Asked, methods []Info, now time.Time) Verdict {
-	t := Table{Policy: p, Methods: methods}
+// The level that the client's policy and the user's setting demand must be reached, by
+// enrolling if need be. acr_values are met where the user can (OpenID Connect Core section
+// 3.1.2.1); an essential acr is met or the login fails (section 5.5.1.1).
+func Require(p Policy, a *storage.Account, fs []storage.Factor, required Requirements, methods []Info, now time.Time) Verdict {
+	t := Rules{Policy: p, Methods: methods}
 	if a == nil || !a.User.In() {
-		return Verdict{Need: NeedFirst, Needed: t.Demanded(nil, asked), Methods: t.names(Info.first)}
+		return Verdict{Need: NeedFirst, Needed: t.RequiredLevel(nil, required), Methods: t.methodNames(Info.isFirst)}
 	}
-	v := Verdict{Counted: t.counted(a, fs, asked.Since, now)}
-	v.ACR, v.AMR = Assess(v.Counted)
-	for _, f := range v.Counted {
-		v.AuthTime = f.At // the newest: when the user was last seen proving something
+	v := Verdict{Factors: t.validFactors(a, fs, required.Since, now)}
+	v.ACR, v.AMR = Assess(v.Factors)
+	for _, f := range v.Factors {
+		v.AuthTime = f.At // of the newest proof
 	}
-	v.Needed = t.needed(a, v.Counted, asked)
+	v.Needed = t.targetLevel(a, v.Factors, required)
 	switch {
-	case !t.opened(v.Counted):
-		v.Need, v.Methods = NeedFirst, t.names(Info.first)
-	case Rank(v.ACR) >= Rank(v.Needed):
-		v.ACR = named(v.ACR, asked.Essential)
+	case !t.identifies(v.Factors):
+		v.Need, v.Methods = NeedFirst, t.methodNames(Info.isFirst)
+	case v.ACR.AtLeast(v.Needed):
+		v.ACR = acrFor(v.ACR, required.Essential)
 	default:
-		v.Need, v.Methods = t.missing(a, v.Counted, v.Needed, asked)
+		v.Need, v.Methods = t.nextNeed(a, v.Factors, v.Needed, required)
 	}
 	return v
 }
 
-type Table struct {
+// Rules are a client's policy over the methods of the server.
+type Rules struct {
 	Policy  Policy
 	Methods []Info
 }
 
-func (i Info) first() bool { return i.First }
+func (i Info) isFirst() bool { return i.First }
 
-// allowed reports whether the client allows a method. A list that names no method
-// for the first factor speaks of second factors only.
-func (t Table) Allowed(i Info) bool {
+// Allows reports whether the client allows a method. A list without any first-factor
+// method restricts second factors only.
+func (t Rules) Allows(i Info) bool {
 	if len(t.Policy.Methods) == 0 || slices.Contains(t.Policy.Methods, i.Name) {
 		return true
 	}
@@ -61,35 +62,35 @@ func (t Table) Allowed(i Info) bool {
 }
 
 // info returns an allowed method by name.
-func (t Table) info(name string) (Info, bool) {
+func (t Rules) info(name string) (Info, bool) {
 	for _, i := range t.Methods {
 		if i.Name == name {
-			return i, t.Allowed(i)
+			return i, t.Allows(i)
 		}
 	}
 	return Info{}, false
 }
 
-// names lists allowed methods with a property.
-func (t Table) names(is func(Info) bool) []string {
+// methodNames returns the allowed methods with a property.
+func (t Rules) methodNames(is func(Info) bool) []string {
 	var out []string
 	for _, i := range t.Methods {
-		if is(i) && t.Allowed(i) {
+		if is(i) && t.Allows(i) {
 			out = append(out, i.Name)
 		}
 	}
 	return out
 }
 
-// counted returns the proofs that count here and now, oldest first: of allowed
-// methods, given with what the account still has, not before asked.Since, and with
-// TIME_BASED second factors not older than the interval.
-func (t Table) counted(a *storage.Account, fs []storage.Factor, since, now time.Time) []storage.Factor {
-	stale := now.Add(-max(t.Policy.Interval, leastInterval))
+// validFactors returns the proofs that count now, oldest first: of allowed methods, with
+// authenticators the account still has, not before since, and with TIME_BASED no second
+// factor older than the interval.
+func (t Rules) validFactors(a *storage.Account, fs []storage.Factor, since, now time.Time) []storage.Factor {
+	stale := now.Add(-max(t.Policy.Interval, minInterval))
 	var out []storage.Factor
 	for _, f := range fs {
 		i, ok := t.info(f.Method)
-		if !ok || f.At.Before(since) || !StillHolds(a, i, f) {
+		if !ok || f.At.Before(since) || !FactorValid(a, i, f) {
 			continue
 		}
 		if t.Policy.MFA == MFATimeBased && i.Second && f.At.Before(stale) {
@@ -101,22 +102,22 @@ func (t Table) counted(a *storage.Account, fs []storage.Factor, since, now time.
 	return out
 }
 
-// opened reports whether somebody is identified well enough to go on: by a first
-// factor, or by any where the client lets one sign in without a password.
-func (t Table) opened(counted []storage.Factor) bool {
-	return slices.ContainsFunc(counted, func(f storage.Factor) bool {
+// identifies reports whether proofs identify the user: a first factor does, and any factor
+// where the client allows passwordless logins.
+func (t Rules) identifies(fs []storage.Factor) bool {
+	return slices.ContainsFunc(fs, func(f storage.Factor) bool {
 		i, _ := t.info(f.Method)
 		return i.First || t.Policy.Passwordless
 	})
 }
 
-// demanded is the level that must be reached: by policy, by the user's wish (if a
-// user is known) and by the request.
-func (t Table) Demanded(a *storage.Account, asked Asked) Level {
-	return higher(t.policed(a), lowest(asked.Essential))
+// RequiredLevel returns the level that the policy, the user's setting (if a is not nil) and
+// the request's essential acr demand.
+func (t Rules) RequiredLevel(a *storage.Account, required Requirements) Level {
+	return higher(t.policyLevel(a), lowest(required.Essential))
 }
 
-func (t Table) policed(a *storage.Account) Level {
+func (t Rules) policyLevel(a *storage.Account) Level {
 	off := t.Policy.MFA == MFAOff || t.Policy.MFA == ""
 	if off && (a == nil || !a.User.MFAEnabled) {
 		return AAL1
@@ -124,40 +125,39 @@ func (t Table) policed(a *storage.Account) Level {
 	return AAL2
 }
 
-// needed adds the first of the voluntary levels that can be reached.
-func (t Table) needed(a *storage.Account, counted []storage.Factor, asked Asked) Level {
-	demanded := t.Demanded(a, asked)
-	for _, l := range asked.Voluntary {
-		if t.reachable(a, counted, l) {
-			return higher(demanded, l)
+// targetLevel is RequiredLevel raised to the first voluntary level that can be reached.
+func (t Rules) targetLevel(a *storage.Account, given []storage.Factor, required Requirements) Level {
+	target := t.RequiredLevel(a, required)
+	for _, l := range required.Voluntary {
+		if t.reachable(a, given, l) {
+			return higher(target, l)
 		}
 	}
-	return demanded
+	return target
 }
 
-func (t Table) reachable(a *storage.Account, counted []storage.Factor, l Level) bool {
-	if given, _ := Assess(counted); Rank(given) >= Rank(l) {
+func (t Rules) reachable(a *storage.Account, given []storage.Factor, l Level) bool {
+	if level, _ := Assess(given); level.AtLeast(l) {
 		return true
 	}
-	every := counted
-	for _, i := range t.Enrolled(a, false) {
-		if t.opened(counted) && t.raises(counted, i, l) {
+	every := given
+	for _, i := range t.EnrolledMethods(a, false) {
+		if t.identifies(given) && t.reaches(given, i, l) {
 			return true
 		}
-		every = append(every[:len(every):len(every)], ProofOf(i))
+		every = append(every[:len(every):len(every)], FactorOf(i))
 	}
 	best, _ := Assess(every)
-	return !t.opened(counted) && Rank(best) >= Rank(l)
+	return !t.identifies(given) && best.AtLeast(l)
 }
 
-// enrolled lists allowed methods the account could prove itself with, in the order
-// of the server's methods. A factor that was switched off after too many failures is
-// there but can not be used.
-func (t Table) Enrolled(a *storage.Account, switchedOff bool) []Info {
+// EnrolledMethods returns the allowed methods the account has enrolled, in the order of
+// Methods. disabled includes authenticators disabled after too many failures.
+func (t Rules) EnrolledMethods(a *storage.Account, disabled bool) []Info {
 	var out []Info
 	for _, i := range t.Methods {
-		if t.Allowed(i) && slices.ContainsFunc(a.Authenticators, func(x storage.Authenticator) bool {
-			return x.Method == i.Name && Enrolled(x) && (switchedOff || x.State == storage.AuthenticatorActive)
+		if t.Allows(i) && slices.ContainsFunc(a.Authenticators, func(x storage.Authenticator) bool {
+			return x.Method == i.Name && IsEnrolled(x) && (disabled || x.State == storage.AuthenticatorActive)
 		}) {
 			out = append(out, i)
 		}
@@ -165,15 +165,15 @@ func (t Table) Enrolled(a *storage.Account, switchedOff bool) []Info {
 	return out
 }
 
-// missing says what is needed when the level is not reached yet.
+// nextNeed returns the next step where the proofs given do not reach the needed level.
 //
-// Whoever holds a second factor that can not be used here (switched off, not allowed
-// by the client) is not sent to enrol another one: a stolen password would do then.
-func (t Table) missing(a *storage.Account, counted []storage.Factor, needed Level, asked Asked) (Need, []string) {
+// A user with a second factor that is disabled or not allowed here must not enrol another
+// one: a stolen password would be enough to add it.
+func (t Rules) nextNeed(a *storage.Account, given []storage.Factor, needed Level, required Requirements) (Need, []string) {
 	var firsts, seconds []string
-	for _, i := range t.Enrolled(a, true) {
+	for _, i := range t.EnrolledMethods(a, true) {
 		switch {
-		case !t.raises(counted, i, needed):
+		case !t.reaches(given, i, needed):
 		case i.Second:
 			seconds = append(seconds, i.Name)
 		case i.First:
@@ -186,58 +186,57 @@ func (t Table) missing(a *storage.Account, counted []storage.Factor, needed Leve
 	if len(firsts) > 0 {
 		return NeedFirst, firsts
 	}
-	policed := t.policed(a)
-	if Rank(policed) < Rank(lowest(asked.Essential)) || Rank(policed) < Rank(AAL2) || HasSecond(a, t.Methods) {
+	policy := t.policyLevel(a)
+	if !policy.AtLeast(higher(AAL2, lowest(required.Essential))) || HasSecond(a, t.Methods) {
 		return NeedUnmet, nil
 	}
-	enrol := t.names(func(i Info) bool { return i.Second && i.Enrolls && t.raises(counted, i, policed) })
+	enrol := t.methodNames(func(i Info) bool { return i.Second && i.Enrolls && t.reaches(given, i, policy) })
 	if len(enrol) == 0 {
 		return NeedUnmet, nil
 	}
 	return NeedEnroll, enrol
 }
 
-// raises reports whether one more proof of a method would reach a level.
-func (t Table) raises(counted []storage.Factor, i Info, l Level) bool {
-	best, _ := Assess(append(counted[:len(counted):len(counted)], ProofOf(i)))
-	return Rank(best) >= Rank(l)
+// reaches reports whether a proof with method i in addition to those given reaches a level.
+func (t Rules) reaches(given []storage.Factor, i Info, l Level) bool {
+	best, _ := Assess(append(given[:len(given):len(given)], FactorOf(i)))
+	return best.AtLeast(l)
 }
 
-// imagined is the proof a method would give.
-func ProofOf(i Info) storage.Factor {
+// FactorOf returns the factor that a proof with a method would add.
+func FactorOf(i Info) storage.Factor {
 	return storage.Factor{Method: i.Name, Kinds: i.Kinds, AMR: i.AMR, PhishingResistant: i.PhishingResistant}
 }
 
-// lasts reports whether a proof was given with something the account still has. One
-// that was switched off meanwhile was still right when it was given; one that was
-// taken away, and a password that was changed, prove nothing any more.
-func StillHolds(a *storage.Account, i Info, f storage.Factor) bool {
+// FactorValid reports whether a proof is still valid: its authenticator exists, even if
+// disabled since, and its password is unchanged.
+func FactorValid(a *storage.Account, i Info, f storage.Factor) bool {
 	return slices.ContainsFunc(a.Authenticators, func(x storage.Authenticator) bool {
-		return x.State != storage.AuthenticatorPending && GivenBy(x, i, f)
+		return x.State != storage.AuthenticatorPending && FactorMatches(x, i, f)
 	})
 }
 
-// gaveWith reports whether a proof was given with an authenticator as it is now. What
-// users choose has no name and no enrolment: UpdatedAt is when it was changed.
-func GivenBy(x storage.Authenticator, i Info, f storage.Factor) bool {
+// FactorMatches reports whether a proof was given with an authenticator as it is now. For
+// methods whose value the user chooses, UpdatedAt is when the value was changed.
+func FactorMatches(x storage.Authenticator, i Info, f storage.Factor) bool {
 	changed := i.Chosen && f.At.Before(x.UpdatedAt)
 	return x.Method == f.Method && (f.Authenticator == "" || f.Authenticator == x.ID) && !changed
 }
 
-// lowest of several levels: any of them satisfies an essential request.
+// lowest returns the lowest level: any of those listed satisfies an essential request.
 func lowest(ls []Level) Level {
 	if len(ls) == 0 {
 		return None
 	}
-	return slices.MinFunc(ls, func(x, y Level) int { return Rank(x) - Rank(y) })
+	return slices.MinFunc(ls, func(x, y Level) int { return rank(x) - rank(y) })
 }
 
-// named is the name for a level among those an essential request lists: the answer
-// must carry one of them (OpenID Connect Core section 5.5.1.1).
-func named(l Level, essential []Level) Level {
+// acrFor returns the highest essential level that l reaches, or l if there is none: the ID
+// token must carry a value the request lists (OpenID Connect Core section 5.5.1.1).
+func acrFor(l Level, essential []Level) Level {
 	best := None
 	for _, e := range essential {
-		if Rank(e) <= Rank(l) {
+		if l.AtLeast(e) {
 			best = higher(best, e)
 		}
 	}

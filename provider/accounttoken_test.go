@@ -71,11 +71,11 @@ func TestATokenInheritsNoLaterProof(t *testing.T) {
 	}
 	o, err := h.p.Introspection.Owner(h.ctx, token)
 	h.ok(err)
-	if len(o.Factors) != 1 || o.Factors[0].Method != "password" || mfa.CodeOf(h.verifier.Fresh(o)) != mfa.ReauthenticationRequired {
+	if len(o.Factors) != 1 || o.Factors[0].Method != "password" || mfa.CodeOf(h.verifier.CheckFresh(o)) != mfa.ReauthenticationRequired {
 		t.Errorf("the old token proves %v, want the password alone", o.Factors)
 	}
 	newer := h.post(h.p.Grants.Token, "bank", redeem(q.Get("code"))).get("access_token")
-	if o, err = h.p.Introspection.Owner(h.ctx, newer); err != nil || len(o.Factors) != 2 || h.verifier.Fresh(o) != nil {
+	if o, err = h.p.Introspection.Owner(h.ctx, newer); err != nil || len(o.Factors) != 2 || h.verifier.CheckFresh(o) != nil {
 		t.Errorf("the new token proves %v (%v), want both", o.Factors, err)
 	}
 }

@@ -39,7 +39,7 @@ func (p *Provider) Finish(ctx context.Context, st Step, v mfa.Caller, s *session
 func (p *Provider) finish(ctx context.Context, st Step, v mfa.Caller, s *session.SignedIn) (Finished, error) {
 	r, stored := st.request, st.Request
 	f := storage.Finish{Now: p.now(), Request: stored.ID, Version: stored.Version, Parent: stored.Parent}
-	session, isNew, ends := p.sessions.Prepare(s, stored, stored.Subject, st.Verdict.Counted, v)
+	session, isNew, ends := p.sessions.ForLogin(s, stored, stored.Subject, st.Verdict.Factors, v)
 	if isNew || session.Generation != s.Session.Generation {
 		f.Session, f.NewSession, f.EndSession = &session, isNew, ends
 	}
@@ -102,7 +102,7 @@ func (p *Provider) consentAfter(ctx context.Context, stored storage.AuthRequest)
 // authorization returns the content of all tokens of a login.
 func (p *Provider) authorization(r *request, user storage.UserID, sid storage.SessionID, verdict mfa.Verdict, consent []string) storage.Authorization {
 	a := storage.Authorization{ClientID: r.client.ID, UserID: user, SessionID: sid, Scopes: r.scopes, Audience: r.resource,
-		Nonce: r.nonce, ACR: p.acrValue(r, verdict.ACR), AMR: verdict.AMR, AuthTime: verdict.AuthTime, RequestedAt: r.at, Factors: verdict.Counted}
+		Nonce: r.nonce, ACR: p.acrValue(r, verdict.ACR), AMR: verdict.AMR, AuthTime: verdict.AuthTime, RequestedAt: r.at, Factors: verdict.Factors}
 	if consent != nil {
 		a.Scopes = nil
 		for _, s := range r.scopes {

@@ -60,7 +60,7 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 		st.Login.Sub = p.Masked(st)
 	}
 	if err == nil && a.Lists && st.Kind == StepIdentify {
-		err = p.verifier.Ask(ctx, a.Visit, st.Login)
+		err = p.verifier.RememberName(ctx, a.Visit, st.Login)
 	}
 	return st, err
 }
@@ -71,7 +71,7 @@ func (p *Provider) newStep(ctx context.Context, r *request, stored storage.AuthR
 		UILocales: oauth.Fields(r.params.Get("ui_locales")), LoginHint: loginHint(r, stored, account, s),
 		LoginPage: loginPage(stored, r.client)}
 	st.Login = exchange.Login{Request: stored, Account: account, Identifier: identifier,
-		Policy: policy(&r.client.Client), Asked: p.requirements(r)}
+		Policy: policy(&r.client.Client), Requirements: p.requirements(r)}
 	if stored.State != storage.RequestOpen {
 		st.Kind = StepOver
 		return st, nil
@@ -192,7 +192,7 @@ func (p *Provider) decide(ctx context.Context, st Step) (Step, error) {
 		}
 		subject = st.Account
 	}
-	st.Verdict = mfa.Require(st.Login.Policy, subject, stored.Factors, st.Login.Asked, p.verifier.Methods(), p.now())
+	st.Verdict = mfa.Require(st.Login.Policy, subject, stored.Factors, st.Login.Requirements, p.verifier.Methods(), p.now())
 	switch st.Verdict.Need {
 	case mfa.NeedUnmet:
 		return st.refused("unmet_authentication_requirements"), nil

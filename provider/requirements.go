@@ -74,8 +74,8 @@ func (p *Provider) acrValues() []string {
 }
 
 // requirements returns what the request requires of the login.
-func (p *Provider) requirements(r *request) mfa.Asked {
-	var a mfa.Asked
+func (p *Provider) requirements(r *request) mfa.Requirements {
+	var a mfa.Requirements
 	for _, name := range r.acr {
 		if level := p.level(name); level != mfa.None {
 			a.Voluntary = append(a.Voluntary, level)

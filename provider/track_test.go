@@ -72,7 +72,7 @@ func TestWhoseAccessTokenItIs(t *testing.T) {
 	h.ok(h.sessions.End(h.ctx, s, false, h.visit)) // an offline grant outlives it, its proofs do not
 	o, err = h.p.Introspection.Owner(h.ctx, token)
 	h.ok(err)
-	if o.Session != "" || len(o.Factors) != 0 || h.verifier.Fresh(o) == nil {
+	if o.Session != "" || len(o.Factors) != 0 || h.verifier.CheckFresh(o) == nil {
 		t.Errorf("after signing out: %+v", o)
 	}
 	disabled := storage.UserDisabled

@@ -51,7 +51,7 @@ func (o *fixture) proves(name, plain string) bool {
 	a := o.account(name)
 	right := false
 	o.withServer(func(h *server.Server) {
-		am, err := h.Users.Amendment(o.Context(), a, users.Draft{Password: plain}, users.Amending{Credentials: true})
+		am, err := h.Users.Amendment(o.Context(), a, users.Draft{Password: plain}, users.AmendOptions{Credentials: true})
 		if err != nil {
 			o.Fatal(err)
 		}

@@ -1,5 +1,5 @@
-// Package audit writes the audit trail: what was done to accounts and logins, by whom and
-// from where. The kinds of events are constants of package mfa.
+// Package audit writes the audit trail: what happened to accounts and logins, who caused it
+// and from where. The kinds of events are constants of package mfa.
 package audit
 
 import (
@@ -17,13 +17,14 @@ import (
 )
 
 const (
-	journalMost  = 1 << 16 // events waiting at most; more are dropped and counted
-	journalBatch = 1000    // events of one write; so many waiting start one at once
-	Grace        = 5 * time.Second
+	maxWaiting = 1 << 16 // events in memory; more are dropped and counted
+	batchSize  = 1000    // events of one write, and the number that starts one
+	// FlushTimeout limits the last flush at shutdown.
+	FlushTimeout = 5 * time.Second
 )
 
-// Journal writes the audit trail. Events of a change travel in its transaction;
-// those nobody waits for are noted and written once a second.
+// Journal writes the audit trail. Events of a change are written in its transaction; others
+// are kept in memory by Note and written once a second.
 type Journal struct {
 	store  storage.Events
 	now    func() time.Time
@@ -34,18 +35,18 @@ type Journal struct {
 	full    chan struct{} // a batch is waiting
 	mu      sync.Mutex
 	waiting []storage.Event
-	dropped int        // since it was last told to the log
+	dropped int        // since it was last logged
 	lost    int64      // since the start
 	writing sync.Mutex // one flush at a time, so that events keep their order
 }
 
-// NewJournal returns a Journal; its Run writes what is noted. admit bounds what callers
-// can cause who have proven nothing.
+// NewJournal returns a Journal, whose Run writes noted events. admit bounds the events that
+// unauthenticated callers can cause.
 func NewJournal(store storage.Events, now func() time.Time, random io.Reader, log *slog.Logger, admit budget.Admit) *Journal {
 	return &Journal{store: store, now: now, random: random, log: log, admit: admit, full: make(chan struct{}, 1)}
 }
 
-// Event completes an event with its ID, the time and who called. An empty outcome is "ok".
+// Event completes an event with an ID, the time and the caller. The default Outcome is "ok".
 func (j *Journal) Event(v mfa.Caller, e storage.Event) storage.Event {
 	e.At = j.now()
 	e.ID = storage.EventID(storage.TimeOrdered(e.At, j.random))
@@ -57,31 +58,30 @@ func (j *Journal) Event(v mfa.Caller, e storage.Event) storage.Event {
 	return e
 }
 
-// Note keeps a completed event for the next flush. It never blocks on the database.
+// Note keeps a completed event for the next flush. It does not wait for the database.
 func (j *Journal) Note(e storage.Event) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if len(j.waiting) >= journalMost {
-		j.drop(1)
+	if len(j.waiting) >= maxWaiting {
+		j.countDropped(1)
 		return
 	}
 	j.waiting = append(j.waiting, e)
-	if len(j.waiting)%journalBatch == 0 {
+	if len(j.waiting)%batchSize == 0 {
 		select {
 		case j.full <- struct{}{}:
-		default: // the writer knows
+		default: // Run is notified
 		}
 	}
 }
 
-// List returns lines of the trail, newest first. Those noted within the last second may
-// be missing.
+// List returns events, newest first, without those that are not flushed.
 func (j *Journal) List(ctx context.Context, f storage.EventFilter) ([]storage.Event, error) {
 	out, err := j.store.ListEvents(ctx, f)
 	return out, mfa.Wrap("list events", err)
 }
 
-// Flush writes all noted events. What could not be written waits for the next flush.
+// Flush writes all noted events. It keeps what could not be written for the next flush.
 func (j *Journal) Flush(ctx context.Context) error {
 	j.writing.Lock()
 	defer j.writing.Unlock()
@@ -93,9 +93,9 @@ func (j *Journal) Flush(ctx context.Context) error {
 		j.log.Error("audit events dropped: the database did not keep up", "count", dropped)
 	}
 	for len(events) > 0 {
-		n := min(len(events), journalBatch)
+		n := min(len(events), batchSize)
 		if err := j.store.AppendEvents(ctx, events[:n]); err != nil {
-			j.keep(events)
+			j.requeue(events)
 			return fmt.Errorf("append events: %w", err)
 		}
 		events = events[n:]
@@ -103,25 +103,25 @@ func (j *Journal) Flush(ctx context.Context) error {
 	return nil
 }
 
-// keep puts events that could not be written back in front of newer ones.
-func (j *Journal) keep(events []storage.Event) {
+// requeue puts events that could not be written before newer ones.
+func (j *Journal) requeue(events []storage.Event) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	all := append(events[:len(events):len(events)], j.waiting...)
-	if n := len(all) - journalMost; n > 0 {
-		j.drop(n)
-		all = all[:journalMost]
+	if n := len(all) - maxWaiting; n > 0 {
+		j.countDropped(n)
+		all = all[:maxWaiting]
 	}
 	j.waiting = all
 }
 
-func (j *Journal) drop(n int) {
+func (j *Journal) countDropped(n int) {
 	j.dropped += n
 	j.lost += int64(n)
 }
 
-// Backlog returns how many events wait to be written and how many were lost because
-// too many did.
+// Backlog returns how many events wait to be written, and how many were dropped since the
+// start because too many waited.
 func (j *Journal) Backlog() (waiting int, lost int64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -135,30 +135,24 @@ func (j *Journal) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), Grace)
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), FlushTimeout)
 			defer cancel()
 			return j.Flush(last)
 		case <-j.full:
-			j.flush(ctx)
 		case <-tick.C:
-			j.flush(ctx)
+		}
+		if err := j.Flush(ctx); err != nil && ctx.Err() == nil {
+			j.LogFailure("audit trail", err)
 		}
 	}
 }
 
-// Failed logs that something written in the background could not be written.
-func (j *Journal) Failed(what string, err error) { j.log.Error(what, "error", err) }
+// LogFailure logs the failure of a background write.
+func (j *Journal) LogFailure(what string, err error) { j.log.Error(what, "error", err) }
 
-// flush is Flush for the background: what went wrong is told to the log.
-func (j *Journal) flush(ctx context.Context) {
-	if err := j.Flush(ctx); err != nil && ctx.Err() == nil {
-		j.log.Error("audit trail", "error", err)
-	}
-}
-
-// Refusal is Note for what anybody can cause who has proven nothing: where the budget of
-// a caller is used up it leaves no line.
-func (j *Journal) Refusal(v mfa.Caller, budget string, e storage.Event) {
+// NoteRefusal is Note for events that unauthenticated callers can cause. It takes one from a
+// budget of the caller, and drops the event if none is left.
+func (j *Journal) NoteRefusal(v mfa.Caller, budget string, e storage.Event) {
 	if j.admit.Spend(v, budget, 1) == nil {
 		j.Note(e)
 	}

@@ -1,5 +1,5 @@
-// Package budget names what unauthenticated callers can make a server write, so that it can
-// be bounded for each network.
+// Package budget names the writes that unauthenticated callers can cause, so that they can be
+// limited for each network.
 package budget
 
 import (
@@ -8,28 +8,27 @@ import (
 	"sallyport/mfa"
 )
 
-// Budgets of what callers who have proven nothing make a server write. They protect the
-// disk: what protects accounts are the counters of failures.
+// Budgets of writes by unauthenticated callers. They protect the disk; package throttle
+// protects accounts.
 const (
-	Opens       = "opens"       // logins that are stored
-	Initiations = "initiations" // tries and new beginnings within them
+	Opens       = "opens"       // new logins
+	Initiations = "initiations" // initiated tries and restarts of logins
 	Failures    = "failures"    // wrong passwords and codes
-	Refusals    = "refusals"    // lines about programs that were refused
-	Names       = "names"       // different names asked about
+	Refusals    = "refusals"    // refused clients and API keys
+	Names       = "names"       // different names that logins list factors for
 )
 
-// Budgets returns every budget.
+// All returns every budget.
 func All() []string {
 	return []string{Opens, Initiations, Failures, Refusals, Names}
 }
 
-// Admit takes so much of a budget for where a visit comes from, or nothing where that
-// much is not left: then it returns how long until it is. 0 says that it may go on. With
-// an amount of 0 nothing is taken, and the answer is about the next one. A nil Admit
-// admits everybody.
+// Admit takes an amount from a budget of the caller's network and returns 0. If less is left,
+// it takes nothing and returns how long until that amount is available. With an amount of 0
+// it takes nothing and reports whether 1 is available. A nil Admit allows everything.
 type Admit func(v mfa.Caller, budget string, amount int) time.Duration
 
-// Spend is Admit as a refusal.
+// Spend calls Admit and returns TooManyRequests if the amount is not available.
 func (a Admit) Spend(v mfa.Caller, budget string, amount int) error {
 	if a == nil {
 		return nil

@@ -1,5 +1,5 @@
-// Package device makes and reads the device cookie, which remembers which users signed in
-// with a browser.
+// Package device writes and reads the device cookie, which holds the users who signed in with
+// a browser.
 package device
 
 import (
@@ -12,38 +12,38 @@ import (
 	"sallyport/storage/seal"
 )
 
-// A device cookie says which users signed in with this browser before: a random
-// device, then one mark per user. A mark can not be made without the server's key
-// and names nobody to who reads it.
+// A device cookie is a random device ID followed by a keyed hash for each user who signed in
+// with the browser. It reveals no user, and only the server can create it.
 const (
-	devicePurpose = "device"
-	deviceUsers   = 4
-	deviceBytes   = 16
-	markBytes     = 16
+	purpose   = "device"
+	maxUsers  = 4
+	idBytes   = 16
+	markBytes = 16
 )
 
-// remember returns the device cookie with one more user in it, the newest first.
+// Remember returns a device cookie with a user added in front. It drops the oldest of more
+// than four.
 func Remember(keyring *seal.Keyring, random io.Reader, cookie string, user storage.UserID) string {
-	device, marks := parseDevice(cookie)
+	device, marks := parse(cookie)
 	if device == "" {
-		var b [deviceBytes]byte
+		var b [idBytes]byte
 		if _, err := io.ReadFull(random, b[:]); err != nil {
 			panic("mfa: no randomness: " + err.Error())
 		}
 		device = base64.RawURLEncoding.EncodeToString(b[:])
 	}
-	out := []string{device, mark(keyring.MAC("subject", devicePurpose, device+"|"+string(user)))}
+	out := []string{device, mark(keyring.MAC("subject", purpose, device+"|"+string(user)))}
 	for _, m := range marks {
-		if len(out) <= deviceUsers && !isMark(keyring, device, user, m) {
+		if len(out) <= maxUsers && !isMark(keyring, device, user, m) {
 			out = append(out, m)
 		}
 	}
 	return strings.Join(out, ".")
 }
 
-// knows reports whether a device cookie was given to this user's browser.
+// Knows reports whether a user signed in with the device of a cookie, and returns its ID.
 func Knows(keyring *seal.Keyring, cookie string, user storage.UserID) (string, bool) {
-	device, marks := parseDevice(cookie)
+	device, marks := parse(cookie)
 	for _, m := range marks {
 		if isMark(keyring, device, user, m) {
 			return device, true
@@ -53,7 +53,7 @@ func Knows(keyring *seal.Keyring, cookie string, user storage.UserID) (string, b
 }
 
 func isMark(keyring *seal.Keyring, device string, user storage.UserID, m string) bool {
-	for _, mac := range keyring.MACs("subject", devicePurpose, device+"|"+string(user)) {
+	for _, mac := range keyring.MACs("subject", purpose, device+"|"+string(user)) {
 		if hmac.Equal([]byte(mark(mac)), []byte(m)) {
 			return true
 		}
@@ -65,17 +65,17 @@ func mark(mac []byte) string {
 	return base64.RawURLEncoding.EncodeToString(mac[:min(len(mac), markBytes)])
 }
 
-// parseDevice takes a cookie apart; one that is not ours is no cookie.
-func parseDevice(cookie string) (string, []string) {
+// parse returns the device ID and hashes of a cookie; "" if it is malformed.
+func parse(cookie string) (string, []string) {
 	if len(cookie) > 256 {
 		return "", nil
 	}
 	parts := strings.Split(cookie, ".")
-	if len(parts) > deviceUsers+1 {
+	if len(parts) > maxUsers+1 {
 		return "", nil
 	}
 	for _, p := range parts {
-		if b, err := base64.RawURLEncoding.DecodeString(p); err != nil || len(b) != deviceBytes {
+		if b, err := base64.RawURLEncoding.DecodeString(p); err != nil || len(b) != idBytes {
 			return "", nil
 		}
 	}

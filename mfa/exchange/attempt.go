@@ -8,35 +8,35 @@ import (
 	"sallyport/storage"
 )
 
-// try is one response on its way: counted, compared, spent.
+// try is the state of a response while it is counted, compared and spent.
 type try struct {
-	method     mfa.Method
-	attempt    mfa.Attempt
-	subject    subject
-	throttle   *storage.Throttle // nil: the exchange alone bounds it
-	name       *storage.Throttle // of the name that was typed; nil: none was
-	waits      bool              // the user's counter refuses: whatever the response, it is wrong
-	address    *storage.AddressThrottle
-	about      storage.Event // template of its events
-	right      string        // event kinds
-	failed     string
-	locked     string
-	keepsPlace bool
-	release    func() // frees the method's place, once
+	method      mfa.Method
+	attempt     mfa.Attempt
+	subject     subject
+	throttle    *storage.Throttle // nil: only the exchange limits it
+	name        *storage.Throttle // of the typed name; nil: none
+	blocked     bool              // the user's counter refuses, so that any response is wrong
+	address     *storage.AddressThrottle
+	about       storage.Event // template of its events
+	okEvent     string        // event kinds
+	failedEvent string
+	lockedEvent string
+	keepsPlace  bool
+	release     func() // frees the method's place; idempotent
 }
 
-// newTry prepares a response to be counted.
+// newTry returns the try of a response, with its counters.
 func (v *Verifier) newTry(caller mfa.Caller, r response) try {
 	i, s := r.method.Info(), r.subject
 	bucket := bucketOf(i, r.attempt.Usage)
 	if bucket != throttle.Password && bucket != throttle.Passwordless {
-		s.name = nil // a second factor is asked of a user who has proven whose name it is
+		s.name = nil // the user is identified, so only their own counter counts
 	}
 	t := try{method: r.method, attempt: r.attempt, subject: s, address: v.address(caller, s), keepsPlace: r.keepsPlace,
-		right: mfa.EventMFAOK, failed: mfa.EventMFAFailed, locked: mfa.EventMFALocked,
+		okEvent: mfa.EventMFAOK, failedEvent: mfa.EventMFAFailed, lockedEvent: mfa.EventMFALocked,
 		about: storage.Event{UserID: s.user, ClientID: r.client, Detail: map[string]string{"method": i.Name, "usage": r.attempt.Usage}}}
 	if i.Bucket == throttle.Password {
-		t.right, t.failed, t.locked = mfa.EventPasswordOK, mfa.EventPasswordFailed, mfa.EventPasswordLocked
+		t.okEvent, t.failedEvent, t.lockedEvent = mfa.EventPasswordOK, mfa.EventPasswordFailed, mfa.EventPasswordLocked
 	}
 	if bucket != "" && s.hash != nil {
 		th := v.throttle(caller, bucket, s)
@@ -45,9 +45,9 @@ func (v *Verifier) newTry(caller mfa.Caller, r response) try {
 	return t
 }
 
-// bucketOf chooses the counter of a usage; "" counts in none. What anybody can try who
-// knows a name never counts where the second factor does. Enrolling with a wrong code
-// guesses nothing: the secret is on the caller's own screen.
+// bucketOf returns the bucket that a usage counts in; "": none. Attempts that need only a name
+// never count in the bucket of second factors. An enrolment counts in none: its secret is
+// shown to the caller.
 func bucketOf(i mfa.Info, usage string) string {
 	switch {
 	case usage == mfa.UsageEnroll:
@@ -60,8 +60,8 @@ func bucketOf(i mfa.Info, usage string) string {
 	return throttle.Factor
 }
 
-// counts adds to an attempt what it is counted in.
-func (t try) counts(a storage.Attempt) storage.Attempt {
+// withCounters adds the counters of the try to an attempt.
+func (t try) withCounters(a storage.Attempt) storage.Attempt {
 	a.Name, a.Address, a.Now = t.name, t.address, t.attempt.Now
 	if t.throttle != nil {
 		a.Throttles = []storage.Throttle{*t.throttle}
@@ -69,32 +69,32 @@ func (t try) counts(a storage.Attempt) storage.Attempt {
 	return a
 }
 
-// counter is what this attempt was counted in.
-func (t try) counter() []storage.ThrottleKey {
+// userCounter returns the key of the counter that the attempt counted in.
+func (t try) userCounter() []storage.ThrottleKey {
 	if t.throttle == nil {
 		return nil
 	}
 	return []storage.ThrottleKey{t.throttle.Key}
 }
 
-// resets are the counters that a right response resets. Other names of the user keep their
-// waits: whoever watches them must not see that they are the same user's.
-func (t try) resets() []storage.ThrottleKey {
-	keys := t.keys()
+// resetKeys returns the counters that a right response resets. Other names of the user keep
+// their waits: a reset would reveal that the names belong to one user.
+func (t try) resetKeys() []storage.ThrottleKey {
+	keys := t.userKeys()
 	if t.name != nil {
 		keys = append(keys, t.name.Key)
 	}
 	return keys
 }
 
-// keys are the counters of the user, also those from before a rotation of the hash key:
-// they would return when they are moved.
-func (t try) keys() []storage.ThrottleKey {
-	keys := t.counter()
+// userKeys returns the counters of the user under all hash keys: one under an older key would
+// take effect again when it is moved to the newest.
+func (t try) userKeys() []storage.ThrottleKey {
+	keys := t.userCounter()
 	if keys == nil {
 		return nil
 	}
-	for _, hash := range t.subject.older {
+	for _, hash := range t.subject.hashes {
 		if t.throttle.Key.Bucket != throttle.Device && !bytes.Equal(hash, t.throttle.Key.Subject) {
 			keys = append(keys, storage.ThrottleKey{Bucket: t.throttle.Key.Bucket, Subject: hash})
 		}
@@ -102,7 +102,7 @@ func (t try) keys() []storage.ThrottleKey {
 	return keys
 }
 
-// move demands the user the status was made for, or gives it the one that was found.
+// move sets the user whom a status must belong to or, if it has none, gets.
 func (t try) move(m storage.StatusMove, proof mfa.Proof) *storage.StatusMove {
 	if t.subject.user == "" {
 		m.Found = proof.User

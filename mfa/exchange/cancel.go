@@ -2,17 +2,14 @@ package exchange
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"sallyport/mfa"
 	"sallyport/storage"
 )
 
-// Cancel ends a try before it is redeemed: a right code that comes later is refused.
-// Whoever holds the exchange may do it; an enrolment that is given up leaves its
-// pending authenticator to be swept.
-// Of the answer its exchange and method are read, and who may give it.
+// Cancel ends a try before it is redeemed; later responses get InvalidExchange. It uses the
+// Exchange, Method and Authorize of the answer. The pending authenticator of an enrolment is
+// deleted when it expires.
 func (v *Verifier) Cancel(ctx context.Context, caller mfa.Caller, a Answer) (storage.StatusID, error) {
 	invalid := &mfa.Error{Code: mfa.InvalidExchange}
 	if _, ok := storage.Bytes(a.Exchange); !ok {
@@ -20,41 +17,30 @@ func (v *Verifier) Cancel(ctx context.Context, caller mfa.Caller, a Answer) (sto
 	}
 	now := v.now()
 	s, _, err := v.store.StatusByExchange(ctx, a.Exchange, now)
-	if errors.Is(err, storage.ErrNotFound) {
-		return "", invalid
-	}
 	if err != nil {
-		return "", fmt.Errorf("read status: %w", err)
+		return "", mfa.Refuse("read status", err, storage.ErrNotFound, mfa.InvalidExchange)
 	}
 	if s.Method != a.Method || !v.sameBrowser(caller, s) {
 		return "", invalid
 	}
-	if err := a.authorized(s); err != nil {
+	if err := a.authorize(s); err != nil {
 		return "", err
 	}
 	about := storage.Event{UserID: s.UserID, ClientID: s.ClientID, Detail: map[string]string{"method": s.Method, "usage": s.Usage}}
 	err = v.store.CancelStatus(ctx, a.Exchange, now, []storage.Event{v.event(caller, about, mfa.EventMFACancelled, mfa.OutcomeOK, "")})
-	if errors.Is(err, storage.ErrConflict) {
-		return "", invalid
-	}
-	if err != nil {
-		return "", fmt.Errorf("cancel status: %w", err)
-	}
-	return s.ID, nil
+	return s.ID, mfa.Refuse("cancel status", err, storage.ErrConflict, mfa.InvalidExchange)
 }
 
-// Progress returns a Status of a user's own, for those who wait for it to move on.
+// Progress returns a status of a user, for callers that poll its state. It returns
+// InvalidExchange for an unknown one and one of another user.
 func (v *Verifier) Progress(ctx context.Context, user storage.UserID, id storage.StatusID) (storage.Status, error) {
 	invalid := &mfa.Error{Code: mfa.InvalidExchange}
 	if _, ok := storage.Bytes(id); !ok {
 		return storage.Status{}, invalid
 	}
 	s, err := v.store.Status(ctx, id, v.now())
-	if errors.Is(err, storage.ErrNotFound) || err == nil && (user == "" || s.UserID != user) {
+	if err == nil && (user == "" || s.UserID != user) {
 		return storage.Status{}, invalid
 	}
-	if err != nil {
-		return storage.Status{}, fmt.Errorf("read status: %w", err)
-	}
-	return s, nil
+	return s, mfa.Refuse("read status", err, storage.ErrNotFound, mfa.InvalidExchange)
 }

@@ -11,23 +11,23 @@ import (
 	"sallyport/storage/seal"
 )
 
-// Claim says which verified Status is to count for a login. Empty fields demand nothing.
+// Claim describes the verified status to redeem. Empty fields are not compared.
 type Claim struct {
-	Status   storage.StatusID   // "": the verified one of the login, which its owner names
-	Exchange storage.ExchangeID // the one that is good now
+	Status   storage.StatusID   // "": the newest verified one of the login, for its owner
+	Exchange storage.ExchangeID // the current one
 	Method   string
 	Sub      string   // masked subject of its user
-	Usages   []string // what it may have been begun for
+	Usages   []string // the usages it may have
 }
 
-// Claim is Redeem for callers that do not say what a Status was begun for. Whatever
-// does not fit gets one and the same answer.
+// Claim is Redeem for callers that do not know the usage of a status. It returns
+// InvalidExchange for anything that does not match.
 func (v *Verifier) Claim(ctx context.Context, caller mfa.Caller, p Login, c Claim) error {
-	s, err := v.claimed(ctx, p, c)
+	s, err := v.findClaim(ctx, p, c)
 	if err != nil {
 		return err
 	}
-	sub := v.aside(s).Sub
+	sub := v.dataOf(s).Sub
 	if s.UserID == "" || !slices.Contains(c.Usages, s.Usage) || c.Method != "" && c.Method != s.Method || c.Sub != "" && !seal.Equal(c.Sub, sub) {
 		return &mfa.Error{Code: mfa.InvalidExchange}
 	}
@@ -43,13 +43,13 @@ func (v *Verifier) Claim(ctx context.Context, caller mfa.Caller, p Login, c Clai
 	return v.Redeem(ctx, caller, p, s.ID, s.Method, s.Usage)
 }
 
-// claimed finds the Status: by its name, or the newest one for any of the usages.
-func (v *Verifier) claimed(ctx context.Context, p Login, c Claim) (storage.Status, error) {
+// findClaim returns the status of a claim: by its ID, or the newest with any of the usages.
+func (v *Verifier) findClaim(ctx context.Context, p Login, c Claim) (storage.Status, error) {
 	if c.Status != "" {
-		return v.verified(ctx, p, c.Status, "")
+		return v.findVerified(ctx, p, c.Status, "")
 	}
 	for _, usage := range c.Usages {
-		s, err := v.verified(ctx, p, "", usage)
+		s, err := v.findVerified(ctx, p, "", usage)
 		if mfa.CodeOf(err) != mfa.InvalidExchange {
 			return s, err
 		}

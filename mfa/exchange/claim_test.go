@@ -14,41 +14,43 @@ import (
 
 var second = []string{mfa.UsageSecond, mfa.UsageEnroll}
 
-func TestAClaimMustAgree(t *testing.T) {
+func TestAClaimMustMatchTheStatus(t *testing.T) {
 	some := "00000000-0000-0000-0000-000000000001"
 	for _, tc := range []struct {
 		name  string
-		claim func(s exchange.Started, v exchange.Verified) exchange.Claim
+		claim func(s exchange.Initiation, v exchange.Verified) exchange.Claim
 		want  mfa.Code
 	}{
-		{"nothing but the usage", func(exchange.Started, exchange.Verified) exchange.Claim { return exchange.Claim{Usages: second} }, ""},
-		{"everything", func(s exchange.Started, v exchange.Verified) exchange.Claim {
+		{"nothing but the usage", func(exchange.Initiation, exchange.Verified) exchange.Claim { return exchange.Claim{Usages: second} }, ""},
+		{"everything", func(s exchange.Initiation, v exchange.Verified) exchange.Claim {
 			return exchange.Claim{Status: s.Status, Exchange: v.Exchange, Method: "totp", Sub: s.Sub, Usages: second}
 		}, ""},
-		{"another usage", func(s exchange.Started, _ exchange.Verified) exchange.Claim {
+		{"another usage", func(s exchange.Initiation, _ exchange.Verified) exchange.Claim {
 			return exchange.Claim{Status: s.Status, Usages: []string{mfa.UsagePasswordless, mfa.UsageInitial}}
 		}, mfa.InvalidExchange},
-		{"another method", func(s exchange.Started, _ exchange.Verified) exchange.Claim {
+		{"another method", func(s exchange.Initiation, _ exchange.Verified) exchange.Claim {
 			return exchange.Claim{Status: s.Status, Method: "recovery", Usages: second}
 		}, mfa.InvalidExchange},
-		{"another subject", func(s exchange.Started, _ exchange.Verified) exchange.Claim {
+		{"another subject", func(s exchange.Initiation, _ exchange.Verified) exchange.Claim {
 			return exchange.Claim{Status: s.Status, Sub: some, Usages: second}
 		}, mfa.InvalidExchange},
-		{"an exchange that was rotated", func(s exchange.Started, _ exchange.Verified) exchange.Claim {
+		{"an exchange that was rotated", func(s exchange.Initiation, _ exchange.Verified) exchange.Claim {
 			return exchange.Claim{Status: s.Status, Exchange: s.Exchange, Usages: second}
 		}, mfa.InvalidExchange},
-		{"a status nobody began", func(exchange.Started, exchange.Verified) exchange.Claim {
+		{"an unknown status", func(exchange.Initiation, exchange.Verified) exchange.Claim {
 			return exchange.Claim{Status: storage.StatusID(some), Usages: second}
 		}, mfa.InvalidExchange},
-		{"a status that is none", func(exchange.Started, exchange.Verified) exchange.Claim {
+		{"a status that is none", func(exchange.Initiation, exchange.Verified) exchange.Claim {
 			return exchange.Claim{Status: "x", Usages: second}
 		}, mfa.InvalidExchange},
-		{"no usage", func(s exchange.Started, _ exchange.Verified) exchange.Claim { return exchange.Claim{Status: s.Status} }, mfa.InvalidExchange},
+		{"no usage", func(s exchange.Initiation, _ exchange.Verified) exchange.Claim {
+			return exchange.Claim{Status: s.Status}
+		}, mfa.InvalidExchange},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h := mfatest.New(t)
-			h.Ada()
-			id := h.LoggedIn()
+			h.CreateAda()
+			id := h.SignedIn()
 			s, err := h.Initiate(id, "", exchange.Choice{Method: "totp"})
 			mfatest.Want(t, "initiate", err, "")
 			mfatest.Want(t, "before verification", h.Claim(id, tc.claim(s, exchange.Verified{Exchange: s.Exchange})), mfa.InvalidExchange)
@@ -64,8 +66,8 @@ func TestAClaimMustAgree(t *testing.T) {
 
 func TestCancelling(t *testing.T) {
 	h := mfatest.New(t)
-	u := h.Ada()
-	id := h.LoggedIn()
+	u := h.CreateAda()
+	id := h.SignedIn()
 	ctx := context.Background()
 	s, err := h.Initiate(id, "", exchange.Choice{Method: "totp"})
 	mfatest.Want(t, "initiate", err, "")
@@ -91,9 +93,9 @@ func TestCancelling(t *testing.T) {
 	}
 	for _, other := range []storage.UserID{"", "00000000-0000-0000-0000-000000000001"} {
 		_, err = h.Verifier.Progress(ctx, other, s.Status)
-		mfatest.Want(t, "somebody else's progress", err, mfa.InvalidExchange)
+		mfatest.Want(t, "progress of another user", err, mfa.InvalidExchange)
 	}
-	h.Wait(5 * time.Minute)
+	h.Advance(5 * time.Minute)
 	_, err = h.Verifier.Progress(ctx, u.ID, s.Status)
 	mfatest.Want(t, "an expired one", err, mfa.InvalidExchange)
 }
@@ -116,7 +118,7 @@ func TestConfirmingByTheExchangeAlone(t *testing.T) {
 		t.Fatal("no such authenticator")
 		return ""
 	}
-	id := h.LoggedIn()
+	id := h.SignedIn()
 	e, err := h.Verifier.Enroll(ctx, h.Caller, h.Verifier.InLogin(h.Read(id, "")), exchange.NewFactor{Method: "totp", Name: ""})
 	mfatest.Want(t, "begin", err, "")
 	_, err = confirm(e.Exchange, "000000", "")
@@ -133,7 +135,7 @@ func TestConfirmingByTheExchangeAlone(t *testing.T) {
 	mfatest.Want(t, "the next exchange", err, mfa.InvalidExchange)
 	mfatest.Want(t, "name", h.Accounts.NameEnrolled(ctx, h.Caller, h.Read(id, ""), "totp", "my phone"), "")
 	mfatest.Want(t, "name another method", h.Accounts.NameEnrolled(ctx, h.Caller, h.Read(id, ""), "recovery", "x"), mfa.InvalidExchange)
-	mfatest.Want(t, "another login", h.Claim(h.LoggedIn(), exchange.Claim{Usages: second}), mfa.InvalidExchange)
+	mfatest.Want(t, "another login", h.Claim(h.SignedIn(), exchange.Claim{Usages: second}), mfa.InvalidExchange)
 	mfatest.Want(t, "claim", h.Claim(id, exchange.Claim{Usages: second}), "")
 	if got := h.Verdict(id); got.ACR != mfa.AAL2 {
 		t.Errorf("acr = %s, want aal2", got.ACR)
@@ -149,7 +151,7 @@ func TestConfirmingByTheExchangeAlone(t *testing.T) {
 		}
 	}
 
-	h.Wait(time.Minute)
+	h.Advance(time.Minute)
 	owner := mfa.Owner{Account: account, Factors: h.Read(id, "").Request.Factors, Origin: "dialect"}
 	e, err = h.Verifier.Enroll(ctx, h.Caller, exchange.SignedIn(owner), exchange.NewFactor{Method: "totp"})
 	mfatest.Want(t, "a second phone", err, "")

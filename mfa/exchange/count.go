@@ -13,17 +13,17 @@ import (
 	"sallyport/storage"
 )
 
-// subject is what an attempt counts for: a user, or an identifier no user has. A method
-// that finds the user by itself begins without either.
+// subject is what an attempt counts for: a user, or an unknown identifier. It is empty for a
+// method that identifies the user itself.
 type subject struct {
-	user  storage.UserID
-	hash  []byte
-	name  []byte   // the hash of the name that was typed; nil: none was
-	older [][]byte // the hash under every living key
+	user   storage.UserID
+	hash   []byte
+	name   []byte   // the hash of the typed name; nil: none
+	hashes [][]byte // the hash of the user under every active key
 }
 
-// subjectOf counts for a user, if there is one, and for the name that was typed. A name no
-// user has is counted twice as well: else the cost of an attempt would tell.
+// subjectOf returns the subject of a user, if there is one, and of the typed name. An unknown
+// name counts twice too: else the cost of an attempt would reveal it.
 func (v *Verifier) subjectOf(a *storage.Account, identifier string) subject {
 	var name []byte
 	if identifier != "" {
@@ -38,18 +38,16 @@ func (v *Verifier) subjectOf(a *storage.Account, identifier string) subject {
 	return subject{}
 }
 
-// subject is a user, or none, with the hashes an attempt counts for.
 func (v *Verifier) subject(user storage.UserID, hash, name []byte) subject {
 	s := subject{user: user, hash: hash, name: name}
 	if user != "" {
-		s.older = v.keyring.Hashes("user", string(user))
+		s.hashes = v.keyring.Hashes("user", string(user))
 	}
 	return s
 }
 
-// throttle chooses the counter of an attempt. Passwords typed in a browser that
-// signed this very user in before have their own, so that strangers can not lock
-// the owner out.
+// throttle returns the counter of an attempt. Passwords from a browser that this user signed
+// in with before have their own counter, so that attackers can not lock the user out.
 func (v *Verifier) throttle(caller mfa.Caller, bucket string, s subject) storage.Throttle {
 	t := storage.Throttle{Key: storage.ThrottleKey{Bucket: bucket, Subject: s.hash}}
 	if bucket == throttle.Password && s.user != "" {
@@ -61,9 +59,9 @@ func (v *Verifier) throttle(caller mfa.Caller, bucket string, s subject) storage
 	return t
 }
 
-// nameThrottle is the counter of the name of an attempt, whose wait callers see in place of
-// the user's: several names of one user must look like names of several users. A browser
-// that signed the user in before sees the real wait.
+// nameThrottle returns the counter of the typed name. Callers see its wait in place of the
+// user's, so that names of one user look like names of several. A browser that the user
+// signed in with before sees the user's.
 func nameThrottle(t storage.Throttle, s subject) *storage.Throttle {
 	if s.name == nil || t.Key.Bucket == throttle.Device {
 		return nil
@@ -71,20 +69,19 @@ func nameThrottle(t storage.Throttle, s subject) *storage.Throttle {
 	return &storage.Throttle{Key: storage.ThrottleKey{Bucket: t.Key.Bucket, Subject: s.name}, Schedule: t.Schedule}
 }
 
-// address bounds attempts by where they come from: one IPv4 address or one IPv6 /64.
+// address returns the counter of the caller's network; nil: none.
 func (v *Verifier) address(caller mfa.Caller, s subject) *storage.AddressThrottle {
 	network := caller.Network()
 	if network == "" || v.o.AddressMax < 0 {
 		return nil
 	}
-	// As many as were typed: names of one user are not one. Who is identified fails as
-	// nobody in particular, for they have failed by their name already, if at all.
+	// Names of one user count as several subjects. Second factors count without a subject.
 	return &storage.AddressThrottle{Address: network, Subject: s.name, Window: v.o.AddressWindow,
 		Max: v.o.AddressMax, MaxSubjects: v.o.AddressMaxSubjects}
 }
 
-// refused turns a counter's refusal into ours.
-func refused(r storage.Refusal, now time.Time) *mfa.Error {
+// refusalError returns the error for a counter's refusal.
+func refusalError(r storage.Refusal, now time.Time) *mfa.Error {
 	switch {
 	case r.Bucket == "":
 		return &mfa.Error{Code: mfa.InvalidExchange}
@@ -94,27 +91,26 @@ func refused(r storage.Refusal, now time.Time) *mfa.Error {
 	return &mfa.Error{Code: mfa.TooMany, RetryAfter: max(r.Until.Sub(now), time.Second)}
 }
 
-// count counts an attempt before anything is compared, for what a has beside. Where the
-// user's counter refuses and the name's does not, the try goes on and comes to nothing.
+// count counts an attempt. Where the user's counter refuses and the name's does not, the try
+// continues and fails.
 func (v *Verifier) count(ctx context.Context, caller mfa.Caller, t *try, a storage.Attempt) error {
-	r, err := v.store.CountAttempt(ctx, t.counts(a))
+	r, err := v.store.CountAttempt(ctx, t.withCounters(a))
 	if err == nil && r.Bucket != "" {
-		t.waits = true
+		t.blocked = true
 		if v.o.Throttled != nil {
 			v.o.Throttled(t.about.Detail["method"], r.Bucket)
 		}
 	}
-	return v.passed(caller, r, err, t.attempt.Now, t.about, t.locked)
+	return v.checkRefusal(caller, r, err, t.attempt.Now, t.about, t.lockedEvent)
 }
 
-// passed turns what the counters say into our answer. Every refusal is counted; the trail
-// is told of a wait once, by whoever is refused first: whoever tries on during it has
-// proven nothing, and would write as much as they like.
-func (v *Verifier) passed(caller mfa.Caller, r storage.Refusal, err error, now time.Time, about storage.Event, locked string) error {
+// checkRefusal returns the error for the result of the counters. The first refusal of a wait
+// is logged; the following ones are not, as callers could write any number.
+func (v *Verifier) checkRefusal(caller mfa.Caller, r storage.Refusal, err error, now time.Time, about storage.Event, locked string) error {
 	if errors.Is(err, storage.ErrConflict) {
-		refusal := refused(r, now)
+		refusal := refusalError(r, now)
 		if refusal.Code != mfa.InvalidExchange {
-			v.waits(caller, r, about, locked, refusal.Code)
+			v.noteWait(caller, r, about, locked, refusal.Code)
 		}
 		return refusal
 	}
@@ -124,8 +120,8 @@ func (v *Verifier) passed(caller mfa.Caller, r storage.Refusal, err error, now t
 	return nil
 }
 
-// waits accounts for one who was refused during a wait.
-func (v *Verifier) waits(caller mfa.Caller, r storage.Refusal, about storage.Event, locked string, code mfa.Code) {
+// noteWait reports a refusal, and logs the first one of a wait.
+func (v *Verifier) noteWait(caller mfa.Caller, r storage.Refusal, about storage.Event, locked string, code mfa.Code) {
 	if v.o.Throttled != nil {
 		v.o.Throttled(about.Detail["method"], r.Bucket)
 	}

@@ -16,26 +16,25 @@ import (
 	"sallyport/storage/seal"
 )
 
-// nameMax is how many bytes the name of an authenticator has at most.
-const nameMax = 100
+// maxNameBytes limits the name of an authenticator.
+const maxNameBytes = 100
 
-// authenticatorsMost bounds the authenticators of one method a user may hold: any of
-// them may answer where none is named, so each makes a guess likelier. With three and
-// the window of one step, nine of a million codes are right: at most 9e-4 over the 100
-// failures after which the factor is disabled (T-1).
-const authenticatorsMost = 3
+// maxPerMethod limits the authenticators of one method that a user may hold: each accepts
+// codes, so each makes a guess likelier. With three and a window of one step, nine of a
+// million codes are right: at most 9e-4 over the 100 failures that disable the factor (T-1).
+const maxPerMethod = 3
 
-// NewFactor is what a user chooses for a new authenticator.
+// NewFactor holds the user's choices for a new authenticator.
 type NewFactor struct {
 	Method string
 	Name   string // "": none
 	Shape  mfa.Shape
 }
 
-// Enrolling is an enrolment that waits for its first right code.
+// Enrolling is an enrolment to be confirmed by a first right code.
 type Enrolling struct {
 	Exchange      storage.ExchangeID
-	Status        storage.StatusID // "" where it is only shown again
+	Status        storage.StatusID // "" if returned by Enrollment
 	Method        string
 	ExpiresAt     time.Time
 	Handout       mfa.Handout
@@ -43,14 +42,15 @@ type Enrolling struct {
 	Text          string
 }
 
-// Enroll makes a pending authenticator. It demands a fresh proof, and of a user who holds
-// a second factor the proof of one: else a stolen password could add a factor of the thief.
+// Enroll creates a pending authenticator. It returns ReauthenticationRequired without a fresh
+// proof (see CheckFresh), NotConfigured, AlreadyEnrolled, or InvalidRequest for the name or
+// the shape.
 func (v *Verifier) Enroll(ctx context.Context, caller mfa.Caller, e Enrollee, n NewFactor) (Enrolling, error) {
 	enroller, ok := v.methods[n.Method].(mfa.Enroller)
 	if !ok || e.login != nil && !e.login.allows(v, enroller.Info()) {
 		return Enrolling{}, &mfa.Error{Code: mfa.NotConfigured}
 	}
-	if err := v.fresh(e, 0); err != nil {
+	if err := v.checkFresh(e, 0); err != nil {
 		return Enrolling{}, err
 	}
 	name, err := CleanName(n.Name)
@@ -58,10 +58,10 @@ func (v *Verifier) Enroll(ctx context.Context, caller mfa.Caller, e Enrollee, n 
 		return Enrolling{}, err
 	}
 	account := &e.owner.Account
-	if v.full(*account, n.Method) {
+	if v.atLimit(*account, n.Method) {
 		return Enrolling{}, &mfa.Error{Code: mfa.AlreadyEnrolled}
 	}
-	a, handout, err := shaped(ctx, enroller, labelOf(account), n.Shape)
+	a, handout, err := newAuthenticator(ctx, enroller, labelOf(account), n.Shape)
 	if mfa.CodeOf(err) != "" {
 		return Enrolling{}, err
 	}
@@ -76,10 +76,10 @@ func (v *Verifier) Enroll(ctx context.Context, caller mfa.Caller, e Enrollee, n 
 	if err != nil {
 		return Enrolling{}, err
 	}
-	started := v.journal.Event(caller, e.event(mfa.EventEnrollmentStarted, n.Method, a.ID))
+	started := v.journal.Event(caller, e.owner.Event(mfa.EventEnrollmentStarted, n.Method, a.ID))
 	err = v.store.Enroll(ctx, storage.Enrollment{Authenticator: a, Status: s, Events: []storage.Event{started}})
 	if errors.Is(err, storage.ErrConflict) && e.login != nil {
-		return Enrolling{}, v.notOpened(*e.login, nil)
+		return Enrolling{}, v.conflictError(*e.login, nil)
 	}
 	if err != nil {
 		return Enrolling{}, fmt.Errorf("store enrolment: %w", err)
@@ -88,28 +88,28 @@ func (v *Verifier) Enroll(ctx context.Context, caller mfa.Caller, e Enrollee, n 
 		Authenticator: a.ID, Text: cmp.Or(name, n.Method)}, nil
 }
 
-// enrollmentStatus is the status that waits for the first right code of an authenticator.
+// enrollmentStatus returns the status that expects the first code of an authenticator.
 func (v *Verifier) enrollmentStatus(caller mfa.Caller, e Enrollee, a storage.Authenticator) (storage.Status, error) {
 	account := &e.owner.Account
 	s := storage.Status{ID: storage.StatusID(storage.Random128(v.random)), Exchange: storage.ExchangeID(storage.Random128(v.random)),
 		ClientID: e.owner.Client, UserID: a.UserID, Authenticator: a.ID, Method: a.Method, Usage: mfa.UsageEnroll,
 		Browser: v.browser(caller), State: storage.StatusInitiated, CreatedAt: a.CreatedAt, ExpiresAt: a.ExpiresAt}
-	kept := aside{Subject: v.subjectOf(account, "").hash, User: a.UserID}
+	data := statusData{Subject: v.subjectOf(account, "").hash, User: a.UserID}
 	if e.login != nil {
 		s.Request = e.login.Request.ID
-		kept.Sub = v.masked(*e.login, a.UserID)
+		data.Sub = v.maskUser(*e.login, a.UserID)
 	} else {
-		// The session is put aside: another one of the same user can not confirm this.
-		kept.State, kept.Basis = mfa.State(e.owner.Session), v.basis(e.owner)
+		// Another session of the same user can not confirm this enrolment.
+		data.State, data.Basis = mfa.State(e.owner.Session), v.basis(e.owner)
 	}
 	var err error
-	if s.Data, err = json.Marshal(kept); err != nil {
+	if s.Data, err = json.Marshal(data); err != nil {
 		return s, fmt.Errorf("write status: %w", err)
 	}
 	return s, nil
 }
 
-// Enrollment shows again what the user has to take over, while the enrolment is pending.
+// Enrollment returns a pending enrolment again, and EnrollmentExpired if it has ended.
 func (v *Verifier) Enrollment(ctx context.Context, caller mfa.Caller, e Enrollee, exchange storage.ExchangeID) (Enrolling, error) {
 	s, a, account, err := v.pendingEnrollment(ctx, caller, e, exchange)
 	if err != nil {
@@ -126,19 +126,18 @@ func (v *Verifier) Enrollment(ctx context.Context, caller mfa.Caller, e Enrollee
 	return Enrolling{Exchange: exchange, Method: s.Method, ExpiresAt: s.ExpiresAt, Handout: h, Authenticator: a.ID, Text: cmp.Or(a.Name, s.Method)}, nil
 }
 
-// pendingEnrollment returns the pending enrolment of an enrollee behind an exchange, with
-// the account as it is now. One that was begun in a login is not confirmed outside it, nor
-// the other way round.
+// pendingEnrollment returns the pending enrolment of an exchange, with the current account.
+// It returns EnrollmentExpired for one of another login, session or user.
 func (v *Verifier) pendingEnrollment(ctx context.Context, caller mfa.Caller, e Enrollee, exchange storage.ExchangeID) (storage.Status, *storage.Authenticator, *storage.Account, error) {
 	over := &mfa.Error{Code: mfa.EnrollmentExpired}
-	s, account, err := v.pending(ctx, caller, exchange)
+	s, account, err := v.findPending(ctx, caller, exchange)
 	if mfa.CodeOf(err) == mfa.InvalidExchange {
 		return s, nil, nil, over
 	}
 	if err != nil {
 		return s, nil, nil, err
 	}
-	if s.Usage != mfa.UsageEnroll || account == nil || !account.User.In() || !v.begunBy(e, s, account.User.ID) {
+	if s.Usage != mfa.UsageEnroll || account == nil || !account.User.In() || !v.belongsTo(e, s, account.User.ID) {
 		return s, nil, nil, over
 	}
 	a := account.Authenticator(s.Authenticator)
@@ -148,28 +147,27 @@ func (v *Verifier) pendingEnrollment(ctx context.Context, caller mfa.Caller, e E
 	return s, a, account, nil
 }
 
-// begunBy reports whether an enrolment was begun in the login, or in the session, of an
-// enrollee.
-func (v *Verifier) begunBy(e Enrollee, s storage.Status, user storage.UserID) bool {
+// belongsTo reports whether an enrolment started in the login or session of an enrollee.
+func (v *Verifier) belongsTo(e Enrollee, s storage.Status, user storage.UserID) bool {
 	if e.login != nil {
 		return v.ofRequest(s, e.login.Request.ID) && user == e.login.Request.Subject
 	}
-	return len(s.RequestHash) == 0 && user == e.owner.Account.User.ID && seal.Equal(string(v.aside(s).State), string(e.owner.Session))
+	return len(s.RequestHash) == 0 && user == e.owner.Account.User.ID && seal.Equal(string(v.dataOf(s).State), string(e.owner.Session))
 }
 
-// full reports whether an account holds as many authenticators of a method as it may.
-func (v *Verifier) full(a storage.Account, method string) bool {
+// atLimit reports whether an account holds maxPerMethod authenticators of a method.
+func (v *Verifier) atLimit(a storage.Account, method string) bool {
 	n := 0
 	for _, x := range a.Authenticators {
 		if x.Method == method && x.State != storage.AuthenticatorPending {
 			n++
 		}
 	}
-	return n >= authenticatorsMost
+	return n >= maxPerMethod
 }
 
-// shaped makes a pending authenticator of the shape a user chose.
-func shaped(ctx context.Context, m mfa.Enroller, label string, s mfa.Shape) (storage.Authenticator, mfa.Handout, error) {
+// newAuthenticator returns a pending authenticator of a shape.
+func newAuthenticator(ctx context.Context, m mfa.Enroller, label string, s mfa.Shape) (storage.Authenticator, mfa.Handout, error) {
 	if s == (mfa.Shape{}) {
 		return m.Enroll(ctx, label)
 	}
@@ -179,8 +177,8 @@ func shaped(ctx context.Context, m mfa.Enroller, label string, s mfa.Shape) (sto
 	return storage.Authenticator{}, mfa.Handout{}, &mfa.Error{Code: mfa.InvalidRequest}
 }
 
-// labelOf names an account in an authenticator app: by its e-mail address, else by its
-// first name.
+// labelOf returns the label of an account in an authenticator app: its e-mail address, else
+// its first identifier.
 func labelOf(a *storage.Account) string {
 	for _, i := range a.Identifiers {
 		if i.Kind == storage.Email {
@@ -193,11 +191,11 @@ func labelOf(a *storage.Account) string {
 	return "account"
 }
 
-// CleanName is the name a user gives an authenticator, in one line. InvalidRequest: it is
-// too long or not printable.
+// CleanName returns the name of an authenticator without surrounding spaces. It returns
+// InvalidRequest if it is too long or has control characters.
 func CleanName(name string) (string, error) {
 	name = strings.TrimSpace(name)
-	if len(name) > nameMax || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+	if len(name) > maxNameBytes || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
 		return "", &mfa.Error{Code: mfa.InvalidRequest}
 	}
 	return name, nil

@@ -8,36 +8,36 @@ import (
 	"sallyport/storage"
 )
 
-// againAfter is how old the proof of an existing factor may be when another one is
-// enrolled or one is removed.
-const againAfter = 5 * time.Minute
+// maxFactorAge is the maximum age of a second-factor proof when another factor is enrolled
+// or one is removed.
+const maxFactorAge = 5 * time.Minute
 
-// Enrollee is the user an authenticator is enrolled for: of a login, or signed in.
+// Enrollee is the user an authenticator is enrolled for, in a login or signed in.
 type Enrollee struct {
 	login *Login
 	owner mfa.Owner // of a login: the account, its counted factors, the client
 }
 
-// InLogin is the user that a login has identified.
+// InLogin returns the user that a login has identified, without an account if there is none.
 func (v *Verifier) InLogin(p Login) Enrollee {
 	o := mfa.Owner{Client: p.Request.ClientID, Origin: "login"}
 	if verdict := v.verdict(p); verdict.Need != mfa.NeedFirst && p.Account != nil && p.Request.Subject == p.Account.User.ID {
-		o.Account, o.Factors = *p.Account, verdict.Counted
+		o.Account, o.Factors = *p.Account, verdict.Factors
 	}
 	return Enrollee{login: &p, owner: o}
 }
 
-// SignedIn is a user who looks after their own account.
+// SignedIn returns a user who manages their own account.
 func SignedIn(o mfa.Owner) Enrollee { return Enrollee{owner: o} }
 
-// Fresh says whether a signed-in user may change factors now: one who holds a second
-// factor must have proven one within the last five minutes, any other must have signed in
-// within Options.Reauth (M-9). A thief has a password alone: it must never be enough to
-// add a factor where there is one.
-func (v *Verifier) Fresh(o mfa.Owner) error { return v.fresh(SignedIn(o), 0) }
+// CheckFresh returns ReauthenticationRequired unless a signed-in user may change factors now:
+// with a second factor the proof of one must be at most five minutes old, without one the
+// login must be within Options.Reauth (M-9). A stolen password alone must not add a factor
+// to an account that has one.
+func (v *Verifier) CheckFresh(o mfa.Owner) error { return v.checkFresh(SignedIn(o), 0) }
 
-// fresh is Fresh for every enrollee, with patience for what was begun before it was too late.
-func (v *Verifier) fresh(e Enrollee, patience time.Duration) error {
+// checkFresh is CheckFresh for any enrollee, with an additional age that proofs may have.
+func (v *Verifier) checkFresh(e Enrollee, grace time.Duration) error {
 	o := e.owner
 	if o.Account.User.ID == "" || !o.Account.User.In() {
 		if e.login != nil {
@@ -45,14 +45,14 @@ func (v *Verifier) fresh(e Enrollee, patience time.Duration) error {
 		}
 		return &mfa.Error{Code: mfa.NotSignedIn}
 	}
-	limit, held := v.now().Add(-v.o.Reauth-patience), v.HasSecond(o.Account)
+	limit, held := v.now().Add(-v.o.Reauth-grace), v.HasSecond(o.Account)
 	if held {
-		limit = v.now().Add(-againAfter - patience)
+		limit = v.now().Add(-maxFactorAge - grace)
 	}
 	known, young := e.login != nil, false
 	for _, f := range o.Factors {
 		i, ok := v.Info(f.Method)
-		if !ok || !stillActive(o.Account, i, f) {
+		if !ok || !isActive(o.Account, i, f) {
 			continue
 		}
 		known = known || i.First
@@ -64,19 +64,18 @@ func (v *Verifier) fresh(e Enrollee, patience time.Duration) error {
 	return &mfa.Error{Code: mfa.ReauthenticationRequired}
 }
 
-// stillActive reports whether a factor was proven with something the account still has.
-// What was removed, changed or disabled meanwhile proves nothing any more.
-func stillActive(a storage.Account, i mfa.Info, f storage.Factor) bool {
+// isActive reports whether the authenticator of a proof is active and unchanged.
+func isActive(a storage.Account, i mfa.Info, f storage.Factor) bool {
 	return slices.ContainsFunc(a.Authenticators, func(x storage.Authenticator) bool {
-		return x.State == storage.AuthenticatorActive && mfa.GivenBy(x, i, f)
+		return x.State == storage.AuthenticatorActive && mfa.FactorMatches(x, i, f)
 	})
 }
 
-// HasSecond reports whether an account holds any second factor, usable or not.
+// HasSecond reports whether an account holds a second factor, disabled ones included.
 func (v *Verifier) HasSecond(a storage.Account) bool { return mfa.HasSecond(&a, v.infos) }
 
-// Lasting are the second factors a user can do with alone: recovery codes are not.
-func (v *Verifier) Lasting() []string {
+// StandaloneMethods returns the names of the second factors that need no other one.
+func (v *Verifier) StandaloneMethods() []string {
 	var out []string
 	for _, i := range v.infos {
 		if i.Second && i.Standalone() {
@@ -86,8 +85,8 @@ func (v *Verifier) Lasting() []string {
 	return out
 }
 
-// basis is what an enrolment outside a login is begun under: the session, the token and
-// the secret the user chose.
+// basis returns what an enrolment outside a login depends on: the session, the grant and the
+// password. Its confirmation fails if one of them has ended or changed.
 func (v *Verifier) basis(o mfa.Owner) *storage.Basis {
 	b := storage.Basis{User: o.Account.User.ID, Session: o.Session, Grant: o.Grant}
 	for _, a := range o.Account.Authenticators {
@@ -96,9 +95,4 @@ func (v *Verifier) basis(o mfa.Owner) *storage.Basis {
 		}
 	}
 	return &b
-}
-
-// event is the audit line about an authenticator of the enrollee.
-func (e Enrollee) event(kind, method string, id storage.AuthenticatorID) storage.Event {
-	return e.owner.Event(kind, method, id)
 }

@@ -12,70 +12,70 @@ import (
 	"sallyport/storage"
 )
 
-// Choice is a method to try, and on which authenticator of it.
+// Choice is the method, and optionally the authenticator, that a user chose.
 type Choice struct {
 	Method        string
 	Authenticator storage.AuthenticatorID // "": any of the method
 	Usage         string                  // "": second
 }
 
-// Started is a try that waits for its answer.
-type Started struct {
+// Initiation is a try that expects a response.
+type Initiation struct {
 	Exchange  storage.ExchangeID
 	Status    storage.StatusID
 	ExpiresAt time.Time
-	Sub, Text string // masked subject; what tells the authenticator apart
+	Sub, Text string // masked subject; label of the authenticator
 	Challenge mfa.Challenge
 }
 
-// Initiate starts a try for callers that come back with its answer. An unknown
-// identifier gets a decoy, which counts and refuses like a wrong code.
-func (v *Verifier) Initiate(ctx context.Context, caller mfa.Caller, p Login, c Choice) (Started, error) {
+// Initiate starts a try, to be continued by Verify. For an unknown identifier it is a decoy,
+// whose every response is counted and refused as wrong.
+func (v *Verifier) Initiate(ctx context.Context, caller mfa.Caller, p Login, c Choice) (Initiation, error) {
 	t, err := v.choose(p, c)
 	if err != nil {
-		return Started{}, err
+		return Initiation{}, err
 	}
 	if err := v.o.Admit.Spend(caller, budget.Initiations, 1); err != nil {
-		return Started{}, err
+		return Initiation{}, err
 	}
 	n, challenge, err := v.newStatus(ctx, caller, p, t)
 	if err != nil {
-		return Started{}, err
+		return Initiation{}, err
 	}
 	if n.Name, err = v.newName(caller, p); err != nil {
-		return Started{}, err
+		return Initiation{}, err
 	}
-	n.MaxNames = p.names()
+	n.MaxNames = p.share(maxLoginNames)
 	err = v.store.Initiate(ctx, n, n.Status.CreatedAt)
 	if errors.Is(err, storage.ErrConflict) {
-		return Started{}, v.notOpened(p, n.Name)
+		return Initiation{}, v.conflictError(p, n.Name)
 	}
 	if err != nil {
-		return Started{}, fmt.Errorf("initiate %s: %w", t.info.Name, err)
+		return Initiation{}, fmt.Errorf("initiate %s: %w", t.info.Name, err)
 	}
-	v.begun.Add(1)
+	v.initiations.Add(1)
 	s := n.Status
-	return Started{Exchange: s.Exchange, Status: s.ID, ExpiresAt: s.ExpiresAt, Sub: v.masked(p, t.subject.user),
+	return Initiation{Exchange: s.Exchange, Status: s.ID, ExpiresAt: s.ExpiresAt, Sub: v.maskUser(p, t.subject.user),
 		Text: t.text, Challenge: challenge}, nil
 }
 
-// notOpened says why a request took no further status, or name.
-func (v *Verifier) notOpened(p Login, name []byte) error {
-	if p.Request.Initiations >= p.initiations(v.o.MaxInitiations) || name != nil && len(p.Request.Names) >= p.names() {
+// conflictError explains why storage did not add a status, or a name, to a request.
+func (v *Verifier) conflictError(p Login, name []byte) error {
+	if p.Request.Initiations >= p.share(v.o.MaxInitiations) || name != nil && len(p.Request.Names) >= p.share(maxLoginNames) {
 		return &mfa.Error{Code: mfa.TooManyInitiations}
 	}
 	return &mfa.Error{Code: mfa.RequestChanged}
 }
 
-// aside is what the Verifier keeps sealed in a Status: whom wrong answers count for,
-// the masked subject, and what the method put aside.
-type aside struct {
+// statusData is stored sealed in a Status: whom failures count for, the masked subject, and
+// the state of the method.
+type statusData struct {
 	Subject []byte         `json:"whom,omitempty"`
 	Name    []byte         `json:"name,omitempty"`
 	User    storage.UserID `json:"user,omitempty"`
 	Sub     string         `json:"sub,omitempty"`
 	State   mfa.State      `json:"state,omitempty"`
-	Basis   *storage.Basis `json:"basis,omitempty"` // what an enrolment outside a login was begun under
+	Basis   *storage.Basis `json:"basis,omitempty"` // of an enrolment outside a login
 }
 
 func (v *Verifier) newStatus(ctx context.Context, caller mfa.Caller, p Login, t target) (storage.NewStatus, mfa.Challenge, error) {
@@ -93,7 +93,7 @@ func (v *Verifier) newStatus(ctx context.Context, caller mfa.Caller, p Login, t 
 	if t.authenticator != nil {
 		s.Authenticator = t.authenticator.ID
 	}
-	s.Data, err = json.Marshal(aside{Subject: t.subject.hash, Name: t.subject.name, User: t.subject.user, Sub: v.masked(p, t.subject.user), State: state})
+	s.Data, err = json.Marshal(statusData{Subject: t.subject.hash, Name: t.subject.name, User: t.subject.user, Sub: v.maskUser(p, t.subject.user), State: state})
 	if err != nil {
 		return storage.NewStatus{}, nil, fmt.Errorf("write status: %w", err)
 	}
@@ -102,9 +102,8 @@ func (v *Verifier) newStatus(ctx context.Context, caller mfa.Caller, p Login, t 
 		about := storage.Event{UserID: t.subject.user, ClientID: p.Request.ClientID, Detail: map[string]string{"method": t.info.Name, "usage": t.usage}}
 		events = []storage.Event{v.event(caller, about, mfa.EventMFAInitiated, mfa.OutcomeOK, "")}
 	}
-	// Before the first factor whoever has heard of the request may begin a try: it must
-	// not end somebody else's.
-	return storage.NewStatus{Status: s, MaxInitiations: p.initiations(v.o.MaxInitiations), Supersede: p.Detached == nil,
+	// A caller who does not own the login must not end the owner's try.
+	return storage.NewStatus{Status: s, MaxInitiations: p.share(v.o.MaxInitiations), Supersede: p.Detached == nil,
 		Events: events}, challenge, nil
 }
 
@@ -112,7 +111,7 @@ func (t target) attempt(caller mfa.Caller, now time.Time) mfa.Attempt {
 	return mfa.Attempt{Account: t.account, Authenticator: t.authenticator, Usage: t.usage, Locale: caller.Locale, Now: now}
 }
 
-// browser is the keyed hash of the binding cookie; nil where the caller has none.
+// browser returns the keyed hash of the binding cookie; nil: the caller has none.
 func (v *Verifier) browser(caller mfa.Caller) []byte {
 	if caller.Browser == "" {
 		return nil
@@ -120,8 +119,8 @@ func (v *Verifier) browser(caller mfa.Caller) []byte {
 	return v.keyring.Hash("browser", caller.Browser)
 }
 
-// sameBrowser reports whether a cookie that came along is the one a Status is bound
-// to. Callers that send no cookie are the surface's to judge (Answer.May).
+// sameBrowser reports whether the caller's binding cookie, if any, is the one a Status is
+// bound to. Surfaces authorize callers without a cookie (Answer.Authorize).
 func (v *Verifier) sameBrowser(caller mfa.Caller, s storage.Status) bool {
 	if len(s.Browser) == 0 || caller.Browser == "" {
 		return true

@@ -23,7 +23,7 @@ func (pin) Info() mfa.Info {
 	return mfa.Info{Name: "pin", Kinds: []storage.Kind{storage.Know}, AMR: []string{"pin"}, Second: true, Chosen: true, Typed: true, Bucket: throttle.Factor}
 }
 
-// withPIN is a user with a password and a PIN, in a login that needs a second factor.
+// withPIN returns a login that needs a second factor, of a user with a password and a PIN.
 func withPIN(h *mfatest.Fixture, d users.Draft) (storage.UserID, storage.RequestID) {
 	h.T.Helper()
 	h.Policy.MFA = mfa.MFAAlways
@@ -33,13 +33,13 @@ func withPIN(h *mfatest.Fixture, d users.Draft) (storage.UserID, storage.Request
 		Secret: []byte("a hash"), CreatedAt: h.Now(), UpdatedAt: h.Now()}
 	err := h.Store.UpdateUser(context.Background(), storage.UserChange{ID: u.ID, Now: h.Now(), Factors: &storage.FactorsChange{Add: []storage.Authenticator{p}}})
 	mfatest.Want(h.T, "add a PIN", err, "")
-	h.Wait(time.Minute)
-	return u.ID, h.LoggedIn()
+	h.Advance(time.Minute)
+	return u.ID, h.SignedIn()
 }
 
-// Two things a user knows are one factor (NIST SP 800-63B section 4.2): the second must not
-// be offered where it leads back to the same step.
-func TestASecondThingOneKnowsIsNotOffered(t *testing.T) {
+// Two things a user knows are one factor (NIST SP 800-63B section 4.2): offering the second
+// would repeat the step.
+func TestASecondKnowledgeFactorIsNotOffered(t *testing.T) {
 	h := mfatest.New(t)
 	_, id := withPIN(h, users.Draft{Email: mfatest.Email, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey})
 	if v := h.Verdict(id); v.Need != mfa.NeedSecond || !slices.Equal(v.Methods, []string{"totp"}) {
@@ -54,13 +54,13 @@ func TestASecondThingOneKnowsIsNotOffered(t *testing.T) {
 	mfatest.Want(t, "prove the PIN", err, mfa.NotConfigured)
 }
 
-// Who holds only what they know enrols a second factor like who holds a password alone.
-func TestWhoOnlyKnowsEnrols(t *testing.T) {
+// A user with a password and a PIN enrols a second factor like one with a password alone.
+func TestAUserWithOnlyKnowledgeFactorsEnrols(t *testing.T) {
 	h := mfatest.New(t)
 	_, id := withPIN(h, users.Draft{Email: mfatest.Email, Password: mfatest.Password})
 	if v := h.Verdict(id); v.Need != mfa.NeedEnroll || !slices.Equal(v.Methods, []string{"totp"}) {
 		t.Fatalf("verdict = %+v, want to enrol totp", v)
 	}
-	_, err := h.Enrol(id)
+	_, err := h.Enroll(id)
 	mfatest.Want(t, "enrol", err, "")
 }

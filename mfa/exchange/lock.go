@@ -13,13 +13,13 @@ import (
 	"sallyport/storage"
 )
 
-// message writes to the first verified e-mail address of an account, if it has one.
+// message returns a message to the first verified e-mail address of an account, if it has one.
 func (v *Verifier) message(caller mfa.Caller, a *storage.Account, template string, data map[string]string) []storage.Message {
 	return notice.New(v.now(), v.random, v.o.Product, caller, a, template, data)
 }
 
-// usedNotice tells a user that a recovery code of theirs was used.
-func (v *Verifier) usedNotice(caller mfa.Caller, t try, proof mfa.Proof) []storage.Message {
+// recoveryNotice returns the message that a recovery code was used.
+func (v *Verifier) recoveryNotice(caller mfa.Caller, t try, proof mfa.Proof) []storage.Message {
 	if proof.Spend.Code == "" || t.attempt.Account == nil {
 		return nil
 	}
@@ -30,10 +30,10 @@ func (v *Verifier) usedNotice(caller mfa.Caller, t try, proof mfa.Proof) []stora
 	return v.message(caller, t.attempt.Account, notice.RecoveryUsed, data)
 }
 
-// replayed notes a right code that was used before. It does not count as a guess.
-func (v *Verifier) replayed(ctx context.Context, caller mfa.Caller, t try) error {
+// noteReplay logs a right code that was used before, and uncounts it: it was no guess.
+func (v *Verifier) noteReplay(ctx context.Context, caller mfa.Caller, t try) error {
 	refusal := &mfa.Error{Code: mfa.Replayed}
-	s := storage.Spend{Now: t.attempt.Now, Forgive: t.counter(),
+	s := storage.Spend{Now: t.attempt.Now, Forgive: t.userCounter(),
 		Events: []storage.Event{v.event(caller, t.about, mfa.EventMFAReplayed, mfa.OutcomeRefused, string(mfa.Replayed))}}
 	if err := v.store.Spend(ctx, s); err != nil {
 		refusal.Err = fmt.Errorf("forgive replay: %w", err)
@@ -41,9 +41,9 @@ func (v *Verifier) replayed(ctx context.Context, caller mfa.Caller, t try) error
 	return refusal
 }
 
-// switchedOff refuses an answer for a factor that was switched off. Only who proved
-// the first factor is told; anybody else gets the answer of a decoy.
-func (v *Verifier) switchedOff(t try) error {
+// checkDisabled returns Locked where every authenticator that could respond is disabled. Only
+// a caller who has proven the first factor learns that; others get InvalidPasscode.
+func (v *Verifier) checkDisabled(t try) error {
 	if t.attempt.Usage != mfa.UsageSecond || t.attempt.Account == nil {
 		return nil
 	}
@@ -63,14 +63,13 @@ func (v *Verifier) switchedOff(t try) error {
 	return nil
 }
 
-// lockIfOver switches a second factor off when its last allowed failure was counted
-// (NIST SP 800-63B section 5.2.2). The read is made for decoys too, so that they
-// cost the same.
-func (v *Verifier) lockIfOver(ctx context.Context, caller mfa.Caller, t try) error {
+// disableAtLimit disables a second factor after its last allowed failure (NIST SP 800-63B
+// section 5.2.2). It reads for decoys too, so that they cost the same.
+func (v *Verifier) disableAtLimit(ctx context.Context, caller mfa.Caller, t try) error {
 	if t.throttle == nil || t.throttle.Schedule.Max == 0 {
 		return nil
 	}
-	waits, err := v.store.Waits(ctx, t.keys(), t.attempt.Now)
+	waits, err := v.store.Waits(ctx, t.userKeys(), t.attempt.Now)
 	if err != nil {
 		return fmt.Errorf("read waits: %w", err)
 	}

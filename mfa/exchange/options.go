@@ -9,40 +9,39 @@ import (
 	"sallyport/storage"
 )
 
-// Option is a second factor that can be chosen.
+// Option is a second factor the user can choose.
 type Option struct {
 	Method        string
 	Authenticator storage.AuthenticatorID
-	Name          string // what its owner calls it; told after the first factor only
-	Text          string // what tells it apart for everybody else
+	Name          string // chosen by the user; shown after the first factor only
+	Text          string // the label to show: Name or the method
 	Info          mfa.Info
-	aliases       []storage.AuthenticatorID // its pseudonyms, while nobody is identified
+	aliases       []storage.AuthenticatorID // its pseudonyms, until a user is identified
 }
 
-// Options lists the second factors an account enrolled and the client allows. Of an
-// identifier nobody has it lists decoys: the same ones whenever it is asked, of the
-// same shape, made so that only the server can tell them from real ones.
+// Options returns the second factors that the account has enrolled and the client allows.
+// For an unknown identifier it returns decoys: always the same ones, which only the server
+// can tell from real factors.
 //
-// Before the first factor the real list takes a shape that decoys have too: one medium
-// of each method, standing for all of it, and recovery codes with others only. While
-// nobody is identified it has pseudonyms.
+// Before the first factor a real list has the form of a decoy list: one entry for each
+// method, recovery codes only with others, and pseudonyms in place of IDs.
 func (v *Verifier) Options(p Login) []Option {
-	t := mfa.Table{Policy: p.Policy, Methods: v.infos}
+	t := mfa.Rules{Policy: p.Policy, Methods: v.infos}
 	if p.Account == nil {
 		return v.decoys(t, p)
 	}
 	verdict := v.verdict(p)
 	identified, name := verdict.Need != mfa.NeedFirst, []byte(nil)
-	if p.anonymous() {
+	if p.nameOnly() {
 		name = v.digest(p.Identifier)
 	}
 	var out []Option
 	for _, i := range v.infos {
-		if !i.Second || !t.Allowed(i) || identified && !verdict.Wants(i.Name) {
+		if !i.Second || !t.Allows(i) || identified && !verdict.Wants(i.Name) {
 			continue
 		}
 		for _, a := range p.Account.Authenticators {
-			if a.Method != i.Name || !mfa.Enrolled(a) {
+			if a.Method != i.Name || !mfa.IsEnrolled(a) {
 				continue
 			}
 			o := Option{Method: i.Name, Authenticator: a.ID, Text: i.Name, Info: i}
@@ -53,7 +52,7 @@ func (v *Verifier) Options(p Login) []Option {
 				o.aliases = v.pseudonyms(p.Request, name, b)
 				o.Authenticator = o.aliases[0]
 			}
-			if identified || shapely(out, i) {
+			if identified || mayFollow(out, i) {
 				out = append(out, o)
 			}
 		}
@@ -61,36 +60,35 @@ func (v *Verifier) Options(p Login) []Option {
 	return out
 }
 
-// shapely reports whether a method may be the next in a list shown to anybody.
-func shapely(out []Option, i mfa.Info) bool {
+// mayFollow reports whether a method may follow those in a list before the first factor.
+func mayFollow(out []Option, i mfa.Info) bool {
 	listed := slices.ContainsFunc(out, func(o Option) bool { return o.Method == i.Name })
 	return !listed && (i.Standalone() || len(out) > 0)
 }
 
-// decoys invents what an unknown identifier could have enrolled: each method by the
-// toss of a keyed coin; what only comes with others (recovery codes), with others, and
-// then by a toss of its own.
-func (v *Verifier) decoys(t mfa.Table, p Login) []Option {
+// decoys returns what an unknown identifier could have enrolled: half of the methods, chosen
+// by a keyed hash, and recovery codes only with others.
+func (v *Verifier) decoys(t mfa.Rules, p Login) []Option {
 	if p.Identifier == "" {
 		return nil
 	}
 	name := v.digest(p.Identifier)
 	var out []Option
 	for _, i := range v.infos {
-		if !i.Second || !t.Allowed(i) {
+		if !i.Second || !t.Allows(i) {
 			continue
 		}
 		coin := v.hash128("decoy coin", i.Name+"|"+string(name))
-		if coin[0]&1 == 0 || !shapely(out, i) {
+		if coin[0]&1 == 0 || !mayFollow(out, i) {
 			continue
 		}
-		aliases := v.pseudonyms(p.Request, name, v.invented(i.Name))
+		aliases := v.pseudonyms(p.Request, name, v.decoyID(i.Name))
 		out = append(out, Option{Method: i.Name, Authenticator: aliases[0], Text: i.Name, Info: i, aliases: aliases})
 	}
 	return out
 }
 
-// target is what a chosen method is tried on.
+// target is the method and the account of a try.
 type target struct {
 	method        mfa.Method
 	info          mfa.Info
@@ -101,10 +99,10 @@ type target struct {
 	text          string
 }
 
-// choose finds what a choice is about, or refuses it. A usage that is not allowed is
-// refused like a method that is not configured. Before the first factor an account
-// that may not be used (disabled, demanding two factors, another than the request's)
-// becomes a decoy: refusing it would tell that it exists.
+// choose returns the target of a choice. It returns NotConfigured for a method that is not
+// configured or a usage that is not allowed. Before the first factor an account that may not
+// be used (disabled, requiring two factors, not the request's) becomes a decoy: a refusal
+// would reveal that it exists.
 func (v *Verifier) choose(p Login, c Choice) (target, error) {
 	m, known := v.methods[c.Method]
 	if !known {
@@ -117,7 +115,7 @@ func (v *Verifier) choose(p Login, c Choice) (target, error) {
 	if p.Request.Subject != "" && (p.Account == nil || p.Account.User.ID != p.Request.Subject) {
 		return target{}, &mfa.Error{Code: mfa.RequestChanged}
 	}
-	if v.namesAnother(p) {
+	if v.namesOtherUser(p) {
 		p.Account, p.Request.Subject, t.account = nil, "", nil
 	}
 	if t.usage == mfa.UsageEnroll || !slices.Contains(mfa.Usages(), t.usage) {
@@ -136,7 +134,7 @@ func (v *Verifier) choose(p Login, c Choice) (target, error) {
 	return t, err
 }
 
-// resolve finds the authenticator of a choice, and whom failures count for.
+// resolve sets the authenticator of a choice and the subject that failures count for.
 func (v *Verifier) resolve(t *target, p Login, c Choice) error {
 	t.subject = v.subjectOf(p.Account, p.Identifier)
 	if t.info.Typed && t.subject.hash == nil {
@@ -144,7 +142,7 @@ func (v *Verifier) resolve(t *target, p Login, c Choice) error {
 	}
 	if t.usage != mfa.UsageFirst {
 		offered := v.Options(p)
-		i := slices.IndexFunc(offered, func(o Option) bool { return v.means(p, c, o) })
+		i := slices.IndexFunc(offered, func(o Option) bool { return v.matchesOption(p, c, o) })
 		if i < 0 {
 			return &mfa.Error{Code: mfa.NotConfigured}
 		}
@@ -153,14 +151,14 @@ func (v *Verifier) resolve(t *target, p Login, c Choice) error {
 	if t.account == nil {
 		return nil
 	}
-	c.Authenticator = v.real(p, c.Authenticator)
-	if mfa.ReplacesPassword(t.usage) || p.anonymous() {
-		c.Authenticator = "" // the medium shown stands for all of its method
+	c.Authenticator = v.resolvePseudonym(p, c.Authenticator)
+	if mfa.ReplacesPassword(t.usage) || p.nameOnly() {
+		c.Authenticator = "" // the entry shown represents all authenticators of the method
 	}
 	var own []*storage.Authenticator
 	for i := range t.account.Authenticators {
 		a := &t.account.Authenticators[i]
-		if a.Method == c.Method && mfa.Enrolled(*a) && (c.Authenticator == "" || a.ID == c.Authenticator) {
+		if a.Method == c.Method && mfa.IsEnrolled(*a) && (c.Authenticator == "" || a.ID == c.Authenticator) {
 			own = append(own, a)
 		}
 	}
@@ -170,8 +168,8 @@ func (v *Verifier) resolve(t *target, p Login, c Choice) error {
 	return nil
 }
 
-// namesAnother reports whether a typed identifier is not one of the request's subject.
-func (v *Verifier) namesAnother(p Login) bool {
+// namesOtherUser reports whether the typed identifier is not one of the request's subject.
+func (v *Verifier) namesOtherUser(p Login) bool {
 	return p.Request.Subject != "" && p.Identifier != "" && p.Account != nil &&
 		!slices.ContainsFunc(p.Account.Identifiers, func(i storage.Identifier) bool { return bytes.Equal(v.digest(i.Value), v.digest(p.Identifier)) })
 }

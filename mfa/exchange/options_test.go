@@ -16,45 +16,45 @@ import (
 	"sallyport/storage"
 )
 
-func TestDecoysAreStableAndShapedLikeTheRealThing(t *testing.T) {
+func TestDecoysAreStableAndLookLikeRealFactors(t *testing.T) {
 	h := mfatest.New(t)
-	h.Ada()
-	real := h.Verifier.Options(h.Read(h.Begin(), mfatest.Email))
+	h.CreateAda()
+	real := h.Verifier.Options(h.Read(h.OpenRequest(), mfatest.Email))
 	if len(real) != 2 || real[0].Name != "" || real[0].Text != "totp" {
 		t.Fatalf("options of a known user before the first factor = %+v, want totp and recovery without names", real)
 	}
 	shapes := map[int]int{}
 	for i := range 200 {
 		who := fmt.Sprintf("nobody%d@example.com", i)
-		id := h.Begin()
-		one, two := h.Listed(id, who), h.Listed(id, who)
+		id := h.OpenRequest()
+		one, two := h.ListOptions(id, who), h.ListOptions(id, who)
 		if !reflect.DeepEqual(one, two) {
 			t.Fatalf("%s has %+v, then %+v", who, one, two)
 		}
 		shapes[len(one)]++
 		for j, o := range one {
 			if o.Method != real[j].Method || o.Text != real[j].Text || o.Name != "" || len(o.Authenticator) != 36 {
-				t.Fatalf("decoy %+v can be told from %+v", o, real[j])
+				t.Fatalf("decoy %+v differs from %+v", o, real[j])
 			}
 		}
 	}
 	if shapes[0] < 20 || shapes[1] < 20 || shapes[2] < 20 || len(shapes) != 3 {
 		t.Errorf("200 unknown identifiers have lists of these lengths: %v, want a mixture of none, one and two", shapes)
 	}
-	if got := h.Verifier.Options(h.Read(h.Begin(), "")); got != nil {
-		t.Errorf("nobody at all has %+v", got)
+	if got := h.Verifier.Options(h.Read(h.OpenRequest(), "")); got != nil {
+		t.Errorf("no identifier has %+v", got)
 	}
 }
 
-func TestADecoyAnswersLikeAWrongCode(t *testing.T) {
+func TestADecoyRefusesLikeAWrongCode(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.Passwordless = true
 	h.Create(users.Draft{Email: mfatest.Email, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey})
 	h.Create(users.Draft{Email: "off@example.com", TOTPSecret: mfatest.TOTPKey, Status: storage.UserDisabled})
 	h.Create(users.Draft{Email: "two@example.com", TOTPSecret: mfatest.TOTPKey, MFAEnabled: true})
-	for _, who := range []string{mfatest.Email, h.Unknown("totp"), "off@example.com", "two@example.com"} {
+	for _, who := range []string{mfatest.Email, h.UnknownUser("totp"), "off@example.com", "two@example.com"} {
 		var got []string
-		id := h.Begin()
+		id := h.OpenRequest()
 		for range 2 {
 			s, err := h.Initiate(id, who, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
 			mfatest.Want(t, who, err, "")
@@ -75,7 +75,7 @@ func TestADecoyAnswersLikeAWrongCode(t *testing.T) {
 			"too_many_attempts30s", "too_many_attempts30s", "too_many_attempts30s"}
 		for i := range exp {
 			if got[i] != exp[i] {
-				t.Errorf("%s: answer %d is %s, want %s", who, i+1, got[i], exp[i])
+				t.Errorf("%s: response %d is %s, want %s", who, i+1, got[i], exp[i])
 			}
 		}
 	}
@@ -84,8 +84,8 @@ func TestADecoyAnswersLikeAWrongCode(t *testing.T) {
 func TestADecoyIsNeverRedeemed(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.Passwordless = true
-	who := h.Unknown("totp")
-	id := h.Begin()
+	who := h.UnknownUser("totp")
+	id := h.OpenRequest()
 	s, err := h.Initiate(id, who, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
 	mfatest.Want(t, "initiate", err, "")
 	mfatest.Want(t, "redeem", h.Redeem(id, s.Status, mfa.UsagePasswordless), mfa.InvalidExchange)
@@ -94,33 +94,32 @@ func TestADecoyIsNeverRedeemed(t *testing.T) {
 	if again.Sub != s.Sub {
 		t.Errorf("the masked sub of a decoy changed from %s to %s", s.Sub, again.Sub)
 	}
-	elsewhere, err := h.Initiate(h.Begin(), who, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
+	elsewhere, err := h.Initiate(h.OpenRequest(), who, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
 	mfatest.Want(t, "initiate elsewhere", err, "")
 	if elsewhere.Sub == s.Sub {
 		t.Error("the masked sub is the same in two logins")
 	}
 }
 
-func TestMethodsMissingFromAnyListAreRefusedAlike(t *testing.T) {
+func TestUnlistedMethodsAreRefusedAlike(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.Passwordless = true
 	h.Create(users.Draft{Email: mfatest.Email, TOTPSecret: mfatest.TOTPKey})
-	_, err := h.Initiate(h.Begin(), mfatest.Email, exchange.Choice{Method: "recovery", Usage: mfa.UsagePasswordless})
+	_, err := h.Initiate(h.OpenRequest(), mfatest.Email, exchange.Choice{Method: "recovery", Usage: mfa.UsagePasswordless})
 	mfatest.Want(t, "a known user's", err, mfa.NotConfigured)
 	for i := range 50 {
-		p := h.Read(h.Begin(), fmt.Sprintf("nobody%d@example.com", i))
+		p := h.Read(h.OpenRequest(), fmt.Sprintf("nobody%d@example.com", i))
 		if len(h.Verifier.Options(p)) == 0 {
 			_, err := h.Verifier.Initiate(context.Background(), h.Caller, p, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
-			mfatest.Want(t, "nobody's", err, mfa.NotConfigured)
+			mfatest.Want(t, "an unknown user", err, mfa.NotConfigured)
 			return
 		}
 	}
 	t.Fatal("every unknown identifier has decoys")
 }
 
-// Whatever a user enrolled, the list before the first factor has a shape that names
-// nobody has come with too.
-func TestNoRealListBeforeTheFirstFactorIsOfAShapeOfItsOwn(t *testing.T) {
+// Whatever a user enrolled, the list before the first factor has the form of a decoy list.
+func TestRealListsLookLikeDecoysBeforeTheFirstFactor(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.Passwordless = true
 	codes := []string{"bbbb-bbbb-bbbb"}
@@ -135,30 +134,30 @@ func TestNoRealListBeforeTheFirstFactorIsOfAShapeOfItsOwn(t *testing.T) {
 	for who, shape := range map[string]string{mfatest.Email: "totp", "device@example.com": "totp", "all@example.com": "totp recovery",
 		"codes@example.com": "", "none@example.com": ""} {
 		var got []string
-		for _, o := range h.Verifier.Options(h.Read(h.Begin(), who)) {
+		for _, o := range h.Verifier.Options(h.Read(h.OpenRequest(), who)) {
 			got = append(got, o.Method)
 		}
 		if strings.Join(got, " ") != shape {
 			t.Errorf("%s has the list %q, want %q", who, got, shape)
 		}
 	}
-	// The one medium in the list stands for all of its method.
-	id := h.Begin()
-	offered := h.Listed(id, mfatest.Email)[0]
+	// The one entry represents all authenticators of its method.
+	id := h.OpenRequest()
+	offered := h.ListOptions(id, mfatest.Email)[0]
 	s, err := h.Initiate(id, mfatest.Email, exchange.Choice{Method: "totp", Authenticator: offered.Authenticator, Usage: mfa.UsagePasswordless})
 	mfatest.Want(t, "initiate", err, "")
-	_, err = h.Verify(s.Exchange, h.Shows(many.ID, second.ID))
+	_, err = h.Verify(s.Exchange, h.AppCode(many.ID, second.ID))
 	mfatest.Want(t, "the code of the other device", err, "")
 }
 
-// What a day or a week later is still remembered must not tell that somebody is known.
-func TestPasswordlessWaitsAreRememberedAlike(t *testing.T) {
+// How long a wait is remembered must not reveal that a name exists.
+func TestPasswordlessWaitsOfUnknownNamesLastAsLong(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.Passwordless = true
 	h.Create(users.Draft{Email: mfatest.Email, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey})
-	nobody := h.Unknown("totp")
+	nobody := h.UnknownUser("totp")
 	try := func(who string) mfa.Code {
-		s, err := h.Initiate(h.Begin(), who, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
+		s, err := h.Initiate(h.OpenRequest(), who, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
 		mfatest.Want(t, who, err, "")
 		_, err = h.Verify(s.Exchange, h.Wrong())
 		return mfa.CodeOf(err)
@@ -168,7 +167,7 @@ func TestPasswordlessWaitsAreRememberedAlike(t *testing.T) {
 		mfatest.Want(t, "unknown", &mfa.Error{Code: try(nobody)}, mfa.InvalidPasscode)
 	}
 	for _, later := range []time.Duration{25 * time.Hour, 8 * 24 * time.Hour, 31 * 24 * time.Hour} {
-		h.Wait(later)
+		h.Advance(later)
 		for i := range 3 {
 			known, unknown := try(mfatest.Email), try(nobody)
 			if known != unknown {

@@ -8,11 +8,11 @@ import (
 	"sallyport/storage"
 )
 
-// Login takes an identifier and a password and adds the factor to the request, whose
-// subject it sets. Unknown and disabled users cost and get the same as a wrong password.
+// Password checks an identifier and a password, adds the factor to the request and sets its
+// subject. Unknown and disabled users cost and return the same as a wrong password.
 //
-// A request that has a subject keeps it. An identifier of another user is refused as a
-// wrong password, whether it exists or not: the page offers to start over for another user.
+// A request keeps its subject. Identifiers of other users, existing or not, are refused as a
+// wrong password; the page offers to start over as another user.
 func (v *Verifier) Password(ctx context.Context, caller mfa.Caller, p Login, password string) error {
 	m := v.passwordMethod()
 	if m == nil || !p.allows(v, m.Info()) {
@@ -22,19 +22,19 @@ func (v *Verifier) Password(ctx context.Context, caller mfa.Caller, p Login, pas
 		return &mfa.Error{Code: mfa.InvalidRequest}
 	}
 	account := p.Account
-	if v.namesAnother(p) {
+	if v.namesOtherUser(p) {
 		account = nil
 	}
 	attempt := mfa.Attempt{Account: account, Usage: mfa.UsageFirst, Locale: caller.Locale, Now: v.now()}
-	return v.answer(ctx, caller, response{method: m, attempt: attempt, subject: v.subjectOf(account, p.Identifier),
+	return v.process(ctx, caller, response{method: m, attempt: attempt, subject: v.subjectOf(account, p.Identifier),
 		client: p.Request.ClientID, text: mfa.Typed(password), conflict: mfa.RequestChanged,
 		spend: func(s *storage.Spend, t try, proof mfa.Proof) error {
-			p.advance(s, proof.User, proven(proof, t), t.attempt.Now)
+			p.addFactor(s, proof.User, factorOf(proof, t), t.attempt.Now)
 			return nil
 		}})
 }
 
-// password is the first factor whose value users choose; nil: there is none.
+// passwordMethod returns the typed first factor whose value users choose; nil: none.
 func (v *Verifier) passwordMethod() mfa.Method {
 	for _, i := range v.infos {
 		if i.First && i.Chosen && i.Typed {
@@ -44,28 +44,28 @@ func (v *Verifier) passwordMethod() mfa.Method {
 	return nil
 }
 
-// Check is a response of a signed-in user that belongs to no login: it proves that they
-// know the value they chose, before they change it.
+// Check is a response of a signed-in user outside a login: the current value of a factor,
+// such as the password, before it changes.
 type Check struct {
 	Owner    mfa.Owner
 	Method   mfa.Method
 	Response mfa.Response
 	Event    storage.Event // of the right response: kind, client, session
-	// Spend adds to what a right response writes, before the method's place is given back.
+	// Spend adds to the writes of a right response, while the method's place is reserved.
 	Spend func(s *storage.Spend, p mfa.Proof) error
 }
 
-// Check counts, compares and spends a response. It is counted like one at a login: a
-// session left open is no place to guess. RequestChanged: something else was written first.
+// Check counts, compares and spends a response. It counts as in a login: an unattended
+// session must not allow guesses. RequestChanged: another write came first.
 func (v *Verifier) Check(ctx context.Context, caller mfa.Caller, c Check) error {
 	attempt := mfa.Attempt{Account: &c.Owner.Account, Usage: mfa.UsageFirst, Locale: caller.Locale, Now: v.now()}
-	return v.answer(ctx, caller, response{method: c.Method, attempt: attempt, subject: v.subjectOf(&c.Owner.Account, ""),
+	return v.process(ctx, caller, response{method: c.Method, attempt: attempt, subject: v.subjectOf(&c.Owner.Account, ""),
 		client: c.Owner.Client, text: c.Response, event: &c.Event, conflict: mfa.RequestChanged, keepsPlace: true,
 		spend: func(s *storage.Spend, t try, p mfa.Proof) error {
 			defer t.release()
 			s.Credential = &p.Spend
 			s.KeepSession = c.Owner.Session
-			s.Renew = &storage.Renewal{User: p.User, Factor: *proven(p, t)}
+			s.Renew = &storage.Renewal{User: p.User, Factor: *factorOf(p, t)}
 			return c.Spend(s, p)
 		}})
 }

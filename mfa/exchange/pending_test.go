@@ -13,7 +13,7 @@ import (
 	"sallyport/storage"
 )
 
-// The first proof makes a pending user active, whichever it is.
+// Any first proof activates a pending user.
 func TestTheFirstProofActivatesAPendingUser(t *testing.T) {
 	ctx := context.Background()
 	c := exchange.Choice{Method: "fake-passkey", Usage: mfa.UsageFirst}
@@ -54,7 +54,7 @@ func TestTheFirstProofActivatesAPendingUser(t *testing.T) {
 			d, a, err := methodtest.NewDevice(rand.Reader, u.ID, h.Now())
 			mfatest.Want(t, "passkey", err, "")
 			mfatest.Want(t, "store passkey", h.Store.PutAuthenticator(ctx, a, nil, nil), "")
-			id := h.Begin()
+			id := h.OpenRequest()
 			mfatest.Want(t, "proof", tc.prove(h, id, d), tc.want)
 			got, err := h.Store.Account(ctx, u.ID)
 			if err != nil || got.User.Status != tc.then {
@@ -67,47 +67,46 @@ func TestTheFirstProofActivatesAPendingUser(t *testing.T) {
 	}
 }
 
-// What was given to somebody who is pending again counts for nothing: they have to prove
-// who they are first.
-func TestAPendingUserHasNothing(t *testing.T) {
+// A user who is set to pending has to authenticate before any session or grant is valid.
+func TestAPendingUserHasNoAccess(t *testing.T) {
 	ctx := context.Background()
 	h := mfatest.New(t)
-	u := h.Ada()
+	u := h.CreateAda()
 	o := h.Owner(u)
-	id := h.LoggedIn()
-	e, err := h.EnrolFor(o, exchange.NewFactor{Method: "totp", Name: "another"})
+	id := h.SignedIn()
+	e, err := h.EnrollAs(o, exchange.NewFactor{Method: "totp", Name: "another"})
 	mfatest.Want(t, "enrol", err, "")
 	has := func(want bool) {
 		t.Helper()
-		behind, err := h.Sessions.Behind(ctx, storage.Authorization{UserID: u.ID, SessionID: o.Session})
+		behind, err := h.Sessions.ForAuthorization(ctx, storage.Authorization{UserID: u.ID, SessionID: o.Session})
 		_, none := h.Verifier.Account(ctx, u.ID)
 		account, found := h.Store.Account(ctx, u.ID)
 		o.Account = account
-		for name, got := range map[string]bool{"session": h.Again(o) != nil, "behind a token": behind != nil, "account": none == nil,
-			"fresh": h.Verifier.Fresh(o) == nil, "login": h.Verdict(id).Need != mfa.NeedFirst} {
+		for name, got := range map[string]bool{"session": h.Reload(o) != nil, "behind a token": behind != nil, "account": none == nil,
+			"fresh": h.Verifier.CheckFresh(o) == nil, "login": h.Verdict(id).Need != mfa.NeedFirst} {
 			if got != want || err != nil || found != nil {
 				t.Errorf("%s, %s: %v, want %v (%v, %v)", account.User.Status, name, got, want, err, found)
 			}
 		}
 	}
 	has(true)
-	h.Becomes(u.ID, storage.UserPending)
+	h.SetStatus(u.ID, storage.UserPending)
 	has(false)
-	_, err = h.ConfirmFor(o, e)
+	_, err = h.ConfirmAs(o, e)
 	mfatest.Want(t, "confirm", err, mfa.EnrollmentExpired)
-	mfatest.Want(t, "a proof", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), "")
+	mfatest.Want(t, "a proof", h.SignIn(h.OpenRequest(), mfatest.Email, mfatest.Password), "")
 	has(true)
 }
 
-func TestWhoIsMadePendingLosesWhatTheyHad(t *testing.T) {
+func TestAUserSetToPendingLosesAllAccess(t *testing.T) {
 	ctx := context.Background()
 	h := mfatest.New(t)
-	o := h.Owner(h.Ada())
-	a, err := h.Users.Amendment(ctx, o.Account, users.Draft{Status: storage.UserPending}, users.Amending{})
+	o := h.Owner(h.CreateAda())
+	a, err := h.Users.Amendment(ctx, o.Account, users.Draft{Status: storage.UserPending}, users.AmendOptions{})
 	mfatest.Want(t, "compare", err, "")
 	mfatest.Want(t, "amend", h.Users.Amend(ctx, h.Caller, a), "")
-	mfatest.Want(t, "a proof", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), "")
-	if h.Again(o) != nil {
+	mfatest.Want(t, "a proof", h.SignIn(h.OpenRequest(), mfatest.Email, mfatest.Password), "")
+	if h.Reload(o) != nil {
 		t.Error("the session of before came back")
 	}
 }

@@ -7,45 +7,45 @@ import (
 	"sallyport/storage"
 )
 
-// Prove takes a response on one of our own pages, where the steps of Initiate, Verify and
-// Redeem are one: without an exchange the counted attempt itself creates the status, so
-// that showing the page writes nothing; a right response moves it from initiated to
-// redeemed and becomes a factor in the same transaction.
+// Prove checks a response on a login page, which combines Initiate, Verify and Redeem.
+// Without an exchange, counting the attempt creates the status, so that showing the page
+// writes nothing. A right response makes the status redeemed and adds the factor in one
+// transaction.
 //
-// It returns the exchange of the next response; "" means that a new try begins.
+// It returns the exchange for the next response; "": the next one starts a new try.
 func (v *Verifier) Prove(ctx context.Context, caller mfa.Caller, p Login, c Choice, exchange storage.ExchangeID, r mfa.Response) (storage.ExchangeID, error) {
-	chosen, err := v.choose(p, c)
+	target, err := v.choose(p, c)
 	if err != nil {
 		return "", err
 	}
-	var on openStatus
-	err = v.answer(ctx, caller, response{method: chosen.method, attempt: chosen.attempt(caller, v.now()), subject: chosen.subject,
+	var open openStatus
+	err = v.process(ctx, caller, response{method: target.method, attempt: target.attempt(caller, v.now()), subject: target.subject,
 		client: p.Request.ClientID, text: r, conflict: mfa.RequestChanged,
 		open: func() (openStatus, error) {
 			var err error
-			on, err = v.openOr(ctx, caller, p, chosen, exchange)
-			return on, err
+			open, err = v.openOrCreate(ctx, caller, p, target, exchange)
+			return open, err
 		},
 		spend: func(s *storage.Spend, t try, proof mfa.Proof) error {
 			if p.Request.Subject != "" && p.Request.Subject != proof.User {
 				return &mfa.Error{Code: mfa.InvalidCredentials}
 			}
-			s.Status = t.move(storage.StatusMove{Exchange: on.exchange, From: storage.StatusInitiated, To: storage.StatusRedeemed,
-				Request: p.Request.ID, Method: chosen.info.Name, Usage: chosen.usage}, proof)
-			p.advance(s, proof.User, proven(proof, t), t.attempt.Now)
+			s.Status = t.move(storage.StatusMove{Exchange: open.exchange, From: storage.StatusInitiated, To: storage.StatusRedeemed,
+				Request: p.Request.ID, Method: target.info.Name, Usage: target.usage}, proof)
+			p.addFactor(s, proof.User, factorOf(proof, t), t.attempt.Now)
 			return nil
 		}})
 	switch code := mfa.CodeOf(err); code {
 	case mfa.InvalidExchange:
-		if on.new != nil {
-			return "", v.notOpened(p, nil)
+		if open.new != nil {
+			return "", v.conflictError(p, nil)
 		}
 		return "", err
 	case mfa.InvalidPasscode, mfa.InvalidCredentials, mfa.Replayed:
-		if on.last {
+		if open.last {
 			return "", err
 		}
-		return on.exchange, err
+		return open.exchange, err
 	case mfa.RequestChanged:
 		return "", err
 	}
@@ -55,13 +55,13 @@ func (v *Verifier) Prove(ctx context.Context, caller mfa.Caller, p Login, c Choi
 	return exchange, err
 }
 
-// openOr returns the open status of an exchange, or a new one where there is none.
-func (v *Verifier) openOr(ctx context.Context, caller mfa.Caller, p Login, t target, exchange storage.ExchangeID) (openStatus, error) {
+// openOrCreate returns the open status of an exchange, or a new one without an exchange.
+func (v *Verifier) openOrCreate(ctx context.Context, caller mfa.Caller, p Login, t target, exchange storage.ExchangeID) (openStatus, error) {
 	if exchange == "" {
 		n, _, err := v.newStatus(ctx, caller, p, t)
-		return openStatus{exchange: n.Status.Exchange, new: &n, state: v.aside(n.Status).State, last: v.o.MaxAttempts == 1}, err
+		return openStatus{exchange: n.Status.Exchange, new: &n, state: v.dataOf(n.Status).State, last: v.o.MaxAttempts == 1}, err
 	}
-	s, _, err := v.pending(ctx, caller, exchange)
+	s, _, err := v.findPending(ctx, caller, exchange)
 	if err != nil {
 		return openStatus{}, err
 	}
@@ -72,14 +72,14 @@ func (v *Verifier) openOr(ctx context.Context, caller mfa.Caller, p Login, t tar
 	if !v.ofRequest(s, p.Request.ID) || s.Method != t.info.Name || s.Usage != t.usage || s.UserID != user {
 		return openStatus{}, &mfa.Error{Code: mfa.InvalidExchange}
 	}
-	return v.opened(s, exchange), nil
+	return v.openStatusOf(s, exchange), nil
 }
 
-// opened is a stored status as a response needs it.
-func (v *Verifier) opened(s storage.Status, exchange storage.ExchangeID) openStatus {
-	on := openStatus{exchange: exchange, last: s.Attempts+1 >= v.o.MaxAttempts}
-	if s.Usage != mfa.UsageEnroll { // whose state is the session that enrols
-		on.state = v.aside(s).State
+// openStatusOf returns a stored status as an openStatus.
+func (v *Verifier) openStatusOf(s storage.Status, exchange storage.ExchangeID) openStatus {
+	open := openStatus{exchange: exchange, last: s.Attempts+1 >= v.o.MaxAttempts}
+	if s.Usage != mfa.UsageEnroll { // there State is the session
+		open.state = v.dataOf(s).State
 	}
-	return on
+	return open
 }

@@ -10,14 +10,13 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/mfatest"
-	"sallyport/mfa/notice"
 	"sallyport/storage"
 )
 
 func TestPasswordThenTOTPReachesAAL2(t *testing.T) {
 	h := mfatest.New(t)
-	u := h.Ada()
-	id := h.Begin()
+	u := h.CreateAda()
+	id := h.OpenRequest()
 	if v := h.Verdict(id); v.Need != mfa.NeedFirst {
 		t.Fatalf("need = %q before anything, want first", v.Need)
 	}
@@ -46,10 +45,10 @@ func TestPasswordThenTOTPReachesAAL2(t *testing.T) {
 	}
 }
 
-func TestACodeIsGoodOnce(t *testing.T) {
+func TestACodeIsValidOnce(t *testing.T) {
 	h := mfatest.New(t)
-	h.Ada()
-	first, second := h.LoggedIn(), h.LoggedIn()
+	h.CreateAda()
+	first, second := h.SignedIn(), h.SignedIn()
 	code := h.Code(0)
 	_, err := h.Prove(first, "totp", code, "")
 	mfatest.Want(t, "first use", err, "")
@@ -57,31 +56,18 @@ func TestACodeIsGoodOnce(t *testing.T) {
 	mfatest.Want(t, "second use in another login", err, mfa.Replayed)
 	_, err = h.Prove(second, "totp", h.Code(-30*time.Second), "")
 	mfatest.Want(t, "older step", err, mfa.InvalidPasscode)
-	h.Wait(30 * time.Second)
+	h.Advance(30 * time.Second)
 	_, err = h.Prove(second, "totp", h.Code(0), "")
 	mfatest.Want(t, "next step", err, "")
 }
 
-func TestAReplayDoesNotCount(t *testing.T) {
-	h := mfatest.New(t)
-	h.Ada()
-	first, second := h.LoggedIn(), h.LoggedIn()
-	code := h.Code(0)
-	_, err := h.Prove(first, "totp", code, "")
-	mfatest.Want(t, "first use", err, "")
-	for range 8 {
-		_, err := h.Prove(second, "totp", code, "")
-		mfatest.Want(t, "replay", err, mfa.Replayed)
-	}
-}
-
 func TestOneOfManyRightCodesWins(t *testing.T) {
 	h := mfatest.New(t)
-	h.Ada()
+	h.CreateAda()
 	// Whatever the throttle lets through, the step is spent once.
 	var ids []storage.RequestID
 	for range 10 {
-		ids = append(ids, h.LoggedIn())
+		ids = append(ids, h.SignedIn())
 	}
 	code, wins := h.Code(0), 0
 	var mu sync.Mutex
@@ -107,9 +93,9 @@ func TestOneOfManyRightCodesWins(t *testing.T) {
 
 func TestTwoExchangesInParallelSpendOneCode(t *testing.T) {
 	h := mfatest.New(t)
-	h.Ada()
+	h.CreateAda()
 	h.Policy.Passwordless = false
-	a, b := h.LoggedIn(), h.LoggedIn()
+	a, b := h.SignedIn(), h.SignedIn()
 	var xs []storage.ExchangeID
 	for _, id := range []storage.RequestID{a, b} {
 		s, err := h.Verifier.Initiate(context.Background(), h.Caller, h.Read(id, ""), exchange.Choice{Method: "totp"})
@@ -136,8 +122,8 @@ func TestTwoExchangesInParallelSpendOneCode(t *testing.T) {
 
 func TestWrongCodesKeepTheExchangeUntilItsTriesAreUsedUp(t *testing.T) {
 	h := mfatest.New(t)
-	h.Ada()
-	id := h.LoggedIn()
+	h.CreateAda()
+	id := h.SignedIn()
 	x, err := h.Prove(id, "totp", h.Wrong(), "")
 	mfatest.Want(t, "try 1", err, mfa.InvalidPasscode)
 	for i := 2; i <= 5; i++ {
@@ -158,10 +144,10 @@ func TestWrongCodesKeepTheExchangeUntilItsTriesAreUsedUp(t *testing.T) {
 	mfatest.Want(t, "right code during the wait", err, mfa.TooMany)
 }
 
-func TestMalformedCodesCountNothing(t *testing.T) {
+func TestMalformedCodesAreNotCounted(t *testing.T) {
 	h := mfatest.New(t)
-	h.Ada()
-	id := h.LoggedIn()
+	h.CreateAda()
+	id := h.SignedIn()
 	for _, typed := range []string{"", "12345", "1234567", "12 345", "12345a", "１２３４５６", "12345678"} {
 		_, err := h.Prove(id, "totp", typed, "")
 		mfatest.Want(t, typed, err, mfa.InvalidRequest)
@@ -177,131 +163,11 @@ func TestMalformedCodesCountNothing(t *testing.T) {
 	mfatest.Want(t, "right code after them", err, "")
 }
 
-func TestTheThrottleFollowsItsSchedule(t *testing.T) {
-	h := mfatest.New(t)
-	h.Ada()
-	id := h.LoggedIn()
-	waits := []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 16 * time.Minute, 32 * time.Minute, time.Hour, time.Hour}
-	for range 4 {
-		_, err := h.Prove(id, "totp", h.Wrong(), "")
-		mfatest.Want(t, "free failure", err, mfa.InvalidPasscode)
-	}
-	for i, wait := range waits {
-		id = h.LoggedIn()
-		_, err := h.Prove(id, "totp", h.Wrong(), "")
-		mfatest.Want(t, "counted failure", err, mfa.InvalidPasscode)
-		h.Wait(wait - time.Second)
-		id = h.LoggedIn()
-		_, err = h.Prove(id, "totp", h.Code(0), "")
-		mfatest.Want(t, "a second too early", err, mfa.TooMany)
-		e, _ := err.(*mfa.Error)
-		if e == nil || e.RetryAfter != time.Second {
-			t.Fatalf("wait %d: %v, want a retry after 1s", i, err)
-		}
-		h.Wait(time.Second)
-	}
-	id = h.LoggedIn()
-	_, err := h.Prove(id, "totp", h.Code(0), "")
-	mfatest.Want(t, "right code after the wait", err, "")
-	id = h.LoggedIn()
-	h.Wait(30 * time.Second)
-	_, err = h.Prove(id, "totp", h.Wrong(), "")
-	mfatest.Want(t, "first failure after success", err, mfa.InvalidPasscode)
-}
-
-func TestAHundredFailuresSwitchTheFactorOff(t *testing.T) {
-	h := mfatest.New(t)
-	h.Ada()
-	for i := range 100 {
-		id := h.LoggedIn()
-		_, err := h.Prove(id, "totp", h.Wrong(), "")
-		mfatest.Want(t, "failure", err, mfa.InvalidPasscode)
-		if i < 99 {
-			h.Wait(time.Hour)
-		}
-	}
-	h.Wait(48 * time.Hour)
-	id := h.LoggedIn()
-	_, err := h.Prove(id, "totp", h.Code(0), "")
-	mfatest.Want(t, "right code afterwards", err, mfa.Locked)
-	_, err = h.Prove(id, "recovery", "aaaaaaaaaaaaaaaaaaaaaaaa", "")
-	mfatest.Want(t, "recovery code afterwards", err, mfa.Locked)
-	if v := h.Verdict(id); v.Need != mfa.NeedSecond {
-		t.Errorf("need = %q with a factor switched off, want second", v.Need)
-	}
-	_, err = h.Verifier.Enroll(context.Background(), h.Caller, h.Verifier.InLogin(h.Read(id, "")), exchange.NewFactor{Method: "totp", Name: "thief's"})
-	mfatest.Want(t, "enrolling another one with the password alone", err, mfa.ReauthenticationRequired)
-	if !slices.Contains(h.Events(), mfa.EventMFADisabled) {
-		t.Errorf("no event says that the factor was switched off")
-	}
-	ms := h.Messages()
-	if len(ms) != 1 || ms[0].Template != notice.FactorLocked || ms[0].Recipient != mfatest.Email {
-		t.Errorf("messages = %+v, want one about the lock to %s", ms, mfatest.Email)
-	}
-}
-
-func TestRecoveryCodes(t *testing.T) {
-	h := mfatest.New(t)
-	u := h.Ada()
-	id := h.LoggedIn()
-	_, err := h.Prove(id, "recovery", "zzzz-zzzz-zzzz", "")
-	mfatest.Want(t, "unknown code", err, mfa.InvalidPasscode)
-	_, err = h.Prove(id, "recovery", " BBBB bbbb–bbbb ", "")
-	mfatest.Want(t, "code as somebody copied it", err, "")
-	if v := h.Verdict(id); v.ACR != mfa.AAL2 || !slices.Equal(v.AMR, []string{"mfa", "otp", "pwd"}) {
-		t.Errorf("a recovery code gives %s %v, want aal2 with otp", v.ACR, v.AMR)
-	}
-	_, err = h.Prove(h.LoggedIn(), "recovery", "bbbb-bbbb-bbbb", "")
-	mfatest.Want(t, "the same code again", err, mfa.InvalidPasscode)
-	left, err := h.Verifier.RecoveryCodes(context.Background(), u.ID)
-	mfatest.Want(t, "read codes", err, "")
-	if !slices.Equal(left, []string{"AAAAAA-AAAAAA-AAAAAA-AAAAAA", "ccccc-ccccc"}) {
-		t.Errorf("left = %v", left)
-	}
-	ms := h.Messages()
-	if len(ms) != 1 || ms[0].Template != notice.RecoveryUsed || ms[0].Data["left"] != "2" {
-		t.Errorf("messages = %+v, want one saying that 2 are left", ms)
-	}
-	for _, c := range []string{"aaaaaaaaaaaaaaaaaaaaaaaa", "ccccc-ccccc"} {
-		_, err := h.Prove(h.LoggedIn(), "recovery", c, "")
-		mfatest.Want(t, "the others", err, "")
-	}
-	if v := h.Verdict(h.LoggedIn()); !slices.Equal(v.Methods, []string{"totp"}) {
-		t.Errorf("with all codes used one may choose %v, want totp", v.Methods)
-	}
-}
-
-func TestParallelUseOfARecoveryCode(t *testing.T) {
-	h := mfatest.New(t)
-	h.Ada()
-	ps := []exchange.Login{}
-	for range 4 {
-		ps = append(ps, h.Read(h.LoggedIn(), ""))
-	}
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	wins := 0
-	for _, p := range ps {
-		wg.Go(func() {
-			_, err := h.Verifier.Prove(context.Background(), h.Caller, p, exchange.Choice{Method: "recovery"}, "", mfa.Typed("ccccc-ccccc"))
-			mu.Lock()
-			defer mu.Unlock()
-			if err == nil {
-				wins++
-			}
-		})
-	}
-	wg.Wait()
-	if wins != 1 {
-		t.Errorf("%d uses of one recovery code succeeded, want 1", wins)
-	}
-}
-
 func TestCommitsOfEachStep(t *testing.T) {
 	h := mfatest.New(t)
-	h.Ada()
-	id := h.Begin()
-	var x exchange.Started
+	h.CreateAda()
+	id := h.OpenRequest()
+	var x exchange.Initiation
 	for _, tc := range []struct {
 		name string
 		want int64
@@ -315,7 +181,7 @@ func TestCommitsOfEachStep(t *testing.T) {
 		}},
 		{"verify", 2, func() error { _, err := h.Verify(x.Exchange, h.Code(0)); return err }},
 		{"redeem", 1, func() error { return h.Redeem(id, x.Status, mfa.UsageSecond) }},
-		{"prove", 2, func() error { h.Wait(30 * time.Second); _, err := h.Prove(id, "totp", h.Code(0), ""); return err }},
+		{"prove", 2, func() error { h.Advance(30 * time.Second); _, err := h.Prove(id, "totp", h.Code(0), ""); return err }},
 	} {
 		before := h.Store.Stats().Commits
 		mfatest.Want(t, tc.name, tc.step(), "")

@@ -9,19 +9,19 @@ import (
 	"sallyport/storage"
 )
 
-// Redeem spends a verified Status for the login it was made for: its proof becomes a
-// factor of the request. An empty id means the verified one of the login, for its
-// owner alone. Whatever does not fit gets one and the same answer.
+// Redeem adds the proof of a verified status to its login as a factor. An empty id means the
+// newest verified status of the login, for its owner. It returns InvalidExchange for anything
+// that does not match.
 func (v *Verifier) Redeem(ctx context.Context, caller mfa.Caller, p Login, id storage.StatusID, method, usage string) error {
 	info, ok := v.Info(method)
 	if !ok || !p.allows(v, info) || !v.usable(p, info, usage) {
 		return &mfa.Error{Code: mfa.InvalidExchange}
 	}
-	s, err := v.verified(ctx, p, id, usage)
+	s, err := v.findVerified(ctx, p, id, usage)
 	if err != nil {
 		return err
 	}
-	account, err := v.redeemer(ctx, p, s)
+	account, err := v.findAccountOf(ctx, p, s)
 	if err != nil {
 		return err
 	}
@@ -31,21 +31,14 @@ func (v *Verifier) Redeem(ctx context.Context, caller mfa.Caller, p Login, id st
 		return &mfa.Error{Code: mfa.InvalidExchange}
 	}
 	now := v.now()
-	// At is when the proof was given, not when it is redeemed.
+	// At is the time of the proof, not of its redemption.
 	factor := &storage.Factor{Method: method, Authenticator: s.Authenticator, Kinds: info.Kinds, AMR: info.AMR,
 		PhishingResistant: info.PhishingResistant, At: s.VerifiedAt}
 	spend := storage.Spend{Now: now,
 		Status: &storage.StatusMove{ID: s.ID, From: storage.StatusVerified, To: storage.StatusRedeemed, Request: p.Request.ID,
 			User: s.UserID, Method: method, Usage: usage}}
-	p.advance(&spend, s.UserID, factor, now)
-	err = v.store.Spend(ctx, spend)
-	if errors.Is(err, storage.ErrConflict) {
-		return &mfa.Error{Code: mfa.InvalidExchange}
-	}
-	if err != nil {
-		return fmt.Errorf("redeem status: %w", err)
-	}
-	return nil
+	p.addFactor(&spend, s.UserID, factor, now)
+	return mfa.Refuse("redeem status", v.store.Spend(ctx, spend), storage.ErrConflict, mfa.InvalidExchange)
 }
 
 // usable reports whether the login, its client and the method allow a usage.
@@ -55,17 +48,18 @@ func (v *Verifier) usable(p Login, i mfa.Info, usage string) bool {
 	case mfa.UsageSecond:
 		return i.Second && identified
 	case mfa.UsagePasswordless, mfa.UsageInitial:
-		demanded := mfa.Table{Policy: p.Policy, Methods: v.infos}.Demanded(nil, p.Asked)
-		return i.Second && p.Policy.Passwordless && mfa.Rank(demanded) <= mfa.Rank(mfa.AAL1)
+		required := mfa.Rules{Policy: p.Policy, Methods: v.infos}.RequiredLevel(nil, p.Requirements)
+		return i.Second && p.Policy.Passwordless && mfa.AAL1.AtLeast(required)
 	case mfa.UsageFirst:
 		return i.First
-	case mfa.UsageEnroll: // confirmed by its exchange alone, see ConfirmAlone
+	case mfa.UsageEnroll: // see ConfirmAlone
 		return i.Enrolls && p.Request.Subject != "" && identified
 	}
 	return false
 }
 
-func (v *Verifier) verified(ctx context.Context, p Login, id storage.StatusID, usage string) (storage.Status, error) {
+// findVerified returns a status by ID or, without one, the newest verified status of the login.
+func (v *Verifier) findVerified(ctx context.Context, p Login, id storage.StatusID, usage string) (storage.Status, error) {
 	var s storage.Status
 	var err error
 	switch _, wellFormed := storage.Bytes(id); {
@@ -77,17 +71,11 @@ func (v *Verifier) verified(ctx context.Context, p Login, id storage.StatusID, u
 	default:
 		return storage.Status{}, &mfa.Error{Code: mfa.InvalidExchange}
 	}
-	if errors.Is(err, storage.ErrNotFound) {
-		return storage.Status{}, &mfa.Error{Code: mfa.InvalidExchange}
-	}
-	if err != nil {
-		return storage.Status{}, fmt.Errorf("read status: %w", err)
-	}
-	return s, nil
+	return s, mfa.Refuse("read status", err, storage.ErrNotFound, mfa.InvalidExchange)
 }
 
-// redeemer returns the account behind a Status if it may sign in through this request.
-func (v *Verifier) redeemer(ctx context.Context, p Login, s storage.Status) (*storage.Account, error) {
+// findAccountOf returns the account of a status; nil if it may not sign in to this request.
+func (v *Verifier) findAccountOf(ctx context.Context, p Login, s storage.Status) (*storage.Account, error) {
 	if s.UserID == "" || p.Request.Subject != "" && p.Request.Subject != s.UserID {
 		return nil, nil
 	}

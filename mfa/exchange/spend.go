@@ -12,16 +12,16 @@ import (
 	"sallyport/storage/seal"
 )
 
-// spend is what every right response writes: the credential, its counters, the event.
+// spend returns what every right response writes: the credential, its counters, the event.
 func (v *Verifier) spend(caller mfa.Caller, t try, proof mfa.Proof, event *storage.Event) storage.Spend {
-	about, kind := t.about, t.right
+	about, kind := t.about, t.okEvent
 	if event != nil {
 		about, kind = *event, event.Kind
 	}
 	about.UserID = proof.User
 	about.Detail = maps.Clone(about.Detail)
 	about.Detail["authenticator"] = string(proof.Authenticator)
-	s := storage.Spend{Now: t.attempt.Now, Reset: t.resets(), Messages: v.usedNotice(caller, t, proof),
+	s := storage.Spend{Now: t.attempt.Now, Reset: t.resetKeys(), Messages: v.recoveryNotice(caller, t, proof),
 		Events: []storage.Event{v.event(caller, about, kind, mfa.OutcomeOK, "")}}
 	if proof.Spend.Authenticator != "" {
 		s.Credential = &proof.Spend
@@ -32,7 +32,7 @@ func (v *Verifier) spend(caller mfa.Caller, t try, proof mfa.Proof, event *stora
 	return s
 }
 
-// settle spends a proof. On a conflict it finds out whether this very code was spent before.
+// settle spends a proof. On a conflict it returns Replayed if this code was spent before.
 func (v *Verifier) settle(ctx context.Context, caller mfa.Caller, t try, proof mfa.Proof, s storage.Spend, otherwise mfa.Code) error {
 	if proof.Spend.Code != "" {
 		s.Events = append(s.Events, v.event(caller, t.about, mfa.EventRecoveryUsed, mfa.OutcomeOK, ""))
@@ -44,19 +44,18 @@ func (v *Verifier) settle(ctx context.Context, caller mfa.Caller, t try, proof m
 	if !errors.Is(err, storage.ErrConflict) {
 		return fmt.Errorf("spend proof: %w", err)
 	}
-	code, err := v.conflict(ctx, proof)
+	code, err := v.explainConflict(ctx, proof)
 	if err != nil {
 		return err
 	}
 	if code == mfa.Replayed {
-		return v.replayed(ctx, caller, t)
+		return v.noteReplay(ctx, caller, t)
 	}
 	return &mfa.Error{Code: cmp.Or(code, otherwise)}
 }
 
-// conflict says what is wrong with a proof that could not be spent; "": nothing, the
-// conflict lies elsewhere.
-func (v *Verifier) conflict(ctx context.Context, proof mfa.Proof) (mfa.Code, error) {
+// explainConflict returns why a proof could not be spent; "": the proof is not the cause.
+func (v *Verifier) explainConflict(ctx context.Context, proof mfa.Proof) (mfa.Code, error) {
 	switch {
 	case proof.Spend.Step > 0:
 		account, err := v.store.Account(ctx, proof.User)

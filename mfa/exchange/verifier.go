@@ -3,7 +3,6 @@ package exchange
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -19,7 +18,7 @@ import (
 	"sallyport/storage/seal"
 )
 
-// Store is the slice of storage the Verifier needs.
+// Store is the part of storage a Verifier uses.
 type Store interface {
 	storage.Users
 	storage.Authenticators
@@ -31,25 +30,25 @@ type Store interface {
 
 // Options of a Verifier. Zero values mean the defaults in the comments.
 type Options struct {
-	Product            string        // who writes mails and issues otpauth addresses
-	MaxAttempts        int           // answers per exchange: 5
+	Product            string        // the sender named in messages, and the issuer of otpauth addresses
+	MaxAttempts        int           // responses per exchange: 5
 	MaxInitiations     int           // tries per authorization request: 20
 	ExchangeTTL        time.Duration // 5 minutes
 	EnrollTTL          time.Duration // 10 minutes
-	VerifiedTTL        time.Duration // to be redeemed: 5 minutes
-	Reauth             time.Duration // how old the proof before a first enrolment may be: 15 minutes
+	VerifiedTTL        time.Duration // time to redeem: 5 minutes
+	Reauth             time.Duration // maximum age of the proof before a first enrolment: 15 minutes
 	RecoveryCodes      int           // codes of a new set: 10
-	AddressMax         int           // failures per address: 100; below 0: no such limit
+	AddressMax         int           // failures per address: 100; negative: no limit
 	AddressMaxSubjects int           // different names failing per address: 10
 	AddressWindow      time.Duration // 10 minutes
-	// Admit bounds what callers make a server write who have proven nothing; nil: not bounded.
+	// Admit bounds the writes of unauthenticated callers; nil: no limit.
 	Admit budget.Admit
-	// Throttled, if not nil, is told the method of every answer that was refused because
-	// of failures before, and whose counter it was. It must not block.
+	// Throttled, if not nil, is called for every response refused because of earlier
+	// failures, with the bucket that refused. It must not block.
 	Throttled func(method, bucket string)
 }
 
-func (o Options) filled() Options {
+func (o Options) withDefaults() Options {
 	o.MaxAttempts = cmp.Or(o.MaxAttempts, 5)
 	o.MaxInitiations = cmp.Or(o.MaxInitiations, 20)
 	o.ExchangeTTL = cmp.Or(o.ExchangeTTL, 5*time.Minute)
@@ -63,23 +62,23 @@ func (o Options) filled() Options {
 	return o
 }
 
-// Verifier counts, spends and speaks for all methods.
+// Verifier counts attempts and spends proofs for all methods.
 type Verifier struct {
-	store    Store
-	keyring  *seal.Keyring
-	journal  *audit.Journal
-	now      func() time.Time
-	random   io.Reader
-	o        Options
-	methods  map[string]mfa.Method
-	infos    []mfa.Info
-	begun    atomic.Int64
-	recovery *recovery.Method // makes codes with the first second factor; nil: none are made
+	store       Store
+	keyring     *seal.Keyring
+	journal     *audit.Journal
+	now         func() time.Time
+	random      io.Reader
+	o           Options
+	methods     map[string]mfa.Method
+	infos       []mfa.Info
+	initiations atomic.Int64
+	recovery    *recovery.Method // creates codes with the first second factor; nil: none
 }
 
 // NewVerifier returns a Verifier of these methods, in the order they are offered.
 func NewVerifier(store Store, keyring *seal.Keyring, journal *audit.Journal, now func() time.Time, random io.Reader, o Options, methods ...mfa.Method) *Verifier {
-	v := &Verifier{store: store, keyring: keyring, journal: journal, now: now, random: random, o: o.filled(),
+	v := &Verifier{store: store, keyring: keyring, journal: journal, now: now, random: random, o: o.withDefaults(),
 		methods: map[string]mfa.Method{}}
 	for _, m := range methods {
 		i := m.Info()
@@ -92,15 +91,14 @@ func NewVerifier(store Store, keyring *seal.Keyring, journal *audit.Journal, now
 	return v
 }
 
-// Initiated returns how many tries were begun since the server started. Before the first
-// factor that is all that is known of them: who begins one has proven nothing, and a line
-// of the audit trail for each would be theirs to write.
-func (v *Verifier) Initiated() int64 { return v.begun.Load() }
+// Initiations returns how many tries were initiated since the server started. Tries before
+// the first factor have no audit events: unauthenticated callers could write any number.
+func (v *Verifier) Initiations() int64 { return v.initiations.Load() }
 
-// Methods describes the methods in the order they are offered.
+// Methods returns the methods in the order they are offered.
 func (v *Verifier) Methods() []mfa.Info { return slices.Clone(v.infos) }
 
-// Info describes a method.
+// Info returns the Info of a method, and false if it is not configured.
 func (v *Verifier) Info(name string) (mfa.Info, bool) {
 	m, ok := v.methods[name]
 	if !ok {
@@ -109,9 +107,9 @@ func (v *Verifier) Info(name string) (mfa.Info, bool) {
 	return m.Info(), true
 }
 
-// alarm notes secrets that do not open: somebody changed them or moved them to
-// another row. They prove nothing, and somebody should look.
-func (v *Verifier) alarm(caller mfa.Caller, t try) {
+// noteBroken logs authenticators whose secret can not be decrypted: it was changed or moved
+// to another row.
+func (v *Verifier) noteBroken(caller mfa.Caller, t try) {
 	if t.attempt.Account == nil {
 		return
 	}
@@ -122,9 +120,9 @@ func (v *Verifier) alarm(caller mfa.Caller, t try) {
 	}
 }
 
-// note writes an event nobody waits for, and anybody can cause.
+// note writes an event that any caller can cause, outside of a transaction.
 func (v *Verifier) note(caller mfa.Caller, about storage.Event, kind, outcome, reason string) {
-	v.journal.Refusal(caller, budget.Failures, v.event(caller, about, kind, outcome, reason))
+	v.journal.NoteRefusal(caller, budget.Failures, v.event(caller, about, kind, outcome, reason))
 }
 
 func (v *Verifier) event(caller mfa.Caller, about storage.Event, kind, outcome, reason string) storage.Event {
@@ -139,14 +137,14 @@ func (v *Verifier) event(caller mfa.Caller, about storage.Event, kind, outcome, 
 	return v.journal.Event(caller, about)
 }
 
-// hash128 is a stable value of identifier shape that only the server can make.
+// hash128 returns a keyed hash in the form of an identifier.
 func (v *Verifier) hash128(purpose, value string) [16]byte {
 	var out [16]byte
 	copy(out[:], v.keyring.MAC("subject", purpose, value))
 	return out
 }
 
-// RecoveryCodes returns a user's unused recovery codes as they are shown.
+// RecoveryCodes returns a user's unused recovery codes in their display form.
 func (v *Verifier) RecoveryCodes(ctx context.Context, user storage.UserID) ([]string, error) {
 	codes, err := v.store.RecoveryCodes(ctx, user)
 	if err != nil {
@@ -155,7 +153,7 @@ func (v *Verifier) RecoveryCodes(ctx context.Context, user storage.UserID) ([]st
 	return recovery.ShowAll(codes), nil
 }
 
-// Shapes lists the shapes of a method; nil where there is nothing to choose.
+// Shapes returns the shapes of a method; nil if it has none to choose from.
 func (v *Verifier) Shapes(method string) []mfa.Shape {
 	if m, ok := v.methods[method].(mfa.Shaper); ok {
 		return m.Shapes()
@@ -163,14 +161,11 @@ func (v *Verifier) Shapes(method string) []mfa.Shape {
 	return nil
 }
 
-// Account returns a user who may sign in. NotSignedIn: there is no such user any more.
+// Account returns a user who may sign in, and NotSignedIn if there is no such user.
 func (v *Verifier) Account(ctx context.Context, id storage.UserID) (storage.Account, error) {
 	a, err := v.store.Account(ctx, id)
-	if errors.Is(err, storage.ErrNotFound) || err == nil && !a.User.In() {
+	if err == nil && !a.User.In() {
 		return storage.Account{}, &mfa.Error{Code: mfa.NotSignedIn}
 	}
-	if err != nil {
-		return storage.Account{}, fmt.Errorf("read account: %w", err)
-	}
-	return a, nil
+	return a, mfa.Refuse("read account", err, storage.ErrNotFound, mfa.NotSignedIn)
 }

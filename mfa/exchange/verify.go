@@ -3,8 +3,6 @@ package exchange
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"time"
 
 	"sallyport/mfa"
@@ -12,28 +10,27 @@ import (
 	"sallyport/storage/seal"
 )
 
-// Answer is a user's response to an exchange. Request and Sub may be empty; where they
-// are given they must agree with the status.
+// Answer is a user's response to an exchange. Request and Sub are compared with the status
+// unless they are empty.
 type Answer struct {
 	Exchange storage.ExchangeID
 	Method   string
 	Response mfa.Response
 	Request  storage.RequestID
 	Sub      string
-	// May reports whether the caller may answer for the status, before anything is
-	// counted: which clients do without a cookie is not known here. nil: they may.
-	May func(storage.Status) error
+	// Authorize, if not nil, refuses callers who may not use the status, before the attempt
+	// is counted. Only surfaces know which clients send no cookie.
+	Authorize func(storage.Status) error
 }
 
-// authorized asks May.
-func (a Answer) authorized(s storage.Status) error {
-	if a.May == nil {
+func (a Answer) authorize(s storage.Status) error {
+	if a.Authorize == nil {
 		return nil
 	}
-	return a.May(s)
+	return a.Authorize(s)
 }
 
-// Verified is a right response, to be redeemed by the login it was for.
+// Verified is a verified status, to be redeemed by its login.
 type Verified struct {
 	Exchange  storage.ExchangeID // the next one
 	Status    storage.StatusID
@@ -42,18 +39,19 @@ type Verified struct {
 	User      storage.UserID
 }
 
-// Verify takes a response: a wrong one leaves the exchange good until its attempts are
-// used up, a right one rotates it.
+// Verify checks a response. A right one rotates the exchange; after a wrong one the exchange
+// stays valid until its attempts are used up. It returns InvalidExchange for anything that
+// does not match the status.
 func (v *Verifier) Verify(ctx context.Context, caller mfa.Caller, a Answer) (Verified, error) {
-	s, account, err := v.pending(ctx, caller, a.Exchange)
+	s, account, err := v.findPending(ctx, caller, a.Exchange)
 	if err != nil {
 		return Verified{}, err
 	}
-	if err := a.authorized(s); err != nil {
+	if err := a.authorize(s); err != nil {
 		return Verified{}, err
 	}
-	kept := v.aside(s)
-	if s.Method != a.Method || s.Usage == mfa.UsageEnroll || a.Sub != "" && !seal.Equal(a.Sub, kept.Sub) ||
+	data := v.dataOf(s)
+	if s.Method != a.Method || s.Usage == mfa.UsageEnroll || a.Sub != "" && !seal.Equal(a.Sub, data.Sub) ||
 		a.Request != "" && !v.ofRequest(s, a.Request) {
 		return Verified{}, &mfa.Error{Code: mfa.InvalidExchange}
 	}
@@ -68,19 +66,19 @@ func (v *Verifier) Verify(ctx context.Context, caller mfa.Caller, a Answer) (Ver
 			Rotate: out.Exchange, ExpiresAt: out.ExpiresAt, Method: s.Method, Usage: s.Usage}, proof)
 		return nil
 	}
-	if err := v.answer(ctx, caller, r); err != nil {
+	if err := v.process(ctx, caller, r); err != nil {
 		return Verified{}, err
 	}
 	return out, nil
 }
 
-// result is what a right response to a status leads to.
+// result returns the result of a right response to a status.
 func (v *Verifier) result(s storage.Status, r response) Verified {
-	return Verified{Exchange: storage.ExchangeID(storage.Random128(v.random)), Status: s.ID, Sub: v.aside(s).Sub,
+	return Verified{Exchange: storage.ExchangeID(storage.Random128(v.random)), Status: s.ID, Sub: v.dataOf(s).Sub,
 		ExpiresAt: r.attempt.Now.Add(v.o.VerifiedTTL)}
 }
 
-// responseTo prepares the response to a stored status.
+// responseTo returns the response to a stored status, to be processed.
 func (v *Verifier) responseTo(caller mfa.Caller, s storage.Status, account *storage.Account, exchange storage.ExchangeID, text mfa.Response) (response, error) {
 	m, ok := v.methods[s.Method]
 	if !ok {
@@ -91,27 +89,24 @@ func (v *Verifier) responseTo(caller mfa.Caller, s storage.Status, account *stor
 		attempt.Account = account
 		attempt.Authenticator = account.Authenticator(s.Authenticator)
 		if s.Authenticator != "" && attempt.Authenticator == nil {
-			return response{}, &mfa.Error{Code: mfa.InvalidExchange} // it was deleted meanwhile
+			return response{}, &mfa.Error{Code: mfa.InvalidExchange} // deleted meanwhile
 		}
 	}
-	kept := v.aside(s)
-	return response{method: m, attempt: attempt, subject: v.subject(kept.User, kept.Subject, kept.Name), client: s.ClientID,
+	data := v.dataOf(s)
+	return response{method: m, attempt: attempt, subject: v.subject(data.User, data.Subject, data.Name), client: s.ClientID,
 		text: text, conflict: mfa.InvalidExchange,
-		open: func() (openStatus, error) { return v.opened(s, exchange), nil }}, nil
+		open: func() (openStatus, error) { return v.openStatusOf(s, exchange), nil }}, nil
 }
 
-// pending returns the status an exchange leads to, if it still waits for a response from
-// this browser.
-func (v *Verifier) pending(ctx context.Context, caller mfa.Caller, id storage.ExchangeID) (storage.Status, *storage.Account, error) {
+// findPending returns the status and account of an exchange that expects a response from this
+// browser, and InvalidExchange if there is none.
+func (v *Verifier) findPending(ctx context.Context, caller mfa.Caller, id storage.ExchangeID) (storage.Status, *storage.Account, error) {
 	if _, ok := storage.Bytes(id); !ok {
 		return storage.Status{}, nil, &mfa.Error{Code: mfa.InvalidExchange}
 	}
 	s, account, err := v.store.StatusByExchange(ctx, id, v.now())
-	if errors.Is(err, storage.ErrNotFound) {
-		return storage.Status{}, nil, &mfa.Error{Code: mfa.InvalidExchange}
-	}
 	if err != nil {
-		return storage.Status{}, nil, fmt.Errorf("read status: %w", err)
+		return storage.Status{}, nil, mfa.Refuse("read status", err, storage.ErrNotFound, mfa.InvalidExchange)
 	}
 	if s.State != storage.StatusInitiated || !v.sameBrowser(caller, s) {
 		return storage.Status{}, nil, &mfa.Error{Code: mfa.InvalidExchange}
@@ -119,11 +114,11 @@ func (v *Verifier) pending(ctx context.Context, caller mfa.Caller, id storage.Ex
 	return s, account, nil
 }
 
-// aside reads what newStatus put aside.
-func (v *Verifier) aside(s storage.Status) aside {
-	var kept aside
-	if json.Unmarshal(s.Data, &kept) != nil {
-		return aside{}
+// dataOf reads the data of a status; zero values where it has none.
+func (v *Verifier) dataOf(s storage.Status) statusData {
+	var data statusData
+	if json.Unmarshal(s.Data, &data) != nil {
+		return statusData{}
 	}
-	return kept
+	return data
 }

@@ -16,8 +16,8 @@ import (
 
 func TestInitiateVerifyRedeem(t *testing.T) {
 	h := mfatest.New(t)
-	u := h.Ada()
-	id := h.LoggedIn()
+	u := h.CreateAda()
+	id := h.SignedIn()
 	s, err := h.Initiate(id, "", exchange.Choice{Method: "totp"})
 	mfatest.Want(t, "initiate", err, "")
 	mfatest.Want(t, "redeem before verification", h.Redeem(id, s.Status, mfa.UsageSecond), mfa.InvalidExchange)
@@ -32,7 +32,7 @@ func TestInitiateVerifyRedeem(t *testing.T) {
 	mfatest.Want(t, "old exchange", err, mfa.InvalidExchange)
 	_, err = h.Verify(v.Exchange, h.Code(30*time.Second))
 	mfatest.Want(t, "new exchange", err, mfa.InvalidExchange)
-	mfatest.Want(t, "another login's", h.Redeem(h.LoggedIn(), s.Status, mfa.UsageSecond), mfa.InvalidExchange)
+	mfatest.Want(t, "another login's", h.Redeem(h.SignedIn(), s.Status, mfa.UsageSecond), mfa.InvalidExchange)
 	mfatest.Want(t, "another usage", h.Redeem(id, s.Status, mfa.UsagePasswordless), mfa.InvalidExchange)
 	mfatest.Want(t, "redeem", h.Redeem(id, s.Status, mfa.UsageSecond), "")
 	mfatest.Want(t, "redeem again", h.Redeem(id, s.Status, mfa.UsageSecond), mfa.InvalidExchange)
@@ -41,37 +41,37 @@ func TestInitiateVerifyRedeem(t *testing.T) {
 	}
 }
 
-func TestRedeemFindsTheVerifiedStatusByItself(t *testing.T) {
+func TestRedeemFindsTheVerifiedStatus(t *testing.T) {
 	h := mfatest.New(t)
-	h.Ada()
-	id := h.LoggedIn()
+	h.CreateAda()
+	id := h.SignedIn()
 	mfatest.Want(t, "nothing verified", h.Redeem(id, "", mfa.UsageSecond), mfa.InvalidExchange)
 	s, err := h.Initiate(id, "", exchange.Choice{Method: "totp"})
 	mfatest.Want(t, "initiate", err, "")
 	_, err = h.Verify(s.Exchange, h.Code(0))
 	mfatest.Want(t, "verify", err, "")
-	h.Wait(time.Minute)
+	h.Advance(time.Minute)
 	mfatest.Want(t, "redeem", h.Redeem(id, "", mfa.UsageSecond), "")
 	if fs := h.Read(id, "").Request.Factors; !fs[1].At.Equal(h.Now().Add(-time.Minute)) {
 		t.Errorf("the factor is from %s, want the time of the proof", fs[1].At)
 	}
 }
 
-func TestExchangesDie(t *testing.T) {
+func TestExchangesEnd(t *testing.T) {
 	for _, tc := range []struct {
 		name string
-		kill func(h *mfatest.Fixture, id storage.RequestID, s exchange.Started)
+		kill func(h *mfatest.Fixture, id storage.RequestID, s exchange.Initiation)
 	}{
-		{"by time", func(h *mfatest.Fixture, _ storage.RequestID, _ exchange.Started) { h.Wait(5 * time.Minute) }},
-		{"by a newer one", func(h *mfatest.Fixture, id storage.RequestID, _ exchange.Started) {
+		{"by time", func(h *mfatest.Fixture, _ storage.RequestID, _ exchange.Initiation) { h.Advance(5 * time.Minute) }},
+		{"by a newer one", func(h *mfatest.Fixture, id storage.RequestID, _ exchange.Initiation) {
 			_, err := h.Initiate(id, "", exchange.Choice{Method: "totp"})
 			mfatest.Want(h.T, "newer", err, "")
 		}},
-		{"by being cancelled", func(h *mfatest.Fixture, _ storage.RequestID, s exchange.Started) {
+		{"by being cancelled", func(h *mfatest.Fixture, _ storage.RequestID, s exchange.Initiation) {
 			mfatest.Want(h.T, "cancel", h.Store.CancelStatus(context.Background(), s.Exchange, h.Now(), nil), "")
 		}},
-		{"in another browser", func(h *mfatest.Fixture, _ storage.RequestID, _ exchange.Started) { h.Caller.Browser = "browser-b" }},
-		{"with the user", func(h *mfatest.Fixture, id storage.RequestID, _ exchange.Started) {
+		{"in another browser", func(h *mfatest.Fixture, _ storage.RequestID, _ exchange.Initiation) { h.Caller.Browser = "browser-b" }},
+		{"with the user", func(h *mfatest.Fixture, id storage.RequestID, _ exchange.Initiation) {
 			off := storage.UserDisabled
 			err := h.Store.UpdateUser(context.Background(), storage.UserChange{ID: h.Read(id, "").Request.Subject, Status: &off, Kill: true, Now: h.Now()})
 			mfatest.Want(h.T, "disable", err, "")
@@ -79,8 +79,8 @@ func TestExchangesDie(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h := mfatest.New(t)
-			h.Ada()
-			id := h.LoggedIn()
+			h.CreateAda()
+			id := h.SignedIn()
 			s, err := h.Initiate(id, "", exchange.Choice{Method: "totp"})
 			mfatest.Want(t, "initiate", err, "")
 			tc.kill(h, id, s)
@@ -90,10 +90,10 @@ func TestExchangesDie(t *testing.T) {
 	}
 }
 
-func TestVerifiedStatusesDie(t *testing.T) {
+func TestVerifiedStatusesExpire(t *testing.T) {
 	h := mfatest.New(t)
-	h.Ada()
-	id := h.LoggedIn()
+	h.CreateAda()
+	id := h.SignedIn()
 	s, err := h.Initiate(id, "", exchange.Choice{Method: "totp"})
 	mfatest.Want(t, "initiate", err, "")
 	v, err := h.Verify(s.Exchange, h.Code(0))
@@ -101,14 +101,14 @@ func TestVerifiedStatusesDie(t *testing.T) {
 	if !v.ExpiresAt.Equal(h.Now().Add(5 * time.Minute)) {
 		t.Errorf("verified until %s, want five minutes", v.ExpiresAt)
 	}
-	h.Wait(5 * time.Minute)
+	h.Advance(5 * time.Minute)
 	mfatest.Want(t, "redeem too late", h.Redeem(id, s.Status, mfa.UsageSecond), mfa.InvalidExchange)
 }
 
-func TestWhatIsSentAgainMustAgree(t *testing.T) {
+func TestParametersMustMatchTheStatus(t *testing.T) {
 	h := mfatest.New(t)
-	h.Ada()
-	id := h.LoggedIn()
+	h.CreateAda()
+	id := h.SignedIn()
 	s, err := h.Initiate(id, "", exchange.Choice{Method: "totp"})
 	mfatest.Want(t, "initiate", err, "")
 	good := exchange.Answer{Exchange: s.Exchange, Method: "totp", Response: mfa.Typed(h.Code(0)), Request: id, Sub: s.Sub}
@@ -132,8 +132,8 @@ func TestWhatIsSentAgainMustAgree(t *testing.T) {
 
 func TestInitiationsAreBounded(t *testing.T) {
 	h := mfatest.New(t)
-	h.Ada()
-	id := h.LoggedIn()
+	h.CreateAda()
+	id := h.SignedIn()
 	for range 20 {
 		_, err := h.Initiate(id, "", exchange.Choice{Method: "totp"})
 		mfatest.Want(t, "initiate", err, "")
@@ -144,30 +144,30 @@ func TestInitiationsAreBounded(t *testing.T) {
 	mfatest.Want(t, "and on the page", err, mfa.TooManyInitiations)
 }
 
-func TestUsagesThatAreNotAllowedLookUnconfigured(t *testing.T) {
+func TestDisallowedUsagesAreNotConfigured(t *testing.T) {
 	h := mfatest.New(t)
-	h.Ada()
+	h.CreateAda()
 	h.Create(users.Draft{Email: mfatest.OtherEmail, Password: "another harbour at dusk"})
-	_, err := h.Initiate(h.Begin(), mfatest.Email, exchange.Choice{Method: "totp"})
-	mfatest.Want(t, "second factor of nobody identified", err, mfa.NotConfigured)
-	_, err = h.Initiate(h.Begin(), mfatest.Email, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
+	_, err := h.Initiate(h.OpenRequest(), mfatest.Email, exchange.Choice{Method: "totp"})
+	mfatest.Want(t, "second factor without an identified user", err, mfa.NotConfigured)
+	_, err = h.Initiate(h.OpenRequest(), mfatest.Email, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
 	mfatest.Want(t, "passwordless at a client that does not allow it", err, mfa.NotConfigured)
-	_, err = h.Initiate(h.LoggedIn(), "", exchange.Choice{Method: "password"})
+	_, err = h.Initiate(h.SignedIn(), "", exchange.Choice{Method: "password"})
 	mfatest.Want(t, "the password as second factor", err, mfa.NotConfigured)
-	_, err = h.Initiate(h.LoggedIn(), "", exchange.Choice{Method: "carrier pigeon"})
+	_, err = h.Initiate(h.SignedIn(), "", exchange.Choice{Method: "carrier pigeon"})
 	mfatest.Want(t, "no such method", err, mfa.NotConfigured)
-	_, err = h.Initiate(h.LoggedIn(), mfatest.OtherEmail, exchange.Choice{Method: "totp"})
+	_, err = h.Initiate(h.SignedIn(), mfatest.OtherEmail, exchange.Choice{Method: "totp"})
 	mfatest.Want(t, "another user's identifier", err, mfa.NotConfigured)
-	_, err = h.Initiate(h.LoggedIn(), "", exchange.Choice{Method: "totp", Usage: "SECOND"})
+	_, err = h.Initiate(h.SignedIn(), "", exchange.Choice{Method: "totp", Usage: "SECOND"})
 	mfatest.Want(t, "no such usage", err, mfa.InvalidRequest)
-	id := h.Begin()
+	id := h.OpenRequest()
 	mfatest.Want(t, "bob", h.SignIn(id, mfatest.OtherEmail, "another harbour at dusk"), "")
 	_, err = h.Initiate(id, "", exchange.Choice{Method: "totp"})
 	mfatest.Want(t, "who enrolled none", err, mfa.NotConfigured)
 	ada, err := h.Store.AccountByIdentifier(context.Background(), mfatest.Email)
 	mfatest.Want(t, "read", err, "")
 	for _, a := range ada.Authenticators {
-		_, err = h.Initiate(h.LoggedIn(), "", exchange.Choice{Method: "totp", Authenticator: a.ID})
+		_, err = h.Initiate(h.SignedIn(), "", exchange.Choice{Method: "totp", Authenticator: a.ID})
 		if a.Method == "totp" {
 			mfatest.Want(t, "its own", err, "")
 			continue
@@ -175,10 +175,10 @@ func TestUsagesThatAreNotAllowedLookUnconfigured(t *testing.T) {
 		mfatest.Want(t, "the id of an authenticator of another method", err, mfa.NotConfigured)
 	}
 	h.Policy = mfa.Policy{MFA: mfa.MFAAlways, Passwordless: true}
-	_, err = h.Initiate(h.Begin(), mfatest.Email, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
+	_, err = h.Initiate(h.OpenRequest(), mfatest.Email, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
 	mfatest.Want(t, "passwordless where the client demands two factors", err, mfa.NotConfigured)
 	h.Policy = mfa.Policy{Methods: []string{"recovery"}}
-	_, err = h.Initiate(h.LoggedIn(), "", exchange.Choice{Method: "totp"})
+	_, err = h.Initiate(h.SignedIn(), "", exchange.Choice{Method: "totp"})
 	mfatest.Want(t, "a method the client does not allow", err, mfa.NotConfigured)
 }
 
@@ -187,7 +187,7 @@ func TestPasswordlessIsOneFactor(t *testing.T) {
 	h.Policy.Passwordless = true
 	u := h.Create(users.Draft{Email: mfatest.Email, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey})
 	for _, usage := range []string{mfa.UsagePasswordless, mfa.UsageInitial} {
-		id := h.Begin()
+		id := h.OpenRequest()
 		s, err := h.Initiate(id, mfatest.Email, exchange.Choice{Method: "totp", Usage: usage})
 		mfatest.Want(t, "initiate", err, "")
 		_, err = h.Verify(s.Exchange, h.Code(0))
@@ -198,15 +198,15 @@ func TestPasswordlessIsOneFactor(t *testing.T) {
 		if v.Need != mfa.NeedNothing || v.ACR != mfa.AAL1 || !slices.Equal(v.AMR, []string{"otp"}) || h.Read(id, "").Request.Subject != u.ID {
 			t.Errorf("verdict = %+v, want done at aal1 with otp alone", v)
 		}
-		h.Wait(30 * time.Second)
+		h.Advance(30 * time.Second)
 	}
 }
 
-func TestAUserWhoComesToWantTwoFactorsIsNotLetInByOne(t *testing.T) {
+func TestAUserWhoTurnsOnTwoFactorsIsNotSignedInByOne(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.Passwordless = true
 	u := h.Create(users.Draft{Email: mfatest.Email, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey})
-	id := h.Begin()
+	id := h.OpenRequest()
 	s, err := h.Initiate(id, mfatest.Email, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
 	mfatest.Want(t, "initiate", err, "")
 	_, err = h.Verify(s.Exchange, h.Code(0))
@@ -221,16 +221,16 @@ func TestLockingPasswordlessDoesNotLockTheSecondFactor(t *testing.T) {
 	h.Policy.Passwordless = true
 	h.Create(users.Draft{Email: mfatest.Email, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey})
 	for range 100 {
-		s, err := h.Initiate(h.Begin(), mfatest.Email, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
+		s, err := h.Initiate(h.OpenRequest(), mfatest.Email, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
 		mfatest.Want(t, "initiate", err, "")
 		_, err = h.Verify(s.Exchange, h.Wrong())
 		mfatest.Want(t, "wrong", err, mfa.InvalidPasscode)
-		h.Wait(time.Hour)
+		h.Advance(time.Hour)
 	}
-	s, err := h.Initiate(h.Begin(), mfatest.Email, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
+	s, err := h.Initiate(h.OpenRequest(), mfatest.Email, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
 	mfatest.Want(t, "initiate", err, "")
 	_, err = h.Verify(s.Exchange, h.Code(0))
 	mfatest.Want(t, "passwordless", err, mfa.Locked)
-	_, err = h.Prove(h.LoggedIn(), "totp", h.Code(0), "")
+	_, err = h.Prove(h.SignedIn(), "totp", h.Code(0), "")
 	mfatest.Want(t, "after the password", err, "")
 }

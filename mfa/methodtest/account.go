@@ -9,6 +9,7 @@ import (
 	"sallyport/storage"
 )
 
+// Account returns an active account with active authenticators.
 func Account(id storage.UserID, as ...storage.Authenticator) *storage.Account {
 	a := &storage.Account{User: storage.User{ID: id, Status: storage.UserActive}}
 	for _, x := range as {
@@ -21,10 +22,11 @@ func Account(id storage.UserID, as ...storage.Authenticator) *storage.Account {
 	return a
 }
 
-var At = time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC)
+// Now is the time of the tests.
+var Now = time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC)
 
-// counted is what the engine does with a growing counter.
-func Counted(a *storage.Account) func(mfa.Proof) error {
+// SpendStep returns a Fixture.Spend that compares and sets the counters of an account.
+func SpendStep(a *storage.Account) func(mfa.Proof) error {
 	return func(p mfa.Proof) error {
 		for i := range a.Authenticators {
 			if x := &a.Authenticators[i]; x.ID == p.Spend.Authenticator && x.Counter < p.Spend.Step {
@@ -36,9 +38,10 @@ func Counted(a *storage.Account) func(mfa.Proof) error {
 	}
 }
 
-// paper is a set of recovery codes for each user.
+// Codes are the recovery codes of each user. It implements recovery.Store.
 type Codes map[storage.UserID][]string
 
+// RecoveryCodes returns the codes of a user.
 func (p Codes) RecoveryCodes(_ context.Context, user storage.UserID) ([]string, error) {
 	return p[user], nil
 }

@@ -13,16 +13,16 @@ import (
 	"sallyport/storage"
 )
 
-// approvalLate is how long an Approval can be given.
+// approvalLate is how long an Approval is valid.
 const approvalLate = 2 * time.Minute
 
-// Phones is where approvals arrive: outside of the login, on another device.
+// Phones records approvals given on other devices.
 type Phones struct {
 	mu       sync.Mutex
 	approved map[string]storage.UserID
 }
 
-// Approve is what the user does on their phone.
+// Approve records the approval of a challenge by a user.
 func (p *Phones) Approve(c mfa.Challenge, user storage.UserID) error {
 	var id string
 	if err := json.Unmarshal(c, &id); err != nil {
@@ -43,8 +43,8 @@ func (p *Phones) by(id string) storage.UserID {
 	return p.approved[id]
 }
 
-// Approval is a method whose proof is given elsewhere: the response only says "look
-// whether it has arrived". It spends nothing but its exchange.
+// Approval is a method whose proof is given on another device. A response only checks whether
+// the approval has arrived, and spends only its exchange.
 type Approval struct {
 	Phones *Phones
 	Random io.Reader
@@ -55,12 +55,12 @@ type approvalState struct {
 	Until time.Time `json:"until"`
 }
 
-// Info says what the method is.
+// Info describes the method.
 func (m *Approval) Info() mfa.Info {
 	return mfa.Info{Name: "fake-approval", Kinds: []storage.Kind{storage.Have}, AMR: []string{"swk"}, Second: true, Sends: true, Bucket: throttle.Factor}
 }
 
-// Begin asks the phone. An unknown user's phone is asked nothing, but looks the same.
+// Begin creates a challenge to approve, for unknown users too.
 func (m *Approval) Begin(_ context.Context, a mfa.Attempt) (mfa.Challenge, mfa.State, error) {
 	id := storage.Random128(m.Random)
 	c, err := json.Marshal(id)
@@ -82,7 +82,7 @@ func (m *Approval) Parse(_ mfa.Attempt, r mfa.Response) error {
 	return nil
 }
 
-// Finish looks whether the approval has arrived, from the right user.
+// Finish checks whether the user has approved the challenge.
 func (m *Approval) Finish(_ context.Context, a mfa.Attempt, s mfa.State, r mfa.Response) (mfa.Proof, error) {
 	if err := m.Parse(a, r); err != nil {
 		return mfa.Proof{}, err

@@ -1,6 +1,6 @@
-// Package methodtest is the contract of an mfa.Method, as tests. It also holds two methods
-// that no user meets: a passkey that finds its user by itself, and an approval given on
-// another device. They prove that the interface carries both.
+// Package methodtest tests implementations of mfa.Method. It also has two methods for tests: a
+// passkey that identifies its user, and an approval on another device. They show that the
+// interface supports both.
 package methodtest
 
 import (
@@ -14,49 +14,48 @@ import (
 	"sallyport/storage"
 )
 
-// Fixture is a method with two users who enrolled it.
+// Fixture is a method with two users who have enrolled it.
 type Fixture struct {
 	Method mfa.Method
 	Owner  *storage.Account
 	Other  *storage.Account
 	Usage  string // of the attempts; "": second
 	Now    time.Time
-	// Answer is the right response of a user to a challenge. It is asked once for
-	// each response: a device may count.
+	// Answer returns a right response of a user to a challenge. It is called once for each
+	// response, as devices may count.
 	Answer func(t *testing.T, who *storage.Account, c mfa.Challenge, at time.Time) mfa.Response
-	// Wrong is well-formed and wrong for everybody.
+	// Wrong returns a well-formed response that is wrong for all users.
 	Wrong func(t *testing.T, c mfa.Challenge) mfa.Response
-	// Malformed responses are refused before anything is counted.
+	// Malformed responses must be refused by Parse.
 	Malformed []mfa.Response
-	// Spend does what storage does with Proof.Spend. Nil where nothing but the
-	// exchange is spent.
+	// Spend does what storage does with Proof.Spend; nil: only the exchange is spent.
 	Spend func(p mfa.Proof) error
-	// Late is how long after Begin a right response is refused; 0: never.
+	// Late is how long after Begin right responses are refused; 0: never.
 	Late time.Duration
-	// Lasting responses stay right (passwords).
-	Lasting bool
-	// Finds: the method finds its user without being told who it is.
-	Finds bool
+	// Reusable responses stay right, as passwords do.
+	Reusable bool
+	// FindsUser is set if the method identifies the user.
+	FindsUser bool
 }
 
-// Run proves a method.
+// Run tests a method.
 func Run(t *testing.T, open func(t *testing.T) Fixture) {
 	t.Helper()
 	for _, tc := range []struct {
 		name string
 		run  func(t *testing.T, f Fixture)
 	}{
-		{"says what it is", describes},
-		{"a right response is a proof", right},
-		{"it writes nothing", writesNothing},
-		{"a replay is refused", replay},
-		{"a wrong response is refused", wrong},
-		{"a malformed response is refused as such", malformed},
-		{"another user's response is refused", others},
-		{"a late response is refused", late},
-		{"nobody proves anything", nobody},
-		{"a disabled user proves nothing", disabled},
-		{"only active authenticators prove anything", inactive},
+		{"Info is complete", testInfo},
+		{"a right response is a proof", testRight},
+		{"it writes nothing", testWritesNothing},
+		{"a replay is refused", testReplay},
+		{"a wrong response is refused", testWrong},
+		{"a malformed response is an invalid request", testMalformed},
+		{"another user's response is refused", testOtherUser},
+		{"a late response is refused", testLate},
+		{"an unknown user proves nothing", testUnknownUser},
+		{"a disabled user proves nothing", testDisabledUser},
+		{"only active authenticators prove anything", testInactive},
 	} {
 		t.Run(tc.name, func(t *testing.T) { tc.run(t, open(t)) })
 	}
@@ -83,8 +82,8 @@ func (f Fixture) finish(a mfa.Attempt, s mfa.State, r mfa.Response) (mfa.Proof, 
 	return f.Method.Finish(context.Background(), a, s, r)
 }
 
-// refused demands that a method says no, in one of its ways.
-func (f Fixture) refused(t *testing.T, what string, err error) {
+// requireRefusal fails the test unless err is a refusal of a response.
+func (f Fixture) requireRefusal(t *testing.T, what string, err error) {
 	t.Helper()
 	switch mfa.CodeOf(err) {
 	case mfa.InvalidPasscode, mfa.InvalidCredentials, mfa.Replayed:
@@ -93,7 +92,7 @@ func (f Fixture) refused(t *testing.T, what string, err error) {
 	}
 }
 
-func describes(t *testing.T, f Fixture) {
+func testInfo(t *testing.T, f Fixture) {
 	i := f.Method.Info()
 	if i.Name == "" || len(i.Kinds) == 0 || len(i.AMR) == 0 || !i.First && !i.Second {
 		t.Errorf("Info() = %+v: name, kinds, amr and a place in a login are needed", i)
@@ -106,7 +105,7 @@ func describes(t *testing.T, f Fixture) {
 	}
 }
 
-func right(t *testing.T, f Fixture) {
+func testRight(t *testing.T, f Fixture) {
 	a := f.attempt(f.Owner)
 	c, s := f.begin(t, a)
 	p, err := f.finish(a, s, f.Answer(t, f.Owner, c, f.Now))
@@ -130,7 +129,7 @@ func right(t *testing.T, f Fixture) {
 	}
 }
 
-func writesNothing(t *testing.T, f Fixture) {
+func testWritesNothing(t *testing.T, f Fixture) {
 	a := f.attempt(f.Owner)
 	c, s := f.begin(t, a)
 	r := f.Answer(t, f.Owner, c, f.Now)
@@ -147,8 +146,8 @@ func writesNothing(t *testing.T, f Fixture) {
 	}
 }
 
-func replay(t *testing.T, f Fixture) {
-	if f.Lasting || f.Spend == nil {
+func testReplay(t *testing.T, f Fixture) {
+	if f.Reusable || f.Spend == nil {
 		return // what is spent is the exchange, or nothing
 	}
 	a := f.attempt(f.Owner)
@@ -165,20 +164,20 @@ func replay(t *testing.T, f Fixture) {
 		t.Error("the same proof is spent twice")
 	}
 	_, err = f.finish(a, s, r)
-	f.refused(t, "the same response again", err)
+	f.requireRefusal(t, "the same response again", err)
 }
 
-func wrong(t *testing.T, f Fixture) {
+func testWrong(t *testing.T, f Fixture) {
 	a := f.attempt(f.Owner)
 	c, s := f.begin(t, a)
 	_, err := f.finish(a, s, f.Wrong(t, c))
-	f.refused(t, "wrong response", err)
+	f.requireRefusal(t, "wrong response", err)
 	if mfa.CodeOf(err) == mfa.Replayed {
 		t.Error("a wrong response is called a replay")
 	}
 }
 
-func malformed(t *testing.T, f Fixture) {
+func testMalformed(t *testing.T, f Fixture) {
 	a := f.attempt(f.Owner)
 	_, s := f.begin(t, a)
 	for _, r := range f.Malformed {
@@ -195,20 +194,20 @@ func malformed(t *testing.T, f Fixture) {
 	}
 }
 
-func others(t *testing.T, f Fixture) {
+func testOtherUser(t *testing.T, f Fixture) {
 	a := f.attempt(f.Owner)
 	c, s := f.begin(t, a)
 	_, err := f.finish(a, s, f.Answer(t, f.Other, c, f.Now))
-	f.refused(t, "another user's response", err)
+	f.requireRefusal(t, "another user's response", err)
 	_, foreign := f.begin(t, f.attempt(f.Other))
 	if foreign == nil {
 		return
 	}
 	_, err = f.finish(a, foreign, f.Answer(t, f.Owner, c, f.Now))
-	f.refused(t, "a response to another challenge", err)
+	f.requireRefusal(t, "a response to another challenge", err)
 }
 
-func late(t *testing.T, f Fixture) {
+func testLate(t *testing.T, f Fixture) {
 	if f.Late == 0 {
 		return
 	}
@@ -217,15 +216,15 @@ func late(t *testing.T, f Fixture) {
 	r := f.Answer(t, f.Owner, c, f.Now)
 	a.Now = f.Now.Add(f.Late)
 	_, err := f.finish(a, s, r)
-	f.refused(t, "a late response", err)
+	f.requireRefusal(t, "a late response", err)
 }
 
-func nobody(t *testing.T, f Fixture) {
+func testUnknownUser(t *testing.T, f Fixture) {
 	a := f.attempt(nil)
 	c, s := f.begin(t, a)
 	p, err := f.finish(a, s, f.Answer(t, f.Owner, c, f.Now))
-	if !f.Finds {
-		f.refused(t, "a response for nobody", err)
+	if !f.FindsUser {
+		f.requireRefusal(t, "a response for an unknown user", err)
 		return
 	}
 	if err != nil || p.User != f.Owner.User.ID {
@@ -233,15 +232,15 @@ func nobody(t *testing.T, f Fixture) {
 	}
 }
 
-func disabled(t *testing.T, f Fixture) {
+func testDisabledUser(t *testing.T, f Fixture) {
 	f.Owner.User.Status = storage.UserDisabled
 	a := f.attempt(f.Owner)
 	c, s := f.begin(t, a)
 	_, err := f.finish(a, s, f.Answer(t, f.Owner, c, f.Now))
-	f.refused(t, "a disabled user's response", err)
+	f.requireRefusal(t, "a disabled user's response", err)
 }
 
-func inactive(t *testing.T, f Fixture) {
+func testInactive(t *testing.T, f Fixture) {
 	for _, state := range []storage.AuthenticatorState{storage.AuthenticatorPending, storage.AuthenticatorDisabled} {
 		for i := range f.Owner.Authenticators {
 			f.Owner.Authenticators[i].State = state
@@ -249,6 +248,6 @@ func inactive(t *testing.T, f Fixture) {
 		a := f.attempt(f.Owner)
 		c, s := f.begin(t, a)
 		_, err := f.finish(a, s, f.Answer(t, f.Owner, c, f.Now))
-		f.refused(t, "the response of a "+string(state)+" authenticator", err)
+		f.requireRefusal(t, "the response of a "+string(state)+" authenticator", err)
 	}
 }

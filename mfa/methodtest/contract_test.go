@@ -18,7 +18,7 @@ import (
 	"sallyport/storage/storagetest"
 )
 
-// directory finds accounts as an engine does.
+// directory finds accounts by ID.
 type directory map[storage.UserID]*storage.Account
 
 func (d directory) Account(_ context.Context, id storage.UserID) (storage.Account, error) {
@@ -32,7 +32,7 @@ func TestADiscoverablePasskeyKeepsTheContract(t *testing.T) {
 	methodtest.Run(t, func(t *testing.T) methodtest.Fixture {
 		devices := map[storage.UserID]*methodtest.Device{}
 		made := func(id storage.UserID) *storage.Account {
-			d, a, err := methodtest.NewDevice(rand.Reader, id, methodtest.At)
+			d, a, err := methodtest.NewDevice(rand.Reader, id, methodtest.Now)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -48,18 +48,18 @@ func TestADiscoverablePasskeyKeepsTheContract(t *testing.T) {
 			return r
 		}
 		return methodtest.Fixture{Method: &methodtest.Passkey{Accounts: directory{"owner": owner, "other": other}, Random: rand.Reader},
-			Owner: owner, Other: other, Usage: mfa.UsageFirst, Now: methodtest.At, Late: time.Minute, Finds: true, Answer: answer,
+			Owner: owner, Other: other, Usage: mfa.UsageFirst, Now: methodtest.Now, Late: time.Minute, FindsUser: true, Answer: answer,
 			Wrong: func(t *testing.T, _ mfa.Challenge) mfa.Response {
-				return answer(t, owner, mfa.Challenge(`"b3RoZXI="`), methodtest.At)
+				return answer(t, owner, mfa.Challenge(`"b3RoZXI="`), methodtest.Now)
 			},
-			Malformed: []mfa.Response{nil, mfa.Typed("x"), mfa.Response("{}")}, Spend: methodtest.Counted(owner)}
+			Malformed: []mfa.Response{nil, mfa.Typed("x"), mfa.Response("{}")}, Spend: methodtest.SpendStep(owner)}
 	})
 }
 
 func TestAnApprovalElsewhereKeepsTheContract(t *testing.T) {
 	methodtest.Run(t, func(*testing.T) methodtest.Fixture {
 		phones := &methodtest.Phones{}
-		return methodtest.Fixture{Method: &methodtest.Approval{Phones: phones, Random: rand.Reader}, Now: methodtest.At, Late: 2 * time.Minute,
+		return methodtest.Fixture{Method: &methodtest.Approval{Phones: phones, Random: rand.Reader}, Now: methodtest.Now, Late: 2 * time.Minute,
 			Owner: methodtest.Account("owner", storage.Authenticator{Method: "fake-approval"}), Other: methodtest.Account("other", storage.Authenticator{Method: "fake-approval"}),
 			Answer: func(t *testing.T, who *storage.Account, c mfa.Challenge, _ time.Time) mfa.Response {
 				if err := phones.Approve(c, who.User.ID); err != nil {
@@ -74,7 +74,7 @@ func TestAnApprovalElsewhereKeepsTheContract(t *testing.T) {
 
 func TestAPasskeyFindsItsUserInALogin(t *testing.T) {
 	h := mfatest.New(t)
-	u := h.Ada()
+	u := h.CreateAda()
 	h.Open(exchange.Options{AddressMax: -1}, &methodtest.Passkey{Accounts: h.Store, Random: rand.Reader})
 	d, a, err := methodtest.NewDevice(rand.Reader, u.ID, h.Now())
 	if err != nil {
@@ -82,7 +82,7 @@ func TestAPasskeyFindsItsUserInALogin(t *testing.T) {
 	}
 	mfatest.Want(t, "store passkey", h.Store.PutAuthenticator(context.Background(), a, nil, nil), "")
 	c := exchange.Choice{Method: "fake-passkey", Usage: mfa.UsageFirst}
-	id := h.Begin()
+	id := h.OpenRequest()
 	s, err := h.Initiate(id, "", c)
 	mfatest.Want(t, "initiate", err, "")
 	r, err := d.Answer(s.Challenge)
@@ -96,7 +96,7 @@ func TestAPasskeyFindsItsUserInALogin(t *testing.T) {
 	_, err = h.Verifier.Prove(context.Background(), h.Caller, p, c, s.Exchange, r)
 	mfatest.Want(t, "the same response again", err, mfa.InvalidExchange)
 
-	id = h.Begin()
+	id = h.OpenRequest()
 	s, err = h.Initiate(id, "", c)
 	mfatest.Want(t, "initiate for another surface", err, "")
 	r, err = d.Answer(s.Challenge)
@@ -111,13 +111,13 @@ func TestAPasskeyFindsItsUserInALogin(t *testing.T) {
 
 func TestAnApprovalElsewhereInALogin(t *testing.T) {
 	h := mfatest.New(t)
-	u := h.Ada()
+	u := h.CreateAda()
 	phones := &methodtest.Phones{}
 	h.Open(exchange.Options{AddressMax: -1}, &methodtest.Approval{Phones: phones, Random: rand.Reader})
 	a := storage.Authenticator{ID: storage.AuthenticatorID(storage.Random128(rand.Reader)), UserID: u.ID, Method: "fake-approval",
 		State: storage.AuthenticatorActive, CreatedAt: h.Now(), UpdatedAt: h.Now()}
 	mfatest.Want(t, "store", h.Store.PutAuthenticator(context.Background(), a, nil, nil), "")
-	id := h.LoggedIn()
+	id := h.SignedIn()
 	c := exchange.Choice{Method: "fake-approval"}
 	s, err := h.Initiate(id, "", c)
 	mfatest.Want(t, "initiate", err, "")
@@ -137,11 +137,11 @@ func FuzzResponses(f *testing.F) {
 	for _, s := range []string{`"123456"`, `"ABCD-EFGH-IJKL"`, `null`, `{}`, `"\u0000"`, `"12345678"`, `[`, ``} {
 		f.Add([]byte(s))
 	}
-	keyring, _ := storagetest.Keyring(f, methodtest.At)
+	keyring, _ := storagetest.Keyring(f, methodtest.Now)
 	methods := []mfa.Method{password.New(keyring, rand.Reader, password.Options{Memory: 64, Time: 1}), totp.New(rand.Reader, "p", totp.Options{}), recovery.New(methodtest.Codes{}, rand.Reader)}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		for _, m := range methods {
-			a := mfa.Attempt{Now: methodtest.At, Usage: mfa.UsageSecond}
+			a := mfa.Attempt{Now: methodtest.Now, Usage: mfa.UsageSecond}
 			err := m.(mfa.Parser).Parse(a, raw)
 			if err != nil && mfa.CodeOf(err) != mfa.InvalidRequest {
 				t.Errorf("%s: Parse(%q) = %v", m.Info().Name, raw, err)

@@ -16,16 +16,16 @@ import (
 	"sallyport/storage"
 )
 
-// passkeyLate is how long a challenge of a Passkey is good.
+// passkeyLate is how long a challenge of a Passkey is valid.
 const passkeyLate = time.Minute
 
-// Accounts is where a Passkey looks up who answered.
+// Accounts is the part of storage that a Passkey reads.
 type Accounts interface {
 	Account(ctx context.Context, id storage.UserID) (storage.Account, error)
 }
 
-// Passkey is a method that finds its user by itself: the device names its owner, as
-// discoverable credentials do (WebAuthn section 6.2), and signs challenge and counter.
+// Passkey is a method that identifies its user: the device sends the user ID, as discoverable
+// credentials do (WebAuthn section 6.2), and signs the challenge and a counter.
 type Passkey struct {
 	Accounts Accounts
 	Random   io.Reader
@@ -43,13 +43,13 @@ type passkeyResponse struct {
 	Signature     []byte                  `json:"signature"`
 }
 
-// Info says what the method is.
+// Info describes the method.
 func (p *Passkey) Info() mfa.Info {
 	return mfa.Info{Name: "fake-passkey", Kinds: []storage.Kind{storage.Have, storage.Are}, AMR: []string{"swk", "user"},
 		PhishingResistant: true, First: true, Second: true, Bucket: throttle.Factor}
 }
 
-// Begin makes a challenge and keeps it.
+// Begin returns a random challenge.
 func (p *Passkey) Begin(_ context.Context, a mfa.Attempt) (mfa.Challenge, mfa.State, error) {
 	random := make([]byte, 32)
 	if _, err := io.ReadFull(p.Random, random); err != nil {
@@ -66,7 +66,7 @@ func (p *Passkey) Begin(_ context.Context, a mfa.Attempt) (mfa.Challenge, mfa.St
 	return c, s, nil
 }
 
-// Parse refuses what is no response of a passkey.
+// Parse returns InvalidRequest for anything but a response of a passkey.
 func (p *Passkey) Parse(_ mfa.Attempt, r mfa.Response) error {
 	_, err := parsePasskey(r)
 	return err
@@ -80,7 +80,7 @@ func parsePasskey(r mfa.Response) (passkeyResponse, error) {
 	return in, nil
 }
 
-// Finish looks up who the device says it belongs to and checks the signature.
+// Finish checks the signature of the user's device and its counter.
 func (p *Passkey) Finish(ctx context.Context, a mfa.Attempt, s mfa.State, r mfa.Response) (mfa.Proof, error) {
 	in, err := parsePasskey(r)
 	if err != nil {
@@ -128,7 +128,7 @@ type Device struct {
 	counter int64
 }
 
-// NewDevice makes a device and the authenticator that is stored of it.
+// NewDevice returns a device and its authenticator, to be stored.
 func NewDevice(random io.Reader, user storage.UserID, now time.Time) (*Device, storage.Authenticator, error) {
 	public, private, err := ed25519.GenerateKey(random)
 	if err != nil {

@@ -17,17 +17,19 @@ import (
 	"sallyport/storage"
 )
 
-// Fixture is Services with a clock that is a variable, a caller, and the steps of a login.
+// Fixture is Services with a clock, a caller and a client policy. Its methods are the steps of
+// a login.
 type Fixture struct {
 	*Services
-	T      *testing.T
-	mu     sync.Mutex
-	at     time.Time
-	Policy mfa.Policy
-	asked  mfa.Asked
-	Caller mfa.Caller
+	T            *testing.T
+	mu           sync.Mutex
+	now          time.Time
+	Policy       mfa.Policy
+	requirements mfa.Requirements
+	Caller       mfa.Caller
 }
 
+// Credentials of the user of CreateAda.
 const (
 	TOTPKey    = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 	Password   = "a quiet harbour at dawn"
@@ -35,41 +37,44 @@ const (
 	OtherEmail = "bob@example.com"
 )
 
-// New returns a fixture over an empty database.
+// New returns a Fixture over an empty database.
 func New(t *testing.T) *Fixture {
 	t.Helper()
-	h := &Fixture{T: t, at: time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC), Caller: mfa.Caller{Browser: "browser-a", UserAgent: "test", CorrelationID: "c-1", Locale: "en"}}
+	h := &Fixture{T: t, now: time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC), Caller: mfa.Caller{Browser: "browser-a", UserAgent: "test", CorrelationID: "c-1", Locale: "en"}}
 	h.Services = Open(t, Options{Now: h.Now,
 		Password: password.Options{Memory: 64, Time: 1, Parallel: 2, Queue: 100, Wait: time.Minute}})
 	h.Open(exchange.Options{Product: "Sallyport", AddressMax: -1})
 	return h
 }
 
-// Open replaces the verifier by one with other options or more methods.
+// Open replaces the Verifier by one with other options or more methods.
 func (h *Fixture) Open(o exchange.Options, more ...mfa.Method) {
 	h.Verifier = exchange.NewVerifier(h.Store, h.Keyring, h.Journal, h.Now, rand.Reader, o, append([]mfa.Method{h.Password, h.TOTP, h.Recovery}, more...)...)
 	h.Accounts = selfservice.New(h.Store, h.Verifier, h.Password, h.Journal, h.Now, rand.Reader, "Sallyport")
 }
 
+// Now returns the time of the clock.
 func (h *Fixture) Now() time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.at
+	return h.now
 }
 
-func (h *Fixture) Wait(d time.Duration) {
+// Advance moves the clock forward.
+func (h *Fixture) Advance(d time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.at = h.at.Add(d)
+	h.now = h.now.Add(d)
 }
 
-// ada is a user with password, TOTP and three recovery codes.
-func (h *Fixture) Ada() storage.User {
+// CreateAda creates a user with a password, TOTP and three recovery codes.
+func (h *Fixture) CreateAda() storage.User {
 	h.T.Helper()
 	return h.Create(users.Draft{Username: "ada", Email: Email, EmailVerified: true, Password: Password, TOTPSecret: TOTPKey,
 		RecoveryCodes: []string{"aaaaaaaaaaaaaaaaaaaaaaaa", "bbbb-bbbb-bbbb", "ccccc-ccccc"}, MFAEnabled: true})
 }
 
+// Create creates the user of a draft.
 func (h *Fixture) Create(d users.Draft) storage.User {
 	h.T.Helper()
 	u, err := h.Users.Create(context.Background(), h.Caller, d)
@@ -79,8 +84,8 @@ func (h *Fixture) Create(d users.Draft) storage.User {
 	return u
 }
 
-// begin opens an authorization request.
-func (h *Fixture) Begin() storage.RequestID {
+// OpenRequest opens an authorization request.
+func (h *Fixture) OpenRequest() storage.RequestID {
 	h.T.Helper()
 	now := h.Now()
 	id := storage.RequestID(storage.Random128(rand.Reader))
@@ -92,44 +97,47 @@ func (h *Fixture) Begin() storage.RequestID {
 	return id
 }
 
-// proving reads a request as provider does.
+// Read reads a request with the account of an identifier, as package provider does.
 func (h *Fixture) Read(id storage.RequestID, identifier string) exchange.Login {
 	h.T.Helper()
 	r, a, err := h.Store.Request(context.Background(), id, identifier, h.Now())
 	if err != nil {
 		h.T.Fatalf("read request: %v", err)
 	}
-	return exchange.Login{Request: r, Account: a, Identifier: identifier, Policy: h.Policy, Asked: h.asked}
+	return exchange.Login{Request: r, Account: a, Identifier: identifier, Policy: h.Policy, Requirements: h.requirements}
 }
 
+// SignIn proves a password in a request.
 func (h *Fixture) SignIn(id storage.RequestID, identifier, password string) error {
 	h.T.Helper()
 	return h.Verifier.Password(context.Background(), h.Caller, h.Read(id, identifier), password)
 }
 
-// loggedIn is a request whose password is proven.
-func (h *Fixture) LoggedIn() storage.RequestID {
+// SignedIn opens a request and proves the password of Email.
+func (h *Fixture) SignedIn() storage.RequestID {
 	h.T.Helper()
-	id := h.Begin()
+	id := h.OpenRequest()
 	if err := h.SignIn(id, Email, Password); err != nil {
 		h.T.Fatalf("login: %v", err)
 	}
 	return id
 }
 
-func (h *Fixture) Prove(id storage.RequestID, method, typed string, answered storage.ExchangeID) (storage.ExchangeID, error) {
+// Prove proves a typed code as a login page does.
+func (h *Fixture) Prove(id storage.RequestID, method, typed string, x storage.ExchangeID) (storage.ExchangeID, error) {
 	h.T.Helper()
-	return h.Verifier.Prove(context.Background(), h.Caller, h.Read(id, ""), exchange.Choice{Method: method}, answered, mfa.Typed(typed))
+	return h.Verifier.Prove(context.Background(), h.Caller, h.Read(id, ""), exchange.Choice{Method: method}, x, mfa.Typed(typed))
 }
 
-// code is what the phone shows, some seconds from now.
+// Code returns the code of TOTPSecret at an offset from now.
 func (h *Fixture) Code(offset time.Duration) string {
 	return h.TOTP.CodeAt(TOTPSecret, h.Now().Add(offset))
 }
 
+// TOTPSecret is TOTPKey decoded.
 var TOTPSecret = []byte("Hello!\xde\xad\xbe\xefHello!\xde\xad\xbe\xef")
 
-// wrong is a code that is wrong now and for the next hours.
+// Wrong returns a code that is wrong within five minutes of now.
 func (h *Fixture) Wrong() string {
 	right := map[string]bool{}
 	for d := -5 * time.Minute; d < 5*time.Minute; d += 30 * time.Second {
@@ -143,12 +151,13 @@ func (h *Fixture) Wrong() string {
 	return "444444"
 }
 
+// Verdict applies the policy table to a request.
 func (h *Fixture) Verdict(id storage.RequestID) mfa.Verdict {
 	p := h.Read(id, "")
-	return mfa.Require(p.Policy, p.Account, p.Request.Factors, p.Asked, h.Verifier.Methods(), h.Now())
+	return mfa.Require(p.Policy, p.Account, p.Request.Factors, p.Requirements, h.Verifier.Methods(), h.Now())
 }
 
-// want fails the test unless err has the code ("" for none).
+// Want fails the test unless err has the code; "": unless err is nil.
 func Want(t *testing.T, what string, err error, code mfa.Code) {
 	t.Helper()
 	if code == "" && err != nil {
@@ -159,7 +168,7 @@ func Want(t *testing.T, what string, err error, code mfa.Code) {
 	}
 }
 
-// events returns the kinds written so far, oldest first.
+// Events returns the kinds of all audit events, oldest first.
 func (h *Fixture) Events() []string {
 	h.T.Helper()
 	if err := h.Journal.Flush(context.Background()); err != nil {
@@ -179,6 +188,7 @@ func (h *Fixture) Events() []string {
 	return kinds
 }
 
+// Messages returns the messages to users that wait for delivery.
 func (h *Fixture) Messages() []storage.Message {
 	h.T.Helper()
 	ms, err := h.Store.ListMessages(context.Background(), 100)

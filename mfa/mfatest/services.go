@@ -1,4 +1,5 @@
-// Package mfatest is storage and mfa as a server has them, with a clock that tests move.
+// Package mfatest provides the services of package mfa over a real database, for tests, and
+// Fixture with the steps of a login.
 package mfatest
 
 import (
@@ -25,18 +26,18 @@ import (
 	"sallyport/storage/storagetest"
 )
 
-// Making says how rooms are made. Only Now is required.
+// Options configure Services. Only Now is required.
 type Options struct {
 	Now      func() time.Time // the clock of the test
-	Algs     []string         // of the signing keys; nil: ES256. RSA keys take long to make
+	Algs     []string         // algorithms of the signing keys; nil: ES256. RSA keys are slow to create
 	Options  exchange.Options // without a Product: Sallyport
 	Password password.Options
 	Log      *slog.Logger // nil: discarded
 	DSN      string       // of an empty database; "": a SQLite file
 }
 
-// Rooms are storage and mfa as the server has them, over a database that ends
-// with the test, and with a password hash that takes no time.
+// Services are those of a server, over a database that is removed after the test and with
+// cheap password hashes.
 type Services struct {
 	Store    *relational.Engine
 	Keyring  *seal.Keyring
@@ -52,7 +53,7 @@ type Services struct {
 	t testing.TB
 }
 
-// Open makes rooms.
+// Open returns new Services.
 func Open(t testing.TB, m Options) *Services {
 	t.Helper()
 	if m.Algs == nil {
@@ -90,8 +91,8 @@ func Open(t testing.TB, m Options) *Services {
 	return r
 }
 
-// User makes somebody with a name, a proven address and a password; with an
-// authenticator app if it has a key.
+// User creates a user with a name, a verified e-mail address, a password and, if key is not
+// empty, an authenticator app.
 func (r *Services) User(name, password, key string, codes ...string) storage.UserID {
 	r.t.Helper()
 	u, err := r.Users.Create(context.Background(), mfa.Caller{}, users.Draft{Username: name, Email: name + "@example.org", EmailVerified: true,
@@ -100,7 +101,7 @@ func (r *Services) User(name, password, key string, codes ...string) storage.Use
 	return u.ID
 }
 
-// Code is what the app with a key shows at a time.
+// Code returns the code of an app with a base32 key at a time.
 func (r *Services) Code(key string, at time.Time) string {
 	r.t.Helper()
 	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(key)

@@ -1,4 +1,4 @@
-// Package notice composes the messages that tell users what happened to their account.
+// Package notice composes the messages that notify users of changes to their account.
 package notice
 
 import (
@@ -10,16 +10,21 @@ import (
 	"sallyport/storage"
 )
 
-// Templates of the messages that tell a user what happened to their factors.
+// Templates of the messages.
 const (
-	RecoveryUsed   = "recovery_code_used"
-	FactorLocked   = "factor_locked"
-	FactorEnrolled = "factor_enrolled"
+	RecoveryUsed    = "recovery_code_used"
+	FactorLocked    = "factor_locked"
+	FactorEnrolled  = "factor_enrolled"
+	FactorRemoved   = "factor_removed"
+	RecoveryRenewed = "recovery_codes_renewed"
+	PasswordChanged = "password_changed"
 )
 
-// messageTTL is how long such a notice is worth sending.
+// ttl is how long delivery of a message is tried.
 const ttl = 24 * time.Hour
 
+// New returns a message to the first verified e-mail address of an account; nil if it has
+// none. It adds the product and the time to data.
 func New(now time.Time, random io.Reader, product string, caller mfa.Caller, a *storage.Account, template string, data map[string]string) []storage.Message {
 	i := slices.IndexFunc(a.Identifiers, func(i storage.Identifier) bool {
 		return i.Kind == storage.Email && !i.VerifiedAt.IsZero()
@@ -33,10 +38,3 @@ func New(now time.Time, random io.Reader, product string, caller mfa.Caller, a *
 		Recipient: a.Identifiers[i].Value, Template: template, Locale: caller.Locale, Data: data,
 		CreatedAt: now, NextAt: now, ExpiresAt: now.Add(ttl)}}
 }
-
-// Templates of the messages about changes on the account page.
-const (
-	FactorRemoved   = "factor_removed"
-	RecoveryRenewed = "recovery_codes_renewed"
-	PasswordChanged = "password_changed"
-)

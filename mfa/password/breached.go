@@ -2,7 +2,7 @@ package password
 
 import (
 	"bytes"
-	"crypto/sha1" //nolint:gosec // the form in which such files are made; it protects nothing here
+	"crypto/sha1" //nolint:gosec // the format of such files; not used for security
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -12,39 +12,38 @@ import (
 )
 
 const (
-	// hashLineMax is more than any line has: 40 digits, a colon, a count, the line's end.
-	hashLineMax = 128
-	// A file of up to hashWholeMax bytes is checked line by line, of a longer one hashSamples
-	// pairs of neighbours: 40 GB are common.
-	hashWholeMax = 1 << 20
-	hashSamples  = 256
-	// uncheckedWait is when to try again where the file could not be searched.
-	uncheckedWait = time.Minute
+	// maxLine exceeds the length of any line: 40 digits, a colon, a count and the line end.
+	maxLine = 128
+	// Files of up to maxFullScan bytes are checked line by line, longer ones (40 GB are
+	// common) at sampleCount pairs of lines.
+	maxFullScan = 1 << 20
+	sampleCount = 256
+	// retryAfter is when to retry if the file could not be searched.
+	retryAfter = time.Minute
 )
 
 var errChanged = errors.New("it was written to while it was searched; a new one takes its place by being renamed")
 
-// hashFile is a file of SHA-1 hashes of passwords, sorted, one a line, alone or with a colon
-// and a count: the form in which collections of stolen passwords are handed on. It is
-// searched where it lies, whatever its length. Positions are bytes from its beginning.
+// hashFile is a sorted file of SHA-1 hashes of breached passwords, one a line, optionally with
+// a colon and a count. It is searched on disk. Positions are byte offsets.
 type hashFile struct {
 	file     *os.File
-	was      os.FileInfo
-	from, to int64 // of the hashes: behind a byte order mark, before the end of the last line
+	info     os.FileInfo
+	from, to int64 // of the hashes, without byte order mark and last line end
 }
 
-// CheckBreached says what keeps a file from being searched for breached passwords. Of a
-// long one it looks at samples. Nothing of what is in the file is in the error.
+// CheckBreached returns an error if a file is not a sorted list of SHA-1 hashes of breached
+// passwords. It samples long files. The error has nothing of the content.
 func CheckBreached(path string) error {
 	f, err := openHashes(path)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.inOrder(), f.file.Close())
+	return errors.Join(f.checkOrder(), f.file.Close())
 }
 
-// breached reports whether a password is in a file, in one of its spellings. The file is
-// opened anew each time, so that another one may take its place.
+// breached reports whether one of the spellings of a password is in a file. It opens the file
+// each time, so that it can be replaced.
 func breached(path string, spellings ...string) (bool, error) {
 	f, err := openHashes(path)
 	if err != nil {
@@ -53,17 +52,17 @@ func breached(path string, spellings ...string) (bool, error) {
 	found := false
 	for _, spelling := range spellings {
 		if err == nil && !found {
-			found, err = f.holds(sha1.Sum([]byte(spelling))) //nolint:gosec // as above
+			found, err = f.contains(sha1.Sum([]byte(spelling))) //nolint:gosec // as above
 		}
 	}
 	if err == nil {
-		err = f.unchanged()
+		err = f.checkUnchanged()
 	}
 	return found, errors.Join(err, f.file.Close())
 }
 
 func openHashes(path string) (*hashFile, error) {
-	// Opening a pipe would wait for somebody to write into it.
+	// Opening a pipe would block until it has a writer.
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -82,13 +81,13 @@ func openHashes(path string) (*hashFile, error) {
 	return f, nil
 }
 
-// bounds finds where the hashes begin and end.
+// bounds sets where the hashes begin and end.
 func (f *hashFile) bounds() error {
 	var err error
-	if f.was, err = f.file.Stat(); err != nil {
+	if f.info, err = f.file.Stat(); err != nil {
 		return err
 	}
-	size := f.was.Size()
+	size := f.info.Size()
 	head, err := f.read(0, min(size, 3))
 	if err != nil {
 		return err
@@ -96,7 +95,7 @@ func (f *hashFile) bounds() error {
 	if bytes.Equal(head, []byte("\ufeff")) {
 		f.from = 3
 	}
-	tail := max(f.from, size-hashLineMax)
+	tail := max(f.from, size-maxLine)
 	text, err := f.read(tail, size)
 	if err != nil {
 		return err
@@ -117,10 +116,10 @@ func (f *hashFile) read(from, to int64) ([]byte, error) {
 	return text, err
 }
 
-// line reads the line that a position is in, and where it begins and the next one. From low
-// to high there are whole lines.
+// line returns the hash of the line at a position, its start and the start of the next line.
+// low and high are the bounds of whole lines.
 func (f *hashFile) line(low, at, high int64) (hash []byte, start, next int64, err error) {
-	first, last := max(low, at-hashLineMax), min(high, at+hashLineMax)
+	first, last := max(low, at-maxLine), min(high, at+maxLine)
 	text, err := f.read(first, last)
 	if err != nil {
 		return nil, 0, 0, err
@@ -132,7 +131,7 @@ func (f *hashFile) line(low, at, high int64) (hash []byte, start, next int64, er
 	}
 	start = first + int64(begin)
 	next = min(start+int64(length)+1, high)
-	whole := (begin > 0 || first == low) && length < hashLineMax
+	whole := (begin > 0 || first == low) && length < maxLine
 	hash, ok := hashOf(text[begin : begin+length])
 	if !whole || !ok {
 		return nil, 0, 0, fmt.Errorf("the line at byte %d is no SHA-1 of 40 hexadecimal digits, alone or with a colon and a count behind it", at)
@@ -140,7 +139,7 @@ func (f *hashFile) line(low, at, high int64) (hash []byte, start, next int64, er
 	return hash, start, next, nil
 }
 
-// hashOf reads a line without its end.
+// hashOf parses a line without its line feed.
 func hashOf(line []byte) ([]byte, bool) {
 	digits, count, counted := bytes.Cut(bytes.TrimSuffix(line, []byte("\r")), []byte(":"))
 	hash := make([]byte, sha1.Size)
@@ -151,8 +150,8 @@ func hashOf(line []byte) ([]byte, bool) {
 	return hash, err == nil
 }
 
-// holds looks for a hash, halving what is left.
-func (f *hashFile) holds(want [sha1.Size]byte) (bool, error) {
+// contains searches for a hash by bisection.
+func (f *hashFile) contains(want [sha1.Size]byte) (bool, error) {
 	low, high := f.from, f.to
 	var below, above []byte // the nearest hashes seen
 	for low < high {
@@ -161,7 +160,7 @@ func (f *hashFile) holds(want [sha1.Size]byte) (bool, error) {
 			return false, err
 		}
 		if below != nil && bytes.Compare(hash, below) < 0 || above != nil && bytes.Compare(hash, above) > 0 {
-			return false, unsorted(start)
+			return false, orderError(start)
 		}
 		switch bytes.Compare(hash, want[:]) {
 		case 0:
@@ -175,32 +174,31 @@ func (f *hashFile) holds(want [sha1.Size]byte) (bool, error) {
 	return false, nil
 }
 
-func unsorted(at int64) error { return fmt.Errorf("it is not sorted by hash: see byte %d", at) }
+func orderError(at int64) error { return fmt.Errorf("it is not sorted by hash: see byte %d", at) }
 
-// unchanged tells a file that was written to from the one that was opened.
-func (f *hashFile) unchanged() error {
+// checkUnchanged returns errChanged if the file was written to since it was opened.
+func (f *hashFile) checkUnchanged() error {
 	is, err := f.file.Stat()
-	if err == nil && (is.Size() != f.was.Size() || !is.ModTime().Equal(f.was.ModTime())) {
+	if err == nil && (is.Size() != f.info.Size() || !is.ModTime().Equal(f.info.ModTime())) {
 		err = errChanged
 	}
 	return err
 }
 
-// inOrder looks at every line, or at samples: the form of each, and that none is smaller
-// than the one before.
-func (f *hashFile) inOrder() error {
+// checkOrder checks the format and the order of every line, or of samples.
+func (f *hashFile) checkOrder() error {
 	var before []byte
 	look := func(at int64) (int64, error) {
 		hash, start, next, err := f.line(f.from, at, f.to)
 		if err == nil && bytes.Compare(hash, before) < 0 {
-			err = unsorted(start)
+			err = orderError(start)
 		}
 		before = hash
 		return next, err
 	}
 	step := int64(0)
-	if f.to-f.from > hashWholeMax {
-		step = (f.to - f.from) / hashSamples
+	if f.to-f.from > maxFullScan {
+		step = (f.to - f.from) / sampleCount
 	}
 	for at := f.from; at < f.to; {
 		next, err := look(at)

@@ -23,7 +23,7 @@ func TestPasswordKeepsTheContract(t *testing.T) {
 		}
 		words := map[storage.UserID]string{"owner": mfatest.Password, "other": "another harbour at dusk"}
 		return methodtest.Fixture{Method: h.Password, Owner: methodtest.Account("owner", made(words["owner"])), Other: methodtest.Account("other", made(words["other"])),
-			Usage: mfa.UsageFirst, Now: methodtest.At, Lasting: true,
+			Usage: mfa.UsageFirst, Now: methodtest.Now, Reusable: true,
 			Answer: func(_ *testing.T, who *storage.Account, _ mfa.Challenge, _ time.Time) mfa.Response {
 				return mfa.Typed(words[who.User.ID])
 			},

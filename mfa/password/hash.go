@@ -14,13 +14,13 @@ import (
 	"sallyport/storage"
 )
 
-// Bounds on what a stored hash may make us compute; an import could hold anything.
+// Limits of the cost of stored hashes, which may be imported.
 const (
 	phcMemoryMax = 1 << 20 // KiB
 	phcTimeMax   = 64
 	phcLanesMax  = 64
-	// bcryptCostMax is about a quarter of a second. The time a comparison takes tells
-	// that the user exists, as long as the hash is not ours.
+	// bcryptCostMax takes about a quarter of a second. Until a bcrypt hash is replaced, the
+	// time of a comparison reveals that the user exists.
 	bcryptCostMax = 12
 	saltBytes     = 16
 	tagBytes      = 32
@@ -28,9 +28,9 @@ const (
 
 var errPHC = errors.New("not a password hash we know")
 
-// phc is an argon2id hash as the PHC string format writes it:
-// $argon2id$v=19$m=19456,t=2,p=1,keyid=...$salt$tag. The keyid names the pepper;
-// without one the password was hashed as typed.
+// argon2Hash is an argon2id hash in the PHC string format:
+// $argon2id$v=19$m=19456,t=2,p=1,keyid=...$salt$tag. keyid is the ID of the pepper; a hash
+// without it has none.
 type argon2Hash struct {
 	memory, time uint32
 	lanes        uint8
@@ -90,24 +90,24 @@ func parseParameters(text string) (argon2Hash, error) {
 	return h, nil
 }
 
-// parameter reads a decimal of 1 to most, written the only way it can be.
+// parameter parses a decimal of 1 to most in canonical form.
 func parameter(field, name string, most uint64) (uint32, bool) {
 	text, found := strings.CutPrefix(field, name)
 	n, err := strconv.ParseUint(text, 10, 32)
 	if !found || err != nil || n == 0 || n > most || strconv.FormatUint(n, 10) != text {
 		return 0, false
 	}
-	return uint32(n), true //nolint:gosec // ParseUint was told 32 bits
+	return uint32(n), true //nolint:gosec // parsed as 32 bits
 }
 
-// isBcrypt reports whether a hash is of the imported kind: it verifies once and
-// becomes argon2id.
+// isBcrypt reports whether a hash is bcrypt of an acceptable cost. The first right password
+// replaces it by argon2id.
 func isBcrypt(text string) bool {
 	cost, err := bcrypt.Cost([]byte(text))
 	return err == nil && len(text) == 60 && cost <= bcryptCostMax
 }
 
-// PepperOf names the pepper a stored password hash was made with; "": none.
+// PepperOf returns the ID of the pepper of a stored hash; "": none.
 func PepperOf(hash []byte) storage.KeyID {
 	h, err := parsePHC(string(hash))
 	if err != nil {
@@ -116,8 +116,7 @@ func PepperOf(hash []byte) storage.KeyID {
 	return h.pepper
 }
 
-// CheckHash refuses what is no password hash that can be imported: a PHC string of
-// argon2id, or bcrypt.
+// CheckHash returns InvalidRequest for anything but an argon2id PHC string or bcrypt.
 func CheckHash(text string) error {
 	if _, err := parsePHC(text); err != nil && !isBcrypt(text) {
 		return &mfa.Error{Code: mfa.InvalidRequest, Err: err}

@@ -1,5 +1,5 @@
-// Package password is the method "password": its hashes, the rules for new ones, and the
-// queue that bounds how many are computed at once.
+// Package password implements the method "password": hashing, the rules for new passwords,
+// and the queue that limits parallel hashing.
 package password
 
 import (
@@ -28,40 +28,41 @@ import (
 //go:embed messages
 var texts embed.FS
 
-// PasswordName is the name of the method.
+// Name is the name of the method.
 const Name = "password"
 
-// PasswordOptions are the cost of a hash and how many run at once. Zero values mean
-// m=19456 KiB, t=2, p=1 (OWASP), one per core, a queue of 64 and a wait of 2 s, and
-// an eighth of all that for one network.
+// Options set the cost of hashes, the queue and the rules for new passwords. Zero values mean
+// m=19456 KiB, t=2, p=1 (OWASP), one hash per core, a queue of 64, a wait of 2 s, and an
+// eighth of the places for one network.
 type Options struct {
 	Memory          uint32 // KiB
 	Time            uint32
 	Threads         uint8
 	Parallel, Queue int
-	PerNetwork      int // running and waiting for one address (IPv6: one /64); below 0: no bound
+	PerNetwork      int // running and waiting for one network (see mfa.Caller); negative: no limit
 	Wait            time.Duration
-	// MinLength is how many characters a new password has at least: PasswordMin or more.
+	// MinLength is the minimum length of new passwords in characters, at least MinLength.
 	MinLength int
-	// Breached is the path of a file of breached passwords, as CheckBreached wants it; "": none.
+	// Breached is the path of a file of breached passwords (see CheckBreached); "": none.
 	Breached string
-	// Context are words that others would try first here: of the product, of the issuer.
+	// Context are words of the service that passwords must not consist of, such as its name.
 	Context []string
-	// Span, if not nil, is told when a wait for a turn and a computation begin and, by
-	// what it returns, when they end.
-	Span func(ctx context.Context, deed string) (end func())
+	// Span, if not nil, is called when an operation (waiting or hashing) starts. It returns
+	// a function to call at its end.
+	Span func(ctx context.Context, operation string) (end func())
 }
 
-// Password is the method "password": argon2id over HMAC-SHA-256(pepper, password).
+// Method implements mfa.Method and mfa.Reserver with argon2id over HMAC-SHA-256(pepper,
+// password).
 type Method struct {
 	keyring *seal.Keyring
 	random  io.Reader
 	o       Options
-	common  []string // folded and sorted
-	gate    *queue
+	common  []string // case-folded and sorted
+	queue   *queue
 }
 
-// NewPassword returns the method "password".
+// New returns a Method.
 func New(keyring *seal.Keyring, random io.Reader, o Options) *Method {
 	o.Memory = cmp.Or(o.Memory, 19456)
 	o.Time = cmp.Or(o.Time, 2)
@@ -71,16 +72,16 @@ func New(keyring *seal.Keyring, random io.Reader, o Options) *Method {
 	o.PerNetwork = cmp.Or(o.PerNetwork, max((o.Parallel+o.Queue)/8, 1))
 	o.Wait = cmp.Or(o.Wait, 2*time.Second)
 	o.MinLength = max(o.MinLength, MinLength)
-	return &Method{keyring: keyring, random: random, o: o, common: commonList(), gate: newQueue(o.Parallel, o.Queue, o.PerNetwork, o.Wait)}
+	return &Method{keyring: keyring, random: random, o: o, common: commonList(), queue: newQueue(o.Parallel, o.Queue, o.PerNetwork, o.Wait)}
 }
 
-// Info says what the method is.
+// Info describes the method.
 func (p *Method) Info() mfa.Info {
 	return mfa.Info{Name: Name, Texts: texts, Kinds: []storage.Kind{storage.Know}, AMR: []string{"pwd"},
 		First: true, Chosen: true, Typed: true, Bucket: throttle.Password}
 }
 
-// Hash waits for its turn and returns the PHC string of a password.
+// Hash waits for a place and returns the hash of a password as a PHC string.
 func (p *Method) Hash(ctx context.Context, plain string) (string, error) {
 	release, err := p.Reserve(ctx, mfa.Place{})
 	if err != nil {
@@ -91,31 +92,32 @@ func (p *Method) Hash(ctx context.Context, plain string) (string, error) {
 	return p.HashReserved(plain)
 }
 
-func (p *Method) span(ctx context.Context, deed string) (end func()) {
+func (p *Method) span(ctx context.Context, operation string) (end func()) {
 	if p.o.Span == nil {
 		return func() {}
 	}
-	return p.o.Span(ctx, deed)
+	return p.o.Span(ctx, operation)
 }
 
-// Load says how many hashes are computed and waited for.
-func (p *Method) Load() Load { return p.gate.load() }
+// Load returns the load of the queue.
+func (p *Method) Load() Load { return p.queue.load() }
 
-// Reserve waits for the turn to compute a hash. Finish expects its caller to hold one.
+// Reserve waits for a place to compute a hash, which Finish and HashReserved require. It
+// returns Busy if the queue is full or the wait too long.
 func (p *Method) Reserve(ctx context.Context, place mfa.Place) (func(), error) {
 	defer p.span(ctx, "wait to hash password")()
-	return p.gate.enter(ctx, place)
+	return p.queue.enter(ctx, place)
 }
 
-// Parse refuses what can not be a password before anything is counted.
+// Parse returns InvalidRequest for an empty password, one that is too long and one with NUL.
 func (p *Method) Parse(_ mfa.Attempt, r mfa.Response) error {
-	_, err := typedPassword(r)
+	_, err := parseResponse(r)
 	return err
 }
 
-func typedPassword(r mfa.Response) (string, error) {
+func parseResponse(r mfa.Response) (string, error) {
 	var plain string
-	if err := json.Unmarshal(r, &plain); err != nil || plain == "" || len(plain) > passwordMax || strings.ContainsRune(plain, 0) {
+	if err := json.Unmarshal(r, &plain); err != nil || plain == "" || len(plain) > maxBytes || strings.ContainsRune(plain, 0) {
 		return "", &mfa.Error{Code: mfa.InvalidRequest}
 	}
 	return plain, nil
@@ -126,14 +128,14 @@ func (p *Method) Begin(context.Context, mfa.Attempt) (mfa.Challenge, mfa.State, 
 	return nil, nil, nil
 }
 
-// Finish compares a password. An unknown or disabled user and one without a password
-// cost the same computation and get the same answer as a wrong password.
+// Finish compares a password and returns InvalidCredentials for a wrong one. Unknown and
+// disabled users and those without a password cost the same and get the same error.
 func (p *Method) Finish(ctx context.Context, a mfa.Attempt, _ mfa.State, r mfa.Response) (mfa.Proof, error) {
-	plain, err := typedPassword(r)
+	plain, err := parseResponse(r)
 	if err != nil {
 		return mfa.Proof{}, err
 	}
-	own := Of(a)
+	own := AuthenticatorOf(a)
 	compute := func(spelling string) (right, stale bool, err error) {
 		defer p.span(ctx, "hash password")()
 		if own == nil {
@@ -142,10 +144,10 @@ func (p *Method) Finish(ctx context.Context, a mfa.Attempt, _ mfa.State, r mfa.R
 		}
 		return p.verify(string(own.Secret), spelling)
 	}
-	right, stale, err := compute(normal(plain))
-	if err == nil && normal(plain) != plain {
-		// A hash from before passwords were normalised is of the spelling as it was typed.
-		// It is tried whatever came of the first, so that the time tells nothing.
+	right, stale, err := compute(normalize(plain))
+	if err == nil && normalize(plain) != plain {
+		// Hashes from before normalization are of the password as typed. That is always tried,
+		// so that the time reveals nothing.
 		var raw bool
 		if raw, _, err = compute(plain); raw && !right {
 			right, stale = true, true
@@ -172,22 +174,17 @@ func (p *Method) Finish(ctx context.Context, a mfa.Attempt, _ mfa.State, r mfa.R
 	return proof, nil
 }
 
-// ownPassword finds the password of an account that may sign in.
-func Of(a mfa.Attempt) *storage.Authenticator {
-	if a.Account == nil || a.Account.User.Status == storage.UserDisabled {
-		return nil
-	}
-	for i := range a.Account.Authenticators {
-		x := &a.Account.Authenticators[i]
-		if x.Method == Name && x.State == storage.AuthenticatorActive && len(x.Secret) > 0 {
-			return x
-		}
+// AuthenticatorOf returns the password that can be compared; nil: none, or it can not be
+// decrypted.
+func AuthenticatorOf(a mfa.Attempt) *storage.Authenticator {
+	if x := a.Active(Name); x != nil && len(x.Secret) > 0 {
+		return x
 	}
 	return nil
 }
 
-// Matches reports whether a password is the one of a stored hash; false also where the
-// hash cannot be read. It waits for its turn.
+// Matches reports whether a stored hash is of a password. A malformed hash matches none. It
+// waits for a place.
 func (p *Method) Matches(ctx context.Context, stored, plain string) (bool, error) {
 	release, err := p.Reserve(ctx, mfa.Place{})
 	if err != nil {
@@ -198,8 +195,8 @@ func (p *Method) Matches(ctx context.Context, stored, plain string) (bool, error
 	return right && err == nil, nil
 }
 
-// verify compares a password with a stored hash; stale says that the hash should be
-// made anew: other parameters, an older pepper, or an imported bcrypt hash.
+// verify compares a password with a stored hash. stale reports that the hash should be
+// replaced: it has other parameters, an older pepper, or is bcrypt.
 func (p *Method) verify(stored, plain string) (right, stale bool, err error) {
 	if isBcrypt(stored) {
 		err := bcrypt.CompareHashAndPassword([]byte(stored), []byte(plain))
@@ -215,7 +212,7 @@ func (p *Method) verify(stored, plain string) (right, stale bool, err error) {
 		if !ok {
 			return false, false, fmt.Errorf("pepper %s is gone", h.pepper)
 		}
-		input = peppered(key, plain)
+		input = applyPepper(key, plain)
 	}
 	tag := argon2.IDKey(input, h.salt, h.time, h.memory, h.lanes, uint32(len(h.tag))) //nolint:gosec // 16 to 64
 	_, newest, _ := p.keyring.Pepper("")
@@ -224,8 +221,9 @@ func (p *Method) verify(stored, plain string) (right, stale bool, err error) {
 	return hmac.Equal(tag, h.tag), stale, nil
 }
 
+// HashReserved is Hash for a caller who holds a place from Reserve.
 func (p *Method) HashReserved(plain string) (string, error) {
-	plain = normal(plain)
+	plain = normalize(plain)
 	key, id, ok := p.keyring.Pepper("")
 	if !ok {
 		return "", errors.New("hash password: no pepper")
@@ -234,15 +232,11 @@ func (p *Method) HashReserved(plain string) (string, error) {
 	if _, err := io.ReadFull(p.random, h.salt); err != nil {
 		return "", fmt.Errorf("hash password: %w", err)
 	}
-	h.tag = tagOf(key, plain, h)
+	h.tag = argon2.IDKey(applyPepper(key, plain), h.salt, h.time, h.memory, h.lanes, tagBytes)
 	return h.String(), nil
 }
 
-func tagOf(key []byte, plain string, h argon2Hash) []byte {
-	return argon2.IDKey(peppered(key, plain), h.salt, h.time, h.memory, h.lanes, tagBytes)
-}
-
-func peppered(key []byte, plain string) []byte {
+func applyPepper(key []byte, plain string) []byte {
 	m := hmac.New(sha256.New, key)
 	m.Write([]byte(plain))
 	return m.Sum(nil)

@@ -48,7 +48,7 @@ func TestPasswordRules(t *testing.T) {
 	}
 }
 
-func TestPasswordsAreHashedAnewWhenSomethingChanged(t *testing.T) {
+func TestOutdatedHashesAreReplaced(t *testing.T) {
 	k := testKeyring(t)
 	old := New(k, rand.Reader, cheap())
 	text, err := old.Hash(context.Background(), "some password")
@@ -111,7 +111,7 @@ func TestANewPepperMakesHashesStale(t *testing.T) {
 	}
 }
 
-func TestPHCStringsAreReadOneWayOnly(t *testing.T) {
+func TestOnlyCanonicalPHCStringsAreAccepted(t *testing.T) {
 	good := argon2Hash{memory: 19456, time: 2, lanes: 1, pepper: "01890000-0000-7000-8000-0000000000ff", salt: make([]byte, 16), tag: make([]byte, 32)}.String()
 	if _, err := parsePHC(good); err != nil {
 		t.Fatalf("parsePHC(%s) = %v", good, err)
@@ -129,7 +129,7 @@ func TestPHCStringsAreReadOneWayOnly(t *testing.T) {
 	}
 }
 
-// A hash that takes long to compare tells that its user exists.
+// The time of a costly comparison would reveal that the user exists.
 func TestCostlyImportedHashesAreRefused(t *testing.T) {
 	b, err := bcrypt.GenerateFromPassword([]byte("some password"), bcrypt.MinCost)
 	if err != nil {

@@ -9,15 +9,15 @@ import (
 	"sallyport/mfa"
 )
 
-// gate bounds how many costly computations run at once and how many wait. Without
-// it a few hundred parallel logins would take all memory and all cores.
+// queue limits how many hashes are computed in parallel and how many wait, and so the memory
+// and cores that parallel logins take.
 type queue struct {
 	running chan struct{}
 	waiting atomic.Int64
 	refused atomic.Int64
 	length  int64
 	wait    time.Duration
-	share   int // of one network, running and waiting; below 0: all
+	share   int // of one network, running and waiting; negative: no limit
 
 	mu   sync.Mutex
 	from map[string]int
@@ -27,7 +27,7 @@ func newQueue(parallel, length, share int, wait time.Duration) *queue {
 	return &queue{running: make(chan struct{}, parallel), length: int64(length), share: share, wait: wait, from: map[string]int{}}
 }
 
-// enter waits for a turn; the caller gives it back by the returned function.
+// enter waits for a place. The returned function releases it.
 func (g *queue) enter(ctx context.Context, p mfa.Place) (func(), error) {
 	if !g.admit(p.From) {
 		return nil, g.busy()
@@ -44,11 +44,11 @@ func (g *queue) busy() error {
 	return &mfa.Error{Code: mfa.Busy, RetryAfter: max(g.wait, time.Second)}
 }
 
-// Load says how busy a gate is.
+// Load is the load of the queue of password hashes.
 type Load struct {
 	Running, Parallel int
 	Waiting, Queue    int
-	Refused           int64 // turned away since the start
+	Refused           int64 // since the start
 }
 
 func (g *queue) load() Load {
@@ -83,7 +83,7 @@ func (g *queue) turn(ctx context.Context, p mfa.Place) error {
 	}
 }
 
-// admit counts a network in, unless it has its share already.
+// admit counts a network, and returns false if it has its share.
 func (g *queue) admit(from string) bool {
 	if from == "" || g.share < 0 {
 		return true

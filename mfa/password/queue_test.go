@@ -10,7 +10,7 @@ import (
 	"sallyport/mfa"
 )
 
-func TestOneNetworkHasAShareOfAllPlaces(t *testing.T) {
+func TestOneNetworkGetsAShareOfThePlaces(t *testing.T) {
 	g := newQueue(4, 4, 2, time.Hour)
 	enter := func(from string) (func(), error) { return g.enter(context.Background(), mfa.Place{From: from}) }
 	first, err := enter("203.0.113.7")
@@ -49,12 +49,12 @@ func TestOneNetworkHasAShareOfAllPlaces(t *testing.T) {
 	}
 }
 
-func TestAnEighthOfAllPlacesIsForOneNetwork(t *testing.T) {
+func TestTheDefaultShareOfANetworkIsAnEighth(t *testing.T) {
 	for _, c := range []struct {
 		o    Options
 		want int
 	}{{Options{Parallel: 2}, 8}, {Options{Parallel: 2, Queue: 1}, 1}, {Options{PerNetwork: 3}, 3}, {Options{PerNetwork: -1}, -1}} {
-		if got := New(testKeyring(t), nil, c.o).gate.share; got != c.want {
+		if got := New(testKeyring(t), nil, c.o).queue.share; got != c.want {
 			t.Errorf("%+v: a network has %d places, want %d", c.o, got, c.want)
 		}
 	}

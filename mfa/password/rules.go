@@ -16,60 +16,60 @@ import (
 	"sallyport/storage"
 )
 
-// PasswordMin is how many characters a password has at least, where nobody asks for more.
+// MinLength is the lowest minimum length of new passwords, in characters.
 const MinLength = 8
 
 // NIST SP 800-63B-4 section 3.1.1.2: no composition rules, no truncation, no trimming.
 const (
-	// passwordMax is how many bytes a password has at most, as typed and after NFKC.
-	passwordMax = 1024
-	// wordMin is the length from which a word counts as one, aroundMax how many characters
-	// around it make no better password of it.
-	wordMin, aroundMax = 4, 8
-	// A part of a name counts from nameMin letters on, a number of the user's from
-	// numberMin digits on.
-	nameMin, numberMin = 2, 6
+	// maxBytes is the maximum length of a password in bytes, as typed and after NFKC.
+	maxBytes = 1024
+	// minWord is the minimum length of a word that passwords must not consist of, maxExtra
+	// how many digits and marks may surround it.
+	minWord, maxExtra = 4, 8
+	// minName and minNumber are the minimum lengths of parts of names and of numbers.
+	minName, minNumber = 2, 6
 )
 
 //go:embed common_passwords.txt
 var commonPasswords string
 
-// commonList is the list as deploy/passwords writes it: folded and sorted, after a head.
+// commonList returns the list that deploy/passwords writes after a header: case-folded, sorted.
 func commonList() []string {
 	_, list, _ := strings.Cut(commonPasswords, "\n\n")
 	return strings.Split(strings.TrimSuffix(list, "\n"), "\n")
 }
 
-// normal writes a password as it is counted, compared and hashed: whatever keyboard it is
-// typed on, the same characters are the same password (NFKC).
-func normal(plain string) string { return norm.NFKC.String(plain) }
+// normalize returns the NFKC form of a password, which is counted, compared and hashed, so
+// that it does not depend on the keyboard.
+func normalize(plain string) string { return norm.NFKC.String(plain) }
 
-// folded is a password or a word as it is looked up: without the difference of case.
-func folded(text string) string { return normal(cases.Fold().String(normal(text))) }
+// foldCase returns the normalized text without differences of case.
+func foldCase(text string) string { return normalize(cases.Fold().String(normalize(text))) }
 
-// MinLength is how many characters a new password has at least.
+// MinLength returns the minimum length of new passwords, in characters.
 func (p *Method) MinLength() int { return p.o.MinLength }
 
-// Check applies the rules for a new password of somebody with these names, the words of
-// their own that others would try first.
+// Check applies the rules for new passwords. names are the user's names and other words that
+// an attacker would try (see Words). It returns InvalidRequest, PasswordTooShort,
+// PasswordTooLong, PasswordTooCommon, PasswordBreached or PasswordUnchecked.
 func (p *Method) Check(plain string, names ...string) error {
-	text := normal(plain)
+	text := normalize(plain)
 	switch {
 	case !utf8.ValidString(plain) || strings.ContainsRune(plain, 0):
 		return &mfa.Error{Code: mfa.InvalidRequest}
 	case utf8.RuneCountInString(text) < p.o.MinLength:
 		return &mfa.Error{Code: mfa.PasswordTooShort, Params: map[string]string{"Least": strconv.Itoa(p.o.MinLength)}}
-	case len(plain) > passwordMax || len(text) > passwordMax:
+	case len(plain) > maxBytes || len(text) > maxBytes:
 		return &mfa.Error{Code: mfa.PasswordTooLong}
-	case p.guessable(text, slices.Concat(p.o.Context, names)):
+	case p.isGuessable(text, slices.Concat(p.o.Context, names)):
 		return &mfa.Error{Code: mfa.PasswordTooCommon}
 	case p.o.Breached == "":
 		return nil
 	}
-	// Collections have passwords as people typed them.
+	// Such files have passwords as typed.
 	found, err := breached(p.o.Breached, slices.Compact([]string{plain, text})...)
 	if err != nil {
-		return &mfa.Error{Code: mfa.PasswordUnchecked, RetryAfter: uncheckedWait, Err: fmt.Errorf("search breached passwords: %w", err)}
+		return &mfa.Error{Code: mfa.PasswordUnchecked, RetryAfter: retryAfter, Err: fmt.Errorf("search breached passwords: %w", err)}
 	}
 	if found {
 		return &mfa.Error{Code: mfa.PasswordBreached}
@@ -77,12 +77,12 @@ func (p *Method) Check(plain string, names ...string) error {
 	return nil
 }
 
-// guessable reports whether a password is a common one or a word that others would try,
-// as it is or with a few digits and punctuation marks around it.
-func (p *Method) guessable(text string, words []string) bool {
-	whole := folded(text)
+// isGuessable reports whether a password is common or one of the words, alone or surrounded by
+// a few digits and marks.
+func (p *Method) isGuessable(text string, words []string) bool {
+	whole := foldCase(text)
 	core := strings.TrimFunc(whole, func(r rune) bool { return !unicode.IsLetter(r) })
-	if utf8.RuneCountInString(core) < wordMin || utf8.RuneCountInString(whole)-utf8.RuneCountInString(core) > aroundMax {
+	if utf8.RuneCountInString(core) < minWord || utf8.RuneCountInString(whole)-utf8.RuneCountInString(core) > maxExtra {
 		core = whole
 	}
 	for _, candidate := range []string{whole, core} {
@@ -91,41 +91,40 @@ func (p *Method) guessable(text string, words []string) bool {
 		}
 	}
 	for _, word := range words {
-		if word = folded(word); utf8.RuneCountInString(word) >= wordMin && (word == whole || word == core) {
+		if word = foldCase(word); utf8.RuneCountInString(word) >= minWord && (word == whole || word == core) {
 			return true
 		}
 	}
-	return isNamed(whole, words)
+	return consistsOfNames(whole, words)
 }
 
-// isNamed reports whether a folded password consists of nothing but names and parts of
-// them, in any order and spelling, with whatever spaces and marks and up to aroundMax digits
-// between and around; or whether it is a number of the user's, such as that of a telephone
-// without its country.
-func isNamed(text string, names []string) bool {
-	letters, digits := keep(text, isLetter), keep(text, unicode.IsDigit)
+// consistsOfNames reports whether a folded password consists of names and parts of them, in
+// any order and spelling, with any spaces and marks and up to maxExtra digits, or is a number
+// of the user, such as the phone number without country code.
+func consistsOfNames(text string, names []string) bool {
+	letters, digits := filter(text, isLetter), filter(text, unicode.IsDigit)
 	if letters == "" {
-		return isNumbered(digits, names)
+		return isUserNumber(digits, names)
 	}
-	if utf8.RuneCountInString(digits) > aroundMax {
+	if utf8.RuneCountInString(digits) > maxExtra {
 		return false
 	}
 	var words []string
 	for _, name := range names {
-		name = folded(name)
-		for _, word := range append(strings.FieldsFunc(name, func(r rune) bool { return !isLetter(r) }), keep(name, isLetter)) {
-			if utf8.RuneCountInString(word) >= nameMin {
-				words = append(words, variants(word)...)
+		name = foldCase(name)
+		for _, word := range append(strings.FieldsFunc(name, func(r rune) bool { return !isLetter(r) }), filter(name, isLetter)) {
+			if utf8.RuneCountInString(word) >= minName {
+				words = append(words, spellings(word)...)
 			}
 		}
 	}
-	return slices.ContainsFunc(variants(letters), func(spelling string) bool { return consistsOf(spelling, words) })
+	return slices.ContainsFunc(spellings(letters), func(spelling string) bool { return consistsOf(spelling, words) })
 }
 
-func isNumbered(digits string, names []string) bool {
+func isUserNumber(digits string, names []string) bool {
 	digits = strings.TrimLeft(digits, "0")
-	return len(digits) >= numberMin && slices.ContainsFunc(names, func(name string) bool {
-		return strings.HasSuffix(keep(normal(name), unicode.IsDigit), digits)
+	return len(digits) >= minNumber && slices.ContainsFunc(names, func(name string) bool {
+		return strings.HasSuffix(filter(normalize(name), unicode.IsDigit), digits)
 	})
 }
 
@@ -143,18 +142,18 @@ func consistsOf(text string, words []string) bool {
 	return reached[len(text)]
 }
 
-// variants are the ways to write a folded word without a key for each of its letters:
-// as it is, as German writes it without umlauts, and without any mark.
-func variants(word string) []string {
+// spellings returns a folded word as it is, with German umlauts transcribed, and without
+// diacritics.
+func spellings(word string) []string {
 	german := strings.NewReplacer("ä", "ae", "ö", "oe", "ü", "ue").Replace(word)
-	bare := keep(norm.NFD.String(word), unicode.IsLetter)
+	bare := filter(norm.NFD.String(word), unicode.IsLetter)
 	return slices.Compact([]string{word, german, bare})
 }
 
 func isLetter(r rune) bool { return unicode.IsLetter(r) || unicode.IsMark(r) }
 
-// keep leaves the characters of a kind.
-func keep(text string, kind func(rune) bool) string {
+// filter returns the characters of a kind.
+func filter(text string, kind func(rune) bool) string {
 	return strings.Map(func(r rune) rune {
 		if kind(r) {
 			return r
@@ -163,8 +162,8 @@ func keep(text string, kind func(rune) bool) string {
 	}, text)
 }
 
-// ownWords are the words of a person: their names, the parts of an address before and
-// after the @, and the parts of what they are called.
+// Words returns the words that an attacker would try for a user: identifiers, the parts of
+// e-mail addresses, and the names in the profile, whole and in parts.
 func Words(identifiers []string, profile map[string]any) []string {
 	var out []string
 	for _, i := range identifiers {
@@ -180,6 +179,7 @@ func Words(identifiers []string, profile map[string]any) []string {
 	return out
 }
 
+// WordsOf returns the Words of an account.
 func WordsOf(a storage.Account) []string {
 	var names []string
 	for _, i := range a.Identifiers {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
 
 	"sallyport/mfa"
@@ -64,7 +65,7 @@ func TestTheListIsSearchedWhole(t *testing.T) {
 	}
 	p := New(testKeyring(t), rand.Reader, cheap())
 	for _, word := range list {
-		if folded(word) != word || !p.guessable(word, nil) || !p.guessable(strings.ToUpper(word), nil) {
+		if foldCase(word) != word || !p.isGuessable(word, nil) || !p.isGuessable(strings.ToUpper(word), nil) {
 			t.Errorf("%q is on the list, and is not found or not folded", word)
 		}
 		if utf8.RuneCountInString(word) >= MinLength {
@@ -76,11 +77,11 @@ func TestTheListIsSearchedWhole(t *testing.T) {
 	}
 }
 
-// A password that was set before may be longer than any new one once it is normalised.
-func TestALongSpellingOfBeforeStillOpens(t *testing.T) {
+// A normalized old password may be longer than the limit of new ones.
+func TestAnOldPasswordOfALongSpellingIsAccepted(t *testing.T) {
 	p := New(testKeyring(t), rand.Reader, cheap())
 	long := strings.Repeat("\ufdfa", 300)
-	if len(long) > passwordMax || len(normal(long)) <= passwordMax {
+	if len(long) > maxBytes || len(normalize(long)) <= maxBytes {
 		t.Fatal("the sample is not what it should be")
 	}
 	if err := p.Parse(mfa.Attempt{}, mfa.Typed(long)); err != nil {
@@ -91,8 +92,7 @@ func TestALongSpellingOfBeforeStillOpens(t *testing.T) {
 	}
 }
 
-// Names are none, in whatever way they are put together and written.
-func TestNamesAreNoPasswords(t *testing.T) {
+func TestNamesAreRefusedAsPasswords(t *testing.T) {
 	o := cheap()
 	o.Context = []string{"Lighthouse Mail", "login.harbour.example"}
 	p := New(testKeyring(t), rand.Reader, o)
@@ -130,7 +130,7 @@ func TestNamesAreNoPasswords(t *testing.T) {
 	}
 }
 
-func TestTheLeastLengthIsASetting(t *testing.T) {
+func TestTheMinimumLengthIsASetting(t *testing.T) {
 	for _, tc := range []struct {
 		least, given int
 		refused      bool
@@ -146,15 +146,15 @@ func TestTheLeastLengthIsASetting(t *testing.T) {
 	}
 }
 
-// However a keyboard spells a password, it is the same one; hashes made of a spelling as it
-// was typed open once and are replaced.
-func TestPasswordsAreComparedNormalised(t *testing.T) {
+// Passwords do not depend on the keyboard. A hash of the password as typed is accepted once
+// and replaced.
+func TestPasswordsAreComparedNormalized(t *testing.T) {
 	const composed, decomposed, wide = "gr\u00fcne Wellen im M\u00e4rz", "gru\u0308ne Wellen im Ma\u0308rz", "ｇrüne Wellen im März"
 	p := New(testKeyring(t), rand.Reader, cheap())
 	raw := func(plain string) string {
 		key, id, _ := p.keyring.Pepper("")
 		h := argon2Hash{memory: p.o.Memory, time: p.o.Time, lanes: p.o.Threads, pepper: id, salt: make([]byte, saltBytes)}
-		h.tag = tagOf(key, plain, h)
+		h.tag = argon2.IDKey(applyPepper(key, plain), h.salt, h.time, h.memory, h.lanes, tagBytes)
 		return h.String()
 	}
 	imported, err := bcrypt.GenerateFromPassword([]byte(decomposed), bcrypt.MinCost)
@@ -199,13 +199,13 @@ func TestPasswordsAreComparedNormalised(t *testing.T) {
 	}
 }
 
-// How often a hash is computed depends on what was typed and on nothing else, as long as
-// it is wrong: else it would tell who has an account, and since when.
+// The number of hashes for a wrong password depends on the input alone: else it would reveal
+// who has an account, and since when.
 func TestWrongPasswordsCostTheSame(t *testing.T) {
 	computed := 0
 	o := cheap()
-	o.Span = func(_ context.Context, deed string) func() {
-		if deed == "hash password" {
+	o.Span = func(_ context.Context, operation string) func() {
+		if operation == "hash password" {
 			computed++
 		}
 		return func() {}

@@ -16,7 +16,7 @@ func TestRecoveryKeepsTheContract(t *testing.T) {
 	methodtest.Run(t, func(*testing.T) methodtest.Fixture {
 		codes := methodtest.Codes{"owner": {"aaaa1111bbbb", "aaaa2222bbbb"}, "other": {"cccc1111dddd"}}
 		printed := map[storage.UserID]string{"owner": "AAAA-2222-BBBB", "other": "cccc1111dddd"}
-		return methodtest.Fixture{Method: recovery.New(codes, rand.Reader), Now: methodtest.At,
+		return methodtest.Fixture{Method: recovery.New(codes, rand.Reader), Now: methodtest.Now,
 			Owner: methodtest.Account("owner", storage.Authenticator{Method: "recovery"}), Other: methodtest.Account("other", storage.Authenticator{Method: "recovery"}),
 			Answer: func(_ *testing.T, who *storage.Account, _ mfa.Challenge, _ time.Time) mfa.Response {
 				return mfa.Typed(printed[who.User.ID])

@@ -1,4 +1,5 @@
-// Package recovery is the method "recovery": single-use codes for the day the phone is lost.
+// Package recovery implements the method "recovery": single-use codes for use when the
+// authenticator app is lost.
 package recovery
 
 import (
@@ -23,56 +24,56 @@ import (
 //go:embed messages
 var texts embed.FS
 
-// RecoveryName is the name of the method.
+// Name is the name of the method.
 const Name = "recovery"
 
 const (
-	recoveryBytes = 15 // 24 base32 characters, 120 bits
-	recoveryGroup = 6
+	codeBytes = 15 // 24 base32 characters, 120 bits
+	groupSize = 6
 )
 
-// RecoveryStore is what Recovery reads.
+// Store is the part of storage that Method reads.
 type Store interface {
 	RecoveryCodes(ctx context.Context, user storage.UserID) ([]string, error)
 }
 
-// Recovery is the method "recovery": single-use codes kept for the day the phone is
-// lost (NIST SP 800-63B section 5.1.2, look-up secrets).
+// Method implements mfa.Method with single-use codes (NIST SP 800-63B section 5.1.2, look-up
+// secrets).
 type Method struct {
 	store  Store
 	random io.Reader
 }
 
-// NewRecovery returns the method "recovery".
+// New returns a Method.
 func New(store Store, random io.Reader) *Method {
 	return &Method{store: store, random: random}
 }
 
-// Info says what the method is. Its codes count as "otp": RFC 8176 has no better word.
+// Info describes the method. The amr is "otp": RFC 8176 has no closer value.
 func (m *Method) Info() mfa.Info {
 	return mfa.Info{Name: Name, Texts: texts, Kinds: []storage.Kind{storage.Have}, AMR: []string{"otp"},
 		Second: true, Typed: true, Bucket: throttle.Factor}
 }
 
-// Parse refuses what has the shape of no recovery code before anything is counted.
+// Parse returns InvalidRequest for anything but the form of a recovery code.
 func (m *Method) Parse(_ mfa.Attempt, r mfa.Response) error {
-	_, err := typedRecovery(r)
+	_, err := parseResponse(r)
 	return err
 }
 
-// Begin does nothing: the codes are on paper.
+// Begin does nothing: the user has the codes.
 func (m *Method) Begin(context.Context, mfa.Attempt) (mfa.Challenge, mfa.State, error) {
 	return nil, nil, nil
 }
 
-// Finish looks for the code among the unused ones, comparing all of them.
+// Finish compares the code with all unused ones. It returns InvalidPasscode if it is none of them.
 func (m *Method) Finish(ctx context.Context, a mfa.Attempt, _ mfa.State, r mfa.Response) (mfa.Proof, error) {
-	code, err := typedRecovery(r)
+	code, err := parseResponse(r)
 	if err != nil {
 		return mfa.Proof{}, err
 	}
-	own := m.own(a)
-	user := storage.UserID("00000000-0000-0000-0000-000000000000") // nobody; read all the same
+	own := a.Active(Name)
+	user := storage.UserID("00000000-0000-0000-0000-000000000000") // unknown user; costs the same read
 	if own != nil {
 		user = a.Account.User.ID
 	}
@@ -92,25 +93,11 @@ func (m *Method) Finish(ctx context.Context, a mfa.Attempt, _ mfa.State, r mfa.R
 		Spend: storage.CredentialSpend{User: user, Authenticator: own.ID, Code: code}}, nil
 }
 
-func (m *Method) own(a mfa.Attempt) *storage.Authenticator {
-	if a.Account == nil || a.Account.User.Status == storage.UserDisabled {
-		return nil
-	}
-	for i := range a.Account.Authenticators {
-		x := &a.Account.Authenticators[i]
-		if x.Method == Name && x.State == storage.AuthenticatorActive &&
-			(a.Authenticator == nil || a.Authenticator.ID == x.ID) {
-			return x
-		}
-	}
-	return nil
-}
-
-// Codes makes n new codes, canonical.
+// Codes returns n new codes in canonical form.
 func (m *Method) Codes(n int) ([]string, error) {
 	out := make([]string, 0, n)
 	for range n {
-		var b [recoveryBytes]byte
+		var b [codeBytes]byte
 		if _, err := io.ReadFull(m.random, b[:]); err != nil {
 			return nil, fmt.Errorf("make recovery codes: %w", err)
 		}
@@ -119,7 +106,7 @@ func (m *Method) Codes(n int) ([]string, error) {
 	return out, nil
 }
 
-// set makes a new set of codes for a user.
+// NewSet returns a set of n new codes for a user, to be stored.
 func (m *Method) NewSet(n int, user storage.UserID, now time.Time) (storage.RecoverySet, error) {
 	codes, err := m.Codes(n)
 	if err != nil {
@@ -127,16 +114,15 @@ func (m *Method) NewSet(n int, user storage.UserID, now time.Time) (storage.Reco
 	}
 	return storage.RecoverySet{Codes: codes, Authenticator: storage.Authenticator{
 		ID: storage.AuthenticatorID(storage.Random128(m.random)), UserID: user, Method: Name, Origin: "login",
-		State: storage.AuthenticatorActive, Data: recoveryData(n), CreatedAt: now, UpdatedAt: now}}, nil
+		State: storage.AuthenticatorActive, Data: setData(n), CreatedAt: now, UpdatedAt: now}}, nil
 }
 
-// recoveryData says how many codes a set began with, so that its counter tells how
-// many are left.
-func recoveryData(codes int) json.RawMessage {
+// setData returns the data of a set of codes, from which mfa.UsesLeft counts.
+func setData(codes int) json.RawMessage {
 	return json.RawMessage(fmt.Sprintf(`{"uses":%d}`, codes))
 }
 
-func typedRecovery(r mfa.Response) (string, error) {
+func parseResponse(r mfa.Response) (string, error) {
 	var typed string
 	if err := json.Unmarshal(r, &typed); err != nil {
 		return "", &mfa.Error{Code: mfa.InvalidRequest}
@@ -148,16 +134,16 @@ func typedRecovery(r mfa.Response) (string, error) {
 	return code, nil
 }
 
-// CanonicalRecovery is the one spelling of a recovery code: lower case, without the
-// spaces and dashes it is shown with. Every surface takes codes of every shape: 24
-// base32 characters of ours, 12 characters (xxxx-xxxx-xxxx) and 10 (xxxxx-xxxxx).
+// Canonical returns the canonical form of a recovery code: lower case, without spaces and
+// dashes. It accepts the 24 base32 characters of new codes and, as imported, 12
+// (xxxx-xxxx-xxxx) or 10 characters (xxxxx-xxxxx), and returns false for anything else.
 func Canonical(typed string) (string, bool) {
 	if len(typed) > 128 {
 		return "", false
 	}
 	code := strings.Map(func(r rune) rune {
 		switch {
-		case unicode.IsSpace(r), unicode.Is(unicode.Pd, r): // copied texts bring all sorts of dashes
+		case unicode.IsSpace(r), unicode.Is(unicode.Pd, r): // copied text has various dashes
 			return -1
 		case r >= 'A' && r <= 'Z':
 			return r + 'a' - 'A'
@@ -174,9 +160,9 @@ func Canonical(typed string) (string, bool) {
 	return code, true
 }
 
-// ShowRecovery writes a canonical code as people read it.
+// Show returns the display form of a canonical code, in groups.
 func Show(code string) string {
-	size := map[int]int{10: 5, 12: 4, 24: recoveryGroup}[len(code)]
+	size := map[int]int{10: 5, 12: 4, 24: groupSize}[len(code)]
 	if size == 0 {
 		return code
 	}
@@ -191,7 +177,8 @@ func Show(code string) string {
 	return shown
 }
 
-// ImportRecovery reads a set of codes made elsewhere.
+// Import returns the authenticator and the canonical codes of an imported set, and
+// InvalidRequest for a malformed code.
 func Import(typed []string) (storage.Authenticator, []string, error) {
 	codes := make([]string, 0, len(typed))
 	for _, text := range typed {
@@ -201,10 +188,10 @@ func Import(typed []string) (storage.Authenticator, []string, error) {
 		}
 		codes = append(codes, code)
 	}
-	return storage.Authenticator{Method: Name, Data: recoveryData(len(codes))}, codes, nil
+	return storage.Authenticator{Method: Name, Data: setData(len(codes))}, codes, nil
 }
 
-// ShowAll writes canonical codes as people read them.
+// ShowAll returns the display form of canonical codes.
 func ShowAll(codes []string) []string {
 	out := make([]string, len(codes))
 	for i, c := range codes {

@@ -36,7 +36,7 @@ func FuzzRecovery(f *testing.F) {
 	})
 }
 
-func TestRecoveryCodesAreDistinctAndOfTheirShape(t *testing.T) {
+func TestRecoveryCodesAreDistinctAndWellFormed(t *testing.T) {
 	codes, err := New(noCodes{}, rand.Reader).Codes(500)
 	if err != nil {
 		t.Fatal(err)

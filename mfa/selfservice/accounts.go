@@ -1,6 +1,6 @@
-// Package selfservice is what signed-in users do with their own accounts: see and name
-// their factors, remove them, replace recovery codes and the password, and read what
-// happened. Enrolling is in package exchange, as logins enrol too.
+// Package selfservice lets signed-in users manage their own accounts: list, rename and remove
+// factors, replace recovery codes and the password, and read the audit trail. Package exchange
+// enrols factors, as logins do so too.
 package selfservice
 
 import (
@@ -16,14 +16,14 @@ import (
 	"sallyport/storage"
 )
 
-// Store is the slice of storage that Accounts needs.
+// Store is the part of storage that Accounts uses.
 type Store interface {
 	RenameAuthenticator(ctx context.Context, user storage.UserID, id storage.AuthenticatorID, name string, now time.Time, events []storage.Event) error
 	DeleteAuthenticator(ctx context.Context, r storage.Removal) error
 	ReplaceRecoveryCodes(ctx context.Context, set storage.RecoverySet, now time.Time, events []storage.Event, messages []storage.Message) error
 }
 
-// Accounts changes accounts for their owners.
+// Accounts changes accounts on behalf of their owners.
 type Accounts struct {
 	store    Store
 	verifier *exchange.Verifier
@@ -34,12 +34,12 @@ type Accounts struct {
 	product  string
 }
 
-// New returns Accounts. product is named in the messages to owners.
+// New returns Accounts. product is the sender named in messages.
 func New(store Store, verifier *exchange.Verifier, password *password.Method, journal *audit.Journal, now func() time.Time, random io.Reader, product string) *Accounts {
 	return &Accounts{store: store, verifier: verifier, password: password, journal: journal, now: now, random: random, product: product}
 }
 
-// notify composes a message to an owner.
+// notify returns a message to an owner.
 func (a *Accounts) notify(caller mfa.Caller, o mfa.Owner, template string, data map[string]string) []storage.Message {
 	return notice.New(a.now(), a.random, a.product, caller, &o.Account, template, data)
 }

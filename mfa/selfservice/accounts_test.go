@@ -3,8 +3,6 @@ package selfservice_test
 import (
 	"context"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,7 +17,7 @@ import (
 
 var totpOnly = exchange.NewFactor{Method: "totp", Name: "Phone"}
 
-func TestWhatAChangeOfFactorsAsksFor(t *testing.T) {
+func TestAChangeOfFactorsNeedsAFreshProof(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		held bool // a second factor
@@ -40,14 +38,14 @@ func TestWhatAChangeOfFactorsAsksFor(t *testing.T) {
 			h := mfatest.New(t)
 			var u storage.User
 			if tc.held {
-				u = h.Ada()
+				u = h.CreateAda()
 			} else {
-				u = h.Bob()
+				u = h.CreatePasswordUser()
 			}
 			o := h.Session(u.ID, tc.with...)
-			h.Wait(tc.age)
-			mfatest.Want(t, "fresh", h.Verifier.Fresh(o), tc.code)
-			_, err := h.EnrolFor(o, totpOnly)
+			h.Advance(tc.age)
+			mfatest.Want(t, "fresh", h.Verifier.CheckFresh(o), tc.code)
+			_, err := h.EnrollAs(o, totpOnly)
 			mfatest.Want(t, "enrol", err, tc.code)
 			if !tc.held {
 				return
@@ -63,165 +61,28 @@ func TestWhatAChangeOfFactorsAsksFor(t *testing.T) {
 	}
 }
 
-func TestTwoDevicesOfDifferentShape(t *testing.T) {
-	h := mfatest.New(t)
-	u := h.Bob()
-	o := h.Session(u.ID, "password")
-	first, err := h.EnrolFor(o, exchange.NewFactor{Method: "totp", Name: "Work phone"})
-	mfatest.Want(t, "first", err, "")
-	codes, err := h.ConfirmFor(o, first)
-	mfatest.Want(t, "confirm first", err, "")
-	if len(codes) != 10 {
-		t.Fatalf("%d recovery codes with the first factor, want 10", len(codes))
-	}
-	h.Wait(30 * time.Second)
-	o = h.Session(u.ID, "password", "totp")
-	second, err := h.EnrolFor(o, exchange.NewFactor{Method: "totp", Name: "Token", Shape: mfa.Shape{Algorithm: "SHA512", Digits: 8}})
-	mfatest.Want(t, "second", err, "")
-	if !strings.Contains(second.Handout.URI, "algorithm=SHA512") || !strings.Contains(second.Handout.URI, "digits=8") {
-		t.Errorf("address = %s", second.Handout.URI)
-	}
-	codes, err = h.ConfirmFor(o, second)
-	mfatest.Want(t, "confirm second", err, "")
-	if codes != nil {
-		t.Errorf("%d recovery codes with the second factor, want those there are to stay", len(codes))
-	}
-	h.Wait(30 * time.Second)
-	for _, e := range []exchange.Enrolling{first, second} {
-		id := h.LoggedIn()
-		p := h.Read(id, "")
-		names := map[storage.AuthenticatorID]string{}
-		for _, o := range h.Verifier.Options(p) {
-			names[o.Authenticator] = o.Name
-		}
-		if names[e.Authenticator] != e.Text {
-			t.Errorf("offered: %v, want %q among them", names, e.Text)
-		}
-		other := first.Authenticator
-		if e.Authenticator == other {
-			other = second.Authenticator
-		}
-		choice := exchange.Choice{Method: "totp", Authenticator: e.Authenticator}
-		if _, err := h.Verifier.Prove(context.Background(), h.Caller, p, choice, "", mfa.Typed(h.Shows(u.ID, other))); err == nil {
-			t.Errorf("%s took the code of the other device", e.Text)
-		}
-		_, err = h.Verifier.Prove(context.Background(), h.Caller, h.Read(id, ""), choice, "", mfa.Typed(h.Shows(u.ID, e.Authenticator)))
-		mfatest.Want(t, e.Text, err, "")
-		if v := h.Verdict(id); v.ACR != mfa.AAL2 || v.Counted[1].Authenticator != e.Authenticator {
-			t.Errorf("verdict = %+v, want aal2 by %s", v, e.Text)
-		}
-	}
-	_, err = h.EnrolFor(o, exchange.NewFactor{Method: "totp", Shape: mfa.Shape{Algorithm: "MD5", Digits: 6}})
-	mfatest.Want(t, "a shape nobody has", err, mfa.InvalidRequest)
-}
-
-// A password stolen before the owner had a factor must not be good for another one
-// afterwards, whichever of the two was begun first.
-func TestAFactorConfirmedMeanwhileIsAskedFor(t *testing.T) {
-	h := mfatest.New(t)
-	u := h.Bob()
-	thief := h.Session(u.ID, "password")
-	begun, err := h.EnrolFor(thief, totpOnly)
-	mfatest.Want(t, "thief begins", err, "")
-	id := h.LoggedIn()
-	own, err := h.Enrol(id)
-	mfatest.Want(t, "owner begins in a login", err, "")
-	mfatest.Want(t, "owner confirms", h.Confirm(id, own.Exchange, h.Phone(own)), "")
-	_, err = h.ConfirmFor(thief, begun)
-	mfatest.Want(t, "thief confirms", err, mfa.ReauthenticationRequired)
-}
-
-func TestAnEnrolmentIsItsSessionsOwn(t *testing.T) {
-	h := mfatest.New(t)
-	u := h.Bob()
-	o, elsewhere := h.Session(u.ID, "password"), h.Session(u.ID, "password")
-	stranger := h.Session(h.Create(users.Draft{Email: mfatest.OtherEmail, Password: mfatest.Password}).ID, "password")
-	e, err := h.EnrolFor(o, totpOnly)
-	mfatest.Want(t, "begin", err, "")
-	for name, other := range map[string]mfa.Owner{"another session": elsewhere, "another user": stranger} {
-		_, err := h.Verifier.Confirm(context.Background(), h.Caller, exchange.SignedIn(other), e.Exchange, mfa.Typed(h.Shows(u.ID, e.Authenticator)))
-		mfatest.Want(t, name, err, mfa.EnrollmentExpired)
-		_, err = h.Verifier.Enrollment(context.Background(), h.Caller, exchange.SignedIn(other), e.Exchange)
-		mfatest.Want(t, name+" looks", err, mfa.EnrollmentExpired)
-	}
-	id := h.LoggedIn()
-	mfatest.Want(t, "in a login", h.Confirm(id, e.Exchange, h.Shows(u.ID, e.Authenticator)), mfa.EnrollmentExpired)
-	inLogin, err := h.Enrol(id)
-	mfatest.Want(t, "begin in a login", err, "")
-	_, err = h.ConfirmFor(o, inLogin)
-	mfatest.Want(t, "that of a login here", err, mfa.EnrollmentExpired)
-	h.Wait(10 * time.Minute)
-	_, err = h.ConfirmFor(o, e)
-	mfatest.Want(t, "too late", err, mfa.EnrollmentExpired)
-}
-
-func TestAnEnrolmentWithoutASessionIsItsUsersOwn(t *testing.T) {
-	h := mfatest.New(t)
-	u := h.Bob()
-	o, stranger := h.Session(u.ID, "password"), h.Session(h.Create(users.Draft{Email: mfatest.OtherEmail, Password: mfatest.Password}).ID, "password")
-	o.Session, stranger.Session, o.Origin = "", "", "dialect" // a token speaks for them
-	e, err := h.EnrolFor(o, totpOnly)
-	mfatest.Want(t, "begin", err, "")
-	_, err = h.Verifier.Confirm(context.Background(), h.Caller, exchange.SignedIn(stranger), e.Exchange, mfa.Typed(h.Shows(u.ID, e.Authenticator)))
-	mfatest.Want(t, "another user", err, mfa.EnrollmentExpired)
-	inLogin, err := h.Enrol(h.LoggedIn())
-	mfatest.Want(t, "begin in a login", err, "")
-	_, err = h.ConfirmFor(o, inLogin)
-	mfatest.Want(t, "that of a login", err, mfa.EnrollmentExpired)
-	_, err = h.ConfirmFor(o, e)
-	mfatest.Want(t, "one's own", err, "")
-}
-
-func TestRacingConfirmationsHaveOneWinner(t *testing.T) {
-	h := mfatest.New(t)
-	o := h.Session(h.Bob().ID, "password")
-	e, err := h.EnrolFor(o, totpOnly)
-	mfatest.Want(t, "begin", err, "")
-	code := mfa.Typed(h.Shows(o.Account.User.ID, e.Authenticator))
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	won, shown := 0, 0
-	for range 4 {
-		wg.Go(func() {
-			codes, err := h.Verifier.Confirm(context.Background(), h.Caller, exchange.SignedIn(o), e.Exchange, code)
-			mu.Lock()
-			defer mu.Unlock()
-			if err == nil {
-				won++
-				shown += len(codes)
-			} else if mfa.CodeOf(err) == "" {
-				t.Errorf("loser got %v, want a refusal", err)
-			}
-		})
-	}
-	wg.Wait()
-	if won != 1 || shown != 10 {
-		t.Fatalf("%d confirmed and %d codes shown, want one with ten", won, shown)
-	}
-}
-
 func TestRemovingAFactor(t *testing.T) {
 	h := mfatest.New(t)
-	u := h.Ada()
+	u := h.CreateAda()
 	o, elsewhere := h.Session(u.ID, "password", "totp"), h.Session(u.ID, "password", "totp")
 	held := h.Accounts.Held(o.Account)
 	device := held[slices.IndexFunc(held, func(x selfservice.Held) bool { return x.Info.Enrolls })].ID
-	second, err := h.EnrolFor(o, totpOnly)
+	second, err := h.EnrollAs(o, totpOnly)
 	mfatest.Want(t, "add a second", err, "")
-	_, err = h.ConfirmFor(o, second)
+	_, err = h.ConfirmAs(o, second)
 	mfatest.Want(t, "confirm it", err, "")
 
-	o = *h.Again(o)
+	o = *h.Reload(o)
 	mfatest.Want(t, "remove, keeping sessions", h.Accounts.Remove(context.Background(), h.Caller, o, device, false), "")
-	if h.Again(elsewhere) == nil {
-		t.Error("the other session ended unasked")
+	if h.Reload(elsewhere) == nil {
+		t.Error("the other session ended")
 	}
-	mfatest.Want(t, "the removed device proved nothing", h.Verifier.Fresh(*h.Again(elsewhere)), mfa.ReauthenticationRequired)
-	mfatest.Want(t, "the one added here was proven", h.Verifier.Fresh(*h.Again(o)), "")
-	h.Wait(30 * time.Second)
-	_, err = h.Verifier.Prove(context.Background(), h.Caller, h.Read(h.LoggedIn(), ""), exchange.Choice{Method: "totp", Authenticator: device}, "", mfa.Typed(h.Code(0)))
+	mfatest.Want(t, "the removed device proved nothing", h.Verifier.CheckFresh(*h.Reload(elsewhere)), mfa.ReauthenticationRequired)
+	mfatest.Want(t, "the one added here was proven", h.Verifier.CheckFresh(*h.Reload(o)), "")
+	h.Advance(30 * time.Second)
+	_, err = h.Verifier.Prove(context.Background(), h.Caller, h.Read(h.SignedIn(), ""), exchange.Choice{Method: "totp", Authenticator: device}, "", mfa.Typed(h.Code(0)))
 	mfatest.Want(t, "the removed device", err, mfa.NotConfigured)
-	_, err = h.Prove(h.LoggedIn(), "totp", h.Code(0), "")
+	_, err = h.Prove(h.SignedIn(), "totp", h.Code(0), "")
 	mfatest.Want(t, "its code", err, mfa.InvalidPasscode)
 	account, _ := h.Store.Account(context.Background(), u.ID)
 	if !account.User.MFAEnabled {
@@ -230,14 +91,14 @@ func TestRemovingAFactor(t *testing.T) {
 
 	o = h.Session(u.ID, "password", "totp")
 	mfatest.Want(t, "remove the last, ending sessions", h.Accounts.Remove(context.Background(), h.Caller, o, second.Authenticator, true), "")
-	if h.Again(elsewhere) != nil || h.Again(o) == nil {
+	if h.Reload(elsewhere) != nil || h.Reload(o) == nil {
 		t.Error("want every other session ended, and this one alive")
 	}
 	account, _ = h.Store.Account(context.Background(), u.ID)
 	if account.User.MFAEnabled || len(account.Authenticators) != 1 {
 		t.Errorf("wish %v, %d authenticators, want the password alone", account.User.MFAEnabled, len(account.Authenticators))
 	}
-	_, err = h.Prove(h.LoggedIn(), "recovery", "aaaaaaaaaaaaaaaaaaaaaaaa", "")
+	_, err = h.Prove(h.SignedIn(), "recovery", "aaaaaaaaaaaaaaaaaaaaaaaa", "")
 	mfatest.Want(t, "a recovery code afterwards", err, mfa.NotConfigured)
 	if got := h.Messages()[0]; got.Template != notice.FactorRemoved || got.Recipient != mfatest.Email {
 		t.Errorf("message = %+v, want one about the removal", got)
@@ -247,9 +108,9 @@ func TestRemovingAFactor(t *testing.T) {
 	}
 }
 
-func TestForeignIdsAreLikeUnknownOnes(t *testing.T) {
+func TestAuthenticatorsOfOtherUsersAreUnknown(t *testing.T) {
 	h := mfatest.New(t)
-	ada := h.Session(h.Ada().ID, "password", "totp")
+	ada := h.Session(h.CreateAda().ID, "password", "totp")
 	eve := h.Session(h.Create(users.Draft{Email: mfatest.OtherEmail, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey}).ID, "password", "totp")
 	ids := []storage.AuthenticatorID{"", "00000000-0000-0000-0000-000000000000"}
 	for _, a := range ada.Account.Authenticators {
@@ -267,25 +128,8 @@ func TestForeignIdsAreLikeUnknownOnes(t *testing.T) {
 	for _, id := range []storage.SessionID{"", "00000000-0000-0000-0000-000000000000", ada.Session} {
 		mfatest.Want(t, "end session", h.Sessions.EndOne(context.Background(), h.Caller, eve, id), mfa.NotSignedIn)
 	}
-	if h.Again(ada) == nil {
-		t.Fatal("somebody else ended the session")
+	if h.Reload(ada) == nil {
+		t.Fatal("another user ended the session")
 	}
 	mfatest.Want(t, "end one's own", h.Sessions.EndOne(context.Background(), h.Caller, eve, eve.Session), "")
-}
-
-func TestNewRecoveryCodesKillTheOld(t *testing.T) {
-	h := mfatest.New(t)
-	o := h.Session(h.Ada().ID, "password", "totp")
-	codes, err := h.Accounts.NewRecoveryCodes(context.Background(), h.Caller, o)
-	mfatest.Want(t, "new codes", err, "")
-	_, err = h.Prove(h.LoggedIn(), "recovery", "bbbb-bbbb-bbbb", "")
-	mfatest.Want(t, "an old one", err, mfa.InvalidPasscode)
-	_, err = h.Prove(h.LoggedIn(), "recovery", codes[7], "")
-	mfatest.Want(t, "a new one", err, "")
-	messages := h.Messages()
-	if !slices.ContainsFunc(messages, func(m storage.Message) bool { return m.Template == notice.RecoveryRenewed }) {
-		t.Errorf("messages = %+v, want one about the new codes", messages)
-	}
-	_, err = h.Accounts.NewRecoveryCodes(context.Background(), h.Caller, h.Session(h.Create(users.Draft{Email: mfatest.OtherEmail, Password: mfatest.Password}).ID, "password"))
-	mfatest.Want(t, "without a second factor", err, mfa.NotConfigured)
 }

@@ -9,64 +9,62 @@ import (
 	"sallyport/storage"
 )
 
-// refusedShown is how far back refused tries are told of, and refusedMost how many of
-// them are looked at.
+// refusedWindow is how far back refused attempts are listed, and maxRefused how many are read.
 const (
-	refusedShown = 30 * 24 * time.Hour
-	refusedMost  = 1000
+	refusedWindow = 30 * 24 * time.Hour
+	maxRefused    = 1000
 )
 
-// Activity is what was written down about an owner.
+// Activity is the audit trail of an owner.
 type Activity struct {
-	Acts    []storage.Event // what happened, newest first
-	Refused []Refused       // tries that came to nothing, of the last 30 days
+	Events  []storage.Event // newest first, without attempts
+	Refused []Refused       // attempts of the last 30 days
 }
 
-// Refused are tries that are alike: their last one, and how many there were.
+// Refused summarizes refused attempts of one kind and method.
 type Refused struct {
 	Last  storage.Event
 	Count int
-	More  bool // Count is where the counting ended
+	More  bool // there are more than Count
 }
 
-// Activity returns the newest lines about an owner of these kinds. Tries that were
-// refused are apart from all else, and alike ones are one: anybody who knows a name can
-// cause any number of them, and must not push out of sight what happened.
+// Activity returns up to limit events of these kinds about an owner. It lists refused
+// attempts separately and summarizes them: anyone who knows a name can cause any number of
+// them, which must not displace other events.
 func (a *Accounts) Activity(ctx context.Context, o mfa.Owner, kinds []string, limit int) (Activity, error) {
-	var acts, tries []string
+	var events, attempts []string
 	for _, kind := range kinds {
-		if byAnybody(kind) {
-			tries = append(tries, kind)
+		if isAttempt(kind) {
+			attempts = append(attempts, kind)
 		} else {
-			acts = append(acts, kind)
+			events = append(events, kind)
 		}
 	}
 	var out Activity
 	var err error
-	list := func(f storage.EventFilter) (events []storage.Event) {
+	list := func(f storage.EventFilter) (found []storage.Event) {
 		if f.UserID = o.Account.User.ID; err == nil && len(f.Kinds) > 0 {
-			events, err = a.journal.List(ctx, f)
+			found, err = a.journal.List(ctx, f)
 		}
-		return events
+		return found
 	}
-	out.Acts = list(storage.EventFilter{Kinds: acts, Limit: limit})
-	refused := list(storage.EventFilter{Kinds: tries, From: a.now().Add(-refusedShown), Limit: refusedMost})
+	out.Events = list(storage.EventFilter{Kinds: events, Limit: limit})
+	refused := list(storage.EventFilter{Kinds: attempts, From: a.now().Add(-refusedWindow), Limit: maxRefused})
 	for _, e := range refused {
 		i := slices.IndexFunc(out.Refused, func(r Refused) bool {
 			return r.Last.Kind == e.Kind && r.Last.Detail["method"] == e.Detail["method"]
 		})
 		if i < 0 {
 			i = len(out.Refused)
-			out.Refused = append(out.Refused, Refused{Last: e, More: len(refused) == refusedMost})
+			out.Refused = append(out.Refused, Refused{Last: e, More: len(refused) == maxRefused})
 		}
 		out.Refused[i].Count++
 	}
 	return out, err
 }
 
-// byAnybody reports whether lines of a kind are written about a user whenever anybody
-// tries something who knows the user's name.
-func byAnybody(kind string) bool {
+// isAttempt reports whether a caller who only knows a user's name can cause events of a kind.
+func isAttempt(kind string) bool {
 	switch kind {
 	case mfa.EventPasswordFailed, mfa.EventPasswordLocked, mfa.EventMFAInitiated, mfa.EventMFAFailed, mfa.EventMFAReplayed, mfa.EventMFALocked:
 		return true

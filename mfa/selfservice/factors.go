@@ -2,8 +2,6 @@ package selfservice
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
@@ -11,9 +9,8 @@ import (
 	"sallyport/storage"
 )
 
-// factor finds one of the owner's authenticators. Somebody else's is refused like one
-// that does not exist.
-func (a *Accounts) factor(o mfa.Owner, id storage.AuthenticatorID) (*storage.Authenticator, mfa.Info, error) {
+// findFactor returns an authenticator of the owner, and NotConfigured if there is none.
+func (a *Accounts) findFactor(o mfa.Owner, id storage.AuthenticatorID) (*storage.Authenticator, mfa.Info, error) {
 	x := o.Account.Authenticator(id)
 	if x == nil || x.State == storage.AuthenticatorPending {
 		return nil, mfa.Info{}, &mfa.Error{Code: mfa.NotConfigured}
@@ -25,10 +22,10 @@ func (a *Accounts) factor(o mfa.Owner, id storage.AuthenticatorID) (*storage.Aut
 	return x, i, nil
 }
 
-// Rename changes what the owner calls an authenticator. It proves nothing and changes
-// no proof, so any living session may do it.
+// Rename changes the name of an authenticator. It needs no fresh proof. It returns
+// NotConfigured for an unknown authenticator and InvalidRequest for the name.
 func (a *Accounts) Rename(ctx context.Context, caller mfa.Caller, o mfa.Owner, id storage.AuthenticatorID, name string) error {
-	x, _, err := a.factor(o, id)
+	x, _, err := a.findFactor(o, id)
 	if err != nil {
 		return err
 	}
@@ -38,32 +35,26 @@ func (a *Accounts) Rename(ctx context.Context, caller mfa.Caller, o mfa.Owner, i
 	}
 	event := a.journal.Event(caller, o.Event(mfa.EventFactorRenamed, x.Method, x.ID))
 	err = a.store.RenameAuthenticator(ctx, x.UserID, x.ID, name, a.now(), []storage.Event{event})
-	if errors.Is(err, storage.ErrNotFound) {
-		return &mfa.Error{Code: mfa.NotConfigured}
-	}
-	if err != nil {
-		return fmt.Errorf("rename authenticator: %w", err)
-	}
-	return nil
+	return mfa.Refuse("rename authenticator", err, storage.ErrNotFound, mfa.NotConfigured)
 }
 
-// NameEnrolled names the authenticator that was enrolled in this very login.
+// NameEnrolled renames the authenticator that was enrolled in a login.
 func (a *Accounts) NameEnrolled(ctx context.Context, caller mfa.Caller, l exchange.Login, method, name string) error {
-	s, err := a.verifier.EnrolledIn(ctx, l, method)
+	s, err := a.verifier.VerifiedEnrollment(ctx, l, method)
 	if err != nil {
 		return err
 	}
 	return a.Rename(ctx, caller, mfa.Owner{Account: *l.Account, Client: l.Request.ClientID}, s.Authenticator, name)
 }
 
-// Remove takes an authenticator away (M-9). With the last one that stands for itself
-// go the recovery codes and the wish for a second factor. endOthers ends all sessions
-// of the owner but this one.
+// Remove deletes an authenticator (M-9). With the last standalone second factor it deletes the
+// recovery codes and clears the user's setting. endOthers ends all other sessions of the
+// owner. It returns the errors of CheckFresh, and NotConfigured for an unknown authenticator.
 func (a *Accounts) Remove(ctx context.Context, caller mfa.Caller, o mfa.Owner, id storage.AuthenticatorID, endOthers bool) error {
-	if err := a.verifier.Fresh(o); err != nil {
+	if err := a.verifier.CheckFresh(o); err != nil {
 		return err
 	}
-	x, i, err := a.factor(o, id)
+	x, i, err := a.findFactor(o, id)
 	if err != nil {
 		return err
 	}
@@ -71,24 +62,17 @@ func (a *Accounts) Remove(ctx context.Context, caller mfa.Caller, o mfa.Owner, i
 		Events:   []storage.Event{a.journal.Event(caller, o.Event(mfa.EventFactorDeleted, x.Method, x.ID))},
 		Messages: a.notify(caller, o, notice.FactorRemoved, map[string]string{"method": x.Method, "name": x.Name})}
 	if i.Second {
-		r.Lasting = a.verifier.Lasting()
+		r.Lasting = a.verifier.StandaloneMethods()
 	}
 	if endOthers && o.Session != "" {
 		r.EndSessions = o.Session
-		r.Events = append(r.Events, a.journal.Event(caller, othersEnded(o, x.Method, x.ID)))
+		r.Events = append(r.Events, a.journal.Event(caller, signOutEvent(o, x.Method, x.ID)))
 	}
-	err = a.store.DeleteAuthenticator(ctx, r)
-	if errors.Is(err, storage.ErrNotFound) {
-		return &mfa.Error{Code: mfa.NotConfigured}
-	}
-	if err != nil {
-		return fmt.Errorf("remove authenticator: %w", err)
-	}
-	return nil
+	return mfa.Refuse("remove authenticator", a.store.DeleteAuthenticator(ctx, r), storage.ErrNotFound, mfa.NotConfigured)
 }
 
-// othersEnded begins the audit line that says that all other sessions of an owner ended.
-func othersEnded(o mfa.Owner, method string, id storage.AuthenticatorID) storage.Event {
+// signOutEvent returns the audit event for the end of all other sessions of an owner.
+func signOutEvent(o mfa.Owner, method string, id storage.AuthenticatorID) storage.Event {
 	e := o.Event(mfa.EventLogout, method, id)
 	e.Detail["reason"] = "all other sessions"
 	return e

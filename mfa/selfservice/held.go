@@ -14,13 +14,13 @@ type Held struct {
 	Name       string
 	Info       mfa.Info
 	Shape      mfa.Shape
-	Left       int64 // uses left, where they are numbered (recovery codes)
+	Left       int64 // uses left, if they are limited (recovery codes)
 	Disabled   bool  // after too many failures
 	CreatedAt  time.Time
 	LastUsedAt time.Time // zero: never
 }
 
-// Held lists what an account's owner proves themselves with, in the order it was set up.
+// Held returns the authenticators of an account, in the order they were set up.
 func (a *Accounts) Held(account storage.Account) []Held {
 	var out []Held
 	for _, x := range account.Authenticators {
@@ -30,7 +30,6 @@ func (a *Accounts) Held(account storage.Account) []Held {
 		}
 		h := Held{ID: x.ID, Name: x.Name, Info: i, Left: mfa.UsesLeft(x), Disabled: x.State == storage.AuthenticatorDisabled,
 			CreatedAt: x.CreatedAt, LastUsedAt: x.LastUsedAt}
-		// A method that has no shapes leaves nothing in these fields.
 		if a.verifier.Shapes(x.Method) != nil && json.Unmarshal(x.Data, &h.Shape) != nil {
 			h.Shape = mfa.Shape{}
 		}

@@ -12,22 +12,21 @@ import (
 	"sallyport/storage"
 )
 
-// PasswordChange is what an owner typed to get another password.
+// PasswordChange is an owner's input to change the password.
 type PasswordChange struct {
 	Old, New  string
-	EndOthers bool // end all sessions of the owner but this one
+	EndOthers bool // end all other sessions of the owner
 }
 
-// ChangePassword takes the old password and sets a new one. An owner who holds a second
-// factor must have proven one of late: a stolen password must not be enough to lock them
-// out. Proofs of the old password count no more, but the session that knows the new one
-// goes on.
+// ChangePassword checks the old password and sets a new one. An owner with a second factor
+// must have proven one recently (CheckFresh): a stolen password must not be enough to lock
+// them out. Proofs with the old password become invalid, except in the owner's session.
 func (a *Accounts) ChangePassword(ctx context.Context, caller mfa.Caller, o mfa.Owner, c PasswordChange) error {
-	if a.password == nil || password.Of(mfa.Attempt{Account: &o.Account}) == nil {
+	if a.password == nil || password.AuthenticatorOf(mfa.Attempt{Account: &o.Account}) == nil {
 		return &mfa.Error{Code: mfa.NotConfigured}
 	}
 	if a.verifier.HasSecond(o.Account) {
-		if err := a.verifier.Fresh(o); err != nil {
+		if err := a.verifier.CheckFresh(o); err != nil {
 			return err
 		}
 	}
@@ -39,7 +38,7 @@ func (a *Accounts) ChangePassword(ctx context.Context, caller mfa.Caller, o mfa.
 	}
 	event := o.Event(mfa.EventPasswordChanged, password.Name, "")
 	return a.verifier.Check(ctx, caller, exchange.Check{Owner: o, Method: a.password, Response: mfa.Typed(c.Old), Event: event,
-		// One place in the queue is enough for both hashes: they are computed one by one.
+		// Both hashes use one place in the queue, one after the other.
 		Spend: func(s *storage.Spend, p mfa.Proof) error {
 			hash, err := a.password.HashReserved(c.New)
 			if err != nil {
@@ -49,7 +48,7 @@ func (a *Accounts) ChangePassword(ctx context.Context, caller mfa.Caller, o mfa.
 			s.Messages = a.notify(caller, o, notice.PasswordChanged, map[string]string{})
 			if c.EndOthers {
 				s.EndSessions = p.User
-				s.Events = append(s.Events, a.journal.Event(caller, othersEnded(o, password.Name, p.Authenticator)))
+				s.Events = append(s.Events, a.journal.Event(caller, signOutEvent(o, password.Name, p.Authenticator)))
 			}
 			return nil
 		}})

@@ -15,7 +15,7 @@ import (
 
 func TestChangingThePassword(t *testing.T) {
 	h := mfatest.New(t)
-	u := h.Ada()
+	u := h.CreateAda()
 	o, elsewhere := h.Owner(u), h.Session(u.ID, "password")
 	change := func(old, fresh string, others bool) error {
 		return h.Accounts.ChangePassword(context.Background(), h.Caller, o, selfservice.PasswordChange{Old: old, New: fresh, EndOthers: others})
@@ -25,15 +25,15 @@ func TestChangingThePassword(t *testing.T) {
 	mfatest.Want(t, "too common", change(mfatest.Password, "password123", true), mfa.PasswordTooCommon)
 	mfatest.Want(t, "wrong old one", change("not it at all", fresh, true), mfa.InvalidCredentials)
 	mfatest.Want(t, "no old one", change("", fresh, true), mfa.InvalidRequest)
-	if h.Again(elsewhere) == nil {
+	if h.Reload(elsewhere) == nil {
 		t.Fatal("a refused change ended a session")
 	}
 	mfatest.Want(t, "right", change(mfatest.Password, fresh, true), "")
-	if h.Again(elsewhere) != nil || h.Again(o) == nil {
+	if h.Reload(elsewhere) != nil || h.Reload(o) == nil {
 		t.Error("want every other session ended, and this one alive")
 	}
-	mfatest.Want(t, "log in with the old one", h.SignIn(h.Begin(), mfatest.Email, mfatest.Password), mfa.InvalidCredentials)
-	mfatest.Want(t, "log in with the new one", h.SignIn(h.Begin(), mfatest.Email, fresh), "")
+	mfatest.Want(t, "log in with the old one", h.SignIn(h.OpenRequest(), mfatest.Email, mfatest.Password), mfa.InvalidCredentials)
+	mfatest.Want(t, "log in with the new one", h.SignIn(h.OpenRequest(), mfatest.Email, fresh), "")
 	if got := h.Messages()[0].Template; got != notice.PasswordChanged {
 		t.Errorf("message = %s, want one about the password", got)
 	}
@@ -44,12 +44,11 @@ func TestChangingThePassword(t *testing.T) {
 		mfatest.Want(t, "wrong again", change("not it at all", mfatest.Password, false), mfa.InvalidCredentials)
 	}
 	mfatest.Want(t, "right during the wait", change(fresh, mfatest.Password, false), mfa.TooMany)
-	mfatest.Want(t, "a login waits for the same counter", h.SignIn(h.Begin(), mfatest.Email, fresh), mfa.InvalidCredentials)
+	mfatest.Want(t, "a login waits for the same counter", h.SignIn(h.OpenRequest(), mfatest.Email, fresh), mfa.InvalidCredentials)
 }
 
-// A stolen password is enough to sign in to a page that asks for no more: it must not
-// be enough to put another one in its place.
-func TestAPasswordIsNotReplacedWithoutTheFactorThereIs(t *testing.T) {
+// A stolen password may be enough to sign in, but not to change the password.
+func TestAPasswordChangeNeedsAFreshSecondFactor(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		held bool
@@ -64,23 +63,22 @@ func TestAPasswordIsNotReplacedWithoutTheFactorThereIs(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h := mfatest.New(t)
-			make := h.Bob
+			make := h.CreatePasswordUser
 			if tc.held {
-				make = h.Ada
+				make = h.CreateAda
 			}
 			o := h.Session(make().ID, tc.with...)
-			h.Wait(tc.age)
+			h.Advance(tc.age)
 			err := h.Accounts.ChangePassword(context.Background(), h.Caller, o, selfservice.PasswordChange{Old: mfatest.Password, New: "seven grey geese on ice"})
 			mfatest.Want(t, "change", err, tc.code)
 		})
 	}
 }
 
-// Two tabs, two new passwords: the one that came first is the password, and the other
-// tab hears that it was late.
-func TestOfRacingPasswordChangesOneWins(t *testing.T) {
+// Of two tabs that change the password, the second gets a conflict.
+func TestOnlyOneOfParallelPasswordChangesSucceeds(t *testing.T) {
 	h := mfatest.New(t)
-	u := h.Bob()
+	u := h.CreatePasswordUser()
 	o := h.Session(u.ID, "password")
 	fresh := []string{"seven grey geese on ice", "nine white swans on snow", "six brown ducks on mud"}
 	errs := make([]error, len(fresh))
@@ -100,22 +98,22 @@ func TestOfRacingPasswordChangesOneWins(t *testing.T) {
 		mfatest.Want(t, "the loser", err, mfa.RequestChanged)
 	}
 	if won < 0 {
-		t.Fatalf("nobody changed the password: %v", errs)
+		t.Fatalf("no change succeeded: %v", errs)
 	}
 	for i, password := range fresh {
 		code := mfa.InvalidCredentials
 		if i == won {
 			code = ""
 		}
-		mfatest.Want(t, password, h.SignIn(h.Begin(), mfatest.Email, password), code)
+		mfatest.Want(t, password, h.SignIn(h.OpenRequest(), mfatest.Email, password), code)
 	}
-	told := 0
+	messages := 0
 	for _, m := range h.Messages() {
 		if m.Template == notice.PasswordChanged {
-			told++
+			messages++
 		}
 	}
-	if told != 1 {
-		t.Errorf("%d messages about a change, want 1", told)
+	if messages != 1 {
+		t.Errorf("%d messages about a change, want 1", messages)
 	}
 }

@@ -2,25 +2,18 @@ package session
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 
 	"sallyport/mfa"
 	"sallyport/storage"
 )
 
-// List returns an owner's living sessions, newest first.
+// List returns an owner's active sessions, newest first.
 func (s *Registry) List(ctx context.Context, o mfa.Owner) ([]storage.Session, error) {
-	list, err := s.store.SessionsOf(ctx, o.Account.User.ID, s.now())
-	if err != nil {
-		return nil, fmt.Errorf("list sessions: %w", err)
-	}
-	return list, nil
+	return s.ListOf(ctx, o.Account.User.ID)
 }
 
-// EndOne ends one session of an owner. Somebody else's is refused like one that does
-// not exist: NotSignedIn.
+// EndOne ends a session of an owner. It returns NotSignedIn for any other session.
 func (s *Registry) EndOne(ctx context.Context, v mfa.Caller, o mfa.Owner, id storage.SessionID) error {
 	list, err := s.List(ctx, o)
 	if err != nil {
@@ -30,44 +23,35 @@ func (s *Registry) EndOne(ctx context.Context, v mfa.Caller, o mfa.Owner, id sto
 		return &mfa.Error{Code: mfa.NotSignedIn}
 	}
 	e := s.journal.Event(v, storage.Event{Kind: mfa.EventLogout, UserID: o.Account.User.ID, SessionID: id, ClientID: o.Client})
-	if err := s.store.EndSession(ctx, id, false, e.At, []storage.Event{e}); err != nil {
-		return fmt.Errorf("end session: %w", err)
-	}
-	return nil
+	return mfa.Wrap("end session", s.store.EndSession(ctx, id, false, e.At, []storage.Event{e}))
 }
 
-// EndOthers ends all sessions of an owner but the one they speak from, and every grant
-// but those of this one, whether or not it has offline access.
+// EndOthers ends all sessions of an owner but the current one, and all grants but those of the
+// current one, including offline access.
 func (s *Registry) EndOthers(ctx context.Context, v mfa.Caller, o mfa.Owner) error {
 	e := s.journal.Event(v, storage.Event{Kind: mfa.EventLogout, UserID: o.Account.User.ID, SessionID: o.Session, ClientID: o.Client,
 		Detail: map[string]string{"reason": "all other sessions"}})
-	if err := s.store.EndSessions(ctx, o.Account.User.ID, o.Session, true, e.At, []storage.Event{e}); err != nil {
-		return fmt.Errorf("end other sessions: %w", err)
-	}
-	return nil
+	return mfa.Wrap("end other sessions", s.store.EndSessions(ctx, o.Account.User.ID, o.Session, true, e.At, []storage.Event{e}))
 }
 
-// ListOf returns the living sessions of a user, newest first, for an administrator.
+// ListOf returns the active sessions of a user, newest first.
 func (s *Registry) ListOf(ctx context.Context, user storage.UserID) ([]storage.Session, error) {
 	list, err := s.store.SessionsOf(ctx, user, s.now())
 	return list, mfa.Wrap("list sessions", err)
 }
 
-// EndByID ends a session for an administrator and returns it; offline ends the grants
-// that would outlive it too. NotSignedIn: there is no such session, or none that lives.
+// EndByID ends a session and, with offline, its offline grants, and returns the session. It
+// returns NotSignedIn if there is no such session.
 func (s *Registry) EndByID(ctx context.Context, v mfa.Caller, id storage.SessionID, offline bool) (storage.Session, error) {
 	x, _, err := s.store.Session(ctx, id, s.now())
-	if errors.Is(err, storage.ErrNotFound) {
-		return x, &mfa.Error{Code: mfa.NotSignedIn}
-	}
 	if err != nil {
-		return x, fmt.Errorf("read session: %w", err)
+		return x, mfa.Refuse("read session", err, storage.ErrNotFound, mfa.NotSignedIn)
 	}
 	e := s.journal.Event(v, storage.Event{Kind: mfa.EventLogout, UserID: x.UserID, SessionID: id})
 	return x, mfa.Wrap("end session", s.store.EndSession(ctx, id, offline, e.At, []storage.Event{e}))
 }
 
-// EndAll ends every session of a user for an administrator.
+// EndAll ends all sessions of a user.
 func (s *Registry) EndAll(ctx context.Context, v mfa.Caller, user storage.UserID) error {
 	e := s.journal.Event(v, storage.Event{Kind: mfa.EventLogout, UserID: user, Detail: map[string]string{"reason": "all sessions"}})
 	return mfa.Wrap("end sessions", s.store.EndSessions(ctx, user, "", false, e.At, []storage.Event{e}))

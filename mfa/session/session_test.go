@@ -20,8 +20,8 @@ func factorAt(method string, kind storage.Kind, amr string, at time.Time) storag
 
 func TestASessionFromItsTokenAndBack(t *testing.T) {
 	h := mfatest.New(t)
-	u := h.Ada()
-	x := h.Sign(nil, u.ID, factorAt("password", storage.Know, "pwd", h.Now()))
+	u := h.CreateAda()
+	x := h.StoreSession(nil, u.ID, factorAt("password", storage.Know, "pwd", h.Now()))
 	token := h.Sessions.Token(x)
 	if !regexp.MustCompile(`^[0-9A-Za-z]{64}$`).MatchString(token) {
 		t.Fatalf("token = %q, want 64 letters and digits", token)
@@ -32,7 +32,7 @@ func TestASessionFromItsTokenAndBack(t *testing.T) {
 	}
 	for name, bad := range map[string]string{"nothing": "", "short": token[:63], "long": token + "a", "garbage": strings.Repeat("z", 64), "changed": flip(token)} {
 		if h.Load(bad) != nil {
-			t.Errorf("%s is somebody's token", name)
+			t.Errorf("the token %s is accepted", name)
 		}
 	}
 }
@@ -44,17 +44,17 @@ func flip(token string) string {
 	return token[:10] + "a" + token[11:]
 }
 
-func TestARaisedSessionHasANewToken(t *testing.T) {
+func TestNewProofsRotateTheSessionToken(t *testing.T) {
 	h := mfatest.New(t)
-	u := h.Ada()
-	first := h.Sign(nil, u.ID, factorAt("password", storage.Know, "pwd", h.Now()))
+	u := h.CreateAda()
+	first := h.StoreSession(nil, u.ID, factorAt("password", storage.Know, "pwd", h.Now()))
 	in := h.Load(h.Sessions.Token(first))
-	same, isNew, end := h.Sessions.Prepare(in, storage.AuthRequest{}, u.ID, in.Session.Factors, h.Caller)
+	same, isNew, end := h.Sessions.ForLogin(in, storage.AuthRequest{}, u.ID, in.Session.Factors, h.Caller)
 	if isNew || end != "" || same.Generation != first.Generation {
 		t.Errorf("nothing new: %+v %v %q, want the session as it is", same, isNew, end)
 	}
-	h.Wait(time.Minute)
-	raised := h.Sign(in, u.ID, in.Session.Factors[0], factorAt("totp", storage.Have, "otp", h.Now()))
+	h.Advance(time.Minute)
+	raised := h.StoreSession(in, u.ID, in.Session.Factors[0], factorAt("totp", storage.Have, "otp", h.Now()))
 	if raised.ID != first.ID || raised.Generation != first.Generation+1 || len(raised.Factors) != 2 {
 		t.Errorf("raised to %+v, want the same id, the next generation and two factors", raised)
 	}
@@ -67,22 +67,22 @@ func TestARaisedSessionHasANewToken(t *testing.T) {
 	if !raised.ExpiresAt.Equal(first.ExpiresAt) {
 		t.Errorf("a second factor moved the absolute end from %s to %s", first.ExpiresAt, raised.ExpiresAt)
 	}
-	h.Wait(20 * time.Minute)
-	again := h.Sign(&session.SignedIn{Session: raised}, u.ID, factorAt("password", storage.Know, "pwd", h.Now()))
+	h.Advance(20 * time.Minute)
+	again := h.StoreSession(&session.SignedIn{Session: raised}, u.ID, factorAt("password", storage.Know, "pwd", h.Now()))
 	if !again.ExpiresAt.Equal(h.Now().Add(12 * time.Hour)) {
-		t.Errorf("the password anew gives until %s, want twelve hours", again.ExpiresAt)
+		t.Errorf("the new proof extends it until %s, want twelve hours", again.ExpiresAt)
 	}
 }
 
 func TestAnotherUserEndsTheSession(t *testing.T) {
 	h := mfatest.New(t)
-	u := h.Ada()
+	u := h.CreateAda()
 	other := h.Create(users.Draft{Email: mfatest.OtherEmail})
-	first := h.Sign(nil, u.ID, factorAt("password", storage.Know, "pwd", h.Now()))
+	first := h.StoreSession(nil, u.ID, factorAt("password", storage.Know, "pwd", h.Now()))
 	in := h.Load(h.Sessions.Token(first))
-	x := h.Sign(in, other.ID, factorAt("password", storage.Know, "pwd", h.Now()))
+	x := h.StoreSession(in, other.ID, factorAt("password", storage.Know, "pwd", h.Now()))
 	if x.ID == first.ID || h.Load(h.Sessions.Token(first)) != nil {
-		t.Error("the first user's session lives on")
+		t.Error("the first user's session is still active")
 	}
 	if got := h.Load(h.Sessions.Token(x)); got == nil || got.Account.User.ID != other.ID {
 		t.Errorf("loaded %+v, want the other user", got)
@@ -94,10 +94,10 @@ func TestSessionsEnd(t *testing.T) {
 		name string
 		end  func(h *mfatest.Fixture, in *session.SignedIn)
 	}{
-		{"after thirty idle minutes", func(h *mfatest.Fixture, _ *session.SignedIn) { h.Wait(30 * time.Minute) }},
+		{"after thirty idle minutes", func(h *mfatest.Fixture, _ *session.SignedIn) { h.Advance(30 * time.Minute) }},
 		{"after twelve hours however busy", func(h *mfatest.Fixture, in *session.SignedIn) {
 			for range 36 {
-				h.Wait(20 * time.Minute)
+				h.Advance(20 * time.Minute)
 				h.Load(h.Sessions.Token(in.Session))
 				mfatest.Want(h.T, "flush", h.Sessions.Flush(context.Background()), "")
 			}
@@ -112,25 +112,25 @@ func TestSessionsEnd(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h := mfatest.New(t)
-			u := h.Ada()
-			token := h.Sessions.Token(h.Sign(nil, u.ID, factorAt("password", storage.Know, "pwd", h.Now())))
+			u := h.CreateAda()
+			token := h.Sessions.Token(h.StoreSession(nil, u.ID, factorAt("password", storage.Know, "pwd", h.Now())))
 			in := h.Load(token)
 			if in == nil {
 				t.Fatal("the session does not live")
 			}
 			tc.end(h, in)
 			if h.Load(token) != nil {
-				t.Error("the session lives on")
+				t.Error("the session is still active")
 			}
 		})
 	}
 }
 
-func TestBeingSeenMovesTheIdleLimit(t *testing.T) {
+func TestALoadExtendsTheIdleLimit(t *testing.T) {
 	h := mfatest.New(t)
-	token := h.Sessions.Token(h.Sign(nil, h.Ada().ID, factorAt("password", storage.Know, "pwd", h.Now())))
+	token := h.Sessions.Token(h.StoreSession(nil, h.CreateAda().ID, factorAt("password", storage.Know, "pwd", h.Now())))
 	for range 5 {
-		h.Wait(29 * time.Minute)
+		h.Advance(29 * time.Minute)
 		if h.Load(token) == nil {
 			t.Fatal("idle although seen")
 		}
@@ -138,7 +138,7 @@ func TestBeingSeenMovesTheIdleLimit(t *testing.T) {
 	}
 }
 
-func TestRunWritesWhatIsNotedBeforeItStops(t *testing.T) {
+func TestRunFlushesBeforeItStops(t *testing.T) {
 	h := mfatest.New(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -172,7 +172,7 @@ func TestADeviceRemembersFourUsers(t *testing.T) {
 		}
 	}
 	if again := h.Sessions.Remember(cookie, "user-three"); len(again) != len(cookie) {
-		t.Errorf("remembering somebody known changed the length from %d to %d", len(cookie), len(again))
+		t.Errorf("adding a user again changed the length from %d to %d", len(cookie), len(again))
 	}
 	for _, bad := range []string{"", ".", "x", cookie + ".x", cookie[:len(cookie)-1], strings.Repeat("A", 22), strings.Repeat("A", 22) + "." + strings.Repeat("A", 22)} {
 		if _, ok := h.Sessions.Knows(bad, "user-five"); ok {

@@ -9,16 +9,16 @@ import (
 	"sallyport/storage/seal"
 )
 
-// Counters is the slice of storage that MoveCounters needs.
+// Counters is the part of storage that MoveCounters uses.
 type Counters interface {
 	ListUsers(ctx context.Context, f storage.UserFilter) ([]storage.User, error)
 	MoveThrottles(ctx context.Context, buckets []string, moves []storage.SubjectMove) (int, error)
 }
 
-// MoveCounters brings the counters of all users under the newest hash key, limit
-// users at a time, so that an older one may go without giving anybody new tries.
-// Counters of devices and of unknown names stay behind: they start anew.
-func MoveCounters(ctx context.Context, store Counters, keyring *seal.Keyring, limit int, told func(users, moved int)) error {
+// MoveCounters moves the counters of all users to the newest hash key, limit users at a time,
+// so that an older key can be removed without resetting them. It calls progress after each
+// step. Counters of devices and unknown names are not moved and start over.
+func MoveCounters(ctx context.Context, store Counters, keyring *seal.Keyring, limit int, progress func(users, moved int)) error {
 	buckets := []string{Password, Factor, Passwordless}
 	users, moved := 0, 0
 	for after := storage.UserID(""); ; {
@@ -40,7 +40,7 @@ func MoveCounters(ctx context.Context, store Counters, keyring *seal.Keyring, li
 			return fmt.Errorf("move counters: %w", err)
 		}
 		users, moved = users+len(page), moved+n
-		told(users, moved)
+		progress(users, moved)
 		if len(page) < limit {
 			return nil
 		}

@@ -8,24 +8,24 @@ import (
 	"sallyport/storage/seal"
 )
 
-// nameLabel is the purpose of the hashes that counters of names are kept under.
+// nameLabel is the purpose of the hash of a name's counter.
 const nameLabel = "name"
 
-// NameSubject is the subject that failures by a typed name count for.
+// NameSubject returns the subject of the counter of a typed name.
 func NameSubject(keyring *seal.Keyring, identifier string) []byte {
 	return keyring.Hash(nameLabel, string(NameDigest(keyring, identifier)))
 }
 
-// NameSubjects are the subjects of a name under every living hash key.
+// NameSubjects returns the subjects of a name under every active hash key.
 func NameSubjects(keyring *seal.Keyring, identifier string) [][]byte {
 	return keyring.Hashes(nameLabel, string(NameDigest(keyring, identifier)))
 }
 
-// digestPrefix begins the identifier of a name of which only the digest is known. No typed
-// identifier is like it: surfaces refuse text with a NUL.
+// digestPrefix marks an identifier of which only the digest is known. Typed identifiers never
+// have it: surfaces refuse NUL.
 const digestPrefix = "name\x00"
 
-// NameDigest names a typed identifier, whether a user has it or not, without showing it.
+// NameDigest returns the keyed digest of a typed identifier.
 func NameDigest(keyring *seal.Keyring, identifier string) []byte {
 	if text, ok := strings.CutPrefix(identifier, digestPrefix); ok {
 		b, err := hex.DecodeString(text)
@@ -36,5 +36,5 @@ func NameDigest(keyring *seal.Keyring, identifier string) []byte {
 	return keyring.MAC("subject", "name", identifier)[:aes.BlockSize]
 }
 
-// DigestIdentifier is an identifier with this digest.
+// DigestIdentifier returns an identifier with the given NameDigest.
 func DigestIdentifier(digest []byte) string { return digestPrefix + hex.EncodeToString(digest) }

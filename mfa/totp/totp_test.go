@@ -88,9 +88,8 @@ func TestTOTPOfOtherParameters(t *testing.T) {
 	}
 }
 
-// Which length a passwordless client's form takes must not tell who has an account, or
-// what for an authenticator.
-func TestTheLengthOfACodeTellsNothingBeforeTheFirstFactor(t *testing.T) {
+// The code length that a passwordless login accepts must not reveal accounts or authenticators.
+func TestCodeLengthsRevealNothingBeforeTheFirstFactor(t *testing.T) {
 	m := New(rand.Reader, "p", Options{})
 	for name, who := range map[string]*storage.Account{"nobody": nil, "six digits": totpUser(0, ""), "eight digits": totpUser(0, `{"digits":8}`)} {
 		for code, want := range map[string]mfa.Code{"000000": mfa.InvalidPasscode, "00000000": mfa.InvalidPasscode, "0000000": mfa.InvalidRequest, "00000": mfa.InvalidRequest} {

@@ -12,14 +12,14 @@ import (
 	"sallyport/storage"
 )
 
-// Fault is one thing wrong with a Draft. Field is its key in a desired-state file.
+// Fault is an error in a Draft. Field is its key in a desired-state file.
 type Fault struct {
 	Field string
 	Err   error
 }
 
-// Faults returns everything Create would refuse a draft for, without making anything
-// and without asking whether a name is taken.
+// Faults returns the errors that Create would return for a draft, except IdentifierTaken. It
+// creates nothing.
 func (u *Registry) Faults(d Draft) []Fault {
 	var out []Fault
 	try := func(field string, d Draft, check func(Draft) error) {
@@ -41,7 +41,7 @@ func (u *Registry) Faults(d Draft) []Fault {
 	if d.Password != "" {
 		try("password", d, func(d Draft) error { return u.password.Check(d.Password, d.words()...) })
 	}
-	// No password is hashed here, so that nothing has to wait.
+	// Drafts without a plain password, so that none is hashed.
 	factors := func(d Draft) error { _, _, err := u.authenticators(context.Background(), d, "", u.now()); return err }
 	try("password_hash", Draft{PasswordHash: d.PasswordHash}, factors)
 	try("totp_secret", Draft{TOTPSecret: d.TOTPSecret, TOTPShape: d.TOTPShape, TOTPPeriod: d.TOTPPeriod}, factors)
@@ -49,13 +49,13 @@ func (u *Registry) Faults(d Draft) []Fault {
 	return out
 }
 
-// Amending says how far an existing user is made what a draft says.
-type Amending struct {
-	MFA         bool // Draft.MFAEnabled is meant; else the user's wish stays
-	Credentials bool // password, authenticator and recovery codes are replaced too
+// AmendOptions select what Amendment compares beside identifiers, roles, profile and status.
+type AmendOptions struct {
+	MFA         bool // MFAEnabled; else the user's setting stays
+	Credentials bool // password, TOTP secret and recovery codes
 }
 
-// Difference is one value that is to change. Nil is "not there"; secrets are not shown.
+// Difference is a value to change. Nil means absent; Secret values are omitted.
 type Difference struct {
 	Key    string `json:"key"`
 	From   any    `json:"from"`
@@ -63,7 +63,7 @@ type Difference struct {
 	Secret bool   `json:"secret,omitempty"`
 }
 
-// Amendment is what makes a user what a draft says: found by reading, not made yet.
+// Amendment is the change that turns a user into what a draft describes, for Amend.
 type Amendment struct {
 	Account     storage.Account
 	Differences []Difference
@@ -71,32 +71,31 @@ type Amendment struct {
 	change      storage.UserChange
 }
 
-func (a *Amendment) differs(key string, from, to any) {
+func (a *Amendment) addDifference(key string, from, to any) {
 	a.Differences = append(a.Differences, Difference{Key: key, From: from, To: to})
 }
 
-// Amendment compares a user with a draft. What the draft leaves out stays: names of a
-// kind it has none of, the profile, the roles, the status. A name that differs takes the place of
-// all the user's names of its kind; proven names stay proven.
-func (u *Registry) Amendment(ctx context.Context, account storage.Account, d Draft, o Amending) (Amendment, error) {
+// Amendment compares a user with a draft. Empty fields of the draft keep the user's values. An
+// identifier that differs replaces all of the user's of its kind; verified ones stay verified.
+func (u *Registry) Amendment(ctx context.Context, account storage.Account, d Draft, o AmendOptions) (Amendment, error) {
 	a := Amendment{Account: account, draft: d, change: storage.UserChange{ID: account.User.ID}}
 	if err := u.amendNames(&a); err != nil {
 		return a, err
 	}
 	if d.Roles != nil && !slices.Equal(d.Roles, account.User.Roles) {
-		a.differs("roles", account.User.Roles, d.Roles)
+		a.addDifference("roles", account.User.Roles, d.Roles)
 		a.change.Roles = &d.Roles
 	}
 	if d.Profile != nil {
 		a.amendProfile()
 	}
 	if d.Status != "" && d.Status != account.User.Status {
-		a.differs("status", account.User.Status, d.Status)
+		a.addDifference("status", account.User.Status, d.Status)
 		a.change.Status = &d.Status
-		a.change.Kill = d.Status != storage.UserActive // who is pending again has to prove who they are first
+		a.change.Kill = d.Status != storage.UserActive // a pending user has to authenticate first
 	}
 	if o.MFA && d.MFAEnabled != account.User.MFAEnabled {
-		a.differs("mfa_enabled", account.User.MFAEnabled, d.MFAEnabled)
+		a.addDifference("mfa_enabled", account.User.MFAEnabled, d.MFAEnabled)
 		a.change.MFAEnabled = &d.MFAEnabled
 	}
 	if o.Credentials {
@@ -135,10 +134,10 @@ func (u *Registry) amendNames(a *Amendment) error {
 				names.Drop = append(names.Drop, i.ID)
 			}
 			names.Add = append(names.Add, w)
-			a.differs(key, oneOrAll(from), w.Value)
+			a.addDifference(key, unwrapSingle(from), w.Value)
 		case have[at].VerifiedAt.IsZero() && !w.VerifiedAt.IsZero():
 			names.Verify = append(names.Verify, have[at].ID)
-			a.differs(key+"_verified", false, true)
+			a.addDifference(key+"_verified", false, true)
 		}
 	}
 	if len(names.Add)+len(names.Verify) > 0 {
@@ -147,7 +146,7 @@ func (u *Registry) amendNames(a *Amendment) error {
 	return nil
 }
 
-func oneOrAll(values []string) any {
+func unwrapSingle(values []string) any {
 	switch len(values) {
 	case 0:
 		return nil
@@ -157,25 +156,26 @@ func oneOrAll(values []string) any {
 	return values
 }
 
-// amendProfile compares claim by claim, as both are kept.
+// amendProfile compares profiles claim by claim.
 func (a *Amendment) amendProfile() {
 	have, want := plainJSON(a.Account.User.Profile), plainJSON(a.draft.Profile)
-	differ := false
-	for _, claim := range slices.Sorted(maps.Keys(merged(have, want))) {
+	claims, differ := maps.Clone(have), false
+	maps.Copy(claims, want)
+	for _, claim := range slices.Sorted(maps.Keys(claims)) {
 		from, to := have[claim], want[claim]
 		if string(from) == string(to) {
 			continue
 		}
 		differ = true
-		a.differs("profile."+claim, a.Account.User.Profile[claim], a.draft.Profile[claim])
+		a.addDifference("profile."+claim, a.Account.User.Profile[claim], a.draft.Profile[claim])
 	}
 	if differ {
 		a.change.Profile = a.draft.Profile
 	}
 }
 
-// plainJSON writes each claim in the one way it is compared: numbers and tables come
-// out of a database with other types than out of a file.
+// plainJSON encodes each claim for comparison: numbers and maps have other types from a
+// database than from a file.
 func plainJSON(profile map[string]any) map[string]json.RawMessage {
 	out := map[string]json.RawMessage{}
 	for claim, value := range profile {
@@ -188,21 +188,16 @@ func plainJSON(profile map[string]any) map[string]json.RawMessage {
 	return out
 }
 
-func merged[K comparable, V any](a, b map[K]V) map[K]V {
-	out := maps.Clone(a)
-	maps.Copy(out, b)
-	return out
-}
-
-// Amend makes it so, in one transaction. IdentifierTaken: somebody got the name meanwhile.
+// Amend applies an amendment in one transaction. IdentifierTaken: another user has the
+// identifier.
 func (u *Registry) Amend(ctx context.Context, v mfa.Caller, a Amendment) error {
 	if len(a.Differences) == 0 {
 		return nil
 	}
 	c := a.change
-	c.Events = []storage.Event{u.changed(v, a.Account, "amended")}
+	c.Events = []storage.Event{u.changeEvent(v, a.Account, "amended")}
 	if c.Factors != nil {
-		if err := u.replaced(ctx, v, a, &c); err != nil {
+		if err := u.replaceFactors(ctx, v, a, &c); err != nil {
 			return err
 		}
 	}

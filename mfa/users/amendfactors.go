@@ -14,8 +14,7 @@ import (
 	"sallyport/storage/seal"
 )
 
-// amendFactors compares what a user proves themselves with, method by method, with what
-// the draft names.
+// amendFactors compares the credentials of a user with those of the draft.
 func (u *Registry) amendFactors(ctx context.Context, a *Amendment) error {
 	var f storage.FactorsChange
 	for _, m := range []struct {
@@ -40,13 +39,13 @@ func (u *Registry) amendFactors(ctx context.Context, a *Amendment) error {
 		}
 	}
 	if len(f.Drop) > 0 {
-		a.change.Factors, a.change.Kill, a.change.Reset = &f, true, u.counters(a.Account)
+		a.change.Factors, a.change.Kill, a.change.Reset = &f, true, u.throttleKeys(a.Account)
 	}
 	return nil
 }
 
-// theOnly returns the authenticator of a method, if there is exactly one and it counts.
-func theOnly(a storage.Account, method string) (storage.Authenticator, bool) {
+// soleAuthenticator returns the authenticator of a method if it is the only one and usable.
+func soleAuthenticator(a storage.Account, method string) (storage.Authenticator, bool) {
 	var out []storage.Authenticator
 	for _, x := range a.Authenticators {
 		if x.Method == method {
@@ -60,7 +59,7 @@ func theOnly(a storage.Account, method string) (storage.Authenticator, bool) {
 }
 
 func (u *Registry) samePassword(ctx context.Context, account storage.Account, d Draft) (bool, error) {
-	x, ok := theOnly(account, password.Name)
+	x, ok := soleAuthenticator(account, password.Name)
 	if !ok {
 		return false, nil
 	}
@@ -71,7 +70,7 @@ func (u *Registry) samePassword(ctx context.Context, account storage.Account, d 
 }
 
 func (u *Registry) sameTOTP(_ context.Context, account storage.Account, d Draft) (bool, error) {
-	x, ok := theOnly(account, totp.Name)
+	x, ok := soleAuthenticator(account, totp.Name)
 	if !ok {
 		return false, nil
 	}
@@ -79,9 +78,9 @@ func (u *Registry) sameTOTP(_ context.Context, account storage.Account, d Draft)
 	return err == nil && totp.SameCodes(x, want), err
 }
 
-// sameRecovery: the same set, of which some may have been used.
+// sameRecovery reports whether the unused codes and the number of used ones match the draft.
 func (u *Registry) sameRecovery(ctx context.Context, account storage.Account, d Draft) (bool, error) {
-	x, ok := theOnly(account, recovery.Name)
+	x, ok := soleAuthenticator(account, recovery.Name)
 	if !ok {
 		return false, nil
 	}
@@ -100,8 +99,8 @@ func (u *Registry) sameRecovery(ctx context.Context, account storage.Account, d 
 	return true, nil
 }
 
-// replaced fills in the factors that take the place of others, and who is told of it.
-func (u *Registry) replaced(ctx context.Context, v mfa.Caller, a Amendment, c *storage.UserChange) error {
+// replaceFactors completes a change of factors with the new ones, events and messages.
+func (u *Registry) replaceFactors(ctx context.Context, v mfa.Caller, a Amendment, c *storage.UserChange) error {
 	f := *c.Factors
 	d := Draft{}
 	if slices.Contains(f.Drop, password.Name) {
@@ -121,12 +120,12 @@ func (u *Registry) replaced(ctx context.Context, v mfa.Caller, a Amendment, c *s
 	}
 	for _, x := range a.Account.Authenticators {
 		if x.Method != password.Name && slices.Contains(f.Drop, x.Method) {
-			c.Events = append(c.Events, u.about(v, mfa.EventFactorDeleted, x))
+			c.Events = append(c.Events, u.factorEvent(v, mfa.EventFactorDeleted, x))
 		}
 	}
 	for _, x := range f.Add {
 		if x.Method != password.Name {
-			c.Events = append(c.Events, u.about(v, mfa.EventFactorEnrolled, x))
+			c.Events = append(c.Events, u.factorEvent(v, mfa.EventFactorEnrolled, x))
 		}
 	}
 	c.Factors = &f

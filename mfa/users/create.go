@@ -17,7 +17,7 @@ import (
 	"sallyport/storage/seal"
 )
 
-// Draft is a user to be made: by seeding, import or an administrator.
+// Draft describes a user to create or amend: of an import, a backend or an administrator.
 type Draft struct {
 	ID                           storage.UserID // "": a new one
 	Username, Email, Phone       string
@@ -25,10 +25,10 @@ type Draft struct {
 	Password                     string    // hashed here; or
 	PasswordHash                 string    // imported: argon2id PHC string or bcrypt
 	TOTPSecret                   string    // base32
-	TOTPShape                    mfa.Shape // what its app was told; zero: the server's own setting
+	TOTPShape                    mfa.Shape // parameters of its app; zero: the server's setting
 	TOTPPeriod                   int       // seconds, 30 or 60; 0: 30
 	RecoveryCodes                []string
-	Roles                        []string // for applications; nil of an existing user: they stay
+	Roles                        []string // for applications; nil keeps those of an existing user
 	Profile                      map[string]any
 	MFAEnabled                   bool
 	Status                       storage.UserStatus // "": active
@@ -36,7 +36,7 @@ type Draft struct {
 
 var errUserID = &mfa.Error{Code: mfa.InvalidRequest, Err: errors.New("not 32 lower-case hexadecimal digits in the layout 8-4-4-4-12")}
 
-// UserStore is the slice of storage that Users needs.
+// Store is the part of storage that a Registry uses.
 type Store interface {
 	storage.Users
 	recovery.Store
@@ -44,25 +44,25 @@ type Store interface {
 	SessionsOf(ctx context.Context, user storage.UserID, now time.Time) ([]storage.Session, error)
 }
 
-// Users makes users and changes them, for administrators, backends and imports. What
-// users do with their own accounts is the Verifier's.
+// Registry creates, changes and deletes users.
 type Registry struct {
 	store    Store
 	keyring  *seal.Keyring
 	password *password.Method
 	totp     *totp.Method
-	product  string // who writes to users
+	product  string // the sender named in messages
 	journal  *audit.Journal
 	now      func() time.Time
 	random   io.Reader
 }
 
-// NewUsers returns Users.
+// New returns a Registry.
 func New(store Store, keyring *seal.Keyring, password *password.Method, totp *totp.Method, journal *audit.Journal, now func() time.Time, random io.Reader) *Registry {
 	return &Registry{store: store, keyring: keyring, password: password, totp: totp, product: totp.Product(), journal: journal, now: now, random: random}
 }
 
-// Create makes a user with everything in the draft, at once.
+// Create creates the user of a draft in one transaction. It returns IdentifierTaken,
+// InvalidIdentifier, InvalidRequest or an error of password.Method.Check.
 func (u *Registry) Create(ctx context.Context, v mfa.Caller, d Draft) (storage.User, error) {
 	now := u.now()
 	user := storage.User{ID: d.ID, Status: cmp.Or(d.Status, storage.UserActive), MFAEnabled: d.MFAEnabled,
@@ -85,12 +85,8 @@ func (u *Registry) Create(ctx context.Context, v mfa.Caller, d Draft) (storage.U
 		return storage.User{}, err
 	}
 	n.Events = []storage.Event{u.journal.Event(v, storage.Event{Kind: mfa.EventUserCreated, UserID: user.ID})}
-	err = u.store.CreateUser(ctx, n)
-	if errors.Is(err, storage.ErrConflict) {
-		return storage.User{}, &mfa.Error{Code: mfa.IdentifierTaken}
-	}
-	if err != nil {
-		return storage.User{}, fmt.Errorf("create user: %w", err)
+	if err = u.store.CreateUser(ctx, n); err != nil {
+		return storage.User{}, mfa.Refuse("create user", err, storage.ErrConflict, mfa.IdentifierTaken)
 	}
 	return user, nil
 }
@@ -128,7 +124,7 @@ func (u *Registry) identifiers(d Draft, user storage.UserID, now time.Time) ([]s
 func (u *Registry) authenticators(ctx context.Context, d Draft, user storage.UserID, now time.Time) ([]storage.Authenticator, []string, error) {
 	var out []storage.Authenticator
 	add := func(a storage.Authenticator) {
-		out = append(out, u.stamp(a, user, "import", now))
+		out = append(out, u.completeAuthenticator(a, user, "import", now))
 	}
 	hash, err := u.passwordHash(ctx, d)
 	if err != nil {

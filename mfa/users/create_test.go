@@ -12,7 +12,7 @@ import (
 
 func TestCreatingUsers(t *testing.T) {
 	h := mfatest.New(t)
-	h.Ada()
+	h.CreateAda()
 	for _, tc := range []struct {
 		name  string
 		draft users.Draft

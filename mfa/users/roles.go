@@ -11,7 +11,7 @@ import (
 	"sallyport/mfa"
 )
 
-// Bounds of a user's roles: they travel in every access token, and a token in a header.
+// Limits of a user's roles: every access token carries them, in an HTTP header.
 const (
 	maxRoles = 32
 	maxRole  = 64 // bytes
@@ -23,11 +23,11 @@ func checkRoles(roles []string) error {
 		return &mfa.Error{Code: mfa.InvalidRequest, Err: fmt.Errorf("more than %d roles", maxRoles)}
 	}
 	for i, role := range roles {
-		unseen := func(r rune) bool { return !unicode.IsPrint(r) }
+		unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
 		switch {
 		case role == "" || len(role) > maxRole:
 			return &mfa.Error{Code: mfa.InvalidRequest, Err: fmt.Errorf("a role has 1 to %d bytes", maxRole)}
-		case !utf8.ValidString(role) || strings.ContainsFunc(role, unseen) || strings.TrimSpace(role) != role:
+		case !utf8.ValidString(role) || strings.ContainsFunc(role, unprintable) || strings.TrimSpace(role) != role:
 			return &mfa.Error{Code: mfa.InvalidRequest, Err: errors.New("a role is printable text without spaces around it")}
 		case slices.Contains(roles[:i], role):
 			return &mfa.Error{Code: mfa.InvalidRequest, Err: errors.New("a role is there twice")}

@@ -1,5 +1,5 @@
-// Package users creates and changes users for administrators, backends and imports. What
-// users do with their own accounts is not here.
+// Package users creates and changes users for administrators, backends and imports. Package
+// selfservice is what users do with their own accounts.
 package users
 
 import (
@@ -17,10 +17,10 @@ import (
 	"sallyport/storage"
 )
 
-// ActorAdmin is the Actor of a Visit by an administrator.
+// ActorAdmin is the Caller.Actor of an administrator.
 const ActorAdmin = "admin"
 
-// Find returns the account that an administrator means: by its ID, or by any name.
+// Find returns a user by ID or by any identifier, and UserNotFound if there is none.
 func (u *Registry) Find(ctx context.Context, who string) (storage.Account, error) {
 	if _, ok := storage.Bytes(storage.UserID(who)); ok {
 		a, err := u.store.Account(ctx, storage.UserID(who))
@@ -33,19 +33,16 @@ func (u *Registry) Find(ctx context.Context, who string) (storage.Account, error
 		return storage.Account{}, &mfa.Error{Code: mfa.UserNotFound}
 	}
 	a, err := u.store.AccountByIdentifier(ctx, name)
-	if errors.Is(err, storage.ErrNotFound) {
-		return storage.Account{}, &mfa.Error{Code: mfa.UserNotFound}
-	}
-	return a, mfa.Wrap("read user", err)
+	return a, mfa.Refuse("read user", err, storage.ErrNotFound, mfa.UserNotFound)
 }
 
-// Account returns a user by ID.
+// Account returns a user by ID, and UserNotFound if there is none.
 func (u *Registry) Account(ctx context.Context, id storage.UserID) (storage.Account, error) {
 	a, err := u.store.Account(ctx, id)
-	return a, found(mfa.Wrap("read user", err))
+	return a, refusal(mfa.Wrap("read user", err))
 }
 
-// List returns up to limit users behind one, in the order of their IDs.
+// List returns up to limit users after one, in the order of their IDs.
 func (u *Registry) List(ctx context.Context, after storage.UserID, limit int) ([]storage.Account, error) {
 	users, err := u.store.ListUsers(ctx, storage.UserFilter{After: after, Limit: limit})
 	if err != nil {
@@ -65,34 +62,34 @@ func (u *Registry) List(ctx context.Context, after storage.UserID, limit int) ([
 	return out, nil
 }
 
-// Standing is what an administrator wants to know of a user beside the account.
-type Standing struct {
-	Waits         []storage.Refusal // counters of failures that refuse now
+// Summary is the state of a user that an Account does not hold.
+type Summary struct {
+	Waits         []storage.Refusal // counters that impose a wait now, one for each bucket
 	Sessions      int
 	RecoveryCodes int // unused
 }
 
-// Standing reads it.
-func (u *Registry) Standing(ctx context.Context, a storage.Account) (Standing, error) {
+// Summary returns the summary of a user.
+func (u *Registry) Summary(ctx context.Context, a storage.Account) (Summary, error) {
 	now, id := u.now(), a.User.ID
-	waits, err := u.store.Waits(ctx, u.counters(a), now)
+	waits, err := u.store.Waits(ctx, u.throttleKeys(a), now)
 	if err != nil {
-		return Standing{}, fmt.Errorf("read waits: %w", err)
+		return Summary{}, fmt.Errorf("read waits: %w", err)
 	}
 	sessions, err := u.store.SessionsOf(ctx, id, now)
 	if err != nil {
-		return Standing{}, fmt.Errorf("list sessions: %w", err)
+		return Summary{}, fmt.Errorf("list sessions: %w", err)
 	}
 	codes, err := u.store.RecoveryCodes(ctx, id)
 	if err != nil {
-		return Standing{}, fmt.Errorf("read recovery codes: %w", err)
+		return Summary{}, fmt.Errorf("read recovery codes: %w", err)
 	}
-	return Standing{Waits: longest(waits), Sessions: len(sessions), RecoveryCodes: len(codes)}, nil
+	return Summary{Waits: longestWaits(waits), Sessions: len(sessions), RecoveryCodes: len(codes)}, nil
 }
 
-// longest leaves of each bucket the longest wait: the user's counter and those of names
-// are one for an administrator.
-func longest(waits []storage.Refusal) []storage.Refusal {
+// longestWaits returns the longest wait of each bucket, over the counters of the user and of
+// the user's names.
+func longestWaits(waits []storage.Refusal) []storage.Refusal {
 	var out []storage.Refusal
 	for _, w := range waits {
 		i := slices.IndexFunc(out, func(o storage.Refusal) bool { return o.Bucket == w.Bucket })
@@ -106,10 +103,9 @@ func longest(waits []storage.Refusal) []storage.Refusal {
 	return out
 }
 
-// counters are the counters of the failures of a user and of the user's names, under
-// every living hash key. Those of browsers that signed the user in before are not among
-// them: nobody knows which there are, and they forget by themselves.
-func (u *Registry) counters(a storage.Account) []storage.ThrottleKey {
+// throttleKeys returns the counters of a user and of the user's names under every active hash
+// key. It omits those of known devices: they are not listed anywhere, and expire.
+func (u *Registry) throttleKeys(a storage.Account) []storage.ThrottleKey {
 	subjects := u.keyring.Hashes("user", string(a.User.ID))
 	for _, i := range a.Identifiers {
 		subjects = append(subjects, throttle.NameSubjects(u.keyring, i.Value)...)
@@ -123,47 +119,44 @@ func (u *Registry) counters(a storage.Account) []storage.ThrottleKey {
 	return out
 }
 
-// Disable keeps a user out, and ends in the same transaction whatever the user has
-// under way or was given (M-10).
+// Disable disables a user, and ends all sessions, logins and grants in the same transaction
+// (M-10).
 func (u *Registry) Disable(ctx context.Context, v mfa.Caller, a storage.Account) error {
 	status := storage.UserDisabled
 	return u.update(ctx, storage.UserChange{ID: a.User.ID, Status: &status, Kill: true,
-		Events: []storage.Event{u.changed(v, a, "disabled")}})
+		Events: []storage.Event{u.changeEvent(v, a, "disabled")}})
 }
 
-// Enable lets a disabled user in, and takes a pending one for active without a proof.
-// Nothing of before comes back.
+// Enable activates a disabled or pending user. It restores no session, login or grant.
 func (u *Registry) Enable(ctx context.Context, v mfa.Caller, a storage.Account) error {
 	status := storage.UserActive
-	return u.update(ctx, storage.UserChange{ID: a.User.ID, Status: &status, Events: []storage.Event{u.changed(v, a, "enabled")}})
+	return u.update(ctx, storage.UserChange{ID: a.User.ID, Status: &status, Events: []storage.Event{u.changeEvent(v, a, "enabled")}})
 }
 
-// Delete removes a user and everything that belongs to them. The audit trail stays.
+// Delete deletes a user and all data of the user but the audit trail.
 func (u *Registry) Delete(ctx context.Context, v mfa.Caller, a storage.Account) error {
 	e := u.journal.Event(v, storage.Event{Kind: mfa.EventUserDeleted, UserID: a.User.ID})
-	return found(mfa.Wrap("delete user", u.store.DeleteUser(ctx, a.User.ID, []storage.Event{e})))
+	return refusal(mfa.Wrap("delete user", u.store.DeleteUser(ctx, a.User.ID, []storage.Event{e})))
 }
 
-// Unlock forgets a user's failures and switches on the factors that too many of them
-// switched off.
+// Unlock resets a user's counters of failures and enables the factors they disabled.
 func (u *Registry) Unlock(ctx context.Context, v mfa.Caller, a storage.Account) error {
 	events := []storage.Event{u.journal.Event(v, storage.Event{Kind: mfa.EventUserUnlocked, UserID: a.User.ID})}
 	for _, x := range a.Authenticators {
 		if x.State == storage.AuthenticatorDisabled {
-			events = append(events, u.about(v, mfa.EventFactorEnabled, x))
+			events = append(events, u.factorEvent(v, mfa.EventFactorEnabled, x))
 		}
 	}
-	return u.update(ctx, storage.UserChange{ID: a.User.ID, Reset: u.counters(a),
+	return u.update(ctx, storage.UserChange{ID: a.User.ID, Reset: u.throttleKeys(a),
 		Factors: &storage.FactorsChange{Enable: true}, Events: events})
 }
 
-// ResetFactors takes everything away that proves a user, the password excepted: the
-// phone is lost. Whatever was begun or given with it ends in the same transaction
-// (M-10). The user's wish for a second factor stays, so that the next login asks for
-// a new one.
+// ResetFactors deletes all authenticators of a user but the password, such as when the phone
+// is lost, and ends all sessions, logins and grants in the same transaction (M-10). It keeps
+// the user's setting, so that the next login demands an enrolment.
 func (u *Registry) ResetFactors(ctx context.Context, v mfa.Caller, a storage.Account) error {
-	c := storage.UserChange{ID: a.User.ID, Kill: true, Reset: u.counters(a), Factors: &storage.FactorsChange{},
-		Events: []storage.Event{u.changed(v, a, "factors reset")}}
+	c := storage.UserChange{ID: a.User.ID, Kill: true, Reset: u.throttleKeys(a), Factors: &storage.FactorsChange{},
+		Events: []storage.Event{u.changeEvent(v, a, "factors reset")}}
 	for _, x := range a.Authenticators {
 		if x.Method == password.Name {
 			continue
@@ -171,7 +164,7 @@ func (u *Registry) ResetFactors(ctx context.Context, v mfa.Caller, a storage.Acc
 		if !slices.Contains(c.Factors.Drop, x.Method) {
 			c.Factors.Drop = append(c.Factors.Drop, x.Method)
 		}
-		c.Events = append(c.Events, u.about(v, mfa.EventFactorDeleted, x))
+		c.Events = append(c.Events, u.factorEvent(v, mfa.EventFactorDeleted, x))
 		if x.State != storage.AuthenticatorPending {
 			c.Messages = append(c.Messages, u.notice(v, a, notice.FactorRemoved, map[string]string{"method": x.Method, "name": x.Name})...)
 		}
@@ -179,8 +172,8 @@ func (u *Registry) ResetFactors(ctx context.Context, v mfa.Caller, a storage.Acc
 	return u.update(ctx, c)
 }
 
-// SetPassword gives a user another password. A password is a factor: whatever was
-// begun or given with the old one ends in the same transaction (M-10).
+// SetPassword replaces a user's password, and ends all sessions, logins and grants in the
+// same transaction (M-10). It returns the errors of password.Method.Check.
 func (u *Registry) SetPassword(ctx context.Context, v mfa.Caller, a storage.Account, plain string) error {
 	if err := u.password.Check(plain, password.WordsOf(a)...); err != nil {
 		return err
@@ -189,15 +182,15 @@ func (u *Registry) SetPassword(ctx context.Context, v mfa.Caller, a storage.Acco
 	if err != nil {
 		return fmt.Errorf("hash password: %w", err)
 	}
-	fresh := u.stamp(storage.Authenticator{Method: password.Name, Secret: []byte(hash)}, a.User.ID, "admin", u.now())
-	return u.update(ctx, storage.UserChange{ID: a.User.ID, Kill: true, Reset: u.counters(a),
+	fresh := u.completeAuthenticator(storage.Authenticator{Method: password.Name, Secret: []byte(hash)}, a.User.ID, "admin", u.now())
+	return u.update(ctx, storage.UserChange{ID: a.User.ID, Kill: true, Reset: u.throttleKeys(a),
 		Factors:  &storage.FactorsChange{Drop: []string{password.Name}, Add: []storage.Authenticator{fresh}},
 		Events:   []storage.Event{u.journal.Event(v, storage.Event{Kind: mfa.EventPasswordChanged, UserID: a.User.ID})},
 		Messages: u.notice(v, a, notice.PasswordChanged, map[string]string{})})
 }
 
-// stamp completes a new authenticator.
-func (u *Registry) stamp(a storage.Authenticator, user storage.UserID, origin string, now time.Time) storage.Authenticator {
+// completeAuthenticator sets the ID, user, origin, state and times of a new authenticator.
+func (u *Registry) completeAuthenticator(a storage.Authenticator, user storage.UserID, origin string, now time.Time) storage.Authenticator {
 	a.ID, a.UserID = storage.AuthenticatorID(storage.Random128(u.random)), user
 	a.Origin, a.State, a.CreatedAt, a.UpdatedAt = origin, storage.AuthenticatorActive, now, now
 	return a
@@ -205,11 +198,11 @@ func (u *Registry) stamp(a storage.Authenticator, user storage.UserID, origin st
 
 func (u *Registry) update(ctx context.Context, c storage.UserChange) error {
 	c.Now = u.now()
-	return found(mfa.Wrap("change user", u.store.UpdateUser(ctx, c)))
+	return refusal(mfa.Wrap("change user", u.store.UpdateUser(ctx, c)))
 }
 
-// found turns storage's refusals into ours.
-func found(err error) error {
+// refusal turns errors of storage into refusals.
+func refusal(err error) error {
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return &mfa.Error{Code: mfa.UserNotFound, Err: err}
@@ -219,18 +212,18 @@ func found(err error) error {
 	return err
 }
 
-// changed is the event of a change; what names it in a word.
-func (u *Registry) changed(v mfa.Caller, a storage.Account, what string) storage.Event {
+// changeEvent returns the event of a change, which what names in a word.
+func (u *Registry) changeEvent(v mfa.Caller, a storage.Account, what string) storage.Event {
 	return u.journal.Event(v, storage.Event{Kind: mfa.EventUserChanged, UserID: a.User.ID, Detail: map[string]string{"change": what}})
 }
 
-// about is the event of a change to one authenticator.
-func (u *Registry) about(v mfa.Caller, kind string, x storage.Authenticator) storage.Event {
+// factorEvent returns the event of a change to an authenticator.
+func (u *Registry) factorEvent(v mfa.Caller, kind string, x storage.Authenticator) storage.Event {
 	return u.journal.Event(v, storage.Event{Kind: kind, UserID: x.UserID,
 		Detail: map[string]string{"method": x.Method, "authenticator": string(x.ID)}})
 }
 
-// notice tells a user of a change; the language of administrators says nothing about theirs.
+// notice returns a message about a change, in the language of the user, not of the caller.
 func (u *Registry) notice(v mfa.Caller, a storage.Account, template string, data map[string]string) []storage.Message {
 	if locale, ok := a.User.Profile["locale"].(string); ok && v.Locale == "" {
 		v.Locale, _, _ = strings.Cut(locale, "-")
@@ -238,8 +231,7 @@ func (u *Registry) notice(v mfa.Caller, a storage.Account, template string, data
 	return notice.New(u.now(), u.random, u.product, v, &a, template, data)
 }
 
-// SignOut ends every session of a user and everything they led to: logins under way
-// and all grants, those with offline access included.
+// SignOut ends all sessions, logins and grants of a user, including offline access.
 func (u *Registry) SignOut(ctx context.Context, v mfa.Caller, a storage.Account) error {
 	e := u.journal.Event(v, storage.Event{Kind: mfa.EventLogout, UserID: a.User.ID, Detail: map[string]string{"reason": "all sessions and grants"}})
 	return u.update(ctx, storage.UserChange{ID: a.User.ID, Kill: true, Events: []storage.Event{e}})

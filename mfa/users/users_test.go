@@ -40,11 +40,11 @@ func TestAnImportedAuthenticatorKeepsItsParameters(t *testing.T) {
 			if code == next || code != h.TOTP.CodeOf(own, h.Now().Truncate(period)) {
 				t.Fatalf("codes %s and %s do not change with the period", code, next)
 			}
-			_, err = h.Prove(h.LoggedIn(), "totp", code, "")
+			_, err = h.Prove(h.SignedIn(), "totp", code, "")
 			mfatest.Want(t, "the code of now", err, "")
-			_, err = h.Prove(h.LoggedIn(), "totp", code, "")
+			_, err = h.Prove(h.SignedIn(), "totp", code, "")
 			mfatest.Want(t, "the same code once more", err, mfa.Replayed)
-			_, err = h.Prove(h.LoggedIn(), "totp", next, "")
+			_, err = h.Prove(h.SignedIn(), "totp", next, "")
 			mfatest.Want(t, "the code of the next step", err, "")
 		})
 	}
@@ -76,10 +76,10 @@ func TestADraftIsRefusedForEveryFault(t *testing.T) {
 	}(), mfa.InvalidRequest)
 }
 
-func TestAfterAResetTheNextLoginEnrols(t *testing.T) {
+func TestTheLoginAfterAResetEnrols(t *testing.T) {
 	h := mfatest.New(t)
-	u := h.Ada()
-	under := h.LoggedIn()
+	u := h.CreateAda()
+	under := h.SignedIn()
 	a, err := h.Store.Account(context.Background(), u.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -89,15 +89,15 @@ func TestAfterAResetTheNextLoginEnrols(t *testing.T) {
 	if _, err := h.Prove(under, "totp", h.Code(0), ""); mfa.CodeOf(err) == "" {
 		t.Errorf("the login under way went on: %v", err)
 	}
-	v := h.Verdict(h.LoggedIn())
+	v := h.Verdict(h.SignedIn())
 	if v.Need != mfa.NeedEnroll {
 		t.Errorf("the next login asks for %q, want %q", v.Need, mfa.NeedEnroll)
 	}
 }
 
-func TestAUserIsFoundByEveryName(t *testing.T) {
+func TestAUserIsFoundByEveryIdentifier(t *testing.T) {
 	h := mfatest.New(t)
-	u := h.Ada()
+	u := h.CreateAda()
 	for _, who := range []string{string(u.ID), "ada", "ADA@EXAMPLE.COM", " ada "} {
 		a, err := h.Users.Find(context.Background(), who)
 		if err != nil || a.User.ID != u.ID {
@@ -110,14 +110,14 @@ func TestAUserIsFoundByEveryName(t *testing.T) {
 	}
 }
 
-func TestAnAmendmentIsMadeOnce(t *testing.T) {
+func TestASecondAmendmentFindsNoDifference(t *testing.T) {
 	h := mfatest.New(t)
-	u := h.Ada()
+	u := h.CreateAda()
 	h.Create(users.Draft{Email: mfatest.OtherEmail})
 	ctx := context.Background()
 	draft := users.Draft{Email: "ada@example.org", Profile: map[string]any{"name": "Ada", "address": map[string]any{"country": "GB"}},
 		Password: "some other phrase", RecoveryCodes: []string{"dddd-eeee-ffff"}}
-	all := users.Amending{Credentials: true}
+	all := users.AmendOptions{Credentials: true}
 	amend := func() (users.Amendment, error) {
 		a, err := h.Store.Account(ctx, u.ID)
 		if err != nil {
@@ -139,11 +139,11 @@ func TestAnAmendmentIsMadeOnce(t *testing.T) {
 	if len(second.Differences) != 0 {
 		t.Errorf("differences the second time: %+v", second.Differences)
 	}
-	mfatest.Want(t, "login with the new password", h.Verifier.Password(ctx, h.Caller, h.Read(h.Begin(), "ada@example.org"), "some other phrase"), "")
-	_, err = h.Prove(h.LoggedInAs("ada", "some other phrase"), "recovery", "dddd-eeee-ffff", "")
+	mfatest.Want(t, "login with the new password", h.Verifier.Password(ctx, h.Caller, h.Read(h.OpenRequest(), "ada@example.org"), "some other phrase"), "")
+	_, err = h.Prove(h.SignedInAs("ada", "some other phrase"), "recovery", "dddd-eeee-ffff", "")
 	mfatest.Want(t, "a new recovery code", err, "")
 	if again, _ := amend(); len(again.Differences) != 0 {
-		t.Errorf("a used recovery code made a difference: %+v", again.Differences)
+		t.Errorf("a used recovery code is a difference: %+v", again.Differences)
 	}
 	draft.Email = mfatest.OtherEmail
 	_, err = amend()

@@ -37,7 +37,7 @@ func (a *Keys) Authenticate(ctx context.Context, v mfa.Caller, presented string)
 		if k.ID != "" {
 			e.Detail["api_key"], e.Detail["name"] = string(k.ID), k.Name
 		}
-		a.journal.Refusal(v, budget.Refusals, a.journal.Event(v, e))
+		a.journal.NoteRefusal(v, budget.Refusals, a.journal.Event(v, e))
 		return storage.APIKey{}, err
 	}
 	if err != nil {

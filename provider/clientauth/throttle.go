@@ -223,5 +223,5 @@ func (a *Authenticator) report(t attempt, detail map[string]string) {
 	if t.client != nil {
 		e.ClientID = t.client.ID
 	}
-	a.journal.Refusal(t.caller, budget.Refusals, a.journal.Event(t.caller, e))
+	a.journal.NoteRefusal(t.caller, budget.Refusals, a.journal.Event(t.caller, e))
 }

@@ -175,7 +175,7 @@ func (p *planner) user(ctx context.Context, u *User, i int) error {
 	faults := p.Users.Faults(d)
 	for _, x := range faults {
 		var e *mfa.Error
-		if errors.As(x.Err, &e) && e.Ours() {
+		if errors.As(x.Err, &e) && e.NeedsOperator() {
 			return x.Err
 		}
 		p.fault(path+"."+x.Field, p.faultText(x.Err))
@@ -197,12 +197,12 @@ func (p *planner) user(ctx context.Context, u *User, i int) error {
 		return nil
 	}
 	p.seen[account.User.ID] = i
-	a, err := p.Users.Amendment(ctx, *account, d, users.Amending{MFA: u.MFAEnabled != nil, Credentials: p.o.Credentials})
+	a, err := p.Users.Amendment(ctx, *account, d, users.AmendOptions{MFA: u.MFAEnabled != nil, Credentials: p.o.Credentials})
 	if err != nil {
 		return err
 	}
 	if len(a.Differences) > 0 {
-		p.plan.users = append(p.plan.users, userStep{name: mfa.NameOf(*account), id: account.User.ID, amendment: &a, differences: a.Differences})
+		p.plan.users = append(p.plan.users, userStep{name: mfa.DisplayName(*account), id: account.User.ID, amendment: &a, differences: a.Differences})
 	}
 	return nil
 }
@@ -340,7 +340,7 @@ func (p *planner) leave(ctx context.Context, id storage.UserID) error {
 	if err != nil {
 		return fmt.Errorf("read user: %w", err)
 	}
-	p.plan.leftUsers = append(p.plan.leftUsers, mfa.NameOf(a))
+	p.plan.leftUsers = append(p.plan.leftUsers, mfa.DisplayName(a))
 	return nil
 }
 

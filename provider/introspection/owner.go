@@ -40,7 +40,7 @@ func (e *Endpoints) Owner(ctx context.Context, presented string) (mfa.Owner, err
 	if err != nil || !g.Alive() {
 		return mfa.Owner{}, notSignedIn("the grant has ended")
 	}
-	o, err := e.sessions.Behind(ctx, g.Grant.Authorization)
+	o, err := e.sessions.ForAuthorization(ctx, g.Grant.Authorization)
 	if err != nil {
 		return mfa.Owner{}, err
 	}

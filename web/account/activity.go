@@ -35,7 +35,7 @@ func (p *Pages) activity(ctx context.Context, call ownerCall, v page.Page) (acts
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, e := range a.Acts {
+	for _, e := range a.Events {
 		l, ok, err := p.line(ctx, v, e)
 		if err != nil {
 			return nil, nil, err

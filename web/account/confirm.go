@@ -148,7 +148,7 @@ func (p *Pages) confirm(c *gin.Context, call ownerCall) {
 
 // requireFresh reports whether the user's proof is recent enough; if not, it shows how to renew it.
 func (p *Pages) requireFresh(c *gin.Context, call ownerCall) bool {
-	err := p.verifier.Fresh(call.owner)
+	err := p.verifier.CheckFresh(call.owner)
 	if err != nil {
 		p.fail(c, call, err)
 	}

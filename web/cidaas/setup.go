@@ -94,7 +94,7 @@ func (s *Surface) confirm(c *gin.Context) {
 		return
 	}
 	caller := s.caller(c)
-	a.May = s.mayContinue(c, caller)
+	a.Authorize = s.mayContinue(c, caller)
 	v, err := s.verifier.ConfirmAlone(c.Request.Context(), caller, a)
 	if err != nil {
 		s.fail(c, err)

@@ -240,7 +240,7 @@ func (s *Surface) verify(c *gin.Context) {
 		return
 	}
 	caller := s.caller(c)
-	a.May = s.mayContinue(c, caller)
+	a.Authorize = s.mayContinue(c, caller)
 	v, err := s.verifier.Verify(c.Request.Context(), caller, a)
 	if err != nil {
 		s.fail(c, err)
@@ -265,7 +265,7 @@ func (s *Surface) cancel(c *gin.Context) {
 	}
 	caller := s.caller(c)
 	ended, err := s.verifier.Cancel(c.Request.Context(), caller,
-		exchange.Answer{Exchange: exchangeID, Method: s.method(c.Param("method")), May: s.mayContinue(c, caller)})
+		exchange.Answer{Exchange: exchangeID, Method: s.method(c.Param("method")), Authorize: s.mayContinue(c, caller)})
 	if err != nil {
 		s.fail(c, err)
 		return

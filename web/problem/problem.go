@@ -75,7 +75,7 @@ func Lookup[R any](refusals map[mfa.Code]R, err error) (*mfa.Error, R, bool) {
 // Refused logs a refusal and sets Retry-After.
 func Refused(c *gin.Context, log *slog.Logger, e *mfa.Error) {
 	level := slog.LevelInfo
-	if e.Ours() {
+	if e.NeedsOperator() {
 		level = slog.LevelError
 	}
 	web.Log(c, log, level, "refused", slog.String("reason", string(e.Code)), slog.Any("cause", e.Err))

@@ -83,7 +83,7 @@ func (d *demo) view(r *http.Request) (phoneView, error) {
 			if a.Method != "totp" || a.State == storage.AuthenticatorDisabled || pending && !now.Before(a.ExpiresAt) {
 				continue
 			}
-			code := phoneCode{ID: string(a.ID), User: mfa.NameOf(account), Name: a.Name, Code: d.server.TOTP.CodeOf(a, now), Pending: pending}
+			code := phoneCode{ID: string(a.ID), User: mfa.DisplayName(account), Name: a.Name, Code: d.server.TOTP.CodeOf(a, now), Pending: pending}
 			if pending {
 				view.Codes = append([]phoneCode{code}, view.Codes...)
 				continue

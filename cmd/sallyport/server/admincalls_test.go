@@ -58,7 +58,7 @@ func (c adminWalk) userWalk() {
 	if err != nil {
 		c.Fatal(err)
 	}
-	if a, err := c.Server.Users.Amendment(c.Context(), account, users.Draft{Password: "a quiet harbour: #dawn \"\\u0041"}, users.Amending{Credentials: true}); err != nil || len(a.Differences) != 0 {
+	if a, err := c.Server.Users.Amendment(c.Context(), account, users.Draft{Password: "a quiet harbour: #dawn \"\\u0041"}, users.AmendOptions{Credentials: true}); err != nil || len(a.Differences) != 0 {
 		c.Errorf("the password became another: %v %v", a.Differences, err)
 	}
 	d := c.Call("PATCH", one, map[string]any{"email": "alice@example.com", "email_verified": true, "roles": []string{"editor"}, "profile": map[string]any{"name": "Alice"}}).Done(200, "changed")

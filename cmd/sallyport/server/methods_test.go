@@ -15,8 +15,8 @@ func TestEverySecondFactorReachesAAL2(t *testing.T) {
 	methods := servertest.NewAdminAPI(t).Server.Verifier.Methods()
 	for _, second := range methods {
 		if second.Second && !slices.ContainsFunc(methods, func(first mfa.Info) bool {
-			level, _ := mfa.Assess([]storage.Factor{mfa.ProofOf(first), mfa.ProofOf(second)})
-			return first.First && mfa.Rank(level) >= mfa.Rank(mfa.AAL2)
+			level, _ := mfa.Assess([]storage.Factor{mfa.FactorOf(first), mfa.FactorOf(second)})
+			return first.First && level.AtLeast(mfa.AAL2)
 		}) {
 			t.Errorf("%s with no first factor reaches AAL2", second.Name)
 		}

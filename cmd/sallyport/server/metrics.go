@@ -37,7 +37,7 @@ func (s *Server) registerMetrics(reg *prometheus.Registry) {
 func (s *Server) registerStarts(set metrics.Set) {
 	metrics.ReadCounter(set, "logins_started_total", "Logins that were begun and could not be answered out of a session.", s.Provider.Started)
 	metrics.ReadCounter(set, "client_failures_total", "Times a client could not authenticate itself.", s.Provider.ClientAuth.Failures)
-	metrics.ReadCounter(set, "initiations_total", "Tries at a second factor, or at what stands in for a password, that were begun.", s.Verifier.Initiated)
+	metrics.ReadCounter(set, "initiations_total", "Tries at a second factor, or at what stands in for a password, that were begun.", s.Verifier.Initiations)
 	for budget := range s.Budgets.Refused() {
 		metrics.ReadCounter(set.With("budget", budget), "over_budget_total", "What was refused because too much of it came from one address or network.",
 			func() int64 { return s.Budgets.Refused()[budget] })
