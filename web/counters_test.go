@@ -33,9 +33,9 @@ func (w *work) Mount(r gin.IRouter) {
 	r.GET("/panic", func(*gin.Context) { panic("the shelf fell down") })
 }
 
-// TestResponsesHaveAClosedListOfLabels: whatever a caller sends, a response is counted under
+// TestResponseLabelsAreAClosedList: whatever a caller sends, a response is counted under
 // a known route and method.
-func TestResponsesHaveAClosedListOfLabels(t *testing.T) {
+func TestResponseLabelsAreAClosedList(t *testing.T) {
 	w, got := &work{now: t0}, newCounted()
 	h, err := web.New(web.Options{Issuer: "https://login.example", Counters: got.counters()}, rand.Reader, func() time.Time { return w.now }, w)
 	if err != nil {
@@ -59,8 +59,8 @@ func TestResponsesHaveAClosedListOfLabels(t *testing.T) {
 	}
 }
 
-// TestSpansHoldNothingThatACallerWrote: only a trusted proxy's headers reach the tracer.
-func TestSpansHoldNothingThatACallerWrote(t *testing.T) {
+// TestSpansHoldNoInput: only a trusted proxy's headers reach the tracer.
+func TestSpansHoldNoInput(t *testing.T) {
 	type key struct{}
 	const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	var got []web.Inbound

@@ -70,7 +70,7 @@ func TestServerStopsGracefully(t *testing.T) {
 	}
 }
 
-func TestServerCutsOffWhatOutlivesTheGrace(t *testing.T) {
+func TestServerCutsOffRequestsAfterTheGracePeriod(t *testing.T) {
 	entered := make(chan struct{})
 	h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		close(entered)
@@ -94,7 +94,7 @@ func TestServerCutsOffWhatOutlivesTheGrace(t *testing.T) {
 	}
 }
 
-func TestServerSaysWhenItCannotServe(t *testing.T) {
+func TestServerReportsThatItCannotServe(t *testing.T) {
 	l := listen(t)
 	l.Close()
 	err := web.Serve(t.Context(), web.NewServer(http.NotFoundHandler(), slog.New(slog.DiscardHandler)), l, web.Stop{})

@@ -170,7 +170,7 @@ func TestHostileInputIsRefused(t *testing.T) {
 	}
 }
 
-func TestALongerBodyMustBeAllowed(t *testing.T) {
+func TestLongBodyMustBeAllowed(t *testing.T) {
 	d := open(t, func(o *web.Options) { o.MaxBody = 128 << 10 })
 	for _, tc := range []struct {
 		name string

@@ -107,7 +107,7 @@ func impostors(issuer func() string) []struct {
 }
 
 // The key goes to nobody who does not prove to have it.
-func TestWhoeverListensInPlaceOfTheServerSeesNoKey(t *testing.T) {
+func TestImpostorAtTheServersAddressSeesNoKey(t *testing.T) {
 	var issuer string
 	for _, tc := range append(impostors(func() string { return issuer }), struct {
 		name    string
@@ -160,7 +160,7 @@ func secretFile(t *testing.T, text string) string {
 }
 
 // The same holds for a server that was named, with either kind of key, over TLS as well.
-func TestWhoeverListensAtANamedAddressSeesNoKey(t *testing.T) {
+func TestImpostorAtANamedAddressSeesNoKey(t *testing.T) {
 	cert, trusted, _ := newCertificateFiles(t)
 	own := secretFile(t, servertest.AdminKey+"\n")
 	for _, tc := range impostors(func() string { return "https://login.example" }) {
@@ -181,7 +181,7 @@ func TestWhoeverListensAtANamedAddressSeesNoKey(t *testing.T) {
 }
 
 // A proof is one connection's: who takes the server's place meanwhile sees no key either.
-func TestEveryConnectionIsProven(t *testing.T) {
+func TestEveryConnectionIsAuthenticated(t *testing.T) {
 	c := servertest.NewAdminAPI(t)
 	server := httptest.NewServer(c.Handler)
 	p, _, _ := testProgram()
@@ -206,7 +206,7 @@ func TestEveryConnectionIsProven(t *testing.T) {
 }
 
 // Who passes on what the server says, from an address of his own, sees no key.
-func TestWhoeverPassesAProofOnSeesNoKey(t *testing.T) {
+func TestRelayOfAProofSeesNoKey(t *testing.T) {
 	settings, _, address := servertest.NewInstallation(t)
 	startServer(t, settings, address, http.StatusOK)
 	relay := servertest.FreeAddress(t)
@@ -230,7 +230,7 @@ func TestWhoeverPassesAProofOnSeesNoKey(t *testing.T) {
 	}
 }
 
-func TestAServerThatAnswersNeedsAKeyFile(t *testing.T) {
+func TestRunningServerNeedsAKeyFile(t *testing.T) {
 	settings, _, address := servertest.NewInstallation(t)
 	newImpostor(t, address, http.NotFound)
 	text, err := os.ReadFile(settings)
@@ -243,7 +243,7 @@ func TestAServerThatAnswersNeedsAKeyFile(t *testing.T) {
 	line{"no key file", "user list", cli.ExitFailed, "", "and the settings name no admin_key_file"}.play(t, settings)
 }
 
-func TestAServerElsewhereIsReached(t *testing.T) {
+func TestRemoteServer(t *testing.T) {
 	c := servertest.NewAdminAPI(t)
 	server := httptest.NewServer(c.Handler)
 	defer server.Close()
@@ -297,7 +297,7 @@ func TestAServerElsewhereIsReached(t *testing.T) {
 }
 
 // An internal error is logged in full for whoever runs the command, and has only a support id in the response.
-func TestAFaultInThisProcessIsInTheLog(t *testing.T) {
+func TestInternalErrorIsLogged(t *testing.T) {
 	settings, _, _ := servertest.NewInstallation(t)
 	c, err := config.Load(settings, nil)
 	if err != nil {
@@ -316,7 +316,7 @@ func TestAFaultInThisProcessIsInTheLog(t *testing.T) {
 }
 
 // The admin listener beyond loopback has TLS; commands and health know it by its settings.
-func TestTheAdminListenerHasTLS(t *testing.T) {
+func TestAdminListenerTLS(t *testing.T) {
 	settings, _, address := servertest.NewInstallation(t)
 	_, certFile, keyFile := newCertificateFiles(t)
 	text, err := os.ReadFile(settings)

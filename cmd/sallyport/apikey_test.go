@@ -38,7 +38,7 @@ func (o *fixture) may(file string) string {
 	return out
 }
 
-func TestAnAPIKeyLives(t *testing.T) {
+func TestAPIKeyLifecycle(t *testing.T) {
 	o := newFixture(t)
 	first, second, third := filepath.Join(o.dir, "first"), filepath.Join(o.dir, "second"), filepath.Join(o.dir, "third")
 	out := o.must("apikey", "create", "--name", "Back office", "--dialect", "admin,streambird", "--verb", "read", "--app", "x", "--expires", "2999-01-31T18:00:00Z", "--out", first)

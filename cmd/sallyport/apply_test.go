@@ -49,7 +49,7 @@ func (o *fixture) becomes(replace ...string) string {
 	return o.file("next.yaml", strings.NewReplacer(replace...).Replace(firstState))
 }
 
-func TestApplyMakesWhatTheFileSays(t *testing.T) {
+func TestApplyCreatesTheDesiredState(t *testing.T) {
 	o := newFixtureWithState(t)
 	if out := o.must("apply", filepath.Join(o.dir, "state.yaml")); out != "Nothing to do.\n" {
 		t.Errorf("a second run: %s", out)
@@ -68,7 +68,7 @@ func TestApplyMakesWhatTheFileSays(t *testing.T) {
 	}
 }
 
-func TestApplyShowsAndMakesDifferences(t *testing.T) {
+func TestApplyPrintsAndAppliesDifferences(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
 		flags   string
@@ -165,7 +165,7 @@ user bob: not in the file, kept
 	}
 }
 
-func TestApplyEndsWhatADisabledUserHas(t *testing.T) {
+func TestApplyEndsAccessOfADisabledUser(t *testing.T) {
 	for name, args := range map[string][]string{
 		"a disabled user":   {"mfa_enabled: true", "status: disabled"},
 		"a pending user":    {"mfa_enabled: true", "status: pending"},
@@ -188,7 +188,7 @@ func TestApplyEndsWhatADisabledUserHas(t *testing.T) {
 	}
 }
 
-func TestApplyTellsEveryFault(t *testing.T) {
+func TestApplyReportsEveryFault(t *testing.T) {
 	o := newFixtureWithState(t)
 	o.must("user", "create", "--username", "carol")
 	file := o.file("faulty.yaml", `clients:
@@ -256,7 +256,7 @@ users:
 	}
 }
 
-func TestAnInterruptedApplyIsFinishedByAnother(t *testing.T) {
+func TestNextApplyCompletesAnInterruptedOne(t *testing.T) {
 	o := newFixture(t)
 	file := o.file("state.yaml", firstState)
 	o.withServer(func(h *server.Server) {
@@ -288,7 +288,7 @@ func TestAnInterruptedApplyIsFinishedByAnother(t *testing.T) {
 	}
 }
 
-func TestApplyDoesNotOverwriteWhatWasChangedMeanwhile(t *testing.T) {
+func TestApplyRefusesConflictingChanges(t *testing.T) {
 	o := newFixtureWithState(t)
 	file := o.becomes("client_name: Shop", "client_name: Store")
 	o.withServer(func(h *server.Server) {

@@ -74,7 +74,7 @@ func (o *fixture) opens(secret string) string {
 	return name
 }
 
-func TestApplyMakesAPIKeys(t *testing.T) {
+func TestApplyCreatesAPIKeys(t *testing.T) {
 	o, file := newFixtureWithAPIKeys(t)
 	if out := o.must("apply", file); out != "Nothing to do.\n" {
 		t.Errorf("a second run: %s", out)
@@ -86,7 +86,7 @@ func TestApplyMakesAPIKeys(t *testing.T) {
 	}
 }
 
-func TestApplyShowsAndMakesDifferencesOfAPIKeys(t *testing.T) {
+func TestApplyPrintsAndAppliesDifferencesOfAPIKeys(t *testing.T) {
 	const another = "another-geheim-another-geheim-ano"
 	for _, tc := range []struct {
 		name    string
@@ -141,7 +141,7 @@ API key shop: deleted, because it is not in the file
 	}
 }
 
-func TestApplyLeavesWhatCommandsDidToAPIKeys(t *testing.T) {
+func TestApplyKeepsWhatCommandsDidToAPIKeys(t *testing.T) {
 	o, file := newFixtureWithAPIKeys(t)
 	var added string
 	o.withServer(func(h *server.Server) {
@@ -172,7 +172,7 @@ func TestApplyLeavesWhatCommandsDidToAPIKeys(t *testing.T) {
 	}
 }
 
-func TestApplyTellsEveryFaultOfAPIKeys(t *testing.T) {
+func TestApplyReportsEveryFaultOfAPIKeys(t *testing.T) {
 	o, _ := newFixtureWithAPIKeys(t)
 	file := o.file("faulty.yaml", `api_keys:
   - name: deploy
@@ -225,7 +225,7 @@ func TestApplyTellsEveryFaultOfAPIKeys(t *testing.T) {
 	}
 }
 
-func TestApplyDoesNotOverwriteAnAPIKeyChangedMeanwhile(t *testing.T) {
+func TestApplyRefusesConflictingChangesOfAPIKeys(t *testing.T) {
 	o, _ := newFixtureWithAPIKeys(t)
 	file := o.file("next.yaml", strings.NewReplacer("app: Shop", "app: Store", "name: deploy", "name: fresh", sha(deploySecret), sha("fresh")).Replace(keysState))
 	o.withServer(func(h *server.Server) {

@@ -77,7 +77,7 @@ func TestClientsAreShownWithoutSecrets(t *testing.T) {
 	}
 }
 
-func TestAClientSecretIsRotatedWithoutAnOutage(t *testing.T) {
+func TestClientSecretRotatesWithoutAnOutage(t *testing.T) {
 	const old = "geheimgeheimgeheimgeheimgeheimge"
 	o := newFixtureWithClients(t)
 	file := filepath.Join(o.dir, "new")
@@ -129,7 +129,7 @@ func TestAClientSecretIsRotatedWithoutAnOutage(t *testing.T) {
 	}
 }
 
-func TestADeletedClientIsGone(t *testing.T) {
+func TestDeletingAClientDeletesItsTokens(t *testing.T) {
 	o := newFixtureWithClients(t)
 	o.must("user", "create", "--username", "alice")
 	b := o.belongings("alice")
@@ -186,7 +186,7 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 	})
 }
 
-func TestTheAuditTrailIsAsked(t *testing.T) {
+func TestAuditTrailIsSearched(t *testing.T) {
 	o := newFixtureWithClients(t)
 	o.must("user", "create", "--username", "alice")
 	alice := string(o.account("alice").User.ID)
@@ -244,7 +244,7 @@ func TestTheAuditTrailIsAsked(t *testing.T) {
 	})
 }
 
-func TestLongTrailsArePaged(t *testing.T) {
+func TestLongAuditTrailsArePaged(t *testing.T) {
 	o := newFixture(t)
 	o.withServer(func(h *server.Server) {
 		var events []storage.Event

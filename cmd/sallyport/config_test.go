@@ -9,7 +9,7 @@ import (
 	"sallyport/cmd/sallyport/cli"
 )
 
-func TestTheSettingsAreChecked(t *testing.T) {
+func TestSettingsAreChecked(t *testing.T) {
 	o := newFixture(t)
 	o.secrets = []string{"geheim"}
 	if out := o.must("config", "check"); out != "The settings have no faults.\n" {
@@ -42,8 +42,8 @@ func TestTheSettingsAreChecked(t *testing.T) {
 	})
 }
 
-// TestEveryFaultOfAStartIsTold: whatever its kind, in one go, one line each.
-func TestEveryFaultOfAStartIsTold(t *testing.T) {
+// TestEveryFaultOfTheSettingsIsReported: whatever its kind, in one go, one line each.
+func TestEveryFaultOfTheSettingsIsReported(t *testing.T) {
 	o := newFixture(t)
 	o.secrets = []string{"geheim"}
 	open := o.file("open", "postgres://u:geheim@db/s\n")
@@ -91,7 +91,7 @@ func TestEveryFaultOfAStartIsTold(t *testing.T) {
 	}
 }
 
-func TestTheReferenceIsInTheProgram(t *testing.T) {
+func TestReferenceIsEmbedded(t *testing.T) {
 	for args, want := range map[string]string{
 		"config reference":                  "lifetimes.access_token  (duration; default 10m; 1m to 1h)\n    SALLYPORT_LIFETIMES_ACCESS_TOKEN\n",
 		"config reference settings":         "issuer  (text)",

@@ -120,8 +120,8 @@ func fault(expr string, exported map[string]*dto.MetricFamily) string {
 	return ""
 }
 
-// TestAlertsAndDashboardAreTrue: what they name is exported, and used as what it is.
-func TestAlertsAndDashboardAreTrue(t *testing.T) {
+// TestAlertsAndDashboardNameExportedMetrics: what they name is exported, and used as what it is.
+func TestAlertsAndDashboardNameExportedMetrics(t *testing.T) {
 	busy(t, newFixture(t), func(h *server.Server) {
 		exported := gather(t, h)
 		for _, a := range alerts(t) {
@@ -176,8 +176,8 @@ func TestEveryAlertHasItsSection(t *testing.T) {
 	}
 }
 
-// TestPanelsHaveTheirPlace: on the grid, each with its own ID, none upon another.
-func TestPanelsHaveTheirPlace(t *testing.T) {
+// TestPanelsDoNotOverlap: on the grid, each with its own ID, none upon another.
+func TestPanelsDoNotOverlap(t *testing.T) {
 	taken, ids := map[[2]int]string{}, map[int]bool{}
 	for _, p := range panels(t) {
 		if ids[p.ID] || p.Title == "" || p.Type != "row" && len(p.Targets) == 0 {

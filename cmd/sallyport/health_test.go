@@ -15,7 +15,7 @@ import (
 	"sallyport/cmd/sallyport/servertest"
 )
 
-func TestTheServiceManagerAndHealthHearTheSame(t *testing.T) {
+func TestHealthAndServiceManagerAgree(t *testing.T) {
 	settings, _, admin := servertest.NewInstallation(t)
 	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(filepath.Dir(settings), "notify"), Net: "unixgram"})
 	if err != nil {
@@ -64,7 +64,7 @@ func TestTheServiceManagerAndHealthHearTheSame(t *testing.T) {
 	}
 }
 
-func TestHealthAsksOneProcess(t *testing.T) {
+func TestHealthChecksOneProcess(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/readyz" {
 			http.Redirect(w, r, "/fine", http.StatusFound)

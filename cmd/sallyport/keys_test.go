@@ -16,7 +16,7 @@ import (
 )
 
 // O-16 from end to end: published a day before, kept until a day after.
-func TestASigningKeyGivesWay(t *testing.T) {
+func TestSigningKeyRotates(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		var c servertest.Clock
 		s := servertest.New(t, settings, &c)
@@ -65,7 +65,7 @@ func TestASigningKeyGivesWay(t *testing.T) {
 	})
 }
 
-func TestAStolenSigningKeyIsGoneAtOnce(t *testing.T) {
+func TestStolenSigningKeyIsWithdrawnImmediately(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		var c servertest.Clock
 		s := servertest.New(t, settings, &c)

@@ -158,7 +158,7 @@ func lastKey(s servertest.Server, use string) storage.KeyID { return s.Keyring.C
 
 // The old data key, hash key and pepper go when nothing hangs on them. Then Alice
 // still comes in, what she used stays used, and her failures still count.
-func TestOldKeysGoAndUsersStay(t *testing.T) {
+func TestRetiringKeysKeepsUsers(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		var c servertest.Clock
 		s := servertest.New(t, settings, &c)

@@ -70,7 +70,7 @@ func (s servers) keyCounts() map[string]int {
 }
 
 // Of eight servers one rotates, when it is time and not before.
-func TestSigningKeysRotateByThemselves(t *testing.T) {
+func TestSigningKeysRotateAutomatically(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		s := newServers(t, settings, 8)
 		s.c.Move(89*day - time.Minute)
@@ -105,7 +105,7 @@ func TestSigningKeysRotateByThemselves(t *testing.T) {
 }
 
 // Keys that nobody outside sees give way after a year; what the old ones made goes on.
-func TestKeysRotateByThemselves(t *testing.T) {
+func TestKeysRotateAutomatically(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		s := newServers(t, settings, 8)
 		for _, one := range s.servers {
@@ -216,7 +216,7 @@ func earlierVersion(t *testing.T, settings string) {
 
 // After an upgrade a server of the version before serves for another day, and nobody
 // loses anything when the day is over and when everything is resealed.
-func TestAnUpgradeRotatesTheDataKey(t *testing.T) {
+func TestUpgradeRotatesTheDataKey(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		earlierVersion(t, settings)
 		s := newServers(t, settings, 2)

@@ -113,9 +113,9 @@ func TestMetricsAreDescribed(t *testing.T) {
 	})
 }
 
-// TestMetricsAreOfClosedLists: callers that are out for trouble add no label, and what
+// TestMetricLabelsAreClosedLists: callers that are out for trouble add no label, and what
 // they did is counted where it belongs.
-func TestMetricsAreOfClosedLists(t *testing.T) {
+func TestMetricLabelsAreClosedLists(t *testing.T) {
 	o := newFixture(t)
 	o.must("apply", o.file("state.yaml", `clients:
   - client_id: m2m
@@ -225,8 +225,8 @@ func closed(t *testing.T, h *server.Server, all map[string]*dto.MetricFamily) {
 	}
 }
 
-// TestMetricsSayThatTheDatabaseIsAway: what it knows is gone from the page, the rest stays.
-func TestMetricsSayThatTheDatabaseIsAway(t *testing.T) {
+// TestMetricsReportAnUnreachableDatabase: what it knows is gone from the page, the rest stays.
+func TestMetricsReportAnUnreachableDatabase(t *testing.T) {
 	newFixture(t).withServer(func(h *server.Server) {
 		if err := h.Store.Close(); err != nil {
 			t.Fatal(err)

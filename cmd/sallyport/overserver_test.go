@@ -14,25 +14,25 @@ const overAServer = "TestCommandsOverAServer"
 // that the commands talk to: what they print and do is the same.
 func TestCommandsOverAServer(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
-		"users are made and shown":       TestUsersAreMadeAndShown,
+		"users are made and shown":       TestUsersAreCreatedAndShown,
 		"user commands refuse":           TestUserCommandsRefuse,
 		"disabling":                      TestDisablingAUserEndsEverything,
 		"resetting factors":              TestResettingFactorsEndsEverything,
 		"setting a password":             TestSettingAPassword,
 		"unlocking":                      TestUnlockingAUser,
 		"clients are shown":              TestClientsAreShownWithoutSecrets,
-		"a client secret is rotated":     TestAClientSecretIsRotatedWithoutAnOutage,
-		"a client is deleted":            TestADeletedClientIsGone,
+		"a client secret is rotated":     TestClientSecretRotatesWithoutAnOutage,
+		"a client is deleted":            TestDeletingAClientDeletesItsTokens,
 		"sessions":                       TestSessionsAreListedAndEnded,
-		"events":                         TestTheAuditTrailIsAsked,
-		"long trails":                    TestLongTrailsArePaged,
-		"an API key lives":               TestAnAPIKeyLives,
-		"apply makes":                    TestApplyMakesWhatTheFileSays,
-		"apply ends what a disabled has": TestApplyEndsWhatADisabledUserHas,
-		"apply tells every fault":        TestApplyTellsEveryFault,
-		"apply makes API keys":           TestApplyMakesAPIKeys,
-		"apply leaves what commands did": TestApplyLeavesWhatCommandsDidToAPIKeys,
-		"apply after an interruption":    TestAnInterruptedApplyIsFinishedByAnother,
+		"events":                         TestAuditTrailIsSearched,
+		"long trails":                    TestLongAuditTrailsArePaged,
+		"an API key lives":               TestAPIKeyLifecycle,
+		"apply makes":                    TestApplyCreatesTheDesiredState,
+		"apply ends what a disabled has": TestApplyEndsAccessOfADisabledUser,
+		"apply tells every fault":        TestApplyReportsEveryFault,
+		"apply makes API keys":           TestApplyCreatesAPIKeys,
+		"apply leaves what commands did": TestApplyKeepsWhatCommandsDidToAPIKeys,
+		"apply after an interruption":    TestNextApplyCompletesAnInterruptedOne,
 	} {
 		t.Run(name, test)
 	}

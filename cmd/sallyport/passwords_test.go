@@ -110,7 +110,7 @@ func TestBreachedPasswordsAreRefusedEverywhere(t *testing.T) {
 	}
 }
 
-func TestTheLeastLengthHasBounds(t *testing.T) {
+func TestMinimumPasswordLengthIsBounded(t *testing.T) {
 	for text, want := range map[string]string{"7": "must be from 8 to 64", "65": "must be from 8 to 64", "8": "", "64": "", "many": "whole number"} {
 		_, err := config.Parse("s", []byte("passwords: {min_length: "+text+"}"), nil)
 		if err == nil || strings.Contains(err.Error(), "passwords") != (want != "") || !strings.Contains(err.Error(), want) {

@@ -13,8 +13,8 @@ import (
 
 var update = flag.Bool("update", false, "write the references in docs anew")
 
-// TestTheReferencesAreFresh: the tables in docs are what the code says.
-func TestTheReferencesAreFresh(t *testing.T) {
+// TestReferencesAreCurrent: the tables in docs are what the code says.
+func TestReferencesAreCurrent(t *testing.T) {
 	for name, reference := range map[string]func() ([]strict.Section, error){
 		"../../docs/configuration.md": config.Reference,
 		"../../docs/desired-state.md": desired.Reference,

@@ -113,7 +113,7 @@ func TestServeStartsDrainsAndStops(t *testing.T) {
 	}
 }
 
-func TestServeNeedsAKeyFileThatIsItsOwn(t *testing.T) {
+func TestServeNeedsItsOwnKeyFile(t *testing.T) {
 	settings, _, _ := servertest.NewInstallation(t)
 	keys := filepath.Join(filepath.Dir(settings), "keys")
 	serve := func() string {
@@ -190,7 +190,7 @@ func TestServeRefusesAnEmptyDatabase(t *testing.T) {
 	}
 }
 
-func TestServePrintsTheSettingsInForce(t *testing.T) {
+func TestServePrintsTheSettingsInEffect(t *testing.T) {
 	settings, public, _ := servertest.NewInstallation(t)
 	out := run(t, "serve", "--config", settings, "--print")
 	if !strings.Contains(out, "issuer: http://"+public) || !strings.Contains(out, "access_token: 10m") {
@@ -239,7 +239,7 @@ func TestApplyIsIdempotent(t *testing.T) {
 	}
 }
 
-func TestApplyRefusesAFileWithFaultsWhole(t *testing.T) {
+func TestApplyRefusesAFaultyFileAsAWhole(t *testing.T) {
 	settings, _, _ := servertest.NewInstallation(t)
 	file := filepath.Join(filepath.Dir(settings), "state.yaml")
 	if err := os.WriteFile(file, []byte("clients:\n  - client_id: shop\n    publik: true\nusers:\n  - username: alice\n"), 0o600); err != nil {

@@ -14,7 +14,7 @@ import (
 )
 
 // Whoever looks after the database sees that a server did not fit it.
-func TestWhatKeepsAServerFromStartingIsInTheAuditTrail(t *testing.T) {
+func TestStartFaultIsInTheAuditTrail(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		state := filepath.Join(filepath.Dir(settings), "state.yaml")
 		if err := os.WriteFile(state, []byte(servertest.MachineState), 0o600); err != nil {

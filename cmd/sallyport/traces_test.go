@@ -60,9 +60,9 @@ const (
 	theirParent = "00-" + theirTrace + "-" + theirSpan + "-01"
 )
 
-// TestTracesHoldNothingThatWasSent: hostile texts in every place of a request reach no
+// TestTracesHoldNoInput: hostile texts in every place of a request reach no
 // span, and only a trusted proxy's trace is continued.
-func TestTracesHoldNothingThatWasSent(t *testing.T) {
+func TestTracesHoldNoInput(t *testing.T) {
 	to := collector.New(t)
 	o := newFixture(t)
 	headers := o.file("headers", "X-Key: the key of the collector\n")
@@ -115,7 +115,7 @@ func TestTracesHoldNothingThatWasSent(t *testing.T) {
 	}
 }
 
-func TestNothingIsTracedThatIsNotSampled(t *testing.T) {
+func TestUnsampledRequestsAreNotTraced(t *testing.T) {
 	to := collector.New(t)
 	tracedServer(t, newFixture(t), []string{"SALLYPORT_TRACING_ENDPOINT=" + to.URL + "/", "SALLYPORT_TRACING_SAMPLE_RATIO=0", "SALLYPORT_TRUSTED_PROXIES=10.0.0.0/8"}, func(h *server.Server) {
 		ask(h, "192.0.2.1", "GET", "/authorize?client_id=shop", "", "", theirParent)
@@ -129,9 +129,9 @@ func TestNothingIsTracedThatIsNotSampled(t *testing.T) {
 	}
 }
 
-// TestACollectorThatIsNoGoodHarmsNobody: one that hangs, one that refuses with our own
+// TestFaultyCollectorHarmsNoRequest: one that hangs, one that refuses with our own
 // key in its answer, one that sends elsewhere and one that is not there.
-func TestACollectorThatIsNoGoodHarmsNobody(t *testing.T) {
+func TestFaultyCollectorHarmsNoRequest(t *testing.T) {
 	elsewhere, over := collector.New(t), make(chan struct{})
 	for name, answer := range map[string]http.HandlerFunc{
 		"one that hangs": func(http.ResponseWriter, *http.Request) { <-over },

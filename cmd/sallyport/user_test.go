@@ -60,7 +60,7 @@ func (o *fixture) proves(name, plain string) bool {
 	return right
 }
 
-func TestUsersAreMadeAndShown(t *testing.T) {
+func TestUsersAreCreatedAndShown(t *testing.T) {
 	o := newFixtureWithUsers(t)
 	if code, out, err := o.run(firstPass+"\r\n", "user", "create", "--username", "Bob", "--email", "bob@example.com", "--email-verified", "--password-file", "-", "--pending"); code != cli.ExitOK || !strings.Contains(out, "created") {
 		t.Fatalf("create: %d %s %s", code, out, err)
@@ -250,7 +250,7 @@ func TestUnlockingAUser(t *testing.T) {
 	}
 }
 
-func TestATerminalGetsNoPassword(t *testing.T) {
+func TestPasswordIsNotReadFromATerminal(t *testing.T) {
 	null, err := os.Open(os.DevNull) // a character device, as a terminal is
 	if err != nil {
 		t.Fatal(err)

@@ -42,7 +42,7 @@ func TestSigningIn(t *testing.T) {
 	b.Must("/login", 200)
 }
 
-func TestTheCallbackIsForThisBrowser(t *testing.T) {
+func TestCallbackIsBoundToItsBrowser(t *testing.T) {
 	h := newFixture(t)
 	h.User("ada", "")
 	b := h.browser()
@@ -170,7 +170,7 @@ func TestOldSessionsReauthenticate(t *testing.T) {
 	}
 }
 
-func TestThePasswordAloneChangesNoFactor(t *testing.T) {
+func TestPasswordAloneChangesNoFactor(t *testing.T) {
 	h := newFixture(t)
 	id := h.User("ada", totpKey, "aaaaaaaaaaaaaaaaaaaaaaaa") // imported: a login does not require it
 	b := h.browser()

@@ -156,7 +156,7 @@ func TestLockedFactorIsShown(t *testing.T) {
 	b.Must("/account/add", 403, "Your second step is switched off")
 }
 
-func TestPagesAreSoundAndKeepTheirPolicy(t *testing.T) {
+func TestPagesRenderUnderTheirPolicy(t *testing.T) {
 	h := newFixture(t)
 	id := h.User("ada", totpKey)
 	device := string(h.devices(id)[""].ID)

@@ -22,7 +22,7 @@ func (faulty) Mount(r gin.IRouter) {
 }
 
 // The engine's refusals are problems as well, and the client's page can read them.
-func TestTheEngineRefusesInProblems(t *testing.T) {
+func TestEngineRefusalsAreProblems(t *testing.T) {
 	h := newFixture(t)
 	engine := func(o web.Options) http.Handler {
 		o.Issuer = issuer

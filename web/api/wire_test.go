@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestOnlyJSONIsTaken(t *testing.T) {
+func TestOnlyJSONIsAccepted(t *testing.T) {
 	h := newFixture(t)
 	for _, tc := range []struct {
 		name, kind, body string

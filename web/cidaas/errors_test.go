@@ -185,7 +185,7 @@ func TestUnavailableIsJSON(t *testing.T) {
 }
 
 // A call that takes too long is ended, and its caller can read the response (R1).
-func TestACallThatTakesTooLongIsJSON(t *testing.T) {
+func TestTimeoutIsJSON(t *testing.T) {
 	h := newFixture(t)
 	h.client()
 	request := h.at(h.page().json("/authz-srv/authrequest/authz/generate", flat(authorizeParams())...), "data.requestId")

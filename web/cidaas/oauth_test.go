@@ -213,7 +213,7 @@ func (c *caller) sendOn(w *httptest.ResponseRecorder) *httptest.ResponseRecorder
 }
 
 // A request without scope gets the client's, and its token stays in the form.
-func TestAnIDTokenInAFormStaysInForms(t *testing.T) {
+func TestIDTokenInAFormStaysInForms(t *testing.T) {
 	h := newFixture(t)
 	h.client()
 	h.User("ada", "")
@@ -229,7 +229,7 @@ func TestAnIDTokenInAFormStaysInForms(t *testing.T) {
 	h.mustCode(to)
 }
 
-func TestTwinsForPrograms(t *testing.T) {
+func TestCallsForPrograms(t *testing.T) {
 	h := newFixture(t)
 	h.client(always)
 	h.User("ada", totpKey)

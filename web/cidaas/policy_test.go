@@ -94,7 +94,7 @@ func TestSecondFactorAtIntervals(t *testing.T) {
 
 // Once a user is identified, a call that names another user is refused; the user's own
 // identifiers are interchangeable.
-func TestACallNamesTheUserOfItsLogin(t *testing.T) {
+func TestCallNamesTheUserOfItsLogin(t *testing.T) {
 	h := newFixture(t)
 	h.client(always)
 	h.User("ada", totpKey)
@@ -123,7 +123,7 @@ func TestACallNamesTheUserOfItsLogin(t *testing.T) {
 }
 
 // What the form repeats of its login must agree with the address it is posted to.
-func TestTheTrackOfAFormIsTheOneOfItsAddress(t *testing.T) {
+func TestFormUsesTheTrackOfItsURL(t *testing.T) {
 	h := newFixture(t)
 	h.client(always)
 	h.User("ada", totpKey)
@@ -150,7 +150,7 @@ func TestTheTrackOfAFormIsTheOneOfItsAddress(t *testing.T) {
 }
 
 // A faulty form is answered with a page, because a browser posted it (R6).
-func TestAMalformedFormGetsAPage(t *testing.T) {
+func TestMalformedFormGetsAPage(t *testing.T) {
 	h := newFixture(t)
 	h.client()
 	b := h.browser()
@@ -163,7 +163,7 @@ func TestAMalformedFormGetsAPage(t *testing.T) {
 	}
 }
 
-func TestSkippingWhatIsNotDemanded(t *testing.T) {
+func TestSkippingAnOptionalFactor(t *testing.T) {
 	h := newFixture(t)
 	h.client(always)
 	h.User("ada", "")

@@ -77,7 +77,7 @@ func texts(v any) []string {
 	return out
 }
 
-func TestTheApplicationsOwnPageOfTheSecondFactor(t *testing.T) {
+func TestSecondFactorPageOfTheApplication(t *testing.T) {
 	h := newFixture(t)
 	h.client(always, func(c *storage.Client) { c.MFAURL = app + "/mfa?from=us" })
 	h.User("ada", totpKey)
@@ -290,7 +290,7 @@ func (h *fixture) decoy(b *caller) *attempt {
 	return nil
 }
 
-func TestASpentStatusGivesOneCode(t *testing.T) {
+func TestSpentStatusGivesOneCode(t *testing.T) {
 	s := passwordless(t, bound)
 	s.h.is(s.verify(), http.StatusOK)
 	_, to := s.b.follow(s.finish())
@@ -300,7 +300,7 @@ func TestASpentStatusGivesOneCode(t *testing.T) {
 	}
 }
 
-func TestAFirstFactorSatisfiesNoTrack(t *testing.T) {
+func TestFirstFactorSatisfiesNoTrack(t *testing.T) {
 	h := newFixture(t)
 	h.client(bound)
 	h.User("ada", totpKey)

@@ -110,7 +110,7 @@ func TestWhoMayChangeFactors(t *testing.T) {
 }
 
 // A stolen password must not confirm an enrolment after the owner has set up a factor.
-func TestAFactorConfirmedMeanwhileEndsOtherEnrolments(t *testing.T) {
+func TestConfirmedFactorEndsOtherEnrolments(t *testing.T) {
 	h := newFixture(t)
 	h.client()
 	h.User("ada", "")

@@ -70,7 +70,7 @@ func TestTextsNameTheParametersOfAnAlert(t *testing.T) {
 	}
 }
 
-func TestAPageIsLaidOut(t *testing.T) {
+func TestPageLayout(t *testing.T) {
 	l := newLook(t)
 	for lang, want := range map[string]string{"en": "<title>Hall – Sallyport</title>", "de": "<title>Halle – Sallyport</title>"} {
 		w := serve(t, l, "GET", "/hall?ui_locales="+lang)
@@ -236,7 +236,7 @@ func TestPolicyOfAPage(t *testing.T) {
 }
 
 // A redirect with a control character is a bug: it panics and is not sent (H-5).
-func TestARedirectTakesNoControlCharacter(t *testing.T) {
+func TestRedirectRefusesControlCharacters(t *testing.T) {
 	to := func(location string) *httptest.ResponseRecorder {
 		h, err := web.New(web.Options{Issuer: issuer}, rand.Reader, func() time.Time { return t0 }, leading{location})
 		if err != nil {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestWhereDevServes(t *testing.T) {
+func TestNewPlace(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		o    Options
@@ -27,7 +27,7 @@ func TestWhereDevServes(t *testing.T) {
 	}
 }
 
-func TestTheCertificateIsKeptAndFits(t *testing.T) {
+func TestCertificateIsReusedWhileItFits(t *testing.T) {
 	f, err := openFolder(filepath.Join(t.TempDir(), "data"), false)
 	if err != nil {
 		t.Fatal(err)

@@ -12,9 +12,9 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// TestAnswersAreTimed: an answer is below every bound it kept, a bound included, and
+// TestResponsesAreTimed: an answer is below every bound it kept, a bound included, and
 // counting it costs no memory.
-func TestAnswersAreTimed(t *testing.T) {
+func TestResponsesAreTimed(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	c := NewWebCounters(NewSet(reg))
 	for _, took := range []time.Duration{time.Millisecond, 1001 * time.Microsecond, 70 * time.Millisecond, 6 * time.Second} {
@@ -51,8 +51,8 @@ func TestAnswersAreTimed(t *testing.T) {
 	}
 }
 
-// TestWhatIsAskedIsKept: a scrape asks at most once in a while, and waits only so long.
-func TestWhatIsAskedIsKept(t *testing.T) {
+// TestScrapedValuesAreCached: a scrape asks at most once in a while, and waits only so long.
+func TestScrapedValuesAreCached(t *testing.T) {
 	now, asked := time.Unix(1000, 0), 0
 	c := Cached[int]{Now: func() time.Time { return now }, Keep: time.Minute, Wait: time.Second,
 		Read: func(ctx context.Context) (int, error) {

@@ -17,7 +17,7 @@ import (
 	"sallyport/web/admin"
 )
 
-func TestTheAdminAPINeedsAKey(t *testing.T) {
+func TestAdminAPINeedsAKey(t *testing.T) {
 	c := servertest.NewAdminAPI(t)
 	reads, reader := c.NewAPIKey(apikeys.Draft{Name: "reads", Dialects: []string{"admin"}, Verbs: []string{"read"}})
 	writes, writer := c.NewAPIKey(apikeys.Draft{Name: "writes", Dialects: []string{"admin"}, Verbs: []string{"write"}})
@@ -79,13 +79,13 @@ func TestTheAdminAPINeedsAKey(t *testing.T) {
 	}
 }
 
-func TestTheKeyIsNotTakenFromTheAddress(t *testing.T) {
+func TestKeyInTheURLIsIgnored(t *testing.T) {
 	c := servertest.NewAdminAPI(t)
 	c.Key = ""
 	c.Call("GET", "/users?access_token="+servertest.AdminKey, nil).Refused(401, "unauthorized", "Authorization: Bearer KEY")
 }
 
-func TestAFloodOfWrongKeysIsShut(t *testing.T) {
+func TestFloodOfWrongKeysIsThrottled(t *testing.T) {
 	c := servertest.NewAdminAPI(t)
 	c.Key = "wrong-wrong-wrong-wrong-wrong-wrong-wrong"
 	codes := map[int]int{}
@@ -99,7 +99,7 @@ func TestAFloodOfWrongKeysIsShut(t *testing.T) {
 	c.Call("GET", "/users", nil).Decode(200, nil)
 }
 
-func TestWhatIsNoCallIsRefused(t *testing.T) {
+func TestInvalidCallsAreRefused(t *testing.T) {
 	c := servertest.NewAdminAPI(t)
 	alice := c.Call("POST", "/users", map[string]any{"username": "alice"}).Done(201, "created").User
 	body := func(kind, text string) func(*http.Request) {
@@ -168,7 +168,7 @@ func TestWhatIsNoCallIsRefused(t *testing.T) {
 	}
 }
 
-func TestOtherAddressesAreProblemsToo(t *testing.T) {
+func TestUnknownPathsAreProblems(t *testing.T) {
 	c := servertest.NewAdminAPI(t)
 	for _, tc := range []struct {
 		method, path string
@@ -196,7 +196,7 @@ func TestOtherAddressesAreProblemsToo(t *testing.T) {
 }
 
 // A desired state stops in the middle, and says how far it came.
-func TestAStateThatStopsSaysSo(t *testing.T) {
+func TestFailedApplyReportsAServerError(t *testing.T) {
 	c := servertest.NewAdminAPI(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

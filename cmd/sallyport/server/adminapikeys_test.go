@@ -14,7 +14,7 @@ import (
 )
 
 // Whoever holds an API key gets no more of it than it opens, whatever the way.
-func TestAnAPIKeyRaisesNoKey(t *testing.T) {
+func TestAPIKeyGrantsNoMoreThanItHas(t *testing.T) {
 	c := servertest.NewAdminAPI(t)
 	end := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
 	secret, maker := c.NewAPIKey(apikeys.Draft{Name: "maker", Dialects: []string{"admin"}, Verbs: []string{"write"}, ExpiresAt: end})
@@ -64,7 +64,7 @@ func TestAnAPIKeyRaisesNoKey(t *testing.T) {
 }
 
 // A key from the answer of an API key is worth nothing once that is gone.
-func TestAKeyOfAnAPIKeyEndsWithIt(t *testing.T) {
+func TestKeyEndsWithTheAPIKeyThatCreatedIt(t *testing.T) {
 	c := servertest.NewAdminAPI(t)
 	var maker admin.Done
 	body := map[string]any{"name": "maker", "dialects": []string{"admin"}, "verbs": []string{"read", "write"}}
@@ -91,7 +91,7 @@ func TestAKeyOfAnAPIKeyEndsWithIt(t *testing.T) {
 }
 
 // What was disabled stays so for the key that made it, whichever way it goes.
-func TestAnAPIKeyEnablesNoKey(t *testing.T) {
+func TestAPIKeyEnablesNoKey(t *testing.T) {
 	c := servertest.NewAdminAPI(t)
 	body := map[string]any{"name": "maker", "dialects": []string{"admin"}, "verbs": []string{"write"}}
 	c.Key, body["name"] = c.Call("POST", "/api-keys", body).Done(201, "created").Secret, "made"

@@ -248,7 +248,7 @@ func (c adminWalk) stateWalk() {
 }
 
 // Whoever writes back what they read changes nothing; one member changed is one change.
-func TestWhatWasReadCanBeWrittenBack(t *testing.T) {
+func TestResponsesCanBeWrittenBack(t *testing.T) {
 	c := servertest.NewAdminAPI(t)
 	for id, body := range map[string]map[string]any{
 		"office": {"client_name": "Office", "redirect_uris": []string{"https://office.example.com/cb"}, "access_token_ttl": "5m", "mfa": "TIME_BASED",

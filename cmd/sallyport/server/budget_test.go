@@ -108,7 +108,7 @@ func (f *flood) commits() int64 {
 
 // Whatever an unauthenticated caller calls, and with however many names: what one address makes the
 // server write comes to an end, on every route there is.
-func TestWhoHasProvenNothingWritesLittle(t *testing.T) {
+func TestUnauthenticatedCallersWriteLittle(t *testing.T) {
 	over := map[string]string{ // routes that say so, and in which format
 		"GET /authorize": "text/html", "POST /authz-srv/authrequest/authz/generate": "application/json", "POST /api/login/v1/requests": "application/problem+json",
 		"POST /api/login/v1/initiate": "application/problem+json", "POST /verification-srv/v2/authenticate/initiate/:method": "application/json",

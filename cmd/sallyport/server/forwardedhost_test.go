@@ -12,7 +12,7 @@ import (
 
 // Whatever a caller says the server is called, no answer of any route repeats it: addresses
 // come from the settings (H-7).
-func TestNoAnswerNamesTheHostOfItsCaller(t *testing.T) {
+func TestNoResponseRepeatsTheHostHeader(t *testing.T) {
 	settings, _, _ := servertest.NewInstallation(t)
 	f := flooded(t, settings)
 	f.address = func(int) string { return "::ffff:10.1.1.1" }

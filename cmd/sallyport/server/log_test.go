@@ -28,7 +28,7 @@ var hostile = map[string]string{
 	"a secret's name as value": "password",
 }
 
-func TestNoValueForgesALineOfTheLog(t *testing.T) {
+func TestNoValueForgesALogLine(t *testing.T) {
 	for name, text := range hostile {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
@@ -58,7 +58,7 @@ func TestNoValueForgesALineOfTheLog(t *testing.T) {
 	}
 }
 
-func TestTheLogHidesWhatIsNamedLikeASecret(t *testing.T) {
+func TestLogHidesSecretAttributes(t *testing.T) {
 	var b bytes.Buffer
 	NewLog(&b, "info").Info("x", "password", "geheim", "Authorization", "geheim", "user", "alice", "line", "a\nb")
 	if got := b.String(); strings.Contains(got, "geheim") || !strings.Contains(got, "alice") || strings.Count(got, "\n") != 1 {

@@ -18,7 +18,7 @@ import (
 )
 
 // routes says of every route of the public listener what it has to do with a login.
-// "login": it goes on with one, so TestALoginIsItsOwnersOnEveryRoute calls it in every
+// "login": it goes on with one, so TestLoginBelongsToItsOwnerOnEveryRoute calls it in every
 // state and as everybody who is not the owner. The others say whose they are instead.
 var routes = map[string]string{
 	"/continue": "login", "/login": "login", "/mfa": "login", "/enroll": "login", "/recovery-codes": "login", "/consent": "login",
@@ -231,7 +231,7 @@ func (a *attacked) look(v victim) []storage.AuthRequest {
 	return out
 }
 
-func TestEveryRouteSaysWhatItHasToDoWithALogin(t *testing.T) {
+func TestEveryRouteIsClassified(t *testing.T) {
 	settings, _, _ := servertest.NewInstallation(t)
 	s := servertest.New(t, settings, new(servertest.Clock))
 	seen := map[string]bool{}
@@ -263,7 +263,7 @@ func handlerRoutes(t *testing.T, h http.Handler) [][2]string {
 	return out
 }
 
-func TestALoginIsItsOwnersOnEveryRoute(t *testing.T) {
+func TestLoginBelongsToItsOwnerOnEveryRoute(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		a := &attacked{Server: servertest.New(t, settings, new(servertest.Clock))}
 		servertest.Apply(t, settings, ownerState)

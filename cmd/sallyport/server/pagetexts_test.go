@@ -28,7 +28,7 @@ func texts(t *testing.T, language string) map[string]any {
 
 // The pages fall back to a text for anything. What the server itself brings has texts of its
 // own, in every language: a scope what it allows, a method how it is called and used.
-func TestScopesAndMethodsHaveTheirTexts(t *testing.T) {
+func TestScopesAndMethodsHaveTexts(t *testing.T) {
 	c := servertest.NewAdminAPI(t)
 	for _, language := range []string{"en", "de"} {
 		have := texts(t, language)
