@@ -51,11 +51,11 @@ func TestResponseLabelsAreAClosedList(t *testing.T) {
 	want := map[string]int{"GET /panic 500 0s": 1, "GET /task/:ms 204 1ms": 1, "GET /task/:ms 204 1.001ms": 1, "GET /task/:ms 204 70ms": 1,
 		"GET /task/:ms 204 6s": 1, "GET /task/:ms 400 0s": 1, "POST /task/:ms 303 0s": 1, "GET none 404 0s": 2,
 		"HEAD none 405 0s": 1, "OPTIONS none 405 0s": 1, "PUT none 405 0s": 1, "other none 400 0s": 1, "other none 404 0s": 1, "other none 405 0s": 1}
-	if !maps.Equal(got.answers, want) {
-		t.Errorf("answers:\n%v\nwant:\n%v", got.answers, want)
+	if !maps.Equal(got.responses, want) {
+		t.Errorf("responses:\n%v\nwant:\n%v", got.responses, want)
 	}
 	if requests, running := number(t, got.requests), number(t, got.running); requests != 15 || running != 0 {
-		t.Errorf("requests = %v, running = %v after the last answer, want 15 and 0", requests, running)
+		t.Errorf("requests = %v, running = %v after the last response, want 15 and 0", requests, running)
 	}
 }
 

@@ -29,19 +29,19 @@ import (
 	"sallyport/web/admin"
 )
 
-// impostor listens where a server should, and remembers whether it was shown a key.
+// impostor listens at the address of a server and records whether a request sent it a key.
 type impostor struct {
-	mu   sync.Mutex
-	seen bool
+	mu  sync.Mutex
+	key bool
 }
 
-func (s *impostor) shown() bool {
+func (s *impostor) gotKey() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.seen
+	return s.key
 }
 
-// newImpostor answers at an address until the test ends, over TLS if there is a certificate.
+// newImpostor serves at an address until the test ends, over TLS if there is a certificate.
 func newImpostor(t *testing.T, address string, handler http.HandlerFunc, secure ...tls.Certificate) *impostor {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
@@ -51,7 +51,7 @@ func newImpostor(t *testing.T, address string, handler http.HandlerFunc, secure 
 	s := new(impostor)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
-		s.seen = s.seen || r.Header.Get("Authorization") != ""
+		s.key = s.key || r.Header.Get("Authorization") != ""
 		s.mu.Unlock()
 		handler(w, r)
 	}))
@@ -77,7 +77,7 @@ func identityResponse(issuer func() string, proof string) http.HandlerFunc {
 	}
 }
 
-// impostors answer where a server should.
+// impostors are handlers that a process in place of the server may have.
 func impostors(issuer func() string) []struct {
 	name    string
 	handler http.HandlerFunc
@@ -88,25 +88,25 @@ func impostors(issuer func() string) []struct {
 		handler http.HandlerFunc
 		want    string
 	}{
-		{"a program of another kind", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") }, "is not an admin API of Sallyport (it responded with status 200)"},
-		{"one that finds nothing", http.NotFound, "is not an admin API of Sallyport (it responded with status 404)"},
-		{"one that wants the key first", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "who are you", http.StatusUnauthorized) }, "is not an admin API of Sallyport (it responded with status 401)"},
-		{"one that leads elsewhere", func(w http.ResponseWriter, r *http.Request) {
+		{"another program", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") }, "is not an admin API of Sallyport (it responded with status 200)"},
+		{"a server without the path", http.NotFound, "is not an admin API of Sallyport (it responded with status 404)"},
+		{"a server that demands the key first", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "who are you", http.StatusUnauthorized) }, "is not an admin API of Sallyport (it responded with status 401)"},
+		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://192.0.2.1/", http.StatusTemporaryRedirect)
 		}, "is not an admin API of Sallyport (it responded with status 307)"},
-		{"one that hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "call the admin API at http"},
+		{"a closed connection", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "call the admin API at http"},
 		{"an impostor", identityResponse(issuer, "proof"), ""},
 		{"an impostor without a proof", identityResponse(issuer, ""), ""},
-		{"one that echoes", func(w http.ResponseWriter, r *http.Request) {
+		{"an echo of the challenge", func(w http.ResponseWriter, r *http.Request) {
 			identityResponse(issuer, r.URL.Query().Get("challenge"))(w, r)
 		}, ""},
-		{"one that has another key", func(w http.ResponseWriter, r *http.Request) {
+		{"a proof with another key", func(w http.ResponseWriter, r *http.Request) {
 			identityResponse(issuer, admin.KeyOf(strings.Repeat("x", 43)).Proof(issuer(), r.URL.Query().Get("challenge")))(w, r)
 		}, ""},
 	}
 }
 
-// The key goes to nobody who does not prove to have it.
+// The key is sent only to a server that has proven that it knows it.
 func TestImpostorAtTheServersAddressSeesNoKey(t *testing.T) {
 	var issuer string
 	for _, tc := range append(impostors(func() string { return issuer }), struct {
@@ -128,8 +128,8 @@ func TestImpostorAtTheServersAddressSeesNoKey(t *testing.T) {
 					}
 				}
 			}
-			if at[0].shown() || at[1].shown() {
-				t.Error("it was shown the key")
+			if at[0].gotKey() || at[1].gotKey() {
+				t.Error("the impostor got the key")
 			}
 		})
 	}
@@ -149,7 +149,7 @@ func newCertificateFiles(t *testing.T) (cert tls.Certificate, certFile, keyFile 
 	return cert, secretFile(t, string(certPEM)), secretFile(t, string(keyPEM))
 }
 
-// secretFile is a new file that only its owner can read.
+// secretFile creates a file that only its owner can read.
 func secretFile(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")
@@ -159,7 +159,7 @@ func secretFile(t *testing.T, text string) string {
 	return path
 }
 
-// The same holds for a server that was named, with either kind of key, over TLS as well.
+// The same holds for --server, with either kind of key, and over TLS.
 func TestImpostorAtANamedAddressSeesNoKey(t *testing.T) {
 	cert, trusted, _ := newCertificateFiles(t)
 	own := secretFile(t, servertest.AdminKey+"\n")
@@ -171,16 +171,16 @@ func TestImpostorAtANamedAddressSeesNoKey(t *testing.T) {
 			for _, server := range []string{"http://" + plain, "https://" + secure + " --ca-file " + trusted} {
 				line{server, "user list --admin-key-file " + own + " --server " + server, cli.ExitFailed, "", want}.play(t, "")
 			}
-			// Nobody the system knows vouches for it.
+			// The system does not trust its certificate.
 			line{"no trust", "user list --admin-key-file " + own + " --server https://" + secure, cli.ExitFailed, "", "certificate"}.play(t, "")
-			if at[0].shown() || at[1].shown() {
-				t.Error("it was shown the key")
+			if at[0].gotKey() || at[1].gotKey() {
+				t.Error("the impostor got the key")
 			}
 		})
 	}
 }
 
-// A proof is one connection's: who takes the server's place meanwhile sees no key either.
+// A proof is valid for one connection: a process that listens at the address later sees no key.
 func TestEveryConnectionIsAuthenticated(t *testing.T) {
 	c := servertest.NewAdminAPI(t)
 	server := httptest.NewServer(c.Handler)
@@ -200,12 +200,12 @@ func TestEveryConnectionIsAuthenticated(t *testing.T) {
 	s := newImpostor(t, address, func(w http.ResponseWriter, r *http.Request) {
 		identityResponse(func() string { return "x" }, "y")(w, r)
 	})
-	if err := r.Get(t.Context(), "/users", nil, &admin.Users{}); err == nil || !strings.Contains(err.Error(), "does not know the key") || s.shown() {
-		t.Errorf("who took its place was shown the key: %v, %v", s.shown(), err)
+	if err := r.Get(t.Context(), "/users", nil, &admin.Users{}); err == nil || !strings.Contains(err.Error(), "does not know the key") || s.gotKey() {
+		t.Errorf("the impostor got the key: %v, %v", s.gotKey(), err)
 	}
 }
 
-// Who passes on what the server says, from an address of his own, sees no key.
+// A relay of the server's responses at another address sees no key.
 func TestRelayOfAProofSeesNoKey(t *testing.T) {
 	settings, _, address := servertest.NewInstallation(t)
 	startServer(t, settings, address, http.StatusOK)
@@ -218,15 +218,15 @@ func TestRelayOfAProofSeesNoKey(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "secret")
 	line{"an API key", "apikey create --name cron --dialect admin --verb read --out " + secret, cli.ExitOK, "", ""}.play(t, settings)
 	for _, file := range []string{c.AdminKeyFile, secret} {
-		line{"at its address", "user list --server http://" + address + " --admin-key-file " + file, cli.ExitOK, "", ""}.play(t, "")
-		line{"passed on", "user list --server http://" + relay + " --admin-key-file " + file, cli.ExitFailed, "", "at " + relay + " listens at another address"}.play(t, "")
+		line{"the server", "user list --server http://" + address + " --admin-key-file " + file, cli.ExitOK, "", ""}.play(t, "")
+		line{"the relay", "user list --server http://" + relay + " --admin-key-file " + file, cli.ExitFailed, "", "at " + relay + " listens at another address"}.play(t, "")
 	}
 	p, out, text := testProgram("SALLYPORT_CONFIG="+settings, "SALLYPORT_ADMIN_LISTEN="+relay)
 	if code := p.Main(t.Context(), commands(), []string{"user", "list"}); code != cli.ExitFailed || !strings.Contains(text.String(), "listens at another address") {
 		t.Errorf("by the settings: exit code %d, %q, %q", code, out, text)
 	}
-	if s.shown() {
-		t.Error("it was shown the key")
+	if s.gotKey() {
+		t.Error("the impostor got the key")
 	}
 }
 
@@ -247,8 +247,8 @@ func TestRemoteServer(t *testing.T) {
 	c := servertest.NewAdminAPI(t)
 	server := httptest.NewServer(c.Handler)
 	defer server.Close()
-	away := httptest.NewServer(http.RedirectHandler(server.URL+admin.Base+"/users", http.StatusTemporaryRedirect))
-	defer away.Close()
+	redirect := httptest.NewServer(http.RedirectHandler(server.URL+admin.Base+"/users", http.StatusTemporaryRedirect))
+	defer redirect.Close()
 	dir := t.TempDir()
 	file := func(name, text string, mode os.FileMode) string {
 		path := filepath.Join(dir, name)
@@ -272,22 +272,22 @@ func TestRemoteServer(t *testing.T) {
 	for _, l := range []line{
 		{"the key of the server", "user create --username alice" + at + own, cli.ExitOK, "created", ""},
 		{"an API key", "user list" + at + reader, cli.ExitOK, "alice", ""},
-		{"an API key that may not", "user disable alice" + at + reader, cli.ExitFailed, "", "the API key may not do this"},
+		{"an API key without permission", "user disable alice" + at + reader, cli.ExitFailed, "", "the API key may not do this"},
 		{"a disabled API key", "user list" + at + file("gone", gone, 0o600), cli.ExitFailed, "", "does not know the key"},
 		{"over TLS", "user list --server " + secure.URL + " --ca-file " + trusted + " --admin-key-file " + own, cli.ExitOK, "alice", ""},
 		{"over TLS, an API key", "user list --server " + secure.URL + " --ca-file " + trusted + " --admin-key-file " + reader, cli.ExitOK, "alice", ""},
-		{"over TLS that nobody vouches for", "user list --server " + secure.URL + " --admin-key-file " + own, cli.ExitFailed, "", "certificate"},
+		{"over TLS without trust", "user list --server " + secure.URL + " --admin-key-file " + own, cli.ExitFailed, "", "certificate"},
 		{"certificates for plain HTTP", "user list --ca-file " + trusted + at + own, cli.ExitUsage, "", "--ca-file belongs to"},
-		{"certificates that are none", "user list --ca-file " + own + " --server " + secure.URL + " --admin-key-file " + own, cli.ExitFailed, "", "holds no certificate"},
+		{"a file without certificates", "user list --ca-file " + own + " --server " + secure.URL + " --admin-key-file " + own, cli.ExitFailed, "", "holds no certificate"},
 		{"a wrong key", "user list" + at + wrong, cli.ExitFailed, "", "does not know the key"},
-		{"a file for everybody", "user list" + at + open, cli.ExitFailed, "", "mode 0644 gives others access"},
+		{"a file that others can read", "user list" + at + open, cli.ExitFailed, "", "mode 0644 gives others access"},
 		{"no file", "user list --server " + server.URL, cli.ExitUsage, "", "--server needs --admin-key-file"},
 		{"a file and no server", "user list --admin-key-file " + own, cli.ExitUsage, "", "--admin-key-file and --ca-file need --server"},
 		{"in clear over the network", "user list --server http://192.0.2.1 --admin-key-file " + own, cli.ExitUsage, "", "must begin with https://"},
 		{"no URL", "user list --server 192.0.2.1:8090 --admin-key-file " + own, cli.ExitUsage, "", "must be a URL"},
 		{"a URL with a path", "user list --server https://a.example/admin --admin-key-file " + own, cli.ExitUsage, "", "must be a URL"},
-		{"one that leads elsewhere", "user list --server " + away.URL + " --admin-key-file " + own, cli.ExitFailed, "", "is not an admin API of Sallyport (it responded with status 307)"},
-		{"nobody", "user list --server http://" + servertest.FreeAddress(t) + " --admin-key-file " + own, cli.ExitFailed, "", "connection refused"},
+		{"a redirect", "user list --server " + redirect.URL + " --admin-key-file " + own, cli.ExitFailed, "", "is not an admin API of Sallyport (it responded with status 307)"},
+		{"no server", "user list --server http://" + servertest.FreeAddress(t) + " --admin-key-file " + own, cli.ExitFailed, "", "connection refused"},
 	} {
 		l.play(t, "")
 	}
@@ -296,7 +296,7 @@ func TestRemoteServer(t *testing.T) {
 	}
 }
 
-// An internal error is logged in full for whoever runs the command, and has only a support id in the response.
+// An internal error is logged in full, and has only a support id in the response.
 func TestInternalErrorIsLogged(t *testing.T) {
 	settings, _, _ := servertest.NewInstallation(t)
 	c, err := config.Load(settings, nil)
@@ -308,14 +308,15 @@ func TestInternalErrorIsLogged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Close() // the database is gone
+	r.Close() // also closes the database
 	err = r.Get(t.Context(), "/users", nil, &admin.Users{})
 	if err == nil || !strings.Contains(err.Error(), "support id") || !strings.Contains(errOut.String(), `"level":"ERROR"`) || strings.Contains(errOut.String(), `"msg":"request","method"`) {
 		t.Errorf("error %v, log %s", err, errOut)
 	}
 }
 
-// The admin listener beyond loopback has TLS; commands and health know it by its settings.
+// The admin listener beyond loopback has TLS; commands and health trust its certificate by the
+// settings.
 func TestAdminListenerTLS(t *testing.T) {
 	settings, _, address := servertest.NewInstallation(t)
 	_, certFile, keyFile := newCertificateFiles(t)
@@ -331,18 +332,18 @@ func TestAdminListenerTLS(t *testing.T) {
 	write(certFile, keyFile)
 	line{"good files", "config check", cli.ExitOK, "no faults", ""}.play(t, settings)
 	t.Run("served", func(t *testing.T) {
-		startServer(t, settings, address, http.StatusBadRequest) // to whoever speaks plain HTTP
+		startServer(t, settings, address, http.StatusBadRequest) // over plain HTTP
 		line{"health", "health", cli.ExitOK, "ready", ""}.play(t, settings)
 		line{"a command", "user create --username alice", cli.ExitOK, "created", ""}.play(t, settings)
 	})
-	// Somebody who has no such certificate, and one who has.
+	// An impostor with another certificate, and one with the same.
 	other, otherCert, otherKey := newCertificateFiles(t)
 	s := newImpostor(t, address, http.NotFound, other)
-	line{"a stranger's certificate", "user list", cli.ExitFailed, "", "certificate"}.play(t, settings)
+	line{"another certificate", "user list", cli.ExitFailed, "", "certificate"}.play(t, settings)
 	write(otherCert, otherKey)
 	line{"the certificate and no key", "user list", cli.ExitFailed, "", "is not an admin API of Sallyport"}.play(t, settings)
-	if s.shown() {
-		t.Error("it was shown the key")
+	if s.gotKey() {
+		t.Error("the impostor got the key")
 	}
 	write(certFile, otherKey)
 	line{"a key of another certificate", "config check", cli.ExitFailed, "", "admin_tls.cert: tls: private key does not match"}.play(t, settings)

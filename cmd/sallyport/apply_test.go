@@ -44,7 +44,7 @@ func newFixtureWithState(t *testing.T) *fixture {
 	return o
 }
 
-// becomes is the first state with texts in it replaced.
+// becomes writes the first state with texts in it replaced.
 func (o *fixture) becomes(replace ...string) string {
 	return o.file("next.yaml", strings.NewReplacer(replace...).Replace(firstState))
 }
@@ -92,7 +92,7 @@ func TestApplyPrintsAndAppliesDifferences(t *testing.T) {
     profile.given_name: "Alice" -> (none)
     profile.nickname: (none) -> "Al"
 `, ""},
-		{"a name that changes, one that comes, one that is proven", "", []string{"email: alice@example.com\n    email_verified: true", "email: anders@example.com",
+		{"a name changed, a name added, a name verified", "", []string{"email: alice@example.com\n    email_verified: true", "email: anders@example.com",
 			"username: bob", "username: bob\n    email: bob@example.com\n    email_verified: true"}, `user alice: changed
     email: "alice@example.com" -> "anders@example.com"
 user bob: changed
@@ -101,19 +101,19 @@ user bob: changed
 		{"other roles", "", []string{"[editor, auditor]", "[auditor]"}, `user alice: changed
     roles: ["editor","auditor"] -> ["auditor"]
 `, ""},
-		{"no roles, said", "", []string{"[editor, auditor]", "[]"}, `user alice: changed
+		{"roles set to none", "", []string{"[editor, auditor]", "[]"}, `user alice: changed
     roles: ["editor","auditor"] -> []
 `, ""},
-		{"what is left out stays", "", []string{"    roles: [editor, auditor]\n", "", "    email: alice@example.com\n    email_verified: true\n", "", "    mfa_enabled: true\n", "",
+		{"keys left out keep their values", "", []string{"    roles: [editor, auditor]\n", "", "    email: alice@example.com\n    email_verified: true\n", "", "    mfa_enabled: true\n", "",
 			"    profile: {name: Alice Anders, given_name: Alice, address: {country: DE}}\n", ""}, "Nothing to do.\n", ""},
-		{"the wish for a second factor, said", "", []string{"mfa_enabled: true", "mfa_enabled: false"}, `user alice: changed
+		{"the second factor turned off", "", []string{"mfa_enabled: true", "mfa_enabled: false"}, `user alice: changed
     mfa_enabled: true -> false
 `, ""},
-		{"a status, said", "", []string{"mfa_enabled: true", "status: disabled"}, `user alice: changed
+		{"a status set", "", []string{"mfa_enabled: true", "status: disabled"}, `user alice: changed
     status: "active" -> "disabled"
 `, ""},
-		{"passwords and factors of who exists are theirs", "", []string{"harbour at dawn", "harbour at dusk", "JBSWY3DPEHPK3PXPJBSW", "GEZDGNBVGY3TQOJQGEZD", "aaaa-bbbb-cccc", "aaaa-bbbb-dddd"}, "Nothing to do.\n", ""},
-		{"unless they are to be replaced", "--replace-credentials", []string{"harbour at dawn", "harbour at dusk", "JBSWY3DPEHPK3PXPJBSW", "GEZDGNBVGY3TQOJQGEZD", "aaaa-bbbb-cccc", "aaaa-bbbb-dddd"}, `user alice: changed
+		{"passwords and factors of existing users are kept", "", []string{"harbour at dawn", "harbour at dusk", "JBSWY3DPEHPK3PXPJBSW", "GEZDGNBVGY3TQOJQGEZD", "aaaa-bbbb-cccc", "aaaa-bbbb-dddd"}, "Nothing to do.\n", ""},
+		{"--replace-credentials replaces them", "--replace-credentials", []string{"harbour at dawn", "harbour at dusk", "JBSWY3DPEHPK3PXPJBSW", "GEZDGNBVGY3TQOJQGEZD", "aaaa-bbbb-cccc", "aaaa-bbbb-dddd"}, `user alice: changed
     password: replaced (not shown)
     totp_secret: replaced (not shown)
     recovery_codes: replaced (not shown)
@@ -122,7 +122,7 @@ user bob: changed
 		{"other parameters are another authenticator", "--replace-credentials", []string{"totp_digits: 8", "totp_digits: 6"}, `user alice: changed
     totp_secret: replaced (not shown)
 `, ""},
-		{"a client and a user that come, others that are left alone", "", []string{"client_id: shop", "client_id: fresh", "username: bob", "username: carol"}, `client shop: not in the file, kept
+		{"a new client and a new user; those not in the file are kept", "", []string{"client_id: shop", "client_id: fresh", "username: bob", "username: carol"}, `client shop: not in the file, kept
 user bob: not in the file, kept
 client fresh: new
     client_name: "Shop"
@@ -137,7 +137,7 @@ user carol: new
     username: "carol"
     password_hash: set (not shown)
 `, "client shop: not in the file, kept\nuser bob: not in the file, kept\n"},
-		{"clients that are not in the file go when told", "--prune", []string{firstState, "users: []"}, `client office: deleted with its tokens and consents, because it is not in the file
+		{"--prune deletes clients that are not in the file", "--prune", []string{firstState, "users: []"}, `client office: deleted with its tokens and consents, because it is not in the file
 client shop: deleted with its tokens and consents, because it is not in the file
 user alice: not in the file, kept
 user bob: not in the file, kept
@@ -184,7 +184,7 @@ func TestApplyEndsAccessOfADisabledUser(t *testing.T) {
 	o := newFixtureWithState(t)
 	o.must("user", "disable", "alice")
 	if out := o.must("apply", filepath.Join(o.dir, "state.yaml")); out != "Nothing to do.\n" || o.account("alice").User.Status != storage.UserDisabled {
-		t.Errorf("a file that says nothing of the status let a disabled user in: %s", out)
+		t.Errorf("a file without a status enabled a disabled user: %s", out)
 	}
 }
 
@@ -264,7 +264,7 @@ func TestNextApplyCompletesAnInterruptedOne(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Somebody was quicker, after the plan was made.
+		// Another user takes the name after the plan was computed.
 		taker, err := h.Users.Create(t.Context(), mfa.Caller{}, users.Draft{Email: "alice@example.com"})
 		if err != nil {
 			t.Fatal(err)
@@ -276,7 +276,7 @@ func TestNextApplyCompletesAnInterruptedOne(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if err := h.Records().CarryOut(ctx, mfa.Caller{}, p); err == nil {
-			t.Error("a cancelled run went on")
+			t.Error("a cancelled run continued")
 		}
 		if err := h.Users.Delete(t.Context(), mfa.Caller{}, storage.Account{User: taker}); err != nil {
 			t.Fatal(err)
@@ -301,7 +301,7 @@ func TestApplyRefusesConflictingChanges(t *testing.T) {
 			t.Fatal(err)
 		}
 		next := was
-		next.Name = "Meanwhile"
+		next.Name = "Conflict"
 		if err := h.Clients.Change(t.Context(), mfa.Caller{}, was, next); err != nil {
 			t.Fatal(err)
 		}

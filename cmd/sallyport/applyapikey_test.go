@@ -102,15 +102,15 @@ func TestApplyPrintsAndAppliesDifferencesOfAPIKeys(t *testing.T) {
 API key shop: changed
     app: "Shop" -> "Store"
 `, ""},
-		{"another dialect with what it needs", "", []string{"dialects: [admin]", "dialects: [stytch]\n    project: project-test-00000000-0000-4000-8000-000000000001"},
+		{"another dialect and its project", "", []string{"dialects: [admin]", "dialects: [stytch]\n    project: project-test-00000000-0000-4000-8000-000000000001"},
 			`API key deploy: changed
     dialects: ["admin"] -> ["stytch"]
     project: (none) -> "project-test-00000000-0000-4000-8000-000000000001"
 `, ""},
-		{"the same moment elsewhere", "", []string{"2099-12-31T23:00:00Z", "2100-01-01T00:00:00+01:00"}, "", ""},
+		{"the same time in another zone", "", []string{"2099-12-31T23:00:00Z", "2100-01-01T00:00:00+01:00"}, "", ""},
 		{"another secret", "", []string{sha(deploySecret), sha(another)}, "API key deploy: changed\n    secret: replaced (not shown)\n", ""},
-		{"a secret that is left out stays", "", []string{"    secret_sha256: " + sha(deploySecret) + "\n", ""}, "", ""},
-		{"disabled, said", "", []string{"app: Shop", "app: Shop, disabled: true"}, "API key shop: changed\n    disabled: (none) -> true\n", ""},
+		{"a secret left out is kept", "", []string{"    secret_sha256: " + sha(deploySecret) + "\n", ""}, "", ""},
+		{"disabled in the file", "", []string{"app: Shop", "app: Shop, disabled: true"}, "API key shop: changed\n    disabled: (none) -> true\n", ""},
 		{"another name is another key", "", []string{"name: deploy", "name: release", sha(deploySecret), sha(another)}, `API key deploy: not in the file, kept
 API key release: new
     dialects: ["admin"]
@@ -118,8 +118,8 @@ API key release: new
     expires_at: "2099-12-31T23:00:00Z"
     secret: set (not shown)
 `, "API key deploy: not in the file, kept\n"},
-		{"keys that are not in the file stay", "", []string{keysState, "api_keys: []"}, "", "API key deploy: not in the file, kept\nAPI key shop: not in the file, kept\n"},
-		{"and go when told", "--prune", []string{keysState, "api_keys: []"}, `API key deploy: deleted, because it is not in the file
+		{"keys that are not in the file are kept", "", []string{keysState, "api_keys: []"}, "", "API key deploy: not in the file, kept\nAPI key shop: not in the file, kept\n"},
+		{"--prune deletes them", "--prune", []string{keysState, "api_keys: []"}, `API key deploy: deleted, because it is not in the file
 API key shop: deleted, because it is not in the file
 `, ""},
 	} {

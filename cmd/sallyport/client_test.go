@@ -27,7 +27,7 @@ func newFixtureWithClients(t *testing.T) *fixture {
 	return o
 }
 
-// good reports which secrets count.
+// good reports which secrets are valid.
 func (o *fixture) good(id storage.ClientID, secrets ...string) string {
 	o.Helper()
 	var out []string
@@ -94,7 +94,7 @@ func TestClientSecretRotatesWithoutAnOutage(t *testing.T) {
 	if got := o.good("office", fresh, old); got != "yes yes" {
 		t.Errorf("new and old while rotating: %s", got)
 	}
-	// The file of the desired state names the old one still: apply must not undo this.
+	// The desired state still has the old secret: apply must not undo the rotation.
 	if out := o.must("apply", filepath.Join(o.dir, "state.yaml")); !strings.Contains(out, "Nothing to do.") || o.good("office", fresh, old) != "yes yes" {
 		t.Errorf("apply while rotating: %s", out)
 	}
@@ -104,9 +104,9 @@ func TestClientSecretRotatesWithoutAnOutage(t *testing.T) {
 	other := filepath.Join(o.dir, "other")
 	o.rejects([]refused{
 		{"a second rotation", "", cli.ExitFailed, `client "office": a rotation is under way`, []string{"client", "rotate-secret", "office", "--out", other}},
-		{"a file that is there", "", cli.ExitFailed, "exist", []string{"client", "rotate-secret", "office", "--out", file}},
-		{"both ways at once", "", cli.ExitUsage, "either --out FILE or --finish", []string{"client", "rotate-secret", "office", "--finish", "--out", other}},
-		{"neither way", "", cli.ExitUsage, "either --out FILE or --finish", []string{"client", "rotate-secret", "office"}},
+		{"an existing file", "", cli.ExitFailed, "exist", []string{"client", "rotate-secret", "office", "--out", file}},
+		{"both flags", "", cli.ExitUsage, "either --out FILE or --finish", []string{"client", "rotate-secret", "office", "--finish", "--out", other}},
+		{"neither flag", "", cli.ExitUsage, "either --out FILE or --finish", []string{"client", "rotate-secret", "office"}},
 		{"a public client", "", cli.ExitFailed, "it has no secret", []string{"client", "rotate-secret", "shop", "--out", other}},
 		{"an unknown client", "", cli.ExitFailed, "there is no such client", []string{"client", "rotate-secret", "none", "--out", other}},
 		{"an unknown client to show", "", cli.ExitFailed, "there is no such client", []string{"client", "show", "none"}},
@@ -119,7 +119,7 @@ func TestClientSecretRotatesWithoutAnOutage(t *testing.T) {
 	if got := o.good("office", fresh, old); got != "yes no" {
 		t.Errorf("new and old at the end: %s", got)
 	}
-	o.rejects([]refused{{"a second end", "", cli.ExitFailed, "no rotation is under way", []string{"client", "rotate-secret", "office", "--finish"}}})
+	o.rejects([]refused{{"a second --finish", "", cli.ExitFailed, "no rotation is under way", []string{"client", "rotate-secret", "office", "--finish"}}})
 	if n := o.countEvents(mfa.EventClientChanged, ""); n != 2 {
 		t.Errorf("%d events, want 2", n)
 	}
@@ -179,8 +179,8 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 		t.Errorf("%d events, want 4", n)
 	}
 	o.rejects([]refused{
-		{"a session that is over", "", cli.ExitFailed, "no such session, or it has ended", []string{"session", "end", string(b.session)}},
-		{"what is no session", "", cli.ExitFailed, "no such session", []string{"session", "end", "42"}},
+		{"an ended session", "", cli.ExitFailed, "no such session, or it has ended", []string{"session", "end", string(b.session)}},
+		{"an unknown session", "", cli.ExitFailed, "no such session", []string{"session", "end", "42"}},
 		{"an unknown user", "", cli.ExitFailed, "no such user", []string{"session", "list", "bob"}},
 		{"an unknown user's sessions", "", cli.ExitFailed, "no such user", []string{"session", "end-all", "bob"}},
 	})
@@ -217,9 +217,9 @@ func TestAuditTrailIsSearched(t *testing.T) {
 		{"since an hour", "--since 1h --user alice", 2},
 		{"since a week", "--since 7d --user alice", 2},
 		{"since just now", "--since 0s", 0},
-		{"since a day to come", "--since 2999-01-01", 0},
+		{"since a future day", "--since 2999-01-01", 0},
 		{"since a moment", "--since 2020-01-01T10:00:00Z --user alice", 2},
-		{"of nobody", "--user 00000000-0000-4000-8000-000000000000", 0},
+		{"of an unknown user", "--user 00000000-0000-4000-8000-000000000000", 0},
 	} {
 		if got := lines(strings.Fields(tc.args)...); len(got) != tc.want {
 			t.Errorf("%s: %d events, want %d: %+v", tc.name, len(got), tc.want, got)
@@ -238,7 +238,7 @@ func TestAuditTrailIsSearched(t *testing.T) {
 	}
 	o.rejects([]refused{
 		{"an unknown name", "", cli.ExitFailed, "no such user", []string{"events", "--user", "alice"}},
-		{"a time that is none", "", cli.ExitUsage, "--since must be", []string{"events", "--since", "yesterday"}},
+		{"an invalid time", "", cli.ExitUsage, "--since must be", []string{"events", "--since", "yesterday"}},
 		{"a limit of nothing", "", cli.ExitUsage, "--limit", []string{"events", "--limit", "0"}},
 		{"an argument", "", cli.ExitUsage, "1 arguments, want 0", []string{"events", "alice"}},
 	})

@@ -29,20 +29,20 @@ func TestSettingsAreChecked(t *testing.T) {
 	}
 	o.rejects([]refused{
 		{"no verb", "", cli.ExitUsage, "config: want one of check, print", []string{"config"}},
-		{"a file that is not there", "", cli.ExitFailed, "none.yaml", []string{"config", "check", "--config", filepath.Join(o.dir, "none.yaml")}},
-		{"a secret for everybody, with its line", "", cli.ExitFailed, "a.yaml:4: database.dsn_file: others on this machine",
+		{"a missing file", "", cli.ExitFailed, "none.yaml", []string{"config", "check", "--config", filepath.Join(o.dir, "none.yaml")}},
+		{"a secret that others can read, with its line", "", cli.ExitFailed, "a.yaml:4: database.dsn_file: others on this machine",
 			[]string{"config", "check", "--config", settings("a.yaml", "database:\n  dsn_file: "+open+"\n")}},
 		{"serve refuses the same", "", cli.ExitFailed, "a.yaml:4: database.dsn_file: others on this machine",
 			[]string{"serve", "--config", filepath.Join(o.dir, "a.yaml")}},
-		{"a secret of the wrong shape", "", cli.ExitFailed, "b.yaml:4: database.dsn_file: its content must begin",
+		{"a malformed secret", "", cli.ExitFailed, "b.yaml:4: database.dsn_file: its content must begin",
 			[]string{"config", "check", "--config", settings("b.yaml", "database:\n  dsn_file: "+bad+"\n")}},
 		{"all faults together, each with a line", "", cli.ExitFailed, "c.yaml:3: template_dir: ",
 			[]string{"config", "check", "--config", settings("c.yaml", "template_dir: /nowhere\ntls: {cert: "+bad+", key: "+open+"}\ndatabase: {dsn_file: /nowhere/dsn}\ntrusted_proxies: [0.0.0.0/0]\n")}},
-		{"print refuses what it could not read", "", cli.ExitFailed, "issuer: is required", []string{"config", "print", "--config", o.file("d.yaml", "product: x\n")}},
+		{"print refuses settings with faults", "", cli.ExitFailed, "issuer: is required", []string{"config", "print", "--config", o.file("d.yaml", "product: x\n")}},
 	})
 }
 
-// TestEveryFaultOfTheSettingsIsReported: whatever its kind, in one go, one line each.
+// Faults of all kinds are reported together, a line each.
 func TestEveryFaultOfTheSettingsIsReported(t *testing.T) {
 	o := newFixture(t)
 	o.secrets = []string{"geheim"}

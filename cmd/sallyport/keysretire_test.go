@@ -58,21 +58,21 @@ func listen(s servertest.Server, issuer string) {
 	})
 }
 
-// visitor is a browser that fills in forms.
-type visitor struct {
+// formBrowser is a browser that fills in forms.
+type formBrowser struct {
 	t    *testing.T
 	http *http.Client
 	at   *url.URL
 	page string
 }
 
-func newVisitor(t *testing.T) *visitor {
+func newFormBrowser(t *testing.T) *formBrowser {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := &visitor{t: t}
+	v := &formBrowser{t: t}
 	v.http = &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
 		if v.at = r.URL; r.URL.Port() == "9" {
 			return http.ErrUseLastResponse
@@ -82,7 +82,7 @@ func newVisitor(t *testing.T) *visitor {
 	return v
 }
 
-func (v *visitor) got(r *http.Response, err error) {
+func (v *formBrowser) got(r *http.Response, err error) {
 	v.t.Helper()
 	if err != nil {
 		v.t.Fatal(err)
@@ -95,7 +95,7 @@ func (v *visitor) got(r *http.Response, err error) {
 	v.page = string(body)
 }
 
-func (v *visitor) submit(id string, fields ...string) {
+func (v *formBrowser) submit(id string, fields ...string) {
 	v.t.Helper()
 	_, form, found := strings.Cut(v.page, `<form id="`+id+`"`)
 	if !found {
@@ -124,10 +124,10 @@ func (v *visitor) submit(id string, fields ...string) {
 	v.got(v.http.PostForm(target.String(), values))
 }
 
-// enters says whether Alice comes in with a second factor.
+// enters reports whether Alice can sign in with a second factor.
 func enters(s servertest.Server, issuer, method, code string) bool {
 	s.T.Helper()
-	v := newVisitor(s.T)
+	v := newFormBrowser(s.T)
 	v.at, _ = url.Parse(issuer)
 	v.got(v.http.Get(issuer + "/authorize?" + url.Values{"client_id": {"bank"}, "response_type": {"code"}, "scope": {"openid"}, "state": {"0123456789"},
 		"redirect_uri": {"http://127.0.0.1:9/bank"}, "code_challenge": {strings.Repeat("x", 43)}, "code_challenge_method": {"S256"}}.Encode()))
@@ -156,8 +156,8 @@ func passcode(s servertest.Server) string {
 
 func lastKey(s servertest.Server, use string) storage.KeyID { return s.Keyring.Current(use) }
 
-// The old data key, hash key and pepper go when nothing hangs on them. Then Alice
-// still comes in, what she used stays used, and her failures still count.
+// The old data key, hash key and pepper expire once nothing depends on them. Then Alice can
+// still sign in, her used codes stay used, and her failures still count.
 func TestRetiringKeysKeepsUsers(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		var c servertest.Clock
@@ -172,7 +172,7 @@ func TestRetiringKeysKeepsUsers(t *testing.T) {
 		enter := func(want bool, method, code string) {
 			t.Helper()
 			if got := enters(s, issuer, method, code); got != want {
-				t.Errorf("in with %s: %v, want %v", method, got, want)
+				t.Errorf("signed in with %s: %v, want %v", method, got, want)
 			}
 		}
 		enter(true, "totp", passcode(s))
@@ -195,14 +195,14 @@ func TestRetiringKeysKeepsUsers(t *testing.T) {
 				t.Fatalf("the new %s key is not used", use)
 			}
 			if err := s.Keys.CheckUnused(t.Context(), old[use]); err == nil {
-				t.Errorf("nothing hangs on the old %s key", use)
+				t.Errorf("nothing depends on the old %s key", use)
 			}
 		}
 		if err := s.Keys.ResealData(t.Context(), 10, t.Logf); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Keys.CheckUnused(t.Context(), old["pepper"]); err == nil {
-			t.Error("a pepper could go before its user signed in")
+			t.Error("a pepper is unused before its user has signed in")
 		}
 		// Two more failures make five with those from before: then there is a wait.
 		for range 2 {
@@ -235,7 +235,7 @@ func TestRetiringKeysKeepsUsers(t *testing.T) {
 	})
 }
 
-// The command waits until every server uses the newest keys, but not for ever.
+// The command waits until every server uses the newest keys, for a limited time.
 func TestResealWaitsForTheNewestKeys(t *testing.T) {
 	settings, _, _ := servertest.NewInstallation(t)
 	var c servertest.Clock

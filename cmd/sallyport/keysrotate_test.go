@@ -36,7 +36,7 @@ func newServers(t *testing.T, settings string, n int) servers {
 	return s
 }
 
-// rotateDue lets all of them look at once, several times, whether keys have to give way.
+// rotateDue lets all of them rotate due keys concurrently, several times.
 func (s servers) rotateDue() {
 	s.t.Helper()
 	var wg sync.WaitGroup
@@ -55,7 +55,7 @@ func (s servers) rotateDue() {
 	}
 }
 
-// keyCounts counts the keys there are of each use.
+// keyCounts counts the keys of each use.
 func (s servers) keyCounts() map[string]int {
 	s.t.Helper()
 	rows, err := s.servers[0].Store.Keys(s.t.Context(), time.Time{})
@@ -69,7 +69,7 @@ func (s servers) keyCounts() map[string]int {
 	return out
 }
 
-// Of eight servers one rotates, when it is time and not before.
+// One of eight servers rotates, when the keys are due and not before.
 func TestSigningKeysRotateAutomatically(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		s := newServers(t, settings, 8)
@@ -83,7 +83,7 @@ func TestSigningKeysRotateAutomatically(t *testing.T) {
 		s.rotateDue()
 		for _, one := range s.servers {
 			if rs, es := one.Published("RS256"), one.Published("ES256"); len(rs) != 2 || len(es) != 2 {
-				t.Errorf("when it is time: %d and %d keys, want 2 and 2", len(rs), len(es))
+				t.Errorf("when they are due: %d and %d keys, want 2 and 2", len(rs), len(es))
 			}
 		}
 		if events := s.servers[0].EventsOf(mfa.EventKeysRotated); len(events) != 2 || events[0].Actor != "system" {
@@ -99,12 +99,12 @@ func TestSigningKeysRotateAutomatically(t *testing.T) {
 		s.servers[0].Keys.RotateOwnAfter = 0
 		s.c.Move(1000 * day)
 		if err := s.servers[0].Keys.RotateDue(t.Context()); err != nil || len(s.servers[0].EventsOf(mfa.EventKeysRotated)) != 2 {
-			t.Errorf("switched off it rotated, %v", err)
+			t.Errorf("rotated although rotation is off, %v", err)
 		}
 	})
 }
 
-// Keys that nobody outside sees give way after a year; what the old ones made goes on.
+// Data, session and token keys rotate after a year; what the old ones sealed or signed stays valid.
 func TestKeysRotateAutomatically(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		s := newServers(t, settings, 8)
@@ -124,7 +124,7 @@ func TestKeysRotateAutomatically(t *testing.T) {
 		s.c.Move(365*day - 2*time.Minute)
 		s.rotateDue()
 		if got := s.keyCounts(); got["session"] != 1 || got["data"] != 1 {
-			t.Errorf("before its time %v", got)
+			t.Errorf("before they are due: %v", got)
 		}
 		s.c.Move(2 * time.Minute)
 		s.rotateDue()
@@ -136,7 +136,7 @@ func TestKeysRotateAutomatically(t *testing.T) {
 		}
 		for _, use := range []string{"hash", "pepper", "subject"} {
 			if got[use] != 1 {
-				t.Errorf("%d keys of use %s, want the one that stays", got[use], use)
+				t.Errorf("%d keys of use %s, want one", got[use], use)
 			}
 		}
 		events := one.EventsOf(mfa.EventKeysRotated)
@@ -153,7 +153,7 @@ func TestKeysRotateAutomatically(t *testing.T) {
 			t.Errorf("what the old key sealed: %q, %v", plain, err)
 		}
 		if _, _, ok := s.servers[7].Keyring.OpenToken("session", session); !ok {
-			t.Error("a session of the old key died with the rotation")
+			t.Error("a session of the old key became invalid with the rotation")
 		}
 		s.c.Move(3 * 365 * day)
 		s.rotateDue()
@@ -166,13 +166,13 @@ func TestKeysRotateAutomatically(t *testing.T) {
 	})
 }
 
-// before is a data key as a server before XAES-256-GCM made it, and the line of its key file.
+// A data key as created by a server before XAES-256-GCM, and the line of its key file.
 const (
 	beforeKEK = "kek-a7f6b96f:nadcSE7M9DTDNZy7684wq+N5mWIlPH80FBVOdXr3YJY="
 	beforeKey = "01e13409e24ee42b25c9b25d894220e1aa6819bf60190b6fbbac29d52b7063b259c070da3251dd4cde9550413344b7d3bda7e59421d4925ebf990d38fa"
 )
 
-// earlierVersion gives an installation the data key of a version before.
+// earlierVersion gives an installation the data key of an earlier version.
 func earlierVersion(t *testing.T, settings string) {
 	t.Helper()
 	loaded, err := config.Load(settings, nil)
@@ -214,8 +214,8 @@ func earlierVersion(t *testing.T, settings string) {
 	}
 }
 
-// After an upgrade a server of the version before serves for another day, and nobody
-// loses anything when the day is over and when everything is resealed.
+// After an upgrade, servers of the earlier version can serve for another day. All data stays
+// readable after that day, and after everything is resealed.
 func TestUpgradeRotatesTheDataKey(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		earlierVersion(t, settings)
@@ -235,7 +235,7 @@ func TestUpgradeRotatesTheDataKey(t *testing.T) {
 			t.Fatalf("%d data keys, %s is used; want the next one to wait a day", got["data"], lastKey(one, "data"))
 		}
 		if !enters(one, loaded.Issuer, "totp", passcode(one)) {
-			t.Error("Alice does not come in while the next key waits")
+			t.Error("Alice cannot sign in while the next key waits")
 		}
 		s.c.Move(2 * time.Minute)
 		s.rotateDue()
@@ -243,17 +243,17 @@ func TestUpgradeRotatesTheDataKey(t *testing.T) {
 			t.Fatal("the next key is not used after a day")
 		}
 		if !enters(one, loaded.Issuer, "totp", passcode(one)) {
-			t.Error("Alice does not come in with a secret of the version before")
+			t.Error("Alice cannot sign in with a secret of the earlier version")
 		}
 		if err := one.Keys.ResealData(t.Context(), 10, t.Logf); err != nil {
 			t.Fatal(err)
 		}
 		if err := one.Keys.CheckUnused(t.Context(), old); err != nil {
-			t.Errorf("after all was written anew: %v", err)
+			t.Errorf("after everything was resealed: %v", err)
 		}
 		s.c.Move(time.Minute)
 		if !enters(one, loaded.Issuer, "totp", passcode(one)) {
-			t.Error("Alice does not come in with a secret that was written anew")
+			t.Error("Alice cannot sign in with a resealed secret")
 		}
 		if events := one.EventsOf(mfa.EventKeysRotated); len(events) != 1 || !strings.HasPrefix(events[0].Detail["alg"], "XAES") {
 			t.Errorf("events = %+v", events)

@@ -73,8 +73,8 @@ func busy(t *testing.T, o *fixture, do func(h *server.Server)) {
 	})
 }
 
-// TestMetricsAreDescribed: each family of ours has one row in docs/metrics.md that
-// begins with its name, type and labels, and there is no other row.
+// Each family of the server has one row in docs/metrics.md, which begins with its name, type
+// and labels. There are no other rows.
 func TestMetricsAreDescribed(t *testing.T) {
 	text, err := os.ReadFile("../../docs/metrics.md")
 	if err != nil {
@@ -113,8 +113,7 @@ func TestMetricsAreDescribed(t *testing.T) {
 	})
 }
 
-// TestMetricLabelsAreClosedLists: callers that are out for trouble add no label, and what
-// they did is counted where it belongs.
+// Hostile callers cannot add label values, and their requests are counted under existing ones.
 func TestMetricLabelsAreClosedLists(t *testing.T) {
 	o := newFixture(t)
 	o.must("apply", o.file("state.yaml", `clients:
@@ -147,7 +146,7 @@ func TestMetricLabelsAreClosedLists(t *testing.T) {
 			r.SetBasicAuth("m2m", "hostile")
 			h.Handler.ServeHTTP(httptest.NewRecorder(), r)
 		}
-		// What a method nobody wrote down, or an event of a newer server, would do.
+		// As an unregistered method, or an event of a newer server, would do.
 		h.Journal.Note(h.Journal.Event(mfa.Caller{}, storage.Event{Kind: "hostile", Outcome: "hostile"}))
 		h.Journal.Note(h.Journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventMFAFailed, Detail: map[string]string{"method": "hostile"}}))
 		h.Journal.Note(h.Journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventAPIKeyRefused, Outcome: "hostile"}))
@@ -190,7 +189,7 @@ func TestMetricLabelsAreClosedLists(t *testing.T) {
 	})
 }
 
-// closed fails for every label value that is in no list.
+// closed requires that every label value is in a list.
 func closed(t *testing.T, h *server.Server, all map[string]*dto.MetricFamily) {
 	t.Helper()
 	allowed := map[string][]string{
@@ -225,7 +224,7 @@ func closed(t *testing.T, h *server.Server, all map[string]*dto.MetricFamily) {
 	}
 }
 
-// TestMetricsReportAnUnreachableDatabase: what it knows is gone from the page, the rest stays.
+// Values read from the database are missing, all others remain.
 func TestMetricsReportAnUnreachableDatabase(t *testing.T) {
 	newFixture(t).withServer(func(h *server.Server) {
 		if err := h.Store.Close(); err != nil {
@@ -240,7 +239,7 @@ func TestMetricsReportAnUnreachableDatabase(t *testing.T) {
 			t.Errorf("failed calls = %v, want some", got)
 		}
 		if all["sallyport_clock_skew_seconds"] != nil || all["sallyport_outbox_messages"] != nil {
-			t.Error("a database that is away cannot have told its clock and its outbox")
+			t.Error("clock and outbox of an unreachable database are exported")
 		}
 	})
 }

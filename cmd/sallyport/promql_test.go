@@ -16,7 +16,7 @@ type use struct {
 }
 
 // scan finds the metrics of a PromQL expression, and the labels it groups by. It knows as
-// much of the language as our own expressions need.
+// much of the language as the expressions in deploy need.
 func scan(expr string) (uses []use, by []string) {
 	var within []string
 	grouping := 0 // depth of the list of labels that is open; 0: none

@@ -11,9 +11,9 @@ import (
 	"sallyport/provider/desired"
 )
 
-var update = flag.Bool("update", false, "write the references in docs anew")
+var update = flag.Bool("update", false, "write the references in docs")
 
-// TestReferencesAreCurrent: the tables in docs are what the code says.
+// The tables in docs are generated from the code.
 func TestReferencesAreCurrent(t *testing.T) {
 	for name, reference := range map[string]func() ([]strict.Section, error){
 		"../../docs/configuration.md": config.Reference,

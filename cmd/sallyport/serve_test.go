@@ -23,7 +23,7 @@ import (
 	"sallyport/storage"
 )
 
-// run plays a command that must succeed and returns what it prints.
+// run runs a command that must succeed and returns its output.
 func run(t *testing.T, args ...string) string {
 	t.Helper()
 	p, out, err := testProgram()
@@ -48,7 +48,7 @@ func get(t *testing.T, address string) (int, string) {
 	return r.StatusCode, string(body)
 }
 
-// until asks an address again and again until it answers with a status.
+// until requests an address repeatedly until it responds with a status.
 func until(t *testing.T, address string, want int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -61,7 +61,7 @@ func until(t *testing.T, address string, want int) {
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("%s never answered with %d", address, want)
+			t.Fatalf("%s never responded with %d", address, want)
 		case <-tick.C:
 		}
 	}
@@ -70,7 +70,7 @@ func until(t *testing.T, address string, want int) {
 func TestServeStartsDrainsAndStops(t *testing.T) {
 	t.Cleanup(func() {
 		http.DefaultClient.CloseIdleConnections()
-		// gorm's statement cache ticks on after its database is closed; it is one goroutine a process.
+		// gorm's statement cache keeps one goroutine for each process after its database is closed.
 		goleak.VerifyNone(t, goleak.IgnoreAnyFunction("gorm.io/gorm/internal/lru.NewLRU[...].func1"))
 	})
 	settings, public, admin := servertest.NewInstallation(t)
@@ -127,7 +127,7 @@ func TestServeNeedsItsOwnKeyFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := serve(); !strings.Contains(got, "key_file") {
-		t.Errorf("a key file for everybody: %q", got)
+		t.Errorf("a key file that others can read: %q", got)
 	}
 	if err := os.Remove(keys); err != nil {
 		t.Fatal(err)
@@ -152,7 +152,7 @@ func TestServeNeedsAnAdminKey(t *testing.T) {
 		prepare func()
 		want    string
 	}{
-		{"a file for everybody", spoil(strings.Repeat("k", 43), 0o644), "admin_key_file: mode 0644 gives others access"},
+		{"a file that others can read", spoil(strings.Repeat("k", 43), 0o644), "admin_key_file: mode 0644 gives others access"},
 		{"a short key", spoil("geheim", 0o600), "admin_key_file: want one line of 43 characters"},
 		{"a placeholder", spoil(strings.Repeat("A", 43), 0o600), "admin_key_file: this key is a placeholder"},
 		{"no file", func() { _ = os.Remove(key) }, "admin_key_file: open "},
@@ -186,7 +186,7 @@ func TestServeRefusesAnEmptyDatabase(t *testing.T) {
 		t.Errorf("exit code %d, want %d", code, cli.ExitFailed)
 	}
 	if !strings.Contains(errOut.String(), "sallyport migrate") {
-		t.Errorf("error = %s, want the way out in it", errOut)
+		t.Errorf("error = %s, want the remedy in it", errOut)
 	}
 }
 
@@ -211,7 +211,7 @@ func TestApplyIsIdempotent(t *testing.T) {
 		return lines[len(lines)-1]
 	}
 	for _, tc := range []struct{ what, name, want string }{
-		{"the first time everything is made", "Shop", "Clients: 1 created, 0 changed, 0 deleted. Users: 1 created, 0 changed."},
+		{"the first time everything is created", "Shop", "Clients: 1 created, 0 changed, 0 deleted. Users: 1 created, 0 changed."},
 		{"the second time nothing happens", "Shop", "Nothing to do."},
 		{"a client that differs is replaced, a user keeps the password", "Store", "Clients: 0 created, 1 changed, 0 deleted. Users: 0 created, 0 changed."},
 	} {
@@ -254,7 +254,7 @@ func TestApplyRefusesAFaultyFileAsAWhole(t *testing.T) {
 	}
 }
 
-// token asks for a token with client credentials.
+// token requests a token with client credentials.
 func token(t *testing.T, issuer, id, secret string) map[string]any {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodPost, issuer+"/token", strings.NewReader(url.Values{"grant_type": {"client_credentials"}}.Encode()))

@@ -115,12 +115,12 @@ func TestUserCommandsRefuse(t *testing.T) {
 	o.rejects([]refused{
 		{"no verb", "", cli.ExitUsage, "user: want one of list, show", []string{"user"}},
 		{"an unknown verb", "", cli.ExitUsage, "see sallyport user -h", []string{"user", "destroy", "alice"}},
-		{"nobody named", "", cli.ExitUsage, "user disable: 0 arguments, want 1", []string{"user", "disable"}},
-		{"two named", "", cli.ExitUsage, "user disable: 2 arguments, want 1", []string{"user", "disable", "alice", "bob"}},
+		{"no user", "", cli.ExitUsage, "user disable: 0 arguments, want 1", []string{"user", "disable"}},
+		{"two users", "", cli.ExitUsage, "user disable: 2 arguments, want 1", []string{"user", "disable", "alice", "bob"}},
 		{"a list of nothing", "", cli.ExitUsage, "--limit", []string{"user", "list", "--limit", "0"}},
 		{"an unknown user", "", cli.ExitFailed, `user "bob": there is no such user`, []string{"user", "show", "bob"}},
 		{"an unknown id", "", cli.ExitFailed, "there is no such user", []string{"user", "delete", "00000000-0000-4000-8000-000000000000"}},
-		{"what is no name", "", cli.ExitFailed, "there is no such user", []string{"user", "unlock", "a@b@c"}},
+		{"an invalid name", "", cli.ExitFailed, "there is no such user", []string{"user", "unlock", "a@b@c"}},
 		{"an unknown user's factors", "", cli.ExitFailed, "there is no such user", []string{"user", "reset-factors", "bob"}},
 		{"an unknown user's password", "long enough 1", cli.ExitFailed, "there is no such user", []string{"user", "set-password", "bob"}},
 		{"no password", "", cli.ExitFailed, "exactly one line", []string{"user", "set-password", "alice"}},
@@ -129,7 +129,7 @@ func TestUserCommandsRefuse(t *testing.T) {
 		{"a long password", long, cli.ExitFailed, "more than 1024 bytes", []string{"user", "set-password", "alice"}},
 		{"a common password", "password123", cli.ExitFailed, "the password is a common one", []string{"user", "set-password", "alice"}},
 		{"a password as an argument", "", cli.ExitUsage, "2 arguments, want 1", []string{"user", "set-password", "alice", "hunter2hunter2"}},
-		{"a password file that is not there", "", cli.ExitFailed, "none.txt", []string{"user", "set-password", "alice", "--password-file", "none.txt"}},
+		{"a missing password file", "", cli.ExitFailed, "none.txt", []string{"user", "set-password", "alice", "--password-file", "none.txt"}},
 		{"a user without a name", "", cli.ExitFailed, "user create: username", []string{"user", "create"}},
 		{"a taken name", "", cli.ExitFailed, "another user has that name", []string{"user", "create", "--username", "ALICE"}},
 		{"a taken id", "", cli.ExitFailed, "another user has that name or ID", []string{"user", "create", "--username", "bob", "--id", string(o.account("alice").User.ID)}},
@@ -169,7 +169,7 @@ func TestDisablingAUserEndsEverything(t *testing.T) {
 	if done.User != alice || done.Done != "deleted" || o.countEvents(mfa.EventUserDeleted, alice) != 1 {
 		t.Errorf("delete: %+v", done)
 	}
-	o.rejects([]refused{{"what is gone is not found", "", cli.ExitFailed, "there is no such user", []string{"user", "show", "alice"}}})
+	o.rejects([]refused{{"a deleted user is not found", "", cli.ExitFailed, "there is no such user", []string{"user", "show", "alice"}}})
 }
 
 func TestResettingFactorsEndsEverything(t *testing.T) {
@@ -192,7 +192,7 @@ func TestResettingFactorsEndsEverything(t *testing.T) {
 		}
 		messages, err := h.Store.ListMessages(t.Context(), 10)
 		if err != nil || len(messages) != 2 || messages[0].Template != notice.FactorRemoved || messages[0].Locale != "de" {
-			t.Errorf("alice was told %+v (%v)", messages, err)
+			t.Errorf("messages to alice: %+v (%v)", messages, err)
 		}
 	})
 }

@@ -85,7 +85,7 @@ func stateOf(t *testing.T, h *fixture, b *browser) string {
 	return r.Params.Get("state")
 }
 
-// add sets up a device on the page that asks for its name.
+// add sets up a device on the page that requests its name.
 func (b *browser) add(user storage.UserID, name, shape string) {
 	b.h.T.Helper()
 	b.Must("/account/add", 200, `id="totp-name"`, `id="totp-shape"`)

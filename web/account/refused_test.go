@@ -21,11 +21,11 @@ func TestEveryCodeHasARefusal(t *testing.T) {
 	for _, code := range mfa.Codes() {
 		r, ok := refusals[code]
 		if !ok || r.status < 400 || r.status >= 600 {
-			t.Errorf("%s is answered with %d", code, r.status)
+			t.Errorf("%s has the status %d", code, r.status)
 		}
 	}
 	if len(refusals) != len(mfa.Codes()) {
-		t.Errorf("%d answers for %d codes", len(refusals), len(mfa.Codes()))
+		t.Errorf("%d refusals for %d codes", len(refusals), len(mfa.Codes()))
 	}
 }
 

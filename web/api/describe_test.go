@@ -69,7 +69,7 @@ func TestDescriptionIsServed(t *testing.T) {
 	doc, err := openapi3.NewLoader().LoadFromData([]byte(r.raw))
 	h.OK(err)
 	if r.code != http.StatusOK || r.header.Get("Content-Type") != "application/yaml" || r.header.Get("Access-Control-Allow-Origin") != "*" {
-		t.Errorf("answer = %s %v", strconv.Itoa(r.code), r.header)
+		t.Errorf("response = %s %v", strconv.Itoa(r.code), r.header)
 	}
 	if doc.Info.Version == "" {
 		t.Error("the description has no version")

@@ -33,7 +33,7 @@ func TestPasswordAndTOTP(t *testing.T) {
 	h.OK(err)
 	if q := to.Query(); !strings.HasPrefix(r.get("redirect_to"), callback+"?") || q.Get("code") != r.get("code") || r.get("code") == "" ||
 		q.Get("state") != "the-state" || r.get("state") != "the-state" || r.get("iss") != issuer {
-		t.Errorf("answer = %s", r.raw)
+		t.Errorf("response = %s", r.raw)
 	}
 	if r.header.Values("Set-Cookie") != nil {
 		t.Errorf("cookies = %v, want none", r.header.Values("Set-Cookie"))
@@ -137,7 +137,7 @@ func TestEnrollmentAndRecoveryCodes(t *testing.T) {
 	a.call("/recovery-codes/seen").refused(409, "request_changed")
 	r = a.call("/finish").at("done")
 	if claims := h.redeem("vault", r.get("code")); claims["acr"] != "aal2" || r.body["recovery_codes"] != nil {
-		t.Errorf("claims = %v, answer = %s", claims, r.raw)
+		t.Errorf("claims = %v, response = %s", claims, r.raw)
 	}
 }
 
@@ -159,7 +159,7 @@ func TestConsent(t *testing.T) {
 	h := newFixture(t)
 	h.User("ada", "")
 	a := h.app()
-	a.begin("asks", "scope", "openid email")
+	a.begin("consenting", "scope", "openid email")
 	a.call("/consent", "allow", true).refused(409, "request_changed")
 	r := a.call("/password", "identifier", "ada", "password", password).at("consent")
 	if scopes := r.body["scopes"].([]any); len(scopes) != 2 || scopes[1] != "email" {
@@ -169,13 +169,13 @@ func TestConsent(t *testing.T) {
 		t.Errorf("parameter = %q, want allow", r.get("parameter"))
 	}
 	a.call("/consent", "allow", true).at("done")
-	h.redeem("asks", a.call("/finish").at("done").get("code"))
+	h.redeem("consenting", a.call("/finish").at("done").get("code"))
 
 	b := h.app()
-	b.begin("asks", "prompt", "consent")
+	b.begin("consenting", "prompt", "consent")
 	b.call("/password", "identifier", "ada", "password", password).at("consent")
 	if r = b.call("/consent", "allow", false).at("refused"); r.get("error") != "access_denied" || r.get("code") != "" || r.body["scopes"] != nil {
-		t.Errorf("answer = %s", r.raw)
+		t.Errorf("response = %s", r.raw)
 	}
 	b.call("/step").at("over")
 }
@@ -193,7 +193,7 @@ func TestCancelRestartAndRefusal(t *testing.T) {
 	a.call("/password", "identifier", "bob", "password", password).at("done")
 	r := a.call("/cancel").at("refused")
 	if r.get("error") != "access_denied" || r.get("redirect_to") != callback || r.get("state") != "the-state" || r.get("iss") != issuer {
-		t.Errorf("answer = %s", r.raw)
+		t.Errorf("response = %s", r.raw)
 	}
 	b := h.app()
 	b.begin("front", "claims", `{"id_token":{"acr":{"essential":true,"value":"aal2"}}}`)
@@ -201,7 +201,7 @@ func TestCancelRestartAndRefusal(t *testing.T) {
 		t.Errorf("step = %s", r.raw)
 	}
 	if r = b.call("/finish").at("refused"); !strings.Contains(r.get("redirect_to"), "error=unmet_authentication_requirements") {
-		t.Errorf("answer = %s", r.raw)
+		t.Errorf("response = %s", r.raw)
 	}
 }
 

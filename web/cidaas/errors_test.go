@@ -56,7 +56,7 @@ func (faulty) Mount(r gin.IRouter) {
 // hostile are bodies that no library sends.
 var hostile = []struct{ name, kind, body string }{
 	{"nothing", "", ""},
-	{"nothing, said to be JSON", "application/json", ""},
+	{"nothing as JSON", "application/json", ""},
 	{"an empty object", "application/json", "{}"},
 	{"half an object", "application/json", `{"request_id":`},
 	{"a list", "application/json", `[1,2]`},
@@ -114,18 +114,18 @@ func TestEveryRefusalIsJSON(t *testing.T) {
 			}
 			if w.Code < 400 {
 				if at.path != "/public-srv/tenantinfo/basic" && at.path != "/token-srv/revoke" {
-					t.Errorf("%s was answered %d %s", name, w.Code, w.Body)
+					t.Errorf("%s got %d %s", name, w.Code, w.Body)
 				}
 				continue
 			}
 			if kind := w.Header().Get("Content-Type"); !strings.HasPrefix(kind, "application/json") || !strings.HasPrefix(w.Body.String(), "{") {
-				t.Fatalf("%s was answered %d %s %q", name, w.Code, kind, w.Body)
+				t.Fatalf("%s got %d %s %q", name, w.Code, kind, w.Body)
 			}
 			if w.Code >= 500 && !strings.HasSuffix(at.path, "/panic") {
-				t.Errorf("%s was answered %d", name, w.Code)
+				t.Errorf("%s got %d", name, w.Code)
 			}
 			if got := w.Header().Get("Access-Control-Allow-Origin"); got != app && at.verb != http.MethodPatch {
-				t.Errorf("%s: the page may not read the answer %d (%q)", name, w.Code, got)
+				t.Errorf("%s: the page may not read the response %d (%q)", name, w.Code, got)
 			}
 			if strings.Contains(w.Body.String(), "<script") || strings.Contains(w.Body.String(), "shelf") {
 				t.Errorf("%s is echoed: %s", name, w.Body)
@@ -245,7 +245,7 @@ func TestPreflights(t *testing.T) {
 			t.Errorf("%s: %d, origin %q, want %q", tc.name, w.Code, got, tc.want)
 		}
 		if w.Header().Get("Access-Control-Allow-Credentials") != "" {
-			t.Errorf("%s: a page may send our cookies", tc.name)
+			t.Errorf("%s: a page may send the server's cookies", tc.name)
 		}
 	}
 }

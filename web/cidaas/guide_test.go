@@ -58,9 +58,9 @@ func TestCallsOfTheGuide(t *testing.T) {
 	finished := curl.do("POST", "/login-srv/verification/login", formType,
 		"requestId="+request+"&verificationType=TOTP&sub="+sub+"&status_id="+status)
 	golden(t, "login_finished", finished)
-	answer, claims := h.claims(h.mustCode(h.is(finished, http.StatusSeeOther).Header().Get("Location")))
-	if claims["acr"] != "aal1" || answer["sub"] != claims["sub"] || answer["sub"] == sub {
-		t.Errorf("answer %v with claims %v, want one factor and the real subject", answer, claims)
+	response, claims := h.claims(h.mustCode(h.is(finished, http.StatusSeeOther).Header().Get("Location")))
+	if claims["acr"] != "aal1" || response["sub"] != claims["sub"] || response["sub"] == sub {
+		t.Errorf("response %v with claims %v, want one factor and the real subject", response, claims)
 	}
 	if log := h.Log.String(); strings.Contains(log, exchange) || strings.Contains(log, request) || strings.Contains(log, status) {
 		t.Error("the log holds an ID that opens something")

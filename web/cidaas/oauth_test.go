@@ -26,14 +26,14 @@ func TestTokensOverJSON(t *testing.T) {
 	call := func(pairs ...string) map[string]any {
 		t.Helper()
 		w := page.json("/token-srv/token", append(pairs, "client_id", "shop")...)
-		var answer map[string]any
-		h.OK(json.Unmarshal(w.Body.Bytes(), &answer))
-		answer["status"] = w.Code
-		return answer
+		var response map[string]any
+		h.OK(json.Unmarshal(w.Body.Bytes(), &response))
+		response["status"] = w.Code
+		return response
 	}
 	first := call("grant_type", "authorization_code", "code", code, "redirect_uri", callback, "code_verifier", verifier)
 	if first["status"] != http.StatusOK || first["sub"] == "" || first["id_token_expires_in"] != float64(600) || first["token_type"] != "Bearer" {
-		t.Fatalf("answer = %v", first)
+		t.Fatalf("response = %v", first)
 	}
 	access, _ := payload(first["access_token"])
 	if access["aud"] != "shop" || access["sid"] == "" || len(texts(access["scopes"])) != 4 {
@@ -92,20 +92,20 @@ func TestUserinfoIntrospectionAndRevocation(t *testing.T) {
 			body = url.Values{"token": {token}}.Encode()
 		}
 		w := h.is(c.do("POST", "/token-srv/introspect", kind, body), http.StatusOK)
-		var answer map[string]any
-		h.OK(json.Unmarshal(w.Body.Bytes(), &answer))
-		return answer
+		var response map[string]any
+		h.OK(json.Unmarshal(w.Body.Bytes(), &response))
+		return response
 	}
 	for _, kind := range []string{"application/json", formType} {
-		answer := inspect(ada, kind) // introspects itself
-		if answer["active"] != true || answer["iss"] != issuer || answer["aud"] != "shop" || len(texts(answer["scopes"])) != 4 || answer["roles"] == nil {
-			t.Errorf("%s: %v", kind, answer)
+		response := inspect(ada, kind) // introspects itself
+		if response["active"] != true || response["iss"] != issuer || response["aud"] != "shop" || len(texts(response["scopes"])) != 4 || response["roles"] == nil {
+			t.Errorf("%s: %v", kind, response)
 		}
 	}
 	backend := h.program()
 	backend.header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("backend:"+url.QueryEscape(secret))))
-	if answer := inspect(backend, formType); answer["active"] != false || len(answer) != 1 {
-		t.Errorf("another client's token: %v", answer)
+	if response := inspect(backend, formType); response["active"] != false || len(response) != 1 {
+		t.Errorf("another client's token: %v", response)
 	}
 	h.is(h.page().json("/token-srv/introspect", "token", token), http.StatusUnauthorized)
 	h.is(h.as("rubbish").json("/token-srv/introspect", "token", token), http.StatusUnauthorized)
@@ -175,8 +175,8 @@ func TestSigningOut(t *testing.T) {
 		b := h.browser()
 		request, _ := b.begin()
 		_, to := b.follow(b.form("/login-srv/login", "requestId", request, "username", "ada", "password", password))
-		answer, _ := h.claims(h.mustCode(to))
-		token, _ := answer[strings.TrimSuffix(hint, "_hint")].(string)
+		response, _ := h.claims(h.mustCode(to))
+		token, _ := response[strings.TrimSuffix(hint, "_hint")].(string)
 		leave := "/session/end_session?" + url.Values{hint: {token}, "post_logout_redirect_uri": {app + "/bye"}, "state": {"s"}}.Encode()
 		foreign, to := b.follow(b.sendOn(b.do("GET", strings.Replace(leave, url.QueryEscape(app+"/bye"), url.QueryEscape("https://evil.example/"), 1), "", "")))
 		if to != "" || foreign.Code != http.StatusBadRequest {
@@ -188,7 +188,7 @@ func TestSigningOut(t *testing.T) {
 		if _, to = b.follow(b.do("GET", "/authorize?"+authorizeParams("prompt", "none").Encode(), "", "")); !strings.Contains(to, "login_required") {
 			t.Errorf("%s: still signed in: %s", hint, to)
 		}
-		access, _ := answer["access_token"].(string)
+		access, _ := response["access_token"].(string)
 		h.is(h.as(access).do("GET", "/users-srv/userinfo", "application/json", ""), http.StatusUnauthorized)
 	}
 	b := h.browser()
@@ -220,10 +220,10 @@ func TestIDTokenInAFormStaysInForms(t *testing.T) {
 	b := h.browser()
 	request, _ := b.begin()
 	_, to := b.follow(b.form("/login-srv/login", "requestId", request, "username", "ada", "password", password))
-	answer, _ := h.claims(h.mustCode(to))
+	response, _ := h.claims(h.mustCode(to))
 	params := authorizeParams()
 	params.Del("scope")
-	params.Set("id_token_hint", answer["id_token"].(string))
+	params.Set("id_token_hint", response["id_token"].(string))
 	w := h.is(h.browser().do("POST", "/authz-srv/authz", formType, params.Encode()), http.StatusOK)
 	_, to = b.follow(b.sendOn(w))
 	h.mustCode(to)

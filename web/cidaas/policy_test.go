@@ -149,7 +149,7 @@ func TestFormUsesTheTrackOfItsURL(t *testing.T) {
 	h.mustCode(to)
 }
 
-// A faulty form is answered with a page, because a browser posted it (R6).
+// The response to a faulty form is a page, because a browser posted it (R6).
 func TestMalformedFormGetsAPage(t *testing.T) {
 	h := newFixture(t)
 	h.client()

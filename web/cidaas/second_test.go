@@ -63,7 +63,7 @@ func TestPasswordThenSecondFactor(t *testing.T) {
 	}
 	used := b.do("GET", "/token-srv/prelogin/metadata/"+track, "application/json", "")
 	if used.Code != http.StatusNoContent || used.Body.Len() != 0 {
-		t.Errorf("a used track answers %d %q, want 204 and nothing", used.Code, used.Body)
+		t.Errorf("a used track gets %d %q, want 204 and nothing", used.Code, used.Body)
 	}
 }
 
@@ -104,11 +104,11 @@ func TestLoginContinuesOnTheServersPages(t *testing.T) {
 	if to := w.Header().Get("Location"); !strings.HasPrefix(to, "/login?") || !strings.Contains(to, "error=invalid_username_password") {
 		t.Errorf("led to %q, want the server's page with the reason", to)
 	} else if page, _ := b.follow(w); !strings.Contains(page.Body.String(), "Name or password is wrong") {
-		t.Errorf("our page does not say why: %s", page.Body)
+		t.Errorf("the page does not say why: %s", page.Body)
 	}
 	w = b.form("/login-srv/login", "requestId", request, "username", "ada", "password", password)
 	if page, _ := b.follow(w); !strings.Contains(page.Body.String(), `id="mfa-submit"`) {
-		t.Errorf("at %d %s, want our page of the second factor", page.Code, page.Body)
+		t.Errorf("at %d %s, want the server's page of the second factor", page.Code, page.Body)
 	}
 }
 
@@ -313,7 +313,7 @@ func TestFirstFactorSatisfiesNoTrack(t *testing.T) {
 	h.OK(err)
 	w, to := b.follow(b.form("/login-srv/precheck/continue/"+track, "track_id", track))
 	if to != "" || !strings.Contains(w.Body.String(), `id="mfa-submit"`) {
-		t.Errorf("led to %q at %d, want our page of the second factor", to, w.Code)
+		t.Errorf("led to %q at %d, want the server's page of the second factor", to, w.Code)
 	}
 }
 

@@ -17,8 +17,8 @@ func (h *fixture) signedIn(name string) string {
 	b := h.browser()
 	request, _ := b.begin()
 	_, to := b.follow(b.form("/login-srv/login", "requestId", request, "username", name, "password", password))
-	answer, _ := h.claims(h.mustCode(to))
-	token, _ := answer["access_token"].(string)
+	response, _ := h.claims(h.mustCode(to))
+	token, _ := response["access_token"].(string)
 	return token
 }
 
@@ -178,8 +178,8 @@ func TestBackupCodesAndRemoval(t *testing.T) {
 	begun := h.is(b.json("/verification-srv/authentication/totp/initiation", "request_id", request, "usage_type", "MULTIFACTOR_AUTHENTICATION", "sub", h.query(to, app).Get("sub")), http.StatusOK)
 	h.is(b.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"), "passcode", h.Code(totpKey)), http.StatusOK)
 	_, to = b.follow(b.form("/login-srv/precheck/continue/"+track, "track_id", track))
-	answer, _ := h.claims(h.mustCode(to))
-	token, _ := answer["access_token"].(string)
+	response, _ := h.claims(h.mustCode(to))
+	token, _ := response["access_token"].(string)
 	ada := h.as(token)
 	golden(t, "backup_codes", hide(h.is(ada.json("/verification-srv/v2/setup/initiate/backupcode"), http.StatusOK), string(id)))
 	h.is(ada.do("DELETE", "/verification-actions-srv/setup/devices/totp/somebody", "application/json", ""), expectationFailed)

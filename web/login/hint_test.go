@@ -89,7 +89,7 @@ func TestForeignFormKeepsTheBinding(t *testing.T) {
 		bound          bool
 	}{
 		{"of another site", "/logout", "cross-site", false},
-		{"of a site that knows our mark", "/logout?resent=yes", "cross-site", false},
+		{"of a site that knows the server's mark", "/logout?resent=yes", "cross-site", false},
 		{"in a browser that does not say", "/logout", "", false},
 		{"resent by the server's own form", "/logout?resent=yes", "same-origin", true},
 		{"resent by the server's own form, in a browser that does not say", "/logout?resent=yes", "", true},

@@ -13,7 +13,7 @@ import (
 	"sallyport/storage"
 )
 
-// TestQRCodeAsText: the terminal shows, module by module, the code that pages show.
+// The terminal shows, module by module, the code that pages show.
 func TestQRCodeAsText(t *testing.T) {
 	totp := totp.New(rand.Reader, "Sallyport", totp.Options{})
 	handout, err := totp.Handout(storage.Authenticator{Method: "totp", Secret: []byte("12345678901234567890")}, "alice@example.com")
