@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -19,8 +18,6 @@ import (
 
 	"sallyport/cmd/sallyport/cli"
 	"sallyport/cmd/sallyport/servertest"
-	"sallyport/config"
-	"sallyport/storage"
 )
 
 // run runs a command that must succeed and returns its output.
@@ -195,62 +192,6 @@ func TestServePrintsTheSettingsInEffect(t *testing.T) {
 	out := run(t, "serve", "--config", settings, "--print")
 	if !strings.Contains(out, "issuer: http://"+public) || !strings.Contains(out, "access_token: 10m") {
 		t.Errorf("settings = %s", out)
-	}
-}
-
-func TestApplyIsIdempotent(t *testing.T) {
-	settings, _, _ := servertest.NewInstallation(t)
-	file := filepath.Join(filepath.Dir(settings), "state.yaml")
-	apply := func(name string) string {
-		t.Helper()
-		text := fmt.Sprintf("clients:\n  - client_id: shop\n    client_name: %s\n    public: true\n    redirect_uris: [https://shop.example.com/cb]\nusers:\n  - username: Alice\n    email: alice@example.com\n    password: correct horse %s\n", name, name)
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		lines := strings.Split(strings.TrimSpace(run(t, "apply", "--config", settings, file)), "\n")
-		return lines[len(lines)-1]
-	}
-	for _, tc := range []struct{ what, name, want string }{
-		{"the first time everything is created", "Shop", "Clients: 1 created, 0 changed, 0 deleted. Users: 1 created, 0 changed."},
-		{"the second time nothing happens", "Shop", "Nothing to do."},
-		{"a client that differs is replaced, a user keeps the password", "Store", "Clients: 0 created, 1 changed, 0 deleted. Users: 0 created, 0 changed."},
-	} {
-		if got := apply(tc.name); got != tc.want {
-			t.Errorf("%s: %q, want %q", tc.what, got, tc.want)
-		}
-	}
-	p, _, _ := testProgram()
-	c, err := config.Load(settings, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := openServer(t.Context(), p, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	client, err := h.Store.Client(t.Context(), "shop")
-	if err != nil || client.Name != "Store" || !client.UpdatedAt.After(client.CreatedAt) {
-		t.Errorf("client = %+v, %v", client, err)
-	}
-	account, err := h.Store.AccountByIdentifier(t.Context(), "alice")
-	if err != nil || len(account.Identifiers) != 2 || account.User.Status != storage.UserActive {
-		t.Errorf("account = %+v, %v", account.User, err)
-	}
-}
-
-func TestApplyRefusesAFaultyFileAsAWhole(t *testing.T) {
-	settings, _, _ := servertest.NewInstallation(t)
-	file := filepath.Join(filepath.Dir(settings), "state.yaml")
-	if err := os.WriteFile(file, []byte("clients:\n  - client_id: shop\n    publik: true\nusers:\n  - username: alice\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p, _, errOut := testProgram()
-	if code := p.Main(context.Background(), commands(), []string{"apply", "--config", settings, file}); code != cli.ExitFailed {
-		t.Errorf("exit code %d, want %d", code, cli.ExitFailed)
-	}
-	if !strings.Contains(errOut.String(), "state.yaml:3: clients[0].publik: there is no such key") {
-		t.Errorf("error = %s", errOut)
 	}
 }
 
