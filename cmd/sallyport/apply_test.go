@@ -82,7 +82,7 @@ func TestApplyEndsAccessOfADisabledUser(t *testing.T) {
 			o := newFixtureWithState(t)
 			b := o.belongings("alice")
 			o.must("apply", "--replace-credentials", o.becomes(args...))
-			if got := o.alive(b); got != "" {
+			if got := o.remaining(b); got != "" {
 				t.Errorf("alive: %s", got)
 			}
 		})

@@ -133,7 +133,7 @@ func TestDeletingAClientDeletesItsTokens(t *testing.T) {
 	o.must("user", "create", "--username", "alice")
 	b := o.belongings("alice")
 	o.must("client", "delete", "shop")
-	if got := o.alive(b); got != "session login" {
+	if got := o.remaining(b); got != "session login" {
 		t.Errorf("alive: %s, want the session and the login only", got)
 	}
 	if n := o.countEvents(mfa.EventClientDeleted, ""); n != 1 {

@@ -122,7 +122,7 @@ func fault(expr string, exported map[string]*dto.MetricFamily) string {
 
 // Alerts and dashboard use exported metrics, each according to its type and labels.
 func TestAlertsAndDashboardNameExportedMetrics(t *testing.T) {
-	busy(t, newFixture(t), func(h *server.Server) {
+	withTraffic(t, newFixture(t), func(h *server.Server) {
 		exported := gather(t, h)
 		for _, a := range alerts(t) {
 			if why := fault(a.Expr, exported); why != "" {

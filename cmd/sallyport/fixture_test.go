@@ -152,8 +152,8 @@ func (o *fixture) belongings(name string) belongings {
 	return b
 }
 
-// alive returns which belongings are still valid.
-func (o *fixture) alive(b belongings) string {
+// remaining returns which belongings are still valid.
+func (o *fixture) remaining(b belongings) string {
 	o.Helper()
 	var left []string
 	o.withServer(func(h *server.Server) {

@@ -65,8 +65,8 @@ func value(f *dto.MetricFamily, labels ...string) float64 {
 	return -1
 }
 
-// busy calls do with a server that has served requests.
-func busy(t *testing.T, o *fixture, do func(h *server.Server)) {
+// withTraffic calls do with a server that has served requests.
+func withTraffic(t *testing.T, o *fixture, do func(h *server.Server)) {
 	o.withServer(func(h *server.Server) {
 		h.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/jwks.json", nil))
 		do(h)
@@ -80,7 +80,7 @@ func TestMetricsAreDescribed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	busy(t, newFixture(t), func(h *server.Server) {
+	withTraffic(t, newFixture(t), func(h *server.Server) {
 		want := map[string]bool{}
 		for name, f := range gather(t, h) {
 			if !strings.HasPrefix(name, "sallyport_") {
@@ -122,7 +122,7 @@ func TestMetricLabelsAreClosedLists(t *testing.T) {
     grant_types: [client_credentials]
     scopes: [reports]
 `))
-	busy(t, o, func(h *server.Server) {
+	withTraffic(t, o, func(h *server.Server) {
 		for _, call := range []struct{ method, path, auth, body string }{
 			{"HOSTILE", "/hostile", "", ""}, {"GET", "/authorize?client_id=hostile&hostile=1", "", ""}, {"POST", "/hostile/token", "", ""},
 			{"POST", "/token", "hostile:hostile", "grant_type=client_credentials"}, {"POST", "/token", "m2m:hostile", "grant_type=hostile"},
@@ -159,7 +159,7 @@ func TestMetricLabelsAreClosedLists(t *testing.T) {
 			t.Errorf("%v allocations for one more event, want one at most", n)
 		}
 		all := gather(t, h)
-		closed(t, h, all)
+		checkLabels(t, h, all)
 		for _, c := range []struct {
 			family string
 			labels []string
@@ -189,8 +189,8 @@ func TestMetricLabelsAreClosedLists(t *testing.T) {
 	})
 }
 
-// closed requires that every label value is in a list.
-func closed(t *testing.T, h *server.Server, all map[string]*dto.MetricFamily) {
+// checkLabels requires that every label value is in a list.
+func checkLabels(t *testing.T, h *server.Server, all map[string]*dto.MetricFamily) {
 	t.Helper()
 	allowed := map[string][]string{
 		"class": {"2xx", "3xx", "4xx", "5xx"}, "route": {"none"},

@@ -24,22 +24,22 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 		t.Errorf("list: %+v", list)
 	}
 	o.must("session", "end", string(b.session))
-	if got := o.alive(b); got != "offline login" {
+	if got := o.remaining(b); got != "offline login" {
 		t.Errorf("after the end of the session: %s", got)
 	}
 	b = o.belongings("alice")
 	o.must("session", "end", string(b.session), "--offline")
-	if got := o.alive(b); got != "login" {
+	if got := o.remaining(b); got != "login" {
 		t.Errorf("after its end with offline access: %s", got)
 	}
 	b = o.belongings("alice")
 	o.must("session", "end-all", "alice")
-	if got := o.alive(b); got != "offline" {
+	if got := o.remaining(b); got != "offline" {
 		t.Errorf("after the end of all: %s", got)
 	}
 	b = o.belongings("alice")
 	o.must("session", "end-all", "alice", "--offline")
-	if got := o.alive(b); got != "" {
+	if got := o.remaining(b); got != "" {
 		t.Errorf("after the end of all with offline access: %s", got)
 	}
 	if n := o.countEvents(mfa.EventLogout, alice); n != 4 {

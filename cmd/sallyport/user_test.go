@@ -111,7 +111,7 @@ func TestUsersAreCreatedAndShown(t *testing.T) {
 func TestDisablingAUserEndsEverything(t *testing.T) {
 	o := newFixtureWithUsers(t)
 	b := o.belongings("alice")
-	if got := o.alive(b); got != "session grant offline login" {
+	if got := o.remaining(b); got != "session grant offline login" {
 		t.Fatalf("before: %s", got)
 	}
 	alice := o.account("alice").User.ID
@@ -120,12 +120,12 @@ func TestDisablingAUserEndsEverything(t *testing.T) {
 			t.Errorf("disable: %s", out)
 		}
 	}
-	if got := o.alive(b); got != "" || o.account("alice").User.Status != storage.UserDisabled {
-		t.Errorf("after disable: %q is alive, user is %s", got, o.account("alice").User.Status)
+	if got := o.remaining(b); got != "" || o.account("alice").User.Status != storage.UserDisabled {
+		t.Errorf("after disable: %q remains, user is %s", got, o.account("alice").User.Status)
 	}
 	o.must("user", "enable", "alice")
-	if got := o.alive(b); got != "" || o.account("alice").User.Status != storage.UserActive {
-		t.Errorf("after enable: %q is alive, user is %s", got, o.account("alice").User.Status)
+	if got := o.remaining(b); got != "" || o.account("alice").User.Status != storage.UserActive {
+		t.Errorf("after enable: %q remains, user is %s", got, o.account("alice").User.Status)
 	}
 	if n := o.countEvents(mfa.EventUserChanged, alice); n != 3 {
 		t.Errorf("%d events, want 3", n)
@@ -146,8 +146,8 @@ func TestResettingFactorsEndsEverything(t *testing.T) {
 		o.must("user", "reset-factors", "alice")
 	}
 	a := o.account("alice")
-	if len(a.Authenticators) != 1 || a.Authenticators[0].Method != "password" || !a.User.MFAEnabled || o.alive(b) != "" {
-		t.Errorf("after the reset: %+v, %q is alive", a, o.alive(b))
+	if len(a.Authenticators) != 1 || a.Authenticators[0].Method != "password" || !a.User.MFAEnabled || o.remaining(b) != "" {
+		t.Errorf("after the reset: %+v, %q remains", a, o.remaining(b))
 	}
 	if n := o.countEvents(mfa.EventFactorDeleted, alice); n != 2 {
 		t.Errorf("%d factors deleted in the trail, want 2", n)

@@ -15,8 +15,8 @@ func TestSettingAPassword(t *testing.T) {
 	if code, _, err := o.run(secondPass+"\n", "user", "set-password", "alice"); code != cli.ExitOK {
 		t.Fatal(err)
 	}
-	if !o.proves("alice", secondPass) || o.alive(b) != "" {
-		t.Errorf("the new password counts: %v; alive: %q", o.proves("alice", secondPass), o.alive(b))
+	if !o.proves("alice", secondPass) || o.remaining(b) != "" {
+		t.Errorf("the new password counts: %v; alive: %q", o.proves("alice", secondPass), o.remaining(b))
 	}
 	o.must("user", "set-password", "alice", "--password-file", o.file("password", firstPass+"\n"))
 	a := o.account("alice")

@@ -49,9 +49,9 @@ func TestUnknownNamesLookKnown(t *testing.T) {
 		a := h.app()
 		out := []string{shape(a.begin("lone")), shape(a.call("/identify", "identifier", name)),
 			shape(a.call("/password", "identifier", name, "password", "wrong horse"))}
-		begun := a.call("/initiate", "identifier", name, "method", "totp")
-		out = append(out, shape(begun))
-		exchange := begun.body["exchange"].(map[string]any)["exchange_id"]
+		initiation := a.call("/initiate", "identifier", name, "method", "totp")
+		out = append(out, shape(initiation))
+		exchange := initiation.body["exchange"].(map[string]any)["exchange_id"]
 		for range 6 {
 			out = append(out, shape(a.call("/verify", "identifier", name, "method", "totp", "exchange_id", exchange, "passcode", "000000")))
 		}

@@ -58,16 +58,16 @@ func TestInitiateAndVerify(t *testing.T) {
 	r := a.call("/password", "identifier", "ada", "password", password).at("verify")
 	option := r.body["options"].([]any)[0].(map[string]any)
 	r = a.call("/initiate", "method", "totp", "authenticator_id", option["authenticator_id"]).at("verify")
-	begun := r.body["exchange"].(map[string]any)
-	if begun["usage"] != "second" || begun["sub"] == "" || begun["expires_at"] != "2026-11-20T10:05:05Z" {
-		t.Errorf("exchange = %v", begun)
+	exchange := r.body["exchange"].(map[string]any)
+	if exchange["usage"] != "second" || exchange["sub"] == "" || exchange["expires_at"] != "2026-11-20T10:05:05Z" {
+		t.Errorf("exchange = %v", exchange)
 	}
 	if account, err := h.Store.AccountByIdentifier(t.Context(), "ada"); err != nil || strings.Contains(r.raw, string(account.User.ID)) {
 		t.Errorf("%s holds the subject (%v)", r.raw, err)
 	}
 	// A new attempt replaces the first.
 	second := a.call("/initiate", "method", "totp").body["exchange"].(map[string]any)
-	a.call("/verify", "method", "totp", "passcode", h.code(totpKey), "exchange_id", begun["exchange_id"]).refused(409, "invalid_exchange")
+	a.call("/verify", "method", "totp", "passcode", h.code(totpKey), "exchange_id", exchange["exchange_id"]).refused(409, "invalid_exchange")
 	a.call("/verify", "method", "recovery", "passcode", "aaaaaaaaaaaaaaaaaaaaaaaa", "exchange_id", second["exchange_id"]).refused(409, "invalid_exchange")
 	code := h.code(totpKey)
 	a.call("/verify", "method", "totp", "passcode", code, "exchange_id", second["exchange_id"]).at("done")
@@ -119,13 +119,13 @@ func TestEnrollmentAndRecoveryCodes(t *testing.T) {
 	}
 	a.call("/enroll", "method", "recovery").refused(409, "not_configured")
 	r = a.call("/enroll", "method", "totp", "name", "Work phone").at("enroll")
-	begun := r.body["enrollment"].(map[string]any)
-	if begun["text"] != "Work phone" || !strings.HasPrefix(begun["qr"].(string), "data:image/png;base64,") || !strings.HasPrefix(begun["uri"].(string), "otpauth://totp/") {
-		t.Errorf("enrollment = %v", begun)
+	enrollment := r.body["enrollment"].(map[string]any)
+	if enrollment["text"] != "Work phone" || !strings.HasPrefix(enrollment["qr"].(string), "data:image/png;base64,") || !strings.HasPrefix(enrollment["uri"].(string), "otpauth://totp/") {
+		t.Errorf("enrollment = %v", enrollment)
 	}
-	a.call("/enroll/confirm", "exchange_id", begun["exchange_id"], "passcode", "000000").refused(422, "invalid_passcode")
+	a.call("/enroll/confirm", "exchange_id", enrollment["exchange_id"], "passcode", "000000").refused(422, "invalid_passcode")
 	a.call("/verify", "method", "totp", "passcode", "000000").refused(409, "request_changed")
-	r = a.call("/enroll/confirm", "exchange_id", begun["exchange_id"], "passcode", h.code(begun["secret"].(string))).at("recovery")
+	r = a.call("/enroll/confirm", "exchange_id", enrollment["exchange_id"], "passcode", h.code(enrollment["secret"].(string))).at("recovery")
 	if codes := r.body["recovery_codes"].([]any); len(codes) != 10 {
 		t.Errorf("codes = %v, want 10", codes)
 	}
@@ -147,9 +147,9 @@ func TestEnrollmentExpires(t *testing.T) {
 	a := h.app()
 	a.begin("vault")
 	a.call("/password", "identifier", "bob", "password", password).at("enroll")
-	begun := a.call("/enroll", "method", "totp").body["enrollment"].(map[string]any)
+	enrollment := a.call("/enroll", "method", "totp").body["enrollment"].(map[string]any)
 	h.Wait(600e9)
-	a.call("/enroll/confirm", "exchange_id", begun["exchange_id"], "passcode", h.code(begun["secret"].(string))).refused(409, "enrollment_expired")
+	a.call("/enroll/confirm", "exchange_id", enrollment["exchange_id"], "passcode", h.code(enrollment["secret"].(string))).refused(409, "enrollment_expired")
 	h.Wait(600e9)
 	a.call("/enroll", "method", "totp").refused(403, "reauthentication_required")
 	a.call("/restart").at("identify")

@@ -167,9 +167,9 @@ func TestLoginSwitchesSurfaces(t *testing.T) {
 		id := b.authorize("vault")
 		b.submit("/login", "username", "ada", "password", password)
 		a := b.own(id)
-		begun := a.call("/initiate", "method", "totp").body["exchange"].(map[string]any)
+		exchange := a.call("/initiate", "method", "totp").body["exchange"].(map[string]any)
 		a.origin = ""
-		a.call("/verify", "method", "totp", "passcode", h.code(totpKey), "exchange_id", begun["exchange_id"]).at("done")
+		a.call("/verify", "method", "totp", "passcode", h.code(totpKey), "exchange_id", exchange["exchange_id"]).at("done")
 	})
 	t.Run("the server's own page by JSON with the cookie, signed in at the end", func(t *testing.T) {
 		h.T = t

@@ -283,10 +283,10 @@ func TestUnknownUsersLookLikeOthers(t *testing.T) {
 		begin()
 		medium := h.at(page.json("/verification-srv/public/graph/user/setup", "request_id", request, "identifier", name), "data.configured_list.0.mediums.0.id")
 		for _, pairs := range [][]string{{"email", name, "medium_id", medium}, {"medium_id", medium}, {"identifier", name}} {
-			begun := page.json("/verification-srv/authentication/totp/initiation", append(pairs, "request_id", request, "usage_type", "INITIAL_AUTHENTICATION")...)
-			wrong := page.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"), "passcode", h.wrong())
+			initiation := page.json("/verification-srv/authentication/totp/initiation", append(pairs, "request_id", request, "usage_type", "INITIAL_AUTHENTICATION")...)
+			wrong := page.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(initiation, "data.exchange_id.exchange_id"), "passcode", h.wrong())
 			other := page.json("/verification-srv/authentication/backupcode/initiation", "medium_id", medium, "request_id", request, "usage_type", "INITIAL_AUTHENTICATION")
-			for _, w := range []*httptest.ResponseRecorder{begun, wrong} {
+			for _, w := range []*httptest.ResponseRecorder{initiation, wrong} {
 				shapes[name] = append(shapes[name], fmt.Sprint(w.Code, bare(w.Body.String())))
 			}
 			shapes[name] = append(shapes[name], fmt.Sprint(other.Code))

@@ -240,8 +240,8 @@ func TestCallsForPrograms(t *testing.T) {
 	golden(t, "twin_mfa_required", w)
 	track, sub := h.at(w, "error.track_id"), h.at(w, "error.sub")
 	golden(t, "twin_not_yet", h.is(app.json("/login-srv/precheck/continue/sdk/"+track, "track_id", track), expectationFailed))
-	begun := h.is(app.json("/verification-srv/authentication/totp/initiation", "request_id", request, "sub", sub, "usage_type", "MULTIFACTOR_AUTHENTICATION"), http.StatusOK)
-	h.is(app.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"), "passcode", h.Code(totpKey)), http.StatusOK)
+	initiation := h.is(app.json("/verification-srv/authentication/totp/initiation", "request_id", request, "sub", sub, "usage_type", "MULTIFACTOR_AUTHENTICATION"), http.StatusOK)
+	h.is(app.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(initiation, "data.exchange_id.exchange_id"), "passcode", h.Code(totpKey)), http.StatusOK)
 	done := h.is(app.json("/login-srv/precheck/continue/sdk/"+track, "track_id", track, "requestId", request), http.StatusOK)
 	golden(t, "twin_code", done)
 	if _, claims := h.claims(h.at(done, "data.code")); claims["acr"] != "aal2" {
@@ -252,10 +252,10 @@ func TestCallsForPrograms(t *testing.T) {
 	h.client(func(c *storage.Client) { c.Passwordless = true })
 	h.Wait(time.Minute)
 	request = h.at(app.json("/authz-srv/authrequest/authz/generate", flat(authorizeParams("response_mode", "form_post"))...), "data.requestId")
-	begun = h.is(app.json("/verification-srv/authentication/totp/initiation", "request_id", request, "identifier", "ada", "usage_type", "PASSWORDLESS_AUTHENTICATION"), http.StatusOK)
-	h.is(app.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"), "passcode", h.Code(totpKey)), http.StatusOK)
-	done = h.is(app.json("/login-srv/verification/sdk/login", "requestId", request, "status_id", h.at(begun, "data.status_id"),
-		"verificationType", "totp", "sub", h.at(begun, "data.sub")), http.StatusOK)
+	initiation = h.is(app.json("/verification-srv/authentication/totp/initiation", "request_id", request, "identifier", "ada", "usage_type", "PASSWORDLESS_AUTHENTICATION"), http.StatusOK)
+	h.is(app.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(initiation, "data.exchange_id.exchange_id"), "passcode", h.Code(totpKey)), http.StatusOK)
+	done = h.is(app.json("/login-srv/verification/sdk/login", "requestId", request, "status_id", h.at(initiation, "data.status_id"),
+		"verificationType", "totp", "sub", h.at(initiation, "data.sub")), http.StatusOK)
 	h.claims(h.at(done, "data.code"))
 
 	h.Wait(time.Minute)

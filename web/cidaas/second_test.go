@@ -45,13 +45,13 @@ func TestPasswordThenSecondFactor(t *testing.T) {
 	golden(t, "prelogin", h.is(b.do("GET", "/token-srv/prelogin/metadata/"+track, "application/json", ""), http.StatusOK))
 
 	list := h.is(b.json("/verification-srv/v2/setup/public/configured/list", "sub", sub, "request_id", request), http.StatusOK)
-	begun := h.is(b.json("/verification-srv/v2/authenticate/initiate/totp", "usage_type", "MULTIFACTOR_AUTHENTICATION", "request_id", request,
+	initiation := h.is(b.json("/verification-srv/v2/authenticate/initiate/totp", "usage_type", "MULTIFACTOR_AUTHENTICATION", "request_id", request,
 		"sub", sub, "medium_id", h.at(list, "data.configured_list.0.mediums.0.id"), "type", "totp"), http.StatusOK)
 	back := h.query(h.is(b.form("/login-srv/precheck/continue/"+track, "track_id", track), http.StatusSeeOther).Header().Get("Location"), app+"/login?")
 	if back.Get("track_id") != track || back.Get("error") == "" {
 		t.Errorf("before verification: led to %v, want the page of the second factor again", back)
 	}
-	h.is(b.json("/verification-srv/v2/authenticate/authenticate/totp", "type", "totp", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"),
+	h.is(b.json("/verification-srv/v2/authenticate/authenticate/totp", "type", "totp", "exchange_id", h.at(initiation, "data.exchange_id.exchange_id"),
 		"pass_code", h.Code(totpKey), "client_id", "shop"), http.StatusOK)
 	// The libraries write a word into the form for a missing value.
 	w = h.is(b.form("/login-srv/precheck/continue/"+track, "track_id", track, "status_id", "undefined", "requestId", "null", "sub", "undefined",

@@ -31,8 +31,8 @@ type flood struct {
 	foreign string // a Host header; "": the real one
 }
 
-// flooded opens a server with low limits and a stopped clock.
-func flooded(t *testing.T, settings string) *flood {
+// newFlood opens a server with low limits and a stopped clock.
+func newFlood(t *testing.T, settings string) *flood {
 	t.Helper()
 	servertest.Apply(t, settings, floodState)
 	o, at := servertest.Options(t, settings, new(servertest.Clock)), time.Now()
@@ -119,7 +119,7 @@ func TestUnauthenticatedCallersWriteLittle(t *testing.T) {
 			"one address": func(route, _ int) string { return fmt.Sprintf("::ffff:10.1.%d.1", route) },
 			"one network": func(route, call int) string { return fmt.Sprintf("2001:db8:%x:%x::1", route, call) },
 		} {
-			t.Run(from, func(t *testing.T) { floods(t, flooded(t, settings), address, over) })
+			t.Run(from, func(t *testing.T) { floods(t, newFlood(t, settings), address, over) })
 		}
 	})
 }

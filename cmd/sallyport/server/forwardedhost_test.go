@@ -14,7 +14,7 @@ import (
 // settings (H-7).
 func TestNoResponseRepeatsTheHostHeader(t *testing.T) {
 	settings, _, _ := servertest.NewInstallation(t)
-	f := flooded(t, settings)
+	f := newFlood(t, settings)
 	f.address = func(int) string { return "::ffff:10.1.1.1" }
 	var opened struct {
 		ID string `json:"request_id"`

@@ -250,16 +250,16 @@ func (a *attacked) attack(v victim, route [2]string, who, id, token string, head
 	bodies := [][2]string{{"", ""}}
 	if route[0] != "GET" {
 		bodies = nil
-		shows := []string{""}
+		tokens := []string{""}
 		if whole {
-			shows = []string{"", id, token}
+			tokens = []string{"", id, token}
 		}
-		for _, shown := range shows {
+		for _, token := range tokens {
 			delete(members, "login_token")
 			form.Del("login_token")
-			if shown != "" {
-				members["login_token"] = shown
-				form.Set("login_token", shown)
+			if token != "" {
+				members["login_token"] = token
+				form.Set("login_token", token)
 			}
 			text, err := json.Marshal(members)
 			if err != nil {
@@ -281,15 +281,15 @@ func (a *attacked) attack(v victim, route [2]string, who, id, token string, head
 			continue // the first caller to prove a factor owns a fresh request
 		}
 		w := a.do(route[0], to, body[0], body[1], header)
-		shown := w.Header().Get("Location") + " " + w.Body.String()
+		response := w.Header().Get("Location") + " " + w.Body.String()
 		for _, secret := range []string{"vera", ownerSecretState} {
 			// Proving a first factor for a fresh request begins a login, whose response has the state.
-			if strings.Contains(shown, secret) && !(v.fresh && secret == ownerSecretState) {
-				a.T.Errorf("%s, %s: %s %s shows %q: %d %s", v.name, who, route[0], to, secret, w.Code, shown)
+			if strings.Contains(response, secret) && !(v.fresh && secret == ownerSecretState) {
+				a.T.Errorf("%s, %s: %s %s shows %q: %d %s", v.name, who, route[0], to, secret, w.Code, response)
 			}
 		}
-		if !v.fresh && strings.Contains(shown, "code=") || w.Code >= 500 || bytes.Contains([]byte(strings.Join(w.Header().Values("Set-Cookie"), " ")), []byte("sallyport_session")) {
-			a.T.Errorf("%s, %s: %s %s = %d %v %s", v.name, who, route[0], to, w.Code, w.Header(), shown)
+		if !v.fresh && strings.Contains(response, "code=") || w.Code >= 500 || bytes.Contains([]byte(strings.Join(w.Header().Values("Set-Cookie"), " ")), []byte("sallyport_session")) {
+			a.T.Errorf("%s, %s: %s %s = %d %v %s", v.name, who, route[0], to, w.Code, w.Header(), response)
 		}
 	}
 }
