@@ -47,7 +47,7 @@ func (m *Manager) CheckUnused(ctx context.Context, id storage.KeyID) error {
 		return throttle.MoveCounters(ctx, m.Store, m.Keyring, Batch, func(int, int) {})
 	case "pepper":
 		n := 0
-		err := m.Store.EachSecret(ctx, "password", func(secret []byte) {
+		err := m.Store.EachSecret(ctx, password.Name, func(secret []byte) {
 			if password.PepperOf(secret) == id {
 				n++
 			}
