@@ -10,7 +10,7 @@ import (
 	"sallyport/storage"
 )
 
-// An enrolment that was begun by a token ends with everything it was begun under.
+// An enrolment begun with an access token ends with that token, its session and its password.
 func TestAnEnrolmentByATokenDiesWithIt(t *testing.T) {
 	for _, tc := range []struct {
 		name string

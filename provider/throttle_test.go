@@ -56,7 +56,7 @@ func (h *fixture) fail(n int, address, id string) {
 	}
 }
 
-// is checks what a secret is answered.
+// is checks the status for a secret.
 func (h *fixture) is(what string, got, want int) {
 	h.t.Helper()
 	if got != want {
@@ -164,13 +164,13 @@ func TestNobodyIsComparedWhileAFailureIsCounted(t *testing.T) {
 	}
 }
 
-// Right secrets read and write nothing, and where a failure makes them counted they are
-// all taken back, however many come at once.
+// Right secrets read and write nothing. After a failure they are counted too, and the counts are
+// taken back, however many run in parallel.
 func TestRightSecretsAreNotHeldAgainstAClient(t *testing.T) {
 	onBothDatabases(t, func(h *fixture) {
 		h.client("rp")
 		revoke := func() reply {
-			return h.postFrom(h.from(home), h.p.Introspection.Revoke, presenter{header: basic("rp", clientSecret)}, formOf("token", "no token of ours"))
+			return h.postFrom(h.from(home), h.p.Introspection.Revoke, presenter{header: basic("rp", clientSecret)}, formOf("token", "an unknown token"))
 		}
 		revoke() // the client is in memory now
 		before := h.engine.Stats().Statements
@@ -245,7 +245,7 @@ func TestInventedNamesMakeNoRows(t *testing.T) {
 	})
 }
 
-// What can not be counted is not compared.
+// A secret that cannot be counted is not compared.
 func TestASecretThatIsNotCountedIsNotCompared(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
@@ -257,8 +257,8 @@ func TestASecretThatIsNotCountedIsNotCompared(t *testing.T) {
 	h.is("a right one from elsewhere", h.show(abroad, "rp", clientSecret), 200)
 }
 
-// Over the budget of its address whoever failed is refused without a word written, and who
-// never failed goes on.
+// Over the budget of its address a client that failed is refused without a write; a client that
+// never failed continues.
 func TestFailuresOfClientsHaveABudget(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
@@ -276,11 +276,11 @@ func TestFailuresOfClientsHaveABudget(t *testing.T) {
 	before := h.engine.Stats().Statements
 	got := h.postFrom(h.from(home), h.p.Grants.Token, presenter{header: basic("rp", clientSecret)}, formOf("grant_type", "client_credentials"))
 	if got.Status != 429 || got.Header.Get("Retry-After") != "90" {
-		t.Errorf("who failed = %d %v, want 429 and Retry-After of the budget", got.Status, got.Header)
+		t.Errorf("the client that failed = %d %v, want 429 and Retry-After of the budget", got.Status, got.Header)
 	}
 	h.is("a wrong secret of another", h.show(home, "other", "wrong"), 429)
 	if n := h.engine.Stats().Statements - before; n != 0 {
 		t.Errorf("%d statements over the budget, want none", n)
 	}
-	h.is("who never failed, from elsewhere", h.show(abroad, "other", clientSecret), 200)
+	h.is("the one that never failed, from elsewhere", h.show(abroad, "other", clientSecret), 200)
 }

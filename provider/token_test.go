@@ -58,7 +58,7 @@ func TestTokenRefuses(t *testing.T) {
 		{"post of a client registered for basic", "", cc("client_id", "rp", "client_secret", clientSecret), 401, "invalid_client"},
 		{"name alone of a confidential client", "", cc("client_id", "rp"), 401, "invalid_client"},
 		{"a secret from a public client", "", cc("client_id", "spa", "client_secret", clientSecret), 401, "invalid_client"},
-		{"two ways at once", "rp", cc("client_id", "rp", "client_secret", clientSecret), 400, "invalid_request"},
+		{"two ways in one request", "rp", cc("client_id", "rp", "client_secret", clientSecret), 400, "invalid_request"},
 		{"client credentials of a public client", "", cc("client_id", "spa"), 400, "unauthorized_client"},
 		{"client credentials without the grant", "codeonly", cc(), 400, "unauthorized_client"},
 		{"unknown scope", "rp", cc("scope", "nonsense"), 400, "invalid_scope"},
@@ -132,7 +132,7 @@ func TestClientCredentials(t *testing.T) {
 	h.client("rp", func(c *storage.Client) { c.Audience = []string{"https://api.example", "https://two.example"} })
 	h.client("plain", func(c *storage.Client) { c.AccessTokenFormat, c.AccessTokenTTL = "opaque", 60 })
 	got := h.post(h.p.Grants.Token, "rp", formOf("grant_type", "client_credentials", "scope", "read openid", "resource", "https://two.example"))
-	claims, _ := h.opened(got.get("access_token"))
+	claims, _ := h.readJWT(got.get("access_token"))
 	if claims["sub"] != "rp" || claims["aud"] != "https://two.example" || claims["scope"] != "read" || got.Body["refresh_token"] != nil || got.Body["id_token"] != nil {
 		t.Errorf("token = %v, body = %s", claims, got.Raw)
 	}
@@ -179,7 +179,7 @@ func TestAWrongVerifierDoesNotWeakenTheCode(t *testing.T) {
 		t.Errorf("the right verifier = %d %s, want 200", got.Status, got.Raw)
 	}
 	b := h.begin(params("excused", "code_challenge", "", "code_challenge_method", ""), s)
-	bare := h.answered(b.Finished.Answer).Get("code")
+	bare := h.values(b.Finished.Answer).Get("code")
 	if got := h.post(h.p.Grants.Token, "excused", redeem(bare)); got.get("error") != "invalid_grant" {
 		t.Errorf("a verifier without a challenge = %s, want invalid_grant", got.Raw)
 	}
@@ -238,7 +238,7 @@ func TestOfTwentyRedemptionsOneSucceeds(t *testing.T) {
 
 func TestADisabledUserGetsNoTokens(t *testing.T) { noTokens(t, storage.UserDisabled) }
 
-// Who has proven nothing yet has none either, even if storage kept some.
+// A pending user has proven no factor and gets no tokens, even if storage has a grant.
 func TestAPendingUserGetsNoTokens(t *testing.T) { noTokens(t, storage.UserPending) }
 
 func noTokens(t *testing.T, off storage.UserStatus) {
@@ -265,8 +265,8 @@ func TestLogoutEndsGrantsWithoutOfflineAccess(t *testing.T) {
 	h.user("ada", "")
 	code, s := h.signIn(params("rp", "scope", "openid"), "ada")
 	online := h.post(h.p.Grants.Token, "rp", redeem(code))
-	offline := h.post(h.p.Grants.Token, "rp", redeem(h.answered(h.begin(params("rp", "scope", "openid offline_access"), s).Finished.Answer).Get("code")))
-	late := h.answered(h.begin(params("rp"), s).Finished.Answer).Get("code")
+	offline := h.post(h.p.Grants.Token, "rp", redeem(h.values(h.begin(params("rp", "scope", "openid offline_access"), s).Finished.Answer).Get("code")))
+	late := h.values(h.begin(params("rp"), s).Finished.Answer).Get("code")
 	if online.get("refresh_token") == "" || offline.get("refresh_token") == "" {
 		t.Fatal("a refresh token is missing")
 	}
@@ -293,8 +293,8 @@ func TestAlgorithmsPerClient(t *testing.T) {
 		if want == "" {
 			want = "RS256"
 		}
-		claims, header := h.opened(got.get("id_token"))
-		_, access := h.opened(got.get("access_token"))
+		claims, header := h.readJWT(got.get("id_token"))
+		_, access := h.readJWT(got.get("access_token"))
 		if header.Algorithm != want || access.Algorithm != want || header.KeyID == "" {
 			t.Errorf("%q: signed with %s and %s, want %s", alg, header.Algorithm, access.Algorithm, want)
 		}
