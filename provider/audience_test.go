@@ -24,7 +24,7 @@ func (h *fixture) inspectBy(bearer, token string) reply {
 }
 
 // A resource server that receives a token must not be able to use it at this provider.
-func TestTokensOpenOnlyWhatTheyAreFor(t *testing.T) {
+func TestTokensAreAcceptedByTheirAudience(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
 		change   func(*storage.Client)

@@ -310,7 +310,7 @@ func FuzzHint(f *testing.F) {
 }
 
 // An unauthenticated caller can begin logins, so they are counted and not in the audit trail.
-func TestABegunLoginIsCountedAndNotWrittenDown(t *testing.T) {
+func TestBegunLoginsAreCountedButNotAudited(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
 	for range 3 {

@@ -30,7 +30,7 @@ func TestTheServersClockDecides(t *testing.T) {
 
 // Edges 8 and 9: a missing state and a short nonce go all the way, and nothing is
 // invented in their place.
-func TestNoStateAndAShortNonceGoAllTheWay(t *testing.T) {
+func TestAMissingStateAndAShortNonceAreKept(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
 	h.user("ada", "")

@@ -69,7 +69,7 @@ func TestConsentsAreListedAndWithdrawn(t *testing.T) {
 }
 
 // Every application with access is listed, including those that need no consent.
-func TestApplicationsOfOurOwnAreListedAndEnded(t *testing.T) {
+func TestFirstPartyApplicationsAreListedAndEnded(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp", func(c *storage.Client) { c.Name = "Ours" })
 	ada := h.user("ada", "")
@@ -94,7 +94,7 @@ func TestApplicationsOfOurOwnAreListedAndEnded(t *testing.T) {
 	}
 }
 
-func TestSignOutEverywhereElseEndsEveryGrantButOurs(t *testing.T) {
+func TestSignOutEverywhereElseKeepsOneGrant(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
 	h.user("ada", "")

@@ -66,7 +66,7 @@ func logouts() []logoutCase {
 
 // An attacker has ID tokens of their own account, or of another application. A page on another
 // site must not end the logins of this browser's user with one.
-func TestAHintEndsNobodyElsesLogin(t *testing.T) {
+func TestAHintEndsOnlyItsUsersLogins(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
 	h.client("asks", func(c *storage.Client) { c.Consent = "ask" })

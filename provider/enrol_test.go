@@ -11,7 +11,7 @@ import (
 )
 
 // An enrolment begun with an access token ends with that token, its session and its password.
-func TestAnEnrolmentByATokenDiesWithIt(t *testing.T) {
+func TestAnEnrolmentEndsWithItsToken(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		end  func(h *fixture, o mfa.Owner, s *session.SignedIn)

@@ -64,7 +64,7 @@ func breakages() []breakage {
 }
 
 // Edge 15, R-6, R-7: while storage fails, no token is issued and no success is reported.
-func TestEveryStorageFailureIsSaidAloud(t *testing.T) {
+func TestEveryStorageFailureIsReported(t *testing.T) {
 	for _, tc := range breakages() {
 		t.Run(tc.name, func(t *testing.T) {
 			h := newFixture(t)

@@ -53,7 +53,7 @@ func TestALoginEndsInTokens(t *testing.T) {
 	}
 }
 
-func TestASessionAnswersAtOnce(t *testing.T) {
+func TestASessionFinishesALoginImmediately(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
 	h.client("other")

@@ -27,7 +27,7 @@ func TestOwnLoginPageOfAClient(t *testing.T) {
 
 // Tokens have no verifier that protects them. A caller who has seen the ID of a headless login
 // must not be able to fetch them as soon as its user finishes.
-func TestTokensAreToldToTheBrowserOfALoginAlone(t *testing.T) {
+func TestTokensReachOnlyTheBrowserOfALogin(t *testing.T) {
 	for _, tc := range []struct{ responseType, want string }{{"token", "not_allowed"}, {"code id_token", "not_allowed"}, {"code", ""}} {
 		t.Run(tc.responseType, func(t *testing.T) {
 			h := newFixture(t)

@@ -15,7 +15,7 @@ func silent(c *storage.Client) { c.SilentLogin = true }
 
 // RFC 8252 section 8.6: where any program can pass for the client, a session alone
 // yields no code.
-func TestWhoCanBeImpersonatedNeedsAPerson(t *testing.T) {
+func TestImpersonableClientsNeedInteraction(t *testing.T) {
 	native := func(c *storage.Client) { c.Native = true }
 	same := func(*storage.Client) {}
 	asks := func(c *storage.Client) { c.Consent = "ask" }
@@ -91,7 +91,7 @@ func TestWhoCanBeImpersonatedNeedsAPerson(t *testing.T) {
 
 // A password entered in this login counts as interaction, even if a session existed before.
 // A factor proven in another request does not.
-func TestAProofInTheRequestIsAnAct(t *testing.T) {
+func TestAFactorProvenInTheRequestIsInteraction(t *testing.T) {
 	h := newFixture(t)
 	h.client("app", public, redirectTo("com.example.app:/cb"))
 	h.client("rp")

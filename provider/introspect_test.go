@@ -87,7 +87,7 @@ func TestIntrospectionIsForOwnersAndResources(t *testing.T) {
 }
 
 // RFC 9068 section 4: the typ header distinguishes an access token.
-func TestOnlyAnAccessTokenIsOne(t *testing.T) {
+func TestOnlyAccessTokensAreReadAsSuch(t *testing.T) {
 	h := newFixture(t)
 	for typ, want := range map[string]bool{signing.TypeAccessToken: true, signing.TypeIDToken: false} {
 		payload, err := json.Marshal(token.Access{Issuer: issuer, ID: "1", Client: "rp", Expires: h.now().Unix() + 1})

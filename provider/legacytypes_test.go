@@ -18,7 +18,7 @@ func (h *fixture) legacy(id storage.ClientID, types ...string) {
 	h.client(id, public, func(c *storage.Client) { c.LegacyResponseTypes = types })
 }
 
-func TestResponseTypesThatEndInATokenAnswerInTheFragment(t *testing.T) {
+func TestResponseTypesWithTokensUseTheFragment(t *testing.T) {
 	for _, tc := range []struct {
 		responseType, listed string
 		want                 []string
@@ -143,7 +143,7 @@ func TestTokensOfTheAuthorizationEndpointByForm(t *testing.T) {
 	}
 }
 
-func TestDiscoveryTellsLegacyResponseTypes(t *testing.T) {
+func TestDiscoveryListsLegacyResponseTypes(t *testing.T) {
 	h := newFixture(t)
 	for _, on := range []bool{false, true} {
 		h.p.options.LegacyResponseTypes = on

@@ -70,7 +70,7 @@ func TestNext(t *testing.T) {
 	}
 }
 
-func TestNextTellsPagesWhatTheyShow(t *testing.T) {
+func TestNextReturnsWhatPagesShow(t *testing.T) {
 	h := newFixture(t)
 	h.client("always", func(c *storage.Client) { c.MFA = mfa.MFAAlways })
 	h.user("ada", totpSecret)
@@ -92,7 +92,7 @@ func TestNextTellsPagesWhatTheyShow(t *testing.T) {
 }
 
 // B-2: all the same answer, and the same for an unknown request.
-func TestARequestIsItsBrowsersOwn(t *testing.T) {
+func TestARequestBelongsToItsBrowser(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
 	h.client("headless", func(c *storage.Client) {
@@ -235,7 +235,7 @@ func TestCancelAndRefusalsReachTheClient(t *testing.T) {
 	}
 }
 
-func TestTheWrongSubjectIsSentBack(t *testing.T) {
+func TestAnotherSubjectIsRefused(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
 	ada := h.user("ada", "")
@@ -334,7 +334,7 @@ func TestConsentIsRememberedByScope(t *testing.T) {
 	}
 }
 
-func TestFreshRecoveryCodesAreSeenFirst(t *testing.T) {
+func TestNewRecoveryCodesAreShownBeforeTheLoginFinishes(t *testing.T) {
 	h := newFixture(t)
 	h.client("always", func(c *storage.Client) { c.MFA = mfa.MFAAlways })
 	h.user("bob", "")
@@ -358,7 +358,7 @@ func TestFreshRecoveryCodesAreSeenFirst(t *testing.T) {
 	}
 }
 
-func TestACRIsToldInTheClientsWords(t *testing.T) {
+func TestACRUsesTheNamesOfTheClient(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
 	h.user("ada", totpSecret)

@@ -66,7 +66,7 @@ func (h *fixture) checkOutsider(id storage.RequestID) {
 
 func second[T any](_ T, err error) error { return err }
 
-func TestAFirstFactorFromElsewhereBeginsALoginOfItsOwn(t *testing.T) {
+func TestAFirstFactorFromElsewhereBeginsADetachedLogin(t *testing.T) {
 	for _, where := range []string{"a program", "a browser"} {
 		t.Run("opened in "+where, func(t *testing.T) {
 			h := newHeadlessFixture(t)
@@ -124,7 +124,7 @@ func TestAFirstFactorFromElsewhereBeginsALoginOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestWhoComesAfterTheFirstFactor(t *testing.T) {
+func TestOneDetachedLoginOfARequestFinishes(t *testing.T) {
 	h := newHeadlessFixture(t)
 	id, err := h.p.Open(h.ctx, params("own"), elsewhere)
 	h.ok(err)
@@ -155,7 +155,7 @@ func TestWhoComesAfterTheFirstFactor(t *testing.T) {
 	}
 }
 
-func TestAStrangerInABoundRequestDisturbsNobody(t *testing.T) {
+func TestOthersCannotDisturbABoundRequest(t *testing.T) {
 	h := newHeadlessFixture(t)
 	id := h.begin(params("own"), nil).Request
 	st := h.beginDetached(id, "bob")
@@ -195,7 +195,7 @@ func (h *fixture) nextFor(id storage.RequestID, name string) Step {
 	return st
 }
 
-func TestWhichBrowserTakesALoginOver(t *testing.T) {
+func TestWhichBrowserAdoptsALogin(t *testing.T) {
 	h := newHeadlessFixture(t)
 	other := mfa.Caller{Browser: strings.Repeat("c", 43)}
 	open := func() storage.RequestID {
@@ -255,7 +255,7 @@ func TestWhichBrowserTakesALoginOver(t *testing.T) {
 	}
 }
 
-func TestALoginOfItsOwnBeginsAnew(t *testing.T) {
+func TestRestartingADetachedLogin(t *testing.T) {
 	h := newHeadlessFixture(t)
 	id, err := h.p.Open(h.ctx, params("own"), elsewhere)
 	h.ok(err)
@@ -284,7 +284,7 @@ func TestALoginOfItsOwnBeginsAnew(t *testing.T) {
 	}
 }
 
-func TestSigningOutEndsWhatIsParked(t *testing.T) {
+func TestSigningOutCancelsUnfinishedLogins(t *testing.T) {
 	h := newHeadlessFixture(t)
 	h.client("asks", func(c *storage.Client) { c.Consent = "ask" })
 	_, s := h.signIn(params("rp"), "bob")

@@ -9,7 +9,7 @@ import (
 	"sallyport/provider/oauth"
 )
 
-func TestParametersStandOnce(t *testing.T) {
+func TestParametersAppearOnce(t *testing.T) {
 	many := url.Values{}
 	for i := range oauth.MaxParams + 1 {
 		many.Set("p"+strings.Repeat("x", i), "1")

@@ -158,7 +158,7 @@ func TestReuseEndsTheFamily(t *testing.T) {
 }
 
 // Edges 3 and 5, O-7.
-func TestOfTwentyRefreshesOneMakesASuccessor(t *testing.T) {
+func TestOfTwentyRefreshesOneIssuesASuccessor(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		grace int64
@@ -236,7 +236,7 @@ func TestRefreshTokensEnd(t *testing.T) {
 	}
 }
 
-func TestARefreshTokenIsItsClientsOwn(t *testing.T) {
+func TestARefreshTokenBelongsToItsClient(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
 	h.client("other")
@@ -255,7 +255,7 @@ func TestARefreshTokenIsItsClientsOwn(t *testing.T) {
 }
 
 // Edge 7: a refresh cannot request what the client lost since.
-func TestRefreshIsJudgedByTheClientOfToday(t *testing.T) {
+func TestRefreshUsesTheCurrentClient(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp", func(c *storage.Client) { c.Audience = []string{"https://a.example"} })
 	h.user("ada", "")

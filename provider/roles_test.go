@@ -15,7 +15,7 @@ func (h *fixture) setRoles(u storage.User, roles ...string) {
 
 // RFC 9068 section 2.2.3.1: the access token contains the roles, for resource
 // servers that do not introspect.
-func TestRolesAreThoseOfTheMoment(t *testing.T) {
+func TestRolesAreCurrent(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
 	user := h.user("ada", "")
@@ -58,7 +58,7 @@ func TestRolesAreThoseOfTheMoment(t *testing.T) {
 	}
 }
 
-func TestRolesAreToldByScope(t *testing.T) {
+func TestThirdPartiesNeedTheRolesScope(t *testing.T) {
 	h := newFixture(t)
 	all := []string{"openid", "roles", "read"}
 	for _, id := range []storage.ClientID{"own", "others", "opaque"} {

@@ -58,7 +58,7 @@ func (h *fixture) otherCallers() []presenter {
 }
 
 // A caller who finds a token, used or not, cannot use it to end the grant of its client.
-func TestAStrangerEndsNobodysTokens(t *testing.T) {
+func TestOtherClientsCannotEndTokens(t *testing.T) {
 	for _, holder := range []presenter{
 		{"a confidential client", basic("rp", clientSecret), []string{}},
 		{"a public client", "", []string{"client_id", "spa"}},
@@ -132,7 +132,7 @@ func grantOf(h *fixture, token string) storage.GrantID {
 
 // The verifier is the only credential of a public client. A caller who has seen a code in a
 // URL, but not the verifier, could not have redeemed it.
-func TestAReplayIsAUseByWhoCouldHaveRedeemedTheCode(t *testing.T) {
+func TestOnlyACallerWithTheVerifierReplaysACode(t *testing.T) {
 	for _, tc := range []struct {
 		name, client, challenge, verifier string
 		ends                              bool
@@ -173,7 +173,7 @@ func TestAReplayIsAUseByWhoCouldHaveRedeemedTheCode(t *testing.T) {
 }
 
 // The same concurrently: of many parallel callers only the right client spends the token.
-func TestStrangersRaceInVain(t *testing.T) {
+func TestOtherClientsCannotSpendTokensInParallel(t *testing.T) {
 	for _, what := range []string{"code", "refresh token"} {
 		t.Run(what, func(t *testing.T) {
 			h := newFixture(t)

@@ -97,7 +97,7 @@ func TestWrongSecretsOfAClientWait(t *testing.T) {
 }
 
 // A flood of wrong secrets affects its own address only.
-func TestAFloodOfWrongSecretsStopsNobodyElse(t *testing.T) {
+func TestAFloodOfWrongSecretsAffectsOneAddress(t *testing.T) {
 	onBothDatabases(t, func(h *fixture) {
 		h.client("rp")
 		for n := range 300 {
@@ -142,7 +142,7 @@ func TestParallelSecretsAreCountedBeforeTheyAreCompared(t *testing.T) {
 }
 
 // The right secret, shown while the twentieth wrong one is counted, comes after it.
-func TestNobodyIsComparedWhileAFailureIsCounted(t *testing.T) {
+func TestNoSecretIsComparedWhileAFailureIsCounted(t *testing.T) {
 	for _, known := range []bool{true, false} { // whether this server has seen a failure before
 		onBothDatabases(t, func(h *fixture) {
 			h.client("rp")
@@ -166,7 +166,7 @@ func TestNobodyIsComparedWhileAFailureIsCounted(t *testing.T) {
 
 // Right secrets read and write nothing. After a failure they are counted too, and the counts are
 // taken back, however many run in parallel.
-func TestRightSecretsAreNotHeldAgainstAClient(t *testing.T) {
+func TestRightSecretsAreNotCounted(t *testing.T) {
 	onBothDatabases(t, func(h *fixture) {
 		h.client("rp")
 		revoke := func() reply {
@@ -220,7 +220,7 @@ func TestEveryWayToAuthenticateIsCounted(t *testing.T) {
 }
 
 // Unknown names get the same responses as known ones, and share one counter per network.
-func TestInventedNamesMakeNoRows(t *testing.T) {
+func TestUnknownClientsCreateNoRows(t *testing.T) {
 	onBothDatabases(t, func(h *fixture) {
 		h.client("rp")
 		before := h.engine.Stats().Commits

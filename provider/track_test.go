@@ -52,7 +52,7 @@ func TestATrackLeadsToItsLogin(t *testing.T) {
 	}
 }
 
-func TestWhoseAccessTokenItIs(t *testing.T) {
+func TestTheOwnerOfAnAccessToken(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp", managing)
 	user := h.user("ada", "")
@@ -82,7 +82,7 @@ func TestWhoseAccessTokenItIs(t *testing.T) {
 	}
 }
 
-func TestABearerInspects(t *testing.T) {
+func TestABearerIntrospectsItsOwnTokens(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
 	h.client("other")
@@ -118,7 +118,7 @@ func TestABearerInspects(t *testing.T) {
 	}
 }
 
-func TestAnAccessTokenSpeaksForWhoLeaves(t *testing.T) {
+func TestAnAccessTokenConfirmsALogout(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
 	h.user("ada", "")

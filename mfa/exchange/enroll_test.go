@@ -66,7 +66,7 @@ func TestEnrollingInTheLogin(t *testing.T) {
 	}
 }
 
-func TestTheHandoutIsWhatAppsRead(t *testing.T) {
+func TestTheHandoutIsReadableByApps(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.MFA = mfa.MFAAlways
 	h.CreatePasswordUser()

@@ -202,7 +202,7 @@ func TestPasswordlessIsOneFactor(t *testing.T) {
 	}
 }
 
-func TestAUserWhoTurnsOnTwoFactorsIsNotSignedInByOne(t *testing.T) {
+func TestAUserWithTwoFactorsEnabledIsNotSignedInByOne(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.Passwordless = true
 	u := h.Create(users.Draft{Email: mfatest.Email, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey})

@@ -43,7 +43,7 @@ func (c *countingStore) TouchAPIKeys(ctx context.Context, used map[storage.APIKe
 	return c.store.TouchAPIKeys(ctx, used)
 }
 
-func TestKeysThatOpenNothing(t *testing.T) {
+func TestInvalidKeysAreRefused(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
 	_, good := h.create(a)
@@ -142,7 +142,7 @@ func TestKeysAreReadOnceAndChangesAreSeen(t *testing.T) {
 	}
 }
 
-func TestUnknownKeysAreNotKept(t *testing.T) {
+func TestUnknownKeysAreNotCached(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
 	h.ok(a.Poll(h.ctx))
@@ -174,7 +174,7 @@ func TestAKeyMustHoldTheSumItWasFoundBy(t *testing.T) {
 	}
 }
 
-func TestUseIsNotedOnceAMinute(t *testing.T) {
+func TestUseIsRecordedOnceAMinute(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
 	store := &countingStore{store: h.engine}
@@ -220,7 +220,7 @@ func TestUseIsNotedOnceAMinute(t *testing.T) {
 	}
 }
 
-func TestManyCallersAtOnce(t *testing.T) {
+func TestParallelCallers(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
 	store := &countingStore{store: h.engine}

@@ -12,7 +12,7 @@ import (
 	"sallyport/storage"
 )
 
-func TestAKeyMakesNoStrongerOne(t *testing.T) {
+func TestAKeyCannotCreateAStrongerOne(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
 	both := []string{VerbRead, VerbWrite}
@@ -66,7 +66,7 @@ func (h *fixture) refusedFor(name string, err error, field string) {
 	}
 }
 
-func TestAKeyTouchesNoneButItsOwn(t *testing.T) {
+func TestAKeyManagesOnlyKeysItCreated(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
 	writer := func(name string) func(*Draft) {
@@ -155,7 +155,7 @@ func TestAKeyEndsWithItsMaker(t *testing.T) {
 	}
 }
 
-func TestAMakerThatBecomesWeakerWeakensItsKeys(t *testing.T) {
+func TestAWeakerMakerWeakensItsKeys(t *testing.T) {
 	all := []string{DialectAdmin, DialectStreambird, DialectStytch}
 	for name, tc := range map[string]struct {
 		weaken   func(*storage.APIKey)
@@ -198,7 +198,7 @@ func TestAMakerThatBecomesWeakerWeakensItsKeys(t *testing.T) {
 }
 
 // The operator who disabled a key may have had a reason that its maker does not share.
-func TestAKeyLeavesADisabledOneAsItIs(t *testing.T) {
+func TestAKeyCannotChangeADisabledOne(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
 	writer := func(name string) func(*Draft) {
@@ -279,7 +279,7 @@ func TestAKeyIsNotEnabledWhileItIsDisabled(t *testing.T) {
 	}
 }
 
-func TestALineOfKeysEndsSomewhere(t *testing.T) {
+func TestTheChainOfMakersIsBounded(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
 	by := Operator()

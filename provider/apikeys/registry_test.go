@@ -58,7 +58,7 @@ func TestSecretsAreRecognisable(t *testing.T) {
 	}
 }
 
-func TestASecretIsKeptNowhere(t *testing.T) {
+func TestSecretsAreNotStored(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
 	k, first := h.create(a)
@@ -85,7 +85,7 @@ func TestASecretIsKeptNowhere(t *testing.T) {
 	}
 }
 
-func TestDraftsThatAreNoKeys(t *testing.T) {
+func TestInvalidDraftsAreRefused(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
 	_, ours := h.create(a, func(d *Draft) { d.Name = "taken" })
@@ -142,7 +142,7 @@ func TestDraftsThatAreNoKeys(t *testing.T) {
 	}
 }
 
-func TestASecretIsTakenOver(t *testing.T) {
+func TestASecretIsImported(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
 	old := "sk_live_" + strings.Repeat("aB3", 17)
