@@ -143,8 +143,8 @@ func breaks(root string) ([]string, error) {
 
 // refuse says why a file may not import a path, or nothing.
 func (p plan) refuse(f goFile, imported string) string {
-	if target, ours := strings.CutPrefix(imported, module); ours {
-		return p.refuseOurs(f, target)
+	if target, own := strings.CutPrefix(imported, module); own {
+		return p.refusePackage(f, target)
 	}
 	if !strings.Contains(top(imported), ".") {
 		return refuseStandard(f, imported)
@@ -178,8 +178,8 @@ func refuseStandard(f goFile, imported string) string {
 	return ""
 }
 
-// refuseOurs says why a file may not import a package of ours.
-func (p plan) refuseOurs(f goFile, target string) string {
+// refusePackage returns why a file may not import a package of this module, or "".
+func (p plan) refusePackage(f goFile, target string) string {
 	from, to := top(f.dir), top(target)
 	switch {
 	case from == "cmd" && f.test || from == "e2e" || f.dir == target || !f.test && p.leads(f.dir, target):
@@ -225,7 +225,7 @@ func TestLayersCatchesEveryKindOfBreak(t *testing.T) {
 		}
 		write(t, filepath.Join(root, name), text+")\n")
 	}
-	write(t, filepath.Join(root, drawing), made)
+	write(t, filepath.Join(root, drawing), badDiagram)
 	got, err := breaks(root)
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// plan is the drawing of the packages: which leads to which.
+// plan is the diagram of the packages: which leads to which.
 type plan map[string][]string
 
 var (
@@ -19,7 +19,7 @@ var (
 	arrow   = regexp.MustCompile(`^\s*(\w+) --> (\w+(?: & \w+)*)$`)
 )
 
-// readPlan reads every picture of a document. A node is named the same in all of them.
+// readPlan reads every diagram of a document. A node has the same name in all of them.
 func readPlan(file string) (plan, error) {
 	text, err := os.ReadFile(filepath.Clean(file))
 	if err != nil {
@@ -54,7 +54,7 @@ func (p plan) leads(from, to string) bool {
 	return slices.ContainsFunc(p[from], func(next string) bool { return next == to || p.leads(next, to) })
 }
 
-// differences returns what is drawn and does not exist, and what exists and is not drawn.
+// differences returns what is in the diagram and does not exist, and the reverse.
 func (p plan) differences(files []goFile) []string {
 	var out []string
 	imports := map[string][]string{}
@@ -88,8 +88,8 @@ func (p plan) differences(files []goFile) []string {
 	return out
 }
 
-// made is the drawing of a tree that breaks every rule.
-const made = "```mermaid\n" + `flowchart TD
+// badDiagram is the diagram of a tree that breaks every rule.
+const badDiagram = "```mermaid\n" + `flowchart TD
     cmd["cmd/sallyport<br>everything"]
     web["web"]
     login["web/login"]

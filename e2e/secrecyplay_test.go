@@ -256,17 +256,17 @@ func (v *vault) failing(t *testing.T) {
 	dir := t.TempDir()
 	text := readFile(t, v.config)
 	password := random(16)
-	v.tap.plant(password, "password of a database nobody has")
+	v.tap.plant(password, "password of an unreachable database")
 	lines := strings.Split(text, "dsn")
-	nobody := filepath.Join(dir, "nobody.yaml")
-	writeFile(t, nobody, lines[0]+"dsn: \"postgres://sallyport:"+password+"@127.0.0.1:9/none?sslmode=disable\"\n")
+	unreachable := filepath.Join(dir, "unreachable.yaml")
+	writeFile(t, unreachable, lines[0]+"dsn: \"postgres://sallyport:"+password+"@127.0.0.1:9/none?sslmode=disable\"\n")
 	broken := filepath.Join(dir, "broken.yaml")
 	writeFile(t, broken, lines[0]+"dsn: \"postgres://sallyport:"+password+"@127.0.0.1:port/none?sslmode=perhaps\"\n")
 	state := writeState(t, dir, "clients:\n  - client_id: [\n    client_secret: "+password+"\n")
 	short := writeState(t, dir, "clients:\n  - client_id: short\n    client_secret: {"+password+"}\nusers:\n  - username: a\n    password: ["+password+"]\n    totp_secret: "+password+"!\n")
 	for _, args := range [][]string{
-		{"serve", "--config", nobody}, {"serve", "--config", broken}, {"config", "check", "--config", broken}, {"config", "print", "--config", broken},
-		{"migrate", "--config", nobody}, {"apply", "--config", v.config, state}, {"apply", "--config", v.config, short},
+		{"serve", "--config", unreachable}, {"serve", "--config", broken}, {"config", "check", "--config", broken}, {"config", "print", "--config", broken},
+		{"migrate", "--config", unreachable}, {"apply", "--config", v.config, state}, {"apply", "--config", v.config, short},
 		{"apply", "--config", v.config, filepath.Join(filepath.Dir(v.config), "keys")}, {"serve", "--config", filepath.Join(filepath.Dir(v.config), "dsn")},
 	} {
 		out, _ := exec.Command(program, args...).CombinedOutput() // "config print" may even succeed

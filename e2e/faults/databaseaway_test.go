@@ -131,7 +131,7 @@ func TestDatabaseAway(t *testing.T) {
 		{"database crashed", func() { db.Crash(t) }, func() { db.Start(t) }, false},
 		{"network cut", func() { w.set(down) }, func() { w.set(fair) }, false},
 		{"host dead", func() { w.set(hole) }, func() { w.set(down); w.set(fair) }, false},
-		{"host replaced without a word", func() { w.set(hole) }, func() { w.strand(); w.set(fair) }, false},
+		{"host replaced silently", func() { w.set(hole) }, func() { w.strand(); w.set(fair) }, false},
 		{"very slow", func() { w.slow(1200 * time.Millisecond) }, func() { w.slow(0) }, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -139,7 +139,7 @@ func manyLogins(t *testing.T, n *cluster) {
 		all.Wait()
 		over.Store(true)
 		watch.Wait()
-		within(t, "T-8", fmt.Sprintf("longest discovery beside 64 logins (%d in, %d told to wait)", in.Load(), later.Load()), longest, time.Second)
+		within(t, "T-8", fmt.Sprintf("longest discovery beside 64 logins (%d in, %d refused with a wait)", in.Load(), later.Load()), longest, time.Second)
 	}
 	slim(t, s, "64 logins at once")
 }

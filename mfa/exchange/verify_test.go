@@ -212,7 +212,7 @@ func TestAUserWithTwoFactorsEnabledIsNotSignedInByOne(t *testing.T) {
 	_, err = h.Verify(s.Exchange, h.Code(0))
 	mfatest.Want(t, "verify", err, "")
 	on := true
-	mfatest.Want(t, "the wish", h.Store.UpdateUser(context.Background(), storage.UserChange{ID: u.ID, MFAEnabled: &on, Now: h.Now()}), "")
+	mfatest.Want(t, "the setting", h.Store.UpdateUser(context.Background(), storage.UserChange{ID: u.ID, MFAEnabled: &on, Now: h.Now()}), "")
 	mfatest.Want(t, "redeem", h.Redeem(id, s.Status, mfa.UsagePasswordless), mfa.InvalidExchange)
 }
 
