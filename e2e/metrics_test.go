@@ -73,12 +73,12 @@ func spansOfALogin(t *testing.T, spans []collector.Span, secrets []string) {
 			root = byID[root.Parent]
 		}
 		if root.Parent != "" || root.Trace != x.Trace || root.Attributes["http.route"] == "" || len(root.Attributes["sallyport.correlation_id"]) != 19 {
-			t.Errorf("%s hangs on %+v", x.Name, root)
+			t.Errorf("%s has the parent %+v", x.Name, root)
 		}
 		if x.Failed || x.More > 0 {
 			// A replayed code is an error of the OAuth library.
 			if x.Name != "Fosite.NewAccessRequest" {
-				t.Errorf("%s failed or says more than it may: %s", x.Name, x.Text)
+				t.Errorf("%s failed or has more attributes than allowed: %s", x.Name, x.Text)
 			}
 		}
 		if x.ID == root.ID {

@@ -22,7 +22,7 @@ func (v *vault) play(t *testing.T) {
 	}{
 		{"the account page", v.playAccount},
 		{"factors on the account page", v.playFactors},
-		{"wrong answers until a wait", v.playWaits},
+		{"wrong responses until a wait", v.playWaits},
 		{"the login API", v.playAPI},
 		{"the dialect of cidaas", v.playCidaas},
 		{"enrolling by the dialect", v.playSetup},
@@ -34,7 +34,7 @@ func (v *vault) play(t *testing.T) {
 		t.Run(f.name, f.play)
 	}
 	for _, kind := range []string{"password", "passcode", "recovery", "code", "access_token", "refresh_token", "id_token", "client_secret", "cookie", "csrf",
-		"request", "exchange", "status_id", "track", "state", "nonce", "code_verifier", "Authorization Bearer", "Authorization Basic", "secret in an answer",
+		"request", "exchange", "status_id", "track", "state", "nonce", "code_verifier", "Authorization Bearer", "Authorization Basic", "secret in a response",
 		"access_token_hint", "id_token_hint", "key file", "API key"} {
 		if v.tap.count(kind) == 0 {
 			t.Errorf("no secret of kind %q was seen, so none was searched for", kind)
@@ -271,7 +271,7 @@ func (v *vault) failing(t *testing.T) {
 	} {
 		out, _ := exec.Command(program, args...).CombinedOutput() // "config print" may even succeed
 		if _, err := v.called.Write(out); err != nil || len(out) == 0 {
-			t.Errorf("%q says nothing: %v", args, err)
+			t.Errorf("%q prints nothing: %v", args, err)
 		}
 	}
 }

@@ -59,7 +59,7 @@ func clientErrors() []beginCase {
 		{"unknown prompt", params("rp", "prompt", "maybe"), "invalid_request"},
 		{"prompt in capitals", params("rp", "prompt", "LOGIN"), "invalid_request"},
 		{"none beside another prompt", params("rp", "prompt", "none login"), "invalid_request"},
-		{"max_age is no number", params("rp", "max_age", "soon"), "invalid_request"},
+		{"max_age is not a number", params("rp", "max_age", "soon"), "invalid_request"},
 		{"max_age below zero", params("rp", "max_age", "-1"), "invalid_request"},
 		{"max_age with a fraction", params("rp", "max_age", "1.5"), "invalid_request"},
 		{"max_age beyond reason", params("rp", "max_age", "99999999999999"), "invalid_request"},
@@ -69,9 +69,9 @@ func clientErrors() []beginCase {
 		{"challenge without method", params("rp", "code_challenge_method", ""), "invalid_request"},
 		{"malformed claims", params("rp", "claims", "[]"), "invalid_request"},
 		{"unknown essential acr", params("rp", "claims", `{"id_token":{"acr":{"essential":true,"values":["urn:x"]}}}`), "unmet_authentication_requirements"},
-		{"hint that is no token", params("rp", "id_token_hint", "abc"), "invalid_request"},
+		{"hint that is not a token", params("rp", "id_token_hint", "abc"), "invalid_request"},
 		{"unknown resource", params("rp", "resource", "https://api.example"), "invalid_target"},
-		{"nothing to tie the answer to", params("excused", "state", "", "nonce", "", "code_challenge", "", "code_challenge_method", ""), "invalid_request"},
+		{"no state, nonce or challenge", params("excused", "state", "", "nonce", "", "code_challenge", "", "code_challenge_method", ""), "invalid_request"},
 		{"not signed in, no page allowed", params("rp", "prompt", "none"), "login_required"},
 	}
 }
@@ -119,11 +119,11 @@ func TestBeginRefuses(t *testing.T) {
 					state = ""
 				}
 				if a.Get("iss") != issuer || a.Get("state") != state || a.Has("state") != (state != "") || a.Has("code") {
-					t.Errorf("answer = %v, want iss, state %q and no code", a, state)
+					t.Errorf("response = %v, want iss, state %q and no code", a, state)
 				}
 				for name := range a {
 					if name != "error" && name != "error_description" && name != "state" && name != "iss" {
-						t.Errorf("answer holds %q", name)
+						t.Errorf("response holds %q", name)
 					}
 				}
 				if d := a.Get("error_description"); d != oauth.Sanitize(d) {
@@ -145,7 +145,7 @@ func TestErrorsOfImplicitRequestsGoToTheFragment(t *testing.T) {
 	h.client("rp")
 	got := h.begin(params("rp", "response_type", "id_token token"), nil).Answer.Location
 	if !strings.HasPrefix(got, callback+"#error=unsupported_response_type") {
-		t.Errorf("answer = %q, want an error in the fragment", got)
+		t.Errorf("response = %q, want an error in the fragment", got)
 	}
 }
 
@@ -193,10 +193,10 @@ func TestPromptAndMaxAge(t *testing.T) {
 		{"hint of another user, no page allowed", ada, params("rp", "id_token_hint", bobHint, "prompt", "none"), "login_required"},
 		{"subject claim of another user", bob, params("rp", "prompt", "none", "claims", `{"id_token":{"sub":{"value":"`+string(ada.Account.User.ID)+`"}}}`), "login_required"},
 		{"hint and subject claim disagree", ada, params("rp", "id_token_hint", hint, "claims", `{"id_token":{"sub":{"value":"x"}}}`), "login_required"},
-		{"policy wants a second factor", ada, params("strict"), "verify"},
-		{"policy wants one, no page allowed", ada, params("strict", "prompt", "none"), "interaction_required"},
-		{"policy wants one, none enrolled", bob, params("strict"), "enroll"},
-		{"policy wants one, none enrolled, no page allowed", bob, params("strict", "prompt", "none"), "interaction_required"},
+		{"policy requires a second factor", ada, params("strict"), "verify"},
+		{"policy requires one, no page allowed", ada, params("strict", "prompt", "none"), "interaction_required"},
+		{"policy requires one, none enrolled", bob, params("strict"), "enroll"},
+		{"policy requires one, none enrolled, no page allowed", bob, params("strict", "prompt", "none"), "interaction_required"},
 		{"acr that can be reached", ada, params("rp", "acr_values", "aal2"), "verify"},
 		{"acr that cannot be reached, voluntary", bob, params("rp", "acr_values", "aal2"), "code"},
 		{"acr that cannot be reached, essential", bob, params("rp", "claims", gold), "unmet_authentication_requirements"},

@@ -38,7 +38,7 @@ func TestAMissingStateAndAShortNonceAreKept(t *testing.T) {
 	h.enter(b.Request, "ada", nil)
 	_, q := h.finish(b.Request, nil)
 	if q.Has("state") || len(q) != 2 || q.Get("iss") != issuer {
-		t.Errorf("answer = %v, want code and iss alone", q)
+		t.Errorf("response = %v, want code and iss alone", q)
 	}
 	got := h.post(h.p.Grants.Token, "rp", redeem(q.Get("code")))
 	if id, _ := h.readJWT(got.get("id_token")); id["nonce"] != "n" {

@@ -87,7 +87,7 @@ func TestFirstPartyApplicationsAreListedAndEnded(t *testing.T) {
 		t.Errorf("afterwards %+v, %v", list, err)
 	}
 	if r := h.post(h.p.Grants.Token, "rp", refreshOf(tokens.get("refresh_token"))); r.Status != 400 || h.active("rp", tokens.get("access_token")) {
-		t.Errorf("its tokens still count: %d", r.Status)
+		t.Errorf("its tokens are still valid: %d", r.Status)
 	}
 	if r := h.post(h.p.Grants.Token, "rp", redeem(waiting)); r.Status != 400 {
 		t.Errorf("an unused code is redeemed: %d", r.Status)

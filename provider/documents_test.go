@@ -185,7 +185,7 @@ func TestOptions(t *testing.T) {
 		{"another scheme", Options{Issuer: "ftp://op.example"}, false},
 		{"HMAC", Options{Issuer: "https://op.example", SigningAlg: "HS256"}, false},
 		{"none", Options{Issuer: "https://op.example", SigningAlg: "none"}, false},
-		{"an alias of nothing", Options{Issuer: "https://op.example", ACRAliases: map[string]mfa.Level{"x": "y"}}, false},
+		{"an alias of an unknown level", Options{Issuer: "https://op.example", ACRAliases: map[string]mfa.Level{"x": "y"}}, false},
 		{"an alias with a space", Options{Issuer: "https://op.example", ACRAliases: map[string]mfa.Level{"x y": mfa.AAL1}}, false},
 		{"a negative lifetime", Options{Issuer: "https://op.example", CodeTTL: -1}, false},
 	} {

@@ -245,7 +245,7 @@ func (h *fixture) signIn(v url.Values, name string) (string, *session.SignedIn) 
 	s, err := h.sessions.Load(h.ctx, f.SessionToken)
 	h.ok(err)
 	if s == nil || q.Get("code") == "" {
-		h.t.Fatalf("session = %v, answer = %v, want both", s, q)
+		h.t.Fatalf("session = %v, response = %v, want both", s, q)
 	}
 	return q.Get("code"), s
 }

@@ -20,7 +20,7 @@ func TestOwnLoginPageOfAClient(t *testing.T) {
 		}
 		c.HeadlessLogin = false
 		if got := loginPage(storage.AuthRequest{ID: "r-1"}, c); got != "" {
-			t.Errorf("loginPage(%q) without headless login = %q, want ours", tc.page, got)
+			t.Errorf("loginPage(%q) without headless login = %q, want the hosted page", tc.page, got)
 		}
 	}
 }

@@ -82,7 +82,7 @@ func TestIntrospectionIsForOwnersAndResources(t *testing.T) {
 	}
 	h.wait(600e9)
 	if h.active("rp", token) {
-		t.Error("the access token lives on after its time")
+		t.Error("the access token is valid after its expiry")
 	}
 }
 
@@ -125,7 +125,7 @@ func TestRevocation(t *testing.T) {
 			}
 			if h.active("rp", made.get("access_token")) || h.active("rp", made.get("refresh_token")) ||
 				h.post(h.p.Grants.Token, "rp", refreshOf(made.get("refresh_token"))).get("error") != "invalid_grant" {
-				t.Error("a token of the grant lives on")
+				t.Error("a token of the grant is still valid")
 			}
 		})
 	}
@@ -151,7 +151,7 @@ func TestRevocation(t *testing.T) {
 		t.Errorf("a public client = %d %s, want 200", got.Status, got.Raw)
 	}
 	if got := h.post(h.p.Grants.Token, "", refreshOf(token, "client_id", "spa")); got.get("error") != "invalid_grant" {
-		t.Error("the public client's token lives on")
+		t.Error("the public client's token is still valid")
 	}
 	if n := h.events(mfa.EventTokenRevoked); n != 3 {
 		t.Errorf("%d events, want 3", n)
@@ -203,7 +203,7 @@ func TestUserinfo(t *testing.T) {
 				t.Errorf("challenge = %q, want no error code", challenge)
 			}
 			if got.Header.Get("Cache-Control") != "no-store" {
-				t.Error("the answer may be kept")
+				t.Error("the response may be cached")
 			}
 		})
 	}

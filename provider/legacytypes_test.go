@@ -42,14 +42,14 @@ func TestResponseTypesWithTokensUseTheFragment(t *testing.T) {
 			h.enter(b.Request, "ada", nil)
 			f, q := h.finish(b.Request, nil)
 			if !strings.HasPrefix(f.Answer.Location, callback+"#") {
-				t.Fatalf("answer = %s, want it in the fragment", f.Answer.Location)
+				t.Fatalf("response = %s, want it in the fragment", f.Answer.Location)
 			}
 			var got []string
 			for name := range q {
 				got = append(got, name)
 			}
 			if slices.Sort(got); !slices.Equal(got, tc.want) {
-				t.Errorf("answer holds %v, want %v", got, tc.want)
+				t.Errorf("response holds %v, want %v", got, tc.want)
 			}
 			h.checkTokens(t, q.Get("id_token"), q.Get("access_token"), q.Get("code"), string(user.ID))
 			s, err := h.sessions.Load(h.ctx, f.SessionToken)
@@ -122,10 +122,10 @@ func TestResponseTypesThatAreNotAllowed(t *testing.T) {
 			h.p.options.LegacyResponseTypes = !tc.off
 			b := h.begin(params("spa", tc.changes...), nil)
 			if b.Answer == nil || !strings.HasPrefix(b.Answer.Location, callback+"#") {
-				t.Fatalf("answer = %+v, want a refusal in the fragment", b)
+				t.Fatalf("response = %+v, want a refusal in the fragment", b)
 			}
 			if q := h.values(*b.Answer); q.Get("error") != tc.want || q.Get("state") != "the-state" || q.Get("access_token") != "" {
-				t.Errorf("answer = %v, want %s", q, tc.want)
+				t.Errorf("response = %v, want %s", q, tc.want)
 			}
 		})
 	}
@@ -139,7 +139,7 @@ func TestTokensOfTheAuthorizationEndpointByForm(t *testing.T) {
 	h.enter(b.Request, "ada", nil)
 	f, q := h.finish(b.Request, nil)
 	if f.Answer.FormPost == nil || q.Get("id_token") == "" || q.Get("code") == "" {
-		t.Errorf("answer = %+v, want a form with code and ID token", f.Answer)
+		t.Errorf("response = %+v, want a form with code and ID token", f.Answer)
 	}
 }
 

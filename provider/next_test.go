@@ -35,7 +35,7 @@ func TestNext(t *testing.T) {
 		actions []action
 	}{
 		{"password is enough", "off", "bob", nil, []action{{"", StepIdentify}, {"password", StepDone}}},
-		{"password is enough though another factor is there", "off", "ada", nil, []action{{"", StepIdentify}, {"password", StepDone}}},
+		{"password is enough though another factor exists", "off", "ada", nil, []action{{"", StepIdentify}, {"password", StepDone}}},
 		{"two factors", "always", "ada", nil, []action{{"", StepIdentify}, {"password", StepVerify}, {"totp", StepDone}}},
 		{"a second factor must be enrolled", "always", "bob", nil, []action{{"", StepIdentify}, {"password", StepEnroll}}},
 		{"acr asks for a second factor", "off", "ada", []string{"acr_values", "urn:example:gold"},
@@ -91,7 +91,7 @@ func TestNextReturnsWhatPagesShow(t *testing.T) {
 	}
 }
 
-// B-2: all the same answer, and the same for an unknown request.
+// B-2: the same response for all, and for an unknown request.
 func TestARequestBelongsToItsBrowser(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
@@ -319,14 +319,14 @@ func TestConsentIsRememberedByScope(t *testing.T) {
 		t.Error("the user is asked again for fewer scopes")
 	}
 	if b := h.begin(params("asks", "scope", "openid profile", "prompt", "none"), s); b.Answer == nil || h.values(*b.Answer).Get("error") != "consent_required" {
-		t.Error("more was given without asking")
+		t.Error("more was granted without consent")
 	}
 	_, scopes = allow(s, "claims", `{"userinfo":{"phone_number":null}}`)
 	if strings.Join(scopes, " ") != "openid phone" {
 		t.Errorf("scopes = %v, want the one that includes the claim", scopes)
 	}
 	if b := h.begin(params("asks", "scope", "openid email phone", "prompt", "none"), s); b.Finished == nil {
-		t.Error("what was allowed before was forgotten")
+		t.Error("the earlier consent is missing")
 	}
 	h.ok(h.engine.WithdrawConsent(h.ctx, s.Account.User.ID, "asks", h.now(), nil))
 	if b := h.begin(params("asks", "scope", "openid", "prompt", "none"), s); b.Answer == nil {

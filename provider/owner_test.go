@@ -145,7 +145,7 @@ func TestOneDetachedLoginOfARequestFinishes(t *testing.T) {
 	f, err := h.p.Finish(h.ctx, bob, elsewhere, nil)
 	h.ok(err)
 	if q := h.values(f.Answer); q.Get("code") == "" {
-		t.Errorf("answer = %v", q)
+		t.Errorf("response = %v", q)
 	}
 	if _, err := h.p.Finish(h.ctx, again, elsewhere, nil); codeOf(err) != "request_changed" {
 		t.Errorf("a second login of one request finishes: %v", err)

@@ -145,7 +145,7 @@ func TestReuseEndsTheFamily(t *testing.T) {
 			}
 			if h.active("rp", newest.get("access_token")) || h.active("rp", newest.get("refresh_token")) ||
 				h.post(h.p.Grants.Token, "rp", refreshOf(newest.get("refresh_token"))).get("error") != "invalid_grant" {
-				t.Error("the family lives on")
+				t.Error("the family is still valid")
 			}
 			if h.post(h.p.Grants.Token, "rp", refreshOf(old.get("refresh_token"))).get("error") != "invalid_grant" {
 				t.Error("the third try is not refused")

@@ -107,10 +107,10 @@ func TestOtherClientsCannotEndTokens(t *testing.T) {
 			}
 			h.visit.Address = there
 			if got := h.postAs(h.p.Grants.Token, holder, redeem(unused)); got.Status != http.StatusOK {
-				t.Errorf("the code is dead: %d %s", got.Status, got.Raw)
+				t.Errorf("the code is no longer valid: %d %s", got.Status, got.Raw)
 			}
 			if got := h.postAs(h.p.Grants.Token, holder, refreshOf(newest.get("refresh_token"))); got.Status != http.StatusOK {
-				t.Errorf("the refresh token is dead: %d %s", got.Status, got.Raw)
+				t.Errorf("the refresh token is no longer valid: %d %s", got.Status, got.Raw)
 			}
 			if n := h.events(mfa.EventRefreshReused) + h.events(mfa.EventCodeReplayed) + h.events(mfa.EventTokenRevoked); n != 0 {
 				t.Errorf("%d events of an end, want none", n)
@@ -201,7 +201,7 @@ func TestOtherClientsCannotSpendTokensInParallel(t *testing.T) {
 				t.Fatalf("%d callers got tokens, want 1", len(good))
 			}
 			if !h.active("rp", good[0].get("access_token")) || !h.active("rp", good[0].get("refresh_token")) {
-				t.Error("the tokens of the right client died")
+				t.Error("the tokens of the right client ended")
 			}
 			for _, who := range others { // now that it is used
 				h.postAs(h.p.Grants.Token, who, form())

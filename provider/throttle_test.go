@@ -72,7 +72,7 @@ func TestWrongSecretsOfAClientWait(t *testing.T) {
 		refused := h.postFrom(h.from(home), h.p.Grants.Token, presenter{header: basic("rp", "a wrong one")}, formOf("grant_type", "client_credentials"))
 		if refused.Status != http.StatusTooManyRequests || refused.get("error") != "invalid_client" || refused.Header.Get("Retry-After") != "600" ||
 			refused.Header.Get("Cache-Control") != "no-store" {
-			h.t.Errorf("answer = %d %v %s, want 429 invalid_client and Retry-After", refused.Status, refused.Header, refused.Raw)
+			h.t.Errorf("response = %d %v %s, want 429 invalid_client and Retry-After", refused.Status, refused.Header, refused.Raw)
 		}
 		h.is("the right secret in the wait, which is not even compared", h.show(home, "rp", clientSecret), 429)
 		h.is("the client from elsewhere", h.show(abroad, "rp", clientSecret), 200)
@@ -130,7 +130,7 @@ func TestParallelSecretsAreCountedBeforeTheyAreCompared(t *testing.T) {
 			codes[r.Status]++
 		}
 		if codes[401] != 20 || codes[429] != 80 {
-			h.t.Errorf("answers = %v, want 20 of 401 and 80 of 429", codes)
+			h.t.Errorf("statuses = %v, want 20 of 401 and 80 of 429", codes)
 		}
 		if n := h.events(mfa.EventClientFailed); n < 2 || n > 3 {
 			h.t.Errorf("%d lines, want one of each server's first failure and one of the wait", n)

@@ -88,7 +88,7 @@ func TestTokenRefuses(t *testing.T) {
 				t.Errorf("WWW-Authenticate = %q", challenge)
 			}
 			if got.Header.Get("Cache-Control") != "no-store" {
-				t.Error("the answer may be kept")
+				t.Error("the response may be cached")
 			}
 			if got.Status != 200 && (got.Body["access_token"] != nil || got.Body["refresh_token"] != nil) {
 				t.Error("a token left with a refusal")
@@ -151,12 +151,12 @@ func TestClientCredentials(t *testing.T) {
 		t.Error("another client revoked the token")
 	}
 	if h.post(h.p.Introspection.Revoke, "plain", formOf("token", token)).Status != 200 || h.active("plain", token) {
-		t.Error("the token lives on after its revocation")
+		t.Error("the token is valid after its revocation")
 	}
 	again := h.post(h.p.Grants.Token, "plain", formOf("grant_type", "client_credentials")).get("access_token")
 	h.wait(60 * time.Second)
 	if h.active("plain", again) {
-		t.Error("the token lives on after its time")
+		t.Error("the token is valid after its expiry")
 	}
 	if h.events(mfa.EventTokenIssued) != 3 {
 		t.Errorf("%d events of issued tokens, want 3", h.events(mfa.EventTokenIssued))
@@ -213,7 +213,7 @@ func TestAReplayedCodeEndsTheGrant(t *testing.T) {
 	if h.active("rp", first.get("access_token")) || h.active("rp", first.get("refresh_token")) ||
 		h.userinfo(first.get("access_token")).Status != http.StatusUnauthorized ||
 		h.post(h.p.Grants.Token, "rp", refreshOf(first.get("refresh_token"))).get("error") != "invalid_grant" {
-		t.Error("tokens of the first use live on")
+		t.Error("tokens of the first use are still valid")
 	}
 	if h.events(mfa.EventCodeReplayed) != 1 {
 		t.Errorf("%d events of the replay, want 1", h.events(mfa.EventCodeReplayed))
@@ -232,7 +232,7 @@ func TestOfTwentyRedemptionsOneSucceeds(t *testing.T) {
 		t.Fatalf("%d redemptions succeeded, want 1", len(good))
 	}
 	if h.active("rp", good[0].get("access_token")) {
-		t.Error("the grant lives on though its code was used twenty times")
+		t.Error("the grant is valid though its code was used twenty times")
 	}
 }
 
@@ -255,7 +255,7 @@ func noTokens(t *testing.T, off storage.UserStatus) {
 		}
 	}
 	if h.active("rp", first.get("access_token")) || h.userinfo(first.get("access_token")).Status != 401 {
-		t.Error("the access token lives on")
+		t.Error("the access token is still valid")
 	}
 }
 
@@ -272,10 +272,10 @@ func TestLogoutEndsGrantsWithoutOfflineAccess(t *testing.T) {
 	}
 	h.ok(h.sessions.End(h.ctx, s, false, h.visit))
 	if h.active("rp", online.get("access_token")) || h.post(h.p.Grants.Token, "rp", refreshOf(online.get("refresh_token"))).get("error") != "invalid_grant" {
-		t.Error("the grant of the session lives on")
+		t.Error("the grant of the session is still valid")
 	}
 	if !h.active("rp", offline.get("access_token")) || h.post(h.p.Grants.Token, "rp", refreshOf(offline.get("refresh_token"))).Status != 200 {
-		t.Error("the offline grant died with the session")
+		t.Error("the offline grant ended with the session")
 	}
 	if got := h.post(h.p.Grants.Token, "rp", redeem(late)); got.get("error") != "invalid_grant" {
 		t.Errorf("a code of the ended session = %d, want invalid_grant", got.Status)

@@ -71,7 +71,7 @@ const thief = take('totp');
 const once = stage.whole ? test : () => {};
 
 for (const [way, open] of Object.entries(ways)) {
-  (way === 'generate' ? test : once)(`a login opened by a thief with ${way}, on our pages`, () => visit({}, async (page) => {
+  (way === 'generate' ? test : once)(`a login opened by a thief with ${way}, on the hosted pages`, () => visit({}, async (page) => {
     const user = take('totp');
     const id = await open(opening(vault));
     const own = await ownLogin(vault, thief);

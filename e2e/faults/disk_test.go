@@ -43,7 +43,7 @@ func TestDiskFull(t *testing.T) {
 	if wrong := c.wrong.Load(); wrong != nil {
 		t.Errorf("refused before the disk was full: %v", *wrong)
 	}
-	requests := asks(n, "", tokens.get("access_token"), tokens.get("refresh_token"))
+	requests := probes(n, "", tokens.get("access_token"), tokens.get("refresh_token"))
 
 	// The disk as the server sees it.
 	filler := filepath.Join("/proc", fmt.Sprint(s.cmd.Process.Pid), "root", disk, "filler")

@@ -175,5 +175,5 @@ func TestClocksDiffer(t *testing.T) {
 	took := soon(t, "an alert", 70*time.Second, func() bool {
 		return strings.Contains(s.log.String(), `"level":"ERROR","msg":"the clock differs from the database's"`)
 	})
-	within(t, "R-4", "an alert of parting clocks", took, 65*time.Second)
+	within(t, "R-4", "an alert of differing clocks", took, 65*time.Second)
 }

@@ -94,7 +94,7 @@ func TestStop(t *testing.T) {
 	for _, c := range callers {
 		all.Go(func() {
 			r, err := c.step("/password", "identifier", u.Name, "password", u.Password)
-			if err != nil && r.code != http.StatusServiceUnavailable { // 503: too many hashes at once
+			if err != nil && r.code != http.StatusServiceUnavailable { // 503: too many concurrent hashes
 				t.Errorf("a login from before the listener closed: %v", err)
 				return
 			}

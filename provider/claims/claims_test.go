@@ -45,11 +45,11 @@ func TestUserinfoClaims(t *testing.T) {
 			map[string]any{"sub": "u1", "address": map[string]any{"country": "GB"}}},
 		{"one claim by name", []string{"openid"}, all, `{"userinfo":{"name":{"essential":true}}}`,
 			map[string]any{"sub": "u1", "name": "Ada Lovelace"}},
-		{"a claim of a scope the client has not got", []string{"openid"}, []string{"openid"}, `{"userinfo":{"email":null}}`,
+		{"a claim of a scope that the client lacks", []string{"openid"}, []string{"openid"}, `{"userinfo":{"email":null}}`,
 			map[string]any{"sub": "u1"}},
-		{"a claim we do not know", []string{"openid"}, all, `{"userinfo":{"secret":null,"nickname":null}}`, map[string]any{"sub": "u1"}},
+		{"an unknown claim", []string{"openid"}, all, `{"userinfo":{"secret":null,"nickname":null}}`, map[string]any{"sub": "u1"}},
 		{"a claim of the ID token is not returned here", []string{"openid"}, all, `{"id_token":{"name":null}}`, map[string]any{"sub": "u1"}},
-		{"another subject asked for", []string{"openid"}, all, `{"userinfo":{"sub":{"value":"u2"}}}`, map[string]any{"sub": "u1"}},
+		{"another subject in the request", []string{"openid"}, all, `{"userinfo":{"sub":{"value":"u2"}}}`, map[string]any{"sub": "u1"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if got := UserInfo(json.RawMessage(tc.claims), &account, tc.scopes, tc.registered); !reflect.DeepEqual(got, tc.want) {
@@ -87,7 +87,7 @@ func TestIDTokenClaims(t *testing.T) {
 	}{
 		{"scope claims stay out of it", func(*storage.Authorization) {}, []string{"openid", "profile", "email"}, base},
 		{"no nonce was sent", func(a *storage.Authorization) { a.Nonce = "" }, []string{"openid"}, with(base, "nonce", nil)},
-		{"a claim asked for by name", func(a *storage.Authorization) { a.Claims = json.RawMessage(`{"id_token":{"email":null}}`) },
+		{"a claim requested by name", func(a *storage.Authorization) { a.Claims = json.RawMessage(`{"id_token":{"email":null}}`) },
 			[]string{"openid"}, with(base, "email", "ada@example.org")},
 		{"a claim of userinfo is not returned here", func(a *storage.Authorization) { a.Claims = json.RawMessage(`{"userinfo":{"email":null}}`) },
 			[]string{"openid"}, base},

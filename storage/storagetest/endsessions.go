@@ -63,7 +63,7 @@ func otherSessions(w *fixture) {
 	}
 	w.alive(p, keptGrant, "of the session kept", true)
 	w.alive(p, goneGrant, "of one that ended", false)
-	w.alive(p, offline, "offline, which was not asked to end", true)
+	w.alive(p, offline, "offline, which was not to end", true)
 	w.ok(w.s.EndSessions(w.ctx, p.id, "", true, w.now, nil))
 	_, _, err := w.s.Session(w.ctx, kept.ID, w.now)
 	w.is(err, storage.ErrNotFound)
