@@ -56,6 +56,9 @@ type Info struct {
 	// Texts hold what the pages say about it, in messages/LANGUAGE.json: method.NAME.short, and
 	// what TestScopesAndMethodsHaveTheirTexts demands for what it can do.
 	Texts fs.FS
+	// Pepper returns the pepper that a stored secret needs, beside the key that seals it; ""
+	// for none. Nil: no secret of the method needs one.
+	Pepper func(secret []byte) storage.KeyID
 }
 
 // Attempt is one try to prove an identity with a method.

@@ -251,7 +251,7 @@ once('a page elsewhere signs the victim in as a thief', () => visit({}, async (p
   await signsInHere(page, spa, user);
 }));
 
-// parked are logins waiting at their last step.
+// waiting has logins that wait at their last step.
 const waiting = {
   'by its own password': async (page, user) => {
     await page.goto(authorizeURL(desk).url);

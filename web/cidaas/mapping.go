@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/recovery"
 	"sallyport/storage"
 	"sallyport/web/signin"
 )
 
 // methods are the names of methods in the dialect that are not just in capitals.
-var methods = map[string]string{"recovery": "BACKUPCODE"}
+var methods = map[string]string{recovery.Name: "BACKUPCODE"}
 
 // wireName is the name of a method in the dialect.
 func wireName(method string) string {

@@ -8,6 +8,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
+	"sallyport/mfa/recovery"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
@@ -65,7 +66,7 @@ func (s *Surface) enroll(c *gin.Context) {
 		return
 	}
 	sub := string(o.Account.User.ID)
-	if method == "recovery" {
+	if method == recovery.Name {
 		codes, err := s.accounts.NewRecoveryCodes(c.Request.Context(), web.Caller(c), o)
 		if err != nil {
 			s.fail(c, err)

@@ -8,6 +8,7 @@ import (
 	"sallyport/cmd/sallyport/cli"
 	"sallyport/cmd/sallyport/server"
 	"sallyport/mfa"
+	"sallyport/mfa/totp"
 	"sallyport/storage"
 	"sallyport/web/admin"
 )
@@ -89,7 +90,7 @@ func aliceCode(ctx context.Context, srv *server.Server, colour bool) string {
 		return ""
 	}
 	for _, a := range account.Authenticators {
-		if a.Method != "totp" || a.State != storage.AuthenticatorActive {
+		if a.Method != totp.Name || a.State != storage.AuthenticatorActive {
 			continue
 		}
 		handout, err := srv.TOTP.Handout(a, "alice@example.com")

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"sallyport/mfa"
+	"sallyport/mfa/totp"
 	"sallyport/storage"
 )
 
@@ -80,7 +81,7 @@ func (d *demo) view(r *http.Request) (phoneView, error) {
 		}
 		for _, a := range account.Authenticators {
 			pending := a.State == storage.AuthenticatorPending
-			if a.Method != "totp" || a.State == storage.AuthenticatorDisabled || pending && !now.Before(a.ExpiresAt) {
+			if a.Method != totp.Name || a.State == storage.AuthenticatorDisabled || pending && !now.Before(a.ExpiresAt) {
 				continue
 			}
 			code := phoneCode{ID: string(a.ID), User: mfa.DisplayName(account), Name: a.Name, Code: d.server.TOTP.CodeOf(a, now), Pending: pending}

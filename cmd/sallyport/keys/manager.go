@@ -21,6 +21,7 @@ type Manager struct {
 	Store   *relational.Engine
 	Keyring *seal.Keyring
 	Journal *audit.Journal
+	Methods []mfa.Method // whose secrets may need a pepper
 	Now     func() time.Time
 	Log     *slog.Logger
 	// RotateAfter is how long a published key signs, RotateOwnAfter how long any other key is

@@ -11,7 +11,6 @@ import (
 
 	"sallyport/cmd/sallyport/cli"
 	"sallyport/mfa"
-	"sallyport/mfa/password"
 	"sallyport/mfa/throttle"
 	"sallyport/storage"
 )
@@ -46,12 +45,7 @@ func (m *Manager) CheckUnused(ctx context.Context, id storage.KeyID) error {
 		}
 		return throttle.MoveCounters(ctx, m.Store, m.Keyring, Batch, func(int, int) {})
 	case "pepper":
-		n := 0
-		err := m.Store.EachSecret(ctx, "password", func(secret []byte) {
-			if password.PepperOf(secret) == id {
-				n++
-			}
-		})
+		n, err := m.pepperedWith(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -60,6 +54,26 @@ func (m *Manager) CheckUnused(ctx context.Context, id storage.KeyID) error {
 		}
 	}
 	return nil
+}
+
+// pepperedWith returns how many secrets need a pepper.
+func (m *Manager) pepperedWith(ctx context.Context, id storage.KeyID) (int, error) {
+	n := 0
+	for _, method := range m.Methods {
+		i := method.Info()
+		if i.Pepper == nil {
+			continue
+		}
+		err := m.Store.EachSecret(ctx, i.Name, func(secret []byte) {
+			if i.Pepper(secret) == id {
+				n++
+			}
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
 }
 
 func counts(of map[string]int) string {

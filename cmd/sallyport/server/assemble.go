@@ -35,14 +35,13 @@ import (
 // database that hangs must not keep anybody waiting for more than 3 s.
 const requestTimeout = 2500 * time.Millisecond
 
-// assemble creates mfa, provider and web. Pages offer methods in the order in which they
-// are passed here.
-func (s *Server) assemble(p Options) error {
-	c, l := p.Config, p.Config.Lifetimes
+// methods returns the methods that users may prove themselves with, in the order in which
+// pages offer them.
+func (s *Server) methods(p Options) []mfa.Method {
+	c := p.Config
 	var work func(context.Context, string) func()
-	var span web.Spanner
 	if s.Tracer != nil {
-		work, span = s.Tracer.Work, s.Tracer.Request
+		work = s.Tracer.Work
 	}
 	s.Password = password.New(s.Keyring, p.Random, password.Options{
 		Memory: c.Argon2.Memory, Time: c.Argon2.Time, Threads: c.Argon2.Threads,
@@ -50,13 +49,22 @@ func (s *Server) assemble(p Options) error {
 		Context: productWords(c), MinLength: c.Passwords.MinLength, Breached: c.Passwords.BreachedFile,
 	})
 	s.TOTP = totp.New(p.Random, c.Product, totp.Options{Strict: c.TOTPWindow == 0})
-	recovery := recovery.New(s.Store, p.Random)
+	return []mfa.Method{s.Password, s.TOTP, recovery.New(s.Store, p.Random)}
+}
+
+// assemble creates mfa, provider and web.
+func (s *Server) assemble(p Options) error {
+	c, l := p.Config, p.Config.Lifetimes
+	var span web.Spanner
+	if s.Tracer != nil {
+		span = s.Tracer.Request
+	}
 	s.Verifier = exchange.NewVerifier(s.Store, s.Keyring, s.Journal, p.Now, p.Random, exchange.Options{
 		Product: c.Product, MaxAttempts: 5, MaxInitiations: 20, RecoveryCodes: 10,
 		ExchangeTTL: l.Exchange, EnrollTTL: l.Enroll, VerifiedTTL: l.Verified, Reauth: l.Reauth,
 		AddressMax: c.Throttle.AddressFailures, AddressMaxSubjects: c.Throttle.AddressUsers, AddressWindow: c.Throttle.AddressWindow,
 		Throttled: s.Events.CountThrottledFactor, Admit: s.Budgets.Admit,
-	}, s.Password, s.TOTP, recovery)
+	}, s.Keys.Methods...)
 	s.Sessions = session.New(s.Store, s.Keyring, s.Journal, p.Now, p.Random, session.Options{Idle: l.SessionIdle, Max: l.SessionMax})
 	s.Users = users.New(s.Store, s.Keyring, s.Password, s.TOTP, s.Journal, p.Now, p.Random)
 	s.Events.AddMethods(s.Verifier.Methods())

@@ -154,7 +154,7 @@ func newBase(ctx context.Context, p Options, engine *relational.Engine, keyring 
 	}
 	s.Budgets = web.NewBudgets(p.Now, time.Minute, budgets(p.Config.Limits))
 	s.Journal = audit.NewJournal(engine, p.Now, p.Random, p.Log, s.Budgets.Admit)
-	s.Keys = &keys.Manager{Store: engine, Keyring: keyring, Journal: s.Journal, Now: p.Now, Log: p.Log,
+	s.Keys = &keys.Manager{Store: engine, Keyring: keyring, Journal: s.Journal, Methods: s.methods(p), Now: p.Now, Log: p.Log,
 		RotateAfter: p.Config.Keys.RotateAfter, RotateOwnAfter: p.Config.Keys.RotateOwnAfter, MaxSkew: skewServing}
 	skew, err := s.health.skew(ctx)
 	if err != nil {
