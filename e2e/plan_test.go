@@ -27,8 +27,8 @@ func readPlan(file string) (plan, error) {
 	}
 	names, p := map[string]string{}, plan{}
 	var arrows [][]string
-	for _, picture := range mermaid.FindAllStringSubmatch(string(text), -1) {
-		for line := range strings.Lines(picture[1]) {
+	for _, diagram := range mermaid.FindAllStringSubmatch(string(text), -1) {
+		for line := range strings.Lines(diagram[1]) {
 			line = strings.TrimRight(line, "\n")
 			if m := node.FindStringSubmatch(line); m != nil {
 				names[m[1]] = m[2]
