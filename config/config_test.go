@@ -95,7 +95,7 @@ argon2: {memory: 19455, time: 1}
 			"SALLYPORT_LIFETIMES_CODE: lifetimes.code: must be a duration", "SALLYPORT_TOTP_WINDOW: totp_window: must be a whole number"}},
 		{"a variable beyond the bounds, over a file within them", good + "totp_window: 1\n", []string{"SALLYPORT_TOTP_WINDOW=7"}, []string{"SALLYPORT_TOTP_WINDOW: totp_window: must be from 0 to 1"}},
 		{"an empty variable is ignored", good, []string{"SALLYPORT_ISSUER=", "SALLYPORT_TOTP_WINDOW=", "SALLYPORT_PRODUCT=a:b"}, []string{"SALLYPORT_PRODUCT: product: "}},
-		{"every kind of fault at once", good + "isuer: x\ntotp_window: 2\nlisten: 8080\n", []string{"SALLYPORT_ISUER=x", "SALLYPORT_KEYS_ROTATE_AFTER=1h", "SALLYPORT_DRAIN_TIME=soon"}, []string{
+		{"every kind of fault together", good + "isuer: x\ntotp_window: 2\nlisten: 8080\n", []string{"SALLYPORT_ISUER=x", "SALLYPORT_KEYS_ROTATE_AFTER=1h", "SALLYPORT_DRAIN_TIME=soon"}, []string{
 			"SALLYPORT_ISUER: there is no such setting", "SALLYPORT_DRAIN_TIME: drain_time: must be a duration", "SALLYPORT_KEYS_ROTATE_AFTER: keys.rotate_after: must be 0 or",
 			"s.yaml:5: isuer: there is no such key", "s.yaml:6: totp_window: must be from", "s.yaml:7: listen: must be text"}},
 	} {

@@ -106,8 +106,8 @@ func namesAreNotLinked(t *testing.T, s *stage) {
 			here := map[string]bool{}
 			for _, r := range a.shown(id, name) {
 				shapes = append(shapes, r.is(t, http.StatusOK).shape())
-				for _, told := range handle.FindAllString(r.text, -1) {
-					here[told] = told != id
+				for _, value := range handle.FindAllString(r.text, -1) {
+					here[value] = value != id
 				}
 			}
 			if i == 0 {
@@ -116,11 +116,11 @@ func namesAreNotLinked(t *testing.T, s *stage) {
 			if !slices.Equal(shapes, first) {
 				t.Errorf("%s gets\n%s\nand %s\n%s", names[0], strings.Join(first, "\n"), name, strings.Join(shapes, "\n"))
 			}
-			for told, own := range here {
-				if before := met[told]; own && before != "" {
-					t.Errorf("%s in login %d gets %s, like %s", name, login, told, before)
+			for value, own := range here {
+				if before := met[value]; own && before != "" {
+					t.Errorf("%s in login %d gets %s, like %s", name, login, value, before)
 				}
-				met[told] = fmt.Sprintf("%s in login %d", name, login)
+				met[value] = fmt.Sprintf("%s in login %d", name, login)
 			}
 			delete(met, id)
 			if len(here) < 4 {
@@ -234,11 +234,11 @@ func floodOfOpens(t *testing.T, s *stage) {
 		})
 	}
 	all.Wait()
-	told := 0
+	total := 0
 	for _, n := range refused {
-		told += n
+		total += n
 	}
-	opened := floods - told
+	opened := floods - total
 	if opened < allowed || opened > mostRows {
 		t.Errorf("%d of %d logins begun, want some and at most %d", opened, floods, mostRows)
 	}
@@ -248,8 +248,8 @@ func floodOfOpens(t *testing.T, s *stage) {
 	if n := s.metrics(t)["sallyport_logins_started_total"]; int(n) != opened {
 		t.Errorf("the server counts %v begun logins, want %d", n, opened)
 	}
-	if n := s.metrics(t)[`sallyport_over_budget_total{budget="opens"}`]; int(n) != told {
-		t.Errorf("the server counts %v refused ones, want %d", n, told)
+	if n := s.metrics(t)[`sallyport_over_budget_total{budget="opens"}`]; int(n) != total {
+		t.Errorf("the server counts %v refused ones, want %d", n, total)
 	}
 	if n := s.metrics(t)["sallyport_database_commits_total"] - commitsBefore; n > 2*mostRows {
 		t.Errorf("%v commits, want %d at most", n, 2*mostRows)

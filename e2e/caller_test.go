@@ -50,17 +50,17 @@ func (c *caller) do(verb, path, kind, body string) reply {
 	if kind != "" {
 		r.Header.Set("Content-Type", kind)
 	}
-	answer, err := c.http.Do(r)
+	response, err := c.http.Do(r)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	to, _ := answer.Location() // most responses do not redirect
-	return reply{answer.StatusCode, to, string(text)}
+	to, _ := response.Location() // most responses do not redirect
+	return reply{response.StatusCode, to, string(text)}
 }
 
 const formType = "application/x-www-form-urlencoded"

@@ -45,12 +45,12 @@ func TestCidaasPagesInChromium(t *testing.T) {
 		}
 	})
 	s.await(t)
-	told, err := json.Marshal(map[string]any{"issuer": issuer, "server": s.issuer, "origins": map[string]string{"same": issuer, "other": other}, "users": people})
+	settings, err := json.Marshal(map[string]any{"issuer": issuer, "server": s.issuer, "origins": map[string]string{"same": issuer, "other": other}, "users": people})
 	if err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "stage.json")
-	writeFile(t, file, string(told))
+	writeFile(t, file, string(settings))
 	if _, err := os.Stat("browser/node_modules/oidc-client-ts"); err != nil {
 		t.Fatal("browser/node_modules is missing: run `make test`, or `npm ci` in e2e/browser")
 	}

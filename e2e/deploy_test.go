@@ -152,14 +152,14 @@ func composeFaults(root string, text []byte) []string {
 func (s composeService) faults(root string, c composeFile) []string {
 	var out []string
 	fault := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	ours := s.Build != nil
-	if !ours && !pinned.MatchString(s.Image) {
+	built := s.Build != nil
+	if !built && !pinned.MatchString(s.Image) {
 		fault("has an image that is not pinned: %s", s.Image)
 	}
-	if _, err := os.Stat(filepath.Join(root, s.Build["context"], s.Build["dockerfile"])); ours && err != nil {
+	if _, err := os.Stat(filepath.Join(root, s.Build["context"], s.Build["dockerfile"])); built && err != nil {
 		fault("is built from what is not there: %v", err)
 	}
-	if ours && (!s.ReadOnly || !slices.Contains(s.CapDrop, "ALL") || s.User == "" || strings.HasPrefix(s.User, "0:")) {
+	if built && (!s.ReadOnly || !slices.Contains(s.CapDrop, "ALL") || s.User == "" || strings.HasPrefix(s.User, "0:")) {
 		fault("must be read_only, without capabilities, and have a user")
 	}
 	if s.Privileged || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") {

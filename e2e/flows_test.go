@@ -48,7 +48,7 @@ func (a *party) tokens(p *person) (*oauth2.Token, *oidc.IDToken, claims) {
 	a.t.Helper()
 	q := p.sent()
 	if q.Get("state") != a.state || q.Get("iss") != a.stage.issuer {
-		a.t.Fatalf("answer %v, want state %q and iss %q", q, a.state, a.stage.issuer)
+		a.t.Fatalf("response %v, want state %q and iss %q", q, a.state, a.stage.issuer)
 	}
 	token, err := a.oauth.Exchange(context.Background(), q.Get("code"), oauth2.VerifierOption(a.verifier))
 	if err != nil {
@@ -314,11 +314,11 @@ func (a *party) active(token string) bool {
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth(a.oauth.ClientID, a.oauth.ClientSecret)
-	answer, err := http.DefaultClient.Do(r)
+	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	return decode(a.t, answer)["active"] == true
+	return decode(a.t, response)["active"] == true
 }
 
 func codeReuseKillsItsTokens(t *testing.T, s *stage) {
@@ -381,12 +381,12 @@ func clientCredentials(t *testing.T, s *stage) {
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth("m2m", s.secret)
-	answer, err := http.DefaultClient.Do(r)
+	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := decode(t, answer); got["access_token"] == nil || got["scope"] != "reports" || got["refresh_token"] != nil {
-		t.Errorf("answer %v", got)
+	if got := decode(t, response); got["access_token"] == nil || got["scope"] != "reports" || got["refresh_token"] != nil {
+		t.Errorf("response %v", got)
 	}
 }
 

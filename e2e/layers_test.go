@@ -19,12 +19,12 @@ import (
 // module is the prefix of this module's import paths.
 const module = "sallyport/"
 
-// drawing is the document whose pictures are the rules: a package may import those its
-// arrows lead to, and those theirs lead to.
+// drawing is the document with the diagrams: a package may import those that a path of
+// arrows leads to.
 const drawing = "docs/architecture.md"
 
-// floors order the top level for tests, which may import whatever is beside or below.
-var floors = map[string]int{"cmd": 5, "web": 4, "provider": 3, "mfa": 2, "storage": 1}
+// layers orders the top level for tests, which may import packages of the same layer or below.
+var layers = map[string]int{"cmd": 5, "web": 4, "provider": 3, "mfa": 2, "storage": 1}
 
 // mainPackage is the package in which the clock and the source of randomness enter.
 const mainPackage = "cmd/sallyport"
@@ -115,8 +115,8 @@ func top(dir string) string {
 	return first
 }
 
-// breaks returns every import that breaks a rule, and whatever the drawing has too much or
-// too little.
+// breaks returns every import that breaks a rule, and every difference between the diagrams
+// and the packages.
 func breaks(root string) ([]string, error) {
 	files, err := tree(root, parser.ImportsOnly)
 	if err != nil {
@@ -143,8 +143,8 @@ func breaks(root string) ([]string, error) {
 
 // refuse says why a file may not import a path, or nothing.
 func (p plan) refuse(f goFile, imported string) string {
-	if target, ours := strings.CutPrefix(imported, module); ours {
-		return p.refuseOurs(f, target)
+	if target, own := strings.CutPrefix(imported, module); own {
+		return p.refusePackage(f, target)
 	}
 	if !strings.Contains(top(imported), ".") {
 		return refuseStandard(f, imported)
@@ -178,8 +178,8 @@ func refuseStandard(f goFile, imported string) string {
 	return ""
 }
 
-// refuseOurs says why a file may not import a package of ours.
-func (p plan) refuseOurs(f goFile, target string) string {
+// refusePackage returns why a file may not import a package of this module, or "".
+func (p plan) refusePackage(f goFile, target string) string {
 	from, to := top(f.dir), top(target)
 	switch {
 	case from == "cmd" && f.test || from == "e2e" || f.dir == target || !f.test && p.leads(f.dir, target):
@@ -190,7 +190,7 @@ func (p plan) refuseOurs(f goFile, target string) string {
 		return "it is for tests"
 	case f.test && (to == "config" || slices.Contains(engines, target)) && to != "cmd":
 		return ""
-	case f.test && floors[from] < floors[to]:
+	case f.test && layers[from] < layers[to]:
 		return from + " is below " + to
 	case f.test:
 		return ""
@@ -225,7 +225,7 @@ func TestLayersCatchesEveryKindOfBreak(t *testing.T) {
 		}
 		write(t, filepath.Join(root, name), text+")\n")
 	}
-	write(t, filepath.Join(root, drawing), made)
+	write(t, filepath.Join(root, drawing), badDiagram)
 	got, err := breaks(root)
 	if err != nil {
 		t.Fatal(err)

@@ -23,7 +23,7 @@ func TestMetricsAndTracesOfLogins(t *testing.T) {
 	s.env = []string{"SALLYPORT_TRACING_ENDPOINT=" + to.URL}
 	s.serve(t)
 
-	u, stranger := s.user(t, true), s.user(t, false)
+	u, other := s.user(t, true), s.user(t, false)
 	a := newParty(t, s, "bank", bankRedirect, "", "openid", "offline_access")
 	p := newPerson(t, s.issuer).open(a.start()).at("/login").signIn(u).at("/mfa")
 	p.submit("mfa-submit", "passcode", "000000").at("/mfa")
@@ -37,7 +37,7 @@ func TestMetricsAndTracesOfLogins(t *testing.T) {
 	again := newParty(t, s, "bank", bankRedirect, "")
 	again.tokens(p.open(again.start()))
 	q := newPerson(t, s.issuer).open(newParty(t, s, "spa", spaRedirect, "").start()).at("/login")
-	q.submit("login-submit", "username", stranger.name, "password", "not the password").at("/login")
+	q.submit("login-submit", "username", other.name, "password", "not the password").at("/login")
 	q.submit("cancel")
 
 	s.counts(t, map[string]float64{
@@ -50,7 +50,7 @@ func TestMetricsAndTracesOfLogins(t *testing.T) {
 	})
 	s.stop(t)
 	secrets := []string{u.name, u.email, u.password, u.totp, passcode, code, token.AccessToken, token.RefreshToken, a.state, a.nonce, a.verifier,
-		stranger.name, "not the password", "bank", "127.0.0.1", "Go-http-client"}
+		other.name, "not the password", "bank", "127.0.0.1", "Go-http-client"}
 	spansOfALogin(t, to.Spans(), secrets)
 }
 
@@ -73,12 +73,12 @@ func spansOfALogin(t *testing.T, spans []collector.Span, secrets []string) {
 			root = byID[root.Parent]
 		}
 		if root.Parent != "" || root.Trace != x.Trace || root.Attributes["http.route"] == "" || len(root.Attributes["sallyport.correlation_id"]) != 19 {
-			t.Errorf("%s hangs on %+v", x.Name, root)
+			t.Errorf("%s has the parent %+v", x.Name, root)
 		}
 		if x.Failed || x.More > 0 {
 			// A replayed code is an error of the OAuth library.
 			if x.Name != "Fosite.NewAccessRequest" {
-				t.Errorf("%s failed or says more than it may: %s", x.Name, x.Text)
+				t.Errorf("%s failed or has more attributes than allowed: %s", x.Name, x.Text)
 			}
 		}
 		if x.ID == root.ID {

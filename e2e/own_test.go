@@ -23,14 +23,14 @@ func startOwn(t *testing.T) (devServer, map[string]string) {
 		t.Fatal(err)
 	}
 	defer r.Body.Close()
-	var told struct {
+	var settings struct {
 		People []struct{ Name, Password string }
 	}
-	if err := json.NewDecoder(r.Body).Decode(&told); err != nil {
+	if err := json.NewDecoder(r.Body).Decode(&settings); err != nil {
 		t.Fatal(err)
 	}
 	passwords := map[string]string{}
-	for _, p := range told.People {
+	for _, p := range settings.People {
 		passwords[p.Name] = p.Password
 	}
 	return d, passwords
@@ -76,8 +76,8 @@ func TestNativeSample(t *testing.T) {
 		if err := run.Start(); err != nil {
 			t.Fatal(err)
 		}
-		var said strings.Builder
-		for in := bufio.NewScanner(pipe); in.Scan(); said.WriteString(in.Text() + "\n") {
+		var output strings.Builder
+		for in := bufio.NewScanner(pipe); in.Scan(); output.WriteString(in.Text() + "\n") {
 			if !strings.HasPrefix(in.Text(), d.issuer+"/authorize?") {
 				continue
 			}
@@ -86,8 +86,8 @@ func TestNativeSample(t *testing.T) {
 				t.Errorf("callback: %v %v", r, err)
 			}
 		}
-		if err := run.Wait(); err != nil || !strings.Contains(said.String(), "Hello, Bob Brandt") {
-			t.Errorf("native: %v\n%s", err, &said)
+		if err := run.Wait(); err != nil || !strings.Contains(output.String(), "Hello, Bob Brandt") {
+			t.Errorf("native: %v\n%s", err, &output)
 		}
 	})
 }

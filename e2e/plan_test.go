@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// plan is the drawing of the packages: which leads to which.
+// plan is the diagram of the packages: which leads to which.
 type plan map[string][]string
 
 var (
@@ -19,7 +19,7 @@ var (
 	arrow   = regexp.MustCompile(`^\s*(\w+) --> (\w+(?: & \w+)*)$`)
 )
 
-// readPlan reads every picture of a document. A node is named the same in all of them.
+// readPlan reads every diagram of a document. A node has the same name in all of them.
 func readPlan(file string) (plan, error) {
 	text, err := os.ReadFile(filepath.Clean(file))
 	if err != nil {
@@ -27,8 +27,8 @@ func readPlan(file string) (plan, error) {
 	}
 	names, p := map[string]string{}, plan{}
 	var arrows [][]string
-	for _, picture := range mermaid.FindAllStringSubmatch(string(text), -1) {
-		for line := range strings.Lines(picture[1]) {
+	for _, diagram := range mermaid.FindAllStringSubmatch(string(text), -1) {
+		for line := range strings.Lines(diagram[1]) {
 			line = strings.TrimRight(line, "\n")
 			if m := node.FindStringSubmatch(line); m != nil {
 				names[m[1]] = m[2]
@@ -54,7 +54,7 @@ func (p plan) leads(from, to string) bool {
 	return slices.ContainsFunc(p[from], func(next string) bool { return next == to || p.leads(next, to) })
 }
 
-// differences returns what is drawn and does not exist, and what exists and is not drawn.
+// differences returns what is in the diagram and does not exist, and the reverse.
 func (p plan) differences(files []goFile) []string {
 	var out []string
 	imports := map[string][]string{}
@@ -88,8 +88,8 @@ func (p plan) differences(files []goFile) []string {
 	return out
 }
 
-// made is the drawing of a tree that breaks every rule.
-const made = "```mermaid\n" + `flowchart TD
+// badDiagram is the diagram of a tree that breaks every rule.
+const badDiagram = "```mermaid\n" + `flowchart TD
     cmd["cmd/sallyport<br>everything"]
     web["web"]
     login["web/login"]

@@ -164,14 +164,14 @@ func (s *stage) asMachine(t *testing.T, path, body string) map[string]any {
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth("m2m", s.secret)
-	answer, err := http.DefaultClient.Do(r)
+	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
+	defer response.Body.Close()
 	out := map[string]any{}
-	if text, err := io.ReadAll(answer.Body); err != nil || answer.StatusCode != http.StatusOK || len(text) > 0 && json.Unmarshal(text, &out) != nil {
-		t.Fatalf("%s: %d %s %v", path, answer.StatusCode, text, err)
+	if text, err := io.ReadAll(response.Body); err != nil || response.StatusCode != http.StatusOK || len(text) > 0 && json.Unmarshal(text, &out) != nil {
+		t.Fatalf("%s: %d %s %v", path, response.StatusCode, text, err)
 	}
 	return out
 }

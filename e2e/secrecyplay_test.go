@@ -22,7 +22,7 @@ func (v *vault) play(t *testing.T) {
 	}{
 		{"the account page", v.playAccount},
 		{"factors on the account page", v.playFactors},
-		{"wrong answers until a wait", v.playWaits},
+		{"wrong responses until a wait", v.playWaits},
 		{"the login API", v.playAPI},
 		{"the dialect of cidaas", v.playCidaas},
 		{"enrolling by the dialect", v.playSetup},
@@ -34,7 +34,7 @@ func (v *vault) play(t *testing.T) {
 		t.Run(f.name, f.play)
 	}
 	for _, kind := range []string{"password", "passcode", "recovery", "code", "access_token", "refresh_token", "id_token", "client_secret", "cookie", "csrf",
-		"request", "exchange", "status_id", "track", "state", "nonce", "code_verifier", "Authorization Bearer", "Authorization Basic", "secret in an answer",
+		"request", "exchange", "status_id", "track", "state", "nonce", "code_verifier", "Authorization Bearer", "Authorization Basic", "secret in a response",
 		"access_token_hint", "id_token_hint", "key file", "API key"} {
 		if v.tap.count(kind) == 0 {
 			t.Errorf("no secret of kind %q was seen, so none was searched for", kind)
@@ -256,22 +256,22 @@ func (v *vault) failing(t *testing.T) {
 	dir := t.TempDir()
 	text := readFile(t, v.config)
 	password := random(16)
-	v.tap.plant(password, "password of a database nobody has")
+	v.tap.plant(password, "password of an unreachable database")
 	lines := strings.Split(text, "dsn")
-	nobody := filepath.Join(dir, "nobody.yaml")
-	writeFile(t, nobody, lines[0]+"dsn: \"postgres://sallyport:"+password+"@127.0.0.1:9/none?sslmode=disable\"\n")
+	unreachable := filepath.Join(dir, "unreachable.yaml")
+	writeFile(t, unreachable, lines[0]+"dsn: \"postgres://sallyport:"+password+"@127.0.0.1:9/none?sslmode=disable\"\n")
 	broken := filepath.Join(dir, "broken.yaml")
 	writeFile(t, broken, lines[0]+"dsn: \"postgres://sallyport:"+password+"@127.0.0.1:port/none?sslmode=perhaps\"\n")
 	state := writeState(t, dir, "clients:\n  - client_id: [\n    client_secret: "+password+"\n")
 	short := writeState(t, dir, "clients:\n  - client_id: short\n    client_secret: {"+password+"}\nusers:\n  - username: a\n    password: ["+password+"]\n    totp_secret: "+password+"!\n")
 	for _, args := range [][]string{
-		{"serve", "--config", nobody}, {"serve", "--config", broken}, {"config", "check", "--config", broken}, {"config", "print", "--config", broken},
-		{"migrate", "--config", nobody}, {"apply", "--config", v.config, state}, {"apply", "--config", v.config, short},
+		{"serve", "--config", unreachable}, {"serve", "--config", broken}, {"config", "check", "--config", broken}, {"config", "print", "--config", broken},
+		{"migrate", "--config", unreachable}, {"apply", "--config", v.config, state}, {"apply", "--config", v.config, short},
 		{"apply", "--config", v.config, filepath.Join(filepath.Dir(v.config), "keys")}, {"serve", "--config", filepath.Join(filepath.Dir(v.config), "dsn")},
 	} {
 		out, _ := exec.Command(program, args...).CombinedOutput() // "config print" may even succeed
 		if _, err := v.called.Write(out); err != nil || len(out) == 0 {
-			t.Errorf("%q says nothing: %v", args, err)
+			t.Errorf("%q prints nothing: %v", args, err)
 		}
 	}
 }

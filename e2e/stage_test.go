@@ -178,7 +178,7 @@ func (s *stage) await(t *testing.T) {
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("the server does not answer: %v\n%s", err, s.log)
+			t.Fatalf("the server does not respond: %v\n%s", err, s.log)
 		case <-tick.C:
 		}
 	}

@@ -241,6 +241,6 @@ func (p *tap) response(r *http.Response) error {
 		return err
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	p.body(r.Header.Get("Content-Type"), body, "an answer")
+	p.body(r.Header.Get("Content-Type"), body, "a response")
 	return nil
 }

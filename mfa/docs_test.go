@@ -24,7 +24,7 @@ func TestEveryCodeIsDocumented(t *testing.T) {
 			t.Errorf("docs/errors.md has no row for %s", c)
 		}
 		if !strings.Contains(dialects, "`"+string(c)+"`") {
-			t.Errorf("docs/errors.md does not say how the dialects say %s", c)
+			t.Errorf("docs/errors.md lacks the form of %s in the dialects", c)
 		}
 	}
 }

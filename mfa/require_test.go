@@ -86,11 +86,11 @@ func check(t *testing.T, p Policy, a *storage.Account, given []storage.Factor, r
 	case len(kinds) < 2 && (v.ACR == AAL2 || slices.Contains(v.AMR, "mfa")):
 		t.Fatalf("claims two kinds: %s", state)
 	case !two && v.Need == NeedEnroll:
-		t.Fatalf("enrols although nobody demands it: %s", state)
+		t.Fatalf("enrols although nothing demands it: %s", state)
 	case v.Need == NeedEnroll && HasSecond(a, allInfos()):
 		t.Fatalf("enrols beside a factor: %s", state)
 	case (v.Need == NeedSecond || v.Need == NeedEnroll) && len(v.Methods) == 0:
-		t.Fatalf("nothing to do it with: %s", state)
+		t.Fatalf("no method to continue with: %s", state)
 	case v.Need != NeedNothing && v.Need != NeedFirst && v.ACR.AtLeast(v.Needed):
 		t.Fatalf("asks for more than needed: %s", state)
 	}

@@ -180,9 +180,9 @@ func voluntaryRows() []row {
 		{"phr or aal2 voluntary, with passkey", Policy{}, accountWith(false, "password", "totp", "passkey"), one(), voluntary(PHR, AAL2), NeedSecond, AAL1, "passkey"},
 		{"phr voluntary, none enrolled", Policy{}, accountWith(false, "password", "totp"), both(), voluntary(PHR), NeedNothing, AAL2, ""},
 		{"aal1 before aal2 voluntary", Policy{}, accountWith(false, "password", "totp"), one(), voluntary(AAL1, AAL2), NeedNothing, AAL1, ""},
-		{"a wish does not lower the policy", always(), accountWith(false, "password", "totp"), one(), voluntary(AAL1), NeedSecond, AAL1, "totp"},
-		{"a wish for something unheard of", Policy{}, accountWith(false, "password", "totp"), one(), voluntary("loa9"), NeedNothing, AAL1, ""},
-		{"aal2 voluntary before anybody is there", Policy{}, accountWith(false, "password", "totp"), nil, voluntary(AAL2), NeedFirst, None, "password passkey"},
+		{"a voluntary level does not lower the policy", always(), accountWith(false, "password", "totp"), one(), voluntary(AAL1), NeedSecond, AAL1, "totp"},
+		{"an unknown voluntary level", Policy{}, accountWith(false, "password", "totp"), one(), voluntary("loa9"), NeedNothing, AAL1, ""},
+		{"aal2 voluntary before a first factor", Policy{}, accountWith(false, "password", "totp"), nil, voluntary(AAL2), NeedFirst, None, "password passkey"},
 	}
 }
 
@@ -196,9 +196,9 @@ func essentialRows() []row {
 		{"phr essential, nothing, policy always", always(), accountWith(false, "password"), one(), essential(PHR), NeedUnmet, AAL1, ""},
 		{"phr essential, passkey enrolled", Policy{}, accountWith(false, "password", "passkey"), one(), essential(PHR), NeedSecond, AAL1, "passkey"},
 		{"aal2 or phr essential, totp enrolled", Policy{}, accountWith(false, "password", "totp"), one(), essential(PHR, AAL2), NeedSecond, AAL1, "totp"},
-		{"aal1 essential, both given: the answer names aal1", Policy{}, accountWith(false, "password", "totp"), both(), essential(AAL1), NeedNothing, AAL1, ""},
+		{"aal1 essential, both given: the response has aal1", Policy{}, accountWith(false, "password", "totp"), both(), essential(AAL1), NeedNothing, AAL1, ""},
 		{"aal1 or aal2 essential, both given", Policy{}, accountWith(false, "password", "totp"), both(), essential(AAL1, AAL2), NeedNothing, AAL2, ""},
-		{"an essential level unheard of", Policy{}, accountWith(false, "password", "totp"), both(), essential("loa9"), NeedUnmet, AAL2, ""},
+		{"an unknown essential level", Policy{}, accountWith(false, "password", "totp"), both(), essential("loa9"), NeedUnmet, AAL2, ""},
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 func managing(c *storage.Client) { c.ManagesFactors = true }
 
-// access is an access token of a login that ends with nothing but a password.
+// access returns an access token of a login with only a password.
 func (h *fixture) access(id storage.ClientID, changes ...string) (string, *session.SignedIn) {
 	h.t.Helper()
 	code, s := h.signIn(params(id, changes...), "ada")
@@ -20,27 +20,27 @@ func (h *fixture) access(id storage.ClientID, changes ...string) (string, *sessi
 
 func TestWhichAccessTokensManageFactors(t *testing.T) {
 	for _, tc := range []struct {
-		name   string
-		change func(*storage.Client)
-		asked  string // resource
-		later  func(*storage.Client)
-		want   mfa.Code
+		name     string
+		change   func(*storage.Client)
+		resource string // of the request
+		later    func(*storage.Client)
+		want     mfa.Code
 	}{
-		{name: "a client's that may", change: managing},
-		{name: "a client's that was never allowed to", change: func(*storage.Client) {}, want: mfa.NotSignedIn},
-		{name: "a client's that may no more", change: managing, later: func(c *storage.Client) { c.ManagesFactors = false }, want: mfa.NotSignedIn},
-		{name: "a disabled client's", change: managing, later: func(c *storage.Client) { c.Disabled = true }, want: mfa.NotSignedIn},
-		{name: "one made for somebody else's resource server", change: func(c *storage.Client) { c.ManagesFactors, c.Audience = true, []string{api} },
+		{name: "of a client that may", change: managing},
+		{name: "of a client that never could", change: func(*storage.Client) {}, want: mfa.NotSignedIn},
+		{name: "of a client that no longer may", change: managing, later: func(c *storage.Client) { c.ManagesFactors = false }, want: mfa.NotSignedIn},
+		{name: "of a disabled client", change: managing, later: func(c *storage.Client) { c.Disabled = true }, want: mfa.NotSignedIn},
+		{name: "for another resource server", change: func(c *storage.Client) { c.ManagesFactors, c.Audience = true, []string{api} },
 			want: mfa.NotSignedIn},
-		{name: "one made for us", change: func(c *storage.Client) { c.ManagesFactors, c.Audience = true, []string{api, issuer} }, asked: issuer},
-		{name: "one made for us and somebody else", change: func(c *storage.Client) { c.ManagesFactors, c.Audience = true, []string{issuer, api} },
+		{name: "for the issuer", change: func(c *storage.Client) { c.ManagesFactors, c.Audience = true, []string{api, issuer} }, resource: issuer},
+		{name: "for the issuer and another resource server", change: func(c *storage.Client) { c.ManagesFactors, c.Audience = true, []string{issuer, api} },
 			want: mfa.NotSignedIn},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h := newFixture(t)
 			h.client("rp", tc.change)
 			h.user("ada", "")
-			token, _ := h.access("rp", "resource", tc.asked)
+			token, _ := h.access("rp", "resource", tc.resource)
 			if tc.later != nil {
 				h.client("rp", tc.change, tc.later)
 			}

@@ -12,7 +12,7 @@ import (
 	"sallyport/storage"
 )
 
-// beginCase is an authorization request and what becomes of it: "" is an open request,
+// beginCase is an authorization request and its result: "" is an open request,
 // "page:code:parameter" a page, anything else the error for the client.
 type beginCase struct {
 	name string
@@ -59,7 +59,7 @@ func clientErrors() []beginCase {
 		{"unknown prompt", params("rp", "prompt", "maybe"), "invalid_request"},
 		{"prompt in capitals", params("rp", "prompt", "LOGIN"), "invalid_request"},
 		{"none beside another prompt", params("rp", "prompt", "none login"), "invalid_request"},
-		{"max_age is no number", params("rp", "max_age", "soon"), "invalid_request"},
+		{"max_age is not a number", params("rp", "max_age", "soon"), "invalid_request"},
 		{"max_age below zero", params("rp", "max_age", "-1"), "invalid_request"},
 		{"max_age with a fraction", params("rp", "max_age", "1.5"), "invalid_request"},
 		{"max_age beyond reason", params("rp", "max_age", "99999999999999"), "invalid_request"},
@@ -68,11 +68,11 @@ func clientErrors() []beginCase {
 		{"plain challenge", params("rp", "code_challenge_method", "plain"), "invalid_request"},
 		{"challenge without method", params("rp", "code_challenge_method", ""), "invalid_request"},
 		{"malformed claims", params("rp", "claims", "[]"), "invalid_request"},
-		{"essential acr nobody knows", params("rp", "claims", `{"id_token":{"acr":{"essential":true,"values":["urn:x"]}}}`), "unmet_authentication_requirements"},
-		{"hint that is no token", params("rp", "id_token_hint", "abc"), "invalid_request"},
-		{"resource of nobody", params("rp", "resource", "https://api.example"), "invalid_target"},
-		{"nothing to tie the answer to", params("excused", "state", "", "nonce", "", "code_challenge", "", "code_challenge_method", ""), "invalid_request"},
-		{"nobody signed in, no page allowed", params("rp", "prompt", "none"), "login_required"},
+		{"unknown essential acr", params("rp", "claims", `{"id_token":{"acr":{"essential":true,"values":["urn:x"]}}}`), "unmet_authentication_requirements"},
+		{"hint that is not a token", params("rp", "id_token_hint", "abc"), "invalid_request"},
+		{"unknown resource", params("rp", "resource", "https://api.example"), "invalid_target"},
+		{"no state, nonce or challenge", params("excused", "state", "", "nonce", "", "code_challenge", "", "code_challenge_method", ""), "invalid_request"},
+		{"not signed in, no page allowed", params("rp", "prompt", "none"), "login_required"},
 	}
 }
 
@@ -92,7 +92,7 @@ func openedRequests() []beginCase {
 		{"longest state", params("rp", "state", long[1:]), ""},
 		{"unknown parameter", params("rp", "extra", "foobar"), ""},
 		{"display and locales", params("rp", "display", "popup", "ui_locales", "se de", "claims_locales", "se"), ""},
-		{"acr nobody knows, voluntary", params("rp", "acr_values", "urn:x"), ""},
+		{"unknown voluntary acr", params("rp", "acr_values", "urn:x"), ""},
 		{"known resource", params("api", "resource", "https://api.example"), ""},
 		{"fosite's own audience parameter", params("rp", "audience", "https://api.example"), ""},
 	}
@@ -112,18 +112,18 @@ func TestBeginRefuses(t *testing.T) {
 			b, err := h.p.Begin(h.ctx, Params{Query: tc.in}, h.visit, nil)
 			got := codeOf(err)
 			if b.Answer != nil {
-				a := h.answered(*b.Answer)
+				a := h.values(*b.Answer)
 				got = a.Get("error")
 				state := tc.in.Get("state")
 				if len(state) > maxState {
 					state = ""
 				}
 				if a.Get("iss") != issuer || a.Get("state") != state || a.Has("state") != (state != "") || a.Has("code") {
-					t.Errorf("answer = %v, want iss, state %q and no code", a, state)
+					t.Errorf("response = %v, want iss, state %q and no code", a, state)
 				}
 				for name := range a {
 					if name != "error" && name != "error_description" && name != "state" && name != "iss" {
-						t.Errorf("answer holds %q", name)
+						t.Errorf("response holds %q", name)
 					}
 				}
 				if d := a.Get("error_description"); d != oauth.Sanitize(d) {
@@ -145,7 +145,7 @@ func TestErrorsOfImplicitRequestsGoToTheFragment(t *testing.T) {
 	h.client("rp")
 	got := h.begin(params("rp", "response_type", "id_token token"), nil).Answer.Location
 	if !strings.HasPrefix(got, callback+"#error=unsupported_response_type") {
-		t.Errorf("answer = %q, want an error in the fragment", got)
+		t.Errorf("response = %q, want an error in the fragment", got)
 	}
 }
 
@@ -158,7 +158,7 @@ func TestBeginByPostIsTheSame(t *testing.T) {
 	}
 }
 
-// What a living session leaves to ask, by prompt, max_age, hint and acr.
+// What a login with a session still needs, by prompt, max_age, hint and acr.
 func TestPromptAndMaxAge(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
@@ -182,7 +182,7 @@ func TestPromptAndMaxAge(t *testing.T) {
 		{"none", ada, params("rp", "prompt", "none"), "code"},
 		{"login", ada, params("rp", "prompt", "login"), "identify"},
 		{"select_account", ada, params("rp", "prompt", "select_account"), "identify"},
-		{"consent is asked even of a first party", ada, params("rp", "prompt", "consent"), "consent"},
+		{"prompt=consent for a first party", ada, params("rp", "prompt", "consent"), "consent"},
 		{"young enough", ada, params("rp", "max_age", "900"), "code"},
 		{"too old", ada, params("rp", "max_age", "599"), "identify"},
 		{"max_age 0 is prompt=login", ada, params("rp", "max_age", "0"), "identify"},
@@ -193,10 +193,10 @@ func TestPromptAndMaxAge(t *testing.T) {
 		{"hint of another user, no page allowed", ada, params("rp", "id_token_hint", bobHint, "prompt", "none"), "login_required"},
 		{"subject claim of another user", bob, params("rp", "prompt", "none", "claims", `{"id_token":{"sub":{"value":"`+string(ada.Account.User.ID)+`"}}}`), "login_required"},
 		{"hint and subject claim disagree", ada, params("rp", "id_token_hint", hint, "claims", `{"id_token":{"sub":{"value":"x"}}}`), "login_required"},
-		{"policy wants a second factor", ada, params("strict"), "verify"},
-		{"policy wants one, no page allowed", ada, params("strict", "prompt", "none"), "interaction_required"},
-		{"policy wants one, none enrolled", bob, params("strict"), "enroll"},
-		{"policy wants one, none enrolled, no page allowed", bob, params("strict", "prompt", "none"), "interaction_required"},
+		{"policy requires a second factor", ada, params("strict"), "verify"},
+		{"policy requires one, no page allowed", ada, params("strict", "prompt", "none"), "interaction_required"},
+		{"policy requires one, none enrolled", bob, params("strict"), "enroll"},
+		{"policy requires one, none enrolled, no page allowed", bob, params("strict", "prompt", "none"), "interaction_required"},
 		{"acr that can be reached", ada, params("rp", "acr_values", "aal2"), "verify"},
 		{"acr that cannot be reached, voluntary", bob, params("rp", "acr_values", "aal2"), "code"},
 		{"acr that cannot be reached, essential", bob, params("rp", "claims", gold), "unmet_authentication_requirements"},
@@ -213,11 +213,11 @@ func TestPromptAndMaxAge(t *testing.T) {
 			switch {
 			case b.Finished != nil:
 				got = "code"
-				if !h.answered(b.Finished.Answer).Has("code") {
+				if !h.values(b.Finished.Answer).Has("code") {
 					got = "nothing"
 				}
 			case b.Answer != nil:
-				got = h.answered(*b.Answer).Get("error")
+				got = h.values(*b.Answer).Get("error")
 			default:
 				got = string(h.next(b.Request, tc.s).Kind)
 			}
@@ -234,19 +234,19 @@ func TestPromptLoginGivesANewAuthTimeAndNoneKeepsIt(t *testing.T) {
 	h.user("ada", "")
 	code, s := h.signIn(params("rp"), "ada")
 	claims := func(code string) map[string]any {
-		c, _ := h.opened(h.post(h.p.Grants.Token, "rp", redeem(code)).get("id_token"))
+		c, _ := h.readJWT(h.post(h.p.Grants.Token, "rp", redeem(code)).get("id_token"))
 		return c
 	}
 	first := claims(code)
 	h.wait(5e9)
 	b := h.begin(params("rp", "prompt", "none", "max_age", "10000"), s)
-	again := claims(h.answered(b.Finished.Answer).Get("code"))
+	again := claims(h.values(b.Finished.Answer).Get("code"))
 	if again["auth_time"] != first["auth_time"] || again["sub"] != first["sub"] {
 		t.Errorf("auth_time = %v, want %v as before", again["auth_time"], first["auth_time"])
 	}
 	b = h.begin(params("rp", "prompt", "login"), s)
 	if st := h.next(b.Request, s); st.LoginHint != "ada@example.org" || st.Request.Subject != "" {
-		t.Errorf("hint = %q, subject %q, want the user's name and nobody", st.LoginHint, st.Request.Subject)
+		t.Errorf("hint = %q, subject %q, want the user's name and no subject", st.LoginHint, st.Request.Subject)
 	}
 	h.enter(b.Request, "ada", s)
 	f, q := h.finish(b.Request, s)
@@ -270,9 +270,9 @@ func TestAnExpiredHintOfARetiredKeyIsGood(t *testing.T) {
 	h.wait(20 * 60 * 1e9)
 	s.Session.LastSeenAt = h.now()
 	if got := h.begin(params("rp", "prompt", "none", "id_token_hint", hint), s); got.Finished == nil {
-		t.Errorf("hint refused: %v", h.answered(*got.Answer))
+		t.Errorf("hint refused: %v", h.values(*got.Answer))
 	}
-	if got := h.begin(params("other", "prompt", "none", "id_token_hint", hint), s); got.Answer == nil || h.answered(*got.Answer).Get("error") != "invalid_request" {
+	if got := h.begin(params("other", "prompt", "none", "id_token_hint", hint), s); got.Answer == nil || h.values(*got.Answer).Get("error") != "invalid_request" {
 		t.Error("a hint given to another client is good, want invalid_request")
 	}
 	code, _ = h.signIn(params("rp"), "ada")
@@ -288,7 +288,7 @@ func TestAnExpiredHintOfARetiredKeyIsGood(t *testing.T) {
 // opensWith is the kid of the key that signed a token.
 func (h *fixture) opensWith(token string) string {
 	h.t.Helper()
-	_, header := h.opened(token)
+	_, header := h.readJWT(token)
 	return header.KeyID
 }
 
@@ -309,8 +309,8 @@ func FuzzHint(f *testing.F) {
 	})
 }
 
-// Whoever begins a login has proven nothing: it is counted, and not written down.
-func TestABegunLoginIsCountedAndNotWrittenDown(t *testing.T) {
+// An unauthenticated caller can begin logins, so they are counted and not in the audit trail.
+func TestBegunLoginsAreCountedButNotAudited(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
 	for range 3 {

@@ -33,7 +33,7 @@ func BenchmarkAuthorizeAndExchange(b *testing.B) {
 	_, s := h.signIn(params("rp"), "ada")
 	b.ReportAllocs()
 	for b.Loop() {
-		code := h.answered(h.begin(params("rp"), s).Finished.Answer).Get("code")
+		code := h.values(h.begin(params("rp"), s).Finished.Answer).Get("code")
 		if got := h.post(h.p.Grants.Token, "rp", redeem(code)); got.Status != 200 {
 			b.Fatal(got.Raw)
 		}

@@ -16,11 +16,11 @@ func TestBuiltInClients(t *testing.T) {
 		BuiltIn: []storage.Client{own}})
 	h.ok(err)
 	stored := clientOf("own")
-	stored.Name = "Somebody else's"
+	stored.Name = "Stored"
 	h.ok(h.engine.PutClient(h.ctx, stored, nil))
 	h.ok(p.Poll(h.ctx))
 	if c, err := p.Client(h.ctx, "own"); err != nil || c.Name != "Ours" {
-		t.Errorf("client = %q (%v), want ours, whatever is stored under its name", c.Name, err)
+		t.Errorf("client = %q (%v), want the built-in one, whatever is stored under its ID", c.Name, err)
 	}
 	h.p = p
 	b := h.begin(params("own"), nil)
@@ -64,12 +64,12 @@ func TestConsentsAreListedAndWithdrawn(t *testing.T) {
 	b = h.begin(params("asks"), nil)
 	h.enter(b.Request, "ada", nil)
 	if st := h.next(b.Request, nil); st.Kind != StepConsent {
-		t.Errorf("step = %s, want the consent asked for again", st.Kind)
+		t.Errorf("step = %s, want the consent page again", st.Kind)
 	}
 }
 
-// Whoever holds access is listed, also who was never asked about, and can be ended.
-func TestApplicationsOfOurOwnAreListedAndEnded(t *testing.T) {
+// Every application with access is listed, including those that need no consent.
+func TestFirstPartyApplicationsAreListedAndEnded(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp", func(c *storage.Client) { c.Name = "Ours" })
 	ada := h.user("ada", "")
@@ -87,21 +87,21 @@ func TestApplicationsOfOurOwnAreListedAndEnded(t *testing.T) {
 		t.Errorf("afterwards %+v, %v", list, err)
 	}
 	if r := h.post(h.p.Grants.Token, "rp", refreshOf(tokens.get("refresh_token"))); r.Status != 400 || h.active("rp", tokens.get("access_token")) {
-		t.Errorf("its tokens still count: %d", r.Status)
+		t.Errorf("its tokens are still valid: %d", r.Status)
 	}
 	if r := h.post(h.p.Grants.Token, "rp", redeem(waiting)); r.Status != 400 {
-		t.Errorf("a code that waited is redeemed: %d", r.Status)
+		t.Errorf("an unused code is redeemed: %d", r.Status)
 	}
 }
 
-func TestSignOutEverywhereElseEndsEveryGrantButOurs(t *testing.T) {
+func TestSignOutEverywhereElseKeepsOneGrant(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
 	h.user("ada", "")
 	const scopes = "openid offline_access"
 	earlier, _ := h.signIn(params("rp", "scope", scopes), "ada")
 	old := h.post(h.p.Grants.Token, "rp", redeem(earlier))
-	h.wait(14 * time.Hour) // its session is over and gone, so nothing but the grant itself can end it
+	h.wait(14 * time.Hour) // its session is deleted, so only the grant itself can end it
 	_, err := h.engine.Sweep(h.ctx, h.now(), 1000)
 	h.ok(err)
 	if h.post(h.p.Introspection.Introspect, "rp", formOf("token", old.get("refresh_token"))).Body["active"] != true {
@@ -115,10 +115,10 @@ func TestSignOutEverywhereElseEndsEveryGrantButOurs(t *testing.T) {
 	waiting, _ := h.signIn(params("rp", "scope", scopes), "ada")
 	h.ok(h.sessions.EndOthers(h.ctx, h.visit, s.Owner()))
 	if r := h.post(h.p.Grants.Token, "rp", refreshOf(there.get("refresh_token"))); r.Status != 400 || h.active("rp", there.get("access_token")) {
-		t.Errorf("an offline grant of another browser goes on: %d", r.Status)
+		t.Errorf("an offline grant of another browser still works: %d", r.Status)
 	}
 	if r := h.post(h.p.Grants.Token, "rp", refreshOf(old.get("refresh_token"))); r.Status != 400 {
-		t.Errorf("an offline grant without a session goes on: %d", r.Status)
+		t.Errorf("an offline grant without a session still works: %d", r.Status)
 	}
 	if r := h.post(h.p.Grants.Token, "rp", redeem(waiting)); r.Status != 400 {
 		t.Errorf("a code of another browser is redeemed: %d", r.Status)

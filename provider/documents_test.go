@@ -73,7 +73,7 @@ func TestTheKeySetIsPublicAndFollowsRotation(t *testing.T) {
 	if got := read(); len(got) != 4 || h.p.JWKS().ETag == etag {
 		t.Errorf("%d keys after a rotation, want 4 under a new tag", len(got))
 	}
-	// The next key is published before it signs, and goes of itself.
+	// The next key is published before it signs, and begins to sign without a rotation.
 	next, err := h.keyring.NewKey("oidc", "ES256", h.now())
 	h.ok(err)
 	next.ActiveAt = h.now().Add(24 * time.Hour)
@@ -155,7 +155,7 @@ func TestOrigins(t *testing.T) {
 	h.p.clients.Drop()
 	b.broken = "ListClients"
 	if h.p.OriginAllowed(h.ctx, "https://spa.example") {
-		t.Error("an origin is allowed without an answer from storage")
+		t.Error("an origin is allowed though storage failed")
 	}
 }
 
@@ -185,7 +185,7 @@ func TestOptions(t *testing.T) {
 		{"another scheme", Options{Issuer: "ftp://op.example"}, false},
 		{"HMAC", Options{Issuer: "https://op.example", SigningAlg: "HS256"}, false},
 		{"none", Options{Issuer: "https://op.example", SigningAlg: "none"}, false},
-		{"an alias of nothing", Options{Issuer: "https://op.example", ACRAliases: map[string]mfa.Level{"x": "y"}}, false},
+		{"an alias of an unknown level", Options{Issuer: "https://op.example", ACRAliases: map[string]mfa.Level{"x": "y"}}, false},
 		{"an alias with a space", Options{Issuer: "https://op.example", ACRAliases: map[string]mfa.Level{"x y": mfa.AAL1}}, false},
 		{"a negative lifetime", Options{Issuer: "https://op.example", CodeTTL: -1}, false},
 	} {
@@ -197,7 +197,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// empty is a source of randomness that has run dry.
+// empty is a source of randomness that fails.
 type empty struct{}
 
 func (empty) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

@@ -18,7 +18,7 @@ type logoutCase struct {
 	name      string
 	in        func(h hints) url.Values
 	confirmed bool
-	nobody    bool
+	signedOut bool
 	want      Logout
 	page      string
 }
@@ -49,7 +49,7 @@ func logouts() []logoutCase {
 			head := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`))
 			return formOf("id_token_hint", head+"."+parts[1]+".", "post_logout_redirect_uri", bye)
 		}, false, false, Logout{Confirm: true}, ""},
-		{"hint of a stranger", func(h hints) url.Values { return formOf("id_token_hint", h.forged, "post_logout_redirect_uri", bye) }, false, false,
+		{"hint of another provider", func(h hints) url.Values { return formOf("id_token_hint", h.forged, "post_logout_redirect_uri", bye) }, false, false,
 			Logout{Confirm: true}, ""},
 		{"hint of another user's session", func(h hints) url.Values {
 			return formOf("id_token_hint", h.others, "post_logout_redirect_uri", bye)
@@ -58,7 +58,7 @@ func logouts() []logoutCase {
 		{"hint of another client", func(h hints) url.Values { return formOf("id_token_hint", h.own, "client_id", "other") }, false, false,
 			Logout{Confirm: true}, ""},
 		{"a parameter twice", func(h hints) url.Values { return url.Values{"state": {"a", "b"}} }, false, false, Logout{}, "page:invalid_request:state"},
-		{"nobody signed in, with a hint", func(h hints) url.Values { return formOf("id_token_hint", h.own, "post_logout_redirect_uri", bye) }, false, true,
+		{"signed out, with a hint", func(h hints) url.Values { return formOf("id_token_hint", h.own, "post_logout_redirect_uri", bye) }, false, true,
 			Logout{Redirect: bye, Ended: true}, ""},
 		{"confirmed", func(h hints) url.Values { return url.Values{} }, true, false, Logout{Ended: true}, ""},
 	}
@@ -66,7 +66,7 @@ func logouts() []logoutCase {
 
 // An attacker has ID tokens of their own account, or of another application. A page on another
 // site must not end the logins of this browser's user with one.
-func TestAHintEndsNobodyElsesLogin(t *testing.T) {
+func TestAHintEndsOnlyItsUsersLogins(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
 	h.client("asks", func(c *storage.Client) { c.Consent = "ask" })
@@ -94,26 +94,26 @@ func TestAHintEndsNobodyElsesLogin(t *testing.T) {
 		}
 	}
 	leave(theirs, false)
-	at("a stranger's hint", StepConsent)
+	at("another user's hint", StepConsent)
 	leave(own, false)
-	at("the hint of who proved it", StepOver)
+	at("the hint of its user", StepOver)
 	login = h.begin(params("asks"), nil).Request
 	h.enter(login, "ada", nil)
 	leave(theirs, true)
-	at("the word of the person", StepOver)
+	at("a confirmation", StepOver)
 }
 
 func TestEndSession(t *testing.T) {
 	h := newFixture(t)
-	stranger := newFixture(t)
-	for _, x := range []*fixture{h, stranger} {
+	foreign := newFixture(t)
+	for _, x := range []*fixture{h, foreign} {
 		x.client("rp")
 		x.user("ada", "")
 	}
 	h.client("other")
 	h.user("bob", "")
-	strangerCode, _ := stranger.signIn(params("rp"), "ada")
-	forged := stranger.post(stranger.p.Grants.Token, "rp", redeem(strangerCode)).get("id_token")
+	foreignCode, _ := foreign.signIn(params("rp"), "ada")
+	forged := foreign.post(foreign.p.Grants.Token, "rp", redeem(foreignCode)).get("id_token")
 	bobCode, _ := h.signIn(params("rp"), "bob")
 	bobs := h.post(h.p.Grants.Token, "rp", redeem(bobCode)).get("id_token")
 	elsewhereCode, _ := h.signIn(params("rp"), "ada")
@@ -126,7 +126,7 @@ func TestEndSession(t *testing.T) {
 			token := h.sessions.Token(s.Session)
 			h.wait(20 * 60 * 1e9) // the hint has expired, the session has not
 			who := s
-			if tc.nobody {
+			if tc.signedOut {
 				who = nil
 			}
 			got, err := h.p.EndSession(h.ctx, Params{Query: tc.in(hints{own: hint, forged: forged, others: bobs, elsewhere: elsewhere})}, h.visit, who, tc.confirmed)
@@ -138,8 +138,8 @@ func TestEndSession(t *testing.T) {
 			}
 			living, err := h.sessions.Load(h.ctx, token)
 			h.ok(err)
-			if ended := tc.want.Ended && !tc.nobody; (living == nil) != ended {
-				t.Errorf("the session is there: %v, want ended %v", living != nil, ended)
+			if ended := tc.want.Ended && !tc.signedOut; (living == nil) != ended {
+				t.Errorf("the session exists: %v, want ended %v", living != nil, ended)
 			}
 		})
 	}

@@ -10,8 +10,8 @@ import (
 	"sallyport/storage"
 )
 
-// An enrolment that was begun by a token ends with everything it was begun under.
-func TestAnEnrolmentByATokenDiesWithIt(t *testing.T) {
+// An enrolment begun with an access token ends with that token, its session and its password.
+func TestAnEnrolmentEndsWithItsToken(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		end  func(h *fixture, o mfa.Owner, s *session.SignedIn)

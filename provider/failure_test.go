@@ -10,13 +10,13 @@ import (
 	"sallyport/storage"
 )
 
-// breakage is a storage call out of order, and a call of ours that needs it. made holds
-// tokens by name.
+// breakage is a storage call that fails, and a request that needs it. tokens holds tokens by
+// name.
 type breakage struct {
 	name   string
 	broken string
 	after  bool
-	call   func(h *fixture, made map[string]string) reply
+	call   func(h *fixture, tokens map[string]string) reply
 }
 
 func breakages() []breakage {
@@ -64,7 +64,7 @@ func breakages() []breakage {
 }
 
 // Edge 15, R-6, R-7: while storage fails, no token is issued and no success is reported.
-func TestEveryStorageFailureIsSaidAloud(t *testing.T) {
+func TestEveryStorageFailureIsReported(t *testing.T) {
 	for _, tc := range breakages() {
 		t.Run(tc.name, func(t *testing.T) {
 			h := newFixture(t)
@@ -90,7 +90,7 @@ func TestEveryStorageFailureIsSaidAloud(t *testing.T) {
 				}
 			}
 			if strings.Contains(got.Raw, "connection reset") {
-				t.Error("the cause is told to the caller")
+				t.Error("the caller sees the cause")
 			}
 			if !strings.Contains(h.logged.String(), "connection reset by peer") {
 				t.Error("the cause is not in the log")
@@ -151,7 +151,7 @@ func TestStorageFailuresOfALogin(t *testing.T) {
 	}
 }
 
-// A closed database is a failure of every call at once.
+// With a closed database every call fails.
 func TestAClosedDatabase(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")

@@ -14,7 +14,7 @@ type faultyStore struct {
 	Store
 	broken string
 	after  bool
-	// before runs once, ahead of a call: the other one who came at the same time.
+	// before runs once, ahead of a call, like a concurrent caller.
 	before map[string]func()
 }
 

@@ -98,9 +98,9 @@ func newFixtureOn(t testing.TB, dsn string, algs ...string) *fixture {
 	}
 	h := &fixture{t: t, ctx: context.Background(), clock: time.Date(2026, 5, 1, 10, 0, 0, 123456000, time.UTC), logged: &strings.Builder{},
 		visit: mfa.Caller{Browser: strings.Repeat("b", 43), Address: "192.0.2.1", UserAgent: "test", Locale: "en"}}
-	rooms := mfatest.Open(t, mfatest.Options{Now: h.now, Algs: algs, DSN: dsn})
-	h.engine, h.keyring, h.journal, h.verifier, h.accounts = rooms.Store, rooms.Keyring, rooms.Journal, rooms.Verifier, rooms.Accounts
-	h.sessions, h.users, h.totp = rooms.Sessions, rooms.Users, rooms.TOTP
+	services := mfatest.Open(t, mfatest.Options{Now: h.now, Algs: algs, DSN: dsn})
+	h.engine, h.keyring, h.journal, h.verifier, h.accounts = services.Store, services.Keyring, services.Journal, services.Verifier, services.Accounts
+	h.sessions, h.users, h.totp = services.Sessions, services.Users, services.TOTP
 	var err error
 	h.store = &faultyStore{Store: h.engine}
 	h.p, err = New(h.store, h.keyring, h.verifier, h.sessions, h.journal, h.now, rand.Reader, Options{Issuer: issuer, SigningAlg: algs[0],
@@ -140,7 +140,7 @@ func (h *fixture) client(id storage.ClientID, changes ...func(*storage.Client)) 
 
 func public(c *storage.Client) { c.Public, c.AuthMethod, c.SecretHashes = true, "none", nil }
 
-// user stores a user with a password, a verified address and, if asked, an
+// user stores a user with a password, a verified address and, if totp is set, an
 // authenticator app.
 func (h *fixture) user(name string, totp string) storage.User {
 	h.t.Helper()
@@ -210,11 +210,11 @@ func (h *fixture) finish(id storage.RequestID, s *session.SignedIn) (Finished, u
 	}
 	f, err := h.p.Finish(h.ctx, st, h.visit, s)
 	h.ok(err)
-	return f, h.answered(f.Answer)
+	return f, h.values(f.Answer)
 }
 
-// answered reads the parameters of an answer.
-func (h *fixture) answered(a Answer) url.Values {
+// values returns the parameters of an authorization response.
+func (h *fixture) values(a Answer) url.Values {
 	h.t.Helper()
 	if a.FormPost != nil {
 		v := url.Values{}
@@ -245,12 +245,12 @@ func (h *fixture) signIn(v url.Values, name string) (string, *session.SignedIn) 
 	s, err := h.sessions.Load(h.ctx, f.SessionToken)
 	h.ok(err)
 	if s == nil || q.Get("code") == "" {
-		h.t.Fatalf("session = %v, answer = %v, want both", s, q)
+		h.t.Fatalf("session = %v, response = %v, want both", s, q)
 	}
 	return q.Get("code"), s
 }
 
-// reply is an answer of an endpoint for programs.
+// reply is the response of an endpoint.
 type reply struct {
 	Status int
 	Header http.Header
@@ -313,7 +313,7 @@ func (h *fixture) userinfo(token string) reply {
 	return h.call(h.p.Introspection.Userinfo, r)
 }
 
-// active asks about a token as a client.
+// active reports whether introspection by a client calls a token active.
 func (h *fixture) active(id, token string) bool {
 	h.t.Helper()
 	got := h.post(h.p.Introspection.Introspect, id, formOf("token", token))
@@ -324,8 +324,8 @@ func (h *fixture) active(id, token string) bool {
 	return active
 }
 
-// opened reads a JWT of ours after checking it against the published key set.
-func (h *fixture) opened(token string) (map[string]any, jose.Header) {
+// readJWT reads a JWT of the provider after verifying it with the published key set.
+func (h *fixture) readJWT(token string) (map[string]any, jose.Header) {
 	h.t.Helper()
 	var set jose.JSONWebKeySet
 	h.ok(json.Unmarshal(h.p.JWKS().Body, &set))
@@ -343,7 +343,7 @@ func (h *fixture) opened(token string) (map[string]any, jose.Header) {
 	return claims, header
 }
 
-// codeOf is the code of an *mfa.Error, or the error's text.
+// codeOf returns the code of an *mfa.Error, or the error's text.
 func codeOf(err error) string {
 	if code := mfa.CodeOf(err); code != "" {
 		return string(code)
@@ -358,7 +358,7 @@ func codeOf(err error) string {
 	return ""
 }
 
-// events counts audit lines of a kind.
+// events counts the audit events of a kind.
 func (h *fixture) events(kind string) int {
 	h.t.Helper()
 	h.ok(h.journal.Flush(h.ctx))
@@ -385,7 +385,7 @@ func (h *fixture) rotate(alg string) {
 	h.ok(h.p.Poll(h.ctx))
 }
 
-// base32Secret reads the secret an enrolment hands out.
+// base32Secret decodes the secret of an enrolment.
 func base32Secret(t testing.TB, text string) []byte {
 	t.Helper()
 	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ReplaceAll(text, " ", ""))

@@ -25,9 +25,9 @@ func TestALoginEndsInTokens(t *testing.T) {
 		t.Errorf("body = %s, want Bearer, 600 s and the scope", got.Raw)
 	}
 	if !strings.HasPrefix(got.get("refresh_token"), "sp_rt_") {
-		t.Errorf("refresh token = %q, want one of ours", got.get("refresh_token"))
+		t.Errorf("refresh token = %q, want the prefix sp_rt_", got.get("refresh_token"))
 	}
-	id, header := h.opened(got.get("id_token"))
+	id, header := h.readJWT(got.get("id_token"))
 	if id["sub"] != string(user.ID) || id["nonce"] != "the-nonce" || id["acr"] != "aal1" || id["aud"] != "rp" || header.ExtraHeaders["typ"] != "JWT" {
 		t.Errorf("ID token = %v %v", id, header)
 	}
@@ -39,7 +39,7 @@ func TestALoginEndsInTokens(t *testing.T) {
 			t.Errorf("the ID token holds %s", none)
 		}
 	}
-	access, header := h.opened(got.get("access_token"))
+	access, header := h.readJWT(got.get("access_token"))
 	if header.ExtraHeaders["typ"] != "at+jwt" || access["client_id"] != "rp" || access["aud"] != "rp" || access["scope"] != "openid email offline_access" ||
 		access["iat"] != float64(h.now().Unix()) || access["exp"] != float64(h.now().Unix()+600) || access["sid"] == nil || access["jti"] == nil {
 		t.Errorf("access token = %v %v", access, header)
@@ -53,7 +53,7 @@ func TestALoginEndsInTokens(t *testing.T) {
 	}
 }
 
-func TestASessionAnswersAtOnce(t *testing.T) {
+func TestASessionFinishesALoginImmediately(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
 	h.client("other")
@@ -63,16 +63,16 @@ func TestASessionAnswersAtOnce(t *testing.T) {
 	b := h.begin(params("other"), s)
 	after := h.engine.Stats()
 	if b.Finished == nil || b.Request != "" {
-		t.Fatalf("begun = %+v, want an answer at once", b)
+		t.Fatalf("begun = %+v, want it finished", b)
 	}
 	if commits := after.Commits - before.Commits; commits != 1 {
 		t.Errorf("%d commits, want 1", commits)
 	}
-	if code := h.answered(b.Finished.Answer).Get("code"); h.post(h.p.Grants.Token, "other", redeem(code)).Status != http.StatusOK {
+	if code := h.values(b.Finished.Answer).Get("code"); h.post(h.p.Grants.Token, "other", redeem(code)).Status != http.StatusOK {
 		t.Error("the code is not good")
 	}
 	if b.Finished.Session != nil {
-		t.Error("the session is stored anew though nothing was proved")
+		t.Error("the session is stored again though nothing was proven")
 	}
 }
 

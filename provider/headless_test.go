@@ -20,16 +20,16 @@ func TestOwnLoginPageOfAClient(t *testing.T) {
 		}
 		c.HeadlessLogin = false
 		if got := loginPage(storage.AuthRequest{ID: "r-1"}, c); got != "" {
-			t.Errorf("loginPage(%q) without headless login = %q, want ours", tc.page, got)
+			t.Errorf("loginPage(%q) without headless login = %q, want the hosted page", tc.page, got)
 		}
 	}
 }
 
-// Tokens have no verifier that protects them. Whoever has seen the ID of a headless login
-// must not be able to fetch them as soon as its user is through.
-func TestTokensAreToldToTheBrowserOfALoginAlone(t *testing.T) {
-	for _, tc := range []struct{ asked, want string }{{"token", "not_allowed"}, {"code id_token", "not_allowed"}, {"code", ""}} {
-		t.Run(tc.asked, func(t *testing.T) {
+// Tokens have no verifier that protects them. A caller who has seen the ID of a headless login
+// must not be able to fetch them as soon as its user finishes.
+func TestTokensReachOnlyTheBrowserOfALogin(t *testing.T) {
+	for _, tc := range []struct{ responseType, want string }{{"token", "not_allowed"}, {"code id_token", "not_allowed"}, {"code", ""}} {
+		t.Run(tc.responseType, func(t *testing.T) {
 			h := newFixture(t)
 			h.legacy("spa", "token", "code id_token")
 			h.client("spa", public, func(c *storage.Client) {
@@ -37,9 +37,9 @@ func TestTokensAreToldToTheBrowserOfALoginAlone(t *testing.T) {
 			})
 			h.user("ada", "")
 			program := mfa.Caller{}
-			opened, err := h.p.Open(h.ctx, params("spa", "response_type", tc.asked), program)
+			opened, err := h.p.Open(h.ctx, params("spa", "response_type", tc.responseType), program)
 			h.ok(err)
-			for name, id := range map[string]storage.RequestID{"of a browser": h.begin(params("spa", "response_type", tc.asked), nil).Request, "of a program": opened} {
+			for name, id := range map[string]storage.RequestID{"of a browser": h.begin(params("spa", "response_type", tc.responseType), nil).Request, "of a program": opened} {
 				st := h.outside(id, "ada")
 				h.ok(h.verifier.Password(h.ctx, program, st.Login, password))
 				st, err := h.p.Next(h.ctx, st.Again())

@@ -18,7 +18,7 @@ func TestIntrospectionIsForOwnersAndResources(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp", func(c *storage.Client) { c.Audience = []string{"api"} })
 	h.client("api")
-	h.client("stranger")
+	h.client("unrelated")
 	h.client("post", func(c *storage.Client) { c.AuthMethod = "client_secret_post" })
 	h.client("spa", public)
 	user := h.user("ada", "")
@@ -32,13 +32,13 @@ func TestIntrospectionIsForOwnersAndResources(t *testing.T) {
 	}{
 		{"the client itself", "rp", token, 200, "", true},
 		{"the resource it is for", "api", token, 200, "", true},
-		{"a stranger", "stranger", token, 200, "", false},
+		{"an unrelated client", "unrelated", token, 200, "", false},
 		{"a refresh token shown by a resource", "api", made.get("refresh_token"), 200, "", false},
 		{"an ID token", "rp", made.get("id_token"), 200, "", false},
 		{"nonsense", "rp", "nonsense", 200, "", false},
 		{"a token with one letter changed", "rp", token[:len(token)-5] + "AAAAA", 200, "", false},
 		{"no token", "rp", "", 400, "invalid_request", false},
-		{"nobody", "", token, 401, "invalid_client", false},
+		{"no client", "", token, 401, "invalid_client", false},
 		{"an unknown client", "nobody", token, 401, "invalid_client", false},
 		{"a client of another method", "post", token, 401, "invalid_client", false},
 	} {
@@ -49,7 +49,7 @@ func TestIntrospectionIsForOwnersAndResources(t *testing.T) {
 				t.Errorf("introspection = %d %s, want %d %s %v", got.Status, got.Raw, tc.status, tc.code, tc.active)
 			}
 			if got.Status == 200 && !active && got.Raw != `{"active":false}` {
-				t.Errorf("an inactive token tells %s", got.Raw)
+				t.Errorf("an inactive token returns %s", got.Raw)
 			}
 		})
 	}
@@ -82,12 +82,12 @@ func TestIntrospectionIsForOwnersAndResources(t *testing.T) {
 	}
 	h.wait(600e9)
 	if h.active("rp", token) {
-		t.Error("the access token lives on after its time")
+		t.Error("the access token is valid after its expiry")
 	}
 }
 
-// RFC 9068 section 4: the typ header is what tells an access token apart.
-func TestOnlyAnAccessTokenIsOne(t *testing.T) {
+// RFC 9068 section 4: the typ header distinguishes an access token.
+func TestOnlyAccessTokensAreReadAsSuch(t *testing.T) {
 	h := newFixture(t)
 	for typ, want := range map[string]bool{signing.TypeAccessToken: true, signing.TypeIDToken: false} {
 		payload, err := json.Marshal(token.Access{Issuer: issuer, ID: "1", Client: "rp", Expires: h.now().Unix() + 1})
@@ -125,7 +125,7 @@ func TestRevocation(t *testing.T) {
 			}
 			if h.active("rp", made.get("access_token")) || h.active("rp", made.get("refresh_token")) ||
 				h.post(h.p.Grants.Token, "rp", refreshOf(made.get("refresh_token"))).get("error") != "invalid_grant" {
-				t.Error("a token of the grant lives on")
+				t.Error("a token of the grant is still valid")
 			}
 		})
 	}
@@ -151,7 +151,7 @@ func TestRevocation(t *testing.T) {
 		t.Errorf("a public client = %d %s, want 200", got.Status, got.Raw)
 	}
 	if got := h.post(h.p.Grants.Token, "", refreshOf(token, "client_id", "spa")); got.get("error") != "invalid_grant" {
-		t.Error("the public client's token lives on")
+		t.Error("the public client's token is still valid")
 	}
 	if n := h.events(mfa.EventTokenRevoked); n != 3 {
 		t.Errorf("%d events, want 3", n)
@@ -203,7 +203,7 @@ func TestUserinfo(t *testing.T) {
 				t.Errorf("challenge = %q, want no error code", challenge)
 			}
 			if got.Header.Get("Cache-Control") != "no-store" {
-				t.Error("the answer may be kept")
+				t.Error("the response may be cached")
 			}
 		})
 	}

@@ -11,17 +11,17 @@ import (
 	"sallyport/storage"
 )
 
-// legacy switches the response types of old on, in the server and for a client.
+// legacy enables the legacy response types, in the server and for a client.
 func (h *fixture) legacy(id storage.ClientID, types ...string) {
 	h.t.Helper()
 	h.p.options.LegacyResponseTypes = true
 	h.client(id, public, func(c *storage.Client) { c.LegacyResponseTypes = types })
 }
 
-func TestResponseTypesThatEndInATokenAnswerInTheFragment(t *testing.T) {
+func TestResponseTypesWithTokensUseTheFragment(t *testing.T) {
 	for _, tc := range []struct {
-		asked, listed string
-		want          []string
+		responseType, listed string
+		want                 []string
 	}{
 		{"token", "token", []string{"access_token", "expires_in", "iss", "scope", "state", "token_type"}},
 		{"id_token", "id_token", []string{"id_token", "iss", "state"}},
@@ -30,32 +30,32 @@ func TestResponseTypesThatEndInATokenAnswerInTheFragment(t *testing.T) {
 		{"code token", "code token", []string{"access_token", "code", "expires_in", "iss", "scope", "state", "token_type"}},
 		{"id_token code token", "code id_token token", []string{"access_token", "code", "expires_in", "id_token", "iss", "scope", "state", "token_type"}},
 	} {
-		t.Run(tc.asked, func(t *testing.T) {
+		t.Run(tc.responseType, func(t *testing.T) {
 			h := newFixture(t)
 			h.legacy("spa", tc.listed)
 			user := h.user("ada", "")
-			v := params("spa", "response_type", tc.asked, "scope", "openid email")
-			if !strings.Contains(tc.asked, "code") {
-				v = params("spa", "response_type", tc.asked, "scope", "openid email", "code_challenge", "", "code_challenge_method", "")
+			v := params("spa", "response_type", tc.responseType, "scope", "openid email")
+			if !strings.Contains(tc.responseType, "code") {
+				v = params("spa", "response_type", tc.responseType, "scope", "openid email", "code_challenge", "", "code_challenge_method", "")
 			}
 			b := h.begin(v, nil)
 			h.enter(b.Request, "ada", nil)
 			f, q := h.finish(b.Request, nil)
 			if !strings.HasPrefix(f.Answer.Location, callback+"#") {
-				t.Fatalf("answer = %s, want it in the fragment", f.Answer.Location)
+				t.Fatalf("response = %s, want it in the fragment", f.Answer.Location)
 			}
 			var got []string
 			for name := range q {
 				got = append(got, name)
 			}
 			if slices.Sort(got); !slices.Equal(got, tc.want) {
-				t.Errorf("answer holds %v, want %v", got, tc.want)
+				t.Errorf("response holds %v, want %v", got, tc.want)
 			}
 			h.checkTokens(t, q.Get("id_token"), q.Get("access_token"), q.Get("code"), string(user.ID))
 			s, err := h.sessions.Load(h.ctx, f.SessionToken)
 			h.ok(err)
 			if at := h.begin(v, s); at.Finished == nil || !strings.Contains(at.Finished.Answer.Location, "#") {
-				t.Errorf("a living session answers %+v, want at once", at)
+				t.Errorf("with a session the login is at %+v, want finished", at)
 			}
 			if err := h.p.sessions.End(h.ctx, s, false, h.visit); err != nil {
 				t.Fatal(err)
@@ -76,7 +76,7 @@ func (h *fixture) checkTokens(t *testing.T, id, access, code, user string) {
 		}
 	}
 	if id != "" {
-		claims, _ := h.opened(id)
+		claims, _ := h.readJWT(id)
 		if claims["sub"] != user || claims["nonce"] != "the-nonce" || claims["aud"] != "spa" {
 			t.Errorf("ID token = %v", claims)
 		}
@@ -86,7 +86,7 @@ func (h *fixture) checkTokens(t *testing.T, id, access, code, user string) {
 			}
 		}
 		if alone := access == "" && code == ""; alone != (claims["email"] != nil) {
-			t.Errorf("email = %v: it belongs into the ID token where nothing else can tell it", claims["email"])
+			t.Errorf("email = %v: it belongs in the ID token when there is no access token", claims["email"])
 		}
 	}
 	if code != "" {
@@ -113,7 +113,7 @@ func TestResponseTypesThatAreNotAllowed(t *testing.T) {
 		{"a code without challenge", false, "code token", []string{"response_type", "code token", "code_challenge", "", "code_challenge_method", ""}, "invalid_request"},
 		{"a type twice", false, "token", []string{"response_type", "token token"}, "unsupported_response_type"},
 		{"no type at all", false, "token", []string{"response_type", "none token"}, "unsupported_response_type"},
-		{"nobody signed in", false, "token", []string{"response_type", "token", "prompt", "none"}, "login_required"},
+		{"not signed in", false, "token", []string{"response_type", "token", "prompt", "none"}, "login_required"},
 		{"a foreign scope", false, "token", []string{"response_type", "token", "scope", "admin"}, "invalid_scope"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -122,10 +122,10 @@ func TestResponseTypesThatAreNotAllowed(t *testing.T) {
 			h.p.options.LegacyResponseTypes = !tc.off
 			b := h.begin(params("spa", tc.changes...), nil)
 			if b.Answer == nil || !strings.HasPrefix(b.Answer.Location, callback+"#") {
-				t.Fatalf("answer = %+v, want a refusal in the fragment", b)
+				t.Fatalf("response = %+v, want a refusal in the fragment", b)
 			}
-			if q := h.answered(*b.Answer); q.Get("error") != tc.want || q.Get("state") != "the-state" || q.Get("access_token") != "" {
-				t.Errorf("answer = %v, want %s", q, tc.want)
+			if q := h.values(*b.Answer); q.Get("error") != tc.want || q.Get("state") != "the-state" || q.Get("access_token") != "" {
+				t.Errorf("response = %v, want %s", q, tc.want)
 			}
 		})
 	}
@@ -139,11 +139,11 @@ func TestTokensOfTheAuthorizationEndpointByForm(t *testing.T) {
 	h.enter(b.Request, "ada", nil)
 	f, q := h.finish(b.Request, nil)
 	if f.Answer.FormPost == nil || q.Get("id_token") == "" || q.Get("code") == "" {
-		t.Errorf("answer = %+v, want a form with code and ID token", f.Answer)
+		t.Errorf("response = %+v, want a form with code and ID token", f.Answer)
 	}
 }
 
-func TestDiscoveryTellsLegacyResponseTypes(t *testing.T) {
+func TestDiscoveryListsLegacyResponseTypes(t *testing.T) {
 	h := newFixture(t)
 	for _, on := range []bool{false, true} {
 		h.p.options.LegacyResponseTypes = on

@@ -14,8 +14,8 @@ import (
 
 const totpSecret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
-// The steps of a login, in the order a person meets them. Each line of a case is what
-// was done and which step came next.
+// The steps of a login, in the order a user sees them. Each case lists the actions and the
+// step after each.
 func TestNext(t *testing.T) {
 	h := newFixture(t)
 	h.client("off")
@@ -23,35 +23,35 @@ func TestNext(t *testing.T) {
 	h.client("asks", func(c *storage.Client) { c.Consent = "ask" })
 	h.user("ada", totpSecret)
 	h.user("bob", "")
-	type deed struct {
+	type action struct {
 		do   string // "", "password", "totp", "allow", "restart"
 		want StepKind
 	}
 	for _, tc := range []struct {
-		name   string
-		client storage.ClientID
-		user   string
-		change []string
-		deeds  []deed
+		name    string
+		client  storage.ClientID
+		user    string
+		change  []string
+		actions []action
 	}{
-		{"password is enough", "off", "bob", nil, []deed{{"", StepIdentify}, {"password", StepDone}}},
-		{"password is enough though another factor is there", "off", "ada", nil, []deed{{"", StepIdentify}, {"password", StepDone}}},
-		{"two factors", "always", "ada", nil, []deed{{"", StepIdentify}, {"password", StepVerify}, {"totp", StepDone}}},
-		{"a second factor must be enrolled", "always", "bob", nil, []deed{{"", StepIdentify}, {"password", StepEnroll}}},
+		{"password is enough", "off", "bob", nil, []action{{"", StepIdentify}, {"password", StepDone}}},
+		{"password is enough though another factor exists", "off", "ada", nil, []action{{"", StepIdentify}, {"password", StepDone}}},
+		{"two factors", "always", "ada", nil, []action{{"", StepIdentify}, {"password", StepVerify}, {"totp", StepDone}}},
+		{"a second factor must be enrolled", "always", "bob", nil, []action{{"", StepIdentify}, {"password", StepEnroll}}},
 		{"acr asks for a second factor", "off", "ada", []string{"acr_values", "urn:example:gold"},
-			[]deed{{"", StepIdentify}, {"password", StepVerify}, {"totp", StepDone}}},
-		{"acr that cannot be reached", "off", "bob", []string{"acr_values", "aal2"}, []deed{{"", StepIdentify}, {"password", StepDone}}},
+			[]action{{"", StepIdentify}, {"password", StepVerify}, {"totp", StepDone}}},
+		{"acr that cannot be reached", "off", "bob", []string{"acr_values", "aal2"}, []action{{"", StepIdentify}, {"password", StepDone}}},
 		{"essential acr that cannot be reached", "off", "bob", []string{"claims", `{"id_token":{"acr":{"essential":true,"value":"aal2"}}}`},
-			[]deed{{"", StepIdentify}, {"password", StepRefused}}},
-		{"consent", "asks", "bob", nil, []deed{{"", StepIdentify}, {"password", StepConsent}, {"allow", StepDone}}},
-		{"consent of a first party by prompt", "off", "bob", []string{"prompt", "consent"}, []deed{{"", StepIdentify}, {"password", StepConsent}, {"allow", StepDone}}},
-		{"not you", "always", "ada", nil, []deed{{"", StepIdentify}, {"password", StepVerify}, {"restart", StepIdentify}, {"password", StepVerify}}},
+			[]action{{"", StepIdentify}, {"password", StepRefused}}},
+		{"consent", "asks", "bob", nil, []action{{"", StepIdentify}, {"password", StepConsent}, {"allow", StepDone}}},
+		{"consent of a first party by prompt", "off", "bob", []string{"prompt", "consent"}, []action{{"", StepIdentify}, {"password", StepConsent}, {"allow", StepDone}}},
+		{"not you", "always", "ada", nil, []action{{"", StepIdentify}, {"password", StepVerify}, {"restart", StepIdentify}, {"password", StepVerify}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h.wait(time.Minute) // a step of the authenticator app counts once
 			h.t = t
 			id := h.begin(params(tc.client, tc.change...), nil).Request
-			for _, d := range tc.deeds {
+			for _, d := range tc.actions {
 				switch st := h.next(id, nil); d.do {
 				case "password":
 					h.enter(id, tc.user, nil)
@@ -70,7 +70,7 @@ func TestNext(t *testing.T) {
 	}
 }
 
-func TestNextTellsPagesWhatTheyShow(t *testing.T) {
+func TestNextReturnsWhatPagesShow(t *testing.T) {
 	h := newFixture(t)
 	h.client("always", func(c *storage.Client) { c.MFA = mfa.MFAAlways })
 	h.user("ada", totpSecret)
@@ -91,8 +91,8 @@ func TestNextTellsPagesWhatTheyShow(t *testing.T) {
 	}
 }
 
-// B-2: all the same answer, and the same for an unknown request.
-func TestARequestIsItsBrowsersOwn(t *testing.T) {
+// B-2: the same response for all, and for an unknown request.
+func TestARequestBelongsToItsBrowser(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
 	h.client("headless", func(c *storage.Client) {
@@ -119,7 +119,7 @@ func TestARequestIsItsBrowsersOwn(t *testing.T) {
 		{"an unknown request", "00000000-0000-0000-0000-000000000000", h.visit, "unknown_request"},
 		{"no request", "", h.visit, "unknown_request"},
 		{"not an ID at all", "x' OR 1=1", h.visit, "unknown_request"},
-		{"a request bound to nobody", unbound.Request, other, "unknown_request"},
+		{"an unbound request", unbound.Request, other, "unknown_request"},
 		{"the client is gone", orphan, h.visit, "unknown_request"},
 		{"headless without a browser", headless, mfa.Caller{}, ""},
 		{"headless from the client's page", headless, mfa.Caller{Origin: "https://app.example"}, ""},
@@ -208,7 +208,7 @@ func TestOnlyADoneStepIsFinished(t *testing.T) {
 	if err := h.p.Allow(h.ctx, h.next(id, nil), h.visit); codeOf(err) != "invalid_request" {
 		t.Errorf("consent in verify = %q, want invalid_request", codeOf(err))
 	}
-	// M-7: a new request in that browser is not helped by the password either.
+	// M-7: the password does not help a new request in that browser either.
 	if got := h.next(h.begin(params("always"), nil).Request, nil); got.Kind != StepIdentify {
 		t.Errorf("another request = %s, want identify", got.Kind)
 	}
@@ -220,14 +220,14 @@ func TestCancelAndRefusalsReachTheClient(t *testing.T) {
 	h.user("bob", "")
 	a, err := h.p.Cancel(h.ctx, h.next(h.begin(params("rp"), nil).Request, nil), h.visit)
 	h.ok(err)
-	if q := h.answered(a); q.Get("error") != "access_denied" || q.Get("state") != "the-state" || q.Get("iss") != issuer {
+	if q := h.values(a); q.Get("error") != "access_denied" || q.Get("state") != "the-state" || q.Get("iss") != issuer {
 		t.Errorf("cancel = %v, want access_denied with state and iss", q)
 	}
 	id := h.begin(params("rp", "claims", `{"id_token":{"acr":{"essential":true,"value":"aal2"}}}`), nil).Request
 	h.enter(id, "bob", nil)
 	f, err := h.p.Finish(h.ctx, h.next(id, nil), h.visit, nil)
 	h.ok(err)
-	if q := h.answered(f.Answer); q.Get("error") != "unmet_authentication_requirements" || f.Session != nil {
+	if q := h.values(f.Answer); q.Get("error") != "unmet_authentication_requirements" || f.Session != nil {
 		t.Errorf("refusal = %v, session %v", q, f.Session)
 	}
 	if h.events(mfa.EventLoginCancelled) != 1 || h.events(mfa.EventLoginRefused) != 1 {
@@ -235,7 +235,7 @@ func TestCancelAndRefusalsReachTheClient(t *testing.T) {
 	}
 }
 
-func TestTheWrongSubjectIsSentBack(t *testing.T) {
+func TestAnotherSubjectIsRefused(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
 	ada := h.user("ada", "")
@@ -279,7 +279,7 @@ func TestASessionThatEndsAtBeginIsNotUsed(t *testing.T) {
 	if b.Finished == nil {
 		return
 	}
-	code := h.answered(b.Finished.Answer).Get("code")
+	code := h.values(b.Finished.Answer).Get("code")
 	if got := h.post(h.p.Grants.Token, "rp", redeem(code)); got.get("error") != "invalid_grant" {
 		t.Errorf("token = %d %s, want invalid_grant", got.Status, got.Raw)
 	}
@@ -309,24 +309,24 @@ func TestConsentIsRememberedByScope(t *testing.T) {
 	}
 	s, scopes := allow(nil, "scope", "")
 	if b := h.begin(params("asks", "scope", "", "prompt", "none"), s); len(scopes) > 0 || b.Finished == nil {
-		t.Errorf("scopes = %v; asked again for none", scopes)
+		t.Errorf("scopes = %v; the user is asked again", scopes)
 	}
 	s, scopes = allow(s, "scope", "openid email")
 	if strings.Join(scopes, " ") != "openid email" {
 		t.Errorf("scopes = %v", scopes)
 	}
 	if b := h.begin(params("asks", "scope", "openid"), s); b.Finished == nil {
-		t.Error("asked again for less")
+		t.Error("the user is asked again for fewer scopes")
 	}
-	if b := h.begin(params("asks", "scope", "openid profile", "prompt", "none"), s); b.Answer == nil || h.answered(*b.Answer).Get("error") != "consent_required" {
-		t.Error("more was given without asking")
+	if b := h.begin(params("asks", "scope", "openid profile", "prompt", "none"), s); b.Answer == nil || h.values(*b.Answer).Get("error") != "consent_required" {
+		t.Error("more was granted without consent")
 	}
 	_, scopes = allow(s, "claims", `{"userinfo":{"phone_number":null}}`)
 	if strings.Join(scopes, " ") != "openid phone" {
-		t.Errorf("scopes = %v, want the one that stands for the claim", scopes)
+		t.Errorf("scopes = %v, want the one that includes the claim", scopes)
 	}
 	if b := h.begin(params("asks", "scope", "openid email phone", "prompt", "none"), s); b.Finished == nil {
-		t.Error("what was allowed before was forgotten")
+		t.Error("the earlier consent is missing")
 	}
 	h.ok(h.engine.WithdrawConsent(h.ctx, s.Account.User.ID, "asks", h.now(), nil))
 	if b := h.begin(params("asks", "scope", "openid", "prompt", "none"), s); b.Answer == nil {
@@ -334,7 +334,7 @@ func TestConsentIsRememberedByScope(t *testing.T) {
 	}
 }
 
-func TestFreshRecoveryCodesAreSeenFirst(t *testing.T) {
+func TestNewRecoveryCodesAreShownBeforeTheLoginFinishes(t *testing.T) {
 	h := newFixture(t)
 	h.client("always", func(c *storage.Client) { c.MFA = mfa.MFAAlways })
 	h.user("bob", "")
@@ -352,30 +352,30 @@ func TestFreshRecoveryCodesAreSeenFirst(t *testing.T) {
 	}
 	h.ok(h.p.Seen(h.ctx, st, h.visit))
 	_, q := h.finish(id, nil)
-	claims, _ := h.opened(h.post(h.p.Grants.Token, "always", redeem(q.Get("code"))).get("id_token"))
+	claims, _ := h.readJWT(h.post(h.p.Grants.Token, "always", redeem(q.Get("code"))).get("id_token"))
 	if claims["acr"] != "aal2" {
 		t.Errorf("acr = %v, want aal2", claims["acr"])
 	}
 }
 
-func TestACRIsToldInTheClientsWords(t *testing.T) {
+func TestACRUsesTheNamesOfTheClient(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
 	h.user("ada", totpSecret)
 	_, s := h.signIn(params("rp"), "ada")
 	for _, tc := range []struct{ name, param, value, want string }{
-		{"nothing asked", "display", "page", "aal1"},
+		{"no acr in the request", "display", "page", "aal1"},
 		{"by alias", "acr_values", "urn:example:silver", "urn:example:silver"},
-		{"several, the reached one is told", "acr_values", "urn:x aal1 urn:example:silver", "aal1"},
+		{"several, the one reached is returned", "acr_values", "urn:x aal1 urn:example:silver", "aal1"},
 		{"essential, by alias", "claims", `{"id_token":{"acr":{"essential":true,"values":["urn:example:silver"]}}}`, "urn:example:silver"},
 		{"voluntary in claims", "claims", `{"id_token":{"acr":{"values":["urn:example:silver"]}}}`, "urn:example:silver"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b := h.begin(params("rp", tc.param, tc.value), s)
 			if b.Finished == nil {
-				t.Fatal("not finished at once")
+				t.Fatal("not finished immediately")
 			}
-			claims, _ := h.opened(h.post(h.p.Grants.Token, "rp", redeem(h.answered(b.Finished.Answer).Get("code"))).get("id_token"))
+			claims, _ := h.readJWT(h.post(h.p.Grants.Token, "rp", redeem(h.values(b.Finished.Answer).Get("code"))).get("id_token"))
 			if claims["acr"] != tc.want {
 				t.Errorf("acr = %v, want %s", claims["acr"], tc.want)
 			}

@@ -10,7 +10,7 @@ import (
 	"sallyport/storage"
 )
 
-// elsewhere is a page of the client's on another site, or a program: it has no cookie.
+// elsewhere is a page of the client on another site, or a program: it has no binding cookie.
 var elsewhere = mfa.Caller{Origin: "https://app.example"}
 
 // outside reads a login as a caller who knows only its ID.
@@ -21,8 +21,8 @@ func (h *fixture) outside(id storage.RequestID, name string) Step {
 	return st
 }
 
-// headless has one client whose pages are its own, and two users.
-func headless(t *testing.T) *fixture {
+// newHeadlessFixture has one client with its own login pages, and two users.
+func newHeadlessFixture(t *testing.T) *fixture {
 	h := newFixture(t)
 	h.client("own", public, func(c *storage.Client) {
 		c.HeadlessLogin, c.AllowedOrigins = true, []string{"https://app.example"}
@@ -33,8 +33,8 @@ func headless(t *testing.T) *fixture {
 	return h
 }
 
-// proven gives a first factor from elsewhere and reads the login that began.
-func (h *fixture) proven(id storage.RequestID, name string) Step {
+// beginDetached proves a first factor from elsewhere and reads the detached login that it began.
+func (h *fixture) beginDetached(id storage.RequestID, name string) Step {
 	h.t.Helper()
 	st := h.outside(id, name)
 	h.ok(h.verifier.Password(h.ctx, elsewhere, st.Login, password))
@@ -43,13 +43,13 @@ func (h *fixture) proven(id storage.RequestID, name string) Step {
 	return st
 }
 
-// passerBy demands that an address tells no more than it may.
-func (h *fixture) passerBy(id storage.RequestID) {
+// checkOutsider checks what a caller can see and do who knows only the ID of a login.
+func (h *fixture) checkOutsider(id storage.RequestID) {
 	h.t.Helper()
 	st := h.outside(id, "")
 	if st.Kind != StepIdentify || st.Owned || st.Request.Subject != "" || st.Request.Factors != nil || st.LoginHint != "" || st.Account != nil ||
 		st.Request.Params.Has("state") || st.Request.Params.Has("login_hint") || h.p.Masked(st) != "" || st.Client.ID == "" {
-		h.t.Errorf("a passer-by sees %+v", st)
+		h.t.Errorf("an outsider sees %+v", st)
 	}
 	for name, err := range map[string]error{
 		"finish":  second(h.p.Finish(h.ctx, st, elsewhere, nil)),
@@ -59,17 +59,17 @@ func (h *fixture) passerBy(id storage.RequestID) {
 		"track":   second(h.p.Track(h.ctx, st, elsewhere)),
 	} {
 		if code := codeOf(err); code != "not_allowed" && code != "invalid_request" {
-			h.t.Errorf("a passer-by may %s: %v", name, err)
+			h.t.Errorf("an outsider may %s: %v", name, err)
 		}
 	}
 }
 
 func second[T any](_ T, err error) error { return err }
 
-func TestAFirstFactorFromElsewhereBeginsALoginOfItsOwn(t *testing.T) {
+func TestAFirstFactorFromElsewhereBeginsADetachedLogin(t *testing.T) {
 	for _, where := range []string{"a program", "a browser"} {
 		t.Run("opened in "+where, func(t *testing.T) {
-			h := headless(t)
+			h := newHeadlessFixture(t)
 			values := params("own", "login_hint", "ada@example.com", "acr_values", "aal2")
 			id := h.begin(values, nil).Request
 			if where == "a program" {
@@ -77,13 +77,13 @@ func TestAFirstFactorFromElsewhereBeginsALoginOfItsOwn(t *testing.T) {
 				id, err = h.p.Open(h.ctx, values, elsewhere)
 				h.ok(err)
 			}
-			h.passerBy(id)
-			st := h.proven(id, "ada")
+			h.checkOutsider(id)
+			st := h.beginDetached(id, "ada")
 			if !st.Owned || st.InBrowser || st.Kind != StepVerify || st.Request.ID == id || st.Request.Params.Get("state") == "" {
 				t.Fatalf("step = %+v", st)
 			}
-			h.passerBy(id)
-			h.passerBy(st.Request.ID)
+			h.checkOutsider(id)
+			h.checkOutsider(st.Request.ID)
 			own := Ask{Request: st.Request.ID, Sub: h.p.Masked(st), Program: true}
 			if got, err := h.p.Next(h.ctx, own); err != nil || !got.Owned {
 				t.Errorf("its masked subject: %v, owned %v", err, got.Owned)
@@ -105,16 +105,16 @@ func TestAFirstFactorFromElsewhereBeginsALoginOfItsOwn(t *testing.T) {
 				}
 			}
 			for name, ask := range map[string]Ask{
-				"a foreign page":        {Track: track, Visit: mfa.Caller{Origin: "https://evil.example"}},
-				"another request":       {Request: h.begin(values, nil).Request, Track: track},
-				"the address for track": {Track: storage.TrackID(st.Request.ID)},
+				"another origin":       {Track: track, Visit: mfa.Caller{Origin: "https://evil.example"}},
+				"another request":      {Request: h.begin(values, nil).Request, Track: track},
+				"the ID for the track": {Track: storage.TrackID(st.Request.ID)},
 			} {
 				ask.Program = true
 				if _, err := h.p.Next(h.ctx, ask); codeOf(err) != "unknown_request" {
 					t.Errorf("%s = %v, want unknown_request", name, err)
 				}
 			}
-			other := h.proven(h.begin(values, nil).Request, "bob")
+			other := h.beginDetached(h.begin(values, nil).Request, "bob")
 			for _, at := range []storage.RequestID{id, st.Request.ID} {
 				if got, err := h.p.Next(h.ctx, Ask{Request: at, Sub: h.p.Masked(other), Program: true}); err != nil || got.Owned {
 					t.Errorf("the subject of another login: owned %v, %v", got.Owned, err)
@@ -124,11 +124,11 @@ func TestAFirstFactorFromElsewhereBeginsALoginOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestWhoComesAfterTheFirstFactor(t *testing.T) {
-	h := headless(t)
+func TestOneDetachedLoginOfARequestFinishes(t *testing.T) {
+	h := newHeadlessFixture(t)
 	id, err := h.p.Open(h.ctx, params("own"), elsewhere)
 	h.ok(err)
-	bob := h.proven(id, "bob")
+	bob := h.beginDetached(id, "bob")
 	if bob.Kind != StepDone {
 		t.Fatalf("step = %s", bob.Kind)
 	}
@@ -137,30 +137,30 @@ func TestWhoComesAfterTheFirstFactor(t *testing.T) {
 			t.Errorf("%s: %v, want a wrong password", name, err)
 		}
 	}
-	// Who has lost the token starts with nothing but what is proven now.
-	again := h.proven(id, "bob")
+	// A caller without the token starts a new login with one factor.
+	again := h.beginDetached(id, "bob")
 	if again.Request.ID == bob.Request.ID || len(again.Request.Factors) != 1 {
 		t.Errorf("again = %+v", again.Request)
 	}
 	f, err := h.p.Finish(h.ctx, bob, elsewhere, nil)
 	h.ok(err)
-	if q := h.answered(f.Answer); q.Get("code") == "" {
-		t.Errorf("answer = %v", q)
+	if q := h.values(f.Answer); q.Get("code") == "" {
+		t.Errorf("response = %v", q)
 	}
 	if _, err := h.p.Finish(h.ctx, again, elsewhere, nil); codeOf(err) != "request_changed" {
-		t.Errorf("a second login of one request ends: %v", err)
+		t.Errorf("a second login of one request finishes: %v", err)
 	}
 	if _, err := h.p.Next(h.ctx, Ask{Request: id, Program: true}); codeOf(err) != "unknown_request" {
-		t.Errorf("a passer-by hears that it is over: %v", err)
+		t.Errorf("an outsider learns that it is over: %v", err)
 	}
 }
 
-func TestAStrangerInABoundRequestDisturbsNobody(t *testing.T) {
-	h := headless(t)
+func TestOthersCannotDisturbABoundRequest(t *testing.T) {
+	h := newHeadlessFixture(t)
 	id := h.begin(params("own"), nil).Request
-	st := h.proven(id, "bob")
+	st := h.beginDetached(id, "bob")
 	if _, err := h.p.Finish(h.ctx, st, elsewhere, nil); codeOf(err) != "not_allowed" {
-		t.Errorf("it ends outside its browser: %v", err)
+		t.Errorf("it finishes outside its browser: %v", err)
 	}
 	choice := exchange.Choice{Method: "password", Usage: mfa.UsageFirst}
 	mine, err := h.verifier.Initiate(h.ctx, h.visit, h.nextFor(id, "ada").Login, choice)
@@ -177,7 +177,7 @@ func TestAStrangerInABoundRequestDisturbsNobody(t *testing.T) {
 	if got.Request.Subject == "" || got.Account.User.ID == st.Request.Subject || got.Request.Initiations != 0 {
 		t.Errorf("request = %+v", got.Request)
 	}
-	h.passerBy(id)
+	h.checkOutsider(id)
 	if err := h.verifier.Password(h.ctx, elsewhere, h.outside(id, "bob").Login, password); codeOf(err) != "invalid_credentials" {
 		t.Errorf("a name that contradicts the proven subject: %v", err)
 	}
@@ -195,8 +195,8 @@ func (h *fixture) nextFor(id storage.RequestID, name string) Step {
 	return st
 }
 
-func TestWhichBrowserTakesALoginOver(t *testing.T) {
-	h := headless(t)
+func TestWhichBrowserAdoptsALogin(t *testing.T) {
+	h := newHeadlessFixture(t)
 	other := mfa.Caller{Browser: strings.Repeat("c", 43)}
 	open := func() storage.RequestID {
 		id, err := h.p.Open(h.ctx, params("own"), elsewhere)
@@ -205,8 +205,8 @@ func TestWhichBrowserTakesALoginOver(t *testing.T) {
 	}
 	fresh, claimed, left, bound := open(), open(), open(), h.begin(params("own"), nil).Request
 	early := h.outside(claimed, "")
-	own, parted := h.proven(claimed, "bob"), h.proven(left, "bob")
-	began := h.proven(bound, "bob")
+	own, parted := h.beginDetached(claimed, "bob"), h.beginDetached(left, "bob")
+	began := h.beginDetached(bound, "bob")
 	for _, tc := range []struct {
 		name string
 		st   Step
@@ -215,15 +215,15 @@ func TestWhichBrowserTakesALoginOver(t *testing.T) {
 	}{
 		{"a fresh request", h.outside(fresh, ""), h.visit, ""},
 		{"the same in another browser", h.outside(fresh, ""), other, "outside"},
-		{"a request somebody has proven a factor for", h.outside(claimed, ""), h.visit, "unknown_request"},
-		{"the same, read before that", early, h.visit, "unknown_request"},
-		{"a login of its own by its address", h.outside(own.Request.ID, ""), h.visit, "unknown_request"},
+		{"a request with a detached login", h.outside(claimed, ""), h.visit, "unknown_request"},
+		{"the same, read before the login began", early, h.visit, "unknown_request"},
+		{"a detached login by its ID", h.outside(own.Request.ID, ""), h.visit, "unknown_request"},
 		{"without a browser", own, elsewhere, "unknown_request"},
 		{"by its owner", own, h.visit, ""},
 		{"by its owner, in any browser", parted, other, ""},
 		{"twice", parted, h.visit, "unknown_request"},
 		{"begun for the request of another browser", began, other, "unknown_request"},
-		{"begun for the request of this one", began, h.visit, ""},
+		{"begun for the request of this browser", began, h.visit, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if tc.want == "outside" {
@@ -238,7 +238,7 @@ func TestWhichBrowserTakesALoginOver(t *testing.T) {
 		})
 	}
 	// From then on calls without the cookie are refused where a program opened the request.
-	for name, ask := range map[string]Ask{"the owner": own.Again(), "an address": {Request: own.Request.ID}, "of the request": {Request: fresh}} {
+	for name, ask := range map[string]Ask{"the owner": own.Again(), "the ID": {Request: own.Request.ID}, "of the request": {Request: fresh}} {
 		ask.Program, ask.Visit = true, elsewhere
 		if _, err := h.p.Next(h.ctx, ask); codeOf(err) != "unknown_request" {
 			t.Errorf("%s = %v, want unknown_request", name, err)
@@ -248,26 +248,26 @@ func TestWhichBrowserTakesALoginOver(t *testing.T) {
 		t.Error("its browser has no session")
 	}
 	if got := h.next(bound, nil); got.Kind != StepOver {
-		t.Errorf("the request goes on at %s", got.Kind)
+		t.Errorf("the request is at %s, want over", got.Kind)
 	}
 	if got := h.events(mfa.EventLoginAdopted); got != 4 {
 		t.Errorf("%d adoptions in the audit trail, want 4", got)
 	}
 }
 
-func TestALoginOfItsOwnBeginsAnew(t *testing.T) {
-	h := headless(t)
+func TestRestartingADetachedLogin(t *testing.T) {
+	h := newHeadlessFixture(t)
 	id, err := h.p.Open(h.ctx, params("own"), elsewhere)
 	h.ok(err)
-	bob := h.proven(id, "bob")
+	bob := h.beginDetached(id, "bob")
 	h.ok(h.p.Restart(h.ctx, bob, elsewhere))
 	if st, err := h.p.Next(h.ctx, bob.Again()); err != nil || st.Kind != StepOver {
 		t.Errorf("the old login is at %q, %v", st.Kind, err)
 	}
-	if st := h.proven(id, "ada"); st.Account.User.ID == bob.Account.User.ID {
-		t.Error("still bob's")
+	if st := h.beginDetached(id, "ada"); st.Account.User.ID == bob.Account.User.ID {
+		t.Error("the login is still bob's")
 	}
-	// In its browser a request stays the same, and what named its owner is worth nothing.
+	// In its browser the request keeps its ID; its earlier track and subject are no longer valid.
 	id = h.begin(params("own", "acr_values", "aal2"), nil).Request
 	h.enter(id, "ada", nil)
 	st := h.next(id, nil)
@@ -284,8 +284,8 @@ func TestALoginOfItsOwnBeginsAnew(t *testing.T) {
 	}
 }
 
-func TestSigningOutEndsWhatIsParked(t *testing.T) {
-	h := headless(t)
+func TestSigningOutCancelsUnfinishedLogins(t *testing.T) {
+	h := newHeadlessFixture(t)
 	h.client("asks", func(c *storage.Client) { c.Consent = "ask" })
 	_, s := h.signIn(params("rp"), "bob")
 	h.wait(time.Second)
@@ -294,7 +294,7 @@ func TestSigningOutEndsWhatIsParked(t *testing.T) {
 	h.enter(own, "bob", s)
 	another := h.begin(params("asks", "prompt", "login"), s).Request
 	h.enter(another, "ada", s)
-	page := h.proven(h.begin(params("own", "prompt", "login"), s).Request, "bob")
+	page := h.beginDetached(h.begin(params("own", "prompt", "login"), s).Request, "bob")
 	untouched := h.begin(params("rp"), nil).Request
 	for _, id := range []storage.RequestID{parked, own} {
 		if st := h.next(id, s); st.Kind != StepConsent {
@@ -306,15 +306,15 @@ func TestSigningOutEndsWhatIsParked(t *testing.T) {
 	if !out.Ended {
 		t.Fatal("not signed out")
 	}
-	for name, id := range map[string]storage.RequestID{"begun with the session": parked, "with a password of its own": own, "of another user": another} {
+	for name, id := range map[string]storage.RequestID{"begun with the session": parked, "with its own password": own, "of another user": another} {
 		if st := h.next(id, nil); st.Kind != StepOver {
-			t.Errorf("a login %s goes on at %s", name, st.Kind)
+			t.Errorf("a login %s is at %s, want over", name, st.Kind)
 		}
 	}
 	if st, err := h.p.Next(h.ctx, page.Again()); err != nil || st.Kind != StepOver {
-		t.Errorf("a login of a page for this browser goes on at %q, %v", st.Kind, err)
+		t.Errorf("a detached login for this browser is at %q, %v, want over", st.Kind, err)
 	}
 	if st := h.next(untouched, nil); st.Kind != StepIdentify {
-		t.Errorf("a login nobody has proven anything in is at %s", st.Kind)
+		t.Errorf("a login without a factor is at %s", st.Kind)
 	}
 }

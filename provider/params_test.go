@@ -9,7 +9,7 @@ import (
 	"sallyport/provider/oauth"
 )
 
-func TestParametersStandOnce(t *testing.T) {
+func TestParametersAppearOnce(t *testing.T) {
 	many := url.Values{}
 	for i := range oauth.MaxParams + 1 {
 		many.Set("p"+strings.Repeat("x", i), "1")
@@ -47,7 +47,7 @@ func TestParametersStandOnce(t *testing.T) {
 }
 
 func TestEmptyParametersAreLeftOut(t *testing.T) {
-	got, page := merge(Params{Query: url.Values{"state": {""}, "nonce": {"n"}, hintSubject: {"somebody"}}})
+	got, page := merge(Params{Query: url.Values{"state": {""}, "nonce": {"n"}, hintSubject: {"someone"}}})
 	if want := (url.Values{"nonce": {"n"}}); page != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("merge = %v, %v, want %v", got, page, want)
 	}

@@ -10,7 +10,7 @@ import (
 	"sallyport/storage"
 )
 
-// parallel makes n calls at once.
+// parallel makes n concurrent calls.
 func parallel(n int, call func() reply) []reply {
 	out := make([]reply, n)
 	var start, done sync.WaitGroup
@@ -50,26 +50,26 @@ func TestRefresh(t *testing.T) {
 	h.client("rp")
 	h.user("ada", "")
 	first := h.tokensFor("rp", "ada", "openid email offline_access")
-	before, _ := h.opened(first.get("id_token"))
+	before, _ := h.readJWT(first.get("id_token"))
 	h.wait(time.Minute)
 	statements := h.engine.Stats()
 	got := h.post(h.p.Grants.Token, "rp", refreshOf(first.get("refresh_token")))
 	if commits := h.engine.Stats().Commits - statements.Commits; got.Status != 200 || commits != 1 {
 		t.Fatalf("refresh = %d %s with %d commits, want 200 with 1", got.Status, got.Raw, commits)
 	}
-	after, _ := h.opened(got.get("id_token"))
+	after, _ := h.readJWT(got.get("id_token"))
 	for _, same := range []string{"iss", "sub", "aud", "azp", "auth_time", "acr", "sid"} {
 		if before[same] != after[same] {
 			t.Errorf("%s = %v, want %v as before", same, after[same], before[same])
 		}
 	}
 	if _, there := after["nonce"]; there {
-		t.Error("the nonce of the login is told again")
+		t.Error("the nonce of the login is returned again")
 	}
 	if after["iat"] != before["iat"].(float64)+60 || after["at_hash"] == before["at_hash"] {
 		t.Errorf("iat = %v, at_hash = %v, want new ones", after["iat"], after["at_hash"])
 	}
-	access, _ := h.opened(got.get("access_token"))
+	access, _ := h.readJWT(got.get("access_token"))
 	if access["iat"] != float64(h.now().Unix()) {
 		t.Error("the access token keeps the first iat")
 	}
@@ -94,7 +94,7 @@ func TestRefreshNarrowsTheAccessTokenOnly(t *testing.T) {
 		t.Errorf("a foreign resource = %d %s, want invalid_target", got.Status, got.Raw)
 	}
 	narrow := h.post(h.p.Grants.Token, "rp", refreshOf(first.get("refresh_token"), "scope", "read", "resource", "https://b.example"))
-	access, _ := h.opened(narrow.get("access_token"))
+	access, _ := h.readJWT(narrow.get("access_token"))
 	if access["scope"] != "read" || access["aud"] != "https://b.example" || narrow.Body["id_token"] != nil || narrow.get("scope") != "read" {
 		t.Errorf("narrowed = %v %s", access, narrow.Raw)
 	}
@@ -112,8 +112,8 @@ func TestReuseEndsTheFamily(t *testing.T) {
 		used  bool // the successor was used
 		ok    bool
 	}{
-		{"at once without a grace", 0, 0, false, false},
-		{"at once without a grace, by a server whose clock is behind", 0, -time.Second, false, false},
+		{"immediately without a grace", 0, 0, false, false},
+		{"immediately without a grace, by a server whose clock is behind", 0, -time.Second, false, false},
 		{"within the grace", 10, 9 * time.Second, false, true},
 		{"at the end of the grace", 10, 10 * time.Second, false, false},
 		{"within the grace, but the successor was used", 10, time.Second, true, false},
@@ -145,7 +145,7 @@ func TestReuseEndsTheFamily(t *testing.T) {
 			}
 			if h.active("rp", newest.get("access_token")) || h.active("rp", newest.get("refresh_token")) ||
 				h.post(h.p.Grants.Token, "rp", refreshOf(newest.get("refresh_token"))).get("error") != "invalid_grant" {
-				t.Error("the family lives on")
+				t.Error("the family is still valid")
 			}
 			if h.post(h.p.Grants.Token, "rp", refreshOf(old.get("refresh_token"))).get("error") != "invalid_grant" {
 				t.Error("the third try is not refused")
@@ -158,7 +158,7 @@ func TestReuseEndsTheFamily(t *testing.T) {
 }
 
 // Edges 3 and 5, O-7.
-func TestOfTwentyRefreshesOneMakesASuccessor(t *testing.T) {
+func TestOfTwentyRefreshesOneIssuesASuccessor(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		grace int64
@@ -236,7 +236,7 @@ func TestRefreshTokensEnd(t *testing.T) {
 	}
 }
 
-func TestARefreshTokenIsItsClientsOwn(t *testing.T) {
+func TestARefreshTokenBelongsToItsClient(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
 	h.client("other")
@@ -254,8 +254,8 @@ func TestARefreshTokenIsItsClientsOwn(t *testing.T) {
 	}
 }
 
-// Edge 7: what the client lost since, it cannot refresh.
-func TestRefreshIsJudgedByTheClientOfToday(t *testing.T) {
+// Edge 7: a refresh cannot request what the client lost since.
+func TestRefreshUsesTheCurrentClient(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp", func(c *storage.Client) { c.Audience = []string{"https://a.example"} })
 	h.user("ada", "")
@@ -271,7 +271,7 @@ func TestRefreshIsJudgedByTheClientOfToday(t *testing.T) {
 	}
 }
 
-// The same races, one step at a time: the other caller comes between reading and
+// The same races, one step at a time: another caller comes between reading and
 // writing, which only the engine's own condition can see.
 func TestTheLoserOfARace(t *testing.T) {
 	for _, tc := range []struct {

@@ -7,58 +7,58 @@ import (
 	"sallyport/storage"
 )
 
-// give makes roles the roles of a user.
-func (h *fixture) give(u storage.User, roles ...string) {
+// setRoles replaces the roles of a user.
+func (h *fixture) setRoles(u storage.User, roles ...string) {
 	h.t.Helper()
 	h.ok(h.engine.UpdateUser(h.ctx, storage.UserChange{ID: u.ID, Roles: &roles, Now: h.now()}))
 }
 
 // RFC 9068 section 2.2.3.1: the access token contains the roles, for resource
 // servers that do not introspect.
-func TestRolesAreThoseOfTheMoment(t *testing.T) {
+func TestRolesAreCurrent(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
 	user := h.user("ada", "")
-	h.give(user, "editor", "auditor")
-	made := h.tokensFor("rp", "ada", "openid offline_access")
-	told := func(token string) string {
-		claims, _ := h.opened(token)
+	h.setRoles(user, "editor", "auditor")
+	tokens := h.tokensFor("rp", "ada", "openid offline_access")
+	inToken := func(token string) string {
+		claims, _ := h.readJWT(token)
 		return fmt.Sprint(claims["roles"])
 	}
-	asked := func(token string) string {
+	introspect := func(token string) string {
 		return fmt.Sprint(h.post(h.p.Introspection.Introspect, "rp", formOf("token", token)).Body["roles"])
 	}
-	first := made.get("access_token")
-	if got := told(first); got != "[editor auditor]" {
+	first := tokens.get("access_token")
+	if got := inToken(first); got != "[editor auditor]" {
 		t.Errorf("roles = %s, want both", got)
 	}
-	h.give(user, "auditor")
-	if got := asked(first); got != "[auditor]" {
-		t.Errorf("introspection after one was taken = %s, want the other", got)
+	h.setRoles(user, "auditor")
+	if got := introspect(first); got != "[auditor]" {
+		t.Errorf("introspection after one was removed = %s, want the other", got)
 	}
 	before := h.engine.Stats()
-	made = h.post(h.p.Grants.Token, "rp", refreshOf(made.get("refresh_token")))
+	tokens = h.post(h.p.Grants.Token, "rp", refreshOf(tokens.get("refresh_token")))
 	// One read, and the two statements that spend the token.
 	if after := h.engine.Stats(); after.Statements-before.Statements != 3 {
 		t.Errorf("the refresh took %d statements, want 3", after.Statements-before.Statements)
 	}
-	if got := told(made.get("access_token")); got != "[auditor]" {
+	if got := inToken(tokens.get("access_token")); got != "[auditor]" {
 		t.Errorf("refreshed roles = %s, want the present one", got)
 	}
-	h.give(user)
-	if got := asked(made.get("access_token")); got != "[]" {
+	h.setRoles(user)
+	if got := introspect(tokens.get("access_token")); got != "[]" {
 		t.Errorf("introspection of a user without roles = %s, want an empty list", got)
 	}
-	if got := told(h.tokensFor("rp", "ada", "openid").get("access_token")); got != "[]" {
+	if got := inToken(h.tokensFor("rp", "ada", "openid").get("access_token")); got != "[]" {
 		t.Errorf("roles of a user without any = %s, want an empty list", got)
 	}
 	own := h.post(h.p.Grants.Token, "rp", formOf("grant_type", "client_credentials")).get("access_token")
-	if claims, _ := h.opened(own); claims["roles"] != nil || asked(own) != "<nil>" {
+	if claims, _ := h.readJWT(own); claims["roles"] != nil || introspect(own) != "<nil>" {
 		t.Errorf("a token without a user has roles: %v", claims)
 	}
 }
 
-func TestRolesAreToldByScope(t *testing.T) {
+func TestThirdPartiesNeedTheRolesScope(t *testing.T) {
 	h := newFixture(t)
 	all := []string{"openid", "roles", "read"}
 	for _, id := range []storage.ClientID{"own", "others", "opaque"} {
@@ -72,16 +72,16 @@ func TestRolesAreToldByScope(t *testing.T) {
 			}
 		})
 	}
-	h.give(h.user("ada", ""), "editor")
+	h.setRoles(h.user("ada", ""), "editor")
 	for _, tc := range []struct {
 		name, client, scope   string
 		introspected, userinf string
 	}{
-		{"our own application, without the scope", "own", "openid", "[editor]", "<nil>"},
-		{"our own application, with the scope", "own", "openid roles", "[editor]", "[editor]"},
+		{"a first-party application, without the scope", "own", "openid", "[editor]", "<nil>"},
+		{"a first-party application, with the scope", "own", "openid roles", "[editor]", "[editor]"},
 		{"an opaque token", "opaque", "openid", "[editor]", "<nil>"},
-		{"another's application, without the scope", "others", "openid", "<nil>", "<nil>"},
-		{"another's application, with the scope", "others", "openid roles", "[editor]", "[editor]"},
+		{"a third-party application, without the scope", "others", "openid", "<nil>", "<nil>"},
+		{"a third-party application, with the scope", "others", "openid roles", "[editor]", "[editor]"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b := h.begin(params(storage.ClientID(tc.client), "scope", tc.scope), nil)
@@ -92,7 +92,7 @@ func TestRolesAreToldByScope(t *testing.T) {
 			_, q := h.finish(b.Request, nil)
 			token := h.post(h.p.Grants.Token, tc.client, redeem(q.Get("code"))).get("access_token")
 			if tc.client != "opaque" {
-				if claims, _ := h.opened(token); fmt.Sprint(claims["roles"]) != tc.introspected {
+				if claims, _ := h.readJWT(token); fmt.Sprint(claims["roles"]) != tc.introspected {
 					t.Errorf("roles in the token = %v, want %s", claims["roles"], tc.introspected)
 				}
 			}

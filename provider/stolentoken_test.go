@@ -52,13 +52,13 @@ func (h *fixture) otherCallers() []presenter {
 		{"the client by its name alone", "", []string{"client_id", "rp"}},
 		{"the client by another method than its own", "", []string{"client_id", "rp", "client_secret", clientSecret}},
 		{"the public client with a secret", "", []string{"client_id", "spa", "client_secret", clientSecret}},
-		{"nobody", "", nil},
+		{"no client", "", nil},
 		{"an unknown client", basic("nobody", clientSecret), nil},
 	}
 }
 
-// Whoever found a token, used or not, must not be able to end by it what they do not hold.
-func TestAStrangerEndsNobodysTokens(t *testing.T) {
+// A caller who finds a token, used or not, cannot use it to end the grant of its client.
+func TestOtherClientsCannotEndTokens(t *testing.T) {
 	for _, holder := range []presenter{
 		{"a confidential client", basic("rp", clientSecret), []string{}},
 		{"a public client", "", []string{"client_id", "spa"}},
@@ -75,7 +75,7 @@ func TestAStrangerEndsNobodysTokens(t *testing.T) {
 			used, s := h.signIn(params(id, "scope", "openid offline_access"), "ada")
 			old := h.postAs(h.p.Grants.Token, holder, redeem(used))
 			newest := h.postAs(h.p.Grants.Token, holder, refreshOf(old.get("refresh_token")))
-			unused := h.answered(h.begin(params(id), s).Finished.Answer).Get("code")
+			unused := h.values(h.begin(params(id), s).Finished.Answer).Get("code")
 			alive := func(after string) {
 				t.Helper()
 				st, err := h.engine.Grant(h.ctx, grantOf(h, newest.get("access_token")))
@@ -107,10 +107,10 @@ func TestAStrangerEndsNobodysTokens(t *testing.T) {
 			}
 			h.visit.Address = there
 			if got := h.postAs(h.p.Grants.Token, holder, redeem(unused)); got.Status != http.StatusOK {
-				t.Errorf("the code is dead: %d %s", got.Status, got.Raw)
+				t.Errorf("the code is no longer valid: %d %s", got.Status, got.Raw)
 			}
 			if got := h.postAs(h.p.Grants.Token, holder, refreshOf(newest.get("refresh_token"))); got.Status != http.StatusOK {
-				t.Errorf("the refresh token is dead: %d %s", got.Status, got.Raw)
+				t.Errorf("the refresh token is no longer valid: %d %s", got.Status, got.Raw)
 			}
 			if n := h.events(mfa.EventRefreshReused) + h.events(mfa.EventCodeReplayed) + h.events(mfa.EventTokenRevoked); n != 0 {
 				t.Errorf("%d events of an end, want none", n)
@@ -125,14 +125,14 @@ func TestAStrangerEndsNobodysTokens(t *testing.T) {
 // grantOf is the grant of a JWT access token.
 func grantOf(h *fixture, token string) storage.GrantID {
 	h.t.Helper()
-	claims, _ := h.opened(token)
+	claims, _ := h.readJWT(token)
 	id, _ := claims["grant_id"].(string)
 	return storage.GrantID(id)
 }
 
-// The verifier is all a public client has to prove itself with. Who has seen a code in
-// an address, and not the verifier, could not have redeemed it either.
-func TestAReplayIsAUseByWhoCouldHaveRedeemedTheCode(t *testing.T) {
+// The verifier is the only credential of a public client. A caller who has seen a code in a
+// URL, but not the verifier, could not have redeemed it.
+func TestOnlyACallerWithTheVerifierReplaysACode(t *testing.T) {
 	for _, tc := range []struct {
 		name, client, challenge, verifier string
 		ends                              bool
@@ -172,8 +172,8 @@ func TestAReplayIsAUseByWhoCouldHaveRedeemedTheCode(t *testing.T) {
 	}
 }
 
-// The same while the right client is at it: of many callers at once it alone spends.
-func TestStrangersRaceInVain(t *testing.T) {
+// The same concurrently: of many parallel callers only the right client spends the token.
+func TestOtherClientsCannotSpendTokensInParallel(t *testing.T) {
 	for _, what := range []string{"code", "refresh token"} {
 		t.Run(what, func(t *testing.T) {
 			h := newFixture(t)
@@ -201,13 +201,13 @@ func TestStrangersRaceInVain(t *testing.T) {
 				t.Fatalf("%d callers got tokens, want 1", len(good))
 			}
 			if !h.active("rp", good[0].get("access_token")) || !h.active("rp", good[0].get("refresh_token")) {
-				t.Error("the tokens of the right client died")
+				t.Error("the tokens of the right client ended")
 			}
 			for _, who := range others { // now that it is used
 				h.postAs(h.p.Grants.Token, who, form())
 			}
 			if !h.active("rp", good[0].get("refresh_token")) {
-				t.Error("a stranger ended them afterwards")
+				t.Error("another client ended them afterwards")
 			}
 		})
 	}

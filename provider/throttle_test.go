@@ -56,7 +56,7 @@ func (h *fixture) fail(n int, address, id string) {
 	}
 }
 
-// is checks what a secret is answered.
+// is checks the status for a secret.
 func (h *fixture) is(what string, got, want int) {
 	h.t.Helper()
 	if got != want {
@@ -72,7 +72,7 @@ func TestWrongSecretsOfAClientWait(t *testing.T) {
 		refused := h.postFrom(h.from(home), h.p.Grants.Token, presenter{header: basic("rp", "a wrong one")}, formOf("grant_type", "client_credentials"))
 		if refused.Status != http.StatusTooManyRequests || refused.get("error") != "invalid_client" || refused.Header.Get("Retry-After") != "600" ||
 			refused.Header.Get("Cache-Control") != "no-store" {
-			h.t.Errorf("answer = %d %v %s, want 429 invalid_client and Retry-After", refused.Status, refused.Header, refused.Raw)
+			h.t.Errorf("response = %d %v %s, want 429 invalid_client and Retry-After", refused.Status, refused.Header, refused.Raw)
 		}
 		h.is("the right secret in the wait, which is not even compared", h.show(home, "rp", clientSecret), 429)
 		h.is("the client from elsewhere", h.show(abroad, "rp", clientSecret), 200)
@@ -97,7 +97,7 @@ func TestWrongSecretsOfAClientWait(t *testing.T) {
 }
 
 // A flood of wrong secrets affects its own address only.
-func TestAFloodOfWrongSecretsStopsNobodyElse(t *testing.T) {
+func TestAFloodOfWrongSecretsAffectsOneAddress(t *testing.T) {
 	onBothDatabases(t, func(h *fixture) {
 		h.client("rp")
 		for n := range 300 {
@@ -130,7 +130,7 @@ func TestParallelSecretsAreCountedBeforeTheyAreCompared(t *testing.T) {
 			codes[r.Status]++
 		}
 		if codes[401] != 20 || codes[429] != 80 {
-			h.t.Errorf("answers = %v, want 20 of 401 and 80 of 429", codes)
+			h.t.Errorf("statuses = %v, want 20 of 401 and 80 of 429", codes)
 		}
 		if n := h.events(mfa.EventClientFailed); n < 2 || n > 3 {
 			h.t.Errorf("%d lines, want one of each server's first failure and one of the wait", n)
@@ -142,7 +142,7 @@ func TestParallelSecretsAreCountedBeforeTheyAreCompared(t *testing.T) {
 }
 
 // The right secret, shown while the twentieth wrong one is counted, comes after it.
-func TestNobodyIsComparedWhileAFailureIsCounted(t *testing.T) {
+func TestNoSecretIsComparedWhileAFailureIsCounted(t *testing.T) {
 	for _, known := range []bool{true, false} { // whether this server has seen a failure before
 		onBothDatabases(t, func(h *fixture) {
 			h.client("rp")
@@ -164,13 +164,13 @@ func TestNobodyIsComparedWhileAFailureIsCounted(t *testing.T) {
 	}
 }
 
-// Right secrets read and write nothing, and where a failure makes them counted they are
-// all taken back, however many come at once.
-func TestRightSecretsAreNotHeldAgainstAClient(t *testing.T) {
+// Right secrets read and write nothing. After a failure they are counted too, and the counts are
+// taken back, however many run in parallel.
+func TestRightSecretsAreNotCounted(t *testing.T) {
 	onBothDatabases(t, func(h *fixture) {
 		h.client("rp")
 		revoke := func() reply {
-			return h.postFrom(h.from(home), h.p.Introspection.Revoke, presenter{header: basic("rp", clientSecret)}, formOf("token", "no token of ours"))
+			return h.postFrom(h.from(home), h.p.Introspection.Revoke, presenter{header: basic("rp", clientSecret)}, formOf("token", "an unknown token"))
 		}
 		revoke() // the client is in memory now
 		before := h.engine.Stats().Statements
@@ -220,7 +220,7 @@ func TestEveryWayToAuthenticateIsCounted(t *testing.T) {
 }
 
 // Unknown names get the same responses as known ones, and share one counter per network.
-func TestInventedNamesMakeNoRows(t *testing.T) {
+func TestUnknownClientsCreateNoRows(t *testing.T) {
 	onBothDatabases(t, func(h *fixture) {
 		h.client("rp")
 		before := h.engine.Stats().Commits
@@ -245,7 +245,7 @@ func TestInventedNamesMakeNoRows(t *testing.T) {
 	})
 }
 
-// What can not be counted is not compared.
+// A secret that cannot be counted is not compared.
 func TestASecretThatIsNotCountedIsNotCompared(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
@@ -257,8 +257,8 @@ func TestASecretThatIsNotCountedIsNotCompared(t *testing.T) {
 	h.is("a right one from elsewhere", h.show(abroad, "rp", clientSecret), 200)
 }
 
-// Over the budget of its address whoever failed is refused without a word written, and who
-// never failed goes on.
+// Over the budget of its address a client that failed is refused without a write; a client that
+// never failed continues.
 func TestFailuresOfClientsHaveABudget(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
@@ -276,11 +276,11 @@ func TestFailuresOfClientsHaveABudget(t *testing.T) {
 	before := h.engine.Stats().Statements
 	got := h.postFrom(h.from(home), h.p.Grants.Token, presenter{header: basic("rp", clientSecret)}, formOf("grant_type", "client_credentials"))
 	if got.Status != 429 || got.Header.Get("Retry-After") != "90" {
-		t.Errorf("who failed = %d %v, want 429 and Retry-After of the budget", got.Status, got.Header)
+		t.Errorf("the client that failed = %d %v, want 429 and Retry-After of the budget", got.Status, got.Header)
 	}
 	h.is("a wrong secret of another", h.show(home, "other", "wrong"), 429)
 	if n := h.engine.Stats().Statements - before; n != 0 {
 		t.Errorf("%d statements over the budget, want none", n)
 	}
-	h.is("who never failed, from elsewhere", h.show(abroad, "other", clientSecret), 200)
+	h.is("the one that never failed, from elsewhere", h.show(abroad, "other", clientSecret), 200)
 }

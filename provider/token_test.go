@@ -58,7 +58,7 @@ func TestTokenRefuses(t *testing.T) {
 		{"post of a client registered for basic", "", cc("client_id", "rp", "client_secret", clientSecret), 401, "invalid_client"},
 		{"name alone of a confidential client", "", cc("client_id", "rp"), 401, "invalid_client"},
 		{"a secret from a public client", "", cc("client_id", "spa", "client_secret", clientSecret), 401, "invalid_client"},
-		{"two ways at once", "rp", cc("client_id", "rp", "client_secret", clientSecret), 400, "invalid_request"},
+		{"two ways in one request", "rp", cc("client_id", "rp", "client_secret", clientSecret), 400, "invalid_request"},
 		{"client credentials of a public client", "", cc("client_id", "spa"), 400, "unauthorized_client"},
 		{"client credentials without the grant", "codeonly", cc(), 400, "unauthorized_client"},
 		{"unknown scope", "rp", cc("scope", "nonsense"), 400, "invalid_scope"},
@@ -88,7 +88,7 @@ func TestTokenRefuses(t *testing.T) {
 				t.Errorf("WWW-Authenticate = %q", challenge)
 			}
 			if got.Header.Get("Cache-Control") != "no-store" {
-				t.Error("the answer may be kept")
+				t.Error("the response may be cached")
 			}
 			if got.Status != 200 && (got.Body["access_token"] != nil || got.Body["refresh_token"] != nil) {
 				t.Error("a token left with a refusal")
@@ -132,7 +132,7 @@ func TestClientCredentials(t *testing.T) {
 	h.client("rp", func(c *storage.Client) { c.Audience = []string{"https://api.example", "https://two.example"} })
 	h.client("plain", func(c *storage.Client) { c.AccessTokenFormat, c.AccessTokenTTL = "opaque", 60 })
 	got := h.post(h.p.Grants.Token, "rp", formOf("grant_type", "client_credentials", "scope", "read openid", "resource", "https://two.example"))
-	claims, _ := h.opened(got.get("access_token"))
+	claims, _ := h.readJWT(got.get("access_token"))
 	if claims["sub"] != "rp" || claims["aud"] != "https://two.example" || claims["scope"] != "read" || got.Body["refresh_token"] != nil || got.Body["id_token"] != nil {
 		t.Errorf("token = %v, body = %s", claims, got.Raw)
 	}
@@ -151,12 +151,12 @@ func TestClientCredentials(t *testing.T) {
 		t.Error("another client revoked the token")
 	}
 	if h.post(h.p.Introspection.Revoke, "plain", formOf("token", token)).Status != 200 || h.active("plain", token) {
-		t.Error("the token lives on after its revocation")
+		t.Error("the token is valid after its revocation")
 	}
 	again := h.post(h.p.Grants.Token, "plain", formOf("grant_type", "client_credentials")).get("access_token")
 	h.wait(60 * time.Second)
 	if h.active("plain", again) {
-		t.Error("the token lives on after its time")
+		t.Error("the token is valid after its expiry")
 	}
 	if h.events(mfa.EventTokenIssued) != 3 {
 		t.Errorf("%d events of issued tokens, want 3", h.events(mfa.EventTokenIssued))
@@ -179,7 +179,7 @@ func TestAWrongVerifierDoesNotWeakenTheCode(t *testing.T) {
 		t.Errorf("the right verifier = %d %s, want 200", got.Status, got.Raw)
 	}
 	b := h.begin(params("excused", "code_challenge", "", "code_challenge_method", ""), s)
-	bare := h.answered(b.Finished.Answer).Get("code")
+	bare := h.values(b.Finished.Answer).Get("code")
 	if got := h.post(h.p.Grants.Token, "excused", redeem(bare)); got.get("error") != "invalid_grant" {
 		t.Errorf("a verifier without a challenge = %s, want invalid_grant", got.Raw)
 	}
@@ -213,7 +213,7 @@ func TestAReplayedCodeEndsTheGrant(t *testing.T) {
 	if h.active("rp", first.get("access_token")) || h.active("rp", first.get("refresh_token")) ||
 		h.userinfo(first.get("access_token")).Status != http.StatusUnauthorized ||
 		h.post(h.p.Grants.Token, "rp", refreshOf(first.get("refresh_token"))).get("error") != "invalid_grant" {
-		t.Error("tokens of the first use live on")
+		t.Error("tokens of the first use are still valid")
 	}
 	if h.events(mfa.EventCodeReplayed) != 1 {
 		t.Errorf("%d events of the replay, want 1", h.events(mfa.EventCodeReplayed))
@@ -232,13 +232,13 @@ func TestOfTwentyRedemptionsOneSucceeds(t *testing.T) {
 		t.Fatalf("%d redemptions succeeded, want 1", len(good))
 	}
 	if h.active("rp", good[0].get("access_token")) {
-		t.Error("the grant lives on though its code was used twenty times")
+		t.Error("the grant is valid though its code was used twenty times")
 	}
 }
 
 func TestADisabledUserGetsNoTokens(t *testing.T) { noTokens(t, storage.UserDisabled) }
 
-// Who has proven nothing yet has none either, even if storage kept some.
+// A pending user has proven no factor and gets no tokens, even if storage has a grant.
 func TestAPendingUserGetsNoTokens(t *testing.T) { noTokens(t, storage.UserPending) }
 
 func noTokens(t *testing.T, off storage.UserStatus) {
@@ -255,7 +255,7 @@ func noTokens(t *testing.T, off storage.UserStatus) {
 		}
 	}
 	if h.active("rp", first.get("access_token")) || h.userinfo(first.get("access_token")).Status != 401 {
-		t.Error("the access token lives on")
+		t.Error("the access token is still valid")
 	}
 }
 
@@ -265,17 +265,17 @@ func TestLogoutEndsGrantsWithoutOfflineAccess(t *testing.T) {
 	h.user("ada", "")
 	code, s := h.signIn(params("rp", "scope", "openid"), "ada")
 	online := h.post(h.p.Grants.Token, "rp", redeem(code))
-	offline := h.post(h.p.Grants.Token, "rp", redeem(h.answered(h.begin(params("rp", "scope", "openid offline_access"), s).Finished.Answer).Get("code")))
-	late := h.answered(h.begin(params("rp"), s).Finished.Answer).Get("code")
+	offline := h.post(h.p.Grants.Token, "rp", redeem(h.values(h.begin(params("rp", "scope", "openid offline_access"), s).Finished.Answer).Get("code")))
+	late := h.values(h.begin(params("rp"), s).Finished.Answer).Get("code")
 	if online.get("refresh_token") == "" || offline.get("refresh_token") == "" {
 		t.Fatal("a refresh token is missing")
 	}
 	h.ok(h.sessions.End(h.ctx, s, false, h.visit))
 	if h.active("rp", online.get("access_token")) || h.post(h.p.Grants.Token, "rp", refreshOf(online.get("refresh_token"))).get("error") != "invalid_grant" {
-		t.Error("the grant of the session lives on")
+		t.Error("the grant of the session is still valid")
 	}
 	if !h.active("rp", offline.get("access_token")) || h.post(h.p.Grants.Token, "rp", refreshOf(offline.get("refresh_token"))).Status != 200 {
-		t.Error("the offline grant died with the session")
+		t.Error("the offline grant ended with the session")
 	}
 	if got := h.post(h.p.Grants.Token, "rp", redeem(late)); got.get("error") != "invalid_grant" {
 		t.Errorf("a code of the ended session = %d, want invalid_grant", got.Status)
@@ -293,8 +293,8 @@ func TestAlgorithmsPerClient(t *testing.T) {
 		if want == "" {
 			want = "RS256"
 		}
-		claims, header := h.opened(got.get("id_token"))
-		_, access := h.opened(got.get("access_token"))
+		claims, header := h.readJWT(got.get("id_token"))
+		_, access := h.readJWT(got.get("access_token"))
 		if header.Algorithm != want || access.Algorithm != want || header.KeyID == "" {
 			t.Errorf("%q: signed with %s and %s, want %s", alg, header.Algorithm, access.Algorithm, want)
 		}

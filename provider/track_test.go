@@ -52,7 +52,7 @@ func TestATrackLeadsToItsLogin(t *testing.T) {
 	}
 }
 
-func TestWhoseAccessTokenItIs(t *testing.T) {
+func TestTheOwnerOfAnAccessToken(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp", managing)
 	user := h.user("ada", "")
@@ -82,7 +82,7 @@ func TestWhoseAccessTokenItIs(t *testing.T) {
 	}
 }
 
-func TestABearerInspects(t *testing.T) {
+func TestABearerIntrospectsItsOwnTokens(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
 	h.client("other")
@@ -107,18 +107,18 @@ func TestABearerInspects(t *testing.T) {
 		}
 	}
 	if got := h.inspectBy("rubbish", access); got.Status != http.StatusUnauthorized {
-		t.Errorf("shown rubbish: %d %s", got.Status, got.Raw)
+		t.Errorf("authenticated with rubbish: %d %s", got.Status, got.Raw)
 	}
 	if got := h.inspectBy(access, ""); got.Status != http.StatusBadRequest {
 		t.Errorf("nothing to inspect: %d %s", got.Status, got.Raw)
 	}
 	h.wait(11 * time.Minute)
 	if got := h.inspectBy(access, access); got.Status != http.StatusUnauthorized {
-		t.Errorf("shown an expired one: %d %s", got.Status, got.Raw)
+		t.Errorf("authenticated with an expired token: %d %s", got.Status, got.Raw)
 	}
 }
 
-func TestAnAccessTokenSpeaksForWhoLeaves(t *testing.T) {
+func TestAnAccessTokenConfirmsALogout(t *testing.T) {
 	h := newFixture(t)
 	h.client("rp")
 	h.user("ada", "")
@@ -126,7 +126,7 @@ func TestAnAccessTokenSpeaksForWhoLeaves(t *testing.T) {
 	token := h.post(h.p.Grants.Token, "rp", redeem(code)).get("access_token")
 	h.client("shared", func(c *storage.Client) { c.Audience = []string{"https://api.example"} })
 	b := h.begin(params("shared"), s)
-	handed := h.post(h.p.Grants.Token, "shared", redeem(h.answered(b.Finished.Answer).Get("code"))).get("access_token")
+	handed := h.post(h.p.Grants.Token, "shared", redeem(h.values(b.Finished.Answer).Get("code"))).get("access_token")
 	for name, in := range map[string]Params{
 		"rubbish":                {Form: formOf("access_token_hint", "rubbish")},
 		"named another client's": {Form: formOf("access_token_hint", token, "client_id", "other")},
@@ -134,7 +134,7 @@ func TestAnAccessTokenSpeaksForWhoLeaves(t *testing.T) {
 		"for a resource server":  {Form: formOf("access_token_hint", handed)},
 	} {
 		if out, err := h.p.EndSession(h.ctx, in, h.visit, s, false); err != nil || !out.Confirm || out.Redirect != "" {
-			t.Errorf("%s: %+v, %v; want to be asked", name, out, err)
+			t.Errorf("%s: %+v, %v; want a confirmation", name, out, err)
 		}
 	}
 	out, err := h.p.EndSession(h.ctx, Params{Form: formOf("access_token_hint", token, "post_logout_redirect_uri", "https://rp.example/bye")}, h.visit, s, false)

@@ -59,7 +59,7 @@ type AuthRequest struct {
 	Subject UserID    // "": no user identified yet
 	Factors []Factor  // proofs, including those of the session
 	Session SessionID // the session the request began with; "": none
-	// Consent holds the scopes the user allowed in this request; nil: no answer yet.
+	// Consent holds the scopes the user allowed in this request; nil: not yet decided.
 	Consent []string
 	// ShowRecovery: new recovery codes have not been shown yet.
 	ShowRecovery bool

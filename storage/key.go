@@ -28,7 +28,7 @@ type Keys interface {
 	// Keys returns all keys that have not expired, oldest first.
 	Keys(ctx context.Context, now time.Time) ([]Key, error)
 	// AddKeys stores new keys and increments the version "keys". ErrConflict: an ID is taken,
-	// or onlyFirst is set and there are keys already (two servers started at once).
+	// or onlyFirst is set and there are keys already (two servers started concurrently).
 	AddKeys(ctx context.Context, keys []Key, onlyFirst bool, events []Event) error
 	// UpdateKey replaces KEK, Sealed and the times of a key and increments the version "keys".
 	UpdateKey(ctx context.Context, k Key, events []Event) error

@@ -20,8 +20,8 @@ func nested(n int, open, inner, end string) string {
 	return strings.Repeat(open, n) + inner + strings.Repeat(end, n)
 }
 
-// stairs returns n keys, each within the one before.
-func stairs(n int) string {
+// nestedKeys returns n keys, each within the one before.
+func nestedKeys(n int) string {
 	var b strings.Builder
 	for i := range n {
 		b.WriteString(strings.Repeat(" ", i) + "a:\n")
@@ -52,7 +52,7 @@ func TestTextsBeyondTheBoundsAreNotParsed(t *testing.T) {
 		{"objects in lists", "users:\n " + nested(40, `[{"a":`, "1", "}]"), 2, deep},
 		{"lists in one line", strings.Repeat("- ", 65) + "x", 1, deep},
 		{"keys that are collections", strings.Repeat("? ", 65) + "x", 1, deep},
-		{"keys within keys", stairs(65), 65, deep},
+		{"keys within keys", nestedKeys(65), 65, deep},
 		{"many keys", lines(257, "a%d: x"), 257, wide},
 		{"many keys of one item of a list", "users:\n" + lines(1, "- a%d: x") + lines(256, "  b%d: x"), 258, wide},
 		{"keys without values", lines(200, "- a%d:\n  b:"), 257, odd},

@@ -294,7 +294,7 @@ func follow(c *client, r response, err error) (response, error) {
 		r, err = c.get(strings.TrimPrefix(r.location, "http://"+c.addr))
 	}
 	if err == nil && r.code != 200 && r.code != 303 {
-		err = fmt.Errorf("answer %d: %s", r.code, r.body)
+		err = fmt.Errorf("status %d: %s", r.code, r.body)
 	}
 	return r, err
 }
@@ -347,7 +347,7 @@ func value(tag, name string) string {
 func want(code int) func(response, error) error {
 	return func(r response, err error) error {
 		if err == nil && r.code != code {
-			err = fmt.Errorf("answer %d, want %d: %s", r.code, code, r.body)
+			err = fmt.Errorf("status %d, want %d: %s", r.code, code, r.body)
 		}
 		return err
 	}

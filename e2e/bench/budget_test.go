@@ -39,7 +39,7 @@ func TestBudget(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if len(wants) == 1 && r.code != wants[0] {
-			t.Fatalf("%s: answer %d, want %d: %s", name, r.code, wants[0], r.body)
+			t.Fatalf("%s: status %d, want %d: %s", name, r.code, wants[0], r.body)
 		}
 		after := count()
 		if s, n := after.Statements-before.Statements, after.Commits-before.Commits; s != statements || n != commits {

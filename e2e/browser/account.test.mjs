@@ -40,7 +40,7 @@ for (const [look, options] of Object.entries(looks)) {
     await page.fill('#passcode', '000000');
     await page.click('#totp-submit');
     await page.waitForSelector('#error');
-    assert.equal(await secretOf(), first, 'nobody has to scan again for a typo');
+    assert.equal(await secretOf(), first, 'a typo needs no second scan');
     await check();
     await page.fill('#passcode', await code(first));
     await page.click('#totp-submit');

@@ -71,7 +71,7 @@ const thief = take('totp');
 const once = stage.whole ? test : () => {};
 
 for (const [way, open] of Object.entries(ways)) {
-  (way === 'generate' ? test : once)(`a login opened by a thief with ${way}, on our pages`, () => visit({}, async (page) => {
+  (way === 'generate' ? test : once)(`a login opened by a thief with ${way}, on the hosted pages`, () => visit({}, async (page) => {
     const user = take('totp');
     const id = await open(opening(vault));
     const own = await ownLogin(vault, thief);
@@ -149,8 +149,8 @@ test('a login of the victim\'s browser, with a leaked request_id', () => visit({
   // Other callers have used up their share of names and statuses; her browser has more.
   for (const [path, members] of [['/api/login/v1/identify', { identifier: user.username }],
     ['/verification-srv/authentication/PASSWORD/initiation', { email: user.email, usage_type: 'INITIAL_AUTHENTICATION' }]]) {
-    const asked = await context.request.post(stage.issuer + path, { headers: { origin: stage.issuer }, data: { request_id: id, ...members } });
-    assert.equal(asked.status(), 200, `${path}: strangers used up what her browser may`);
+    const reply = await context.request.post(stage.issuer + path, { headers: { origin: stage.issuer }, data: { request_id: id, ...members } });
+    assert.equal(reply.status(), 200, `${path}: other callers used up what her browser may`);
   }
   await signIn(page, user);
   await at(page, '/mfa');
@@ -218,12 +218,12 @@ once('a page elsewhere signs the victim in as a thief', () => visit({}, async (p
   const other = await context.newPage();
   other.on('pageerror', () => {}); // refused calls
   const near = stage.evil.replace('127.0.0.1', 'localhost'); // same-site with the provider: its cookies are sent
-  const lures = [`${near}/`, `${near}/hidden`, `${stage.evil}/`];
-  const lured = async (when, stands, from) => {
+  const sites = [`${near}/`, `${near}/hidden`, `${stage.evil}/`];
+  const lure = async (when, expected, from) => {
     const before_ = await session(context);
-    for (const lure of from) {
+    for (const site of from) {
       for (const [method, path, members] of forced(id, mine)) {
-        await other.goto(lure);
+        await other.goto(site);
         if (method === 'CALL') {
           await other.evaluate(([to, body]) => fetch(to, { method: 'POST', mode: 'no-cors', credentials: 'include', headers: { 'content-type': 'text/plain' }, body }).catch(() => {}), [stage.issuer + path, JSON.stringify(members)]);
         } else {
@@ -232,18 +232,18 @@ once('a page elsewhere signs the victim in as a thief', () => visit({}, async (p
           await other.evaluate(([verb, to, all]) => { if (verb === 'POST') window.submit(to, all); else window.location = to; }, [method, stage.issuer + path, members]);
           await Promise.all([shown, done]);
         }
-        assert.equal(await session(context), before_, `${when}: ${method} ${path} from ${lure} changed who is signed in`);
+        assert.equal(await session(context), before_, `${when}: ${method} ${path} from ${site} changed who is signed in`);
       }
     }
     await page.goto(`${stage.issuer}/continue?requestId=${id}`);
-    assert.equal(new URL(page.url()).pathname, stands, `${when}, moved by a page elsewhere`);
+    assert.equal(new URL(page.url()).pathname, expected, `${when}, moved by another site`);
   };
   await signIn(page, user);
   await at(page, '/mfa');
-  await lured('after the password', '/mfa', lures.slice(0, 1));
+  await lure('after the password', '/mfa', sites.slice(0, 1));
   await prove(page, user);
   await at(page, '/consent');
-  await lured('after the second factor', '/consent', lures);
+  await lure('after the second factor', '/consent', sites);
   const end = arrival(page, vault);
   await page.click('#consent-allow');
   assert.equal(await tokens(vault, await end, verifier), user.email);
@@ -251,8 +251,8 @@ once('a page elsewhere signs the victim in as a thief', () => visit({}, async (p
   await signsInHere(page, spa, user);
 }));
 
-// parked are logins waiting at their last step.
-const parked = {
+// waiting has logins that wait at their last step.
+const waiting = {
   'by its own password': async (page, user) => {
     await page.goto(authorizeURL(desk).url);
     await signIn(page, user);
@@ -265,10 +265,10 @@ const parked = {
     await page.goto(authorizeURL(desk).url);
   },
 };
-for (const [how, park] of Object.entries(parked)) {
-  (how === 'by the session' ? test : once)(`a login parked at the last step, proven ${how}, after signing out`, () => visit({}, async (page, context) => {
+for (const [how, prepare] of Object.entries(waiting)) {
+  (how === 'by the session' ? test : once)(`a login waiting at the last step, proven ${how}, after signing out`, () => visit({}, async (page, context) => {
     const user = take('plain');
-    await park(page, user);
+    await prepare(page, user);
     await at(page, '/consent');
     const id = requestOf(page);
     const tab = await context.newPage();
@@ -281,17 +281,17 @@ for (const [how, park] of Object.entries(parked)) {
     await page.waitForLoadState();
     await page.goBack();
     for (const path of ['/continue', '/consent', '/login', '/mfa']) await page.goto(`${stage.issuer}${path}?requestId=${id}`).catch(() => {});
-    assert.deepEqual(sent, [], 'the login was finished for who sits there now');
+    assert.deepEqual(sent, [], 'the login was finished for the next user of the browser');
     assert.equal(await page.locator('#consent-allow').count(), 0);
     const silent = arrival(page, spa);
     await page.goto(authorizeURL(spa, { prompt: 'none' }).url).catch(() => {});
     assert.equal((await silent).url.searchParams.get('error'), 'login_required');
-    const anew = authorizeURL(desk);
-    await page.goto(anew.url);
+    const next = authorizeURL(desk);
+    await page.goto(next.url);
     await signIn(page, user);
     await at(page, '/consent');
     const end = arrival(page, desk);
     await page.click('#consent-allow');
-    assert.equal(await tokens(desk, await end, anew.verifier), user.email);
+    assert.equal(await tokens(desk, await end, next.verifier), user.email);
   }));
 }

@@ -9,7 +9,7 @@ import { closeBrowser, code, codeAt, stage, visit } from './lib.mjs';
 
 const oidc = readFileSync(new URL('./node_modules/oidc-client-ts/dist/browser/oidc-client-ts.min.js', import.meta.url), 'utf8');
 const people = { totp: [...stage.users.totp], plain: [...stage.users.plain] };
-const take = (kind) => people[kind].shift() ?? assert.fail(`nobody of kind ${kind} is left`);
+const take = (kind) => people[kind].shift() ?? assert.fail(`no user of kind ${kind} is left`);
 
 // page is served below /page/ and calls as the cidaas libraries of versions 4 and 5 do, by
 // XMLHttpRequest with the content type JSON, even for GETs and empty bodies; a response that
@@ -152,8 +152,8 @@ for (const [where, origin] of Object.entries(stage.origins)) {
     // Without the cookie, from another site, the login is detached; its request still names it.
     const { track_id: track, sub, error, requestId: own } = query(tab);
     assert.equal(error, 'mfa_required');
-    const told = await call(tab, 'GET', `/token-srv/prelogin/metadata/${track}`);
-    assert.deepEqual([told.data.requestId, told.data.sub, told.data.validation_type], [own, sub, 'mfa_required']);
+    const metadata = await call(tab, 'GET', `/token-srv/prelogin/metadata/${track}`);
+    assert.deepEqual([metadata.data.requestId, metadata.data.sub, metadata.data.validation_type], [own, sub, 'mfa_required']);
     const list = await call(tab, 'POST', '/verification-srv/v2/setup/public/configured/list', { sub, request_id: requestId });
     const begun = await call(tab, 'POST', '/verification-srv/authentication/totp/initiation',
       { usage_type: 'MULTIFACTOR_AUTHENTICATION', request_id: requestId, sub, medium_id: list.data.configured_list[0].mediums[0].id });
@@ -240,13 +240,13 @@ for (const [where, origin] of Object.entries(stage.origins)) {
       const raw = await crypto.subtle.digest('SHA-256', new TextEncoder().encode('v'.repeat(43)));
       return btoa(String.fromCharCode(...new Uint8Array(raw))).replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '');
     });
-    const asked = { client_id: off, redirect_uri: `${origin}/page/callback`, response_type: 'code', response_mode: 'fragment',
+    const request = { client_id: off, redirect_uri: `${origin}/page/callback`, response_type: 'code', response_mode: 'fragment',
       scope: 'email openid profile mobile', nonce: '1', state: 'the-state', code_challenge: sum, code_challenge_method: 'S256' };
-    const opened = await call(tab, 'POST', '/authz-srv/authrequest/authz/generate', asked, undefined, { 'accept-language': 'de', lat: '1', lon: '2' });
+    const opened = await call(tab, 'POST', '/authz-srv/authrequest/authz/generate', request, undefined, { 'accept-language': 'de', lat: '1', lon: '2' });
     const requestId = opened.data.requestId;
     const none = '00000000-0000-0000-0000-000000000001';
     for (const [method, path, options, token] of [
-      ['POST', '/authz-srv/authrequest/authz/generate', { ...asked, redirect_uri: 'https://evil.example/' }],
+      ['POST', '/authz-srv/authrequest/authz/generate', { ...request, redirect_uri: 'https://evil.example/' }],
       ['GET', `/public-srv/public/${none}`],
       ['GET', '/token-srv/prelogin/metadata/none'],
       ['POST', '/verification-srv/v2/setup/public/configured/list'],
@@ -266,8 +266,8 @@ for (const [where, origin] of Object.entries(stage.origins)) {
       ['POST', '/token-srv/token', { grant_type: 'refresh_token', refresh_token: 'dead', client_id: off }],
       ['GET', '/users-srv/userinfo', undefined, 'dead'],
     ]) {
-      const told = await call(tab, method, path, options, token);
-      assert.ok(told && told.error, `${method} ${path}: ${JSON.stringify(told)}`);
+      const reply = await call(tab, method, path, options, token);
+      assert.ok(reply && reply.error, `${method} ${path}: ${JSON.stringify(reply)}`);
     }
     const begun = await call(tab, 'POST', '/verification-srv/v2/authenticate/initiate/totp',
       { usage_type: 'PASSWORDLESS_AUTHENTICATION', request_id: requestId, email: user.email, type: 'totp' });

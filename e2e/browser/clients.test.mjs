@@ -67,8 +67,8 @@ async function life(config, { url, checks, arrived, user, confidential }) {
   await openid.fetchUserInfo(config, next.access_token, claims.sub);
 
   if (confidential) {
-    const told = await openid.tokenIntrospection(config, next.access_token, { token_type_hint: 'access_token' });
-    assert.deepEqual([told.active, told.sub, told.client_id, told.acr], [true, claims.sub, url.searchParams.get('client_id'), claims.acr]);
+    const token = await openid.tokenIntrospection(config, next.access_token, { token_type_hint: 'access_token' });
+    assert.deepEqual([token.active, token.sub, token.client_id, token.acr], [true, claims.sub, url.searchParams.get('client_id'), claims.acr]);
     assert.equal(await active(config, next.refresh_token), true);
   }
   await openid.tokenRevocation(config, next.refresh_token, { token_type_hint: 'refresh_token' });
@@ -96,9 +96,9 @@ for (const [name, client, auth, metadata] of [
     const config = await discover(client.id, auth, metadata);
     const person = new Person();
     const user = take('plain');
-    const asked = await begin(config, client);
-    const arrived = await person.signIn(asked.url, user);
-    const { tokens, claims } = await life(config, { ...asked, arrived, user, confidential: client !== clients.spa });
+    const login = await begin(config, client);
+    const arrived = await person.signIn(login.url, user);
+    const { tokens, claims } = await life(config, { ...login, arrived, user, confidential: client !== clients.spa });
     assert.deepEqual([claims.acr, claims.amr], ['aal1', ['pwd']]);
 
     const silent = await begin(config, client, { prompt: 'none' });
@@ -122,9 +122,9 @@ for (const [name, client, auth] of [
       [{}, take('plain'), 'aal1', ['pwd']],
       [{ acr_values: 'aal2' }, take('totp'), 'aal2', ['mfa', 'otp', 'pwd']],
     ]) {
-      const asked = await begin(config, client, extra);
-      const arrived = await headless(asked.url, user);
-      const { tokens, claims } = await life(config, { ...asked, arrived, user, confidential });
+      const login = await begin(config, client, extra);
+      const arrived = await headless(login.url, user);
+      const { tokens, claims } = await life(config, { ...login, arrived, user, confidential });
       assert.deepEqual([claims.acr, claims.amr], [acr, amr]);
       await bye(config, client, tokens.id_token, new Person());
     }
@@ -149,10 +149,10 @@ test('openid-client: step-up, max_age and refusals', async () => {
   await assert.rejects(openid.authorizationCodeGrant(config, arrived, up.checks), refused('invalid_grant'));
   assert.equal(await active(config, two.access_token), false);
 
-  const anew = await begin(config, clients.web, { prompt: 'login' });
-  await person.open(anew.url);
+  const third = await begin(config, clients.web, { prompt: 'login' });
+  await person.open(third.url);
   const cancelled = await person.submit('cancel');
-  await assert.rejects(openid.authorizationCodeGrant(config, cancelled, anew.checks), refused('access_denied'));
+  await assert.rejects(openid.authorizationCodeGrant(config, cancelled, third.checks), refused('access_denied'));
 
   const silent = await begin(config, clients.web, { prompt: 'none' });
   const other = { ...silent.checks, pkceCodeVerifier: openid.randomPKCECodeVerifier() };
@@ -164,8 +164,8 @@ for (const [id, auth, wrong] of [['m2m', basic, openid.ClientSecretBasic('wrong'
     const config = await discover(id, auth);
     const tokens = await openid.clientCredentialsGrant(config, { scope: 'reports' });
     assert.deepEqual([tokens.scope, tokens.refresh_token, tokens.id_token], ['reports', undefined, undefined]);
-    const told = await openid.tokenIntrospection(config, tokens.access_token);
-    assert.deepEqual([told.active, told.client_id, told.scope], [true, id, 'reports']);
+    const token = await openid.tokenIntrospection(config, tokens.access_token);
+    assert.deepEqual([token.active, token.client_id, token.scope], [true, id, 'reports']);
     await openid.tokenRevocation(config, tokens.access_token);
     assert.equal(await active(config, tokens.access_token), false);
     await assert.rejects(openid.clientCredentialsGrant(config, { scope: 'openid' }), refused('invalid_scope'));
@@ -198,14 +198,14 @@ async function authorize(configuration, client, browse) {
     client_id: client.id, redirect_uri: redirect, scope: 'openid profile email offline_access',
     response_type: AppAuth.AuthorizationRequest.RESPONSE_TYPE_CODE,
   }, new NodeCrypto(), true);
-  const answered = new Promise((done, fail) => {
+  const response = new Promise((done, fail) => {
     const notifier = new AppAuth.AuthorizationNotifier();
-    notifier.setAuthorizationListener((asked, response, error) => done({ request: asked, response, error, redirect }));
+    notifier.setAuthorizationListener((sent, received, error) => done({ request: sent, response: received, error, redirect }));
     handler.setAuthorizationNotifier(notifier);
     browseWith((address) => browse(address).then((to) => fetch(to)).catch(fail));
   });
   handler.performAuthorizationRequest(configuration, request);
-  return answered;
+  return response;
 }
 
 test('AppAuth, native client with a loopback redirect URI', async () => {
@@ -263,15 +263,15 @@ test('oidc-client-ts: hosted pages, renewal, step-up, sign-out', () => visit({},
     manager.events.addSilentRenewError(fail);
     manager.events.addUserLoaded((got) => {
       manager.stopSilentRenew();
-      done(window.app.told(got));
+      done(window.app.summary(got));
     });
   }));
   assert.notEqual(renewed.access, first.access);
   assert.notEqual(renewed.refresh, first.refresh);
   assert.deepEqual([renewed.profile.sub, renewed.profile.sid, renewed.profile.auth_time], [first.profile.sub, first.profile.sid, first.profile.auth_time]);
 
-  const raced = await page.evaluate(async () => (await Promise.all([0, 1].map(() => window.app.manager('tab').signinSilent()))).map(window.app.told));
-  assert.equal(raced[0].refresh, raced[1].refresh, 'two tabs that renew at the same time both go on');
+  const raced = await page.evaluate(async () => (await Promise.all([0, 1].map(() => window.app.manager('tab').signinSilent()))).map(window.app.summary));
+  assert.equal(raced[0].refresh, raced[1].refresh, 'two tabs that renew at the same time get the same token');
   assert.notEqual(raced[0].refresh, renewed.refresh);
 
   await leave(page, 'tab', 'signinRedirect', { acr_values: 'aal2' });
@@ -309,7 +309,7 @@ test('oidc-client-ts: a login page of the application', () => visit({}, async (p
   assert.deepEqual(await page.evaluate((wanted) => window.app.shown(wanted), typed), ['identify', 'verify']);
   const strong = await back(page, 'front');
   assert.deepEqual([strong.profile.acr, strong.profile.sid], ['aal2', first.profile.sid]);
-  const renewed = await page.evaluate(async () => window.app.told(await window.app.manager('front').signinSilent()));
+  const renewed = await page.evaluate(async () => window.app.summary(await window.app.manager('front').signinSilent()));
   assert.deepEqual([renewed.profile.acr, renewed.refresh === strong.refresh], ['aal2', false]);
 
   await leave(page, 'front', 'signoutRedirect');
@@ -326,7 +326,7 @@ test('oidc-client-ts: headless, the page is never left', () => visit({}, async (
   const wanted = { username: user.username, password: user.password, passcode: passcode(user) };
   const got = await page.evaluate((all) => window.app.alone('front', { acr_values: 'aal2', nonce: 'n' }, all), wanted);
   assert.deepEqual([got.profile.email, got.profile.acr, got.profile.nonce], [user.email, 'aal2', 'n']);
-  const renewed = await page.evaluate(async () => window.app.told(await window.app.manager('front').signinSilent()));
+  const renewed = await page.evaluate(async () => window.app.summary(await window.app.manager('front').signinSilent()));
   assert.equal(renewed.profile.sub, got.profile.sub);
   assert.equal(page.url(), `${stage.pages}/`);
   assert.deepEqual(await context.cookies(), []);
@@ -339,7 +339,7 @@ test('oidc-client-ts: in a popup, with a second factor, cancelled and signed out
   await arrive(page, '/');
   const popup = async (method, args, act) => {
     const [opened] = await Promise.all([page.waitForEvent('popup'), page.evaluate(([name, a]) => {
-      window.popped = window.app.manager('tab')[name](a).then((got) => got && window.app.told(got), (e) => ({ error: e.error ?? e.message }));
+      window.popped = window.app.manager('tab')[name](a).then((got) => got && window.app.summary(got), (e) => ({ error: e.error ?? e.message }));
     }, [method, args])]);
     const closed = opened.waitForEvent('close');
     await act(opened);

@@ -29,9 +29,9 @@ async function enter(page, name, { stay, password = people[name] } = {}) {
   await page.click('#login-submit');
 }
 
-const said = async (page) => {
-  await page.waitForSelector('#said:not([hidden])');
-  return page.innerText('#said');
+const message = async (page) => {
+  await page.waitForSelector('#message:not([hidden])');
+  return page.innerText('#message');
 };
 const cookies = async (context) => (await context.cookies()).map((c) => c.name);
 
@@ -40,7 +40,7 @@ test('a password, only on the page: no session at the provider', () => visit({},
   await accessible(page);
   await page.click('#begin-one');
   await enter(page, 'bob', { password: 'wrong' });
-  assert.match(await said(page), /wrong/);
+  assert.match(await message(page), /wrong/);
   await accessible(page);
   await enter(page, 'bob');
   assert.match(await page.innerText('#signed-in'), /pwd at level aal1/);
@@ -53,7 +53,7 @@ test('two factors', () => visit({ viewport: { width: 320, height: 640 } }, async
   await enter(page, 'alice');
   await page.fill('[name=passcode]', '000000');
   await page.click('#verify-submit');
-  assert.match(await said(page), /code is wrong/);
+  assert.match(await message(page), /code is wrong/);
   await fits(page);
   await page.fill('[name=passcode]', await phone('alice'));
   await page.click('#verify-submit');
@@ -96,7 +96,7 @@ test('a login begun by another user is not shown', () => visit({}, async (page) 
     }),
   });
   await page.goto(`${home}?requestId=${(await answer.json()).request_id}`);
-  assert.match(await said(page), /did not begin here/);
+  assert.match(await message(page), /did not begin here/);
   assert.equal(await page.locator('[name=password]').count(), 0);
 }));
 
@@ -104,5 +104,5 @@ test('cancelled', () => visit({}, async (page) => {
   await page.goto(home);
   await page.click('#begin-one');
   await page.click('#cancel');
-  assert.match(await said(page), /did not sign in/);
+  assert.match(await message(page), /did not sign in/);
 }));

@@ -114,7 +114,7 @@ test('two tabs: the second continues at the current step', () => visit({}, async
   assert.ok(answer.url.searchParams.get('code'));
   await signIn(second, user);
   await second.waitForLoadState();
-  assert.ok(await second.locator('a[href], form button').count() > 0, 'the page of the finished login offers a way on');
+  assert.ok(await second.locator('a[href], form button').count() > 0, 'the page of the finished login links onwards');
   await fits(second);
   await accessible(second);
 }));
@@ -210,13 +210,13 @@ test('only the page\'s scripts run, not others of the same origin', async () => 
       'script-src-elem inline', 'style-src-elem /smuggled.css', 'style-src-elem inline']);
     assert.equal(await page.evaluate(() => window.smuggled), undefined);
     assert.equal(await page.locator('main').isVisible(), true);
-    assert.equal(await page.locator('[data-reveal]').isVisible(), true, 'our own script runs all the same');
+    assert.equal(await page.locator('[data-reveal]').isVisible(), true, 'the server\'s script still runs');
   } finally {
     await context.close();
   }
 });
 
-test('logout asks, then says so', () => visit({}, async (page) => {
+test('logout asks for confirmation and confirms', () => visit({}, async (page) => {
   const user = take('plain');
   await page.goto(authorizeURL(spa).url);
   await Promise.all([arrival(page, spa), signIn(page, user)]);

@@ -32,7 +32,7 @@ export class Person {
     return this.#send(new URL(attribute(`<form${form}`, 'action'), this.url), values);
   }
 
-  /** signIn goes through our login page and, where it is asked for, the one of the second factor. */
+  /** signIn goes through the hosted login page and, if required, the page of the second factor. */
   async signIn(address, user) {
     let arrived = await this.open(address);
     if (!arrived && this.url.pathname === '/login') arrived = await this.submit('login-submit', { username: user.username, password: user.password });

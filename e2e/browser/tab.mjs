@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { stage } from './lib.mjs';
 
-// application is the script of every page. It acts by itself only in the frame of a silent
+// application is the script of every page. It acts without the test only in the frame of a silent
 // request and in a popup; otherwise the test controls it.
 async function application() {
   const { Login } = await import('/login.js');
@@ -38,7 +38,7 @@ async function application() {
   };
   window.app = {
     manager,
-    told: ({ profile, access_token: access, refresh_token: refresh, id_token: id, expires_in: expires }) => ({ profile, access, refresh, id, expires }),
+    summary: ({ profile, access_token: access, refresh_token: refresh, id_token: id, expires_in: expires }) => ({ profile, access, refresh, id, expires }),
     // shown is the login page: it continues only logins that this browser began.
     shown: async (wanted) => {
       const begun = await login.call('/step', { request_id: new URLSearchParams(location.search).get('requestId') });
@@ -52,7 +52,7 @@ async function application() {
       const { url } = await new window.oidc.OidcClient(settings(client)).createSigninRequest(args);
       let { step } = await through(await login.begin(Object.fromEntries(new URL(url).searchParams)), wanted);
       step = await login.call('/finish', step);
-      return window.app.told(await manager(client).signinRedirectCallback(step.redirect_to));
+      return window.app.summary(await manager(client).signinRedirectCallback(step.redirect_to));
     },
   };
 }
@@ -100,7 +100,7 @@ export async function back(page, client) {
   const user = await page.evaluate(async (id) => {
     const got = await window.app.manager(id).signinRedirectCallback();
     history.replaceState(null, '', '/');
-    return window.app.told(got);
+    return window.app.summary(got);
   }, client);
   assert.equal(user.profile.iss, stage.issuer);
   return user;

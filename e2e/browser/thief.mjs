@@ -121,8 +121,8 @@ function* callsWith(id, { method, exchange, status, sub }, victim) {
 export async function emptyHanded(when, { ids, own = [], tries = [], secret = [], victim, origin, adopts = false }) {
   const hidden = [victim.username, victim.email, ...secret].filter(Boolean);
   const look = ({ call, status, to, cookies, text, json }) => {
-    const told = `${to}\n${text}\n${cookies}`;
-    const faults = hidden.filter((word) => told.includes(word)).map((word) => `tells ${word}`);
+    const seen = `${to}\n${text}\n${cookies}`;
+    const faults = hidden.filter((word) => seen.includes(word)).map((word) => `reveals ${word}`);
     if (/[?&#]code=/.test(to) || json?.redirect_to || json?.step && json.code || json?.data?.code) faults.push('gives a code or ends the login');
     if (/"(access_token|id_token|refresh_token|enrollment|recovery_codes|backup_codes|totp_secret|totp_uri|state|account)":/.test(text)) faults.push('gives what is an owner\'s');
     if (/sallyport_(session|device)=[^;]/.test(cookies)) faults.push('signs in');
@@ -131,7 +131,7 @@ export async function emptyHanded(when, { ids, own = [], tries = [], secret = []
     }
     if (json?.step && json.step !== 'identify') faults.push(`is at ${json.step}`);
     if (status >= 500) faults.push(`${status}`);
-    assert.deepEqual(faults, [], `${when}: ${call} = ${status} ${told}`);
+    assert.deepEqual(faults, [], `${when}: ${call} = ${status} ${seen}`);
   };
   let turns = 0; // alternate between a program and a page of the application
   for (const id of ids) {

@@ -20,8 +20,8 @@ type balancer struct {
 	servers []*server
 	out     []atomic.Bool // not ready
 	next    atomic.Int64
-	pinned  atomic.Int64 // 1 + the only server to use; 0: all
-	asked   []atomic.Int64
+	pinned  atomic.Int64   // 1 + the only server to use; 0: all
+	counts  []atomic.Int64 // requests to each server
 }
 
 func newBalancer(t *testing.T) *balancer {
@@ -36,7 +36,7 @@ func newBalancer(t *testing.T) *balancer {
 		ErrorLog:  log.New(io.Discard, "", 0), // errors are 502 responses, which callers report
 		Rewrite: func(r *httputil.ProxyRequest) {
 			i := b.choose()
-			b.asked[i].Add(1)
+			b.counts[i].Add(1)
 			target, err := url.Parse(b.servers[i].base)
 			if err != nil {
 				panic(err)
@@ -87,7 +87,7 @@ func pair(t *testing.T, dsn string, users int) (*cluster, *balancer) {
 	t.Helper()
 	b := newBalancer(t)
 	n := newCluster(t, plan{dsn: dsn, servers: 2, users: users, issuer: b.url})
-	b.servers, b.out, b.asked = n.servers, make([]atomic.Bool, 2), make([]atomic.Int64, 2)
+	b.servers, b.out, b.counts = n.servers, make([]atomic.Bool, 2), make([]atomic.Int64, 2)
 	return n, b
 }
 

@@ -77,13 +77,13 @@ func (c *caller) do(method, path, kind, body, client string) (reply, error) {
 		r.SetBasicAuth(client, c.cluster.secret)
 	}
 	began := time.Now()
-	answer, err := c.http.Do(r)
+	response, err := c.http.Do(r)
 	if err != nil {
 		return reply{took: time.Since(began)}, err
 	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	out := reply{code: answer.StatusCode, header: answer.Header, text: string(text), took: time.Since(began)}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	out := reply{code: response.StatusCode, header: response.Header, text: string(text), took: time.Since(began)}
 	if err != nil {
 		return out, err
 	}

@@ -15,7 +15,7 @@ func TestCommitUnknown(t *testing.T) {
 	n := newCluster(t, plan{dsn: through(db.Address("postgres"), w), users: 12})
 	c := n.caller(n.servers[0])
 	// Background tasks commit too: a round counts if the caller's commit was lost.
-	lost := func(t *testing.T, nth int, round func() (lose, again func() (reply, error)), want int) {
+	loseCommit := func(t *testing.T, nth int, round func() (lose, again func() (reply, error)), want int) {
 		t.Helper()
 		for range 10 {
 			lose, again := round()
@@ -33,7 +33,7 @@ func TestCommitUnknown(t *testing.T) {
 			}
 			return
 		}
-		t.Fatal("no caller lost a commit")
+		t.Fatal("no commit of a caller was lost")
 	}
 	ok := func(err error) {
 		t.Helper()
@@ -42,7 +42,7 @@ func TestCommitUnknown(t *testing.T) {
 		}
 	}
 	t.Run("code", func(t *testing.T) {
-		lost(t, 1, func() (lose, again func() (reply, error)) {
+		loseCommit(t, 1, func() (lose, again func() (reply, error)) {
 			code, err := c.login("app", n.user(false))
 			ok(err)
 			redeem := func() (reply, error) { return c.redeem("app", code) }
@@ -50,7 +50,7 @@ func TestCommitUnknown(t *testing.T) {
 		}, http.StatusBadRequest)
 	})
 	t.Run("refresh token", func(t *testing.T) {
-		lost(t, 1, func() (lose, again func() (reply, error)) {
+		loseCommit(t, 1, func() (lose, again func() (reply, error)) {
 			code, err := c.login("app", n.user(false))
 			ok(err)
 			tokens, err := c.redeem("app", code)
@@ -60,7 +60,7 @@ func TestCommitUnknown(t *testing.T) {
 		}, http.StatusBadRequest)
 	})
 	t.Run("finish", func(t *testing.T) {
-		lost(t, 1, func() (lose, again func() (reply, error)) {
+		loseCommit(t, 1, func() (lose, again func() (reply, error)) {
 			_, err := c.password("app", n.user(false))
 			ok(err)
 			finish := func() (reply, error) { return c.step("/finish") }
@@ -68,7 +68,7 @@ func TestCommitUnknown(t *testing.T) {
 		}, http.StatusGone)
 	})
 	t.Run("recovery code", func(t *testing.T) {
-		lost(t, 4, func() (lose, again func() (reply, error)) { // the last of four: two for the password, the third counts the attempt
+		loseCommit(t, 4, func() (lose, again func() (reply, error)) { // the last of four: two for the password, the third counts the attempt
 			u := n.user(true)
 			verify := func() (reply, error) {
 				_, err := c.password("vault", u)

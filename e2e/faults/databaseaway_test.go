@@ -12,14 +12,14 @@ import (
 	"sallyport/e2e/play"
 )
 
-// ask is one call, with the member of the body that names the error while the database does
+// probe is one call, with the member of the body that names the error while the database does
 // not respond; "" for a page.
-type ask struct {
+type probe struct {
 	name, member string
 	do           func(*caller) (reply, error)
 }
 
-func asks(n *cluster, code, token, refresh string) []ask {
+func probes(n *cluster, code, token, refresh string) []probe {
 	u := play.User{Name: "user001", Password: "not the password"}
 	page := func(path string) func(*caller) (reply, error) {
 		return func(c *caller) (reply, error) { return c.do(http.MethodGet, path, "", "", "") }
@@ -29,7 +29,7 @@ func asks(n *cluster, code, token, refresh string) []ask {
 	}
 	authorize := url.Values{"response_type": {"code"}, "client_id": {"spa"}, "redirect_uri": {redirect}, "scope": {"openid"}, "state": {"s"},
 		"code_challenge": {challenge()}, "code_challenge_method": {"S256"}}.Encode()
-	return []ask{
+	return []probe{
 		{"open a login", "code", func(c *caller) (reply, error) { return reply{}, c.begin("app") }},
 		{"step of a login", "code", func(c *caller) (reply, error) {
 			c.id = "00000000-0000-0000-0000-000000000001"
@@ -52,7 +52,7 @@ func asks(n *cluster, code, token, refresh string) []ask {
 }
 
 // unavailable checks for 503 with Retry-After, in the interface's format.
-func unavailable(t *testing.T, a ask, r reply) {
+func unavailable(t *testing.T, a probe, r reply) {
 	t.Helper()
 	if r.code != http.StatusServiceUnavailable || r.header.Get("Retry-After") == "" {
 		t.Errorf("%s: %d %q %s, want 503 with Retry-After", a.name, r.code, r.header.Get("Retry-After"), r.text)
@@ -68,8 +68,8 @@ func unavailable(t *testing.T, a ask, r reply) {
 	}
 }
 
-// everyAsk makes all calls concurrently and returns the longest response time.
-func everyAsk(t *testing.T, n *cluster, list []ask, check func(ask, reply)) time.Duration {
+// everyProbe makes all calls concurrently and returns the longest response time.
+func everyProbe(t *testing.T, n *cluster, list []probe, check func(probe, reply)) time.Duration {
 	t.Helper()
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -122,7 +122,7 @@ func TestDatabaseAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := asks(n, code, tokens.get("access_token"), tokens.get("refresh_token"))
+	list := probes(n, code, tokens.get("access_token"), tokens.get("refresh_token"))
 	for _, tc := range []struct {
 		name       string
 		away, back func()
@@ -131,18 +131,18 @@ func TestDatabaseAway(t *testing.T) {
 		{"database crashed", func() { db.Crash(t) }, func() { db.Start(t) }, false},
 		{"network cut", func() { w.set(down) }, func() { w.set(fair) }, false},
 		{"host dead", func() { w.set(hole) }, func() { w.set(down); w.set(fair) }, false},
-		{"host replaced without a word", func() { w.set(hole) }, func() { w.strand(); w.set(fair) }, false},
+		{"host replaced silently", func() { w.set(hole) }, func() { w.strand(); w.set(fair) }, false},
 		{"very slow", func() { w.slow(1200 * time.Millisecond) }, func() { w.slow(0) }, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tc.away()
 			for range pick(1, 10) { // the first round uses connections that were alive
-				took := everyAsk(t, n, list, func(a ask, r reply) {
+				took := everyProbe(t, n, list, func(a probe, r reply) {
 					if !tc.slow || r.code >= http.StatusInternalServerError { // fast calls may succeed
 						unavailable(t, a, r)
 					}
 				})
-				within(t, "R-7", "longest answer, "+tc.name, took, 3*time.Second)
+				within(t, "R-7", "longest response, "+tc.name, took, 3*time.Second)
 			}
 			if got := s.health("/healthz"); got != http.StatusOK {
 				t.Errorf("liveness = %d, want 200", got)

@@ -43,7 +43,7 @@ func TestDiskFull(t *testing.T) {
 	if wrong := c.wrong.Load(); wrong != nil {
 		t.Errorf("refused before the disk was full: %v", *wrong)
 	}
-	asked := asks(n, "", tokens.get("access_token"), tokens.get("refresh_token"))
+	requests := probes(n, "", tokens.get("access_token"), tokens.get("refresh_token"))
 
 	// The disk as the server sees it.
 	filler := filepath.Join("/proc", fmt.Sprint(s.cmd.Process.Pid), "root", disk, "filler")
@@ -52,7 +52,7 @@ func TestDiskFull(t *testing.T) {
 	}
 	// The journal's last page may have room for a few more writes.
 	soon(t, "a refusal", 20*time.Second, func() bool { return x.begin("app") != nil })
-	for _, a := range asked {
+	for _, a := range requests {
 		_, err := a.do(n.caller(s))
 		var r *refused
 		if !errors.As(err, &r) || r.code < http.StatusInternalServerError {

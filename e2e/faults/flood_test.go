@@ -58,12 +58,12 @@ func slim(t *testing.T, s *server, when string) {
 }
 
 // TestFloods is R-9, T-8, H-9 and H-10: thousands of idle connections, slow callers,
-// oversized requests and more logins at once than there are cores.
+// oversized requests and more concurrent logins than there are cores.
 func TestFloods(t *testing.T) {
 	t.Parallel()
 	n := newCluster(t, plan{dsn: storagetest.Postgres(t), users: 32 + 8, settings: "max_connections: 12000\n"})
 	s := n.servers[0]
-	t.Run("64 logins at once do not delay discovery", func(t *testing.T) { manyLogins(t, n) })
+	t.Run("64 concurrent logins do not delay discovery", func(t *testing.T) { manyLogins(t, n) })
 	t.Run("one address does not block others", func(t *testing.T) { oneAddress(t, n) })
 	t.Run("waiting connections", func(t *testing.T) {
 		t.Run("slow headers are cut", func(t *testing.T) {
@@ -139,9 +139,9 @@ func manyLogins(t *testing.T, n *cluster) {
 		all.Wait()
 		over.Store(true)
 		watch.Wait()
-		within(t, "T-8", fmt.Sprintf("longest discovery beside 64 logins (%d in, %d told to wait)", in.Load(), later.Load()), longest, time.Second)
+		within(t, "T-8", fmt.Sprintf("longest discovery beside 64 logins (%d in, %d refused with a wait)", in.Load(), later.Load()), longest, time.Second)
 	}
-	slim(t, s, "64 logins at once")
+	slim(t, s, "64 concurrent logins")
 }
 
 // oneAddress requests more hashes from one address than there are slots, repeatedly, while

@@ -62,13 +62,13 @@ type crowd struct {
 func gather(n *cluster, l *ledger) *crowd {
 	c := &crowd{cluster: n, ledger: l, taken: map[bool]int{}}
 	plain := n.user(false)
-	for _, deed := range []func(*caller) error{
+	for _, operation := range []func(*caller) error{
 		func(x *caller) error { return c.renew(x, plain) }, func(x *caller) error { return c.renew(x, plain) }, func(x *caller) error { return c.machine(x) },
 		func(x *caller) error { return c.enrol(x) }, func(x *caller) error { return c.second(x) },
 	} {
 		c.all.Go(func() {
 			for !c.over.Load() {
-				err := deed(n.caller(n.servers[0]))
+				err := operation(n.caller(n.servers[0]))
 				switch {
 				case errors.Is(err, errNoUsers):
 					return

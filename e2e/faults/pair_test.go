@@ -67,8 +67,8 @@ func signIn(t *testing.T, issuer, client string, u play.User) *play.Browser {
 
 func (b *balancer) both(t *testing.T) {
 	t.Helper()
-	if b.asked[0].Load() == 0 || b.asked[1].Load() == 0 {
-		t.Errorf("requests to the servers: %d and %d, want some to each", b.asked[0].Load(), b.asked[1].Load())
+	if b.counts[0].Load() == 0 || b.counts[1].Load() == 0 {
+		t.Errorf("requests to the servers: %d and %d, want some to each", b.counts[0].Load(), b.counts[1].Load())
 	}
 }
 

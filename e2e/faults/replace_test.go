@@ -142,9 +142,9 @@ func skew(seconds int) string {
 	return fmt.Sprintf("UPDATE skewed.clock SET ahead = make_interval(secs => %d)", seconds)
 }
 
-// TestClocksPart is R-4: a server whose clock differs from the database's by more than 5 s
+// TestClocksDiffer is R-4: a server whose clock differs from the database's by more than 5 s
 // is not ready and logs it; it is ready again when they agree.
-func TestClocksPart(t *testing.T) {
+func TestClocksDiffer(t *testing.T) {
 	t.Parallel()
 	address := storagetest.Postgres(t)
 	n := setCluster(t, plan{dsn: address, users: 2})
@@ -175,5 +175,5 @@ func TestClocksPart(t *testing.T) {
 	took := soon(t, "an alert", 70*time.Second, func() bool {
 		return strings.Contains(s.log.String(), `"level":"ERROR","msg":"the clock differs from the database's"`)
 	})
-	within(t, "R-4", "an alert of parting clocks", took, 65*time.Second)
+	within(t, "R-4", "an alert of differing clocks", took, 65*time.Second)
 }

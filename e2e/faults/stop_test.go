@@ -44,7 +44,7 @@ func TestRollingRestart(t *testing.T) {
 	}
 	more := func(k int64) {
 		want := logins.Load() + k
-		soon(t, "logins go on", time.Minute, func() bool { return logins.Load() >= want || t.Failed() })
+		soon(t, "logins continue", time.Minute, func() bool { return logins.Load() >= want || t.Failed() })
 	}
 	for range pick(1, 5) {
 		for i, s := range n.servers {
@@ -90,22 +90,22 @@ func TestStop(t *testing.T) {
 	soon(t, "not ready", time.Second, func() bool { return s.health("/readyz") == http.StatusServiceUnavailable })
 	within(t, "R-8", "not ready after SIGTERM", time.Since(began), time.Second)
 	<-time.After(700*time.Millisecond - time.Since(began))
-	var answered atomic.Int64
+	var completed atomic.Int64
 	for _, c := range callers {
 		all.Go(func() {
 			r, err := c.step("/password", "identifier", u.Name, "password", u.Password)
-			if err != nil && r.code != http.StatusServiceUnavailable { // 503: too many hashes at once
+			if err != nil && r.code != http.StatusServiceUnavailable { // 503: too many concurrent hashes
 				t.Errorf("a login from before the listener closed: %v", err)
 				return
 			}
-			answered.Add(1)
+			completed.Add(1)
 		})
 	}
 	all.Wait()
 	if <-s.ended; s.err != nil {
 		t.Errorf("the server ended with %v, want exit code 0\n%s", s.err, s.log)
 	}
-	note(t, "R-8", "logins that ran when the listener closed, answered", answered.Load(), len(callers))
+	note(t, "R-8", "logins that ran when the listener closed, completed", completed.Load(), len(callers))
 	within(t, "R-8", "SIGTERM to the end", time.Since(began), 21*time.Second)
 	if _, err := n.caller(s).do(http.MethodGet, "/jwks.json", "", "", ""); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("after the end: %v, want a refused connection", err)

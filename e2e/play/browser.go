@@ -19,7 +19,6 @@ type Browser struct {
 	Header  http.Header // added to every request
 	URL     *url.URL    // of the current page
 	Code    int
-	Answer  http.Header
 	Page    *html.Node
 	Text    string
 	Arrived *url.URL // the client's URL it was redirected to
@@ -61,16 +60,16 @@ func (b *Browser) send(r *http.Request) error {
 	for name, values := range b.Header {
 		r.Header[name] = values
 	}
-	answer, err := b.HTTP.Do(r)
+	response, err := b.HTTP.Do(r)
 	if err != nil {
 		return err
 	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		return err
 	}
-	b.URL, b.Code, b.Answer, b.Text = answer.Request.URL, answer.StatusCode, answer.Header, string(body)
+	b.URL, b.Code, b.Text = response.Request.URL, response.StatusCode, string(body)
 	b.Page, err = html.Parse(strings.NewReader(b.Text))
 	return err
 }

@@ -40,7 +40,7 @@ func TestAClaimMustMatchTheStatus(t *testing.T) {
 		{"an unknown status", func(exchange.Initiation, exchange.Verified) exchange.Claim {
 			return exchange.Claim{Status: storage.StatusID(some), Usages: second}
 		}, mfa.InvalidExchange},
-		{"a status that is none", func(exchange.Initiation, exchange.Verified) exchange.Claim {
+		{"a malformed status", func(exchange.Initiation, exchange.Verified) exchange.Claim {
 			return exchange.Claim{Status: "x", Usages: second}
 		}, mfa.InvalidExchange},
 		{"no usage", func(s exchange.Initiation, _ exchange.Verified) exchange.Claim {

@@ -68,7 +68,7 @@ func TestAWaitIsLoggedOnce(t *testing.T) {
 				for range tries {
 					all.Go(func() {
 						err := c.try(h)
-						for mfa.CodeOf(err) == mfa.Busy { // no place free in the queue of hashes: nothing was asked
+						for mfa.CodeOf(err) == mfa.Busy { // no place free in the queue of hashes: nothing was counted
 							err = c.try(h)
 						}
 						if mfa.CodeOf(err) != mfa.TooMany {

@@ -66,7 +66,7 @@ func TestEnrollingInTheLogin(t *testing.T) {
 	}
 }
 
-func TestTheHandoutIsWhatAppsRead(t *testing.T) {
+func TestTheHandoutIsReadableByApps(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.MFA = mfa.MFAAlways
 	h.CreatePasswordUser()
@@ -91,13 +91,13 @@ func TestTheHandoutIsWhatAppsRead(t *testing.T) {
 }
 
 func TestWhoMayEnrol(t *testing.T) {
-	t.Run("nobody identified", func(t *testing.T) {
+	t.Run("no user identified", func(t *testing.T) {
 		h := mfatest.New(t)
 		h.CreatePasswordUser()
 		_, err := h.Enroll(h.OpenRequest())
 		mfatest.Want(t, "begin", err, mfa.ReauthenticationRequired)
 	})
-	t.Run("not with a password of more than fifteen minutes ago", func(t *testing.T) {
+	t.Run("a password of more than fifteen minutes ago", func(t *testing.T) {
 		h := mfatest.New(t)
 		h.CreatePasswordUser()
 		id := h.SignedIn()
@@ -105,7 +105,7 @@ func TestWhoMayEnrol(t *testing.T) {
 		_, err := h.Enroll(id)
 		mfatest.Want(t, "begin", err, mfa.ReauthenticationRequired)
 	})
-	t.Run("not with the password alone where there is a factor", func(t *testing.T) {
+	t.Run("the password alone where there is a factor", func(t *testing.T) {
 		h := mfatest.New(t)
 		h.CreateAda()
 		id := h.SignedIn()
@@ -122,7 +122,7 @@ func TestWhoMayEnrol(t *testing.T) {
 		_, err = h.Enroll(id)
 		mfatest.Want(t, "begin", err, "")
 	})
-	t.Run("not what the client does not allow or what needs no enrolling", func(t *testing.T) {
+	t.Run("a method that the client does not allow or that needs no enrolment", func(t *testing.T) {
 		h := mfatest.New(t)
 		h.CreatePasswordUser()
 		id := h.SignedIn()

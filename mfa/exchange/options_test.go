@@ -155,7 +155,7 @@ func TestPasswordlessWaitsOfUnknownNamesLastAsLong(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.Passwordless = true
 	h.Create(users.Draft{Email: mfatest.Email, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey})
-	nobody := h.UnknownUser("totp")
+	invented := h.UnknownUser("totp")
 	try := func(who string) mfa.Code {
 		s, err := h.Initiate(h.OpenRequest(), who, exchange.Choice{Method: "totp", Usage: mfa.UsagePasswordless})
 		mfatest.Want(t, who, err, "")
@@ -164,12 +164,12 @@ func TestPasswordlessWaitsOfUnknownNamesLastAsLong(t *testing.T) {
 	}
 	for range 5 {
 		mfatest.Want(t, "known", &mfa.Error{Code: try(mfatest.Email)}, mfa.InvalidPasscode)
-		mfatest.Want(t, "unknown", &mfa.Error{Code: try(nobody)}, mfa.InvalidPasscode)
+		mfatest.Want(t, "unknown", &mfa.Error{Code: try(invented)}, mfa.InvalidPasscode)
 	}
 	for _, later := range []time.Duration{25 * time.Hour, 8 * 24 * time.Hour, 31 * 24 * time.Hour} {
 		h.Advance(later)
 		for i := range 3 {
-			known, unknown := try(mfatest.Email), try(nobody)
+			known, unknown := try(mfatest.Email), try(invented)
 			if known != unknown {
 				t.Errorf("%s later, try %d: known %s, unknown %s", later, i+1, known, unknown)
 			}

@@ -37,7 +37,7 @@ func TestTheFirstProofActivatesAPendingUser(t *testing.T) {
 			_, err = h.Verifier.Prove(ctx, h.Caller, h.Read(id, ""), c, s.Exchange, r)
 			return err
 		}, "", storage.UserActive},
-		"an answer on another surface": {func(h *mfatest.Fixture, id storage.RequestID, d *methodtest.Device) error {
+		"a response on another surface": {func(h *mfatest.Fixture, id storage.RequestID, d *methodtest.Device) error {
 			s, err := h.Initiate(id, "", c)
 			mfatest.Want(h.T, "initiate", err, "")
 			r, err := d.Answer(s.Challenge)

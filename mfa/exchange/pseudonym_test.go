@@ -61,8 +61,8 @@ func TestOnlyListedPseudonymsLeadToTheirOwner(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.Passwordless = true
 	u := h.Create(users.Draft{Email: mfatest.Email, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey})
-	nobody := h.UnknownUser("totp")
-	for _, who := range []string{mfatest.Email, nobody} {
+	unknown := h.UnknownUser("totp")
+	for _, who := range []string{mfatest.Email, unknown} {
 		id := h.OpenRequest()
 		shown := h.ListOptions(id, who)[0].Authenticator
 		account, identifier, err := h.Verifier.OwnerOf(context.Background(), h.Read(id, "").Request, mfatest.Passwordless(shown))
@@ -76,7 +76,7 @@ func TestOnlyListedPseudonymsLeadToTheirOwner(t *testing.T) {
 		mfatest.Want(t, who+": shown in another login", err, mfa.NotConfigured)
 		_, err = h.InitiateListed(id, mfatest.Passwordless(storage.AuthenticatorID(storage.Random128(rand.Reader))))
 		mfatest.Want(t, who+": made up", err, mfa.NotConfigured)
-		_, err = h.Initiate(id, "somebody-else@example.com", mfatest.Passwordless(shown))
+		_, err = h.Initiate(id, "someone-else@example.com", mfatest.Passwordless(shown))
 		mfatest.Want(t, who+": shown of another name", err, mfa.NotConfigured)
 	}
 }
@@ -98,7 +98,7 @@ func TestTwoNamesDoNotRevealThatTheyAreOneUsers(t *testing.T) {
 	for _, kind := range []string{"password", "passwordless"} {
 		t.Run(kind, func(t *testing.T) {
 			first := ""
-			for i, of := range []string{"one user", "two users", "nobody"} {
+			for i, of := range []string{"one user", "two users", "no user"} {
 				h := mfatest.New(t)
 				h.Policy.Passwordless = true
 				h.Caller.Address = "198.51.100.7"
@@ -124,7 +124,7 @@ func TestTwoNamesDoNotRevealThatTheyAreOneUsers(t *testing.T) {
 				}
 			}
 			if strings.Count(first, "too_many_attempts") < 10 || strings.Count(first, "invalid") < 20 {
-				t.Errorf("this says little:\n%s", first)
+				t.Errorf("few waits and refusals:\n%s", first)
 			}
 		})
 	}

@@ -202,7 +202,7 @@ func TestPasswordlessIsOneFactor(t *testing.T) {
 	}
 }
 
-func TestAUserWhoTurnsOnTwoFactorsIsNotSignedInByOne(t *testing.T) {
+func TestAUserWithTwoFactorsEnabledIsNotSignedInByOne(t *testing.T) {
 	h := mfatest.New(t)
 	h.Policy.Passwordless = true
 	u := h.Create(users.Draft{Email: mfatest.Email, Password: mfatest.Password, TOTPSecret: mfatest.TOTPKey})
@@ -212,7 +212,7 @@ func TestAUserWhoTurnsOnTwoFactorsIsNotSignedInByOne(t *testing.T) {
 	_, err = h.Verify(s.Exchange, h.Code(0))
 	mfatest.Want(t, "verify", err, "")
 	on := true
-	mfatest.Want(t, "the wish", h.Store.UpdateUser(context.Background(), storage.UserChange{ID: u.ID, MFAEnabled: &on, Now: h.Now()}), "")
+	mfatest.Want(t, "the setting", h.Store.UpdateUser(context.Background(), storage.UserChange{ID: u.ID, MFAEnabled: &on, Now: h.Now()}), "")
 	mfatest.Want(t, "redeem", h.Redeem(id, s.Status, mfa.UsagePasswordless), mfa.InvalidExchange)
 }
 

@@ -39,13 +39,13 @@ func TestOneNetworkGetsAShareOfThePlaces(t *testing.T) {
 	if len(g.from) != 0 || len(g.running) != 0 {
 		t.Errorf("%d networks and %d places are kept, want none", len(g.from), len(g.running))
 	}
-	for range 8 { // nobody in particular has no share
+	for range 8 { // callers without a network have no share
 		if _, err := g.enter(context.Background(), mfa.Place{Queue: func(context.Context) error { return &mfa.Error{Code: mfa.TooMany} }}); err != nil && mfa.CodeOf(err) != mfa.TooMany {
 			t.Errorf("without a network: %v", err)
 		}
 	}
 	if len(g.running) != 4 || g.waiting.Load() != 0 {
-		t.Errorf("%d places are taken and %d wait, want 4 and none: who is refused does not wait", len(g.running), g.waiting.Load())
+		t.Errorf("%d places are taken and %d wait, want 4 and none: refused callers do not wait", len(g.running), g.waiting.Load())
 	}
 }
 

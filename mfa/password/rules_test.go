@@ -119,7 +119,7 @@ func TestNamesAreRefusedAsPasswords(t *testing.T) {
 		{"without the country", "0170-1234567", true},
 		{"another number", "8170-1234568", false},
 		{"more digits than a date", "byron 1987-10-16-3", false},
-		{"a word that is no name between them", "byron und groß", false},
+		{"a word between them that is not a name", "byron und groß", false},
 		{"one letter more", "byronx-mueller", false},
 		{"no letter at all", "7!30-(58)94/61", false},
 		{"marks only", "!?!(%)=!?;:_", false},
@@ -141,7 +141,7 @@ func TestTheMinimumLengthIsASetting(t *testing.T) {
 		var e *mfa.Error
 		refused := errors.As(p.Check(strings.Repeat("qzvkjxwpbn", 7)[:tc.given]), &e)
 		if refused != tc.refused || refused && (e.Code != mfa.PasswordTooShort || e.Text("{{.Least}}") != strconv.Itoa(max(tc.least, 8))) || p.MinLength() != max(tc.least, 8) {
-			t.Errorf("%d characters where %d are asked for: %v of %d", tc.given, tc.least, e, p.MinLength())
+			t.Errorf("%d characters where %d are required: %v of %d", tc.given, tc.least, e, p.MinLength())
 		}
 	}
 }
@@ -220,7 +220,7 @@ func TestWrongPasswordsCostTheSame(t *testing.T) {
 			{ID: "a", UserID: "u", Method: "password", State: storage.AuthenticatorActive, Secret: []byte(hash)}}}
 	}
 	for typed, want := range map[string]int{"gr\u00fcne Wellen": 1, "gru\u0308ne Wellen": 2, "ｇrüne Wellen": 2} {
-		for name, a := range map[string]*storage.Account{"nobody": nil, "no password": {User: storage.User{ID: "u", Status: storage.UserActive}},
+		for name, a := range map[string]*storage.Account{"no user": nil, "no password": {User: storage.User{ID: "u", Status: storage.UserActive}},
 			"another password": account(storage.UserActive), "disabled": account(storage.UserDisabled)} {
 			computed = 0
 			if _, err := p.Finish(t.Context(), mfa.Attempt{Account: a, Usage: mfa.UsageFirst}, nil, mfa.Typed(typed)); mfa.CodeOf(err) != mfa.InvalidCredentials {

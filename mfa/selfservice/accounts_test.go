@@ -86,7 +86,7 @@ func TestRemovingAFactor(t *testing.T) {
 	mfatest.Want(t, "its code", err, mfa.InvalidPasscode)
 	account, _ := h.Store.Account(context.Background(), u.ID)
 	if !account.User.MFAEnabled {
-		t.Error("the wish for a second factor went with one of two")
+		t.Error("removing one of two factors turned the setting off")
 	}
 
 	o = h.Session(u.ID, "password", "totp")
@@ -96,7 +96,7 @@ func TestRemovingAFactor(t *testing.T) {
 	}
 	account, _ = h.Store.Account(context.Background(), u.ID)
 	if account.User.MFAEnabled || len(account.Authenticators) != 1 {
-		t.Errorf("wish %v, %d authenticators, want the password alone", account.User.MFAEnabled, len(account.Authenticators))
+		t.Errorf("MFAEnabled %v, %d authenticators, want the password alone", account.User.MFAEnabled, len(account.Authenticators))
 	}
 	_, err = h.Prove(h.SignedIn(), "recovery", "aaaaaaaaaaaaaaaaaaaaaaaa", "")
 	mfatest.Want(t, "a recovery code afterwards", err, mfa.NotConfigured)

@@ -91,7 +91,7 @@ func TestTOTPOfOtherParameters(t *testing.T) {
 // The code length that a passwordless login accepts must not reveal accounts or authenticators.
 func TestCodeLengthsRevealNothingBeforeTheFirstFactor(t *testing.T) {
 	m := New(rand.Reader, "p", Options{})
-	for name, who := range map[string]*storage.Account{"nobody": nil, "six digits": totpUser(0, ""), "eight digits": totpUser(0, `{"digits":8}`)} {
+	for name, who := range map[string]*storage.Account{"no user": nil, "six digits": totpUser(0, ""), "eight digits": totpUser(0, `{"digits":8}`)} {
 		for code, want := range map[string]mfa.Code{"000000": mfa.InvalidPasscode, "00000000": mfa.InvalidPasscode, "0000000": mfa.InvalidRequest, "00000": mfa.InvalidRequest} {
 			for _, usage := range []string{mfa.UsagePasswordless, mfa.UsageInitial} {
 				a := mfa.Attempt{Account: who, Usage: usage, Now: noon}

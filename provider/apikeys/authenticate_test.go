@@ -14,42 +14,42 @@ import (
 	"sallyport/storage"
 )
 
-// counted counts how often keys are read and touched, and fails when told to.
-type counted struct {
+// countingStore counts how often keys are read and touched, and returns broken.
+type countingStore struct {
 	store
 	mu             sync.Mutex
 	reads, touches int
 	broken         error
 }
 
-func (c *counted) count(n *int) error {
+func (c *countingStore) count(n *int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	*n++
 	return c.broken
 }
 
-func (c *counted) APIKeyByHash(ctx context.Context, hash []byte) ([]storage.APIKey, error) {
+func (c *countingStore) APIKeyByHash(ctx context.Context, hash []byte) ([]storage.APIKey, error) {
 	if err := c.count(&c.reads); err != nil {
 		return nil, err
 	}
 	return c.store.APIKeyByHash(ctx, hash)
 }
 
-func (c *counted) TouchAPIKeys(ctx context.Context, used map[storage.APIKeyID]time.Time) error {
+func (c *countingStore) TouchAPIKeys(ctx context.Context, used map[storage.APIKeyID]time.Time) error {
 	if err := c.count(&c.touches); err != nil {
 		return err
 	}
 	return c.store.TouchAPIKeys(ctx, used)
 }
 
-func TestKeysThatOpenNothing(t *testing.T) {
+func TestInvalidKeysAreRefused(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
-	_, good := h.made(a)
-	_, disabled := h.made(a, func(d *Draft) { d.Name, d.Disabled = "off", true })
-	_, expiring := h.made(a, func(d *Draft) { d.Name, d.ExpiresAt = "short", h.now().Add(time.Minute) })
-	gone, deleted := h.made(a, func(d *Draft) { d.Name = "gone" })
+	_, good := h.create(a)
+	_, disabled := h.create(a, func(d *Draft) { d.Name, d.Disabled = "off", true })
+	_, expiring := h.create(a, func(d *Draft) { d.Name, d.ExpiresAt = "short", h.now().Add(time.Minute) })
+	gone, deleted := h.create(a, func(d *Draft) { d.Name = "gone" })
 	h.ok(a.Delete(h.ctx, h.visit, Operator(), gone.ID))
 	h.ok(a.Poll(h.ctx))
 	if _, err := a.Authenticate(h.ctx, h.visit, expiring); err != nil {
@@ -65,7 +65,7 @@ func TestKeysThatOpenNothing(t *testing.T) {
 		{"a good one", good, nil, ""},
 		{"none", "", ErrNotFound, "unknown"},
 		{"something else", "Bearer", ErrNotFound, "unknown"},
-		{"32 characters that are nobody's", strings.Repeat("x", 32), ErrNotFound, "unknown"},
+		{"32 characters of no key", strings.Repeat("x", 32), ErrNotFound, "unknown"},
 		{"the hash of a good one", string(secret.Sum(good)), ErrNotFound, "unknown"},
 		{"a good one, mistyped", strings.Replace(good, good[20:22], "!!", 1), ErrNotFound, "unknown"},
 		{"a good one and more", good + "x", ErrNotFound, "unknown"},
@@ -81,9 +81,9 @@ func TestKeysThatOpenNothing(t *testing.T) {
 		if !errors.Is(err, tc.want) || (err != nil) != errors.Is(err, ErrNotFound) || (err == nil) != (k.ID != "") {
 			t.Errorf("%s: %v, %v, want %v", tc.name, k.ID, err, tc.want)
 		}
-		told := h.events(mfa.EventAPIKeyRefused) - before
-		if (told == 1) != (tc.reason != "") {
-			t.Errorf("%s: %d events", tc.name, told)
+		events := h.events(mfa.EventAPIKeyRefused) - before
+		if (events == 1) != (tc.reason != "") {
+			t.Errorf("%s: %d events", tc.name, events)
 			continue
 		}
 		if tc.reason == "" {
@@ -103,9 +103,9 @@ func TestKeysThatOpenNothing(t *testing.T) {
 func TestKeysAreReadOnceAndChangesAreSeen(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
-	store := &counted{store: h.engine}
+	store := &countingStore{store: h.engine}
 	a.store = store
-	k, secret := h.made(a)
+	k, secret := h.create(a)
 	opens := func(want error, reads int) {
 		t.Helper()
 		store.reads = 0
@@ -118,7 +118,7 @@ func TestKeysAreReadOnceAndChangesAreSeen(t *testing.T) {
 			t.Errorf("%d reads for 3 calls, want %d", store.reads, reads)
 		}
 	}
-	opens(nil, 3) // nobody polls yet
+	opens(nil, 3) // before the first poll
 	h.ok(a.Poll(h.ctx))
 	opens(nil, 1)
 	other := h.keys() // another server
@@ -138,11 +138,11 @@ func TestKeysAreReadOnceAndChangesAreSeen(t *testing.T) {
 		t.Errorf("without storage: %v, want %v and no verdict on the key", err, store.broken)
 	}
 	if h.events(mfa.EventAPIKeyRefused) != 3 {
-		t.Error("a fault of ours is told as a refusal of a key")
+		t.Error("a failure of storage is logged as a refusal")
 	}
 }
 
-func TestUnknownKeysAreNotKept(t *testing.T) {
+func TestUnknownKeysAreNotCached(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
 	h.ok(a.Poll(h.ctx))
@@ -167,19 +167,19 @@ func (l lying) APIKeyByHash(context.Context, []byte) ([]storage.APIKey, error) {
 func TestAKeyMustHoldTheSumItWasFoundBy(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
-	k, _ := h.made(a)
+	k, _ := h.create(a)
 	a.store = lying{h.engine, k}
 	if _, err := a.Authenticate(h.ctx, h.visit, strings.Repeat("x", 40)); !errors.Is(err, ErrNotFound) {
 		t.Errorf("Authenticate = %v, want %v", err, ErrNotFound)
 	}
 }
 
-func TestUseIsNotedOnceAMinute(t *testing.T) {
+func TestUseIsRecordedOnceAMinute(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
-	store := &counted{store: h.engine}
+	store := &countingStore{store: h.engine}
 	a.store = store
-	k, secret := h.made(a)
+	k, secret := h.create(a)
 	used := func(want time.Time, touches int) {
 		t.Helper()
 		_, err := a.Authenticate(h.ctx, h.visit, secret)
@@ -220,12 +220,12 @@ func TestUseIsNotedOnceAMinute(t *testing.T) {
 	}
 }
 
-func TestManyCallersAtOnce(t *testing.T) {
+func TestParallelCallers(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
-	store := &counted{store: h.engine}
+	store := &countingStore{store: h.engine}
 	a.store = store
-	k, created := h.made(a)
+	k, created := h.create(a)
 	var all sync.WaitGroup
 	for range 16 {
 		all.Go(func() {
@@ -273,7 +273,7 @@ func TestManyCallersAtOnce(t *testing.T) {
 func TestRunPollsAndWritesALastTime(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
-	k, secret := h.made(a)
+	k, secret := h.create(a)
 	ctx, stop := context.WithCancel(h.ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
@@ -283,7 +283,7 @@ func TestRunPollsAndWritesALastTime(t *testing.T) {
 		select {
 		case <-tick.C:
 		case <-late:
-			t.Fatal("nobody polled")
+			t.Fatal("Run does not poll")
 		}
 	}
 	_, err := a.Authenticate(h.ctx, h.visit, secret)

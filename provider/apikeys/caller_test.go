@@ -12,12 +12,12 @@ import (
 	"sallyport/storage"
 )
 
-func TestAKeyMakesNoStrongerOne(t *testing.T) {
+func TestAKeyCannotCreateAStrongerOne(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
 	both := []string{VerbRead, VerbWrite}
 	end := h.now().Add(time.Hour)
-	maker, _ := h.made(a, func(d *Draft) {
+	maker, _ := h.create(a, func(d *Draft) {
 		d.Name, d.Dialects, d.Verbs, d.ExpiresAt = "maker", []string{DialectAdmin, DialectStreambird}, []string{VerbWrite}, end
 		d.App = "shop"
 	})
@@ -49,7 +49,7 @@ func TestAKeyMakesNoStrongerOne(t *testing.T) {
 			h.refusedFor(name+", changed", a.Change(h.ctx, h.visit, Holder(maker), k, next.Into(k)), tc.field)
 		}
 	}
-	// What was recognised before it became weaker counts for what it is now.
+	// A key authenticated before it became weaker has its present rights.
 	weaker := maker
 	weaker.ExpiresAt = end.Add(-time.Minute)
 	h.ok(a.Change(h.ctx, h.visit, Operator(), maker, weaker))
@@ -57,7 +57,7 @@ func TestAKeyMakesNoStrongerOne(t *testing.T) {
 	h.refusedFor("of what it was", err, "expires_at")
 }
 
-// refusedFor demands a fault in this field.
+// refusedFor checks for a fault in this field.
 func (h *fixture) refusedFor(name string, err error, field string) {
 	h.t.Helper()
 	var invalid *InvalidError
@@ -66,14 +66,14 @@ func (h *fixture) refusedFor(name string, err error, field string) {
 	}
 }
 
-func TestAKeyTouchesNoneButItsOwn(t *testing.T) {
+func TestAKeyManagesOnlyKeysItCreated(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
 	writer := func(name string) func(*Draft) {
 		return func(d *Draft) { d.Name, d.Dialects, d.Verbs = name, []string{DialectAdmin}, []string{VerbWrite} }
 	}
-	maker, _ := h.made(a, writer("maker"))
-	other, _ := h.made(a, writer("other"))
+	maker, _ := h.create(a, writer("maker"))
+	other, _ := h.create(a, writer("other"))
 	child, _, err := a.Create(h.ctx, h.visit, Holder(maker), draft(writer("child")))
 	h.ok(err)
 	grandchild, _, err := a.Create(h.ctx, h.visit, Holder(child), draft(writer("grandchild")))
@@ -108,7 +108,7 @@ func TestAKeyTouchesNoneButItsOwn(t *testing.T) {
 	}
 	for call, err := range do(Caller{}, other.ID) {
 		if !errors.Is(err, ErrCallerEnded) {
-			t.Errorf("%s by nobody = %v, want %v", call, err, ErrCallerEnded)
+			t.Errorf("%s by no caller = %v, want %v", call, err, ErrCallerEnded)
 		}
 	}
 }
@@ -155,7 +155,7 @@ func TestAKeyEndsWithItsMaker(t *testing.T) {
 	}
 }
 
-func TestAMakerThatBecomesWeakerWeakensItsKeys(t *testing.T) {
+func TestAWeakerMakerWeakensItsKeys(t *testing.T) {
 	all := []string{DialectAdmin, DialectStreambird, DialectStytch}
 	for name, tc := range map[string]struct {
 		weaken   func(*storage.APIKey)
@@ -175,7 +175,7 @@ func TestAMakerThatBecomesWeakerWeakensItsKeys(t *testing.T) {
 			d := func(d *Draft) {
 				d.Dialects, d.Verbs, d.Project, d.App = all, []string{VerbRead, VerbWrite}, project, "shop"
 			}
-			maker, _ := h.made(a, d)
+			maker, _ := h.create(a, d)
 			child, _, err := a.Create(h.ctx, h.visit, Holder(maker), draft(d, func(d *Draft) { d.Name = "child" }))
 			h.ok(err)
 			_, secret, err := a.Create(h.ctx, h.visit, Holder(child), draft(d, func(d *Draft) { d.Name = "grandchild" }))
@@ -197,14 +197,14 @@ func TestAMakerThatBecomesWeakerWeakensItsKeys(t *testing.T) {
 	}
 }
 
-// Whoever disabled a key may have had a reason that its maker does not share.
-func TestAKeyLeavesADisabledOneAsItIs(t *testing.T) {
+// The operator who disabled a key may have had a reason that its maker does not share.
+func TestAKeyCannotChangeADisabledOne(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
 	writer := func(name string) func(*Draft) {
 		return func(d *Draft) { d.Name, d.Dialects, d.Verbs = name, []string{DialectAdmin}, []string{VerbWrite} }
 	}
-	maker, _ := h.made(a, writer("maker"))
+	maker, _ := h.create(a, writer("maker"))
 	by := Holder(maker)
 	child, _, err := a.Create(h.ctx, h.visit, by, draft(writer("child")))
 	h.ok(err)
@@ -248,14 +248,14 @@ func (s interrupted) APIKey(ctx context.Context, id storage.APIKeyID) (storage.A
 	return s.store.APIKey(ctx, id)
 }
 
-// Of a maker that changes its key and an operator who disables it the operator wins.
+// If a maker changes its key while an operator disables it, the operator wins.
 func TestAKeyIsNotEnabledWhileItIsDisabled(t *testing.T) {
 	for _, call := range []string{"Enable", "Change"} {
-		for look := range 4 { // after which the operator does it
+		for look := range 4 { // after which the operator disables it
 			h := newFixture(t)
 			a := h.keys()
 			writer := func(d *Draft) { d.Name, d.Verbs = d.Name+"er", []string{VerbWrite} }
-			maker, _ := h.made(a, writer)
+			maker, _ := h.create(a, writer)
 			child, _, err := a.Create(h.ctx, h.visit, Holder(maker), draft(writer, writer))
 			h.ok(err)
 			meanwhile := h.keys()
@@ -279,7 +279,7 @@ func TestAKeyIsNotEnabledWhileItIsDisabled(t *testing.T) {
 	}
 }
 
-func TestALineOfKeysEndsSomewhere(t *testing.T) {
+func TestTheChainOfMakersIsBounded(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
 	by := Operator()

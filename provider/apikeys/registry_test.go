@@ -27,8 +27,8 @@ func draft(changes ...func(*Draft)) Draft {
 	return d
 }
 
-// made stores a key and returns it with its secret.
-func (h *fixture) made(a *Keys, changes ...func(*Draft)) (storage.APIKey, string) {
+// create stores a key and returns it with its secret.
+func (h *fixture) create(a *Keys, changes ...func(*Draft)) (storage.APIKey, string) {
 	h.t.Helper()
 	k, secret, err := a.Create(h.ctx, h.visit, Operator(), draft(changes...))
 	h.ok(err)
@@ -43,11 +43,11 @@ func TestSecretsAreRecognisable(t *testing.T) {
 		draft func(*Draft)
 		want  string
 	}{
-		{"a key of ours", func(d *Draft) { d.Name = "ours" }, `^sallyport_live_[\w-]{49}$`},
+		{"a Sallyport key", func(d *Draft) { d.Name = "ours" }, `^sallyport_live_[\w-]{49}$`},
 		{"one that the Streambird SDKs take", func(d *Draft) { d.Name, d.Dialects = "sb", []string{DialectStreambird, DialectAdmin} }, `^sk_live_[\w-]{49}$`},
 		{"one for a Stytch project", func(d *Draft) { d.Name, d.Dialects, d.Project = "st", []string{DialectStytch}, project }, `^secret-live-[\w-]{49}$`},
 	} {
-		k, secret := h.made(a, tc.draft)
+		k, secret := h.create(a, tc.draft)
 		if !regexp.MustCompile(tc.want).MatchString(secret) || !strings.HasSuffix(secret, checksum(secret[:len(secret)-checksumLength])) {
 			t.Errorf("%s: got %q, want %s with its checksum", tc.name, secret, tc.want)
 		}
@@ -58,10 +58,10 @@ func TestSecretsAreRecognisable(t *testing.T) {
 	}
 }
 
-func TestASecretIsKeptNowhere(t *testing.T) {
+func TestSecretsAreNotStored(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
-	k, first := h.made(a)
+	k, first := h.create(a)
 	second, err := a.AddSecret(h.ctx, h.visit, Operator(), k.ID)
 	h.ok(err)
 	_, err = a.Authenticate(h.ctx, h.visit, first)
@@ -73,22 +73,22 @@ func TestASecretIsKeptNowhere(t *testing.T) {
 	dump, readErr := os.ReadFile(copied)
 	h.ok(readErr)
 	if !bytes.Contains(dump, []byte("deploy")) || !bytes.Contains(dump, secret.Sum(second)) {
-		t.Fatal("the copy does not even hold what is kept")
+		t.Fatal("the copy lacks what is stored")
 	}
-	said := h.logged.String() + err.Error()
+	output := h.logged.String() + err.Error()
 	for _, secret := range []string{first, second} {
 		for _, form := range []string{secret, hex.EncodeToString([]byte(secret)), secret[len("sallyport_live_"):][:43]} {
-			if bytes.Contains(dump, []byte(form)) || strings.Contains(said, form) {
+			if bytes.Contains(dump, []byte(form)) || strings.Contains(output, form) {
 				t.Errorf("%q is in the database, the log or an error", form)
 			}
 		}
 	}
 }
 
-func TestDraftsThatAreNoKeys(t *testing.T) {
+func TestInvalidDraftsAreRefused(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
-	_, ours := h.made(a, func(d *Draft) { d.Name = "taken" })
+	_, ours := h.create(a, func(d *Draft) { d.Name = "taken" })
 	for _, tc := range []struct {
 		name  string
 		draft func(*Draft)
@@ -101,30 +101,30 @@ func TestDraftsThatAreNoKeys(t *testing.T) {
 		{"a name of 101 characters", func(d *Draft) { d.Name = strings.Repeat("ä", 101) }, "name"},
 		{"a name of 100", func(d *Draft) { d.Name = strings.Repeat("ä", 100) }, ""},
 		{"no dialect", func(d *Draft) { d.Dialects = nil }, "dialects"},
-		{"a dialect nobody speaks", func(d *Draft) { d.Dialects = []string{"admin", "klingon"} }, "dialects"},
+		{"an unknown dialect", func(d *Draft) { d.Dialects = []string{"admin", "klingon"} }, "dialects"},
 		{"a dialect twice", func(d *Draft) { d.Dialects = []string{"admin", "admin"} }, "dialects"},
 		{"no verb", func(d *Draft) { d.Verbs = nil }, "verbs"},
-		{"a verb nobody knows", func(d *Draft) { d.Verbs = []string{"delete"} }, "verbs"},
+		{"an unknown verb", func(d *Draft) { d.Verbs = []string{"delete"} }, "verbs"},
 		{"stytch without a project", func(d *Draft) { d.Dialects = []string{"stytch"} }, "project"},
 		{"stytch with one", func(d *Draft) { d.Dialects, d.Project = []string{"stytch"}, project }, ""},
 		{"a project without stytch", func(d *Draft) { d.Project = project }, "project"},
-		{"a project that is none", func(d *Draft) { d.Dialects, d.Project = []string{"stytch"}, "project-live-1" }, "project"},
+		{"a malformed project", func(d *Draft) { d.Dialects, d.Project = []string{"stytch"}, "project-live-1" }, "project"},
 		{"a project of the other environment", func(d *Draft) {
 			d.Dialects, d.Project = []string{"stytch"}, strings.Replace(project, "live", "test", 1)
 		}, "project"},
 		{"an app without streambird", func(d *Draft) { d.App = "Shop" }, "app"},
 		{"an app", func(d *Draft) { d.Dialects, d.App = []string{"streambird"}, "Shop" }, ""},
 		{"a secret that could be guessed", func(d *Draft) { d.Secret = strings.Repeat("x", 31) }, "secret"},
-		{"a secret no header carries", func(d *Draft) { d.Secret = strings.Repeat("x", 31) + "ü" }, "secret"},
+		{"a secret that no header can carry", func(d *Draft) { d.Secret = strings.Repeat("x", 31) + "ü" }, "secret"},
 		{"a secret that is too long", func(d *Draft) { d.Secret = strings.Repeat("x", 256) }, "secret"},
 		{"a test key of Streambird", func(d *Draft) { d.Secret = "sk_test_" + strings.Repeat("x", 49) }, "secret"},
 		{"a live key of Streambird", func(d *Draft) { d.Secret = "sk_live_" + strings.Repeat("x", 49) }, ""},
 		{"a test secret of Stytch", func(d *Draft) { d.Secret = "secret-test-" + strings.Repeat("x", 36) }, "secret"},
-		{"a test key of ours", func(d *Draft) { d.Secret = strings.Replace(ours, "live", "test", 1) }, "secret"},
-		{"a secret of ours", func(d *Draft) { d.Secret = ours }, ""},
-		{"a secret of ours, cut", func(d *Draft) { d.Secret = ours[:60] }, "secret"},
+		{"a test key of Sallyport", func(d *Draft) { d.Secret = strings.Replace(ours, "live", "test", 1) }, "secret"},
+		{"a secret of Sallyport", func(d *Draft) { d.Secret = ours }, ""},
+		{"a secret of Sallyport, cut", func(d *Draft) { d.Secret = ours[:60] }, "secret"},
 		{"a secret and a hash", func(d *Draft) { d.Secret, d.SecretHash = ours, secret.Sum(ours) }, "secret"},
-		{"a hash that is none", func(d *Draft) { d.SecretHash = []byte{1} }, "secret_sha256"},
+		{"a malformed hash", func(d *Draft) { d.SecretHash = []byte{1} }, "secret_sha256"},
 	} {
 		d := draft(tc.draft)
 		faults := a.Faults(Operator(), d)
@@ -142,13 +142,13 @@ func TestDraftsThatAreNoKeys(t *testing.T) {
 	}
 }
 
-func TestASecretIsTakenOver(t *testing.T) {
+func TestASecretIsImported(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
 	old := "sk_live_" + strings.Repeat("aB3", 17)
-	k, created := h.made(a, func(d *Draft) { d.Secret = old })
+	k, created := h.create(a, func(d *Draft) { d.Secret = old })
 	if created != "" {
-		t.Errorf("a secret that was taken over is shown: %q", created)
+		t.Errorf("an imported secret is shown: %q", created)
 	}
 	if got, err := a.Authenticate(h.ctx, h.visit, old); err != nil || got.ID != k.ID {
 		t.Errorf("Authenticate = %v, %v", got, err)
@@ -166,7 +166,7 @@ func TestASecretIsTakenOver(t *testing.T) {
 func TestARotationHasTwoSecrets(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
-	k, first := h.made(a)
+	k, first := h.create(a)
 	opens := func(want map[string]bool) {
 		t.Helper()
 		h.ok(a.Poll(h.ctx))
@@ -179,18 +179,18 @@ func TestARotationHasTwoSecrets(t *testing.T) {
 	if err := a.FinishRotation(h.ctx, h.visit, Operator(), k.ID); !errors.Is(err, secret.ErrNotRotating) {
 		t.Errorf("FinishRotation = %v, want %v", err, secret.ErrNotRotating)
 	}
-	lost, err := a.AddSecret(h.ctx, h.visit, Operator(), k.ID)
+	withdrawn, err := a.AddSecret(h.ctx, h.visit, Operator(), k.ID)
 	h.ok(err)
-	opens(map[string]bool{first: true, lost: true})
+	opens(map[string]bool{first: true, withdrawn: true})
 	if _, err := a.AddSecret(h.ctx, h.visit, Operator(), k.ID); !errors.Is(err, secret.ErrRotating) {
 		t.Errorf("AddSecret = %v, want %v", err, secret.ErrRotating)
 	}
 	h.ok(a.WithdrawSecret(h.ctx, h.visit, Operator(), k.ID))
-	opens(map[string]bool{first: true, lost: false})
+	opens(map[string]bool{first: true, withdrawn: false})
 	second, err := a.AddSecret(h.ctx, h.visit, Operator(), k.ID)
 	h.ok(err)
 	h.ok(a.FinishRotation(h.ctx, h.visit, Operator(), k.ID))
-	opens(map[string]bool{first: false, lost: false, second: true})
+	opens(map[string]bool{first: false, withdrawn: false, second: true})
 	if n := h.events(mfa.EventAPIKeyChanged); n != 4 {
 		t.Errorf("%d events, want 4", n)
 	}
@@ -199,12 +199,12 @@ func TestARotationHasTwoSecrets(t *testing.T) {
 func TestChangesOfAKey(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()
-	was, _ := h.made(a)
+	was, _ := h.create(a)
 	next := was
 	next.Name, next.Verbs, next.ExpiresAt = "deploys", []string{VerbRead, VerbWrite}, h.now().Add(time.Hour)
 	h.ok(a.Change(h.ctx, h.visit, Operator(), was, next))
 	if err := a.Change(h.ctx, h.visit, Operator(), was, next); !errors.Is(err, ErrChanged) {
-		t.Errorf("a change of what was changed meanwhile: %v, want %v", err, ErrChanged)
+		t.Errorf("a change of an outdated key: %v, want %v", err, ErrChanged)
 	}
 	got, err := a.Find(h.ctx, "deploys")
 	if err != nil || got.ID != was.ID || !got.Allows(DialectAdmin, VerbWrite) || got.Allows(DialectStytch, VerbRead) || !got.UpdatedAt.After(was.UpdatedAt) {
@@ -213,7 +213,7 @@ func TestChangesOfAKey(t *testing.T) {
 	next.Dialects = []string{"klingon"}
 	var invalid *InvalidError
 	if err := a.Change(h.ctx, h.visit, Operator(), got, next); !errors.As(err, &invalid) {
-		t.Errorf("a change to no key: %v, want the fault", err)
+		t.Errorf("an invalid change: %v, want the fault", err)
 	}
 	h.ok(a.Disable(h.ctx, h.visit, Operator(), was.ID))
 	h.ok(a.Disable(h.ctx, h.visit, Operator(), was.ID))
@@ -230,19 +230,19 @@ func TestChangesOfAKey(t *testing.T) {
 	}
 	found, err := h.engine.ListEvents(context.Background(), storage.EventFilter{Limit: 100})
 	h.ok(err)
-	var told []string
+	var lines []string
 	for _, e := range found {
 		if strings.HasPrefix(e.Kind, "api_key.") && e.Detail["api_key"] == string(was.ID) && e.Address == h.visit.Address {
-			told = append(told, strings.TrimPrefix(e.Kind, "api_key.")+" "+e.Detail["change"])
+			lines = append(lines, strings.TrimPrefix(e.Kind, "api_key.")+" "+e.Detail["change"])
 		}
 	}
 	want := map[string]int{"created ": 1, "changed settings": 1, "changed disabled": 1, "changed enabled": 1, "deleted ": 1}
-	for _, line := range told {
+	for _, line := range lines {
 		want[line]--
 	}
 	for line, n := range want {
 		if n != 0 {
-			t.Errorf("event %q: %d too few; told %v", line, n, told)
+			t.Errorf("event %q: %d too few; got %v", line, n, lines)
 		}
 	}
 }

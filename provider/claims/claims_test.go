@@ -14,7 +14,7 @@ func richAccount() storage.Account {
 	at := time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC)
 	return storage.Account{
 		User: storage.User{ID: "u1", Status: storage.UserActive, UpdatedAt: at, Profile: map[string]any{"name": "Ada Lovelace",
-			"given_name": "Ada", "address": map[string]any{"country": "GB"}, "locale": "en", "secret": "never told"}},
+			"given_name": "Ada", "address": map[string]any{"country": "GB"}, "locale": "en", "secret": "never returned"}},
 		Identifiers: []storage.Identifier{
 			{Kind: storage.Email, Value: "first@example.org"},
 			{Kind: storage.Email, Value: "ada@example.org", VerifiedAt: at},
@@ -34,7 +34,7 @@ func TestUserinfoClaims(t *testing.T) {
 		claims     string
 		want       map[string]any
 	}{
-		{"openid alone tells the subject", []string{"openid"}, all, "", map[string]any{"sub": "u1"}},
+		{"openid alone returns the subject", []string{"openid"}, all, "", map[string]any{"sub": "u1"}},
 		{"profile", []string{"openid", "profile"}, all, "", map[string]any{"sub": "u1", "name": "Ada Lovelace", "given_name": "Ada",
 			"locale": "en", "preferred_username": "ada", "updated_at": int64(1777629600)}},
 		{"email: the verified address first", []string{"openid", "email"}, all, "",
@@ -45,11 +45,11 @@ func TestUserinfoClaims(t *testing.T) {
 			map[string]any{"sub": "u1", "address": map[string]any{"country": "GB"}}},
 		{"one claim by name", []string{"openid"}, all, `{"userinfo":{"name":{"essential":true}}}`,
 			map[string]any{"sub": "u1", "name": "Ada Lovelace"}},
-		{"a claim of a scope the client has not got", []string{"openid"}, []string{"openid"}, `{"userinfo":{"email":null}}`,
+		{"a claim of a scope that the client lacks", []string{"openid"}, []string{"openid"}, `{"userinfo":{"email":null}}`,
 			map[string]any{"sub": "u1"}},
-		{"a claim we do not know", []string{"openid"}, all, `{"userinfo":{"secret":null,"nickname":null}}`, map[string]any{"sub": "u1"}},
-		{"a claim of the ID token is not told here", []string{"openid"}, all, `{"id_token":{"name":null}}`, map[string]any{"sub": "u1"}},
-		{"another subject asked for", []string{"openid"}, all, `{"userinfo":{"sub":{"value":"u2"}}}`, map[string]any{"sub": "u1"}},
+		{"an unknown claim", []string{"openid"}, all, `{"userinfo":{"secret":null,"nickname":null}}`, map[string]any{"sub": "u1"}},
+		{"a claim of the ID token is not returned here", []string{"openid"}, all, `{"id_token":{"name":null}}`, map[string]any{"sub": "u1"}},
+		{"another subject in the request", []string{"openid"}, all, `{"userinfo":{"sub":{"value":"u2"}}}`, map[string]any{"sub": "u1"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if got := UserInfo(json.RawMessage(tc.claims), &account, tc.scopes, tc.registered); !reflect.DeepEqual(got, tc.want) {
@@ -87,11 +87,11 @@ func TestIDTokenClaims(t *testing.T) {
 	}{
 		{"scope claims stay out of it", func(*storage.Authorization) {}, []string{"openid", "profile", "email"}, base},
 		{"no nonce was sent", func(a *storage.Authorization) { a.Nonce = "" }, []string{"openid"}, with(base, "nonce", nil)},
-		{"a claim asked for by name", func(a *storage.Authorization) { a.Claims = json.RawMessage(`{"id_token":{"email":null}}`) },
+		{"a claim requested by name", func(a *storage.Authorization) { a.Claims = json.RawMessage(`{"id_token":{"email":null}}`) },
 			[]string{"openid"}, with(base, "email", "ada@example.org")},
-		{"a claim of userinfo is not told here", func(a *storage.Authorization) { a.Claims = json.RawMessage(`{"userinfo":{"email":null}}`) },
+		{"a claim of userinfo is not returned here", func(a *storage.Authorization) { a.Claims = json.RawMessage(`{"userinfo":{"email":null}}`) },
 			[]string{"openid"}, base},
-		{"our own claims cannot be asked away", func(a *storage.Authorization) {
+		{"the server's claims cannot be overridden", func(a *storage.Authorization) {
 			a.Claims = json.RawMessage(`{"id_token":{"sub":{"value":"u2"},"iss":{"value":"x"},"exp":null}}`)
 		}, []string{"openid"}, base},
 	} {

@@ -10,7 +10,7 @@ import (
 )
 
 // Each scope of the claim table opens its claims, and no others.
-func TestEveryScopeOpensItsClaims(t *testing.T) {
+func TestEveryScopeReturnsItsClaims(t *testing.T) {
 	at := time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC)
 	a := storage.Account{User: storage.User{ID: "u1", Status: storage.UserActive, UpdatedAt: at, Roles: []string{"editor"}, Profile: map[string]any{}},
 		Identifiers: []storage.Identifier{{Kind: storage.Email, Value: "ada@example.org", VerifiedAt: at}, {Kind: storage.Phone, Value: "+4912345"}, {Kind: storage.Username, Value: "ada"}}}

@@ -97,7 +97,7 @@ func TestSecretsAreComparedByTheirHash(t *testing.T) {
 		{"a wrong one", "older", rotating, false},
 		{"none", "", rotating, false},
 		{"a client without secrets", "", bare, false},
-		{"the hash that stands in for a missing one", string(make([]byte, 32)), bare, false},
+		{"the placeholder for a missing hash", string(make([]byte, 32)), bare, false},
 		{"an unknown client", "new", nil, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

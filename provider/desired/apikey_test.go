@@ -25,7 +25,7 @@ api_keys:
 	for _, tc := range []struct{ what, got, want any }{
 		{"a moment is kept in UTC", deploy.ExpiresAt, time.Date(2027, 12, 31, 22, 30, 0, 0, time.UTC)},
 		{"a moment in quotes", shop.ExpiresAt, time.Date(2027, 12, 31, 23, 30, 0, 0, time.UTC)},
-		{"a no that is said", deploy.Disabled != nil && !*deploy.Disabled, true},
+		{"an explicit no", deploy.Disabled != nil && !*deploy.Disabled, true},
 		{"one that is left out", shop.Disabled == nil, true},
 		{"a secret that is left out", shop.Secret, ""},
 	} {

@@ -7,6 +7,6 @@ import (
 func TestManagesFactors(t *testing.T) {
 	without, with := newClient(&Client{ID: "shop"}), newClient(&Client{ID: "shop", ManagesFactors: true})
 	if without.ManagesFactors || !with.ManagesFactors || len(ClientDifferences(without, with)) != 1 {
-		t.Errorf("manages_factors is %t and %t, want it off unless it is set, and a change of it seen", without.ManagesFactors, with.ManagesFactors)
+		t.Errorf("manages_factors is %t and %t, want it off by default, and a change of it reported", without.ManagesFactors, with.ManagesFactors)
 	}
 }

@@ -53,7 +53,7 @@ func TestParseSetsDefaults(t *testing.T) {
 		{"response types", strings.Join(office.ResponseTypes, " "), "code"},
 		{"no second factor", office.MFA, "OFF"},
 		{"no consent page", office.Consent, "skip"},
-		{"a status that is left out is left to apply", alice.Status, ""},
+		{"a status that is left out stays unset", alice.Status, ""},
 		{"nested claims", alice.Profile["address"].(map[string]any)["country"], "DE"},
 	} {
 		if tc.got != tc.want {

@@ -2,7 +2,7 @@ package oauth
 
 import "testing"
 
-func TestAnswersKeepTheQueryOfTheAddress(t *testing.T) {
+func TestResponsesKeepTheQueryOfTheRedirectURI(t *testing.T) {
 	for _, tc := range []struct{ name, uri, want string }{
 		{"no query", "https://rp.example/cb", "https://rp.example/cb?code=1"},
 		{"a query", "https://rp.example/cb?dummy1=lorem&dummy2=ipsum", "https://rp.example/cb?dummy1=lorem&dummy2=ipsum&code=1"},

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestAudienceIsAStringWhereThereIsOne(t *testing.T) {
+func TestASingleAudienceIsAString(t *testing.T) {
 	for _, tc := range []struct {
 		in   Audience
 		want string

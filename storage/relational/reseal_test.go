@@ -100,7 +100,7 @@ func TestResealFindsEverySealedColumn(t *testing.T) {
 			t.Fatalf("the login leaves sealed values in %v only", before)
 		}
 		if n, err := e.HashedUnder(t.Context(), id(k.old, "hash")); err != nil || n != len(people) {
-			t.Errorf("%d recovery codes hang on the old hash key, %v; want %d", n, err, len(people))
+			t.Errorf("%d recovery codes depend on the old hash key, %v; want %d", n, err, len(people))
 		}
 		written := 0
 		for column, at := range reseal(t, e, 2) {
@@ -123,7 +123,7 @@ func TestResealFindsEverySealedColumn(t *testing.T) {
 			t.Errorf("SealedUnder the new key = %v, %v, want %d in all", all, err, written)
 		}
 		if n, err := e.HashedUnder(t.Context(), id(k.old, "hash")); err != nil || n != 0 {
-			t.Errorf("%d recovery codes hang on the old hash key, %v; want none", n, err)
+			t.Errorf("%d recovery codes depend on the old hash key, %v; want none", n, err)
 		}
 		k.load(t, k.fresh)
 		for i, l := range people {

@@ -128,7 +128,7 @@ func (e *Engine) read(ctx context.Context, operation string, do func(querier) er
 	})
 }
 
-// write runs one statement that commits by itself.
+// write runs one statement in its own transaction.
 func (e *Engine) write(ctx context.Context, operation string, do func(querier) error) error {
 	return e.run(ctx, operation, true, func(ctx context.Context) error {
 		var written []storage.Event

@@ -38,12 +38,12 @@ func TestConnectionSettings(t *testing.T) {
 // state and code are errors like the two drivers'.
 type state string
 
-func (s state) Error() string    { return "server said " + string(s) }
+func (s state) Error() string    { return "server error " + string(s) }
 func (s state) SQLState() string { return string(s) }
 
 type code int
 
-func (c code) Error() string { return fmt.Sprintf("file said %d", int(c)) }
+func (c code) Error() string { return fmt.Sprintf("file error %d", int(c)) }
 func (c code) Code() int     { return int(c) }
 
 func TestTranslateErrors(t *testing.T) {
@@ -56,10 +56,10 @@ func TestTranslateErrors(t *testing.T) {
 		"a duplicate on PostgreSQL":      {state("23505"), storage.ErrConflict, false},
 		"a duplicate on SQLite":          {code(2067), storage.ErrConflict, false},
 		"a duplicate key on SQLite":      {code(1555), storage.ErrConflict, false},
-		"a duplicate as GORM says it":    {gorm.ErrDuplicatedKey, storage.ErrConflict, false},
+		"a duplicate from GORM":          {gorm.ErrDuplicatedKey, storage.ErrConflict, false},
 		"no such user on PostgreSQL":     {state("23503"), storage.ErrNotFound, false},
 		"no such user on SQLite":         {code(787), storage.ErrNotFound, false},
-		"no such user as GORM says it":   {gorm.ErrForeignKeyViolated, storage.ErrNotFound, false},
+		"no such user from GORM":         {gorm.ErrForeignKeyViolated, storage.ErrNotFound, false},
 		"a serialization failure":        {fmt.Errorf("wrapped: %w", state("40001")), nil, true},
 		"a deadlock":                     {state("40P01"), nil, true},
 		"a busy file":                    {code(5), nil, true},
@@ -83,9 +83,9 @@ func TestTranslateErrors(t *testing.T) {
 }
 
 func TestTransactionIsRetried(t *testing.T) {
-	told := map[string]int{}
+	reported := map[string]int{}
 	e, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "db"), seal.New(nil, nil), Options{
-		Written: func(events []storage.Event) { told[events[0].Kind] += len(events) }})
+		Written: func(events []storage.Event) { reported[events[0].Kind] += len(events) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,8 +126,8 @@ func TestTransactionIsRetried(t *testing.T) {
 		if want := 1; c.want == nil && len(written) != want || c.want != nil && len(written) != 0 {
 			t.Errorf("%s: %d tries left their writes", name, len(written))
 		}
-		if told[name] != len(written) {
-			t.Errorf("%s: told %d events, wrote %d", name, told[name], len(written))
+		if reported[name] != len(written) {
+			t.Errorf("%s: reported %d events, wrote %d", name, reported[name], len(written))
 		}
 	}
 	if got := e.Stats(); got.Retries != 1+3+3 || got.Failed != 2 {

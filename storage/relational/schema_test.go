@@ -46,7 +46,7 @@ func TestMigrationsWritesNothing(t *testing.T) {
 			tables = "SELECT name FROM sqlite_master"
 		}
 		if made := column(t, direct(t, dsn), tables); len(made) != 0 {
-			t.Errorf("the list made %v", made)
+			t.Errorf("the list created %v", made)
 		}
 	})
 }
@@ -54,12 +54,12 @@ func TestMigrationsWritesNothing(t *testing.T) {
 func TestMigrateUpAndDown(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		e := unmigrated(t, dsn)
-		var told []string
-		err := e.MigrateUp(t.Context(), func(m relational.Migration) { told = append(told, m.Name+" ...") },
-			func(m relational.Migration, _ time.Duration) { told = append(told, m.Name) })
+		var reported []string
+		err := e.MigrateUp(t.Context(), func(m relational.Migration) { reported = append(reported, m.Name+" ...") },
+			func(m relational.Migration, _ time.Duration) { reported = append(reported, m.Name) })
 		all, listed := e.Migrations(t.Context())
-		if err != nil || listed != nil || len(told) != 2*len(all) || told[0] != all[0].Name+" ..." || told[1] != all[0].Name {
-			t.Fatalf("told %v, %v, %v", told, err, listed)
+		if err != nil || listed != nil || len(reported) != 2*len(all) || reported[0] != all[0].Name+" ..." || reported[1] != all[0].Name {
+			t.Fatalf("reported %v, %v, %v", reported, err, listed)
 		}
 		for _, m := range all {
 			if age := time.Since(m.AppliedAt); age < -time.Minute || age > time.Minute {

@@ -38,7 +38,7 @@ func TestOldEventsAreSwept(t *testing.T) {
 			swept = append(swept, n)
 		}
 		if fmt.Sprint(swept) != "[1000 199 0]" {
-			t.Errorf("swept %v, want [1000 199 0]: those older than 30 hours, at most a thousand at once", swept)
+			t.Errorf("swept %v, want [1000 199 0]: those older than 30 hours, at most a thousand per sweep", swept)
 		}
 		left, err := e.ListEvents(t.Context(), storage.EventFilter{To: t0.Add(-30*time.Hour + time.Minute), Limit: 10})
 		if err != nil || len(left) != 1 || left[0].ID != all[1199].ID {

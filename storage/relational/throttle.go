@@ -265,7 +265,7 @@ func (e *Engine) report(ctx context.Context, by blocker, until, reported number)
 	if reported != 0 {
 		return out, nil
 	}
-	err := e.write(ctx, "tell of a wait", func(q querier) error {
+	err := e.write(ctx, "report wait", func(q querier) error {
 		n, err := q.exec("UPDATE "+row.table+" SET told_at = "+row.until+" WHERE "+row.where+" AND told_at <> "+row.until, row.args...)
 		out.First = n > 0
 		return err

@@ -23,7 +23,7 @@ const (
 )
 
 // life returns the maximum lifetime of what is made with a key of this use; own reports
-// whether the key then expires by itself. Others stay until Release, because what depends
+// whether the key then expires without Release. Others stay until Release, because what depends
 // on them must be rewritten first: sealed columns, recovery codes, passwords.
 func life(use string) (longest time.Duration, own bool) {
 	switch use {
@@ -166,7 +166,7 @@ func (k *Keyring) Withdraw(rows []storage.Key, id storage.KeyID, now time.Time) 
 }
 
 // Release lets a retired key expire once nothing stored depends on it, which the caller has
-// checked. It outlives what expires by itself.
+// checked. It stays valid until opaque tokens and counters under it have expired.
 func (k *Keyring) Release(rows []storage.Key, id storage.KeyID, now time.Time) (storage.Key, error) {
 	now = now.UTC().Truncate(time.Microsecond)
 	row, err := find(rows, id, now)

@@ -24,7 +24,7 @@ func TestRotateOverlaps(t *testing.T) {
 	const day = 24 * time.Hour
 	for _, tc := range []struct {
 		use, alg      string
-		lead, expires time.Duration // of the old key, after its retirement; 0: never by itself
+		lead, expires time.Duration // of the old key, after its retirement; 0: only by Release
 	}{
 		{"oidc", "ES256", day, time.Hour + day},
 		{"dialect", "ES256", day, 2 * day},

@@ -263,7 +263,7 @@ func apiKeyWithoutMaker(w *fixture) {
 	over.Disabled, over.ExpiresAt = false, w.now
 	w.ok(w.s.CreateAPIKey(w.ctx, over, nil))
 	before := w.version("api_keys")
-	for name, maker := range map[string]storage.APIKeyID{"deleted": gone.ID, "disabled": off.ID, "expired": over.ID, "nobody's": ordered[storage.APIKeyID](w.now)} {
+	for name, maker := range map[string]storage.APIKeyID{"deleted": gone.ID, "disabled": off.ID, "expired": over.ID, "unknown": ordered[storage.APIKeyID](w.now)} {
 		w.test(name, func(w *fixture) {
 			k, e := w.apiKey(), w.event(person{})
 			k.Maker = maker

@@ -40,7 +40,7 @@ func enrollmentBasis(w *fixture) {
 		"the grant ended": {func(_ person, _ storage.Session, g storage.GrantID) {
 			w.ok(w.s.RevokeGrant(w.ctx, g, "test", w.now, nil))
 		}, storage.ErrConflict},
-		"the client lost it": {func(p person, _ storage.Session, _ storage.GrantID) {
+		"the consent is withdrawn": {func(p person, _ storage.Session, _ storage.GrantID) {
 			w.ok(w.s.WithdrawConsent(w.ctx, p.id, "app", w.now, nil))
 		}, storage.ErrConflict},
 		"another password": {func(p person, _ storage.Session, _ storage.GrantID) { w.ok(w.s.Spend(w.ctx, w.changePassword(p))) }, storage.ErrConflict},
@@ -71,7 +71,7 @@ func enrollmentBasis(w *fixture) {
 	s := w.signedIn(p)
 	for name, b := range map[string]storage.Basis{
 		"another's session": {Session: foreign.ID}, "another's grant": {Grant: foreignGrant}, "another's password": {Secret: q.password},
-		"a password that was another": {Secret: p.password, Was: 1}, "no session of ours": {Session: "x"},
+		"a password that was another": {Secret: p.password, Was: 1}, "an unknown session": {Session: "x"},
 	} {
 		if err := w.s.Spend(w.ctx, w.enrolling(p, b)); err != storage.ErrConflict {
 			w.Errorf("%s: %v, want %v", name, err, storage.ErrConflict)

@@ -22,7 +22,7 @@ func (w *fixture) endings(p person, kept storage.SessionID) map[string]func() er
 	}
 }
 
-// alive checks a grant, read by itself and in the list of its user.
+// alive checks a grant, read alone and in the list of its user.
 func (w *fixture) alive(p person, id storage.GrantID, what string, want bool) {
 	w.Helper()
 	g, err := w.s.Grant(w.ctx, id)
@@ -63,7 +63,7 @@ func otherSessions(w *fixture) {
 	}
 	w.alive(p, keptGrant, "of the session kept", true)
 	w.alive(p, goneGrant, "of one that ended", false)
-	w.alive(p, offline, "offline, which was not asked to end", true)
+	w.alive(p, offline, "offline, which was not to end", true)
 	w.ok(w.s.EndSessions(w.ctx, p.id, "", true, w.now, nil))
 	_, _, err := w.s.Session(w.ctx, kept.ID, w.now)
 	w.is(err, storage.ErrNotFound)
@@ -85,7 +85,7 @@ func otherGrants(w *fixture) {
 		own, ownOffline, ownCode := w.granted(p, kept.ID, false), w.granted(p, kept.ID, true), w.issued(p, kept.ID)
 		dead := map[string]storage.GrantID{"online": w.granted(p, other.ID, false), "offline": w.granted(p, other.ID, true),
 			"offline, signed out": w.granted(p, out.ID, true), "offline, expired": w.granted(p, over.ID, true), "of no session": w.granted(p, "", true)}
-		codes := map[string]*storage.Code{"another's": w.issued(p, other.ID), "nobody's": w.issued(p, "")}
+		codes := map[string]*storage.Code{"another's": w.issued(p, other.ID), "without a session": w.issued(p, "")}
 		w.ok(w.endings(p, kept.ID)[name]())
 		w.alive(p, own, name+", of the session kept", true)
 		w.alive(p, ownOffline, name+", offline, of the session kept", true)

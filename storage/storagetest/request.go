@@ -85,11 +85,11 @@ func requestAccount(w *fixture) {
 	_, account, err := w.s.Request(w.ctx, id, q.email, w.now)
 	w.ok(err)
 	same(w, *account, w.account(q.id))
-	for _, nobody := range []string{"", "nobody@example.com", "\xff", "a\x00b"} {
-		_, account, err = w.s.Request(w.ctx, id, nobody, w.now)
+	for _, unknown := range []string{"", "nobody@example.com", "\xff", "a\x00b"} {
+		_, account, err = w.s.Request(w.ctx, id, unknown, w.now)
 		w.ok(err)
 		if account != nil {
-			w.Fatalf("identifier %q gave %+v, want nobody", nobody, account)
+			w.Fatalf("identifier %q gave %+v, want no account", unknown, account)
 		}
 	}
 	w.ok(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: id, Subject: p.id, Now: w.now}, nil))

@@ -96,9 +96,9 @@ func secretChanged(w *fixture) {
 			Secret: []byte(secret), Was: was, Changed: changed}})
 	}
 	w.one(racers, func(int) error { return spend("new", 0, true) })
-	w.is(spend("old, hashed anew", 0, false), storage.ErrConflict)
+	w.is(spend("old, rehashed", 0, false), storage.ErrConflict)
 	same(w, w.find(p.id, p.password).Secret, []byte("new"))
-	w.ok(spend("new, hashed anew", 1, false))
+	w.ok(spend("new, rehashed", 1, false))
 	w.ok(spend("newer", 1, true))
 	same(w, w.find(p.id, p.password).Counter, 2)
 }
@@ -113,14 +113,14 @@ func credentialRefusals(w *fixture) {
 	gone, disabled := w.addUser(), storage.UserDisabled
 	w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: gone.id, Status: &disabled, Now: w.now}))
 	for name, c := range map[string]storage.CredentialSpend{
-		"another user's":         {User: q.id, Authenticator: p.totp, Step: 1},
-		"switched off":           {User: off.id, Authenticator: off.totp, Step: 1},
-		"pending":                {User: p.id, Authenticator: pending.ID, Step: 1},
-		"of a disabled user":     {User: gone.id, Authenticator: gone.totp, Step: 1},
-		"nobody's":               {User: p.id, Authenticator: random[storage.AuthenticatorID](), Step: 1},
-		"malformed":              {User: p.id, Authenticator: "x", Step: 1},
-		"confirmed before":       {User: p.id, Authenticator: p.totp, Step: 1, Confirm: true},
-		"replaced, but nobody's": {User: p.id, Authenticator: random[storage.AuthenticatorID](), Secret: []byte("s")},
+		"another user's":        {User: q.id, Authenticator: p.totp, Step: 1},
+		"switched off":          {User: off.id, Authenticator: off.totp, Step: 1},
+		"pending":               {User: p.id, Authenticator: pending.ID, Step: 1},
+		"of a disabled user":    {User: gone.id, Authenticator: gone.totp, Step: 1},
+		"unknown":               {User: p.id, Authenticator: random[storage.AuthenticatorID](), Step: 1},
+		"malformed":             {User: p.id, Authenticator: "x", Step: 1},
+		"confirmed before":      {User: p.id, Authenticator: p.totp, Step: 1, Confirm: true},
+		"replaced, but unknown": {User: p.id, Authenticator: random[storage.AuthenticatorID](), Secret: []byte("s")},
 	} {
 		w.test(name, func(w *fixture) {
 			w.is(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Credential: &c}), storage.ErrConflict)

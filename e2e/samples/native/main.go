@@ -86,7 +86,7 @@ func (a *app) browser(ctx context.Context) error {
 	defer l.Close()
 	a.redirect = fmt.Sprintf("http://%s/callback", l.Addr())
 	t, params := a.begin()
-	answers := make(chan url.Values, 1)
+	queries := make(chan url.Values, 1)
 	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/callback" || r.URL.Query().Get("state") != t.state {
 			http.NotFound(w, r) // not the expected response
@@ -94,7 +94,7 @@ func (a *app) browser(ctx context.Context) error {
 		}
 		fmt.Fprintln(w, "You can close this window and go back to the terminal.")
 		select {
-		case answers <- r.URL.Query():
+		case queries <- r.URL.Query():
 		default:
 		}
 	})}
@@ -102,7 +102,7 @@ func (a *app) browser(ctx context.Context) error {
 	defer server.Shutdown(context.WithoutCancel(ctx))
 	fmt.Fprintf(a.out, "Open this address in your browser:\n\n%s/authorize?%s\n\n", a.issuer, params.Encode())
 	select {
-	case q := <-answers:
+	case q := <-queries:
 		return a.redeem(ctx, t, q.Get("iss"), q.Get("code"), q.Get("error"))
 	case <-ctx.Done():
 		return ctx.Err()
@@ -314,16 +314,16 @@ func (a *app) check(token string, t trip) (claims, error) {
 
 // fetch makes a call and decodes its JSON response, errors into wrong.
 func fetch[E error](r *http.Request, into any, wrong E) error {
-	answer, err := http.DefaultClient.Do(r)
+	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return err
 	}
-	defer answer.Body.Close()
-	if answer.StatusCode == http.StatusOK {
-		return json.NewDecoder(answer.Body).Decode(into)
+	defer response.Body.Close()
+	if response.StatusCode == http.StatusOK {
+		return json.NewDecoder(response.Body).Decode(into)
 	}
-	if err := json.NewDecoder(answer.Body).Decode(wrong); err != nil {
-		return fmt.Errorf("%s: %s", r.URL.Path, answer.Status)
+	if err := json.NewDecoder(response.Body).Decode(wrong); err != nil {
+		return fmt.Errorf("%s: %s", r.URL.Path, response.Status)
 	}
 	return wrong
 }

@@ -9,7 +9,7 @@ const here = new URL(".", location.href).href;
 const login = new Login(settings.issuer);
 const oauth = new OAuth(settings.issuer, here);
 const screen = document.getElementById("screen");
-const said = document.getElementById("said");
+const message = document.getElementById("message");
 let sent = false; // the login began at the provider, which sent the browser here
 let stay = false; // also sign this browser in at the provider
 
@@ -36,7 +36,7 @@ function form(id, title, act, ...children) {
 }
 
 function put(node) {
-  said.hidden = true;
+  message.hidden = true;
   screen.replaceChildren(node);
   screen.querySelector("input:not([type=checkbox])")?.focus();
 }
@@ -59,10 +59,10 @@ async function run(act) {
     await act();
   } catch (error) {
     if (error.code === "unknown_request" || error.code === "request_over") start();
-    said.hidden = false;
-    said.textContent = words[error.code] ?? error.message;
-    if (error.wait) said.textContent = `Too many tries. Wait ${error.wait} seconds.`;
-    if (error.support) said.title = "Support id: " + error.support;
+    message.hidden = false;
+    message.textContent = words[error.code] ?? error.message;
+    if (error.wait) message.textContent = `Too many tries. Wait ${error.wait} seconds.`;
+    if (error.support) message.title = "Support id: " + error.support;
   } finally {
     for (const b of screen.querySelectorAll("button")) b.disabled = false;
   }
@@ -79,7 +79,7 @@ async function go(path, step, fields) {
   }
 }
 
-// --- screens, one a step ---------------------------------------------------
+// --- screens, one per step ---------------------------------------------------
 
 const screens = { identify, verify, enroll, recovery, consent, done, refused, over: () => start() };
 
@@ -87,7 +87,7 @@ async function show(step) {
   const act = screens[step.step];
   // The provider sent the browser here, or someone sent a link. The response to the first
   // factor shows whose login it is: if it is an attacker's, the user would sign the attacker in.
-  if (sent && step.login_token && !oauth.ours(step.state)) {
+  if (sent && step.login_token && !oauth.began(step.state)) {
     await login.call("/cancel", step);
     start();
     throw new Error("This sign-in did not begin here.");
@@ -114,10 +114,10 @@ function identify(step) {
     el("button", { className: "strong", id: "login-submit" }, "Continue"),
     button("code-instead", "Code instead of password", async () => {
       const identifier = screen.querySelector("[name=identifier]").value;
-      const asked = await login.call("/identify", step, { identifier });
-      const options = asked.options.filter((o) => o.usage === "passwordless");
+      const found = await login.call("/identify", step, { identifier });
+      const options = found.options.filter((o) => o.usage === "passwordless");
       if (options.length === 0) throw new Error("Here a password is needed.");
-      verify({ ...asked, options }, { identifier });
+      verify({ ...found, options }, { identifier });
     }), leave(step)));
 }
 
@@ -183,8 +183,8 @@ async function done(step) {
 async function refused(step) {
   if (!step.redirect_to) return go("/finish", step);
   start();
-  said.hidden = false;
-  said.textContent = step.error === "access_denied" ? "You did not sign in." : `Refused: ${step.error}`;
+  message.hidden = false;
+  message.textContent = step.error === "access_denied" ? "You did not sign in." : `Refused: ${step.error}`;
 }
 
 function signedIn({ claims, person }) {

@@ -18,7 +18,7 @@ export class Login {
     return this.#post("/requests", params);
   }
 
-  /** call does one thing in the login it was given a step of. Whoever gave the first factor owns it, and shows so. */
+  /** call makes one call in the login of a step. The login_token shows that the caller proved its first factor. */
   call(path, step, fields = {}) {
     return this.#post(path, { ...fields, request_id: step.request_id, login_token: step.login_token });
   }
@@ -32,14 +32,14 @@ export class Login {
   }
 
   async #post(path, body) {
-    const answer = await fetch(this.issuer + "/api/login/v1" + path, {
+    const response = await fetch(this.issuer + "/api/login/v1" + path, {
       method: "POST",
       credentials: "omit",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(body),
     });
-    const found = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Problem(found, answer.headers.get("retry-after"));
+    const found = await response.json().catch(() => ({}));
+    if (!response.ok) throw new Problem(found, response.headers.get("retry-after"));
     return found;
   }
 }

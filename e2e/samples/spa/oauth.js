@@ -8,7 +8,7 @@ export class OAuth {
     Object.assign(this, { issuer, redirect });
   }
 
-  /** begin makes the parameters of an authorization request and remembers, in this tab, what belongs to it. */
+  /** begin returns the parameters of an authorization request and remembers, in this tab, what belongs to it. */
   async begin(client, extra = {}) {
     const trip = { client, state: random(), nonce: random(), verifier: random() };
     sessionStorage.setItem("trip." + trip.state, JSON.stringify(trip));
@@ -19,17 +19,17 @@ export class OAuth {
     };
   }
 
-  /** pending says whether this tab began any login. */
+  /** pending reports whether this tab began any login. */
   pending() {
     return Object.keys(sessionStorage).some((name) => name.startsWith("trip."));
   }
 
-  /** ours says whether this tab began the login with this state. Nobody else can know the value. */
-  ours(state) {
+  /** began reports whether this tab began the login with this state, which no other site knows. */
+  began(state) {
     return Boolean(state) && sessionStorage.getItem("trip." + state) !== null;
   }
 
-  /** redeem exchanges the code of an answer and returns the claims about the user. */
+  /** redeem exchanges the code of a response and returns the claims about the user. */
   async redeem({ code, state, iss }) {
     const trip = JSON.parse(sessionStorage.getItem("trip." + state));
     sessionStorage.removeItem("trip." + state);
@@ -49,9 +49,9 @@ export class OAuth {
   }
 
   async #json(path, init) {
-    const answer = await fetch(this.issuer + path, { credentials: "omit", ...init });
-    const body = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Error(body.error_description ?? body.error ?? `${path}: ${answer.status}`);
+    const response = await fetch(this.issuer + path, { credentials: "omit", ...init });
+    const body = await response.json().catch(() => ({}));
+    if (!response.ok) throw new Error(body.error_description ?? body.error ?? `${path}: ${response.status}`);
     return body;
   }
 }
