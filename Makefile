@@ -54,7 +54,7 @@ reproduce: ## build a release twice, in different places, and compare every byte
 	deploy/reproduce
 
 docs: ## regenerate the references in docs from comments in config and provider/desired
-	go test -tags $(TAGS) ./cmd/sallyport -run TestTheReferencesAreFresh -update
+	go test -tags $(TAGS) ./cmd/sallyport -run TestReferencesAreCurrent -update
 
 clean: ## remove build output; keep the data of "run"
 	rm -rf bin dist

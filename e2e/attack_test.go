@@ -14,7 +14,7 @@ import (
 )
 
 // TestAttacksOnLogins runs complete attacks on other users' logins, against a server on
-// each database, while users sign in. TestALoginIsItsOwnersOnEveryRoute covers every route.
+// each database, while users sign in. TestLoginBelongsToItsOwnerOnEveryRoute covers every route.
 func TestAttacksOnLogins(t *testing.T) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {

@@ -54,7 +54,7 @@ type Info struct {
 	Enrolls           bool   // it is an Enroller
 	Bucket            string // throttle bucket of its failures: "password" or "factor"
 	// Texts hold what the pages say about it, in messages/LANGUAGE.json: method.NAME.short, and
-	// what TestScopesAndMethodsHaveTheirTexts demands for what it can do.
+	// what TestScopesAndMethodsHaveTexts demands for what it can do.
 	Texts fs.FS
 	// Pepper returns the pepper that a stored secret needs, beside the key that seals it; ""
 	// for none. Nil: no secret of the method needs one.

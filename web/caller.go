@@ -26,9 +26,9 @@ func Caller(c *gin.Context) mfa.Caller {
 
 // Locale returns the supported language that fits best: one of those requested
 // (ui_locales, OpenID Connect Core section 3.1.2.1), else one of Accept-Language.
-func Locale(c *gin.Context, asked ...string) string {
+func Locale(c *gin.Context, locales ...string) string {
 	s := callOf(c).server
-	for _, text := range asked {
+	for _, text := range locales {
 		tag, err := language.Parse(text)
 		if err != nil {
 			continue

@@ -33,7 +33,7 @@ func TestAddress(t *testing.T) {
 		{"IPv4 in IPv6 is IPv4", "[::ffff:10.0.0.1]:555", []string{"::ffff:203.0.113.9"}, "203.0.113.9"},
 		{"a zone is dropped", "[fe80::1%eth0]:555", nil, "fe80::1"},
 	} {
-		r := httptest.NewRequest("GET", "/visit", nil)
+		r := httptest.NewRequest("GET", "/caller", nil)
 		r.RemoteAddr = tc.peer
 		r.Header["X-Forwarded-For"] = tc.forwarded
 		r.Header.Set("X-Real-IP", "192.0.2.99")
@@ -49,7 +49,7 @@ func TestAddress(t *testing.T) {
 }
 
 func TestCallerIsPrintable(t *testing.T) {
-	r := httptest.NewRequest("GET", "/visit", nil)
+	r := httptest.NewRequest("GET", "/caller", nil)
 	r.Header.Set("User-Agent", "a\tb\xff\u009b\u202e"+strings.Repeat("ü", 300))
 	r.Header.Set("Origin", "https://app.example")
 	r.Header.Set("X-Correlation-Id", "forged")
@@ -63,7 +63,7 @@ func TestCallerIsPrintable(t *testing.T) {
 		t.Errorf("user agent = %q, want clean text of 256 bytes at most", v.UserAgent)
 	}
 	if v.Browser != strings.Repeat("b", 43) || v.Device != "d" || v.Origin != "https://app.example" {
-		t.Errorf("visit = %+v, want browser, device and origin as sent", v)
+		t.Errorf("caller = %+v, want browser, device and origin as sent", v)
 	}
 	if v.CorrelationID == "forged" || v.CorrelationID != w.Header().Get(web.CorrelationHeader) {
 		t.Errorf("correlation id = %q, want the server's", v.CorrelationID)
@@ -119,7 +119,7 @@ func TestClearCookie(t *testing.T) {
 
 func TestLocale(t *testing.T) {
 	for _, tc := range []struct{ name, query, accept, want string }{
-		{"nothing asked", "", "", "en"},
+		{"no preference", "", "", "en"},
 		{"German browser", "", "de-AT,de;q=0.9,en;q=0.1", "de"},
 		{"a language we do not have", "", "fr-FR,fr", "en"},
 		{"English before German", "", "en-GB,de;q=0.5", "en"},

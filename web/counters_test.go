@@ -33,9 +33,9 @@ func (w *work) Mount(r gin.IRouter) {
 	r.GET("/panic", func(*gin.Context) { panic("the shelf fell down") })
 }
 
-// TestResponsesHaveAClosedListOfLabels: whatever a caller sends, a response is counted under
+// TestResponseLabelsAreAClosedList: whatever a caller sends, a response is counted under
 // a known route and method.
-func TestResponsesHaveAClosedListOfLabels(t *testing.T) {
+func TestResponseLabelsAreAClosedList(t *testing.T) {
 	w, got := &work{now: t0}, newCounted()
 	h, err := web.New(web.Options{Issuer: "https://login.example", Counters: got.counters()}, rand.Reader, func() time.Time { return w.now }, w)
 	if err != nil {
@@ -51,16 +51,16 @@ func TestResponsesHaveAClosedListOfLabels(t *testing.T) {
 	want := map[string]int{"GET /panic 500 0s": 1, "GET /task/:ms 204 1ms": 1, "GET /task/:ms 204 1.001ms": 1, "GET /task/:ms 204 70ms": 1,
 		"GET /task/:ms 204 6s": 1, "GET /task/:ms 400 0s": 1, "POST /task/:ms 303 0s": 1, "GET none 404 0s": 2,
 		"HEAD none 405 0s": 1, "OPTIONS none 405 0s": 1, "PUT none 405 0s": 1, "other none 400 0s": 1, "other none 404 0s": 1, "other none 405 0s": 1}
-	if !maps.Equal(got.answers, want) {
-		t.Errorf("answers:\n%v\nwant:\n%v", got.answers, want)
+	if !maps.Equal(got.responses, want) {
+		t.Errorf("responses:\n%v\nwant:\n%v", got.responses, want)
 	}
 	if requests, running := number(t, got.requests), number(t, got.running); requests != 15 || running != 0 {
-		t.Errorf("requests = %v, running = %v after the last answer, want 15 and 0", requests, running)
+		t.Errorf("requests = %v, running = %v after the last response, want 15 and 0", requests, running)
 	}
 }
 
-// TestSpansHoldNothingThatACallerWrote: only a trusted proxy's headers reach the tracer.
-func TestSpansHoldNothingThatACallerWrote(t *testing.T) {
+// TestSpansHoldNoInput: only a trusted proxy's headers reach the tracer.
+func TestSpansHoldNoInput(t *testing.T) {
 	type key struct{}
 	const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	var got []web.Inbound

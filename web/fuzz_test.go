@@ -12,9 +12,9 @@ import (
 
 // FuzzRequest sends arbitrary requests through the middleware: none causes a server error.
 func FuzzRequest(f *testing.F) {
-	f.Add("POST", "/visit?a=b", "a=b&c=%ff", "application/x-www-form-urlencoded", "203.0.113.9, 10.0.0.1", "de;q=0.9,en")
-	f.Add("GET", "/visit?%00=&=&&;", "", "", "unknown, [::1]:80", "*")
-	f.Add("PUT", "//visit/../%2e", "\x00", "multipart/form-data; boundary=x", ",,,", "x-klingon;q=NaN")
+	f.Add("POST", "/caller?a=b", "a=b&c=%ff", "application/x-www-form-urlencoded", "203.0.113.9, 10.0.0.1", "de;q=0.9,en")
+	f.Add("GET", "/caller?%00=&=&&;", "", "", "unknown, [::1]:80", "*")
+	f.Add("PUT", "//caller/../%2e", "\x00", "multipart/form-data; boundary=x", ",,,", "x-klingon;q=NaN")
 	trust := func(o *web.Options) { o.TrustedProxies = []string{"10.0.0.0/8"} }
 	f.Fuzz(func(t *testing.T, method, target, body, kind, forwarded, language string) {
 		u, err := url.ParseRequestURI(target)
@@ -38,7 +38,7 @@ func FuzzRequest(f *testing.F) {
 func FuzzAddress(f *testing.F) {
 	f.Add("10.0.0.1:1", "203.0.113.9")
 	f.Fuzz(func(t *testing.T, peer, forwarded string) {
-		r := httptest.NewRequest("GET", "/visit", nil)
+		r := httptest.NewRequest("GET", "/caller", nil)
 		r.RemoteAddr, r.Header["X-Forwarded-For"] = peer, []string{forwarded}
 		w := open(t, nil).do(r)
 		if _, err := netip.ParseAddrPort(peer); err == nil && !strings.Contains(w.Body.String(), `"Address":"`) {

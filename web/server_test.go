@@ -43,23 +43,23 @@ func TestServerStopsGracefully(t *testing.T) {
 	go func() {
 		done <- web.Serve(ctx, web.NewServer(h, slog.New(slog.DiscardHandler)), l, web.Stop{Leaving: func() { close(leaving) }, Grace: time.Minute})
 	}()
-	answer := make(chan string, 1)
+	response := make(chan string, 1)
 	go func() {
 		r, err := http.Get("http://" + l.Addr().String())
 		if err != nil {
-			answer <- err.Error()
+			response <- err.Error()
 			return
 		}
 		defer r.Body.Close()
 		b, err := io.ReadAll(r.Body)
-		answer <- fmt.Sprint(string(b), err)
+		response <- fmt.Sprint(string(b), err)
 	}()
 	<-entered
 	stop()
 	<-leaving
 	close(leave)
-	if got := <-answer; got != "whole<nil>" {
-		t.Errorf("running request got %q, want its whole answer", got)
+	if got := <-response; got != "whole<nil>" {
+		t.Errorf("running request got %q, want its whole response", got)
 	}
 	if err := <-done; err != nil {
 		t.Errorf("Serve = %v, want nil", err)
@@ -70,7 +70,7 @@ func TestServerStopsGracefully(t *testing.T) {
 	}
 }
 
-func TestServerCutsOffWhatOutlivesTheGrace(t *testing.T) {
+func TestServerCutsOffRequestsAfterTheGracePeriod(t *testing.T) {
 	entered := make(chan struct{})
 	h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		close(entered)
@@ -94,7 +94,7 @@ func TestServerCutsOffWhatOutlivesTheGrace(t *testing.T) {
 	}
 }
 
-func TestServerSaysWhenItCannotServe(t *testing.T) {
+func TestServerReportsThatItCannotServe(t *testing.T) {
 	l := listen(t)
 	l.Close()
 	err := web.Serve(t.Context(), web.NewServer(http.NotFoundHandler(), slog.New(slog.DiscardHandler)), l, web.Stop{})

@@ -39,7 +39,7 @@ func (echo) Mount(r gin.IRouter) {
 	})
 	r.GET("/panic", func(*gin.Context) { panic("the shelf fell down") })
 	r.GET("/late-panic", func(c *gin.Context) { c.String(http.StatusOK, "half"); panic("too late") })
-	r.GET("/visit", func(c *gin.Context) { c.JSON(http.StatusOK, web.Caller(c)) })
+	r.GET("/caller", func(c *gin.Context) { c.JSON(http.StatusOK, web.Caller(c)) })
 	r.GET("/bind", func(c *gin.Context) {
 		c.String(http.StatusOK, web.Bind(c)+" "+web.Bind(c)+" "+web.Caller(c).Browser)
 	})
@@ -61,7 +61,7 @@ type echoServer struct {
 type counted struct {
 	requests, panics, shed, failed prometheus.Counter
 	running                        prometheus.Gauge
-	answers                        map[string]int
+	responses                      map[string]int
 }
 
 func newCounted() counted {
@@ -72,7 +72,7 @@ func newCounted() counted {
 func (c counted) counters() *web.Counters {
 	return &web.Counters{Requests: c.requests, Panics: c.panics, Shed: c.shed, Failed: c.failed, Running: c.running,
 		Observe: func(method, route string, code int, took time.Duration) {
-			c.answers[fmt.Sprintf("%s %s %d %s", method, route, code, took)]++
+			c.responses[fmt.Sprintf("%s %s %d %s", method, route, code, took)]++
 		}}
 }
 
@@ -154,8 +154,8 @@ func TestHostileInputIsRefused(t *testing.T) {
 		{"a multipart body", post("/form", "multipart/form-data; boundary=x", "--x--"), 415},
 		{"an invalid content type", post("/form", "form/;;", "a=1"), 415},
 		{"an unknown address", httptest.NewRequest("GET", "/nowhere", nil), 404},
-		{"a trailing slash", httptest.NewRequest("GET", "/visit/", nil), 404},
-		{"another case", httptest.NewRequest("GET", "/Visit", nil), 404},
+		{"a trailing slash", httptest.NewRequest("GET", "/caller/", nil), 404},
+		{"another case", httptest.NewRequest("GET", "/Caller", nil), 404},
 		{"another method", httptest.NewRequest("GET", "/form", nil), 405},
 		{"an unknown method", httptest.NewRequest("BREW", "/form", nil), 405},
 		{"a method in a header", override, 405},
@@ -170,7 +170,7 @@ func TestHostileInputIsRefused(t *testing.T) {
 	}
 }
 
-func TestALongerBodyMustBeAllowed(t *testing.T) {
+func TestLongBodyMustBeAllowed(t *testing.T) {
 	d := open(t, func(o *web.Options) { o.MaxBody = 128 << 10 })
 	for _, tc := range []struct {
 		name string
@@ -221,10 +221,10 @@ func TestPanicIsAResponseAndALogLine(t *testing.T) {
 	d := open(t, nil)
 	w := d.do(httptest.NewRequest("GET", "/panic?code=opens-a-login", nil))
 	if w.Code != 500 || strings.Contains(w.Body.String(), "shelf") || strings.Contains(w.Body.String(), "goroutine") {
-		t.Errorf("answer = %d %s, want a 500 that reveals nothing", w.Code, w.Body)
+		t.Errorf("response = %d %s, want a 500 that reveals nothing", w.Code, w.Body)
 	}
 	if !strings.Contains(w.Body.String(), w.Header().Get(web.CorrelationHeader)) {
-		t.Errorf("answer = %s, want the correlation id in it", w.Body)
+		t.Errorf("response = %s, want the correlation id in it", w.Body)
 	}
 	log := d.log.String()
 	if !strings.Contains(log, "the shelf fell down") || !strings.Contains(log, `"code":500`) || strings.Contains(log, "opens-a-login") {
@@ -232,7 +232,7 @@ func TestPanicIsAResponseAndALogLine(t *testing.T) {
 	}
 	d.do(httptest.NewRequest("GET", "/late-panic", nil))
 	if panics, failed := number(t, d.counted.panics), number(t, d.counted.failed); panics != 2 || failed != 1 {
-		t.Errorf("panics = %v, failed = %v, want 2 and the one whose answer had not begun", panics, failed)
+		t.Errorf("panics = %v, failed = %v, want 2 and the one whose response had not begun", panics, failed)
 	}
 	if w := d.do(httptest.NewRequest("GET", "/hello/x", nil)); w.Code != 200 {
 		t.Errorf("code after a panic = %d, want 200", w.Code)
@@ -245,9 +245,9 @@ func TestAccessLogHasTheRouteAndNoSecret(t *testing.T) {
 	r.Header.Set("Cookie", "__Host-sallyport_session=token")
 	r.Header.Set("Authorization", "Bearer abc")
 	d.do(r)
-	d.do(httptest.NewRequest("GET", "/hello/somebody%0a%7b%22msg%22:1%7d", nil))
+	d.do(httptest.NewRequest("GET", "/hello/secret-name%0a%7b%22msg%22:1%7d", nil))
 	log := d.log.String()
-	for _, secret := range []string{"opens-a-login", "hunter2", "token", "Bearer", "somebody"} {
+	for _, secret := range []string{"opens-a-login", "hunter2", "token", "Bearer", "secret-name"} {
 		if strings.Contains(log, secret) {
 			t.Errorf("log holds %q: %s", secret, log)
 		}
@@ -282,14 +282,14 @@ func TestErrorPageIsForPeopleOnly(t *testing.T) {
 	r := httptest.NewRequest("GET", "/nowhere", nil)
 	r.Header.Set("Accept", "text/html,application/xhtml+xml")
 	if w := d.do(r); w.Code != 404 || w.Body.String() != "page" {
-		t.Errorf("answer = %d %s, want the page with 404", w.Code, w.Body)
+		t.Errorf("response = %d %s, want the page with 404", w.Code, w.Body)
 	}
 	var wire struct {
 		Error string `json:"error"`
 	}
 	w := d.do(httptest.NewRequest("GET", "/nowhere", nil))
 	if err := json.Unmarshal(w.Body.Bytes(), &wire); err != nil || wire.Error != "not_found" {
-		t.Errorf("answer = %s (%v), want not_found as JSON", w.Body, err)
+		t.Errorf("response = %s (%v), want not_found as JSON", w.Body, err)
 	}
 }
 

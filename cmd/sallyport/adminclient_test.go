@@ -1,20 +1,13 @@
 package main
 
 import (
-	"cmp"
 	"crypto/tls"
 	"fmt"
-	"io"
-	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"sallyport/cmd/sallyport/adminclient"
@@ -25,115 +18,8 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/users"
 	"sallyport/provider/apikeys"
-	"sallyport/web"
 	"sallyport/web/admin"
 )
-
-// impostor listens where a server should, and remembers whether it was shown a key.
-type impostor struct {
-	mu   sync.Mutex
-	seen bool
-}
-
-func (s *impostor) shown() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.seen
-}
-
-// newImpostor answers at an address until the test ends, over TLS if there is a certificate.
-func newImpostor(t *testing.T, address string, handler http.HandlerFunc, secure ...tls.Certificate) *impostor {
-	t.Helper()
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := new(impostor)
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.mu.Lock()
-		s.seen = s.seen || r.Header.Get("Authorization") != ""
-		s.mu.Unlock()
-		handler(w, r)
-	}))
-	server.Listener.Close()
-	server.Listener = l
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	if len(secure) > 0 {
-		server.TLS = &tls.Config{Certificates: secure, MinVersion: tls.VersionTLS12}
-		server.StartTLS()
-	} else {
-		server.Start()
-	}
-	t.Cleanup(server.Close)
-	return s
-}
-
-// identityResponse responds like an admin API with this issuer and this proof.
-func identityResponse(issuer func() string, proof string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set(web.CorrelationHeader, "AAAA-BBBB-CCCC-DDDD")
-		fmt.Fprintf(w, `{"issuer":%q,"proof":%q}`, issuer(), proof)
-	}
-}
-
-// impostors answer where a server should.
-func impostors(issuer func() string) []struct {
-	name    string
-	handler http.HandlerFunc
-	want    string
-} {
-	return []struct {
-		name    string
-		handler http.HandlerFunc
-		want    string
-	}{
-		{"a program of another kind", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") }, "is not an admin API of Sallyport (it responded with status 200)"},
-		{"one that finds nothing", http.NotFound, "is not an admin API of Sallyport (it responded with status 404)"},
-		{"one that wants the key first", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "who are you", http.StatusUnauthorized) }, "is not an admin API of Sallyport (it responded with status 401)"},
-		{"one that leads elsewhere", func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "http://192.0.2.1/", http.StatusTemporaryRedirect)
-		}, "is not an admin API of Sallyport (it responded with status 307)"},
-		{"one that hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "call the admin API at http"},
-		{"an impostor", identityResponse(issuer, "proof"), ""},
-		{"an impostor without a proof", identityResponse(issuer, ""), ""},
-		{"one that echoes", func(w http.ResponseWriter, r *http.Request) {
-			identityResponse(issuer, r.URL.Query().Get("challenge"))(w, r)
-		}, ""},
-		{"one that has another key", func(w http.ResponseWriter, r *http.Request) {
-			identityResponse(issuer, admin.KeyOf(strings.Repeat("x", 43)).Proof(issuer(), r.URL.Query().Get("challenge")))(w, r)
-		}, ""},
-	}
-}
-
-// The key goes to nobody who does not prove to have it.
-func TestWhoeverListensInPlaceOfTheServerSeesNoKey(t *testing.T) {
-	var issuer string
-	for _, tc := range append(impostors(func() string { return issuer }), struct {
-		name    string
-		handler http.HandlerFunc
-		want    string
-	}{"the server of other settings", identityResponse(func() string { return "https://other.example" }, "proof"), `is "https://other.example", but the settings are those of http://`}) {
-		t.Run(tc.name, func(t *testing.T) {
-			settings, public, address := servertest.NewInstallation(t)
-			issuer = "http://" + public
-			other := servertest.FreeAddress(t) // named by a variable
-			at := []*impostor{newImpostor(t, address, tc.handler), newImpostor(t, other, tc.handler)}
-			want := cmp.Or(tc.want, "does not know the key in admin_key_file")
-			for _, environ := range [][]string{{"SALLYPORT_CONFIG=" + settings}, {"SALLYPORT_CONFIG=" + settings, "SALLYPORT_ADMIN_LISTEN=" + other}} {
-				for _, command := range []string{"user list", "apply " + settings} {
-					p, out, err := testProgram(environ...)
-					if code := p.Main(t.Context(), commands(), strings.Fields(command)); code != cli.ExitFailed || !strings.Contains(err.String(), want) || out.Len() > 0 {
-						t.Errorf("%s: exit code %d, %q, %q; want %q", command, code, out, err, want)
-					}
-				}
-			}
-			if at[0].shown() || at[1].shown() {
-				t.Error("it was shown the key")
-			}
-		})
-	}
-}
 
 // newCertificateFiles returns a certificate for this machine, and the file that commands trust it by.
 func newCertificateFiles(t *testing.T) (cert tls.Certificate, certFile, keyFile string) {
@@ -149,7 +35,7 @@ func newCertificateFiles(t *testing.T) (cert tls.Certificate, certFile, keyFile 
 	return cert, secretFile(t, string(certPEM)), secretFile(t, string(keyPEM))
 }
 
-// secretFile is a new file that only its owner can read.
+// secretFile creates a file that only its owner can read.
 func secretFile(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")
@@ -159,78 +45,7 @@ func secretFile(t *testing.T, text string) string {
 	return path
 }
 
-// The same holds for a server that was named, with either kind of key, over TLS as well.
-func TestWhoeverListensAtANamedAddressSeesNoKey(t *testing.T) {
-	cert, trusted, _ := newCertificateFiles(t)
-	own := secretFile(t, servertest.AdminKey+"\n")
-	for _, tc := range impostors(func() string { return "https://login.example" }) {
-		t.Run(tc.name, func(t *testing.T) {
-			plain, secure := servertest.FreeAddress(t), servertest.FreeAddress(t)
-			at := []*impostor{newImpostor(t, plain, tc.handler), newImpostor(t, secure, tc.handler, cert)}
-			want := cmp.Or(tc.want, "does not know the key, or belongs to another server; the key was not sent")
-			for _, server := range []string{"http://" + plain, "https://" + secure + " --ca-file " + trusted} {
-				line{server, "user list --admin-key-file " + own + " --server " + server, cli.ExitFailed, "", want}.play(t, "")
-			}
-			// Nobody the system knows vouches for it.
-			line{"no trust", "user list --admin-key-file " + own + " --server https://" + secure, cli.ExitFailed, "", "certificate"}.play(t, "")
-			if at[0].shown() || at[1].shown() {
-				t.Error("it was shown the key")
-			}
-		})
-	}
-}
-
-// A proof is one connection's: who takes the server's place meanwhile sees no key either.
-func TestEveryConnectionIsProven(t *testing.T) {
-	c := servertest.NewAdminAPI(t)
-	server := httptest.NewServer(c.Handler)
-	p, _, _ := testProgram()
-	r, err := adminclient.At(p.Random, adminclient.Address{Server: server.URL, KeyFile: secretFile(t, servertest.AdminKey+"\n")}, "test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	for range 2 { // over one connection
-		if err := r.Get(t.Context(), "/users", nil, &admin.Users{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	address := server.Listener.Addr().String()
-	server.Close()
-	s := newImpostor(t, address, func(w http.ResponseWriter, r *http.Request) {
-		identityResponse(func() string { return "x" }, "y")(w, r)
-	})
-	if err := r.Get(t.Context(), "/users", nil, &admin.Users{}); err == nil || !strings.Contains(err.Error(), "does not know the key") || s.shown() {
-		t.Errorf("who took its place was shown the key: %v, %v", s.shown(), err)
-	}
-}
-
-// Who passes on what the server says, from an address of his own, sees no key.
-func TestWhoeverPassesAProofOnSeesNoKey(t *testing.T) {
-	settings, _, address := servertest.NewInstallation(t)
-	startServer(t, settings, address, http.StatusOK)
-	relay := servertest.FreeAddress(t)
-	s := newImpostor(t, relay, httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address}).ServeHTTP)
-	c, err := config.Load(settings, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret := filepath.Join(t.TempDir(), "secret")
-	line{"an API key", "apikey create --name cron --dialect admin --verb read --out " + secret, cli.ExitOK, "", ""}.play(t, settings)
-	for _, file := range []string{c.AdminKeyFile, secret} {
-		line{"at its address", "user list --server http://" + address + " --admin-key-file " + file, cli.ExitOK, "", ""}.play(t, "")
-		line{"passed on", "user list --server http://" + relay + " --admin-key-file " + file, cli.ExitFailed, "", "at " + relay + " listens at another address"}.play(t, "")
-	}
-	p, out, text := testProgram("SALLYPORT_CONFIG="+settings, "SALLYPORT_ADMIN_LISTEN="+relay)
-	if code := p.Main(t.Context(), commands(), []string{"user", "list"}); code != cli.ExitFailed || !strings.Contains(text.String(), "listens at another address") {
-		t.Errorf("by the settings: exit code %d, %q, %q", code, out, text)
-	}
-	if s.shown() {
-		t.Error("it was shown the key")
-	}
-}
-
-func TestAServerThatAnswersNeedsAKeyFile(t *testing.T) {
+func TestRunningServerNeedsAKeyFile(t *testing.T) {
 	settings, _, address := servertest.NewInstallation(t)
 	newImpostor(t, address, http.NotFound)
 	text, err := os.ReadFile(settings)
@@ -243,12 +58,12 @@ func TestAServerThatAnswersNeedsAKeyFile(t *testing.T) {
 	line{"no key file", "user list", cli.ExitFailed, "", "and the settings name no admin_key_file"}.play(t, settings)
 }
 
-func TestAServerElsewhereIsReached(t *testing.T) {
+func TestRemoteServer(t *testing.T) {
 	c := servertest.NewAdminAPI(t)
 	server := httptest.NewServer(c.Handler)
 	defer server.Close()
-	away := httptest.NewServer(http.RedirectHandler(server.URL+admin.Base+"/users", http.StatusTemporaryRedirect))
-	defer away.Close()
+	redirect := httptest.NewServer(http.RedirectHandler(server.URL+admin.Base+"/users", http.StatusTemporaryRedirect))
+	defer redirect.Close()
 	dir := t.TempDir()
 	file := func(name, text string, mode os.FileMode) string {
 		path := filepath.Join(dir, name)
@@ -272,22 +87,22 @@ func TestAServerElsewhereIsReached(t *testing.T) {
 	for _, l := range []line{
 		{"the key of the server", "user create --username alice" + at + own, cli.ExitOK, "created", ""},
 		{"an API key", "user list" + at + reader, cli.ExitOK, "alice", ""},
-		{"an API key that may not", "user disable alice" + at + reader, cli.ExitFailed, "", "the API key may not do this"},
+		{"an API key without permission", "user disable alice" + at + reader, cli.ExitFailed, "", "the API key may not do this"},
 		{"a disabled API key", "user list" + at + file("gone", gone, 0o600), cli.ExitFailed, "", "does not know the key"},
 		{"over TLS", "user list --server " + secure.URL + " --ca-file " + trusted + " --admin-key-file " + own, cli.ExitOK, "alice", ""},
 		{"over TLS, an API key", "user list --server " + secure.URL + " --ca-file " + trusted + " --admin-key-file " + reader, cli.ExitOK, "alice", ""},
-		{"over TLS that nobody vouches for", "user list --server " + secure.URL + " --admin-key-file " + own, cli.ExitFailed, "", "certificate"},
+		{"over TLS without trust", "user list --server " + secure.URL + " --admin-key-file " + own, cli.ExitFailed, "", "certificate"},
 		{"certificates for plain HTTP", "user list --ca-file " + trusted + at + own, cli.ExitUsage, "", "--ca-file belongs to"},
-		{"certificates that are none", "user list --ca-file " + own + " --server " + secure.URL + " --admin-key-file " + own, cli.ExitFailed, "", "holds no certificate"},
+		{"a file without certificates", "user list --ca-file " + own + " --server " + secure.URL + " --admin-key-file " + own, cli.ExitFailed, "", "holds no certificate"},
 		{"a wrong key", "user list" + at + wrong, cli.ExitFailed, "", "does not know the key"},
-		{"a file for everybody", "user list" + at + open, cli.ExitFailed, "", "mode 0644 gives others access"},
+		{"a file that others can read", "user list" + at + open, cli.ExitFailed, "", "mode 0644 gives others access"},
 		{"no file", "user list --server " + server.URL, cli.ExitUsage, "", "--server needs --admin-key-file"},
 		{"a file and no server", "user list --admin-key-file " + own, cli.ExitUsage, "", "--admin-key-file and --ca-file need --server"},
 		{"in clear over the network", "user list --server http://192.0.2.1 --admin-key-file " + own, cli.ExitUsage, "", "must begin with https://"},
 		{"no URL", "user list --server 192.0.2.1:8090 --admin-key-file " + own, cli.ExitUsage, "", "must be a URL"},
 		{"a URL with a path", "user list --server https://a.example/admin --admin-key-file " + own, cli.ExitUsage, "", "must be a URL"},
-		{"one that leads elsewhere", "user list --server " + away.URL + " --admin-key-file " + own, cli.ExitFailed, "", "is not an admin API of Sallyport (it responded with status 307)"},
-		{"nobody", "user list --server http://" + servertest.FreeAddress(t) + " --admin-key-file " + own, cli.ExitFailed, "", "connection refused"},
+		{"a redirect", "user list --server " + redirect.URL + " --admin-key-file " + own, cli.ExitFailed, "", "is not an admin API of Sallyport (it responded with status 307)"},
+		{"no server", "user list --server http://" + servertest.FreeAddress(t) + " --admin-key-file " + own, cli.ExitFailed, "", "connection refused"},
 	} {
 		l.play(t, "")
 	}
@@ -296,8 +111,8 @@ func TestAServerElsewhereIsReached(t *testing.T) {
 	}
 }
 
-// An internal error is logged in full for whoever runs the command, and has only a support id in the response.
-func TestAFaultInThisProcessIsInTheLog(t *testing.T) {
+// An internal error is logged in full, and has only a support id in the response.
+func TestInternalErrorIsLogged(t *testing.T) {
 	settings, _, _ := servertest.NewInstallation(t)
 	c, err := config.Load(settings, nil)
 	if err != nil {
@@ -308,15 +123,16 @@ func TestAFaultInThisProcessIsInTheLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Close() // the database is gone
+	r.Close() // also closes the database
 	err = r.Get(t.Context(), "/users", nil, &admin.Users{})
 	if err == nil || !strings.Contains(err.Error(), "support id") || !strings.Contains(errOut.String(), `"level":"ERROR"`) || strings.Contains(errOut.String(), `"msg":"request","method"`) {
 		t.Errorf("error %v, log %s", err, errOut)
 	}
 }
 
-// The admin listener beyond loopback has TLS; commands and health know it by its settings.
-func TestTheAdminListenerHasTLS(t *testing.T) {
+// The admin listener beyond loopback has TLS; commands and health trust its certificate by the
+// settings.
+func TestAdminListenerTLS(t *testing.T) {
 	settings, _, address := servertest.NewInstallation(t)
 	_, certFile, keyFile := newCertificateFiles(t)
 	text, err := os.ReadFile(settings)
@@ -331,18 +147,18 @@ func TestTheAdminListenerHasTLS(t *testing.T) {
 	write(certFile, keyFile)
 	line{"good files", "config check", cli.ExitOK, "no faults", ""}.play(t, settings)
 	t.Run("served", func(t *testing.T) {
-		startServer(t, settings, address, http.StatusBadRequest) // to whoever speaks plain HTTP
+		startServer(t, settings, address, http.StatusBadRequest) // over plain HTTP
 		line{"health", "health", cli.ExitOK, "ready", ""}.play(t, settings)
 		line{"a command", "user create --username alice", cli.ExitOK, "created", ""}.play(t, settings)
 	})
-	// Somebody who has no such certificate, and one who has.
+	// An impostor with another certificate, and one with the same.
 	other, otherCert, otherKey := newCertificateFiles(t)
 	s := newImpostor(t, address, http.NotFound, other)
-	line{"a stranger's certificate", "user list", cli.ExitFailed, "", "certificate"}.play(t, settings)
+	line{"another certificate", "user list", cli.ExitFailed, "", "certificate"}.play(t, settings)
 	write(otherCert, otherKey)
 	line{"the certificate and no key", "user list", cli.ExitFailed, "", "is not an admin API of Sallyport"}.play(t, settings)
-	if s.shown() {
-		t.Error("it was shown the key")
+	if s.gotKey() {
+		t.Error("the impostor got the key")
 	}
 	write(certFile, otherKey)
 	line{"a key of another certificate", "config check", cli.ExitFailed, "", "admin_tls.cert: tls: private key does not match"}.play(t, settings)

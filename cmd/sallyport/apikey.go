@@ -3,16 +3,13 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
 	"sallyport/cmd/sallyport/cli"
-	"sallyport/cmd/sallyport/secretfile"
 	"sallyport/web/admin"
 )
 
@@ -122,7 +119,7 @@ func apiKeyCreate(ctx context.Context, p *cli.Program, args []string) error {
 	}
 	text("name", "name", "`name` for people")
 	list("dialect", "dialects", "`API` it may call: admin, streambird or stytch; several with commas")
-	list("verb", "verbs", "what it may do there: `read`, write, or both with a comma")
+	list("verb", "verbs", "`verb` it may use there: read, write, or both with a comma")
 	text("project", "project", "project_id, with dialect stytch")
 	text("app", "app", "`name` of the application, with dialect streambird")
 	text("expires", "expires_at", "`time` it expires, such as 2027-01-31T18:00:00Z; default: never")
@@ -148,31 +145,6 @@ func apiKeyCreate(ctx context.Context, p *cli.Program, args []string) error {
 	}
 	done.Secret = ""
 	return d.printDone(done, "API key "+string(done.APIKey))
-}
-
-// intoFile writes the secret of a response, which is shown once, to a new file. It creates
-// the file first, so that it does nothing whose secret cannot be kept; if writing fails
-// nevertheless, undo reverts it.
-func (d *connection) intoFile(out string, do func() (string, error), undo func() error) error {
-	if out == "-" {
-		secret, err := do()
-		if err != nil {
-			return err
-		}
-		_, err = io.WriteString(d.p.Out, secret+"\n")
-		return err
-	}
-	if err := secretfile.Write(out, nil); err != nil {
-		return err
-	}
-	secret, err := do()
-	if err != nil {
-		return errors.Join(err, os.Remove(out))
-	}
-	if err := os.WriteFile(out, []byte(secret+"\n"), 0o600); err != nil {
-		return errors.Join(fmt.Errorf("write secret: %w", err), undo(), os.Remove(out))
-	}
-	return nil
 }
 
 // changeAPIKey runs a verb that makes one call about one key.
@@ -209,44 +181,4 @@ func apiKeyEnable(ctx context.Context, p *cli.Program, args []string) error {
 func apiKeyDelete(ctx context.Context, p *cli.Program, args []string) error {
 	f := p.Flags("apikey delete", "delete an API key", "KEY [flags]", "It takes effect on every server within two seconds. The audit trail is kept.")
 	return changeAPIKey(ctx, p, f, args, "DELETE", "")
-}
-
-func apiKeyRotate(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("apikey rotate-secret", "replace the secret of an API key without an outage", "KEY --out FILE | --finish | --withdraw",
-		"First, with --out: it creates a second secret and writes it to a new file that only its owner\n"+
-			"can read. From then on both are valid. Give the new one to the backend. Then, with --finish,\n"+
-			"it removes the old one. To give up, --withdraw removes the new one.")
-	out := f.String("out", "", "new `file` for the new secret; - is standard output")
-	finish := f.Bool("finish", false, "remove the old secret")
-	withdraw := f.Bool("withdraw", false, "remove the new secret")
-	d, err := connect(ctx, p, f, args, 1)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	switch {
-	case *finish && !*withdraw && *out == "":
-		return d.changeAPIKey(ctx, f.Arg(0), "DELETE", "/secrets/old")
-	case *withdraw && !*finish && *out == "":
-		return d.changeAPIKey(ctx, f.Arg(0), "DELETE", "/secrets/new")
-	case *finish || *withdraw || *out == "":
-		return cli.UsageError("apikey rotate-secret: want one of --out FILE, --finish and --withdraw")
-	}
-	k, err := d.apiKey(ctx, f.Arg(0))
-	if err != nil {
-		return err
-	}
-	one := "/api-keys/" + string(k.ID) + "/secrets"
-	var done admin.Done
-	err = d.intoFile(*out, func() (string, error) {
-		err := d.Call(ctx, "POST", one, nil, nil, &done)
-		return done.Secret, err
-	}, func() error { return d.Call(ctx, "DELETE", one+"/new", nil, nil, &admin.Done{}) })
-	if err != nil {
-		return withSubject(err, fmt.Sprintf("API key %q", f.Arg(0)))
-	}
-	if *out == "-" {
-		return nil
-	}
-	return d.printDone(admin.Done{APIKey: k.ID, Done: "the secret in the new file is valid beside the old one; end with --finish or --withdraw"}, "API key "+k.Name)
 }

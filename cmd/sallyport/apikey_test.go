@@ -13,7 +13,7 @@ import (
 	"sallyport/web/admin"
 )
 
-// may reports what the secret in a file may do at the admin API: "read write", or why nothing.
+// may returns what the secret in a file may do at the admin API, such as "read write", or why it may do nothing.
 func (o *fixture) may(file string) string {
 	o.Helper()
 	text, err := os.ReadFile(file)
@@ -38,7 +38,7 @@ func (o *fixture) may(file string) string {
 	return out
 }
 
-func TestAnAPIKeyLives(t *testing.T) {
+func TestAPIKeyLifecycle(t *testing.T) {
 	o := newFixture(t)
 	first, second, third := filepath.Join(o.dir, "first"), filepath.Join(o.dir, "second"), filepath.Join(o.dir, "third")
 	out := o.must("apikey", "create", "--name", "Back office", "--dialect", "admin,streambird", "--verb", "read", "--app", "x", "--expires", "2999-01-31T18:00:00Z", "--out", first)
@@ -64,26 +64,26 @@ func TestAnAPIKeyLives(t *testing.T) {
 	o.must("apikey", "enable", "Back office")
 	o.must("apikey", "rotate-secret", "Back office", "--out", second)
 	if o.may(first) != "read" || o.may(second) != "read" || !strings.Contains(o.must("apikey", "list"), "secret being rotated") {
-		t.Error("want both secrets good while rotating")
+		t.Error("want both secrets valid while rotating")
 	}
 	o.must("apikey", "rotate-secret", "Back office", "--withdraw")
 	if o.may(first) != "read" || !strings.Contains(o.may(second), "no such API key") {
-		t.Error("want the old secret good alone")
+		t.Error("want the old secret alone valid")
 	}
 	o.must("apikey", "rotate-secret", "Back office", "--out", third)
 	o.must("apikey", "rotate-secret", "Back office", "--finish")
 	if !strings.Contains(o.may(first), "no such API key") || o.may(third) != "read" {
-		t.Error("want the new secret good alone")
+		t.Error("want the new secret alone valid")
 	}
 	none := filepath.Join(o.dir, "none")
 	o.rejects([]refused{
 		{"no place for the secret", "", cli.ExitUsage, "want --out FILE", []string{"apikey", "create", "--name", "x"}},
-		{"a file that is there", "", cli.ExitFailed, "exist", []string{"apikey", "create", "--name", "x", "--dialect", "admin", "--verb", "read", "--out", third}},
+		{"an existing file", "", cli.ExitFailed, "exist", []string{"apikey", "create", "--name", "x", "--dialect", "admin", "--verb", "read", "--out", third}},
 		{"a name that is taken", "", cli.ExitFailed, "has this name", []string{"apikey", "create", "--name", "Back office", "--dialect", "admin", "--verb", "read", "--out", none}},
 		{"every fault has a line", "", cli.ExitFailed, "apikey create: dialects: must be one or more of admin, streambird and stytch, each once\napikey create: verbs: must be",
 			[]string{"apikey", "create", "--name", "y", "--dialect", "cobol", "--verb", "fly", "--out", none}},
-		{"two ways at once", "", cli.ExitUsage, "want one of --out FILE, --finish and --withdraw", []string{"apikey", "rotate-secret", "Back office", "--finish", "--withdraw"}},
-		{"no way", "", cli.ExitUsage, "want one of", []string{"apikey", "rotate-secret", "Back office"}},
+		{"two flags at once", "", cli.ExitUsage, "want one of --out FILE, --finish and --withdraw", []string{"apikey", "rotate-secret", "Back office", "--finish", "--withdraw"}},
+		{"no flag", "", cli.ExitUsage, "want one of", []string{"apikey", "rotate-secret", "Back office"}},
 		{"no rotation", "", cli.ExitFailed, "no rotation is under way", []string{"apikey", "rotate-secret", "Back office", "--finish"}},
 		{"an unknown key", "", cli.ExitFailed, `API key "none": there is no such API key`, []string{"apikey", "show", "none"}},
 	})
@@ -92,6 +92,6 @@ func TestAnAPIKeyLives(t *testing.T) {
 	}
 	o.must("apikey", "delete", "Back office")
 	if !strings.Contains(o.may(third), "no such API key") || o.countEvents(mfa.EventAPIKeyDeleted, "") != 1 || o.countEvents(mfa.EventAPIKeyCreated, "") != 1 {
-		t.Error("want the key gone, and that told")
+		t.Error("want the key deleted, and an event of it")
 	}
 }

@@ -74,7 +74,7 @@ func (o *fixture) opens(secret string) string {
 	return name
 }
 
-func TestApplyMakesAPIKeys(t *testing.T) {
+func TestApplyCreatesAPIKeys(t *testing.T) {
 	o, file := newFixtureWithAPIKeys(t)
 	if out := o.must("apply", file); out != "Nothing to do.\n" {
 		t.Errorf("a second run: %s", out)
@@ -86,7 +86,7 @@ func TestApplyMakesAPIKeys(t *testing.T) {
 	}
 }
 
-func TestApplyShowsAndMakesDifferencesOfAPIKeys(t *testing.T) {
+func TestApplyPrintsAndAppliesDifferencesOfAPIKeys(t *testing.T) {
 	const another = "another-geheim-another-geheim-ano"
 	for _, tc := range []struct {
 		name    string
@@ -102,15 +102,15 @@ func TestApplyShowsAndMakesDifferencesOfAPIKeys(t *testing.T) {
 API key shop: changed
     app: "Shop" -> "Store"
 `, ""},
-		{"another dialect with what it needs", "", []string{"dialects: [admin]", "dialects: [stytch]\n    project: project-test-00000000-0000-4000-8000-000000000001"},
+		{"another dialect and its project", "", []string{"dialects: [admin]", "dialects: [stytch]\n    project: project-test-00000000-0000-4000-8000-000000000001"},
 			`API key deploy: changed
     dialects: ["admin"] -> ["stytch"]
     project: (none) -> "project-test-00000000-0000-4000-8000-000000000001"
 `, ""},
-		{"the same moment elsewhere", "", []string{"2099-12-31T23:00:00Z", "2100-01-01T00:00:00+01:00"}, "", ""},
+		{"the same time in another zone", "", []string{"2099-12-31T23:00:00Z", "2100-01-01T00:00:00+01:00"}, "", ""},
 		{"another secret", "", []string{sha(deploySecret), sha(another)}, "API key deploy: changed\n    secret: replaced (not shown)\n", ""},
-		{"a secret that is left out stays", "", []string{"    secret_sha256: " + sha(deploySecret) + "\n", ""}, "", ""},
-		{"disabled, said", "", []string{"app: Shop", "app: Shop, disabled: true"}, "API key shop: changed\n    disabled: (none) -> true\n", ""},
+		{"a secret left out is kept", "", []string{"    secret_sha256: " + sha(deploySecret) + "\n", ""}, "", ""},
+		{"disabled in the file", "", []string{"app: Shop", "app: Shop, disabled: true"}, "API key shop: changed\n    disabled: (none) -> true\n", ""},
 		{"another name is another key", "", []string{"name: deploy", "name: release", sha(deploySecret), sha(another)}, `API key deploy: not in the file, kept
 API key release: new
     dialects: ["admin"]
@@ -118,8 +118,8 @@ API key release: new
     expires_at: "2099-12-31T23:00:00Z"
     secret: set (not shown)
 `, "API key deploy: not in the file, kept\n"},
-		{"keys that are not in the file stay", "", []string{keysState, "api_keys: []"}, "", "API key deploy: not in the file, kept\nAPI key shop: not in the file, kept\n"},
-		{"and go when told", "--prune", []string{keysState, "api_keys: []"}, `API key deploy: deleted, because it is not in the file
+		{"keys that are not in the file are kept", "", []string{keysState, "api_keys: []"}, "", "API key deploy: not in the file, kept\nAPI key shop: not in the file, kept\n"},
+		{"--prune deletes them", "--prune", []string{keysState, "api_keys: []"}, `API key deploy: deleted, because it is not in the file
 API key shop: deleted, because it is not in the file
 `, ""},
 	} {
@@ -141,7 +141,7 @@ API key shop: deleted, because it is not in the file
 	}
 }
 
-func TestApplyLeavesWhatCommandsDidToAPIKeys(t *testing.T) {
+func TestApplyKeepsWhatCommandsDidToAPIKeys(t *testing.T) {
 	o, file := newFixtureWithAPIKeys(t)
 	var added string
 	o.withServer(func(h *server.Server) {
@@ -172,7 +172,7 @@ func TestApplyLeavesWhatCommandsDidToAPIKeys(t *testing.T) {
 	}
 }
 
-func TestApplyTellsEveryFaultOfAPIKeys(t *testing.T) {
+func TestApplyReportsEveryFaultOfAPIKeys(t *testing.T) {
 	o, _ := newFixtureWithAPIKeys(t)
 	file := o.file("faulty.yaml", `api_keys:
   - name: deploy
@@ -225,7 +225,7 @@ func TestApplyTellsEveryFaultOfAPIKeys(t *testing.T) {
 	}
 }
 
-func TestApplyDoesNotOverwriteAnAPIKeyChangedMeanwhile(t *testing.T) {
+func TestApplyRefusesConflictingChangesOfAPIKeys(t *testing.T) {
 	o, _ := newFixtureWithAPIKeys(t)
 	file := o.file("next.yaml", strings.NewReplacer("app: Shop", "app: Store", "name: deploy", "name: fresh", sha(deploySecret), sha("fresh")).Replace(keysState))
 	o.withServer(func(h *server.Server) {

@@ -137,8 +137,9 @@ func clientRotate(ctx context.Context, p *cli.Program, args []string) error {
 	return d.printDone(done, "client "+id)
 }
 
-// addSecret writes the secret to its file before it adds it, because it could be lost the
-// other way round. A secret that is refused is deleted; without a response it may be valid.
+// addSecret writes the secret to its file before it adds it, because failing to write it
+// afterwards would lose it. A secret that is refused is deleted; without a response it may be
+// valid.
 func (d *connection) addSecret(ctx context.Context, id, out string, done *admin.Done) error {
 	secret, err := secretfile.NewKey(d.p.Random)
 	if err != nil {
@@ -163,7 +164,7 @@ func (d *connection) addSecret(ctx context.Context, id, out string, done *admin.
 	case errors.As(err, &e):
 		return errors.Join(err, os.Remove(out))
 	case err != nil:
-		return fmt.Errorf("%w; the secret in %s may be valid or not: sallyport client show tells", err, out)
+		return fmt.Errorf("%w; the secret in %s may be valid or not: check with \"sallyport client show\"", err, out)
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"sallyport/cmd/sallyport/cli"
 )
 
-func TestTheSettingsAreChecked(t *testing.T) {
+func TestSettingsAreChecked(t *testing.T) {
 	o := newFixture(t)
 	o.secrets = []string{"geheim"}
 	if out := o.must("config", "check"); out != "The settings have no faults.\n" {
@@ -29,21 +29,21 @@ func TestTheSettingsAreChecked(t *testing.T) {
 	}
 	o.rejects([]refused{
 		{"no verb", "", cli.ExitUsage, "config: want one of check, print", []string{"config"}},
-		{"a file that is not there", "", cli.ExitFailed, "none.yaml", []string{"config", "check", "--config", filepath.Join(o.dir, "none.yaml")}},
-		{"a secret for everybody, with its line", "", cli.ExitFailed, "a.yaml:4: database.dsn_file: others on this machine",
+		{"a missing file", "", cli.ExitFailed, "none.yaml", []string{"config", "check", "--config", filepath.Join(o.dir, "none.yaml")}},
+		{"a secret that others can read, with its line", "", cli.ExitFailed, "a.yaml:4: database.dsn_file: others on this machine",
 			[]string{"config", "check", "--config", settings("a.yaml", "database:\n  dsn_file: "+open+"\n")}},
 		{"serve refuses the same", "", cli.ExitFailed, "a.yaml:4: database.dsn_file: others on this machine",
 			[]string{"serve", "--config", filepath.Join(o.dir, "a.yaml")}},
-		{"a secret of the wrong shape", "", cli.ExitFailed, "b.yaml:4: database.dsn_file: its content must begin",
+		{"a malformed secret", "", cli.ExitFailed, "b.yaml:4: database.dsn_file: its content must begin",
 			[]string{"config", "check", "--config", settings("b.yaml", "database:\n  dsn_file: "+bad+"\n")}},
 		{"all faults together, each with a line", "", cli.ExitFailed, "c.yaml:3: template_dir: ",
 			[]string{"config", "check", "--config", settings("c.yaml", "template_dir: /nowhere\ntls: {cert: "+bad+", key: "+open+"}\ndatabase: {dsn_file: /nowhere/dsn}\ntrusted_proxies: [0.0.0.0/0]\n")}},
-		{"print refuses what it could not read", "", cli.ExitFailed, "issuer: is required", []string{"config", "print", "--config", o.file("d.yaml", "product: x\n")}},
+		{"print refuses settings with faults", "", cli.ExitFailed, "issuer: is required", []string{"config", "print", "--config", o.file("d.yaml", "product: x\n")}},
 	})
 }
 
-// TestEveryFaultOfAStartIsTold: whatever its kind, in one go, one line each.
-func TestEveryFaultOfAStartIsTold(t *testing.T) {
+// Faults of all kinds are reported together, a line each.
+func TestEveryFaultOfTheSettingsIsReported(t *testing.T) {
 	o := newFixture(t)
 	o.secrets = []string{"geheim"}
 	open := o.file("open", "postgres://u:geheim@db/s\n")
@@ -91,7 +91,7 @@ func TestEveryFaultOfAStartIsTold(t *testing.T) {
 	}
 }
 
-func TestTheReferenceIsInTheProgram(t *testing.T) {
+func TestReferenceIsEmbedded(t *testing.T) {
 	for args, want := range map[string]string{
 		"config reference":                  "lifetimes.access_token  (duration; default 10m; 1m to 1h)\n    SALLYPORT_LIFETIMES_ACCESS_TOKEN\n",
 		"config reference settings":         "issuer  (text)",

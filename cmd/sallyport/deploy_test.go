@@ -41,7 +41,7 @@ func alerts(t *testing.T) []alert {
 	return out
 }
 
-// panel is what is looked at of a panel of the dashboard.
+// panel is a panel of the dashboard.
 type panel struct {
 	ID      int    `json:"id"`
 	Type    string `json:"type"`
@@ -63,14 +63,14 @@ func panels(t *testing.T) []panel {
 	return file.Panels
 }
 
-// fault says what is wrong with an expression over what is exported, or nothing.
+// fault returns what is wrong with an expression over the exported metrics; "": nothing.
 func fault(expr string, exported map[string]*dto.MetricFamily) string {
 	uses, by := scan(expr)
 	labels := []string{"instance", "job"}
 	for _, u := range uses {
 		name, part := u.metric, ""
 		if name == "up" {
-			continue // Prometheus makes it
+			continue // from Prometheus itself
 		}
 		for _, suffix := range []string{"_bucket", "_sum", "_count"} {
 			if whole, ok := strings.CutSuffix(u.metric, suffix); ok && exported[whole].GetType() == dto.MetricType_HISTOGRAM {
@@ -120,9 +120,9 @@ func fault(expr string, exported map[string]*dto.MetricFamily) string {
 	return ""
 }
 
-// TestAlertsAndDashboardAreTrue: what they name is exported, and used as what it is.
-func TestAlertsAndDashboardAreTrue(t *testing.T) {
-	busy(t, newFixture(t), func(h *server.Server) {
+// Alerts and dashboard use exported metrics, each according to its type and labels.
+func TestAlertsAndDashboardNameExportedMetrics(t *testing.T) {
+	withTraffic(t, newFixture(t), func(h *server.Server) {
 		exported := gather(t, h)
 		for _, a := range alerts(t) {
 			if why := fault(a.Expr, exported); why != "" {
@@ -149,7 +149,7 @@ func TestAlertsAndDashboardAreTrue(t *testing.T) {
 	})
 }
 
-// TestEveryAlertHasItsSection: in docs/operations.md, and no section without an alert.
+// docs/operations.md has a section for each alert, and no other.
 func TestEveryAlertHasItsSection(t *testing.T) {
 	text, err := os.ReadFile("../../docs/operations.md")
 	if err != nil {
@@ -176,8 +176,8 @@ func TestEveryAlertHasItsSection(t *testing.T) {
 	}
 }
 
-// TestPanelsHaveTheirPlace: on the grid, each with its own ID, none upon another.
-func TestPanelsHaveTheirPlace(t *testing.T) {
+// Panels are on the grid, have unique IDs and do not overlap.
+func TestPanelsDoNotOverlap(t *testing.T) {
 	taken, ids := map[[2]int]string{}, map[int]bool{}
 	for _, p := range panels(t) {
 		if ids[p.ID] || p.Title == "" || p.Type != "row" && len(p.Targets) == 0 {

@@ -140,7 +140,7 @@ func phoneShowsCodes(t *testing.T, demo string) {
 	}
 }
 
-func TestDevTellsWhoHasThePort(t *testing.T) {
+func TestDevReportsAPortInUse(t *testing.T) {
 	port := freePorts(t)
 	l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port+1))
 	if err != nil {

@@ -23,7 +23,7 @@ import (
 // must not contain any of the secrets at the end.
 type fixture struct {
 	*testing.T
-	served   bool // a server runs, and the commands talk to it
+	served   bool // a server runs, and the commands call it
 	settings string
 	dir      string
 	secrets  []string
@@ -59,7 +59,7 @@ func (o *fixture) run(stdin string, args ...string) (code int, out, err string) 
 	return code, stdout.String(), stderr.String()
 }
 
-// must runs a command that has to succeed.
+// must runs a command that must succeed.
 func (o *fixture) must(args ...string) string {
 	o.Helper()
 	code, out, err := o.run("", args...)
@@ -69,7 +69,7 @@ func (o *fixture) must(args ...string) string {
 	return out
 }
 
-// read runs a command with --json and reads its answer.
+// read runs a command with --json and decodes its output.
 func (o *fixture) read(into any, args ...string) {
 	o.Helper()
 	if err := json.Unmarshal([]byte(o.must(append(args, "--json")...)), into); err != nil {
@@ -116,7 +116,7 @@ func (o *fixture) account(name string) storage.Account {
 	return a
 }
 
-// belongings of a user: a session, a grant and an offline grant, a login under way.
+// belongings are a session, a grant, an offline grant and a pending login of a user.
 type belongings struct {
 	session        storage.SessionID
 	grant, offline storage.GrantID
@@ -152,8 +152,8 @@ func (o *fixture) belongings(name string) belongings {
 	return b
 }
 
-// alive says what is left of someone's belongings.
-func (o *fixture) alive(b belongings) string {
+// remaining returns which belongings are still valid.
+func (o *fixture) remaining(b belongings) string {
 	o.Helper()
 	var left []string
 	o.withServer(func(h *server.Server) {
@@ -198,7 +198,7 @@ func (o *fixture) countEvents(kind string, user storage.UserID) int {
 	return n
 }
 
-// rejects plays commands that have to be refused.
+// rejects runs commands that must be refused.
 func (o *fixture) rejects(cases []refused) {
 	o.Helper()
 	for _, tc := range cases {
@@ -214,7 +214,7 @@ func (o *fixture) rejects(cases []refused) {
 	}
 }
 
-// refused is a command that has to be refused, and how.
+// refused is a command that must be refused, with its exit code and error.
 type refused struct {
 	name  string
 	stdin string

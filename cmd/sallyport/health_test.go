@@ -15,14 +15,14 @@ import (
 	"sallyport/cmd/sallyport/servertest"
 )
 
-func TestTheServiceManagerAndHealthHearTheSame(t *testing.T) {
+func TestHealthAndServiceManagerAgree(t *testing.T) {
 	settings, _, admin := servertest.NewInstallation(t)
 	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(filepath.Dir(settings), "notify"), Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer socket.Close()
-	heard := func() string {
+	receive := func() string {
 		t.Helper()
 		if err := socket.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 			t.Fatal(err)
@@ -39,21 +39,21 @@ func TestTheServiceManagerAndHealthHearTheSame(t *testing.T) {
 		return p.Main(context.Background(), commands(), []string{"health", "--config", settings})
 	}
 	if code := health(); code != cli.ExitFailed {
-		t.Errorf("nobody there: exit code %d", code)
+		t.Errorf("no server: exit code %d", code)
 	}
 	p, _, log := testProgram("SALLYPORT_CONFIG="+settings, "NOTIFY_SOCKET="+socket.LocalAddr().String())
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	go func() { ended <- p.Main(ctx, commands(), []string{"serve"}) }()
-	if got := heard(); got != "READY=1" {
-		t.Errorf("heard %q", got)
+	if got := receive(); got != "READY=1" {
+		t.Errorf("received %q", got)
 	}
 	if code := health(); code != cli.ExitOK {
 		t.Errorf("serving: exit code %d", code)
 	}
 	stop()
-	if got := heard(); got != "STOPPING=1" {
-		t.Errorf("heard %q", got)
+	if got := receive(); got != "STOPPING=1" {
+		t.Errorf("received %q", got)
 	}
 	until(t, "http://"+admin+"/readyz", http.StatusServiceUnavailable)
 	if code := health(); code != cli.ExitFailed {
@@ -64,7 +64,7 @@ func TestTheServiceManagerAndHealthHearTheSame(t *testing.T) {
 	}
 }
 
-func TestHealthAsksOneProcess(t *testing.T) {
+func TestHealthChecksOneProcess(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/readyz" {
 			http.Redirect(w, r, "/fine", http.StatusFound)
@@ -77,7 +77,7 @@ func TestHealthAsksOneProcess(t *testing.T) {
 		err       string
 	}{
 		{"ready", elsewhere.URL + "/fine", cli.ExitOK, ""},
-		{"a redirect is no answer", elsewhere.URL + "/readyz", cli.ExitFailed, "responded with 302"},
+		{"a redirect", elsewhere.URL + "/readyz", cli.ExitFailed, "responded with 302"},
 		{"no address", "127.0.0.1:8090", cli.ExitUsage, "--url"},
 		{"another scheme", "file:///etc/passwd", cli.ExitUsage, "--url"},
 		{"settings with faults", "", cli.ExitFailed, "issuer: is required"},
@@ -95,7 +95,7 @@ func TestHealthAsksOneProcess(t *testing.T) {
 	}
 	for listen, want := range map[string]string{"0.0.0.0:1": "127.0.0.1:1", ":1": "127.0.0.1:1", "[::]:1": "[::1]:1", "10.0.0.1:1": "10.0.0.1:1", "localhost:1": "localhost:1"} {
 		if got := adminclient.LocalAddress(listen); got != want {
-			t.Errorf("fromHere(%s) = %s, want %s", listen, got, want)
+			t.Errorf("LocalAddress(%s) = %s, want %s", listen, got, want)
 		}
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"sallyport/storage/seal"
 )
 
-// O-16 from end to end: published a day before, kept until a day after.
-func TestASigningKeyGivesWay(t *testing.T) {
+// O-16: a key is published a day before it signs, and until a day after its last token.
+func TestSigningKeyRotates(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		var c servertest.Clock
 		s := servertest.New(t, settings, &c)
@@ -46,11 +46,11 @@ func TestASigningKeyGivesWay(t *testing.T) {
 		last := step(24*time.Hour-2*time.Minute, old, old, next)
 		step(2*time.Minute, next, old, next)
 		if !s.Active(last) {
-			t.Error("a token signed by the old key died with the rotation")
+			t.Error("a token signed by the old key became invalid with the rotation")
 		}
 		step(7*time.Minute, next, old, next)
 		if !s.Active(last) {
-			t.Error("a token signed by the old key died before its time")
+			t.Error("a token signed by the old key became invalid early")
 		}
 		step(time.Minute, next, old, next)
 		if s.Active(last) {
@@ -65,7 +65,7 @@ func TestASigningKeyGivesWay(t *testing.T) {
 	})
 }
 
-func TestAStolenSigningKeyIsGoneAtOnce(t *testing.T) {
+func TestStolenSigningKeyIsWithdrawnImmediately(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		var c servertest.Clock
 		s := servertest.New(t, settings, &c)
@@ -79,7 +79,7 @@ func TestAStolenSigningKeyIsGoneAtOnce(t *testing.T) {
 		}
 		s.Poll()
 		if s.Active(token) {
-			t.Error("a token signed by the stolen key still counts")
+			t.Error("a token signed by the stolen key is still active")
 		}
 		again, kid := s.Token()
 		if got := s.Published("RS256"); kid == stolen || !s.Active(again) || !slices.Equal(got, []string{kid}) {
@@ -118,16 +118,16 @@ func TestKeysCommandLine(t *testing.T) {
 		{"an unknown verb", "keys steal", cli.ExitUsage, "", "want one of list, rotate, retire, reseal"},
 		{"no use", "keys rotate", cli.ExitUsage, "", "--use must be one of data, hash"},
 		{"an unknown use", "keys rotate --use all", cli.ExitUsage, "", "--use must be one of"},
-		{"an algorithm that is none", "keys rotate --use oidc --alg HS256", cli.ExitFailed, "", "no such algorithm"},
+		{"an unknown algorithm", "keys rotate --use oidc --alg HS256", cli.ExitFailed, "", "no such algorithm"},
 		{"an algorithm of its own for a data key", "keys rotate --use data --alg RS256", cli.ExitFailed, "", "no such key"},
 		{"a batch too large", "keys reseal --data --batch 1001", cli.ExitUsage, "", "1 to 1000"},
 		{"list", "keys list", cli.ExitOK, "in use", ""},
 		{"each algorithm", "keys rotate --use oidc", cli.ExitOK, "oidc ES256: key", ""},
 		{"again", "keys rotate --use oidc", cli.ExitFailed, "", "already waiting"},
 		{"again and now", "keys rotate --use oidc --now", cli.ExitOK, "oidc RS256: key", ""},
-		{"the next of an algorithm nobody has", "keys rotate --use oidc --alg EdDSA", cli.ExitOK, "oidc EdDSA: key", ""},
+		{"a new algorithm", "keys rotate --use oidc --alg EdDSA", cli.ExitOK, "oidc EdDSA: key", ""},
 		{"the key in use", "keys retire " + current("data"), cli.ExitFailed, "", "it is still in use: rotate first"},
-		{"a key nobody has", "keys retire 00000000-0000-0000-0000-000000000000", cli.ExitFailed, "", "there is no valid key"},
+		{"an unknown key", "keys retire 00000000-0000-0000-0000-000000000000", cli.ExitFailed, "", "there is no valid key"},
 		{"a data key in an emergency", "keys retire --emergency " + current("data"), cli.ExitFailed, "", "stored secrets depend on"},
 		{"a session key in an emergency", "keys retire --emergency " + current("session"), cli.ExitOK, "every user is signed out", ""},
 		{"a data key", "keys rotate --use data", cli.ExitOK, "reseal --data", ""},

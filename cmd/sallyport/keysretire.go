@@ -30,11 +30,11 @@ func keysRetire(ctx context.Context, p *cli.Program, args []string) error {
 	if err != nil {
 		return fmt.Errorf("retire %s: %w", id, err)
 	}
-	fmt.Fprintf(p.Out, "Key %s expires %s. Backups made before the last reseal need it and its key-encryption key.\n", id, cli.Time(k.ExpiresAt))
+	fmt.Fprintf(p.Out, "Key %s expires %s. Backups from before the last reseal need it and its key-encryption key.\n", id, cli.Time(k.ExpiresAt))
 	return nil
 }
 
-// withdraw is the answer to a stolen key.
+// withdraw withdraws a stolen key and prints the consequences.
 func withdraw(ctx context.Context, p *cli.Program, m *keys.Manager, id storage.KeyID) error {
 	gone, added, err := m.Withdraw(ctx, id)
 	if err != nil {
@@ -70,7 +70,7 @@ func consequences(use string) []string {
 		return []string{
 			"no browser is recognised: failed passwords count against their users until each has signed in once;",
 			"logins that wait for a second factor at a client's own page have to start again;",
-			"decoys for unknown names change, so that whoever compares before and after can tell them from users.",
+			"decoys for unknown names change, so that comparing responses before and after distinguishes them from users.",
 		}
 	}
 	return nil

@@ -4,13 +4,8 @@ import (
 	"context"
 	"encoding/base32"
 	"fmt"
-	"html"
-	"io"
 	"net"
-	"net/http"
-	"net/http/cookiejar"
 	"net/url"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -58,76 +53,10 @@ func listen(s servertest.Server, issuer string) {
 	})
 }
 
-// visitor is a browser that fills in forms.
-type visitor struct {
-	t    *testing.T
-	http *http.Client
-	at   *url.URL
-	page string
-}
-
-func newVisitor(t *testing.T) *visitor {
-	t.Helper()
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	v := &visitor{t: t}
-	v.http = &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
-		if v.at = r.URL; r.URL.Port() == "9" {
-			return http.ErrUseLastResponse
-		}
-		return nil
-	}}
-	return v
-}
-
-func (v *visitor) got(r *http.Response, err error) {
-	v.t.Helper()
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	defer r.Body.Close()
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	v.page = string(body)
-}
-
-func (v *visitor) submit(id string, fields ...string) {
-	v.t.Helper()
-	_, form, found := strings.Cut(v.page, `<form id="`+id+`"`)
-	if !found {
-		v.t.Fatalf("%s has no form %s:\n%s", v.at, id, v.page)
-	}
-	form, _, _ = strings.Cut(form, "</form>")
-	attribute := func(in, name string) string {
-		found := regexp.MustCompile(`\b` + name + `="([^"]*)"`).FindStringSubmatch(in)
-		if found == nil {
-			return ""
-		}
-		return html.UnescapeString(found[1])
-	}
-	values := url.Values{}
-	for _, input := range regexp.MustCompile(`<input [^>]*>`).FindAllString(form, -1) {
-		values.Set(attribute(input, "name"), attribute(input, "value"))
-	}
-	for i := 0; i+1 < len(fields); i += 2 {
-		values.Set(fields[i], fields[i+1])
-	}
-	target, err := v.at.Parse(attribute(form, "action"))
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	v.at = target
-	v.got(v.http.PostForm(target.String(), values))
-}
-
-// enters says whether Alice comes in with a second factor.
+// enters reports whether Alice can sign in with a second factor.
 func enters(s servertest.Server, issuer, method, code string) bool {
 	s.T.Helper()
-	v := newVisitor(s.T)
+	v := newFormBrowser(s.T)
 	v.at, _ = url.Parse(issuer)
 	v.got(v.http.Get(issuer + "/authorize?" + url.Values{"client_id": {"bank"}, "response_type": {"code"}, "scope": {"openid"}, "state": {"0123456789"},
 		"redirect_uri": {"http://127.0.0.1:9/bank"}, "code_challenge": {strings.Repeat("x", 43)}, "code_challenge_method": {"S256"}}.Encode()))
@@ -156,9 +85,9 @@ func passcode(s servertest.Server) string {
 
 func lastKey(s servertest.Server, use string) storage.KeyID { return s.Keyring.Current(use) }
 
-// The old data key, hash key and pepper go when nothing hangs on them. Then Alice
-// still comes in, what she used stays used, and her failures still count.
-func TestOldKeysGoAndUsersStay(t *testing.T) {
+// The old data key, hash key and pepper expire once nothing depends on them. Then Alice can
+// still sign in, her used codes stay used, and her failures still count.
+func TestRetiringKeysKeepsUsers(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		var c servertest.Clock
 		s := servertest.New(t, settings, &c)
@@ -172,7 +101,7 @@ func TestOldKeysGoAndUsersStay(t *testing.T) {
 		enter := func(want bool, method, code string) {
 			t.Helper()
 			if got := enters(s, issuer, method, code); got != want {
-				t.Errorf("in with %s: %v, want %v", method, got, want)
+				t.Errorf("signed in with %s: %v, want %v", method, got, want)
 			}
 		}
 		enter(true, "totp", passcode(s))
@@ -195,14 +124,14 @@ func TestOldKeysGoAndUsersStay(t *testing.T) {
 				t.Fatalf("the new %s key is not used", use)
 			}
 			if err := s.Keys.CheckUnused(t.Context(), old[use]); err == nil {
-				t.Errorf("nothing hangs on the old %s key", use)
+				t.Errorf("nothing depends on the old %s key", use)
 			}
 		}
 		if err := s.Keys.ResealData(t.Context(), 10, t.Logf); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Keys.CheckUnused(t.Context(), old["pepper"]); err == nil {
-			t.Error("a pepper could go before its user signed in")
+			t.Error("a pepper is unused before its user has signed in")
 		}
 		// Two more failures make five with those from before: then there is a wait.
 		for range 2 {
@@ -235,7 +164,7 @@ func TestOldKeysGoAndUsersStay(t *testing.T) {
 	})
 }
 
-// The command waits until every server uses the newest keys, but not for ever.
+// The command waits until every server uses the newest keys, for a limited time.
 func TestResealWaitsForTheNewestKeys(t *testing.T) {
 	settings, _, _ := servertest.NewInstallation(t)
 	var c servertest.Clock

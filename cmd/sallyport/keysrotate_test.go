@@ -1,21 +1,14 @@
 package main
 
 import (
-	"encoding/hex"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"sallyport/cmd/sallyport/server"
 	"sallyport/cmd/sallyport/servertest"
-	"sallyport/config"
 	"sallyport/mfa"
 	"sallyport/storage"
-	"sallyport/storage/seal"
 )
 
 const day = 24 * time.Hour
@@ -36,7 +29,7 @@ func newServers(t *testing.T, settings string, n int) servers {
 	return s
 }
 
-// rotateDue lets all of them look at once, several times, whether keys have to give way.
+// rotateDue lets all of them rotate due keys concurrently, several times.
 func (s servers) rotateDue() {
 	s.t.Helper()
 	var wg sync.WaitGroup
@@ -55,7 +48,7 @@ func (s servers) rotateDue() {
 	}
 }
 
-// keyCounts counts the keys there are of each use.
+// keyCounts counts the keys of each use.
 func (s servers) keyCounts() map[string]int {
 	s.t.Helper()
 	rows, err := s.servers[0].Store.Keys(s.t.Context(), time.Time{})
@@ -69,8 +62,8 @@ func (s servers) keyCounts() map[string]int {
 	return out
 }
 
-// Of eight servers one rotates, when it is time and not before.
-func TestSigningKeysRotateByThemselves(t *testing.T) {
+// One of eight servers rotates, when the keys are due and not before.
+func TestSigningKeysRotateAutomatically(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		s := newServers(t, settings, 8)
 		s.c.Move(89*day - time.Minute)
@@ -83,7 +76,7 @@ func TestSigningKeysRotateByThemselves(t *testing.T) {
 		s.rotateDue()
 		for _, one := range s.servers {
 			if rs, es := one.Published("RS256"), one.Published("ES256"); len(rs) != 2 || len(es) != 2 {
-				t.Errorf("when it is time: %d and %d keys, want 2 and 2", len(rs), len(es))
+				t.Errorf("when they are due: %d and %d keys, want 2 and 2", len(rs), len(es))
 			}
 		}
 		if events := s.servers[0].EventsOf(mfa.EventKeysRotated); len(events) != 2 || events[0].Actor != "system" {
@@ -99,13 +92,13 @@ func TestSigningKeysRotateByThemselves(t *testing.T) {
 		s.servers[0].Keys.RotateOwnAfter = 0
 		s.c.Move(1000 * day)
 		if err := s.servers[0].Keys.RotateDue(t.Context()); err != nil || len(s.servers[0].EventsOf(mfa.EventKeysRotated)) != 2 {
-			t.Errorf("switched off it rotated, %v", err)
+			t.Errorf("rotated although rotation is off, %v", err)
 		}
 	})
 }
 
-// Keys that nobody outside sees give way after a year; what the old ones made goes on.
-func TestKeysRotateByThemselves(t *testing.T) {
+// Data, session and token keys rotate after a year; what the old ones sealed or signed stays valid.
+func TestKeysRotateAutomatically(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		s := newServers(t, settings, 8)
 		for _, one := range s.servers {
@@ -124,7 +117,7 @@ func TestKeysRotateByThemselves(t *testing.T) {
 		s.c.Move(365*day - 2*time.Minute)
 		s.rotateDue()
 		if got := s.keyCounts(); got["session"] != 1 || got["data"] != 1 {
-			t.Errorf("before its time %v", got)
+			t.Errorf("before they are due: %v", got)
 		}
 		s.c.Move(2 * time.Minute)
 		s.rotateDue()
@@ -136,7 +129,7 @@ func TestKeysRotateByThemselves(t *testing.T) {
 		}
 		for _, use := range []string{"hash", "pepper", "subject"} {
 			if got[use] != 1 {
-				t.Errorf("%d keys of use %s, want the one that stays", got[use], use)
+				t.Errorf("%d keys of use %s, want one", got[use], use)
 			}
 		}
 		events := one.EventsOf(mfa.EventKeysRotated)
@@ -153,7 +146,7 @@ func TestKeysRotateByThemselves(t *testing.T) {
 			t.Errorf("what the old key sealed: %q, %v", plain, err)
 		}
 		if _, _, ok := s.servers[7].Keyring.OpenToken("session", session); !ok {
-			t.Error("a session of the old key died with the rotation")
+			t.Error("a session of the old key became invalid with the rotation")
 		}
 		s.c.Move(3 * 365 * day)
 		s.rotateDue()
@@ -162,101 +155,6 @@ func TestKeysRotateByThemselves(t *testing.T) {
 		}
 		if plain, err := one.Keyring.Open("p", "r", sealed); err != nil || string(plain) != "x" {
 			t.Errorf("what the first key sealed, years later: %q, %v", plain, err)
-		}
-	})
-}
-
-// before is a data key as a server before XAES-256-GCM made it, and the line of its key file.
-const (
-	beforeKEK = "kek-a7f6b96f:nadcSE7M9DTDNZy7684wq+N5mWIlPH80FBVOdXr3YJY="
-	beforeKey = "01e13409e24ee42b25c9b25d894220e1aa6819bf60190b6fbbac29d52b7063b259c070da3251dd4cde9550413344b7d3bda7e59421d4925ebf990d38fa"
-)
-
-// earlierVersion gives an installation the data key of a version before.
-func earlierVersion(t *testing.T, settings string) {
-	t.Helper()
-	loaded, err := config.Load(settings, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(filepath.Dir(settings), "keys"), []byte(beforeKEK+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	keks, err := seal.ReadKeyFile(loaded.KeyFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealed, err := hex.DecodeString(beforeKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, _, _ := testProgram()
-	dsn, err := loaded.ReadDSN()
-	if err != nil {
-		t.Fatal(err)
-	}
-	engine, keyring, err := server.OpenEngine(t.Context(), server.Options{Config: loaded, DSN: dsn, KEKs: keks, Log: server.NewLog(t.Output(), "error"), Now: p.Now, Random: p.Random})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer engine.Close()
-	rows, err := keyring.First(p.Now().Add(-time.Minute), loaded.SigningAlgs...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, k := range rows {
-		if k.Use == "data" {
-			rows[i].ID, rows[i].Alg, rows[i].Sealed = "01a19467-e800-703f-9b6e-8fd10459f735", "", sealed
-		}
-	}
-	if err := engine.AddKeys(t.Context(), rows, true, nil); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// After an upgrade a server of the version before serves for another day, and nobody
-// loses anything when the day is over and when everything is resealed.
-func TestAnUpgradeRotatesTheDataKey(t *testing.T) {
-	servertest.OnBoth(t, func(t *testing.T, settings string) {
-		earlierVersion(t, settings)
-		s := newServers(t, settings, 2)
-		one := s.servers[0]
-		servertest.Apply(t, settings, aliceState)
-		loaded, err := config.Load(settings, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		listen(one, loaded.Issuer)
-		old := lastKey(one, "data")
-		s.rotateDue()
-		s.c.Move(day - time.Minute)
-		s.rotateDue()
-		if got := s.keyCounts(); got["data"] != 2 || lastKey(one, "data") != old {
-			t.Fatalf("%d data keys, %s is used; want the next one to wait a day", got["data"], lastKey(one, "data"))
-		}
-		if !enters(one, loaded.Issuer, "totp", passcode(one)) {
-			t.Error("Alice does not come in while the next key waits")
-		}
-		s.c.Move(2 * time.Minute)
-		s.rotateDue()
-		if lastKey(one, "data") == old {
-			t.Fatal("the next key is not used after a day")
-		}
-		if !enters(one, loaded.Issuer, "totp", passcode(one)) {
-			t.Error("Alice does not come in with a secret of the version before")
-		}
-		if err := one.Keys.ResealData(t.Context(), 10, t.Logf); err != nil {
-			t.Fatal(err)
-		}
-		if err := one.Keys.CheckUnused(t.Context(), old); err != nil {
-			t.Errorf("after all was written anew: %v", err)
-		}
-		s.c.Move(time.Minute)
-		if !enters(one, loaded.Issuer, "totp", passcode(one)) {
-			t.Error("Alice does not come in with a secret that was written anew")
-		}
-		if events := one.EventsOf(mfa.EventKeysRotated); len(events) != 1 || !strings.HasPrefix(events[0].Detail["alg"], "XAES") {
-			t.Errorf("events = %+v", events)
 		}
 	})
 }

@@ -28,9 +28,9 @@ func TestCommandLine(t *testing.T) {
 	for _, tc := range []struct {
 		name, args string
 		code       int
-		out, err   string // in what it prints
+		out, err   string // contained in its output
 	}{
-		{"nothing said: help on standard error", "", cli.ExitUsage, "", "sallyport dev"},
+		{"no command: help on standard error", "", cli.ExitUsage, "", "sallyport dev"},
 		{"help", "help", cli.ExitOK, "sallyport migrate", ""},
 		{"help as a flag", "--help", cli.ExitOK, "Exit codes", ""},
 		{"help of a command", "dev -h", cli.ExitOK, "-data", ""},
@@ -42,13 +42,13 @@ func TestCommandLine(t *testing.T) {
 		{"an argument missing", "keyfile", cli.ExitUsage, "", "keyfile: 0 arguments, want 1"},
 		{"a port out of range", "dev --port 70000", cli.ExitUsage, "", "--port"},
 		{"a host that is no address", "dev --host example.com", cli.ExitUsage, "", "--host"},
-		{"a settings file that is not there", "serve --config " + filepath.Join(dir, "none.yaml"), cli.ExitFailed, "", "none.yaml"},
+		{"a missing settings file", "serve --config " + filepath.Join(dir, "none.yaml"), cli.ExitFailed, "", "none.yaml"},
 		{"settings with faults: each has a line", "serve", cli.ExitFailed, "", "\ndatabase: either dsn or dsn_file is required\nissuer: is required"},
 		{"a key file", "keyfile " + filepath.Join(dir, "keys"), cli.ExitOK, "", ""},
 		{"a key file is never replaced", "keyfile " + existing, cli.ExitFailed, "", "exist"},
 		{"an admin key", "adminkey " + filepath.Join(dir, "admin"), cli.ExitOK, "", ""},
 		{"an admin key is never replaced", "adminkey " + existing, cli.ExitFailed, "", "exist"},
-		{"dev leaves other people's folders alone", "dev --reset --data " + dir, cli.ExitFailed, "", "did not make"},
+		{"dev does not touch folders it did not create", "dev --reset --data " + dir, cli.ExitFailed, "", "did not make"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p, out, err := testProgram()

@@ -65,22 +65,22 @@ func value(f *dto.MetricFamily, labels ...string) float64 {
 	return -1
 }
 
-// busy calls do with a server that has served requests.
-func busy(t *testing.T, o *fixture, do func(h *server.Server)) {
+// withTraffic calls do with a server that has served requests.
+func withTraffic(t *testing.T, o *fixture, do func(h *server.Server)) {
 	o.withServer(func(h *server.Server) {
 		h.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/jwks.json", nil))
 		do(h)
 	})
 }
 
-// TestMetricsAreDescribed: each family of ours has one row in docs/metrics.md that
-// begins with its name, type and labels, and there is no other row.
+// Each family of the server has one row in docs/metrics.md, which begins with its name, type
+// and labels. There are no other rows.
 func TestMetricsAreDescribed(t *testing.T) {
 	text, err := os.ReadFile("../../docs/metrics.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	busy(t, newFixture(t), func(h *server.Server) {
+	withTraffic(t, newFixture(t), func(h *server.Server) {
 		want := map[string]bool{}
 		for name, f := range gather(t, h) {
 			if !strings.HasPrefix(name, "sallyport_") {
@@ -113,9 +113,8 @@ func TestMetricsAreDescribed(t *testing.T) {
 	})
 }
 
-// TestMetricsAreOfClosedLists: callers that are out for trouble add no label, and what
-// they did is counted where it belongs.
-func TestMetricsAreOfClosedLists(t *testing.T) {
+// Hostile callers cannot add label values, and their requests are counted under existing ones.
+func TestMetricLabelsAreClosedLists(t *testing.T) {
 	o := newFixture(t)
 	o.must("apply", o.file("state.yaml", `clients:
   - client_id: m2m
@@ -123,7 +122,7 @@ func TestMetricsAreOfClosedLists(t *testing.T) {
     grant_types: [client_credentials]
     scopes: [reports]
 `))
-	busy(t, o, func(h *server.Server) {
+	withTraffic(t, o, func(h *server.Server) {
 		for _, call := range []struct{ method, path, auth, body string }{
 			{"HOSTILE", "/hostile", "", ""}, {"GET", "/authorize?client_id=hostile&hostile=1", "", ""}, {"POST", "/hostile/token", "", ""},
 			{"POST", "/token", "hostile:hostile", "grant_type=client_credentials"}, {"POST", "/token", "m2m:hostile", "grant_type=hostile"},
@@ -147,7 +146,7 @@ func TestMetricsAreOfClosedLists(t *testing.T) {
 			r.SetBasicAuth("m2m", "hostile")
 			h.Handler.ServeHTTP(httptest.NewRecorder(), r)
 		}
-		// What a method nobody wrote down, or an event of a newer server, would do.
+		// As an unregistered method, or an event of a newer server, would do.
 		h.Journal.Note(h.Journal.Event(mfa.Caller{}, storage.Event{Kind: "hostile", Outcome: "hostile"}))
 		h.Journal.Note(h.Journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventMFAFailed, Detail: map[string]string{"method": "hostile"}}))
 		h.Journal.Note(h.Journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventAPIKeyRefused, Outcome: "hostile"}))
@@ -160,7 +159,7 @@ func TestMetricsAreOfClosedLists(t *testing.T) {
 			t.Errorf("%v allocations for one more event, want one at most", n)
 		}
 		all := gather(t, h)
-		closed(t, h, all)
+		checkLabels(t, h, all)
 		for _, c := range []struct {
 			family string
 			labels []string
@@ -190,8 +189,8 @@ func TestMetricsAreOfClosedLists(t *testing.T) {
 	})
 }
 
-// closed fails for every label value that is in no list.
-func closed(t *testing.T, h *server.Server, all map[string]*dto.MetricFamily) {
+// checkLabels requires that every label value is in a list.
+func checkLabels(t *testing.T, h *server.Server, all map[string]*dto.MetricFamily) {
 	t.Helper()
 	allowed := map[string][]string{
 		"class": {"2xx", "3xx", "4xx", "5xx"}, "route": {"none"},
@@ -225,8 +224,8 @@ func closed(t *testing.T, h *server.Server, all map[string]*dto.MetricFamily) {
 	}
 }
 
-// TestMetricsSayThatTheDatabaseIsAway: what it knows is gone from the page, the rest stays.
-func TestMetricsSayThatTheDatabaseIsAway(t *testing.T) {
+// Values read from the database are missing, all others remain.
+func TestMetricsReportAnUnreachableDatabase(t *testing.T) {
 	newFixture(t).withServer(func(h *server.Server) {
 		if err := h.Store.Close(); err != nil {
 			t.Fatal(err)
@@ -240,7 +239,7 @@ func TestMetricsSayThatTheDatabaseIsAway(t *testing.T) {
 			t.Errorf("failed calls = %v, want some", got)
 		}
 		if all["sallyport_clock_skew_seconds"] != nil || all["sallyport_outbox_messages"] != nil {
-			t.Error("a database that is away cannot have told its clock and its outbox")
+			t.Error("clock and outbox of an unreachable database are exported")
 		}
 	})
 }

@@ -11,11 +11,11 @@ import (
 	"sallyport/cmd/sallyport/servertest"
 )
 
-// line is a command line with what it does.
+// line is a command line with its result.
 type line struct {
 	name, args string
 	code       int
-	out, err   string // in what it prints
+	out, err   string // contained in its output
 }
 
 func (l line) play(t *testing.T, settings string) {
@@ -35,7 +35,7 @@ func TestMigrateCommandLine(t *testing.T) {
 			{"status", "migrate status", cli.ExitOK, "The database has this version's schema.", ""},
 			{"nothing to plan", "migrate plan", cli.ExitOK, "Nothing", ""},
 			{"up again", "migrate up", cli.ExitOK, "The database has this version's schema.", ""},
-			{"up without the word", "migrate", cli.ExitOK, "The database has this version's schema.", ""},
+			{"up is the default", "migrate", cli.ExitOK, "The database has this version's schema.", ""},
 			{"down without yes", "migrate down", cli.ExitFailed, "", "this would revert"},
 		} {
 			l.play(t, settings)
@@ -48,14 +48,14 @@ func TestMigrateCommandLine(t *testing.T) {
 			{"plan with statements", "migrate plan --sql", cli.ExitOK, "CREATE TABLE users", ""},
 			{"a server refuses", "serve", cli.ExitFailed, "", "it is older than this version of Sallyport; migrate it (sallyport migrate does it)"},
 			{"keys refuse", "keys list", cli.ExitFailed, "", "sallyport migrate does it"},
-			{"up tells each step", "migrate", cli.ExitOK, "0001_init.sql done in", ""},
+			{"up prints each step", "migrate", cli.ExitOK, "0001_init.sql done in", ""},
 		} {
 			l.play(t, settings)
 		}
 	})
 }
 
-// allTheWayDown takes every step back; the first one needs a word more.
+// allTheWayDown reverts every step; the first one needs another flag.
 func allTheWayDown(t *testing.T, settings string) {
 	t.Helper()
 	for range 100 {
@@ -69,7 +69,7 @@ func allTheWayDown(t *testing.T, settings string) {
 		line{"down to nothing", "migrate down --yes --drop-everything", cli.ExitOK, "0001_init.sql is reverted", ""}.play(t, settings)
 		return
 	}
-	t.Fatal("the first step was reverted without a word more")
+	t.Fatal("the first step was reverted without --drop-everything")
 }
 
 func TestBackupCommand(t *testing.T) {
@@ -81,12 +81,12 @@ func TestBackupCommand(t *testing.T) {
 		}
 		if strings.Contains(string(text), "sqlite:") {
 			line{"SQLite", "backup " + file, cli.ExitOK, "key file", ""}.play(t, settings)
-			line{"over a file that is there", "backup " + file, cli.ExitFailed, "", "exists"}.play(t, settings)
+			line{"over an existing file", "backup " + file, cli.ExitFailed, "", "exists"}.play(t, settings)
 			return
 		}
 		line{"PostgreSQL", "backup " + file, cli.ExitFailed, "", "pg_dump"}.play(t, settings)
 		if _, err := os.Stat(file); err == nil {
-			t.Error("there is a file all the same")
+			t.Error("a refused backup created its file")
 		}
 	})
 }

@@ -7,39 +7,39 @@ import (
 	"sallyport/cmd/sallyport/cli"
 )
 
-// overAServer is the test that plays others once more.
+// overAServer is the test that runs others again.
 const overAServer = "TestCommandsOverAServer"
 
-// TestCommandsOverAServer plays the tests of the commands a second time, with a server
-// that the commands talk to: what they print and do is the same.
+// TestCommandsOverAServer runs the tests of the commands again with a running server, which
+// the commands call: their output and effect are the same.
 func TestCommandsOverAServer(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
-		"users are made and shown":       TestUsersAreMadeAndShown,
-		"user commands refuse":           TestUserCommandsRefuse,
-		"disabling":                      TestDisablingAUserEndsEverything,
-		"resetting factors":              TestResettingFactorsEndsEverything,
-		"setting a password":             TestSettingAPassword,
-		"unlocking":                      TestUnlockingAUser,
-		"clients are shown":              TestClientsAreShownWithoutSecrets,
-		"a client secret is rotated":     TestAClientSecretIsRotatedWithoutAnOutage,
-		"a client is deleted":            TestADeletedClientIsGone,
-		"sessions":                       TestSessionsAreListedAndEnded,
-		"events":                         TestTheAuditTrailIsAsked,
-		"long trails":                    TestLongTrailsArePaged,
-		"an API key lives":               TestAnAPIKeyLives,
-		"apply makes":                    TestApplyMakesWhatTheFileSays,
-		"apply ends what a disabled has": TestApplyEndsWhatADisabledUserHas,
-		"apply tells every fault":        TestApplyTellsEveryFault,
-		"apply makes API keys":           TestApplyMakesAPIKeys,
-		"apply leaves what commands did": TestApplyLeavesWhatCommandsDidToAPIKeys,
-		"apply after an interruption":    TestAnInterruptedApplyIsFinishedByAnother,
+		"users are created and shown":       TestUsersAreCreatedAndShown,
+		"user commands refuse":              TestUserCommandsRefuse,
+		"disabling":                         TestDisablingAUserEndsEverything,
+		"resetting factors":                 TestResettingFactorsEndsEverything,
+		"setting a password":                TestSettingAPassword,
+		"unlocking":                         TestUnlockingAUser,
+		"clients are shown":                 TestClientsAreShownWithoutSecrets,
+		"a client secret is rotated":        TestClientSecretRotatesWithoutAnOutage,
+		"a client is deleted":               TestDeletingAClientDeletesItsTokens,
+		"sessions":                          TestSessionsAreListedAndEnded,
+		"events":                            TestAuditTrailIsSearched,
+		"long trails":                       TestLongAuditTrailsArePaged,
+		"API key lifecycle":                 TestAPIKeyLifecycle,
+		"apply creates":                     TestApplyCreatesTheDesiredState,
+		"apply ends access of the disabled": TestApplyEndsAccessOfADisabledUser,
+		"apply reports every fault":         TestApplyReportsEveryFault,
+		"apply creates API keys":            TestApplyCreatesAPIKeys,
+		"apply keeps what commands did":     TestApplyKeepsWhatCommandsDidToAPIKeys,
+		"apply after an interruption":       TestNextApplyCompletesAnInterruptedOne,
 	} {
 		t.Run(name, test)
 	}
 }
 
-// startServer plays serve until the test ends, and waits for an answer of its admin
-// listener over plain HTTP.
+// startServer runs serve until the test ends, and waits until its admin listener responds
+// with want over plain HTTP.
 func startServer(t *testing.T, settings, admin string, want int) {
 	t.Helper()
 	p, _, log := testProgram("SALLYPORT_CONFIG="+settings, "SALLYPORT_DRAIN_TIME=0s")

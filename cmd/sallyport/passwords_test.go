@@ -13,7 +13,7 @@ import (
 	"sallyport/config"
 )
 
-// Whoever sets a password, and wherever: it is the same rule, and the words name it.
+// Every way to set a password applies the same rule, and the error names it.
 func TestOneRuleForEveryNewPassword(t *testing.T) {
 	o := newFixture(t)
 	servertest.AppendSettings(t, o.settings, "passwords:\n  min_length: 13\n")
@@ -54,7 +54,7 @@ func breachedFile(t *testing.T, plain string) string {
 }
 
 func TestBreachedPasswordsAreRefusedEverywhere(t *testing.T) {
-	const stolen, fresh = "stolen elsewhere qzvk", "known to nobody qzvk"
+	const stolen, fresh = "stolen elsewhere qzvk", "in no breach qzvk"
 	o := newFixture(t)
 	o.secrets = []string{stolen, fresh}
 	file := breachedFile(t, stolen)
@@ -75,7 +75,7 @@ func TestBreachedPasswordsAreRefusedEverywhere(t *testing.T) {
 	}
 	c := servertest.NewAdminAPIWith(t, "passwords:\n  breached_file: "+file+"\n")
 	alice := string(c.Call("POST", "/users", map[string]any{"username": "alice"}).Done(201, "created").User)
-	answers := func(code int, want string) {
+	refuses := func(code int, want string) {
 		t.Helper()
 		for path, body := range map[string]map[string]any{"/users/" + alice + "/password": {"password": stolen}, "/users": {"username": "bob", "password": stolen}} {
 			r := c.Call("POST", path, body)
@@ -87,12 +87,12 @@ func TestBreachedPasswordsAreRefusedEverywhere(t *testing.T) {
 			}
 		}
 	}
-	answers(422, words)
+	refuses(422, words)
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
 	words = "cannot be searched, so no new password is accepted"
-	answers(503, words)
+	refuses(503, words)
 	if log := c.Log.String(); !strings.Contains(log, `"level":"ERROR"`) || !strings.Contains(log, "no such file") || strings.Contains(log, stolen) {
 		t.Errorf("the log: %s", log)
 	}
@@ -110,7 +110,7 @@ func TestBreachedPasswordsAreRefusedEverywhere(t *testing.T) {
 	}
 }
 
-func TestTheLeastLengthHasBounds(t *testing.T) {
+func TestMinimumPasswordLengthIsBounded(t *testing.T) {
 	for text, want := range map[string]string{"7": "must be from 8 to 64", "65": "must be from 8 to 64", "8": "", "64": "", "many": "whole number"} {
 		_, err := config.Parse("s", []byte("passwords: {min_length: "+text+"}"), nil)
 		if err == nil || strings.Contains(err.Error(), "passwords") != (want != "") || !strings.Contains(err.Error(), want) {

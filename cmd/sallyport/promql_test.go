@@ -16,7 +16,7 @@ type use struct {
 }
 
 // scan finds the metrics of a PromQL expression, and the labels it groups by. It knows as
-// much of the language as our own expressions need.
+// much of the language as the expressions in deploy need.
 func scan(expr string) (uses []use, by []string) {
 	var within []string
 	grouping := 0 // depth of the list of labels that is open; 0: none
@@ -78,7 +78,7 @@ func scan(expr string) (uses []use, by []string) {
 	return uses, by
 }
 
-func TestScanReadsWhatWeWrite(t *testing.T) {
+func TestScan(t *testing.T) {
 	uses, by := scan(`histogram_quantile(0.99, sum by (le, route) (rate(a_bucket{route!="none",class=~"2xx|(x)"}[5m]))) > 1 and max(b) / 3600 > 2 or (time() - c > 3)`)
 	if len(uses) != 3 || !slices.Equal(by, []string{"le", "route"}) {
 		t.Fatalf("uses %+v, by %v", uses, by)

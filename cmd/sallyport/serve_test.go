@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -19,11 +18,9 @@ import (
 
 	"sallyport/cmd/sallyport/cli"
 	"sallyport/cmd/sallyport/servertest"
-	"sallyport/config"
-	"sallyport/storage"
 )
 
-// run plays a command that must succeed and returns what it prints.
+// run runs a command that must succeed and returns its output.
 func run(t *testing.T, args ...string) string {
 	t.Helper()
 	p, out, err := testProgram()
@@ -48,7 +45,7 @@ func get(t *testing.T, address string) (int, string) {
 	return r.StatusCode, string(body)
 }
 
-// until asks an address again and again until it answers with a status.
+// until requests an address repeatedly until it responds with a status.
 func until(t *testing.T, address string, want int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -61,7 +58,7 @@ func until(t *testing.T, address string, want int) {
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("%s never answered with %d", address, want)
+			t.Fatalf("%s never responded with %d", address, want)
 		case <-tick.C:
 		}
 	}
@@ -70,7 +67,7 @@ func until(t *testing.T, address string, want int) {
 func TestServeStartsDrainsAndStops(t *testing.T) {
 	t.Cleanup(func() {
 		http.DefaultClient.CloseIdleConnections()
-		// gorm's statement cache ticks on after its database is closed; it is one goroutine a process.
+		// gorm's statement cache keeps one goroutine for each process after its database is closed.
 		goleak.VerifyNone(t, goleak.IgnoreAnyFunction("gorm.io/gorm/internal/lru.NewLRU[...].func1"))
 	})
 	settings, public, admin := servertest.NewInstallation(t)
@@ -113,7 +110,7 @@ func TestServeStartsDrainsAndStops(t *testing.T) {
 	}
 }
 
-func TestServeNeedsAKeyFileThatIsItsOwn(t *testing.T) {
+func TestServeNeedsItsOwnKeyFile(t *testing.T) {
 	settings, _, _ := servertest.NewInstallation(t)
 	keys := filepath.Join(filepath.Dir(settings), "keys")
 	serve := func() string {
@@ -127,7 +124,7 @@ func TestServeNeedsAKeyFileThatIsItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := serve(); !strings.Contains(got, "key_file") {
-		t.Errorf("a key file for everybody: %q", got)
+		t.Errorf("a key file that others can read: %q", got)
 	}
 	if err := os.Remove(keys); err != nil {
 		t.Fatal(err)
@@ -152,7 +149,7 @@ func TestServeNeedsAnAdminKey(t *testing.T) {
 		prepare func()
 		want    string
 	}{
-		{"a file for everybody", spoil(strings.Repeat("k", 43), 0o644), "admin_key_file: mode 0644 gives others access"},
+		{"a file that others can read", spoil(strings.Repeat("k", 43), 0o644), "admin_key_file: mode 0644 gives others access"},
 		{"a short key", spoil("geheim", 0o600), "admin_key_file: want one line of 43 characters"},
 		{"a placeholder", spoil(strings.Repeat("A", 43), 0o600), "admin_key_file: this key is a placeholder"},
 		{"no file", func() { _ = os.Remove(key) }, "admin_key_file: open "},
@@ -186,11 +183,11 @@ func TestServeRefusesAnEmptyDatabase(t *testing.T) {
 		t.Errorf("exit code %d, want %d", code, cli.ExitFailed)
 	}
 	if !strings.Contains(errOut.String(), "sallyport migrate") {
-		t.Errorf("error = %s, want the way out in it", errOut)
+		t.Errorf("error = %s, want the remedy in it", errOut)
 	}
 }
 
-func TestServePrintsTheSettingsInForce(t *testing.T) {
+func TestServePrintsTheSettingsInEffect(t *testing.T) {
 	settings, public, _ := servertest.NewInstallation(t)
 	out := run(t, "serve", "--config", settings, "--print")
 	if !strings.Contains(out, "issuer: http://"+public) || !strings.Contains(out, "access_token: 10m") {
@@ -198,63 +195,7 @@ func TestServePrintsTheSettingsInForce(t *testing.T) {
 	}
 }
 
-func TestApplyIsIdempotent(t *testing.T) {
-	settings, _, _ := servertest.NewInstallation(t)
-	file := filepath.Join(filepath.Dir(settings), "state.yaml")
-	apply := func(name string) string {
-		t.Helper()
-		text := fmt.Sprintf("clients:\n  - client_id: shop\n    client_name: %s\n    public: true\n    redirect_uris: [https://shop.example.com/cb]\nusers:\n  - username: Alice\n    email: alice@example.com\n    password: correct horse %s\n", name, name)
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		lines := strings.Split(strings.TrimSpace(run(t, "apply", "--config", settings, file)), "\n")
-		return lines[len(lines)-1]
-	}
-	for _, tc := range []struct{ what, name, want string }{
-		{"the first time everything is made", "Shop", "Clients: 1 created, 0 changed, 0 deleted. Users: 1 created, 0 changed."},
-		{"the second time nothing happens", "Shop", "Nothing to do."},
-		{"a client that differs is replaced, a user keeps the password", "Store", "Clients: 0 created, 1 changed, 0 deleted. Users: 0 created, 0 changed."},
-	} {
-		if got := apply(tc.name); got != tc.want {
-			t.Errorf("%s: %q, want %q", tc.what, got, tc.want)
-		}
-	}
-	p, _, _ := testProgram()
-	c, err := config.Load(settings, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := openServer(t.Context(), p, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	client, err := h.Store.Client(t.Context(), "shop")
-	if err != nil || client.Name != "Store" || !client.UpdatedAt.After(client.CreatedAt) {
-		t.Errorf("client = %+v, %v", client, err)
-	}
-	account, err := h.Store.AccountByIdentifier(t.Context(), "alice")
-	if err != nil || len(account.Identifiers) != 2 || account.User.Status != storage.UserActive {
-		t.Errorf("account = %+v, %v", account.User, err)
-	}
-}
-
-func TestApplyRefusesAFileWithFaultsWhole(t *testing.T) {
-	settings, _, _ := servertest.NewInstallation(t)
-	file := filepath.Join(filepath.Dir(settings), "state.yaml")
-	if err := os.WriteFile(file, []byte("clients:\n  - client_id: shop\n    publik: true\nusers:\n  - username: alice\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p, _, errOut := testProgram()
-	if code := p.Main(context.Background(), commands(), []string{"apply", "--config", settings, file}); code != cli.ExitFailed {
-		t.Errorf("exit code %d, want %d", code, cli.ExitFailed)
-	}
-	if !strings.Contains(errOut.String(), "state.yaml:3: clients[0].publik: there is no such key") {
-		t.Errorf("error = %s", errOut)
-	}
-}
-
-// token asks for a token with client credentials.
+// token requests a token with client credentials.
 func token(t *testing.T, issuer, id, secret string) map[string]any {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodPost, issuer+"/token", strings.NewReader(url.Values{"grant_type": {"client_credentials"}}.Encode()))

@@ -79,11 +79,11 @@ func (o *trialSource) passwords(t *testing.T) map[string]effect {
 }
 
 // failLogins sends n wrong passwords for a number of names, and returns the last response.
-func (s *trial) failLogins(n, names int) answer {
+func (s *trial) failLogins(n, names int) object {
 	s.Helper()
-	login, last := s.begin("own"), answer{}
+	login, last := s.begin("own"), object{}
 	for i := range n {
-		last = s.call(login, "/password", "identifier", fmt.Sprintf("stranger%d", i%names), "password", "wrong")
+		last = s.call(login, "/password", "identifier", fmt.Sprintf("user%d", i%names), "password", "wrong")
 	}
 	return last
 }

@@ -20,26 +20,26 @@ const (
 	trialCallback = "http://127.0.0.1:9/cb"
 )
 
-// answer is an object of JSON.
-type answer = map[string]any
+// object is a JSON object.
+type object = map[string]any
 
-func trialParams(client string) answer {
+func trialParams(client string) object {
 	scope := "openid"
 	if client == "own" {
 		scope += " offline_access"
 	}
-	return answer{"response_type": "code", "client_id": client, "redirect_uri": trialCallback, "scope": scope, "state": "0123456789",
+	return object{"response_type": "code", "client_id": client, "redirect_uri": trialCallback, "scope": scope, "state": "0123456789",
 		"code_challenge": webtest.Challenge(strings.Repeat("v", 43)), "code_challenge_method": "S256"}
 }
 
 // begin begins a login by program and returns the handles of the login.
-func (s *trial) begin(client string) answer {
+func (s *trial) begin(client string) object {
 	s.Helper()
-	return answer{"request_id": s.json(trialAPI+"/requests", trialParams(client))["request_id"]}
+	return object{"request_id": s.json(trialAPI+"/requests", trialParams(client))["request_id"]}
 }
 
 // call makes a call of the login API about a login.
-func (s *trial) call(login answer, call string, pairs ...any) answer {
+func (s *trial) call(login object, call string, pairs ...any) object {
 	s.Helper()
 	members := maps.Clone(login)
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -49,7 +49,7 @@ func (s *trial) call(login answer, call string, pairs ...any) answer {
 }
 
 // signIn begins a login and proves name and password.
-func (s *trial) signIn(client, name string) answer {
+func (s *trial) signIn(client, name string) object {
 	s.Helper()
 	login := s.begin(client)
 	r := s.call(login, "/password", "identifier", name, "password", alicePass)
@@ -70,7 +70,7 @@ func (s *trial) appCode(at time.Time, secret string) string {
 }
 
 // redeem signs Nora in at the client own and exchanges the code for tokens, after a wait.
-func (s *trial) redeem(wait time.Duration) answer {
+func (s *trial) redeem(wait time.Duration) object {
 	s.Helper()
 	finished := s.call(s.signIn("own", "nora"), "/finish")
 	s.clock.Move(wait)
@@ -78,20 +78,20 @@ func (s *trial) redeem(wait time.Duration) answer {
 		"redirect_uri": {trialCallback}, "code_verifier": {strings.Repeat("v", 43)}})
 }
 
-func (s *trial) refresh(token any) answer {
+func (s *trial) refresh(token any) object {
 	s.Helper()
 	return s.form("/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"own"}, "refresh_token": {fmt.Sprint(token)}})
 }
 
 // jwtPart returns a part of a JWT: 0 its header, 1 its claims.
-func (s *trial) jwtPart(token any, n int) answer {
+func (s *trial) jwtPart(token any, n int) object {
 	s.Helper()
 	parts := strings.Split(fmt.Sprint(token), ".")
 	if len(parts) != 3 {
 		s.Fatalf("no JWT: %v", token)
 	}
 	text, err := base64.RawURLEncoding.DecodeString(parts[n])
-	out := answer{}
+	out := object{}
 	if err == nil {
 		err = json.Unmarshal(text, &out)
 	}
@@ -163,7 +163,7 @@ func (s *trial) verify(wait time.Duration) string {
 	if err != nil {
 		s.Fatal(err)
 	}
-	post := func(path string, members answer) answer {
+	post := func(path string, members object) object {
 		text, err := json.Marshal(members)
 		if err != nil {
 			s.Fatal(err)
@@ -171,25 +171,25 @@ func (s *trial) verify(wait time.Duration) string {
 		cookies := httptest.NewRequest("GET", "/", nil)
 		b.jar.Put(cookies)
 		r := s.read(s.send("POST", "/verification-srv/authentication/totp/"+path, "application/json", string(text), "Cookie", cookies.Header.Get("Cookie")))
-		data, ok := r["data"].(answer)
+		data, ok := r["data"].(object)
 		if !ok {
 			s.Fatalf("%s: %v", path, r)
 		}
 		return data
 	}
 	request := at.Query().Get("requestId")
-	d := post("initiation", answer{"request_id": request, "identifier": "vera", "usage_type": "PASSWORDLESS_AUTHENTICATION"})
-	post("verification", answer{"exchange_id": d["exchange_id"].(answer)["exchange_id"], "passcode": s.appCode(s.clock.Now(), aliceSecret)})
+	d := post("initiation", object{"request_id": request, "identifier": "vera", "usage_type": "PASSWORDLESS_AUTHENTICATION"})
+	post("verification", object{"exchange_id": d["exchange_id"].(object)["exchange_id"], "passcode": s.appCode(s.clock.Now(), aliceSecret)})
 	s.clock.Move(wait)
 	return b.request("POST", "/login-srv/verification/login", url.Values{"requestId": {request}, "verificationType": {"TOTP"},
 		"sub": {fmt.Sprint(d["sub"])}, "status_id": {fmt.Sprint(d["status_id"])}}.Encode()).Header().Get("Location")
 }
 
 // enroll enrols an authenticator app for Nora, and confirms it after a wait.
-func (s *trial) enroll(wait time.Duration) answer {
+func (s *trial) enroll(wait time.Duration) object {
 	s.Helper()
 	login := s.signIn("strict", "nora")
-	begun := s.call(login, "/enroll", "method", "totp")["enrollment"].(answer)
+	begun := s.call(login, "/enroll", "method", "totp")["enrollment"].(object)
 	s.clock.Move(wait)
 	return s.call(login, "/enroll/confirm", "exchange_id", begun["exchange_id"], "passcode", s.appCode(s.clock.Now(), begun["secret"].(string)))
 }
@@ -239,7 +239,7 @@ func (o *trialSource) lifetimes() map[string]effect {
 		}},
 		"lifetimes.exchange": {value: "60s", want: "invalid_exchange", show: func(s *trial) string {
 			login := s.open().signIn("strict", "vera")
-			exchange := s.call(login, "/initiate", "method", "totp", "usage", "second")["exchange"].(answer)["exchange_id"]
+			exchange := s.call(login, "/initiate", "method", "totp", "usage", "second")["exchange"].(object)["exchange_id"]
 			s.clock.Move(2 * time.Minute)
 			return fmt.Sprint(s.call(login, "/verify", "method", "totp", "usage", "second", "exchange_id", exchange, "passcode", s.appCode(s.clock.Now(), aliceSecret)))
 		}},

@@ -166,16 +166,16 @@ func peek(address, auth string) func(s *trial) string {
 				s.Fatal(err)
 			}
 			r.Header.Set("Authorization", auth)
-			answer, err := client.Do(r)
+			response, err := client.Do(r)
 			if err != nil {
 				out = err.Error()
 				return
 			}
-			defer answer.Body.Close()
-			body, err := io.ReadAll(answer.Body)
-			out = fmt.Sprintf("%s %s %v", answer.Status, body, err)
-			if answer.TLS != nil {
-				out += " over TLS with " + answer.TLS.PeerCertificates[0].SerialNumber.String()
+			defer response.Body.Close()
+			body, err := io.ReadAll(response.Body)
+			out = fmt.Sprintf("%s %s %v", response.Status, body, err)
+			if response.TLS != nil {
+				out += " over TLS with " + response.TLS.PeerCertificates[0].SerialNumber.String()
 			}
 		})
 		return out

@@ -13,14 +13,14 @@ import (
 	"sallyport/cmd/sallyport/servertest"
 )
 
-// Whoever looks after the database sees that a server did not fit it.
-func TestWhatKeepsAServerFromStartingIsInTheAuditTrail(t *testing.T) {
+// The audit trail shows that a server with the wrong keys tried to start.
+func TestStartFaultIsInTheAuditTrail(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		state := filepath.Join(filepath.Dir(settings), "state.yaml")
 		if err := os.WriteFile(state, []byte(servertest.MachineState), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		run(t, "apply", "--config", settings, state) // makes the keys
+		run(t, "apply", "--config", settings, state) // creates the keys
 		file := filepath.Join(filepath.Dir(settings), "keys")
 		good, err := os.ReadFile(file)
 		if err != nil {

@@ -38,7 +38,7 @@ func tracedServer(t *testing.T, o *fixture, environ []string, do func(h *server.
 	return h, log.String()
 }
 
-func ask(h *server.Server, peer, method, path, auth, body, parent string) int {
+func send(h *server.Server, peer, method, path, auth, body, parent string) int {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r.RemoteAddr = peer + ":4000"
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -60,23 +60,22 @@ const (
 	theirParent = "00-" + theirTrace + "-" + theirSpan + "-01"
 )
 
-// TestTracesHoldNothingThatWasSent: hostile texts in every place of a request reach no
-// span, and only a trusted proxy's trace is continued.
-func TestTracesHoldNothingThatWasSent(t *testing.T) {
+// Hostile texts anywhere in a request reach no span, and only a trusted proxy's trace is continued.
+func TestTracesHoldNoInput(t *testing.T) {
 	to := collector.New(t)
 	o := newFixture(t)
 	headers := o.file("headers", "X-Key: the key of the collector\n")
 	o.must("apply", o.file("state.yaml", "clients:\n  - client_id: shop\n    client_secret: \"a secret of the shop, long enough\"\n    redirect_uris: [https://shop.example/cb]\n    grant_types: [authorization_code, refresh_token]\n    scopes: [openid]\n"))
 	const shop = "shop:a secret of the shop, long enough"
 	_, log := tracedServer(t, o, []string{"SALLYPORT_TRACING_ENDPOINT=" + to.URL, "SALLYPORT_TRACING_HEADERS_FILE=" + headers, "SALLYPORT_TRUSTED_PROXIES=10.0.0.0/8"}, func(h *server.Server) {
-		ask(h, "192.0.2.1", "GET", "/authorize?client_id=hostile&scope=hostile&redirect_uri=hostile", "", "", theirParent)
-		ask(h, "10.1.2.3", "GET", "/authorize?client_id=shop&scope=hostile&response_type=hostile&state=hostile&redirect_uri=https%3A%2F%2Fshop.example%2Fcb", "", "", theirParent)
+		send(h, "192.0.2.1", "GET", "/authorize?client_id=hostile&scope=hostile&redirect_uri=hostile", "", "", theirParent)
+		send(h, "10.1.2.3", "GET", "/authorize?client_id=shop&scope=hostile&response_type=hostile&state=hostile&redirect_uri=https%3A%2F%2Fshop.example%2Fcb", "", "", theirParent)
 		for _, body := range []string{"grant_type=authorization_code&code=hostile&redirect_uri=hostile&code_verifier=hostile", "grant_type=refresh_token&refresh_token=hostile&scope=hostile",
 			"grant_type=client_credentials&scope=hostile&hostile=hostile", "grant_type=authorization_code&code=" + strings.Repeat("h", 43) + "&client_id=hostile"} {
-			ask(h, "192.0.2.1", "POST", "/token", shop, body, theirParent)
+			send(h, "192.0.2.1", "POST", "/token", shop, body, theirParent)
 		}
-		ask(h, "192.0.2.1", "HOSTILE", "/hostile", "", "", theirParent)
-		ask(h, "192.0.2.1", "POST", "/introspect", shop, "token=hostile", theirParent)
+		send(h, "192.0.2.1", "HOSTILE", "/hostile", "", "", theirParent)
+		send(h, "192.0.2.1", "POST", "/introspect", shop, "token=hostile", theirParent)
 	})
 	spans := to.Spans()
 	allowed := []string{"http.request.method", "http.route", "http.response.status_code", "sallyport.correlation_id", "db.system.name"}
@@ -95,7 +94,7 @@ func TestTracesHoldNothingThatWasSent(t *testing.T) {
 		case s.Parent == theirSpan:
 			roots++
 		case continued && s.Parent == "":
-			t.Errorf("%s is nobody's child", s.Name)
+			t.Errorf("%s has no parent", s.Name)
 		}
 	}
 	for _, want := range []string{"GET /authorize", "POST /token", "other none", "POST /introspect", "Fosite.NewAccessRequest", "read client"} {
@@ -115,11 +114,11 @@ func TestTracesHoldNothingThatWasSent(t *testing.T) {
 	}
 }
 
-func TestNothingIsTracedThatIsNotSampled(t *testing.T) {
+func TestUnsampledRequestsAreNotTraced(t *testing.T) {
 	to := collector.New(t)
 	tracedServer(t, newFixture(t), []string{"SALLYPORT_TRACING_ENDPOINT=" + to.URL + "/", "SALLYPORT_TRACING_SAMPLE_RATIO=0", "SALLYPORT_TRUSTED_PROXIES=10.0.0.0/8"}, func(h *server.Server) {
-		ask(h, "192.0.2.1", "GET", "/authorize?client_id=shop", "", "", theirParent)
-		ask(h, "10.0.0.1", "GET", "/authorize?client_id=shop", "", "", strings.TrimSuffix(theirParent, "1")+"0")
+		send(h, "192.0.2.1", "GET", "/authorize?client_id=shop", "", "", theirParent)
+		send(h, "10.0.0.1", "GET", "/authorize?client_id=shop", "", "", strings.TrimSuffix(theirParent, "1")+"0")
 		if n := value(gather(t, h)["sallyport_spans_ended_total"]); n != 0 {
 			t.Errorf("%v spans, want none", n)
 		}
@@ -129,37 +128,36 @@ func TestNothingIsTracedThatIsNotSampled(t *testing.T) {
 	}
 }
 
-// TestACollectorThatIsNoGoodHarmsNobody: one that hangs, one that refuses with our own
-// key in its answer, one that sends elsewhere and one that is not there.
-func TestACollectorThatIsNoGoodHarmsNobody(t *testing.T) {
+// Collectors that hang, refuse with the key in the response, redirect or do not exist.
+func TestFaultyCollectorHarmsNoRequest(t *testing.T) {
 	elsewhere, over := collector.New(t), make(chan struct{})
-	for name, answer := range map[string]http.HandlerFunc{
-		"one that hangs": func(http.ResponseWriter, *http.Request) { <-over },
-		"one that refuses": func(w http.ResponseWriter, r *http.Request) {
+	for name, handler := range map[string]http.HandlerFunc{
+		"hangs": func(http.ResponseWriter, *http.Request) { <-over },
+		"refuses": func(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, r.Header.Get("X-Key"), http.StatusForbidden)
 		},
-		"one that sends elsewhere": func(w http.ResponseWriter, r *http.Request) {
+		"redirects": func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, elsewhere.URL+"/v1/traces", http.StatusTemporaryRedirect)
 		},
-		"one that is not there": nil,
+		"does not exist": nil,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := newFixture(t)
 			endpoint := "http://" + servertest.FreeAddress(t)
-			if answer != nil {
-				s := httptest.NewServer(answer)
+			if handler != nil {
+				s := httptest.NewServer(handler)
 				t.Cleanup(s.Close)
 				endpoint = s.URL
 			}
 			const requests = 3 * tracing.Queue
-			if name == "one that hangs" {
+			if name == "hangs" {
 				t.Cleanup(func() { close(over) }) // before its server is closed, which waits for it
 			}
 			h, log := tracedServer(t, o, []string{"SALLYPORT_LOG_LEVEL=warn", "SALLYPORT_TRACING_ENDPOINT=" + endpoint,
 				"SALLYPORT_TRACING_HEADERS_FILE=" + o.file("headers", "X-Key: the key of the collector\n")}, func(h *server.Server) {
 				for range requests {
-					if code := ask(h, "192.0.2.1", "GET", "/jwks.json", "", "", ""); code != http.StatusOK {
+					if code := send(h, "192.0.2.1", "GET", "/jwks.json", "", "", ""); code != http.StatusOK {
 						t.Fatalf("code %d", code)
 					}
 				}
@@ -171,7 +169,7 @@ func TestACollectorThatIsNoGoodHarmsNobody(t *testing.T) {
 			if n := value(all["sallyport_spans_exported_total"], "outcome", "ok"); n != 0 {
 				t.Errorf("%v spans were sent", n)
 			}
-			// Whoever hangs is given up when the stop has lasted long enough.
+			// A collector that hangs is abandoned at the deadline of the stop.
 			if !strings.Contains(log, "do not reach the collector") && !strings.Contains(log, "send the last traces: context deadline exceeded") || strings.Contains(log, "key of the collector") {
 				t.Errorf("log = %s, want a line about it without the key", log)
 			}
@@ -184,7 +182,7 @@ func TestACollectorThatIsNoGoodHarmsNobody(t *testing.T) {
 	})
 }
 
-// BenchmarkTracing is what traces cost a request that needs no database.
+// BenchmarkTracing measures what traces cost a request that needs no database.
 func BenchmarkTracing(b *testing.B) {
 	to := collector.New(b)
 	for _, c := range []struct {
@@ -213,7 +211,7 @@ func BenchmarkTracing(b *testing.B) {
 			defer h.Close()
 			b.ReportAllocs()
 			for b.Loop() {
-				if code := ask(h, "192.0.2.1", "GET", "/jwks.json", "", "", ""); code != http.StatusOK {
+				if code := send(h, "192.0.2.1", "GET", "/jwks.json", "", "", ""); code != http.StatusOK {
 					b.Fatal(code)
 				}
 			}

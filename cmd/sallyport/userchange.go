@@ -96,7 +96,7 @@ func userCreate(ctx context.Context, p *cli.Program, args []string) error {
 	var pending bool
 	f := p.Flags("user create", "create a user; one of the three names is required", "[flags]",
 		"For profiles, factors, recovery codes and password hashes use a desired-state file: sallyport apply.")
-	given := func(key string) func(string) error {
+	text := func(key string) func(string) error {
 		return func(value string) error { body[key] = value; return nil }
 	}
 	verified := func(key string) func(string) error {
@@ -106,11 +106,11 @@ func userCreate(ctx context.Context, p *cli.Program, args []string) error {
 			return err
 		}
 	}
-	f.Func("id", "`id` of the user, in the form 8-4-4-4-12; default: a new one", given("id"))
-	f.Func("username", "`name` without spaces and @", given("username"))
-	f.Func("email", "e-mail `address`", given("email"))
+	f.Func("id", "`id` of the user, in the form 8-4-4-4-12; default: a new one", text("id"))
+	f.Func("username", "`name` without spaces and @", text("username"))
+	f.Func("email", "e-mail `address`", text("email"))
 	f.BoolFunc("email-verified", "the address is verified", verified("email_verified"))
-	f.Func("phone", "`number` in international form, +4915112345678", given("phone_number"))
+	f.Func("phone", "`number` in international form, +4915112345678", text("phone_number"))
 	f.BoolFunc("phone-verified", "the number is verified", verified("phone_number_verified"))
 	f.StringVar(&file, "password-file", "", "`file` with the password, one line; - is standard input; default: no password yet")
 	f.BoolVar(&pending, "pending", false, "the user becomes active when they first prove a factor")

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestVersionSaysWhatThisIs(t *testing.T) {
+func TestVersion(t *testing.T) {
 	setting := func(key, value string) debug.BuildSetting { return debug.BuildSetting{Key: key, Value: value} }
 	release := debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "v1.2.3"}, Settings: []debug.BuildSetting{
 		setting("GOOS", "linux"), setting("GOARCH", "arm64"), setting("vcs.revision", "abc"), setting("vcs.time", "2026-11-21T07:45:28Z"), setting("vcs.modified", "false")}}

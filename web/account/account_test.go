@@ -42,7 +42,7 @@ func TestSigningIn(t *testing.T) {
 	b.Must("/login", 200)
 }
 
-func TestTheCallbackIsForThisBrowser(t *testing.T) {
+func TestCallbackIsBoundToItsBrowser(t *testing.T) {
 	h := newFixture(t)
 	h.User("ada", "")
 	b := h.browser()
@@ -85,7 +85,7 @@ func stateOf(t *testing.T, h *fixture, b *browser) string {
 	return r.Params.Get("state")
 }
 
-// add sets up a device on the page that asks for its name.
+// add sets up a device on the page that requests its name.
 func (b *browser) add(user storage.UserID, name, shape string) {
 	b.h.T.Helper()
 	b.Must("/account/add", 200, `id="totp-name"`, `id="totp-shape"`)
@@ -170,7 +170,7 @@ func TestOldSessionsReauthenticate(t *testing.T) {
 	}
 }
 
-func TestThePasswordAloneChangesNoFactor(t *testing.T) {
+func TestPasswordAloneChangesNoFactor(t *testing.T) {
 	h := newFixture(t)
 	id := h.User("ada", totpKey, "aaaaaaaaaaaaaaaaaaaaaaaa") // imported: a login does not require it
 	b := h.browser()

@@ -27,7 +27,7 @@ const (
 
 // signIn begins a login that returns to a place on this page. The state is bound to the
 // browser: a login that another site began ends in an error.
-func (p *Pages) signIn(c *gin.Context, then string, asked url.Values) {
+func (p *Pages) signIn(c *gin.Context, then string, params url.Values) {
 	browser := web.Bind(c)
 	state := p.look.Sign(statePurpose, browser, then)
 	// Nothing uses the verifier: the code is never redeemed, and as the verifier is derived
@@ -35,7 +35,7 @@ func (p *Pages) signIn(c *gin.Context, then string, asked url.Values) {
 	challenge := sha256.Sum256([]byte(p.look.Sign(verifierPurpose, browser, state)))
 	q := url.Values{"response_type": {"code"}, "client_id": {string(clientID)}, "redirect_uri": {p.issuer + callback}, "scope": {"openid"},
 		"state": {state}, "code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"}}
-	for name, values := range asked {
+	for name, values := range params {
 		q[name] = values
 	}
 	if locales := c.Query("ui_locales"); locales != "" {
@@ -139,11 +139,11 @@ func (p *Pages) confirm(c *gin.Context, call ownerCall) {
 	if !ownPlace(then) {
 		then = home
 	}
-	asked := url.Values{"max_age": {freshAge}}
+	params := url.Values{"max_age": {freshAge}}
 	if slices.ContainsFunc(p.accounts.Held(call.owner.Account), func(h selfservice.Held) bool { return h.Info.Second }) {
-		asked.Set("acr_values", string(mfa.AAL2))
+		params.Set("acr_values", string(mfa.AAL2))
 	}
-	p.signIn(c, then, asked)
+	p.signIn(c, then, params)
 }
 
 // requireFresh reports whether the user's proof is recent enough; if not, it shows how to renew it.

@@ -74,19 +74,19 @@ func (p *Pages) showAdd(c *gin.Context, call ownerCall, code int, d addPage, cho
 	p.show(c, call, code, "account_add", d, a)
 }
 
-// add begins an enrolment, or confirms the one that has begun.
+// add begins an enrolment, or confirms the pending one.
 func (p *Pages) add(c *gin.Context, call ownerCall) {
 	if exchangeID := storage.ExchangeID(c.PostForm("exchange")); exchangeID != "" {
 		p.confirmFactor(c, call, exchangeID)
 		return
 	}
 	d, chosen := addPage{Method: c.PostForm("method"), Name: c.PostForm("name")}, c.PostForm("shape")
-	begun, err := p.verifier.Enroll(c.Request.Context(), call.caller, exchange.SignedIn(call.owner), exchange.NewFactor{Method: d.Method, Name: d.Name, Shape: shapeOf(chosen)})
+	enrollment, err := p.verifier.Enroll(c.Request.Context(), call.caller, exchange.SignedIn(call.owner), exchange.NewFactor{Method: d.Method, Name: d.Name, Shape: shapeOf(chosen)})
 	if err != nil {
 		p.retry(c, call, err, func(code int, a *page.Alert) { p.showAdd(c, call, code, d, chosen, a) })
 		return
 	}
-	d.Handout = page.HandoutOf(begun)
+	d.Handout = page.HandoutOf(enrollment)
 	p.show(c, call, http.StatusOK, "account_add", d, nil)
 }
 
@@ -105,7 +105,7 @@ func (p *Pages) confirmFactor(c *gin.Context, call ownerCall, exchangeID storage
 	p.retry(c, call, wrong, func(code int, a *page.Alert) {
 		// After a typo the same secret is shown, until its enrolment expires: the user
 		// need not scan again.
-		begun, err := p.verifier.Enrollment(ctx, call.caller, exchange.SignedIn(call.owner), exchangeID)
+		enrollment, err := p.verifier.Enrollment(ctx, call.caller, exchange.SignedIn(call.owner), exchangeID)
 		if mfa.CodeOf(err) != "" {
 			if p.addable(c, call, method) {
 				p.showAdd(c, call, code, addPage{Method: method}, "", &page.Alert{Key: "code.enrollment_expired"})
@@ -116,7 +116,7 @@ func (p *Pages) confirmFactor(c *gin.Context, call ownerCall, exchangeID storage
 			p.fail(c, call, err)
 			return
 		}
-		p.show(c, call, code, "account_add", addPage{Method: begun.Method, Handout: page.HandoutOf(begun)}, a)
+		p.show(c, call, code, "account_add", addPage{Method: enrollment.Method, Handout: page.HandoutOf(enrollment)}, a)
 	})
 }
 

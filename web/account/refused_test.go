@@ -21,11 +21,11 @@ func TestEveryCodeHasARefusal(t *testing.T) {
 	for _, code := range mfa.Codes() {
 		r, ok := refusals[code]
 		if !ok || r.status < 400 || r.status >= 600 {
-			t.Errorf("%s is answered with %d", code, r.status)
+			t.Errorf("%s has the status %d", code, r.status)
 		}
 	}
 	if len(refusals) != len(mfa.Codes()) {
-		t.Errorf("%d answers for %d codes", len(refusals), len(mfa.Codes()))
+		t.Errorf("%d refusals for %d codes", len(refusals), len(mfa.Codes()))
 	}
 }
 
@@ -156,7 +156,7 @@ func TestLockedFactorIsShown(t *testing.T) {
 	b.Must("/account/add", 403, "Your second step is switched off")
 }
 
-func TestPagesAreSoundAndKeepTheirPolicy(t *testing.T) {
+func TestPagesRenderUnderTheirPolicy(t *testing.T) {
 	h := newFixture(t)
 	id := h.User("ada", totpKey)
 	device := string(h.devices(id)[""].ID)

@@ -16,7 +16,7 @@ import (
 	"sallyport/web/problem"
 )
 
-// Every failed call is answered with a Problem. Its Detail is for an operator: the
+// The response to every failed call is a Problem. Its Detail is for an operator: the
 // commands print it. Its Parameter is one of the query.
 type (
 	Problem = problem.Problem

@@ -30,7 +30,7 @@ type failing struct {
 
 func (f failing) Mount(r gin.IRouter) { r.POST("/fail", func(c *gin.Context) { f.fail(c, f.err) }) }
 
-func answer(t *testing.T, err error) (*httptest.ResponseRecorder, Problem, string) {
+func respond(t *testing.T, err error) (*httptest.ResponseRecorder, Problem, string) {
 	t.Helper()
 	var log strings.Builder
 	s := &Surface{log: slog.New(slog.NewTextHandler(&log, nil))}
@@ -49,7 +49,7 @@ func answer(t *testing.T, err error) (*httptest.ResponseRecorder, Problem, strin
 
 func TestEveryCodeHasARefusal(t *testing.T) {
 	for _, code := range mfa.Codes() {
-		w, p, _ := answer(t, fmt.Errorf("operation: %w", &mfa.Error{Code: code, RetryAfter: 1500 * time.Millisecond, Err: errors.New("hidden cause")}))
+		w, p, _ := respond(t, fmt.Errorf("operation: %w", &mfa.Error{Code: code, RetryAfter: 1500 * time.Millisecond, Err: errors.New("hidden cause")}))
 		if w.Code < 400 || w.Code >= 600 || w.Code == 500 || p.Status != w.Code || p.Code != string(code) || p.Detail == "" ||
 			p.Title != http.StatusText(w.Code) || p.Support == "" || w.Header().Get("Retry-After") != "2" {
 			t.Errorf("%s = %d %s, want a form of its own", code, w.Code, w.Body)
@@ -80,7 +80,7 @@ func TestOtherErrorsHaveAResponse(t *testing.T) {
 		{"stopped by a rule", &desired.Stopped{Done: 1, Of: 3, What: "user x", Err: &mfa.Error{Code: mfa.IdentifierTaken}}, 409, "identifier_taken", "stopped after 1 of 3 changes; they stay, and another run does the rest: user x: another user has"},
 		{"stopped by a fault", &desired.Stopped{Done: 1, Of: 3, What: "user x", Err: errors.New("SELECT secret")}, 500, "server_error", "stopped after 1 of 3 changes; they stay, and another run does the rest: user x: something went wrong"},
 	} {
-		w, p, log := answer(t, tc.err)
+		w, p, log := respond(t, tc.err)
 		if w.Code != tc.status || p.Code != tc.code || !strings.HasPrefix(p.Detail, tc.detail) && !strings.Contains(p.Detail, tc.detail) || strings.Contains(w.Body.String(), "SELECT") {
 			t.Errorf("%s = %d %s", tc.name, w.Code, w.Body)
 		}

@@ -86,13 +86,13 @@ func (s *Surface) showUser(c *gin.Context, _ mfa.Caller) {
 
 // view is the response to a read of a user.
 func (s *Surface) view(c *gin.Context, a storage.Account) (User, bool) {
-	standing, err := s.Users.Summary(c.Request.Context(), a)
+	summary, err := s.Users.Summary(c.Request.Context(), a)
 	if err != nil {
 		s.fail(c, err)
 		return User{}, false
 	}
 	v := newUser(a)
-	v.standing(standing)
+	v.addSummary(summary)
 	return v, true
 }
 

@@ -72,7 +72,7 @@ func newUser(a storage.Account) User {
 	return v
 }
 
-func (v *User) standing(s users.Summary) {
+func (v *User) addSummary(s users.Summary) {
 	v.RecoveryCodes, v.Sessions = &s.RecoveryCodes, &s.Sessions
 	for _, w := range s.Waits {
 		v.Waits = append(v.Waits, Wait{w.Bucket, moment(w.Until)})

@@ -28,14 +28,14 @@ func dropUnchanged(members map[string]any, record any, readOnly []string, all bo
 	if err != nil {
 		return fmt.Errorf("show record: %w", err)
 	}
-	shown, err := jsonbody.Parse(text)
+	view, err := jsonbody.Parse(text)
 	if err != nil {
 		return fmt.Errorf("show record: %w", err)
 	}
 	var faults Faults
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		value := members[name]
-		same, only := reflect.DeepEqual(value, shown[name]), slices.Contains(readOnly, name)
+		same, only := reflect.DeepEqual(value, view[name]), slices.Contains(readOnly, name)
 		switch {
 		case same && (all || only):
 			delete(members, name)

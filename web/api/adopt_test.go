@@ -7,7 +7,7 @@ import (
 )
 
 // A login opened by a program continues in the browser that takes it over.
-func TestABrowserAdoptsALogin(t *testing.T) {
+func TestBrowserAdoptsALogin(t *testing.T) {
 	h := newFixture(t)
 	h.User("ada", totpKey)
 	t.Run("done already: the browser is signed in and gets the code", func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestOnlyUnboundLoginsAreAdopted(t *testing.T) {
 	second.Must("/continue", 400)
 }
 
-func TestOfManyBrowsersOneAdopts(t *testing.T) {
+func TestOneOfManyBrowsersAdoptsALogin(t *testing.T) {
 	h := newFixture(t)
 	h.User("ada", "")
 	a := h.app()
@@ -142,7 +142,7 @@ func TestOfManyBrowsersOneAdopts(t *testing.T) {
 	}
 }
 
-func TestOfManyFinishesOneGetsTheCode(t *testing.T) {
+func TestOneOfManyFinishesGetsTheCode(t *testing.T) {
 	h := newFixture(t)
 	h.User("ada", "")
 	a := h.app()
@@ -170,7 +170,7 @@ func TestOfManyFinishesOneGetsTheCode(t *testing.T) {
 	}
 }
 
-func TestOneCodeOfTheAppCountsOnce(t *testing.T) {
+func TestAppCodeCountsOnce(t *testing.T) {
 	h := newFixture(t)
 	h.User("ada", totpKey)
 	callers := make([]*caller, 8)

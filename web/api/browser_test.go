@@ -77,10 +77,10 @@ func (b *browser) takeOver(c *caller, origin string) {
 // redirect to that page.
 func (b *browser) own(id string) *caller {
 	b.h.T.Helper()
-	ctx, visit := context.Background(), mfa.Caller{Browser: b.Cookies["__Host-sallyport_browser"]}
-	st, err := b.h.Provider.Next(ctx, provider.Ask{Request: storage.RequestID(id), Visit: visit})
+	ctx, from := context.Background(), mfa.Caller{Browser: b.Cookies["__Host-sallyport_browser"]}
+	st, err := b.h.Provider.Next(ctx, provider.Ask{Request: storage.RequestID(id), Visit: from})
 	b.h.OK(err)
-	track, err := b.h.Provider.Track(ctx, st, visit)
+	track, err := b.h.Provider.Track(ctx, st, from)
 	b.h.OK(err)
 	return &caller{h: b.h, origin: site, id: id, token: string(track)}
 }

@@ -134,14 +134,14 @@ func (s *Surface) initiate(c *gin.Context) {
 	if !ok {
 		return
 	}
-	begun, err := s.verifier.Initiate(c.Request.Context(), call.Caller, call.Step.Login, ch)
+	initiation, err := s.verifier.Initiate(c.Request.Context(), call.Caller, call.Step.Login, ch)
 	if err != nil {
 		s.fail(c, err, "")
 		return
 	}
 	s.show(c, call, func(b *stepBody) {
-		b.Exchange = &exchangeBody{Exchange: begun.Exchange, Method: ch.Method, Usage: ch.Usage, ExpiresAt: begun.ExpiresAt.UTC().Truncate(time.Microsecond),
-			Sub: begun.Sub, Text: begun.Text, Challenge: json.RawMessage(begun.Challenge)}
+		b.Exchange = &exchangeBody{Exchange: initiation.Exchange, Method: ch.Method, Usage: ch.Usage, ExpiresAt: initiation.ExpiresAt.UTC().Truncate(time.Microsecond),
+			Sub: initiation.Sub, Text: initiation.Text, Challenge: json.RawMessage(initiation.Challenge)}
 	})
 }
 
@@ -176,12 +176,12 @@ func (s *Surface) enroll(c *gin.Context) {
 	if !ok {
 		return
 	}
-	begun, err := s.verifier.Enroll(c.Request.Context(), call.Caller, s.verifier.InLogin(call.Step.Login), exchange.NewFactor{Method: method, Name: name})
+	enrollment, err := s.verifier.Enroll(c.Request.Context(), call.Caller, s.verifier.InLogin(call.Step.Login), exchange.NewFactor{Method: method, Name: name})
 	if err != nil {
 		s.fail(c, err, "")
 		return
 	}
-	s.show(c, call, func(b *stepBody) { b.Enrollment = enrollmentOf(begun) })
+	s.show(c, call, func(b *stepBody) { b.Enrollment = enrollmentOf(enrollment) })
 }
 
 // confirm takes the first code of a new authenticator.

@@ -36,7 +36,7 @@ func TestUnknownNamesLookKnown(t *testing.T) {
 		name := fmt.Sprintf("nobody%d", i)
 		r := a.call("/identify", "identifier", name).at("identify")
 		if again := a.call("/identify", "identifier", " "+strings.ToUpper(name)); shape(again) != shape(r) || again.raw != r.raw {
-			t.Errorf("%s has other options when asked again: %s, %s", name, r.raw, again.raw)
+			t.Errorf("%s has other options in a second call: %s, %s", name, r.raw, again.raw)
 		}
 		if r.methods() == known.methods() {
 			twin = name
@@ -49,9 +49,9 @@ func TestUnknownNamesLookKnown(t *testing.T) {
 		a := h.app()
 		out := []string{shape(a.begin("lone")), shape(a.call("/identify", "identifier", name)),
 			shape(a.call("/password", "identifier", name, "password", "wrong horse"))}
-		begun := a.call("/initiate", "identifier", name, "method", "totp")
-		out = append(out, shape(begun))
-		exchange := begun.body["exchange"].(map[string]any)["exchange_id"]
+		initiation := a.call("/initiate", "identifier", name, "method", "totp")
+		out = append(out, shape(initiation))
+		exchange := initiation.body["exchange"].(map[string]any)["exchange_id"]
 		for range 6 {
 			out = append(out, shape(a.call("/verify", "identifier", name, "method", "totp", "exchange_id", exchange, "passcode", "000000")))
 		}
@@ -63,7 +63,7 @@ func TestUnknownNamesLookKnown(t *testing.T) {
 	if real, invented := walk("ada"), walk(twin); !slices.Equal(real, invented) {
 		for i := range real {
 			if real[i] != invented[i] {
-				t.Errorf("answer %d:\nada  %s\n%s %s", i, real[i], twin, invented[i])
+				t.Errorf("response %d:\nada  %s\n%s %s", i, real[i], twin, invented[i])
 			}
 		}
 	}

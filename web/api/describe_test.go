@@ -29,7 +29,7 @@ func described(t testing.TB, path string, r reply) {
 	webtest.Validate(t, doc, webtest.Response{Method: http.MethodPost, Path: base + path, Code: r.code, Header: r.header, Raw: []byte(r.raw)})
 }
 
-func TestTheDescriptionNamesEveryCallAndEveryCode(t *testing.T) {
+func TestDescriptionNamesEveryCallAndEveryCode(t *testing.T) {
 	h := newFixture(t)
 	doc, err := description()
 	h.OK(err)
@@ -63,13 +63,13 @@ func TestTheDescriptionNamesEveryCallAndEveryCode(t *testing.T) {
 	}
 }
 
-func TestTheDescriptionIsServed(t *testing.T) {
+func TestDescriptionIsServed(t *testing.T) {
 	h := newFixture(t)
 	r := (&caller{h: h, origin: "https://anywhere.example"}).do(httptest.NewRequest(http.MethodGet, base+"/openapi.yaml", nil))
 	doc, err := openapi3.NewLoader().LoadFromData([]byte(r.raw))
 	h.OK(err)
 	if r.code != http.StatusOK || r.header.Get("Content-Type") != "application/yaml" || r.header.Get("Access-Control-Allow-Origin") != "*" {
-		t.Errorf("answer = %s %v", strconv.Itoa(r.code), r.header)
+		t.Errorf("response = %s %v", strconv.Itoa(r.code), r.header)
 	}
 	if doc.Info.Version == "" {
 		t.Error("the description has no version")

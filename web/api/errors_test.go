@@ -31,7 +31,7 @@ func (f failing) Mount(r gin.IRouter) {
 	r.POST("/open", func(c *gin.Context) { f.s.notOpened(c, f.err) })
 }
 
-func answer(t *testing.T, path string, err error) (*httptest.ResponseRecorder, problem.Problem, string) {
+func respond(t *testing.T, path string, err error) (*httptest.ResponseRecorder, problem.Problem, string) {
 	t.Helper()
 	var log strings.Builder
 	logger := slog.New(slog.NewTextHandler(&log, nil))
@@ -50,7 +50,7 @@ func answer(t *testing.T, path string, err error) (*httptest.ResponseRecorder, p
 
 func TestEveryCodeHasARefusal(t *testing.T) {
 	for _, code := range mfa.Codes() {
-		w, p, _ := answer(t, "/fail", fmt.Errorf("operation: %w", &mfa.Error{Code: code, Err: errors.New("hidden cause")}))
+		w, p, _ := respond(t, "/fail", fmt.Errorf("operation: %w", &mfa.Error{Code: code, Err: errors.New("hidden cause")}))
 		if w.Code < 400 || w.Code >= 600 || w.Code == 500 || p.Status != w.Code || p.Code != string(code) || p.Detail == "" ||
 			p.Title != http.StatusText(w.Code) || p.Support == "" {
 			t.Errorf("%s = %d %s, want a form of its own", code, w.Code, w.Body)
@@ -66,7 +66,7 @@ func TestEveryCodeHasARefusal(t *testing.T) {
 
 func TestRetryAfterIsInWholeSeconds(t *testing.T) {
 	for wait, want := range map[time.Duration]string{0: "", time.Millisecond: "1", 30 * time.Second: "30", 30001 * time.Millisecond: "31"} {
-		w, _, _ := answer(t, "/fail", &mfa.Error{Code: mfa.TooMany, RetryAfter: wait})
+		w, _, _ := respond(t, "/fail", &mfa.Error{Code: mfa.TooMany, RetryAfter: wait})
 		if got := w.Header().Get("Retry-After"); got != want {
 			t.Errorf("Retry-After of %s = %q, want %q", wait, got, want)
 		}
@@ -85,7 +85,7 @@ func TestUnexpectedErrorsRevealNothing(t *testing.T) {
 		{"an unknown code", &mfa.Error{Code: "new", Err: errors.New("SELECT secret")}, 500, "server_error", ""},
 	} {
 		for _, path := range []string{"/fail", "/open"} {
-			w, p, log := answer(t, path, tc.err)
+			w, p, log := respond(t, path, tc.err)
 			if w.Code != tc.status || p.Code != tc.code || w.Header().Get("Retry-After") != tc.retry || strings.Contains(w.Body.String(), "SELECT") {
 				t.Errorf("%s at %s = %d %s", tc.name, path, w.Code, w.Body)
 			}

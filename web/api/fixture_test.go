@@ -51,12 +51,12 @@ func newFixture(t testing.TB) *fixture {
 	h.api = api.New(h.Provider, h.Verifier, h.Sessions, api.Options{Logger: h.Logger()})
 	h.Serve(pages.Refusal, look, pages, oidc.New(h.Provider, oidc.Options{Issuer: issuer}), h.api)
 	for id, change := range map[storage.ClientID]func(c *storage.Client){
-		"front": nil,
-		"vault": func(c *storage.Client) { c.MFA = mfa.MFAAlways },
-		"lone":  func(c *storage.Client) { c.Passwordless = true },
-		"asks":  func(c *storage.Client) { c.Consent = "ask" },
-		"own":   func(c *storage.Client) { c.MFA, c.LoginURL = mfa.MFAAlways, site+"/login?theme=dark" },
-		"shop":  func(c *storage.Client) { c.HeadlessLogin, c.MFA = false, mfa.MFAAlways },
+		"front":      nil,
+		"vault":      func(c *storage.Client) { c.MFA = mfa.MFAAlways },
+		"lone":       func(c *storage.Client) { c.Passwordless = true },
+		"consenting": func(c *storage.Client) { c.Consent = "ask" },
+		"own":        func(c *storage.Client) { c.MFA, c.LoginURL = mfa.MFAAlways, site+"/login?theme=dark" },
+		"shop":       func(c *storage.Client) { c.HeadlessLogin, c.MFA = false, mfa.MFAAlways },
 		"other": func(c *storage.Client) {
 			c.AllowedOrigins, c.RedirectURIs = []string{"https://other.example"}, []string{"https://other.example/cb"}
 		},
@@ -180,7 +180,7 @@ func (r reply) get(name string) string { s, _ := r.body[name].(string); return s
 func (r reply) at(step string) reply {
 	r.t.Helper()
 	if r.code != http.StatusOK || r.get("step") != step {
-		r.t.Fatalf("answer = %d %s, want step %q", r.code, r.raw, step)
+		r.t.Fatalf("response = %d %s, want step %q", r.code, r.raw, step)
 	}
 	return r
 }
@@ -190,7 +190,7 @@ func (r reply) refused(status int, code string) reply {
 	r.t.Helper()
 	if r.code != status || r.get("code") != code || r.get("support_id") != r.header.Get(web.CorrelationHeader) ||
 		r.header.Get("Content-Type") != "application/problem+json" || r.header.Get("Cache-Control") != "no-store" {
-		r.t.Fatalf("answer = %d %s, want %d %q", r.code, r.raw, status, code)
+		r.t.Fatalf("response = %d %s, want %d %q", r.code, r.raw, status, code)
 	}
 	return r
 }

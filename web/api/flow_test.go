@@ -33,7 +33,7 @@ func TestPasswordAndTOTP(t *testing.T) {
 	h.OK(err)
 	if q := to.Query(); !strings.HasPrefix(r.get("redirect_to"), callback+"?") || q.Get("code") != r.get("code") || r.get("code") == "" ||
 		q.Get("state") != "the-state" || r.get("state") != "the-state" || r.get("iss") != issuer {
-		t.Errorf("answer = %s", r.raw)
+		t.Errorf("response = %s", r.raw)
 	}
 	if r.header.Values("Set-Cookie") != nil {
 		t.Errorf("cookies = %v, want none", r.header.Values("Set-Cookie"))
@@ -58,16 +58,16 @@ func TestInitiateAndVerify(t *testing.T) {
 	r := a.call("/password", "identifier", "ada", "password", password).at("verify")
 	option := r.body["options"].([]any)[0].(map[string]any)
 	r = a.call("/initiate", "method", "totp", "authenticator_id", option["authenticator_id"]).at("verify")
-	begun := r.body["exchange"].(map[string]any)
-	if begun["usage"] != "second" || begun["sub"] == "" || begun["expires_at"] != "2026-11-20T10:05:05Z" {
-		t.Errorf("exchange = %v", begun)
+	exchange := r.body["exchange"].(map[string]any)
+	if exchange["usage"] != "second" || exchange["sub"] == "" || exchange["expires_at"] != "2026-11-20T10:05:05Z" {
+		t.Errorf("exchange = %v", exchange)
 	}
 	if account, err := h.Store.AccountByIdentifier(t.Context(), "ada"); err != nil || strings.Contains(r.raw, string(account.User.ID)) {
 		t.Errorf("%s holds the subject (%v)", r.raw, err)
 	}
 	// A new attempt replaces the first.
 	second := a.call("/initiate", "method", "totp").body["exchange"].(map[string]any)
-	a.call("/verify", "method", "totp", "passcode", h.code(totpKey), "exchange_id", begun["exchange_id"]).refused(409, "invalid_exchange")
+	a.call("/verify", "method", "totp", "passcode", h.code(totpKey), "exchange_id", exchange["exchange_id"]).refused(409, "invalid_exchange")
 	a.call("/verify", "method", "recovery", "passcode", "aaaaaaaaaaaaaaaaaaaaaaaa", "exchange_id", second["exchange_id"]).refused(409, "invalid_exchange")
 	code := h.code(totpKey)
 	a.call("/verify", "method", "totp", "passcode", code, "exchange_id", second["exchange_id"]).at("done")
@@ -119,13 +119,13 @@ func TestEnrollmentAndRecoveryCodes(t *testing.T) {
 	}
 	a.call("/enroll", "method", "recovery").refused(409, "not_configured")
 	r = a.call("/enroll", "method", "totp", "name", "Work phone").at("enroll")
-	begun := r.body["enrollment"].(map[string]any)
-	if begun["text"] != "Work phone" || !strings.HasPrefix(begun["qr"].(string), "data:image/png;base64,") || !strings.HasPrefix(begun["uri"].(string), "otpauth://totp/") {
-		t.Errorf("enrollment = %v", begun)
+	enrollment := r.body["enrollment"].(map[string]any)
+	if enrollment["text"] != "Work phone" || !strings.HasPrefix(enrollment["qr"].(string), "data:image/png;base64,") || !strings.HasPrefix(enrollment["uri"].(string), "otpauth://totp/") {
+		t.Errorf("enrollment = %v", enrollment)
 	}
-	a.call("/enroll/confirm", "exchange_id", begun["exchange_id"], "passcode", "000000").refused(422, "invalid_passcode")
+	a.call("/enroll/confirm", "exchange_id", enrollment["exchange_id"], "passcode", "000000").refused(422, "invalid_passcode")
 	a.call("/verify", "method", "totp", "passcode", "000000").refused(409, "request_changed")
-	r = a.call("/enroll/confirm", "exchange_id", begun["exchange_id"], "passcode", h.code(begun["secret"].(string))).at("recovery")
+	r = a.call("/enroll/confirm", "exchange_id", enrollment["exchange_id"], "passcode", h.code(enrollment["secret"].(string))).at("recovery")
 	if codes := r.body["recovery_codes"].([]any); len(codes) != 10 {
 		t.Errorf("codes = %v, want 10", codes)
 	}
@@ -137,7 +137,7 @@ func TestEnrollmentAndRecoveryCodes(t *testing.T) {
 	a.call("/recovery-codes/seen").refused(409, "request_changed")
 	r = a.call("/finish").at("done")
 	if claims := h.redeem("vault", r.get("code")); claims["acr"] != "aal2" || r.body["recovery_codes"] != nil {
-		t.Errorf("claims = %v, answer = %s", claims, r.raw)
+		t.Errorf("claims = %v, response = %s", claims, r.raw)
 	}
 }
 
@@ -147,9 +147,9 @@ func TestEnrollmentExpires(t *testing.T) {
 	a := h.app()
 	a.begin("vault")
 	a.call("/password", "identifier", "bob", "password", password).at("enroll")
-	begun := a.call("/enroll", "method", "totp").body["enrollment"].(map[string]any)
+	enrollment := a.call("/enroll", "method", "totp").body["enrollment"].(map[string]any)
 	h.Wait(600e9)
-	a.call("/enroll/confirm", "exchange_id", begun["exchange_id"], "passcode", h.code(begun["secret"].(string))).refused(409, "enrollment_expired")
+	a.call("/enroll/confirm", "exchange_id", enrollment["exchange_id"], "passcode", h.code(enrollment["secret"].(string))).refused(409, "enrollment_expired")
 	h.Wait(600e9)
 	a.call("/enroll", "method", "totp").refused(403, "reauthentication_required")
 	a.call("/restart").at("identify")
@@ -159,7 +159,7 @@ func TestConsent(t *testing.T) {
 	h := newFixture(t)
 	h.User("ada", "")
 	a := h.app()
-	a.begin("asks", "scope", "openid email")
+	a.begin("consenting", "scope", "openid email")
 	a.call("/consent", "allow", true).refused(409, "request_changed")
 	r := a.call("/password", "identifier", "ada", "password", password).at("consent")
 	if scopes := r.body["scopes"].([]any); len(scopes) != 2 || scopes[1] != "email" {
@@ -169,13 +169,13 @@ func TestConsent(t *testing.T) {
 		t.Errorf("parameter = %q, want allow", r.get("parameter"))
 	}
 	a.call("/consent", "allow", true).at("done")
-	h.redeem("asks", a.call("/finish").at("done").get("code"))
+	h.redeem("consenting", a.call("/finish").at("done").get("code"))
 
 	b := h.app()
-	b.begin("asks", "prompt", "consent")
+	b.begin("consenting", "prompt", "consent")
 	b.call("/password", "identifier", "ada", "password", password).at("consent")
 	if r = b.call("/consent", "allow", false).at("refused"); r.get("error") != "access_denied" || r.get("code") != "" || r.body["scopes"] != nil {
-		t.Errorf("answer = %s", r.raw)
+		t.Errorf("response = %s", r.raw)
 	}
 	b.call("/step").at("over")
 }
@@ -193,7 +193,7 @@ func TestCancelRestartAndRefusal(t *testing.T) {
 	a.call("/password", "identifier", "bob", "password", password).at("done")
 	r := a.call("/cancel").at("refused")
 	if r.get("error") != "access_denied" || r.get("redirect_to") != callback || r.get("state") != "the-state" || r.get("iss") != issuer {
-		t.Errorf("answer = %s", r.raw)
+		t.Errorf("response = %s", r.raw)
 	}
 	b := h.app()
 	b.begin("front", "claims", `{"id_token":{"acr":{"essential":true,"value":"aal2"}}}`)
@@ -201,7 +201,7 @@ func TestCancelRestartAndRefusal(t *testing.T) {
 		t.Errorf("step = %s", r.raw)
 	}
 	if r = b.call("/finish").at("refused"); !strings.Contains(r.get("redirect_to"), "error=unmet_authentication_requirements") {
-		t.Errorf("answer = %s", r.raw)
+		t.Errorf("response = %s", r.raw)
 	}
 }
 

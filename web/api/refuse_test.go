@@ -22,7 +22,7 @@ func (faulty) Mount(r gin.IRouter) {
 }
 
 // The engine's refusals are problems as well, and the client's page can read them.
-func TestTheEngineRefusesInProblems(t *testing.T) {
+func TestEngineRefusalsAreProblems(t *testing.T) {
 	h := newFixture(t)
 	engine := func(o web.Options) http.Handler {
 		o.Issuer = issuer
@@ -43,7 +43,7 @@ func TestTheEngineRefusesInProblems(t *testing.T) {
 		{"nothing at the address", open, "POST", base + "/nothing", "{}", 404, "invalid_request"},
 		{"the place itself", open, "GET", base, "", 404, "invalid_request"},
 		{"another method", open, "GET", base + "/step", "", 405, "invalid_request"},
-		{"a long body, said before", open, "POST", base + "/step", strings.Repeat(" ", 70_000), 413, "invalid_request"},
+		{"a body with a long Content-Length", open, "POST", base + "/step", strings.Repeat(" ", 70_000), 413, "invalid_request"},
 		{"a long address", open, "POST", base + "/step?" + strings.Repeat("x", 9000), "{}", 414, "invalid_request"},
 		{"a panic", open, "POST", base + "/break", "{}", 500, "server_error"},
 		{"more than can be served", shut, "POST", base + "/step", "{}", 503, "temporarily_unavailable"},

@@ -161,15 +161,15 @@ func TestLoginSwitchesSurfaces(t *testing.T) {
 		b.Get("/continue?requestId=" + first)
 		b.Must("/continue", 410)
 	})
-	t.Run("a try begun by JSON, answered by JSON without the origin", func(t *testing.T) {
+	t.Run("a factor initiated by JSON, verified by JSON without the origin", func(t *testing.T) {
 		h.T = t
 		b := h.browser()
 		id := b.authorize("vault")
 		b.submit("/login", "username", "ada", "password", password)
 		a := b.own(id)
-		begun := a.call("/initiate", "method", "totp").body["exchange"].(map[string]any)
+		exchange := a.call("/initiate", "method", "totp").body["exchange"].(map[string]any)
 		a.origin = ""
-		a.call("/verify", "method", "totp", "passcode", h.code(totpKey), "exchange_id", begun["exchange_id"]).at("done")
+		a.call("/verify", "method", "totp", "passcode", h.code(totpKey), "exchange_id", exchange["exchange_id"]).at("done")
 	})
 	t.Run("the server's own page by JSON with the cookie, signed in at the end", func(t *testing.T) {
 		h.T = t
@@ -180,7 +180,7 @@ func TestLoginSwitchesSurfaces(t *testing.T) {
 		r := a.call("/finish").at("done")
 		h.redeem("shop", r.get("code"))
 		if !strings.HasPrefix(r.get("redirect_to"), callback+"?code=") || b.Cookies["__Host-sallyport_device"] == "" {
-			t.Errorf("answer = %s, cookies = %v", r.raw, b.Cookies)
+			t.Errorf("response = %s, cookies = %v", r.raw, b.Cookies)
 		}
 		q := url.Values{"prompt": {"none"}}
 		for name, value := range params("shop") {
@@ -230,7 +230,7 @@ func TestPagesOfRegisteredOriginsMayCall(t *testing.T) {
 			r.Header.Set("Access-Control-Request-Headers", "content-type")
 			got := (&caller{h: h, origin: tc.origin}).do(r)
 			if got.code != 204 || got.header.Get("Access-Control-Allow-Origin") != tc.want || got.header.Get("Access-Control-Allow-Credentials") != "" {
-				t.Errorf("answer = %d %v, want %q allowed", got.code, got.header, tc.want)
+				t.Errorf("response = %d %v, want %q allowed", got.code, got.header, tc.want)
 			}
 		})
 	}

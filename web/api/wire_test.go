@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestOnlyJSONIsTaken(t *testing.T) {
+func TestOnlyJSONIsAccepted(t *testing.T) {
 	h := newFixture(t)
 	for _, tc := range []struct {
 		name, kind, body string
@@ -43,12 +43,12 @@ func TestNoSecretIsLogged(t *testing.T) {
 	a.begin("vault")
 	a.call("/password", "identifier", "ada", "password", "wrong horse").refused(422, "invalid_credentials")
 	a.call("/password", "identifier", "ada", "password", password).at("verify")
-	begun := a.call("/initiate", "method", "totp").body["exchange"].(map[string]any)
-	a.call("/verify", "method", "totp", "passcode", "000000", "exchange_id", begun["exchange_id"]).refused(422, "invalid_passcode")
+	exchange := a.call("/initiate", "method", "totp").body["exchange"].(map[string]any)
+	a.call("/verify", "method", "totp", "passcode", "000000", "exchange_id", exchange["exchange_id"]).refused(422, "invalid_passcode")
 	code := h.code(totpKey)
-	a.call("/verify", "method", "totp", "passcode", code, "exchange_id", begun["exchange_id"]).at("done")
+	a.call("/verify", "method", "totp", "passcode", code, "exchange_id", exchange["exchange_id"]).at("done")
 	end := a.call("/finish").get("code")
-	for _, secret := range []string{"wrong horse", password, code, end, begun["exchange_id"].(string), a.id.(string), "ada@"} {
+	for _, secret := range []string{"wrong horse", password, code, end, exchange["exchange_id"].(string), a.id.(string), "ada@"} {
 		if strings.Contains(h.Log.String(), secret) {
 			t.Errorf("the log holds %q", secret)
 		}

@@ -56,7 +56,7 @@ func (faulty) Mount(r gin.IRouter) {
 // hostile are bodies that no library sends.
 var hostile = []struct{ name, kind, body string }{
 	{"nothing", "", ""},
-	{"nothing, said to be JSON", "application/json", ""},
+	{"nothing as JSON", "application/json", ""},
 	{"an empty object", "application/json", "{}"},
 	{"half an object", "application/json", `{"request_id":`},
 	{"a list", "application/json", `[1,2]`},
@@ -114,18 +114,18 @@ func TestEveryRefusalIsJSON(t *testing.T) {
 			}
 			if w.Code < 400 {
 				if at.path != "/public-srv/tenantinfo/basic" && at.path != "/token-srv/revoke" {
-					t.Errorf("%s was answered %d %s", name, w.Code, w.Body)
+					t.Errorf("%s got %d %s", name, w.Code, w.Body)
 				}
 				continue
 			}
 			if kind := w.Header().Get("Content-Type"); !strings.HasPrefix(kind, "application/json") || !strings.HasPrefix(w.Body.String(), "{") {
-				t.Fatalf("%s was answered %d %s %q", name, w.Code, kind, w.Body)
+				t.Fatalf("%s got %d %s %q", name, w.Code, kind, w.Body)
 			}
 			if w.Code >= 500 && !strings.HasSuffix(at.path, "/panic") {
-				t.Errorf("%s was answered %d", name, w.Code)
+				t.Errorf("%s got %d", name, w.Code)
 			}
 			if got := w.Header().Get("Access-Control-Allow-Origin"); got != app && at.verb != http.MethodPatch {
-				t.Errorf("%s: the page may not read the answer %d (%q)", name, w.Code, got)
+				t.Errorf("%s: the page may not read the response %d (%q)", name, w.Code, got)
 			}
 			if strings.Contains(w.Body.String(), "<script") || strings.Contains(w.Body.String(), "shelf") {
 				t.Errorf("%s is echoed: %s", name, w.Body)
@@ -185,7 +185,7 @@ func TestUnavailableIsJSON(t *testing.T) {
 }
 
 // A call that takes too long is ended, and its caller can read the response (R1).
-func TestACallThatTakesTooLongIsJSON(t *testing.T) {
+func TestTimeoutIsJSON(t *testing.T) {
 	h := newFixture(t)
 	h.client()
 	request := h.at(h.page().json("/authz-srv/authrequest/authz/generate", flat(authorizeParams())...), "data.requestId")
@@ -245,7 +245,7 @@ func TestPreflights(t *testing.T) {
 			t.Errorf("%s: %d, origin %q, want %q", tc.name, w.Code, got, tc.want)
 		}
 		if w.Header().Get("Access-Control-Allow-Credentials") != "" {
-			t.Errorf("%s: a page may send our cookies", tc.name)
+			t.Errorf("%s: a page may send the server's cookies", tc.name)
 		}
 	}
 }
@@ -283,10 +283,10 @@ func TestUnknownUsersLookLikeOthers(t *testing.T) {
 		begin()
 		medium := h.at(page.json("/verification-srv/public/graph/user/setup", "request_id", request, "identifier", name), "data.configured_list.0.mediums.0.id")
 		for _, pairs := range [][]string{{"email", name, "medium_id", medium}, {"medium_id", medium}, {"identifier", name}} {
-			begun := page.json("/verification-srv/authentication/totp/initiation", append(pairs, "request_id", request, "usage_type", "INITIAL_AUTHENTICATION")...)
-			wrong := page.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"), "passcode", h.wrong())
+			initiation := page.json("/verification-srv/authentication/totp/initiation", append(pairs, "request_id", request, "usage_type", "INITIAL_AUTHENTICATION")...)
+			wrong := page.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(initiation, "data.exchange_id.exchange_id"), "passcode", h.wrong())
 			other := page.json("/verification-srv/authentication/backupcode/initiation", "medium_id", medium, "request_id", request, "usage_type", "INITIAL_AUTHENTICATION")
-			for _, w := range []*httptest.ResponseRecorder{begun, wrong} {
+			for _, w := range []*httptest.ResponseRecorder{initiation, wrong} {
 				shapes[name] = append(shapes[name], fmt.Sprint(w.Code, bare(w.Body.String())))
 			}
 			shapes[name] = append(shapes[name], fmt.Sprint(other.Code))

@@ -90,10 +90,10 @@ func exchangeOperations() map[string]func(*fixture, *caller) func(*caller) *http
 		"an enrolment": func(h *fixture, b *caller) func(*caller) *httptest.ResponseRecorder {
 			track, err := h.track(entered(h, b, "bob"), b)
 			h.OK(err)
-			begun := h.is(b.json("/verification-actions-srv/setup/totp/initiation/"+track), http.StatusOK)
+			initiation := h.is(b.json("/verification-actions-srv/setup/totp/initiation/"+track), http.StatusOK)
 			return func(c *caller) *httptest.ResponseRecorder {
-				return c.json("/verification-actions-srv/setup/totp/verification", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"),
-					"pass_code", h.Code(h.at(begun, "data.totp_secret")))
+				return c.json("/verification-actions-srv/setup/totp/verification", "exchange_id", h.at(initiation, "data.exchange_id.exchange_id"),
+					"pass_code", h.Code(h.at(initiation, "data.totp_secret")))
 			}
 		},
 	}

@@ -250,7 +250,7 @@ func (h *fixture) mustCode(location string) string {
 	h.T.Helper()
 	q := h.query(location, callback+"?")
 	if q.Get("code") == "" || q.Get("state") != "the-state" || q.Get("iss") != issuer {
-		h.T.Fatalf("answer = %v, want a code, the state and the issuer", q)
+		h.T.Fatalf("response = %v, want a code, the state and the issuer", q)
 	}
 	return q.Get("code")
 }
@@ -260,13 +260,13 @@ func (h *fixture) claims(code string) (map[string]any, map[string]any) {
 	h.T.Helper()
 	w := h.is(h.page().form("/token-srv/token", "grant_type", "authorization_code", "code", code, "redirect_uri", callback,
 		"client_id", "shop", "code_verifier", verifier), http.StatusOK)
-	var answer map[string]any
-	h.OK(json.Unmarshal(w.Body.Bytes(), &answer))
-	claims, ok := payload(answer["id_token"])
+	var response map[string]any
+	h.OK(json.Unmarshal(w.Body.Bytes(), &response))
+	claims, ok := payload(response["id_token"])
 	if !ok {
 		h.T.Fatalf("no ID token: %s", w.Body)
 	}
-	return answer, claims
+	return response, claims
 }
 
 // envelope checks for the envelope of a refusal, or one of the two bodies used instead.

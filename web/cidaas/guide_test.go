@@ -58,9 +58,9 @@ func TestCallsOfTheGuide(t *testing.T) {
 	finished := curl.do("POST", "/login-srv/verification/login", formType,
 		"requestId="+request+"&verificationType=TOTP&sub="+sub+"&status_id="+status)
 	golden(t, "login_finished", finished)
-	answer, claims := h.claims(h.mustCode(h.is(finished, http.StatusSeeOther).Header().Get("Location")))
-	if claims["acr"] != "aal1" || answer["sub"] != claims["sub"] || answer["sub"] == sub {
-		t.Errorf("answer %v with claims %v, want one factor and the real subject", answer, claims)
+	response, claims := h.claims(h.mustCode(h.is(finished, http.StatusSeeOther).Header().Get("Location")))
+	if claims["acr"] != "aal1" || response["sub"] != claims["sub"] || response["sub"] == sub {
+		t.Errorf("response %v with claims %v, want one factor and the real subject", response, claims)
 	}
 	if log := h.Log.String(); strings.Contains(log, exchange) || strings.Contains(log, request) || strings.Contains(log, status) {
 		t.Error("the log holds an ID that opens something")
@@ -165,12 +165,12 @@ func TestPasswordAndBackupCodeAsMethods(t *testing.T) {
 	page := h.page()
 	request := h.at(page.json("/authz-srv/authrequest/authz/generate", flat(authorizeParams())...), "data.requestId")
 	login := func(method, usage, field, typed string, who ...string) *httptest.ResponseRecorder {
-		begun := h.is(page.json("/verification-srv/authentication/"+method+"/initiation", append([]string{"request_id", request, "usage_type", usage},
+		initiation := h.is(page.json("/verification-srv/authentication/"+method+"/initiation", append([]string{"request_id", request, "usage_type", usage},
 			who...)...), http.StatusOK)
-		exchange := h.at(begun, "data.exchange_id.exchange_id")
+		exchange := h.at(initiation, "data.exchange_id.exchange_id")
 		h.is(page.json("/verification-srv/authentication/"+method+"/verification", "exchange_id", exchange, field, typed), http.StatusOK)
 		return page.form("/login-srv/verification/login", "requestId", request, "verificationType", method,
-			"q", h.at(begun, "data.sub"), "status_id", h.at(begun, "data.status_id"))
+			"q", h.at(initiation, "data.sub"), "status_id", h.at(initiation, "data.status_id"))
 	}
 	w := login("password", "INITIAL_AUTHENTICATION", "password", password, "identifier", "ada")
 	q := h.query(h.is(w, http.StatusSeeOther).Header().Get("Location"), app+"/login?")

@@ -26,14 +26,14 @@ func TestTokensOverJSON(t *testing.T) {
 	call := func(pairs ...string) map[string]any {
 		t.Helper()
 		w := page.json("/token-srv/token", append(pairs, "client_id", "shop")...)
-		var answer map[string]any
-		h.OK(json.Unmarshal(w.Body.Bytes(), &answer))
-		answer["status"] = w.Code
-		return answer
+		var response map[string]any
+		h.OK(json.Unmarshal(w.Body.Bytes(), &response))
+		response["status"] = w.Code
+		return response
 	}
 	first := call("grant_type", "authorization_code", "code", code, "redirect_uri", callback, "code_verifier", verifier)
 	if first["status"] != http.StatusOK || first["sub"] == "" || first["id_token_expires_in"] != float64(600) || first["token_type"] != "Bearer" {
-		t.Fatalf("answer = %v", first)
+		t.Fatalf("response = %v", first)
 	}
 	access, _ := payload(first["access_token"])
 	if access["aud"] != "shop" || access["sid"] == "" || len(texts(access["scopes"])) != 4 {
@@ -92,20 +92,20 @@ func TestUserinfoIntrospectionAndRevocation(t *testing.T) {
 			body = url.Values{"token": {token}}.Encode()
 		}
 		w := h.is(c.do("POST", "/token-srv/introspect", kind, body), http.StatusOK)
-		var answer map[string]any
-		h.OK(json.Unmarshal(w.Body.Bytes(), &answer))
-		return answer
+		var response map[string]any
+		h.OK(json.Unmarshal(w.Body.Bytes(), &response))
+		return response
 	}
 	for _, kind := range []string{"application/json", formType} {
-		answer := inspect(ada, kind) // introspects itself
-		if answer["active"] != true || answer["iss"] != issuer || answer["aud"] != "shop" || len(texts(answer["scopes"])) != 4 || answer["roles"] == nil {
-			t.Errorf("%s: %v", kind, answer)
+		response := inspect(ada, kind) // introspects itself
+		if response["active"] != true || response["iss"] != issuer || response["aud"] != "shop" || len(texts(response["scopes"])) != 4 || response["roles"] == nil {
+			t.Errorf("%s: %v", kind, response)
 		}
 	}
 	backend := h.program()
 	backend.header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("backend:"+url.QueryEscape(secret))))
-	if answer := inspect(backend, formType); answer["active"] != false || len(answer) != 1 {
-		t.Errorf("another client's token: %v", answer)
+	if response := inspect(backend, formType); response["active"] != false || len(response) != 1 {
+		t.Errorf("another client's token: %v", response)
 	}
 	h.is(h.page().json("/token-srv/introspect", "token", token), http.StatusUnauthorized)
 	h.is(h.as("rubbish").json("/token-srv/introspect", "token", token), http.StatusUnauthorized)
@@ -175,8 +175,8 @@ func TestSigningOut(t *testing.T) {
 		b := h.browser()
 		request, _ := b.begin()
 		_, to := b.follow(b.form("/login-srv/login", "requestId", request, "username", "ada", "password", password))
-		answer, _ := h.claims(h.mustCode(to))
-		token, _ := answer[strings.TrimSuffix(hint, "_hint")].(string)
+		response, _ := h.claims(h.mustCode(to))
+		token, _ := response[strings.TrimSuffix(hint, "_hint")].(string)
 		leave := "/session/end_session?" + url.Values{hint: {token}, "post_logout_redirect_uri": {app + "/bye"}, "state": {"s"}}.Encode()
 		foreign, to := b.follow(b.sendOn(b.do("GET", strings.Replace(leave, url.QueryEscape(app+"/bye"), url.QueryEscape("https://evil.example/"), 1), "", "")))
 		if to != "" || foreign.Code != http.StatusBadRequest {
@@ -188,7 +188,7 @@ func TestSigningOut(t *testing.T) {
 		if _, to = b.follow(b.do("GET", "/authorize?"+authorizeParams("prompt", "none").Encode(), "", "")); !strings.Contains(to, "login_required") {
 			t.Errorf("%s: still signed in: %s", hint, to)
 		}
-		access, _ := answer["access_token"].(string)
+		access, _ := response["access_token"].(string)
 		h.is(h.as(access).do("GET", "/users-srv/userinfo", "application/json", ""), http.StatusUnauthorized)
 	}
 	b := h.browser()
@@ -213,23 +213,23 @@ func (c *caller) sendOn(w *httptest.ResponseRecorder) *httptest.ResponseRecorder
 }
 
 // A request without scope gets the client's, and its token stays in the form.
-func TestAnIDTokenInAFormStaysInForms(t *testing.T) {
+func TestIDTokenInAFormStaysInForms(t *testing.T) {
 	h := newFixture(t)
 	h.client()
 	h.User("ada", "")
 	b := h.browser()
 	request, _ := b.begin()
 	_, to := b.follow(b.form("/login-srv/login", "requestId", request, "username", "ada", "password", password))
-	answer, _ := h.claims(h.mustCode(to))
+	response, _ := h.claims(h.mustCode(to))
 	params := authorizeParams()
 	params.Del("scope")
-	params.Set("id_token_hint", answer["id_token"].(string))
+	params.Set("id_token_hint", response["id_token"].(string))
 	w := h.is(h.browser().do("POST", "/authz-srv/authz", formType, params.Encode()), http.StatusOK)
 	_, to = b.follow(b.sendOn(w))
 	h.mustCode(to)
 }
 
-func TestTwinsForPrograms(t *testing.T) {
+func TestCallsForPrograms(t *testing.T) {
 	h := newFixture(t)
 	h.client(always)
 	h.User("ada", totpKey)
@@ -240,8 +240,8 @@ func TestTwinsForPrograms(t *testing.T) {
 	golden(t, "twin_mfa_required", w)
 	track, sub := h.at(w, "error.track_id"), h.at(w, "error.sub")
 	golden(t, "twin_not_yet", h.is(app.json("/login-srv/precheck/continue/sdk/"+track, "track_id", track), expectationFailed))
-	begun := h.is(app.json("/verification-srv/authentication/totp/initiation", "request_id", request, "sub", sub, "usage_type", "MULTIFACTOR_AUTHENTICATION"), http.StatusOK)
-	h.is(app.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"), "passcode", h.Code(totpKey)), http.StatusOK)
+	initiation := h.is(app.json("/verification-srv/authentication/totp/initiation", "request_id", request, "sub", sub, "usage_type", "MULTIFACTOR_AUTHENTICATION"), http.StatusOK)
+	h.is(app.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(initiation, "data.exchange_id.exchange_id"), "passcode", h.Code(totpKey)), http.StatusOK)
 	done := h.is(app.json("/login-srv/precheck/continue/sdk/"+track, "track_id", track, "requestId", request), http.StatusOK)
 	golden(t, "twin_code", done)
 	if _, claims := h.claims(h.at(done, "data.code")); claims["acr"] != "aal2" {
@@ -252,10 +252,10 @@ func TestTwinsForPrograms(t *testing.T) {
 	h.client(func(c *storage.Client) { c.Passwordless = true })
 	h.Wait(time.Minute)
 	request = h.at(app.json("/authz-srv/authrequest/authz/generate", flat(authorizeParams("response_mode", "form_post"))...), "data.requestId")
-	begun = h.is(app.json("/verification-srv/authentication/totp/initiation", "request_id", request, "identifier", "ada", "usage_type", "PASSWORDLESS_AUTHENTICATION"), http.StatusOK)
-	h.is(app.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"), "passcode", h.Code(totpKey)), http.StatusOK)
-	done = h.is(app.json("/login-srv/verification/sdk/login", "requestId", request, "status_id", h.at(begun, "data.status_id"),
-		"verificationType", "totp", "sub", h.at(begun, "data.sub")), http.StatusOK)
+	initiation = h.is(app.json("/verification-srv/authentication/totp/initiation", "request_id", request, "identifier", "ada", "usage_type", "PASSWORDLESS_AUTHENTICATION"), http.StatusOK)
+	h.is(app.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(initiation, "data.exchange_id.exchange_id"), "passcode", h.Code(totpKey)), http.StatusOK)
+	done = h.is(app.json("/login-srv/verification/sdk/login", "requestId", request, "status_id", h.at(initiation, "data.status_id"),
+		"verificationType", "totp", "sub", h.at(initiation, "data.sub")), http.StatusOK)
 	h.claims(h.at(done, "data.code"))
 
 	h.Wait(time.Minute)

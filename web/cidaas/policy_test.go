@@ -29,9 +29,9 @@ func (c *caller) second(request, at string) string {
 	if q.Get("error") != "mfa_required" || q.Get("track_id") == "" {
 		c.h.T.Fatalf("led to %s, want the page of the second factor", at)
 	}
-	begun := c.h.is(c.json("/verification-srv/v2/authenticate/initiate/totp", "usage_type", "MULTIFACTOR_AUTHENTICATION", "request_id", request,
+	initiation := c.h.is(c.json("/verification-srv/v2/authenticate/initiate/totp", "usage_type", "MULTIFACTOR_AUTHENTICATION", "request_id", request,
 		"sub", q.Get("sub")), http.StatusOK)
-	c.h.is(c.json("/verification-srv/v2/authenticate/authenticate/totp", "exchange_id", c.h.at(begun, "data.exchange_id.exchange_id"),
+	c.h.is(c.json("/verification-srv/v2/authenticate/authenticate/totp", "exchange_id", c.h.at(initiation, "data.exchange_id.exchange_id"),
 		"pass_code", c.h.Code(totpKey)), http.StatusOK)
 	track := q.Get("track_id")
 	_, to := c.follow(c.form("/login-srv/precheck/continue/"+track, "track_id", track))
@@ -94,7 +94,7 @@ func TestSecondFactorAtIntervals(t *testing.T) {
 
 // Once a user is identified, a call that names another user is refused; the user's own
 // identifiers are interchangeable.
-func TestACallNamesTheUserOfItsLogin(t *testing.T) {
+func TestCallNamesTheUserOfItsLogin(t *testing.T) {
 	h := newFixture(t)
 	h.client(always)
 	h.User("ada", totpKey)
@@ -123,7 +123,7 @@ func TestACallNamesTheUserOfItsLogin(t *testing.T) {
 }
 
 // What the form repeats of its login must agree with the address it is posted to.
-func TestTheTrackOfAFormIsTheOneOfItsAddress(t *testing.T) {
+func TestFormUsesTheTrackOfItsURL(t *testing.T) {
 	h := newFixture(t)
 	h.client(always)
 	h.User("ada", totpKey)
@@ -131,8 +131,8 @@ func TestTheTrackOfAFormIsTheOneOfItsAddress(t *testing.T) {
 	request, _ := b.begin()
 	at := b.enter(request)
 	track := h.query(at, app).Get("track_id")
-	begun := b.json("/verification-srv/authentication/totp/initiation", "usage_type", "MULTIFACTOR_AUTHENTICATION", "request_id", request)
-	h.is(b.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"),
+	initiation := b.json("/verification-srv/authentication/totp/initiation", "usage_type", "MULTIFACTOR_AUTHENTICATION", "request_id", request)
+	h.is(b.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(initiation, "data.exchange_id.exchange_id"),
 		"passcode", h.Code(totpKey)), http.StatusOK)
 	for name, pairs := range map[string][]string{
 		"another track":          {"track_id", "00000000-0000-0000-0000-000000000001"},
@@ -149,8 +149,8 @@ func TestTheTrackOfAFormIsTheOneOfItsAddress(t *testing.T) {
 	h.mustCode(to)
 }
 
-// A faulty form is answered with a page, because a browser posted it (R6).
-func TestAMalformedFormGetsAPage(t *testing.T) {
+// The response to a faulty form is a page, because a browser posted it (R6).
+func TestMalformedFormGetsAPage(t *testing.T) {
 	h := newFixture(t)
 	h.client()
 	b := h.browser()
@@ -163,7 +163,7 @@ func TestAMalformedFormGetsAPage(t *testing.T) {
 	}
 }
 
-func TestSkippingWhatIsNotDemanded(t *testing.T) {
+func TestSkippingAnOptionalFactor(t *testing.T) {
 	h := newFixture(t)
 	h.client(always)
 	h.User("ada", "")

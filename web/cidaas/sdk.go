@@ -26,8 +26,8 @@ func (s *Surface) twin(c *gin.Context, prove func(*gin.Context, *input) (signin.
 		s.refuse(c, *f, "")
 		return
 	}
-	asked := provider.Ask{Request: in.request(), Track: trackOf(c)}
-	call, err := s.read(c, asked)
+	ask := provider.Ask{Request: in.request(), Track: trackOf(c)}
+	call, err := s.read(c, ask)
 	if err == nil && !call.Step.Client.HeadlessLogin {
 		err = &mfa.Error{Code: mfa.NotAllowed, Err: errors.New("the client has no headless login")}
 	}

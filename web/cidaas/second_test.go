@@ -45,13 +45,13 @@ func TestPasswordThenSecondFactor(t *testing.T) {
 	golden(t, "prelogin", h.is(b.do("GET", "/token-srv/prelogin/metadata/"+track, "application/json", ""), http.StatusOK))
 
 	list := h.is(b.json("/verification-srv/v2/setup/public/configured/list", "sub", sub, "request_id", request), http.StatusOK)
-	begun := h.is(b.json("/verification-srv/v2/authenticate/initiate/totp", "usage_type", "MULTIFACTOR_AUTHENTICATION", "request_id", request,
+	initiation := h.is(b.json("/verification-srv/v2/authenticate/initiate/totp", "usage_type", "MULTIFACTOR_AUTHENTICATION", "request_id", request,
 		"sub", sub, "medium_id", h.at(list, "data.configured_list.0.mediums.0.id"), "type", "totp"), http.StatusOK)
 	back := h.query(h.is(b.form("/login-srv/precheck/continue/"+track, "track_id", track), http.StatusSeeOther).Header().Get("Location"), app+"/login?")
 	if back.Get("track_id") != track || back.Get("error") == "" {
 		t.Errorf("before verification: led to %v, want the page of the second factor again", back)
 	}
-	h.is(b.json("/verification-srv/v2/authenticate/authenticate/totp", "type", "totp", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"),
+	h.is(b.json("/verification-srv/v2/authenticate/authenticate/totp", "type", "totp", "exchange_id", h.at(initiation, "data.exchange_id.exchange_id"),
 		"pass_code", h.Code(totpKey), "client_id", "shop"), http.StatusOK)
 	// The libraries write a word into the form for a missing value.
 	w = h.is(b.form("/login-srv/precheck/continue/"+track, "track_id", track, "status_id", "undefined", "requestId", "null", "sub", "undefined",
@@ -63,7 +63,7 @@ func TestPasswordThenSecondFactor(t *testing.T) {
 	}
 	used := b.do("GET", "/token-srv/prelogin/metadata/"+track, "application/json", "")
 	if used.Code != http.StatusNoContent || used.Body.Len() != 0 {
-		t.Errorf("a used track answers %d %q, want 204 and nothing", used.Code, used.Body)
+		t.Errorf("a used track gets %d %q, want 204 and nothing", used.Code, used.Body)
 	}
 }
 
@@ -77,7 +77,7 @@ func texts(v any) []string {
 	return out
 }
 
-func TestTheApplicationsOwnPageOfTheSecondFactor(t *testing.T) {
+func TestSecondFactorPageOfTheApplication(t *testing.T) {
 	h := newFixture(t)
 	h.client(always, func(c *storage.Client) { c.MFAURL = app + "/mfa?from=us" })
 	h.User("ada", totpKey)
@@ -104,11 +104,11 @@ func TestLoginContinuesOnTheServersPages(t *testing.T) {
 	if to := w.Header().Get("Location"); !strings.HasPrefix(to, "/login?") || !strings.Contains(to, "error=invalid_username_password") {
 		t.Errorf("led to %q, want the server's page with the reason", to)
 	} else if page, _ := b.follow(w); !strings.Contains(page.Body.String(), "Name or password is wrong") {
-		t.Errorf("our page does not say why: %s", page.Body)
+		t.Errorf("the page does not say why: %s", page.Body)
 	}
 	w = b.form("/login-srv/login", "requestId", request, "username", "ada", "password", password)
 	if page, _ := b.follow(w); !strings.Contains(page.Body.String(), `id="mfa-submit"`) {
-		t.Errorf("at %d %s, want our page of the second factor", page.Code, page.Body)
+		t.Errorf("at %d %s, want the server's page of the second factor", page.Code, page.Body)
 	}
 }
 
@@ -290,7 +290,7 @@ func (h *fixture) decoy(b *caller) *attempt {
 	return nil
 }
 
-func TestASpentStatusGivesOneCode(t *testing.T) {
+func TestSpentStatusGivesOneCode(t *testing.T) {
 	s := passwordless(t, bound)
 	s.h.is(s.verify(), http.StatusOK)
 	_, to := s.b.follow(s.finish())
@@ -300,7 +300,7 @@ func TestASpentStatusGivesOneCode(t *testing.T) {
 	}
 }
 
-func TestAFirstFactorSatisfiesNoTrack(t *testing.T) {
+func TestFirstFactorSatisfiesNoTrack(t *testing.T) {
 	h := newFixture(t)
 	h.client(bound)
 	h.User("ada", totpKey)
@@ -313,7 +313,7 @@ func TestAFirstFactorSatisfiesNoTrack(t *testing.T) {
 	h.OK(err)
 	w, to := b.follow(b.form("/login-srv/precheck/continue/"+track, "track_id", track))
 	if to != "" || !strings.Contains(w.Body.String(), `id="mfa-submit"`) {
-		t.Errorf("led to %q at %d, want our page of the second factor", to, w.Code)
+		t.Errorf("led to %q at %d, want the server's page of the second factor", to, w.Code)
 	}
 }
 

@@ -79,12 +79,12 @@ func (s *Surface) enroll(c *gin.Context) {
 		}{sub, true, codes})
 		return
 	}
-	begun, err := s.verifier.Enroll(c.Request.Context(), web.Caller(c), exchange.SignedIn(o), exchange.NewFactor{Method: method})
+	enrollment, err := s.verifier.Enroll(c.Request.Context(), web.Caller(c), exchange.SignedIn(o), exchange.NewFactor{Method: method})
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	succeed(c, enrolling(begun, sub))
+	succeed(c, enrolling(enrollment, sub))
 }
 
 // confirm takes the first code of a new authenticator, enrolled by a signed-in user or in
@@ -211,12 +211,12 @@ func (s *Surface) enrollInLogin(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	begun, err := s.verifier.Enroll(c.Request.Context(), call.Caller, s.verifier.InLogin(call.Step.Login), exchange.NewFactor{Method: method})
+	enrollment, err := s.verifier.Enroll(c.Request.Context(), call.Caller, s.verifier.InLogin(call.Step.Login), exchange.NewFactor{Method: method})
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	succeed(c, enrolling(begun, s.provider.Masked(call.Step)))
+	succeed(c, enrolling(enrollment, s.provider.Masked(call.Step)))
 }
 
 // friendlyName renames the authenticator that was enrolled in this login.

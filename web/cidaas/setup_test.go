@@ -17,8 +17,8 @@ func (h *fixture) signedIn(name string) string {
 	b := h.browser()
 	request, _ := b.begin()
 	_, to := b.follow(b.form("/login-srv/login", "requestId", request, "username", name, "password", password))
-	answer, _ := h.claims(h.mustCode(to))
-	token, _ := answer["access_token"].(string)
+	response, _ := h.claims(h.mustCode(to))
+	token, _ := response["access_token"].(string)
 	return token
 }
 
@@ -42,10 +42,10 @@ func TestEnrolmentOfASignedInUser(t *testing.T) {
 			id := h.User("ada", "")
 			ada := h.as(h.signedIn("ada"))
 			golden(t, "config_none", h.is(ada.do("GET", path.config, "application/json", ""), http.StatusOK))
-			begun := h.is(ada.json(path.begin, "verification_type", "totp"), http.StatusOK)
-			golden(t, "enrolment", hide(begun, string(id)))
-			key, exchange, status := h.at(begun, "data.totp_secret"), h.at(begun, "data.exchange_id.exchange_id"), h.at(begun, "data.status_id")
-			picture := strings.TrimPrefix(h.at(begun, "data.qr_code"), "data:image/png;base64,")
+			initiation := h.is(ada.json(path.begin, "verification_type", "totp"), http.StatusOK)
+			golden(t, "enrolment", hide(initiation, string(id)))
+			key, exchange, status := h.at(initiation, "data.totp_secret"), h.at(initiation, "data.exchange_id.exchange_id"), h.at(initiation, "data.status_id")
+			picture := strings.TrimPrefix(h.at(initiation, "data.qr_code"), "data:image/png;base64,")
 			if _, err := png.Decode(base64.NewDecoder(base64.StdEncoding, strings.NewReader(picture))); err != nil {
 				t.Errorf("the QR code is no picture: %v", err)
 			}
@@ -87,30 +87,30 @@ func TestWhoMayChangeFactors(t *testing.T) {
 	android.header.Set("access_token", token)
 	h.is(android.do("GET", config, "application/json", ""), http.StatusOK)
 
-	begun := h.is(bob.json(begin), http.StatusOK)
+	initiation := h.is(bob.json(begin), http.StatusOK)
 	h.is(bob.json(begin, "sub", string(id)), expectationFailed)
-	h.is(ada.do("POST", "/verification-srv/v2/notification/status/"+h.at(begun, "data.status_id"), "application/json", ""), expectationFailed)
-	h.is(bob.json("/verification-srv/v2/setup/cancel/totp", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"), "reason", "not now"), http.StatusOK)
-	key := h.at(begun, "data.totp_secret")
+	h.is(ada.do("POST", "/verification-srv/v2/notification/status/"+h.at(initiation, "data.status_id"), "application/json", ""), expectationFailed)
+	h.is(bob.json("/verification-srv/v2/setup/cancel/totp", "exchange_id", h.at(initiation, "data.exchange_id.exchange_id"), "reason", "not now"), http.StatusOK)
+	key := h.at(initiation, "data.totp_secret")
 	golden(t, "enrolment_cancelled", h.page().json("/verification-actions-srv/setup/totp/verification",
-		"exchange_id", h.at(begun, "data.exchange_id.exchange_id"), "pass_code", h.Code(key)))
+		"exchange_id", h.at(initiation, "data.exchange_id.exchange_id"), "pass_code", h.Code(key)))
 	h.client(func(c *storage.Client) { c.ManagesFactors = false })
 	h.is(bob.json(begin), http.StatusUnauthorized)
 	h.is(bob.do("GET", config, "application/json", ""), http.StatusUnauthorized)
 	h.client()
 	h.Wait(16 * time.Minute)
 	bob = h.as(h.signedIn("bob"))
-	begun = h.is(bob.json(begin), http.StatusOK)
+	initiation = h.is(bob.json(begin), http.StatusOK)
 	h.Wait(9 * time.Minute)
 	h.is(bob.do("GET", config, "application/json", ""), http.StatusOK)
 	h.Wait(2 * time.Minute)
-	h.is(h.page().json("/verification-actions-srv/setup/totp/verification", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"),
-		"pass_code", h.Code(h.at(begun, "data.totp_secret"))), expectationFailed)
+	h.is(h.page().json("/verification-actions-srv/setup/totp/verification", "exchange_id", h.at(initiation, "data.exchange_id.exchange_id"),
+		"pass_code", h.Code(h.at(initiation, "data.totp_secret"))), expectationFailed)
 	h.is(bob.json(begin), http.StatusUnauthorized) // the token has ended
 }
 
 // A stolen password must not confirm an enrolment after the owner has set up a factor.
-func TestAFactorConfirmedMeanwhileEndsOtherEnrolments(t *testing.T) {
+func TestConfirmedFactorEndsOtherEnrolments(t *testing.T) {
 	h := newFixture(t)
 	h.client()
 	h.User("ada", "")
@@ -144,9 +144,9 @@ func TestEnrolmentInALogin(t *testing.T) {
 	}
 	golden(t, "postpone_refused", h.is(b.json("/auth-actions-srv/validation/"+track, "action", "SKIP"), expectationFailed))
 	golden(t, "bad_track", h.is(b.json("/verification-actions-srv/setup/totp/initiation/00000000-0000-0000-0000-000000000001"), http.StatusBadRequest))
-	begun := h.is(b.json("/verification-actions-srv/setup/totp/initiate/"+track, "sub", q.Get("sub")), http.StatusOK)
-	key, exchange := h.at(begun, "data.totp_secret"), h.at(begun, "data.exchange_id.exchange_id")
-	if h.at(begun, "data.sub") != q.Get("sub") {
+	initiation := h.is(b.json("/verification-actions-srv/setup/totp/initiate/"+track, "sub", q.Get("sub")), http.StatusOK)
+	key, exchange := h.at(initiation, "data.totp_secret"), h.at(initiation, "data.exchange_id.exchange_id")
+	if h.at(initiation, "data.sub") != q.Get("sub") {
 		t.Error("the enrolment is not shown under the masked subject")
 	}
 	name := "/verification-actions-srv/setup/users/friendlyname/TOTP/" + track
@@ -175,11 +175,11 @@ func TestBackupCodesAndRemoval(t *testing.T) {
 	request, _ := b.begin()
 	_, to := b.follow(b.form("/login-srv/login", "requestId", request, "username", "ada", "password", password))
 	track := h.query(to, app).Get("track_id")
-	begun := h.is(b.json("/verification-srv/authentication/totp/initiation", "request_id", request, "usage_type", "MULTIFACTOR_AUTHENTICATION", "sub", h.query(to, app).Get("sub")), http.StatusOK)
-	h.is(b.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(begun, "data.exchange_id.exchange_id"), "passcode", h.Code(totpKey)), http.StatusOK)
+	initiation := h.is(b.json("/verification-srv/authentication/totp/initiation", "request_id", request, "usage_type", "MULTIFACTOR_AUTHENTICATION", "sub", h.query(to, app).Get("sub")), http.StatusOK)
+	h.is(b.json("/verification-srv/authentication/totp/verification", "exchange_id", h.at(initiation, "data.exchange_id.exchange_id"), "passcode", h.Code(totpKey)), http.StatusOK)
 	_, to = b.follow(b.form("/login-srv/precheck/continue/"+track, "track_id", track))
-	answer, _ := h.claims(h.mustCode(to))
-	token, _ := answer["access_token"].(string)
+	response, _ := h.claims(h.mustCode(to))
+	token, _ := response["access_token"].(string)
 	ada := h.as(token)
 	golden(t, "backup_codes", hide(h.is(ada.json("/verification-srv/v2/setup/initiate/backupcode"), http.StatusOK), string(id)))
 	h.is(ada.do("DELETE", "/verification-actions-srv/setup/devices/totp/somebody", "application/json", ""), expectationFailed)

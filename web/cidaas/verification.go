@@ -179,7 +179,7 @@ func (s *Surface) initiate(c *gin.Context) {
 		s.fail(c, &mfa.Error{Code: mfa.NotConfigured})
 		return
 	}
-	begun, err := s.verifier.Initiate(c.Request.Context(), call.Caller, call.Step.Login, chosen)
+	initiation, err := s.verifier.Initiate(c.Request.Context(), call.Caller, call.Step.Login, chosen)
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -189,7 +189,7 @@ func (s *Surface) initiate(c *gin.Context) {
 		Text     string           `json:"medium_text"`
 		Sub      string           `json:"sub"`
 		Status   storage.StatusID `json:"status_id"`
-	}{exchangeOf(begun.Exchange, begun.ExpiresAt), textOf(begun.Text, chosen.Method), begun.Sub, begun.Status})
+	}{exchangeOf(initiation.Exchange, initiation.ExpiresAt), textOf(initiation.Text, chosen.Method), initiation.Sub, initiation.Status})
 }
 
 // verifiedBody is the response to a correct code.

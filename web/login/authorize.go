@@ -37,19 +37,19 @@ func (p *Pages) authorize(c *gin.Context) {
 		p.fail(c, call, err)
 		return
 	}
-	begun, err := p.provider.Begin(c.Request.Context(), in, call.Caller, call.SignedIn)
+	start, err := p.provider.Begin(c.Request.Context(), in, call.Caller, call.SignedIn)
 	var refused *provider.PageError
 	switch {
 	case errors.As(err, &refused):
 		p.look.Write(c, http.StatusBadRequest, "oauth_error", p.page(c, call, describe(refused)))
 	case err != nil:
 		p.fail(c, call, err)
-	case begun.Answer != nil:
-		p.answer(c, call, *begun.Answer)
-	case begun.Finished != nil:
-		p.finished(c, call, *begun.Finished)
+	case start.Answer != nil:
+		p.answer(c, call, *start.Answer)
+	case start.Finished != nil:
+		p.finished(c, call, *start.Finished)
 	default:
-		call.Step = begun.Step
+		call.Step = start.Step
 		p.proceed(c, call)
 	}
 }

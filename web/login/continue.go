@@ -24,7 +24,7 @@ var places = map[provider.StepKind]string{
 	provider.StepConsent:  "/consent",
 }
 
-// advance continues a login at its current step. A form that made a change ends here as
+// advance continues a login at its current step. A form that changed something ends here as
 // well, which saves the browser a redirect.
 func (p *Pages) advance(c *gin.Context) {
 	call, err := p.read(c, provider.Ask{})
@@ -88,15 +88,15 @@ func (p *Pages) claim(c *gin.Context, call signin.Call) (signin.Call, error) {
 // with a post from another site; it sends them with the redirect to /continue. The token
 // is not in an address: an attacker could send that to a victim.
 func (p *Pages) takeOver(c *gin.Context) {
-	visit := web.Caller(c)
+	caller := web.Caller(c)
 	token := c.PostForm("login_token")
 	var st provider.Step
 	err := error(&mfa.Error{Code: mfa.UnknownRequest, Err: errors.New("no origin or no login token was sent")})
-	if visit.Origin != "" && token != "" {
-		st, err = p.provider.Next(c.Request.Context(), provider.Ask{Track: storage.TrackID(token), Visit: visit, Program: true})
+	if caller.Origin != "" && token != "" {
+		st, err = p.provider.Next(c.Request.Context(), provider.Ask{Track: storage.TrackID(token), Visit: caller, Program: true})
 	}
 	if err != nil {
-		p.fail(c, signin.Call{Caller: visit}, err)
+		p.fail(c, signin.Call{Caller: caller}, err)
 		return
 	}
 	if st.Unbound() {

@@ -26,7 +26,7 @@ func (p *Pages) enrollForm(c *gin.Context) {
 	}
 }
 
-// enroll begins an enrolment, or confirms the one that has begun.
+// enroll begins an enrolment, or confirms the pending one.
 func (p *Pages) enroll(c *gin.Context) {
 	call, ok := p.at(c, provider.StepEnroll, "")
 	if !ok {
@@ -36,12 +36,12 @@ func (p *Pages) enroll(c *gin.Context) {
 		p.confirm(c, call, exchange)
 		return
 	}
-	begun, err := p.verifier.Enroll(c.Request.Context(), call.Caller, p.verifier.InLogin(call.Step.Login), exchange.NewFactor{Method: c.PostForm("method")})
+	enrollment, err := p.verifier.Enroll(c.Request.Context(), call.Caller, p.verifier.InLogin(call.Step.Login), exchange.NewFactor{Method: c.PostForm("method")})
 	if err != nil {
 		p.retry(c, call, err, func(code int, a *page.Alert) { p.showEnroll(c, call, code, enrollPage{}, a) })
 		return
 	}
-	p.showEnroll(c, call, http.StatusOK, enrollPageOf(begun), nil)
+	p.showEnroll(c, call, http.StatusOK, enrollPageOf(enrollment), nil)
 }
 
 func (p *Pages) confirm(c *gin.Context, call signin.Call, exchange storage.ExchangeID) {
@@ -54,7 +54,7 @@ func (p *Pages) confirm(c *gin.Context, call signin.Call, exchange storage.Excha
 	p.retry(c, call, wrong, func(code int, a *page.Alert) {
 		// After a typo the same secret is shown, until its enrolment expires: the user
 		// need not scan again.
-		begun, err := p.verifier.Enrollment(ctx, call.Caller, p.verifier.InLogin(call.Step.Login), exchange)
+		enrollment, err := p.verifier.Enrollment(ctx, call.Caller, p.verifier.InLogin(call.Step.Login), exchange)
 		if mfa.CodeOf(err) != "" {
 			p.showEnroll(c, call, code, enrollPage{}, &page.Alert{Key: "code.enrollment_expired"})
 			return
@@ -63,7 +63,7 @@ func (p *Pages) confirm(c *gin.Context, call signin.Call, exchange storage.Excha
 			p.fail(c, call, err)
 			return
 		}
-		p.showEnroll(c, call, code, enrollPageOf(begun), a)
+		p.showEnroll(c, call, code, enrollPageOf(enrollment), a)
 	})
 }
 

@@ -23,7 +23,7 @@ func TestEveryCodeHasARefusal(t *testing.T) {
 	for _, code := range mfa.Codes() {
 		r, ok := refusals[code]
 		if !ok {
-			t.Errorf("%s has no answer", code)
+			t.Errorf("%s has no refusal", code)
 			continue
 		}
 		if r.course == onward != (r.status == http.StatusSeeOther) || r.course != onward && r.status < 400 {
@@ -31,7 +31,7 @@ func TestEveryCodeHasARefusal(t *testing.T) {
 		}
 	}
 	if len(refusals) != len(mfa.Codes()) {
-		t.Errorf("%d answers for %d codes", len(refusals), len(mfa.Codes()))
+		t.Errorf("%d refusals for %d codes", len(refusals), len(mfa.Codes()))
 	}
 }
 
@@ -109,7 +109,7 @@ func TestUnexpectedErrorsRevealNothing(t *testing.T) {
 			w := get(h, path+"?requestId=r-1", "en")
 			body := w.Body.String()
 			if w.Code != tc.code || w.Header().Get("Retry-After") != tc.after {
-				t.Errorf("%s: answer = %d after %q, want %d after %q", tc.name, w.Code, w.Header().Get("Retry-After"), tc.code, tc.after)
+				t.Errorf("%s: response = %d after %q, want %d after %q", tc.name, w.Code, w.Header().Get("Retry-After"), tc.code, tc.after)
 			}
 			if strings.Contains(body, "pq:") || !strings.Contains(body, `id="support-id"`) || !strings.Contains(body, `href="/continue?requestId=r-1"`) {
 				t.Errorf("%s: page = %s", tc.name, body)

@@ -64,7 +64,7 @@ func (h *fixture) idToken(q url.Values) string {
 		IDToken string `json:"id_token"`
 	}
 	if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil || out.IDToken == "" {
-		h.T.Fatalf("token answer = %d %s", w.Code, w.Body)
+		h.T.Fatalf("token response = %d %s", w.Code, w.Body)
 	}
 	return out.IDToken
 }

@@ -102,7 +102,7 @@ func TestEnrollmentRecoveryAndConsent(t *testing.T) {
 	b.Must("/consent", 200)
 	b.Submit("consent-deny", "decision", "deny")
 	if q := b.MustLeave(callback); q.Get("error") != "access_denied" || q.Get("code") != "" {
-		t.Errorf("answer = %v, want access_denied", q)
+		t.Errorf("response = %v, want access_denied", q)
 	}
 }
 
@@ -144,7 +144,7 @@ func TestPagesOfOtherStepsRedirect(t *testing.T) {
 	b.login("ada", password)
 	b.Submit("cancel")
 	if q := b.MustLeave(callback); q.Get("error") != "access_denied" || q.Get("state") != "the-state" {
-		t.Errorf("answer = %v, want access_denied with the state", q)
+		t.Errorf("response = %v, want access_denied with the state", q)
 	}
 	for _, dead := range []string{"/login", "/mfa", "/continue"} {
 		b.Get(dead + id)
@@ -223,7 +223,7 @@ func TestAuthorizeByPost(t *testing.T) {
 	w := httptest.NewRecorder()
 	h.Handler.ServeHTTP(w, r)
 	if w.Code != 303 || len(w.Result().Cookies()) != 0 {
-		t.Fatalf("answer = %d with cookies %v, want a redirect without cookies", w.Code, w.Result().Cookies())
+		t.Fatalf("response = %d with cookies %v, want a redirect without cookies", w.Code, w.Result().Cookies())
 	}
 	b.Cookies = kept
 	b.Get(w.Header().Get("Location"))
@@ -250,7 +250,7 @@ func TestAuthorizeErrors(t *testing.T) {
 	}
 	b.authorize("prompt", "none")
 	if q := b.MustLeave(callback); q.Get("error") != "login_required" {
-		t.Errorf("answer = %v, want login_required", q)
+		t.Errorf("response = %v, want login_required", q)
 	}
 	b.authorize("redirect_uri", "x", "ui_locales", "de")
 	b.Must("/authorize", 400, `<html lang="de">`)

@@ -9,7 +9,7 @@ import (
 
 // Addresses end up in logs and histories. A token that came in a form must stay in forms,
 // and the login continues in the session of the browser.
-func TestATokenOfAFormIsNeverPutIntoAnAddress(t *testing.T) {
+func TestTokenOfAFormIsNeverPutIntoAURL(t *testing.T) {
 	h := newFixture(t)
 	h.client(nil)
 	h.User("ada", "")
@@ -47,7 +47,7 @@ func TestATokenOfAFormIsNeverPutIntoAnAddress(t *testing.T) {
 	}
 }
 
-func TestAccessTokenInAnAddressIsIgnored(t *testing.T) {
+func TestAccessTokenInAURLIsIgnored(t *testing.T) {
 	h := newFixture(t)
 	h.client(nil)
 	h.User("ada", "")
@@ -73,7 +73,7 @@ func TestAccessTokenInAnAddressIsIgnored(t *testing.T) {
 
 // A form of another site must not end the logins of a browser's other tabs: a form without
 // the binding cookie never sets one.
-func TestAForeignFormLeavesTheBindingAlone(t *testing.T) {
+func TestForeignFormKeepsTheBinding(t *testing.T) {
 	h := newFixture(t)
 	for _, to := range []string{"/authorize", "/authorize?x=y", "/authorize?resent=yes"} {
 		r := httptest.NewRequest(http.MethodPost, to, strings.NewReader(authorizeParams().Encode()))
@@ -89,7 +89,7 @@ func TestAForeignFormLeavesTheBindingAlone(t *testing.T) {
 		bound          bool
 	}{
 		{"of another site", "/logout", "cross-site", false},
-		{"of a site that knows our mark", "/logout?resent=yes", "cross-site", false},
+		{"of a site that knows the server's mark", "/logout?resent=yes", "cross-site", false},
 		{"in a browser that does not say", "/logout", "", false},
 		{"resent by the server's own form", "/logout?resent=yes", "same-origin", true},
 		{"resent by the server's own form, in a browser that does not say", "/logout?resent=yes", "", true},

@@ -303,7 +303,7 @@ func TestPolicyOfAPage(t *testing.T) {
 			t.Fatalf("policy of %s = %q, want 128 random bits in it", name, policy)
 		}
 		if seen[m[1]] {
-			t.Errorf("%s has the nonce of another answer", name)
+			t.Errorf("%s has the nonce of another response", name)
 		}
 		seen[m[1]] = true
 		want := "default-src 'none'; style-src 'nonce-N'; script-src 'nonce-N'; img-src 'self' data: https://static.app.example; frame-ancestors 'none'; base-uri 'none'"
@@ -311,7 +311,7 @@ func TestPolicyOfAPage(t *testing.T) {
 			t.Errorf("policy = %q\nwant %q", got, want)
 		}
 		if strings.Contains(policy, "unsafe") || strings.Contains(policy, "src 'self';") {
-			t.Errorf("policy of %s = %q: our origin is no reason to run a script", name, policy)
+			t.Errorf("policy of %s = %q: the server's origin is no reason to run a script", name, policy)
 		}
 		tags := regexp.MustCompile(`<(script|style|link rel="stylesheet")[^>]*>`).FindAllString(body, -1)
 		if len(tags) < 2 {
@@ -319,7 +319,7 @@ func TestPolicyOfAPage(t *testing.T) {
 		}
 		for _, tag := range tags {
 			if !strings.Contains(tag, ` nonce="`+m[1]+`"`) {
-				t.Errorf("%s does not carry the nonce of its answer: %s", name, tag)
+				t.Errorf("%s does not carry the nonce of its response: %s", name, tag)
 			}
 		}
 		if got := w.Header().Get("Cache-Control"); got != "no-store" {

@@ -89,7 +89,7 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
-func TestDocumentsMayBeKept(t *testing.T) {
+func TestDocumentsAreCacheable(t *testing.T) {
 	h := serve(t)
 	for _, target := range []string{"/jwks.json", "/.well-known/openid-configuration"} {
 		res := call(h, "GET", target, "")

@@ -70,7 +70,7 @@ func TestTextsNameTheParametersOfAnAlert(t *testing.T) {
 	}
 }
 
-func TestAPageIsLaidOut(t *testing.T) {
+func TestPageLayout(t *testing.T) {
 	l := newLook(t)
 	for lang, want := range map[string]string{"en": "<title>Hall – Sallyport</title>", "de": "<title>Halle – Sallyport</title>"} {
 		w := serve(t, l, "GET", "/hall?ui_locales="+lang)
@@ -127,8 +127,8 @@ func TestForeignFormsAreRefused(t *testing.T) {
 		{"another site, value known somehow", mine, good, "https://evil.example", "cross-site", false},
 		{"a sibling host", mine, good, "https://evil.login.example", "same-site", false},
 		{"another origin in a browser without fetch metadata", mine, good, "https://evil.example", "", false},
-		{"our host on http", mine, good, "http://login.example", "", false},
-		{"our host on another port", mine, good, issuer + ":8443", "", false},
+		{"the server's host on http", mine, good, "http://login.example", "", false},
+		{"the server's host on another port", mine, good, issuer + ":8443", "", false},
 		{"cross-site with the origin hidden", mine, good, "null", "cross-site", false},
 	} {
 		r := httptest.NewRequest("POST", "/hall", nil)
@@ -236,7 +236,7 @@ func TestPolicyOfAPage(t *testing.T) {
 }
 
 // A redirect with a control character is a bug: it panics and is not sent (H-5).
-func TestARedirectTakesNoControlCharacter(t *testing.T) {
+func TestRedirectRefusesControlCharacters(t *testing.T) {
 	to := func(location string) *httptest.ResponseRecorder {
 		h, err := web.New(web.Options{Issuer: issuer}, rand.Reader, func() time.Time { return t0 }, leading{location})
 		if err != nil {
@@ -247,11 +247,11 @@ func TestARedirectTakesNoControlCharacter(t *testing.T) {
 		return w
 	}
 	if w := to("/next?a=b"); w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/next?a=b" {
-		t.Errorf("answer %d to %q", w.Code, w.Header().Get("Location"))
+		t.Errorf("response %d to %q", w.Code, w.Header().Get("Location"))
 	}
 	for _, location := range []string{"/next\r\nSet-Cookie: a=b", "/next\x00", "/\tnext", "/next\x7f"} {
 		if w := to(location); w.Code != http.StatusInternalServerError || w.Header().Get("Location") != "" || w.Header().Get("Set-Cookie") != "" {
-			t.Errorf("%q: answer %d, %v", location, w.Code, w.Header())
+			t.Errorf("%q: response %d, %v", location, w.Code, w.Header())
 		}
 	}
 }

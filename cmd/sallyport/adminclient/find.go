@@ -132,7 +132,7 @@ func InProcess(ctx context.Context, p *cli.Program, c config.Config, agent strin
 	if err != nil {
 		return nil, errors.Join(err, srv.Store.Close())
 	}
-	// Whoever runs the command knows its requests: only errors are logged.
+	// The operator knows the requests of the command: only errors are logged.
 	handler, err := srv.AdminAPI(key, c.Issuer, server.NewLog(p.Err, "error"), p.Random)
 	if err != nil {
 		return nil, errors.Join(err, srv.Store.Close())

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestTheDataFolderKeepsItsSecrets(t *testing.T) {
+func TestDataFolderKeepsItsSecrets(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	first := openSecrets(t, dir, false)
 	if again := openSecrets(t, dir, false); !reflect.DeepEqual(again, first) {
@@ -49,7 +49,7 @@ func openSecrets(t *testing.T, dir string, reset bool) secrets {
 	return s
 }
 
-func TestTheSeedsAreAValidState(t *testing.T) {
+func TestSeedsAreAValidState(t *testing.T) {
 	s := openSecrets(t, filepath.Join(t.TempDir(), "data"), false)
 	for _, at := range []place{{name: "localhost", port: 8080}, {name: "192.168.1.20", port: 443, secure: true}, {name: "::1", port: 8080}} {
 		state := seeds(at, s)

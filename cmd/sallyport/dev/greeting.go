@@ -51,7 +51,7 @@ func printGreeting(ctx context.Context, p *cli.Program, srv *server.Server, at p
 	line("\n  Try first:")
 	line("   1. Open %s and sign in to Meridian Notes as bob: a password is enough.", at.demo())
 	line("   2. Sign in to Meridian Bank as alice: the code is on the virtual phone.")
-	line("   3. Back in Notes, unlock the private page: the second factor is asked for only now.")
+	line("   3. Back in Notes, unlock the private page: it requires the second factor.")
 	line("   4. A token for a machine:")
 	line("      curl%s -u m2m:%s -d grant_type=client_credentials %s/token", insecure(at), s.M2M, at.issuer())
 	line("   5. Manage users while it runs, from another terminal (make build writes it to bin):")
@@ -74,7 +74,7 @@ func warn(b *strings.Builder, at place, colour bool) {
 		on, off = "\x1b[1;97;41m", "\x1b[0m"
 	}
 	for _, text := range []string{
-		fmt.Sprintf("ANYBODY IN YOUR NETWORK CAN REACH THIS SERVER on %s.", at.bind),
+		fmt.Sprintf("ANYONE IN YOUR NETWORK CAN REACH THIS SERVER on %s.", at.bind),
 		"The demo application shows them all passwords, and the virtual phone",
 		"all second factors, of every test user. Use no real data.",
 	} {

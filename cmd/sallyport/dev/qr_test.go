@@ -13,8 +13,8 @@ import (
 	"sallyport/storage"
 )
 
-// TestAQRCodeBecomesText: the terminal shows, module by module, the code that pages show.
-func TestAQRCodeBecomesText(t *testing.T) {
+// The terminal shows, module by module, the code that pages show.
+func TestQRCodeAsText(t *testing.T) {
 	totp := totp.New(rand.Reader, "Sallyport", totp.Options{})
 	handout, err := totp.Handout(storage.Authenticator{Method: "totp", Secret: []byte("12345678901234567890")}, "alice@example.com")
 	if err != nil {
@@ -86,7 +86,7 @@ func undraw(lines []string, colour bool) [][]bool {
 	return out
 }
 
-func TestWhatFitsIntoNoQRCodeIsRefused(t *testing.T) {
+func TestTextTooLongForAQRCodeIsRefused(t *testing.T) {
 	if _, err := qrText(strings.Repeat("secret", 1000), true); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("error = %v, want one without the text", err)
 	}

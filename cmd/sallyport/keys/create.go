@@ -52,8 +52,8 @@ func (m *Manager) signs(alg string) bool {
 	return false
 }
 
-// add stores keys and loads all there are. If another server has created the first keys
-// meanwhile, those are used.
+// add stores keys and loads all there are. If another server has created the first keys by
+// then, those are used.
 func (m *Manager) add(ctx context.Context, keys []storage.Key, first bool) error {
 	event := m.Journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventKeysCreated, Actor: "system"})
 	err := m.Store.AddKeys(ctx, keys, first, []storage.Event{event})

@@ -22,14 +22,14 @@ func NewEvents(s Set) *Events {
 		sheet: s,
 		// A counter of these long lists exists once its event has happened.
 		events:    s.newCounterVec("events_total", "Events written into the audit trail.", label{"kind", mfa.EventKinds()}, label{"outcome", mfa.Outcomes()}),
-		logins:    s.newZeroedVec("logins_total", "Logins that ended, by how.", "outcome", "finished", "session", "refused", "cancelled"),
-		throttled: s.newZeroedVec("throttled_total", "Tries refused because of failures before, by whose counter it was.", "bucket", throttle.Buckets()...),
-		tokens: s.newZeroedVec("tokens_issued_total", "Answers with tokens, by grant type.", "grant_type",
+		logins:    s.newZeroedVec("logins_total", "Logins that ended, by outcome.", "outcome", "finished", "session", "refused", "cancelled"),
+		throttled: s.newZeroedVec("throttled_total", "Attempts refused because of earlier failures, by bucket.", "bucket", throttle.Buckets()...),
+		tokens: s.newZeroedVec("tokens_issued_total", "Responses with tokens, by grant type.", "grant_type",
 			"authorization_code", "refresh_token", "client_credentials", "implicit"),
-		replays: s.newZeroedVec("token_replays_total", "Codes and refresh tokens that came a second time and ended their family.", "of", "code", "refresh_token"),
+		replays: s.newZeroedVec("token_replays_total", "Codes and refresh tokens that were replayed and ended their family.", "of", "code", "refresh_token"),
 		single: map[string]prometheus.Counter{
 			mfa.EventTokenRevoked:   s.NewCounter("tokens_revoked_total", "Tokens revoked by their client."),
-			mfa.EventDecryptFailure: s.NewCounter("decrypt_failures_total", "Stored secrets that did not open."),
+			mfa.EventDecryptFailure: s.NewCounter("decrypt_failures_total", "Stored secrets that could not be decrypted."),
 			mfa.EventAPIKeyRefused:  s.NewCounter("api_key_failures_total", "Calls with an API key that was refused."),
 		},
 	}
@@ -41,7 +41,7 @@ func (t *Events) AddMethods(methods []mfa.Info) {
 	for _, m := range methods {
 		method.values = append(method.values, m.Name)
 	}
-	t.factors = t.sheet.newCounterVec("factors_total", "Passwords and codes that were tried, by how it ended.", method, outcome)
+	t.factors = t.sheet.newCounterVec("factors_total", "Passwords and codes tried, by outcome.", method, outcome)
 	for _, m := range method.values {
 		for _, o := range outcome.values {
 			t.factors.WithLabelValues(m, o)

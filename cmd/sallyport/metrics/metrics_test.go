@@ -12,9 +12,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// TestAnswersAreTimed: an answer is below every bound it kept, a bound included, and
-// counting it costs no memory.
-func TestAnswersAreTimed(t *testing.T) {
+// A response counts in every bucket whose bound it does not exceed, and counting allocates nothing.
+func TestResponsesAreTimed(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	c := NewWebCounters(NewSet(reg))
 	for _, took := range []time.Duration{time.Millisecond, 1001 * time.Microsecond, 70 * time.Millisecond, 6 * time.Second} {
@@ -23,7 +22,7 @@ func TestAnswersAreTimed(t *testing.T) {
 	c.Observe("GET", "/task/:ms", 101, 0)
 	c.Observe("GET", "/task/:ms", 700, 0)
 	if n := testing.AllocsPerRun(100, func() { c.Observe("POST", "none", 303, 0); c.Running.Inc(); c.Requests.Inc() }); n != 0 {
-		t.Errorf("%v allocations for one more answer, want none", n)
+		t.Errorf("%v allocations for one more response, want none", n)
 	}
 	all, err := reg.Gather()
 	if err != nil {
@@ -38,7 +37,7 @@ func TestAnswersAreTimed(t *testing.T) {
 		}
 	}
 	if len(got) != 3 || got["POSTnone3xx"] == nil || got["GET/task/:ms5xx"] == nil || got["GET/task/:ms2xx"] == nil {
-		t.Fatalf("answers are told apart as %v", got)
+		t.Fatalf("the histograms are %v", got)
 	}
 	times := got["GET/task/:ms2xx"]
 	var upTo []string
@@ -51,19 +50,19 @@ func TestAnswersAreTimed(t *testing.T) {
 	}
 }
 
-// TestWhatIsAskedIsKept: a scrape asks at most once in a while, and waits only so long.
-func TestWhatIsAskedIsKept(t *testing.T) {
-	now, asked := time.Unix(1000, 0), 0
+// A scrape reads again only after a time, and bounds how long it waits.
+func TestScrapedValuesAreCached(t *testing.T) {
+	now, reads := time.Unix(1000, 0), 0
 	c := Cached[int]{Now: func() time.Time { return now }, Keep: time.Minute, Wait: time.Second,
 		Read: func(ctx context.Context) (int, error) {
 			if end, ok := ctx.Deadline(); !ok || time.Until(end) > time.Second {
-				t.Error("nothing ends the wait")
+				t.Error("the wait has no deadline")
 			}
-			asked++
-			if asked == 3 {
+			reads++
+			if reads == 3 {
 				return 0, fmt.Errorf("away")
 			}
-			return asked, nil
+			return reads, nil
 		}}
 	for i, want := range []struct {
 		after  time.Duration
@@ -72,7 +71,7 @@ func TestWhatIsAskedIsKept(t *testing.T) {
 	}{{0, 1, false}, {59 * time.Second, 1, false}, {time.Second, 2, false}, {time.Minute, 0, true}, {time.Second, 0, true}, {time.Minute, 4, false}} {
 		now = now.Add(want.after)
 		if got, err := c.Get(); got != want.value || (err != nil) != want.failed {
-			t.Errorf("ask %d: %d, %v, want %+v", i, got, err, want)
+			t.Errorf("read %d: %d, %v, want %+v", i, got, err, want)
 		}
 	}
 }

@@ -11,14 +11,14 @@ import (
 // NewWebCounters registers what package web counts.
 func NewWebCounters(s Set) *web.Counters {
 	times := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "http_request_duration_seconds",
-		Help:    "How long answers took, by the route's template, the method and the class of the status.",
+		Help:    "How long responses took, by the route's template, the method and the class of the status.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}}, []string{"route", "method", "class"})
-	running := prometheus.NewGauge(prometheus.GaugeOpts{Name: "http_requests_running", Help: "Requests that have no answer yet."})
+	running := prometheus.NewGauge(prometheus.GaugeOpts{Name: "http_requests_running", Help: "Requests without a response yet."})
 	s.MustRegister(times, running)
 	classes := [...]string{"2xx", "3xx", "4xx", "5xx"} // a status below 200 is never the last
 	return &web.Counters{
 		Requests: s.NewCounter("http_requests_total", "Requests on the public listener."),
-		Failed:   s.NewCounter("http_failed_total", "Answers of 500 and above."),
+		Failed:   s.NewCounter("http_failed_total", "Responses with status 500 and above."),
 		Shed:     s.NewCounter("http_shed_total", "Requests refused because the server was flooded."),
 		Panics:   s.NewCounter("http_panics_total", "Handlers that panicked."),
 		Running:  running,

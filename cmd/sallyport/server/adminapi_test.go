@@ -17,7 +17,7 @@ import (
 	"sallyport/web/admin"
 )
 
-func TestTheAdminAPINeedsAKey(t *testing.T) {
+func TestAdminAPINeedsAKey(t *testing.T) {
 	c := servertest.NewAdminAPI(t)
 	reads, reader := c.NewAPIKey(apikeys.Draft{Name: "reads", Dialects: []string{"admin"}, Verbs: []string{"read"}})
 	writes, writer := c.NewAPIKey(apikeys.Draft{Name: "writes", Dialects: []string{"admin"}, Verbs: []string{"write"}})
@@ -67,7 +67,7 @@ func TestTheAdminAPINeedsAKey(t *testing.T) {
 		c.Call("DELETE", "/users/"+string(e.UserID), nil).Done(200, "deleted")
 	}
 	if c.Call("POST", "/users", user).Done(201, "created"); c.Newest(mfa.EventUserCreated).UserAgent != "console" {
-		t.Error("the event does not say which program it was")
+		t.Error("the event does not name the program")
 	}
 	for _, secret := range []string{servertest.AdminKey, reads, writes, off} {
 		if strings.Contains(c.Log.String(), secret) {
@@ -75,17 +75,17 @@ func TestTheAdminAPINeedsAKey(t *testing.T) {
 		}
 	}
 	if reader == writer {
-		t.Error("two keys are one")
+		t.Error("two keys have the same id")
 	}
 }
 
-func TestTheKeyIsNotTakenFromTheAddress(t *testing.T) {
+func TestKeyInTheURLIsIgnored(t *testing.T) {
 	c := servertest.NewAdminAPI(t)
 	c.Key = ""
 	c.Call("GET", "/users?access_token="+servertest.AdminKey, nil).Refused(401, "unauthorized", "Authorization: Bearer KEY")
 }
 
-func TestAFloodOfWrongKeysIsShut(t *testing.T) {
+func TestFloodOfWrongKeysIsThrottled(t *testing.T) {
 	c := servertest.NewAdminAPI(t)
 	c.Key = "wrong-wrong-wrong-wrong-wrong-wrong-wrong"
 	codes := map[int]int{}
@@ -93,13 +93,13 @@ func TestAFloodOfWrongKeysIsShut(t *testing.T) {
 		codes[c.Call("GET", "/users", nil).Code]++
 	}
 	if codes[401] < 10 || codes[429] == 0 || codes[401]+codes[429] != 30 {
-		t.Errorf("answers = %v, want some 401 and then 429", codes)
+		t.Errorf("responses = %v, want some 401 and then 429", codes)
 	}
 	c.Key = servertest.AdminKey
 	c.Call("GET", "/users", nil).Decode(200, nil)
 }
 
-func TestWhatIsNoCallIsRefused(t *testing.T) {
+func TestInvalidCallsAreRefused(t *testing.T) {
 	c := servertest.NewAdminAPI(t)
 	alice := c.Call("POST", "/users", map[string]any{"username": "alice"}).Done(201, "created").User
 	body := func(kind, text string) func(*http.Request) {
@@ -124,35 +124,35 @@ func TestWhatIsNoCallIsRefused(t *testing.T) {
 		{"a page of nothing", "GET", "/users?limit=0", nil, 400, "invalid_request", "limit: must be from 1 to 1000"},
 		{"a page too large", "GET", "/events?limit=1001", nil, 400, "invalid_request", "limit: must be"},
 		{"a page that is no number", "GET", "/events?limit=many", nil, 400, "invalid_request", "limit: must be"},
-		{"a place that is no id", "GET", "/users?after=alice", nil, 400, "invalid_request", "after: must be an id"},
-		{"events of what is no id", "GET", "/events?user=alice", nil, 400, "invalid_request", "user: must be an id"},
-		{"a kind that is none", "GET", "/events?kind=mfa.fail", nil, 400, "invalid_request", "kind: there is no such kind"},
-		{"a time that is none", "GET", "/events?since=yesterday", nil, 400, "invalid_request", "since: must be a time"},
-		{"another such", "GET", "/events?until=7d", nil, 400, "invalid_request", "until: must be a time"},
-		{"a truth that is none", "POST", "/users/" + string(alice) + "/sign-out?offline=yes", nil, 400, "invalid_request", "offline: must be true or false"},
+		{"a page after an invalid id", "GET", "/users?after=alice", nil, 400, "invalid_request", "after: must be an id"},
+		{"events of an invalid id", "GET", "/events?user=alice", nil, 400, "invalid_request", "user: must be an id"},
+		{"an unknown kind", "GET", "/events?kind=mfa.fail", nil, 400, "invalid_request", "kind: there is no such kind"},
+		{"an invalid time", "GET", "/events?since=yesterday", nil, 400, "invalid_request", "since: must be a time"},
+		{"another invalid time", "GET", "/events?until=7d", nil, 400, "invalid_request", "until: must be a time"},
+		{"an invalid boolean", "POST", "/users/" + string(alice) + "/sign-out?offline=yes", nil, 400, "invalid_request", "offline: must be true or false"},
 		{"no type", "POST", "/users", nil, 415, "invalid_request", "must be application/json"},
 		{"a form", "POST", "/users", body("application/x-www-form-urlencoded", "username=x"), 415, "invalid_request", "must be application/json"},
 		{"JSON where YAML belongs", "POST", "/state", body("application/json", "{}"), 415, "invalid_request", "must be application/yaml"},
 		{"no JSON", "POST", "/users", body("application/json", "username: x"), 400, "invalid_request", "one JSON object"},
 		{"a name twice", "POST", "/users", body("application/json", `{"username":"x","username":"y"}`), 400, "invalid_request", "one JSON object"},
 		{"a body that is too long", "POST", "/users", body("application/json", `{"username":"`+strings.Repeat("x", 64<<10)+`"}`), 413, "invalid_request", "longer than 64 KiB"},
-		{"a member nobody knows", "POST", "/users", body("application/json", `{"username":"x","admin":true}`), 400, "invalid_request", "admin: there is no such key"},
-		{"a member nobody knows, of a password", "POST", password, body("application/json", `{"password":"long enough","hash":"x"}`), 400, "invalid_request", "hash: there is no such key"},
+		{"an unknown member", "POST", "/users", body("application/json", `{"username":"x","admin":true}`), 400, "invalid_request", "admin: there is no such key"},
+		{"an unknown member beside a password", "POST", password, body("application/json", `{"password":"long enough","hash":"x"}`), 400, "invalid_request", "hash: there is no such key"},
 		{"a member in another case", "POST", password, body("application/json", `{"Password":"long enough"}`), 400, "invalid_request", "Password: there is no such key"},
 		{"a member of another type", "POST", password, body("application/json", `{"password":12345678}`), 400, "invalid_request", "password: must be text"},
 		{"a short password", "POST", password, body("application/json", `{"password":"short"}`), 422, "password_too_short", "fewer than 8"},
 		{"a body where none belongs", "POST", "/users/" + string(alice) + "/disable", body("application/json", `{"reason":"x"}`), 400, "invalid_request", "reason: there is no such key"},
-		{"a user who is not there", "GET", "/users/00000000-0000-4000-8000-000000000000", nil, 404, "user_not_found", "no such user"},
-		{"what is no id", "GET", "/users/alice", nil, 404, "user_not_found", "no such user"},
+		{"an unknown user", "GET", "/users/00000000-0000-4000-8000-000000000000", nil, 404, "user_not_found", "no such user"},
+		{"an invalid id", "GET", "/users/alice", nil, 404, "user_not_found", "no such user"},
 		{"a name that is taken", "POST", "/users", body("application/json", `{"username":"ALICE"}`), 409, "identifier_taken", "another user"},
 		{"another id", "PATCH", "/users/" + string(alice), body("application/json", `{"id":"00000000-0000-4000-8000-000000000000"}`), 400, "invalid_request", "id: an id cannot change"},
-		{"a claim that is none", "PATCH", "/users/" + string(alice), body("application/json", `{"profile":{"sub":"x"}}`), 400, "invalid_request", "profile.sub: is not a profile claim"},
+		{"an unknown claim", "PATCH", "/users/" + string(alice), body("application/json", `{"profile":{"sub":"x"}}`), 400, "invalid_request", "profile.sub: is not a profile claim"},
 		{"another client_id", "PUT", "/clients/shop", body("application/json", `{"client_id":"other"}`), 400, "invalid_request", "client_id: must be that of the address"},
-		{"a client of the server's own", "PUT", "/clients/sallyport-account", body("application/json", `{"public":true,"redirect_uris":["https://x.example/"]}`), 400, "invalid_request", "belongs to the server itself"},
-		{"a client that is not there", "GET", "/clients/none", nil, 404, "not_found", "no such client"},
+		{"the client of the account page", "PUT", "/clients/sallyport-account", body("application/json", `{"public":true,"redirect_uris":["https://x.example/"]}`), 400, "invalid_request", "belongs to the server itself"},
+		{"an unknown client", "GET", "/clients/none", nil, 404, "not_found", "no such client"},
 		{"a short secret", "POST", "/clients/none/secrets", body("application/json", `{"client_secret":"short"}`), 400, "invalid_request", "32 characters"},
-		{"a session that is not there", "DELETE", "/sessions/none", nil, 404, "not_signed_in", "no such session"},
-		{"an API key that is not there", "GET", "/api-keys/none", nil, 404, "not_found", "no such API key"},
+		{"an unknown session", "DELETE", "/sessions/none", nil, 404, "not_signed_in", "no such session"},
+		{"an unknown API key", "GET", "/api-keys/none", nil, 404, "not_found", "no such API key"},
 		{"an API key with faults", "POST", "/api-keys", body("application/json", `{"name":"x","dialects":["cobol"],"verbs":"read","expires_at":"soon"}`), 400, "invalid_request", "verbs: must be a list of texts\nexpires_at: must be a time"},
 		{"an API key of no dialect", "POST", "/api-keys", body("application/json", `{"name":"x","dialects":["cobol"],"verbs":["read"]}`), 400, "invalid_request", "dialects: must be one or more"},
 		{"a challenge that is too long", "GET", "/server?challenge=" + strings.Repeat("x", 129), nil, 400, "invalid_request", "challenge: is too long"},
@@ -168,7 +168,7 @@ func TestWhatIsNoCallIsRefused(t *testing.T) {
 	}
 }
 
-func TestOtherAddressesAreProblemsToo(t *testing.T) {
+func TestUnknownPathsAreProblems(t *testing.T) {
 	c := servertest.NewAdminAPI(t)
 	for _, tc := range []struct {
 		method, path string
@@ -195,15 +195,15 @@ func TestOtherAddressesAreProblemsToo(t *testing.T) {
 	}
 }
 
-// A desired state stops in the middle, and says how far it came.
-func TestAStateThatStopsSaysSo(t *testing.T) {
+// A desired state fails in the middle, and the response says how far it got.
+func TestFailedApplyReportsAServerError(t *testing.T) {
 	c := servertest.NewAdminAPI(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r := httptest.NewRequestWithContext(ctx, "POST", admin.Base+"/state", strings.NewReader("users: [{username: alice}]"))
 	r.Header.Set("Content-Type", "application/yaml")
 	if got := c.Do(r); got.Code < 500 {
-		t.Errorf("answer = %d %s, want a fault of the server", got.Code, got.Raw)
+		t.Errorf("response = %d %s, want a server error", got.Code, got.Raw)
 	}
 }
 
@@ -217,7 +217,7 @@ func TestEveryCallIsDescribedAndServed(t *testing.T) {
 	for path, item := range doc.Paths.Map() {
 		for method := range item.Operations() {
 			if !c.Called[method+" "+path] {
-				t.Errorf("%s %s is described, and nobody called it", method, path)
+				t.Errorf("%s %s is described, but the test does not call it", method, path)
 			}
 		}
 	}
@@ -233,7 +233,7 @@ func TestEveryCallIsDescribedAndServed(t *testing.T) {
 	}
 }
 
-// A key of the desired state is a key of the API by itself, and so has to be described.
+// A key of the desired state is automatically a key of the API, so it must be described.
 func TestEveryKeyOfTheDesiredStateIsDescribed(t *testing.T) {
 	doc, err := servertest.AdminDescription()
 	if err != nil {

@@ -32,7 +32,7 @@ import (
 )
 
 // requestTimeout bounds a request, the default wait for a password's turn included: a
-// database that hangs must not keep anybody waiting for more than 3 s.
+// database that hangs must not keep a user waiting for more than 3 s.
 const requestTimeout = 2500 * time.Millisecond
 
 // methods returns the methods that users may prove themselves with, in the order in which

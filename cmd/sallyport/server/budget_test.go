@@ -22,17 +22,17 @@ users:
   - {username: vera, email: vera@example.com, password: "a lighthouse at dusk", totp_secret: JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP}
 `
 
-// flood calls a server out of one network.
+// flood calls a server from one network.
 type flood struct {
 	*server.Server
 	t       *testing.T
 	address func(call int) string
 	n       int
-	foreign string // what the caller says the server is called; "": the truth
+	foreign string // a Host header; "": the real one
 }
 
-// flooded is a server that allows little, with a clock that stands still.
-func flooded(t *testing.T, settings string) *flood {
+// newFlood opens a server with low limits and a stopped clock.
+func newFlood(t *testing.T, settings string) *flood {
 	t.Helper()
 	servertest.Apply(t, settings, floodState)
 	o, at := servertest.Options(t, settings, new(servertest.Clock)), time.Now()
@@ -42,12 +42,12 @@ func flooded(t *testing.T, settings string) *flood {
 	return &flood{Server: h, t: t}
 }
 
-// call makes one call of a route about a login; each is about another name.
+// call makes one call of a route about a login, each with another name.
 func (f *flood) call(method, route, id string) *httptest.ResponseRecorder {
 	f.n++
-	name := fmt.Sprintf("somebody%d@example.com", f.n)
+	name := fmt.Sprintf("user%d@example.com", f.n)
 	if strings.Contains(route, "initiat") {
-		name = "vera" // who has what is begun
+		name = "vera" // who has factors to initiate
 	}
 	members := map[string]any{"request_id": id, "requestId": id, "identifier": name, "username": name, "password": "a harbour in the fog",
 		"method": "totp", "usage": "passwordless", "passcode": "123456", "exchange_id": id, "reason": "x", "usage_type": "PASSWORDLESS_AUTHENTICATION"}
@@ -97,7 +97,7 @@ func (f *flood) call(method, route, id string) *httptest.ResponseRecorder {
 	return w
 }
 
-// commits is how often something was written, lines nobody waits for included.
+// commits counts transactions, asynchronous audit events included.
 func (f *flood) commits() int64 {
 	f.t.Helper()
 	if err := f.Journal.Flush(f.t.Context()); err != nil {
@@ -106,10 +106,10 @@ func (f *flood) commits() int64 {
 	return f.Store.Stats().Commits
 }
 
-// Whatever an unauthenticated caller calls, and with however many names: what one address makes the
-// server write comes to an end, on every route there is.
-func TestWhoHasProvenNothingWritesLittle(t *testing.T) {
-	over := map[string]string{ // routes that say so, and in which format
+// On every route, unauthenticated calls from one address or network stop being written, however
+// many names they use.
+func TestUnauthenticatedCallersWriteLittle(t *testing.T) {
+	over := map[string]string{ // routes that respond with 429, and in which format
 		"GET /authorize": "text/html", "POST /authz-srv/authrequest/authz/generate": "application/json", "POST /api/login/v1/requests": "application/problem+json",
 		"POST /api/login/v1/initiate": "application/problem+json", "POST /verification-srv/v2/authenticate/initiate/:method": "application/json",
 		"POST /api/login/v1/password": "application/problem+json",
@@ -119,7 +119,7 @@ func TestWhoHasProvenNothingWritesLittle(t *testing.T) {
 			"one address": func(route, _ int) string { return fmt.Sprintf("::ffff:10.1.%d.1", route) },
 			"one network": func(route, call int) string { return fmt.Sprintf("2001:db8:%x:%x::1", route, call) },
 		} {
-			t.Run(from, func(t *testing.T) { floods(t, flooded(t, settings), address, over) })
+			t.Run(from, func(t *testing.T) { floods(t, newFlood(t, settings), address, over) })
 		}
 	})
 }
@@ -136,7 +136,7 @@ func floods(t *testing.T, f *flood, address func(route, call int) string, over m
 		if w := f.call("POST", "/api/login/v1/requests", ""); json.Unmarshal(w.Body.Bytes(), &opened) != nil || opened.ID == "" {
 			t.Fatalf("no login was begun: %d %s", w.Code, w.Body)
 		}
-		for range 20 { // whatever there is to be used up is
+		for range 20 { // uses up the budgets
 			f.call(route[0], route[1], opened.ID)
 		}
 		before := f.commits()
@@ -145,7 +145,7 @@ func floods(t *testing.T, f *flood, address func(route, call int) string, over m
 			last = f.call(route[0], route[1], opened.ID)
 		}
 		if n := f.commits() - before; n > 0 {
-			t.Errorf("%s %s: a flood is written without end: %d of 13 more calls, the last %d %s", route[0], route[1], n, last.Code, last.Body)
+			t.Errorf("%s %s: a flood is still written: %d of 13 more calls, the last %d %s", route[0], route[1], n, last.Code, last.Body)
 		}
 		if kind, says := over[route[0]+" "+route[1]]; says && (last.Code != 429 || last.Header().Get("Retry-After") == "" || !strings.HasPrefix(last.Header().Get("Content-Type"), kind)) {
 			t.Errorf("%s %s over its budget: %d, %v, %s; want 429 as %s with Retry-After", route[0], route[1], last.Code, last.Header(), last.Body, kind)

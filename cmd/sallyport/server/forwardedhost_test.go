@@ -10,11 +10,11 @@ import (
 	"sallyport/cmd/sallyport/servertest"
 )
 
-// Whatever a caller says the server is called, no answer of any route repeats it: addresses
-// come from the settings (H-7).
-func TestNoAnswerNamesTheHostOfItsCaller(t *testing.T) {
+// No response of any route repeats the host that a caller sent: addresses come from the
+// settings (H-7).
+func TestNoResponseRepeatsTheHostHeader(t *testing.T) {
 	settings, _, _ := servertest.NewInstallation(t)
-	f := flooded(t, settings)
+	f := newFlood(t, settings)
 	f.address = func(int) string { return "::ffff:10.1.1.1" }
 	var opened struct {
 		ID string `json:"request_id"`
@@ -23,11 +23,11 @@ func TestNoAnswerNamesTheHostOfItsCaller(t *testing.T) {
 		t.Fatalf("no login was begun: %d %s", w.Code, w.Body)
 	}
 	f.foreign = "evil.example"
-	answered := 0
+	served := 0
 	for _, route := range handlerRoutes(t, f.Handler) {
 		w := f.call(route[0], route[1], opened.ID)
 		if w.Code < 400 {
-			answered++
+			served++
 		}
 		for name, values := range w.Header() {
 			if strings.Contains(strings.Join(values, " "), f.foreign) {
@@ -38,8 +38,8 @@ func TestNoAnswerNamesTheHostOfItsCaller(t *testing.T) {
 			t.Errorf("%s %s repeats the host: %.300s", route[0], route[1], w.Body)
 		}
 	}
-	if answered < 10 {
-		t.Errorf("%d routes answered well: this says little", answered)
+	if served < 10 {
+		t.Errorf("%d routes succeeded, too few for this test", served)
 	}
 	r := httptest.NewRequest("GET", "/authorize?"+url.Values{"client_id": {"own"}}.Encode(), nil)
 	r.Host = f.foreign

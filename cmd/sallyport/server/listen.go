@@ -31,7 +31,7 @@ func Listen(setting, address string, most int, t config.TLS) (net.Listener, erro
 	return tls.NewListener(l, TLSConfig(cert)), nil
 }
 
-// TLSConfig offers HTTP/2, which net/http does by itself only for listeners it opens.
+// TLSConfig offers HTTP/2, which net/http adds only to listeners it opens.
 func TLSConfig(cert tls.Certificate) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 }

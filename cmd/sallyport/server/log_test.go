@@ -12,8 +12,7 @@ import (
 	"sallyport/web"
 )
 
-// hostile texts try to write lines of their own, to steer the terminal of whoever
-// reads the log, and to fill the disk.
+// hostile texts try to forge lines, to control the terminal of a reader, and to fill the disk.
 var hostile = map[string]string{
 	"a line of its own":        "x\n{\"level\":\"ERROR\",\"msg\":\"forged\"}",
 	"a carriage return":        "x\rforged",
@@ -23,12 +22,12 @@ var hostile = map[string]string{
 	"a separator of lines":     "x\u2028forged\u2029",
 	"the direction turned":     "x\u202egpj.exe",
 	"no text":                  "\xff\xfe\x00\x7f",
-	"more than anybody reads":  strings.Repeat("x", 1<<20),
+	"a very long text":         strings.Repeat("x", 1<<20),
 	"letters cut in two":       strings.Repeat("\u00e4", 1<<14),
 	"a secret's name as value": "password",
 }
 
-func TestNoValueForgesALineOfTheLog(t *testing.T) {
+func TestNoValueForgesALogLine(t *testing.T) {
 	for name, text := range hostile {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
@@ -58,7 +57,7 @@ func TestNoValueForgesALineOfTheLog(t *testing.T) {
 	}
 }
 
-func TestTheLogHidesWhatIsNamedLikeASecret(t *testing.T) {
+func TestLogHidesSecretAttributes(t *testing.T) {
 	var b bytes.Buffer
 	NewLog(&b, "info").Info("x", "password", "geheim", "Authorization", "geheim", "user", "alice", "line", "a\nb")
 	if got := b.String(); strings.Contains(got, "geheim") || !strings.Contains(got, "alice") || strings.Count(got, "\n") != 1 {

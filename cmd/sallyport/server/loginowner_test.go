@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"reflect"
@@ -17,44 +16,9 @@ import (
 	"sallyport/web/webtest"
 )
 
-// routes says of every route of the public listener what it has to do with a login.
-// "login": it goes on with one, so TestALoginIsItsOwnersOnEveryRoute calls it in every
-// state and as everybody who is not the owner. The others say whose they are instead.
-var routes = map[string]string{
-	"/continue": "login", "/login": "login", "/mfa": "login", "/enroll": "login", "/recovery-codes": "login", "/consent": "login",
-	"/cancel": "login", "/restart": "login",
-	"/api/login/v1/step": "login", "/api/login/v1/identify": "login", "/api/login/v1/password": "login", "/api/login/v1/initiate": "login",
-	"/api/login/v1/verify": "login", "/api/login/v1/enroll": "login", "/api/login/v1/enroll/confirm": "login", "/api/login/v1/consent": "login",
-	"/api/login/v1/recovery-codes/seen": "login", "/api/login/v1/cancel": "login", "/api/login/v1/restart": "login", "/api/login/v1/finish": "login",
-	"/public-srv/public/:requestId": "login", "/token-srv/prelogin/metadata/:trackId": "login",
-	"/verification-srv/v2/setup/public/configured/list": "login", "/verification-srv/public/graph/user/setup": "login",
-	"/verification-srv/v2/setup/public/configured/check/:method": "login", "/verification-srv/v2/authenticate/initiate/:method": "login",
-	"/verification-srv/authentication/:method/initiation": "login", "/verification-srv/v2/authenticate/authenticate/:method": "login",
-	"/verification-srv/authentication/:method/verification": "login", "/verification-srv/v2/authenticate/cancel/:method": "login",
-	"/verification-srv/authentication/:method/cancel": "login", "/verification-srv/v2/setup/enroll/:method": "login",
-	"/verification-actions-srv/setup/:method/verification": "login", "/verification-srv/v2/setup/cancel/:method": "login",
-	"/verification-actions-srv/setup/:method/initiation/:trackId": "login", "/verification-actions-srv/setup/:method/initiate/:trackId": "login",
-	"/verification-actions-srv/setup/users/friendlyname/:method/:trackId": "login", "/auth-actions-srv/validation/:trackId": "login",
-	"/login-srv/login": "login", "/login-srv/verification/login": "login", "/login-srv/precheck/continue/:trackId": "login",
-	"/login-srv/login/sdk": "login", "/login-srv/verification/sdk/login": "login", "/login-srv/precheck/continue/sdk/:trackId": "login",
-
-	"/authorize": "opens one", "/authz-srv/authz": "opens one", "/authz-srv/authrequest/authz/generate": "opens one", "/api/login/v1/requests": "opens one",
-	"/logout": "session", "/logged-out": "nobody's", "/session/end_session": "session",
-	"/account": "session", "/account/callback": "session", "/account/confirm": "session", "/account/add": "session", "/account/rename": "session",
-	"/account/remove": "session", "/account/recovery": "session", "/account/password": "session", "/account/sessions": "session", "/account/consents": "session",
-	"/token": "client", "/revoke": "client", "/introspect": "client", "/token-srv/token": "client", "/token-srv/revoke": "client", "/token-srv/introspect": "client",
-	"/userinfo": "access token", "/users-srv/userinfo": "access token",
-	"/verification-srv/v2/setup/initiate/:method": "access token", "/verification-actions-srv/setup/:method/initiation": "access token",
-	"/verification-srv/v2/notification/status/:statusId": "access token", "/verification-srv/notification/status/:statusId": "access token",
-	"/verification-srv/config/list": "access token", "/verification-actions-srv/config": "access token",
-	"/verification-actions-srv/setup/devices/:method/:sub": "access token",
-	"/.well-known/openid-configuration":                    "nobody's", "/.well-known/oauth-authorization-server": "nobody's", "/jwks.json": "nobody's",
-	"/.well-known/jwks.json": "nobody's", "/api/login/v1/openapi.yaml": "nobody's", "/public-srv/tenantinfo/basic": "nobody's", "/static/:version/:name": "nobody's",
-}
-
 const ownerState = `clients:
   - {client_id: own, public: true, headless_login: true, mfa: ALWAYS, consent: skip, redirect_uris: ["https://own.example/cb"], grant_types: [authorization_code], scopes: [openid, email]}
-  - {client_id: asks, public: true, headless_login: true, mfa: "OFF", consent: ask, redirect_uris: ["https://own.example/cb"], grant_types: [authorization_code], scopes: [openid, email]}
+  - {client_id: consenting, public: true, headless_login: true, mfa: "OFF", consent: ask, redirect_uris: ["https://own.example/cb"], grant_types: [authorization_code], scopes: [openid, email]}
   - {client_id: other, public: true, headless_login: true, mfa: "OFF", consent: skip, redirect_uris: ["https://other.example/cb"], grant_types: [authorization_code], scopes: [openid]}
 users:
   - {username: vera, email: vera@example.com, password: "a lighthouse at dusk", totp_secret: JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP}
@@ -64,7 +28,7 @@ users:
 // attacked is a server with the logins of a victim.
 type attacked struct {
 	servertest.Server
-	n int // of callers so far: each comes from an address of its own
+	n int // callers so far; each has another address
 }
 
 func (a *attacked) do(method, path, kind, body string, header map[string]string) *httptest.ResponseRecorder {
@@ -103,7 +67,7 @@ func ownerParams(client, origin string) map[string]any {
 		"code_challenge": webtest.Challenge(strings.Repeat("v", 43)), "code_challenge_method": "S256"}
 }
 
-// victim is a login and how to look at it.
+// victim is the login of another user.
 type victim struct {
 	name   string
 	ids    []storage.RequestID // its addresses
@@ -111,17 +75,17 @@ type victim struct {
 	client string
 }
 
-// victims brings logins into every state, opened in a browser and by a program.
+// victims creates logins in every state, opened in a browser and by a program.
 func (a *attacked) victims() []victim {
 	a.T.Helper()
 	var out []victim
-	for _, client := range []string{"own", "asks"} {
+	for _, client := range []string{"own", "consenting"} {
 		for _, stop := range []string{"fresh", "proven", "done", "over"} {
 			if client == "own" && (stop == "done" || stop == "over") {
 				continue
 			}
-			name := map[string]string{"own": "second factor due", "asks": "at consent"}[client]
-			if stop != "done" { // in a browser that is over at once
+			name := map[string]string{"own": "second factor due", "consenting": "at consent"}[client]
+			if stop != "done" { // in a browser it ends immediately
 				out = append(out, a.inBrowser(client, stop, stop+", "+name))
 			}
 			out = append(out, a.byProgram(client, stop, stop+", "+name))
@@ -146,7 +110,7 @@ func (a *attacked) byProgram(client, stop, name string) victim {
 	}
 	v.ids = append(v.ids, row.ID)
 	if stop == "done" || stop == "over" {
-		a.json(api+"/consent", own, nil) // asked for once
+		a.json(api+"/consent", own, nil) // required once
 		if r := a.json(api+"/step", map[string]any{"request_id": id, "login_token": own["login_token"]}, nil); r["step"] != "done" {
 			a.T.Fatalf("step = %v", r)
 		}
@@ -166,7 +130,7 @@ func (a *attacked) inBrowser(client, stop, name string) victim {
 		q.Set(k, value.(string))
 	}
 	jar := webtest.Jar{}
-	visit := func(method, path, body string) *httptest.ResponseRecorder {
+	fetch := func(method, path, body string) *httptest.ResponseRecorder {
 		cookies := httptest.NewRequest("GET", "/", nil)
 		jar.Put(cookies)
 		header := map[string]string{"Cookie": cookies.Header.Get("Cookie"), "Origin": a.issuer()}
@@ -178,7 +142,7 @@ func (a *attacked) inBrowser(client, stop, name string) victim {
 		jar.Take(w)
 		return w
 	}
-	w := visit("GET", "/authorize?"+q.Encode(), "")
+	w := fetch("GET", "/authorize?"+q.Encode(), "")
 	at, err := url.Parse(w.Header().Get("Location"))
 	if err != nil || at.Query().Get("requestId") == "" {
 		a.T.Fatalf("authorize = %d %s", w.Code, w.Header().Get("Location"))
@@ -186,14 +150,14 @@ func (a *attacked) inBrowser(client, stop, name string) victim {
 	id := at.Query().Get("requestId")
 	v := victim{name: "in a browser, " + name, ids: []storage.RequestID{storage.RequestID(id)}, fresh: stop == "fresh", client: client}
 	send := func(path, mark string, fields ...string) {
-		action, form, found := webtest.Form(visit("GET", path+"?requestId="+id, "").Body.String(), mark)
+		action, form, found := webtest.Form(fetch("GET", path+"?requestId="+id, "").Body.String(), mark)
 		if !found {
 			a.T.Fatalf("%s has no form %s", path, mark)
 		}
 		for i := 0; i < len(fields); i += 2 {
 			form.Set(fields[i], fields[i+1])
 		}
-		visit("POST", action, form.Encode())
+		fetch("POST", action, form.Encode())
 	}
 	if stop != "fresh" {
 		send("/login", `id="login-submit"`, "username", "vera", "password", "a lighthouse at dusk")
@@ -213,7 +177,7 @@ func (a *attacked) issuer() string {
 	return found.Issuer
 }
 
-// look returns everything of a login that only its owner may change.
+// look returns the parts of a login that only its owner may change.
 func (a *attacked) look(v victim) []storage.AuthRequest {
 	a.T.Helper()
 	var out []storage.AuthRequest
@@ -222,48 +186,16 @@ func (a *attacked) look(v victim) []storage.AuthRequest {
 		if err != nil {
 			a.T.Fatal(err)
 		}
-		r.Initiations, r.Names, r.UpdatedAt, r.ExpiresAt = 0, nil, time.Time{}, time.Time{} // counted before the first factor; kept as long as a login of its own
+		r.Initiations, r.Names, r.UpdatedAt, r.ExpiresAt = 0, nil, time.Time{}, time.Time{} // counted before the first factor; kept as long as a detached login
 		if v.fresh && len(r.Browser) == 0 {
-			r.Subject = "" // whoever proves a factor for it first
+			r.Subject = "" // the first caller to prove a factor
 		}
 		out = append(out, r)
 	}
 	return out
 }
 
-func TestEveryRouteSaysWhatItHasToDoWithALogin(t *testing.T) {
-	settings, _, _ := servertest.NewInstallation(t)
-	s := servertest.New(t, settings, new(servertest.Clock))
-	seen := map[string]bool{}
-	for _, r := range handlerRoutes(t, s.Handler) {
-		seen[r[1]] = true
-		if routes[r[1]] == "" {
-			t.Errorf("%s %s: say in routes whose it is", r[0], r[1])
-		}
-	}
-	for path := range routes {
-		if !seen[path] {
-			t.Errorf("%s is in routes and nowhere else", path)
-		}
-	}
-}
-
-// handlerRoutes are the routes of a server as method and path.
-func handlerRoutes(t *testing.T, h http.Handler) [][2]string {
-	t.Helper()
-	m := reflect.ValueOf(h).MethodByName("Routes")
-	if !m.IsValid() {
-		t.Fatal("the server does not tell its routes")
-	}
-	list := m.Call(nil)[0]
-	var out [][2]string
-	for i := range list.Len() {
-		out = append(out, [2]string{list.Index(i).FieldByName("Method").String(), list.Index(i).FieldByName("Path").String()})
-	}
-	return out
-}
-
-func TestALoginIsItsOwnersOnEveryRoute(t *testing.T) {
+func TestLoginBelongsToItsOwnerOnEveryRoute(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		a := &attacked{Server: servertest.New(t, settings, new(servertest.Clock))}
 		servertest.Apply(t, settings, ownerState)
@@ -271,13 +203,13 @@ func TestALoginIsItsOwnersOnEveryRoute(t *testing.T) {
 		own := a.json("/api/login/v1/requests", ownerParams("other", "https://other.example"), nil)["request_id"]
 		token, _ := a.json("/api/login/v1/password", map[string]any{"request_id": own, "identifier": "mallory", "password": "a harbour in the fog"}, nil)["login_token"].(string)
 		if token == "" {
-			t.Fatal("mallory has no login of her own")
+			t.Fatal("mallory has no login")
 		}
 		callers := map[string]map[string]string{
 			"the address alone":        {},
 			"a page of the client's":   {"Origin": "https://own.example"},
 			"a foreign page":           {"Origin": "https://evil.example"},
-			"no origin a page has":     {"Origin": "null"},
+			"the null origin":          {"Origin": "null"},
 			"another client's page":    {"Origin": "https://other.example"},
 			"another browser's cookie": {"Cookie": "sallyport_browser=" + strings.Repeat("x", 43) + "; __Host-sallyport_browser=" + strings.Repeat("x", 43)},
 		}
@@ -293,14 +225,14 @@ func TestALoginIsItsOwnersOnEveryRoute(t *testing.T) {
 					}
 				}
 				if after := a.look(v); !reflect.DeepEqual(before, after) {
-					t.Fatalf("%s: %s %s moved the login\n%+v\n%+v", v.name, route[0], route[1], before, after)
+					t.Fatalf("%s: %s %s changed the login\n%+v\n%+v", v.name, route[0], route[1], before, after)
 				}
 			}
 		}
 	})
 }
 
-// attack makes one call about a login with its address and whatever else somebody without its binding cookie has.
+// attack makes one call about a login with everything that a caller without its binding cookie can know.
 func (a *attacked) attack(v victim, route [2]string, who, id, token string, header map[string]string) {
 	a.T.Helper()
 	path := strings.NewReplacer(":trackId", id, ":requestId", id, ":method", "totp").Replace(route[1])
@@ -318,16 +250,16 @@ func (a *attacked) attack(v victim, route [2]string, who, id, token string, head
 	bodies := [][2]string{{"", ""}}
 	if route[0] != "GET" {
 		bodies = nil
-		shows := []string{""}
+		tokens := []string{""}
 		if whole {
-			shows = []string{"", id, token}
+			tokens = []string{"", id, token}
 		}
-		for _, shown := range shows {
+		for _, token := range tokens {
 			delete(members, "login_token")
 			form.Del("login_token")
-			if shown != "" {
-				members["login_token"] = shown
-				form.Set("login_token", shown)
+			if token != "" {
+				members["login_token"] = token
+				form.Set("login_token", token)
 			}
 			text, err := json.Marshal(members)
 			if err != nil {
@@ -346,18 +278,18 @@ func (a *attacked) attack(v victim, route [2]string, who, id, token string, head
 			to += "?requestId=" + id
 		}
 		if v.fresh && route[0] == "GET" && route[1] == "/continue" && strings.HasPrefix(v.name, "by a program") {
-			continue // whoever comes first takes a request over that nobody has proven anything in
+			continue // the first caller to prove a factor owns a fresh request
 		}
 		w := a.do(route[0], to, body[0], body[1], header)
-		told := w.Header().Get("Location") + " " + w.Body.String()
+		response := w.Header().Get("Location") + " " + w.Body.String()
 		for _, secret := range []string{"vera", ownerSecretState} {
-			// Who proves a first factor for a fresh request gets the state of the login that begins.
-			if strings.Contains(told, secret) && !(v.fresh && secret == ownerSecretState) {
-				a.T.Errorf("%s, %s: %s %s tells %q: %d %s", v.name, who, route[0], to, secret, w.Code, told)
+			// Proving a first factor for a fresh request begins a login, whose response has the state.
+			if strings.Contains(response, secret) && !(v.fresh && secret == ownerSecretState) {
+				a.T.Errorf("%s, %s: %s %s shows %q: %d %s", v.name, who, route[0], to, secret, w.Code, response)
 			}
 		}
-		if !v.fresh && strings.Contains(told, "code=") || w.Code >= 500 || bytes.Contains([]byte(strings.Join(w.Header().Values("Set-Cookie"), " ")), []byte("sallyport_session")) {
-			a.T.Errorf("%s, %s: %s %s = %d %v %s", v.name, who, route[0], to, w.Code, w.Header(), told)
+		if !v.fresh && strings.Contains(response, "code=") || w.Code >= 500 || bytes.Contains([]byte(strings.Join(w.Header().Values("Set-Cookie"), " ")), []byte("sallyport_session")) {
+			a.T.Errorf("%s, %s: %s %s = %d %v %s", v.name, who, route[0], to, w.Code, w.Header(), response)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // A second factor must raise a login with some first factor to AAL2. One that does not (a
-// second secret to know) would never be asked for, and whoever enrolled it could enrol no other.
+// second secret to know) would never be required, and users who enrolled it could enrol no other.
 func TestEverySecondFactorReachesAAL2(t *testing.T) {
 	methods := servertest.NewAdminAPI(t).Server.Verifier.Methods()
 	for _, second := range methods {

@@ -35,11 +35,11 @@ func (s *Server) registerMetrics(reg *prometheus.Registry) {
 // registerStarts registers counters of what unauthenticated callers do: these are counted
 // instead of written into the audit trail each time.
 func (s *Server) registerStarts(set metrics.Set) {
-	metrics.ReadCounter(set, "logins_started_total", "Logins that were begun and could not be answered out of a session.", s.Provider.Started)
+	metrics.ReadCounter(set, "logins_started_total", "Logins begun that no session could satisfy.", s.Provider.Started)
 	metrics.ReadCounter(set, "client_failures_total", "Times a client could not authenticate itself.", s.Provider.ClientAuth.Failures)
-	metrics.ReadCounter(set, "initiations_total", "Tries at a second factor, or at what stands in for a password, that were begun.", s.Verifier.Initiations)
+	metrics.ReadCounter(set, "initiations_total", "Attempts begun at a second factor, or at a factor instead of a password.", s.Verifier.Initiations)
 	for budget := range s.Budgets.Refused() {
-		metrics.ReadCounter(set.With("budget", budget), "over_budget_total", "What was refused because too much of it came from one address or network.",
+		metrics.ReadCounter(set.With("budget", budget), "over_budget_total", "Operations refused because one address or network exceeded its budget.",
 			func() int64 { return s.Budgets.Refused()[budget] })
 	}
 }
@@ -47,10 +47,10 @@ func (s *Server) registerStarts(set metrics.Set) {
 func (s *Server) registerHashes(set metrics.Set) {
 	load := s.Password.Load
 	metrics.ReadGauge(set, "argon2_running", "Password hashes that are computed now.", func() int { return load().Running })
-	metrics.ReadGauge(set, "argon2_places", "Password hashes that may be computed at once.", func() int { return load().Parallel })
+	metrics.ReadGauge(set, "argon2_places", "Password hashes that may be computed concurrently.", func() int { return load().Parallel })
 	metrics.ReadGauge(set, "argon2_waiting", "Sign-ins that wait for their turn.", func() int { return load().Waiting })
 	metrics.ReadGauge(set, "argon2_queue_places", "Sign-ins that may wait.", func() int { return load().Queue })
-	metrics.ReadCounter(set, "argon2_refused_total", "Sign-ins turned away because too many waited, or too many of one network.", func() int64 { return load().Refused })
+	metrics.ReadCounter(set, "argon2_refused_total", "Sign-ins refused because too many waited, or too many of one network.", func() int64 { return load().Refused })
 }
 
 func (s *Server) registerDatabase(set metrics.Set) {
@@ -59,14 +59,14 @@ func (s *Server) registerDatabase(set metrics.Set) {
 	metrics.ReadCounter(set, "database_commits_total", "Transactions committed.", func() int64 { return stats().Commits })
 	metrics.ReadCounter(set, "database_retries_total", "Transactions run again after a deadlock or a serialization failure.", func() int64 { return stats().Retries })
 	failed := func(reason string, read func() int64) {
-		metrics.ReadCounter(set.With("reason", reason), "database_errors_total", "Calls of the database that failed, by why.", read)
+		metrics.ReadCounter(set.With("reason", reason), "database_errors_total", "Database calls that failed, by reason.", read)
 	}
 	failed("no_connection", func() int64 { return stats().NoConnection })
 	failed("cancelled", func() int64 { return stats().Cancelled })
 	failed("timeout", func() int64 { return stats().TimedOut })
 	failed("failed", func() int64 { return stats().Failed })
-	metrics.ReadGauge(set, "database_connections_limit", "Connections there may be.", func() int { return connections().Most })
-	metrics.ReadGauge(set, "database_connections_open", "Connections there are.", func() int { return connections().Open })
+	metrics.ReadGauge(set, "database_connections_limit", "Connections allowed.", func() int { return connections().Most })
+	metrics.ReadGauge(set, "database_connections_open", "Connections open.", func() int { return connections().Open })
 	metrics.ReadGauge(set, "database_connections_busy", "Connections in use.", func() int { return connections().Busy })
 	metrics.ReadGauge(set, "database_connections_idle", "Connections open and not in use.", func() int { return connections().Idle })
 	metrics.ReadCounter(set, "database_waits_total", "Calls that had to wait for a connection.", func() int64 { return stats().Waits })
@@ -88,10 +88,10 @@ func (s *Server) registerBackground(set metrics.Set) {
 		"retrying": func(o storage.OutboxState) int { return o.Retrying },
 		"dead":     func(o storage.OutboxState) int { return o.Dead },
 	} {
-		set.With("state", state).OptionalGauge("outbox_messages", "Messages that are not delivered, by why not. Counts end at 10,000.",
+		set.With("state", state).OptionalGauge("outbox_messages", "Undelivered messages, by state. Counts end at 10,000.",
 			func() (float64, error) { o, err := outbox.Get(); return float64(count(o)), err })
 	}
-	set.OptionalGauge("outbox_oldest_seconds", "How old the oldest message is that can still be delivered; 0: there is none.", func() (float64, error) {
+	set.OptionalGauge("outbox_oldest_seconds", "Age of the oldest message that can still be delivered; 0: no such message.", func() (float64, error) {
 		o, err := outbox.Get()
 		if err != nil || o.Oldest.IsZero() {
 			return 0, err
@@ -120,6 +120,6 @@ func (s *Server) registerState(set metrics.Set) {
 			}
 		}
 		metrics.ReadGauge(set.With("version", info.Main.Version).With("revision", revision).With("go", info.GoVersion),
-			"build_info", "1, with what was built as labels.", func() int { return 1 })
+			"build_info", "1, with the build as labels.", func() int { return 1 })
 	}
 }

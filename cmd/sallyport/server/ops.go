@@ -30,13 +30,13 @@ func (h *health) skew(ctx context.Context) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, clockWait)
 	defer cancel()
 	before := h.now()
-	there, err := h.store.Clock(ctx)
+	database, err := h.store.Clock(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("read the database's clock: %w", err)
 	}
 	// Half of the round trip has passed since the database read its clock.
-	here := before.Add(h.now().Sub(before) / 2)
-	return here.Sub(there).Abs(), nil
+	local := before.Add(h.now().Sub(before) / 2)
+	return local.Sub(database).Abs(), nil
 }
 
 func (h *health) ready(ctx context.Context) error {

@@ -26,9 +26,9 @@ func texts(t *testing.T, language string) map[string]any {
 	return out
 }
 
-// The pages fall back to a text for anything. What the server itself brings has texts of its
-// own, in every language: a scope what it allows, a method how it is called and used.
-func TestScopesAndMethodsHaveTheirTexts(t *testing.T) {
+// Pages have fallback texts. Every built-in scope and method nevertheless has its own texts in
+// every language.
+func TestScopesAndMethodsHaveTexts(t *testing.T) {
 	c := servertest.NewAdminAPI(t)
 	for _, language := range []string{"en", "de"} {
 		have := texts(t, language)

@@ -23,7 +23,7 @@ func (s *Server) LoadPlan(ctx context.Context, file string, o desired.Options) (
 	if err != nil {
 		return desired.Plan{}, fmt.Errorf("read desired state: %w", err)
 	}
-	o.By = apikeys.Operator() // whoever can read files here can read the key
+	o.By = apikeys.Operator() // a user who can read files here can read the key
 	p, err := s.Records().Plan(ctx, file, text, o)
 	var faults strict.Faults
 	if errors.As(err, &faults) {

@@ -39,7 +39,7 @@ type exporter struct {
 	headers map[string]config.Secret
 	warned  time.Time // no lock: one batch is sent at a time
 
-	made, sent, failed atomic.Int64
+	ended, sent, failed atomic.Int64
 }
 
 // newExporter sets every option, so that no OTEL_ variable of the environment has an effect.
@@ -99,7 +99,7 @@ func (x *exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpa
 	return nil // the library would log it again, in its own format
 }
 
-// clean removes the values of our headers from the text of an error.
+// clean removes the values of the headers from the text of an error.
 func (x *exporter) clean(text string) string {
 	for _, value := range x.headers {
 		text = strings.ReplaceAll(text, value.Reveal(), value.String())
@@ -117,7 +117,7 @@ func (spanCounter) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
 // OnEnd implements sdktrace.SpanProcessor.
 func (e spanCounter) OnEnd(s sdktrace.ReadOnlySpan) {
 	if s.SpanContext().IsSampled() {
-		e.made.Add(1)
+		e.ended.Add(1)
 	}
 }
 
@@ -159,8 +159,8 @@ func (t *Tracer) Register(s metrics.Set) {
 	if t != nil {
 		x = t.out
 	}
-	const help = "Spans sent to the collector, by how it ended."
-	metrics.ReadCounter(s, "spans_ended_total", "Spans made for the collector.", x.made.Load)
+	const help = "Spans sent to the collector, by outcome."
+	metrics.ReadCounter(s, "spans_ended_total", "Spans ended.", x.ended.Load)
 	metrics.ReadCounter(s.With("outcome", "ok"), "spans_exported_total", help, x.sent.Load)
 	metrics.ReadCounter(s.With("outcome", "failed"), "spans_exported_total", help, x.failed.Load)
 }

@@ -1,0 +1,76 @@
+package server_test
+
+import (
+	"net/http"
+	"reflect"
+	"testing"
+
+	"sallyport/cmd/sallyport/servertest"
+)
+
+// routes classifies every route of the public listener. "login" routes continue a login, so
+// TestLoginBelongsToItsOwnerOnEveryRoute calls them in every state as every caller but the
+// owner. For other routes it says what authorizes the call.
+var routes = map[string]string{
+	"/continue": "login", "/login": "login", "/mfa": "login", "/enroll": "login", "/recovery-codes": "login", "/consent": "login",
+	"/cancel": "login", "/restart": "login",
+	"/api/login/v1/step": "login", "/api/login/v1/identify": "login", "/api/login/v1/password": "login", "/api/login/v1/initiate": "login",
+	"/api/login/v1/verify": "login", "/api/login/v1/enroll": "login", "/api/login/v1/enroll/confirm": "login", "/api/login/v1/consent": "login",
+	"/api/login/v1/recovery-codes/seen": "login", "/api/login/v1/cancel": "login", "/api/login/v1/restart": "login", "/api/login/v1/finish": "login",
+	"/public-srv/public/:requestId": "login", "/token-srv/prelogin/metadata/:trackId": "login",
+	"/verification-srv/v2/setup/public/configured/list": "login", "/verification-srv/public/graph/user/setup": "login",
+	"/verification-srv/v2/setup/public/configured/check/:method": "login", "/verification-srv/v2/authenticate/initiate/:method": "login",
+	"/verification-srv/authentication/:method/initiation": "login", "/verification-srv/v2/authenticate/authenticate/:method": "login",
+	"/verification-srv/authentication/:method/verification": "login", "/verification-srv/v2/authenticate/cancel/:method": "login",
+	"/verification-srv/authentication/:method/cancel": "login", "/verification-srv/v2/setup/enroll/:method": "login",
+	"/verification-actions-srv/setup/:method/verification": "login", "/verification-srv/v2/setup/cancel/:method": "login",
+	"/verification-actions-srv/setup/:method/initiation/:trackId": "login", "/verification-actions-srv/setup/:method/initiate/:trackId": "login",
+	"/verification-actions-srv/setup/users/friendlyname/:method/:trackId": "login", "/auth-actions-srv/validation/:trackId": "login",
+	"/login-srv/login": "login", "/login-srv/verification/login": "login", "/login-srv/precheck/continue/:trackId": "login",
+	"/login-srv/login/sdk": "login", "/login-srv/verification/sdk/login": "login", "/login-srv/precheck/continue/sdk/:trackId": "login",
+
+	"/authorize": "opens one", "/authz-srv/authz": "opens one", "/authz-srv/authrequest/authz/generate": "opens one", "/api/login/v1/requests": "opens one",
+	"/logout": "session", "/logged-out": "public", "/session/end_session": "session",
+	"/account": "session", "/account/callback": "session", "/account/confirm": "session", "/account/add": "session", "/account/rename": "session",
+	"/account/remove": "session", "/account/recovery": "session", "/account/password": "session", "/account/sessions": "session", "/account/consents": "session",
+	"/token": "client", "/revoke": "client", "/introspect": "client", "/token-srv/token": "client", "/token-srv/revoke": "client", "/token-srv/introspect": "client",
+	"/userinfo": "access token", "/users-srv/userinfo": "access token",
+	"/verification-srv/v2/setup/initiate/:method": "access token", "/verification-actions-srv/setup/:method/initiation": "access token",
+	"/verification-srv/v2/notification/status/:statusId": "access token", "/verification-srv/notification/status/:statusId": "access token",
+	"/verification-srv/config/list": "access token", "/verification-actions-srv/config": "access token",
+	"/verification-actions-srv/setup/devices/:method/:sub": "access token",
+	"/.well-known/openid-configuration":                    "public", "/.well-known/oauth-authorization-server": "public", "/jwks.json": "public",
+	"/.well-known/jwks.json": "public", "/api/login/v1/openapi.yaml": "public", "/public-srv/tenantinfo/basic": "public", "/static/:version/:name": "public",
+}
+
+func TestEveryRouteIsClassified(t *testing.T) {
+	settings, _, _ := servertest.NewInstallation(t)
+	s := servertest.New(t, settings, new(servertest.Clock))
+	seen := map[string]bool{}
+	for _, r := range handlerRoutes(t, s.Handler) {
+		seen[r[1]] = true
+		if routes[r[1]] == "" {
+			t.Errorf("%s %s: classify it in routes", r[0], r[1])
+		}
+	}
+	for path := range routes {
+		if !seen[path] {
+			t.Errorf("%s is in routes and nowhere else", path)
+		}
+	}
+}
+
+// handlerRoutes returns the routes of a server as method and path.
+func handlerRoutes(t *testing.T, h http.Handler) [][2]string {
+	t.Helper()
+	m := reflect.ValueOf(h).MethodByName("Routes")
+	if !m.IsValid() {
+		t.Fatal("the server does not list its routes")
+	}
+	list := m.Call(nil)[0]
+	var out [][2]string
+	for i := range list.Len() {
+		out = append(out, [2]string{list.Index(i).FieldByName("Method").String(), list.Index(i).FieldByName("Path").String()})
+	}
+	return out
+}
