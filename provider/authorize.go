@@ -85,7 +85,7 @@ func (p *Provider) ready(ctx context.Context, r *request, s *session.SignedIn, v
 		}
 		return oauth.NewError("interaction_required", "a further factor is needed"), false, nil
 	}
-	asks, _, err := p.unallowed(ctx, r, s.Account.User.ID, consentScopes(r))
+	asks, _, err := p.withoutConsent(ctx, r, s.Account.User.ID, consentScopes(r))
 	switch {
 	case err != nil:
 		return nil, false, err

@@ -15,24 +15,24 @@ import (
 )
 
 // consentMissing reports whether the user must be asked for consent, and to which scopes.
-// given are the scopes allowed in this request; nil: not asked yet. acted says that the user
+// given are the scopes allowed in this request; nil: not asked yet. interactive says that the user
 // proved a factor in it. First-party clients (consent "skip") need consent only with
 // prompt=consent, or if the request relies on the session alone and any program could
 // impersonate the client.
-func (p *Provider) consentMissing(ctx context.Context, r *request, user storage.UserID, given []string, acted bool) (bool, []string, error) {
+func (p *Provider) consentMissing(ctx context.Context, r *request, user storage.UserID, given []string, interactive bool) (bool, []string, error) {
 	// Consent is needed even without scopes: every token contains the user.
 	scopes := consentScopes(r)
 	if given != nil {
 		return !oauth.Covers(given, scopes), scopes, nil
 	}
-	if !acted && r.impersonable() {
+	if !interactive && r.impersonable() {
 		return true, scopes, nil
 	}
-	return p.unallowed(ctx, r, user, scopes)
+	return p.withoutConsent(ctx, r, user, scopes)
 }
 
-// unallowed reports whether the user has not consented to these scopes, and returns them.
-func (p *Provider) unallowed(ctx context.Context, r *request, user storage.UserID, scopes []string) (bool, []string, error) {
+// withoutConsent reports whether the user has not consented to these scopes, and returns them.
+func (p *Provider) withoutConsent(ctx context.Context, r *request, user storage.UserID, scopes []string) (bool, []string, error) {
 	if r.client.Consent == "skip" && (!r.consent || len(scopes) == 0) {
 		return false, nil, nil
 	}
@@ -51,11 +51,11 @@ func (p *Provider) unallowed(ctx context.Context, r *request, user storage.UserI
 // scheme, which any program can use, instead of a claimed https URL. Such a client gets nothing
 // without user interaction (RFC 8252 section 8.6, RFC 6749 section 10.2).
 func (r *request) impersonable() bool {
-	return r.client.AuthenticationMethod() == "none" && !r.client.SilentLogin && !claimed(r.redirect)
+	return r.client.AuthenticationMethod() == "none" && !r.client.SilentLogin && !isClaimed(r.redirect)
 }
 
-// claimed reports whether a redirect URI is https, and not on a loopback host.
-func claimed(uri string) bool {
+// isClaimed reports whether a redirect URI is https, and not on a loopback host.
+func isClaimed(uri string) bool {
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme != "https" {
 		return false
@@ -68,9 +68,9 @@ func claimed(uri string) bool {
 	return err != nil || !a.Unmap().IsLoopback()
 }
 
-// acted reports whether the user proved a factor in this request. Factors copied from the
+// interactive reports whether the user proved a factor in this request. Factors copied from the
 // session do not count, whatever the clocks of two servers say.
-func acted(stored storage.AuthRequest, s *session.SignedIn) bool {
+func interactive(stored storage.AuthRequest, s *session.SignedIn) bool {
 	inherited := func(f storage.Factor) bool {
 		return stored.Session != "" && s != nil && slices.ContainsFunc(s.Session.Factors, func(have storage.Factor) bool {
 			return have.Method == f.Method && have.Authenticator == f.Authenticator && have.At.Equal(f.At)

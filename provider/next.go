@@ -213,7 +213,7 @@ func (p *Provider) decide(ctx context.Context, st Step) (Step, error) {
 		st.Kind = StepRecovery
 		return st, nil
 	}
-	asks, scopes, err := p.consentMissing(ctx, r, stored.Subject, stored.Consent, acted(stored, st.ask.SignedIn))
+	asks, scopes, err := p.consentMissing(ctx, r, stored.Subject, stored.Consent, interactive(stored, st.ask.SignedIn))
 	if err != nil {
 		return Step{}, err
 	}

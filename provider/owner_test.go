@@ -203,9 +203,9 @@ func TestWhichBrowserAdoptsALogin(t *testing.T) {
 		h.ok(err)
 		return id
 	}
-	fresh, claimed, left, bound := open(), open(), open(), h.begin(params("own"), nil).Request
-	early := h.outside(claimed, "")
-	own, parted := h.beginDetached(claimed, "bob"), h.beginDetached(left, "bob")
+	fresh, detached, another, bound := open(), open(), open(), h.begin(params("own"), nil).Request
+	early := h.outside(detached, "")
+	own, anotherLogin := h.beginDetached(detached, "bob"), h.beginDetached(another, "bob")
 	began := h.beginDetached(bound, "bob")
 	for _, tc := range []struct {
 		name string
@@ -215,13 +215,13 @@ func TestWhichBrowserAdoptsALogin(t *testing.T) {
 	}{
 		{"a fresh request", h.outside(fresh, ""), h.visit, ""},
 		{"the same in another browser", h.outside(fresh, ""), other, "outside"},
-		{"a request with a detached login", h.outside(claimed, ""), h.visit, "unknown_request"},
+		{"a request with a detached login", h.outside(detached, ""), h.visit, "unknown_request"},
 		{"the same, read before the login began", early, h.visit, "unknown_request"},
 		{"a detached login by its ID", h.outside(own.Request.ID, ""), h.visit, "unknown_request"},
 		{"without a browser", own, elsewhere, "unknown_request"},
 		{"by its owner", own, h.visit, ""},
-		{"by its owner, in any browser", parted, other, ""},
-		{"twice", parted, h.visit, "unknown_request"},
+		{"by its owner, in any browser", anotherLogin, other, ""},
+		{"twice", anotherLogin, h.visit, "unknown_request"},
 		{"begun for the request of another browser", began, other, "unknown_request"},
 		{"begun for the request of this browser", began, h.visit, ""},
 	} {

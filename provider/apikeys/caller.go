@@ -19,7 +19,7 @@ var (
 	ErrTooManyMakers = fmt.Errorf("an API key descends from %d others at most", storage.MaxMakers)
 )
 
-// Caller is who creates and changes API keys. The zero Caller may do nothing.
+// Caller creates and changes API keys. The zero Caller may do nothing.
 type Caller struct {
 	operator bool
 	key      storage.APIKey
@@ -34,7 +34,7 @@ func Holder(k storage.APIKey) Caller { return Caller{key: k} }
 // ID returns the ID of the caller's API key; "" for the operator.
 func (c Caller) ID() storage.APIKeyID { return c.key.ID }
 
-// beyond returns what a draft would open that its caller may not.
+// beyond returns the rights in a draft that its caller lacks.
 func (c Caller) beyond(d Draft) []users.Fault {
 	if c.operator {
 		return nil
@@ -67,7 +67,7 @@ func common(list, of []string) []string {
 }
 
 // current returns the caller with the stored state of its key, as the key may have been
-// authenticated from memory, and the line of keys from that key to the first.
+// authenticated from memory, and the chain of keys from that key to the first.
 func (a *Keys) current(ctx context.Context, by Caller) (Caller, []storage.APIKey, error) {
 	if by.operator {
 		return by, nil, nil
@@ -119,7 +119,7 @@ func (a *Keys) permitted(ctx context.Context, by Caller, id storage.APIKeyID) (s
 	return line[0], nil
 }
 
-// readFor reads a key for a change that does not extend what the key opens.
+// readFor reads a key for a change that does not extend the rights of the key.
 func (a *Keys) readFor(ctx context.Context, by Caller, id storage.APIKeyID) (storage.APIKey, error) {
 	if _, _, err := a.current(ctx, by); err != nil {
 		return storage.APIKey{}, err
@@ -127,7 +127,7 @@ func (a *Keys) readFor(ctx context.Context, by Caller, id storage.APIKeyID) (sto
 	return a.permitted(ctx, by, id)
 }
 
-// effective returns the first key of a line with the limits of all keys it descends from, or an
+// effective returns the first key of a chain with the limits of all keys it descends from, or an
 // error once one of them is deleted, disabled or expired.
 func (a *Keys) effective(line []storage.APIKey) (storage.APIKey, error) {
 	k := line[0]

@@ -37,7 +37,7 @@ const (
 
 const nameMost = 100 // characters
 
-// APIKeyDraft is a key that is to be made.
+// Draft describes a key to create.
 type Draft struct {
 	Name            string
 	Dialects, Verbs []string
@@ -50,8 +50,7 @@ type Draft struct {
 	SecretHash []byte
 }
 
-// InvalidAPIKey says what is wrong with a key that was to be stored. Fields have the
-// names of the desired state.
+// InvalidError has the faults of a draft or key. Fields have the names of the desired state.
 type InvalidError struct{ Faults []users.Fault }
 
 // Error implements error.

@@ -16,7 +16,7 @@ import (
 	"sallyport/storage/relational"
 )
 
-// apiKeyFixture is a database with a clock that a test moves.
+// fixture is a database with a clock that a test moves.
 type fixture struct {
 	t       testing.TB
 	ctx     context.Context
@@ -67,7 +67,7 @@ func (h *fixture) events(kind string) int {
 	return len(found)
 }
 
-// apiKeys returns the API keys of a live server.
+// keys returns the Keys of a live server.
 func (h *fixture) keys() *Keys {
 	return New(h.engine, h.journal, h.now, rand.Reader, "live", slog.New(slog.NewTextHandler(h.logged, nil)))
 }

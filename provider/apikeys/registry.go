@@ -110,7 +110,7 @@ func (a *Keys) Find(ctx context.Context, which string) (storage.APIKey, error) {
 
 // Create adds a key and returns it with its secret, which is not stored; "" if the draft contains
 // one. It returns an *InvalidError for an invalid draft. A key that was created with another key
-// opens no more than that one and ends with it: ErrCallerEnded, ErrTooManyMakers.
+// has no right that one lacks and ends with it: ErrCallerEnded, ErrTooManyMakers.
 func (a *Keys) Create(ctx context.Context, v mfa.Caller, by Caller, d Draft) (storage.APIKey, string, error) {
 	by, line, err := a.current(ctx, by)
 	if err != nil {
