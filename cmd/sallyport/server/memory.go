@@ -13,7 +13,7 @@ func MemoryLimit(c config.Config) int64 {
 	return rest + int64(parallel(c.Argon2.Parallel))*int64(c.Argon2.Memory)<<10 + int64(c.MaxConnections)*connection
 }
 
-// parallel is how many passwords are hashed at once: by default one a core (T-8).
+// parallel is how many passwords are hashed concurrently: by default one per core (T-8).
 func parallel(setting int) int {
 	if setting > 0 {
 		return setting

@@ -21,7 +21,7 @@ const meanings = {
 
 // --- small tools -----------------------------------------------------------
 
-/** el makes an element; text is always text, never markup. */
+/** el creates an element; text is always text, never markup. */
 function el(tag, props = {}, ...children) {
   const node = document.createElement(tag);
   for (const [key, value] of Object.entries(props)) {
@@ -55,7 +55,7 @@ function say(error) {
   box.scrollIntoView({ block: "nearest" });
 }
 
-/** remember keeps the story of this tab's calls over the way to the provider and back. */
+/** remember keeps the calls of this tab across the redirects to the provider and back. */
 function remember(step) {
   const story = stories();
   story.push({ ...step, at: new Date().toLocaleTimeString() });
@@ -104,7 +104,7 @@ function tryCard() {
         label, done.includes(id) ? el("span", { className: "hidden" }, " (done)") : ""))));
 }
 
-/** noteArrival works out what the sign-in that just ended has shown. */
+/** noteArrival derives what the sign-in that just ended has demonstrated. */
 function noteArrival(session, extra) {
   const { amr = [] } = session.claims;
   if (session.client === "spa" && amr.includes("pwd")) tick("password");
@@ -246,7 +246,7 @@ function tokens(session) {
     el("div", { className: "tabs" }, tabs), pane);
 }
 
-/** count shows how long the access token still lives. */
+/** count shows how long the access token is still valid. */
 function count(session) {
   const left = Math.max(0, Math.round(session.tokens.expires_in - (Date.now() - session.at) / 1000));
   const bar = document.getElementById("life");

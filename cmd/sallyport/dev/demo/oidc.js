@@ -14,7 +14,7 @@ const bytesOf = (encoded) =>
 
 const random = () => base64url(crypto.getRandomValues(new Uint8Array(32)));
 
-/** A refusal of the provider, or an answer that cannot be trusted. */
+/** A refusal of the provider, or a response that cannot be trusted. */
 export class Refused extends Error {
   constructor(code, description) {
     super(description || code);
@@ -22,7 +22,7 @@ export class Refused extends Error {
   }
 }
 
-/** Client talks to one provider. log(step) hears of every call it makes. */
+/** Client calls one provider. log(step) receives every call it makes. */
 export class Client {
   constructor(issuer, log) {
     this.issuer = issuer;
@@ -60,14 +60,14 @@ export class Client {
     location.assign(`${authorization_endpoint}?${query}`);
   }
 
-  /** finish reads the provider's answer from the address, redeems the code and asks who it is. */
+  /** finish reads the response from the address, redeems the code and fetches the user. */
   async finish(url) {
     const answer = url.searchParams;
     const kept = sessionStorage.getItem("trip." + answer.get("state"));
     sessionStorage.removeItem("trip." + answer.get("state"));
     if (!kept) throw new Refused("state", "This answer belongs to no sign-in that began here.");
     const trip = JSON.parse(kept);
-    // RFC 9207: an answer of another provider must not be redeemed here.
+    // RFC 9207: a response of another provider must not be redeemed here.
     if (answer.get("iss") !== this.issuer) throw new Refused("iss", "The answer comes from another provider.");
     if (answer.has("error")) {
       this.log({ what: `Back, refused: ${answer.get("error")}`, method: "GET", path: "/callback" });
@@ -123,7 +123,7 @@ export class Client {
     return { client, tokens, claims, access: read(tokens.access_token)?.payload, at: Date.now() };
   }
 
-  // OpenID Connect Core section 3.1.3.7: the signature counts, by a key of the provider.
+  // OpenID Connect Core section 3.1.3.7: the signature must be valid, by a key of the provider.
   async #verify(jwt) {
     const token = read(jwt);
     if (!token) throw new Refused("id_token", "The ID token is none.");
@@ -146,7 +146,7 @@ const algorithms = {
   EdDSA: { name: "Ed25519" },
 };
 
-/** read takes a JWT apart without judging it; null when it is none. */
+/** read parses a JWT without verifying it; null if it is not one. */
 export function read(jwt) {
   const parts = (jwt ?? "").split(".");
   if (parts.length !== 3) return null;
