@@ -56,9 +56,6 @@ type Info struct {
 	// Texts hold what the pages say about it, in messages/LANGUAGE.json: method.NAME.short, and
 	// what TestScopesAndMethodsHaveTexts demands for what it can do.
 	Texts fs.FS
-	// Pepper returns the pepper that a stored secret needs, beside the key that seals it; ""
-	// for none. Nil: no secret of the method needs one.
-	Pepper func(secret []byte) storage.KeyID
 }
 
 // Attempt is one try to prove an identity with a method.
@@ -177,3 +174,10 @@ type Shaper interface {
 // Standalone reports whether a user can hold the method as the only second factor.
 // Recovery codes accompany another one.
 func (i Info) Standalone() bool { return i.Enrolls || i.Sends }
+
+// Peppered is a Method whose stored secrets need a pepper, beside the key that seals them.
+type Peppered interface {
+	Method
+	// PepperOf returns the pepper a secret needs; "" for none.
+	PepperOf(secret []byte) storage.KeyID
+}

@@ -108,7 +108,7 @@ func isBcrypt(text string) bool {
 }
 
 // PepperOf returns the ID of the pepper of a stored hash; "": none.
-func PepperOf(hash []byte) storage.KeyID {
+func (*Method) PepperOf(hash []byte) storage.KeyID {
 	h, err := parsePHC(string(hash))
 	if err != nil {
 		return ""

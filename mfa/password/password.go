@@ -78,7 +78,7 @@ func New(keyring *seal.Keyring, random io.Reader, o Options) *Method {
 // Info describes the method.
 func (p *Method) Info() mfa.Info {
 	return mfa.Info{Name: Name, Texts: texts, Kinds: []storage.Kind{storage.Know}, AMR: []string{"pwd"},
-		First: true, Chosen: true, Typed: true, Bucket: throttle.Password, Pepper: PepperOf}
+		First: true, Chosen: true, Typed: true, Bucket: throttle.Password}
 }
 
 // Hash waits for a place and returns the hash of a password as a PHC string.

@@ -34,6 +34,7 @@ type Fixture struct {
 	Provider *provider.Provider
 	Handler  http.Handler // set by Serve
 	Log      strings.Builder
+	logger   *slog.Logger
 	Broken   bool // the test breaks something and expects statuses of 500 and above
 
 	issuer string
@@ -46,6 +47,7 @@ type Fixture struct {
 func New(t testing.TB, at time.Time, m mfatest.Options, o provider.Options) *Fixture {
 	t.Helper()
 	f := &Fixture{T: t, at: at, issuer: o.Issuer}
+	f.logger = slog.New(slog.NewJSONHandler(&f.Log, nil))
 	m.Now, m.Log = f.Now, f.Logger()
 	f.Services = mfatest.Open(t, m)
 	if o.SigningAlg == "" {
@@ -57,8 +59,8 @@ func New(t testing.TB, at time.Time, m mfatest.Options, o provider.Options) *Fix
 	return f
 }
 
-// Logger writes to Log.
-func (f *Fixture) Logger() *slog.Logger { return slog.New(slog.NewJSONHandler(&f.Log, nil)) }
+// Logger writes to Log. There is one, as a handler locks its writer for itself alone.
+func (f *Fixture) Logger() *slog.Logger { return f.logger }
 
 // Serve builds the handler.
 func (f *Fixture) Serve(errorPage func(*gin.Context, int), surfaces ...web.Surface) {

@@ -60,12 +60,12 @@ func (m *Manager) CheckUnused(ctx context.Context, id storage.KeyID) error {
 func (m *Manager) pepperedWith(ctx context.Context, id storage.KeyID) (int, error) {
 	n := 0
 	for _, method := range m.Methods {
-		i := method.Info()
-		if i.Pepper == nil {
+		peppered, ok := method.(mfa.Peppered)
+		if !ok {
 			continue
 		}
-		err := m.Store.EachSecret(ctx, i.Name, func(secret []byte) {
-			if i.Pepper(secret) == id {
+		err := m.Store.EachSecret(ctx, method.Info().Name, func(secret []byte) {
+			if peppered.PepperOf(secret) == id {
 				n++
 			}
 		})
