@@ -14,7 +14,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -46,8 +45,7 @@ const (
 type fixture struct {
 	t        testing.TB
 	ctx      context.Context
-	mu       sync.Mutex
-	clock    time.Time
+	clock    *mfatest.Clock
 	engine   *relational.Engine
 	keyring  *seal.Keyring
 	journal  *audit.Journal
@@ -63,17 +61,9 @@ type fixture struct {
 	store    *faultyStore // of the provider
 }
 
-func (h *fixture) now() time.Time {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.clock
-}
+func (h *fixture) now() time.Time { return h.clock.Now() }
 
-func (h *fixture) wait(d time.Duration) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.clock = h.clock.Add(d)
-}
+func (h *fixture) wait(d time.Duration) { h.clock.Advance(d) }
 
 // ok stops the test at an error.
 func (h *fixture) ok(err error) {
@@ -96,7 +86,7 @@ func newFixtureOn(t testing.TB, dsn string, algs ...string) *fixture {
 	if len(algs) == 0 {
 		algs = []string{"ES256"}
 	}
-	h := &fixture{t: t, ctx: context.Background(), clock: time.Date(2026, 5, 1, 10, 0, 0, 123456000, time.UTC), logged: &strings.Builder{},
+	h := &fixture{t: t, ctx: context.Background(), clock: mfatest.NewClock(time.Date(2026, 5, 1, 10, 0, 0, 123456000, time.UTC)), logged: &strings.Builder{},
 		visit: mfa.Caller{Browser: strings.Repeat("b", 43), Address: "192.0.2.1", UserAgent: "test", Locale: "en"}}
 	services := mfatest.Open(t, mfatest.Options{Now: h.now, Algs: algs, DSN: dsn})
 	h.engine, h.keyring, h.journal, h.verifier, h.accounts = services.Store, services.Keyring, services.Journal, services.Verifier, services.Accounts

@@ -9,6 +9,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/budget"
+	"sallyport/mfa/mfatest"
 	"sallyport/storage"
 	"sallyport/storage/storagetest"
 )
@@ -22,7 +23,7 @@ func onBothDatabases(t *testing.T, test func(h *fixture)) {
 // another is one more server on the same database, or the same one after a restart.
 func (h *fixture) another() *fixture {
 	h.t.Helper()
-	other := &fixture{t: h.t, ctx: h.ctx, clock: h.now(), engine: h.engine, keyring: h.keyring, journal: h.journal, visit: h.visit, logged: h.logged}
+	other := &fixture{t: h.t, ctx: h.ctx, clock: mfatest.NewClock(h.now()), engine: h.engine, keyring: h.keyring, journal: h.journal, visit: h.visit, logged: h.logged}
 	var err error
 	other.p, err = New(h.engine, h.keyring, h.verifier, h.sessions, h.journal, h.now, rand.Reader, h.p.options)
 	h.ok(err)

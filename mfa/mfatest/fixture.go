@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"net/url"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,9 +20,8 @@ import (
 // a login.
 type Fixture struct {
 	*Services
+	*Clock
 	T            *testing.T
-	mu           sync.Mutex
-	now          time.Time
 	Policy       mfa.Policy
 	requirements mfa.Requirements
 	Caller       mfa.Caller
@@ -40,7 +38,7 @@ const (
 // New returns a Fixture over an empty database.
 func New(t *testing.T) *Fixture {
 	t.Helper()
-	h := &Fixture{T: t, now: time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC), Caller: mfa.Caller{Browser: "browser-a", UserAgent: "test", CorrelationID: "c-1", Locale: "en"}}
+	h := &Fixture{T: t, Clock: NewClock(time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC)), Caller: mfa.Caller{Browser: "browser-a", UserAgent: "test", CorrelationID: "c-1", Locale: "en"}}
 	h.Services = Open(t, Options{Now: h.Now,
 		Password: password.Options{Memory: 64, Time: 1, Parallel: 2, Queue: 100, Wait: time.Minute}})
 	h.Open(exchange.Options{Product: "Sallyport", AddressMax: -1})
@@ -51,20 +49,6 @@ func New(t *testing.T) *Fixture {
 func (h *Fixture) Open(o exchange.Options, more ...mfa.Method) {
 	h.Verifier = exchange.NewVerifier(h.Store, h.Keyring, h.Journal, h.Now, rand.Reader, o, append([]mfa.Method{h.Password, h.TOTP, h.Recovery}, more...)...)
 	h.Accounts = selfservice.New(h.Store, h.Verifier, h.Password, h.Journal, h.Now, rand.Reader, "Sallyport")
-}
-
-// Now returns the time of the clock.
-func (h *Fixture) Now() time.Time {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.now
-}
-
-// Advance moves the clock forward.
-func (h *Fixture) Advance(d time.Duration) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.now = h.now.Add(d)
 }
 
 // CreateAda creates a user with a password, TOTP and three recovery codes.

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,31 +23,21 @@ type fixture struct {
 	journal *audit.Journal
 	visit   mfa.Caller
 	logged  *strings.Builder
-
-	mu    sync.Mutex
-	clock time.Time
+	clock   *mfatest.Clock
 }
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	h := &fixture{t: t, ctx: context.Background(), clock: time.Date(2026, 5, 1, 10, 0, 0, 123456000, time.UTC), logged: &strings.Builder{},
+	h := &fixture{t: t, ctx: context.Background(), clock: mfatest.NewClock(time.Date(2026, 5, 1, 10, 0, 0, 123456000, time.UTC)), logged: &strings.Builder{},
 		visit: mfa.Caller{Address: "192.0.2.1", UserAgent: "test", Locale: "en"}}
 	m := mfatest.Open(t, mfatest.Options{Now: h.now})
 	h.engine, h.journal = m.Store, m.Journal
 	return h
 }
 
-func (h *fixture) now() time.Time {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.clock
-}
+func (h *fixture) now() time.Time { return h.clock.Now() }
 
-func (h *fixture) wait(d time.Duration) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.clock = h.clock.Add(d)
-}
+func (h *fixture) wait(d time.Duration) { h.clock.Advance(d) }
 
 // ok stops the test at an error.
 func (h *fixture) ok(err error) {

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -38,15 +37,14 @@ type Fixture struct {
 	Broken   bool // the test breaks something and expects statuses of 500 and above
 
 	issuer string
-	mu     sync.Mutex
-	at     time.Time
+	*mfatest.Clock
 }
 
 // New returns a fixture whose clock shows a time. Its provider signs with ES256 unless the
 // options say otherwise.
 func New(t testing.TB, at time.Time, m mfatest.Options, o provider.Options) *Fixture {
 	t.Helper()
-	f := &Fixture{T: t, at: at, issuer: o.Issuer}
+	f := &Fixture{T: t, Clock: mfatest.NewClock(at), issuer: o.Issuer}
 	f.logger = slog.New(slog.NewJSONHandler(&f.Log, nil))
 	m.Now, m.Log = f.Now, f.Logger()
 	f.Services = mfatest.Open(t, m)
@@ -70,19 +68,8 @@ func (f *Fixture) Serve(errorPage func(*gin.Context, int), surfaces ...web.Surfa
 	f.OK(err)
 }
 
-// Now is the time of the clock.
-func (f *Fixture) Now() time.Time {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.at
-}
-
 // Wait moves the clock.
-func (f *Fixture) Wait(d time.Duration) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.at = f.at.Add(d)
-}
+func (f *Fixture) Wait(d time.Duration) { f.Advance(d) }
 
 // OK stops the test on an error.
 func (f *Fixture) OK(err error) {
