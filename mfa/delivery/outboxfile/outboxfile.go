@@ -3,11 +3,14 @@
 package outboxfile
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,6 +58,35 @@ func (s *Sender) Send(_ context.Context, m delivery.Outgoing) error {
 		return &delivery.Retry{Reason: "the file cannot be written"}
 	}
 	return nil
+}
+
+// tail is how much of a file Read reads.
+const tail = 256 << 10
+
+// Read returns up to limit messages of a file, the newest first.
+func Read(path string, limit int) ([]Line, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the file of messages: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("read the file of messages: %w", err)
+	}
+	text, err := io.ReadAll(io.NewSectionReader(f, max(info.Size()-tail, 0), tail))
+	if err != nil {
+		return nil, fmt.Errorf("read the file of messages: %w", err)
+	}
+	var out []Line
+	for line := range bytes.Lines(text) {
+		var l Line
+		if json.Unmarshal(line, &l) == nil { // the first may be cut, and the last still be written
+			out = append(out, l)
+		}
+	}
+	slices.Reverse(out)
+	return out[:min(len(out), limit)], nil
 }
 
 // write appends a line in one call, so that lines of several servers do not mix.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -84,5 +85,36 @@ func TestAFileThatCannotBeWrittenIsAnError(t *testing.T) {
 	}
 	if err := s.Send(t.Context(), delivery.Outgoing{}); err == nil || strings.Contains(err.Error(), dir) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestTheNewestMessagesAreRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "outbox")
+	s, err := outboxfile.New(path, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"c", "b"}
+	for _, id := range []string{"a", "b", "c"} {
+		if err := s.Send(t.Context(), delivery.Outgoing{ID: storage.MessageID(id), Text: strings.Repeat("long ", 30000)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for limit := range 3 {
+		lines, err := outboxfile.Read(path, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, l := range lines {
+			got = append(got, l.ID)
+		}
+		// The file is longer than what is read of it: the oldest lines are not there.
+		if n := min(limit, 1); !slices.Equal(got, want[:n]) {
+			t.Errorf("%d: got %v, want %v", limit, got, want[:n])
+		}
+	}
+	if _, err := outboxfile.Read(path+"x", 1); err == nil {
+		t.Error("a file that is not there is read")
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/pem"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -61,8 +60,9 @@ type Mail struct {
 type Server struct {
 	Host string
 	Port int
-	CA   *x509.CertPool // that its certificate, for Host, is issued by
-	PEM  []byte         // the same
+	CA   *x509.CertPool // with Certificate
+
+	Certificate *x509.Certificate // of Host, issued by itself
 
 	o       Options
 	tls     *tls.Config
@@ -77,8 +77,8 @@ func New(t testing.TB, o Options) *Server {
 	issuer := httptest.NewTLSServer(nil) // for its certificate of 127.0.0.1
 	issuer.Close()
 	s := &Server{o: o, CA: x509.NewCertPool(), tls: &tls.Config{Certificates: issuer.TLS.Certificates}, arrived: make(chan struct{}, 1000)}
-	s.CA.AddCert(issuer.Certificate())
-	s.PEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issuer.Certificate().Raw})
+	s.Certificate = issuer.Certificate()
+	s.CA.AddCert(s.Certificate)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
