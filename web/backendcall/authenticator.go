@@ -18,8 +18,8 @@ import (
 
 // Refusals of a call.
 var (
-	ErrUnauthorized = errors.New("backendcall: the call has no valid API key") // 401
-	ErrForbidden    = errors.New("backendcall: the API key lacks the verb")    // 403
+	ErrUnauthorized = errors.New("backendcall: the call has no valid API key of the dialect")
+	ErrForbidden    = errors.New("backendcall: the API key lacks the verb")
 )
 
 // Call is a call of an authenticated backend.
