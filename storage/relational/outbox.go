@@ -149,13 +149,16 @@ func (q querier) messages(query string, args ...any) ([]storage.Message, error) 
 			Interrupted: settled < attempts-1,
 			DeliveredAt: delivered.time(), DeadAt: dead.time(), LastError: string(lastError),
 		}
+		// One that does not open must not keep those beside it from being sent.
 		data, err := q.e.keyring.Open(outboxLabel, string(m.ID), sealed)
-		if err != nil {
-			return err
+		if err == nil {
+			err = decode("message", text(data), &m.Data)
 		}
-		err = decode("message", text(data), &m.Data)
+		if m.Broken = err != nil; m.Broken {
+			q.e.log.Error("sealed message does not open", "message", id)
+		}
 		out = append(out, m)
-		return err
+		return nil
 	})
 	return out, err
 }
