@@ -15,6 +15,7 @@ import (
 
 	"sallyport/mfa/delivery/hook"
 	"sallyport/mfa/delivery/smtptest"
+	"sallyport/storage"
 )
 
 // delivery are the rows of sending messages.
@@ -70,7 +71,29 @@ func (o *trialSource) delivery(t *testing.T) map[string]effect {
 			text, err := os.ReadFile(file)
 			return fmt.Sprintf("%s %v", text, err)
 		}},
+		"outbox_file, serving": {value: file + "2", want: `"template":"factor_enrolled"`, show: func(s *trial) string {
+			s.open().enroll(0)
+			if !s.Deliveries.Sends("sms") {
+				return "nothing is sent"
+			}
+			s.serveWhile(func() {
+				for m := s.newest(); m.DeliveredAt.IsZero(); m = s.newest() {
+				}
+			})
+			text, err := os.ReadFile(file + "2")
+			return fmt.Sprintf("%s %v", text, err)
+		}},
 	}
+}
+
+// newest returns the newest message.
+func (s *trial) newest() storage.Message {
+	s.Helper()
+	messages, err := s.Store.ListMessages(s.Context(), 1)
+	if err != nil || len(messages) != 1 {
+		s.Fatalf("%v: %d messages", err, len(messages))
+	}
+	return messages[0]
 }
 
 // sent lets the server send the notice of an enrolment, once, and returns the outcome.
@@ -90,11 +113,7 @@ func sent(s *trial) string {
 		}
 	}()
 	for {
-		messages, err := s.Store.ListMessages(s.Context(), 1)
-		if err != nil || len(messages) != 1 {
-			s.Fatalf("%v: %d messages", err, len(messages))
-		}
-		if m := messages[0]; !m.DeliveredAt.IsZero() {
+		if m := s.newest(); !m.DeliveredAt.IsZero() {
 			return "delivered"
 		} else if m.LastError != "" {
 			return m.LastError

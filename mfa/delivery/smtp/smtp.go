@@ -26,6 +26,9 @@ const (
 	None     = "none"     // plaintext, for a server on the same machine
 )
 
+// longest bounds a conversation whose context has no deadline.
+const longest = time.Hour
+
 // Options are where mail goes, and from whom it comes.
 type Options struct {
 	Host     string
@@ -111,7 +114,7 @@ func (s *Sender) tls() *tls.Config {
 }
 
 func (s *Sender) settings(dial gomail.DialContextFunc) []gomail.Option {
-	out := []gomail.Option{gomail.WithPort(s.o.Port), gomail.WithTLSConfig(s.tls()), gomail.WithoutNoop(), gomail.WithoutRset()}
+	out := []gomail.Option{gomail.WithPort(s.o.Port), gomail.WithTLSConfig(s.tls()), gomail.WithTimeout(longest), gomail.WithoutNoop(), gomail.WithoutRset()}
 	if dial != nil {
 		out = append(out, gomail.WithDialContextFunc(dial))
 	}
