@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/cmd/sallyport/cli"
 	"sallyport/mfa/delivery/hook"
 	"sallyport/mfa/delivery/smtptest"
 	"sallyport/storage"
@@ -84,6 +85,40 @@ func (o *trialSource) delivery(t *testing.T) map[string]effect {
 			return fmt.Sprintf("%s %v", text, err)
 		}},
 	}
+}
+
+// The files that sending needs are checked before a server starts, and a secret that does not
+// fit is not shown.
+func TestFilesOfDeliveryAreChecked(t *testing.T) {
+	o := newFixture(t)
+	o.secrets = []string{"geheim"}
+	settings, err := os.ReadFile(o.settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := o.file("open", "geheim")
+	if err := os.Chmod(open, 0o604); err != nil {
+		t.Fatal(err)
+	}
+	const mail = "mail: {host: mail.example.com, from: a@example.com, "
+	var rows []refused
+	for i, tc := range []struct{ text, want string }{
+		{mail + "username: u, password_file: " + open + "}\n", "mail.password_file: mode 0604"},
+		{mail + "username: u, password_file: " + o.file("empty", "\n") + "}\n", "mail.password_file: want one line"},
+		{mail + "username: u, password_file: " + o.file("two", "geheim\ngeheim\n") + "}\n", "mail.password_file: want one line"},
+		{mail + "ca_file: /nowhere/ca}\n", "mail.ca_file: open /nowhere/ca"},
+		{mail + "ca_file: " + o.file("ca", "geheim") + "}\n", "mail.ca_file: holds no certificate"},
+		{"hook: {url: 'https://sms.example.com', secret_file: " + open + "}\n", "hook.secret_file: mode 0604"},
+		{"hook: {url: 'https://sms.example.com', secret_file: " + o.file("brief", "geheim") + "}\n", "hook.secret_file: a secret is shorter"},
+		{"hook: {url: 'https://sms.example.com', secret_file: " + o.file("letters", "whsec_geheim!") + "}\n", "hook.secret_file: what follows whsec_"},
+		{"outbox_file: /nowhere/outbox\n", "outbox_file: is not in a folder"},
+	} {
+		file := o.file(fmt.Sprint("settings", i, ".yaml"), string(settings)+tc.text)
+		for _, command := range [][]string{{"config", "check"}, {"serve"}} {
+			rows = append(rows, refused{tc.text, "", cli.ExitFailed, tc.want, append(command, "--config", file)})
+		}
+	}
+	o.rejects(rows)
 }
 
 // newest returns the newest message.
