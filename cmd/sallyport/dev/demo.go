@@ -24,14 +24,15 @@ type demo struct {
 	at      place
 	secrets secrets
 	phone   *template.Template
+	outbox  string // the file of messages
 }
 
-func newDemo(srv *server.Server, at place, s secrets) (http.Handler, error) {
+func newDemo(srv *server.Server, at place, s secrets, outbox string) (http.Handler, error) {
 	files, err := fs.Sub(demoFiles, "demo")
 	if err != nil {
 		return nil, fmt.Errorf("demo files: %w", err)
 	}
-	d := &demo{server: srv, at: at, secrets: s}
+	d := &demo{server: srv, at: at, secrets: s, outbox: outbox}
 	if d.phone, err = template.ParseFS(files, "phone.html"); err != nil {
 		return nil, fmt.Errorf("demo files: %w", err)
 	}

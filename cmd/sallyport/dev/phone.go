@@ -2,11 +2,11 @@ package dev
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
-	"slices"
+	"strings"
 
 	"sallyport/mfa"
+	"sallyport/mfa/delivery/outboxfile"
 	"sallyport/mfa/totp"
 	"sallyport/storage"
 )
@@ -92,9 +92,9 @@ func (d *demo) view(r *http.Request) (phoneView, error) {
 			view.Codes = append(view.Codes, code)
 		}
 	}
-	messages, err := d.server.Store.ListMessages(r.Context(), 20)
+	messages, err := outboxfile.Read(d.outbox, 20)
 	if err != nil {
-		return view, fmt.Errorf("list messages: %w", err)
+		return view, err
 	}
 	for _, m := range messages {
 		view.Messages = append(view.Messages, newPhoneMessage(m))
@@ -102,10 +102,7 @@ func (d *demo) view(r *http.Request) (phoneView, error) {
 	return view, nil
 }
 
-func newPhoneMessage(m storage.Message) phoneMessage {
-	out := phoneMessage{ID: string(m.ID), Kind: m.Kind, To: m.Recipient, What: m.Template, At: m.CreatedAt.Format("15:04:05"), Data: []string{}}
-	for _, key := range slices.Sorted(maps.Keys(m.Data)) {
-		out.Data = append(out.Data, key+": "+m.Data[key])
-	}
-	return out
+func newPhoneMessage(l outboxfile.Line) phoneMessage {
+	return phoneMessage{ID: l.ID, Kind: l.Kind, To: l.Recipient, What: l.Template, At: l.Time.Format("15:04:05"),
+		Data: strings.Split(strings.TrimSpace(l.Text), "\n\n")}
 }
