@@ -53,7 +53,7 @@ func serve(ctx context.Context, p *cli.Program, o Options, at place, folder *fol
 		return errors.Join(err, closeAll(ls))
 	}
 	defer srv.Close()
-	pages, err := newDemo(srv, at, secrets)
+	pages, err := newDemo(srv, at, secrets, folder.path(outboxFile))
 	if err == nil {
 		err = seed(ctx, srv, seeds(at, secrets), o.State)
 	}
