@@ -6,33 +6,42 @@ import (
 )
 
 // Message is a mail, a text message or a notification of another server, to be sent. It
-// is committed with the step that causes it and delivered at least once, always under
-// the same ID.
+// is committed with the step that causes it, and sent under the same ID every time.
 type Message struct {
 	ID        MessageID
 	Kind      string // "mail", "sms", "webhook", "backchannel_logout"
 	Recipient string
 	Template  string
 	Locale    string
-	Data      map[string]string // sealed: may hold a code
+	Data      map[string]string // sealed: may hold a code. Erased once the message is delivered
 	CreatedAt time.Time
-	NextAt    time.Time // not sent before
-	ExpiresAt time.Time // not sent after
+	NextAt    time.Time // not sent before; while it is leased the end of the lease
+	ExpiresAt time.Time // not sent after; zero: no limit
 	// Set by the engine.
-	Attempts    int
+	Attempts    int  // leases, this one included
+	Interrupted bool // the last lease but this one ended without a settlement: it may have been sent
 	DeliveredAt time.Time
 	DeadAt      time.Time // given up
 	LastError   string
 }
 
+// Lease reserves due messages of one kind for a worker.
+type Lease struct {
+	Kind  string
+	Now   time.Time
+	For   time.Duration // how long nobody else gets them
+	Limit int
+}
+
 // Delivery is the outcome of one delivery attempt.
 type Delivery struct {
-	ID     MessageID
-	OK     bool
-	Dead   bool
-	NextAt time.Time
-	Error  string
-	Now    time.Time
+	ID      MessageID
+	Attempt int // Message.Attempts as it was leased
+	OK      bool
+	Dead    bool
+	NextAt  time.Time // of the next attempt, if neither OK nor Dead
+	Error   string
+	Now     time.Time
 }
 
 // OutboxState summarizes the outbox. Counts stop at 10,000.
@@ -43,12 +52,20 @@ type OutboxState struct {
 	Oldest   time.Time // when the oldest waiting one was written; zero: none
 }
 
-// Outbox stores messages until they are delivered.
+// Outbox stores messages until they are delivered. A sweep removes them a week after they
+// were delivered or given up.
 type Outbox interface {
-	// LeaseMessages returns up to limit due messages and reserves them until the lease ends.
-	LeaseMessages(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]Message, error)
-	// SettleMessage records a delivery attempt.
+	// LeaseMessages returns due messages and reserves them until the lease ends. Of
+	// concurrent callers one gets each message.
+	LeaseMessages(ctx context.Context, l Lease) ([]Message, error)
+	// SettleMessage ends a lease with its outcome. It returns ErrConflict if the message was
+	// leased again, settled or given up meanwhile.
 	SettleMessage(ctx context.Context, d Delivery) error
+	// ExpireMessages gives up to limit messages up that have expired and are not leased, and
+	// returns them.
+	ExpireMessages(ctx context.Context, now time.Time, limit int) ([]Message, error)
+	// Message returns a message, and ErrNotFound if there is none.
+	Message(ctx context.Context, id MessageID) (Message, error)
 	// ListMessages returns the newest messages, delivered and dead ones included.
 	ListMessages(ctx context.Context, limit int) ([]Message, error)
 	// OutboxState counts messages.

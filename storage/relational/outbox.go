@@ -15,7 +15,10 @@ const outboxColumns = `id, kind, recipient, template, locale, sealed, created_at
 	delivered_at, dead_at, last_error`
 
 const outboxReturned = `CAST(id AS text), kind, recipient, template, locale, sealed, created_at, next_at, expires_at, attempts,
-	delivered_at, dead_at, last_error`
+	settled, delivered_at, dead_at, last_error`
+
+// outboxWaiting is the condition of the index of messages that wait.
+const outboxWaiting = "delivered_at = 0 AND dead_at = 0"
 
 // putMessages writes messages in the transaction of their cause.
 func (q querier) putMessages(messages []storage.Message) error {
@@ -40,15 +43,15 @@ func (q querier) putMessages(messages []storage.Message) error {
 
 // LeaseMessages implements storage.Outbox. A lease moves the next attempt to its end; of
 // two servers that choose the same row the second finds it changed.
-func (e *Engine) LeaseMessages(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]storage.Message, error) {
-	const due = `delivered_at = 0 AND dead_at = 0 AND next_at <= ? AND (expires_at = 0 OR expires_at > ?)`
+func (e *Engine) LeaseMessages(ctx context.Context, l storage.Lease) ([]storage.Message, error) {
+	const due = outboxWaiting + ` AND kind = ? AND next_at <= ? AND (expires_at = 0 OR expires_at > ?)`
 	const query = `UPDATE outbox SET next_at = ?, attempts = attempts + 1
 		WHERE id IN (SELECT id FROM outbox WHERE ` + due + ` ORDER BY next_at LIMIT ?) AND ` + due + ` RETURNING ` + outboxReturned
-	us := micro(now)
+	us := micro(l.Now)
 	var out []storage.Message
 	err := e.write(ctx, "lease messages", func(q querier) error {
 		var err error
-		out, err = q.messages(query, micro(now.Add(lease)), us, us, page(limit), us, us)
+		out, err = q.messages(query, micro(l.Now.Add(l.For)), l.Kind, us, us, page(l.Limit), l.Kind, us, us)
 		return err
 	})
 	slices.SortFunc(out, func(a, b storage.Message) int { return cmp.Compare(a.ID, b.ID) })
@@ -65,10 +68,43 @@ func (e *Engine) SettleMessage(ctx context.Context, d storage.Delivery) error {
 		dead = micro(d.Now)
 	}
 	return e.write(ctx, "settle message", func(q querier) error {
-		return q.spend(`UPDATE outbox SET next_at = CASE WHEN ? THEN ? ELSE next_at END, delivered_at = ?, dead_at = ?, last_error = ?
-			WHERE id = ? AND delivered_at = 0 AND dead_at = 0`,
-			!d.NextAt.IsZero(), micro(d.NextAt), delivered, dead, clean(d.Error), ref(d.ID))
+		return q.spend(`UPDATE outbox SET settled = attempts, next_at = CASE WHEN ? THEN ? ELSE next_at END, delivered_at = ?, dead_at = ?,
+			last_error = ?, sealed = CASE WHEN ? THEN NULL ELSE sealed END
+			WHERE id = ? AND attempts = ? AND settled < attempts AND `+outboxWaiting,
+			!d.NextAt.IsZero(), micro(d.NextAt), delivered, dead, clean(d.Error), d.OK, ref(d.ID), d.Attempt)
 	})
+}
+
+// ExpireMessages implements storage.Outbox. A leased message is still being sent: it expires
+// once its lease is over.
+func (e *Engine) ExpireMessages(ctx context.Context, now time.Time, limit int) ([]storage.Message, error) {
+	const late = outboxWaiting + ` AND expires_at > 0 AND expires_at <= ? AND (settled = attempts OR next_at <= ?)`
+	const query = `UPDATE outbox SET dead_at = ?, last_error = CASE WHEN last_error = '' THEN 'expired' ELSE 'expired: ' || last_error END
+		WHERE id IN (SELECT id FROM outbox WHERE ` + late + ` LIMIT ?) AND ` + late + ` RETURNING ` + outboxReturned
+	us := micro(now)
+	var out []storage.Message
+	err := e.write(ctx, "expire messages", func(q querier) error {
+		var err error
+		out, err = q.messages(query, us, us, us, page(limit), us, us)
+		return err
+	})
+	return out, err
+}
+
+// Message implements storage.Outbox.
+func (e *Engine) Message(ctx context.Context, id storage.MessageID) (storage.Message, error) {
+	var out storage.Message
+	err := e.read(ctx, "read message", func(q querier) error {
+		found, err := q.messages("SELECT "+outboxReturned+" FROM outbox WHERE id = ?", ref(id))
+		if err == nil && len(found) == 0 {
+			err = storage.ErrNotFound
+		}
+		if err == nil {
+			out = found[0]
+		}
+		return err
+	})
+	return out, err
 }
 
 // ListMessages implements storage.Outbox.
@@ -88,7 +124,7 @@ func (e *Engine) OutboxState(ctx context.Context, now time.Time) (storage.Outbox
 	const most = "10000"
 	const query = `SELECT w.waiting, w.retrying, w.oldest, (SELECT COUNT(*) FROM (SELECT id FROM outbox WHERE dead_at > 0 LIMIT ` + most + `) d)
 		FROM (SELECT COUNT(*) AS waiting, COALESCE(SUM(CASE WHEN attempts > 0 THEN 1 ELSE 0 END), 0) AS retrying, COALESCE(MIN(created_at), 0) AS oldest
-			FROM (SELECT attempts, created_at FROM outbox WHERE delivered_at = 0 AND dead_at = 0 AND (expires_at = 0 OR expires_at > ?)
+			FROM (SELECT attempts, created_at FROM outbox WHERE ` + outboxWaiting + ` AND (expires_at = 0 OR expires_at > ?)
 				ORDER BY next_at LIMIT ` + most + `) o) w`
 	var waiting, retrying, oldest, dead number
 	err := e.read(ctx, "count messages", func(q querier) error {
@@ -102,14 +138,15 @@ func (q querier) messages(query string, args ...any) ([]storage.Message, error) 
 	err := q.each(query, args, func(rows scanner) error {
 		var id, kind, recipient, template, locale, lastError text
 		var sealed []byte
-		var created, next, expires, attempts, delivered, dead number
-		err := rows.Scan(&id, &kind, &recipient, &template, &locale, &sealed, &created, &next, &expires, &attempts, &delivered, &dead, &lastError)
+		var created, next, expires, attempts, settled, delivered, dead number
+		err := rows.Scan(&id, &kind, &recipient, &template, &locale, &sealed, &created, &next, &expires, &attempts, &settled, &delivered, &dead, &lastError)
 		if err != nil {
 			return err
 		}
 		m := storage.Message{
 			ID: storage.MessageID(id), Kind: string(kind), Recipient: string(recipient), Template: string(template), Locale: string(locale),
 			CreatedAt: created.time(), NextAt: next.time(), ExpiresAt: expires.time(), Attempts: int(attempts),
+			Interrupted: settled < attempts-1,
 			DeliveredAt: delivered.time(), DeadAt: dead.time(), LastError: string(lastError),
 		}
 		data, err := q.e.keyring.Open(outboxLabel, string(m.ID), sealed)

@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	keepDelivered = 7 * 24 * time.Hour
-	keepDead      = 30 * 24 * time.Hour
-	keepSession   = time.Hour
+	keepMessage = 7 * 24 * time.Hour  // after it was delivered or given up
+	keepUnsent  = 30 * 24 * time.Hour // that neither happened to
+	keepSession = time.Hour
 
 	events = "events"
 )
@@ -23,7 +23,7 @@ type expired struct {
 }
 
 func (e *Engine) sweepable(now time.Time) []expired {
-	us := micro(now)
+	us, ended := micro(now), micro(now.Add(-keepMessage))
 	return []expired{
 		{"auth_requests", "hash", "expires_at <= ?", []any{us}},
 		{"statuses", "hash", "expires_at <= ?", []any{us}},
@@ -36,8 +36,9 @@ func (e *Engine) sweepable(now time.Time) []expired {
 		// An ended session stays while a grant is inactive only because of it.
 		{"sessions", "id", `expires_at <= ? AND NOT (ended_at > 0 AND EXISTS (SELECT 1 FROM grants g
 			WHERE g.session_id = sessions.id AND g.revoked_at = 0 AND (sessions.ended_offline OR NOT g.offline)))`, []any{micro(now.Add(-keepSession))}},
-		{"outbox", "id", "created_at <= ? AND ((delivered_at > 0 AND delivered_at <= ?) OR created_at <= ?)",
-			[]any{micro(now.Add(-keepDelivered)), micro(now.Add(-keepDelivered)), micro(now.Add(-keepDead))}},
+		// Written at least as long ago, which has an index.
+		{"outbox", "id", "created_at <= ? AND (delivered_at BETWEEN 1 AND ? OR dead_at BETWEEN 1 AND ? OR created_at <= ?)",
+			[]any{ended, ended, ended, micro(now.Add(-keepUnsent))}},
 		{events, "id", "id < ?", []any{e.oldestEvent(now)}},
 	}
 }

@@ -16,9 +16,21 @@ func (w *fixture) post(ms ...storage.Message) {
 // leased leases the due messages.
 func (w *fixture) leased(now time.Time) []storage.Message {
 	w.Helper()
-	got, err := w.s.LeaseMessages(w.ctx, now, time.Minute, 100)
+	got, err := w.s.LeaseMessages(w.ctx, storage.Lease{Kind: "mail", Now: now, For: time.Minute, Limit: 100})
 	w.ok(err)
 	return got
+}
+
+// leasedOne leases the due messages, of which one must be this one, and returns it.
+func (w *fixture) leasedOne(now time.Time, id storage.MessageID) storage.Message {
+	w.Helper()
+	for _, m := range w.leased(now) {
+		if m.ID == id {
+			return m
+		}
+	}
+	w.Fatalf("message %s is not due", id)
+	return storage.Message{}
 }
 
 func outbox(w *fixture) {
@@ -36,10 +48,10 @@ func outbox(w *fixture) {
 		got = w.leased(want.NextAt)
 		same(w, len(got), 1)
 		same(w, got[0].Attempts, 2)
-		w.ok(w.s.SettleMessage(w.ctx, storage.Delivery{ID: m.ID, OK: true, Now: w.now}))
+		w.ok(w.s.SettleMessage(w.ctx, storage.Delivery{ID: m.ID, Attempt: 2, OK: true, Now: w.now}))
 		same(w, len(w.leased(w.now.Add(30*time.Minute))), 0)
-		w.is(w.s.SettleMessage(w.ctx, storage.Delivery{ID: m.ID, OK: true, Now: w.now}), storage.ErrConflict)
-		w.is(w.s.SettleMessage(w.ctx, storage.Delivery{ID: "x", OK: true, Now: w.now}), storage.ErrConflict)
+		w.is(w.s.SettleMessage(w.ctx, storage.Delivery{ID: m.ID, Attempt: 2, OK: true, Now: w.now}), storage.ErrConflict)
+		w.is(w.s.SettleMessage(w.ctx, storage.Delivery{ID: "x", Attempt: 1, OK: true, Now: w.now}), storage.ErrConflict)
 	})
 	w.test("a failed message is leased again later, a dead or expired one never", func(w *fixture) {
 		again, dead, late := w.message(), w.message(), w.message()
@@ -47,8 +59,8 @@ func outbox(w *fixture) {
 		w.post(again, dead, late)
 		same(w, len(w.leased(w.now)), 2)
 		next := w.now.Add(10 * time.Minute)
-		w.ok(w.s.SettleMessage(w.ctx, storage.Delivery{ID: again.ID, NextAt: next, Error: "refused", Now: w.now}))
-		w.ok(w.s.SettleMessage(w.ctx, storage.Delivery{ID: dead.ID, Dead: true, Error: "gone", Now: w.now}))
+		w.ok(w.s.SettleMessage(w.ctx, storage.Delivery{ID: again.ID, Attempt: 1, NextAt: next, Error: "refused", Now: w.now}))
+		w.ok(w.s.SettleMessage(w.ctx, storage.Delivery{ID: dead.ID, Attempt: 1, Dead: true, Error: "gone", Now: w.now}))
 		same(w, len(w.leased(next.Add(-time.Microsecond))), 0)
 		got := w.leased(next)
 		same(w, len(got), 1)
@@ -72,12 +84,154 @@ func outbox(w *fixture) {
 		late.ExpiresAt = later
 		w.post(waits, again, dead, late)
 		w.leased(w.now)
-		w.ok(w.s.SettleMessage(w.ctx, storage.Delivery{ID: dead.ID, Dead: true, Now: w.now}))
+		w.ok(w.s.SettleMessage(w.ctx, storage.Delivery{ID: dead.ID, Attempt: 1, Dead: true, Now: w.now}))
 		got, err := w.s.OutboxState(w.ctx, later)
 		w.ok(err)
 		same(w, got, storage.OutboxState{Waiting: 2, Retrying: 1, Dead: before.Dead + 1, Oldest: waits.CreatedAt})
 	})
+	w.test("a lease is of one kind, and of no more than its limit", func(w *fixture) {
+		sms := w.message()
+		sms.Kind = "sms"
+		w.post(sms, w.message(), w.message())
+		got, err := w.s.LeaseMessages(w.ctx, storage.Lease{Kind: "sms", Now: w.now, For: time.Minute, Limit: 1})
+		w.ok(err)
+		same(w, len(got), 1)
+		same(w, got[0].ID, sms.ID)
+		got, err = w.s.LeaseMessages(w.ctx, storage.Lease{Kind: "mail", Now: w.now, For: time.Minute, Limit: 1})
+		w.ok(err)
+		same(w, len(got), 1)
+	})
+	w.test("a message whose lease ended without an outcome is interrupted", interruptedLease)
+	w.test("only the current lease is settled", onlyTheCurrentLease)
+	w.test("one of two settlements of a lease counts", func(w *fixture) {
+		m := w.message()
+		w.post(m)
+		w.leased(w.now)
+		w.one(racers, func(i int) error {
+			return w.s.SettleMessage(w.ctx, storage.Delivery{ID: m.ID, Attempt: 1, OK: i%2 == 0, NextAt: w.now, Now: w.now})
+		})
+	})
+	w.test("a delivered message has lost its data, a dead one not", func(w *fixture) {
+		sent, dead := w.message(), w.message()
+		w.post(sent, dead)
+		w.leased(w.now)
+		w.ok(w.s.SettleMessage(w.ctx, storage.Delivery{ID: sent.ID, Attempt: 1, OK: true, Now: w.now}))
+		w.ok(w.s.SettleMessage(w.ctx, storage.Delivery{ID: dead.ID, Attempt: 1, Dead: true, Error: "550", Now: w.now}))
+		got := w.read(sent.ID)
+		same(w, len(got.Data), 0)
+		same(w, got.DeliveredAt, w.now)
+		got = w.read(dead.ID)
+		same(w, got.Data, dead.Data)
+		same(w, got.LastError, "550")
+		_, err := w.s.Message(w.ctx, ordered[storage.MessageID](w.now))
+		w.is(err, storage.ErrNotFound)
+		_, err = w.s.Message(w.ctx, "x")
+		w.is(err, storage.ErrNotFound)
+	})
+	w.test("an expired message is given up, a leased one not before its lease ends", expiry)
+	w.test("messages are removed a week after their end", func(w *fixture) {
+		sent, dead, waits := w.message(), w.message(), w.message()
+		waits.ExpiresAt, waits.NextAt = time.Time{}, w.now.Add(1000*time.Hour)
+		w.post(sent, dead, waits)
+		w.leased(w.now)
+		end := w.now.Add(time.Hour)
+		w.ok(w.s.SettleMessage(w.ctx, storage.Delivery{ID: sent.ID, Attempt: 1, OK: true, Now: end}))
+		w.ok(w.s.SettleMessage(w.ctx, storage.Delivery{ID: dead.ID, Attempt: 1, Dead: true, Now: end}))
+		_, err := w.s.Sweep(w.ctx, end.Add(7*24*time.Hour-time.Microsecond), 1000)
+		w.ok(err)
+		same(w, w.there(sent.ID, dead.ID, waits.ID), 3)
+		_, err = w.s.Sweep(w.ctx, end.Add(7*24*time.Hour), 1000)
+		w.ok(err)
+		same(w, w.there(sent.ID, dead.ID), 0)
+		same(w, w.there(waits.ID), 1)
+	})
 	w.test("concurrent servers lease each message once", racingLeases)
+}
+
+// read reads a message, which must exist.
+func (w *fixture) read(id storage.MessageID) storage.Message {
+	w.Helper()
+	m, err := w.s.Message(w.ctx, id)
+	w.ok(err)
+	return m
+}
+
+// there counts the messages that exist.
+func (w *fixture) there(ids ...storage.MessageID) int {
+	w.Helper()
+	n := 0
+	for _, id := range ids {
+		if _, err := w.s.Message(w.ctx, id); err == nil {
+			n++
+		}
+	}
+	return n
+}
+
+func interruptedLease(w *fixture) {
+	m := w.message()
+	w.post(m)
+	same(w, w.leasedOne(w.now, m.ID).Interrupted, false)
+	now := w.now.Add(time.Minute)
+	for attempt := 2; attempt <= 3; attempt++ { // twice in a row
+		got := w.leasedOne(now, m.ID)
+		same(w, got.Interrupted, true)
+		same(w, got.Attempts, attempt)
+		now = now.Add(time.Minute)
+	}
+	w.ok(w.s.SettleMessage(w.ctx, storage.Delivery{ID: m.ID, Attempt: 3, NextAt: now, Error: "refused", Now: now}))
+	same(w, w.leasedOne(now, m.ID).Interrupted, false) // its last outcome is known
+	w.ok(w.s.SettleMessage(w.ctx, storage.Delivery{ID: m.ID, Attempt: 4, OK: true, Now: now}))
+}
+
+func onlyTheCurrentLease(w *fixture) {
+	m := w.message()
+	w.post(m)
+	w.leased(w.now)
+	later := w.now.Add(time.Minute)
+	w.leased(later)
+	old := storage.Delivery{ID: m.ID, Attempt: 1, OK: true, Now: later}
+	w.is(w.s.SettleMessage(w.ctx, old), storage.ErrConflict)
+	same(w, w.read(m.ID).DeliveredAt.IsZero(), true)
+	retry := storage.Delivery{ID: m.ID, Attempt: 2, NextAt: later.Add(time.Minute), Error: "refused", Now: later}
+	w.ok(w.s.SettleMessage(w.ctx, retry))
+	retry.NextAt = later
+	w.is(w.s.SettleMessage(w.ctx, retry), storage.ErrConflict) // one lease has one outcome
+	same(w, w.read(m.ID).NextAt, later.Add(time.Minute))
+	w.leased(later.Add(time.Minute))
+	w.ok(w.s.SettleMessage(w.ctx, storage.Delivery{ID: m.ID, Attempt: 3, OK: true, Now: later}))
+}
+
+func expiry(w *fixture) {
+	end := w.now.Add(100 * time.Hour) // messages of other tests have expired by then
+	_, err := w.s.ExpireMessages(w.ctx, end, 1000)
+	w.ok(err)
+	waits, tried, leased, never := w.message(), w.message(), w.message(), w.message()
+	for _, m := range []*storage.Message{&waits, &tried, &leased, &never} {
+		m.NextAt, m.ExpiresAt = end, end.Add(time.Second)
+	}
+	never.ExpiresAt = time.Time{}
+	w.post(tried)
+	w.leased(end)
+	w.ok(w.s.SettleMessage(w.ctx, storage.Delivery{ID: tried.ID, Attempt: 1, NextAt: end.Add(time.Hour), Error: "451", Now: end}))
+	w.post(leased)
+	w.leased(end)
+	w.post(waits, never)
+	expire := func(now time.Time) map[storage.MessageID]string {
+		got, err := w.s.ExpireMessages(w.ctx, now, 1000)
+		w.ok(err)
+		out := map[storage.MessageID]string{}
+		for _, m := range got {
+			out[m.ID] = m.LastError
+			same(w, w.read(m.ID).DeadAt, now)
+		}
+		return out
+	}
+	same(w, len(expire(end)), 0)
+	same(w, expire(end.Add(time.Second)), map[storage.MessageID]string{waits.ID: "expired", tried.ID: "expired: 451"})
+	same(w, expire(end.Add(time.Minute)), map[storage.MessageID]string{leased.ID: "expired"})
+	w.is(w.s.SettleMessage(w.ctx, storage.Delivery{ID: leased.ID, Attempt: 1, OK: true, Now: end}), storage.ErrConflict)
+	same(w, len(w.leased(end.Add(time.Minute))), 1) // the one that never expires
 }
 
 func racingLeases(w *fixture) {
@@ -94,7 +248,7 @@ func racingLeases(w *fixture) {
 	var mu sync.Mutex
 	seen := map[storage.MessageID]int{}
 	same(w, w.winners(racers, func(int) error {
-		got, err := w.s.LeaseMessages(w.ctx, later, time.Minute, 10)
+		got, err := w.s.LeaseMessages(w.ctx, storage.Lease{Kind: "mail", Now: later, For: time.Minute, Limit: 10})
 		mu.Lock()
 		defer mu.Unlock()
 		for _, m := range got {
@@ -103,7 +257,7 @@ func racingLeases(w *fixture) {
 		return err
 	}), racers)
 	for range n { // concurrent callers may have got fewer than ten
-		got, err := w.s.LeaseMessages(w.ctx, later, time.Minute, 10)
+		got, err := w.s.LeaseMessages(w.ctx, storage.Lease{Kind: "mail", Now: later, For: time.Minute, Limit: 10})
 		w.ok(err)
 		for _, m := range got {
 			seen[m.ID]++
