@@ -144,8 +144,9 @@ func TestResealFindsEverySealedColumn(t *testing.T) {
 				t.Errorf("recovery code of user %d: %v, want %v", i, err, want)
 			}
 		}
-		if _, err := e.ListMessages(t.Context(), 10); err != nil {
-			t.Errorf("messages do not open: %v", err)
+		messages, err := e.ListMessages(t.Context(), storage.MessageFilter{Now: t0, Limit: 10})
+		if err != nil || len(messages) == 0 || slices.ContainsFunc(messages, func(m storage.MessageRecord) bool { return m.Broken }) {
+			t.Errorf("messages do not open: %+v, %v", messages, err)
 		}
 	})
 }

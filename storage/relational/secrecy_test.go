@@ -131,7 +131,7 @@ func TestMovedRowDoesNotOpen(t *testing.T) {
 			{"a recovery code", "UPDATE recovery_codes SET sealed = (SELECT sealed FROM recovery_codes WHERE user_id = '" + string(thiefs.user) + "') WHERE user_id = '" + string(mine.user) + "'",
 				func() error { _, err := e.RecoveryCodes(t.Context(), mine.user); return err }},
 			{"a message", "UPDATE outbox SET sealed = (SELECT sealed FROM outbox WHERE id = '" + string(thiefs.message.ID) + "') WHERE id = '" + string(mine.message.ID) + "'",
-				func() error { _, err := e.ListMessages(t.Context(), 10); return err }},
+				func() error { _, err := e.Message(t.Context(), mine.message.ID); return err }},
 			{"a request", "UPDATE auth_requests SET params = (SELECT params FROM auth_requests WHERE subject = '" + string(thiefs.user) + "') WHERE subject = '" + string(mine.user) + "'",
 				func() error { _, _, err := e.Request(t.Context(), mine.request, "", t0); return err }},
 			{"a status", "UPDATE statuses SET sealed = (SELECT sealed FROM statuses WHERE user_id = '" + string(thiefs.user) + "' AND state = 'initiated') WHERE user_id = '" + string(mine.user) + "'",
