@@ -1,4 +1,5 @@
-// Package notice composes the messages that notify users of changes to their account.
+// Package notice composes the messages to users, and renders them: one-time codes, and
+// notices of changes to their account.
 package notice
 
 import (
@@ -10,17 +11,33 @@ import (
 	"sallyport/storage"
 )
 
-// Templates of the messages.
+// Kinds of messages.
 const (
-	RecoveryUsed    = "recovery_code_used"
-	FactorLocked    = "factor_locked"
-	FactorEnrolled  = "factor_enrolled"
-	FactorRemoved   = "factor_removed"
+	Mail = "mail"
+	SMS  = "sms"
+)
+
+// Kinds returns the kinds of messages to users.
+func Kinds() []string { return []string{Mail, SMS} }
+
+// Templates of the messages. Code has the values "product", "code" and "minutes", all others
+// "product" and "time".
+const (
+	Code            = "code"
+	RecoveryUsed    = "recovery_code_used" // may have "left"
+	FactorLocked    = "factor_locked"      // "method"
+	FactorEnrolled  = "factor_enrolled"    // "method"
+	FactorRemoved   = "factor_removed"     // "method", may have "name"
 	RecoveryRenewed = "recovery_codes_renewed"
 	PasswordChanged = "password_changed"
 )
 
-// ttl is how long delivery of a message is tried.
+// Templates returns every template.
+func Templates() []string {
+	return []string{Code, RecoveryUsed, FactorLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged}
+}
+
+// ttl is how long delivery of a notice is tried.
 const ttl = 24 * time.Hour
 
 // New returns a message to the first verified e-mail address of an account; nil if it has
@@ -34,7 +51,7 @@ func New(now time.Time, random io.Reader, product string, caller mfa.Caller, a *
 	}
 	data["product"] = product
 	data["time"] = now.UTC().Format(time.RFC3339)
-	return []storage.Message{{ID: storage.MessageID(storage.TimeOrdered(now, random)), Kind: "mail",
+	return []storage.Message{{ID: storage.MessageID(storage.TimeOrdered(now, random)), Kind: Mail,
 		Recipient: a.Identifiers[i].Value, Template: template, Locale: caller.Locale, Data: data,
 		CreatedAt: now, NextAt: now, ExpiresAt: now.Add(ttl)}}
 }
