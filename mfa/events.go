@@ -68,6 +68,9 @@ const (
 	EventAPIKeyDeleted = "api_key.deleted"
 	EventAPIKeyRefused = "api_key.refused" // authentication with an unknown or invalid key
 
+	EventMessageResent  = "message.resent"
+	EventMessageDropped = "message.dropped"
+
 	EventKeysCreated   = "keys.created"
 	EventKeysRotated   = "keys.rotated"
 	EventKeysRewrapped = "keys.rewrapped"
@@ -90,7 +93,7 @@ func EventKinds() []string {
 		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed,
 		EventLogout, EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged,
 		EventClientCreated, EventClientChanged, EventClientDeleted, EventAPIKeyCreated, EventAPIKeyChanged,
-		EventAPIKeyDeleted, EventAPIKeyRefused, EventKeysCreated, EventKeysRotated, EventKeysRewrapped,
+		EventAPIKeyDeleted, EventAPIKeyRefused, EventMessageResent, EventMessageDropped, EventKeysCreated, EventKeysRotated, EventKeysRewrapped,
 		EventKeysRetired, EventKeysWithdrawn, EventKeysResealed, EventConfiguration, EventDecryptFailure,
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"sallyport/config"
 	"sallyport/mfa/audit"
 	"sallyport/mfa/exchange"
+	"sallyport/mfa/messages"
 	"sallyport/mfa/password"
 	"sallyport/mfa/session"
 	"sallyport/mfa/totp"
@@ -61,6 +62,7 @@ type Server struct {
 	Verifier *exchange.Verifier
 	Users    *users.Registry
 	Sessions *session.Registry
+	Messages *messages.Registry
 	Clients  *clients.Registry
 	APIKeys  *apikeys.Keys
 	Provider *provider.Provider
