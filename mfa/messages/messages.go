@@ -70,7 +70,7 @@ func (r *Registry) Get(ctx context.Context, id storage.MessageID) (storage.Messa
 
 // Resend makes a message due now, under its ID and with its attempts counted on.
 func (r *Registry) Resend(ctx context.Context, v mfa.Caller, id storage.MessageID) error {
-	m, err := r.Get(ctx, id)
+	m, err := r.changeable(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -79,40 +79,37 @@ func (r *Registry) Resend(ctx context.Context, v mfa.Caller, id storage.MessageI
 	switch {
 	case m.Broken:
 		return ErrUnreadable
-	case changeable(m) != nil:
-		return changeable(m)
 	case !until.IsZero() && !now.Before(until):
 		return ErrExpired
 	}
-	return r.changed("resend message", r.store.ResendMessage(ctx, id, now, until, r.event(v, mfa.EventMessageResent, m)))
+	return changed("resend message", r.store.ResendMessage(ctx, id, now, until, r.event(v, mfa.EventMessageResent, m)))
 }
 
 // Drop gives a message up and erases its content.
 func (r *Registry) Drop(ctx context.Context, v mfa.Caller, id storage.MessageID) error {
-	m, err := r.Get(ctx, id)
-	if err == nil {
-		err = changeable(m)
-	}
+	m, err := r.changeable(ctx, id)
 	if err != nil {
 		return err
 	}
-	return r.changed("drop message", r.store.DropMessage(ctx, id, r.now(), r.event(v, mfa.EventMessageDropped, m)))
+	return changed("drop message", r.store.DropMessage(ctx, id, r.now(), r.event(v, mfa.EventMessageDropped, m)))
 }
 
-// changeable returns why a message can be neither resent nor dropped.
-func changeable(m storage.MessageRecord) error {
+// changeable returns a message, and a refusal if it can be neither resent nor dropped.
+func (r *Registry) changeable(ctx context.Context, id storage.MessageID) (storage.MessageRecord, error) {
+	m, err := r.Get(ctx, id)
 	switch {
+	case err != nil:
 	case m.State == storage.MessageDelivered:
-		return ErrDelivered
+		err = ErrDelivered
 	case m.Erased:
-		return ErrDropped
+		err = ErrDropped
 	case m.Leased:
-		return ErrSending
+		err = ErrSending
 	}
-	return nil
+	return m, err
 }
 
-func (r *Registry) changed(operation string, err error) error {
+func changed(operation string, err error) error {
 	if errors.Is(err, storage.ErrConflict) {
 		return ErrChanged
 	}
