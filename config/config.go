@@ -55,7 +55,12 @@ type Config struct {
 	Throttle   Throttle  `yaml:"throttle" envPrefix:"THROTTLE_"`
 	Limits     Limits    `yaml:"limits" envPrefix:"LIMITS_"`
 	Audit      Audit     `yaml:"audit" envPrefix:"AUDIT_"`
-	Keys       Keys      `yaml:"keys" envPrefix:"KEYS_"`
+	Mail       Mail      `yaml:"mail" envPrefix:"MAIL_"`
+	Hook       Hook      `yaml:"hook" envPrefix:"HOOK_"`
+	// File that every message to a user is appended to instead of being sent, a line of JSON
+	// each, for development and for tests that read codes. Only with `environment: test`.
+	OutboxFile string `yaml:"outbox_file" env:"OUTBOX_FILE"`
+	Keys       Keys   `yaml:"keys" envPrefix:"KEYS_"`
 	// Algorithms that the server has a signing key for: any of `RS256`, `PS256`, `ES256`,
 	// `EdDSA`. The first is for clients that register none.
 	SigningAlgs []string `yaml:"signing_algs" env:"SIGNING_ALGS"`
@@ -215,6 +220,41 @@ type Audit struct {
 	Keep time.Duration `yaml:"keep" env:"KEEP" min:"720h" max:"87600h"`
 }
 
+// Mail is the server that mail to users is handed over to; empty: none is sent. See
+// [sending messages](guides/sending-messages.md).
+type Mail struct {
+	// Name or address of a submission server.
+	Host string `yaml:"host" env:"HOST"`
+	// Its port: 587 as a rule, 465 for `tls: implicit`.
+	Port int `yaml:"port" env:"PORT" min:"1" max:"65535"`
+	// `starttls`: a server that does not offer it gets no mail. `implicit`: TLS from the first
+	// byte. `none`: plaintext, to a server on the same machine only. The certificate must be
+	// valid for `mail.host`.
+	TLS string `yaml:"tls" env:"TLS"`
+	// Certificates that issue the certificate of the server, PEM, instead of those that the system
+	// trusts.
+	CAFile string `yaml:"ca_file" env:"CA_FILE"`
+	// User at the server; empty: it asks for none.
+	Username string `yaml:"username" env:"USERNAME"`
+	// File with the password of that user.
+	PasswordFile string `yaml:"password_file" env:"PASSWORD_FILE"`
+	// Required with `mail.host`. Sender of all mail, such as `Example <no-reply@example.com>`.
+	From string `yaml:"from" env:"FROM"`
+}
+
+// Hook is an HTTP endpoint of the operator that sends messages on; empty: none is sent. See
+// [sending messages](guides/sending-messages.md).
+type Hook struct {
+	// URL that messages are posted to, `https://` or on the same machine. It must have no query.
+	URL string `yaml:"url" env:"URL"`
+	// Required with `hook.url`. File with the secret that requests are signed with: `whsec_` and
+	// base64, or any text of at least 24 bytes. A second line is a second secret, which signs
+	// too, so that the receiver can change from one to the other.
+	SecretFile string `yaml:"secret_file" env:"SECRET_FILE"`
+	// Kinds of messages that are posted: any of `sms`, `mail`.
+	Kinds []string `yaml:"kinds" env:"KINDS"`
+}
+
 // Keys is when keys are rotated without a command.
 type Keys struct {
 	// How long a signing key signs before the next one, which is published a day earlier,
@@ -252,6 +292,8 @@ func Default() Config {
 		Throttle:    Throttle{AddressFailures: 100, AddressUsers: 10, AddressWindow: 10 * time.Minute},
 		Limits:      Limits{Opens: 1200, Initiations: 1200, Names: 1200, Failures: 300, Refusals: 300},
 		Audit:       Audit{Keep: 396 * 24 * time.Hour},
+		Mail:        Mail{Port: 587, TLS: "starttls"},
+		Hook:        Hook{Kinds: []string{"sms"}},
 		Keys:        Keys{RotateAfter: 90 * 24 * time.Hour, RotateOwnAfter: 365 * 24 * time.Hour},
 		SigningAlgs: []string{"RS256", "ES256"},
 		DrainTime:   5 * time.Second,

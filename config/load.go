@@ -143,8 +143,10 @@ func (c Config) Redacted() string {
 	if dsnPassword(c.Database.DSN) {
 		c.Database.DSN = Secret("").String()
 	}
-	if u, err := url.Parse(c.Tracing.Endpoint); err != nil || u.User != nil {
-		c.Tracing.Endpoint = Secret("").String()
+	for _, address := range []*string{&c.Tracing.Endpoint, &c.Hook.URL} {
+		if u, err := url.Parse(*address); err != nil || u.User != nil {
+			*address = Secret("").String()
+		}
 	}
 	text, err := yaml.Marshal(c)
 	if err != nil {

@@ -36,6 +36,11 @@ func (c Config) check(r *strict.Reader) {
 	c.checkListeners(r)
 	c.checkTracing(r)
 	c.checkDatabase(r)
+	c.checkMail(r)
+	c.checkHook(r)
+	if c.OutboxFile != "" && c.Environment == "live" {
+		r.Fault("outbox_file", "is for environment: test only, because it holds codes in plaintext")
+	}
 	c.checkWords(r)
 	if c.KeyFile == "" {
 		r.Fault("key_file", "is required: the path of the file with the key-encryption keys")

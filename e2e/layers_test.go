@@ -46,6 +46,7 @@ var libraries = map[string][]string{
 	"github.com/ory/fosite":               {"provider"},
 	"github.com/go-jose/go-jose/v4":       {"provider/signing"},
 	"github.com/pquerna/otp":              {"mfa"},
+	"github.com/wneessen/go-mail":         {"mfa/delivery/smtp"},
 	"golang.org/x/crypto":                 {"mfa"},
 	"golang.org/x/text":                   {"web", "mfa"},
 	"gorm.io":                             {"storage/relational"},

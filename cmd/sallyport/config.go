@@ -5,10 +5,12 @@ import (
 	"crypto/tls"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"sallyport/cmd/sallyport/cli"
 	"sallyport/cmd/sallyport/secretfile"
+	"sallyport/cmd/sallyport/server"
 	"sallyport/config"
 	"sallyport/config/strict"
 	"sallyport/mfa/password"
@@ -107,6 +109,7 @@ func fileFaults(c config.Config, fault func(path, text string)) {
 			fault("tracing.headers_file", err.Error())
 		}
 	}
+	deliveryFaults(c, fault)
 	if file := c.Passwords.BreachedFile; file != "" {
 		if err := password.CheckBreached(file); err != nil {
 			fault("passwords.breached_file", err.Error())
@@ -117,6 +120,28 @@ func fileFaults(c config.Config, fault func(path, text string)) {
 			fault("template_dir", err.Error())
 		} else if !info.IsDir() {
 			fault("template_dir", "is not a folder")
+		}
+	}
+}
+
+// deliveryFaults checks the files that sending messages needs.
+func deliveryFaults(c config.Config, fault func(path, text string)) {
+	if c.Mail.Host != "" {
+		if _, err := server.MailPassword(c.Mail); err != nil {
+			fault("mail.password_file", err.Error())
+		}
+		if _, err := server.MailCA(c.Mail); err != nil {
+			fault("mail.ca_file", err.Error())
+		}
+	}
+	if c.Hook.SecretFile != "" {
+		if _, err := server.HookSecrets(c.Hook); err != nil {
+			fault("hook.secret_file", err.Error())
+		}
+	}
+	if c.OutboxFile != "" {
+		if info, err := os.Stat(filepath.Dir(c.OutboxFile)); err != nil || !info.IsDir() {
+			fault("outbox_file", "is not in a folder")
 		}
 	}
 }

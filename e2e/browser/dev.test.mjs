@@ -63,6 +63,10 @@ test('the bank lets bob enrol with the phone, in a narrow window in the dark', (
   await page.getByRole('heading', { name: 'Account' }).waitFor();
   await fits(page);
   await accessible(page);
+  await page.goto(`${demo}/outbox`);
+  await page.locator('.letter', { hasText: 'bob@example.com' }).first().getByRole('heading').waitFor(); // a notice of the enrolment
+  await fits(page);
+  await accessible(page);
 }));
 
 test('the phone works without scripts', () => visit({ javaScriptEnabled: false }, async (page) => {

@@ -23,7 +23,7 @@ type demo struct {
 	server  *server.Server
 	at      place
 	secrets secrets
-	outbox  string // file
+	outbox  string // the file of messages
 	pages   *template.Template
 }
 

@@ -15,6 +15,9 @@ import (
 	"sallyport/web"
 )
 
+// outboxName is the file of messages in the data folder.
+const outboxName = "outbox.jsonl"
+
 // Options are the flags of the command.
 type Options struct {
 	Data, Host, State string
@@ -53,7 +56,7 @@ func serve(ctx context.Context, p *cli.Program, o Options, at place, folder *fol
 		return errors.Join(err, closeAll(ls))
 	}
 	defer srv.Close()
-	pages, err := newDemo(srv, at, secrets, folder.path(outboxFile))
+	pages, err := newDemo(srv, at, secrets, folder.path(outboxName))
 	if err == nil {
 		err = seed(ctx, srv, seeds(at, secrets), o.State)
 	}
@@ -95,6 +98,7 @@ func closeAll(ls []net.Listener) error {
 func openServer(ctx context.Context, p *cli.Program, at place, folder *folder) (*server.Server, error) {
 	c := config.Default()
 	c.Environment, c.Issuer, c.KeyFile = "test", at.issuer(), folder.path("keys")
+	c.OutboxFile = folder.path(outboxName)
 	c.Database.DSN, c.Database.MaxConnections = "sqlite:"+folder.path("sallyport.db"), 8
 	if at.secure {
 		c.TLS = config.TLS{Cert: folder.path("tls.crt"), Key: folder.path("tls.key")}

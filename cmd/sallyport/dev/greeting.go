@@ -63,7 +63,7 @@ func printGreeting(ctx context.Context, p *cli.Program, srv *server.Server, at p
 
 // messagesAt returns where the mails and text messages of the server arrive.
 func messagesAt(at place, folder *folder) string {
-	file := folder.path(outboxFile)
+	file := folder.path(outboxName)
 	if at.exposed {
 		return file
 	}

@@ -1,37 +1,21 @@
 package dev
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
-	"time"
+
+	"sallyport/mfa/delivery/outboxfile"
 )
 
-const (
-	outboxFile  = "outbox.jsonl" // in the data folder
-	outboxBytes = 1 << 20        // of the end of the file are read
-	outboxShown = 100            // messages, at most
-)
+// outboxShown is how many messages the outbox shows.
+const outboxShown = 100
 
 // sentMessage is a line of the file that the server writes its messages to.
-type sentMessage struct {
-	ID        string    `json:"id"`
-	Kind      string    `json:"kind"` // mail, sms, ...
-	Recipient string    `json:"recipient"`
-	Subject   string    `json:"subject,omitempty"`
-	Text      string    `json:"text,omitempty"`
-	HTML      string    `json:"html,omitempty"`
-	Template  string    `json:"template"`
-	Code      string    `json:"code,omitempty"` // what the user has to type
-	Time      time.Time `json:"time"`
-}
+type sentMessage struct{ outboxfile.Line }
 
 // Clock is when the message was sent, by the clock on the wall.
 func (m sentMessage) Clock() string { return m.Time.Local().Format("15:04:05") }
@@ -53,43 +37,21 @@ func (m sentMessage) Parts() []textPart {
 	return append(out, textPart{Text: m.Text[at:]})
 }
 
-// sent reads the newest messages from the end of a file, newest first. A message that was
-// sent again is returned once.
+// sent returns the messages in a file, newest first. A message that was sent again is
+// returned once.
 func sent(file string) ([]sentMessage, error) {
-	text, err := tail(file, outboxBytes)
-	if err != nil {
-		return nil, fmt.Errorf("read outbox: %w", err)
+	lines, err := outboxfile.Read(file, outboxShown)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
 	}
 	out, known := []sentMessage{}, map[string]bool{}
-	for _, line := range slices.Backward(bytes.Split(text, []byte("\n"))) {
-		var m sentMessage
-		// A line that was cut off, by a crash or by tail, is no JSON.
-		if json.Unmarshal(line, &m) != nil || m.ID == "" || known[m.ID] {
-			continue
-		}
-		known[m.ID] = true
-		if out = append(out, m); len(out) == outboxShown {
-			break
+	for _, l := range lines {
+		if l.ID != "" && !known[l.ID] {
+			known[l.ID] = true
+			out = append(out, sentMessage{l})
 		}
 	}
 	return out, nil
-}
-
-// tail returns at most the last n bytes of a file; nothing if there is no such file yet.
-func tail(file string, n int64) ([]byte, error) {
-	f, err := os.Open(file)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(io.NewSectionReader(f, max(0, info.Size()-n), n))
 }
 
 // outboxRoutes adds the outbox. It shows codes that sign users in, so that on a listener that

@@ -2,7 +2,6 @@ package dev
 
 import (
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -18,7 +17,7 @@ import (
 // outboxAt serves the demo of a place with an outbox of these lines.
 func outboxAt(t *testing.T, at place, lines ...string) (get func(path string) *httptest.ResponseRecorder, file string) {
 	t.Helper()
-	file = filepath.Join(t.TempDir(), outboxFile)
+	file = filepath.Join(t.TempDir(), outboxName)
 	if lines != nil {
 		if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
 			t.Fatal(err)
@@ -87,25 +86,6 @@ func TestOutboxIsEmptyBeforeTheFirstMessage(t *testing.T) {
 	}
 }
 
-func TestOutboxReadsOnlyTheEndOfALongFile(t *testing.T) {
-	var lines []string
-	for i := range 400 {
-		lines = append(lines, mailLine(fmt.Sprint(i), "a@example.com", "", strings.Repeat("x", 20_000)))
-	}
-	get, _ := outboxAt(t, place{name: "localhost", port: 8080}, lines...)
-	got := idsOf(t, get("/outbox.json"))
-	if len(got) < 40 || len(got) > 60 || got[0] != "399" || got[len(got)-1] != fmt.Sprint(400-len(got)) {
-		t.Errorf("messages = %v, want the newest of 1 MiB", got)
-	}
-	for i := range lines {
-		lines[i] = mailLine(fmt.Sprint(i), "a@example.com", "", "")
-	}
-	get, _ = outboxAt(t, place{name: "localhost", port: 8080}, lines...)
-	if got := idsOf(t, get("/outbox.json")); len(got) != outboxShown {
-		t.Errorf("%d messages, want %d", len(got), outboxShown)
-	}
-}
-
 func TestOutboxPageShowsTextsAndLinksAndNoMarkup(t *testing.T) {
 	get, _ := outboxAt(t, place{name: "localhost", port: 8080}, mailLine("7", "<i>@example.com", "048213",
 		"<script>alert(1)</script> see https://a.example/x?y=1&z=2, or (http://b.example/). Not javascript:alert(1)."))
@@ -130,7 +110,7 @@ func TestOutboxIsNotServedToTheNetwork(t *testing.T) {
 			t.Errorf("GET %s = %d %s, want 404", path, w.Code, w.Body)
 		}
 	}
-	if got := messagesAt(at, &folder{dir: "data"}); strings.Contains(got, "/outbox ") || !strings.Contains(got, outboxFile) {
+	if got := messagesAt(at, &folder{dir: "data"}); strings.Contains(got, "/outbox ") || !strings.Contains(got, outboxName) {
 		t.Errorf("the greeting names %q, want the file only", got)
 	}
 }

@@ -84,6 +84,9 @@ func (s *Server) assemble(p Options) error {
 	if err != nil {
 		return fmt.Errorf("build provider: %w", err)
 	}
+	if err := s.assembleDeliveries(p); err != nil {
+		return err
+	}
 	return s.assembleWeb(p, span)
 }
 

@@ -20,6 +20,7 @@ import (
 	"sallyport/cmd/sallyport/tracing"
 	"sallyport/config"
 	"sallyport/mfa/audit"
+	"sallyport/mfa/delivery"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/messages"
 	"sallyport/mfa/password"
@@ -53,28 +54,29 @@ type Options struct {
 
 // Server has every package of a provider, assembled.
 type Server struct {
-	Store    *relational.Engine
-	Keyring  *seal.Keyring
-	Keys     *keys.Manager
-	Journal  *audit.Journal
-	Password *password.Method
-	TOTP     *totp.Method
-	Verifier *exchange.Verifier
-	Users    *users.Registry
-	Sessions *session.Registry
-	Messages *messages.Registry
-	Clients  *clients.Registry
-	APIKeys  *apikeys.Keys
-	Provider *provider.Provider
-	Budgets  *web.Budgets
-	Handler  http.Handler // of the public listener
-	Metrics  *prometheus.Registry
-	Events   *metrics.Events
-	Tracer   *tracing.Tracer // nil: nothing is traced
-	Now      func() time.Time
-	Log      *slog.Logger
-	health   *health
-	sweptAt  atomic.Int64 // in seconds
+	Store      *relational.Engine
+	Keyring    *seal.Keyring
+	Keys       *keys.Manager
+	Journal    *audit.Journal
+	Password   *password.Method
+	TOTP       *totp.Method
+	Verifier   *exchange.Verifier
+	Users      *users.Registry
+	Sessions   *session.Registry
+	Messages   *messages.Registry
+	Clients    *clients.Registry
+	APIKeys    *apikeys.Keys
+	Provider   *provider.Provider
+	Budgets    *web.Budgets
+	Deliveries *delivery.Worker // of messages to users
+	Handler    http.Handler     // of the public listener
+	Metrics    *prometheus.Registry
+	Events     *metrics.Events
+	Tracer     *tracing.Tracer // nil: nothing is traced
+	Now        func() time.Time
+	Log        *slog.Logger
+	health     *health
+	sweptAt    atomic.Int64 // in seconds
 }
 
 // NewOptions returns options with the secrets that the settings name.

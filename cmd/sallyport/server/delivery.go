@@ -1,0 +1,121 @@
+package server
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"sallyport/cmd/sallyport/metrics"
+	"sallyport/config"
+	"sallyport/mfa/delivery"
+	"sallyport/mfa/delivery/hook"
+	"sallyport/mfa/delivery/outboxfile"
+	"sallyport/mfa/delivery/smtp"
+	"sallyport/mfa/notice"
+	"sallyport/storage/seal"
+	"sallyport/web/account"
+)
+
+// assembleDeliveries creates the worker that sends messages.
+func (s *Server) assembleDeliveries(p Options) error {
+	issuer, err := url.Parse(p.Config.Issuer)
+	if err != nil {
+		return fmt.Errorf("issuer: %w", err)
+	}
+	texts, err := notice.NewRenderer(issuer.Hostname(), account.Client(p.Config.Issuer, "").ClientURI, s.Verifier.Methods())
+	if err != nil {
+		return fmt.Errorf("build messages: %w", err)
+	}
+	senders, err := senders(p.Config, p.Now)
+	if err != nil {
+		return err
+	}
+	s.Deliveries = delivery.New(s.Store, senders, texts, p.Now, p.Random, p.Log,
+		delivery.Options{Count: metrics.NewDeliveries(metrics.NewSet(s.Metrics), notice.Kinds(), delivery.Results())})
+	return nil
+}
+
+// senders returns what sends each kind of messages.
+func senders(c config.Config, now func() time.Time) (map[string]delivery.Sender, error) {
+	out := map[string]delivery.Sender{}
+	if m := c.Mail; m.Host != "" {
+		password, err := MailPassword(m)
+		if err != nil {
+			return nil, fmt.Errorf("mail.password_file: %w", err)
+		}
+		ca, err := MailCA(m)
+		if err != nil {
+			return nil, fmt.Errorf("mail.ca_file: %w", err)
+		}
+		out[notice.Mail], err = smtp.New(smtp.Options{Host: m.Host, Port: m.Port, TLS: m.TLS, CA: ca,
+			Username: m.Username, Password: password.Reveal(), From: m.From}, now)
+		if err != nil {
+			return nil, fmt.Errorf("mail: %w", err)
+		}
+	}
+	if h := c.Hook; h.URL != "" {
+		secrets, err := HookSecrets(h)
+		if err != nil {
+			return nil, fmt.Errorf("hook.secret_file: %w", err)
+		}
+		sender := hook.New(hook.Options{URL: h.URL, Secrets: secrets}, now)
+		for _, kind := range h.Kinds {
+			out[kind] = sender
+		}
+	}
+	if c.OutboxFile != "" {
+		file, err := outboxfile.New(c.OutboxFile, now)
+		if err != nil {
+			return nil, fmt.Errorf("outbox_file: %w", err)
+		}
+		for _, kind := range notice.Kinds() {
+			out[kind] = file
+		}
+	}
+	return out, nil
+}
+
+// MailPassword reads the password for the mail server; "": there is none.
+func MailPassword(m config.Mail) (config.Secret, error) {
+	if m.PasswordFile == "" {
+		return "", nil
+	}
+	text, err := seal.ReadPrivate(m.PasswordFile)
+	if err != nil {
+		return "", err
+	}
+	password := strings.TrimRight(string(text), "\r\n")
+	if password == "" || strings.ContainsAny(password, "\r\n\x00") {
+		return "", errors.New("want one line with nothing but the password")
+	}
+	return config.Secret(password), nil
+}
+
+// MailCA reads the certificates that the mail server's is issued by; nil: those of the system.
+func MailCA(m config.Mail) (*x509.CertPool, error) {
+	if m.CAFile == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(m.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, errors.New("holds no certificate in PEM")
+	}
+	return pool, nil
+}
+
+// HookSecrets reads the secrets that requests to the hook are signed with.
+func HookSecrets(h config.Hook) ([][]byte, error) {
+	text, err := seal.ReadPrivate(h.SecretFile)
+	if err != nil {
+		return nil, err
+	}
+	return hook.Secrets(text)
+}
