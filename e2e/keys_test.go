@@ -121,7 +121,7 @@ func TestKeysRotateUnderLoad(t *testing.T) {
 
 			l := newLoad(t, s)
 			l.more(3)
-			for _, use := range []string{"oidc", "data", "hash", "pepper", "subject", "session", "token"} {
+			for _, use := range []string{"oidc", "dialect", "data", "hash", "pepper", "subject", "session", "token"} {
 				s.command(t, "keys", "rotate", "--config", s.config, "--use", use, "--now")
 			}
 			raw, _ := before.Extra("id_token").(string)
@@ -164,7 +164,7 @@ func TestResealUnderLoad(t *testing.T) {
 			out := s.command(t, "keys", "reseal", "--config", s.config, "--data", "--batch", "25")
 			l.more(10)
 			l.stop()
-			if !strings.Contains(out, "Keys: 8 resealed") || !strings.Contains(out, "Every stored secret is under the newest keys") {
+			if !strings.Contains(out, "Keys: 9 resealed") || !strings.Contains(out, "Every stored secret is under the newest keys") {
 				t.Errorf("output of reseal:\n%s", out)
 			}
 			if again := s.command(t, "keys", "reseal", "--config", s.config, "--data"); !strings.Contains(again, "Keys: 0 resealed") ||

@@ -3,7 +3,12 @@ package mfa
 import (
 	"net/netip"
 	"strings"
+
+	"sallyport/storage"
 )
+
+// ActorClient is the Actor of a program that calls for itself.
+const ActorClient = "client"
 
 // Caller describes the HTTP request behind a call, for binding, throttling and the audit
 // trail.
@@ -16,6 +21,8 @@ type Caller struct {
 	CorrelationID string
 	Locale        string // best supported language of the caller: "en", "de"
 	Actor         string // who acts, if not the user: "admin", "client", "system"
+	// APIKey is the key of a backend that calls for a user; "": none. Events name it.
+	APIKey storage.APIKeyID
 }
 
 // Network returns the network that calls are counted for: the IPv4 address, or the /64 of

@@ -67,6 +67,7 @@ const (
 	EventAPIKeyChanged = "api_key.changed"
 	EventAPIKeyDeleted = "api_key.deleted"
 	EventAPIKeyRefused = "api_key.refused" // authentication with an unknown or invalid key
+	EventAPIKeyUsed    = "api_key.used"    // a call of a backend, whatever its outcome
 
 	EventMessageResent  = "message.resent"
 	EventMessageDropped = "message.dropped"
@@ -93,7 +94,8 @@ func EventKinds() []string {
 		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed,
 		EventLogout, EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged,
 		EventClientCreated, EventClientChanged, EventClientDeleted, EventAPIKeyCreated, EventAPIKeyChanged,
-		EventAPIKeyDeleted, EventAPIKeyRefused, EventMessageResent, EventMessageDropped, EventKeysCreated, EventKeysRotated, EventKeysRewrapped,
+		EventAPIKeyDeleted, EventAPIKeyRefused, EventAPIKeyUsed, EventMessageResent, EventMessageDropped,
+		EventKeysCreated, EventKeysRotated, EventKeysRewrapped,
 		EventKeysRetired, EventKeysWithdrawn, EventKeysResealed, EventConfiguration, EventDecryptFailure,
 	}
 }

@@ -126,6 +126,9 @@ func TestKeysCommandLine(t *testing.T) {
 		{"again", "keys rotate --use oidc", cli.ExitFailed, "", "already waiting"},
 		{"again and now", "keys rotate --use oidc --now", cli.ExitOK, "oidc RS256: key", ""},
 		{"a new algorithm", "keys rotate --use oidc --alg EdDSA", cli.ExitOK, "oidc EdDSA: key", ""},
+		{"another algorithm for the dialects", "keys rotate --use dialect --alg ES256", cli.ExitUsage, "", "verify RS256 only"},
+		{"a dialect key", "keys rotate --use dialect", cli.ExitOK, "dialect RS256: key", ""},
+		{"a dialect key in an emergency", "keys retire --emergency " + current("dialect"), cli.ExitOK, "in no key set of the dialects", ""},
 		{"the key in use", "keys retire " + current("data"), cli.ExitFailed, "", "it is still in use: rotate first"},
 		{"an unknown key", "keys retire 00000000-0000-0000-0000-000000000000", cli.ExitFailed, "", "there is no valid key"},
 		{"a data key in an emergency", "keys retire --emergency " + current("data"), cli.ExitFailed, "", "stored secrets depend on"},
@@ -147,12 +150,13 @@ func TestKeyAgesAreMetrics(t *testing.T) {
 	c.Move(10 * 24 * time.Hour)
 	w := httptest.NewRecorder()
 	s.OpsHandler(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-	for _, want := range []string{`sallyport_key_age_seconds{alg="",use="data"} 86400`, `sallyport_key_age_seconds{alg="RS256",use="oidc"} 86400`} {
+	for _, want := range []string{`sallyport_key_age_seconds{alg="",use="data"} 86400`, `sallyport_key_age_seconds{alg="RS256",use="oidc"} 86400`,
+		`sallyport_key_age_seconds{alg="RS256",use="dialect"} 86400`} {
 		if !strings.Contains(w.Body.String(), want) {
 			t.Errorf("metrics have no %s", want)
 		}
 	}
-	if n := strings.Count(w.Body.String(), "\nsallyport_key_age_seconds{"); n != 8 {
-		t.Errorf("%d ages, want one of each of 6 uses and 2 algorithms", n)
+	if n := strings.Count(w.Body.String(), "\nsallyport_key_age_seconds{"); n != 9 {
+		t.Errorf("%d ages, want one of each of 6 uses, of 2 algorithms and of the dialects", n)
 	}
 }

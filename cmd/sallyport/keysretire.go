@@ -61,7 +61,11 @@ func consequences(use string) []string {
 			"refresh tokens and sessions are not signed by it and stay valid: clients get new access tokens with their refresh tokens.",
 		}
 	case "dialect":
-		return []string{"session JWTs signed by it are refused; clients get a new one with their session token."}
+		return []string{
+			"the key is in no key set of the dialects, and session JWTs signed by it are refused here; backends get new ones with their session tokens;",
+			"backends that cache the key set accept its signatures until they fetch it again: notify them;",
+			"sessions are not signed by it and stay valid.",
+		}
 	case "session":
 		return []string{"every user is signed out of single sign-on and signs in again; tokens that clients hold stay valid."}
 	case "token":

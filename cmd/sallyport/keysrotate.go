@@ -23,6 +23,9 @@ func keysRotate(ctx context.Context, p *cli.Program, args []string) error {
 	if !slices.Contains(seal.Uses(), *use) {
 		return cli.UsageError("keys rotate: --use must be one of " + strings.Join(seal.Uses(), ", "))
 	}
+	if *use == "dialect" && *alg != "" && *alg != seal.DialectAlg {
+		return cli.UsageError("keys rotate: programs of the dialects verify " + seal.DialectAlg + " only")
+	}
 	srv, err := openKeys(ctx, p, c)
 	if err != nil {
 		return err

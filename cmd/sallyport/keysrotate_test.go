@@ -79,8 +79,8 @@ func TestSigningKeysRotateAutomatically(t *testing.T) {
 				t.Errorf("when they are due: %d and %d keys, want 2 and 2", len(rs), len(es))
 			}
 		}
-		if events := s.servers[0].EventsOf(mfa.EventKeysRotated); len(events) != 2 || events[0].Actor != "system" {
-			t.Errorf("%d events, want 2 by the system", len(events))
+		if events := s.servers[0].EventsOf(mfa.EventKeysRotated); len(events) != 3 || events[0].Actor != "system" {
+			t.Errorf("%d events, want 3 by the system: two algorithms and the dialects", len(events))
 		}
 		s.c.Move(day)
 		s.rotateDue()
@@ -91,7 +91,7 @@ func TestSigningKeysRotateAutomatically(t *testing.T) {
 		s.servers[0].Keys.RotateAfter = 0
 		s.servers[0].Keys.RotateOwnAfter = 0
 		s.c.Move(1000 * day)
-		if err := s.servers[0].Keys.RotateDue(t.Context()); err != nil || len(s.servers[0].EventsOf(mfa.EventKeysRotated)) != 2 {
+		if err := s.servers[0].Keys.RotateDue(t.Context()); err != nil || len(s.servers[0].EventsOf(mfa.EventKeysRotated)) != 3 {
 			t.Errorf("rotated although rotation is off, %v", err)
 		}
 	})

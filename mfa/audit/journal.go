@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -46,7 +47,8 @@ func NewJournal(store storage.Events, now func() time.Time, random io.Reader, lo
 	return &Journal{store: store, now: now, random: random, log: log, admit: admit, full: make(chan struct{}, 1)}
 }
 
-// Event completes an event with an ID, the time and the caller. The default Outcome is "ok".
+// Event completes an event with an ID, the time and the caller. The default Outcome is "ok". The
+// Detail of what a backend caused has the ID of its API key.
 func (j *Journal) Event(v mfa.Caller, e storage.Event) storage.Event {
 	e.At = j.now()
 	e.ID = storage.EventID(storage.TimeOrdered(e.At, j.random))
@@ -54,8 +56,19 @@ func (j *Journal) Event(v mfa.Caller, e storage.Event) storage.Event {
 		e.Outcome = mfa.OutcomeOK
 	}
 	e.Actor = cmp.Or(e.Actor, v.Actor)
+	if v.APIKey != "" && e.Detail["api_key"] == "" {
+		e.Detail = with(e.Detail, "api_key", string(v.APIKey))
+	}
 	e.Address, e.UserAgent, e.CorrelationID = v.Address, v.Agent(), v.CorrelationID
 	return e
+}
+
+// with returns a copy of a detail with one more member: the detail may belong to another event.
+func with(detail map[string]string, name, value string) map[string]string {
+	out := make(map[string]string, len(detail)+1)
+	maps.Copy(out, detail)
+	out[name] = value
+	return out
 }
 
 // Note keeps a completed event for the next flush. It does not wait for the database.

@@ -5,12 +5,14 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"sallyport/mfa"
 	"sallyport/mfa/budget"
 	"sallyport/provider/secret"
 	"sallyport/storage"
+	"sallyport/storage/seal"
 )
 
 const (
@@ -31,7 +33,28 @@ type lastUse struct {
 // are limited by the keys it descends from. The key is shared: callers must not change what it
 // points to.
 func (a *Keys) Authenticate(ctx context.Context, v mfa.Caller, presented string) (storage.APIKey, error) {
+	return a.authenticate(ctx, v, presented, func(storage.APIKey) error { return nil })
+}
+
+// AuthenticateFor is Authenticate for calls in a dialect: ErrDialect if the key is not for it. In
+// that of Stytch the key must belong to the project, or it is refused with ErrProject.
+func (a *Keys) AuthenticateFor(ctx context.Context, v mfa.Caller, dialect, project, presented string) (storage.APIKey, error) {
+	return a.authenticate(ctx, v, presented, func(k storage.APIKey) error {
+		switch {
+		case !slices.Contains(k.Dialects, dialect):
+			return ErrDialect
+		case dialect == DialectStytch && !seal.Equal(k.Project, project):
+			return ErrProject
+		}
+		return nil
+	})
+}
+
+func (a *Keys) authenticate(ctx context.Context, v mfa.Caller, presented string, check func(storage.APIKey) error) (storage.APIKey, error) {
 	k, err := a.find(ctx, presented)
+	if err == nil {
+		err = check(k)
+	}
 	if refused, ok := errors.AsType[*refusal](err); ok {
 		e := storage.Event{Kind: mfa.EventAPIKeyRefused, Outcome: mfa.OutcomeRefused, Detail: map[string]string{"reason": refused.reason}}
 		if k.ID != "" {

@@ -100,6 +100,34 @@ func TestInvalidKeysAreRefused(t *testing.T) {
 	}
 }
 
+func TestAKeyIsForItsDialectsAndItsProject(t *testing.T) {
+	h := newFixture(t)
+	a := h.keys()
+	_, both := h.create(a, func(d *Draft) {
+		d.Name, d.Dialects, d.Project = "both", []string{DialectStreambird, DialectStytch}, project
+	})
+	_, admin := h.create(a)
+	for _, tc := range []struct {
+		name, secret, dialect, project string
+		want                           error
+	}{
+		{"Streambird", both, DialectStreambird, "", nil},
+		{"Streambird, where a project means nothing", both, DialectStreambird, "another", nil},
+		{"Stytch", both, DialectStytch, project, nil},
+		{"another project", both, DialectStytch, project[:len(project)-1] + "2", ErrProject},
+		{"a part of the project", both, DialectStytch, project[:len(project)-1], ErrProject},
+		{"no project", both, DialectStytch, "", ErrProject},
+		{"a key of neither", admin, DialectStreambird, "", ErrDialect},
+		{"a key without a project", admin, DialectStytch, "", ErrDialect},
+		{"an unknown key", strings.Repeat("x", 40), DialectStytch, project, ErrNotFound},
+	} {
+		k, err := a.AuthenticateFor(h.ctx, h.visit, tc.dialect, tc.project, tc.secret)
+		if !errors.Is(err, tc.want) || (err == nil) != (k.ID != "") || err != nil && !errors.Is(err, ErrNotFound) {
+			t.Errorf("%s: %q, %v, want %v", tc.name, k.ID, err, tc.want)
+		}
+	}
+}
+
 func TestKeysAreReadOnceAndChangesAreSeen(t *testing.T) {
 	h := newFixture(t)
 	a := h.keys()

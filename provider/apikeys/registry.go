@@ -26,6 +26,8 @@ var (
 	ErrEnvironment error = &refusal{"environment", "the API key is for the other environment: test keys open test servers, live keys live ones"}
 	ErrDisabled    error = &refusal{"disabled", "the API key is disabled"}
 	ErrExpired     error = &refusal{"expired", "the API key has expired"}
+	ErrDialect     error = &refusal{"dialect", "the API key is for other APIs"}
+	ErrProject     error = &refusal{"project", "the API key is for another project"}
 	ErrMakerEnded  error = &refusal{"maker", "the API key has ended with the one that made it"}
 
 	ErrTaken   = errors.New("another API key has this name or this secret")

@@ -32,7 +32,7 @@ func (e *Endpoints) Revoke(w http.ResponseWriter, r *http.Request, caller mfa.Ca
 }
 
 func (e *Endpoints) revoke(ctx context.Context, c *clients.Client, presented string, caller mfa.Caller) error {
-	event := storage.Event{Kind: mfa.EventTokenRevoked, Outcome: mfa.OutcomeOK, Actor: "client", ClientID: c.ID}
+	event := storage.Event{Kind: mfa.EventTokenRevoked, Outcome: mfa.OutcomeOK, Actor: mfa.ActorClient, ClientID: c.ID}
 	if token.IsRefresh(presented) {
 		id, _, ok := e.codec.ReadRefresh(presented)
 		if !ok {

@@ -46,8 +46,15 @@ func parseAlgorithm(name string) (jose.SignatureAlgorithm, bool) {
 	return "", false
 }
 
-// Keys are the signing keys of the server. They are replaced as a whole.
-type Keys struct{ current atomic.Pointer[keySet] }
+// Keys are the signing keys of one use. They are replaced as a whole. The zero value has the
+// zero Form.
+type Keys struct {
+	form    Form
+	current atomic.Pointer[keySet]
+}
+
+// New returns Keys whose key set has a form.
+func New(f Form) *Keys { return &Keys{form: f} }
 
 type keySet struct {
 	signing  []signingKey // newest first
@@ -68,13 +75,13 @@ var errKey = errors.New("signing: no such key")
 // Load replaces the keys.
 func (k *Keys) Load(signings []seal.Signing) error {
 	next := &keySet{}
-	var set jose.JSONWebKeySet
+	set := published{Keys: []any{}}
 	for _, s := range signings {
 		alg, ok := parseAlgorithm(s.Alg)
 		if !ok {
 			return fmt.Errorf("signing key %s: algorithm %q is unknown", s.ID, s.Alg)
 		}
-		key := signingKey{Signing: s, kid: string(s.ID), alg: alg, public: s.Key.Public(), signers: map[string]jose.Signer{}}
+		key := signingKey{Signing: s, kid: k.form.kid(s.ID), alg: alg, public: s.Key.Public(), signers: map[string]jose.Signer{}}
 		for _, typ := range []string{TypeIDToken, TypeAccessToken} {
 			signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: jose.JSONWebKey{Key: s.Key, KeyID: key.kid}},
 				(&jose.SignerOptions{}).WithType(jose.ContentType(typ)))
@@ -84,10 +91,11 @@ func (k *Keys) Load(signings []seal.Signing) error {
 			key.signers[typ] = signer
 		}
 		next.signing = append(next.signing, key)
-		set.Keys = append(set.Keys, jose.JSONWebKey{Key: key.public, KeyID: key.kid, Algorithm: string(alg), Use: "sig"})
-	}
-	if set.Keys == nil {
-		set.Keys = []jose.JSONWebKey{}
+		described, err := k.form.describe(key)
+		if err != nil {
+			return fmt.Errorf("signing key %s: %w", s.ID, err)
+		}
+		set.Keys = append(set.Keys, described)
 	}
 	var err error
 	if next.jwks, err = oauth.NewDocument(set); err != nil {

@@ -21,6 +21,7 @@ type Keyring struct {
 	keks   []KEK
 	random io.Reader
 	state  atomic.Pointer[state]
+	loads  atomic.Uint64 // how often state was replaced
 }
 
 // state is an immutable snapshot of the keys.
@@ -83,8 +84,13 @@ func (k *Keyring) Load(rows []storage.Key, now time.Time) error {
 		order(keys)
 	}
 	k.state.Store(s)
+	k.loads.Add(1)
 	return nil
 }
+
+// Version changes with every Load. Who reads it before the keys can tell later whether there
+// are others.
+func (k *Keyring) Version() uint64 { return k.loads.Load() }
 
 // NextChange returns when a key next becomes active, retires or expires, and Load of the
 // same rows is needed. Zero: never.

@@ -26,6 +26,9 @@ const rsaBits = 2048
 // symmetric returns the uses with one key per server, in the order of First.
 func symmetric() []string { return []string{"data", "hash", "pepper", "subject", "session", "token"} }
 
+// DialectAlg is the algorithm of the JWTs of the dialects: their SDKs verify no other.
+const DialectAlg = "RS256"
+
 func signing(use string) bool { return use == "oidc" || use == "dialect" }
 
 // NewKey returns a new key, active immediately and sealed under the current KEK. Only for

@@ -29,7 +29,9 @@ func life(use string) (longest time.Duration, own bool) {
 	switch use {
 	case "oidc":
 		return time.Hour, true // the longest access and ID token
-	case "dialect", "session":
+	case "dialect":
+		return 30 * 24 * time.Hour, true // how long Stytch lists retired keys; the JWTs live a day at most
+	case "session":
 		return 24 * time.Hour, true // the longest session
 	case "token":
 		return 90 * 24 * time.Hour, true // the longest refresh token

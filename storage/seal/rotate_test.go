@@ -27,7 +27,7 @@ func TestRotateOverlaps(t *testing.T) {
 		lead, expires time.Duration // of the old key, after its retirement; 0: only by Release
 	}{
 		{"oidc", "ES256", day, time.Hour + day},
-		{"dialect", "ES256", day, 2 * day},
+		{"dialect", "RS256", day, 31 * day},
 		{"session", "", time.Minute, 2 * day},
 		{"token", "", time.Minute, 91 * day},
 		{"subject", "", time.Minute, 366 * day},

@@ -1,7 +1,6 @@
 package cidaas
 
 import (
-	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -74,7 +73,7 @@ func read(c *gin.Context, forms bool) (*input, *web.Fault) {
 		}
 		return nil, &malformed
 	}
-	maps.DeleteFunc(object.Members, func(_ string, value any) bool { return value == nil })
+	object.NullIsAbsent = true
 	return &input{object}, nil
 }
 
@@ -89,14 +88,10 @@ func present(text string) string {
 // formOf converts a body to a form for an OAuth endpoint; every member must be a string.
 func formOf(in *input) (url.Values, bool) {
 	form := url.Values{}
-	for name, value := range in.Members {
-		text, ok := value.(string)
-		if !ok {
-			return nil, false
-		}
-		if text = present(text); text != "" {
+	for name := range in.Members {
+		if text := present(in.Text(name)); text != "" {
 			form.Set(name, text)
 		}
 	}
-	return form, true
+	return form, !in.faulty()
 }

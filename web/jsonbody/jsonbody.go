@@ -3,6 +3,7 @@
 package jsonbody
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -85,18 +87,30 @@ func newObject(text []byte) (*Object, *web.Fault) {
 // is a fault; the caller checks the faults once, after the last member.
 type Object struct {
 	Members map[string]any
-	Faults  problem.Faults
-	read    []string // names of the members that were read
+	Faults  problem.Faults // those of nested objects too
+	// NullIsAbsent makes a member that is null the same as one that was left out.
+	NullIsAbsent bool
+
+	read   []string // names of the members that were read
+	within *Object  // the object that this one is a member of; nil: none
+	prefix string   // of names in faults
 }
 
 // Fault records an error in a member.
 func (o *Object) Fault(name, detail string) {
+	if o.within != nil {
+		o.within.Fault(o.prefix+name, detail)
+		return
+	}
 	o.Faults = append(o.Faults, problem.Fault{Field: name, Detail: detail})
 }
 
 func (o *Object) member(name string) (any, bool) {
 	o.read = append(o.read, name)
 	value, sent := o.Members[name]
+	if value == nil && o.NullIsAbsent {
+		return nil, false
+	}
 	return value, sent
 }
 
@@ -134,6 +148,59 @@ func (o *Object) List(name string) []string {
 	}
 	if !ok {
 		o.Fault(name, "must be a list of texts")
+	}
+	return out
+}
+
+// Integer returns a whole number; false if it was left out. A fraction or an exponent is a fault,
+// even if the number is whole.
+func (o *Object) Integer(name string) (int64, bool) {
+	value, sent := o.member(name)
+	if !sent {
+		return 0, false
+	}
+	number, _ := value.(json.Number)
+	n, err := strconv.ParseInt(string(number), 10, 64)
+	if err != nil {
+		o.Fault(name, "must be a whole number")
+		return 0, false
+	}
+	return n, true
+}
+
+// Object returns a nested object; nil if it was left out. Its faults are those of the outer one.
+func (o *Object) Object(name string) *Object {
+	value, sent := o.member(name)
+	members, ok := value.(map[string]any)
+	if sent && !ok {
+		o.Fault(name, "must be an object")
+	}
+	if !ok {
+		return nil
+	}
+	return &Object{Members: members, NullIsAbsent: o.NullIsAbsent, within: o, prefix: name + "."}
+}
+
+// ListOf returns a list of strings, each of which may be the member key of an object instead.
+func (o *Object) ListOf(name, key string) []string {
+	value, sent := o.member(name)
+	list, ok := value.([]any)
+	if sent && !ok {
+		o.Fault(name, "must be a list")
+	}
+	var out []string
+	for i, x := range list {
+		if text, isText := x.(string); isText {
+			out = append(out, text)
+			continue
+		}
+		members, isObject := x.(map[string]any)
+		if !isObject {
+			o.Fault(name, "must be a list of texts or objects")
+			return nil
+		}
+		entry := Object{Members: members, NullIsAbsent: o.NullIsAbsent, within: o, prefix: fmt.Sprintf("%s[%d].", name, i)}
+		out = append(out, entry.Required(key))
 	}
 	return out
 }

@@ -1,10 +1,13 @@
 package jsonbody_test
 
 import (
+	"crypto/rand"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -93,3 +96,114 @@ func TestBodiesAreRead(t *testing.T) {
 		}
 	}
 }
+
+// dialectBody has members as programs of the dialects send them, and wrong ones.
+const dialectBody = `{"whole":5,"negative":-7,"zero":0,"fraction":5.5,"point":5.0,"exponent":5e2,"huge":9223372036854775808,"quoted":"5",
+	"null":null,"yes":true,"text":"a","name":{"first_name":"A","last_name":null,"age":3,"inner":{"x":1}},
+	"emails":["a@b.example",{"email":"c@d.example","id":1}],"empty":[],"numbers":[1],"nulls":[null],"nameless":["a",{"mail":"x"}],"typed":[{"email":1}]}`
+
+func TestDialectMembersHaveTheirType(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		read   func(o *jsonbody.Object) any
+		want   any
+		faulty string
+	}{
+		{"a whole number", func(o *jsonbody.Object) any { return integer(o, "whole") }, "5 true", ""},
+		{"a negative one", func(o *jsonbody.Object) any { return integer(o, "negative") }, "-7 true", ""},
+		{"zero is not absent", func(o *jsonbody.Object) any { return integer(o, "zero") }, "0 true", ""},
+		{"no number", func(o *jsonbody.Object) any { return integer(o, "none") }, "0 false", ""},
+		{"null for a number", func(o *jsonbody.Object) any { return integer(o, "null") }, "0 false", ""},
+		{"a fraction", func(o *jsonbody.Object) any { return integer(o, "fraction") }, "0 false", "fraction"},
+		{"a fraction of nothing", func(o *jsonbody.Object) any { return integer(o, "point") }, "0 false", "point"},
+		{"an exponent", func(o *jsonbody.Object) any { return integer(o, "exponent") }, "0 false", "exponent"},
+		{"a number too large", func(o *jsonbody.Object) any { return integer(o, "huge") }, "0 false", "huge"},
+		{"a number in quotes", func(o *jsonbody.Object) any { return integer(o, "quoted") }, "0 false", "quoted"},
+		{"true for a number", func(o *jsonbody.Object) any { return integer(o, "yes") }, "0 false", "yes"},
+		{"null for a text", func(o *jsonbody.Object) any { return o.Text("null") }, "", ""},
+		{"null where a text is required", func(o *jsonbody.Object) any { return o.Required("null") }, "", "null"},
+		{"null for a flag", func(o *jsonbody.Object) any { return o.Flag("null") }, false, ""},
+		{"null for a list", func(o *jsonbody.Object) any { return len(o.List("null")) }, 0, ""},
+		{"an object", func(o *jsonbody.Object) any { return o.Object("name").Text("first_name") }, "A", ""},
+		{"null in an object", func(o *jsonbody.Object) any { return o.Object("name").Text("last_name") }, "", ""},
+		{"another type in an object", func(o *jsonbody.Object) any { return o.Object("name").Text("age") }, "", "name.age"},
+		{"another type in an inner object", func(o *jsonbody.Object) any { return o.Object("name").Object("inner").Text("x") }, "", "name.inner.x"},
+		{"no object", func(o *jsonbody.Object) any { return o.Object("none") == nil }, true, ""},
+		{"null for an object", func(o *jsonbody.Object) any { return o.Object("null") == nil }, true, ""},
+		{"a text for an object", func(o *jsonbody.Object) any { return o.Object("text") == nil }, true, "text"},
+		{"texts and objects", func(o *jsonbody.Object) any { return listOf(o, "emails") }, "a@b.example c@d.example", ""},
+		{"an empty list", func(o *jsonbody.Object) any { return listOf(o, "empty") }, "", ""},
+		{"no list", func(o *jsonbody.Object) any { return listOf(o, "none") }, "", ""},
+		{"null for a list of both", func(o *jsonbody.Object) any { return listOf(o, "null") }, "", ""},
+		{"a text for a list of both", func(o *jsonbody.Object) any { return listOf(o, "text") }, "", "text"},
+		{"a list of numbers", func(o *jsonbody.Object) any { return listOf(o, "numbers") }, "", "numbers"},
+		{"a list of null", func(o *jsonbody.Object) any { return listOf(o, "nulls") }, "", "nulls"},
+		{"an object without the key", func(o *jsonbody.Object) any { return listOf(o, "nameless") }, "a ", "nameless[1].email"},
+		{"an object with another type", func(o *jsonbody.Object) any { return len(o.ListOf("typed", "email")) }, 1, "typed[0].email typed[0].email"},
+	} {
+		members, err := jsonbody.Parse([]byte(dialectBody))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := &jsonbody.Object{Members: members, NullIsAbsent: true}
+		if got := tc.read(o); got != tc.want {
+			t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
+		}
+		var faulty []string
+		for _, f := range o.Faults {
+			faulty = append(faulty, f.Field)
+		}
+		if strings.Join(faulty, " ") != tc.faulty {
+			t.Errorf("%s: faults = %q, want %q", tc.name, faulty, tc.faulty)
+		}
+	}
+}
+
+func integer(o *jsonbody.Object, name string) string {
+	n, sent := o.Integer(name)
+	return fmt.Sprint(n, sent)
+}
+
+func listOf(o *jsonbody.Object, name string) string {
+	return strings.Join(o.ListOf(name, "email"), " ")
+}
+
+// The SDKs send objects with DELETE, too.
+func TestABodyOfDELETEIsRead(t *testing.T) {
+	var got string
+	h, err := web.New(web.Options{Issuer: "https://op.example"}, rand.Reader, time.Now, deleting(func(c *gin.Context) {
+		o, f := jsonbody.ReadAny(c)
+		if f != nil {
+			c.Status(f.Status)
+			return
+		}
+		got = o.Text("session_id")
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name, kind, body, want string
+		status                 int
+	}{
+		{"an object", "application/json", `{"session_id":"sess_1"}`, "sess_1", 200},
+		{"no body", "", "", "", 200},
+		{"a form", "application/x-www-form-urlencoded", "session_id=sess_1", "", 415},
+		{"a comma too many", "application/json", `{"session_id":"sess_1",}`, "", 400},
+		{"too long", "application/json", `{"a":"` + strings.Repeat("x", 64<<10) + `"}`, "", 413},
+	} {
+		got = ""
+		r := httptest.NewRequest(http.MethodDelete, "/", strings.NewReader(tc.body))
+		r.Header.Set("Content-Type", tc.kind)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != tc.status || got != tc.want {
+			t.Errorf("%s: status %d, session_id %q, want %d, %q", tc.name, w.Code, got, tc.status, tc.want)
+		}
+	}
+}
+
+// deleting is a surface with one route.
+type deleting gin.HandlerFunc
+
+func (d deleting) Mount(r gin.IRouter) { r.DELETE("/", gin.HandlerFunc(d)) }

@@ -7,10 +7,11 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/storage"
+	"sallyport/storage/seal"
 )
 
-// Prepare fills the keyring and creates what is missing: all keys in an empty database, and
-// a signing key for each new algorithm of the settings.
+// Prepare fills the keyring and creates what is missing: all keys in an empty database, a
+// signing key for each new algorithm of the settings, and the key of the dialects.
 func (m *Manager) Prepare(ctx context.Context, algs []string) error {
 	rows, err := m.Store.Keys(ctx, m.Now())
 	if err != nil {
@@ -21,30 +22,47 @@ func (m *Manager) Prepare(ctx context.Context, algs []string) error {
 		if err != nil {
 			return fmt.Errorf("create keys: %w", err)
 		}
-		return m.add(ctx, first, true)
+		dialect, err := m.Keyring.NewKey("dialect", seal.DialectAlg, m.Now())
+		if err != nil {
+			return fmt.Errorf("create keys: %w", err)
+		}
+		return m.add(ctx, append(first, dialect), true)
 	}
 	if err := m.Keyring.Load(rows, m.Now()); err != nil {
 		return fmt.Errorf("open keys: %w", err)
 	}
-	var missing []storage.Key
-	for _, alg := range algs {
-		if m.signs(alg) {
-			continue
-		}
-		key, err := m.Keyring.NewKey("oidc", alg, m.Now())
-		if err != nil {
-			return fmt.Errorf("create %s key: %w", alg, err)
-		}
-		missing = append(missing, key)
-	}
-	if len(missing) == 0 {
-		return nil
+	missing, err := m.missing(algs)
+	if err != nil || len(missing) == 0 {
+		return err
 	}
 	return m.add(ctx, missing, false)
 }
 
-func (m *Manager) signs(alg string) bool {
-	for _, key := range m.Keyring.Signings("oidc") {
+// missing returns new keys for what no key signs: an algorithm that the settings did not name
+// before, and the JWTs of the dialects in a database of a version without them.
+func (m *Manager) missing(algs []string) ([]storage.Key, error) {
+	var out []storage.Key
+	add := func(use, alg string) error {
+		if m.signs(use, alg) {
+			return nil
+		}
+		key, err := m.Keyring.NewKey(use, alg, m.Now())
+		if err != nil {
+			return fmt.Errorf("create %s key of use %s: %w", alg, use, err)
+		}
+		out = append(out, key)
+		return nil
+	}
+	for _, alg := range algs {
+		if err := add("oidc", alg); err != nil {
+			return nil, err
+		}
+	}
+	return out, add("dialect", seal.DialectAlg)
+}
+
+func (m *Manager) signs(use, alg string) bool {
+	for _, key := range m.Keyring.Signings(use) {
 		if key.Alg == alg && key.RetiredAt.IsZero() {
 			return true
 		}
