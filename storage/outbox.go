@@ -20,6 +20,7 @@ type Message struct {
 	// Set by the engine.
 	Attempts    int  // leases, this one included
 	Interrupted bool // the last lease but this one ended without a settlement: it may have been sent
+	Broken      bool // the stored Data does not open in this row, because it was changed or moved
 	DeliveredAt time.Time
 	DeadAt      time.Time // given up
 	LastError   string

@@ -39,5 +39,4 @@ type MessageRecord struct {
 	Leased bool     // being sent
 	Values []string // names of the values in Data, sorted
 	Erased bool     // Data is gone: it was delivered or dropped
-	Broken bool     // Data does not open
 }

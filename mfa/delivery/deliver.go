@@ -25,9 +25,12 @@ const outcomeUnknown = "outcome unknown: "
 // deliver sends a leased message and records the outcome.
 func (w *Worker) deliver(ctx context.Context, sender Sender, m storage.Message) {
 	var err error
-	if m.Interrupted && !sender.Repeatable() {
+	switch {
+	case m.Interrupted && !sender.Repeatable():
 		err = &Unknown{"the server stopped while sending"}
-	} else {
+	case m.Broken:
+		err = &Retry{Reason: "the stored values do not open"} // perhaps once this server has every key
+	default:
 		err = w.send(ctx, sender, m)
 	}
 	d := storage.Delivery{ID: m.ID, Attempt: m.Attempts}

@@ -3,6 +3,8 @@ package delivery_test
 import (
 	"context"
 	"crypto/x509"
+	"database/sql"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -200,4 +202,23 @@ func TestAWokenWorkerReadsTheOutbox(t *testing.T) {
 	}
 	cancel()
 	f.ok(<-ended)
+}
+
+// A message that another one was copied over is not sent, and those beside it are.
+func TestAMessageThatDoesNotOpenDelaysNoOther(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "outbox.db")
+	f := newFixture(t, "sqlite:"+path)
+	got, sms := f.hook(nil)
+	moved, beside := f.post(notice.SMS), f.post(notice.SMS)
+	db, err := sql.Open("sqlite", path)
+	f.ok(err)
+	defer db.Close()
+	_, err = db.ExecContext(t.Context(), "UPDATE outbox SET sealed = (SELECT sealed FROM outbox WHERE id = ?) WHERE id = ?", string(beside), string(moved))
+	f.ok(err)
+	f.run(map[string]delivery.Sender{notice.SMS: sms})
+	f.await("sms delivered", 1)
+	f.await("sms retried", 1)
+	if m := f.read(moved); got.count(moved) != 0 || got.count(beside) != 1 || m.LastError != "the stored values do not open" || !m.DeadAt.IsZero() {
+		t.Errorf("the receiver has %v, and the message is %+v", got.got, m)
+	}
 }

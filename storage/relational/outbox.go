@@ -129,9 +129,9 @@ func (q querier) messages(query string, args ...any) ([]storage.Message, error) 
 		if err != nil {
 			return err
 		}
-		m.Data, err = q.messageData(m.ID, sealed)
+		q.openMessage(&m, sealed)
 		out = append(out, m)
-		return err
+		return nil
 	})
 	return out, err
 }
@@ -149,11 +149,14 @@ func scanMessage(rows scanner, more ...any) (m storage.Message, sealed []byte, e
 	}, sealed, err
 }
 
-// messageData opens the data of a message.
-func (q querier) messageData(id storage.MessageID, sealed []byte) (data map[string]string, err error) {
-	plain, err := q.e.keyring.Open(outboxLabel, string(id), sealed)
-	if err != nil {
-		return nil, err
+// openMessage sets the data of a message. One that does not open must not keep those beside
+// it from being sent or listed.
+func (q querier) openMessage(m *storage.Message, sealed []byte) {
+	data, err := q.e.keyring.Open(outboxLabel, string(m.ID), sealed)
+	if err == nil {
+		err = decode("message", text(data), &m.Data)
 	}
-	return data, decode("message", text(plain), &data)
+	if m.Broken = err != nil; m.Broken {
+		q.e.log.Error("sealed message does not open", "message", string(m.ID))
+	}
 }

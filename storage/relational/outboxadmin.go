@@ -45,9 +45,11 @@ func (e *Engine) ListMessages(ctx context.Context, f storage.MessageFilter) ([]s
 			if err != nil {
 				return err
 			}
-			data, err := q.messageData(m.ID, sealed)
+			q.openMessage(&m, sealed)
+			values := slices.Sorted(maps.Keys(m.Data))
+			m.Data = nil
 			out = append(out, storage.MessageRecord{Message: m, State: storage.MessageState(state), Leased: leased == 1,
-				Values: slices.Sorted(maps.Keys(data)), Erased: sealed == nil, Broken: err != nil})
+				Values: values, Erased: sealed == nil})
 			return nil
 		})
 	})

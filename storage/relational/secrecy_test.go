@@ -131,7 +131,18 @@ func TestMovedRowDoesNotOpen(t *testing.T) {
 			{"a recovery code", "UPDATE recovery_codes SET sealed = (SELECT sealed FROM recovery_codes WHERE user_id = '" + string(thiefs.user) + "') WHERE user_id = '" + string(mine.user) + "'",
 				func() error { _, err := e.RecoveryCodes(t.Context(), mine.user); return err }},
 			{"a message", "UPDATE outbox SET sealed = (SELECT sealed FROM outbox WHERE id = '" + string(thiefs.message.ID) + "') WHERE id = '" + string(mine.message.ID) + "'",
-				func() error { _, err := e.Message(t.Context(), mine.message.ID); return err }},
+				func() error {
+					all, err := e.ListMessages(t.Context(), storage.MessageFilter{Now: t0, Limit: 10})
+					if err != nil || len(all) != 2 {
+						return err
+					}
+					for _, m := range all {
+						if m.Broken != (m.ID == mine.message.ID) || m.Broken != (m.Values == nil) {
+							return nil
+						}
+					}
+					return seal.ErrTampered
+				}},
 			{"a request", "UPDATE auth_requests SET params = (SELECT params FROM auth_requests WHERE subject = '" + string(thiefs.user) + "') WHERE subject = '" + string(mine.user) + "'",
 				func() error { _, _, err := e.Request(t.Context(), mine.request, "", t0); return err }},
 			{"a status", "UPDATE statuses SET sealed = (SELECT sealed FROM statuses WHERE user_id = '" + string(thiefs.user) + "' AND state = 'initiated') WHERE user_id = '" + string(mine.user) + "'",

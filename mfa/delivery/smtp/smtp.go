@@ -144,7 +144,6 @@ func (s *Sender) compose(m delivery.Outgoing) (*gomail.Msg, error) {
 	out.SetMessageIDWithValue(string(m.ID) + "@" + s.host)
 	out.SetDateWithValue(s.now())
 	out.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no holiday notices in return
-	out.SetGenHeader("Content-Language", m.Locale)
 	out.SetBodyString(gomail.TypeTextPlain, m.Text)
 	if m.HTML != "" {
 		out.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
