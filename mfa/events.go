@@ -69,6 +69,9 @@ const (
 	EventAPIKeyRefused = "api_key.refused" // authentication with an unknown or invalid key
 	EventAPIKeyUsed    = "api_key.used"    // a call of a backend, whatever its outcome
 
+	EventMessageResent  = "message.resent"
+	EventMessageDropped = "message.dropped"
+
 	EventKeysCreated   = "keys.created"
 	EventKeysRotated   = "keys.rotated"
 	EventKeysRewrapped = "keys.rewrapped"
@@ -91,7 +94,8 @@ func EventKinds() []string {
 		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed,
 		EventLogout, EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged,
 		EventClientCreated, EventClientChanged, EventClientDeleted, EventAPIKeyCreated, EventAPIKeyChanged,
-		EventAPIKeyDeleted, EventAPIKeyRefused, EventAPIKeyUsed, EventKeysCreated, EventKeysRotated, EventKeysRewrapped,
+		EventAPIKeyDeleted, EventAPIKeyRefused, EventAPIKeyUsed, EventMessageResent, EventMessageDropped,
+		EventKeysCreated, EventKeysRotated, EventKeysRewrapped,
 		EventKeysRetired, EventKeysWithdrawn, EventKeysResealed, EventConfiguration, EventDecryptFailure,
 	}
 }

@@ -67,8 +67,14 @@ type Outbox interface {
 	ExpireMessages(ctx context.Context, now time.Time, limit int) ([]Message, error)
 	// Message returns a message, and ErrNotFound if there is none.
 	Message(ctx context.Context, id MessageID) (Message, error)
-	// ListMessages returns the newest messages, delivered and dead ones included.
-	ListMessages(ctx context.Context, limit int) ([]Message, error)
 	// OutboxState counts messages.
 	OutboxState(ctx context.Context, now time.Time) (OutboxState, error)
+	// ListMessages returns messages, newest first, delivered and dead ones included.
+	ListMessages(ctx context.Context, f MessageFilter) ([]MessageRecord, error)
+	// ResendMessage makes a message due that is neither delivered nor leased, with a new end
+	// of its life. It returns ErrConflict for others, and for one whose Data is erased.
+	ResendMessage(ctx context.Context, id MessageID, now, expires time.Time, events []Event) error
+	// DropMessage gives a message up that is neither delivered nor leased, and erases its
+	// Data. It returns ErrConflict for others, and for one whose Data is erased.
+	DropMessage(ctx context.Context, id MessageID, now time.Time, events []Event) error
 }

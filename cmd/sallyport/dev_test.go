@@ -64,6 +64,7 @@ func TestDevServesAWholeInstallation(t *testing.T) {
 		"/": "<title>Meridian</title>", "/callback": "<title>Meridian</title>", "/app.js": "import", "/oidc.js": "export",
 		"/style.css": ":root", "/icon.svg": "<svg", "/phone.js": "codes", "/config.json": `"issuer":"` + issuer + `"`,
 		"/phone": `<output class="code">`, "/phone.json": `"user":"alice"`,
+		"/outbox": "<title>Outbox</title>", "/outbox.json": `{"messages":[`, "/outbox.js": "clipboard",
 	} {
 		if code, body := get(t, demo+path); code != http.StatusOK || !strings.Contains(body, want) {
 			t.Errorf("GET %s = %d, %.80q; want %q in it", path, code, body, want)
@@ -83,20 +84,23 @@ func TestDevServesAWholeInstallation(t *testing.T) {
 
 func demoIsGuarded(t *testing.T, demo, issuer string) {
 	t.Helper()
-	req, err := http.NewRequest(http.MethodGet, demo+"/phone.json", nil)
+	for _, path := range []string{"/phone.json", "/outbox.json"} {
+		req, err := http.NewRequest(http.MethodGet, demo+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = "attacker.example"
+		r, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if r.StatusCode != http.StatusMisdirectedRequest {
+			t.Errorf("%s under a foreign name: %d, want 421", path, r.StatusCode)
+		}
+	}
+	r, err := http.Get(demo + "/")
 	if err != nil {
-		t.Fatal(err)
-	}
-	req.Host = "attacker.example"
-	r, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Body.Close()
-	if r.StatusCode != http.StatusMisdirectedRequest {
-		t.Errorf("phone under a foreign name: %d, want 421", r.StatusCode)
-	}
-	if r, err = http.Get(demo + "/"); err != nil {
 		t.Fatal(err)
 	}
 	r.Body.Close()

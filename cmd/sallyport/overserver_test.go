@@ -24,6 +24,7 @@ func TestCommandsOverAServer(t *testing.T) {
 		"a client secret is rotated":        TestClientSecretRotatesWithoutAnOutage,
 		"a client is deleted":               TestDeletingAClientDeletesItsTokens,
 		"sessions":                          TestSessionsAreListedAndEnded,
+		"messages":                          TestMessagesAreListedResentAndDropped,
 		"events":                            TestAuditTrailIsSearched,
 		"long trails":                       TestLongAuditTrailsArePaged,
 		"API key lifecycle":                 TestAPIKeyLifecycle,

@@ -124,11 +124,15 @@ func TestFilesOfDeliveryAreChecked(t *testing.T) {
 // newest returns the newest message.
 func (s *trial) newest() storage.Message {
 	s.Helper()
-	messages, err := s.Store.ListMessages(s.Context(), 1)
+	messages, err := s.Store.ListMessages(s.Context(), storage.MessageFilter{Now: s.clock.Now(), Limit: 1})
 	if err != nil || len(messages) != 1 {
 		s.Fatalf("%v: %d messages", err, len(messages))
 	}
-	return messages[0]
+	m, err := s.Store.Message(s.Context(), messages[0].ID)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return m
 }
 
 // sent lets the server send the notice of an enrolment, once, and returns the outcome.

@@ -152,8 +152,12 @@ func (o *trialSource) names() map[string]effect {
 		}},
 		"product, messages": {value: "Harbour", want: "product:Harbour", show: func(s *trial) string {
 			s.open().enroll(0)
-			messages, err := s.Store.ListMessages(s.Context(), 10)
-			return fmt.Sprint(messages, err)
+			list, err := s.Store.ListMessages(s.Context(), storage.MessageFilter{Limit: 1})
+			if err != nil || len(list) == 0 {
+				s.Fatalf("messages = %v, %v", list, err)
+			}
+			message, err := s.Store.Message(s.Context(), list[0].ID)
+			return fmt.Sprint(message, err)
 		}},
 		"product, account": {value: "Harbour", want: "to Harbour", show: func(s *trial) string {
 			_, page := s.open().account()

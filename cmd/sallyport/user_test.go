@@ -156,7 +156,7 @@ func TestResettingFactorsEndsEverything(t *testing.T) {
 		if codes, err := h.Store.RecoveryCodes(t.Context(), alice); err != nil || len(codes) != 0 {
 			t.Errorf("%d recovery codes are left (%v)", len(codes), err)
 		}
-		messages, err := h.Store.ListMessages(t.Context(), 10)
+		messages, err := h.Store.ListMessages(t.Context(), storage.MessageFilter{Now: time.Now(), Limit: 10})
 		if err != nil || len(messages) != 2 || messages[0].Template != notice.FactorRemoved || messages[0].Locale != "de" {
 			t.Errorf("messages to alice: %+v (%v)", messages, err)
 		}

@@ -2,11 +2,12 @@
 // three origins, in one browser.
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { appendFileSync } from 'node:fs';
 import { accessible, closeBrowser, fits, signIn, stage, visit } from './lib.mjs';
 
 after(closeBrowser);
 
-const { demo, alice, bob } = stage;
+const { demo, outbox, alice, bob } = stage;
 const press = (page, name) => page.getByRole('button', { name, exact: true }).click();
 
 // phone returns the code on the virtual phone.
@@ -62,10 +63,45 @@ test('the bank lets bob enrol with the phone, in a narrow window in the dark', (
   await page.getByRole('heading', { name: 'Account' }).waitFor();
   await fits(page);
   await accessible(page);
+  await page.goto(`${demo}/outbox`);
+  await page.locator('.letter', { hasText: 'bob@example.com' }).first().getByRole('heading').waitFor(); // a notice of the enrolment
+  await fits(page);
+  await accessible(page);
 }));
 
 test('the phone works without scripts', () => visit({ javaScriptEnabled: false }, async (page) => {
   await page.goto(`${demo}/phone`);
   assert.match(await page.locator('#codes li', { hasText: 'alice' }).first().locator('output').textContent(), /\d{3} \d{3}/);
+  await fits(page);
+}));
+
+// sent writes a message as the server does, and returns what shows it.
+function sent(page, message) {
+  const id = crypto.randomUUID();
+  appendFileSync(outbox, JSON.stringify({ id, kind: 'sms', recipient: '+12025550123', template: 'code', time: new Date().toISOString(), ...message }) + '\n');
+  return page.locator(`#m-${id}`);
+}
+
+test('the outbox shows a code as it arrives, to copy, in a narrow window', () => visit({ viewport: { width: 390, height: 844 }, permissions: ['clipboard-read', 'clipboard-write'] }, async (page) => {
+  await page.goto(`${demo}/outbox`);
+  const first = sent(page, { code: '918273', text: '918273 is your code.' });
+  await first.waitFor();
+  await first.evaluate((item) => { item.dataset.seen = 'yes'; });
+  const second = sent(page, { kind: 'mail', recipient: `${'a'.repeat(60)}@example.com`, subject: 'Sign in', text: `Open https://example.com/${'x'.repeat(200)} to sign in.` });
+  await second.getByRole('link').waitFor();
+  assert.equal(await page.locator('#messages li').first().getAttribute('id'), await second.getAttribute('id'), 'the newest is first');
+  assert.equal(await first.getAttribute('data-seen'), 'yes', 'what is shown stays');
+  await press(first, 'Copy');
+  await first.getByText('Copied').waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), '918273');
+  await fits(page);
+  await accessible(page);
+}));
+
+test('the outbox works without scripts', () => visit({ javaScriptEnabled: false, viewport: { width: 320, height: 640 } }, async (page) => {
+  const item = sent(page, { code: '445566', text: '<b>445566</b> is your code.' });
+  await page.goto(`${demo}/outbox`);
+  assert.equal(await item.locator('output').textContent(), '445566');
+  assert.equal(await item.getByText('<b>445566</b>').count(), 1);
   await fits(page);
 }));

@@ -58,7 +58,7 @@ func newFixture(t *testing.T, dsn string) *fixture {
 				t.Errorf("the log has %s: %s", secret, f.log.String())
 			}
 		}
-		all, err := f.store.ListMessages(context.Background(), 1000)
+		all, err := f.store.ListMessages(context.Background(), storage.MessageFilter{Now: f.Now(), Limit: 1000})
 		if err != nil {
 			t.Error(err)
 		}

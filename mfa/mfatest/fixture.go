@@ -175,9 +175,17 @@ func (h *Fixture) Events() []string {
 // Messages returns the messages to users that wait for delivery.
 func (h *Fixture) Messages() []storage.Message {
 	h.T.Helper()
-	ms, err := h.Store.ListMessages(context.Background(), 100)
+	list, err := h.Store.ListMessages(context.Background(), storage.MessageFilter{Now: h.Now(), Limit: 100})
 	if err != nil {
 		h.T.Fatal(err)
 	}
-	return ms
+	var out []storage.Message
+	for _, r := range list {
+		m, err := h.Store.Message(context.Background(), r.ID)
+		if err != nil {
+			h.T.Fatal(err)
+		}
+		out = append(out, m)
+	}
+	return out
 }

@@ -107,17 +107,6 @@ func (e *Engine) Message(ctx context.Context, id storage.MessageID) (storage.Mes
 	return out, err
 }
 
-// ListMessages implements storage.Outbox.
-func (e *Engine) ListMessages(ctx context.Context, limit int) ([]storage.Message, error) {
-	var out []storage.Message
-	err := e.read(ctx, "list messages", func(q querier) error {
-		var err error
-		out, err = q.messages("SELECT "+outboxReturned+" FROM outbox ORDER BY created_at DESC, id DESC LIMIT ?", page(limit))
-		return err
-	})
-	return out, err
-}
-
 // OutboxState implements storage.Outbox. Waiting messages are counted by index, dead ones by
 // a scan: do not call it often.
 func (e *Engine) OutboxState(ctx context.Context, now time.Time) (storage.OutboxState, error) {
@@ -136,29 +125,38 @@ func (e *Engine) OutboxState(ctx context.Context, now time.Time) (storage.Outbox
 func (q querier) messages(query string, args ...any) ([]storage.Message, error) {
 	var out []storage.Message
 	err := q.each(query, args, func(rows scanner) error {
-		var id, kind, recipient, template, locale, lastError text
-		var sealed []byte
-		var created, next, expires, attempts, settled, delivered, dead number
-		err := rows.Scan(&id, &kind, &recipient, &template, &locale, &sealed, &created, &next, &expires, &attempts, &settled, &delivered, &dead, &lastError)
+		m, sealed, err := scanMessage(rows)
 		if err != nil {
 			return err
 		}
-		m := storage.Message{
-			ID: storage.MessageID(id), Kind: string(kind), Recipient: string(recipient), Template: string(template), Locale: string(locale),
-			CreatedAt: created.time(), NextAt: next.time(), ExpiresAt: expires.time(), Attempts: int(attempts),
-			Interrupted: settled < attempts-1,
-			DeliveredAt: delivered.time(), DeadAt: dead.time(), LastError: string(lastError),
-		}
-		// One that does not open must not keep those beside it from being sent.
-		data, err := q.e.keyring.Open(outboxLabel, string(m.ID), sealed)
-		if err == nil {
-			err = decode("message", text(data), &m.Data)
-		}
-		if m.Broken = err != nil; m.Broken {
-			q.e.log.Error("sealed message does not open", "message", id)
-		}
+		q.openMessage(&m, sealed)
 		out = append(out, m)
 		return nil
 	})
 	return out, err
+}
+
+// scanMessage scans outboxReturned and what follows it. Data is still sealed; nil: erased.
+func scanMessage(rows scanner, more ...any) (m storage.Message, sealed []byte, err error) {
+	var id, kind, recipient, template, locale, lastError text
+	var created, next, expires, attempts, settled, delivered, dead number
+	err = rows.Scan(append([]any{&id, &kind, &recipient, &template, &locale, &sealed, &created, &next, &expires, &attempts, &settled, &delivered, &dead, &lastError}, more...)...)
+	return storage.Message{
+		ID: storage.MessageID(id), Kind: string(kind), Recipient: string(recipient), Template: string(template), Locale: string(locale),
+		CreatedAt: created.time(), NextAt: next.time(), ExpiresAt: expires.time(), Attempts: int(attempts),
+		Interrupted: settled < attempts-1,
+		DeliveredAt: delivered.time(), DeadAt: dead.time(), LastError: string(lastError),
+	}, sealed, err
+}
+
+// openMessage sets the data of a message. One that does not open must not keep those beside
+// it from being sent or listed.
+func (q querier) openMessage(m *storage.Message, sealed []byte) {
+	data, err := q.e.keyring.Open(outboxLabel, string(m.ID), sealed)
+	if err == nil {
+		err = decode("message", text(data), &m.Data)
+	}
+	if m.Broken = err != nil; m.Broken {
+		q.e.log.Error("sealed message does not open", "message", string(m.ID))
+	}
 }

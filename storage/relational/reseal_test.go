@@ -144,9 +144,9 @@ func TestResealFindsEverySealedColumn(t *testing.T) {
 				t.Errorf("recovery code of user %d: %v, want %v", i, err, want)
 			}
 		}
-		messages, err := e.ListMessages(t.Context(), 10)
-		if err != nil || slices.ContainsFunc(messages, func(m storage.Message) bool { return m.Broken }) {
-			t.Errorf("%v: messages do not open", err)
+		messages, err := e.ListMessages(t.Context(), storage.MessageFilter{Now: t0, Limit: 10})
+		if err != nil || len(messages) == 0 || slices.ContainsFunc(messages, func(m storage.MessageRecord) bool { return m.Broken }) {
+			t.Errorf("messages do not open: %+v, %v", messages, err)
 		}
 	})
 }

@@ -132,12 +132,12 @@ func TestMovedRowDoesNotOpen(t *testing.T) {
 				func() error { _, err := e.RecoveryCodes(t.Context(), mine.user); return err }},
 			{"a message", "UPDATE outbox SET sealed = (SELECT sealed FROM outbox WHERE id = '" + string(thiefs.message.ID) + "') WHERE id = '" + string(mine.message.ID) + "'",
 				func() error {
-					all, err := e.ListMessages(t.Context(), 10)
+					all, err := e.ListMessages(t.Context(), storage.MessageFilter{Now: t0, Limit: 10})
 					if err != nil || len(all) != 2 {
 						return err
 					}
 					for _, m := range all {
-						if m.Broken != (m.ID == mine.message.ID) || m.Broken != (m.Data == nil) {
+						if m.Broken != (m.ID == mine.message.ID) || m.Broken != (m.Values == nil) {
 							return nil
 						}
 					}

@@ -66,12 +66,8 @@ func outbox(w *fixture) {
 		same(w, len(got), 1)
 		same(w, got[0].ID, again.ID)
 		same(w, got[0].LastError, "refused")
-		all, err := w.s.ListMessages(w.ctx, 1000)
-		w.ok(err)
-		for _, m := range all {
-			if m.ID == dead.ID && (m.DeadAt != w.now || m.LastError != "gone") {
-				w.Errorf("dead letter is %+v", m)
-			}
+		if m := w.read(dead.ID); m.DeadAt != w.now || m.LastError != "gone" {
+			w.Errorf("dead letter is %+v", m)
 		}
 	})
 	w.test("waiting, retrying and dead messages are counted", func(w *fixture) {

@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"keys", keys},
 		{"events", events},
 		{"outbox", outbox},
+		{"outbox for operators", outboxAdmin},
 		{"housekeeping", housekeeping},
 	} {
 		t.Run(part.name, func(t *testing.T) {

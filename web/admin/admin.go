@@ -10,6 +10,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/audit"
+	"sallyport/mfa/messages"
 	"sallyport/mfa/session"
 	"sallyport/mfa/users"
 	"sallyport/provider/apikeys"
@@ -33,6 +34,7 @@ const MaxBody = 4 << 20
 type Services struct {
 	Users    *users.Registry
 	Sessions *session.Registry
+	Messages *messages.Registry
 	Journal  *audit.Journal
 	Clients  *clients.Registry
 	APIKeys  *apikeys.Keys
@@ -106,6 +108,10 @@ func (s *Surface) routes() []route {
 		{"POST", "/api-keys/:key/secrets", nil, s.addAPIKeySecret},
 		{"DELETE", "/api-keys/:key/secrets/old", nil, s.ofAPIKey("only the newest secret is good", s.APIKeys.FinishRotation)},
 		{"DELETE", "/api-keys/:key/secrets/new", nil, s.ofAPIKey("only the old secret is good", s.APIKeys.WithdrawSecret)},
+		{"GET", "/messages", []string{"state", "kind", "recipient", "before", "limit"}, s.listMessages},
+		{"GET", "/messages/:message", nil, s.showMessage},
+		{"POST", "/messages/:message/resend", nil, s.ofMessage("due now", s.Messages.Resend)},
+		{"POST", "/messages/:message/drop", nil, s.ofMessage("dropped", s.Messages.Drop)},
 		{"GET", "/events", []string{"user", "client", "kind", "since", "until", "before", "limit"}, s.listEvents},
 		{"GET", "/keys", nil, s.listKeys},
 		{"POST", "/state", []string{"dry_run", "prune", "replace_credentials"}, s.applyState},

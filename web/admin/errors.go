@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/messages"
 	"sallyport/provider/apikeys"
 	"sallyport/provider/clients"
 	"sallyport/provider/desired"
@@ -69,7 +70,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.UserNotFound:             {http.StatusNotFound, "there is no such user"},
 }
 
-// known are provider's refusals; their texts are those of the errors.
+// known are refusals without a code of mfa; their texts are those of the errors.
 var known = []struct {
 	err    error
 	status int
@@ -88,6 +89,13 @@ var known = []struct {
 	{apikeys.ErrOperatorOnly, http.StatusForbidden, string(mfa.NotAllowed)},
 	{apikeys.ErrCallerEnded, http.StatusForbidden, string(mfa.NotAllowed)},
 	{apikeys.ErrTooManyMakers, http.StatusConflict, codeConflict},
+	{messages.ErrNotFound, http.StatusNotFound, codeNotFound},
+	{messages.ErrDelivered, http.StatusConflict, codeConflict},
+	{messages.ErrDropped, http.StatusConflict, codeConflict},
+	{messages.ErrSending, http.StatusConflict, codeConflict},
+	{messages.ErrExpired, http.StatusConflict, codeConflict},
+	{messages.ErrUnreadable, http.StatusConflict, codeConflict},
+	{messages.ErrChanged, http.StatusConflict, codeConflict},
 }
 
 // refused finds the refusal in an error; false: the error is unexpected.

@@ -138,6 +138,37 @@ func newAPIKey(k storage.APIKey, orphaned bool) APIKey {
 		Maker: k.Maker, Orphaned: orphaned, Secrets: len(k.Hashes), ExpiresAt: moment(k.ExpiresAt), LastUsedAt: moment(k.LastUsedAt), CreatedAt: k.CreatedAt, UpdatedAt: k.UpdatedAt}
 }
 
+// Message is a message that the server sends, without its values: one may be a code.
+type Message struct {
+	ID          storage.MessageID    `json:"id"`
+	Kind        string               `json:"kind"`
+	State       storage.MessageState `json:"state"`
+	Sending     bool                 `json:"sending,omitempty"`
+	Recipient   string               `json:"recipient"`
+	Template    string               `json:"template"`
+	Locale      string               `json:"locale,omitempty"`
+	Values      []string             `json:"values,omitempty"` // names
+	Erased      bool                 `json:"erased,omitempty"`
+	Broken      bool                 `json:"broken,omitempty"`
+	Attempts    int                  `json:"attempts"`
+	LastError   string               `json:"last_error,omitempty"`
+	CreatedAt   time.Time            `json:"created_at"`
+	NextAt      *time.Time           `json:"next_at,omitempty"`
+	ExpiresAt   *time.Time           `json:"expires_at,omitempty"`
+	DeliveredAt *time.Time           `json:"delivered_at,omitempty"`
+	DeadAt      *time.Time           `json:"dead_at,omitempty"`
+}
+
+func newMessage(m storage.MessageRecord) Message {
+	v := Message{ID: m.ID, Kind: m.Kind, State: m.State, Sending: m.Leased, Recipient: m.Recipient, Template: m.Template, Locale: m.Locale,
+		Values: m.Values, Erased: m.Erased, Broken: m.Broken, Attempts: m.Attempts, LastError: m.LastError, CreatedAt: m.CreatedAt,
+		ExpiresAt: moment(m.ExpiresAt), DeliveredAt: moment(m.DeliveredAt), DeadAt: moment(m.DeadAt)}
+	if m.State == storage.MessageWaiting || m.State == storage.MessageRetrying {
+		v.NextAt = moment(m.NextAt)
+	}
+	return v
+}
+
 // Event is one line of the audit trail, as docs/events.md describes it.
 type Event struct {
 	ID            storage.EventID   `json:"id"`
@@ -182,6 +213,7 @@ type Done struct {
 	Client  storage.ClientID  `json:"client,omitempty"`
 	Session storage.SessionID `json:"session,omitempty"`
 	APIKey  storage.APIKeyID  `json:"api_key,omitempty"`
+	Message storage.MessageID `json:"message,omitempty"`
 	Done    string            `json:"done"`
 	// Secret was created by the call and is shown once: the server keeps only a hash.
 	Secret      string             `json:"secret,omitempty"`

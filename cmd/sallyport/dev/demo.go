@@ -18,13 +18,13 @@ import (
 var demoFiles embed.FS
 
 // demo is the second origin of dev: a single-page application that signs in at the
-// provider, and the virtual phone.
+// provider, the virtual phone, and the outbox.
 type demo struct {
 	server  *server.Server
 	at      place
 	secrets secrets
-	phone   *template.Template
 	outbox  string // the file of messages
+	pages   *template.Template
 }
 
 func newDemo(srv *server.Server, at place, s secrets, outbox string) (http.Handler, error) {
@@ -33,7 +33,7 @@ func newDemo(srv *server.Server, at place, s secrets, outbox string) (http.Handl
 		return nil, fmt.Errorf("demo files: %w", err)
 	}
 	d := &demo{server: srv, at: at, secrets: s, outbox: outbox}
-	if d.phone, err = template.ParseFS(files, "phone.html"); err != nil {
+	if d.pages, err = template.ParseFS(files, "phone.html", "outbox.html"); err != nil {
 		return nil, fmt.Errorf("demo files: %w", err)
 	}
 	mux := http.NewServeMux()
@@ -43,7 +43,8 @@ func newDemo(srv *server.Server, at place, s secrets, outbox string) (http.Handl
 	mux.HandleFunc("GET /config.json", d.config)
 	mux.HandleFunc("GET /phone", d.showPhone)
 	mux.HandleFunc("GET /phone.json", d.readPhone)
-	for _, name := range []string{"app.js", "oidc.js", "phone.js", "style.css", "icon.svg"} {
+	d.outboxRoutes(mux)
+	for _, name := range []string{"app.js", "oidc.js", "phone.js", "outbox.js", "style.css", "icon.svg"} {
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, name) })
 	}
 	own, err := fs.Sub(samples.SPA, "spa")
@@ -102,6 +103,20 @@ func (d *demo) config(w http.ResponseWriter, _ *http.Request) {
 // ownLogin serves the address of the provider to the sample with its own login screen.
 func (d *demo) ownLogin(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, map[string]any{"issuer": d.at.issuer(), "clients": map[string]string{"one": "front", "two": "vault"}})
+}
+
+// render writes a page.
+func (d *demo) render(w http.ResponseWriter, name string, view any) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	if err := d.pages.ExecuteTemplate(w, name, view); err != nil {
+		d.server.Log.Warn("page of the demo", "page", name, "error", err)
+	}
+}
+
+// fail writes that what a page shows cannot be read.
+func (d *demo) fail(w http.ResponseWriter, err error) {
+	d.server.Log.Error("page of the demo", "error", err)
+	http.Error(w, "This page cannot read the server's data now.", http.StatusServiceUnavailable)
 }
 
 func writeJSON(w http.ResponseWriter, v any) {

@@ -22,10 +22,10 @@ func printGreeting(ctx context.Context, p *cli.Program, srv *server.Server, at p
 	line("  Demo application   %s", at.demo())
 	line("  Own login screen   %s/own-login/", at.demo())
 	line("  Virtual phone      %s/phone", at.demo())
+	line("  Messages           %s", messagesAt(at, folder))
 	line("  Provider           %s", at.issuer())
 	line("  Discovery          %s/.well-known/openid-configuration", at.issuer())
 	line("  Admin API          %s%s   (its key: %s)", at.admin(), admin.Base, folder.path("admin-key"))
-	line("  Messages           %s", folder.path(outboxName))
 	line("  Data and log       %s   (--reset deletes it)\n", folder.dir)
 	if at.exposed {
 		warn(&b, at, p.Colour)
@@ -59,6 +59,15 @@ func printGreeting(ctx context.Context, p *cli.Program, srv *server.Server, at p
 	line("      sallyport user list --server %s --admin-key-file %s", at.admin(), folder.path("admin-key"))
 	line("\n  Stop with Ctrl-C. The data is kept for the next start.\n")
 	fmt.Fprint(p.Out, b.String())
+}
+
+// messagesAt returns where the mails and text messages of the server arrive.
+func messagesAt(at place, folder *folder) string {
+	file := folder.path(outboxName)
+	if at.exposed {
+		return file
+	}
+	return fmt.Sprintf("%s/outbox   (JSON: %[1]s/outbox.json, file: %s)", at.demo(), file)
 }
 
 func insecure(at place) string {

@@ -3,20 +3,17 @@ package dev
 import (
 	"fmt"
 	"net/http"
-	"strings"
 
 	"sallyport/mfa"
-	"sallyport/mfa/delivery/outboxfile"
 	"sallyport/mfa/totp"
 	"sallyport/storage"
 )
 
 // phoneView is the content of the virtual phone.
 type phoneView struct {
-	Codes    []phoneCode    `json:"codes"`
-	Messages []phoneMessage `json:"messages"`
-	Seconds  int            `json:"seconds"` // until the codes change
-	Period   int            `json:"period"`
+	Codes   []phoneCode `json:"codes"`
+	Seconds int         `json:"seconds"` // until the codes change
+	Period  int         `json:"period"`
 }
 
 type phoneCode struct {
@@ -25,15 +22,6 @@ type phoneCode struct {
 	Name    string `json:"name"`
 	Code    string `json:"code"`
 	Pending bool   `json:"pending"`
-}
-
-type phoneMessage struct {
-	ID   string   `json:"id"`
-	Kind string   `json:"kind"`
-	To   string   `json:"to"`
-	What string   `json:"what"`
-	At   string   `json:"at"`
-	Data []string `json:"data"`
 }
 
 // Shown formats a code in two groups, as apps do.
@@ -45,10 +33,7 @@ func (d *demo) showPhone(w http.ResponseWriter, r *http.Request) {
 		d.fail(w, err)
 		return
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	if err := d.phone.Execute(w, view); err != nil {
-		d.server.Log.Warn("virtual phone", "error", err)
-	}
+	d.render(w, "phone.html", view)
 }
 
 func (d *demo) readPhone(w http.ResponseWriter, r *http.Request) {
@@ -60,16 +45,11 @@ func (d *demo) readPhone(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, view)
 }
 
-func (d *demo) fail(w http.ResponseWriter, err error) {
-	d.server.Log.Error("virtual phone", "error", err)
-	http.Error(w, "The virtual phone cannot read the server's data now.", http.StatusServiceUnavailable)
-}
-
 // view reads every authenticator that generates codes, pending enrolments first.
 func (d *demo) view(r *http.Request) (phoneView, error) {
 	const period = 30
 	now := d.server.Now()
-	view := phoneView{Period: period, Seconds: period - int(now.Unix()%period), Codes: []phoneCode{}, Messages: []phoneMessage{}}
+	view := phoneView{Period: period, Seconds: period - int(now.Unix()%period), Codes: []phoneCode{}}
 	users, err := d.server.Store.ListUsers(r.Context(), storage.UserFilter{Limit: 50})
 	if err != nil {
 		return view, fmt.Errorf("list users: %w", err)
@@ -92,17 +72,5 @@ func (d *demo) view(r *http.Request) (phoneView, error) {
 			view.Codes = append(view.Codes, code)
 		}
 	}
-	messages, err := outboxfile.Read(d.outbox, 20)
-	if err != nil {
-		return view, err
-	}
-	for _, m := range messages {
-		view.Messages = append(view.Messages, newPhoneMessage(m))
-	}
 	return view, nil
-}
-
-func newPhoneMessage(l outboxfile.Line) phoneMessage {
-	return phoneMessage{ID: l.ID, Kind: l.Kind, To: l.Recipient, What: l.Template, At: l.Time.Format("15:04:05"),
-		Data: strings.Split(strings.TrimSpace(l.Text), "\n\n")}
 }

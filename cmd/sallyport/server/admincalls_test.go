@@ -25,6 +25,7 @@ func (c adminWalk) walk() {
 	c.sessionWalk()
 	c.clientWalk()
 	c.keyWalk()
+	c.messageWalk()
 	c.stateWalk()
 	var keys admin.Keys
 	c.Call("GET", "/keys", nil).Decode(200, &keys)

@@ -12,6 +12,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/budget"
 	"sallyport/mfa/exchange"
+	"sallyport/mfa/messages"
 	"sallyport/mfa/password"
 	"sallyport/mfa/recovery"
 	"sallyport/mfa/selfservice"
@@ -67,6 +68,7 @@ func (s *Server) assemble(p Options) error {
 	}, s.Keys.Methods...)
 	s.Sessions = session.New(s.Store, s.Keyring, s.Journal, p.Now, p.Random, session.Options{Idle: l.SessionIdle, Max: l.SessionMax})
 	s.Users = users.New(s.Store, s.Keyring, s.Password, s.TOTP, s.Journal, p.Now, p.Random)
+	s.Messages = messages.New(s.Store, s.Journal, p.Now)
 	s.Events.AddMethods(s.Verifier.Methods())
 	own := account.Client(c.Issuer, c.Product)
 	s.Clients = clients.NewRegistry(s.Store, s.Journal, p.Now, p.Random, own)

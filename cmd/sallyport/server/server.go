@@ -22,6 +22,7 @@ import (
 	"sallyport/mfa/audit"
 	"sallyport/mfa/delivery"
 	"sallyport/mfa/exchange"
+	"sallyport/mfa/messages"
 	"sallyport/mfa/password"
 	"sallyport/mfa/session"
 	"sallyport/mfa/totp"
@@ -62,6 +63,7 @@ type Server struct {
 	Verifier   *exchange.Verifier
 	Users      *users.Registry
 	Sessions   *session.Registry
+	Messages   *messages.Registry
 	Clients    *clients.Registry
 	APIKeys    *apikeys.Keys
 	Provider   *provider.Provider

@@ -1,7 +1,6 @@
 // Keeps the virtual phone up to date and offers to copy codes.
 
 const codes = document.getElementById("codes");
-const messages = document.getElementById("messages");
 let changesAt = Date.now() + 1000 * Number(document.getElementById("seconds").textContent);
 let drawn = "";
 
@@ -25,23 +24,15 @@ function code(c) {
     el("div", "row", el("output", "code", `${c.code.slice(0, half)} ${c.code.slice(half)}`), copy));
 }
 
-function message(m) {
-  return el("li", "",
-    el("div", "", el("span", "chip", m.kind), " ", el("strong", "", m.what), " ", el("span", "faint", m.at)),
-    el("p", "faint", `to ${m.to}`),
-    ...m.data.map((d) => el("p", "", el("code", "", d))));
-}
-
 async function load() {
   const answer = await fetch("/phone.json");
   if (!answer.ok) return;
   const view = await answer.json();
   changesAt = Date.now() + 1000 * view.seconds;
-  const now = JSON.stringify([view.codes, view.messages]);
+  const now = JSON.stringify(view.codes);
   if (now === drawn) return; // a code that is being selected stays selected
   drawn = now;
   codes.replaceChildren(...(view.codes.length ? view.codes.map(code) : [el("li", "faint", "No authenticators yet.")]));
-  messages.replaceChildren(...(view.messages.length ? view.messages.map(message) : [el("li", "faint", "No mail and no text messages.")]));
 }
 
 function tick() {
