@@ -60,7 +60,12 @@ type Config struct {
 	// File that every message to a user is appended to instead of being sent, a line of JSON
 	// each, for development and for tests that read codes. Only with `environment: test`.
 	OutboxFile string `yaml:"outbox_file" env:"OUTBOX_FILE"`
-	Keys       Keys   `yaml:"keys" envPrefix:"KEYS_"`
+	SMS        SMS    `yaml:"sms" envPrefix:"SMS_"`
+	// Methods by which a code can be sent as a second factor: any of `email`, `sms`. Those that the
+	// server can send by are offered to users; backends can send codes either way.
+	CodeFactors  []string     `yaml:"code_factors" env:"CODE_FACTORS"`
+	Fingerprints Fingerprints `yaml:"fingerprints" envPrefix:"FINGERPRINTS_"`
+	Keys         Keys         `yaml:"keys" envPrefix:"KEYS_"`
 	// Algorithms that the server has a signing key for: any of `RS256`, `PS256`, `ES256`,
 	// `EdDSA`. The first is for clients that register none.
 	SigningAlgs []string `yaml:"signing_algs" env:"SIGNING_ALGS"`
@@ -144,6 +149,8 @@ type Lifetimes struct {
 	SessionIdle time.Duration `yaml:"session_idle" env:"SESSION_IDLE" min:"1m" max:"12h"`
 	// Session, however often it is used.
 	SessionMax time.Duration `yaml:"session_max" env:"SESSION_MAX" min:"1m" max:"24h"`
+	// Session JWT of the Streambird dialect; none outlives its session.
+	StreambirdJWT time.Duration `yaml:"streambird_jwt" env:"STREAMBIRD_JWT" min:"1m" max:"24h"`
 	// One try at a second factor.
 	Exchange time.Duration `yaml:"exchange" env:"EXCHANGE" min:"60s" max:"600s"`
 	// From the verification of a factor to the end of its login.
@@ -255,6 +262,29 @@ type Hook struct {
 	Kinds []string `yaml:"kinds" env:"KINDS"`
 }
 
+// SMS limits text messages. Attackers earn on messages to numbers of their own.
+type SMS struct {
+	// Countries that codes are sent to as text messages: ISO 3166-1 alpha-2, such as `DE`. Empty:
+	// none, whatever can send them. `*`: every country, with `environment: test` only.
+	Countries []string `yaml:"countries" env:"COUNTRIES"`
+	// Text messages with codes to one country on one day (UTC).
+	Daily int `yaml:"daily" env:"DAILY" min:"1" max:"10000000"`
+	// Text messages to one country on one day that are sent even if none of their codes come back.
+	Free int `yaml:"free" env:"FREE" min:"1" max:"10000000"`
+	// Beyond those, one code in so many must have come back, or no more are sent to the country on
+	// the day.
+	Ratio int `yaml:"ratio" env:"RATIO" min:"1" max:"1000"`
+}
+
+// Fingerprints are the devices that backends describe in `device_fingerprint`.
+type Fingerprints struct {
+	// What must not differ between the call that sends a code and the one that verifies it: any of
+	// `ip`, `user_agent`. What one of the calls leaves out is not compared.
+	Codes []string `yaml:"codes" env:"CODES"`
+	// What must not differ between a session and a factor that is proven for it.
+	Sessions []string `yaml:"sessions" env:"SESSIONS"`
+}
+
 // Keys is when keys are rotated without a command.
 type Keys struct {
 	// How long a signing key signs before the next one, which is published a day earlier,
@@ -282,20 +312,22 @@ func Default() Config {
 			Request: 30 * time.Minute, Code: time.Minute,
 			AccessToken: 10 * time.Minute, IDToken: 10 * time.Minute,
 			RefreshIdle: 30 * 24 * time.Hour, RefreshMax: 90 * 24 * time.Hour,
-			SessionIdle: 30 * time.Minute, SessionMax: 12 * time.Hour,
+			SessionIdle: 30 * time.Minute, SessionMax: 12 * time.Hour, StreambirdJWT: 24 * time.Hour,
 			Exchange: 5 * time.Minute, Verified: 5 * time.Minute,
 			Enroll: 10 * time.Minute, Reauth: 15 * time.Minute,
 		},
-		TOTPWindow:  1,
-		Passwords:   Passwords{MinLength: 8},
-		Argon2:      Argon2{Memory: 19456, Time: 2, Threads: 1, Queue: 64, Wait: 2 * time.Second},
-		Throttle:    Throttle{AddressFailures: 100, AddressUsers: 10, AddressWindow: 10 * time.Minute},
-		Limits:      Limits{Opens: 1200, Initiations: 1200, Names: 1200, Failures: 300, Refusals: 300},
-		Audit:       Audit{Keep: 396 * 24 * time.Hour},
-		Mail:        Mail{Port: 587, TLS: "starttls"},
-		Hook:        Hook{Kinds: []string{"sms"}},
-		Keys:        Keys{RotateAfter: 90 * 24 * time.Hour, RotateOwnAfter: 365 * 24 * time.Hour},
-		SigningAlgs: []string{"RS256", "ES256"},
-		DrainTime:   5 * time.Second,
+		TOTPWindow: 1,
+		Passwords:  Passwords{MinLength: 8},
+		Argon2:     Argon2{Memory: 19456, Time: 2, Threads: 1, Queue: 64, Wait: 2 * time.Second},
+		Throttle:   Throttle{AddressFailures: 100, AddressUsers: 10, AddressWindow: 10 * time.Minute},
+		Limits:     Limits{Opens: 1200, Initiations: 1200, Names: 1200, Failures: 300, Refusals: 300},
+		Audit:      Audit{Keep: 396 * 24 * time.Hour},
+		Mail:       Mail{Port: 587, TLS: "starttls"},
+		Hook:       Hook{Kinds: []string{"sms"}},
+		SMS:        SMS{Daily: 1000, Free: 50, Ratio: 5}, CodeFactors: []string{"email", "sms"},
+		Fingerprints: Fingerprints{Codes: []string{"ip", "user_agent"}},
+		Keys:         Keys{RotateAfter: 90 * 24 * time.Hour, RotateOwnAfter: 365 * 24 * time.Hour},
+		SigningAlgs:  []string{"RS256", "ES256"},
+		DrainTime:    5 * time.Second,
 	}
 }

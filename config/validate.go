@@ -38,6 +38,7 @@ func (c Config) check(r *strict.Reader) {
 	c.checkDatabase(r)
 	c.checkMail(r)
 	c.checkHook(r)
+	c.checkCodes(r)
 	if c.OutboxFile != "" && c.Environment == "live" {
 		r.Fault("outbox_file", "is for environment: test only, because it holds codes in plaintext")
 	}

@@ -22,9 +22,9 @@ func TestCidaasPagesInChromium(t *testing.T) {
 	server, proxy, pages := freePort(t), freePort(t), freePort(t)
 	issuer, other := fmt.Sprintf("http://localhost:%d", proxy), fmt.Sprintf("http://127.0.0.1:%d", pages)
 	s := &stage{issuer: fmt.Sprintf("http://127.0.0.1:%d", server), log: &lines{}}
-	config, state := filepath.Join(dir, "sallyport.yaml"), filepath.Join(dir, "state.yaml")
-	writeFile(t, config, fmt.Sprintf("issuer: %s\nenvironment: test\nlisten: 127.0.0.1:%d\nadmin_listen: 127.0.0.1:%d\nkey_file: %s\nadmin_key_file: %s\ndatabase:\n  dsn: %q\n",
-		issuer, server, freePort(t), filepath.Join(dir, "keys"), filepath.Join(dir, "admin"), "sqlite:"+filepath.Join(dir, "sallyport.db")))
+	config, state, outbox := filepath.Join(dir, "sallyport.yaml"), filepath.Join(dir, "state.yaml"), filepath.Join(dir, "outbox")
+	writeFile(t, config, fmt.Sprintf("issuer: %s\nenvironment: test\nlisten: 127.0.0.1:%d\nadmin_listen: 127.0.0.1:%d\nkey_file: %s\nadmin_key_file: %s\noutbox_file: %s\nsms:\n  countries: [US]\ndatabase:\n  dsn: %q\n",
+		issuer, server, freePort(t), filepath.Join(dir, "keys"), filepath.Join(dir, "admin"), outbox, "sqlite:"+filepath.Join(dir, "sallyport.db")))
 	text, people := cidaasState(map[string]string{"same": issuer, "other": other})
 	writeFile(t, state, text)
 	s.command(t, "keyfile", filepath.Join(dir, "keys"))
@@ -45,7 +45,7 @@ func TestCidaasPagesInChromium(t *testing.T) {
 		}
 	})
 	s.await(t)
-	settings, err := json.Marshal(map[string]any{"issuer": issuer, "server": s.issuer, "origins": map[string]string{"same": issuer, "other": other}, "users": people})
+	settings, err := json.Marshal(map[string]any{"issuer": issuer, "server": s.issuer, "outbox": outbox, "origins": map[string]string{"same": issuer, "other": other}, "users": people})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func cidaasState(origins map[string]string) (string, map[string][]cidaasPerson) 
 	}
 	b.WriteString("users:\n")
 	people := map[string][]cidaasPerson{}
-	for i := range 16 {
+	for i := range 20 {
 		p := cidaasPerson{fmt.Sprintf("person%02d", i), fmt.Sprintf("person%02d@example.com", i), "correct horse " + random(6), ""}
 		fmt.Fprintf(&b, "  - username: %s\n    email: %s\n    email_verified: true\n    password: %q\n", p.Username, p.Email, p.Password)
 		kind := "plain"

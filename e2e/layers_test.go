@@ -47,6 +47,7 @@ var libraries = map[string][]string{
 	"github.com/go-jose/go-jose/v4":       {"provider/signing"},
 	"github.com/pquerna/otp":              {"mfa"},
 	"github.com/wneessen/go-mail":         {"mfa/delivery/smtp"},
+	"github.com/nyaruka/phonenumbers":     {"mfa/phone"},
 	"golang.org/x/crypto":                 {"mfa"},
 	"golang.org/x/text":                   {"web", "mfa"},
 	"gorm.io":                             {"storage/relational"},

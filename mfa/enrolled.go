@@ -3,6 +3,7 @@ package mfa
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"sallyport/storage"
 )
@@ -50,4 +51,20 @@ func DisplayName(a storage.Account) string {
 		}
 	}
 	return string(a.User.ID)
+}
+
+// MaskAddress returns an e-mail address or phone number with most of it hidden, for its owner
+// to recognize.
+func MaskAddress(address string) string {
+	const dots = "•••"
+	local, domain, mail := strings.Cut(address, "@")
+	switch r := []rune(local); {
+	case mail && len(r) > 2:
+		return string(r[:1]) + dots + string(r[len(r)-1:]) + "@" + domain
+	case mail:
+		return dots + "@" + domain
+	case len(r) > 6:
+		return string(r[:3]) + dots + string(r[len(r)-2:])
+	}
+	return dots
 }

@@ -63,8 +63,23 @@ const (
 	IdentifierTaken Code = "identifier_taken"
 	// InvalidIdentifier: not an e-mail address, phone number or user name.
 	InvalidIdentifier Code = "invalid_identifier"
+	// PasscodeExpired: the code is right but has expired.
+	PasscodeExpired Code = "passcode_expired"
+	// TooManyMessages: no code is sent to the address, or for the caller, for RetryAfter.
+	TooManyMessages Code = "too_many_messages"
+	// AddressNotAllowed: the server sends no text messages to the number's country.
+	AddressNotAllowed Code = "address_not_allowed"
 	// UserNotFound: there is no such user; returned to administrators and backends only.
 	UserNotFound Code = "user_not_found"
+	// IdentifierNotFound: no user has the address; returned to backends only.
+	IdentifierNotFound Code = "identifier_not_found"
+	// SessionNotFound: there is no such live session; returned to backends only.
+	SessionNotFound Code = "session_not_found"
+	// OtherUser: the session is another user's; returned to backends only.
+	OtherUser Code = "other_user"
+	// DeviceMismatch: the proof comes from another device than it was begun on; returned to
+	// backends only.
+	DeviceMismatch Code = "device_mismatch"
 )
 
 // Codes returns every code, in the order of docs/errors.md.
@@ -72,13 +87,14 @@ func Codes() []Code {
 	return []Code{InvalidRequest, UnknownRequest, RequestOver, RequestChanged, NotAllowed, InvalidCredentials,
 		InvalidPasscode, Replayed, InvalidExchange, NotConfigured, TooMany, Locked, TooManyInitiations, TooManyRequests, Busy,
 		EnrollmentExpired, AlreadyEnrolled, NotSignedIn, ReauthenticationRequired, PasswordTooShort, PasswordTooLong,
-		PasswordTooCommon, PasswordBreached, PasswordUnchecked, IdentifierTaken, InvalidIdentifier, UserNotFound}
+		PasswordTooCommon, PasswordBreached, PasswordUnchecked, IdentifierTaken, InvalidIdentifier, PasscodeExpired, TooManyMessages,
+		AddressNotAllowed, UserNotFound, IdentifierNotFound, SessionNotFound, OtherUser, DeviceMismatch}
 }
 
 // Error is a refusal. Err is logged and never shown.
 type Error struct {
 	Code       Code
-	RetryAfter time.Duration // with TooMany, TooManyRequests, Busy, PasswordUnchecked
+	RetryAfter time.Duration // with TooMany, TooManyRequests, TooManyMessages, Busy, PasswordUnchecked
 	// Params are the values of {{.NAME}} in texts: with PasswordTooShort "Least", the
 	// minimum length in characters.
 	Params map[string]string

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"sallyport/mfa/phone"
 	"sallyport/storage"
 )
 
@@ -31,7 +32,7 @@ func Canonical(typed string) (string, storage.IdentifierKind, error) {
 		kind, ok = storage.Email, isEmail(s)
 	case s[0] == '+':
 		kind = storage.Phone
-		s, ok = canonicalPhone(s)
+		s, ok = phone.Canonical(s)
 	default:
 		ok = isName(s)
 	}
@@ -39,6 +40,15 @@ func Canonical(typed string) (string, storage.IdentifierKind, error) {
 		return "", "", &Error{Code: InvalidIdentifier}
 	}
 	return s, kind, nil
+}
+
+// CheckNew returns InvalidIdentifier for a canonical identifier that users cannot get: a phone
+// number that cannot exist. Users who have it keep it, and are found by it.
+func CheckNew(kind storage.IdentifierKind, value string) error {
+	if kind == storage.Phone && !phone.Possible(value) {
+		return &Error{Code: InvalidIdentifier}
+	}
+	return nil
 }
 
 // isEmail accepts addresses that mail systems deliver to, except quoted local parts.
@@ -66,27 +76,4 @@ func isName(s string) bool {
 		}
 	}
 	return true
-}
-
-// canonicalPhone returns a number in ITU-T E.164: '+', then 7 to 15 digits, the first not 0.
-func canonicalPhone(s string) (string, bool) {
-	digits := strings.Map(func(r rune) rune {
-		if strings.ContainsRune(" -./()", r) {
-			return -1
-		}
-		return r
-	}, s[1:])
-	if len(digits) < 7 || len(digits) > 15 || digits[0] == '0' || !isDigits(digits) {
-		return "", false
-	}
-	return "+" + digits, true
-}
-
-func isDigits(s string) bool {
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return s != ""
 }

@@ -14,12 +14,22 @@ import (
 // be spent for it to count, and package exchange spends it. methodtest.Run tests a Method.
 type Method interface {
 	Info() Info
-	// Begin starts a try. The Challenge goes to the user, the State is sealed and kept
-	// until Finish; a method without either returns zero values.
-	Begin(ctx context.Context, a Attempt) (Challenge, State, error)
+	// Begin starts a try; a method with nothing to show, keep or send returns a zero Begun.
+	Begin(ctx context.Context, a Attempt) (Begun, error)
 	// Finish checks a response. It returns an *Error with InvalidPasscode or
 	// InvalidCredentials for a wrong one, and with Replayed for a right one used before.
 	Finish(ctx context.Context, a Attempt, s State, r Response) (Proof, error)
+}
+
+// Begun is a try that a method began.
+type Begun struct {
+	Challenge Challenge // goes to the user
+	State     State     // is sealed and kept until Finish
+	// TTL is how long the response is valid; 0: as long as tries of other methods.
+	TTL time.Duration
+	// Message is what to send to the user; nil: nothing. It commits with the try.
+	Message *storage.Message
+	Toll    *storage.Toll // of a text message
 }
 
 // Enroller is a Method whose authenticators users set up themselves.
@@ -30,6 +40,29 @@ type Enroller interface {
 	Enroll(ctx context.Context, label string) (storage.Authenticator, Handout, error)
 	// Handout returns the Handout of a pending authenticator again.
 	Handout(a storage.Authenticator, label string) (Handout, error)
+}
+
+// Addressed is an Enroller whose authenticators are addresses that codes are sent to. Users
+// enrol by naming one, and Enroll returns InvalidRequest.
+type Addressed interface {
+	Enroller
+	// Kind returns the kind of its addresses: storage.Email or storage.Phone.
+	Kind() storage.IdentifierKind
+	// EnrollAddress creates a pending authenticator of an address as typed. It returns
+	// InvalidIdentifier, and AddressNotAllowed for one that nothing is sent to.
+	EnrollAddress(typed string) (storage.Authenticator, error)
+	// AddressOf returns the canonical address of an authenticator.
+	AddressOf(a storage.Authenticator) string
+	// BeginFor is Begin for an address that need not be an authenticator's.
+	BeginFor(to Destination) (Begun, error)
+}
+
+// Destination is where a code is sent, and what for.
+type Destination struct {
+	Address string        // canonical
+	TTL     time.Duration // of the code; 0: the method's
+	Locale  string
+	Now     time.Time
 }
 
 // Handout is what a user needs to set up an authenticator, shown until it is confirmed.
@@ -113,6 +146,7 @@ type Proof struct {
 	AMR               []string
 	PhishingResistant bool
 	Spend             storage.CredentialSpend // what storage compares and sets for the proof to count
+	Returned          *storage.Toll           // of a code that was sent as a text message
 }
 
 // Usages of a try.
@@ -122,9 +156,10 @@ const (
 	UsagePasswordless = "passwordless" // a second-factor method alone, where the client allows it
 	UsageInitial      = "initial"      // the other name that cidaas has for passwordless
 	UsageEnroll       = "enroll"       // confirms an enrolment
+	UsageBackend      = "backend"      // reported by a program with an API key, outside a login
 )
 
-// Usages returns every usage.
+// Usages returns every usage of a login.
 func Usages() []string {
 	return []string{UsageFirst, UsageSecond, UsagePasswordless, UsageInitial, UsageEnroll}
 }

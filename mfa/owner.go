@@ -2,8 +2,11 @@ package mfa
 
 import "sallyport/storage"
 
-// OriginAccount is the origin of what users set up on the account page.
-const OriginAccount = "account"
+// Origins of authenticators.
+const (
+	OriginAccount = "account" // the account page
+	OriginBackend = "backend" // a program with an API key; also of sessions
+)
 
 // Owner is a signed-in user who manages their own account, with the proofs of the session
 // (account page) or the access token (dialects).

@@ -45,7 +45,13 @@ type Authenticator struct {
 type Enrollment struct {
 	Authenticator Authenticator
 	Status        Status
-	Events        []Event
+	Sends         []Throttle // as in NewStatus
+	Toll          *Toll
+	// Sole: ErrConflict if the user has a confirmed authenticator of the same method and
+	// origin.
+	Sole     bool
+	Events   []Event
+	Messages []Message
 }
 
 // RecoverySet replaces all recovery codes of a user.
@@ -69,7 +75,8 @@ type Removal struct {
 
 // Authenticators stores authenticators. Steps.Spend spends proofs.
 type Authenticators interface {
-	// Enroll stores a pending authenticator with its Status.
+	// Enroll stores a pending authenticator with its Status. A counter of Sends that refuses
+	// is a *RefusedError.
 	Enroll(ctx context.Context, e Enrollment) error
 	// PutAuthenticator adds an authenticator or replaces one of the same ID.
 	PutAuthenticator(ctx context.Context, a Authenticator, events []Event, messages []Message) error

@@ -34,6 +34,8 @@ type Sessions interface {
 	// UpdateSession replaces factors, attributes, generation and expiry of a valid
 	// session with the given generation. LastSeenAt is the time of the change.
 	UpdateSession(ctx context.Context, s Session, generation int64, events []Event) error
+	// ExtendSession applies an extension outside a proof.
+	ExtendSession(ctx context.Context, x Extension, events []Event) error
 	// SessionsOf returns a user's valid sessions, newest first.
 	SessionsOf(ctx context.Context, user UserID, now time.Time) ([]Session, error)
 	// EndSession ends a session with its grants; those with offline access only if

@@ -51,14 +51,33 @@ type NewStatus struct {
 	Supersede      bool
 	Name           []byte
 	MaxNames       int
-	Events         []Event
-	Messages       []Message // a code to send commits with the status
+	// Replace removes an earlier status with the same Exchange, which is derived then.
+	Replace bool
+	// User and Identifier, if not nil, are created with it.
+	User       *NewUser
+	Identifier *Identifier
+	// Sends are counters of messages; if one refuses, nothing is stored.
+	Sends    []Throttle
+	Toll     *Toll // of a text message; nil: none
+	Events   []Event
+	Messages []Message // a code to send commits with the status
+}
+
+// Toll bounds the text messages with codes to a country. Attackers earn on messages to numbers
+// of their own, and type no codes: so messages stop when too few codes come back.
+type Toll struct {
+	Country string // ISO 3166-1 alpha-2
+	Day     int64  // days since 1970-01-01 in UTC
+	Max     int    // messages on the day
+	// Beyond Free messages on the day, one code in Ratio must have come back.
+	Free, Ratio int
 }
 
 // Statuses stores statuses. Throttles.CountAttempt counts them, Steps.Spend advances them.
 type Statuses interface {
-	// Initiate stores a new Status. ErrConflict: the request is not open or has used
-	// all its initiations or names.
+	// Initiate stores a new Status. ErrConflict: the request is not open or has used all
+	// its initiations or names, a name of User or Identifier is taken, or, as a
+	// *RefusedError, a counter of Sends refuses.
 	Initiate(ctx context.Context, s NewStatus, now time.Time) error
 	// StatusByExchange returns the unexpired Status with this current exchange, in any
 	// state, and the account of its user (nil for a decoy).

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 )
 
@@ -56,6 +57,19 @@ type Renewal struct {
 	Factor Factor // replaces an earlier one of the same authenticator
 }
 
+// Extension changes a valid session without changing its token. ErrConflict: the session is
+// not valid, not the user's, or its Attributes have changed.
+type Extension struct {
+	ID        SessionID
+	User      UserID
+	Factor    *Factor   // nil: none; replaces an earlier one of the same authenticator
+	Factors   []Factor  // all of them with Factor, for a list that has no room left
+	ExpiresAt time.Time // zero: unchanged
+	// Attributes, if not nil, replace Was.
+	Attributes, Was json.RawMessage
+	Now             time.Time
+}
+
 // Basis is what an enrolment was begun under: session, grant and password. The enrolment
 // ends with any of them, so that an attacker who loses one cannot finish it.
 type Basis struct {
@@ -79,6 +93,8 @@ type Spend struct {
 	Recovery   *RecoverySet // created with the first second factor
 	MFAEnabled UserID       // "": unchanged; else the user whose MFAEnabled is set
 	Activate   UserID       // "": unchanged; else a pending user to activate
+	// Verify, if set, is an address that the proof verified. ErrConflict: it is gone.
+	Verify IdentifierID
 	// EndSessions, if set, ends all sessions of this user but KeepSession, every grant
 	// but those of KeepSession, and logins in progress, as Sessions.EndSessions does with
 	// offline set.
@@ -87,9 +103,15 @@ type Spend struct {
 	// Renew, if not nil, is a proof to add to KeepSession, which must be of User: whoever
 	// changes a secret has proven the old one and knows the new one.
 	Renew *Renewal
+	// Session, if not nil, is created.
+	Session *Session
+	// Extend, if not nil, changes a session.
+	Extend *Extension
 	// Basis, if not nil, must still be valid.
 	Basis *Basis
-	Reset []ThrottleKey
+	// Returned, if not nil, is the country and day of a text message whose code came back.
+	Returned *Toll
+	Reset    []ThrottleKey
 	// Forgive subtracts one failure from counters: a replay of the last accepted code is
 	// not a guess.
 	Forgive  []ThrottleKey

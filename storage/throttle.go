@@ -7,7 +7,7 @@ import (
 
 // ThrottleKey identifies a counter of consecutive failures.
 type ThrottleKey struct {
-	Bucket  string // "factor", "password", "device", "passwordless", "client_secret"
+	Bucket  string // see package mfa/throttle
 	Subject []byte // keyed hash of a user ID, of an unknown identifier, or of a client and a network
 }
 
@@ -66,10 +66,20 @@ type AddressThrottle struct {
 type Refusal struct {
 	Bucket string    // "": the exchange is spent, unknown or out of attempts
 	Until  time.Time // when the next attempt is allowed; zero: never
+	Since  time.Time // of Waits only: when the wait began
 	// First marks the first refusal of this wait, across servers. Only this one goes
 	// to the audit trail.
 	First bool
 }
+
+// RefusedError is an ErrConflict because of a counter.
+type RefusedError struct{ Refusal }
+
+// Error implements error.
+func (e *RefusedError) Error() string { return "storage: counter " + e.Bucket + " refuses" }
+
+// Is reports whether target is ErrConflict.
+func (e *RefusedError) Is(target error) bool { return target == ErrConflict }
 
 // Throttles bounds guessing across servers and restarts.
 type Throttles interface {

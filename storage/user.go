@@ -58,8 +58,11 @@ type Identifier struct {
 	Kind       IdentifierKind
 	Value      string
 	VerifiedAt time.Time // zero: not verified
-	CreatedAt  time.Time
-	UpdatedAt  time.Time
+	// ExpiresAt is when an unverified identifier is dropped. From then until it is swept, a
+	// new identifier of the value replaces it. Zero: never.
+	ExpiresAt time.Time
+	CreatedAt time.Time
+	UpdatedAt time.Time
 }
 
 // Account is a user with everything a login needs, in one read.
@@ -90,7 +93,10 @@ type NewUser struct {
 
 // UserChange replaces what is not nil.
 type UserChange struct {
-	ID         UserID
+	ID UserID
+	// Was, unless zero, must still be the user's UpdatedAt; Now must be later. ErrConflict:
+	// another change came first.
+	Was        time.Time
 	Status     *UserStatus
 	MFAEnabled *bool
 	Roles      *[]string
@@ -113,6 +119,7 @@ type NamesChange struct {
 	Drop   []IdentifierID
 	Add    []Identifier
 	Verify []IdentifierID // become verified, unless they are
+	Keep   []IdentifierID // lose their expiry
 }
 
 // FactorsChange replaces authenticators of a user.
@@ -129,14 +136,35 @@ type UserFilter struct {
 	Limit int    // 1..1000
 }
 
-// Users stores users.
+// UserSearch selects users. Within a list any value matches; the lists are combined by And,
+// or by Or if Any is set. A nil list is not a condition; without one every user matches.
+type UserSearch struct {
+	IDs            []UserID
+	Emails, Phones []string // canonical
+	Statuses       []UserStatus
+	Any            bool
+	After          UserID // exclusive; empty: from the first
+	Limit          int    // 1..1000
+	Now            time.Time
+}
+
+// UsersFound is one page of a search, in the order of user IDs.
+type UsersFound struct {
+	Accounts []Account
+	Total    int  // on all pages
+	More     bool // after this page
+}
+
+// Users stores users. Lookups by identifier ignore expired ones.
 type Users interface {
 	// CreateUser adds a user. ErrConflict: the ID or an identifier is taken.
 	CreateUser(ctx context.Context, u NewUser) error
 	// Account returns a user by ID. ErrNotFound: there is none.
 	Account(ctx context.Context, id UserID) (Account, error)
 	// AccountByIdentifier returns a user by one canonical identifier value.
-	AccountByIdentifier(ctx context.Context, value string) (Account, error)
+	AccountByIdentifier(ctx context.Context, value string, now time.Time) (Account, error)
+	// AccountByIdentifierID returns a user by the ID of an identifier.
+	AccountByIdentifierID(ctx context.Context, id IdentifierID, now time.Time) (Account, error)
 	// AccountByAuthenticator returns the user who enrolled one of these authenticators.
 	AccountByAuthenticator(ctx context.Context, ids ...AuthenticatorID) (Account, error)
 	// UpdateUser changes a user. ErrNotFound: there is none.
@@ -145,10 +173,12 @@ type Users interface {
 	DeleteUser(ctx context.Context, id UserID, events []Event) error
 	// ListUsers returns users in the order of their IDs.
 	ListUsers(ctx context.Context, f UserFilter) ([]User, error)
+	// SearchUsers returns one page of users, in two statements.
+	SearchUsers(ctx context.Context, s UserSearch) (UsersFound, error)
 	// AddIdentifier attaches a name. ErrConflict: it is taken.
 	AddIdentifier(ctx context.Context, i Identifier, events []Event) error
 	// VerifyIdentifier marks a name as proven.
 	VerifyIdentifier(ctx context.Context, id IdentifierID, now time.Time, events []Event) error
 	// DeleteIdentifier detaches a name from its user.
-	DeleteIdentifier(ctx context.Context, user UserID, id IdentifierID, events []Event) error
+	DeleteIdentifier(ctx context.Context, user UserID, id IdentifierID, events []Event, messages []Message) error
 }

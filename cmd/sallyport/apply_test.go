@@ -184,7 +184,7 @@ func TestApplyIsIdempotent(t *testing.T) {
 	if err != nil || client.Name != "Store" || !client.UpdatedAt.After(client.CreatedAt) {
 		t.Errorf("client = %+v, %v", client, err)
 	}
-	account, err := h.Store.AccountByIdentifier(t.Context(), "alice")
+	account, err := h.Users.Named(t.Context(), "alice")
 	if err != nil || len(account.Identifiers) != 2 || account.User.Status != storage.UserActive {
 		t.Errorf("account = %+v, %v", account.User, err)
 	}

@@ -109,7 +109,7 @@ func (o *fixture) account(name string) storage.Account {
 	var a storage.Account
 	o.withServer(func(h *server.Server) {
 		var err error
-		if a, err = h.Store.AccountByIdentifier(o.Context(), name); err != nil {
+		if a, err = h.Users.Named(o.Context(), name); err != nil {
 			o.Fatal(err)
 		}
 	})

@@ -10,6 +10,7 @@ import (
 	"sallyport/cmd/sallyport/server"
 	"sallyport/cmd/sallyport/servertest"
 	"sallyport/mfa"
+	"sallyport/provider/apikeys"
 	"sallyport/web/admin"
 )
 
@@ -27,7 +28,7 @@ func (s *trial) callAdmin(method, path, body string) string {
 // setPassword sets a new password for Nora and returns the body of the response.
 func (s *trial) setPassword(plain string) string {
 	s.Helper()
-	account, err := s.open().Store.AccountByIdentifier(s.Context(), "nora")
+	account, err := s.open().Users.Named(s.Context(), "nora")
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -37,7 +38,7 @@ func (s *trial) setPassword(plain string) string {
 // passwordHash returns the stored hash of Nora's password after she has signed in.
 func passwordHash(s *trial) string {
 	s.open().signIn("own", "nora")
-	account, err := s.Store.AccountByIdentifier(s.Context(), "nora")
+	account, err := s.Users.Named(s.Context(), "nora")
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -130,4 +131,22 @@ func (o *trialSource) limits() map[string]effect {
 			return s.auditTrail(mfa.EventClientFailed)
 		}},
 	}
+}
+
+// streambirdJWT returns how long the JWT of a new session of the Streambird dialect is valid.
+func (s *trial) streambirdJWT() string {
+	s.open()
+	_, secret, err := s.APIKeys.Create(s.Context(), mfa.Caller{}, apikeys.Operator(),
+		apikeys.Draft{Name: "trial", Dialects: []string{apikeys.DialectStreambird}, Verbs: []string{apikeys.VerbRead, apikeys.VerbWrite}})
+	if err != nil {
+		s.Fatal(err)
+	}
+	call := func(path, body string) object {
+		return s.read(s.send("POST", "/v1/auth"+path, "application/json", body, "Authorization", "Bearer "+secret))
+	}
+	user := call("/users/create", `{"email":"una@example.com"}`)["user_id"]
+	app := call("/totps/create", fmt.Sprintf(`{"user_id":"%s"}`, user))["secret"].(string)
+	proven := call("/totps/verify", fmt.Sprintf(`{"user_id":"%s","totp":"%s","session_expires_in":60}`, user, s.appCode(s.clock.Now(), app)))
+	c := s.jwtPart(proven["session_jwt"], 1)
+	return fmt.Sprint(c["exp"].(float64)-c["iat"].(float64), " s")
 }

@@ -237,6 +237,7 @@ func (o *trialSource) lifetimes() map[string]effect {
 			s.clock.Move(25 * time.Minute)
 			return b.authorize()
 		}},
+		"lifetimes.streambird_jwt": {value: "5m", want: "300 s", show: (*trial).streambirdJWT},
 		"lifetimes.exchange": {value: "60s", want: "invalid_exchange", show: func(s *trial) string {
 			login := s.open().signIn("strict", "vera")
 			exchange := s.call(login, "/initiate", "method", "totp", "usage", "second")["exchange"].(object)["exchange_id"]

@@ -3,7 +3,7 @@
 // part to oidc-client-ts, as those libraries do.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
 import { closeBrowser, code, codeAt, stage, visit } from './lib.mjs';
 
@@ -79,6 +79,22 @@ after(async () => {
 
 const call = (tab, ...args) => tab.evaluate((all) => window.call(...all), args);
 const query = (tab) => Object.fromEntries(new URL(tab.url()).searchParams);
+
+// sent waits for the next code to an address and returns it; seen counts those that came before.
+const seen = new Map();
+async function sent(tab, address) {
+  const before_ = seen.get(address) ?? 0;
+  for (let tries = 0; tries < 300; tries++) {
+    const lines = existsSync(stage.outbox) ? readFileSync(stage.outbox, 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line)) : [];
+    const codes = lines.filter((m) => m.recipient === address && m.template === 'code').map((m) => m.code);
+    if (codes.length > before_) {
+      seen.set(address, codes.length);
+      return codes.at(-1);
+    }
+    await tab.waitForTimeout(100);
+  }
+  return assert.fail(`no code was sent to ${address}`);
+}
 
 // arrive waits until the tab is at a page of the shop.
 const arrive = async (tab, origin, name) => {
@@ -231,6 +247,71 @@ for (const [where, origin] of Object.entries(stage.origins)) {
     await call(tab, 'PUT', `/verification-actions-srv/setup/users/friendlyname/TOTP/${track}`, { sub, friendly_name: 'phone' });
     await tab.evaluate((id) => window.submit(`/login-srv/precheck/continue/${id}`, { track_id: id }), track);
     assert.equal((await end(tab, origin, always)).profile.acr, 'aal2');
+  }));
+
+  test(`a code by mail is set up in a login, then the second factor: ${where} origin`, () => visit({}, async (tab) => {
+    const user = take('plain');
+    const address = `${user.username}.${where}@mail.example`;
+    await password(tab, await begin(tab, origin, always), user);
+    await arrive(tab, origin, 'mfa');
+    const { track_id: setup, sub: own } = query(tab);
+    const asked = await call(tab, 'POST', `/verification-actions-srv/setup/email/initiation/${setup}`, { sub: own, email: address });
+    const done = await call(tab, 'POST', '/verification-actions-srv/setup/email/verification',
+      { exchange_id: asked.data.exchange_id.exchange_id, pass_code: await sent(tab, address) });
+    assert.equal(done.data.enrolled, true, JSON.stringify(done));
+    await tab.evaluate((id) => window.submit(`/login-srv/precheck/continue/${id}`, { track_id: id }), setup);
+    await end(tab, origin, always);
+
+    await tab.context().clearCookies();
+    const requestId = await begin(tab, origin, always);
+    await password(tab, requestId, user);
+    await arrive(tab, origin, 'mfa');
+    const { track_id: track, sub } = query(tab);
+    const list = await call(tab, 'POST', '/verification-srv/v2/setup/public/configured/list', { sub, request_id: requestId });
+    const [{ type, mediums: [medium] }] = list.data.configured_list;
+    assert.deepEqual([type, medium.text.endsWith('@mail.example'), medium.text.includes(user.username)], ['EMAIL', true, false]);
+    const begun = await call(tab, 'POST', '/verification-srv/v2/authenticate/initiate/EMAIL',
+      { usage_type: 'MULTIFACTOR_AUTHENTICATION', request_id: requestId, sub, medium_id: medium.id, type: 'EMAIL', processingType: 'CODE' });
+    assert.equal(begun.data?.medium_text, medium.text, JSON.stringify(begun));
+    const again = await call(tab, 'POST', '/verification-srv/v2/authenticate/initiate/EMAIL',
+      { usage_type: 'MULTIFACTOR_AUTHENTICATION', request_id: requestId, sub, medium_id: medium.id, type: 'EMAIL' });
+    assert.deepEqual([again.status, again.error.error], [429, 'too many messages']);
+    const right = await call(tab, 'POST', '/verification-srv/v2/authenticate/authenticate/EMAIL',
+      { exchange_id: begun.data.exchange_id.exchange_id, type: 'EMAIL', pass_code: await sent(tab, address) });
+    assert.equal(right.success, true, JSON.stringify(right));
+    await tab.evaluate((id) => window.submit(`/login-srv/precheck/continue/${id}`, { track_id: id }), track);
+    const { profile } = await end(tab, origin, always);
+    assert.deepEqual([profile.acr, profile.amr], ['aal2', ['mfa', 'otp', 'pwd']]);
+  }));
+
+  test(`a code by text message is set up by a signed-in user, then signs in: ${where} origin`, () => visit({}, async (tab) => {
+    const user = take('plain');
+    const number = where === 'same' ? '+14152222222' : '+14152222223';
+    await password(tab, await begin(tab, origin, off), user);
+    const { access, profile } = await end(tab, origin, off);
+    const asked = await call(tab, 'POST', '/verification-srv/v2/setup/initiate/sms', { verification_type: 'sms', mobile_number: number }, access);
+    assert.equal(asked.data?.medium_text.startsWith('+14'), true, JSON.stringify(asked));
+    const done = await call(tab, 'POST', '/verification-srv/v2/setup/enroll/sms', { sub: profile.sub,
+      exchange_id: asked.data.exchange_id.exchange_id, verification_type: 'sms', pass_code: await sent(tab, number) });
+    assert.equal(done.data.enrolled, true, JSON.stringify(done));
+
+    await tab.context().clearCookies();
+    const requestId = await begin(tab, origin, off);
+    const list = await call(tab, 'POST', '/verification-srv/v2/setup/public/configured/list', { email: user.email, request_id: requestId });
+    assert.deepEqual(list.data.configured_list.map((m) => [m.type, m.mediums[0].text]), [['SMS', 'SMS']]);
+    const begun = await call(tab, 'POST', '/verification-srv/authentication/sms/initiation',
+      { usage_type: 'INITIAL_AUTHENTICATION', request_id: requestId, medium_id: list.data.configured_list[0].mediums[0].id });
+    const options = { exchange_id: begun.data.exchange_id.exchange_id, type: 'SMS' };
+    const right = await sent(tab, number);
+    const wrong = await call(tab, 'POST', '/verification-srv/authentication/sms/verification', { ...options, pass_code: right === '000000' ? '000001' : '000000' });
+    assert.deepEqual([wrong.status, wrong.error.error], [417, 'invalid pass_code']);
+    await call(tab, 'POST', '/verification-srv/authentication/sms/verification', { ...options, pass_code: right });
+    const replayed = await call(tab, 'POST', '/verification-srv/authentication/sms/verification', { ...options, pass_code: right });
+    assert.equal(replayed.error.error, 'invalid exchange_id');
+    await tab.evaluate((o) => window.submit('/login-srv/verification/login', o),
+      { requestId, verificationType: 'SMS', sub: begun.data.sub, status_id: begun.data.status_id });
+    const ended = await end(tab, origin, off);
+    assert.deepEqual([ended.profile.acr, ended.profile.amr, ended.profile.sub], ['aal1', ['otp', 'sms'], profile.sub]);
   }));
 
   test(`a login without a navigation before it, and every refusal in JSON: ${where} origin`, () => visit({}, async (tab) => {

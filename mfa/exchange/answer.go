@@ -140,8 +140,8 @@ func (v *Verifier) compare(ctx context.Context, caller mfa.Caller, t try, s mfa.
 	switch code := mfa.CodeOf(err); code {
 	case "":
 		return proof, err
-	case mfa.Replayed:
-		return mfa.Proof{}, v.noteReplay(ctx, caller, t)
+	case mfa.Replayed, mfa.PasscodeExpired:
+		return mfa.Proof{}, v.noteReplay(ctx, caller, t, code)
 	case mfa.InvalidPasscode, mfa.InvalidCredentials:
 		if failure := v.noteFailure(ctx, caller, t, code); failure != nil {
 			return mfa.Proof{}, &mfa.Error{Code: code, Err: failure}

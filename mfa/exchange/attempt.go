@@ -46,15 +46,17 @@ func (v *Verifier) newTry(caller mfa.Caller, r response) try {
 }
 
 // bucketOf returns the bucket that a usage counts in; "": none. Attempts that need only a name
-// never count in the bucket of second factors. An enrolment counts in none: its secret is
-// shown to the caller.
+// never count in the bucket of second factors, nor do codes of backends, which anyone has them
+// send. An enrolment counts in none if its secret is shown to the caller.
 func bucketOf(i mfa.Info, usage string) string {
 	switch {
-	case usage == mfa.UsageEnroll:
+	case usage == mfa.UsageEnroll && !i.Sends:
 		return ""
 	case i.Bucket == throttle.Password:
 		return throttle.Password
-	case usage != mfa.UsageSecond:
+	case usage == mfa.UsageBackend && i.Sends:
+		return throttle.Passwordless
+	case usage != mfa.UsageSecond && usage != mfa.UsageEnroll && usage != mfa.UsageBackend:
 		return throttle.Passwordless
 	}
 	return throttle.Factor

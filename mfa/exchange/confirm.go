@@ -77,6 +77,8 @@ func (v *Verifier) addConfirmation(spend *storage.Spend, caller mfa.Caller, acco
 	}
 	move.From, move.User, move.Usage = storage.StatusInitiated, proof.User, mfa.UsageEnroll
 	spend.Status = &move
+	// The code came back from the address, which is verified if it is also a name of the user.
+	spend.Verify = v.unverified(account, account.Authenticator(proof.Authenticator), spend.Now)
 	spend.Messages = v.message(caller, account, notice.FactorEnrolled, map[string]string{"method": move.Method})
 }
 

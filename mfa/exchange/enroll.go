@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -29,6 +30,8 @@ type NewFactor struct {
 	Method string
 	Name   string // "": none
 	Shape  mfa.Shape
+	// Address is where an Addressed method is to send codes, as typed.
+	Address string
 }
 
 // Enrolling is an enrolment to be confirmed by a first right code.
@@ -40,14 +43,16 @@ type Enrolling struct {
 	Handout       mfa.Handout
 	Authenticator storage.AuthenticatorID
 	Text          string
+	Address       string        // where its codes are sent, as the user named it; "": nowhere
+	Pause         time.Duration // until another code can be sent; 0 if returned by Enrollment
 }
 
 // Enroll creates a pending authenticator. It returns ReauthenticationRequired without a fresh
-// proof (see CheckFresh), NotConfigured, AlreadyEnrolled, or InvalidRequest for the name or
-// the shape.
+// proof (see CheckFresh), NotConfigured, AlreadyEnrolled, InvalidRequest for the name or the
+// shape and, for an address, InvalidIdentifier, AddressNotAllowed or TooManyMessages.
 func (v *Verifier) Enroll(ctx context.Context, caller mfa.Caller, e Enrollee, n NewFactor) (Enrolling, error) {
 	enroller, ok := v.methods[n.Method].(mfa.Enroller)
-	if !ok || e.login != nil && !e.login.allows(v, enroller.Info()) {
+	if !ok || !enroller.Info().Enrolls || e.login != nil && !e.login.allows(v, enroller.Info()) {
 		return Enrolling{}, &mfa.Error{Code: mfa.NotConfigured}
 	}
 	if err := v.checkFresh(e, 0); err != nil {
@@ -61,7 +66,7 @@ func (v *Verifier) Enroll(ctx context.Context, caller mfa.Caller, e Enrollee, n 
 	if v.atLimit(*account, n.Method) {
 		return Enrolling{}, &mfa.Error{Code: mfa.AlreadyEnrolled}
 	}
-	a, handout, err := newAuthenticator(ctx, enroller, labelOf(account), n.Shape)
+	a, handout, err := newAuthenticator(ctx, enroller, labelOf(account), n)
 	if mfa.CodeOf(err) != "" {
 		return Enrolling{}, err
 	}
@@ -72,25 +77,34 @@ func (v *Verifier) Enroll(ctx context.Context, caller mfa.Caller, e Enrollee, n 
 	a.ID, a.UserID = storage.AuthenticatorID(storage.Random128(v.random)), account.User.ID
 	a.Method, a.Name, a.Origin, a.State = n.Method, name, e.owner.Origin, storage.AuthenticatorPending
 	a.CreatedAt, a.UpdatedAt, a.ExpiresAt = now, now, now.Add(v.o.EnrollTTL)
-	s, err := v.enrollmentStatus(caller, e, a)
+	stored, err := v.enrollment(ctx, caller, e, a)
 	if err != nil {
 		return Enrolling{}, err
 	}
-	started := v.journal.Event(caller, e.owner.Event(mfa.EventEnrollmentStarted, n.Method, a.ID))
-	err = v.store.Enroll(ctx, storage.Enrollment{Authenticator: a, Status: s, Events: []storage.Event{started}})
+	stored.Events = []storage.Event{v.journal.Event(caller, e.owner.Event(mfa.EventEnrollmentStarted, n.Method, a.ID))}
+	err = v.store.Enroll(ctx, stored)
+	if refused, ok := errors.AsType[*storage.RefusedError](err); ok {
+		return Enrolling{}, v.tooManyMessages(n.Method, refused.Refusal, now)
+	}
 	if errors.Is(err, storage.ErrConflict) && e.login != nil {
 		return Enrolling{}, v.conflictError(*e.login, nil)
 	}
 	if err != nil {
 		return Enrolling{}, fmt.Errorf("store enrolment: %w", err)
 	}
+	s := stored.Status
+	pause, err := v.pause(ctx, stored.Sends, false, now)
+	if err != nil {
+		return Enrolling{}, err
+	}
 	return Enrolling{Exchange: s.Exchange, Status: s.ID, Method: n.Method, ExpiresAt: s.ExpiresAt, Handout: handout,
-		Authenticator: a.ID, Text: cmp.Or(name, n.Method)}, nil
+		Authenticator: a.ID, Text: v.textOf(a), Address: v.AddressOf(a), Pause: pause}, nil
 }
 
-// enrollmentStatus returns the status that expects the first code of an authenticator.
-func (v *Verifier) enrollmentStatus(caller mfa.Caller, e Enrollee, a storage.Authenticator) (storage.Status, error) {
-	account := &e.owner.Account
+// enrollment returns a pending authenticator with the status that expects its first code and,
+// for an address, the message with that code.
+func (v *Verifier) enrollment(ctx context.Context, caller mfa.Caller, e Enrollee, a storage.Authenticator) (storage.Enrollment, error) {
+	account, out := &e.owner.Account, storage.Enrollment{Authenticator: a}
 	s := storage.Status{ID: storage.StatusID(storage.Random128(v.random)), Exchange: storage.ExchangeID(storage.Random128(v.random)),
 		ClientID: e.owner.Client, UserID: a.UserID, Authenticator: a.ID, Method: a.Method, Usage: mfa.UsageEnroll,
 		Browser: v.browser(caller), State: storage.StatusInitiated, CreatedAt: a.CreatedAt, ExpiresAt: a.ExpiresAt}
@@ -100,13 +114,35 @@ func (v *Verifier) enrollmentStatus(caller mfa.Caller, e Enrollee, a storage.Aut
 		data.Sub = v.maskUser(*e.login, a.UserID)
 	} else {
 		// Another session of the same user can not confirm this enrolment.
-		data.State, data.Basis = mfa.State(e.owner.Session), v.basis(e.owner)
+		data.Session, data.Basis = e.owner.Session, v.basis(e.owner)
+	}
+	if m, ok := v.methods[a.Method].(mfa.Addressed); ok {
+		with := *account
+		with.Authenticators = append(slices.Clone(account.Authenticators), a)
+		begun, err := m.Begin(ctx, mfa.Attempt{Account: &with, Authenticator: &a, Usage: mfa.UsageEnroll, Locale: caller.Locale, Now: a.CreatedAt})
+		if err != nil {
+			return out, err
+		}
+		data.State = begun.State
+		if begun.Message != nil {
+			data.Message, out.Messages, out.Toll = begun.Message.ID, []storage.Message{*begun.Message}, begun.Toll
+			out.Sends = v.counters(caller, recipient{method: a.Method, address: begun.Message.Recipient, user: a.UserID})
+		}
 	}
 	var err error
 	if s.Data, err = json.Marshal(data); err != nil {
-		return s, fmt.Errorf("write status: %w", err)
+		return out, fmt.Errorf("write status: %w", err)
 	}
-	return s, nil
+	out.Status = s
+	return out, nil
+}
+
+// textOf returns the label of an authenticator: its name, its masked address, or its method.
+func (v *Verifier) textOf(a storage.Authenticator) string {
+	if m, ok := v.methods[a.Method].(mfa.Addressed); ok && a.Name == "" {
+		return mfa.MaskAddress(m.AddressOf(a))
+	}
+	return cmp.Or(a.Name, a.Method)
 }
 
 // Enrollment returns a pending enrolment again, and EnrollmentExpired if it has ended.
@@ -123,7 +159,8 @@ func (v *Verifier) Enrollment(ctx context.Context, caller mfa.Caller, e Enrollee
 	if err != nil {
 		return Enrolling{}, fmt.Errorf("hand out %s: %w", s.Method, err)
 	}
-	return Enrolling{Exchange: exchange, Method: s.Method, ExpiresAt: s.ExpiresAt, Handout: h, Authenticator: a.ID, Text: cmp.Or(a.Name, s.Method)}, nil
+	return Enrolling{Exchange: exchange, Method: s.Method, ExpiresAt: s.ExpiresAt, Handout: h, Authenticator: a.ID,
+		Text: v.textOf(*a), Address: v.AddressOf(*a)}, nil
 }
 
 // pendingEnrollment returns the pending enrolment of an exchange, with the current account.
@@ -152,7 +189,7 @@ func (v *Verifier) belongsTo(e Enrollee, s storage.Status, user storage.UserID) 
 	if e.login != nil {
 		return v.ofRequest(s, e.login.Request.ID) && user == e.login.Request.Subject
 	}
-	return len(s.RequestHash) == 0 && user == e.owner.Account.User.ID && seal.Equal(string(v.dataOf(s).State), string(e.owner.Session))
+	return len(s.RequestHash) == 0 && user == e.owner.Account.User.ID && seal.Equal(string(v.dataOf(s).Session), string(e.owner.Session))
 }
 
 // atLimit reports whether an account holds maxPerMethod authenticators of a method.
@@ -166,13 +203,17 @@ func (v *Verifier) atLimit(a storage.Account, method string) bool {
 	return n >= maxPerMethod
 }
 
-// newAuthenticator returns a pending authenticator of a shape.
-func newAuthenticator(ctx context.Context, m mfa.Enroller, label string, s mfa.Shape) (storage.Authenticator, mfa.Handout, error) {
-	if s == (mfa.Shape{}) {
+// newAuthenticator returns a pending authenticator of a shape, or of an address.
+func newAuthenticator(ctx context.Context, m mfa.Enroller, label string, n NewFactor) (storage.Authenticator, mfa.Handout, error) {
+	if m, ok := m.(mfa.Addressed); ok && n.Shape == (mfa.Shape{}) {
+		a, err := m.EnrollAddress(n.Address)
+		return a, mfa.Handout{}, err
+	}
+	if n.Shape == (mfa.Shape{}) {
 		return m.Enroll(ctx, label)
 	}
 	if m, ok := m.(mfa.Shaper); ok {
-		return m.EnrollShaped(ctx, label, s)
+		return m.EnrollShaped(ctx, label, n.Shape)
 	}
 	return storage.Authenticator{}, mfa.Handout{}, &mfa.Error{Code: mfa.InvalidRequest}
 }

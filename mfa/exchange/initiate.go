@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,6 +27,7 @@ type Initiation struct {
 	ExpiresAt time.Time
 	Sub, Text string // masked subject; label of the authenticator
 	Challenge mfa.Challenge
+	Pause     time.Duration // until another code can be sent
 }
 
 // Initiate starts a try, to be continued by Verify. For an unknown identifier it is a decoy,
@@ -38,7 +40,7 @@ func (v *Verifier) Initiate(ctx context.Context, caller mfa.Caller, p Login, c C
 	if err := v.o.Admit.Spend(caller, budget.Initiations, 1); err != nil {
 		return Initiation{}, err
 	}
-	n, challenge, err := v.newStatus(ctx, caller, p, t)
+	n, begun, err := v.newStatus(ctx, caller, p, t)
 	if err != nil {
 		return Initiation{}, err
 	}
@@ -46,7 +48,10 @@ func (v *Verifier) Initiate(ctx context.Context, caller mfa.Caller, p Login, c C
 		return Initiation{}, err
 	}
 	n.MaxNames = p.share(maxLoginNames)
-	err = v.store.Initiate(ctx, n, n.Status.CreatedAt)
+	err = v.initiate(ctx, n, p.Request.Subject == "")
+	if mfa.CodeOf(err) != "" {
+		return Initiation{}, err
+	}
 	if errors.Is(err, storage.ErrConflict) {
 		return Initiation{}, v.conflictError(p, n.Name)
 	}
@@ -55,8 +60,12 @@ func (v *Verifier) Initiate(ctx context.Context, caller mfa.Caller, p Login, c C
 	}
 	v.initiations.Add(1)
 	s := n.Status
-	return Initiation{Exchange: s.Exchange, Status: s.ID, ExpiresAt: s.ExpiresAt, Sub: v.maskUser(p, t.subject.user),
-		Text: t.text, Challenge: challenge}, nil
+	pause, err := v.pause(ctx, n.Sends, p.Request.Subject == "", s.CreatedAt)
+	if err != nil {
+		return Initiation{}, err
+	}
+	return Initiation{Exchange: s.Exchange, Status: s.ID, ExpiresAt: s.CreatedAt.Add(v.ttl(begun)), Sub: v.maskUser(p, t.subject.user),
+		Text: t.text, Challenge: begun.Challenge, Pause: pause}, nil
 }
 
 // conflictError explains why storage did not add a status, or a name, to a request.
@@ -70,41 +79,75 @@ func (v *Verifier) conflictError(p Login, name []byte) error {
 // statusData is stored sealed in a Status: whom failures count for, the masked subject, and
 // the state of the method.
 type statusData struct {
-	Subject []byte         `json:"whom,omitempty"`
-	Name    []byte         `json:"name,omitempty"`
-	User    storage.UserID `json:"user,omitempty"`
-	Sub     string         `json:"sub,omitempty"`
-	State   mfa.State      `json:"state,omitempty"`
-	Basis   *storage.Basis `json:"basis,omitempty"` // of an enrolment outside a login
+	Subject []byte            `json:"whom,omitempty"`
+	Name    []byte            `json:"name,omitempty"`
+	User    storage.UserID    `json:"user,omitempty"`
+	Sub     string            `json:"sub,omitempty"`
+	State   mfa.State         `json:"state,omitempty"`
+	Message storage.MessageID `json:"message,omitempty"` // that was sent
+	Device  map[string]string `json:"device,omitempty"`  // of the user, as a backend describes it
+	Codes   []string          `json:"codes,omitempty"`   // recovery codes of a backend's enrolment
+	// Of an enrolment outside a login:
+	Session storage.SessionID `json:"session,omitempty"`
+	Basis   *storage.Basis    `json:"basis,omitempty"`
 }
 
-func (v *Verifier) newStatus(ctx context.Context, caller mfa.Caller, p Login, t target) (storage.NewStatus, mfa.Challenge, error) {
+// ttl returns how long a try that a method began is valid.
+func (v *Verifier) ttl(b mfa.Begun) time.Duration { return cmp.Or(b.TTL, v.o.ExchangeTTL) }
+
+// add adds what a method began to a status.
+func (d *statusData) add(n *storage.NewStatus, b mfa.Begun) {
+	d.State = b.State
+	if b.Message != nil {
+		d.Message = b.Message.ID
+		n.Messages, n.Toll = append(n.Messages, *b.Message), b.Toll
+	}
+}
+
+func (v *Verifier) newStatus(ctx context.Context, caller mfa.Caller, p Login, t target) (storage.NewStatus, mfa.Begun, error) {
 	now := v.now()
-	challenge, state, err := t.method.Begin(ctx, t.attempt(caller, now))
+	begun, err := t.method.Begin(ctx, t.attempt(caller, now))
 	if err != nil {
-		return storage.NewStatus{}, nil, err
+		return storage.NewStatus{}, mfa.Begun{}, err
 	}
 	s := storage.Status{ID: storage.StatusID(storage.Random128(v.random)), Exchange: storage.ExchangeID(storage.Random128(v.random)),
 		Request: p.Request.ID, ClientID: p.Request.ClientID, Method: t.info.Name, Usage: t.usage, State: storage.StatusInitiated,
-		CreatedAt: now, ExpiresAt: now.Add(v.o.ExchangeTTL), Browser: v.browser(caller)}
+		CreatedAt: now, ExpiresAt: now.Add(v.ttl(begun)), Browser: v.browser(caller)}
 	if t.account != nil {
 		s.UserID = t.account.User.ID
 	}
 	if t.authenticator != nil {
 		s.Authenticator = t.authenticator.ID
 	}
-	s.Data, err = json.Marshal(statusData{Subject: t.subject.hash, Name: t.subject.name, User: t.subject.user, Sub: v.maskUser(p, t.subject.user), State: state})
-	if err != nil {
-		return storage.NewStatus{}, nil, fmt.Errorf("write status: %w", err)
+	// A caller who does not own the login must not end the owner's try.
+	n := storage.NewStatus{MaxInitiations: p.share(v.o.MaxInitiations), Supersede: p.Detached == nil}
+	data := statusData{Subject: t.subject.hash, Name: t.subject.name, User: t.subject.user, Sub: v.maskUser(p, t.subject.user)}
+	data.add(&n, begun)
+	if t.info.Sends {
+		s.ExpiresAt = s.ExpiresAt.Add(lateness)
+		n.Sends = v.counters(caller, v.recipientOf(p, t, begun))
 	}
-	var events []storage.Event
+	if s.Data, err = json.Marshal(data); err != nil {
+		return storage.NewStatus{}, mfa.Begun{}, fmt.Errorf("write status: %w", err)
+	}
+	n.Status = s
 	if v.verdict(p).Need != mfa.NeedFirst {
 		about := storage.Event{UserID: t.subject.user, ClientID: p.Request.ClientID, Detail: map[string]string{"method": t.info.Name, "usage": t.usage}}
-		events = []storage.Event{v.event(caller, about, mfa.EventMFAInitiated, mfa.OutcomeOK, "")}
+		n.Events = []storage.Event{v.event(caller, about, mfa.EventMFAInitiated, mfa.OutcomeOK, "")}
 	}
-	// A caller who does not own the login must not end the owner's try.
-	return storage.NewStatus{Status: s, MaxInitiations: p.share(v.o.MaxInitiations), Supersede: p.Detached == nil,
-		Events: events}, challenge, nil
+	return n, begun, nil
+}
+
+// recipientOf returns who gets the code of a try in a login.
+func (v *Verifier) recipientOf(p Login, t target, b mfa.Begun) recipient {
+	r := recipient{method: t.info.Name, name: v.digest(p.Identifier)}
+	if b.Message != nil {
+		r.address = b.Message.Recipient
+	}
+	if p.Request.Subject != "" && t.account != nil {
+		r.user, r.proven = t.account.User.ID, true // only confirmed authenticators are offered
+	}
+	return r
 }
 
 func (t target) attempt(caller mfa.Caller, now time.Time) mfa.Attempt {

@@ -30,11 +30,15 @@ func (v *Verifier) recoveryNotice(caller mfa.Caller, t try, proof mfa.Proof) []s
 	return v.message(caller, t.attempt.Account, notice.RecoveryUsed, data)
 }
 
-// noteReplay logs a right code that was used before, and uncounts it: it was no guess.
-func (v *Verifier) noteReplay(ctx context.Context, caller mfa.Caller, t try) error {
-	refusal := &mfa.Error{Code: mfa.Replayed}
+// noteReplay logs a right code that was used before or has expired, and uncounts it: it was no
+// guess.
+func (v *Verifier) noteReplay(ctx context.Context, caller mfa.Caller, t try, code mfa.Code) error {
+	refusal, kind := &mfa.Error{Code: code}, mfa.EventMFAReplayed
+	if code != mfa.Replayed {
+		kind = t.failedEvent
+	}
 	s := storage.Spend{Now: t.attempt.Now, Forgive: t.userCounter(),
-		Events: []storage.Event{v.event(caller, t.about, mfa.EventMFAReplayed, mfa.OutcomeRefused, string(mfa.Replayed))}}
+		Events: []storage.Event{v.event(caller, t.about, kind, mfa.OutcomeRefused, string(code))}}
 	if err := v.store.Spend(ctx, s); err != nil {
 		refusal.Err = fmt.Errorf("forgive replay: %w", err)
 	}
@@ -44,7 +48,7 @@ func (v *Verifier) noteReplay(ctx context.Context, caller mfa.Caller, t try) err
 // checkDisabled returns Locked where every authenticator that could respond is disabled. Only
 // a caller who has proven the first factor learns that; others get InvalidPasscode.
 func (v *Verifier) checkDisabled(t try) error {
-	if t.attempt.Usage != mfa.UsageSecond || t.attempt.Account == nil {
+	if t.attempt.Usage != mfa.UsageSecond && t.attempt.Usage != mfa.UsageBackend || t.attempt.Account == nil {
 		return nil
 	}
 	off := false

@@ -14,7 +14,8 @@ type Option struct {
 	Method        string
 	Authenticator storage.AuthenticatorID
 	Name          string // chosen by the user; shown after the first factor only
-	Text          string // the label to show: Name or the method
+	Text          string // the label to show: Name, the masked address, or the method
+	Address       string // masked, where codes are sent; after the first factor only
 	Info          mfa.Info
 	aliases       []storage.AuthenticatorID // its pseudonyms, until a user is identified
 }
@@ -45,8 +46,8 @@ func (v *Verifier) Options(p Login) []Option {
 				continue
 			}
 			o := Option{Method: i.Name, Authenticator: a.ID, Text: i.Name, Info: i}
-			if identified && a.Name != "" {
-				o.Name, o.Text = a.Name, a.Name
+			if identified {
+				o.Name, o.Text, o.Address = a.Name, v.textOf(a), v.MaskedAddress(a)
 			}
 			if b, ok := storage.Bytes(a.ID); ok && name != nil {
 				o.aliases = v.pseudonyms(p.Request, name, b)

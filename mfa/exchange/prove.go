@@ -58,6 +58,9 @@ func (v *Verifier) Prove(ctx context.Context, caller mfa.Caller, p Login, c Choi
 // openOrCreate returns the open status of an exchange, or a new one without an exchange.
 func (v *Verifier) openOrCreate(ctx context.Context, caller mfa.Caller, p Login, t target, exchange storage.ExchangeID) (openStatus, error) {
 	if exchange == "" {
+		if t.info.Sends { // Initiate sends what the response is to
+			return openStatus{}, &mfa.Error{Code: mfa.InvalidExchange}
+		}
 		n, _, err := v.newStatus(ctx, caller, p, t)
 		return openStatus{exchange: n.Status.Exchange, new: &n, state: v.dataOf(n.Status).State, last: v.o.MaxAttempts == 1}, err
 	}
@@ -77,9 +80,5 @@ func (v *Verifier) openOrCreate(ctx context.Context, caller mfa.Caller, p Login,
 
 // openStatusOf returns a stored status as an openStatus.
 func (v *Verifier) openStatusOf(s storage.Status, exchange storage.ExchangeID) openStatus {
-	open := openStatus{exchange: exchange, last: s.Attempts+1 >= v.o.MaxAttempts}
-	if s.Usage != mfa.UsageEnroll { // there State is the session
-		open.state = v.dataOf(s).State
-	}
-	return open
+	return openStatus{exchange: exchange, last: s.Attempts+1 >= v.o.MaxAttempts, state: v.dataOf(s).State}
 }

@@ -46,7 +46,7 @@ func TestPseudonymsOfANameNeverRepeat(t *testing.T) {
 			}
 		}
 	}
-	account, err := h.Store.AccountByIdentifier(context.Background(), "grace")
+	account, err := h.Users.Named(context.Background(), "grace")
 	mfatest.Want(t, "account", err, "")
 	for _, a := range account.Authenticators {
 		if seen[string(a.ID)] != "" {

@@ -21,7 +21,7 @@ func (v *Verifier) spend(caller mfa.Caller, t try, proof mfa.Proof, event *stora
 	about.UserID = proof.User
 	about.Detail = maps.Clone(about.Detail)
 	about.Detail["authenticator"] = string(proof.Authenticator)
-	s := storage.Spend{Now: t.attempt.Now, Reset: t.resetKeys(), Messages: v.recoveryNotice(caller, t, proof),
+	s := storage.Spend{Now: t.attempt.Now, Reset: t.resetKeys(), Returned: proof.Returned, Messages: v.recoveryNotice(caller, t, proof),
 		Events: []storage.Event{v.event(caller, about, kind, mfa.OutcomeOK, "")}}
 	if proof.Spend.Authenticator != "" {
 		s.Credential = &proof.Spend
@@ -49,7 +49,7 @@ func (v *Verifier) settle(ctx context.Context, caller mfa.Caller, t try, proof m
 		return err
 	}
 	if code == mfa.Replayed {
-		return v.noteReplay(ctx, caller, t)
+		return v.noteReplay(ctx, caller, t, mfa.Replayed)
 	}
 	return &mfa.Error{Code: cmp.Or(code, otherwise)}
 }

@@ -26,6 +26,7 @@ type Store interface {
 	storage.Statuses
 	storage.Throttles
 	storage.Steps
+	Message(ctx context.Context, id storage.MessageID) (storage.Message, error)
 }
 
 // Options of a Verifier. Zero values mean the defaults in the comments.

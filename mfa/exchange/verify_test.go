@@ -164,7 +164,7 @@ func TestDisallowedUsagesAreNotConfigured(t *testing.T) {
 	mfatest.Want(t, "bob", h.SignIn(id, mfatest.OtherEmail, "another harbour at dusk"), "")
 	_, err = h.Initiate(id, "", exchange.Choice{Method: "totp"})
 	mfatest.Want(t, "who enrolled none", err, mfa.NotConfigured)
-	ada, err := h.Store.AccountByIdentifier(context.Background(), mfatest.Email)
+	ada, err := h.Users.Named(context.Background(), mfatest.Email)
 	mfatest.Want(t, "read", err, "")
 	for _, a := range ada.Authenticators {
 		_, err = h.Initiate(h.SignedIn(), "", exchange.Choice{Method: "totp", Authenticator: a.ID})

@@ -61,17 +61,17 @@ func (m *Approval) Info() mfa.Info {
 }
 
 // Begin creates a challenge to approve, for unknown users too.
-func (m *Approval) Begin(_ context.Context, a mfa.Attempt) (mfa.Challenge, mfa.State, error) {
+func (m *Approval) Begin(_ context.Context, a mfa.Attempt) (mfa.Begun, error) {
 	id := storage.Random128(m.Random)
 	c, err := json.Marshal(id)
 	if err != nil {
-		return nil, nil, fmt.Errorf("write challenge: %w", err)
+		return mfa.Begun{}, fmt.Errorf("write challenge: %w", err)
 	}
 	s, err := json.Marshal(approvalState{ID: id, Until: a.Now.Add(approvalLate)})
 	if err != nil {
-		return nil, nil, fmt.Errorf("write state: %w", err)
+		return mfa.Begun{}, fmt.Errorf("write state: %w", err)
 	}
-	return c, s, nil
+	return mfa.Begun{Challenge: c, State: s}, nil
 }
 
 // Parse refuses anything but an empty object.

@@ -5,6 +5,7 @@ package methodtest
 
 import (
 	"context"
+	"encoding/json"
 	"reflect"
 	"slices"
 	"testing"
@@ -21,8 +22,9 @@ type Fixture struct {
 	Other  *storage.Account
 	Usage  string // of the attempts; "": second
 	Now    time.Time
-	// Answer returns a right response of a user to a challenge. It is called once for each
-	// response, as devices may count.
+	// Answer returns a right response of a user to a challenge or, for a method that sends a
+	// message, to that message as JSON. It is called once for each response, as devices may
+	// count.
 	Answer func(t *testing.T, who *storage.Account, c mfa.Challenge, at time.Time) mfa.Response
 	// Wrong returns a well-formed response that is wrong for all users.
 	Wrong func(t *testing.T, c mfa.Challenge) mfa.Response
@@ -71,11 +73,18 @@ func (f Fixture) attempt(who *storage.Account) mfa.Attempt {
 
 func (f Fixture) begin(t *testing.T, a mfa.Attempt) (mfa.Challenge, mfa.State) {
 	t.Helper()
-	c, s, err := f.Method.Begin(context.Background(), a)
+	begun, err := f.Method.Begin(context.Background(), a)
 	if err != nil {
 		t.Fatalf("Begin: %v", err)
 	}
-	return c, s
+	if begun.Message == nil {
+		return begun.Challenge, begun.State
+	}
+	c, err := json.Marshal(begun.Message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, begun.State
 }
 
 func (f Fixture) finish(a mfa.Attempt, s mfa.State, r mfa.Response) (mfa.Proof, error) {
@@ -86,7 +95,7 @@ func (f Fixture) finish(a mfa.Attempt, s mfa.State, r mfa.Response) (mfa.Proof, 
 func (f Fixture) requireRefusal(t *testing.T, what string, err error) {
 	t.Helper()
 	switch mfa.CodeOf(err) {
-	case mfa.InvalidPasscode, mfa.InvalidCredentials, mfa.Replayed:
+	case mfa.InvalidPasscode, mfa.InvalidCredentials, mfa.Replayed, mfa.PasscodeExpired:
 	default:
 		t.Errorf("%s: got %v, want a refusal", what, err)
 	}

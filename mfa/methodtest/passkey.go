@@ -50,20 +50,20 @@ func (p *Passkey) Info() mfa.Info {
 }
 
 // Begin returns a random challenge.
-func (p *Passkey) Begin(_ context.Context, a mfa.Attempt) (mfa.Challenge, mfa.State, error) {
+func (p *Passkey) Begin(_ context.Context, a mfa.Attempt) (mfa.Begun, error) {
 	random := make([]byte, 32)
 	if _, err := io.ReadFull(p.Random, random); err != nil {
-		return nil, nil, fmt.Errorf("make challenge: %w", err)
+		return mfa.Begun{}, fmt.Errorf("make challenge: %w", err)
 	}
 	c, err := json.Marshal(random)
 	if err != nil {
-		return nil, nil, fmt.Errorf("write challenge: %w", err)
+		return mfa.Begun{}, fmt.Errorf("write challenge: %w", err)
 	}
 	s, err := json.Marshal(passkeyState{Challenge: random, Until: a.Now.Add(passkeyLate)})
 	if err != nil {
-		return nil, nil, fmt.Errorf("write state: %w", err)
+		return mfa.Begun{}, fmt.Errorf("write state: %w", err)
 	}
-	return c, s, nil
+	return mfa.Begun{Challenge: c, State: s}, nil
 }
 
 // Parse returns InvalidRequest for anything but a response of a passkey.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/backend"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/password"
 	"sallyport/mfa/selfservice"
@@ -35,11 +36,17 @@ const (
 	OtherEmail = "bob@example.com"
 )
 
-// New returns a Fixture over an empty database.
+// New returns a Fixture over an empty SQLite database.
 func New(t *testing.T) *Fixture {
 	t.Helper()
+	return NewAt(t, "")
+}
+
+// NewAt is New over the empty database of a DSN.
+func NewAt(t *testing.T, dsn string) *Fixture {
+	t.Helper()
 	h := &Fixture{T: t, Clock: NewClock(time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC)), Caller: mfa.Caller{Browser: "browser-a", UserAgent: "test", CorrelationID: "c-1", Locale: "en"}}
-	h.Services = Open(t, Options{Now: h.Now,
+	h.Services = Open(t, Options{Now: h.Now, DSN: dsn,
 		Password: password.Options{Memory: 64, Time: 1, Parallel: 2, Queue: 100, Wait: time.Minute}})
 	h.Open(exchange.Options{Product: "Sallyport", AddressMax: -1})
 	return h
@@ -49,6 +56,8 @@ func New(t *testing.T) *Fixture {
 func (h *Fixture) Open(o exchange.Options, more ...mfa.Method) {
 	h.Verifier = exchange.NewVerifier(h.Store, h.Keyring, h.Journal, h.Now, rand.Reader, o, append([]mfa.Method{h.Password, h.TOTP, h.Recovery}, more...)...)
 	h.Accounts = selfservice.New(h.Store, h.Verifier, h.Password, h.Journal, h.Now, rand.Reader, "Sallyport")
+	h.Backend = backend.New(h.Store, h.Verifier, h.Sessions, h.Users, h.Journal, h.Now, rand.Reader, backend.Options{
+		MatchCodes: []string{backend.MatchIP, backend.MatchUserAgent}, MatchSessions: []string{backend.MatchIP}, Product: "Sallyport"})
 }
 
 // CreateAda creates a user with a password, TOTP and three recovery codes.

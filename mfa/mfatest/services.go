@@ -13,7 +13,9 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/audit"
+	"sallyport/mfa/backend"
 	"sallyport/mfa/exchange"
+	"sallyport/mfa/passcode"
 	"sallyport/mfa/password"
 	"sallyport/mfa/recovery"
 	"sallyport/mfa/selfservice"
@@ -32,8 +34,10 @@ type Options struct {
 	Algs     []string         // algorithms of the signing keys; nil: ES256. RSA keys are slow to create
 	Options  exchange.Options // without a Product: Sallyport
 	Password password.Options
-	Log      *slog.Logger // nil: discarded
-	DSN      string       // of an empty database; "": a SQLite file
+	Log      *slog.Logger                             // nil: discarded
+	DSN      string                                   // of an empty database; "": a SQLite file
+	Codes    bool                                     // the Verifier sends codes by mail and text message
+	Toll     func(number string) (storage.Toll, bool) // of text messages; nil: see passcode.Options
 }
 
 // Services are those of a server, over a database that is removed after the test and with
@@ -49,6 +53,7 @@ type Services struct {
 	Accounts *selfservice.Accounts
 	Sessions *session.Registry
 	Users    *users.Registry
+	Backend  *backend.Service
 
 	t testing.TB
 }
@@ -84,10 +89,18 @@ func Open(t testing.TB, m Options) *Services {
 	r.Password = password.New(r.Keyring, rand.Reader, m.Password)
 	r.TOTP = totp.New(rand.Reader, m.Options.Product, totp.Options{})
 	r.Recovery = recovery.New(r.Store, rand.Reader)
-	r.Verifier = exchange.NewVerifier(r.Store, r.Keyring, r.Journal, m.Now, rand.Reader, m.Options, r.Password, r.TOTP, r.Recovery)
+	methods := []mfa.Method{r.Password, r.TOTP}
+	if m.Codes {
+		o := passcode.Options{Product: m.Options.Product}
+		mail := passcode.NewEmail(r.Keyring, rand.Reader, o)
+		o.Toll = m.Toll
+		methods = append(methods, mail, passcode.NewSMS(r.Keyring, rand.Reader, o))
+	}
+	r.Verifier = exchange.NewVerifier(r.Store, r.Keyring, r.Journal, m.Now, rand.Reader, m.Options, append(methods, r.Recovery)...)
 	r.Accounts = selfservice.New(r.Store, r.Verifier, r.Password, r.Journal, m.Now, rand.Reader, m.Options.Product)
 	r.Sessions = session.New(r.Store, r.Keyring, r.Journal, m.Now, rand.Reader, session.Options{})
 	r.Users = users.New(r.Store, r.Keyring, r.Password, r.TOTP, r.Journal, m.Now, rand.Reader)
+	r.Backend = backend.New(r.Store, r.Verifier, r.Sessions, r.Users, r.Journal, m.Now, rand.Reader, backend.Options{})
 	return r
 }
 

@@ -30,11 +30,12 @@ const (
 	FactorRemoved   = "factor_removed"     // "method", may have "name"
 	RecoveryRenewed = "recovery_codes_renewed"
 	PasswordChanged = "password_changed"
+	AddressRemoved  = "address_removed" // "address"
 )
 
 // Templates returns every template.
 func Templates() []string {
-	return []string{Code, RecoveryUsed, FactorLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged}
+	return []string{Code, RecoveryUsed, FactorLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged, AddressRemoved}
 }
 
 // ttl is how long delivery of a notice is tried.

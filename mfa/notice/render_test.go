@@ -33,7 +33,7 @@ func newRenderer(t *testing.T) *notice.Renderer {
 // values returns what every template may show, each with a text that no template has.
 func values() map[string]string {
 	return map[string]string{"product": "Harbour", "time": "2026-11-29T15:04:05Z", "code": "31415926", "minutes": "7",
-		"method": "totp", "name": "Nora's phone", "left": "4"}
+		"method": "totp", "name": "Nora's phone", "left": "4", "address": "ada@example.com"}
 }
 
 // shown are the values that a message must show, by template.
@@ -45,6 +45,7 @@ var shown = map[string][]string{
 	notice.FactorRemoved:   {"Authenticator"},
 	notice.RecoveryRenewed: nil,
 	notice.PasswordChanged: nil,
+	notice.AddressRemoved:  {"ada@example.com"},
 }
 
 func TestEveryMessageShowsItsValues(t *testing.T) {
@@ -112,12 +113,15 @@ func TestAMissingValueIsAnError(t *testing.T) {
 	r := newRenderer(t)
 	for _, template := range notice.Templates() {
 		for _, kind := range notice.Kinds() {
-			for _, key := range []string{"product", "time", "code", "minutes", "method"} {
+			for _, key := range []string{"product", "time", "code", "minutes", "method", "address"} {
 				data := values()
 				delete(data, key)
 				needed := key == "product" || slices.Contains([]string{"code", "minutes"}, key) == (template == notice.Code)
 				if key == "method" {
 					needed = strings.HasPrefix(template, "factor_")
+				}
+				if key == "address" {
+					needed = template == notice.AddressRemoved
 				}
 				if _, err := r.Render(kind, template, "en", data); (err != nil) != needed {
 					t.Errorf("%s %s without %s: %v", kind, template, key, err)

@@ -124,8 +124,8 @@ func parseResponse(r mfa.Response) (string, error) {
 }
 
 // Begin does nothing: a password needs no challenge.
-func (p *Method) Begin(context.Context, mfa.Attempt) (mfa.Challenge, mfa.State, error) {
-	return nil, nil, nil
+func (p *Method) Begin(context.Context, mfa.Attempt) (mfa.Begun, error) {
+	return mfa.Begun{}, nil
 }
 
 // Finish compares a password and returns InvalidCredentials for a wrong one. Unknown and

@@ -62,8 +62,8 @@ func (m *Method) Parse(_ mfa.Attempt, r mfa.Response) error {
 }
 
 // Begin does nothing: the user has the codes.
-func (m *Method) Begin(context.Context, mfa.Attempt) (mfa.Challenge, mfa.State, error) {
-	return nil, nil, nil
+func (m *Method) Begin(context.Context, mfa.Attempt) (mfa.Begun, error) {
+	return mfa.Begun{}, nil
 }
 
 // Finish compares the code with all unused ones. It returns InvalidPasscode if it is none of them.
@@ -106,15 +106,45 @@ func (m *Method) Codes(n int) ([]string, error) {
 	return out, nil
 }
 
+// NewCodes returns n new codes in canonical form, of letters and digits in groups of these
+// lengths together. InvalidRequest for a length that Canonical does not accept.
+func NewCodes(random io.Reader, n int, groups []int) ([]string, error) {
+	const letters = "0123456789abcdefghijklmnopqrstuvwxyz"
+	length := 0
+	for _, g := range groups {
+		length += g
+	}
+	if length != 10 && length != 12 {
+		return nil, &mfa.Error{Code: mfa.InvalidRequest}
+	}
+	out := make([]string, 0, n)
+	for range n {
+		code := make([]byte, length)
+		for i := range code {
+			c, err := mfa.Uniform(random, uint32(len(letters)))
+			if err != nil {
+				return nil, fmt.Errorf("make recovery codes: %w", err)
+			}
+			code[i] = letters[c]
+		}
+		out = append(out, string(code))
+	}
+	return out, nil
+}
+
+// SetOf returns a set of canonical codes for a user, to be stored.
+func SetOf(id storage.AuthenticatorID, user storage.UserID, codes []string, now time.Time) storage.RecoverySet {
+	return storage.RecoverySet{Codes: codes, Authenticator: storage.Authenticator{ID: id, UserID: user, Method: Name,
+		State: storage.AuthenticatorActive, Data: setData(len(codes)), CreatedAt: now, UpdatedAt: now}}
+}
+
 // NewSet returns a set of n new codes for a user, to be stored.
 func (m *Method) NewSet(n int, user storage.UserID, now time.Time) (storage.RecoverySet, error) {
 	codes, err := m.Codes(n)
 	if err != nil {
 		return storage.RecoverySet{}, err
 	}
-	return storage.RecoverySet{Codes: codes, Authenticator: storage.Authenticator{
-		ID: storage.AuthenticatorID(storage.Random128(m.random)), UserID: user, Method: Name, Origin: "login",
-		State: storage.AuthenticatorActive, Data: setData(n), CreatedAt: now, UpdatedAt: now}}, nil
+	return SetOf(storage.AuthenticatorID(storage.Random128(m.random)), user, codes, now), nil
 }
 
 // setData returns the data of a set of codes, from which mfa.UsesLeft counts.

@@ -12,6 +12,7 @@ import (
 type Held struct {
 	ID         storage.AuthenticatorID
 	Name       string
+	Address    string // masked, where codes are sent; "": none
 	Info       mfa.Info
 	Shape      mfa.Shape
 	Left       int64 // uses left, if they are limited (recovery codes)
@@ -28,7 +29,7 @@ func (a *Accounts) Held(account storage.Account) []Held {
 		if !ok || x.State == storage.AuthenticatorPending {
 			continue
 		}
-		h := Held{ID: x.ID, Name: x.Name, Info: i, Left: mfa.UsesLeft(x), Disabled: x.State == storage.AuthenticatorDisabled,
+		h := Held{ID: x.ID, Name: x.Name, Address: a.verifier.MaskedAddress(x), Info: i, Left: mfa.UsesLeft(x), Disabled: x.State == storage.AuthenticatorDisabled,
 			CreatedAt: x.CreatedAt, LastUsedAt: x.LastUsedAt}
 		if a.verifier.Shapes(x.Method) != nil && json.Unmarshal(x.Data, &h.Shape) != nil {
 			h.Shape = mfa.Shape{}

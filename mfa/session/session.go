@@ -64,8 +64,17 @@ func (s *Registry) Load(ctx context.Context, token string) (*SignedIn, error) {
 	if !ok {
 		return nil, nil
 	}
+	return s.live(ctx, storage.FromBytes[storage.SessionID](raw), func(x storage.Session) bool { return x.Generation == int64(generation) })
+}
+
+// ByID is Load by the ID of a session, for callers who need not prove that they hold it.
+func (s *Registry) ByID(ctx context.Context, id storage.SessionID) (*SignedIn, error) {
+	return s.live(ctx, id, func(storage.Session) bool { return true })
+}
+
+func (s *Registry) live(ctx context.Context, id storage.SessionID, accept func(storage.Session) bool) (*SignedIn, error) {
 	now := s.now()
-	session, account, err := s.store.Session(ctx, storage.FromBytes[storage.SessionID](raw), now)
+	session, account, err := s.store.Session(ctx, id, now)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil
 	}
@@ -73,7 +82,7 @@ func (s *Registry) Load(ctx context.Context, token string) (*SignedIn, error) {
 		return nil, fmt.Errorf("read session: %w", err)
 	}
 	idle := !session.IdleUntil.IsZero() && !session.IdleUntil.After(now)
-	if session.Generation != int64(generation) || idle || !account.User.In() {
+	if idle || !account.User.In() || !accept(session) {
 		return nil, nil
 	}
 	s.markSeen(session, now)

@@ -18,9 +18,20 @@ const (
 	Address      = "address"
 )
 
+// Buckets of messages with codes.
+const (
+	Send        = "send"         // pauses between codes to an address
+	SendHour    = "send_hour"    // codes to an address, or for a typed name, in an hour
+	SendAddress = "send_address" // codes to an address in an hour that others than its owner request
+	SendCaller  = "send_caller"  // codes that a user requests in an hour
+	SendNetwork = "send_network" // codes that a network requests in an hour, before a user is identified
+	SendBackend = "send_backend" // codes that backends send to an address in ten minutes
+	SendCountry = "send_country" // text messages to a country on a day (storage.Toll)
+)
+
 // Buckets returns every bucket.
 func Buckets() []string {
-	return []string{Password, Device, Factor, Passwordless, ClientSecret, Address}
+	return []string{Password, Device, Factor, Passwordless, ClientSecret, Address, Send, SendHour, SendAddress, SendCaller, SendNetwork, SendBackend, SendCountry}
 }
 
 // How long idle counters are kept. Counters of unknown names are kept as long as those of
@@ -40,8 +51,21 @@ func Schedule(bucket string) storage.Schedule {
 		s.Cap, s.Forget = 15*time.Minute, forgetPassword
 	case Passwordless:
 		s.Cap, s.Max, s.Forget = time.Hour, 100, forgetPasswordless
+	case Send:
+		s.Free, s.Cap, s.Forget = 0, time.Minute, time.Hour
+	case SendHour, SendAddress, SendCaller:
+		return within(5, time.Hour)
+	case SendNetwork:
+		return within(20, time.Hour)
+	case SendBackend:
+		return within(10, 10*time.Minute)
 	default:
 		s.Cap, s.Max = time.Hour, 100
 	}
 	return s
+}
+
+// within allows n messages in a window, and the next one a window after the last.
+func within(n int, window time.Duration) storage.Schedule {
+	return storage.Schedule{Free: n - 1, First: window, Cap: window, Forget: window, Fixed: true}
 }

@@ -109,7 +109,7 @@ func (t *Method) parse(a mfa.Attempt, r mfa.Response) (string, error) {
 	if len(candidates) == 0 && len(code) == t.defaults.Digits {
 		return code, nil
 	}
-	if a.Usage != mfa.UsageSecond && a.Usage != mfa.UsageEnroll && slices.Contains(codeLengths, len(code)) {
+	if a.Usage != mfa.UsageSecond && a.Usage != mfa.UsageEnroll && a.Usage != mfa.UsageBackend && slices.Contains(codeLengths, len(code)) {
 		return code, nil
 	}
 	for _, c := range candidates {
@@ -121,8 +121,8 @@ func (t *Method) parse(a mfa.Attempt, r mfa.Response) (string, error) {
 }
 
 // Begin does nothing: the app shows codes at any time.
-func (t *Method) Begin(context.Context, mfa.Attempt) (mfa.Challenge, mfa.State, error) {
-	return nil, nil, nil
+func (t *Method) Begin(context.Context, mfa.Attempt) (mfa.Begun, error) {
+	return mfa.Begun{}, nil
 }
 
 // Finish compares a code with the steps around now of each candidate, always computing all.
@@ -147,7 +147,7 @@ func (t *Method) Finish(_ context.Context, a mfa.Attempt, _ mfa.State, r mfa.Res
 		if step > 0 && proof == nil {
 			i := t.Info()
 			proof = &mfa.Proof{User: a.Account.User.ID, Authenticator: c.ID, Kinds: i.Kinds, AMR: i.AMR,
-				Spend: storage.CredentialSpend{User: a.Account.User.ID, Authenticator: c.ID, Step: step}}
+				Spend: storage.CredentialSpend{User: a.Account.User.ID, Authenticator: c.ID, Step: step, Confirm: confirmable(a, c)}}
 		}
 	}
 	switch {
@@ -181,7 +181,7 @@ func (t *Method) match(c storage.Authenticator, code string, now time.Time) (int
 }
 
 // candidates returns the authenticators whose codes are accepted: the one of the attempt, or
-// any of the user's. A pending one is accepted for its own enrolment only.
+// any of the user's. A pending one is accepted for its own enrolment, and from a backend.
 func (t *Method) candidates(a mfa.Attempt) []storage.Authenticator {
 	if a.Account == nil || a.Account.User.Status == storage.UserDisabled {
 		return nil
@@ -192,7 +192,7 @@ func (t *Method) candidates(a mfa.Attempt) []storage.Authenticator {
 	}
 	var out []storage.Authenticator
 	for _, x := range a.Account.Authenticators {
-		if x.Method != Name || x.State != want || x.UserID != a.Account.User.ID {
+		if x.Method != Name || x.State != want && !confirmable(a, x) || x.UserID != a.Account.User.ID {
 			continue
 		}
 		if a.Authenticator == nil && a.Usage == mfa.UsageEnroll || a.Authenticator != nil && a.Authenticator.ID != x.ID {
@@ -201,6 +201,12 @@ func (t *Method) candidates(a mfa.Attempt) []storage.Authenticator {
 		out = append(out, x)
 	}
 	return out
+}
+
+// confirmable reports whether a backend's code may confirm a pending authenticator: one that
+// backends created, before it expires.
+func confirmable(a mfa.Attempt, x storage.Authenticator) bool {
+	return a.Usage == mfa.UsageBackend && x.Origin == mfa.OriginBackend && x.State == storage.AuthenticatorPending && x.ExpiresAt.After(a.Now)
 }
 
 // codeOfStep returns the code of a step (RFC 4226 section 5.3).

@@ -18,9 +18,9 @@ type Fault struct {
 	Err   error
 }
 
-// Faults returns the errors that Create would return for a draft, except IdentifierTaken. It
-// creates nothing.
-func (u *Registry) Faults(d Draft) []Fault {
+// Faults returns the errors that Create would return for a draft, except IdentifierTaken, or
+// Amendment for the draft of an existing user with identifiers have. It creates nothing.
+func (u *Registry) Faults(d Draft, have ...storage.Identifier) []Fault {
 	var out []Fault
 	try := func(field string, d Draft, check func(Draft) error) {
 		if err := check(d); err != nil {
@@ -30,7 +30,7 @@ func (u *Registry) Faults(d Draft) []Fault {
 	if _, ok := storage.Bytes(d.ID); !ok && d.ID != "" {
 		out = append(out, Fault{"id", errUserID})
 	}
-	names := func(d Draft) error { _, err := u.identifiers(d, "", u.now()); return err }
+	names := func(d Draft) error { _, err := u.identifiers(d, have, "", u.now()); return err }
 	try("username", Draft{Username: cmp.Or(d.Username, "x")}, names)
 	try("email", Draft{Username: "x", Email: d.Email}, names)
 	try("phone_number", Draft{Username: "x", Phone: d.Phone}, names)
@@ -111,7 +111,7 @@ func (u *Registry) amendNames(a *Amendment) error {
 	if d.Username+d.Email+d.Phone == "" {
 		return nil
 	}
-	wanted, err := u.identifiers(d, a.Account.User.ID, u.now())
+	wanted, err := u.identifiers(d, a.Account.Identifiers, a.Account.User.ID, u.now())
 	if err != nil {
 		return err
 	}

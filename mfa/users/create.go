@@ -3,9 +3,11 @@ package users
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"sallyport/mfa"
@@ -31,6 +33,7 @@ type Draft struct {
 	Roles                        []string // for applications; nil keeps those of an existing user
 	Profile                      map[string]any
 	MFAEnabled                   bool
+	Metadata                     json.RawMessage    // of a backend
 	Status                       storage.UserStatus // "": active
 }
 
@@ -40,6 +43,7 @@ var errUserID = &mfa.Error{Code: mfa.InvalidRequest, Err: errors.New("not 32 low
 type Store interface {
 	storage.Users
 	recovery.Store
+	DeleteAuthenticator(ctx context.Context, r storage.Removal) error
 	Waits(ctx context.Context, keys []storage.ThrottleKey, now time.Time) ([]storage.Refusal, error)
 	SessionsOf(ctx context.Context, user storage.UserID, now time.Time) ([]storage.Session, error)
 }
@@ -61,37 +65,45 @@ func New(store Store, keyring *seal.Keyring, password *password.Method, totp *to
 	return &Registry{store: store, keyring: keyring, password: password, totp: totp, product: totp.Product(), journal: journal, now: now, random: random}
 }
 
-// Create creates the user of a draft in one transaction. It returns IdentifierTaken,
-// InvalidIdentifier, InvalidRequest or an error of password.Method.Check.
+// Create creates the user of a draft in one transaction. It returns IdentifierTaken and the
+// errors of New.
 func (u *Registry) Create(ctx context.Context, v mfa.Caller, d Draft) (storage.User, error) {
-	now := u.now()
-	user := storage.User{ID: d.ID, Status: cmp.Or(d.Status, storage.UserActive), MFAEnabled: d.MFAEnabled,
-		Roles: d.Roles, Profile: d.Profile, CreatedAt: now, UpdatedAt: now}
-	if user.ID == "" {
-		user.ID = storage.UserID(storage.Random128(u.random))
-	}
-	if _, ok := storage.Bytes(user.ID); !ok {
-		return storage.User{}, errUserID
-	}
-	n := storage.NewUser{User: user}
-	err := checkRoles(d.Roles)
+	n, err := u.New(ctx, v, d)
 	if err != nil {
 		return storage.User{}, err
 	}
-	if n.Identifiers, err = u.identifiers(d, user.ID, now); err != nil {
-		return storage.User{}, err
-	}
-	if n.Authenticators, n.RecoveryCodes, err = u.authenticators(ctx, d, user.ID, now); err != nil {
-		return storage.User{}, err
-	}
-	n.Events = []storage.Event{u.journal.Event(v, storage.Event{Kind: mfa.EventUserCreated, UserID: user.ID})}
 	if err = u.store.CreateUser(ctx, n); err != nil {
 		return storage.User{}, mfa.Refuse("create user", err, storage.ErrConflict, mfa.IdentifierTaken)
 	}
-	return user, nil
+	return n.User, nil
 }
 
-func (u *Registry) identifiers(d Draft, user storage.UserID, now time.Time) ([]storage.Identifier, error) {
+// New returns the user of a draft, to be stored. It returns InvalidIdentifier, InvalidRequest
+// or an error of password.Method.Check.
+func (u *Registry) New(ctx context.Context, v mfa.Caller, d Draft) (storage.NewUser, error) {
+	now := u.now()
+	n := storage.NewUser{User: storage.User{ID: d.ID, Status: cmp.Or(d.Status, storage.UserActive), MFAEnabled: d.MFAEnabled,
+		Roles: d.Roles, Profile: d.Profile, Metadata: d.Metadata, CreatedAt: now, UpdatedAt: now}}
+	if n.User.ID == "" {
+		n.User.ID = storage.UserID(storage.Random128(u.random))
+	}
+	if _, ok := storage.Bytes(n.User.ID); !ok {
+		return n, errUserID
+	}
+	err := checkRoles(d.Roles)
+	if err != nil {
+		return n, err
+	}
+	if n.Identifiers, err = u.identifiers(d, nil, n.User.ID, now); err != nil {
+		return n, err
+	}
+	n.Authenticators, n.RecoveryCodes, err = u.authenticators(ctx, d, n.User.ID, now)
+	n.Events = []storage.Event{u.journal.Event(v, storage.Event{Kind: mfa.EventUserCreated, UserID: n.User.ID})}
+	return n, err
+}
+
+// identifiers returns the identifiers of a draft. Those the user has need not be possible.
+func (u *Registry) identifiers(d Draft, have []storage.Identifier, user storage.UserID, now time.Time) ([]storage.Identifier, error) {
 	var out []storage.Identifier
 	for _, x := range []struct {
 		typed    string
@@ -107,6 +119,11 @@ func (u *Registry) identifiers(d Draft, user storage.UserID, now time.Time) ([]s
 		}
 		if kind != x.kind {
 			return nil, &mfa.Error{Code: mfa.InvalidIdentifier, Err: fmt.Errorf("%s given where %s belongs", kind, x.kind)}
+		}
+		if !slices.ContainsFunc(have, func(i storage.Identifier) bool { return i.Value == value }) {
+			if err := mfa.CheckNew(kind, value); err != nil {
+				return nil, err
+			}
 		}
 		i := storage.Identifier{ID: storage.IdentifierID(storage.TimeOrdered(now, u.random)), UserID: user, Kind: kind,
 			Value: value, CreatedAt: now, UpdatedAt: now}

@@ -39,7 +39,7 @@ func TestCreatingUsers(t *testing.T) {
 			}
 		})
 	}
-	a, err := h.Store.AccountByIdentifier(context.Background(), "+491701234567")
+	a, err := h.Users.Named(context.Background(), "+491701234567")
 	if err != nil || len(a.Authenticators) != 3 || len(a.Identifiers) != 3 {
 		t.Errorf("found by phone: %+v (%v), want three names and three authenticators", a, err)
 	}

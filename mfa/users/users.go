@@ -32,7 +32,12 @@ func (u *Registry) Find(ctx context.Context, who string) (storage.Account, error
 	if err != nil {
 		return storage.Account{}, &mfa.Error{Code: mfa.UserNotFound}
 	}
-	a, err := u.store.AccountByIdentifier(ctx, name)
+	return u.Named(ctx, name)
+}
+
+// Named returns a user by a canonical identifier, and UserNotFound if there is none.
+func (u *Registry) Named(ctx context.Context, name string) (storage.Account, error) {
+	a, err := u.store.AccountByIdentifier(ctx, name, u.now())
 	return a, mfa.Refuse("read user", err, storage.ErrNotFound, mfa.UserNotFound)
 }
 
@@ -72,9 +77,9 @@ type Summary struct {
 // Summary returns the summary of a user.
 func (u *Registry) Summary(ctx context.Context, a storage.Account) (Summary, error) {
 	now, id := u.now(), a.User.ID
-	waits, err := u.store.Waits(ctx, u.throttleKeys(a), now)
+	waits, err := u.Waits(ctx, a)
 	if err != nil {
-		return Summary{}, fmt.Errorf("read waits: %w", err)
+		return Summary{}, err
 	}
 	sessions, err := u.store.SessionsOf(ctx, id, now)
 	if err != nil {
@@ -84,7 +89,13 @@ func (u *Registry) Summary(ctx context.Context, a storage.Account) (Summary, err
 	if err != nil {
 		return Summary{}, fmt.Errorf("read recovery codes: %w", err)
 	}
-	return Summary{Waits: longestWaits(waits), Sessions: len(sessions), RecoveryCodes: len(codes)}, nil
+	return Summary{Waits: waits, Sessions: len(sessions), RecoveryCodes: len(codes)}, nil
+}
+
+// Waits returns the counters of a user that impose a wait now, one for each bucket.
+func (u *Registry) Waits(ctx context.Context, a storage.Account) ([]storage.Refusal, error) {
+	waits, err := u.store.Waits(ctx, u.throttleKeys(a), u.now())
+	return longestWaits(waits), mfa.Wrap("read waits", err)
 }
 
 // longestWaits returns the longest wait of each bucket, over the counters of the user and of

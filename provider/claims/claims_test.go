@@ -18,6 +18,7 @@ func richAccount() storage.Account {
 		Identifiers: []storage.Identifier{
 			{Kind: storage.Email, Value: "first@example.org"},
 			{Kind: storage.Email, Value: "ada@example.org", VerifiedAt: at},
+			{Kind: storage.Phone, Value: "+4900000", ExpiresAt: at.Add(time.Minute)},
 			{Kind: storage.Phone, Value: "+4912345"},
 			{Kind: storage.Username, Value: "ada"},
 		},

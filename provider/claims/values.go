@@ -9,12 +9,13 @@ func roles(a *storage.Account) any {
 	return a.User.Roles
 }
 
-// Identifier returns the first verified identifier of a kind, or else the first.
+// Identifier returns the first verified identifier of a kind, or else the first that does not
+// expire.
 func Identifier(a *storage.Account, kind storage.IdentifierKind) *storage.Identifier {
 	var first *storage.Identifier
 	for i := range a.Identifiers {
 		id := &a.Identifiers[i]
-		if id.Kind != kind {
+		if id.Kind != kind || !id.ExpiresAt.IsZero() {
 			continue
 		}
 		if !id.VerifiedAt.IsZero() {

@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// TestGuideClientsAreValid: the clients in the guides can be copied unchanged.
+// TestGuideClientsAreValid: the clients and keys in the guides can be copied unchanged.
 func TestGuideClientsAreValid(t *testing.T) {
 	block := regexp.MustCompile("(?ms)^( *)```yaml\n(.*?)```")
-	for _, name := range []string{"docs/desired-state.md", "docs/guides/coming-from-cidaas.md", "docs/guides/native-app.md", "docs/guides/own-login-page.md"} {
+	for _, name := range []string{"docs/desired-state.md", "docs/guides/coming-from-cidaas.md", "docs/guides/coming-from-stytch.md", "docs/guides/native-app.md", "docs/guides/own-login-page.md"} {
 		text, err := os.ReadFile("../../" + name)
 		if err != nil {
 			t.Fatal(err)
@@ -21,8 +21,8 @@ func TestGuideClientsAreValid(t *testing.T) {
 		}
 		for _, b := range found {
 			state := strings.ReplaceAll("\n"+b[2], "\n"+b[1], "\n")
-			if s, err := Parse(name, []byte(state)); err != nil || len(s.Clients) == 0 {
-				t.Errorf("%s: %d clients, %v", name, len(s.Clients), err)
+			if s, err := Parse(name, []byte(state)); err != nil || len(s.Clients)+len(s.APIKeys) == 0 {
+				t.Errorf("%s: %d clients, %d keys, %v", name, len(s.Clients), len(s.APIKeys), err)
 			}
 		}
 	}

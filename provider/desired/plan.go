@@ -48,7 +48,6 @@ type Records struct {
 // Store is the part of storage that planning reads.
 type Store interface {
 	Account(ctx context.Context, id storage.UserID) (storage.Account, error)
-	AccountByIdentifier(ctx context.Context, value string) (storage.Account, error)
 	ListUsers(ctx context.Context, f storage.UserFilter) ([]storage.User, error)
 	ListClients(ctx context.Context) ([]storage.Client, error)
 }
@@ -172,7 +171,15 @@ func newDraft(u *User) users.Draft {
 func (p *planner) user(ctx context.Context, u *User, i int) error {
 	path, d := fmt.Sprintf("users[%d]", i), newDraft(u)
 	twice := p.namedTwice(u, i)
-	faults := p.Users.Faults(d)
+	account, ok, err := p.existing(ctx, u, i)
+	if err != nil {
+		return err
+	}
+	var have []storage.Identifier
+	if account != nil {
+		have = account.Identifiers
+	}
+	faults := p.Users.Faults(d, have...)
 	for _, x := range faults {
 		var e *mfa.Error
 		if errors.As(x.Err, &e) && e.NeedsOperator() {
@@ -180,12 +187,8 @@ func (p *planner) user(ctx context.Context, u *User, i int) error {
 		}
 		p.fault(path+"."+x.Field, p.faultText(x.Err))
 	}
-	if len(faults) > 0 || twice {
+	if len(faults) > 0 || twice || !ok {
 		return nil
-	}
-	account, ok, err := p.existing(ctx, u, i)
-	if err != nil || !ok {
-		return err
 	}
 	switch {
 	case p.o.Single == OnlyNew && account != nil:
@@ -262,12 +265,12 @@ func (p *planner) existing(ctx context.Context, u *User, i int) (account *storag
 		}
 	}
 	for _, n := range namesOf(u) {
-		a, err := p.Store.AccountByIdentifier(ctx, n.name)
-		if errors.Is(err, storage.ErrNotFound) {
+		a, err := p.Users.Named(ctx, n.name)
+		if mfa.CodeOf(err) == mfa.UserNotFound {
 			continue
 		}
 		if err != nil {
-			return nil, false, fmt.Errorf("read user: %w", err)
+			return nil, false, err
 		}
 		switch {
 		case account == nil && u.ID != "":

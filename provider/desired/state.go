@@ -121,7 +121,7 @@ type User struct {
 	Email string `yaml:"email"`
 	// It was proven.
 	EmailVerified bool `yaml:"email_verified"`
-	// International form, `+4915112345678`.
+	// International form, `+4915112345678`. A new one must be possible in its country.
 	Phone string `yaml:"phone_number"`
 	// It was proven.
 	PhoneVerified bool `yaml:"phone_number_verified"`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"sallyport/storage"
 	"sallyport/storage/seal"
@@ -14,14 +15,14 @@ import (
 // identifier and for each authenticator, distinguished by "part". The branch with every type
 // comes first, because PostgreSQL takes the types from there.
 const accountParts = `parts AS (
-	SELECT 3 AS part, CAST(a.id AS text) AS id, a.method AS t1, a.name AS t2, a.origin AS t3, a.state AS t4, a.data AS t5,
+	SELECT 3 AS part, CAST(who.id AS text) AS owner, CAST(a.id AS text) AS id, a.method AS t1, a.name AS t2, a.origin AS t3, a.state AS t4, a.data AS t5,
 		a.secret AS secret, a.counter AS n1, a.last_used_at AS n2, a.expires_at AS n3, a.created_at AS created_at, a.updated_at AS updated_at
 	FROM who JOIN authenticators a ON a.user_id = who.id
 	UNION ALL
-	SELECT 2, CAST(i.id AS text), i.kind, i.value, '', '', '', NULL, i.verified_at, 0, 0, i.created_at, i.updated_at
+	SELECT 2, CAST(who.id AS text), CAST(i.id AS text), i.kind, i.value, '', '', '', NULL, i.verified_at, 0, i.expires_at, i.created_at, i.updated_at
 	FROM who JOIN identifiers i ON i.user_id = who.id
 	UNION ALL
-	SELECT 1, CAST(u.id AS text), u.status, u.profile, u.metadata, u.roles, '', NULL,
+	SELECT 1, CAST(who.id AS text), CAST(u.id AS text), u.status, u.profile, u.metadata, u.roles, '', NULL,
 		CASE WHEN u.mfa_enabled THEN 1 ELSE 0 END, 0, 0, u.created_at, u.updated_at
 	FROM who JOIN users u ON u.id = who.id
 )`
@@ -75,7 +76,7 @@ func (a *accountRows) add() error {
 	case partIdentifier:
 		a.account.Identifiers = append(a.account.Identifiers, storage.Identifier{
 			ID: storage.IdentifierID(a.id), UserID: user, Kind: storage.IdentifierKind(a.t1), Value: string(a.t2),
-			VerifiedAt: a.n1.time(), CreatedAt: a.created.time(), UpdatedAt: a.edited.time(),
+			VerifiedAt: a.n1.time(), ExpiresAt: a.n3.time(), CreatedAt: a.created.time(), UpdatedAt: a.edited.time(),
 		})
 	case partAuthenticator:
 		x := storage.Authenticator{
@@ -151,11 +152,16 @@ func (e *Engine) Account(ctx context.Context, id storage.UserID) (storage.Accoun
 }
 
 // AccountByIdentifier implements storage.Users.
-func (e *Engine) AccountByIdentifier(ctx context.Context, value string) (storage.Account, error) {
+func (e *Engine) AccountByIdentifier(ctx context.Context, value string, now time.Time) (storage.Account, error) {
 	if !plain(value) {
 		return storage.Account{}, storage.ErrNotFound
 	}
-	return e.account(ctx, "SELECT i.user_id FROM identifiers i WHERE i.value = ?", value)
+	return e.account(ctx, "SELECT user_id FROM identifiers WHERE value = ? AND "+unexpired, value, micro(now))
+}
+
+// AccountByIdentifierID implements storage.Users.
+func (e *Engine) AccountByIdentifierID(ctx context.Context, id storage.IdentifierID, now time.Time) (storage.Account, error) {
+	return e.account(ctx, "SELECT user_id FROM identifiers WHERE id = ? AND "+unexpired, ref(id), micro(now))
 }
 
 // AccountByAuthenticator implements storage.Users.
@@ -170,12 +176,12 @@ func (e *Engine) AccountByAuthenticator(ctx context.Context, ids ...storage.Auth
 	return e.account(ctx, "SELECT a.user_id FROM authenticators a WHERE a.id IN ? LIMIT 1", list)
 }
 
-func (e *Engine) account(ctx context.Context, who string, arg any) (storage.Account, error) {
+func (e *Engine) account(ctx context.Context, who string, args ...any) (storage.Account, error) {
 	query := strings.Join([]string{"WITH who (id) AS (", who, "), ", accountParts,
 		" SELECT ", partColumns, " FROM parts", partOrder}, "")
 	var out storage.Account
 	err := e.quick(ctx, "read account", func(q querier) error {
-		a, err := q.withAccount(query, []any{arg})
+		a, err := q.withAccount(query, args)
 		if err == nil {
 			out = *a
 		}

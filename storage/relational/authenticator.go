@@ -38,7 +38,15 @@ func (q querier) putAuthenticators(as []storage.Authenticator, ending string) er
 // Enroll implements storage.Authenticators.
 func (e *Engine) Enroll(ctx context.Context, n storage.Enrollment) error {
 	a := n.Authenticator
-	return e.step(ctx, "enrol", func(q querier) error {
+	return e.counted(ctx, "enrol", sending{n.Sends, n.Toll, a.CreatedAt}, func(q querier) error {
+		if n.Sole {
+			// The lock on the user keeps a confirmation and another enrolment out.
+			err := q.spend(`UPDATE users SET updated_at = updated_at WHERE id = ? AND NOT EXISTS (SELECT 1 FROM authenticators k
+				WHERE k.user_id = users.id AND k.method = ? AND k.origin = ? AND k.state <> 'pending')`, ref(a.UserID), a.Method, clean(a.Origin))
+			if err != nil {
+				return err
+			}
+		}
 		older := `SELECT id FROM authenticators WHERE user_id = ? AND method = ? AND origin = ? AND state = 'pending'`
 		which := []any{ref(a.UserID), a.Method, clean(a.Origin)}
 		err := q.send(`UPDATE statuses SET state = 'superseded' WHERE user_id = ? AND state IN ('initiated', 'last')
@@ -55,7 +63,7 @@ func (e *Engine) Enroll(ctx context.Context, n storage.Enrollment) error {
 		if err := q.putStatus(n.Status); err != nil {
 			return err
 		}
-		return q.putEvents(n.Events)
+		return q.notify(n.Messages, n.Events)
 	})
 }
 

@@ -101,13 +101,13 @@ func (e *Engine) RequestByTrack(ctx context.Context, id storage.TrackID, now tim
 
 func (e *Engine) request(ctx context.Context, column string, hashes [][]byte, identifier string, now time.Time) (storage.AuthRequest, *storage.Account, error) {
 	query := `WITH h AS (SELECT ` + requestColumns + ` FROM auth_requests WHERE ` + column + ` IN ? AND expires_at > ?),
-		who (id) AS (SELECT COALESCE(h.subject, (SELECT i.user_id FROM identifiers i WHERE i.value = ?)) FROM h), ` + accountParts + `
+		who (id) AS (SELECT COALESCE(h.subject, (SELECT user_id FROM identifiers WHERE value = ? AND ` + unexpired + `)) FROM h), ` + accountParts + `
 		SELECT ` + requestHead + `, ` + partColumns + ` FROM h LEFT JOIN parts ON TRUE` + partOrder
 	var row requestRow
 	var account *storage.Account
 	err := e.quick(ctx, "read request", func(q querier) error {
 		var err error
-		account, err = q.withAccount(query, []any{hashes, micro(now), identifier}, row.dest()...)
+		account, err = q.withAccount(query, []any{hashes, micro(now), identifier, micro(now)}, row.dest()...)
 		return err
 	})
 	if err != nil {

@@ -200,6 +200,36 @@ func (q querier) renew(id storage.SessionID, r storage.Renewal) error {
 	return err
 }
 
+// extend changes a valid session. Where the list of proofs has no room for another line, it
+// is written anew, with one line for each authenticator.
+func (q querier) extend(x storage.Extension) error {
+	var set, where assignments
+	set.add("last_seen_at = ?", micro(x.Now))
+	where.add("id = ? AND user_id = ?", ref(x.ID), ref(x.User))
+	where.add(sessionAlive, micro(x.Now), micro(x.Now))
+	if x.Factor != nil {
+		set.add("factors = CASE WHEN length(factors) < ? THEN factors || ? ELSE ? END", maxFactors, factorLines([]storage.Factor{*x.Factor}), factorLines(x.Factors))
+	}
+	if !x.ExpiresAt.IsZero() {
+		set.add("expires_at = ?", micro(x.ExpiresAt))
+	}
+	if x.Attributes != nil {
+		set.add("attributes = ?", clean(x.Attributes))
+		where.add("attributes = ?", clean(x.Was))
+	}
+	return q.spend("UPDATE sessions SET "+joined(set, ", ")+" WHERE "+joined(where, " AND "), append(set.args, where.args...)...)
+}
+
+// ExtendSession implements storage.Sessions.
+func (e *Engine) ExtendSession(ctx context.Context, x storage.Extension, events []storage.Event) error {
+	return e.burst(ctx, "extend session", func(q querier) error {
+		if err := q.extend(x); err != nil {
+			return err
+		}
+		return q.putEvents(events)
+	})
+}
+
 // checkBasis checks that a basis is still valid and locks it until the end of the
 // transaction.
 func (q querier) checkBasis(b storage.Basis, now time.Time) error {

@@ -79,7 +79,22 @@ func (q querier) initiate(n storage.NewStatus, now time.Time) error {
 
 // Initiate implements storage.Statuses.
 func (e *Engine) Initiate(ctx context.Context, n storage.NewStatus, now time.Time) error {
-	return e.burst(ctx, "initiate", func(q querier) error {
+	return e.counted(ctx, "initiate", sending{n.Sends, n.Toll, now}, func(q querier) error {
+		if n.User != nil {
+			if err := q.putUser(*n.User); err != nil {
+				return err
+			}
+		}
+		if n.Identifier != nil {
+			if err := q.putIdentifiers([]storage.Identifier{*n.Identifier}); err != nil {
+				return err
+			}
+		}
+		if n.Replace {
+			if err := q.send("DELETE FROM statuses WHERE exchange IN ?", e.keyring.Hashes(exchangeLabel, string(n.Status.Exchange))); err != nil {
+				return err
+			}
+		}
 		if err := q.initiate(n, now); err != nil {
 			return err
 		}

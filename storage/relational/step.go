@@ -59,6 +59,21 @@ func (e *Engine) Spend(ctx context.Context, s storage.Spend) error {
 				return err
 			}
 		}
+		if s.Session != nil {
+			if err := q.putSession(*s.Session); err != nil {
+				return err
+			}
+		}
+		if s.Extend != nil {
+			if err := q.extend(*s.Extend); err != nil {
+				return err
+			}
+		}
+		if s.Returned != nil {
+			if err := q.returned(*s.Returned); err != nil {
+				return err
+			}
+		}
 		if err := q.resetThrottles(s.Reset); err != nil {
 			return err
 		}
@@ -71,10 +86,9 @@ func (e *Engine) Spend(ctx context.Context, s storage.Spend) error {
 
 // spendUser changes the user of a proof.
 func (q querier) spendUser(s storage.Spend) error {
-	// Serialize by user: of two enrolments with Alone the second must see the first, and two
-	// calls that end each other's sessions must not interleave.
-	alone := s.Credential != nil && len(s.Credential.Alone) > 0
-	if c := s.Credential; alone || c != nil && s.Basis != nil && s.EndSessions != "" {
+	// Serialize by user: of two enrolments with Alone or Sole the second must see the first,
+	// and two calls that end each other's sessions must not interleave.
+	if c := s.Credential; c != nil && (c.Confirm || s.Basis != nil && s.EndSessions != "") {
 		if err := q.spend("UPDATE users SET updated_at = updated_at WHERE id = ?", ref(c.User)); err != nil {
 			return err
 		}
@@ -87,7 +101,12 @@ func (q querier) spendUser(s storage.Spend) error {
 	}
 	if s.Activate != "" {
 		err := q.send("UPDATE users SET status = 'active', updated_at = ? WHERE id = ? AND status = 'pending'", micro(s.Now), ref(s.Activate))
-		return err
+		if err != nil {
+			return err
+		}
+	}
+	if s.Verify != "" {
+		return q.spend(verifying+" WHERE id = ? AND "+unexpired, verifyingArgs(s.Now, ref(s.Verify), micro(s.Now))...)
 	}
 	return nil
 }

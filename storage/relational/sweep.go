@@ -9,6 +9,9 @@ import (
 )
 
 const (
+	microsecondsADay = int64(24 * time.Hour / time.Microsecond)
+	keepTolls        = 31 // days
+
 	keepMessage = 7 * 24 * time.Hour  // after it was delivered or given up
 	keepUnsent  = 30 * 24 * time.Hour // that neither happened to
 	keepSession = time.Hour
@@ -29,6 +32,7 @@ func (e *Engine) sweepable(now time.Time) []expired {
 		{"statuses", "hash", "expires_at <= ?", []any{us}},
 		{"codes", "hash", "expires_at <= ?", []any{us}},
 		{"authenticators", "id", "state = 'pending' AND expires_at <= ? AND expires_at > 0", []any{us}},
+		{"identifiers", "id", "expires_at > 0 AND expires_at <= ? AND verified_at = 0", []any{us}},
 		{"throttles", "(bucket, subject)", "forget_at > 0 AND forget_at <= ?", []any{us}},
 		{"address_throttles", "address", "expires_at <= ?", []any{us}},
 		{"revoked_tokens", "hash", "expires_at <= ?", []any{us}},
@@ -39,6 +43,7 @@ func (e *Engine) sweepable(now time.Time) []expired {
 		// Written at least as long ago, which has an index.
 		{"outbox", "id", "created_at <= ? AND (delivered_at BETWEEN 1 AND ? OR dead_at BETWEEN 1 AND ? OR created_at <= ?)",
 			[]any{ended, ended, ended, micro(now.Add(-keepUnsent))}},
+		{"text_messages", "(country, day)", "day < ?", []any{us/microsecondsADay - keepTolls}},
 		{events, "id", "id < ?", []any{e.oldestEvent(now)}},
 	}
 }

@@ -31,6 +31,7 @@ type blocker struct {
 	address  *storage.AddressThrottle
 	gate     bool   // the address or the name, in checkWaits
 	quiet    string // bucket of a counter that refused without being reported
+	toll     *storage.Toll
 }
 
 // counterRow locates the row of a counter: the column until is the end of its wait, and
@@ -287,15 +288,15 @@ func (e *Engine) Waits(ctx context.Context, keys []storage.ThrottleKey, now time
 	}
 	where, args := anyOf(keys)
 	args = append(args, micro(now), micro(now))
-	query := "SELECT bucket, next_at FROM throttles WHERE (" + where + ") AND next_at > ? AND (forget_at = 0 OR forget_at > ?) ORDER BY bucket, subject"
+	query := "SELECT bucket, next_at, updated_at FROM throttles WHERE (" + where + ") AND next_at > ? AND (forget_at = 0 OR forget_at > ?) ORDER BY bucket, subject"
 	var out []storage.Refusal
 	err := e.read(ctx, "read waits", func(q querier) error {
 		out = nil
 		return q.each(query, args, func(rows scanner) error {
 			var bucket text
-			var next number
-			err := rows.Scan(&bucket, &next)
-			out = append(out, storage.Refusal{Bucket: string(bucket), Until: waitUntil(next)})
+			var next, since number
+			err := rows.Scan(&bucket, &next, &since)
+			out = append(out, storage.Refusal{Bucket: string(bucket), Until: waitUntil(next), Since: since.time()})
 			return err
 		})
 	})

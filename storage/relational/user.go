@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"strings"
-	"time"
 
 	"sallyport/storage"
 )
@@ -13,29 +12,32 @@ const userColumns = "id, status, mfa_enabled, roles, profile, metadata, created_
 
 // CreateUser implements storage.Users.
 func (e *Engine) CreateUser(ctx context.Context, n storage.NewUser) error {
+	return e.step(ctx, "create user", func(q querier) error { return q.putUser(n) })
+}
+
+// putUser stores a new user with everything created with it.
+func (q querier) putUser(n storage.NewUser) error {
 	u := n.User
-	return e.step(ctx, "create user", func(q querier) error {
-		in := insertInto("users (" + userColumns + ")")
-		in.add(ref(u.ID), string(u.Status), u.MFAEnabled, roles(u.Roles), profile(u.Profile), clean(u.Metadata), micro(u.CreatedAt), micro(u.UpdatedAt))
-		if err := in.run(q, ""); err != nil {
+	in := insertInto("users (" + userColumns + ")")
+	in.add(ref(u.ID), string(u.Status), u.MFAEnabled, roles(u.Roles), profile(u.Profile), clean(u.Metadata), micro(u.CreatedAt), micro(u.UpdatedAt))
+	if err := in.run(q, ""); err != nil {
+		return err
+	}
+	if err := q.putIdentifiers(n.Identifiers); err != nil {
+		return err
+	}
+	if err := q.putAuthenticators(n.Authenticators, ""); err != nil {
+		return err
+	}
+	for _, a := range n.Authenticators {
+		if a.Method != recoveryMethod {
+			continue
+		}
+		if err := q.putRecoveryCodes(storage.RecoverySet{Authenticator: a, Codes: n.RecoveryCodes}); err != nil {
 			return err
 		}
-		if err := q.putIdentifiers(n.Identifiers); err != nil {
-			return err
-		}
-		if err := q.putAuthenticators(n.Authenticators, ""); err != nil {
-			return err
-		}
-		for _, a := range n.Authenticators {
-			if a.Method != recoveryMethod {
-				continue
-			}
-			if err := q.putRecoveryCodes(storage.RecoverySet{Authenticator: a, Codes: n.RecoveryCodes}); err != nil {
-				return err
-			}
-		}
-		return q.putEvents(n.Events)
-	})
+	}
+	return q.putEvents(n.Events)
 }
 
 // roles encodes roles as a list; "": none.
@@ -53,14 +55,6 @@ func profile(p map[string]any) any {
 	return encode(p)
 }
 
-func (q querier) putIdentifiers(names []storage.Identifier) error {
-	in := insertInto("identifiers (id, user_id, kind, value, verified_at, created_at, updated_at)")
-	for _, i := range names {
-		in.add(ref(i.ID), ref(i.UserID), string(i.Kind), i.Value, micro(i.VerifiedAt), micro(i.CreatedAt), micro(i.UpdatedAt))
-	}
-	return in.run(q, "")
-}
-
 // UpdateUser implements storage.Users.
 func (e *Engine) UpdateUser(ctx context.Context, c storage.UserChange) error {
 	set, args := []string{"updated_at = ?"}, []any{micro(c.Now)}
@@ -74,9 +68,14 @@ func (e *Engine) UpdateUser(ctx context.Context, c storage.UserChange) error {
 	replace(c.Roles != nil, "roles", func() any { return roles(*c.Roles) })
 	replace(c.Profile != nil, "profile", func() any { return profile(c.Profile) })
 	replace(c.Metadata != nil, "metadata", func() any { return clean(c.Metadata) })
+	where, otherwise := " WHERE id = ?", storage.ErrNotFound
 	args = append(args, ref(c.ID))
+	if !c.Was.IsZero() {
+		where, otherwise = where+" AND updated_at = ?", storage.ErrConflict
+		args = append(args, micro(c.Was))
+	}
 	return e.step(ctx, "update user", func(q querier) error {
-		if err := q.change("UPDATE users SET "+strings.Join(set, ", ")+" WHERE id = ?", args...); err != nil {
+		if err := q.write(write{text: "UPDATE users SET " + strings.Join(set, ", ") + where, args: args, otherwise: otherwise}); err != nil {
 			return err
 		}
 		if c.Names != nil {
@@ -99,23 +98,6 @@ func (e *Engine) UpdateUser(ctx context.Context, c storage.UserChange) error {
 		}
 		return q.notify(c.Messages, c.Events)
 	})
-}
-
-// changeNames drops names before it adds others, so that a value can move between users.
-func (q querier) changeNames(c storage.UserChange, n storage.NamesChange) error {
-	if len(n.Drop) > 0 {
-		if err := q.send("DELETE FROM identifiers WHERE user_id = ? AND id IN ?", ref(c.ID), refs(n.Drop)); err != nil {
-			return err
-		}
-	}
-	if len(n.Verify) > 0 {
-		err := q.send("UPDATE identifiers SET verified_at = ?, updated_at = ? WHERE user_id = ? AND id IN ? AND verified_at = 0",
-			micro(c.Now), micro(c.Now), ref(c.ID), refs(n.Verify))
-		if err != nil {
-			return err
-		}
-	}
-	return q.putIdentifiers(n.Add)
 }
 
 func (q querier) changeFactors(c storage.UserChange, f storage.FactorsChange) error {
@@ -230,35 +212,4 @@ func (r *userRow) record() (storage.User, error) {
 		return u, err
 	}
 	return u, decode("profile", r.profile, &u.Profile)
-}
-
-// AddIdentifier implements storage.Users.
-func (e *Engine) AddIdentifier(ctx context.Context, i storage.Identifier, events []storage.Event) error {
-	return e.step(ctx, "add identifier", func(q querier) error {
-		if err := q.putIdentifiers([]storage.Identifier{i}); err != nil {
-			return err
-		}
-		return q.putEvents(events)
-	})
-}
-
-// VerifyIdentifier implements storage.Users.
-func (e *Engine) VerifyIdentifier(ctx context.Context, id storage.IdentifierID, now time.Time, events []storage.Event) error {
-	return e.step(ctx, "verify identifier", func(q querier) error {
-		err := q.change("UPDATE identifiers SET verified_at = ?, updated_at = ? WHERE id = ?", micro(now), micro(now), ref(id))
-		if err != nil {
-			return err
-		}
-		return q.putEvents(events)
-	})
-}
-
-// DeleteIdentifier implements storage.Users.
-func (e *Engine) DeleteIdentifier(ctx context.Context, user storage.UserID, id storage.IdentifierID, events []storage.Event) error {
-	return e.step(ctx, "delete identifier", func(q querier) error {
-		if err := q.change("DELETE FROM identifiers WHERE id = ? AND user_id = ?", ref(id), ref(user)); err != nil {
-			return err
-		}
-		return q.putEvents(events)
-	})
 }

@@ -33,7 +33,7 @@ func names(w *fixture) {
 		w.is(err, storage.ErrConflict)
 		waits, err := w.s.Waits(w.ctx, []storage.ThrottleKey{user.Key}, w.now)
 		w.ok(err)
-		same(w, waits, []storage.Refusal{{Bucket: "password", Until: w.now.Add(time.Minute)}}) // as if the other name had not been tried
+		same(w, waits, []storage.Refusal{{Bucket: "password", Until: w.now.Add(time.Minute), Since: w.now}}) // as if the other name had not been tried
 		refusal, err = try(other, w.now.Add(time.Minute))
 		w.ok(err)
 		same(w, refusal, storage.Refusal{})

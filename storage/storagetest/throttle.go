@@ -36,7 +36,7 @@ func throttles(w *fixture) {
 		same(w, refusal, storage.Refusal{Bucket: "factor", First: true})
 		waits, err := w.s.Waits(w.ctx, []storage.ThrottleKey{c.Key}, now.Add(1000*time.Hour))
 		w.ok(err)
-		same(w, waits, []storage.Refusal{{Bucket: "factor"}})
+		same(w, waits, []storage.Refusal{{Bucket: "factor", Since: now.Add(-time.Minute)}})
 		w.ok(w.s.ResetThrottle(w.ctx, []storage.ThrottleKey{c.Key}, nil))
 		_, err = w.count(now, c)
 		w.ok(err)
@@ -88,7 +88,7 @@ func throttles(w *fixture) {
 		keys := []storage.ThrottleKey{waiting.Key, free.Key, w.counter("x", secondFactor()).Key}
 		got, err := w.s.Waits(w.ctx, keys, w.now)
 		w.ok(err)
-		same(w, got, []storage.Refusal{{Bucket: "password", Until: w.now.Add(time.Minute)}})
+		same(w, got, []storage.Refusal{{Bucket: "password", Until: w.now.Add(time.Minute), Since: w.now}})
 		got, err = w.s.Waits(w.ctx, keys, w.now.Add(time.Minute))
 		w.ok(err)
 		same(w, len(got), 0)

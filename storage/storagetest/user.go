@@ -37,7 +37,7 @@ func users(w *fixture) {
 			w.is(err, storage.ErrNotFound)
 			w.is(w.s.UpdateUser(w.ctx, storage.UserChange{ID: storage.UserID(id), Now: w.now}), storage.ErrNotFound)
 			w.is(w.s.DeleteUser(w.ctx, storage.UserID(id), nil), storage.ErrNotFound)
-			_, err = w.s.AccountByIdentifier(w.ctx, id)
+			_, err = w.s.AccountByIdentifier(w.ctx, id, w.now)
 			w.is(err, storage.ErrNotFound)
 			_, err = w.s.AccountByAuthenticator(w.ctx, storage.AuthenticatorID(id))
 			w.is(err, storage.ErrNotFound)
@@ -73,6 +73,30 @@ func users(w *fixture) {
 		}
 	})
 	w.test("names are added, verified and removed", userNames)
+	w.test("a change that expects an earlier one is refused after another", userChangedMeanwhile)
+	w.test("one of concurrent changes of the same user succeeds", func(w *fixture) {
+		p := w.addUser()
+		w.one(racers, func(i int) error {
+			return w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Was: w.now, Now: w.now.Add(time.Duration(i+1) * time.Microsecond),
+				Metadata: json.RawMessage(`{}`)})
+		})
+	})
+	w.test("users are searched by ID, address and status", userSearch)
+	w.test("a search is paged by ID", userSearchPages)
+	w.test("a proof verifies an address", addressVerified)
+	w.test("an expired address is nobody's and is replaced or swept", addressExpired)
+	w.test("a verified or kept address does not expire", addressKept)
+	w.test("one of concurrent users gets an expired address", func(w *fixture) {
+		p := w.addUser()
+		old := w.trial(p.id)
+		w.ok(w.s.AddIdentifier(w.ctx, old, nil))
+		w.one(racers, func(int) error {
+			id := random[storage.UserID]()
+			fresh := w.name(id, old.Value)
+			fresh.CreatedAt = old.ExpiresAt
+			return w.s.CreateUser(w.ctx, storage.NewUser{User: storage.User{ID: id, Status: storage.UserActive}, Identifiers: []storage.Identifier{fresh}})
+		})
+	})
 }
 
 // malformed returns malformed variants of an identifier.
@@ -105,7 +129,7 @@ func userRoundTrip(w *fixture) {
 	w.ok(w.s.CreateUser(w.ctx, n))
 	want := storage.Account{User: n.User, Identifiers: n.Identifiers, Authenticators: n.Authenticators}
 	same(w, w.account(id), want)
-	got, err := w.s.AccountByIdentifier(w.ctx, n.Identifiers[1].Value)
+	got, err := w.s.AccountByIdentifier(w.ctx, n.Identifiers[1].Value, w.now)
 	w.ok(err)
 	same(w, got, want)
 	for _, a := range n.Authenticators {
@@ -204,7 +228,7 @@ func userDelete(w *fixture) {
 	w.ok(w.s.DeleteUser(w.ctx, p.id, []storage.Event{e}))
 	_, err := w.s.Account(w.ctx, p.id)
 	w.is(err, storage.ErrNotFound)
-	_, err = w.s.AccountByIdentifier(w.ctx, p.email)
+	_, err = w.s.AccountByIdentifier(w.ctx, p.email, w.now)
 	w.is(err, storage.ErrNotFound)
 	_, _, err = w.s.Request(w.ctx, b.request, "", w.now)
 	w.is(err, storage.ErrNotFound)
@@ -235,13 +259,13 @@ func userNames(w *fixture) {
 	w.is(w.s.AddIdentifier(w.ctx, w.name(random[storage.UserID](), random[string]()), nil), storage.ErrNotFound)
 	later := w.now.Add(time.Minute)
 	w.ok(w.s.VerifyIdentifier(w.ctx, n.ID, later, nil))
-	a, err := w.s.AccountByIdentifier(w.ctx, n.Value)
+	a, err := w.s.AccountByIdentifier(w.ctx, n.Value, w.now)
 	w.ok(err)
 	if got := a.Identifiers[1]; !got.VerifiedAt.Equal(later) && !a.Identifiers[0].VerifiedAt.Equal(later) {
 		w.Errorf("the name is not verified: %+v", a.Identifiers)
 	}
 	w.is(w.s.VerifyIdentifier(w.ctx, random[storage.IdentifierID](), later, nil), storage.ErrNotFound)
-	w.is(w.s.DeleteIdentifier(w.ctx, q.id, n.ID, nil), storage.ErrNotFound)
-	w.ok(w.s.DeleteIdentifier(w.ctx, p.id, n.ID, nil))
+	w.is(w.s.DeleteIdentifier(w.ctx, q.id, n.ID, nil, nil), storage.ErrNotFound)
+	w.ok(w.s.DeleteIdentifier(w.ctx, p.id, n.ID, nil, nil))
 	w.ok(w.s.AddIdentifier(w.ctx, taken, nil))
 }

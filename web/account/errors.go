@@ -53,8 +53,15 @@ var refusals = map[mfa.Code]refusal{
 	mfa.PasswordBreached:         {http.StatusUnprocessableEntity, again},
 	mfa.PasswordUnchecked:        {http.StatusServiceUnavailable, again},
 	mfa.IdentifierTaken:          {http.StatusConflict, final},
-	mfa.InvalidIdentifier:        {http.StatusUnprocessableEntity, final},
+	mfa.InvalidIdentifier:        {http.StatusUnprocessableEntity, again},
+	mfa.PasscodeExpired:          {http.StatusUnprocessableEntity, again},
+	mfa.TooManyMessages:          {http.StatusTooManyRequests, again},
+	mfa.AddressNotAllowed:        {http.StatusUnprocessableEntity, again},
 	mfa.UserNotFound:             {http.StatusNotFound, final},
+	mfa.IdentifierNotFound:       {http.StatusNotFound, final},
+	mfa.SessionNotFound:          {http.StatusNotFound, final},
+	mfa.OtherUser:                {http.StatusConflict, final},
+	mfa.DeviceMismatch:           {http.StatusConflict, final},
 }
 
 // retry shows a form again with the reason of a refusal that the user can correct there.

@@ -31,11 +31,22 @@ func newFixture(t testing.TB) *fixture {
 	return newFixtureWith(t, passwords.Options{})
 }
 
+// mailFixture sends codes.
+func mailFixture(t testing.TB) *fixture {
+	t.Helper()
+	return openFixture(t, mfatest.Options{Codes: true})
+}
+
 // newFixtureWith has rules of its own for new passwords.
 func newFixtureWith(t testing.TB, o passwords.Options) *fixture {
 	t.Helper()
 	o.Memory, o.Time, o.Parallel = 64, 1, 8
-	h := &fixture{webtest.New(t, t0, mfatest.Options{Password: o},
+	return openFixture(t, mfatest.Options{Password: o})
+}
+
+func openFixture(t testing.TB, o mfatest.Options) *fixture {
+	t.Helper()
+	h := &fixture{webtest.New(t, t0, o,
 		provider.Options{Issuer: issuer, BuiltIn: []storage.Client{Client(issuer, "Sallyport")}})}
 	look, err := page.New(h.Keyring, page.Options{Issuer: issuer, Methods: h.Verifier.Methods(), Least: h.Password.MinLength(), Logger: h.Logger()}, login.Files(), Files())
 	h.OK(err)

@@ -67,7 +67,14 @@ var refusals = map[mfa.Code]refusal{
 	mfa.PasswordUnchecked:        {http.StatusServiceUnavailable, "the file of breached passwords (passwords.breached_file) cannot be searched, so no new password is accepted; the server's log says why"},
 	mfa.IdentifierTaken:          {http.StatusConflict, "another user has that name or ID"},
 	mfa.InvalidIdentifier:        {http.StatusUnprocessableEntity, "is not an e-mail address, phone number or user name"},
+	mfa.PasscodeExpired:          {http.StatusUnprocessableEntity, "the code has expired"},
+	mfa.TooManyMessages:          {http.StatusTooManyRequests, "too many messages were sent to this address; see Retry-After"},
+	mfa.AddressNotAllowed:        {http.StatusUnprocessableEntity, "no text messages are sent to this country"},
 	mfa.UserNotFound:             {http.StatusNotFound, "there is no such user"},
+	mfa.IdentifierNotFound:       {http.StatusNotFound, "no user has this address"},
+	mfa.SessionNotFound:          {http.StatusNotFound, "there is no such session"},
+	mfa.OtherUser:                {http.StatusConflict, "the session is another user's"},
+	mfa.DeviceMismatch:           {http.StatusConflict, "the proof comes from another device"},
 }
 
 // known are refusals without a code of mfa; their texts are those of the errors.

@@ -32,7 +32,6 @@ type Surface struct {
 	logins   signin.Reader
 	log      *slog.Logger
 	calls    *cors.Cors // for pages of registered origins
-	reads    *cors.Cors // for all pages
 }
 
 var _ web.Refuser = (*Surface)(nil)
@@ -40,12 +39,18 @@ var _ web.Refuser = (*Surface)(nil)
 //go:embed openapi.yaml
 var description []byte
 
+// OpenAPI is the description of the calls.
+func OpenAPI() []byte { return description }
+
+// Described is the address of the description.
+const Described = base + "/openapi.yaml"
+
 // New returns the surface.
 func New(p *provider.Provider, v *exchange.Verifier, s *session.Registry, o Options) *Surface {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Surface{provider: p, verifier: v, sessions: s, log: o.Logger, reads: web.AnyOrigin(),
+	return &Surface{provider: p, verifier: v, sessions: s, log: o.Logger,
 		logins: signin.Reader{Provider: p, Sessions: s, Program: true},
 		calls: web.RegisteredOrigins(p.OriginAllowed, cors.Options{
 			AllowedMethods: []string{http.MethodPost, http.MethodGet}, // a page can read why GET is refused
@@ -56,7 +61,7 @@ func New(p *provider.Provider, v *exchange.Verifier, s *session.Registry, o Opti
 
 // Mount adds the calls to the engine.
 func (s *Surface) Mount(r gin.IRouter) {
-	calls, reads := web.CORS(s.calls), web.CORS(s.reads)
+	calls := web.CORS(s.calls)
 	for path, serve := range map[string]gin.HandlerFunc{
 		"/requests":            s.open,
 		"/step":                s.step,
@@ -64,6 +69,7 @@ func (s *Surface) Mount(r gin.IRouter) {
 		"/password":            s.password,
 		"/initiate":            s.initiate,
 		"/verify":              s.verify,
+		"/delivery":            s.delivery,
 		"/enroll":              s.enroll,
 		"/enroll/confirm":      s.confirm,
 		"/recovery-codes/seen": s.change(provider.StepRecovery, s.provider.Seen),
@@ -75,14 +81,6 @@ func (s *Surface) Mount(r gin.IRouter) {
 		r.POST(base+path, calls, serve)
 		r.OPTIONS(base+path, calls)
 	}
-	r.GET(base+"/openapi.yaml", reads, describe)
-	r.OPTIONS(base+"/openapi.yaml", reads)
-}
-
-// describe serves the OpenAPI description (media type: RFC 9512).
-func describe(c *gin.Context) {
-	c.Header("Cache-Control", "public, max-age=300")
-	c.Data(http.StatusOK, "application/yaml", description)
 }
 
 // Refuse writes the engine's refusals of the surface's addresses as problems that the

@@ -141,7 +141,10 @@ func (s *Surface) initiate(c *gin.Context) {
 	}
 	s.show(c, call, func(b *stepBody) {
 		b.Exchange = &exchangeBody{Exchange: initiation.Exchange, Method: ch.Method, Usage: ch.Usage, ExpiresAt: initiation.ExpiresAt.UTC().Truncate(time.Microsecond),
-			Sub: initiation.Sub, Text: initiation.Text, Challenge: json.RawMessage(initiation.Challenge)}
+			Sub: initiation.Sub, Text: initiation.Text, Challenge: json.RawMessage(initiation.Challenge), Pause: seconds(initiation.Pause)}
+		if i, _ := s.verifier.Info(ch.Method); i.Sends {
+			b.Delivery = exchange.DeliverySending
+		}
 	})
 }
 
@@ -160,43 +163,6 @@ func (s *Surface) verify(c *gin.Context) {
 	again, err := s.verifier.Prove(c.Request.Context(), call.Caller, call.Step.Login, ch, exchange, mfa.Typed(passcode))
 	if err != nil {
 		s.fail(c, err, again)
-		return
-	}
-	s.onward(c, call)
-}
-
-// enroll begins an enrolment and returns the secret for the app, once.
-func (s *Surface) enroll(c *gin.Context) {
-	in, ok := s.read(c)
-	if !ok {
-		return
-	}
-	method, name := in.Required("method"), in.Text("name")
-	call, ok := s.at(c, in, provider.StepEnroll, provider.Ask{})
-	if !ok {
-		return
-	}
-	enrollment, err := s.verifier.Enroll(c.Request.Context(), call.Caller, s.verifier.InLogin(call.Step.Login), exchange.NewFactor{Method: method, Name: name})
-	if err != nil {
-		s.fail(c, err, "")
-		return
-	}
-	s.show(c, call, func(b *stepBody) { b.Enrollment = enrollmentOf(enrollment) })
-}
-
-// confirm takes the first code of a new authenticator.
-func (s *Surface) confirm(c *gin.Context) {
-	in, ok := s.read(c)
-	if !ok {
-		return
-	}
-	exchange, passcode := storage.ExchangeID(in.Required("exchange_id")), in.Required("passcode")
-	call, ok := s.at(c, in, provider.StepEnroll, provider.Ask{})
-	if !ok {
-		return
-	}
-	if _, err := s.verifier.Confirm(c.Request.Context(), call.Caller, s.verifier.InLogin(call.Step.Login), exchange, mfa.Typed(passcode)); err != nil {
-		s.fail(c, err, "")
 		return
 	}
 	s.onward(c, call)

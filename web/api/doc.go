@@ -12,7 +12,7 @@
 // as for a request that does not exist.
 //
 // Handles are sent in bodies, never in an address, where logs would keep them.
-// openapi.yaml describes every call and is served beside them; a test validates every
+// openapi.yaml describes every call and web/apidocs serves it; a test validates every
 // response against it. Within v1 the surface is only extended: it ignores unknown members
 // of a body, and callers must do the same.
 package api

@@ -52,7 +52,14 @@ var refusals = map[mfa.Code]refusal{
 	mfa.PasswordUnchecked:        {http.StatusServiceUnavailable, "New passwords cannot be checked at the moment, so none is accepted; Retry-After says how long to wait."},
 	mfa.IdentifierTaken:          {http.StatusConflict, "The name is taken."},
 	mfa.InvalidIdentifier:        {http.StatusUnprocessableEntity, "This is not an e-mail address, phone number or user name."},
+	mfa.PasscodeExpired:          {http.StatusUnprocessableEntity, "The code has expired; begin another attempt to get a new one."},
+	mfa.TooManyMessages:          {http.StatusTooManyRequests, "Too many codes were sent; Retry-After says how long to wait."},
+	mfa.AddressNotAllowed:        {http.StatusUnprocessableEntity, "The server sends no text messages to this country."},
 	mfa.UserNotFound:             {http.StatusNotFound, "There is no such user."},
+	mfa.IdentifierNotFound:       {http.StatusNotFound, "No user has this address."},
+	mfa.SessionNotFound:          {http.StatusNotFound, "There is no such session."},
+	mfa.OtherUser:                {http.StatusConflict, "The session is another user's."},
+	mfa.DeviceMismatch:           {http.StatusConflict, "The proof comes from another device than it was begun on."},
 }
 
 // refuse writes why a request does not reach its call.

@@ -44,7 +44,12 @@ type fixture struct {
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	h := &fixture{Fixture: webtest.New(t, time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC), mfatest.Options{}, provider.Options{Issuer: issuer})}
+	return newFixtureWith(t, mfatest.Options{})
+}
+
+func newFixtureWith(t testing.TB, o mfatest.Options) *fixture {
+	t.Helper()
+	h := &fixture{Fixture: webtest.New(t, time.Date(2026, 11, 20, 10, 0, 5, 0, time.UTC), o, provider.Options{Issuer: issuer})}
 	look, err := page.New(h.Keyring, page.Options{Issuer: issuer, Methods: h.Verifier.Methods()}, login.Files())
 	h.OK(err)
 	pages := login.New(h.Provider, h.Verifier, h.Sessions, look)

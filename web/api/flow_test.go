@@ -62,7 +62,7 @@ func TestInitiateAndVerify(t *testing.T) {
 	if exchange["usage"] != "second" || exchange["sub"] == "" || exchange["expires_at"] != "2026-11-20T10:05:05Z" {
 		t.Errorf("exchange = %v", exchange)
 	}
-	if account, err := h.Store.AccountByIdentifier(t.Context(), "ada"); err != nil || strings.Contains(r.raw, string(account.User.ID)) {
+	if account, err := h.Users.Named(t.Context(), "ada"); err != nil || strings.Contains(r.raw, string(account.User.ID)) {
 		t.Errorf("%s holds the subject (%v)", r.raw, err)
 	}
 	// A new attempt replaces the first.

@@ -30,16 +30,19 @@ type stepBody struct {
 	Client    clientBody      `json:"client"`
 	// State is the client's own, for the owner alone: it shows a page that its application
 	// began this login in this browser, and not an attacker who passed on a link to theirs.
-	State      string          `json:"state,omitempty"`
-	Account    string          `json:"account,omitempty"`
-	LoginHint  string          `json:"login_hint,omitempty"`
-	UILocales  []string        `json:"ui_locales,omitempty"`
-	Options    []optionBody    `json:"options,omitempty"`
-	Methods    []string        `json:"methods,omitempty"`
-	Scopes     []string        `json:"scopes,omitempty"`
-	Codes      []string        `json:"recovery_codes,omitempty"`
-	Exchange   *exchangeBody   `json:"exchange,omitempty"`
-	Enrollment *enrollmentBody `json:"enrollment,omitempty"`
+	State     string        `json:"state,omitempty"`
+	Account   string        `json:"account,omitempty"`
+	LoginHint string        `json:"login_hint,omitempty"`
+	UILocales []string      `json:"ui_locales,omitempty"`
+	Options   []optionBody  `json:"options,omitempty"`
+	Methods   []string      `json:"methods,omitempty"`
+	Scopes    []string      `json:"scopes,omitempty"`
+	Codes     []string      `json:"recovery_codes,omitempty"`
+	Exchange  *exchangeBody `json:"exchange,omitempty"`
+	// Delivery is the state of the code that this login waits for, in the responses to the
+	// calls that send one or ask for it.
+	Delivery   exchange.Delivery `json:"delivery,omitempty"`
+	Enrollment *enrollmentBody   `json:"enrollment,omitempty"`
 	// The result, in the one response that ends the login.
 	Error       string `json:"error,omitempty"`
 	Description string `json:"error_description,omitempty"`
@@ -65,6 +68,7 @@ type optionBody struct {
 	Typed         bool                    `json:"typed"`
 	Numeric       bool                    `json:"numeric"`
 	Sends         bool                    `json:"sends"`
+	Address       string                  `json:"address,omitempty"` // masked
 }
 
 type exchangeBody struct {
@@ -75,6 +79,7 @@ type exchangeBody struct {
 	Sub       string             `json:"sub"` // masked, of this login only
 	Text      string             `json:"text"`
 	Challenge json.RawMessage    `json:"challenge,omitempty"`
+	Pause     int                `json:"resend_after,omitempty"` // seconds until another code can be sent
 }
 
 type enrollmentBody struct {
@@ -85,6 +90,8 @@ type enrollmentBody struct {
 	Secret    string             `json:"secret,omitempty"`
 	URI       string             `json:"uri,omitempty"`
 	QR        string             `json:"qr,omitempty"` // an image as data: URL
+	Address   string             `json:"address,omitempty"`
+	Pause     int                `json:"resend_after,omitempty"`
 }
 
 // loginCall is one call in a login.
@@ -203,7 +210,7 @@ func optionsOf(st provider.Step) []optionBody {
 	}
 	for _, o := range st.Options {
 		out = append(out, optionBody{Method: o.Method, Authenticator: o.Authenticator, Usage: usageOf(st), Text: o.Text,
-			Typed: o.Info.Typed, Numeric: o.Info.Numeric, Sends: o.Info.Sends})
+			Typed: o.Info.Typed, Numeric: o.Info.Numeric, Sends: o.Info.Sends, Address: o.Address})
 	}
 	return out
 }
@@ -243,8 +250,12 @@ func (s *Surface) ended(c *gin.Context, call loginCall, kind provider.StepKind, 
 	})
 }
 
+// seconds rounds a wait up.
+func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
+
 func enrollmentOf(e exchange.Enrolling) *enrollmentBody {
-	b := &enrollmentBody{Exchange: e.Exchange, Method: e.Method, ExpiresAt: e.ExpiresAt, Text: e.Text, Secret: e.Handout.Secret, URI: e.Handout.URI}
+	b := &enrollmentBody{Exchange: e.Exchange, Method: e.Method, ExpiresAt: e.ExpiresAt, Text: e.Text, Secret: e.Handout.Secret, URI: e.Handout.URI,
+		Address: e.Address, Pause: seconds(e.Pause)}
 	if len(e.Handout.QR) > 0 {
 		b.QR = "data:image/png;base64," + base64.StdEncoding.EncodeToString(e.Handout.QR)
 	}

@@ -56,7 +56,14 @@ var refusals = map[mfa.Code]refusal{
 	mfa.PasswordUnchecked:        {http.StatusServiceUnavailable, 10026, "", "temporarily_unavailable", "temporarily unavailable"},
 	mfa.IdentifierTaken:          {http.StatusConflict, 10020, "", "invalid_request", "identifier already taken"},
 	mfa.InvalidIdentifier:        {http.StatusBadRequest, 10021, "VER_0004", "invalid_request", "invalid identifier"},
+	mfa.PasscodeExpired:          {expectationFailed, 10027, "VER_0041", "invalid_verification", "expired pass_code"},
+	mfa.TooManyMessages:          {http.StatusTooManyRequests, 10028, "", "too_many_attempts", "too many messages"},
+	mfa.AddressNotAllowed:        {expectationFailed, 10029, "VER_0028", "invalid_verification", "verification type not available for this number"},
 	mfa.UserNotFound:             {expectationFailed, 10022, "", "invalid_request", "user not found"},
+	mfa.IdentifierNotFound:       {expectationFailed, 10030, "", "invalid_request", "identifier not found"},
+	mfa.SessionNotFound:          {expectationFailed, 10031, "", "invalid_request", "session not found"},
+	mfa.OtherUser:                {expectationFailed, 10032, "", "invalid_request", "session of another user"},
+	mfa.DeviceMismatch:           {expectationFailed, 10033, "", "invalid_request", "another device"},
 }
 
 // broken is the response to an unexpected error, unavailable to one that may pass.

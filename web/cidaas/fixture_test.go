@@ -44,7 +44,8 @@ type fixture struct {
 
 func newFixture(t testing.TB, more ...web.Surface) *fixture {
 	t.Helper()
-	h := &fixture{Fixture: webtest.New(t, t0, mfatest.Options{Options: exchange.Options{AddressMax: -1}}, provider.Options{Issuer: issuer, LegacyResponseTypes: true})}
+	h := &fixture{Fixture: webtest.New(t, t0, mfatest.Options{Options: exchange.Options{AddressMax: -1}, Codes: true, Toll: tollOf},
+		provider.Options{Issuer: issuer, LegacyResponseTypes: true})}
 	look, err := page.New(h.Keyring, page.Options{Issuer: issuer, Methods: h.Verifier.Methods(), Logger: h.Logger()}, login.Files())
 	h.OK(err)
 	pages := login.New(h.Provider, h.Verifier, h.Sessions, look)
@@ -124,6 +125,9 @@ func (c *caller) do(verb, path, kind, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	c.h.Handler.ServeHTTP(w, r)
 	c.cookies.Take(w)
+	if r.URL.Path == "/session/end_session" || r.URL.Path == "/.well-known/jwks.json" || strings.Contains(r.URL.Path, "-srv/") {
+		check(c.h.T, verb, r.URL.Path, w)
+	}
 	if w.Code >= 500 {
 		c.h.T.Logf("%s %.80s: %d %s", verb, path, w.Code, w.Body)
 	}

@@ -317,3 +317,18 @@ func TestWrongSecretsAreThrottled(t *testing.T) {
 		}
 	}
 }
+
+func TestAPasswordAloneEndsALoginOfAProgram(t *testing.T) {
+	h := newFixture(t)
+	h.client()
+	h.User("ada", "")
+	program := h.program()
+	done := h.is(program.json("/login-srv/login/sdk", "requestId", program.opened(), "username", "ada", "password", password), http.StatusOK)
+	if _, claims := h.claims(h.at(done, "data.code")); claims["acr"] != "aal1" {
+		t.Errorf("acr = %v, want aal1", claims["acr"])
+	}
+	w := h.is(program.form("/session/end_session", "post_logout_redirect_uri", app+"/bye"), http.StatusTemporaryRedirect)
+	if to := w.Header().Get("Location"); to != "/logout" {
+		t.Errorf("led to %q", to)
+	}
+}

@@ -1,6 +1,7 @@
 package cidaas
 
 import (
+	"cmp"
 	"encoding/base64"
 	"net/http"
 
@@ -20,6 +21,7 @@ type enrollingBody struct {
 	Exchange exchangeBody     `json:"exchange_id"`
 	Sub      string           `json:"sub"`
 	Status   storage.StatusID `json:"status_id"`
+	Text     string           `json:"medium_text,omitempty"` // the masked address of a method that sends codes
 	Secret   string           `json:"totp_secret,omitempty"`
 	URI      string           `json:"totp_uri,omitempty"`
 	QR       string           `json:"qr_code,omitempty"` // an image as data: URL
@@ -27,46 +29,81 @@ type enrollingBody struct {
 
 func enrolling(e exchange.Enrolling, sub string) enrollingBody {
 	b := enrollingBody{Exchange: exchangeOf(e.Exchange, e.ExpiresAt), Sub: sub, Status: e.Status, Secret: e.Handout.Secret, URI: e.Handout.URI}
+	if e.Text != e.Method {
+		b.Text = e.Text
+	}
 	if len(e.Handout.QR) > 0 {
 		b.QR = "data:image/png;base64," + base64.StdEncoding.EncodeToString(e.Handout.QR)
 	}
 	return b
 }
 
-// setup reads the user who sets up a method and the method, or refuses the call.
-func (s *Surface) setup(c *gin.Context) (mfa.Owner, string, bool) {
+// setup reads the user who sets up a method and what they set up, or refuses the call.
+func (s *Surface) setup(c *gin.Context) (mfa.Owner, exchange.NewFactor, bool) {
 	o, ok := s.owner(c)
 	if !ok {
-		return o, "", false
+		return o, exchange.NewFactor{}, false
 	}
 	in, ok := s.body(c)
 	if !ok {
-		return o, "", false
+		return o, exchange.NewFactor{}, false
 	}
-	sub, method := in.masked(), s.method(c.Param("method"))
-	if !s.wellTyped(c, in) {
-		return o, "", false
-	}
+	sub := in.masked()
 	if sub != "" && sub != string(o.Account.User.ID) {
 		s.fail(c, &mfa.Error{Code: mfa.NotConfigured}) // users enrol only for themselves
-		return o, "", false
+		return o, exchange.NewFactor{}, false
 	}
-	if method == "" {
+	n, ok := s.newFactor(c, in, &o.Account)
+	return o, n, ok
+}
+
+// addresses are the members that name the address of a new authenticator.
+var addresses = map[storage.IdentifierKind]string{storage.Email: "email", storage.Phone: "mobile_number"}
+
+// newFactor reads what a user sets up, or refuses the call. Codes go to the address that the
+// call names; the older libraries name none and mean the user's own.
+func (s *Surface) newFactor(c *gin.Context, in *input, a *storage.Account) (exchange.NewFactor, bool) {
+	n := exchange.NewFactor{Method: s.method(c.Param("method"))}
+	kind := s.verifier.AddressKind(n.Method)
+	if kind != "" {
+		n.Address = cmp.Or(in.Text(addresses[kind]), ownAddress(a, kind))
+	}
+	if !s.wellTyped(c, in) {
+		return n, false
+	}
+	if n.Method == "" {
 		s.failAs(c, &mfa.Error{Code: mfa.NotConfigured}, "VER_0030")
-		return o, "", false
+		return n, false
 	}
-	return o, method, true
+	if kind != "" && n.Address == "" {
+		s.badRequest(c, addresses[kind]+" is required", "VER_0026")
+		return n, false
+	}
+	return n, true
+}
+
+// ownAddress returns the first address of a kind that an account has; "": none.
+func ownAddress(a *storage.Account, kind storage.IdentifierKind) string {
+	if a == nil {
+		return ""
+	}
+	for _, i := range a.Identifiers {
+		if i.Kind == kind {
+			return i.Value
+		}
+	}
+	return ""
 }
 
 // enroll begins an enrolment of a signed-in user. Recovery codes need no confirmation: the
 // response holds them, and the previous ones become invalid.
 func (s *Surface) enroll(c *gin.Context) {
-	o, method, ok := s.setup(c)
+	o, n, ok := s.setup(c)
 	if !ok {
 		return
 	}
 	sub := string(o.Account.User.ID)
-	if method == recovery.Name {
+	if n.Method == recovery.Name {
 		codes, err := s.accounts.NewRecoveryCodes(c.Request.Context(), web.Caller(c), o)
 		if err != nil {
 			s.fail(c, err)
@@ -79,7 +116,7 @@ func (s *Surface) enroll(c *gin.Context) {
 		}{sub, true, codes})
 		return
 	}
-	enrollment, err := s.verifier.Enroll(c.Request.Context(), web.Caller(c), exchange.SignedIn(o), exchange.NewFactor{Method: method})
+	enrollment, err := s.verifier.Enroll(c.Request.Context(), web.Caller(c), exchange.SignedIn(o), n)
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -123,7 +160,8 @@ func (s *Surface) status(c *gin.Context) {
 	}{found.ID, progress(found)})
 }
 
-// configured lists the server's methods and which of them the user has set up.
+// configured lists the server's methods and which of them the user has set up. Methods that
+// only backends use are not active.
 func (s *Surface) configured(c *gin.Context) {
 	o, ok := s.owner(c)
 	if !ok {
@@ -140,7 +178,7 @@ func (s *Surface) configured(c *gin.Context) {
 	}
 	list := []entry{}
 	for _, i := range s.verifier.Methods() {
-		list = append(list, entry{wireName(i.Name), true, held[i.Name]})
+		list = append(list, entry{wireName(i.Name), i.First || i.Second, held[i.Name]})
 	}
 	succeed(c, list)
 }
@@ -195,23 +233,19 @@ func (s *Surface) enrollInLogin(c *gin.Context) {
 	if !ok {
 		return
 	}
-	sub, method := in.masked(), s.method(c.Param("method"))
-	if !s.wellTyped(c, in) {
-		return
-	}
 	call, ok := s.tracked(c)
 	if !ok {
 		return
 	}
-	if method == "" {
-		s.failAs(c, &mfa.Error{Code: mfa.NotConfigured}, "VER_0030")
-		return
-	}
-	if err := s.agrees(call, sub, ""); err != nil {
+	if err := s.agrees(call, in.masked(), ""); err != nil {
 		s.fail(c, err)
 		return
 	}
-	enrollment, err := s.verifier.Enroll(c.Request.Context(), call.Caller, s.verifier.InLogin(call.Step.Login), exchange.NewFactor{Method: method})
+	n, ok := s.newFactor(c, in, call.Step.Account)
+	if !ok {
+		return
+	}
+	enrollment, err := s.verifier.Enroll(c.Request.Context(), call.Caller, s.verifier.InLogin(call.Step.Login), n)
 	if err != nil {
 		s.fail(c, err)
 		return

@@ -135,6 +135,10 @@ func (s *Surface) choice(c *gin.Context, in *input) (exchange.Choice, bool) {
 		s.badRequest(c, "type is not the one of the address", "VER_0004")
 		return exchange.Choice{}, false
 	}
+	if strings.EqualFold(in.Text("processingType"), "LINK") {
+		s.badRequest(c, "processingType must be CODE", "VER_0004")
+		return exchange.Choice{}, false
+	}
 	usage, ok := s.usage(in.Text("usage_type"), method)
 	if !ok || in.faulty() {
 		s.badRequest(c, "invalid usage_type", "VER_0004")

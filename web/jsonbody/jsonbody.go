@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"mime"
 	"net/http"
 	"slices"
@@ -152,20 +153,46 @@ func (o *Object) List(name string) []string {
 	return out
 }
 
-// Integer returns a whole number; false if it was left out. A fraction or an exponent is a fault,
-// even if the number is whole.
+// Integer returns a whole number, however it is written; false if it was left out.
 func (o *Object) Integer(name string) (int64, bool) {
 	value, sent := o.member(name)
 	if !sent {
 		return 0, false
 	}
 	number, _ := value.(json.Number)
-	n, err := strconv.ParseInt(string(number), 10, 64)
-	if err != nil {
+	n, ok := integer(string(number))
+	if !ok {
 		o.Fault(name, "must be a whole number")
 		return 0, false
 	}
 	return n, true
+}
+
+// integer returns a whole number, also one such as 60.0 or 6e1: JSON does not tell them apart
+// (RFC 8259 section 6), and languages write a quotient like that.
+func integer(text string) (int64, bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err == nil {
+		return n, true
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	return int64(f), err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53
+}
+
+// Objects returns a list of objects. Their faults are those of the outer one.
+func (o *Object) Objects(name string) []*Object {
+	value, sent := o.member(name)
+	list, ok := value.([]any)
+	var out []*Object
+	for i, x := range list {
+		members, isObject := x.(map[string]any)
+		ok = ok && isObject
+		out = append(out, &Object{Members: members, NullIsAbsent: o.NullIsAbsent, within: o, prefix: fmt.Sprintf("%s[%d].", name, i)})
+	}
+	if sent && !ok {
+		o.Fault(name, "must be a list of objects")
+	}
+	return out
 }
 
 // Object returns a nested object; nil if it was left out. Its faults are those of the outer one.

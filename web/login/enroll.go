@@ -2,6 +2,7 @@ package login
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -17,7 +18,10 @@ import (
 type enrollPage struct {
 	Methods []string // to choose from, before the enrolment begins
 	Method  string
+	Chosen  bool // the user chose the method, or there is one only
+	page.AddressField
 	page.Handout
+	page.Sending
 }
 
 func (p *Pages) enrollForm(c *gin.Context) {
@@ -26,56 +30,90 @@ func (p *Pages) enrollForm(c *gin.Context) {
 	}
 }
 
-// enroll begins an enrolment, or confirms the pending one.
+// enroll shows the field for an address, begins an enrolment, or confirms the pending one.
 func (p *Pages) enroll(c *gin.Context) {
 	call, ok := p.at(c, provider.StepEnroll, "")
 	if !ok {
 		return
 	}
-	if exchange := storage.ExchangeID(c.PostForm("exchange")); exchange != "" {
-		p.confirm(c, call, exchange)
+	if id := storage.ExchangeID(c.PostForm("exchange")); id != "" {
+		p.confirm(c, call, id)
 		return
 	}
-	enrollment, err := p.verifier.Enroll(c.Request.Context(), call.Caller, p.verifier.InLogin(call.Step.Login), exchange.NewFactor{Method: c.PostForm("method")})
+	d := enrollPage{Method: c.PostForm("method"), Chosen: true}
+	address, typed := c.GetPostForm("address")
+	d.Address = address
+	if p.verifier.AddressKind(d.Method) != "" && (!typed || c.PostForm("correct") != "") {
+		p.showEnroll(c, call, http.StatusOK, d, nil)
+		return
+	}
+	enrollment, err := p.verifier.Enroll(c.Request.Context(), call.Caller, p.verifier.InLogin(call.Step.Login), exchange.NewFactor{Method: d.Method, Address: address})
 	if err != nil {
-		p.retry(c, call, err, func(code int, a *page.Alert) { p.showEnroll(c, call, code, enrollPage{}, a) })
+		p.retry(c, call, err, func(code int, a *page.Alert) {
+			if pending := storage.ExchangeID(c.PostForm("pending")); pending != "" && page.PauseOf(err) > 0 {
+				p.showPending(c, call, code, pending, page.PauseOf(err), a)
+				return
+			}
+			p.showEnroll(c, call, code, d, a)
+		})
 		return
 	}
-	p.showEnroll(c, call, http.StatusOK, enrollPageOf(enrollment), nil)
+	d = enrollPageOf(enrollment)
+	if enrollment.Address != "" {
+		d.Sending = page.SendingOf(enrollment.Address, enrollment.Pause)
+	}
+	p.showEnroll(c, call, http.StatusOK, d, nil)
 }
 
 func (p *Pages) confirm(c *gin.Context, call signin.Call, exchange storage.ExchangeID) {
-	ctx := c.Request.Context()
-	_, wrong := p.verifier.Confirm(ctx, call.Caller, p.verifier.InLogin(call.Step.Login), exchange, codeOf(c))
+	_, wrong := p.verifier.Confirm(c.Request.Context(), call.Caller, p.verifier.InLogin(call.Step.Login), exchange, codeOf(c))
 	if wrong == nil {
 		p.advance(c)
 		return
 	}
-	p.retry(c, call, wrong, func(code int, a *page.Alert) {
-		// After a typo the same secret is shown, until its enrolment expires: the user
-		// need not scan again.
-		enrollment, err := p.verifier.Enrollment(ctx, call.Caller, p.verifier.InLogin(call.Step.Login), exchange)
-		if mfa.CodeOf(err) != "" {
-			p.showEnroll(c, call, code, enrollPage{}, &page.Alert{Key: "code.enrollment_expired"})
-			return
-		}
-		if err != nil {
-			p.fail(c, call, err)
-			return
-		}
-		p.showEnroll(c, call, code, enrollPageOf(enrollment), a)
-	})
+	p.retry(c, call, wrong, func(code int, a *page.Alert) { p.showPending(c, call, code, exchange, 0, a) })
+}
+
+// showPending shows an enrolment again, with the same secret: the user need not scan again
+// after a typo.
+func (p *Pages) showPending(c *gin.Context, call signin.Call, code int, id storage.ExchangeID, pause int, a *page.Alert) {
+	ctx, enrollee := c.Request.Context(), p.verifier.InLogin(call.Step.Login)
+	enrollment, err := p.verifier.Enrollment(ctx, call.Caller, enrollee, id)
+	if mfa.CodeOf(err) != "" {
+		d := enrollPage{Method: c.PostForm("method"), Chosen: true}
+		d.Address = c.PostForm("address")
+		p.showEnroll(c, call, code, d, &page.Alert{Key: "code.enrollment_expired"})
+		return
+	}
+	d := enrollPageOf(enrollment)
+	if err == nil && enrollment.Address != "" {
+		d.To, d.Pause = enrollment.Address, pause
+		d.State, err = p.verifier.DeliveryIn(ctx, call.Caller, enrollee, id)
+	}
+	if err != nil {
+		p.fail(c, call, err)
+		return
+	}
+	p.showEnroll(c, call, code, d, a)
 }
 
 func enrollPageOf(e exchange.Enrolling) enrollPage {
-	return enrollPage{Method: e.Method, Handout: page.HandoutOf(e)}
+	d := enrollPage{Method: e.Method, Chosen: true, Handout: page.HandoutOf(e)}
+	d.Address = e.Address
+	return d
 }
 
 func (p *Pages) showEnroll(c *gin.Context, call signin.Call, code int, d enrollPage, a *page.Alert) {
-	if d.Methods = call.Step.Verdict.Methods; d.Method == "" && len(d.Methods) > 0 {
-		d.Method = d.Methods[0]
+	d.Methods = call.Step.Verdict.Methods
+	if !slices.Contains(d.Methods, d.Method) && len(d.Methods) > 0 {
+		d.Method, d.Chosen = d.Methods[0], len(d.Methods) == 1
 	}
+	d.AddressField = page.AddressFieldOf(p.verifier, call.Step.Account, d.Method, d.Address)
+	d.Ask, d.Form, d.Ways = page.Path(deliveryPath, call.Step.Request.ID), "enroll-form", "send.ways.address"
 	v := p.page(c, call, d)
-	v.Alert = a
+	v.Alert, v.Asks = a, d.State == exchange.DeliverySending
+	if d.Kind != "" {
+		v.Alert = v.OfAddress(a, d.Kind)
+	}
 	p.look.Write(c, code, "enroll", v)
 }

@@ -55,7 +55,14 @@ var refusals = map[mfa.Code]refusal{
 	mfa.PasswordUnchecked:        {http.StatusServiceUnavailable, again},
 	mfa.IdentifierTaken:          {http.StatusConflict, again},
 	mfa.InvalidIdentifier:        {http.StatusUnprocessableEntity, again},
+	mfa.PasscodeExpired:          {http.StatusUnprocessableEntity, again},
+	mfa.TooManyMessages:          {http.StatusTooManyRequests, again},
+	mfa.AddressNotAllowed:        {http.StatusUnprocessableEntity, again},
 	mfa.UserNotFound:             {http.StatusNotFound, final},
+	mfa.IdentifierNotFound:       {http.StatusNotFound, final},
+	mfa.SessionNotFound:          {http.StatusNotFound, final},
+	mfa.OtherUser:                {http.StatusConflict, final},
+	mfa.DeviceMismatch:           {http.StatusConflict, final},
 }
 
 // errorPage is the data of the error page.

@@ -29,7 +29,12 @@ type fixture struct{ *webtest.Fixture }
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	h := &fixture{webtest.New(t, t0, mfatest.Options{}, provider.Options{Issuer: issuer})}
+	return newFixtureWith(t, mfatest.Options{})
+}
+
+func newFixtureWith(t testing.TB, o mfatest.Options) *fixture {
+	t.Helper()
+	h := &fixture{webtest.New(t, t0, o, provider.Options{Issuer: issuer})}
 	look, err := page.New(h.Keyring, page.Options{Issuer: issuer, Methods: h.Verifier.Methods(), Logger: h.Logger()}, Files())
 	h.OK(err)
 	pages := New(h.Provider, h.Verifier, h.Sessions, look)

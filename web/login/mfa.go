@@ -25,6 +25,8 @@ type option struct {
 	Chosen  storage.AuthenticatorID // "": any of the method
 	Name    string                  // given by the user
 	Numeric bool
+	Sends   bool
+	Address string // masked, where its codes are sent
 	used    time.Time
 }
 
@@ -33,7 +35,11 @@ type mfaPage struct {
 	Way      *option // nil: no usable one is left
 	Others   []option
 	Exchange storage.ExchangeID // of the attempt that continues; "": a new attempt
+	page.Sending
 }
+
+// sentIn marks the form that has the exchange of a code.
+const sentIn = "mfa-form"
 
 func (p *Pages) mfaForm(c *gin.Context) {
 	if call, ok := p.at(c, provider.StepVerify, ""); ok {
@@ -52,12 +58,31 @@ func (p *Pages) mfa(c *gin.Context) {
 		return
 	}
 	choice := choiceOf(c.PostForm)
+	if c.PostForm("send") != "" {
+		p.send(c, call, choice)
+		return
+	}
 	exchange, err := p.verifier.Prove(c.Request.Context(), call.Caller, call.Step.Login, choice, storage.ExchangeID(c.PostForm("exchange")), codeOf(c))
 	if err != nil {
+		if mfa.CodeOf(err) == mfa.PasscodeExpired {
+			exchange = "" // only a new code helps
+		}
 		p.retry(c, call, err, func(code int, a *page.Alert) { p.showMFA(c, call, code, mfaPage{Exchange: exchange}, choice, a) })
 		return
 	}
 	p.advance(c)
+}
+
+// send sends a code for the chosen option.
+func (p *Pages) send(c *gin.Context, call signin.Call, choice exchange.Choice) {
+	begun, err := p.verifier.Initiate(c.Request.Context(), call.Caller, call.Step.Login, choice)
+	if err != nil {
+		d := mfaPage{Exchange: storage.ExchangeID(c.PostForm("exchange"))} // its code stays valid
+		d.Pause = page.PauseOf(err)
+		p.retry(c, call, err, func(code int, a *page.Alert) { p.showMFA(c, call, code, d, choice, a) })
+		return
+	}
+	p.showMFA(c, call, http.StatusOK, mfaPage{Exchange: begun.Exchange, Sending: page.SendingOf("", begun.Pause)}, choice, nil)
 }
 
 func (p *Pages) showMFA(c *gin.Context, call signin.Call, code int, d mfaPage, choice exchange.Choice, a *page.Alert) {
@@ -71,9 +96,36 @@ func (p *Pages) showMFA(c *gin.Context, call signin.Call, code int, d mfaPage, c
 	if d.Way == nil && a == nil {
 		code, a = http.StatusForbidden, &page.Alert{Key: "mfa.none"}
 	}
+	if d.Way != nil && d.Way.Sends && !p.sending(c, call, &d) {
+		return
+	}
 	v := p.page(c, call, d)
-	v.Alert = a
+	v.Alert, v.Asks = a, d.State == exchange.DeliverySending
+	if d.Way != nil && d.Way.Sends {
+		v.Alert = v.OfSent(a)
+	}
 	p.look.Write(c, code, "mfa", v)
+}
+
+// sending completes what a page says of the code it asks for. If it cannot, it has written a response.
+func (p *Pages) sending(c *gin.Context, call signin.Call, d *mfaPage) bool {
+	d.To, d.Ask, d.Form, d.Ways = d.Way.Address, page.Path(deliveryPath, call.Step.Request.ID), sentIn, "send.ways.none"
+	if len(d.Others) > 0 {
+		d.Ways = "send.ways.others"
+	}
+	if d.Exchange == "" || d.State != "" {
+		return true
+	}
+	var err error
+	d.State, err = p.verifier.DeliveryIn(c.Request.Context(), call.Caller, p.verifier.InLogin(call.Step.Login), d.Exchange)
+	switch {
+	case mfa.CodeOf(err) != "":
+		d.Exchange = "" // it has ended
+	case err != nil:
+		p.fail(c, call, err)
+		return false
+	}
+	return true
 }
 
 // optionsOf are the authenticators whose response is typed. Several of one method are
@@ -85,7 +137,8 @@ func optionsOf(options []exchange.Option, account *storage.Account) []option {
 		if !o.Info.Typed {
 			continue
 		}
-		w := option{ID: o.Method, Method: o.Method, Chosen: o.Authenticator, Name: o.Name, Numeric: o.Info.Numeric, used: lastUse(account, o.Authenticator)}
+		w := option{ID: o.Method, Method: o.Method, Chosen: o.Authenticator, Name: o.Name, Numeric: o.Info.Numeric,
+			Sends: o.Info.Sends, Address: o.Address, used: lastUse(account, o.Authenticator)}
 		if count[o.Method]++; count[o.Method] > 1 {
 			w.ID += "-" + strconv.Itoa(count[o.Method])
 		}

@@ -44,6 +44,8 @@ func (p *Pages) Mount(r gin.IRouter) {
 	r.POST("/mfa", p.guarded(p.mfa))
 	r.GET("/enroll", p.enrollForm)
 	r.POST("/enroll", p.guarded(p.enroll))
+	r.GET(deliveryPath, p.onward)
+	r.POST(deliveryPath, p.guarded(p.delivery))
 	r.GET("/recovery-codes", p.recoveryCodes)
 	r.POST("/recovery-codes", p.guarded(p.recoverySeen))
 	r.GET("/consent", p.consentForm)

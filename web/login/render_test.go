@@ -18,6 +18,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
+	"sallyport/mfa/passcode"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/storage/storagetest"
@@ -72,6 +73,15 @@ func samples(t testing.TB) []sample {
 	login := []string{"login-form", "username", "password", "login-submit", "cancel"}
 	second := []string{"mfa-form", "passcode", "mfa-submit", "restart", "cancel"}
 	failed := []string{"error", "support-id"}
+	sent := []string{"sending", "send-again"}
+	showSent := func(p *Pages, c *gin.Context, call signin.Call, state exchange.Delivery) {
+		call.Step.Options = append(call.Step.Options, exchange.Option{Method: "email", Authenticator: "c", Address: "a•••a@example.org", Info: mfa.Info{Typed: true, Numeric: true, Sends: true}})
+		d := mfaPage{Sending: page.SendingOf("", 30*time.Second)}
+		if d.State = state; state != "" {
+			d.Exchange = "e-1"
+		}
+		p.showMFA(c, call, 200, d, exchange.Choice{Method: "email"}, nil)
+	}
 	return []sample{
 		{"login", func(p *Pages, c *gin.Context, call signin.Call) {
 			call.Step.Request.Subject = ""
@@ -103,6 +113,26 @@ func samples(t testing.TB) []sample {
 		{"enroll-wrong", wrong(mfa.InvalidPasscode, func(p *Pages, c *gin.Context, call signin.Call, code int, a *page.Alert) {
 			p.showEnroll(c, call, code, enrollPageOf(enrolling), a)
 		}), append(failed, "enroll-qr", "enroll-secret", "enroll-submit"), 422},
+		{"mfa-send", func(p *Pages, c *gin.Context, call signin.Call) { showSent(p, c, call, "") }, []string{"mfa-send", "method-totp", "restart", "cancel"}, 200},
+		{"mfa-sending", func(p *Pages, c *gin.Context, call signin.Call) { showSent(p, c, call, exchange.DeliverySending) }, append(second, sent...), 200},
+		{"mfa-sent", func(p *Pages, c *gin.Context, call signin.Call) { showSent(p, c, call, exchange.DeliverySent) }, append(second, sent...), 200},
+		{"mfa-undelivered", func(p *Pages, c *gin.Context, call signin.Call) { showSent(p, c, call, exchange.DeliveryFailed) }, append(second, sent...), 200},
+		{"enroll-address", func(p *Pages, c *gin.Context, call signin.Call) {
+			call.Step.Verdict.Methods = []string{"email"}
+			p.showEnroll(c, call, 200, enrollPage{}, nil)
+		}, []string{"enroll-send", "address", "cancel"}, 200},
+		{"enroll-not-an-address", wrong(mfa.InvalidIdentifier, func(p *Pages, c *gin.Context, call signin.Call, code int, a *page.Alert) {
+			call.Step.Verdict.Methods = []string{"totp", "email"}
+			d := enrollPage{Method: "email", Chosen: true}
+			d.Address = "ada"
+			p.showEnroll(c, call, code, d, a)
+		}), append(failed, "enroll-send", "address", "enroll-back"), 422},
+		{"enroll-sending", func(p *Pages, c *gin.Context, call signin.Call) {
+			call.Step.Verdict.Methods = []string{"email"}
+			d := enrollPageOf(exchange.Enrolling{Exchange: "e-1", Method: "email", Address: "ada@example.org"})
+			d.Sending = page.SendingOf("ada@example.org", 30*time.Second)
+			p.showEnroll(c, call, 200, d, nil)
+		}, append(sent, "enroll-correct", "passcode", "enroll-submit"), 200},
 		{"recovery", func(p *Pages, c *gin.Context, call signin.Call) {
 			p.showRecovery(c, call, strings.Fields(strings.Repeat("7QK3MX-R2ZPLD-WB5TN4-HGVCYA ", 10)))
 		}, []string{"recovery-codes", "recovery-copy", "recovery-download", "recovery-print", "recovery-done"}, 200},
@@ -161,11 +191,14 @@ func stage(t testing.TB, o page.Options) (*Pages, http.Handler) {
 	t.Helper()
 	o.Issuer = issuer
 	keyring, _ := storagetest.Keyring(t, t0)
+	byMail := passcode.NewEmail(keyring, rand.Reader, passcode.Options{})
+	o.Methods = []mfa.Info{byMail.Info()}
 	look, err := page.New(keyring, o, Files())
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := New(nil, nil, nil, look)
+	now := func() time.Time { return t0 }
+	p := New(nil, exchange.NewVerifier(nil, keyring, nil, now, rand.Reader, exchange.Options{}, byMail), nil, look)
 	h, err := web.New(web.Options{Issuer: issuer, ErrorPage: p.Refusal}, rand.Reader, func() time.Time { return t0 }, look, show{p, samples(t)})
 	if err != nil {
 		t.Fatal(err)
@@ -270,10 +303,18 @@ func TestPagesOfTheInterface(t *testing.T) {
 		"mfa-recovery": {`name="method" value="recovery"`, `autocomplete="off"`},
 		"mfa-wrong":    {`name="exchange" value="e-1"`, `aria-describedby="error hint"`},
 		"login-wait":   {"2 minutes"},
-		"enroll-begun": {`src="data:image/png;base64,`, `JBSW Y3DP EHPK`, `data-value="JBSWY3DP`, `href="otpauth://totp/`, `name="exchange" value="e-1"`},
-		"recovery":     {`download="recovery-codes.txt"`, `href="data:text/plain;charset=utf-8;base64,` + base64.StdEncoding.EncodeToString([]byte("Sallyport"))},
-		"oauth-error":  {`invalid_request: redirect_uri is not registered`},
-		"logout":       {`name="state" value="&lt;s&gt;"`, `name="confirm" value="yes"`},
+		"mfa-send":     {`name="send" value="yes"`, "Send a code to a•••a@example.org"},
+		"mfa-sending": {`role="status" data-delivery="/delivery?requestId=r-1" data-form="mfa-form" data-sent="A code was sent`, `A code is being sent to a•••a@example.org`,
+			`name="exchange" value="e-1"`, `data-pause="30" data-later="Send a new code in #"`, `inputmode="numeric"`, `autocomplete="one-time-code"`},
+		"mfa-sent":              {`A code was sent to a•••a@example.org`},
+		"mfa-undelivered":       {`class="sending failed"`, `could not be delivered to a•••a@example.org. Choose another way below`, `id="method-totp"`},
+		"enroll-address":        {`inputmode="email"`, `autocomplete="email"`, "Codes will be sent there"},
+		"enroll-not-an-address": {"This is not an e-mail address", `value="ada"`, `aria-describedby="error"`},
+		"enroll-sending":        {`data-form="enroll-form"`, "A code is being sent to ada@example.org", `name="address" value="ada@example.org"`, `name="pending" value="e-1"`, "Check the address"},
+		"enroll-begun":          {`src="data:image/png;base64,`, `JBSW Y3DP EHPK`, `data-value="JBSWY3DP`, `href="otpauth://totp/`, `name="exchange" value="e-1"`},
+		"recovery":              {`download="recovery-codes.txt"`, `href="data:text/plain;charset=utf-8;base64,` + base64.StdEncoding.EncodeToString([]byte("Sallyport"))},
+		"oauth-error":           {`invalid_request: redirect_uri is not registered`},
+		"logout":                {`name="state" value="&lt;s&gt;"`, `name="confirm" value="yes"`},
 		"form-post": {`<form id="form-post" method="post" action="https://app.example/cb?a=1">`, `name="code" value="c-1"`,
 			`value="&#34;&gt;&lt;script&gt;"`, `/form-post.js" defer></script>`, `<noscript>`},
 	} {
@@ -295,7 +336,7 @@ func TestPagesOfTheInterface(t *testing.T) {
 func TestPolicyOfAPage(t *testing.T) {
 	_, h := stage(t, page.Options{})
 	seen := map[string]bool{}
-	for _, name := range []string{"login", "login", "form-post", "recovery", "oauth-error"} {
+	for _, name := range []string{"login", "login", "mfa-sending", "form-post", "recovery", "oauth-error"} {
 		w := get(h, "/show/"+name, "en")
 		policy, body := w.Header().Get("Content-Security-Policy"), w.Body.String()
 		m := regexp.MustCompile(`'nonce-([A-Za-z0-9_-]{22})'`).FindStringSubmatch(policy)
@@ -307,7 +348,10 @@ func TestPolicyOfAPage(t *testing.T) {
 		}
 		seen[m[1]] = true
 		want := "default-src 'none'; style-src 'nonce-N'; script-src 'nonce-N'; img-src 'self' data: https://static.app.example; frame-ancestors 'none'; base-uri 'none'"
-		if got := strings.ReplaceAll(policy, m[1], "N"); name == "login" && got != want {
+		if name == "mfa-sending" {
+			want += "; connect-src 'self'" // its script asks whether the code was sent
+		}
+		if got := strings.ReplaceAll(policy, m[1], "N"); (name == "login" || name == "mfa-sending") && got != want {
 			t.Errorf("policy = %q\nwant %q", got, want)
 		}
 		if strings.Contains(policy, "unsafe") || strings.Contains(policy, "src 'self';") {

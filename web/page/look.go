@@ -102,6 +102,7 @@ type Page struct {
 	Account string // of the user; "": not identified
 	Alert   *Alert
 	Data    any
+	Asks    bool // the page's script calls the server
 	// Of a login: its request and its application.
 	Request storage.RequestID
 	Client  Client
@@ -161,8 +162,11 @@ func (p Page) When(t time.Time) (string, error) {
 func (p Page) Lang() string { return p.lang }
 
 // On returns the address of a page in this login.
-func (p Page) On(path string) string {
-	return path + "?requestId=" + url.QueryEscape(string(p.Request))
+func (p Page) On(path string) string { return Path(path, p.Request) }
+
+// Path returns the address of a page in a login.
+func Path(path string, request storage.RequestID) string {
+	return path + "?requestId=" + url.QueryEscape(string(request))
 }
 
 // Write renders a page. It sends nothing before the page is complete.
@@ -173,7 +177,7 @@ func (l *Look) Write(c *gin.Context, code int, name string, v Page) {
 		c.String(http.StatusInternalServerError, "%s: 500 (%s)", l.product, web.Correlation(c))
 		return
 	}
-	c.Header("Content-Security-Policy", policy(web.Nonce(c), v.Client.Logo))
+	c.Header("Content-Security-Policy", policy(web.Nonce(c), v.Client.Logo, v.Asks))
 	c.Header("Content-Language", v.lang)
 	c.Data(code, "text/html; charset=utf-8", b.Bytes())
 }
@@ -184,12 +188,16 @@ var plainOrigin = regexp.MustCompile(`^https?://[A-Za-z0-9.\-]+(:[0-9]+)?$`)
 // policy is the Content-Security-Policy of a page (H-3). It allows scripts and styles by the
 // nonce of the response, not by origin. It has no form-action: browsers apply that to the
 // redirect to the client as well.
-func policy(nonce, logo string) string {
+func policy(nonce, logo string, asks bool) string {
 	images := "'self' data:"
 	if u, err := url.Parse(logo); err == nil && plainOrigin.MatchString(u.Scheme+"://"+u.Host) {
 		images += " " + u.Scheme + "://" + u.Host
 	}
-	return "default-src 'none'; style-src 'nonce-" + nonce + "'; script-src 'nonce-" + nonce + "'; img-src " + images + "; frame-ancestors 'none'; base-uri 'none'"
+	out := "default-src 'none'; style-src 'nonce-" + nonce + "'; script-src 'nonce-" + nonce + "'; img-src " + images + "; frame-ancestors 'none'; base-uri 'none'"
+	if asks {
+		out += "; connect-src 'self'"
+	}
+	return out
 }
 
 // Redirect is how all pages redirect (H-5). After a form post the status must be 303: 307

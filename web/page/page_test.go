@@ -60,7 +60,7 @@ func serve(t testing.TB, l *Look, method, path string) *httptest.ResponseRecorde
 }
 
 func TestTexts(t *testing.T) {
-	pagetest.Check(t, embedded, `^(code|status|method|scope|wait|time|cookies|stale|login|recovery|enroll)\.`)
+	pagetest.Check(t, embedded, `^(code|status|method|scope|wait|time|cookies|stale|login|recovery|enroll|send\.ways)\.`)
 }
 
 func TestTextsNameTheParametersOfAnAlert(t *testing.T) {
@@ -229,7 +229,7 @@ func TestPolicyOfAPage(t *testing.T) {
 		"https://[2001:db8::1]/x.png":       "img-src 'self' data:;",
 		"https://a.example/%0d%0aSet-Cooki": "img-src 'self' data: https://a.example;",
 	} {
-		if got := policy("N", logo); !strings.Contains(got, want) {
+		if got := policy("N", logo, false); !strings.Contains(got, want) {
 			t.Errorf("policy(%q) = %q, want %q in it", logo, got, want)
 		}
 	}

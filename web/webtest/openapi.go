@@ -32,7 +32,8 @@ type Response struct {
 // description.
 func Validate(t testing.TB, doc *openapi3.T, a Response) string {
 	t.Helper()
-	path, item := find(doc, a.Path)
+	path := Find(doc, a.Path)
+	item := doc.Paths.Value(path)
 	if item == nil || item.GetOperation(a.Method) == nil {
 		t.Fatalf("%s %s is not described", a.Method, a.Path)
 	}
@@ -62,23 +63,23 @@ func Validate(t testing.TB, doc *openapi3.T, a Response) string {
 	return path
 }
 
-// find returns the path whose template matches.
-func find(doc *openapi3.T, path string) (string, *openapi3.PathItem) {
-	if item := doc.Paths.Value(path); item != nil {
-		return path, item
+// Find returns the path of a description whose template matches; "": none.
+func Find(doc *openapi3.T, path string) string {
+	if doc.Paths.Value(path) != nil {
+		return path
 	}
 	have := strings.Split(path, "/")
-	for template, item := range doc.Paths.Map() {
+	for template := range doc.Paths.Map() {
 		want := strings.Split(template, "/")
 		fits := len(want) == len(have)
 		for i := 0; fits && i < len(want); i++ {
 			fits = want[i] == have[i] || strings.HasPrefix(want[i], "{")
 		}
 		if fits {
-			return template, item
+			return template
 		}
 	}
-	return "", nil
+	return ""
 }
 
 func undescribed(at string, schema *openapi3.Schema, value any) []string {

@@ -95,7 +95,7 @@ func warn(b *strings.Builder, at place, colour bool) {
 
 // aliceCode draws the QR code of alice's authenticator, for a real phone.
 func aliceCode(ctx context.Context, srv *server.Server, colour bool) string {
-	account, err := srv.Store.AccountByIdentifier(ctx, "alice")
+	account, err := srv.Users.Named(ctx, "alice")
 	if err != nil {
 		return ""
 	}

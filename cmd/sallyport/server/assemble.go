@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"sallyport/cmd/sallyport/metrics"
 	"sallyport/config"
 	"sallyport/mfa"
+	"sallyport/mfa/backend"
 	"sallyport/mfa/budget"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/messages"
@@ -26,10 +28,13 @@ import (
 	"sallyport/web"
 	"sallyport/web/account"
 	"sallyport/web/api"
+	"sallyport/web/apidocs"
 	"sallyport/web/cidaas"
 	"sallyport/web/login"
 	"sallyport/web/oidc"
 	"sallyport/web/page"
+	"sallyport/web/streambird"
+	"sallyport/web/stytch"
 )
 
 // requestTimeout bounds a request, the default wait for a password's turn included: a
@@ -50,7 +55,7 @@ func (s *Server) methods(p Options) []mfa.Method {
 		Context: productWords(c), MinLength: c.Passwords.MinLength, Breached: c.Passwords.BreachedFile,
 	})
 	s.TOTP = totp.New(p.Random, c.Product, totp.Options{Strict: c.TOTPWindow == 0})
-	return []mfa.Method{s.Password, s.TOTP, recovery.New(s.Store, p.Random)}
+	return slices.Concat([]mfa.Method{s.Password, s.TOTP}, s.codeMethods(p), []mfa.Method{recovery.New(s.Store, p.Random)})
 }
 
 // assemble creates mfa, provider and web.
@@ -68,6 +73,8 @@ func (s *Server) assemble(p Options) error {
 	}, s.Keys.Methods...)
 	s.Sessions = session.New(s.Store, s.Keyring, s.Journal, p.Now, p.Random, session.Options{Idle: l.SessionIdle, Max: l.SessionMax})
 	s.Users = users.New(s.Store, s.Keyring, s.Password, s.TOTP, s.Journal, p.Now, p.Random)
+	s.Backend = backend.New(s.Store, s.Verifier, s.Sessions, s.Users, s.Journal, p.Now, p.Random,
+		backend.Options{MatchCodes: c.Fingerprints.Codes, MatchSessions: c.Fingerprints.Sessions, Product: c.Product})
 	s.Messages = messages.New(s.Store, s.Journal, p.Now)
 	s.Events.AddMethods(s.Verifier.Methods())
 	own := account.Client(c.Issuer, c.Product)
@@ -94,15 +101,23 @@ func (s *Server) assemble(p Options) error {
 func (s *Server) assembleWeb(p Options, span web.Spanner) error {
 	c := p.Config
 	look, err := page.New(s.Keyring, page.Options{Issuer: c.Issuer, Product: c.Product, Methods: s.Verifier.Methods(), TemplateDir: c.TemplateDir, Least: s.Password.MinLength(), Logger: p.Log},
-		login.Files(), account.Files())
+		login.Files(), account.Files(), apidocs.Files())
 	if err != nil {
 		return fmt.Errorf("build pages: %w", err)
 	}
 	accounts := selfservice.New(s.Store, s.Verifier, s.Password, s.Journal, p.Now, p.Random, c.Product)
 	pages := login.New(s.Provider, s.Verifier, s.Sessions, look)
 	dialect := cidaas.New(s.Provider, s.Verifier, accounts, s.Sessions, p.Random, cidaas.Options{Issuer: c.Issuer, Product: c.Product, Answer: pages.Answer, Logger: p.Log})
-	surfaces := append([]web.Surface{look, pages.WithClientPages(dialect.Page), account.New(s.Provider, s.Verifier, accounts, s.Sessions, look, c.Issuer), dialect, oidc.New(s.Provider, oidc.Options{Issuer: c.Issuer}),
-		api.New(s.Provider, s.Verifier, s.Sessions, api.Options{Logger: p.Log})}, p.Surfaces...)
+	docs, err := apidocs.New(look, c.Issuer, descriptions()...)
+	if err != nil {
+		return fmt.Errorf("build pages of APIs: %w", err)
+	}
+	// Stytch's programs say in a call what must match.
+	matching := backend.New(s.Store, s.Verifier, s.Sessions, s.Users, s.Journal, p.Now, p.Random, backend.Options{Product: c.Product})
+	surfaces := append([]web.Surface{look, docs, pages.WithClientPages(dialect.Page), account.New(s.Provider, s.Verifier, accounts, s.Sessions, look, c.Issuer), dialect, oidc.New(s.Provider, oidc.Options{Issuer: c.Issuer}),
+		api.New(s.Provider, s.Verifier, s.Sessions, api.Options{Logger: p.Log}),
+		streambird.New(s.Backend, s.APIKeys, streambird.NewSigner(s.Keyring), s.Journal, p.Now, streambird.Options{Issuer: c.Issuer, JWTLife: c.Lifetimes.StreambirdJWT, Logger: p.Log}),
+		stytch.New(matching, s.APIKeys, s.Journal, s.Keyring, p.Now, p.Random, stytch.Options{Issuer: c.Issuer, Environment: c.Environment, Logger: p.Log})}, p.Surfaces...)
 	s.Handler, err = web.New(web.Options{
 		Issuer: c.Issuer, TrustedProxies: c.TrustedProxies, Logger: p.Log, Counters: metrics.NewWebCounters(metrics.NewSet(s.Metrics)), ErrorPage: pages.Refusal, Span: span,
 		Timeout: requestTimeout + max(0, c.Argon2.Wait-config.Default().Argon2.Wait),
@@ -112,6 +127,16 @@ func (s *Server) assembleWeb(p Options, span web.Spanner) error {
 	}
 	s.registerMetrics(s.Metrics)
 	return nil
+}
+
+// descriptions are those of the APIs of the public listener.
+func descriptions() []apidocs.Description {
+	return []apidocs.Description{
+		{Name: "login", Text: api.OpenAPI(), Also: api.Described},
+		{Name: "cidaas", Text: cidaas.OpenAPI()},
+		{Name: "stytch", Text: stytch.OpenAPI()},
+		{Name: "streambird", Text: streambird.OpenAPI()},
+	}
 }
 
 // budgets returns the limits by the budgets they are of.

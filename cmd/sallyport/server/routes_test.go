@@ -13,9 +13,9 @@ import (
 // owner. For other routes it says what authorizes the call.
 var routes = map[string]string{
 	"/continue": "login", "/login": "login", "/mfa": "login", "/enroll": "login", "/recovery-codes": "login", "/consent": "login",
-	"/cancel": "login", "/restart": "login",
+	"/cancel": "login", "/restart": "login", "/delivery": "login",
 	"/api/login/v1/step": "login", "/api/login/v1/identify": "login", "/api/login/v1/password": "login", "/api/login/v1/initiate": "login",
-	"/api/login/v1/verify": "login", "/api/login/v1/enroll": "login", "/api/login/v1/enroll/confirm": "login", "/api/login/v1/consent": "login",
+	"/api/login/v1/verify": "login", "/api/login/v1/delivery": "login", "/api/login/v1/enroll": "login", "/api/login/v1/enroll/confirm": "login", "/api/login/v1/consent": "login",
 	"/api/login/v1/recovery-codes/seen": "login", "/api/login/v1/cancel": "login", "/api/login/v1/restart": "login", "/api/login/v1/finish": "login",
 	"/public-srv/public/:requestId": "login", "/token-srv/prelogin/metadata/:trackId": "login",
 	"/verification-srv/v2/setup/public/configured/list": "login", "/verification-srv/public/graph/user/setup": "login",
@@ -32,15 +32,32 @@ var routes = map[string]string{
 	"/authorize": "opens one", "/authz-srv/authz": "opens one", "/authz-srv/authrequest/authz/generate": "opens one", "/api/login/v1/requests": "opens one",
 	"/logout": "session", "/logged-out": "public", "/session/end_session": "session",
 	"/account": "session", "/account/callback": "session", "/account/confirm": "session", "/account/add": "session", "/account/rename": "session",
-	"/account/remove": "session", "/account/recovery": "session", "/account/password": "session", "/account/sessions": "session", "/account/consents": "session",
+	"/account/remove": "session", "/account/recovery": "session", "/account/password": "session", "/account/sessions": "session", "/account/consents": "session", "/account/delivery": "session",
 	"/token": "client", "/revoke": "client", "/introspect": "client", "/token-srv/token": "client", "/token-srv/revoke": "client", "/token-srv/introspect": "client",
 	"/userinfo": "access token", "/users-srv/userinfo": "access token",
 	"/verification-srv/v2/setup/initiate/:method": "access token", "/verification-actions-srv/setup/:method/initiation": "access token",
 	"/verification-srv/v2/notification/status/:statusId": "access token", "/verification-srv/notification/status/:statusId": "access token",
 	"/verification-srv/config/list": "access token", "/verification-actions-srv/config": "access token",
 	"/verification-actions-srv/setup/devices/:method/:sub": "access token",
-	"/.well-known/openid-configuration":                    "public", "/.well-known/oauth-authorization-server": "public", "/jwks.json": "public",
+	"/v1/auth/users/create":                                "API key", "/v1/auth/users/:id": "API key", "/v1/auth/users/:id/update": "API key", "/v1/auth/users/auth/users/:id/update": "API key",
+	"/v1/auth/users/:id/delete": "API key", "/v1/auth/users/emails/:id/delete": "API key", "/v1/auth/users/phone_numbers/:id/delete": "API key",
+	"/v1/auth/users/totps/:id/delete": "API key", "/v1/auth/users/search": "API key", "/v1/auth/totps/create": "API key", "/v1/auth/totps/verify": "API key",
+	"/v1/auth/totps/recovery_codes": "API key", "/v1/auth/totps/recovery": "API key", "/v1/auth/otps/sms/send": "API key",
+	"/v1/auth/otps/sms/login_or_create": "API key", "/v1/auth/otps/email/send": "API key", "/v1/auth/otps/email/login_or_create": "API key",
+	"/v1/auth/otps/verify": "API key", "/v1/auth/sessions/verify": "API key", "/v1/auth/sessions/list": "API key", "/v1/auth/sessions/delete": "API key",
+	"/v1/auth/jwks/default": "API key",
+
+	"/v1/users": "API key", "/v1/users/search": "API key", "/v1/users/:user_id": "API key", "/v1/users/emails/:email_id": "API key",
+	"/v1/users/phone_numbers/:phone_id": "API key", "/v1/users/totps/:totp_id": "API key",
+	"/v1/totps": "API key", "/v1/totps/authenticate": "API key", "/v1/totps/recovery_codes": "API key", "/v1/totps/recover": "API key",
+	"/v1/otps/sms/send": "API key", "/v1/otps/sms/login_or_create": "API key", "/v1/otps/email/send": "API key", "/v1/otps/email/login_or_create": "API key",
+	"/v1/otps/authenticate": "API key", "/v1/sessions": "API key", "/v1/sessions/authenticate": "API key", "/v1/sessions/revoke": "API key",
+	"/v1/sessions/jwks/:project_id": "public",
+
+	"/.well-known/openid-configuration": "public", "/.well-known/oauth-authorization-server": "public", "/jwks.json": "public",
 	"/.well-known/jwks.json": "public", "/api/login/v1/openapi.yaml": "public", "/public-srv/tenantinfo/basic": "public", "/static/:version/:name": "public",
+	"/docs/api": "public", "/docs/api/login": "public", "/docs/api/login/openapi.yaml": "public", "/docs/api/cidaas": "public", "/docs/api/cidaas/openapi.yaml": "public",
+	"/docs/api/stytch": "public", "/docs/api/stytch/openapi.yaml": "public", "/docs/api/streambird": "public", "/docs/api/streambird/openapi.yaml": "public",
 }
 
 func TestEveryRouteIsClassified(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 	"sallyport/cmd/sallyport/tracing"
 	"sallyport/config"
 	"sallyport/mfa/audit"
+	"sallyport/mfa/backend"
 	"sallyport/mfa/delivery"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/messages"
@@ -63,6 +64,7 @@ type Server struct {
 	Verifier   *exchange.Verifier
 	Users      *users.Registry
 	Sessions   *session.Registry
+	Backend    *backend.Service
 	Messages   *messages.Registry
 	Clients    *clients.Registry
 	APIKeys    *apikeys.Keys

@@ -79,6 +79,44 @@
     }
   });
 
+  // Says whether a code was sent, as soon as the server knows.
+  each("[data-delivery]", function (line) {
+    var form = document.getElementById(line.getAttribute("data-form"));
+    if (!form || !window.fetch || !window.URLSearchParams) { return; }
+    var body = new URLSearchParams();
+    ["csrf", "exchange"].forEach(function (name) { body.set(name, form.elements[name].value); });
+    var pause = 500, until = Date.now() + 300000;
+    function later() {
+      if (Date.now() < until) { setTimeout(ask, pause = Math.min(pause * 1.5, 15000)); }
+    }
+    function ask() {
+      fetch(line.getAttribute("data-delivery"), { method: "POST", body: body, redirect: "error" }).then(function (response) {
+        return response.ok ? response.json() : {};
+      }).then(function (answer) {
+        var text = line.getAttribute("data-" + answer.delivery);
+        if (text) {
+          line.textContent = text;
+          line.classList.toggle("failed", answer.delivery === "failed");
+        } else if (answer.delivery) {
+          later();
+        }
+      }, later);
+    }
+    later();
+  });
+
+  // Counts down to when another code can be sent. The server refuses an earlier one.
+  each("[data-pause]", function (button) {
+    var text = button.textContent, end = Date.now() + 1000 * button.getAttribute("data-pause");
+    function tick() {
+      var left = Math.ceil((end - Date.now()) / 1000);
+      button.disabled = left > 0;
+      button.textContent = left > 0 ? button.getAttribute("data-later").replace("#", Math.floor(left / 60) + ":" + ("0" + left % 60).slice(-2)) : text;
+      if (left > 0) { setTimeout(tick, 500); }
+    }
+    tick();
+  });
+
   each("[data-print]", function (button) {
     button.hidden = false;
     button.addEventListener("click", function () { window.print(); });

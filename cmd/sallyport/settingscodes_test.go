@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/mfa/backend"
+	"sallyport/storage"
+)
+
+// codes are the rows of one-time codes.
+func (o *trialSource) codes(t *testing.T) map[string]effect {
+	sends := func(more set) set {
+		out := set{"OUTBOX_FILE": filepath.Join(t.TempDir(), "outbox.jsonl"), "SMS_COUNTRIES": "US"}
+		for k, v := range more {
+			out[k] = v
+		}
+		return out
+	}
+	const refused = string(mfa.TooManyMessages)
+	return map[string]effect{
+		"sms.countries": {value: "US", with: set{"OUTBOX_FILE": filepath.Join(t.TempDir(), "outbox.jsonl")}, want: "sent", show: func(s *trial) string { return s.open().text(1, 0) }},
+		"sms.daily":     {value: "1", with: sends(nil), want: refused, show: func(s *trial) string { return s.open().text(2, 0) }},
+		"sms.free":      {value: "1", with: sends(nil), want: refused, show: func(s *trial) string { return s.open().text(2, 0) }},
+		"sms.ratio":     {value: "1", with: sends(set{"SMS_FREE": "1"}), want: refused, show: func(s *trial) string { return s.open().text(3, 1) }},
+		"code_factors": {value: "sms", with: sends(nil), want: "email: false", show: func(s *trial) string {
+			info, ok := s.open().Verifier.Info("email")
+			return fmt.Sprintf("email: %v %v", info.Second, ok)
+		}},
+		"fingerprints.codes": {value: "user_agent", with: sends(nil), want: "proven", show: func(s *trial) string {
+			sent := s.open().sendCode(1, "192.0.2.1")
+			return s.proves(backend.Proof{Identifier: sent.Identifier.ID, Code: s.lastCode(), Fingerprint: backend.Fingerprint{IP: "192.0.2.2"}}, nil)
+		}},
+		"fingerprints.sessions": {value: "ip", with: sends(nil), want: string(mfa.DeviceMismatch), show: func(s *trial) string {
+			sent := s.open().sendCode(1, "192.0.2.1")
+			var made backend.Proven
+			s.proves(backend.Proof{Identifier: sent.Identifier.ID, Code: s.lastCode(), Fingerprint: backend.Fingerprint{IP: "192.0.2.1"}, Session: backend.SessionUse{Duration: time.Hour}}, &made)
+			sent = s.sendCode(1, "")
+			return s.proves(backend.Proof{Identifier: sent.Identifier.ID, Code: s.lastCode(), Fingerprint: backend.Fingerprint{IP: "192.0.2.2"},
+				Session: backend.SessionUse{Given: true, ID: made.Session.ID}}, nil)
+		}},
+	}
+}
+
+// sendCode sends a code to number n of a new user.
+func (s *trial) sendCode(n int, ip string) backend.Sent {
+	s.Helper()
+	sent, err := s.Backend.Send(s.Context(), mfa.Caller{}, backend.Send{Kind: storage.Phone, Address: fmt.Sprintf("+1415222222%d", n), TTL: time.Minute, Create: true,
+		Fingerprint: backend.Fingerprint{IP: ip}})
+	if err != nil {
+		s.Fatal(err)
+	}
+	return sent
+}
+
+// text sends codes to several numbers, the first of which come back, and returns what became
+// of the last one.
+func (s *trial) text(numbers, back int) string {
+	s.Helper()
+	for n := range numbers {
+		sent, err := s.Backend.Send(s.Context(), mfa.Caller{}, backend.Send{Kind: storage.Phone, Address: fmt.Sprintf("+1415222222%d", n), TTL: time.Minute, Create: true})
+		if err != nil {
+			return err.Error()
+		}
+		if n < back {
+			s.proves(backend.Proof{Identifier: sent.Identifier.ID, Code: s.lastCode()}, nil)
+		}
+	}
+	return "sent"
+}
+
+// proves checks a one-time code and returns the result.
+func (s *trial) proves(p backend.Proof, into *backend.Proven) string {
+	s.Helper()
+	got, err := s.Backend.ProveOTP(s.Context(), mfa.Caller{}, p)
+	if err != nil {
+		return err.Error()
+	}
+	if into != nil {
+		*into = got
+	}
+	return "proven"
+}
+
+// lastCode returns the code of the newest message.
+func (s *trial) lastCode() string {
+	s.Helper()
+	s.clock.Move(time.Second)
+	messages, err := s.Store.ListMessages(s.Context(), storage.MessageFilter{Now: s.clock.Now(), Limit: 1})
+	if err != nil || len(messages) != 1 {
+		s.Fatalf("%v: %d messages", err, len(messages))
+	}
+	m, err := s.Store.Message(s.Context(), messages[0].ID)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return m.Data["code"]
+}

@@ -1,0 +1,168 @@
+package account
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"sallyport/mfa"
+	"sallyport/mfa/exchange"
+	"sallyport/storage"
+	"sallyport/web/page"
+)
+
+// addPage is the data of the page that sets up an authenticator.
+type addPage struct {
+	Method string
+	Name   string
+	Shapes []shape // to choose from; empty: nothing to choose
+	page.AddressField
+	page.Handout
+	page.Sending
+}
+
+// shape is a choice of algorithm and digits for an authenticator app.
+type shape struct {
+	mfa.Shape
+	Value   string
+	Default bool
+	Chosen  bool
+}
+
+func shapesOf(all []mfa.Shape, chosen string) []shape {
+	if len(all) < 2 {
+		return nil
+	}
+	out := make([]shape, len(all))
+	for i, s := range all {
+		out[i] = shape{Shape: s, Value: s.Algorithm + "/" + strconv.Itoa(s.Digits), Default: i == 0}
+		out[i].Chosen = out[i].Value == chosen || chosen == "" && i == 0
+	}
+	return out
+}
+
+// shapeOf reads a choice; "" is the server's default.
+func shapeOf(value string) mfa.Shape {
+	algorithm, digits, _ := strings.Cut(value, "/")
+	n, err := strconv.Atoi(digits)
+	if value == "" || err != nil {
+		return mfa.Shape{Algorithm: algorithm}
+	}
+	return mfa.Shape{Algorithm: algorithm, Digits: n}
+}
+
+// addable reports whether a user can set up a method now; if not, it shows why.
+func (p *Pages) addable(c *gin.Context, call ownerCall, method string) bool {
+	i, ok := p.verifier.Info(method)
+	if !ok || !i.Enrolls {
+		p.fail(c, call, &mfa.Error{Code: mfa.NotConfigured})
+		return false
+	}
+	return p.requireFresh(c, call)
+}
+
+func (p *Pages) addForm(c *gin.Context, call ownerCall) {
+	if method := c.Query("method"); p.addable(c, call, method) {
+		p.showAdd(c, call, http.StatusOK, addPage{Method: method}, "", nil)
+	}
+}
+
+func (p *Pages) showAdd(c *gin.Context, call ownerCall, code int, d addPage, chosen string, a *page.Alert) {
+	d.Shapes = shapesOf(p.verifier.Shapes(d.Method), chosen)
+	d.AddressField = page.AddressFieldOf(p.verifier, &call.owner.Account, d.Method, d.Address)
+	d.Ask, d.Form, d.Ways = deliveryPath, d.Method+"-confirm", "send.ways.address"
+	v := p.page(c, call, d)
+	v.Alert, v.Asks = a, d.State == exchange.DeliverySending
+	if d.Kind != "" {
+		v.Alert = v.OfAddress(a, d.Kind)
+	}
+	p.look.Write(c, code, "account_add", v)
+}
+
+// add shows the field for an address to correct it, begins an enrolment, or confirms the
+// pending one.
+func (p *Pages) add(c *gin.Context, call ownerCall) {
+	if exchangeID := storage.ExchangeID(c.PostForm("exchange")); exchangeID != "" {
+		p.confirmFactor(c, call, exchangeID)
+		return
+	}
+	d, chosen := addPage{Method: c.PostForm("method"), Name: c.PostForm("name")}, c.PostForm("shape")
+	if d.Address = c.PostForm("address"); c.PostForm("correct") != "" {
+		if p.addable(c, call, d.Method) {
+			p.showAdd(c, call, http.StatusOK, d, chosen, nil)
+		}
+		return
+	}
+	enrollment, err := p.verifier.Enroll(c.Request.Context(), call.caller, exchange.SignedIn(call.owner),
+		exchange.NewFactor{Method: d.Method, Name: d.Name, Shape: shapeOf(chosen), Address: d.Address})
+	if err != nil {
+		p.retry(c, call, err, func(code int, a *page.Alert) {
+			if pending := storage.ExchangeID(c.PostForm("pending")); pending != "" && page.PauseOf(err) > 0 {
+				p.showPending(c, call, code, pending, page.PauseOf(err), a)
+				return
+			}
+			p.showAdd(c, call, code, d, chosen, a)
+		})
+		return
+	}
+	d = addPageOf(enrollment)
+	if enrollment.Address != "" {
+		d.Sending = page.SendingOf(enrollment.Address, enrollment.Pause)
+	}
+	p.showAdd(c, call, http.StatusOK, d, chosen, nil)
+}
+
+func addPageOf(e exchange.Enrolling) addPage {
+	d := addPage{Method: e.Method, Handout: page.HandoutOf(e)}
+	d.Address = e.Address
+	return d
+}
+
+func (p *Pages) confirmFactor(c *gin.Context, call ownerCall, exchangeID storage.ExchangeID) {
+	codes, wrong := p.verifier.Confirm(c.Request.Context(), call.caller, exchange.SignedIn(call.owner), exchangeID, codeOf(c))
+	switch {
+	case wrong == nil && codes == nil:
+		p.done(c, call, "added")
+	case wrong == nil:
+		p.showCodes(c, call, codes)
+	default:
+		p.retry(c, call, wrong, func(code int, a *page.Alert) { p.showPending(c, call, code, exchangeID, 0, a) })
+	}
+}
+
+// showPending shows an enrolment again, with the same secret: the user need not scan again
+// after a typo.
+func (p *Pages) showPending(c *gin.Context, call ownerCall, code int, id storage.ExchangeID, pause int, a *page.Alert) {
+	ctx, enrollee := c.Request.Context(), exchange.SignedIn(call.owner)
+	enrollment, err := p.verifier.Enrollment(ctx, call.caller, enrollee, id)
+	if mfa.CodeOf(err) != "" {
+		if method := c.PostForm("method"); p.addable(c, call, method) {
+			d := addPage{Method: method}
+			d.Address = c.PostForm("address")
+			p.showAdd(c, call, code, d, "", &page.Alert{Key: "code.enrollment_expired"})
+		}
+		return
+	}
+	d := addPageOf(enrollment)
+	if err == nil && enrollment.Address != "" {
+		d.To, d.Pause = enrollment.Address, pause
+		d.State, err = p.verifier.DeliveryIn(ctx, call.caller, enrollee, id)
+	}
+	if err != nil {
+		p.fail(c, call, err)
+		return
+	}
+	p.showAdd(c, call, code, d, "", a)
+}
+
+// deliveryPath is where the script of a page asks whether a code was sent.
+const deliveryPath = "/account/delivery"
+
+func (p *Pages) delivery(c *gin.Context, call ownerCall) {
+	state, err := p.verifier.DeliveryIn(c.Request.Context(), call.caller, exchange.SignedIn(call.owner), storage.ExchangeID(c.PostForm("exchange")))
+	if !page.WriteDelivery(c, state, err) {
+		p.fail(c, call, err)
+	}
+}

@@ -1,0 +1,142 @@
+package account
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/mfa/users"
+	"sallyport/storage"
+)
+
+const (
+	mail   = "ada@example.org"
+	masked = "a•••a@example.org"
+)
+
+// other is a code that differs from the given one.
+func other(code string) string {
+	if code == "000000" {
+		return "000001"
+	}
+	return "000000"
+}
+
+// unverifiedUser has an e-mail address that is not verified.
+func (h *fixture) unverifiedUser() storage.UserID {
+	h.T.Helper()
+	u, err := h.Users.Create(context.Background(), mfa.Caller{}, users.Draft{Username: "ada", Email: mail, Password: password})
+	h.OK(err)
+	return u.ID
+}
+
+func TestCodesByMailAreASecondStep(t *testing.T) {
+	h := mailFixture(t)
+	id := h.unverifiedUser()
+	b := h.browser()
+	b.signIn("/account/add?method=email", "ada", id, "")
+	b.Must("/account/add", 200, `value="`+mail+`"`, "Codes will be sent there")
+	if strings.Contains(b.Page.Body.String(), `id="email-name"`) {
+		t.Error("a name is required")
+	}
+	b.Submit("email-begin", "address", "not an address")
+	b.Must("/account/add", 422, "This is not an e-mail address", `value="not an address"`)
+	b.Submit("email-begin", "address", "wrong@example.org")
+	b.Must("/account/add", 200, "A code is being sent to wrong@example.org")
+	b.Submit("enroll-correct")
+	b.Must("/account/add", 200, `value="wrong@example.org"`)
+	b.Submit("email-begin", "address", mail)
+	b.Must("/account/add", 200, "A code is being sent to "+mail, `data-delivery="/account/delivery"`, `data-form="email-confirm"`)
+	_, form := b.Form(`id="email-submit"`)
+	if strings.Contains(b.URL, form.Get("exchange")) || strings.Contains(b.URL, "example") {
+		t.Errorf("address %s", b.URL)
+	}
+	ask := url.Values{"csrf": form["csrf"], "exchange": form["exchange"]}
+	shown := b.Page
+	for _, want := range []string{"sending", "failed"} {
+		b.Post("/account/delivery", ask)
+		if got := b.Page.Body.String(); b.Page.Code != 200 || got != `{"delivery":"`+want+`"}` {
+			t.Errorf("delivery = %d %s, want %s", b.Page.Code, got, want)
+		}
+		h.Deliver(mail, false, h.Now())
+	}
+	ask.Set("exchange", "00000000-0000-0000-0000-000000000000")
+	if b.Post("/account/delivery", ask); b.Page.Code != 409 {
+		t.Errorf("delivery of an unknown exchange = %d", b.Page.Code)
+	}
+	b.Page = shown
+	b.Submit("send-again")
+	b.Must("/account/add", 429, "No new code yet", "could not be delivered to "+mail+". Check the address", form.Get("exchange"))
+	h.Wait(30 * time.Second)
+	b.Submit("send-again")
+	code, _ := h.SentCode(mail)
+	b.Submit("email-submit", "passcode", other(code))
+	b.Must("/account/add", 422, "only the newest code works")
+	b.Submit("email-submit", "passcode", code)
+	b.Must("/account/add", 200, `id="recovery-codes"`)
+	b.Follow("recovery-done")
+	b.Must("/account", 200, masked, "Rename "+masked, "Remove "+masked)
+	if strings.Contains(b.Page.Body.String(), ">"+mail+"<") && strings.Count(b.Page.Body.String(), mail) > 1 {
+		t.Errorf("the list shows the whole address: %s", b.Page.Body)
+	}
+	a := h.account(id)
+	for _, i := range a.Identifiers {
+		if i.Kind == storage.Email && i.VerifiedAt.IsZero() {
+			t.Error("the address is not verified")
+		}
+	}
+	factor := ""
+	for _, x := range a.Authenticators {
+		if x.Method == "email" {
+			factor = string(x.ID)
+		}
+	}
+	b.Get("/account/rename?id=" + factor)
+	b.Submit("rename-submit", "name", "Work mail")
+	b.Must("/account", 200, "Work mail", masked)
+	b.Get("/account/remove?id=" + factor)
+	b.Must("/account/remove", 200, "No more codes will be sent to "+masked)
+	b.Submit("remove-submit")
+	b.Must("/account", 200, "The second step is removed")
+	if strings.Contains(b.Page.Body.String(), "Work mail") {
+		t.Error("it is still listed")
+	}
+}
+
+func TestTheCodeOfAnAccountBelongsToItsSession(t *testing.T) {
+	h := mailFixture(t)
+	id := h.unverifiedUser()
+	b := h.browser()
+	b.signIn("/account/add?method=email", "ada", id, "")
+	b.Submit("email-begin")
+	_, form := b.Form(`id="email-submit"`)
+	second := h.browser()
+	second.signIn("/account/add?method=email", "ada", id, "")
+	_, own := second.Form(`id="email-begin"`)
+	second.Post("/account/delivery", url.Values{"csrf": own["csrf"], "exchange": form["exchange"]})
+	if second.Page.Code != 409 {
+		t.Errorf("delivery to another session = %d %s", second.Page.Code, second.Page.Body)
+	}
+	stranger := h.browser()
+	stranger.Post("/account/delivery", form)
+	if stranger.Page.Code != 403 {
+		t.Errorf("delivery without a session = %d", stranger.Page.Code)
+	}
+}
+
+// Showing the forms sends nothing.
+func TestShowingTheFieldForAnAddressSendsNothing(t *testing.T) {
+	h := mailFixture(t)
+	id := h.unverifiedUser()
+	b := h.browser()
+	b.signIn("/account/add?method=email", "ada", id, "")
+	for _, path := range []string{"/account/add?method=email&address=" + mail, "/account/add?method=sms", "/account/delivery", "/account"} {
+		b.Get(path)
+	}
+	if _, n := h.SentCode(mail); n != 0 || len(h.account(id).Authenticators) != 1 {
+		t.Errorf("%d codes were sent, %d authenticators, want none and the password", n, len(h.account(id).Authenticators))
+	}
+}

@@ -1,0 +1,100 @@
+package apidocs
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"sallyport/web"
+	"sallyport/web/page"
+)
+
+// base is the address of the list.
+const base = "/docs/api"
+
+// Description is an API with its OpenAPI description.
+type Description struct {
+	Name string // in addresses: /docs/api/NAME, /docs/api/NAME/openapi.yaml
+	Text []byte
+	Also string // another address of the text; "": none
+}
+
+// Surface serves the descriptions.
+type Surface struct {
+	look  *page.Look
+	list  []rendered
+	serve []Description
+}
+
+// rendered is an API with its page.
+type rendered struct {
+	Name, Title, Version string
+	Intro, Body          template.HTML
+}
+
+var (
+	//go:embed templates static
+	embedded embed.FS
+	//go:embed parts
+	parts embed.FS
+)
+
+// Files are the templates and styles of the pages, for page.New.
+func Files() fs.FS { return embedded }
+
+// New reads the descriptions. Examples call the server at the issuer.
+func New(look *page.Look, issuer string, descriptions ...Description) (*Surface, error) {
+	body, err := template.ParseFS(parts, "parts/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("read template: %w", err)
+	}
+	s := &Surface{look: look, serve: descriptions}
+	for _, d := range descriptions {
+		doc, err := read(d.Text, issuer)
+		if err != nil {
+			return nil, fmt.Errorf("description of %s: %w", d.Name, err)
+		}
+		var b bytes.Buffer
+		if err := body.ExecuteTemplate(&b, "document.html", doc); err != nil {
+			return nil, fmt.Errorf("render description of %s: %w", d.Name, err)
+		}
+		s.list = append(s.list, rendered{d.Name, doc.Title, doc.Version, doc.Intro, template.HTML(b.String())})
+	}
+	return s, nil
+}
+
+// Mount adds the list, the pages and the texts. Every page of another site may read a text.
+func (s *Surface) Mount(r gin.IRouter) {
+	pages, texts := r.Group("", web.Isolated), web.CORS(web.AnyOrigin())
+	get(pages, base, func(c *gin.Context) { s.write(c, "apis", s.list) })
+	for i, d := range s.serve {
+		get(pages, base+"/"+d.Name, func(c *gin.Context) { s.write(c, "api", s.list[i]) })
+		for _, path := range []string{base + "/" + d.Name + "/openapi.yaml", d.Also} {
+			if path == "" {
+				continue
+			}
+			get(r, path, texts, func(c *gin.Context) {
+				c.Header("Cache-Control", "public, max-age=300")
+				c.Data(http.StatusOK, "application/yaml", d.Text) // RFC 9512
+			})
+			r.OPTIONS(path, texts)
+		}
+	}
+}
+
+func get(r gin.IRoutes, path string, h ...gin.HandlerFunc) {
+	r.GET(path, h...)
+	r.HEAD(path, h...)
+}
+
+// write writes a page in English, the language of the descriptions. Its nonce is of this
+// response, so only the browser may keep it.
+func (s *Surface) write(c *gin.Context, name string, data any) {
+	c.Header("Cache-Control", "private, max-age=300")
+	s.look.Write(c, http.StatusOK, name, s.look.Page(c, "en", data))
+}

@@ -1,0 +1,24 @@
+package login
+
+import (
+	"github.com/gin-gonic/gin"
+
+	"sallyport/storage"
+	"sallyport/web/page"
+)
+
+// deliveryPath is where the script of a page asks whether a code was sent.
+const deliveryPath = "/delivery"
+
+// delivery reports the state of the code of an exchange of this login to the page's script.
+func (p *Pages) delivery(c *gin.Context) {
+	call, err := p.next(c, "")
+	if err != nil {
+		p.fail(c, call, err)
+		return
+	}
+	state, err := p.verifier.DeliveryIn(c.Request.Context(), call.Caller, p.verifier.InLogin(call.Step.Login), storage.ExchangeID(c.PostForm("exchange")))
+	if !page.WriteDelivery(c, state, err) {
+		p.fail(c, call, err)
+	}
+}

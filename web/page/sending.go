@@ -1,0 +1,91 @@
+package page
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"sallyport/mfa"
+	"sallyport/mfa/exchange"
+	"sallyport/storage"
+)
+
+// Sending is a code that was sent to a user, as the templates "sending" and "again" show it.
+// The data of a page embeds it.
+type Sending struct {
+	To    string            // where the code goes, as its user recognizes it
+	State exchange.Delivery // "": nothing was sent
+	Ask   string            // path at which the script asks for the delivery
+	Form  string            // id of the form with the exchange
+	// Ways has the key of the text for a code that cannot be delivered: what the user can do.
+	Ways  string
+	Pause int // seconds until another code can be sent
+}
+
+// SendingOf describes a code that was just sent.
+func SendingOf(to string, pause time.Duration) Sending {
+	return Sending{To: to, State: exchange.DeliverySending, Pause: Seconds(pause)}
+}
+
+// Seconds rounds a wait up to whole seconds.
+func Seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
+
+// PauseOf returns the pause that a refusal to send a code demands, in seconds; 0: it is
+// another refusal.
+func PauseOf(err error) int {
+	if e, ok := errors.AsType[*mfa.Error](err); ok && e.Code == mfa.TooManyMessages {
+		return Seconds(e.RetryAfter)
+	}
+	return 0
+}
+
+// WriteDelivery responds to a page's script that asks whether a code was sent. It reports false
+// for an unexpected error, without a response.
+func WriteDelivery(c *gin.Context, state exchange.Delivery, err error) bool {
+	switch {
+	case err == nil:
+		c.JSON(http.StatusOK, map[string]string{"delivery": string(state)})
+	case mfa.CodeOf(err) != "":
+		c.JSON(http.StatusConflict, map[string]string{"code": string(mfa.CodeOf(err))})
+	default:
+		return false
+	}
+	return true
+}
+
+// OfSent returns an alert with the text about codes that are sent, if it has one: the user
+// has no app that shows a current code.
+func (p Page) OfSent(a *Alert) *Alert { return p.special(a, ".sent") }
+
+// OfAddress returns an alert with the text about a kind of address, if it has one.
+func (p Page) OfAddress(a *Alert, kind storage.IdentifierKind) *Alert {
+	return p.special(p.special(a, ".sent"), "."+string(kind))
+}
+
+func (p Page) special(a *Alert, suffix string) *Alert {
+	if a == nil || !p.Has(a.Key+suffix+".title") {
+		return a
+	}
+	out := *a
+	out.Key += suffix
+	return &out
+}
+
+// AddressField is the field for an address to send codes to, as the template "address" shows
+// it. The data of a page embeds it.
+type AddressField struct {
+	Kind    storage.IdentifierKind // "": the method sends no codes
+	Address string                 // to accept or to correct
+}
+
+// AddressFieldOf returns the field for a method, with what was typed or else a suggestion.
+func AddressFieldOf(v *exchange.Verifier, a *storage.Account, method, typed string) AddressField {
+	f := AddressField{Kind: v.AddressKind(method), Address: typed}
+	if typed == "" && a != nil {
+		f.Address = v.Suggestion(*a, method)
+	}
+	return f
+}
