@@ -218,6 +218,8 @@ type Limits struct {
 	// Failed authentications of clients and API keys per minute: further ones are refused as
 	// before, without an event in the audit trail.
 	Refusals int `yaml:"refusals" env:"REFUSALS" min:"0" max:"1000000"`
+	// Calls per second of the backends of one Stytch project, from whatever address.
+	Calls int `yaml:"calls" env:"CALLS" min:"0" max:"1000000"`
 }
 
 // Audit is how long the audit trail is kept.
@@ -320,7 +322,7 @@ func Default() Config {
 		Passwords:  Passwords{MinLength: 8},
 		Argon2:     Argon2{Memory: 19456, Time: 2, Threads: 1, Queue: 64, Wait: 2 * time.Second},
 		Throttle:   Throttle{AddressFailures: 100, AddressUsers: 10, AddressWindow: 10 * time.Minute},
-		Limits:     Limits{Opens: 1200, Initiations: 1200, Names: 1200, Failures: 300, Refusals: 300},
+		Limits:     Limits{Opens: 1200, Initiations: 1200, Names: 1200, Failures: 300, Refusals: 300, Calls: 100},
 		Audit:      Audit{Keep: 396 * 24 * time.Hour},
 		Mail:       Mail{Port: 587, TLS: "starttls"},
 		Hook:       Hook{Kinds: []string{"sms"}},

@@ -45,7 +45,7 @@ func runBrowser(t *testing.T, s *stage, file string, withTOTP, without int) {
 		return map[string]string{"id": id, "redirect": redirect, "challenge": base64.RawURLEncoding.EncodeToString(sum[:])}
 	}
 	text, err := json.Marshal(map[string]any{
-		"issuer": s.issuer, "pages": s.pages, "secret": s.secret,
+		"issuer": s.issuer, "pages": s.pages, "messages": s.messages, "secret": s.secret,
 		"users": map[string]any{"totp": take(withTOTP, true), "plain": take(without, false)},
 		"clients": map[string]any{"spa": client("spa", spaRedirect), "bank": client("bank", bankRedirect),
 			"asks": client("asks", webRedirect+"/asks"), "web": client("web", webRedirect), "post": client("post", webRedirect+"/post"),

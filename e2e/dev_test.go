@@ -29,7 +29,7 @@ func TestDevServer(t *testing.T) {
 	}
 	written, err := json.Marshal(map[string]any{"issuer": first.issuer, "demo": first.demo,
 		"outbox": filepath.Join(folder, "outbox.jsonl"),
-		"alice": person{"alice", secrets.Alice.Password}, "bob": person{"bob", secrets.Bob.Password}})
+		"alice":  person{"alice", secrets.Alice.Password}, "bob": person{"bob", secrets.Bob.Password}})
 	if err != nil {
 		t.Fatal(err)
 	}

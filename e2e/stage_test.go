@@ -28,18 +28,19 @@ type user struct {
 
 // stage is a running server with its clients and users.
 type stage struct {
-	issuer string
-	secret string // of the confidential clients
-	pages  string // origin of applications in a browser; tests that need it listen there
-	mu     sync.Mutex
-	free   map[bool][]user // by: has TOTP
-	log    *lines
-	called lines  // command lines, as in the process list, and output of commands
-	config string // settings file; the key file is "keys" beside it
-	dsn    string
-	server *exec.Cmd // nil: not running
-	admin  string    // origin of the admin listener
-	env    []string  // further settings
+	issuer   string
+	secret   string // of the confidential clients
+	pages    string // origin of applications in a browser; tests that need it listen there
+	mu       sync.Mutex
+	free     map[bool][]user // by: has TOTP
+	log      *lines
+	called   lines  // command lines, as in the process list, and output of commands
+	config   string // settings file; the key file is "keys" beside it
+	dsn      string
+	server   *exec.Cmd // nil: not running
+	admin    string    // origin of the admin listener
+	env      []string  // further settings
+	messages string    // of the endpoint that takes its messages; "": they are not sent
 }
 
 // program is the built server.

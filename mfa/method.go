@@ -191,6 +191,13 @@ type Place struct {
 	Queue func(context.Context) error
 }
 
+// Issued is an Enroller whose handouts name an issuer.
+type Issued interface {
+	Enroller
+	// HandoutAs is Handout for another issuer than the server.
+	HandoutAs(a storage.Authenticator, issuer, label string) (Handout, error)
+}
+
 // Shape holds the parameters an enrolment may choose. Zero values mean the server's setting.
 type Shape struct {
 	Algorithm string `json:"algorithm"`

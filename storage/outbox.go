@@ -30,7 +30,7 @@ type Message struct {
 type Lease struct {
 	Kind  string
 	Now   time.Time
-	For   time.Duration // how long nobody else gets them
+	For   time.Duration // how long no other worker gets them
 	Limit int
 }
 

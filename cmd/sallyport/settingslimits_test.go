@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"runtime"
 	"testing"
@@ -130,7 +131,25 @@ func (o *trialSource) limits() map[string]effect {
 			}
 			return s.auditTrail(mfa.EventClientFailed)
 		}},
+		"limits.calls": {value: "1", want: "status_code:429", show: func(s *trial) string { return s.open().searchTwice() }},
 	}
+}
+
+// searchTwice searches users as a backend written for Stytch, twice in a second.
+func (s *trial) searchTwice() string {
+	s.Helper()
+	const project = "project-test-11111111-2222-3333-4444-555555555555"
+	_, secret, err := s.APIKeys.Create(s.Context(), mfa.Caller{}, apikeys.Operator(), apikeys.Draft{Name: "stytch",
+		Dialects: []string{apikeys.DialectStytch}, Verbs: []string{apikeys.VerbRead}, Project: project})
+	if err != nil {
+		s.Fatal(err)
+	}
+	search := func() map[string]any {
+		return s.read(s.send("POST", "/v1/users/search", "application/json", "{}",
+			"Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(project+":"+secret))))
+	}
+	search()
+	return fmt.Sprint(search())
 }
 
 // streambirdJWT returns how long the JWT of a new session of the Streambird dialect is valid.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,6 +103,27 @@ func TestATOTPAuthenticatorOfABackend(t *testing.T) {
 		_, err = h.Backend.ProveTOTP(ctx, h.Caller, backend.Proof{User: other.User.ID, Code: "123456"})
 		mfatest.Want(h.T, "too late", err, mfa.EnrollmentExpired)
 	})
+}
+
+func TestAnAppShowsTheIssuerOfItsBackend(t *testing.T) {
+	h := mfatest.New(t)
+	u := create(h, backend.Draft{Email: mfatest.Email})
+	for issuer, want := range map[string]string{"": "otpauth://totp/Sallyport:ada@example.com?", "Harbour: app": "otpauth://totp/Harbour%20%20app:ada@example.com?"} {
+		x, err := h.Backend.CreateTOTP(ctx, h.Caller, backend.NewTOTP{User: u.User.ID, TTL: time.Hour, Codes: 10, Groups: []int{5, 5}, Issuer: issuer})
+		if mfatest.Want(t, "create", err, ""); !strings.HasPrefix(x.Handout.URI, want) {
+			t.Errorf("issuer %q: %s, want %s...", issuer, x.Handout.URI, want)
+		}
+	}
+}
+
+// Operators say how long single sign-on lasts; a backend cannot.
+func TestABrowserSessionIsExtendedWithinItsLimit(t *testing.T) {
+	h := mfatest.New(t)
+	o := h.Session(h.CreatePasswordUser().ID, "password")
+	s, _, err := h.Backend.Authenticate(ctx, h.Caller, backend.SessionUse{ID: o.Session, Duration: 24 * 365 * time.Hour})
+	if mfatest.Want(t, "extend", err, ""); !s.ExpiresAt.Equal(h.Now().Add(12 * time.Hour)) {
+		t.Errorf("expires %v after now, want 12 hours", s.ExpiresAt.Sub(h.Now()))
+	}
 }
 
 // A right code is spent by one of the callers that have it at the same time.

@@ -79,6 +79,10 @@ func (s *Service) extension(use sessionUse, f *storage.Factor) (storage.Session,
 	}
 	if use.Duration > 0 {
 		x.ExpiresAt = now.Add(use.Duration)
+		if x.Origin != mfa.OriginBackend {
+			// Single sign-on ends when the server's settings say, whatever a backend asks for.
+			x.ExpiresAt = s.sessions.Limit(x.ExpiresAt)
+		}
 		out.ExpiresAt = x.ExpiresAt
 	}
 	if len(use.Claims) > 0 {

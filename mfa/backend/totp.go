@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/exchange"
 	"sallyport/mfa/recovery"
 	"sallyport/mfa/totp"
 	"sallyport/storage"
@@ -15,6 +16,8 @@ import (
 type NewTOTP struct {
 	User storage.UserID
 	TTL  time.Duration // until its first right code
+	// Issuer is shown by the user's app; "": the server's product.
+	Issuer string
 	// Codes is the number of recovery codes, Groups the lengths of the groups of one: {5, 5}
 	// for xxxxx-xxxxx, {4, 4, 4} for xxxx-xxxx-xxxx.
 	Codes  int
@@ -43,7 +46,7 @@ func (s *Service) CreateTOTP(ctx context.Context, caller mfa.Caller, n NewTOTP) 
 	if err != nil {
 		return TOTP{}, err
 	}
-	e, err := s.verifier.EnrollBackend(ctx, caller, account, totp.Name, n.TTL, codes)
+	e, err := s.verifier.EnrollBackend(ctx, caller, exchange.BackendEnrollment{Account: account, Method: totp.Name, Issuer: n.Issuer, TTL: n.TTL, Codes: codes})
 	if err != nil {
 		return TOTP{}, err
 	}

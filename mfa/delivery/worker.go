@@ -152,9 +152,11 @@ func (w *Worker) work(ctx context.Context, kind string, sender Sender) {
 	}
 }
 
+// lease leases messages. A stop does not interrupt it: messages that were leased for a worker
+// that never learns of it would count as possibly sent.
 func (w *Worker) lease(ctx context.Context, kind string, limit int) []storage.Message {
-	got, err := w.store.LeaseMessages(ctx, storage.Lease{Kind: kind, Now: w.now(), For: w.o.Timeout + settling, Limit: limit})
-	if err != nil && ctx.Err() == nil {
+	got, err := w.store.LeaseMessages(context.WithoutCancel(ctx), storage.Lease{Kind: kind, Now: w.now(), For: w.o.Timeout + settling, Limit: limit})
+	if err != nil {
 		w.log.Error("lease messages", "kind", kind, "error", err)
 	}
 	return got

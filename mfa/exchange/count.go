@@ -72,7 +72,7 @@ func nameThrottle(t storage.Throttle, s subject) *storage.Throttle {
 // address returns the counter of the caller's network; nil: none.
 func (v *Verifier) address(caller mfa.Caller, s subject) *storage.AddressThrottle {
 	network := caller.Network()
-	if network == "" || v.o.AddressMax < 0 {
+	if network == "" || v.o.AddressMax < 0 || caller.APIKey != "" { // a backend may have been told any address
 		return nil
 	}
 	// Names of one user count as several subjects. Second factors count without a subject.

@@ -10,6 +10,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/budget"
+	"sallyport/mfa/device"
 	"sallyport/storage"
 )
 
@@ -125,7 +126,7 @@ func (v *Verifier) newStatus(ctx context.Context, caller mfa.Caller, p Login, t 
 	data.add(&n, begun)
 	if t.info.Sends {
 		s.ExpiresAt = s.ExpiresAt.Add(lateness)
-		n.Sends = v.counters(caller, v.recipientOf(p, t, begun))
+		n.Sends = v.counters(caller, v.recipientOf(caller, p, t, begun))
 	}
 	if s.Data, err = json.Marshal(data); err != nil {
 		return storage.NewStatus{}, mfa.Begun{}, fmt.Errorf("write status: %w", err)
@@ -138,14 +139,20 @@ func (v *Verifier) newStatus(ctx context.Context, caller mfa.Caller, p Login, t 
 	return n, begun, nil
 }
 
-// recipientOf returns who gets the code of a try in a login.
-func (v *Verifier) recipientOf(p Login, t target, b mfa.Begun) recipient {
+// recipientOf returns who gets the code of a try in a login. Only confirmed authenticators are
+// offered, so every address is proven; a browser that the user signed in with before counts
+// as the user.
+func (v *Verifier) recipientOf(caller mfa.Caller, p Login, t target, b mfa.Begun) recipient {
 	r := recipient{method: t.info.Name, name: v.digest(p.Identifier)}
 	if b.Message != nil {
 		r.address = b.Message.Recipient
 	}
-	if p.Request.Subject != "" && t.account != nil {
-		r.user, r.proven = t.account.User.ID, true // only confirmed authenticators are offered
+	if t.account == nil {
+		return r
+	}
+	_, known := device.Knows(v.keyring, caller.Device, t.account.User.ID)
+	if p.Request.Subject != "" || known {
+		r.user, r.proven = t.account.User.ID, true
 	}
 	return r
 }

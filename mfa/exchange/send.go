@@ -20,8 +20,8 @@ type recipient struct {
 	method  string
 	address string // "": a decoy
 	user    storage.UserID
-	// proven: user is identified and codes sent to the address have come back. Callers
-	// without a proof of that user cannot use up the limits of a proven address.
+	// proven: the caller is the user, and codes sent to the address have come back. Others
+	// cannot use up the limits of a proven address.
 	proven bool
 	name   []byte // digest of the typed name, while no user is identified
 }

@@ -142,10 +142,18 @@ func TestAtMostFiveCodesAnHour(t *testing.T) {
 	mfatest.Want(t, "an hour later", err, "")
 }
 
+// requireTwo sets whether a user requires two factors; if so, no code replaces the password.
+func requireTwo(h *mfatest.Fixture, u storage.User, on bool) {
+	h.T.Helper()
+	mfatest.Want(h.T, "change", h.Store.UpdateUser(context.Background(), storage.UserChange{ID: u.ID, MFAEnabled: &on, Now: h.Now()}), "")
+}
+
 // Whoever knows only a name must not keep its owner from getting codes.
 func TestOthersCannotUseUpTheCodesOfAnOwner(t *testing.T) {
 	h := newFixture(t)
-	enrolled(h)
+	u := enrolled(h)
+	requireTwo(h, u, false)
+	_, before := newest(h, mfatest.Email)
 	h.Policy.Passwordless = true
 	choice := exchange.Choice{Method: "email", Usage: mfa.UsagePasswordless}
 	var last error
@@ -154,6 +162,19 @@ func TestOthersCannotUseUpTheCodesOfAnOwner(t *testing.T) {
 		h.Advance(time.Minute)
 	}
 	mfatest.Want(t, "the attacker", last, mfa.TooManyMessages)
+	if _, n := newest(h, mfatest.Email); n != before+4 { // with that of the enrolment five in an hour
+		t.Errorf("the attacker had %d codes sent, want 4", n-before)
+	}
+	attacker := h.Caller
+	h.Caller.Device = h.Sessions.Remember("", u.ID)
+	_, err := h.Initiate(h.OpenRequest(), mfatest.Email, choice)
+	mfatest.Want(t, "the owner, in a browser that signed in before", err, "")
+	if _, n := newest(h, mfatest.Email); n != before+5 {
+		t.Errorf("%d codes, want one for the owner", n-before)
+	}
+	h.Caller = attacker
+	h.Advance(time.Minute)
+	requireTwo(h, u, true)
 	h.Policy.Passwordless = false
 	s, err := h.Initiate(h.SignedIn(), "", byMail)
 	mfatest.Want(t, "the owner", err, "")

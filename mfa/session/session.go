@@ -146,6 +146,14 @@ func (s *Registry) addProofs(x storage.Session, factors []storage.Factor, reques
 	return x
 }
 
+// Limit returns an expiry, or the latest that a browser session may have now.
+func (s *Registry) Limit(expiry time.Time) time.Time {
+	if latest := s.now().Add(s.o.Max); expiry.After(latest) {
+		return latest
+	}
+	return expiry
+}
+
 // End ends a session and, with offline, its offline grants.
 func (s *Registry) End(ctx context.Context, x *SignedIn, offline bool, v mfa.Caller) error {
 	e := s.journal.Event(v, storage.Event{Kind: mfa.EventLogout, UserID: x.Session.UserID, SessionID: x.Session.ID})

@@ -50,13 +50,18 @@ func newAuthenticator(secret []byte, d parameters) (storage.Authenticator, error
 
 // Handout returns the secret, its otpauth address (Key URI Format) and the QR code.
 func (t *Method) Handout(a storage.Authenticator, label string) (mfa.Handout, error) {
+	return t.HandoutAs(a, t.product, label)
+}
+
+// HandoutAs is Handout for another issuer than the server's product.
+func (t *Method) HandoutAs(a storage.Authenticator, issuer, label string) (mfa.Handout, error) {
 	d := parametersOf(a)
 	text := base32Of(a.Secret)
-	q := url.Values{"secret": {text}, "issuer": {t.product}, "algorithm": {d.Algorithm},
+	q := url.Values{"secret": {text}, "issuer": {issuer}, "algorithm": {d.Algorithm},
 		"digits": {strconv.Itoa(d.Digits)}, "period": {strconv.Itoa(d.Period)}}
 	// A colon separates issuer and account, so neither may have one. Apps do not decode
 	// '+' as a space.
-	name := strings.ReplaceAll(t.product, ":", " ") + ":" + strings.ReplaceAll(label, ":", " ")
+	name := strings.ReplaceAll(issuer, ":", " ") + ":" + strings.ReplaceAll(label, ":", " ")
 	u := url.URL{Scheme: "otpauth", Host: "totp", Path: "/" + name, RawQuery: strings.ReplaceAll(q.Encode(), "+", "%20")}
 	key, err := otp.NewKeyFromURL(u.String())
 	if err != nil {

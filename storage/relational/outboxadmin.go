@@ -56,9 +56,10 @@ func (e *Engine) ListMessages(ctx context.Context, f storage.MessageFilter) ([]s
 	return out, err
 }
 
-// ResendMessage implements storage.Outbox.
+// ResendMessage implements storage.Outbox. The caller accepts that an earlier attempt may have
+// arrived: the next one is not an interrupted one.
 func (e *Engine) ResendMessage(ctx context.Context, id storage.MessageID, now, expires time.Time, events []storage.Event) error {
-	return e.changeMessage(ctx, "resend message", events, "UPDATE outbox SET next_at = ?, expires_at = ?, dead_at = 0 WHERE "+outboxIdle,
+	return e.changeMessage(ctx, "resend message", events, "UPDATE outbox SET next_at = ?, expires_at = ?, dead_at = 0, settled = attempts WHERE "+outboxIdle,
 		micro(now), micro(expires), ref(id), micro(now))
 }
 

@@ -98,6 +98,15 @@ func outbox(w *fixture) {
 		same(w, len(got), 1)
 	})
 	w.test("a message whose lease ended without an outcome is interrupted", interruptedLease)
+	w.test("a message that is resent is not interrupted", func(w *fixture) {
+		m := w.message()
+		w.post(m)
+		w.leased(w.now)
+		later := w.now.Add(time.Minute) // the lease ended without an outcome
+		w.ok(w.s.ResendMessage(w.ctx, m.ID, later, later.Add(time.Hour), nil))
+		w.is(w.s.SettleMessage(w.ctx, storage.Delivery{ID: m.ID, Attempt: 1, OK: true, Now: later}), storage.ErrConflict)
+		same(w, w.leasedOne(later, m.ID).Interrupted, false)
+	})
 	w.test("only the current lease is settled", onlyTheCurrentLease)
 	w.test("one of two settlements of a lease counts", func(w *fixture) {
 		m := w.message()

@@ -69,7 +69,7 @@ func TestCodesByMailAreASecondStep(t *testing.T) {
 	}
 	b.Page = shown
 	b.Submit("send-again")
-	b.Must("/account/add", 429, "No new code yet", "could not be delivered to "+mail+". Check the address", form.Get("exchange"))
+	b.Must("/account/add", 429, "No new code yet", "could not be delivered to "+mail+". Check it for typing mistakes", form.Get("exchange"))
 	h.Wait(30 * time.Second)
 	b.Submit("send-again")
 	code, _ := h.SentCode(mail)

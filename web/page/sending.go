@@ -16,10 +16,11 @@ import (
 // Sending is a code that was sent to a user, as the templates "sending" and "again" show it.
 // The data of a page embeds it.
 type Sending struct {
-	To    string            // where the code goes, as its user recognizes it
-	State exchange.Delivery // "": nothing was sent
-	Ask   string            // path at which the script asks for the delivery
-	Form  string            // id of the form with the exchange
+	Method string
+	To     string            // where the code goes, as its user recognizes it
+	State  exchange.Delivery // "": nothing was sent
+	Ask    string            // path at which the script asks for the delivery
+	Form   string            // id of the form with the exchange
 	// Ways has the key of the text for a code that cannot be delivered: what the user can do.
 	Ways  string
 	Pause int // seconds until another code can be sent

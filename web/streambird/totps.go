@@ -15,7 +15,7 @@ func (s *Surface) createTOTP(k call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := backend.NewTOTP{User: userOf(in.Required("user_id")), TTL: in.minutes("expires_in", 5, 1440, 1440), Codes: 16, Groups: []int{5, 5}}
+	n := backend.NewTOTP{User: userOf(in.Required("user_id")), TTL: in.minutes("expires_in", 5, 1440, 1440), Codes: 16, Groups: []int{5, 5}, Issuer: k.Key.App}
 	if err := in.fault(); err != nil {
 		return nil, err
 	}

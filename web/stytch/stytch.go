@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"golang.org/x/time/rate"
 
 	"sallyport/mfa/audit"
 	"sallyport/mfa/backend"
@@ -28,6 +29,7 @@ const (
 type Options struct {
 	Issuer      string
 	Environment string       // "test" or "live"
+	Rate        int          // calls of a project in a second; 0: no limit
 	Logger      *slog.Logger // nil: discarded
 }
 
@@ -36,6 +38,7 @@ type Surface struct {
 	backend     *backend.Service
 	callers     *backendcall.Authenticator
 	signer      *sessionjwt.Signer
+	rates       rates
 	environment string
 	now         func() time.Time
 	random      io.Reader
@@ -47,7 +50,8 @@ var _ web.Refuser = (*Surface)(nil)
 
 // New returns the surface.
 func New(b *backend.Service, k *apikeys.Keys, journal *audit.Journal, keyring *seal.Keyring, now func() time.Time, random io.Reader, o Options) *Surface {
-	s := &Surface{backend: b, signer: newSigner(keyring, o.Environment), environment: o.Environment, now: now, random: random,
+	s := &Surface{backend: b, signer: newSigner(keyring, o.Environment), environment: o.Environment,
+		rates: rates{most: o.Rate, now: now, projects: map[string]*rate.Limiter{}}, now: now, random: random,
 		docs: strings.TrimSuffix(o.Issuer, "/") + described, log: o.Logger}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -110,8 +114,8 @@ func (s *Surface) Mount(r gin.IRouter) {
 // handle reads the body of a call, serves it and writes the response.
 func (s *Surface) handle(at route) func(*gin.Context, backendcall.Call) {
 	return func(c *gin.Context, b backendcall.Call) {
-		k, err := &call{Context: c.Request.Context(), c: c, key: b.Key, caller: b.Caller}, error(nil)
-		if c.Request.Method != http.MethodGet {
+		k, err := &call{Context: c.Request.Context(), c: c, key: b.Key, caller: b.Caller}, s.rates.take(b.Key.Project)
+		if err == nil && c.Request.Method != http.MethodGet {
 			k.in, err = read(c)
 		}
 		var body any

@@ -46,7 +46,11 @@ const words = {
   invalid_passcode: "That code is wrong.",
   replayed: "That code was used already. Wait for the next one.",
   invalid_request: "That does not look right. Check what you typed.",
-  enrollment_expired: "That took too long. Here is a new code to scan.",
+  enrollment_expired: "That took too long. Begin again.",
+  invalid_exchange: "That code is no longer valid.",
+  passcode_expired: "That code has expired. Send another one.",
+  invalid_identifier: "Check the address.",
+  address_not_allowed: "No codes are sent to this number.",
   unknown_request: "This sign-in has expired.",
   request_over: "This sign-in is over.",
   locked: "Your app is locked after too many wrong codes. Ask an administrator.",
@@ -61,7 +65,7 @@ async function run(act) {
     if (error.code === "unknown_request" || error.code === "request_over") start();
     message.hidden = false;
     message.textContent = words[error.code] ?? error.message;
-    if (error.wait) message.textContent = `Too many tries. Wait ${error.wait} seconds.`;
+    if (error.wait) message.textContent = `${error.code === "too_many_messages" ? "No new code yet" : "Too many tries"}. Wait ${error.wait} seconds.`;
     if (error.support) message.title = "Support id: " + error.support;
   } finally {
     for (const b of screen.querySelectorAll("button")) b.disabled = false;
@@ -121,40 +125,78 @@ function identify(step) {
     }), leave(step)));
 }
 
-function verify(step, fields = {}, chosen = step.options.find((o) => o.typed)) {
+const kinds = { email: "Code by e-mail", sms: "Code by text message" };
+const label = (o) => kinds[o.method] ?? (o.numeric ? "Code from your app" : "Recovery code");
+const codeField = (text, numeric = true) => field(text, { name: "passcode", autocomplete: "one-time-code", inputMode: numeric ? "numeric" : "text" });
+
+function verify(step, fields = {}, chosen = step.options.find((o) => o.typed), exchange = undefined) {
   if (!chosen) throw new Error("None of your factors can be used here.");
-  let exchange;
+  const choice = { ...fields, method: chosen.method, usage: chosen.usage };
+  const others = step.options.filter((o) => o.typed && o.method !== chosen.method)
+    .map((o) => button("method-" + o.method, label(o) + " instead", () => verify(step, fields, o)));
+  const sendCode = async () => {
+    const sent = await login.call("/initiate", step, choice);
+    verify(step, fields, chosen, sent.exchange.exchange_id);
+    watch(step, sent.exchange.exchange_id);
+  };
+  if (chosen.sends && !exchange) {
+    put(form("send-form", label(chosen), sendCode,
+      el("button", { className: "strong", id: "send" }, chosen.address ? `Send a code to ${chosen.address}` : "Send a code"), ...others, leave(step)));
+    return;
+  }
   const send = async ({ passcode }) => {
     try {
-      await go("/verify", step, { ...fields, method: chosen.method, usage: chosen.usage, passcode: passcode.replaceAll(" ", ""), exchange_id: exchange });
+      await go("/verify", step, { ...choice, passcode: passcode.replaceAll(" ", ""), exchange_id: exchange });
     } catch (error) {
-      exchange = error.exchange;
+      if (chosen.sends && (error.code === "invalid_exchange" || error.code === "passcode_expired")) verify(step, fields, chosen);
+      else if (error.exchange || !chosen.sends) exchange = error.exchange;
       throw error;
     }
   };
-  const others = step.options.filter((o) => o.typed && o.method !== chosen.method);
-  const label = (o) => (o.numeric ? "Code from your app" : "Recovery code");
-  put(form("verify-form", label(chosen), send,
-    field(label(chosen), { name: "passcode", autocomplete: "one-time-code", inputMode: chosen.numeric ? "numeric" : "text" }),
-    el("button", { className: "strong", id: "verify-submit" }, "Continue"),
-    ...others.map((o) => button("method-" + o.method, label(o) + " instead", () => verify(step, fields, o))), leave(step)));
+  put(form("verify-form", label(chosen), send, chosen.sends && el("p", { id: "delivery", role: "status" }, "A code is being sent."),
+    codeField(label(chosen), chosen.numeric), el("button", { className: "strong", id: "verify-submit" }, "Continue"),
+    chosen.sends && button("send-again", "Send another code", sendCode), ...others, leave(step)));
 }
 
-async function enroll(step) {
-  const { enrollment } = await login.call("/enroll", step, { method: step.methods[0] });
+/** watch says what became of a code, while its screen is shown. */
+async function watch(step, exchange) {
+  const line = document.getElementById("delivery");
+  const says = { sent: "A code was sent.", failed: "The code could not be delivered. Try another way." };
+  for (let pause = 1000; line.isConnected; pause = Math.min(pause * 1.5, 15000)) {
+    await new Promise((go) => setTimeout(go, pause));
+    const { delivery } = await login.call("/delivery", step, { exchange_id: exchange }).catch(() => ({}));
+    if (delivery !== "sending") {
+      line.textContent = says[delivery] ?? line.textContent;
+      return;
+    }
+  }
+}
+
+async function enroll(step, method = step.methods[0], address = undefined) {
+  const others = step.methods.filter((m) => m !== method)
+    .map((m) => button("enroll-" + m, (kinds[m] ?? "Authenticator app") + " instead", () => enroll(step, m)));
+  if (kinds[method] && !address) {
+    put(form("address-form", kinds[method], (typed) => enroll(step, method, typed.address),
+      field(method === "sms" ? "Phone number, with + and country code" : "E-mail address", { name: "address", autocomplete: method === "sms" ? "tel" : "email" }),
+      el("button", { className: "strong", id: "enroll-send" }, "Send a code"), ...others, leave(step)));
+    return;
+  }
+  const { enrollment } = await login.call("/enroll", step, { method, address });
   const send = async ({ passcode }) => {
     try {
       await go("/enroll/confirm", step, { exchange_id: enrollment.exchange_id, passcode: passcode.replaceAll(" ", "") });
     } catch (error) {
-      if (error.code === "enrollment_expired") await enroll(step);
+      if (error.code === "enrollment_expired") await enroll(step, method);
       throw error;
     }
   };
-  put(form("enroll-form", "Set up your authenticator app", send,
+  put(form("enroll-form", address ? kinds[method] : "Set up your authenticator app", send,
     enrollment.qr && el("img", { src: enrollment.qr, alt: "The key as a QR code", width: 192, height: 192 }),
-    el("p", {}, "Scan this, or type the key: ", el("code", { id: "enroll-secret" }, enrollment.secret)),
-    field("First code", { name: "passcode", autocomplete: "one-time-code", inputMode: "numeric" }),
-    el("button", { className: "strong", id: "enroll-submit" }, "Continue"), leave(step)));
+    enrollment.secret && el("p", {}, "Scan this, or type the key: ", el("code", { id: "enroll-secret" }, enrollment.secret)),
+    address && el("p", { id: "delivery", role: "status" }, `A code is being sent to ${enrollment.address}.`),
+    codeField("First code"), el("button", { className: "strong", id: "enroll-submit" }, "Continue"),
+    address && button("enroll-address", "Use another address, or send it again", () => enroll(step, method)), ...others, leave(step)));
+  if (address) watch(step, enrollment.exchange_id);
 }
 
 function recovery(step) {

@@ -45,7 +45,7 @@ func New(o Options, now func() time.Time) *Sender {
 	if o.Client != nil {
 		client = *o.Client
 	}
-	// A redirect would send a code to where nobody configured it to go.
+	// A redirect would send a code to an address that is not configured.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Sender{o: o, client: &client, now: now}
 }

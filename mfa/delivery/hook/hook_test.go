@@ -170,10 +170,10 @@ func TestAReceiverThatFails(t *testing.T) {
 	calm := httptest.NewUnstartedServer(http.NotFoundHandler())
 	calm.Config.ErrorLog = log.New(io.Discard, "", 0)
 	calm.StartTLS()
-	stranger := hook.New(hook.Options{URL: calm.URL, Secrets: [][]byte{secret}}, now)
-	same("its certificate is of nobody", stranger.Send(t.Context(), message()), "the certificate is not valid for this host")
+	untrusting := hook.New(hook.Options{URL: calm.URL, Secrets: [][]byte{secret}}, now)
+	same("its certificate is not trusted", untrusting.Send(t.Context(), message()), "the certificate is not valid for this host")
 	calm.Close()
-	same("it is away", stranger.Send(t.Context(), message()), "no connection")
+	same("it is away", untrusting.Send(t.Context(), message()), "no connection")
 }
 
 func TestAResponseIsReadToABound(t *testing.T) {

@@ -116,7 +116,7 @@ func TestWhatAFailureMeans(t *testing.T) {
 			want: &delivery.Retry{Reason: "connect: the certificate is not valid for this host"}},
 		"another host": {change: func(o *smtp.Options) { o.Host = "localhost" },
 			want: &delivery.Retry{Reason: "connect: the certificate is not valid for this host"}},
-		"nobody listens": {change: func(o *smtp.Options) { o.Port = 1 }, want: &delivery.Retry{Reason: "connect: no connection"}},
+		"no server listens": {change: func(o *smtp.Options) { o.Port = 1 }, want: &delivery.Retry{Reason: "connect: no connection"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			options := smtptest.Options{Plain: tc.plain, Implicit: tc.implicit, Fail: func(step string) string {

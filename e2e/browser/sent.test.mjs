@@ -1,0 +1,134 @@
+// Codes by mail and text message on the hosted pages: enrolling an address, signing in, sending
+// another code, and a code that is not delivered; with and without scripts.
+import { after, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { accessible, arrival, authorizeURL, closeBrowser, fits, signIn, stage, visit } from './lib.mjs';
+
+after(closeBrowser);
+
+const users = [...stage.users.plain];
+const take = () => users.shift() ?? assert.fail('the stage has no more users');
+const { bank } = stage.clients;
+
+const codes = async (to) => (await fetch(`${stage.messages}/codes?to=${encodeURIComponent(to)}`)).json();
+
+// mail returns the newest code to an address, as soon as there are that many.
+async function mail(to, many) {
+  for (const end = Date.now() + 15000; Date.now() < end;) {
+    const all = await codes(to);
+    if (all.length >= many) return all.at(-1);
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  return assert.fail(`fewer than ${many} codes to ${to}`);
+}
+
+// sees waits until the page says something of the code.
+const sees = (page, text) => page.locator('#sending', { hasText: text }).waitFor();
+
+// enrol signs in and enrols the user's own mail address.
+async function enrol(page, user, check = async () => {}) {
+  await page.goto(authorizeURL(bank).url);
+  await signIn(page, user);
+  await page.check('#method-email');
+  await page.click('#enroll-begin');
+  assert.equal(await page.inputValue('#address'), user.email);
+  await check();
+  assert.deepEqual(await codes(user.email), []);
+  await page.click('#enroll-send');
+  await page.waitForSelector('#enroll-submit');
+  await check();
+}
+
+async function finish(page, user) {
+  await page.fill('input[name=passcode]', await mail(user.email, 1));
+  await page.click('#enroll-submit');
+  const [answer] = await Promise.all([arrival(page, bank), page.click('#recovery-done')]);
+  assert.ok(answer.url.searchParams.get('code'));
+}
+
+for (const [look, options] of Object.entries({
+  wide: { viewport: { width: 1280, height: 900 } },
+  'narrow and dark': { viewport: { width: 390, height: 844 }, colorScheme: 'dark' },
+})) {
+  test(`enrolment by mail, then a code of a login: ${look}`, () => visit(options, async (page, context) => {
+    const user = take();
+    const check = async () => { await fits(page); await accessible(page); };
+    const addresses = [];
+    page.on('request', (r) => addresses.push(r.url()));
+    await enrol(page, user, check);
+    await sees(page, `A code was sent to ${user.email}`);
+    await check();
+    const exchange = await page.inputValue('#enroll-form [name=exchange]');
+    await finish(page, user);
+
+    await context.clearCookies();
+    await page.goto(authorizeURL(bank).url);
+    await signIn(page, user);
+    await check();
+    await page.click('#mfa-send');
+    await sees(page, 'A code was sent to');
+    const again = page.locator('#send-again');
+    assert.ok(await again.isDisabled());
+    assert.match(await again.textContent(), /in 0:\d\d$/);
+    await again.evaluate((button) => { button.disabled = false; button.click(); }); // earlier than the page lets the user
+    await page.getByText('No new code yet').waitFor();
+    await check();
+    assert.equal((await codes(user.email)).length, 2, 'the server refused a third code');
+    const used = await page.inputValue('#mfa-form [name=exchange]');
+    const [answer] = await Promise.all([arrival(page, bank), (async () => {
+      await page.fill('input[name=passcode]', await mail(user.email, 2));
+      await page.click('#mfa-submit');
+    })()]);
+    assert.ok(answer.url.searchParams.get('code'));
+    for (const address of addresses) {
+      for (const secret of [exchange, used, user.email, encodeURIComponent(user.email)]) assert.ok(!address.includes(secret), address);
+    }
+  }));
+}
+
+test('a code that is not delivered: the page says so and offers another way', () => visit({}, async (page, context) => {
+  const user = take();
+  await enrol(page, user);
+  await finish(page, user);
+  await fetch(`${stage.messages}/refuse?to=${encodeURIComponent(user.email)}`, { method: 'POST' });
+  await context.clearCookies();
+  await page.goto(authorizeURL(bank).url);
+  await signIn(page, user);
+  await page.click('#mfa-send');
+  await sees(page, 'could not be delivered');
+  await fits(page);
+  await accessible(page);
+  await page.click('#method-recovery');
+  await page.waitForSelector('input[name=passcode]');
+  assert.equal(await page.locator('#sending').count(), 0);
+}));
+
+test('without scripts', () => visit({ javaScriptEnabled: false }, async (page, context) => {
+  const user = take();
+  await page.goto(authorizeURL(bank).url);
+  await signIn(page, user);
+  await page.check('#method-email');
+  await page.click('#enroll-begin');
+  await page.fill('#address', 'nobody@example.invalid');
+  await page.click('#enroll-send');
+  await sees(page, 'A code is being sent to nobody@example.invalid');
+  await page.click('#enroll-correct');
+  await page.fill('#address', user.email);
+  await page.click('#enroll-send');
+  await sees(page, `A code is being sent to ${user.email}`);
+  await fits(page);
+  await finish(page, user);
+  await context.clearCookies();
+  await page.goto(authorizeURL(bank).url);
+  await signIn(page, user);
+  await page.click('#mfa-send');
+  await mail(user.email, 2);
+  await page.click('#send-again');
+  await page.getByText(/the next code can be sent in \d+ seconds/).waitFor();
+  await fits(page);
+  const [answer] = await Promise.all([arrival(page, bank), (async () => {
+    await page.fill('input[name=passcode]', await mail(user.email, 2));
+    await page.click('#mfa-submit');
+  })()]);
+  assert.ok(answer.url.searchParams.get('code'));
+}));

@@ -1,0 +1,73 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// TestCodesInChromium runs browser/sent.test.mjs on a server whose messages go to an endpoint of
+// the test.
+func TestCodesInChromium(t *testing.T) {
+	s := setStage(t, "sqlite")
+	s.messages = newProvider(t, s)
+	s.serve(t)
+	runBrowser(t, s, "sent.test.mjs", 0, 4)
+}
+
+// provider takes the messages of a server, and refuses those to some recipients.
+type provider struct {
+	mu      sync.Mutex
+	codes   map[string][]string // by recipient, oldest first
+	refused map[string]bool
+}
+
+// newProvider makes a stage send its messages to a provider, and returns its URL: /codes?to=
+// shows the codes to a recipient, POST /refuse?to= refuses the following ones.
+func newProvider(t *testing.T, s *stage) string {
+	t.Helper()
+	p := &provider{codes: map[string][]string{}, refused: map[string]bool{}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /hook", p.take)
+	mux.HandleFunc("POST /refuse", func(_ http.ResponseWriter, r *http.Request) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.refused[r.FormValue("to")] = true
+	})
+	mux.HandleFunc("GET /codes", func(w http.ResponseWriter, r *http.Request) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		_ = json.NewEncoder(w).Encode(append([]string{}, p.codes[r.FormValue("to")]...))
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	secret := filepath.Join(t.TempDir(), "hook-secret")
+	writeFile(t, secret, random(32))
+	s.env = append(s.env, "SALLYPORT_HOOK_URL="+server.URL+"/hook", "SALLYPORT_HOOK_SECRET_FILE="+secret, "SALLYPORT_HOOK_KINDS=sms,mail", "SALLYPORT_SMS_COUNTRIES=*")
+	return server.URL
+}
+
+func (p *provider) take(w http.ResponseWriter, r *http.Request) {
+	var m struct {
+		Data struct {
+			Recipient string
+			Values    struct{ Code string }
+		}
+	}
+	if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refused[m.Data.Recipient] {
+		http.Error(w, "no such mailbox", http.StatusGone)
+		return
+	}
+	if m.Data.Values.Code != "" {
+		p.codes[m.Data.Recipient] = append(p.codes[m.Data.Recipient], m.Data.Values.Code)
+	}
+}
