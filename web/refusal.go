@@ -19,6 +19,9 @@ type Fault struct {
 	Reason string
 }
 
+// Sentence returns a reason as a sentence.
+func Sentence(reason string) string { return strings.ToUpper(reason[:1]) + reason[1:] + "." }
+
 // Refuser is a Surface that writes the engine's refusals of its own addresses (not
 // found, wrong method, too large, overloaded, panic) in the format its callers can read.
 type Refuser interface {

@@ -90,7 +90,7 @@ func TestAUserIsCreatedAsDescribed(t *testing.T) {
 	mfatest.Want(t, "read an unknown user", err, mfa.UserNotFound)
 }
 
-func TestAFaultyDraftCreatesNobody(t *testing.T) {
+func TestAFaultyDraftCreatesNoUser(t *testing.T) {
 	h := mfatest.New(t)
 	create(h, backend.Draft{Email: mfatest.Email, Phone: number})
 	large := map[string]json.RawMessage{"k": json.RawMessage(`"` + strings.Repeat("x", 4096) + `"`)}

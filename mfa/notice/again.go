@@ -1,17 +1,17 @@
 package notice
 
 import (
+	"slices"
 	"time"
 
 	"sallyport/storage"
 )
 
 // Until returns when a message that an administrator sends again expires. A notice of what
-// happened is as true a day later. A code ends when it was to end: a later mail would bring
-// one that no longer works.
+// happened is as true a day later. A code keeps its end: a later mail would bring one that no
+// longer works.
 func Until(now time.Time, m storage.Message) time.Time {
-	switch m.Template {
-	case RecoveryUsed, FactorLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged:
+	if m.Template != Code && slices.Contains(Templates(), m.Template) {
 		return now.Add(ttl)
 	}
 	return m.ExpiresAt

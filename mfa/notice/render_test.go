@@ -92,6 +92,26 @@ func TestEveryMessageShowsItsValues(t *testing.T) {
 	}
 }
 
+func TestACodeIsValidForOneMinuteOrForSeveral(t *testing.T) {
+	r := newRenderer(t)
+	for _, tc := range []struct{ locale, minutes, want string }{
+		{"en", "1", " 1 minute"}, {"en", "10", " 10 minutes"},
+		{"de", "1", " 1 Minute"}, {"de", "10", " 10 Minuten"},
+	} {
+		for _, kind := range notice.Kinds() {
+			data := values()
+			data["minutes"] = tc.minutes
+			got, err := r.Render(kind, notice.Code, tc.locale, data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.ContainsFunc([]string{" ", "."}, func(end string) bool { return strings.Contains(got.Text, tc.want+end) }) {
+				t.Errorf("%s %s: %q is missing in %s", kind, tc.locale, tc.want, got.Text)
+			}
+		}
+	}
+}
+
 func TestEveryNoticeSaysWhatToDo(t *testing.T) {
 	r := newRenderer(t)
 	for _, template := range notice.Templates() {

@@ -3,7 +3,6 @@ package api
 import (
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -64,7 +63,7 @@ var refusals = map[mfa.Code]refusal{
 
 // refuse writes why a request does not reach its call.
 func refuse(c *gin.Context, f web.Fault) {
-	problem.Problem{Status: f.Status, Code: web.ErrorCode(f.Status), Detail: strings.ToUpper(f.Reason[:1]) + f.Reason[1:] + "."}.Write(c)
+	problem.Problem{Status: f.Status, Code: web.ErrorCode(f.Status), Detail: web.Sentence(f.Reason)}.Write(c)
 }
 
 // read reads the body of a call. It ignores members that no call reads, so that a newer

@@ -69,7 +69,7 @@ func ReadAny(c *gin.Context) (*Object, *web.Fault) {
 	case f != nil:
 		return nil, f
 	case kind != Type && (header != "" || len(text) > 0):
-		return nil, &web.Fault{Status: http.StatusUnsupportedMediaType, Reason: "unsupported content type"}
+		return nil, &web.Fault{Status: http.StatusUnsupportedMediaType, Reason: "the Content-Type must be " + Type}
 	case strings.TrimSpace(string(text)) == "":
 		return &Object{Members: map[string]any{}}, nil
 	}
@@ -79,7 +79,7 @@ func ReadAny(c *gin.Context) (*Object, *web.Fault) {
 func newObject(text []byte) (*Object, *web.Fault) {
 	members, err := Parse(text)
 	if err != nil {
-		return nil, &web.Fault{Status: http.StatusBadRequest, Reason: "the body is not one JSON object of text, without repeated names"}
+		return nil, &web.Fault{Status: http.StatusBadRequest, Reason: "the body must be one JSON object in UTF-8, without repeated names"}
 	}
 	return &Object{Members: members}, nil
 }

@@ -151,5 +151,5 @@ func refusalOf(status int, reason string) refusal {
 	case http.StatusServiceUnavailable:
 		reason = "the server cannot respond now"
 	}
-	return refusal{status, strings.ToUpper(reason[:1]) + reason[1:] + ".", kind}
+	return refusal{status, web.Sentence(reason), kind}
 }

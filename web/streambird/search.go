@@ -99,7 +99,7 @@ func field(in *jsonbody.Object) (string, []string) {
 	return name, list
 }
 
-// into writes values by field into a query. An ID that does not decode matches nobody.
+// into writes values by field into a query. An ID that does not decode matches no user.
 func into(q backend.Query, values map[string][]string) (backend.Query, bool) {
 	some, empty := false, false
 	for name, list := range values {

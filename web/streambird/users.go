@@ -124,7 +124,7 @@ func pathID[T ~string](k call, prefix wireid.Prefix) T {
 	return id
 }
 
-// userOf returns the user that a member of a body names; "" names nobody.
+// userOf returns the user that a member of a body names; "" names no user.
 func userOf(text string) storage.UserID {
 	id, _ := wireid.FromStreambird[storage.UserID](wireid.StreambirdUser, text)
 	return id

@@ -150,7 +150,7 @@ func (f *fault) Error() string {
 
 // engineFault is a refusal of the engine.
 func engineFault(status int, reason string) error {
-	f := &fault{refusal{status, badRequest.kind, reason + "."}, nil}
+	f := &fault{refusal{status, badRequest.kind, web.Sentence(reason)}, nil}
 	switch {
 	case status == http.StatusNotFound:
 		f.refusal = refusal{status, "route_not_found", "There is no such call."}

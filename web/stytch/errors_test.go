@@ -64,7 +64,7 @@ func all() []refusal {
 	}
 	for _, status := range []int{404, 405} {
 		var f *fault
-		errors.As(engineFault(status, ""), &f)
+		errors.As(engineFault(status, "refused"), &f)
 		out = append(out, f.refusal)
 	}
 	return out
