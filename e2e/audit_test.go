@@ -70,6 +70,10 @@ func (v *vault) audit(t *testing.T) {
 		if l.ID == "" || l.At == "" || !slices.Contains([]string{"ok", "refused", "failed"}, l.Outcome) {
 			t.Errorf("an event without id, time or outcome: %+v", l)
 		}
+		// What a backend has proven has the address of the user's device, which it need not know.
+		if l.Detail["api_key"] != "" && l.Kind != "api_key.used" && l.Correlation != "" {
+			continue
+		}
 		if l.Actor != "admin" && l.Actor != "system" && (l.Address != "127.0.0.1" || l.Agent == "" || l.Correlation == "") {
 			t.Errorf("an event without a caller: %+v", l)
 		}

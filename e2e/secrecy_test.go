@@ -28,6 +28,7 @@ type vault struct {
 	temp     string
 	measured lines
 	traces   *collector.Collector
+	keys     map[string]string // API keys by dialect
 }
 
 // TestPlantedSecretsAreNowhere runs every flow, correctly and wrongly, and then searches
@@ -93,9 +94,8 @@ func newVault(t *testing.T, engine string) *vault {
 		}
 	}
 	v.tap.plant(v.secret, "client secret")
-	key := random(32)
-	v.tap.plant(key, "API key")
-	v.command(t, "apply", "--config", v.config, writeState(t, dir, shop+"api_keys:\n  - name: deploy\n    dialects: [admin]\n    verbs: [read]\n    secret: "+key+"\n"))
+	v.command(t, "apply", "--config", v.config, writeState(t, dir, shop+v.backends()))
+	v.provide(t)
 	v.serve(t)
 	return v
 }

@@ -47,7 +47,8 @@ const (
 // hidden fields.
 var secretNames = words(`password old new repeat passcode pass_code code client_secret refresh_token access_token id_token
 	id_token_hint access_token_hint token code_verifier csrf state nonce requestid request_id exchange_id exchange status_id login_token
-	statusid trackid track_id secret totp_secret uri totp_uri backup_codes recovery_codes done`)
+	statusid trackid track_id secret totp_secret uri totp_uri backup_codes recovery_codes done
+	totp_code totp otp recovery_code session_token session_jwt api_key`)
 
 func words(text string) map[string]bool {
 	out := map[string]bool{}
@@ -139,6 +140,9 @@ var errorCode = regexp.MustCompile(`^([a-z_]+|VER_[0-9]+)$`)
 func (p *tap) named(name, value, where string) {
 	name = strings.ToLower(name)
 	if !secretNames[name] || name == "code" && errorCode.MatchString(value) {
+		return
+	}
+	if strings.HasPrefix(value, "request-id-") { // Stytch's name of a call, for the log
 		return
 	}
 	if name == "uri" || name == "totp_uri" {

@@ -70,6 +70,11 @@ func TestDevServesAWholeInstallation(t *testing.T) {
 			t.Errorf("GET %s = %d, %.80q; want %q in it", path, code, body, want)
 		}
 	}
+	if documents := regexp.MustCompile(`API documents +(\S+)`).FindStringSubmatch(out.String()); documents == nil {
+		t.Errorf("dev does not print where the documents of its APIs are: %s", out)
+	} else if code, body := get(t, documents[1]); code != http.StatusOK || !strings.Contains(body, "Stytch") {
+		t.Errorf("GET %s = %d, %.80q; want the list of APIs", documents[1], code, body)
+	}
 	demoIsGuarded(t, demo, issuer)
 	line{"the admin API", fmt.Sprintf("user list --server http://localhost:%d --admin-key-file %s", port+2, filepath.Join(data, "admin-key")), cli.ExitOK, "alice@example.com", ""}.play(t, "")
 	phoneShowsCodes(t, demo)

@@ -13,8 +13,8 @@ import (
 	"sallyport/storage"
 )
 
-// maxClaims bounds the custom claims of a session, in bytes of JSON.
-const maxClaims = 4 << 10
+// MaxClaims bounds the custom claims of a session, in bytes of JSON.
+const MaxClaims = 4 << 10
 
 // ErrClaims is the cause of InvalidRequest when the custom claims of a session would be too
 // large.
@@ -110,15 +110,19 @@ func mergeClaims(have json.RawMessage, more map[string]json.RawMessage) (json.Ra
 	maps.Copy(all, more)
 	maps.DeleteFunc(all, func(_ string, v json.RawMessage) bool { return string(v) == "null" })
 	out, err := json.Marshal(all)
-	if err != nil || len(out) > maxClaims {
+	if err != nil || len(out) > MaxClaims {
 		return nil, &mfa.Error{Code: mfa.InvalidRequest, Err: ErrClaims}
 	}
 	return out, nil
 }
 
-// Session returns a live session by its token. SessionNotFound.
-func (s *Service) Session(ctx context.Context, token string) (storage.Session, storage.Account, error) {
-	return found(s.sessions.Load(ctx, token))
+// SessionIDOf returns the ID of a live session by its token; "": there is none.
+func (s *Service) SessionIDOf(ctx context.Context, token string) (storage.SessionID, error) {
+	x, err := s.sessions.Load(ctx, token)
+	if err != nil || x == nil {
+		return "", err
+	}
+	return x.Session.ID, nil
 }
 
 // SessionByID returns a live session by its ID. SessionNotFound.

@@ -16,7 +16,7 @@ import (
 // such a status is derived from that name, so that there is one status for each.
 
 // late is how long the status of a backend's code outlives the code, so that a right code is
-// told from a wrong one.
+// distinguished from a wrong one.
 const late = time.Hour
 
 // derived returns the exchanges that a name has under every active hash key, the newest first.

@@ -18,8 +18,8 @@ type sending struct {
 	now      time.Time
 }
 
-// counted runs a transaction that first counts a message. If a counter refuses it is rolled
-// back, and the reason is read afterwards.
+// counted runs a transaction that counts a message. If a counter refuses it is rolled back,
+// and the reason is read afterwards.
 func (e *Engine) counted(ctx context.Context, operation string, s sending, do func(querier) error) error {
 	var by blocker
 	err := e.burst(ctx, operation, func(q querier) error {
@@ -31,12 +31,11 @@ func (e *Engine) counted(ctx context.Context, operation string, s sending, do fu
 				return err
 			}
 		}
-		if s.toll != nil {
-			if err := q.write(countToll(*s.toll, func() { by.toll = s.toll })); err != nil {
-				return err
-			}
+		if err := do(q); err != nil || s.toll == nil {
+			return err
 		}
-		return do(q)
+		// Last, as in Spend: the row of a country is locked for as short as can be.
+		return q.write(countToll(*s.toll, func() { by.toll = s.toll }))
 	})
 	switch {
 	case !errors.Is(err, storage.ErrConflict):

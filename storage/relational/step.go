@@ -69,18 +69,16 @@ func (e *Engine) Spend(ctx context.Context, s storage.Spend) error {
 				return err
 			}
 		}
-		if s.Returned != nil {
-			if err := q.returned(*s.Returned); err != nil {
-				return err
-			}
-		}
 		if err := q.resetThrottles(s.Reset); err != nil {
 			return err
 		}
 		if err := q.forgive(s.Forgive, s.Now); err != nil {
 			return err
 		}
-		return q.notify(s.Messages, s.Events)
+		if err := q.notify(s.Messages, s.Events); err != nil || s.Returned == nil {
+			return err
+		}
+		return q.returned(*s.Returned)
 	})
 }
 

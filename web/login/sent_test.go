@@ -167,7 +167,7 @@ func TestPasswordAndACodeByMail(t *testing.T) {
 	h.Wait(30 * time.Second)
 	b.Submit("send-again")
 	b.Must("/mfa", 200, "A code is being sent")
-	code, again := h.sent(mail)
+	_, again := h.sent(mail)
 	if again != n+1 {
 		t.Fatalf("%d codes, want %d", again, n+1)
 	}
@@ -176,7 +176,7 @@ func TestPasswordAndACodeByMail(t *testing.T) {
 	h.Wait(time.Minute)
 	b.Submit("mfa-send")
 	at, form = b.Form(`id="mfa-submit"`)
-	code, _ = h.sent(mail)
+	code, _ := h.sent(mail)
 	b.Submit("mfa-submit", "passcode", other(code))
 	b.Must("/mfa", 422, "only the newest code works", form.Get("exchange"))
 	b.Submit("mfa-submit", "passcode", code)

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"time"
 
-	"sallyport/mfa"
 	"sallyport/mfa/backend"
 	"sallyport/provider/sessionjwt"
 	"sallyport/provider/signing"
@@ -115,23 +114,15 @@ func (s *Surface) named(k call, in body) (backend.SessionUse, error) {
 	if token != "" && jwt != "" {
 		in.Fault("session_token", "and session_jwt exclude each other")
 	}
-	if err := in.fault(); err != nil {
-		return use, err
-	}
+	err := in.fault()
 	switch {
+	case err != nil:
 	case token != "":
-		x, _, err := s.backend.Session(k.Request.Context(), token)
-		if err != nil && mfa.CodeOf(err) != mfa.SessionNotFound {
-			return use, err
-		}
-		use.ID = x.ID
+		use.ID, err = s.backend.SessionIDOf(k.Request.Context(), token)
 	case jwt != "":
-		var err error
-		if use.ID, err = s.sessionOfJWT(jwt); err != nil {
-			return use, err
-		}
+		use.ID, err = s.sessionOfJWT(jwt)
 	}
-	return use, nil
+	return use, err
 }
 
 // sessionOfJWT returns the session of a JWT, expired or not; "" if another key signed it. The

@@ -2,6 +2,7 @@ package stytch
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"regexp"
 	"slices"
@@ -53,10 +54,13 @@ func (s *Surface) sign(x sessionBody, project string) (string, error) {
 
 // sessionOf returns the session of a JWT for a project, even if the JWT has expired; "" for
 // anything that this server has not signed for the project.
-func (s *Surface) sessionOf(jwt, project string) storage.SessionID {
+func (s *Surface) sessionOf(jwt, project string) (storage.SessionID, error) {
 	text, err := s.signer.Verify(jwt)
+	if errors.Is(err, sessionjwt.ErrInvalid) {
+		return "", nil
+	}
 	if err != nil {
-		return ""
+		return "", err
 	}
 	var claims struct {
 		Issuer   string   `json:"iss"`
@@ -66,10 +70,10 @@ func (s *Surface) sessionOf(jwt, project string) storage.SessionID {
 		} `json:"https://stytch.com/session"`
 	}
 	if json.Unmarshal(text, &claims) != nil || claims.Issuer != issuer(project) || !slices.Contains(claims.Audience, project) {
-		return ""
+		return "", nil
 	}
 	id, _ := wireid.FromStytch[storage.SessionID](wireid.StytchSession, s.environment, claims.Session.ID)
-	return id
+	return id, nil
 }
 
 // projectID is the ID of a project: the kind, the environment and a UUID.

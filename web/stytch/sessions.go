@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"sallyport/mfa"
 	"sallyport/mfa/backend"
 	"sallyport/storage"
 	"sallyport/web/wireid"
@@ -15,7 +14,6 @@ import (
 const (
 	durationLeast = 5      // minutes
 	durationMost  = 527040 // minutes: 366 days
-	claimsMost    = 4 << 10
 )
 
 // given is what a call says about a session.
@@ -35,7 +33,7 @@ func (in input) session() given {
 	case g.refused != nil:
 	case g.token != "" && g.jwt != "":
 		g.refused = &fault{twoSessions, nil}
-	case len(size) > claimsMost:
+	case len(size) > backend.MaxClaims:
 		g.refused = &fault{claimsTooLarge, nil}
 	}
 	for name := range g.claims {
@@ -49,17 +47,14 @@ func (in input) session() given {
 // use finds the session that a call names. That it is live is checked with the proof, again.
 func (s *Surface) use(k *call, g given) (backend.SessionUse, error) {
 	u := backend.SessionUse{Given: g.token != "" || g.jwt != "", Duration: g.duration, Claims: g.claims}
+	var err error
 	switch {
 	case g.token != "":
-		x, _, err := s.backend.Session(k, g.token)
-		if err != nil && mfa.CodeOf(err) != mfa.SessionNotFound {
-			return u, err
-		}
-		u.ID = x.ID
+		u.ID, err = s.backend.SessionIDOf(k, g.token)
 	case g.jwt != "":
-		u.ID = s.sessionOf(g.jwt, k.key.Project)
+		u.ID, err = s.sessionOf(g.jwt, k.key.Project)
 	}
-	return u, nil
+	return u, err
 }
 
 // proof reads what the calls that check a response of a user have in common. shape checks the

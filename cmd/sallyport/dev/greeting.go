@@ -25,6 +25,7 @@ func printGreeting(ctx context.Context, p *cli.Program, srv *server.Server, at p
 	line("  Messages           %s", messagesAt(at, folder))
 	line("  Provider           %s", at.issuer())
 	line("  Discovery          %s/.well-known/openid-configuration", at.issuer())
+	line("  API documents      %s/docs/api", at.issuer())
 	line("  Admin API          %s%s   (its key: %s)", at.admin(), admin.Base, folder.path("admin-key"))
 	line("  Data and log       %s   (--reset deletes it)\n", folder.dir)
 	if at.exposed {
