@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
+	"sync"
 
 	"github.com/gin-gonic/gin"
 
@@ -26,9 +27,10 @@ type Description struct {
 
 // Surface serves the descriptions.
 type Surface struct {
-	look  *page.Look
-	list  []rendered
-	serve []Description
+	look   *page.Look
+	issuer string
+	serve  []Description
+	pages  func() ([]rendered, error) // rendered by the first request: reading takes a while
 }
 
 // rendered is an API with its page.
@@ -47,15 +49,27 @@ var (
 // Files are the templates and styles of the pages, for page.New.
 func Files() fs.FS { return embedded }
 
-// New reads the descriptions. Examples call the server at the issuer.
-func New(look *page.Look, issuer string, descriptions ...Description) (*Surface, error) {
+// New returns the surface. Examples call the server at the issuer.
+func New(look *page.Look, issuer string, descriptions ...Description) *Surface {
+	s := &Surface{look: look, issuer: issuer, serve: descriptions}
+	s.pages = sync.OnceValues(s.render)
+	return s
+}
+
+// Check renders all pages and returns the first fault of a description.
+func (s *Surface) Check() error {
+	_, err := s.pages()
+	return err
+}
+
+func (s *Surface) render() ([]rendered, error) {
 	body, err := template.ParseFS(parts, "parts/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("read template: %w", err)
 	}
-	s := &Surface{look: look, serve: descriptions}
-	for _, d := range descriptions {
-		doc, err := read(d.Text, issuer)
+	var out []rendered
+	for _, d := range s.serve {
+		doc, err := read(d.Text, s.issuer)
 		if err != nil {
 			return nil, fmt.Errorf("description of %s: %w", d.Name, err)
 		}
@@ -63,17 +77,17 @@ func New(look *page.Look, issuer string, descriptions ...Description) (*Surface,
 		if err := body.ExecuteTemplate(&b, "document.html", doc); err != nil {
 			return nil, fmt.Errorf("render description of %s: %w", d.Name, err)
 		}
-		s.list = append(s.list, rendered{d.Name, doc.Title, doc.Version, doc.Intro, template.HTML(b.String())})
+		out = append(out, rendered{d.Name, doc.Title, doc.Version, doc.Intro, template.HTML(b.String())})
 	}
-	return s, nil
+	return out, nil
 }
 
 // Mount adds the list, the pages and the texts. Every page of another site may read a text.
 func (s *Surface) Mount(r gin.IRouter) {
 	pages, texts := r.Group("", web.Isolated), web.CORS(web.AnyOrigin())
-	get(pages, base, func(c *gin.Context) { s.write(c, "apis", s.list) })
+	get(pages, base, s.page(func(all []rendered) (string, any) { return "apis", all }))
 	for i, d := range s.serve {
-		get(pages, base+"/"+d.Name, func(c *gin.Context) { s.write(c, "api", s.list[i]) })
+		get(pages, base+"/"+d.Name, s.page(func(all []rendered) (string, any) { return "api", all[i] }))
 		for _, path := range []string{base + "/" + d.Name + "/openapi.yaml", d.Also} {
 			if path == "" {
 				continue
@@ -92,9 +106,18 @@ func get(r gin.IRoutes, path string, h ...gin.HandlerFunc) {
 	r.HEAD(path, h...)
 }
 
-// write writes a page in English, the language of the descriptions. Its nonce is of this
+// page serves a page in English, the language of the descriptions. Its nonce is of this
 // response, so only the browser may keep it.
-func (s *Surface) write(c *gin.Context, name string, data any) {
-	c.Header("Cache-Control", "private, max-age=300")
-	s.look.Write(c, http.StatusOK, name, s.look.Page(c, "en", data))
+func (s *Surface) page(choose func([]rendered) (name string, data any)) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		all, err := s.pages()
+		if err != nil {
+			code, _ := s.look.Unexpected(c, err)
+			c.AbortWithStatus(code)
+			return
+		}
+		name, data := choose(all)
+		c.Header("Cache-Control", "private, max-age=300")
+		s.look.Write(c, http.StatusOK, name, s.look.Page(c, "en", data))
+	}
 }

@@ -155,7 +155,7 @@ func TestFaultyDescriptionsAreRefused(t *testing.T) {
 		"must be a list":                          with("oneOf: [{type: string, format: date}, {type: integer, maximum: 7}]", "oneOf: {type: string}"),
 		"must be a map":                           with(`properties: {kind: {enum: [a, b]}`, `properties: {kind: text`),
 	} {
-		_, err := apidocs.New(nil, issuer, apidocs.Description{Name: "x", Text: []byte(text)})
+		err := apidocs.New(nil, issuer, apidocs.Description{Name: "x", Text: []byte(text)}).Check()
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "description of x") {
 			t.Errorf("error = %v, want %s", err, want)
 		}

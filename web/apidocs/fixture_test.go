@@ -45,8 +45,8 @@ func newSite(t *testing.T, more ...apidocs.Description) site {
 		h.OK(err)
 		list = append(list, apidocs.Description{Name: name, Text: text})
 	}
-	docs, err := apidocs.New(look, issuer, list...)
-	h.OK(err)
+	docs := apidocs.New(look, issuer, list...)
+	h.OK(docs.Check())
 	h.Serve(nil, look, docs)
 	return h
 }
