@@ -136,13 +136,13 @@ type Pattern struct {
 // Index finds many patterns in one pass.
 type Index struct {
 	heads map[[shortest]byte][]int
-	first [1 << 16]bool // pairs of bytes that begin a pattern
+	first []bool // by the first three bytes of a pattern
 	all   []Pattern
 }
 
 // NewIndex returns an Index of every encoding of secrets.
 func NewIndex(secrets []string) *Index {
-	x := &Index{heads: map[[shortest]byte][]int{}}
+	x := &Index{heads: map[[shortest]byte][]int{}, first: make([]bool, 1<<24)}
 	seen := map[string]bool{}
 	for _, secret := range secrets {
 		for _, s := range spellings(secret) {
@@ -152,12 +152,14 @@ func NewIndex(secrets []string) *Index {
 			seen[string(s.text)] = true
 			head := [shortest]byte(s.text)
 			x.heads[head] = append(x.heads[head], len(x.all))
-			x.first[int(head[0])<<8|int(head[1])] = true
+			x.first[beginning(head[:])] = true
 			x.all = append(x.all, Pattern{secret, s.name, s.text, digits(string(s.text))})
 		}
 	}
 	return x
 }
+
+func beginning(b []byte) int { return int(b[0])<<16 | int(b[1])<<8 | int(b[2]) }
 
 // Hit is an occurrence of a pattern.
 type Hit struct {
@@ -172,7 +174,7 @@ func (x *Index) Size() int { return len(x.all) }
 func (x *Index) Search(data []byte) []Hit {
 	var out []Hit
 	for i := 0; i+shortest <= len(data); i++ {
-		if !x.first[int(data[i])<<8|int(data[i+1])] {
+		if !x.first[beginning(data[i:])] {
 			continue
 		}
 		for _, n := range x.heads[[shortest]byte(data[i:])] {
