@@ -46,8 +46,14 @@ func main() {
 	}
 	// The first signal starts the graceful stop. The second one ends the process, because by
 	// then it is no longer caught.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	ctx, stop := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		signal.Stop(signals)
+		stop()
+	}()
 	p := &cli.Program{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ(), Now: time.Now, Random: rand.Reader, Colour: colours(os.Stdout)}
 	os.Exit(p.Main(ctx, commands(), os.Args[1:]))
 }

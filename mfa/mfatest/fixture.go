@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/url"
 	"testing"
 	"time"
@@ -82,8 +83,10 @@ func (h *Fixture) OpenRequest() storage.RequestID {
 	h.T.Helper()
 	now := h.Now()
 	id := storage.RequestID(storage.Random128(rand.Reader))
-	err := h.Store.OpenRequest(context.Background(), storage.AuthRequest{ID: id, ClientID: "app", Params: url.Values{}, State: storage.RequestOpen,
-		RequestedAt: now, UpdatedAt: now, ExpiresAt: now.Add(30 * time.Minute)})
+	err := patiently(func() error {
+		return h.Store.OpenRequest(context.Background(), storage.AuthRequest{ID: id, ClientID: "app", Params: url.Values{}, State: storage.RequestOpen,
+			RequestedAt: now, UpdatedAt: now, ExpiresAt: now.Add(30 * time.Minute)})
+	})
 	if err != nil {
 		h.T.Fatalf("open request: %v", err)
 	}
@@ -93,17 +96,33 @@ func (h *Fixture) OpenRequest() storage.RequestID {
 // Read reads a request with the account of an identifier, as package provider does.
 func (h *Fixture) Read(id storage.RequestID, identifier string) exchange.Login {
 	h.T.Helper()
-	r, a, err := h.Store.Request(context.Background(), id, identifier, h.Now())
+	var r storage.AuthRequest
+	var a *storage.Account
+	err := patiently(func() (err error) {
+		r, a, err = h.Store.Request(context.Background(), id, identifier, h.Now())
+		return err
+	})
 	if err != nil {
 		h.T.Fatalf("read request: %v", err)
 	}
 	return exchange.Login{Request: r, Account: a, Identifier: identifier, Policy: h.Policy, Requirements: h.requirements}
 }
 
+// patiently repeats a call until the database has time for it: tests race a hundred callers.
+func patiently(call func() error) error {
+	for {
+		if err := call(); !errors.Is(err, storage.ErrUnavailable) {
+			return err
+		}
+	}
+}
+
 // SignIn proves a password in a request.
 func (h *Fixture) SignIn(id storage.RequestID, identifier, password string) error {
 	h.T.Helper()
-	return h.Verifier.Password(context.Background(), h.Caller, h.Read(id, identifier), password)
+	return patiently(func() error {
+		return h.Verifier.Password(context.Background(), h.Caller, h.Read(id, identifier), password)
+	})
 }
 
 // SignedIn opens a request and proves the password of Email.
