@@ -9,6 +9,7 @@ import (
 	"sallyport/provider/clients"
 	"sallyport/provider/grants"
 	"sallyport/provider/oauth"
+	"sallyport/provider/origin"
 	"sallyport/storage"
 )
 
@@ -149,9 +150,8 @@ func (r *request) home() string {
 	if r.client.ClientURI != "" || r.client.Native {
 		return r.client.ClientURI
 	}
-	u, err := url.Parse(r.redirect)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") {
-		return ""
+	if o := origin.Of(r.redirect); o != "" {
+		return o + "/"
 	}
-	return u.Scheme + "://" + u.Host + "/"
+	return ""
 }

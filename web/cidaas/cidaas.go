@@ -4,7 +4,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -14,6 +13,7 @@ import (
 	"sallyport/mfa/selfservice"
 	"sallyport/mfa/session"
 	"sallyport/provider"
+	"sallyport/provider/origin"
 	"sallyport/web"
 	"sallyport/web/signin"
 )
@@ -51,15 +51,12 @@ var allowedHeaders = []string{"Authorization", "Content-Type", "Accept-Language"
 // New returns the surface.
 func New(p *provider.Provider, v *exchange.Verifier, a *selfservice.Accounts, x *session.Registry, random io.Reader, o Options) *Surface {
 	s := &Surface{provider: p, verifier: v, accounts: a, logins: signin.Reader{Provider: p, Sessions: x, Program: true}, random: random,
-		answer: o.Answer, log: o.Logger, product: o.Product}
+		answer: o.Answer, log: o.Logger, product: o.Product, origin: origin.Of(o.Issuer)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	if s.product == "" {
 		s.product = "Sallyport"
-	}
-	if u, err := url.Parse(o.Issuer); err == nil {
-		s.origin = u.Scheme + "://" + u.Host
 	}
 	s.calls = web.RegisteredOrigins(p.OriginAllowed, cors.Options{
 		AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete},
