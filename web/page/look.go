@@ -88,7 +88,6 @@ func New(keyring *seal.Keyring, o Options, surfaces ...fs.FS) (*Look, error) {
 // Mount serves the static files.
 func (l *Look) Mount(r gin.IRouter) {
 	r.GET(staticRoute, l.static.serve)
-	r.HEAD(staticRoute, l.static.serve)
 }
 
 // Page is the data of every template.
