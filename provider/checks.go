@@ -113,6 +113,9 @@ func (p *Provider) checkResponseType(_ context.Context, r *request, values url.V
 	return nil
 }
 
+// noChallenge is why a request without a challenge ends in no code.
+const noChallenge = "code_challenge is required (RFC 7636)"
+
 // checkPKCE checks the challenge. All clients must send one, except confidential clients that
 // registered otherwise (RFC 9700 section 2.1.1, RFC 7636 section 4.3).
 func checkPKCE(_ context.Context, r *request, values url.Values) *oauth.Error {
@@ -120,8 +123,11 @@ func checkPKCE(_ context.Context, r *request, values url.Values) *oauth.Error {
 	if fault := pkce.CheckChallenge(challenge, values.Get("code_challenge_method")); fault != "" {
 		return oauth.NewError("invalid_request", fault)
 	}
-	if issuesCode := !r.types.Legacy() || r.types.Code; challenge == "" && issuesCode && r.client.NeedsPKCE() {
-		return oauth.NewError("invalid_request", "code_challenge is required (RFC 7636)")
+	if r.noCode = values.Has(withoutCode); r.noCode {
+		r.params.Set(withoutCode, "1")
+	}
+	if challenge == "" && r.types.IssuesCode() && r.client.NeedsPKCE() && !r.noCode {
+		return oauth.NewError("invalid_request", noChallenge)
 	}
 	return nil
 }

@@ -48,6 +48,7 @@ type request struct {
 	acr      []string
 	claims   claims.Request
 	hint     storage.UserID // the user that the client expects; "": any
+	noCode   bool           // it ends in a refusal, see withoutCode
 	at       time.Time      // when the request arrived
 }
 
@@ -64,6 +65,7 @@ func merge(in Params) (url.Values, *PageError) {
 		return nil, &PageError{Code: "invalid_request", Description: fault, Parameter: parameterName(name)}
 	}
 	delete(all, hintSubject) // internal
+	delete(all, withoutCode)
 	return all, nil
 }
 

@@ -178,6 +178,9 @@ func (s *Surface) initiate(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
+	if !s.challenged(c, call) {
+		return
+	}
 	if call.Step.Request.Subject == "" && call.Step.Login.Identifier == "" && call.Step.Account == nil {
 		// A masked subject alone identifies no user before the first factor.
 		s.fail(c, &mfa.Error{Code: mfa.NotConfigured})
