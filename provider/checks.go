@@ -102,8 +102,10 @@ func (p *Provider) checkResponseType(_ context.Context, r *request, values url.V
 	case r.mode == modeQuery:
 		r.mode = modeFragment // the query must not contain tokens
 		return oauth.NewError("invalid_request", "response_mode query is not allowed for this response_type")
-	case !p.options.LegacyResponseTypes || !r.client.MayUseResponseTypes(types):
-		return oauth.Standard("unsupported_response_type")
+	case !p.options.LegacyResponseTypes:
+		return oauth.NewError("unsupported_response_type", "response types with tokens are switched off on this server (setting legacy_response_types)")
+	case !r.client.MayUseResponseTypes(types):
+		return oauth.NewError("unsupported_response_type", "the client has not registered this response type (legacy_response_types)")
 	case types.IDToken && !slices.Contains(r.scopes, "openid"):
 		return oauth.NewError("invalid_scope", "an ID token needs the scope openid")
 	case types.IDToken && r.nonce == "":

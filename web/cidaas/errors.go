@@ -156,11 +156,19 @@ func (s *Surface) fail(c *gin.Context, err error) {
 	s.envelope(c, r, reference, "")
 }
 
-// failAs is fail with another verification code.
-func (s *Surface) failAs(c *gin.Context, err error, ver string) {
-	r, reference := s.describe(c, err)
-	r.ver = ver
-	s.envelope(c, r, reference, "")
+// kinds are the methods that a server has only if it can send messages.
+var kinds = map[string]storage.IdentifierKind{"EMAIL": storage.Email, "SMS": storage.Phone}
+
+// noMethod refuses the method in the address, which the server does not have, and says which
+// setting turns it on if one does.
+func (s *Surface) noMethod(c *gin.Context) {
+	r, reference := s.describe(c, &mfa.Error{Code: mfa.NotConfigured})
+	r.ver = "VER_0030"
+	info, name := "", c.Param("method")
+	if s.method(name) == "" {
+		info = problem.SwitchedOff(kinds[strings.ToUpper(name)])
+	}
+	s.envelope(c, r, reference, info)
 }
 
 // refuse refuses a malformed call.

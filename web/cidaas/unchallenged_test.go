@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/mfa/mfatest"
 	"sallyport/storage"
 	"sallyport/web/webtest"
 )
@@ -81,6 +82,28 @@ func TestListsWithoutChallengeAreLimited(t *testing.T) {
 	}
 	if listed == 0 || listed > 10 {
 		t.Errorf("%d of 20 names were listed, want at most 10", listed)
+	}
+}
+
+// A method that needs a setting says so; one that the server does not have at all does not.
+func TestSwitchedOffMethodsNameTheSetting(t *testing.T) {
+	h := newFixtureWith(t, mfatest.Options{})
+	h.client()
+	h.User("ada", totpKey)
+	request := h.at(h.page().json("/authz-srv/authrequest/authz/generate", flat(authorizeParams())...), "data.requestId")
+	for method, setting := range map[string]string{"SMS": "sms.countries", "email": "mail.host", "FIDO2": ""} {
+		for _, path := range []string{"/verification-srv/v2/authenticate/initiate/" + method, "/verification-srv/authentication/" + method + "/verification"} {
+			w := h.is(h.page().json(path, "usage_type", "PASSWORDLESS_AUTHENTICATION", "request_id", request, "identifier", "ada", "exchange_id", request, "pass_code", "123456"), expectationFailed)
+			var info string
+			if body := w.Body.String(); setting != "" {
+				info = h.at(w, "error.moreInfo")
+			} else if strings.Contains(body, "switched off") {
+				t.Errorf("%s: %s", path, body)
+			}
+			if !strings.Contains(info, setting) || (setting != "") != strings.Contains(info, "switched off") {
+				t.Errorf("%s: %q, want what is switched off, and %s", path, info, setting)
+			}
+		}
 	}
 }
 

@@ -128,7 +128,7 @@ func (s *Surface) choice(c *gin.Context, in *input) (exchange.Choice, bool) {
 	}
 	method := s.method(name)
 	if method == "" {
-		s.failAs(c, &mfa.Error{Code: mfa.NotConfigured}, "VER_0030")
+		s.noMethod(c)
 		return exchange.Choice{}, false
 	}
 	if kind != "" && !strings.EqualFold(kind, name) {
@@ -225,7 +225,7 @@ func (s *Surface) typed(c *gin.Context) (exchange.Answer, bool) {
 	switch {
 	case !s.wellTyped(c, in):
 	case a.Method == "":
-		s.failAs(c, &mfa.Error{Code: mfa.NotConfigured}, "VER_0030")
+		s.noMethod(c)
 	case a.Exchange == "":
 		s.badRequest(c, "exchange_id is required", "VER_0005")
 	case code == "":
