@@ -121,7 +121,7 @@ func checkState(values url.Values) *PageError {
 	if len(values.Get("state")) <= maxState {
 		return nil
 	}
-	return &PageError{Code: "invalid_request", Description: fmt.Sprintf("the parameter is longer than %d bytes", maxState), Parameter: "state"}
+	return &PageError{Code: "invalid_request", Description: fmt.Sprintf("state is longer than %d bytes", maxState), Parameter: "state"}
 }
 
 // grant returns the part of the request that package grants needs.
