@@ -42,7 +42,7 @@ type mfaPage struct {
 const sentIn = "mfa-form"
 
 func (p *Pages) mfaForm(c *gin.Context) {
-	if call, ok := p.at(c, provider.StepVerify, ""); ok {
+	if call, ok := p.atMFA(c); ok {
 		p.showMFA(c, call, http.StatusOK, mfaPage{}, choiceOf(c.Query), notice(c))
 	}
 }
