@@ -35,15 +35,25 @@ func (e *Engine) Unmigrate(ctx context.Context) error {
 }
 
 // CheckSchema returns an error if the schema is older than this version. A newer one is
-// accepted: the next version may be serving beside this one.
+// accepted: the next version may be serving beside this one. It writes nothing.
 func (e *Engine) CheckSchema(ctx context.Context) error {
-	return e.migrating(func(p *goose.Provider) error {
-		pending, err := p.HasPending(ctx)
-		if err == nil && pending {
-			err = errors.New("it is older than this version of Sallyport; migrate it")
-		}
+	all, err := e.Migrations(ctx)
+	if err != nil {
 		return err
-	})
+	}
+	pending := 0
+	for _, m := range all {
+		if m.AppliedAt.IsZero() {
+			pending++
+		}
+	}
+	switch pending {
+	case 0:
+		return nil
+	case len(all):
+		return errors.New("schema: the database has no tables of Sallyport; migrate it")
+	}
+	return errors.New("schema: it is older than this version of Sallyport; migrate it")
 }
 
 // schemaPool is a connection pool for migrations, with a lock against concurrent runs.
