@@ -86,12 +86,9 @@ func (e *Engine) migrating(do func(*goose.Provider) error) error {
 
 // postgresSchema opens a pool without a statement timeout, because building an index may
 // take long, and with an advisory lock.
-func postgresSchema(dsn string) (schemaPool, error) {
-	config, err := pgx.ParseConfig(dsn)
-	if err != nil {
-		return schemaPool{}, errors.New("the PostgreSQL address does not parse")
-	}
+func postgresSchema(config *pgx.ConnConfig) (schemaPool, error) {
 	config.RuntimeParams["application_name"] = "sallyport migrate"
+	config.RuntimeParams["statement_timeout"] = "0" // whatever the role has
 	// A migration that gets no lock gives up instead of blocking the traffic behind it.
 	config.RuntimeParams["lock_timeout"] = "5000"
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
