@@ -57,9 +57,10 @@ func (in input) fingerprint() (backend.Fingerprint, error) {
 	return f, nil
 }
 
-// digits reports whether a text has so many digits and nothing else.
+// digits reports whether a typed code has so many digits and nothing else.
 func digits(text string, n int) bool {
-	return len(text) == n && strings.Trim(text, "0123456789") == ""
+	code, err := mfa.Typed(text).Code()
+	return err == nil && len(code) == n && strings.Trim(code, "0123456789") == ""
 }
 
 // totpOf returns the TOTP authenticator of a user; "": there is none.
