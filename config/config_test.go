@@ -76,6 +76,8 @@ argon2: {memory: 19455, time: 1}
 		{"words that are not in their lists", good + "environment: prod\nlog_level: loud\nsigning_algs: [HS256, RS256, RS256]\nacr_aliases: {gold: aal3}\nproduct: 'a:b'\n", nil, []string{
 			"s.yaml:5: environment: must be one of test, live", "s.yaml:6: log_level", "s.yaml:7: signing_algs[0]: must be one of RS256",
 			"s.yaml:7: signing_algs[2]: is named twice", "s.yaml:8: acr_aliases: must be one of aal1", "s.yaml:9: product"}},
+		{"names that may not be shown", good + "product: \"a\\u202Eb\"\nmail: {host: a.example, from: \"=?utf-8?q?a=E2=80=AEb?= <a@b.example>\"}\n", nil, []string{
+			"s.yaml:5: product: must be 1 to 64 bytes", "s.yaml:6: mail.from: must not have control"}},
 		{"a port alone", good + "listen: 8080\n", nil, []string{"s.yaml:5: listen: must be text"}},
 		{"invalid listeners, proxies and certificates", strings.Replace(good, "127.0.0.1", "10.0.0.0/33", 1) + "listen: localhost\nadmin_listen: 127.0.0.1\ntls: {cert: a}\n", nil, []string{
 			"s.yaml:3: trusted_proxies[0]", "s.yaml:5: listen", "s.yaml:6: admin_listen", "s.yaml:7: tls: needs both cert and key"}},

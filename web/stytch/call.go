@@ -4,10 +4,10 @@ import (
 	"context"
 	"net/netip"
 	"strings"
-	"unicode"
 
 	"github.com/gin-gonic/gin"
 
+	texts "sallyport/input"
 	"sallyport/mfa"
 	"sallyport/mfa/backend"
 	"sallyport/mfa/totp"
@@ -51,7 +51,7 @@ func (in input) fingerprint() (backend.Fingerprint, error) {
 	if _, err := netip.ParseAddr(f.IP); f.IP != "" && err != nil {
 		return f, &fault{invalidIP, nil}
 	}
-	if len(f.UserAgent) > agentMost || strings.ContainsFunc(f.UserAgent, unicode.IsControl) {
+	if len(f.UserAgent) > agentMost || !texts.Shown(f.UserAgent) {
 		return f, &fault{invalidAgent, nil}
 	}
 	return f, nil
