@@ -49,7 +49,7 @@ var libraries = map[string][]string{
 	"github.com/wneessen/go-mail":         {"mfa/delivery/smtp"},
 	"github.com/nyaruka/phonenumbers":     {"mfa/phone"},
 	"golang.org/x/crypto":                 {"mfa"},
-	"golang.org/x/text":                   {"web", "mfa"},
+	"golang.org/x/text":                   {"web", "mfa", "input"},
 	"gorm.io":                             {"storage/relational"},
 	"github.com/glebarez":                 {"storage/relational"},
 	"github.com/jackc/pgx/v5":             {"storage/relational"},
