@@ -22,6 +22,7 @@ func clientCommand(ctx context.Context, p *cli.Program, args []string) error {
 		{Name: "list", Args: "", About: "all clients", Run: clientList},
 		{Name: "show", Args: "CLIENT", About: "one client with its settings", Run: clientShow},
 		{Name: "delete", Args: "CLIENT", About: "delete a client with its tokens and consents", Run: clientDelete},
+		{Name: "secret", Args: "[--out FILE]", About: "make a secret for a new client", Run: clientSecret},
 		{Name: "rotate-secret", Args: "CLIENT --out FILE", About: "add a second secret; --finish removes the old one", Run: clientRotate},
 	}, args)
 }
