@@ -132,7 +132,7 @@ func TestDeletingAClientDeletesItsTokens(t *testing.T) {
 	o := newFixtureWithClients(t)
 	o.must("user", "create", "--username", "alice")
 	b := o.belongings("alice")
-	o.must("client", "delete", "shop")
+	o.must("client", "delete", "--yes", "shop")
 	if got := o.remaining(b); got != "session login" {
 		t.Errorf("alive: %s, want the session and the login only", got)
 	}
