@@ -80,7 +80,7 @@ func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Caller, s *s
 		out.Ended = true
 		return out, nil
 	}
-	if err := p.sessions.End(ctx, s, hint != nil && out.Client.LogoutEndsOffline, v); err != nil {
+	if err := p.sessions.End(ctx, s, v); err != nil {
 		return Logout{}, fmt.Errorf("end session: %w", err)
 	}
 	out.Ended = true

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"sallyport/input"
 	"sallyport/provider/origin"
 	"sallyport/provider/signing"
 	"sallyport/storage"
@@ -48,6 +49,7 @@ type checker struct {
 func Faults(c storage.Client) []Fault {
 	k := &checker{Client: New(c)}
 	k.fault(!validID.MatchString(string(c.ID)), "client_id", "is required: 1 to 255 printable ASCII characters without spaces")
+	k.fault(!input.Shown(c.Name), "client_name", input.NameFault)
 	k.checkAuthentication()
 	k.checkGrants()
 	k.checkURIs()

@@ -70,16 +70,18 @@ type errorPage struct{ Onward bool }
 
 // notices are the texts for the reasons with which a form of another surface sends a user
 // back to a page of this one. The page shows nothing else of the address.
-var notices = map[string]string{
-	"invalid_username_password": "code." + string(mfa.InvalidCredentials),
-	"invalid_verification":      "code." + string(mfa.InvalidExchange),
+var notices = map[string]mfa.Code{
+	"invalid_username_password": mfa.InvalidCredentials,
+	"invalid_verification":      mfa.InvalidExchange,
 }
 
 func notice(c *gin.Context) *page.Alert {
-	if key, ok := notices[c.Query("error")]; ok {
-		return &page.Alert{Key: key}
+	code, ok := notices[c.Query("error")]
+	if !ok {
+		return nil
 	}
-	return nil
+	a := page.AlertOf(code)
+	return &a
 }
 
 // retry shows a form again with the reason of a refusal that the user can correct there.

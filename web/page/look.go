@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -144,6 +145,23 @@ func (p Page) N(key string, n int) (string, error) { return p.count(key, n) }
 
 // Either returns the key of the first text that exists.
 func (p Page) Either(keys ...string) string { return p.either(keys...) }
+
+// Label returns what a user knows an authenticator by: its name, else its address, else the
+// text of its method. It is never empty.
+func (p Page) Label(name, address, method string) (string, error) {
+	if label := cmp.Or(name, address); label != "" {
+		return label, nil
+	}
+	return p.Method(method)
+}
+
+// Method returns the short text of a method; "": of any.
+func (p Page) Method(name string) (string, error) {
+	if name == "" {
+		return p.T("method.unknown")
+	}
+	return p.T(p.Either("method."+name+".short", "method.other.short"), "Method", name)
+}
 
 // Has reports whether there is a text.
 func (p Page) Has(key string) bool { return p.catalogue.keys[key] }
