@@ -120,6 +120,8 @@ func TestIssuer(t *testing.T) {
 		"https://login.example.com/":     false,
 		"https://login.example.com/auth": false,
 		"https://Login.example.com":      false,
+		"https://bücher.example":         false,
+		"https://xn--bcher-kva.example":  true,
 		"https://login.example.com?":     false,
 		"https://login.example.com?a=b":  false,
 		"https://login.example.com#":     false,

@@ -123,6 +123,8 @@ func (c Config) checkIssuer(r *strict.Reader) {
 		r.Fault(path, "must begin with https:// because tls is set")
 	case u.Host != strings.ToLower(u.Host):
 		r.Fault(path, "must be in lower case")
+	case strings.ContainsFunc(c.Issuer, func(x rune) bool { return x > '~' }):
+		r.Fault(path, "must have an international host name in its ASCII form, such as https://xn--bcher-kva.example")
 	}
 }
 

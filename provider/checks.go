@@ -102,8 +102,10 @@ func (p *Provider) checkResponseType(_ context.Context, r *request, values url.V
 	case r.mode == modeQuery:
 		r.mode = modeFragment // the query must not contain tokens
 		return oauth.NewError("invalid_request", "response_mode query is not allowed for this response_type")
-	case !p.options.LegacyResponseTypes || !r.client.MayUseResponseTypes(types):
-		return oauth.Standard("unsupported_response_type")
+	case !p.options.LegacyResponseTypes:
+		return oauth.NewError("unsupported_response_type", "response types with tokens are switched off on this server (setting legacy_response_types)")
+	case !r.client.MayUseResponseTypes(types):
+		return oauth.NewError("unsupported_response_type", "the client has not registered this response type (legacy_response_types)")
 	case types.IDToken && !slices.Contains(r.scopes, "openid"):
 		return oauth.NewError("invalid_scope", "an ID token needs the scope openid")
 	case types.IDToken && r.nonce == "":
@@ -113,6 +115,9 @@ func (p *Provider) checkResponseType(_ context.Context, r *request, values url.V
 	return nil
 }
 
+// noChallenge is why a request without a challenge ends in no code.
+const noChallenge = "code_challenge is required (RFC 7636)"
+
 // checkPKCE checks the challenge. All clients must send one, except confidential clients that
 // registered otherwise (RFC 9700 section 2.1.1, RFC 7636 section 4.3).
 func checkPKCE(_ context.Context, r *request, values url.Values) *oauth.Error {
@@ -120,8 +125,11 @@ func checkPKCE(_ context.Context, r *request, values url.Values) *oauth.Error {
 	if fault := pkce.CheckChallenge(challenge, values.Get("code_challenge_method")); fault != "" {
 		return oauth.NewError("invalid_request", fault)
 	}
-	if issuesCode := !r.types.Legacy() || r.types.Code; challenge == "" && issuesCode && r.client.NeedsPKCE() {
-		return oauth.NewError("invalid_request", "code_challenge is required (RFC 7636)")
+	if r.noCode = values.Has(withoutCode); r.noCode {
+		r.params.Set(withoutCode, "1")
+	}
+	if challenge == "" && r.types.IssuesCode() && r.client.NeedsPKCE() && !r.noCode {
+		return oauth.NewError("invalid_request", noChallenge)
 	}
 	return nil
 }

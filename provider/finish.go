@@ -30,7 +30,7 @@ func (p *Provider) Finish(ctx context.Context, st Step, v mfa.Caller, s *session
 		}
 		return p.finish(ctx, st, v, s)
 	case StepRefused:
-		a, err := p.close(ctx, st, v, mfa.EventLoginRefused, oauth.NewError(st.Refusal, ""))
+		a, err := p.close(ctx, st, v, mfa.EventLoginRefused, oauth.NewError(st.Refusal, st.Reason))
 		return Finished{Answer: a, User: st.Request.Subject}, err
 	}
 	return Finished{}, &mfa.Error{Code: mfa.InvalidRequest, Err: fmt.Errorf("finish of step %q", st.Kind)}

@@ -15,11 +15,26 @@ import (
 // openedAlone marks the stored parameters of a request that a program opened without a browser.
 const openedAlone = "opened_alone"
 
+// withoutCode marks the parameters of a request that shows its client and lists methods, and ends
+// in a refusal: its code would be useless without a challenge.
+const withoutCode = "without_code"
+
 // Open opens an authorization request without a browser, for a client with headless login. It
 // checks the same parameters as Begin, but has no session and no redirect: every refusal is a
 // *PageError. The refusal is the same for a client that may not do this, for a page of another
 // origin, and for an unknown client.
 func (p *Provider) Open(ctx context.Context, values url.Values, v mfa.Caller) (storage.RequestID, error) {
+	return p.openAlone(ctx, values, v, false)
+}
+
+// OpenUnchallenged is Open for libraries that send no code_challenge. A request without one, of a
+// public client, shows the client and lists the methods of users; no factor is proved in it, and it
+// never ends in a code.
+func (p *Provider) OpenUnchallenged(ctx context.Context, values url.Values, v mfa.Caller) (storage.RequestID, error) {
+	return p.openAlone(ctx, values, v, true)
+}
+
+func (p *Provider) openAlone(ctx context.Context, values url.Values, v mfa.Caller, unchallenged bool) (storage.RequestID, error) {
 	values, page := merge(Params{Form: values})
 	if page != nil {
 		return "", page
@@ -31,6 +46,10 @@ func (p *Provider) Open(ctx context.Context, values url.Values, v mfa.Caller) (s
 	if c == nil || !c.HeadlessLogin || !p.allowsOrigin(c, v.Origin) {
 		return "", &PageError{Code: "unauthorized_client", Parameter: "client_id",
 			Description: "there is no such application, it has no headless_login, or the call comes from an origin that is not its own"}
+	}
+	types, _ := clients.ParseResponseTypes(values.Get("response_type"))
+	if unchallenged && c.Public && types.IssuesCode() && !values.Has("code_challenge") && !values.Has("code_challenge_method") {
+		values.Set(withoutCode, "1")
 	}
 	r, err := p.read(ctx, values, storedTime(p.now()))
 	var refused *oauth.Error

@@ -59,7 +59,7 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 	} else if stored.Subject != "" {
 		st.Login.Sub = p.Masked(st)
 	}
-	if err == nil && a.Lists && st.Kind == StepIdentify {
+	if err == nil && a.Lists && (st.Kind == StepIdentify || r.noCode) {
 		err = p.verifier.RememberName(ctx, a.Visit, st.Login)
 	}
 	return st, err
@@ -179,8 +179,18 @@ func primaryName(a *storage.Account) string {
 	return ""
 }
 
-// decide determines the step.
+// decide determines the step. A request without a code is refused wherever it is; its options are
+// there to be listed.
 func (p *Provider) decide(ctx context.Context, st Step) (Step, error) {
+	st, err := p.decideStep(ctx, st)
+	if err == nil && st.request.noCode {
+		st = st.refused("invalid_request")
+		st.Reason = noChallenge
+	}
+	return st, err
+}
+
+func (p *Provider) decideStep(ctx context.Context, st Step) (Step, error) {
 	r, stored := st.request, st.Request
 	var subject *storage.Account
 	if stored.Subject != "" {

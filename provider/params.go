@@ -48,6 +48,7 @@ type request struct {
 	acr      []string
 	claims   claims.Request
 	hint     storage.UserID // the user that the client expects; "": any
+	noCode   bool           // it ends in a refusal, see withoutCode
 	at       time.Time      // when the request arrived
 }
 
@@ -64,6 +65,7 @@ func merge(in Params) (url.Values, *PageError) {
 		return nil, &PageError{Code: "invalid_request", Description: fault, Parameter: parameterName(name)}
 	}
 	delete(all, hintSubject) // internal
+	delete(all, withoutCode)
 	return all, nil
 }
 
@@ -119,7 +121,7 @@ func checkState(values url.Values) *PageError {
 	if len(values.Get("state")) <= maxState {
 		return nil
 	}
-	return &PageError{Code: "invalid_request", Description: fmt.Sprintf("the parameter is longer than %d bytes", maxState), Parameter: "state"}
+	return &PageError{Code: "invalid_request", Description: fmt.Sprintf("state is longer than %d bytes", maxState), Parameter: "state"}
 }
 
 // grant returns the part of the request that package grants needs.

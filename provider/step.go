@@ -73,6 +73,7 @@ type Step struct {
 	LoginHint  string
 	UILocales  []string
 	Refusal    string // OAuth error code
+	Reason     string // why, for the developers of the client; "": the code says it
 	ClientHome string // where "back to the application" leads; "": none
 	LoginPage  string // the client's own login page with the request ID; "": that of this server
 

@@ -37,3 +37,6 @@ func (c *Client) MayUseResponseTypes(t ResponseTypes) bool {
 	}
 	return false
 }
+
+// IssuesCode reports whether the response has a code.
+func (t ResponseTypes) IssuesCode() bool { return !t.Legacy() || t.Code }

@@ -83,7 +83,7 @@ func (i *Issuer) Authorize(ctx context.Context, r Request, a storage.Authorizati
 	var out Issued
 	s := &session{authorization: a, account: account}
 	now := i.now()
-	if !r.Types.Legacy() || r.Types.Code {
+	if r.Types.IssuesCode() {
 		code, err := i.newCode(ctx, r, a)
 		if err != nil {
 			return out, err
@@ -148,7 +148,11 @@ func (i *Issuer) newCode(ctx context.Context, r Request, a storage.Authorization
 		return storage.Code{}, fmt.Errorf("authorize response: %w", err)
 	}
 	params := map[string]string{"redirect_uri": r.Params.Get("redirect_uri")}
-	if challenge := r.Params.Get("code_challenge"); challenge != "" {
+	challenge := r.Params.Get("code_challenge")
+	if challenge == "" && r.Client.NeedsPKCE() {
+		return storage.Code{}, fmt.Errorf("a code of client %q without a challenge", r.Client.ID)
+	}
+	if challenge != "" {
 		params["code_challenge"], params["code_challenge_method"] = challenge, "S256"
 	}
 	return storage.Code{Code: response.GetCode(), GrantID: storage.GrantID(storage.TimeOrdered(now, i.random)), Authorization: a,

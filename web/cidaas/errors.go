@@ -13,6 +13,7 @@ import (
 	"sallyport/storage"
 	"sallyport/web"
 	"sallyport/web/problem"
+	"sallyport/web/signin"
 )
 
 // expectationFailed is the status of most well-formed calls that are refused.
@@ -65,6 +66,9 @@ var refusals = map[mfa.Code]refusal{
 	mfa.OtherUser:                {expectationFailed, 10032, "", "invalid_request", "session of another user"},
 	mfa.DeviceMismatch:           {expectationFailed, 10033, "", "invalid_request", "another device"},
 }
+
+// unchallenged is the response to an attempt in a request that was opened without code_challenge.
+var unchallenged = refusal{http.StatusBadRequest, 10034, "VER_0025", "invalid_request", "code_challenge required"}
 
 // broken is the response to an unexpected error, unavailable to one that may pass.
 var (
@@ -152,11 +156,19 @@ func (s *Surface) fail(c *gin.Context, err error) {
 	s.envelope(c, r, reference, "")
 }
 
-// failAs is fail with another verification code.
-func (s *Surface) failAs(c *gin.Context, err error, ver string) {
-	r, reference := s.describe(c, err)
-	r.ver = ver
-	s.envelope(c, r, reference, "")
+// kinds are the methods that a server has only if it can send messages.
+var kinds = map[string]storage.IdentifierKind{"EMAIL": storage.Email, "SMS": storage.Phone}
+
+// noMethod refuses the method in the address, which the server does not have, and says which
+// setting turns it on if one does.
+func (s *Surface) noMethod(c *gin.Context) {
+	r, reference := s.describe(c, &mfa.Error{Code: mfa.NotConfigured})
+	r.ver = "VER_0030"
+	info, name := "", c.Param("method")
+	if s.method(name) == "" {
+		info = problem.SwitchedOff(kinds[strings.ToUpper(name)])
+	}
+	s.envelope(c, r, reference, info)
 }
 
 // refuse refuses a malformed call.
@@ -178,6 +190,15 @@ func (s *Surface) notOpened(c *gin.Context, e *provider.PageError) {
 	// The caller chose the name of the parameter: it is returned, not logged (L-1).
 	reference := s.reference(c, slog.LevelInfo, e.Code+": "+e.Description)
 	s.envelope(c, refusal{status: http.StatusBadRequest, number: 10023, text: e.Code}, reference, info)
+}
+
+// challenged reports whether a request may end in a code; if not, it refuses the call.
+func (s *Surface) challenged(c *gin.Context, call signin.Call) bool {
+	if call.Step.Reason == "" {
+		return true
+	}
+	s.envelope(c, unchallenged, s.reference(c, slog.LevelInfo, call.Step.Reason), call.Step.Reason)
+	return false
 }
 
 func (s *Surface) envelope(c *gin.Context, r refusal, reference, info string) {

@@ -42,6 +42,46 @@ func TestEveryCodeHasAText(t *testing.T) {
 	}
 }
 
+// Every row of a table of the guide is there once, and so is what it is about.
+func TestTheGuideSaysEverythingOnce(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/guides/coming-from-cidaas.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, seen := "", map[string]bool{}
+	for _, line := range strings.Split(string(guide), "\n") {
+		cells := strings.Split(strings.Trim(line, "| "), " | ")
+		switch {
+		case strings.HasPrefix(line, "|--"):
+			continue
+		case !strings.HasPrefix(line, "|"):
+			table = ""
+			continue
+		case table == "":
+			table = line
+		}
+		about := cells[0]
+		if strings.HasPrefix(table, "| status |") {
+			about = cells[1] // the number
+		}
+		if seen[table+about] {
+			t.Errorf("%q is in the table %q twice", about, table)
+		}
+		seen[table+about] = true
+	}
+	for _, word := range []string{"getRequestId", "getMFAList", "loginWithBrowser", "loginWithCredentials", "initiateEnrollment", "getAccessToken"} {
+		rows := 0
+		for _, line := range strings.Split(string(guide), "\n") {
+			if name, _, _ := strings.Cut(strings.TrimPrefix(line, "| "), " | "); strings.HasPrefix(line, "|") && strings.Contains(name, "`"+word+"`") {
+				rows++
+			}
+		}
+		if rows != 1 {
+			t.Errorf("%d rows are about %s, want one", rows, word)
+		}
+	}
+}
+
 func row(r refusal) string {
 	return fmt.Sprintf("| %d | %d | `%s` | %s | `%s` |", r.status, r.number, r.text, r.ver, r.page)
 }

@@ -44,7 +44,12 @@ type fixture struct {
 
 func newFixture(t testing.TB, more ...web.Surface) *fixture {
 	t.Helper()
-	h := &fixture{Fixture: webtest.New(t, t0, mfatest.Options{Options: exchange.Options{AddressMax: -1}, Codes: true, Toll: tollOf},
+	return newFixtureWith(t, mfatest.Options{Options: exchange.Options{AddressMax: -1}, Codes: true, Toll: tollOf}, more...)
+}
+
+func newFixtureWith(t testing.TB, m mfatest.Options, more ...web.Surface) *fixture {
+	t.Helper()
+	h := &fixture{Fixture: webtest.New(t, t0, m,
 		provider.Options{Issuer: issuer, LegacyResponseTypes: true})}
 	look, err := page.New(h.Keyring, page.Options{Issuer: issuer, Methods: h.Verifier.Methods(), Logger: h.Logger()}, login.Files())
 	h.OK(err)

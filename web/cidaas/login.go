@@ -226,10 +226,12 @@ func (s *Surface) onward(c *gin.Context, call signin.Call, in *input) {
 		s.toContinue(c, call)
 		return
 	}
-	call, err := s.logins.Next(c, call, call.Step.Again())
-	if err != nil {
-		s.back(c, call, in, err, nil)
-		return
+	if call.Step.Kind != provider.StepRefused {
+		var err error
+		if call, err = s.logins.Next(c, call, call.Step.Again()); err != nil {
+			s.back(c, call, in, err, nil)
+			return
+		}
 	}
 	if call.Step.Kind != provider.StepDone && call.Step.Kind != provider.StepRefused {
 		s.show(c, call, in, nil)

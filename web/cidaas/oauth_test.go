@@ -282,7 +282,6 @@ func TestOnlyHeadlessClientsNeedNoBrowser(t *testing.T) {
 	golden(t, "generate_refused", h.is(h.page().json("/authz-srv/authrequest/authz/generate", flat(authorizeParams())...), http.StatusBadRequest))
 	h.client()
 	for name, pairs := range map[string][]string{
-		"no challenge":     {"code_challenge", "", "code_challenge_method", ""},
 		"another address":  {"redirect_uri", "https://evil.example/cb"},
 		"another client":   {"client_id", "nobody"},
 		"an unknown scope": {"scope", "openid admin"},

@@ -19,7 +19,8 @@ const (
 	accentColour  = "#1d4f91"
 )
 
-// generate begins a login without a browser and returns its request ID.
+// generate begins a login without a browser and returns its request ID. The libraries send no
+// code_challenge; a request of a public client without one shows and lists, no more.
 func (s *Surface) generate(c *gin.Context) {
 	in, f := read(c, true)
 	if f != nil {
@@ -41,7 +42,7 @@ func (s *Surface) generate(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	opened, err := s.provider.Open(c.Request.Context(), params, web.Caller(c))
+	opened, err := s.provider.OpenUnchallenged(c.Request.Context(), params, web.Caller(c))
 	var refused *provider.PageError
 	if errors.As(err, &refused) {
 		s.notOpened(c, refused)

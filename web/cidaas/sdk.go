@@ -35,6 +35,9 @@ func (s *Surface) twin(c *gin.Context, prove func(*gin.Context, *input) (signin.
 		s.fail(c, err)
 		return
 	}
+	if !s.challenged(c, call) {
+		return
+	}
 	proved, err := prove(c, in)
 	if err != nil {
 		s.failTwin(c, proved, err)

@@ -72,7 +72,7 @@ func (s *Surface) newFactor(c *gin.Context, in *input, a *storage.Account) (exch
 		return n, false
 	}
 	if n.Method == "" {
-		s.failAs(c, &mfa.Error{Code: mfa.NotConfigured}, "VER_0030")
+		s.noMethod(c)
 		return n, false
 	}
 	if kind != "" && n.Address == "" {
@@ -191,7 +191,7 @@ func (s *Surface) remove(c *gin.Context) {
 	}
 	method, wanted := s.method(c.Param("method")), id[storage.AuthenticatorID](c.Query("medium_id"))
 	if method == "" || c.Param("sub") != string(o.Account.User.ID) {
-		s.failAs(c, &mfa.Error{Code: mfa.NotConfigured}, "VER_0030")
+		s.noMethod(c)
 		return
 	}
 	var found []storage.AuthenticatorID

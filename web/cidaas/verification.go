@@ -128,7 +128,7 @@ func (s *Surface) choice(c *gin.Context, in *input) (exchange.Choice, bool) {
 	}
 	method := s.method(name)
 	if method == "" {
-		s.failAs(c, &mfa.Error{Code: mfa.NotConfigured}, "VER_0030")
+		s.noMethod(c)
 		return exchange.Choice{}, false
 	}
 	if kind != "" && !strings.EqualFold(kind, name) {
@@ -178,6 +178,9 @@ func (s *Surface) initiate(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
+	if !s.challenged(c, call) {
+		return
+	}
 	if call.Step.Request.Subject == "" && call.Step.Login.Identifier == "" && call.Step.Account == nil {
 		// A masked subject alone identifies no user before the first factor.
 		s.fail(c, &mfa.Error{Code: mfa.NotConfigured})
@@ -222,7 +225,7 @@ func (s *Surface) typed(c *gin.Context) (exchange.Answer, bool) {
 	switch {
 	case !s.wellTyped(c, in):
 	case a.Method == "":
-		s.failAs(c, &mfa.Error{Code: mfa.NotConfigured}, "VER_0030")
+		s.noMethod(c)
 	case a.Exchange == "":
 		s.badRequest(c, "exchange_id is required", "VER_0005")
 	case code == "":

@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"io"
@@ -11,9 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gin-gonic/gin"
+
 	"sallyport/mfa/mfatest"
 	"sallyport/provider"
 	"sallyport/storage"
+	"sallyport/web"
 	"sallyport/web/webtest"
 )
 
@@ -23,14 +27,20 @@ const (
 )
 
 // serve runs the surface on a real provider and database.
-func serve(t *testing.T) http.Handler {
+func serve(t *testing.T) http.Handler { return serveWith(t, web.Options{}) }
+
+func serveWith(t *testing.T, o web.Options) http.Handler {
 	t.Helper()
 	f := webtest.New(t, time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC), mfatest.Options{}, provider.Options{Issuer: issuer})
 	sum := sha256.Sum256([]byte(secret))
 	f.OK(f.Store.PutClient(context.Background(), storage.Client{ID: "rp", AuthMethod: "client_secret_basic", SecretHashes: [][]byte{sum[:]},
 		GrantTypes: []string{"client_credentials"}, AllowedOrigins: []string{"https://spa.example"}}, nil))
-	f.Serve(nil, New(f.Provider, Options{Issuer: issuer}))
-	return f.Handler
+	o.Issuer = issuer
+	o.ErrorPage = func(c *gin.Context, f web.Fault) { c.Data(f.Status, "text/html", []byte("a page")) }
+	f.Provider.OriginAllowed(context.Background(), "https://spa.example") // reads the origins
+	h, err := web.New(o, rand.Reader, f.Now, New(f.Provider, Options{Issuer: issuer}))
+	f.OK(err)
+	return h
 }
 
 // call sends a request; headers are name, value, name, value.
@@ -114,24 +124,30 @@ func TestDocumentsAreCacheable(t *testing.T) {
 
 // Programs get JSON, whatever they accept: the HTTP client of Java accepts text/html.
 func TestRefusalsAreJSONForPages(t *testing.T) {
-	h := serve(t)
+	h, slow, shut := serve(t), serveWith(t, web.Options{Timeout: time.Nanosecond}), serveWith(t, web.Options{Rate: 1e-9})
+	call(shut, "GET", "/jwks.json", "") // uses up the rate
 	for _, tc := range []struct {
+		h                          http.Handler
 		method, target, body, kind string
 		status                     int
 		shared                     bool
 	}{
-		{"GET", "/token", "", "", 405, true},
-		{"DELETE", "/revoke", "", "", 405, true},
-		{"PATCH", "/userinfo", "", "", 405, true},
-		{"GET", "/introspect", "", "", 405, false},
-		{"POST", "/jwks.json", "", "", 405, true},
-		{"GET", "/.well-known/webfinger", "", "", 404, true},
-		{"POST", "/token", "a=" + strings.Repeat("x", 70_000), form, 413, true},
-		{"POST", "/token", "--x--", "multipart/form-data; boundary=x", 415, true},
-		{"POST", "/token", "a=%ff", form, 400, true},
-		{"POST", "/token?a=" + strings.Repeat("x", 16<<10), "", form, 414, true},
+		{h, "GET", "/token", "", "", 405, true},
+		{h, "DELETE", "/revoke", "", "", 405, true},
+		{h, "PATCH", "/userinfo", "", "", 405, true},
+		{h, "GET", "/introspect", "", "", 405, false},
+		{h, "POST", "/jwks.json", "", "", 405, true},
+		{h, "GET", "/.well-known/webfinger", "", "", 404, true},
+		{h, "POST", "/token", "a=" + strings.Repeat("x", 70_000), form, 413, true},
+		{h, "POST", "/token", "--x--", "multipart/form-data; boundary=x", 415, true},
+		{h, "POST", "/token", "a=%ff", form, 400, true},
+		{h, "POST", "/token?a=" + strings.Repeat("x", 16<<10), "", form, 414, true},
+		{slow, "POST", "/token", "grant_type=client_credentials", form, 503, true},
+		{slow, "POST", "/introspect", "token=x", form, 503, false},
+		{shut, "POST", "/token", "grant_type=client_credentials", form, 503, true},
+		{shut, "GET", "/jwks.json", "", form, 503, true},
 	} {
-		res := call(h, tc.method, tc.target, tc.body, "Accept", "text/html, */*; q=0.2", "Content-Type", tc.kind, "Origin", "https://spa.example")
+		res := call(tc.h, tc.method, tc.target, tc.body, "Accept", "text/html, */*; q=0.2", "Authorization", "Basic cnA6eA==", "Content-Type", tc.kind, "Origin", "https://spa.example")
 		var wire struct {
 			Error string `json:"error"`
 		}

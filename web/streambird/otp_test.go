@@ -152,7 +152,14 @@ func TestAServerWithoutSendersRefusesToSend(t *testing.T) {
 	h := newFixture(t)
 	id := h.post("/users/create", "email", someone, "phone_number", number).ok().text("email_id")
 	h.withMethods() // no codes by mail and text message
-	h.post("/otps/email/send", "email", someone).refused(400, "validation_error")
-	h.post("/otps/sms/login_or_create", "phone_number", number).refused(400, "validation_error")
-	h.post("/otps/verify", "method_id", id, "otp", "123456").refused(400, "validation_error")
+	for setting, r := range map[string]reply{
+		"setting mail.host":      h.post("/otps/email/send", "email", someone),
+		"settings sms.countries": h.post("/otps/sms/login_or_create", "phone_number", number),
+		"or with hook.url":       h.post("/otps/verify", "method_id", id, "otp", "123456"),
+	} {
+		r.refused(400, "validation_error")
+		if !strings.Contains(r.raw, "switched off") || !strings.Contains(r.raw, setting) {
+			t.Errorf("%s: want what is switched off, and %q", r.raw, setting)
+		}
+	}
 }

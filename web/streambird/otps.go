@@ -6,14 +6,15 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/backend"
 	"sallyport/storage"
+	"sallyport/web/problem"
 	"sallyport/web/wireid"
 )
 
 // unsent replaces NotConfigured, which means here that the server has no sender for the kind
 // of address.
-func unsent(err error) error {
+func unsent(kind storage.IdentifierKind, err error) error {
 	if mfa.CodeOf(err) == mfa.NotConfigured {
-		return invalid("This server sends no messages of this kind.")
+		return invalid(problem.SwitchedOff(kind))
 	}
 	return err
 }
@@ -42,7 +43,7 @@ func (s *Surface) send(k call, kind storage.IdentifierKind, create bool) (any, e
 	}
 	sent, err := s.backend.Send(k.Request.Context(), k.Caller, n)
 	if err != nil {
-		return nil, unsent(err)
+		return nil, unsent(kind, err)
 	}
 	out := map[string]any{member + "_id": identifierID(sent.Identifier), "user_id": userID(sent.Account.User)}
 	if create {
@@ -78,7 +79,7 @@ func (s *Surface) verifyOTP(k call) (any, error) {
 		err = &backend.AddressError{Kind: kind, Err: err}
 	}
 	if err != nil {
-		return nil, unsent(err)
+		return nil, unsent(kind, err)
 	}
 	out := struct {
 		Method string `json:"method_id"`

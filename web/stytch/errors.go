@@ -75,7 +75,7 @@ var refusals = words{
 	mfa.InvalidIdentifier:        {http.StatusBadRequest, "invalid_email", "This is not an e-mail address."},
 	mfa.PasscodeExpired:          spentOTP,
 	mfa.TooManyMessages:          tooMany,
-	mfa.AddressNotAllowed:        {http.StatusBadRequest, "invalid_phone_number_country_code", "The server sends no text messages to this country."},
+	mfa.AddressNotAllowed:        {http.StatusBadRequest, "invalid_phone_number_country_code", "The server sends no text messages to this country. Operators add it to the setting sms.countries."},
 	mfa.UserNotFound:             {http.StatusNotFound, "user_not_found", "There is no such user."},
 	mfa.IdentifierNotFound:       {http.StatusNotFound, "email_not_found", "No user has this e-mail address."},
 	mfa.SessionNotFound:          noSession,
@@ -96,8 +96,14 @@ var (
 	ofTOTPCode     = words{mfa.InvalidRequest: invalidTOTPCode}
 	ofRecoveryCode = words{mfa.InvalidRequest: invalidRecoveryCode, mfa.InvalidPasscode: wrongCode, mfa.Replayed: wrongCode}
 	ofOTP          = words{mfa.InvalidRequest: invalidCode, mfa.InvalidPasscode: unknownOTP, mfa.NotConfigured: unknownOTP, mfa.Replayed: spentOTP}
-	ofSending      = words{mfa.NotConfigured: unsupported}
 )
+
+// ofSending are the responses of the calls that send a code.
+func ofSending(ch channel) words {
+	off := unsupported
+	off.text = problem.SwitchedOff(ch.kind)
+	return words{mfa.NotConfigured: off}
+}
 
 // Refusals of values before anything is looked up.
 var (

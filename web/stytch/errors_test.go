@@ -57,7 +57,7 @@ func all() []refusal {
 	out := []refusal{unauthorized, forbidden, invalidUserID, invalidMethodID, invalidTOTPID, invalidSessionID, invalidTOTPCode, invalidRecoveryCode, invalidCode,
 		invalidCreateUser, invalidExpiration, invalidExpirationOTP, invalidDuration, claimsTooLarge, twoSessions, neitherSession, revokesSeveral, revokesNone,
 		noProject, invalidIP, invalidAgent, broken, unavailable, invalidLimit, invalidCursor, invalidOperator, filterNameType, filterName, filterString, filterStatus, filterList, filterCount}
-	for _, w := range []words{refusals, ofPhone, ofTOTP, ofTOTPCode, ofRecoveryCode, ofOTP, ofSending} {
+	for _, w := range []words{refusals, ofPhone, ofTOTP, ofTOTPCode, ofRecoveryCode, ofOTP, ofSending(sms)} {
 		for _, r := range w {
 			out = append(out, r)
 		}
@@ -126,15 +126,34 @@ func TestACodeMeansWhatItsCallSays(t *testing.T) {
 		{&mfa.Error{Code: mfa.Replayed}, ofOTP, 401, "unable_to_auth_otp_code"},
 		{&mfa.Error{Code: mfa.NotConfigured}, ofTOTPCode, 404, "totps_not_found_for_user"},
 		{&mfa.Error{Code: mfa.NotConfigured}, ofTOTP, 404, "totp_not_found"},
-		{&mfa.Error{Code: mfa.NotConfigured}, ofSending, 400, "unavailable_endpoint"},
+		{&mfa.Error{Code: mfa.NotConfigured}, ofSending(sms), 400, "unavailable_endpoint"},
 		{&mfa.Error{Code: mfa.EnrollmentExpired}, ofTOTPCode, 401, "expired_totp"},
 		{phone(mfa.IdentifierTaken), nil, 400, "duplicate_phone_number"},
-		{phone(mfa.InvalidIdentifier), ofSending, 400, "invalid_phone_number"},
+		{phone(mfa.InvalidIdentifier), ofSending(sms), 400, "invalid_phone_number"},
 		{phone(mfa.IdentifierNotFound), ofOTP, 404, "phone_number_not_found"},
 	} {
 		if w, b, _ := respond(t, tc.err, tc.own); w.Code != tc.status || b.Type != tc.kind {
 			t.Errorf("%v = %d %s, want %d %s", tc.err, w.Code, b.Type, tc.status, tc.kind)
 		}
+	}
+}
+
+// A call that the server cannot make says what is switched off, and which setting turns it on.
+func TestSwitchedOffCallsNameTheSetting(t *testing.T) {
+	calls := 0
+	for _, at := range (&Surface{}).routes() {
+		setting := map[bool]string{true: "sms.countries", false: "mail.host"}[strings.HasPrefix(at.path, "/v1/otps/sms/")]
+		if !strings.HasSuffix(at.path, "/send") && !strings.HasSuffix(at.path, "/login_or_create") {
+			continue
+		}
+		calls++
+		w, b, _ := respond(t, &mfa.Error{Code: mfa.NotConfigured}, at.words)
+		if w.Code != 400 || b.Type != "unavailable_endpoint" || !strings.Contains(b.Message, "switched off") || !strings.Contains(b.Message, setting) {
+			t.Errorf("%s = %d %+v, want what is switched off, and %s", at.path, w.Code, b, setting)
+		}
+	}
+	if calls != 4 {
+		t.Errorf("%d calls send codes, want 4", calls)
 	}
 }
 

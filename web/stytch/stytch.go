@@ -87,10 +87,10 @@ func (s *Surface) routes() []route {
 		{post, "/v1/totps/recovery_codes", write, s.recoveryCodes, nil}, // secrets: not for a key that may only read
 		{post, "/v1/totps/recover", write, s.recover, ofRecoveryCode},
 
-		{post, "/v1/otps/sms/send", write, s.send(sms), ofSending},
-		{post, "/v1/otps/sms/login_or_create", write, s.loginOrCreate(sms), ofSending},
-		{post, "/v1/otps/email/send", write, s.send(email), ofSending},
-		{post, "/v1/otps/email/login_or_create", write, s.loginOrCreate(email), ofSending},
+		{post, "/v1/otps/sms/send", write, s.send(sms), ofSending(sms)},
+		{post, "/v1/otps/sms/login_or_create", write, s.loginOrCreate(sms), ofSending(sms)},
+		{post, "/v1/otps/email/send", write, s.send(email), ofSending(email)},
+		{post, "/v1/otps/email/login_or_create", write, s.loginOrCreate(email), ofSending(email)},
 		{post, "/v1/otps/authenticate", write, s.authenticateOTP, ofOTP},
 
 		{get, "/v1/sessions", read, s.sessions, nil},

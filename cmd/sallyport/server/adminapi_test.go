@@ -188,6 +188,19 @@ func TestUnknownPathsAreProblems(t *testing.T) {
 			t.Errorf("%s %s: %v", tc.method, tc.path, w.Header())
 		}
 	}
+	ops := c.Server.OpsHandler(c.Handler)
+	for _, at := range [][2]string{{"GET", "/"}, {"GET", "/admin"}, {"GET", "/admin//v1/users"}, {"GET", "/healthz/"}, {"POST", "/metrics"}, {"DELETE", "/nothing"}} {
+		w := httptest.NewRecorder()
+		ops.ServeHTTP(w, httptest.NewRequest(at[0], at[1], nil))
+		servertest.Response{T: t, Code: w.Code, Header: w.Header(), Raw: w.Body.Bytes()}.Refused(404, "not_found", "")
+	}
+	for _, method := range []string{"GET", "HEAD"} {
+		w := httptest.NewRecorder()
+		ops.ServeHTTP(w, httptest.NewRequest(method, "/healthz", nil))
+		if w.Code != 200 {
+			t.Errorf("%s /healthz = %d", method, w.Code)
+		}
+	}
 	w := httptest.NewRecorder()
 	c.Handler.ServeHTTP(w, httptest.NewRequest("GET", admin.Base+"/openapi.yaml", nil))
 	if w.Code != 200 || w.Header().Get("Content-Type") != "application/yaml" || !strings.HasPrefix(w.Body.String(), "openapi: 3") {

@@ -55,21 +55,28 @@ func (h *health) ready(ctx context.Context) error {
 
 // OpsHandler returns what the admin listener serves: liveness, readiness and metrics, which
 // need no key, and the admin API, which does. Responses of the former disclose nothing of
-// the configuration (H-13); reasons go to the log.
+// the configuration (H-13); reasons go to the log. The admin API refuses every other address:
+// http.ServeMux would do that as text, or redirect.
 func (s *Server) OpsHandler(api http.Handler) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/admin/", api)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := s.health.ready(r.Context()); err != nil {
-			s.Log.Warn("not ready", "reason", err.Error())
-			plain(w, http.StatusServiceUnavailable, "not ready")
+	probes := map[string]http.HandlerFunc{
+		"/healthz": func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") },
+		"/readyz": func(w http.ResponseWriter, r *http.Request) {
+			if err := s.health.ready(r.Context()); err != nil {
+				s.Log.Warn("not ready", "reason", err.Error())
+				plain(w, http.StatusServiceUnavailable, "not ready")
+				return
+			}
+			plain(w, http.StatusOK, "ready")
+		},
+		"/metrics": promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}).ServeHTTP,
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if probe := probes[r.URL.Path]; probe != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+			probe(w, r)
 			return
 		}
-		plain(w, http.StatusOK, "ready")
+		api.ServeHTTP(w, r)
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}))
-	return mux
 }
 
 func plain(w http.ResponseWriter, code int, text string) {
