@@ -4,9 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/gin-gonic/gin"
 
@@ -107,8 +105,8 @@ func (p *Pages) showMFA(c *gin.Context, call signin.Call, code int, d mfaPage, c
 	}
 	v := p.page(c, call, d)
 	v.Alert, v.Asks = a, d.State == exchange.DeliverySending
-	if d.Way != nil && d.Way.Sends {
-		v.Alert = v.OfSent(a)
+	if d.Way != nil {
+		v.Alert = v.OfMethod(a, d.Way.Method, p.verifier.AddressKind(d.Way.Method))
 	}
 	p.look.Write(c, code, "mfa", v)
 }
@@ -180,13 +178,4 @@ func chosen(all []option, choice exchange.Choice) int {
 		}
 	}
 	return best
-}
-
-func withoutSpaces(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
-			return -1
-		}
-		return r
-	}, text)
 }
