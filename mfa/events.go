@@ -59,6 +59,7 @@ const (
 	EventUserDeleted     = "user.deleted"
 	EventUserUnlocked    = "user.unlocked"
 	EventPasswordChanged = "user.password_changed"
+	EventWaitsLifted     = "waits.lifted" // by an administrator
 
 	EventClientCreated = "client.created"
 	EventClientChanged = "client.changed"
@@ -93,7 +94,7 @@ func EventKinds() []string {
 		EventEnrollmentStarted, EventFactorEnrolled, EventFactorDeleted, EventFactorEnabled, EventFactorRenamed,
 		EventConsentGiven, EventConsentWithdrawn, EventCodeIssued, EventCodeRedeemed, EventCodeReplayed, EventTokenIssued,
 		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed,
-		EventLogout, EventSessionExtended, EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged,
+		EventLogout, EventSessionExtended, EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged, EventWaitsLifted,
 		EventClientCreated, EventClientChanged, EventClientDeleted, EventAPIKeyCreated, EventAPIKeyChanged,
 		EventAPIKeyDeleted, EventAPIKeyRefused, EventAPIKeyUsed, EventMessageResent, EventMessageDropped,
 		EventKeysCreated, EventKeysRotated, EventKeysRewrapped,

@@ -7,8 +7,10 @@ import (
 
 // ThrottleKey identifies a counter of consecutive failures.
 type ThrottleKey struct {
-	Bucket  string // see package mfa/throttle
-	Subject []byte // keyed hash of a user ID, of an unknown identifier, or of a client and a network
+	Bucket string // see package mfa/throttle
+	// Subject is a keyed hash of a user ID, of an unknown identifier, or of a client and a
+	// network; in the bucket "address", for Waits and ResetThrottle, the network itself.
+	Subject []byte
 }
 
 // Schedule determines when a counter allows the next attempt.

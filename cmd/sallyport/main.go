@@ -29,6 +29,7 @@ func commands() []cli.Command {
 		{Name: "session", Args: "VERB --config FILE", About: "sessions of a user: list, end", Run: sessionCommand},
 		{Name: "apikey", Args: "VERB --config FILE", About: "API keys of backends: list, show, create, disable, enable, delete, rotate secrets", Run: apiKeyCommand},
 		{Name: "messages", Args: "VERB --config FILE", About: "mails and text messages that the server sends: list, show, resend, drop", Run: messagesCommand},
+		{Name: "waits", Args: "VERB --config FILE", About: "waits after failures, of a user, a name, an address or a client: list, lift", Run: waitsCommand},
 		{Name: "events", Args: "--config FILE", About: "search the audit trail", Run: eventsCommand},
 		{Name: "config", Args: "check|print|reference", About: "check the settings, print those in effect, or describe all there are", Run: configCommand},
 		{Name: "keys", Args: "VERB --config FILE", About: "list, rotate, retire or reseal the server's own keys", Run: keysCommand},

@@ -25,6 +25,7 @@ func TestCommandsOverAServer(t *testing.T) {
 		"a client is deleted":               TestDeletingAClientDeletesItsTokens,
 		"sessions":                          TestSessionsAreListedAndEnded,
 		"messages":                          TestMessagesAreListedResentAndDropped,
+		"waits":                             TestWaitsAreListedAndLifted,
 		"events":                            TestAuditTrailIsSearched,
 		"long trails":                       TestLongAuditTrailsArePaged,
 		"API key lifecycle":                 TestAPIKeyLifecycle,

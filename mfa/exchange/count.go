@@ -33,7 +33,7 @@ func (v *Verifier) subjectOf(a *storage.Account, identifier string) subject {
 	case a != nil:
 		return v.subject(a.User.ID, v.keyring.Hash("user", string(a.User.ID)), name)
 	case identifier != "":
-		return subject{hash: v.keyring.Hash("identifier", string(v.digest(identifier))), name: name}
+		return subject{hash: throttle.UnknownSubject(v.keyring, identifier), name: name}
 	}
 	return subject{}
 }

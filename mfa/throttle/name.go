@@ -5,11 +5,16 @@ import (
 	"encoding/hex"
 	"strings"
 
+	"sallyport/storage"
 	"sallyport/storage/seal"
 )
 
-// nameLabel is the purpose of the hash of a name's counter.
-const nameLabel = "name"
+// Purposes of the hashes of counters.
+const (
+	nameLabel    = "name"
+	unknownLabel = "identifier"
+	clientLabel  = "client secret"
+)
 
 // NameSubject returns the subject of the counter of a typed name.
 func NameSubject(keyring *seal.Keyring, identifier string) []byte {
@@ -19,6 +24,49 @@ func NameSubject(keyring *seal.Keyring, identifier string) []byte {
 // NameSubjects returns the subjects of a name under every active hash key.
 func NameSubjects(keyring *seal.Keyring, identifier string) [][]byte {
 	return keyring.Hashes(nameLabel, string(NameDigest(keyring, identifier)))
+}
+
+// UnknownSubject returns the subject of the counter of a name without a user.
+func UnknownSubject(keyring *seal.Keyring, identifier string) []byte {
+	return keyring.Hash(unknownLabel, string(NameDigest(keyring, identifier)))
+}
+
+// NameKeys returns the counters of a name, of which it may have those of an unknown one, under
+// every active hash key.
+func NameKeys(keyring *seal.Keyring, identifier string) []storage.ThrottleKey {
+	unknown := keyring.Hashes(unknownLabel, string(NameDigest(keyring, identifier)))
+	return keys(append(NameSubjects(keyring, identifier), unknown...), Password, Passwordless)
+}
+
+// UserKeys returns the counters of a user and of the user's names under every active hash key.
+// It omits those of known devices: they are not listed anywhere, and expire.
+func UserKeys(keyring *seal.Keyring, a storage.Account) []storage.ThrottleKey {
+	subjects := keyring.Hashes("user", string(a.User.ID))
+	for _, i := range a.Identifiers {
+		subjects = append(subjects, NameSubjects(keyring, i.Value)...)
+	}
+	return keys(subjects, Password, Factor, Passwordless)
+}
+
+func keys(subjects [][]byte, buckets ...string) []storage.ThrottleKey {
+	var out []storage.ThrottleKey
+	for _, subject := range subjects {
+		for _, bucket := range buckets {
+			out = append(out, storage.ThrottleKey{Bucket: bucket, Subject: subject})
+		}
+	}
+	return out
+}
+
+// ClientSubject returns the subject of the counter of a client, "" for all unknown ones, in a
+// network.
+func ClientSubject(keyring *seal.Keyring, client storage.ClientID, network string) []byte {
+	return keyring.Hash(clientLabel, string(client)+"\x00"+network)
+}
+
+// ClientKeys returns the counter of a client in a network under every active hash key.
+func ClientKeys(keyring *seal.Keyring, client storage.ClientID, network string) []storage.ThrottleKey {
+	return keys(keyring.Hashes(clientLabel, string(client)+"\x00"+network), ClientSecret)
 }
 
 // digestPrefix marks an identifier of which only the digest is known. Typed identifiers never

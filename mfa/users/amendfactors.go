@@ -9,6 +9,7 @@ import (
 	"sallyport/mfa/notice"
 	"sallyport/mfa/password"
 	"sallyport/mfa/recovery"
+	"sallyport/mfa/throttle"
 	"sallyport/mfa/totp"
 	"sallyport/storage"
 	"sallyport/storage/seal"
@@ -39,7 +40,7 @@ func (u *Registry) amendFactors(ctx context.Context, a *Amendment) error {
 		}
 	}
 	if len(f.Drop) > 0 {
-		a.change.Factors, a.change.Kill, a.change.Reset = &f, true, u.throttleKeys(a.Account)
+		a.change.Factors, a.change.Kill, a.change.Reset = &f, true, throttle.UserKeys(u.keyring, a.Account)
 	}
 	return nil
 }

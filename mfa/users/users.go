@@ -94,7 +94,7 @@ func (u *Registry) Summary(ctx context.Context, a storage.Account) (Summary, err
 
 // Waits returns the counters of a user that impose a wait now, one for each bucket.
 func (u *Registry) Waits(ctx context.Context, a storage.Account) ([]storage.Refusal, error) {
-	waits, err := u.store.Waits(ctx, u.throttleKeys(a), u.now())
+	waits, err := u.store.Waits(ctx, throttle.UserKeys(u.keyring, a), u.now())
 	return longestWaits(waits), mfa.Wrap("read waits", err)
 }
 
@@ -109,22 +109,6 @@ func longestWaits(waits []storage.Refusal) []storage.Refusal {
 			out = append(out, w)
 		case w.Until.IsZero() || !out[i].Until.IsZero() && w.Until.After(out[i].Until):
 			out[i] = w
-		}
-	}
-	return out
-}
-
-// throttleKeys returns the counters of a user and of the user's names under every active hash
-// key. It omits those of known devices: they are not listed anywhere, and expire.
-func (u *Registry) throttleKeys(a storage.Account) []storage.ThrottleKey {
-	subjects := u.keyring.Hashes("user", string(a.User.ID))
-	for _, i := range a.Identifiers {
-		subjects = append(subjects, throttle.NameSubjects(u.keyring, i.Value)...)
-	}
-	var out []storage.ThrottleKey
-	for _, subject := range subjects {
-		for _, bucket := range []string{throttle.Password, throttle.Factor, throttle.Passwordless} {
-			out = append(out, storage.ThrottleKey{Bucket: bucket, Subject: subject})
 		}
 	}
 	return out
@@ -158,7 +142,7 @@ func (u *Registry) Unlock(ctx context.Context, v mfa.Caller, a storage.Account) 
 			events = append(events, u.factorEvent(v, mfa.EventFactorEnabled, x))
 		}
 	}
-	return u.update(ctx, storage.UserChange{ID: a.User.ID, Reset: u.throttleKeys(a),
+	return u.update(ctx, storage.UserChange{ID: a.User.ID, Reset: throttle.UserKeys(u.keyring, a),
 		Factors: &storage.FactorsChange{Enable: true}, Events: events})
 }
 
@@ -166,7 +150,7 @@ func (u *Registry) Unlock(ctx context.Context, v mfa.Caller, a storage.Account) 
 // is lost, and ends all sessions, logins and grants in the same transaction (M-10). It keeps
 // the user's setting, so that the next login demands an enrolment.
 func (u *Registry) ResetFactors(ctx context.Context, v mfa.Caller, a storage.Account) error {
-	c := storage.UserChange{ID: a.User.ID, Kill: true, Reset: u.throttleKeys(a), Factors: &storage.FactorsChange{},
+	c := storage.UserChange{ID: a.User.ID, Kill: true, Reset: throttle.UserKeys(u.keyring, a), Factors: &storage.FactorsChange{},
 		Events: []storage.Event{u.changeEvent(v, a, "factors reset")}}
 	for _, x := range a.Authenticators {
 		if x.Method == password.Name {
@@ -194,7 +178,7 @@ func (u *Registry) SetPassword(ctx context.Context, v mfa.Caller, a storage.Acco
 		return fmt.Errorf("hash password: %w", err)
 	}
 	fresh := u.completeAuthenticator(storage.Authenticator{Method: password.Name, Secret: []byte(hash)}, a.User.ID, "admin", u.now())
-	return u.update(ctx, storage.UserChange{ID: a.User.ID, Kill: true, Reset: u.throttleKeys(a),
+	return u.update(ctx, storage.UserChange{ID: a.User.ID, Kill: true, Reset: throttle.UserKeys(u.keyring, a),
 		Factors:  &storage.FactorsChange{Drop: []string{password.Name}, Add: []storage.Authenticator{fresh}},
 		Events:   []storage.Event{u.journal.Event(v, storage.Event{Kind: mfa.EventPasswordChanged, UserID: a.User.ID})},
 		Messages: u.notice(v, a, notice.PasswordChanged, map[string]string{})})

@@ -109,11 +109,11 @@ func (t attempt) succeeds() bool {
 // than 20, and concurrent attempts allow no more.
 func (a *Authenticator) verify(ctx context.Context, v mfa.Caller, sent credentials, c *clients.Client) *oauth.Error {
 	t := attempt{sent: sent, client: c, caller: v}
-	name := ""
+	name := storage.ClientID("")
 	if c != nil {
-		name = string(c.ID)
+		name = c.ID
 	}
-	t.subject = a.keyring.Hash("client secret", name+"\x00"+v.Network())
+	t.subject = throttle.ClientSubject(a.keyring, name, v.Network())
 	s := a.recent.slot(t.subject)
 	if wait, ok := s.remaining(string(t.subject), a.now()); ok {
 		return a.refuse(wait)

@@ -285,12 +285,21 @@ func waitUntil(next number) time.Time {
 
 // Waits implements storage.Throttles.
 func (e *Engine) Waits(ctx context.Context, keys []storage.ThrottleKey, now time.Time) ([]storage.Refusal, error) {
-	if len(keys) == 0 {
+	keys, addresses := byTable(keys)
+	var parts []string
+	var args []any
+	if len(addresses) > 0 {
+		parts, args = append(parts, "SELECT '"+addressBucket+"', until, since FROM address_throttles WHERE address IN ? AND until > ?"), append(args, addresses, micro(now))
+	}
+	if len(keys) > 0 {
+		where, with := anyOf(keys)
+		parts = append(parts, "SELECT bucket, next_at, updated_at FROM throttles WHERE ("+where+") AND next_at > ? AND (forget_at = 0 OR forget_at > ?)")
+		args = append(append(args, with...), micro(now), micro(now))
+	}
+	if len(parts) == 0 {
 		return nil, nil
 	}
-	where, args := anyOf(keys)
-	args = append(args, micro(now), micro(now))
-	query := "SELECT bucket, next_at, updated_at FROM throttles WHERE (" + where + ") AND next_at > ? AND (forget_at = 0 OR forget_at > ?) ORDER BY bucket, subject"
+	query := strings.Join(parts, " UNION ALL ") + " ORDER BY 1, 2"
 	var out []storage.Refusal
 	err := e.read(ctx, "read waits", func(q querier) error {
 		out = nil
@@ -315,7 +324,25 @@ func (e *Engine) ResetThrottle(ctx context.Context, keys []storage.ThrottleKey, 
 	})
 }
 
+// byTable separates the counters of addresses, which have a table of their own.
+func byTable(all []storage.ThrottleKey) (others []storage.ThrottleKey, addresses []string) {
+	for _, k := range all {
+		if k.Bucket == addressBucket {
+			addresses = append(addresses, clean(k.Subject))
+		} else {
+			others = append(others, k)
+		}
+	}
+	return others, addresses
+}
+
 func (q querier) resetThrottles(keys []storage.ThrottleKey) error {
+	keys, addresses := byTable(keys)
+	if len(addresses) > 0 {
+		if err := q.send("DELETE FROM address_throttles WHERE address IN ?", addresses); err != nil {
+			return err
+		}
+	}
 	if len(keys) == 0 {
 		return nil
 	}

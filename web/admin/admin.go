@@ -13,6 +13,7 @@ import (
 	"sallyport/mfa/messages"
 	"sallyport/mfa/session"
 	"sallyport/mfa/users"
+	"sallyport/mfa/waits"
 	"sallyport/provider/apikeys"
 	"sallyport/provider/clients"
 	"sallyport/provider/desired"
@@ -37,6 +38,7 @@ type Services struct {
 	Messages *messages.Registry
 	Journal  *audit.Journal
 	Clients  *clients.Registry
+	Waits    *waits.Registry
 	APIKeys  *apikeys.Keys
 	Keyring  *seal.Keyring
 	Records  desired.Records
@@ -112,6 +114,8 @@ func (s *Surface) routes() []route {
 		{"GET", "/messages/:message", nil, s.showMessage},
 		{"POST", "/messages/:message/resend", nil, s.ofMessage("due now", s.Messages.Resend)},
 		{"POST", "/messages/:message/drop", nil, s.ofMessage("dropped", s.Messages.Drop)},
+		{"GET", "/waits", []string{"user", "name", "address", "client"}, s.listWaits},
+		{"DELETE", "/waits", []string{"user", "name", "address", "client"}, s.liftWaits},
 		{"GET", "/events", []string{"user", "client", "kind", "since", "until", "before", "limit"}, s.listEvents},
 		{"GET", "/keys", nil, s.listKeys},
 		{"POST", "/state", []string{"dry_run", "prune", "replace_credentials"}, s.applyState},

@@ -46,8 +46,9 @@ type Authenticator struct {
 
 // Wait is a failure counter that refuses attempts now; without an end until it is unlocked.
 type Wait struct {
-	Bucket string     `json:"bucket"`
-	Until  *time.Time `json:"until,omitempty"`
+	Bucket  string     `json:"bucket"`
+	Until   *time.Time `json:"until,omitempty"`
+	Network string     `json:"network,omitempty"` // where alone it applies
 }
 
 func moment(t time.Time) *time.Time {
@@ -75,7 +76,7 @@ func newUser(a storage.Account) User {
 func (v *User) addSummary(s users.Summary) {
 	v.RecoveryCodes, v.Sessions = &s.RecoveryCodes, &s.Sessions
 	for _, w := range s.Waits {
-		v.Waits = append(v.Waits, Wait{w.Bucket, moment(w.Until)})
+		v.Waits = append(v.Waits, Wait{Bucket: w.Bucket, Until: moment(w.Until)})
 	}
 }
 

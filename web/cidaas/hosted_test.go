@@ -153,3 +153,24 @@ func TestTheServersPagesClaimNothingOfOthers(t *testing.T) {
 		atPage(t, b, "/continue", request, `id="mfa-submit"`)
 	})
 }
+
+// A call names its method: a code of another one is refused, and not counted.
+func TestTheMethodOfACallIsBinding(t *testing.T) {
+	h := newFixture(t)
+	h.client(always, bound)
+	h.User("ada", totpKey, "aaaabbbbccccddddeeeeffff")
+	b := h.browser()
+	request, _ := b.begin()
+	h.is(b.form("/login-srv/login", "requestId", request, "username", "ada", "password", password), http.StatusSeeOther)
+	for method, typed := range map[string]string{"totp": "aaaabbbbccccddddeeeeffff", "backupcode": h.Code(totpKey)} {
+		w := h.is(b.json("/verification-srv/v2/authenticate/initiate/"+method, "usage_type", "MULTIFACTOR_AUTHENTICATION", "request_id", request,
+			"identifier", "ada"), http.StatusOK)
+		for range 6 {
+			envelope(t, h.is(b.json("/verification-srv/v2/authenticate/authenticate/"+method, "exchange_id", h.at(w, "data.exchange_id.exchange_id"),
+				"pass_code", typed), http.StatusBadRequest))
+		}
+	}
+	if got := b.calledSecond(request, "identifier", "ada"); got != http.StatusOK {
+		t.Errorf("the right method afterwards: %d", got)
+	}
+}

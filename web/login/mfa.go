@@ -33,6 +33,7 @@ type mfaPage struct {
 	Way      *option // nil: no usable one is left
 	Others   []option
 	Exchange storage.ExchangeID // of the attempt that continues; "": a new attempt
+	TakenFor string             // the method that a code typed for another one was checked as; "": it was not
 	page.Sending
 }
 
@@ -60,12 +61,17 @@ func (p *Pages) mfa(c *gin.Context) {
 		p.send(c, call, choice)
 		return
 	}
-	exchange, err := p.verifier.Prove(c.Request.Context(), call.Caller, call.Step.Login, choice, storage.ExchangeID(c.PostForm("exchange")), codeOf(c))
+	d := mfaPage{Exchange: storage.ExchangeID(c.PostForm("exchange"))}
+	if fit := p.verifier.Fit(call.Step.Login, choice, codeOf(c)); fit != choice {
+		d, choice = mfaPage{TakenFor: fit.Method}, fit
+	}
+	var err error
+	d.Exchange, err = p.verifier.Prove(c.Request.Context(), call.Caller, call.Step.Login, choice, d.Exchange, codeOf(c))
 	if err != nil {
 		if mfa.CodeOf(err) == mfa.PasscodeExpired {
-			exchange = "" // only a new code helps
+			d.Exchange = "" // only a new code helps
 		}
-		p.retry(c, call, err, func(code int, a *page.Alert) { p.showMFA(c, call, code, mfaPage{Exchange: exchange}, choice, a) })
+		p.retry(c, call, err, func(code int, a *page.Alert) { p.showMFA(c, call, code, d, choice, a) })
 		return
 	}
 	p.advance(c)

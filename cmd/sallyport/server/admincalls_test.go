@@ -26,6 +26,7 @@ func (c adminWalk) walk() {
 	c.clientWalk()
 	c.keyWalk()
 	c.messageWalk()
+	c.waitWalk()
 	c.stateWalk()
 	var keys admin.Keys
 	c.Call("GET", "/keys", nil).Decode(200, &keys)
