@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -11,6 +10,7 @@ import (
 	"strings"
 
 	"sallyport/cmd/sallyport/cli"
+	"sallyport/input"
 	"sallyport/storage"
 	"sallyport/web/admin"
 )
@@ -178,9 +178,9 @@ func readPassword(p *cli.Program, file string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read password: %w", err)
 	}
-	plain := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
-	if plain == "" || strings.Contains(plain, "\n") {
-		return "", errors.New("read password: want exactly one line")
+	plain, err := input.Line(text)
+	if err != nil {
+		return "", fmt.Errorf("read password: %w", err)
 	}
 	return plain, nil
 }

@@ -8,8 +8,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Exit codes of a program.
@@ -48,6 +50,9 @@ func (p *Program) Main(ctx context.Context, commands []Command, args []string) i
 	if len(args) == 0 {
 		p.help(p.Err, commands)
 		return ExitUsage
+	}
+	if i := slices.IndexFunc(args, func(arg string) bool { return !utf8.ValidString(arg) }); i >= 0 {
+		return p.code(UsageError(fmt.Sprintf("argument %d is not UTF-8; the terminal must use UTF-8", i+1)))
 	}
 	name, args := args[0], args[1:]
 	if name == "help" || name == "-h" || name == "-help" || name == "--help" {
