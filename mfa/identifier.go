@@ -21,7 +21,7 @@ func Canonical(typed string) (string, storage.IdentifierKind, error) {
 	if len(typed) > 4*maxIdentifier || !utf8.ValidString(typed) {
 		return "", "", &Error{Code: InvalidIdentifier}
 	}
-	s := strings.TrimSpace(norm.NFKC.String(strings.ToLower(norm.NFKC.String(typed))))
+	s := Fold(typed)
 	// A few characters change again when folded twice. Names do not need them.
 	if s == "" || len(s) > maxIdentifier || s != norm.NFKC.String(strings.ToLower(s)) {
 		return "", "", &Error{Code: InvalidIdentifier}
@@ -40,6 +40,11 @@ func Canonical(typed string) (string, storage.IdentifierKind, error) {
 		return "", "", &Error{Code: InvalidIdentifier}
 	}
 	return s, kind, nil
+}
+
+// Fold returns the spelling in which identifiers, and parts of them, are compared.
+func Fold(typed string) string {
+	return strings.TrimSpace(norm.NFKC.String(strings.ToLower(norm.NFKC.String(typed))))
 }
 
 // CheckNew returns InvalidIdentifier for a canonical identifier that users cannot get: a phone

@@ -141,6 +141,7 @@ type UserFilter struct {
 type UserSearch struct {
 	IDs            []UserID
 	Emails, Phones []string // canonical
+	NamePart       string   // part of a canonical identifier of any kind; "": not a condition
 	Statuses       []UserStatus
 	Any            bool
 	After          UserID // exclusive; empty: from the first

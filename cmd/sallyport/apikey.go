@@ -82,6 +82,7 @@ func apiKeyShow(ctx context.Context, p *cli.Program, args []string) error {
 	if err != nil {
 		return err
 	}
+	l := labels{d: d, known: map[string]string{"": ""}}
 	return d.print(k, func(w io.Writer) {
 		line := func(key, value string) { fmt.Fprintf(w, "%s\t%s\n", key, value) }
 		line("id", string(k.ID))
@@ -95,7 +96,7 @@ func apiKeyShow(ctx context.Context, p *cli.Program, args []string) error {
 			line("app", cli.Printable(k.App))
 		}
 		line("state", apiKeyState(k, p.Now()))
-		line("created by", cmp.Or(string(k.Maker), "an operator"))
+		line("created by", cmp.Or(l.apiKey(ctx, string(k.Maker)), "an operator"))
 		line("expires", cli.OptionalTime(k.ExpiresAt))
 		line("last used", cli.OptionalTime(k.LastUsedAt))
 		fmt.Fprintf(w, "secrets\t%d\n", k.Secrets)

@@ -100,6 +100,7 @@ func (d *connection) printEvents(ctx context.Context, query url.Values, limit in
 	t := tabwriter.NewWriter(d.p.Out, 0, 0, 2, ' ', 0)
 	lines := json.NewEncoder(d.p.Out)
 	lines.SetEscapeHTML(false)
+	l := labels{d: d, known: map[string]string{"": ""}}
 	if !d.json {
 		fmt.Fprintln(t, "AT\tKIND\tOUTCOME\tACTOR\tUSER\tCLIENT\tADDRESS\tDETAIL")
 	}
@@ -111,7 +112,7 @@ func (d *connection) printEvents(ctx context.Context, query url.Values, limit in
 		}
 		for _, e := range page.Events {
 			if !d.json {
-				writeEvent(t, e)
+				writeEvent(t, e, l.user(ctx, e.User), l.actor(ctx, e.Actor))
 				continue
 			}
 			if err := lines.Encode(e); err != nil {
@@ -130,19 +131,18 @@ func (d *connection) printEvents(ctx context.Context, query url.Values, limit in
 	return t.Flush()
 }
 
-// writeEvent writes a row of the table.
-func writeEvent(w io.Writer, v admin.Event) {
+// writeEvent writes a row of the table, with the labels of its user and of who acted.
+func writeEvent(w io.Writer, v admin.Event, user, actor string) {
 	var detail []string
 	for _, key := range slices.Sorted(maps.Keys(v.Detail)) {
 		detail = append(detail, key+"="+v.Detail[key])
 	}
-	actor := v.Actor
 	if actor == "" {
 		actor = "-"
 		if v.User != "" {
 			actor = "user"
 		}
 	}
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cli.Time(v.At), v.Kind, v.Outcome, actor, v.User, cli.Printable(string(v.Client)),
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cli.Time(v.At), v.Kind, v.Outcome, actor, user, cli.Printable(string(v.Client)),
 		v.Address, cli.Printable(strings.Join(detail, " ")))
 }

@@ -55,12 +55,15 @@ func TestAuditTrailIsSearched(t *testing.T) {
 	if newest.Kind != mfa.EventUserChanged || newest.Actor != "admin" || newest.UserAgent != "sallyport user disable" || newest.Detail["change"] != "disabled" {
 		t.Errorf("newest: %+v", newest)
 	}
-	if out := o.must("events", "--user", "alice"); !strings.Contains(out, "AT ") || !strings.Contains(out, "change=disabled") || strings.Count(out, "\n") != 3 {
+	if out := o.must("events", "--user", "alice"); !strings.Contains(out, "AT ") || !strings.Contains(out, "change=disabled") || strings.Count(out, "  alice ("+alice+")") != 2 || strings.Count(out, "\n") != 3 {
 		t.Errorf("table: %s", out)
 	}
 	o.must("user", "delete", "--yes", "alice")
 	if got := lines("--user", alice); len(got) != 3 {
 		t.Errorf("of a deleted user: %+v", got)
+	}
+	if out := o.must("events", "--user", alice); strings.Count(out, "  "+alice+" ") != 3 {
+		t.Errorf("of a deleted user: %s", out)
 	}
 	o.rejects([]refused{
 		{"an unknown name", "", cli.ExitFailed, "no such user", []string{"events", "--user", "alice"}},

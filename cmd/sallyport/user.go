@@ -55,6 +55,7 @@ func userMethods(v admin.User) string {
 func userList(ctx context.Context, p *cli.Program, args []string) error {
 	f := p.Flags("user list", "users in the order of their ids", "[flags]")
 	limit := f.Int("limit", 100, "print at most this many, up to 1000")
+	search := f.String("search", "", "only users with this `text` in a user name, e-mail address or phone number")
 	after := f.String("after", "", "begin after this `id`, the last one of the previous page")
 	d, err := connect(ctx, p, f, args, 0)
 	if err != nil {
@@ -65,6 +66,9 @@ func userList(ctx context.Context, p *cli.Program, args []string) error {
 		return cli.UsageError("user list: --limit must be from 1 to 1000")
 	}
 	query := url.Values{"limit": {strconv.Itoa(*limit)}}
+	if *search != "" {
+		query.Set("search", *search)
+	}
 	if *after != "" {
 		query.Set("after", *after)
 	}

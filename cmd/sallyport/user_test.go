@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,7 +62,7 @@ func (o *fixture) proves(name, plain string) bool {
 
 func TestUsersAreCreatedAndShown(t *testing.T) {
 	o := newFixtureWithUsers(t)
-	if code, out, err := o.run(firstPass+"\r\n", "user", "create", "--username", "Bob", "--email", "bob@example.com", "--email-verified", "--password-file", "-", "--pending"); code != cli.ExitOK || !strings.Contains(out, "created") {
+	if code, out, err := o.run(firstPass+"\r\n", "user", "create", "--username", "Bob", "--email", "bob@example.com", "--email-verified", "--password-file", "-", "--pending"); code != cli.ExitOK || !strings.HasPrefix(out, "user Bob (") || !strings.HasSuffix(out, "): created\n") {
 		t.Fatalf("create: %d %s %s", code, out, err)
 	}
 	id := "00000000-0000-4000-8000-00000000000c"
@@ -84,6 +85,17 @@ func TestUsersAreCreatedAndShown(t *testing.T) {
 	o.read(&all, "user", "list", "--limit", "1", "--after", id)
 	if len(all) != 1 || all[0].ID == storage.UserID(id) {
 		t.Errorf("the page after %s: %+v", id, all)
+	}
+	for search, want := range map[string]string{"ALIC": "alice", "example.com": "alice bob", "2025550": "+12025550123", "bob@": "bob", "%": "", "nobody": ""} {
+		o.read(&all, "user", "list", "--search", search)
+		var found []string
+		for _, v := range all {
+			found = append(found, v.Names[0].Value)
+		}
+		slices.Sort(found)
+		if got := strings.ReplaceAll(strings.Join(found, " "), "@example.com", ""); got != want {
+			t.Errorf("search %s: %s, want %s", search, got, want)
+		}
 	}
 	for _, tc := range []struct {
 		args []string

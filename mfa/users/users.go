@@ -67,6 +67,16 @@ func (u *Registry) List(ctx context.Context, after storage.UserID, limit int) ([
 	return out, nil
 }
 
+// Search returns up to limit users after one, in the order of their IDs, one of whose names has
+// a part in any spelling, and whether there are more.
+func (u *Registry) Search(ctx context.Context, part string, after storage.UserID, limit int) ([]storage.Account, bool, error) {
+	found, err := u.store.SearchUsers(ctx, storage.UserSearch{NamePart: mfa.Fold(part), After: after, Limit: limit, Now: u.now()})
+	if err != nil {
+		return nil, false, fmt.Errorf("search users: %w", err)
+	}
+	return found.Accounts, found.More, nil
+}
+
 // Summary is the state of a user that an Account does not hold.
 type Summary struct {
 	Waits         []storage.Refusal // counters that impose a wait now, one for each bucket

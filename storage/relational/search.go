@@ -54,6 +54,14 @@ func matching(s storage.UserSearch) (string, []any) {
 		w.add("u.id IN (SELECT user_id FROM identifiers WHERE kind = ? AND value IN ? AND "+unexpired+")",
 			string(names.kind), slices.DeleteFunc(slices.Clone(names.values), func(v string) bool { return !plain(v) }), micro(s.Now))
 	}
+	if s.NamePart != "" {
+		part := any(s.NamePart)
+		if !plain(s.NamePart) {
+			part = nil // part of no name
+		}
+		// Both engines distinguish case here, and no character of the part has a meaning.
+		w.add("u.id IN (SELECT user_id FROM identifiers WHERE REPLACE(value, ?, '') <> value AND "+unexpired+")", part, micro(s.Now))
+	}
 	switch {
 	case len(w.parts) == 0:
 		return "TRUE", nil

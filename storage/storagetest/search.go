@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"slices"
+	"strings"
 
 	"sallyport/storage"
 )
@@ -32,6 +33,12 @@ func userSearch(w *fixture) {
 	for _, id := range []storage.UserID{q.id, r.id} {
 		w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: id, Status: &disabled, Now: w.now}))
 	}
+	prefix, _, _ := strings.Cut(q.email, "@")
+	odd := w.name(r.id, random[string]()+"%_x")
+	w.ok(w.s.AddIdentifier(w.ctx, odd, nil))
+	gone := w.name(r.id, random[string]()+"-gone")
+	gone.ExpiresAt = w.now
+	w.ok(w.s.AddIdentifier(w.ctx, gone, nil))
 	for name, tc := range map[string]struct {
 		search storage.UserSearch
 		want   []storage.UserID
@@ -45,6 +52,13 @@ func userSearch(w *fixture) {
 		"both conditions":         {storage.UserSearch{IDs: []storage.UserID{p.id, q.id}, Statuses: []storage.UserStatus{storage.UserDisabled}}, []storage.UserID{q.id}},
 		"any condition":           {storage.UserSearch{Any: true, Emails: []string{p.email}, IDs: []storage.UserID{r.id}}, []storage.UserID{p.id, r.id}},
 		"any, one without values": {storage.UserSearch{Any: true, Emails: []string{}, IDs: []storage.UserID{r.id}}, []storage.UserID{r.id}},
+		"part of an address":      {storage.UserSearch{NamePart: prefix[1:]}, []storage.UserID{q.id}},
+		"part of a number":        {storage.UserSearch{NamePart: phone.Value[2:]}, []storage.UserID{p.id}},
+		"part with a percent":     {storage.UserSearch{NamePart: odd.Value[3:]}, []storage.UserID{r.id}},
+		"no pattern":              {storage.UserSearch{NamePart: odd.Value[3:10] + "%x"}, nil},
+		"part of an expired name": {storage.UserSearch{NamePart: gone.Value[3:]}, nil},
+		"part with a NUL":         {storage.UserSearch{NamePart: "\x00"}, nil},
+		"part and status":         {storage.UserSearch{NamePart: prefix[1:], Statuses: []storage.UserStatus{storage.UserActive}}, nil},
 		"no common user":          {storage.UserSearch{Emails: []string{p.email}, Phones: []string{"+1"}}, nil},
 	} {
 		want := append([]storage.UserID{}, tc.want...)

@@ -81,7 +81,7 @@ func users(w *fixture) {
 				Metadata: json.RawMessage(`{}`)})
 		})
 	})
-	w.test("users are searched by ID, address and status", userSearch)
+	w.test("users are searched by ID, address, part of a name and status", userSearch)
 	w.test("a search is paged by ID", userSearchPages)
 	w.test("a proof verifies an address", addressVerified)
 	w.test("an expired address is nobody's and is replaced or swept", addressExpired)

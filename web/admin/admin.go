@@ -82,7 +82,7 @@ type route struct {
 
 func (s *Surface) routes() []route {
 	return []route{
-		{"GET", "/users", []string{"after", "limit", "name"}, s.listUsers},
+		{"GET", "/users", []string{"search", "after", "limit", "name"}, s.listUsers},
 		{"POST", "/users", nil, s.createUser},
 		{"GET", "/users/:user", nil, s.showUser},
 		{"PATCH", "/users/:user", nil, s.amendUser},

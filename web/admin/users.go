@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -17,6 +18,9 @@ type Users struct {
 	Next  storage.UserID `json:"next,omitempty"` // "after" of the next page
 }
 
+// maxSearch is the longest part of a name that users are searched by.
+const maxSearch = 320
+
 func (s *Surface) listUsers(c *gin.Context, _ mfa.Caller) {
 	if name, sent := c.GetQuery("name"); sent {
 		s.findUser(c, name)
@@ -31,7 +35,20 @@ func (s *Surface) listUsers(c *gin.Context, _ mfa.Caller) {
 	if !ok {
 		return
 	}
-	list, err := s.Users.List(c.Request.Context(), after, limit)
+	part, sent := c.GetQuery("search")
+	if sent && (mfa.Fold(part) == "" || len(part) > maxSearch) {
+		badParameter(c, "search", fmt.Sprintf("must have from 1 to %d bytes", maxSearch))
+		return
+	}
+	var list []storage.Account
+	var more bool
+	var err error
+	if sent {
+		list, more, err = s.Users.Search(c.Request.Context(), part, after, limit)
+	} else {
+		list, err = s.Users.List(c.Request.Context(), after, limit)
+		more = len(list) == limit
+	}
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -40,8 +57,8 @@ func (s *Surface) listUsers(c *gin.Context, _ mfa.Caller) {
 	for _, a := range list {
 		page.Users = append(page.Users, newUser(a))
 	}
-	if len(list) == limit {
-		page.Next = list[limit-1].User.ID
+	if more {
+		page.Next = list[len(list)-1].User.ID
 	}
 	c.JSON(http.StatusOK, page)
 }

@@ -125,6 +125,7 @@ func TestInvalidCallsAreRefused(t *testing.T) {
 		{"a page too large", "GET", "/events?limit=1001", nil, 400, "invalid_request", "limit: must be"},
 		{"a page that is no number", "GET", "/events?limit=many", nil, 400, "invalid_request", "limit: must be"},
 		{"a page after an invalid id", "GET", "/users?after=alice", nil, 400, "invalid_request", "after: must be an id"},
+		{"a search for nothing", "GET", "/users?search=%20", nil, 400, "invalid_request", "search: must have from 1 to 320 bytes"},
 		{"events of an invalid id", "GET", "/events?user=alice", nil, 400, "invalid_request", "user: must be an id"},
 		{"an unknown kind", "GET", "/events?kind=mfa.fail", nil, 400, "invalid_request", "kind: there is no such kind"},
 		{"an invalid time", "GET", "/events?since=yesterday", nil, 400, "invalid_request", "since: must be a time"},
