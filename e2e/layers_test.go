@@ -51,6 +51,7 @@ var libraries = map[string][]string{
 	"golang.org/x/crypto":                 {"mfa"},
 	"golang.org/x/net":                    {"provider/origin"},
 	"golang.org/x/text":                   {"web", "mfa", "input"},
+	"golang.org/x/net/idna":               {"input"},
 	"gorm.io":                             {"storage/relational"},
 	"github.com/glebarez":                 {"storage/relational"},
 	"github.com/jackc/pgx/v5":             {"storage/relational"},

@@ -46,7 +46,7 @@ func DisplayName(a storage.Account) string {
 	for _, kind := range []storage.IdentifierKind{storage.Username, storage.Email, storage.Phone} {
 		for _, i := range a.Identifiers {
 			if i.Kind == kind {
-				return i.Value
+				return i.Text()
 			}
 		}
 	}

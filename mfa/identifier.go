@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"sallyport/input"
 	"sallyport/mfa/phone"
 	"sallyport/storage"
 )
@@ -15,31 +16,43 @@ import (
 const maxIdentifier = 320
 
 // Canonical returns the canonical spelling of a typed identifier, for lookup and for
-// counting failures. A value with '@' is an e-mail address, one that begins with '+' a phone
-// number, any other a user name. It returns InvalidIdentifier for anything else.
+// counting failures. It returns InvalidIdentifier as Identify does.
 func Canonical(typed string) (string, storage.IdentifierKind, error) {
+	i, err := Identify(typed)
+	return i.Value, i.Kind, err
+}
+
+// Identify returns a typed identifier with its kind and its spellings. A value with '@' is an
+// e-mail address, one that begins with '+' a phone number, any other a user name. It returns
+// InvalidIdentifier for anything else.
+func Identify(typed string) (storage.Identifier, error) {
+	invalid := &Error{Code: InvalidIdentifier}
 	if len(typed) > 4*maxIdentifier || !utf8.ValidString(typed) {
-		return "", "", &Error{Code: InvalidIdentifier}
+		return storage.Identifier{}, invalid
 	}
 	s := Fold(typed)
 	// A few characters change again when folded twice. Names do not need them.
 	if s == "" || len(s) > maxIdentifier || s != norm.NFKC.String(strings.ToLower(s)) {
-		return "", "", &Error{Code: InvalidIdentifier}
+		return storage.Identifier{}, invalid
 	}
-	kind, ok := storage.Username, false
+	i, ok := storage.Identifier{Kind: storage.Username, Value: input.SameName(s)}, false
 	switch {
 	case strings.Contains(s, "@"):
-		kind, ok = storage.Email, isEmail(s)
+		i.Kind, ok = storage.Email, isEmail(s)
 	case s[0] == '+':
-		kind = storage.Phone
+		i.Kind = storage.Phone
 		s, ok = phone.Canonical(s)
+		i.Value = s
 	default:
 		ok = isName(s)
 	}
-	if !ok {
-		return "", "", &Error{Code: InvalidIdentifier}
+	if !ok || input.SameName(i.Value) != i.Value {
+		return storage.Identifier{}, invalid
 	}
-	return s, kind, nil
+	if s != i.Value {
+		i.Shown = s
+	}
+	return i, nil
 }
 
 // Fold returns the spelling in which identifiers, and parts of them, are compared.

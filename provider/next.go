@@ -173,7 +173,7 @@ func loginHint(r *request, stored storage.AuthRequest, account *storage.Account,
 func primaryName(a *storage.Account) string {
 	for _, kind := range []storage.IdentifierKind{storage.Email, storage.Username, storage.Phone} {
 		if i := claims.Identifier(a, kind); i != nil {
-			return i.Value
+			return i.Text()
 		}
 	}
 	return ""

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"time"
@@ -50,13 +51,15 @@ const (
 	Username IdentifierKind = "username"
 )
 
-// Identifier is a name of a user. Values are canonical (trimmed, NFKC, lower case; phone
-// numbers in E.164) and unique across users and kinds.
+// Identifier is a name of a user. Values are canonical (input.SameName; phone numbers in E.164)
+// and unique across users and kinds. They are for comparing only: names are shown, and messages
+// sent, as Text.
 type Identifier struct {
 	ID         IdentifierID
 	UserID     UserID
 	Kind       IdentifierKind
 	Value      string
+	Shown      string    // trimmed, NFKC, lower case, where that differs from Value
 	VerifiedAt time.Time // zero: not verified
 	// ExpiresAt is when an unverified identifier is dropped. From then until it is swept, a
 	// new identifier of the value replaces it. Zero: never.
@@ -64,6 +67,10 @@ type Identifier struct {
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
+
+// Text returns the name as it is shown, and the address to send to: a value with another case
+// of a letter, as ss for ß, may be another mailbox.
+func (i Identifier) Text() string { return cmp.Or(i.Shown, i.Value) }
 
 // Account is a user with everything a login needs, in one read.
 type Account struct {

@@ -133,6 +133,13 @@ func migrateUp(ctx context.Context, p *cli.Program, args []string) error {
 			stop()
 			return fmt.Errorf("migrate: %w", err)
 		}
+		taken, err := e.CompareNames(ctx)
+		if err != nil {
+			return fmt.Errorf("migrate: %w", err)
+		}
+		for _, user := range taken {
+			fmt.Fprintf(p.Out, "User %s: a name is another user's in this version, and no login finds it. Give the user another one.\n", user)
+		}
 		fmt.Fprintln(p.Out, "The database has this version's schema.")
 		return nil
 	})

@@ -10,23 +10,24 @@ import (
 	"sallyport/storage"
 )
 
-// address is a canonical e-mail address or phone number.
+// address is an e-mail address or phone number.
 type address struct {
 	kind  storage.IdentifierKind
-	value string
+	value string // canonical
+	shown string // as storage.Identifier.Shown
 }
 
 // newAddress returns the canonical form of an address to look up. InvalidIdentifier (as
 // AddressError).
 func newAddress(kind storage.IdentifierKind, typed string) (address, error) {
-	value, is, err := mfa.Canonical(typed)
-	if err == nil && is != kind {
+	i, err := mfa.Identify(typed)
+	if err == nil && i.Kind != kind {
 		err = &mfa.Error{Code: mfa.InvalidIdentifier}
 	}
 	if err != nil {
 		return address{}, &AddressError{Kind: kind, Err: err}
 	}
-	return address{kind, value}, nil
+	return address{kind, i.Value, i.Shown}, nil
 }
 
 // checkNew returns InvalidIdentifier (as AddressError) for an address that users cannot get.
@@ -49,7 +50,7 @@ func addresses(emails, phones []string) ([]address, error) {
 			if err != nil {
 				return nil, err
 			}
-			if !slices.Contains(out, a) {
+			if !slices.ContainsFunc(out, func(b address) bool { return b.value == a.value }) {
 				out = append(out, a)
 			}
 		}
@@ -71,7 +72,7 @@ func (s *Service) newIdentifier(user storage.UserID, a address, expires time.Tim
 		return storage.Identifier{}, err
 	}
 	now := s.now()
-	return storage.Identifier{ID: storage.IdentifierID(storage.TimeOrdered(now, s.random)), UserID: user, Kind: a.kind, Value: a.value,
+	return storage.Identifier{ID: storage.IdentifierID(storage.TimeOrdered(now, s.random)), UserID: user, Kind: a.kind, Value: a.value, Shown: a.shown,
 		ExpiresAt: expires, CreatedAt: now, UpdatedAt: now}, nil
 }
 

@@ -49,12 +49,11 @@ func (s *Service) Send(ctx context.Context, caller mfa.Caller, n Send) (Sent, er
 	if err != nil {
 		return Sent{}, err
 	}
-	n.Address = to.value
 	if n.User, err = s.named(ctx, n); err != nil {
 		return Sent{}, err
 	}
 	for try := 0; ; try++ {
-		sent, code, err := s.target(ctx, caller, n)
+		sent, code, err := s.target(ctx, caller, n, to)
 		if err != nil {
 			return Sent{}, err
 		}
@@ -85,13 +84,13 @@ func (s *Service) named(ctx context.Context, n Send) (storage.UserID, error) {
 }
 
 // target returns the address to send to, with what is created with the code.
-func (s *Service) target(ctx context.Context, caller mfa.Caller, n Send) (Sent, exchange.Code, error) {
+func (s *Service) target(ctx context.Context, caller mfa.Caller, n Send, to address) (Sent, exchange.Code, error) {
 	c := exchange.Code{Method: methodOf(n.Kind), TTL: n.TTL, Locale: n.Locale,
 		Device: map[string]string{MatchIP: n.Fingerprint.IP, MatchUserAgent: n.Fingerprint.UserAgent}}
 	if c.Locale == "" {
 		c.Locale = caller.Locale
 	}
-	account, err := s.store.AccountByIdentifier(ctx, n.Address, s.now())
+	account, err := s.store.AccountByIdentifier(ctx, to.value, s.now())
 	var out Sent
 	switch {
 	case err != nil && !errors.Is(err, storage.ErrNotFound):
@@ -106,14 +105,14 @@ func (s *Service) target(ctx context.Context, caller mfa.Caller, n Send) (Sent, 
 		if account, err = s.User(ctx, n.User); err != nil {
 			return Sent{}, c, err
 		}
-		i, err := s.newIdentifier(account.User.ID, address{n.Kind, n.Address}, s.now().Add(trial))
+		i, err := s.newIdentifier(account.User.ID, to, s.now().Add(trial))
 		if err != nil {
 			return Sent{}, c, err
 		}
 		account.Identifiers = append(account.Identifiers, i)
 		c.NewIdentifier, out = &i, Sent{Account: account}
 	case n.Create:
-		if err := (address{n.Kind, n.Address}).checkNew(); err != nil {
+		if err := to.checkNew(); err != nil {
 			return Sent{}, c, err
 		}
 		u, err := s.users.New(ctx, caller, draftOf(n))
@@ -128,7 +127,7 @@ func (s *Service) target(ctx context.Context, caller mfa.Caller, n Send) (Sent, 
 		return Sent{}, c, &AddressError{n.Kind, &mfa.Error{Code: mfa.IdentifierNotFound}}
 	}
 	for _, i := range out.Account.Identifiers {
-		if i.Value == n.Address {
+		if i.Value == to.value {
 			out.Identifier = i
 		}
 	}

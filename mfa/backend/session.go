@@ -196,7 +196,7 @@ func ClaimsOf(x storage.Session) map[string]json.RawMessage {
 type Factor struct {
 	storage.Factor
 	// Identifier is of methods "email" and "sms". Its ID is that of the authenticator, and
-	// its Value may be empty, when the user no longer has the address.
+	// its Text may be empty, when the user no longer has the address.
 	Identifier storage.Identifier
 }
 
@@ -211,12 +211,12 @@ func (s *Service) FactorsOf(x storage.Session, a storage.Account) []Factor {
 			if own := a.Authenticator(f.Authenticator); own != nil {
 				address = s.verifier.AddressOf(*own)
 			}
+			item.Identifier.Value = address
 			for _, i := range a.Identifiers {
-				if i.ID == item.Identifier.ID || i.Value == address {
-					item.Identifier, address = i, i.Value
+				if i.ID == item.Identifier.ID || i.Text() == address {
+					item.Identifier = i
 				}
 			}
-			item.Identifier.Value = address
 		}
 		out = append(out, item)
 	}

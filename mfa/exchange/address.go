@@ -42,10 +42,10 @@ func (v *Verifier) Suggestion(a storage.Account, method string) string {
 	suggestion := ""
 	for _, i := range a.Identifiers {
 		enrolled := slices.ContainsFunc(a.Authenticators, func(x storage.Authenticator) bool {
-			return mfa.IsEnrolled(x) && m.AddressOf(x) == i.Value
+			return mfa.IsEnrolled(x) && m.AddressOf(x) == i.Text()
 		})
 		if i.Kind == m.Kind() && !enrolled && (suggestion == "" || !i.VerifiedAt.IsZero()) {
-			suggestion = i.Value
+			suggestion = i.Text()
 			if !i.VerifiedAt.IsZero() {
 				break
 			}
@@ -55,14 +55,14 @@ func (v *Verifier) Suggestion(a storage.Account, method string) string {
 }
 
 // unverified returns the name of an account that a code sent to an authenticator verifies;
-// "": none.
+// "": none. Another spelling that is the same name may be another mailbox.
 func (v *Verifier) unverified(a *storage.Account, x *storage.Authenticator, now time.Time) storage.IdentifierID {
 	if x == nil {
 		return ""
 	}
 	address := v.AddressOf(*x)
 	for _, i := range a.Identifiers {
-		if address != "" && i.Value == address && i.Kind == v.AddressKind(x.Method) && i.VerifiedAt.IsZero() && (i.ExpiresAt.IsZero() || i.ExpiresAt.After(now)) {
+		if address != "" && i.Text() == address && i.Kind == v.AddressKind(x.Method) && i.VerifiedAt.IsZero() && (i.ExpiresAt.IsZero() || i.ExpiresAt.After(now)) {
 			return i.ID
 		}
 	}

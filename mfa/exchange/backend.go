@@ -62,7 +62,7 @@ func (v *Verifier) SendCode(ctx context.Context, caller mfa.Caller, c Code) erro
 		return &mfa.Error{Code: mfa.NotConfigured}
 	}
 	now := v.now()
-	begun, err := m.BeginFor(mfa.Destination{Address: c.Identifier.Value, TTL: c.TTL, Locale: c.Locale, Now: now})
+	begun, err := m.BeginFor(mfa.Destination{Address: c.Identifier.Text(), TTL: c.TTL, Locale: c.Locale, Now: now})
 	if err != nil {
 		return err
 	}

@@ -222,11 +222,11 @@ func newAuthenticator(ctx context.Context, m mfa.Enroller, label string, n NewFa
 func labelOf(a *storage.Account) string {
 	for _, i := range a.Identifiers {
 		if i.Kind == storage.Email {
-			return i.Value
+			return i.Text()
 		}
 	}
 	if len(a.Identifiers) > 0 {
-		return a.Identifiers[0].Value
+		return a.Identifiers[0].Text()
 	}
 	return "account"
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"sallyport/input"
 	"sallyport/mfa"
 	"sallyport/mfa/throttle"
 	"sallyport/storage"
@@ -31,7 +32,7 @@ type recipient struct {
 // Before a user is identified a caller sees those of the typed name, and of the network.
 // SendAddress sums over the names of an address: its refusal must not be visible.
 func (v *Verifier) counters(caller mfa.Caller, r recipient) []storage.Throttle {
-	subject := r.method + "|" + r.address
+	subject := r.method + "|" + input.SameName(r.address)
 	switch {
 	case r.proven:
 		subject = "owner|" + string(r.user) + "|" + subject

@@ -46,8 +46,8 @@ func New(store Store, journal *audit.Journal, now func() time.Time) *Registry {
 // List returns messages, newest first. A recipient may be spelt as at a login.
 func (r *Registry) List(ctx context.Context, f storage.MessageFilter) ([]storage.MessageRecord, error) {
 	f.Now = r.now()
-	if name, _, err := mfa.Canonical(f.Recipient); err == nil {
-		f.Recipient = name
+	if i, err := mfa.Identify(f.Recipient); err == nil {
+		f.Recipient = i.Text()
 	}
 	list, err := r.store.ListMessages(ctx, f)
 	return list, mfa.Wrap("list messages", err)

@@ -53,6 +53,6 @@ func New(now time.Time, random io.Reader, product string, caller mfa.Caller, a *
 	data["product"] = product
 	data["time"] = now.UTC().Format(time.RFC3339)
 	return []storage.Message{{ID: storage.MessageID(storage.TimeOrdered(now, random)), Kind: Mail,
-		Recipient: a.Identifiers[i].Value, Template: template, Locale: caller.Locale, Data: data,
+		Recipient: a.Identifiers[i].Text(), Template: template, Locale: caller.Locale, Data: data,
 		CreatedAt: now, NextAt: now, ExpiresAt: now.Add(ttl)}}
 }

@@ -9,7 +9,7 @@ import (
 	"sallyport/storage"
 )
 
-// data is what an authenticator holds: the canonical address.
+// data is what an authenticator holds: the address to send to.
 type data struct {
 	Address string `json:"address"`
 }
@@ -26,16 +26,17 @@ func (m *Method) Handout(storage.Authenticator, string) (mfa.Handout, error) {
 
 // EnrollAddress creates a pending authenticator of an address.
 func (m *Method) EnrollAddress(typed string) (storage.Authenticator, error) {
-	address, kind, err := mfa.Canonical(typed)
+	i, err := mfa.Identify(typed)
 	if err != nil {
 		return storage.Authenticator{}, err
 	}
-	if kind != m.kind {
+	if i.Kind != m.kind {
 		return storage.Authenticator{}, &mfa.Error{Code: mfa.InvalidIdentifier}
 	}
-	if err := mfa.CheckNew(kind, address); err != nil {
+	if err := mfa.CheckNew(i.Kind, i.Value); err != nil {
 		return storage.Authenticator{}, err
 	}
+	address := i.Text()
 	if _, ok := m.toll(mfa.Destination{Address: address}); !ok {
 		return storage.Authenticator{}, &mfa.Error{Code: mfa.AddressNotAllowed}
 	}

@@ -183,7 +183,7 @@ func Words(identifiers []string, profile map[string]any) []string {
 func WordsOf(a storage.Account) []string {
 	var names []string
 	for _, i := range a.Identifiers {
-		names = append(names, i.Value)
+		names = append(names, i.Text())
 	}
 	return Words(names, a.User.Profile)
 }

@@ -131,16 +131,16 @@ func (u *Registry) amendNames(a *Amendment) error {
 		}
 		key := map[storage.IdentifierKind]string{storage.Phone: "phone_number"}[w.Kind]
 		key = cmp.Or(key, string(w.Kind))
-		at := slices.IndexFunc(have, func(i storage.Identifier) bool { return i.Value == w.Value })
+		at := slices.IndexFunc(have, func(i storage.Identifier) bool { return i.Value == w.Value && i.Text() == w.Text() })
 		switch {
 		case at < 0:
 			var from []string
 			for _, i := range have {
-				from = append(from, i.Value)
+				from = append(from, i.Text())
 				names.Drop = append(names.Drop, i.ID)
 			}
 			names.Add = append(names.Add, w)
-			a.addDifference(key, unwrapSingle(from), w.Value)
+			a.addDifference(key, unwrapSingle(from), w.Text())
 		case have[at].VerifiedAt.IsZero() && !w.VerifiedAt.IsZero():
 			names.Verify = append(names.Verify, have[at].ID)
 			a.addDifference(key+"_verified", false, true)

@@ -116,20 +116,19 @@ func (u *Registry) identifiers(d Draft, have []storage.Identifier, user storage.
 		if x.typed == "" {
 			continue
 		}
-		value, kind, err := mfa.Canonical(x.typed)
+		i, err := mfa.Identify(x.typed)
 		if err != nil {
 			return nil, err
 		}
-		if kind != x.kind {
-			return nil, &mfa.Error{Code: mfa.InvalidIdentifier, Err: fmt.Errorf("%s given where %s belongs", kind, x.kind)}
+		if i.Kind != x.kind {
+			return nil, &mfa.Error{Code: mfa.InvalidIdentifier, Err: fmt.Errorf("%s given where %s belongs", i.Kind, x.kind)}
 		}
-		if !slices.ContainsFunc(have, func(i storage.Identifier) bool { return i.Value == value }) {
-			if err := mfa.CheckNew(kind, value); err != nil {
+		if !slices.ContainsFunc(have, func(h storage.Identifier) bool { return h.Value == i.Value }) {
+			if err := mfa.CheckNew(i.Kind, i.Value); err != nil {
 				return nil, err
 			}
 		}
-		i := storage.Identifier{ID: storage.IdentifierID(storage.TimeOrdered(now, u.random)), UserID: user, Kind: kind,
-			Value: value, CreatedAt: now, UpdatedAt: now}
+		i.ID, i.UserID, i.CreatedAt, i.UpdatedAt = storage.IdentifierID(storage.TimeOrdered(now, u.random)), user, now, now
 		if x.verified {
 			i.VerifiedAt = now
 		}

@@ -26,7 +26,7 @@ func (u *Registry) RemoveFactor(ctx context.Context, v mfa.Caller, a storage.Acc
 func (u *Registry) RemoveIdentifier(ctx context.Context, v mfa.Caller, a storage.Account, i storage.Identifier) error {
 	var messages []storage.Message
 	if !i.VerifiedAt.IsZero() {
-		messages = u.notice(v, a, notice.AddressRemoved, map[string]string{"address": i.Value})
+		messages = u.notice(v, a, notice.AddressRemoved, map[string]string{"address": i.Text()})
 	}
 	err := u.store.DeleteIdentifier(ctx, i.UserID, i.ID, []storage.Event{u.changeEvent(v, a, "address removed")}, messages)
 	return mfa.Refuse("remove identifier", err, storage.ErrNotFound, mfa.IdentifierNotFound)

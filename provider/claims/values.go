@@ -30,7 +30,7 @@ func Identifier(a *storage.Account, kind storage.IdentifierKind) *storage.Identi
 
 func valueOf(a *storage.Account, kind storage.IdentifierKind) any {
 	if id := Identifier(a, kind); id != nil {
-		return id.Value
+		return id.Text()
 	}
 	return nil
 }

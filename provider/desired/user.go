@@ -8,17 +8,16 @@ import (
 	"time"
 
 	"sallyport/config/strict"
+	"sallyport/mfa"
 	"sallyport/mfa/recovery"
 	"sallyport/mfa/totp"
 	"sallyport/provider/claims"
+	"sallyport/storage"
 )
 
 var (
-	userID   = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
-	username = regexp.MustCompile(`^[^@+\s][^@\s]*$`)
-	email    = regexp.MustCompile(`^[^@\s]+@[^@\s]+$`)
-	phone    = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`) // E.164
-	phc      = regexp.MustCompile(`^\$(argon2id|2[aby])\$`)
+	userID = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+	phc    = regexp.MustCompile(`^\$(argon2id|2[aby])\$`)
 )
 
 func (u *User) check(r *strict.Reader, path string, names map[string]bool) {
@@ -47,25 +46,26 @@ func (u *User) checkNames(r *strict.Reader, path string, names map[string]bool) 
 	given := 0
 	for _, n := range []struct {
 		key, value string
-		shape      *regexp.Regexp
+		kind       storage.IdentifierKind
 		want       string
 	}{
-		{"username", u.Username, username, "must be without spaces and @, and not begin with +"},
-		{"email", u.Email, email, "must be an e-mail address"},
-		{"phone_number", u.Phone, phone, "must be in international form, such as +4915112345678"},
+		{"username", u.Username, storage.Username, "must be without spaces and @, and not begin with +"},
+		{"email", u.Email, storage.Email, "must be an e-mail address"},
+		{"phone_number", u.Phone, storage.Phone, "must be in international form, such as +4915112345678"},
 	} {
 		if n.value == "" {
 			continue
 		}
 		given++
-		if !n.shape.MatchString(n.value) || len(n.value) > 320 {
+		canonical, kind, err := mfa.Canonical(n.value)
+		switch {
+		case err != nil || kind != n.kind:
 			r.Fault(path+"."+n.key, "%s", n.want)
-		}
-		canonical := strings.ToLower(n.value)
-		if names[canonical] {
+		case names[canonical]:
 			r.Fault(path+"."+n.key, "another user has this name")
+		default:
+			names[canonical] = true
 		}
-		names[canonical] = true
 	}
 	if given == 0 {
 		r.Fault(path, "needs a username, an email or a phone_number")

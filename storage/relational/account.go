@@ -19,7 +19,7 @@ const accountParts = `parts AS (
 		a.secret AS secret, a.counter AS n1, a.last_used_at AS n2, a.expires_at AS n3, a.created_at AS created_at, a.updated_at AS updated_at
 	FROM who JOIN authenticators a ON a.user_id = who.id
 	UNION ALL
-	SELECT 2, CAST(who.id AS text), CAST(i.id AS text), i.kind, i.value, '', '', '', NULL, i.verified_at, 0, i.expires_at, i.created_at, i.updated_at
+	SELECT 2, CAST(who.id AS text), CAST(i.id AS text), i.kind, i.value, i.shown, '', '', NULL, i.verified_at, 0, i.expires_at, i.created_at, i.updated_at
 	FROM who JOIN identifiers i ON i.user_id = who.id
 	UNION ALL
 	SELECT 1, CAST(who.id AS text), CAST(u.id AS text), u.status, u.profile, u.metadata, u.roles, '', NULL,
@@ -75,7 +75,7 @@ func (a *accountRows) add() error {
 		return err
 	case partIdentifier:
 		a.account.Identifiers = append(a.account.Identifiers, storage.Identifier{
-			ID: storage.IdentifierID(a.id), UserID: user, Kind: storage.IdentifierKind(a.t1), Value: string(a.t2),
+			ID: storage.IdentifierID(a.id), UserID: user, Kind: storage.IdentifierKind(a.t1), Value: string(a.t2), Shown: string(a.t3),
 			VerifiedAt: a.n1.time(), ExpiresAt: a.n3.time(), CreatedAt: a.created.time(), UpdatedAt: a.edited.time(),
 		})
 	case partAuthenticator:

@@ -17,7 +17,7 @@ const (
 	// its client's setting for offline grants of a session that was ended.
 	accountColumns = `CAST(u.id AS text), u.status, u.mfa_enabled, u.roles, u.profile, u.metadata, u.created_at, u.updated_at, s.ended_at,
 		CASE WHEN s.ended_offline OR c.ends_offline THEN 1 ELSE 0 END,
-		CAST(i.id AS text), i.kind, i.value, i.verified_at, i.expires_at, i.created_at, i.updated_at`
+		CAST(i.id AS text), i.kind, i.value, i.shown, i.verified_at, i.expires_at, i.created_at, i.updated_at`
 	standingJoins = ` LEFT JOIN users u ON u.id = g.user_id LEFT JOIN sessions s ON s.id = g.session_id
 		LEFT JOIN clients c ON c.id = g.client_id LEFT JOIN identifiers i ON i.user_id = g.user_id`
 	standingOrder = ` ORDER BY i.created_at, i.id`
@@ -203,7 +203,8 @@ func (r *grantRow) record() (storage.Grant, error) {
 type grantAccountRow struct {
 	user              userRow
 	ended, offline    number
-	id, kind, value   text
+	id, kind          text
+	value, shown      text
 	verified, expires number
 	created, updated  number
 	account           storage.Account
@@ -211,7 +212,7 @@ type grantAccountRow struct {
 
 func (q querier) grantAccount(query string, args []any, row *grantAccountRow, head ...any) error {
 	dest := append(head, row.user.dest()...)
-	dest = append(dest, &row.ended, &row.offline, &row.id, &row.kind, &row.value, &row.verified, &row.expires, &row.created, &row.updated)
+	dest = append(dest, &row.ended, &row.offline, &row.id, &row.kind, &row.value, &row.shown, &row.verified, &row.expires, &row.created, &row.updated)
 	found := false
 	err := q.each(query, args, func(rows scanner) error {
 		if err := rows.Scan(dest...); err != nil {
@@ -227,7 +228,7 @@ func (q querier) grantAccount(query string, args []any, row *grantAccountRow, he
 		}
 		if row.id != "" {
 			row.account.Identifiers = append(row.account.Identifiers, storage.Identifier{
-				ID: storage.IdentifierID(row.id), UserID: row.account.User.ID, Kind: storage.IdentifierKind(row.kind), Value: string(row.value),
+				ID: storage.IdentifierID(row.id), UserID: row.account.User.ID, Kind: storage.IdentifierKind(row.kind), Value: string(row.value), Shown: string(row.shown),
 				VerifiedAt: row.verified.time(), ExpiresAt: row.expires.time(), CreatedAt: row.created.time(), UpdatedAt: row.updated.time(),
 			})
 		}

@@ -26,12 +26,12 @@ func (q querier) putIdentifiers(names []storage.Identifier) error {
 	// In order, so that concurrent calls with the same values do not deadlock.
 	names = slices.SortedFunc(slices.Values(names), func(a, b storage.Identifier) int { return strings.Compare(a.Value, b.Value) })
 	for _, i := range names {
-		err := q.spend(`INSERT INTO identifiers AS i (id, user_id, kind, value, verified_at, expires_at, created_at, updated_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (value) DO UPDATE SET id = excluded.id, user_id = excluded.user_id, kind = excluded.kind,
+		err := q.spend(`INSERT INTO identifiers AS i (id, user_id, kind, value, shown, verified_at, expires_at, created_at, updated_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (value) DO UPDATE SET id = excluded.id, user_id = excluded.user_id, kind = excluded.kind, shown = excluded.shown,
 				verified_at = excluded.verified_at, expires_at = excluded.expires_at, created_at = excluded.created_at, updated_at = excluded.updated_at
 			WHERE i.verified_at = 0 AND i.expires_at > 0 AND i.expires_at <= excluded.created_at`,
-			ref(i.ID), ref(i.UserID), string(i.Kind), i.Value, micro(i.VerifiedAt), micro(i.ExpiresAt), micro(i.CreatedAt), micro(i.UpdatedAt))
+			ref(i.ID), ref(i.UserID), string(i.Kind), i.Value, i.Shown, micro(i.VerifiedAt), micro(i.ExpiresAt), micro(i.CreatedAt), micro(i.UpdatedAt))
 		if err != nil {
 			return err
 		}

@@ -20,10 +20,18 @@ var migrations embed.FS
 // Migrate migrates the schema to this version, under an advisory lock on PostgreSQL, so that
 // any number of servers may start concurrently.
 func (e *Engine) Migrate(ctx context.Context) error {
-	return e.migrating(func(p *goose.Provider) error {
+	err := e.migrating(func(p *goose.Provider) error {
 		_, err := p.Up(ctx)
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	taken, err := e.CompareNames(ctx)
+	for _, user := range taken {
+		e.log.Warn("a name of this user is another user's, and no login finds it", "user", string(user))
+	}
+	return err
 }
 
 // Unmigrate reverts all migrations and drops all data.

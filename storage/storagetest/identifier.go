@@ -11,7 +11,7 @@ import (
 // trial returns an address that expires in five minutes.
 func (w *fixture) trial(user storage.UserID) storage.Identifier {
 	i := w.name(user, random[string]()+"@example.com")
-	i.ExpiresAt = w.now.Add(5 * time.Minute)
+	i.Shown, i.ExpiresAt = "shown "+i.Value, w.now.Add(5*time.Minute)
 	return i
 }
 

@@ -141,11 +141,11 @@ func (p *Pages) page(c *gin.Context, call ownerCall, data any) page.Page {
 func nameOf(a storage.Account) string {
 	for _, i := range a.Identifiers {
 		if i.Kind == storage.Email {
-			return i.Value
+			return i.Text()
 		}
 	}
 	if len(a.Identifiers) > 0 {
-		return a.Identifiers[0].Value
+		return a.Identifiers[0].Text()
 	}
 	return ""
 }

@@ -167,7 +167,7 @@ func addName(members map[string]any, a storage.Account) {
 		}
 	}
 	if len(a.Identifiers) > 0 {
-		members[keys[a.Identifiers[0].Kind]] = a.Identifiers[0].Value
+		members[keys[a.Identifiers[0].Kind]] = a.Identifiers[0].Text()
 	}
 }
 

@@ -62,7 +62,7 @@ func newUser(a storage.Account) User {
 	v := User{ID: a.User.ID, Status: a.User.Status, MFAEnabled: a.User.MFAEnabled, Roles: a.User.Roles, Profile: a.User.Profile,
 		Names: []Name{}, Factors: []Authenticator{}, CreatedAt: a.User.CreatedAt, UpdatedAt: a.User.UpdatedAt}
 	for _, i := range a.Identifiers {
-		v.Names = append(v.Names, Name{i.Kind, i.Value, !i.VerifiedAt.IsZero()})
+		v.Names = append(v.Names, Name{i.Kind, i.Text(), !i.VerifiedAt.IsZero()})
 	}
 	order := []storage.IdentifierKind{storage.Username, storage.Email, storage.Phone}
 	slices.SortStableFunc(v.Names, func(a, b Name) int { return slices.Index(order, a.Kind) - slices.Index(order, b.Kind) })

@@ -89,7 +89,7 @@ func ownAddress(a *storage.Account, kind storage.IdentifierKind) string {
 	}
 	for _, i := range a.Identifiers {
 		if i.Kind == kind {
-			return i.Value
+			return i.Text()
 		}
 	}
 	return ""

@@ -46,10 +46,10 @@ func (s *Surface) factor(f backend.Factor, a storage.Account) factorBody {
 		return factorBody{"totp_recovery_code", "totp", methodBody{ID: s.firstID(a, id), Type: "totp", LastVerifiedAt: at, TOTP: id}}
 	case f.Identifier.Kind == storage.Phone:
 		id := identifierID(f.Identifier)
-		return factorBody{"sms", "otp", methodBody{ID: id, Type: "phone_number", LastVerifiedAt: at, PhoneID: id, Phone: f.Identifier.Value}}
+		return factorBody{"sms", "otp", methodBody{ID: id, Type: "phone_number", LastVerifiedAt: at, PhoneID: id, Phone: f.Identifier.Text()}}
 	case f.Identifier.Kind == storage.Email:
 		id := identifierID(f.Identifier)
-		return factorBody{"email", "otp", methodBody{ID: id, Type: "email", LastVerifiedAt: at, EmailID: id, Email: f.Identifier.Value}}
+		return factorBody{"email", "otp", methodBody{ID: id, Type: "email", LastVerifiedAt: at, EmailID: id, Email: f.Identifier.Text()}}
 	}
 	return factorBody{f.Method, f.Method, methodBody{ID: s.firstID(a, userID(a.User)), Type: f.Method, LastVerifiedAt: at}}
 }

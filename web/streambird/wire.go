@@ -66,7 +66,7 @@ func emailBodies(of []storage.Identifier) []emailBody {
 	out := []emailBody{}
 	for _, i := range of {
 		if i.Kind == storage.Email {
-			out = append(out, emailBody{identifierID(i), !i.VerifiedAt.IsZero(), i.Value, i.UpdatedAt.Unix(), i.CreatedAt.Unix()})
+			out = append(out, emailBody{identifierID(i), !i.VerifiedAt.IsZero(), i.Text(), i.UpdatedAt.Unix(), i.CreatedAt.Unix()})
 		}
 	}
 	return out
@@ -76,7 +76,7 @@ func phoneBodies(of []storage.Identifier) []phoneBody {
 	out := []phoneBody{}
 	for _, i := range of {
 		if i.Kind == storage.Phone {
-			out = append(out, phoneBody{identifierID(i), !i.VerifiedAt.IsZero(), i.Value, i.UpdatedAt.Unix(), i.CreatedAt.Unix()})
+			out = append(out, phoneBody{identifierID(i), !i.VerifiedAt.IsZero(), i.Text(), i.UpdatedAt.Unix(), i.CreatedAt.Unix()})
 		}
 	}
 	return out

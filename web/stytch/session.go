@@ -80,9 +80,9 @@ func (s *Surface) factors(x storage.Session, a storage.Account) []factorBody {
 		case recovery.Name:
 			b.Type, b.Delivery, b.Recovery = "recovery_codes", "recovery_code", &recoveryFactor{wireid.Stytch(wireid.StytchRecoveryCode, s.environment, f.Authenticator)}
 		case passcode.SMS:
-			b.Type, b.Delivery, b.Phone = "otp", "sms", &phoneFactor{s.identifier(f.Identifier), f.Identifier.Value}
+			b.Type, b.Delivery, b.Phone = "otp", "sms", &phoneFactor{s.identifier(f.Identifier), f.Identifier.Text()}
 		case passcode.Email:
-			b.Type, b.Delivery, b.Email = "email_otp", "email", &emailFactor{s.identifier(f.Identifier), f.Identifier.Value}
+			b.Type, b.Delivery, b.Email = "email_otp", "email", &emailFactor{s.identifier(f.Identifier), f.Identifier.Text()}
 		default: // proven on another surface
 			b.Type, b.Delivery = f.Method, "knowledge"
 		}

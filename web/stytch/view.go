@@ -77,9 +77,9 @@ func (s *Surface) view(k *call, a storage.Account) (userBody, error) {
 	for _, i := range a.Identifiers {
 		switch verified := !i.VerifiedAt.IsZero(); i.Kind {
 		case storage.Email:
-			b.Emails = append(b.Emails, emailBody{s.identifier(i), i.Value, verified})
+			b.Emails = append(b.Emails, emailBody{s.identifier(i), i.Text(), verified})
 		case storage.Phone:
-			b.Phones = append(b.Phones, phoneBody{s.identifier(i), i.Value, verified})
+			b.Phones = append(b.Phones, phoneBody{s.identifier(i), i.Text(), verified})
 		}
 	}
 	for _, x := range a.Authenticators {
