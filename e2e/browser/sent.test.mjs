@@ -2,7 +2,7 @@
 // another code, and a code that is not delivered; with and without scripts.
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { accessible, arrival, authorizeURL, closeBrowser, fits, signIn, stage, visit } from './lib.mjs';
+import { accessible, arrival, authorizeURL, closeBrowser, fits, signIn, stage, visit, enter } from './lib.mjs';
 
 after(closeBrowser);
 
@@ -40,8 +40,7 @@ async function enrol(page, user, check = async () => {}) {
 }
 
 async function finish(page, user) {
-  await page.fill('input[name=passcode]', await mail(user.email, 1));
-  await page.click('#enroll-submit');
+  await enter(page, await mail(user.email, 1), '#enroll-submit');
   const [answer] = await Promise.all([arrival(page, bank), page.click('#recovery-done')]);
   assert.ok(answer.url.searchParams.get('code'));
 }
@@ -76,8 +75,7 @@ for (const [look, options] of Object.entries({
     assert.equal((await codes(user.email)).length, 2, 'the server refused a third code');
     const used = await page.inputValue('#mfa-form [name=exchange]');
     const [answer] = await Promise.all([arrival(page, bank), (async () => {
-      await page.fill('input[name=passcode]', await mail(user.email, 2));
-      await page.click('#mfa-submit');
+      await enter(page, await mail(user.email, 2), '#mfa-submit');
     })()]);
     assert.ok(answer.url.searchParams.get('code'));
     for (const address of addresses) {
@@ -127,8 +125,7 @@ test('without scripts', () => visit({ javaScriptEnabled: false }, async (page, c
   await page.getByText(/the next code can be sent in \d+ seconds/).waitFor();
   await fits(page);
   const [answer] = await Promise.all([arrival(page, bank), (async () => {
-    await page.fill('input[name=passcode]', await mail(user.email, 2));
-    await page.click('#mfa-submit');
+    await enter(page, await mail(user.email, 2), '#mfa-submit');
   })()]);
   assert.ok(answer.url.searchParams.get('code'));
 }));

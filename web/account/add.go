@@ -100,6 +100,7 @@ func (p *Pages) add(c *gin.Context, call ownerCall) {
 				p.showPending(c, call, code, pending, page.PauseOf(err), a)
 				return
 			}
+			d.Pause = page.PauseOf(err)
 			p.showAdd(c, call, code, d, chosen, a)
 		})
 		return

@@ -54,6 +54,7 @@ func (p *Pages) enroll(c *gin.Context) {
 				p.showPending(c, call, code, pending, page.PauseOf(err), a)
 				return
 			}
+			d.Pause = page.PauseOf(err)
 			p.showEnroll(c, call, code, d, a)
 		})
 		return

@@ -25,6 +25,7 @@ type option struct {
 	Chosen  storage.AuthenticatorID // "": any of the method
 	Name    string                  // given by the user
 	Numeric bool
+	Digits  int // length of its codes; 0: unknown
 	Sends   bool
 	Address string // masked, where its codes are sent
 	used    time.Time
@@ -137,7 +138,7 @@ func optionsOf(options []exchange.Option, account *storage.Account) []option {
 		if !o.Info.Typed {
 			continue
 		}
-		w := option{ID: o.Method, Method: o.Method, Chosen: o.Authenticator, Name: o.Name, Numeric: o.Info.Numeric,
+		w := option{ID: o.Method, Method: o.Method, Chosen: o.Authenticator, Name: o.Name, Numeric: o.Info.Numeric, Digits: o.Digits,
 			Sends: o.Info.Sends, Address: o.Address, used: lastUse(account, o.Authenticator)}
 		if count[o.Method]++; count[o.Method] > 1 {
 			w.ID += "-" + strconv.Itoa(count[o.Method])

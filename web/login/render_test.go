@@ -317,7 +317,7 @@ func TestPagesOfTheInterface(t *testing.T) {
 		"enroll-not-an-address": {"This is not an e-mail address", `value="ada"`, `aria-describedby="error"`},
 		"enroll-sending":        {`data-form="enroll-form"`, "A code is being sent to ada@example.org", `name="address" value="ada@example.org"`, `name="pending" value="e-1"`, "Check it for typing mistakes"},
 		"enroll-begun":          {`src="data:image/png;base64,`, `JBSW Y3DP EHPK`, `data-value="JBSWY3DP`, `href="otpauth://totp/`, `name="exchange" value="e-1"`},
-		"recovery":              {`download="recovery-codes.txt"`, `href="data:text/plain;charset=utf-8;base64,` + base64.StdEncoding.EncodeToString([]byte("Sallyport"))},
+		"recovery":              {`download="recovery-codes.txt"`, `href="data:text/plain;charset=utf-8;base64,` + base64.StdEncoding.EncodeToString([]byte("Recovery codes "))},
 		"oauth-error":           {`invalid_request: redirect_uri is not registered`},
 		"logout":                {`name="state" value="&lt;s&gt;"`, `name="confirm" value="yes"`},
 		"form-post": {`<form id="form-post" method="post" action="https://app.example/cb?a=1">`, `name="code" value="c-1"`,

@@ -42,6 +42,7 @@ type Look struct {
 	product string
 	least   int
 	origin  string
+	host    string
 	log     *slog.Logger
 	texts   *catalogue
 	pages   map[string]*template.Template
@@ -55,7 +56,7 @@ func New(keyring *seal.Keyring, o Options, surfaces ...fs.FS) (*Look, error) {
 	if err != nil || issuer.Host == "" {
 		return nil, fmt.Errorf("issuer %q is not an absolute URL", o.Issuer)
 	}
-	l := &Look{keyring: keyring, product: o.Product, least: max(o.Least, password.MinLength), origin: issuer.Scheme + "://" + issuer.Host, log: o.Logger}
+	l := &Look{keyring: keyring, product: o.Product, least: max(o.Least, password.MinLength), origin: issuer.Scheme + "://" + issuer.Host, host: issuer.Host, log: o.Logger}
 	if l.product == "" {
 		l.product = "Sallyport"
 	}
