@@ -74,6 +74,9 @@ func (p *Pages) showAdd(c *gin.Context, call ownerCall, code int, d addPage, cho
 	d.AddressField = page.AddressFieldOf(p.verifier, &call.owner.Account, d.Method, d.Address)
 	d.Ask, d.Form, d.Ways = deliveryPath, d.Method+"-confirm", "send.ways.address"
 	v := p.page(c, call, d)
+	if d.Exchange != "" {
+		v.Here = "" // a GET begins another enrolment
+	}
 	v.Alert, v.Asks = v.OfMethod(a, d.Method, d.Kind), d.State == exchange.DeliverySending
 	p.look.Write(c, code, "account_add", v)
 }

@@ -102,6 +102,9 @@ func (p *Pages) showMFA(c *gin.Context, call signin.Call, code int, d mfaPage, c
 	}
 	v := p.page(c, call, d)
 	v.Alert, v.Asks = a, d.State == exchange.DeliverySending
+	if d.State != "" {
+		v.Here = "" // a GET shows no field for the code that was sent
+	}
 	if d.Way != nil {
 		v.Alert = v.OfMethod(a, d.Way.Method, p.verifier.AddressKind(d.Way.Method))
 	}

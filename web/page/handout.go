@@ -58,6 +58,9 @@ func (l *Look) WriteCodes(c *gin.Context, name string, v Page, codes []string) e
 	if v.Account == "" {
 		key = "recovery.sheet.nameless"
 	}
+	if c.Request.Method == http.MethodPost {
+		v.Here = "" // the codes are shown once
+	}
 	var err error
 	if d.Head, err = v.T(key, "Account", v.Account, "Product", v.Product, "Host", l.host); err != nil {
 		return err

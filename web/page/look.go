@@ -86,10 +86,12 @@ func New(keyring *seal.Keyring, o Options, surfaces ...fs.FS) (*Look, error) {
 	return l, nil
 }
 
-// Mount serves the static files.
+// Mount serves the static files and the choice of a language.
 func (l *Look) Mount(r gin.IRouter) {
 	r.GET(staticRoute, l.static.serve)
 	r.HEAD(staticRoute, l.static.serve)
+	r.POST(languageRoute, l.chooseLanguage)
+	r.GET(languageRoute, func(c *gin.Context) { Redirect(c, "/") })
 }
 
 // Page is the data of every template.
@@ -105,6 +107,10 @@ type Page struct {
 	Alert   *Alert
 	Data    any
 	Asks    bool // the page's script calls the server
+	// Here is the address at which a GET shows the page again, in another language; "": there
+	// is none, and the page offers no choice.
+	Here      string
+	languages []string
 	// Of a login: its request and its application.
 	Request storage.RequestID
 	Client  Client
@@ -119,7 +125,7 @@ func (l *Look) Page(c *gin.Context, lang string, data any) Page {
 		lang = web.Locale(c, strings.Fields(c.Query("ui_locales"))...)
 	}
 	return Page{speaker: l.texts.in(lang), Product: l.product, Static: l.static.address, Least: l.least, Nonce: web.Nonce(c), Support: web.Correlation(c),
-		CSRF: l.CSRF(web.Caller(c).Browser), Data: data}
+		CSRF: l.CSRF(web.Caller(c).Browser), Data: data, Here: here(c), languages: web.Languages(c)}
 }
 
 // T returns a text: {{.T "login.title"}}, {{.T "login.for" "Client" .Client.Name}}.
