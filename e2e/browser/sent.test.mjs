@@ -70,7 +70,7 @@ for (const [look, options] of Object.entries({
     assert.ok(await again.isDisabled());
     assert.match(await again.textContent(), /in 0:\d\d$/);
     await again.evaluate((button) => { button.disabled = false; button.click(); }); // earlier than the page lets the user
-    await page.getByText('No new code yet').waitFor();
+    await page.getByText('A new code cannot be sent yet').waitFor();
     await check();
     assert.equal((await codes(user.email)).length, 2, 'the server refused a third code');
     const used = await page.inputValue('#mfa-form [name=exchange]');
@@ -109,11 +109,11 @@ test('without scripts', () => visit({ javaScriptEnabled: false }, async (page, c
   await page.click('#enroll-begin');
   await page.fill('#address', 'nobody@example.invalid');
   await page.click('#enroll-send');
-  await sees(page, 'A code is being sent to nobody@example.invalid');
+  await sees(page, 'We are sending a code to nobody@example.invalid');
   await page.click('#enroll-correct');
   await page.fill('#address', user.email);
   await page.click('#enroll-send');
-  await sees(page, `A code is being sent to ${user.email}`);
+  await sees(page, `We are sending a code to ${user.email}`);
   await fits(page);
   await finish(page, user);
   await context.clearCookies();
