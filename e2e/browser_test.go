@@ -17,6 +17,11 @@ func TestHostedPagesInChromium(t *testing.T) {
 	runBrowser(t, newStage(t, "sqlite"), "pages.test.mjs", 9, 14)
 }
 
+// TestFormsInChromium runs browser/forms.test.mjs.
+func TestFormsInChromium(t *testing.T) {
+	runBrowser(t, newStage(t, "sqlite"), "forms.test.mjs", 6, 8)
+}
+
 // runBrowser runs one file of browser tests against a stage, with separate users. `make
 // test` installs Chromium, Node.js and the packages of browser/package.json.
 func runBrowser(t *testing.T, s *stage, file string, withTOTP, without int) {

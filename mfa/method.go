@@ -84,6 +84,7 @@ type Info struct {
 	Chosen            bool   // the user chooses its value; changing it voids earlier proofs
 	Typed             bool   // the response is a typed code; Digits or text
 	Numeric           bool   // the typed code consists of digits
+	Digits            int    // how many; 0: that depends on the authenticator's Shape
 	Sends             bool   // Begin sends something to the user
 	Enrolls           bool   // it is an Enroller
 	Bucket            string // throttle bucket of its failures: "password" or "factor"

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/gin-gonic/gin"
 )
@@ -70,6 +71,9 @@ func Nonce(c *gin.Context) string {
 	}
 	return k.nonce
 }
+
+// Now returns the time by the server's clock.
+func Now(c *gin.Context) time.Time { return callOf(c).server.now() }
 
 // Correlation returns the id of the request in the log; pages show it as the support id.
 func Correlation(c *gin.Context) string { return callOf(c).correlation }

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/gin-gonic/gin"
@@ -25,10 +27,29 @@ func Caller(c *gin.Context) mfa.Caller {
 	}
 }
 
-// Locale returns the supported language that fits best: one of those requested
-// (ui_locales, OpenID Connect Core section 3.1.2.1), else one of Accept-Language.
+// Languages are the supported languages, the fallback first.
+func Languages(c *gin.Context) []string { return callOf(c).server.tags }
+
+// languageAge is how long a browser remembers a chosen language.
+const languageAge = 365 * 24 * time.Hour
+
+// ChooseLanguage remembers a supported language in the browser. It reports whether it is one.
+func ChooseLanguage(c *gin.Context, language string) bool {
+	if !slices.Contains(Languages(c), language) {
+		return false
+	}
+	SetCookie(c, LanguageCookie, language, languageAge)
+	return true
+}
+
+// Locale returns the supported language that fits best: the one chosen on a page, else one
+// of those requested (ui_locales, OpenID Connect Core section 3.1.2.1), else one of
+// Accept-Language.
 func Locale(c *gin.Context, locales ...string) string {
 	s := callOf(c).server
+	if chosen := Cookie(c, LanguageCookie); slices.Contains(s.tags, chosen) {
+		return chosen
+	}
 	for _, text := range locales {
 		tag, err := language.Parse(text)
 		if err != nil {

@@ -11,10 +11,11 @@ import (
 
 // The cookies, without the prefix they have on https.
 const (
-	BrowserCookie = "sallyport_browser" // binds requests to the browser that opened them
-	SessionCookie = "sallyport_session" // token of the session
-	DeviceCookie  = "sallyport_device"  // marks a browser that a user has signed in with before
-	LoginCookie   = "sallyport_login"   // token of a login that this browser takes over at /continue
+	BrowserCookie  = "sallyport_browser"  // binds requests to the browser that opened them
+	SessionCookie  = "sallyport_session"  // token of the session
+	DeviceCookie   = "sallyport_device"   // marks a browser that a user has signed in with before
+	LanguageCookie = "sallyport_language" // language that a user chose on a page
+	LoginCookie    = "sallyport_login"    // token of a login that this browser takes over at /continue
 )
 
 // loginAge is how long a browser has to follow the redirect to /continue.

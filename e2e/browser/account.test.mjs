@@ -2,7 +2,7 @@
 // and in German, with and without scripts; and used as users do.
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { accessible, closeBrowser, code, fits, signIn, stage, visit } from './lib.mjs';
+import { accessible, closeBrowser, code, fits, signIn, stage, visit, enter } from './lib.mjs';
 
 after(closeBrowser);
 
@@ -37,13 +37,11 @@ for (const [look, options] of Object.entries(looks)) {
     await page.click('#totp-begin');
     const first = await secretOf();
     assert.ok(await page.locator('#enroll-qr').evaluate((i) => i.naturalWidth > 100));
-    await page.fill('#passcode', '000000');
-    await page.click('#totp-submit');
+    await enter(page, '000000', '#totp-submit');
     await page.waitForSelector('#error');
     assert.equal(await secretOf(), first, 'a typo needs no second scan');
     await check();
-    await page.fill('#passcode', await code(first));
-    await page.click('#totp-submit');
+    await enter(page, await code(first), '#totp-submit');
     await page.waitForSelector('#recovery-codes');
     const codes = await page.locator('#recovery-codes code').allTextContents();
     assert.equal(codes.length, 10);
@@ -60,8 +58,7 @@ for (const [look, options] of Object.entries(looks)) {
     await page.click('#totp-begin');
     const second = await secretOf();
     await check();
-    await page.fill('#passcode', await code(second, 'sha512', 8));
-    await page.click('#totp-submit');
+    await enter(page, await code(second, 'sha512', 8), '#totp-submit');
     await page.waitForSelector('#notice');
     assert.match(await page.textContent('#authenticators'), /Work phone[^]*Old tablet/);
     await check();
@@ -74,8 +71,7 @@ for (const [look, options] of Object.entries(looks)) {
     await elsewhere.waitForSelector('#mfa-form');
     if (!/Old tablet/.test(await elsewhere.textContent('#hint'))) await elsewhere.locator('.others a', { hasText: 'Old tablet' }).click();
     assert.match(await elsewhere.textContent('#hint'), /Old tablet/);
-    await elsewhere.fill('input[name=passcode]', await code(second, 'sha512', 8));
-    await elsewhere.click('#mfa-submit');
+    await enter(elsewhere, await code(second, 'sha512', 8), '#mfa-submit');
     await elsewhere.waitForSelector('#account');
 
     const row = page.locator('#authenticators li', { hasText: 'Old tablet' });
@@ -175,8 +171,7 @@ test('a factor that no login requires must still be proven', () => visit({}, asy
   await page.waitForSelector('#mfa-form');
   await page.goto(`${account}/password`);
   await page.waitForSelector('#mfa-form');
-  await page.fill('input[name=passcode]', await code(user.totp));
-  await page.click('#mfa-submit');
+  await enter(page, await code(user.totp), '#mfa-submit');
   await page.waitForSelector('#password-form');
 }));
 

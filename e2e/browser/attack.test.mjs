@@ -3,7 +3,7 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
-import { arrival, authorizeURL, closeBrowser, code, signIn, stage, visit } from './lib.mjs';
+import { arrival, authorizeURL, closeBrowser, code, signIn, stage, visit, enter } from './lib.mjs';
 import { earlier, emptyHanded, opening, ownLogin, send, ways } from './thief.mjs';
 
 const people = { totp: [...stage.users.totp], plain: [...stage.users.plain] };
@@ -39,8 +39,7 @@ const requestOf = (page) => new URL(page.url()).searchParams.get('requestId');
 const session = async (context) => (await context.cookies(stage.issuer)).find((c) => c.name === 'sallyport_session')?.value;
 
 async function prove(page, user) {
-  await page.fill('input[name=passcode]', await code(user.totp));
-  await page.click('#mfa-submit');
+  await enter(page, await code(user.totp), '#mfa-submit');
 }
 
 // tokens redeems a code as the application does, and returns the user.
@@ -178,8 +177,7 @@ once('an app that the victim sets up in her browser', () => visit({}, async (pag
   const exchange = await page.locator('input[name=exchange]').inputValue();
   all.secret.push(key, exchange);
   await emptyHanded('while it waits for its first code', all);
-  await page.fill('input[name=passcode]', await code(key));
-  await page.click('#enroll-submit');
+  await enter(page, await code(key), '#enroll-submit');
   await at(page, '/recovery-codes');
   all.secret.push(...(await page.locator('#recovery-codes li').allInnerTexts()));
   await emptyHanded('while the recovery codes are shown', all);

@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import * as openid from 'openid-client';
-import { closeBrowser, signIn, stage, visit } from './lib.mjs';
+import { closeBrowser, signIn, stage, visit, enter } from './lib.mjs';
 import { AppAuth, NodeBasedHandler, NodeCrypto, NodeRequestor, browseWith } from './appauth.mjs';
 import { Person, headless, passcode } from './person.mjs';
 import { arrive, back, leave, servePages, stopPages } from './tab.mjs';
@@ -276,8 +276,7 @@ test('oidc-client-ts: hosted pages, renewal, step-up, sign-out', () => visit({},
 
   await leave(page, 'tab', 'signinRedirect', { acr_values: 'aal2' });
   await page.waitForSelector('input[name=passcode]');
-  await page.fill('input[name=passcode]', passcode(user));
-  await page.click('#mfa-submit');
+  await enter(page, passcode(user), '#mfa-submit');
   const strong = await back(page, 'tab');
   assert.deepEqual([strong.profile.acr, strong.profile.amr, strong.profile.sid], ['aal2', ['mfa', 'otp', 'pwd'], first.profile.sid]);
 
@@ -352,8 +351,7 @@ test('oidc-client-ts: in a popup, with a second factor, cancelled and signed out
     await signIn(opened, user);
     await opened.waitForSelector('input[name=passcode]');
     assert.equal(await opened.evaluate(() => window.opener !== null), true);
-    await opened.fill('input[name=passcode]', passcode(user));
-    await opened.click('#mfa-submit');
+    await enter(opened, passcode(user), '#mfa-submit');
   });
   assert.deepEqual([first.profile.email, first.profile.acr], [user.email, 'aal2']);
   const second = await popup('signinPopup', {}, () => {});

@@ -3,7 +3,7 @@
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { appendFileSync } from 'node:fs';
-import { accessible, closeBrowser, fits, signIn, stage, visit } from './lib.mjs';
+import { accessible, closeBrowser, fits, signIn, stage, visit, enter } from './lib.mjs';
 import { phone, press } from './demo.mjs';
 
 after(closeBrowser);
@@ -19,8 +19,7 @@ test('Notes with a password, unlocked by a second factor, then the bank without 
   assert.equal(new URL(page.url()).search, '', 'the code does not stay in the address');
   await accessible(page);
   await press(page, 'Unlock');
-  await page.fill('input[name=passcode]', await phone(context, 'alice'));
-  await page.click('#mfa-submit');
+  await enter(page, await phone(context, 'alice'), '#mfa-submit');
   await page.getByText('third flowerpot').waitFor();
   await press(page, 'Open Meridian Bank');
   await page.getByRole('heading', { name: 'Account' }).waitFor();
@@ -44,8 +43,7 @@ test('the bank lets bob enrol with the phone, in a narrow window in the dark', (
   await press(page.locator('.card.app', { hasText: 'Bank' }), 'Sign in');
   await signIn(page, bob);
   await page.click('#enroll-begin');
-  await page.fill('input[name=passcode]', await phone(context, 'bob'));
-  await page.click('#enroll-submit');
+  await enter(page, await phone(context, 'bob'), '#enroll-submit');
   await page.click('#recovery-done');
   await page.getByRole('heading', { name: 'Account' }).waitFor();
   await fits(page);

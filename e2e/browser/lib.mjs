@@ -97,6 +97,16 @@ export async function signIn(page, user) {
   await page.click('#login-submit');
 }
 
+// enter types a code. With scripts the page submits a complete one by itself.
+export async function enter(page, passcode, button, field = 'input[name=passcode]') {
+  await page.waitForSelector(field);
+  await page.waitForLoadState('domcontentloaded'); // its script has run
+  const alone = await page.locator('#complete').isVisible();
+  const digits = Number(await page.getAttribute(field, 'data-complete'));
+  await page.fill(field, passcode);
+  if (!alone || digits !== passcode.length) await page.click(button);
+}
+
 // authorizeURL begins a login without an application: the response goes to a redirect URI
 // without a listener, which shot() reads from the request.
 export function authorizeURL(client, extra = {}) {

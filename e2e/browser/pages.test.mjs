@@ -3,7 +3,7 @@
 // bookmarks.
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { accessible, arrival, authorizeURL, browser, closeBrowser, code, fits, signIn, stage, visit } from './lib.mjs';
+import { accessible, arrival, authorizeURL, browser, closeBrowser, code, fits, signIn, stage, visit, enter } from './lib.mjs';
 
 after(closeBrowser);
 
@@ -35,13 +35,11 @@ for (const [look, options] of Object.entries(looks)) {
     await signIn(page, user);
     await page.waitForSelector('input[name=passcode]');
     await check();
-    await page.fill('input[name=passcode]', '000000');
-    await page.click('#mfa-submit');
+    await enter(page, '000000', '#mfa-submit');
     await page.waitForSelector('#error');
     await check();
     const [answer] = await Promise.all([arrival(page, bank), (async () => {
-      await page.fill('input[name=passcode]', await code(user.totp));
-      await page.click('#mfa-submit');
+      await enter(page, await code(user.totp), '#mfa-submit');
     })()]);
     assert.equal(answer.url.searchParams.get('state'), 'state-of-the-browser-test');
     assert.ok(answer.url.searchParams.get('code'));
@@ -61,8 +59,7 @@ for (const [look, options] of Object.entries(looks)) {
     const secret = (await page.textContent('#enroll-secret')).replace(/\s/g, '');
     assert.ok(await page.locator('#enroll-qr').evaluate((i) => i.naturalWidth > 100));
     await check();
-    await page.fill('input[name=passcode]', await code(secret));
-    await page.click('#enroll-submit');
+    await enter(page, await code(secret), '#enroll-submit');
     await page.waitForSelector('#recovery-codes');
     await check();
     const shown = await page.textContent('#recovery-codes');

@@ -2,7 +2,7 @@
 // another code, and a code that is not delivered; with and without scripts.
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { accessible, arrival, authorizeURL, closeBrowser, fits, signIn, stage, visit } from './lib.mjs';
+import { accessible, arrival, authorizeURL, closeBrowser, fits, signIn, stage, visit, enter } from './lib.mjs';
 
 after(closeBrowser);
 
@@ -40,8 +40,7 @@ async function enrol(page, user, check = async () => {}) {
 }
 
 async function finish(page, user) {
-  await page.fill('input[name=passcode]', await mail(user.email, 1));
-  await page.click('#enroll-submit');
+  await enter(page, await mail(user.email, 1), '#enroll-submit');
   const [answer] = await Promise.all([arrival(page, bank), page.click('#recovery-done')]);
   assert.ok(answer.url.searchParams.get('code'));
 }
@@ -71,13 +70,12 @@ for (const [look, options] of Object.entries({
     assert.ok(await again.isDisabled());
     assert.match(await again.textContent(), /in 0:\d\d$/);
     await again.evaluate((button) => { button.disabled = false; button.click(); }); // earlier than the page lets the user
-    await page.getByText('No new code yet').waitFor();
+    await page.getByText('A new code cannot be sent yet').waitFor();
     await check();
     assert.equal((await codes(user.email)).length, 2, 'the server refused a third code');
     const used = await page.inputValue('#mfa-form [name=exchange]');
     const [answer] = await Promise.all([arrival(page, bank), (async () => {
-      await page.fill('input[name=passcode]', await mail(user.email, 2));
-      await page.click('#mfa-submit');
+      await enter(page, await mail(user.email, 2), '#mfa-submit');
     })()]);
     assert.ok(answer.url.searchParams.get('code'));
     for (const address of addresses) {
@@ -111,11 +109,11 @@ test('without scripts', () => visit({ javaScriptEnabled: false }, async (page, c
   await page.click('#enroll-begin');
   await page.fill('#address', 'nobody@example.invalid');
   await page.click('#enroll-send');
-  await sees(page, 'A code is being sent to nobody@example.invalid');
+  await sees(page, 'We are sending a code to nobody@example.invalid');
   await page.click('#enroll-correct');
   await page.fill('#address', user.email);
   await page.click('#enroll-send');
-  await sees(page, `A code is being sent to ${user.email}`);
+  await sees(page, `We are sending a code to ${user.email}`);
   await fits(page);
   await finish(page, user);
   await context.clearCookies();
@@ -127,8 +125,7 @@ test('without scripts', () => visit({ javaScriptEnabled: false }, async (page, c
   await page.getByText(/the next code can be sent in \d+ seconds/).waitFor();
   await fits(page);
   const [answer] = await Promise.all([arrival(page, bank), (async () => {
-    await page.fill('input[name=passcode]', await mail(user.email, 2));
-    await page.click('#mfa-submit');
+    await enter(page, await mail(user.email, 2), '#mfa-submit');
   })()]);
   assert.ok(answer.url.searchParams.get('code'));
 }));

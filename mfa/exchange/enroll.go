@@ -42,6 +42,7 @@ type Enrolling struct {
 	Handout       mfa.Handout
 	Authenticator storage.AuthenticatorID
 	Text          string
+	Digits        int           // length of its codes; 0: unknown
 	Address       string        // where its codes are sent, as the user named it; "": nowhere
 	Pause         time.Duration // until another code can be sent; 0 if returned by Enrollment
 }
@@ -97,7 +98,7 @@ func (v *Verifier) Enroll(ctx context.Context, caller mfa.Caller, e Enrollee, n 
 		return Enrolling{}, err
 	}
 	return Enrolling{Exchange: s.Exchange, Status: s.ID, Method: n.Method, ExpiresAt: s.ExpiresAt, Handout: handout,
-		Authenticator: a.ID, Text: v.textOf(a), Address: v.AddressOf(a), Pause: pause}, nil
+		Authenticator: a.ID, Text: v.textOf(a), Digits: v.digitsOf(a), Address: v.AddressOf(a), Pause: pause}, nil
 }
 
 // enrollment returns a pending authenticator with the status that expects its first code and,
@@ -159,7 +160,7 @@ func (v *Verifier) Enrollment(ctx context.Context, caller mfa.Caller, e Enrollee
 		return Enrolling{}, fmt.Errorf("hand out %s: %w", s.Method, err)
 	}
 	return Enrolling{Exchange: exchange, Method: s.Method, ExpiresAt: s.ExpiresAt, Handout: h, Authenticator: a.ID,
-		Text: v.textOf(*a), Address: v.AddressOf(*a)}, nil
+		Text: v.textOf(*a), Digits: v.digitsOf(*a), Address: v.AddressOf(*a)}, nil
 }
 
 // pendingEnrollment returns the pending enrolment of an exchange, with the current account.

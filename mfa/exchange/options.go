@@ -16,6 +16,7 @@ type Option struct {
 	Name          string // chosen by the user; shown after the first factor only
 	Text          string // the label to show: Name, the masked address, or the method
 	Address       string // masked, where codes are sent; after the first factor only
+	Digits        int    // length of its codes; 0: unknown; after the first factor only
 	Info          mfa.Info
 	aliases       []storage.AuthenticatorID // its pseudonyms, until a user is identified
 }
@@ -47,7 +48,7 @@ func (v *Verifier) Options(p Login) []Option {
 			}
 			o := Option{Method: i.Name, Authenticator: a.ID, Text: i.Name, Info: i}
 			if identified {
-				o.Name, o.Text, o.Address = a.Name, v.textOf(a), v.MaskedAddress(a)
+				o.Name, o.Text, o.Address, o.Digits = a.Name, v.textOf(a), v.MaskedAddress(a), v.digitsOf(a)
 			}
 			if b, ok := storage.Bytes(a.ID); ok && name != nil {
 				o.aliases = v.pseudonyms(p.Request, name, b)

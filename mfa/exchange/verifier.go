@@ -3,6 +3,7 @@ package exchange
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -152,6 +153,21 @@ func (v *Verifier) RecoveryCodes(ctx context.Context, user storage.UserID) ([]st
 		return nil, fmt.Errorf("read recovery codes: %w", err)
 	}
 	return recovery.ShowAll(codes), nil
+}
+
+// ShapeOf returns the shape of an authenticator; zero: its method has none to choose from.
+func (v *Verifier) ShapeOf(a storage.Authenticator) mfa.Shape {
+	var s mfa.Shape
+	if v.Shapes(a.Method) == nil || json.Unmarshal(a.Data, &s) != nil {
+		return mfa.Shape{}
+	}
+	return s
+}
+
+// digitsOf returns the length of an authenticator's codes; 0: unknown.
+func (v *Verifier) digitsOf(a storage.Authenticator) int {
+	i, _ := v.Info(a.Method)
+	return cmp.Or(i.Digits, v.ShapeOf(a).Digits)
 }
 
 // Shapes returns the shapes of a method; nil if it has none to choose from.

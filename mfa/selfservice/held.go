@@ -1,7 +1,6 @@
 package selfservice
 
 import (
-	"encoding/json"
 	"time"
 
 	"sallyport/mfa"
@@ -29,12 +28,8 @@ func (a *Accounts) Held(account storage.Account) []Held {
 		if !ok || x.State == storage.AuthenticatorPending {
 			continue
 		}
-		h := Held{ID: x.ID, Name: x.Name, Address: a.verifier.MaskedAddress(x), Info: i, Left: mfa.UsesLeft(x), Disabled: x.State == storage.AuthenticatorDisabled,
-			CreatedAt: x.CreatedAt, LastUsedAt: x.LastUsedAt}
-		if a.verifier.Shapes(x.Method) != nil && json.Unmarshal(x.Data, &h.Shape) != nil {
-			h.Shape = mfa.Shape{}
-		}
-		out = append(out, h)
+		out = append(out, Held{ID: x.ID, Name: x.Name, Address: a.verifier.MaskedAddress(x), Info: i, Shape: a.verifier.ShapeOf(x), Left: mfa.UsesLeft(x),
+			Disabled: x.State == storage.AuthenticatorDisabled, CreatedAt: x.CreatedAt, LastUsedAt: x.LastUsedAt})
 	}
 	return out
 }

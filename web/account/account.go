@@ -3,7 +3,6 @@ package account
 import (
 	"embed"
 	"io/fs"
-	"net/http"
 	"net/url"
 
 	"github.com/gin-gonic/gin"
@@ -107,21 +106,7 @@ func (p *Pages) signedIn(h handler) gin.HandlerFunc {
 
 // placeOf is the page to which a user returns from the login: that of the address, also
 // if a form was sent there.
-func placeOf(c *gin.Context) string {
-	to := c.Request.URL.Path
-	if c.Request.Method == http.MethodPost {
-		q := url.Values{}
-		for _, name := range []string{"method", "id"} {
-			if v := c.PostForm(name); v != "" {
-				q.Set(name, v)
-			}
-		}
-		return join(to, q)
-	}
-	q := c.Request.URL.Query()
-	q.Del(doneParam)
-	return join(to, q)
-}
+func placeOf(c *gin.Context) string { return page.Place(c, doneParam) }
 
 func join(path string, q url.Values) string {
 	if len(q) == 0 {

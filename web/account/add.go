@@ -74,6 +74,9 @@ func (p *Pages) showAdd(c *gin.Context, call ownerCall, code int, d addPage, cho
 	d.AddressField = page.AddressFieldOf(p.verifier, &call.owner.Account, d.Method, d.Address)
 	d.Ask, d.Form, d.Ways = deliveryPath, d.Method+"-confirm", "send.ways.address"
 	v := p.page(c, call, d)
+	if d.Exchange != "" {
+		v.Here = "" // a GET begins another enrolment
+	}
 	v.Alert, v.Asks = v.OfMethod(a, d.Method, d.Kind), d.State == exchange.DeliverySending
 	p.look.Write(c, code, "account_add", v)
 }
@@ -100,6 +103,7 @@ func (p *Pages) add(c *gin.Context, call ownerCall) {
 				p.showPending(c, call, code, pending, page.PauseOf(err), a)
 				return
 			}
+			d.Pause = page.PauseOf(err)
 			p.showAdd(c, call, code, d, chosen, a)
 		})
 		return

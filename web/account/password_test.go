@@ -49,13 +49,13 @@ func TestBreachedPasswordIsRefused(t *testing.T) {
 		b.Submit("password-submit", "old", password, "new", stolen, "repeat", stolen)
 		b.Must("/account/password", code, append(texts, `id="password-form"`)...)
 	}
-	change("en", 422, "known from a data breach", "change it everywhere else you use it")
-	change("de", 422, "aus einem Datenleck bekannt", "ändern Sie es überall")
+	change("en", 422, "appeared in a data breach", "change it everywhere else you use it")
+	change("de", 422, "Teil eines Datenlecks", "ändern Sie es überall")
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
 	h.Broken = true
-	change("en", 503, "cannot be checked right now", "Nothing was changed")
+	change("en", 503, "We cannot check new passwords", "Nothing was changed")
 	change("de", 503, "gerade nicht prüfen", "Es wurde nichts geändert")
 	if b.Page.Header().Get("Retry-After") != "60" {
 		t.Errorf("Retry-After = %q, want 60", b.Page.Header().Get("Retry-After"))
@@ -79,7 +79,7 @@ func TestChangingThePassword(t *testing.T) {
 	const fresh = "seven grey geese on ice"
 	for _, tc := range []struct{ name, old, fresh, repeat, text string }{
 		{"the old one is wrong", "not it at all", fresh, fresh, "current password is wrong"},
-		{"the new ones differ", password, fresh, fresh + "!", "new passwords differ"},
+		{"the new ones differ", password, fresh, fresh + "!", "new passwords are not the same"},
 		{"the new one is too short", password, "short", "short", "too short"},
 		{"the new one is too common", password, "password123", "password123", "too common"},
 		{"nothing is typed", "", "", "", "too short"},

@@ -151,9 +151,9 @@ func TestLockedFactorIsShown(t *testing.T) {
 	h.OK(h.Store.SetAuthenticatorState(t.Context(), id, a.ID, storage.AuthenticatorDisabled, h.Now(), nil, nil))
 	b := h.browser()
 	b.signIn("/account", "ada", id, "")
-	b.Must("/account", 403, "Your second step is switched off", "administrator")
+	b.Must("/account", 403, "Your second step is locked", "administrator")
 	b.Get("/account/add?method=totp")
-	b.Must("/account/add", 403, "Your second step is switched off")
+	b.Must("/account/add", 403, "Your second step is locked")
 }
 
 func TestPagesRenderUnderTheirPolicy(t *testing.T) {

@@ -45,11 +45,11 @@ func TestCodesByMailAreASecondStep(t *testing.T) {
 	b.Submit("email-begin", "address", "not an address")
 	b.Must("/account/add", 422, "This is not an e-mail address", `value="not an address"`)
 	b.Submit("email-begin", "address", "wrong@example.org")
-	b.Must("/account/add", 200, "A code is being sent to wrong@example.org")
+	b.Must("/account/add", 200, "We are sending a code to wrong@example.org")
 	b.Submit("enroll-correct")
 	b.Must("/account/add", 200, `value="wrong@example.org"`)
 	b.Submit("email-begin", "address", mail)
-	b.Must("/account/add", 200, "A code is being sent to "+mail, `data-delivery="/account/delivery"`, `data-form="email-confirm"`)
+	b.Must("/account/add", 200, "We are sending a code to "+mail, `data-delivery="/account/delivery"`, `data-form="email-confirm"`)
 	_, form := b.Form(`id="email-submit"`)
 	if strings.Contains(b.URL, form.Get("exchange")) || strings.Contains(b.URL, "example") {
 		t.Errorf("address %s", b.URL)
@@ -69,7 +69,7 @@ func TestCodesByMailAreASecondStep(t *testing.T) {
 	}
 	b.Page = shown
 	b.Submit("send-again")
-	b.Must("/account/add", 429, "No new code yet", "could not be delivered to "+mail+". Check it for typing mistakes", form.Get("exchange"))
+	b.Must("/account/add", 429, "A new code cannot be sent yet", "could not be delivered to "+mail+". Check it for typos", form.Get("exchange"))
 	h.Wait(30 * time.Second)
 	b.Submit("send-again")
 	code, _ := h.SentCode(mail)
@@ -98,7 +98,7 @@ func TestCodesByMailAreASecondStep(t *testing.T) {
 	b.Submit("rename-submit", "name", "Work mail")
 	b.Must("/account", 200, "Work mail", masked)
 	b.Get("/account/remove?id=" + factor)
-	b.Must("/account/remove", 200, "No more codes will be sent to "+masked)
+	b.Must("/account/remove", 200, "We will no longer send codes to "+masked)
 	b.Submit("remove-submit")
 	b.Must("/account", 200, "The second step is removed")
 	if strings.Contains(b.Page.Body.String(), "Work mail") {

@@ -132,6 +132,8 @@ func (s *Surface) page(choose func([]rendered) (name string, data any)) gin.Hand
 		}
 		name, data := choose(all)
 		c.Header("Cache-Control", "private, max-age=300")
-		s.look.Write(c, http.StatusOK, name, s.look.Page(c, "en", data))
+		v := s.look.Page(c, "en", data)
+		v.Here = "" // there is no other language
+		s.look.Write(c, http.StatusOK, name, v)
 	}
 }

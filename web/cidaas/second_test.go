@@ -103,7 +103,7 @@ func TestLoginContinuesOnTheServersPages(t *testing.T) {
 	w := b.form("/login-srv/login", "requestId", request, "username", "ada", "password", "wrong")
 	if to := w.Header().Get("Location"); !strings.HasPrefix(to, "/login?") || !strings.Contains(to, "error=invalid_username_password") {
 		t.Errorf("led to %q, want the server's page with the reason", to)
-	} else if page, _ := b.follow(w); !strings.Contains(page.Body.String(), "Name or password is wrong") {
+	} else if page, _ := b.follow(w); !strings.Contains(page.Body.String(), "Wrong name or password") {
 		t.Errorf("the page does not say why: %s", page.Body)
 	}
 	w = b.form("/login-srv/login", "requestId", request, "username", "ada", "password", password)

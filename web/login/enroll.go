@@ -54,6 +54,7 @@ func (p *Pages) enroll(c *gin.Context) {
 				p.showPending(c, call, code, pending, page.PauseOf(err), a)
 				return
 			}
+			d.Pause = page.PauseOf(err)
 			p.showEnroll(c, call, code, d, a)
 		})
 		return
@@ -112,6 +113,9 @@ func (p *Pages) showEnroll(c *gin.Context, call signin.Call, code int, d enrollP
 	d.AddressField = page.AddressFieldOf(p.verifier, call.Step.Account, d.Method, d.Address)
 	d.Ask, d.Form, d.Ways = page.Path(deliveryPath, call.Step.Request.ID, ""), "enroll-form", "send.ways.address"
 	v := p.page(c, call, d)
+	if d.Exchange != "" {
+		v.Here = "" // a GET begins another enrolment
+	}
 	v.Alert, v.Asks = v.OfMethod(a, d.Method, d.Kind), d.State == exchange.DeliverySending
 	p.look.Write(c, code, "enroll", v)
 }

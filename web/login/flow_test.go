@@ -23,7 +23,7 @@ func TestPasswordAndTOTP(t *testing.T) {
 	b.authorize("login_hint", "ada")
 	b.Must("/login", 200, `value="ada"`, "Lighthouse Shop")
 	b.login("ada", "wrong")
-	b.Must("/login", 422, `id="error"`, "Name or password is wrong")
+	b.Must("/login", 422, `id="error"`, "Wrong name or password")
 	b.login("ada", password)
 	b.Must("/mfa", 200, `id="mfa-submit"`, "ada@example.org")
 	if b.Cookies["__Host-sallyport_session"] != "" {
@@ -32,7 +32,7 @@ func TestPasswordAndTOTP(t *testing.T) {
 	b.Submit("mfa-submit", "passcode", "000000")
 	b.Must("/mfa", 422, "That code is wrong", `name="exchange"`)
 	b.Submit("mfa-submit", "passcode", "12345")
-	b.Must("/mfa", 422, "That cannot be right")
+	b.Must("/mfa", 422, "Check what you typed")
 	code := h.Code(totpKey)
 	b.Submit("mfa-submit", "passcode", " "+code[:3]+" "+code[3:]+" ")
 	b.mustCode(t)
@@ -174,7 +174,7 @@ func TestOtherBrowsersAndDeadRequests(t *testing.T) {
 		t.Error("another browser's request differs from an unknown one")
 	}
 	other.Get("/login")
-	other.Must("/login", 400, "Start at your application", `href="/account"`)
+	other.Must("/login", 400, "Open your application to sign in", `href="/account"`)
 	other.Get("/login?requestId=%22%3E%3Cscript%3E")
 	other.Must("/login", 400)
 	h.Wait(31 * time.Minute)

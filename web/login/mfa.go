@@ -23,6 +23,7 @@ type option struct {
 	Chosen  storage.AuthenticatorID // "": any of the method
 	Name    string                  // given by the user
 	Numeric bool
+	Digits  int // length of its codes; 0: unknown
 	Sends   bool
 	Address string // masked, where its codes are sent
 	used    time.Time
@@ -105,6 +106,9 @@ func (p *Pages) showMFA(c *gin.Context, call signin.Call, code int, d mfaPage, c
 	}
 	v := p.page(c, call, d)
 	v.Alert, v.Asks = a, d.State == exchange.DeliverySending
+	if d.State != "" {
+		v.Here = "" // a GET shows no field for the code that was sent
+	}
 	if d.Way != nil {
 		v.Alert = v.OfMethod(a, d.Way.Method, p.verifier.AddressKind(d.Way.Method))
 	}
@@ -141,7 +145,7 @@ func optionsOf(options []exchange.Option, account *storage.Account) []option {
 		if !o.Info.Typed {
 			continue
 		}
-		w := option{ID: o.Method, Method: o.Method, Chosen: o.Authenticator, Name: o.Name, Numeric: o.Info.Numeric,
+		w := option{ID: o.Method, Method: o.Method, Chosen: o.Authenticator, Name: o.Name, Numeric: o.Info.Numeric, Digits: o.Digits,
 			Sends: o.Info.Sends, Address: o.Address, used: lastUse(account, o.Authenticator)}
 		if count[o.Method]++; count[o.Method] > 1 {
 			w.ID += "-" + strconv.Itoa(count[o.Method])

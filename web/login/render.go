@@ -14,6 +14,9 @@ import (
 // page prepares the data of a template from the state of the login.
 func (p *Pages) page(c *gin.Context, call signin.Call, data any) page.Page {
 	v := p.look.Page(c, call.Caller.Locale, data)
+	if c.Request.Method == http.MethodPost && requestOf(c) == "" {
+		v.Here = "" // the parameters are in the form
+	}
 	v.Request, v.Client = call.Step.Request.ID, clientOf(call.Step.Client, call.Step.ClientHome)
 	if id := clientIn(c); call.Step.Client.ID == "" && id != "" {
 		if named, home := p.provider.Home(c.Request.Context(), id); named != nil {

@@ -81,20 +81,20 @@ func TestEnrollingAnAddressInALogin(t *testing.T) {
 	b.Submit("enroll-send", "address", "")
 	b.Must("/enroll", 422, "This is not an e-mail address")
 	b.Submit("enroll-send", "address", "Wrong@Example.net")
-	b.Must("/enroll", 200, "A code is being sent to wrong@example.net", `id="enroll-submit"`)
+	b.Must("/enroll", 200, "We are sending a code to wrong@example.net", `id="enroll-submit"`)
 	b.Submit("enroll-correct")
 	b.Must("/enroll", 200, `value="wrong@example.net"`)
 	b.Submit("enroll-send", "address", mail)
-	b.Must("/enroll", 200, "A code is being sent to "+mail)
+	b.Must("/enroll", 200, "We are sending a code to "+mail)
 	at, form := b.Form(`id="enroll-submit"`)
 	b.Submit("send-again")
-	b.Must("/enroll", 429, "No new code yet", "30 seconds", `data-pause="30"`, form.Get("exchange"))
+	b.Must("/enroll", 429, "A new code cannot be sent yet", "30 seconds", `data-pause="30"`, form.Get("exchange"))
 	code, n := h.sent(mail)
 	if n != 1 {
 		t.Fatalf("%d codes, want 1", n)
 	}
 	b.Submit("enroll-submit", "passcode", other(code))
-	b.Must("/enroll", 422, "only the newest code works", "A code is being sent to "+mail)
+	b.Must("/enroll", 422, "only the newest code works", "We are sending a code to "+mail)
 	if got := b.delivery(form, at); got != `{"delivery":"sending"}` {
 		t.Errorf("delivery = %s", got)
 	}
@@ -105,7 +105,7 @@ func TestEnrollingAnAddressInALogin(t *testing.T) {
 	b.Must("/enroll", 422, "A code was sent to "+mail)
 	h.Wait(30 * time.Second)
 	b.Submit("send-again")
-	b.Must("/enroll", 200, "A code is being sent to "+mail, `data-pause="60"`)
+	b.Must("/enroll", 200, "We are sending a code to "+mail, `data-pause="60"`)
 	code, _ = h.sent(mail)
 	b.Submit("enroll-submit", "passcode", code[:3]+" "+code[3:])
 	b.Must("/recovery-codes", 200)
@@ -153,20 +153,20 @@ func TestPasswordAndACodeByMail(t *testing.T) {
 	b.Submit("mfa-send", "send", "-", "passcode", "123456") // a code without an exchange
 	b.Must("/mfa", 409, "Send a new code", `id="mfa-send"`)
 	b.Submit("mfa-send")
-	b.Must("/mfa", 200, "A code is being sent to "+masked, `data-pause="30"`)
+	b.Must("/mfa", 200, "We are sending a code to "+masked, `data-pause="30"`)
 	at, form := b.Form(`id="mfa-submit"`)
 	if strings.Contains(b.URL, form.Get("exchange")) || form.Get("exchange") == "" {
 		t.Fatalf("exchange %q, at %s", form.Get("exchange"), b.URL)
 	}
 	old, n := h.sent(mail)
 	b.Submit("send-again")
-	b.Must("/mfa", 429, "No new code yet", "30 seconds", form.Get("exchange"))
+	b.Must("/mfa", 429, "A new code cannot be sent yet", "30 seconds", form.Get("exchange"))
 	if got := b.Page.Header().Get("Retry-After"); got != "30" {
 		t.Errorf("Retry-After = %q, want 30", got)
 	}
 	h.Wait(30 * time.Second)
 	b.Submit("send-again")
-	b.Must("/mfa", 200, "A code is being sent")
+	b.Must("/mfa", 200, "We are sending a code")
 	_, again := h.sent(mail)
 	if again != n+1 {
 		t.Fatalf("%d codes, want %d", again, n+1)
@@ -286,10 +286,10 @@ func TestTooManyCodesOfOneUser(t *testing.T) {
 	b := h.signIn("ada")
 	for range 4 {
 		b.Submit("mfa-send")
-		b.Must("/mfa", 200, "is being sent")
+		b.Must("/mfa", 200, "We are sending")
 		h.Wait(time.Minute)
 		b = h.signIn("ada")
 	}
 	b.Submit("mfa-send")
-	b.Must("/mfa", 429, "No new code yet", "59 minutes", `id="mfa-send"`, `id="method-recovery"`)
+	b.Must("/mfa", 429, "A new code cannot be sent yet", "59 minutes", `id="mfa-send"`, `id="method-recovery"`)
 }

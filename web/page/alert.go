@@ -17,7 +17,8 @@ import (
 type Alert struct {
 	Key     string
 	Wait    string // how long to wait, as text
-	Seconds int    // how long to wait; 0: the user can try again now
+	Seconds int    // how long to wait; 0: no wait
+	Pause   int    // how long the form cannot be sent, in seconds
 	Wrong   bool   // what the user typed is wrong
 	// Params are other values that the texts name.
 	Params map[string]string
@@ -55,7 +56,9 @@ func (l *Look) Reason(c *gin.Context, lang string, e *mfa.Error) Alert {
 	a.Params = e.Params
 	if e.RetryAfter > 0 {
 		var err error
-		a.Seconds = Seconds(e.RetryAfter)
+		if a.Seconds = Seconds(e.RetryAfter); e.Code != mfa.TooManyMessages { // the code of an earlier message can be typed
+			a.Pause = a.Seconds
+		}
 		if a.Wait, err = l.Page(c, lang, nil).wait(e.RetryAfter); err != nil {
 			web.Log(c, l.log, slog.LevelError, "text of a wait", slog.Any("error", err))
 		}

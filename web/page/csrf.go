@@ -28,18 +28,20 @@ func (l *Look) CSRF(browser string) string {
 // its pages send Referrer-Policy no-referrer, and in a sandboxed window the browser calls the
 // server's own form cross-site.
 func (l *Look) OwnForm(r *http.Request, browser, value string) bool {
-	from := r.Header.Get("Origin")
-	if from != "null" {
-		switch r.Header.Get("Sec-Fetch-Site") {
-		case "", "same-origin", "none":
-		default:
-			return false
-		}
-		if from != "" && origin.Of(from) != l.origin {
-			return false
-		}
+	hidden := r.Header.Get("Origin") == "null"
+	return (hidden || l.fromHere(r)) && l.validMAC("csrf", browser, browser, value)
+}
+
+// fromHere reports whether no header says that a form came from another site. One that hides
+// its origin may have.
+func (l *Look) fromHere(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "same-origin", "none":
+	default:
+		return false
 	}
-	return l.validMAC("csrf", browser, browser, value)
+	from := r.Header.Get("Origin")
+	return from == "" || from == "null" || origin.Of(from) == l.origin
 }
 
 // validMAC reports whether a value is the MAC of a text. Without a browser none is valid.

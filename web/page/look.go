@@ -43,6 +43,7 @@ type Look struct {
 	product string
 	least   int
 	origin  string
+	host    string
 	log     *slog.Logger
 	texts   *catalogue
 	pages   map[string]*template.Template
@@ -56,6 +57,7 @@ func New(keyring *seal.Keyring, o Options, surfaces ...fs.FS) (*Look, error) {
 	if l.origin == "" {
 		return nil, fmt.Errorf("issuer %q is not an absolute URL", o.Issuer)
 	}
+	_, l.host, _ = strings.Cut(l.origin, "://")
 	if l.product == "" {
 		l.product = "Sallyport"
 	}
@@ -86,9 +88,11 @@ func New(keyring *seal.Keyring, o Options, surfaces ...fs.FS) (*Look, error) {
 	return l, nil
 }
 
-// Mount serves the static files.
+// Mount serves the static files and the choice of a language.
 func (l *Look) Mount(r gin.IRouter) {
 	r.GET(staticRoute, l.static.serve)
+	r.POST(languageRoute, l.chooseLanguage)
+	r.GET(languageRoute, func(c *gin.Context) { Redirect(c, "/") })
 }
 
 // Page is the data of every template.
@@ -104,6 +108,10 @@ type Page struct {
 	Alert   *Alert
 	Data    any
 	Asks    bool // the page's script calls the server
+	// Here is the address at which a GET shows the page again, in another language; "": there
+	// is none, and the page offers no choice.
+	Here      string
+	languages []string
 	// Of a login: its request and its application.
 	Request storage.RequestID
 	Client  Client
@@ -121,7 +129,7 @@ func (l *Look) Page(c *gin.Context, lang string, data any) Page {
 		lang = web.Locale(c, strings.Fields(c.Query("ui_locales"))...)
 	}
 	return Page{speaker: l.texts.in(lang), Product: l.product, Static: l.static.address, Least: l.least, Nonce: web.Nonce(c), Support: web.Correlation(c),
-		CSRF: l.CSRF(web.Caller(c).Browser), Data: data}
+		CSRF: l.CSRF(web.Caller(c).Browser), Data: data, Here: here(c), languages: web.Languages(c)}
 }
 
 // T returns a text: {{.T "login.title"}}, {{.T "login.for" "Client" .Client.Name}}.

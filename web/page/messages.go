@@ -10,6 +10,7 @@ import (
 
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"golang.org/x/text/language"
+	"golang.org/x/text/message"
 )
 
 // catalogue holds every text of the pages in every language.
@@ -65,6 +66,12 @@ func (k *catalogue) in(lang string) speaker {
 
 // say returns a text. An unknown key is an error, so that tests find a template with one.
 func (s speaker) say(key string, data map[string]any) (string, error) {
+	for name, value := range data {
+		switch value.(type) {
+		case int, int64:
+			data[name] = s.number(value)
+		}
+	}
 	text, err := s.localizer.Localize(&i18n.LocalizeConfig{MessageID: key, TemplateData: data})
 	if err != nil {
 		return "", fmt.Errorf("text %q: %w", key, err)
@@ -92,9 +99,12 @@ func (s speaker) wait(d time.Duration) (string, error) {
 	return s.count(key, max(n, 1))
 }
 
+// number writes a number as the language does: 1,234 or 1.234.
+func (s speaker) number(n any) string { return message.NewPrinter(language.Make(s.lang)).Sprint(n) }
+
 // count returns a text with a number, in the plural form of the number.
 func (s speaker) count(key string, n int) (string, error) {
-	text, err := s.localizer.Localize(&i18n.LocalizeConfig{MessageID: key, PluralCount: n, TemplateData: map[string]any{"N": n}})
+	text, err := s.localizer.Localize(&i18n.LocalizeConfig{MessageID: key, PluralCount: n, TemplateData: map[string]any{"N": s.number(n)}})
 	if err != nil {
 		return "", fmt.Errorf("text %q: %w", key, err)
 	}

@@ -24,20 +24,45 @@
   });
   window.addEventListener("pageshow", function () { each("form[data-sent]", free); });
 
-  // Shows the password while it is typed.
-  each("[data-reveal]", function (button) {
-    var field = document.getElementById(button.getAttribute("data-reveal"));
-    var on = button.textContent, off = button.getAttribute("data-off");
+  // Shows the password while it is typed, and says when Caps Lock is on.
+  each(".reveal", function (part) {
+    var field = part.querySelector("input"), button = part.querySelector("[data-show]"), caps = part.querySelector("[data-caps]");
     button.hidden = false;
     button.addEventListener("click", function () {
       var hidden = field.type === "password";
       field.type = hidden ? "text" : "password";
-      button.textContent = hidden ? off : on;
+      button.textContent = button.getAttribute(hidden ? "data-hide" : "data-show");
       field.focus();
     });
     if (field.form) {
       field.form.addEventListener("submit", function () { field.type = "password"; });
     }
+    function look(event) {
+      var on = event.type !== "blur" && event.getModifierState && event.getModifierState("CapsLock");
+      var text = on ? caps.getAttribute("data-caps") : "";
+      if (caps.textContent !== text) { caps.textContent = text; }
+    }
+    ["keydown", "keyup", "mousedown", "blur"].forEach(function (type) { field.addEventListener(type, look); });
+  });
+
+  // Submits a code as soon as all digits are typed, pasted or filled in: once, and never
+  // while the user corrects one.
+  each("[data-complete]", function (field) {
+    var length = Number(field.getAttribute("data-complete")), before = field.value.replace(/\s/g, ""), done = false;
+    var button = field.form.querySelector(".main"), hint = document.createElement("p");
+    hint.className = "hint";
+    hint.id = "complete";
+    hint.textContent = field.getAttribute("data-hint");
+    field.insertAdjacentElement("afterend", hint);
+    field.setAttribute("aria-describedby", (field.getAttribute("aria-describedby") + " complete").trim());
+    field.addEventListener("input", function () {
+      var now = field.value.replace(/\s/g, ""), typed = before.length < length && now.indexOf(before) === 0;
+      before = now;
+      if (!done && typed && now.length === length && /^[0-9]+$/.test(now)) {
+        done = true;
+        button.click();
+      }
+    });
   });
 
   // Copies a text, one line for each item of a list.
@@ -105,16 +130,46 @@
     later();
   });
 
-  // Counts down to when another code can be sent. The server refuses an earlier one.
-  each("[data-pause]", function (button) {
-    var text = button.textContent, end = Date.now() + 1000 * button.getAttribute("data-pause");
-    function tick() {
+  // Waits run by the browser's clock. The server refuses what comes earlier.
+  var still = window.matchMedia && window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+  function wait(seconds, shown, over) {
+    var end = Date.now() + 1000 * seconds;
+    (function tick() {
       var left = Math.ceil((end - Date.now()) / 1000);
-      button.disabled = left > 0;
-      button.textContent = left > 0 ? button.getAttribute("data-later").replace("#", Math.floor(left / 60) + ":" + ("0" + left % 60).slice(-2)) : text;
-      if (left > 0) { setTimeout(tick, 500); }
-    }
-    tick();
+      if (left <= 0) { over(); return; }
+      shown(left);
+      // A second, or ten for users who want less to move; never beyond the end.
+      setTimeout(tick, Math.min(still ? 10000 : 1000, end - Date.now()));
+    })();
+  }
+  function clock(seconds) {
+    var two = function (n) { return ("0" + n).slice(-2); };
+    var minutes = Math.floor(seconds / 60), hours = Math.floor(minutes / 60);
+    return (hours ? hours + ":" + two(minutes % 60) : minutes) + ":" + two(seconds % 60);
+  }
+
+  // A button counts down to when it can be pressed. The text beside it changes once, when the
+  // wait is over, so that a screen reader says so once.
+  each("[data-pause]", function (button) {
+    var text = button.textContent, focused = document.activeElement === button;
+    wait(button.getAttribute("data-pause"), function (left) {
+      button.disabled = true;
+      button.textContent = button.getAttribute("data-later").replace("#", clock(left));
+    }, function () {
+      button.disabled = false;
+      button.textContent = text;
+      if (focused && document.activeElement === document.body) { button.focus(); }
+    });
+  });
+  each("[data-wait]", function (line) {
+    wait(line.getAttribute("data-wait"), function () {}, function () { line.textContent = line.getAttribute("data-over"); });
+  });
+
+  // A picture that does not load leaves no hole. It may have failed before this script ran.
+  each("img[data-optional]", function (image) {
+    function hide() { image.hidden = true; }
+    image.addEventListener("error", hide);
+    if (image.complete && !image.naturalWidth) { hide(); }
   });
 
   each("[data-print]", function (button) {
