@@ -65,3 +65,32 @@ func takesBack(w *fixture, a *storage.AddressThrottle, may func(*fixture, *stora
 	fail(of(1, true), 1)
 	waits("six", true)
 }
+
+// addressWaits reads and removes waits of addresses beside those of other counters.
+func addressWaits(w *fixture) {
+	until := w.now.Add(time.Minute)
+	address := func() storage.ThrottleKey {
+		a := storage.AddressThrottle{Address: random[string](), Window: time.Minute, Max: 1}
+		w.ok(w.s.CountFailure(w.ctx, storage.Attempt{Address: &a, Now: w.now}))
+		return storage.ThrottleKey{Bucket: "address", Subject: []byte(a.Address)}
+	}
+	other := w.counter("password", storage.Schedule{First: time.Minute, Cap: time.Minute})
+	_, err := w.count(w.now, other)
+	w.ok(err)
+	one, two := address(), address()
+	waits := func(now time.Time, want ...storage.Refusal) {
+		w.Helper()
+		got, err := w.s.Waits(w.ctx, []storage.ThrottleKey{one, other.Key, two, {Bucket: "address", Subject: []byte("a\x00b")}}, now)
+		w.ok(err)
+		same(w, got, want)
+	}
+	at, of := storage.Refusal{Bucket: "address", Until: until, Since: w.now}, storage.Refusal{Bucket: "password", Until: until, Since: w.now}
+	waits(w.now, at, at, of)
+	w.ok(w.s.ResetThrottle(w.ctx, []storage.ThrottleKey{two}, nil))
+	waits(w.now, at, of)
+	w.ok(w.s.ResetThrottle(w.ctx, []storage.ThrottleKey{one, other.Key}, nil))
+	waits(w.now)
+	one = address()
+	waits(w.now, at)
+	waits(until)
+}
