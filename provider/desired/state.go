@@ -40,7 +40,8 @@ type Client struct {
 	RedirectURIs []string `yaml:"redirect_uris"`
 	// URIs a sign-out may redirect to.
 	PostLogoutRedirectURIs []string `yaml:"post_logout_redirect_uris"`
-	// Origins that may call from a browser, besides those of the redirect URIs.
+	// Origins that may call from a browser, besides those of the redirect URIs. Case, the default
+	// port and the form of an international name do not matter.
 	AllowedOrigins []string `yaml:"allowed_origins"`
 	// `authorization_code` (the default), `refresh_token`, `client_credentials`.
 	GrantTypes []string `yaml:"grant_types"`
