@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -140,6 +141,7 @@ func TestReadmeWorksAsPrinted(t *testing.T) {
 	greeting := r.log.String()
 	r.greetingFits(t, greeting)
 	r.serviceGetsAToken(t)
+	r.filesAreIgnored(t)
 	r.start(t, r.goProgram(t), r.shop)
 	var secrets map[string]struct{ Password string }
 	text := readFile(t, filepath.Join(r.dir, ".sallyport-dev", "secrets.json"))
@@ -176,6 +178,28 @@ func (r *readme) greetingFits(t *testing.T, greeting string) {
 	}
 }
 
+// filesAreIgnored checks that neither a commit nor an image takes in the files with secrets
+// that the snippets have created.
+func (r *readme) filesAreIgnored(t *testing.T) {
+	t.Helper()
+	created, err := os.ReadDir(r.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range []string{"../.gitignore", "../.dockerignore"} {
+		lines := strings.Split(readFile(t, list), "\n")
+		for _, f := range created {
+			matches := func(line string) bool {
+				ok, err := filepath.Match(strings.Trim(line, "/"), f.Name())
+				return ok && err == nil
+			}
+			if !slices.ContainsFunc(lines, matches) {
+				t.Errorf("%s lacks %s", list, f.Name())
+			}
+		}
+	}
+}
+
 // TestReadmeRunsAServer runs the commands of "Run it", and signs in the user they create.
 func TestReadmeRunsAServer(t *testing.T) {
 	r := newReadme(t)
@@ -186,6 +210,7 @@ func TestReadmeRunsAServer(t *testing.T) {
 	}
 	r.start(t, r.shell(2), r.issuer)
 	r.serviceGetsAToken(t)
+	r.filesAreIgnored(t)
 	s := &stage{issuer: r.issuer, log: r.log}
 	a := newParty(t, s, "notes", r.notes+"/callback", "")
 	a.tokens(newPerson(t, r.issuer).open(a.start()).signIn(user{name: "alice", password: "correct horse battery staple"}))
