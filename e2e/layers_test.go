@@ -49,6 +49,7 @@ var libraries = map[string][]string{
 	"github.com/wneessen/go-mail":         {"mfa/delivery/smtp"},
 	"github.com/nyaruka/phonenumbers":     {"mfa/phone"},
 	"golang.org/x/crypto":                 {"mfa"},
+	"golang.org/x/net":                    {"provider/origin"},
 	"golang.org/x/text":                   {"web", "mfa", "input"},
 	"golang.org/x/net/idna":               {"input"},
 	"gorm.io":                             {"storage/relational"},

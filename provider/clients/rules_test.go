@@ -47,6 +47,21 @@ func TestInvalidClientsAreRefused(t *testing.T) {
 	}
 }
 
+func TestAllowedOriginsOfAClient(t *testing.T) {
+	for text, want := range map[string]bool{
+		"https://app.example.com": true, "https://app.example.com:443": true, "https://App.Example.com": true, "https://bücher.example": true,
+		"http://localhost:8081": true, "http://[::1]:3000": true, "https://app.example.com/": false, "https://app.example.com/x": false,
+		"https://app.example.com?": false, "https://app.example.com#": false, "https://me@app.example.com": false, "http://app.example.com": false,
+		"app.example.com": false, "com.example.app://x": false, "null": false, "*": false, "https://*.example.com": false, "https://a b": false, "": false,
+	} {
+		k := &checker{Client: New(storage.Client{AllowedOrigins: []string{text}})}
+		k.checkURIs()
+		if got := len(k.faults) == 0; got != want {
+			t.Errorf("%q: %v, want %v", text, k.faults, want)
+		}
+	}
+}
+
 func TestRedirectURIsOfAClient(t *testing.T) {
 	for _, tc := range []struct {
 		uri    string

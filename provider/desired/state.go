@@ -104,7 +104,7 @@ type Client struct {
 	// 0s to 10s in which a rotated token gets the same successor; default: 10s for public
 	// clients, 0s for others.
 	RefreshGrace *time.Duration `yaml:"refresh_grace"`
-	// A sign-out also ends `offline_access`.
+	// The end of a session also ends this client's tokens with `offline_access`, whoever ends it.
 	LogoutEndsOffline bool `yaml:"logout_ends_offline"`
 	// `token`, `id_token`, `id_token token`, `code id_token`, `code token`, `code id_token
 	// token`: those the client may use, if the server's setting of that name is on.

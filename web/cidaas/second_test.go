@@ -131,8 +131,13 @@ func passwordless(t *testing.T, changes ...func(*storage.Client)) *attempt {
 
 func (h *fixture) passwordless(b *caller, name string) *attempt {
 	h.T.Helper()
-	s := &attempt{h: h, b: b}
-	s.request, _ = b.begin()
+	request, _ := b.begin()
+	return h.passwordlessIn(b, name, request)
+}
+
+func (h *fixture) passwordlessIn(b *caller, name, request string) *attempt {
+	h.T.Helper()
+	s := &attempt{h: h, b: b, request: request}
 	w := h.is(b.json("/verification-srv/authentication/totp/initiation", "request_id", s.request, "identifier", name,
 		"usage_type", "PASSWORDLESS_AUTHENTICATION"), http.StatusOK)
 	s.exchange, s.status, s.sub = h.at(w, "data.exchange_id.exchange_id"), h.at(w, "data.status_id"), h.at(w, "data.sub")
