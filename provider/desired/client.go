@@ -19,7 +19,7 @@ func (s *State) check(r *strict.Reader) {
 		seen[c.ID] = true
 		c.check(r, path)
 	}
-	names := map[string]bool{}
+	names := map[string]string{}
 	for i := range s.Users {
 		s.Users[i].check(r, fmt.Sprintf("users[%d]", i), names)
 	}

@@ -112,7 +112,7 @@ users:
 		"state.yaml:20: users[1].username: must be",
 		"state.yaml:22: users[1].totp_secret: must be base32",
 		"state.yaml:23: users[1].profile: is not a profile claim",
-		"state.yaml:24: users[2].email: another user",
+		"state.yaml:24: users[2].email: users[1] has this name",
 		"state.yaml:25: users[2].phone_number: must be",
 		"state.yaml:26: users[2].recovery_codes[0]: must be 8 to 64 letters (A to Z) and digits",
 		"state.yaml:26: users[2].recovery_codes[2]: is there twice",

@@ -20,7 +20,7 @@ var (
 	phc    = regexp.MustCompile(`^\$(argon2id|2[aby])\$`)
 )
 
-func (u *User) check(r *strict.Reader, path string, names map[string]bool) {
+func (u *User) check(r *strict.Reader, path string, names map[string]string) {
 	if u.ID != "" && !userID.MatchString(u.ID) {
 		r.Fault(path+".id", "must be 32 lower-case hexadecimal digits in the layout 8-4-4-4-12")
 	}
@@ -42,14 +42,14 @@ func (u *User) check(r *strict.Reader, path string, names map[string]bool) {
 	}
 }
 
-func (u *User) checkNames(r *strict.Reader, path string, names map[string]bool) {
+func (u *User) checkNames(r *strict.Reader, path string, names map[string]string) {
 	given := 0
 	for _, n := range []struct {
 		key, value string
 		kind       storage.IdentifierKind
 		want       string
 	}{
-		{"username", u.Username, storage.Username, "must be without spaces and @, and not begin with +"},
+		{"username", u.Username, storage.Username, "must be without spaces, @ and invisible characters, and not begin with +"},
 		{"email", u.Email, storage.Email, "must be an e-mail address"},
 		{"phone_number", u.Phone, storage.Phone, "must be in international form, such as +4915112345678"},
 	} {
@@ -61,10 +61,10 @@ func (u *User) checkNames(r *strict.Reader, path string, names map[string]bool) 
 		switch {
 		case err != nil || kind != n.kind:
 			r.Fault(path+"."+n.key, "%s", n.want)
-		case names[canonical]:
-			r.Fault(path+"."+n.key, "another user has this name")
+		case names[canonical] != "":
+			r.Fault(path+"."+n.key, "%s has this name", names[canonical])
 		default:
-			names[canonical] = true
+			names[canonical] = path
 		}
 	}
 	if given == 0 {

@@ -327,7 +327,7 @@ func TestWrongCodesEndAnExchange(t *testing.T) {
 	for range 4 {
 		s.h.is(s.b.json("/verification-srv/authentication/totp/verification", "exchange_id", s.exchange, "passcode", s.h.wrong()), expectationFailed)
 	}
-	for _, malformed := range []string{"12345", "1234567", "abcdef", " 12345"} {
+	for _, malformed := range []string{"12345", "1234567", "abcdef", "１２３４５", " 12345"} {
 		s.h.is(s.b.json("/verification-srv/authentication/totp/verification", "exchange_id", s.exchange, "passcode", malformed), http.StatusBadRequest)
 	}
 	s.h.is(s.b.do("POST", "/verification-srv/authentication/totp/verification", "application/json", `{"exchange_id":"`+s.exchange+`","passcode":123456}`), http.StatusBadRequest)

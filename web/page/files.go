@@ -4,8 +4,12 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
+	"strings"
+
+	"sallyport/input"
 )
 
 //go:embed templates messages static
@@ -26,6 +30,25 @@ func (l layers) Open(name string) (fs.File, error) {
 	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 }
 
+// ReadFile reads the topmost file of a name. Templates and messages are text of an operator's
+// editor; static files are read as they are.
+func (l layers) ReadFile(name string) ([]byte, error) {
+	f, err := l.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(f)
+	if err != nil || strings.HasPrefix(name, "static/") {
+		return content, err
+	}
+	text, err := input.Text(content)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return []byte(text), nil
+}
+
 // under puts an operator's folder over the embedded files. A template or message file that
 // replaces none is a misspelt name and refused; static files may be added.
 func (l layers) under(top fs.FS) (layers, error) {
@@ -41,7 +64,7 @@ func (l layers) under(top fs.FS) (layers, error) {
 			}
 		}
 	}
-	return append(l[:len(l):len(l)], top), nil
+	return append(l[:len(l):len(l)], layers{top}), nil // read as text, also on its own
 }
 
 // names lists the files of a folder in all layers.
