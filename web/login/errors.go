@@ -141,9 +141,11 @@ func (p *Pages) failure(c *gin.Context, call signin.Call, status int, a page.Ale
 
 // Refusal shows the error page for a request that reaches no handler; it is
 // web.Options.ErrorPage.
-func (p *Pages) Refusal(c *gin.Context, status int) {
-	key := "status.400"
+func (p *Pages) Refusal(c *gin.Context, f web.Fault) {
+	key, status := "status.400", f.Status
 	switch {
+	case status == http.StatusRequestURITooLong && f.Parameter != "":
+		key = "status.414"
 	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed:
 		key = "status.404"
 	case status == http.StatusServiceUnavailable:
@@ -151,5 +153,5 @@ func (p *Pages) Refusal(c *gin.Context, status int) {
 	case status >= http.StatusInternalServerError:
 		key = "status.500"
 	}
-	p.failure(c, signin.Call{}, status, page.Alert{Key: key}, false)
+	p.failure(c, signin.Call{}, status, page.Alert{Key: key, Params: map[string]string{"Parameter": f.Parameter}}, false)
 }

@@ -4,9 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/gin-gonic/gin"
 
@@ -43,7 +41,7 @@ type mfaPage struct {
 const sentIn = "mfa-form"
 
 func (p *Pages) mfaForm(c *gin.Context) {
-	if call, ok := p.at(c, provider.StepVerify, ""); ok {
+	if call, ok := p.atMFA(c); ok {
 		p.showMFA(c, call, http.StatusOK, mfaPage{}, choiceOf(c.Query), notice(c))
 	}
 }
@@ -178,13 +176,4 @@ func chosen(all []option, choice exchange.Choice) int {
 		}
 	}
 	return best
-}
-
-func withoutSpaces(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
-			return -1
-		}
-		return r
-	}, text)
 }

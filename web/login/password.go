@@ -55,4 +55,4 @@ func (p *Pages) showLogin(c *gin.Context, call signin.Call, code int, username s
 }
 
 // codeOf reads a typed code and removes the spaces of people and apps (G-35).
-func codeOf(c *gin.Context) mfa.Response { return mfa.Typed(withoutSpaces(c.PostForm("passcode"))) }
+func codeOf(c *gin.Context) mfa.Response { return mfa.Typed(c.PostForm("passcode")) }

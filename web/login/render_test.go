@@ -160,7 +160,7 @@ func samples(t testing.TB) []sample {
 		}, append(failed, "account"), 400},
 		{"stale", func(p *Pages, c *gin.Context, call signin.Call) { p.foreign(c) }, append(failed, "onward"), 403},
 		{"broken", func(p *Pages, c *gin.Context, call signin.Call) { p.fail(c, call, http.ErrServerClosed) }, append(failed, "onward"), 500},
-		{"not-found", func(p *Pages, c *gin.Context, call signin.Call) { p.Refusal(c, 404) }, failed, 404},
+		{"not-found", func(p *Pages, c *gin.Context, call signin.Call) { p.Refusal(c, web.Fault{Status: 404}) }, failed, 404},
 		{"form-post", func(p *Pages, c *gin.Context, call signin.Call) {
 			p.answer(c, call, provider.Answer{FormPost: &provider.FormPost{Action: "https://app.example/cb?a=1",
 				Fields: [][2]string{{"code", "c-1"}, {"state", `"><script>`}}}})

@@ -19,6 +19,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/password"
+	"sallyport/provider/origin"
 	"sallyport/storage"
 	"sallyport/storage/seal"
 	"sallyport/web"
@@ -52,11 +53,11 @@ type Look struct {
 // New reads the templates, texts and static files of this package and of the surfaces, and
 // checks them.
 func New(keyring *seal.Keyring, o Options, surfaces ...fs.FS) (*Look, error) {
-	issuer, err := url.Parse(o.Issuer)
-	if err != nil || issuer.Host == "" {
+	l := &Look{keyring: keyring, product: o.Product, least: max(o.Least, password.MinLength), origin: origin.Of(o.Issuer), log: o.Logger}
+	if l.origin == "" {
 		return nil, fmt.Errorf("issuer %q is not an absolute URL", o.Issuer)
 	}
-	l := &Look{keyring: keyring, product: o.Product, least: max(o.Least, password.MinLength), origin: issuer.Scheme + "://" + issuer.Host, host: issuer.Host, log: o.Logger}
+	_, l.host, _ = strings.Cut(l.origin, "://")
 	if l.product == "" {
 		l.product = "Sallyport"
 	}
@@ -69,6 +70,7 @@ func New(keyring *seal.Keyring, o Options, surfaces ...fs.FS) (*Look, error) {
 			files = append(files, m.Texts)
 		}
 	}
+	var err error
 	if o.TemplateDir != "" {
 		if files, err = files.under(os.DirFS(o.TemplateDir)); err != nil {
 			return nil, fmt.Errorf("template folder: %w", err)
@@ -89,7 +91,6 @@ func New(keyring *seal.Keyring, o Options, surfaces ...fs.FS) (*Look, error) {
 // Mount serves the static files and the choice of a language.
 func (l *Look) Mount(r gin.IRouter) {
 	r.GET(staticRoute, l.static.serve)
-	r.HEAD(staticRoute, l.static.serve)
 	r.POST(languageRoute, l.chooseLanguage)
 	r.GET(languageRoute, func(c *gin.Context) { Redirect(c, "/") })
 }
@@ -216,15 +217,15 @@ func (l *Look) Write(c *gin.Context, code int, name string, v Page) {
 }
 
 // plainOrigin allows no character that could end a directive and begin another.
-var plainOrigin = regexp.MustCompile(`^https?://[A-Za-z0-9.\-]+(:[0-9]+)?$`)
+var plainOrigin = regexp.MustCompile(`^https?://[a-z0-9._\-]+(:[0-9]+)?$`)
 
 // policy is the Content-Security-Policy of a page (H-3). It allows scripts and styles by the
 // nonce of the response, not by origin. It has no form-action: browsers apply that to the
 // redirect to the client as well.
 func policy(nonce, logo string, asks bool) string {
 	images := "'self' data:"
-	if u, err := url.Parse(logo); err == nil && plainOrigin.MatchString(u.Scheme+"://"+u.Host) {
-		images += " " + u.Scheme + "://" + u.Host
+	if o := origin.Of(logo); plainOrigin.MatchString(o) {
+		images += " " + o
 	}
 	out := "default-src 'none'; style-src 'nonce-" + nonce + "'; script-src 'nonce-" + nonce + "'; img-src " + images + "; frame-ancestors 'none'; base-uri 'none'"
 	if asks {
