@@ -183,3 +183,26 @@ test('a logo that does not load leaves no hole', () => visit({}, async (page) =>
   const [row, text] = await page.evaluate(() => ['.client', '.client p'].map((s) => document.querySelector(s).getBoundingClientRect().left));
   assert.equal(row, text);
 }));
+
+for (const javaScriptEnabled of [true, false]) {
+  test(`a language chosen on a page is kept, whatever the application asks for: scripts ${javaScriptEnabled}`, () => visit({ javaScriptEnabled }, async (page, context) => {
+    const language = () => page.getAttribute('html', 'lang');
+    await page.goto(authorizeURL(bank, { ui_locales: 'en' }).url);
+    assert.equal(await language(), 'en');
+    const login = page.url();
+    await page.click('#language-de');
+    await page.waitForSelector('html[lang=de]');
+    assert.equal(page.url(), login, 'the choice returns to the page it was made on');
+    assert.ok((await context.cookies()).some((k) => k.name.endsWith('sallyport_language') && k.value === 'de' && k.httpOnly));
+    await fits(page);
+    if (javaScriptEnabled) await accessible(page);
+    await page.goto(authorizeURL(bank, { ui_locales: 'en' }).url);
+    assert.equal(await language(), 'de');
+    await page.goto(`${stage.issuer}/nowhere`);
+    assert.equal(await language(), 'de');
+    await page.goto(`${stage.issuer}/logged-out`);
+    assert.equal(await language(), 'de');
+    await page.click('#language-en');
+    await page.waitForSelector('html[lang=en]');
+  }));
+}

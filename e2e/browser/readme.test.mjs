@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { closeBrowser, signIn, stage, visit } from './lib.mjs';
+import { closeBrowser, signIn, stage, visit, enter } from './lib.mjs';
 import { phone, press } from './demo.mjs';
 
 const { demo, shop, notes, alice, bob } = stage;
@@ -42,8 +42,7 @@ const steps = {
   'Unlock the private note with the code on the virtual phone.': async (page, context) => {
     await press(page, 'Unlock');
     used = await phone(context, 'alice');
-    await page.fill('input[name=passcode]', used);
-    await page.click('#mfa-submit');
+    await enter(page, used, '#mfa-submit');
     await page.getByText('third flowerpot').waitFor();
     await page.locator('strong', { hasText: 'aal2' }).waitFor();
   },
@@ -57,8 +56,7 @@ const steps = {
     await press(page.locator('.card.app', { hasText: 'Meridian Bank' }), 'Sign in');
     await signIn(page, bob);
     await page.click('#enroll-begin');
-    await page.fill('input[name=passcode]', await phone(context, 'bob'));
-    await page.click('#enroll-submit');
+    await enter(page, await phone(context, 'bob'), '#enroll-submit');
     await page.click('#recovery-done');
     await page.getByRole('heading', { name: 'Account' }).waitFor();
   },
@@ -79,8 +77,7 @@ test('the single-page application shows the name and address of its user', () =>
 test('the web application shows the name and address of its user', () => visit({}, async (page, context) => {
   await page.goto(shop);
   await signIn(page, alice);
-  await page.fill('input[name=passcode]', await phone(context, 'alice', used));
-  await page.click('#mfa-submit');
+  await enter(page, await phone(context, 'alice', used), '#mfa-submit');
   await page.getByText('Hello Alice Anders, your address is alice@example.com.', { exact: true }).waitFor();
   await page.goto(`${shop}/callback?state=made-up&code=made-up`);
   await page.getByText('this browser did not begin this login').waitFor();
