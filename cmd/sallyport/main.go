@@ -54,7 +54,9 @@ func main() {
 		signal.Stop(signals)
 		stop()
 	}()
-	p := &cli.Program{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ(), Now: time.Now, Random: rand.Reader, Colour: colours(os.Stdout)}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	p := &cli.Program{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ(), Now: time.Now, Random: rand.Reader, Colour: colours(os.Stdout), Hangup: hangup}
 	os.Exit(p.Main(ctx, commands(), os.Args[1:]))
 }
 

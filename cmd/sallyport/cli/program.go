@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 )
@@ -27,6 +28,8 @@ type Program struct {
 	Now      func() time.Time
 	Random   io.Reader // safe for parallel use
 	Colour   bool      // out is a terminal that shows colours
+	// Hangup gets the SIGHUPs, which end no command; nil: none.
+	Hangup <-chan os.Signal
 }
 
 // Command is a command, or a verb of one.
