@@ -18,15 +18,15 @@ import (
 type Logout struct {
 	Confirm  bool            // ask the user for confirmation; nothing was ended
 	Redirect string          // "": show a page that says that the user is signed out
-	Client   *storage.Client // that sent the request; nil: not authenticated
+	Client   *storage.Client // the application, by the hint or by client_id alone; nil: unknown
 	Ended    bool            // delete the session cookie
 }
 
 // EndSession signs out (OpenID Connect RP-Initiated Logout 1.0). Without an ID token of the
-// signed-in user it requires confirmation (section 6). If no user is signed in, it ends the
-// logins in progress of the token's user in this browser, and no others: any page can have an
-// ID token of its own user. A redirect requires a hint of the client and a registered URI (rule
-// O-15).
+// signed-in user it requires confirmation (section 6). If no user is signed in, there is
+// nothing to confirm: it ends the logins in progress of the token's user in this browser, and no
+// others, because any page can have an ID token of its own user. A redirect requires a client, by
+// a hint or client_id, and a URI that it registered (rule O-15).
 func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Caller, s *session.SignedIn, confirmed bool) (Logout, error) {
 	values, page := merge(in)
 	if page != nil {
@@ -39,11 +39,16 @@ func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Caller, s *s
 		return Logout{}, err
 	}
 	if c != nil {
-		hint, out.Client = h, &c.Client
+		hint = h
+	} else if c, err = p.clients.Enabled(ctx, storage.ClientID(values.Get("client_id"))); err != nil {
+		return Logout{}, err
+	}
+	if c != nil {
+		out.Client = &c.Client
 	}
 	state := values.Get("state")
-	if len(state) > maxState {
-		return Logout{}, &PageError{Code: "invalid_request", Description: "state is longer than 2048 bytes", Parameter: "state"}
+	if e := checkState(values); e != nil {
+		return Logout{}, e
 	}
 	if uri := values.Get("post_logout_redirect_uri"); uri != "" && out.Client != nil {
 		if !slices.Contains(out.Client.PostLogoutRedirectURIs, uri) {
@@ -55,8 +60,12 @@ func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Caller, s *s
 			out.Redirect = oauth.AppendQuery(uri, oauth.Encode([][2]string{{"state", state}}))
 		}
 	}
-	if !confirmed && (s == nil && hint == nil || s != nil && !matchesSession(hint, s)) {
+	if !confirmed && s != nil && !matchesSession(hint, s) {
 		out.Confirm = true
+		return out, nil
+	}
+	if !confirmed && s == nil && hint == nil {
+		out.Ended = true // nothing is
 		return out, nil
 	}
 	// A login in progress could be finished by the next user of this browser.
@@ -71,7 +80,7 @@ func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Caller, s *s
 		out.Ended = true
 		return out, nil
 	}
-	if err := p.sessions.End(ctx, s, out.Client != nil && out.Client.LogoutEndsOffline, v); err != nil {
+	if err := p.sessions.End(ctx, s, v); err != nil {
 		return Logout{}, fmt.Errorf("end session: %w", err)
 	}
 	out.Ended = true

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"time"
 
@@ -9,12 +10,13 @@ import (
 	"sallyport/provider/clients"
 	"sallyport/provider/grants"
 	"sallyport/provider/oauth"
+	"sallyport/provider/origin"
 	"sallyport/storage"
 )
 
 // Limits on what a request may carry (H-9, O-3, O-9).
 const (
-	maxState = 2048
+	maxState = 4096
 	maxNonce = 512
 )
 
@@ -92,11 +94,12 @@ func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*
 	if why := c.CheckRedirect(r.redirect); why != "" {
 		return nil, &PageError{Code: "invalid_request", Description: why, Parameter: "redirect_uri"}
 	}
+	if e := checkState(values); e != nil {
+		return nil, e
+	}
+	r.state = values.Get("state")
 	r.keep(values)
 	r.setMode(values)
-	if len(values.Get("state")) <= maxState {
-		r.state = values.Get("state")
-	}
 	for _, check := range []func(context.Context, *request, url.Values) *oauth.Error{
 		p.checkResponseType, p.checkUnsupported, p.checkBasics, p.checkPrompt, checkPKCE, p.checkClaims, p.checkHint, p.checkResource,
 	} {
@@ -108,6 +111,15 @@ func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*
 		return r, e
 	}
 	return r, nil
+}
+
+// checkState refuses a state that is too long, on a page: an error response to the client must
+// contain the state (RFC 6749 section 4.1.2.1).
+func checkState(values url.Values) *PageError {
+	if len(values.Get("state")) <= maxState {
+		return nil
+	}
+	return &PageError{Code: "invalid_request", Description: fmt.Sprintf("the parameter is longer than %d bytes", maxState), Parameter: "state"}
 }
 
 // grant returns the part of the request that package grants needs.
@@ -143,15 +155,14 @@ func (r *request) setMode(values url.Values) {
 	}
 }
 
-// home returns where "back to the application" leads: the client's own page, or else the
-// front page of the web application that sent the request.
-func (r *request) home() string {
-	if r.client.ClientURI != "" || r.client.Native {
-		return r.client.ClientURI
+// homeOf returns where "back to the application" leads: the client's own page, or else the
+// front page of the web application at a redirect URI.
+func homeOf(c *clients.Client, redirect string) string {
+	if c.ClientURI != "" || c.Native {
+		return c.ClientURI
 	}
-	u, err := url.Parse(r.redirect)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") {
-		return ""
+	if o := origin.Of(redirect); o != "" {
+		return o + "/"
 	}
-	return u.Scheme + "://" + u.Host + "/"
+	return ""
 }

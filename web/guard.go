@@ -44,7 +44,7 @@ func (s *server) recover(c *gin.Context) {
 			slog.String("cause", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())),
 			slog.String("correlation_id", Correlation(c)))
 		if !c.Writer.Written() {
-			s.refuse(c, Fault{http.StatusInternalServerError, "something went wrong here"})
+			s.refuse(c, Fault{Status: http.StatusInternalServerError, Reason: "something went wrong here"})
 		}
 		c.Abort()
 	}()
@@ -88,7 +88,7 @@ func (s *server) valve(c *gin.Context) {
 	if !s.limiter.AllowN(s.now(), 1) {
 		s.counters.Shed.Inc()
 		c.Header("Retry-After", "1")
-		s.refuse(c, Fault{http.StatusServiceUnavailable, "too many requests at once"})
+		s.refuse(c, Fault{Status: http.StatusServiceUnavailable, Reason: "too many requests at once"})
 		return
 	}
 	c.Next()

@@ -56,7 +56,7 @@ func main() {
 	}()
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
-	p := &cli.Program{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ(), Now: time.Now, Random: rand.Reader, Colour: colours(os.Stdout), Hangup: hangup}
+	p := &cli.Program{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ(), Now: time.Now, Random: rand.Reader, Colour: colours(os.Stdout), Terminal: isTerminal(os.Stdin), Hangup: hangup}
 	os.Exit(p.Main(ctx, commands(), os.Args[1:]))
 }
 

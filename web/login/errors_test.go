@@ -127,10 +127,12 @@ func TestRefusalsBeforeAnyHandler(t *testing.T) {
 		code int
 		text string
 	}{
-		"/nowhere":                            {404, "There is no such page"},
-		"/show/login?a=%00":                   {400, "We cannot read that request"},
-		"/show/login?a=" + longText(9000):     {414, "We cannot read that request"},
-		"/show/login?a=1;b=2&requestId=r%2D1": {400, "We cannot read that request"},
+		"/nowhere":          {404, "There is no such page"},
+		"/show/login?a=%00": {400, "We cannot read that request"},
+		"/show/login?a=1&state=" + longText(16<<10): {414, "The application sent more in “state” than an address may hold"},
+		"/show/login?%22%3Ex=" + longText(16<<10):   {414, "We cannot read that request"}, // a name that is not shown
+		"/show/" + longText(16<<10):                 {414, "We cannot read that request"},
+		"/show/login?a=1;b=2&requestId=r%2D1":       {400, "We cannot read that request"},
 	} {
 		w := get(h, path, "en")
 		if w.Code != want.code || !strings.Contains(w.Body.String(), want.text) {

@@ -19,6 +19,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/passcode"
+	"sallyport/mfa/recovery"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/storage/storagetest"
@@ -101,6 +102,9 @@ func samples(t testing.TB) []sample {
 			call.Step.Options = nil
 			p.showMFA(c, call, 200, mfaPage{}, exchange.Choice{}, nil)
 		}, append(failed, "cancel", "restart"), 403},
+		{"mfa-recovery-wrong", wrong(mfa.InvalidPasscode, func(p *Pages, c *gin.Context, call signin.Call, code int, a *page.Alert) {
+			p.showMFA(c, call, code, mfaPage{}, exchange.Choice{Method: "recovery"}, a)
+		}), append(failed, second...), 422},
 		{"enroll", func(p *Pages, c *gin.Context, call signin.Call) { p.showEnroll(c, call, 200, enrollPage{}, nil) }, []string{"enroll-begin", "cancel"}, 200},
 		{"enroll-choice", func(p *Pages, c *gin.Context, call signin.Call) {
 			call.Step.Verdict.Methods = []string{"totp", "sms"}
@@ -141,21 +145,22 @@ func samples(t testing.TB) []sample {
 		}, []string{"consent-allow", "consent-deny", "restart"}, 200},
 		{"logout", func(p *Pages, c *gin.Context, call signin.Call) {
 			p.askLogout(c, signin.Call{}, provider.Params{Query: map[string][]string{"state": {"<s>"}}})
-		}, []string{"logout-page", "logout-confirm"}, 200},
+		}, []string{"logout-page", "logout-confirm", "stay"}, 200},
 		{"logout-fault", func(p *Pages, c *gin.Context, call signin.Call) {
 			p.look.Write(c, 400, "logout", p.page(c, signin.Call{}, logoutPage{Fault: "invalid_request: post_logout_redirect_uri the address is not registered"}))
 		}, append(failed, "logout-page", "logout-confirm"), 400},
-		{"logged-out", func(p *Pages, c *gin.Context, call signin.Call) { p.loggedOut(c) }, []string{"logged-out"}, 200},
+		{"logged-out", func(p *Pages, c *gin.Context, call signin.Call) { p.loggedOut(c) }, []string{"logged-out", "again"}, 200},
+		{"front", func(p *Pages, c *gin.Context, call signin.Call) { p.front(c) }, []string{"front", "account"}, 200},
 		{"oauth-error", func(p *Pages, c *gin.Context, call signin.Call) {
 			p.look.Write(c, 400, "oauth_error", p.page(c, signin.Call{}, describe(&provider.PageError{Code: "invalid_request", Parameter: "redirect_uri", Description: "is not registered for this client"})))
-		}, []string{"oauth-error", "support-id"}, 400},
+		}, []string{"oauth-error", "support-id", "account"}, 400},
 		{"over", func(p *Pages, c *gin.Context, call signin.Call) { p.fail(c, call, &mfa.Error{Code: mfa.RequestOver}) }, append(failed, "home"), 410},
 		{"unknown", func(p *Pages, c *gin.Context, call signin.Call) {
 			p.fail(c, signin.Call{Caller: web.Caller(c)}, &mfa.Error{Code: mfa.UnknownRequest})
-		}, failed, 400},
+		}, append(failed, "account"), 400},
 		{"stale", func(p *Pages, c *gin.Context, call signin.Call) { p.foreign(c) }, append(failed, "onward"), 403},
 		{"broken", func(p *Pages, c *gin.Context, call signin.Call) { p.fail(c, call, http.ErrServerClosed) }, append(failed, "onward"), 500},
-		{"not-found", func(p *Pages, c *gin.Context, call signin.Call) { p.Refusal(c, 404) }, failed, 404},
+		{"not-found", func(p *Pages, c *gin.Context, call signin.Call) { p.Refusal(c, web.Fault{Status: 404}) }, failed, 404},
 		{"form-post", func(p *Pages, c *gin.Context, call signin.Call) {
 			p.answer(c, call, provider.Answer{FormPost: &provider.FormPost{Action: "https://app.example/cb?a=1",
 				Fields: [][2]string{{"code", "c-1"}, {"state", `"><script>`}}}})
@@ -192,7 +197,7 @@ func stage(t testing.TB, o page.Options) (*Pages, http.Handler) {
 	o.Issuer = issuer
 	keyring, _ := storagetest.Keyring(t, t0)
 	byMail := passcode.NewEmail(keyring, rand.Reader, passcode.Options{})
-	o.Methods = []mfa.Info{byMail.Info()}
+	o.Methods = []mfa.Info{byMail.Info(), recovery.New(nil, rand.Reader).Info()}
 	look, err := page.New(keyring, o, Files())
 	if err != nil {
 		t.Fatal(err)
@@ -272,7 +277,7 @@ func checkMarkup(t *testing.T, s sample, body string) {
 			}
 		}
 	}
-	for _, banned := range []string{"<style", "style=", "onclick", "onload", "javascript:", "<script>"} {
+	for _, banned := range []string{"“”", "„“", "<strong></strong>", "<style", "style=", "onclick", "onload", "javascript:", "<script>"} {
 		if strings.Contains(body, banned) {
 			t.Errorf("%s: holds %q, which the policy forbids", s.name, banned)
 		}
@@ -295,15 +300,16 @@ func checkMarkup(t *testing.T, s sample, body string) {
 func TestPagesOfTheInterface(t *testing.T) {
 	_, h := stage(t, page.Options{})
 	for name, wants := range map[string][]string{
-		"login": {`<form id="login-form" method="post" action="/login?requestId=r-1">`, `name="username"`, `name="password"`,
+		"login": {`<form id="login-form" method="post" action="/login?requestId=r-1&amp;client_id=shop">`, `name="username"`, `name="password"`,
 			`autocomplete="username"`, `autocomplete="current-password"`, `autocapitalize="off"`,
 			`<img class="client-logo" src="https://static.app.example/logo.png"`, `Lighthouse Shop`,
 			`href="https://app.example/privacy"`, `href="https://app.example/terms"`},
-		"mfa":          {`name="passcode"`, `inputmode="numeric"`, `autocomplete="one-time-code"`, `Work phone`, `href="/mfa?requestId=r-1&amp;method=recovery&amp;authenticator=b"`},
-		"mfa-recovery": {`name="method" value="recovery"`, `autocomplete="off"`},
-		"mfa-wrong":    {`name="exchange" value="e-1"`, `aria-describedby="error hint"`},
-		"login-wait":   {"2 minutes"},
-		"mfa-send":     {`name="send" value="yes"`, "Send a code to a•••a@example.org"},
+		"mfa":                {`name="passcode"`, `inputmode="numeric"`, `autocomplete="one-time-code"`, `Work phone`, `href="/mfa?requestId=r-1&amp;client_id=shop&amp;method=recovery&amp;authenticator=b"`},
+		"mfa-recovery-wrong": {"That recovery code is wrong", `aria-invalid="true"`},
+		"mfa-recovery":       {`name="method" value="recovery"`, `autocomplete="off"`},
+		"mfa-wrong":          {`name="exchange" value="e-1"`, `aria-describedby="error hint"`},
+		"login-wait":         {"2 minutes"},
+		"mfa-send":           {`name="send" value="yes"`, "Send a code to a•••a@example.org"},
 		"mfa-sending": {`role="status" data-delivery="/delivery?requestId=r-1" data-form="mfa-form" data-sent="A code was sent`, `A code is being sent to a•••a@example.org`,
 			`name="exchange" value="e-1"`, `data-pause="30" data-later="Send a new code in #"`, `inputmode="numeric"`, `autocomplete="one-time-code"`},
 		"mfa-sent":              {`A code was sent to a•••a@example.org`},

@@ -2,10 +2,12 @@ package server
 
 import (
 	"crypto/tls"
+	"os"
 	"strings"
 	"sync/atomic"
 
 	"sallyport/config"
+	"sallyport/input"
 )
 
 // Certificate is the certificate of a listener, which can be read again.
@@ -23,7 +25,7 @@ func LoadCertificate(setting string, files config.TLS) (*Certificate, error) {
 
 // load reads the files; connections from then on get what is in them.
 func (c *Certificate) load() error {
-	cert, err := tls.LoadX509KeyPair(c.files.Cert, c.files.Key)
+	cert, err := ReadCertificate(c.files)
 	if err != nil {
 		return err
 	}
@@ -35,4 +37,17 @@ func (c *Certificate) load() error {
 func (c *Certificate) Config() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil }}
+}
+
+// ReadCertificate reads a certificate and its key.
+func ReadCertificate(t config.TLS) (tls.Certificate, error) {
+	cert, err := os.ReadFile(t.Cert)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := os.ReadFile(t.Key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(input.WithoutMark(cert), input.WithoutMark(key))
 }
