@@ -27,7 +27,7 @@ type Authenticator struct {
 	State  AuthenticatorState
 	Secret []byte          // sealed: password hash, TOTP secret; nil: none
 	Data   json.RawMessage // public parameters of the method
-	// Counter only grows: last accepted TOTP step, signature counter, number of recovery
+	// Counter only grows, except by LowerCounter: last accepted TOTP step, signature counter, number of recovery
 	// codes used, number of password changes.
 	Counter    int64
 	CreatedAt  time.Time
@@ -84,6 +84,9 @@ type Authenticators interface {
 	RenameAuthenticator(ctx context.Context, user UserID, id AuthenticatorID, name string, now time.Time, events []Event) error
 	// SetAuthenticatorState enables or disables an authenticator.
 	SetAuthenticatorState(ctx context.Context, user UserID, id AuthenticatorID, state AuthenticatorState, now time.Time, events []Event, messages []Message) error
+	// LowerCounter sets a counter that a wrong clock raised. ErrConflict if it is not from
+	// any more, or to is not lower.
+	LowerCounter(ctx context.Context, user UserID, id AuthenticatorID, from, to int64, now time.Time, events []Event) error
 	// DeleteAuthenticator removes an authenticator, its codes and statuses, and cancels
 	// initiated and verified statuses of its method that name no authenticator, since
 	// this one may have verified them.

@@ -97,7 +97,7 @@ func fileFaults(c config.Config, fault func(path, text string)) {
 		if text := secretfile.Fault(t.Key); text != "" {
 			fault(path+".key", text)
 		}
-		if _, err := server.Certificate(t); err != nil {
+		if _, err := server.ReadCertificate(t); err != nil {
 			fault(path+".cert", err.Error())
 		}
 	}

@@ -92,11 +92,11 @@ func operatorFiles(t *testing.T) []operatorFile {
 			return pool != nil, err
 		}},
 		{"the certificate of a listener", string(cert), true, func(path string) (any, error) {
-			_, err := server.Certificate(config.TLS{Cert: path, Key: keyFile})
+			_, err := server.ReadCertificate(config.TLS{Cert: path, Key: keyFile})
 			return nil, err
 		}},
 		{"the key of a listener", string(key), true, func(path string) (any, error) {
-			_, err := server.Certificate(config.TLS{Cert: certFile, Key: path})
+			_, err := server.ReadCertificate(config.TLS{Cert: certFile, Key: path})
 			return nil, err
 		}},
 	}

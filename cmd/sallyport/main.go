@@ -24,7 +24,7 @@ func commands() []cli.Command {
 		{Name: "migrate", Args: "[VERB] --config FILE", About: "the database's schema: up (the default), status, plan, down", Run: migrateCommand},
 		{Name: "backup", Args: "--config FILE COPY", About: "copy a SQLite database while servers serve", Run: backupCommand},
 		{Name: "apply", Args: "--config FILE STATE", About: "create and change the clients, users and API keys of a desired-state file", Run: applyCommand},
-		{Name: "user", Args: "VERB --config FILE", About: "users: list, show, create, disable, enable, delete, unlock, set passwords, reset factors", Run: userCommand},
+		{Name: "user", Args: "VERB --config FILE", About: "users: list, show, create, disable, enable, delete, unlock, set passwords, reset counters and factors", Run: userCommand},
 		{Name: "client", Args: "VERB --config FILE", About: "clients: list, show, delete, rotate secrets", Run: clientCommand},
 		{Name: "session", Args: "VERB --config FILE", About: "sessions of a user: list, end", Run: sessionCommand},
 		{Name: "apikey", Args: "VERB --config FILE", About: "API keys of backends: list, show, create, disable, enable, delete, rotate secrets", Run: apiKeyCommand},
@@ -55,7 +55,9 @@ func main() {
 		signal.Stop(signals)
 		stop()
 	}()
-	p := &cli.Program{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ(), Now: time.Now, Random: rand.Reader, Colour: colours(os.Stdout), Terminal: isTerminal(os.Stdin)}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	p := &cli.Program{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ(), Now: time.Now, Random: rand.Reader, Colour: colours(os.Stdout), Terminal: isTerminal(os.Stdin), Hangup: hangup}
 	os.Exit(p.Main(ctx, commands(), os.Args[1:]))
 }
 

@@ -20,6 +20,7 @@ func TestCommandsOverAServer(t *testing.T) {
 		"resetting factors":                 TestResettingFactorsEndsEverything,
 		"setting a password":                TestSettingAPassword,
 		"unlocking":                         TestUnlockingAUser,
+		"a counter ahead is reset":          TestACounterAheadOfTheClockIsReset,
 		"clients are shown":                 TestClientsAreShownWithoutSecrets,
 		"a client secret is rotated":        TestClientSecretRotatesWithoutAnOutage,
 		"a client is deleted":               TestDeletingAClientDeletesItsTokens,

@@ -29,11 +29,11 @@ func serveCommand(ctx context.Context, p *cli.Program, args []string) error {
 	if err != nil {
 		return fmt.Errorf("admin_key_file: %w", err)
 	}
-	public, err := server.Listen("listen", c.Listen, c.MaxConnections, c.TLS)
+	public, cert, err := server.Listen("listen", c.Listen, c.MaxConnections, c.TLS)
 	if err != nil {
 		return err
 	}
-	admin, err := server.Listen("admin_listen", c.AdminListen, 0, config.TLS(c.AdminTLS))
+	admin, adminCert, err := server.Listen("admin_listen", c.AdminListen, 0, config.TLS(c.AdminTLS))
 	if err != nil {
 		return errors.Join(err, public.Close())
 	}
@@ -51,8 +51,8 @@ func serveCommand(ctx context.Context, p *cli.Program, args []string) error {
 	defer context.AfterFunc(ctx, func() { server.Notify(p.Variable("NOTIFY_SOCKET"), srv.Log, "STOPPING=1") })()
 	srv.Log.Info("serving", "issuer", c.Issuer, "environment", c.Environment, "listen", public.Addr().String(), "admin", admin.Addr().String())
 	return srv.Serve(ctx, c.DrainTime,
-		server.Site{Server: web.NewServer(srv.Handler, srv.Log), Listener: public},
-		server.Site{Server: web.NewServer(srv.OpsHandler(api), srv.Log), Listener: admin})
+		server.Site{Server: web.NewServer(srv.Handler, srv.Log), Listener: public, Certificate: cert},
+		server.Site{Server: web.NewServer(srv.OpsHandler(api), srv.Log), Listener: admin, Certificate: adminCert})
 }
 
 // openServer opens the server of these settings.
@@ -61,5 +61,6 @@ func openServer(ctx context.Context, p *cli.Program, c config.Config) (*server.S
 	if err != nil {
 		return nil, err
 	}
+	o.Hangup = p.Hangup
 	return server.Open(ctx, o)
 }

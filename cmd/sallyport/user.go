@@ -25,6 +25,7 @@ func userCommand(ctx context.Context, p *cli.Program, args []string) error {
 		{Name: "enable", Args: "USER", About: "accept a user's logins again", Run: userEnable},
 		{Name: "delete", Args: "USER", About: "delete a user", Run: userDelete},
 		{Name: "unlock", Args: "USER", About: "clear failed attempts, enable locked factors again", Run: userUnlock},
+		{Name: "reset-counters", Args: "USER", About: "accept codes again after the server's clock was ahead", Run: userResetCounters},
 		{Name: "reset-factors", Args: "USER", About: "delete second factors and recovery codes", Run: userResetFactors},
 		{Name: "set-password", Args: "USER", About: "set a user's password", Run: userSetPassword},
 	}, args)
@@ -131,6 +132,9 @@ func writeUser(w io.Writer, v admin.User) {
 		text += ", since " + cli.Time(f.CreatedAt)
 		if f.LastUsedAt != nil {
 			text += ", last used " + cli.Time(*f.LastUsedAt)
+		}
+		if f.AheadUntil != nil {
+			text += ", no code is accepted until " + cli.Time(*f.AheadUntil) + ", because a clock that was ahead accepted one: user reset-counters mends it"
 		}
 		line(f.Method, text)
 	}

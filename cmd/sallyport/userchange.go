@@ -88,6 +88,13 @@ func userUnlock(ctx context.Context, p *cli.Program, args []string) error {
 	return changeUser(ctx, p, f, args, "POST", "/unlock", nil)
 }
 
+func userResetCounters(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("user reset-counters", "accept codes of authenticator apps again after the server's clock was ahead", "USER [flags]",
+		"Only counters that are ahead of the clock change: to the present step, so that what was\n"+
+			"accepted up to now stays used. Correct the clock first.")
+	return changeUser(ctx, p, f, args, "POST", "/reset-counters", nil)
+}
+
 func userResetFactors(ctx context.Context, p *cli.Program, args []string) error {
 	f := p.Flags("user reset-factors", "delete everything that authenticates a user except the password", "USER [flags]",
 		"Pending logins, sessions, codes and all tokens of the user end immediately. Where a second\n"+

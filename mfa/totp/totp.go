@@ -45,6 +45,8 @@ type Options struct {
 	Strict    bool   // accept the current step only; else one step before and after too
 	Digits    int    // 6 (also 0) or 8
 	Algorithm string // "SHA1" (also ""), "SHA256", "SHA512"
+	// Ahead, if not nil, is called when a right code is refused because of AheadUntil.
+	Ahead func(id storage.AuthenticatorID, until time.Time)
 }
 
 // Method implements mfa.Method and mfa.Shaper with TOTP.
@@ -53,6 +55,7 @@ type Method struct {
 	product  string
 	window   int64
 	defaults parameters
+	ahead    func(storage.AuthenticatorID, time.Time)
 }
 
 // parameters are what an authenticator app has to know beside the secret.
@@ -64,7 +67,7 @@ type parameters struct {
 
 // New returns a Method. product is the issuer that apps show.
 func New(random io.Reader, product string, o Options) *Method {
-	t := &Method{random: random, product: product, window: 1,
+	t := &Method{random: random, product: product, window: 1, ahead: o.Ahead,
 		defaults: parameters{Algorithm: cmp.Or(o.Algorithm, "SHA1"), Digits: cmp.Or(o.Digits, 6), Period: defaultPeriod}}
 	if o.Strict {
 		t.window = 0
@@ -165,7 +168,7 @@ func (t *Method) match(c storage.Authenticator, code string, now time.Time) (int
 	d := parametersOf(c)
 	at := now.Unix() / int64(d.Period)
 	var newest int64
-	again := false
+	again, right := false, false
 	for step := at - t.window; step <= at+t.window; step++ {
 		want := codeOfStep(c.Secret, step, d)
 		same := subtle.ConstantTimeCompare([]byte(want), []byte(code)) == 1
@@ -173,9 +176,13 @@ func (t *Method) match(c storage.Authenticator, code string, now time.Time) (int
 			newest = step
 		}
 		again = again || (same && step == c.Counter)
+		right = right || same
 	}
 	if len(c.Secret) == 0 {
 		return 0, false
+	}
+	if until := AheadUntil(c, now); right && !until.IsZero() && t.ahead != nil {
+		t.ahead(c.ID, until)
 	}
 	return newest, again
 }

@@ -43,6 +43,7 @@ var errUserID = &mfa.Error{Code: mfa.InvalidRequest, Err: errors.New("not 32 low
 type Store interface {
 	storage.Users
 	recovery.Store
+	LowerCounter(ctx context.Context, user storage.UserID, id storage.AuthenticatorID, from, to int64, now time.Time, events []storage.Event) error
 	DeleteAuthenticator(ctx context.Context, r storage.Removal) error
 	Waits(ctx context.Context, keys []storage.ThrottleKey, now time.Time) ([]storage.Refusal, error)
 	SessionsOf(ctx context.Context, user storage.UserID, now time.Time) ([]storage.Session, error)

@@ -14,6 +14,7 @@ import (
 	"sallyport/mfa/notice"
 	"sallyport/mfa/password"
 	"sallyport/mfa/throttle"
+	"sallyport/mfa/totp"
 	"sallyport/storage"
 )
 
@@ -82,6 +83,8 @@ type Summary struct {
 	Waits         []storage.Refusal // counters that impose a wait now, one for each bucket
 	Sessions      int
 	RecoveryCodes int // unused
+	// Ahead has the TOTP authenticators none of whose codes is accepted, and until when.
+	Ahead map[storage.AuthenticatorID]time.Time
 }
 
 // Summary returns the summary of a user.
@@ -99,7 +102,13 @@ func (u *Registry) Summary(ctx context.Context, a storage.Account) (Summary, err
 	if err != nil {
 		return Summary{}, fmt.Errorf("read recovery codes: %w", err)
 	}
-	return Summary{Waits: waits, Sessions: len(sessions), RecoveryCodes: len(codes)}, nil
+	ahead := map[storage.AuthenticatorID]time.Time{}
+	for _, x := range a.Authenticators {
+		if until := totp.AheadUntil(x, now); !until.IsZero() {
+			ahead[x.ID] = until
+		}
+	}
+	return Summary{Waits: waits, Sessions: len(sessions), RecoveryCodes: len(codes), Ahead: ahead}, nil
 }
 
 // Waits returns the counters of a user that impose a wait now, one for each bucket.

@@ -110,6 +110,19 @@ func (e *Engine) SetAuthenticatorState(ctx context.Context, user storage.UserID,
 	})
 }
 
+// LowerCounter implements storage.Authenticators.
+func (e *Engine) LowerCounter(ctx context.Context, user storage.UserID, id storage.AuthenticatorID, from, to int64, now time.Time,
+	events []storage.Event) error {
+	return e.step(ctx, "lower counter", func(q querier) error {
+		err := q.spend("UPDATE authenticators SET counter = ?, updated_at = ? WHERE id = ? AND user_id = ? AND counter = ? AND counter > ?",
+			to, micro(now), ref(id), ref(user), from, to)
+		if err != nil {
+			return err
+		}
+		return q.putEvents(events)
+	})
+}
+
 // DeleteAuthenticator implements storage.Authenticators.
 func (e *Engine) DeleteAuthenticator(ctx context.Context, r storage.Removal) error {
 	return e.step(ctx, "delete authenticator", func(q querier) error {

@@ -19,12 +19,18 @@ const (
 
 // boundTimeouts bounds how long a server that stopped responding delays calls and occupies
 // connections of the pool: dead connections are detected before use and closed quickly.
-func boundTimeouts(config *pgxpool.Config) {
+// Connections read the certificates that the address names as these are then.
+func (e *Engine) boundTimeouts(config *pgxpool.Config, dsn string) {
 	config.PingTimeout = pingWait
 	if config.ConnConfig.ConnectTimeout <= 0 {
 		config.ConnConfig.ConnectTimeout = connectWait
 	}
-	config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
+	config.BeforeConnect = func(ctx context.Context, c *pgx.ConnConfig) error {
+		if fresh, err := pgx.ParseConfig(dsn); err == nil {
+			c.TLSConfig, c.Fallbacks = fresh.TLSConfig, fresh.Fallbacks
+		} else { // the cause would quote the password
+			e.log.ErrorContext(ctx, "the certificates of the database's address do not load; those read before stay in use")
+		}
 		new(dialer).wrap(&c.Config)
 		return nil
 	}

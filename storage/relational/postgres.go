@@ -14,7 +14,7 @@ import (
 )
 
 func (e *Engine) openPostgres(ctx context.Context, dsn string, o Options) error {
-	config, err := postgresConfig(dsn, o)
+	config, err := e.postgresConfig(dsn, o)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (e *Engine) openPostgres(ctx context.Context, dsn string, o Options) error 
 
 // postgresConfig parses an address. Its words about the pool hold for every command, because
 // this is the only parser; pool_max_conns can only lower the setting.
-func postgresConfig(dsn string, o Options) (*pgxpool.Config, error) {
+func (e *Engine) postgresConfig(dsn string, o Options) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return nil, errors.New("the PostgreSQL address does not parse") // the cause would quote the password
@@ -77,6 +77,6 @@ func postgresConfig(dsn string, o Options) (*pgxpool.Config, error) {
 	config.MinConns, config.MinIdleConns = min(config.MinConns, config.MaxConns), min(config.MinIdleConns, config.MaxConns)
 	config.ConnConfig.RuntimeParams["application_name"] = "sallyport"
 	config.ConnConfig.RuntimeParams["client_encoding"] = "UTF8"
-	boundTimeouts(config)
+	e.boundTimeouts(config, dsn)
 	return config, nil
 }

@@ -18,7 +18,7 @@ import (
 // Keyring holds the opened keys of the server. Reads take no lock; Load replaces all keys
 // atomically.
 type Keyring struct {
-	keks   []KEK
+	keks   atomic.Pointer[[]KEK]
 	random io.Reader
 	state  atomic.Pointer[state]
 	loads  atomic.Uint64 // how often state was replaced
@@ -45,7 +45,9 @@ type opened struct {
 
 // New returns a keyring that is empty until Load.
 func New(keks []KEK, random io.Reader) *Keyring {
-	k := &Keyring{keks: slices.Clone(keks), random: random}
+	k := &Keyring{random: random}
+	keks = slices.Clone(keks)
+	k.keks.Store(&keks)
 	k.state.Store(&state{})
 	return k
 }
@@ -62,12 +64,13 @@ func (k *Keyring) LogValue() slog.Value { return slog.StringValue(k.String()) }
 // Load opens the rows and replaces the keys. If a row does not open, the keyring does not
 // change.
 func (k *Keyring) Load(rows []storage.Key, now time.Time) error {
+	keks := *k.keks.Load()
 	s := &state{byID: map[[16]byte]*opened{}, byUse: map[string][]*opened{}}
 	for _, row := range rows {
 		if !row.ExpiresAt.IsZero() && !now.Before(row.ExpiresAt) {
 			continue
 		}
-		key, err := k.open(row)
+		key, err := open(keks, row)
 		if err != nil {
 			return fmt.Errorf("key %q: %w", row.ID, err)
 		}
@@ -88,6 +91,22 @@ func (k *Keyring) Load(rows []storage.Key, now time.Time) error {
 	return nil
 }
 
+// ReplaceKEKs replaces the keys of the key file. If the new ones do not open every row, those
+// before them stay.
+func (k *Keyring) ReplaceKEKs(keks []KEK, rows []storage.Key, now time.Time) error {
+	keks = slices.Clone(keks)
+	for _, row := range rows {
+		if !row.ExpiresAt.IsZero() && !now.Before(row.ExpiresAt) {
+			continue
+		}
+		if _, err := open(keks, row); err != nil {
+			return fmt.Errorf("key %q: %w", row.ID, err)
+		}
+	}
+	k.keks.Store(&keks)
+	return nil
+}
+
 // Version changes with every Load. Who reads it before the keys can tell later whether there
 // are others.
 func (k *Keyring) Version() uint64 { return k.loads.Load() }
@@ -96,12 +115,12 @@ func (k *Keyring) Version() uint64 { return k.loads.Load() }
 // same rows is needed. Zero: never.
 func (k *Keyring) NextChange() time.Time { return k.state.Load().next }
 
-func (k *Keyring) open(row storage.Key) (*opened, error) {
+func open(keks []KEK, row storage.Key) (*opened, error) {
 	raw, ok := storage.Bytes(row.ID)
 	if !ok {
 		return nil, errors.New("malformed id")
 	}
-	kek, ok := k.kek(row.KEK)
+	kek, ok := kekOf(keks, row.KEK)
 	if !ok {
 		return nil, fmt.Errorf("sealed under key-encryption key %q, which is not in the key file", row.KEK)
 	}
@@ -116,8 +135,8 @@ func (k *Keyring) open(row storage.Key) (*opened, error) {
 	return key, nil
 }
 
-func (k *Keyring) kek(id string) (KEK, bool) {
-	for _, kek := range k.keks {
+func kekOf(keks []KEK, id string) (KEK, bool) {
+	for _, kek := range keks {
 		if kek.ID == id {
 			return kek, true
 		}

@@ -54,12 +54,12 @@ func loaded(tb testing.TB, keks []KEK, keys int, algs ...string) *Keyring {
 // asBefore returns a data key as created before XAES-256-GCM.
 func asBefore(tb testing.TB, k *Keyring, row storage.Key) storage.Key {
 	tb.Helper()
-	material, err := unwrap(k.keks[0], row)
+	material, err := unwrap((*k.keks.Load())[0], row)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	row.Alg = ""
-	if row.Sealed, err = wrap(k.keks[0], row, material); err != nil {
+	if row.Sealed, err = wrap((*k.keks.Load())[0], row, material); err != nil {
 		tb.Fatal(err)
 	}
 	return row

@@ -34,7 +34,8 @@ func signing(use string) bool { return use == "oidc" || use == "dialect" }
 // NewKey returns a new key, active immediately and sealed under the current KEK. Only for
 // signing keys can alg be chosen.
 func (k *Keyring) NewKey(use, alg string, now time.Time) (storage.Key, error) {
-	if len(k.keks) == 0 {
+	keks := *k.keks.Load()
+	if len(keks) == 0 {
 		return storage.Key{}, errors.New("new key: no key-encryption key")
 	}
 	material, err := k.material(use, alg)
@@ -47,9 +48,9 @@ func (k *Keyring) NewKey(use, alg string, now time.Time) (storage.Key, error) {
 	now = now.UTC().Truncate(time.Microsecond)
 	row := storage.Key{
 		ID: storage.KeyID(storage.TimeOrdered(now, k.random)), Use: use, Alg: alg,
-		KEK: k.keks[0].ID, CreatedAt: now, ActiveAt: now,
+		KEK: keks[0].ID, CreatedAt: now, ActiveAt: now,
 	}
-	if row.Sealed, err = wrap(k.keks[0], row, material); err != nil {
+	if row.Sealed, err = wrap(keks[0], row, material); err != nil {
 		return storage.Key{}, fmt.Errorf("new key: %w", err)
 	}
 	return row, nil
@@ -110,7 +111,8 @@ func (k *Keyring) First(now time.Time, algs ...string) ([]storage.Key, error) {
 
 // Rewrap seals a row under the current KEK. The key itself stays the same.
 func (k *Keyring) Rewrap(row storage.Key) (storage.Key, error) {
-	kek, ok := k.kek(row.KEK)
+	keks := *k.keks.Load()
+	kek, ok := kekOf(keks, row.KEK)
 	if !ok {
 		return storage.Key{}, fmt.Errorf("rewrap key %q: sealed under an unknown key-encryption key", row.ID)
 	}
@@ -118,8 +120,8 @@ func (k *Keyring) Rewrap(row storage.Key) (storage.Key, error) {
 	if err != nil {
 		return storage.Key{}, fmt.Errorf("rewrap key %q: %w", row.ID, err)
 	}
-	row.KEK = k.keks[0].ID
-	if row.Sealed, err = wrap(k.keks[0], row, material); err != nil {
+	row.KEK = keks[0].ID
+	if row.Sealed, err = wrap(keks[0], row, material); err != nil {
 		return storage.Key{}, fmt.Errorf("rewrap key %q: %w", row.ID, err)
 	}
 	return row, nil

@@ -39,6 +39,23 @@ func authenticators(w *fixture) {
 		w.is(w.s.SetAuthenticatorState(w.ctx, p.id, "x", storage.AuthenticatorActive, later, nil, nil), storage.ErrNotFound)
 		same(w, []bool{w.logged(renamed), w.logged(off), w.logged(stolen), w.sent(m)}, []bool{true, true, false, true})
 	})
+	w.test("a counter is lowered once, by who knows it", func(w *fixture) {
+		p, q := w.addUser(), w.addUser()
+		w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Credential: &storage.CredentialSpend{User: p.id, Authenticator: p.totp, Step: 900}}))
+		lowered, again := w.event(p), w.event(p)
+		for _, x := range []struct {
+			user     storage.UserID
+			from, to int64
+		}{{q.id, 900, 500}, {p.id, 899, 500}, {p.id, 900, 900}, {p.id, 900, 901}} {
+			w.is(w.s.LowerCounter(w.ctx, x.user, p.totp, x.from, x.to, w.now, []storage.Event{again}), storage.ErrConflict)
+		}
+		w.ok(w.s.LowerCounter(w.ctx, p.id, p.totp, 900, 500, w.now, []storage.Event{lowered}))
+		w.is(w.s.LowerCounter(w.ctx, p.id, p.totp, 900, 500, w.now, []storage.Event{again}), storage.ErrConflict)
+		same(w, w.find(p.id, p.totp).Counter, int64(500))
+		same(w, []bool{w.logged(lowered), w.logged(again)}, []bool{true, false})
+		w.is(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Credential: &storage.CredentialSpend{User: p.id, Authenticator: p.totp, Step: 500}}), storage.ErrConflict)
+		w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Credential: &storage.CredentialSpend{User: p.id, Authenticator: p.totp, Step: 501}}))
+	})
 	w.test("removing an authenticator removes its statuses and, optionally, ends other sessions", func(w *fixture) {
 		p, q := w.addUser(), w.addUser()
 		status := w.initiated(w.opened(), p)

@@ -190,6 +190,27 @@ func (s *Surface) ofUser(done string, do func(context.Context, mfa.Caller, stora
 	}
 }
 
+func (s *Surface) resetCounters(c *gin.Context, v mfa.Caller) {
+	in, ok := s.read(c, false)
+	if !ok || !s.valid(c, in) {
+		return
+	}
+	a, ok := s.account(c)
+	if !ok {
+		return
+	}
+	n, err := s.Users.ResetCounters(c.Request.Context(), v, a)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	done := "codes from now on are accepted"
+	if n == 0 {
+		done = "no counter is ahead of the clock"
+	}
+	c.JSON(http.StatusOK, Done{User: a.User.ID, Done: done})
+}
+
 func (s *Surface) setPassword(c *gin.Context, v mfa.Caller) {
 	in, ok := s.read(c, true)
 	if !ok {

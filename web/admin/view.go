@@ -42,6 +42,8 @@ type Authenticator struct {
 	Origin     string                     `json:"origin"`
 	CreatedAt  time.Time                  `json:"created_at"`
 	LastUsedAt *time.Time                 `json:"last_used_at,omitempty"`
+	// AheadUntil is until when no code is accepted, because a wrong clock accepted one of then.
+	AheadUntil *time.Time `json:"ahead_until,omitempty"`
 }
 
 // Wait is a failure counter that refuses attempts now; without an end until it is unlocked.
@@ -75,6 +77,9 @@ func newUser(a storage.Account) User {
 
 func (v *User) addSummary(s users.Summary) {
 	v.RecoveryCodes, v.Sessions = &s.RecoveryCodes, &s.Sessions
+	for i, x := range v.Factors {
+		v.Factors[i].AheadUntil = moment(s.Ahead[x.ID])
+	}
 	for _, w := range s.Waits {
 		v.Waits = append(v.Waits, Wait{Bucket: w.Bucket, Until: moment(w.Until)})
 	}

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +31,8 @@ type Program struct {
 	Random   io.Reader // safe for parallel use
 	Colour   bool      // out is a terminal that shows colours
 	Terminal bool      // in is a terminal, at which someone can answer a question
+	// Hangup gets the SIGHUPs, which end no command; nil: none.
+	Hangup <-chan os.Signal
 
 	shape *shape // not nil: commands describe themselves, and do not run
 }

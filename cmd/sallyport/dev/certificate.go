@@ -15,30 +15,29 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"sallyport/config"
 )
 
 const certificateLife = 90 * 24 * time.Hour
 
-// certificate returns the folder's certificate for localhost and this machine's addresses. It
-// is kept, so that a browser that trusts it continues to, and replaced when it has expired
-// or lacks an address.
-func (f *folder) certificate(at place, now time.Time, random io.Reader) (tls.Certificate, error) {
-	certPath, keyPath := f.path("tls.crt"), f.path("tls.key")
-	cert, err := tls.LoadX509KeyPair(certPath, keyPath)
+// certificate returns the files of the folder's certificate for localhost and this machine's
+// addresses. It is kept, so that a browser that trusts it continues to, and replaced when it
+// has expired or lacks an address.
+func (f *folder) certificate(at place, now time.Time, random io.Reader) (config.TLS, error) {
+	files := config.TLS{Cert: f.path("tls.crt"), Key: f.path("tls.key")}
+	cert, err := tls.LoadX509KeyPair(files.Cert, files.Key)
 	if err == nil && cert.Leaf.VerifyHostname(at.name) == nil && now.Before(cert.Leaf.NotAfter) {
-		return cert, nil
+		return files, nil
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return cert, fmt.Errorf("certificate of the data folder: %w", err)
+		return files, err
 	}
 	certPEM, keyPEM, err := NewCertificate(at.name, now, random)
 	if err != nil {
-		return cert, fmt.Errorf("create certificate: %w", err)
+		return files, fmt.Errorf("create: %w", err)
 	}
-	if err := errors.Join(os.WriteFile(certPath, certPEM, 0o600), os.WriteFile(keyPath, keyPEM, 0o600)); err != nil {
-		return cert, fmt.Errorf("keep certificate: %w", err)
-	}
-	return tls.X509KeyPair(certPEM, keyPEM)
+	return files, errors.Join(os.WriteFile(files.Cert, certPEM, 0o600), os.WriteFile(files.Key, keyPEM, 0o600))
 }
 
 // NewCertificate returns a self-signed certificate for localhost, this machine's addresses and a

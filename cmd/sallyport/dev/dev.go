@@ -48,7 +48,7 @@ func serve(ctx context.Context, p *cli.Program, o Options, at place, folder *fol
 	if err != nil {
 		return err
 	}
-	ls, err := at.listen(folder, p.Now, p.Random)
+	ls, cert, err := at.listen(folder, p.Now, p.Random)
 	if err != nil {
 		return err
 	}
@@ -78,6 +78,7 @@ func serve(ctx context.Context, p *cli.Program, o Options, at place, folder *fol
 	for i, handler := range []http.Handler{srv.Handler, pages, ops} {
 		sites = append(sites, server.Site{Server: web.NewServer(handler, srv.Log), Listener: ls[i]})
 	}
+	sites[0].Certificate = cert
 	return srv.Serve(ctx, 0, sites...)
 }
 
@@ -116,5 +117,5 @@ func openServer(ctx context.Context, p *cli.Program, at place, folder *folder) (
 		return nil, err
 	}
 	return server.Open(ctx, server.Options{Config: c, DSN: config.Secret(c.Database.DSN), KEKs: keks, Migrate: true,
-		Log: folder.log(), Now: p.Now, Random: p.Random})
+		Log: folder.log(), Now: p.Now, Random: p.Random, Hangup: p.Hangup})
 }

@@ -80,15 +80,19 @@ func (at place) demo() string { return at.origin(at.port + 1) }
 func (at place) admin() string { return "http://localhost:" + strconv.Itoa(at.port+2) }
 
 // listen opens the listeners of provider, demo application and admin API. It comes first, so
-// that a port in use is reported immediately.
-func (at place) listen(folder *folder, now func() time.Time, random io.Reader) ([]net.Listener, error) {
+// that a port in use is reported immediately. The certificate is nil without TLS.
+func (at place) listen(folder *folder, now func() time.Time, random io.Reader) ([]net.Listener, *server.Certificate, error) {
 	var secure *tls.Config
+	var cert *server.Certificate
 	if at.secure {
-		cert, err := folder.certificate(at, now(), random)
-		if err != nil {
-			return nil, err
+		files, err := folder.certificate(at, now(), random)
+		if err == nil {
+			cert, err = server.LoadCertificate("listen", files)
 		}
-		secure = server.TLSConfig(cert)
+		if err != nil {
+			return nil, nil, fmt.Errorf("certificate of the data folder: %w", err)
+		}
+		secure = cert.Config()
 	}
 	var ls []net.Listener
 	for i, x := range []struct {
@@ -97,11 +101,11 @@ func (at place) listen(folder *folder, now func() time.Time, random io.Reader) (
 	}{{at.bind, secure}, {at.bind, secure}, {"127.0.0.1", nil}} {
 		l, err := bound(x.host, at.port+i, x.secure)
 		if err != nil {
-			return nil, errors.Join(err, closeAll(ls))
+			return nil, nil, errors.Join(err, closeAll(ls))
 		}
 		ls = append(ls, l)
 	}
-	return ls, nil
+	return ls, cert, nil
 }
 
 func bound(host string, port int, secure *tls.Config) (net.Listener, error) {

@@ -71,6 +71,7 @@ func (c adminWalk) userWalk() {
 	c.Call("POST", one+"/disable", nil).Done(200, "disabled")
 	c.Call("POST", one+"/enable", nil).Done(200, "enabled")
 	c.Call("POST", one+"/unlock", nil).Done(200, "unlocked")
+	c.Call("POST", one+"/reset-counters", nil).Done(200, "no counter is ahead of the clock")
 	c.Call("POST", one+"/password", map[string]any{"password": "another harbour"}).Done(200, "has another password, everything under way ended")
 	c.Call("POST", one+"/reset-factors", nil).Done(200, "second factors taken away, everything under way ended")
 	second := c.Call("POST", "/users", map[string]any{"phone_number": "+12025550123", "id": "00000000-0000-4000-8000-00000000000c"}).Done(201, "created")

@@ -54,8 +54,14 @@ func (s *Server) methods(p Options) []mfa.Method {
 		Parallel: parallel(c.Argon2.Parallel), Queue: c.Argon2.Queue, Wait: c.Argon2.Wait, Span: work,
 		Context: productWords(c), MinLength: c.Passwords.MinLength, Breached: c.Passwords.BreachedFile,
 	})
-	s.TOTP = totp.New(p.Random, c.Product, totp.Options{Strict: c.TOTPWindow == 0})
+	s.TOTP = totp.New(p.Random, c.Product, totp.Options{Strict: c.TOTPWindow == 0, Ahead: s.logAhead})
 	return slices.Concat([]mfa.Method{s.Password, s.TOTP}, s.codeMethods(p), []mfa.Method{recovery.New(s.Store, p.Random)})
+}
+
+// logAhead reports a right code that is refused. The caller is not told.
+func (s *Server) logAhead(id storage.AuthenticatorID, until time.Time) {
+	s.Log.Warn("a right code is refused: a clock that was ahead accepted one of the future; sallyport user reset-counters mends it",
+		"authenticator", string(id), "until", until)
 }
 
 // assemble creates mfa, provider and web.

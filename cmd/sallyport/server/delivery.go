@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ func (s *Server) assembleDeliveries(p Options) error {
 	if err != nil {
 		return fmt.Errorf("build messages: %w", err)
 	}
-	senders, err := senders(p.Config, p.Now)
+	senders, err := s.senders(p.Config, p.Now)
 	if err != nil {
 		return err
 	}
@@ -40,7 +41,7 @@ func (s *Server) assembleDeliveries(p Options) error {
 }
 
 // senders returns what sends each kind of messages.
-func senders(c config.Config, now func() time.Time) (map[string]delivery.Sender, error) {
+func (s *Server) senders(c config.Config, now func() time.Time) (map[string]delivery.Sender, error) {
 	out := map[string]delivery.Sender{}
 	if m := c.Mail; m.Host != "" {
 		password, err := MailPassword(m)
@@ -51,10 +52,20 @@ func senders(c config.Config, now func() time.Time) (map[string]delivery.Sender,
 		if err != nil {
 			return nil, fmt.Errorf("mail.ca_file: %w", err)
 		}
-		out[notice.Mail], err = smtp.New(smtp.Options{Host: m.Host, Port: m.Port, TLS: m.TLS, CA: ca,
+		sender, err := smtp.New(smtp.Options{Host: m.Host, Port: m.Port, TLS: m.TLS, CA: ca,
 			Username: m.Username, Password: password.Reveal(), From: m.From}, now)
 		if err != nil {
 			return nil, fmt.Errorf("mail: %w", err)
+		}
+		out[notice.Mail] = sender
+		if m.CAFile != "" {
+			s.addFile("mail.ca_file", "certificate", func(context.Context) error {
+				ca, err := MailCA(m)
+				if err == nil {
+					sender.Trust(ca)
+				}
+				return err
+			}, m.CAFile)
 		}
 	}
 	if h := c.Hook; h.URL != "" {

@@ -15,8 +15,9 @@ const grace = 20 * time.Second
 
 // Site is an HTTP server with its listener.
 type Site struct {
-	Server   *http.Server
-	Listener net.Listener
+	Server      *http.Server
+	Listener    net.Listener
+	Certificate *Certificate // of the listener, to be read again; nil: none
 }
 
 // Serve serves all sites and works in the background until ctx ends or a site fails. Then
@@ -27,6 +28,9 @@ func (s *Server) Serve(ctx context.Context, linger time.Duration, sites ...Site)
 	defer stop()
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
+	for _, site := range sites {
+		s.addCertificate(site.Certificate)
+	}
 	background := make(chan error, 1)
 	go func() { background <- s.background(work) }()
 

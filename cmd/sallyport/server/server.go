@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -47,6 +48,8 @@ type Options struct {
 	Random   io.Reader
 	Log      *slog.Logger
 	Surfaces []web.Surface // besides those every server has
+	// Hangup makes a server that serves read its files again; nil: only when they change.
+	Hangup <-chan os.Signal
 
 	// Open creates these.
 	metrics *prometheus.Registry
@@ -79,6 +82,8 @@ type Server struct {
 	Now        func() time.Time
 	Log        *slog.Logger
 	health     *health
+	files      []*file // read again while the server serves
+	hangup     <-chan os.Signal
 	sweptAt    atomic.Int64 // in seconds
 }
 
@@ -175,7 +180,8 @@ func newServer(ctx context.Context, p Options, engine *relational.Engine, keyrin
 // newBase returns a server with its store, journal and empty keyring, if the database has
 // the schema, or is to get it, and the time.
 func newBase(ctx context.Context, p Options, engine *relational.Engine, keyring *seal.Keyring) (*Server, error) {
-	s := &Server{Store: engine, Keyring: keyring, Now: p.Now, Log: p.Log, Metrics: p.metrics, Events: p.events, Tracer: p.tracer}
+	s := &Server{Store: engine, Keyring: keyring, Now: p.Now, Log: p.Log, Metrics: p.metrics, Events: p.events, Tracer: p.tracer, hangup: p.Hangup}
+	s.addKeyFile(p.Config.KeyFile)
 	s.sweptAt.Store(p.Now().Unix())
 	s.health = &health{store: engine, now: p.Now}
 	if !p.Migrate {

@@ -12,6 +12,7 @@ import (
 	"net/textproto"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
@@ -43,6 +44,7 @@ type Options struct {
 // Sender implements delivery.Sender. Every message has a connection of its own.
 type Sender struct {
 	o    Options
+	ca   atomic.Pointer[x509.CertPool]
 	from *mail.Address
 	host string // of From
 	now  func() time.Time
@@ -55,6 +57,7 @@ func New(o Options, now func() time.Time) (*Sender, error) {
 		return nil, errors.New("the sender is not an address such as Example <no-reply@example.com>")
 	}
 	s := &Sender{o: o, from: from, host: from.Address[strings.LastIndex(from.Address, "@")+1:], now: now}
+	s.Trust(o.CA)
 	_, err = gomail.NewClient(o.Host, s.settings(nil)...)
 	if err != nil {
 		return nil, fmt.Errorf("mail server: %w", err)
@@ -109,8 +112,11 @@ func (s *Sender) dial(ctx context.Context, network, address string) (net.Conn, e
 	return d.DialContext(ctx, network, address)
 }
 
+// Trust replaces the certificates of Options.CA, for connections from then on.
+func (s *Sender) Trust(ca *x509.CertPool) { s.ca.Store(ca) }
+
 func (s *Sender) tls() *tls.Config {
-	return &tls.Config{ServerName: s.o.Host, RootCAs: s.o.CA, MinVersion: tls.VersionTLS12}
+	return &tls.Config{ServerName: s.o.Host, RootCAs: s.ca.Load(), MinVersion: tls.VersionTLS12}
 }
 
 func (s *Sender) settings(dial gomail.DialContextFunc) []gomail.Option {
