@@ -62,23 +62,23 @@ func (b broken) Read([]byte) (int, error) { return 0, b.err }
 
 func checkHead(r *http.Request, most int64) *Fault {
 	if len(r.RequestURI) > maxURL || len(r.URL.RawQuery) > maxURL {
-		return &Fault{http.StatusRequestURITooLong, "the address is too long"}
+		return &Fault{http.StatusRequestURITooLong, CodeAddressTooLong, "the address is too long"}
 	}
 	if !clean(r.URL.Path) {
-		return &Fault{http.StatusBadRequest, "the address is not valid text"}
+		return &Fault{http.StatusBadRequest, CodeMalformedAddress, "the address is not valid text"}
 	}
 	if r.Header.Get("Content-Encoding") != "" {
-		return &Fault{http.StatusUnsupportedMediaType, "an encoded body is not accepted"}
+		return &Fault{http.StatusUnsupportedMediaType, CodeMediaType, "an encoded body is not accepted"}
 	}
 	if r.ContentLength > most {
-		return &Fault{http.StatusRequestEntityTooLarge, "the body is too long"}
+		return &Fault{http.StatusRequestEntityTooLarge, CodeTooLong, "the body is too long"}
 	}
 	if queried(r) > maxParams {
-		return &Fault{http.StatusBadRequest, "there are too many parameters"}
+		return &Fault{http.StatusBadRequest, CodeTooMany, "there are too many parameters"}
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil || !cleanAll(query) {
-		return &Fault{http.StatusBadRequest, "the query is not valid text"}
+		return &Fault{http.StatusBadRequest, CodeMalformedQuery, "the query is not valid text"}
 	}
 	return nil
 }
@@ -89,7 +89,7 @@ func checkForm(r *http.Request) *Fault {
 	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil && r.Header.Get("Content-Type") != "" || strings.HasPrefix(kind, "multipart/") {
-		return &Fault{http.StatusUnsupportedMediaType, "this content type is not accepted"}
+		return &Fault{http.StatusUnsupportedMediaType, CodeMediaType, "this content type is not accepted"}
 	}
 	if kind != "application/x-www-form-urlencoded" {
 		return nil
@@ -97,13 +97,13 @@ func checkForm(r *http.Request) *Fault {
 	err = r.ParseForm()
 	var long *http.MaxBytesError
 	if errors.As(err, &long) {
-		return &Fault{http.StatusRequestEntityTooLarge, "the body is too long"}
+		return &Fault{http.StatusRequestEntityTooLarge, CodeTooLong, "the body is too long"}
 	}
 	if err != nil || !cleanAll(r.PostForm) {
-		return &Fault{http.StatusBadRequest, "the form is not valid text"}
+		return &Fault{http.StatusBadRequest, CodeMalformedForm, "the form is not valid text"}
 	}
 	if count(r.PostForm)+queried(r) > maxParams {
-		return &Fault{http.StatusBadRequest, "there are too many parameters"}
+		return &Fault{http.StatusBadRequest, CodeTooMany, "there are too many parameters"}
 	}
 	return nil
 }

@@ -10,13 +10,38 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"sallyport/mfa"
 	"sallyport/storage"
 )
 
 // Fault is why a request is refused before it reaches a handler.
 type Fault struct {
 	Status int
-	Reason string
+	Code   string // for the log
+	Reason string // for the caller
+}
+
+// Codes of faults: the reasons in the log of refusals that no handler decides. docs/errors.md
+// lists them.
+const (
+	CodeNotFound         = "not_found"
+	CodeMethodNotAllowed = "method_not_allowed"
+	CodeMediaType        = "unsupported_media_type"
+	CodeAddressTooLong   = "address_too_long"
+	CodeTooLong          = "body_too_long"
+	CodeTooMany          = "too_many_parameters"
+	CodeMalformedAddress = "malformed_address"
+	CodeMalformedQuery   = "malformed_query"
+	CodeMalformedForm    = "malformed_form"
+	CodeMalformedBody    = "malformed_body"
+	CodeOverloaded       = "overloaded"
+	CodeServerError      = "server_error"
+	CodeUnavailable      = "temporarily_unavailable"
+)
+
+// Refused logs the fault.
+func (f Fault) Refused(c *gin.Context) {
+	Refused(c, mfa.Refusal{Reason: f.Code, Err: errors.New(f.Reason)})
 }
 
 // Sentence returns a reason as a sentence.
@@ -35,6 +60,7 @@ type Refuser interface {
 // page for a browser or as JSON for a program.
 func (s *server) refuse(c *gin.Context, f Fault) {
 	c.Abort()
+	f.Refused(c)
 	for _, r := range s.refusers {
 		if r.Refuse(c, f.Status, f.Reason) {
 			return
@@ -78,6 +104,14 @@ func FailureStatus(c *gin.Context, err error) int {
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
+}
+
+// FailureCode returns the reason in the log for a FailureStatus.
+func FailureCode(status int) string {
+	if status == http.StatusServiceUnavailable {
+		return CodeUnavailable
+	}
+	return CodeServerError
 }
 
 // RetryAfter sets the header of RFC 9110 section 10.2.3 if there is a wait. The header

@@ -80,9 +80,11 @@ func New(o Options, random io.Reader, now func() time.Time, surfaces ...Surface)
 		e.Use(s.span)
 	}
 	e.Use(s.access, s.recover, s.headers, s.valve, s.limits, s.deadline)
-	e.NoRoute(func(c *gin.Context) { s.refuse(c, Fault{http.StatusNotFound, "there is nothing at this address"}) })
+	e.NoRoute(func(c *gin.Context) {
+		s.refuse(c, Fault{http.StatusNotFound, CodeNotFound, "there is nothing at this address"})
+	})
 	e.NoMethod(func(c *gin.Context) {
-		s.refuse(c, Fault{http.StatusMethodNotAllowed, "this address takes other methods"})
+		s.refuse(c, Fault{http.StatusMethodNotAllowed, CodeMethodNotAllowed, "this address takes other methods"})
 	})
 	for _, f := range surfaces {
 		f.Mount(e)

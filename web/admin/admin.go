@@ -2,7 +2,6 @@ package admin
 
 import (
 	_ "embed" // for the description
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -44,16 +43,14 @@ type Services struct {
 
 // Options of the surface.
 type Options struct {
-	Issuer string       // identifies the server
-	Key    Key          // allows every call
-	Logger *slog.Logger // nil: discarded
+	Issuer string // identifies the server
+	Key    Key    // allows every call
 }
 
 // Surface mounts the calls.
 type Surface struct {
 	Services
 	o     Options
-	log   *slog.Logger
 	now   func() time.Time
 	wrong *keyLimiter
 }
@@ -65,10 +62,7 @@ var description []byte
 
 // New returns the surface.
 func New(services Services, now func() time.Time, o Options) *Surface {
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	return &Surface{Services: services, o: o, log: o.Logger, now: now, wrong: newKeyLimiter(now)}
+	return &Surface{Services: services, o: o, now: now, wrong: newKeyLimiter(now)}
 }
 
 // route is one call.

@@ -1,7 +1,6 @@
 package cidaas
 
 import (
-	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -108,10 +107,10 @@ func succeed(c *gin.Context, data any) {
 }
 
 // reference logs a refusal and returns the reference number of the log line.
-func (s *Surface) reference(c *gin.Context, level slog.Level, cause any) string {
-	reference := storage.Random128(s.random)
-	web.Log(c, s.log, level, "refused", slog.String("reference", reference), slog.Any("cause", cause))
-	return reference
+func (s *Surface) reference(c *gin.Context, r mfa.Refusal) string {
+	r.Reference = storage.Random128(s.random)
+	web.Refused(c, r)
+	return r.Reference
 }
 
 // describe logs an error and returns what to respond, with the reference number. It sets
@@ -121,13 +120,13 @@ func (s *Surface) describe(c *gin.Context, err error) (refusal, string) {
 	if known {
 		r.text = e.Text(r.text)
 		web.RetryAfter(c, waitOf(e))
-		return r, s.reference(c, slog.LevelInfo, err)
+		return r, s.reference(c, mfa.Refusal{Reason: string(e.Code), Err: err, Operator: e.NeedsOperator()})
 	}
 	r = broken
 	if web.FailureStatus(c, err) == unavailable.status {
 		r = unavailable
 	}
-	return r, s.reference(c, slog.LevelError, err)
+	return r, s.reference(c, mfa.Refusal{Reason: web.FailureCode(r.status), Err: err, Operator: true})
 }
 
 func waitOf(e *mfa.Error) time.Duration {
@@ -161,11 +160,13 @@ func (s *Surface) failAs(c *gin.Context, err error, ver string) {
 
 // refuse refuses a malformed call.
 func (s *Surface) refuse(c *gin.Context, f web.Fault, ver string) {
-	s.envelope(c, refusal{status: f.Status, number: 10000, ver: ver, text: f.Reason}, s.reference(c, slog.LevelInfo, f.Reason), "")
+	f.Refused(c)
+	s.envelope(c, refusal{status: f.Status, number: 10000, ver: ver, text: f.Reason}, s.reference(c, mfa.Refusal{}), "")
 }
 
-// badRequest refuses a call with a text of its own.
-func (s *Surface) badRequest(c *gin.Context, text, ver string) {
+// badRequest refuses a parameter, with a text of its own.
+func (s *Surface) badRequest(c *gin.Context, parameter, text, ver string) {
+	web.Refused(c, mfa.Refusal{Reason: string(mfa.InvalidRequest), Parameter: parameter})
 	s.refuse(c, web.Fault{Status: http.StatusBadRequest, Reason: text}, ver)
 }
 
@@ -175,9 +176,7 @@ func (s *Surface) notOpened(c *gin.Context, e *provider.PageError) {
 	if e.Parameter != "" && !strings.Contains(info, e.Parameter) {
 		info = e.Parameter + ": " + info
 	}
-	// The caller chose the name of the parameter: it is returned, not logged (L-1).
-	reference := s.reference(c, slog.LevelInfo, e.Code+": "+e.Description)
-	s.envelope(c, refusal{status: http.StatusBadRequest, number: 10023, text: e.Code}, reference, info)
+	s.envelope(c, refusal{status: http.StatusBadRequest, number: 10023, text: e.Code}, s.reference(c, mfa.Refusal{}), info)
 }
 
 func (s *Surface) envelope(c *gin.Context, r refusal, reference, info string) {

@@ -100,8 +100,8 @@ func TestUnexpectedErrorsRevealNothing(t *testing.T) {
 		{"a database out of reach", fmt.Errorf("pq: read request: %w", context.DeadlineExceeded), 503, "5"},
 	} {
 		var log strings.Builder
-		p, _ := stage(t, page.Options{Logger: slog.New(slog.NewJSONHandler(&log, nil))})
-		h, err := web.New(web.Options{Issuer: issuer}, rand.Reader, func() time.Time { return t0 }, failing{p, tc.err})
+		p, _ := stage(t, page.Options{})
+		h, err := web.New(web.Options{Issuer: issuer, Logger: slog.New(slog.NewJSONHandler(&log, nil))}, rand.Reader, func() time.Time { return t0 }, failing{p, tc.err})
 		if err != nil {
 			t.Fatal(err)
 		}

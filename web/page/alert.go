@@ -21,7 +21,7 @@ type Alert struct {
 
 // Reason logs a refusal and returns the alert for it in a language.
 func (l *Look) Reason(c *gin.Context, lang string, e *mfa.Error) Alert {
-	problem.Refused(c, l.log, e)
+	problem.Refused(c, e)
 	a := Alert{Key: "code." + string(e.Code), Params: e.Params}
 	if e.RetryAfter > 0 {
 		var err error
@@ -34,7 +34,7 @@ func (l *Look) Reason(c *gin.Context, lang string, e *mfa.Error) Alert {
 
 // Unexpected logs an unexpected error and returns the status and the alert for it (H-11).
 func (l *Look) Unexpected(c *gin.Context, err error) (int, Alert) {
-	status := problem.Unexpected(c, l.log, err)
+	status := problem.Unexpected(c, err)
 	if status == http.StatusServiceUnavailable {
 		return status, Alert{Key: "status.503"}
 	}

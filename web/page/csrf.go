@@ -8,6 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"sallyport/mfa"
 	"sallyport/web"
 )
 
@@ -24,16 +25,38 @@ func (l *Look) CSRF(browser string) string {
 // The browser writes Sec-Fetch-Site; a page cannot forge it. Origin may be "null" even for
 // the server's own forms, because its pages send Referrer-Policy no-referrer. The token in
 // the form decides: only the server's pages in this browser contain it.
-func (l *Look) OwnForm(r *http.Request, browser, value string) bool {
+func (l *Look) OwnForm(c *gin.Context, value string) bool {
+	why := l.foreign(c.Request, web.Caller(c).Browser, value)
+	if why != "" {
+		web.Refused(c, mfa.Refusal{Reason: why, Parameter: "csrf"})
+	}
+	return why == ""
+}
+
+// Why a form is not the server's own, for the log.
+const (
+	otherOrigin = "other_origin" // the form is on a page of another origin
+	noBinding   = "no_cookie"    // the browser sent no binding cookie
+	staleForm   = "stale_form"   // the token of the form is not this browser's
+)
+
+// foreign returns why a form is not the server's own; "": it is.
+func (l *Look) foreign(r *http.Request, browser, value string) string {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "", "same-origin", "none":
 	default:
-		return false
+		return otherOrigin
 	}
 	if o := r.Header.Get("Origin"); o != "" && o != "null" && o != l.origin {
-		return false
+		return otherOrigin
 	}
-	return l.validMAC("csrf", browser, browser, value)
+	switch {
+	case browser == "":
+		return noBinding
+	case !l.validMAC("csrf", browser, browser, value):
+		return staleForm
+	}
+	return ""
 }
 
 // validMAC reports whether a value is the MAC of a text. Without a browser none is valid.
@@ -53,7 +76,7 @@ func (l *Look) validMAC(purpose, browser, text, value string) bool {
 // Guarded passes the server's own forms to a handler, all others to foreign.
 func (l *Look) Guarded(h, foreign gin.HandlerFunc) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		if !l.OwnForm(c.Request, web.Caller(c).Browser, c.PostForm("csrf")) {
+		if !l.OwnForm(c, c.PostForm("csrf")) {
 			foreign(c)
 			return
 		}
