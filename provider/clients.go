@@ -16,6 +16,24 @@ func (p *Provider) OriginAllowed(ctx context.Context, origin string) bool {
 	return ok
 }
 
+// Home returns an enabled client and where "back to the application" leads, "" for nowhere; nil
+// if there is no such client or storage does not respond. It is for pages outside of a login: the
+// address is one that the client registered, whoever names the client.
+func (p *Provider) Home(ctx context.Context, id storage.ClientID) (*storage.Client, string) {
+	c, err := p.clients.Enabled(ctx, id)
+	if err != nil {
+		p.log.ErrorContext(ctx, "client not read", "error", err)
+	}
+	if err != nil || c == nil {
+		return nil, ""
+	}
+	redirect := ""
+	if len(c.RedirectURIs) > 0 {
+		redirect = c.RedirectURIs[0]
+	}
+	return &c.Client, homeOf(c, redirect)
+}
+
 // Client returns a client from memory or storage. The value is shared: callers must not
 // change what it points to.
 func (p *Provider) Client(ctx context.Context, id storage.ClientID) (storage.Client, error) {

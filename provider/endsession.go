@@ -18,15 +18,15 @@ import (
 type Logout struct {
 	Confirm  bool            // ask the user for confirmation; nothing was ended
 	Redirect string          // "": show a page that says that the user is signed out
-	Client   *storage.Client // that sent the request; nil: not authenticated
+	Client   *storage.Client // the application, by the hint or by client_id alone; nil: unknown
 	Ended    bool            // delete the session cookie
 }
 
 // EndSession signs out (OpenID Connect RP-Initiated Logout 1.0). Without an ID token of the
-// signed-in user it requires confirmation (section 6). If no user is signed in, it ends the
-// logins in progress of the token's user in this browser, and no others: any page can have an
-// ID token of its own user. A redirect requires a hint of the client and a registered URI (rule
-// O-15).
+// signed-in user it requires confirmation (section 6). If no user is signed in, there is
+// nothing to confirm: it ends the logins in progress of the token's user in this browser, and no
+// others, because any page can have an ID token of its own user. A redirect requires a client, by
+// a hint or client_id, and a URI that it registered (rule O-15).
 func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Caller, s *session.SignedIn, confirmed bool) (Logout, error) {
 	out, err := p.endSession(ctx, in, v, s, confirmed)
 	refused(ctx, err)
@@ -45,7 +45,12 @@ func (p *Provider) endSession(ctx context.Context, in Params, v mfa.Caller, s *s
 		return Logout{}, err
 	}
 	if c != nil {
-		hint, out.Client = h, &c.Client
+		hint = h
+	} else if c, err = p.clients.Enabled(ctx, storage.ClientID(values.Get("client_id"))); err != nil {
+		return Logout{}, err
+	}
+	if c != nil {
+		out.Client = &c.Client
 	}
 	state := values.Get("state")
 	if len(state) > maxState {
@@ -61,8 +66,12 @@ func (p *Provider) endSession(ctx context.Context, in Params, v mfa.Caller, s *s
 			out.Redirect = oauth.AppendQuery(uri, oauth.Encode([][2]string{{"state", state}}))
 		}
 	}
-	if !confirmed && (s == nil && hint == nil || s != nil && !matchesSession(hint, s)) {
+	if !confirmed && s != nil && !matchesSession(hint, s) {
 		out.Confirm = true
+		return out, nil
+	}
+	if !confirmed && s == nil && hint == nil {
+		out.Ended = true // nothing is
 		return out, nil
 	}
 	// A login in progress could be finished by the next user of this browser.
@@ -77,7 +86,7 @@ func (p *Provider) endSession(ctx context.Context, in Params, v mfa.Caller, s *s
 		out.Ended = true
 		return out, nil
 	}
-	if err := p.sessions.End(ctx, s, out.Client != nil && out.Client.LogoutEndsOffline, v); err != nil {
+	if err := p.sessions.End(ctx, s, hint != nil && out.Client.LogoutEndsOffline, v); err != nil {
 		return Logout{}, fmt.Errorf("end session: %w", err)
 	}
 	out.Ended = true

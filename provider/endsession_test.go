@@ -35,9 +35,20 @@ func logouts() []logoutCase {
 		{"nothing", func(h hints) url.Values { return url.Values{} }, false, false, Logout{Confirm: true}, ""},
 		{"state alone", func(h hints) url.Values { return formOf("state", "s") }, false, false, Logout{Confirm: true}, ""},
 		{"address without a hint", func(h hints) url.Values { return formOf("post_logout_redirect_uri", bye, "client_id", "rp") }, false, false,
-			Logout{Confirm: true}, ""},
+			Logout{Confirm: true, Redirect: bye}, ""},
 		{"address without a hint, confirmed", func(h hints) url.Values { return formOf("post_logout_redirect_uri", bye, "client_id", "rp") }, true, false,
+			Logout{Redirect: bye, Ended: true}, ""},
+		{"unregistered address without a hint", func(h hints) url.Values {
+			return formOf("post_logout_redirect_uri", "https://evil.example", "client_id", "rp")
+		}, true, false,
+			Logout{}, "page:invalid_request:post_logout_redirect_uri"},
+		{"address of an unknown client", func(h hints) url.Values { return formOf("post_logout_redirect_uri", bye, "client_id", "none") }, true, false,
 			Logout{Ended: true}, ""},
+		{"signed out, without a hint", func(h hints) url.Values {
+			return formOf("post_logout_redirect_uri", bye, "client_id", "rp", "state", "s")
+		}, false, true,
+			Logout{Redirect: bye + "?state=s", Ended: true}, ""},
+		{"signed out, with nothing", func(h hints) url.Values { return url.Values{} }, false, true, Logout{Ended: true}, ""},
 		{"unregistered address", func(h hints) url.Values {
 			return formOf("id_token_hint", h.own, "post_logout_redirect_uri", "https://evil.example")
 		}, false, false, Logout{}, "page:invalid_request:post_logout_redirect_uri"},
@@ -81,7 +92,7 @@ func TestAHintEndsOnlyItsUsersLogins(t *testing.T) {
 	h.enter(login, "ada", nil)
 	leave := func(hint string, confirmed bool) {
 		t.Helper()
-		out, err := h.p.EndSession(h.ctx, Params{Query: formOf("id_token_hint", hint)}, h.visit, nil, confirmed)
+		out, err := h.p.EndSession(h.ctx, Params{Query: formOf("id_token_hint", hint, "client_id", "rp")}, h.visit, nil, confirmed)
 		h.ok(err)
 		if !out.Ended {
 			t.Errorf("%+v, want it ended", out)
@@ -95,6 +106,8 @@ func TestAHintEndsOnlyItsUsersLogins(t *testing.T) {
 	}
 	leave(theirs, false)
 	at("another user's hint", StepConsent)
+	leave("", false)
+	at("no hint", StepConsent)
 	leave(own, false)
 	at("the hint of its user", StepOver)
 	login = h.begin(params("asks"), nil).Request

@@ -146,13 +146,13 @@ func (r *request) setMode(values url.Values) {
 	}
 }
 
-// home returns where "back to the application" leads: the client's own page, or else the
-// front page of the web application that sent the request.
-func (r *request) home() string {
-	if r.client.ClientURI != "" || r.client.Native {
-		return r.client.ClientURI
+// homeOf returns where "back to the application" leads: the client's own page, or else the
+// front page of the web application at a redirect URI.
+func homeOf(c *clients.Client, redirect string) string {
+	if c.ClientURI != "" || c.Native {
+		return c.ClientURI
 	}
-	u, err := url.Parse(r.redirect)
+	u, err := url.Parse(redirect)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") {
 		return ""
 	}

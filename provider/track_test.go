@@ -141,7 +141,8 @@ func TestAnAccessTokenConfirmsALogout(t *testing.T) {
 	if err != nil || !out.Ended || out.Redirect != "https://rp.example/bye" {
 		t.Errorf("logout = %+v, %v", out, err)
 	}
-	if out, err := h.p.EndSession(h.ctx, Params{Form: formOf("access_token_hint", token)}, h.visit, nil, false); err != nil || out.Ended {
+	_, s = h.signIn(params("rp"), "ada")
+	if out, err := h.p.EndSession(h.ctx, Params{Form: formOf("access_token_hint", token)}, h.visit, s, false); err != nil || out.Ended {
 		t.Errorf("a dead token: %+v, %v", out, err)
 	}
 }

@@ -71,9 +71,13 @@ func (p *Pages) seconds(call ownerCall) (held, usable bool) {
 // this browser already.
 func (p *Pages) returned(c *gin.Context) {
 	call := ownerCall{caller: web.Caller(c)}
+	if c.Request.URL.RawQuery == "" { // opened by hand
+		page.Redirect(c, home)
+		return
+	}
 	then, ok := p.look.Verify(statePurpose, call.caller.Browser, c.Query("state"))
 	if !ok || !ownPlace(then) {
-		key := "stale"
+		key := "code." + string(mfa.UnknownRequest)
 		if call.caller.Browser == "" {
 			key = "cookies"
 		}

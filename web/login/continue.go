@@ -2,7 +2,6 @@ package login
 
 import (
 	"errors"
-	"net/url"
 
 	"github.com/gin-gonic/gin"
 
@@ -52,7 +51,7 @@ func (p *Pages) proceed(c *gin.Context, call signin.Call) {
 			p.toClientPage(c, call)
 			return
 		}
-		page.Redirect(c, place+"?requestId="+url.QueryEscape(string(call.Step.Request.ID)))
+		page.Redirect(c, page.Path(place, call.Step.Request.ID, call.Step.Client.ID))
 		return
 	}
 	if call.Step.Kind == provider.StepOver {

@@ -109,7 +109,7 @@ func (p *Pages) showEnroll(c *gin.Context, call signin.Call, code int, d enrollP
 		d.Method, d.Chosen = d.Methods[0], len(d.Methods) == 1
 	}
 	d.AddressField = page.AddressFieldOf(p.verifier, call.Step.Account, d.Method, d.Address)
-	d.Ask, d.Form, d.Ways = page.Path(deliveryPath, call.Step.Request.ID), "enroll-form", "send.ways.address"
+	d.Ask, d.Form, d.Ways = page.Path(deliveryPath, call.Step.Request.ID, ""), "enroll-form", "send.ways.address"
 	v := p.page(c, call, d)
 	v.Alert, v.Asks = a, d.State == exchange.DeliverySending
 	if d.Kind != "" {

@@ -113,6 +113,9 @@ func (p *Pages) fail(c *gin.Context, call signin.Call, err error) {
 	// request, so the page may say so (B-2).
 	if e.Code == mfa.UnknownRequest && call.Caller.Browser == "" && requestOf(c) != "" {
 		a.Key = "cookies"
+		if c.Request.Method == http.MethodGet {
+			a.Key = "reopened"
+		}
 	}
 	if e.Code == mfa.UnknownRequest && requestOf(c) == "" {
 		a.Key = "bookmark"

@@ -168,18 +168,49 @@ func TestOtherBrowsersAndDeadRequests(t *testing.T) {
 	other.Get(page)
 	other.Must("/login", 400, "no longer open")
 	foreign := other.Page.Body.String()
-	other.Get("/login?requestId=00000000-0000-0000-0000-000000000000")
-	other.Must("/login", 400)
+	other.Get("/login?requestId=00000000-0000-0000-0000-000000000000&client_id=shop")
+	other.Must("/login", 400, `href="https://app.example/"`)
 	if strip(foreign) != strip(other.Page.Body.String()) {
 		t.Error("another browser's request differs from an unknown one")
 	}
 	other.Get("/login")
-	other.Must("/login", 400, "Start at your application")
+	other.Must("/login", 400, "Start at your application", `href="/account"`)
 	other.Get("/login?requestId=%22%3E%3Cscript%3E")
 	other.Must("/login", 400)
 	h.Wait(31 * time.Minute)
 	b.login("ada", password)
-	b.Must("/login", 400, "no longer open")
+	b.Must("/login", 400, "no longer open", `href="https://app.example/"`)
+	b.Get("/login?client_id=unknown")
+	b.Must("/login", 400, `href="/account"`)
+}
+
+// A browser has the address of a login among its bookmarks, or opens it again with its windows.
+func TestAnAddressOfALoginNamesItsApplication(t *testing.T) {
+	h := newFixture(t)
+	h.client(nil)
+	h.User("ada", "")
+	b := h.browser()
+	b.authorize()
+	bookmark := b.URL
+	h.Wait(365 * 24 * time.Hour)
+	for _, later := range []*browser{b, h.browser()} {
+		later.authorize("client_id", "unknown")
+		later.Must("/authorize", 400, `href="/account"`)
+		later.Get(bookmark)
+		later.Must("/login", 400, "no longer open", `id="home" href="https://app.example/"`, "Lighthouse Shop")
+	}
+}
+
+func TestFrontPageLeadsToTheAccount(t *testing.T) {
+	h := newFixture(t)
+	b := h.browser()
+	b.Get("/")
+	b.Must("/", 200, "Applications send you here", `id="account" href="/account"`, `href="/docs/api"`)
+	if len(b.Cookies) != 0 {
+		t.Errorf("got cookies %v, want none", b.Cookies)
+	}
+	b.Get("/no-such-page")
+	b.Must("/no-such-page", 404, `id="account" href="/account"`)
 }
 
 // strip removes what differs between any two pages.
@@ -344,7 +375,21 @@ func TestLogout(t *testing.T) {
 
 	b = signIn()
 	b.Get("/logout?post_logout_redirect_uri=https://evil.example/")
-	b.Must("/logout", 200) // without a hint of its client no redirect follows
+	b.Must("/logout", 200, `id="stay" href="/account"`) // no redirect follows without a client
 	b.Submit("logout-confirm")
-	b.Must("/logged-out", 200)
+	b.Must("/logged-out", 200, `id="again" href="/account"`)
+
+	b = signIn()
+	b.Get("/logout?client_id=shop&post_logout_redirect_uri=https://app.example/bye&state=s")
+	b.Must("/logout", 200, `id="logout-confirm"`, `id="stay" href="https://app.example/"`)
+	b.Submit("logout-confirm")
+	if b.Left != "https://app.example/bye?state=s" || b.Cookies[session] != "" {
+		t.Errorf("left to %q with the session %q, want the application and none", b.Left, b.Cookies[session])
+	}
+	b.Get("/logout?client_id=shop&post_logout_redirect_uri=https://app.example/bye&state=s")
+	if b.Left != "https://app.example/bye?state=s" {
+		t.Errorf("left to %q, want the application: no user is signed in", b.Left)
+	}
+	b.Get("/logout?client_id=shop")
+	b.Must("/logged-out", 200, `id="again" href="https://app.example/"`)
 }

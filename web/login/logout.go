@@ -3,6 +3,7 @@ package login
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -64,6 +65,7 @@ func (p *Pages) logout(c *gin.Context) {
 	}
 	if out.Client != nil {
 		call.Step.Client = *out.Client
+		_, call.Step.ClientHome = p.provider.Home(c.Request.Context(), out.Client.ID)
 	}
 	p.leave(c, call, in, out)
 }
@@ -90,6 +92,10 @@ func (p *Pages) leave(c *gin.Context, call signin.Call, in provider.Params, out 
 	}
 	if out.Redirect != "" {
 		page.Redirect(c, out.Redirect)
+		return
+	}
+	if out.Client != nil {
+		page.Redirect(c, "/logged-out?client_id="+url.QueryEscape(string(out.Client.ID)))
 		return
 	}
 	page.Redirect(c, "/logged-out")

@@ -109,7 +109,7 @@ func (p *Pages) showMFA(c *gin.Context, call signin.Call, code int, d mfaPage, c
 
 // sending completes what a page says of the code it asks for. If it cannot, it has written a response.
 func (p *Pages) sending(c *gin.Context, call signin.Call, d *mfaPage) bool {
-	d.Method, d.To, d.Ask, d.Form, d.Ways = d.Way.Method, d.Way.Address, page.Path(deliveryPath, call.Step.Request.ID), sentIn, "send.ways.none"
+	d.Method, d.To, d.Ask, d.Form, d.Ways = d.Way.Method, d.Way.Address, page.Path(deliveryPath, call.Step.Request.ID, ""), sentIn, "send.ways.none"
 	if len(d.Others) > 0 {
 		d.Ways = "send.ways.others"
 	}

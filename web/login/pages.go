@@ -1,6 +1,8 @@
 package login
 
 import (
+	"net/http"
+
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
@@ -58,6 +60,7 @@ func (p *Pages) Mount(r gin.IRouter) {
 	r.GET("/logout", p.logout)
 	r.POST("/logout", p.logout)
 	r.GET("/logged-out", p.loggedOut)
+	r.GET("/", p.front)
 }
 
 // requestOf returns the request that the address or the form names.
@@ -101,4 +104,11 @@ func (p *Pages) at(c *gin.Context, kind provider.StepKind, identifier string) (s
 }
 
 // onward redirects to the step the login is at.
-func (p *Pages) onward(c *gin.Context) { page.Redirect(c, signin.ContinuePath(requestOf(c))) }
+func (p *Pages) onward(c *gin.Context) {
+	page.Redirect(c, page.Path("/continue", requestOf(c), clientIn(c)))
+}
+
+// front shows what is at this address, for people who open it by hand.
+func (p *Pages) front(c *gin.Context) {
+	p.look.Write(c, http.StatusOK, "front", p.page(c, signin.Call{}, nil))
+}

@@ -15,10 +15,23 @@ import (
 func (p *Pages) page(c *gin.Context, call signin.Call, data any) page.Page {
 	v := p.look.Page(c, call.Caller.Locale, data)
 	v.Request, v.Client = call.Step.Request.ID, clientOf(call.Step.Client, call.Step.ClientHome)
+	if id := clientIn(c); call.Step.Client.ID == "" && id != "" {
+		if named, home := p.provider.Home(c.Request.Context(), id); named != nil {
+			v.Client = clientOf(*named, home)
+		}
+	}
 	if call.Step.Request.Subject != "" {
 		v.Account = call.Step.LoginHint
 	}
 	return v
+}
+
+// clientIn returns the client that the address or the form names. It proves nothing.
+func clientIn(c *gin.Context) storage.ClientID {
+	if id := c.Query("client_id"); id != "" {
+		return storage.ClientID(id)
+	}
+	return storage.ClientID(c.PostForm("client_id"))
 }
 
 func clientOf(c storage.Client, home string) page.Client {
@@ -26,7 +39,7 @@ func clientOf(c storage.Client, home string) page.Client {
 	if name == "" {
 		name = string(c.ID)
 	}
-	return page.Client{Name: name, Home: home, Logo: c.LogoURI, Policy: c.PolicyURI, Terms: c.TosURI}
+	return page.Client{ID: c.ID, Name: name, Home: home, Logo: c.LogoURI, Policy: c.PolicyURI, Terms: c.TosURI}
 }
 
 // Answer sends a result to the client, for surfaces without pages.

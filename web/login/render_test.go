@@ -141,18 +141,19 @@ func samples(t testing.TB) []sample {
 		}, []string{"consent-allow", "consent-deny", "restart"}, 200},
 		{"logout", func(p *Pages, c *gin.Context, call signin.Call) {
 			p.askLogout(c, signin.Call{}, provider.Params{Query: map[string][]string{"state": {"<s>"}}})
-		}, []string{"logout-page", "logout-confirm"}, 200},
+		}, []string{"logout-page", "logout-confirm", "stay"}, 200},
 		{"logout-fault", func(p *Pages, c *gin.Context, call signin.Call) {
 			p.look.Write(c, 400, "logout", p.page(c, signin.Call{}, logoutPage{Fault: "invalid_request: post_logout_redirect_uri the address is not registered"}))
 		}, append(failed, "logout-page", "logout-confirm"), 400},
-		{"logged-out", func(p *Pages, c *gin.Context, call signin.Call) { p.loggedOut(c) }, []string{"logged-out"}, 200},
+		{"logged-out", func(p *Pages, c *gin.Context, call signin.Call) { p.loggedOut(c) }, []string{"logged-out", "again"}, 200},
+		{"front", func(p *Pages, c *gin.Context, call signin.Call) { p.front(c) }, []string{"front", "account"}, 200},
 		{"oauth-error", func(p *Pages, c *gin.Context, call signin.Call) {
 			p.look.Write(c, 400, "oauth_error", p.page(c, signin.Call{}, describe(&provider.PageError{Code: "invalid_request", Parameter: "redirect_uri", Description: "is not registered for this client"})))
-		}, []string{"oauth-error", "support-id"}, 400},
+		}, []string{"oauth-error", "support-id", "account"}, 400},
 		{"over", func(p *Pages, c *gin.Context, call signin.Call) { p.fail(c, call, &mfa.Error{Code: mfa.RequestOver}) }, append(failed, "home"), 410},
 		{"unknown", func(p *Pages, c *gin.Context, call signin.Call) {
 			p.fail(c, signin.Call{Caller: web.Caller(c)}, &mfa.Error{Code: mfa.UnknownRequest})
-		}, failed, 400},
+		}, append(failed, "account"), 400},
 		{"stale", func(p *Pages, c *gin.Context, call signin.Call) { p.foreign(c) }, append(failed, "onward"), 403},
 		{"broken", func(p *Pages, c *gin.Context, call signin.Call) { p.fail(c, call, http.ErrServerClosed) }, append(failed, "onward"), 500},
 		{"not-found", func(p *Pages, c *gin.Context, call signin.Call) { p.Refusal(c, 404) }, failed, 404},
@@ -295,11 +296,11 @@ func checkMarkup(t *testing.T, s sample, body string) {
 func TestPagesOfTheInterface(t *testing.T) {
 	_, h := stage(t, page.Options{})
 	for name, wants := range map[string][]string{
-		"login": {`<form id="login-form" method="post" action="/login?requestId=r-1">`, `name="username"`, `name="password"`,
+		"login": {`<form id="login-form" method="post" action="/login?requestId=r-1&amp;client_id=shop">`, `name="username"`, `name="password"`,
 			`autocomplete="username"`, `autocomplete="current-password"`, `autocapitalize="off"`,
 			`<img class="client-logo" src="https://static.app.example/logo.png"`, `Lighthouse Shop`,
 			`href="https://app.example/privacy"`, `href="https://app.example/terms"`},
-		"mfa":          {`name="passcode"`, `inputmode="numeric"`, `autocomplete="one-time-code"`, `Work phone`, `href="/mfa?requestId=r-1&amp;method=recovery&amp;authenticator=b"`},
+		"mfa":          {`name="passcode"`, `inputmode="numeric"`, `autocomplete="one-time-code"`, `Work phone`, `href="/mfa?requestId=r-1&amp;client_id=shop&amp;method=recovery&amp;authenticator=b"`},
 		"mfa-recovery": {`name="method" value="recovery"`, `autocomplete="off"`},
 		"mfa-wrong":    {`name="exchange" value="e-1"`, `aria-describedby="error hint"`},
 		"login-wait":   {"2 minutes"},

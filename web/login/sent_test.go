@@ -257,7 +257,9 @@ func TestOnlyAPostSendsACode(t *testing.T) {
 	_, before := h.sent(mail)
 	b := h.signIn("ada")
 	at := b.URL
-	id := storage.RequestID(strings.TrimPrefix(at, "/mfa?requestId="))
+	u, err := url.Parse(at)
+	h.OK(err)
+	id := storage.RequestID(u.Query().Get("requestId"))
 	state := func() storage.AuthRequest {
 		r, _, err := h.Store.Request(context.Background(), id, "", h.Now())
 		h.OK(err)

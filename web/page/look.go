@@ -109,7 +109,10 @@ type Page struct {
 }
 
 // Client is the application that a user signs in to.
-type Client struct{ Name, Home, Logo, Policy, Terms string }
+type Client struct {
+	ID                              storage.ClientID
+	Name, Home, Logo, Policy, Terms string
+}
 
 // Page returns the data of a page in a language; "": the one that fits the caller best.
 func (l *Look) Page(c *gin.Context, lang string, data any) Page {
@@ -162,11 +165,16 @@ func (p Page) When(t time.Time) (string, error) {
 func (p Page) Lang() string { return p.lang }
 
 // On returns the address of a page in this login.
-func (p Page) On(path string) string { return Path(path, p.Request) }
+func (p Page) On(path string) string { return Path(path, p.Request, p.Client.ID) }
 
-// Path returns the address of a page in a login.
-func Path(path string, request storage.RequestID) string {
-	return path + "?requestId=" + url.QueryEscape(string(request))
+// Path returns the address of a page in a login. The client is in it so that the page leads
+// there when nothing else is left of the login.
+func Path(path string, request storage.RequestID, client storage.ClientID) string {
+	to := path + "?requestId=" + url.QueryEscape(string(request))
+	if client != "" {
+		to += "&client_id=" + url.QueryEscape(string(client))
+	}
+	return to
 }
 
 // Write renders a page. It sends nothing before the page is complete.

@@ -30,7 +30,7 @@ var routes = map[string]string{
 	"/login-srv/login/sdk": "login", "/login-srv/verification/sdk/login": "login", "/login-srv/precheck/continue/sdk/:trackId": "login",
 
 	"/authorize": "opens one", "/authz-srv/authz": "opens one", "/authz-srv/authrequest/authz/generate": "opens one", "/api/login/v1/requests": "opens one",
-	"/logout": "session", "/logged-out": "public", "/session/end_session": "session",
+	"/logout": "session", "/logged-out": "public", "/": "public", "/session/end_session": "session",
 	"/account": "session", "/account/callback": "session", "/account/confirm": "session", "/account/add": "session", "/account/rename": "session",
 	"/account/remove": "session", "/account/recovery": "session", "/account/password": "session", "/account/sessions": "session", "/account/consents": "session", "/account/delivery": "session",
 	"/token": "client", "/revoke": "client", "/introspect": "client", "/token-srv/token": "client", "/token-srv/revoke": "client", "/token-srv/introspect": "client",
