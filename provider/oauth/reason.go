@@ -24,9 +24,9 @@ const (
 	UsedCode      = "used_code"
 	WrongVerifier = "wrong_verifier"
 	WrongRedirect = "wrong_redirect_uri"
-	OtherClient   = "other_client"  // the code or token is another client's
-	SignedOut     = "signed_out"    // the session of the code has ended
-	DisabledUser  = "disabled_user" // or one who was deleted
+	OtherClient   = "other_client"         // the code or token is another client's
+	SignedOut     = "signed_out"           // the session of the code has ended
+	DisabledUser  = mfa.ReasonDisabledUser // or one who was deleted
 	UnknownToken  = "unknown_token"
 	ExpiredToken  = "expired_token"
 	RevokedToken  = "revoked_token" // or its session or user has ended
