@@ -26,6 +26,7 @@ func TestCommandsOverAServer(t *testing.T) {
 		"sessions":                          TestSessionsAreListedAndEnded,
 		"messages":                          TestMessagesAreListedResentAndDropped,
 		"events":                            TestAuditTrailIsSearched,
+		"explaining":                        TestALoginIsExplained,
 		"long trails":                       TestLongAuditTrailsArePaged,
 		"API key lifecycle":                 TestAPIKeyLifecycle,
 		"apply creates":                     TestApplyCreatesTheDesiredState,

@@ -106,7 +106,7 @@ func (s *Surface) routes() []route {
 		{"GET", "/messages/:message", nil, s.showMessage},
 		{"POST", "/messages/:message/resend", nil, s.ofMessage("due now", s.Messages.Resend)},
 		{"POST", "/messages/:message/drop", nil, s.ofMessage("dropped", s.Messages.Drop)},
-		{"GET", "/events", []string{"user", "client", "kind", "since", "until", "before", "limit"}, s.listEvents},
+		{"GET", "/events", []string{"user", "client", "kind", "support", "login", "since", "until", "before", "limit"}, s.listEvents},
 		{"GET", "/keys", nil, s.listKeys},
 		{"POST", "/state", []string{"dry_run", "prune", "replace_credentials"}, s.applyState},
 	}
