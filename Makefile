@@ -21,8 +21,8 @@ run: ## run a development server with test users and a demo application
 test: needs ## run all tests, with the race detector, on SQLite and PostgreSQL, in a real browser
 	CGO_ENABLED=1 go test -race -tags $(TAGS) -timeout 45m ./...
 
-# The tests need the PostgreSQL server programs, Chromium, Node.js and a C compiler
-# (for the race detector). Install what is missing, or name it and fail: no test is skipped.
+# The tests need the PostgreSQL server programs, PgBouncer, Chromium, Node.js and a C
+# compiler (for the race detector). Install what is missing, or name it and fail: no test is skipped.
 needs:
 	@deploy/needs
 

@@ -55,7 +55,7 @@ func TestParseRefuses(t *testing.T) {
 		{"an empty file lacks the three required settings", "", nil, []string{
 			"database: either dsn", "issuer: is required", "key_file: is required"}},
 		{"unknown keys at every level, with their lines", good + "isuer: x\nlifetimes:\n  codes: 1m\n", nil, []string{
-			"s.yaml:5: isuer: there is no such key", "s.yaml:7: lifetimes.codes: there is no such key"}},
+			"s.yaml:5: there is no such key; did you mean issuer?", "s.yaml:7: lifetimes: there is no such key; did you mean code?"}},
 		{"a key given twice", good + "product: a\nproduct: b\n", nil, []string{"s.yaml:6: not valid YAML"}},
 		{"a second document", good + "---\n" + good, nil, []string{"more than one document"}},
 		{"an alias", "issuer: &x https://a.example\nkey_file: *x\n", nil, []string{"database: either dsn", "s.yaml:1: issuer: anchors", "s.yaml:2: key_file: anchors"}},
@@ -75,7 +75,9 @@ argon2: {memory: 19455, time: 1}
 			"lifetimes.refresh_idle: is longer", "lifetimes.session_idle: is longer"}},
 		{"words that are not in their lists", good + "environment: prod\nlog_level: loud\nsigning_algs: [HS256, RS256, RS256]\nacr_aliases: {gold: aal3}\nproduct: 'a:b'\n", nil, []string{
 			"s.yaml:5: environment: must be one of test, live", "s.yaml:6: log_level", "s.yaml:7: signing_algs[0]: must be one of RS256",
-			"s.yaml:7: signing_algs[2]: is named twice", "s.yaml:8: acr_aliases.gold: must be one of aal1", "s.yaml:9: product"}},
+			"s.yaml:7: signing_algs[2]: is named twice", "s.yaml:8: acr_aliases: must be one of aal1", "s.yaml:9: product"}},
+		{"names that may not be shown", good + "product: \"a\\u202Eb\"\nmail: {host: a.example, from: \"=?utf-8?q?a=E2=80=AEb?= <a@b.example>\"}\n", nil, []string{
+			"s.yaml:5: product: must be 1 to 64 bytes", "s.yaml:6: mail.from: must not have control"}},
 		{"a port alone", good + "listen: 8080\n", nil, []string{"s.yaml:5: listen: must be text"}},
 		{"invalid listeners, proxies and certificates", strings.Replace(good, "127.0.0.1", "10.0.0.0/33", 1) + "listen: localhost\nadmin_listen: 127.0.0.1\ntls: {cert: a}\n", nil, []string{
 			"s.yaml:3: trusted_proxies[0]", "s.yaml:5: listen", "s.yaml:6: admin_listen", "s.yaml:7: tls: needs both cert and key"}},
@@ -97,7 +99,7 @@ argon2: {memory: 19455, time: 1}
 		{"an empty variable is ignored", good, []string{"SALLYPORT_ISSUER=", "SALLYPORT_TOTP_WINDOW=", "SALLYPORT_PRODUCT=a:b"}, []string{"SALLYPORT_PRODUCT: product: "}},
 		{"every kind of fault together", good + "isuer: x\ntotp_window: 2\nlisten: 8080\n", []string{"SALLYPORT_ISUER=x", "SALLYPORT_KEYS_ROTATE_AFTER=1h", "SALLYPORT_DRAIN_TIME=soon"}, []string{
 			"SALLYPORT_ISUER: there is no such setting", "SALLYPORT_DRAIN_TIME: drain_time: must be a duration", "SALLYPORT_KEYS_ROTATE_AFTER: keys.rotate_after: must be 0 or",
-			"s.yaml:5: isuer: there is no such key", "s.yaml:6: totp_window: must be from", "s.yaml:7: listen: must be text"}},
+			"s.yaml:5: there is no such key; did you mean issuer?", "s.yaml:6: totp_window: must be from", "s.yaml:7: listen: must be text"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := Parse("s.yaml", []byte(tc.text), tc.environ)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sallyport/config/strict"
+	"sallyport/input"
 )
 
 // checkMail: mail holds codes, and the password opens the mail server, so both cross a
@@ -35,8 +36,12 @@ func (c Config) checkMail(r *strict.Reader) {
 	if (m.Username == "") != (m.PasswordFile == "") {
 		r.Fault("mail", "needs both username and password_file, or neither")
 	}
-	if _, err := mail.ParseAddress(m.From); err != nil {
+	from, err := mail.ParseAddress(m.From)
+	switch {
+	case err != nil:
 		r.Fault("mail.from", "must be an address such as Example <no-reply@example.com>")
+	case !input.Shown(from.Name):
+		r.Fault("mail.from", "%s", input.NameFault)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"sallyport/config/strict"
+	"sallyport/input"
 )
 
 func (c Config) checkDatabase(r *strict.Reader) {
@@ -154,7 +155,11 @@ func (c Config) ReadDSN() (Secret, error) {
 	if err != nil {
 		return "", fmt.Errorf("read database.dsn_file: %w", err)
 	}
-	dsn := strings.TrimSpace(string(text))
+	content, err := input.Text(text)
+	if err != nil {
+		return "", fmt.Errorf("database.dsn_file: %w", err)
+	}
+	dsn := strings.TrimSpace(content)
 	if fault := c.Database.fault(dsn); fault != "" {
 		return "", fmt.Errorf("database.dsn_file: its content %s", fault)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"reflect"
 	"strings"
+	"unicode/utf8"
 
 	"sallyport/config/strict"
 
@@ -64,6 +65,10 @@ func environment(r *strict.Reader, c *Config, environ []string) {
 			continue
 		}
 		if value == "" {
+			continue
+		}
+		if !utf8.ValidString(value) {
+			r.Add(strict.Fault{Source: name, Text: "is not UTF-8"})
 			continue
 		}
 		r.SetBy(path, name)

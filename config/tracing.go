@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"sallyport/config/strict"
+	"sallyport/input"
 )
 
 // checkTracing: the headers hold a key of the collector, so they are sent over https or
@@ -45,9 +46,13 @@ func (t Tracing) ReadHeaders() (map[string]Secret, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read tracing.headers_file: %w", err)
 	}
+	content, err := input.Text(text)
+	if err != nil {
+		return nil, fmt.Errorf("tracing.headers_file: %w", err)
+	}
 	headers := map[string]Secret{}
 	n := 0
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(content) {
 		n++
 		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
 			continue

@@ -9,9 +9,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"sallyport/config/strict"
+	"sallyport/input"
 )
 
 // algorithms may sign tokens. HS* and none are not supported.
@@ -139,8 +139,8 @@ func (c Config) checkWords(r *strict.Reader) {
 	r.OneOf("environment", c.Environment, []string{"test", "live"})
 	r.OneOf("log_level", c.LogLevel, []string{"debug", "info", "warn", "error"})
 	// The product name is the issuer part of an otpauth label, which a colon ends.
-	if c.Product == "" || len(c.Product) > 64 || strings.ContainsFunc(c.Product, func(x rune) bool { return x == ':' || unicode.IsControl(x) }) {
-		r.Fault("product", "must be 1 to 64 bytes without colon and control characters")
+	if c.Product == "" || len(c.Product) > 64 || strings.Contains(c.Product, ":") || !input.Shown(c.Product) {
+		r.Fault("product", "must be 1 to 64 bytes without colon, and "+input.NameFault)
 	}
 	if len(c.SigningAlgs) == 0 {
 		r.Fault("signing_algs", "must name at least one of %s", strings.Join(algorithms, ", "))

@@ -111,9 +111,9 @@ func (s *stage) commandOperations(t *testing.T, u user) []operation {
 	password := writeState(t, dir, "a password of a file\n")
 	var out []operation
 	for _, args := range [][]string{
-		{"user", "set-password", "--password-file", password, u.name}, {"user", "disable", u.name}, {"user", "reset-factors", u.name},
-		{"user", "create", "--username", "later"}, {"session", "end-all", u.name}, {"user", "delete", u.name}, {"client", "rotate-secret", "--out", filepath.Join(dir, "out"), "web"},
-		{"client", "delete", "web"}, {"keys", "rotate", "--use", "oidc", "--now"}, {"apply", state},
+		{"user", "set-password", "--password-file", password, u.name}, {"user", "disable", u.name}, {"user", "reset-factors", "--yes", u.name},
+		{"user", "create", "--username", "later"}, {"session", "end-all", u.name}, {"user", "delete", "--yes", u.name}, {"client", "rotate-secret", "--out", filepath.Join(dir, "out"), "web"},
+		{"client", "delete", "--yes", "web"}, {"keys", "rotate", "--use", "oidc", "--now"}, {"apply", state},
 	} {
 		n := 1
 		if args[0] != "apply" {

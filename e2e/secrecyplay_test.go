@@ -229,13 +229,17 @@ func (v *vault) playCommands(t *testing.T) {
 	v.commandWith(t, typed+"\n", "user", "set-password", "--config", v.config, w.name)
 	v.commandWith(t, made+"\n", "user", "create", "--config", v.config, "--username", "made", "--password-file", "-")
 	for _, verb := range []string{"unlock", "reset-factors", "disable", "enable"} {
-		v.command(t, "user", verb, "--config", v.config, u.name)
+		args := []string{"user", verb, "--config", v.config, u.name}
+		if verb == "reset-factors" {
+			args = append(args, "--yes")
+		}
+		v.command(t, args...)
 	}
 	newPerson(t, v.issuer).open(v.issuer + "/account").signIn(x).at("/account")
 	v.command(t, "session", "list", "--config", v.config, x.name)
 	v.command(t, "session", "end-all", "--config", v.config, x.name)
 	v.command(t, "user", "show", "--config", v.config, x.name)
-	v.command(t, "user", "delete", "--config", v.config, x.name)
+	v.command(t, "user", "delete", "--yes", "--config", v.config, x.name)
 	out := filepath.Join(filepath.Dir(v.config), "rotated")
 	v.command(t, "client", "rotate-secret", "--config", v.config, "--out", out, "post")
 	v.tap.plant(strings.TrimSpace(readFile(t, out)), "rotated client secret")
@@ -244,7 +248,7 @@ func (v *vault) playCommands(t *testing.T) {
 	v.command(t, "client", "show", "--config", v.config, "web")
 	v.command(t, "apply", "--config", v.config, writeState(t, filepath.Dir(v.config), "clients:\n  - client_id: gone\n    client_secret: "+random(32)+
 		"\n    grant_types: [client_credentials]\n    scopes: [reports]\n"))
-	v.command(t, "client", "delete", "--config", v.config, "gone")
+	v.command(t, "client", "delete", "--yes", "--config", v.config, "gone")
 	v.command(t, "keys", "rotate", "--config", v.config, "--use", "oidc", "--now")
 	run("keys", "list")
 	v.command(t, "config", "print", "--config", v.config)

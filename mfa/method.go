@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"sallyport/input"
 	"sallyport/storage"
 )
 
@@ -136,6 +137,16 @@ func Typed(text string) Response {
 		return Response(`""`)
 	}
 	return Response(b)
+}
+
+// Code returns the code that was typed, in the form of input.Code, and InvalidRequest for a
+// response that is not text.
+func (r Response) Code() (string, error) {
+	var typed string
+	if err := json.Unmarshal(r, &typed); err != nil {
+		return "", &Error{Code: InvalidRequest}
+	}
+	return input.Code(typed), nil
 }
 
 // Proof is the result of a right response.

@@ -37,12 +37,12 @@ func (p *Provider) checkUnsupported(_ context.Context, r *request, values url.Va
 // client.
 func (p *Provider) checkBasics(_ context.Context, r *request, values url.Values) *oauth.Error {
 	switch {
-	case len(values.Get("state")) > maxState:
-		return oauth.NewError("invalid_request", "state is longer than 2048 bytes").About("state")
 	case len(r.nonce) > maxNonce:
 		return oauth.NewError("invalid_request", "nonce is longer than 512 bytes").About("nonce")
-	case len(r.scopes) > oauth.MaxScopes || len(values.Get("scope")) > oauth.MaxScope || len(r.acr) > oauth.MaxValues:
-		return oauth.NewError("invalid_request", "a list is too long")
+	case len(r.scopes) > oauth.MaxScopes || len(values.Get("scope")) > oauth.MaxScope:
+		return oauth.NewError("invalid_request", "scope is too long").About("scope")
+	case len(r.acr) > oauth.MaxValues:
+		return oauth.NewError("invalid_request", "acr_values is too long").About("acr_values")
 	case r.state == "" && r.nonce == "" && values.Get("code_challenge") == "":
 		return oauth.NewError("invalid_request", "state, nonce or code_challenge is required").About("state")
 	}
@@ -137,7 +137,7 @@ func (p *Provider) checkClaims(_ context.Context, r *request, values url.Values)
 	r.hint = c.Subject()
 	names, essential := c.ACR()
 	if len(names) > oauth.MaxValues {
-		return oauth.NewError("invalid_request", "a list is too long")
+		return oauth.NewError("invalid_request", "the acr values in claims are too many")
 	}
 	if !essential || len(names) == 0 {
 		return nil

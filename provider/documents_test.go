@@ -159,6 +159,30 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
+// A redirect URI and a setting name an origin in any spelling; browsers send one.
+func TestOriginsInEverySpelling(t *testing.T) {
+	h := newFixture(t)
+	h.client("a", func(c *storage.Client) {
+		c.RedirectURIs = []string{"https://rp.example:443/cb", "https://Shop.Example/cb"}
+		c.AllowedOrigins = []string{"https://bücher.example", "https://API.example:443"}
+	})
+	c, err := h.p.clients.Client(h.ctx, "a")
+	h.ok(err)
+	h.p.options.Issuer = "https://LOGIN.example:443"
+	for from, want := range map[string]bool{"https://rp.example": true, "https://shop.example": true, "https://xn--bcher-kva.example": true,
+		"https://api.example": true, "https://login.example": true, "https://api.example:8443": false, "http://api.example": false, "null": false, "com.example.app:/cb": false} {
+		if got := h.p.allowsOrigin(c, from); got != want {
+			t.Errorf("a call from %q: %v, want %v", from, got, want)
+		}
+		if got := h.p.OriginAllowed(h.ctx, from); got != (want && from != "https://login.example") {
+			t.Errorf("OriginAllowed(%q) = %v", from, got)
+		}
+	}
+	if why := c.CheckRedirect("https://rp.example/cb"); why == "" {
+		t.Error("a redirect URI in another spelling is accepted")
+	}
+}
+
 func TestRunEndsWithItsContext(t *testing.T) {
 	h := newFixture(t)
 	ctx, cancel := context.WithCancel(h.ctx)

@@ -53,8 +53,8 @@ func (p *Provider) endSession(ctx context.Context, in Params, v mfa.Caller, s *s
 		out.Client = &c.Client
 	}
 	state := values.Get("state")
-	if len(state) > maxState {
-		return Logout{}, &PageError{Code: "invalid_request", Description: "state is longer than 2048 bytes", Parameter: "state"}
+	if e := checkState(values); e != nil {
+		return Logout{}, e
 	}
 	if uri := values.Get("post_logout_redirect_uri"); uri != "" && out.Client != nil {
 		if !slices.Contains(out.Client.PostLogoutRedirectURIs, uri) {
@@ -86,7 +86,7 @@ func (p *Provider) endSession(ctx context.Context, in Params, v mfa.Caller, s *s
 		out.Ended = true
 		return out, nil
 	}
-	if err := p.sessions.End(ctx, s, hint != nil && out.Client.LogoutEndsOffline, v); err != nil {
+	if err := p.sessions.End(ctx, s, v); err != nil {
 		return Logout{}, fmt.Errorf("end session: %w", err)
 	}
 	out.Ended = true

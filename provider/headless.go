@@ -8,6 +8,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/provider/clients"
 	"sallyport/provider/oauth"
+	"sallyport/provider/origin"
 	"sallyport/storage"
 )
 
@@ -79,8 +80,8 @@ func (p *Provider) noClient(ctx context.Context, values url.Values) string {
 
 // allowsOrigin reports whether a page of this origin may call: one of the client or of this
 // server. Programs other than browsers send none.
-func (p *Provider) allowsOrigin(c *clients.Client, origin string) bool {
-	return origin == "" || origin == clients.OriginOf(p.options.Issuer) || c.Origins[origin]
+func (p *Provider) allowsOrigin(c *clients.Client, from string) bool {
+	return from == "" || from == origin.Of(p.options.Issuer) || c.Origins[from]
 }
 
 // MayContinue checks the origin of a call that continues an exchange without naming the request
@@ -140,7 +141,7 @@ func (p *Provider) Adopt(ctx context.Context, st Step, v mfa.Caller) error {
 // sends no cookies, so the factors of the browser's session do not count there: a page that was
 // opened for the second factor would be asked for the first.
 func (p *Provider) Elsewhere(ctx context.Context, st Step, page string) (Step, error) {
-	if st.Kind != StepVerify && st.Kind != StepEnroll || clients.OriginOf(page) == clients.OriginOf(p.options.Issuer) {
+	if st.Kind != StepVerify && st.Kind != StepEnroll || origin.Same(page, p.options.Issuer) {
 		return st, nil
 	}
 	st.Request = forgetSession(st.Request, nil)

@@ -259,7 +259,7 @@ func TestARequestForgetsAnEndedSession(t *testing.T) {
 	if st := h.next(id, s); st.Kind != StepConsent {
 		t.Fatalf("step = %s, want consent", st.Kind)
 	}
-	h.ok(h.sessions.End(h.ctx, s, false, h.visit))
+	h.ok(h.sessions.End(h.ctx, s, h.visit))
 	if st := h.next(id, nil); st.Kind != StepIdentify {
 		t.Errorf("step = %s, want identify", st.Kind)
 	}
@@ -274,7 +274,7 @@ func TestASessionThatEndsAtBeginIsNotUsed(t *testing.T) {
 	h.client("rp")
 	h.user("ada", "")
 	_, s := h.signIn(params("rp"), "ada")
-	h.ok(h.sessions.End(h.ctx, s, false, h.visit))
+	h.ok(h.sessions.End(h.ctx, s, h.visit))
 	b := h.begin(params("rp"), s) // read just before it ended
 	if b.Finished == nil {
 		return

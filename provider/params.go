@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"time"
 
@@ -10,12 +11,13 @@ import (
 	"sallyport/provider/clients"
 	"sallyport/provider/grants"
 	"sallyport/provider/oauth"
+	"sallyport/provider/origin"
 	"sallyport/storage"
 )
 
 // Limits on what a request may carry (H-9, O-3, O-9).
 const (
-	maxState = 2048
+	maxState = 4096
 	maxNonce = 512
 )
 
@@ -90,16 +92,18 @@ func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*
 		return nil, &PageError{Code: "invalid_client", Description: "there is no such application", Parameter: "client_id",
 			Reason: p.noClient(ctx, values), Client: mfa.Claimed(values.Get("client_id")), Value: values.Get("client_id")}
 	}
+	mfa.Refused(ctx, mfa.Refusal{Client: c.ID}) // if the request is refused
 	r.client, r.redirect = c, values.Get("redirect_uri")
 	if why := c.CheckRedirect(r.redirect); why != "" {
 		return nil, &PageError{Code: "invalid_request", Description: why, Parameter: "redirect_uri",
 			Client: c.ID, Value: r.redirect}
 	}
+	if e := checkState(values); e != nil {
+		return nil, e
+	}
+	r.state = values.Get("state")
 	r.keep(values)
 	r.setMode(values)
-	if len(values.Get("state")) <= maxState {
-		r.state = values.Get("state")
-	}
 	for _, check := range []func(context.Context, *request, url.Values) *oauth.Error{
 		p.checkResponseType, p.checkUnsupported, p.checkBasics, p.checkPrompt, checkPKCE, p.checkClaims, p.checkHint, p.checkResource,
 	} {
@@ -111,6 +115,15 @@ func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*
 		return r, e
 	}
 	return r, nil
+}
+
+// checkState refuses a state that is too long, on a page: an error response to the client must
+// contain the state (RFC 6749 section 4.1.2.1).
+func checkState(values url.Values) *PageError {
+	if len(values.Get("state")) <= maxState {
+		return nil
+	}
+	return &PageError{Code: "invalid_request", Description: fmt.Sprintf("the parameter is longer than %d bytes", maxState), Parameter: "state"}
 }
 
 // grant returns the part of the request that package grants needs.
@@ -152,9 +165,8 @@ func homeOf(c *clients.Client, redirect string) string {
 	if c.ClientURI != "" || c.Native {
 		return c.ClientURI
 	}
-	u, err := url.Parse(redirect)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") {
-		return ""
+	if o := origin.Of(redirect); o != "" {
+		return o + "/"
 	}
-	return u.Scheme + "://" + u.Host + "/"
+	return ""
 }

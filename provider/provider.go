@@ -89,7 +89,7 @@ type Provider struct {
 	versions  map[string]int64 // as last read; guarded by polling
 }
 
-// New returns a Provider. The keyring must be loaded.
+// New returns a Provider. Keys that are loaded later are published by Poll.
 func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessions *session.Registry, journal *audit.Journal,
 	now func() time.Time, random io.Reader, o Options) (*Provider, error) {
 	if err := o.complete(); err != nil {

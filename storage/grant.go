@@ -64,7 +64,7 @@ type GrantAccount struct {
 	Account Account // without Authenticators
 	// SessionEnded: the session was ended (logout, revocation), not merely expired.
 	SessionEnded bool
-	// OfflineEnded: and its offline grants with it.
+	// OfflineEnded: its offline grants were ended with it, or the grant's client keeps none.
 	OfflineEnded bool
 }
 

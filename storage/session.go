@@ -39,15 +39,15 @@ type Sessions interface {
 	// SessionsOf returns a user's valid sessions, newest first.
 	SessionsOf(ctx context.Context, user UserID, now time.Time) ([]Session, error)
 	// EndSession ends a session with its grants; those with offline access only if
-	// offline is set. It includes the grant of a code redeemed at the same moment.
+	// offline or their client's LogoutEndsOffline is set. It includes the grant of a code redeemed at the same moment.
 	// Ending an ended session is not an error.
 	EndSession(ctx context.Context, id SessionID, offline bool, now time.Time, events []Event) error
 	// EndLogins cancels the open requests with a proven factor that are bound to a
 	// browser, and the detached logins that may end only in it; browser has the keyed
 	// hashes of its cookie. With a user it cancels only that user's.
 	EndLogins(ctx context.Context, browser [][]byte, user UserID, now time.Time) error
-	// EndSessions ends all sessions of a user but one, with their codes and grants. If
-	// offline is set, it ends every grant that is not of the kept session, even if the
+	// EndSessions ends all sessions of a user but one, with their codes and grants, as
+	// EndSession does. If offline is set, it ends every grant that is not of the kept session, even if the
 	// grant's own session is gone. In the same transaction it ends logins in progress:
 	// open requests that did not begin with the kept session, and initiated and verified
 	// statuses that do not belong to such a request. An unfinished login must not

@@ -112,6 +112,9 @@ type Spend struct {
 	// Returned, if not nil, is the country and day of a text message whose code came back.
 	Returned *Toll
 	Reset    []ThrottleKey
+	// TakeBack, if not nil, loses the failures of its Cause, outside a wait: other failures at
+	// the address stay.
+	TakeBack *AddressThrottle
 	// Forgive subtracts one failure from counters: a replay of the last accepted code is
 	// not a guess.
 	Forgive  []ThrottleKey

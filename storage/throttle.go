@@ -57,6 +57,7 @@ type Attempt struct {
 type AddressThrottle struct {
 	Address     string
 	Subject     []byte // the name the attempt was for; nil: none
+	Cause       []byte // the name or the identified user; their success takes its failures back
 	Window      time.Duration
 	Max         int
 	MaxSubjects int

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/text/language"
 
 	"sallyport/mfa"
+	"sallyport/provider/origin"
 )
 
 // Caller returns who makes the request, and from where.
@@ -16,7 +17,7 @@ func Caller(c *gin.Context) mfa.Caller {
 	return mfa.Caller{
 		Browser:       k.browser,
 		Device:        Cookie(c, DeviceCookie),
-		Origin:        c.GetHeader("Origin"),
+		Origin:        origin.OfHeader(c.GetHeader("Origin")),
 		Address:       k.address,
 		UserAgent:     printable(c.Request.UserAgent()),
 		CorrelationID: k.correlation,

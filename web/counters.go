@@ -53,13 +53,16 @@ func newRoutes(list gin.RoutesInfo) routes {
 	all := routes{}
 	for _, r := range list {
 		all[route{r.Method, r.Path}] = true
+		if r.Method == http.MethodGet {
+			all[route{http.MethodHead, r.Path}] = true
+		}
 	}
 	return all
 }
 
 // labels returns the method and the route template of a request, each from a closed list.
 func (all routes) labels(c *gin.Context) (method, path string) {
-	method, path = c.Request.Method, c.FullPath()
+	method, path = methodOf(c.Request), c.FullPath()
 	if all[route{method, path}] {
 		return method, path
 	}

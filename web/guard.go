@@ -45,7 +45,7 @@ func (s *server) recover(c *gin.Context) {
 			slog.String("cause", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())),
 			slog.String("correlation_id", Correlation(c)))
 		if !c.Writer.Written() {
-			s.refuse(c, Fault{http.StatusInternalServerError, CodeServerError, "something went wrong here"})
+			s.refuse(c, Fault{Status: http.StatusInternalServerError, Code: CodeServerError, Reason: "something went wrong here"})
 		}
 		c.Abort()
 	}()
@@ -89,7 +89,7 @@ func (s *server) valve(c *gin.Context) {
 	if !s.limiter.AllowN(s.now(), 1) {
 		s.counters.Shed.Inc()
 		c.Header("Retry-After", "1")
-		s.refuse(c, Fault{http.StatusServiceUnavailable, CodeOverloaded, "too many requests at once"})
+		s.refuse(c, Fault{Status: http.StatusServiceUnavailable, Code: CodeOverloaded, Reason: "too many requests at once"})
 		return
 	}
 	c.Next()

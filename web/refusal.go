@@ -16,9 +16,10 @@ import (
 
 // Fault is why a request is refused before it reaches a handler.
 type Fault struct {
-	Status int
-	Code   string // for the log
-	Reason string // for the caller
+	Status    int
+	Code      string // for the log
+	Reason    string // for the caller
+	Parameter string // the parameter that is too long; "": none, or its name cannot be shown
 }
 
 // Codes of faults: the reasons in the log of refusals that no handler decides. docs/errors.md
@@ -41,7 +42,11 @@ const (
 
 // Refused logs the fault.
 func (f Fault) Refused(c *gin.Context) {
-	Refused(c, mfa.Refusal{Reason: f.Code, Err: errors.New(f.Reason)})
+	r := mfa.Refusal{Reason: f.Code, Parameter: f.Parameter}
+	if f.Parameter == "" { // else the text may hold what the caller chose
+		r.Err = errors.New(f.Reason)
+	}
+	Refused(c, r)
 }
 
 // Sentence returns a reason as a sentence.
@@ -67,18 +72,23 @@ func (s *server) refuse(c *gin.Context, f Fault) {
 		}
 	}
 	if s.o.ErrorPage != nil && strings.Contains(c.GetHeader("Accept"), "text/html") {
-		s.o.ErrorPage(c, f.Status)
+		s.o.ErrorPage(c, f)
 		return
 	}
-	code := ErrorCode(f.Status)
-	if f.Status == http.StatusNotFound {
+	WriteJSON(c, f.Status, f.Reason)
+}
+
+// WriteJSON writes a refusal as JSON with the members of RFC 6749 section 5.2.
+func WriteJSON(c *gin.Context, status int, reason string) {
+	code := ErrorCode(status)
+	if status == http.StatusNotFound {
 		code = "not_found"
 	}
-	c.JSON(f.Status, struct {
+	c.JSON(status, struct {
 		Error         string `json:"error"`
 		Description   string `json:"error_description"`
 		CorrelationID string `json:"correlation_id"`
-	}{code, f.Reason, Correlation(c)})
+	}{code, reason, Correlation(c)})
 }
 
 // ErrorCode returns the error code for a status of 400 and above (RFC 6749 sections

@@ -29,9 +29,9 @@ type Options struct {
 	MaxBody        int64         // of a request that is not a form; 0: 64 KiB
 	Rate           float64       // requests a second beyond which requests are refused; 0: 50,000
 	Languages      []string      // the first is the fallback; nil: en, de
-	// ErrorPage writes the page for an HTTP status. If it is nil, or the caller does not
+	// ErrorPage writes the page for a refusal. If it is nil, or the caller does not
 	// accept HTML, the response is JSON.
-	ErrorPage func(c *gin.Context, code int)
+	ErrorPage func(c *gin.Context, f Fault)
 	Counters  *Counters // nil: not counted
 	Span      Spanner   // nil: not traced
 }
@@ -39,7 +39,7 @@ type Options struct {
 // limits of one request, H-9.
 const (
 	maxBody    = 64 << 10
-	maxURL     = 8 << 10
+	maxURL     = 16 << 10
 	maxParams  = 100
 	maxHeaders = 32 << 10
 )
@@ -55,6 +55,7 @@ type server struct {
 	limiter  *rate.Limiter
 	secure   bool
 	refusers []Refuser
+	sharers  []Sharer
 	tags     []string
 	matcher  language.Matcher
 }
@@ -79,21 +80,26 @@ func New(o Options, random io.Reader, now func() time.Time, surfaces ...Surface)
 	if o.Span != nil {
 		e.Use(s.span)
 	}
-	e.Use(s.access, s.recover, s.headers, s.valve, s.limits, s.deadline)
+	e.Use(s.access, s.recover, s.headers, s.share, s.valve, s.limits, s.deadline)
 	e.NoRoute(func(c *gin.Context) {
-		s.refuse(c, Fault{http.StatusNotFound, CodeNotFound, "there is nothing at this address"})
+		s.refuse(c, Fault{Status: http.StatusNotFound, Code: CodeNotFound, Reason: "there is nothing at this address"})
 	})
 	e.NoMethod(func(c *gin.Context) {
-		s.refuse(c, Fault{http.StatusMethodNotAllowed, CodeMethodNotAllowed, "this address takes other methods"})
+		allowHead(c.Writer.Header())
+		s.refuse(c, Fault{Status: http.StatusMethodNotAllowed, Code: CodeMethodNotAllowed, Reason: "this address takes other methods"})
 	})
 	for _, f := range surfaces {
 		f.Mount(e)
 		if r, ok := f.(Refuser); ok {
 			s.refusers = append(s.refusers, r)
 		}
+		if r, ok := f.(Sharer); ok {
+			s.sharers = append(s.sharers, r)
+		}
 	}
+	s.mountOptions(e)
 	s.routes = newRoutes(e.Routes())
-	return e, nil
+	return engine{e}, nil
 }
 
 func newServer(o Options, random io.Reader, now func() time.Time) (*server, error) {

@@ -138,8 +138,8 @@ func TestHostileInputIsRefused(t *testing.T) {
 		{"a form longer than 64 KiB", post("/form", form, "a="+strings.Repeat("x", 64<<10)), 413},
 		{"a form longer than 64 KiB that does not say so", chunkedForm, 413},
 		{"JSON longer than 64 KiB that does not say so", chunked, 413},
-		{"a URL longer than 8 KiB", httptest.NewRequest("GET", "/hello/x?a="+strings.Repeat("x", 8<<10), nil), 414},
-		{"a path longer than 8 KiB", httptest.NewRequest("GET", "/hello/"+strings.Repeat("x", 8<<10), nil), 414},
+		{"a URL longer than 16 KiB", httptest.NewRequest("GET", "/hello/x?a="+strings.Repeat("x", 16<<10), nil), 414},
+		{"a path longer than 16 KiB", httptest.NewRequest("GET", "/hello/"+strings.Repeat("x", 16<<10), nil), 414},
 		{"a NUL in the query", httptest.NewRequest("GET", "/hello/x?a=%00", nil), 400},
 		{"a NUL in a query name", httptest.NewRequest("GET", "/hello/x?a%00=1", nil), 400},
 		{"a NUL in the path", httptest.NewRequest("GET", "/hello/a%00b", nil), 400},
@@ -277,7 +277,7 @@ func TestAccessLogHasKnownMethodsOnly(t *testing.T) {
 
 func TestErrorPageIsForPeopleOnly(t *testing.T) {
 	d := open(t, func(o *web.Options) {
-		o.ErrorPage = func(c *gin.Context, code int) { c.String(code, "page") }
+		o.ErrorPage = func(c *gin.Context, f web.Fault) { c.String(f.Status, "page") }
 	})
 	r := httptest.NewRequest("GET", "/nowhere", nil)
 	r.Header.Set("Accept", "text/html,application/xhtml+xml")

@@ -144,17 +144,18 @@ func apiKeyCreate(ctx context.Context, p *cli.Program, args []string) error {
 		return nil
 	}
 	done.Secret = ""
-	return d.printDone(done, "API key "+string(done.APIKey))
+	name, _ := body["name"].(string)
+	return d.printDone(done, fmt.Sprintf("API key %s (%s)", name, done.APIKey))
 }
 
 // changeAPIKey runs a verb that makes one call about one key.
-func changeAPIKey(ctx context.Context, p *cli.Program, f cli.Flags, args []string, method, path string) error {
+func changeAPIKey(ctx context.Context, p *cli.Program, f cli.Flags, args []string, path string) error {
 	d, err := connect(ctx, p, f, args, 1)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	return d.changeAPIKey(ctx, f.Arg(0), method, path)
+	return d.changeAPIKey(ctx, f.Arg(0), "POST", path)
 }
 
 func (d *connection) changeAPIKey(ctx context.Context, which, method, path string) error {
@@ -166,19 +167,35 @@ func (d *connection) changeAPIKey(ctx context.Context, which, method, path strin
 	if err := d.Call(ctx, method, "/api-keys/"+string(k.ID)+path, nil, nil, &done); err != nil {
 		return withSubject(err, fmt.Sprintf("API key %q", which))
 	}
-	return d.printDone(done, "API key "+k.Name+" ("+string(k.ID)+")")
+	return d.printDone(done, "API key "+apiKeyLabel(k))
 }
+
+// apiKeyLabel returns the name of an API key and its ID.
+func apiKeyLabel(k admin.APIKey) string { return cli.Printable(k.Name) + " (" + string(k.ID) + ")" }
 
 func apiKeyDisable(ctx context.Context, p *cli.Program, args []string) error {
 	f := p.Flags("apikey disable", "refuse an API key until it is enabled again", "KEY [flags]", "It takes effect on every server within two seconds.")
-	return changeAPIKey(ctx, p, f, args, "POST", "/disable")
+	return changeAPIKey(ctx, p, f, args, "/disable")
 }
 
 func apiKeyEnable(ctx context.Context, p *cli.Program, args []string) error {
-	return changeAPIKey(ctx, p, p.Flags("apikey enable", "accept a disabled API key again", "KEY [flags]"), args, "POST", "/enable")
+	return changeAPIKey(ctx, p, p.Flags("apikey enable", "accept a disabled API key again", "KEY [flags]"), args, "/enable")
 }
 
 func apiKeyDelete(ctx context.Context, p *cli.Program, args []string) error {
 	f := p.Flags("apikey delete", "delete an API key", "KEY [flags]", "It takes effect on every server within two seconds. The audit trail is kept.")
-	return changeAPIKey(ctx, p, f, args, "DELETE", "")
+	ask := p.Ask(f)
+	d, err := connect(ctx, p, f, args, 1)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	k, err := d.apiKey(ctx, f.Arg(0))
+	if err != nil {
+		return err
+	}
+	if err := ask(ctx, "delete API key "+apiKeyLabel(k)); err != nil {
+		return err
+	}
+	return d.changeAPIKey(ctx, string(k.ID), "DELETE", "")
 }

@@ -90,7 +90,7 @@ func TestAPIKeyLifecycle(t *testing.T) {
 	if _, err := os.Stat(none); err == nil {
 		t.Error("a refused key left its file")
 	}
-	o.must("apikey", "delete", "Back office")
+	o.must("apikey", "delete", "--yes", "Back office")
 	if !strings.Contains(o.may(third), "no such API key") || o.countEvents(mfa.EventAPIKeyDeleted, "") != 1 || o.countEvents(mfa.EventAPIKeyCreated, "") != 1 {
 		t.Error("want the key deleted, and an event of it")
 	}

@@ -74,5 +74,5 @@ func apiKeyRotate(ctx context.Context, p *cli.Program, args []string) error {
 	if *out == "-" {
 		return nil
 	}
-	return d.printDone(admin.Done{APIKey: k.ID, Done: "the secret in the new file is valid beside the old one; end with --finish or --withdraw"}, "API key "+k.Name)
+	return d.printDone(admin.Done{APIKey: k.ID, Done: "the secret in the new file is valid beside the old one; end with --finish or --withdraw"}, "API key "+apiKeyLabel(k))
 }

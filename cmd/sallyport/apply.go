@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	"sallyport/cmd/sallyport/adminclient"
 	"sallyport/cmd/sallyport/cli"
@@ -24,6 +26,7 @@ func applyCommand(ctx context.Context, p *cli.Program, args []string) error {
 	dry := f.Bool("dry-run", false, "print the differences and change nothing")
 	prune := f.Bool("prune", false, "delete clients and API keys that are not in the file")
 	credentials := f.Bool("replace-credentials", false, "also replace the passwords, authenticators and recovery codes of users who exist")
+	ask := p.Ask(f)
 	d, err := connect(ctx, p, f, args, 1)
 	if err != nil {
 		return err
@@ -45,6 +48,9 @@ func applyCommand(ctx context.Context, p *cli.Program, args []string) error {
 	}
 	if d.json {
 		if !*dry && len(o.Changes) > 0 {
+			if err := askToDelete(ctx, ask, o, post); err != nil {
+				return err
+			}
 			if o, err = post(false); err != nil {
 				return err
 			}
@@ -61,11 +67,42 @@ func applyCommand(ctx context.Context, p *cli.Program, args []string) error {
 		writeSummary(p.Out, o)
 		return nil
 	}
+	if err := askToDelete(ctx, ask, o, post); err != nil {
+		return err
+	}
 	if o, err = post(false); err != nil {
 		return fmt.Errorf("apply %s: %w", f.Arg(0), err)
 	}
 	writeSummary(p.Out, o)
 	return nil
+}
+
+// askToDelete asks before records are deleted that are not in the file. Others may have been
+// created while someone thought about it: they are not deleted unasked.
+func askToDelete(ctx context.Context, ask func(context.Context, string) error, o desired.Outcome, post func(dry bool) (desired.Outcome, error)) error {
+	labels := deletions(o)
+	if len(labels) == 0 {
+		return nil
+	}
+	if err := ask(ctx, "delete "+strings.Join(labels, ", ")); err != nil {
+		return err
+	}
+	now, err := post(true)
+	if err == nil && !slices.Equal(deletions(now), labels) {
+		err = errors.New("what would be deleted has changed; nothing was changed, run it again")
+	}
+	return err
+}
+
+// deletions returns the labels of the records that are deleted.
+func deletions(o desired.Outcome) []string {
+	var out []string
+	for _, r := range o.Changes {
+		if r.Action == desired.Delete {
+			out = append(out, label(r.Kind, r.Name))
+		}
+	}
+	return out
 }
 
 // ofFile adds the name of the file to the faults of its text.

@@ -111,15 +111,15 @@ API key shop: changed
 		{"another secret", "", []string{sha(deploySecret), sha(another)}, "API key deploy: changed\n    secret: replaced (not shown)\n", ""},
 		{"a secret left out is kept", "", []string{"    secret_sha256: " + sha(deploySecret) + "\n", ""}, "", ""},
 		{"disabled in the file", "", []string{"app: Shop", "app: Shop, disabled: true"}, "API key shop: changed\n    disabled: (none) -> true\n", ""},
-		{"another name is another key", "", []string{"name: deploy", "name: release", sha(deploySecret), sha(another)}, `API key deploy: not in the file, kept
-API key release: new
+		{"another name is another key", "", []string{"name: deploy", "name: release", sha(deploySecret), sha(another)}, `API key release: new
     dialects: ["admin"]
     verbs: ["read"]
     expires_at: "2099-12-31T23:00:00Z"
     secret: set (not shown)
+API key deploy: not in the file, kept
 `, "API key deploy: not in the file, kept\n"},
 		{"keys that are not in the file are kept", "", []string{keysState, "api_keys: []"}, "", "API key deploy: not in the file, kept\nAPI key shop: not in the file, kept\n"},
-		{"--prune deletes them", "--prune", []string{keysState, "api_keys: []"}, `API key deploy: deleted, because it is not in the file
+		{"--prune deletes them", "--prune --yes", []string{keysState, "api_keys: []"}, `API key deploy: deleted, because it is not in the file
 API key shop: deleted, because it is not in the file
 `, ""},
 	} {
@@ -246,10 +246,10 @@ func TestApplyRefusesConflictingChangesOfAPIKeys(t *testing.T) {
 			t.Errorf("carry out: %v, want %s", err, want)
 		}
 	})
-	if out := o.must("apply", "--prune", file); !strings.HasSuffix(out, "API keys: 0 created, 1 changed, 1 deleted.\n") {
+	if out := o.must("apply", "--yes", "--prune", file); !strings.HasSuffix(out, "API keys: 0 created, 1 changed, 1 deleted.\n") {
 		t.Errorf("the next run: %s", out)
 	}
-	if out := o.must("apply", "--prune", filepath.Join(o.dir, "next.yaml")); out != "Nothing to do.\n" {
+	if out := o.must("apply", "--yes", "--prune", filepath.Join(o.dir, "next.yaml")); out != "Nothing to do.\n" {
 		t.Errorf("the run after it: %s", out)
 	}
 }

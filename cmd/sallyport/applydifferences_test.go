@@ -59,9 +59,7 @@ user bob: changed
 		{"other parameters are another authenticator", "--replace-credentials", []string{"totp_digits: 8", "totp_digits: 6"}, `user alice: changed
     totp_secret: replaced (not shown)
 `, ""},
-		{"a new client and a new user; those not in the file are kept", "", []string{"client_id: shop", "client_id: fresh", "username: bob", "username: carol"}, `client shop: not in the file, kept
-user bob: not in the file, kept
-client fresh: new
+		{"a new client and a new user; those not in the file are kept", "", []string{"client_id: shop", "client_id: fresh", "username: bob", "username: carol"}, `client fresh: new
     client_name: "Shop"
     public: true
     token_endpoint_auth_method: "none"
@@ -73,8 +71,10 @@ client fresh: new
 user carol: new
     username: "carol"
     password_hash: set (not shown)
+client shop: not in the file, kept
+user bob: not in the file, kept
 `, "client shop: not in the file, kept\nuser bob: not in the file, kept\n"},
-		{"--prune deletes clients that are not in the file", "--prune", []string{firstState, "users: []"}, `client office: deleted with its tokens and consents, because it is not in the file
+		{"--prune deletes clients that are not in the file", "--prune --yes", []string{firstState, "users: []"}, `client office: deleted with its tokens and consents, because it is not in the file
 client shop: deleted with its tokens and consents, because it is not in the file
 user alice: not in the file, kept
 user bob: not in the file, kept

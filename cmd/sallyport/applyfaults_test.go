@@ -49,7 +49,7 @@ users:
 		"the desired state has faults:",
 		"faulty.yaml:2: clients[0]: a confidential client needs",
 		"faulty.yaml:2: clients[0].redirect_uris: is required",
-		"faulty.yaml:3: clients[0].publik: there is no such key",
+		"faulty.yaml:3: clients[0]: there is no such key; did you mean public?",
 		"faulty.yaml:4: clients[1].client_id: belongs to the server itself",
 		"faulty.yaml:10: users[1].username: user ",
 		"faulty.yaml:12: users[2]: is the same user as users[0]",
@@ -61,7 +61,7 @@ users:
 		"faulty.yaml:20: users[6].username: users[4] has this name",
 		"faulty.yaml:22: users[7].password_hash: not a password hash we know",
 		"faulty.yaml:23: users[8].totp_secret: is required",
-		"faulty.yaml:24: users[8].recovery_codes: a recovery code has none of the known shapes",
+		"faulty.yaml:24: users[8].recovery_codes[0]: must be 8 to 64 letters (A to Z) and digits",
 		"faulty.yaml:25: users[8].totp_algorithm: must be one of SHA1, SHA256, SHA512",
 		"faulty.yaml:26: users[8].roles: a role is there twice",
 	}
@@ -89,7 +89,7 @@ func TestApplyRefusesAFaultyFileAsAWhole(t *testing.T) {
 	if code := p.Main(context.Background(), commands(), []string{"apply", "--config", settings, file}); code != cli.ExitFailed {
 		t.Errorf("exit code %d, want %d", code, cli.ExitFailed)
 	}
-	if !strings.Contains(errOut.String(), "state.yaml:3: clients[0].publik: there is no such key") {
+	if !strings.Contains(errOut.String(), "state.yaml:3: clients[0]: there is no such key; did you mean public?") {
 		t.Errorf("error = %s", errOut)
 	}
 }

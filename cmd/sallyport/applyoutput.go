@@ -15,10 +15,9 @@ func label(kind, name string) string {
 	return strings.ReplaceAll(kind, desired.KindAPIKey, "API key") + " " + cli.Printable(name)
 }
 
-// writeOutcome prints what apply is about to do. What happens to records that are not in the
-// file comes first, because no line of the file says so.
+// writeOutcome prints what apply is about to do, and then what it leaves as it is.
 func writeOutcome(w io.Writer, o desired.Outcome) {
-	writeMissing(w, o)
+	writeDeleted(w, o)
 	for _, r := range o.Changes {
 		switch r.Action {
 		case desired.Create:
@@ -28,10 +27,11 @@ func writeOutcome(w io.Writer, o desired.Outcome) {
 		}
 		writeDifferences(w, r.Differences, r.Action == desired.Create)
 	}
+	writeKept(w, o)
 }
 
-// writeMissing prints what happens to records that are not in the file.
-func writeMissing(w io.Writer, o desired.Outcome) {
+// writeDeleted prints what --prune deletes.
+func writeDeleted(w io.Writer, o desired.Outcome) {
 	for _, r := range o.Changes {
 		switch {
 		case r.Action != desired.Delete:
@@ -41,6 +41,10 @@ func writeMissing(w io.Writer, o desired.Outcome) {
 			fmt.Fprintf(w, "%s: deleted, because it is not in the file\n", label(r.Kind, r.Name))
 		}
 	}
+}
+
+// writeKept prints which records are not in the file, and stay.
+func writeKept(w io.Writer, o desired.Outcome) {
 	for _, l := range o.LeftAlone {
 		fmt.Fprintf(w, "%s: not in the file, kept\n", label(l.Kind, l.Name))
 	}

@@ -14,7 +14,7 @@ func backupCommand(ctx context.Context, p *cli.Program, args []string) error {
 	if err != nil {
 		return err
 	}
-	return onSchema(ctx, p, c, func(e *relational.Engine) error {
+	return onSchema(ctx, p, c, false, func(e *relational.Engine) error {
 		if err := e.Backup(ctx, f.Arg(0)); err != nil {
 			return err
 		}

@@ -22,6 +22,7 @@ func clientCommand(ctx context.Context, p *cli.Program, args []string) error {
 		{Name: "list", Args: "", About: "all clients", Run: clientList},
 		{Name: "show", Args: "CLIENT", About: "one client with its settings", Run: clientShow},
 		{Name: "delete", Args: "CLIENT", About: "delete a client with its tokens and consents", Run: clientDelete},
+		{Name: "secret", Args: "[--out FILE]", About: "make a secret for a new client", Run: clientSecret},
 		{Name: "rotate-secret", Args: "CLIENT --out FILE", About: "add a second secret; --finish removes the old one", Run: clientRotate},
 	}, args)
 }
@@ -92,16 +93,32 @@ func clientShow(ctx context.Context, p *cli.Program, args []string) error {
 
 func clientDelete(ctx context.Context, p *cli.Program, args []string) error {
 	f := p.Flags("client delete", "delete a client", "CLIENT [flags]", "Its tokens, its codes and the consents given to it are deleted too.")
+	ask := p.Ask(f)
 	d, err := connect(ctx, p, f, args, 1)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
+	var v admin.Client
+	if err := d.Get(ctx, ofClient(f.Arg(0), ""), nil, &v); err != nil {
+		return withSubject(err, fmt.Sprintf("client %q", f.Arg(0)))
+	}
+	if err := ask(ctx, "delete client "+clientLabel(v)+" with its tokens and consents"); err != nil {
+		return err
+	}
 	var done admin.Done
 	if err := d.Call(ctx, "DELETE", ofClient(f.Arg(0), ""), nil, nil, &done); err != nil {
 		return withSubject(err, fmt.Sprintf("client %q", f.Arg(0)))
 	}
-	return d.printDone(done, "client "+f.Arg(0))
+	return d.printDone(done, "client "+clientLabel(v))
+}
+
+// clientLabel returns the ID of a client and its name.
+func clientLabel(v admin.Client) string {
+	if v.Name == "" {
+		return string(v.ID)
+	}
+	return string(v.ID) + " (" + cli.Printable(v.Name) + ")"
 }
 
 func clientRotate(ctx context.Context, p *cli.Program, args []string) error {

@@ -132,11 +132,39 @@ func TestDeletingAClientDeletesItsTokens(t *testing.T) {
 	o := newFixtureWithClients(t)
 	o.must("user", "create", "--username", "alice")
 	b := o.belongings("alice")
-	o.must("client", "delete", "shop")
+	o.must("client", "delete", "--yes", "shop")
 	if got := o.remaining(b); got != "session login" {
 		t.Errorf("alive: %s, want the session and the login only", got)
 	}
 	if n := o.countEvents(mfa.EventClientDeleted, ""); n != 1 {
 		t.Errorf("%d events, want 1", n)
 	}
+}
+
+func TestASecretOfANewClientIsMade(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "shop.secret")
+	p, out, _ := testProgram()
+	if code := p.Main(t.Context(), commands(), []string{"client", "secret"}); code != cli.ExitOK || len(out.String()) != 44 {
+		t.Errorf("exit code %d, %d characters, want a line of 43", code, out.Len())
+	}
+	for _, want := range []int{cli.ExitOK, cli.ExitFailed} { // never replaced
+		p, written, _ := testProgram()
+		if code := p.Main(t.Context(), commands(), []string{"client", "secret", "--out", file}); code != want || written.Len() != 0 {
+			t.Errorf("exit code %d, want %d; printed %q", code, want, written)
+		}
+	}
+	text, err := os.ReadFile(file)
+	if err != nil || len(text) != 44 || string(text) == out.String() {
+		t.Errorf("the file has %d characters, %v, or an earlier secret", len(text), err)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("others can read the file: %v, %v", info, err)
+	}
+	state := filepath.Join(t.TempDir(), "clients.yaml")
+	if err := os.WriteFile(state, []byte("clients: [{client_id: shop, client_secret: "+strings.TrimSpace(string(text))+", redirect_uris: [\"http://localhost:3000/callback\"]}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := newFixture(t)
+	o.secrets = []string{strings.TrimSpace(string(text))}
+	o.must("apply", state)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -98,7 +97,7 @@ func fileFaults(c config.Config, fault func(path, text string)) {
 		if text := secretfile.Fault(t.Key); text != "" {
 			fault(path+".key", text)
 		}
-		if _, err := tls.LoadX509KeyPair(t.Cert, t.Key); err != nil {
+		if _, err := server.Certificate(t); err != nil {
 			fault(path+".cert", err.Error())
 		}
 	}

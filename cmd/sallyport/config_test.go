@@ -62,7 +62,7 @@ func TestEveryFaultOfTheSettingsIsReported(t *testing.T) {
 		"SALLYPORT_DRAIN_TIME: drain_time: must be a duration",
 		"SALLYPORT_LOG_LEVEL: log_level: must be one of debug",
 		"all.yaml:1: issuer: must begin with https://",
-		"all.yaml:2: isuer: there is no such key",
+		"all.yaml:2: there is no such key; did you mean issuer?",
 		"all.yaml:3: totp_window: must be a whole number",
 		"all.yaml:4: listen: must be an address and a port",
 		"all.yaml:5: template_dir: stat /nowhere",

@@ -14,6 +14,7 @@ func devCommand(ctx context.Context, p *cli.Program, args []string) error {
 	f.StringVar(&o.Data, "data", "./.sallyport-dev", "`folder` that keeps the database, the keys and the passwords")
 	f.BoolVar(&o.Reset, "reset", false, "delete the folder first")
 	f.StringVar(&o.State, "state", "", "desired-state `file` to apply besides the built-in users and clients")
+	f.BoolVar(&o.Details, "details", false, "also print secrets of clients, recovery codes, a QR code, and further addresses")
 	f.IntVar(&o.Port, "port", 8080, "port of the provider; the demo application and the admin listener get the next two")
 	f.BoolVar(&o.TLS, "tls", false, "serve https with a certificate that dev creates")
 	f.StringVar(&o.Host, "host", "", "`address` to serve on instead of loopback, so that phones in your network reach it; implies --tls")

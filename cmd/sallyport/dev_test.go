@@ -51,7 +51,7 @@ func startDev(t *testing.T, port int, args ...string) (out *servertest.Buffer, s
 func TestDevServesAWholeInstallation(t *testing.T) {
 	data, port := filepath.Join(t.TempDir(), "data"), freePorts(t)
 	issuer, demo := "http://localhost:"+strconv.Itoa(port), "http://localhost:"+strconv.Itoa(port+1)
-	out, stop := startDev(t, port, "--data", data)
+	out, stop := startDev(t, port, "--data", data, "--details")
 
 	secret := regexp.MustCompile(`curl -u m2m:(\S+)`).FindStringSubmatch(out.String())
 	if secret == nil {
@@ -79,8 +79,11 @@ func TestDevServesAWholeInstallation(t *testing.T) {
 	line{"the admin API", fmt.Sprintf("user list --server http://localhost:%d --admin-key-file %s", port+2, filepath.Join(data, "admin-key")), cli.ExitOK, "alice@example.com", ""}.play(t, "")
 	phoneShowsCodes(t, demo)
 	stop()
+	if want := 40; strings.Count(out.String(), "█") < want || !strings.Contains(out.String(), "Recovery codes of alice") {
+		t.Errorf("--details shows no QR code or no recovery codes: %s", out)
+	}
 
-	again, stop := startDev(t, port, "--data", data)
+	again, stop := startDev(t, port, "--data", data, "--details")
 	stop()
 	if again.String() != out.String() {
 		t.Errorf("after a restart dev prints\n%s\nwant\n%s", again, out)

@@ -58,7 +58,7 @@ func TestAuditTrailIsSearched(t *testing.T) {
 	if out := o.must("events", "--user", "alice"); !strings.Contains(out, "AT ") || !strings.Contains(out, "change=disabled") || strings.Count(out, "\n") != 3 {
 		t.Errorf("table: %s", out)
 	}
-	o.must("user", "delete", "alice")
+	o.must("user", "delete", "--yes", "alice")
 	if got := lines("--user", alice); len(got) != 3 {
 		t.Errorf("of a deleted user: %+v", got)
 	}

@@ -49,7 +49,7 @@ func keysList(ctx context.Context, p *cli.Program, args []string) error {
 		return err
 	}
 	// The list needs no key file, so that it works when that file is the problem.
-	engine, _, err := server.OpenEngine(ctx, server.Options{Config: c, DSN: dsn, Log: server.NewLog(p.Err, c.LogLevel), Now: p.Now, Random: p.Random})
+	engine, _, err := server.OpenEngine(ctx, server.Options{Config: c, DSN: dsn, Log: server.NewLog(p.Err, c.LogLevel), Now: p.Now, Random: p.Random, ReadOnly: true})
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func keysList(ctx context.Context, p *cli.Program, args []string) error {
 	if *all {
 		from = time.Time{}
 	}
-	err = server.PrepareSchema(ctx, engine, false)
+	err = server.CheckSchema(ctx, engine)
 	var rows []storage.Key
 	if err == nil {
 		rows, err = engine.Keys(ctx, from)

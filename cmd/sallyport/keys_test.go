@@ -73,7 +73,7 @@ func TestStolenSigningKeyIsWithdrawnImmediately(t *testing.T) {
 		if !s.Active(token) {
 			t.Fatal("a fresh token is not active")
 		}
-		out := run(t, "keys", "retire", "--config", settings, "--emergency", stolen)
+		out := run(t, "keys", "retire", "--yes", "--config", settings, "--emergency", stolen)
 		if !strings.Contains(out, "IS WITHDRAWN") || !strings.Contains(out, "jwks.json") || !strings.Contains(out, "replaces it now") {
 			t.Errorf("output = %s", out)
 		}
@@ -128,11 +128,11 @@ func TestKeysCommandLine(t *testing.T) {
 		{"a new algorithm", "keys rotate --use oidc --alg EdDSA", cli.ExitOK, "oidc EdDSA: key", ""},
 		{"another algorithm for the dialects", "keys rotate --use dialect --alg ES256", cli.ExitUsage, "", "verify RS256 only"},
 		{"a dialect key", "keys rotate --use dialect", cli.ExitOK, "dialect RS256: key", ""},
-		{"a dialect key in an emergency", "keys retire --emergency " + current("dialect"), cli.ExitOK, "in no key set of the dialects", ""},
+		{"a dialect key in an emergency", "keys retire --yes --emergency " + current("dialect"), cli.ExitOK, "in no key set of the dialects", ""},
 		{"the key in use", "keys retire " + current("data"), cli.ExitFailed, "", "it is still in use: rotate first"},
 		{"an unknown key", "keys retire 00000000-0000-0000-0000-000000000000", cli.ExitFailed, "", "there is no valid key"},
-		{"a data key in an emergency", "keys retire --emergency " + current("data"), cli.ExitFailed, "", "stored secrets depend on"},
-		{"a session key in an emergency", "keys retire --emergency " + current("session"), cli.ExitOK, "every user is signed out", ""},
+		{"a data key in an emergency", "keys retire --yes --emergency " + current("data"), cli.ExitFailed, "", "stored secrets depend on"},
+		{"a session key in an emergency", "keys retire --yes --emergency " + current("session"), cli.ExitOK, "every user is signed out", ""},
 		{"a data key", "keys rotate --use data", cli.ExitOK, "reseal --data", ""},
 		{"nothing to reseal", "keys reseal", cli.ExitOK, "Keys: 0 resealed", ""},
 	} {

@@ -13,6 +13,7 @@ import (
 func keysRetire(ctx context.Context, p *cli.Program, args []string) error {
 	f := p.Flags("keys retire", "retire a key that nothing depends on, or withdraw a stolen one", "ID [flags]")
 	emergency := f.Bool("emergency", false, "withdraw the key immediately: what it signed or sealed becomes invalid; a new key replaces it")
+	ask := p.Ask(f)
 	c, err := p.Settings(f, args, 1)
 	if err != nil {
 		return err
@@ -24,13 +25,16 @@ func keysRetire(ctx context.Context, p *cli.Program, args []string) error {
 	}
 	defer srv.Close()
 	if *emergency {
+		if err := ask(ctx, fmt.Sprintf("withdraw key %s at once, on every server", id)); err != nil {
+			return err
+		}
 		return withdraw(ctx, p, srv.Keys, id)
 	}
 	k, err := srv.Keys.Retire(ctx, id)
 	if err != nil {
 		return fmt.Errorf("retire %s: %w", id, err)
 	}
-	fmt.Fprintf(p.Out, "Key %s expires %s. Backups from before the last reseal need it and its key-encryption key.\n", id, cli.Time(k.ExpiresAt))
+	fmt.Fprintf(p.Out, "Key %s (%s) expires %s. Backups from before the last reseal need it and its key-encryption key.\n", id, strings.TrimSpace(k.Use+" "+k.Alg), cli.Time(k.ExpiresAt))
 	return nil
 }
 

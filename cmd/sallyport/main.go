@@ -55,7 +55,7 @@ func main() {
 		signal.Stop(signals)
 		stop()
 	}()
-	p := &cli.Program{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ(), Now: time.Now, Random: rand.Reader, Colour: colours(os.Stdout)}
+	p := &cli.Program{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ(), Now: time.Now, Random: rand.Reader, Colour: colours(os.Stdout), Terminal: isTerminal(os.Stdin)}
 	os.Exit(p.Main(ctx, commands(), os.Args[1:]))
 }
 

@@ -107,26 +107,35 @@ func messageValues(m admin.Message) string {
 }
 
 // changeMessage runs a verb that makes one call about one message.
-func changeMessage(ctx context.Context, p *cli.Program, f cli.Flags, args []string, path string) error {
+func changeMessage(ctx context.Context, p *cli.Program, f cli.Flags, args []string, path string, agree func(label string) error) error {
 	d, err := connect(ctx, p, f, args, 1)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
+	var m admin.Message
+	if err := d.Get(ctx, "/messages/"+url.PathEscape(f.Arg(0)), nil, &m); err != nil {
+		return withSubject(err, fmt.Sprintf("message %q", f.Arg(0)))
+	}
+	label := fmt.Sprintf("message %s (%s to %s)", m.ID, cli.Printable(m.Template), cli.Printable(m.Recipient))
+	if err := agree(label); err != nil {
+		return err
+	}
 	var done admin.Done
 	if err := d.Call(ctx, "POST", "/messages/"+url.PathEscape(f.Arg(0))+path, nil, nil, &done); err != nil {
 		return withSubject(err, fmt.Sprintf("message %q", f.Arg(0)))
 	}
-	return d.printDone(done, "message "+f.Arg(0))
+	return d.printDone(done, label)
 }
 
 func messagesResend(ctx context.Context, p *cli.Program, args []string) error {
 	f := p.Flags("messages resend", "send a message now that waits or was given up", "MESSAGE [flags]",
 		"A server sends it within seconds, under the same id. A delivered message is never sent again, nor a code that has expired.")
-	return changeMessage(ctx, p, f, args, "/resend")
+	return changeMessage(ctx, p, f, args, "/resend", func(string) error { return nil })
 }
 
 func messagesDrop(ctx context.Context, p *cli.Program, args []string) error {
 	f := p.Flags("messages drop", "give a message up and erase its content", "MESSAGE [flags]", "It can no longer be sent.")
-	return changeMessage(ctx, p, f, args, "/drop")
+	ask := p.Ask(f)
+	return changeMessage(ctx, p, f, args, "/drop", func(label string) error { return ask(ctx, "erase the content of "+label) })
 }

@@ -72,13 +72,13 @@ func TestMessagesAreListedResentAndDropped(t *testing.T) {
 			t.Errorf("show: %s, want %q in it", out, want)
 		}
 	}
-	if out := o.must("messages", "resend", dead); out != "message "+dead+": due now\n" {
+	if out := o.must("messages", "resend", dead); !strings.HasPrefix(out, "message "+dead+" (") || !strings.HasSuffix(out, " to +12025550123): due now\n") {
 		t.Errorf("resend: %q", out)
 	}
 	if out := o.must("messages", "show", dead); !strings.Contains(out, "state         retrying") {
 		t.Errorf("after the resend: %s", out)
 	}
-	o.must("messages", "drop", waits)
+	o.must("messages", "drop", "--yes", waits)
 	if out := o.must("messages", "show", waits); !strings.Contains(out, "values        erased") || !strings.Contains(out, "last error    dropped") {
 		t.Errorf("after the drop: %s", out)
 	}
@@ -87,7 +87,7 @@ func TestMessagesAreListedResentAndDropped(t *testing.T) {
 	}
 	o.rejects([]refused{
 		{"a delivered message", "", cli.ExitFailed, "it was delivered", []string{"messages", "resend", delivered}},
-		{"a dropped message", "", cli.ExitFailed, "it was dropped", []string{"messages", "drop", waits}},
+		{"a dropped message", "", cli.ExitFailed, "it was dropped", []string{"messages", "drop", "--yes", waits}},
 		{"an unknown message", "", cli.ExitFailed, `message "42": there is no such message`, []string{"messages", "show", "42"}},
 		{"another call", "", cli.ExitFailed, "nothing at this address", []string{"messages", "resend", "../users"}},
 		{"an unknown state", "", cli.ExitFailed, "there is no such state", []string{"messages", "list", "--state", "late"}},

@@ -30,12 +30,12 @@ func migrateCommand(ctx context.Context, p *cli.Program, args []string) error {
 }
 
 // onSchema opens the database without its keys, whatever its schema.
-func onSchema(ctx context.Context, p *cli.Program, c config.Config, do func(*relational.Engine) error) error {
+func onSchema(ctx context.Context, p *cli.Program, c config.Config, readOnly bool, do func(*relational.Engine) error) error {
 	dsn, err := c.ReadDSN()
 	if err != nil {
 		return err
 	}
-	engine, _, err := server.OpenEngine(ctx, server.Options{Config: c, DSN: dsn, Log: server.NewLog(p.Err, c.LogLevel), Now: p.Now, Random: p.Random})
+	engine, _, err := server.OpenEngine(ctx, server.Options{Config: c, DSN: dsn, Log: server.NewLog(p.Err, c.LogLevel), Now: p.Now, Random: p.Random, ReadOnly: readOnly})
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func migrateStatus(ctx context.Context, p *cli.Program, args []string) error {
 	if err != nil {
 		return err
 	}
-	return onSchema(ctx, p, c, func(e *relational.Engine) error {
+	return onSchema(ctx, p, c, true, func(e *relational.Engine) error {
 		all, err := e.Migrations(ctx)
 		if err != nil {
 			return err
@@ -90,7 +90,7 @@ func migratePlan(ctx context.Context, p *cli.Program, args []string) error {
 	if err != nil {
 		return err
 	}
-	return onSchema(ctx, p, c, func(e *relational.Engine) error {
+	return onSchema(ctx, p, c, true, func(e *relational.Engine) error {
 		all, err := e.Migrations(ctx)
 		if err != nil {
 			return err
@@ -118,7 +118,7 @@ func migrateUp(ctx context.Context, p *cli.Program, args []string) error {
 	if err != nil {
 		return err
 	}
-	return onSchema(ctx, p, c, func(e *relational.Engine) error {
+	return onSchema(ctx, p, c, false, func(e *relational.Engine) error {
 		stop := func() {}
 		before := func(m relational.Migration) {
 			fmt.Fprintf(p.Out, "%s ...\n", m.Name)
@@ -173,7 +173,7 @@ func migrateDown(ctx context.Context, p *cli.Program, args []string) error {
 	if err != nil {
 		return err
 	}
-	return onSchema(ctx, p, c, func(e *relational.Engine) error {
+	return onSchema(ctx, p, c, true, func(e *relational.Engine) error {
 		all, err := e.Migrations(ctx)
 		if err != nil {
 			return err
@@ -194,6 +194,9 @@ func migrateDown(ctx context.Context, p *cli.Program, args []string) error {
 			return fmt.Errorf("this would revert %s:\n\n%s\n\nStop the servers of this version, make a backup, and add --yes", newest.Name, newest.Down)
 		case newest.Version == all[0].Version && !*everything:
 			return fmt.Errorf("%s is the first step: reverting it drops every table with all users and keys; add --drop-everything", newest.Name)
+		}
+		if err := e.Writable(ctx); err != nil {
+			return err
 		}
 		if err := e.MigrateDown(ctx, newest.Version); err != nil {
 			return fmt.Errorf("migrate: %w", err)

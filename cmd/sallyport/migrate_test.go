@@ -46,7 +46,7 @@ func TestMigrateCommandLine(t *testing.T) {
 			{"status of nothing", "migrate status", cli.ExitOK, "pending", ""},
 			{"plan", "migrate plan", cli.ExitOK, "1. 0001_init.sql", ""},
 			{"plan with statements", "migrate plan --sql", cli.ExitOK, "CREATE TABLE users", ""},
-			{"a server refuses", "serve", cli.ExitFailed, "", "it is older than this version of Sallyport; migrate it (sallyport migrate does it)"},
+			{"a server refuses", "serve", cli.ExitFailed, "", "the database has no tables of Sallyport; migrate it (sallyport migrate does it)"},
 			{"keys refuse", "keys list", cli.ExitFailed, "", "sallyport migrate does it"},
 			{"up prints each step", "migrate", cli.ExitOK, "0001_init.sql done in", ""},
 		} {

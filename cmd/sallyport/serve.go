@@ -24,26 +24,27 @@ func serveCommand(ctx context.Context, p *cli.Program, args []string) error {
 	if debug.SetMemoryLimit(-1) == math.MaxInt64 { // GOMEMLIMIT is not set
 		debug.SetMemoryLimit(server.MemoryLimit(c))
 	}
-	srv, err := openServer(ctx, p, c)
+	// Whatever may refuse the start comes before the database, or leaves that as it was.
+	key, err := secretfile.ReadAdminKey(c.AdminKeyFile)
 	if err != nil {
-		return err
+		return fmt.Errorf("admin_key_file: %w", err)
 	}
-	defer srv.Close()
 	public, err := server.Listen("listen", c.Listen, c.MaxConnections, c.TLS)
 	if err != nil {
 		return err
 	}
-	key, err := secretfile.ReadAdminKey(c.AdminKeyFile)
-	if err != nil {
-		return errors.Join(fmt.Errorf("admin_key_file: %w", err), public.Close())
-	}
-	api, err := srv.AdminAPI(key, c.Issuer, srv.Log, p.Random)
-	if err != nil {
-		return errors.Join(err, public.Close())
-	}
 	admin, err := server.Listen("admin_listen", c.AdminListen, 0, config.TLS(c.AdminTLS))
 	if err != nil {
 		return errors.Join(err, public.Close())
+	}
+	srv, err := openServer(ctx, p, c)
+	if err != nil {
+		return errors.Join(err, public.Close(), admin.Close())
+	}
+	defer srv.Close()
+	api, err := srv.AdminAPI(key, c.Issuer, srv.Log, p.Random)
+	if err != nil {
+		return errors.Join(err, public.Close(), admin.Close())
 	}
 	// Both listeners accept connections from here on.
 	server.Notify(p.Variable("NOTIFY_SOCKET"), srv.Log, "READY=1")

@@ -104,8 +104,8 @@ func TestFilesOfDeliveryAreChecked(t *testing.T) {
 	var rows []refused
 	for i, tc := range []struct{ text, want string }{
 		{mail + "username: u, password_file: " + open + "}\n", "mail.password_file: mode 0604"},
-		{mail + "username: u, password_file: " + o.file("empty", "\n") + "}\n", "mail.password_file: want one line"},
-		{mail + "username: u, password_file: " + o.file("two", "geheim\ngeheim\n") + "}\n", "mail.password_file: want one line"},
+		{mail + "username: u, password_file: " + o.file("empty", "\n") + "}\n", "mail.password_file: want exactly one line"},
+		{mail + "username: u, password_file: " + o.file("two", "geheim\ngeheim\n") + "}\n", "mail.password_file: want exactly one line"},
 		{mail + "ca_file: /nowhere/ca}\n", "mail.ca_file: open /nowhere/ca"},
 		{mail + "ca_file: " + o.file("ca", "geheim") + "}\n", "mail.ca_file: holds no certificate"},
 		{"hook: {url: 'https://sms.example.com', secret_file: " + open + "}\n", "hook.secret_file: mode 0604"},

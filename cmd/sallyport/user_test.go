@@ -131,7 +131,7 @@ func TestDisablingAUserEndsEverything(t *testing.T) {
 		t.Errorf("%d events, want 3", n)
 	}
 	var done admin.Done
-	o.read(&done, "user", "delete", "alice")
+	o.read(&done, "user", "delete", "--yes", "alice")
 	if done.User != alice || done.Done != "deleted" || o.countEvents(mfa.EventUserDeleted, alice) != 1 {
 		t.Errorf("delete: %+v", done)
 	}
@@ -143,7 +143,7 @@ func TestResettingFactorsEndsEverything(t *testing.T) {
 	b := o.belongings("alice")
 	alice := o.account("alice").User.ID
 	for range 2 {
-		o.must("user", "reset-factors", "alice")
+		o.must("user", "reset-factors", "--yes", "alice")
 	}
 	a := o.account("alice")
 	if len(a.Authenticators) != 1 || a.Authenticators[0].Method != "password" || !a.User.MFAEnabled || o.remaining(b) != "" {

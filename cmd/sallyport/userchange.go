@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -11,6 +10,7 @@ import (
 	"strings"
 
 	"sallyport/cmd/sallyport/cli"
+	"sallyport/input"
 	"sallyport/storage"
 	"sallyport/web/admin"
 )
@@ -18,8 +18,20 @@ import (
 // maxPasswordInput bounds what is read as a password.
 const maxPasswordInput = 4096
 
+// removeFromUser is changeUser for a verb that deletes what cannot be brought back: it asks.
+func removeFromUser(ctx context.Context, p *cli.Program, f cli.Flags, args []string, method, path, what string) error {
+	ask := p.Ask(f)
+	return changeUserIf(ctx, p, f, args, method, path, nil, func(u admin.User) error { return ask(ctx, what+userLabel(u)) })
+}
+
 // changeUser runs a verb that makes one call about one user. more returns query and body.
 func changeUser(ctx context.Context, p *cli.Program, f cli.Flags, args []string, method, path string, more func() (url.Values, any, error)) error {
+	return changeUserIf(ctx, p, f, args, method, path, more, func(admin.User) error { return nil })
+}
+
+// changeUserIf is changeUser if there is nothing against it.
+func changeUserIf(ctx context.Context, p *cli.Program, f cli.Flags, args []string, method, path string, more func() (url.Values, any, error),
+	agree func(admin.User) error) error {
 	d, err := connect(ctx, p, f, args, 1)
 	if err != nil {
 		return err
@@ -27,6 +39,9 @@ func changeUser(ctx context.Context, p *cli.Program, f cli.Flags, args []string,
 	defer d.Close()
 	u, err := d.user(ctx, f.Arg(0))
 	if err != nil {
+		return err
+	}
+	if err := agree(u); err != nil {
 		return err
 	}
 	var query url.Values
@@ -40,15 +55,15 @@ func changeUser(ctx context.Context, p *cli.Program, f cli.Flags, args []string,
 	if err := d.Call(ctx, method, "/users/"+string(u.ID)+path, query, body, &done); err != nil {
 		return withSubject(err, fmt.Sprintf("user %q", f.Arg(0)))
 	}
-	return d.printDone(done, "user "+firstName(u)+" ("+string(u.ID)+")")
+	return d.printDone(done, "user "+userLabel(u))
 }
 
-// firstName returns the name that a user is printed with.
-func firstName(u admin.User) string {
+// userLabel returns a name of a user and their ID.
+func userLabel(u admin.User) string {
 	if len(u.Names) == 0 {
 		return string(u.ID)
 	}
-	return u.Names[0].Value
+	return cli.Printable(u.Names[0].Value) + " (" + string(u.ID) + ")"
 }
 
 func userDisable(ctx context.Context, p *cli.Program, args []string) error {
@@ -65,7 +80,7 @@ func userEnable(ctx context.Context, p *cli.Program, args []string) error {
 func userDelete(ctx context.Context, p *cli.Program, args []string) error {
 	f := p.Flags("user delete", "delete a user", "USER [flags]",
 		"Names, factors, sessions, tokens and consents are deleted too. The audit trail is kept.")
-	return changeUser(ctx, p, f, args, "DELETE", "", nil)
+	return removeFromUser(ctx, p, f, args, "DELETE", "", "delete user ")
 }
 
 func userUnlock(ctx context.Context, p *cli.Program, args []string) error {
@@ -77,7 +92,7 @@ func userResetFactors(ctx context.Context, p *cli.Program, args []string) error 
 	f := p.Flags("user reset-factors", "delete everything that authenticates a user except the password", "USER [flags]",
 		"Pending logins, sessions, codes and all tokens of the user end immediately. Where a second\n"+
 			"factor is required, the next login asks for the password and then enrolls a new factor.")
-	return changeUser(ctx, p, f, args, "POST", "/reset-factors", nil)
+	return removeFromUser(ctx, p, f, args, "POST", "/reset-factors", "delete the second factors and recovery codes of user ")
 }
 
 func userSetPassword(ctx context.Context, p *cli.Program, args []string) error {
@@ -131,7 +146,13 @@ func userCreate(ctx context.Context, p *cli.Program, args []string) error {
 	if err := d.Call(ctx, "POST", "/users", nil, body, &done); err != nil {
 		return withSubjectEach(err, "user create")
 	}
-	return d.printDone(done, "user "+string(done.User))
+	name := ""
+	for _, key := range []string{"username", "email", "phone_number"} {
+		if given, ok := body[key].(string); ok && name == "" {
+			name = given
+		}
+	}
+	return d.printDone(done, fmt.Sprintf("user %s (%s)", name, done.User))
 }
 
 // readPassword reads a password from a file or from standard input: never from an argument,
@@ -157,9 +178,9 @@ func readPassword(p *cli.Program, file string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read password: %w", err)
 	}
-	plain := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
-	if plain == "" || strings.Contains(plain, "\n") {
-		return "", errors.New("read password: want exactly one line")
+	plain, err := input.Line(text)
+	if err != nil {
+		return "", fmt.Errorf("read password: %w", err)
 	}
 	return plain, nil
 }

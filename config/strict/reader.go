@@ -1,19 +1,16 @@
 package strict
 
 import (
-	"errors"
-	"fmt"
 	"math"
 	"reflect"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
+
+	"sallyport/input"
 )
 
 // maxFile is the maximum size of a file in bytes.
@@ -29,19 +26,30 @@ type Reader struct {
 	Broken bool
 	// variables are the environment variables of keys, which take precedence over the file.
 	variables map[string]string
+	faulty    map[string]bool // paths that have a fault
 	// unread are the keys whose values could not be read. Checks of them are not reported.
 	unread map[string]bool
+	// within has the paths of keys that the operator chose, in a set whose keys are open, with
+	// the path of that set. Faults show the set only: a secret may be where a key belongs.
+	within map[string]string
 }
 
 // Decode reads text into the struct that target points to.
 func Decode(source string, text []byte, target any) *Reader {
-	r := &Reader{source: source, lines: map[string]int{}}
+	r := New()
+	r.source = source
 	if len(text) > maxFile {
 		r.Broken = true
 		r.Fault("", "the file is larger than 4 MiB")
 		return r
 	}
-	tokens := lexer.Tokenize(string(text))
+	content, err := input.Text(text)
+	if err != nil {
+		r.Broken = true
+		r.encoding(err)
+		return r
+	}
+	tokens := lexer.Tokenize(content)
 	if t, beyond := exceeded(tokens); t != nil {
 		r.Broken = true
 		r.faults = append(r.faults, Fault{Source: source, Line: t.Position.Line, Text: beyond})
@@ -62,82 +70,6 @@ func Decode(source string, text []byte, target any) *Reader {
 	}
 	r.value("", file.Docs[0].Body, reflect.ValueOf(target).Elem())
 	return r
-}
-
-// New returns a Reader for values that were not decoded, which have no lines.
-func New() *Reader { return &Reader{lines: map[string]int{}} }
-
-// SetBy records that a variable has set a key, overriding the file.
-func (r *Reader) SetBy(path, variable string) {
-	if r.variables == nil {
-		r.variables = map[string]string{}
-	}
-	r.variables[path] = variable
-}
-
-// Add adds a fault unchanged.
-func (r *Reader) Add(f Fault) { r.faults = append(r.faults, f) }
-
-// Err returns all faults as Faults, or nil.
-func (r *Reader) Err() error { return r.faults.err() }
-
-// Fault adds a fault at the variable or the line of a path, or of the nearest path that
-// contains it.
-func (r *Reader) Fault(path, format string, args ...any) {
-	if r.unread[path] {
-		return
-	}
-	f := Fault{Source: r.source, Path: path, Text: fmt.Sprintf(format, args...)}
-	for p := path; p != ""; p = around(p) {
-		if name, ok := r.variables[p]; ok {
-			f.Source = name
-			break
-		}
-		if line, ok := r.lines[p]; ok {
-			f.Line = line
-			break
-		}
-	}
-	r.faults = append(r.faults, f)
-}
-
-// Report adds a fault found by a caller, unless its path has one already.
-func (r *Reader) Report(path, text string) {
-	if !slices.ContainsFunc(r.faults, func(f Fault) bool { return f.Path == path }) {
-		r.Fault(path, "%s", text)
-	}
-}
-
-// BeginChecks is called before the values are checked: keys that could not be read get no
-// second fault.
-func (r *Reader) BeginChecks() {
-	r.unread = map[string]bool{}
-	for _, f := range r.faults {
-		r.unread[f.Path] = f.Path != ""
-	}
-}
-
-// around returns the path that contains another: that of "a.b[0]" is "a.b", that of "a.b" is "a".
-func around(path string) string {
-	if i := strings.LastIndexAny(path, ".["); i >= 0 {
-		return path[:i]
-	}
-	return ""
-}
-
-// syntax adds an error of the parser as a fault, without the parser's excerpt of the text:
-// a desired state holds passwords.
-func (r *Reader) syntax(err error) {
-	r.Broken = true
-	f := Fault{Source: r.source, Text: "not valid YAML"}
-	var y yaml.Error
-	if errors.As(err, &y) {
-		f.Text += ": " + y.GetMessage()
-		if t := y.GetToken(); t != nil && t.Position != nil {
-			f.Line = t.Position.Line
-		}
-	}
-	r.faults = append(r.faults, f)
 }
 
 func (r *Reader) value(path string, node ast.Node, v reflect.Value) {
@@ -213,7 +145,8 @@ func (r *Reader) fields(path string, node ast.Node, v reflect.Value) {
 		r.lines[inner] = pair.Key.GetToken().Position.Line
 		field, ok := fieldOf(v, name)
 		if !ok {
-			r.Fault(inner, "there is no such key")
+			r.within[inner] = path
+			r.Fault(inner, "%s", input.NoSuchKey(name, keysOf(v.Type())))
 			continue
 		}
 		r.value(inner, pair.Value, field)
@@ -228,6 +161,17 @@ func fieldOf(v reflect.Value, name string) (reflect.Value, bool) {
 		}
 	}
 	return reflect.Value{}, false
+}
+
+// keysOf returns the keys of a struct.
+func keysOf(t reflect.Type) []string {
+	var keys []string
+	for i := range t.NumField() {
+		if tag := t.Field(i).Tag.Get("yaml"); tag != "" {
+			keys = append(keys, tag)
+		}
+	}
+	return keys
 }
 
 func (r *Reader) list(path string, node ast.Node, v reflect.Value) {
@@ -253,6 +197,7 @@ func (r *Reader) table(path string, node ast.Node, v reflect.Value) {
 		}
 		inner := Join(path, name)
 		r.lines[inner] = pair.Key.GetToken().Position.Line
+		r.within[inner] = path
 		item := reflect.New(v.Type().Elem()).Elem()
 		r.value(inner, pair.Value, item)
 		out.SetMapIndex(reflect.ValueOf(name), item)

@@ -66,9 +66,9 @@ func TestBudget(t *testing.T) {
 
 	r := step("authorize, no user signed in", 1, 1, get(authorize("second")), 303)
 	page := step("login page", 1, 0, get(path(r)), 200)
-	r = step("password, a second factor is missing", 8, 2, form(page, url.Values{"username": {"bench0001"}, "password": {benchPassword}}), 303)
+	r = step("password, a second factor is missing", 9, 2, form(page, url.Values{"username": {"bench0001"}, "password": {benchPassword}}), 303)
 	page = step("second-factor page", 1, 0, get(path(r)), 200)
-	r = step("code, and the end of the login", 17, 3, form(page, url.Values{"passcode": {passcode(1, time.Now().Unix()/30)}}), 303)
+	r = step("code, and the end of the login", 18, 3, form(page, url.Values{"passcode": {passcode(1, time.Now().Unix()/30)}}), 303)
 	r = step("code exchange", 4, 1, token("second", codeRequest(r)), 200)
 	var held tokens
 	if err := json.Unmarshal(r.body, &held); err != nil {

@@ -4,24 +4,11 @@ import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { appendFileSync } from 'node:fs';
 import { accessible, closeBrowser, fits, signIn, stage, visit } from './lib.mjs';
+import { phone, press } from './demo.mjs';
 
 after(closeBrowser);
 
 const { demo, outbox, alice, bob } = stage;
-const press = (page, name) => page.getByRole('button', { name, exact: true }).click();
-
-// phone returns the code on the virtual phone.
-async function phone(context, who, not) {
-  const page = await context.newPage();
-  await page.goto(`${demo}/phone`);
-  await accessible(page);
-  const row = page.locator('#codes li', { hasText: who }).last();
-  const shown = async () => (await row.locator('output').textContent()).replace(/\s/g, '');
-  while (await shown() === not) await page.waitForResponse(`${demo}/phone.json`);
-  const code = await shown();
-  await page.close();
-  return code;
-}
 
 test('Notes with a password, unlocked by a second factor, then the bank without typing', () => visit({}, async (page, context) => {
   await page.goto(demo);

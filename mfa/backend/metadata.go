@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"strings"
-	"unicode/utf8"
 
+	"sallyport/input"
 	"sallyport/storage"
 )
 
@@ -41,8 +41,10 @@ func (n Name) merged(profile map[string]any) (map[string]any, error) {
 		case part == nil:
 		case *part == "":
 			delete(out, claim)
-		case len(*part) > maxName || !utf8.ValidString(*part) || strings.ContainsRune(*part, 0):
+		case len(*part) > maxName:
 			return nil, invalid(fmt.Sprintf("part of a name is not text of at most %d bytes", maxName))
+		case !input.Shown(*part):
+			return nil, invalid("part of a name " + input.NameFault)
 		default:
 			out[claim] = *part
 		}

@@ -113,6 +113,8 @@ func TestAFaultyDraftCreatesNoUser(t *testing.T) {
 		"large metadata":      {backend.Draft{Email: mfatest.OtherEmail, Metadata: backend.Metadata{Trusted: large}}, mfa.InvalidRequest, ""},
 		"too many keys":       {backend.Draft{Email: mfatest.OtherEmail, Metadata: backend.Metadata{Untrusted: many}}, mfa.InvalidRequest, ""},
 		"an odd external ID":  {backend.Draft{Email: mfatest.OtherEmail, Metadata: backend.Metadata{ExternalID: "a b"}}, mfa.InvalidRequest, ""},
+		"a name of two lines": {backend.Draft{Email: mfatest.OtherEmail, Name: backend.Name{First: text("Ada\nAdmin")}}, mfa.InvalidRequest, ""},
+		"a name turned round": {backend.Draft{Email: mfatest.OtherEmail, Name: backend.Name{Last: text("\u202eadA")}}, mfa.InvalidRequest, ""},
 		"a long name":         {backend.Draft{Email: mfatest.OtherEmail, Name: backend.Name{Middle: text(strings.Repeat("x", 256))}}, mfa.InvalidRequest, ""},
 	} {
 		_, err := h.Backend.CreateUser(context.Background(), h.Caller, tc.draft)

@@ -95,24 +95,24 @@ func (v *Verifier) process(ctx context.Context, caller mfa.Caller, r response) e
 }
 
 // reserve reserves the method's place, if it needs one. It refuses a caller without budget
-// for a failure and, where no place is free, one whose attempt a counter would refuse: else
-// one blocked address could fill the queue with attempts that are not compared.
+// for a failure, but not in a browser that the user signed in with before: its network may be
+// full of others. Where no place is free, it also refuses one whose attempt a counter would
+// refuse: else one blocked address could fill the queue with attempts that are not compared.
 func (v *Verifier) reserve(ctx context.Context, caller mfa.Caller, t *try) (func(), error) {
 	t.release = func() {}
-	if err := v.o.Admit.Spend(caller, budget.Failures, 0); err != nil {
-		return nil, err
+	if !t.known {
+		if err := v.o.Admit.Spend(caller, budget.Failures, 0); err != nil {
+			return nil, err
+		}
 	}
 	r, ok := t.method.(mfa.Reserver)
 	if !ok {
 		return t.release, nil
 	}
-	p := mfa.Place{Queue: func(ctx context.Context) error {
+	p := mfa.Place{From: t.network, Queue: func(ctx context.Context) error {
 		refusal, err := v.store.WouldRefuse(ctx, t.withCounters(storage.Attempt{}))
 		return v.checkRefusal(caller, refusal, err, t.attempt.Now, t.about, t.lockedEvent)
 	}}
-	if t.address != nil {
-		p.From = t.address.Address
-	}
 	release, err := r.Reserve(ctx, p)
 	if err != nil {
 		return nil, err

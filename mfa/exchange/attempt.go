@@ -13,12 +13,14 @@ type try struct {
 	method      mfa.Method
 	attempt     mfa.Attempt
 	subject     subject
-	throttle    *storage.Throttle // nil: only the exchange limits it
-	name        *storage.Throttle // of the typed name; nil: none
-	blocked     bool              // the user's counter refuses, so that any response is wrong
-	address     *storage.AddressThrottle
-	about       storage.Event // template of its events
-	okEvent     string        // event kinds
+	throttle    *storage.Throttle        // nil: only the exchange limits it
+	name        *storage.Throttle        // of the typed name; nil: none
+	blocked     bool                     // the user's counter refuses, so that any response is wrong
+	network     string                   // that places are shared by; "": none
+	address     *storage.AddressThrottle // nil: none, or the user signed in with the browser before
+	known       bool                     // the user signed in with the browser before
+	about       storage.Event            // template of its events
+	okEvent     string                   // event kinds
 	failedEvent string
 	lockedEvent string
 	disabled    bool // the user is
@@ -36,6 +38,14 @@ func (v *Verifier) newTry(caller mfa.Caller, r response) try {
 	t := try{method: r.method, attempt: r.attempt, subject: s, address: v.address(caller, s), keepsPlace: r.keepsPlace, disabled: r.disabled,
 		okEvent: mfa.EventMFAOK, failedEvent: mfa.EventMFAFailed, lockedEvent: mfa.EventMFALocked,
 		about: storage.Event{UserID: s.user, ClientID: r.client, Detail: map[string]string{"method": i.Name, "usage": r.attempt.Usage}}}
+	if t.address != nil {
+		t.network = t.address.Address
+	}
+	// Others behind the address must not keep the user out. The user's own counters bound
+	// guesses from that browser.
+	if _, t.known = v.device(caller, s); t.known {
+		t.address = nil
+	}
 	if i.Bucket == throttle.Password {
 		t.okEvent, t.failedEvent, t.lockedEvent = mfa.EventPasswordOK, mfa.EventPasswordFailed, mfa.EventPasswordLocked
 	}

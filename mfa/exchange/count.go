@@ -50,13 +50,22 @@ func (v *Verifier) subject(user storage.UserID, hash, name []byte) subject {
 // in with before have their own counter, so that attackers can not lock the user out.
 func (v *Verifier) throttle(caller mfa.Caller, bucket string, s subject) storage.Throttle {
 	t := storage.Throttle{Key: storage.ThrottleKey{Bucket: bucket, Subject: s.hash}}
-	if bucket == throttle.Password && s.user != "" {
-		if device, ok := device.Knows(v.keyring, caller.Device, s.user); ok {
+	if bucket == throttle.Password {
+		if device, ok := v.device(caller, s); ok {
 			t.Key = storage.ThrottleKey{Bucket: throttle.Device, Subject: v.keyring.Hash("device", device+"|"+string(s.user))}
 		}
 	}
 	t.Schedule = throttle.Schedule(t.Key.Bucket)
 	return t
+}
+
+// device returns the ID of the caller's browser if the user of an attempt signed in with it
+// before.
+func (v *Verifier) device(caller mfa.Caller, s subject) (string, bool) {
+	if s.user == "" {
+		return "", false
+	}
+	return device.Knows(v.keyring, caller.Device, s.user)
 }
 
 // nameThrottle returns the counter of the typed name. Callers see its wait in place of the
@@ -76,7 +85,11 @@ func (v *Verifier) address(caller mfa.Caller, s subject) *storage.AddressThrottl
 		return nil
 	}
 	// Names of one user count as several subjects. Second factors count without a subject.
-	return &storage.AddressThrottle{Address: network, Subject: s.name, Window: v.o.AddressWindow,
+	cause := s.name
+	if cause == nil {
+		cause = s.hash
+	}
+	return &storage.AddressThrottle{Address: network, Subject: s.name, Cause: cause, Window: v.o.AddressWindow,
 		Max: v.o.AddressMax, MaxSubjects: v.o.AddressMaxSubjects}
 }
 

@@ -9,9 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
+	"sallyport/input"
 	"sallyport/mfa"
 	"sallyport/storage"
 	"sallyport/storage/seal"
@@ -233,10 +232,10 @@ func labelOf(a *storage.Account) string {
 }
 
 // CleanName returns the name of an authenticator without surrounding spaces. It returns
-// InvalidRequest if it is too long or has control characters.
+// InvalidRequest if it is too long or may not be shown.
 func CleanName(name string) (string, error) {
 	name = strings.TrimSpace(name)
-	if len(name) > maxNameBytes || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+	if len(name) > maxNameBytes || !input.Shown(name) {
 		return "", &mfa.Error{Code: mfa.InvalidRequest}
 	}
 	return name, nil

@@ -21,7 +21,7 @@ func (v *Verifier) spend(caller mfa.Caller, t try, proof mfa.Proof, event *stora
 	about.UserID = proof.User
 	about.Detail = maps.Clone(about.Detail)
 	about.Detail["authenticator"] = string(proof.Authenticator)
-	s := storage.Spend{Now: t.attempt.Now, Reset: t.resetKeys(), Returned: proof.Returned, Messages: v.recoveryNotice(caller, t, proof),
+	s := storage.Spend{Now: t.attempt.Now, Reset: t.resetKeys(), TakeBack: t.address, Returned: proof.Returned, Messages: v.recoveryNotice(caller, t, proof),
 		Events: []storage.Event{v.event(caller, about, kind, mfa.OutcomeOK, "")}}
 	if proof.Spend.Authenticator != "" {
 		s.Credential = &proof.Spend

@@ -49,6 +49,7 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 	}{
 		{"Info is complete", testInfo},
 		{"a right response is a proof", testRight},
+		{"a right code is accepted in every spelling", testSpellings},
 		{"it writes nothing", testWritesNothing},
 		{"a replay is refused", testReplay},
 		{"a wrong response is refused", testWrong},

@@ -20,7 +20,7 @@ func TestCodesByMail(t *testing.T) {
 			Owner:  methodtest.Account("owner", authenticator("email", "ada@example.com")),
 			Other:  methodtest.Account("other", authenticator("email", "bob@example.com")),
 			Answer: answer, Wrong: func(*testing.T, mfa.Challenge) mfa.Response { return mfa.Typed("000000") },
-			Malformed: []mfa.Response{nil, mfa.Typed(""), mfa.Typed("12345"), mfa.Typed("1234567"), mfa.Typed("12345x"), mfa.Typed("１２３４５６"), mfa.Response("123456"), mfa.Response("{}")}}
+			Malformed: []mfa.Response{nil, mfa.Typed(""), mfa.Typed("12345"), mfa.Typed("1234567"), mfa.Typed("12345x"), mfa.Typed("１２３４５"), mfa.Typed("123.456"), mfa.Response("123456"), mfa.Response("{}")}}
 	})
 }
 
@@ -31,7 +31,7 @@ func TestCodesByTextMessage(t *testing.T) {
 			Owner:  methodtest.Account("owner", authenticator("sms", "+14152222222")),
 			Other:  methodtest.Account("other", authenticator("sms", "+14152222223")),
 			Answer: answer, Wrong: func(*testing.T, mfa.Challenge) mfa.Response { return mfa.Typed("000000") },
-			Malformed: []mfa.Response{nil, mfa.Typed("12 3456")}}
+			Malformed: []mfa.Response{nil, mfa.Typed("12 345")}}
 	})
 }
 

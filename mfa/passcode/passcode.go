@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"sallyport/mfa"
@@ -156,21 +157,16 @@ const purpose = "passcode"
 // equal codes.
 func (s state) input(code string) string { return string(s.Message) + "|" + code }
 
-// Parse returns InvalidRequest for anything but six ASCII digits.
+// Parse returns InvalidRequest for anything but six digits.
 func (m *Method) Parse(_ mfa.Attempt, r mfa.Response) error {
 	_, err := parse(r)
 	return err
 }
 
 func parse(r mfa.Response) (string, error) {
-	var code string
-	if json.Unmarshal(r, &code) != nil || len(code) != digits {
+	code, err := r.Code()
+	if err != nil || len(code) != digits || strings.Trim(code, "0123456789") != "" {
 		return "", &mfa.Error{Code: mfa.InvalidRequest}
-	}
-	for i := range len(code) {
-		if code[i] < '0' || code[i] > '9' {
-			return "", &mfa.Error{Code: mfa.InvalidRequest}
-		}
 	}
 	return code, nil
 }

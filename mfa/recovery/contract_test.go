@@ -22,7 +22,7 @@ func TestRecoveryKeepsTheContract(t *testing.T) {
 				return mfa.Typed(printed[who.User.ID])
 			},
 			Wrong:     func(*testing.T, mfa.Challenge) mfa.Response { return mfa.Typed("zzzz-zzzz-zzzz") },
-			Malformed: []mfa.Response{nil, mfa.Typed(""), mfa.Typed("zzzz-zzzz"), mfa.Response("12")},
+			Malformed: []mfa.Response{nil, mfa.Typed(""), mfa.Typed("zzzz-zzz"), mfa.Response("12")},
 			Spend: func(p mfa.Proof) error {
 				i := slices.Index(codes[p.User], p.Spend.Code)
 				if i < 0 {

@@ -14,8 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
+	"sallyport/input"
 	"sallyport/mfa"
 	"sallyport/mfa/throttle"
 	"sallyport/storage"
@@ -30,6 +30,8 @@ const Name = "recovery"
 const (
 	codeBytes = 15 // 24 base32 characters, 120 bits
 	groupSize = 6
+	shortest  = 8  // characters
+	longest   = 64 // characters
 )
 
 // Store is the part of storage that Method reads.
@@ -153,9 +155,9 @@ func setData(codes int) json.RawMessage {
 }
 
 func parseResponse(r mfa.Response) (string, error) {
-	var typed string
-	if err := json.Unmarshal(r, &typed); err != nil {
-		return "", &mfa.Error{Code: mfa.InvalidRequest}
+	typed, err := r.Code()
+	if err != nil {
+		return "", err
 	}
 	code, ok := Canonical(typed)
 	if !ok {
@@ -164,27 +166,16 @@ func parseResponse(r mfa.Response) (string, error) {
 	return code, nil
 }
 
+// Shapes says which codes Canonical accepts.
+const Shapes = "must be 8 to 64 letters (A to Z) and digits, in upper or lower case; spaces and dashes between them do not count"
+
 // Canonical returns the canonical form of a recovery code: lower case, without spaces and
-// dashes. It accepts the 24 base32 characters of new codes and, as imported, 12
-// (xxxx-xxxx-xxxx) or 10 characters (xxxxx-xxxxx), and returns false for anything else.
+// dashes. It accepts those of other systems too, whatever their length, and returns false for
+// what is not of Shapes. Shorter ones would have less than 20 bits (NIST SP 800-63B section
+// 5.1.2.2).
 func Canonical(typed string) (string, bool) {
-	if len(typed) > 128 {
-		return "", false
-	}
-	code := strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r), unicode.Is(unicode.Pd, r): // copied text has various dashes
-			return -1
-		case r >= 'A' && r <= 'Z':
-			return r + 'a' - 'A'
-		}
-		return r
-	}, typed)
-	letters := "0123456789abcdefghijklmnopqrstuvwxyz"
-	if len(code) == 24 {
-		letters = "abcdefghijklmnopqrstuvwxyz234567"
-	}
-	if !slices.Contains([]int{10, 12, 24}, len(code)) || strings.Trim(code, letters) != "" {
+	code := strings.ToLower(input.Code(typed))
+	if len(code) < shortest || len(code) > longest || strings.Trim(code, "0123456789abcdefghijklmnopqrstuvwxyz") != "" {
 		return "", false
 	}
 	return code, true
@@ -192,9 +183,14 @@ func Canonical(typed string) (string, bool) {
 
 // Show returns the display form of a canonical code, in groups.
 func Show(code string) string {
-	size := map[int]int{10: 5, 12: 4, 24: groupSize}[len(code)]
-	if size == 0 {
-		return code
+	size := len(code)
+	switch {
+	case len(code) == 24:
+		size = groupSize
+	case len(code)%5 == 0:
+		size = 5
+	case len(code)%4 == 0:
+		size = 4
 	}
 	var groups []string
 	for part := range slices.Chunk([]byte(code), size) {
@@ -208,13 +204,16 @@ func Show(code string) string {
 }
 
 // Import returns the authenticator and the canonical codes of an imported set, and
-// InvalidRequest for a malformed code.
+// InvalidRequest for a malformed code and for one that is there twice.
 func Import(typed []string) (storage.Authenticator, []string, error) {
 	codes := make([]string, 0, len(typed))
 	for _, text := range typed {
 		code, ok := Canonical(text)
 		if !ok {
-			return storage.Authenticator{}, nil, &mfa.Error{Code: mfa.InvalidRequest, Err: errors.New("a recovery code has none of the known shapes")}
+			return storage.Authenticator{}, nil, &mfa.Error{Code: mfa.InvalidRequest, Err: errors.New("a recovery code " + Shapes)}
+		}
+		if slices.Contains(codes, code) {
+			return storage.Authenticator{}, nil, &mfa.Error{Code: mfa.InvalidRequest, Err: errors.New("a recovery code is there twice")}
 		}
 		codes = append(codes, code)
 	}

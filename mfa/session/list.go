@@ -40,7 +40,7 @@ func (s *Registry) ListOf(ctx context.Context, user storage.UserID) ([]storage.S
 	return list, mfa.Wrap("list sessions", err)
 }
 
-// EndByID ends a session and, with offline, its offline grants, and returns the session. It
+// EndByID ends a session and, with offline, all its offline grants, and returns the session. It
 // returns NotSignedIn if there is no such session.
 func (s *Registry) EndByID(ctx context.Context, v mfa.Caller, id storage.SessionID, offline bool) (storage.Session, error) {
 	x, _, err := s.store.Session(ctx, id, s.now())

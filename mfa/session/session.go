@@ -154,10 +154,10 @@ func (s *Registry) Limit(expiry time.Time) time.Time {
 	return expiry
 }
 
-// End ends a session and, with offline, its offline grants.
-func (s *Registry) End(ctx context.Context, x *SignedIn, offline bool, v mfa.Caller) error {
+// End ends a session with its grants. Those with offline access end by the setting of their client.
+func (s *Registry) End(ctx context.Context, x *SignedIn, v mfa.Caller) error {
 	e := s.journal.Event(v, storage.Event{Kind: mfa.EventLogout, UserID: x.Session.UserID, SessionID: x.Session.ID})
-	return mfa.Wrap("end session", s.store.EndSession(ctx, x.Session.ID, offline, e.At, []storage.Event{e}))
+	return mfa.Wrap("end session", s.store.EndSession(ctx, x.Session.ID, false, e.At, []storage.Event{e}))
 }
 
 // EndLogins ends the unfinished logins of a user in the caller's browser; "": of all users.

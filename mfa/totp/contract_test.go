@@ -21,7 +21,7 @@ func TestTOTPKeepsTheContract(t *testing.T) {
 				return mfa.Typed(m.CodeAt(who.Authenticators[0].Secret, at))
 			},
 			Wrong:     func(*testing.T, mfa.Challenge) mfa.Response { return mfa.Typed("000000") },
-			Malformed: []mfa.Response{nil, mfa.Typed(""), mfa.Typed("12345"), mfa.Typed("12 34 56"), mfa.Response("123456")},
+			Malformed: []mfa.Response{nil, mfa.Typed(""), mfa.Typed("12345"), mfa.Typed("12 34 5"), mfa.Typed("12.34.56"), mfa.Typed("12345a"), mfa.Typed("12345\xff"), mfa.Response("123456")},
 			Spend:     methodtest.SpendStep(owner)}
 	})
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/pquerna/otp"
 
+	"sallyport/input"
 	"sallyport/mfa"
 	"sallyport/storage"
 )
@@ -82,14 +83,29 @@ func base32Of(b []byte) string {
 	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b)
 }
 
-// Import returns an authenticator with a base32 secret, in any case, with or without padding
-// and spaces. Zero values of shape and period mean the server's settings. It returns
-// InvalidRequest for a malformed secret or parameters that apps do not support.
-func (t *Method) Import(text string, shape mfa.Shape, period int) (storage.Authenticator, error) {
-	text = strings.TrimRight(strings.ToUpper(strings.ReplaceAll(text, " ", "")), "=")
+// SecretShapes says which secrets ParseSecret accepts.
+const SecretShapes = "must be base32 of 10 to 128 bytes (16 letters at least), in upper or lower case; spaces, dashes and padding do not count"
+
+// ParseSecret reads a base32 secret as apps and exports write it. Of other systems it may have
+// 10 bytes only, which the first apps had; the server's own have 20 (RFC 4226 section 4, R6).
+// It returns InvalidRequest for anything else, without quoting it.
+func ParseSecret(text string) ([]byte, error) {
+	text = strings.TrimRight(strings.ToUpper(input.Code(text)), "=")
 	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(text)
-	if err != nil || len(secret) < 10 || len(secret) > 128 {
-		return storage.Authenticator{}, &mfa.Error{Code: mfa.InvalidRequest, Err: errors.New("totp secret is not base32 of 10 to 128 bytes")}
+	// No encoder writes 1, 3 or 6 letters at the end (RFC 4648 section 6): one was lost.
+	if err != nil || slices.Contains([]int{1, 3, 6}, len(text)%8) || len(secret) < 10 || len(secret) > 128 {
+		return nil, &mfa.Error{Code: mfa.InvalidRequest, Err: errors.New("totp_secret " + SecretShapes)}
+	}
+	return secret, nil
+}
+
+// Import returns an authenticator with a secret of ParseSecret. Zero values of shape and
+// period mean the server's settings. It returns InvalidRequest for a malformed secret or
+// parameters that apps do not support.
+func (t *Method) Import(text string, shape mfa.Shape, period int) (storage.Authenticator, error) {
+	secret, err := ParseSecret(text)
+	if err != nil {
+		return storage.Authenticator{}, err
 	}
 	shape = mfa.Shape{Algorithm: cmp.Or(shape.Algorithm, t.defaults.Algorithm), Digits: cmp.Or(shape.Digits, t.defaults.Digits)}
 	period = cmp.Or(period, defaultPeriod)

@@ -92,7 +92,7 @@ func (t *Method) CodeOf(a storage.Authenticator, at time.Time) string {
 	return codeOfStep(a.Secret, at.Unix()/int64(d.Period), d)
 }
 
-// Parse returns InvalidRequest unless the response has as many ASCII digits as a code of one
+// Parse returns InvalidRequest unless the response has as many digits as a code of one
 // of the authenticators. Before the first factor it accepts every length that apps show: the
 // accepted length would reveal who has an account.
 func (t *Method) Parse(a mfa.Attempt, r mfa.Response) error {
@@ -101,8 +101,8 @@ func (t *Method) Parse(a mfa.Attempt, r mfa.Response) error {
 }
 
 func (t *Method) parse(a mfa.Attempt, r mfa.Response) (string, error) {
-	var code string
-	if err := json.Unmarshal(r, &code); err != nil || code == "" || strings.Trim(code, "0123456789") != "" {
+	code, err := r.Code()
+	if err != nil || code == "" || strings.Trim(code, "0123456789") != "" {
 		return "", &mfa.Error{Code: mfa.InvalidRequest}
 	}
 	candidates := t.candidates(a)

@@ -37,6 +37,9 @@ func (u *Registry) Faults(d Draft, have ...storage.Identifier) []Fault {
 	if d.Username+d.Email+d.Phone == "" {
 		try("username", Draft{}, names)
 	}
+	for _, claim := range hiddenClaims(d.Profile) {
+		out = append(out, Fault{"profile." + claim, errClaim})
+	}
 	try("roles", d, func(d Draft) error { return checkRoles(d.Roles) })
 	if d.Password != "" {
 		try("password", d, func(d Draft) error { return u.password.Check(d.Password, d.words()...) })
@@ -87,6 +90,9 @@ func (u *Registry) Amendment(ctx context.Context, account storage.Account, d Dra
 		a.change.Roles = &d.Roles
 	}
 	if d.Profile != nil {
+		if len(hiddenClaims(d.Profile)) > 0 {
+			return a, errClaim
+		}
 		a.amendProfile()
 	}
 	if d.Status != "" && d.Status != account.User.Status {

@@ -94,6 +94,9 @@ func (u *Registry) New(ctx context.Context, v mfa.Caller, d Draft) (storage.NewU
 	if err != nil {
 		return n, err
 	}
+	if len(hiddenClaims(d.Profile)) > 0 {
+		return n, errClaim
+	}
 	if n.Identifiers, err = u.identifiers(d, nil, n.User.ID, now); err != nil {
 		return n, err
 	}

@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
+	"sallyport/input"
 	"sallyport/mfa"
 )
 
@@ -23,11 +22,10 @@ func checkRoles(roles []string) error {
 		return &mfa.Error{Code: mfa.InvalidRequest, Err: fmt.Errorf("more than %d roles", maxRoles)}
 	}
 	for i, role := range roles {
-		unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
 		switch {
 		case role == "" || len(role) > maxRole:
 			return &mfa.Error{Code: mfa.InvalidRequest, Err: fmt.Errorf("a role has 1 to %d bytes", maxRole)}
-		case !utf8.ValidString(role) || strings.ContainsFunc(role, unprintable) || strings.TrimSpace(role) != role:
+		case !input.Shown(role) || strings.TrimSpace(role) != role:
 			return &mfa.Error{Code: mfa.InvalidRequest, Err: errors.New("a role is printable text without spaces around it")}
 		case slices.Contains(roles[:i], role):
 			return &mfa.Error{Code: mfa.InvalidRequest, Err: errors.New("a role is there twice")}

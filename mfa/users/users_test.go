@@ -53,12 +53,13 @@ func TestAnImportedAuthenticatorKeepsItsParameters(t *testing.T) {
 func TestADraftIsRefusedForEveryFault(t *testing.T) {
 	h := mfatest.New(t)
 	faults := h.Users.Faults(users.Draft{ID: "42", Username: "a@b.example", Email: "none", Phone: "0151", Password: "short", PasswordHash: "$1$x",
-		TOTPSecret: base32.StdEncoding.EncodeToString(mfatest.TOTPSecret), TOTPPeriod: 45, RecoveryCodes: []string{"x"}})
+		TOTPSecret: base32.StdEncoding.EncodeToString(mfatest.TOTPSecret), TOTPPeriod: 45, RecoveryCodes: []string{"x"},
+		Profile: map[string]any{"name": "a\u202eb"}, Roles: []string{"a\u2066b"}})
 	var got []string
 	for _, f := range faults {
 		got = append(got, f.Field)
 	}
-	fields := []string{"id", "username", "email", "phone_number", "password", "password_hash", "totp_secret", "recovery_codes"}
+	fields := []string{"id", "username", "email", "phone_number", "profile.name", "roles", "password", "password_hash", "totp_secret", "recovery_codes"}
 	if len(got) != len(fields) {
 		t.Fatalf("faults in %v, want %v", got, fields)
 	}

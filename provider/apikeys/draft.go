@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
+	"sallyport/input"
 	"sallyport/mfa/users"
 	"sallyport/provider/secret"
 	"sallyport/storage"
@@ -130,7 +130,7 @@ func (a *Keys) otherEnvironment() string {
 // readable reports whether a name consists of visible characters.
 func readable(name string, most int) bool {
 	return name != "" && utf8.ValidString(name) && utf8.RuneCountInString(name) <= most && strings.TrimSpace(name) == name &&
-		!strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
+		input.Shown(name)
 }
 
 // subset reports whether a list contains some of these, each once.

@@ -112,6 +112,8 @@ func TestInvalidDraftsAreRefused(t *testing.T) {
 		{"a project of the other environment", func(d *Draft) {
 			d.Dialects, d.Project = []string{"stytch"}, strings.Replace(project, "live", "test", 1)
 		}, "project"},
+		{"a name that reads as another", func(d *Draft) { d.Name = "a\u202eb" }, "name"},
+		{"an app that reads as another", func(d *Draft) { d.Dialects, d.App = []string{"streambird"}, "Shop\u2066" }, "app"},
 		{"an app without streambird", func(d *Draft) { d.App = "Shop" }, "app"},
 		{"an app", func(d *Draft) { d.Dialects, d.App = []string{"streambird"}, "Shop" }, ""},
 		{"a secret that could be guessed", func(d *Draft) { d.Secret = strings.Repeat("x", 31) }, "secret"},

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"sallyport/provider/cache"
+	"sallyport/provider/origin"
 	"sallyport/storage"
 )
 
@@ -62,8 +63,8 @@ func (c *Cache) Enabled(ctx context.Context, id storage.ClientID) (*Client, erro
 // AllowsOrigin reports whether an enabled client registered an origin: a preflight request
 // names the origin, but not the client (Fetch, section CORS-preflight). Origins are read on
 // the first call after a change.
-func (c *Cache) AllowsOrigin(ctx context.Context, origin string) (bool, error) {
-	if origin == "" || origin == "null" {
+func (c *Cache) AllowsOrigin(ctx context.Context, from string) (bool, error) {
+	if from = origin.Of(from); from == "" {
 		return false, nil
 	}
 	c.mu.Lock()
@@ -83,7 +84,7 @@ func (c *Cache) AllowsOrigin(ctx context.Context, origin string) (bool, error) {
 			}
 		}
 	}
-	return c.origins[origin], nil
+	return c.origins[from], nil
 }
 
 // Drop discards everything, because the version of the clients changed.

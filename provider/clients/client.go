@@ -1,19 +1,19 @@
 package clients
 
 import (
-	"net/url"
 	"slices"
 	"time"
 
 	"github.com/ory/fosite"
 
+	"sallyport/provider/origin"
 	"sallyport/storage"
 )
 
 // Client is a registered client, as fosite uses it. It is shared and read-only.
 type Client struct {
 	storage.Client
-	Origins map[string]bool // from which pages may send its requests
+	Origins map[string]bool // from which pages may send its requests, as package origin writes them
 }
 
 // GrantTypes are the supported grants.
@@ -27,25 +27,12 @@ var (
 
 func New(c storage.Client) *Client {
 	origins := map[string]bool{}
-	for _, o := range c.AllowedOrigins {
-		origins[o] = true
-	}
-	for _, uri := range c.RedirectURIs {
-		if o := OriginOf(uri); o != "" {
+	for _, uri := range slices.Concat(c.AllowedOrigins, c.RedirectURIs) {
+		if o := origin.Of(uri); o != "" {
 			origins[o] = true
 		}
 	}
-	delete(origins, "null")
 	return &Client{Client: c, Origins: origins}
-}
-
-// OriginOf returns the web origin of a URI (RFC 6454 section 6.2); "" for private-use schemes.
-func OriginOf(uri string) string {
-	u, err := url.Parse(uri)
-	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
-		return ""
-	}
-	return u.Scheme + "://" + u.Host
 }
 
 // MayUse reports whether the client is registered for a grant type. The default is the code

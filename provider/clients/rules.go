@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"sallyport/input"
+	"sallyport/provider/origin"
 	"sallyport/provider/signing"
 	"sallyport/storage"
 )
@@ -47,6 +49,7 @@ type checker struct {
 func Faults(c storage.Client) []Fault {
 	k := &checker{Client: New(c)}
 	k.fault(!validID.MatchString(string(c.ID)), "client_id", "is required: 1 to 255 printable ASCII characters without spaces")
+	k.fault(!input.Shown(c.Name), "client_name", input.NameFault)
 	k.checkAuthentication()
 	k.checkGrants()
 	k.checkURIs()
@@ -109,10 +112,10 @@ func (k *checker) checkURIs() {
 		text := k.redirectFault(uri)
 		k.fault(text != "", fmt.Sprintf("post_logout_redirect_uris[%d]", i), text)
 	}
-	for i, origin := range k.AllowedOrigins {
-		u, err := url.Parse(origin)
-		k.fault(err != nil || u.Host == "" || !webScheme(u) || u.Scheme+"://"+u.Host != origin,
-			fmt.Sprintf("allowed_origins[%d]", i), "must be an origin such as https://app.example.com, without path")
+	for i, text := range k.AllowedOrigins {
+		u, err := url.Parse(text)
+		k.fault(err != nil || origin.Of(text) == "" || !webScheme(u) || u.User != nil || strings.Count(text, "/") > 2 || strings.ContainsAny(text, "?#*"),
+			fmt.Sprintf("allowed_origins[%d]", i), "must be an origin such as https://app.example.com, without path or wildcard")
 	}
 	for _, f := range [][2]string{{"login_url", k.LoginURL}, {"mfa_url", k.MFAURL}, {"logo_uri", k.LogoURI}, {"policy_uri", k.PolicyURI},
 		{"tos_uri", k.TosURI}, {"client_uri", k.ClientURI}} {

@@ -17,6 +17,7 @@ func TestInvalidClientsAreRefused(t *testing.T) {
 	r := NewRegistry(nil, nil, time.Now, nil) // refuses before it uses any of these
 	for field, change := range map[string]func(*storage.Client){
 		"client_id":                  func(c *storage.Client) { c.ID = "r p" },
+		"client_name":                func(c *storage.Client) { c.Name = "Your bank\u202emoc" },
 		"token_endpoint_auth_method": func(c *storage.Client) { c.AuthMethod = "private_key_jwt" },
 		"":                           func(c *storage.Client) { c.SecretHashes = nil },
 		"client_secret_sha256":       func(c *storage.Client) { c.SecretHashes = [][]byte{hash[:31]} },
@@ -43,6 +44,21 @@ func TestInvalidClientsAreRefused(t *testing.T) {
 	}
 	if faults := Faults(valid); faults != nil {
 		t.Errorf("faults of a valid client: %v", faults)
+	}
+}
+
+func TestAllowedOriginsOfAClient(t *testing.T) {
+	for text, want := range map[string]bool{
+		"https://app.example.com": true, "https://app.example.com:443": true, "https://App.Example.com": true, "https://bücher.example": true,
+		"http://localhost:8081": true, "http://[::1]:3000": true, "https://app.example.com/": false, "https://app.example.com/x": false,
+		"https://app.example.com?": false, "https://app.example.com#": false, "https://me@app.example.com": false, "http://app.example.com": false,
+		"app.example.com": false, "com.example.app://x": false, "null": false, "*": false, "https://*.example.com": false, "https://a b": false, "": false,
+	} {
+		k := &checker{Client: New(storage.Client{AllowedOrigins: []string{text}})}
+		k.checkURIs()
+		if got := len(k.faults) == 0; got != want {
+			t.Errorf("%q: %v, want %v", text, k.faults, want)
+		}
 	}
 }
 

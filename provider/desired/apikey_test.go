@@ -48,7 +48,7 @@ api_keys:
 		"state.yaml:3: api_keys[0].expires_at: must be a time with its zone",
 		"state.yaml:4: api_keys[0].secret_sha256: must be 64",
 		"state.yaml:5: api_keys[1].name: another API key",
-		"state.yaml:6: api_keys[1].verb: there is no such key",
+		"state.yaml:6: api_keys[1]: there is no such key; did you mean verbs?",
 		"state.yaml:7: api_keys[1].expires_at: must be a time",
 		"state.yaml:8: api_keys[2].secret_sha256: must be 64",
 		"state.yaml:9: api_keys[2].expires_at: must be a time",

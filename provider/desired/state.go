@@ -104,7 +104,7 @@ type Client struct {
 	// 0s to 10s in which a rotated token gets the same successor; default: 10s for public
 	// clients, 0s for others.
 	RefreshGrace *time.Duration `yaml:"refresh_grace"`
-	// A sign-out also ends `offline_access`.
+	// The end of a session also ends this client's tokens with `offline_access`, whoever ends it.
 	LogoutEndsOffline bool `yaml:"logout_ends_offline"`
 	// `token`, `id_token`, `id_token token`, `code id_token`, `code token`, `code id_token
 	// token`: those the client may use, if the server's setting of that name is on.
@@ -130,7 +130,8 @@ type User struct {
 	// argon2id in PHC form, or bcrypt of a cost up to 12, replaced by argon2id at the first
 	// sign-in.
 	PasswordHash string `yaml:"password_hash"`
-	// base32 of at least 16 bytes; the authenticator is active immediately.
+	// base32 of 10 to 128 bytes, as apps show it: in upper or lower case, with or without spaces,
+	// dashes and padding. The authenticator is active immediately.
 	TOTPSecret string `yaml:"totp_secret"`
 	// `SHA1` (the default), `SHA256` or `SHA512`, as in the user's app.
 	TOTPAlgorithm string `yaml:"totp_algorithm"`
@@ -138,7 +139,8 @@ type User struct {
 	TOTPDigits int `yaml:"totp_digits"`
 	// `30s` (the default) or `60s`.
 	TOTPPeriod time.Duration `yaml:"totp_period"`
-	// At most 32, each valid once.
+	// At most 32, each valid once: 8 to 64 letters and digits, in upper or lower case, with or
+	// without spaces and dashes.
 	RecoveryCodes []string `yaml:"recovery_codes"`
 	// At most 32 values, each of 1 to 64 bytes. See [Roles](#roles).
 	Roles []string `yaml:"roles"`

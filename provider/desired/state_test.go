@@ -30,7 +30,7 @@ users:
     email: alice@example.com
     email_verified: true
     password: correct horse battery staple
-    totp_secret: JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP
+    totp_secret: "jbsw y3dp-ehpk 3pxp jbsw y3dp ehpk 3pxp"
     recovery_codes: [AAAABBBBCCCCDDDDEEEEFFFF]
     profile:
       given_name: Alice
@@ -88,7 +88,7 @@ users:
     profile: {sub: geheim}
   - email: a@example.com
     phone_number: "0151"
-    recovery_codes: [geheim, geheim]
+    recovery_codes: [geheim, abcd-efgh, ABCDEFGH]
     status: sleeping
     password: 12345678
 `
@@ -99,7 +99,7 @@ users:
 		"state.yaml:7: clients[0].redirect_uris[1]: must be an absolute URL without fragment",
 		"state.yaml:8: clients[0].redirect_uris[2]: a scheme of its own is for native",
 		"state.yaml:9: clients[0].redirect_uris[3]: must be an absolute URL",
-		"state.yaml:10: clients[0].grant_type: there is no such key",
+		"state.yaml:10: clients[0]: there is no such key; did you mean grant_types?",
 		"state.yaml:11: clients[0].mfa: must be one of OFF",
 		"state.yaml:12: clients[1].client_id: another client",
 		"state.yaml:13: clients[1].grant_types[0]: must be one of",
@@ -111,12 +111,11 @@ users:
 		"state.yaml:19: users[0].password_hash: must be",
 		"state.yaml:20: users[1].username: must be",
 		"state.yaml:22: users[1].totp_secret: must be base32",
-		"state.yaml:23: users[1].profile.sub: is not a profile claim",
+		"state.yaml:23: users[1].profile: is not a profile claim",
 		"state.yaml:24: users[2].email: another user",
 		"state.yaml:25: users[2].phone_number: must be",
-		"state.yaml:26: users[2].recovery_codes[0]: must have 10",
-		"state.yaml:26: users[2].recovery_codes[1]: must have 10",
-		"state.yaml:26: users[2].recovery_codes[1]: is there twice",
+		"state.yaml:26: users[2].recovery_codes[0]: must be 8 to 64 letters (A to Z) and digits",
+		"state.yaml:26: users[2].recovery_codes[2]: is there twice",
 		"state.yaml:27: users[2].status: must be one of",
 		"state.yaml:28: users[2].password: must be text",
 	})

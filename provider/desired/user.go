@@ -1,7 +1,6 @@
 package desired
 
 import (
-	"encoding/base32"
 	"fmt"
 	"regexp"
 	"slices"
@@ -9,6 +8,8 @@ import (
 	"time"
 
 	"sallyport/config/strict"
+	"sallyport/mfa/recovery"
+	"sallyport/mfa/totp"
 	"sallyport/provider/claims"
 )
 
@@ -92,10 +93,8 @@ func (u *User) checkTOTP(r *strict.Reader, path string) {
 		}
 		return
 	}
-	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.TrimRight(strings.ToUpper(u.TOTPSecret), "="))
-	// RFC 4226 section 4, R6: 128 bits at least.
-	if err != nil || len(secret) < 16 {
-		r.Fault(path+".totp_secret", "must be base32 of 16 bytes or more")
+	if _, err := totp.ParseSecret(u.TOTPSecret); err != nil {
+		r.Fault(path+".totp_secret", totp.SecretShapes)
 	}
 }
 
@@ -103,13 +102,16 @@ func (u *User) checkCodes(r *strict.Reader, path string) {
 	if len(u.RecoveryCodes) > 32 {
 		r.Fault(path+".recovery_codes", "must be 32 at most")
 	}
-	for i, code := range u.RecoveryCodes {
+	seen := map[string]bool{}
+	for i, typed := range u.RecoveryCodes {
 		at := fmt.Sprintf("%s.recovery_codes[%d]", path, i)
-		if len(code) < 10 || len(code) > 64 {
-			r.Fault(at, "must have 10 to 64 characters")
-		}
-		if slices.Contains(u.RecoveryCodes[:i], code) {
+		code, ok := recovery.Canonical(typed)
+		switch {
+		case !ok:
+			r.Fault(at, recovery.Shapes)
+		case seen[code]:
 			r.Fault(at, "is there twice")
 		}
+		seen[code] = true
 	}
 }

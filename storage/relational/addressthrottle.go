@@ -59,27 +59,42 @@ func (q querier) countFailure(a storage.AddressThrottle, now time.Time) error {
 	if a.Max == 1 {
 		until = us + window
 	}
-	return q.send(`INSERT INTO address_throttles AS t (address, since, failures, subjects, until, expires_at) VALUES (?, ?, 1, ?, ?, ?)
+	return q.send(`INSERT INTO address_throttles AS t (address, since, failures, subjects, causes, until, expires_at) VALUES (?, ?, 1, ?, ?, ?, ?)
 		ON CONFLICT (address) DO UPDATE SET
 			since = CASE WHEN `+stale+` THEN excluded.since ELSE t.since END,
 			failures = CASE WHEN `+stale+` THEN 1 ELSE t.failures + 1 END,
 			subjects = CASE WHEN `+stale+` THEN excluded.subjects ELSE `+subjects+` END,
+			causes = CASE WHEN `+stale+` THEN excluded.causes WHEN length(t.causes) < ? THEN t.causes || excluded.causes ELSE t.causes END,
 			until = CASE
 				WHEN `+stale+` THEN excluded.until
 				WHEN t.failures + 1 >= ? OR length(`+subjects+`) > ? THEN excluded.since + ?
 				ELSE 0 END,
 			expires_at = excluded.expires_at
 		WHERE t.until <= excluded.since`,
-		clean(a.Address), us, subjectOf(a), until, us+2*window,
-		window, window, window, window, most(a.Max), subjectsLength(a), window)
+		clean(a.Address), us, entryOf(a.Subject), entryOf(a.Cause), until, us+2*window,
+		window, window, window, window, int64(maxCauses*subjectLength), window, most(a.Max), subjectsLength(a), window)
 }
 
-// subjectOf returns the entry of a subject in the list of an address; "" if there is none.
-func subjectOf(a storage.AddressThrottle) string {
-	if len(a.Subject) == 0 {
+// takeBack removes the failures of a cause from its address. Where there are none it changes,
+// and locks, nothing: callers behind one address sign in concurrently.
+func (q querier) takeBack(a *storage.AddressThrottle, now time.Time) error {
+	if a == nil || len(a.Cause) == 0 {
+		return nil
+	}
+	entry := entryOf(a.Cause)
+	const theirs = "(length(causes) - length(replace(causes, ?, ''))) / ?"
+	return q.send(`UPDATE address_throttles SET failures = CASE WHEN failures > `+theirs+` THEN failures - `+theirs+` ELSE 0 END,
+		subjects = replace(subjects, ?, ''), causes = replace(causes, ?, '')
+		WHERE address = ? AND until <= ? AND replace(causes, ?, '') <> causes`,
+		entry, int64(subjectLength), entry, int64(subjectLength), entry, entry, clean(a.Address), micro(now), entry)
+}
+
+// entryOf returns the entry of a subject in the lists of an address; "" if there is none.
+func entryOf(subject []byte) string {
+	if len(subject) == 0 {
 		return ""
 	}
-	return hex.EncodeToString(a.Subject[:min(len(a.Subject), (subjectLength-1)/2)]) + ","
+	return hex.EncodeToString(subject[:min(len(subject), (subjectLength-1)/2)]) + ","
 }
 
 // subjectsLength returns the maximum length of the list of subjects.

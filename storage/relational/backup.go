@@ -2,14 +2,11 @@ package relational
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
-
-	"github.com/glebarez/sqlite"
 )
 
 // ErrBackupUnsupported means that the database is backed up with its own tools.
@@ -20,6 +17,9 @@ var ErrBackupUnsupported = errors.New("PostgreSQL is backed up with its own tool
 func (e *Engine) Backup(ctx context.Context, path string) error {
 	if e.dialect != sqliteDialect {
 		return ErrBackupUnsupported
+	}
+	if applied, err := e.applied(ctx); err != nil || len(applied) == 0 {
+		return errors.Join(errors.New("backup: the database has no tables of Sallyport"), err)
 	}
 	// Create the file: SQLite would make it world-readable, but writes into an empty one.
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -39,8 +39,8 @@ func (e *Engine) copyInto(ctx context.Context, path string) error {
 	if _, err := e.pool.ExecContext(ctx, "VACUUM INTO ?", path); err != nil {
 		return err
 	}
-	if err := intact(ctx, path); err != nil {
-		return err
+	if err := check(ctx, fileAddress(path, url.Values{"mode": {"ro"}}), "integrity_check(1)"); err != nil {
+		return fmt.Errorf("the copy is damaged: %w", err)
 	}
 	// Sync the file and its folder, so that a power cut does not lose them.
 	for _, name := range []string{path, filepath.Dir(path)} {
@@ -51,23 +51,6 @@ func (e *Engine) copyInto(ctx context.Context, path string) error {
 		if err := errors.Join(f.Sync(), f.Close()); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// intact checks a database file.
-func intact(ctx context.Context, path string) error {
-	db, err := sql.Open(sqlite.DriverName, (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: "mode=ro"}).String())
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	var verdict string
-	if err := db.QueryRowContext(ctx, "PRAGMA integrity_check(1)").Scan(&verdict); err != nil {
-		return err
-	}
-	if verdict != "ok" {
-		return fmt.Errorf("the copy is damaged: %s", verdict)
 	}
 	return nil
 }

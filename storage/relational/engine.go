@@ -30,6 +30,9 @@ type Options struct {
 	// Span, if not nil, is called when a call begins; the function it returns is called when
 	// it ends. operation is one of a fixed set of names.
 	Span func(ctx context.Context, operation string) (end func(error))
+	// ReadOnly keeps the files of a SQLite database as they are until Writable is called, so
+	// that a start can be refused without a trace. PostgreSQL ignores it.
+	ReadOnly bool
 }
 
 // Engine is a storage.Store on one database.
@@ -38,6 +41,7 @@ type Engine struct {
 	pool    *sql.DB
 	direct  *pgxpool.Pool // the same connections without database/sql; nil on SQLite
 	close   func() error
+	reopen  func(context.Context) error // nil: the database is writable
 	keyring *seal.Keyring
 	log     *slog.Logger
 	dialect dialect
@@ -96,6 +100,22 @@ func gormConfig(log *slog.Logger) *gorm.Config {
 		NowFunc:                func() time.Time { return time.Time{} }, // an engine has no clock
 		Logger:                 slowLog{log: log},
 	}
+}
+
+// Writable ends ReadOnly. Only the caller may use the engine meanwhile.
+func (e *Engine) Writable(ctx context.Context) error {
+	if e.reopen == nil {
+		return nil
+	}
+	err := e.close()
+	if err == nil {
+		err = e.reopen(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("open database for writing: %w", err)
+	}
+	e.reopen = nil
+	return nil
 }
 
 // Close closes all connections.

@@ -13,12 +13,13 @@ const (
 		expires_at, created_at, revoked_at, revoke_reason, sweep_at`
 	grantHead = `CAST(g.id AS text), g.auth, g.offline, g.refreshable, g.generation, g.rotated_at, g.refresh_until,
 		g.expires_at, g.created_at, g.revoked_at, g.revoke_reason`
-	// accountColumns decide whether a grant is valid: its user, the user's names, its session.
+	// accountColumns decide whether a grant is valid: its user, the user's names, its session, and
+	// its client's setting for offline grants of a session that was ended.
 	accountColumns = `CAST(u.id AS text), u.status, u.mfa_enabled, u.roles, u.profile, u.metadata, u.created_at, u.updated_at, s.ended_at,
-		CASE WHEN s.ended_offline THEN 1 ELSE 0 END,
+		CASE WHEN s.ended_offline OR c.ends_offline THEN 1 ELSE 0 END,
 		CAST(i.id AS text), i.kind, i.value, i.verified_at, i.expires_at, i.created_at, i.updated_at`
 	standingJoins = ` LEFT JOIN users u ON u.id = g.user_id LEFT JOIN sessions s ON s.id = g.session_id
-		LEFT JOIN identifiers i ON i.user_id = g.user_id`
+		LEFT JOIN clients c ON c.id = g.client_id LEFT JOIN identifiers i ON i.user_id = g.user_id`
 	standingOrder = ` ORDER BY i.created_at, i.id`
 	// keepGrant is how long a row outlives its refresh token; no access token lives longer.
 	keepGrant = 24 * time.Hour
@@ -137,10 +138,10 @@ func (e *Engine) RevokeGrant(ctx context.Context, id storage.GrantID, reason str
 
 // GrantsOf implements storage.Grants.
 func (e *Engine) GrantsOf(ctx context.Context, user storage.UserID, now time.Time) ([]storage.Grant, error) {
-	const query = `SELECT ` + grantHead + ` FROM grants g LEFT JOIN sessions s ON s.id = g.session_id
+	const query = `SELECT ` + grantHead + ` FROM grants g LEFT JOIN sessions s ON s.id = g.session_id LEFT JOIN clients c ON c.id = g.client_id
 		WHERE g.user_id = ? AND g.revoked_at = 0 AND g.sweep_at > ?
 		AND (NOT g.refreshable OR g.refresh_until = 0 OR g.refresh_until > ?) AND (g.expires_at = 0 OR g.expires_at > ?)
-		AND (COALESCE(s.ended_at, 0) = 0 OR g.offline AND NOT s.ended_offline) ORDER BY g.created_at DESC, g.id DESC`
+		AND (COALESCE(s.ended_at, 0) = 0 OR g.offline AND NOT s.ended_offline AND NOT COALESCE(c.ends_offline, FALSE)) ORDER BY g.created_at DESC, g.id DESC`
 	var out []storage.Grant
 	err := e.read(ctx, "list grants", func(q querier) error {
 		out = nil

@@ -35,15 +35,25 @@ func (e *Engine) Unmigrate(ctx context.Context) error {
 }
 
 // CheckSchema returns an error if the schema is older than this version. A newer one is
-// accepted: the next version may be serving beside this one.
+// accepted: the next version may be serving beside this one. It writes nothing.
 func (e *Engine) CheckSchema(ctx context.Context) error {
-	return e.migrating(func(p *goose.Provider) error {
-		pending, err := p.HasPending(ctx)
-		if err == nil && pending {
-			err = errors.New("it is older than this version of Sallyport; migrate it")
-		}
+	all, err := e.Migrations(ctx)
+	if err != nil {
 		return err
-	})
+	}
+	pending := 0
+	for _, m := range all {
+		if m.AppliedAt.IsZero() {
+			pending++
+		}
+	}
+	switch pending {
+	case 0:
+		return nil
+	case len(all):
+		return errors.New("schema: the database has no tables of Sallyport; migrate it")
+	}
+	return errors.New("schema: it is older than this version of Sallyport; migrate it")
 }
 
 // schemaPool is a connection pool for migrations, with a lock against concurrent runs.
@@ -76,12 +86,9 @@ func (e *Engine) migrating(do func(*goose.Provider) error) error {
 
 // postgresSchema opens a pool without a statement timeout, because building an index may
 // take long, and with an advisory lock.
-func postgresSchema(dsn string) (schemaPool, error) {
-	config, err := pgx.ParseConfig(dsn)
-	if err != nil {
-		return schemaPool{}, errors.New("the PostgreSQL address does not parse")
-	}
+func postgresSchema(config *pgx.ConnConfig) (schemaPool, error) {
 	config.RuntimeParams["application_name"] = "sallyport migrate"
+	config.RuntimeParams["statement_timeout"] = "0" // whatever the role has
 	// A migration that gets no lock gives up instead of blocking the traffic behind it.
 	config.RuntimeParams["lock_timeout"] = "5000"
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))

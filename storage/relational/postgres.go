@@ -4,71 +4,79 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 )
 
-const (
-	statementTimeout = 3 * time.Second
-	lockTimeout      = 1 * time.Second
-	idleTimeout      = 5 * time.Second
-)
-
 func (e *Engine) openPostgres(ctx context.Context, dsn string, o Options) error {
-	config, err := pgxpool.ParseConfig(dsn)
+	config, err := postgresConfig(dsn, o)
 	if err != nil {
-		return errors.New("the PostgreSQL address does not parse") // the cause would quote the password
+		return err
 	}
-	config.MaxConns = int32(o.MaxConns)
-	config.MaxConnLifetime = 30 * time.Minute
-	config.MaxConnLifetimeJitter = 5 * time.Minute
-	params := config.ConnConfig.RuntimeParams
-	params["application_name"] = "sallyport"
-	params["statement_timeout"] = milliseconds(statementTimeout)
-	params["lock_timeout"] = milliseconds(lockTimeout)
-	params["idle_in_transaction_session_timeout"] = milliseconds(idleTimeout)
-	params["default_transaction_isolation"] = "read committed"
-	boundTimeouts(config)
+	schema := config.ConnConfig.Copy()
+	pooled, err := e.checkServer(ctx, config.ConnConfig)
+	if err != nil {
+		return err
+	}
+	e.schema = func() (schemaPool, error) { return postgresSchema(schema.Copy()) }
+	if pooled {
+		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+		e.schema = func() (schemaPool, error) { return schemaPool{}, errPooled }
+	} else {
+		for _, s := range sessionSettings {
+			config.ConnConfig.RuntimeParams[s.name] = s.value
+		}
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
+	e.slots = make(chan struct{}, config.MaxConns)
 	e.dialect, e.direct, e.pool = postgresDialect, pool, stdlib.OpenDBFromPool(pool)
 	e.meter.open = func() int { return int(pool.Stat().TotalConns()) }
 	e.meter.idle = func() int { return int(pool.Stat().IdleConns()) }
 	e.meter.busy = func() int { return int(pool.Stat().AcquiredConns()) }
-	e.schema = func() (schemaPool, error) { return postgresSchema(dsn) }
 	e.close = func() error {
 		err := e.pool.Close()
 		pool.Close()
 		return err
 	}
 	e.db, err = gorm.Open(postgres.New(postgres.Config{Conn: e.pool}), gormConfig(e.log))
-	if err == nil {
-		err = e.checkDurability(ctx)
-	}
 	if err != nil {
 		_ = e.close()
 	}
 	return err
 }
 
-// checkDurability refuses a server that acknowledges commits it may lose.
-func (e *Engine) checkDurability(ctx context.Context) error {
-	var setting string
-	if err := e.pool.QueryRowContext(ctx, `SHOW synchronous_commit`).Scan(&setting); err != nil {
-		return fmt.Errorf("read synchronous_commit: %w", err)
+// postgresConfig parses an address. Its words about the pool hold for every command, because
+// this is the only parser; pool_max_conns can only lower the setting.
+func postgresConfig(dsn string, o Options) (*pgxpool.Config, error) {
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, errors.New("the PostgreSQL address does not parse") // the cause would quote the password
 	}
-	if strings.EqualFold(setting, "off") {
-		return errors.New("synchronous_commit is off: a crash would make used codes valid again; switch it on")
+	words, err := pgx.ParseConfig(dsn) // which takes the pool's words for settings of the session
+	if err != nil {
+		return nil, errors.New("the PostgreSQL address does not parse")
 	}
-	return nil
+	given := func(word string) bool { _, ok := words.RuntimeParams[word]; return ok }
+	if !given("pool_max_conns") || config.MaxConns > int32(o.MaxConns) {
+		config.MaxConns = int32(o.MaxConns)
+	}
+	if !given("pool_max_conn_lifetime") {
+		config.MaxConnLifetime = 30 * time.Minute
+	}
+	if !given("pool_max_conn_lifetime_jitter") {
+		config.MaxConnLifetimeJitter = 5 * time.Minute
+	}
+	config.MinConns, config.MinIdleConns = min(config.MinConns, config.MaxConns), min(config.MinIdleConns, config.MaxConns)
+	config.ConnConfig.RuntimeParams["application_name"] = "sallyport"
+	config.ConnConfig.RuntimeParams["client_encoding"] = "UTF8"
+	boundTimeouts(config)
+	return config, nil
 }
-
-func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

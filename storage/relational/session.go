@@ -104,10 +104,13 @@ func (q querier) endSession(id storage.SessionID, offline bool, now time.Time) e
 	if err := q.send(endedSessions+" WHERE id = ? AND (ended_at = 0 OR ? AND NOT ended_offline)", micro(now), offline, ref(id), offline); err != nil {
 		return err
 	}
-	err := q.send(`UPDATE grants SET revoked_at = ?, revoke_reason = 'session' WHERE session_id = ? AND revoked_at = 0 AND (NOT offline OR ?)`,
+	err := q.send(`UPDATE grants SET revoked_at = ?, revoke_reason = 'session' WHERE session_id = ? AND revoked_at = 0 AND (NOT offline OR ? OR `+endsOffline+`)`,
 		micro(now), ref(id), offline)
 	return err
 }
+
+// endsOffline matches grants of clients that keep no offline grant of an ended session.
+const endsOffline = "client_id IN (SELECT id FROM clients WHERE ends_offline)"
 
 // EndLogins implements storage.Sessions with two statements, each with its index.
 func (e *Engine) EndLogins(ctx context.Context, browser [][]byte, user storage.UserID, now time.Time) error {
@@ -169,7 +172,7 @@ func (q querier) endSessions(user storage.UserID, but storage.SessionID, offline
 	}
 	others, args = except("session_id", micro(now), ref(user), offline)
 	return q.send(`UPDATE grants SET revoked_at = ?, revoke_reason = 'session'
-		WHERE user_id = ? AND revoked_at = 0 AND (session_id IS NOT NULL AND NOT offline OR ?)`+others, args...)
+		WHERE user_id = ? AND revoked_at = 0 AND (session_id IS NOT NULL AND (NOT offline OR `+endsOffline+`) OR ?)`+others, args...)
 }
 
 // endLogins ends a user's logins in progress outside a session. A login waiting at its last

@@ -69,6 +69,9 @@ func (e *Engine) Spend(ctx context.Context, s storage.Spend) error {
 				return err
 			}
 		}
+		if err := q.takeBack(s.TakeBack, s.Now); err != nil { // locks before counters, as CountFailure does
+			return err
+		}
 		if err := q.resetThrottles(s.Reset); err != nil {
 			return err
 		}

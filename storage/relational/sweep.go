@@ -39,7 +39,8 @@ func (e *Engine) sweepable(now time.Time) []expired {
 		{"grants", "id", "sweep_at <= ? AND refresh_until <= ?", []any{us, micro(now.Add(-keepGrant))}},
 		// An ended session stays while a grant is inactive only because of it.
 		{"sessions", "id", `expires_at <= ? AND NOT (ended_at > 0 AND EXISTS (SELECT 1 FROM grants g
-			WHERE g.session_id = sessions.id AND g.revoked_at = 0 AND (sessions.ended_offline OR NOT g.offline)))`, []any{micro(now.Add(-keepSession))}},
+			WHERE g.session_id = sessions.id AND g.revoked_at = 0
+			AND (sessions.ended_offline OR NOT g.offline OR ` + endsOffline + `)))`, []any{micro(now.Add(-keepSession))}},
 		// Written at least as long ago, which has an index.
 		{"outbox", "id", "created_at <= ? AND (delivered_at BETWEEN 1 AND ? OR dead_at BETWEEN 1 AND ? OR created_at <= ?)",
 			[]any{ended, ended, ended, micro(now.Add(-keepUnsent))}},

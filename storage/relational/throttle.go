@@ -23,6 +23,8 @@ const (
 	// hash in hex and a comma.
 	subjectLength = 17
 	unbounded     = math.MaxInt32
+	// maxCauses is the number of failures of an address of which the cause is kept.
+	maxCauses = 1000
 )
 
 // blocker identifies the counter that refused an attempt.

@@ -1,7 +1,6 @@
 package seal
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/subtle"
 	"encoding/base64"
@@ -11,6 +10,8 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+
+	"sallyport/input"
 )
 
 const (
@@ -46,13 +47,16 @@ func ParseKEKs(text []byte) ([]KEK, error) {
 	if len(text) > maxKeyFile {
 		return nil, errors.New("key file: larger than 64 KiB")
 	}
+	content, err := input.Text(text)
+	if err != nil {
+		return nil, fmt.Errorf("key file: %w", err)
+	}
 	var keks []KEK
 	seen := map[string]bool{}
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	lines.Buffer(nil, maxKeyFile+1)
-	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || strings.HasPrefix(line, "#") {
+	n := 0
+	for line := range strings.Lines(content) {
+		n++
+		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
 		kek, err := parseKEK(line)
@@ -64,9 +68,6 @@ func ParseKEKs(text []byte) ([]KEK, error) {
 		}
 		seen[kek.ID] = true
 		keks = append(keks, kek)
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("key file: %w", err)
 	}
 	if len(keks) == 0 {
 		return nil, errors.New("key file: no key")

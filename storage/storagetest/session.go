@@ -41,6 +41,7 @@ func sessions(w *fixture) {
 		same(w, len(got), 0)
 	})
 	w.test("ending a session ends its grants, offline ones optionally", sessionGrants)
+	w.test("and offline ones whose own client says so", offlineGrants)
 	w.test("an expired session does not end its grants", func(w *fixture) {
 		p := w.addUser()
 		s := w.signedIn(p)

@@ -336,6 +336,7 @@ func addresses(w *fixture) {
 		w.is(err, storage.ErrConflict)
 		passes(w, a, w.now.Add(10*time.Minute))
 	})
+	w.test("a success takes back the failures of its cause, and no others", func(w *fixture) { takesBack(w, address(6, 3), may) })
 	w.test("no concurrent failure is lost", func(w *fixture) {
 		a := address(51, 0)
 		same(w, w.winners(50, func(i int) error {

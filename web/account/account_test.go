@@ -260,7 +260,7 @@ func TestRecoveryCodesAreReplacedAndShownOnce(t *testing.T) {
 	other.Submit("login-submit", "username", "ada", "password", password)
 	other.Follow("method-recovery")
 	other.Submit("mfa-submit", "passcode", "aaaaaaaaaaaaaaaaaaaaaaaa")
-	other.Must("/mfa", 422, "That code is wrong")
+	other.Must("/mfa", 422, "That recovery code is wrong")
 	other.Submit("mfa-submit", "passcode", codes[4][1])
 	other.Must("/account/recovery", 200)
 }

@@ -70,8 +70,13 @@ func (p *Pages) line(ctx context.Context, v page.Page, e storage.Event) (line, b
 	if err != nil {
 		return line{}, false, err
 	}
-	method := v.Either("method."+e.Detail["method"]+".short", "method.other.short")
-	if method, err = v.T(method, "Method", e.Detail["method"]); err != nil {
+	if client == "" {
+		if client, err = v.T("account.client.unknown"); err != nil {
+			return line{}, false, err
+		}
+	}
+	method, err := v.Method(e.Detail["method"])
+	if err != nil {
 		return line{}, false, err
 	}
 	text, err := v.T(key, "Client", client, "Method", method)

@@ -74,10 +74,7 @@ func (p *Pages) showAdd(c *gin.Context, call ownerCall, code int, d addPage, cho
 	d.AddressField = page.AddressFieldOf(p.verifier, &call.owner.Account, d.Method, d.Address)
 	d.Ask, d.Form, d.Ways = deliveryPath, d.Method+"-confirm", "send.ways.address"
 	v := p.page(c, call, d)
-	v.Alert, v.Asks = a, d.State == exchange.DeliverySending
-	if d.Kind != "" {
-		v.Alert = v.OfAddress(a, d.Kind)
-	}
+	v.Alert, v.Asks = v.OfMethod(a, d.Method, d.Kind), d.State == exchange.DeliverySending
 	p.look.Write(c, code, "account_add", v)
 }
 
@@ -141,7 +138,8 @@ func (p *Pages) showPending(c *gin.Context, call ownerCall, code int, id storage
 		if method := c.PostForm("method"); p.addable(c, call, method) {
 			d := addPage{Method: method}
 			d.Address = c.PostForm("address")
-			p.showAdd(c, call, code, d, "", &page.Alert{Key: "code.enrollment_expired"})
+			expired := page.AlertOf(mfa.EnrollmentExpired)
+			p.showAdd(c, call, code, d, "", &expired)
 		}
 		return
 	}

@@ -2,8 +2,6 @@ package account
 
 import (
 	"net/http"
-	"strings"
-	"unicode"
 
 	"github.com/gin-gonic/gin"
 
@@ -12,15 +10,8 @@ import (
 	"sallyport/web/page"
 )
 
-// codeOf reads a typed code and removes the spaces of people and apps.
-func codeOf(c *gin.Context) mfa.Response {
-	return mfa.Typed(strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
-			return -1
-		}
-		return r
-	}, c.PostForm("passcode")))
-}
+// codeOf reads a typed code.
+func codeOf(c *gin.Context) mfa.Response { return mfa.Typed(c.PostForm("passcode")) }
 
 // factorPage is the data of a page about one authenticator.
 type factorPage struct {

@@ -14,7 +14,7 @@ import (
 )
 
 func TestTexts(t *testing.T) {
-	pagetest.Check(t, embedded, `^(event|account\.(code|done|out|stale|locked|weak|differ|add))\.`)
+	pagetest.Check(t, embedded, `^(event|account\.(client|code|done|out|stale|locked|weak|differ|add))\.`)
 }
 
 func TestEveryCodeHasARefusal(t *testing.T) {

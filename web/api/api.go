@@ -2,7 +2,6 @@ package api
 
 import (
 	_ "embed" // for the description
-	"net/http"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -27,7 +26,10 @@ type Surface struct {
 	calls    *cors.Cors // for pages of registered origins
 }
 
-var _ web.Refuser = (*Surface)(nil)
+var (
+	_ web.Refuser = (*Surface)(nil)
+	_ web.Sharer  = (*Surface)(nil)
+)
 
 //go:embed openapi.yaml
 var description []byte
@@ -42,16 +44,11 @@ const Described = base + "/openapi.yaml"
 func New(p *provider.Provider, v *exchange.Verifier, s *session.Registry) *Surface {
 	return &Surface{provider: p, verifier: v, sessions: s,
 		logins: signin.Reader{Provider: p, Sessions: s, Program: true},
-		calls: web.RegisteredOrigins(p.OriginAllowed, cors.Options{
-			AllowedMethods: []string{http.MethodPost, http.MethodGet}, // a page can read why GET is refused
-			AllowedHeaders: []string{"Content-Type"},
-			ExposedHeaders: []string{"Retry-After", web.CorrelationHeader},
-		})}
+		calls:  web.RegisteredOrigins(p.OriginAllowed)}
 }
 
 // Mount adds the calls to the engine.
 func (s *Surface) Mount(r gin.IRouter) {
-	calls := web.CORS(s.calls)
 	for path, serve := range map[string]gin.HandlerFunc{
 		"/requests":            s.open,
 		"/step":                s.step,
@@ -68,18 +65,23 @@ func (s *Surface) Mount(r gin.IRouter) {
 		"/restart":             s.restart,
 		"/finish":              s.finish,
 	} {
-		r.POST(base+path, calls, serve)
-		r.OPTIONS(base+path, calls)
+		r.POST(base+path, serve)
 	}
 }
 
-// Refuse writes the engine's refusals of the surface's addresses as problems that the
-// calling page can read.
+// Shared lets pages of clients make the calls.
+func (s *Surface) Shared(path string) *cors.Cors {
+	if rest, ours := strings.CutPrefix(path, base); !ours || rest != "" && rest[0] != '/' || path == Described {
+		return nil
+	}
+	return s.calls
+}
+
+// Refuse writes the engine's refusals of the surface's addresses as problems.
 func (s *Surface) Refuse(c *gin.Context, status int, reason string) bool {
-	if rest, ours := strings.CutPrefix(c.Request.URL.Path, base); !ours || rest != "" && rest[0] != '/' {
+	if s.Shared(c.Request.URL.Path) == nil {
 		return false
 	}
-	s.calls.HandlerFunc(c.Writer, c.Request)
 	refuse(c, web.Fault{Status: status, Reason: reason})
 	return true
 }

@@ -44,7 +44,7 @@ func TestEngineRefusalsAreProblems(t *testing.T) {
 		{"the place itself", open, "GET", base, "", 404, "invalid_request"},
 		{"another method", open, "GET", base + "/step", "", 405, "invalid_request"},
 		{"a body with a long Content-Length", open, "POST", base + "/step", strings.Repeat(" ", 70_000), 413, "invalid_request"},
-		{"a long address", open, "POST", base + "/step?" + strings.Repeat("x", 9000), "{}", 414, "invalid_request"},
+		{"a long address", open, "POST", base + "/step?" + strings.Repeat("x", 16<<10), "{}", 414, "invalid_request"},
 		{"a panic", open, "POST", base + "/break", "{}", 500, "server_error"},
 		{"more than can be served", shut, "POST", base + "/step", "{}", 503, "temporarily_unavailable"},
 	} {

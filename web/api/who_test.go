@@ -221,7 +221,7 @@ func TestPagesOfRegisteredOriginsMayCall(t *testing.T) {
 		{"another registered one: a preflight names no client", "https://other.example", "/verify", "POST", "https://other.example"},
 		{"a foreign one", "https://evil.example", "/verify", "POST", ""},
 		{"none", "null", "/verify", "POST", ""},
-		{"another method", site, "/verify", "PUT", ""},
+		{"another method, for the page to read why it is refused", site, "/verify", "PUT", site},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h.T = t

@@ -7,9 +7,11 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/gin-gonic/gin"
+	"github.com/rs/cors"
 
 	"sallyport/web"
 	"sallyport/web/page"
@@ -30,6 +32,7 @@ type Surface struct {
 	look   *page.Look
 	issuer string
 	serve  []Description
+	reads  *cors.Cors                 // for all pages
 	pages  func() ([]rendered, error) // rendered by the first request: reading takes a while
 }
 
@@ -46,12 +49,14 @@ var (
 	parts embed.FS
 )
 
+var _ web.Sharer = (*Surface)(nil)
+
 // Files are the templates and styles of the pages, for page.New.
 func Files() fs.FS { return embedded }
 
 // New returns the surface. Examples call the server at the issuer.
 func New(look *page.Look, issuer string, descriptions ...Description) *Surface {
-	s := &Surface{look: look, issuer: issuer, serve: descriptions}
+	s := &Surface{look: look, issuer: issuer, serve: descriptions, reads: web.AnyOrigin()}
 	s.pages = sync.OnceValues(s.render)
 	return s
 }
@@ -84,26 +89,35 @@ func (s *Surface) render() ([]rendered, error) {
 
 // Mount adds the list, the pages and the texts. Every page of another site may read a text.
 func (s *Surface) Mount(r gin.IRouter) {
-	pages, texts := r.Group("", web.Isolated), web.CORS(web.AnyOrigin())
-	get(pages, base, s.page(func(all []rendered) (string, any) { return "apis", all }))
+	pages := r.Group("", web.Isolated)
+	pages.GET(base, s.page(func(all []rendered) (string, any) { return "apis", all }))
 	for i, d := range s.serve {
-		get(pages, base+"/"+d.Name, s.page(func(all []rendered) (string, any) { return "api", all[i] }))
-		for _, path := range []string{base + "/" + d.Name + "/openapi.yaml", d.Also} {
-			if path == "" {
-				continue
-			}
-			get(r, path, texts, func(c *gin.Context) {
+		pages.GET(base+"/"+d.Name, s.page(func(all []rendered) (string, any) { return "api", all[i] }))
+		for _, path := range d.texts() {
+			r.GET(path, func(c *gin.Context) {
 				c.Header("Cache-Control", "public, max-age=300")
 				c.Data(http.StatusOK, "application/yaml", d.Text) // RFC 9512
 			})
-			r.OPTIONS(path, texts)
 		}
 	}
 }
 
-func get(r gin.IRoutes, path string, h ...gin.HandlerFunc) {
-	r.GET(path, h...)
-	r.HEAD(path, h...)
+// texts are the addresses of the description as it was written.
+func (d Description) texts() []string {
+	if d.Also == "" {
+		return []string{base + "/" + d.Name + "/openapi.yaml"}
+	}
+	return []string{base + "/" + d.Name + "/openapi.yaml", d.Also}
+}
+
+// Shared lets every page read the texts.
+func (s *Surface) Shared(path string) *cors.Cors {
+	for _, d := range s.serve {
+		if slices.Contains(d.texts(), path) {
+			return s.reads
+		}
+	}
+	return nil
 }
 
 // page serves a page in English, the language of the descriptions. Its nonce is of this

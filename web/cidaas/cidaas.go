@@ -4,7 +4,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -14,6 +13,7 @@ import (
 	"sallyport/mfa/selfservice"
 	"sallyport/mfa/session"
 	"sallyport/provider"
+	"sallyport/provider/origin"
 	"sallyport/web"
 	"sallyport/web/signin"
 )
@@ -42,31 +42,22 @@ type Surface struct {
 	reads    *cors.Cors // for all pages
 }
 
-var _ web.Refuser = (*Surface)(nil)
-
-// allowedHeaders are the headers that the libraries send.
-var allowedHeaders = []string{"Authorization", "Content-Type", "Accept-Language", "acceptlanguage", "requestId", "trackId", "lat", "lon",
-	"captcha", "bot_captcha_response", "access_token", "deviceId", "deviceMake", "deviceModel", "deviceVersion", "verification_api_version"}
+var (
+	_ web.Refuser = (*Surface)(nil)
+	_ web.Sharer  = (*Surface)(nil)
+)
 
 // New returns the surface.
 func New(p *provider.Provider, v *exchange.Verifier, a *selfservice.Accounts, x *session.Registry, random io.Reader, o Options) *Surface {
 	s := &Surface{provider: p, verifier: v, accounts: a, logins: signin.Reader{Provider: p, Sessions: x, Program: true}, random: random,
-		answer: o.Answer, log: o.Logger, product: o.Product}
+		answer: o.Answer, log: o.Logger, product: o.Product, origin: origin.Of(o.Issuer)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	if s.product == "" {
 		s.product = "Sallyport"
 	}
-	if u, err := url.Parse(o.Issuer); err == nil {
-		s.origin = u.Scheme + "://" + u.Host
-	}
-	s.calls = web.RegisteredOrigins(p.OriginAllowed, cors.Options{
-		AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete},
-		AllowedHeaders: allowedHeaders,
-		ExposedHeaders: []string{"Retry-After", "WWW-Authenticate", web.CorrelationHeader},
-	})
-	s.reads = web.AnyOrigin()
+	s.calls, s.reads = web.RegisteredOrigins(p.OriginAllowed), web.AnyOrigin()
 	return s
 }
 
@@ -75,14 +66,7 @@ func (s *Surface) Mount(r gin.IRouter) {
 	s.mountLogin(r)
 	s.mountOAuth(r)
 	for _, at := range s.routes() {
-		r.Handle(at.verb, at.path, web.CORS(s.calls), at.serve)
-	}
-	preflights := map[string]bool{}
-	for _, at := range s.routes() {
-		if !preflights[at.path] {
-			preflights[at.path] = true
-			r.OPTIONS(at.path, web.CORS(s.calls))
-		}
+		r.Handle(at.verb, at.path, at.serve)
 	}
 }
 
@@ -133,19 +117,23 @@ func (s *Surface) routes() []route {
 	}
 }
 
+// Shared lets pages of clients call every address of the dialect, and all pages read the keys.
+func (s *Surface) Shared(path string) *cors.Cors {
+	if path == keySet {
+		return s.reads
+	}
+	if service, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/"); strings.HasSuffix(service, "-srv") {
+		return s.calls
+	}
+	return nil
+}
+
 // Refuse writes the engine's refusals of the dialect's addresses in its envelope, also of
 // addresses that this server does not have. A browser that posted a form gets a page.
 func (s *Surface) Refuse(c *gin.Context, status int, reason string) bool {
-	service, rest, _ := strings.Cut(strings.TrimPrefix(c.Request.URL.Path, "/"), "/")
-	navigated := service == "login-srv" || service == "authz-srv" && !strings.HasPrefix(rest, "authrequest/")
-	if !strings.HasSuffix(service, "-srv") || navigated && strings.Contains(c.GetHeader("Accept"), "text/html") {
+	path := c.Request.URL.Path
+	if s.Shared(path) != s.calls || navigated(path) && strings.Contains(c.GetHeader("Accept"), "text/html") {
 		return false
-	}
-	s.calls.HandlerFunc(c.Writer, c.Request)
-	if c.Request.Method == http.MethodOptions && c.GetHeader("Access-Control-Request-Method") != "" {
-		c.Status(http.StatusNoContent)
-		c.Writer.WriteHeaderNow()
-		return true
 	}
 	ver := ""
 	switch status {

@@ -101,7 +101,7 @@ func TestEveryRefusalIsJSON(t *testing.T) {
 	for _, path := range []string{"/verification-srv/", "/verification-srv/v9/nothing", "/verification-actions-srv/account/initiation",
 		"/public-srv/public/trackinfo/x/y", "/token-srv/device/verify", "/users-srv/register", "/useractions-srv/userexistence/" + id,
 		"/authz-srv/authrequest/x", "/device-srv/devices", "/consent-management-srv/v2/consent/usage/accept", "/verification-srv/panic",
-		"/login-srv/login/handle/afterregister/x", "/verification-srv/" + strings.Repeat("x", 9000)} {
+		"/login-srv/login/handle/afterregister/x", "/verification-srv/" + strings.Repeat("x", 16<<10)} {
 		all = append(all, address{http.MethodPost, path}, address{http.MethodGet, path})
 	}
 	page := h.page()
@@ -124,7 +124,7 @@ func TestEveryRefusalIsJSON(t *testing.T) {
 			if w.Code >= 500 && !strings.HasSuffix(at.path, "/panic") {
 				t.Errorf("%s got %d", name, w.Code)
 			}
-			if got := w.Header().Get("Access-Control-Allow-Origin"); got != app && at.verb != http.MethodPatch {
+			if got := w.Header().Get("Access-Control-Allow-Origin"); got != app {
 				t.Errorf("%s: the page may not read the response %d (%q)", name, w.Code, got)
 			}
 			if strings.Contains(w.Body.String(), "<script") || strings.Contains(w.Body.String(), "shelf") {
@@ -151,6 +151,9 @@ func TestRefusalsOfTheEngineInTheEnvelope(t *testing.T) {
 	person := h.browser()
 	person.header.Set("Accept", "text/html")
 	envelope(t, h.is(person.do("POST", "/authz-srv/authrequest/nothing", "", ""), http.StatusNotFound))
+	envelope(t, h.is(person.do("GET", "/login-srv/login/sdk", "", ""), http.StatusMethodNotAllowed))
+	envelope(t, h.is(person.do("GET", "/login-srv/precheck/continue/sdk/x", "", ""), http.StatusMethodNotAllowed))
+	envelope(t, h.is(person.do("GET", "/login-srv/register", "", ""), http.StatusNotFound))
 	if w := person.do("GET", "/login-srv/login", "", ""); !strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
 		t.Errorf("a person at an address of forms got %s", w.Header().Get("Content-Type"))
 	}

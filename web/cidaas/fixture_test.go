@@ -302,19 +302,25 @@ func envelope(t *testing.T, w *httptest.ResponseRecorder) {
 	}
 }
 
-// track is the track of a login with a first factor.
-func (h *fixture) track(request string, b *caller) (string, error) {
+// step is the step of a login in its browser.
+func (h *fixture) step(request string, b *caller) (provider.Step, error) {
 	h.T.Helper()
 	for name, value := range b.cookies {
 		if strings.HasSuffix(name, "sallyport_browser") {
-			st, err := h.Provider.Next(context.Background(), provider.Ask{Request: storage.RequestID(request), Visit: mfa.Caller{Browser: value}})
-			if err != nil {
-				return "", err
-			}
-			track, err := h.Provider.Track(context.Background(), st, mfa.Caller{})
-			return string(track), err
+			return h.Provider.Next(context.Background(), provider.Ask{Request: storage.RequestID(request), Visit: mfa.Caller{Browser: value}})
 		}
 	}
 	h.T.Fatal("the caller has no cookie")
-	return "", nil
+	return provider.Step{}, nil
+}
+
+// track is the track of a login with a first factor.
+func (h *fixture) track(request string, b *caller) (string, error) {
+	h.T.Helper()
+	st, err := h.step(request, b)
+	if err != nil {
+		return "", err
+	}
+	track, err := h.Provider.Track(context.Background(), st, mfa.Caller{})
+	return string(track), err
 }

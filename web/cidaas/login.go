@@ -19,6 +19,13 @@ import (
 	"sallyport/web/signin"
 )
 
+// navigated reports whether browsers navigate to an address, and do not call it from a script.
+func navigated(path string) bool {
+	track, proceeds := strings.CutPrefix(path, "/login-srv/precheck/continue/")
+	return proceeds && !strings.Contains(track, "/") ||
+		path == "/authz-srv/authz" || path == "/login-srv/login" || path == "/login-srv/verification/login"
+}
+
 // mountLogin adds the addresses that pages navigate to. The forms are those of clients'
 // pages and carry no CSRF token. They are authorized by the binding cookie of the login or,
 // for a client with headless_login, by the page's origin and the login's track (H-2).

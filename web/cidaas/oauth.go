@@ -16,24 +16,22 @@ import (
 	"sallyport/web/jsonbody"
 )
 
+// keySet is the dialect's address of the key set.
+const keySet = "/.well-known/jwks.json"
+
 // documentAge is how long the key set may be cached, as at its standard address.
 const documentAge = "public, max-age=300"
 
 // mountOAuth adds the dialect's addresses of OAuth endpoints, which accept JSON and return
 // additional members.
 func (s *Surface) mountOAuth(r gin.IRouter) {
-	calls := web.CORS(s.calls)
 	for path, serve := range map[string]gin.HandlerFunc{
 		"/token-srv/token": s.token, "/token-srv/introspect": s.introspect, "/token-srv/revoke": s.revoke, "/users-srv/userinfo": s.userinfo,
 	} {
-		r.POST(path, calls, serve)
-		r.OPTIONS(path, calls)
+		r.POST(path, serve)
 	}
-	r.GET("/users-srv/userinfo", calls, s.userinfo)
-	reads := web.CORS(s.reads)
-	r.GET("/.well-known/jwks.json", reads, s.keys)
-	r.HEAD("/.well-known/jwks.json", reads, s.keys)
-	r.OPTIONS("/.well-known/jwks.json", reads)
+	r.GET("/users-srv/userinfo", s.userinfo)
+	r.GET(keySet, s.keys)
 }
 
 func (s *Surface) keys(c *gin.Context) {

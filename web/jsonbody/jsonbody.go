@@ -18,6 +18,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"sallyport/input"
 	"sallyport/web"
 	"sallyport/web/problem"
 )
@@ -255,11 +256,12 @@ func (o *Object) Time(name string) time.Time {
 	return t
 }
 
-// Unknown records a fault for every member that was not read (H-12).
+// Unknown records a fault for every member that was not read (H-12), without its name: a file
+// of an operator may have a secret there.
 func (o *Object) Unknown() {
 	for _, name := range slices.Sorted(maps.Keys(o.Members)) {
 		if !slices.Contains(o.read, name) {
-			o.Fault(name, "there is no such key")
+			o.Fault("", input.NoSuchKey(name, o.read))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package login
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -66,10 +67,41 @@ func (p *Pages) proceed(c *gin.Context, call signin.Call) {
 	p.finished(c, call, f)
 }
 
-// claim adds a factor that the client's own page has proven in the meantime, as the owner
-// of this login, under an exchange.
+// mayHaveProof reports whether a further factor may have been proven since the first: something
+// was tried or set up in this login. Most logins need no read to look for one.
+func mayHaveProof(st provider.Step) bool {
+	if st.Kind != provider.StepVerify && st.Kind != provider.StepEnroll || st.Account == nil {
+		return false
+	}
+	return st.Request.Initiations > 0 || slices.ContainsFunc(st.Account.Authenticators, func(a storage.Authenticator) bool {
+		return !a.CreatedAt.Before(st.Request.RequestedAt)
+	})
+}
+
+// atMFA reads a login that should be at the page of the second factor, like at. If the factor
+// was proven elsewhere in the meantime, the browser goes on.
+func (p *Pages) atMFA(c *gin.Context) (signin.Call, bool) {
+	call, ok := p.at(c, provider.StepVerify, "")
+	if !ok {
+		return call, false
+	}
+	claimed, err := p.claim(c, call)
+	switch {
+	case err != nil:
+		p.fail(c, signin.Call{Caller: call.Caller}, err)
+	case claimed.Step.Request.Version != call.Step.Request.Version:
+		p.proceed(c, claimed)
+	default:
+		return call, true
+	}
+	return call, false
+}
+
+// claim adds a factor that a call of another surface has proven in the meantime, as the owner
+// of this login, under an exchange. A first factor is not looked for: its caller names it
+// (rule G-36).
 func (p *Pages) claim(c *gin.Context, call signin.Call) (signin.Call, error) {
-	if !call.Step.Client.HeadlessLogin || call.Step.Kind != provider.StepVerify && call.Step.Kind != provider.StepEnroll {
+	if !mayHaveProof(call.Step) {
 		return call, nil
 	}
 	err := p.verifier.Claim(c.Request.Context(), call.Caller, call.Step.Login, exchange.Claim{Usages: []string{mfa.UsageSecond, mfa.UsageEnroll}})

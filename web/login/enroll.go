@@ -82,7 +82,8 @@ func (p *Pages) showPending(c *gin.Context, call signin.Call, code int, id stora
 	if mfa.CodeOf(err) != "" {
 		d := enrollPage{Method: c.PostForm("method"), Chosen: true}
 		d.Address = c.PostForm("address")
-		p.showEnroll(c, call, code, d, &page.Alert{Key: "code.enrollment_expired"})
+		expired := page.AlertOf(mfa.EnrollmentExpired)
+		p.showEnroll(c, call, code, d, &expired)
 		return
 	}
 	d := enrollPageOf(enrollment)
@@ -111,9 +112,6 @@ func (p *Pages) showEnroll(c *gin.Context, call signin.Call, code int, d enrollP
 	d.AddressField = page.AddressFieldOf(p.verifier, call.Step.Account, d.Method, d.Address)
 	d.Ask, d.Form, d.Ways = page.Path(deliveryPath, call.Step.Request.ID, ""), "enroll-form", "send.ways.address"
 	v := p.page(c, call, d)
-	v.Alert, v.Asks = a, d.State == exchange.DeliverySending
-	if d.Kind != "" {
-		v.Alert = v.OfAddress(a, d.Kind)
-	}
+	v.Alert, v.Asks = v.OfMethod(a, d.Method, d.Kind), d.State == exchange.DeliverySending
 	p.look.Write(c, code, "enroll", v)
 }

@@ -70,16 +70,18 @@ type errorPage struct{ Onward bool }
 
 // notices are the texts for the reasons with which a form of another surface sends a user
 // back to a page of this one. The page shows nothing else of the address.
-var notices = map[string]string{
-	"invalid_username_password": "code." + string(mfa.InvalidCredentials),
-	"invalid_verification":      "code." + string(mfa.InvalidExchange),
+var notices = map[string]mfa.Code{
+	"invalid_username_password": mfa.InvalidCredentials,
+	"invalid_verification":      mfa.InvalidExchange,
 }
 
 func notice(c *gin.Context) *page.Alert {
-	if key, ok := notices[c.Query("error")]; ok {
-		return &page.Alert{Key: key}
+	code, ok := notices[c.Query("error")]
+	if !ok {
+		return nil
 	}
-	return nil
+	a := page.AlertOf(code)
+	return &a
 }
 
 // retry shows a form again with the reason of a refusal that the user can correct there.
@@ -142,9 +144,11 @@ func (p *Pages) failure(c *gin.Context, call signin.Call, status int, a page.Ale
 
 // Refusal shows the error page for a request that reaches no handler; it is
 // web.Options.ErrorPage.
-func (p *Pages) Refusal(c *gin.Context, status int) {
-	key := "status.400"
+func (p *Pages) Refusal(c *gin.Context, f web.Fault) {
+	key, status := "status.400", f.Status
 	switch {
+	case status == http.StatusRequestURITooLong && f.Parameter != "":
+		key = "status.414"
 	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed:
 		key = "status.404"
 	case status == http.StatusServiceUnavailable:
@@ -152,5 +156,5 @@ func (p *Pages) Refusal(c *gin.Context, status int) {
 	case status >= http.StatusInternalServerError:
 		key = "status.500"
 	}
-	p.failure(c, signin.Call{}, status, page.Alert{Key: key}, false)
+	p.failure(c, signin.Call{}, status, page.Alert{Key: key, Params: map[string]string{"Parameter": f.Parameter}}, false)
 }

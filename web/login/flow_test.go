@@ -51,7 +51,7 @@ func TestPasswordAndTOTP(t *testing.T) {
 	b.login("ada", password)
 	b.Must("/mfa", 200)
 	b.Submit("mfa-submit", "passcode", code)
-	b.Must("/mfa", 422, "used already")
+	b.Must("/mfa", 422, "already used")
 	h.Wait(time.Minute)
 	b.Submit("mfa-submit", "passcode", h.Code(totpKey))
 	b.mustCode(t)

@@ -4,9 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/gin-gonic/gin"
 
@@ -42,7 +40,7 @@ type mfaPage struct {
 const sentIn = "mfa-form"
 
 func (p *Pages) mfaForm(c *gin.Context) {
-	if call, ok := p.at(c, provider.StepVerify, ""); ok {
+	if call, ok := p.atMFA(c); ok {
 		p.showMFA(c, call, http.StatusOK, mfaPage{}, choiceOf(c.Query), notice(c))
 	}
 }
@@ -101,8 +99,8 @@ func (p *Pages) showMFA(c *gin.Context, call signin.Call, code int, d mfaPage, c
 	}
 	v := p.page(c, call, d)
 	v.Alert, v.Asks = a, d.State == exchange.DeliverySending
-	if d.Way != nil && d.Way.Sends {
-		v.Alert = v.OfSent(a)
+	if d.Way != nil {
+		v.Alert = v.OfMethod(a, d.Way.Method, p.verifier.AddressKind(d.Way.Method))
 	}
 	p.look.Write(c, code, "mfa", v)
 }
@@ -174,13 +172,4 @@ func chosen(all []option, choice exchange.Choice) int {
 		}
 	}
 	return best
-}
-
-func withoutSpaces(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
-			return -1
-		}
-		return r
-	}, text)
 }

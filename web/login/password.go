@@ -34,7 +34,7 @@ func (p *Pages) login(c *gin.Context) {
 		username = call.Step.LoginHint
 	}
 	if username == "" || password == "" {
-		p.showLogin(c, call, http.StatusUnprocessableEntity, username, &page.Alert{Key: "login.empty"})
+		p.showLogin(c, call, http.StatusUnprocessableEntity, username, &page.Alert{Key: "login.empty", Wrong: true})
 		return
 	}
 	if err := p.verifier.Password(c.Request.Context(), call.Caller, call.Step.Login, password); err != nil {
@@ -50,9 +50,9 @@ func (p *Pages) showLogin(c *gin.Context, call signin.Call, code int, username s
 		d.Focus = "password"
 	}
 	v := p.page(c, call, d)
-	v.Alert = a
+	v.Alert = v.OfPassword(a)
 	p.look.Write(c, code, "login", v)
 }
 
 // codeOf reads a typed code and removes the spaces of people and apps (G-35).
-func codeOf(c *gin.Context) mfa.Response { return mfa.Typed(withoutSpaces(c.PostForm("passcode"))) }
+func codeOf(c *gin.Context) mfa.Response { return mfa.Typed(c.PostForm("passcode")) }

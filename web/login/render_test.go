@@ -19,6 +19,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/passcode"
+	"sallyport/mfa/recovery"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/storage/storagetest"
@@ -72,7 +73,7 @@ func samples(t testing.TB) []sample {
 	}
 	login := []string{"login-form", "username", "password", "login-submit", "cancel"}
 	second := []string{"mfa-form", "passcode", "mfa-submit", "restart", "cancel"}
-	failed := []string{"error", "support-id"}
+	failed := []string{"error"}
 	sent := []string{"sending", "send-again"}
 	showSent := func(p *Pages, c *gin.Context, call signin.Call, state exchange.Delivery) {
 		call.Step.Options = append(call.Step.Options, exchange.Option{Method: "email", Authenticator: "c", Address: "a•••a@example.org", Info: mfa.Info{Typed: true, Numeric: true, Sends: true}})
@@ -101,6 +102,9 @@ func samples(t testing.TB) []sample {
 			call.Step.Options = nil
 			p.showMFA(c, call, 200, mfaPage{}, exchange.Choice{}, nil)
 		}, append(failed, "cancel", "restart"), 403},
+		{"mfa-recovery-wrong", wrong(mfa.InvalidPasscode, func(p *Pages, c *gin.Context, call signin.Call, code int, a *page.Alert) {
+			p.showMFA(c, call, code, mfaPage{}, exchange.Choice{Method: "recovery"}, a)
+		}), append(failed, second...), 422},
 		{"enroll", func(p *Pages, c *gin.Context, call signin.Call) { p.showEnroll(c, call, 200, enrollPage{}, nil) }, []string{"enroll-begin", "cancel"}, 200},
 		{"enroll-choice", func(p *Pages, c *gin.Context, call signin.Call) {
 			call.Step.Verdict.Methods = []string{"totp", "sms"}
@@ -156,7 +160,7 @@ func samples(t testing.TB) []sample {
 		}, append(failed, "account"), 400},
 		{"stale", func(p *Pages, c *gin.Context, call signin.Call) { p.foreign(c) }, append(failed, "onward"), 403},
 		{"broken", func(p *Pages, c *gin.Context, call signin.Call) { p.fail(c, call, http.ErrServerClosed) }, append(failed, "onward"), 500},
-		{"not-found", func(p *Pages, c *gin.Context, call signin.Call) { p.Refusal(c, 404) }, failed, 404},
+		{"not-found", func(p *Pages, c *gin.Context, call signin.Call) { p.Refusal(c, web.Fault{Status: 404}) }, failed, 404},
 		{"form-post", func(p *Pages, c *gin.Context, call signin.Call) {
 			p.answer(c, call, provider.Answer{FormPost: &provider.FormPost{Action: "https://app.example/cb?a=1",
 				Fields: [][2]string{{"code", "c-1"}, {"state", `"><script>`}}}})
@@ -193,7 +197,7 @@ func stage(t testing.TB, o page.Options) (*Pages, http.Handler) {
 	o.Issuer = issuer
 	keyring, _ := storagetest.Keyring(t, t0)
 	byMail := passcode.NewEmail(keyring, rand.Reader, passcode.Options{})
-	o.Methods = []mfa.Info{byMail.Info()}
+	o.Methods = []mfa.Info{byMail.Info(), recovery.New(nil, rand.Reader).Info()}
 	look, err := page.New(keyring, o, Files())
 	if err != nil {
 		t.Fatal(err)
@@ -273,7 +277,7 @@ func checkMarkup(t *testing.T, s sample, body string) {
 			}
 		}
 	}
-	for _, banned := range []string{"<style", "style=", "onclick", "onload", "javascript:", "<script>"} {
+	for _, banned := range []string{"“”", "„“", "<strong></strong>", "<style", "style=", "onclick", "onload", "javascript:", "<script>"} {
 		if strings.Contains(body, banned) {
 			t.Errorf("%s: holds %q, which the policy forbids", s.name, banned)
 		}
@@ -300,11 +304,12 @@ func TestPagesOfTheInterface(t *testing.T) {
 			`autocomplete="username"`, `autocomplete="current-password"`, `autocapitalize="off"`,
 			`<img class="client-logo" src="https://static.app.example/logo.png"`, `Lighthouse Shop`,
 			`href="https://app.example/privacy"`, `href="https://app.example/terms"`},
-		"mfa":          {`name="passcode"`, `inputmode="numeric"`, `autocomplete="one-time-code"`, `Work phone`, `href="/mfa?requestId=r-1&amp;client_id=shop&amp;method=recovery&amp;authenticator=b"`},
-		"mfa-recovery": {`name="method" value="recovery"`, `autocomplete="off"`},
-		"mfa-wrong":    {`name="exchange" value="e-1"`, `aria-describedby="error hint"`},
-		"login-wait":   {"2 minutes"},
-		"mfa-send":     {`name="send" value="yes"`, "Send a code to a•••a@example.org"},
+		"mfa":                {`name="passcode"`, `inputmode="numeric"`, `autocomplete="one-time-code"`, `Work phone`, `href="/mfa?requestId=r-1&amp;client_id=shop&amp;method=recovery&amp;authenticator=b"`},
+		"mfa-recovery-wrong": {"That recovery code is wrong", `aria-invalid="true"`},
+		"mfa-recovery":       {`name="method" value="recovery"`, `autocomplete="off"`},
+		"mfa-wrong":          {`name="exchange" value="e-1"`, `aria-describedby="error hint"`},
+		"login-wait":         {"2 minutes"},
+		"mfa-send":           {`name="send" value="yes"`, "Send a code to a•••a@example.org"},
 		"mfa-sending": {`role="status" data-delivery="/delivery?requestId=r-1" data-form="mfa-form" data-sent="A code was sent`, `A code is being sent to a•••a@example.org`,
 			`name="exchange" value="e-1"`, `data-pause="30" data-later="Send a new code in #"`, `inputmode="numeric"`, `autocomplete="one-time-code"`},
 		"mfa-sent":              {`A code was sent to a•••a@example.org`},

@@ -120,7 +120,7 @@ func TestAnExpiredEnrollmentOfAnAddressBeginsAgain(t *testing.T) {
 	code, _ := h.sent("second@example.org")
 	h.Wait(11 * time.Minute)
 	b.Submit("enroll-submit", "passcode", code)
-	b.Must("/enroll", 409, "The code you were sent is no longer valid", `id="enroll-send"`, `value="second@example.org"`)
+	b.Must("/enroll", 409, "The code from the e-mail is no longer valid", `id="enroll-send"`, `value="second@example.org"`)
 }
 
 // Whether another user has an address is not shown.
@@ -206,7 +206,7 @@ func TestAnExpiredCodeIsReplaced(t *testing.T) {
 	code, _ := h.sent(mail)
 	h.Wait(10 * time.Minute)
 	b.Submit("mfa-submit", "passcode", code)
-	b.Must("/mfa", 422, "The code has expired", `id="mfa-send"`)
+	b.Must("/mfa", 422, "That code has expired", `id="mfa-send"`)
 }
 
 func TestDeliveryIsShown(t *testing.T) {

@@ -19,6 +19,9 @@ type Options struct {
 	Issuer string // RFC 8414 section 3.1 puts the metadata before its path
 }
 
+// wellKnown is where metadata documents are (RFC 8615).
+const wellKnown = "/.well-known/"
+
 // Surface mounts the endpoints for client programs.
 type Surface struct {
 	provider *provider.Provider
@@ -27,7 +30,10 @@ type Surface struct {
 	path     string
 }
 
-var _ web.Surface = (*Surface)(nil)
+var (
+	_ web.Refuser = (*Surface)(nil)
+	_ web.Sharer  = (*Surface)(nil)
+)
 
 // New returns the surface.
 func New(p *provider.Provider, o Options) *Surface {
@@ -35,28 +41,18 @@ func New(p *provider.Provider, o Options) *Surface {
 	if u, err := url.Parse(o.Issuer); err == nil {
 		s.path = strings.TrimSuffix(u.EscapedPath(), "/")
 	}
-	s.calls = web.RegisteredOrigins(p.OriginAllowed, cors.Options{
-		AllowedMethods: []string{http.MethodGet, http.MethodPost},
-		AllowedHeaders: []string{"Authorization", "Content-Type"},
-		ExposedHeaders: []string{"WWW-Authenticate", "Retry-After"},
-	})
-	s.reads = web.AnyOrigin()
+	s.calls, s.reads = web.RegisteredOrigins(p.OriginAllowed), web.AnyOrigin()
 	return s
 }
 
-// Mount adds the routes. Introspection is for resource servers, never for pages.
+// Mount adds the routes.
 func (s *Surface) Mount(r gin.IRouter) {
-	calls, reads := web.CORS(s.calls), web.CORS(s.reads)
-	for path, serve := range map[string]endpoint{"/token": s.provider.Grants.Token, "/revoke": s.provider.Introspection.Revoke} {
-		r.POST(path, calls, serve.handle)
-		r.OPTIONS(path, calls)
-	}
-	userinfo := endpoint(s.provider.Introspection.Userinfo)
-	r.GET("/userinfo", calls, userinfo.handle)
-	r.POST("/userinfo", calls, userinfo.handle)
-	r.OPTIONS("/userinfo", calls)
+	r.POST("/token", endpoint(s.provider.Grants.Token).handle)
+	r.POST("/revoke", endpoint(s.provider.Introspection.Revoke).handle)
 	r.POST("/introspect", endpoint(s.provider.Introspection.Introspect).handle)
-
+	userinfo := endpoint(s.provider.Introspection.Userinfo)
+	r.GET("/userinfo", userinfo.handle)
+	r.POST("/userinfo", userinfo.handle)
 	documents := map[string]document{
 		"/jwks.json":                              s.provider.JWKS,
 		"/.well-known/openid-configuration":       s.provider.Discovery,
@@ -66,10 +62,32 @@ func (s *Surface) Mount(r gin.IRouter) {
 		documents["/.well-known/oauth-authorization-server"+s.path] = s.provider.Discovery
 	}
 	for path, read := range documents {
-		r.GET(path, reads, read.handle)
-		r.HEAD(path, reads, read.handle)
-		r.OPTIONS(path, reads)
+		r.GET(path, read.handle)
 	}
+}
+
+// Shared lets pages of clients call the endpoints, and all pages read the documents.
+// Introspection is for resource servers, never for pages.
+func (s *Surface) Shared(path string) *cors.Cors {
+	switch path {
+	case "/token", "/revoke", "/userinfo":
+		return s.calls
+	case "/jwks.json":
+		return s.reads
+	}
+	if strings.HasPrefix(path, wellKnown) {
+		return s.reads
+	}
+	return nil
+}
+
+// Refuse writes the engine's refusals as JSON: all callers are programs, whatever they accept.
+func (s *Surface) Refuse(c *gin.Context, status int, reason string) bool {
+	if path := c.Request.URL.Path; path != "/introspect" && s.Shared(path) == nil {
+		return false
+	}
+	web.WriteJSON(c, status, reason)
+	return true
 }
 
 // endpoint is an endpoint of the provider.

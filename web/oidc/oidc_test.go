@@ -112,6 +112,39 @@ func TestDocumentsAreCacheable(t *testing.T) {
 	}
 }
 
+// Programs get JSON, whatever they accept: the HTTP client of Java accepts text/html.
+func TestRefusalsAreJSONForPages(t *testing.T) {
+	h := serve(t)
+	for _, tc := range []struct {
+		method, target, body, kind string
+		status                     int
+		shared                     bool
+	}{
+		{"GET", "/token", "", "", 405, true},
+		{"DELETE", "/revoke", "", "", 405, true},
+		{"PATCH", "/userinfo", "", "", 405, true},
+		{"GET", "/introspect", "", "", 405, false},
+		{"POST", "/jwks.json", "", "", 405, true},
+		{"GET", "/.well-known/webfinger", "", "", 404, true},
+		{"POST", "/token", "a=" + strings.Repeat("x", 70_000), form, 413, true},
+		{"POST", "/token", "--x--", "multipart/form-data; boundary=x", 415, true},
+		{"POST", "/token", "a=%ff", form, 400, true},
+		{"POST", "/token?a=" + strings.Repeat("x", 16<<10), "", form, 414, true},
+	} {
+		res := call(h, tc.method, tc.target, tc.body, "Accept", "text/html, */*; q=0.2", "Content-Type", tc.kind, "Origin", "https://spa.example")
+		var wire struct {
+			Error string `json:"error"`
+		}
+		err := json.NewDecoder(res.Body).Decode(&wire)
+		if res.StatusCode != tc.status || !strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") || err != nil || wire.Error == "" {
+			t.Errorf("%s %.40s = %d %s %v, want %d as JSON", tc.method, tc.target, res.StatusCode, res.Header.Get("Content-Type"), err, tc.status)
+		}
+		if got := res.Header.Get("Access-Control-Allow-Origin") != ""; got != tc.shared {
+			t.Errorf("%s %.40s: the page may read the response: %v, want %v", tc.method, tc.target, got, tc.shared)
+		}
+	}
+}
+
 // H-6.
 func TestPagesOfRegisteredOriginsMayCall(t *testing.T) {
 	h := serve(t)

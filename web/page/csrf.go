@@ -9,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/provider/origin"
 	"sallyport/web"
 )
 
@@ -22,9 +23,11 @@ func (l *Look) CSRF(browser string) string {
 
 // OwnForm reports whether a form came from one of the server's pages in this browser (H-2).
 //
-// The browser writes Sec-Fetch-Site; a page cannot forge it. Origin may be "null" even for
-// the server's own forms, because its pages send Referrer-Policy no-referrer. The token in
-// the form decides: only the server's pages in this browser contain it.
+// The token in the form decides: only the server's pages in this browser contain it, and no
+// other site can set the cookie that it is bound to. A form of a page that names itself must
+// come from the server's own, too. A page whose origin is hidden ("null") may be the server's:
+// its pages send Referrer-Policy no-referrer, and in a sandboxed window the browser calls the
+// server's own form cross-site.
 func (l *Look) OwnForm(c *gin.Context, value string) bool {
 	why := l.foreign(c.Request, web.Caller(c).Browser, value)
 	if why != "" {
@@ -42,13 +45,15 @@ const (
 
 // foreign returns why a form is not the server's own; "": it is.
 func (l *Look) foreign(r *http.Request, browser, value string) string {
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "", "same-origin", "none":
-	default:
-		return otherOrigin
-	}
-	if o := r.Header.Get("Origin"); o != "" && o != "null" && o != l.origin {
-		return otherOrigin
+	if from := r.Header.Get("Origin"); from != "null" {
+		switch r.Header.Get("Sec-Fetch-Site") {
+		case "", "same-origin", "none":
+		default:
+			return otherOrigin
+		}
+		if from != "" && origin.Of(from) != l.origin {
+			return otherOrigin
+		}
 	}
 	switch {
 	case browser == "":

@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -18,6 +19,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/password"
+	"sallyport/provider/origin"
 	"sallyport/storage"
 	"sallyport/storage/seal"
 	"sallyport/web"
@@ -50,11 +52,10 @@ type Look struct {
 // New reads the templates, texts and static files of this package and of the surfaces, and
 // checks them.
 func New(keyring *seal.Keyring, o Options, surfaces ...fs.FS) (*Look, error) {
-	issuer, err := url.Parse(o.Issuer)
-	if err != nil || issuer.Host == "" {
+	l := &Look{keyring: keyring, product: o.Product, least: max(o.Least, password.MinLength), origin: origin.Of(o.Issuer), log: o.Logger}
+	if l.origin == "" {
 		return nil, fmt.Errorf("issuer %q is not an absolute URL", o.Issuer)
 	}
-	l := &Look{keyring: keyring, product: o.Product, least: max(o.Least, password.MinLength), origin: issuer.Scheme + "://" + issuer.Host, log: o.Logger}
 	if l.product == "" {
 		l.product = "Sallyport"
 	}
@@ -67,6 +68,7 @@ func New(keyring *seal.Keyring, o Options, surfaces ...fs.FS) (*Look, error) {
 			files = append(files, m.Texts)
 		}
 	}
+	var err error
 	if o.TemplateDir != "" {
 		if files, err = files.under(os.DirFS(o.TemplateDir)); err != nil {
 			return nil, fmt.Errorf("template folder: %w", err)
@@ -87,7 +89,6 @@ func New(keyring *seal.Keyring, o Options, surfaces ...fs.FS) (*Look, error) {
 // Mount serves the static files.
 func (l *Look) Mount(r gin.IRouter) {
 	r.GET(staticRoute, l.static.serve)
-	r.HEAD(staticRoute, l.static.serve)
 }
 
 // Page is the data of every template.
@@ -145,6 +146,23 @@ func (p Page) N(key string, n int) (string, error) { return p.count(key, n) }
 // Either returns the key of the first text that exists.
 func (p Page) Either(keys ...string) string { return p.either(keys...) }
 
+// Label returns what a user knows an authenticator by: its name, else its address, else the
+// text of its method. It is never empty.
+func (p Page) Label(name, address, method string) (string, error) {
+	if label := cmp.Or(name, address); label != "" {
+		return label, nil
+	}
+	return p.Method(method)
+}
+
+// Method returns the short text of a method; "": of any.
+func (p Page) Method(name string) (string, error) {
+	if name == "" {
+		return p.T("method.unknown")
+	}
+	return p.T(p.Either("method."+name+".short", "method.other.short"), "Method", name)
+}
+
 // Has reports whether there is a text.
 func (p Page) Has(key string) bool { return p.catalogue.keys[key] }
 
@@ -194,15 +212,15 @@ func (l *Look) Write(c *gin.Context, code int, name string, v Page) {
 }
 
 // plainOrigin allows no character that could end a directive and begin another.
-var plainOrigin = regexp.MustCompile(`^https?://[A-Za-z0-9.\-]+(:[0-9]+)?$`)
+var plainOrigin = regexp.MustCompile(`^https?://[a-z0-9._\-]+(:[0-9]+)?$`)
 
 // policy is the Content-Security-Policy of a page (H-3). It allows scripts and styles by the
 // nonce of the response, not by origin. It has no form-action: browsers apply that to the
 // redirect to the client as well.
 func policy(nonce, logo string, asks bool) string {
 	images := "'self' data:"
-	if u, err := url.Parse(logo); err == nil && plainOrigin.MatchString(u.Scheme+"://"+u.Host) {
-		images += " " + u.Scheme + "://" + u.Host
+	if o := origin.Of(logo); plainOrigin.MatchString(o) {
+		images += " " + o
 	}
 	out := "default-src 'none'; style-src 'nonce-" + nonce + "'; script-src 'nonce-" + nonce + "'; img-src " + images + "; frame-ancestors 'none'; base-uri 'none'"
 	if asks {

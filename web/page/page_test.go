@@ -129,7 +129,14 @@ func TestForeignFormsAreRefused(t *testing.T) {
 		{"another origin in a browser without fetch metadata", mine, good, "https://evil.example", "", false},
 		{"the server's host on http", mine, good, "http://login.example", "", false},
 		{"the server's host on another port", mine, good, issuer + ":8443", "", false},
-		{"cross-site with the origin hidden", mine, good, "null", "cross-site", false},
+		{"the server's own form in a sandboxed window", mine, good, "null", "cross-site", true},
+		{"the server's address with the default port", mine, good, issuer + ":443", "same-origin", true},
+		{"the server's address in capitals", mine, good, strings.ToUpper(issuer), "same-origin", true},
+		{"a hidden origin without the value", mine, "", "null", "same-origin", false},
+		{"a hidden origin with another browser's value", mine, l.CSRF(other), "null", "cross-site", false},
+		{"a hidden origin without the cookie", "", good, "null", "same-origin", false},
+		{"cross-site in a browser that sends no origin", mine, good, "", "cross-site", false},
+		{"an origin that is none", mine, good, "login.example", "same-origin", false},
 	} {
 		r := httptest.NewRequest("POST", "/hall", nil)
 		if tc.origin != "" {

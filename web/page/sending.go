@@ -59,22 +59,16 @@ func WriteDelivery(c *gin.Context, state exchange.Delivery, err error) bool {
 	return true
 }
 
-// OfSent returns an alert with the text about codes that are sent, if it has one: the user
-// has no app that shows a current code.
-func (p Page) OfSent(a *Alert) *Alert { return p.special(a, ".sent") }
+// aboutSent are texts about codes that are sent, by a method that has none of its own.
+const aboutSent = "sent"
 
-// OfAddress returns an alert with the text about a kind of address, if it has one.
-func (p Page) OfAddress(a *Alert, kind storage.IdentifierKind) *Alert {
-	return p.special(p.special(a, ".sent"), "."+string(kind))
-}
-
-func (p Page) special(a *Alert, suffix string) *Alert {
-	if a == nil || !p.Has(a.Key+suffix+".title") {
-		return a
+// OfMethod returns an alert with the text about a method, if it has one.
+func (p Page) OfMethod(a *Alert, method string, kind storage.IdentifierKind) *Alert {
+	subjects := []string{method}
+	if kind != "" {
+		subjects = append(subjects, string(kind), aboutSent)
 	}
-	out := *a
-	out.Key += suffix
-	return &out
+	return p.Specific(a, subjects...)
 }
 
 // AddressField is the field for an address to send codes to, as the template "address" shows

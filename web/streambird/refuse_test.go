@@ -93,7 +93,7 @@ func TestEngineRefusalsHaveTheirFormat(t *testing.T) {
 		{"the address itself", open, "GET", base, "", "", 404, "not_found"},
 		{"another method", open, "GET", base + "/totps/verify", "", "", 405, "method_not_allowed"},
 		{"a long body", open, "POST", base + "/users/create", "application/json", strings.Repeat(" ", 70_000), 413, "request_entity_too_large"},
-		{"a long address", open, "POST", base + "/users/create?" + strings.Repeat("x", 9000), "application/json", "{}", 414, "request_uri_too_long"},
+		{"a long address", open, "POST", base + "/users/create?" + strings.Repeat("x", 16<<10), "application/json", "{}", 414, "request_uri_too_long"},
 		{"multipart", open, "POST", base + "/users/create", "multipart/form-data; boundary=x", "--x--", 415, "unsupported_media_type"},
 		{"an address that is not text", open, "GET", base + "/users/%ff", "", "", 400, "validation_error"},
 		{"a panic", open, "POST", base + "/break", "application/json", "{}", 500, "internal_server_error"},

@@ -4,10 +4,10 @@ import (
 	"context"
 	"net/netip"
 	"strings"
-	"unicode"
 
 	"github.com/gin-gonic/gin"
 
+	texts "sallyport/input"
 	"sallyport/mfa"
 	"sallyport/mfa/backend"
 	"sallyport/mfa/totp"
@@ -51,15 +51,16 @@ func (in input) fingerprint() (backend.Fingerprint, error) {
 	if _, err := netip.ParseAddr(f.IP); f.IP != "" && err != nil {
 		return f, &fault{invalidIP, nil}
 	}
-	if len(f.UserAgent) > agentMost || strings.ContainsFunc(f.UserAgent, unicode.IsControl) {
+	if len(f.UserAgent) > agentMost || !texts.Shown(f.UserAgent) {
 		return f, &fault{invalidAgent, nil}
 	}
 	return f, nil
 }
 
-// digits reports whether a text has so many digits and nothing else.
+// digits reports whether a typed code has so many digits and nothing else.
 func digits(text string, n int) bool {
-	return len(text) == n && strings.Trim(text, "0123456789") == ""
+	code, err := mfa.Typed(text).Code()
+	return err == nil && len(code) == n && strings.Trim(code, "0123456789") == ""
 }
 
 // totpOf returns the TOTP authenticator of a user; "": there is none.

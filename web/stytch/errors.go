@@ -9,6 +9,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/backend"
+	"sallyport/mfa/recovery"
 	"sallyport/storage"
 	"sallyport/web"
 	"sallyport/web/backendcall"
@@ -104,7 +105,7 @@ var (
 	invalidTOTPID        = refusal{http.StatusBadRequest, "invalid_totp_id", "totp_id is not the ID of a TOTP instance."}
 	invalidSessionID     = refusal{http.StatusBadRequest, "invalid_session_id", "session_id is not the ID of a session."}
 	invalidTOTPCode      = refusal{http.StatusBadRequest, "invalid_totp_code", "totp_code must have 6 digits."}
-	invalidRecoveryCode  = refusal{http.StatusBadRequest, "invalid_recovery_code", "recovery_code does not have the form of a recovery code."}
+	invalidRecoveryCode  = refusal{http.StatusBadRequest, "invalid_recovery_code", "recovery_code " + recovery.Shapes + "."}
 	invalidCode          = refusal{http.StatusBadRequest, "invalid_code", "code must have 6 digits."}
 	invalidCreateUser    = refusal{http.StatusBadRequest, "invalid_create_user_request", "A user needs an e-mail address or a phone number."}
 	invalidExpiration    = refusal{http.StatusBadRequest, "invalid_expiration", "expiration_minutes must be from 5 to 1440."}

@@ -61,7 +61,7 @@ func New(t testing.TB, at time.Time, m mfatest.Options, o provider.Options) *Fix
 func (f *Fixture) Logger() *slog.Logger { return f.logger }
 
 // Serve builds the handler.
-func (f *Fixture) Serve(errorPage func(*gin.Context, int), surfaces ...web.Surface) {
+func (f *Fixture) Serve(errorPage func(*gin.Context, web.Fault), surfaces ...web.Surface) {
 	f.T.Helper()
 	var err error
 	f.Handler, err = web.New(web.Options{Issuer: f.issuer, Logger: f.Logger(), ErrorPage: errorPage}, rand.Reader, f.Now, surfaces...)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"sallyport/config"
+	"sallyport/input"
 )
 
 // trusting returns TLS that trusts the certificates of a file and, if system, of the system.
@@ -19,7 +20,7 @@ func trusting(file string, system bool) (*tls.Config, []*x509.Certificate, error
 		return nil, nil, err
 	}
 	var chain []*x509.Certificate
-	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+	for block, rest := pem.Decode(input.WithoutMark(text)); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
 			continue
 		}

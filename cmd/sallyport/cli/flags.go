@@ -21,6 +21,10 @@ func (p *Program) Flags(name, about string, more ...string) Flags {
 	f.SetOutput(io.Discard)
 	f.Usage = func() {} // package flag calls it for mistakes too, which get one line
 	return Flags{f, func() {
+		if p.shape != nil {
+			p.shape.flags = f
+			return
+		}
 		fmt.Fprintf(p.Out, "sallyport %s: %s\n\n", name, about)
 		for i, note := range more {
 			if i == 0 {
@@ -42,12 +46,23 @@ func (f Flags) Parse(args []string, rest int) error {
 		return err
 	}
 	if err != nil {
-		return UsageError(f.Name() + ": " + err.Error())
+		return UsageError(f.Name() + ": " + err.Error() + f.hint(err))
 	}
 	if rest >= 0 && f.NArg() != rest {
 		return UsageError(fmt.Sprintf("%s: %d arguments, want %d; see sallyport %s -h", f.Name(), f.NArg(), rest, f.Name()))
 	}
 	return nil
+}
+
+// hint returns what may have been meant by a flag that does not exist.
+func (f Flags) hint(err error) string {
+	name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !ok {
+		return ""
+	}
+	var known []string
+	f.VisitAll(func(x *flag.Flag) { known = append(known, "--"+x.Name) })
+	return didYouMean("--"+strings.TrimPrefix(name, "-"), known) + "; see sallyport " + f.Name() + " -h"
 }
 
 // ordered moves flags before arguments, because package flag stops at the first argument,

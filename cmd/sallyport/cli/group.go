@@ -18,6 +18,10 @@ func (p *Program) Group(ctx context.Context, name, about string, verbs []Command
 		}
 	}
 	if len(args) > 0 && slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
+		if p.shape != nil {
+			p.shape.verbs = verbs
+			return nil
+		}
 		fmt.Fprintf(p.Out, "sallyport %s: %s\n\n", name, about)
 		t := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
 		for _, v := range verbs {
@@ -27,9 +31,17 @@ func (p *Program) Group(ctx context.Context, name, about string, verbs []Command
 		_ = t.Flush() // a reader that has gone is not an error
 		return nil
 	}
-	names := make([]string, len(verbs))
-	for i, v := range verbs {
-		names[i] = v.Name
+	hint := ""
+	if len(args) > 0 {
+		hint = fmt.Sprintf("there is no verb %q%s; ", args[0], didYouMean(args[0], names(verbs)))
 	}
-	return UsageError(fmt.Sprintf("%s: want one of %s; see sallyport %s -h", name, strings.Join(names, ", "), name))
+	return UsageError(fmt.Sprintf("%s: %swant one of %s; see sallyport %s -h", name, hint, strings.Join(names(verbs), ", "), name))
+}
+
+func names(commands []Command) []string {
+	var out []string
+	for _, c := range commands {
+		out = append(out, c.Name)
+	}
+	return out
 }

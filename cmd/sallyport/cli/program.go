@@ -8,8 +8,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Exit codes of a program.
@@ -27,6 +29,9 @@ type Program struct {
 	Now      func() time.Time
 	Random   io.Reader // safe for parallel use
 	Colour   bool      // out is a terminal that shows colours
+	Terminal bool      // in is a terminal, at which someone can answer a question
+
+	shape *shape // not nil: commands describe themselves, and do not run
 }
 
 // Command is a command, or a verb of one.
@@ -46,6 +51,9 @@ func (p *Program) Main(ctx context.Context, commands []Command, args []string) i
 		p.help(p.Err, commands)
 		return ExitUsage
 	}
+	if i := slices.IndexFunc(args, func(arg string) bool { return !utf8.ValidString(arg) }); i >= 0 {
+		return p.code(UsageError(fmt.Sprintf("argument %d is not UTF-8; the terminal must use UTF-8", i+1)))
+	}
 	name, args := args[0], args[1:]
 	if name == "help" || name == "-h" || name == "-help" || name == "--help" {
 		if name != "help" || len(args) == 0 {
@@ -54,15 +62,20 @@ func (p *Program) Main(ctx context.Context, commands []Command, args []string) i
 		}
 		name, args = args[0], append(args[1:], "-h") // "help user create"
 	}
-	if name == "-version" || name == "--version" {
+	switch name {
+	case "-version", "--version":
 		name = "version"
+	case "completion":
+		return p.code(p.completion(args))
+	case completer:
+		return p.code(p.complete(ctx, commands, args))
 	}
 	for _, c := range commands {
 		if c.Name == name {
 			return p.code(c.Run(ctx, p, args))
 		}
 	}
-	return p.code(UsageError(fmt.Sprintf("there is no command %q; \"sallyport help\" lists them", name)))
+	return p.code(UsageError(fmt.Sprintf("there is no command %q%s; \"sallyport help\" lists them", name, didYouMean(name, append(names(commands), "help", "completion")))))
 }
 
 // code prints an error and returns the exit code for it.
@@ -81,10 +94,13 @@ func (p *Program) code(err error) int {
 
 func (p *Program) help(w io.Writer, commands []Command) {
 	fmt.Fprint(w, "Sallyport is an OpenID Connect provider with a second factor built in.\n\n")
+	line := func(name, args, about string) { fmt.Fprintf(w, "  sallyport %-10s %-22s %s\n", name, args, about) }
 	for _, c := range commands {
-		fmt.Fprintf(w, "  sallyport %-8s %-22s %s\n", c.Name, c.Args, c.About)
+		line(c.Name, c.Args, c.About)
 	}
-	fmt.Fprintf(w, "  sallyport %-8s %-22s %s\n\n", "help", "[COMMAND]", "this text, or the arguments and flags of a command")
+	line("completion", "bash|zsh|fish", "a script that completes commands and flags in a shell")
+	line("help", "[COMMAND]", "this text, or the arguments and flags of a command")
+	fmt.Fprintln(w)
 	fmt.Fprint(w, `Settings come from the file that --config or SALLYPORT_CONFIG names, then from
 variables that begin with SALLYPORT_. "sallyport config reference" describes them all.
 

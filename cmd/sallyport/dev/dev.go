@@ -23,6 +23,7 @@ type Options struct {
 	Data, Host, State string
 	Port              int
 	TLS, Reset        bool
+	Details           bool // print also what the greeting has no room for
 }
 
 // Run serves until ctx ends.
@@ -57,8 +58,9 @@ func serve(ctx context.Context, p *cli.Program, o Options, at place, folder *fol
 	}
 	defer srv.Close()
 	pages, err := newDemo(srv, at, secrets, folder.path(outboxName))
+	var own ownState
 	if err == nil {
-		err = seed(ctx, srv, seeds(at, secrets), o.State)
+		own, err = seed(ctx, srv, seeds(at, secrets), o.State)
 	}
 	var ops http.Handler
 	if err == nil {
@@ -67,7 +69,10 @@ func serve(ctx context.Context, p *cli.Program, o Options, at place, folder *fol
 	if err != nil {
 		return errors.Join(err, closeAll(ls))
 	}
-	printGreeting(ctx, p, srv, at, folder, secrets)
+	if o.Details {
+		writeDetails(ctx, p.Out, srv, at, folder, secrets, p.Colour)
+	}
+	writeGreeting(p.Out, at, folder, secrets, own, p.Colour)
 	// There is no load balancer to wait for when Ctrl-C stops the server.
 	var sites []server.Site
 	for i, handler := range []http.Handler{srv.Handler, pages, ops} {

@@ -1,11 +1,15 @@
 package dev
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 
+	"sallyport/cmd/sallyport/cli"
 	"sallyport/cmd/sallyport/server"
 	"sallyport/mfa"
 	"sallyport/mfa/users"
@@ -63,25 +67,69 @@ func profile(given, middle, family, gender, birthdate, zone, locale, street, pos
 	}
 }
 
+// ownState is what the user's own state file adds to the built-in state.
+type ownState struct {
+	builtIn  []string // clients
+	given    bool     // there is a file
+	added    []string // its clients and users
+	replaced []string // its clients that are also built in, and users that exist already
+}
+
 // seed applies the built-in state and, if there is one, the state in a file.
-func seed(ctx context.Context, srv *server.Server, built desired.State, file string) error {
+func seed(ctx context.Context, srv *server.Server, built desired.State, file string) (ownState, error) {
 	if err := built.Validate(); err != nil {
-		return fmt.Errorf("built-in state: %w", err)
+		return ownState{}, fmt.Errorf("built-in state: %w", err)
 	}
 	if _, err := applySeeds(ctx, srv, built); err != nil {
-		return fmt.Errorf("apply built-in state: %w", err)
+		return ownState{}, fmt.Errorf("apply built-in state: %w", err)
 	}
 	if file == "" {
-		return nil
+		return compare(built, desired.State{}), nil
 	}
-	own, err := srv.LoadPlan(ctx, file, desired.Options{})
+	plan, err := srv.LoadPlan(ctx, file, desired.Options{})
 	if err != nil {
-		return err
+		return ownState{}, err
 	}
-	if err := srv.Records().CarryOut(ctx, mfa.Caller{Actor: users.ActorAdmin, UserAgent: "sallyport dev"}, own); err != nil {
-		return fmt.Errorf("apply %s: %w", file, err)
+	if err := srv.Records().CarryOut(ctx, mfa.Caller{Actor: users.ActorAdmin, UserAgent: "sallyport dev"}, plan); err != nil {
+		return ownState{}, fmt.Errorf("apply %s: %w", file, err)
 	}
-	return nil
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return ownState{}, fmt.Errorf("read desired state: %w", err)
+	}
+	state, err := desired.Parse(file, text)
+	own := compare(built, state)
+	own.given = true
+	return own, err
+}
+
+// compare returns what a state has besides the built-in one, and in place of it.
+func compare(built, state desired.State) ownState {
+	var own ownState
+	for _, c := range built.Clients {
+		own.builtIn = append(own.builtIn, c.ID)
+	}
+	for _, c := range state.Clients {
+		if slices.Contains(own.builtIn, c.ID) {
+			own.replaced = append(own.replaced, c.ID)
+			continue
+		}
+		own.added = append(own.added, c.ID)
+	}
+	for _, u := range state.Users {
+		name := "user " + cli.Printable(cmp.Or(u.Username, u.Email, u.Phone))
+		if i := slices.IndexFunc(built.Users, func(b desired.User) bool { return sameUser(b, u) }); i >= 0 {
+			own.replaced = append(own.replaced, name+" (password kept)")
+			continue
+		}
+		own.added = append(own.added, name)
+	}
+	return own
+}
+
+// sameUser reports whether u names the user b, as applying does.
+func sameUser(b, u desired.User) bool {
+	return strings.EqualFold(b.Username, u.Username) || strings.EqualFold(b.Email, u.Email) || b.Phone == u.Phone
 }
 
 // applySeeds applies the built-in state and prints nothing.

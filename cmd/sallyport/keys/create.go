@@ -13,11 +13,8 @@ import (
 // Prepare fills the keyring and creates what is missing: all keys in an empty database, a
 // signing key for each new algorithm of the settings, and the key of the dialects.
 func (m *Manager) Prepare(ctx context.Context, algs []string) error {
-	rows, err := m.Store.Keys(ctx, m.Now())
-	if err != nil {
-		return fmt.Errorf("read keys: %w", err)
-	}
-	if len(rows) == 0 {
+	err := m.Load(ctx)
+	if errors.Is(err, ErrNone) {
 		first, err := m.Keyring.First(m.Now(), algs...)
 		if err != nil {
 			return fmt.Errorf("create keys: %w", err)
@@ -28,8 +25,8 @@ func (m *Manager) Prepare(ctx context.Context, algs []string) error {
 		}
 		return m.add(ctx, append(first, dialect), true)
 	}
-	if err := m.Keyring.Load(rows, m.Now()); err != nil {
-		return fmt.Errorf("open keys: %w", err)
+	if err != nil {
+		return err
 	}
 	missing, err := m.missing(algs)
 	if err != nil || len(missing) == 0 {
@@ -78,12 +75,5 @@ func (m *Manager) add(ctx context.Context, keys []storage.Key, first bool) error
 	if err != nil && !(first && errors.Is(err, storage.ErrConflict)) {
 		return fmt.Errorf("store keys: %w", err)
 	}
-	rows, err := m.Store.Keys(ctx, m.Now())
-	if err != nil {
-		return fmt.Errorf("read keys: %w", err)
-	}
-	if err := m.Keyring.Load(rows, m.Now()); err != nil {
-		return fmt.Errorf("open keys: %w", err)
-	}
-	return nil
+	return m.Load(ctx)
 }

@@ -31,6 +31,9 @@ type Manager struct {
 	MaxSkew time.Duration
 }
 
+// ErrNone means that the database has no keys.
+var ErrNone = errors.New("there are no keys yet; the first start of a server creates them")
+
 // Load reads the keys of a database that has some.
 func (m *Manager) Load(ctx context.Context) error {
 	rows, err := m.Store.Keys(ctx, m.Now())
@@ -38,7 +41,7 @@ func (m *Manager) Load(ctx context.Context) error {
 		return fmt.Errorf("read keys: %w", err)
 	}
 	if len(rows) == 0 {
-		return errors.New("there are no keys yet; the first start of a server creates them")
+		return ErrNone
 	}
 	if err := m.Keyring.Load(rows, m.Now()); err != nil {
 		return fmt.Errorf("open keys: %w", err)

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"sallyport/config"
+	"sallyport/input"
 	"sallyport/storage/seal"
 )
 
@@ -45,11 +46,15 @@ func ReadAdminKey(path string) (config.Secret, error) {
 
 // ReadKey reads a key that an admin API may accept: an admin key or an API key.
 func ReadKey(path string) (config.Secret, error) {
-	text, err := seal.ReadPrivate(path)
+	content, err := seal.ReadPrivate(path)
 	if err != nil {
 		return "", err
 	}
-	key := strings.TrimSpace(string(text))
+	text, err := input.Text(content)
+	if err != nil {
+		return "", err
+	}
+	key := strings.TrimSpace(text)
 	if key == "" || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return "", errors.New("want one line with nothing but the key")
 	}

@@ -176,7 +176,7 @@ func (c adminWalk) clientWalk() {
 		c.Error("a public client got a secret")
 	}
 	c.Call("POST", "/clients/spa/secrets", nil).Refused(409, "conflict", "it has no secret")
-	c.Call("PUT", "/clients/spa", map[string]any{"public": true, "redirect_urls": []string{}}).Refused(400, "invalid_request", "redirect_urls: there is no such key")
+	c.Call("PUT", "/clients/spa", map[string]any{"public": true, "redirect_urls": []string{}}).Refused(400, "invalid_request", "there is no such key; did you mean redirect_uris?")
 	var all admin.Clients
 	c.Call("GET", "/clients", nil).Decode(200, &all)
 	if len(all.Clients) != 2 || strings.Contains(string(c.Call("GET", "/clients", nil).Raw), "secret_hashes") {
@@ -242,7 +242,7 @@ func (c adminWalk) stateWalk() {
 		}
 	}
 	p := c.Call("POST", "/state", []byte("users:\n  - {username: dora, colour: red}\n  - {email: x}\n")).Refused(400, "invalid_request", "there is no such key")
-	if len(p.Faults) != 2 || p.Faults[0].Line != 2 || p.Faults[0].Field != "users[0].colour" || p.Faults[1].Line != 3 {
+	if len(p.Faults) != 2 || p.Faults[0].Line != 2 || p.Faults[0].Field != "users[0]" || p.Faults[1].Line != 3 {
 		c.Errorf("faults = %+v", p.Faults)
 	}
 }

@@ -92,7 +92,7 @@ func TestMessagesInAnotherStateAreRefused(t *testing.T) {
 		c.Call("POST", "/messages/"+string(dropped)+action, nil).Refused(409, "conflict", "it was dropped")
 		c.Call("POST", "/messages/"+string(sending)+action, nil).Refused(409, "conflict", "it is being sent")
 		c.Call("POST", "/messages/none"+action, nil).Refused(404, "not_found", "no such message")
-		c.Call("POST", "/messages/"+string(other)+action, map[string]any{"reason": "x"}).Refused(400, "invalid_request", "reason: there is no such key")
+		c.Call("POST", "/messages/"+string(other)+action, map[string]any{"reason": "x"}).Refused(400, "invalid_request", "there is no such key; none belongs here")
 	}
 	c.Call("GET", "/messages/none", nil).Refused(404, "not_found", "no such message")
 	for query, want := range map[string]string{"state=late": "state: there is no such state", "kind=fax": "kind: there is no such kind", "before=x": "before: must be an id",

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"sallyport/mfa"
+	"sallyport/storage"
 )
 
 // background runs everything that works beside the requests until ctx ends, and waits
@@ -57,6 +60,12 @@ func (s *Server) watchClock(ctx context.Context) error {
 		}
 		drifted = skew > skewServing
 	})
+}
+
+// configurationEvent is the event of a server whose surroundings do not fit.
+func (s *Server) configurationEvent(reason string) storage.Event {
+	return s.Journal.Event(mfa.Caller{}, storage.Event{Kind: mfa.EventConfiguration, Outcome: mfa.OutcomeFailed, Actor: "system",
+		Detail: map[string]string{"reason": reason}})
 }
 
 // rotateKeys rotates the keys that are due, at the start and every hour.

@@ -12,7 +12,7 @@ import (
 // it seals with.
 func OpenEngine(ctx context.Context, p Options) (*relational.Engine, *seal.Keyring, error) {
 	keyring := seal.New(p.KEKs, p.Random)
-	o := relational.Options{MaxConns: p.Config.Database.MaxConnections, Logger: p.Log, Now: p.Now, KeepEvents: p.Config.Audit.Keep}
+	o := relational.Options{MaxConns: p.Config.Database.MaxConnections, Logger: p.Log, Now: p.Now, KeepEvents: p.Config.Audit.Keep, ReadOnly: p.ReadOnly}
 	if p.events != nil {
 		o.Written = p.events.Count
 	}
@@ -26,11 +26,8 @@ func OpenEngine(ctx context.Context, p Options) (*relational.Engine, *seal.Keyri
 	return engine, keyring, nil
 }
 
-// PrepareSchema migrates the database, or checks that it has this version's schema.
-func PrepareSchema(ctx context.Context, engine *relational.Engine, migrate bool) error {
-	if migrate {
-		return engine.Migrate(ctx)
-	}
+// CheckSchema checks that the database has this version's schema.
+func CheckSchema(ctx context.Context, engine *relational.Engine) error {
 	if err := engine.CheckSchema(ctx); err != nil {
 		return fmt.Errorf("%w (sallyport migrate does it)", err)
 	}

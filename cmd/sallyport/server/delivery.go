@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"strings"
 	"time"
 
 	"sallyport/cmd/sallyport/metrics"
 	"sallyport/config"
+	"sallyport/input"
 	"sallyport/mfa/delivery"
 	"sallyport/mfa/delivery/hook"
 	"sallyport/mfa/delivery/outboxfile"
@@ -88,11 +88,8 @@ func MailPassword(m config.Mail) (config.Secret, error) {
 	if err != nil {
 		return "", err
 	}
-	password := strings.TrimRight(string(text), "\r\n")
-	if password == "" || strings.ContainsAny(password, "\r\n\x00") {
-		return "", errors.New("want one line with nothing but the password")
-	}
-	return config.Secret(password), nil
+	password, err := input.Line(text)
+	return config.Secret(password), err
 }
 
 // MailCA reads the certificates that the mail server's is issued by; nil: those of the system.
@@ -105,7 +102,7 @@ func MailCA(m config.Mail) (*x509.CertPool, error) {
 		return nil, err
 	}
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
+	if !pool.AppendCertsFromPEM(input.WithoutMark(text)) {
 		return nil, errors.New("holds no certificate in PEM")
 	}
 	return pool, nil

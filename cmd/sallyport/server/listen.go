@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 
 	"sallyport/config"
+	"sallyport/input"
 	"sallyport/web"
 )
 
@@ -24,11 +26,24 @@ func Listen(setting, address string, most int, t config.TLS) (net.Listener, erro
 	if t.Cert == "" {
 		return l, nil
 	}
-	cert, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+	cert, err := Certificate(t)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%stls: %w", strings.TrimSuffix(setting, "listen"), err), l.Close())
 	}
 	return tls.NewListener(l, TLSConfig(cert)), nil
+}
+
+// Certificate reads a certificate and its key.
+func Certificate(t config.TLS) (tls.Certificate, error) {
+	cert, err := os.ReadFile(t.Cert)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := os.ReadFile(t.Key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(input.WithoutMark(cert), input.WithoutMark(key))
 }
 
 // TLSConfig offers HTTP/2, which net/http adds only to listeners it opens.

@@ -193,7 +193,7 @@ func TestALineSaysClientParameterAndValue(t *testing.T) {
 		{"a wrong scope, sent to the client", authorize("scope", "openid sing\x1b[31m"), 303, logLine{Reason: "invalid_scope", Client: "shop", Parameter: "scope", Value: `openid sing\x1b[31m`}},
 		{"a wrong response type", authorize("response_type", "cod"), 303, logLine{Reason: "unsupported_response_type", Client: "shop", Parameter: "response_type", Value: "cod"}},
 		{"a challenge that is too short", authorize("code_challenge", planted), 303, logLine{Reason: "invalid_request", Client: "shop", Parameter: "code_challenge"}},
-		{"a state that is too long", authorize("state", strings.Repeat(planted, 200)), 303, logLine{Reason: "invalid_request", Client: "shop", Parameter: "state"}},
+		{"a state that is too long", authorize("state", strings.Repeat(planted, 200)), 400, logLine{Reason: "invalid_request", Client: "shop", Parameter: "state"}},
 		{"no user", authorize("prompt", "none"), 303, logLine{Reason: "login_required", Client: "shop", Parameter: "prompt", Value: "none"}},
 
 		{"an unknown client at the token endpoint", tokenCall("machin", machineSecret, "grant_type", "client_credentials"), 401,

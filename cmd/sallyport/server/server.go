@@ -42,6 +42,7 @@ type Options struct {
 	DSN      config.Secret
 	KEKs     []seal.KEK
 	Migrate  bool // bring the schema up first; serve leaves that to its command
+	ReadOnly bool // open a database on SQLite without changing a file
 	Now      func() time.Time
 	Random   io.Reader
 	Log      *slog.Logger
@@ -94,7 +95,8 @@ func NewOptions(c config.Config, log *slog.Logger, now func() time.Time, random 
 	return Options{Config: c, DSN: dsn, KEKs: keks, Log: log, Now: now, Random: random}, nil
 }
 
-// Open opens the database and assembles a server over it.
+// Open opens the database and assembles a server over it. A failure leaves the database as it
+// was.
 func Open(ctx context.Context, p Options) (*Server, error) {
 	p.metrics = prometheus.NewRegistry()
 	p.events = metrics.NewEvents(metrics.NewSet(p.metrics))
@@ -107,6 +109,7 @@ func Open(ctx context.Context, p Options) (*Server, error) {
 		}
 		p.Log = slog.New(tracing.LogHandler{Handler: p.Log.Handler()})
 	}
+	p.ReadOnly = true
 	engine, keyring, err := OpenEngine(ctx, p)
 	if err != nil {
 		return nil, errors.Join(err, p.tracer.Close())
@@ -121,6 +124,7 @@ func Open(ctx context.Context, p Options) (*Server, error) {
 // OpenKeys opens the database and its keys, and assembles nothing over them: for commands
 // that work on keys.
 func OpenKeys(ctx context.Context, p Options) (*Server, error) {
+	p.ReadOnly = true
 	engine, keyring, err := OpenEngine(ctx, p)
 	if err != nil {
 		return nil, err
@@ -129,34 +133,55 @@ func OpenKeys(ctx context.Context, p Options) (*Server, error) {
 	if err == nil {
 		err = s.Keys.Load(ctx)
 	}
+	if err == nil {
+		err = engine.Writable(ctx)
+	}
 	if err != nil {
 		return nil, errors.Join(err, engine.Close())
 	}
 	return s, nil
 }
 
+// newServer checks everything that may refuse the start before it writes: to the schema, and
+// the keys that are missing.
 func newServer(ctx context.Context, p Options, engine *relational.Engine, keyring *seal.Keyring) (*Server, error) {
 	s, err := newBase(ctx, p, engine, keyring)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Keys.Prepare(ctx, p.Config.SigningAlgs); err != nil {
-		return nil, s.recordFault(ctx, "keys", err)
+	if schema := engine.CheckSchema(ctx); schema == nil {
+		err = s.Keys.Load(ctx)
+	}
+	if err != nil && !errors.Is(err, keys.ErrNone) {
+		return nil, err
 	}
 	if err := s.assemble(p); err != nil {
-		return nil, s.recordFault(ctx, "settings", err)
+		return nil, err
 	}
-	return s, nil
+	if err := engine.Writable(ctx); err != nil {
+		return nil, err
+	}
+	if p.Migrate {
+		if err := engine.Migrate(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.Keys.Prepare(ctx, p.Config.SigningAlgs); err != nil {
+		return nil, err
+	}
+	return s, s.Provider.Poll(ctx)
 }
 
 // newBase returns a server with its store, journal and empty keyring, if the database has
-// the schema and the time.
+// the schema, or is to get it, and the time.
 func newBase(ctx context.Context, p Options, engine *relational.Engine, keyring *seal.Keyring) (*Server, error) {
 	s := &Server{Store: engine, Keyring: keyring, Now: p.Now, Log: p.Log, Metrics: p.metrics, Events: p.events, Tracer: p.tracer}
 	s.sweptAt.Store(p.Now().Unix())
 	s.health = &health{store: engine, now: p.Now}
-	if err := PrepareSchema(ctx, engine, p.Migrate); err != nil {
-		return nil, err
+	if !p.Migrate {
+		if err := CheckSchema(ctx, engine); err != nil {
+			return nil, err
+		}
 	}
 	s.Budgets = web.NewBudgets(p.Now, time.Minute, budgets(p.Config.Limits))
 	s.Journal = audit.NewJournal(engine, p.Now, p.Random, p.Log, s.Budgets.Admit)
@@ -167,7 +192,7 @@ func newBase(ctx context.Context, p Options, engine *relational.Engine, keyring 
 		return nil, err
 	}
 	if skew > skewAtStart {
-		return nil, s.recordFault(ctx, "clock", fmt.Errorf("the clock differs from the database's by %s, %s at most is allowed", skew.Round(time.Millisecond), skewAtStart))
+		return nil, fmt.Errorf("the clock differs from the database's by %s, %s at most is allowed", skew.Round(time.Millisecond), skewAtStart)
 	}
 	return s, nil
 }

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"sallyport/input"
 	"sallyport/mfa/delivery"
 )
 
@@ -53,8 +54,12 @@ func New(o Options, now func() time.Time) *Sender {
 // Secrets reads the secrets in a file, one a line: "whsec_" and base64, or any other text of
 // at least 24 bytes. Errors do not quote it.
 func Secrets(text []byte) ([][]byte, error) {
+	content, err := input.Text(text)
+	if err != nil {
+		return nil, err
+	}
 	var out [][]byte
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(content) {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}

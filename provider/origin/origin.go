@@ -1,0 +1,84 @@
+// Package origin compares web origins (RFC 6454). The same origin has many spellings in
+// settings and URIs, and one in what browsers send.
+package origin
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/idna"
+)
+
+// Of returns the origin of an http or https URL as a browser serializes it: in lower case, an
+// international name in its ASCII form, without the default port. "" for every other text, such
+// as a URI with a private-use scheme.
+func Of(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Opaque != "" {
+		return ""
+	}
+	standard := map[string]int{"http": 80, "https": 443}[u.Scheme] // url.Parse returns it in lower case
+	name := host(u.Hostname())
+	if standard == 0 || name == "" {
+		return ""
+	}
+	if u.Port() == "" {
+		return u.Scheme + "://" + name
+	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	switch {
+	case err != nil:
+		return ""
+	case int(port) == standard:
+		return u.Scheme + "://" + name
+	}
+	return fmt.Sprintf("%s://%s:%d", u.Scheme, name, port)
+}
+
+// OfHeader returns the value of an Origin header in the spelling of Of. What is no http or https
+// origin stays as it is, "null" for example: a caller that sends an origin must never look like
+// a program, which sends none.
+func OfHeader(value string) string {
+	if o := Of(value); o != "" {
+		return o
+	}
+	return value
+}
+
+// Same reports whether two URLs have the same origin. A text without an origin has it in common
+// with none.
+func Same(a, b string) bool {
+	o := Of(a)
+	return o != "" && o == Of(b)
+}
+
+// host returns a host as browsers write it (WHATWG URL, sections 3.3 and 3.5); "" for one that
+// they refuse.
+func host(name string) string {
+	if strings.Contains(name, ":") {
+		a, err := netip.ParseAddr(name)
+		switch {
+		case err != nil || a.Zone() != "":
+			return ""
+		case a.Is4In6():
+			b := a.As16()
+			return fmt.Sprintf("[::ffff:%x:%x]", uint16(b[12])<<8|uint16(b[13]), uint16(b[14])<<8|uint16(b[15]))
+		}
+		return "[" + a.String() + "]"
+	}
+	profile := idna.New(idna.MapForLookup(), idna.Transitional(false), idna.BidiRule(), idna.CheckJoiners(true),
+		idna.CheckHyphens(false), idna.StrictDomainName(false), idna.VerifyDNSLength(false))
+	ascii, err := profile.ToASCII(name)
+	if err != nil || strings.ContainsFunc(ascii, forbidden) {
+		return ""
+	}
+	return ascii
+}
+
+// forbidden reports whether a character may not be in a domain (WHATWG URL, section 3.2).
+func forbidden(r rune) bool {
+	return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"#%/:<>?@[\]^|`+"`{}", r)
+}
