@@ -19,6 +19,7 @@ type Caller struct {
 	Address       string // client address, forwarded headers already resolved
 	UserAgent     string
 	CorrelationID string
+	Login         string // names the login of the call among events; "": none
 	Locale        string // best supported language of the caller: "en", "de"
 	Actor         string // who acts, if not the user: "admin", "client", "system"
 	// APIKey is the key of a backend that calls for a user; "": none. Events name it.

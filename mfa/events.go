@@ -10,6 +10,12 @@ const (
 // Outcomes returns every outcome.
 func Outcomes() []string { return []string{OutcomeOK, OutcomeRefused, OutcomeFailed} }
 
+// Reasons of a refusal that only the audit trail and the log tell from its code.
+const (
+	ReasonDisabledUser = "disabled_user"
+	ReasonExpired      = "expired_exchange"
+)
+
 // Event kinds of the audit trail. docs/events.md describes them.
 const (
 	EventLoginFinished  = "login.finished"
@@ -29,6 +35,7 @@ const (
 	EventMFALocked    = "mfa.locked"   // an attempt during a wait
 	EventMFADisabled  = "mfa.disabled" // the last allowed failure disabled the factor
 	EventMFACancelled = "mfa.cancelled"
+	EventMFAExpired   = "mfa.expired" // a response to a status that had expired
 
 	EventRecoveryUsed        = "recovery.used"
 	EventRecoveryRegenerated = "recovery.regenerated"
@@ -90,7 +97,7 @@ func EventKinds() []string {
 	return []string{
 		EventLoginFinished, EventLoginRefused, EventLoginCancelled, EventLoginRestarted, EventLoginAdopted,
 		EventPasswordOK, EventPasswordFailed, EventPasswordLocked, EventMFAInitiated, EventMFAOK, EventMFAFailed,
-		EventMFAReplayed, EventMFALocked, EventMFADisabled, EventMFACancelled, EventRecoveryUsed, EventRecoveryRegenerated,
+		EventMFAReplayed, EventMFALocked, EventMFADisabled, EventMFACancelled, EventMFAExpired, EventRecoveryUsed, EventRecoveryRegenerated,
 		EventEnrollmentStarted, EventFactorEnrolled, EventFactorDeleted, EventFactorEnabled, EventFactorRenamed,
 		EventConsentGiven, EventConsentWithdrawn, EventCodeIssued, EventCodeRedeemed, EventCodeReplayed, EventTokenIssued,
 		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed,

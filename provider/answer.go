@@ -1,8 +1,13 @@
 package provider
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"net/url"
+	"strings"
 
+	"sallyport/mfa"
 	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
@@ -32,6 +37,11 @@ type PageError struct {
 	Code        string // an OAuth error code
 	Description string
 	Parameter   string // the invalid one; "" for none
+
+	// For the log.
+	Reason string // "": the code
+	Client storage.ClientID
+	Value  string // of the parameter
 }
 
 func (e *PageError) Error() string {
@@ -75,8 +85,17 @@ func (p *Provider) answer(r *request, fields ...[2]string) Answer {
 	return Answer{Fields: fields, Location: oauth.AppendQuery(r.redirect, oauth.Encode(fields))}
 }
 
-// refuse returns the error response of RFC 6749 section 4.1.2.1.
-func (p *Provider) refuse(r *request, e *oauth.Error) Answer {
+// refused logs a PageError.
+func refused(ctx context.Context, err error) {
+	if e, ok := errors.AsType[*PageError](err); ok {
+		mfa.Refused(ctx, mfa.Refusal{Reason: cmp.Or(e.Reason, e.Code), Client: e.Client, Parameter: e.Parameter, Value: e.Value,
+			Err: errors.New(e.Description)})
+	}
+}
+
+// refuse logs an error and returns its response (RFC 6749 section 4.1.2.1).
+func (p *Provider) refuse(ctx context.Context, r *request, e *oauth.Error) Answer {
+	e.Refused(ctx, r.client.ID, func(name string) string { return strings.Join(r.params[name], " ") })
 	fields := [][2]string{{"error", e.Code}}
 	if d := oauth.Sanitize(e.Description); d != "" {
 		fields = append(fields, [2]string{"error_description", d})

@@ -17,13 +17,19 @@ import (
 // request. A *PageError must be shown, not redirected; any other error is a failure of the
 // server.
 func (p *Provider) Begin(ctx context.Context, in Params, v mfa.Caller, s *session.SignedIn) (Begun, error) {
+	out, err := p.begin(ctx, in, v, s)
+	refused(ctx, err)
+	return out, err
+}
+
+func (p *Provider) begin(ctx context.Context, in Params, v mfa.Caller, s *session.SignedIn) (Begun, error) {
 	values, page := merge(in)
 	if page != nil {
 		return Begun{}, page
 	}
 	r, err := p.read(ctx, values, storedTime(p.now()))
 	if err != nil {
-		return p.refuseBegin(r, err)
+		return p.refuseBegin(ctx, r, err)
 	}
 	verdict := p.require(r, s)
 	e, done, err := p.ready(ctx, r, s, verdict)
@@ -31,7 +37,7 @@ func (p *Provider) Begin(ctx context.Context, in Params, v mfa.Caller, s *sessio
 		return Begun{}, err
 	}
 	if e != nil {
-		return p.refuseBegin(r, e)
+		return p.refuseBegin(ctx, r, e)
 	}
 	if done {
 		f, err := p.finishNow(ctx, r, v, s, verdict)
@@ -43,19 +49,19 @@ func (p *Provider) Begin(ctx context.Context, in Params, v mfa.Caller, s *sessio
 		}
 		s = nil // the session ended in the meantime
 		if r.none {
-			return p.refuseBegin(r, oauth.NewError("login_required", "no user is signed in"))
+			return p.refuseBegin(ctx, r, oauth.NewError("login_required", "no user is signed in"))
 		}
 	}
 	return p.open(ctx, r, v, s)
 }
 
 // refuseBegin returns an error to the client, if it may be redirected.
-func (p *Provider) refuseBegin(r *request, err error) (Begun, error) {
+func (p *Provider) refuseBegin(ctx context.Context, r *request, err error) (Begun, error) {
 	var e *oauth.Error
 	if r == nil || !errors.As(err, &e) || e.Cause != nil {
 		return Begun{}, err
 	}
-	a := p.refuse(r, e)
+	a := p.refuse(ctx, r, e)
 	return Begun{Answer: &a}, nil
 }
 
@@ -75,7 +81,7 @@ func (p *Provider) ready(ctx context.Context, r *request, s *session.SignedIn, v
 	signedIn := s != nil && (r.hint == "" || r.hint == s.Account.User.ID)
 	switch {
 	case signedIn && verdict.Need == mfa.NeedUnmet && !r.login:
-		return oauth.NewError("unmet_authentication_requirements", "the essential acr cannot be reached"), false, nil
+		return oauth.NewError("unmet_authentication_requirements", "the essential acr cannot be reached").About("claims"), false, nil
 	case !signedIn || verdict.Need != mfa.NeedNothing:
 		if !r.none {
 			return nil, false, nil

@@ -18,14 +18,14 @@ import (
 func (p *Provider) checkUnsupported(_ context.Context, r *request, values url.Values) *oauth.Error {
 	switch {
 	case values.Get("request") != "":
-		return oauth.NewError("request_not_supported", "request objects are not supported")
+		return oauth.NewError("request_not_supported", "request objects are not supported").About("request")
 	case values.Get("request_uri") != "":
-		return oauth.NewError("request_uri_not_supported", "request_uri is not supported")
+		return oauth.NewError("request_uri_not_supported", "request_uri is not supported").About("request_uri")
 	case values.Get("registration") != "":
-		return oauth.NewError("registration_not_supported", "registration is not supported")
+		return oauth.NewError("registration_not_supported", "registration is not supported").About("registration")
 	}
 	if m := values.Get("response_mode"); m != "" && m != r.mode {
-		return oauth.NewError("invalid_request", "response_mode is not query, fragment or form_post")
+		return oauth.NewError("invalid_request", "response_mode is not query, fragment or form_post").About("response_mode")
 	}
 	if !r.client.MayUse("authorization_code") {
 		return oauth.NewError("unauthorized_client", "the client is not registered for authorization_code")
@@ -38,13 +38,13 @@ func (p *Provider) checkUnsupported(_ context.Context, r *request, values url.Va
 func (p *Provider) checkBasics(_ context.Context, r *request, values url.Values) *oauth.Error {
 	switch {
 	case len(r.nonce) > maxNonce:
-		return oauth.NewError("invalid_request", "nonce is longer than 512 bytes")
+		return oauth.NewError("invalid_request", "nonce is longer than 512 bytes").About("nonce")
 	case len(r.scopes) > oauth.MaxScopes || len(values.Get("scope")) > oauth.MaxScope:
-		return oauth.NewError("invalid_request", "scope is too long")
+		return oauth.NewError("invalid_request", "scope is too long").About("scope")
 	case len(r.acr) > oauth.MaxValues:
-		return oauth.NewError("invalid_request", "acr_values is too long")
+		return oauth.NewError("invalid_request", "acr_values is too long").About("acr_values")
 	case r.state == "" && r.nonce == "" && values.Get("code_challenge") == "":
-		return oauth.NewError("invalid_request", "state, nonce or code_challenge is required")
+		return oauth.NewError("invalid_request", "state, nonce or code_challenge is required").About("state")
 	}
 	return nil
 }
@@ -61,16 +61,16 @@ func (p *Provider) checkPrompt(_ context.Context, r *request, values url.Values)
 		case "consent":
 			r.consent = true
 		default:
-			return oauth.NewError("invalid_request", "a prompt value is unknown")
+			return oauth.NewError("invalid_request", "a prompt value is unknown").About("prompt")
 		}
 	}
 	if r.none && len(prompts) > 1 {
-		return oauth.NewError("invalid_request", "prompt none can not be combined with others")
+		return oauth.NewError("invalid_request", "prompt none can not be combined with others").About("prompt")
 	}
 	if age := values.Get("max_age"); age != "" {
 		seconds, err := strconv.ParseUint(age, 10, 31)
 		if err != nil {
-			return oauth.NewError("invalid_request", "max_age is not a number of seconds")
+			return oauth.NewError("invalid_request", "max_age is not a number of seconds").About("max_age")
 		}
 		r.maxAge = time.Duration(seconds) * time.Second
 	}
@@ -101,15 +101,15 @@ func (p *Provider) checkResponseType(_ context.Context, r *request, values url.V
 	switch {
 	case r.mode == modeQuery:
 		r.mode = modeFragment // the query must not contain tokens
-		return oauth.NewError("invalid_request", "response_mode query is not allowed for this response_type")
+		return oauth.NewError("invalid_request", "response_mode query is not allowed for this response_type").About("response_mode")
 	case !p.options.LegacyResponseTypes:
-		return oauth.NewError("unsupported_response_type", "response types with tokens are switched off on this server (setting legacy_response_types)")
+		return oauth.NewError("unsupported_response_type", "response types with tokens are switched off on this server (setting legacy_response_types)").About("response_type")
 	case !r.client.MayUseResponseTypes(types):
-		return oauth.NewError("unsupported_response_type", "the client has not registered this response type (legacy_response_types)")
+		return oauth.NewError("unsupported_response_type", "the client has not registered this response type (legacy_response_types)").About("response_type")
 	case types.IDToken && !slices.Contains(r.scopes, "openid"):
 		return oauth.NewError("invalid_scope", "an ID token needs the scope openid")
 	case types.IDToken && r.nonce == "":
-		return oauth.NewError("invalid_request", "nonce is needed (OpenID Connect Core section 3.2.2.1)")
+		return oauth.NewError("invalid_request", "nonce is needed (OpenID Connect Core section 3.2.2.1)").About("nonce")
 	}
 	r.types = types
 	return nil
@@ -123,13 +123,13 @@ const noChallenge = "code_challenge is required (RFC 7636)"
 func checkPKCE(_ context.Context, r *request, values url.Values) *oauth.Error {
 	challenge := values.Get("code_challenge")
 	if fault := pkce.CheckChallenge(challenge, values.Get("code_challenge_method")); fault != "" {
-		return oauth.NewError("invalid_request", fault)
+		return oauth.NewError("invalid_request", fault).About("code_challenge")
 	}
 	if r.noCode = values.Has(withoutCode); r.noCode {
 		r.params.Set(withoutCode, "1")
 	}
 	if challenge == "" && r.types.IssuesCode() && r.client.NeedsPKCE() && !r.noCode {
-		return oauth.NewError("invalid_request", noChallenge)
+		return oauth.NewError("invalid_request", noChallenge).About("code_challenge")
 	}
 	return nil
 }
@@ -139,7 +139,7 @@ func checkPKCE(_ context.Context, r *request, values url.Values) *oauth.Error {
 func (p *Provider) checkClaims(_ context.Context, r *request, values url.Values) *oauth.Error {
 	c, err := claims.Parse(values.Get("claims"))
 	if err != nil {
-		return oauth.NewError("invalid_request", "claims does not follow OpenID Connect Core section 5.5")
+		return oauth.NewError("invalid_request", "claims does not follow OpenID Connect Core section 5.5").About("claims")
 	}
 	r.claims = c
 	r.hint = c.Subject()
@@ -155,7 +155,7 @@ func (p *Provider) checkClaims(_ context.Context, r *request, values url.Values)
 			return nil
 		}
 	}
-	return oauth.NewError("unmet_authentication_requirements", "the essential acr is unknown")
+	return oauth.NewError("unmet_authentication_requirements", "the essential acr is unknown").About("claims")
 }
 
 // checkHint restricts the login to the subject of the hint. A stored request contains that
@@ -165,7 +165,7 @@ func (p *Provider) checkHint(_ context.Context, r *request, values url.Values) *
 	if token := values.Get("id_token_hint"); token != "" {
 		h, err := p.codec.ReadID(token)
 		if err != nil || !slices.Contains(h.Audience, string(r.client.ID)) {
-			return oauth.NewError("invalid_request", "id_token_hint is not an ID token of this client")
+			return oauth.NewError("invalid_request", "id_token_hint is not an ID token of this client").About("id_token_hint")
 		}
 		subject = h.Subject
 	}
@@ -173,7 +173,7 @@ func (p *Provider) checkHint(_ context.Context, r *request, values url.Values) *
 		return nil
 	}
 	if r.hint != "" && r.hint != subject {
-		return oauth.NewError("login_required", "the request names two different subjects")
+		return oauth.NewError("login_required", "the request names two different subjects").About("id_token_hint")
 	}
 	r.hint = subject
 	r.params.Set(hintSubject, string(subject))

@@ -28,6 +28,12 @@ type Logout struct {
 // others, because any page can have an ID token of its own user. A redirect requires a client, by
 // a hint or client_id, and a URI that it registered (rule O-15).
 func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Caller, s *session.SignedIn, confirmed bool) (Logout, error) {
+	out, err := p.endSession(ctx, in, v, s, confirmed)
+	refused(ctx, err)
+	return out, err
+}
+
+func (p *Provider) endSession(ctx context.Context, in Params, v mfa.Caller, s *session.SignedIn, confirmed bool) (Logout, error) {
 	values, page := merge(in)
 	if page != nil {
 		return Logout{}, page
@@ -53,7 +59,7 @@ func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Caller, s *s
 	if uri := values.Get("post_logout_redirect_uri"); uri != "" && out.Client != nil {
 		if !slices.Contains(out.Client.PostLogoutRedirectURIs, uri) {
 			return Logout{}, &PageError{Code: "invalid_request", Description: "the address is not registered for this application",
-				Parameter: "post_logout_redirect_uri"}
+				Parameter: "post_logout_redirect_uri", Client: out.Client.ID, Value: uri}
 		}
 		out.Redirect = uri
 		if state != "" {

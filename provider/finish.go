@@ -177,7 +177,7 @@ func (p *Provider) close(ctx context.Context, st Step, v mfa.Caller, kind string
 	if err != nil {
 		return Answer{}, err
 	}
-	return p.refuse(st.request, e), nil
+	return p.refuse(ctx, st.request, e), nil
 }
 
 func (p *Provider) change(ctx context.Context, c storage.RequestChange, events []storage.Event) error {

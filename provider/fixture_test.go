@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -246,6 +247,8 @@ type reply struct {
 	Header http.Header
 	Body   map[string]any
 	Raw    string
+	// Refusal is what the log says.
+	Refusal mfa.Refusal
 }
 
 func (r reply) get(name string) string { s, _ := r.Body[name].(string); return s }
@@ -266,8 +269,15 @@ func (h *fixture) call(serve func(http.ResponseWriter, *http.Request, mfa.Caller
 
 func (h *fixture) callFrom(v mfa.Caller, serve func(http.ResponseWriter, *http.Request, mfa.Caller), r *http.Request) reply {
 	w := httptest.NewRecorder()
-	serve(w, r, v)
-	out := reply{Status: w.Code, Header: w.Header(), Raw: w.Body.String()}
+	ctx, refusal := mfa.WithRefusal(r.Context())
+	serve(w, r.WithContext(ctx), v)
+	out := reply{Status: w.Code, Header: w.Header(), Raw: w.Body.String(), Refusal: *refusal}
+	if w.Code >= http.StatusBadRequest && refusal.Reason == "" {
+		h.t.Errorf("a refusal without a reason: %d %s", w.Code, out.Raw)
+	}
+	if refusal.Operator {
+		fmt.Fprintln(h.logged, *refusal)
+	}
 	if strings.HasPrefix(w.Header().Get("Content-Type"), "application/json") {
 		if err := json.Unmarshal(w.Body.Bytes(), &out.Body); err != nil {
 			h.t.Errorf("body %q: %v", out.Raw, err)

@@ -24,14 +24,20 @@ const withoutCode = "without_code"
 // *PageError. The refusal is the same for a client that may not do this, for a page of another
 // origin, and for an unknown client.
 func (p *Provider) Open(ctx context.Context, values url.Values, v mfa.Caller) (storage.RequestID, error) {
-	return p.openAlone(ctx, values, v, false)
+	return p.openOrRefuse(ctx, values, v, false)
 }
 
 // OpenUnchallenged is Open for libraries that send no code_challenge. A request without one, of a
 // public client, shows the client and lists the methods of users; no factor is proved in it, and it
 // never ends in a code.
 func (p *Provider) OpenUnchallenged(ctx context.Context, values url.Values, v mfa.Caller) (storage.RequestID, error) {
-	return p.openAlone(ctx, values, v, true)
+	return p.openOrRefuse(ctx, values, v, true)
+}
+
+func (p *Provider) openOrRefuse(ctx context.Context, values url.Values, v mfa.Caller, unchallenged bool) (storage.RequestID, error) {
+	id, err := p.openAlone(ctx, values, v, unchallenged)
+	refused(ctx, err)
+	return id, err
 }
 
 func (p *Provider) openAlone(ctx context.Context, values url.Values, v mfa.Caller, unchallenged bool) (storage.RequestID, error) {
@@ -43,8 +49,8 @@ func (p *Provider) openAlone(ctx context.Context, values url.Values, v mfa.Calle
 	if err != nil {
 		return "", err
 	}
-	if c == nil || !c.HeadlessLogin || !p.allowsOrigin(c, v.Origin) {
-		return "", &PageError{Code: "unauthorized_client", Parameter: "client_id",
+	if why := p.mayNotOpen(ctx, c, values, v.Origin); why != "" {
+		return "", &PageError{Code: "unauthorized_client", Parameter: "client_id", Reason: why, Client: mfa.Claimed(values.Get("client_id")), Value: values.Get("client_id"),
 			Description: "there is no such application, it has no headless_login, or the call comes from an origin that is not its own"}
 	}
 	types, _ := clients.ParseResponseTypes(values.Get("response_type"))
@@ -52,20 +58,43 @@ func (p *Provider) openAlone(ctx context.Context, values url.Values, v mfa.Calle
 		values.Set(withoutCode, "1")
 	}
 	r, err := p.read(ctx, values, storedTime(p.now()))
-	var refused *oauth.Error
-	if errors.As(err, &refused) && refused.Cause == nil {
-		return "", &PageError{Code: refused.Code, Description: oauth.Sanitize(refused.Description)}
+	var fault *oauth.Error
+	if errors.As(err, &fault) && fault.Cause == nil {
+		fault.Refused(ctx, c.ID, values.Get)
+		return "", &PageError{Code: fault.Code, Description: oauth.Sanitize(fault.Description)}
 	}
 	if err != nil {
 		return "", err
 	}
 	if r.none {
-		return "", &PageError{Code: "login_required", Parameter: "prompt", Description: "no user can be signed in without a browser"}
+		return "", &PageError{Code: "login_required", Parameter: "prompt", Client: c.ID, Value: "none", Description: "no user can be signed in without a browser"}
 	}
 	r.params.Set(openedAlone, "1")
 	v.Browser = "" // ignore a cookie: the page on the other origin could not send it again
 	begun, err := p.open(ctx, r, v, nil)
 	return begun.Request, err
+}
+
+// mayNotOpen returns why a client may not open a request without a browser, for the log; "": it
+// may.
+func (p *Provider) mayNotOpen(ctx context.Context, c *clients.Client, values url.Values, origin string) string {
+	switch {
+	case c == nil:
+		return p.noClient(ctx, values)
+	case !c.HeadlessLogin:
+		return "no_headless_login"
+	case !p.allowsOrigin(c, origin):
+		return "other_origin"
+	}
+	return ""
+}
+
+// noClient returns why no enabled client has the client_id of a request, for the log.
+func (p *Provider) noClient(ctx context.Context, values url.Values) string {
+	if c, err := p.clients.Client(ctx, storage.ClientID(values.Get("client_id"))); err == nil && c.Disabled {
+		return oauth.DisabledClient
+	}
+	return oauth.UnknownClient
 }
 
 // allowsOrigin reports whether a page of this origin may call: one of the client or of this

@@ -67,6 +67,7 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 
 // newStep returns the step of a request that was just read or stored.
 func (p *Provider) newStep(ctx context.Context, r *request, stored storage.AuthRequest, account *storage.Account, identifier string, s *session.SignedIn) (Step, error) {
+	mfa.Refused(ctx, mfa.Refusal{Client: r.client.ID}) // if the step is refused
 	st := Step{Request: stored, Account: account, Client: r.client.Client, ClientHome: homeOf(r.client, r.redirect), request: r, ask: Ask{SignedIn: s},
 		UILocales: oauth.Fields(r.params.Get("ui_locales")), LoginHint: loginHint(r, stored, account, s),
 		LoginPage: loginPage(stored, r.client)}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"sallyport/mfa"
 	"sallyport/provider/claims"
 	"sallyport/provider/clients"
 	"sallyport/provider/grants"
@@ -83,18 +84,21 @@ func parameterName(name string) string {
 func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*request, error) {
 	r := &request{at: at, maxAge: -1, mode: modeQuery}
 	if values.Get("client_id") == "" {
-		return nil, &PageError{Code: "invalid_request", Description: "the parameter is missing", Parameter: "client_id"}
+		return nil, &PageError{Code: "invalid_request", Reason: oauth.NoClient, Description: "the parameter is missing", Parameter: "client_id"}
 	}
 	c, err := p.clients.Enabled(ctx, storage.ClientID(values.Get("client_id")))
 	if err != nil {
 		return nil, err
 	}
 	if c == nil {
-		return nil, &PageError{Code: "invalid_client", Description: "there is no such application", Parameter: "client_id"}
+		return nil, &PageError{Code: "invalid_client", Description: "there is no such application", Parameter: "client_id",
+			Reason: p.noClient(ctx, values), Client: mfa.Claimed(values.Get("client_id")), Value: values.Get("client_id")}
 	}
+	mfa.Refused(ctx, mfa.Refusal{Client: c.ID}) // if the request is refused
 	r.client, r.redirect = c, values.Get("redirect_uri")
 	if why := c.CheckRedirect(r.redirect); why != "" {
-		return nil, &PageError{Code: "invalid_request", Description: why, Parameter: "redirect_uri"}
+		return nil, &PageError{Code: "invalid_request", Description: why, Parameter: "redirect_uri",
+			Client: c.ID, Value: r.redirect}
 	}
 	if e := checkState(values); e != nil {
 		return nil, e

@@ -102,7 +102,7 @@ func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessio
 		return nil, err
 	}
 	p.codec = token.NewCodec(o.Issuer, o.Environment, o.SigningAlg, keyring, p.keys, now)
-	respond := &oauth.Responder{Issuer: o.Issuer, Log: o.Logger}
+	respond := &oauth.Responder{Issuer: o.Issuer}
 	p.ClientAuth = clientauth.New(p.clients, store, keyring, journal, now, clientauth.Options{Throttled: o.Throttled, Admit: o.Admit, Logger: o.Logger})
 	p.Grants = grants.New(store, p.clients, p.ClientAuth, p.codec, journal, respond, now, random, grants.Options{Issuer: o.Issuer, CodeTTL: o.CodeTTL,
 		AccessTokenTTL: o.AccessTokenTTL, IDTokenTTL: o.IDTokenTTL, RefreshIdleTTL: o.RefreshIdleTTL, RefreshTTL: o.RefreshTTL})

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"encoding/hex"
 	"net/url"
 	"time"
 )
@@ -71,6 +72,16 @@ type AuthRequest struct {
 	RequestedAt time.Time
 	ExpiresAt   time.Time
 	UpdatedAt   time.Time
+}
+
+// LogName names the login of a request among audit events. A detached login has the name of its
+// parent. It opens nothing.
+func (r AuthRequest) LogName() string {
+	of := r.Hash
+	if r.Parent != nil {
+		of = r.Parent
+	}
+	return hex.EncodeToString(of[:min(len(of), 8)])
 }
 
 // RequestChange replaces what is not nil, if the request is open and has Version.

@@ -20,6 +20,7 @@ type Event struct {
 	Address       string
 	UserAgent     string // at most 256 bytes
 	CorrelationID string
+	Login         string            // names the login among events, and opens nothing; "": none
 	Detail        map[string]string // small, without secrets
 	// Canonical is the line in its canonical form; set by the engine on writing.
 	Canonical json.RawMessage
@@ -31,9 +32,12 @@ type EventFilter struct {
 	ClientID ClientID
 	Kind     string
 	Kinds    []string // any of these
-	From, To time.Time
-	Before   EventID // exclusive; for the next page
-	Limit    int     // 1..1000
+	// CorrelationID is that of the response, Login that of events of one login.
+	CorrelationID string
+	Login         string
+	From, To      time.Time
+	Before        EventID // exclusive; for the next page
+	Limit         int     // 1..1000
 }
 
 // Events stores the audit trail.

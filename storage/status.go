@@ -20,6 +20,10 @@ const (
 	StatusExpired StatusState = "expired"
 )
 
+// KeepStatus is how long a Status is kept after it expired, so that a late response can be told
+// from an invented one.
+const KeepStatus = time.Hour
+
 // Status is one try at one authenticator, with the exchange for its next step.
 type Status struct {
 	ID            StatusID

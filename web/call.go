@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"sallyport/mfa"
 )
 
 // CorrelationHeader identifies a response in the log. Its value is never taken from the
@@ -23,6 +25,7 @@ type call struct {
 	address     string
 	browser     string // binding cookie, read or just created
 	nonce       string // of the page's policy; "": not created yet
+	refusal     *mfa.Refusal
 }
 
 // begin gives the request its correlation id and determines the caller's address.
@@ -32,6 +35,8 @@ func (s *server) begin(c *gin.Context) {
 	defer s.counters.Running.Dec()
 	k := &call{server: s, correlation: s.correlationID()}
 	k.address = s.address(c.Request.RemoteAddr, c.Request.Header.Values("X-Forwarded-For"))
+	ctx, refusal := mfa.WithRefusal(c.Request.Context())
+	k.refusal, c.Request = refusal, c.Request.WithContext(ctx)
 	c.Set(callKey, k)
 	c.Header(CorrelationHeader, k.correlation)
 	if b := Cookie(c, BrowserCookie); len(b) == bindingLength {

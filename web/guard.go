@@ -11,7 +11,7 @@ import (
 )
 
 // access writes one log line for each request, with the route's template instead of the
-// address: the query may hold a request's id (B-8, L-1).
+// address: the query may hold a request's id (B-8, L-1). A refusal has a second line.
 func (s *server) access(c *gin.Context) {
 	start := s.now()
 	c.Next()
@@ -27,6 +27,7 @@ func (s *server) access(c *gin.Context) {
 		slog.String("method", method), slog.String("route", c.FullPath()), slog.Int("code", code),
 		slog.Int("bytes", max(0, c.Writer.Size())), slog.Duration("took", took),
 		slog.String("address", k.address), slog.String("correlation_id", k.correlation))
+	s.logRefusal(c, method, code)
 }
 
 // recover turns a panic into a response of 500 and a log line; the process continues.
@@ -44,7 +45,7 @@ func (s *server) recover(c *gin.Context) {
 			slog.String("cause", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())),
 			slog.String("correlation_id", Correlation(c)))
 		if !c.Writer.Written() {
-			s.refuse(c, Fault{Status: http.StatusInternalServerError, Reason: "something went wrong here"})
+			s.refuse(c, Fault{Status: http.StatusInternalServerError, Code: CodeServerError, Reason: "something went wrong here"})
 		}
 		c.Abort()
 	}()
@@ -88,7 +89,7 @@ func (s *server) valve(c *gin.Context) {
 	if !s.limiter.AllowN(s.now(), 1) {
 		s.counters.Shed.Inc()
 		c.Header("Retry-After", "1")
-		s.refuse(c, Fault{Status: http.StatusServiceUnavailable, Reason: "too many requests at once"})
+		s.refuse(c, Fault{Status: http.StatusServiceUnavailable, Code: CodeOverloaded, Reason: "too many requests at once"})
 		return
 	}
 	c.Next()

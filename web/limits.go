@@ -66,20 +66,20 @@ func checkHead(r *http.Request, most int64) *Fault {
 		return tooLong(r.URL.RawQuery)
 	}
 	if !clean(r.URL.Path) {
-		return &Fault{Status: http.StatusBadRequest, Reason: "the address is not valid text"}
+		return &Fault{Status: http.StatusBadRequest, Code: CodeMalformedAddress, Reason: "the address is not valid text"}
 	}
 	if r.Header.Get("Content-Encoding") != "" {
-		return &Fault{Status: http.StatusUnsupportedMediaType, Reason: "an encoded body is not accepted"}
+		return &Fault{Status: http.StatusUnsupportedMediaType, Code: CodeMediaType, Reason: "an encoded body is not accepted"}
 	}
 	if r.ContentLength > most {
-		return &Fault{Status: http.StatusRequestEntityTooLarge, Reason: "the body is too long"}
+		return &Fault{Status: http.StatusRequestEntityTooLarge, Code: CodeTooLong, Reason: "the body is too long"}
 	}
 	if queried(r) > maxParams {
-		return &Fault{Status: http.StatusBadRequest, Reason: "there are too many parameters"}
+		return &Fault{Status: http.StatusBadRequest, Code: CodeTooMany, Reason: "there are too many parameters"}
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil || !cleanAll(query) {
-		return &Fault{Status: http.StatusBadRequest, Reason: "the query is not valid text"}
+		return &Fault{Status: http.StatusBadRequest, Code: CodeMalformedQuery, Reason: "the query is not valid text"}
 	}
 	return nil
 }
@@ -89,7 +89,7 @@ var plainName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 
 // tooLong refuses an address, and names the parameter that makes it so long.
 func tooLong(query string) *Fault {
-	f := &Fault{Status: http.StatusRequestURITooLong, Reason: "the address is longer than 16 KiB"}
+	f := &Fault{Status: http.StatusRequestURITooLong, Code: CodeAddressTooLong, Reason: "the address is longer than 16 KiB"}
 	longest := 0
 	for pair := range strings.SplitSeq(query, "&") {
 		if name, value, _ := strings.Cut(pair, "="); len(value) > longest {
@@ -110,7 +110,7 @@ func checkForm(r *http.Request) *Fault {
 	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil && r.Header.Get("Content-Type") != "" || strings.HasPrefix(kind, "multipart/") {
-		return &Fault{Status: http.StatusUnsupportedMediaType, Reason: "this content type is not accepted"}
+		return &Fault{Status: http.StatusUnsupportedMediaType, Code: CodeMediaType, Reason: "this content type is not accepted"}
 	}
 	if kind != "application/x-www-form-urlencoded" {
 		return nil
@@ -118,13 +118,13 @@ func checkForm(r *http.Request) *Fault {
 	err = r.ParseForm()
 	var long *http.MaxBytesError
 	if errors.As(err, &long) {
-		return &Fault{Status: http.StatusRequestEntityTooLarge, Reason: "the body is too long"}
+		return &Fault{Status: http.StatusRequestEntityTooLarge, Code: CodeTooLong, Reason: "the body is too long"}
 	}
 	if err != nil || !cleanAll(r.PostForm) {
-		return &Fault{Status: http.StatusBadRequest, Reason: "the form is not valid text"}
+		return &Fault{Status: http.StatusBadRequest, Code: CodeMalformedForm, Reason: "the form is not valid text"}
 	}
 	if count(r.PostForm)+queried(r) > maxParams {
-		return &Fault{Status: http.StatusBadRequest, Reason: "there are too many parameters"}
+		return &Fault{Status: http.StatusBadRequest, Code: CodeTooMany, Reason: "there are too many parameters"}
 	}
 	return nil
 }

@@ -10,14 +10,43 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"sallyport/mfa"
 	"sallyport/storage"
 )
 
 // Fault is why a request is refused before it reaches a handler.
 type Fault struct {
 	Status    int
-	Reason    string
+	Code      string // for the log
+	Reason    string // for the caller
 	Parameter string // the parameter that is too long; "": none, or its name cannot be shown
+}
+
+// Codes of faults: the reasons in the log of refusals that no handler decides. docs/errors.md
+// lists them.
+const (
+	CodeNotFound         = "not_found"
+	CodeMethodNotAllowed = "method_not_allowed"
+	CodeMediaType        = "unsupported_media_type"
+	CodeAddressTooLong   = "address_too_long"
+	CodeTooLong          = "body_too_long"
+	CodeTooMany          = "too_many_parameters"
+	CodeMalformedAddress = "malformed_address"
+	CodeMalformedQuery   = "malformed_query"
+	CodeMalformedForm    = "malformed_form"
+	CodeMalformedBody    = "malformed_body"
+	CodeOverloaded       = "overloaded"
+	CodeServerError      = "server_error"
+	CodeUnavailable      = "temporarily_unavailable"
+)
+
+// Refused logs the fault.
+func (f Fault) Refused(c *gin.Context) {
+	r := mfa.Refusal{Reason: f.Code, Parameter: f.Parameter}
+	if f.Parameter == "" { // else the text may hold what the caller chose
+		r.Err = errors.New(f.Reason)
+	}
+	Refused(c, r)
 }
 
 // Sentence returns a reason as a sentence.
@@ -36,6 +65,7 @@ type Refuser interface {
 // page for a browser or as JSON for a program.
 func (s *server) refuse(c *gin.Context, f Fault) {
 	c.Abort()
+	f.Refused(c)
 	for _, r := range s.refusers {
 		if r.Refuse(c, f.Status, f.Reason) {
 			return
@@ -84,6 +114,14 @@ func FailureStatus(c *gin.Context, err error) int {
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
+}
+
+// FailureCode returns the reason in the log for a FailureStatus.
+func FailureCode(status int) string {
+	if status == http.StatusServiceUnavailable {
+		return CodeUnavailable
+	}
+	return CodeServerError
 }
 
 // RetryAfter sets the header of RFC 9110 section 10.2.3 if there is a wait. The header

@@ -82,11 +82,11 @@ func New(o Options, random io.Reader, now func() time.Time, surfaces ...Surface)
 	}
 	e.Use(s.access, s.recover, s.headers, s.share, s.valve, s.limits, s.deadline)
 	e.NoRoute(func(c *gin.Context) {
-		s.refuse(c, Fault{Status: http.StatusNotFound, Reason: "there is nothing at this address"})
+		s.refuse(c, Fault{Status: http.StatusNotFound, Code: CodeNotFound, Reason: "there is nothing at this address"})
 	})
 	e.NoMethod(func(c *gin.Context) {
 		allowHead(c.Writer.Header())
-		s.refuse(c, Fault{Status: http.StatusMethodNotAllowed, Reason: "this address takes other methods"})
+		s.refuse(c, Fault{Status: http.StatusMethodNotAllowed, Code: CodeMethodNotAllowed, Reason: "this address takes other methods"})
 	})
 	for _, f := range surfaces {
 		f.Mount(e)

@@ -270,7 +270,7 @@ func TestAccessLogHasKnownMethodsOnly(t *testing.T) {
 		r.Method = method
 		d.do(r)
 	}
-	if log := d.log.String(); strings.Count(log, `"method":"other"`) != 4 || strings.Contains(log, "hunter2") {
+	if log := d.log.String(); strings.Count(log, `"msg":"request","method":"other"`) != 4 || strings.Contains(log, "hunter2") {
 		t.Errorf("log = %s, want four others", log)
 	}
 }

@@ -31,6 +31,7 @@ func eventsCommand(ctx context.Context, p *cli.Program, args []string) error {
 	user := f.String("user", "", "only of this `user`: an id (also of a deleted user) or any name")
 	client := f.String("client", "", "only of this `client`")
 	kind := f.String("kind", "", "only of this `kind`, such as mfa.failed")
+	support := f.String("support", "", "only of the response with this support `number`")
 	since := f.String("since", "", "only since this `time`: 90m, 24h, 7d, 2026-11-20 or 2026-11-20T10:00:00Z")
 	limit := f.Int("limit", 100, "print at most this many")
 	d, err := connect(ctx, p, f, args, 0)
@@ -53,7 +54,7 @@ func eventsCommand(ctx context.Context, p *cli.Program, args []string) error {
 	if err != nil {
 		return err
 	}
-	for name, value := range map[string]string{"user": string(id), "client": *client, "kind": *kind} {
+	for name, value := range map[string]string{"user": string(id), "client": *client, "kind": *kind, "support": *support} {
 		if value != "" {
 			query.Set(name, value)
 		}

@@ -17,6 +17,8 @@ type formBrowser struct {
 	http *http.Client
 	at   *url.URL
 	page string
+	// number is the support number of the page.
+	number string
 }
 
 func newFormBrowser(t *testing.T) *formBrowser {
@@ -45,7 +47,7 @@ func (v *formBrowser) got(r *http.Response, err error) {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	v.page = string(body)
+	v.page, v.number = string(body), r.Header.Get("X-Correlation-Id")
 }
 
 func (v *formBrowser) submit(id string, fields ...string) {

@@ -31,6 +31,7 @@ func commands() []cli.Command {
 		{Name: "messages", Args: "VERB --config FILE", About: "mails and text messages that the server sends: list, show, resend, drop", Run: messagesCommand},
 		{Name: "waits", Args: "VERB --config FILE", About: "waits after failures, of a user, a name, an address or a client: list, lift", Run: waitsCommand},
 		{Name: "events", Args: "--config FILE", About: "search the audit trail", Run: eventsCommand},
+		{Name: "explain", Args: "--config FILE NUMBER", About: "tell what happened in the login of a support number", Run: explainCommand},
 		{Name: "config", Args: "check|print|reference", About: "check the settings, print those in effect, or describe all there are", Run: configCommand},
 		{Name: "keys", Args: "VERB --config FILE", About: "list, rotate, retire or reseal the server's own keys", Run: keysCommand},
 		{Name: "keyfile", Args: "FILE", About: "create a key file; never replaces one", Run: keyfileCommand},

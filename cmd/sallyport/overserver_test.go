@@ -28,6 +28,7 @@ func TestCommandsOverAServer(t *testing.T) {
 		"messages":                          TestMessagesAreListedResentAndDropped,
 		"waits":                             TestWaitsAreListedAndLifted,
 		"events":                            TestAuditTrailIsSearched,
+		"explaining":                        TestALoginIsExplained,
 		"long trails":                       TestLongAuditTrailsArePaged,
 		"API key lifecycle":                 TestAPIKeyLifecycle,
 		"apply creates":                     TestApplyCreatesTheDesiredState,

@@ -59,7 +59,7 @@ func (j *Journal) Event(v mfa.Caller, e storage.Event) storage.Event {
 	if v.APIKey != "" && e.Detail["api_key"] == "" {
 		e.Detail = with(e.Detail, "api_key", string(v.APIKey))
 	}
-	e.Address, e.UserAgent, e.CorrelationID = v.Address, v.Agent(), v.CorrelationID
+	e.Address, e.UserAgent, e.CorrelationID, e.Login = v.Address, v.Agent(), v.CorrelationID, v.Login
 	return e
 }
 

@@ -22,6 +22,8 @@ type response struct {
 	subject subject
 	client  storage.ClientID
 	text    mfa.Response
+	// disabled: the user is disabled, so that no response is right.
+	disabled bool
 
 	// open returns the status of the response, after a place is reserved; nil: none.
 	open func() (openStatus, error)
@@ -82,7 +84,7 @@ func (v *Verifier) process(ctx context.Context, caller mfa.Caller, r response) e
 	if err != nil {
 		return err
 	}
-	if err := v.findAccount(ctx, &t, proof); err != nil {
+	if err := v.findAccount(ctx, caller, &t, proof); err != nil {
 		return err
 	}
 	spend := v.spend(caller, t, proof, r.event)
@@ -155,11 +157,15 @@ func (v *Verifier) compare(ctx context.Context, caller mfa.Caller, t try, s mfa.
 func (v *Verifier) noteFailure(ctx context.Context, caller mfa.Caller, t try, code mfa.Code) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), failureWait)
 	defer cancel()
-	reason := code
-	if t.blocked {
-		reason = mfa.TooMany // logged only
+	reason := string(code)
+	switch {
+	case t.disabled:
+		reason = mfa.ReasonDisabledUser
+	case t.blocked:
+		reason = string(mfa.TooMany)
 	}
-	v.note(caller, t.about, t.failedEvent, mfa.OutcomeRefused, string(reason))
+	mfa.Refused(ctx, mfa.Refusal{Reason: reason, Event: t.failedEvent})
+	v.note(caller, t.about, t.failedEvent, mfa.OutcomeRefused, reason)
 	if err := v.store.CountFailure(ctx, t.withCounters(storage.Attempt{})); err != nil {
 		return fmt.Errorf("count failure: %w", err)
 	}
@@ -168,7 +174,7 @@ func (v *Verifier) noteFailure(ctx context.Context, caller mfa.Caller, t try, co
 
 // findAccount loads the account of a user whom the method identified. It returns
 // InvalidCredentials if the user may not sign in.
-func (v *Verifier) findAccount(ctx context.Context, t *try, proof mfa.Proof) error {
+func (v *Verifier) findAccount(ctx context.Context, caller mfa.Caller, t *try, proof mfa.Proof) error {
 	if t.attempt.Account != nil {
 		return nil
 	}
@@ -176,12 +182,18 @@ func (v *Verifier) findAccount(ctx context.Context, t *try, proof mfa.Proof) err
 	if err != nil {
 		return mfa.Refuse("read account", err, storage.ErrNotFound, mfa.InvalidCredentials)
 	}
-	if account.User.Status == storage.UserDisabled {
+	if isDisabled(&account) {
+		t.about.UserID = account.User.ID
+		v.note(caller, t.about, t.failedEvent, mfa.OutcomeRefused, mfa.ReasonDisabledUser)
+		mfa.Refused(ctx, mfa.Refusal{Reason: mfa.ReasonDisabledUser, Event: t.failedEvent})
 		return &mfa.Error{Code: mfa.InvalidCredentials}
 	}
 	t.attempt.Account, t.subject.user = &account, ""
 	return nil
 }
+
+// isDisabled reports whether an account, which may be nil, is of a disabled user.
+func isDisabled(a *storage.Account) bool { return a != nil && a.User.Status == storage.UserDisabled }
 
 // wrongCode returns the code for a wrong response to a method.
 func wrongCode(i mfa.Info) mfa.Code {

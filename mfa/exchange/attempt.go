@@ -23,6 +23,7 @@ type try struct {
 	okEvent     string                   // event kinds
 	failedEvent string
 	lockedEvent string
+	disabled    bool // the user is
 	keepsPlace  bool
 	release     func() // frees the method's place; idempotent
 }
@@ -34,7 +35,7 @@ func (v *Verifier) newTry(caller mfa.Caller, r response) try {
 	if bucket != throttle.Password && bucket != throttle.Passwordless {
 		s.name = nil // the user is identified, so only their own counter counts
 	}
-	t := try{method: r.method, attempt: r.attempt, subject: s, address: v.address(caller, s), keepsPlace: r.keepsPlace,
+	t := try{method: r.method, attempt: r.attempt, subject: s, address: v.address(caller, s), keepsPlace: r.keepsPlace, disabled: r.disabled,
 		okEvent: mfa.EventMFAOK, failedEvent: mfa.EventMFAFailed, lockedEvent: mfa.EventMFALocked,
 		about: storage.Event{UserID: s.user, ClientID: r.client, Detail: map[string]string{"method": i.Name, "usage": r.attempt.Usage}}}
 	if t.address != nil {

@@ -129,7 +129,7 @@ func (v *Verifier) choose(p Login, c Choice) (target, error) {
 	if mfa.ReplacesPassword(t.usage) && t.account != nil && t.account.User.MFAEnabled {
 		t.account = nil
 	}
-	if t.account != nil && t.account.User.Status == storage.UserDisabled {
+	if isDisabled(t.account) {
 		t.account = nil
 	}
 	err := v.resolve(&t, p, c)

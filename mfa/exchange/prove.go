@@ -20,7 +20,7 @@ func (v *Verifier) Prove(ctx context.Context, caller mfa.Caller, p Login, c Choi
 	}
 	var open openStatus
 	err = v.process(ctx, caller, response{method: target.method, attempt: target.attempt(caller, v.now()), subject: target.subject,
-		client: p.Request.ClientID, text: r, conflict: mfa.RequestChanged,
+		client: p.Request.ClientID, text: r, disabled: isDisabled(p.Account), conflict: mfa.RequestChanged,
 		open: func() (openStatus, error) {
 			var err error
 			open, err = v.openOrCreate(ctx, caller, p, target, exchange)

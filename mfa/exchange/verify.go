@@ -3,6 +3,7 @@ package exchange
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"sallyport/mfa"
@@ -85,7 +86,7 @@ func (v *Verifier) responseTo(caller mfa.Caller, s storage.Status, account *stor
 		return response{}, &mfa.Error{Code: mfa.NotConfigured}
 	}
 	attempt := mfa.Attempt{Usage: s.Usage, Locale: caller.Locale, Now: v.now()}
-	if account != nil && account.User.Status != storage.UserDisabled {
+	if account != nil && !isDisabled(account) {
 		attempt.Account = account
 		attempt.Authenticator = account.Authenticator(s.Authenticator)
 		if s.Authenticator != "" && attempt.Authenticator == nil {
@@ -94,7 +95,7 @@ func (v *Verifier) responseTo(caller mfa.Caller, s storage.Status, account *stor
 	}
 	data := v.dataOf(s)
 	return response{method: m, attempt: attempt, subject: v.subject(data.User, data.Subject, data.Name), client: s.ClientID,
-		text: text, conflict: mfa.InvalidExchange,
+		text: text, conflict: mfa.InvalidExchange, disabled: isDisabled(account),
 		open: func() (openStatus, error) { return v.openStatusOf(s, exchange), nil }}, nil
 }
 
@@ -105,6 +106,9 @@ func (v *Verifier) findPending(ctx context.Context, caller mfa.Caller, id storag
 		return storage.Status{}, nil, &mfa.Error{Code: mfa.InvalidExchange}
 	}
 	s, account, err := v.store.StatusByExchange(ctx, id, v.now())
+	if errors.Is(err, storage.ErrNotFound) {
+		v.noteExpired(ctx, caller, id)
+	}
 	if err != nil {
 		return storage.Status{}, nil, mfa.Refuse("read status", err, storage.ErrNotFound, mfa.InvalidExchange)
 	}
@@ -112,6 +116,18 @@ func (v *Verifier) findPending(ctx context.Context, caller mfa.Caller, id storag
 		return storage.Status{}, nil, &mfa.Error{Code: mfa.InvalidExchange}
 	}
 	return s, account, nil
+}
+
+// noteExpired logs an exchange that has expired. The caller is told the same of one that never
+// existed.
+func (v *Verifier) noteExpired(ctx context.Context, caller mfa.Caller, id storage.ExchangeID) {
+	s, _, err := v.store.StatusByExchange(ctx, id, v.now().Add(-storage.KeepStatus))
+	if err != nil || s.State != storage.StatusInitiated || !v.sameBrowser(caller, s) {
+		return
+	}
+	about := storage.Event{UserID: s.UserID, ClientID: s.ClientID, Detail: map[string]string{"method": s.Method, "usage": s.Usage}}
+	v.note(caller, about, mfa.EventMFAExpired, mfa.OutcomeRefused, mfa.ReasonExpired)
+	mfa.Refused(ctx, mfa.Refusal{Reason: mfa.ReasonExpired, Event: mfa.EventMFAExpired, Client: s.ClientID})
 }
 
 // dataOf reads the data of a status; zero values where it has none.

@@ -61,6 +61,7 @@ func (a *Keys) authenticate(ctx context.Context, v mfa.Caller, presented string,
 			e.Detail["api_key"], e.Detail["name"] = string(k.ID), k.Name
 		}
 		a.journal.NoteRefusal(v, budget.Refusals, a.journal.Event(v, e))
+		mfa.Refused(ctx, mfa.Refusal{Reason: refused.reason, Event: e.Kind})
 		return storage.APIKey{}, err
 	}
 	if err != nil {

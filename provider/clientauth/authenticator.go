@@ -59,6 +59,7 @@ func (a *Authenticator) Failures() int64 { return a.failures.Load() }
 func (a *Authenticator) Authenticate(r *http.Request, form url.Values, v mfa.Caller) (*clients.Client, error) {
 	sent, e := readCredentials(r, form)
 	if e != nil {
+		e.Event = mfa.EventClientFailed
 		return nil, e
 	}
 	c, err := a.clients.Client(r.Context(), storage.ClientID(sent.id))
@@ -66,11 +67,14 @@ func (a *Authenticator) Authenticate(r *http.Request, form url.Values, v mfa.Cal
 		return nil, oauth.Unavailable(err)
 	}
 	if c != nil && !c.Disabled && c.AuthenticationMethod() == "none" && sent.method == "none" {
-		return c, nil // there is no secret to guess
+		mfa.Refused(r.Context(), mfa.Refusal{Client: c.ID}) // if it is refused later
+		return c, nil                                       // there is no secret to guess
 	}
-	if e := a.verify(r.Context(), v, sent, c); e != nil {
-		return nil, e
+	t := attempt{sent: sent, client: c, caller: v}
+	if e := a.verify(r.Context(), t); e != nil {
+		return nil, t.explain(e)
 	}
+	mfa.Refused(r.Context(), mfa.Refusal{Client: c.ID})
 	return c, nil
 }
 
@@ -86,11 +90,11 @@ func (a *Authenticator) WithToken(r *http.Request, v mfa.Caller, public bool) (*
 		return nil, "", oauth.ErrorOf(err)
 	}
 	if !public && c.AuthenticationMethod() == "none" {
-		return nil, "", oauth.NewError("invalid_client", "this endpoint is for clients with a secret")
+		return nil, "", oauth.NewError("invalid_client", "this endpoint is for clients with a secret").Because(oauth.WrongMethod)
 	}
 	token := form.Get("token")
 	if token == "" {
-		return nil, "", oauth.NewError("invalid_request", "token is missing")
+		return nil, "", oauth.NewError("invalid_request", "token is missing").Because(oauth.NoToken).About("token")
 	}
 	return c, token, nil
 }

@@ -23,11 +23,11 @@ type credentials struct {
 // section 2.3).
 func readCredentials(r *http.Request, form url.Values) (credentials, *oauth.Error) {
 	if form.Get("client_assertion") != "" || form.Get("client_assertion_type") != "" {
-		return credentials{}, oauth.NewError("invalid_client", "client assertions are not supported")
+		return credentials{}, oauth.NewError("invalid_client", "client assertions are not supported").Because(oauth.UnsupportedMethod).About("client_assertion")
 	}
 	headers := r.Header.Values("Authorization")
 	if len(headers) > 1 {
-		return credentials{}, oauth.NewError("invalid_request", "there is more than one Authorization header")
+		return credentials{}, oauth.NewError("invalid_request", "there is more than one Authorization header").Because(oauth.MalformedCredentials).About("Authorization")
 	}
 	if len(headers) == 0 {
 		c := credentials{method: "none", id: form.Get("client_id")}
@@ -35,21 +35,21 @@ func readCredentials(r *http.Request, form url.Values) (credentials, *oauth.Erro
 			c.method, c.secret = "client_secret_post", form.Get("client_secret")
 		}
 		if c.id == "" {
-			return c, oauth.NewError("invalid_client", "client_id is missing")
+			return c, oauth.NewError("invalid_client", "client_id is missing").Because(oauth.NoClient).About("client_id")
 		}
 		return c, nil
 	}
 	c, ok := parseBasic(headers[0])
 	if !ok {
-		e := oauth.NewError("invalid_client", "the Authorization header is not Basic")
+		e := oauth.NewError("invalid_client", "the Authorization header is not Basic").Because(oauth.MalformedCredentials).About("Authorization")
 		e.Basic = true
 		return c, e
 	}
 	if form.Has("client_secret") {
-		return c, oauth.NewError("invalid_request", "the client uses two methods of authentication")
+		return c, oauth.NewError("invalid_request", "the client uses two methods of authentication").Because(oauth.WrongMethod).About("client_secret")
 	}
 	if id := form.Get("client_id"); id != "" && id != c.id {
-		return c, oauth.NewError("invalid_request", "client_id does not match the Authorization header")
+		return c, oauth.NewError("invalid_request", "client_id does not match the Authorization header").Because(oauth.MalformedCredentials).About("client_id")
 	}
 	return c, nil
 }

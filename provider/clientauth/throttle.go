@@ -107,13 +107,12 @@ func (t attempt) succeeds() bool {
 // client that sends the right secret causes no reads or writes. If that attempt fails it is
 // counted before the next one of its slot. So every start of a server allows one more attempt
 // than 20, and concurrent attempts allow no more.
-func (a *Authenticator) verify(ctx context.Context, v mfa.Caller, sent credentials, c *clients.Client) *oauth.Error {
-	t := attempt{sent: sent, client: c, caller: v}
+func (a *Authenticator) verify(ctx context.Context, t attempt) *oauth.Error {
 	name := storage.ClientID("")
-	if c != nil {
-		name = c.ID
+	if t.client != nil {
+		name = t.client.ID
 	}
-	t.subject = throttle.ClientSubject(a.keyring, name, v.Network())
+	t.subject = throttle.ClientSubject(a.keyring, name, t.caller.Network())
 	s := a.recent.slot(t.subject)
 	if wait, ok := s.remaining(string(t.subject), a.now()); ok {
 		return a.refuse(wait)
@@ -148,12 +147,42 @@ func (a *Authenticator) verify(ctx context.Context, v mfa.Caller, sent credentia
 	s.failed = now.UnixMicro()
 	a.failures.Add(1)
 	if first {
-		a.report(t, nil)
+		a.report(t, map[string]string{"reason": t.fault()})
 	} else {
-		_ = a.options.Admit.Spend(v, budget.Refusals, 1) // checkBudget found that some is left
+		_ = a.options.Admit.Spend(t.caller, budget.Refusals, 1) // checkBudget found that some is left
 	}
-	e := oauth.Standard("invalid_client")
-	e.Basic = sent.method == "client_secret_basic"
+	e := oauth.Standard("invalid_client").Because(t.fault())
+	e.Basic = t.sent.method == "client_secret_basic"
+	return e
+}
+
+// fault returns why an attempt fails, for the log and the audit trail.
+func (t attempt) fault() string {
+	switch {
+	case t.client == nil:
+		return oauth.UnknownClient
+	case t.client.Disabled:
+		return oauth.DisabledClient
+	case t.client.AuthenticationMethod() != t.sent.method:
+		return oauth.WrongMethod
+	}
+	return oauth.WrongSecret
+}
+
+// explain returns the error of an attempt with what the log says about it.
+func (t attempt) explain(e *oauth.Error) *oauth.Error {
+	if e.Cause != nil {
+		return e
+	}
+	e.Event = mfa.EventClientFailed
+	switch {
+	case t.client == nil:
+		e.Parameter, e.Value = "client_id", t.sent.id
+		return e
+	case e.Reason == oauth.WrongMethod:
+		e.Parameter, e.Value = "token_endpoint_auth_method", t.sent.method
+	}
+	e.Client = t.client.ID
 	return e
 }
 
@@ -213,7 +242,7 @@ func (a *Authenticator) checkBudget(t attempt, spends int) *oauth.Error {
 
 func tooOften(wait time.Duration) *oauth.Error {
 	return &oauth.Error{Code: "invalid_client", Description: "client authentication failed too often; Retry-After says how long to wait",
-		Status: http.StatusTooManyRequests, RetryAfter: max(wait, time.Second)}
+		Reason: string(mfa.TooMany), Status: http.StatusTooManyRequests, RetryAfter: max(wait, time.Second)}
 }
 
 // report adds the first failure within the window, and each wait, to the audit trail. It omits

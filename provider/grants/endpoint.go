@@ -50,7 +50,7 @@ func (i *Issuer) Token(w http.ResponseWriter, r *http.Request, caller mfa.Caller
 func checkGrantType(form url.Values) *oauth.Error {
 	switch grant := form.Get("grant_type"); {
 	case grant == "":
-		return oauth.NewError("invalid_request", "grant_type is missing")
+		return oauth.NewError("invalid_request", "grant_type is missing").About("grant_type")
 	case !slices.Contains(clients.GrantTypes, grant):
 		return oauth.Standard("unsupported_grant_type")
 	case len(form.Get("scope")) > oauth.MaxScope:
@@ -67,6 +67,7 @@ func (i *Issuer) token(ctx context.Context, tx *transaction, r *http.Request, fo
 	}
 	if err != nil {
 		e := oauth.ErrorOf(err)
+		tx.explain(ctx, e, form)
 		if e.Code == "invalid_grant" && form.Get("grant_type") == "client_credentials" {
 			e = oauth.Standard("unauthorized_client") // the client is public
 		}

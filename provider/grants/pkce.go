@@ -26,7 +26,7 @@ func (g *pkceGuard) HandleTokenEndpointRequest(ctx context.Context, r fosite.Acc
 		return err
 	}
 	if !pkce.Verify(code.Code.Params["code_challenge"], form.Get("code_verifier")) {
-		return oauth.NewError("invalid_grant", "code_verifier does not match the code_challenge")
+		return oauth.NewError("invalid_grant", "code_verifier does not match the code_challenge").Because(oauth.WrongVerifier).About("code_verifier")
 	}
 	return nil
 }

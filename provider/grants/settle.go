@@ -28,7 +28,7 @@ func (i *Issuer) revokeFamily(ctx context.Context, tx *transaction) *oauth.Error
 	if err := i.store.RevokeGrant(ctx, tx.revoke, reason, tx.now, []storage.Event{e}); err != nil {
 		return oauth.Unavailable(err)
 	}
-	return oauth.Standard("invalid_grant")
+	return tx.reused()
 }
 
 // settle writes the transaction of a request, if it has one.
@@ -91,7 +91,7 @@ func (i *Issuer) rotate(ctx context.Context, tx *transaction, c *clients.Client)
 		return oauth.Unavailable(err)
 	}
 	if err != nil || !stored.Alive() {
-		return oauth.Standard("invalid_grant")
+		return oauth.Standard("invalid_grant").Because(oauth.RevokedToken).About("refresh_token")
 	}
 	if inGrace(stored.Grant, tx.presented, c, tx.now) {
 		return nil

@@ -75,9 +75,13 @@ func (s *store) code(ctx context.Context, code string) (*storage.CodeAccount, er
 		return tx.code, nil
 	}
 	if len(code) != codeLength {
+		refused(ctx, "code", oauth.UnknownCode)
 		return nil, fosite.ErrNotFound
 	}
 	stored, err := s.i.store.Code(ctx, code, tx.now)
+	if errors.Is(err, storage.ErrNotFound) {
+		refused(ctx, "code", oauth.UnknownCode)
+	}
 	if err != nil {
 		return nil, readError(err)
 	}
@@ -101,7 +105,12 @@ func (s *store) GetAuthorizeCodeSession(ctx context.Context, code string, _ fosi
 		return nil, err
 	}
 	used := !stored.Code.UsedAt.IsZero()
-	if tx.client != a.ClientID || used && !pkce.Verify(stored.Code.Params["code_challenge"], tx.verifier) {
+	if tx.client != a.ClientID {
+		refused(ctx, "code", oauth.OtherClient)
+		return nil, fosite.ErrNotFound
+	}
+	if used && !pkce.Verify(stored.Code.Params["code_challenge"], tx.verifier) {
+		refused(ctx, "code_verifier", oauth.WrongVerifier)
 		return nil, fosite.ErrNotFound
 	}
 	c, err := s.i.clients.Client(ctx, a.ClientID)
@@ -116,7 +125,12 @@ func (s *store) GetAuthorizeCodeSession(ctx context.Context, code string, _ fosi
 	if used {
 		return r, fosite.ErrInvalidatedAuthorizeCode
 	}
-	if stored.SessionEnded || !active(stored.Account.User) {
+	switch {
+	case !active(stored.Account.User):
+		refused(ctx, "code", oauth.DisabledUser)
+		return nil, fosite.ErrNotFound
+	case stored.SessionEnded:
+		refused(ctx, "code", oauth.SignedOut)
 		return nil, fosite.ErrNotFound
 	}
 	return r, nil
@@ -176,22 +190,27 @@ func (s *store) GetRefreshTokenSession(ctx context.Context, token string, _ fosi
 	}
 	id, generation, ok := s.i.codec.ReadRefresh(token)
 	if !ok {
+		refused(ctx, "refresh_token", oauth.UnknownToken)
 		return nil, fosite.ErrNotFound
 	}
 	stored, err := s.i.store.Grant(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		refused(ctx, "refresh_token", oauth.UnknownToken)
+	}
 	if err != nil {
 		return nil, readError(err)
 	}
 	grant := stored.Grant
 	if tx.client != grant.Authorization.ClientID {
+		refused(ctx, "refresh_token", oauth.OtherClient)
 		return nil, fosite.ErrNotFound // only the client itself can reuse a token
 	}
 	c, err := s.i.clients.Client(ctx, grant.Authorization.ClientID)
 	if err != nil {
 		return nil, readError(err)
 	}
-	if !stored.Alive() || !active(stored.Account.User) || !grant.Refreshable || generation > grant.Generation ||
-		!tx.now.Before(grant.RefreshUntil) || !tx.now.Before(grant.ExpiresAt) {
+	if why := unfit(stored, generation, tx.now); why != "" {
+		refused(ctx, "refresh_token", why)
 		return nil, fosite.ErrNotFound
 	}
 	sess := &session{authorization: grant.Authorization, account: stored.Account, grant: id, successor: generation + 1}
@@ -203,6 +222,22 @@ func (s *store) GetRefreshTokenSession(ctx context.Context, token string, _ fosi
 		return r, fosite.ErrInactiveToken
 	}
 	return r, nil
+}
+
+// unfit returns why a refresh token is not accepted, besides reuse; "": it is.
+func unfit(stored storage.GrantAccount, generation int64, now time.Time) string {
+	grant := stored.Grant
+	switch {
+	case !active(stored.Account.User):
+		return oauth.DisabledUser
+	case !stored.Alive():
+		return oauth.RevokedToken
+	case !grant.Refreshable || generation > grant.Generation:
+		return oauth.UnknownToken
+	case !now.Before(grant.RefreshUntil) || !now.Before(grant.ExpiresAt):
+		return oauth.ExpiredToken
+	}
+	return ""
 }
 
 // inGrace reports whether a rotated token still gets its successor: the previous generation,

@@ -19,9 +19,10 @@ func (e *Endpoints) IntrospectAsBearer(w http.ResponseWriter, r *http.Request, _
 	}
 	t, err := e.codec.ReadAccess(presented)
 	if err != nil {
-		e.respond.BearerError(w, r, errInactive())
+		e.respond.BearerError(w, r, errInactive(oauth.UnknownToken))
 		return
 	}
+	mfa.Refused(r.Context(), mfa.Refusal{Client: t.Client}) // if it is refused
 	_, active, err := e.Active(r.Context(), t)
 	if err != nil {
 		e.respond.BearerError(w, r, oauth.Unavailable(err))
@@ -33,12 +34,12 @@ func (e *Endpoints) IntrospectAsBearer(w http.ResponseWriter, r *http.Request, _
 		return
 	}
 	if !active || c == nil {
-		e.respond.BearerError(w, r, errInactive())
+		e.respond.BearerError(w, r, errInactive(oauth.RevokedToken))
 		return
 	}
 	form, fault := oauth.ReadForm(r)
 	if fault == nil && form.Get("token") == "" {
-		fault = oauth.NewError("invalid_request", "token is missing")
+		fault = oauth.NewError("invalid_request", "token is missing").Because(oauth.NoToken).About("token")
 	}
 	if fault != nil {
 		e.respond.Error(w, r, fault)

@@ -31,8 +31,9 @@ func (e *Endpoints) Userinfo(w http.ResponseWriter, r *http.Request, _ mfa.Calle
 func (e *Endpoints) userinfo(ctx context.Context, presented string) (map[string]any, *oauth.Error) {
 	t, err := e.codec.ReadAccess(presented)
 	if err != nil || t.Grant == "" {
-		return nil, errInactive()
+		return nil, errInactive(oauth.UnknownToken)
 	}
+	mfa.Refused(ctx, mfa.Refusal{Client: t.Client}) // if it is refused
 	if !t.ForClient() {
 		return nil, errAudience()
 	}
@@ -41,7 +42,7 @@ func (e *Endpoints) userinfo(ctx context.Context, presented string) (map[string]
 		return nil, oauth.Unavailable(err)
 	}
 	if err != nil || !g.Alive() {
-		return nil, errInactive()
+		return nil, errInactive(oauth.RevokedToken)
 	}
 	scopes := oauth.Fields(t.Scope)
 	if !slices.Contains(scopes, "openid") {
@@ -52,17 +53,17 @@ func (e *Endpoints) userinfo(ctx context.Context, presented string) (map[string]
 		return nil, oauth.Unavailable(err)
 	}
 	if c == nil {
-		return nil, errInactive()
+		return nil, errInactive(oauth.DisabledClient)
 	}
 	return claims.UserInfo(g.Grant.Authorization.Claims, &g.Account, scopes, c.Scopes), nil
 }
 
 // errInactive refuses a token that is unknown or no longer active (RFC 6750 section 3.1).
-func errInactive() *oauth.Error {
-	return oauth.NewError("invalid_token", "the access token is unknown, expired or revoked")
+func errInactive(reason string) *oauth.Error {
+	return oauth.NewError("invalid_token", "the access token is unknown, expired or revoked").Because(reason)
 }
 
 // errAudience refuses a token for resource servers alone (RFC 6750 section 3.1).
 func errAudience() *oauth.Error {
-	return oauth.NewError("invalid_token", "the access token is for another audience")
+	return oauth.NewError("invalid_token", "the access token is for another audience").Because(oauth.OtherAudience)
 }

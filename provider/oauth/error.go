@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/ory/fosite"
+
+	"sallyport/storage"
 )
 
 // Error is an OAuth error response. Its cause is only logged.
@@ -17,6 +19,13 @@ type Error struct {
 	// Basic: the client tried HTTP Basic, so a 401 names that scheme (RFC 6749 section 5.2).
 	Basic      bool
 	RetryAfter time.Duration // 0: none
+
+	// For the log.
+	Reason    string           // one of Reasons; "": the code
+	Event     string           // kind of event in the audit trail; "": none
+	Client    storage.ClientID // "": the one that the request names
+	Parameter string           // "": the one that the code is about
+	Value     string           // of the parameter; "": as in the request
 }
 
 // Error implements error.

@@ -23,7 +23,7 @@ const (
 // where fosite reads it.
 func ReadForm(r *http.Request) (url.Values, *Error) {
 	if r.Method != http.MethodPost {
-		return nil, &Error{Code: "invalid_request", Description: "the method is not POST", Status: http.StatusMethodNotAllowed}
+		return nil, &Error{Code: "invalid_request", Reason: "method_not_allowed", Description: "the method is not POST", Status: http.StatusMethodNotAllowed}
 	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" {

@@ -2,24 +2,21 @@ package oauth
 
 import (
 	"encoding/json"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+
+	"sallyport/mfa"
+	"sallyport/storage"
 )
 
 // Responder writes the error responses of endpoints for clients.
-type Responder struct {
-	Issuer string
-	Log    *slog.Logger
-}
+type Responder struct{ Issuer string }
 
 // Error writes an error response (RFC 6749 section 5.2).
 func (p *Responder) Error(w http.ResponseWriter, r *http.Request, e *Error) {
-	if e.Status >= http.StatusInternalServerError {
-		p.Log.ErrorContext(r.Context(), "request failed", "path", r.URL.Path, "code", e.Code, "error", e.Cause)
-	}
+	e.Refused(r.Context(), claimed(r), func(name string) string { return r.PostForm.Get(name) })
 	h := w.Header()
 	if e.Status == http.StatusUnauthorized && e.Basic {
 		h.Set("WWW-Authenticate", `Basic realm="`+p.Issuer+`", charset="UTF-8"`)
@@ -37,11 +34,21 @@ func (p *Responder) Error(w http.ResponseWriter, r *http.Request, e *Error) {
 	WriteJSON(w, e.Status, body)
 }
 
+// claimed returns the client that a request names.
+func claimed(r *http.Request) storage.ClientID {
+	id := r.PostForm.Get("client_id")
+	if user, _, ok := r.BasicAuth(); ok && id == "" {
+		id = user
+	}
+	return mfa.Claimed(id)
+}
+
 // BearerError writes the error response of a protected resource (RFC 6750 section 3). A nil
 // error means that no token was sent: the response has no error code (section 3.1).
 func (p *Responder) BearerError(w http.ResponseWriter, r *http.Request, e *Error) {
 	challenge := []string{`Bearer realm="` + p.Issuer + `"`}
 	if e == nil {
+		mfa.Refused(r.Context(), mfa.Refusal{Reason: NoToken, Parameter: "access_token"})
 		w.Header().Set("WWW-Authenticate", challenge[0])
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusUnauthorized)

@@ -29,7 +29,7 @@ func (e *Engine) sweepable(now time.Time) []expired {
 	us, ended := micro(now), micro(now.Add(-keepMessage))
 	return []expired{
 		{"auth_requests", "hash", "expires_at <= ?", []any{us}},
-		{"statuses", "hash", "expires_at <= ?", []any{us}},
+		{"statuses", "hash", "expires_at <= ?", []any{micro(now.Add(-storage.KeepStatus))}},
 		{"codes", "hash", "expires_at <= ?", []any{us}},
 		{"authenticators", "id", "state = 'pending' AND expires_at <= ? AND expires_at > 0", []any{us}},
 		{"identifiers", "id", "expires_at > 0 AND expires_at <= ? AND verified_at = 0", []any{us}},

@@ -129,6 +129,7 @@ func (p *Pages) showConfirm(c *gin.Context, call ownerCall) {
 		p.failure(c, call, http.StatusForbidden, page.Alert{Key: "account.locked"})
 		return
 	}
+	web.Refused(c, mfa.Refusal{Reason: string(mfa.ReauthenticationRequired)})
 	p.show(c, call, http.StatusForbidden, "account_confirm", d, nil)
 }
 

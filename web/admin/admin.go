@@ -2,7 +2,6 @@ package admin
 
 import (
 	_ "embed" // for the description
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -46,16 +45,14 @@ type Services struct {
 
 // Options of the surface.
 type Options struct {
-	Issuer string       // identifies the server
-	Key    Key          // allows every call
-	Logger *slog.Logger // nil: discarded
+	Issuer string // identifies the server
+	Key    Key    // allows every call
 }
 
 // Surface mounts the calls.
 type Surface struct {
 	Services
 	o     Options
-	log   *slog.Logger
 	now   func() time.Time
 	wrong *keyLimiter
 }
@@ -67,10 +64,7 @@ var description []byte
 
 // New returns the surface.
 func New(services Services, now func() time.Time, o Options) *Surface {
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	return &Surface{Services: services, o: o, log: o.Logger, now: now, wrong: newKeyLimiter(now)}
+	return &Surface{Services: services, o: o, now: now, wrong: newKeyLimiter(now)}
 }
 
 // route is one call.
@@ -117,7 +111,7 @@ func (s *Surface) routes() []route {
 		{"POST", "/messages/:message/drop", nil, s.ofMessage("dropped", s.Messages.Drop)},
 		{"GET", "/waits", []string{"user", "name", "address", "client"}, s.listWaits},
 		{"DELETE", "/waits", []string{"user", "name", "address", "client"}, s.liftWaits},
-		{"GET", "/events", []string{"user", "client", "kind", "since", "until", "before", "limit"}, s.listEvents},
+		{"GET", "/events", []string{"user", "client", "kind", "support", "login", "since", "until", "before", "limit"}, s.listEvents},
 		{"GET", "/keys", nil, s.listKeys},
 		{"POST", "/state", []string{"dry_run", "prune", "replace_credentials"}, s.applyState},
 	}

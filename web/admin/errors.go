@@ -2,7 +2,6 @@ package admin
 
 import (
 	"errors"
-	"log/slog"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -141,15 +140,15 @@ func (s *Surface) fail(c *gin.Context, err error) {
 	status, code, words, ok := refused(err)
 	switch {
 	case !ok:
-		status = problem.Unexpected(c, s.log, err)
+		status = problem.Unexpected(c, err)
 		code, words = web.ErrorCode(status), "something went wrong in the server; its log has the details"
 		if status == http.StatusServiceUnavailable {
 			words = "the server cannot reach its database or another dependency; try again later"
 		}
 	case errors.As(err, &e):
-		problem.Refused(c, s.log, e)
+		problem.Refused(c, e)
 	default:
-		web.Log(c, s.log, slog.LevelInfo, "refused", slog.String("reason", code))
+		web.Refused(c, mfa.Refusal{Reason: code, Err: err})
 	}
 	Problem{Status: status, Code: code, Detail: prefix + words}.Write(c)
 }
@@ -162,6 +161,7 @@ func (s *Surface) Refuse(c *gin.Context, status int, reason string) bool {
 
 // refuse writes why a request does not reach its call.
 func refuse(c *gin.Context, f web.Fault) {
+	f.Refused(c)
 	code := web.ErrorCode(f.Status)
 	switch f.Status {
 	case http.StatusNotFound:

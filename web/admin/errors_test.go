@@ -33,8 +33,8 @@ func (f failing) Mount(r gin.IRouter) { r.POST("/fail", func(c *gin.Context) { f
 func respond(t *testing.T, err error) (*httptest.ResponseRecorder, Problem, string) {
 	t.Helper()
 	var log strings.Builder
-	s := &Surface{log: slog.New(slog.NewTextHandler(&log, nil))}
-	h, wrong := web.New(web.Options{Issuer: "https://op.example"}, rand.Reader, time.Now, failing{s, err})
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	h, wrong := web.New(web.Options{Issuer: "https://op.example", Logger: logger}, rand.Reader, time.Now, failing{&Surface{}, err})
 	if wrong != nil {
 		t.Fatal(wrong)
 	}

@@ -3,7 +3,9 @@ package admin
 import (
 	"cmp"
 	"net/http"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -17,14 +19,22 @@ type Events struct {
 	Next   storage.EventID `json:"next,omitempty"` // "before" of the next page
 }
 
+// supportNumber is the form of a correlation id.
+var supportNumber = regexp.MustCompile(`^[A-Z2-7]{4}(-[A-Z2-7]{4}){3}$`)
+
 func (s *Surface) listEvents(c *gin.Context, _ mfa.Caller) {
 	f := storage.EventFilter{UserID: storage.UserID(c.Query("user")), ClientID: storage.ClientID(c.Query("client")),
-		Kind: c.Query("kind"), Before: storage.EventID(c.Query("before"))}
+		Kind: c.Query("kind"), CorrelationID: strings.ToUpper(c.Query("support")), Login: c.Query("login"), Before: storage.EventID(c.Query("before"))}
 	for name, id := range map[string]string{"user": string(f.UserID), "before": string(f.Before)} {
 		if _, ok := storage.Bytes(id); !ok && id != "" {
 			badParameter(c, name, "must be an id")
 			return
 		}
+	}
+	// A number that was misheard must not look like an empty audit trail.
+	if f.CorrelationID != "" && !supportNumber.MatchString(f.CorrelationID) {
+		badParameter(c, "support", "must be a support number such as A2B3-C4D5-E6F7-G2H3")
+		return
 	}
 	// A misspelt kind must not look like an empty audit trail.
 	if f.Kind != "" && !slices.Contains(mfa.EventKinds(), f.Kind) {

@@ -189,12 +189,13 @@ type Event struct {
 	Address       string            `json:"address,omitempty"`
 	UserAgent     string            `json:"user_agent,omitempty"`
 	CorrelationID string            `json:"correlation_id,omitempty"`
+	Login         string            `json:"login,omitempty"`
 	Detail        map[string]string `json:"detail,omitempty"`
 }
 
 func newEvent(e storage.Event) Event {
 	return Event{ID: e.ID, At: e.At, Kind: e.Kind, Outcome: e.Outcome, Actor: e.Actor, User: e.UserID, Client: e.ClientID,
-		Session: e.SessionID, Grant: e.GrantID, Address: e.Address, UserAgent: e.UserAgent, CorrelationID: e.CorrelationID, Detail: e.Detail}
+		Session: e.SessionID, Grant: e.GrantID, Address: e.Address, UserAgent: e.UserAgent, CorrelationID: e.CorrelationID, Login: e.Login, Detail: e.Detail}
 }
 
 // ServerKey is one of the server's own keys, without key material.

@@ -2,7 +2,6 @@ package api
 
 import (
 	_ "embed" // for the description
-	"log/slog"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -18,18 +17,12 @@ import (
 // base is the path of all calls; an incompatible change will get a new version.
 const base = "/api/login/v1"
 
-// Options of the surface.
-type Options struct {
-	Logger *slog.Logger // nil: discarded
-}
-
 // Surface mounts the calls.
 type Surface struct {
 	provider *provider.Provider
 	verifier *exchange.Verifier
 	sessions *session.Registry
 	logins   signin.Reader
-	log      *slog.Logger
 	calls    *cors.Cors // for pages of registered origins
 }
 
@@ -48,11 +41,8 @@ func OpenAPI() []byte { return description }
 const Described = base + "/openapi.yaml"
 
 // New returns the surface.
-func New(p *provider.Provider, v *exchange.Verifier, s *session.Registry, o Options) *Surface {
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	return &Surface{provider: p, verifier: v, sessions: s, log: o.Logger,
+func New(p *provider.Provider, v *exchange.Verifier, s *session.Registry) *Surface {
+	return &Surface{provider: p, verifier: v, sessions: s,
 		logins: signin.Reader{Provider: p, Sessions: s, Program: true},
 		calls:  web.RegisteredOrigins(p.OriginAllowed)}
 }

@@ -63,6 +63,7 @@ var refusals = map[mfa.Code]refusal{
 
 // refuse writes why a request does not reach its call.
 func refuse(c *gin.Context, f web.Fault) {
+	f.Refused(c)
 	problem.Problem{Status: f.Status, Code: web.ErrorCode(f.Status), Detail: web.Sentence(f.Reason)}.Write(c)
 }
 
@@ -86,15 +87,14 @@ func (s *Surface) fail(c *gin.Context, err error, exchange storage.ExchangeID) {
 	}
 	e, r, known := problem.Lookup(refusals, err)
 	if !known {
-		p := problem.Problem{Status: problem.Unexpected(c, s.log, err)}
+		p := problem.Problem{Status: problem.Unexpected(c, err)}
 		if p.Code = web.ErrorCode(p.Status); p.Status == http.StatusServiceUnavailable {
 			p.Detail = "Try again later."
 		}
 		p.Write(c)
 		return
 	}
-	problem.Refused(c, s.log, e)
-
+	problem.Refused(c, e)
 	problem.Problem{Status: r.status, Code: string(e.Code), Detail: e.Text(r.detail), Exchange: exchange}.Write(c)
 }
 

@@ -35,7 +35,7 @@ func respond(t *testing.T, path string, err error) (*httptest.ResponseRecorder, 
 	t.Helper()
 	var log strings.Builder
 	logger := slog.New(slog.NewTextHandler(&log, nil))
-	h, wrong := web.New(web.Options{Issuer: "https://op.example"}, rand.Reader, time.Now, failing{&Surface{log: logger}, err})
+	h, wrong := web.New(web.Options{Issuer: "https://op.example", Logger: logger}, rand.Reader, time.Now, failing{&Surface{}, err})
 	if wrong != nil {
 		t.Fatal(wrong)
 	}

@@ -53,7 +53,7 @@ func newFixtureWith(t testing.TB, o mfatest.Options) *fixture {
 	look, err := page.New(h.Keyring, page.Options{Issuer: issuer, Methods: h.Verifier.Methods()}, login.Files())
 	h.OK(err)
 	pages := login.New(h.Provider, h.Verifier, h.Sessions, look)
-	h.api = api.New(h.Provider, h.Verifier, h.Sessions, api.Options{Logger: h.Logger()})
+	h.api = api.New(h.Provider, h.Verifier, h.Sessions)
 	h.Serve(pages.Refusal, look, pages, oidc.New(h.Provider, oidc.Options{Issuer: issuer}), h.api)
 	for id, change := range map[storage.ClientID]func(c *storage.Client){
 		"front":      nil,

@@ -69,6 +69,7 @@ func (a *Authenticator) handler(verb string, read func(*gin.Context) (credential
 		v := caller(c)
 		sent, ok := read(c)
 		if !ok {
+			web.Refused(c, mfa.Refusal{Reason: noKey})
 			a.unauthorized(c)
 			return
 		}
@@ -78,6 +79,7 @@ func (a *Authenticator) handler(verb string, read func(*gin.Context) (credential
 			return
 		}
 		if err != nil {
+			web.Refused(c, mfa.Refusal{Reason: web.CodeUnavailable, Err: err, Operator: true})
 			a.refuse(c, err)
 			return
 		}
@@ -87,11 +89,15 @@ func (a *Authenticator) handler(verb string, read func(*gin.Context) (credential
 		if k.Allows(a.dialect, verb) {
 			serve(c, Call{Caller: v, Key: k})
 		} else {
+			web.Refused(c, mfa.Refusal{Reason: string(mfa.NotAllowed), Err: ErrForbidden})
 			a.refuse(c, ErrForbidden)
 		}
 		finished = true
 	}
 }
+
+// noKey is the reason in the log of a call without an API key.
+const noKey = "no_api_key"
 
 // unauthorized names the scheme that the call lacks (RFC 9110 section 11.6.1).
 func (a *Authenticator) unauthorized(c *gin.Context) {

@@ -46,9 +46,9 @@ func (in *input) request() storage.RequestID {
 }
 
 var (
-	wrongType = web.Fault{Status: http.StatusUnsupportedMediaType, Reason: "unsupported content type"}
-	tooLong   = web.Fault{Status: http.StatusRequestEntityTooLarge, Reason: "the body is too large"}
-	malformed = web.Fault{Status: http.StatusBadRequest, Reason: "malformed request body"}
+	wrongType = web.Fault{Status: http.StatusUnsupportedMediaType, Code: web.CodeMediaType, Reason: "unsupported content type"}
+	tooLong   = web.Fault{Status: http.StatusRequestEntityTooLarge, Code: web.CodeTooLong, Reason: "the body is too large"}
+	malformed = web.Fault{Status: http.StatusBadRequest, Code: web.CodeMalformedBody, Reason: "malformed request body"}
 )
 
 // read reads the body of a call: JSON or, with forms, a form. The libraries always claim

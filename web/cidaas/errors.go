@@ -1,7 +1,7 @@
 package cidaas
 
 import (
-	"log/slog"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -112,10 +112,10 @@ func succeed(c *gin.Context, data any) {
 }
 
 // reference logs a refusal and returns the reference number of the log line.
-func (s *Surface) reference(c *gin.Context, level slog.Level, cause any) string {
-	reference := storage.Random128(s.random)
-	web.Log(c, s.log, level, "refused", slog.String("reference", reference), slog.Any("cause", cause))
-	return reference
+func (s *Surface) reference(c *gin.Context, r mfa.Refusal) string {
+	r.Reference = storage.Random128(s.random)
+	web.Refused(c, r)
+	return r.Reference
 }
 
 // describe logs an error and returns what to respond, with the reference number. It sets
@@ -125,13 +125,13 @@ func (s *Surface) describe(c *gin.Context, err error) (refusal, string) {
 	if known {
 		r.text = e.Text(r.text)
 		web.RetryAfter(c, waitOf(e))
-		return r, s.reference(c, slog.LevelInfo, err)
+		return r, s.reference(c, mfa.Refusal{Reason: string(e.Code), Err: err, Operator: e.NeedsOperator()})
 	}
 	r = broken
 	if web.FailureStatus(c, err) == unavailable.status {
 		r = unavailable
 	}
-	return r, s.reference(c, slog.LevelError, err)
+	return r, s.reference(c, mfa.Refusal{Reason: web.FailureCode(r.status), Err: err, Operator: true})
 }
 
 func waitOf(e *mfa.Error) time.Duration {
@@ -173,11 +173,13 @@ func (s *Surface) noMethod(c *gin.Context) {
 
 // refuse refuses a malformed call.
 func (s *Surface) refuse(c *gin.Context, f web.Fault, ver string) {
-	s.envelope(c, refusal{status: f.Status, number: 10000, ver: ver, text: f.Reason}, s.reference(c, slog.LevelInfo, f.Reason), "")
+	f.Refused(c)
+	s.envelope(c, refusal{status: f.Status, number: 10000, ver: ver, text: f.Reason}, s.reference(c, mfa.Refusal{}), "")
 }
 
-// badRequest refuses a call with a text of its own.
-func (s *Surface) badRequest(c *gin.Context, text, ver string) {
+// badRequest refuses a parameter, with a text of its own.
+func (s *Surface) badRequest(c *gin.Context, parameter, text, ver string) {
+	web.Refused(c, mfa.Refusal{Reason: string(mfa.InvalidRequest), Parameter: parameter})
 	s.refuse(c, web.Fault{Status: http.StatusBadRequest, Reason: text}, ver)
 }
 
@@ -187,9 +189,7 @@ func (s *Surface) notOpened(c *gin.Context, e *provider.PageError) {
 	if e.Parameter != "" && !strings.Contains(info, e.Parameter) {
 		info = e.Parameter + ": " + info
 	}
-	// The caller chose the name of the parameter: it is returned, not logged (L-1).
-	reference := s.reference(c, slog.LevelInfo, e.Code+": "+e.Description)
-	s.envelope(c, refusal{status: http.StatusBadRequest, number: 10023, text: e.Code}, reference, info)
+	s.envelope(c, refusal{status: http.StatusBadRequest, number: 10023, text: e.Code}, s.reference(c, mfa.Refusal{}), info)
 }
 
 // challenged reports whether a request may end in a code; if not, it refuses the call.
@@ -197,7 +197,7 @@ func (s *Surface) challenged(c *gin.Context, call signin.Call) bool {
 	if call.Step.Reason == "" {
 		return true
 	}
-	s.envelope(c, unchallenged, s.reference(c, slog.LevelInfo, call.Step.Reason), call.Step.Reason)
+	s.envelope(c, unchallenged, s.reference(c, mfa.Refusal{Reason: string(mfa.InvalidRequest), Client: call.Step.Client.ID, Parameter: "code_challenge", Err: errors.New(call.Step.Reason)}), call.Step.Reason)
 	return false
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -73,10 +72,10 @@ func (s *Surface) serve(c *gin.Context, e endpoint) (*response, bool) {
 		}
 		switch {
 		case f != nil && f.Status != http.StatusBadRequest:
-			s.oauthFault(c, f.Status, f.Reason)
+			s.oauthFault(c, *f)
 			return nil, false
 		case !ok:
-			s.oauthFault(c, http.StatusBadRequest, "the body is not an object of texts, each once")
+			s.oauthFault(c, web.Fault{Status: http.StatusBadRequest, Code: web.CodeMalformedBody, Reason: "the body is not an object of texts, each once"})
 			return nil, false
 		}
 		r = asForm(c.Request, form)
@@ -124,11 +123,12 @@ func (s *Surface) send(c *gin.Context, w *response, change func(members map[stri
 }
 
 // oauthFault writes the error of an OAuth endpoint (RFC 6749 section 5.2).
-func (s *Surface) oauthFault(c *gin.Context, status int, text string) {
-	c.JSON(status, struct {
+func (s *Surface) oauthFault(c *gin.Context, f web.Fault) {
+	f.Refused(c)
+	c.JSON(f.Status, struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description"`
-	}{"invalid_request", text})
+	}{"invalid_request", f.Reason})
 }
 
 // token is the token endpoint. Its response repeats the subject and the lifetime of the ID
@@ -180,7 +180,7 @@ func (s *Surface) introspect(c *gin.Context) {
 		return
 	}
 	if w.status == http.StatusUnauthorized && w.body.Len() == 0 {
-		s.denied(c, s.reference(c, slog.LevelInfo, accessDenied))
+		s.denied(c, s.reference(c, mfa.Refusal{}))
 		return
 	}
 	s.send(c, w, func(members map[string]any) {
@@ -210,7 +210,7 @@ func (s *Surface) userinfo(c *gin.Context) {
 	s.provider.Introspection.Userinfo(w, c.Request, web.Caller(c))
 	if w.status == http.StatusUnauthorized {
 		challenge := w.header.Get("WWW-Authenticate")
-		s.denied(c, s.reference(c, slog.LevelInfo, accessDenied))
+		s.denied(c, s.reference(c, mfa.Refusal{}))
 		c.Header("WWW-Authenticate", challenge)
 		return
 	}

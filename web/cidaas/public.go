@@ -153,7 +153,7 @@ func (s *Surface) tenantInfo(c *gin.Context) {
 func (s *Surface) prelogin(c *gin.Context) {
 	track := trackOf(c)
 	if !wellFormed(string(track)) {
-		s.refuse(c, web.Fault{Status: http.StatusBadRequest, Reason: "invalid trackId"}, "")
+		s.badRequest(c, "trackId", "invalid trackId", "")
 		return
 	}
 	call, err := s.open(c, provider.Ask{Track: track})

@@ -10,6 +10,8 @@ import (
 	"sallyport/mfa"
 	"sallyport/provider"
 	"sallyport/storage"
+	"sallyport/web"
+	"sallyport/web/problem"
 	"sallyport/web/signin"
 )
 
@@ -69,11 +71,12 @@ func (s *Surface) twin(c *gin.Context, prove func(*gin.Context, *input) (signin.
 
 // failTwin writes a refusal with what the caller needs to continue the login.
 func (s *Surface) failTwin(c *gin.Context, call signin.Call, err error) {
-	r, known := refusals[mfa.CodeOf(err)]
+	e, r, known := problem.Lookup(refusals, err)
 	if !known || r.status != expectationFailed || call.Step.Request.ID == "" {
 		s.fail(c, err)
 		return
 	}
+	problem.Explain(c, e)
 	s.incomplete(c, call, r)
 }
 
@@ -92,6 +95,7 @@ type twinFault struct {
 func (s *Surface) incomplete(c *gin.Context, call signin.Call, r refusal) {
 	b := twinFault{Error: r.page, Description: r.text, Request: call.Step.Request.ID, Sub: s.provider.Masked(call.Step),
 		Query: s.provider.Masked(call.Step), Client: call.Step.Client.ID}
+	web.Refused(c, mfa.Refusal{Reason: r.page, Client: b.Client})
 	var err error
 	if b.Suggested, b.Track, err = s.suggested(c, call); err != nil {
 		s.fail(c, err)

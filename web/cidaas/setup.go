@@ -3,7 +3,6 @@ package cidaas
 import (
 	"cmp"
 	"encoding/base64"
-	"net/http"
 
 	"github.com/gin-gonic/gin"
 
@@ -76,7 +75,7 @@ func (s *Surface) newFactor(c *gin.Context, in *input, a *storage.Account) (exch
 		return n, false
 	}
 	if kind != "" && n.Address == "" {
-		s.badRequest(c, addresses[kind]+" is required", "VER_0026")
+		s.badRequest(c, addresses[kind], addresses[kind]+" is required", "VER_0026")
 		return n, false
 	}
 	return n, true
@@ -201,7 +200,7 @@ func (s *Surface) remove(c *gin.Context) {
 		}
 	}
 	if len(found) > 1 {
-		s.badRequest(c, "medium_id is required", "VER_0005")
+		s.badRequest(c, "medium_id", "medium_id is required", "VER_0005")
 		return
 	}
 	if len(found) == 0 {
@@ -272,7 +271,7 @@ func (s *Surface) friendlyName(c *gin.Context) {
 		return
 	}
 	if name == "" {
-		s.badRequest(c, "friendly_name is required", "VER_0005")
+		s.badRequest(c, "friendly_name", "friendly_name is required", "VER_0005")
 		return
 	}
 	if err := s.accounts.NameEnrolled(c.Request.Context(), call.Caller, call.Step.Login, method, name); err != nil {
@@ -295,7 +294,7 @@ func (s *Surface) postpone(c *gin.Context) {
 		return
 	}
 	if action != "SKIP" && action != "DONOTSHOWAGAIN" {
-		s.refuse(c, web.Fault{Status: http.StatusBadRequest, Reason: "invalid action"}, "VER_0004")
+		s.badRequest(c, "action", "invalid action", "VER_0004")
 		return
 	}
 	call, ok := s.tracked(c)

@@ -114,7 +114,7 @@ func (s *Surface) about(c *gin.Context) (signin.Call, bool) {
 		return call, false
 	}
 	if name == "" && sub == "" {
-		s.badRequest(c, "an identifier or sub is required", "VER_0005")
+		s.badRequest(c, "identifier", "an identifier or sub is required", "VER_0005")
 		return call, false
 	}
 	return call, true
@@ -132,16 +132,16 @@ func (s *Surface) choice(c *gin.Context, in *input) (exchange.Choice, bool) {
 		return exchange.Choice{}, false
 	}
 	if kind != "" && !strings.EqualFold(kind, name) {
-		s.badRequest(c, "type is not the one of the address", "VER_0004")
+		s.badRequest(c, "type", "type is not the one of the address", "VER_0004")
 		return exchange.Choice{}, false
 	}
 	if strings.EqualFold(in.Text("processingType"), "LINK") {
-		s.badRequest(c, "processingType must be CODE", "VER_0004")
+		s.badRequest(c, "processingType", "processingType must be CODE", "VER_0004")
 		return exchange.Choice{}, false
 	}
 	usage, ok := s.usage(in.Text("usage_type"), method)
 	if !ok || in.faulty() {
-		s.badRequest(c, "invalid usage_type", "VER_0004")
+		s.badRequest(c, "usage_type", "invalid usage_type", "VER_0004")
 		return exchange.Choice{}, false
 	}
 	out := exchange.Choice{Method: method, Usage: usage}
@@ -227,9 +227,9 @@ func (s *Surface) typed(c *gin.Context) (exchange.Answer, bool) {
 	case a.Method == "":
 		s.noMethod(c)
 	case a.Exchange == "":
-		s.badRequest(c, "exchange_id is required", "VER_0005")
+		s.badRequest(c, "exchange_id", "exchange_id is required", "VER_0005")
 	case code == "":
-		s.badRequest(c, "pass_code is required", "VER_0046")
+		s.badRequest(c, "pass_code", "pass_code is required", "VER_0046")
 	case kind != "" && s.method(kind) != a.Method:
 		s.fail(c, &mfa.Error{Code: mfa.InvalidExchange})
 	default:
@@ -267,7 +267,7 @@ func (s *Surface) cancel(c *gin.Context) {
 		return
 	}
 	if exchangeID == "" || strings.TrimSpace(reason) == "" {
-		s.badRequest(c, "exchange_id and reason are required", "VER_0005")
+		s.badRequest(c, "exchange_id", "exchange_id and reason are required", "VER_0005")
 		return
 	}
 	caller := s.caller(c)

@@ -34,7 +34,7 @@ const maxLength = 64 << 10
 func Text(c *gin.Context, mediaType string, most int64) ([]byte, *web.Fault) {
 	kind, params, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
 	if err != nil || kind != mediaType || params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
-		return nil, &web.Fault{Status: http.StatusUnsupportedMediaType, Reason: "the Content-Type must be " + mediaType}
+		return nil, &web.Fault{Status: http.StatusUnsupportedMediaType, Code: web.CodeMediaType, Reason: "the Content-Type must be " + mediaType}
 	}
 	return read(c, most)
 }
@@ -44,9 +44,9 @@ func read(c *gin.Context, most int64) ([]byte, *web.Fault) {
 	var long *http.MaxBytesError
 	switch {
 	case errors.As(err, &long):
-		return nil, &web.Fault{Status: http.StatusRequestEntityTooLarge, Reason: fmt.Sprintf("the body is longer than %d KiB", most>>10)}
+		return nil, &web.Fault{Status: http.StatusRequestEntityTooLarge, Code: web.CodeTooLong, Reason: fmt.Sprintf("the body is longer than %d KiB", most>>10)}
 	case err != nil:
-		return nil, &web.Fault{Status: http.StatusBadRequest, Reason: "the body cannot be read"}
+		return nil, &web.Fault{Status: http.StatusBadRequest, Code: web.CodeMalformedBody, Reason: "the body cannot be read"}
 	}
 	return text, nil
 }
@@ -70,7 +70,7 @@ func ReadAny(c *gin.Context) (*Object, *web.Fault) {
 	case f != nil:
 		return nil, f
 	case kind != Type && (header != "" || len(text) > 0):
-		return nil, &web.Fault{Status: http.StatusUnsupportedMediaType, Reason: "the Content-Type must be " + Type}
+		return nil, &web.Fault{Status: http.StatusUnsupportedMediaType, Code: web.CodeMediaType, Reason: "the Content-Type must be " + Type}
 	case strings.TrimSpace(string(text)) == "":
 		return &Object{Members: map[string]any{}}, nil
 	}
@@ -80,7 +80,7 @@ func ReadAny(c *gin.Context) (*Object, *web.Fault) {
 func newObject(text []byte) (*Object, *web.Fault) {
 	members, err := Parse(text)
 	if err != nil {
-		return nil, &web.Fault{Status: http.StatusBadRequest, Reason: "the body must be one JSON object in UTF-8, without repeated names"}
+		return nil, &web.Fault{Status: http.StatusBadRequest, Code: web.CodeMalformedBody, Reason: "the body must be one JSON object in UTF-8, without repeated names"}
 	}
 	return &Object{Members: members}, nil
 }

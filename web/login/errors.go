@@ -107,6 +107,9 @@ func (p *Pages) fail(c *gin.Context, call signin.Call, err error) {
 		p.onward(c)
 		return
 	}
+	if requestOf(c) == "" {
+		web.Refused(c, mfa.Refusal{Parameter: "requestId"})
+	}
 	a := p.look.Reason(c, call.Caller.Locale, e)
 	// Without its cookie a browser cannot continue any login. That reveals nothing of the
 	// request, so the page may say so (B-2).

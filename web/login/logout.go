@@ -35,7 +35,7 @@ func (p *Pages) logout(c *gin.Context) {
 		in.Form = c.Request.PostForm
 		confirmed = in.Form.Get("confirm") != ""
 	}
-	if confirmed && !p.look.OwnForm(c.Request, web.Caller(c).Browser, in.Form.Get("csrf")) {
+	if confirmed && !p.look.OwnForm(c, in.Form.Get("csrf")) {
 		p.foreign(c)
 		return
 	}

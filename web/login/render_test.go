@@ -73,7 +73,7 @@ func samples(t testing.TB) []sample {
 	}
 	login := []string{"login-form", "username", "password", "login-submit", "cancel"}
 	second := []string{"mfa-form", "passcode", "mfa-submit", "restart", "cancel"}
-	failed := []string{"error", "support-id"}
+	failed := []string{"error"}
 	sent := []string{"sending", "send-again"}
 	showSent := func(p *Pages, c *gin.Context, call signin.Call, state exchange.Delivery) {
 		call.Step.Options = append(call.Step.Options, exchange.Option{Method: "email", Authenticator: "c", Address: "a•••a@example.org", Info: mfa.Info{Typed: true, Numeric: true, Sends: true}})

@@ -51,7 +51,7 @@ func (p Page) OfPassword(a *Alert) *Alert { return p.Specific(a, password.Name) 
 
 // Reason logs a refusal and returns the alert for it in a language.
 func (l *Look) Reason(c *gin.Context, lang string, e *mfa.Error) Alert {
-	problem.Refused(c, l.log, e)
+	problem.Refused(c, e)
 	a := AlertOf(e.Code)
 	a.Params = e.Params
 	if e.RetryAfter > 0 {
@@ -68,7 +68,7 @@ func (l *Look) Reason(c *gin.Context, lang string, e *mfa.Error) Alert {
 
 // Unexpected logs an unexpected error and returns the status and the alert for it (H-11).
 func (l *Look) Unexpected(c *gin.Context, err error) (int, Alert) {
-	status := problem.Unexpected(c, l.log, err)
+	status := problem.Unexpected(c, err)
 	if status == http.StatusServiceUnavailable {
 		return status, Alert{Key: "status.503"}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"sallyport/mfa"
 	"sallyport/provider/origin"
 	"sallyport/web"
 )
@@ -27,9 +28,33 @@ func (l *Look) CSRF(browser string) string {
 // come from the server's own, too. A page whose origin is hidden ("null") may be the server's:
 // its pages send Referrer-Policy no-referrer, and in a sandboxed window the browser calls the
 // server's own form cross-site.
-func (l *Look) OwnForm(r *http.Request, browser, value string) bool {
+func (l *Look) OwnForm(c *gin.Context, value string) bool {
+	why := l.foreign(c.Request, web.Caller(c).Browser, value)
+	if why != "" {
+		web.Refused(c, mfa.Refusal{Reason: why, Parameter: "csrf"})
+	}
+	return why == ""
+}
+
+// Why a form is not the server's own, for the log.
+const (
+	otherOrigin = "other_origin" // the form is on a page of another origin
+	noBinding   = "no_cookie"    // the browser sent no binding cookie
+	staleForm   = "stale_form"   // the token of the form is not this browser's
+)
+
+// foreign returns why a form is not the server's own; "": it is.
+func (l *Look) foreign(r *http.Request, browser, value string) string {
 	hidden := r.Header.Get("Origin") == "null"
-	return (hidden || l.fromHere(r)) && l.validMAC("csrf", browser, browser, value)
+	switch {
+	case !hidden && !l.fromHere(r):
+		return otherOrigin
+	case browser == "":
+		return noBinding
+	case !l.validMAC("csrf", browser, browser, value):
+		return staleForm
+	}
+	return ""
 }
 
 // fromHere reports whether no header says that a form came from another site. One that hides
@@ -61,7 +86,7 @@ func (l *Look) validMAC(purpose, browser, text, value string) bool {
 // Guarded passes the server's own forms to a handler, all others to foreign.
 func (l *Look) Guarded(h, foreign gin.HandlerFunc) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		if !l.OwnForm(c.Request, web.Caller(c).Browser, c.PostForm("csrf")) {
+		if !l.OwnForm(c, c.PostForm("csrf")) {
 			foreign(c)
 			return
 		}

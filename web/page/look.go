@@ -205,9 +205,12 @@ func Path(path string, request storage.RequestID, client storage.ClientID) strin
 
 // Write renders a page. It sends nothing before the page is complete.
 func (l *Look) Write(c *gin.Context, code int, name string, v Page) {
+	if code >= http.StatusBadRequest && v.Alert != nil {
+		web.Refused(c, mfa.Refusal{Reason: v.Alert.Key}) // unless the log knows more
+	}
 	var b bytes.Buffer
 	if err := l.pages[name].Execute(&b, v); err != nil {
-		web.Log(c, l.log, slog.LevelError, "render page", slog.String("page", name), slog.Any("error", err))
+		web.Refused(c, mfa.Refusal{Reason: web.CodeServerError, Err: fmt.Errorf("render page %s: %w", name, err), Operator: true})
 		c.String(http.StatusInternalServerError, "%s: 500 (%s)", l.product, web.Correlation(c))
 		return
 	}

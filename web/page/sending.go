@@ -11,6 +11,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
 	"sallyport/storage"
+	"sallyport/web"
 )
 
 // Sending is a code that was sent to a user, as the templates "sending" and "again" show it.
@@ -50,6 +51,7 @@ func WriteDelivery(c *gin.Context, state exchange.Delivery, err error) bool {
 	case err == nil:
 		c.JSON(http.StatusOK, map[string]string{"delivery": string(state)})
 	case mfa.CodeOf(err) != "":
+		web.Refused(c, mfa.Refusal{Reason: string(mfa.CodeOf(err)), Err: err})
 		c.JSON(http.StatusConflict, map[string]string{"code": string(mfa.CodeOf(err))})
 	default:
 		return false

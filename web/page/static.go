@@ -9,6 +9,9 @@ import (
 	"path"
 	"slices"
 
+	"sallyport/mfa"
+	"sallyport/web"
+
 	"github.com/gin-gonic/gin"
 )
 
@@ -57,6 +60,7 @@ func (s *static) serve(c *gin.Context) {
 	name := c.Param("name")
 	text, ok := s.files[name]
 	if !ok {
+		web.Refused(c, mfa.Refusal{Reason: web.CodeNotFound})
 		c.Header("Content-Type", "text/plain; charset=utf-8")
 		c.String(http.StatusNotFound, "not found")
 		return

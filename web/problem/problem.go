@@ -1,5 +1,5 @@
 // Package problem is what surfaces have in common when a call fails: problem details
-// (RFC 9457), the log lines of refusals and of unexpected errors, and Retry-After.
+// (RFC 9457), what the log says about refusals and unexpected errors, and Retry-After.
 //
 // The status and the words for a reason stay with each surface.
 package problem
@@ -7,7 +7,6 @@ package problem
 import (
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strings"
 
@@ -32,6 +31,11 @@ type Problem struct {
 
 // Write sends the problem and ends the request. It fills in the title and the support id.
 func (p Problem) Write(c *gin.Context) {
+	parameter := p.Parameter
+	if parameter == "" && len(p.Faults) > 0 {
+		parameter = p.Faults[0].Field
+	}
+	web.Refused(c, mfa.Refusal{Reason: p.Code, Parameter: parameter})
 	p.Title, p.Support = http.StatusText(p.Status), web.Correlation(c)
 	text, err := json.Marshal(p)
 	if err != nil {
@@ -73,18 +77,20 @@ func Lookup[R any](refusals map[mfa.Code]R, err error) (*mfa.Error, R, bool) {
 }
 
 // Refused logs a refusal and sets Retry-After.
-func Refused(c *gin.Context, log *slog.Logger, e *mfa.Error) {
-	level := slog.LevelInfo
-	if e.NeedsOperator() {
-		level = slog.LevelError
-	}
-	web.Log(c, log, level, "refused", slog.String("reason", string(e.Code)), slog.Any("cause", e.Err))
+func Refused(c *gin.Context, e *mfa.Error) {
+	Explain(c, e)
 	web.RetryAfter(c, e.RetryAfter)
+}
+
+// Explain logs a refusal.
+func Explain(c *gin.Context, e *mfa.Error) {
+	web.Refused(c, mfa.Refusal{Reason: string(e.Code), Err: e.Err, Operator: e.NeedsOperator()})
 }
 
 // Unexpected logs an unexpected error and returns the status for it. The response
 // carries nothing of the error but the support id of its log line (H-11).
-func Unexpected(c *gin.Context, log *slog.Logger, err error) int {
-	web.Log(c, log, slog.LevelError, "request", slog.Any("error", err))
-	return web.FailureStatus(c, err)
+func Unexpected(c *gin.Context, err error) int {
+	status := web.FailureStatus(c, err)
+	web.Refused(c, mfa.Refusal{Reason: web.FailureCode(status), Err: err, Operator: true})
+	return status
 }

@@ -48,6 +48,7 @@ func (r Reader) Next(c *gin.Context, call Call, a provider.Ask) (Call, error) {
 		return call, err
 	}
 	call.Caller.Locale = web.Locale(c, call.Step.UILocales...)
+	call.Caller.Login = call.Step.Request.LogName()
 	return call, nil
 }
 

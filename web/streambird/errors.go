@@ -2,7 +2,6 @@ package streambird
 
 import (
 	"errors"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -116,16 +115,16 @@ func (s *Surface) fail(c *gin.Context, x route, err error) {
 		err = forbidden
 	}
 	if r, own := errors.AsType[refusal](err); own {
-		web.Log(c, s.log, slog.LevelInfo, "refused", slog.String("reason", r.Type))
+		web.Refused(c, mfa.Refusal{Reason: r.Type, Err: r})
 		refuse(c, r)
 		return
 	}
 	e, r, known := problem.Lookup(refusals, err)
 	if !known {
-		refuse(c, refusalOf(problem.Unexpected(c, s.log, err), "unexpected"))
+		refuse(c, refusalOf(problem.Unexpected(c, err), "unexpected"))
 		return
 	}
-	web.Log(c, s.log, slog.LevelInfo, "refused", slog.String("reason", string(e.Code)), slog.Any("cause", e.Err))
+	problem.Explain(c, e)
 	if x.wrong.Status != 0 && slices.Contains(ofResponse, e.Code) {
 		r = x.wrong
 	}

@@ -36,8 +36,8 @@ func (f failing) Mount(r gin.IRouter) {
 func respond(t *testing.T, x route, err error) (*httptest.ResponseRecorder, refusal, string) {
 	t.Helper()
 	var log strings.Builder
-	s := &Surface{log: slog.New(slog.NewTextHandler(&log, nil))}
-	h, wrong := web.New(web.Options{Issuer: issuer}, rand.Reader, time.Now, failing{s, x, err})
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	h, wrong := web.New(web.Options{Issuer: issuer, Logger: logger}, rand.Reader, time.Now, failing{&Surface{}, x, err})
 	if wrong != nil {
 		t.Fatal(wrong)
 	}

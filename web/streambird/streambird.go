@@ -4,7 +4,6 @@ import (
 	"cmp"
 	_ "embed" // for the description
 	"encoding/json"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -36,7 +35,6 @@ type Options struct {
 	Issuer string
 	// JWTLife is how long a session JWT is valid at most; 0: 24 hours. None outlives its session.
 	JWTLife time.Duration
-	Logger  *slog.Logger // nil: discarded
 }
 
 // Surface mounts the calls.
@@ -45,7 +43,6 @@ type Surface struct {
 	callers *backendcall.Authenticator
 	jwts    *sessionjwt.Signer
 	now     func() time.Time
-	log     *slog.Logger
 	host    string // of the issuer
 	life    time.Duration
 }
@@ -54,10 +51,7 @@ var _ web.Refuser = (*Surface)(nil)
 
 // New returns the surface.
 func New(b *backend.Service, k *apikeys.Keys, j *sessionjwt.Signer, journal *audit.Journal, now func() time.Time, o Options) *Surface {
-	s := &Surface{backend: b, jwts: j, now: now, log: o.Logger, life: cmp.Or(o.JWTLife, longestJWT)}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
+	s := &Surface{backend: b, jwts: j, now: now, life: cmp.Or(o.JWTLife, longestJWT)}
 	if u, err := url.Parse(o.Issuer); err == nil {
 		s.host = u.Host
 	}

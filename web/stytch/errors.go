@@ -2,7 +2,6 @@ package stytch
 
 import (
 	"errors"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -186,29 +185,31 @@ type errorBody struct {
 
 // fail writes a refusal, and logs it with the request ID of the response.
 func (s *Surface) fail(c *gin.Context, err error, own words) {
-	r, level := s.describe(c, err, own)
+	r, reason := s.describe(c, err, own)
 	b := errorBody{envelope{r.status, wireid.StytchRequest(s.environment, s.random)}, r.kind, r.text, s.docs + "#" + r.kind}
-	web.Log(c, s.log, level, "refused", slog.String("request_id", b.RequestID), slog.String("reason", r.kind), slog.Any("cause", err))
+	reason.Reference = b.RequestID
+	web.Refused(c, reason)
 	c.AbortWithStatusJSON(r.status, b)
 }
 
-// describe returns the response to an error and the level to log it at, and sets Retry-After if
-// waiting helps.
-func (s *Surface) describe(c *gin.Context, err error, own words) (refusal, slog.Level) {
+// describe returns the response to an error and what to log, and sets Retry-After if waiting
+// helps.
+func (s *Surface) describe(c *gin.Context, err error, own words) (refusal, mfa.Refusal) {
 	if f, ok := errors.AsType[*fault](err); ok {
-		return f.refusal, slog.LevelInfo
+		return f.refusal, mfa.Refusal{Reason: f.kind, Err: f.cause}
 	}
 	for cause, r := range causes {
 		if errors.Is(err, cause) {
-			return r, slog.LevelInfo
+			return r, mfa.Refusal{Reason: r.kind, Err: err}
 		}
 	}
 	e, r, known := problem.Lookup(refusals, err)
 	if !known {
+		r = broken
 		if web.FailureStatus(c, err) == unavailable.status {
-			return unavailable, slog.LevelError
+			r = unavailable
 		}
-		return broken, slog.LevelError
+		return r, mfa.Refusal{Reason: web.FailureCode(r.status), Err: err, Operator: true}
 	}
 	if other, found := own[e.Code]; found {
 		r = other
@@ -216,13 +217,10 @@ func (s *Surface) describe(c *gin.Context, err error, own words) (refusal, slog.
 	if other, found := ofPhone[e.Code]; found && backend.KindOf(err) == storage.Phone {
 		r = other
 	}
-	wait, level := e.RetryAfter, slog.LevelInfo
+	wait := e.RetryAfter
 	if e.Code == mfa.Locked {
 		wait = lockedWait
 	}
-	if e.NeedsOperator() {
-		level = slog.LevelError
-	}
 	web.RetryAfter(c, wait)
-	return r, level
+	return r, mfa.Refusal{Reason: string(e.Code), Err: err, Operator: e.NeedsOperator()}
 }

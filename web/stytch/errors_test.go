@@ -38,8 +38,8 @@ func (f failing) Mount(r gin.IRouter) {
 func respond(t *testing.T, err error, own words) (*httptest.ResponseRecorder, errorBody, string) {
 	t.Helper()
 	var log strings.Builder
-	s := &Surface{environment: "test", random: rand.Reader, docs: origin + described, log: slog.New(slog.NewTextHandler(&log, nil))}
-	h, wrong := web.New(web.Options{Issuer: origin}, rand.Reader, time.Now, failing{s, err, own})
+	s := &Surface{environment: "test", random: rand.Reader, docs: origin + described}
+	h, wrong := web.New(web.Options{Issuer: origin, Logger: slog.New(slog.NewTextHandler(&log, nil))}, rand.Reader, time.Now, failing{s, err, own})
 	if wrong != nil {
 		t.Fatal(wrong)
 	}

@@ -68,7 +68,7 @@ func newFixtureWith(t testing.TB, o backend.Options, more ...web.Surface) *fixtu
 	v := exchange.NewVerifier(h.Store, h.Keyring, h.Journal, h.Now, rand.Reader, exchange.Options{Product: "Harbour", AddressMax: -1},
 		h.Password, h.TOTP, h.Recovery, passcode.NewEmail(h.Keyring, rand.Reader, codes), passcode.NewSMS(h.Keyring, rand.Reader, codes))
 	h.backend = backend.New(h.Store, v, h.Sessions, h.Users, h.Journal, h.Now, rand.Reader, backend.Options{Product: "Harbour"})
-	h.surface = New(h.backend, h.keys, h.Journal, h.Keyring, h.Now, rand.Reader, Options{Issuer: origin, Environment: "test", Logger: h.Logger()})
+	h.surface = New(h.backend, h.keys, h.Journal, h.Keyring, h.Now, rand.Reader, Options{Issuer: origin, Environment: "test"})
 	h.Serve(nil, append([]web.Surface{h.surface}, more...)...)
 	return h
 }

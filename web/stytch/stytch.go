@@ -2,7 +2,6 @@ package stytch
 
 import (
 	"io"
-	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -28,9 +27,8 @@ const (
 // Options of the surface.
 type Options struct {
 	Issuer      string
-	Environment string       // "test" or "live"
-	Rate        int          // calls of a project in a second; 0: no limit
-	Logger      *slog.Logger // nil: discarded
+	Environment string // "test" or "live"
+	Rate        int    // calls of a project in a second; 0: no limit
 }
 
 // Surface mounts the calls.
@@ -43,7 +41,6 @@ type Surface struct {
 	now         func() time.Time
 	random      io.Reader
 	docs        string // address of the description, which has the errors
-	log         *slog.Logger
 }
 
 var _ web.Refuser = (*Surface)(nil)
@@ -52,10 +49,7 @@ var _ web.Refuser = (*Surface)(nil)
 func New(b *backend.Service, k *apikeys.Keys, journal *audit.Journal, keyring *seal.Keyring, now func() time.Time, random io.Reader, o Options) *Surface {
 	s := &Surface{backend: b, signer: newSigner(keyring, o.Environment), environment: o.Environment,
 		rates: rates{most: o.Rate, now: now, projects: map[string]*rate.Limiter{}}, now: now, random: random,
-		docs: strings.TrimSuffix(o.Issuer, "/") + described, log: o.Logger}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
+		docs: strings.TrimSuffix(o.Issuer, "/") + described}
 	s.callers = backendcall.New(k, journal, apikeys.DialectStytch, func(c *gin.Context, err error) { s.fail(c, err, nil) })
 	return s
 }

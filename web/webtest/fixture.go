@@ -66,6 +66,13 @@ func (f *Fixture) Serve(errorPage func(*gin.Context, web.Fault), surfaces ...web
 	var err error
 	f.Handler, err = web.New(web.Options{Issuer: f.issuer, Logger: f.Logger(), ErrorPage: errorPage}, rand.Reader, f.Now, surfaces...)
 	f.OK(err)
+	f.T.Cleanup(func() {
+		for line := range strings.Lines(f.Log.String()) {
+			if strings.Contains(line, `"reason":"`+web.Unexplained+`"`) {
+				f.T.Errorf("a refusal has no reason in the log: %s", line)
+			}
+		}
+	})
 }
 
 // Wait moves the clock.

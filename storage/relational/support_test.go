@@ -1,0 +1,69 @@
+package relational_test
+
+import (
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/storage"
+)
+
+// TestEventsAreFoundByNumberAndLogin: both are ranges of an index, in what may be the largest
+// table by far.
+func TestEventsAreFoundByNumberAndLogin(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		e := open(t, dsn, keyring(t))
+		var events []storage.Event
+		for i := range 3000 {
+			at := t0.Add(time.Duration(i) * time.Second)
+			events = append(events, storage.Event{ID: storage.EventID(storage.TimeOrdered(at, rand.Reader)), At: at, Kind: "x", Outcome: "ok",
+				CorrelationID: fmt.Sprint("N", i), Login: fmt.Sprint("L", i/3)})
+		}
+		if err := e.AppendEvents(t.Context(), events); err != nil {
+			t.Fatal(err)
+		}
+		got, err := e.ListEvents(t.Context(), storage.EventFilter{CorrelationID: "N1000", Limit: 10})
+		if err != nil || len(got) != 1 || got[0].CorrelationID != "N1000" || got[0].Login != "L333" {
+			t.Errorf("by number: %+v, %v", got, err)
+		}
+		got, err = e.ListEvents(t.Context(), storage.EventFilter{Login: "L333", Limit: 10})
+		if err != nil || len(got) != 3 || got[0].CorrelationID != "N1001" {
+			t.Errorf("by login: %+v, %v", got, err)
+		}
+		db := direct(t, dsn)
+		change(t, db, "ANALYZE events")
+		explain := "EXPLAIN "
+		if strings.HasPrefix(dsn, "sqlite:") {
+			explain = "EXPLAIN QUERY PLAN "
+		}
+		for index, where := range map[string]string{"events_correlation": "correlation_id = 'N1000' AND correlation_id <> ''", "events_login": "login = 'L333' AND login <> ''"} {
+			rows, err := db.QueryContext(t.Context(), explain+"SELECT canonical FROM events WHERE 1 = 1 AND "+where+" ORDER BY id DESC LIMIT 100")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rows.Close()
+			columns, err := rows.Columns()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var plan strings.Builder
+			for rows.Next() {
+				values := make([]any, len(columns))
+				for i := range values {
+					values[i] = new(any)
+				}
+				if err := rows.Scan(values...); err != nil {
+					t.Fatal(err)
+				}
+				for _, v := range values {
+					fmt.Fprint(&plan, *v.(*any), " ")
+				}
+			}
+			if !strings.Contains(plan.String(), index) {
+				t.Errorf("plan does not use %s: %s", index, &plan)
+			}
+		}
+	})
+}
