@@ -47,6 +47,8 @@ type Options struct {
 	Random   io.Reader
 	Log      *slog.Logger
 	Surfaces []web.Surface // besides those every server has
+	// Developers shows pages for the developers of clients.
+	Developers bool
 
 	// Open creates these.
 	metrics *prometheus.Registry
