@@ -42,6 +42,8 @@ type PageError struct {
 	Reason string // "": the code
 	Client storage.ClientID
 	Value  string // of the parameter
+	// Registered are the values that the client may use; pages show them to developers only.
+	Registered []string
 }
 
 func (e *PageError) Error() string {

@@ -59,7 +59,7 @@ func (p *Provider) endSession(ctx context.Context, in Params, v mfa.Caller, s *s
 	if uri := values.Get("post_logout_redirect_uri"); uri != "" && out.Client != nil {
 		if !slices.Contains(out.Client.PostLogoutRedirectURIs, uri) {
 			return Logout{}, &PageError{Code: "invalid_request", Description: "the address is not registered for this application",
-				Parameter: "post_logout_redirect_uri", Client: out.Client.ID, Value: uri}
+				Parameter: "post_logout_redirect_uri", Client: out.Client.ID, Value: uri, Registered: out.Client.PostLogoutRedirectURIs}
 		}
 		out.Redirect = uri
 		if state != "" {

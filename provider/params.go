@@ -98,7 +98,7 @@ func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*
 	r.client, r.redirect = c, values.Get("redirect_uri")
 	if why := c.CheckRedirect(r.redirect); why != "" {
 		return nil, &PageError{Code: "invalid_request", Description: why, Parameter: "redirect_uri",
-			Client: c.ID, Value: r.redirect}
+			Client: c.ID, Value: r.redirect, Registered: c.RedirectURIs}
 	}
 	if e := checkState(values); e != nil {
 		return nil, e

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -41,7 +42,7 @@ func (p *Pages) authorize(c *gin.Context) {
 	var refused *provider.PageError
 	switch {
 	case errors.As(err, &refused):
-		p.look.Write(c, http.StatusBadRequest, "oauth_error", p.page(c, call, describe(refused)))
+		p.look.Write(c, http.StatusBadRequest, "oauth_error", p.page(c, call, p.describe(refused)))
 	case err != nil:
 		p.fail(c, call, err)
 	case start.Answer != nil:
@@ -80,8 +81,17 @@ func (p *Pages) resend(c *gin.Context, form url.Values) {
 	p.answer(c, call, provider.Answer{FormPost: &provider.FormPost{Action: "/authorize?" + page.Resent, Fields: page.Fields(form)}})
 }
 
-// describe formats a refusal as "code: parameter description", for the developers of the
-// client.
+// describe formats a refusal for the developers of the client, who see on their own machine what
+// would have been right.
+func (p *Pages) describe(e *provider.PageError) string {
+	text := describe(e)
+	if !p.verbose || len(e.Registered) == 0 {
+		return text
+	}
+	return text + ". It is " + strconv.Quote(e.Value) + "; registered: " + strings.Join(e.Registered, ", ")
+}
+
+// describe formats a refusal as "code: parameter description".
 func describe(e *provider.PageError) string {
 	text := e.Code + ":"
 	if e.Parameter != "" && !strings.Contains(e.Description, e.Parameter) {

@@ -56,7 +56,7 @@ func (p *Pages) logout(c *gin.Context) {
 	out, err := p.provider.EndSession(c.Request.Context(), in, call.Caller, call.SignedIn, confirmed)
 	var refused *provider.PageError
 	if errors.As(err, &refused) {
-		p.look.Write(c, http.StatusBadRequest, "logout", p.page(c, call, logoutPage{Fault: describe(refused)}))
+		p.look.Write(c, http.StatusBadRequest, "logout", p.page(c, call, logoutPage{Fault: p.describe(refused)}))
 		return
 	}
 	if err != nil {

@@ -24,11 +24,20 @@ type Pages struct {
 	look     *page.Look
 	// clientPage is nil if clients' own pages expect the request alone.
 	clientPage ClientPage
+	verbose    bool
 }
 
 // New returns the pages, to be mounted beside their look.
 func New(p *provider.Provider, v *exchange.Verifier, s *session.Registry, look *page.Look) *Pages {
 	return &Pages{provider: p, verifier: v, sessions: s, logins: signin.Reader{Provider: p, Sessions: s}, look: look}
+}
+
+// ForDevelopers returns the pages, which quote a wrong address beside the registered ones. Only a
+// server on the machine of its developers may do that.
+func (p *Pages) ForDevelopers() *Pages {
+	with := *p
+	with.verbose = true
+	return &with
 }
 
 // guarded lets only the server's own forms through to a handler.

@@ -116,6 +116,6 @@ func openServer(ctx context.Context, p *cli.Program, at place, folder *folder) (
 	if err != nil {
 		return nil, err
 	}
-	return server.Open(ctx, server.Options{Config: c, DSN: config.Secret(c.Database.DSN), KEKs: keks, Migrate: true,
+	return server.Open(ctx, server.Options{Config: c, Developers: true, DSN: config.Secret(c.Database.DSN), KEKs: keks, Migrate: true,
 		Log: folder.log(), Now: p.Now, Random: p.Random, Hangup: p.Hangup})
 }

@@ -113,6 +113,9 @@ func (s *Server) assembleWeb(p Options, span web.Spanner) error {
 	}
 	accounts := selfservice.New(s.Store, s.Verifier, s.Password, s.Journal, p.Now, p.Random, c.Product)
 	pages := login.New(s.Provider, s.Verifier, s.Sessions, look)
+	if p.Developers {
+		pages = pages.ForDevelopers()
+	}
 	dialect := cidaas.New(s.Provider, s.Verifier, accounts, s.Sessions, p.Random, cidaas.Options{Issuer: c.Issuer, Product: c.Product, Answer: pages.Answer, Logger: p.Log})
 	docs := apidocs.New(look, c.Issuer, descriptions()...)
 	// Stytch's programs say in a call what must match.

@@ -236,6 +236,24 @@ func foreignForm() *http.Request {
 	return r
 }
 
+// Only a server on the machine of its developers shows what is registered.
+func TestDevelopersSeeTheRegisteredAddresses(t *testing.T) {
+	settings, _, _ := servertest.NewInstallation(t)
+	servertest.Apply(t, settings, refusalState)
+	for _, developers := range []bool{false, true} {
+		o := servertest.Options(t, settings, new(servertest.Clock))
+		o.Developers = developers
+		w := httptest.NewRecorder()
+		servertest.Open(t, o).Handler.ServeHTTP(w, authorize("redirect_uri", "https://shop.example/<CB>"))
+		page := w.Body.String()
+		for _, text := range []string{"https://shop.example/cb", "https://shop.example/&lt;CB&gt;"} {
+			if strings.Contains(page, text) != developers {
+				t.Errorf("for developers: %v, and %q is on the page: %v", developers, text, !developers)
+			}
+		}
+	}
+}
+
 // The trail names the same reasons as the log.
 func TestTheTrailSaysWhyAClientFailed(t *testing.T) {
 	s, log := loggedServer(t)

@@ -50,6 +50,8 @@ type Options struct {
 	Surfaces []web.Surface // besides those every server has
 	// Hangup makes a server that serves read its files again; nil: only when they change.
 	Hangup <-chan os.Signal
+	// Developers shows pages for the developers of clients.
+	Developers bool
 
 	// Open creates these.
 	metrics *prometheus.Registry
