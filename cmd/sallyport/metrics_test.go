@@ -206,7 +206,7 @@ func checkLabels(t *testing.T, h *server.Server, all map[string]*dto.MetricFamil
 	for _, i := range h.Verifier.Methods() {
 		allowed["method"] = append(allowed["method"], i.Name)
 	}
-	for _, r := range h.Handler.(*gin.Engine).Routes() {
+	for _, r := range h.Handler.(interface{ Routes() gin.RoutesInfo }).Routes() {
 		allowed["route"] = append(allowed["route"], r.Path)
 	}
 	for table := range h.Store.Swept() {
