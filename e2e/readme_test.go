@@ -168,7 +168,7 @@ func (r *readme) greetingFits(t *testing.T, greeting string) {
 			t.Errorf("a line of the greeting has %d columns, want at most 80: %s", n, line)
 		}
 	}
-	for _, want := range append([]string{"Of --state     shop, notes\n", r.issuer + "/account\n", "--details"}, r.tour...) {
+	for _, want := range append([]string{"From --state   shop, notes\n", r.issuer + "/account\n", "--details"}, r.tour...) {
 		if !strings.Contains(greeting, want) {
 			t.Errorf("the greeting lacks %q:\n%s", want, greeting)
 		}

@@ -5,6 +5,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/cases"
+	"golang.org/x/text/language"
 	"golang.org/x/text/unicode/norm"
 
 	"sallyport/input"
@@ -57,7 +59,7 @@ func Identify(typed string) (storage.Identifier, error) {
 
 // Fold returns the spelling in which identifiers, and parts of them, are compared.
 func Fold(typed string) string {
-	return strings.TrimSpace(norm.NFKC.String(strings.ToLower(norm.NFKC.String(typed))))
+	return strings.TrimSpace(norm.NFKC.String(cases.Lower(language.Und).String(norm.NFKC.String(typed))))
 }
 
 // CheckNew returns InvalidIdentifier for a canonical identifier that users cannot get: a phone

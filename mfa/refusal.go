@@ -60,11 +60,13 @@ func Refused(ctx context.Context, r Refusal) {
 var clientName = regexp.MustCompile(`^[!-~]{1,255}$`)
 
 // Claimed returns the client that a caller claims to be, for a Refusal. It returns "" for what may
-// be a secret in the wrong field: 20 or more characters with digits and letters of both cases.
+// be a secret in the wrong field: 20 or more characters with digits, and letters of both cases or
+// no punctuation.
 func Claimed(id string) storage.ClientID {
 	const digits, lower, upper = "0123456789", "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	if !clientName.MatchString(id) ||
-		len(id) >= 20 && strings.ContainsAny(id, digits) && strings.ContainsAny(id, lower) && strings.ContainsAny(id, upper) {
+		len(id) >= 20 && strings.ContainsAny(id, digits) &&
+			(strings.ContainsAny(id, lower) && strings.ContainsAny(id, upper) || strings.Trim(id, digits+lower+upper) == "") {
 		return ""
 	}
 	return storage.ClientID(id)

@@ -12,6 +12,7 @@ import (
 
 	"sallyport/cmd/sallyport/cli"
 	"sallyport/mfa"
+	"sallyport/mfa/throttle"
 	"sallyport/storage"
 	"sallyport/web/admin"
 )
@@ -35,6 +36,8 @@ type step struct {
 	Text    string    `json:"text"`
 	Support string    `json:"support,omitempty"` // number of the response
 	Asked   bool      `json:"asked"`             // it is the number that was asked about
+
+	bucket string // whose wait refused the step
 }
 
 // explainCommand tells what happened around a support number.
@@ -71,7 +74,7 @@ func (d *connection) explain(ctx context.Context, number string) (story, error) 
 	slices.Reverse(found.Events)
 	for _, e := range found.Events {
 		s.Client, s.User = cmp.Or(e.Client, s.Client), cmp.Or(e.User, s.User)
-		s.Steps = append(s.Steps, step{At: e.At, Kind: e.Kind, Reason: reasonOf(e), Text: textOf(e), Support: e.CorrelationID, Asked: e.CorrelationID == s.Support})
+		s.Steps = append(s.Steps, step{At: e.At, Kind: e.Kind, Reason: reasonOf(e), Text: textOf(e), Support: e.CorrelationID, Asked: e.CorrelationID == s.Support, bucket: e.Detail["bucket"]})
 	}
 	s.Advice = adviceOn(s)
 	if s.User == "" {
@@ -101,12 +104,12 @@ func reasonOf(e admin.Event) string {
 var texts = map[string]string{
 	mfa.EventPasswordOK:        "The password was right.",
 	mfa.EventPasswordFailed:    "The name or password was wrong.",
-	mfa.EventPasswordLocked:    "A password was refused unread, during a wait after too many failures.",
+	mfa.EventPasswordLocked:    "A password was not checked, because of a wait after too many failures.",
 	mfa.EventMFAInitiated:      "A second step began.",
 	mfa.EventMFAOK:             "The code was right.",
 	mfa.EventMFAFailed:         "The code was wrong.",
 	mfa.EventMFAReplayed:       "The code was used before, or is no longer accepted.",
-	mfa.EventMFALocked:         "A code was refused unread, during a wait after too many failures.",
+	mfa.EventMFALocked:         "A code was not checked, because of a wait after too many failures.",
 	mfa.EventMFADisabled:       "The second factor was disabled after too many failures.",
 	mfa.EventMFAExpired:        "A response came after the second step had expired.",
 	mfa.EventMFACancelled:      "The second step was cancelled.",
@@ -114,7 +117,7 @@ var texts = map[string]string{
 	mfa.EventEnrollmentStarted: "The user began to set up a second factor.",
 	mfa.EventFactorEnrolled:    "The second factor was set up.",
 	mfa.EventConsentGiven:      "The user allowed the application.",
-	mfa.EventLoginFinished:     "The login ended well.",
+	mfa.EventLoginFinished:     "The login succeeded.",
 	mfa.EventLoginRefused:      "The login ended in an error for the application.",
 	mfa.EventLoginCancelled:    "The user cancelled the login.",
 	mfa.EventLoginRestarted:    "The user started over.",
@@ -148,12 +151,12 @@ var advices = map[string]string{
 	string(mfa.InvalidPasscode):    "Let the user check that the clock of the phone is right, and that the entry in the app is this account's.",
 	string(mfa.Replayed):           "Let the user wait for the next code.",
 	string(mfa.PasscodeExpired):    "Let the user request a new code.",
-	string(mfa.TooMany):            "Let the user wait, or end the wait after a check who calls: `sallyport user unlock USER`.",
-	string(mfa.Locked):             "Check who calls, then `sallyport user unlock USER`.",
+	string(mfa.TooMany):            "Let the user wait, or end the wait once you have verified who is calling: `sallyport user unlock USER`.",
+	string(mfa.Locked):             "Verify who is calling, then `sallyport user unlock USER`.",
 	"access_denied":                "The user cancelled, or did not allow the application. Nothing is wrong.",
 	"unknown_client":               "Check the client_id in the application: `sallyport client list`.",
 	"disabled_client":              "The client is disabled; its record in the desired state says so.",
-	"wrong_secret":                 "The application has another secret: `sallyport client rotate-secret CLIENT` makes a new one.",
+	"wrong_secret":                 "The application uses a wrong secret: `sallyport client rotate-secret CLIENT` makes a new one.",
 	"wrong_method":                 "The application sends its secret in another way than its token_endpoint_auth_method says: change one of them.",
 }
 
@@ -168,6 +171,9 @@ func adviceOn(s story) string {
 		if x.Asked && x.Reason != "" {
 			last = x
 		}
+	}
+	if last.Reason == string(mfa.TooMany) && last.bucket == throttle.Address {
+		return "The address waits, not the user: `sallyport waits lift --address ADDRESS`, once you know who uses it."
 	}
 	if advice := advices[last.Reason]; advice != "" {
 		return advice

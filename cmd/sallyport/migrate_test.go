@@ -30,11 +30,12 @@ func (l line) play(t *testing.T, settings string) {
 func TestMigrateCommandLine(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		for _, l := range []line{
-			{"an unknown verb", "migrate sideways", cli.ExitUsage, "", "want one of up, status, plan, down"},
+			{"an unknown verb", "migrate sideways", cli.ExitUsage, "", "want one of up, names, status, plan, down"},
 			{"help", "migrate -h", cli.ExitOK, "revert the newest step", ""},
 			{"status", "migrate status", cli.ExitOK, "The database has this version's schema.", ""},
 			{"nothing to plan", "migrate plan", cli.ExitOK, "Nothing", ""},
 			{"up again", "migrate up", cli.ExitOK, "The database has this version's schema.", ""},
+			{"names", "migrate names", cli.ExitOK, "All other names are compared as this version does.", ""},
 			{"up is the default", "migrate", cli.ExitOK, "The database has this version's schema.", ""},
 			{"down without yes", "migrate down", cli.ExitFailed, "", "this would revert"},
 		} {

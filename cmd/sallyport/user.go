@@ -134,7 +134,7 @@ func writeUser(w io.Writer, v admin.User) {
 			text += ", last used " + cli.Time(*f.LastUsedAt)
 		}
 		if f.AheadUntil != nil {
-			text += ", no code is accepted until " + cli.Time(*f.AheadUntil) + ", because a clock that was ahead accepted one: user reset-counters mends it"
+			text += ", no code is accepted until " + cli.Time(*f.AheadUntil) + ", because a code for that time was accepted while the clock was ahead: user reset-counters corrects this"
 		}
 		line(f.Method, text)
 	}

@@ -35,7 +35,7 @@ func SortedKeys[V any](m map[string]V) []string {
 
 // LoopbackHost reports whether a host is a loopback address or localhost.
 func LoopbackHost(host string) bool {
-	if host == "localhost" {
+	if strings.EqualFold(host, "localhost") {
 		return true
 	}
 	ip, err := netip.ParseAddr(host)

@@ -165,7 +165,7 @@ func (v *Verifier) noteFailure(ctx context.Context, caller mfa.Caller, t try, co
 		reason = string(mfa.TooMany)
 	}
 	mfa.Refused(ctx, mfa.Refusal{Reason: reason, Event: t.failedEvent})
-	v.note(caller, t.about, t.failedEvent, mfa.OutcomeRefused, reason)
+	v.noteTry(caller, t, reason)
 	if err := v.store.CountFailure(ctx, t.withCounters(storage.Attempt{})); err != nil {
 		return fmt.Errorf("count failure: %w", err)
 	}
@@ -184,7 +184,7 @@ func (v *Verifier) findAccount(ctx context.Context, caller mfa.Caller, t *try, p
 	}
 	if isDisabled(&account) {
 		t.about.UserID = account.User.ID
-		v.note(caller, t.about, t.failedEvent, mfa.OutcomeRefused, mfa.ReasonDisabledUser)
+		v.noteTry(caller, *t, mfa.ReasonDisabledUser)
 		mfa.Refused(ctx, mfa.Refusal{Reason: mfa.ReasonDisabledUser, Event: t.failedEvent})
 		return &mfa.Error{Code: mfa.InvalidCredentials}
 	}

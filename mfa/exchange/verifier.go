@@ -127,6 +127,17 @@ func (v *Verifier) note(caller mfa.Caller, about storage.Event, kind, outcome, r
 	v.journal.NoteRefusal(caller, budget.Failures, v.event(caller, about, kind, outcome, reason))
 }
 
+// noteTry writes an event of a try. In a browser that the user signed in with before, the
+// counters of the user and of the browser bound these events: its network may have no budget
+// left, and the try is compared all the same.
+func (v *Verifier) noteTry(caller mfa.Caller, t try, reason string) {
+	if t.known {
+		v.journal.Note(v.event(caller, t.about, t.failedEvent, mfa.OutcomeRefused, reason))
+		return
+	}
+	v.note(caller, t.about, t.failedEvent, mfa.OutcomeRefused, reason)
+}
+
 func (v *Verifier) event(caller mfa.Caller, about storage.Event, kind, outcome, reason string) storage.Event {
 	about.Kind, about.Outcome = kind, outcome
 	about.Detail = maps.Clone(about.Detail)

@@ -169,7 +169,7 @@ func oneLine(value string) string {
 		switch {
 		case unicode.IsSpace(r), unicode.IsControl(r):
 			return ' '
-		case unicode.Is(unicode.Cf, r), r == unicode.ReplacementChar:
+		case unicode.Is(unicode.Cf, r) && !unicode.Is(unicode.Join_Control, r), r == unicode.ReplacementChar:
 			return -1
 		}
 		return r

@@ -11,9 +11,9 @@ func stepOf(a storage.Authenticator, at time.Time) int64 {
 	return at.Unix() / int64(parametersOf(a).Period)
 }
 
-// AheadUntil returns until when no code of an authenticator is accepted, because the last
-// accepted one is of a later step than a phone shows now: the server's clock was ahead. Zero:
-// it is not so.
+// AheadUntil returns when codes of an authenticator are accepted again, if the last accepted one
+// is of a later step than a phone shows now because the server's clock was ahead; else the zero
+// time.
 func AheadUntil(a storage.Authenticator, now time.Time) time.Time {
 	// A phone may be a step ahead.
 	if a.Method != Name || a.Counter <= stepOf(a, now)+1 {

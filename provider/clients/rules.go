@@ -50,6 +50,7 @@ func Faults(c storage.Client) []Fault {
 	k := &checker{Client: New(c)}
 	k.fault(!validID.MatchString(string(c.ID)), "client_id", "is required: 1 to 255 printable ASCII characters without spaces")
 	k.fault(!input.Shown(c.Name), "client_name", input.NameFault)
+	k.fault(c.Name != strings.TrimSpace(c.Name), "client_name", "must not begin or end with a space")
 	k.checkAuthentication()
 	k.checkGrants()
 	k.checkURIs()
@@ -128,7 +129,7 @@ func (k *checker) checkURIs() {
 
 // webScheme reports whether a URL is https, or http on a loopback host.
 func webScheme(u *url.URL) bool {
-	if u.Scheme != "http" || u.Hostname() == "localhost" {
+	if u.Scheme != "http" || strings.EqualFold(u.Hostname(), "localhost") {
 		return u.Scheme == "https" || u.Scheme == "http"
 	}
 	ip, err := netip.ParseAddr(u.Hostname())

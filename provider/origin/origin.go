@@ -12,6 +12,10 @@ import (
 	"golang.org/x/net/idna"
 )
 
+// longest bounds the work for a host, in bytes: converting an international name takes time
+// that grows with the square of its length, and any caller can send one. No domain is longer.
+const longest = 300
+
 // Of returns the origin of an http or https URL as a browser serializes it: in lower case, an
 // international name in its ASCII form, without the default port. "" for every other text, such
 // as a URI with a private-use scheme.
@@ -21,7 +25,10 @@ func Of(text string) string {
 		return ""
 	}
 	standard := map[string]int{"http": 80, "https": 443}[u.Scheme] // url.Parse returns it in lower case
-	name := host(u.Hostname())
+	name := ""
+	if len(u.Host) <= longest {
+		name = host(u.Hostname())
+	}
 	if standard == 0 || name == "" {
 		return ""
 	}

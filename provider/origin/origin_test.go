@@ -1,6 +1,7 @@
 package origin_test
 
 import (
+	"strings"
 	"testing"
 
 	"sallyport/provider/origin"
@@ -35,6 +36,9 @@ func TestOneSpellingForEveryOrigin(t *testing.T) {
 		"http://[0:0:0:0:0:0:0:1]:80/cb":      "http://[::1]",
 		"https://[2001:DB8::1]":               "https://[2001:db8::1]",
 		"https://[::ffff:192.0.2.1]":          "https://[::ffff:c000:201]",
+
+		// Converting this would take the square of its length.
+		"https://" + strings.Repeat("字", 10_000) + ".example": "",
 
 		"":                           "",
 		"null":                       "",

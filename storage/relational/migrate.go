@@ -17,8 +17,8 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// Migrate migrates the schema to this version, under an advisory lock on PostgreSQL, so that
-// any number of servers may start concurrently.
+// Migrate migrates the schema and the names to this version, under an advisory lock on
+// PostgreSQL, so that any number of servers of this version may start concurrently.
 func (e *Engine) Migrate(ctx context.Context) error {
 	err := e.migrating(func(p *goose.Provider) error {
 		_, err := p.Up(ctx)

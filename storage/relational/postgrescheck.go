@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // sessionSettings are the settings of a session that the engine relies on, times in
@@ -21,6 +22,9 @@ var sessionSettings = []struct {
 	{"default_transaction_isolation", "read committed", 0},
 }
 
+// undefinedObject is the code for an unknown parameter (PostgreSQL, appendix A).
+const undefinedObject = "42704"
+
 // errPooled refuses a migration, which locks the schema for a session and takes long.
 var errPooled = errors.New("this is the address of a connection pooler; migrate over an address of PostgreSQL itself")
 
@@ -30,6 +34,9 @@ func (e *Engine) checkServer(ctx context.Context, config *pgx.ConnConfig) (poole
 	config = config.Copy()
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	conn, err := pgx.ConnectConfig(ctx, config)
+	if refused, ok := errors.AsType[*pgconn.PgError](err); ok && refused.Code == undefinedObject {
+		return false, errors.New("connect: the DSN has a parameter that PostgreSQL does not know") // its name may be part of a secret
+	}
 	if err != nil {
 		return false, fmt.Errorf("connect: %w", err)
 	}

@@ -31,6 +31,9 @@ func TestNamesOfThePreviousVersionAreCompared(t *testing.T) {
 			}
 			return a.User.ID
 		}
+		if n, err := e.OldNames(t.Context()); err != nil || n != 3 {
+			t.Fatalf("OldNames = %d, %v, want those that no login finds", n, err)
+		}
 		for range 2 { // again, as every start of a server may
 			taken, err := e.CompareNames(t.Context())
 			if err != nil || !slices.Equal(taken, []storage.UserID{user("4")}) {

@@ -66,11 +66,12 @@ func (p *Pages) Mount(r gin.IRouter) {
 		"/account/password": {p.passwordForm, p.password},
 		"/account/sessions": {p.overview, p.endSessions},
 		"/account/consents": {p.overview, p.withdraw},
-		deliveryPath:        {p.overview, p.delivery},
 	} {
 		r.GET(path, p.signedIn(h[0]))
 		r.POST(path, p.look.Guarded(p.signedIn(h[1]), p.foreign))
 	}
+	r.GET(deliveryPath, p.signedIn(p.overview))
+	r.POST(deliveryPath, p.look.Guarded(p.delivery, page.ForeignDelivery))
 }
 
 // ownerCall is one request of a signed-in user.

@@ -10,7 +10,9 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
 	"sallyport/storage"
+	"sallyport/web"
 	"sallyport/web/page"
+	"sallyport/web/signin"
 )
 
 // addPage is the data of the page that sets up an authenticator.
@@ -162,9 +164,14 @@ func (p *Pages) showPending(c *gin.Context, call ownerCall, code int, id storage
 // deliveryPath is where the script of a page asks whether a code was sent.
 const deliveryPath = "/account/delivery"
 
-func (p *Pages) delivery(c *gin.Context, call ownerCall) {
-	state, err := p.verifier.DeliveryIn(c.Request.Context(), call.caller, exchange.SignedIn(call.owner), storage.ExchangeID(c.PostForm("exchange")))
-	if !page.WriteDelivery(c, state, err) {
-		p.fail(c, call, err)
+func (p *Pages) delivery(c *gin.Context) {
+	s, err := signin.Session(c, p.sessions)
+	if err == nil && (s == nil || !p.accounts.Strong(s.Owner())) {
+		err = &mfa.Error{Code: mfa.NotSignedIn}
 	}
+	state := exchange.Delivery("")
+	if err == nil {
+		state, err = p.verifier.DeliveryIn(c.Request.Context(), web.Caller(c), exchange.SignedIn(s.Owner()), storage.ExchangeID(c.PostForm("exchange")))
+	}
+	page.WriteDelivery(c, state, err)
 }

@@ -81,6 +81,7 @@ func (p *Pages) returned(c *gin.Context) {
 		if call.caller.Browser == "" {
 			key = "cookies"
 		}
+		web.Refused(c, mfa.Refusal{Reason: string(mfa.UnknownRequest), Parameter: "state"})
 		p.failure(c, call, http.StatusBadRequest, page.Alert{Key: key})
 		return
 	}

@@ -68,8 +68,14 @@ func TestCodesByMailAreASecondStep(t *testing.T) {
 		t.Errorf("delivery of an unknown exchange = %d", b.Page.Code)
 	}
 	b.Page = shown
+	kept := b.Cookies
+	b.Cookies = map[string]string{"__Host-sallyport_browser": kept["__Host-sallyport_browser"]}
+	if b.Post("/account/delivery", ask); b.Page.Code != 409 || b.Page.Body.String() != `{"code":"not_signed_in"}` {
+		t.Errorf("delivery without a session = %d %s", b.Page.Code, b.Page.Body)
+	}
+	b.Page, b.Cookies = shown, kept
 	b.Submit("send-again")
-	b.Must("/account/add", 429, "A new code cannot be sent yet", "could not be delivered to "+mail+". Check it for typos", form.Get("exchange"))
+	b.Must("/account/add", 429, "A new code cannot be sent yet", "could not be delivered to "+mail+". Check the address or number for typos", form.Get("exchange"))
 	h.Wait(30 * time.Second)
 	b.Submit("send-again")
 	code, _ := h.SentCode(mail)

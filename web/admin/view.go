@@ -42,7 +42,7 @@ type Authenticator struct {
 	Origin     string                     `json:"origin"`
 	CreatedAt  time.Time                  `json:"created_at"`
 	LastUsedAt *time.Time                 `json:"last_used_at,omitempty"`
-	// AheadUntil is until when no code is accepted, because a wrong clock accepted one of then.
+	// AheadUntil is until when no code is accepted, because a code for that time was accepted while the clock was ahead.
 	AheadUntil *time.Time `json:"ahead_until,omitempty"`
 }
 

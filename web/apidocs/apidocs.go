@@ -126,8 +126,10 @@ func (s *Surface) page(choose func([]rendered) (name string, data any)) gin.Hand
 	return func(c *gin.Context) {
 		all, err := s.pages()
 		if err != nil {
-			code, _ := s.look.Unexpected(c, err)
-			c.AbortWithStatus(code)
+			code, alert := s.look.Unexpected(c, err)
+			v := s.look.Page(c, "en", nil)
+			v.Alert = &alert
+			s.look.Write(c, code, "apis_error", v)
 			return
 		}
 		name, data := choose(all)

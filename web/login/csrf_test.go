@@ -18,10 +18,12 @@ func TestEveryFormIsGuarded(t *testing.T) {
 	form.Set("password", password)
 	csrf := form.Get("csrf")
 	form.Set("csrf", "forged")
-	for _, path := range []string{"/login", "/mfa", "/enroll", "/recovery-codes", "/consent", "/cancel", "/restart", "/delivery"} {
+	for _, path := range []string{"/login", "/mfa", "/enroll", "/recovery-codes", "/consent", "/cancel", "/restart"} {
 		b.Post(path+id, form)
 		b.Must(path, 403, "out of date", `href="/continue`+id+`"`, `id="support-id"`)
 	}
+	b.Post("/delivery"+id, form)
+	b.Must("/delivery", 403, `{"code":"foreign_form"}`) // its caller is a script
 	kept := b.Cookies
 	b.Cookies = map[string]string{}
 	form.Set("csrf", csrf)

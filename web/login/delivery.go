@@ -14,11 +14,9 @@ const deliveryPath = "/delivery"
 func (p *Pages) delivery(c *gin.Context) {
 	call, err := p.next(c, "")
 	if err != nil {
-		p.fail(c, call, err)
+		page.WriteDelivery(c, "", err)
 		return
 	}
 	state, err := p.verifier.DeliveryIn(c.Request.Context(), call.Caller, p.verifier.InLogin(call.Step.Login), storage.ExchangeID(c.PostForm("exchange")))
-	if !page.WriteDelivery(c, state, err) {
-		p.fail(c, call, err)
-	}
+	page.WriteDelivery(c, state, err)
 }

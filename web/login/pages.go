@@ -56,7 +56,7 @@ func (p *Pages) Mount(r gin.IRouter) {
 	r.GET("/enroll", p.enrollForm)
 	r.POST("/enroll", p.guarded(p.enroll))
 	r.GET(deliveryPath, p.onward)
-	r.POST(deliveryPath, p.guarded(p.delivery))
+	r.POST(deliveryPath, p.look.Guarded(p.delivery, page.ForeignDelivery))
 	r.GET("/recovery-codes", p.recoveryCodes)
 	r.POST("/recovery-codes", p.guarded(p.recoverySeen))
 	r.GET("/consent", p.consentForm)

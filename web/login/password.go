@@ -54,5 +54,5 @@ func (p *Pages) showLogin(c *gin.Context, call signin.Call, code int, username s
 	p.look.Write(c, code, "login", v)
 }
 
-// codeOf reads a typed code and removes the spaces of people and apps (G-35).
+// codeOf reads a typed code (G-35).
 func codeOf(c *gin.Context) mfa.Response { return mfa.Typed(c.PostForm("passcode")) }

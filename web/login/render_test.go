@@ -316,7 +316,7 @@ func TestPagesOfTheInterface(t *testing.T) {
 		"mfa-undelivered":       {`class="sending failed"`, `could not be delivered to a•••a@example.org. Choose another way below`, `id="method-totp"`},
 		"enroll-address":        {`inputmode="email"`, `autocomplete="email"`, "Codes will be sent there"},
 		"enroll-not-an-address": {"This is not an e-mail address", `value="ada"`, `aria-describedby="error"`},
-		"enroll-sending":        {`data-form="enroll-form"`, "We are sending a code to ada@example.org", `name="address" value="ada@example.org"`, `name="pending" value="e-1"`, "Check it for typos"},
+		"enroll-sending":        {`data-form="enroll-form"`, "We are sending a code to ada@example.org", `name="address" value="ada@example.org"`, `name="pending" value="e-1"`, "Check the address or number for typos"},
 		"enroll-begun":          {`src="data:image/png;base64,`, `JBSW Y3DP EHPK`, `data-value="JBSWY3DP`, `href="otpauth://totp/`, `name="exchange" value="e-1"`},
 		"recovery":              {`download="recovery-codes.txt"`, `href="data:text/plain;charset=utf-8;base64,` + base64.StdEncoding.EncodeToString([]byte("Recovery codes "))},
 		"oauth-error":           {`invalid_request: redirect_uri is not registered`},

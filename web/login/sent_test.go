@@ -236,14 +236,14 @@ func TestDeliveryIsShown(t *testing.T) {
 		// Only the browser of the login is told, and only of exchanges of this login.
 		stranger := h.signIn("ada")
 		own, foreign := stranger.Form(`id="mfa-send"`)
-		if got := stranger.delivery(url.Values{"csrf": foreign["csrf"], "exchange": form["exchange"]}, at); stranger.Page.Code != 400 {
+		if got := stranger.delivery(url.Values{"csrf": foreign["csrf"], "exchange": form["exchange"]}, at); stranger.Page.Code != 409 || got != `{"code":"unknown_request"}` {
 			t.Errorf("delivery to another browser = %d %s", stranger.Page.Code, got)
 		}
 		if got := stranger.delivery(url.Values{"csrf": foreign["csrf"], "exchange": form["exchange"]}, own); stranger.Page.Code != 409 {
 			t.Errorf("delivery to another login = %d %s", stranger.Page.Code, got)
 		}
 		b.delivery(url.Values{"exchange": form["exchange"]}, at)
-		if b.Page.Code != 403 {
+		if b.Page.Code != 403 || !strings.HasPrefix(b.Page.Header().Get("Content-Type"), "application/json") {
 			t.Errorf("delivery without the token of forms = %d", b.Page.Code)
 		}
 		h.Wait(time.Minute)

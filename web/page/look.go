@@ -211,7 +211,8 @@ func (l *Look) Write(c *gin.Context, code int, name string, v Page) {
 	var b bytes.Buffer
 	if err := l.pages[name].Execute(&b, v); err != nil {
 		web.Refused(c, mfa.Refusal{Reason: web.CodeServerError, Err: fmt.Errorf("render page %s: %w", name, err), Operator: true})
-		c.String(http.StatusInternalServerError, "%s: 500 (%s)", l.product, web.Correlation(c))
+		c.Data(http.StatusInternalServerError, "text/html; charset=utf-8", fmt.Appendf(nil, "<!doctype html><title>%[1]s: 500</title><p>%[1]s: 500 (%[2]s) <a href=\"/\">%[1]s</a>",
+			template.HTMLEscapeString(l.product), web.Correlation(c)))
 		return
 	}
 	c.Header("Content-Security-Policy", policy(web.Nonce(c), v.Client.Logo, v.Asks))

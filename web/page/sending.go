@@ -12,6 +12,7 @@ import (
 	"sallyport/mfa/exchange"
 	"sallyport/storage"
 	"sallyport/web"
+	"sallyport/web/problem"
 )
 
 // Sending is a code that was sent to a user, as the templates "sending" and "again" show it.
@@ -44,9 +45,8 @@ func PauseOf(err error) int {
 	return 0
 }
 
-// WriteDelivery responds to a page's script that asks whether a code was sent. It reports false
-// for an unexpected error, without a response.
-func WriteDelivery(c *gin.Context, state exchange.Delivery, err error) bool {
+// WriteDelivery responds to a page's script that asks whether a code was sent, always as JSON.
+func WriteDelivery(c *gin.Context, state exchange.Delivery, err error) {
 	switch {
 	case err == nil:
 		c.JSON(http.StatusOK, map[string]string{"delivery": string(state)})
@@ -54,9 +54,14 @@ func WriteDelivery(c *gin.Context, state exchange.Delivery, err error) bool {
 		web.Refused(c, mfa.Refusal{Reason: string(mfa.CodeOf(err)), Err: err})
 		c.JSON(http.StatusConflict, map[string]string{"code": string(mfa.CodeOf(err))})
 	default:
-		return false
+		status := problem.Unexpected(c, err)
+		c.JSON(status, map[string]string{"code": web.FailureCode(status)})
 	}
-	return true
+}
+
+// ForeignDelivery responds to the same question of a page that is not the server's own.
+func ForeignDelivery(c *gin.Context) {
+	c.JSON(http.StatusForbidden, map[string]string{"code": "foreign_form"})
 }
 
 // aboutSent are texts about codes that are sent, by a method that has none of its own.

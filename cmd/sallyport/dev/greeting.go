@@ -38,10 +38,10 @@ func writeGreeting(w io.Writer, at place, folder *folder, s secrets, own ownStat
 	line("  bob            %-27s   second factor: none yet", s.Bob.Password)
 	line("  Clients        %s", list(own.builtIn))
 	if own.given {
-		line("  Of --state     %s", list(own.added))
+		line("  From --state   %s", list(own.added))
 	}
 	if len(own.replaced) > 0 {
-		line("  It replaces    %s, built in", list(own.replaced))
+		line("  Replaces       built-in %s", list(own.replaced))
 	}
 	line("")
 	for i, step := range tour(at) {
@@ -56,7 +56,7 @@ func list(names []string) string {
 	if len(names) == 0 {
 		return "nothing"
 	}
-	const room = width - len("  It replaces    , built in")
+	const room = width - len("  Replaces       built-in ")
 	out := strings.Join(names, ", ")
 	for shown := len(names) - 1; len([]rune(out)) > room && shown >= 0; shown-- {
 		out = strings.TrimPrefix(fmt.Sprintf("%s and %d more", strings.Join(names[:shown], ", "), len(names)-shown), " and ")

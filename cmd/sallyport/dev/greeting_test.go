@@ -28,14 +28,14 @@ func TestTheGreetingFitsATerminal(t *testing.T) {
 		want  []string // lines
 	}{
 		{"built-in clients", local, false, desired.State{}, []string{"  Clients        spa, bank, web, native, front, vault, m2m"}},
-		{"a client of one's own", local, true, desired.State{Clients: []desired.Client{{ID: "shop"}}}, []string{"  Of --state     shop"}},
+		{"a client of one's own", local, true, desired.State{Clients: []desired.Client{{ID: "shop"}}}, []string{"  From --state   shop"}},
 		{"a client that is built in", local, true, desired.State{Clients: []desired.Client{{ID: "web"}}},
-			[]string{"  Of --state     nothing", "  It replaces    web, built in"}},
-		{"users", local, true, users, []string{"  Of --state     user carol",
-			"  It replaces    user Alice@example.com (password kept) and 1 more, built in"}},
+			[]string{"  From --state   nothing", "  Replaces       built-in web"}},
+		{"users", local, true, users, []string{"  From --state   user carol",
+			"  Replaces       built-in user Alice@example.com (password kept) and 1 more"}},
 		{"clients without end, for the whole network", place{bind: "192.168.100.100", name: "192.168.100.100", port: 8080, secure: true, exposed: true}, true, many,
-			[]string{"  Of --state     application-0, application-1 and 58 more", "  Account page   https://192.168.100.100:8080/account"}},
-		{"a name without end", local, true, long, []string{"  Of --state     1 more"}},
+			[]string{"  From --state   application-0, application-1 and 58 more", "  Account page   https://192.168.100.100:8080/account"}},
+		{"a name without end", local, true, long, []string{"  From --state   1 more"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var b bytes.Buffer

@@ -60,7 +60,7 @@ func (s *Server) methods(p Options) []mfa.Method {
 
 // logAhead reports a right code that is refused. The caller is not told.
 func (s *Server) logAhead(id storage.AuthenticatorID, until time.Time) {
-	s.Log.Warn("a right code is refused: a clock that was ahead accepted one of the future; sallyport user reset-counters mends it",
+	s.Log.Warn("a right code is refused: while the clock was ahead, a code for a later time was accepted; sallyport user reset-counters corrects this",
 		"authenticator", string(id), "until", until)
 }
 

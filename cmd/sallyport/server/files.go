@@ -52,7 +52,7 @@ func (s *Server) watchFiles(ctx context.Context) error {
 			}
 		case <-tick.C:
 			for _, f := range s.files {
-				// Two looks alike: whoever writes the files has finished.
+				// Unchanged since the last look: the writer has finished.
 				stamp := f.stamp()
 				if stamp != f.read && stamp == f.seen {
 					s.readAgain(ctx, f, stamp)
@@ -78,7 +78,7 @@ func (s *Server) readAgain(ctx context.Context, f *file, stamp string) {
 	s.Log.Info("read again", "setting", f.setting)
 }
 
-// addFile has files read again from now on.
+// addFile registers files to be read again when they change.
 func (s *Server) addFile(setting, reason string, load func(context.Context) error, paths ...string) {
 	f := &file{setting: setting, reason: reason, paths: paths, load: load}
 	f.read = f.stamp()

@@ -100,7 +100,7 @@
     var at = new Date(time.getAttribute("datetime"));
     if (window.Intl && !isNaN(at)) {
       time.title = time.textContent;
-      time.textContent = at.toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+      time.textContent = at.toLocaleString(document.documentElement.lang.replace(/^en$/, "en-GB"), { dateStyle: "medium", timeStyle: "short" });
     }
   });
 
