@@ -60,14 +60,18 @@ func Refused(ctx context.Context, r Refusal) {
 var clientName = regexp.MustCompile(`^[!-~]{1,255}$`)
 
 // Claimed returns the client that a caller claims to be, for a Refusal. It returns "" for what may
-// be a secret in the wrong field: 20 or more characters with digits, and letters of both cases or
-// no punctuation.
+// be a secret in the wrong field.
 func Claimed(id string) storage.ClientID {
-	const digits, lower, upper = "0123456789", "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	if !clientName.MatchString(id) ||
-		len(id) >= 20 && strings.ContainsAny(id, digits) &&
-			(strings.ContainsAny(id, lower) && strings.ContainsAny(id, upper) || strings.Trim(id, digits+lower+upper) == "") {
+	if !clientName.MatchString(id) || LooksSecret(id) {
 		return ""
 	}
 	return storage.ClientID(id)
+}
+
+// LooksSecret reports whether a word may be a secret: 20 or more characters with digits, and
+// letters of both cases or no punctuation.
+func LooksSecret(word string) bool {
+	const digits, lower, upper = "0123456789", "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	return len(word) >= 20 && strings.ContainsAny(word, digits) &&
+		(strings.ContainsAny(word, lower) && strings.ContainsAny(word, upper) || strings.Trim(word, digits+lower+upper) == "")
 }

@@ -23,9 +23,9 @@ type Logout struct {
 }
 
 // EndSession signs out (OpenID Connect RP-Initiated Logout 1.0). Without an ID token of the
-// signed-in user it requires confirmation (section 6). If no user is signed in, there is
-// nothing to confirm: it ends the logins in progress of the token's user in this browser, and no
-// others, because any page can have an ID token of its own user. A redirect requires a client, by
+// signed-in user it requires confirmation (section 6). If no user is signed in, it ends the
+// logins in progress of the token's user in this browser, and no others, because any page can have
+// an ID token of its own user; without a token it asks if there are any, and else does nothing. A redirect requires a client, by
 // a hint or client_id, and a URI that it registered (rule O-15).
 func (p *Provider) EndSession(ctx context.Context, in Params, v mfa.Caller, s *session.SignedIn, confirmed bool) (Logout, error) {
 	out, err := p.endSession(ctx, in, v, s, confirmed)
@@ -71,8 +71,9 @@ func (p *Provider) endSession(ctx context.Context, in Params, v mfa.Caller, s *s
 		return out, nil
 	}
 	if !confirmed && s == nil && hint == nil {
-		out.Ended = true // nothing is
-		return out, nil
+		out.Confirm, err = p.sessions.HasLogins(ctx, v)
+		out.Ended = err == nil && !out.Confirm // nothing is there
+		return out, err
 	}
 	// A login in progress could be finished by the next user of this browser.
 	whose := storage.UserID("")

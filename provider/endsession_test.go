@@ -106,7 +106,10 @@ func TestAHintEndsOnlyItsUsersLogins(t *testing.T) {
 	}
 	leave(theirs, false)
 	at("another user's hint", StepConsent)
-	leave("", false)
+	out, err := h.p.EndSession(h.ctx, Params{Query: formOf("client_id", "rp")}, h.visit, nil, false)
+	if err != nil || !out.Confirm || out.Ended {
+		t.Errorf("no hint: %+v, %v, want a question: the next user of the browser could finish the login", out, err)
+	}
 	at("no hint", StepConsent)
 	leave(own, false)
 	at("the hint of its user", StepOver)

@@ -46,6 +46,9 @@ type Sessions interface {
 	// browser, and the detached logins that may end only in it; browser has the keyed
 	// hashes of its cookie. With a user it cancels only that user's.
 	EndLogins(ctx context.Context, browser [][]byte, user UserID, now time.Time) error
+	// HasLogins reports whether EndLogins, without a user, would cancel a request that has not
+	// expired.
+	HasLogins(ctx context.Context, browser [][]byte, now time.Time) (bool, error)
 	// EndSessions ends all sessions of a user but one, with their codes and grants, as
 	// EndSession does. If offline is set, it ends every grant that is not of the kept session, even if the
 	// grant's own session is gone. In the same transaction it ends logins in progress:

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -55,8 +56,8 @@ func (s *server) logRefusal(c *gin.Context, method string, code int) {
 var harmless = regexp.MustCompile(`^(acr_values|client_id|code_challenge_method|display|grant_type|max_age|post_logout_redirect_uri|prompt|` +
 	`redirect_uri|resource|response_mode|response_type|scope|token_endpoint_auth_method|token_type_hint)$`)
 
-// shown returns the value of a parameter as it is logged: "" unless it is harmless, and of an
-// address neither user, query nor fragment.
+// shown returns the value of a parameter as it is logged: "" unless it is harmless and no word in
+// it looks like a secret, and of an address neither user, query nor fragment.
 func shown(parameter, value string) string {
 	if !harmless.MatchString(parameter) {
 		return ""
@@ -66,6 +67,10 @@ func shown(parameter, value string) string {
 		value = string(mfa.Claimed(value))
 	case strings.HasSuffix(parameter, "_uri") || parameter == "resource":
 		value = bare(value)
+	}
+	// A secret can be in the place of any parameter.
+	if slices.ContainsFunc(strings.FieldsFunc(value, func(r rune) bool { return unicode.IsSpace(r) || r == '/' }), mfa.LooksSecret) {
+		return ""
 	}
 	return plain(value)
 }

@@ -160,6 +160,16 @@ func (s *Registry) End(ctx context.Context, x *SignedIn, v mfa.Caller) error {
 	return mfa.Wrap("end session", s.store.EndSession(ctx, x.Session.ID, false, e.At, []storage.Event{e}))
 }
 
+// HasLogins reports whether there are unfinished logins in the caller's browser that a user has
+// proven something in.
+func (s *Registry) HasLogins(ctx context.Context, v mfa.Caller) (bool, error) {
+	if v.Browser == "" {
+		return false, nil
+	}
+	found, err := s.store.HasLogins(ctx, s.keyring.Hashes("browser", v.Browser), s.now())
+	return found, mfa.Wrap("read logins", err)
+}
+
 // EndLogins ends the unfinished logins of a user in the caller's browser; "": of all users.
 func (s *Registry) EndLogins(ctx context.Context, v mfa.Caller, user storage.UserID) error {
 	if v.Browser == "" {

@@ -31,6 +31,7 @@ func TestUnavailable(t *testing.T) {
 		{"a caller that went away", context.Canceled, false},
 		{"a refused connection", &net.OpError{Op: "dial", Err: errors.New("refused")}, true},
 		{"a broken connection", driver.ErrBadConn, true},
+		{"a transaction that a deadline has rolled back", fmt.Errorf("append: %w", sql.ErrTxDone), true},
 		{"a connection given back", sql.ErrConnDone, true},
 		{"a cut connection", io.ErrUnexpectedEOF, true},
 		{"a statement that took too long", state("57014"), true},

@@ -133,6 +133,24 @@ func (e *Engine) EndLogins(ctx context.Context, browser [][]byte, user storage.U
 	})
 }
 
+// HasLogins implements storage.Sessions with one statement, which uses two indexes.
+func (e *Engine) HasLogins(ctx context.Context, browser [][]byte, now time.Time) (bool, error) {
+	if len(browser) == 0 {
+		return false, nil
+	}
+	const open = " IN ? AND subject IS NOT NULL AND state = 'open' AND expires_at > ?"
+	found := false
+	err := e.read(ctx, "read logins", func(q querier) error {
+		found = false
+		return q.each("SELECT 1 FROM auth_requests WHERE browser"+open+" UNION ALL SELECT 1 FROM auth_requests WHERE opener"+open+" LIMIT 1",
+			[]any{browser, micro(now), browser, micro(now)}, func(scanner) error {
+				found = true
+				return nil
+			})
+	})
+	return found, err
+}
+
 // EndSessions implements storage.Sessions.
 func (e *Engine) EndSessions(ctx context.Context, user storage.UserID, but storage.SessionID, offline bool, now time.Time, events []storage.Event) error {
 	return e.step(ctx, "end sessions", func(q querier) error {

@@ -3,6 +3,7 @@ package relational_test
 import (
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,8 +22,10 @@ func TestEventsAreFoundByNumberAndLogin(t *testing.T) {
 			events = append(events, storage.Event{ID: storage.EventID(storage.TimeOrdered(at, rand.Reader)), At: at, Kind: "x", Outcome: "ok",
 				CorrelationID: fmt.Sprint("N", i), Login: fmt.Sprint("L", i/3)})
 		}
-		if err := e.AppendEvents(t.Context(), events); err != nil {
-			t.Fatal(err)
+		for part := range slices.Chunk(events, 250) { // as the journal writes them
+			if err := e.AppendEvents(t.Context(), part); err != nil {
+				t.Fatal(err)
+			}
 		}
 		got, err := e.ListEvents(t.Context(), storage.EventFilter{CorrelationID: "N1000", Limit: 10})
 		if err != nil || len(got) != 1 || got[0].CorrelationID != "N1000" || got[0].Login != "L333" {

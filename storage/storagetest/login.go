@@ -154,6 +154,14 @@ func loginsEnd(w *fixture) {
 		w.ok(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: r, Subject: who.id, Now: w.now}, nil))
 	}
 	own, far := w.begun(fresh, p), w.begun(other, p)
+	has := func(browser ...[]byte) bool {
+		found, err := w.s.HasLogins(w.ctx, browser, w.now)
+		w.ok(err)
+		return found
+	}
+	same(w, has(), false)
+	same(w, has([]byte("another browser")), false)
+	same(w, has([]byte("from before a rotation"), here), true)
 	w.ok(w.s.EndLogins(w.ctx, nil, "", w.now))
 	w.ok(w.s.EndLogins(w.ctx, [][]byte{here}, w.addUser().id, w.now))
 	w.ok(w.s.EndLogins(w.ctx, [][]byte{here}, q.id, w.now))
@@ -162,6 +170,8 @@ func loginsEnd(w *fixture) {
 		same(w, w.request(id).State, storage.RequestOpen)
 	}
 	w.ok(w.s.EndLogins(w.ctx, [][]byte{here, []byte("from before a rotation")}, "", w.now))
+	same(w, has(here), false)
+	same(w, has(there), true)
 	for _, x := range []struct {
 		name string
 		id   storage.RequestID
