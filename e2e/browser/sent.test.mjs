@@ -122,7 +122,7 @@ test('without scripts', () => visit({ javaScriptEnabled: false }, async (page, c
   await page.click('#mfa-send');
   await mail(user.email, 2);
   await page.click('#send-again');
-  await page.getByText(/the next code can be sent in \d+ seconds/).waitFor();
+  await page.getByText(/you have to wait \d+ seconds for the next code/).waitFor();
   await fits(page);
   const [answer] = await Promise.all([arrival(page, bank), (async () => {
     await enter(page, await mail(user.email, 2), '#mfa-submit');
