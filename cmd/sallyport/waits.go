@@ -46,18 +46,28 @@ func waitsOf(f cli.Flags) func(context.Context, *connection) (url.Values, error)
 	}
 }
 
-func waitsList(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("waits list", "running waits of a user, a name, an address or a client", "[flags]")
+// openWaits connects for a command, and returns the query that its flags make.
+func openWaits(ctx context.Context, p *cli.Program, f cli.Flags, args []string) (*connection, url.Values, error) {
 	of := waitsOf(f)
 	d, err := connect(ctx, p, f, args, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	query, err := of(ctx, d)
+	if err != nil {
+		d.Close()
+		return nil, nil, err
+	}
+	return d, query, nil
+}
+
+func waitsList(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("waits list", "running waits of a user, a name, an address or a client", "[flags]")
+	d, query, err := openWaits(ctx, p, f, args)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	query, err := of(ctx, d)
-	if err != nil {
-		return err
-	}
 	var list admin.Waits
 	if err := d.Get(ctx, "/waits", query, &list); err != nil {
 		return err
@@ -80,16 +90,11 @@ func waitsList(ctx context.Context, p *cli.Program, args []string) error {
 func waitsLift(ctx context.Context, p *cli.Program, args []string) error {
 	f := p.Flags("waits lift", "end running waits, and forget the failures behind them", "[flags]",
 		"The counts start again, so lift a wait only when you know whose failures they were. A second factor that failures have disabled stays so: user unlock enables it.")
-	of := waitsOf(f)
-	d, err := connect(ctx, p, f, args, 0)
+	d, query, err := openWaits(ctx, p, f, args)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	query, err := of(ctx, d)
-	if err != nil {
-		return err
-	}
 	var done admin.Done
 	if err := d.Call(ctx, "DELETE", "/waits", query, nil, &done); err != nil {
 		return err

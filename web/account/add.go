@@ -124,7 +124,7 @@ func addPageOf(e exchange.Enrolling) addPage {
 }
 
 func (p *Pages) confirmFactor(c *gin.Context, call ownerCall, exchangeID storage.ExchangeID) {
-	codes, wrong := p.verifier.Confirm(c.Request.Context(), call.caller, exchange.SignedIn(call.owner), exchangeID, codeOf(c))
+	codes, wrong := p.verifier.Confirm(c.Request.Context(), call.caller, exchange.SignedIn(call.owner), exchangeID, page.CodeOf(c))
 	switch {
 	case wrong == nil && codes == nil:
 		p.done(c, call, "added")

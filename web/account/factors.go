@@ -10,9 +10,6 @@ import (
 	"sallyport/web/page"
 )
 
-// codeOf reads a typed code.
-func codeOf(c *gin.Context) mfa.Response { return mfa.Typed(c.PostForm("passcode")) }
-
 // factorPage is the data of a page about one authenticator.
 type factorPage struct {
 	Factor selfservice.Held

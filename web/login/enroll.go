@@ -67,7 +67,7 @@ func (p *Pages) enroll(c *gin.Context) {
 }
 
 func (p *Pages) confirm(c *gin.Context, call signin.Call, exchange storage.ExchangeID) {
-	_, wrong := p.verifier.Confirm(c.Request.Context(), call.Caller, p.verifier.InLogin(call.Step.Login), exchange, codeOf(c))
+	_, wrong := p.verifier.Confirm(c.Request.Context(), call.Caller, p.verifier.InLogin(call.Step.Login), exchange, page.CodeOf(c))
 	if wrong == nil {
 		p.advance(c)
 		return

@@ -63,11 +63,11 @@ func (p *Pages) mfa(c *gin.Context) {
 		return
 	}
 	d := mfaPage{Exchange: storage.ExchangeID(c.PostForm("exchange"))}
-	if fit := p.verifier.Fit(call.Step.Login, choice, codeOf(c)); fit != choice {
+	if fit := p.verifier.Fit(call.Step.Login, choice, page.CodeOf(c)); fit != choice {
 		d, choice = mfaPage{TakenFor: fit.Method}, fit
 	}
 	var err error
-	d.Exchange, err = p.verifier.Prove(c.Request.Context(), call.Caller, call.Step.Login, choice, d.Exchange, codeOf(c))
+	d.Exchange, err = p.verifier.Prove(c.Request.Context(), call.Caller, call.Step.Login, choice, d.Exchange, page.CodeOf(c))
 	if err != nil {
 		if mfa.CodeOf(err) == mfa.PasscodeExpired {
 			d.Exchange = "" // only a new code helps

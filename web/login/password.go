@@ -5,7 +5,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"sallyport/mfa"
 	"sallyport/provider"
 	"sallyport/web/page"
 	"sallyport/web/signin"
@@ -53,6 +52,3 @@ func (p *Pages) showLogin(c *gin.Context, call signin.Call, code int, username s
 	v.Alert = v.OfPassword(a)
 	p.look.Write(c, code, "login", v)
 }
-
-// codeOf reads a typed code (G-35).
-func codeOf(c *gin.Context) mfa.Response { return mfa.Typed(c.PostForm("passcode")) }

@@ -111,3 +111,6 @@ func (l *Look) Verify(purpose, browser, value string) (string, bool) {
 	}
 	return text, true
 }
+
+// CodeOf reads a code that was typed into a form (G-35).
+func CodeOf(c *gin.Context) mfa.Response { return mfa.Typed(c.PostForm("passcode")) }
