@@ -130,10 +130,8 @@ func (p *Provider) open(ctx context.Context, r *request, v mfa.Caller, s *sessio
 	if s != nil && !r.login && (r.hint == "" || r.hint == s.Account.User.ID) {
 		stored.Subject, stored.Factors, stored.Session = s.Account.User.ID, s.Session.Factors, s.Session.ID
 	}
-	if err := p.options.Admit.Spend(v, budget.Opens, 1); err != nil {
-		return Begun{}, err
-	}
-	if err := p.store.OpenRequest(ctx, stored); err != nil {
+	stored, err := p.keep(ctx, r, stored, v)
+	if err != nil {
 		return Begun{}, err
 	}
 	p.started.Add(1)
@@ -142,10 +140,25 @@ func (p *Provider) open(ctx context.Context, r *request, v mfa.Caller, s *sessio
 		account = &s.Account
 	}
 	step, err := p.newStep(ctx, r, stored, account, "", s)
-	step.ask = Ask{Request: stored.ID, Visit: v, SignedIn: s}
+	step.ask = Ask{Request: stored.Address(), Visit: v, SignedIn: s}
 	step.InBrowser = v.Browser != ""
 	step.Owned = step.InBrowser
-	return Begun{Request: stored.ID, Step: step}, err
+	return Begun{Request: stored.Address(), Step: step}, err
+}
+
+// keep seals a new request, or stores it.
+func (p *Provider) keep(ctx context.Context, r *request, stored storage.AuthRequest, v mfa.Caller) (storage.AuthRequest, error) {
+	if maySeal(r, stored) {
+		sealed, err := p.seal(stored)
+		if err != nil || sealed.Sealed != "" {
+			sealed.Hash = p.keyring.Hash("request", string(stored.ID))
+			return sealed, err
+		}
+	}
+	if err := p.options.Admit.Spend(v, budget.Opens, 1); err != nil {
+		return stored, err
+	}
+	return stored, p.store.OpenRequest(ctx, stored)
 }
 
 // reopen reads a stored request, with the current record of the client.

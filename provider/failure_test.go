@@ -115,6 +115,7 @@ func TestStorageFailuresOfALogin(t *testing.T) {
 	h.user("ada", "")
 	id := h.begin(params("rp"), nil).Request
 	h.enter(id, "ada", nil)
+	sealed := h.begin(params("rp"), nil).Request
 	b := h.store
 	for _, tc := range []struct {
 		broken string
@@ -125,7 +126,8 @@ func TestStorageFailuresOfALogin(t *testing.T) {
 			_, err := h.p.Begin(h.ctx, Params{Query: params("rp")}, h.visit, nil)
 			return err
 		}},
-		{"OpenRequest", func() error { _, err := h.p.Begin(h.ctx, Params{Query: params("rp")}, h.visit, nil); return err }},
+		{"OpenRequest", func() error { _, err := h.p.Next(h.ctx, Ask{Request: sealed, Visit: h.visit}); return err }},
+		{"Login", func() error { _, err := h.p.Next(h.ctx, Ask{Request: sealed, Visit: h.visit}); return err }},
 		{"Client", func() error {
 			h.p.clients.Drop()
 			_, err := h.p.Next(h.ctx, Ask{Request: id, Visit: h.visit})

@@ -87,6 +87,10 @@ func (b *faultyStore) FinishRequest(ctx context.Context, f storage.Finish) error
 	return b.does("FinishRequest", func() error { return b.Store.FinishRequest(ctx, f) })
 }
 
+func (b *faultyStore) Login(ctx context.Context, l storage.Lookup) (storage.Found, error) {
+	return through(b, "Login", func() (storage.Found, error) { return b.Store.Login(ctx, l) })
+}
+
 func (b *faultyStore) OpenRequest(ctx context.Context, r storage.AuthRequest) error {
 	return b.does("OpenRequest", func() error { return b.Store.OpenRequest(ctx, r) })
 }

@@ -37,24 +37,11 @@ func (p *Provider) Finish(ctx context.Context, st Step, v mfa.Caller, s *session
 }
 
 func (p *Provider) finish(ctx context.Context, st Step, v mfa.Caller, s *session.SignedIn) (Finished, error) {
-	r, stored := st.request, st.Request
-	f := storage.Finish{Now: p.now(), Request: stored.ID, Version: stored.Version, Parent: stored.Parent}
-	session, isNew, ends := p.sessions.ForLogin(s, stored, stored.Subject, st.Verdict.Factors, v)
-	if isNew || session.Generation != s.Session.Generation {
-		f.Session, f.NewSession, f.EndSession = &session, isNew, ends
-	}
-	a := p.authorization(r, stored.Subject, session.ID, st.Verdict, stored.Consent)
-	issued, err := p.Grants.Authorize(ctx, r.grant(), a, *st.Account)
+	f, done, err := p.ending(ctx, st, v, s)
 	if err != nil {
 		return Finished{}, err
 	}
-	f.Code, f.Grant = issued.Code, issued.Grant
-	if stored.Consent != nil {
-		if f.Consent, err = p.consentAfter(ctx, stored); err != nil {
-			return Finished{}, err
-		}
-	}
-	f.Events = p.finishEvents(v, a, issued, f)
+	f.Request, f.Version = st.Request.ID, st.Request.Version
 	err = p.store.FinishRequest(ctx, f)
 	if errors.Is(err, storage.ErrConflict) {
 		return Finished{}, &mfa.Error{Code: mfa.RequestChanged, Err: err}
@@ -62,11 +49,35 @@ func (p *Provider) finish(ctx context.Context, st Step, v mfa.Caller, s *session
 	if err != nil {
 		return Finished{}, fmt.Errorf("finish request: %w", err)
 	}
+	return done, nil
+}
+
+// ending returns what the end of a login writes, besides its request, and what the caller gets
+// once that is written.
+func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session.SignedIn) (storage.Finish, Finished, error) {
+	r, stored := st.request, st.Request
+	f := storage.Finish{Now: p.now(), Parent: stored.Parent}
+	session, isNew, ends := p.sessions.ForLogin(s, stored, stored.Subject, st.Verdict.Factors, v)
+	if isNew || session.Generation != s.Session.Generation {
+		f.Session, f.NewSession, f.EndSession = &session, isNew, ends
+	}
+	a := p.authorization(r, stored.Subject, session.ID, st.Verdict, stored.Consent)
+	issued, err := p.Grants.Authorize(ctx, r.grant(), a, *st.Account)
+	if err != nil {
+		return f, Finished{}, err
+	}
+	f.Code, f.Grant = issued.Code, issued.Grant
+	if stored.Consent != nil {
+		if f.Consent, err = p.consentAfter(ctx, stored); err != nil {
+			return f, Finished{}, err
+		}
+	}
+	f.Events = p.finishEvents(v, a, issued, f)
 	done := Finished{Answer: p.answer(r, issued.Fields...), User: a.UserID, Session: f.Session}
 	if f.Session != nil {
 		done.SessionToken = p.sessions.Token(*f.Session)
 	}
-	return done, nil
+	return f, done, nil
 }
 
 func (p *Provider) finishEvents(v mfa.Caller, a storage.Authorization, issued grants.Issued, f storage.Finish) []storage.Event {
@@ -172,6 +183,9 @@ func (p *Provider) close(ctx context.Context, st Step, v mfa.Caller, kind string
 	c := storage.RequestChange{ID: st.Request.ID, Version: st.Request.Version, State: storage.RequestCancelled, Now: p.now()}
 	if st.InBrowser || !st.EndsInBrowser() {
 		c.Parent = st.Request.Parent
+	}
+	if st.Request.Sealed != "" {
+		c.Open = &st.Request
 	}
 	err := p.change(ctx, c, []storage.Event{event})
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 // for its owner), or of another browser: callers can not distinguish these (B-2).
 func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 	identifier, known := canonical(a.Identifier)
-	stored, account, err := p.load(ctx, a, identifier, known)
+	stored, account, address, err := p.load(ctx, a, identifier, known)
 	if err == nil && a.Sub != "" && stored.Parent == nil {
 		stored, account, err = p.loadMasked(ctx, a.Sub, stored, account)
 	}
@@ -39,6 +39,11 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 	if err != nil {
 		return Step{}, err
 	}
+	if stored.Sealed != "" && stored.State == storage.RequestOpen && !a.MayBeSealed {
+		if stored, err = p.storeSealed(ctx, stored, a.Visit); err != nil {
+			return Step{}, err
+		}
+	}
 	var login *storage.NewLogin
 	if !o.owned {
 		if stored.State != storage.RequestOpen {
@@ -53,7 +58,7 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 		}
 	}
 	st, err := p.newStep(ctx, r, forgetSession(stored, a.SignedIn), account, identifier, a.SignedIn)
-	st.Owned, st.InBrowser, st.ask, st.Login.Detached = o.owned, o.inBrowser, a, login
+	st.Owned, st.InBrowser, st.ask, st.Login.Detached, st.Login.Address = o.owned, o.inBrowser, a, login, address
 	if !o.owned {
 		st.LoginHint = "" // contains a name
 	} else if stored.Subject != "" {
@@ -80,21 +85,52 @@ func (p *Provider) newStep(ctx context.Context, r *request, stored storage.AuthR
 	return p.decide(ctx, st)
 }
 
-func (p *Provider) load(ctx context.Context, a Ask, identifier string, known bool) (storage.AuthRequest, *storage.Account, error) {
+// load reads a login with its account and the state of the caller's address; nil: not read.
+func (p *Provider) load(ctx context.Context, a Ask, identifier string, known bool) (storage.AuthRequest, *storage.Account, *storage.AddressState, error) {
 	switch {
 	case a.Track != "":
 		r, account, err := p.store.RequestByTrack(ctx, a.Track, p.now())
-		if err == nil && a.Request != "" && a.Request != r.ID && !p.keyring.IsHash("request", string(a.Request), r.Parent) {
-			return r, nil, storage.ErrNotFound // of two different logins
+		if sealed, ok := p.unseal(a.Request); ok {
+			a.Request = sealed.ID
 		}
-		return r, account, err
+		if err == nil && a.Request != "" && a.Request != r.ID && !p.keyring.IsHash("request", string(a.Request), r.Parent) {
+			return r, nil, nil, storage.ErrNotFound // of two different logins
+		}
+		return r, account, nil, err
 	case a.Request != "":
 		if !known {
 			identifier = ""
 		}
-		return p.store.Request(ctx, a.Request, identifier, p.now())
+		return p.loadRequest(ctx, a, identifier)
 	}
-	return storage.AuthRequest{}, nil, storage.ErrNotFound
+	return storage.AuthRequest{}, nil, nil, storage.ErrNotFound
+}
+
+// loadRequest reads a request. The page for the first factor of a sealed one needs no read, unless
+// a user is signed in: in this login, perhaps.
+func (p *Provider) loadRequest(ctx context.Context, a Ask, identifier string) (storage.AuthRequest, *storage.Account, *storage.AddressState, error) {
+	l := storage.Lookup{ID: a.Request, Identifier: identifier, Address: a.Visit.Network(), Now: p.now()}
+	sealed, isSealed := p.unseal(a.Request)
+	lives := isSealed && sealed.ExpiresAt.After(l.Now) // if it is stored, its record says how long
+	if isSealed {
+		if lives && a.MayBeSealed && identifier == "" && a.SignedIn == nil {
+			return sealed, nil, nil, nil
+		}
+		l.ID, l.End = sealed.ID, endOf(sealed)
+	}
+	found, err := p.store.Login(ctx, l)
+	switch {
+	case err != nil:
+		return storage.AuthRequest{}, nil, nil, err
+	case found.Request != nil:
+		return *found.Request, found.Account, &found.Address, nil
+	case !lives:
+		return storage.AuthRequest{}, nil, nil, storage.ErrNotFound
+	}
+	if found.Ended {
+		sealed.State = storage.RequestCompleted
+	}
+	return sealed, found.Account, &found.Address, nil
 }
 
 // loadMasked returns the detached login of a masked subject that began for a request, or else

@@ -75,6 +75,7 @@ func TestNextReturnsWhatPagesShow(t *testing.T) {
 	h.client("always", func(c *storage.Client) { c.MFA = mfa.MFAAlways })
 	h.user("ada", totpSecret)
 	id := h.begin(params("always", "login_hint", "ada@example.org", "ui_locales", "de en"), nil).Request
+	id = h.next(id, nil).Request.ID // which is stored now
 	before := h.engine.Stats()
 	st := h.next(id, nil)
 	if after := h.engine.Stats(); after.Statements-before.Statements != 1 || after.Commits != before.Commits {

@@ -29,6 +29,9 @@ type Ask struct {
 	Identifier string // as entered; "": none. Ignored once a user is identified
 	// Named is an authenticator, given instead of Identifier; zero: none.
 	Named exchange.Choice
+	// MayBeSealed: the caller shows the page for the first factor, or proves that factor through
+	// WithProof. Any other caller has a sealed request stored.
+	MayBeSealed bool
 	// Lists: the response will list the methods of the identifier. The login stores the
 	// identifier and allows few of them.
 	Lists    bool

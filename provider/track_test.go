@@ -34,7 +34,7 @@ func TestATrackLeadsToItsLogin(t *testing.T) {
 	}
 	byTrack, err := h.p.Next(h.ctx, Ask{Track: track, Visit: h.visit})
 	h.ok(err)
-	if byTrack.Request.ID != id || byTrack.Kind != StepVerify || h.p.Masked(byTrack) == "" || h.p.Masked(byTrack) == string(byTrack.Request.Subject) {
+	if byTrack.Request.ID != st.Request.ID || byTrack.Kind != StepVerify || h.p.Masked(byTrack) == "" || h.p.Masked(byTrack) == string(byTrack.Request.Subject) {
 		t.Errorf("step = %+v", byTrack.Kind)
 	}
 	other := h.visit

@@ -34,6 +34,9 @@ type Authenticator struct {
 	UpdatedAt  time.Time
 	LastUsedAt time.Time
 	ExpiresAt  time.Time // of a pending enrolment; zero: active
+	// Failing are the buckets in which the user failed since a success there; set by the engine
+	// on reading.
+	Failing []string
 	// Broken: the stored secret does not open in this row, because it was changed or
 	// moved here. It proves nothing and is refused as a wrong code. Set by the engine on
 	// reading, which logs it.

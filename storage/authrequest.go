@@ -1,9 +1,11 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -40,7 +42,10 @@ const (
 // AuthRequest is an authorization request, from /authorize to its end, or a detached
 // login (NewLogin).
 type AuthRequest struct {
-	ID       RequestID
+	ID RequestID
+	// Sealed, if set, is the whole request, sealed: it is not stored. It takes the place of
+	// the ID in addresses.
+	Sealed   RequestID
 	ClientID ClientID
 	Params   url.Values // the validated authorization parameters, as received
 	Browser  []byte     // keyed hash of the binding cookie; nil: not bound yet
@@ -84,6 +89,23 @@ func (r AuthRequest) LogName() string {
 	return hex.EncodeToString(of[:min(len(of), 8)])
 }
 
+// Address returns what names the request in addresses and forms.
+func (r AuthRequest) Address() RequestID { return cmp.Or(r.Sealed, r.ID) }
+
+// Proven returns the request as a change leaves it that adds a factor of a user.
+func (r AuthRequest) Proven(user UserID, f Factor, now time.Time) AuthRequest {
+	r.Factors = slices.DeleteFunc(slices.Clone(r.Factors), func(o Factor) bool {
+		return o.Method == f.Method && o.Authenticator == f.Authenticator
+	})
+	r.Factors = append(r.Factors, f)
+	if r.Subject == "" {
+		r.Initiations = 0
+	}
+	r.Subject, r.Sealed, r.UpdatedAt = user, "", now
+	r.Version++
+	return r
+}
+
 // RequestChange replaces what is not nil, if the request is open and has Version.
 // A Subject, once set, is only replaced by Restart.
 type RequestChange struct {
@@ -101,7 +123,29 @@ type RequestChange struct {
 	// its subject, unless a browser is bound to it.
 	Parent []byte
 	Free   bool
-	Now    time.Time
+	// Open, if not nil, is the request, which is not stored: it is stored with the change.
+	// ErrConflict: it was stored meanwhile.
+	Open *AuthRequest
+	Now  time.Time
+}
+
+// Lookup names a login to read.
+type Lookup struct {
+	ID         RequestID
+	Identifier string  // canonical; "": none
+	Address    string  // of the caller (AddressThrottle); "": none
+	End        GrantID // the grant that the request ends in; "": none
+	Now        time.Time
+}
+
+// Found is a login that was read.
+type Found struct {
+	Request *AuthRequest // in any state; nil: it is not stored, or expired
+	Ended   bool         // the grant of Lookup.End is there
+	// Account of the request's subject or, without one, of the identifier; nil: there is no
+	// such user.
+	Account *Account
+	Address AddressState
 }
 
 // NewLogin is a detached login, begun by a first factor proven outside the browser its
@@ -114,8 +158,11 @@ type NewLogin struct {
 
 // AuthRequests stores authorization requests.
 type AuthRequests interface {
-	// OpenRequest stores a new request. One statement.
+	// OpenRequest stores a new request, unless it is stored already. One statement.
 	OpenRequest(ctx context.Context, r AuthRequest) error
+	// Login returns a login with its account and the state of the caller's address. One
+	// statement.
+	Login(ctx context.Context, l Lookup) (Found, error)
 	// Request returns an unexpired request, in any state, with the account of its
 	// subject or, without a subject, of the canonical identifier (empty: none). The
 	// account is nil if there is no such user. One statement. ErrNotFound: unknown or

@@ -19,6 +19,10 @@ type CredentialSpend struct {
 	// Confirm activates a pending, unexpired authenticator. Without Confirm the
 	// authenticator must be active.
 	Confirm bool
+	// Unfailed, if set, is a bucket in which the user must have no failures (Attempt.User).
+	// So an attempt that was not counted is spent only if no other one failed since its
+	// account was read.
+	Unfailed string
 	// Alone, with Confirm, are methods of which the user must have no other authenticator
 	// except pending ones: an enrolment begun without such a factor is not confirmed
 	// beside one. One of two concurrent confirmations succeeds.
@@ -111,7 +115,12 @@ type Spend struct {
 	Basis *Basis
 	// Returned, if not nil, is the country and day of a text message whose code came back.
 	Returned *Toll
-	Reset    []ThrottleKey
+	// Finish, if not nil, ends the login with its last proof. Its Request is not set; where
+	// the login is stored, Request closes it.
+	Finish *Finish
+	// Reset are counters to remove. With a Credential its user has no failures in their
+	// buckets any more.
+	Reset []ThrottleKey
 	// TakeBack, if not nil, loses the failures of its Cause, outside a wait: other failures at
 	// the address stay.
 	TakeBack *AddressThrottle
@@ -146,6 +155,6 @@ type Steps interface {
 	// Spend spends a proof. ErrConflict: part of it is already spent.
 	Spend(ctx context.Context, s Spend) error
 	// FinishRequest ends a request. ErrConflict: it is not open, has another version,
-	// or the session is not valid as required.
+	// the session is not valid as required, or the grant exists.
 	FinishRequest(ctx context.Context, f Finish) error
 }

@@ -42,6 +42,9 @@ type Attempt struct {
 	// that send nothing, so that showing a page writes nothing.
 	New       *NewStatus
 	Throttles []Throttle
+	// User, if set, is whose failures Throttles count: the user's authenticators then have
+	// the buckets in Failing.
+	User UserID
 	// Name, if set, is the counter of the name as entered. One counter in Throttles
 	// sums the failures of all names of a user, and its wait must not be shown for
 	// another name. So with Name a refusal by Throttles is not an error; the attempt is
@@ -63,6 +66,12 @@ type AddressThrottle struct {
 	Window      time.Duration
 	Max         int
 	MaxSubjects int
+}
+
+// AddressState is what the failures at an address mean for the next attempt.
+type AddressState struct {
+	Waits    bool // it must wait
+	Failures bool // there are some
 }
 
 // Refusal says why an attempt was not counted.

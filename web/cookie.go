@@ -15,6 +15,7 @@ const (
 	SessionCookie  = "sallyport_session"  // token of the session
 	DeviceCookie   = "sallyport_device"   // marks a browser that a user has signed in with before
 	LanguageCookie = "sallyport_language" // language that a user chose on a page
+	ProvenCookie   = "sallyport_proven"   // something is proven in an unfinished login of this browser
 	LoginCookie    = "sallyport_login"    // token of a login that this browser takes over at /continue
 )
 

@@ -2,7 +2,9 @@ package exchange
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,14 +27,16 @@ type response struct {
 	// disabled: the user is disabled, so that no response is right.
 	disabled bool
 
+	// address is that of the login; nil: every attempt is counted before it is compared.
+	address *storage.AddressState
 	// open returns the status of the response, after a place is reserved; nil: none.
 	open func() (openStatus, error)
 	// keepsPlace keeps the method's place until spend has released it.
 	keepsPlace bool
 	// event is the audit event of a right response; nil: that of the method.
 	event *storage.Event
-	// spend adds to the writes of a right response.
-	spend func(s *storage.Spend, t try, p mfa.Proof) error
+	// spend adds to the writes of a right response. It may be called twice.
+	spend func(ctx context.Context, s *storage.Spend, t try, p mfa.Proof) error
 	// conflict is the code of the refusal when another write came first.
 	conflict mfa.Code
 }
@@ -46,8 +50,13 @@ type openStatus struct {
 }
 
 // process handles every response: it parses it, reserves the method's place, counts the
-// attempt, compares, and spends the proof. The count is committed before the comparison, and
-// the proof is spent before the caller learns that it was right.
+// attempt, compares, and spends the proof. The proof is spent before the caller learns that it
+// was right, and the attempt is counted before the caller learns that it was wrong.
+//
+// It is counted before the comparison as well, except where nothing has been counted against the
+// user since the last success: then a right response is spent on the condition that this is still
+// so, and if it is not, it is counted after all. Of any number of concurrent guesses no more are
+// judged than the counters allow.
 func (v *Verifier) process(ctx context.Context, caller mfa.Caller, r response) error {
 	if p, ok := r.method.(mfa.Parser); ok {
 		if err := p.Parse(r.attempt, r.text); err != nil {
@@ -71,8 +80,11 @@ func (v *Verifier) process(ctx context.Context, caller mfa.Caller, r response) e
 			counted.Exchange = open.exchange
 		}
 	}
-	if err := v.count(ctx, caller, &t, counted); err != nil {
-		return err
+	t.counted = counted
+	if t.uncounted = v.mayCountLater(r, t, open); !t.uncounted {
+		if err := v.count(ctx, caller, &t); err != nil {
+			return err
+		}
 	}
 	if open.new != nil {
 		v.initiations.Add(1)
@@ -80,15 +92,54 @@ func (v *Verifier) process(ctx context.Context, caller mfa.Caller, r response) e
 	if err := v.checkDisabled(t); err != nil {
 		return err
 	}
-	proof, err := v.compare(ctx, caller, t, open.state, r.text)
+	proof, err := v.compare(ctx, caller, &t, open.state, r.text)
 	if err != nil {
 		return err
 	}
 	if err := v.findAccount(ctx, caller, &t, proof); err != nil {
 		return err
 	}
+	err = v.spendProof(ctx, caller, t, proof, r)
+	if !errors.Is(err, errUncounted) {
+		return err
+	}
+	if err := v.count(ctx, caller, &t); err != nil {
+		return err
+	}
+	if t.blocked {
+		return v.fail(ctx, caller, &t, &mfa.Error{Code: wrongCode(t.method.Info())})
+	}
+	return v.spendProof(ctx, caller, t, proof, r)
+}
+
+// errUncounted is the result of a spend that was not counted, when it had to be.
+var errUncounted = errors.New("exchange: something was counted against the user meanwhile")
+
+// mayCountLater reports whether a response may be counted after its comparison: nothing has been
+// counted against its user, its address does not wait, and it is the first try at a factor.
+func (v *Verifier) mayCountLater(r response, t try, open openStatus) bool {
+	a := t.attempt.Account
+	switch {
+	case r.address == nil || r.address.Waits && !t.known, a == nil || t.disabled, r.open != nil && open.new == nil:
+		return false
+	case t.throttle == nil || t.method.Info().Sends:
+		return false
+	}
+	return !slices.ContainsFunc(a.Authenticators, func(x storage.Authenticator) bool {
+		return slices.Contains(x.Failing, t.throttle.Key.Bucket)
+	})
+}
+
+// spendProof spends a proof with what a right response writes.
+func (v *Verifier) spendProof(ctx context.Context, caller mfa.Caller, t try, proof mfa.Proof, r response) error {
+	if t.uncounted && proof.Spend.Authenticator == "" {
+		return errUncounted // no row orders it and a failure
+	}
 	spend := v.spend(caller, t, proof, r.event)
-	if err := r.spend(&spend, t, proof); err != nil {
+	if t.uncounted && !r.address.Failures {
+		spend.TakeBack = nil
+	}
+	if err := r.spend(ctx, &spend, t, proof); err != nil {
 		return err
 	}
 	return v.settle(ctx, caller, t, proof, spend, r.conflict)
@@ -123,8 +174,8 @@ func (v *Verifier) reserve(ctx context.Context, caller mfa.Caller, t *try) (func
 
 // compare lets the method check the response, counts a wrong one as a failure, and releases
 // the method's place unless keepsPlace is set.
-func (v *Verifier) compare(ctx context.Context, caller mfa.Caller, t try, s mfa.State, r mfa.Response) (mfa.Proof, error) {
-	v.noteBroken(caller, t)
+func (v *Verifier) compare(ctx context.Context, caller mfa.Caller, t *try, s mfa.State, r mfa.Response) (mfa.Proof, error) {
+	v.noteBroken(caller, *t)
 	attempt := t.attempt
 	if t.blocked {
 		attempt.Account, attempt.Authenticator = nil, nil // as costly as a wrong response
@@ -143,20 +194,38 @@ func (v *Verifier) compare(ctx context.Context, caller mfa.Caller, t try, s mfa.
 	case "":
 		return proof, err
 	case mfa.Replayed, mfa.PasscodeExpired:
-		return mfa.Proof{}, v.noteReplay(ctx, caller, t, code)
-	case mfa.InvalidPasscode, mfa.InvalidCredentials:
-		if failure := v.noteFailure(ctx, caller, t, code); failure != nil {
-			return mfa.Proof{}, &mfa.Error{Code: code, Err: failure}
+		if t.uncounted {
+			if err := v.count(ctx, caller, t); err != nil {
+				return mfa.Proof{}, err
+			}
 		}
+		return mfa.Proof{}, v.noteReplay(ctx, caller, *t, code)
+	case mfa.InvalidPasscode, mfa.InvalidCredentials:
+		return mfa.Proof{}, v.fail(ctx, caller, t, err)
 	}
 	return mfa.Proof{}, err
 }
 
-// noteFailure counts a wrong response, even if the caller has disconnected: with half of the
-// connection closed they can still read the result.
-func (v *Verifier) noteFailure(ctx context.Context, caller mfa.Caller, t try, code mfa.Code) error {
+// fail counts a wrong response, even if the caller has disconnected: with half of the connection
+// closed they can still read the result. It returns the error for the caller: wrong, or that of a
+// counter that refuses an attempt not counted before.
+func (v *Verifier) fail(ctx context.Context, caller mfa.Caller, t *try, wrong error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), failureWait)
 	defer cancel()
+	if t.uncounted {
+		if err := v.count(ctx, caller, t); err != nil {
+			return err
+		}
+	}
+	code := mfa.CodeOf(wrong)
+	if err := v.noteFailure(ctx, caller, *t, code); err != nil {
+		return &mfa.Error{Code: code, Err: err}
+	}
+	return wrong
+}
+
+// noteFailure logs a wrong response and counts it against the address and the typed name.
+func (v *Verifier) noteFailure(ctx context.Context, caller mfa.Caller, t try, code mfa.Code) error {
 	reason := string(code)
 	switch {
 	case t.disabled:

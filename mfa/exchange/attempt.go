@@ -15,6 +15,8 @@ type try struct {
 	subject     subject
 	throttle    *storage.Throttle        // nil: only the exchange limits it
 	name        *storage.Throttle        // of the typed name; nil: none
+	counted     storage.Attempt          // what an attempt counts besides counters: its status
+	uncounted   bool                     // nothing is counted yet, because nothing was counted against the user
 	blocked     bool                     // the user's counter refuses, so that any response is wrong
 	network     string                   // that places are shared by; "": none
 	address     *storage.AddressThrottle // nil: none, or the user signed in with the browser before

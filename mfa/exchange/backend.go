@@ -136,7 +136,7 @@ func (v *Verifier) ProveBackend(ctx context.Context, caller mfa.Caller, b Backen
 		r.open = func() (openStatus, error) { return v.openStatusOf(s, exchange), nil }
 		move = &storage.StatusMove{Exchange: exchange, From: storage.StatusInitiated, To: storage.StatusRedeemed, User: s.UserID, Method: s.Method, Usage: s.Usage}
 	}
-	r.spend = func(s *storage.Spend, t try, p mfa.Proof) error {
+	r.spend = func(_ context.Context, s *storage.Spend, t try, p mfa.Proof) error {
 		s.Status = move
 		return b.Spend(s, p, *factorOf(p, t))
 	}
@@ -154,7 +154,9 @@ func (v *Verifier) ProveBackend(ctx context.Context, caller mfa.Caller, b Backen
 
 // refuseWithoutCode refuses a response where no code was sent. It counts, as any wrong one.
 func (v *Verifier) refuseWithoutCode(ctx context.Context, caller mfa.Caller, r response) error {
-	r.spend = func(*storage.Spend, try, mfa.Proof) error { return &mfa.Error{Code: mfa.InvalidPasscode} }
+	r.spend = func(context.Context, *storage.Spend, try, mfa.Proof) error {
+		return &mfa.Error{Code: mfa.InvalidPasscode}
+	}
 	return v.process(ctx, caller, r)
 }
 

@@ -43,7 +43,7 @@ func (v *Verifier) Confirm(ctx context.Context, caller mfa.Caller, e Enrollee, e
 	var codes []string
 	event := e.owner.Event(mfa.EventFactorEnrolled, s.Method, s.Authenticator)
 	r.event = &event
-	r.spend = func(spend *storage.Spend, t try, proof mfa.Proof) error {
+	r.spend = func(_ context.Context, spend *storage.Spend, t try, proof mfa.Proof) error {
 		v.addConfirmation(spend, caller, account, proof, storage.StatusMove{Exchange: exchange, To: storage.StatusRedeemed, Method: s.Method})
 		spend.MFAEnabled = proof.User
 		if e.login != nil {
@@ -143,7 +143,7 @@ func (v *Verifier) ConfirmAlone(ctx context.Context, caller mfa.Caller, a Answer
 	out.Sub = v.subOf(s)
 	event := storage.Event{Kind: mfa.EventFactorEnrolled, ClientID: s.ClientID, Detail: map[string]string{"method": s.Method}}
 	r.event = &event
-	r.spend = func(spend *storage.Spend, _ try, proof mfa.Proof) error {
+	r.spend = func(_ context.Context, spend *storage.Spend, _ try, proof mfa.Proof) error {
 		out.User = proof.User
 		v.addConfirmation(spend, caller, account, proof, storage.StatusMove{Exchange: a.Exchange, To: storage.StatusRedeemed, Method: s.Method,
 			Rotate: out.Exchange, ExpiresAt: out.ExpiresAt})

@@ -106,8 +106,11 @@ func refusalError(r storage.Refusal, now time.Time) *mfa.Error {
 
 // count counts an attempt. Where the user's counter refuses and the name's does not, the try
 // continues and fails.
-func (v *Verifier) count(ctx context.Context, caller mfa.Caller, t *try, a storage.Attempt) error {
-	r, err := v.store.CountAttempt(ctx, t.withCounters(a))
+func (v *Verifier) count(ctx context.Context, caller mfa.Caller, t *try) error {
+	t.uncounted = false
+	a := t.withCounters(t.counted)
+	a.User = t.subject.user
+	r, err := v.store.CountAttempt(ctx, a)
 	if err == nil && r.Bucket != "" {
 		t.blocked = true
 		if v.o.Throttled != nil {

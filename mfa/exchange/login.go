@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"context"
 	"time"
 
 	"sallyport/mfa"
@@ -17,19 +18,32 @@ type Login struct {
 	// Detached, if not nil, is the detached login that a first factor begins, because the
 	// caller is not the owner of the request. Request then holds no proofs of others.
 	Detached *storage.NewLogin
+	// Address is the state of the caller's address when the login was read; nil: not read.
+	Address *storage.AddressState
+	// Then, if not nil, adds what follows from a factor to the writes of its proof. It gets the
+	// request with the factor, and its user.
+	Then func(ctx context.Context, s *storage.Spend, proven storage.AuthRequest, user storage.Account) error
 	// Sub is the masked subject that the owner of the login knows; "": no user is identified.
 	Sub string
 }
 
-// addFactor makes a spend add a factor to the request, or to the detached login.
-func (p Login) addFactor(s *storage.Spend, user storage.UserID, f *storage.Factor, now time.Time) {
-	if p.Detached == nil {
-		s.Request = &storage.RequestChange{ID: p.Request.ID, Version: p.Request.Version, Subject: user, Factor: f, Now: now}
-		return
+// addFactor makes a spend add a factor of a user to the request, or to the detached login.
+func (p Login) addFactor(ctx context.Context, s *storage.Spend, account *storage.Account, f *storage.Factor) error {
+	user := account.User.ID
+	if p.Detached != nil {
+		n := *p.Detached
+		n.Login.Subject, n.Login.Factors = user, []storage.Factor{*f}
+		s.Login = &n
+		return nil
 	}
-	n := *p.Detached
-	n.Login.Subject, n.Login.Factors = user, []storage.Factor{*f}
-	s.Login = &n
+	s.Request = &storage.RequestChange{ID: p.Request.ID, Version: p.Request.Version, Subject: user, Factor: f, Now: s.Now}
+	if p.Request.Sealed != "" {
+		s.Request.Open = &p.Request
+	}
+	if p.Then == nil {
+		return nil
+	}
+	return p.Then(ctx, s, p.Request.Proven(user, *f, s.Now), *account)
 }
 
 // share returns how much of a total a caller may use: callers who do not own the login leave

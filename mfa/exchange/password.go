@@ -27,10 +27,9 @@ func (v *Verifier) Password(ctx context.Context, caller mfa.Caller, p Login, pas
 	}
 	attempt := mfa.Attempt{Account: account, Usage: mfa.UsageFirst, Locale: caller.Locale, Now: v.now()}
 	return v.process(ctx, caller, response{method: m, attempt: attempt, subject: v.subjectOf(account, p.Identifier),
-		client: p.Request.ClientID, text: mfa.Typed(password), disabled: isDisabled(account), conflict: mfa.RequestChanged,
-		spend: func(s *storage.Spend, t try, proof mfa.Proof) error {
-			p.addFactor(s, proof.User, factorOf(proof, t), t.attempt.Now)
-			return nil
+		client: p.Request.ClientID, text: mfa.Typed(password), address: p.Address, disabled: isDisabled(account), conflict: mfa.RequestChanged,
+		spend: func(ctx context.Context, s *storage.Spend, t try, proof mfa.Proof) error {
+			return p.addFactor(ctx, s, t.attempt.Account, factorOf(proof, t))
 		}})
 }
 
@@ -61,7 +60,7 @@ func (v *Verifier) Check(ctx context.Context, caller mfa.Caller, c Check) error 
 	attempt := mfa.Attempt{Account: &c.Owner.Account, Usage: mfa.UsageFirst, Locale: caller.Locale, Now: v.now()}
 	return v.process(ctx, caller, response{method: c.Method, attempt: attempt, subject: v.subjectOf(&c.Owner.Account, ""),
 		client: c.Owner.Client, text: c.Response, event: &c.Event, conflict: mfa.RequestChanged, keepsPlace: true,
-		spend: func(s *storage.Spend, t try, p mfa.Proof) error {
+		spend: func(_ context.Context, s *storage.Spend, t try, p mfa.Proof) error {
 			defer t.release()
 			s.Credential = &p.Spend
 			s.KeepSession = c.Owner.Session

@@ -20,20 +20,21 @@ func (v *Verifier) Prove(ctx context.Context, caller mfa.Caller, p Login, c Choi
 	}
 	var open openStatus
 	err = v.process(ctx, caller, response{method: target.method, attempt: target.attempt(caller, v.now()), subject: target.subject,
-		client: p.Request.ClientID, text: r, disabled: isDisabled(p.Account), conflict: mfa.RequestChanged,
+		client: p.Request.ClientID, text: r, address: p.Address, disabled: isDisabled(p.Account), conflict: mfa.RequestChanged,
 		open: func() (openStatus, error) {
 			var err error
 			open, err = v.openOrCreate(ctx, caller, p, target, exchange)
 			return open, err
 		},
-		spend: func(s *storage.Spend, t try, proof mfa.Proof) error {
+		spend: func(ctx context.Context, s *storage.Spend, t try, proof mfa.Proof) error {
 			if p.Request.Subject != "" && p.Request.Subject != proof.User {
 				return &mfa.Error{Code: mfa.InvalidCredentials}
 			}
-			s.Status = t.move(storage.StatusMove{Exchange: open.exchange, From: storage.StatusInitiated, To: storage.StatusRedeemed,
-				Request: p.Request.ID, Method: target.info.Name, Usage: target.usage}, proof)
-			p.addFactor(s, proof.User, factorOf(proof, t), t.attempt.Now)
-			return nil
+			if !t.uncounted { // no status was created
+				s.Status = t.move(storage.StatusMove{Exchange: open.exchange, From: storage.StatusInitiated, To: storage.StatusRedeemed,
+					Request: p.Request.ID, Method: target.info.Name, Usage: target.usage}, proof)
+			}
+			return p.addFactor(ctx, s, t.attempt.Account, factorOf(proof, t))
 		}})
 	switch code := mfa.CodeOf(err); code {
 	case mfa.InvalidExchange:

@@ -37,7 +37,9 @@ func (v *Verifier) Redeem(ctx context.Context, caller mfa.Caller, p Login, id st
 	spend := storage.Spend{Now: now,
 		Status: &storage.StatusMove{ID: s.ID, From: storage.StatusVerified, To: storage.StatusRedeemed, Request: p.Request.ID,
 			User: s.UserID, Method: method, Usage: usage}}
-	p.addFactor(&spend, s.UserID, factor, now)
+	if err := p.addFactor(ctx, &spend, account, factor); err != nil {
+		return err
+	}
 	return mfa.Refuse("redeem status", v.store.Spend(ctx, spend), storage.ErrConflict, mfa.InvalidExchange)
 }
 

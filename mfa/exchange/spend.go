@@ -21,10 +21,15 @@ func (v *Verifier) spend(caller mfa.Caller, t try, proof mfa.Proof, event *stora
 	about.UserID = proof.User
 	about.Detail = maps.Clone(about.Detail)
 	about.Detail["authenticator"] = string(proof.Authenticator)
-	s := storage.Spend{Now: t.attempt.Now, Reset: t.resetKeys(), TakeBack: t.address, Returned: proof.Returned, Messages: v.recoveryNotice(caller, t, proof),
+	s := storage.Spend{Now: t.attempt.Now, TakeBack: t.address, Returned: proof.Returned, Messages: v.recoveryNotice(caller, t, proof),
 		Events: []storage.Event{v.event(caller, about, kind, mfa.OutcomeOK, "")}}
 	if proof.Spend.Authenticator != "" {
 		s.Credential = &proof.Spend
+	}
+	if t.uncounted {
+		s.Credential.Unfailed = t.throttle.Key.Bucket
+	} else {
+		s.Reset = t.resetKeys()
 	}
 	if t.attempt.Account.User.Status == storage.UserPending {
 		s.Activate = proof.User
@@ -40,6 +45,9 @@ func (v *Verifier) settle(ctx context.Context, caller mfa.Caller, t try, proof m
 	err := v.store.Spend(ctx, s)
 	if err == nil {
 		return nil
+	}
+	if t.uncounted && errors.Is(err, storage.ErrConflict) {
+		return errUncounted
 	}
 	if !errors.Is(err, storage.ErrConflict) {
 		return fmt.Errorf("spend proof: %w", err)

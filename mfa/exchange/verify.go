@@ -61,7 +61,7 @@ func (v *Verifier) Verify(ctx context.Context, caller mfa.Caller, a Answer) (Ver
 		return Verified{}, err
 	}
 	out := v.result(s, r)
-	r.spend = func(spend *storage.Spend, t try, proof mfa.Proof) error {
+	r.spend = func(_ context.Context, spend *storage.Spend, t try, proof mfa.Proof) error {
 		out.User = proof.User
 		spend.Status = t.move(storage.StatusMove{Exchange: a.Exchange, From: storage.StatusInitiated, To: storage.StatusVerified,
 			Rotate: out.Exchange, ExpiresAt: out.ExpiresAt, Method: s.Method, Usage: s.Usage}, proof)

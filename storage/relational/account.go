@@ -15,20 +15,20 @@ import (
 // identifier and for each authenticator, distinguished by "part". The branch with every type
 // comes first, because PostgreSQL takes the types from there.
 const accountParts = `parts AS (
-	SELECT 3 AS part, CAST(who.id AS text) AS owner, CAST(a.id AS text) AS id, a.method AS t1, a.name AS t2, a.origin AS t3, a.state AS t4, a.data AS t5,
+	SELECT 3 AS part, CAST(who.id AS text) AS owner, CAST(a.id AS text) AS id, a.method AS t1, a.name AS t2, a.origin AS t3, a.state AS t4, a.data AS t5, a.failing AS t6,
 		a.secret AS secret, a.counter AS n1, a.last_used_at AS n2, a.expires_at AS n3, a.created_at AS created_at, a.updated_at AS updated_at
 	FROM who JOIN authenticators a ON a.user_id = who.id
 	UNION ALL
-	SELECT 2, CAST(who.id AS text), CAST(i.id AS text), i.kind, i.value, i.shown, '', '', NULL, i.verified_at, 0, i.expires_at, i.created_at, i.updated_at
+	SELECT 2, CAST(who.id AS text), CAST(i.id AS text), i.kind, i.value, i.shown, '', '', '', NULL, i.verified_at, 0, i.expires_at, i.created_at, i.updated_at
 	FROM who JOIN identifiers i ON i.user_id = who.id
 	UNION ALL
-	SELECT 1, CAST(who.id AS text), CAST(u.id AS text), u.status, u.profile, u.metadata, u.roles, '', NULL,
+	SELECT 1, CAST(who.id AS text), CAST(u.id AS text), u.status, u.profile, u.metadata, u.roles, '', '', NULL,
 		CASE WHEN u.mfa_enabled THEN 1 ELSE 0 END, 0, 0, u.created_at, u.updated_at
 	FROM who JOIN users u ON u.id = who.id
 )`
 
 const (
-	partColumns = `parts.part, parts.id, parts.t1, parts.t2, parts.t3, parts.t4, parts.t5, parts.secret,
+	partColumns = `parts.part, parts.id, parts.t1, parts.t2, parts.t3, parts.t4, parts.t5, parts.t6, parts.secret,
 		parts.n1, parts.n2, parts.n3, parts.created_at, parts.updated_at`
 	partOrder = ` ORDER BY parts.part, parts.created_at, parts.id`
 )
@@ -47,7 +47,7 @@ type accountRows struct {
 	part            number
 	id              text
 	t1, t2, t3      text
-	t4, t5          text
+	t4, t5, t6      text
 	secret          []byte
 	n1, n2, n3      number
 	created, edited number
@@ -55,7 +55,7 @@ type accountRows struct {
 }
 
 func (a *accountRows) dest() []any {
-	return []any{&a.part, &a.id, &a.t1, &a.t2, &a.t3, &a.t4, &a.t5, &a.secret, &a.n1, &a.n2, &a.n3, &a.created, &a.edited}
+	return []any{&a.part, &a.id, &a.t1, &a.t2, &a.t3, &a.t4, &a.t5, &a.t6, &a.secret, &a.n1, &a.n2, &a.n3, &a.created, &a.edited}
 }
 
 // add adds the row just scanned.
@@ -82,7 +82,7 @@ func (a *accountRows) add() error {
 		x := storage.Authenticator{
 			ID: storage.AuthenticatorID(a.id), UserID: user, Method: string(a.t1), Name: string(a.t2), Origin: string(a.t3),
 			State: storage.AuthenticatorState(a.t4), Data: raw(a.t5), Counter: int64(a.n1), CreatedAt: a.created.time(),
-			UpdatedAt: a.edited.time(), LastUsedAt: a.n2.time(), ExpiresAt: a.n3.time(),
+			UpdatedAt: a.edited.time(), LastUsedAt: a.n2.time(), ExpiresAt: a.n3.time(), Failing: bucketsOf(a.t6),
 		}
 		if err := a.e.openSecret(&x, a.secret); err != nil {
 			return err

@@ -13,7 +13,7 @@ const (
 	recoveryLabel  = "recovery:" // hash purpose, followed by the user; also the seal purpose
 
 	authenticatorColumns = `id, user_id, method, name, origin, state, secret, data, counter,
-		created_at, updated_at, last_used_at, expires_at`
+		created_at, updated_at, last_used_at, expires_at, failing`
 	// An authenticator is replaced only by one of the same owner.
 	authenticatorUpsert = `ON CONFLICT (id) DO UPDATE SET method = excluded.method, name = excluded.name,
 		origin = excluded.origin, state = excluded.state, secret = excluded.secret, data = excluded.data,
@@ -30,7 +30,7 @@ func (q querier) putAuthenticators(as []storage.Authenticator, ending string) er
 			return err
 		}
 		in.add(ref(a.ID), ref(a.UserID), a.Method, clean(a.Name), clean(a.Origin), string(a.State), blob(sealed), clean(a.Data),
-			a.Counter, micro(a.CreatedAt), micro(a.UpdatedAt), micro(a.LastUsedAt), micro(a.ExpiresAt))
+			a.Counter, micro(a.CreatedAt), micro(a.UpdatedAt), micro(a.LastUsedAt), micro(a.ExpiresAt), "")
 	}
 	return in.run(q, ending)
 }
@@ -74,9 +74,9 @@ func (e *Engine) PutAuthenticator(ctx context.Context, a storage.Authenticator, 
 		if err != nil {
 			return err
 		}
-		err = q.spend("INSERT INTO authenticators ("+authenticatorColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "+authenticatorUpsert,
+		err = q.spend("INSERT INTO authenticators ("+authenticatorColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "+authenticatorUpsert,
 			ref(a.ID), ref(a.UserID), a.Method, clean(a.Name), clean(a.Origin), string(a.State), blob(sealed), clean(a.Data),
-			a.Counter, micro(a.CreatedAt), micro(a.UpdatedAt), micro(a.LastUsedAt), micro(a.ExpiresAt))
+			a.Counter, micro(a.CreatedAt), micro(a.UpdatedAt), micro(a.LastUsedAt), micro(a.ExpiresAt), "")
 		if err != nil {
 			return err
 		}

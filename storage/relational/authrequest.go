@@ -1,6 +1,7 @@
 package relational
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"encoding/hex"
@@ -38,11 +39,12 @@ const requestHead = `h.hash, h.client_id, h.params, h.browser, h.state, h.versio
 
 // OpenRequest implements storage.AuthRequests.
 func (e *Engine) OpenRequest(ctx context.Context, r storage.AuthRequest) error {
-	return e.burst(ctx, "open request", func(q querier) error { return q.putRequest(r, nil) })
+	return e.burst(ctx, "open request", func(q querier) error { return q.putRequest(r, nil, nil) })
 }
 
-// putRequest stores a request; trackRequest is its sealed ID, stored beside its track.
-func (q querier) putRequest(r storage.AuthRequest, trackRequest []byte) error {
+// putRequest stores a request unless it is stored, and then returns otherwise; trackRequest is
+// its sealed ID, stored beside its track.
+func (q querier) putRequest(r storage.AuthRequest, trackRequest []byte, otherwise error) error {
 	hash := q.e.keyring.Hash(requestLabel, string(r.ID))
 	// The parameters may hold an id_token_hint, so they are sealed like a token.
 	params, err := json.Marshal(r.Params)
@@ -59,7 +61,7 @@ func (q querier) putRequest(r storage.AuthRequest, trackRequest []byte) error {
 	in.add(blob(hash), clean(r.ClientID), blob(params), blob(r.Browser), string(r.State), r.Version, ref(r.Subject),
 		factorLines(r.Factors), ref(r.Session), list(r.Consent), r.ShowRecovery, blob(r.Track), blob(trackRequest), int64(r.Initiations),
 		micro(r.RequestedAt), micro(r.ExpiresAt), micro(r.UpdatedAt), blob(r.Parent), blob(r.Opener), r.Restarts, nameList(r.Names))
-	return in.run(q, "")
+	return q.write(write{text: "INSERT INTO " + in.into + " VALUES " + in.sql.String() + " ON CONFLICT (hash) DO NOTHING", args: in.args, otherwise: otherwise})
 }
 
 // putLogin creates a detached login. Its request lives as long as the login and, without a
@@ -78,36 +80,63 @@ func (q querier) putLogin(n storage.NewLogin, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return q.putRequest(r, own)
+	return q.putRequest(r, own, storage.ErrConflict)
 }
 
 // Request implements storage.AuthRequests.
 func (e *Engine) Request(ctx context.Context, id storage.RequestID, identifier string, now time.Time) (storage.AuthRequest, *storage.Account, error) {
-	if !plain(identifier) {
-		identifier = ""
-	}
-	r, account, err := e.request(ctx, "hash", e.keyring.Hashes(requestLabel, string(id)), identifier, now)
-	r.ID = id
+	found, err := e.Login(ctx, storage.Lookup{ID: id, Identifier: identifier, Now: now})
 	if err != nil {
 		return storage.AuthRequest{}, nil, err
 	}
-	return r, account, nil
+	if found.Request == nil {
+		return storage.AuthRequest{}, nil, storage.ErrNotFound
+	}
+	return *found.Request, found.Account, nil
+}
+
+// Login implements storage.AuthRequests.
+func (e *Engine) Login(ctx context.Context, l storage.Lookup) (storage.Found, error) {
+	const query = `WITH h AS (SELECT ` + requestColumns + ` FROM auth_requests WHERE hash IN ? AND expires_at > ?),
+		one AS (SELECT (SELECT CASE WHEN until > ? THEN 2 WHEN failures > 0 THEN 1 ELSE 0 END FROM address_throttles WHERE address = ?) AS address,
+			(SELECT 1 FROM grants WHERE id = ?) AS ended),
+		who (id) AS (SELECT COALESCE((SELECT subject FROM h), (SELECT user_id FROM identifiers WHERE value = ? AND ` + unexpired + `)) FROM one), ` + accountParts + `
+		SELECT one.address, one.ended, ` + requestHead + `, ` + partColumns + ` FROM one LEFT JOIN h ON TRUE LEFT JOIN parts ON TRUE` + partOrder
+	if !plain(l.Identifier) {
+		l.Identifier = ""
+	}
+	var row requestRow
+	var address, ended number
+	var out storage.Found
+	err := e.quick(ctx, "read request", func(q querier) error {
+		args := []any{e.keyring.Hashes(requestLabel, string(l.ID)), micro(l.Now), micro(l.Now), clean(l.Address), ref(l.End), l.Identifier, micro(l.Now)}
+		var err error
+		out.Account, err = q.withAccount(query, args, append([]any{&address, &ended}, row.dest()...)...)
+		return err
+	})
+	if err != nil {
+		return storage.Found{}, err
+	}
+	out.Ended, out.Address = ended != 0, storage.AddressState{Waits: address == 2, Failures: address != 0}
+	if row.hash == nil {
+		return out, nil
+	}
+	r, err := row.record(e)
+	r.ID = l.ID
+	out.Request = &r
+	return out, err
 }
 
 // RequestByTrack implements storage.AuthRequests.
 func (e *Engine) RequestByTrack(ctx context.Context, id storage.TrackID, now time.Time) (storage.AuthRequest, *storage.Account, error) {
-	return e.request(ctx, "track", e.keyring.Hashes(trackLabel, string(id)), "", now)
-}
-
-func (e *Engine) request(ctx context.Context, column string, hashes [][]byte, identifier string, now time.Time) (storage.AuthRequest, *storage.Account, error) {
-	query := `WITH h AS (SELECT ` + requestColumns + ` FROM auth_requests WHERE ` + column + ` IN ? AND expires_at > ?),
-		who (id) AS (SELECT COALESCE(h.subject, (SELECT user_id FROM identifiers WHERE value = ? AND ` + unexpired + `)) FROM h), ` + accountParts + `
+	const query = `WITH h AS (SELECT ` + requestColumns + ` FROM auth_requests WHERE track IN ? AND expires_at > ?),
+		who (id) AS (SELECT subject FROM h), ` + accountParts + `
 		SELECT ` + requestHead + `, ` + partColumns + ` FROM h LEFT JOIN parts ON TRUE` + partOrder
 	var row requestRow
 	var account *storage.Account
 	err := e.quick(ctx, "read request", func(q querier) error {
 		var err error
-		account, err = q.withAccount(query, []any{hashes, micro(now), identifier, micro(now)}, row.dest()...)
+		account, err = q.withAccount(query, []any{e.keyring.Hashes(trackLabel, string(id)), micro(now)}, row.dest()...)
 		return err
 	})
 	if err != nil {
@@ -124,7 +153,7 @@ type requestRow struct {
 	session, consent, names                    text
 	version, initiations, restarts             number
 	requested, expires, updated                number
-	showRecovery                               bool
+	showRecovery                               *bool // nil in an outer join without a request
 }
 
 func (r *requestRow) dest() []any {
@@ -135,7 +164,7 @@ func (r *requestRow) dest() []any {
 func (r *requestRow) record(e *Engine) (storage.AuthRequest, error) {
 	out := storage.AuthRequest{
 		ClientID: storage.ClientID(r.client), Browser: r.browser, State: storage.RequestState(r.state), Version: int64(r.version),
-		Subject: storage.UserID(r.subject), Session: storage.SessionID(r.session), ShowRecovery: r.showRecovery, Track: r.track,
+		Subject: storage.UserID(r.subject), Session: storage.SessionID(r.session), ShowRecovery: r.showRecovery != nil && *r.showRecovery, Track: r.track,
 		Initiations: int(r.initiations), Parent: r.parent, Opener: r.opener, Restarts: int64(r.restarts), Hash: r.hash, RequestedAt: r.requested.time(), ExpiresAt: r.expires.time(), UpdatedAt: r.updated.time(),
 	}
 	params, err := e.keyring.Open(requestLabel, hex.EncodeToString(r.hash), r.params)
@@ -266,6 +295,9 @@ func (e *Engine) ChangeRequest(ctx context.Context, c storage.RequestChange, eve
 
 // changeRequest is one compare-and-set on the version.
 func (q querier) changeRequest(c storage.RequestChange) error {
+	if c.Open != nil {
+		return q.openChanged(c)
+	}
 	var set assignments
 	set.add("version = version + 1")
 	set.add("updated_at = ?", micro(c.Now))
@@ -320,6 +352,22 @@ func (q querier) changeRequest(c storage.RequestChange) error {
 	}
 	return q.send("UPDATE auth_requests SET state = ?, version = version + 1, updated_at = ? WHERE hash = ? AND state = 'open'",
 		string(c.State), micro(c.Now), blob(c.Parent))
+}
+
+// openChanged stores a request as the change leaves it: with a first factor, or over.
+func (q querier) openChanged(c storage.RequestChange) error {
+	r := *c.Open
+	switch {
+	case c.Factor != nil && c.Subject != "":
+		r = r.Proven(c.Subject, *c.Factor, c.Now)
+	default:
+		r.Version, r.UpdatedAt = r.Version+1, c.Now
+	}
+	r.State = cmp.Or(c.State, r.State)
+	if !r.ExpiresAt.After(c.Now) {
+		return storage.ErrConflict
+	}
+	return q.putRequest(r, nil, storage.ErrConflict)
 }
 
 // track stores the hash of a TrackID and, sealed, its RequestID.

@@ -3,6 +3,7 @@ package relational
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"sallyport/storage"
@@ -69,6 +70,11 @@ func (e *Engine) Spend(ctx context.Context, s storage.Spend) error {
 				return err
 			}
 		}
+		if s.Credential != nil {
+			if err := q.unmark(s.Credential.User, s.Reset); err != nil {
+				return err
+			}
+		}
 		if err := q.takeBack(s.TakeBack, s.Now); err != nil { // locks before counters, as CountFailure does
 			return err
 		}
@@ -78,7 +84,14 @@ func (e *Engine) Spend(ctx context.Context, s storage.Spend) error {
 		if err := q.forgive(s.Forgive, s.Now); err != nil {
 			return err
 		}
-		if err := q.notify(s.Messages, s.Events); err != nil || s.Returned == nil {
+		events := s.Events
+		if s.Finish != nil {
+			if err := q.finish(*s.Finish); err != nil {
+				return err
+			}
+			events = slices.Concat(events, s.Finish.Events)
+		}
+		if err := q.notify(s.Messages, events); err != nil || s.Returned == nil {
 			return err
 		}
 		return q.returned(*s.Returned)
@@ -124,6 +137,11 @@ func (q querier) spendCredential(c storage.CredentialSpend, now time.Time) error
 		where.add("counter < ?", c.Step)
 	case c.Code != "":
 		set.add("counter = counter + 1")
+	case c.Unfailed != "":
+		where.add("counter = ?", c.Was) // else the secret was changed meanwhile
+	}
+	if c.Unfailed != "" {
+		where.add("replace(failing, ?, '') = failing", bucketEntry(c.Unfailed))
 	}
 	if c.Confirm {
 		set.add("state = 'active', expires_at = 0")
@@ -183,33 +201,39 @@ func (e *Engine) FinishRequest(ctx context.Context, f storage.Finish) error {
 				return err
 			}
 		}
-		if f.Parent != nil {
-			err := q.spend(`UPDATE auth_requests SET state = 'completed', version = version + 1, updated_at = ?
-				WHERE hash = ? AND state = 'open'`, micro(f.Now), blob(f.Parent))
-			if err != nil {
-				return err
-			}
-		}
-		if err := q.finishSession(f); err != nil {
+		if err := q.finish(f); err != nil {
 			return err
-		}
-		if f.Consent != nil {
-			if err := q.putConsent(*f.Consent); err != nil {
-				return err
-			}
-		}
-		if f.Code != nil {
-			if err := q.putCode(*f.Code); err != nil {
-				return err
-			}
-		}
-		if f.Grant != nil {
-			if err := q.putGrant(*f.Grant); err != nil {
-				return err
-			}
 		}
 		return q.putEvents(f.Events)
 	})
+}
+
+// finish writes the end of a login, without its request and its events.
+func (q querier) finish(f storage.Finish) error {
+	if f.Parent != nil {
+		err := q.spend(`UPDATE auth_requests SET state = 'completed', version = version + 1, updated_at = ?
+			WHERE hash = ? AND state = 'open'`, micro(f.Now), blob(f.Parent))
+		if err != nil {
+			return err
+		}
+	}
+	if err := q.finishSession(f); err != nil {
+		return err
+	}
+	if f.Consent != nil {
+		if err := q.putConsent(*f.Consent); err != nil {
+			return err
+		}
+	}
+	if f.Code != nil {
+		if err := q.putCode(*f.Code); err != nil {
+			return err
+		}
+	}
+	if f.Grant != nil {
+		return q.putGrant(*f.Grant)
+	}
+	return nil
 }
 
 func (q querier) finishSession(f storage.Finish) error {

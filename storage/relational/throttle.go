@@ -75,6 +75,9 @@ func (e *Engine) CountAttempt(ctx context.Context, a storage.Attempt) (storage.R
 		if err := q.countStatus(a); err != nil {
 			return err
 		}
+		if err := q.mark(a); err != nil { // locks authenticators before counters, as Spend does
+			return err
+		}
 		for _, t := range inOrder(a.Throttles) {
 			count, miss := q.countThrottle(t, a.Now), func() { by.throttle = &t }
 			if a.Name != nil {

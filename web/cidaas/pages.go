@@ -31,7 +31,7 @@ func (s *Surface) Page(ctx context.Context, st provider.Step, v mfa.Caller) (str
 		lang = st.UILocales[0]
 	}
 	q := url.Values{"groupname": {"default"}, "lang": {lang}, "view_type": {viewType(st.Request.Params.Get("view_type"))},
-		"requestId": {string(st.Request.ID)}}
+		"requestId": {string(st.Request.Address())}}
 	if st.Kind != provider.StepIdentify {
 		track, err := s.provider.Track(ctx, st, v)
 		if err != nil {
@@ -64,7 +64,7 @@ func hosted(st provider.Step) string {
 	if place == "" {
 		return signin.ContinuePath(st.Request.ID)
 	}
-	return withQuery(place, url.Values{"requestId": {string(st.Request.ID)}})
+	return withQuery(place, url.Values{"requestId": {string(st.Request.Address())}})
 }
 
 // withQuery sets parameters of an address.

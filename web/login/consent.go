@@ -12,14 +12,14 @@ import (
 type consentPage struct{ Scopes []string }
 
 func (p *Pages) consentForm(c *gin.Context) {
-	if call, ok := p.at(c, provider.StepConsent, ""); ok {
+	if call, ok := p.at(c, provider.StepConsent, provider.Ask{}); ok {
 		p.look.Write(c, http.StatusOK, "consent", p.page(c, call, consentPage{Scopes: call.Step.Scopes}))
 	}
 }
 
 // consent takes the decision. For anything else the page is shown again.
 func (p *Pages) consent(c *gin.Context) {
-	call, ok := p.at(c, provider.StepConsent, "")
+	call, ok := p.at(c, provider.StepConsent, provider.Ask{})
 	if !ok {
 		return
 	}

@@ -45,6 +45,21 @@ func (p *Pages) advance(c *gin.Context) {
 	p.proceed(c, call)
 }
 
+// goOn continues a login after a proof, which may have ended it.
+func (p *Pages) goOn(c *gin.Context, call signin.Call, proven *provider.Proven) {
+	if proven.Finished != nil {
+		p.finished(c, call, *proven.Finished)
+		return
+	}
+	web.SetCookie(c, web.ProvenCookie, "1", 0)
+	if proven.Step.Kind == "" || mayHaveProof(proven.Step) {
+		p.advance(c)
+		return
+	}
+	call.Step = proven.Step
+	p.proceed(c, call)
+}
+
 // proceed redirects to the page of the next step or ends the login. Nothing else does.
 func (p *Pages) proceed(c *gin.Context, call signin.Call) {
 	if place, ok := places[call.Step.Kind]; ok {
@@ -52,7 +67,7 @@ func (p *Pages) proceed(c *gin.Context, call signin.Call) {
 			p.toClientPage(c, call)
 			return
 		}
-		page.Redirect(c, page.Path(place, call.Step.Request.ID, call.Step.Client.ID))
+		page.Redirect(c, page.Path(place, call.Step.Request.Address(), call.Step.Client.ID))
 		return
 	}
 	if call.Step.Kind == provider.StepOver {
@@ -81,7 +96,7 @@ func mayHaveProof(st provider.Step) bool {
 // atMFA reads a login that should be at the page of the second factor, like at. If the factor
 // was proven elsewhere in the meantime, the browser goes on.
 func (p *Pages) atMFA(c *gin.Context) (signin.Call, bool) {
-	call, ok := p.at(c, provider.StepVerify, "")
+	call, ok := p.at(c, provider.StepVerify, provider.Ask{})
 	if !ok {
 		return call, false
 	}
@@ -163,7 +178,7 @@ func (p *Pages) finished(c *gin.Context, call signin.Call, f provider.Finished) 
 
 // cancel returns to the application with an error.
 func (p *Pages) cancel(c *gin.Context) {
-	call, err := p.next(c, "")
+	call, err := p.next(c, provider.Ask{})
 	if err != nil {
 		p.fail(c, call, err)
 		return
@@ -178,7 +193,7 @@ func (p *Pages) cancel(c *gin.Context) {
 
 // restart lets another user sign in.
 func (p *Pages) restart(c *gin.Context) {
-	call, err := p.next(c, "")
+	call, err := p.next(c, provider.Ask{})
 	if err != nil {
 		p.fail(c, call, err)
 		return

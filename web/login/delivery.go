@@ -3,6 +3,7 @@ package login
 import (
 	"github.com/gin-gonic/gin"
 
+	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web/page"
 )
@@ -12,7 +13,7 @@ const deliveryPath = "/delivery"
 
 // delivery reports the state of the code of an exchange of this login to the page's script.
 func (p *Pages) delivery(c *gin.Context) {
-	call, err := p.next(c, "")
+	call, err := p.next(c, provider.Ask{})
 	if err != nil {
 		page.WriteDelivery(c, "", err)
 		return

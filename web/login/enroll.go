@@ -25,14 +25,14 @@ type enrollPage struct {
 }
 
 func (p *Pages) enrollForm(c *gin.Context) {
-	if call, ok := p.at(c, provider.StepEnroll, ""); ok {
+	if call, ok := p.at(c, provider.StepEnroll, provider.Ask{}); ok {
 		p.showEnroll(c, call, http.StatusOK, enrollPage{}, nil)
 	}
 }
 
 // enroll shows the field for an address, begins an enrolment, or confirms the pending one.
 func (p *Pages) enroll(c *gin.Context) {
-	call, ok := p.at(c, provider.StepEnroll, "")
+	call, ok := p.at(c, provider.StepEnroll, provider.Ask{})
 	if !ok {
 		return
 	}

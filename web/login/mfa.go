@@ -53,7 +53,7 @@ func choiceOf(get func(string) string) exchange.Choice {
 }
 
 func (p *Pages) mfa(c *gin.Context) {
-	call, ok := p.at(c, provider.StepVerify, "")
+	call, ok := p.at(c, provider.StepVerify, provider.Ask{})
 	if !ok {
 		return
 	}
@@ -66,8 +66,9 @@ func (p *Pages) mfa(c *gin.Context) {
 	if fit := p.verifier.Fit(call.Step.Login, choice, page.CodeOf(c)); fit != choice {
 		d, choice = mfaPage{TakenFor: fit.Method}, fit
 	}
+	login, proven := p.provider.WithProof(call.Step, call.Caller)
 	var err error
-	d.Exchange, err = p.verifier.Prove(c.Request.Context(), call.Caller, call.Step.Login, choice, d.Exchange, page.CodeOf(c))
+	d.Exchange, err = p.verifier.Prove(c.Request.Context(), call.Caller, login, choice, d.Exchange, page.CodeOf(c))
 	if err != nil {
 		if mfa.CodeOf(err) == mfa.PasscodeExpired {
 			d.Exchange = "" // only a new code helps
@@ -75,7 +76,7 @@ func (p *Pages) mfa(c *gin.Context) {
 		p.retry(c, call, err, func(code int, a *page.Alert) { p.showMFA(c, call, code, d, choice, a) })
 		return
 	}
-	p.advance(c)
+	p.goOn(c, call, proven)
 }
 
 // send sends a code for the chosen option.

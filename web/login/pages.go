@@ -81,8 +81,8 @@ func requestOf(c *gin.Context) storage.RequestID {
 }
 
 // next reads a login of this browser.
-func (p *Pages) next(c *gin.Context, identifier string) (signin.Call, error) {
-	call, err := p.read(c, provider.Ask{Identifier: identifier})
+func (p *Pages) next(c *gin.Context, a provider.Ask) (signin.Call, error) {
+	call, err := p.read(c, a)
 	// Programs of some clients need no cookie. A page always does: an attacker who opened
 	// the request elsewhere could make this browser sign in for them, or as them.
 	if err == nil && !call.Step.InBrowser {
@@ -99,8 +99,8 @@ func (p *Pages) read(c *gin.Context, a provider.Ask) (signin.Call, error) {
 
 // at reads a login of this browser and reports whether it is at the given step. If not,
 // the browser has been redirected or shown why not.
-func (p *Pages) at(c *gin.Context, kind provider.StepKind, identifier string) (signin.Call, bool) {
-	call, err := p.next(c, identifier)
+func (p *Pages) at(c *gin.Context, kind provider.StepKind, a provider.Ask) (signin.Call, bool) {
+	call, err := p.next(c, a)
 	if err != nil {
 		p.fail(c, call, err)
 		return call, false

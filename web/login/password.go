@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/provider"
+	"sallyport/web"
 	"sallyport/web/page"
 	"sallyport/web/signin"
 )
@@ -18,14 +19,16 @@ type loginPage struct {
 }
 
 func (p *Pages) loginForm(c *gin.Context) {
-	if call, ok := p.at(c, provider.StepIdentify, ""); ok {
+	// After a proof the way back leads here, and on to the next step.
+	a := provider.Ask{MayBeSealed: web.Cookie(c, web.ProvenCookie) == ""}
+	if call, ok := p.at(c, provider.StepIdentify, a); ok {
 		p.showLogin(c, call, http.StatusOK, call.Step.LoginHint, notice(c))
 	}
 }
 
 func (p *Pages) login(c *gin.Context) {
 	username, password := c.PostForm("username"), c.PostForm("password")
-	call, ok := p.at(c, provider.StepIdentify, username)
+	call, ok := p.at(c, provider.StepIdentify, provider.Ask{Identifier: username, MayBeSealed: true})
 	if !ok {
 		return
 	}
@@ -36,11 +39,12 @@ func (p *Pages) login(c *gin.Context) {
 		p.showLogin(c, call, http.StatusUnprocessableEntity, username, &page.Alert{Key: "login.empty", Wrong: true})
 		return
 	}
-	if err := p.verifier.Password(c.Request.Context(), call.Caller, call.Step.Login, password); err != nil {
+	login, proven := p.provider.WithProof(call.Step, call.Caller)
+	if err := p.verifier.Password(c.Request.Context(), call.Caller, login, password); err != nil {
 		p.retry(c, call, err, func(code int, a *page.Alert) { p.showLogin(c, call, code, username, a) })
 		return
 	}
-	p.advance(c)
+	p.goOn(c, call, proven)
 }
 
 func (p *Pages) showLogin(c *gin.Context, call signin.Call, code int, username string, a *page.Alert) {

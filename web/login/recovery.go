@@ -8,7 +8,7 @@ import (
 )
 
 func (p *Pages) recoveryCodes(c *gin.Context) {
-	call, ok := p.at(c, provider.StepRecovery, "")
+	call, ok := p.at(c, provider.StepRecovery, provider.Ask{})
 	if !ok {
 		return
 	}
@@ -27,7 +27,7 @@ func (p *Pages) showRecovery(c *gin.Context, call signin.Call, codes []string) {
 }
 
 func (p *Pages) recoverySeen(c *gin.Context) {
-	call, ok := p.at(c, provider.StepRecovery, "")
+	call, ok := p.at(c, provider.StepRecovery, provider.Ask{})
 	if !ok {
 		return
 	}

@@ -17,7 +17,7 @@ func (p *Pages) page(c *gin.Context, call signin.Call, data any) page.Page {
 	if c.Request.Method == http.MethodPost && requestOf(c) == "" {
 		v.Here = "" // the parameters are in the form
 	}
-	v.Request, v.Client = call.Step.Request.ID, clientOf(call.Step.Client, call.Step.ClientHome)
+	v.Request, v.Client = call.Step.Request.Address(), clientOf(call.Step.Client, call.Step.ClientHome)
 	if id := clientIn(c); call.Step.Client.ID == "" && id != "" {
 		if named, home := p.provider.Home(c.Request.Context(), id); named != nil {
 			v.Client = clientOf(*named, home)

@@ -71,6 +71,9 @@ func Session(c *gin.Context, sessions *session.Registry) (*session.SignedIn, err
 func Keep(c *gin.Context, sessions *session.Registry, f provider.Finished) {
 	if f.Session != nil {
 		web.SetCookie(c, web.SessionCookie, f.SessionToken, 0)
+		if web.Cookie(c, web.ProvenCookie) != "" {
+			web.ClearCookie(c, web.ProvenCookie)
+		}
 		web.SetCookie(c, web.DeviceCookie, sessions.Remember(web.Caller(c).Device, f.User), web.DeviceAge)
 	}
 }
