@@ -44,7 +44,7 @@ func (p *Provider) finish(ctx context.Context, st Step, v mfa.Caller, s *session
 		f.Session, f.NewSession, f.EndSession = &session, isNew, ends
 	}
 	a := p.authorization(r, stored.Subject, session.ID, st.Verdict, stored.Consent)
-	issued, err := p.Grants.Authorize(ctx, r.grant(), a, *st.Account)
+	issued, err := p.Grants.Authorize(ctx, r.grant(), a, *st.Account, "")
 	if err != nil {
 		return Finished{}, err
 	}

@@ -20,7 +20,6 @@ const (
 	trackLabel    = "track"
 	exchangeLabel = "exchange"
 	statusLabel   = "status"
-	codeLabel     = "code"
 	tokenLabel    = "jti"
 	outboxLabel   = "outbox"
 )

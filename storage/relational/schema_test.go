@@ -205,15 +205,13 @@ func TestBackup(t *testing.T) {
 		if err != nil || len(a.Authenticators) != 3 || a.Authenticators[0].Broken {
 			t.Errorf("account %+v, %v", a, err)
 		}
-		if _, err := restored.Code(t.Context(), l.code.Code, t0); err != nil {
-			t.Errorf("code: %v", err)
+		if g, err := restored.Grant(t.Context(), l.grant.ID); err != nil || g.Grant.RedeemedAt.IsZero() {
+			t.Errorf("grant %+v, %v; want it redeemed", g, err)
 		}
 		if k, err := restored.APIKeyByHash(t.Context(), l.apiKey.Hashes[0]); err != nil || k[0].ID != l.apiKey.ID {
 			t.Errorf("API key %+v, %v", k, err)
 		}
-		redeem := storage.Redemption{Code: l.code.Code, Grant: l.grant, Now: t0}
-		redeem.Grant.ID = ordered[storage.GrantID]()
-		if err := restored.RedeemCode(t.Context(), redeem); !errors.Is(err, storage.ErrConflict) {
+		if err := restored.RedeemCode(t.Context(), l.redemption()); !errors.Is(err, storage.ErrConflict) {
 			t.Errorf("a used code in the copy: %v, want %v", err, storage.ErrConflict)
 		}
 		if err := restored.Spend(t.Context(), storage.Spend{Now: t0, Credential: &storage.CredentialSpend{User: l.user, Authenticator: l.totp, Step: 1}}); !errors.Is(err, storage.ErrConflict) {

@@ -198,13 +198,11 @@ func (e *Engine) FinishRequest(ctx context.Context, f storage.Finish) error {
 				return err
 			}
 		}
-		if f.Code != nil {
-			if err := q.putCode(*f.Code); err != nil {
-				return err
+		for _, g := range []*storage.Grant{f.Code, f.Grant} {
+			if g == nil {
+				continue
 			}
-		}
-		if f.Grant != nil {
-			if err := q.putGrant(*f.Grant); err != nil {
+			if err := q.putGrant(*g); err != nil {
 				return err
 			}
 		}
