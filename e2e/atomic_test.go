@@ -150,7 +150,7 @@ func (s *stage) cause(printed string) string {
 
 // lasting are the tables and columns whose changes are in the audit trail; for example
 // not when a session was last seen.
-var lasting = map[string]string{"users": "*", "identifiers": "*", "authenticators": "*", "recovery_codes": "*", "clients": "*", "consents": "*", "codes": "*",
+var lasting = map[string]string{"users": "*", "identifiers": "*", "authenticators": "*", "recovery_codes": "*", "clients": "*", "consents": "*",
 	"grants": "*", "keys": "*", "revoked_tokens": "*", "outbox": "*", "api_keys": "*", "sessions": "id, ended_at, generation"}
 
 // snapshot returns their contents, one row per line.

@@ -106,7 +106,7 @@ func (p *Provider) ready(ctx context.Context, r *request, s *session.SignedIn, v
 // finishNow finishes a request that the session satisfies, in one transaction.
 func (p *Provider) finishNow(ctx context.Context, r *request, v mfa.Caller, s *session.SignedIn, verdict mfa.Verdict) (Finished, error) {
 	a := p.authorization(r, s.Account.User.ID, s.Session.ID, verdict, nil)
-	issued, err := p.Grants.Authorize(ctx, r.grant(), a, s.Account)
+	issued, err := p.Grants.Authorize(ctx, r.grant(), a, s.Account, "")
 	if err != nil {
 		return Finished{}, err
 	}

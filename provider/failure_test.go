@@ -22,7 +22,7 @@ type breakage struct {
 func breakages() []breakage {
 	return []breakage{
 		{"client of a code exchange", "Client", false, func(h *fixture, m map[string]string) reply { return h.post(h.p.Grants.Token, "rp", redeem(m["code"])) }},
-		{"code", "Code", false, func(h *fixture, m map[string]string) reply { return h.post(h.p.Grants.Token, "rp", redeem(m["code"])) }},
+		{"grant of a code", "Grant", false, func(h *fixture, m map[string]string) reply { return h.post(h.p.Grants.Token, "rp", redeem(m["code"])) }},
 		{"redemption", "RedeemCode", false, func(h *fixture, m map[string]string) reply { return h.post(h.p.Grants.Token, "rp", redeem(m["code"])) }},
 		{"redemption, lost at the commit", "RedeemCode", true, func(h *fixture, m map[string]string) reply { return h.post(h.p.Grants.Token, "rp", redeem(m["code"])) }},
 		{"end of a replayed code's grant", "RevokeGrant", false, func(h *fixture, m map[string]string) reply { return h.post(h.p.Grants.Token, "rp", redeem(m["used"])) }},

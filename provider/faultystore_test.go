@@ -51,10 +51,6 @@ func (b *faultyStore) ListClients(ctx context.Context) ([]storage.Client, error)
 	return through(b, "ListClients", func() ([]storage.Client, error) { return b.Store.ListClients(ctx) })
 }
 
-func (b *faultyStore) Code(ctx context.Context, code string, now time.Time) (storage.CodeAccount, error) {
-	return through(b, "Code", func() (storage.CodeAccount, error) { return b.Store.Code(ctx, code, now) })
-}
-
 func (b *faultyStore) Grant(ctx context.Context, id storage.GrantID) (storage.GrantAccount, error) {
 	return through(b, "Grant", func() (storage.GrantAccount, error) { return b.Store.Grant(ctx, id) })
 }

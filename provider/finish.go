@@ -62,7 +62,7 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 		f.Session, f.NewSession, f.EndSession = &session, isNew, ends
 	}
 	a := p.authorization(r, stored.Subject, session.ID, st.Verdict, stored.Consent)
-	issued, err := p.Grants.Authorize(ctx, r.grant(), a, *st.Account)
+	issued, err := p.Grants.Authorize(ctx, r.grant(), a, *st.Account, endOf(stored))
 	if err != nil {
 		return f, Finished{}, err
 	}

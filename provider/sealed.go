@@ -29,9 +29,9 @@ const (
 )
 
 // maySeal reports whether a new request needs no record yet: only the pages of this server will
-// name it, and nobody has proven anything.
+// name it, nobody has proven anything, and the grant of its code will show that it has ended.
 func maySeal(r *request, stored storage.AuthRequest) bool {
-	return len(stored.Browser) > 0 && stored.Subject == "" && !r.client.HeadlessLogin
+	return len(stored.Browser) > 0 && stored.Subject == "" && !r.client.HeadlessLogin && r.types.IssuesCode()
 }
 
 // seal sets Sealed. A request that is too long for it is unchanged.

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Authorization is what a user authorized a client for. It is written once at the finish
-// of a request, copied from code to grant, and part of every token.
+// Authorization is what a user authorized a client for. It is written once, at the finish of
+// a request, and part of every token.
 type Authorization struct {
 	ClientID    ClientID        `json:"client_id"`
 	UserID      UserID          `json:"user_id"`
@@ -24,25 +24,20 @@ type Authorization struct {
 	Factors []Factor `json:"factors,omitempty"`
 }
 
-// Code is an authorization code (RFC 6749 section 4.1.2) with everything the token
-// endpoint compares. Used codes are kept until they are swept, to detect reuse.
-type Code struct {
-	Code          string // stored as keyed hash
-	GrantID       GrantID
-	Authorization Authorization
-	// Params are the authorization parameters the token endpoint compares, such as
-	// redirect_uri, code_challenge and code_challenge_method.
-	Params    map[string]string
-	CreatedAt time.Time
-	ExpiresAt time.Time
-	UsedAt    time.Time
-}
-
-// Grant is the result of one authorization of one client. Its access tokens are not
-// stored; its refresh tokens are derived from (ID, Generation).
+// Grant is the result of one authorization of one client. Its code and its access tokens are
+// not stored; the code is derived from ID, its refresh tokens from (ID, Generation). Until the
+// code is redeemed (RFC 6749 section 4.1.2) the grant is not valid and not listed.
 type Grant struct {
 	ID            GrantID
 	Authorization Authorization
+	// CodeUntil is the end of its code, used or not; zero: it never had one.
+	CodeUntil time.Time
+	// RedirectURI is that of the authorization request. "": redeemed.
+	RedirectURI string
+	// CodeChallenge (RFC 7636, S256) is kept after the redemption: only a caller who could
+	// have redeemed a code may revoke its grant with it. "": none.
+	CodeChallenge string
+	RedeemedAt    time.Time // zero: the code was not redeemed
 	// Offline: the grant outlives its session (offline_access).
 	Offline bool
 	// Refreshable: it has refresh tokens.
@@ -52,7 +47,9 @@ type Grant struct {
 	Generation   int64
 	RotatedAt    time.Time
 	RefreshUntil time.Time // idle end of the refresh token
-	ExpiresAt    time.Time // absolute end of the refresh token
+	// ExpiresAt is the absolute end of the refresh token. Until the code is redeemed it is
+	// the latest one possible: it decides for good when the row is removed.
+	ExpiresAt    time.Time
 	CreatedAt    time.Time
 	RevokedAt    time.Time
 	RevokeReason string
@@ -68,27 +65,21 @@ type GrantAccount struct {
 	OfflineEnded bool
 }
 
-// Alive reports whether tokens of the grant are valid: it is not revoked, the user is
-// neither disabled nor pending, and the session has not ended, unless the grant is offline
+// Alive reports whether tokens of the grant are valid: its code was redeemed, it is not
+// revoked, the user is neither disabled nor pending, and the session has not ended, unless the grant is offline
 // and outlives it.
 func (s GrantAccount) Alive() bool {
-	return s.Grant.RevokedAt.IsZero() && s.Account.User.In() && s.Account.User.ID != "" &&
+	return !s.Grant.RedeemedAt.IsZero() && s.Grant.RevokedAt.IsZero() && s.Account.User.In() && s.Account.User.ID != "" &&
 		(!s.SessionEnded || s.Grant.Offline && !s.OfflineEnded)
 }
 
-// CodeAccount is a code with what decides whether it is valid, in one read.
-type CodeAccount struct {
-	Code         Code
-	Account      Account // without Authenticators
-	SessionEnded bool
-}
-
-// Redemption spends a code and creates its grant.
+// Redemption spends the code of a grant, which then has tokens until these times.
 type Redemption struct {
-	Code   string
-	Grant  Grant
-	Now    time.Time
-	Events []Event
+	ID                      GrantID
+	Offline, Refreshable    bool
+	RefreshUntil, ExpiresAt time.Time
+	Now                     time.Time
+	Events                  []Event
 }
 
 // Rotation spends a refresh generation.
@@ -100,13 +91,12 @@ type Rotation struct {
 	Events     []Event
 }
 
-// Grants stores codes, grants and revoked tokens.
+// Grants stores grants and revoked tokens.
 type Grants interface {
-	// Code returns an unexpired code, even if used.
-	Code(ctx context.Context, code string, now time.Time) (CodeAccount, error)
-	// RedeemCode spends a code. ErrConflict: it was used or has expired.
+	// RedeemCode spends the code of a grant. ErrConflict: it was used or has expired, or the
+	// grant is revoked.
 	RedeemCode(ctx context.Context, r Redemption) error
-	// Grant returns a grant, even if revoked. One statement.
+	// Grant returns a grant, even if revoked or not redeemed. One statement.
 	Grant(ctx context.Context, id GrantID) (GrantAccount, error)
 	// RotateRefresh increments the generation of a valid grant. ErrConflict: it has another
 	// generation, is revoked or its refresh token has expired.

@@ -145,8 +145,8 @@ type Finish struct {
 	NewSession bool
 	EndSession SessionID // "": none; else a session of another user to end
 	Consent    *Consent
-	Code       *Code // nil: the response is a token
-	Grant      *Grant
+	Code       *Grant // whose code is to be redeemed; nil: none
+	Grant      *Grant // of the tokens in the response; nil: none
 	Events     []Event
 }
 
@@ -154,7 +154,7 @@ type Finish struct {
 type Steps interface {
 	// Spend spends a proof. ErrConflict: part of it is already spent.
 	Spend(ctx context.Context, s Spend) error
-	// FinishRequest ends a request. ErrConflict: it is not open, has another version,
-	// the session is not valid as required, or the grant exists.
+	// FinishRequest ends a request. ErrConflict: it is not open, has another version, the
+	// session is not valid as required, or there is a grant of that ID.
 	FinishRequest(ctx context.Context, f Finish) error
 }

@@ -69,13 +69,13 @@ func TestBudget(t *testing.T) {
 	r = step("password, a second factor is missing", 9, 2, form(page, url.Values{"username": {"bench0001"}, "password": {benchPassword}}), 303)
 	page = step("second-factor page", 1, 0, get(path(r)), 200)
 	r = step("code, and the end of the login", 18, 3, form(page, url.Values{"passcode": {passcode(1, time.Now().Unix()/30)}}), 303)
-	r = step("code exchange", 4, 1, token("second", codeRequest(r)), 200)
+	r = step("code exchange", 3, 1, token("second", codeRequest(r)), 200)
 	var held tokens
 	if err := json.Unmarshal(r.body, &held); err != nil {
 		t.Fatal(err)
 	}
 	r = step("authorize with a session, nothing to ask", 3, 1, get(authorize("second")), 303)
-	step("second code exchange", 4, 1, token("second", codeRequest(r)), 200)
+	step("second code exchange", 3, 1, token("second", codeRequest(r)), 200)
 	step("refresh", 3, 1, token("second", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {held.Refresh}}), 200)
 	step("introspection", 1, 0, func() (response, error) {
 		return c.post("/introspect", url.Values{"token": {held.Access}}, basic("second"))

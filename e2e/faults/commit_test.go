@@ -92,7 +92,7 @@ func TestRetries(t *testing.T) {
 		// A sequence keeps its count when a transaction is rolled back.
 		`CREATE FUNCTION trouble() RETURNS trigger LANGUAGE plpgsql AS $$ DECLARE x trouble; BEGIN SELECT * INTO x FROM trouble;
 			IF nextval('tries') <= x.times THEN RAISE EXCEPTION 'trouble' USING ERRCODE = x.state; END IF; RETURN NEW; END $$`,
-		"CREATE TRIGGER trouble BEFORE UPDATE ON codes FOR EACH ROW EXECUTE FUNCTION trouble()")
+		"CREATE TRIGGER trouble BEFORE UPDATE ON grants FOR EACH ROW EXECUTE FUNCTION trouble()")
 	for _, state := range []string{"40001", "40P01"} {
 		for _, tc := range []struct{ times, want int }{{1, 0}, {3, 0}, {100, http.StatusServiceUnavailable}} {
 			code, err := c.login("app", n.user(false))

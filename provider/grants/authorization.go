@@ -27,16 +27,18 @@ type Request struct {
 
 // Issued is what was issued in an authorization response.
 type Issued struct {
-	Code   *storage.Code
-	Grant  *storage.Grant
-	Fields [][2]string // parameters of the response
+	Code   *storage.Grant // whose code is in the response
+	Grant  *storage.Grant // of the access token in the response
+	Fields [][2]string    // parameters of the response
+
+	code string
 }
 
 // GrantID returns the grant for the audit trail.
 func (o Issued) GrantID() storage.GrantID {
 	switch {
 	case o.Code != nil:
-		return o.Code.GrantID
+		return o.Code.ID
 	case o.Grant != nil:
 		return o.Grant.ID
 	}
@@ -77,22 +79,26 @@ func (i *Issuer) authorizeRequest(ctx context.Context, r Request) (fosite.Author
 		Form: form, PostForm: url.Values{}})
 }
 
-// Authorize issues what the response type requests. An access token belongs to a grant of its
-// own, so that a replayed code does not revoke it.
-func (i *Issuer) Authorize(ctx context.Context, r Request, a storage.Authorization, account storage.Account) (Issued, error) {
+// Authorize issues what the response type requests. The grant of a code gets the given ID, which
+// must begin with a time not more than an hour ago; "": a new one. An access token belongs to a
+// grant of its own, so that a replayed code does not revoke it.
+func (i *Issuer) Authorize(ctx context.Context, r Request, a storage.Authorization, account storage.Account, id storage.GrantID) (Issued, error) {
 	var out Issued
 	s := &session{authorization: a, account: account}
 	now := i.now()
 	if r.Types.IssuesCode() {
-		code, err := i.newCode(ctx, r, a)
-		if err != nil {
+		if id == "" {
+			id = storage.GrantID(storage.TimeOrdered(now, i.random))
+		}
+		var err error
+		if out.code, out.Code, err = i.newCode(ctx, r, a, id); err != nil {
 			return out, err
 		}
-		out.Code, out.Fields = &code, append(out.Fields, [2]string{"code", code.Code})
+		out.Fields = append(out.Fields, [2]string{"code", out.code})
 	}
 	if r.Types.Token {
 		ttl := i.accessTTL(r.Client)
-		out.Grant = &storage.Grant{ID: storage.GrantID(storage.TimeOrdered(now, i.random)), Authorization: a, CreatedAt: now,
+		out.Grant = &storage.Grant{ID: storage.GrantID(storage.TimeOrdered(now, i.random)), Authorization: a, CreatedAt: now, RedeemedAt: now,
 			RefreshUntil: now.Add(ttl), ExpiresAt: now.Add(ttl)}
 		s.grant = out.Grant.ID
 		access, _, err := (&accessStrategy{i}).GenerateAccessToken(ctx, requester(r.Client, s))
@@ -125,38 +131,39 @@ func (i *Issuer) newIDToken(r Request, s *session, out Issued, now time.Time) (s
 			}
 		}
 	}
-	code := ""
-	if out.Code != nil {
-		code = out.Code.Code
-	}
-	return i.codec.WriteID(content, r.Client, s.access, code)
+	return i.codec.WriteID(content, r.Client, s.access, out.code)
 }
 
-// newCode creates an authorization code and its record, through fosite.
-func (i *Issuer) newCode(ctx context.Context, r Request, a storage.Authorization) (storage.Code, error) {
+// newCode creates an authorization code, through fosite, and its grant.
+func (i *Issuer) newCode(ctx context.Context, r Request, a storage.Authorization, id storage.GrantID) (string, *storage.Grant, error) {
 	now := i.now()
 	ctx, _ = begin(ctx, now)
 	ar, err := i.authorizeRequest(ctx, r)
 	if err != nil {
-		return storage.Code{}, fmt.Errorf("authorize request: %w", err)
+		return "", nil, fmt.Errorf("authorize request: %w", err)
 	}
 	for _, scope := range a.Scopes {
 		ar.GrantScope(scope)
 	}
-	response, err := i.fosite.NewAuthorizeResponse(ctx, ar, &session{authorization: a})
+	response, err := i.fosite.NewAuthorizeResponse(ctx, ar, &session{authorization: a, grant: id})
 	if err != nil {
-		return storage.Code{}, fmt.Errorf("authorize response: %w", err)
+		return "", nil, fmt.Errorf("authorize response: %w", err)
 	}
-	params := map[string]string{"redirect_uri": r.Params.Get("redirect_uri")}
 	challenge := r.Params.Get("code_challenge")
 	if challenge == "" && r.Client.NeedsPKCE() {
-		return storage.Code{}, fmt.Errorf("a code of client %q without a challenge", r.Client.ID)
+		return "", nil, fmt.Errorf("a code of client %q without a challenge", r.Client.ID)
 	}
-	if challenge != "" {
-		params["code_challenge"], params["code_challenge_method"] = challenge, "S256"
+	until := now.Add(i.options.CodeTTL)
+	return response.GetCode(), &storage.Grant{ID: id, Authorization: a, CodeUntil: until, RedirectURI: r.Params.Get("redirect_uri"),
+		CodeChallenge: challenge, CreatedAt: now, ExpiresAt: i.end(r.Client, r.Client.GetGrantTypes().Has("refresh_token"), until)}, nil
+}
+
+// end returns when the last token of a code that is redeemed at a time expires.
+func (i *Issuer) end(c *clients.Client, refreshable bool, redeemed time.Time) time.Time {
+	if refreshable {
+		return redeemed.Add(i.refreshTTL(c))
 	}
-	return storage.Code{Code: response.GetCode(), GrantID: storage.GrantID(storage.TimeOrdered(now, i.random)), Authorization: a,
-		Params: params, CreatedAt: now, ExpiresAt: now.Add(i.options.CodeTTL)}, nil
+	return redeemed.Add(i.accessTTL(c))
 }
 
 func (i *Issuer) accessTTL(c *clients.Client) time.Duration {

@@ -10,7 +10,7 @@ import (
 )
 
 // pkceGuard replaces the PKCE handler of fosite, which deletes the challenge before it
-// compares. Here the record of the code contains the challenge: a wrong verifier changes
+// compares. Here the grant contains the challenge: a wrong verifier changes
 // nothing, and the code can not be redeemed without the right one.
 type pkceGuard struct{ store *store }
 
@@ -25,7 +25,7 @@ func (g *pkceGuard) HandleTokenEndpointRequest(ctx context.Context, r fosite.Acc
 	if err != nil {
 		return err
 	}
-	if !pkce.Verify(code.Code.Params["code_challenge"], form.Get("code_verifier")) {
+	if !pkce.Verify(code.Grant.CodeChallenge, form.Get("code_verifier")) {
 		return oauth.NewError("invalid_grant", "code_verifier does not match the code_challenge").Because(oauth.WrongVerifier).About("code_verifier")
 	}
 	return nil

@@ -28,10 +28,7 @@ func (tx *transaction) explain(ctx context.Context, e *oauth.Error, form url.Val
 	if e.Code != "invalid_grant" || e.Reason != "" || tx.code == nil {
 		return
 	}
-	switch code := tx.code.Code; {
-	case !tx.now.Before(code.ExpiresAt):
-		refused(ctx, "code", oauth.ExpiredCode)
-	case code.Params["redirect_uri"] != form.Get("redirect_uri"):
+	if tx.code.Grant.RedirectURI != form.Get("redirect_uri") {
 		mfa.Refused(ctx, mfa.Refusal{Reason: oauth.WrongRedirect, Parameter: "redirect_uri", Value: form.Get("redirect_uri")})
 	}
 }

@@ -18,7 +18,7 @@ func (i *Issuer) revokeFamily(ctx context.Context, tx *transaction) *oauth.Error
 	kind, reason := mfa.EventRefreshReused, "refresh token reuse"
 	var a storage.Authorization
 	if tx.code != nil {
-		kind, reason, a = mfa.EventCodeReplayed, "code replay", tx.code.Code.Authorization
+		kind, reason, a = mfa.EventCodeReplayed, "code replay", tx.code.Grant.Authorization
 	}
 	if tx.grant != nil {
 		a = tx.grant.Grant.Authorization
@@ -44,30 +44,32 @@ func (i *Issuer) settle(ctx context.Context, tx *transaction, s *session, c *cli
 	return nil
 }
 
-// redeem redeems a code and creates its grant. The second of two concurrent requests has used
-// the code twice.
+// redeem redeems a code. The second of two concurrent requests has used the code twice.
 func (i *Issuer) redeem(ctx context.Context, tx *transaction, c *clients.Client) *oauth.Error {
-	code := tx.code.Code
-	a := code.Authorization
-	grant := storage.Grant{ID: code.GrantID, Authorization: a, Refreshable: tx.refresh, CreatedAt: tx.now,
-		Offline: tx.refresh && slices.Contains(a.Scopes, "offline_access")}
-	grant.ExpiresAt = tx.now.Add(i.accessTTL(c))
-	grant.RefreshUntil = grant.ExpiresAt
+	id, a := tx.code.Grant.ID, tx.code.Grant.Authorization
+	end := i.end(c, tx.refresh, tx.now)
+	r := storage.Redemption{ID: id, Refreshable: tx.refresh, Offline: tx.refresh && slices.Contains(a.Scopes, "offline_access"),
+		RefreshUntil: end, ExpiresAt: end, Now: tx.now, Events: []storage.Event{i.journal.Event(tx.caller, storage.Event{
+			Kind: mfa.EventCodeRedeemed, Outcome: mfa.OutcomeOK, UserID: a.UserID, ClientID: a.ClientID, SessionID: a.SessionID, GrantID: id})}}
 	if tx.refresh {
-		grant.ExpiresAt = tx.now.Add(i.refreshTTL(c))
-		grant.RefreshUntil = earlier(tx.now.Add(i.refreshIdle(c)), grant.ExpiresAt)
+		r.RefreshUntil = earlier(tx.now.Add(i.refreshIdle(c)), end)
 	}
-	e := i.journal.Event(tx.caller, storage.Event{Kind: mfa.EventCodeRedeemed, Outcome: mfa.OutcomeOK, UserID: a.UserID,
-		ClientID: a.ClientID, SessionID: a.SessionID, GrantID: grant.ID})
-	err := i.store.RedeemCode(ctx, storage.Redemption{Code: code.Code, Grant: grant, Now: tx.now, Events: []storage.Event{e}})
-	if errors.Is(err, storage.ErrConflict) {
-		tx.revoke = grant.ID
-		return i.revokeFamily(ctx, tx)
+	err := i.store.RedeemCode(ctx, r)
+	if err == nil {
+		return nil
 	}
-	if err != nil {
+	if !errors.Is(err, storage.ErrConflict) {
 		return oauth.Unavailable(err)
 	}
-	return nil
+	stored, err := i.store.Grant(ctx, id)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return oauth.Unavailable(err)
+	}
+	if err != nil || stored.Grant.RedeemedAt.IsZero() {
+		return oauth.Standard("invalid_grant").Because(oauth.RevokedToken).About("code")
+	}
+	tx.revoke = id
+	return i.revokeFamily(ctx, tx)
 }
 
 // rotate moves the grant to its next generation. The second of two concurrent requests is

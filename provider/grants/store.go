@@ -60,13 +60,13 @@ func (*store) SetClientAssertionJWT(context.Context, string, time.Time) error {
 	return fosite.ErrJTIKnown
 }
 
-// CreateAuthorizeCodeSession writes nothing: newCode creates the record.
+// CreateAuthorizeCodeSession writes nothing: newCode creates the grant.
 func (*store) CreateAuthorizeCodeSession(context.Context, string, fosite.Requester) error {
 	return nil
 }
 
-// code reads a code once per request.
-func (s *store) code(ctx context.Context, code string) (*storage.CodeAccount, error) {
+// code reads the grant of an unexpired code, used or not, once per request.
+func (s *store) code(ctx context.Context, code string) (*storage.GrantAccount, error) {
 	tx, err := current(ctx)
 	if err != nil {
 		return nil, err
@@ -74,16 +74,21 @@ func (s *store) code(ctx context.Context, code string) (*storage.CodeAccount, er
 	if tx.code != nil {
 		return tx.code, nil
 	}
-	if len(code) != codeLength {
+	id, ok := s.i.codec.ReadCode(code)
+	if !ok {
 		refused(ctx, "code", oauth.UnknownCode)
 		return nil, fosite.ErrNotFound
 	}
-	stored, err := s.i.store.Code(ctx, code, tx.now)
+	stored, err := s.i.store.Grant(ctx, id)
 	if errors.Is(err, storage.ErrNotFound) {
 		refused(ctx, "code", oauth.UnknownCode)
 	}
 	if err != nil {
 		return nil, readError(err)
+	}
+	if !tx.now.Before(stored.Grant.CodeUntil) {
+		refused(ctx, "code", oauth.ExpiredCode)
+		return nil, fosite.ErrNotFound
 	}
 	tx.code = &stored
 	return tx.code, nil
@@ -93,35 +98,32 @@ func (s *store) code(ctx context.Context, code string) (*storage.CodeAccount, er
 // to. For a used code it returns ErrInvalidatedAuthorizeCode and fosite revokes the grant (RFC
 // 6749 section 4.1.2), but only if the caller could have redeemed the code: another client, or
 // an attacker who saw the code but not the verifier, must not be able to revoke it. A code is
-// unknown once its user was disabled or signed out.
+// unknown once its user was disabled or signed out, even where an offline grant would live on.
 func (s *store) GetAuthorizeCodeSession(ctx context.Context, code string, _ fosite.Session) (fosite.Requester, error) {
 	stored, err := s.code(ctx, code)
 	if err != nil {
 		return nil, err
 	}
-	a := stored.Code.Authorization
+	g := stored.Grant
 	tx, err := current(ctx)
 	if err != nil {
 		return nil, err
 	}
-	used := !stored.Code.UsedAt.IsZero()
-	if tx.client != a.ClientID {
+	used := !g.RedeemedAt.IsZero()
+	if tx.client != g.Authorization.ClientID {
 		refused(ctx, "code", oauth.OtherClient)
 		return nil, fosite.ErrNotFound
 	}
-	if used && !pkce.Verify(stored.Code.Params["code_challenge"], tx.verifier) {
+	if used && !pkce.Verify(g.CodeChallenge, tx.verifier) {
 		refused(ctx, "code_verifier", oauth.WrongVerifier)
 		return nil, fosite.ErrNotFound
 	}
-	c, err := s.i.clients.Client(ctx, a.ClientID)
+	c, err := s.i.clients.Client(ctx, tx.client)
 	if err != nil {
 		return nil, readError(err)
 	}
-	sess := &session{authorization: a, account: stored.Account, grant: stored.Code.GrantID}
-	r := requester(c, sess)
-	for name, value := range stored.Code.Params {
-		r.Form.Set(name, value)
-	}
+	r := requester(c, &session{authorization: g.Authorization, account: stored.Account, grant: g.ID})
+	r.Form.Set("redirect_uri", g.RedirectURI)
 	if used {
 		return r, fosite.ErrInvalidatedAuthorizeCode
 	}
@@ -131,6 +133,9 @@ func (s *store) GetAuthorizeCodeSession(ctx context.Context, code string, _ fosi
 		return nil, fosite.ErrNotFound
 	case stored.SessionEnded:
 		refused(ctx, "code", oauth.SignedOut)
+		return nil, fosite.ErrNotFound
+	case !g.RevokedAt.IsZero():
+		refused(ctx, "code", oauth.RevokedToken)
 		return nil, fosite.ErrNotFound
 	}
 	return r, nil

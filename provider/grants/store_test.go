@@ -15,11 +15,11 @@ import (
 	"sallyport/storage/storagetest"
 )
 
-// records is a store with one client, one code and one grant.
+// records is a store with one client and one grant.
 type records struct {
 	storage.Clients
 	storage.Grants
-	used       time.Time
+	redeemed   time.Time
 	generation int64
 }
 
@@ -35,14 +35,9 @@ func (records) Client(_ context.Context, id storage.ClientID) (storage.Client, e
 	return storage.Client{ID: id}, nil
 }
 
-func (r records) Code(context.Context, string, time.Time) (storage.CodeAccount, error) {
-	return storage.CodeAccount{Code: storage.Code{GrantID: grantID, Authorization: authorization, UsedAt: r.used,
-		Params: map[string]string{"redirect_uri": "https://rp.example/cb"}}, Account: account}, nil
-}
-
 func (r records) Grant(context.Context, storage.GrantID) (storage.GrantAccount, error) {
 	return storage.GrantAccount{Grant: storage.Grant{ID: grantID, Authorization: authorization, Refreshable: true, Generation: r.generation,
-		ExpiresAt: at.Add(time.Hour), RefreshUntil: at.Add(time.Hour)}, Account: account}, nil
+		RedirectURI: "https://rp.example/cb", CodeUntil: at.Add(time.Minute), RedeemedAt: r.redeemed, ExpiresAt: at.Add(time.Hour), RefreshUntil: at.Add(time.Hour)}, Account: account}, nil
 }
 
 // storeOf returns the store of an Issuer over records, a refresh token of generation 0, a code, and
@@ -56,17 +51,22 @@ func storeOf(t *testing.T, r records) (s *store, refresh, code string, ctx conte
 	if err != nil {
 		t.Fatal(err)
 	}
+	code, err = i.codec.WriteCode(grantID)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, tx := begin(t.Context(), at)
 	tx.client = "rp"
-	return &store{i}, refresh, string(make([]byte, codeLength)), ctx
+	return &store{i}, refresh, code, ctx
 }
 
 // Revocation in fosite passes a nil session.
 func TestTheAdapterTakesANilSession(t *testing.T) {
-	s, refresh, code, ctx := storeOf(t, records{})
+	s, refresh, _, ctx := storeOf(t, records{redeemed: at})
 	if r, err := s.GetRefreshTokenSession(ctx, refresh, nil); err != nil || r.GetClient().GetID() != "rp" || r.GetSession() == nil {
 		t.Errorf("refresh token = %v, %v, want its grant", r, err)
 	}
+	s, _, code, ctx := storeOf(t, records{})
 	if r, err := s.GetAuthorizeCodeSession(ctx, code, nil); err != nil || r.GetRequestForm().Get("redirect_uri") != "https://rp.example/cb" {
 		t.Errorf("code = %v, %v, want its authorization", r, err)
 	}
@@ -77,7 +77,7 @@ func TestTheAdapterTakesANilSession(t *testing.T) {
 
 // For a used code and a reused refresh token the grant is returned too, because fosite revokes it.
 func TestReuseReturnsTheGrant(t *testing.T) {
-	s, refresh, code, ctx := storeOf(t, records{used: at, generation: 1})
+	s, refresh, code, ctx := storeOf(t, records{redeemed: at, generation: 1})
 	if r, err := s.GetAuthorizeCodeSession(ctx, code, nil); !errors.Is(err, fosite.ErrInvalidatedAuthorizeCode) || r == nil || r.GetID() == "" {
 		t.Errorf("used code = %v, %v, want the request with ErrInvalidatedAuthorizeCode", r, err)
 	}

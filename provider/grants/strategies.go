@@ -12,7 +12,6 @@ import (
 
 	"sallyport/provider/claims"
 	"sallyport/provider/clients"
-	"sallyport/provider/secret"
 	"sallyport/provider/token"
 	"sallyport/storage"
 )
@@ -94,25 +93,25 @@ func (*refreshStrategy) ValidateRefreshToken(context.Context, fosite.Requester, 
 	return nil
 }
 
-// codeLength is the length of a code: 32 random bytes in base64url (RFC 6749 section 10.10).
-const codeLength = 43
-
-// codeStrategy creates authorization codes. They are not signed; storage keeps keyed hashes
-// of those that were issued.
+// codeStrategy derives authorization codes from their grants.
 type codeStrategy struct{ i *Issuer }
 
 var _ oauth2.AuthorizeCodeStrategy = (*codeStrategy)(nil)
 
-// AuthorizeCodeSignature is the code itself; storage hashes it.
+// AuthorizeCodeSignature is the code itself, which names its grant.
 func (*codeStrategy) AuthorizeCodeSignature(_ context.Context, code string) string { return code }
 
-// GenerateAuthorizeCode creates a code.
-func (s *codeStrategy) GenerateAuthorizeCode(context.Context, fosite.Requester) (string, string, error) {
-	code, err := secret.New(s.i.random)
+// GenerateAuthorizeCode derives the code of a grant.
+func (s *codeStrategy) GenerateAuthorizeCode(_ context.Context, r fosite.Requester) (string, string, error) {
+	sess, ok := r.GetSession().(*session)
+	if !ok {
+		return "", "", errSession
+	}
+	code, err := s.i.codec.WriteCode(sess.grant)
 	return code, code, err
 }
 
-// ValidateAuthorizeCode does nothing: the record was checked when it was read.
+// ValidateAuthorizeCode does nothing: the grant was checked when it was read.
 func (*codeStrategy) ValidateAuthorizeCode(context.Context, fosite.Requester, string) error {
 	return nil
 }

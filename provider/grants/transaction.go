@@ -17,12 +17,12 @@ type transaction struct {
 	client   storage.ClientID // authenticated
 	verifier string           // code_verifier
 
-	code *storage.CodeAccount // read at the token endpoint
+	code *storage.GrantAccount // read for a code
 
 	grant     *storage.GrantAccount // read at a refresh
 	presented int64                 // generation of the presented refresh token
 
-	redeem    bool // redeem the code, create the grant
+	redeem    bool // redeem the code
 	refresh   bool // with a refresh token
 	rotate    bool // move the grant to its next generation
 	committed bool

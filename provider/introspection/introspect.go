@@ -107,6 +107,6 @@ func (e *Endpoints) introspectRefresh(ctx context.Context, c *clients.Client, pr
 	}
 	a := g.Authorization
 	return response{Active: true, Scope: strings.Join(a.Scopes, " "), ClientID: c.ID, Subject: string(a.UserID),
-		Issuer: e.issuer, Expires: min(g.RefreshUntil.Unix(), g.ExpiresAt.Unix()), Issued: g.CreatedAt.Unix(),
+		Issuer: e.issuer, Expires: min(g.RefreshUntil.Unix(), g.ExpiresAt.Unix()), Issued: g.RedeemedAt.Unix(),
 		Session: a.SessionID, ACR: a.ACR, AMR: a.AMR, AuthTime: a.AuthTime.Unix()}, nil
 }

@@ -21,7 +21,6 @@ const (
 	trackLabel    = "track"
 	exchangeLabel = "exchange"
 	statusLabel   = "status"
-	codeLabel     = "code"
 	tokenLabel    = "jti"
 	outboxLabel   = "outbox"
 )

@@ -121,7 +121,6 @@ func (e *Engine) DeleteClient(ctx context.Context, id storage.ClientID, events [
 		}
 		for _, text := range []string{
 			"DELETE FROM consents WHERE client_id = ?",
-			"DELETE FROM codes WHERE client_id = ?",
 			"DELETE FROM grants WHERE client_id = ?",
 		} {
 			if err := q.send(text, string(id)); err != nil {
@@ -205,16 +204,12 @@ func (e *Engine) WithdrawConsent(ctx context.Context, user storage.UserID, clien
 		if err != nil {
 			return err
 		}
-		codes, err := q.exec("UPDATE codes SET used_at = ? WHERE user_id = ? AND client_id = ? AND used_at = 0", micro(now), ref(user), string(client))
-		if err != nil {
-			return err
-		}
 		grants, err := q.exec(`UPDATE grants SET revoked_at = ?, revoke_reason = 'consent'
 			WHERE user_id = ? AND client_id = ? AND revoked_at = 0`, micro(now), ref(user), string(client))
 		if err != nil {
 			return err
 		}
-		if consents+codes+grants == 0 {
+		if consents+grants == 0 {
 			return storage.ErrNotFound
 		}
 		return q.putEvents(events)

@@ -6,7 +6,7 @@
 // COMMITTED. After a deadlock or a serialization failure a whole transaction is retried.
 //
 // Rows are always changed in this order, so that transactions do not deadlock: users, requests, statuses,
-// authenticators, sessions, consents, codes, grants, throttles, API keys, versions, outbox,
+// authenticators, sessions, consents, grants, throttles, API keys, versions, outbox,
 // events.
 //
 // Times are Unix microseconds, 0 is the zero time. Lists and maps are JSON in a text

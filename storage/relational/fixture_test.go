@@ -51,8 +51,7 @@ type login struct {
 	track          storage.TrackID
 	status         storage.Status
 	session        storage.Session
-	code           storage.Code
-	grant          storage.Grant
+	grant          storage.Grant // whose code is to be redeemed
 	message        storage.Message
 	apiKey         storage.APIKey
 	apiKeySecret   string
@@ -80,10 +79,9 @@ func newLogin() login {
 	l.session = storage.Session{ID: ordered[storage.SessionID](), UserID: l.user, Origin: "browser", Generation: 1, CreatedAt: t0, ExpiresAt: t0.Add(time.Hour)}
 	authorization := storage.Authorization{ClientID: "app", UserID: l.user, SessionID: l.session.ID, Scopes: []string{"openid"}, AuthTime: t0, RequestedAt: t0}
 	l.grant = storage.Grant{
-		ID: ordered[storage.GrantID](), Authorization: authorization, Refreshable: true, CreatedAt: t0,
-		RefreshUntil: t0.Add(time.Hour), ExpiresAt: t0.Add(time.Hour),
+		ID: ordered[storage.GrantID](), Authorization: authorization, CodeUntil: t0.Add(time.Minute), RedirectURI: "https://app.example/cb",
+		CodeChallenge: "c", CreatedAt: t0, ExpiresAt: t0.Add(time.Hour),
 	}
-	l.code = storage.Code{Code: random[string](), GrantID: l.grant.ID, Authorization: authorization, CreatedAt: t0, ExpiresAt: t0.Add(time.Minute)}
 	l.message = storage.Message{
 		ID: ordered[storage.MessageID](), Kind: "mail", Recipient: l.email, Data: map[string]string{"code": mailSecret},
 		CreatedAt: t0, NextAt: t0, ExpiresAt: t0.Add(time.Hour),
@@ -147,6 +145,11 @@ func (l login) spend() storage.Spend {
 	}
 }
 
+func (l login) redemption() storage.Redemption {
+	return storage.Redemption{ID: l.grant.ID, Refreshable: true, RefreshUntil: t0.Add(time.Hour), ExpiresAt: t0.Add(time.Hour), Now: t0,
+		Events: []storage.Event{l.event()}}
+}
+
 // step is one storage call with its budget.
 type step struct {
 	name                string
@@ -187,13 +190,11 @@ func (l login) steps(t *testing.T, e *relational.Engine) []step {
 		}},
 		{"finish", 4, 1, func() error {
 			return e.FinishRequest(ctx, storage.Finish{Now: t0, Request: l.request, Version: 2, Session: &l.session, NewSession: true,
-				Code: &l.code, Events: []storage.Event{l.event(), l.event()}})
+				Code: &l.grant, Events: []storage.Event{l.event(), l.event()}})
 		}},
 		{"session", 1, 0, func() error { _, _, err := e.Session(ctx, l.session.ID, t0); return err }},
-		{"code", 1, 0, func() error { _, err := e.Code(ctx, l.code.Code, t0); return err }},
-		{"redeem code", 3, 1, func() error {
-			return e.RedeemCode(ctx, storage.Redemption{Code: l.code.Code, Grant: l.grant, Now: t0, Events: []storage.Event{l.event()}})
-		}},
+		{"grant of a code", 1, 0, func() error { _, err := e.Grant(ctx, l.grant.ID); return err }},
+		{"redeem code", 2, 1, func() error { return e.RedeemCode(ctx, l.redemption()) }},
 		{"grant", 1, 0, func() error { _, err := e.Grant(ctx, l.grant.ID); return err }},
 		{"refresh", 2, 1, func() error {
 			return e.RotateRefresh(ctx, storage.Rotation{ID: l.grant.ID, Until: t0.Add(time.Hour), Now: t0, Events: []storage.Event{l.event()}})

@@ -8,10 +8,10 @@ import (
 )
 
 const (
-	codeColumns  = "hash, grant_id, client_id, user_id, session_id, auth, params, created_at, expires_at, used_at"
-	grantColumns = `id, client_id, user_id, session_id, auth, offline, refreshable, generation, rotated_at, refresh_until,
-		expires_at, created_at, revoked_at, revoke_reason, sweep_at`
-	grantHead = `CAST(g.id AS text), g.auth, g.offline, g.refreshable, g.generation, g.rotated_at, g.refresh_until,
+	grantColumns = `id, client_id, user_id, session_id, auth, code_until, redirect_uri, code_challenge, redeemed_at, offline, refreshable,
+		generation, rotated_at, refresh_until, expires_at, created_at, revoked_at, revoke_reason, sweep_at`
+	grantHead = `CAST(g.id AS text), g.client_id, CAST(g.user_id AS text), CAST(g.session_id AS text), g.auth, g.code_until, g.redirect_uri,
+		g.code_challenge, g.redeemed_at, g.offline, g.refreshable, g.generation, g.rotated_at, g.refresh_until,
 		g.expires_at, g.created_at, g.revoked_at, g.revoke_reason`
 	// accountColumns decide whether a grant is valid: its user, the user's names, its session, and
 	// its client's setting for offline grants of a session that was ended.
@@ -21,26 +21,18 @@ const (
 	standingJoins = ` LEFT JOIN users u ON u.id = g.user_id LEFT JOIN sessions s ON s.id = g.session_id
 		LEFT JOIN clients c ON c.id = g.client_id LEFT JOIN identifiers i ON i.user_id = g.user_id`
 	standingOrder = ` ORDER BY i.created_at, i.id`
+	// redeemedBefore is the redeemed_at of the version before, which creates a grant when its
+	// code is redeemed.
+	redeemedBefore = 1
 	// keepGrant is how long a row outlives its refresh token; no access token lives longer.
 	keepGrant = 24 * time.Hour
 )
 
-// inMicroseconds truncates the times in an authorization to stored precision.
-func inMicroseconds(a storage.Authorization) storage.Authorization {
-	a.AuthTime, a.RequestedAt = at(micro(a.AuthTime)), at(micro(a.RequestedAt))
-	return a
-}
-
-func (q querier) putCode(c storage.Code) error {
-	a := inMicroseconds(c.Authorization)
-	in := insertInto("codes (" + codeColumns + ")")
-	in.add(blob(q.e.keyring.Hash(codeLabel, c.Code)), ref(c.GrantID), clean(a.ClientID), ref(a.UserID), ref(a.SessionID), encode(a),
-		encode(c.Params), micro(c.CreatedAt), micro(c.ExpiresAt), micro(c.UsedAt))
-	return in.run(q, "")
-}
-
+// putGrant stores a grant. Every indexed column is set for good, so that a redemption and a
+// refresh touch no index.
 func (q querier) putGrant(g storage.Grant) error {
-	a := inMicroseconds(g.Authorization)
+	a := g.Authorization
+	a.AuthTime, a.RequestedAt = at(micro(a.AuthTime)), at(micro(a.RequestedAt)) // in stored precision
 	last := g.CreatedAt
 	for _, t := range []time.Time{g.RefreshUntil, g.ExpiresAt} {
 		if t.After(last) {
@@ -48,46 +40,19 @@ func (q querier) putGrant(g storage.Grant) error {
 		}
 	}
 	in := insertInto("grants (" + grantColumns + ")")
-	in.add(ref(g.ID), clean(a.ClientID), ref(a.UserID), ref(a.SessionID), encode(a), g.Offline, g.Refreshable, g.Generation,
-		micro(g.RotatedAt), micro(g.RefreshUntil), micro(g.ExpiresAt), micro(g.CreatedAt), micro(g.RevokedAt), clean(g.RevokeReason),
-		micro(last.Add(keepGrant)))
+	in.add(ref(g.ID), clean(a.ClientID), ref(a.UserID), ref(a.SessionID), encode(a), micro(g.CodeUntil), clean(g.RedirectURI),
+		clean(g.CodeChallenge), micro(g.RedeemedAt), g.Offline, g.Refreshable, g.Generation, micro(g.RotatedAt), micro(g.RefreshUntil),
+		micro(g.ExpiresAt), micro(g.CreatedAt), micro(g.RevokedAt), clean(g.RevokeReason), micro(last.Add(keepGrant)))
 	return in.run(q, "")
-}
-
-// Code implements storage.Grants.
-func (e *Engine) Code(ctx context.Context, code string, now time.Time) (storage.CodeAccount, error) {
-	const query = `SELECT CAST(g.grant_id AS text), g.auth, g.params, g.created_at, g.expires_at, g.used_at, ` + accountColumns +
-		` FROM codes g` + standingJoins + ` WHERE g.hash IN ? AND g.expires_at > ?` + standingOrder
-	var grant, auth, params text
-	var created, expires, used number
-	out := storage.CodeAccount{}
-	var row grantAccountRow
-	err := e.quick(ctx, "read code", func(q querier) error {
-		return q.grantAccount(query, []any{e.keyring.Hashes(codeLabel, code), micro(now)}, &row,
-			&grant, &auth, &params, &created, &expires, &used)
-	})
-	if err != nil {
-		return out, err
-	}
-	out.Code = storage.Code{
-		Code: code, GrantID: storage.GrantID(grant), CreatedAt: created.time(), ExpiresAt: expires.time(), UsedAt: used.time(),
-	}
-	out.Account, out.SessionEnded = row.account, row.ended != 0
-	if err := decode("code parameters", params, &out.Code.Params); err != nil {
-		return out, err
-	}
-	return out, decode("authorization", auth, &out.Code.Authorization)
 }
 
 // RedeemCode implements storage.Grants.
 func (e *Engine) RedeemCode(ctx context.Context, r storage.Redemption) error {
 	return e.burst(ctx, "redeem code", func(q querier) error {
-		err := q.spend("UPDATE codes SET used_at = ? WHERE hash IN ? AND used_at = 0 AND expires_at > ?",
-			micro(r.Now), e.keyring.Hashes(codeLabel, r.Code), micro(r.Now))
+		err := q.spend(`UPDATE grants SET redeemed_at = ?, redirect_uri = '', offline = ?, refreshable = ?, refresh_until = ?, expires_at = ?
+			WHERE id = ? AND redeemed_at = 0 AND code_until > ? AND revoked_at = 0`,
+			micro(r.Now), r.Offline, r.Refreshable, micro(r.RefreshUntil), micro(r.ExpiresAt), ref(r.ID), micro(r.Now))
 		if err != nil {
-			return err
-		}
-		if err := q.putGrant(r.Grant); err != nil {
 			return err
 		}
 		return q.putEvents(r.Events)
@@ -139,7 +104,7 @@ func (e *Engine) RevokeGrant(ctx context.Context, id storage.GrantID, reason str
 // GrantsOf implements storage.Grants.
 func (e *Engine) GrantsOf(ctx context.Context, user storage.UserID, now time.Time) ([]storage.Grant, error) {
 	const query = `SELECT ` + grantHead + ` FROM grants g LEFT JOIN sessions s ON s.id = g.session_id LEFT JOIN clients c ON c.id = g.client_id
-		WHERE g.user_id = ? AND g.revoked_at = 0 AND g.sweep_at > ?
+		WHERE g.user_id = ? AND g.redeemed_at > 0 AND g.revoked_at = 0 AND g.sweep_at > ?
 		AND (NOT g.refreshable OR g.refresh_until = 0 OR g.refresh_until > ?) AND (g.expires_at = 0 OR g.expires_at > ?)
 		AND (COALESCE(s.ended_at, 0) = 0 OR g.offline AND NOT s.ended_offline AND NOT COALESCE(c.ends_offline, FALSE)) ORDER BY g.created_at DESC, g.id DESC`
 	var out []storage.Grant
@@ -180,23 +145,33 @@ func (e *Engine) TokenRevoked(ctx context.Context, jti string) (bool, error) {
 }
 
 type grantRow struct {
-	id, auth, reason             text
-	offline, refreshable         bool
-	generation, rotated, refresh number
-	expires, created, revoked    number
+	id, client, user, session, auth text
+	until, redeemed                 number
+	redirect, challenge, reason     text
+	offline, refreshable            bool
+	generation, rotated, refresh    number
+	expires, created, revoked       number
 }
 
 func (r *grantRow) dest() []any {
-	return []any{&r.id, &r.auth, &r.offline, &r.refreshable, &r.generation, &r.rotated, &r.refresh, &r.expires, &r.created, &r.revoked, &r.reason}
+	return []any{&r.id, &r.client, &r.user, &r.session, &r.auth, &r.until, &r.redirect, &r.challenge, &r.redeemed, &r.offline, &r.refreshable,
+		&r.generation, &r.rotated, &r.refresh, &r.expires, &r.created, &r.revoked, &r.reason}
 }
 
 func (r *grantRow) record() (storage.Grant, error) {
 	g := storage.Grant{
-		ID: storage.GrantID(r.id), Offline: r.offline, Refreshable: r.refreshable, Generation: int64(r.generation),
+		ID: storage.GrantID(r.id), CodeUntil: r.until.time(), RedirectURI: string(r.redirect), CodeChallenge: string(r.challenge),
+		RedeemedAt: r.redeemed.time(), Offline: r.offline, Refreshable: r.refreshable, Generation: int64(r.generation),
 		RotatedAt: r.rotated.time(), RefreshUntil: r.refresh.time(), ExpiresAt: r.expires.time(), CreatedAt: r.created.time(),
 		RevokedAt: r.revoked.time(), RevokeReason: string(r.reason),
 	}
-	return g, decode("authorization", r.auth, &g.Authorization)
+	if r.redeemed == redeemedBefore {
+		g.RedeemedAt = g.CreatedAt
+	}
+	err := decode("authorization", r.auth, &g.Authorization)
+	a := &g.Authorization
+	a.ClientID, a.UserID, a.SessionID = storage.ClientID(r.client), storage.UserID(r.user), storage.SessionID(r.session)
+	return g, err
 }
 
 // grantAccountRow builds the account of accountColumns, with a row for each identifier.

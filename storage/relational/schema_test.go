@@ -2,6 +2,7 @@ package relational_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -158,6 +159,44 @@ func TestPreviousVersionCreatesAPIKeys(t *testing.T) {
 	})
 }
 
+// TestPreviousVersionCreatesGrants: it creates them at the redemption of a code of its own,
+// which stays in its table until it expires.
+func TestPreviousVersionCreatesGrants(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		e := open(t, dsn, keyring(t))
+		l := newLogin()
+		if err := e.CreateUser(t.Context(), l.newUser()); err != nil {
+			t.Fatal(err)
+		}
+		db := direct(t, dsn)
+		until := fmt.Sprint(t0.Add(time.Hour).UnixMicro())
+		change(t, db, "INSERT INTO grants (id, client_id, user_id, session_id, auth, offline, refreshable, generation, rotated_at, refresh_until, "+
+			"expires_at, created_at, revoked_at, revoke_reason, sweep_at) VALUES ('"+string(l.grant.ID)+"', 'app', '"+string(l.user)+"', NULL, "+
+			`'{"scopes":["openid"]}', TRUE, TRUE, 0, 0, `+until+", "+until+", "+fmt.Sprint(t0.UnixMicro())+", 0, '', "+until+")")
+		g, err := e.Grant(t.Context(), l.grant.ID)
+		if err != nil || !g.Alive() || !g.Grant.RedeemedAt.Equal(t0) || !g.Grant.CodeUntil.IsZero() {
+			t.Errorf("grant = %+v, %v; want a valid one, redeemed when it was created", g, err)
+		}
+		if a := g.Grant.Authorization; a.ClientID != "app" || a.UserID != l.user || a.SessionID != "" || len(a.Scopes) != 1 {
+			t.Errorf("authorization = %+v, want client and user from the columns", a)
+		}
+		if all, err := e.GrantsOf(t.Context(), l.user, t0); err != nil || len(all) != 1 {
+			t.Errorf("grants = %+v, %v; want one", all, err)
+		}
+		if err := e.RotateRefresh(t.Context(), storage.Rotation{ID: l.grant.ID, Until: t0.Add(time.Minute), Now: t0}); err != nil {
+			t.Errorf("refresh: %v", err)
+		}
+		if err := e.RedeemCode(t.Context(), l.redemption()); !errors.Is(err, storage.ErrConflict) {
+			t.Errorf("redemption: %v, want %v", err, storage.ErrConflict)
+		}
+		change(t, db, "INSERT INTO codes (hash, grant_id, client_id, user_id, auth, params, created_at, expires_at, used_at) "+
+			"VALUES ('x', '"+string(l.grant.ID)+"', 'app', '"+string(l.user)+"', '{}', '{}', 1, 1, 0)")
+		if n, err := e.Sweep(t.Context(), t0, 1000); n != 1 || err != nil {
+			t.Errorf("swept %d, %v; want the code", n, err)
+		}
+	})
+}
+
 func TestConcurrentMigrateUp(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		var all sync.WaitGroup
@@ -205,15 +244,13 @@ func TestBackup(t *testing.T) {
 		if err != nil || len(a.Authenticators) != 3 || a.Authenticators[0].Broken {
 			t.Errorf("account %+v, %v", a, err)
 		}
-		if _, err := restored.Code(t.Context(), l.code.Code, t0); err != nil {
-			t.Errorf("code: %v", err)
+		if g, err := restored.Grant(t.Context(), l.grant.ID); err != nil || g.Grant.RedeemedAt.IsZero() {
+			t.Errorf("grant %+v, %v; want it redeemed", g, err)
 		}
 		if k, err := restored.APIKeyByHash(t.Context(), l.apiKey.Hashes[0]); err != nil || k[0].ID != l.apiKey.ID {
 			t.Errorf("API key %+v, %v", k, err)
 		}
-		redeem := storage.Redemption{Code: l.code.Code, Grant: l.grant, Now: t0}
-		redeem.Grant.ID = ordered[storage.GrantID]()
-		if err := restored.RedeemCode(t.Context(), redeem); !errors.Is(err, storage.ErrConflict) {
+		if err := restored.RedeemCode(t.Context(), l.redemption()); !errors.Is(err, storage.ErrConflict) {
 			t.Errorf("a used code in the copy: %v, want %v", err, storage.ErrConflict)
 		}
 		if err := restored.Spend(t.Context(), storage.Spend{Now: t0, Credential: &storage.CredentialSpend{User: l.user, Authenticator: l.totp, Step: 1}}); !errors.Is(err, storage.ErrConflict) {

@@ -47,7 +47,7 @@ func TestDumpHoldsNoSecret(t *testing.T) {
 		secrets := map[string]string{
 			passwordSecret: "password", totpSecret: "TOTP secret", recoverySecret: "recovery code", hintSecret: "ID token hint",
 			stateSecret: "method state", mailSecret: "mailed code", string(l.request): "request", string(l.track): "track",
-			string(l.status.ID): "status", string(l.status.Exchange): "exchange", l.code.Code: "authorization code",
+			string(l.status.ID): "status", string(l.status.Exchange): "exchange", k.Token("code", grant, 0): "authorization code",
 			"the-jti-of-a-token": "token name", l.apiKeySecret: "API key", k.Token("token", grant, 1): "refresh token",
 		}
 		for _, h := range storagetest.NewIndex(slices.Collect(maps.Keys(secrets))).Search(dump) {

@@ -165,12 +165,12 @@ func (e *Engine) EndSessions(ctx context.Context, user storage.UserID, but stora
 }
 
 // endedSessions marks sessions as ended. One ended with its offline grants is marked so
-// itself, because a code being redeemed at that moment may create a grant that this
+// itself, because a login that finishes at that moment may create a grant that this
 // transaction does not see.
 const endedSessions = `UPDATE sessions SET ended_at = CASE WHEN ended_at = 0 THEN ? ELSE ended_at END, ended_offline = ended_offline OR ?`
 
-// endSessions ends sessions, codes and grants, in locking order: a redemption locks its code
-// until the grant exists.
+// endSessions ends sessions and grants, in locking order. A grant whose code was not redeemed
+// is not offline yet, and ends in any case.
 func (q querier) endSessions(user storage.UserID, but storage.SessionID, offline bool, now time.Time) error {
 	kept := ref(but)
 	except := func(column string, args ...any) (string, []any) {
@@ -181,11 +181,6 @@ func (q querier) endSessions(user storage.UserID, but storage.SessionID, offline
 	}
 	others, args := except("id", micro(now), offline, ref(user), offline)
 	if err := q.send(endedSessions+" WHERE user_id = ? AND (ended_at = 0 OR ? AND NOT ended_offline)"+others, args...); err != nil {
-		return err
-	}
-	others, args = except("session_id", micro(now), ref(user), offline)
-	err := q.send("UPDATE codes SET used_at = ? WHERE user_id = ? AND used_at = 0 AND (session_id IS NOT NULL OR ?)"+others, args...)
-	if err != nil {
 		return err
 	}
 	others, args = except("session_id", micro(now), ref(user), offline)

@@ -79,7 +79,7 @@ func TestSwept(t *testing.T) {
 			}
 		}
 		swept := e.Swept()
-		if swept["auth_requests"] != 3 || swept["codes"] != 0 {
+		if swept["auth_requests"] != 3 || swept["grants"] != 0 {
 			t.Errorf("swept = %v, want 3 auth_requests", swept)
 		}
 		if _, ok := swept["outbox"]; !ok {

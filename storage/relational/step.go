@@ -225,13 +225,13 @@ func (q querier) finish(f storage.Finish) error {
 			return err
 		}
 	}
-	if f.Code != nil {
-		if err := q.putCode(*f.Code); err != nil {
+	for _, g := range []*storage.Grant{f.Code, f.Grant} {
+		if g == nil {
+			continue
+		}
+		if err := q.putGrant(*g); err != nil {
 			return err
 		}
-	}
-	if f.Grant != nil {
-		return q.putGrant(*f.Grant)
 	}
 	return nil
 }

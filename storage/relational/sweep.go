@@ -16,6 +16,12 @@ const (
 	keepUnsent  = 30 * 24 * time.Hour // that neither happened to
 	keepSession = time.Hour
 
+	// keepCode is longer than a code ends after the time in the ID of its grant, which may be
+	// that of the request: an hour and a minute at most. Each sweep looks at the grants
+	// that are between that age and sweepCodes older.
+	keepCode   = 2 * time.Hour
+	sweepCodes = 10 * time.Minute
+
 	events = "events"
 )
 
@@ -30,13 +36,17 @@ func (e *Engine) sweepable(now time.Time) []expired {
 	return []expired{
 		{"auth_requests", "hash", "expires_at <= ?", []any{us}},
 		{"statuses", "hash", "expires_at <= ?", []any{micro(now.Add(-storage.KeepStatus))}},
-		{"codes", "hash", "expires_at <= ?", []any{us}},
+		{"codes", "hash", "expires_at <= ?", []any{us}}, // of the version before
 		{"authenticators", "id", "state = 'pending' AND expires_at <= ? AND expires_at > 0", []any{us}},
 		{"identifiers", "id", "expires_at > 0 AND expires_at <= ? AND verified_at = 0", []any{us}},
 		{"throttles", "(bucket, subject)", "forget_at > 0 AND forget_at <= ?", []any{us}},
 		{"address_throttles", "address", "expires_at <= ?", []any{us}},
 		{"revoked_tokens", "hash", "expires_at <= ?", []any{us}},
 		{"grants", "id", "sweep_at <= ? AND refresh_until <= ?", []any{us, micro(now.Add(-keepGrant))}},
+		// Grants whose code was not redeemed, in a range of the primary key, for which they need
+		// no index of their own. What no server sees in that time stays until its sweep_at.
+		{"grants", "id", "id >= ? AND id < ? AND redeemed_at = 0 AND code_until <= ?",
+			[]any{lowest(now.Add(-keepCode - sweepCodes)), lowest(now.Add(-keepCode)), us}},
 		// An ended session stays while a grant is inactive only because of it.
 		{"sessions", "id", `expires_at <= ? AND NOT (ended_at > 0 AND EXISTS (SELECT 1 FROM grants g
 			WHERE g.session_id = sessions.id AND g.revoked_at = 0
@@ -52,10 +62,13 @@ func (e *Engine) sweepable(now time.Time) []expired {
 // oldestEvent returns the lowest ID of the lines to keep.
 func (e *Engine) oldestEvent(now time.Time) any {
 	if e.o.KeepEvents <= 0 {
-		return ref(storage.EventID(storage.TimeOrdered(time.UnixMilli(0), zeros{})))
+		return lowest(time.UnixMilli(0))
 	}
-	return ref(storage.EventID(storage.TimeOrdered(now.Add(-e.o.KeepEvents), zeros{})))
+	return lowest(now.Add(-e.o.KeepEvents))
 }
+
+// lowest returns the lowest time-ordered ID of a time.
+func lowest(t time.Time) any { return storage.TimeOrdered(t, zeros{}) }
 
 // zeros reads as zeros, for the lowest ID of a time.
 type zeros struct{}

@@ -74,35 +74,66 @@ func TestSweepOfEventsUsesIndex(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		text, args := e.SweepOf("events", "", t0.Add(20*time.Minute), 1000)
+		wantRange(t, dsn, "events", text, args)
+	})
+}
+
+// TestSweepOfGrantsUsesIndex: looking for codes that were not redeemed reads the grants of a
+// few minutes.
+func TestSweepOfGrantsUsesIndex(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		e := open(t, dsn, keyring(t))
 		db := direct(t, dsn)
-		change(t, db, "ANALYZE events")
-		text, args := e.SweepOf("events", t0.Add(20*time.Minute), 1000)
-		explain, scan := "EXPLAIN ", "Seq Scan on events"
-		if strings.HasPrefix(dsn, "sqlite:") {
-			explain, scan = "EXPLAIN QUERY PLAN ", "SCAN events"
-		}
-		rows, err := db.QueryContext(t.Context(), explain+text, args...)
+		tx, err := db.BeginTx(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer rows.Close()
-		columns, err := rows.Columns()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var plan strings.Builder
-		for rows.Next() {
-			values := make([]any, len(columns))
-			for i := range values {
-				values[i] = new(any)
-			}
-			if err := rows.Scan(values...); err != nil {
+		for i := range 5000 {
+			id := storage.TimeOrdered(t0.Add(-time.Duration(i)*time.Minute), rand.Reader)
+			if _, err := tx.ExecContext(t.Context(), "INSERT INTO grants (id, client_id, auth, offline, refreshable, generation, rotated_at, refresh_until, "+
+				"expires_at, created_at, revoked_at, revoke_reason, sweep_at) VALUES ('"+id+"', 'app', '{}', FALSE, FALSE, 0, 0, 0, 0, 0, 0, '', 0)"); err != nil {
 				t.Fatal(err)
 			}
-			fmt.Fprintln(&plan, *values[len(values)-1].(*any))
 		}
-		if p := plan.String(); strings.Contains(p, scan) || !strings.Contains(p, "events_pkey") && !strings.Contains(p, "autoindex_events") {
-			t.Errorf("the plan of %s is\n%s", text, p)
+		if err := tx.Commit(); err != nil {
+			t.Fatal(err)
 		}
+		text, args := e.SweepOf("grants", "redeemed_at = 0", t0, 1000)
+		wantRange(t, dsn, "grants", text, args)
 	})
+}
+
+// wantRange checks that a statement reads a range of a table's primary key.
+func wantRange(t *testing.T, dsn, table, text string, args []any) {
+	t.Helper()
+	db := direct(t, dsn)
+	change(t, db, "ANALYZE "+table)
+	explain, scan := "EXPLAIN ", "Seq Scan on "+table
+	if strings.HasPrefix(dsn, "sqlite:") {
+		explain, scan = "EXPLAIN QUERY PLAN ", "SCAN "+table
+	}
+	rows, err := db.QueryContext(t.Context(), explain+text, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plan strings.Builder
+	for rows.Next() {
+		values := make([]any, len(columns))
+		for i := range values {
+			values[i] = new(any)
+		}
+		if err := rows.Scan(values...); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintln(&plan, *values[len(values)-1].(*any))
+	}
+	if p := plan.String(); strings.Contains(p, scan) || !strings.Contains(p, table+"_pkey") && !strings.Contains(p, "autoindex_"+table) {
+		t.Errorf("the plan of %s is\n%s", text, p)
+	}
 }

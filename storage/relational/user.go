@@ -131,7 +131,7 @@ func (q querier) changeFactors(c storage.UserChange, f storage.FactorsChange) er
 	return nil
 }
 
-// kill ends a user's logins in progress, sessions, codes and grants.
+// kill ends a user's logins in progress, sessions and grants.
 func (q querier) kill(c storage.UserChange) error {
 	now, id := micro(c.Now), ref(c.ID)
 	for _, s := range []struct {
@@ -141,7 +141,6 @@ func (q querier) kill(c storage.UserChange) error {
 		{"UPDATE auth_requests SET state = 'cancelled', version = version + 1, updated_at = ? WHERE subject = ? AND state = 'open'", []any{now, id}},
 		{"UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND state IN ('initiated', 'last', 'verified')", []any{id}},
 		{endedSessions + " WHERE user_id = ? AND (ended_at = 0 OR NOT ended_offline)", []any{now, true, id}},
-		{"UPDATE codes SET used_at = ? WHERE user_id = ? AND used_at = 0", []any{now, id}},
 		{"UPDATE grants SET revoked_at = ?, revoke_reason = 'user' WHERE user_id = ? AND revoked_at = 0", []any{now, id}},
 	} {
 		if err := q.send(s.text, s.args...); err != nil {
@@ -160,7 +159,6 @@ func (e *Engine) DeleteUser(ctx context.Context, id storage.UserID, events []sto
 		for _, text := range []string{
 			"DELETE FROM auth_requests WHERE subject = ?",
 			"DELETE FROM statuses WHERE user_id = ?",
-			"DELETE FROM codes WHERE user_id = ?",
 			"DELETE FROM grants WHERE user_id = ?",
 		} {
 			if err := q.send(text, ref(id)); err != nil {

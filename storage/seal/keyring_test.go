@@ -193,7 +193,7 @@ func TestRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hash, token := k.Hash("p", "v"), k.Token("session", id, 9)
+	hash, token, code := k.Hash("p", "v"), k.Token("session", id, 9), k.Token("code", id, 0)
 	if n := len(k.Hashes("p", "v")); n != 2 {
 		t.Errorf("%d hashes while the next key is published, want 2: another server may use it already", n)
 	}
@@ -207,6 +207,9 @@ func TestRotation(t *testing.T) {
 		}
 		if got, generation, ok := k.OpenToken("session", token); ok != works || ok && (got != id || generation != 9) {
 			t.Errorf("OpenToken = %x %d %v, want works %v", got, generation, ok, works)
+		}
+		if got, _, ok := k.OpenToken("code", code); ok != works || ok && got != id {
+			t.Errorf("OpenToken of a code = %x %v, want works %v", got, ok, works)
 		}
 	}
 	for _, moment := range []struct {

@@ -24,10 +24,19 @@ const (
 	alphabet    = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
+// keyOf returns the use of the key that makes tokens of a use. Authorization codes ("code")
+// are made, and rotate, with the key of refresh tokens; the tag keeps the two apart.
+func keyOf(use string) string {
+	if use == "code" {
+		return "token"
+	}
+	return use
+}
+
 // Token derives the token of a record in a generation. It is "" while the keyring
 // has no such key.
 func (k *Keyring) Token(use string, id [16]byte, generation uint32) string {
-	key := k.state.Load().current(use)
+	key := k.state.Load().current(keyOf(use))
 	if key == nil || key.mask == nil {
 		return ""
 	}
@@ -45,7 +54,7 @@ func (k *Keyring) OpenToken(use, token string) (id [16]byte, generation uint32, 
 	if !ok {
 		return id, 0, false
 	}
-	for _, key := range k.state.Load().byUse[use] {
+	for _, key := range k.state.Load().byUse[keyOf(use)] {
 		if key.mask == nil {
 			continue
 		}

@@ -53,7 +53,7 @@ func clients(w *fixture) {
 		w.ok(w.s.DeleteClient(w.ctx, "app", nil))
 		_, err := w.s.Grant(w.ctx, b.grant)
 		w.is(err, storage.ErrNotFound)
-		_, err = w.s.Code(w.ctx, b.code, w.now)
+		_, err = w.s.Grant(w.ctx, b.code.ID)
 		w.is(err, storage.ErrNotFound)
 		_, err = w.s.Consent(w.ctx, p.id, "app")
 		w.is(err, storage.ErrNotFound)

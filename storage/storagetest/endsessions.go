@@ -38,20 +38,6 @@ func (w *fixture) alive(p person, id storage.GrantID, what string, want bool) {
 	}
 }
 
-// issued stores an unused code.
-func (w *fixture) issued(p person, session storage.SessionID) *storage.Code {
-	w.Helper()
-	c := w.code(random[string](), p, session)
-	w.ok(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Code: c}))
-	return c
-}
-
-func (w *fixture) redeem(p person, c *storage.Code) error {
-	g := w.grant(p, c.Authorization.SessionID, true)
-	g.ID = c.GrantID
-	return w.s.RedeemCode(w.ctx, storage.Redemption{Code: c.Code, Grant: g, Now: w.now})
-}
-
 func otherSessions(w *fixture) {
 	p, q := w.addUser(), w.addUser()
 	kept, gone, foreign := w.signedIn(p), w.signedIn(p), w.signedIn(q)
@@ -85,27 +71,27 @@ func otherGrants(w *fixture) {
 		own, ownOffline, ownCode := w.granted(p, kept.ID, false), w.granted(p, kept.ID, true), w.issued(p, kept.ID)
 		dead := map[string]storage.GrantID{"online": w.granted(p, other.ID, false), "offline": w.granted(p, other.ID, true),
 			"offline, signed out": w.granted(p, out.ID, true), "offline, expired": w.granted(p, over.ID, true), "of no session": w.granted(p, "", true)}
-		codes := map[string]*storage.Code{"another's": w.issued(p, other.ID), "without a session": w.issued(p, "")}
+		codes := map[string]*storage.Grant{"another's": w.issued(p, other.ID), "without a session": w.issued(p, "")}
 		w.ok(w.endings(p, kept.ID)[name]())
 		w.alive(p, own, name+", of the session kept", true)
 		w.alive(p, ownOffline, name+", offline, of the session kept", true)
-		w.ok(w.redeem(p, ownCode))
+		w.ok(w.redeem(ownCode))
 		for which, id := range dead {
 			w.alive(p, id, name+", "+which, false)
 		}
 		for which, c := range codes {
-			if err := w.redeem(p, c); err != storage.ErrConflict {
+			if err := w.redeem(c); err != storage.ErrConflict {
 				w.Errorf("%s: code %s: %v, want %v", name, which, err, storage.ErrConflict)
 			}
 		}
-		// A code that the call did not see creates an invalid grant.
+		// A code that the call did not see has an invalid grant.
 		late := w.issued(p, other.ID)
-		w.ok(w.redeem(p, late))
-		w.alive(p, late.GrantID, name+", of a code that came at the same moment", false)
-		lates[late.GrantID] = p
+		w.ok(w.redeem(late))
+		w.alive(p, late.ID, name+", of a code that came at the same moment", false)
+		lates[late.ID] = p
 	}
 	w.alive(q, foreignGrant, "of another user", true)
-	w.ok(w.redeem(q, foreignCode))
+	w.ok(w.redeem(foreignCode))
 	_, err := w.s.Sweep(w.ctx, foreign.ExpiresAt.Add(2*time.Hour), 1000)
 	w.ok(err)
 	for id, p := range lates {
@@ -125,19 +111,19 @@ func endedWhileRedeeming(w *fixture) {
 		for i := range racers {
 			all.Go(func() {
 				for generation := int64(0); ; generation++ {
-					c := w.code(random[string](), p, thief.ID)
+					c := w.code(p, thief.ID)
 					if w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Code: c}) != nil {
 						return
 					}
-					got, err := w.s.Code(w.ctx, c.Code, w.now)
+					got, err := w.s.Grant(w.ctx, c.ID)
 					if err != nil || got.SessionEnded {
 						return // as in the provider
 					}
-					if w.redeem(p, c) != nil {
+					if w.redeem(c) != nil {
 						return
 					}
-					grants[i] = append(grants[i], c.GrantID)
-					_ = w.s.RotateRefresh(w.ctx, storage.Rotation{ID: c.GrantID, Generation: 0, Until: w.now.Add(time.Hour), Now: w.now})
+					grants[i] = append(grants[i], c.ID)
+					_ = w.s.RotateRefresh(w.ctx, storage.Rotation{ID: c.ID, Generation: 0, Until: w.now.Add(time.Hour), Now: w.now})
 					if generation == 0 {
 						ready <- struct{}{}
 					}

@@ -23,7 +23,7 @@ func (w *fixture) ending() ending {
 		Finish: storage.Finish{
 			Now: w.now, Request: w.opened(), Session: &session, NewSession: true, EndSession: old.ID,
 			Consent: &storage.Consent{UserID: p.id, ClientID: "app", Scopes: []string{"openid"}, GrantedAt: w.now},
-			Code:    w.code(random[string](), p, session.ID), Events: []storage.Event{w.event(p)},
+			Code:    w.code(p, session.ID), Events: []storage.Event{w.event(p)},
 		},
 	}
 }
@@ -35,7 +35,7 @@ func finishing(w *fixture) {
 		w.one(racers, func(int) error {
 			s := w.session(p)
 			return w.s.FinishRequest(w.ctx, storage.Finish{
-				Now: w.now, Request: r, Session: &s, NewSession: true, Code: w.code(random[string](), p, s.ID),
+				Now: w.now, Request: r, Session: &s, NewSession: true, Code: w.code(p, s.ID),
 			})
 		})
 		sessions, err := w.s.SessionsOf(w.ctx, p.id, w.now)
@@ -85,9 +85,9 @@ func completeFinish(w *fixture) {
 	consent, err := w.s.Consent(w.ctx, x.id, "app")
 	w.ok(err)
 	same(w, consent, *x.Consent)
-	code, err := w.s.Code(w.ctx, x.Code.Code, w.now)
+	code, err := w.s.Grant(w.ctx, x.Code.ID)
 	w.ok(err)
-	same(w, code.Code, *x.Code)
+	same(w, code.Grant, *x.Code)
 	same(w, w.logged(x.Events[0]), true)
 }
 

@@ -15,18 +15,33 @@ func (w *fixture) authorization(p person, session storage.SessionID) storage.Aut
 	}
 }
 
-func (w *fixture) code(code string, p person, session storage.SessionID) *storage.Code {
-	return &storage.Code{
-		Code: code, GrantID: ordered[storage.GrantID](w.now), Authorization: w.authorization(p, session),
-		Params:    map[string]string{"redirect_uri": "https://app.example/cb", "code_challenge": "c"},
-		CreatedAt: w.now, ExpiresAt: w.now.Add(time.Minute),
+// code returns a grant whose code was not redeemed.
+func (w *fixture) code(p person, session storage.SessionID) *storage.Grant {
+	return &storage.Grant{
+		ID: ordered[storage.GrantID](w.now), Authorization: w.authorization(p, session), CodeUntil: w.now.Add(time.Minute),
+		RedirectURI: "https://app.example/cb", CodeChallenge: "c", ExpiresAt: w.now.Add(2161 * time.Hour), CreatedAt: w.now,
 	}
 }
+
+// issued stores a grant whose code was not redeemed.
+func (w *fixture) issued(p person, session storage.SessionID) *storage.Grant {
+	w.Helper()
+	c := w.code(p, session)
+	w.ok(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Code: c}))
+	return c
+}
+
+// redemption is one for an offline grant.
+func (w *fixture) redemption(id storage.GrantID) storage.Redemption {
+	return storage.Redemption{ID: id, Offline: true, Refreshable: true, RefreshUntil: w.now.Add(720 * time.Hour), ExpiresAt: w.now.Add(2160 * time.Hour), Now: w.now}
+}
+
+func (w *fixture) redeem(c *storage.Grant) error { return w.s.RedeemCode(w.ctx, w.redemption(c.ID)) }
 
 func (w *fixture) grant(p person, session storage.SessionID, offline bool) storage.Grant {
 	return storage.Grant{
 		ID: ordered[storage.GrantID](w.now), Authorization: w.authorization(p, session), Offline: offline, Refreshable: true,
-		RefreshUntil: w.now.Add(720 * time.Hour), ExpiresAt: w.now.Add(2160 * time.Hour), CreatedAt: w.now,
+		RedeemedAt: w.now, RefreshUntil: w.now.Add(720 * time.Hour), ExpiresAt: w.now.Add(2160 * time.Hour), CreatedAt: w.now,
 	}
 }
 
@@ -39,20 +54,7 @@ func (w *fixture) granted(p person, session storage.SessionID, offline bool) sto
 }
 
 func grants(w *fixture) {
-	w.test("a code is returned until it expires, used or not", codeRoundTrip)
-	w.test("one of concurrent redemptions of a code creates a grant", func(w *fixture) {
-		p := w.addUser()
-		c := w.code(random[string](), p, "")
-		w.ok(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Code: c}))
-		w.is(w.s.RedeemCode(w.ctx, storage.Redemption{Code: c.Code, Grant: w.grant(p, "", false), Now: c.ExpiresAt}), storage.ErrConflict)
-		w.one(racers, func(int) error {
-			return w.s.RedeemCode(w.ctx, storage.Redemption{Code: c.Code, Grant: w.grant(p, "", false), Now: w.now, Events: []storage.Event{w.event(p)}})
-		})
-		all, err := w.s.GrantsOf(w.ctx, p.id, w.now)
-		w.ok(err)
-		same(w, len(all), 1)
-		w.is(w.s.RedeemCode(w.ctx, storage.Redemption{Code: "unknown", Grant: w.grant(p, "", false), Now: w.now}), storage.ErrConflict)
-	})
+	redemptions(w)
 	w.test("a grant is returned with what decides its validity", func(w *fixture) {
 		p := w.addUser()
 		w.ok(w.s.AddIdentifier(w.ctx, w.name(p.id, random[string]()), nil))
@@ -99,28 +101,6 @@ func grants(w *fixture) {
 		w.ok(err)
 		same(w, revoked, true)
 	})
-}
-
-func codeRoundTrip(w *fixture) {
-	p := w.addUser()
-	s := w.signedIn(p)
-	c := w.code(random[string](), p, s.ID)
-	w.ok(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Code: c}))
-	want := storage.CodeAccount{Code: *c, Account: w.account(p.id)}
-	want.Account.Authenticators = nil
-	got, err := w.s.Code(w.ctx, c.Code, w.now)
-	w.ok(err)
-	same(w, got, want)
-	w.ok(w.s.RedeemCode(w.ctx, storage.Redemption{Code: c.Code, Grant: w.grant(p, s.ID, false), Now: w.now}))
-	w.ok(w.s.EndSession(w.ctx, s.ID, false, w.now, nil))
-	want.Code.UsedAt, want.SessionEnded = w.now, true
-	got, err = w.s.Code(w.ctx, c.Code, w.now)
-	w.ok(err)
-	same(w, got, want)
-	_, err = w.s.Code(w.ctx, c.Code, c.ExpiresAt)
-	w.is(err, storage.ErrNotFound)
-	_, err = w.s.Code(w.ctx, random[string]()+"\x00\xff", w.now)
-	w.is(err, storage.ErrNotFound)
 }
 
 func rotation(w *fixture) {

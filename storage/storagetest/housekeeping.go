@@ -41,8 +41,8 @@ func housekeeping(w *fixture) {
 			}
 			total += n
 		}
-		// Four requests, a code, a pending authenticator and a revoked token.
-		same(w, total, 7)
+		// Four requests, a pending authenticator and a revoked token.
+		same(w, total, 6)
 		n, err = w.s.Sweep(w.ctx, later.Add(storage.KeepStatus), 1000)
 		w.ok(err)
 		same(w, n, 2) // statuses

@@ -171,20 +171,21 @@ type belongings struct {
 	request        storage.RequestID
 	pending, shown storage.Status // initiated and verified
 	session        storage.Session
-	code           string
+	code           *storage.Grant
 	grant, offline storage.GrantID
 }
 
 func (w *fixture) belongings(p person) belongings {
 	w.Helper()
-	b := belongings{request: w.opened(), session: w.signedIn(p), code: random[string]()}
+	b := belongings{request: w.opened(), session: w.signedIn(p)}
+	b.code = w.code(p, b.session.ID)
 	w.ok(w.s.ChangeRequest(w.ctx, storage.RequestChange{ID: b.request, Subject: p.id, Now: w.now}, nil))
 	b.shown = w.initiated(b.request, p)
 	w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Status: &storage.StatusMove{
 		Exchange: b.shown.Exchange, From: storage.StatusInitiated, To: storage.StatusVerified,
 	}}))
 	b.pending = w.initiated(b.request, p)
-	w.ok(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Code: w.code(b.code, p, b.session.ID),
+	w.ok(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Code: b.code,
 		Consent: &storage.Consent{UserID: p.id, ClientID: "app", Scopes: []string{"openid"}, GrantedAt: w.now}}))
 	b.grant, b.offline = w.granted(p, b.session.ID, false), w.granted(p, b.session.ID, true)
 	return b
@@ -200,7 +201,7 @@ func userKill(w *fixture, to storage.UserStatus) {
 	same(w, w.state(b.shown.ID), storage.StatusCancelled)
 	_, _, err := w.s.Session(w.ctx, b.session.ID, w.now)
 	w.is(err, storage.ErrNotFound)
-	w.is(w.s.RedeemCode(w.ctx, storage.Redemption{Code: b.code, Now: w.now, Grant: w.grant(p, "", false)}), storage.ErrConflict)
+	w.is(w.redeem(b.code), storage.ErrConflict)
 	for _, id := range []storage.GrantID{b.grant, b.offline} {
 		g, err := w.s.Grant(w.ctx, id)
 		w.ok(err)
@@ -236,7 +237,7 @@ func userDelete(w *fixture) {
 	w.is(err, storage.ErrNotFound)
 	_, _, err = w.s.Session(w.ctx, b.session.ID, w.now)
 	w.is(err, storage.ErrNotFound)
-	_, err = w.s.Code(w.ctx, b.code, w.now)
+	_, err = w.s.Grant(w.ctx, b.code.ID)
 	w.is(err, storage.ErrNotFound)
 	_, err = w.s.Grant(w.ctx, b.offline)
 	w.is(err, storage.ErrNotFound)
