@@ -3,19 +3,22 @@ package relational
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sallyport/storage"
 )
 
-// The calls of every login bypass gorm and database/sql on PostgreSQL and send the writes of
-// a transaction as one message (docs/decisions/0034). SQLite and administration take the
+// The calls of every login bypass gorm and database/sql on PostgreSQL (docs/decisions/0034) and
+// send the writes of a transaction as one message (0086). SQLite and administration take the
 // common path in run.go.
 
 // rollbackWait bounds a rollback.
@@ -37,8 +40,7 @@ func (e *Engine) quick(ctx context.Context, operation string, do func(querier) e
 }
 
 // burst is step without reads between writes: the writes are collected and sent as one
-// message when do returns. If a conditional write changes no row, the transaction is rolled
-// back.
+// message when do returns. If a conditional write changes no row, nothing is written.
 func (e *Engine) burst(ctx context.Context, operation string, do func(querier) error) error {
 	if e.direct == nil {
 		return e.step(ctx, operation, do)
@@ -81,32 +83,60 @@ type write struct {
 	miss      func()
 }
 
-func (b *burst) add(w write) error {
-	var err error
-	w.text, w.args, err = numbered(w.text, w.args)
-	b.queue = append(b.queue, w)
-	return err
+// unchanged is what PostgreSQL writes into its log when a conditional write changes no row. The
+// cast that fails with it ends the transaction, so that one message can hold conditions, writes
+// and their commit (docs/decisions/0086).
+const unchanged = "no row changed, so nothing is written"
+
+// failing is a conditional write, or a query in its place, that fails if it has no row.
+func (w write) failing() string {
+	returning := " RETURNING 1"
+	if strings.HasPrefix(w.text, "SELECT") {
+		returning = ""
+	}
+	return "WITH w AS (" + w.text + returning + ") SELECT CASE count(*) WHEN 0 THEN CAST('" + unchanged + "' || left(CAST(count(*) AS text), 0) AS boolean) END FROM w"
 }
 
-// flush sends the collected writes in the transaction, which it begins if necessary. With
-// last it also commits; no result may decide against it.
+// missed reports whether a write failed for having no row.
+func missed(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pg.Code == pgInvalidText && strings.Contains(pg.Message, unchanged)
+}
+
+func (b *burst) add(w write) error {
+	b.queue = append(b.queue, w)
+	return nil
+}
+
+// flush sends the collected writes as one message. With last it ends the transaction, and is
+// all of it if none has begun. Otherwise the transaction begins, if necessary, and stays open.
 func (b *burst) flush(last bool) error {
-	if len(b.queue) == 0 {
+	end := b.begun && last
+	if len(b.queue) == 0 && !end {
 		return nil
 	}
 	var batch pgx.Batch
-	if !b.begun {
+	if !b.begun && !last {
 		batch.Queue("BEGIN")
 	}
 	for _, w := range b.queue {
-		batch.Queue(w.text, w.args...)
+		text := w.text
+		if last && w.otherwise != nil {
+			text = w.failing()
+		}
+		text, args, err := numbered(text, w.args)
+		if err != nil {
+			return err
+		}
+		batch.Queue(text, args...)
 	}
-	if last {
+	if end {
 		batch.Queue("COMMIT")
 	}
 	results := b.conn.SendBatch(b.ctx, &batch)
-	err := b.read(results, last)
-	// Close reads the remaining results. A failure among them follows from the first one.
+	err := b.read(results, !b.begun && !last, end)
+	// Without COMMIT the transaction ends after its last result: only Close reads how. A failure
+	// behind another one follows from that.
 	if closing := results.Close(); err == nil {
 		err = closing
 	}
@@ -114,8 +144,8 @@ func (b *burst) flush(last bool) error {
 	return err
 }
 
-func (b *burst) read(results pgx.BatchResults, last bool) error {
-	if !b.begun {
+func (b *burst) read(results pgx.BatchResults, begin, end bool) error {
+	if begin {
 		if _, err := results.Exec(); err != nil {
 			return err
 		}
@@ -123,6 +153,9 @@ func (b *burst) read(results pgx.BatchResults, last bool) error {
 	}
 	for _, w := range b.queue {
 		tag, err := results.Exec()
+		if missed(err) {
+			return w.outcome(0)
+		}
 		if err != nil {
 			return err
 		}
@@ -130,12 +163,18 @@ func (b *burst) read(results pgx.BatchResults, last bool) error {
 			return err
 		}
 	}
-	if !last {
+	if !end {
 		return nil
 	}
-	_, err := results.Exec()
-	b.begun = err != nil
-	return err
+	tag, err := results.Exec()
+	if err != nil {
+		return err
+	}
+	b.begun = false
+	if tag.String() != "COMMIT" { // PostgreSQL rolled a failed transaction back
+		return storage.ErrConflict
+	}
+	return nil
 }
 
 func (w write) outcome(rows int64) error {
@@ -148,24 +187,20 @@ func (w write) outcome(rows int64) error {
 	return w.otherwise
 }
 
-// commit sends the remaining writes and ends the transaction. A single write needs no
-// transaction; writes without conditions are sent together with COMMIT.
+// commit sends the remaining writes and ends the transaction. A single write needs none: its
+// count says whether it changed a row.
 func (b *burst) commit() error {
 	if !b.begun && len(b.queue) == 1 {
-		w := b.queue[0]
-		tag, err := b.conn.Exec(b.ctx, w.text, w.args...)
-		if err != nil {
-			return err
-		}
-		return w.outcome(tag.RowsAffected())
+		return b.single(b.queue[0])
 	}
-	sure := true
-	for _, w := range b.queue {
-		sure = sure && w.otherwise == nil
+	// What a counter refuses is routine, and anybody can cause it: it must not fill
+	// PostgreSQL's log, so that its commit is a message of its own.
+	var err error
+	if slices.ContainsFunc(b.queue, func(w write) bool { return w.miss != nil && w.otherwise != nil }) {
+		err = b.flush(false)
 	}
-	err := b.flush(sure)
-	if err == nil && b.begun {
-		err = b.end()
+	if err == nil {
+		err = b.flush(true)
 	}
 	if err != nil {
 		b.rollback()
@@ -173,17 +208,16 @@ func (b *burst) commit() error {
 	return err
 }
 
-// end commits. PostgreSQL responds with ROLLBACK if the transaction had failed.
-func (b *burst) end() error {
-	tag, err := b.conn.Exec(b.ctx, "COMMIT")
+func (b *burst) single(w write) error {
+	text, args, err := numbered(w.text, w.args)
 	if err != nil {
 		return err
 	}
-	b.begun = false
-	if tag.String() != "COMMIT" {
-		return storage.ErrConflict
+	tag, err := b.conn.Exec(b.ctx, text, args...)
+	if err != nil {
+		return err
 	}
-	return nil
+	return w.outcome(tag.RowsAffected())
 }
 
 // rollback runs even if the caller has left. If it fails, the connection is closed.

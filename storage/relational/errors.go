@@ -33,6 +33,7 @@ const (
 
 // PostgreSQL error codes (appendix A of its manual).
 const (
+	pgInvalidText   = "22P02"
 	pgForeignKey    = "23503"
 	pgUnique        = "23505"
 	pgSerialization = "40001"

@@ -1,9 +1,25 @@
 package relational
 
 import (
+	"context"
 	"strings"
 	"time"
+
+	"sallyport/storage"
 )
+
+// TwoConditions sends two conditional writes that change no row: ErrNotFound, then ErrConflict.
+func (e *Engine) TwoConditions(ctx context.Context) error {
+	return e.burst(ctx, "test", func(q querier) error {
+		for _, otherwise := range []error{storage.ErrNotFound, storage.ErrConflict} {
+			err := q.write(write{text: "UPDATE versions SET value = value WHERE name = ?", args: []any{"none"}, otherwise: otherwise})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
 
 // SweepOf returns the sweep statement of a table with this in its condition.
 func (e *Engine) SweepOf(table, where string, now time.Time, limit int) (string, []any) {

@@ -145,6 +145,14 @@ func (l login) spend() storage.Spend {
 	}
 }
 
+// only is the only proof of a login, not counted before, with the end of the login.
+func (l login) only() storage.Spend {
+	s, g := l.session, l.grant
+	s.ID, g.ID = ordered[storage.SessionID](), ordered[storage.GrantID]()
+	return storage.Spend{Now: t0, Credential: &storage.CredentialSpend{User: l.user, Authenticator: l.password, Unfailed: "password"},
+		Finish: &storage.Finish{Now: t0, Session: &s, NewSession: true, Code: &g, Events: []storage.Event{l.event()}}, Events: []storage.Event{l.event()}}
+}
+
 func (l login) redemption() storage.Redemption {
 	return storage.Redemption{ID: l.grant.ID, Refreshable: true, RefreshUntil: t0.Add(time.Hour), ExpiresAt: t0.Add(time.Hour), Now: t0,
 		Events: []storage.Event{l.event()}}
@@ -179,7 +187,8 @@ func (l login) steps(t *testing.T, e *relational.Engine) []step {
 			return err
 		}},
 		{"status by exchange", 1, 0, func() error { _, _, err := e.StatusByExchange(ctx, l.status.Exchange, t0); return err }},
-		{"spend", 5, 1, func() error { return e.Spend(ctx, l.spend()) }},
+		{"spend", 6, 1, func() error { return e.Spend(ctx, l.spend()) }},
+		{"login in one step", 4, 1, func() error { return e.Spend(ctx, l.only()) }},
 		{"track", 1, 1, func() error {
 			return e.ChangeRequest(ctx, storage.RequestChange{ID: l.request, Version: 1, Track: l.track, TrackUntil: t0.Add(time.Hour), Now: t0}, nil)
 		}},
