@@ -188,7 +188,6 @@ func (l login) steps(t *testing.T, e *relational.Engine) []step {
 		}},
 		{"status by exchange", 1, 0, func() error { _, _, err := e.StatusByExchange(ctx, l.status.Exchange, t0); return err }},
 		{"spend", 6, 1, func() error { return e.Spend(ctx, l.spend()) }},
-		{"login in one step", 4, 1, func() error { return e.Spend(ctx, l.only()) }},
 		{"track", 1, 1, func() error {
 			return e.ChangeRequest(ctx, storage.RequestChange{ID: l.request, Version: 1, Track: l.track, TrackUntil: t0.Add(time.Hour), Now: t0}, nil)
 		}},

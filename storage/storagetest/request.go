@@ -24,7 +24,12 @@ func requests(w *fixture) {
 		same(w, *account, w.account(p.id))
 		_, _, err = w.s.Request(w.ctx, r.ID, "", r.ExpiresAt)
 		w.is(err, storage.ErrNotFound)
-		w.is(w.s.OpenRequest(w.ctx, r), storage.ErrConflict)
+		other := r
+		other.Version, other.Subject = 9, ""
+		w.ok(w.s.OpenRequest(w.ctx, other)) // it is stored already, and stays
+		got, _, err = w.s.Request(w.ctx, r.ID, "", w.now)
+		w.ok(err)
+		same(w, got, r)
 	})
 	w.test("an unknown or malformed request ID is not found", func(w *fixture) {
 		for _, id := range malformed(string(w.opened())) {

@@ -32,6 +32,8 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"attempts", attempts},
 		{"spending", spending},
 		{"finishing", finishing},
+		{"logins in one step", inOneStep},
+		{"uncounted attempts", uncounted},
 		{"sessions", sessions},
 		{"extensions", extensions},
 		{"clients", clients},
