@@ -134,9 +134,6 @@ func (s *store) GetAuthorizeCodeSession(ctx context.Context, code string, _ fosi
 	case stored.SessionEnded:
 		refused(ctx, "code", oauth.SignedOut)
 		return nil, fosite.ErrNotFound
-	case !g.RevokedAt.IsZero():
-		refused(ctx, "code", oauth.RevokedToken)
-		return nil, fosite.ErrNotFound
 	}
 	return r, nil
 }

@@ -120,9 +120,11 @@ func sweptCodes(w *fixture) {
 	swept, there := at(2*time.Hour+time.Minute, w.now), map[string]*storage.Grant{
 		"whose code is valid": at(2*time.Hour+time.Minute, w.now.Add(time.Minute)),
 		"of a newer request":  at(time.Hour, over),
-		"redeemed":            at(2*time.Hour+time.Minute, w.now.Add(time.Minute)),
+		"redeemed":            at(2*time.Hour+time.Minute, w.now),
 	}
-	w.ok(w.redeem(there["redeemed"]))
+	before := w.redemption(there["redeemed"].ID)
+	before.Now = w.now.Add(-time.Second)
+	w.ok(w.s.RedeemCode(w.ctx, before))
 	n, err := w.s.Sweep(w.ctx, w.now, 1000)
 	w.ok(err)
 	same(w, n, 1)
