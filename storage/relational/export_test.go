@@ -25,7 +25,7 @@ func (e *Engine) SweepOf(table string, now time.Time, limit int) (string, []any)
 	for _, x := range e.sweepable(now) {
 		if x.table == table {
 			text, args := x.sweeping(limit)
-			text, args, err := numbered(text, args)
+			text, args, err := e.statements.expand(text, args)
 			if err != nil {
 				panic(err)
 			}
