@@ -49,6 +49,10 @@ func (fs *files) with(writes bool, do func(*file) error) error {
 
 func (fs *files) take(writes bool) (*file, error) {
 	fs.mu.Lock()
+	if fs.closed {
+		fs.mu.Unlock()
+		return nil, sql.ErrConnDone
+	}
 	f := fs.writer
 	if writes {
 		fs.writer = nil

@@ -202,7 +202,7 @@ func userKill(w *fixture, to storage.UserStatus) {
 	w.is(err, storage.ErrNotFound)
 	w.is(w.s.RedeemCode(w.ctx, storage.Redemption{Code: b.code, Now: w.now, Grant: w.grant(p, "", false)}), storage.ErrConflict)
 	for _, id := range []storage.GrantID{b.grant, b.offline} {
-		g, err := w.s.Grant(w.ctx, id)
+		g, err := w.readGrant(id)
 		w.ok(err)
 		if g.Alive() || g.Grant.RevokedAt.IsZero() {
 			w.Errorf("grant is alive: %+v", g)
@@ -210,13 +210,13 @@ func userKill(w *fixture, to storage.UserStatus) {
 	}
 	same(w, w.request(other.request).State, storage.RequestOpen)
 	same(w, w.state(other.pending.ID), storage.StatusInitiated)
-	g, err := w.s.Grant(w.ctx, other.grant)
+	g, err := w.readGrant(other.grant)
 	w.ok(err)
 	same(w, g.Alive(), true)
 	// Enabling the user restores nothing.
 	active := storage.UserActive
 	w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Status: &active, Now: w.now}))
-	g, err = w.s.Grant(w.ctx, b.offline)
+	g, err = w.readGrant(b.offline)
 	w.ok(err)
 	same(w, g.Alive(), false)
 }
@@ -238,7 +238,7 @@ func userDelete(w *fixture) {
 	w.is(err, storage.ErrNotFound)
 	_, err = w.s.Code(w.ctx, b.code, w.now)
 	w.is(err, storage.ErrNotFound)
-	_, err = w.s.Grant(w.ctx, b.offline)
+	_, err = w.readGrant(b.offline)
 	w.is(err, storage.ErrNotFound)
 	_, err = w.s.Consent(w.ctx, p.id, "app")
 	w.is(err, storage.ErrNotFound)
