@@ -52,7 +52,7 @@ var libraries = map[string][]string{
 	"golang.org/x/net":                    {"provider/origin", "input"},
 	"golang.org/x/text":                   {"web", "mfa", "input"},
 	"gorm.io":                             {"storage/relational"},
-	"github.com/glebarez":                 {"storage/relational"},
+	"modernc.org/sqlite":                  {"storage/relational"},
 	"github.com/jackc/pgx/v5":             {"storage/relational"},
 	"github.com/pressly/goose/v3":         {"storage/relational"},
 	"github.com/goccy/go-yaml":            {"config"},

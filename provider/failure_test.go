@@ -41,7 +41,7 @@ func breakages() []breakage {
 		{"client credentials", "Client", false, func(h *fixture, m map[string]string) reply {
 			return h.post(h.p.Grants.Token, "rp", formOf("grant_type", "client_credentials"))
 		}},
-		{"introspection", "Grant", false, func(h *fixture, m map[string]string) reply {
+		{"introspection", "GrantState", false, func(h *fixture, m map[string]string) reply {
 			return h.post(h.p.Introspection.Introspect, "rp", formOf("token", m["access"]))
 		}},
 		{"introspection of a refresh token", "Grant", false, func(h *fixture, m map[string]string) reply {

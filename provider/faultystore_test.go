@@ -55,6 +55,10 @@ func (b *faultyStore) Grant(ctx context.Context, id storage.GrantID) (storage.Gr
 	return through(b, "Grant", func() (storage.GrantAccount, error) { return b.Store.Grant(ctx, id) })
 }
 
+func (b *faultyStore) GrantState(ctx context.Context, id storage.GrantID) (storage.GrantAccount, error) {
+	return through(b, "GrantState", func() (storage.GrantAccount, error) { return b.Store.GrantState(ctx, id) })
+}
+
 func (b *faultyStore) Consent(ctx context.Context, user storage.UserID, id storage.ClientID) (storage.Consent, error) {
 	return through(b, "Consent", func() (storage.Consent, error) { return b.Store.Consent(ctx, user, id) })
 }

@@ -98,6 +98,9 @@ type Grants interface {
 	RedeemCode(ctx context.Context, r Redemption) error
 	// Grant returns a grant, even if revoked or not redeemed. One statement.
 	Grant(ctx context.Context, id GrantID) (GrantAccount, error)
+	// GrantState returns what Alive asks of a grant, and the ID, status and roles of its user. One
+	// statement.
+	GrantState(ctx context.Context, id GrantID) (GrantAccount, error)
 	// RotateRefresh increments the generation of a valid grant. ErrConflict: it has another
 	// generation, is revoked or its refresh token has expired.
 	RotateRefresh(ctx context.Context, r Rotation) error

@@ -67,8 +67,7 @@ func until(t *testing.T, address string, want int) {
 func TestServeStartsDrainsAndStops(t *testing.T) {
 	t.Cleanup(func() {
 		http.DefaultClient.CloseIdleConnections()
-		// gorm's statement cache keeps one goroutine for each process after its database is closed.
-		goleak.VerifyNone(t, goleak.IgnoreAnyFunction("gorm.io/gorm/internal/lru.NewLRU[...].func1"))
+		goleak.VerifyNone(t)
 	})
 	settings, public, admin := servertest.NewInstallation(t)
 	p, _, log := testProgram("SALLYPORT_CONFIG=" + settings)

@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/glebarez/go-sqlite"
-
 	"sallyport/cmd/sallyport/cli"
 	"sallyport/cmd/sallyport/servertest"
 )

@@ -82,7 +82,7 @@ func (e *Endpoints) Active(ctx context.Context, t token.Access) ([]string, bool,
 		revoked, err := e.store.TokenRevoked(ctx, t.ID)
 		return nil, !revoked, err
 	}
-	g, err := e.store.Grant(ctx, t.Grant)
+	g, err := e.store.GrantState(ctx, t.Grant)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, false, nil
 	}

@@ -2,11 +2,8 @@ package relational
 
 import (
 	"context"
-	"database/sql/driver"
 	"errors"
-	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -18,8 +15,8 @@ import (
 )
 
 // The calls of every login bypass gorm and database/sql on PostgreSQL (docs/decisions/0034) and
-// send the writes of a transaction as one message (0086). SQLite and administration take the
-// common path in run.go.
+// send the writes of a transaction as one message (0086). SQLite (0087) and administration
+// take the common path in run.go.
 
 // rollbackWait bounds a rollback.
 const rollbackWait = time.Second
@@ -124,7 +121,7 @@ func (b *burst) flush(last bool) error {
 		if last && w.otherwise != nil {
 			text = w.failing()
 		}
-		text, args, err := numbered(text, w.args)
+		text, args, err := b.e.statements.expand(text, w.args)
 		if err != nil {
 			return err
 		}
@@ -209,7 +206,7 @@ func (b *burst) commit() error {
 }
 
 func (b *burst) single(w write) error {
-	text, args, err := numbered(w.text, w.args)
+	text, args, err := b.e.statements.expand(w.text, w.args)
 	if err != nil {
 		return err
 	}
@@ -235,7 +232,7 @@ func (b *burst) query(text string, args []any, scan func(scanner) error) error {
 	if err := b.flush(false); err != nil {
 		return err
 	}
-	text, args, err := numbered(text, args)
+	text, args, err := b.e.statements.expand(text, args)
 	if err != nil {
 		return err
 	}
@@ -245,71 +242,4 @@ func (b *burst) query(text string, args []any, scan func(scanner) error) error {
 	}
 	defer rows.Close()
 	return scanned(rows, scan)
-}
-
-// numbered turns placeholders into PostgreSQL's, one for each value of a list, and converts
-// values for the driver. Statements hold no other "?".
-func numbered(text string, args []any) (string, []any, error) {
-	var out strings.Builder
-	out.Grow(len(text) + 2*len(args))
-	values := make([]any, 0, len(args))
-	put := func(v any) error {
-		if x, ok := v.(driver.Valuer); ok {
-			var err error
-			if v, err = x.Value(); err != nil {
-				return err
-			}
-		}
-		values = append(values, v)
-		out.WriteByte('$')
-		out.WriteString(strconv.Itoa(len(values)))
-		return nil
-	}
-	for _, arg := range args {
-		at := strings.IndexByte(text, '?')
-		out.WriteString(text[:at])
-		text = text[at+1:]
-		if err := each(arg, &out, put); err != nil {
-			return "", nil, err
-		}
-	}
-	out.WriteString(text)
-	return out.String(), values, nil
-}
-
-// each calls put for a value, or for every value of a list in parentheses.
-func each(arg any, out *strings.Builder, put func(any) error) error {
-	var list []any
-	switch arg := arg.(type) {
-	case driver.Valuer, []byte, string, int64, bool, nil:
-		return put(arg)
-	case [][]byte:
-		for _, v := range arg {
-			list = append(list, v)
-		}
-	case []any:
-		list = arg
-	default:
-		v := reflect.ValueOf(arg)
-		if v.Kind() != reflect.Slice {
-			return put(arg)
-		}
-		for i := range v.Len() {
-			list = append(list, v.Index(i).Interface())
-		}
-	}
-	out.WriteByte('(')
-	if len(list) == 0 {
-		out.WriteString("NULL")
-	}
-	for i, v := range list {
-		if i > 0 {
-			out.WriteByte(',')
-		}
-		if err := put(v); err != nil {
-			return err
-		}
-	}
-	out.WriteByte(')')
-	return nil
 }

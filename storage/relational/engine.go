@@ -37,9 +37,10 @@ type Options struct {
 
 // Engine is a storage.Store on one database.
 type Engine struct {
-	db      *gorm.DB
+	db      *gorm.DB // nil on SQLite
 	pool    *sql.DB
 	direct  *pgxpool.Pool // the same connections without database/sql; nil on SQLite
+	files   *files        // connections of calls on SQLite, where pool is for migrations and backups
 	close   func() error
 	reopen  func(context.Context) error // nil: the database is writable
 	keyring *seal.Keyring
@@ -51,8 +52,9 @@ type Engine struct {
 	slots  chan struct{} // one per connection
 	writer chan struct{} // SQLite has one writer; nil on PostgreSQL
 
-	o     Options
-	meter *meter
+	o          Options
+	meter      *meter
+	statements statements
 }
 
 var _ storage.Store = (*Engine)(nil)

@@ -26,7 +26,7 @@ func (e *Engine) SweepOf(table, where string, now time.Time, limit int) (string,
 	for _, x := range e.sweepable(now) {
 		if x.table == table && strings.Contains(x.where, where) {
 			text, args := x.sweeping(limit)
-			text, args, err := numbered(text, args)
+			text, args, err := e.statements.expand(text, args)
 			if err != nil {
 				panic(err)
 			}

@@ -1,7 +1,9 @@
 package relational
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"sallyport/storage"
@@ -13,14 +15,15 @@ const (
 	grantHead = `CAST(g.id AS text), g.client_id, CAST(g.user_id AS text), CAST(g.session_id AS text), g.auth, g.code_until, g.redirect_uri,
 		g.code_challenge, g.redeemed_at, g.offline, g.refreshable, g.generation, g.rotated_at, g.refresh_until,
 		g.expires_at, g.created_at, g.revoked_at, g.revoke_reason`
-	// accountColumns decide whether a grant is valid: its user, the user's names, its session, and
-	// its client's setting for offline grants of a session that was ended.
-	accountColumns = `CAST(u.id AS text), u.status, u.mfa_enabled, u.roles, u.profile, u.metadata, u.created_at, u.updated_at, s.ended_at,
-		CASE WHEN s.ended_offline OR c.ends_offline THEN 1 ELSE 0 END,
+	// endedColumns are of the session, and of the client's setting for offline grants of one that
+	// was ended.
+	endedColumns = `s.ended_at, CASE WHEN s.ended_offline OR c.ends_offline THEN 1 ELSE 0 END`
+	// accountColumns decide whether a grant is valid: its user, its session, and the user's names.
+	accountColumns = `CAST(u.id AS text), u.status, u.mfa_enabled, u.roles, u.profile, u.metadata, u.created_at, u.updated_at, ` + endedColumns + `,
 		CAST(i.id AS text), i.kind, i.value, i.shown, i.verified_at, i.expires_at, i.created_at, i.updated_at`
-	standingJoins = ` LEFT JOIN users u ON u.id = g.user_id LEFT JOIN sessions s ON s.id = g.session_id
-		LEFT JOIN clients c ON c.id = g.client_id LEFT JOIN identifiers i ON i.user_id = g.user_id`
-	standingOrder = ` ORDER BY i.created_at, i.id`
+	stateJoins = ` LEFT JOIN users u ON u.id = g.user_id LEFT JOIN sessions s ON s.id = g.session_id
+		LEFT JOIN clients c ON c.id = g.client_id`
+	accountJoins = stateJoins + ` LEFT JOIN identifiers i ON i.user_id = g.user_id`
 	// redeemedBefore is the redeemed_at of the version before, which creates a grant when its
 	// code is redeemed.
 	redeemedBefore = 1
@@ -61,7 +64,7 @@ func (e *Engine) RedeemCode(ctx context.Context, r storage.Redemption) error {
 
 // Grant implements storage.Grants.
 func (e *Engine) Grant(ctx context.Context, id storage.GrantID) (storage.GrantAccount, error) {
-	const query = `SELECT ` + grantHead + `, ` + accountColumns + ` FROM grants g` + standingJoins + ` WHERE g.id = ?` + standingOrder
+	const query = `SELECT ` + grantHead + `, ` + accountColumns + ` FROM grants g` + accountJoins + ` WHERE g.id = ?`
 	var grant grantRow
 	var row grantAccountRow
 	err := e.quick(ctx, "read grant", func(q querier) error {
@@ -72,6 +75,23 @@ func (e *Engine) Grant(ctx context.Context, id storage.GrantID) (storage.GrantAc
 	}
 	g, err := grant.record()
 	return storage.GrantAccount{Grant: g, Account: row.account, SessionEnded: row.ended != 0, OfflineEnded: row.offline != 0}, err
+}
+
+// GrantState implements storage.Grants.
+func (e *Engine) GrantState(ctx context.Context, id storage.GrantID) (storage.GrantAccount, error) {
+	const query = `SELECT g.offline, g.revoked_at, CAST(u.id AS text), u.status, u.roles, ` + endedColumns + ` FROM grants g` + stateJoins + ` WHERE g.id = ?`
+	var out storage.GrantAccount
+	var user, status, roles text
+	var revoked, ended, offlineEnded number
+	err := e.quick(ctx, "read grant state", func(q querier) error {
+		return q.one(query, []any{ref(id)}, &out.Grant.Offline, &revoked, &user, &status, &roles, &ended, &offlineEnded)
+	})
+	if err != nil {
+		return storage.GrantAccount{}, err
+	}
+	out.Grant.ID, out.Grant.RevokedAt, out.SessionEnded, out.OfflineEnded = id, revoked.time(), ended != 0, offlineEnded != 0
+	out.Account.User.ID, out.Account.User.Status = storage.UserID(user), storage.UserStatus(status)
+	return out, decode("roles", roles, &out.Account.User.Roles)
 }
 
 // RotateRefresh implements storage.Grants.
@@ -212,5 +232,8 @@ func (q querier) grantAccount(query string, args []any, row *grantAccountRow, he
 	if err == nil && !found {
 		err = storage.ErrNotFound
 	}
+	slices.SortFunc(row.account.Identifiers, func(a, b storage.Identifier) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
 	return err
 }

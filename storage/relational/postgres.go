@@ -38,6 +38,7 @@ func (e *Engine) openPostgres(ctx context.Context, dsn string, o Options) error 
 	}
 	e.slots = make(chan struct{}, config.MaxConns)
 	e.dialect, e.direct, e.pool = postgresDialect, pool, stdlib.OpenDBFromPool(pool)
+	e.statements.numbered = true
 	e.meter.open = func() int { return int(pool.Stat().TotalConns()) }
 	e.meter.idle = func() int { return int(pool.Stat().IdleConns()) }
 	e.meter.busy = func() int { return int(pool.Stat().AcquiredConns()) }

@@ -21,7 +21,8 @@ const (
 // querier sends statements, in a transaction or not, through gorm or directly.
 type querier struct {
 	e       *Engine
-	db      *gorm.DB
+	db      *gorm.DB         // administration on PostgreSQL
+	call    *call            // SQLite
 	burst   *burst           // not nil: collects writes; their errors are returned by the commit
 	written *[]storage.Event // events of the commit; nil in a read
 }
@@ -32,6 +33,9 @@ type scanner interface{ Scan(dest ...any) error }
 // exec runs a statement and returns how many rows it changed.
 func (q querier) exec(text string, args ...any) (int64, error) {
 	q.e.meter.statements.Add(1)
+	if q.call != nil {
+		return q.call.exec(text, args)
+	}
 	res := q.db.Exec(text, args...)
 	return res.RowsAffected, res.Error
 }
@@ -84,6 +88,9 @@ func (q querier) each(text string, args []any, scan func(scanner) error) error {
 	if q.burst != nil {
 		return q.burst.query(text, args, scan)
 	}
+	if q.call != nil {
+		return q.call.query(text, args, scan)
+	}
 	rows, err := q.db.Raw(text, args...).Rows()
 	if err != nil {
 		return err
@@ -124,15 +131,24 @@ func (q querier) one(text string, args []any, dest ...any) error {
 // read runs queries without a transaction.
 func (e *Engine) read(ctx context.Context, operation string, do func(querier) error) error {
 	return e.run(ctx, operation, false, func(ctx context.Context) error {
-		return do(querier{e: e, db: e.db.WithContext(ctx)})
+		return e.common(ctx, false, false, querier{e: e}, do)
 	})
 }
 
 // write runs one statement in its own transaction.
 func (e *Engine) write(ctx context.Context, operation string, do func(querier) error) error {
+	return e.change(ctx, operation, false, do)
+}
+
+// step runs a transaction.
+func (e *Engine) step(ctx context.Context, operation string, do func(querier) error) error {
+	return e.change(ctx, operation, true, do)
+}
+
+func (e *Engine) change(ctx context.Context, operation string, transaction bool, do func(querier) error) error {
 	return e.run(ctx, operation, true, func(ctx context.Context) error {
 		var written []storage.Event
-		err := do(querier{e: e, db: e.db.WithContext(ctx), written: &written})
+		err := e.common(ctx, true, transaction, querier{e: e, written: &written}, do)
 		if err == nil {
 			e.committed(written)
 		}
@@ -140,15 +156,24 @@ func (e *Engine) write(ctx context.Context, operation string, do func(querier) e
 	})
 }
 
-// step runs a transaction.
-func (e *Engine) step(ctx context.Context, operation string, do func(querier) error) error {
-	return e.run(ctx, operation, true, func(ctx context.Context) error {
-		var written []storage.Event
-		err := e.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return do(querier{e: e, db: tx, written: &written}) })
-		if err == nil {
-			e.committed(written)
-		}
-		return err
+// common is the path of all calls on SQLite, and of those that are not hot on PostgreSQL.
+func (e *Engine) common(ctx context.Context, writes, transaction bool, q querier, do func(querier) error) error {
+	if e.files != nil {
+		return e.files.with(writes, func(f *file) error {
+			q.call = &call{ctx, f, &e.statements}
+			if transaction {
+				return q.call.transaction(func() error { return do(q) })
+			}
+			return do(q)
+		})
+	}
+	q.db = e.db.WithContext(ctx)
+	if !transaction {
+		return do(q)
+	}
+	return q.db.Transaction(func(tx *gorm.DB) error {
+		q.db = tx
+		return do(q)
 	})
 }
 

@@ -9,13 +9,15 @@ import (
 	"net/url"
 	"os"
 
-	"github.com/glebarez/sqlite"
 	"github.com/pressly/goose/v3"
-	"gorm.io/gorm"
+	_ "modernc.org/sqlite" // driver of database/sql
 )
 
-// sqliteStatements bounds the cache of prepared statements.
-const sqliteStatements = 256
+const (
+	sqliteDriver     = "sqlite"
+	sqliteStatements = 256 // prepared in one connection
+	sqliteOthers     = 4   // connections for migrations and backups
+)
 
 func (e *Engine) openSQLite(ctx context.Context, path string, o Options) error {
 	if path == "" {
@@ -54,25 +56,22 @@ func (e *Engine) openForWriting(ctx context.Context, path string, o Options) err
 
 // useSQLite makes the database at an address that of the engine.
 func (e *Engine) useSQLite(ctx context.Context, address string, o Options) error {
-	pool, err := sql.Open(sqlite.DriverName, address)
+	pool, err := sql.Open(sqliteDriver, address)
 	if err != nil {
 		return err
 	}
-	pool.SetMaxOpenConns(o.MaxConns)
-	pool.SetMaxIdleConns(o.MaxConns)
-	e.pool, e.dialect, e.close, e.writer = pool, sqliteDialect, pool.Close, make(chan struct{}, 1)
-	e.meter.open = func() int { return pool.Stats().OpenConnections }
-	e.meter.idle = func() int { return pool.Stats().Idle }
-	e.meter.busy = func() int { return pool.Stats().InUse }
+	pool.SetMaxOpenConns(sqliteOthers)
+	pool.SetMaxIdleConns(1)
+	fs := &files{address: address, driver: pool.Driver()}
+	e.pool, e.files, e.dialect, e.writer = pool, fs, sqliteDialect, make(chan struct{}, 1)
+	e.close = func() error { return errors.Join(fs.close(), pool.Close()) }
+	e.meter.open = func() int { return int(fs.open.Load()) }
+	e.meter.busy = func() int { return len(e.slots) }
+	e.meter.idle = func() int { return max(e.meter.open()-e.meter.busy(), 0) }
 	e.schema = func() (schemaPool, error) {
 		return schemaPool{db: pool, dialect: goose.DialectSQLite3, close: func() error { return nil }}, nil
 	}
-	config := gormConfig(e.log)
-	config.PrepareStmt, config.PrepareStmtMaxSize = true, sqliteStatements
-	if e.db, err = gorm.Open(sqlite.Dialector{Conn: pool}, config); err == nil {
-		err = pool.PingContext(ctx)
-	}
-	if err != nil {
+	if err := pool.PingContext(ctx); err != nil {
 		return errors.Join(fmt.Errorf("sqlite: %w", err), pool.Close())
 	}
 	return nil
@@ -81,7 +80,7 @@ func (e *Engine) useSQLite(ctx context.Context, address string, o Options) error
 func sqliteAddress(path string) string {
 	return fileAddress(path, url.Values{
 		"_pragma": {"busy_timeout(2000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"},
-		"_txlock": {"immediate"}, // a transaction that begins with a read could not write later
+		"_txlock": {"immediate"}, // of migrations
 	})
 }
 
@@ -109,7 +108,7 @@ func fileAddress(path string, settings url.Values) string {
 
 // check runs a check of SQLite over a database.
 func check(ctx context.Context, address, pragma string) error {
-	db, err := sql.Open(sqlite.DriverName, address)
+	db, err := sql.Open(sqliteDriver, address)
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func clients(w *fixture) {
 		w.ok(w.s.PutClient(w.ctx, storage.Client{ID: "app"}, nil))
 		b := w.belongings(p)
 		w.ok(w.s.DeleteClient(w.ctx, "app", nil))
-		_, err := w.s.Grant(w.ctx, b.grant)
+		_, err := w.readGrant(b.grant)
 		w.is(err, storage.ErrNotFound)
 		_, err = w.s.Grant(w.ctx, b.code.ID)
 		w.is(err, storage.ErrNotFound)
@@ -91,7 +91,7 @@ func withdrawnConsent(w *fixture) {
 	w.ok(err)
 	same(w, len(all), 0)
 	for id, want := range map[storage.GrantID]bool{mine.grant: false, mine.offline: false, others.grant: true} {
-		g, err := w.s.Grant(w.ctx, id)
+		g, err := w.readGrant(id)
 		w.ok(err)
 		same(w, g.Alive(), want)
 	}

@@ -25,7 +25,7 @@ func (w *fixture) endings(p person, kept storage.SessionID) map[string]func() er
 // alive checks a grant, read alone and in the list of its user.
 func (w *fixture) alive(p person, id storage.GrantID, what string, want bool) {
 	w.Helper()
-	g, err := w.s.Grant(w.ctx, id)
+	g, err := w.readGrant(id)
 	w.ok(err)
 	all, err := w.s.GrantsOf(w.ctx, p.id, w.now)
 	w.ok(err)
@@ -137,7 +137,7 @@ func endedWhileRedeeming(w *fixture) {
 		all.Wait()
 		for _, ids := range grants {
 			for _, id := range ids {
-				g, err := w.s.Grant(w.ctx, id)
+				g, err := w.readGrant(id)
 				w.ok(err)
 				if g.Alive() {
 					w.Errorf("a grant created while the session was ended is valid: %+v", g.Grant)

@@ -60,14 +60,14 @@ func grants(w *fixture) {
 		w.ok(w.s.AddIdentifier(w.ctx, w.name(p.id, random[string]()), nil))
 		g := w.grant(p, w.signedIn(p).ID, false)
 		w.ok(w.s.FinishRequest(w.ctx, storage.Finish{Now: w.now, Grant: &g}))
-		got, err := w.s.Grant(w.ctx, g.ID)
+		got, err := w.readGrant(g.ID)
 		w.ok(err)
 		want := storage.GrantAccount{Grant: g, Account: w.account(p.id)}
 		want.Account.Authenticators = nil
 		same(w, got, want)
 		same(w, got.Alive(), true)
 		for _, id := range malformed(string(g.ID)) {
-			_, err := w.s.Grant(w.ctx, storage.GrantID(id))
+			_, err := w.readGrant(storage.GrantID(id))
 			w.is(err, storage.ErrNotFound)
 		}
 	})
@@ -110,7 +110,7 @@ func rotation(w *fixture) {
 		return w.s.RotateRefresh(w.ctx, storage.Rotation{ID: id, Generation: generation, Until: until, Now: now})
 	}
 	w.one(racers, func(int) error { return rotate(0, later) })
-	got, err := w.s.Grant(w.ctx, id)
+	got, err := w.readGrant(id)
 	w.ok(err)
 	same(w, got.Grant.Generation, 1)
 	same(w, got.Grant.RotatedAt, later)
@@ -144,10 +144,25 @@ func revocation(w *fixture) {
 	w.ok(w.s.RevokeGrant(w.ctx, id, "other", w.now.Add(time.Minute), []storage.Event{again}))
 	w.ok(w.s.RevokeGrant(w.ctx, random[storage.GrantID](), "other", w.now, nil))
 	w.ok(w.s.RevokeGrant(w.ctx, "x", "other", w.now, nil))
-	got, err := w.s.Grant(w.ctx, id)
+	got, err := w.readGrant(id)
 	w.ok(err)
 	same(w, got.Grant.RevokedAt, w.now)
 	same(w, got.Grant.RevokeReason, "replayed")
 	same(w, got.Alive(), false)
 	same(w, w.logged(first) && w.logged(again), true)
+}
+
+// readGrant reads a grant both ways, which must agree.
+func (w *fixture) readGrant(id storage.GrantID) (storage.GrantAccount, error) {
+	w.Helper()
+	all, err := w.s.Grant(w.ctx, id)
+	state, stateErr := w.s.GrantState(w.ctx, id)
+	w.is(stateErr, err)
+	if err == nil {
+		same(w, state.Alive(), all.Alive())
+		same(w, state.Account.User.ID, all.Account.User.ID)
+		same(w, state.Account.User.Status, all.Account.User.Status)
+		same(w, state.Account.User.Roles, all.Account.User.Roles)
+	}
+	return all, err
 }

@@ -75,7 +75,7 @@ func addressExpired(w *fixture) {
 	got, _ := w.identifier(p.id, old.ID)
 	same(w, got, old)
 	request := w.opened()
-	grant, err := w.s.Grant(w.ctx, w.granted(p, "", false))
+	grant, err := w.readGrant(w.granted(p, "", false))
 	w.ok(err)
 	if !slices.Contains(grant.Account.Identifiers, old) {
 		w.Errorf("the account of a grant has %+v", grant.Account.Identifiers)

@@ -48,7 +48,7 @@ func sessions(w *fixture) {
 		id := w.granted(p, s.ID, false)
 		_, _, err := w.s.Session(w.ctx, s.ID, s.ExpiresAt)
 		w.is(err, storage.ErrNotFound)
-		g, err := w.s.Grant(w.ctx, id)
+		g, err := w.readGrant(id)
 		w.ok(err)
 		same(w, g.Alive(), true)
 	})
@@ -114,7 +114,7 @@ func sessionGrants(w *fixture) {
 	online, offline, other := w.granted(p, s.ID, false), w.granted(p, s.ID, true), w.granted(p, w.signedIn(p).ID, false)
 	alive := func(id storage.GrantID, want bool) {
 		w.Helper()
-		g, err := w.s.Grant(w.ctx, id)
+		g, err := w.readGrant(id)
 		w.ok(err)
 		same(w, g.Alive(), want)
 	}

@@ -68,7 +68,7 @@ func spending(w *fixture) {
 		pending := storage.UserPending
 		grant := w.granted(p, "", true)
 		alive := func(want bool) {
-			g, err := w.s.Grant(w.ctx, grant)
+			g, err := w.readGrant(grant)
 			w.ok(err)
 			same(w, g.Alive(), want)
 		}

@@ -203,7 +203,7 @@ func userKill(w *fixture, to storage.UserStatus) {
 	w.is(err, storage.ErrNotFound)
 	w.is(w.redeem(b.code), storage.ErrConflict)
 	for _, id := range []storage.GrantID{b.grant, b.offline} {
-		g, err := w.s.Grant(w.ctx, id)
+		g, err := w.readGrant(id)
 		w.ok(err)
 		if g.Alive() || g.Grant.RevokedAt.IsZero() {
 			w.Errorf("grant is alive: %+v", g)
@@ -211,13 +211,13 @@ func userKill(w *fixture, to storage.UserStatus) {
 	}
 	same(w, w.request(other.request).State, storage.RequestOpen)
 	same(w, w.state(other.pending.ID), storage.StatusInitiated)
-	g, err := w.s.Grant(w.ctx, other.grant)
+	g, err := w.readGrant(other.grant)
 	w.ok(err)
 	same(w, g.Alive(), true)
 	// Enabling the user restores nothing.
 	active := storage.UserActive
 	w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Status: &active, Now: w.now}))
-	g, err = w.s.Grant(w.ctx, b.offline)
+	g, err = w.readGrant(b.offline)
 	w.ok(err)
 	same(w, g.Alive(), false)
 }
@@ -239,7 +239,7 @@ func userDelete(w *fixture) {
 	w.is(err, storage.ErrNotFound)
 	_, err = w.s.Grant(w.ctx, b.code.ID)
 	w.is(err, storage.ErrNotFound)
-	_, err = w.s.Grant(w.ctx, b.offline)
+	_, err = w.readGrant(b.offline)
 	w.is(err, storage.ErrNotFound)
 	_, err = w.s.Consent(w.ctx, p.id, "app")
 	w.is(err, storage.ErrNotFound)
