@@ -97,7 +97,7 @@ func (l *Look) Mount(r gin.IRouter) {
 
 // Page is the data of every template.
 type Page struct {
-	speaker
+	*speaker
 	Product string
 	Static  string // address of the static files, with their version
 	Least   int    // minimum length of a new password
@@ -134,6 +134,9 @@ func (l *Look) Page(c *gin.Context, lang string, data any) Page {
 
 // T returns a text: {{.T "login.title"}}, {{.T "login.for" "Client" .Client.Name}}.
 func (p Page) T(key string, args ...any) (string, error) {
+	if text, ok := p.fixed[key]; ok {
+		return text, nil
+	}
 	data, err := pairs(args)
 	if err != nil {
 		return "", fmt.Errorf("text %q: %w", key, err)
@@ -209,7 +212,7 @@ func (l *Look) Write(c *gin.Context, code int, name string, v Page) {
 		web.Refused(c, mfa.Refusal{Reason: v.Alert.Key}) // unless the log knows more
 	}
 	var b bytes.Buffer
-	if err := l.pages[name].Execute(&b, v); err != nil {
+	if err := l.pages[name].Execute(&b, &v); err != nil {
 		web.Refused(c, mfa.Refusal{Reason: web.CodeServerError, Err: fmt.Errorf("render page %s: %w", name, err), Operator: true})
 		c.Data(http.StatusInternalServerError, "text/html; charset=utf-8", fmt.Appendf(nil, "<!doctype html><title>%[1]s: 500</title><p>%[1]s: 500 (%[2]s) <a href=\"/\">%[1]s</a>",
 			template.HTMLEscapeString(l.product), web.Correlation(c)))
