@@ -25,6 +25,7 @@ type call struct {
 	address     string
 	browser     string // binding cookie, read or just created
 	nonce       string // of the page's policy; "": not created yet
+	caller      *mfa.Caller
 	refusal     *mfa.Refusal
 }
 
