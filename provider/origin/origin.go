@@ -24,12 +24,19 @@ func Of(text string) string {
 	if err != nil || u.Opaque != "" {
 		return ""
 	}
-	standard := map[string]int{"http": 80, "https": 443}[u.Scheme] // url.Parse returns it in lower case
+	standard := 80
+	switch u.Scheme { // url.Parse returns it in lower case
+	case "http":
+	case "https":
+		standard = 443
+	default:
+		return ""
+	}
 	name := ""
 	if len(u.Host) <= longest {
 		name = host(u.Hostname())
 	}
-	if standard == 0 || name == "" {
+	if name == "" {
 		return ""
 	}
 	if u.Port() == "" {
