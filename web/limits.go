@@ -22,10 +22,12 @@ func (s *server) limits(c *gin.Context) {
 	if unclear == nil && kind == form {
 		most = maxBody // also where other bodies may be longer: forms are read before authentication
 	}
-	if f := checkHead(c.Request, most); f != nil {
+	query, f := checkHead(c.Request, most)
+	if f != nil {
 		s.refuse(c, *f)
 		return
 	}
+	callOf(c).query = query
 	var w http.ResponseWriter = c.Writer
 	if u, ok := w.(interface{ Unwrap() http.ResponseWriter }); ok {
 		w = u.Unwrap() // net/http's writer closes the connection if the body is too long
@@ -59,27 +61,28 @@ type broken struct{ err error }
 
 func (b broken) Read([]byte) (int, error) { return 0, b.err }
 
-func checkHead(r *http.Request, most int64) *Fault {
+// checkHead returns the parameters in the address, or what is wrong with the request.
+func checkHead(r *http.Request, most int64) (url.Values, *Fault) {
 	if len(r.RequestURI) > maxURL || len(r.URL.RawQuery) > maxURL {
-		return tooLong(r.URL.RawQuery)
+		return nil, tooLong(r.URL.RawQuery)
 	}
 	if !clean(r.URL.Path) {
-		return &Fault{Status: http.StatusBadRequest, Code: CodeMalformedAddress, Reason: "the address is not valid text"}
+		return nil, &Fault{Status: http.StatusBadRequest, Code: CodeMalformedAddress, Reason: "the address is not valid text"}
 	}
 	if r.Header.Get("Content-Encoding") != "" {
-		return &Fault{Status: http.StatusUnsupportedMediaType, Code: CodeMediaType, Reason: "an encoded body is not accepted"}
+		return nil, &Fault{Status: http.StatusUnsupportedMediaType, Code: CodeMediaType, Reason: "an encoded body is not accepted"}
 	}
 	if r.ContentLength > most {
-		return &Fault{Status: http.StatusRequestEntityTooLarge, Code: CodeTooLong, Reason: "the body is too long"}
+		return nil, &Fault{Status: http.StatusRequestEntityTooLarge, Code: CodeTooLong, Reason: "the body is too long"}
 	}
 	if queried(r) > maxParams {
-		return &Fault{Status: http.StatusBadRequest, Code: CodeTooMany, Reason: "there are too many parameters"}
+		return nil, &Fault{Status: http.StatusBadRequest, Code: CodeTooMany, Reason: "there are too many parameters"}
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil || !cleanAll(query) {
-		return &Fault{Status: http.StatusBadRequest, Code: CodeMalformedQuery, Reason: "the query is not valid text"}
+		return nil, &Fault{Status: http.StatusBadRequest, Code: CodeMalformedQuery, Reason: "the query is not valid text"}
 	}
-	return nil
+	return query, nil
 }
 
 // plainName is a parameter's name that can be shown.

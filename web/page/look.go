@@ -126,7 +126,7 @@ type Client struct {
 // Page returns the data of a page in a language; "": the one that fits the caller best.
 func (l *Look) Page(c *gin.Context, lang string, data any) Page {
 	if lang == "" {
-		lang = web.Locale(c, strings.Fields(c.Query("ui_locales"))...)
+		lang = web.Locale(c, strings.Fields(web.Query(c).Get("ui_locales"))...)
 	}
 	return Page{speaker: l.texts.in(lang), Product: l.product, Static: l.static.address, Least: l.least, Nonce: web.Nonce(c), Support: web.Correlation(c),
 		CSRF: l.CSRF(web.Caller(c).Browser), Data: data, Here: here(c), languages: web.Languages(c)}
