@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"io"
 	"log/slog"
+	"net/url"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -25,6 +26,8 @@ type call struct {
 	address     string
 	browser     string // binding cookie, read or just created
 	nonce       string // of the page's policy; "": not created yet
+	caller      *mfa.Caller
+	query       url.Values // nil: not parsed yet
 	refusal     *mfa.Refusal
 }
 
@@ -75,6 +78,15 @@ func Nonce(c *gin.Context) string {
 		k.nonce = base64.RawURLEncoding.EncodeToString(b[:])
 	}
 	return k.nonce
+}
+
+// Query returns the parameters in the address, for reading only.
+func Query(c *gin.Context) url.Values {
+	k := callOf(c)
+	if k.query == nil {
+		k.query = c.Request.URL.Query()
+	}
+	return k.query
 }
 
 // Now returns the time by the server's clock.

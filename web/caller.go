@@ -16,15 +16,19 @@ import (
 // Caller returns who makes the request, and from where.
 func Caller(c *gin.Context) mfa.Caller {
 	k := callOf(c)
-	return mfa.Caller{
-		Browser:       k.browser,
-		Device:        Cookie(c, DeviceCookie),
-		Origin:        origin.OfHeader(c.GetHeader("Origin")),
-		Address:       k.address,
-		UserAgent:     printable(c.Request.UserAgent()),
-		CorrelationID: k.correlation,
-		Locale:        Locale(c),
+	if k.caller == nil {
+		k.caller = &mfa.Caller{
+			Device:        Cookie(c, DeviceCookie),
+			Origin:        origin.OfHeader(c.GetHeader("Origin")),
+			Address:       k.address,
+			UserAgent:     printable(c.Request.UserAgent()),
+			CorrelationID: k.correlation,
+			Locale:        preferred(c, nil),
+		}
 	}
+	v := *k.caller
+	v.Browser = k.browser // Bind may have created it
+	return v
 }
 
 // Languages are the supported languages, the fallback first.
@@ -46,6 +50,13 @@ func ChooseLanguage(c *gin.Context, language string) bool {
 // of those requested (ui_locales, OpenID Connect Core section 3.1.2.1), else one of
 // Accept-Language.
 func Locale(c *gin.Context, locales ...string) string {
+	if len(locales) == 0 {
+		return Caller(c).Locale
+	}
+	return preferred(c, locales)
+}
+
+func preferred(c *gin.Context, locales []string) string {
 	s := callOf(c).server
 	if chosen := Cookie(c, LanguageCookie); slices.Contains(s.tags, chosen) {
 		return chosen

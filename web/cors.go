@@ -24,7 +24,7 @@ type Sharer interface {
 // another origin may send the server's cookies (H-6).
 func RegisteredOrigins(registered func(ctx context.Context, origin string) bool) *cors.Cors {
 	return newRules(cors.Options{AllowOriginVaryRequestFunc: func(r *http.Request, origin string) (bool, []string) {
-		return registered(r.Context(), origin), nil
+		return origin != "" && registered(r.Context(), origin), nil
 	}})
 }
 
@@ -51,15 +51,24 @@ func (s *server) share(c *gin.Context) {
 		c.Next()
 		return
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), s.o.Timeout)
-	defer cancel()
-	rules.HandlerFunc(c.Writer, c.Request.WithContext(ctx))
+	s.apply(rules, c)
 	if c.Request.Method == http.MethodOptions && c.GetHeader("Access-Control-Request-Method") != "" {
 		noContent(c)
 		c.Abort()
 		return
 	}
 	c.Next()
+}
+
+// apply lets rules add their headers. Those for an origin may be read from the database.
+func (s *server) apply(rules *cors.Cors, c *gin.Context) {
+	if c.GetHeader("Origin") == "" {
+		rules.HandlerFunc(c.Writer, c.Request)
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), s.o.Timeout)
+	defer cancel()
+	rules.HandlerFunc(c.Writer, c.Request.WithContext(ctx))
 }
 
 func (s *server) shared(path string) *cors.Cors {

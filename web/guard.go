@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"runtime/debug"
 
@@ -56,12 +57,11 @@ func (s *server) recover(c *gin.Context) {
 // clipboard-write and passkeys.
 const Features = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), usb=()"
 
-// headers sets the headers of every response (H-3, H-4). Surfaces replace the policy for
-// pages and the caching of public documents. There is no Cross-Origin-Opener-Policy, which
-// would cut off a login in a popup window from the page that opened it; surfaces outside
-// of logins use Isolated.
-func (s *server) headers(c *gin.Context) {
-	h := c.Writer.Header()
+// standard returns the headers of every response (H-3, H-4). There is no
+// Cross-Origin-Opener-Policy, which would cut off a login in a popup window from the page that
+// opened it; surfaces outside of logins use Isolated.
+func standard(secure bool) http.Header {
+	h := http.Header{}
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
@@ -69,9 +69,17 @@ func (s *server) headers(c *gin.Context) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
-	if s.secure {
+	if secure {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
+	return h
+}
+
+// headers sets the headers of every response. Surfaces replace the policy for pages and the
+// caching of public documents; the values are shared by all responses, so none changes one in
+// place.
+func (s *server) headers(c *gin.Context) {
+	maps.Copy(c.Writer.Header(), s.standard)
 	c.Next()
 }
 

@@ -17,17 +17,23 @@ import (
 // limits refuses oversized and malformed requests (H-8, H-9). It parses and checks a form
 // for all surfaces; any other body is cut off at the limit.
 func (s *server) limits(c *gin.Context) {
-	most := s.bodyMost(c.Request)
-	if f := checkHead(c.Request, most); f != nil {
+	kind, _, unclear := mime.ParseMediaType(c.GetHeader("Content-Type"))
+	most := s.o.MaxBody
+	if unclear == nil && kind == form {
+		most = maxBody // also where other bodies may be longer: forms are read before authentication
+	}
+	query, f := checkHead(c.Request, most)
+	if f != nil {
 		s.refuse(c, *f)
 		return
 	}
+	callOf(c).query = query
 	var w http.ResponseWriter = c.Writer
 	if u, ok := w.(interface{ Unwrap() http.ResponseWriter }); ok {
 		w = u.Unwrap() // net/http's writer closes the connection if the body is too long
 	}
 	c.Request.Body = http.MaxBytesReader(w, c.Request.Body, most)
-	if f := checkForm(c.Request); f != nil {
+	if f := checkForm(c.Request, kind, unclear); f != nil {
 		s.refuse(c, *f)
 		return
 	}
@@ -37,14 +43,8 @@ func (s *server) limits(c *gin.Context) {
 	c.Next()
 }
 
-// bodyMost is the maximum length of a body. Options.MaxBody does not apply to forms, which
-// are read before the caller is authenticated.
-func (s *server) bodyMost(r *http.Request) int64 {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && kind == "application/x-www-form-urlencoded" {
-		return maxBody
-	}
-	return s.o.MaxBody
-}
+// form is the media type of forms.
+const form = "application/x-www-form-urlencoded"
 
 // whole reads a body before the deadline of the request begins: a slow caller must not get
 // the response for a slow server. The handler gets an error when it reads the body.
@@ -61,27 +61,28 @@ type broken struct{ err error }
 
 func (b broken) Read([]byte) (int, error) { return 0, b.err }
 
-func checkHead(r *http.Request, most int64) *Fault {
+// checkHead returns the parameters in the address, or what is wrong with the request.
+func checkHead(r *http.Request, most int64) (url.Values, *Fault) {
 	if len(r.RequestURI) > maxURL || len(r.URL.RawQuery) > maxURL {
-		return tooLong(r.URL.RawQuery)
+		return nil, tooLong(r.URL.RawQuery)
 	}
 	if !clean(r.URL.Path) {
-		return &Fault{Status: http.StatusBadRequest, Code: CodeMalformedAddress, Reason: "the address is not valid text"}
+		return nil, &Fault{Status: http.StatusBadRequest, Code: CodeMalformedAddress, Reason: "the address is not valid text"}
 	}
 	if r.Header.Get("Content-Encoding") != "" {
-		return &Fault{Status: http.StatusUnsupportedMediaType, Code: CodeMediaType, Reason: "an encoded body is not accepted"}
+		return nil, &Fault{Status: http.StatusUnsupportedMediaType, Code: CodeMediaType, Reason: "an encoded body is not accepted"}
 	}
 	if r.ContentLength > most {
-		return &Fault{Status: http.StatusRequestEntityTooLarge, Code: CodeTooLong, Reason: "the body is too long"}
+		return nil, &Fault{Status: http.StatusRequestEntityTooLarge, Code: CodeTooLong, Reason: "the body is too long"}
 	}
 	if queried(r) > maxParams {
-		return &Fault{Status: http.StatusBadRequest, Code: CodeTooMany, Reason: "there are too many parameters"}
+		return nil, &Fault{Status: http.StatusBadRequest, Code: CodeTooMany, Reason: "there are too many parameters"}
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil || !cleanAll(query) {
-		return &Fault{Status: http.StatusBadRequest, Code: CodeMalformedQuery, Reason: "the query is not valid text"}
+		return nil, &Fault{Status: http.StatusBadRequest, Code: CodeMalformedQuery, Reason: "the query is not valid text"}
 	}
-	return nil
+	return query, nil
 }
 
 // plainName is a parameter's name that can be shown.
@@ -104,18 +105,17 @@ func tooLong(query string) *Fault {
 	return f
 }
 
-func checkForm(r *http.Request) *Fault {
+func checkForm(r *http.Request, kind string, unclear error) *Fault {
 	if r.Method != http.MethodPost && r.Method != http.MethodPut && r.Method != http.MethodPatch {
 		return nil
 	}
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil && r.Header.Get("Content-Type") != "" || strings.HasPrefix(kind, "multipart/") {
+	if unclear != nil && r.Header.Get("Content-Type") != "" || strings.HasPrefix(kind, "multipart/") {
 		return &Fault{Status: http.StatusUnsupportedMediaType, Code: CodeMediaType, Reason: "this content type is not accepted"}
 	}
-	if kind != "application/x-www-form-urlencoded" {
+	if kind != form {
 		return nil
 	}
-	err = r.ParseForm()
+	err := r.ParseForm()
 	var long *http.MaxBytesError
 	if errors.As(err, &long) {
 		return &Fault{Status: http.StatusRequestEntityTooLarge, Code: CodeTooLong, Reason: "the body is too long"}

@@ -54,6 +54,7 @@ type server struct {
 	proxies  []netip.Prefix
 	limiter  *rate.Limiter
 	secure   bool
+	standard http.Header // of every response, read-only
 	refusers []Refuser
 	sharers  []Sharer
 	tags     []string
@@ -108,6 +109,7 @@ func newServer(o Options, random io.Reader, now func() time.Time) (*server, erro
 		return nil, fmt.Errorf("issuer %q is not an absolute URL", o.Issuer)
 	}
 	s := &server{o: o, random: random, now: now, log: o.Logger, counters: o.Counters, secure: issuer.Scheme == "https", tags: o.Languages}
+	s.standard = standard(s.secure)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -38,7 +38,7 @@ func (i *Issuer) Token(w http.ResponseWriter, r *http.Request, caller mfa.Caller
 	}
 	delete(form, "audience") // a parameter of fosite; clients send resource
 	ctx, tx := begin(r.Context(), i.now())
-	tx.caller, tx.verifier = caller, form.Get("code_verifier")
+	tx.caller, tx.grantType, tx.verifier = caller, form.Get("grant_type"), form.Get("code_verifier")
 	response, e := i.token(ctx, tx, r, form)
 	if e != nil {
 		i.respond.Error(w, r, e)

@@ -42,17 +42,38 @@ func (i *Issuer) newFosite() *fosite.Fosite {
 	oidc := &openid.OpenIDConnectExplicitHandler{OpenIDConnectRequestStorage: s, Config: config, IDTokenHandleHelper: helper,
 		OpenIDConnectRequestValidator: openid.NewOpenIDConnectRequestValidator(nil, config)}
 	config.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{explicit, oidc}
-	config.TokenEndpointHandlers = fosite.TokenEndpointHandlers{
-		explicit,
-		&pkceGuard{s}, // after the code was read, before tokens are created
-		&oauth2.RefreshTokenGrantHandler{AccessTokenStrategy: access, RefreshTokenStrategy: refresh,
-			TokenRevocationStorage: s, Config: config},
-		&oauth2.ClientCredentialsGrantHandler{Config: config,
-			HandleHelper: &oauth2.HandleHelper{AccessTokenStrategy: access, AccessTokenStorage: s, Config: config}},
-		oidc, // after the access token, whose hash goes into the ID token
-		&openid.OpenIDConnectRefreshHandler{IDTokenHandleHelper: helper, Config: config},
+	return fosite.NewOAuth2Provider(s, &settings{config, map[string]fosite.TokenEndpointHandlers{
+		"authorization_code": {
+			explicit,
+			&pkceGuard{s}, // after the code was read, before tokens are created
+			oidc,          // after the access token, whose hash goes into the ID token
+		},
+		"refresh_token": {
+			&oauth2.RefreshTokenGrantHandler{AccessTokenStrategy: access, RefreshTokenStrategy: refresh,
+				TokenRevocationStorage: s, Config: config},
+			&openid.OpenIDConnectRefreshHandler{IDTokenHandleHelper: helper, Config: config},
+		},
+		"client_credentials": {
+			&oauth2.ClientCredentialsGrantHandler{Config: config,
+				HandleHelper: &oauth2.HandleHelper{AccessTokenStrategy: access, AccessTokenStorage: s, Config: config}},
+		},
+	}})
+}
+
+// settings are those of fosite, with the handlers of each grant type apart: one that is asked
+// about another grant type refuses with a stack trace, which fosite ignores.
+type settings struct {
+	*fosite.Config
+	handlers map[string]fosite.TokenEndpointHandlers
+}
+
+// GetTokenEndpointHandlers returns the handlers of the grant type of the request.
+func (s *settings) GetTokenEndpointHandlers(ctx context.Context) fosite.TokenEndpointHandlers {
+	tx, err := current(ctx)
+	if err != nil {
+		return nil
 	}
-	return fosite.NewOAuth2Provider(s, config)
+	return s.handlers[tx.grantType]
 }
 
 // authenticate is the ClientAuthenticationStrategy of fosite. It records the client, because

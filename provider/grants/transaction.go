@@ -12,10 +12,11 @@ import (
 // transaction is what one request read and will write. It is passed in the context, because
 // fosite has no other place for it.
 type transaction struct {
-	now      time.Time
-	caller   mfa.Caller
-	client   storage.ClientID // authenticated
-	verifier string           // code_verifier
+	now       time.Time
+	caller    mfa.Caller
+	client    storage.ClientID // authenticated
+	grantType string
+	verifier  string // code_verifier
 
 	code *storage.GrantAccount // read for a code
 

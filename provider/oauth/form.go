@@ -54,10 +54,8 @@ func CheckParams(params url.Values) (name, fault string) {
 		if count += len(values); count > MaxParams {
 			return "", "there are too many parameters"
 		}
-		for _, v := range append([]string{name}, values...) {
-			if !utf8.ValidString(v) || strings.Contains(v, "\x00") {
-				return name, "a parameter is not text"
-			}
+		if noText(name) || slices.ContainsFunc(values, noText) {
+			return name, "a parameter is not text"
 		}
 		if len(values) > 1 && name != "resource" {
 			return name, "a parameter is sent more than once"
@@ -68,6 +66,8 @@ func CheckParams(params url.Values) (name, fault string) {
 	}
 	return "", ""
 }
+
+func noText(s string) bool { return !utf8.ValidString(s) || strings.Contains(s, "\x00") }
 
 // Fields splits a space-separated list and drops duplicates. It stops after MaxScopes+1
 // entries.

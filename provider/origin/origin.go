@@ -24,12 +24,19 @@ func Of(text string) string {
 	if err != nil || u.Opaque != "" {
 		return ""
 	}
-	standard := map[string]int{"http": 80, "https": 443}[u.Scheme] // url.Parse returns it in lower case
+	standard := 80
+	switch u.Scheme { // url.Parse returns it in lower case
+	case "http":
+	case "https":
+		standard = 443
+	default:
+		return ""
+	}
 	name := ""
 	if len(u.Host) <= longest {
 		name = host(u.Hostname())
 	}
-	if standard == 0 || name == "" {
+	if name == "" {
 		return ""
 	}
 	if u.Port() == "" {
@@ -76,13 +83,31 @@ func host(name string) string {
 		}
 		return "[" + a.String() + "]"
 	}
-	profile := idna.New(idna.MapForLookup(), idna.Transitional(false), idna.BidiRule(), idna.CheckJoiners(true),
-		idna.CheckHyphens(false), idna.StrictDomainName(false), idna.VerifyDNSLength(false))
-	ascii, err := profile.ToASCII(name)
+	if isPlain(name) {
+		return name
+	}
+	ascii, err := mapped(name)
 	if err != nil || strings.ContainsFunc(ascii, forbidden) {
 		return ""
 	}
 	return ascii
+}
+
+// mapped returns the ASCII form of a host (UTS 46).
+func mapped(name string) (string, error) {
+	return idna.New(idna.MapForLookup(), idna.Transitional(false), idna.BidiRule(), idna.CheckJoiners(true),
+		idna.CheckHyphens(false), idna.StrictDomainName(false), idna.VerifyDNSLength(false)).ToASCII(name)
+}
+
+// isPlain reports whether a host is in its ASCII form already: labels of letters in lower case,
+// digits and hyphens. Punycode has to be checked. Most hosts are plain, and conversion is slow.
+func isPlain(name string) bool {
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || strings.HasPrefix(label, "xn--") || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // forbidden reports whether a character may not be in a domain (WHATWG URL, section 3.2).

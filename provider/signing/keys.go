@@ -67,7 +67,7 @@ type signingKey struct {
 	kid     string
 	alg     jose.SignatureAlgorithm
 	public  any
-	signers map[string]jose.Signer // by typ
+	headers map[string]string // by typ: the header in base64url, and a dot
 }
 
 var errKey = errors.New("signing: no such key")
@@ -76,19 +76,17 @@ var errKey = errors.New("signing: no such key")
 func (k *Keys) Load(signings []seal.Signing) error {
 	next := &keySet{}
 	set := published{Keys: []any{}}
+	var err error
 	for _, s := range signings {
 		alg, ok := parseAlgorithm(s.Alg)
 		if !ok {
 			return fmt.Errorf("signing key %s: algorithm %q is unknown", s.ID, s.Alg)
 		}
-		key := signingKey{Signing: s, kid: k.form.kid(s.ID), alg: alg, public: s.Key.Public(), signers: map[string]jose.Signer{}}
+		key := signingKey{Signing: s, kid: k.form.kid(s.ID), alg: alg, public: s.Key.Public(), headers: map[string]string{}}
 		for _, typ := range []string{TypeIDToken, TypeAccessToken} {
-			signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: jose.JSONWebKey{Key: s.Key, KeyID: key.kid}},
-				(&jose.SignerOptions{}).WithType(jose.ContentType(typ)))
-			if err != nil {
+			if key.headers[typ], err = key.header(typ); err != nil {
 				return fmt.Errorf("signing key %s: %w", s.ID, err)
 			}
-			key.signers[typ] = signer
 		}
 		next.signing = append(next.signing, key)
 		described, err := k.form.describe(key)
@@ -97,7 +95,6 @@ func (k *Keys) Load(signings []seal.Signing) error {
 		}
 		set.Keys = append(set.Keys, described)
 	}
-	var err error
 	if next.jwks, err = oauth.NewDocument(set); err != nil {
 		return err
 	}
@@ -124,11 +121,11 @@ func (k *Keys) Sign(alg, typ string, payload []byte, now time.Time) (string, err
 		if string(key.alg) != alg || !key.ActiveOn(now) {
 			continue
 		}
-		jws, err := key.signers[typ].Sign(payload)
+		jws, err := key.sign(typ, payload)
 		if err != nil {
 			return "", fmt.Errorf("sign with key %s: %w", key.kid, err)
 		}
-		return jws.CompactSerialize()
+		return jws, nil
 	}
 	return "", fmt.Errorf("%w for %s", errKey, alg)
 }

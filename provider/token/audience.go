@@ -1,6 +1,9 @@
 package token
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+)
 
 // Audience is the claim aud: a string or, for several values, a list (RFC 7519
 // section 4.1.3).
@@ -16,10 +19,9 @@ func (a Audience) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads both forms.
 func (a *Audience) UnmarshalJSON(b []byte) error {
-	var one string
-	if json.Unmarshal(b, &one) == nil {
-		*a = Audience{one}
-		return nil
+	if bytes.HasPrefix(b, []byte{'"'}) {
+		*a = make(Audience, 1)
+		return json.Unmarshal(b, &(*a)[0])
 	}
 	var many []string
 	if err := json.Unmarshal(b, &many); err != nil {

@@ -22,7 +22,7 @@ const longestQuery = 6 << 10
 // section 3.1.2.1): GET, or POST with a form.
 func (p *Pages) authorize(c *gin.Context) {
 	call := signin.Call{}
-	in := provider.Params{Query: c.Request.URL.Query()}
+	in := provider.Params{Query: web.Query(c)}
 	if c.Request.Method == http.MethodPost {
 		in.Form = c.Request.PostForm
 	}

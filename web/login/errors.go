@@ -76,7 +76,7 @@ var notices = map[string]mfa.Code{
 }
 
 func notice(c *gin.Context) *page.Alert {
-	code, ok := notices[c.Query("error")]
+	code, ok := notices[web.Query(c).Get("error")]
 	if !ok {
 		return nil
 	}

@@ -74,7 +74,7 @@ func (p *Pages) Mount(r gin.IRouter) {
 
 // requestOf returns the request that the address or the form names.
 func requestOf(c *gin.Context) storage.RequestID {
-	if id := c.Query("requestId"); id != "" {
+	if id := web.Query(c).Get("requestId"); id != "" {
 		return storage.RequestID(id)
 	}
 	return storage.RequestID(c.PostForm("requestId"))

@@ -7,6 +7,7 @@ import (
 
 	"sallyport/provider"
 	"sallyport/storage"
+	"sallyport/web"
 	"sallyport/web/page"
 	"sallyport/web/signin"
 )
@@ -31,7 +32,7 @@ func (p *Pages) page(c *gin.Context, call signin.Call, data any) page.Page {
 
 // clientIn returns the client that the address or the form names. It proves nothing.
 func clientIn(c *gin.Context) storage.ClientID {
-	if id := c.Query("client_id"); id != "" {
+	if id := web.Query(c).Get("client_id"); id != "" {
 		return storage.ClientID(id)
 	}
 	return storage.ClientID(c.PostForm("client_id"))

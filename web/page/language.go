@@ -1,6 +1,7 @@
 package page
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -59,7 +60,7 @@ var harmless = []string{"requestId", "client_id", "method", "authenticator", "id
 
 // here is the address at which a GET shows a page again; "": a page may not repeat it.
 func here(c *gin.Context) string {
-	for name := range c.Request.URL.Query() {
+	for name := range web.Query(c) {
 		if !slices.Contains(harmless, name) {
 			return ""
 		}
@@ -70,7 +71,7 @@ func here(c *gin.Context) string {
 // Place is the address at which a GET shows a page again: that of the request, without the
 // parameters to drop. Of a form it has what identifies a page.
 func Place(c *gin.Context, drop ...string) string {
-	q := c.Request.URL.Query()
+	q := maps.Clone(web.Query(c))
 	if c.Request.Method == http.MethodPost {
 		for _, name := range []string{"requestId", "client_id", "method", "id"} {
 			if v := c.PostForm(name); v != "" {

@@ -46,7 +46,7 @@ type Look struct {
 	host    string
 	log     *slog.Logger
 	texts   *catalogue
-	pages   map[string]*template.Template
+	pages   pages
 	static  *static
 }
 
@@ -82,7 +82,7 @@ func New(keyring *seal.Keyring, o Options, surfaces ...fs.FS) (*Look, error) {
 	if l.static, err = newStatic(files); err != nil {
 		return nil, err
 	}
-	if l.pages, err = newTemplates(files, l.texts); err != nil {
+	if l.pages, err = newPages(files, l.texts); err != nil {
 		return nil, err
 	}
 	return l, nil
@@ -97,7 +97,7 @@ func (l *Look) Mount(r gin.IRouter) {
 
 // Page is the data of every template.
 type Page struct {
-	speaker
+	*speaker
 	Product string
 	Static  string // address of the static files, with their version
 	Least   int    // minimum length of a new password
@@ -126,7 +126,7 @@ type Client struct {
 // Page returns the data of a page in a language; "": the one that fits the caller best.
 func (l *Look) Page(c *gin.Context, lang string, data any) Page {
 	if lang == "" {
-		lang = web.Locale(c, strings.Fields(c.Query("ui_locales"))...)
+		lang = web.Locale(c, strings.Fields(web.Query(c).Get("ui_locales"))...)
 	}
 	return Page{speaker: l.texts.in(lang), Product: l.product, Static: l.static.address, Least: l.least, Nonce: web.Nonce(c), Support: web.Correlation(c),
 		CSRF: l.CSRF(web.Caller(c).Browser), Data: data, Here: here(c), languages: web.Languages(c)}
@@ -134,6 +134,9 @@ func (l *Look) Page(c *gin.Context, lang string, data any) Page {
 
 // T returns a text: {{.T "login.title"}}, {{.T "login.for" "Client" .Client.Name}}.
 func (p Page) T(key string, args ...any) (string, error) {
+	if text, ok := p.fixed[key]; ok {
+		return text, nil
+	}
 	data, err := pairs(args)
 	if err != nil {
 		return "", fmt.Errorf("text %q: %w", key, err)
@@ -209,7 +212,7 @@ func (l *Look) Write(c *gin.Context, code int, name string, v Page) {
 		web.Refused(c, mfa.Refusal{Reason: v.Alert.Key}) // unless the log knows more
 	}
 	var b bytes.Buffer
-	if err := l.pages[name].Execute(&b, v); err != nil {
+	if err := l.pages.in(v.lang, name).Execute(&b, &v); err != nil {
 		web.Refused(c, mfa.Refusal{Reason: web.CodeServerError, Err: fmt.Errorf("render page %s: %w", name, err), Operator: true})
 		c.Data(http.StatusInternalServerError, "text/html; charset=utf-8", fmt.Appendf(nil, "<!doctype html><title>%[1]s: 500</title><p>%[1]s: 500 (%[2]s) <a href=\"/\">%[1]s</a>",
 			template.HTMLEscapeString(l.product), web.Correlation(c)))

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -15,14 +16,16 @@ import (
 
 // catalogue holds every text of the pages in every language.
 type catalogue struct {
-	bundle *i18n.Bundle
-	keys   map[string]bool
+	bundle   *i18n.Bundle
+	keys     map[string]bool
+	fixed    map[string]map[string]string // by language and key: texts without parameters
+	speakers map[string]*speaker          // by language
 }
 
 // newCatalogue reads the message files of all layers, the lowest first: a file of a higher
 // one may hold only some of the texts.
 func newCatalogue(files layers) (*catalogue, error) {
-	k := &catalogue{bundle: i18n.NewBundle(language.English), keys: map[string]bool{}}
+	k := &catalogue{bundle: i18n.NewBundle(language.English), keys: map[string]bool{}, fixed: map[string]map[string]string{}, speakers: map[string]*speaker{}}
 	k.bundle.RegisterUnmarshalFunc("json", json.Unmarshal)
 	for _, l := range files {
 		found, err := fs.Glob(l, "messages/*.json")
@@ -34,6 +37,9 @@ func newCatalogue(files layers) (*catalogue, error) {
 				return nil, err
 			}
 		}
+	}
+	for lang := range k.fixed {
+		k.speakers[lang] = k.newSpeaker(lang)
 	}
 	return k, nil
 }
@@ -47,8 +53,16 @@ func (k *catalogue) read(files fs.FS, name string) error {
 	if err != nil {
 		return fmt.Errorf("read texts of %s: %w", name, err)
 	}
+	lang := f.Tag.String()
+	if k.fixed[lang] == nil {
+		k.fixed[lang] = map[string]string{}
+	}
 	for _, m := range f.Messages {
 		k.keys[m.ID] = true
+		delete(k.fixed[lang], m.ID) // of a lower layer
+		if m.Other != "" && !strings.Contains(m.Other, cmp.Or(m.LeftDelim, "{{")) {
+			k.fixed[lang][m.ID] = m.Other
+		}
 	}
 	return nil
 }
@@ -58,14 +72,28 @@ type speaker struct {
 	lang      string
 	catalogue *catalogue
 	localizer *i18n.Localizer
+	printer   *message.Printer
+	fixed     map[string]string
 }
 
-func (k *catalogue) in(lang string) speaker {
-	return speaker{lang: lang, catalogue: k, localizer: i18n.NewLocalizer(k.bundle, lang)}
+// in returns the speaker of a language.
+func (k *catalogue) in(lang string) *speaker {
+	if s := k.speakers[lang]; s != nil {
+		return s
+	}
+	return k.newSpeaker(lang)
+}
+
+func (k *catalogue) newSpeaker(lang string) *speaker {
+	return &speaker{lang: lang, catalogue: k, localizer: i18n.NewLocalizer(k.bundle, lang),
+		printer: message.NewPrinter(language.Make(lang)), fixed: k.fixed[lang]}
 }
 
 // say returns a text. An unknown key is an error, so that tests find a template with one.
-func (s speaker) say(key string, data map[string]any) (string, error) {
+func (s *speaker) say(key string, data map[string]any) (string, error) {
+	if text, ok := s.fixed[key]; ok {
+		return text, nil
+	}
 	for name, value := range data {
 		switch value.(type) {
 		case int, int64:
@@ -81,7 +109,7 @@ func (s speaker) say(key string, data map[string]any) (string, error) {
 
 // either returns the first key that has a text: templates know no method or scope by name,
 // but some of these have texts of their own.
-func (s speaker) either(keys ...string) string {
+func (s *speaker) either(keys ...string) string {
 	for _, k := range keys[:len(keys)-1] {
 		if s.catalogue.keys[k] {
 			return k
@@ -91,7 +119,7 @@ func (s speaker) either(keys ...string) string {
 }
 
 // wait formats a duration, in whole minutes if it is longer than a minute.
-func (s speaker) wait(d time.Duration) (string, error) {
+func (s *speaker) wait(d time.Duration) (string, error) {
 	key, n := "wait.seconds", int((d+time.Second-1)/time.Second)
 	if n > 60 {
 		key, n = "wait.minutes", int((d+time.Minute-1)/time.Minute)
@@ -100,10 +128,10 @@ func (s speaker) wait(d time.Duration) (string, error) {
 }
 
 // number writes a number as the language does: 1,234 or 1.234.
-func (s speaker) number(n any) string { return message.NewPrinter(language.Make(s.lang)).Sprint(n) }
+func (s *speaker) number(n any) string { return s.printer.Sprint(n) }
 
 // count returns a text with a number, in the plural form of the number.
-func (s speaker) count(key string, n int) (string, error) {
+func (s *speaker) count(key string, n int) (string, error) {
 	text, err := s.localizer.Localize(&i18n.LocalizeConfig{MessageID: key, PluralCount: n, TemplateData: map[string]any{"N": s.number(n)}})
 	if err != nil {
 		return "", fmt.Errorf("text %q: %w", key, err)

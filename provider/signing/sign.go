@@ -1,0 +1,76 @@
+package signing
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// header returns the header of tokens of a type as go-jose writes it, in base64url and with the
+// dot after it. It is the same in every token, so it is written once.
+func (key *signingKey) header(typ string) (string, error) {
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: key.alg, Key: jose.JSONWebKey{Key: key.Key, KeyID: key.kid}},
+		(&jose.SignerOptions{}).WithType(jose.ContentType(typ)))
+	if err != nil {
+		return "", err
+	}
+	jws, err := signer.Sign(nil)
+	if err != nil {
+		return "", err
+	}
+	text, err := jws.CompactSerialize()
+	if err != nil {
+		return "", err
+	}
+	header, _, _ := strings.Cut(text, ".")
+	return header + ".", nil
+}
+
+// sign writes a token in the compact serialization (RFC 7515 section 7.1).
+func (key *signingKey) sign(typ string, payload []byte) (string, error) {
+	header := key.headers[typ]
+	text := make([]byte, 0, len(header)+base64.RawURLEncoding.EncodedLen(len(payload))+1+base64.RawURLEncoding.EncodedLen(512))
+	text = append(text, header...)
+	text = base64.RawURLEncoding.AppendEncode(text, payload)
+	signature, err := key.signature(text)
+	if err != nil {
+		return "", err
+	}
+	text = append(text, '.')
+	return string(base64.RawURLEncoding.AppendEncode(text, signature)), nil
+}
+
+// signature signs a text (RFC 7518 sections 3.3 to 3.5, RFC 8037 section 3.1). As in go-jose,
+// randomness is that of the operating system.
+func (key *signingKey) signature(text []byte) ([]byte, error) {
+	digest := sha256.Sum256(text)
+	switch key.alg {
+	case jose.EdDSA:
+		return key.Key.Sign(rand.Reader, text, crypto.Hash(0))
+	case jose.RS256:
+		return key.Key.Sign(rand.Reader, digest[:], crypto.SHA256)
+	case jose.PS256:
+		return key.Key.Sign(rand.Reader, digest[:], &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA256})
+	case jose.ES256:
+		private, ok := key.Key.(*ecdsa.PrivateKey)
+		if !ok {
+			return nil, fmt.Errorf("%w: a %T does not sign ES256", errKey, key.Key)
+		}
+		r, s, err := ecdsa.Sign(rand.Reader, private, digest[:])
+		if err != nil {
+			return nil, err
+		}
+		out := make([]byte, 64)
+		r.FillBytes(out[:32])
+		s.FillBytes(out[32:])
+		return out, nil
+	}
+	return nil, fmt.Errorf("%w: algorithm %q", errKey, key.alg)
+}

@@ -1,0 +1,99 @@
+package page
+
+import (
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+	"text/template/parse"
+)
+
+// pages are the templates of the pages by language, with the texts that are the same on every
+// page written into them. Those of the language "" have none.
+type pages map[string]map[string]*template.Template
+
+// newPages parses the pages for every language of the texts.
+func newPages(files layers, texts *catalogue) (pages, error) {
+	plain, err := newTemplates(files, texts)
+	if err != nil {
+		return nil, err
+	}
+	out := pages{"": plain}
+	for lang, fixed := range texts.fixed {
+		out[lang] = map[string]*template.Template{}
+		for name, t := range plain {
+			if out[lang][name], err = withTexts(t, fixed); err != nil {
+				return nil, fmt.Errorf("template %s: %w", name, err)
+			}
+		}
+	}
+	return out, nil
+}
+
+// in returns a page in a language.
+func (p pages) in(lang, name string) *template.Template {
+	if t := p[lang][name]; t != nil {
+		return t
+	}
+	return p[""][name]
+}
+
+// withTexts returns a copy of a page with fixed texts in place of the calls that return them.
+func withTexts(t *template.Template, fixed map[string]string) (*template.Template, error) {
+	t, err := t.Clone()
+	if err != nil {
+		return nil, err
+	}
+	// html/template decides at the first execution how each place is escaped. Without data this
+	// one fails afterwards, and that does not matter.
+	_ = t.Execute(io.Discard, nil)
+	for _, part := range t.Templates() {
+		if part.Tree != nil {
+			write(part.Tree.Root, fixed)
+		}
+	}
+	return t, nil
+}
+
+// write replaces the calls in a list of nodes and in those below.
+func write(list *parse.ListNode, fixed map[string]string) {
+	if list == nil {
+		return
+	}
+	for i, n := range list.Nodes {
+		switch n := n.(type) {
+		case *parse.ActionNode:
+			key := keyOf(n.Pipe)
+			if text := fixed[key]; key != "" && text != "" && !strings.ContainsAny(text, "\x00\"&'+<>") {
+				list.Nodes[i] = &parse.TextNode{NodeType: parse.NodeText, Pos: n.Pos, Text: []byte(text)}
+			}
+		case *parse.IfNode:
+			write(n.List, fixed)
+			write(n.ElseList, fixed)
+		case *parse.RangeNode:
+			write(n.List, fixed)
+			write(n.ElseList, fixed)
+		case *parse.WithNode:
+			write(n.List, fixed)
+			write(n.ElseList, fixed)
+		}
+	}
+}
+
+// keyOf returns KEY of {{.T "KEY"}} where HTML is escaped as in an element or a quoted attribute,
+// and "" for everything else: there, a text with none of the characters above is written as it is.
+func keyOf(p *parse.PipeNode) string {
+	if len(p.Decl) > 0 || len(p.Cmds) != 2 || len(p.Cmds[0].Args) != 2 {
+		return ""
+	}
+	switch p.Cmds[1].String() {
+	case "_html_template_htmlescaper", "_html_template_attrescaper", "_html_template_rcdataescaper":
+	default:
+		return ""
+	}
+	call, key := p.Cmds[0].Args[0].String(), p.Cmds[0].Args[1]
+	if text, ok := key.(*parse.StringNode); ok && (call == ".T" || call == "$.T") {
+		return text.Text
+	}
+	return ""
+}

@@ -1,0 +1,56 @@
+package page
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"sallyport/storage/storagetest"
+)
+
+// places has texts with and without markup, parameters and forms, in every kind of place.
+var places = fstest.MapFS{
+	"templates/places.html": {Data: []byte(`{{define "title"}}{{.T "plain"}}{{.T "marked"}}{{end}}{{define "content"}}<p title="{{.T "plain"}}" class={{.T "plain"}}>{{$.T "plain"}}</p>` +
+		`{{with .Data}}<i title="{{$.T "marked"}}">{{$.T "marked"}}</i>{{else}}<b>{{.T "plain"}}</b>{{end}}{{range .Languages}}{{$.T "plain"}}{{end}}` +
+		`<a href="{{.T "plain"}}" data-x='{{.T "marked"}}'>{{.T "named" "Who" "<Ada>"}}{{.T "plain" | printf "%s!"}}</a>{{$later := .T "marked"}}{{$later}}` +
+		`<script nonce="{{.Nonce}}">let text = {{.T "plain"}}, other = "{{.T "marked"}}"</script>{{end}}`)},
+	"messages/en.json": {Data: []byte(`{"plain": "Sign in, please", "marked": "<b>you're & \"we\"</b> 1+1", "named": "{{.Who}} and {{.Least}}"}`)},
+	"messages/de.json": {Data: []byte(`{"plain": "Bitte anmelden: ü", "marked": "<b>du's & \"wir\"</b> 1+1", "named": "{{.Who}} und {{.Least}}"}`)},
+}
+
+func TestFixedTextsAreWrittenAsTheyWereCalled(t *testing.T) {
+	keyring, _ := storagetest.Keyring(t, t0)
+	l, err := New(keyring, Options{Issuer: issuer}, places)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, lang := range []string{"en", "de"} {
+		for _, data := range []any{nil, "data"} {
+			v := &Page{speaker: l.texts.in(lang), Least: 8, Nonce: "n", Data: data, Here: "/", languages: []string{"en", "de"}}
+			var called, written bytes.Buffer
+			if err := l.pages.in("", "places").Execute(&called, v); err != nil {
+				t.Fatal(err)
+			}
+			if err := l.pages.in(lang, "places").Execute(&written, v); err != nil {
+				t.Fatal(err)
+			}
+			if called.String() != written.String() {
+				t.Errorf("in %s, called:\n%s\nwritten:\n%s", lang, &called, &written)
+			}
+		}
+	}
+	tree := l.pages.in("de", "places").Lookup("content").Tree.Root.String()
+	if strings.Contains(tree, `{{$.T "plain"`) || !strings.Contains(tree, `{{$.T "marked"`) || !strings.Contains(tree, "<b>Bitte anmelden: ü</b>") {
+		t.Errorf("the template in German: %s", tree)
+	}
+}
+
+func TestAPageInAnotherLanguageHasTheTextsOfTheClosest(t *testing.T) {
+	l := newLook(t)
+	v := &Page{speaker: l.texts.in("de-AT"), languages: []string{"de-AT"}}
+	var b bytes.Buffer
+	if err := l.pages.in("de-AT", "hall").Execute(&b, v); err != nil || !strings.Contains(b.String(), "<h1>Halle</h1>") {
+		t.Errorf("page = %s, %v", &b, err)
+	}
+}
