@@ -104,15 +104,12 @@ func (q *queue) join(ctx context.Context, from string) (*waiter, error) {
 		close(w.end)
 		return w, nil
 	}
-	longest, err := q.admit(ctx, from)
+	full, err := q.admit(ctx, from)
 	if err != nil {
 		return nil, err
 	}
-	if longest != nil {
-		last := longest.waiters[len(longest.waiters)-1]
-		q.remove(last)
-		last.err = q.busy(from)
-		close(last.end)
+	if full {
+		q.refuseLast()
 	}
 	at := q.find(from)
 	if at < 0 {
@@ -150,7 +147,8 @@ func (q *queue) await(ctx context.Context, w *waiter) error {
 	return gone
 }
 
-// release gives a place that was held for some time to the next caller.
+// release gives a place that was held for some time to the next caller. If hashes take
+// longer than they did, it refuses those who now can not be served in time.
 func (q *queue) release(held time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -170,6 +168,9 @@ func (q *queue) release(held time.Duration) {
 		q.lines = append(q.lines[1:], l)
 	}
 	close(w.end)
+	for q.waiting > q.room(q.wait) {
+		q.refuseLast()
+	}
 }
 
 // remove ends the wait of a caller.
@@ -185,37 +186,55 @@ func (q *queue) remove(w *waiter) {
 	}
 }
 
-// admit returns Busy if a caller can not be served in time. longest is the line whose last
-// caller makes way; nil: none has to.
-func (q *queue) admit(ctx context.Context, from string) (longest *line, err error) {
-	// What a place takes varies, and a caller must not wait in vain: the margin is a quarter.
-	most := q.wait - q.wait/4
-	length := q.length
-	if q.took > 0 {
-		length = min(length, int(most*time.Duration(q.places)/q.took))
+// room returns how many callers can wait and be served within a time.
+func (q *queue) room(within time.Duration) int {
+	if q.took == 0 {
+		return q.length
 	}
+	return min(q.length, int(within*time.Duration(q.places)/q.took))
+}
+
+// admit returns Busy if a caller can not be served in time. full reports that the last of the
+// longest line must make way.
+func (q *queue) admit(ctx context.Context, from string) (full bool, err error) {
 	// A deadline in the past is one of another clock: ctx would have ended.
 	if end, ok := ctx.Deadline(); ok {
 		if left := end.Sub(q.now()); left > 0 && q.estimate(from)+q.took > left {
-			return nil, q.busy(from)
+			return false, q.busy(from)
 		}
 	}
-	if q.waiting < length {
-		return nil, nil
+	// What a place takes varies, and a caller must not wait in vain: the margin is a quarter.
+	if q.waiting < q.room(q.wait-q.wait/4) {
+		return false, nil
 	}
 	own := 0
 	if i := q.find(from); i >= 0 {
 		own = len(q.lines[i].waiters)
 	}
+	if l := q.longest(); l == nil || len(l.waiters) <= own+1 {
+		return false, q.busy(from)
+	}
+	return true, nil
+}
+
+// longest returns the longest line, of several the one whose turn is last; nil: none waits.
+func (q *queue) longest() *line {
+	var longest *line
 	for _, l := range q.lines {
-		if len(l.waiters) > own+1 && (longest == nil || len(l.waiters) > len(longest.waiters)) {
+		if longest == nil || len(l.waiters) >= len(longest.waiters) {
 			longest = l
 		}
 	}
-	if longest == nil {
-		return nil, q.busy(from)
-	}
-	return longest, nil
+	return longest
+}
+
+// refuseLast refuses the last caller of the longest line.
+func (q *queue) refuseLast() {
+	l := q.longest()
+	w := l.waiters[len(l.waiters)-1]
+	q.remove(w)
+	w.err = q.busy(l.from)
+	close(w.end)
 }
 
 // busy returns the refusal of a caller. It should come back when those ahead are served.

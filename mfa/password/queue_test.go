@@ -174,6 +174,31 @@ func TestAFullQueueRefusesTheNetworkThatFillsIt(t *testing.T) {
 	}
 }
 
+// A busy machine or a slow database changes what was predicted: whoever is late now learns it
+// now.
+func TestAQueueThatBecomesSlowRefusesTheLast(t *testing.T) {
+	q := newTestQueue(t, 100, 10*time.Second)
+	q.join("a")
+	q.release(time.Second)
+	waiting := q.join("aaabcd")
+	q.release(9 * time.Second) // two seconds on average: five can be served
+	if q.load().Waiting != 5 || q.load().Refused != 0 {
+		t.Errorf("load = %+v, want five who wait", q.load())
+	}
+	q.release(9 * time.Second) // nearly three: three can
+	if q.load().Waiting != 3 || q.load().Refused != 1 || !ended(waiting[2]) || mfa.CodeOf(waiting[2].err) != mfa.Busy {
+		t.Errorf("load = %+v, want the last of a refused", q.load())
+	}
+	q = newTestQueue(t, 100, 10*time.Second)
+	q.join("a")
+	q.release(time.Second)
+	waiting = q.join("bcdefg")
+	q.release(10 * time.Second) // four can be served
+	if q.load().Waiting != 4 || q.load().Refused != 1 || mfa.CodeOf(waiting[5].err) != mfa.Busy {
+		t.Errorf("load = %+v, want the last of all refused", q.load())
+	}
+}
+
 func TestTheQueueOfHashesIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newTestQueue(t, 2, time.Hour)
