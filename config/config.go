@@ -185,10 +185,12 @@ type Argon2 struct {
 	Threads uint8 `yaml:"threads" env:"THREADS" min:"1" max:"16"`
 	// Hashes computed at the same time; 0: one per core.
 	Parallel int `yaml:"parallel" env:"PARALLEL" min:"0" max:"256"`
-	// Sign-ins that may wait for a hash; more get 503 with Retry-After. One address (IPv6:
-	// one /64) may have an eighth of the places, running and waiting.
+	// Sign-ins that may wait for a hash, if they can be served in time. Addresses (IPv6: one
+	// /64) take turns. If the queue is full, those of the address with the most get 503 with
+	// Retry-After.
 	Queue int `yaml:"queue" env:"QUEUE" min:"1" max:"4096"`
-	// How long a sign-in waits at most.
+	// How long a sign-in waits at most. One that is likely to wait longer gets 503 with
+	// Retry-After immediately.
 	Wait time.Duration `yaml:"wait" env:"WAIT" min:"100ms" max:"5s"`
 }
 
@@ -320,7 +322,7 @@ func Default() Config {
 		},
 		TOTPWindow: 1,
 		Passwords:  Passwords{MinLength: 8},
-		Argon2:     Argon2{Memory: 19456, Time: 2, Threads: 1, Queue: 64, Wait: 2 * time.Second},
+		Argon2:     Argon2{Memory: 19456, Time: 2, Threads: 1, Queue: 512, Wait: 2 * time.Second},
 		Throttle:   Throttle{AddressFailures: 100, AddressUsers: 10, AddressWindow: 10 * time.Minute},
 		Limits:     Limits{Opens: 1200, Initiations: 1200, Names: 1200, Failures: 300, Refusals: 300, Calls: 100},
 		Audit:      Audit{Keep: 396 * 24 * time.Hour},

@@ -188,15 +188,15 @@ type Parser interface {
 // Reserver is a Method whose Finish is costly. A place is reserved before the attempt is
 // counted, so that a full queue costs no user a try.
 type Reserver interface {
-	// Reserve waits for a place, which release frees. It returns an *Error with Busy
-	// where the queue is full.
+	// Reserve waits for a place, which release frees. It returns an *Error with Busy if the
+	// caller can not be served in time.
 	Reserve(ctx context.Context, p Place) (release func(), err error)
 }
 
 // Place describes the caller of Reserve.
 type Place struct {
-	// From is the caller's network. One network gets a share of all places, so that it
-	// can not keep others out. "" is not limited.
+	// From is the caller's network, or the user in a browser that they signed in with
+	// before. Callers are served in turn by it, so that none can keep others out.
 	From string
 	// Queue, if not nil, is called before waiting for a place, unless one is free. Its
 	// error ends the wait.

@@ -44,9 +44,9 @@ func TestCommandsOverAServer(t *testing.T) {
 
 // startServer runs serve until the test ends, and waits until its admin listener responds
 // with want over plain HTTP.
-func startServer(t *testing.T, settings, admin string, want int) {
+func startServer(t *testing.T, settings, admin string, want int, environ ...string) {
 	t.Helper()
-	p, _, log := testProgram("SALLYPORT_CONFIG="+settings, "SALLYPORT_DRAIN_TIME=0s")
+	p, _, log := testProgram(append(environ, "SALLYPORT_CONFIG="+settings, "SALLYPORT_DRAIN_TIME=0s")...)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	go func() { ended <- p.Main(ctx, commands(), []string{"serve"}) }()

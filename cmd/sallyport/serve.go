@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"runtime/debug"
 
 	"sallyport/cmd/sallyport/cli"
@@ -23,6 +24,12 @@ func serveCommand(ctx context.Context, p *cli.Program, args []string) error {
 	}
 	if debug.SetMemoryLimit(-1) == math.MaxInt64 { // GOMEMLIMIT is not set
 		debug.SetMemoryLimit(server.MemoryLimit(c))
+	}
+	if c.Argon2.Parallel = server.Parallel(c.Argon2.Parallel); p.Variable("GOMAXPROCS") == "" {
+		// Where every thread hashes, a goroutine that could go on waits until the Go scheduler
+		// interrupts one, after 10 ms or more. With more threads the kernel decides, at once
+		// (docs/performance.md).
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + c.Argon2.Parallel))
 	}
 	// Whatever may refuse the start comes before the database, or leaves that as it was.
 	key, err := secretfile.ReadAdminKey(c.AdminKeyFile)

@@ -89,8 +89,8 @@ func runServer(text string) error {
 		return err
 	}
 	journal := audit.NewJournal(engine, time.Now, rand.Reader, log, nil)
-	password := password.New(keyring, rand.Reader, password.Options{Memory: job.Memory, Time: job.Time, Threads: 1,
-		Parallel: runtime.NumCPU(), Queue: 64, PerNetwork: -1, Wait: 2 * time.Second})
+	password := password.New(keyring, time.Now, rand.Reader, password.Options{Memory: job.Memory, Time: job.Time, Threads: 1,
+		Parallel: runtime.NumCPU()})
 	totp := totp.New(rand.Reader, "Sallyport", totp.Options{})
 	verifier := exchange.NewVerifier(engine, keyring, journal, time.Now, rand.Reader, exchange.Options{Product: "Sallyport", MaxAttempts: 5,
 		MaxInitiations: 20, RecoveryCodes: 10, ExchangeTTL: 5 * time.Minute, EnrollTTL: 10 * time.Minute, VerifiedTTL: 5 * time.Minute,

@@ -160,7 +160,11 @@ func (v *Verifier) reserve(ctx context.Context, caller mfa.Caller, t *try) (func
 	if !ok {
 		return t.release, nil
 	}
-	p := mfa.Place{From: t.network, Queue: func(ctx context.Context) error {
+	from := t.network
+	if t.known {
+		from = "user " + string(t.subject.user)
+	}
+	p := mfa.Place{From: from, Queue: func(ctx context.Context) error {
 		refusal, err := v.store.WouldRefuse(ctx, t.withCounters(storage.Attempt{}))
 		return v.checkRefusal(caller, refusal, err, t.attempt.Now, t.about, t.lockedEvent)
 	}}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ func onePlace(t *testing.T, o password.Options) (*mfatest.Fixture, func() func()
 	t.Helper()
 	h := mfatest.New(t)
 	o.Memory, o.Time, o.Parallel = 64, 1, 1
-	h.Password = password.New(h.Keyring, rand.Reader, o)
+	h.Password = password.New(h.Keyring, h.Now, rand.Reader, o)
 	h.Open(exchange.Options{Product: "Sallyport", AddressMax: 3})
 	return h, func() func() {
 		release, err := h.Password.Reserve(context.Background(), mfa.Place{})
@@ -45,7 +46,7 @@ func TestABusyServerCountsNoAttempt(t *testing.T) {
 	for range 8 {
 		mfatest.Want(t, "while the only place is taken", h.SignIn(h.OpenRequest(), mfatest.Email, "guess guess guess"), mfa.Busy)
 	}
-	if got := h.Password.Load(); got != (password.Load{Running: 1, Parallel: 1, Queue: 64, Refused: 8}) {
+	if got := h.Password.Load(); got != (password.Load{Running: 1, Parallel: 1, Queue: 512, Refused: 8}) {
 		t.Errorf("load = %+v, want one running and eight turned away", got)
 	}
 	release()
@@ -97,6 +98,36 @@ func TestABlockedCallerDoesNotFillTheQueue(t *testing.T) {
 	}
 }
 
+// A user in a browser of their own does not stand in line with others of the address.
+func TestNeighboursDoNotFillTheQueueForAUserInTheirBrowser(t *testing.T) {
+	const address = "192.0.2.7"
+	h, take := onePlace(t, password.Options{Queue: 2, Wait: time.Minute})
+	u := h.CreateAda()
+	release := take()
+	neighbours := make(chan error, 2)
+	for range cap(neighbours) {
+		go func() {
+			release, err := h.Password.Reserve(t.Context(), mfa.Place{From: address})
+			if err == nil {
+				release()
+			}
+			neighbours <- err
+		}()
+	}
+	for h.Password.Load().Waiting < cap(neighbours) {
+		runtime.Gosched()
+	}
+	h.Caller.Address = address
+	mfatest.Want(t, "another browser there", h.SignIn(h.OpenRequest(), mfatest.Email, mfatest.Password), mfa.Busy)
+	h.Caller.Device = h.Sessions.Remember("", u.ID)
+	login, signedIn := h.Read(h.OpenRequest(), mfatest.Email), make(chan error, 1)
+	go func() { signedIn <- h.Verifier.Password(t.Context(), h.Caller, login, mfatest.Password) }()
+	mfatest.Want(t, "the last neighbour", <-neighbours, mfa.Busy)
+	release()
+	mfatest.Want(t, "the first neighbour", <-neighbours, "")
+	mfatest.Want(t, "the user", <-signedIn, "")
+}
+
 // observedRandom reports when it is read, as it is for a salt before each hash.
 type observedRandom struct{ drawn func() }
 
@@ -110,7 +141,7 @@ func TestAPasswordChangeUsesOnePlace(t *testing.T) {
 	h := mfatest.New(t)
 	o := h.Owner(h.CreateAda())
 	free, drawn := 0, 0
-	h.Password = password.New(h.Keyring, observedRandom{func() {
+	h.Password = password.New(h.Keyring, h.Now, observedRandom{func() {
 		drawn++
 		if release, err := h.Password.Reserve(context.Background(), mfa.Place{}); err == nil {
 			free++

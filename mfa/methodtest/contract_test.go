@@ -138,7 +138,7 @@ func FuzzResponses(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	keyring, _ := storagetest.Keyring(f, methodtest.Now)
-	methods := []mfa.Method{password.New(keyring, rand.Reader, password.Options{Memory: 64, Time: 1}), totp.New(rand.Reader, "p", totp.Options{}), recovery.New(methodtest.Codes{}, rand.Reader)}
+	methods := []mfa.Method{password.New(keyring, time.Now, rand.Reader, password.Options{Memory: 64, Time: 1}), totp.New(rand.Reader, "p", totp.Options{}), recovery.New(methodtest.Codes{}, rand.Reader)}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		for _, m := range methods {
 			a := mfa.Attempt{Now: methodtest.Now, Usage: mfa.UsageSecond}

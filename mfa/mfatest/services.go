@@ -86,7 +86,7 @@ func Open(t testing.TB, m Options) *Services {
 	must(t, r.Store.Migrate(ctx))
 	must(t, r.Store.AddKeys(ctx, rows, true, nil))
 	r.Journal = audit.NewJournal(r.Store, m.Now, rand.Reader, m.Log, m.Options.Admit)
-	r.Password = password.New(r.Keyring, rand.Reader, m.Password)
+	r.Password = password.New(r.Keyring, m.Now, rand.Reader, m.Password)
 	r.TOTP = totp.New(rand.Reader, m.Options.Product, totp.Options{})
 	r.Recovery = recovery.New(r.Store, rand.Reader)
 	methods := []mfa.Method{r.Password, r.TOTP}

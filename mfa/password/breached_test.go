@@ -79,7 +79,7 @@ func TestABreachedPasswordIsRefused(t *testing.T) {
 		if err := CheckBreached(o.Breached); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		p := New(testKeyring(t), rand.Reader, o)
+		p := New(testKeyring(t), atNoon, rand.Reader, o)
 		for _, plain := range all {
 			want := mfa.Code("")
 			if slices.Contains(in, plain) {
@@ -98,7 +98,7 @@ func TestEverySpellingIsLookedUp(t *testing.T) {
 	for _, in := range []string{composed, decomposed} {
 		o := cheap()
 		o.Breached = hashFileOf(t, sha1Hex(in))
-		if err := New(testKeyring(t), rand.Reader, o).Check(decomposed); mfa.CodeOf(err) != mfa.PasswordBreached {
+		if err := New(testKeyring(t), atNoon, rand.Reader, o).Check(decomposed); mfa.CodeOf(err) != mfa.PasswordBreached {
 			t.Errorf("%q in the file: %v", in, err)
 		}
 	}

@@ -107,7 +107,7 @@ func TestTheFileMayBeReplacedWhileServing(t *testing.T) {
 	}
 	o := cheap()
 	o.Breached = hashFileOf(t, text(1))
-	p := New(testKeyring(t), rand.Reader, o)
+	p := New(testKeyring(t), atNoon, rand.Reader, o)
 	var wg sync.WaitGroup
 	done := make(chan struct{})
 	for range 4 {

@@ -32,14 +32,12 @@ var texts embed.FS
 const Name = "password"
 
 // Options set the cost of hashes, the queue and the rules for new passwords. Zero values mean
-// m=19456 KiB, t=2, p=1 (OWASP), one hash per core, a queue of 64, a wait of 2 s, and an
-// eighth of the places for one network.
+// m=19456 KiB, t=2, p=1 (OWASP), one hash per core, a queue of 512 and a wait of 2 s.
 type Options struct {
 	Memory          uint32 // KiB
 	Time            uint32
 	Threads         uint8
 	Parallel, Queue int
-	PerNetwork      int // running and waiting for one network (see mfa.Caller); negative: no limit
 	Wait            time.Duration
 	// MinLength is the minimum length of new passwords in characters, at least MinLength.
 	MinLength int
@@ -62,17 +60,16 @@ type Method struct {
 	queue   *queue
 }
 
-// New returns a Method.
-func New(keyring *seal.Keyring, random io.Reader, o Options) *Method {
+// New returns a Method. random must be safe for concurrent use.
+func New(keyring *seal.Keyring, now func() time.Time, random io.Reader, o Options) *Method {
 	o.Memory = cmp.Or(o.Memory, 19456)
 	o.Time = cmp.Or(o.Time, 2)
 	o.Threads = cmp.Or(o.Threads, 1)
 	o.Parallel = cmp.Or(o.Parallel, runtime.NumCPU())
-	o.Queue = cmp.Or(o.Queue, 64)
-	o.PerNetwork = cmp.Or(o.PerNetwork, max((o.Parallel+o.Queue)/8, 1))
+	o.Queue = cmp.Or(o.Queue, 512)
 	o.Wait = cmp.Or(o.Wait, 2*time.Second)
 	o.MinLength = max(o.MinLength, MinLength)
-	return &Method{keyring: keyring, random: random, o: o, common: commonList(), queue: newQueue(o.Parallel, o.Queue, o.PerNetwork, o.Wait)}
+	return &Method{keyring: keyring, random: random, o: o, common: commonList(), queue: newQueue(now, o.Parallel, o.Queue, o.Wait)}
 }
 
 // Info describes the method.
@@ -103,7 +100,7 @@ func (p *Method) span(ctx context.Context, operation string) (end func()) {
 func (p *Method) Load() Load { return p.queue.load() }
 
 // Reserve waits for a place to compute a hash, which Finish and HashReserved require. It
-// returns Busy if the queue is full or the wait too long.
+// returns Busy, in general immediately, if that would take too long.
 func (p *Method) Reserve(ctx context.Context, place mfa.Place) (func(), error) {
 	defer p.span(ctx, "wait to hash password")()
 	return p.queue.enter(ctx, place)

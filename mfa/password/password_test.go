@@ -22,10 +22,12 @@ func testKeyring(tb testing.TB) *seal.Keyring {
 	return k
 }
 
+func atNoon() time.Time { return Noon }
+
 func cheap() Options { return Options{Memory: 64, Time: 1, Parallel: 1} }
 
 func TestPasswordDefaultsAreOWASPs(t *testing.T) {
-	p := New(testKeyring(t), rand.Reader, Options{})
+	p := New(testKeyring(t), atNoon, rand.Reader, Options{})
 	text, err := p.Hash(context.Background(), "some password")
 	if err != nil || !strings.HasPrefix(text, "$argon2id$v=19$m=19456,t=2,p=1,keyid=") {
 		t.Errorf("Hash = %q, %v", text, err)
@@ -33,7 +35,7 @@ func TestPasswordDefaultsAreOWASPs(t *testing.T) {
 }
 
 func TestPasswordRules(t *testing.T) {
-	p := New(testKeyring(t), rand.Reader, cheap())
+	p := New(testKeyring(t), atNoon, rand.Reader, cheap())
 	if len(p.common) < 1000 {
 		t.Errorf("%d common passwords, want 1000 or more", len(p.common))
 	}
@@ -50,7 +52,7 @@ func TestPasswordRules(t *testing.T) {
 
 func TestOutdatedHashesAreReplaced(t *testing.T) {
 	k := testKeyring(t)
-	old := New(k, rand.Reader, cheap())
+	old := New(k, atNoon, rand.Reader, cheap())
 	text, err := old.Hash(context.Background(), "some password")
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +64,7 @@ func TestOutdatedHashesAreReplaced(t *testing.T) {
 		"nothing": {cheap(), false}, "memory": {Options{Memory: 128, Time: 1}, true},
 		"passes": {Options{Memory: 64, Time: 2}, true}, "lanes": {Options{Memory: 64, Time: 1, Threads: 2}, true},
 	} {
-		right, stale, err := New(k, rand.Reader, tc.o).verify(text, "some password")
+		right, stale, err := New(k, atNoon, rand.Reader, tc.o).verify(text, "some password")
 		if !right || stale != tc.stale || err != nil {
 			t.Errorf("%s changed: right %v, stale %v, %v; want stale %v", name, right, stale, err, tc.stale)
 		}
@@ -93,7 +95,7 @@ func TestANewPepperMakesHashesStale(t *testing.T) {
 	if err := k.Load(rows, Noon); err != nil {
 		t.Fatal(err)
 	}
-	p := New(k, rand.Reader, cheap())
+	p := New(k, atNoon, rand.Reader, cheap())
 	text, err := p.Hash(context.Background(), "some password")
 	if err != nil {
 		t.Fatal(err)

@@ -2,96 +2,258 @@ package password
 
 import (
 	"context"
-	"runtime"
+	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sallyport/mfa"
 )
 
-func TestOneNetworkGetsAShareOfThePlaces(t *testing.T) {
-	g := newQueue(4, 4, 2, time.Hour)
-	enter := func(from string) (func(), error) { return g.enter(context.Background(), mfa.Place{From: from}) }
-	first, err := enter("203.0.113.7")
-	if err != nil {
+// testQueue is a queue whose only place is taken, with a clock that the test moves.
+type testQueue struct {
+	*queue
+	t  *testing.T
+	at time.Time
+}
+
+func newTestQueue(t *testing.T, length int, wait time.Duration) *testQueue {
+	t.Helper()
+	q := &testQueue{t: t, at: Noon}
+	q.queue = newQueue(func() time.Time { return q.at }, 1, length, wait)
+	if _, err := q.enter(t.Context(), mfa.Place{}); err != nil {
 		t.Fatal(err)
 	}
-	second, err := enter("203.0.113.7")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := enter("203.0.113.7"); mfa.CodeOf(err) != mfa.Busy {
-		t.Errorf("a third one of the same network: %v, want %s", err, mfa.Busy)
-	}
-	other, err := enter("198.51.100.1")
-	if err != nil {
-		t.Errorf("another network: %v, want a place", err)
-	}
-	first()
-	third, err := enter("203.0.113.7")
-	if err != nil {
-		t.Errorf("after one was given back: %v, want a place", err)
-	}
-	for _, release := range []func(){second, third, other} {
-		release()
-	}
-	if len(g.from) != 0 || len(g.running) != 0 {
-		t.Errorf("%d networks and %d places are kept, want none", len(g.from), len(g.running))
-	}
-	for range 8 { // callers without a network have no share
-		if _, err := g.enter(context.Background(), mfa.Place{Queue: func(context.Context) error { return &mfa.Error{Code: mfa.TooMany} }}); err != nil && mfa.CodeOf(err) != mfa.TooMany {
-			t.Errorf("without a network: %v", err)
+	return q
+}
+
+// join adds a caller of each network, a letter, to the queue.
+func (q *testQueue) join(networks string) []*waiter {
+	q.t.Helper()
+	var out []*waiter
+	for _, from := range strings.Split(networks, "") {
+		w, err := q.queue.join(q.t.Context(), from)
+		if err != nil {
+			q.t.Fatalf("a caller of %s after %d: %v", from, len(out), err)
 		}
+		out = append(out, w)
 	}
-	if len(g.running) != 4 || g.waiting.Load() != 0 {
-		t.Errorf("%d places are taken and %d wait, want 4 and none: refused callers do not wait", len(g.running), g.waiting.Load())
+	return out
+}
+
+// ended reports whether the wait of a caller ended.
+func ended(w *waiter) bool {
+	select {
+	case <-w.end:
+		return true
+	default:
+		return false
 	}
 }
 
-func TestTheDefaultShareOfANetworkIsAnEighth(t *testing.T) {
-	for _, c := range []struct {
-		o    Options
-		want int
-	}{{Options{Parallel: 2}, 8}, {Options{Parallel: 2, Queue: 1}, 1}, {Options{PerNetwork: 3}, 3}, {Options{PerNetwork: -1}, -1}} {
-		if got := New(testKeyring(t), nil, c.o).queue.share; got != c.want {
-			t.Errorf("%+v: a network has %d places, want %d", c.o, got, c.want)
+func TestNetworksTakeTurns(t *testing.T) {
+	for joined, want := range map[string]string{ // numbers of callers in the order in which they are served
+		"aaaa":     "0123",
+		"abcabc":   "012345",
+		"aaaab":    "04123",
+		"aaaabbc":  "0461523",
+		"aabaacbb": "02516374",
+		"aaaaabcd": "05671234",
+	} {
+		q := newTestQueue(t, 100, time.Hour)
+		waiting, order := q.join(joined), ""
+		for range waiting {
+			before := order
+			q.release(0)
+			for i, w := range waiting {
+				if ended(w) && !strings.Contains(order, fmt.Sprint(i)) {
+					order += fmt.Sprint(i)
+				}
+			}
+			if len(order) != len(before)+1 {
+				t.Fatalf("%s: %q are served after %q, want one more", joined, order, before)
+			}
 		}
+		if order != want {
+			t.Errorf("%s is served in the order %s, want %s", joined, order, want)
+		}
+		q.release(0)
+		if q.load().Running != 0 || q.load().Waiting != 0 || len(q.lines) != 0 {
+			t.Errorf("%s: %+v and %d lines remain, want none", joined, q.load(), len(q.lines))
+		}
+	}
+}
+
+// The prediction is the order in which callers are in fact served.
+func TestTheWaitOfACallerIsPredicted(t *testing.T) {
+	for _, joined := range []string{"a", "aaaa", "abcabc", "aaaab", "aaabbbcc", "abbbca", "cbaabbccaa"} {
+		for _, from := range []string{"a", "b", "c", "d"} {
+			for served := range len(joined) {
+				q := newTestQueue(t, 100, time.Hour)
+				q.join(joined)
+				for range served {
+					q.release(0)
+				}
+				want := q.ahead(from)
+				w := q.join(from)[0]
+				got := -1 // the first release serves a caller with none ahead
+				for ; !ended(w); got++ {
+					q.release(0)
+				}
+				if got != want {
+					t.Errorf("%s, %d of them served: %d were ahead of a caller of %s, predicted %d", joined, served, got, from, want)
+				}
+			}
+		}
+	}
+}
+
+func TestACallerWhoCannotBeServedInTimeIsRefusedAtOnce(t *testing.T) {
+	q := newTestQueue(t, 100, 10*time.Second)
+	q.join("a")
+	q.release(2 * time.Second) // the next one has the place
+	q.join("bcd")              // within three quarters of the wait
+	for _, from := range []string{"b", "e"} {
+		asked := false
+		_, err := q.enter(t.Context(), mfa.Place{From: from, Queue: func(context.Context) error { asked = true; return nil }})
+		var e *mfa.Error
+		if !errors.As(err, &e) || e.Code != mfa.Busy || e.RetryAfter != 8*time.Second || asked {
+			t.Errorf("a caller of %s: %+v, counters read: %v; want %s for 8 s, and no work for it", from, err, asked, mfa.Busy)
+		}
+	}
+	if got, want := q.load(), (Load{Running: 1, Parallel: 1, Waiting: 3, Queue: 100, Refused: 2}); got != want {
+		t.Errorf("load = %+v, want %+v", got, want)
+	}
+	q.release(time.Second / 10) // hashes are faster again
+	for range 40 {
+		q.release(time.Second / 10)
+		q.join("f")
+	}
+	if _, err := q.queue.join(t.Context(), "e"); err != nil {
+		t.Errorf("a caller of e later: %v, want a turn", err)
+	}
+}
+
+func TestACallerWhoseTimeIsShorterThanTheWaitIsRefusedAtOnce(t *testing.T) {
+	q := newTestQueue(t, 100, time.Minute)
+	q.at = time.Now().Add(time.Hour) // of the clock of deadlines, none passes
+	q.join("a")
+	q.release(time.Second)
+	q.join("b")
+	// One is ahead: a place in two seconds, the hash after three.
+	for left, want := range map[time.Duration]mfa.Code{2999 * time.Millisecond: mfa.Busy, 3 * time.Second: ""} {
+		ctx, cancel := context.WithDeadline(t.Context(), q.at.Add(left))
+		if _, err := q.queue.join(ctx, "c"); mfa.CodeOf(err) != want {
+			t.Errorf("%s before its deadline: %v, want %q", left, err, want)
+		}
+		cancel()
+	}
+}
+
+func TestAFullQueueRefusesTheNetworkThatFillsIt(t *testing.T) {
+	q := newTestQueue(t, 4, time.Hour)
+	waiting := q.join("aaba")
+	if _, err := q.queue.join(t.Context(), "a"); mfa.CodeOf(err) != mfa.Busy {
+		t.Errorf("another caller of a: %v, want %s", err, mfa.Busy)
+	}
+	q.join("c")
+	if !ended(waiting[3]) || mfa.CodeOf(waiting[3].err) != mfa.Busy {
+		t.Errorf("the last of a waits: %v, %v; want it to make way for c", ended(waiting[3]), waiting[3].err)
+	}
+	for _, from := range []string{"a", "b", "c"} { // no line is longer by two
+		if _, err := q.queue.join(t.Context(), from); mfa.CodeOf(err) != mfa.Busy {
+			t.Errorf("another caller of %s: %v, want %s", from, err, mfa.Busy)
+		}
+	}
+	q.join("d") // in place of the second of a
+	if !ended(waiting[1]) || ended(waiting[0]) || ended(waiting[2]) || q.load().Waiting != 4 || q.load().Refused != 6 {
+		t.Errorf("load = %+v, want the first of each network to wait", q.load())
+	}
+}
+
+// A busy machine or a slow database changes what was predicted: whoever is late now learns it
+// now.
+func TestAQueueThatBecomesSlowRefusesTheLast(t *testing.T) {
+	q := newTestQueue(t, 100, 10*time.Second)
+	q.join("a")
+	q.release(time.Second)
+	waiting := q.join("aaabcd")
+	q.release(9 * time.Second) // two seconds on average: five can be served
+	if q.load().Waiting != 5 || q.load().Refused != 0 {
+		t.Errorf("load = %+v, want five who wait", q.load())
+	}
+	q.release(9 * time.Second) // nearly three: three can
+	if q.load().Waiting != 3 || q.load().Refused != 1 || !ended(waiting[2]) || mfa.CodeOf(waiting[2].err) != mfa.Busy {
+		t.Errorf("load = %+v, want the last of a refused", q.load())
+	}
+	q = newTestQueue(t, 100, 10*time.Second)
+	q.join("a")
+	q.release(time.Second)
+	waiting = q.join("bcdefg")
+	q.release(10 * time.Second) // four can be served
+	if q.load().Waiting != 4 || q.load().Refused != 1 || mfa.CodeOf(waiting[5].err) != mfa.Busy {
+		t.Errorf("load = %+v, want the last of all refused", q.load())
 	}
 }
 
 func TestTheQueueOfHashesIsBounded(t *testing.T) {
-	g := newQueue(1, 2, -1, time.Hour)
-	release, err := g.enter(context.Background(), mfa.Place{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		q := newTestQueue(t, 2, time.Hour)
+		ctx, disconnect := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for _, from := range []string{"a", "b"} {
+			wg.Go(func() {
+				if _, err := q.enter(ctx, mfa.Place{From: from}); !errors.Is(err, context.Canceled) {
+					t.Errorf("a caller who disconnects: %v", err)
+				}
+			})
+		}
+		synctest.Wait() // both wait
+		if _, err := q.enter(t.Context(), mfa.Place{From: "c"}); mfa.CodeOf(err) != mfa.Busy {
+			t.Errorf("a full queue: %v, want %s", err, mfa.Busy)
+		}
+		disconnect()
+		wg.Wait()
+		if got := q.load(); got.Waiting != 0 || got.Running != 1 || len(q.lines) != 0 {
+			t.Errorf("load = %+v after all have disconnected, want none waiting", got)
+		}
+		// In time or not at all: a wait that was predicted wrongly ends too.
+		if _, err := q.enter(t.Context(), mfa.Place{From: "c"}); mfa.CodeOf(err) != mfa.Busy || err.(*mfa.Error).RetryAfter < time.Second {
+			t.Errorf("a wait that ends: %v, want %s with a wait", err, mfa.Busy)
+		}
+		q.release(0)
+		if _, err := q.enter(t.Context(), mfa.Place{Queue: func(context.Context) error { t.Error("asked with a place free"); return nil }}); err != nil {
+			t.Errorf("a place is free: %v", err)
+		}
+		if _, err := q.enter(t.Context(), mfa.Place{Queue: func(context.Context) error { return &mfa.Error{Code: mfa.TooMany} }}); mfa.CodeOf(err) != mfa.TooMany || q.load().Waiting != 0 {
+			t.Errorf("a caller whose counter refuses: %v, %d wait, want none", err, q.load().Waiting)
+		}
+	})
+}
+
+// Callers come, go, and give up at the moment they are served; no place is lost.
+func TestNoPlaceIsLost(t *testing.T) {
+	q := newQueue(time.Now, 3, 20, time.Minute)
 	var wg sync.WaitGroup
-	ctx, cancel := context.WithCancel(context.Background())
-	for range 2 {
+	for i := range 16 {
 		wg.Go(func() {
-			if _, err := g.enter(ctx, mfa.Place{}); err == nil {
-				t.Error("a second one entered")
+			for n := range 300 {
+				ctx, cancel := context.WithCancel(t.Context())
+				go cancel()
+				if (i+n)%3 == 0 {
+					ctx = t.Context()
+				}
+				if release, err := q.enter(ctx, mfa.Place{From: fmt.Sprint(i % 4)}); err == nil {
+					release()
+				}
 			}
 		})
 	}
-	for g.waiting.Load() < 2 {
-		runtime.Gosched() // two are on their way into the queue
-	}
-	_, err = g.enter(context.Background(), mfa.Place{})
-	if mfa.CodeOf(err) != mfa.Busy {
-		t.Errorf("a full queue: %v, want %s", err, mfa.Busy)
-	}
-	cancel()
 	wg.Wait()
-	release()
-	if release, err = g.enter(context.Background(), mfa.Place{}); err != nil {
-		t.Fatalf("after all are gone: %v", err)
+	if got := q.load(); got.Running != 0 || got.Waiting != 0 || len(q.lines) != 0 {
+		t.Errorf("load = %+v and lines %v afterwards, want none", got, q.lines)
 	}
-	short := newQueue(1, 2, -1, time.Nanosecond)
-	short.running <- struct{}{}
-	if _, err := short.enter(context.Background(), mfa.Place{}); mfa.CodeOf(err) != mfa.Busy || err.(*mfa.Error).RetryAfter < time.Second {
-		t.Errorf("a wait that ends: %v, want %s with a wait", err, mfa.Busy)
-	}
-	release()
 }

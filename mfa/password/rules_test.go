@@ -20,7 +20,7 @@ import (
 func TestRulesOfANewPassword(t *testing.T) {
 	o := cheap()
 	o.Context = []string{"Lighthouse Mail", "login", "harbour"}
-	p := New(testKeyring(t), rand.Reader, o)
+	p := New(testKeyring(t), atNoon, rand.Reader, o)
 	names := Words([]string{"ada@lovelace.example", "countess"}, map[string]any{"name": "Ada Byron", "family_name": "Weißmüller"})
 	for _, tc := range []struct {
 		name, plain string
@@ -63,7 +63,7 @@ func TestTheListIsSearchedWhole(t *testing.T) {
 	if !slices.IsSorted(list) || len(slices.Compact(slices.Clone(list))) != len(list) {
 		t.Error("the list is not sorted, or has a word twice")
 	}
-	p := New(testKeyring(t), rand.Reader, cheap())
+	p := New(testKeyring(t), atNoon, rand.Reader, cheap())
 	for _, word := range list {
 		if foldCase(word) != word || !p.isGuessable(word, nil) || !p.isGuessable(strings.ToUpper(word), nil) {
 			t.Errorf("%q is on the list, and is not found or not folded", word)
@@ -79,7 +79,7 @@ func TestTheListIsSearchedWhole(t *testing.T) {
 
 // A normalized old password may be longer than the limit of new ones.
 func TestAnOldPasswordOfALongSpellingIsAccepted(t *testing.T) {
-	p := New(testKeyring(t), rand.Reader, cheap())
+	p := New(testKeyring(t), atNoon, rand.Reader, cheap())
 	long := strings.Repeat("\ufdfa", 300)
 	if len(long) > maxBytes || len(normalize(long)) <= maxBytes {
 		t.Fatal("the sample is not what it should be")
@@ -95,7 +95,7 @@ func TestAnOldPasswordOfALongSpellingIsAccepted(t *testing.T) {
 func TestNamesAreRefusedAsPasswords(t *testing.T) {
 	o := cheap()
 	o.Context = []string{"Lighthouse Mail", "login.harbour.example"}
-	p := New(testKeyring(t), rand.Reader, o)
+	p := New(testKeyring(t), atNoon, rand.Reader, o)
 	names := Words([]string{"jb1931", "+491701234567", "j.byron-müller@post.example"},
 		map[string]any{"given_name": "Zoë", "family_name": "Groß", "nickname": "小林明子さん夫人先生", "middle_name": "🜁🜂🜃🜄🜁🜂🜃🜚", "name": 7})
 	for _, tc := range []struct {
@@ -137,7 +137,7 @@ func TestTheMinimumLengthIsASetting(t *testing.T) {
 	}{{0, 7, true}, {0, 8, false}, {3, 7, true}, {15, 14, true}, {15, 15, false}, {64, 63, true}, {64, 64, false}} {
 		o := cheap()
 		o.MinLength = tc.least
-		p := New(testKeyring(t), rand.Reader, o)
+		p := New(testKeyring(t), atNoon, rand.Reader, o)
 		var e *mfa.Error
 		refused := errors.As(p.Check(strings.Repeat("qzvkjxwpbn", 7)[:tc.given]), &e)
 		if refused != tc.refused || refused && (e.Code != mfa.PasswordTooShort || e.Text("{{.Least}}") != strconv.Itoa(max(tc.least, 8))) || p.MinLength() != max(tc.least, 8) {
@@ -150,7 +150,7 @@ func TestTheMinimumLengthIsASetting(t *testing.T) {
 // and replaced.
 func TestPasswordsAreComparedNormalized(t *testing.T) {
 	const composed, decomposed, wide = "gr\u00fcne Wellen im M\u00e4rz", "gru\u0308ne Wellen im Ma\u0308rz", "ｇrüne Wellen im März"
-	p := New(testKeyring(t), rand.Reader, cheap())
+	p := New(testKeyring(t), atNoon, rand.Reader, cheap())
 	raw := func(plain string) string {
 		key, id, _ := p.keyring.Pepper("")
 		h := argon2Hash{memory: p.o.Memory, time: p.o.Time, lanes: p.o.Threads, pepper: id, salt: make([]byte, saltBytes)}
@@ -210,7 +210,7 @@ func TestWrongPasswordsCostTheSame(t *testing.T) {
 		}
 		return func() {}
 	}
-	p := New(testKeyring(t), rand.Reader, o)
+	p := New(testKeyring(t), atNoon, rand.Reader, o)
 	hash, err := p.HashReserved("some other password")
 	if err != nil {
 		t.Fatal(err)

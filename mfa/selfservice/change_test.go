@@ -115,7 +115,7 @@ func TestARehashedPasswordKeepsItsProofs(t *testing.T) {
 	u := h.CreateAda()
 	o := h.Session(u.ID, "password")
 	h.Advance(time.Minute)
-	h.Password = password.New(h.Keyring, rand.Reader, password.Options{Memory: 128, Time: 1})
+	h.Password = password.New(h.Keyring, h.Now, rand.Reader, password.Options{Memory: 128, Time: 1})
 	h.Open(exchange.Options{AddressMax: -1})
 	mfatest.Want(t, "a login that replaces the hash", h.SignIn(h.OpenRequest(), mfatest.Email, mfatest.Password), "")
 	again := h.Reload(o)

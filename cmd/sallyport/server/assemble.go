@@ -49,9 +49,9 @@ func (s *Server) methods(p Options) []mfa.Method {
 	if s.Tracer != nil {
 		work = s.Tracer.Work
 	}
-	s.Password = password.New(s.Keyring, p.Random, password.Options{
+	s.Password = password.New(s.Keyring, p.Now, p.Random, password.Options{
 		Memory: c.Argon2.Memory, Time: c.Argon2.Time, Threads: c.Argon2.Threads,
-		Parallel: parallel(c.Argon2.Parallel), Queue: c.Argon2.Queue, Wait: c.Argon2.Wait, Span: work,
+		Parallel: Parallel(c.Argon2.Parallel), Queue: c.Argon2.Queue, Wait: c.Argon2.Wait, Span: work,
 		Context: productWords(c), MinLength: c.Passwords.MinLength, Breached: c.Passwords.BreachedFile,
 	})
 	s.TOTP = totp.New(p.Random, c.Product, totp.Options{Strict: c.TOTPWindow == 0, Ahead: s.logAhead})

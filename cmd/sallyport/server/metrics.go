@@ -50,7 +50,7 @@ func (s *Server) registerHashes(set metrics.Set) {
 	metrics.ReadGauge(set, "argon2_places", "Password hashes that may be computed concurrently.", func() int { return load().Parallel })
 	metrics.ReadGauge(set, "argon2_waiting", "Sign-ins that wait for their turn.", func() int { return load().Waiting })
 	metrics.ReadGauge(set, "argon2_queue_places", "Sign-ins that may wait.", func() int { return load().Queue })
-	metrics.ReadCounter(set, "argon2_refused_total", "Sign-ins refused because too many waited, or too many of one network.", func() int64 { return load().Refused })
+	metrics.ReadCounter(set, "argon2_refused_total", "Sign-ins refused because they would have waited too long, or too many waited.", func() int64 { return load().Refused })
 }
 
 func (s *Server) registerDatabase(set metrics.Set) {
