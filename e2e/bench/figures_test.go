@@ -1,0 +1,137 @@
+package bench
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+// figure is a measured value: of the whole run, and of its parts, whose range is the noise.
+type figure struct {
+	Value  float64 `json:"value"`
+	Min    float64 `json:"min"`
+	Median float64 `json:"median"`
+	Max    float64 `json:"max"`
+}
+
+// column is a kind of figure.
+type column struct {
+	key    string
+	digits int // after the point
+	better int // 1: more is better, -1: less is
+}
+
+// columns are all kinds, in the order of the tables.
+var columns = []column{
+	{"ops/s", 0, 1}, {"p50-ms", 2, -1}, {"p95-ms", 2, -1}, {"p99-ms", 2, -1}, {"server-us", 0, -1}, {"database-us", 0, -1},
+	{"statements", 2, -1}, {"commits", 2, -1}, {"wal-bytes", 0, -1}, {"objects", 0, -1}, {"bytes", 0, -1}, {"rss-MiB", 1, -1}, {"refused/s", 1, -1},
+}
+
+// summarize returns the figures of a run by their columns.
+func summarize(samples []sample, marks []mark) map[string]figure {
+	slices.SortFunc(samples, func(a, b sample) int { return int(a.ended - b.ended) })
+	var of []map[string]float64
+	for i := 1; i < len(marks); i++ {
+		if m := between(samples, marks[i-1], marks[i]); m != nil {
+			of = append(of, m)
+		}
+	}
+	out := map[string]figure{}
+	for key, v := range between(samples, marks[0], marks[len(marks)-1]) {
+		var values []float64
+		for _, m := range of {
+			values = append(values, m[key])
+		}
+		slices.Sort(values)
+		out[key] = figure{Value: v, Min: values[0], Median: percentile(values, 0.5), Max: values[len(values)-1]}
+	}
+	return out
+}
+
+// between returns the figures of the time between two marks, or nil if nothing was done.
+// samples are in the order in which they ended.
+func between(samples []sample, from, to mark) map[string]float64 {
+	first := endedBy(samples, from.at)
+	samples = samples[first:endedBy(samples, to.at)]
+	if len(samples) == 0 {
+		return nil
+	}
+	took := make([]float64, len(samples))
+	for i, s := range samples {
+		took[i] = float64(s.took) / float64(time.Millisecond)
+	}
+	slices.Sort(took)
+	n, seconds := float64(len(samples)), (to.at - from.at).Seconds()
+	out := map[string]float64{
+		"ops/s": n / seconds, "p50-ms": percentile(took, 0.5), "p95-ms": percentile(took, 0.95), "p99-ms": percentile(took, 0.99),
+		"server-us":  float64((to.used.CPU - from.used.CPU).Microseconds()) / n,
+		"statements": float64(to.used.Statements-from.used.Statements) / n,
+		"commits":    float64(to.used.Commits-from.used.Commits) / n,
+		"objects":    float64(to.used.Objects-from.used.Objects) / n,
+		"bytes":      float64(to.used.Bytes-from.used.Bytes) / n,
+		"rss-MiB":    float64(to.used.RSS) / (1 << 20),
+		"refused/s":  float64(to.refused-from.refused) / seconds,
+	}
+	if to.used.database != (databaseUsage{}) {
+		out["database-us"] = float64((to.used.database.CPU - from.used.database.CPU).Microseconds()) / n
+		out["wal-bytes"] = float64(to.used.database.WAL-from.used.database.WAL) / n
+	}
+	return out
+}
+
+// endedBy returns how many samples had ended at a time.
+func endedBy(samples []sample, at time.Duration) int {
+	n, _ := slices.BinarySearchFunc(samples, at, func(s sample, at time.Duration) int {
+		if s.ended <= at {
+			return -1
+		}
+		return 1
+	})
+	return n
+}
+
+// percentile returns the smallest of sorted values that a share of them does not exceed.
+func percentile(sorted []float64, share float64) float64 {
+	at := int(math.Ceil(share*float64(len(sorted)))) - 1
+	return sorted[max(0, at)]
+}
+
+// verdict compares a figure with an older one.
+type verdict struct {
+	ratio float64 // new by old
+	mark  string  // worse, better, or "": within the noise
+}
+
+const (
+	worse  = "-"
+	better = "+"
+	// least is the smallest change that is one.
+	least = 0.01
+)
+
+// compare says by how much a figure changed. A change is beyond the noise if the parts of
+// both runs do not overlap.
+func compare(was, is figure, direction int) verdict {
+	if was.Value == 0 {
+		if is.Value == 0 {
+			return verdict{ratio: 1}
+		}
+		was.Value = is.Value / 1e6 // a ratio that shows
+	}
+	v := verdict{ratio: is.Value / was.Value}
+	var up bool
+	switch {
+	case v.ratio >= 1-least && v.ratio <= 1+least:
+		return v
+	case is.Min > was.Max:
+		up = true
+	case is.Max < was.Min:
+	default:
+		return v
+	}
+	v.mark = worse
+	if up == (direction > 0) {
+		v.mark = better
+	}
+	return v
+}
