@@ -34,9 +34,11 @@ func BenchmarkServer(b *testing.B) {
 		}
 	}
 	r := newReport()
+	measureMachine(b, s, r)
 	for _, database := range []string{postgreSQL, sqlite} {
 		measure(b, s, r, database)
 	}
+	r.addLimits()
 	r.print(os.Stdout, old)
 	if err := r.write(s.out); err != nil {
 		b.Fatal(err)
@@ -68,7 +70,11 @@ func measure(b *testing.B, s settings, r *report, database string) {
 		t := start(b, database, cost.job())
 		for _, x := range todo {
 			fmt.Fprintln(os.Stderr, x.name())
-			figures, err := load(t, x, s)
+			do := x.measure
+			if do == nil {
+				do = func(t *target, s settings) (map[string]figure, error) { return load(t, x, s) }
+			}
+			figures, err := do(t, s)
 			if err != nil {
 				b.Fatalf("%s: %v\n%s", x.name(), err, t.log())
 			}

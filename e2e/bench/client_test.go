@@ -22,6 +22,7 @@ type client struct {
 	link    *link   // of the current person
 	out     bytes.Buffer
 	cookies map[string]string
+	slowest time.Duration // response so far
 }
 
 // link is a connection.
@@ -114,6 +115,7 @@ func (c *client) do(method, path, body string, header ...string) (response, erro
 	}
 	r, err := c.read()
 	r.took = time.Since(began)
+	c.slowest = max(c.slowest, r.took)
 	return r, err
 }
 

@@ -23,27 +23,33 @@ type column struct {
 
 // columns are all kinds, in the order of the tables.
 var columns = []column{
-	{"ops/s", 0, 1}, {"p50-ms", 2, -1}, {"p95-ms", 2, -1}, {"p99-ms", 2, -1}, {"server-us", 0, -1}, {"database-us", 0, -1},
-	{"statements", 2, -1}, {"commits", 2, -1}, {"wal-bytes", 0, -1}, {"objects", 0, -1}, {"bytes", 0, -1}, {"rss-MiB", 1, -1}, {"refused/s", 1, -1},
+	{"ops/s", 0, 1}, {"of-limit-%", 0, 1}, {"p50-ms", 2, -1}, {"p95-ms", 2, -1}, {"p99-ms", 2, -1}, {"server-us", 0, -1}, {"database-us", 0, -1},
+	{"statements", 2, -1}, {"commits", 2, -1}, {"wal-bytes", 0, -1}, {"objects", 0, -1}, {"bytes", 0, -1}, {"rss-MiB", 1, -1},
+	{"goodput-%", 0, 1}, {served, 0, 1}, {refused, 0, -1}, {"slowest-ms", 0, -1},
+	{"served/s", 1, 1}, {"refused/s", 1, -1}, {"failed/s", 1, -1}, {"served-p50-ms", 0, -1}, {"served-p99-ms", 0, -1},
+	{"refused-p50-ms", 0, -1}, {"refused-p99-ms", 0, -1}, {"discovery-p50-ms", 1, -1}, {"discovery-p99-ms", 1, -1}, {"refresh-p50-ms", 1, -1}, {"refresh-p99-ms", 1, -1},
 }
 
 // summarize returns the figures of a run by their columns.
 func summarize(samples []sample, marks []mark) map[string]figure {
 	slices.SortFunc(samples, func(a, b sample) int { return int(a.ended - b.ended) })
-	var of []map[string]float64
-	for i := 1; i < len(marks); i++ {
-		if m := between(samples, marks[i-1], marks[i]); m != nil {
-			of = append(of, m)
+	return spread(len(marks)-1, func(from, to int) map[string]float64 { return between(samples, marks[from], marks[to]) })
+}
+
+// spread returns figures of the whole, and their range over its parts. of returns the figures
+// from the beginning of one part to that of another; nil if there are none.
+func spread(count int, of func(from, to int) map[string]float64) map[string]figure {
+	values := map[string][]float64{}
+	for i := range count {
+		for key, v := range of(i, i+1) {
+			values[key] = append(values[key], v)
 		}
 	}
 	out := map[string]figure{}
-	for key, v := range between(samples, marks[0], marks[len(marks)-1]) {
-		var values []float64
-		for _, m := range of {
-			values = append(values, m[key])
-		}
-		slices.Sort(values)
-		out[key] = figure{Value: v, Min: values[0], Median: percentile(values, 0.5), Max: values[len(values)-1]}
+	for key, v := range of(0, count) {
+		all := values[key]
+		slices.Sort(all)
+		out[key] = figure{Value: v, Min: all[0], Median: percentile(all, 0.5), Max: all[len(all)-1]}
 	}
 	return out
 }
@@ -58,7 +64,7 @@ func between(samples []sample, from, to mark) map[string]float64 {
 	}
 	took := make([]float64, len(samples))
 	for i, s := range samples {
-		took[i] = float64(s.took) / float64(time.Millisecond)
+		took[i] = milliseconds(s.took)
 	}
 	slices.Sort(took)
 	n, seconds := float64(len(samples)), (to.at - from.at).Seconds()
@@ -79,6 +85,8 @@ func between(samples []sample, from, to mark) map[string]float64 {
 	return out
 }
 
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
 // endedBy returns how many samples had ended at a time.
 func endedBy(samples []sample, at time.Duration) int {
 	n, _ := slices.BinarySearchFunc(samples, at, func(s sample, at time.Duration) int {
@@ -94,6 +102,12 @@ func endedBy(samples []sample, at time.Duration) int {
 func percentile(sorted []float64, share float64) float64 {
 	at := int(math.Ceil(share*float64(len(sorted)))) - 1
 	return sorted[max(0, at)]
+}
+
+// percentiles sorts values and returns two of their percentiles.
+func percentiles(values []float64) (p50, p99 float64) {
+	slices.Sort(values)
+	return percentile(values, 0.5), percentile(values, 0.99)
 }
 
 // verdict compares a figure with an older one.

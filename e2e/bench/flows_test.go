@@ -25,6 +25,7 @@ func (h hash) job() serverJob {
 
 // worker is a connection's work.
 type worker struct {
+	number int
 	*client
 	people *people
 	held   tokens
@@ -38,7 +39,12 @@ type flow struct {
 	stock   int // operations prepared; 0: as many as the time allows
 	prepare func(w *worker) error
 	do      func(w *worker) error
+	// measure measures all by itself; nil: load does.
+	measure func(*target, settings) (map[string]figure, error)
 }
+
+// peakFlow is the flow whose rate is the peak that overload is a multiple of.
+const peakFlow = "login/argon2id/ES256"
 
 func flows() []flow {
 	get := func(path string) func(*worker) error {
@@ -74,8 +80,11 @@ func flows() []flow {
 			w.stock = w.stock[1:]
 			return want(200)(w.post("/revoke", url.Values{"token": {token}}, basic("plain")))
 		}},
-		{name: "login/argon2id/ES256", hash: productHash, do: signIn("plain")},
+		{name: peakFlow, hash: productHash, do: signIn("plain")},
 		{name: "totp/argon2id/ES256", hash: productHash, do: signIn("second")},
+		{name: "overload 2x", hash: productHash, measure: overload(2)},
+		{name: "overload 5x", hash: productHash, measure: overload(5)},
+		{name: "32 people behind one address", hash: productHash, measure: crowd},
 	}
 }
 
@@ -126,6 +135,9 @@ type run struct {
 }
 
 func (r run) name() string {
+	if r.measure != nil {
+		return r.database + "/" + r.flow.name
+	}
 	from := "many"
 	if r.place > 0 {
 		from = "one"
@@ -137,6 +149,9 @@ func (r run) name() string {
 // address, behind one address. Each such run has its own address, or it would find the limits
 // of the one before.
 func runsOf(f flow) []run {
+	if f.measure != nil {
+		return []run{{flow: f}}
+	}
 	var out []run
 	for _, n := range []int{1, 8, 32} {
 		out = append(out, run{flow: f, connections: n})
@@ -155,6 +170,10 @@ func runsOf(f flow) []run {
 	}
 	return out
 }
+
+// mayRefuse reports whether refusals are part of what is measured, not errors: by the limits of
+// an address, or because a hash comes too late.
+func (r run) mayRefuse() bool { return r.place > 0 || r.hash == productHash }
 
 // addresses is how many source addresses there are: enough that the product's limits by
 // address do not bind, few enough that their idle connections cost little.

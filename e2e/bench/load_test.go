@@ -33,24 +33,32 @@ func load(t *target, x run, s settings) (map[string]figure, error) {
 		if err != nil {
 			return nil, err
 		}
-		workers[i] = &worker{client: c, people: t.people}
+		workers[i] = &worker{number: i, client: c, people: t.people}
 	}
 	if err := prepare(workers, x); err != nil {
 		return nil, err
 	}
-	l := &loop{run: x, workers: workers, samples: make([][]sample, len(workers)), began: time.Now()}
-	l.start()
 	saved := saveProfiles(t, x, s)
-	marks, err := l.watch(t, s.time)
-	l.stop()
-	if err = errors.Join(l.err(), err, saved()); err != nil {
+	figures, err := drive(workers, x, s.time, t.used)
+	if err = errors.Join(err, saved()); err != nil {
 		return nil, err
 	}
-	out := summarize(slices.Concat(l.samples...), marks)
-	if x.place == 0 {
-		delete(out, "refused/s") // a refusal would have been an error
+	if !x.mayRefuse() {
+		delete(figures, "refused/s")
 	}
-	return out, nil
+	return figures, nil
+}
+
+// drive runs the workers for a time, or until their stock is used up.
+func drive(workers []*worker, x run, whole time.Duration, usage func() (used, error)) (map[string]figure, error) {
+	l := &loop{run: x, workers: workers, samples: make([][]sample, len(workers)), began: time.Now()}
+	l.start()
+	marks, err := l.watch(usage, whole)
+	l.stop()
+	if err = errors.Join(l.err(), err); err != nil {
+		return nil, err
+	}
+	return summarize(slices.Concat(l.samples...), marks), nil
 }
 
 // prepare makes each worker ready, or stocks it.
@@ -98,7 +106,7 @@ func (l *loop) start() {
 				case err == nil:
 					l.samples[i] = append(l.samples[i], sample{ended.Sub(l.began), ended.Sub(at)})
 					l.done.Add(1)
-				case l.place > 0 && errors.As(err, &no): // what limits of an address are for
+				case l.mayRefuse() && errors.As(err, &no):
 					l.refused.Add(1)
 				default:
 					l.failed.CompareAndSwap(nil, &err)
@@ -122,7 +130,7 @@ func (l *loop) err() error {
 }
 
 // watch takes a mark at the beginning and after each part: parts of the time, or of the stock.
-func (l *loop) watch(t *target, whole time.Duration) ([]mark, error) {
+func (l *loop) watch(usage func() (used, error), whole time.Duration) ([]mark, error) {
 	stock := int64(l.stock / len(l.workers) * len(l.workers))
 	warm := whole / 10
 	if stock > 0 {
@@ -139,7 +147,7 @@ func (l *loop) watch(t *target, whole time.Duration) ([]mark, error) {
 			}
 			<-look.C
 		}
-		u, err := t.used()
+		u, err := usage()
 		if err != nil {
 			return nil, err
 		}

@@ -51,6 +51,9 @@ func (r *report) add(x run, figures map[string]figure) {
 
 // table names the table that a run is a row of.
 func (r run) table() string {
+	if r.measure != nil {
+		return r.database + ", argon2id, " + strings.TrimRight(r.flow.name, " 0123456789x")
+	}
 	from := "many addresses"
 	if r.place > 0 {
 		from = "one address"

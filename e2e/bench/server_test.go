@@ -35,7 +35,8 @@ type serverJob struct {
 	// checked: they have lower bounds, which no setting can go below.
 	Memory, Time uint32
 	Users        int
-	Quiet        bool // no background tasks, so that statements can be counted
+	Hello        string // address; then the process only serves a word there
+	Quiet        bool   // no background tasks, so that statements can be counted
 }
 
 const (
@@ -51,6 +52,9 @@ func runServer(text string) error {
 		return err
 	}
 	debug.SetGCPercent(200) // as main does
+	if job.Hello != "" {
+		return serveHello(job.Hello)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	c, err := config.Load(job.Settings, nil)

@@ -31,6 +31,7 @@ type target struct {
 	database *postgres // nil: SQLite, whose work is the server's own
 	logFile  string
 	people   *people
+	peak     float64 // logins per second; 0: not measured yet
 	stop     func()
 }
 
