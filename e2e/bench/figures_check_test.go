@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -74,6 +75,47 @@ func TestFiguresAreOfTheWholeRunAndTheirRangeOfItsParts(t *testing.T) {
 	} {
 		if fmt.Sprintf("%.3f", got[key]) != fmt.Sprintf("%.3f", want) {
 			t.Errorf("%s = %+v, want %+v", key, got[key], want)
+		}
+	}
+}
+
+func TestAFlowIsLimitedByItsDearestPart(t *testing.T) {
+	rate := func(table, flow string, ops, commits float64) result {
+		return result{table, flow, map[string]figure{"ops/s": {Value: ops, Min: ops, Median: ops, Max: ops}, "commits": {Value: commits}}}
+	}
+	const of8, of1, alone = "SQLite, 8 connections, many addresses", "SQLite, 1 connection, many addresses", "machine, 8 connections, many addresses"
+	r := &report{Results: []result{
+		rate(alone, onlyHash, 80, 0), rate(alone, onlyHTTP, 40_000, 0), rate(alone, sqlite+onlyCommit, 2000, 0), rate(alone, postgreSQL+onlyCommit, 9000, 0),
+		rate(of8, "login/argon2id/ES256", 60, 5), rate(of8, "login/free/ES256", 200, 5), rate(of8, "totp/free/ES256", 150, 7),
+		rate(of8, "discovery", 10_000, 0), rate(of8, "refresh", 500, 1), rate(of1, "discovery", 5000, 0),
+	}}
+	r.addLimits()
+	for flow, want := range map[string]float64{"login/argon2id/ES256": 75, "login/free/ES256": 50, "totp/free/ES256": 75, "discovery": 25, "refresh": 25} {
+		if got, _ := r.figure(result{Table: of8, Flow: flow}, "of-limit-%"); got.Value != want {
+			t.Errorf("%s reaches %v %%, want %v", flow, got.Value, want)
+		}
+	}
+	if got, ok := r.figure(result{Table: of1, Flow: "discovery"}, "of-limit-%"); ok {
+		t.Errorf("without a limit over one connection: %v %%", got)
+	}
+}
+
+func TestASavedReportComparesWithItself(t *testing.T) {
+	r := &report{At: "now", Commit: "c", Machine: "m", Results: []result{{"T", "login", map[string]figure{"ops/s": {100, 90, 100, 110}, "statements": {3, 3, 3, 3}}}}}
+	file := filepath.Join(t.TempDir(), "b.json")
+	if err := r.write(file); err != nil {
+		t.Fatal(err)
+	}
+	old, err := readReport(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Results[0].Figures["statements"] = figure{4, 4, 4, 4}
+	var out strings.Builder
+	r.print(&out, old)
+	for _, want := range []string{"ops/s  statements", "100        4.00  login", "1.00       1.33-  login"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in:\n%s", want, out.String())
 		}
 	}
 }
