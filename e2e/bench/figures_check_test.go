@@ -79,6 +79,13 @@ func TestFiguresAreOfTheWholeRunAndTheirRangeOfItsParts(t *testing.T) {
 	}
 }
 
+func TestARunThatOnlyMetRefusalsSaysSo(t *testing.T) {
+	got := summarize(nil, []mark{{}, {at: time.Second, refused: 4}, {at: 2 * time.Second, refused: 10}})
+	if want := (figure{Value: 5, Min: 4, Median: 4, Max: 6}); got["refused/s"] != want || got["ops/s"] != (figure{}) || len(got) != 2 {
+		t.Errorf("figures = %+v, want refused/s %+v", got, want)
+	}
+}
+
 func TestAFlowIsLimitedByItsDearestPart(t *testing.T) {
 	rate := func(table, flow string, ops, commits float64) result {
 		return result{table, flow, map[string]figure{"ops/s": {Value: ops, Min: ops, Median: ops, Max: ops}, "commits": {Value: commits}}}

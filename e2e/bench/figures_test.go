@@ -37,7 +37,7 @@ func summarize(samples []sample, marks []mark) map[string]figure {
 }
 
 // spread returns figures of the whole, and their range over its parts. of returns the figures
-// from the beginning of one part to that of another; nil if there are none.
+// from the beginning of one part to that of another.
 func spread(count int, of func(from, to int) map[string]float64) map[string]figure {
 	values := map[string][]float64{}
 	for i := range count {
@@ -54,30 +54,27 @@ func spread(count int, of func(from, to int) map[string]float64) map[string]figu
 	return out
 }
 
-// between returns the figures of the time between two marks, or nil if nothing was done.
-// samples are in the order in which they ended.
+// between returns the figures of the time between two marks. samples are in the order in which they ended.
 func between(samples []sample, from, to mark) map[string]float64 {
 	first := endedBy(samples, from.at)
 	samples = samples[first:endedBy(samples, to.at)]
-	if len(samples) == 0 {
-		return nil
+	n, seconds := float64(len(samples)), (to.at - from.at).Seconds()
+	out := map[string]float64{"ops/s": n / seconds, "refused/s": float64(to.refused-from.refused) / seconds}
+	if n == 0 {
+		return out // nothing else is known
 	}
 	took := make([]float64, len(samples))
 	for i, s := range samples {
 		took[i] = milliseconds(s.took)
 	}
 	slices.Sort(took)
-	n, seconds := float64(len(samples)), (to.at - from.at).Seconds()
-	out := map[string]float64{
-		"ops/s": n / seconds, "p50-ms": percentile(took, 0.5), "p95-ms": percentile(took, 0.95), "p99-ms": percentile(took, 0.99),
-		"server-us":  float64((to.used.CPU - from.used.CPU).Microseconds()) / n,
-		"statements": float64(to.used.Statements-from.used.Statements) / n,
-		"commits":    float64(to.used.Commits-from.used.Commits) / n,
-		"objects":    float64(to.used.Objects-from.used.Objects) / n,
-		"bytes":      float64(to.used.Bytes-from.used.Bytes) / n,
-		"rss-MiB":    float64(to.used.RSS) / (1 << 20),
-		"refused/s":  float64(to.refused-from.refused) / seconds,
-	}
+	out["p50-ms"], out["p95-ms"], out["p99-ms"] = percentile(took, 0.5), percentile(took, 0.95), percentile(took, 0.99)
+	out["server-us"] = float64((to.used.CPU - from.used.CPU).Microseconds()) / n
+	out["statements"] = float64(to.used.Statements-from.used.Statements) / n
+	out["commits"] = float64(to.used.Commits-from.used.Commits) / n
+	out["objects"] = float64(to.used.Objects-from.used.Objects) / n
+	out["bytes"] = float64(to.used.Bytes-from.used.Bytes) / n
+	out["rss-MiB"] = float64(to.used.RSS) / (1 << 20)
 	if to.used.database != (databaseUsage{}) {
 		out["database-us"] = float64((to.used.database.CPU - from.used.database.CPU).Microseconds()) / n
 		out["wal-bytes"] = float64(to.used.database.WAL-from.used.database.WAL) / n

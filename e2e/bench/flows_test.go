@@ -171,10 +171,6 @@ func runsOf(f flow) []run {
 	return out
 }
 
-// mayRefuse reports whether refusals are part of what is measured, not errors: by the limits of
-// an address, or because a hash comes too late.
-func (r run) mayRefuse() bool { return r.place > 0 || r.hash == productHash }
-
 // addresses is how many source addresses there are: enough that the product's limits by
 // address do not bind, few enough that their idle connections cost little.
 const addresses = 64

@@ -40,13 +40,7 @@ func load(t *target, x run, s settings) (map[string]figure, error) {
 	}
 	saved := saveProfiles(t, x, s)
 	figures, err := drive(workers, x, s.time, t.used)
-	if err = errors.Join(err, saved()); err != nil {
-		return nil, err
-	}
-	if !x.mayRefuse() {
-		delete(figures, "refused/s")
-	}
-	return figures, nil
+	return figures, errors.Join(err, saved())
 }
 
 // drive runs the workers for a time, or until their stock is used up.
@@ -106,7 +100,7 @@ func (l *loop) start() {
 				case err == nil:
 					l.samples[i] = append(l.samples[i], sample{ended.Sub(l.began), ended.Sub(at)})
 					l.done.Add(1)
-				case l.mayRefuse() && errors.As(err, &no):
+				case errors.As(err, &no):
 					l.refused.Add(1)
 				default:
 					l.failed.CompareAndSwap(nil, &err)

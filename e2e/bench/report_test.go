@@ -90,7 +90,7 @@ func (r *report) print(w io.Writer, old *report) {
 	fmt.Fprintf(w, "\n%s, commit %s, %s\n", r.At, r.Commit, r.Machine)
 	r.tables(w, func(x result, c column) string {
 		f, ok := x.Figures[c.key]
-		if !ok {
+		if !ok || c.key == refused+"/s" && f.Value == 0 {
 			return ""
 		}
 		return fmt.Sprintf("%.*f", c.digits, f.Value)
@@ -102,7 +102,7 @@ func (r *report) print(w io.Writer, old *report) {
 	r.tables(w, func(x result, c column) string {
 		was, had := old.figure(x, c.key)
 		is, has := x.Figures[c.key]
-		if !had || !has {
+		if !had || !has || was.Value == 0 && is.Value == 0 {
 			return ""
 		}
 		v := compare(was, is, c.better)
