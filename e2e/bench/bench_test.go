@@ -48,20 +48,14 @@ func BenchmarkServer(b *testing.B) {
 	}
 }
 
-// measure runs the flows on one database, first those with a nearly free hash.
+// measure runs the flows on one database, first those with a nearly free hash. Each cost has a
+// benchmark of its own, at whose end its server and database stop.
 func measure(b *testing.B, s settings, r *report, database string) {
 	for _, cost := range []hash{freeHash, productHash} {
-		var chosen []flow
-		for _, f := range flows() {
-			if f.hash == cost {
-				chosen = append(chosen, f)
-			}
-		}
 		var todo []run
-		for _, f := range chosen {
+		for _, f := range flows() {
 			for _, x := range runsOf(f) {
-				x.database = database
-				if s.pick.MatchString(x.name()) {
+				if x.database = database; f.hash == cost && s.pick.MatchString(x.name()) {
 					todo = append(todo, x)
 				}
 			}
@@ -69,20 +63,25 @@ func measure(b *testing.B, s settings, r *report, database string) {
 		if len(todo) == 0 {
 			continue
 		}
-		t := start(b, database, cost.job())
-		for _, x := range todo {
-			fmt.Fprintln(os.Stderr, x.name())
-			do := x.measure
-			if do == nil {
-				do = func(t *target, s settings) (map[string]figure, error) { return load(t, x, s) }
+		b.Run(fmt.Sprintf("%s/%s", database, cost), func(b *testing.B) {
+			t := start(b, database, cost.job())
+			for _, x := range todo {
+				fmt.Fprintln(os.Stderr, x.name())
+				figures, err := x.measured(t, s)
+				if err != nil {
+					b.Errorf("%s: %v\n%s", x.name(), err, t.log())
+					continue
+				}
+				r.add(x, figures)
 			}
-			figures, err := do(t, s)
-			if err != nil {
-				b.Errorf("%s: %v\n%s", x.name(), err, t.log())
-				continue
-			}
-			r.add(x, figures)
-		}
-		t.stop()
+		})
 	}
+}
+
+// measured returns the figures of a run.
+func (r run) measured(t *target, s settings) (map[string]figure, error) {
+	if r.measure != nil {
+		return r.measure(t, s)
+	}
+	return load(t, r, s)
 }

@@ -15,6 +15,13 @@ const (
 	productHash             // argon2id at the product's defaults
 )
 
+func (h hash) String() string {
+	if h == freeHash {
+		return "free"
+	}
+	return onlyHash
+}
+
 func (h hash) job() serverJob {
 	job := serverJob{Users: 2048}
 	if h == freeHash {

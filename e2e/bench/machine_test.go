@@ -50,22 +50,27 @@ func measureMachine(b *testing.B, s settings, r *report) {
 				continue
 			}
 			fmt.Fprintln(os.Stderr, x.name())
-			workers := make([]*worker, n)
-			for i := range workers {
-				workers[i] = &worker{number: i}
-			}
-			x.do = part.make(b, n)
-			figures, err := drive(workers, x, s.time, func() (used, error) { return used{}, nil })
-			if err != nil {
-				b.Fatalf("%s: %v", x.name(), err)
-			}
-			for _, key := range []string{"server-us", "statements", "commits", "objects", "bytes", "rss-MiB", "refused/s"} {
-				delete(figures, key)
-			}
-			r.add(x, figures)
+			b.Run(x.name(), func(b *testing.B) {
+				workers := make([]*worker, n)
+				for i := range workers {
+					workers[i] = &worker{number: i}
+				}
+				x.do = part.make(b, n)
+				figures, err := drive(workers, x, s.time, func() (used, error) { return used{}, nil })
+				if err != nil {
+					b.Fatal(err)
+				}
+				for _, key := range ofServer {
+					delete(figures, key)
+				}
+				r.add(x, figures)
+			})
 		}
 	}
 }
+
+// ofServer are the figures that there are with a server only.
+var ofServer = []string{"server-us", "statements", "commits", "objects", "bytes", "rss-MiB", "refused/s"}
 
 // taking bounds how many workers compute at the same time: one for each core.
 func taking(do func() error) func(*worker) error {

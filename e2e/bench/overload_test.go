@@ -3,6 +3,7 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 )
@@ -43,6 +44,9 @@ func overload(factor float64) func(*target, settings) (map[string]figure, error)
 		if err := beside(); err != nil {
 			return nil, err
 		}
+		if o.err != nil {
+			fmt.Fprintln(os.Stderr, "one that failed:", o.err)
+		}
 		warm := whole / 3 // until the queue is full and its first have waited
 		return spread(parts, func(from, to int) map[string]float64 {
 			part := func(i int) time.Duration { return warm + (whole-warm)*time.Duration(i)/parts }
@@ -54,6 +58,7 @@ func overload(factor float64) func(*target, settings) (map[string]figure, error)
 // findPeak measures the most logins per second, once.
 func (t *target) findPeak(s settings) (float64, error) {
 	if t.peak == 0 {
+		s.profiles = ""
 		for _, f := range flows() {
 			if f.name != peakFlow {
 				continue
@@ -128,6 +133,7 @@ func (o *outcomes) beside(t *target, quit chan struct{}) (func() error, error) {
 	}
 	r, err := dial(t.addr, "127.0.3.2")
 	if err != nil {
+		c.close()
 		return nil, err
 	}
 	w := &worker{client: r, people: t.people}
@@ -147,8 +153,15 @@ func (o *outcomes) beside(t *target, quit chan struct{}) (func() error, error) {
 			case <-tick.C:
 			}
 			at := time.Now()
-			if errs[i] = do(); errs[i] == nil {
+			err := do()
+			var no *refusal
+			switch {
+			case err == nil:
 				o.add(kind, time.Since(at))
+			case errors.As(err, &no):
+				o.add(broken, no.took)
+			default:
+				errs[i] = err
 			}
 		}
 	}
