@@ -109,8 +109,10 @@ func (l *loop) start() {
 			}
 		})
 	}
+	go func() { l.wg.Wait(); l.ends.Store(true) }()
 }
 
+// stop ends the loop, after the operations under way.
 func (l *loop) stop() {
 	l.ends.Store(true)
 	l.wg.Wait()

@@ -16,7 +16,6 @@ import (
 	"runtime"
 	"testing"
 
-	driver "github.com/glebarez/sqlite"
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/crypto/argon2"
 
@@ -146,9 +145,10 @@ func postgresAlone(tb testing.TB, n int) func(*worker) error {
 	return func(w *worker) error { _, err := conns[w.number].Exec(context.Background(), insertRow); return err }
 }
 
-// sqliteAlone commits on one connection, because SQLite has one writer.
+// sqliteAlone commits on one connection, because SQLite has one writer, through the driver that
+// the server registers.
 func sqliteAlone(tb testing.TB, _ int) func(*worker) error {
-	db, err := sql.Open(driver.DriverName, "file:"+filepath.Join(tb.TempDir(), "one.db")+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(tb.TempDir(), "one.db")+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
 	if err != nil {
 		tb.Fatal(err)
 	}
