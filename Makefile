@@ -29,8 +29,11 @@ needs:
 faults: needs ## inject faults, the long form: database failures, full disks, kills, floods
 	SALLYPORT_TEST_FAULTS=long go test -tags $(TAGS) -v -count 1 -timeout 20m ./e2e/faults
 
-bench: needs ## measure throughput, latency and the statement budget
-	go test -tags $(TAGS) -run '^$$' -bench . -benchtime 5s -timeout 60m ./e2e/bench ./cmd/...
+# BENCH=regexp selects runs, COMPARE=old.json prints ratios; docs/performance.md has the rest.
+bench: needs ## measure every flow on both databases, save the figures in bin/bench.json
+	@mkdir -p bin
+	BENCH_OUT=$(abspath $(or $(BENCH_OUT),bin/bench.json)) COMPARE=$(abspath $(COMPARE)) PROFILES=$(abspath $(PROFILES)) \
+		go test -tags $(TAGS) -run '^$$' -bench . -benchtime 1x -timeout 60m ./e2e/bench
 
 lint: format vet staticcheck vulncheck ## run all static checks
 

@@ -10,36 +10,66 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
-// client is a minimal HTTP/1.1 client on one connection. It allocates little, because it
-// shares two cores with the server, and follows no redirects.
+// client is a minimal HTTP/1.1 client: one person, with a cookie jar, on one connection at a
+// time. It allocates little, because it shares two cores with the server, and follows no
+// redirects.
 type client struct {
 	addr    string
-	conn    net.Conn
-	in      *bufio.Reader
+	links   []*link // one for each address of its persons
+	link    *link   // of the current person
 	out     bytes.Buffer
 	cookies map[string]string
+	slowest time.Duration // response so far
+}
+
+// link is a connection.
+type link struct {
+	conn net.Conn
+	in   *bufio.Reader
 }
 
 // response is a response. The body is valid until the next call.
 type response struct {
 	code     int
+	took     time.Duration // from the request to the end of the response
 	location string
 	body     []byte
 }
 
-func dial(addr string) (*client, error) {
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		return nil, err
+// patience bounds a call, so that a server that does not answer ends a run.
+const patience = 30 * time.Second
+
+// dial connects from each of the source addresses.
+func dial(addr string, from ...string) (*client, error) {
+	c := &client{addr: addr, cookies: map[string]string{}}
+	for _, f := range from {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(f)}, Timeout: patience}
+		conn, err := d.Dial("tcp", addr)
+		if err != nil {
+			c.close()
+			return nil, err
+		}
+		c.links = append(c.links, &link{conn, bufio.NewReaderSize(conn, 32<<10)})
 	}
-	return &client{addr: addr, conn: conn, in: bufio.NewReaderSize(conn, 64<<10), cookies: map[string]string{}}, nil
+	c.link = c.links[0]
+	return c, nil
 }
 
-func (c *client) close() { _ = c.conn.Close() }
+func (c *client) close() {
+	for _, l := range c.links {
+		_ = l.conn.Close()
+	}
+}
 
-func (c *client) forget() { clear(c.cookies) }
+// forget makes the client another person: no cookies, at the next address.
+func (c *client) forget() {
+	clear(c.cookies)
+	c.links = append(c.links[1:], c.links[0])
+	c.link = c.links[0]
+}
 
 func (c *client) get(path string, header ...string) (response, error) {
 	return c.do("GET", path, "", header...)
@@ -76,10 +106,17 @@ func (c *client) do(method, path, body string, header ...string) (response, erro
 	}
 	b.WriteString("\r\n")
 	b.WriteString(body)
-	if _, err := c.conn.Write(b.Bytes()); err != nil {
+	began := time.Now()
+	if err := c.link.conn.SetDeadline(began.Add(patience)); err != nil {
 		return response{}, err
 	}
-	return c.read()
+	if _, err := c.link.conn.Write(b.Bytes()); err != nil {
+		return response{}, err
+	}
+	r, err := c.read()
+	r.took = time.Since(began)
+	c.slowest = max(c.slowest, r.took)
+	return r, err
 }
 
 func (c *client) read() (response, error) {
@@ -123,7 +160,7 @@ func (c *client) read() (response, error) {
 		return r, c.chunks(&r)
 	}
 	r.body = make([]byte, length)
-	_, err = io.ReadFull(c.in, r.body)
+	_, err = io.ReadFull(c.link.in, r.body)
 	return r, err
 }
 
@@ -148,7 +185,7 @@ func (c *client) chunks(r *response) error {
 			return fmt.Errorf("chunk size %q", line)
 		}
 		part := make([]byte, n+2)
-		if _, err := io.ReadFull(c.in, part); err != nil {
+		if _, err := io.ReadFull(c.link.in, part); err != nil {
 			return err
 		}
 		if n == 0 {
@@ -159,7 +196,7 @@ func (c *client) chunks(r *response) error {
 }
 
 func (c *client) line() (string, error) {
-	s, err := c.in.ReadString('\n')
+	s, err := c.link.in.ReadString('\n')
 	if err != nil {
 		return "", errors.Join(errors.New("read response"), err)
 	}

@@ -1,0 +1,232 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+)
+
+// outcome is how a login or a call beside it ended.
+type outcome struct {
+	ended time.Duration // since the beginning
+	kind  string
+	took  time.Duration // of the login or call; of a refusal, of the call that was refused
+}
+
+const (
+	served     = "served"
+	refused    = "refused"
+	broken     = "failed"
+	discovered = "discovery"
+	refreshed  = "refresh"
+)
+
+// overload offers logins at a multiple of the peak, each by a new person: on a new connection,
+// at one of many addresses, whatever becomes of those before. Beside them somebody reads the
+// discovery document, and somebody refreshes tokens.
+func overload(factor float64) func(*target, settings) (map[string]figure, error) {
+	return func(t *target, s settings) (map[string]figure, error) {
+		peak, err := t.findPeak(s)
+		if err != nil {
+			return nil, err
+		}
+		whole := 2 * s.time
+		o := &outcomes{began: time.Now()}
+		quit := make(chan struct{})
+		beside, err := o.beside(t, quit)
+		if err != nil {
+			return nil, err
+		}
+		o.offer(t, peak*factor, whole)
+		close(quit)
+		if err := beside(); err != nil {
+			return nil, err
+		}
+		if o.err != nil {
+			fmt.Fprintln(os.Stderr, "one that failed:", o.err)
+		}
+		warm := whole / 3 // until the queue is full and its first have waited
+		return spread(parts, func(from, to int) map[string]float64 {
+			part := func(i int) time.Duration { return warm + (whole-warm)*time.Duration(i)/parts }
+			return o.figures(part(from), part(to), peak)
+		}), nil
+	}
+}
+
+// findPeak measures the most logins per second, once.
+func (t *target) findPeak(s settings) (float64, error) {
+	if t.peak == 0 {
+		s.profiles = ""
+		for _, f := range flows() {
+			if f.name != peakFlow {
+				continue
+			}
+			figures, err := load(t, run{flow: f, connections: 32}, s)
+			if err != nil {
+				return 0, err
+			}
+			t.peak = figures["ops/s"].Value
+		}
+	}
+	return t.peak, nil
+}
+
+// outcomes collects outcomes.
+type outcomes struct {
+	began time.Time
+	mu    sync.Mutex
+	all   []outcome
+	err   error // of one that failed
+}
+
+func (o *outcomes) add(kind string, took time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.all = append(o.all, outcome{time.Since(o.began), kind, took})
+}
+
+// offer begins logins at a rate and returns when all have ended.
+func (o *outcomes) offer(t *target, rate float64, whole time.Duration) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for n := 0; ; n++ {
+		at := time.Duration(float64(n) / rate * float64(time.Second))
+		if at >= whole {
+			return
+		}
+		<-time.After(at - time.Since(o.began))
+		wg.Go(func() { o.login(t, fmt.Sprintf("127.0.2.%d", n%254+1)) })
+	}
+}
+
+// login is the login of a new person, who gives up when refused.
+func (o *outcomes) login(t *target, address string) (slowest time.Duration) {
+	began := time.Now()
+	c, err := dial(t.addr, address)
+	if err == nil {
+		defer c.close()
+		_, err = login(c, "plain", t.people)
+		slowest = c.slowest
+	}
+	var no *refusal
+	switch {
+	case err == nil:
+		o.add(served, time.Since(began))
+	case errors.As(err, &no):
+		o.add(refused, no.took)
+	default:
+		o.add(broken, time.Since(began))
+		o.mu.Lock()
+		o.err = err
+		o.mu.Unlock()
+	}
+	return slowest
+}
+
+// beside makes 20 calls of each other kind a second. The returned function waits for their end.
+func (o *outcomes) beside(t *target, quit chan struct{}) (func() error, error) {
+	c, err := dial(t.addr, "127.0.3.1")
+	if err != nil {
+		return nil, err
+	}
+	r, err := dial(t.addr, "127.0.3.2")
+	if err != nil {
+		c.close()
+		return nil, err
+	}
+	w := &worker{client: r, people: t.people}
+	if w.held, err = login(r, "plain", t.people); err != nil {
+		return nil, err
+	}
+	var wg sync.WaitGroup
+	errs := make([]error, 2)
+	regularly := func(i int, kind string, do func() error) {
+		defer wg.Done()
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		for errs[i] == nil {
+			select {
+			case <-quit:
+				return
+			case <-tick.C:
+			}
+			at := time.Now()
+			err := do()
+			var no *refusal
+			switch {
+			case err == nil:
+				o.add(kind, time.Since(at))
+			case errors.As(err, &no):
+				o.add(broken, no.took)
+			default:
+				errs[i] = err
+			}
+		}
+	}
+	wg.Add(2)
+	go regularly(0, discovered, func() error { return want(200)(c.get("/.well-known/openid-configuration")) })
+	go regularly(1, refreshed, func() error { return refresh(w) })
+	return func() error {
+		wg.Wait()
+		c.close()
+		r.close()
+		return errors.Join(errs...)
+	}, nil
+}
+
+// figures returns the figures of what ended between two times.
+func (o *outcomes) figures(from, to time.Duration, peak float64) map[string]float64 {
+	took := map[string][]float64{}
+	for _, x := range o.all {
+		if x.ended > from && x.ended <= to {
+			took[x.kind] = append(took[x.kind], milliseconds(x.took))
+		}
+	}
+	seconds := (to - from).Seconds()
+	out := map[string]float64{"goodput-%": 100 * float64(len(took[served])) / seconds / peak}
+	for _, kind := range []string{served, refused, broken} {
+		out[kind+"/s"] = float64(len(took[kind])) / seconds
+	}
+	for kind, all := range took {
+		out[kind+"-p50-ms"], out[kind+"-p99-ms"] = percentiles(all)
+	}
+	return out
+}
+
+// crowd is 32 people behind one address who sign in at the same moment, three times: the
+// worst of it.
+func crowd(t *target, _ settings) (map[string]figure, error) {
+	const people = 32
+	var rounds []map[string]float64
+	for round := range 3 {
+		o := &outcomes{began: time.Now()}
+		slowest := make([]time.Duration, people)
+		var wg sync.WaitGroup
+		for i := range people {
+			wg.Go(func() { slowest[i] = o.login(t, fmt.Sprintf("127.0.4.%d", round+1)) })
+		}
+		wg.Wait()
+		if o.err != nil {
+			return nil, o.err
+		}
+		m := map[string]float64{served: 0, refused: 0, "slowest-ms": 0}
+		for _, x := range o.all {
+			m[x.kind]++
+		}
+		for _, d := range slowest {
+			m["slowest-ms"] = max(m["slowest-ms"], milliseconds(d))
+		}
+		rounds = append(rounds, m)
+	}
+	return spread(len(rounds), func(from, to int) map[string]float64 {
+		worst := map[string]float64{served: people}
+		for _, m := range rounds[from:to] {
+			worst[served] = min(worst[served], m[served])
+			worst[refused] = max(worst[refused], m[refused])
+			worst["slowest-ms"] = max(worst["slowest-ms"], m["slowest-ms"])
+		}
+		return worst
+	}), nil
+}
