@@ -7,7 +7,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 VULNDB      := $(wildcard ../shared/vulndb)
 
 .DEFAULT_GOAL := build
-.PHONY: help build run test needs faults bench lint format vet staticcheck vulncheck release reproduce docs clean
+.PHONY: help build run test needs faults bench peers lint format vet staticcheck vulncheck release reproduce docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 14
@@ -31,6 +31,11 @@ faults: needs ## inject faults, the long form: database failures, full disks, ki
 
 bench: needs ## measure throughput, latency and the statement budget
 	go test -tags $(TAGS) -run '^$$' -bench . -benchtime 5s -timeout 60m ./e2e/bench ./cmd/...
+
+# Downloads and builds the peers once; e2e/peers says how to provide or choose them.
+peers: ## measure beside other OpenID providers in the same run, into bin/peers.json
+	@mkdir -p bin
+	PEERS_OUT=$(or $(PEERS_OUT),$(abspath bin/peers.json)) go test -tags $(TAGS) -run '^$$' -bench Peers -benchtime 1x -timeout 120m ./e2e/peers
 
 lint: format vet staticcheck vulncheck ## run all static checks
 
