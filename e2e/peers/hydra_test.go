@@ -44,7 +44,7 @@ func startHydra(b *testing.B, db *database) (*peer, error) {
 	if out, err := exec.Command(program, "migrate", "sql", "up", "-e", "--yes", "-c", file).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("hydra migrate: %w\n%s", err, out)
 	}
-	if err := launch(b, on, "http://"+on.admin+"/health/ready", nil, program, "serve", "all", "-c", file); err != nil {
+	if err := launch(b, on, "http://"+on.admin+"/health/ready", nil, program, "serve", "all", "--dev", "--sqa-opt-out", "-c", file); err != nil {
 		return nil, err
 	}
 	e := endpoints{discovery: "/.well-known/openid-configuration", authorize: "/oauth2/auth", token: "/oauth2/token", introspection: "/admin/oauth2/introspect", userinfo: "/userinfo",

@@ -40,7 +40,7 @@ func launch(b *testing.B, p *process, ready string, env []string, program string
 	ended := make(chan error, 1)
 	go func() { ended <- p.cmd.Wait() }()
 	b.Cleanup(func() { _ = p.signal(syscall.SIGKILL); <-ended })
-	deadline, tick := time.After(3*time.Minute), time.NewTicker(100*time.Millisecond)
+	deadline, tick := time.After(10*time.Minute), time.NewTicker(100*time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {
