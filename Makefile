@@ -7,7 +7,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 VULNDB      := $(wildcard ../shared/vulndb)
 
 .DEFAULT_GOAL := build
-.PHONY: help build run test needs faults bench lint format vet staticcheck vulncheck release reproduce docs clean
+.PHONY: help build run test needs faults bench peers lint format vet staticcheck vulncheck release reproduce docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 14
@@ -34,6 +34,11 @@ bench: needs ## measure every flow on both databases, save the figures in bin/be
 	@mkdir -p bin
 	BENCH_OUT=$(abspath $(or $(BENCH_OUT),bin/bench.json)) COMPARE=$(abspath $(COMPARE)) PROFILES=$(abspath $(PROFILES)) \
 		go test -tags $(TAGS) -run '^$$' -bench . -benchtime 1x -timeout 60m ./e2e/bench
+
+# Downloads and builds the peers once; e2e/peers says how to provide or choose them.
+peers: ## measure beside other OpenID providers in the same run, into bin/peers.json
+	@mkdir -p bin
+	PEERS_OUT=$(or $(PEERS_OUT),$(abspath bin/peers.json)) go test -tags $(TAGS) -run '^$$' -bench Peers -benchtime 1x -timeout 120m ./e2e/peers
 
 lint: format vet staticcheck vulncheck ## run all static checks
 

@@ -1,0 +1,84 @@
+package load
+
+import (
+	"fmt"
+	"html"
+	"net/url"
+	"strings"
+)
+
+// Open gets a path and follows redirects.
+func (c *Client) Open(path string, header ...string) (Response, error) {
+	r, err := c.Get(path, header...)
+	return c.Follow(r, err)
+}
+
+// Follow follows redirects within the server and returns the last response: a page, or a
+// redirect to elsewhere. Any other status is an error.
+func (c *Client) Follow(r Response, err error) (Response, error) {
+	for hops := 0; err == nil && redirects(r.Code) && c.own(r.Location); hops++ {
+		if hops == 20 {
+			return r, fmt.Errorf("more than %d redirects, the last one to %s", hops, r.Location)
+		}
+		r, err = c.Get(c.path(r.Location))
+	}
+	if err == nil && r.Code != 200 && !redirects(r.Code) {
+		err = fmt.Errorf("status %d: %s", r.Code, r.Body)
+	}
+	return r, err
+}
+
+func redirects(code int) bool { return code == 302 || code == 303 }
+
+func (c *Client) own(location string) bool { return strings.HasPrefix(c.path(location), "/") }
+
+// path returns the location without this server's origin.
+func (c *Client) path(location string) string {
+	return strings.TrimPrefix(location, "http://"+c.addr)
+}
+
+// Submit posts the form of a page that has these fields, with its hidden ones.
+func (c *Client) Submit(page Response, fields url.Values) (Response, error) {
+	action, all := fill(string(page.Body), fields)
+	if action == "" {
+		return page, fmt.Errorf("status %d, and no form: %s", page.Code, page.Body)
+	}
+	r, err := c.Post(c.path(action), all, "Origin: http://"+c.addr)
+	return c.Follow(r, err)
+}
+
+// fill returns the action and the values of the form with the given fields.
+func fill(text string, fields url.Values) (string, url.Values) {
+	for _, form := range strings.Split(text, "<form")[1:] {
+		form, _, _ = strings.Cut(form, "</form>")
+		all, fits := url.Values{}, true
+		for name := range fields {
+			fits = fits && strings.Contains(form, ` name="`+name+`"`)
+		}
+		if !fits {
+			continue
+		}
+		for _, input := range strings.Split(form, "<input")[1:] {
+			input, _, _ = strings.Cut(input, ">")
+			if value(input, "type") == "hidden" {
+				all.Set(value(input, "name"), value(input, "value"))
+			}
+		}
+		for name := range fields {
+			all.Set(name, fields.Get(name))
+		}
+		tag, _, _ := strings.Cut(form, ">")
+		return value(tag, "action"), all
+	}
+	return "", nil
+}
+
+// value returns an attribute of a tag.
+func value(tag, name string) string {
+	_, text, found := strings.Cut(tag, " "+name+`="`)
+	if !found {
+		return ""
+	}
+	text, _, _ = strings.Cut(text, `"`)
+	return html.UnescapeString(text)
+}
