@@ -33,7 +33,7 @@ const requestColumns = `hash, client_id, params, browser, state, version, subjec
 
 // requestHead has requestColumns of "h", with UUIDs of PostgreSQL cast to text.
 const requestHead = `h.hash, h.client_id, h.params, h.browser, h.state, h.version, CAST(h.subject AS text), h.factors,
-	CAST(h.session_id AS text), h.consent, h.show_recovery, h.track, h.track_request, h.initiations,
+	CAST(h.session_id AS text), h.consent, CASE WHEN h.show_recovery THEN 1 ELSE 0 END, h.track, h.track_request, h.initiations,
 	h.requested_at, h.expires_at, h.updated_at, h.parent, h.opener, h.restarts, h.names`
 
 // OpenRequest implements storage.AuthRequests.
@@ -151,8 +151,8 @@ type requestRow struct {
 	client, state, subject, factors            text
 	session, consent, names                    text
 	version, initiations, restarts             number
+	showRecovery                               number
 	requested, expires, updated                number
-	showRecovery                               *bool // nil in an outer join without a request
 }
 
 func (r *requestRow) dest() []any {
@@ -163,7 +163,7 @@ func (r *requestRow) dest() []any {
 func (r *requestRow) record(e *Engine) (storage.AuthRequest, error) {
 	out := storage.AuthRequest{
 		ClientID: storage.ClientID(r.client), Browser: r.browser, State: storage.RequestState(r.state), Version: int64(r.version),
-		Subject: storage.UserID(r.subject), Session: storage.SessionID(r.session), ShowRecovery: r.showRecovery != nil && *r.showRecovery, Track: r.track,
+		Subject: storage.UserID(r.subject), Session: storage.SessionID(r.session), ShowRecovery: r.showRecovery == 1, Track: r.track,
 		Initiations: int(r.initiations), Parent: r.parent, Opener: r.opener, Restarts: int64(r.restarts), Hash: r.hash, RequestedAt: r.requested.time(), ExpiresAt: r.expires.time(), UpdatedAt: r.updated.time(),
 	}
 	params, err := e.keyring.Open(requestLabel, hex.EncodeToString(r.hash), r.params)
