@@ -52,9 +52,9 @@ func (e *Engine) sweepable(now time.Time) []expired {
 // oldestEvent returns the lowest ID of the lines to keep.
 func (e *Engine) oldestEvent(now time.Time) any {
 	if e.o.KeepEvents <= 0 {
-		return ref(storage.EventID(storage.TimeOrdered(time.UnixMilli(0), zeros{})))
+		return firstOf(time.UnixMilli(0))
 	}
-	return ref(storage.EventID(storage.TimeOrdered(now.Add(-e.o.KeepEvents), zeros{})))
+	return firstOf(now.Add(-e.o.KeepEvents))
 }
 
 // zeros reads as zeros, for the lowest ID of a time.
