@@ -35,9 +35,9 @@ type EventFilter struct {
 	// CorrelationID is that of the response, Login that of events of one login.
 	CorrelationID string
 	Login         string
-	From, To      time.Time
-	Before        EventID // exclusive; for the next page
-	Limit         int     // 1..1000
+	From, To      time.Time // of events whose IDs are TimeOrdered by At
+	Before        EventID   // exclusive; for the next page
+	Limit         int       // 1..1000
 }
 
 // Events stores the audit trail.

@@ -135,7 +135,7 @@ func (q querier) withAccount(query string, args []any, head ...any) (*storage.Ac
 			found = true
 			dest = slices.Clone(first)
 			for i := range head {
-				dest[i] = skip{}
+				dest[i] = q.ignored()
 			}
 		}
 		return a.add()

@@ -85,13 +85,13 @@ type write struct {
 // and their commit (docs/decisions/0086).
 const unchanged = "no row changed, so nothing is written"
 
-// failing is a conditional write, or a query in its place, that fails if it has no row.
-func (w write) failing() string {
+// failing makes a conditional write, or a query in its place, fail if it has no row.
+func failing(text string) string {
 	returning := " RETURNING 1"
-	if strings.HasPrefix(w.text, "SELECT") {
+	if strings.HasPrefix(text, "SELECT") {
 		returning = ""
 	}
-	return "WITH w AS (" + w.text + returning + ") SELECT CASE count(*) WHEN 0 THEN CAST('" + unchanged + "' || left(CAST(count(*) AS text), 0) AS boolean) END FROM w"
+	return "WITH w AS (" + text + returning + ") SELECT CASE count(*) WHEN 0 THEN CAST('" + unchanged + "' || left(CAST(count(*) AS text), 0) AS boolean) END FROM w"
 }
 
 // missed reports whether a write failed for having no row.
@@ -117,11 +117,11 @@ func (b *burst) flush(last bool) error {
 		batch.Queue("BEGIN")
 	}
 	for _, w := range b.queue {
-		text := w.text
+		expand := b.e.statements.expand
 		if last && w.otherwise != nil {
-			text = w.failing()
+			expand = b.e.statements.failing
 		}
-		text, args, err := b.e.statements.expand(text, w.args)
+		text, args, err := expand(w.text, w.args)
 		if err != nil {
 			return err
 		}

@@ -88,3 +88,21 @@ func TestACommitThatFailsIsNoSuccess(t *testing.T) {
 		t.Errorf("Grant = %v, want %v", err, storage.ErrNotFound)
 	}
 }
+
+// TestAPanicLeavesNoLock: what a panic cut off is rolled back, and the next call writes.
+func TestAPanicLeavesNoLock(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		e := open(t, dsn, keyring(t))
+		l := newLogin()
+		func() {
+			defer func() { _ = recover() }()
+			e.PanicAfter(t.Context(), l.event())
+		}()
+		if err := e.AppendEvents(t.Context(), []storage.Event{l.event()}); err != nil {
+			t.Errorf("AppendEvents after a panic = %v", err)
+		}
+		if got, err := e.ListEvents(t.Context(), storage.EventFilter{Limit: 10}); err != nil || len(got) != 1 {
+			t.Errorf("%d events, %v, want the one of the second call", len(got), err)
+		}
+	})
+}

@@ -8,6 +8,9 @@ import (
 	"sallyport/storage"
 )
 
+// FrequentKinds are the kinds that are not in the index of kinds.
+const FrequentKinds = frequentKinds
+
 // TwoConditions sends two conditional writes that change no row: ErrNotFound, then ErrConflict.
 func (e *Engine) TwoConditions(ctx context.Context) error {
 	return e.burst(ctx, "test", func(q querier) error {
@@ -34,4 +37,14 @@ func (e *Engine) SweepOf(table, where string, now time.Time, limit int) (string,
 		}
 	}
 	panic("no such table: " + table)
+}
+
+// PanicAfter writes an event in a transaction, and panics.
+func (e *Engine) PanicAfter(ctx context.Context, event storage.Event) {
+	_ = e.step(ctx, "test", func(q querier) error {
+		if err := q.putEvents([]storage.Event{event}); err != nil {
+			return err
+		}
+		panic("test")
+	})
 }

@@ -99,6 +99,14 @@ func (q querier) each(text string, args []any, scan func(scanner) error) error {
 	return scanned(rows, scan)
 }
 
+// ignored is a destination for a value that is not needed. Only database/sql has to decode it.
+func (q querier) ignored() any {
+	if q.db != nil {
+		return skip{}
+	}
+	return nil
+}
+
 // cursor iterates over the rows of a query of any driver.
 type cursor interface {
 	scanner

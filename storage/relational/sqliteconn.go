@@ -42,8 +42,15 @@ func (fs *files) with(writes bool, do func(*file) error) error {
 	if err != nil {
 		return err
 	}
+	ended := false
+	defer func() {
+		if !ended { // a panic, perhaps in a transaction
+			_ = f.close()
+		}
+		fs.give(f, writes)
+	}()
 	err = do(f)
-	fs.give(f, writes)
+	ended = true
 	return err
 }
 
@@ -180,6 +187,9 @@ func (c call) query(text string, args []any, scan func(scanner) error) error {
 			return rows.Close()
 		}
 		if err == nil {
+			err = c.ctx.Err()
+		}
+		if err == nil {
 			err = scan(r)
 		}
 		if err != nil {
@@ -229,6 +239,7 @@ func (r row) Scan(dest ...any) error {
 func scanValue(dest any, v driver.Value) error {
 	ok := true
 	switch d := dest.(type) {
+	case nil: // not needed
 	case sql.Scanner:
 		return d.Scan(v)
 	case *[]byte:

@@ -18,8 +18,9 @@ type statements struct {
 
 // shape tells apart what a statement becomes: lists of another length are another text.
 type shape struct {
-	text  string
-	lists uint64 // lengths, 16 bits each
+	text    string
+	lists   uint64 // lengths, 16 bits each
+	failing bool
 }
 
 const (
@@ -29,11 +30,20 @@ const (
 
 // expand returns the driver's text and values. Statements hold "?" for placeholders only.
 func (s *statements) expand(text string, args []any) (string, []any, error) {
+	return s.shaped(shape{text: text}, args)
+}
+
+// failing is expand for a conditional write that is to fail if it has no row.
+func (s *statements) failing(text string, args []any) (string, []any, error) {
+	return s.shaped(shape{text: text, failing: true}, args)
+}
+
+func (s *statements) shaped(key shape, args []any) (string, []any, error) {
 	values, lengths, err := flatten(args)
-	if err != nil || len(lengths) == 0 && !s.numbered {
-		return text, values, err
+	if err != nil || len(lengths) == 0 && !s.numbered && !key.failing {
+		return key.text, values, err
 	}
-	key, keep := shape{text: text}, len(lengths) <= maxLists
+	keep := len(lengths) <= maxLists
 	for _, l := range lengths {
 		key.lists, keep = key.lists<<16|uint64(l.values+1), keep && l.values < 1<<16-1
 	}
@@ -42,6 +52,10 @@ func (s *statements) expand(text string, args []any) (string, []any, error) {
 	s.mu.RUnlock()
 	if ok && keep {
 		return known, values, nil
+	}
+	text := key.text
+	if key.failing {
+		text = failing(text)
 	}
 	out := s.write(text, len(args), lengths)
 	if keep {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sallyport/storage"
+	"sallyport/storage/relational"
 )
 
 // TestEventsAreFoundByNumberAndLogin: both are ranges of an index, in what may be the largest
@@ -19,7 +20,7 @@ func TestEventsAreFoundByNumberAndLogin(t *testing.T) {
 		var events []storage.Event
 		for i := range 3000 {
 			at := t0.Add(time.Duration(i) * time.Second)
-			events = append(events, storage.Event{ID: storage.EventID(storage.TimeOrdered(at, rand.Reader)), At: at, Kind: "x", Outcome: "ok",
+			events = append(events, storage.Event{ID: storage.EventID(storage.TimeOrdered(at, rand.Reader)), At: at, Kind: kindOf(i), Outcome: "ok",
 				CorrelationID: fmt.Sprint("N", i), Login: fmt.Sprint("L", i/3)})
 		}
 		for part := range slices.Chunk(events, 250) { // as the journal writes them
@@ -35,13 +36,23 @@ func TestEventsAreFoundByNumberAndLogin(t *testing.T) {
 		if err != nil || len(got) != 3 || got[0].CorrelationID != "N1001" {
 			t.Errorf("by login: %+v, %v", got, err)
 		}
+		from := t0.Add(2000 * time.Second)
+		for kind, want := range map[string]int{"rare.kind": 1, "token.refreshed": 49} {
+			got, err = e.ListEvents(t.Context(), storage.EventFilter{Kind: kind, From: from, To: from.Add(50 * time.Second), Limit: 100})
+			if err != nil || len(got) != want {
+				t.Errorf("%d of %s in 50 s, want %d: %v", len(got), kind, want, err)
+			}
+		}
 		db := direct(t, dsn)
 		change(t, db, "ANALYZE events")
-		explain := "EXPLAIN "
+		explain, primary := "EXPLAIN ", "events_pkey"
 		if strings.HasPrefix(dsn, "sqlite:") {
-			explain = "EXPLAIN QUERY PLAN "
+			explain, primary = "EXPLAIN QUERY PLAN ", "sqlite_autoindex_events_1 (id>"
 		}
-		for index, where := range map[string]string{"events_correlation": "correlation_id = 'N1000' AND correlation_id <> ''", "events_login": "login = 'L333' AND login <> ''"} {
+		for index, where := range map[string]string{
+			primary:       fmt.Sprintf("kind = 'token.refreshed' AND id >= '%s' AND id < '%s'", events[2000].ID, events[2050].ID),
+			"events_rare": "kind = 'rare.kind' AND kind NOT IN (" + relational.FrequentKinds + ")", "events_correlation": "correlation_id = 'N1000' AND correlation_id <> ''", "events_login": "login = 'L333' AND login <> ''",
+		} {
 			rows, err := db.QueryContext(t.Context(), explain+"SELECT canonical FROM events WHERE 1 = 1 AND "+where+" ORDER BY id DESC LIMIT 100")
 			if err != nil {
 				t.Fatal(err)
@@ -69,4 +80,12 @@ func TestEventsAreFoundByNumberAndLogin(t *testing.T) {
 			}
 		}
 	})
+}
+
+// kindOf makes one event of a hundred rare.
+func kindOf(i int) string {
+	if i%100 == 0 {
+		return "rare.kind"
+	}
+	return "token.refreshed"
 }

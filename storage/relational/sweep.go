@@ -46,7 +46,7 @@ func (e *Engine) sweepable(now time.Time) []expired {
 		// Grants whose code was not redeemed, in a range of the primary key, for which they need
 		// no index of their own. What no server sees in that time stays until its sweep_at.
 		{"grants", "id", "id >= ? AND id < ? AND redeemed_at = 0 AND code_until <= ?",
-			[]any{lowest(now.Add(-keepCode - sweepCodes)), lowest(now.Add(-keepCode)), us}},
+			[]any{firstOf(now.Add(-keepCode - sweepCodes)), firstOf(now.Add(-keepCode)), us}},
 		// An ended session stays while a grant is inactive only because of it.
 		{"sessions", "id", `expires_at <= ? AND NOT (ended_at > 0 AND EXISTS (SELECT 1 FROM grants g
 			WHERE g.session_id = sessions.id AND g.revoked_at = 0
@@ -62,13 +62,10 @@ func (e *Engine) sweepable(now time.Time) []expired {
 // oldestEvent returns the lowest ID of the lines to keep.
 func (e *Engine) oldestEvent(now time.Time) any {
 	if e.o.KeepEvents <= 0 {
-		return lowest(time.UnixMilli(0))
+		return firstOf(time.UnixMilli(0))
 	}
-	return lowest(now.Add(-e.o.KeepEvents))
+	return firstOf(now.Add(-e.o.KeepEvents))
 }
-
-// lowest returns the lowest time-ordered ID of a time.
-func lowest(t time.Time) any { return storage.TimeOrdered(t, zeros{}) }
 
 // zeros reads as zeros, for the lowest ID of a time.
 type zeros struct{}

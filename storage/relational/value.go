@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"sallyport/storage"
 )
 
@@ -128,6 +130,12 @@ func (t *text) Scan(v any) error {
 	return nil
 }
 
+// ScanText implements pgtype.TextScanner, so that pgx need not box the value.
+func (t *text) ScanText(v pgtype.Text) error {
+	*t = text(v.String)
+	return nil
+}
+
 // number scans an integer; NULL becomes 0.
 type number int64
 
@@ -141,6 +149,12 @@ func (n *number) Scan(v any) error {
 	default:
 		return fmt.Errorf("want an integer, got %T", v)
 	}
+	return nil
+}
+
+// ScanInt64 implements pgtype.Int64Scanner.
+func (n *number) ScanInt64(v pgtype.Int8) error {
+	*n = number(v.Int64)
 	return nil
 }
 
