@@ -8,8 +8,8 @@ import (
 	"text/template/parse"
 )
 
-// pages are the templates of the pages by language, with the texts that are the same on every
-// page written into them. Those of the language "" have none.
+// pages are the templates of the pages by language and name, with the texts that are the same on
+// every page written into them.
 type pages map[string]map[string]*template.Template
 
 // newPages parses the pages for every language of the texts.
@@ -18,7 +18,7 @@ func newPages(files layers, texts *catalogue) (pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := pages{"": plain}
+	out := pages{}
 	for lang, fixed := range texts.fixed {
 		out[lang] = map[string]*template.Template{}
 		for name, t := range plain {
@@ -28,14 +28,6 @@ func newPages(files layers, texts *catalogue) (pages, error) {
 		}
 	}
 	return out, nil
-}
-
-// in returns a page in a language.
-func (p pages) in(lang, name string) *template.Template {
-	if t := p[lang][name]; t != nil {
-		return t
-	}
-	return p[""][name]
 }
 
 // withTexts returns a copy of a page with fixed texts in place of the calls that return them.

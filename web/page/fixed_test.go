@@ -25,14 +25,18 @@ func TestFixedTextsAreWrittenAsTheyWereCalled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	plain, err := newTemplates(layers{embedded, places}, l.texts)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, lang := range []string{"en", "de"} {
 		for _, data := range []any{nil, "data"} {
 			v := &Page{speaker: l.texts.in(lang), Least: 8, Nonce: "n", Data: data, Here: "/", languages: []string{"en", "de"}}
 			var called, written bytes.Buffer
-			if err := l.pages.in("", "places").Execute(&called, v); err != nil {
+			if err := plain["places"].Execute(&called, v); err != nil {
 				t.Fatal(err)
 			}
-			if err := l.pages.in(lang, "places").Execute(&written, v); err != nil {
+			if err := l.pages[lang]["places"].Execute(&written, v); err != nil {
 				t.Fatal(err)
 			}
 			if called.String() != written.String() {
@@ -40,17 +44,19 @@ func TestFixedTextsAreWrittenAsTheyWereCalled(t *testing.T) {
 			}
 		}
 	}
-	tree := l.pages.in("de", "places").Lookup("content").Tree.Root.String()
+	tree := l.pages["de"]["places"].Lookup("content").Tree.Root.String()
 	if strings.Contains(tree, `{{$.T "plain"`) || !strings.Contains(tree, `{{$.T "marked"`) || !strings.Contains(tree, "<b>Bitte anmelden: ü</b>") {
 		t.Errorf("the template in German: %s", tree)
 	}
 }
 
-func TestAPageInAnotherLanguageHasTheTextsOfTheClosest(t *testing.T) {
+func TestAPageInAnotherLanguageHasTheClosestTexts(t *testing.T) {
 	l := newLook(t)
-	v := &Page{speaker: l.texts.in("de-AT"), languages: []string{"de-AT"}}
-	var b bytes.Buffer
-	if err := l.pages.in("de-AT", "hall").Execute(&b, v); err != nil || !strings.Contains(b.String(), "<h1>Halle</h1>") {
-		t.Errorf("page = %s, %v", &b, err)
+	for lang, want := range map[string]string{"de-AT": "<h1>Halle</h1>", "en-GB": "<h1>Hall</h1>", "fr": "<h1>Hall</h1>"} {
+		v := &Page{speaker: l.texts.in(lang), languages: []string{lang}}
+		var b bytes.Buffer
+		if err := l.pages[v.texts]["hall"].Execute(&b, v); err != nil || !strings.Contains(b.String(), want) || !strings.Contains(b.String(), `lang="`+lang+`"`) {
+			t.Errorf("page in %s = %s, %v", lang, &b, err)
+		}
 	}
 }

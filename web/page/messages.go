@@ -70,6 +70,7 @@ func (k *catalogue) read(files fs.FS, name string) error {
 // speaker returns texts in one language.
 type speaker struct {
 	lang      string
+	texts     string // language of the texts: the closest to lang that there is
 	catalogue *catalogue
 	localizer *i18n.Localizer
 	printer   *message.Printer
@@ -85,8 +86,11 @@ func (k *catalogue) in(lang string) *speaker {
 }
 
 func (k *catalogue) newSpeaker(lang string) *speaker {
-	return &speaker{lang: lang, catalogue: k, localizer: i18n.NewLocalizer(k.bundle, lang),
-		printer: message.NewPrinter(language.Make(lang)), fixed: k.fixed[lang]}
+	all := k.bundle.LanguageTags()
+	_, closest, _ := language.NewMatcher(all).Match(language.Make(lang))
+	texts := all[closest].String()
+	return &speaker{lang: lang, texts: texts, catalogue: k, localizer: i18n.NewLocalizer(k.bundle, lang),
+		printer: message.NewPrinter(language.Make(lang)), fixed: k.fixed[texts]}
 }
 
 // say returns a text. An unknown key is an error, so that tests find a template with one.
