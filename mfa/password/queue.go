@@ -24,7 +24,7 @@ type queue struct {
 	running int
 	waiting int
 	refused int64
-	took    time.Duration // how long a place is held, on average; 0: unknown
+	took    time.Duration // how long a place is held, on average since all were free
 	lines   []*line       // in the order of their turns; never empty
 }
 
@@ -86,12 +86,24 @@ func (q *queue) enter(ctx context.Context, p mfa.Place) (func(), error) {
 func (q *queue) take(ctx context.Context, from string) (bool, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.running < q.places { // then none wait
-		q.running++
+	if q.occupy() {
 		return true, nil
 	}
 	_, err := q.admit(ctx, from)
 	return false, err
+}
+
+// occupy takes a place, if one is free. Then none wait. The average begins at zero whenever all
+// places were free: one from a slow hour would refuse the first of the next morning.
+func (q *queue) occupy() bool {
+	if q.running == q.places {
+		return false
+	}
+	if q.running == 0 {
+		q.took = 0
+	}
+	q.running++
+	return true
 }
 
 // join adds a caller to its line, or gives it a place that became free.
@@ -99,8 +111,7 @@ func (q *queue) join(ctx context.Context, from string) (*waiter, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	w := &waiter{end: make(chan struct{})}
-	if q.running < q.places {
-		q.running++
+	if q.occupy() {
 		close(w.end)
 		return w, nil
 	}
@@ -153,9 +164,6 @@ func (q *queue) release(held time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	held = min(max(held, 0), q.wait) // a clock that jumps, or a database that hung, is soon forgotten
-	if q.took == 0 {
-		q.took = held
-	}
 	q.took += (held - q.took) / 8
 	if len(q.lines) == 0 {
 		q.running--

@@ -113,9 +113,8 @@ func TestTheWaitOfACallerIsPredicted(t *testing.T) {
 
 func TestACallerWhoCannotBeServedInTimeIsRefusedAtOnce(t *testing.T) {
 	q := newTestQueue(t, 100, 10*time.Second)
-	q.join("a")
-	q.release(2 * time.Second) // the next one has the place
-	q.join("bcd")              // within three quarters of the wait
+	q.took = 2 * time.Second
+	q.join("bcd") // within three quarters of the wait
 	for _, from := range []string{"b", "e"} {
 		asked := false
 		_, err := q.enter(t.Context(), mfa.Place{From: from, Queue: func(context.Context) error { asked = true; return nil }})
@@ -140,8 +139,7 @@ func TestACallerWhoCannotBeServedInTimeIsRefusedAtOnce(t *testing.T) {
 func TestACallerWhoseTimeIsShorterThanTheWaitIsRefusedAtOnce(t *testing.T) {
 	q := newTestQueue(t, 100, time.Minute)
 	q.at = time.Now().Add(time.Hour) // of the clock of deadlines, none passes
-	q.join("a")
-	q.release(time.Second)
+	q.took = time.Second
 	q.join("b")
 	// One is ahead: a place in two seconds, the hash after three.
 	for left, want := range map[time.Duration]mfa.Code{2999 * time.Millisecond: mfa.Busy, 3 * time.Second: ""} {
@@ -174,12 +172,28 @@ func TestAFullQueueRefusesTheNetworkThatFillsIt(t *testing.T) {
 	}
 }
 
+// The database hung in the evening. In the morning everyone comes at once.
+func TestTheFirstCallersAreNotRefusedForWhatWasSlow(t *testing.T) {
+	q := newTestQueue(t, 100, 2*time.Second)
+	q.took = 2 * time.Second
+	if _, err := q.queue.join(t.Context(), "b"); mfa.CodeOf(err) != mfa.Busy {
+		t.Errorf("while it hangs: %v, want %s", err, mfa.Busy)
+	}
+	q.release(2 * time.Second) // all places are free
+	q.join(strings.Repeat("b", 32))
+	for range 31 {
+		q.release(25 * time.Millisecond)
+	}
+	if q.load().Refused != 1 || q.took < 20*time.Millisecond || q.took > 25*time.Millisecond {
+		t.Errorf("load = %+v, %s a hash; want no more refused, and the average of today", q.load(), q.took)
+	}
+}
+
 // A busy machine or a slow database changes what was predicted: whoever is late now learns it
 // now.
 func TestAQueueThatBecomesSlowRefusesTheLast(t *testing.T) {
 	q := newTestQueue(t, 100, 10*time.Second)
-	q.join("a")
-	q.release(time.Second)
+	q.took = time.Second
 	waiting := q.join("aaabcd")
 	q.release(9 * time.Second) // two seconds on average: five can be served
 	if q.load().Waiting != 5 || q.load().Refused != 0 {
@@ -190,8 +204,7 @@ func TestAQueueThatBecomesSlowRefusesTheLast(t *testing.T) {
 		t.Errorf("load = %+v, want the last of a refused", q.load())
 	}
 	q = newTestQueue(t, 100, 10*time.Second)
-	q.join("a")
-	q.release(time.Second)
+	q.took = time.Second
 	waiting = q.join("bcdefg")
 	q.release(10 * time.Second) // four can be served
 	if q.load().Waiting != 4 || q.load().Refused != 1 || mfa.CodeOf(waiting[5].err) != mfa.Busy {
