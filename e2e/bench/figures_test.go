@@ -27,7 +27,7 @@ var columns = []column{
 	{"statements", 2, -1}, {"commits", 2, -1}, {"wal-bytes", 0, -1}, {"objects", 0, -1}, {"bytes", 0, -1}, {"rss-MiB", 1, -1},
 	{"goodput-%", 0, 1}, {served, 0, 1}, {refused, 0, -1}, {"slowest-ms", 0, -1},
 	{"served/s", 1, 1}, {"refused/s", 1, -1}, {"failed/s", 1, -1}, {"served-p50-ms", 0, -1}, {"served-p99-ms", 0, -1},
-	{"refused-p50-ms", 0, -1}, {"refused-p99-ms", 0, -1}, {"discovery-p50-ms", 1, -1}, {"discovery-p99-ms", 1, -1}, {"refresh-p50-ms", 1, -1}, {"refresh-p99-ms", 1, -1},
+	{"alone-p50-ms", 0, -1}, {"alone-p99-ms", 0, -1}, {"refused-p50-ms", 0, -1}, {"refused-p99-ms", 0, -1}, {"discovery-p50-ms", 1, -1}, {"discovery-p99-ms", 1, -1}, {"refresh-p50-ms", 1, -1}, {"refresh-p99-ms", 1, -1},
 }
 
 // summarize returns the figures of a run by their columns.

@@ -92,6 +92,7 @@ func flows() []flow {
 		{name: "overload 2x", hash: productHash, measure: overload(2)},
 		{name: "overload 5x", hash: productHash, measure: overload(5)},
 		{name: "32 people behind one address", hash: productHash, measure: crowd},
+		{name: "one person beside 32 of one address", hash: productHash, measure: besideCrowd},
 	}
 }
 

@@ -21,7 +21,11 @@ const (
 	broken     = "failed"
 	discovered = "discovery"
 	refreshed  = "refresh"
+	alone      = "alone"
 )
+
+// kinds are how a login is counted: served, or refused.
+type kinds [2]string
 
 // overload offers logins at a multiple of the peak, each by a new person: on a new connection,
 // at one of many addresses, whatever becomes of those before. Beside them somebody reads the
@@ -47,11 +51,7 @@ func overload(factor float64) func(*target, settings) (map[string]figure, error)
 		if o.err != nil {
 			fmt.Fprintln(os.Stderr, "one that failed:", o.err)
 		}
-		warm := whole / 3 // until the queue is full and its first have waited
-		return spread(parts, func(from, to int) map[string]float64 {
-			part := func(i int) time.Duration { return warm + (whole-warm)*time.Duration(i)/parts }
-			return o.figures(part(from), part(to), peak)
-		}), nil
+		return o.spread(whole, peak), nil
 	}
 }
 
@@ -97,12 +97,12 @@ func (o *outcomes) offer(t *target, rate float64, whole time.Duration) {
 			return
 		}
 		<-time.After(at - time.Since(o.began))
-		wg.Go(func() { o.login(t, fmt.Sprintf("127.0.2.%d", n%254+1)) })
+		wg.Go(func() { o.login(t, fmt.Sprintf("127.0.2.%d", n%254+1), kinds{served, refused}) })
 	}
 }
 
 // login is the login of a new person, who gives up when refused.
-func (o *outcomes) login(t *target, address string) (slowest time.Duration) {
+func (o *outcomes) login(t *target, address string, k kinds) (slowest time.Duration, served bool) {
 	began := time.Now()
 	c, err := dial(t.addr, address)
 	if err == nil {
@@ -113,16 +113,16 @@ func (o *outcomes) login(t *target, address string) (slowest time.Duration) {
 	var no *refusal
 	switch {
 	case err == nil:
-		o.add(served, time.Since(began))
+		o.add(k[0], time.Since(began))
 	case errors.As(err, &no):
-		o.add(refused, no.took)
+		o.add(k[1], no.took)
 	default:
 		o.add(broken, time.Since(began))
 		o.mu.Lock()
 		o.err = err
 		o.mu.Unlock()
 	}
-	return slowest
+	return slowest, err == nil
 }
 
 // beside makes 20 calls of each other kind a second. The returned function waits for their end.
@@ -176,6 +176,16 @@ func (o *outcomes) beside(t *target, quit chan struct{}) (func() error, error) {
 	}, nil
 }
 
+// spread returns the figures without the beginning, when the queue is not full yet and its first
+// have not waited. peak is the rate that goodput is a share of; 0: there is none.
+func (o *outcomes) spread(whole time.Duration, peak float64) map[string]figure {
+	warm := whole / 3
+	return spread(parts, func(from, to int) map[string]float64 {
+		part := func(i int) time.Duration { return warm + (whole-warm)*time.Duration(i)/parts }
+		return o.figures(part(from), part(to), peak)
+	})
+}
+
 // figures returns the figures of what ended between two times.
 func (o *outcomes) figures(from, to time.Duration, peak float64) map[string]float64 {
 	took := map[string][]float64{}
@@ -185,7 +195,10 @@ func (o *outcomes) figures(from, to time.Duration, peak float64) map[string]floa
 		}
 	}
 	seconds := (to - from).Seconds()
-	out := map[string]float64{"goodput-%": 100 * float64(len(took[served])) / seconds / peak}
+	out := map[string]float64{}
+	if peak > 0 {
+		out["goodput-%"] = 100 * float64(len(took[served])) / seconds / peak
+	}
 	for _, kind := range []string{served, refused, broken} {
 		out[kind+"/s"] = float64(len(took[kind])) / seconds
 	}
@@ -193,40 +206,4 @@ func (o *outcomes) figures(from, to time.Duration, peak float64) map[string]floa
 		out[kind+"-p50-ms"], out[kind+"-p99-ms"] = percentiles(all)
 	}
 	return out
-}
-
-// crowd is 32 people behind one address who sign in at the same moment, three times: the
-// worst of it.
-func crowd(t *target, _ settings) (map[string]figure, error) {
-	const people = 32
-	var rounds []map[string]float64
-	for round := range 3 {
-		o := &outcomes{began: time.Now()}
-		slowest := make([]time.Duration, people)
-		var wg sync.WaitGroup
-		for i := range people {
-			wg.Go(func() { slowest[i] = o.login(t, fmt.Sprintf("127.0.4.%d", round+1)) })
-		}
-		wg.Wait()
-		if o.err != nil {
-			return nil, o.err
-		}
-		m := map[string]float64{served: 0, refused: 0, "slowest-ms": 0}
-		for _, x := range o.all {
-			m[x.kind]++
-		}
-		for _, d := range slowest {
-			m["slowest-ms"] = max(m["slowest-ms"], milliseconds(d))
-		}
-		rounds = append(rounds, m)
-	}
-	return spread(len(rounds), func(from, to int) map[string]float64 {
-		worst := map[string]float64{served: people}
-		for _, m := range rounds[from:to] {
-			worst[served] = min(worst[served], m[served])
-			worst[refused] = max(worst[refused], m[refused])
-			worst["slowest-ms"] = max(worst["slowest-ms"], m["slowest-ms"])
-		}
-		return worst
-	}), nil
 }
