@@ -57,6 +57,7 @@ const (
 	login             = "login to tokens"
 	loginRSA          = "login to tokens, RS256"
 	loginHashed       = "login, own password hash"
+	hashAlone         = "this server's hash alone"
 	loginTOTP         = "login with TOTP"
 	refresh           = "refresh"
 	refreshRSA        = "refresh, RS256"
@@ -64,7 +65,7 @@ const (
 	userinfo          = "userinfo"
 )
 
-var flows = []string{discovery, clientCredentials, login, loginRSA, loginHashed, loginTOTP, refresh, refreshRSA, introspection, userinfo}
+var flows = []string{discovery, clientCredentials, login, loginRSA, loginHashed, hashAlone, loginTOTP, refresh, refreshRSA, introspection, userinfo}
 
 // peer is a running provider.
 type peer struct {

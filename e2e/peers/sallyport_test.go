@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pquerna/otp/totp"
+	"golang.org/x/crypto/argon2"
 
 	"sallyport/config"
 )
@@ -38,6 +39,10 @@ func startSallyport(b *testing.B, db *database) (*peer, error) {
 	p.flows[loginRSA], p.flows[refreshRSA] = withRSA[login], withRSA[refresh]
 	p.flows[loginTOTP] = flow{do: done(signIn(second, many, steps))}
 	p.flows[loginHashed] = flow{do: done(signIn(e, few, nil)), on: hashed}
+	p.flows[hashAlone] = flow{on: hashed, do: func(*visit) error { // in this process: what the machine allows
+		argon2.IDKey([]byte(userPassword), []byte("the salt of this"), c.Time, c.Memory, c.Threads, 32)
+		return nil
+	}}
 	return p, nil
 }
 
