@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"net/url"
+	"regexp"
 	"strings"
 )
 
@@ -23,9 +24,20 @@ func (c *Client) Follow(r Response, err error) (Response, error) {
 		r, err = c.Get(c.path(r.Location))
 	}
 	if err == nil && r.Code != 200 && !redirects(r.Code) {
-		err = fmt.Errorf("status %d: %s", r.Code, r.Body)
+		err = fmt.Errorf("status %d: %s", r.Code, r.Text())
 	}
 	return r, err
+}
+
+var (
+	unread = regexp.MustCompile(`(?s)<(script|style|head).*?</(script|style|head)>|<[^>]*>`)
+	spaces = regexp.MustCompile(`\s+`)
+)
+
+// Text is what a person would read of the response, for errors.
+func (r Response) Text() string {
+	text := spaces.ReplaceAllString(unread.ReplaceAllString(string(r.Body), " "), " ")
+	return text[:min(len(text), 500)]
 }
 
 func redirects(code int) bool { return code == 302 || code == 303 }
@@ -41,7 +53,7 @@ func (c *Client) path(location string) string {
 func (c *Client) Submit(page Response, fields url.Values) (Response, error) {
 	action, all := fill(string(page.Body), fields)
 	if action == "" {
-		return page, fmt.Errorf("status %d, and no form: %s", page.Code, page.Body)
+		return page, fmt.Errorf("status %d, and no form: %s", page.Code, page.Text())
 	}
 	r, err := c.Post(c.path(action), all, "Origin: http://"+c.addr)
 	return c.Follow(r, err)

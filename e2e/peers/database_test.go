@@ -49,9 +49,14 @@ func newDatabase(b *testing.B) *database {
 	return d
 }
 
-// create creates a database and returns its DSN.
-func (d *database) create(name string) (string, error) {
+// create creates a database, with settings for its connections, and returns its DSN.
+func (d *database) create(name string, settings ...string) (string, error) {
 	_, err := d.conn.Exec(context.Background(), "CREATE DATABASE "+name)
+	for _, setting := range settings {
+		if err == nil {
+			_, err = d.conn.Exec(context.Background(), "ALTER DATABASE "+name+" SET "+setting)
+		}
+	}
 	return d.dsn(name), err
 }
 

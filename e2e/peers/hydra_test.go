@@ -81,7 +81,7 @@ func (v *visit) accept(r load.Response, what, app string, decision map[string]an
 	at, err := url.Parse(r.Location)
 	challenge := at.Query().Get(what + "_challenge")
 	if err != nil || !strings.HasPrefix(r.Location, app) || challenge == "" {
-		return r, fmt.Errorf("%d to %q: no request for %s: %s", r.Code, r.Location, what, r.Body)
+		return r, fmt.Errorf("%d to %q: no request for %s: %s", r.Code, r.Location, what, r.Text())
 	}
 	text, err := json.Marshal(decision)
 	if err != nil {

@@ -62,7 +62,7 @@ func (e endpoints) authorization(more url.Values) string {
 func (e endpoints) exchange(v *visit, r load.Response) (tokens, error) {
 	back, err := url.Parse(r.Location)
 	if err != nil || !strings.HasPrefix(r.Location, redirectURI) || back.Query().Get("code") == "" || back.Query().Get("state") != "0123456789abcdef" {
-		return tokens{}, fmt.Errorf("the login ended with %d at %q: %s", r.Code, r.Location, r.Body)
+		return tokens{}, fmt.Errorf("the login ended with %d at %q: %s", r.Code, r.Location, r.Text())
 	}
 	return e.tokens(v, url.Values{"grant_type": {"authorization_code"}, "code": {back.Query().Get("code")},
 		"redirect_uri": {redirectURI}, "code_verifier": {codeVerifier}}, true)
@@ -80,7 +80,7 @@ func (e endpoints) tokens(v *visit, form url.Values, user bool) (tokens, error) 
 	}
 	switch {
 	case t.Access == "" || user && t.Refresh == "":
-		return t, fmt.Errorf("a token is missing: %s", r.Body)
+		return t, fmt.Errorf("a token is missing: %s", r.Text())
 	case user && algorithm(t.ID) != e.alg:
 		return t, fmt.Errorf("the ID token is signed with %q, want %s", algorithm(t.ID), e.alg)
 	case !user && algorithm(t.Access) != e.alg:
@@ -132,7 +132,7 @@ func (e endpoints) flows(signIn func(*visit) (tokens, error)) map[string]flow {
 
 func want(code int, r load.Response, err error) error {
 	if err == nil && r.Code != code {
-		err = fmt.Errorf("status %d, want %d: %s", r.Code, code, r.Body)
+		err = fmt.Errorf("status %d, want %d: %s", r.Code, code, r.Text())
 	}
 	return err
 }
@@ -143,7 +143,7 @@ func contains(text string, r load.Response, err error) error {
 		return err
 	}
 	if !bytes.Contains(r.Body, []byte(text)) {
-		return fmt.Errorf("%s is missing: %s", text, r.Body)
+		return fmt.Errorf("%s is missing: %s", text, r.Text())
 	}
 	return nil
 }

@@ -2,7 +2,7 @@
 // oidc-provider and Keycloak. `make peers` runs it; `make test` does not, and needs none of them.
 //
 // All of a run shares one machine: the server, PostgreSQL (commits are durable) and the load
-// of eight connections, without TLS. A flow is measured in short slices that alternate between
+// of eight connections, without TLS, with ES256 unless a flow says otherwise. A flow is measured in short slices that alternate between
 // the servers, so that a machine whose speed drifts drifts for all of them; a figure is the
 // median of a server's slices. Servers that are not measured are stopped (SIGSTOP). Every response is
 // checked. An error voids the figure, and fails the run if it is this server's. A login is a whole one: a new
@@ -12,7 +12,8 @@
 // as it does by default:
 //
 //   - Dex signs in by its mock password connector, whose password is in plain text, and the
-//     second time by its own passwords (bcrypt, cost 10).
+//     second time by its own passwords (bcrypt, cost 10). It signs with RS256 only, so this
+//     server does so too where they are compared.
 //   - Hydra has no login of its own. Its client accepts login and consent over the admin API,
 //     with no page and no password. Client secrets have the least PBKDF2 (one iteration).
 //   - oidc-provider keeps everything in memory and has no passwords of its own; its login page
@@ -56,13 +57,15 @@ const (
 	login             = "login to tokens"
 	loginRSA          = "login to tokens, RS256"
 	loginHashed       = "login, own password hash"
+	hashAlone         = "this server's hash alone"
 	loginTOTP         = "login with TOTP"
 	refresh           = "refresh"
+	refreshRSA        = "refresh, RS256"
 	introspection     = "introspection"
 	userinfo          = "userinfo"
 )
 
-var flows = []string{discovery, clientCredentials, login, loginRSA, loginHashed, loginTOTP, refresh, introspection, userinfo}
+var flows = []string{discovery, clientCredentials, login, loginRSA, loginHashed, hashAlone, loginTOTP, refresh, refreshRSA, introspection, userinfo}
 
 // peer is a running provider.
 type peer struct {

@@ -123,7 +123,7 @@ func (r *report) table(out *strings.Builder, title string, cell func(*figures) s
 			case f == nil:
 				fmt.Fprint(w, "| -\t")
 			case f.Failed != "":
-				fmt.Fprint(w, "| failed\t")
+				fmt.Fprint(w, "| errors\t")
 			default:
 				fmt.Fprintf(w, "| %s\t", cell(f))
 			}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pquerna/otp/totp"
+	"golang.org/x/crypto/argon2"
 
 	"sallyport/config"
 )
@@ -34,13 +35,14 @@ func startSallyport(b *testing.B, db *database) (*peer, error) {
 	rsa.client, rsa.alg, second.client = "rsa", "RS256", "second"
 	many, few, steps := newPeople(4096), newPeople(64), &steps{used: map[string]int64{}}
 	p := &peer{version: "this tree", on: cheap, flows: e.flows(signIn(e, many, nil))}
-	for name, f := range map[string]flow{
-		loginRSA:    {do: done(signIn(rsa, many, nil))},
-		loginTOTP:   {do: done(signIn(second, many, steps))},
-		loginHashed: {do: done(signIn(e, few, nil)), on: hashed},
-	} {
-		p.flows[name] = f
-	}
+	withRSA := rsa.flows(signIn(rsa, many, nil))
+	p.flows[loginRSA], p.flows[refreshRSA] = withRSA[login], withRSA[refresh]
+	p.flows[loginTOTP] = flow{do: done(signIn(second, many, steps))}
+	p.flows[loginHashed] = flow{do: done(signIn(e, few, nil)), on: hashed}
+	p.flows[hashAlone] = flow{on: hashed, do: func(*visit) error { // in this process: what the machine allows
+		argon2.IDKey([]byte(userPassword), []byte("the salt of this"), c.Time, c.Memory, c.Threads, 32)
+		return nil
+	}}
 	return p, nil
 }
 
