@@ -79,17 +79,18 @@ func (e *Engine) Grant(ctx context.Context, id storage.GrantID) (storage.GrantAc
 
 // GrantState implements storage.Grants.
 func (e *Engine) GrantState(ctx context.Context, id storage.GrantID) (storage.GrantAccount, error) {
-	const query = `SELECT g.offline, g.revoked_at, CAST(u.id AS text), u.status, u.roles, ` + endedColumns + ` FROM grants g` + stateJoins + ` WHERE g.id = ?`
+	const query = `SELECT g.offline, g.redeemed_at, g.revoked_at, CAST(u.id AS text), u.status, u.roles, ` + endedColumns + ` FROM grants g` + stateJoins + ` WHERE g.id = ?`
 	var out storage.GrantAccount
 	var user, status, roles text
-	var revoked, ended, offlineEnded number
+	var redeemed, revoked, ended, offlineEnded number
 	err := e.quick(ctx, "read grant state", func(q querier) error {
-		return q.one(query, []any{ref(id)}, &out.Grant.Offline, &revoked, &user, &status, &roles, &ended, &offlineEnded)
+		return q.one(query, []any{ref(id)}, &out.Grant.Offline, &redeemed, &revoked, &user, &status, &roles, &ended, &offlineEnded)
 	})
 	if err != nil {
 		return storage.GrantAccount{}, err
 	}
-	out.Grant.ID, out.Grant.RevokedAt, out.SessionEnded, out.OfflineEnded = id, revoked.time(), ended != 0, offlineEnded != 0
+	out.Grant.ID, out.Grant.RedeemedAt, out.Grant.RevokedAt = id, redeemed.time(), revoked.time()
+	out.SessionEnded, out.OfflineEnded = ended != 0, offlineEnded != 0
 	out.Account.User.ID, out.Account.User.Status = storage.UserID(user), storage.UserStatus(status)
 	return out, decode("roles", roles, &out.Account.User.Roles)
 }
