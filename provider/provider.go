@@ -96,7 +96,7 @@ func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessio
 		return nil, err
 	}
 	p := &Provider{store: store, keyring: keyring, verifier: verifier, sessions: sessions, journal: journal,
-		now: now, random: random, options: o, log: o.Logger, keys: &signing.Keys{}}
+		now: now, random: random, options: o, log: o.Logger, keys: signing.New(signing.Form{}, random)}
 	p.clients = clients.NewCache(store, o.ClientCache, o.BuiltIn...)
 	if err := p.publish(); err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -32,8 +33,8 @@ type Signer struct {
 }
 
 // New returns a Signer. The form has the dialect's kid: by it, dialects refuse each other's JWTs.
-func New(keyring *seal.Keyring, f signing.Form) *Signer {
-	return &Signer{keyring: keyring, keys: signing.New(f)}
+func New(keyring *seal.Keyring, random io.Reader, f signing.Form) *Signer {
+	return &Signer{keyring: keyring, keys: signing.New(f, random)}
 }
 
 // load loads the keys again if the keyring has changed.

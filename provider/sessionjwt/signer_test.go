@@ -2,6 +2,7 @@ package sessionjwt_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -65,7 +66,7 @@ func named(name string) func(storage.KeyID) string {
 }
 
 func (h *fixture) signer(name string) *sessionjwt.Signer {
-	return sessionjwt.New(h.keyring, signing.Form{KID: named(name)})
+	return sessionjwt.New(h.keyring, rand.Reader, signing.Form{KID: named(name)})
 }
 
 func (h *fixture) sign(s *sessionjwt.Signer, now time.Time) string {
@@ -116,11 +117,11 @@ func TestForeignJWTsAreRefused(t *testing.T) {
 	idToken, err := oidc.Sign(seal.DialectAlg, signing.TypeIDToken, []byte(`{}`), t0)
 	h.ok(err)
 	// A key of OpenID Connect under the kid of a dialect.
-	disguised := signing.New(signing.Form{KID: func(storage.KeyID) string { return part(t, good, 0)["kid"].(string) }})
+	disguised := signing.New(signing.Form{KID: func(storage.KeyID) string { return part(t, good, 0)["kid"].(string) }}, rand.Reader)
 	h.ok(disguised.Load(h.keyring.Signings("oidc")))
 	underKID, err := disguised.Sign(seal.DialectAlg, signing.TypeIDToken, []byte(`{}`), t0)
 	h.ok(err)
-	typed := signing.New(signing.Form{KID: named("jwk_")})
+	typed := signing.New(signing.Form{KID: named("jwk_")}, rand.Reader)
 	h.ok(typed.Load(h.keyring.Signings("dialect")))
 	accessToken, err := typed.Sign(seal.DialectAlg, signing.TypeAccessToken, []byte(`{}`), t0)
 	h.ok(err)
@@ -192,7 +193,7 @@ func TestTheNextKeySignsWhenItIsActive(t *testing.T) {
 
 func TestWithoutAKeyNothingIsSigned(t *testing.T) {
 	keyring, _ := storagetest.Keyring(t, t0, seal.DialectAlg)
-	s := sessionjwt.New(keyring, signing.Form{})
+	s := sessionjwt.New(keyring, rand.Reader, signing.Form{})
 	if token, err := s.Sign(struct{}{}, t0); err == nil {
 		t.Errorf("Sign = %q", token)
 	}
@@ -228,7 +229,7 @@ func TestTheKeySetHasTheFormOfItsDialect(t *testing.T) {
 		{"plain", signing.Form{KID: named("jwk_")}, "jwk_" + id, 6, false},
 		{"detailed", signing.Form{KID: named("jwk-live-"), Detailed: true}, "jwk-live-" + id, 9, true},
 	} {
-		keys := keysOf(t, sessionjwt.New(h.keyring, tc.form))
+		keys := keysOf(t, sessionjwt.New(h.keyring, rand.Reader, tc.form))
 		if len(keys) != 1 {
 			t.Fatalf("%s: %d keys, want only that of the dialects", tc.name, len(keys))
 		}
@@ -263,9 +264,9 @@ func TestTheKeySetHasTheFormOfItsDialect(t *testing.T) {
 func TestEveryServerPublishesTheSameKeySet(t *testing.T) {
 	h := newFixture(t)
 	form := signing.Form{KID: named("jwk-live-"), Detailed: true}
-	one, err := sessionjwt.New(h.keyring, form).JWKS()
+	one, err := sessionjwt.New(h.keyring, rand.Reader, form).JWKS()
 	h.ok(err)
-	two, err := sessionjwt.New(h.keyring, form).JWKS()
+	two, err := sessionjwt.New(h.keyring, rand.Reader, form).JWKS()
 	h.ok(err)
 	if !bytes.Equal(one.Body, two.Body) || one.ETag != two.ETag {
 		t.Errorf("%s\n%s", one.Body, two.Body)

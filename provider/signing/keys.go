@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -46,15 +47,15 @@ func parseAlgorithm(name string) (jose.SignatureAlgorithm, bool) {
 	return "", false
 }
 
-// Keys are the signing keys of one use. They are replaced as a whole. The zero value has the
-// zero Form.
+// Keys are the signing keys of one use. They are replaced as a whole.
 type Keys struct {
 	form    Form
+	random  io.Reader
 	current atomic.Pointer[keySet]
 }
 
 // New returns Keys whose key set has a form.
-func New(f Form) *Keys { return &Keys{form: f} }
+func New(f Form, random io.Reader) *Keys { return &Keys{form: f, random: random} }
 
 type keySet struct {
 	signing  []signingKey // newest first
@@ -121,7 +122,7 @@ func (k *Keys) Sign(alg, typ string, payload []byte, now time.Time) (string, err
 		if string(key.alg) != alg || !key.ActiveOn(now) {
 			continue
 		}
-		jws, err := key.sign(typ, payload)
+		jws, err := key.sign(typ, payload, k.random)
 		if err != nil {
 			return "", fmt.Errorf("sign with key %s: %w", key.kid, err)
 		}

@@ -3,11 +3,11 @@ package signing
 import (
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
@@ -34,12 +34,12 @@ func (key *signingKey) header(typ string) (string, error) {
 }
 
 // sign writes a token in the compact serialization (RFC 7515 section 7.1).
-func (key *signingKey) sign(typ string, payload []byte) (string, error) {
+func (key *signingKey) sign(typ string, payload []byte, random io.Reader) (string, error) {
 	header := key.headers[typ]
 	text := make([]byte, 0, len(header)+base64.RawURLEncoding.EncodedLen(len(payload))+1+base64.RawURLEncoding.EncodedLen(512))
 	text = append(text, header...)
 	text = base64.RawURLEncoding.AppendEncode(text, payload)
-	signature, err := key.signature(text)
+	signature, err := key.signature(text, random)
 	if err != nil {
 		return "", err
 	}
@@ -47,23 +47,22 @@ func (key *signingKey) sign(typ string, payload []byte) (string, error) {
 	return string(base64.RawURLEncoding.AppendEncode(text, signature)), nil
 }
 
-// signature signs a text (RFC 7518 sections 3.3 to 3.5, RFC 8037 section 3.1). As in go-jose,
-// randomness is that of the operating system.
-func (key *signingKey) signature(text []byte) ([]byte, error) {
+// signature signs a text (RFC 7518 sections 3.3 to 3.5, RFC 8037 section 3.1).
+func (key *signingKey) signature(text []byte, random io.Reader) ([]byte, error) {
 	digest := sha256.Sum256(text)
 	switch key.alg {
 	case jose.EdDSA:
-		return key.Key.Sign(rand.Reader, text, crypto.Hash(0))
+		return key.Key.Sign(random, text, crypto.Hash(0))
 	case jose.RS256:
-		return key.Key.Sign(rand.Reader, digest[:], crypto.SHA256)
+		return key.Key.Sign(random, digest[:], crypto.SHA256)
 	case jose.PS256:
-		return key.Key.Sign(rand.Reader, digest[:], &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA256})
+		return key.Key.Sign(random, digest[:], &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA256})
 	case jose.ES256:
 		private, ok := key.Key.(*ecdsa.PrivateKey)
 		if !ok {
 			return nil, fmt.Errorf("%w: a %T does not sign ES256", errKey, key.Key)
 		}
-		r, s, err := ecdsa.Sign(rand.Reader, private, digest[:])
+		r, s, err := ecdsa.Sign(random, private, digest[:])
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package signing
 
 import (
+	"crypto/rand"
 	"encoding/base64"
 	"fmt"
 	"strings"
@@ -23,7 +24,7 @@ func keysFor(t testing.TB, alg string) (*Keys, time.Time) {
 	if err := keyring.Load(stored, now); err != nil {
 		t.Fatal(err)
 	}
-	k := &Keys{}
+	k := New(Form{}, rand.Reader)
 	if err := k.Load(keyring.Signings("oidc")); err != nil {
 		t.Fatal(err)
 	}

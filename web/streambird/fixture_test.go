@@ -53,7 +53,7 @@ func (h *fixture) withMethods(more ...mfa.Method) {
 	h.Verifier = exchange.NewVerifier(h.Store, h.Keyring, h.Journal, h.Now, rand.Reader, exchange.Options{Product: "Sallyport"},
 		append([]mfa.Method{h.Password, h.TOTP, h.Recovery}, more...)...)
 	b := backend.New(h.Store, h.Verifier, h.Sessions, h.Users, h.Journal, h.Now, rand.Reader, backend.Options{MatchCodes: []string{backend.MatchIP, backend.MatchUserAgent}})
-	h.surface = New(b, h.apiKeys, NewSigner(h.Keyring), h.Journal, h.Now, Options{Issuer: issuer})
+	h.surface = New(b, h.apiKeys, NewSigner(h.Keyring, rand.Reader), h.Journal, h.Now, Options{Issuer: issuer})
 	h.Serve(nil, h.surface)
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/url"
 	"time"
 
@@ -64,8 +65,8 @@ type claims struct {
 }
 
 // NewSigner returns the signer of the dialect's JWTs.
-func NewSigner(keyring *seal.Keyring) *sessionjwt.Signer {
-	return sessionjwt.New(keyring, signing.Form{KID: wireid.StreambirdKey, Detailed: true})
+func NewSigner(keyring *seal.Keyring, random io.Reader) *sessionjwt.Signer {
+	return sessionjwt.New(keyring, random, signing.Form{KID: wireid.StreambirdKey, Detailed: true})
 }
 
 func (s *Surface) sessionBody(x storage.Session, a storage.Account) sessionBody {

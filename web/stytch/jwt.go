@@ -3,6 +3,7 @@ package stytch
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"regexp"
 	"slices"
@@ -24,8 +25,8 @@ const jwtLife = 5 * time.Minute
 const sessionClaim = vendorClaims + "session"
 
 // newSigner returns the signer of the dialect's JWTs in an environment.
-func newSigner(keyring *seal.Keyring, environment string) *sessionjwt.Signer {
-	return sessionjwt.New(keyring, signing.Form{KID: wireid.StytchKey(environment), Detailed: true})
+func newSigner(keyring *seal.Keyring, random io.Reader, environment string) *sessionjwt.Signer {
+	return sessionjwt.New(keyring, random, signing.Form{KID: wireid.StytchKey(environment), Detailed: true})
 }
 
 // issuer is the iss claim of the JWTs for a project.

@@ -47,7 +47,7 @@ var _ web.Refuser = (*Surface)(nil)
 
 // New returns the surface.
 func New(b *backend.Service, k *apikeys.Keys, journal *audit.Journal, keyring *seal.Keyring, now func() time.Time, random io.Reader, o Options) *Surface {
-	s := &Surface{backend: b, signer: newSigner(keyring, o.Environment), environment: o.Environment,
+	s := &Surface{backend: b, signer: newSigner(keyring, random, o.Environment), environment: o.Environment,
 		rates: rates{most: o.Rate, now: now, projects: map[string]*rate.Limiter{}}, now: now, random: random,
 		docs: strings.TrimSuffix(o.Issuer, "/") + described}
 	s.callers = backendcall.New(k, journal, apikeys.DialectStytch, func(c *gin.Context, err error) { s.fail(c, err, nil) })
