@@ -96,8 +96,13 @@ func keycloakRealm(name, policy string) ([]byte, error) {
 		"clients": []map[string]any{{"clientId": clientID, "secret": clientSecret, "enabled": true, "publicClient": false, "clientAuthenticatorType": "client-secret",
 			"standardFlowEnabled": true, "serviceAccountsEnabled": true, "consentRequired": false, "redirectUris": []string{redirectURI},
 			"attributes": map[string]string{"access.token.signed.response.alg": "ES256", "id.token.signed.response.alg": "ES256", "pkce.code.challenge.method": "S256"}}},
-		"components": map[string]any{"org.keycloak.keys.KeyProvider": []map[string]any{{"name": "ecdsa", "providerId": "ecdsa-generated",
-			"config": map[string][]string{"priority": {"200"}, "ecdsaEllipticCurveKey": {"P-256"}}}}}}
+		// A realm with one key has no others by default: cookies need HS512 and AES.
+		"components": map[string]any{"org.keycloak.keys.KeyProvider": []map[string]any{
+			{"name": "ecdsa", "providerId": "ecdsa-generated", "config": map[string][]string{"priority": {"200"}, "ecdsaEllipticCurveKey": {"P-256"}}},
+			{"name": "hmac", "providerId": "hmac-generated", "config": map[string][]string{"priority": {"100"}, "algorithm": {"HS512"}}},
+			{"name": "aes", "providerId": "aes-generated", "config": map[string][]string{"priority": {"100"}}},
+			{"name": "rsa", "providerId": "rsa-generated", "config": map[string][]string{"priority": {"100"}}},
+		}}}
 	if policy != "" {
 		realm["passwordPolicy"] = policy
 	}

@@ -36,6 +36,8 @@ type sample struct {
 	RSS      float64 // MiB of the server
 }
 
+func (s sample) cpu() float64 { return s.Server + s.Database }
+
 // settle is how long the load runs before it is measured.
 const settle = 300 * time.Millisecond
 

@@ -26,10 +26,11 @@ type reported struct{ Name, Version string }
 
 // figures are the slices of a flow of a server, and their median.
 type figures struct {
-	Median sample
-	Ratio  float64 `json:",omitempty"` // of this server's rate to the peer's
-	Slices []sample
-	Failed string `json:",omitempty"`
+	Median   sample
+	Ratio    float64 `json:",omitempty"` // of this server's rate to the peer's
+	CPURatio float64 `json:",omitempty"` // of the peer's CPU per operation, database included, to this server's
+	Slices   []sample
+	Failed   string `json:",omitempty"`
 }
 
 func newReport(slice fmt.Stringer, rounds int) *report {
@@ -71,6 +72,7 @@ func (r *report) record(flow string, p *peer, s sample) {
 	for name, other := range r.Flows[flow] {
 		if name != "sallyport" && ours != nil && ours.Failed == "" && other.Median.Rate > 0 {
 			other.Ratio = ours.Median.Rate / other.Median.Rate
+			other.CPURatio = other.Median.cpu() / ours.Median.cpu()
 		}
 	}
 }
@@ -99,7 +101,13 @@ func (r *report) String() string {
 		}
 		return fmt.Sprintf("%.0f (%.2f)", f.Median.Rate, f.Ratio)
 	})
-	r.table(&out, "CPU of server + PostgreSQL, us per operation", func(f *figures) string { return fmt.Sprintf("%.0f + %.0f", f.Median.Server, f.Median.Database) })
+	r.table(&out, "CPU of server + PostgreSQL, us per operation (peer / this server): it drifts less when something else runs", func(f *figures) string {
+		cell := fmt.Sprintf("%.0f + %.0f", f.Median.Server, f.Median.Database)
+		if f.CPURatio > 0 {
+			cell += fmt.Sprintf(" (%.2f)", f.CPURatio)
+		}
+		return cell
+	})
 	r.table(&out, "p50 / p99, ms", func(f *figures) string { return fmt.Sprintf("%.2f / %.2f", f.Median.P50, f.Median.P99) })
 	r.table(&out, "WAL, bytes per operation", func(f *figures) string { return fmt.Sprintf("%.0f", f.Median.WAL) })
 	r.table(&out, "RSS of the server, MiB", func(f *figures) string { return fmt.Sprintf("%.0f", f.Median.RSS) })
