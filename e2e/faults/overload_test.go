@@ -113,13 +113,22 @@ func (o *overload) open(t *testing.T, times int, peak float64, period time.Durat
 	watch.Wait()
 	what := fmt.Sprintf(", %d times the load", times)
 	note(t, "T-8", "logins a second"+what, fmt.Sprintf("%.0f", float64(o.in)/took.Seconds()), fmt.Sprintf("%.0f", peak*0.9))
+	late := 0
+	for _, took := range o.refused {
+		if took > 100*time.Millisecond {
+			late++
+		}
+	}
+	note(t, "T-8", "refused after more than 100 ms"+what, late, "-")
 	note(t, "T-8", "refused"+what, len(o.refused), "-")
 	if o.in == 0 {
 		t.Errorf("no one of %d got in", len(o.refused))
 	}
 	measure := within
 	if !long() { // other tests take most of the cores
-		measure = func(t *testing.T, rule, what string, took, bound time.Duration) { note(t, rule, what, took, bound) }
+		measure = func(t *testing.T, rule, what string, took, bound time.Duration) {
+			note(t, rule, what, took.Round(time.Millisecond), bound)
+		}
 	}
 	measure(t, "T-8", "refusal, p99"+what, p99(o.refused), 100*time.Millisecond)
 	measure(t, "T-8", "discovery, p99"+what, p99(found), 50*time.Millisecond)

@@ -176,7 +176,7 @@ func (q *queue) release(held time.Duration) {
 		q.lines = append(q.lines[1:], l)
 	}
 	close(w.end)
-	for q.waiting > q.room(q.wait) {
+	for q.waiting > q.room(q.wait-q.wait/4) {
 		q.refuseLast()
 	}
 }
@@ -211,8 +211,8 @@ func (q *queue) admit(ctx context.Context, from string) (full bool, err error) {
 			return false, q.busy(from)
 		}
 	}
-	// What a place takes varies, and a caller must not wait in vain: the margin is a quarter.
-	if q.waiting < q.room(q.wait-q.wait/4) {
+	// What a place takes varies, and a caller must not wait in vain.
+	if q.waiting < q.room(q.wait/2) {
 		return false, nil
 	}
 	own := 0

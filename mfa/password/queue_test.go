@@ -112,9 +112,9 @@ func TestTheWaitOfACallerIsPredicted(t *testing.T) {
 }
 
 func TestACallerWhoCannotBeServedInTimeIsRefusedAtOnce(t *testing.T) {
-	q := newTestQueue(t, 100, 10*time.Second)
+	q := newTestQueue(t, 100, 15*time.Second)
 	q.took = 2 * time.Second
-	q.join("bcd") // within three quarters of the wait
+	q.join("bcd") // within half of the wait
 	for _, from := range []string{"b", "e"} {
 		asked := false
 		_, err := q.enter(t.Context(), mfa.Place{From: from, Queue: func(context.Context) error { asked = true; return nil }})
@@ -192,7 +192,7 @@ func TestTheFirstCallersAreNotRefusedForWhatWasSlow(t *testing.T) {
 // A busy machine or a slow database changes what was predicted: whoever is late now learns it
 // now.
 func TestAQueueThatBecomesSlowRefusesTheLast(t *testing.T) {
-	q := newTestQueue(t, 100, 10*time.Second)
+	q := newTestQueue(t, 100, 14*time.Second)
 	q.took = time.Second
 	waiting := q.join("aaabcd")
 	q.release(9 * time.Second) // two seconds on average: five can be served
@@ -203,7 +203,7 @@ func TestAQueueThatBecomesSlowRefusesTheLast(t *testing.T) {
 	if q.load().Waiting != 3 || q.load().Refused != 1 || !ended(waiting[2]) || mfa.CodeOf(waiting[2].err) != mfa.Busy {
 		t.Errorf("load = %+v, want the last of a refused", q.load())
 	}
-	q = newTestQueue(t, 100, 10*time.Second)
+	q = newTestQueue(t, 100, 14*time.Second)
 	q.took = time.Second
 	waiting = q.join("bcdefg")
 	q.release(10 * time.Second) // four can be served
