@@ -76,10 +76,13 @@ func TestCallbackIsBoundToItsBrowser(t *testing.T) {
 // stateOf is the state of a login that a browser has just begun.
 func stateOf(t *testing.T, h *fixture, b *browser) string {
 	t.Helper()
-	m := regexp.MustCompile(`requestId=([0-9a-f-]+)`).FindStringSubmatch(b.Page.Body.String())
+	m := regexp.MustCompile(`requestId=([0-9A-Za-z_-]+)`).FindStringSubmatch(b.Page.Body.String())
 	if m == nil {
 		t.Fatalf("no login: %s", b.Page.Body)
 	}
+	// Whatever is no page of a first factor stores the login.
+	b.Get("/continue?requestId=" + m[1])
+	m = regexp.MustCompile(`requestId=([0-9A-Za-z_-]+)`).FindStringSubmatch(b.Page.Body.String())
 	r, _, err := h.Store.Request(context.Background(), storage.RequestID(m[1]), "", h.Now())
 	h.OK(err)
 	return r.Params.Get("state")

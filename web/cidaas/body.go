@@ -42,7 +42,7 @@ func (in *input) masked() string { return in.first("sub", "q") }
 
 // request is the request a call names.
 func (in *input) request() storage.RequestID {
-	return id[storage.RequestID](in.first("requestId", "request_id"))
+	return requestID(in.first("requestId", "request_id"))
 }
 
 var (

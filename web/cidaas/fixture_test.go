@@ -190,7 +190,7 @@ func authorizeParams(changes ...string) url.Values {
 	return v
 }
 
-var requestID = regexp.MustCompile(`requestId=([0-9a-f-]{36})`)
+var requestIn = regexp.MustCompile(`requestId=([0-9A-Za-z_-]{36,})`)
 
 // begin opens a login and returns its ID and where a browser is redirected. A program sees
 // the ID in the first redirect.
@@ -198,7 +198,7 @@ func (c *caller) begin(changes ...string) (string, string) {
 	c.h.T.Helper()
 	w := c.do("GET", "/authz-srv/authz?"+authorizeParams(changes...).Encode(), "", "")
 	w = c.do("GET", w.Header().Get("Location"), "", "")
-	found := requestID.FindStringSubmatch(w.Header().Get("Location"))
+	found := requestIn.FindStringSubmatch(w.Header().Get("Location"))
 	if found == nil {
 		c.h.T.Fatalf("no login was opened: %d %s %s", w.Code, w.Header().Get("Location"), w.Body)
 	}

@@ -22,8 +22,8 @@ var volatile = []struct{ pattern, name string }{
 	{`data:image/png;base64,[A-Za-z0-9+/=]+`, "<picture>"},
 	{`[A-Z2-7]{32}`, "<secret>"},
 	{`([A-Z2-7]{6}-){3}[A-Z2-7]{6}`, "<backup code>"},
-	{`code=[A-Za-z0-9_-]{43}`, "code=<code>"},
-	{`"code": "[A-Za-z0-9_-]{43}"`, `"code": "<code>"`},
+	{`code=[A-Za-z0-9_-]{43,}`, "code=<code>"},
+	{`"code": "[A-Za-z0-9_-]{43,}"`, `"code": "<code>"`},
 	{`"(x|y|kid)":"[^"]+"`, `"$1":"<key>"`},
 }
 

@@ -114,6 +114,15 @@ func has(a *storage.Account, name string) bool {
 // id reads an id, which the libraries may have written in capitals.
 func id[T ~string](text string) T { return T(strings.ToLower(strings.TrimSpace(text))) }
 
+// requestID reads the id of a request, or what the server's pages have in its place: that is
+// longer, and its capitals count.
+func requestID(text string) storage.RequestID {
+	if lower := id[storage.RequestID](text); wellFormed(string(lower)) {
+		return lower
+	}
+	return storage.RequestID(strings.TrimSpace(text))
+}
+
 // wellFormed reports whether a text can be an id.
 func wellFormed(text string) bool {
 	_, ok := storage.Bytes(text)

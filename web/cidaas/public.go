@@ -113,7 +113,7 @@ type clientBody struct {
 func loginWith() []string { return []string{"EMAIL", "MOBILE", "USER_NAME"} }
 
 func (s *Surface) clientInfo(c *gin.Context) {
-	call, err := s.open(c, provider.Ask{Request: id[storage.RequestID](c.Param("requestId"))})
+	call, err := s.open(c, provider.Ask{Request: requestID(c.Param("requestId"))})
 	if err != nil {
 		s.fail(c, err)
 		return
