@@ -62,7 +62,7 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 		f.Session, f.NewSession, f.EndSession = &session, isNew, ends
 	}
 	a := p.authorization(r, stored.Subject, session.ID, st.Verdict, stored.Consent)
-	issued, err := p.Grants.Authorize(ctx, r.grant(), a, *st.Account, endOf(stored))
+	issued, err := p.Grants.Authorize(ctx, r.grant(), a, *st.Account, endOf(stored, f.Now))
 	if err != nil {
 		return f, Finished{}, err
 	}
@@ -87,8 +87,10 @@ func (p *Provider) finishEvents(v mfa.Caller, a storage.Authorization, issued gr
 		e.Kind, e.GrantID, e.Detail = kind, grant, detail
 		return p.journal.Event(v, e)
 	}
-	events := []storage.Event{event(mfa.EventLoginFinished, issued.GrantID(), map[string]string{"acr": a.ACR}),
-		event(issued.Event(), issued.GrantID(), nil)}
+	events := []storage.Event{event(mfa.EventLoginFinished, issued.GrantID(), map[string]string{"acr": a.ACR})}
+	if issued.Code == nil {
+		events = append(events, event(issued.Event(), issued.GrantID(), nil))
+	}
 	if f.Consent != nil {
 		events = append(events, event(mfa.EventConsentGiven, "", nil))
 	}

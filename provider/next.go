@@ -116,7 +116,7 @@ func (p *Provider) loadRequest(ctx context.Context, a Ask, identifier string) (s
 		if lives && a.MayBeSealed && identifier == "" && a.SignedIn == nil {
 			return sealed, nil, nil, nil
 		}
-		l.ID, l.End = sealed.ID, endOf(sealed)
+		l.ID, l.End = sealed.ID, endOf(sealed, l.Now)
 	}
 	found, err := p.store.Login(ctx, l)
 	switch {

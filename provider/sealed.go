@@ -31,7 +31,8 @@ const (
 // maySeal reports whether a new request needs no record yet: only the pages of this server will
 // name it, nobody has proven anything, and the grant of its code will show that it has ended.
 func maySeal(r *request, stored storage.AuthRequest) bool {
-	return len(stored.Browser) > 0 && stored.Subject == "" && !r.client.HeadlessLogin && r.types.IssuesCode()
+	return len(stored.Browser) > 0 && stored.Subject == "" && !r.client.HeadlessLogin && r.types.IssuesCode() &&
+		stored.ExpiresAt.Sub(stored.RequestedAt) <= sealedLife
 }
 
 // seal sets Sealed. A request that is too long for it is unchanged.
@@ -100,9 +101,16 @@ func (p *Provider) storeSealed(ctx context.Context, r storage.AuthRequest, v mfa
 	return r, p.store.OpenRequest(ctx, r)
 }
 
+// sealedLife bounds the life of a sealed request.
+const sealedLife = time.Hour
+
 // endOf returns the ID of the grant that a request ends in. It follows from the request, so a
-// request ends once, whether it is stored or not: grants have a primary key.
-func endOf(r storage.AuthRequest) storage.GrantID {
+// request ends once, whether it is stored or not: grants have a primary key. A request that is
+// older than a sealed one can be is stored, and its grant gets a new ID ("").
+func endOf(r storage.AuthRequest, now time.Time) storage.GrantID {
+	if now.Sub(r.RequestedAt) > sealedLife {
+		return ""
+	}
 	sum := sha256.Sum256([]byte("grant of request " + string(r.ID)))
 	return storage.GrantID(storage.TimeOrdered(r.RequestedAt, bytes.NewReader(sum[:])))
 }

@@ -117,7 +117,7 @@ var texts = map[string]string{
 	mfa.EventEnrollmentStarted: "The user began to set up a second factor.",
 	mfa.EventFactorEnrolled:    "The second factor was set up.",
 	mfa.EventConsentGiven:      "The user allowed the application.",
-	mfa.EventLoginFinished:     "The login succeeded.",
+	mfa.EventLoginFinished:     "The login succeeded, and the application got its response.",
 	mfa.EventLoginRefused:      "The login ended in an error for the application.",
 	mfa.EventLoginCancelled:    "The user cancelled the login.",
 	mfa.EventLoginRestarted:    "The user started over.",

@@ -14,7 +14,7 @@ import (
 var walBudget = []struct {
 	client string
 	most   int64
-}{{"plain", 10_000}, {"second", 15_000}}
+}{{"plain", 5_200}, {"second", 8_400}}
 
 // TestBudget checks the statements and commits of every step of a login on both databases
 // against docs/performance.md. It also fails if a step needs fewer: then lower the budget.
