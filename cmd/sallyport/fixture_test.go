@@ -143,7 +143,7 @@ func (o *fixture) belongings(name string) belongings {
 		for grant, offline := range map[storage.GrantID]bool{b.grant: false, b.offline: true} {
 			ok(h.Store.FinishRequest(ctx, storage.Finish{Now: now, Grant: &storage.Grant{ID: grant, Offline: offline, Refreshable: true,
 				Authorization: storage.Authorization{ClientID: "shop", UserID: user, SessionID: b.session, AuthTime: now, RequestedAt: now},
-				CreatedAt:     now, RotatedAt: now, RefreshUntil: now.Add(time.Hour), ExpiresAt: now.Add(time.Hour)}}))
+				CreatedAt:     now, RedeemedAt: now, RotatedAt: now, RefreshUntil: now.Add(time.Hour), ExpiresAt: now.Add(time.Hour)}}))
 		}
 		ok(h.Store.OpenRequest(ctx, storage.AuthRequest{ID: b.request, ClientID: "shop", State: storage.RequestOpen,
 			RequestedAt: now, UpdatedAt: now, ExpiresAt: now.Add(time.Hour)}))
