@@ -19,3 +19,21 @@ func TestBudget(t *testing.T) {
 		}
 	})
 }
+
+// TestTheBudgetOfALoginInOneStep checks the only proof of a login, with its end.
+func TestTheBudgetOfALoginInOneStep(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		e, l := open(t, dsn, keyring(t)), newLogin()
+		if err := e.CreateUser(t.Context(), l.newUser()); err != nil {
+			t.Fatal(err)
+		}
+		before := e.Stats()
+		if err := e.Spend(t.Context(), l.only()); err != nil {
+			t.Fatal(err)
+		}
+		after := e.Stats()
+		if s, c := after.Statements-before.Statements, after.Commits-before.Commits; s != 4 || c != 1 {
+			t.Errorf("%d statements and %d commits, want the authenticator, the session, the grant and the events in 1", s, c)
+		}
+	})
+}
