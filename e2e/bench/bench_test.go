@@ -83,5 +83,5 @@ func (r run) measured(t *target, s settings) (map[string]figure, error) {
 	if r.measure != nil {
 		return r.measure(t, s)
 	}
-	return load(t, r, s)
+	return underLoad(t, r, s)
 }

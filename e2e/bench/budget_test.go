@@ -4,9 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
-	"strings"
 	"testing"
 	"time"
+
+	"sallyport/e2e/load"
 )
 
 // walBudget bounds the WAL of PostgreSQL for one login from /authorize to tokens, in bytes:
@@ -25,12 +26,12 @@ func TestBudget(t *testing.T) {
 			job.Users, job.Quiet = 16, true
 			// Images of whole pages depend on checkpoints, and autovacuum on time.
 			b := &budget{T: t, target: start(t, database, job, "-c full_page_writes=off -c autovacuum=off")}
-			c, err := dial(b.target.addr, "127.0.0.1")
+			c, err := load.Dial(b.target.addr, "127.0.0.1")
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer c.close()
-			b.client = c
+			defer c.Close()
+			b.Client = c
 			b.warm()
 			b.steps()
 			if database == postgreSQL {
@@ -43,7 +44,7 @@ func TestBudget(t *testing.T) {
 // budget counts what a server needs for one call at a time.
 type budget struct {
 	*testing.T
-	*client
+	*load.Client
 	*target
 }
 
@@ -57,7 +58,7 @@ func (b *budget) count() used {
 }
 
 // step makes a call and compares what it needed.
-func (b *budget) step(name string, statements, commits int64, do func() (response, error), code int) response {
+func (b *budget) step(name string, statements, commits int64, do func() (load.Response, error), code int) load.Response {
 	b.Helper()
 	before := b.count()
 	r, err := do()
@@ -71,18 +72,16 @@ func (b *budget) step(name string, statements, commits int64, do func() (respons
 	return r
 }
 
-func (b *budget) getting(to string, header ...string) func() (response, error) {
-	to = strings.TrimPrefix(to, "http://"+b.client.addr)
-	return func() (response, error) { return b.get(to, header...) }
+func (b *budget) getting(to string, header ...string) func() (load.Response, error) {
+	return func() (load.Response, error) { return b.Get(b.Path(to), header...) }
 }
 
-func (b *budget) submitting(page response, fields url.Values) func() (response, error) {
-	action, all := fill(string(page.body), fields)
-	return func() (response, error) { return b.post(action, all, "Origin: http://"+b.client.addr) }
+func (b *budget) submitting(page load.Response, fields url.Values) func() (load.Response, error) {
+	return func() (load.Response, error) { return b.Send(page, fields) }
 }
 
-func (b *budget) posting(path, id string, fields url.Values) func() (response, error) {
-	return func() (response, error) { return b.post(path, fields, basic(id)) }
+func (b *budget) posting(path, id string, fields url.Values) func() (load.Response, error) {
+	return func() (load.Response, error) { return b.Post(path, fields, basic(id)) }
 }
 
 // steps are those of the table in docs/performance.md.
@@ -92,27 +91,27 @@ func (b *budget) steps() {
 	b.step("client credentials", 0, 0, b.posting("/token", "plain", url.Values{"grant_type": {"client_credentials"}}), 200)
 
 	r := b.step("authorize, no user signed in", 0, 0, b.getting(authorize("plain")), 303)
-	page := b.step("login page", 0, 0, b.getting(r.location), 200)
+	page := b.step("login page", 0, 0, b.getting(r.Location), 200)
 	user, _, err := b.people.next(false, time.Now())
 	if err != nil {
 		b.Fatal(err)
 	}
 	r = b.step("password, and the end of the login", 5, 1, b.submitting(page, url.Values{"username": {userName(user)}, "password": {benchPassword}}), 303)
 	b.step("code exchange", 3, 1, b.posting("/token", "plain", codeRequest(r)), 200)
-	b.forget()
+	b.Forget()
 
 	r = b.step("authorize, no user signed in", 0, 0, b.getting(authorize("second")), 303)
-	page = b.step("login page", 0, 0, b.getting(r.location), 200)
+	page = b.step("login page", 0, 0, b.getting(r.Location), 200)
 	user, code, err := b.people.next(true, time.Now())
 	if err != nil {
 		b.Fatal(err)
 	}
 	r = b.step("password, a second factor is missing", 4, 1, b.submitting(page, url.Values{"username": {userName(user)}, "password": {benchPassword}}), 303)
-	page = b.step("second-factor page", 1, 0, b.getting(r.location), 200)
+	page = b.step("second-factor page", 1, 0, b.getting(r.Location), 200)
 	r = b.step("code, and the end of the login", 6, 1, b.submitting(page, url.Values{"passcode": {passcode(user, code)}}), 303)
 	r = b.step("code exchange", 3, 1, b.posting("/token", "second", codeRequest(r)), 200)
 	var held tokens
-	if err := json.Unmarshal(r.body, &held); err != nil {
+	if err := json.Unmarshal(r.Body, &held); err != nil {
 		b.Fatal(err)
 	}
 	r = b.step("authorize with a session, nothing to ask", 3, 1, b.getting(authorize("second")), 303)
@@ -134,7 +133,7 @@ func (b *budget) wal() {
 	for _, w := range walBudget {
 		before := b.count()
 		for range logins {
-			if _, err := login(b.client, w.client, b.people); err != nil {
+			if _, err := login(b.Client, w.client, b.people); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -150,9 +149,9 @@ func (b *budget) wal() {
 func (b *budget) warm() {
 	b.Helper()
 	for _, id := range []string{"second", "plain", "second", "plain"} {
-		if _, err := login(b.client, id, b.people); err != nil {
+		if _, err := login(b.Client, id, b.people); err != nil {
 			b.Fatal(err)
 		}
 	}
-	b.forget()
+	b.Forget()
 }

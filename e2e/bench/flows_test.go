@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"sallyport/e2e/load"
 )
 
 // hash is the cost of a password hash.
@@ -33,7 +35,7 @@ func (h hash) job() serverJob {
 // worker is a connection's work.
 type worker struct {
 	number int
-	*client
+	*load.Client
 	people *people
 	held   tokens
 	stock  []string // tokens to use up
@@ -55,15 +57,15 @@ const peakFlow = "login/argon2id/ES256"
 
 func flows() []flow {
 	get := func(path string) func(*worker) error {
-		return func(w *worker) error { return want(200)(w.get(path)) }
+		return func(w *worker) error { return want(200)(w.Get(path)) }
 	}
 	credentials := func(id string) func(*worker) error {
 		return func(w *worker) error {
-			return want(200)(w.post("/token", url.Values{"grant_type": {"client_credentials"}}, basic(id)))
+			return want(200)(w.Post("/token", url.Values{"grant_type": {"client_credentials"}}, basic(id)))
 		}
 	}
 	signIn := func(id string) func(*worker) error {
-		return func(w *worker) (err error) { w.held, err = login(w.client, id, w.people); return err }
+		return func(w *worker) (err error) { w.held, err = login(w.Client, id, w.people); return err }
 	}
 	return []flow{
 		{name: "discovery", do: get("/.well-known/openid-configuration")},
@@ -77,15 +79,15 @@ func flows() []flow {
 		{name: "sso", prepare: signIn("plain"), do: func(w *worker) error { _, err := again(w); return err }},
 		{name: "refresh", prepare: signIn("plain"), do: refresh},
 		{name: "introspection", prepare: signIn("plain"), do: func(w *worker) error {
-			return want(200)(w.post("/introspect", url.Values{"token": {w.held.Access}}, basic("plain")))
+			return want(200)(w.Post("/introspect", url.Values{"token": {w.held.Access}}, basic("plain")))
 		}},
 		{name: "userinfo", prepare: signIn("plain"), do: func(w *worker) error {
-			return want(200)(w.get("/userinfo", "Authorization: Bearer "+w.held.Access))
+			return want(200)(w.Get("/userinfo", "Authorization: Bearer "+w.held.Access))
 		}},
 		{name: "revocation", stock: 1200, prepare: grantMore, do: func(w *worker) error {
 			token := w.stock[0]
 			w.stock = w.stock[1:]
-			return want(200)(w.post("/revoke", url.Values{"token": {token}}, basic("plain")))
+			return want(200)(w.Post("/revoke", url.Values{"token": {token}}, basic("plain")))
 		}},
 		{name: peakFlow, hash: productHash, do: signIn("plain")},
 		{name: "totp/argon2id/ES256", hash: productHash, do: signIn("second")},
@@ -97,29 +99,29 @@ func flows() []flow {
 }
 
 // again is single sign-on: authorize with a session, nothing to ask.
-func again(w *worker) (response, error) {
-	r, err := w.get(authorize("plain"))
+func again(w *worker) (load.Response, error) {
+	r, err := w.Get(authorize("plain"))
 	if err := want(303)(r, err); err != nil {
 		return r, err
 	}
-	if !strings.HasPrefix(r.location, benchRedirect+"?code=") {
-		return r, fmt.Errorf("no code: %s", r.location)
+	if !strings.HasPrefix(r.Location, benchRedirect+"?code=") {
+		return r, fmt.Errorf("no code: %s", r.Location)
 	}
 	return r, nil
 }
 
 func refresh(w *worker) error {
-	r, err := w.post("/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {w.held.Refresh}}, basic("plain"))
+	r, err := w.Post("/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {w.held.Refresh}}, basic("plain"))
 	if err := want(200)(r, err); err != nil {
 		return err
 	}
-	return json.Unmarshal(r.body, &w.held)
+	return json.Unmarshal(r.Body, &w.held)
 }
 
 // grantMore adds a grant to the stock, by single sign-on after a login.
 func grantMore(w *worker) error {
 	if len(w.stock) == 0 {
-		t, err := login(w.client, "plain", w.people)
+		t, err := login(w.Client, "plain", w.people)
 		w.stock = append(w.stock, t.Access)
 		return err
 	}
@@ -127,7 +129,7 @@ func grantMore(w *worker) error {
 	if err != nil {
 		return err
 	}
-	t, err := exchange(w.client, "plain", r)
+	t, err := exchange(w.Client, "plain", r)
 	w.stock = append(w.stock, t.Access)
 	return err
 }

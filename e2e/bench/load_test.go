@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sallyport/e2e/load"
 )
 
 // sample is an operation that succeeded.
@@ -18,22 +20,22 @@ type mark struct {
 	used    used
 }
 
-// load runs a flow over all connections, each in a closed loop, and returns its figures.
-func load(t *target, x run, s settings) (map[string]figure, error) {
+// underLoad runs a flow over all connections, each in a closed loop, and returns its figures.
+func underLoad(t *target, x run, s settings) (map[string]figure, error) {
 	workers := make([]*worker, x.connections)
 	defer func() {
 		for _, w := range workers {
 			if w != nil {
-				w.close()
+				_ = w.Close()
 			}
 		}
 	}()
 	for i := range workers {
-		c, err := dial(t.addr, x.from(i)...)
+		c, err := load.Dial(t.addr, x.from(i)...)
 		if err != nil {
 			return nil, err
 		}
-		workers[i] = &worker{number: i, client: c, people: t.people}
+		workers[i] = &worker{number: i, Client: c, people: t.people}
 	}
 	if err := prepare(workers, x); err != nil {
 		return nil, err
@@ -95,7 +97,7 @@ func (l *loop) start() {
 				at := time.Now()
 				err := l.do(w)
 				ended := time.Now()
-				var no *refusal
+				var no *load.Refusal
 				switch {
 				case err == nil:
 					l.samples[i] = append(l.samples[i], sample{ended.Sub(l.began), ended.Sub(at)})

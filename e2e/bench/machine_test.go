@@ -20,6 +20,7 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"sallyport/config"
+	"sallyport/e2e/load"
 )
 
 // machine is the name of what runs without the server.
@@ -101,16 +102,16 @@ func signatureAlone(tb testing.TB, _ int) func(*worker) error {
 func httpAlone(tb testing.TB, n int) func(*worker) error {
 	address := freeAddress(tb)
 	tb.Cleanup(spawn(tb, serverJob{Hello: address}, filepath.Join(tb.TempDir(), "log")))
-	clients := make([]*client, n)
+	clients := make([]*load.Client, n)
 	for i := range clients {
-		c, err := dial(address, "127.0.0.1")
+		c, err := load.Dial(address, "127.0.0.1")
 		if err != nil {
 			tb.Fatal(err)
 		}
-		tb.Cleanup(c.close)
+		tb.Cleanup(func() { _ = c.Close() })
 		clients[i] = c
 	}
-	return func(w *worker) error { return want(200)(clients[w.number].get("/")) }
+	return func(w *worker) error { return want(200)(clients[w.number].Get("/")) }
 }
 
 // serveHello serves the least that an HTTP server can.

@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"sallyport/e2e/load"
 )
 
 // outcome is how a login or a call beside it ended.
@@ -63,7 +65,7 @@ func (t *target) findPeak(s settings) (float64, error) {
 			if f.name != peakFlow {
 				continue
 			}
-			figures, err := load(t, run{flow: f, connections: 32}, s)
+			figures, err := underLoad(t, run{flow: f, connections: 32}, s)
 			if err != nil {
 				return 0, err
 			}
@@ -104,18 +106,18 @@ func (o *outcomes) offer(t *target, rate float64, whole time.Duration) {
 // login is the login of a new person, who gives up when refused.
 func (o *outcomes) login(t *target, address string, k kinds) (slowest time.Duration, served bool) {
 	began := time.Now()
-	c, err := dial(t.addr, address)
+	c, err := load.Dial(t.addr, address)
 	if err == nil {
-		defer c.close()
+		defer c.Close()
 		_, err = login(c, "plain", t.people)
-		slowest = c.slowest
+		slowest = c.Slowest
 	}
-	var no *refusal
+	var no *load.Refusal
 	switch {
 	case err == nil:
 		o.add(k[0], time.Since(began))
 	case errors.As(err, &no):
-		o.add(k[1], no.took)
+		o.add(k[1], no.Took)
 	default:
 		o.add(broken, time.Since(began))
 		o.mu.Lock()
@@ -127,16 +129,16 @@ func (o *outcomes) login(t *target, address string, k kinds) (slowest time.Durat
 
 // beside makes 20 calls of each other kind a second. The returned function waits for their end.
 func (o *outcomes) beside(t *target, quit chan struct{}) (func() error, error) {
-	c, err := dial(t.addr, "127.0.3.1")
+	c, err := load.Dial(t.addr, "127.0.3.1")
 	if err != nil {
 		return nil, err
 	}
-	r, err := dial(t.addr, "127.0.3.2")
+	r, err := load.Dial(t.addr, "127.0.3.2")
 	if err != nil {
-		c.close()
+		_ = c.Close()
 		return nil, err
 	}
-	w := &worker{client: r, people: t.people}
+	w := &worker{Client: r, people: t.people}
 	if w.held, err = login(r, "plain", t.people); err != nil {
 		return nil, err
 	}
@@ -154,24 +156,24 @@ func (o *outcomes) beside(t *target, quit chan struct{}) (func() error, error) {
 			}
 			at := time.Now()
 			err := do()
-			var no *refusal
+			var no *load.Refusal
 			switch {
 			case err == nil:
 				o.add(kind, time.Since(at))
 			case errors.As(err, &no):
-				o.add(broken, no.took)
+				o.add(broken, no.Took)
 			default:
 				errs[i] = err
 			}
 		}
 	}
 	wg.Add(2)
-	go regularly(0, discovered, func() error { return want(200)(c.get("/.well-known/openid-configuration")) })
+	go regularly(0, discovered, func() error { return want(200)(c.Get("/.well-known/openid-configuration")) })
 	go regularly(1, refreshed, func() error { return refresh(w) })
 	return func() error {
 		wg.Wait()
-		c.close()
-		r.close()
+		_ = c.Close()
+		_ = r.Close()
 		return errors.Join(errs...)
 	}, nil
 }

@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"sallyport/e2e/load"
 )
 
 // tokens is the used part of a token response.
@@ -20,33 +22,25 @@ type tokens struct {
 	Refresh string `json:"refresh_token"`
 }
 
-// refusal is a response of a server that has too much to do, or was asked too much.
-type refusal struct {
-	code int
-	took time.Duration // from the request to it
-}
-
-func (r *refusal) Error() string { return fmt.Sprintf("refused with %d", r.code) }
-
 // login makes a complete login as a browser does: authorize, the page, its form posted with
 // the password, the next page with a code if the client demands a second factor, and the
 // exchange of the code for tokens.
-func login(c *client, id string, who *people) (tokens, error) {
-	c.forget()
+func login(c *load.Client, id string, who *people) (tokens, error) {
+	c.Forget()
 	second := id == "second"
 	user, step, err := who.next(second, time.Now())
 	if err != nil {
 		return tokens{}, err
 	}
-	r, err := c.get(authorize(id))
-	if r, err = follow(c, r, err); err != nil {
+	r, err := c.Open(authorize(id))
+	if err != nil {
 		return tokens{}, err
 	}
-	if r, err = submit(c, r, url.Values{"username": {userName(user)}, "password": {benchPassword}}); err != nil {
+	if r, err = c.Submit(r, url.Values{"username": {userName(user)}, "password": {benchPassword}}); err != nil {
 		return tokens{}, err
 	}
 	if second {
-		if r, err = submit(c, r, url.Values{"passcode": {passcode(user, step)}}); err != nil {
+		if r, err = c.Submit(r, url.Values{"passcode": {passcode(user, step)}}); err != nil {
 			return tokens{}, err
 		}
 	}
@@ -54,16 +48,16 @@ func login(c *client, id string, who *people) (tokens, error) {
 }
 
 // exchange exchanges the code in a redirect to the client.
-func exchange(c *client, id string, r response) (tokens, error) {
-	if !strings.HasPrefix(r.location, benchRedirect+"?code=") {
-		return tokens{}, fmt.Errorf("login ended with %d at %q: %s", r.code, r.location, r.body)
+func exchange(c *load.Client, id string, r load.Response) (tokens, error) {
+	if r.Code != 303 || !strings.HasPrefix(r.Location, benchRedirect+"?code=") {
+		return tokens{}, fmt.Errorf("login ended with %d at %q: %s", r.Code, r.Location, r.Text())
 	}
-	r, err := c.post("/token", codeRequest(r), basic(id))
+	r, err := c.Post("/token", codeRequest(r), basic(id))
 	if err := want(200)(r, err); err != nil {
 		return tokens{}, err
 	}
 	var t tokens
-	return t, json.Unmarshal(r.body, &t)
+	return t, json.Unmarshal(r.Body, &t)
 }
 
 const verifier = "a-verifier-that-is-long-enough-for-rfc-7636-and-fixed"
@@ -77,85 +71,21 @@ func authorize(id string) string {
 }
 
 // codeRequest returns the token request for the code in a response.
-func codeRequest(r response) url.Values {
-	back, err := url.Parse(r.location)
+func codeRequest(r load.Response) url.Values {
+	back, err := url.Parse(r.Location)
 	if err != nil {
 		return nil
 	}
 	return url.Values{"grant_type": {"authorization_code"}, "code": {back.Query().Get("code")}, "redirect_uri": {benchRedirect}, "code_verifier": {verifier}}
 }
 
-// follow follows a redirect to a page of the server and stops at the client's.
-func follow(c *client, r response, err error) (response, error) {
-	for err == nil && r.code == 303 && strings.HasPrefix(strings.TrimPrefix(r.location, "http://"+c.addr), "/") {
-		r, err = c.get(strings.TrimPrefix(r.location, "http://"+c.addr))
-	}
-	if err == nil && r.code != 200 && r.code != 303 {
-		err = unexpected(r)
-	}
-	return r, err
-}
-
-// submit posts the page's form with its hidden fields and the given ones.
-func submit(c *client, page response, fields url.Values) (response, error) {
-	action, all := fill(string(page.body), fields)
-	if action == "" {
-		return page, fmt.Errorf("no form: %s", page.body)
-	}
-	r, err := c.post(action, all, "Origin: http://"+c.addr)
-	return follow(c, r, err)
-}
-
-// fill returns the action and the values of the form with the given fields.
-func fill(text string, fields url.Values) (string, url.Values) {
-	for _, form := range strings.Split(text, "<form")[1:] {
-		form, _, _ = strings.Cut(form, "</form>")
-		hidden, fits := url.Values{}, true
-		for name := range fields {
-			fits = fits && strings.Contains(form, ` name="`+name+`"`)
-		}
-		if !fits {
-			continue
-		}
-		for _, input := range strings.Split(form, "<input")[1:] {
-			input = input[:strings.IndexByte(input, '>')+1]
-			if value(input, "type") == "hidden" {
-				hidden.Set(value(input, "name"), value(input, "value"))
-			}
-		}
-		for name := range fields {
-			hidden.Set(name, fields.Get(name))
-		}
-		return value(form[:strings.IndexByte(form, '>')+1], "action"), hidden
-	}
-	return "", nil
-}
-
-// value returns an attribute of a tag.
-func value(tag, name string) string {
-	at := strings.Index(tag, " "+name+`="`)
-	if at < 0 {
-		return ""
-	}
-	text := tag[at+len(name)+3:]
-	return strings.NewReplacer("&amp;", "&", "&#43;", "+", "&#34;", `"`).Replace(text[:strings.IndexByte(text, '"')])
-}
-
-func want(code int) func(response, error) error {
-	return func(r response, err error) error {
-		if err == nil && r.code != code {
-			err = unexpected(r)
+func want(code int) func(load.Response, error) error {
+	return func(r load.Response, err error) error {
+		if err == nil && r.Code != code {
+			err = r.Unexpected()
 		}
 		return err
 	}
-}
-
-// unexpected is the error of a response that should not be.
-func unexpected(r response) error {
-	if r.code == 429 || r.code == 503 {
-		return &refusal{r.code, r.took}
-	}
-	return fmt.Errorf("status %d: %s", r.code, r.body)
 }
 
 func basic(id string) string {

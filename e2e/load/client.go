@@ -1,5 +1,5 @@
-// Package load is the client of measurements: HTTP/1.1 on one connection, with cookies and
-// forms. It shares the machine with the servers that it measures, so it does little.
+// Package load is the client of measurements: HTTP/1.1 on one connection at a time, with
+// cookies and forms. It shares the machine with the servers that it measures, so it does little.
 package load
 
 import (
@@ -18,35 +18,65 @@ import (
 // patience bounds a request: a server that hangs is an error, and no measurement waits for it.
 const patience = 30 * time.Second
 
-// Client is one connection and its cookies.
+// Client is one person at a time: cookies, and a connection from an address of theirs.
 type Client struct {
+	Slowest time.Duration // response so far
+
 	addr    string
-	conn    net.Conn
-	in      *bufio.Reader
+	links   []*link // one for each source address, the current person's first
 	out     bytes.Buffer
 	cookies map[string]string
+}
+
+// link is a connection.
+type link struct {
+	net.Conn
+	in *bufio.Reader
 }
 
 // Response is a response.
 type Response struct {
 	Code     int
+	Took     time.Duration // from the request to the end of the response
 	Location string
 	Body     []byte
 }
 
-// Dial connects to a server.
-func Dial(addr string) (*Client, error) {
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		return nil, err
+// Dial connects to a server from each of the source addresses; if there are none, once from
+// whichever the system picks.
+func Dial(addr string, from ...string) (*Client, error) {
+	c := &Client{addr: addr, cookies: map[string]string{}}
+	if len(from) == 0 {
+		from = []string{""}
 	}
-	return &Client{addr: addr, conn: conn, in: bufio.NewReaderSize(conn, 64<<10), cookies: map[string]string{}}, nil
+	for _, f := range from {
+		d := net.Dialer{Timeout: patience}
+		if f != "" {
+			d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(f)}
+		}
+		conn, err := d.Dial("tcp", addr)
+		if err != nil {
+			return nil, errors.Join(err, c.Close())
+		}
+		c.links = append(c.links, &link{conn, bufio.NewReaderSize(conn, 32<<10)})
+	}
+	return c, nil
 }
 
-func (c *Client) Close() error { return c.conn.Close() }
+// Close closes all connections.
+func (c *Client) Close() error {
+	var errs []error
+	for _, l := range c.links {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
+}
 
-// Forget deletes all cookies.
-func (c *Client) Forget() { clear(c.cookies) }
+// Forget makes the client another person: no cookies, at the next source address.
+func (c *Client) Forget() {
+	clear(c.cookies)
+	c.links = append(c.links[1:], c.links[0])
+}
 
 func (c *Client) Get(path string, header ...string) (Response, error) {
 	return c.Do("GET", path, "", header...)
@@ -81,13 +111,16 @@ func (c *Client) Do(method, path, body string, header ...string) (Response, erro
 	}
 	b.WriteString("\r\n")
 	b.WriteString(body)
-	if err := c.conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	began := time.Now()
+	if err := c.links[0].SetDeadline(began.Add(patience)); err != nil {
 		return Response{}, err
 	}
-	if _, err := c.conn.Write(b.Bytes()); err != nil {
+	if _, err := c.links[0].Write(b.Bytes()); err != nil {
 		return Response{}, err
 	}
 	r, err := c.read()
+	r.Took = time.Since(began)
+	c.Slowest = max(c.Slowest, r.Took)
 	if err != nil {
 		err = fmt.Errorf("%s %s: %w", method, path, err)
 	}
@@ -133,7 +166,7 @@ func (c *Client) read() (Response, error) {
 		return r, c.chunks(&r)
 	}
 	r.Body = make([]byte, length)
-	_, err = io.ReadFull(c.in, r.Body)
+	_, err = io.ReadFull(c.links[0].in, r.Body)
 	return r, err
 }
 
@@ -158,7 +191,7 @@ func (c *Client) chunks(r *Response) error {
 			return fmt.Errorf("chunk size %q", line)
 		}
 		part := make([]byte, n+2)
-		if _, err := io.ReadFull(c.in, part); err != nil {
+		if _, err := io.ReadFull(c.links[0].in, part); err != nil {
 			return err
 		}
 		if n == 0 {
@@ -169,7 +202,7 @@ func (c *Client) chunks(r *Response) error {
 }
 
 func (c *Client) line() (string, error) {
-	s, err := c.in.ReadString('\n')
+	s, err := c.links[0].in.ReadString('\n')
 	if err != nil {
 		return "", errors.Join(errors.New("read response"), err)
 	}

@@ -21,10 +21,10 @@ func (c *Client) Follow(r Response, err error) (Response, error) {
 		if hops == 20 {
 			return r, fmt.Errorf("more than %d redirects, the last one to %s", hops, r.Location)
 		}
-		r, err = c.Get(c.path(r.Location))
+		r, err = c.Get(c.Path(r.Location))
 	}
 	if err == nil && r.Code != 200 && !redirects(r.Code) {
-		err = fmt.Errorf("status %d: %s", r.Code, r.Text())
+		err = r.Unexpected()
 	}
 	return r, err
 }
@@ -40,23 +40,42 @@ func (r Response) Text() string {
 	return text[:min(len(text), 500)]
 }
 
+// Refusal is the error of a response of a server that has too much to do, or was asked too
+// much.
+type Refusal struct{ Response }
+
+func (r *Refusal) Error() string { return fmt.Sprintf("refused with %d: %s", r.Code, r.Text()) }
+
+// Unexpected is the error of a response that should not be.
+func (r Response) Unexpected() error {
+	if r.Code == 429 || r.Code == 503 {
+		return &Refusal{r}
+	}
+	return fmt.Errorf("status %d: %s", r.Code, r.Text())
+}
+
 func redirects(code int) bool { return code == 302 || code == 303 }
 
-func (c *Client) own(location string) bool { return strings.HasPrefix(c.path(location), "/") }
+func (c *Client) own(location string) bool { return strings.HasPrefix(c.Path(location), "/") }
 
-// path returns the location without this server's origin.
-func (c *Client) path(location string) string {
+// Path returns a location without the origin of the server.
+func (c *Client) Path(location string) string {
 	return strings.TrimPrefix(location, "http://"+c.addr)
 }
 
-// Submit posts the form of a page that has these fields, with its hidden ones.
+// Submit sends a form and follows redirects.
 func (c *Client) Submit(page Response, fields url.Values) (Response, error) {
+	r, err := c.Send(page, fields)
+	return c.Follow(r, err)
+}
+
+// Send posts the form of a page that has these fields, with its hidden ones.
+func (c *Client) Send(page Response, fields url.Values) (Response, error) {
 	action, all := fill(string(page.Body), fields)
 	if action == "" {
 		return page, fmt.Errorf("status %d, and no form: %s", page.Code, page.Text())
 	}
-	r, err := c.Post(c.path(action), all, "Origin: http://"+c.addr)
-	return c.Follow(r, err)
+	return c.Post(c.Path(action), all, "Origin: http://"+c.addr)
 }
 
 // fill returns the action and the values of the form with the given fields.
