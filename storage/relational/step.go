@@ -12,77 +12,10 @@ import (
 // Spend implements storage.Steps.
 func (e *Engine) Spend(ctx context.Context, s storage.Spend) error {
 	return e.burst(ctx, "spend", func(q querier) error {
-		if err := q.spendUser(s); err != nil {
-			return err
-		}
-		if s.Request != nil {
-			if err := q.changeRequest(*s.Request); err != nil {
+		for _, part := range []func(storage.Spend) error{q.spendUser, q.spendLogin, q.spendFactor, q.spendSession, q.spendCounters} {
+			if err := part(s); err != nil {
 				return err
 			}
-		}
-		if s.Login != nil {
-			if err := q.putLogin(*s.Login, s.Now); err != nil {
-				return err
-			}
-		}
-		if s.Status != nil {
-			if err := q.moveStatus(*s.Status, s.Now); err != nil {
-				return err
-			}
-		}
-		if s.EndSessions != "" {
-			if err := q.endLogins(s.EndSessions, s.KeepSession, s.Now); err != nil {
-				return err
-			}
-		}
-		if s.Credential != nil {
-			if err := q.spendCredential(*s.Credential, s.Now); err != nil {
-				return err
-			}
-		}
-		if s.Recovery != nil {
-			if err := q.replaceRecovery(*s.Recovery); err != nil {
-				return err
-			}
-		}
-		if s.Basis != nil {
-			if err := q.checkBasis(*s.Basis, s.Now); err != nil {
-				return err
-			}
-		}
-		if s.EndSessions != "" {
-			if err := q.endSessions(s.EndSessions, s.KeepSession, true, s.Now); err != nil {
-				return err
-			}
-		}
-		if s.Renew != nil {
-			if err := q.renew(s.KeepSession, *s.Renew); err != nil {
-				return err
-			}
-		}
-		if s.Session != nil {
-			if err := q.putSession(*s.Session); err != nil {
-				return err
-			}
-		}
-		if s.Extend != nil {
-			if err := q.extend(*s.Extend); err != nil {
-				return err
-			}
-		}
-		if s.Credential != nil {
-			if err := q.unmark(s.Credential.User, s.Reset); err != nil {
-				return err
-			}
-		}
-		if err := q.takeBack(s.TakeBack, s.Now); err != nil { // locks before counters, as CountFailure does
-			return err
-		}
-		if err := q.resetThrottles(s.Reset); err != nil {
-			return err
-		}
-		if err := q.forgive(s.Forgive, s.Now); err != nil {
-			return err
 		}
 		events := s.Events
 		if s.Finish != nil {
@@ -96,6 +29,87 @@ func (e *Engine) Spend(ctx context.Context, s storage.Spend) error {
 		}
 		return q.returned(*s.Returned)
 	})
+}
+
+// spendLogin changes the request of a proof, or begins a detached login, and moves its status.
+func (q querier) spendLogin(s storage.Spend) error {
+	if s.Request != nil {
+		if err := q.changeRequest(*s.Request); err != nil {
+			return err
+		}
+	}
+	if s.Login != nil {
+		if err := q.putLogin(*s.Login, s.Now); err != nil {
+			return err
+		}
+	}
+	if s.Status != nil {
+		if err := q.moveStatus(*s.Status, s.Now); err != nil {
+			return err
+		}
+	}
+	if s.EndSessions != "" {
+		return q.endLogins(s.EndSessions, s.KeepSession, s.Now)
+	}
+	return nil
+}
+
+// spendFactor spends the credential, replaces recovery codes, and checks the basis of an enrolment.
+func (q querier) spendFactor(s storage.Spend) error {
+	if s.Credential != nil {
+		if err := q.spendCredential(*s.Credential, s.Now); err != nil {
+			return err
+		}
+	}
+	if s.Recovery != nil {
+		if err := q.replaceRecovery(*s.Recovery); err != nil {
+			return err
+		}
+	}
+	if s.Basis != nil {
+		return q.checkBasis(*s.Basis, s.Now)
+	}
+	return nil
+}
+
+// spendSession ends sessions, and changes or creates one.
+func (q querier) spendSession(s storage.Spend) error {
+	if s.EndSessions != "" {
+		if err := q.endSessions(s.EndSessions, s.KeepSession, true, s.Now); err != nil {
+			return err
+		}
+	}
+	if s.Renew != nil {
+		if err := q.renew(s.KeepSession, *s.Renew); err != nil {
+			return err
+		}
+	}
+	if s.Session != nil {
+		if err := q.putSession(*s.Session); err != nil {
+			return err
+		}
+	}
+	if s.Extend != nil {
+		return q.extend(*s.Extend)
+	}
+	return nil
+}
+
+// spendCounters resets what was counted. It locks authenticators and addresses before counters, as
+// CountAttempt and CountFailure do.
+func (q querier) spendCounters(s storage.Spend) error {
+	if s.Credential != nil {
+		if err := q.unmark(s.Credential.User, s.Reset); err != nil {
+			return err
+		}
+	}
+	if err := q.takeBack(s.TakeBack, s.Now); err != nil {
+		return err
+	}
+	if err := q.resetThrottles(s.Reset); err != nil {
+		return err
+	}
+	return q.forgive(s.Forgive, s.Now)
 }
 
 // spendUser changes the user of a proof.
