@@ -149,9 +149,10 @@ func (s *stage) cause(printed string) string {
 }
 
 // lasting are the tables and columns whose changes are in the audit trail; for example
-// not when a session was last seen.
-var lasting = map[string]string{"users": "*", "identifiers": "*", "authenticators": "*", "recovery_codes": "*", "clients": "*", "consents": "*",
-	"grants": "*", "keys": "*", "revoked_tokens": "*", "outbox": "*", "api_keys": "*", "sessions": "id, ended_at, generation"}
+// not when a session was last seen, or that a user failed.
+var lasting = map[string]string{"users": "*", "identifiers": "*", "recovery_codes": "*", "clients": "*", "consents": "*",
+	"authenticators": "id, user_id, method, name, origin, state, secret, data, counter, created_at, updated_at, last_used_at, expires_at",
+	"grants":         "*", "keys": "*", "revoked_tokens": "*", "outbox": "*", "api_keys": "*", "sessions": "id, ended_at, generation"}
 
 // snapshot returns their contents, one row per line.
 func snapshot(t *testing.T, db *sql.DB) string {

@@ -113,7 +113,7 @@ func (p *Provider) loadRequest(ctx context.Context, a Ask, identifier string) (s
 	sealed, isSealed := p.unseal(a.Request)
 	lives := isSealed && sealed.ExpiresAt.After(l.Now) // if it is stored, its record says how long
 	if isSealed {
-		if lives && a.MayBeSealed && identifier == "" && a.SignedIn == nil {
+		if lives && a.MayBeSealed && !a.MayBeProven && identifier == "" && a.SignedIn == nil {
 			return sealed, nil, nil, nil
 		}
 		l.ID, l.End = sealed.ID, endOf(sealed, l.Now)

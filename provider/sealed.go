@@ -108,7 +108,7 @@ const sealedLife = time.Hour
 // request ends once, whether it is stored or not: grants have a primary key. A request that is
 // older than a sealed one can be is stored, and its grant gets a new ID ("").
 func endOf(r storage.AuthRequest, now time.Time) storage.GrantID {
-	if now.Sub(r.RequestedAt) > sealedLife {
+	if now.Sub(r.RequestedAt) > sealedLife+time.Minute { // a proof may be under way
 		return ""
 	}
 	sum := sha256.Sum256([]byte("grant of request " + string(r.ID)))

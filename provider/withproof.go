@@ -41,6 +41,12 @@ func (p *Provider) WithProof(st Step, v mfa.Caller) (exchange.Login, *Proven) {
 		if next.Kind != StepDone {
 			return nil
 		}
+		if s.Request.Open != nil && !proven.ExpiresAt.After(p.now()) {
+			return &mfa.Error{Code: mfa.UnknownRequest}
+		}
+		if s.Credential != nil && s.Activate == "" {
+			s.Credential.UserAt = user.User.UpdatedAt // what is missing depends on the user
+		}
 		f, done, err := p.ending(ctx, next, v, st.ask.SignedIn)
 		if err != nil {
 			return err

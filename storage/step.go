@@ -23,6 +23,13 @@ type CredentialSpend struct {
 	// So an attempt that was not counted is spent only if no other one failed since its
 	// account was read.
 	Unfailed string
+	// Uncounted, with Unfailed, are counters that must not exist: those of the typed name and
+	// of the browser can refuse where the user has no failures.
+	Uncounted []ThrottleKey
+	// Same: Counter must still be Was, as a password must that was compared.
+	Same bool
+	// UserAt, if set, is the UpdatedAt that the user must still have.
+	UserAt time.Time
 	// Alone, with Confirm, are methods of which the user must have no other authenticator
 	// except pending ones: an enrolment begun without such a factor is not confirmed
 	// beside one. One of two concurrent confirmations succeeds.

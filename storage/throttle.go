@@ -99,6 +99,9 @@ type Throttles interface {
 	// Refusal says why, and nothing was counted. A Refusal without an error names a
 	// Bucket of Throttles that did not count the attempt, which must then fail.
 	CountAttempt(ctx context.Context, a Attempt) (Refusal, error)
+	// MarkFailing notes failures of a user in a bucket (Authenticator.Failing) whose count was
+	// refused, so that the next attempt is counted before it is compared.
+	MarkFailing(ctx context.Context, user UserID, bucket string) error
 	// CountFailure counts a failed attempt in its Address and its Name.
 	CountFailure(ctx context.Context, a Attempt) error
 	// WouldRefuse checks without counting: it returns ErrConflict and the Refusal if

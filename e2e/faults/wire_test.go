@@ -20,14 +20,14 @@ type wire struct {
 	t        *testing.T
 	listener net.Listener
 
-	mu     sync.Mutex
-	target string // path of a Unix socket
-	state  linkState
-	delay  time.Duration // of each piece on its way to the database
-	name   []byte        // of a prepared commit
-	commit int           // the nth commit from now, after which the connection breaks; 0: none
-	conns  map[net.Conn]*link
-	change chan struct{} // closed when the state changes
+	mu         sync.Mutex
+	target     string // path of a Unix socket
+	state      linkState
+	delay      time.Duration     // of each piece on its way to the database
+	statements map[string]string // what prepared statements do, by name
+	commit     int               // the nth commit from now, after which the connection breaks; 0: none
+	conns      map[net.Conn]*link
+	change     chan struct{} // closed when the state changes
 }
 
 type linkState int
@@ -50,7 +50,7 @@ func newWire(t *testing.T, target string) *wire {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wire{t: t, listener: l, target: target, conns: map[net.Conn]*link{}, change: make(chan struct{})}
+	w := &wire{t: t, listener: l, target: target, statements: map[string]string{}, conns: map[net.Conn]*link{}, change: make(chan struct{})}
 	go w.accept()
 	t.Cleanup(func() { _ = l.Close(); w.set(down) })
 	return w
@@ -182,17 +182,32 @@ func (w *wire) copy(l *link, to io.Writer, from io.Reader, toDatabase bool) {
 	}
 }
 
-// prepared matches the preparation of COMMIT. Its name is the same on every connection and
-// is sent later instead of the text.
-var prepared = regexp.MustCompile("(stmtcache_[0-9a-f]+)\x00COMMIT\x00")
+// A statement is prepared once on a connection, under a name that is the same on every one, and then
+// bound by this name.
+var (
+	prepared = regexp.MustCompile("(stmtcache_[0-9a-f]+)\x00(COMMIT|BEGIN|INSERT|UPDATE|DELETE|WITH w AS)")
+	bound    = regexp.MustCompile("(?s)B....\x00(stmtcache_[0-9a-f]+)\x00")
+)
 
-// commits reports whether a packet has a commit, by text or by name. The
-// caller holds the lock.
+// commits reports whether a packet ends a transaction: with COMMIT, or with writes outside of one.
+// The caller holds the lock.
 func (w *wire) commits(piece []byte) bool {
-	if m := prepared.FindSubmatch(piece); m != nil {
-		w.name = append([]byte("\x00"), append(m[1], 0)...) // as in a Bind message
+	for _, m := range prepared.FindAllSubmatch(piece, -1) {
+		w.statements[string(m[1])] = string(m[2])
 	}
-	return bytes.Contains(piece, []byte("commit\x00")) || bytes.Contains(piece, []byte("Q\x00\x00\x00\x0bCOMMIT\x00")) || w.name != nil && bytes.Contains(piece, w.name)
+	writes, begins := false, bytes.Contains(piece, []byte("begin\x00"))
+	for _, m := range bound.FindAllSubmatch(piece, -1) {
+		switch w.statements[string(m[1])] {
+		case "COMMIT":
+			return true
+		case "BEGIN":
+			begins = true
+		case "":
+		default:
+			writes = true
+		}
+	}
+	return writes && !begins || bytes.Contains(piece, []byte("commit\x00")) || bytes.Contains(piece, []byte("Q\x00\x00\x00\x0bCOMMIT\x00"))
 }
 
 // through returns the DSN of a database through wires. The driver tries several hosts for

@@ -103,7 +103,7 @@ func (v *Verifier) process(ctx context.Context, caller mfa.Caller, r response) e
 	if !errors.Is(err, errUncounted) {
 		return err
 	}
-	if err := v.count(ctx, caller, &t); err != nil {
+	if err := v.countLate(ctx, caller, &t); err != nil {
 		return err
 	}
 	if t.blocked {
@@ -115,12 +115,27 @@ func (v *Verifier) process(ctx context.Context, caller mfa.Caller, r response) e
 // errUncounted is the result of a spend that was not counted, when it had to be.
 var errUncounted = errors.New("exchange: something was counted against the user meanwhile")
 
+// countLate counts an attempt after its comparison. If a counter refuses it, the user gets the mark
+// that a count would have left: the next attempt is refused before it is compared.
+func (v *Verifier) countLate(ctx context.Context, caller mfa.Caller, t *try) error {
+	err := v.count(ctx, caller, t)
+	if err == nil || mfa.CodeOf(err) == "" {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), failureWait)
+	defer cancel()
+	if failure := v.store.MarkFailing(ctx, t.subject.user, t.throttle.Key.Bucket); failure != nil {
+		return fmt.Errorf("mark failing: %w", failure)
+	}
+	return err
+}
+
 // mayCountLater reports whether a response may be counted after its comparison: nothing has been
 // counted against its user, its address does not wait, and it is the first try at a factor.
 func (v *Verifier) mayCountLater(r response, t try, open openStatus) bool {
 	a := t.attempt.Account
 	switch {
-	case r.address == nil || r.address.Waits && !t.known, a == nil || t.disabled, r.open != nil && open.new == nil:
+	case r.address == nil || r.address.Waits && !t.known, a == nil || len(a.Authenticators) == 0 || t.disabled, r.open != nil && open.new == nil:
 		return false
 	case t.throttle == nil || t.method.Info().Sends:
 		return false
@@ -199,7 +214,7 @@ func (v *Verifier) compare(ctx context.Context, caller mfa.Caller, t *try, s mfa
 		return proof, err
 	case mfa.Replayed, mfa.PasscodeExpired:
 		if t.uncounted {
-			if err := v.count(ctx, caller, t); err != nil {
+			if err := v.countLate(ctx, caller, t); err != nil {
 				return mfa.Proof{}, err
 			}
 		}
@@ -217,7 +232,7 @@ func (v *Verifier) fail(ctx context.Context, caller mfa.Caller, t *try, wrong er
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), failureWait)
 	defer cancel()
 	if t.uncounted {
-		if err := v.count(ctx, caller, t); err != nil {
+		if err := v.countLate(ctx, caller, t); err != nil {
 			return err
 		}
 	}

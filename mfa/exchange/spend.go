@@ -27,7 +27,7 @@ func (v *Verifier) spend(caller mfa.Caller, t try, proof mfa.Proof, event *stora
 		s.Credential = &proof.Spend
 	}
 	if t.uncounted {
-		s.Credential.Unfailed = t.throttle.Key.Bucket
+		s.Credential.Unfailed, s.Credential.Uncounted = t.throttle.Key.Bucket, t.resetKeys()
 	} else {
 		s.Reset = t.resetKeys()
 	}

@@ -3,6 +3,7 @@ package exchange_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -123,5 +124,46 @@ func TestALoginWithoutFailuresCountsNothing(t *testing.T) {
 	}
 	if n := h.Store.Stats().Commits - after.Commits; n != 1 {
 		t.Errorf("%d commits, want the count alone", n)
+	}
+}
+
+// A counter can refuse where its user has no failures: that of a name which others typed in logins
+// of their own.
+func TestAWaitOfTheNameHoldsForUsersWithoutFailures(t *testing.T) {
+	on(t, func(h *mfatest.Fixture) {
+		h.CreateAda()
+		ctx := context.Background()
+		for range 5 {
+			p := free(h, h.OpenRequest(), mfatest.Email)
+			p.Account = nil // the login is of another user
+			mfatest.Want(h.T, "the name in the login of another user", h.Verifier.Password(ctx, h.Caller, p, "a wrong guess"), mfa.InvalidCredentials)
+		}
+		refusesAll(h, h.Caller)
+	})
+}
+
+// A success in one known browser resets that browser's counter alone.
+func TestAWaitOfABrowserOutlivesASuccessInAnother(t *testing.T) {
+	on(t, func(h *mfatest.Fixture) {
+		u := h.CreateAda()
+		ctx := context.Background()
+		stolen, own := h.Caller, h.Caller
+		stolen.Device, own.Device = h.Sessions.Remember("", u.ID), h.Sessions.Remember("", u.ID)
+		for range 5 {
+			mfatest.Want(h.T, "in the stolen browser", h.Verifier.Password(ctx, stolen, free(h, h.OpenRequest(), mfatest.Email), "a wrong guess"), mfa.InvalidCredentials)
+		}
+		mfatest.Want(h.T, "in the owner's", h.Verifier.Password(ctx, own, free(h, h.OpenRequest(), mfatest.Email), mfatest.Password), "")
+		refusesAll(h, stolen)
+	})
+}
+
+// refusesAll guesses during a wait: wrong and right passwords are refused alike.
+func refusesAll(h *mfatest.Fixture, caller mfa.Caller) {
+	h.T.Helper()
+	for i := range 6 {
+		for _, password := range []string{mfatest.Password, "a wrong guess"} {
+			err := h.Verifier.Password(context.Background(), caller, free(h, h.OpenRequest(), mfatest.Email), password)
+			mfatest.Want(h.T, fmt.Sprintf("guess %d with %q during the wait", i, password), err, mfa.TooMany)
+		}
 	}
 }

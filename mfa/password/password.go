@@ -158,7 +158,7 @@ func (p *Method) Finish(ctx context.Context, a mfa.Attempt, _ mfa.State, r mfa.R
 	}
 	i := p.Info()
 	proof := mfa.Proof{User: a.Account.User.ID, Authenticator: own.ID, Kinds: i.Kinds, AMR: i.AMR,
-		Spend: storage.CredentialSpend{User: a.Account.User.ID, Authenticator: own.ID, Was: own.Counter}}
+		Spend: storage.CredentialSpend{User: a.Account.User.ID, Authenticator: own.ID, Was: own.Counter, Same: true}}
 	if stale {
 		end := p.span(ctx, "hash password")
 		fresh, err := p.HashReserved(plain)

@@ -1,6 +1,7 @@
 package relational
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -8,10 +9,10 @@ import (
 )
 
 // The column failing of authenticators lists the buckets in which their user failed since a
-// success there, each with a comma. It spares a login without failures the counters: where the
-// column does not have a bucket, no counter of the user there refuses. Whoever counts a failure
-// writes the column, and a spend without a count names the bucket in its condition, so the row
-// of the authenticator orders the two.
+// success there, each with a comma. Where it does not have a bucket, the user's own counter there
+// does not refuse; those of a name and of a browser are a condition of the spend. A count locks the
+// rows of the user's authenticators and writes the list, and a spend without a count locks one of
+// them and compares the list: so the two have an order.
 
 func bucketEntry(bucket string) string { return bucket + "," }
 
@@ -23,32 +24,41 @@ func bucketsOf(list text) []string {
 }
 
 // mark adds the buckets of an attempt to all authenticators of its user: any of them may be
-// spent next. It changes, and locks, only those without the bucket.
+// spent next.
 func (q querier) mark(a storage.Attempt) error {
-	if a.User == "" {
-		return nil
+	keys := make([]storage.ThrottleKey, len(a.Throttles))
+	for i, t := range a.Throttles {
+		keys[i] = t.Key
 	}
-	for _, t := range inOrder(a.Throttles) {
-		entry := bucketEntry(t.Key.Bucket)
-		err := q.send("UPDATE authenticators SET failing = failing || ? WHERE user_id = ? AND replace(failing, ?, '') = failing",
-			entry, ref(a.User), entry)
-		if err != nil {
+	if err := q.lockAuthenticators(a.User, keys); err != nil || a.User == "" {
+		return err
+	}
+	for _, bucket := range bucketsIn(keys) {
+		if err := q.markBucket(a.User, bucket); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+func (q querier) markBucket(user storage.UserID, bucket string) error {
+	entry := bucketEntry(bucket)
+	return q.send("UPDATE authenticators SET failing = failing || ? WHERE user_id = ? AND replace(failing, ?, '') = failing", entry, ref(user), entry)
+}
+
+// MarkFailing implements storage.Throttles.
+func (e *Engine) MarkFailing(ctx context.Context, user storage.UserID, bucket string) error {
+	return e.burst(ctx, "mark failing", func(q querier) error {
+		if err := q.lockAuthenticators(user, []storage.ThrottleKey{{Bucket: bucket}}); err != nil {
+			return err
+		}
+		return q.markBucket(user, bucket)
+	})
+}
+
 // unmark removes the buckets of counters that are reset.
 func (q querier) unmark(user storage.UserID, reset []storage.ThrottleKey) error {
-	var buckets []string
-	for _, k := range reset {
-		if k.Bucket != addressBucket {
-			buckets = append(buckets, k.Bucket)
-		}
-	}
-	slices.Sort(buckets)
-	for _, bucket := range slices.Compact(buckets) {
+	for _, bucket := range bucketsIn(reset) {
 		entry := bucketEntry(bucket)
 		err := q.send("UPDATE authenticators SET failing = replace(failing, ?, '') WHERE user_id = ? AND replace(failing, ?, '') <> failing",
 			entry, ref(user), entry)
@@ -57,4 +67,25 @@ func (q querier) unmark(user storage.UserID, reset []storage.ThrottleKey) error 
 		}
 	}
 	return nil
+}
+
+// bucketsIn returns the buckets of keys that are noted with users.
+func bucketsIn(keys []storage.ThrottleKey) []string {
+	var buckets []string
+	for _, k := range keys {
+		if k.Bucket != addressBucket {
+			buckets = append(buckets, k.Bucket)
+		}
+	}
+	slices.Sort(buckets)
+	return slices.Compact(buckets)
+}
+
+// lockAuthenticators locks all authenticators of a user, in one order, before counters are changed:
+// a count must not overtake the reset of another transaction, nor the reverse. SQLite has one writer.
+func (q querier) lockAuthenticators(user storage.UserID, keys []storage.ThrottleKey) error {
+	if q.e.dialect != postgresDialect || user == "" || len(bucketsIn(keys)) == 0 {
+		return nil
+	}
+	return q.send("SELECT 1 FROM authenticators WHERE user_id = ? ORDER BY id FOR NO KEY UPDATE", ref(user))
 }

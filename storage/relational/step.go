@@ -19,9 +19,6 @@ func (e *Engine) Spend(ctx context.Context, s storage.Spend) error {
 		}
 		events := s.Events
 		if s.Finish != nil {
-			if err := q.finish(*s.Finish); err != nil {
-				return err
-			}
 			events = slices.Concat(events, s.Finish.Events)
 		}
 		if err := q.notify(s.Messages, events); err != nil || s.Returned == nil {
@@ -43,6 +40,11 @@ func (q querier) spendLogin(s storage.Spend) error {
 			return err
 		}
 	}
+	if s.Finish != nil {
+		if err := q.finishParent(*s.Finish); err != nil {
+			return err
+		}
+	}
 	if s.Status != nil {
 		if err := q.moveStatus(*s.Status, s.Now); err != nil {
 			return err
@@ -57,7 +59,13 @@ func (q querier) spendLogin(s storage.Spend) error {
 // spendFactor spends the credential, replaces recovery codes, and checks the basis of an enrolment.
 func (q querier) spendFactor(s storage.Spend) error {
 	if s.Credential != nil {
+		if err := q.lockAuthenticators(s.Credential.User, s.Reset); err != nil {
+			return err
+		}
 		if err := q.spendCredential(*s.Credential, s.Now); err != nil {
+			return err
+		}
+		if err := q.unmark(s.Credential.User, s.Reset); err != nil {
 			return err
 		}
 	}
@@ -72,7 +80,7 @@ func (q querier) spendFactor(s storage.Spend) error {
 	return nil
 }
 
-// spendSession ends sessions, and changes or creates one.
+// spendSession ends sessions, changes or creates one, and writes the end of a login.
 func (q querier) spendSession(s storage.Spend) error {
 	if s.EndSessions != "" {
 		if err := q.endSessions(s.EndSessions, s.KeepSession, true, s.Now); err != nil {
@@ -90,19 +98,18 @@ func (q querier) spendSession(s storage.Spend) error {
 		}
 	}
 	if s.Extend != nil {
-		return q.extend(*s.Extend)
+		if err := q.extend(*s.Extend); err != nil {
+			return err
+		}
+	}
+	if s.Finish != nil {
+		return q.finish(*s.Finish)
 	}
 	return nil
 }
 
-// spendCounters resets what was counted. It locks authenticators and addresses before counters, as
-// CountAttempt and CountFailure do.
+// spendCounters resets what was counted. It locks addresses before counters, as CountFailure does.
 func (q querier) spendCounters(s storage.Spend) error {
-	if s.Credential != nil {
-		if err := q.unmark(s.Credential.User, s.Reset); err != nil {
-			return err
-		}
-	}
 	if err := q.takeBack(s.TakeBack, s.Now); err != nil {
 		return err
 	}
@@ -144,18 +151,25 @@ func (q querier) spendCredential(c storage.CredentialSpend, now time.Time) error
 	var set, where assignments
 	set.add("last_used_at = ?", micro(now))
 	where.add("id = ? AND user_id = ?", ref(c.Authenticator), ref(c.User))
-	where.add("EXISTS (SELECT 1 FROM users u WHERE u.id = authenticators.user_id AND u.status <> 'disabled')")
+	if c.UserAt.IsZero() {
+		where.add("EXISTS (SELECT 1 FROM users u WHERE u.id = authenticators.user_id AND u.status <> 'disabled')")
+	} else {
+		where.add("EXISTS (SELECT 1 FROM users u WHERE u.id = authenticators.user_id AND u.status <> 'disabled' AND u.updated_at = ?)", micro(c.UserAt))
+	}
 	switch {
 	case c.Step != 0:
 		set.add("counter = ?", c.Step)
 		where.add("counter < ?", c.Step)
 	case c.Code != "":
 		set.add("counter = counter + 1")
-	case c.Unfailed != "":
-		where.add("counter = ?", c.Was) // else the secret was changed meanwhile
+	case c.Same:
+		where.add("counter = ?", c.Was)
 	}
 	if c.Unfailed != "" {
 		where.add("replace(failing, ?, '') = failing", bucketEntry(c.Unfailed))
+		for _, k := range c.Uncounted {
+			where.add("NOT EXISTS (SELECT 1 FROM throttles WHERE bucket = ? AND subject = ?)", clean(k.Bucket), blob(k.Subject))
+		}
 	}
 	if c.Confirm {
 		set.add("state = 'active', expires_at = 0")
@@ -215,6 +229,9 @@ func (e *Engine) FinishRequest(ctx context.Context, f storage.Finish) error {
 				return err
 			}
 		}
+		if err := q.finishParent(f); err != nil {
+			return err
+		}
 		if err := q.finish(f); err != nil {
 			return err
 		}
@@ -222,15 +239,17 @@ func (e *Engine) FinishRequest(ctx context.Context, f storage.Finish) error {
 	})
 }
 
-// finish writes the end of a login, without its request and its events.
-func (q querier) finish(f storage.Finish) error {
-	if f.Parent != nil {
-		err := q.spend(`UPDATE auth_requests SET state = 'completed', version = version + 1, updated_at = ?
-			WHERE hash = ? AND state = 'open'`, micro(f.Now), blob(f.Parent))
-		if err != nil {
-			return err
-		}
+// finishParent closes the request of a detached login.
+func (q querier) finishParent(f storage.Finish) error {
+	if f.Parent == nil {
+		return nil
 	}
+	return q.spend(`UPDATE auth_requests SET state = 'completed', version = version + 1, updated_at = ?
+		WHERE hash = ? AND state = 'open'`, micro(f.Now), blob(f.Parent))
+}
+
+// finish writes the end of a login, without its requests and its events.
+func (q querier) finish(f storage.Finish) error {
 	if err := q.finishSession(f); err != nil {
 		return err
 	}

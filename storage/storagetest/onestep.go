@@ -16,7 +16,7 @@ func (w *fixture) unsaved() storage.AuthRequest {
 // only returns the only proof of a login and its end.
 func (w *fixture) only(p person) storage.Spend {
 	s := w.session(p)
-	return storage.Spend{Now: w.now, Credential: &storage.CredentialSpend{User: p.id, Authenticator: p.password, Unfailed: "password"},
+	return storage.Spend{Now: w.now, Credential: &storage.CredentialSpend{User: p.id, Authenticator: p.password, Unfailed: "password", Same: true},
 		Finish: &storage.Finish{Now: w.now, Session: &s, NewSession: true, Code: w.code(p, s.ID), Events: []storage.Event{w.event(p)}},
 		Events: []storage.Event{w.event(p)}}
 }
@@ -112,6 +112,29 @@ func uncounted(w *fixture) {
 		for _, x := range w.account(p.id).Authenticators {
 			same(w, x.Failing, nil)
 		}
+	})
+	w.test("a counter that exists makes an uncounted spend fail", func(w *fixture) {
+		p := w.addUser()
+		c := w.counter("password", secondFactor())
+		s := w.only(p)
+		s.Credential.Uncounted = []storage.ThrottleKey{{Bucket: "password", Subject: []byte("another")}, c.Key}
+		_, err := w.count(w.now, c)
+		w.ok(err)
+		w.is(w.s.Spend(w.ctx, s), storage.ErrConflict)
+		w.ok(w.s.ResetThrottle(w.ctx, []storage.ThrottleKey{c.Key}, nil))
+		w.ok(w.s.MarkFailing(w.ctx, p.id, "password"))
+		w.is(w.s.Spend(w.ctx, s), storage.ErrConflict)
+		same(w, w.find(p.id, p.totp).Failing, []string{"password"})
+	})
+	w.test("the end of a login needs the user that was read", func(w *fixture) {
+		p := w.addUser()
+		s := w.only(p)
+		s.Credential.UserAt = w.account(p.id).User.UpdatedAt
+		on := true
+		w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, MFAEnabled: &on, Now: w.now.Add(time.Second)}))
+		w.is(w.s.Spend(w.ctx, s), storage.ErrConflict)
+		s.Credential.UserAt = w.account(p.id).User.UpdatedAt
+		w.ok(w.s.Spend(w.ctx, s))
 	})
 	w.test("an uncounted spend needs the secret that was compared", func(w *fixture) {
 		p := w.addUser()

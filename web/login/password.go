@@ -20,7 +20,7 @@ type loginPage struct {
 
 func (p *Pages) loginForm(c *gin.Context) {
 	// After a proof the way back leads here, and on to the next step.
-	a := provider.Ask{MayBeSealed: web.Cookie(c, web.ProvenCookie) == ""}
+	a := provider.Ask{MayBeSealed: true, MayBeProven: web.Cookie(c, web.ProvenCookie) != ""}
 	if call, ok := p.at(c, provider.StepIdentify, a); ok {
 		p.showLogin(c, call, http.StatusOK, call.Step.LoginHint, notice(c))
 	}
