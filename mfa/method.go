@@ -189,7 +189,7 @@ type Parser interface {
 // counted, so that a full queue costs no user a try.
 type Reserver interface {
 	// Reserve waits for a place, which release frees. It returns an *Error with Busy if the
-	// caller can not be served in time.
+	// caller cannot be served in time.
 	Reserve(ctx context.Context, p Place) (release func(), err error)
 }
 

@@ -17,7 +17,7 @@ import (
 )
 
 // Finish ends a login in step done or refused. It stores everything (closed request, session,
-// consent, code, events) in one transaction. Of concurrent calls one gets the code, the others
+// consent, grant, events) in one transaction. Of concurrent calls one gets the code, the others
 // get *mfa.Error with RequestChanged.
 //
 // A login that began in a browser must end there, and so must one that ends in tokens: they

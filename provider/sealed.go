@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -8,17 +9,15 @@ import (
 	"net/url"
 	"time"
 
-	"bytes"
-
 	"sallyport/mfa"
 	"sallyport/mfa/budget"
 	"sallyport/storage"
 )
 
-// A request that a browser opened travels sealed in the addresses of its pages until somebody
-// proves something in it: most of what opens requests never does, and should not make the server
-// write. It opens nothing without the cookie of its browser, whose hash is in it. Its first proof
-// stores it, or ends it at once; any other operation stores it first.
+// A request that a browser opened travels sealed in the addresses of its pages until a factor is
+// proven in it. Most requests get no further, and should cost no write. It opens nothing without
+// the cookie of its browser, whose hash is in it. Its first proof stores it, or ends it at once;
+// any other operation stores it first.
 
 const (
 	sealedPurpose = "sealed request"

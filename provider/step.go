@@ -13,7 +13,7 @@ type Begun struct {
 	Step    Step              // the first of Request
 	// Answer is an error for the client.
 	Answer *Answer
-	// Finished: the session satisfied the request, and only the code was stored.
+	// Finished: the session satisfied the request, and only the grant was stored.
 	Finished *Finished
 }
 

@@ -31,7 +31,7 @@ type Throttle struct {
 	Schedule Schedule
 }
 
-// Attempt is what is counted before a secret is compared. If one counter refuses, none
+// Attempt is what is counted for one response. If one counter refuses, none
 // counts.
 type Attempt struct {
 	// Exchange, if set, must be current and initiated; the attempt is counted in its
@@ -95,7 +95,7 @@ func (e *RefusedError) Is(target error) bool { return target == ErrConflict }
 
 // Throttles bounds guessing across servers and restarts.
 type Throttles interface {
-	// CountAttempt counts one attempt before it is compared. On ErrConflict the
+	// CountAttempt counts one attempt before its result is told. On ErrConflict the
 	// Refusal says why, and nothing was counted. A Refusal without an error names a
 	// Bucket of Throttles that did not count the attempt, which must then fail.
 	CountAttempt(ctx context.Context, a Attempt) (Refusal, error)

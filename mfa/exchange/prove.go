@@ -9,8 +9,8 @@ import (
 
 // Prove checks a response on a login page, which combines Initiate, Verify and Redeem.
 // Without an exchange, counting the attempt creates the status, so that showing the page
-// writes nothing. A right response makes the status redeemed and adds the factor in one
-// transaction.
+// writes nothing; a right response that is not counted needs none. A right response makes the
+// status redeemed and adds the factor in one transaction.
 //
 // It returns the exchange for the next response; "": the next one starts a new try.
 func (v *Verifier) Prove(ctx context.Context, caller mfa.Caller, p Login, c Choice, exchange storage.ExchangeID, r mfa.Response) (storage.ExchangeID, error) {

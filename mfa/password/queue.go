@@ -159,7 +159,7 @@ func (q *queue) await(ctx context.Context, w *waiter) error {
 }
 
 // release gives a place that was held for some time to the next caller. If hashes take
-// longer than they did, it refuses those who now can not be served in time.
+// longer than they did, it refuses those who now cannot be served in time.
 func (q *queue) release(held time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -202,7 +202,7 @@ func (q *queue) room(within time.Duration) int {
 	return min(q.length, int(within*time.Duration(q.places)/q.took))
 }
 
-// admit returns Busy if a caller can not be served in time. full reports that the last of the
+// admit returns Busy if a caller cannot be served in time. full reports that the last of the
 // longest line must make way.
 func (q *queue) admit(ctx context.Context, from string) (full bool, err error) {
 	// A deadline in the past is one of another clock: ctx would have ended.

@@ -353,7 +353,7 @@ func (q querier) changeRequest(c storage.RequestChange) error {
 		string(c.State), micro(c.Now), blob(c.Parent))
 }
 
-// openChanged stores a request as the change leaves it: with a first factor, or over.
+// openChanged stores a sealed request with its change: a first factor, or its end.
 func (q querier) openChanged(c storage.RequestChange) error {
 	r := *c.Open
 	switch {

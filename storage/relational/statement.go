@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// statements turns statements as they are written here into those of a driver: with a
-// placeholder for each value of a list, and numbers for PostgreSQL.
+// statements translates statements of this package for a driver: they get a placeholder for each
+// value of a list, numbered on PostgreSQL.
 type statements struct {
 	numbered bool
 	mu       sync.RWMutex

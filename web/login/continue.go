@@ -60,7 +60,8 @@ func (p *Pages) goOn(c *gin.Context, call signin.Call, proven *provider.Proven) 
 	p.proceed(c, call)
 }
 
-// proceed redirects to the page of the next step or ends the login. Nothing else does.
+// proceed redirects to the page of the next step, or finishes a login that its last proof did
+// not end.
 func (p *Pages) proceed(c *gin.Context, call signin.Call) {
 	if place, ok := places[call.Step.Kind]; ok {
 		if call.Step.LoginPage != "" {
