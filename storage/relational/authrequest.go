@@ -385,16 +385,3 @@ func (q querier) track(c storage.RequestChange, set *assignments) error {
 	set.add("track = ?, track_request = ?, expires_at = ?", blob(hash), blob(id), micro(c.TrackUntil))
 	return nil
 }
-
-// assignments collects parts of an UPDATE with their arguments.
-type assignments struct {
-	parts []string
-	args  []any
-}
-
-func (a *assignments) add(part string, args ...any) {
-	a.parts = append(a.parts, part)
-	a.args = append(a.args, args...)
-}
-
-func joined(a assignments, separator string) string { return strings.Join(a.parts, separator) }

@@ -85,8 +85,8 @@ type write struct {
 // and their commit (docs/decisions/0086).
 const unchanged = "no row changed, so nothing is written"
 
-// failing makes a conditional write, or a query in its place, fail if it has no row.
-func failing(text string) string {
+// mustChange makes a conditional write, or a query in its place, fail if it has no row.
+func mustChange(text string) string {
 	returning := " RETURNING 1"
 	if strings.HasPrefix(text, "SELECT") {
 		returning = ""
@@ -119,7 +119,7 @@ func (b *burst) flush(last bool) error {
 	for _, w := range b.queue {
 		expand := b.e.statements.expand
 		if last && w.otherwise != nil {
-			expand = b.e.statements.failing
+			expand = b.e.statements.mustChange
 		}
 		text, args, err := expand(w.text, w.args)
 		if err != nil {

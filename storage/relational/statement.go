@@ -18,9 +18,9 @@ type statements struct {
 
 // shape tells apart what a statement becomes: lists of another length are another text.
 type shape struct {
-	text    string
-	lists   uint64 // lengths, 16 bits each
-	failing bool
+	text       string
+	lists      uint64 // lengths, 16 bits each
+	mustChange bool
 }
 
 const (
@@ -33,14 +33,14 @@ func (s *statements) expand(text string, args []any) (string, []any, error) {
 	return s.shaped(shape{text: text}, args)
 }
 
-// failing is expand for a conditional write that is to fail if it has no row.
-func (s *statements) failing(text string, args []any) (string, []any, error) {
-	return s.shaped(shape{text: text, failing: true}, args)
+// mustChange is expand for a conditional write that is to fail if it has no row.
+func (s *statements) mustChange(text string, args []any) (string, []any, error) {
+	return s.shaped(shape{text: text, mustChange: true}, args)
 }
 
 func (s *statements) shaped(key shape, args []any) (string, []any, error) {
 	values, lengths, err := flatten(args)
-	if err != nil || len(lengths) == 0 && !s.numbered && !key.failing {
+	if err != nil || len(lengths) == 0 && !s.numbered && !key.mustChange {
 		return key.text, values, err
 	}
 	keep := len(lengths) <= maxLists
@@ -54,8 +54,8 @@ func (s *statements) shaped(key shape, args []any) (string, []any, error) {
 		return known, values, nil
 	}
 	text := key.text
-	if key.failing {
-		text = failing(text)
+	if key.mustChange {
+		text = mustChange(text)
 	}
 	out := s.write(text, len(args), lengths)
 	if keep {
@@ -152,3 +152,16 @@ func (s *statements) write(text string, args int, lengths []length) string {
 	out.WriteString(text)
 	return out.String()
 }
+
+// assignments collects parts of an UPDATE with their arguments.
+type assignments struct {
+	parts []string
+	args  []any
+}
+
+func (a *assignments) add(part string, args ...any) {
+	a.parts = append(a.parts, part)
+	a.args = append(a.args, args...)
+}
+
+func joined(a assignments, separator string) string { return strings.Join(a.parts, separator) }

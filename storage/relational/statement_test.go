@@ -28,9 +28,9 @@ func TestStatementsAreExpandedForTheirDriver(t *testing.T) {
 				t.Errorf("expand %v has the values %v", c.args, values)
 			}
 		}
-		got, _, err := pg.failing(text, two)
-		if want := failing("UPDATE t SET a = $1 WHERE b IN ($2,$3) AND c = $4"); err != nil || got != want {
-			t.Errorf("failing = %q, %v, want %q", got, err, want)
+		got, _, err := pg.mustChange(text, two)
+		if want := mustChange("UPDATE t SET a = $1 WHERE b IN ($2,$3) AND c = $4"); err != nil || got != want {
+			t.Errorf("mustChange = %q, %v, want %q", got, err, want)
 		}
 	}
 	if got := len(pg.texts); got != 4 {
