@@ -138,6 +138,20 @@ func TestASealedRequestIsStoredByOtherOperations(t *testing.T) {
 	}
 }
 
+// In a browser in which something was proven, perhaps in this login, the page reads and writes nothing.
+func TestThePageOfASealedRequestWritesNothing(t *testing.T) {
+	h := newFixture(t)
+	h.client("rp")
+	id := h.begin(params("rp"), nil).Request
+	before := h.engine.Stats()
+	st, err := h.p.Next(h.ctx, Ask{Request: id, MayBeSealed: true, MayBeProven: true, Visit: h.visit})
+	h.ok(err)
+	after := h.engine.Stats()
+	if st.Kind != StepIdentify || st.Request.Address() != id || after.Statements-before.Statements != 1 || after.Commits != before.Commits {
+		t.Errorf("step %s of %s after %d statements, want that of the sealed request after one read", st.Kind, st.Request.Address(), after.Statements-before.Statements)
+	}
+}
+
 // Only the pages of the server name a sealed request; a client with pages of its own gets an ID.
 func TestWhichRequestsAreSealed(t *testing.T) {
 	h := newFixture(t)
