@@ -123,6 +123,9 @@ func (p *Provider) loadRequest(ctx context.Context, a Ask, identifier string) (s
 	case err != nil:
 		return storage.AuthRequest{}, nil, nil, err
 	case found.Request != nil:
+		if found.Ended {
+			found.Request.State = storage.RequestCompleted
+		}
 		return *found.Request, found.Account, &found.Address, nil
 	case !lives:
 		return storage.AuthRequest{}, nil, nil, storage.ErrNotFound

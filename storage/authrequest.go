@@ -123,6 +123,8 @@ type RequestChange struct {
 	// its subject, unless a browser is bound to it.
 	Parent []byte
 	Free   bool
+	// MaxInitiations, if not 0, must be more than the request's Initiations.
+	MaxInitiations int
 	// Open, if not nil, is the request, which is not stored: it is stored with the change.
 	// ErrConflict: it was stored meanwhile.
 	Open *AuthRequest

@@ -26,6 +26,8 @@ type CredentialSpend struct {
 	// Uncounted, with Unfailed, are counters that must not exist: those of the typed name and
 	// of the browser can refuse where the user has no failures.
 	Uncounted []ThrottleKey
+	// Address, with Unfailed, is an address that must not wait; "": none.
+	Address string
 	// Same: Counter must still be Was, as a password must that was compared.
 	Same bool
 	// UserAt, if set, is the UpdatedAt that the user must still have.

@@ -100,14 +100,18 @@ func (v *Verifier) process(ctx context.Context, caller mfa.Caller, r response) e
 		return err
 	}
 	err = v.spendProof(ctx, caller, t, proof, r)
-	if !errors.Is(err, errUncounted) {
+	if err == nil || !t.uncounted {
 		return err
 	}
-	if err := v.countLate(ctx, caller, &t); err != nil {
-		return err
+	// Whatever the caller learns of the response, it is counted.
+	if refusal := v.countLate(ctx, caller, &t); refusal != nil {
+		return refusal
 	}
 	if t.blocked {
 		return v.fail(ctx, caller, &t, &mfa.Error{Code: wrongCode(t.method.Info())})
+	}
+	if !errors.Is(err, errUncounted) {
+		return err
 	}
 	return v.spendProof(ctx, caller, t, proof, r)
 }
@@ -115,19 +119,16 @@ func (v *Verifier) process(ctx context.Context, caller mfa.Caller, r response) e
 // errUncounted is the result of a spend that was not counted, when it had to be.
 var errUncounted = errors.New("exchange: something was counted against the user meanwhile")
 
-// countLate counts an attempt after its comparison. If a counter refuses it, the user gets the mark
-// that a count would have left: the next attempt is refused before it is compared.
+// countLate counts an attempt after its comparison, even if the caller has disconnected. It marks the
+// user first, with a commit of its own: whatever refuses the count then, other attempts that were
+// not counted are not spent, and the next one is counted before it is compared.
 func (v *Verifier) countLate(ctx context.Context, caller mfa.Caller, t *try) error {
-	err := v.count(ctx, caller, t)
-	if err == nil || mfa.CodeOf(err) == "" {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), failureWait)
 	defer cancel()
-	if failure := v.store.MarkFailing(ctx, t.subject.user, t.throttle.Key.Bucket); failure != nil {
-		return fmt.Errorf("mark failing: %w", failure)
+	if err := v.store.MarkFailing(ctx, t.subject.user, t.throttle.Key.Bucket); err != nil {
+		return fmt.Errorf("mark failing: %w", err)
 	}
-	return err
+	return v.count(ctx, caller, t)
 }
 
 // mayCountLater reports whether a response may be counted after its comparison: nothing has been
@@ -217,6 +218,9 @@ func (v *Verifier) compare(ctx context.Context, caller mfa.Caller, t *try, s mfa
 			if err := v.countLate(ctx, caller, t); err != nil {
 				return mfa.Proof{}, err
 			}
+		}
+		if t.blocked {
+			return mfa.Proof{}, v.fail(ctx, caller, t, &mfa.Error{Code: wrongCode(t.method.Info())})
 		}
 		return mfa.Proof{}, v.noteReplay(ctx, caller, *t, code)
 	case mfa.InvalidPasscode, mfa.InvalidCredentials:

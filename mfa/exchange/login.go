@@ -46,6 +46,15 @@ func (p Login) addFactor(ctx context.Context, s *storage.Spend, account *storage
 	return p.Then(ctx, s, p.Request.Proven(user, *f, s.Now), *account)
 }
 
+// addressState returns the state of the caller's address; nil: attempts in the login are counted
+// before they are compared.
+func (p Login) addressState() *storage.AddressState {
+	if p.Detached != nil {
+		return nil
+	}
+	return p.Address
+}
+
 // share returns how much of a total a caller may use: callers who do not own the login leave
 // half to the owner.
 func (p Login) share(total int) int {

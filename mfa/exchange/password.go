@@ -27,7 +27,7 @@ func (v *Verifier) Password(ctx context.Context, caller mfa.Caller, p Login, pas
 	}
 	attempt := mfa.Attempt{Account: account, Usage: mfa.UsageFirst, Locale: caller.Locale, Now: v.now()}
 	return v.process(ctx, caller, response{method: m, attempt: attempt, subject: v.subjectOf(account, p.Identifier),
-		client: p.Request.ClientID, text: mfa.Typed(password), address: p.Address, disabled: isDisabled(account), conflict: mfa.RequestChanged,
+		client: p.Request.ClientID, text: mfa.Typed(password), address: p.addressState(), disabled: isDisabled(account), conflict: mfa.RequestChanged,
 		spend: func(ctx context.Context, s *storage.Spend, t try, proof mfa.Proof) error {
 			return p.addFactor(ctx, s, t.attempt.Account, factorOf(proof, t))
 		}})

@@ -20,7 +20,7 @@ func (v *Verifier) Prove(ctx context.Context, caller mfa.Caller, p Login, c Choi
 	}
 	var open openStatus
 	err = v.process(ctx, caller, response{method: target.method, attempt: target.attempt(caller, v.now()), subject: target.subject,
-		client: p.Request.ClientID, text: r, address: p.Address, disabled: isDisabled(p.Account), conflict: mfa.RequestChanged,
+		client: p.Request.ClientID, text: r, address: p.addressState(), disabled: isDisabled(p.Account), conflict: mfa.RequestChanged,
 		open: func() (openStatus, error) {
 			var err error
 			open, err = v.openOrCreate(ctx, caller, p, target, exchange)
@@ -34,7 +34,11 @@ func (v *Verifier) Prove(ctx context.Context, caller mfa.Caller, p Login, c Choi
 				s.Status = t.move(storage.StatusMove{Exchange: open.exchange, From: storage.StatusInitiated, To: storage.StatusRedeemed,
 					Request: p.Request.ID, Method: target.info.Name, Usage: target.usage}, proof)
 			}
-			return p.addFactor(ctx, s, t.attempt.Account, factorOf(proof, t))
+			if err := p.addFactor(ctx, s, t.attempt.Account, factorOf(proof, t)); err != nil || !t.uncounted || s.Request == nil {
+				return err
+			}
+			s.Request.MaxInitiations = open.new.MaxInitiations // as a count would demand
+			return nil
 		}})
 	switch code := mfa.CodeOf(err); code {
 	case mfa.InvalidExchange:

@@ -28,6 +28,9 @@ func (v *Verifier) spend(caller mfa.Caller, t try, proof mfa.Proof, event *stora
 	}
 	if t.uncounted {
 		s.Credential.Unfailed, s.Credential.Uncounted = t.throttle.Key.Bucket, t.resetKeys()
+		if t.address != nil {
+			s.Credential.Address = t.address.Address
+		}
 	} else {
 		s.Reset = t.resetKeys()
 	}

@@ -333,6 +333,10 @@ func (q querier) changeRequest(c storage.RequestChange) error {
 		where += " AND length(factors) < ?"
 		args = append(args, maxFactors)
 	}
+	if c.MaxInitiations > 0 {
+		where += " AND initiations < ?"
+		args = append(args, int64(c.MaxInitiations))
+	}
 	if c.Subject != "" {
 		if ref(c.Subject) == nil {
 			return storage.ErrConflict

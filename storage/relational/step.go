@@ -170,6 +170,9 @@ func (q querier) spendCredential(c storage.CredentialSpend, now time.Time) error
 		for _, k := range c.Uncounted {
 			where.add("NOT EXISTS (SELECT 1 FROM throttles WHERE bucket = ? AND subject = ?)", clean(k.Bucket), blob(k.Subject))
 		}
+		if c.Address != "" {
+			where.add("NOT EXISTS (SELECT 1 FROM address_throttles WHERE address = ? AND until > ?)", clean(c.Address), micro(now))
+		}
 	}
 	if c.Confirm {
 		set.add("state = 'active', expires_at = 0")

@@ -126,6 +126,23 @@ func uncounted(w *fixture) {
 		w.is(w.s.Spend(w.ctx, s), storage.ErrConflict)
 		same(w, w.find(p.id, p.totp).Failing, []string{"password"})
 	})
+	w.test("an uncounted spend needs an address that does not wait, and a request with initiations left", func(w *fixture) {
+		p := w.addUser()
+		a := &storage.AddressThrottle{Address: "192.0.2.78", Subject: []byte("12345678"), Window: time.Minute, Max: 1}
+		s := w.only(p)
+		s.Credential.Address = a.Address
+		w.ok(w.s.CountFailure(w.ctx, storage.Attempt{Address: a, Now: w.now}))
+		w.is(w.s.Spend(w.ctx, s), storage.ErrConflict)
+		s.Now, s.Finish.Now = w.now.Add(time.Minute), w.now.Add(time.Minute)
+		w.ok(w.s.Spend(w.ctx, s))
+		r := w.opened()
+		w.initiated(r, p)
+		f := storage.Factor{Method: "totp", Authenticator: p.totp, At: w.now}
+		c := storage.RequestChange{ID: r, Subject: p.id, Factor: &f, MaxInitiations: 1, Now: w.now}
+		w.is(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Request: &c}), storage.ErrConflict)
+		c.MaxInitiations = 2
+		w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Request: &c}))
+	})
 	w.test("the end of a login needs the user that was read", func(w *fixture) {
 		p := w.addUser()
 		s := w.only(p)
