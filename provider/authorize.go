@@ -119,8 +119,8 @@ func (p *Provider) finishNow(ctx context.Context, r *request, v mfa.Caller, s *s
 	return Finished{Answer: p.answer(r, issued.Fields...), User: a.UserID}, nil
 }
 
-// open opens the request, sealed or stored. It copies the factors of the session, unless the request requires a
-// new login: then the user may change, too.
+// open opens the request, sealed or stored. It copies the factors of the session, unless the
+// request requires a new login: then the user may change, too.
 func (p *Provider) open(ctx context.Context, r *request, v mfa.Caller, s *session.SignedIn) (Begun, error) {
 	stored := storage.AuthRequest{ID: storage.RequestID(storage.Random128(p.random)), ClientID: r.client.ID, Params: r.params,
 		State: storage.RequestOpen, RequestedAt: r.at, ExpiresAt: r.at.Add(p.options.RequestTTL), UpdatedAt: r.at}

@@ -15,7 +15,8 @@ import (
 )
 
 // Next returns the next step of a login. It reads the request once, writes only the name in
-// question (Ask.Lists), and depends on stored factors alone, so no step can be skipped. A caller
+// question (Ask.Lists) and a sealed request (unless Ask.MayBeSealed), and depends on proven factors
+// alone, so no step can be skipped. A caller
 // who is not the owner of the login gets the step of a new login, however far this one is. The
 // error is *mfa.Error with UnknownRequest for a request that is unknown, expired, over (except
 // for its owner), or of another browser: callers can not distinguish these (B-2).

@@ -32,8 +32,8 @@ type Ask struct {
 	// MayBeSealed: the caller shows the page for the first factor, or proves that factor through
 	// WithProof. Any other caller has a sealed request stored.
 	MayBeSealed bool
-	// MayBeProven, with MayBeSealed: the request is read although no name was entered, because something
-	// may have been proven in it.
+	// MayBeProven, with MayBeSealed: the request is read even without a name, because a factor may
+	// have been proven in it.
 	MayBeProven bool
 	// Lists: the response will list the methods of the identifier. The login stores the
 	// identifier and allows few of them.

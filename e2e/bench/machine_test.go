@@ -100,7 +100,7 @@ func signatureAlone(tb testing.TB, _ int) func(*worker) error {
 }
 
 func httpAlone(tb testing.TB, n int) func(*worker) error {
-	address := freeAddress(tb)
+	address := load.FreeAddress(tb)
 	tb.Cleanup(spawn(tb, serverJob{Hello: address}, filepath.Join(tb.TempDir(), "log")))
 	clients := make([]*load.Client, n)
 	for i := range clients {

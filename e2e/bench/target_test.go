@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,6 +14,7 @@ import (
 	"testing"
 
 	"sallyport/cmd/sallyport/secretfile"
+	"sallyport/e2e/load"
 	"sallyport/storage/seal"
 )
 
@@ -39,7 +39,7 @@ type target struct {
 func start(tb testing.TB, database string, job serverJob, settings ...string) *target {
 	tb.Helper()
 	dir := tb.TempDir()
-	public, usage := freeAddress(tb), freeAddress(tb)
+	public, usage := load.FreeAddress(tb), load.FreeAddress(tb)
 	t := &target{addr: public, usage: "http://" + usage + "/usage", profiles: "http://" + usage + "/debug/pprof/",
 		logFile: filepath.Join(dir, "log"), people: newPeople(job.Users)}
 	dsn := "sqlite:" + filepath.Join(dir, "sallyport.db")
@@ -95,16 +95,6 @@ func spawn(tb testing.TB, job serverJob, logFile string) (stop func()) {
 		tb.Fatalf("server: %q, %v\n%s", line, err, said)
 	}
 	return stop
-}
-
-func freeAddress(tb testing.TB) string {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // log returns the end of the server's log.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"sallyport/e2e/load"
 	"sallyport/storage/storagetest"
 )
 
@@ -22,7 +23,7 @@ type database struct {
 
 func newDatabase(b *testing.B) *database {
 	b.Helper()
-	addr := freeAddress(b)
+	addr := load.FreeAddress(b)
 	d := new(database)
 	var err error
 	if d.host, d.port, err = net.SplitHostPort(addr); err != nil {

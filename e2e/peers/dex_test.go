@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"sallyport/e2e/load"
+
 	"golang.org/x/crypto/bcrypt"
 )
 
@@ -28,7 +30,7 @@ func startDex(b *testing.B, db *database) (*peer, error) {
 	if _, err := db.create("dex", "enable_seqscan = off"); err != nil {
 		return nil, err
 	}
-	on := &process{addr: freeAddress(b)}
+	on := &process{addr: load.FreeAddress(b)}
 	settings, err := dexSettings(on.addr, db)
 	if err != nil {
 		return nil, err

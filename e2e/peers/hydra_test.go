@@ -32,7 +32,7 @@ func startHydra(b *testing.B, db *database) (*peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	on := &process{addr: freeAddress(b), admin: freeAddress(b)}
+	on := &process{addr: load.FreeAddress(b), admin: load.FreeAddress(b)}
 	settings, err := hydraSettings(on, dsn+"&max_conns=20&max_idle_conns=20")
 	if err != nil {
 		return nil, err

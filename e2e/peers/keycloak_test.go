@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"sallyport/e2e/load"
 )
 
 const keycloakVersion = "26.5.6"
@@ -23,7 +25,7 @@ func startKeycloak(b *testing.B, db *database) (*peer, error) {
 	if _, err := db.create("keycloak"); err != nil {
 		return nil, err
 	}
-	on := &process{addr: freeAddress(b)}
+	on := &process{addr: load.FreeAddress(b)}
 	_, port, err := net.SplitHostPort(on.addr)
 	if err != nil {
 		return nil, err
@@ -41,7 +43,7 @@ func startKeycloak(b *testing.B, db *database) (*peer, error) {
 			return nil, err
 		}
 	}
-	_, management, err := net.SplitHostPort(freeAddress(b))
+	_, management, err := net.SplitHostPort(load.FreeAddress(b))
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"sallyport/e2e/load"
 )
 
 const oidcProviderVersion = "9.13.3"
@@ -17,7 +19,7 @@ func startOIDCProvider(b *testing.B, _ *database) (*peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	on := &process{addr: freeAddress(b)}
+	on := &process{addr: load.FreeAddress(b)}
 	_, port, err := net.SplitHostPort(on.addr)
 	if err != nil {
 		return nil, err

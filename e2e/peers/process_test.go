@@ -2,7 +2,6 @@ package peers
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -73,16 +72,6 @@ func (p *process) signal(s syscall.Signal) error { return syscall.Kill(-p.pid(),
 
 func (p *process) resume() error { return p.signal(syscall.SIGCONT) }
 func (p *process) pause()        { _ = p.signal(syscall.SIGSTOP) }
-
-func freeAddress(b *testing.B) string {
-	b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
 
 // stat is what /proc says of a process.
 type stat struct {

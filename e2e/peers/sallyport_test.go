@@ -15,6 +15,7 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"sallyport/config"
+	"sallyport/e2e/load"
 )
 
 // startSallyport starts the server twice: with a password hash that is nearly free, and with
@@ -103,7 +104,7 @@ func serve(b *testing.B, db *database, job serverJob) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &process{addr: freeAddress(b)}
+	p := &process{addr: load.FreeAddress(b)}
 	job.Addr, job.KeyFile = p.addr, filepath.Join(dir, "keys")
 	if job.DSN, err = db.create(job.Database); err != nil {
 		return nil, err

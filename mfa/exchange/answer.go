@@ -55,8 +55,8 @@ type openStatus struct {
 //
 // It is counted before the comparison as well, except where nothing has been counted against the
 // user since the last success: then a right response is spent on the condition that this is still
-// so, and if it is not, it is counted after all. Of any number of concurrent guesses no more are
-// judged than the counters allow.
+// so and that no counter refuses, and is counted if it is not. So callers learn the results of no
+// more guesses than the counters allow, however many run at once (docs/decisions/0082).
 func (v *Verifier) process(ctx context.Context, caller mfa.Caller, r response) error {
 	if p, ok := r.method.(mfa.Parser); ok {
 		if err := p.Parse(r.attempt, r.text); err != nil {
@@ -103,7 +103,7 @@ func (v *Verifier) process(ctx context.Context, caller mfa.Caller, r response) e
 	if err == nil || !t.uncounted {
 		return err
 	}
-	// Whatever the caller learns of the response, it is counted.
+	// The error tells the caller that the response was right.
 	if refusal := v.countLate(ctx, caller, &t); refusal != nil {
 		return refusal
 	}

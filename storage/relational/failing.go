@@ -9,10 +9,10 @@ import (
 )
 
 // The column failing of authenticators lists the buckets in which their user failed since a
-// success there, each with a comma. Where it does not have a bucket, the user's own counter there
-// does not refuse; those of a name and of a browser are a condition of the spend. A count locks the
-// rows of the user's authenticators and writes the list, and a spend without a count locks one of
-// them and compares the list: so the two have an order.
+// success there, each with a comma. Where a bucket is not in it, the user's own counter does not
+// refuse; the counters of a name and of a browser may, and the spend checks them. A count locks the
+// rows of the user's authenticators and writes the list. A spend without a count locks one of them
+// and compares the list, so one of the two comes first.
 
 func bucketEntry(bucket string) string { return bucket + "," }
 

@@ -2,6 +2,7 @@ package relational_test
 
 import (
 	"crypto/rand"
+	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -107,11 +108,22 @@ func TestSweepOfGrantsUsesIndex(t *testing.T) {
 // wantRange checks that a statement reads a range of a table's primary key.
 func wantRange(t *testing.T, dsn, table, text string, args []any) {
 	t.Helper()
-	db := direct(t, dsn)
-	change(t, db, "ANALYZE "+table)
-	explain, scan := "EXPLAIN ", "Seq Scan on "+table
+	db, scan := direct(t, dsn), "Seq Scan on "+table
 	if strings.HasPrefix(dsn, "sqlite:") {
-		explain, scan = "EXPLAIN QUERY PLAN ", "SCAN "+table
+		scan = "SCAN " + table
+	}
+	change(t, db, "ANALYZE "+table)
+	if p := planOf(t, db, dsn, text, args...); strings.Contains(p, scan) || !strings.Contains(p, table+"_pkey") && !strings.Contains(p, "autoindex_"+table) {
+		t.Errorf("the plan of %s is\n%s", text, p)
+	}
+}
+
+// planOf returns the plan of a statement as text.
+func planOf(t *testing.T, db *sql.DB, dsn, text string, args ...any) string {
+	t.Helper()
+	explain := "EXPLAIN "
+	if strings.HasPrefix(dsn, "sqlite:") {
+		explain = "EXPLAIN QUERY PLAN "
 	}
 	rows, err := db.QueryContext(t.Context(), explain+text, args...)
 	if err != nil {
@@ -133,7 +145,8 @@ func wantRange(t *testing.T, dsn, table, text string, args []any) {
 		}
 		fmt.Fprintln(&plan, *values[len(values)-1].(*any))
 	}
-	if p := plan.String(); strings.Contains(p, scan) || !strings.Contains(p, table+"_pkey") && !strings.Contains(p, "autoindex_"+table) {
-		t.Errorf("the plan of %s is\n%s", text, p)
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
 	}
+	return plan.String()
 }
