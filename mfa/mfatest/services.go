@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"log/slog"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -77,13 +76,16 @@ func Open(t testing.TB, m Options) *Services {
 	var rows []storage.Key
 	r.Keyring, rows = storagetest.Keyring(t, m.Now(), m.Algs...)
 	var err error
-	if m.DSN == "" {
-		m.DSN = "sqlite:" + filepath.Join(t.TempDir(), "test.db")
+	dsn := m.DSN
+	if dsn == "" {
+		dsn = newSQLite(t, r.Keyring)
 	}
-	r.Store, err = relational.Open(ctx, m.DSN, r.Keyring, relational.Options{})
+	r.Store, err = relational.Open(ctx, dsn, r.Keyring, relational.Options{})
 	must(t, err)
 	t.Cleanup(func() { _ = r.Store.Close() })
-	must(t, r.Store.Migrate(ctx))
+	if m.DSN != "" {
+		must(t, r.Store.Migrate(ctx))
+	}
 	must(t, r.Store.AddKeys(ctx, rows, true, nil))
 	r.Journal = audit.NewJournal(r.Store, m.Now, rand.Reader, m.Log, m.Options.Admit)
 	r.Password = password.New(r.Keyring, m.Now, rand.Reader, m.Password)
