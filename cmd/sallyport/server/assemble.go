@@ -100,6 +100,9 @@ func (s *Server) assemble(p Options) error {
 	if err := s.assembleDeliveries(p); err != nil {
 		return err
 	}
+	if p.AdminOnly {
+		return nil
+	}
 	return s.assembleWeb(p, span)
 }
 

@@ -52,6 +52,8 @@ type Options struct {
 	Hangup <-chan os.Signal
 	// Developers shows pages for the developers of clients.
 	Developers bool
+	// AdminOnly leaves out the public listener: a command calls the admin API in its own process.
+	AdminOnly bool
 
 	// Open creates these.
 	metrics *prometheus.Registry
