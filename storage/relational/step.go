@@ -140,6 +140,11 @@ func (q querier) spendUser(s storage.Spend) error {
 			return err
 		}
 	}
+	if s.Change != nil {
+		if err := q.changeUser(*s.Change); err != nil {
+			return err
+		}
+	}
 	if s.Verify != "" {
 		return q.spend(verifying+" WHERE id = ? AND "+unexpired, verifyingArgs(s.Now, ref(s.Verify), micro(s.Now))...)
 	}

@@ -29,6 +29,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"throttles", throttles},
 		{"addresses", addresses},
 		{"names", names},
+		{"proven addresses", provenAddresses},
 		{"attempts", attempts},
 		{"spending", spending},
 		{"finishing", finishing},
