@@ -61,6 +61,13 @@ const (
 	EventLogout          = "session.logout"
 	EventSessionExtended = "session.extended" // by a backend: expiry or custom claims
 
+	EventAddressAdded    = "address.added"
+	EventAddressVerified = "address.verified"
+	EventAddressChanged  = "address.changed"
+	EventAddressRemoved  = "address.removed"
+	EventAddressRestored = "address.restored" // by the link of a message
+	EventProfileChanged  = "profile.changed"  // by the user
+
 	EventUserCreated     = "user.created"
 	EventUserChanged     = "user.changed"
 	EventUserDeleted     = "user.deleted"
@@ -101,7 +108,9 @@ func EventKinds() []string {
 		EventEnrollmentStarted, EventFactorEnrolled, EventFactorDeleted, EventFactorEnabled, EventFactorRenamed,
 		EventConsentGiven, EventConsentWithdrawn, EventCodeIssued, EventCodeRedeemed, EventCodeReplayed, EventTokenIssued,
 		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed,
-		EventLogout, EventSessionExtended, EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged, EventWaitsLifted,
+		EventLogout, EventSessionExtended,
+		EventAddressAdded, EventAddressVerified, EventAddressChanged, EventAddressRemoved, EventAddressRestored, EventProfileChanged,
+		EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged, EventWaitsLifted,
 		EventClientCreated, EventClientChanged, EventClientDeleted, EventAPIKeyCreated, EventAPIKeyChanged,
 		EventAPIKeyDeleted, EventAPIKeyRefused, EventAPIKeyUsed, EventMessageResent, EventMessageDropped,
 		EventKeysCreated, EventKeysRotated, EventKeysRewrapped,

@@ -1,6 +1,6 @@
 // Package selfservice lets signed-in users manage their own accounts: list, rename and remove
-// factors, replace recovery codes and the password, and read the audit trail. Package exchange
-// enrols factors, as logins do so too.
+// factors, replace recovery codes and the password, prove, change and remove addresses, edit the
+// profile, and read the audit trail. Package exchange enrols factors, as logins do so too.
 package selfservice
 
 import (
@@ -18,6 +18,8 @@ import (
 
 // Store is the part of storage that Accounts uses.
 type Store interface {
+	AccountByIdentifier(ctx context.Context, value string, now time.Time) (storage.Account, error)
+	UpdateUser(ctx context.Context, c storage.UserChange) error
 	RenameAuthenticator(ctx context.Context, user storage.UserID, id storage.AuthenticatorID, name string, now time.Time, events []storage.Event) error
 	DeleteAuthenticator(ctx context.Context, r storage.Removal) error
 	ReplaceRecoveryCodes(ctx context.Context, set storage.RecoverySet, now time.Time, events []storage.Event, messages []storage.Message) error
