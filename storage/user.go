@@ -119,8 +119,10 @@ type UserChange struct {
 	Profile    map[string]any
 	Metadata   json.RawMessage
 	// Kill ends, in the same transaction, the user's pending and verified statuses, open
-	// requests, sessions and grants. Disabling a user and removing a factor set it.
+	// requests, sessions, grants and tickets. Disabling a user and removing a factor set it.
 	Kill     bool
+	Ticket   *TicketSpend // spent with the change; ErrConflict: it is not valid
+	Issue    []Ticket     // created with the change
 	Names    *NamesChange
 	Factors  *FactorsChange
 	Reset    []ThrottleKey // counters to reset

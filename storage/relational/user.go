@@ -83,6 +83,16 @@ func (q querier) changeUser(c storage.UserChange) error {
 	if err := q.write(write{text: "UPDATE users SET " + strings.Join(set, ", ") + where, args: args, otherwise: otherwise}); err != nil {
 		return err
 	}
+	if c.Ticket != nil {
+		if err := q.spendTicket(c.ID, *c.Ticket, c.Now); err != nil {
+			return err
+		}
+	}
+	for _, t := range c.Issue {
+		if err := q.putTicket(t); err != nil {
+			return err
+		}
+	}
 	if c.Names != nil {
 		if err := q.changeNames(c, *c.Names); err != nil {
 			return err
@@ -143,7 +153,7 @@ func (q querier) changeFactors(c storage.UserChange, f storage.FactorsChange) er
 	return nil
 }
 
-// kill ends a user's logins in progress, sessions and grants.
+// kill ends a user's logins in progress, sessions, grants and tickets.
 func (q querier) kill(c storage.UserChange) error {
 	now, id := micro(c.Now), ref(c.ID)
 	for _, s := range []struct {
@@ -154,6 +164,7 @@ func (q querier) kill(c storage.UserChange) error {
 		{"UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND state IN ('initiated', 'last', 'verified')", []any{id}},
 		{endedSessions + " WHERE user_id = ? AND (ended_at = 0 OR NOT ended_offline)", []any{now, true, id}},
 		{"UPDATE grants SET revoked_at = ?, revoke_reason = 'user' WHERE user_id = ? AND revoked_at = 0", []any{now, id}},
+		{"UPDATE tickets SET ended_at = ? WHERE user_id = ? AND ended_at = 0 AND NOT outlives", []any{now, id}},
 	} {
 		if err := q.send(s.text, s.args...); err != nil {
 			return err

@@ -92,4 +92,26 @@ func provenAddresses(w *fixture) {
 			w.Errorf("after the last one: %+v, codes %v", a, codes)
 		}
 	})
+	w.test("a ticket that ends later ones leaves older ones valid", func(w *fixture) {
+		p := w.addUser()
+		var list []storage.Ticket
+		for i := range 3 {
+			t := w.ticket(p, undoing)
+			t.Outlives, t.CreatedAt = true, w.now.Add(time.Duration(i)*time.Second)
+			w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Now: w.now, Kill: true, Issue: []storage.Ticket{t}}))
+			list = append(list, t)
+		}
+		second := storage.UserChange{ID: p.id, Now: w.now, Kill: true, Ticket: &storage.TicketSpend{ID: list[1].ID, Purpose: undoing, Later: true}}
+		w.one(racers, func(int) error { return w.s.UpdateUser(w.ctx, second) })
+		for i, want := range []bool{false, true, true} {
+			if got := w.ended(list[i]); got != want {
+				w.Errorf("ticket %d ended: %v, want %v", i, got, want)
+			}
+		}
+		refused := w.ticket(p, undoing)
+		second.Issue = []storage.Ticket{refused}
+		w.is(w.s.UpdateUser(w.ctx, second), storage.ErrConflict)
+		_, err := w.s.TicketByLink(w.ctx, undoing, refused.Link)
+		w.is(err, storage.ErrNotFound)
+	})
 }

@@ -26,6 +26,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"logins", logins},
 		{"statuses", statuses},
 		{"sending", sending},
+		{"tickets", tickets},
 		{"throttles", throttles},
 		{"addresses", addresses},
 		{"names", names},
