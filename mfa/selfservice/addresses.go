@@ -203,9 +203,9 @@ func (a *Accounts) proven(ctx context.Context, caller mfa.Caller, o mfa.Owner, n
 	}
 	c.Events = append(c.Events, lost...)
 	if kind != mfa.EventAddressVerified {
-		c.Messages = a.tell(caller, account, told)
+		err = a.tell(caller, account, told, &c)
 	}
-	return c, nil
+	return c, err
 }
 
 // claimed drops the name of another user who has not proven it. IdentifierTaken if they have.
@@ -282,7 +282,9 @@ func (a *Accounts) RemoveAddress(ctx context.Context, caller mfa.Caller, o mfa.O
 		}
 	}
 	if isProven(i) {
-		c.Messages = append(c.Messages, a.tell(caller, o.Account, change{template: notice.AddressRemoved, about: i})...)
+		if err := a.tell(caller, o.Account, change{template: notice.AddressRemoved, about: i}, &c); err != nil {
+			return err
+		}
 	}
 	return mfa.Refuse("remove address", a.store.UpdateUser(ctx, c), storage.ErrConflict, mfa.RequestChanged)
 }
@@ -300,15 +302,26 @@ type change struct {
 	new      storage.Identifier // of AddressChanged
 }
 
-// tell returns the message about a change: to the address that changed or was removed, if it is
-// proven and can be reached, else to the first proven e-mail address of the account as it was.
-func (a *Accounts) tell(caller mfa.Caller, account storage.Account, c change) []storage.Message {
-	data := map[string]string{"address": c.about.Text()}
-	if c.template == notice.AddressChanged {
-		data["new"] = c.new.Text()
+// tell adds the message about a change, with the link that undoes it: to the address that changed
+// or was removed, if it is proven and can be reached, else to the first proven e-mail address of the
+// account as it was.
+func (a *Accounts) tell(caller mfa.Caller, account storage.Account, what change, c *storage.UserChange) error {
+	t, err := a.undo(account, what.about.ID, c.Now)
+	if err != nil {
+		return err
 	}
-	if c.template != notice.AddressAdded && isProven(c.about) && a.verifier.MethodFor(c.about.Kind) != "" {
-		return []storage.Message{notice.To(a.now(), a.random, a.product, caller, &account, c.about, c.template, data)}
+	data := map[string]string{"address": what.about.Text(), "undo": t.Link, "until": t.ExpiresAt.UTC().Format(time.RFC3339)}
+	if what.template == notice.AddressChanged {
+		data["new"] = what.new.Text()
 	}
-	return notice.New(a.now(), a.random, a.product, caller, &account, c.template, data)
+	var messages []storage.Message
+	if what.template != notice.AddressAdded && isProven(what.about) && a.verifier.MethodFor(what.about.Kind) != "" {
+		messages = []storage.Message{notice.To(a.now(), a.random, a.o.Product, caller, &account, what.about, what.template, data)}
+	} else {
+		messages = notice.New(a.now(), a.random, a.o.Product, caller, &account, what.template, data)
+	}
+	if len(messages) > 0 {
+		c.Messages, c.Issue = append(c.Messages, messages...), append(c.Issue, t)
+	}
+	return nil
 }
