@@ -63,9 +63,13 @@ type Config struct {
 	SMS        SMS    `yaml:"sms" envPrefix:"SMS_"`
 	// Methods by which a code can be sent as a second factor: any of `email`, `sms`. Those that the
 	// server can send by are offered to users; backends can send codes either way.
-	CodeFactors  []string     `yaml:"code_factors" env:"CODE_FACTORS"`
-	Fingerprints Fingerprints `yaml:"fingerprints" envPrefix:"FINGERPRINTS_"`
-	Keys         Keys         `yaml:"keys" envPrefix:"KEYS_"`
+	CodeFactors []string `yaml:"code_factors" env:"CODE_FACTORS"`
+	// Claims of the profile that users edit on the account page: any of `name`, `given_name`,
+	// `family_name`, `nickname`, `locale`, `zoneinfo`. Leave out those that another system sets;
+	// `[]`: users edit none.
+	ProfileEditable []string     `yaml:"profile_editable" env:"PROFILE_EDITABLE"`
+	Fingerprints    Fingerprints `yaml:"fingerprints" envPrefix:"FINGERPRINTS_"`
+	Keys            Keys         `yaml:"keys" envPrefix:"KEYS_"`
 	// Algorithms that the server has a signing key for: any of `RS256`, `PS256`, `ES256`,
 	// `EdDSA`. The first is for clients that register none.
 	SigningAlgs []string `yaml:"signing_algs" env:"SIGNING_ALGS"`
@@ -160,6 +164,8 @@ type Lifetimes struct {
 	// How recent a proof must be to enrol a first second factor. A user who has one must
 	// have used it within 5 min.
 	Reauth time.Duration `yaml:"reauth" env:"REAUTH" min:"1m" max:"15m"`
+	// How long the link in the message about a changed address undoes the change.
+	AddressUndo time.Duration `yaml:"address_undo" env:"ADDRESS_UNDO" min:"24h" max:"720h"`
 }
 
 // Passwords are the rules for a new password, wherever it is set. Existing passwords stay valid.
@@ -319,6 +325,7 @@ func Default() Config {
 			SessionIdle: 30 * time.Minute, SessionMax: 12 * time.Hour, StreambirdJWT: 24 * time.Hour,
 			Exchange: 5 * time.Minute, Verified: 5 * time.Minute,
 			Enroll: 10 * time.Minute, Reauth: 15 * time.Minute,
+			AddressUndo: 7 * 24 * time.Hour,
 		},
 		TOTPWindow: 1,
 		Passwords:  Passwords{MinLength: 8},
@@ -328,7 +335,7 @@ func Default() Config {
 		Audit:      Audit{Keep: 396 * 24 * time.Hour},
 		Mail:       Mail{Port: 587, TLS: "starttls"},
 		Hook:       Hook{Kinds: []string{"sms"}},
-		SMS:        SMS{Daily: 1000, Free: 50, Ratio: 5}, CodeFactors: []string{"email", "sms"},
+		SMS:        SMS{Daily: 1000, Free: 50, Ratio: 5}, CodeFactors: []string{"email", "sms"}, ProfileEditable: profileClaims(),
 		Fingerprints: Fingerprints{Codes: []string{"ip", "user_agent"}},
 		Keys:         Keys{RotateAfter: 90 * 24 * time.Hour, RotateOwnAfter: 365 * 24 * time.Hour},
 		SigningAlgs:  []string{"RS256", "ES256"},

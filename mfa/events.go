@@ -61,8 +61,14 @@ const (
 	EventLogout          = "session.logout"
 	EventSessionExtended = "session.extended" // by a backend: expiry or custom claims
 
-	EventPasskeyBackup  = "passkey.backup"  // a passkey is backed up, or no longer
-	EventPasskeyCounter = "passkey.counter" // its counter was not higher than before: there may be a copy
+	EventPasskeyBackup   = "passkey.backup"  // a passkey is backed up, or no longer
+	EventPasskeyCounter  = "passkey.counter" // its counter was not higher than before: there may be a copy
+	EventAddressAdded    = "address.added"
+	EventAddressVerified = "address.verified"
+	EventAddressChanged  = "address.changed"
+	EventAddressRemoved  = "address.removed"
+	EventAddressRestored = "address.restored" // by the link of a message
+	EventProfileChanged  = "profile.changed"  // by the user
 
 	EventUserCreated     = "user.created"
 	EventUserChanged     = "user.changed"
@@ -104,7 +110,9 @@ func EventKinds() []string {
 		EventEnrollmentStarted, EventFactorEnrolled, EventFactorDeleted, EventFactorEnabled, EventFactorRenamed, EventPasskeyBackup, EventPasskeyCounter,
 		EventConsentGiven, EventConsentWithdrawn, EventCodeIssued, EventCodeRedeemed, EventCodeReplayed, EventTokenIssued,
 		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed,
-		EventLogout, EventSessionExtended, EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged, EventWaitsLifted,
+		EventLogout, EventSessionExtended,
+		EventAddressAdded, EventAddressVerified, EventAddressChanged, EventAddressRemoved, EventAddressRestored, EventProfileChanged,
+		EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged, EventWaitsLifted,
 		EventClientCreated, EventClientChanged, EventClientDeleted, EventAPIKeyCreated, EventAPIKeyChanged,
 		EventAPIKeyDeleted, EventAPIKeyRefused, EventAPIKeyUsed, EventMessageResent, EventMessageDropped,
 		EventKeysCreated, EventKeysRotated, EventKeysRewrapped,

@@ -115,6 +115,8 @@ type Spend struct {
 	Activate   UserID       // "": unchanged; else a pending user to activate
 	// Verify, if set, is an address that the proof verified. ErrConflict: it is gone.
 	Verify IdentifierID
+	// Change, if not nil, is what the proof changes of its user.
+	Change *UserChange
 	// EndSessions, if set, ends all sessions of this user but KeepSession, every grant
 	// but those of KeepSession, and logins in progress, as Sessions.EndSessions does with
 	// offline set.

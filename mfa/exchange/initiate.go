@@ -94,7 +94,9 @@ type statusData struct {
 	Message storage.MessageID `json:"message,omitempty"` // that was sent
 	Device  map[string]string `json:"device,omitempty"`  // of the user, as a backend describes it
 	Codes   []string          `json:"codes,omitempty"`   // recovery codes of a backend's enrolment
-	// Of an enrolment outside a login:
+	// Address is one that a signed-in user proves.
+	Address *pendingAddress `json:"address,omitempty"`
+	// Of an enrolment, or an address, outside a login:
 	Session storage.SessionID `json:"session,omitempty"`
 	Basis   *storage.Basis    `json:"basis,omitempty"`
 }

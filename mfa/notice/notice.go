@@ -4,7 +4,9 @@ package notice
 
 import (
 	"io"
+	"io/fs"
 	"slices"
+	"strings"
 	"time"
 
 	"sallyport/mfa"
@@ -32,11 +34,15 @@ const (
 	PasswordChanged = "password_changed"
 	AddressRemoved  = "address_removed" // "address"
 	PasskeyCounter  = "passkey_counter" // "method"
+	AddressAdded    = "address_added"   // "address"
+	AddressChanged  = "address_changed" // "address" and "new"; may have "undo"
+	AddressTaken    = "address_taken"   // to the address of another user
 )
 
 // Templates returns every template.
 func Templates() []string {
-	return []string{Code, RecoveryUsed, FactorLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged, AddressRemoved, PasskeyCounter}
+	return []string{Code, RecoveryUsed, FactorLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged, AddressRemoved,
+		AddressAdded, AddressChanged, AddressTaken, PasskeyCounter}
 }
 
 // ttl is how long delivery of a notice is tried.
@@ -51,9 +57,40 @@ func New(now time.Time, random io.Reader, product string, caller mfa.Caller, a *
 	if i < 0 {
 		return nil
 	}
-	data["product"] = product
-	data["time"] = now.UTC().Format(time.RFC3339)
-	return []storage.Message{{ID: storage.MessageID(storage.TimeOrdered(now, random)), Kind: Mail,
-		Recipient: a.Identifiers[i].Text(), Template: template, Locale: caller.Locale, Data: data,
-		CreatedAt: now, NextAt: now, ExpiresAt: now.Add(ttl)}}
+	return []storage.Message{To(now, random, product, caller, a, a.Identifiers[i], template, data)}
+}
+
+// To is New for one address of an account.
+func To(now time.Time, random io.Reader, product string, caller mfa.Caller, a *storage.Account, i storage.Identifier, template string, data map[string]string) storage.Message {
+	kind := Mail
+	if i.Kind == storage.Phone {
+		kind = SMS
+	}
+	data["product"], data["time"] = product, now.UTC().Format(time.RFC3339)
+	return storage.Message{ID: storage.MessageID(storage.TimeOrdered(now, random)), Kind: kind,
+		Recipient: i.Text(), Template: template, Locale: Locale(a, caller.Locale), Data: data,
+		CreatedAt: now, NextAt: now, ExpiresAt: now.Add(ttl)}
+}
+
+// Instead replaces what a message with a code says, for the holder of an address that another
+// user named.
+func Instead(m *storage.Message, holder *storage.Account, template string) {
+	m.Template, m.Locale = template, Locale(holder, m.Locale)
+	m.Data = map[string]string{"product": m.Data["product"], "time": m.CreatedAt.UTC().Format(time.RFC3339)}
+}
+
+// Locale returns the language of messages to a user: the one in the profile, if there are texts in
+// it, else that of the caller.
+func Locale(a *storage.Account, caller string) string {
+	if a == nil {
+		return caller
+	}
+	own, _ := a.User.Profile["locale"].(string)
+	// OpenID Connect Core section 5.1 allows an underscore.
+	own, _, _ = strings.Cut(strings.ReplaceAll(own, "_", "-"), "-")
+	own = strings.ToLower(own)
+	if _, err := fs.Stat(files, "templates/"+own+".txt"); err != nil {
+		return caller
+	}
+	return own
 }

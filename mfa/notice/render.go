@@ -148,7 +148,7 @@ func (l *language) values(data map[string]string) map[string]string {
 	out := make(map[string]string, len(data)+1)
 	for key, value := range data {
 		switch key {
-		case "time":
+		case "time", "until":
 			if at, err := time.Parse(time.RFC3339, value); err == nil {
 				value = at.UTC().Format(l.layout)
 			}

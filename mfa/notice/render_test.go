@@ -33,7 +33,8 @@ func newRenderer(t *testing.T) *notice.Renderer {
 // values returns what every template may show, each with a text that no template has.
 func values() map[string]string {
 	return map[string]string{"product": "Harbour", "time": "2026-11-29T15:04:05Z", "code": "31415926", "minutes": "7",
-		"method": "totp", "name": "Nora's phone", "left": "4", "address": "ada@example.com"}
+		"method": "totp", "name": "Nora's phone", "left": "4", "address": "ada@example.com",
+		"new": "new@example.com", "undo": "2f8d7f2a-0000-0000-0000-00000000abcd", "until": "2026-12-06T15:04:05Z"}
 }
 
 // shown are the values that a message must show, by template.
@@ -45,8 +46,11 @@ var shown = map[string][]string{
 	notice.FactorRemoved:   {"Authenticator"},
 	notice.RecoveryRenewed: nil,
 	notice.PasswordChanged: nil,
-	notice.AddressRemoved:  {"ada@example.com"},
 	notice.PasskeyCounter:  nil,
+	notice.AddressRemoved:  {"ada@example.com", "/undo?token=2f8d7f2a-0000-0000-0000-00000000abcd"},
+	notice.AddressAdded:    {"ada@example.com", "/undo?token=2f8d7f2a-0000-0000-0000-00000000abcd"},
+	notice.AddressChanged:  {"ada@example.com", "new@example.com", "/undo?token=2f8d7f2a-0000-0000-0000-00000000abcd"},
+	notice.AddressTaken:    nil,
 }
 
 func TestEveryMessageShowsItsValues(t *testing.T) {
@@ -142,7 +146,7 @@ func TestAMissingValueIsAnError(t *testing.T) {
 					needed = strings.HasPrefix(template, "factor_")
 				}
 				if key == "address" {
-					needed = template == notice.AddressRemoved
+					needed = slices.Contains([]string{notice.AddressRemoved, notice.AddressAdded, notice.AddressChanged}, template)
 				}
 				if _, err := r.Render(kind, template, "en", data); (err != nil) != needed {
 					t.Errorf("%s %s without %s: %v", kind, template, key, err)
@@ -157,7 +161,7 @@ func TestAMissingValueIsAnError(t *testing.T) {
 			t.Errorf("%s %s is rendered", kind, template)
 		}
 	}
-	for _, optional := range []string{"left", "name"} {
+	for _, optional := range []string{"left", "name", "undo"} {
 		data := values()
 		delete(data, optional)
 		for _, template := range []string{notice.RecoveryUsed, notice.FactorRemoved} {

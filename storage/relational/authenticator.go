@@ -132,21 +132,11 @@ func (e *Engine) DeleteAuthenticator(ctx context.Context, r storage.Removal) err
 				return err
 			}
 		}
-		err := q.send("DELETE FROM statuses WHERE user_id = ? AND authenticator_id = ?", ref(r.UserID), ref(r.Authenticator))
-		if err != nil {
-			return err
-		}
-		err = q.send(`UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND authenticator_id IS NULL AND state IN ('initiated', 'last', 'verified')
-			AND method = (SELECT a.method FROM authenticators a WHERE a.id = ? AND a.user_id = ?)`, ref(r.UserID), ref(r.Authenticator), ref(r.UserID))
-		if err != nil {
-			return err
-		}
-		err = q.change("DELETE FROM authenticators WHERE id = ? AND user_id = ?", ref(r.Authenticator), ref(r.UserID))
-		if err != nil {
+		if err := q.dropAuthenticator(r.UserID, r.Authenticator); err != nil {
 			return err
 		}
 		if len(r.Lasting) > 0 {
-			if err := q.endSecondFactor(r); err != nil {
+			if err := q.endSecondFactor(r.UserID, r.Lasting, r.Now); err != nil {
 				return err
 			}
 		}
@@ -159,20 +149,33 @@ func (e *Engine) DeleteAuthenticator(ctx context.Context, r storage.Removal) err
 	})
 }
 
+// dropAuthenticator removes an authenticator with its statuses, and those that it may have verified.
+func (q querier) dropAuthenticator(user storage.UserID, id storage.AuthenticatorID) error {
+	err := q.send("DELETE FROM statuses WHERE user_id = ? AND authenticator_id = ?", ref(user), ref(id))
+	if err != nil {
+		return err
+	}
+	err = q.send(`UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND authenticator_id IS NULL AND state IN ('initiated', 'last', 'verified')
+		AND method = (SELECT a.method FROM authenticators a WHERE a.id = ? AND a.user_id = ?)`, ref(user), ref(id), ref(user))
+	if err != nil {
+		return err
+	}
+	return q.change("DELETE FROM authenticators WHERE id = ? AND user_id = ?", ref(id), ref(user))
+}
+
 // endSecondFactor removes recovery codes and MFAEnabled with the last second factor.
-func (q querier) endSecondFactor(r storage.Removal) error {
+func (q querier) endSecondFactor(user storage.UserID, lasting []string, now time.Time) error {
 	const last = ` AND NOT EXISTS (SELECT 1 FROM authenticators k WHERE k.user_id = ? AND k.state <> 'pending' AND k.method IN ?)`
-	err := q.send("UPDATE users SET mfa_enabled = FALSE, updated_at = ? WHERE id = ?"+last, micro(r.Now), ref(r.UserID), ref(r.UserID), r.Lasting)
+	err := q.send("UPDATE users SET mfa_enabled = FALSE, updated_at = ? WHERE id = ?"+last, micro(now), ref(user), ref(user), lasting)
 	if err != nil {
 		return err
 	}
 	err = q.send("UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND method = 'recovery' AND state IN ('initiated', 'last', 'verified')"+last,
-		ref(r.UserID), ref(r.UserID), r.Lasting)
+		ref(user), ref(user), lasting)
 	if err != nil {
 		return err
 	}
-	err = q.send("DELETE FROM authenticators WHERE user_id = ? AND method = 'recovery'"+last, ref(r.UserID), ref(r.UserID), r.Lasting)
-	return err
+	return q.send("DELETE FROM authenticators WHERE user_id = ? AND method = 'recovery'"+last, ref(user), ref(user), lasting)
 }
 
 // ReplaceRecoveryCodes implements storage.Authenticators.

@@ -79,6 +79,8 @@ func (s *Server) assemble(p Options) error {
 	}, s.Keys.Methods...)
 	s.Sessions = session.New(s.Store, s.Keyring, s.Journal, p.Now, p.Random, session.Options{Idle: l.SessionIdle, Max: l.SessionMax})
 	s.Users = users.New(s.Store, s.Keyring, s.Password, s.TOTP, s.Journal, p.Now, p.Random)
+	s.Accounts = selfservice.New(s.Store, s.Verifier, s.Password, s.Journal, p.Now, p.Random,
+		selfservice.Options{Product: c.Product, Undo: l.AddressUndo, Editable: c.ProfileEditable})
 	s.Backend = backend.New(s.Store, s.Verifier, s.Sessions, s.Users, s.Journal, p.Now, p.Random,
 		backend.Options{MatchCodes: c.Fingerprints.Codes, MatchSessions: c.Fingerprints.Sessions, Product: c.Product})
 	s.Messages = messages.New(s.Store, s.Journal, p.Now)
@@ -114,16 +116,15 @@ func (s *Server) assembleWeb(p Options, span web.Spanner) error {
 	if err != nil {
 		return fmt.Errorf("build pages: %w", err)
 	}
-	accounts := selfservice.New(s.Store, s.Verifier, s.Password, s.Journal, p.Now, p.Random, c.Product)
 	pages := login.New(s.Provider, s.Verifier, s.Sessions, look)
 	if p.Developers {
 		pages = pages.ForDevelopers()
 	}
-	dialect := cidaas.New(s.Provider, s.Verifier, accounts, s.Sessions, p.Random, cidaas.Options{Issuer: c.Issuer, Product: c.Product, Answer: pages.Answer, Logger: p.Log})
+	dialect := cidaas.New(s.Provider, s.Verifier, s.Accounts, s.Sessions, p.Random, cidaas.Options{Issuer: c.Issuer, Product: c.Product, Answer: pages.Answer, Logger: p.Log})
 	docs := apidocs.New(look, c.Issuer, descriptions()...)
 	// Stytch's programs say in a call what must match.
 	matching := backend.New(s.Store, s.Verifier, s.Sessions, s.Users, s.Journal, p.Now, p.Random, backend.Options{Product: c.Product})
-	surfaces := append([]web.Surface{look, docs, pages.WithClientPages(dialect.Page), account.New(s.Provider, s.Verifier, accounts, s.Sessions, look, c.Issuer), dialect, oidc.New(s.Provider, oidc.Options{Issuer: c.Issuer}),
+	surfaces := append([]web.Surface{look, docs, pages.WithClientPages(dialect.Page), account.New(s.Provider, s.Verifier, s.Accounts, s.Sessions, look, c.Issuer), dialect, oidc.New(s.Provider, oidc.Options{Issuer: c.Issuer}),
 		api.New(s.Provider, s.Verifier, s.Sessions),
 		streambird.New(s.Backend, s.APIKeys, streambird.NewSigner(s.Keyring, p.Random), s.Journal, p.Now, streambird.Options{Issuer: c.Issuer, JWTLife: c.Lifetimes.StreambirdJWT}),
 		stytch.New(matching, s.APIKeys, s.Journal, s.Keyring, p.Now, p.Random, stytch.Options{Issuer: c.Issuer, Environment: c.Environment, Rate: c.Limits.Calls})}, p.Surfaces...)

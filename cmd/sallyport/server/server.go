@@ -26,6 +26,7 @@ import (
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/messages"
 	"sallyport/mfa/password"
+	"sallyport/mfa/selfservice"
 	"sallyport/mfa/session"
 	"sallyport/mfa/totp"
 	"sallyport/mfa/users"
@@ -70,6 +71,7 @@ type Server struct {
 	Password   *password.Method
 	TOTP       *totp.Method
 	Verifier   *exchange.Verifier
+	Accounts   *selfservice.Accounts
 	Users      *users.Registry
 	Sessions   *session.Registry
 	Backend    *backend.Service
