@@ -77,6 +77,15 @@ type Toll struct {
 	Free, Ratio int
 }
 
+// SentQuery describes the try that a browser began in a login.
+type SentQuery struct {
+	Request RequestID
+	Browser [][]byte // keyed hashes of the binding cookie
+	Usage   string
+	Method  string // "": any
+	Now     time.Time
+}
+
 // Statuses stores statuses. Throttles.CountAttempt counts them, Steps.Spend advances them.
 type Statuses interface {
 	// Initiate stores a new Status. ErrConflict: the request is not open or has used all
@@ -91,6 +100,9 @@ type Statuses interface {
 	// VerifiedStatus returns the newest verified, unexpired status of a request,
 	// usage and user, for owners of a login who name no status.
 	VerifiedStatus(ctx context.Context, id RequestID, usage string, user UserID, now time.Time) (Status, error)
+	// SentStatus returns the newest initiated, unexpired status that matches, and ErrNotFound if there
+	// is none. The code of another browser, or of another caller who knows the request, is not found.
+	SentStatus(ctx context.Context, q SentQuery) (Status, error)
 	// CancelStatus ends an initiated or verified Status by its current exchange.
 	CancelStatus(ctx context.Context, id ExchangeID, now time.Time, events []Event) error
 }

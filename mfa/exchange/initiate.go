@@ -61,7 +61,7 @@ func (v *Verifier) Initiate(ctx context.Context, caller mfa.Caller, p Login, c C
 	}
 	v.initiations.Add(1)
 	s := n.Status
-	pause, err := v.pause(ctx, n.Sends, p.Request.Subject == "", s.CreatedAt)
+	pause, err := v.pause(ctx, shownKeys(n.Sends, p.Request.Subject == ""), s.CreatedAt)
 	if err != nil {
 		return Initiation{}, err
 	}
@@ -86,8 +86,13 @@ type statusData struct {
 	Sub     string            `json:"sub,omitempty"`
 	State   mfa.State         `json:"state,omitempty"`
 	Message storage.MessageID `json:"message,omitempty"` // that was sent
-	Device  map[string]string `json:"device,omitempty"`  // of the user, as a backend describes it
-	Codes   []string          `json:"codes,omitempty"`   // recovery codes of a backend's enrolment
+	// Of a code that a page shows again: the exchange, the typed name while no user is identified,
+	// and the counters that delay the next code.
+	Exchange   storage.ExchangeID    `json:"exchange,omitempty"`
+	Identifier string                `json:"typed,omitempty"`
+	Pauses     []storage.ThrottleKey `json:"pauses,omitempty"`
+	Device     map[string]string     `json:"device,omitempty"` // of the user, as a backend describes it
+	Codes      []string              `json:"codes,omitempty"`  // recovery codes of a backend's enrolment
 	// Of an enrolment outside a login:
 	Session storage.SessionID `json:"session,omitempty"`
 	Basis   *storage.Basis    `json:"basis,omitempty"`
@@ -123,10 +128,15 @@ func (v *Verifier) newStatus(ctx context.Context, caller mfa.Caller, p Login, t 
 	// A caller who does not own the login must not end the owner's try.
 	n := storage.NewStatus{MaxInitiations: p.share(v.o.MaxInitiations), Supersede: p.Detached == nil}
 	data := statusData{Subject: t.subject.hash, Name: t.subject.name, User: t.subject.user, Sub: v.maskUser(p, t.subject.user)}
+	data.Exchange = s.Exchange
+	if p.nameOnly() {
+		data.Identifier = p.Identifier
+	}
 	data.add(&n, begun)
 	if t.info.Sends {
 		s.ExpiresAt = s.ExpiresAt.Add(lateness)
 		n.Sends = v.counters(caller, v.recipientOf(caller, p, t, begun))
+		data.Pauses = shownKeys(n.Sends, p.Request.Subject == "")
 	}
 	if s.Data, err = json.Marshal(data); err != nil {
 		return storage.NewStatus{}, mfa.Begun{}, fmt.Errorf("write status: %w", err)

@@ -70,15 +70,19 @@ func (v *Verifier) initiate(ctx context.Context, n storage.NewStatus, hidden boo
 	return v.tooManyMessages(n.Status.Method, refused.Refusal, n.Status.CreatedAt)
 }
 
-// pause returns how long no other code can be sent. A hidden address has no counter that
-// shows.
-func (v *Verifier) pause(ctx context.Context, sends []storage.Throttle, hidden bool, now time.Time) (time.Duration, error) {
+// shownKeys returns the keys of the counters whose waits the caller may see: not of a hidden address.
+func shownKeys(sends []storage.Throttle, hidden bool) []storage.ThrottleKey {
 	var keys []storage.ThrottleKey
 	for _, s := range sends {
 		if !hidden || s.Key.Bucket != throttle.SendAddress {
 			keys = append(keys, s.Key)
 		}
 	}
+	return keys
+}
+
+// pause returns how long counters allow no other code.
+func (v *Verifier) pause(ctx context.Context, keys []storage.ThrottleKey, now time.Time) (time.Duration, error) {
 	if len(keys) == 0 {
 		return 0, nil
 	}
