@@ -65,6 +65,9 @@ type NewStatus struct {
 	Toll     *Toll // of a text message; nil: none
 	Events   []Event
 	Messages []Message // a code to send commits with the status
+	// Idle is how many statements without effect take the place of those that a message would take:
+	// a decoy asks the database as often as a user's try.
+	Idle int
 }
 
 // Toll bounds the text messages with codes to a country. Attackers earn on messages to numbers

@@ -19,6 +19,9 @@ type Choice struct {
 	Method        string
 	Authenticator storage.AuthenticatorID // "": any of the method
 	Usage         string                  // "": second
+	// Unlisted: the caller was shown no list of the user's methods. One that the user does not have
+	// is then a decoy too, and no refusal.
+	Unlisted bool
 }
 
 // Initiation is a try that expects a response.
@@ -136,6 +139,9 @@ func (v *Verifier) newStatus(ctx context.Context, caller mfa.Caller, p Login, t 
 	if t.info.Sends {
 		s.ExpiresAt = s.ExpiresAt.Add(lateness)
 		n.Sends = v.counters(caller, v.recipientOf(caller, p, t, begun))
+		if begun.Message == nil {
+			n.Idle = v.statementsOf(t.info.Name)
+		}
 		data.Pauses = shownKeys(n.Sends, p.Request.Subject == "")
 	}
 	if s.Data, err = json.Marshal(data); err != nil {

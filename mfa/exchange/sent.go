@@ -37,7 +37,8 @@ func (v *Verifier) Sent(ctx context.Context, caller mfa.Caller, p Login, c Choic
 	if i.Sends {
 		ends = ends.Add(-lateness)
 	}
-	if data.Exchange == "" || !ends.After(now) || p.Request.Subject != "" && p.Request.Subject != s.UserID || c.Authenticator != "" && c.Authenticator != s.Authenticator {
+	ofOther := p.Request.Subject != "" && s.UserID != "" && p.Request.Subject != s.UserID
+	if data.Exchange == "" || !ends.After(now) || ofOther || c.Authenticator != "" && c.Authenticator != s.Authenticator {
 		return Sent{}, invalid
 	}
 	out := Sent{Exchange: data.Exchange, Method: s.Method, Identifier: data.Identifier}

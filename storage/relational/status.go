@@ -98,6 +98,11 @@ func (e *Engine) Initiate(ctx context.Context, n storage.NewStatus, now time.Tim
 		if err := q.initiate(n, now); err != nil {
 			return err
 		}
+		for range n.Idle {
+			if err := q.send("UPDATE outbox SET next_at = next_at WHERE id IS NULL"); err != nil {
+				return err
+			}
+		}
 		return q.notify(n.Messages, n.Events)
 	})
 }
