@@ -93,7 +93,7 @@ func (v *Verifier) Enroll(ctx context.Context, caller mfa.Caller, e Enrollee, n 
 		return Enrolling{}, fmt.Errorf("store enrolment: %w", err)
 	}
 	s := stored.Status
-	pause, err := v.pause(ctx, stored.Sends, false, now)
+	pause, err := v.pause(ctx, shownKeys(stored.Sends, false), now)
 	if err != nil {
 		return Enrolling{}, err
 	}

@@ -2,6 +2,7 @@ package login
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -70,25 +71,31 @@ func (p *Pages) mfa(c *gin.Context) {
 	var err error
 	d.Exchange, err = p.verifier.Prove(c.Request.Context(), call.Caller, login, choice, d.Exchange, page.CodeOf(c))
 	if err != nil {
-		if mfa.CodeOf(err) == mfa.PasscodeExpired {
-			d.Exchange = "" // only a new code helps
-		}
 		p.retry(c, call, err, func(code int, a *page.Alert) { p.showMFA(c, call, code, d, choice, a) })
 		return
 	}
 	p.goOn(c, call, proven)
 }
 
-// send sends a code for the chosen option.
+// wayPath is the address of the page for a choice.
+func wayPath(call signin.Call, choice exchange.Choice) string {
+	to := page.Path("/mfa", call.Step.Request.Address(), call.Step.Client.ID) + "&method=" + url.QueryEscape(choice.Method)
+	if choice.Authenticator != "" {
+		to += "&authenticator=" + url.QueryEscape(string(choice.Authenticator))
+	}
+	return to
+}
+
+// send sends a code for the chosen option, and redirects to the page that asks for it: loading that
+// again sends nothing, and finds the code by its browser.
 func (p *Pages) send(c *gin.Context, call signin.Call, choice exchange.Choice) {
-	begun, err := p.verifier.Initiate(c.Request.Context(), call.Caller, call.Step.Login, choice)
+	_, err := p.verifier.Initiate(c.Request.Context(), call.Caller, call.Step.Login, choice)
 	if err != nil {
-		d := mfaPage{Exchange: storage.ExchangeID(c.PostForm("exchange"))} // its code stays valid
-		d.Pause = page.PauseOf(err)
+		d := mfaPage{Sending: page.Sending{Pause: page.PauseOf(err)}} // an earlier code stays valid
 		p.retry(c, call, err, func(code int, a *page.Alert) { p.showMFA(c, call, code, d, choice, a) })
 		return
 	}
-	p.showMFA(c, call, http.StatusOK, mfaPage{Exchange: begun.Exchange, Sending: page.SendingOf("", begun.Pause)}, choice, nil)
+	page.Redirect(c, wayPath(call, choice))
 }
 
 func (p *Pages) showMFA(c *gin.Context, call signin.Call, code int, d mfaPage, choice exchange.Choice, a *page.Alert) {
@@ -107,9 +114,6 @@ func (p *Pages) showMFA(c *gin.Context, call signin.Call, code int, d mfaPage, c
 	}
 	v := p.page(c, call, d)
 	v.Alert, v.Asks = a, d.State == exchange.DeliverySending
-	if d.State != "" {
-		v.Here = "" // a GET shows no field for the code that was sent
-	}
 	if d.Way != nil {
 		v.Alert = v.OfMethod(a, d.Way.Method, p.verifier.AddressKind(d.Way.Method))
 	}
@@ -122,15 +126,17 @@ func (p *Pages) sending(c *gin.Context, call signin.Call, d *mfaPage) bool {
 	if len(d.Others) > 0 {
 		d.Ways = "send.ways.others"
 	}
-	if d.Exchange == "" || d.State != "" {
+	if d.State != "" {
 		return true
 	}
-	var err error
-	d.State, err = p.verifier.DeliveryIn(c.Request.Context(), call.Caller, p.verifier.InLogin(call.Step.Login), d.Exchange)
+	sent, err := p.verifier.Sent(c.Request.Context(), call.Caller, call.Step.Login,
+		exchange.Choice{Method: d.Way.Method, Authenticator: d.Way.Chosen, Usage: mfa.UsageSecond})
 	switch {
+	case err == nil:
+		d.Exchange, d.State, d.Pause = sent.Exchange, sent.Delivery, max(d.Pause, page.Seconds(sent.Pause))
 	case mfa.CodeOf(err) != "":
 		d.Exchange = "" // it has ended
-	case err != nil:
+	default:
 		p.fail(c, call, err)
 		return false
 	}

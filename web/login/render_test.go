@@ -83,6 +83,10 @@ func samples(t testing.TB) []sample {
 		}
 		p.showMFA(c, call, 200, d, exchange.Choice{Method: "email"}, nil)
 	}
+	showCode := func(p *Pages, c *gin.Context, call signin.Call, code int, a *page.Alert) {
+		call.Step.Request.Subject = ""
+		p.showCode(c, call, code, codePage{}, exchange.Sent{Exchange: "e-1", Method: "email", Identifier: "ada@example.org", Pause: 30 * time.Second}, a)
+	}
 	return []sample{
 		{"login", func(p *Pages, c *gin.Context, call signin.Call) {
 			call.Step.Request.Subject = ""
@@ -121,6 +125,15 @@ func samples(t testing.TB) []sample {
 		{"mfa-sending", func(p *Pages, c *gin.Context, call signin.Call) { showSent(p, c, call, exchange.DeliverySending) }, append(second, sent...), 200},
 		{"mfa-sent", func(p *Pages, c *gin.Context, call signin.Call) { showSent(p, c, call, exchange.DeliverySent) }, append(second, sent...), 200},
 		{"mfa-undelivered", func(p *Pages, c *gin.Context, call signin.Call) { showSent(p, c, call, exchange.DeliveryFailed) }, append(second, sent...), 200},
+		{"code", func(p *Pages, c *gin.Context, call signin.Call) { showCode(p, c, call, 200, nil) },
+			[]string{"code-form", "passcode", "code-submit", "sending", "send-again", "code-name", "code-other-name", "code-password", "cancel"}, 200},
+		{"code-wrong", wrong(mfa.InvalidPasscode, showCode), append(failed, "code-form", "passcode", "code-submit", "send-again"), 422},
+		{"code-ended", func(p *Pages, c *gin.Context, call signin.Call) {
+			p.retry(c, call, &mfa.Error{Code: mfa.InvalidExchange}, func(code int, a *page.Alert) {
+				call.Step.Request.Subject = ""
+				p.showCode(c, call, code, codePage{Username: "ada", Method: "email"}, exchange.Sent{}, a)
+			})
+		}, append(failed, "code-begin", "code-password", "cancel"), 409},
 		{"enroll-address", func(p *Pages, c *gin.Context, call signin.Call) {
 			call.Step.Verdict.Methods = []string{"email"}
 			p.showEnroll(c, call, 200, enrollPage{}, nil)

@@ -73,7 +73,7 @@ func here(c *gin.Context) string {
 func Place(c *gin.Context, drop ...string) string {
 	q := maps.Clone(web.Query(c))
 	if c.Request.Method == http.MethodPost {
-		for _, name := range []string{"requestId", "client_id", "method", "id"} {
+		for _, name := range []string{"requestId", "client_id", "method", "authenticator", "id"} {
 			if v := c.PostForm(name); v != "" {
 				q.Set(name, v)
 			}
