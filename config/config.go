@@ -160,6 +160,8 @@ type Lifetimes struct {
 	// How recent a proof must be to enrol a first second factor. A user who has one must
 	// have used it within 5 min.
 	Reauth time.Duration `yaml:"reauth" env:"REAUTH" min:"1m" max:"15m"`
+	// Code that `user reset-factors` returns, with which the user enrols again.
+	EnrollmentCode time.Duration `yaml:"enrollment_code" env:"ENROLLMENT_CODE" min:"1h" max:"720h"`
 }
 
 // Passwords are the rules for a new password, wherever it is set. Existing passwords stay valid.
@@ -318,7 +320,7 @@ func Default() Config {
 			RefreshIdle: 30 * 24 * time.Hour, RefreshMax: 90 * 24 * time.Hour,
 			SessionIdle: 30 * time.Minute, SessionMax: 12 * time.Hour, StreambirdJWT: 24 * time.Hour,
 			Exchange: 5 * time.Minute, Verified: 5 * time.Minute,
-			Enroll: 10 * time.Minute, Reauth: 15 * time.Minute,
+			Enroll: 10 * time.Minute, Reauth: 15 * time.Minute, EnrollmentCode: 7 * 24 * time.Hour,
 		},
 		TOTPWindow: 1,
 		Passwords:  Passwords{MinLength: 8},

@@ -88,6 +88,8 @@ type statusData struct {
 	Message storage.MessageID `json:"message,omitempty"` // that was sent
 	Device  map[string]string `json:"device,omitempty"`  // of the user, as a backend describes it
 	Codes   []string          `json:"codes,omitempty"`   // recovery codes of a backend's enrolment
+	// Demand is what demanded the enrollment code that began an enrolment.
+	Demand storage.AuthenticatorID `json:"demand,omitempty"`
 	// Of an enrolment outside a login:
 	Session storage.SessionID `json:"session,omitempty"`
 	Basis   *storage.Basis    `json:"basis,omitempty"`

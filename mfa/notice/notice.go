@@ -20,10 +20,11 @@ const (
 // Kinds returns the kinds of messages to users.
 func Kinds() []string { return []string{Mail, SMS} }
 
-// Templates of the messages. Code has the values "product", "code" and "minutes", all others
-// "product" and "time".
+// Templates of the messages. Code and EnrollmentCode have the values "product", "code" and
+// "minutes", all others "product" and "time".
 const (
 	Code            = "code"
+	EnrollmentCode  = "enrollment_code"
 	RecoveryUsed    = "recovery_code_used" // may have "left"
 	FactorLocked    = "factor_locked"      // "method"
 	FactorEnrolled  = "factor_enrolled"    // "method"
@@ -35,7 +36,7 @@ const (
 
 // Templates returns every template.
 func Templates() []string {
-	return []string{Code, RecoveryUsed, FactorLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged, AddressRemoved}
+	return []string{Code, EnrollmentCode, RecoveryUsed, FactorLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged, AddressRemoved}
 }
 
 // ttl is how long delivery of a notice is tried.
@@ -52,7 +53,14 @@ func New(now time.Time, random io.Reader, product string, caller mfa.Caller, a *
 	}
 	data["product"] = product
 	data["time"] = now.UTC().Format(time.RFC3339)
-	return []storage.Message{{ID: storage.MessageID(storage.TimeOrdered(now, random)), Kind: Mail,
-		Recipient: a.Identifiers[i].Text(), Template: template, Locale: caller.Locale, Data: data,
-		CreatedAt: now, NextAt: now, ExpiresAt: now.Add(ttl)}}
+	return []storage.Message{Message(now, random, caller.Locale, a.Identifiers[i].Text(), template, data, now.Add(ttl))}
 }
+
+// Message returns a mail to an address that is tried until it expires.
+func Message(now time.Time, random io.Reader, locale, to, template string, data map[string]string, expires time.Time) storage.Message {
+	return storage.Message{ID: storage.MessageID(storage.TimeOrdered(now, random)), Kind: Mail, Recipient: to, Template: template,
+		Locale: locale, Data: data, CreatedAt: now, NextAt: now, ExpiresAt: expires}
+}
+
+// HasCode reports whether the messages of a template bring a code, which ends with them.
+func HasCode(template string) bool { return template == Code || template == EnrollmentCode }
