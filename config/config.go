@@ -166,6 +166,8 @@ type Lifetimes struct {
 	Reauth time.Duration `yaml:"reauth" env:"REAUTH" min:"1m" max:"15m"`
 	// How long the link in the message about a changed address undoes the change.
 	AddressUndo time.Duration `yaml:"address_undo" env:"ADDRESS_UNDO" min:"24h" max:"720h"`
+	// Code that `user reset-factors` returns, with which the user enrols again.
+	EnrollmentCode time.Duration `yaml:"enrollment_code" env:"ENROLLMENT_CODE" min:"1h" max:"720h"`
 }
 
 // Passwords are the rules for a new password, wherever it is set. Existing passwords stay valid.
@@ -325,7 +327,7 @@ func Default() Config {
 			SessionIdle: 30 * time.Minute, SessionMax: 12 * time.Hour, StreambirdJWT: 24 * time.Hour,
 			Exchange: 5 * time.Minute, Verified: 5 * time.Minute,
 			Enroll: 10 * time.Minute, Reauth: 15 * time.Minute,
-			AddressUndo: 7 * 24 * time.Hour,
+			AddressUndo: 7 * 24 * time.Hour, EnrollmentCode: 7 * 24 * time.Hour,
 		},
 		TOTPWindow: 1,
 		Passwords:  Passwords{MinLength: 8},

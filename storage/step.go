@@ -105,8 +105,11 @@ type Basis struct {
 type Spend struct {
 	Now        time.Time
 	Credential *CredentialSpend
-	Status     *StatusMove
-	Request    *RequestChange
+	// Remove, if set, is an active authenticator of the Credential's user that is deleted.
+	// ErrConflict: it is gone, or not active.
+	Remove  AuthenticatorID
+	Status  *StatusMove
+	Request *RequestChange
 	// Login, if not nil, is created. ErrConflict: its request is over or expired, or
 	// belongs to another subject.
 	Login      *NewLogin

@@ -102,6 +102,8 @@ type statusData struct {
 	Pauses     []storage.ThrottleKey `json:"pauses,omitempty"`
 	Device     map[string]string     `json:"device,omitempty"` // of the user, as a backend describes it
 	Codes      []string              `json:"codes,omitempty"`  // recovery codes of a backend's enrolment
+	// Demand is what demanded the enrollment code that began an enrolment.
+	Demand storage.AuthenticatorID `json:"demand,omitempty"`
 	// Address is one that a signed-in user proves.
 	Address *pendingAddress `json:"address,omitempty"`
 	// Of an enrolment, or an address, outside a login:

@@ -87,7 +87,7 @@ func (v *Verifier) SendToAddress(ctx context.Context, caller mfa.Caller, o mfa.O
 		return AddressSent{}, err
 	}
 	v.initiations.Add(1)
-	pause, err := v.pause(ctx, stored.Sends, false, now)
+	pause, err := v.pause(ctx, shownKeys(stored.Sends, false), now)
 	return AddressSent{Exchange: s.Exchange, Method: info.Name, Address: n.Identifier.Text(), Digits: info.Digits, Pause: pause, Replaces: n.Replaces}, err
 }
 

@@ -92,6 +92,7 @@ func Open(t testing.TB, m Options) *Services {
 	r.TOTP = totp.New(rand.Reader, m.Options.Product, totp.Options{})
 	r.Recovery = recovery.New(r.Store, rand.Reader)
 	methods := []mfa.Method{r.Password, r.TOTP}
+	m.Options.SendsMail = m.Options.SendsMail || m.Codes
 	if m.Codes {
 		o := passcode.Options{Product: m.Options.Product}
 		mail := passcode.NewEmail(r.Keyring, rand.Reader, o)

@@ -22,10 +22,11 @@ const (
 // Kinds returns the kinds of messages to users.
 func Kinds() []string { return []string{Mail, SMS} }
 
-// Templates of the messages. Code has the values "product", "code" and "minutes", all others
-// "product" and "time".
+// Templates of the messages. Code and EnrollmentCode have the values "product", "code" and
+// "minutes", all others "product" and "time".
 const (
 	Code            = "code"
+	EnrollmentCode  = "enrollment_code"
 	RecoveryUsed    = "recovery_code_used" // may have "left"
 	FactorLocked    = "factor_locked"      // "method"
 	FactorEnrolled  = "factor_enrolled"    // "method"
@@ -41,7 +42,7 @@ const (
 
 // Templates returns every template.
 func Templates() []string {
-	return []string{Code, RecoveryUsed, FactorLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged, AddressRemoved,
+	return []string{Code, EnrollmentCode, RecoveryUsed, FactorLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged, AddressRemoved,
 		AddressAdded, AddressChanged, AddressTaken, PasskeyCounter}
 }
 
@@ -67,9 +68,9 @@ func To(now time.Time, random io.Reader, product string, caller mfa.Caller, a *s
 		kind = SMS
 	}
 	data["product"], data["time"] = product, now.UTC().Format(time.RFC3339)
-	return storage.Message{ID: storage.MessageID(storage.TimeOrdered(now, random)), Kind: kind,
-		Recipient: i.Text(), Template: template, Locale: Locale(a, caller.Locale), Data: data,
-		CreatedAt: now, NextAt: now, ExpiresAt: now.Add(ttl)}
+	m := Message(now, random, Locale(a, caller.Locale), i.Text(), template, data, now.Add(ttl))
+	m.Kind = kind
+	return m
 }
 
 // Instead replaces what a message with a code says, for the holder of an address that another
@@ -94,3 +95,12 @@ func Locale(a *storage.Account, caller string) string {
 	}
 	return own
 }
+
+// Message returns a mail to an address that is tried until it expires.
+func Message(now time.Time, random io.Reader, locale, to, template string, data map[string]string, expires time.Time) storage.Message {
+	return storage.Message{ID: storage.MessageID(storage.TimeOrdered(now, random)), Kind: Mail, Recipient: to, Template: template,
+		Locale: locale, Data: data, CreatedAt: now, NextAt: now, ExpiresAt: expires}
+}
+
+// HasCode reports whether the messages of a template bring a code, which ends with them.
+func HasCode(template string) bool { return template == Code || template == EnrollmentCode }

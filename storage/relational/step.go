@@ -75,6 +75,12 @@ func (q querier) spendFactor(s storage.Spend) error {
 		if err := q.unmark(s.Credential.User, s.Reset); err != nil {
 			return err
 		}
+		if s.Remove != "" {
+			err := q.spend("DELETE FROM authenticators WHERE id = ? AND user_id = ? AND state = 'active'", ref(s.Remove), ref(s.Credential.User))
+			if err != nil {
+				return err
+			}
+		}
 	}
 	if s.Recovery != nil {
 		if err := q.replaceRecovery(*s.Recovery); err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/enrollcode"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/passcode"
 	"sallyport/mfa/recovery"
@@ -31,6 +32,12 @@ import (
 const issuer = "https://login.example"
 
 var t0 = time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+
+// demanded is a login of a user whose factors were reset.
+func demanded(call signin.Call) signin.Call {
+	call.Step.Account = &storage.Account{Authenticators: []storage.Authenticator{{Method: enrollcode.Name, State: storage.AuthenticatorActive}}}
+	return call
+}
 
 // sample is one page in one state.
 type sample struct {
@@ -114,6 +121,12 @@ func samples(t testing.TB) []sample {
 			call.Step.Verdict.Methods = []string{"totp", "sms"}
 			p.showEnroll(c, call, 200, enrollPage{}, nil)
 		}, []string{"enroll-begin", "method-totp", "method-sms"}, 200},
+		{"enroll-demand", func(p *Pages, c *gin.Context, call signin.Call) {
+			p.showEnroll(c, demanded(call), 200, enrollPage{}, nil)
+		}, []string{"demand-form", "enrollment-code", "demand-submit", "cancel"}, 200},
+		{"enroll-demand-wrong", wrong(mfa.InvalidPasscode, func(p *Pages, c *gin.Context, call signin.Call, code int, a *page.Alert) {
+			p.showEnroll(c, demanded(call), code, enrollPage{}, a)
+		}), append(failed, "enrollment-code", "demand-submit"), 422},
 		{"enroll-begun", func(p *Pages, c *gin.Context, call signin.Call) {
 			p.showEnroll(c, call, 200, enrollPageOf(enrolling), nil)
 		},

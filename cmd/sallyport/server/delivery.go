@@ -27,7 +27,7 @@ func (s *Server) assembleDeliveries(p Options) error {
 	if err != nil {
 		return fmt.Errorf("issuer: %w", err)
 	}
-	texts, err := notice.NewRenderer(issuer.Hostname(), account.Client(p.Config.Issuer, "").ClientURI, s.Verifier.Methods())
+	texts, err := notice.NewRenderer(issuer.Hostname(), account.Client(p.Config.Issuer, "").ClientURI, s.namedMethods())
 	if err != nil {
 		return fmt.Errorf("build messages: %w", err)
 	}
