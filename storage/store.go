@@ -23,6 +23,7 @@ type Store interface {
 	Throttles
 	Steps
 	Sessions
+	RememberedDevices
 	Clients
 	APIKeys
 	Grants

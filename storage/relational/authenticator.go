@@ -144,6 +144,9 @@ func (e *Engine) DeleteAuthenticator(ctx context.Context, r storage.Removal) err
 		if err != nil {
 			return err
 		}
+		if err := q.endRemembered(r.UserID); err != nil {
+			return err
+		}
 		if len(r.Lasting) > 0 {
 			if err := q.endSecondFactor(r); err != nil {
 				return err
