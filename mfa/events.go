@@ -14,6 +14,7 @@ func Outcomes() []string { return []string{OutcomeOK, OutcomeRefused, OutcomeFai
 const (
 	ReasonDisabledUser = "disabled_user"
 	ReasonExpired      = "expired_exchange"
+	ReasonReplayed     = "replayed" // the token of a remembered device, replaced before
 )
 
 // Event kinds of the audit trail. docs/events.md describes them.
@@ -61,6 +62,9 @@ const (
 	EventLogout          = "session.logout"
 	EventSessionExtended = "session.extended" // by a backend: expiry or custom claims
 
+	EventDeviceRemembered = "device.remembered"
+	EventDeviceForgotten  = "device.forgotten" // by its user, an administrator, or a replay
+
 	EventUserCreated     = "user.created"
 	EventUserChanged     = "user.changed"
 	EventUserDeleted     = "user.deleted"
@@ -101,7 +105,7 @@ func EventKinds() []string {
 		EventEnrollmentStarted, EventFactorEnrolled, EventFactorDeleted, EventFactorEnabled, EventFactorRenamed,
 		EventConsentGiven, EventConsentWithdrawn, EventCodeIssued, EventCodeRedeemed, EventCodeReplayed, EventTokenIssued,
 		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed,
-		EventLogout, EventSessionExtended, EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged, EventWaitsLifted,
+		EventLogout, EventSessionExtended, EventDeviceRemembered, EventDeviceForgotten, EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged, EventWaitsLifted,
 		EventClientCreated, EventClientChanged, EventClientDeleted, EventAPIKeyCreated, EventAPIKeyChanged,
 		EventAPIKeyDeleted, EventAPIKeyRefused, EventAPIKeyUsed, EventMessageResent, EventMessageDropped,
 		EventKeysCreated, EventKeysRotated, EventKeysRewrapped,
