@@ -14,6 +14,7 @@ func Outcomes() []string { return []string{OutcomeOK, OutcomeRefused, OutcomeFai
 const (
 	ReasonDisabledUser = "disabled_user"
 	ReasonExpired      = "expired_exchange"
+	ReasonReplayed     = "replayed" // the token of a remembered device, replaced before
 )
 
 // Event kinds of the audit trail. docs/events.md describes them.
@@ -61,14 +62,16 @@ const (
 	EventLogout          = "session.logout"
 	EventSessionExtended = "session.extended" // by a backend: expiry or custom claims
 
-	EventPasskeyBackup   = "passkey.backup"  // a passkey is backed up, or no longer
-	EventPasskeyCounter  = "passkey.counter" // its counter was not higher than before: there may be a copy
-	EventAddressAdded    = "address.added"
-	EventAddressVerified = "address.verified"
-	EventAddressChanged  = "address.changed"
-	EventAddressRemoved  = "address.removed"
-	EventAddressRestored = "address.restored" // by the link of a message
-	EventProfileChanged  = "profile.changed"  // by the user
+	EventPasskeyBackup    = "passkey.backup"  // a passkey is backed up, or no longer
+	EventPasskeyCounter   = "passkey.counter" // its counter was not higher than before: there may be a copy
+	EventAddressAdded     = "address.added"
+	EventAddressVerified  = "address.verified"
+	EventAddressChanged   = "address.changed"
+	EventAddressRemoved   = "address.removed"
+	EventAddressRestored  = "address.restored" // by the link of a message
+	EventProfileChanged   = "profile.changed"  // by the user
+	EventDeviceRemembered = "device.remembered"
+	EventDeviceForgotten  = "device.forgotten" // by its user, an administrator, or a replay
 
 	EventUserCreated     = "user.created"
 	EventUserChanged     = "user.changed"
@@ -110,7 +113,7 @@ func EventKinds() []string {
 		EventEnrollmentStarted, EventFactorEnrolled, EventFactorDeleted, EventFactorEnabled, EventFactorRenamed, EventPasskeyBackup, EventPasskeyCounter,
 		EventConsentGiven, EventConsentWithdrawn, EventCodeIssued, EventCodeRedeemed, EventCodeReplayed, EventTokenIssued,
 		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed,
-		EventLogout, EventSessionExtended,
+		EventLogout, EventSessionExtended, EventDeviceRemembered, EventDeviceForgotten,
 		EventAddressAdded, EventAddressVerified, EventAddressChanged, EventAddressRemoved, EventAddressRestored, EventProfileChanged,
 		EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged, EventWaitsLifted,
 		EventClientCreated, EventClientChanged, EventClientDeleted, EventAPIKeyCreated, EventAPIKeyChanged,

@@ -136,6 +136,9 @@ type Spend struct {
 	Basis *Basis
 	// Returned, if not nil, is the country and day of a text message whose code came back.
 	Returned *Toll
+	// Remember, if not nil, is the device that the proof was given on. It replaces the one of
+	// its ID.
+	Remember *RememberedDevice
 	// Finish, if not nil, ends the login with its last proof. Its Request is not set; where
 	// the login is stored, Request closes it.
 	Finish *Finish
@@ -165,6 +168,9 @@ type Finish struct {
 	Session    *Session
 	NewSession bool
 	EndSession SessionID // "": none; else a session of another user to end
+	// Remembered, if not nil, is the remembered device in place of a second factor.
+	// ErrConflict: it has ended, or its token is a replay.
+	Remembered *RememberedUse
 	Consent    *Consent
 	Code       *Grant // whose code is to be redeemed; nil: none
 	Grant      *Grant // of the tokens in the response; nil: none

@@ -135,6 +135,9 @@ func (e *Engine) DeleteAuthenticator(ctx context.Context, r storage.Removal) err
 		if err := q.dropAuthenticator(r.UserID, r.Authenticator); err != nil {
 			return err
 		}
+		if err := q.endRemembered(r.UserID); err != nil {
+			return err
+		}
 		if len(r.Lasting) > 0 {
 			if err := q.endSecondFactor(r.UserID, r.Lasting, r.Now); err != nil {
 				return err

@@ -82,6 +82,16 @@ func (q querier) spendFactor(s storage.Spend) error {
 			}
 		}
 	}
+	if c := s.Credential; c != nil && (c.Confirm || c.Changed) {
+		if err := q.endRemembered(c.User); err != nil {
+			return err
+		}
+	}
+	if s.Remember != nil {
+		if err := q.remember(*s.Remember); err != nil {
+			return err
+		}
+	}
 	if s.Recovery != nil {
 		if err := q.replaceRecovery(*s.Recovery); err != nil {
 			return err
@@ -279,6 +289,11 @@ func (q querier) finishParent(f storage.Finish) error {
 
 // finish writes the end of a login, without its requests and its events.
 func (q querier) finish(f storage.Finish) error {
+	if f.Remembered != nil {
+		if err := q.useRemembered(*f.Remembered); err != nil {
+			return err
+		}
+	}
 	if err := q.finishSession(f); err != nil {
 		return err
 	}

@@ -115,6 +115,11 @@ func (q querier) changeUser(c storage.UserChange) error {
 }
 
 func (q querier) changeFactors(c storage.UserChange, f storage.FactorsChange) error {
+	if len(f.Drop)+len(f.Add) > 0 {
+		if err := q.endRemembered(c.ID); err != nil {
+			return err
+		}
+	}
 	if len(f.Drop) > 0 {
 		for _, text := range []string{
 			"DELETE FROM statuses WHERE user_id = ? AND method IN ?",
@@ -155,6 +160,9 @@ func (q querier) changeFactors(c storage.UserChange, f storage.FactorsChange) er
 
 // kill ends a user's logins in progress, sessions, grants and tickets.
 func (q querier) kill(c storage.UserChange) error {
+	if err := q.endRemembered(c.ID); err != nil {
+		return err
+	}
 	now, id := micro(c.Now), ref(c.ID)
 	for _, s := range []struct {
 		text string

@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"logins in one step", inOneStep},
 		{"uncounted attempts", uncounted},
 		{"sessions", sessions},
+		{"remembered devices", rememberedDevices},
 		{"extensions", extensions},
 		{"clients", clients},
 		{"API keys", apiKeys},

@@ -65,6 +65,7 @@ func (p *Pages) Mount(r gin.IRouter) {
 		"/account/recovery": {p.recoveryForm, p.recovery},
 		"/account/password": {p.passwordForm, p.password},
 		"/account/sessions": {p.overview, p.endSessions},
+		"/account/devices":  {p.overview, p.forget},
 		"/account/consents": {p.overview, p.withdraw},
 	} {
 		r.GET(path, p.signedIn(h[0]))

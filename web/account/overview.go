@@ -23,6 +23,7 @@ type overview struct {
 	Password bool
 	Sessions []sessionLine
 	Others   bool // there are sessions besides this one
+	Devices  []deviceLine
 	Consents []provider.Allowed
 	Activity []line
 	Refused  []line // attempts that failed
@@ -36,6 +37,14 @@ type sessionLine struct {
 	Address string
 	Since   time.Time
 	Seen    time.Time
+}
+
+// deviceLine is one browser in which a second factor is remembered.
+type deviceLine struct {
+	ID                 storage.RememberedID
+	Here               bool
+	Agent              agent
+	Since, Used, Until time.Time
 }
 
 func (p *Pages) overview(c *gin.Context, call ownerCall) {
@@ -64,6 +73,14 @@ func (p *Pages) readOverview(c *gin.Context, call ownerCall) (overview, error) {
 			Since: s.CreatedAt, Seen: s.LastSeenAt})
 	}
 	d.Others = len(d.Sessions) > 1
+	devices, err := p.sessions.RememberedOf(ctx, call.owner.Account.User.ID)
+	if err != nil {
+		return d, err
+	}
+	for _, r := range devices {
+		d.Devices = append(d.Devices, deviceLine{ID: r.ID, Here: p.sessions.RememberedHere(call.caller, r.ID), Agent: agentOf(r.UserAgent),
+			Since: r.CreatedAt, Used: r.LastUsedAt, Until: r.ExpiresAt})
+	}
 	if d.Consents, err = p.provider.Consents(ctx, call.owner.Account.User.ID); err != nil {
 		return d, err
 	}
@@ -106,6 +123,24 @@ func (p *Pages) endSessions(c *gin.Context, call ownerCall) {
 		return
 	}
 	p.done(c, call, "sessions")
+}
+
+// forget ends one remembered device, or all.
+func (p *Pages) forget(c *gin.Context, call ownerCall) {
+	if !p.requireFresh(c, call) {
+		return
+	}
+	id, what := storage.RememberedID(c.PostForm("id")), "devices"
+	if id != "" {
+		what = "device"
+	}
+	about := storage.Event{UserID: call.owner.Account.User.ID, SessionID: call.owner.Session, ClientID: call.owner.Client}
+	err := p.sessions.ForgetDevice(c.Request.Context(), call.caller, about, id)
+	if err != nil && mfa.CodeOf(err) != mfa.NotConfigured { // it is gone, as the user wants
+		p.fail(c, call, err)
+		return
+	}
+	p.done(c, call, what)
 }
 
 // withdraw withdraws a consent.

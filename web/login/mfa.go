@@ -32,10 +32,14 @@ type option struct {
 
 // mfaPage is the data of the page that asks for a second factor.
 type mfaPage struct {
-	Way      *option // nil: no usable one is left
-	Others   []option
-	Exchange storage.ExchangeID // of the attempt that continues; "": a new attempt
-	TakenFor string             // the method that a code typed for another one was checked as; "": it was not
+	Way       *option // nil: no usable one is left
+	Others    []option
+	Exchange  storage.ExchangeID // of the attempt that continues; "": a new attempt
+	TakenFor  string             // the method that a code typed for another one was checked as; "": it was not
+	Remembers bool               // the user may have the browser remembered, for so many
+	Days      int                // or
+	Hours     int
+	Remember  bool // the user wants that
 	page.Sending
 }
 
@@ -68,12 +72,17 @@ func (p *Pages) mfa(c *gin.Context) {
 		d, choice = mfaPage{TakenFor: fit.Method}, fit
 	}
 	login, proven := p.provider.WithProof(call.Step, call.Caller)
+	cookie := ""
+	if d.Remember = c.PostForm("remember") != ""; d.Remember {
+		login, cookie = p.provider.Remember(call.Step, call.Caller, login)
+	}
 	var err error
 	d.Exchange, err = p.verifier.Prove(c.Request.Context(), call.Caller, login, choice, d.Exchange, page.CodeOf(c))
 	if err != nil {
 		p.retry(c, call, err, func(code int, a *page.Alert) { p.showMFA(c, call, code, d, choice, a) })
 		return
 	}
+	signin.KeepRemembered(c, cookie)
 	p.goOn(c, call, proven)
 }
 
@@ -111,6 +120,9 @@ func (p *Pages) showMFA(c *gin.Context, call signin.Call, code int, d mfaPage, c
 	}
 	if d.Way != nil && d.Way.Sends && !p.sending(c, call, &d) {
 		return
+	}
+	if d.Remembers = call.Step.MayRemember(); d.Remembers {
+		d.Days, d.Hours = spanOf(call.Step.Client.MFARemember.Duration())
 	}
 	v := p.page(c, call, d)
 	v.Alert, v.Asks = a, d.State == exchange.DeliverySending
@@ -189,4 +201,13 @@ func chosen(all []option, choice exchange.Choice) int {
 		}
 	}
 	return best
+}
+
+// spanOf returns a time in whole days or, if it is none, in hours, rounded up.
+func spanOf(d time.Duration) (days, hours int) {
+	const day = 24 * time.Hour
+	if d%day == 0 {
+		return int(d / day), 0
+	}
+	return 0, int((d + time.Hour - 1) / time.Hour)
 }
