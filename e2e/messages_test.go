@@ -18,18 +18,27 @@ func TestCodesInChromium(t *testing.T) {
 	runBrowser(t, s, "sent.test.mjs", 0, 4)
 }
 
+// TestAddressesInChromium runs browser/addresses.test.mjs on such a server.
+func TestAddressesInChromium(t *testing.T) {
+	s := setStage(t, "sqlite")
+	s.messages = newProvider(t, s)
+	s.serve(t)
+	runBrowser(t, s, "addresses.test.mjs", 0, 4)
+}
+
 // provider takes the messages of a server, and refuses those to some recipients.
 type provider struct {
 	mu      sync.Mutex
 	codes   map[string][]string // by recipient, oldest first
+	undos   map[string][]string // what the links in messages about addresses have, too
 	refused map[string]bool
 }
 
 // newProvider makes a stage send its messages to a provider, and returns its URL: /codes?to=
-// shows the codes to a recipient, POST /refuse?to= refuses the following ones.
+// shows the codes to a recipient, /undos?to= what undoes changes of addresses, POST /refuse?to= refuses the following ones.
 func newProvider(t *testing.T, s *stage) string {
 	t.Helper()
-	p := &provider{codes: map[string][]string{}, refused: map[string]bool{}}
+	p := &provider{codes: map[string][]string{}, undos: map[string][]string{}, refused: map[string]bool{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /hook", p.take)
 	mux.HandleFunc("POST /refuse", func(_ http.ResponseWriter, r *http.Request) {
@@ -37,11 +46,13 @@ func newProvider(t *testing.T, s *stage) string {
 		defer p.mu.Unlock()
 		p.refused[r.FormValue("to")] = true
 	})
-	mux.HandleFunc("GET /codes", func(w http.ResponseWriter, r *http.Request) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		_ = json.NewEncoder(w).Encode(append([]string{}, p.codes[r.FormValue("to")]...))
-	})
+	for path, list := range map[string]map[string][]string{"GET /codes": p.codes, "GET /undos": p.undos} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			_ = json.NewEncoder(w).Encode(append([]string{}, list[r.FormValue("to")]...))
+		})
+	}
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	secret := filepath.Join(t.TempDir(), "hook-secret")
@@ -54,7 +65,7 @@ func (p *provider) take(w http.ResponseWriter, r *http.Request) {
 	var m struct {
 		Data struct {
 			Recipient string
-			Values    struct{ Code string }
+			Values    struct{ Code, Undo string }
 		}
 	}
 	if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
@@ -66,6 +77,9 @@ func (p *provider) take(w http.ResponseWriter, r *http.Request) {
 	if p.refused[m.Data.Recipient] {
 		http.Error(w, "no such mailbox", http.StatusGone)
 		return
+	}
+	if m.Data.Values.Undo != "" {
+		p.undos[m.Data.Recipient] = append(p.undos[m.Data.Recipient], m.Data.Values.Undo)
 	}
 	if m.Data.Values.Code != "" {
 		p.codes[m.Data.Recipient] = append(p.codes[m.Data.Recipient], m.Data.Values.Code)

@@ -104,6 +104,9 @@ func (r *Renderer) Render(kind, name, locale string, data map[string]string) (Co
 	}
 	values := l.values(data)
 	values["account"] = r.account
+	if undo := values["undo"]; undo != "" {
+		values["link"] = r.account + "/undo?token=" + undo
+	}
 	switch kind {
 	case Mail:
 		return r.mail(l, tongue, name, values)

@@ -110,6 +110,9 @@ func (a *Accounts) SendToAddress(ctx context.Context, caller mfa.Caller, o mfa.O
 		if err != nil || old.Kind != i.Kind {
 			return exchange.AddressSent{}, &mfa.Error{Code: mfa.NotConfigured}
 		}
+		if old.Text() == i.Text() {
+			n.Replaces = ""
+		}
 	}
 	own, held := 0, false
 	for _, have := range a.current(o.Account) {
@@ -183,12 +186,10 @@ func (a *Accounts) proven(ctx context.Context, caller mfa.Caller, o mfa.Owner, n
 			return c, &mfa.Error{Code: mfa.RequestChanged}
 		}
 		names.Drop = append(names.Drop, old.ID)
-		if old.Text() == i.Text() {
-			kind, i.CreatedAt = mfa.EventAddressVerified, old.CreatedAt
-		} else {
-			kind, told = mfa.EventAddressChanged, change{template: notice.AddressChanged, about: old, new: i}
+		kind, told = mfa.EventAddressChanged, change{template: notice.AddressChanged, about: old, new: i}
+		c.Factors = a.moved(account, old, i)
+		if !i.VerifiedAt.IsZero() {
 			i.CreatedAt = old.CreatedAt // the first proven address is the user's email and phone_number
-			c.Factors = a.moved(account, old, i)
 		}
 	}
 	if i.VerifiedAt.IsZero() {

@@ -16,6 +16,9 @@ import (
 // overview is the data of the main page.
 type overview struct {
 	Notice   string // the change just made; "": none
+	Names    []selfservice.Address
+	Kinds    []storage.IdentifierKind // of addresses that can be added
+	Profile  []selfservice.Claim      // that can be edited
 	Factors  []selfservice.Held
 	Addable  []mfa.Info
 	Recovery *selfservice.Held // nil: no codes
@@ -64,6 +67,12 @@ func (p *Pages) readOverview(c *gin.Context, call ownerCall) (overview, error) {
 		d.Notice = "account.done." + what
 	}
 	d.factors(p, call.owner.Account)
+	d.Names, d.Profile = p.accounts.Addresses(call.owner.Account), p.accounts.Profile(call.owner.Account)
+	for _, kind := range []storage.IdentifierKind{storage.Email, storage.Phone} {
+		if p.verifier.MethodFor(kind) != "" {
+			d.Kinds = append(d.Kinds, kind)
+		}
+	}
 	list, err := p.sessions.List(ctx, call.owner)
 	if err != nil {
 		return d, err
