@@ -61,8 +61,9 @@ type Config struct {
 	// each, for development and for tests that read codes. Only with `environment: test`.
 	OutboxFile string `yaml:"outbox_file" env:"OUTBOX_FILE"`
 	SMS        SMS    `yaml:"sms" envPrefix:"SMS_"`
-	// Methods by which a code can be sent as a second factor: any of `email`, `sms`. Those that the
-	// server can send by are offered to users; backends can send codes either way.
+	// Methods by which a code can be sent as a second factor, or in place of a password: any of
+	// `email`, `sms`. Those that the server can send by are offered to users; backends can send codes
+	// either way. See [codes by mail and text message](guides/codes-by-mail-and-sms.md).
 	CodeFactors []string `yaml:"code_factors" env:"CODE_FACTORS"`
 	// Claims of the profile that users edit on the account page: any of `name`, `given_name`,
 	// `family_name`, `nickname`, `locale`, `zoneinfo`. Leave out those that another system sets;
@@ -337,7 +338,7 @@ func Default() Config {
 		Audit:      Audit{Keep: 396 * 24 * time.Hour},
 		Mail:       Mail{Port: 587, TLS: "starttls"},
 		Hook:       Hook{Kinds: []string{"sms"}},
-		SMS:        SMS{Daily: 1000, Free: 50, Ratio: 5}, CodeFactors: []string{"email", "sms"}, ProfileEditable: profileClaims(),
+		SMS:        SMS{Daily: 1000, Free: 50, Ratio: 5}, CodeFactors: []string{"email"}, ProfileEditable: profileClaims(),
 		Fingerprints: Fingerprints{Codes: []string{"ip", "user_agent"}},
 		Keys:         Keys{RotateAfter: 90 * 24 * time.Hour, RotateOwnAfter: 365 * 24 * time.Hour},
 		SigningAlgs:  []string{"RS256", "ES256"},

@@ -2,8 +2,11 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -15,7 +18,7 @@ func TestCodesInChromium(t *testing.T) {
 	s := setStage(t, "sqlite")
 	s.messages = newProvider(t, s)
 	s.serve(t)
-	runBrowser(t, s, "sent.test.mjs", 0, 4)
+	runBrowser(t, s, "sent.test.mjs", 0, 6)
 }
 
 // TestAddressesInChromium runs browser/addresses.test.mjs on such a server.
@@ -36,6 +39,7 @@ type provider struct {
 
 // newProvider makes a stage send its messages to a provider, and returns its URL: /codes?to=
 // shows the codes to a recipient, /undos?to= what undoes changes of addresses, POST /refuse?to= refuses the following ones.
+// POST /one-factor?user= lets a user sign in with one factor, as an administrator does.
 func newProvider(t *testing.T, s *stage) string {
 	t.Helper()
 	p := &provider{codes: map[string][]string{}, undos: map[string][]string{}, refused: map[string]bool{}}
@@ -53,11 +57,22 @@ func newProvider(t *testing.T, s *stage) string {
 			_ = json.NewEncoder(w).Encode(append([]string{}, list[r.FormValue("to")]...))
 		})
 	}
+	dir := t.TempDir()
+	mux.HandleFunc("POST /one-factor", func(w http.ResponseWriter, r *http.Request) {
+		state := filepath.Join(dir, "one-factor.yaml")
+		err := os.WriteFile(state, fmt.Appendf(nil, "users:\n  - {username: %q, mfa_enabled: false}\n", r.FormValue("user")), 0o600)
+		if err == nil {
+			err = exec.Command(program, "apply", "--config", s.config, state).Run()
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	secret := filepath.Join(t.TempDir(), "hook-secret")
 	writeFile(t, secret, random(32))
-	s.env = append(s.env, "SALLYPORT_HOOK_URL="+server.URL+"/hook", "SALLYPORT_HOOK_SECRET_FILE="+secret, "SALLYPORT_HOOK_KINDS=sms,mail", "SALLYPORT_SMS_COUNTRIES=*")
+	s.env = append(s.env, "SALLYPORT_HOOK_URL="+server.URL+"/hook", "SALLYPORT_HOOK_SECRET_FILE="+secret, "SALLYPORT_HOOK_KINDS=sms,mail", "SALLYPORT_SMS_COUNTRIES=*", "SALLYPORT_CODE_FACTORS=email,sms")
 	return server.URL
 }
 

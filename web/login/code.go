@@ -95,7 +95,11 @@ func (p *Pages) beginCode(c *gin.Context, call signin.Call, choice exchange.Choi
 
 func (p *Pages) proveCode(c *gin.Context, call signin.Call, choice exchange.Choice, passcode string) {
 	login, proven := p.provider.WithProof(call.Step, call.Caller)
-	_, err := p.verifier.Prove(c.Request.Context(), call.Caller, login, choice, storage.ExchangeID(c.PostForm("exchange")), mfa.Typed(passcode))
+	id := storage.ExchangeID(c.PostForm("exchange"))
+	err := error(&mfa.Error{Code: mfa.InvalidExchange}) // without one, only a user's attempt could be counted after its comparison
+	if id != "" {
+		_, err = p.verifier.Prove(c.Request.Context(), call.Caller, login, choice, id, mfa.Typed(passcode))
+	}
 	if err != nil {
 		p.retryCode(c, call, choice, err)
 		return

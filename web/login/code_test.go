@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/mfatest"
 	"sallyport/storage"
+	"sallyport/storage/storagetest"
 )
 
 // alone is an application in which a code can replace the password.
@@ -22,10 +24,22 @@ func alone(c *storage.Client) { c.Passwordless = true }
 // mail and does not require two factors.
 func codeFixture(t *testing.T) *fixture {
 	t.Helper()
-	h := mailFixture(t)
+	return codeFixtureOn(t, "")
+}
+
+// codeFixtureOn is codeFixture over the empty database of a DSN.
+func codeFixtureOn(t *testing.T, dsn string) *fixture {
+	t.Helper()
+	h := newFixtureWith(t, mfatest.Options{Codes: true, DSN: dsn})
 	h.withCodes("ada", false)
 	h.client(alone)
 	return h
+}
+
+// onBoth runs a test on each database.
+func onBoth(t *testing.T, test func(t *testing.T, h *fixture)) {
+	t.Run("SQLite", func(t *testing.T) { test(t, codeFixture(t)) })
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, codeFixtureOn(t, storagetest.Postgres(t))) })
 }
 
 // withCodes is a user who gets codes by mail.
@@ -183,8 +197,9 @@ func TestACodeReplacesNoPasswordWhereMoreIsRequired(t *testing.T) {
 }
 
 // What the page shows, costs and counts is the same for every name.
-func TestAPageForACodeRevealsNobody(t *testing.T) {
-	h := codeFixture(t)
+func TestAPageForACodeRevealsNobody(t *testing.T) { onBoth(t, revealsNobody) }
+
+func revealsNobody(t *testing.T, h *fixture) {
 	h.withCodes("dora", true)
 	gone := h.withCodes("carl", false)
 	status := storage.UserDisabled
@@ -229,6 +244,8 @@ func (h *fixture) trace(name, method string) []string {
 	to, form := b.Form(`id="code-submit"`)
 	b.Press("code-submit") // without a code
 	step()
+	b.Post(to, with(with(form, "passcode", "000000"), "exchange", ""))
+	step()
 	for range 6 {
 		b.Post(to, with(form, "passcode", "000000"))
 		step()
@@ -244,8 +261,9 @@ func (h *fixture) trace(name, method string) []string {
 
 // Whoever begins a login with the name of another user cannot end it, and has no use of the code that
 // the user gets; nor is the user's own login ended by it.
-func TestACodeIsOfTheLoginThatItWasSentFor(t *testing.T) {
-	h := codeFixture(t)
+func TestACodeIsOfTheLoginThatItWasSentFor(t *testing.T) { onBoth(t, ofItsLogin) }
+
+func ofItsLogin(t *testing.T, h *fixture) {
 	before := len(h.sessions("ada"))
 	attacker := h.begin("ada", "email")
 	to, form := attacker.Form(`id="code-submit"`)
