@@ -4,7 +4,7 @@ package notice
 
 import (
 	"io"
-	"slices"
+	"strings"
 	"time"
 
 	"sallyport/mfa"
@@ -21,14 +21,16 @@ const (
 func Kinds() []string { return []string{Mail, SMS} }
 
 // Templates of the messages. Code and EnrollmentCode have the values "product", "code" and
-// "minutes", all others "product" and "time".
+// "minutes", all others "product" and "time", and what they have of "browser", "system" and
+// "network", or else "actor".
 const (
 	Code            = "code"
 	EnrollmentCode  = "enrollment_code"
 	RecoveryUsed    = "recovery_code_used" // may have "left"
 	FactorLocked    = "factor_locked"      // "method"
-	FactorEnrolled  = "factor_enrolled"    // "method"
-	FactorRemoved   = "factor_removed"     // "method", may have "name"
+	PasswordLocked  = "password_locked"
+	FactorEnrolled  = "factor_enrolled" // "method"
+	FactorRemoved   = "factor_removed"  // "method", may have "name"
 	RecoveryRenewed = "recovery_codes_renewed"
 	PasswordChanged = "password_changed"
 	AddressRemoved  = "address_removed" // "address"
@@ -36,24 +38,43 @@ const (
 
 // Templates returns every template.
 func Templates() []string {
-	return []string{Code, EnrollmentCode, RecoveryUsed, FactorLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged, AddressRemoved}
+	return []string{Code, EnrollmentCode, RecoveryUsed, FactorLocked, PasswordLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged, AddressRemoved}
 }
 
 // ttl is how long delivery of a notice is tried.
 const ttl = 24 * time.Hour
 
-// New returns a message to the first verified e-mail address of an account; nil if it has
-// none. It adds the product and the time to data.
+// New returns a message to every verified e-mail address of an account; nil if it has none. The
+// account is that from before the change: an address that the change adds is told nothing, and
+// one that it removes is. New adds the product, the time and, if the user acted, the browser and
+// the network to data. The language is the caller's or, without one, that of the profile.
 func New(now time.Time, random io.Reader, product string, caller mfa.Caller, a *storage.Account, template string, data map[string]string) []storage.Message {
-	i := slices.IndexFunc(a.Identifiers, func(i storage.Identifier) bool {
-		return i.Kind == storage.Email && !i.VerifiedAt.IsZero()
-	})
-	if i < 0 {
-		return nil
-	}
 	data["product"] = product
 	data["time"] = now.UTC().Format(time.RFC3339)
-	return []storage.Message{Message(now, random, caller.Locale, a.Identifiers[i].Text(), template, data, now.Add(ttl))}
+	addPlace(data, caller)
+	if locale, ok := a.User.Profile["locale"].(string); ok && caller.Locale == "" {
+		caller.Locale, _, _ = strings.Cut(locale, "-")
+	}
+	var out []storage.Message
+	for _, i := range a.Identifiers {
+		if i.Kind == storage.Email && !i.VerifiedAt.IsZero() {
+			out = append(out, Message(now, random, caller.Locale, i.Text(), template, data, now.Add(ttl)))
+		}
+	}
+	return out
+}
+
+// addPlace adds where a change was made, as its user recognizes it: names from closed lists and
+// an address, nothing that the caller could write a text with. What a backend says of a caller
+// is not passed on, nor where an administrator works.
+func addPlace(data map[string]string, caller mfa.Caller) {
+	switch {
+	case caller.Actor != "" || caller.APIKey != "":
+		data["actor"] = "other"
+	default:
+		agent := mfa.ReadAgent(caller.UserAgent)
+		data["browser"], data["system"], data["network"] = agent.Browser, agent.System, caller.Network()
+	}
 }
 
 // Message returns a mail to an address that is tried until it expires.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"sallyport/mfa"
@@ -246,11 +245,8 @@ func (u *Registry) factorEvent(v mfa.Caller, kind string, x storage.Authenticato
 		Detail: map[string]string{"method": x.Method, "authenticator": string(x.ID)}})
 }
 
-// notice returns a message about a change, in the language of the user, not of the caller.
+// notice returns a message about a change.
 func (u *Registry) notice(v mfa.Caller, a storage.Account, template string, data map[string]string) []storage.Message {
-	if locale, ok := a.User.Profile["locale"].(string); ok && v.Locale == "" {
-		v.Locale, _, _ = strings.Cut(locale, "-")
-	}
 	return notice.New(u.now(), u.random, u.product, v, &a, template, data)
 }
 

@@ -70,6 +70,8 @@ func (p *Pages) Mount(r gin.IRouter) {
 		r.GET(path, p.signedIn(h[0]))
 		r.POST(path, p.look.Guarded(p.signedIn(h[1]), p.foreign))
 	}
+	r.GET(notMePath, p.notMeForm)
+	r.POST(notMePath, p.look.Guarded(p.signedIn(p.notMe), p.foreign))
 	r.GET(deliveryPath, p.signedIn(p.overview))
 	r.POST(deliveryPath, p.look.Guarded(p.delivery, page.ForeignDelivery))
 }
