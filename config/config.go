@@ -15,6 +15,9 @@ type Config struct {
 	Environment string `yaml:"environment" env:"ENVIRONMENT"`
 	// Name shown on the pages and in authenticator apps; 1 to 64 bytes, no colon.
 	Product string `yaml:"product" env:"PRODUCT"`
+	// Contact of your support, `https://` or `mailto:`. Pages show it wherever a user cannot go on
+	// alone, and notices by mail name it.
+	SupportURL string `yaml:"support_url" env:"SUPPORT_URL"`
 	// Address and port of the public listener.
 	Listen string `yaml:"listen" env:"LISTEN"`
 	// Address and port of `/healthz`, `/readyz`, `/metrics` and the admin API. Do not expose it to

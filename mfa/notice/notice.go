@@ -5,7 +5,6 @@ package notice
 import (
 	"io"
 	"io/fs"
-	"slices"
 	"strings"
 	"time"
 
@@ -23,14 +22,16 @@ const (
 func Kinds() []string { return []string{Mail, SMS} }
 
 // Templates of the messages. Code and EnrollmentCode have the values "product", "code" and
-// "minutes", all others "product" and "time".
+// "minutes", all others "product" and "time", and what they have of "browser", "system" and
+// "network", or else "actor".
 const (
 	Code            = "code"
 	EnrollmentCode  = "enrollment_code"
 	RecoveryUsed    = "recovery_code_used" // may have "left"
 	FactorLocked    = "factor_locked"      // "method"
-	FactorEnrolled  = "factor_enrolled"    // "method"
-	FactorRemoved   = "factor_removed"     // "method", may have "name"
+	PasswordLocked  = "password_locked"
+	FactorEnrolled  = "factor_enrolled" // "method"
+	FactorRemoved   = "factor_removed"  // "method", may have "name"
 	RecoveryRenewed = "recovery_codes_renewed"
 	PasswordChanged = "password_changed"
 	AddressRemoved  = "address_removed" // "address"
@@ -42,32 +43,36 @@ const (
 
 // Templates returns every template.
 func Templates() []string {
-	return []string{Code, EnrollmentCode, RecoveryUsed, FactorLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged, AddressRemoved,
-		AddressAdded, AddressChanged, AddressTaken, PasskeyCounter}
+	return []string{Code, EnrollmentCode, RecoveryUsed, FactorLocked, PasswordLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged,
+		AddressRemoved, AddressAdded, AddressChanged, AddressTaken, PasskeyCounter}
 }
 
 // ttl is how long delivery of a notice is tried.
 const ttl = 24 * time.Hour
 
-// New returns a message to the first verified e-mail address of an account; nil if it has
-// none. It adds the product and the time to data.
+// New returns a message to every verified e-mail address of an account; nil if it has none. The
+// account is that from before the change: an address that the change adds is told nothing, and
+// one that it removes is. New adds the product, the time and, if the user acted, the browser and
+// the network to data. The language is that of the profile or, if there are no texts in
+// it, the caller's.
 func New(now time.Time, random io.Reader, product string, caller mfa.Caller, a *storage.Account, template string, data map[string]string) []storage.Message {
-	i := slices.IndexFunc(a.Identifiers, func(i storage.Identifier) bool {
-		return i.Kind == storage.Email && !i.VerifiedAt.IsZero()
-	})
-	if i < 0 {
-		return nil
+	var out []storage.Message
+	for _, i := range a.Identifiers {
+		if i.Kind == storage.Email && !i.VerifiedAt.IsZero() {
+			out = append(out, To(now, random, product, caller, a, i, template, data))
+		}
 	}
-	return []storage.Message{To(now, random, product, caller, a, a.Identifiers[i], template, data)}
+	return out
 }
 
-// To is New for one address of an account.
+// To is New for one address of an account, verified or not.
 func To(now time.Time, random io.Reader, product string, caller mfa.Caller, a *storage.Account, i storage.Identifier, template string, data map[string]string) storage.Message {
 	kind := Mail
 	if i.Kind == storage.Phone {
 		kind = SMS
 	}
 	data["product"], data["time"] = product, now.UTC().Format(time.RFC3339)
+	addPlace(data, caller)
 	m := Message(now, random, Locale(a, caller.Locale), i.Text(), template, data, now.Add(ttl))
 	m.Kind = kind
 	return m
@@ -94,6 +99,19 @@ func Locale(a *storage.Account, caller string) string {
 		return caller
 	}
 	return own
+}
+
+// addPlace adds where a change was made, as its user recognizes it: names from closed lists and
+// an address, nothing that the caller could write a text with. What a backend says of a caller
+// is not passed on, nor where an administrator works.
+func addPlace(data map[string]string, caller mfa.Caller) {
+	switch {
+	case caller.Actor != "" || caller.APIKey != "":
+		data["actor"] = "other"
+	default:
+		agent := mfa.ReadAgent(caller.UserAgent)
+		data["browser"], data["system"], data["network"] = agent.Browser, agent.System, caller.Network()
+	}
 }
 
 // Message returns a mail to an address that is tried until it expires.

@@ -34,6 +34,7 @@ type Content struct {
 // Renderer renders messages in the languages of the folder templates.
 type Renderer struct {
 	host, account string
+	support       string // the operator's contact; "": none
 	languages     map[string]*language
 	html          *htmltemplate.Template
 }
@@ -78,6 +79,13 @@ func NewRenderer(host, account string, methods []mfa.Info) (*Renderer, error) {
 	return r, nil
 }
 
+// WithSupport returns the Renderer with the operator's contact, which notices name.
+func (r *Renderer) WithSupport(url string) *Renderer {
+	with := *r
+	with.support = strings.TrimPrefix(url, "mailto:")
+	return &with
+}
+
 // methodName returns what the pages call a method.
 func methodName(m mfa.Info, language string) (string, error) {
 	text, err := fs.ReadFile(m.Texts, "messages/"+language+".json")
@@ -103,7 +111,7 @@ func (r *Renderer) Render(kind, name, locale string, data map[string]string) (Co
 		tongue, l = fallback, r.languages[fallback]
 	}
 	values := l.values(data)
-	values["account"] = r.account
+	values["account"], values["notme"], values["support"] = r.account, r.account+"/not-me?about="+name, r.support
 	if undo := values["undo"]; undo != "" {
 		values["link"] = r.account + "/undo?token=" + undo
 	}
@@ -129,8 +137,13 @@ func (r *Renderer) mail(l *language, tongue, name string, values map[string]stri
 	if err != nil {
 		return Content{}, err
 	}
+	link, err := l.run("link", values)
+	if err != nil {
+		return Content{}, err
+	}
 	var html strings.Builder
-	err = r.html.Execute(&html, map[string]any{"Language": tongue, "Subject": subject, "Paragraphs": strings.Split(text, "\n\n"), "Code": values["code"]})
+	err = r.html.Execute(&html, map[string]any{"Language": tongue, "Subject": subject, "Paragraphs": strings.Split(text, "\n\n"), "Code": values["code"],
+		"Address": values["notme"], "Link": link})
 	if err != nil {
 		return Content{}, fmt.Errorf("render message %s as HTML", name)
 	}

@@ -43,6 +43,7 @@ var shown = map[string][]string{
 	notice.EnrollmentCode:  {"31415926", "7"},
 	notice.RecoveryUsed:    {"4"},
 	notice.FactorLocked:    {"Authenticator"},
+	notice.PasswordLocked:  nil,
 	notice.FactorEnrolled:  {"Authenticator"},
 	notice.FactorRemoved:   {"Authenticator"},
 	notice.RecoveryRenewed: nil,

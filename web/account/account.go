@@ -76,6 +76,8 @@ func (p *Pages) Mount(r gin.IRouter) {
 	}
 	r.GET(undoPath, p.undoForm)
 	r.POST(undoPath, p.look.Guarded(p.undo, p.staleUndo))
+	r.GET(notMePath, p.notMeForm)
+	r.POST(notMePath, p.look.Guarded(p.signedIn(p.notMe), p.foreign))
 	r.GET(deliveryPath, p.signedIn(p.overview))
 	r.POST(deliveryPath, p.look.Guarded(p.delivery, page.ForeignDelivery))
 }

@@ -36,7 +36,7 @@ type overview struct {
 type sessionLine struct {
 	ID      storage.SessionID
 	Here    bool
-	Agent   agent
+	Agent   mfa.Agent
 	Address string
 	Since   time.Time
 	Seen    time.Time
@@ -78,7 +78,7 @@ func (p *Pages) readOverview(c *gin.Context, call ownerCall) (overview, error) {
 		return d, err
 	}
 	for _, s := range list {
-		d.Sessions = append(d.Sessions, sessionLine{ID: s.ID, Here: s.ID == call.owner.Session, Agent: agentOf(s.UserAgent), Address: s.Address,
+		d.Sessions = append(d.Sessions, sessionLine{ID: s.ID, Here: s.ID == call.owner.Session, Agent: mfa.ReadAgent(s.UserAgent), Address: s.Address,
 			Since: s.CreatedAt, Seen: s.LastSeenAt})
 	}
 	d.Others = len(d.Sessions) > 1

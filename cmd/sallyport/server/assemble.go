@@ -116,7 +116,7 @@ func (s *Server) assemble(p Options) error {
 // assembleWeb creates the surfaces and the handler of the public listener.
 func (s *Server) assembleWeb(p Options, span web.Spanner) error {
 	c := p.Config
-	look, err := page.New(s.Keyring, page.Options{Issuer: c.Issuer, Product: c.Product, Methods: s.namedMethods(), TemplateDir: c.TemplateDir, Least: s.Password.MinLength(), Logger: p.Log},
+	look, err := page.New(s.Keyring, page.Options{Issuer: c.Issuer, Product: c.Product, SupportURL: c.SupportURL, Methods: s.namedMethods(), TemplateDir: c.TemplateDir, Least: s.Password.MinLength(), Logger: p.Log},
 		login.Files(), account.Files(), apidocs.Files())
 	if err != nil {
 		return fmt.Errorf("build pages: %w", err)

@@ -31,6 +31,7 @@ func (s *Server) assembleDeliveries(p Options) error {
 	if err != nil {
 		return fmt.Errorf("build messages: %w", err)
 	}
+	texts = texts.WithSupport(p.Config.SupportURL)
 	senders, err := s.senders(p.Config, p.Now)
 	if err != nil {
 		return err

@@ -33,7 +33,7 @@ var routes = map[string]string{
 	"/logout": "session", "/logged-out": "public", "/": "public", "/language": "public", "/session/end_session": "session",
 	"/account": "session", "/account/callback": "session", "/account/confirm": "session", "/account/add": "session", "/account/rename": "session",
 	"/account/remove": "session", "/account/recovery": "session", "/account/password": "session", "/account/sessions": "session", "/account/devices": "session", "/account/consents": "session", "/account/delivery": "session",
-	"/account/address": "session", "/account/detach": "session", "/account/profile": "session", "/account/undo": "message",
+	"/account/address": "session", "/account/detach": "session", "/account/profile": "session", "/account/undo": "message", "/account/not-me": "session",
 	"/token": "client", "/revoke": "client", "/introspect": "client", "/token-srv/token": "client", "/token-srv/revoke": "client", "/token-srv/introspect": "client",
 	"/userinfo": "access token", "/users-srv/userinfo": "access token",
 	"/verification-srv/v2/setup/initiate/:method": "access token", "/verification-actions-srv/setup/:method/initiation": "access token",
