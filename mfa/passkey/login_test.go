@@ -118,7 +118,6 @@ func TestACounterThatGoesBackIsReportedAndAccepted(t *testing.T) {
 	d := passkeytest.New(rpID, origin)
 	d.Credential.Counter = 7
 	mfatest.Want(t, "enrol", h.enrol(ada.ID, d), "")
-	mailed := len(h.Messages())
 	for i, counter := range []uint32{8, 3, 3, 9} {
 		d.Credential.Counter = counter
 		_, err := h.signIn(d, "")
@@ -135,12 +134,9 @@ func TestACounterThatGoesBackIsReportedAndAccepted(t *testing.T) {
 	if n := h.CountEvents(mfa.EventPasskeyCounter); n != 2 {
 		t.Errorf("%d events, want 2", n)
 	}
-	var templates []string
-	for _, m := range h.Messages()[mailed:] {
-		templates = append(templates, m.Template)
-	}
-	if !slices.Equal(templates, []string{notice.PasskeyCounter}) {
-		t.Errorf("messages %v, want one", templates)
+	mailed := slices.DeleteFunc(h.Messages(), func(m storage.Message) bool { return m.Template != notice.PasskeyCounter })
+	if len(mailed) != 1 {
+		t.Errorf("%d mails, want 1", len(mailed))
 	}
 }
 
