@@ -163,7 +163,7 @@ func (k *checker) redirectFault(uri string) string {
 }
 
 func (k *checker) checkPolicy() {
-	k.oneOf("mfa", k.MFA, "OFF", "ALWAYS", "TIME_BASED")
+	k.oneOf("mfa", k.MFA, "OFF", "ALWAYS", "TIME_BASED", "PHR")
 	k.fault((k.MFA == "TIME_BASED") != (k.MFAInterval > 0), "mfa_interval", "belongs to mfa TIME_BASED, and is required there")
 	k.fault(k.MFARemember != 0 && (k.MFARemember < minRemember || k.MFARemember > maxRemember), "mfa_remember", "must be 0, or between 5m and 8760h")
 	k.oneOf("consent", k.Consent, "skip", "ask")

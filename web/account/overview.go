@@ -46,7 +46,7 @@ type sessionLine struct {
 type deviceLine struct {
 	ID                 storage.RememberedID
 	Here               bool
-	Agent              agent
+	Agent              mfa.Agent
 	Since, Used, Until time.Time
 }
 
@@ -87,7 +87,7 @@ func (p *Pages) readOverview(c *gin.Context, call ownerCall) (overview, error) {
 		return d, err
 	}
 	for _, r := range devices {
-		d.Devices = append(d.Devices, deviceLine{ID: r.ID, Here: p.sessions.RememberedHere(call.caller, r.ID), Agent: agentOf(r.UserAgent),
+		d.Devices = append(d.Devices, deviceLine{ID: r.ID, Here: p.sessions.RememberedHere(call.caller, r.ID), Agent: mfa.ReadAgent(r.UserAgent),
 			Since: r.CreatedAt, Used: r.LastUsedAt, Until: r.ExpiresAt})
 	}
 	if d.Consents, err = p.provider.Consents(ctx, call.owner.Account.User.ID); err != nil {
