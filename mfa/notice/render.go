@@ -141,9 +141,13 @@ func (r *Renderer) mail(l *language, tongue, name string, values map[string]stri
 	if err != nil {
 		return Content{}, err
 	}
+	address := values["notme"]
+	if values["undo"] != "" {
+		address = values["link"]
+	}
 	var html strings.Builder
 	err = r.html.Execute(&html, map[string]any{"Language": tongue, "Subject": subject, "Paragraphs": strings.Split(text, "\n\n"), "Code": values["code"],
-		"Address": values["notme"], "Link": link})
+		"Address": address, "Link": link})
 	if err != nil {
 		return Content{}, fmt.Errorf("render message %s as HTML", name)
 	}
