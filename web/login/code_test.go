@@ -108,7 +108,7 @@ func TestSigningInWithACodeByMail(t *testing.T) {
 	b.Submit("code-submit", "passcode", "12")
 	b.Must("/code", 422, "Check what you typed", form.Get("exchange"))
 	b.Submit("code-submit", "passcode", other(code))
-	b.Must("/code", 422, "only the newest code works", form.Get("exchange"), `aria-invalid="true"`)
+	b.Must("/code", 422, "only the newest code works", "4 tries are left for this code.", form.Get("exchange"), `aria-invalid="true"`)
 	if _, again := h.sent(mail); again != n {
 		t.Fatalf("%d codes, want %d", again, n)
 	}
