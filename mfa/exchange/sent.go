@@ -14,6 +14,7 @@ type Sent struct {
 	Exchange   storage.ExchangeID
 	Method     string
 	Identifier string   // the typed name, canonical; "": a user is identified
+	Left       int      // responses that are still compared
 	Delivery   Delivery // of its message
 	Pause      time.Duration
 }
@@ -41,7 +42,7 @@ func (v *Verifier) Sent(ctx context.Context, caller mfa.Caller, p Login, c Choic
 	if data.Exchange == "" || !ends.After(now) || ofOther || c.Authenticator != "" && c.Authenticator != s.Authenticator {
 		return Sent{}, invalid
 	}
-	out := Sent{Exchange: data.Exchange, Method: s.Method, Identifier: data.Identifier}
+	out := Sent{Exchange: data.Exchange, Method: s.Method, Identifier: data.Identifier, Left: v.o.MaxAttempts - s.Attempts}
 	if !i.Sends {
 		return out, nil
 	}

@@ -29,6 +29,7 @@ type codePage struct {
 	Digits   int
 	Sends    bool
 	Others   []string // other methods that can replace the password
+	Left     int      // tries left for the code
 	Pause    int      // seconds until another code can be sent
 }
 
@@ -135,7 +136,7 @@ func (p *Pages) codeSent(c *gin.Context, call signin.Call, method string) (excha
 
 func (p *Pages) showCode(c *gin.Context, call signin.Call, code int, d codePage, sent exchange.Sent, a *page.Alert) {
 	if sent.Exchange != "" {
-		d.Method, d.Exchange, d.Pause = sent.Method, sent.Exchange, max(d.Pause, page.Seconds(sent.Pause))
+		d.Method, d.Exchange, d.Left, d.Pause = sent.Method, sent.Exchange, sent.Left, max(d.Pause, page.Seconds(sent.Pause))
 	}
 	if d.Username == "" {
 		d.Username = sent.Identifier

@@ -108,7 +108,7 @@ func TestSigningInWithACodeByMail(t *testing.T) {
 	b.Submit("code-submit", "passcode", "12")
 	b.Must("/code", 422, "Check what you typed", form.Get("exchange"))
 	b.Submit("code-submit", "passcode", other(code))
-	b.Must("/code", 422, "only the newest code works", form.Get("exchange"), `aria-invalid="true"`)
+	b.Must("/code", 422, "only the newest code works", "4 tries are left for this code.", form.Get("exchange"), `aria-invalid="true"`)
 	if _, again := h.sent(mail); again != n {
 		t.Fatalf("%d codes, want %d", again, n)
 	}
@@ -205,10 +205,11 @@ func revealsNobody(t *testing.T, h *fixture) {
 	status := storage.UserDisabled
 	h.OK(h.Store.UpdateUser(context.Background(), storage.UserChange{ID: gone, Status: &status, Now: h.Now()}))
 	h.User("bill", "")
+	h.User("toni", totpKey)
 	h.client(alone)
-	for _, method := range []string{"email", "sms", "totp"} {
+	for _, method := range []string{"totp", "email", "sms"} { // an app first: no failures are counted yet
 		all := map[string][]string{}
-		for _, name := range []string{"ada", "bill", "carl", "dora", "nobody"} {
+		for _, name := range []string{"ada", "bill", "carl", "dora", "toni", "nobody"} {
 			all[name] = h.trace(name, method)
 		}
 		for name, got := range all {

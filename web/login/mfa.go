@@ -35,6 +35,7 @@ type mfaPage struct {
 	Way       *option // nil: no usable one is left
 	Others    []option
 	Exchange  storage.ExchangeID // of the attempt that continues; "": a new attempt
+	Left      int                // tries left for a code that was sent; 0: not known
 	TakenFor  string             // the method that a code typed for another one was checked as; "": it was not
 	Remembers bool               // the user may have the browser remembered, for so many
 	Days      int                // or
@@ -145,7 +146,7 @@ func (p *Pages) sending(c *gin.Context, call signin.Call, d *mfaPage) bool {
 		exchange.Choice{Method: d.Way.Method, Authenticator: d.Way.Chosen, Usage: mfa.UsageSecond})
 	switch {
 	case err == nil:
-		d.Exchange, d.State, d.Pause = sent.Exchange, sent.Delivery, max(d.Pause, page.Seconds(sent.Pause))
+		d.Exchange, d.Left, d.State, d.Pause = sent.Exchange, sent.Left, sent.Delivery, max(d.Pause, page.Seconds(sent.Pause))
 	case mfa.CodeOf(err) != "":
 		d.Exchange = "" // it has ended
 	default:

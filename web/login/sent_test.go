@@ -184,7 +184,7 @@ func TestPasswordAndACodeByMail(t *testing.T) {
 	at, form = b.Form(`id="mfa-submit"`)
 	code, _ := h.sent(mail)
 	b.Submit("mfa-submit", "passcode", other(code))
-	b.Must("/mfa", 422, "only the newest code works", form.Get("exchange"))
+	b.Must("/mfa", 422, "only the newest code works", "4 tries are left for this code.", form.Get("exchange"))
 	b.Submit("mfa-submit", "passcode", code)
 	b.mustCode(t)
 	if log := h.Log.String(); strings.Contains(log, code) || strings.Contains(log, form.Get("exchange")) || strings.Contains(log, mail) {
