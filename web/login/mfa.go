@@ -10,6 +10,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
+	"sallyport/mfa/recovery"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web/page"
@@ -34,6 +35,7 @@ type mfaPage struct {
 	Way      *option // nil: no usable one is left
 	Others   []option
 	Exchange storage.ExchangeID // of the attempt that continues; "": a new attempt
+	Recovers bool               // a recovery code is another way
 	TakenFor string             // the method that a code typed for another one was checked as; "": it was not
 	page.Sending
 }
@@ -96,6 +98,7 @@ func (p *Pages) showMFA(c *gin.Context, call signin.Call, code int, d mfaPage, c
 	if i := chosen(all, choice); i >= 0 {
 		d.Way, d.Others = &all[i], slices.Delete(slices.Clone(all), i, i+1)
 	}
+	d.Recovers = slices.ContainsFunc(d.Others, func(w option) bool { return w.Method == recovery.Name })
 	if d.Way != nil && d.Way.Method != choice.Method {
 		d.Exchange = "" // of a method that is no longer offered
 	}
