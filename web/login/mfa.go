@@ -11,6 +11,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
+	"sallyport/mfa/recovery"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web/page"
@@ -36,6 +37,7 @@ type mfaPage struct {
 	Others    []option
 	Exchange  storage.ExchangeID // of the attempt that continues; "": a new attempt
 	Left      int                // tries left for a code that was sent; 0: not known
+	Recovers  bool               // a recovery code is another way
 	TakenFor  string             // the method that a code typed for another one was checked as; "": it was not
 	Remembers bool               // the user may have the browser remembered, for so many
 	Days      int                // or
@@ -113,6 +115,7 @@ func (p *Pages) showMFA(c *gin.Context, call signin.Call, code int, d mfaPage, c
 	if i := chosen(all, choice); i >= 0 {
 		d.Way, d.Others = &all[i], slices.Delete(slices.Clone(all), i, i+1)
 	}
+	d.Recovers = slices.ContainsFunc(d.Others, func(w option) bool { return w.Method == recovery.Name })
 	if d.Way != nil && d.Way.Method != choice.Method {
 		d.Exchange = "" // of a method that is no longer offered
 	}
