@@ -160,6 +160,9 @@ type Lifetimes struct {
 	// How recent a proof must be to enrol a first second factor. A user who has one must
 	// have used it within 5 min.
 	Reauth time.Duration `yaml:"reauth" env:"REAUTH" min:"1m" max:"15m"`
+	// Link and code of a message to a user who
+	// [forgot the password](guides/forgotten-passwords.md); `0`: nobody can reset a password.
+	PasswordReset time.Duration `yaml:"password_reset" env:"PASSWORD_RESET" min:"0s" max:"24h"`
 }
 
 // Passwords are the rules for a new password, wherever it is set. Existing passwords stay valid.
@@ -318,7 +321,7 @@ func Default() Config {
 			RefreshIdle: 30 * 24 * time.Hour, RefreshMax: 90 * 24 * time.Hour,
 			SessionIdle: 30 * time.Minute, SessionMax: 12 * time.Hour, StreambirdJWT: 24 * time.Hour,
 			Exchange: 5 * time.Minute, Verified: 5 * time.Minute,
-			Enroll: 10 * time.Minute, Reauth: 15 * time.Minute,
+			Enroll: 10 * time.Minute, Reauth: 15 * time.Minute, PasswordReset: time.Hour,
 		},
 		TOTPWindow: 1,
 		Passwords:  Passwords{MinLength: 8},

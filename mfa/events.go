@@ -66,7 +66,9 @@ const (
 	EventUserDeleted     = "user.deleted"
 	EventUserUnlocked    = "user.unlocked"
 	EventPasswordChanged = "user.password_changed"
-	EventWaitsLifted     = "waits.lifted" // by an administrator
+	EventResetRequested  = "password.reset_requested" // a message was written, or not: see its reason
+	EventResetFailed     = "password.reset_failed"    // a wrong code
+	EventWaitsLifted     = "waits.lifted"             // by an administrator
 
 	EventClientCreated = "client.created"
 	EventClientChanged = "client.changed"
@@ -101,7 +103,7 @@ func EventKinds() []string {
 		EventEnrollmentStarted, EventFactorEnrolled, EventFactorDeleted, EventFactorEnabled, EventFactorRenamed,
 		EventConsentGiven, EventConsentWithdrawn, EventCodeIssued, EventCodeRedeemed, EventCodeReplayed, EventTokenIssued,
 		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed,
-		EventLogout, EventSessionExtended, EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged, EventWaitsLifted,
+		EventLogout, EventSessionExtended, EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged, EventResetRequested, EventResetFailed, EventWaitsLifted,
 		EventClientCreated, EventClientChanged, EventClientDeleted, EventAPIKeyCreated, EventAPIKeyChanged,
 		EventAPIKeyDeleted, EventAPIKeyRefused, EventAPIKeyUsed, EventMessageResent, EventMessageDropped,
 		EventKeysCreated, EventKeysRotated, EventKeysRewrapped,

@@ -112,7 +112,7 @@ func (s *Server) assembleWeb(p Options, span web.Spanner) error {
 		return fmt.Errorf("build pages: %w", err)
 	}
 	accounts := selfservice.New(s.Store, s.Verifier, s.Password, s.Journal, p.Now, p.Random, c.Product)
-	pages := login.New(s.Provider, s.Verifier, s.Sessions, look)
+	pages := login.New(s.Provider, s.Verifier, s.Sessions, look).WithResets(s.Resets)
 	if p.Developers {
 		pages = pages.ForDevelopers()
 	}
