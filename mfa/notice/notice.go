@@ -22,10 +22,11 @@ const (
 // Kinds returns the kinds of messages to users.
 func Kinds() []string { return []string{Mail, SMS} }
 
-// Templates of the messages. Code has the values "product", "code" and "minutes", all others
-// "product" and "time".
+// Templates of the messages. Code has the values "product", "code" and "minutes", PasswordReset
+// these and "link", all others "product" and "time".
 const (
 	Code            = "code"
+	PasswordReset   = "password_reset"
 	RecoveryUsed    = "recovery_code_used" // may have "left"
 	FactorLocked    = "factor_locked"      // "method"
 	FactorEnrolled  = "factor_enrolled"    // "method"
@@ -40,9 +41,12 @@ const (
 
 // Templates returns every template.
 func Templates() []string {
-	return []string{Code, RecoveryUsed, FactorLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged, AddressRemoved,
+	return []string{Code, PasswordReset, RecoveryUsed, FactorLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged, AddressRemoved,
 		AddressAdded, AddressChanged, AddressTaken}
 }
+
+// expires reports whether what a message holds is valid for a while only.
+func expires(template string) bool { return template == Code || template == PasswordReset }
 
 // ttl is how long delivery of a notice is tried.
 const ttl = 24 * time.Hour

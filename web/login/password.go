@@ -16,6 +16,7 @@ type loginPage struct {
 	Username string
 	Known    bool // the user is identified; only the password is required again
 	Focus    string
+	Forgot   bool // a forgotten password can be reset
 }
 
 func (p *Pages) loginForm(c *gin.Context) {
@@ -48,7 +49,7 @@ func (p *Pages) login(c *gin.Context) {
 }
 
 func (p *Pages) showLogin(c *gin.Context, call signin.Call, code int, username string, a *page.Alert) {
-	d := loginPage{Username: username, Known: call.Step.Request.Subject != "" && username != "", Focus: "username"}
+	d := loginPage{Username: username, Known: call.Step.Request.Subject != "" && username != "", Focus: "username", Forgot: p.resets != nil}
 	if username != "" {
 		d.Focus = "password"
 	}
