@@ -78,7 +78,9 @@ const (
 	EventUserDeleted     = "user.deleted"
 	EventUserUnlocked    = "user.unlocked"
 	EventPasswordChanged = "user.password_changed"
-	EventWaitsLifted     = "waits.lifted" // by an administrator
+	EventResetRequested  = "password.reset_requested" // a message was written, or not: see its reason
+	EventResetFailed     = "password.reset_failed"    // a wrong code
+	EventWaitsLifted     = "waits.lifted"             // by an administrator
 
 	EventClientCreated = "client.created"
 	EventClientChanged = "client.changed"
@@ -115,7 +117,7 @@ func EventKinds() []string {
 		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed,
 		EventLogout, EventSessionExtended, EventDeviceRemembered, EventDeviceForgotten,
 		EventAddressAdded, EventAddressVerified, EventAddressChanged, EventAddressRemoved, EventAddressRestored, EventProfileChanged,
-		EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged, EventWaitsLifted,
+		EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged, EventResetRequested, EventResetFailed, EventWaitsLifted,
 		EventClientCreated, EventClientChanged, EventClientDeleted, EventAPIKeyCreated, EventAPIKeyChanged,
 		EventAPIKeyDeleted, EventAPIKeyRefused, EventAPIKeyUsed, EventMessageResent, EventMessageDropped,
 		EventKeysCreated, EventKeysRotated, EventKeysRewrapped,

@@ -62,6 +62,9 @@ type TicketSpend struct {
 	// Proven: the address that the message went to must still be the user's, and verified.
 	Proven bool
 	Later  bool
+	// Secret, if set, must still have the Counter Was (Basis).
+	Secret AuthenticatorID
+	Was    int64
 }
 
 // Tickets stores tickets. UpdateUser spends them.

@@ -22,11 +22,12 @@ const (
 func Kinds() []string { return []string{Mail, SMS} }
 
 // Templates of the messages. Code and EnrollmentCode have the values "product", "code" and
-// "minutes", all others "product" and "time", and what they have of "browser", "system" and
-// "network", or else "actor".
+// "minutes", PasswordReset these and "link", all others "product" and "time", and what they have
+// of "browser", "system" and "network", or else "actor".
 const (
 	Code            = "code"
 	EnrollmentCode  = "enrollment_code"
+	PasswordReset   = "password_reset"
 	RecoveryUsed    = "recovery_code_used" // may have "left"
 	FactorLocked    = "factor_locked"      // "method"
 	PasswordLocked  = "password_locked"
@@ -43,7 +44,7 @@ const (
 
 // Templates returns every template.
 func Templates() []string {
-	return []string{Code, EnrollmentCode, RecoveryUsed, FactorLocked, PasswordLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged,
+	return []string{Code, EnrollmentCode, PasswordReset, RecoveryUsed, FactorLocked, PasswordLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged,
 		AddressRemoved, AddressAdded, AddressChanged, AddressTaken, PasskeyCounter}
 }
 
@@ -121,4 +122,6 @@ func Message(now time.Time, random io.Reader, locale, to, template string, data 
 }
 
 // HasCode reports whether the messages of a template bring a code, which ends with them.
-func HasCode(template string) bool { return template == Code || template == EnrollmentCode }
+func HasCode(template string) bool {
+	return template == Code || template == EnrollmentCode || template == PasswordReset
+}

@@ -30,10 +30,13 @@ func newRenderer(t *testing.T) *notice.Renderer {
 	return r
 }
 
+// longLink is longer than a value that users choose may be.
+var longLink = "https://login.example.com/" + strings.Repeat("long/", 20) + "reset/0123"
+
 // values returns what every template may show, each with a text that no template has.
 func values() map[string]string {
 	return map[string]string{"product": "Harbour", "time": "2026-11-29T15:04:05Z", "code": "31415926", "minutes": "7",
-		"method": "totp", "name": "Nora's phone", "left": "4", "address": "ada@example.com",
+		"method": "totp", "name": "Nora's phone", "left": "4", "address": "ada@example.com", "link": longLink,
 		"new": "new@example.com", "undo": "2f8d7f2a-0000-0000-0000-00000000abcd", "until": "2026-12-06T15:04:05Z"}
 }
 
@@ -41,6 +44,7 @@ func values() map[string]string {
 var shown = map[string][]string{
 	notice.Code:            {"31415926", "7"},
 	notice.EnrollmentCode:  {"31415926", "7"},
+	notice.PasswordReset:   {"31415926", "7", longLink},
 	notice.RecoveryUsed:    {"4"},
 	notice.FactorLocked:    {"Authenticator"},
 	notice.PasswordLocked:  nil,
@@ -66,7 +70,9 @@ func TestEveryMessageShowsItsValues(t *testing.T) {
 						t.Fatal(err)
 					}
 					want := slices.Clone(shown[template])
-					if !notice.HasCode(template) {
+					if template == notice.PasswordReset {
+						want = append(want, "Harbour")
+					} else if !notice.HasCode(template) {
 						want = append(want, date, "Harbour")
 					}
 					if kind == notice.SMS {
@@ -140,10 +146,14 @@ func TestAMissingValueIsAnError(t *testing.T) {
 	r := newRenderer(t)
 	for _, template := range notice.Templates() {
 		for _, kind := range notice.Kinds() {
-			for _, key := range []string{"product", "time", "code", "minutes", "method", "address"} {
+			for _, key := range []string{"product", "time", "code", "minutes", "method", "address", "link"} {
 				data := values()
 				delete(data, key)
-				needed := key == "product" || slices.Contains([]string{"code", "minutes"}, key) == notice.HasCode(template)
+				codes := notice.HasCode(template)
+				needed := key == "product" || slices.Contains([]string{"code", "minutes"}, key) == codes && (key != "time" || !codes)
+				if key == "link" {
+					needed = template == notice.PasswordReset
+				}
 				if key == "method" {
 					needed = strings.HasPrefix(template, "factor_")
 				}

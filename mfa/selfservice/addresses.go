@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"sallyport/mfa"
@@ -303,10 +304,12 @@ type change struct {
 	new      storage.Identifier // of AddressChanged
 }
 
-// tell adds the message about a change, with the link that undoes it: to the address that changed
-// or was removed, if it is proven and can be reached, else to the first proven e-mail address of the
-// account as it was.
+// tell adds the message about a change, with the link that undoes it.
 func (a *Accounts) tell(caller mfa.Caller, account storage.Account, what change, c *storage.UserChange) error {
+	to := a.told(account, what)
+	if to == nil {
+		return nil
+	}
 	t, err := a.undo(account, what.about.ID, c.Now)
 	if err != nil {
 		return err
@@ -315,14 +318,23 @@ func (a *Accounts) tell(caller mfa.Caller, account storage.Account, what change,
 	if what.template == notice.AddressChanged {
 		data["new"] = what.new.Text()
 	}
-	var messages []storage.Message
-	if what.template != notice.AddressAdded && isProven(what.about) && a.verifier.MethodFor(what.about.Kind) != "" {
-		messages = []storage.Message{notice.To(a.now(), a.random, a.o.Product, caller, &account, what.about, what.template, data)}
-	} else {
-		messages = notice.New(a.now(), a.random, a.o.Product, caller, &account, what.template, data)
-	}
-	if len(messages) > 0 {
-		c.Messages, c.Issue = append(c.Messages, messages...), append(c.Issue, t)
-	}
+	c.Messages = append(c.Messages, notice.To(a.now(), a.random, a.o.Product, caller, &account, *to, what.template, data))
+	c.Issue = append(c.Issue, t)
 	return nil
+}
+
+// told returns who is told of a change: the address that was changed or removed, if it is proven and
+// can be reached, else the first proven e-mail address of the account as it was, else its first
+// proven number; nil: nothing can be reached.
+func (a *Accounts) told(account storage.Account, what change) *storage.Identifier {
+	list := a.current(account)
+	slices.SortStableFunc(list, func(x, y storage.Identifier) int { return strings.Compare(string(x.Kind), string(y.Kind)) }) // e-mail first
+	if what.template != notice.AddressAdded {
+		list = append([]storage.Identifier{what.about}, list...)
+	}
+	at := slices.IndexFunc(list, func(i storage.Identifier) bool { return isProven(i) && a.verifier.MethodFor(i.Kind) != "" })
+	if at < 0 {
+		return nil
+	}
+	return &list[at]
 }

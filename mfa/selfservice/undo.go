@@ -58,6 +58,7 @@ type Undo struct {
 	Account  storage.Account
 	Restored []string // addresses that the account has again
 	Removed  []string // addresses that it loses
+	Kept     []string // addresses that it has before and after
 }
 
 // FindUndo returns what a link undoes, and changes nothing. It returns UnknownRequest for a link
@@ -92,7 +93,11 @@ func (a *Accounts) restore(account storage.Account, s snapshot) (Undo, storage.U
 	u, names, factors := Undo{Account: account}, storage.NamesChange{}, storage.FactorsChange{}
 	c := storage.UserChange{ID: account.User.ID, Was: account.User.UpdatedAt, Now: account.User.Next(a.now()), Kill: true, Names: &names, Factors: &factors}
 	for _, have := range account.Identifiers {
-		if have.Kind == storage.Username || slices.ContainsFunc(s.Names, func(i storage.Identifier) bool { return keeps(have, i) }) {
+		if have.Kind == storage.Username {
+			continue
+		}
+		if slices.ContainsFunc(s.Names, func(i storage.Identifier) bool { return keeps(have, i) }) {
+			u.Kept = append(u.Kept, have.Text())
 			continue
 		}
 		names.Drop, u.Removed = append(names.Drop, have.ID), append(u.Removed, have.Text())

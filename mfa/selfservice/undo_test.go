@@ -208,3 +208,19 @@ func TestAnUndoTakesNoProvenAddressAway(t *testing.T) {
 		h.is(id, map[string]bool{"ada": true, newMail: true})
 	})
 }
+
+func TestAnAccountWithANumberOnlyIsTold(t *testing.T) {
+	onBoth(t, func(t *testing.T, h addressFixture) {
+		id := h.Create(users.Draft{Username: "ada", Phone: number, PhoneVerified: true, Password: mfatest.Password}).ID
+		o := h.Session(id, "password")
+		h.prove(o, selfservice.NewAddress{Kind: storage.Email, Typed: newMail})
+		link := h.undo(number)
+		u, err := h.Accounts.FindUndo(context.Background(), link)
+		mfatest.Want(t, "find", err, "")
+		if len(u.Kept) != 1 || u.Kept[0] != number || len(u.Restored) != 0 {
+			t.Errorf("it undoes %+v", u)
+		}
+		mfatest.Want(t, "undo", h.Accounts.UndoAddresses(context.Background(), mfa.Caller{}, link), "")
+		h.is(id, map[string]bool{"ada": true, number: true})
+	})
+}

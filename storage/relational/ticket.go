@@ -91,13 +91,15 @@ func (e *Engine) GuessTicket(ctx context.Context, g storage.TicketGuess) (storag
 
 // spendTicket spends a ticket of a user and ends its siblings.
 func (q querier) spendTicket(user storage.UserID, s storage.TicketSpend, now time.Time) error {
-	where := ""
+	var where assignments
+	where.add("id = ? AND user_id = ? AND purpose = ? AND ended_at = 0 AND expires_at > ?", ref(s.ID), ref(user), clean(s.Purpose), micro(now))
 	if s.Proven {
-		where = ` AND EXISTS (SELECT 1 FROM identifiers i WHERE i.id = tickets.identifier_id AND i.user_id = tickets.user_id AND i.verified_at > 0)`
+		where.add("EXISTS (SELECT 1 FROM identifiers i WHERE i.id = tickets.identifier_id AND i.user_id = tickets.user_id AND i.verified_at > 0)")
 	}
-	err := q.spend("UPDATE tickets SET ended_at = ? WHERE id = ? AND user_id = ? AND purpose = ? AND ended_at = 0 AND expires_at > ?"+where,
-		micro(now), ref(s.ID), ref(user), clean(s.Purpose), micro(now))
-	if err != nil {
+	if s.Secret != "" {
+		where.add("EXISTS (SELECT 1 FROM authenticators a WHERE a.id = ? AND a.user_id = tickets.user_id AND a.counter = ?)", ref(s.Secret), s.Was)
+	}
+	if err := q.spend("UPDATE tickets SET ended_at = ? WHERE "+joined(where, " AND "), append([]any{micro(now)}, where.args...)...); err != nil {
 		return err
 	}
 	siblings, args := "", []any{micro(now), ref(user), clean(s.Purpose)}

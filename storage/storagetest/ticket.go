@@ -181,6 +181,16 @@ func tickets(w *fixture) {
 		c.Ticket.Proven = false
 		w.ok(w.s.UpdateUser(w.ctx, c))
 	})
+	w.test("a ticket bound to a secret is not spent once that changed", func(w *fixture) {
+		p := w.addProven()
+		c := spendingTicket(w.ticketed(p, resetting), w.now)
+		c.Ticket.Secret, c.Ticket.Was = p.password, w.find(p.id, p.password).Counter
+		stale := w.changePassword(p)
+		w.ok(w.s.Spend(w.ctx, stale))
+		w.is(w.s.UpdateUser(w.ctx, c), storage.ErrConflict)
+		c.Ticket.Was = w.find(p.id, p.password).Counter
+		w.ok(w.s.UpdateUser(w.ctx, c))
+	})
 	w.test("what ends a user's logins ends tickets, except those that outlive it", func(w *fixture) {
 		p := w.addProven()
 		t := w.ticketed(p, resetting)

@@ -17,9 +17,9 @@ const undoPath = "/account/undo"
 
 // undoPage is the data of the page that undoes a change of addresses.
 type undoPage struct {
-	Token             string
-	Restored, Removed []string // masked
-	Done              bool
+	Token                   string
+	Restored, Removed, Kept []string // masked
+	Done                    bool
 }
 
 // undoForm shows what a link undoes. It changes nothing: programs that check mails follow links.
@@ -32,13 +32,16 @@ func (p *Pages) undoForm(c *gin.Context) {
 		p.failUndo(c, call, err)
 		return
 	}
-	for _, address := range u.Restored {
-		d.Restored = append(d.Restored, mfa.MaskAddress(address))
-	}
-	for _, address := range u.Removed {
-		d.Removed = append(d.Removed, mfa.MaskAddress(address))
-	}
+	d.Restored, d.Removed, d.Kept = maskAll(u.Restored), maskAll(u.Removed), maskAll(u.Kept)
 	p.show(c, call, http.StatusOK, "account_undo", d, nil)
+}
+
+func maskAll(addresses []string) []string {
+	var out []string
+	for _, address := range addresses {
+		out = append(out, mfa.MaskAddress(address))
+	}
+	return out
 }
 
 func (p *Pages) undo(c *gin.Context) {

@@ -17,6 +17,7 @@ type loginPage struct {
 	Known    bool // the user is identified; only the password is required again
 	Focus    string
 	Codes    []string // methods that can replace the password
+	Forgot   bool     // a forgotten password can be reset
 }
 
 func (p *Pages) loginForm(c *gin.Context) {
@@ -54,7 +55,8 @@ func (p *Pages) login(c *gin.Context) {
 }
 
 func (p *Pages) showLogin(c *gin.Context, call signin.Call, code int, username string, a *page.Alert) {
-	d := loginPage{Username: username, Known: call.Step.Request.Subject != "" && username != "", Focus: "username", Codes: p.codeMethods(call)}
+	d := loginPage{Username: username, Known: call.Step.Request.Subject != "" && username != "", Focus: "username",
+		Codes: p.codeMethods(call), Forgot: p.resets != nil}
 	if username != "" {
 		d.Focus = "password"
 	}

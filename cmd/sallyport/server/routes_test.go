@@ -34,6 +34,8 @@ var routes = map[string]string{
 	"/account": "session", "/account/callback": "session", "/account/confirm": "session", "/account/add": "session", "/account/rename": "session",
 	"/account/remove": "session", "/account/recovery": "session", "/account/password": "session", "/account/sessions": "session", "/account/devices": "session", "/account/consents": "session", "/account/delivery": "session",
 	"/account/address": "session", "/account/detach": "session", "/account/profile": "session", "/account/undo": "message", "/account/not-me": "session",
+	// Who has read the message may set a password; the rest opens nothing.
+	"/forgot": "public", "/forgot/code": "message", "/reset": "message", "/reset/:link": "message", "/password-changed": "public",
 	"/token": "client", "/revoke": "client", "/introspect": "client", "/token-srv/token": "client", "/token-srv/revoke": "client", "/token-srv/introspect": "client",
 	"/userinfo": "access token", "/users-srv/userinfo": "access token",
 	"/verification-srv/v2/setup/initiate/:method": "access token", "/verification-actions-srv/setup/:method/initiation": "access token",

@@ -27,6 +27,7 @@ import (
 	"sallyport/mfa/messages"
 	"sallyport/mfa/passkey"
 	"sallyport/mfa/password"
+	"sallyport/mfa/reset"
 	"sallyport/mfa/selfservice"
 	"sallyport/mfa/session"
 	"sallyport/mfa/totp"
@@ -78,6 +79,7 @@ type Server struct {
 	Sessions   *session.Registry
 	Backend    *backend.Service
 	Messages   *messages.Registry
+	Resets     *reset.Resets // nil: no message can be sent, or the setting says no
 	Clients    *clients.Registry
 	APIKeys    *apikeys.Keys
 	Provider   *provider.Provider
