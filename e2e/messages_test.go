@@ -15,21 +15,22 @@ func TestCodesInChromium(t *testing.T) {
 	s := setStage(t, "sqlite")
 	s.messages = newProvider(t, s)
 	s.serve(t)
-	runBrowser(t, s, "sent.test.mjs", 0, 4)
+	runBrowser(t, s, "sent.test.mjs", 0, 6)
 }
 
 // provider takes the messages of a server, and refuses those to some recipients.
 type provider struct {
 	mu      sync.Mutex
 	codes   map[string][]string // by recipient, oldest first
+	links   map[string][]string
 	refused map[string]bool
 }
 
 // newProvider makes a stage send its messages to a provider, and returns its URL: /codes?to=
-// shows the codes to a recipient, POST /refuse?to= refuses the following ones.
+// shows the codes to a recipient, /links?to= the links, POST /refuse?to= refuses the following ones.
 func newProvider(t *testing.T, s *stage) string {
 	t.Helper()
-	p := &provider{codes: map[string][]string{}, refused: map[string]bool{}}
+	p := &provider{codes: map[string][]string{}, links: map[string][]string{}, refused: map[string]bool{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /hook", p.take)
 	mux.HandleFunc("POST /refuse", func(_ http.ResponseWriter, r *http.Request) {
@@ -37,11 +38,13 @@ func newProvider(t *testing.T, s *stage) string {
 		defer p.mu.Unlock()
 		p.refused[r.FormValue("to")] = true
 	})
-	mux.HandleFunc("GET /codes", func(w http.ResponseWriter, r *http.Request) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		_ = json.NewEncoder(w).Encode(append([]string{}, p.codes[r.FormValue("to")]...))
-	})
+	for path, sent := range map[string]map[string][]string{"/codes": p.codes, "/links": p.links} {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			_ = json.NewEncoder(w).Encode(append([]string{}, sent[r.FormValue("to")]...))
+		})
+	}
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	secret := filepath.Join(t.TempDir(), "hook-secret")
@@ -54,7 +57,7 @@ func (p *provider) take(w http.ResponseWriter, r *http.Request) {
 	var m struct {
 		Data struct {
 			Recipient string
-			Values    struct{ Code string }
+			Values    struct{ Code, Link string }
 		}
 	}
 	if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
@@ -66,6 +69,9 @@ func (p *provider) take(w http.ResponseWriter, r *http.Request) {
 	if p.refused[m.Data.Recipient] {
 		http.Error(w, "no such mailbox", http.StatusGone)
 		return
+	}
+	if m.Data.Values.Link != "" {
+		p.links[m.Data.Recipient] = append(p.links[m.Data.Recipient], m.Data.Values.Link)
 	}
 	if m.Data.Values.Code != "" {
 		p.codes[m.Data.Recipient] = append(p.codes[m.Data.Recipient], m.Data.Values.Code)
