@@ -18,7 +18,7 @@ func TestCodesInChromium(t *testing.T) {
 	s := setStage(t, "sqlite")
 	s.messages = newProvider(t, s)
 	s.serve(t)
-	runBrowser(t, s, "sent.test.mjs", 0, 6)
+	runBrowser(t, s, "sent.test.mjs", 0, 8)
 }
 
 // TestAddressesInChromium runs browser/addresses.test.mjs on such a server.
@@ -34,15 +34,16 @@ type provider struct {
 	mu      sync.Mutex
 	codes   map[string][]string // by recipient, oldest first
 	undos   map[string][]string // what the links in messages about addresses have, too
+	links   map[string][]string
 	refused map[string]bool
 }
 
 // newProvider makes a stage send its messages to a provider, and returns its URL: /codes?to=
-// shows the codes to a recipient, /undos?to= what undoes changes of addresses, POST /refuse?to= refuses the following ones.
-// POST /one-factor?user= lets a user sign in with one factor, as an administrator does.
+// shows the codes to a recipient, /undos?to= what undoes changes of addresses, /links?to= the links, POST /refuse?to= refuses
+// the following ones. POST /one-factor?user= lets a user sign in with one factor, as an administrator does.
 func newProvider(t *testing.T, s *stage) string {
 	t.Helper()
-	p := &provider{codes: map[string][]string{}, undos: map[string][]string{}, refused: map[string]bool{}}
+	p := &provider{codes: map[string][]string{}, undos: map[string][]string{}, links: map[string][]string{}, refused: map[string]bool{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /hook", p.take)
 	mux.HandleFunc("POST /refuse", func(_ http.ResponseWriter, r *http.Request) {
@@ -50,7 +51,7 @@ func newProvider(t *testing.T, s *stage) string {
 		defer p.mu.Unlock()
 		p.refused[r.FormValue("to")] = true
 	})
-	for path, list := range map[string]map[string][]string{"GET /codes": p.codes, "GET /undos": p.undos} {
+	for path, list := range map[string]map[string][]string{"GET /codes": p.codes, "GET /undos": p.undos, "GET /links": p.links} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
@@ -80,7 +81,7 @@ func (p *provider) take(w http.ResponseWriter, r *http.Request) {
 	var m struct {
 		Data struct {
 			Recipient string
-			Values    struct{ Code, Undo string }
+			Values    struct{ Code, Undo, Link string }
 		}
 	}
 	if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
@@ -95,6 +96,9 @@ func (p *provider) take(w http.ResponseWriter, r *http.Request) {
 	}
 	if m.Data.Values.Undo != "" {
 		p.undos[m.Data.Recipient] = append(p.undos[m.Data.Recipient], m.Data.Values.Undo)
+	}
+	if m.Data.Values.Link != "" {
+		p.links[m.Data.Recipient] = append(p.links[m.Data.Recipient], m.Data.Values.Link)
 	}
 	if m.Data.Values.Code != "" {
 		p.codes[m.Data.Recipient] = append(p.codes[m.Data.Recipient], m.Data.Values.Code)
