@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -20,6 +21,7 @@ import (
 )
 
 const forgottenState = `clients:
+  - {client_id: own, public: true, headless_login: true, mfa: ALWAYS, consent: skip, redirect_uris: ["https://own.example/cb"], grant_types: [authorization_code], scopes: [openid]}
   - {client_id: shop, public: true, mfa: ALWAYS, consent: skip, client_uri: "https://shop.example/", redirect_uris: ["https://shop.example/cb"], grant_types: [authorization_code], scopes: [openid]}
 users:
   - {username: vera, email: vera@example.com, email_verified: true, password: "a lighthouse at dusk", totp_secret: JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP}
@@ -229,5 +231,40 @@ func TestWithoutMailThereIsNoReset(t *testing.T) {
 	for _, at := range []string{"/forgot", "/reset/3824c700-7400-4000-8000-000000000000", "/password-changed"} {
 		b.Get(at)
 		b.Must(at, 404, "Passwords cannot be reset here")
+	}
+}
+
+// The same by the calls of an application with pages of its own.
+func TestAForgottenPasswordIsReplacedByCalls(t *testing.T) {
+	settings, _, _ := servertest.NewInstallation(t)
+	p := newPeople(t, settings)
+	p.sending()
+	id := callFrom(t, p.Server, "/api/login/v1/requests", ownerParams("own", "https://own.example"))["request_id"]
+	call := func(path string, pairs ...any) map[string]any {
+		members := map[string]any{"request_id": id, "identifier": "vera"}
+		for i := 0; i < len(pairs); i += 2 {
+			members[pairs[i].(string)] = pairs[i+1]
+		}
+		return callFrom(t, p.Server, "/api/login/v1"+path, members)
+	}
+	known := call("/password/forgot")
+	if unknown := call("/password/forgot", "identifier", "nobody"); !reflect.DeepEqual(known, unknown) || known["step"] != "identify" {
+		t.Errorf("known: %v, unknown: %v", known, unknown)
+	}
+	_, code, _ := p.received(1)
+	for _, tc := range []struct{ name, code, password, want string }{
+		{"nobody", code, "seven ships at sea", "invalid_passcode"},
+		{"vera", "0" + code, "seven ships at sea", "invalid_passcode"},
+		{"vera", code, "short", "password_too_short"},
+		{"vera", code, "seven ships at sea", ""},
+		{"vera", code, "eight ships at sea", "invalid_passcode"},
+	} {
+		got := call("/password/reset", "identifier", tc.name, "passcode", tc.code, "new_password", tc.password)
+		if tc.want == "" && (got["step"] != "identify" || got["login_token"] != nil) || tc.want != "" && got["code"] != tc.want {
+			t.Errorf("%v: %v", tc, got)
+		}
+	}
+	if got := call("/password", "password", "seven ships at sea"); got["step"] != "verify" {
+		t.Errorf("with the new password: %v", got)
 	}
 }
