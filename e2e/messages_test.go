@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -33,17 +34,16 @@ func TestAddressesInChromium(t *testing.T) {
 type provider struct {
 	mu      sync.Mutex
 	codes   map[string][]string // by recipient, oldest first
-	undos   map[string][]string // what the links in messages about addresses have, too
 	links   map[string][]string
 	refused map[string]bool
 }
 
 // newProvider makes a stage send its messages to a provider, and returns its URL: /codes?to=
-// shows the codes to a recipient, /undos?to= what undoes changes of addresses, /links?to= the links, POST /refuse?to= refuses
-// the following ones. POST /one-factor?user= lets a user sign in with one factor, as an administrator does.
+// shows the codes to a recipient, /links?to= the links, or what the link to the account page has, POST /refuse?to= refuses the
+// following ones. POST /one-factor?user= lets a user sign in with one factor, as an administrator does.
 func newProvider(t *testing.T, s *stage) string {
 	t.Helper()
-	p := &provider{codes: map[string][]string{}, undos: map[string][]string{}, links: map[string][]string{}, refused: map[string]bool{}}
+	p := &provider{codes: map[string][]string{}, links: map[string][]string{}, refused: map[string]bool{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /hook", p.take)
 	mux.HandleFunc("POST /refuse", func(_ http.ResponseWriter, r *http.Request) {
@@ -51,11 +51,11 @@ func newProvider(t *testing.T, s *stage) string {
 		defer p.mu.Unlock()
 		p.refused[r.FormValue("to")] = true
 	})
-	for path, list := range map[string]map[string][]string{"GET /codes": p.codes, "GET /undos": p.undos, "GET /links": p.links} {
-		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+	for path, sent := range map[string]map[string][]string{"/codes": p.codes, "/links": p.links} {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			_ = json.NewEncoder(w).Encode(append([]string{}, list[r.FormValue("to")]...))
+			_ = json.NewEncoder(w).Encode(append([]string{}, sent[r.FormValue("to")]...))
 		})
 	}
 	dir := t.TempDir()
@@ -81,7 +81,7 @@ func (p *provider) take(w http.ResponseWriter, r *http.Request) {
 	var m struct {
 		Data struct {
 			Recipient string
-			Values    struct{ Code, Undo, Link string }
+			Values    struct{ Code, Link, Undo string }
 		}
 	}
 	if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
@@ -94,11 +94,8 @@ func (p *provider) take(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no such mailbox", http.StatusGone)
 		return
 	}
-	if m.Data.Values.Undo != "" {
-		p.undos[m.Data.Recipient] = append(p.undos[m.Data.Recipient], m.Data.Values.Undo)
-	}
-	if m.Data.Values.Link != "" {
-		p.links[m.Data.Recipient] = append(p.links[m.Data.Recipient], m.Data.Values.Link)
+	if link := cmp.Or(m.Data.Values.Link, m.Data.Values.Undo); link != "" {
+		p.links[m.Data.Recipient] = append(p.links[m.Data.Recipient], link)
 	}
 	if m.Data.Values.Code != "" {
 		p.codes[m.Data.Recipient] = append(p.codes[m.Data.Recipient], m.Data.Values.Code)

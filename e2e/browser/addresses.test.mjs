@@ -10,7 +10,7 @@ const users = [...stage.users.plain];
 const take = () => users.shift() ?? assert.fail('the stage has no more users');
 const account = `${stage.issuer}/account`;
 
-// newest returns the newest code or undo in messages to an address, as soon as there are that many.
+// newest returns the newest code or link in messages to an address, as soon as there are that many.
 async function newest(what, to, many = 1) {
   for (const end = Date.now() + 15000; Date.now() < end;) {
     const all = await (await fetch(`${stage.messages}/${what}?to=${encodeURIComponent(to)}`)).json();
@@ -69,7 +69,7 @@ for (const [look, options] of Object.entries({
     await page.waitForSelector('#error');
     await check();
 
-    const link = `${stage.issuer}/account/undo?token=${await newest('undos', user.email)}`;
+    const link = `${stage.issuer}/account/undo?token=${await newest('links', user.email)}`;
     await fetch(link); // a mail scanner
     await fetch(link, { method: 'HEAD' });
     await visit(options, async (elsewhere) => {
