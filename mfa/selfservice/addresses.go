@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"sallyport/mfa"
@@ -180,14 +179,14 @@ func (a *Accounts) proven(ctx context.Context, caller mfa.Caller, o mfa.Owner, n
 		}
 		kind = mfa.EventAddressVerified
 	}
-	told := change{template: notice.AddressAdded, about: i}
+	what := change{template: notice.AddressAdded, about: i}
 	if n.Replaces != "" {
 		old, err := a.find(account, n.Replaces)
 		if err != nil {
 			return c, &mfa.Error{Code: mfa.RequestChanged}
 		}
 		names.Drop = append(names.Drop, old.ID)
-		kind, told = mfa.EventAddressChanged, change{template: notice.AddressChanged, about: old, new: i}
+		kind, what = mfa.EventAddressChanged, change{template: notice.AddressChanged, about: old, new: i}
 		c.Factors = a.moved(account, old, i)
 		if !i.VerifiedAt.IsZero() {
 			i.CreatedAt = old.CreatedAt // the first proven address is the user's email and phone_number
@@ -205,7 +204,7 @@ func (a *Accounts) proven(ctx context.Context, caller mfa.Caller, o mfa.Owner, n
 	}
 	c.Events = append(c.Events, lost...)
 	if kind != mfa.EventAddressVerified {
-		err = a.tell(caller, account, told, &c)
+		err = a.tell(caller, account, what, &c)
 	}
 	return c, err
 }
@@ -295,46 +294,4 @@ func (a *Accounts) RemoveAddress(ctx context.Context, caller mfa.Caller, o mfa.O
 func (a *Accounts) addressEvent(caller mfa.Caller, o mfa.Owner, kind string, i storage.Identifier) storage.Event {
 	return a.journal.Event(caller, storage.Event{Kind: kind, UserID: o.Account.User.ID, ClientID: o.Client, SessionID: o.Session,
 		Detail: map[string]string{"kind": string(i.Kind)}})
-}
-
-// change is what a message about an address tells.
-type change struct {
-	template string
-	about    storage.Identifier
-	new      storage.Identifier // of AddressChanged
-}
-
-// tell adds the message about a change, with the link that undoes it.
-func (a *Accounts) tell(caller mfa.Caller, account storage.Account, what change, c *storage.UserChange) error {
-	to := a.told(account, what)
-	if to == nil {
-		return nil
-	}
-	t, err := a.undo(account, what.about.ID, c.Now)
-	if err != nil {
-		return err
-	}
-	data := map[string]string{"address": what.about.Text(), "undo": t.Link, "until": t.ExpiresAt.UTC().Format(time.RFC3339)}
-	if what.template == notice.AddressChanged {
-		data["new"] = what.new.Text()
-	}
-	c.Messages = append(c.Messages, notice.To(a.now(), a.random, a.o.Product, caller, &account, *to, what.template, data))
-	c.Issue = append(c.Issue, t)
-	return nil
-}
-
-// told returns who is told of a change: the address that was changed or removed, if it is proven and
-// can be reached, else the first proven e-mail address of the account as it was, else its first
-// proven number; nil: nothing can be reached.
-func (a *Accounts) told(account storage.Account, what change) *storage.Identifier {
-	list := a.current(account)
-	slices.SortStableFunc(list, func(x, y storage.Identifier) int { return strings.Compare(string(x.Kind), string(y.Kind)) }) // e-mail first
-	if what.template != notice.AddressAdded {
-		list = append([]storage.Identifier{what.about}, list...)
-	}
-	at := slices.IndexFunc(list, func(i storage.Identifier) bool { return isProven(i) && a.verifier.MethodFor(i.Kind) != "" })
-	if at < 0 {
-		return nil
-	}
-	return &list[at]
 }

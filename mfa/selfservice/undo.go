@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/enrollcode"
 	"sallyport/storage"
 )
 
@@ -30,8 +31,8 @@ type snapshotFactor struct {
 	Address string `json:"address"`
 }
 
-// undo returns the ticket that undoes a change of addresses: for whoever reads the message to the
-// address as it was. It outlives the end of all sessions, and later changes.
+// undo returns the ticket that undoes a change of addresses: for whoever reads the message with
+// its link. It outlives the end of all sessions, and later changes.
 func (a *Accounts) undo(account storage.Account, about storage.IdentifierID, at time.Time) (storage.Ticket, error) {
 	s := snapshot{MFAEnabled: account.User.MFAEnabled}
 	for _, i := range a.current(account) {
@@ -80,6 +81,9 @@ func (a *Accounts) readUndo(ctx context.Context, link string) (storage.Ticket, U
 	if err != nil {
 		return t, Undo{}, storage.UserChange{}, mfa.Refuse("read account", err, storage.ErrNotFound, mfa.UnknownRequest)
 	}
+	if !account.User.In() {
+		return t, Undo{}, storage.UserChange{}, &mfa.Error{Code: mfa.RequestOver}
+	}
 	var s snapshot
 	if err := json.Unmarshal(t.Data, &s); err != nil {
 		return t, Undo{}, storage.UserChange{}, fmt.Errorf("read addresses: %w", err)
@@ -88,7 +92,8 @@ func (a *Accounts) readUndo(ctx context.Context, link string) (storage.Ticket, U
 	return t, u, c, nil
 }
 
-// restore returns the change that gives an account the addresses of a snapshot, and no others.
+// restore returns the change that gives an account the addresses of a snapshot, and no others. It
+// adds no authenticators after an administrator has reset those of the user.
 func (a *Accounts) restore(account storage.Account, s snapshot) (Undo, storage.UserChange) {
 	u, names, factors := Undo{Account: account}, storage.NamesChange{}, storage.FactorsChange{}
 	c := storage.UserChange{ID: account.User.ID, Was: account.User.UpdatedAt, Now: account.User.Next(a.now()), Kill: true, Names: &names, Factors: &factors}
@@ -110,6 +115,9 @@ func (a *Accounts) restore(account storage.Account, s snapshot) (Undo, storage.U
 			i.UpdatedAt = c.Now
 			names.Add, u.Restored = append(names.Add, i), append(u.Restored, i.Text())
 		}
+	}
+	if enrollcode.Of(&account) != nil {
+		s.Factors = nil // the next one needs an enrollment code
 	}
 	for _, f := range s.Factors {
 		held := slices.ContainsFunc(a.factorsAt(account, f.Address), func(x storage.Authenticator) bool { return x.Method == f.Method && mfa.IsEnrolled(x) })
