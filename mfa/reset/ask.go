@@ -79,9 +79,9 @@ func (r *Resets) Send(ctx context.Context, m delivery.Outgoing) error {
 	if err != nil {
 		return &delivery.Retry{Reason: "storage"}
 	}
-	to := addressOf(a, func(i storage.Identifier) bool { return i.Value == d[jobName] })
+	to := r.addressOf(a, func(i storage.Identifier) bool { return i.Value == d[jobName] })
 	if to == nil {
-		to = addressOf(a, func(storage.Identifier) bool { return true })
+		to = r.addressOf(a, func(storage.Identifier) bool { return true })
 	}
 	event := storage.Event{ID: storage.EventID(m.ID), Kind: mfa.EventResetRequested, UserID: a.User.ID, ClientID: storage.ClientID(d[jobClient])}
 	own := passwordOf(a)

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"sallyport/mfa"
@@ -115,7 +116,7 @@ func (r *Resets) opened(ctx context.Context, t storage.Ticket) (Opened, error) {
 	if o.account, err = r.store.Account(ctx, t.UserID); err != nil {
 		return o, mfa.Refuse("read user", err, storage.ErrNotFound, mfa.InvalidExchange)
 	}
-	to := addressOf(o.account, func(i storage.Identifier) bool { return i.ID == t.Identifier })
+	to := r.addressOf(o.account, func(i storage.Identifier) bool { return i.ID == t.Identifier })
 	own := passwordOf(o.account)
 	if !o.account.User.In() || to == nil || own == nil || own.ID != o.state.Password || own.Counter != o.state.Counter {
 		return o, gone
@@ -180,10 +181,19 @@ func passwordOf(a storage.Account) *storage.Authenticator {
 	return mfa.Attempt{Account: &a}.Active(password.Name)
 }
 
-// addressOf returns the first verified e-mail address of an account that fits; nil: there is none.
-func addressOf(a storage.Account, fits func(storage.Identifier) bool) *storage.Identifier {
+// settled is how long ago an address beside older ones must have been verified: whoever added it in
+// a foreign session must not set the password before the notices of that are read.
+const settled = 24 * time.Hour
+
+// addressOf returns the first e-mail address of an account that fits and is verified: for as long as
+// settled says, unless no address of the account is; nil: there is none.
+func (r *Resets) addressOf(a storage.Account, fits func(storage.Identifier) bool) *storage.Identifier {
+	long := func(i storage.Identifier) bool {
+		return !i.VerifiedAt.IsZero() && !i.VerifiedAt.After(r.now().Add(-settled))
+	}
+	anyLong := slices.ContainsFunc(a.Identifiers, func(i storage.Identifier) bool { return i.Kind != storage.Username && long(i) })
 	for i, x := range a.Identifiers {
-		if x.Kind == storage.Email && !x.VerifiedAt.IsZero() && fits(x) {
+		if x.Kind == storage.Email && !x.VerifiedAt.IsZero() && (long(x) || !anyLong) && fits(x) {
 			return &a.Identifiers[i]
 		}
 	}
