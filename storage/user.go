@@ -120,15 +120,18 @@ type UserChange struct {
 	Metadata   json.RawMessage
 	// Kill ends, in the same transaction, the user's pending and verified statuses, open
 	// requests, sessions, grants and tickets. Disabling a user and removing a factor set it.
-	Kill     bool
-	Ticket   *TicketSpend // spent with the change; ErrConflict: it is not valid
-	Issue    []Ticket     // created with the change
-	Names    *NamesChange
-	Factors  *FactorsChange
-	Reset    []ThrottleKey // counters to reset
-	Now      time.Time
-	Events   []Event
-	Messages []Message
+	Kill bool
+	// EndTickets ends every ticket of the user, also those that Kill leaves valid: what an
+	// administrator decides is not undone by the link of a message.
+	EndTickets bool
+	Ticket     *TicketSpend // spent with the change; ErrConflict: it is not valid
+	Issue      []Ticket     // created with the change
+	Names      *NamesChange
+	Factors    *FactorsChange
+	Reset      []ThrottleKey // counters to reset
+	Now        time.Time
+	Events     []Event
+	Messages   []Message
 }
 
 // NamesChange replaces names of a user: Drop and Over first, then Add. ErrConflict: a name in Add
@@ -205,6 +208,7 @@ type Users interface {
 	AddIdentifier(ctx context.Context, i Identifier, events []Event) error
 	// VerifyIdentifier marks a name as proven.
 	VerifyIdentifier(ctx context.Context, id IdentifierID, now time.Time, events []Event) error
-	// DeleteIdentifier detaches a name from its user.
-	DeleteIdentifier(ctx context.Context, user UserID, id IdentifierID, events []Event, messages []Message) error
+	// DeleteIdentifier detaches a name from its user, and ends every ticket of the user, as
+	// UserChange.EndTickets does.
+	DeleteIdentifier(ctx context.Context, user UserID, id IdentifierID, now time.Time, events []Event, messages []Message) error
 }

@@ -3,6 +3,7 @@ package selfservice_test
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"testing"
 	"time"
 
@@ -124,6 +125,39 @@ func TestAnUndoRestoresNoFactorAfterAReset(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestAnUndoEndsWithWhatAnAdministratorDecides(t *testing.T) {
+	ctx := context.Background()
+	for name, decide := range map[string]func(h addressFixture, a storage.Account) error{
+		"a password": func(h addressFixture, a storage.Account) error {
+			return h.Users.SetPassword(ctx, mfa.Caller{}, a, "a lantern in the fog")
+		},
+		"a reset of factors": func(h addressFixture, a storage.Account) error {
+			_, err := h.Users.ResetFactors(ctx, mfa.Caller{}, a)
+			return err
+		},
+		"disabled for a while": func(h addressFixture, a storage.Account) error {
+			return errors.Join(h.Users.Disable(ctx, mfa.Caller{}, a), h.Users.Enable(ctx, mfa.Caller{}, a))
+		},
+		"a removed address": func(h addressFixture, a storage.Account) error {
+			return h.Users.RemoveIdentifier(ctx, mfa.Caller{}, a, a.Identifiers[0])
+		},
+		"an amended address": func(h addressFixture, a storage.Account) error {
+			m, err := h.Users.Amendment(ctx, a, users.Draft{Email: "ada@third.example", EmailVerified: true}, users.AmendOptions{})
+			return errors.Join(err, h.Users.Amend(ctx, mfa.Caller{}, m))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, h addressFixture) {
+				id := h.adaWithMail()
+				o := h.Session(id, "password")
+				h.prove(o, changed(o, mfatest.Email, newMail))
+				mfatest.Want(t, name, decide(h, h.account(id)), "")
+				mfatest.Want(t, "undo", h.Accounts.UndoAddresses(ctx, mfa.Caller{}, h.undo(mfatest.Email)), mfa.RequestOver)
+			})
+		})
+	}
 }
 
 func TestAnUndoOfADisabledUserIsRefused(t *testing.T) {

@@ -201,6 +201,7 @@ func (u *Registry) Amend(ctx context.Context, v mfa.Caller, a Amendment) error {
 		return nil
 	}
 	c := a.change
+	c.EndTickets = c.Names != nil || c.Status != nil || c.Factors != nil
 	c.Events = []storage.Event{u.changeEvent(v, a.Account, "amended")}
 	if c.Factors != nil {
 		if err := u.replaceFactors(ctx, v, a, &c); err != nil {

@@ -28,6 +28,6 @@ func (u *Registry) RemoveIdentifier(ctx context.Context, v mfa.Caller, a storage
 	if !i.VerifiedAt.IsZero() {
 		messages = u.notice(v, a, notice.AddressRemoved, map[string]string{"address": i.Text()})
 	}
-	err := u.store.DeleteIdentifier(ctx, i.UserID, i.ID, []storage.Event{u.changeEvent(v, a, "address removed")}, messages)
+	err := u.store.DeleteIdentifier(ctx, i.UserID, i.ID, u.now(), []storage.Event{u.changeEvent(v, a, "address removed")}, messages)
 	return mfa.Refuse("remove identifier", err, storage.ErrNotFound, mfa.IdentifierNotFound)
 }

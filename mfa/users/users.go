@@ -137,7 +137,7 @@ func longestWaits(waits []storage.Refusal) []storage.Refusal {
 // (M-10).
 func (u *Registry) Disable(ctx context.Context, v mfa.Caller, a storage.Account) error {
 	status := storage.UserDisabled
-	return u.update(ctx, storage.UserChange{ID: a.User.ID, Status: &status, Kill: true,
+	return u.update(ctx, storage.UserChange{ID: a.User.ID, Status: &status, Kill: true, EndTickets: true,
 		Events: []storage.Event{u.changeEvent(v, a, "disabled")}})
 }
 
@@ -174,8 +174,9 @@ func (u *Registry) ResetFactors(ctx context.Context, v mfa.Caller, a storage.Acc
 	if err != nil {
 		return "", err
 	}
-	c := storage.UserChange{ID: a.User.ID, Kill: true, Reset: throttle.UserKeys(u.keyring, a), Factors: &storage.FactorsChange{Add: []storage.Authenticator{demand}},
-		Events: []storage.Event{u.changeEvent(v, a, "factors reset")}}
+	c := storage.UserChange{ID: a.User.ID, Kill: true, EndTickets: true, Reset: throttle.UserKeys(u.keyring, a),
+		Factors: &storage.FactorsChange{Add: []storage.Authenticator{demand}},
+		Events:  []storage.Event{u.changeEvent(v, a, "factors reset")}}
 	for _, x := range a.Authenticators {
 		if x.Method == password.Name {
 			continue
@@ -201,7 +202,7 @@ func (u *Registry) SetPassword(ctx context.Context, v mfa.Caller, a storage.Acco
 	if err != nil {
 		return err
 	}
-	c.Reset = throttle.UserKeys(u.keyring, a)
+	c.EndTickets, c.Reset = true, throttle.UserKeys(u.keyring, a)
 	return u.update(ctx, c)
 }
 

@@ -109,6 +109,11 @@ func (q querier) spendTicket(user storage.UserID, s storage.TicketSpend, now tim
 	return q.send("UPDATE tickets SET ended_at = ? WHERE user_id = ? AND purpose = ? AND ended_at = 0"+siblings, args...)
 }
 
+// endTickets ends every ticket of a user.
+func (q querier) endTickets(user storage.UserID, now time.Time) error {
+	return q.send("UPDATE tickets SET ended_at = ? WHERE user_id = ? AND ended_at = 0", micro(now), ref(user))
+}
+
 func (q querier) ticket(where string, args ...any) (storage.Ticket, error) {
 	var id, purpose, user, identifier, client text
 	var sealed []byte

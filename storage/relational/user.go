@@ -83,6 +83,11 @@ func (q querier) changeUser(c storage.UserChange) error {
 	if err := q.write(write{text: "UPDATE users SET " + strings.Join(set, ", ") + where, args: args, otherwise: otherwise}); err != nil {
 		return err
 	}
+	if c.EndTickets {
+		if err := q.endTickets(c.ID, c.Now); err != nil {
+			return err
+		}
+	}
 	if c.Ticket != nil {
 		if err := q.spendTicket(c.ID, *c.Ticket, c.Now); err != nil {
 			return err
@@ -115,7 +120,7 @@ func (q querier) changeUser(c storage.UserChange) error {
 }
 
 func (q querier) changeFactors(c storage.UserChange, f storage.FactorsChange) error {
-	if len(f.Drop)+len(f.Add) > 0 {
+	if len(f.Drop)+len(f.Remove)+len(f.Add) > 0 {
 		if err := q.endRemembered(c.ID); err != nil {
 			return err
 		}

@@ -55,7 +55,7 @@ func addressVerified(w *fixture) {
 	got, _ = w.identifier(p.id, mail.ID)
 	same(w, got.VerifiedAt, later)
 
-	w.ok(w.s.DeleteIdentifier(w.ctx, p.id, mail.ID, nil, nil))
+	w.ok(w.s.DeleteIdentifier(w.ctx, p.id, mail.ID, w.now, nil, nil))
 	e := w.event(person{})
 	for _, id := range []storage.IdentifierID{mail.ID, "x"} {
 		w.is(w.s.Spend(w.ctx, storage.Spend{Now: later, Verify: id, Events: []storage.Event{e}}), storage.ErrConflict)

@@ -92,6 +92,30 @@ func provenAddresses(w *fixture) {
 			w.Errorf("after the last one: %+v, codes %v", a, codes)
 		}
 	})
+	w.test("an administrator ends tickets that outlive all else", func(w *fixture) {
+		p, q := w.addUser(), w.addUser()
+		other := w.ticket(q, undoing)
+		other.Outlives = true
+		w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: q.id, Now: w.now, Issue: []storage.Ticket{other}}))
+		for name, end := range map[string]func() error{
+			"a change": func() error {
+				return w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Now: w.now, Kill: true, EndTickets: true})
+			},
+			"a removed name": func() error {
+				return w.s.DeleteIdentifier(w.ctx, p.id, w.account(p.id).Identifiers[0].ID, w.now, nil, nil)
+			},
+		} {
+			t := w.ticket(p, undoing)
+			t.Outlives = true
+			w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Now: w.now, Kill: true, Issue: []storage.Ticket{t}}))
+			same(w, w.ended(t), false)
+			w.ok(end())
+			if !w.ended(t) {
+				w.Errorf("%s: the ticket is valid", name)
+			}
+		}
+		same(w, w.ended(other), false)
+	})
 	w.test("a ticket that ends later ones leaves older ones valid", func(w *fixture) {
 		p := w.addUser()
 		var list []storage.Ticket

@@ -136,6 +136,9 @@ func rememberedFall(w *fixture) {
 		"a factor reset": func(p person) error {
 			return w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Factors: &storage.FactorsChange{Drop: []string{"totp"}}, Now: w.now})
 		},
+		"a factor removed with its address": func(p person) error {
+			return w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Factors: &storage.FactorsChange{Remove: []storage.AuthenticatorID{p.totp}}, Now: w.now})
+		},
 		"a removed factor": func(p person) error {
 			return w.s.DeleteAuthenticator(w.ctx, storage.Removal{UserID: p.id, Authenticator: p.totp, Now: w.now})
 		},

@@ -173,7 +173,7 @@ func tickets(w *fixture) {
 			w.is(w.s.UpdateUser(w.ctx, c), storage.ErrConflict)
 		}
 		same(w, w.ended(t), false)
-		w.ok(w.s.DeleteIdentifier(w.ctx, p.id, t.Identifier, nil, nil))
+		w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Now: w.now, Names: &storage.NamesChange{Drop: []storage.IdentifierID{t.Identifier}}}))
 		w.is(w.s.UpdateUser(w.ctx, spendingTicket(t, w.now)), storage.ErrConflict)
 		undo := w.newTicket(p, undoing, t.Identifier)
 		w.ok(w.s.CreateTicket(w.ctx, storage.NewTicket{Ticket: undo}, w.now))
