@@ -40,12 +40,14 @@ const (
 	AddressAdded    = "address_added"   // "address"
 	AddressChanged  = "address_changed" // "address" and "new"; may have "undo"
 	AddressTaken    = "address_taken"   // to the address of another user
+
+	AddressesRestored = "addresses_restored" // by the link of an earlier message
 )
 
 // Templates returns every template.
 func Templates() []string {
 	return []string{Code, EnrollmentCode, PasswordReset, RecoveryUsed, FactorLocked, PasswordLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged,
-		AddressRemoved, AddressAdded, AddressChanged, AddressTaken, PasskeyCounter}
+		AddressRemoved, AddressAdded, AddressChanged, AddressTaken, AddressesRestored, PasskeyCounter}
 }
 
 // ttl is how long delivery of a notice is tried.

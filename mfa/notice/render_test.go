@@ -57,6 +57,8 @@ var shown = map[string][]string{
 	notice.AddressAdded:    {"ada@example.com", "/undo?token=2f8d7f2a-0000-0000-0000-00000000abcd"},
 	notice.AddressChanged:  {"ada@example.com", "new@example.com", "/undo?token=2f8d7f2a-0000-0000-0000-00000000abcd"},
 	notice.AddressTaken:    nil,
+
+	notice.AddressesRestored: nil,
 }
 
 func TestEveryMessageShowsItsValues(t *testing.T) {

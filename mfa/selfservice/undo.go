@@ -10,6 +10,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/enrollcode"
+	"sallyport/mfa/notice"
 	"sallyport/storage"
 )
 
@@ -60,10 +61,12 @@ type Undo struct {
 	Restored []string // addresses that the account has again
 	Removed  []string // addresses that it loses
 	Kept     []string // addresses that it has before and after
+	Taken    []string // addresses that stay with another account, which has proven them meanwhile
 }
 
 // FindUndo returns what a link undoes, and changes nothing. It returns UnknownRequest for a link
-// that is none, and RequestOver for one that has expired or was used.
+// that is none, RequestOver for one that has expired or was used, and IdentifierTaken if other
+// accounts have proven all addresses meanwhile.
 func (a *Accounts) FindUndo(ctx context.Context, link string) (Undo, error) {
 	_, u, _, err := a.readUndo(ctx, link)
 	return u, err
@@ -88,8 +91,37 @@ func (a *Accounts) readUndo(ctx context.Context, link string) (storage.Ticket, U
 	if err := json.Unmarshal(t.Data, &s); err != nil {
 		return t, Undo{}, storage.UserChange{}, fmt.Errorf("read addresses: %w", err)
 	}
+	taken, err := a.withoutTaken(ctx, account.User.ID, &s)
+	if err != nil {
+		return t, Undo{}, storage.UserChange{}, err
+	}
 	u, c := a.restore(account, s)
+	u.Taken = taken
 	return t, u, c, nil
+}
+
+// withoutTaken takes from a snapshot the addresses that another account has proven meanwhile, and
+// returns them. IdentifierTaken: no proven one is left.
+func (a *Accounts) withoutTaken(ctx context.Context, user storage.UserID, s *snapshot) ([]string, error) {
+	var names []storage.Identifier
+	var taken []string
+	for _, i := range s.Names {
+		holder, err := a.holder(ctx, user, i.Value)
+		if err != nil {
+			return nil, err
+		}
+		if holder == nil || !isProvenBy(*holder, i.Value) {
+			names = append(names, i)
+			continue
+		}
+		taken = append(taken, i.Text())
+		s.Factors = slices.DeleteFunc(s.Factors, func(f snapshotFactor) bool { return f.Address == i.Text() })
+	}
+	if len(taken) > 0 && !slices.ContainsFunc(names, isProven) {
+		return nil, &mfa.Error{Code: mfa.IdentifierTaken}
+	}
+	s.Names = names
+	return taken, nil
 }
 
 // restore returns the change that gives an account the addresses of a snapshot, and no others. It
@@ -142,10 +174,10 @@ const undoTries = 50
 // UndoAddresses gives a user back the addresses that a link is about, and no others, with the
 // authenticators that used them. It ends every session, login and grant, and the links of later
 // changes: whoever made those may not undo the undo. Links of earlier changes stay valid. It returns
-// the errors of FindUndo, and IdentifierTaken if another account has proven one of the addresses.
+// the errors of FindUndo.
 func (a *Accounts) UndoAddresses(ctx context.Context, caller mfa.Caller, link string) error {
 	for range undoTries {
-		t, _, c, err := a.readUndo(ctx, link)
+		t, u, c, err := a.readUndo(ctx, link)
 		if err != nil {
 			return err
 		}
@@ -158,6 +190,9 @@ func (a *Accounts) UndoAddresses(ctx context.Context, caller mfa.Caller, link st
 			}
 			c.Events = append(c.Events, lost...)
 		}
+		all := u.Account // with the addresses before and after
+		all.Identifiers = append(a.current(u.Account), c.Names.Add...)
+		c.Messages = notice.New(a.now(), a.random, a.o.Product, caller, &all, notice.AddressesRestored, map[string]string{})
 		err = a.store.UpdateUser(ctx, c)
 		if !errors.Is(err, storage.ErrConflict) {
 			return mfa.Refuse("restore addresses", err, storage.ErrNotFound, mfa.UnknownRequest)

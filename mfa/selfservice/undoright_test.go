@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -168,5 +169,44 @@ func TestAnUndoOfADisabledUserIsRefused(t *testing.T) {
 		h.SetStatus(id, storage.UserDisabled)
 		mfatest.Want(t, "undo", h.Accounts.UndoAddresses(context.Background(), mfa.Caller{}, h.undo(mfatest.Email)), mfa.RequestOver)
 		h.is(id, map[string]bool{"ada": true, newMail: true})
+	})
+}
+
+// One address that is taken meanwhile does not keep the others from their owner.
+func TestAnUndoLeavesOutWhatAnotherAccountHasProven(t *testing.T) {
+	onBoth(t, func(t *testing.T, h addressFixture) {
+		ctx, id := context.Background(), h.adaWithMail()
+		const added = "eve@two.example"
+		h.Advance(time.Hour)
+		h.prove(h.Session(id, "password"), selfservice.NewAddress{Kind: storage.Email, Typed: added})
+		o := h.Session(id, "password")
+		h.prove(o, changed(o, mfatest.Email, newMail))
+		h.remove(id, added)
+		eve := h.Create(users.Draft{Email: added, EmailVerified: true, Password: mfatest.Password})
+		var link string
+		for _, m := range h.Messages() {
+			if m.Recipient == mfatest.Email && m.Template == notice.AddressChanged {
+				link = m.Data["undo"]
+			}
+		}
+		u, err := h.Accounts.FindUndo(ctx, link)
+		mfatest.Want(t, "find", err, "")
+		if !slices.Equal(u.Taken, []string{added}) || !slices.Equal(u.Restored, []string{mfatest.Email}) || !slices.Equal(u.Removed, []string{newMail}) {
+			t.Errorf("it undoes %+v", u)
+		}
+		mfatest.Want(t, "undo", h.Accounts.UndoAddresses(ctx, mfa.Caller{}, link), "")
+		h.is(id, map[string]bool{"ada": true, mfatest.Email: true})
+		h.is(eve.ID, map[string]bool{added: true})
+	})
+}
+
+func TestAnUndoNotifiesTheAddressesBeforeAndAfter(t *testing.T) {
+	onBoth(t, func(t *testing.T, h addressFixture) {
+		id := h.adaWithMail()
+		o := h.Session(id, "password")
+		h.prove(o, changed(o, mfatest.Email, newMail))
+		mfatest.Want(t, "undo", h.Accounts.UndoAddresses(context.Background(), mfa.Caller{}, h.undo(mfatest.Email)), "")
+		h.wantNotices(mfatest.Email, notice.AddressesRestored, 1, 0)
+		h.wantNotices(newMail, notice.AddressesRestored, 1, 0)
 	})
 }

@@ -17,9 +17,9 @@ const undoPath = "/account/undo"
 
 // undoPage is the data of the page that undoes a change of addresses.
 type undoPage struct {
-	Token                   string
-	Restored, Removed, Kept []string // masked
-	Done                    bool
+	Token                          string
+	Restored, Removed, Kept, Taken []string // masked
+	Done                           bool
 }
 
 // undoForm shows what a link undoes. It changes nothing: programs that check mails follow links.
@@ -33,6 +33,7 @@ func (p *Pages) undoForm(c *gin.Context) {
 		return
 	}
 	d.Restored, d.Removed, d.Kept = maskAll(u.Restored), maskAll(u.Removed), maskAll(u.Kept)
+	d.Taken = maskAll(u.Taken)
 	p.show(c, call, http.StatusOK, "account_undo", d, nil)
 }
 
