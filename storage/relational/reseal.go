@@ -262,7 +262,8 @@ func (e *Engine) SealedUnder(ctx context.Context, id storage.KeyID) (map[string]
 	return out, nil
 }
 
-// HashedUnder counts the recovery codes and tickets that only this key finds.
+// HashedUnder counts the recovery codes and tickets that only this key finds. It does not count the
+// typed codes of tickets, which cannot be hashed again: they end within the day.
 func (e *Engine) HashedUnder(ctx context.Context, id storage.KeyID) (int, error) {
 	n := 0
 	for _, c := range sealedColumns() {
