@@ -4,6 +4,7 @@ package notice
 
 import (
 	"io"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -21,11 +22,12 @@ const (
 func Kinds() []string { return []string{Mail, SMS} }
 
 // Templates of the messages. Code and EnrollmentCode have the values "product", "code" and
-// "minutes", all others "product" and "time", and what they have of "browser", "system" and
-// "network", or else "actor".
+// "minutes", PasswordReset these and "link", all others "product" and "time", and what they have
+// of "browser", "system" and "network", or else "actor".
 const (
 	Code            = "code"
 	EnrollmentCode  = "enrollment_code"
+	PasswordReset   = "password_reset"
 	RecoveryUsed    = "recovery_code_used" // may have "left"
 	FactorLocked    = "factor_locked"      // "method"
 	PasswordLocked  = "password_locked"
@@ -34,11 +36,16 @@ const (
 	RecoveryRenewed = "recovery_codes_renewed"
 	PasswordChanged = "password_changed"
 	AddressRemoved  = "address_removed" // "address"
+	PasskeyCounter  = "passkey_counter" // "method"
+	AddressAdded    = "address_added"   // "address"
+	AddressChanged  = "address_changed" // "address" and "new"; may have "undo"
+	AddressTaken    = "address_taken"   // to the address of another user
 )
 
 // Templates returns every template.
 func Templates() []string {
-	return []string{Code, EnrollmentCode, RecoveryUsed, FactorLocked, PasswordLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged, AddressRemoved}
+	return []string{Code, EnrollmentCode, PasswordReset, RecoveryUsed, FactorLocked, PasswordLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged,
+		AddressRemoved, AddressAdded, AddressChanged, AddressTaken, PasskeyCounter}
 }
 
 // ttl is how long delivery of a notice is tried.
@@ -47,21 +54,52 @@ const ttl = 24 * time.Hour
 // New returns a message to every verified e-mail address of an account; nil if it has none. The
 // account is that from before the change: an address that the change adds is told nothing, and
 // one that it removes is. New adds the product, the time and, if the user acted, the browser and
-// the network to data. The language is the caller's or, without one, that of the profile.
+// the network to data. The language is that of the profile or, if there are no texts in
+// it, the caller's.
 func New(now time.Time, random io.Reader, product string, caller mfa.Caller, a *storage.Account, template string, data map[string]string) []storage.Message {
-	data["product"] = product
-	data["time"] = now.UTC().Format(time.RFC3339)
-	addPlace(data, caller)
-	if locale, ok := a.User.Profile["locale"].(string); ok && caller.Locale == "" {
-		caller.Locale, _, _ = strings.Cut(locale, "-")
-	}
 	var out []storage.Message
 	for _, i := range a.Identifiers {
 		if i.Kind == storage.Email && !i.VerifiedAt.IsZero() {
-			out = append(out, Message(now, random, caller.Locale, i.Text(), template, data, now.Add(ttl)))
+			out = append(out, To(now, random, product, caller, a, i, template, data))
 		}
 	}
 	return out
+}
+
+// To is New for one address of an account, verified or not.
+func To(now time.Time, random io.Reader, product string, caller mfa.Caller, a *storage.Account, i storage.Identifier, template string, data map[string]string) storage.Message {
+	kind := Mail
+	if i.Kind == storage.Phone {
+		kind = SMS
+	}
+	data["product"], data["time"] = product, now.UTC().Format(time.RFC3339)
+	addPlace(data, caller)
+	m := Message(now, random, Locale(a, caller.Locale), i.Text(), template, data, now.Add(ttl))
+	m.Kind = kind
+	return m
+}
+
+// Instead replaces what a message with a code says, for the holder of an address that another
+// user named.
+func Instead(m *storage.Message, holder *storage.Account, template string) {
+	m.Template, m.Locale = template, Locale(holder, m.Locale)
+	m.Data = map[string]string{"product": m.Data["product"], "time": m.CreatedAt.UTC().Format(time.RFC3339)}
+}
+
+// Locale returns the language of messages to a user: the one in the profile, if there are texts in
+// it, else that of the caller.
+func Locale(a *storage.Account, caller string) string {
+	if a == nil {
+		return caller
+	}
+	own, _ := a.User.Profile["locale"].(string)
+	// OpenID Connect Core section 5.1 allows an underscore.
+	own, _, _ = strings.Cut(strings.ReplaceAll(own, "_", "-"), "-")
+	own = strings.ToLower(own)
+	if _, err := fs.Stat(files, "templates/"+own+".txt"); err != nil {
+		return caller
+	}
+	return own
 }
 
 // addPlace adds where a change was made, as its user recognizes it: names from closed lists and
@@ -84,4 +122,6 @@ func Message(now time.Time, random io.Reader, locale, to, template string, data 
 }
 
 // HasCode reports whether the messages of a template bring a code, which ends with them.
-func HasCode(template string) bool { return template == Code || template == EnrollmentCode }
+func HasCode(template string) bool {
+	return template == Code || template == EnrollmentCode || template == PasswordReset
+}

@@ -69,12 +69,14 @@ func TestEveryNoticeLeadsToThePageForIt(t *testing.T) {
 	r := newRenderer(t).WithSupport("mailto:help@example.com")
 	for _, template := range notice.Templates() {
 		for _, locale := range []string{"en", "de"} {
-			got, err := r.Render(notice.Mail, template, locale, values())
+			if notice.HasCode(template) || template == notice.AddressTaken { // which changed nothing
+				continue
+			}
+			data := values()
+			delete(data, "undo") // it takes the place of the page
+			got, err := r.Render(notice.Mail, template, locale, data)
 			if err != nil {
 				t.Fatal(err)
-			}
-			if notice.HasCode(template) {
-				continue
 			}
 			link := account + "/not-me?about=" + template
 			if !strings.Contains(got.Text, "\n\n"+link+"\n\n") || !strings.Contains(got.HTML, `<a href="`+link+`"`) {

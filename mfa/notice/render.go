@@ -1,6 +1,7 @@
 package notice
 
 import (
+	"cmp"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -112,6 +113,9 @@ func (r *Renderer) Render(kind, name, locale string, data map[string]string) (Co
 	}
 	values := l.values(data)
 	values["account"], values["notme"], values["support"] = r.account, r.account+"/not-me?about="+name, r.support
+	if undo := values["undo"]; undo != "" {
+		values["undo"] = r.account + "/undo?token=" + undo
+	}
 	switch kind {
 	case Mail:
 		return r.mail(l, tongue, name, values)
@@ -134,13 +138,13 @@ func (r *Renderer) mail(l *language, tongue, name string, values map[string]stri
 	if err != nil {
 		return Content{}, err
 	}
-	link, err := l.run("link", values)
+	label, err := l.run("link", values)
 	if err != nil {
 		return Content{}, err
 	}
 	var html strings.Builder
 	err = r.html.Execute(&html, map[string]any{"Language": tongue, "Subject": subject, "Paragraphs": strings.Split(text, "\n\n"), "Code": values["code"],
-		"Address": values["notme"], "Link": link})
+		"Address": values["notme"], "Label": label, "Link": cmp.Or(values["link"], values["undo"])})
 	if err != nil {
 		return Content{}, fmt.Errorf("render message %s as HTML", name)
 	}
@@ -161,10 +165,13 @@ func (l *language) values(data map[string]string) map[string]string {
 	out := make(map[string]string, len(data)+1)
 	for key, value := range data {
 		switch key {
-		case "time":
+		case "time", "until":
 			if at, err := time.Parse(time.RFC3339, value); err == nil {
 				value = at.UTC().Format(l.layout)
 			}
+		case "link": // of the server itself, and longer than a name
+			out[key] = harmless(value)
+			continue
 		case "method":
 			if name := l.methods[value]; name != "" {
 				value = name
@@ -175,10 +182,19 @@ func (l *language) values(data map[string]string) map[string]string {
 	return out
 }
 
-// oneLine makes a value harmless: it begins no line, and so no header, of its own, does not
-// turn the direction of the text, and is not a text in itself.
+// oneLine makes a value harmless, and not a text in itself.
 func oneLine(value string) string {
-	value = strings.Map(func(r rune) rune {
+	value = harmless(value)
+	if short := []rune(value); len(short) > longest {
+		value = string(short[:longest]) + "..."
+	}
+	return value
+}
+
+// harmless changes a value so that it begins no line, and so no header, of its own, and does not
+// turn the direction of the text.
+func harmless(value string) string {
+	return strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r), unicode.IsControl(r):
 			return ' '
@@ -187,8 +203,4 @@ func oneLine(value string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(value, ""))
-	if short := []rune(value); len(short) > longest {
-		value = string(short[:longest]) + "..."
-	}
-	return value
 }

@@ -197,18 +197,45 @@ func (u *Registry) ResetFactors(ctx context.Context, v mfa.Caller, a storage.Acc
 // SetPassword replaces a user's password, and ends all sessions, logins and grants in the
 // same transaction (M-10). It returns the errors of password.Method.Check.
 func (u *Registry) SetPassword(ctx context.Context, v mfa.Caller, a storage.Account, plain string) error {
-	if err := u.password.Check(plain, password.WordsOf(a)...); err != nil {
+	c, err := u.newPassword(ctx, v, a, plain, "admin")
+	if err != nil {
 		return err
+	}
+	c.Reset = throttle.UserKeys(u.keyring, a)
+	return u.update(ctx, c)
+}
+
+// ResetPassword is SetPassword for the reader of a message, whose ticket is spent with it. The
+// counters of other factors stay: who reads a user's mail gets no further guesses of codes.
+// InvalidExchange: the ticket is not valid any more.
+func (u *Registry) ResetPassword(ctx context.Context, v mfa.Caller, a storage.Account, plain string, t storage.TicketSpend) error {
+	c, err := u.newPassword(ctx, v, a, plain, "reset")
+	if err != nil {
+		return err
+	}
+	c.Events[0].Detail = map[string]string{"reason": "forgotten"}
+	c.Ticket, c.Reset, c.Now = &t, throttle.PasswordKeys(u.keyring, a), u.now()
+	err = u.store.UpdateUser(ctx, c)
+	if errors.Is(err, storage.ErrNotFound) {
+		err = storage.ErrConflict
+	}
+	return mfa.Refuse("reset password", err, storage.ErrConflict, mfa.InvalidExchange)
+}
+
+// newPassword returns the change to a new password.
+func (u *Registry) newPassword(ctx context.Context, v mfa.Caller, a storage.Account, plain, origin string) (storage.UserChange, error) {
+	if err := u.password.Check(plain, password.WordsOf(a)...); err != nil {
+		return storage.UserChange{}, err
 	}
 	hash, err := u.password.Hash(ctx, plain)
 	if err != nil {
-		return fmt.Errorf("hash password: %w", err)
+		return storage.UserChange{}, fmt.Errorf("hash password: %w", err)
 	}
-	fresh := u.completeAuthenticator(storage.Authenticator{Method: password.Name, Secret: []byte(hash)}, a.User.ID, "admin", u.now())
-	return u.update(ctx, storage.UserChange{ID: a.User.ID, Kill: true, Reset: throttle.UserKeys(u.keyring, a),
+	fresh := u.completeAuthenticator(storage.Authenticator{Method: password.Name, Secret: []byte(hash)}, a.User.ID, origin, u.now())
+	return storage.UserChange{ID: a.User.ID, Kill: true,
 		Factors:  &storage.FactorsChange{Drop: []string{password.Name}, Add: []storage.Authenticator{fresh}},
 		Events:   []storage.Event{u.journal.Event(v, storage.Event{Kind: mfa.EventPasswordChanged, UserID: a.User.ID})},
-		Messages: u.notice(v, a, notice.PasswordChanged, map[string]string{})})
+		Messages: u.notice(v, a, notice.PasswordChanged, map[string]string{})}, nil
 }
 
 // completeAuthenticator sets the ID, user, origin, state and times of a new authenticator.

@@ -43,6 +43,11 @@ func (q querier) addMessages(messages []storage.Message, ending string) error {
 	return in.run(q, ending)
 }
 
+// PutMessages implements storage.Outbox.
+func (e *Engine) PutMessages(ctx context.Context, messages []storage.Message, sends []storage.Throttle, now time.Time) error {
+	return e.counted(ctx, "put messages", sending{sends, nil, now}, func(q querier) error { return q.putMessages(messages) })
+}
+
 // LeaseMessages implements storage.Outbox. A lease moves the next attempt to its end; of
 // two servers that choose the same row the second finds it changed.
 func (e *Engine) LeaseMessages(ctx context.Context, l storage.Lease) ([]storage.Message, error) {

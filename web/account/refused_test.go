@@ -14,7 +14,7 @@ import (
 )
 
 func TestTexts(t *testing.T) {
-	pagetest.Check(t, embedded, `^(event|account\.(client|code|done|out|stale|locked|weak|differ|add))\.`)
+	pagetest.Check(t, embedded, `^(event|account\.(client|code|done|out|stale|locked|weak|differ|add|address|detach|profile|undo))\.`)
 }
 
 func TestEveryCodeHasARefusal(t *testing.T) {
@@ -37,6 +37,9 @@ func posts(device string) map[string]url.Values {
 		"/account/remove":   {"id": {device}},
 		"/account/recovery": {},
 		"/account/password": {"old": {password}, "new": {"seven grey geese"}, "repeat": {"seven grey geese"}},
+		"/account/address":  {"kind": {"email"}, "address": {"eve@example.org"}},
+		"/account/detach":   {"id": {device}},
+		"/account/profile":  {"name": {"x"}},
 		"/account/sessions": {},
 		"/account/consents": {"client": {"notes"}},
 	}
@@ -102,6 +105,8 @@ func TestRecordsOfOtherUsersLookUnknown(t *testing.T) {
 	for path, pair := range map[string][2]string{
 		"/account/rename":   {string(h.devices(ada)[""].ID), unknown},
 		"/account/remove":   {string(h.devices(ada)[""].ID), unknown},
+		"/account/address":  {string(mailOf(h.account(ada)).ID), unknown},
+		"/account/detach":   {string(mailOf(h.account(ada)).ID), unknown},
 		"/account/sessions": {string(sessions[0].ID), unknown},
 	} {
 		var bodies [2]string

@@ -89,6 +89,8 @@ func (s *Surface) routes() []route {
 		{"POST", "/users/:user/password", nil, s.setPassword},
 		{"POST", "/users/:user/sign-out", []string{"offline"}, s.signOut},
 		{"GET", "/users/:user/sessions", nil, s.listSessions},
+		{"GET", "/users/:user/remembered-devices", nil, s.listRemembered},
+		{"DELETE", "/users/:user/remembered-devices", []string{"device"}, s.forget},
 		{"DELETE", "/sessions/:session", []string{"offline"}, s.endSession},
 		{"GET", "/clients", nil, s.listClients},
 		{"GET", "/clients/:client", nil, s.showClient},

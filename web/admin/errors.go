@@ -49,7 +49,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.InvalidPasscode:          {http.StatusUnprocessableEntity, "the code is wrong"},
 	mfa.Replayed:                 {http.StatusUnprocessableEntity, "the code was used before"},
 	mfa.InvalidExchange:          {http.StatusConflict, "the attempt has ended"},
-	mfa.NotConfigured:            {http.StatusConflict, "there is no such method"},
+	mfa.NotConfigured:            {http.StatusConflict, "there is no such method or device"},
 	mfa.TooMany:                  {http.StatusTooManyRequests, "too many failures; try again later"},
 	mfa.Locked:                   {http.StatusForbidden, "the factor is locked"},
 	mfa.TooManyInitiations:       {http.StatusTooManyRequests, "too many attempts were begun"},

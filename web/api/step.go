@@ -37,8 +37,10 @@ type stepBody struct {
 	Options   []optionBody `json:"options,omitempty"`
 	Methods   []string     `json:"methods,omitempty"`
 	// Demand is there if an enrolment needs an enrollment code.
-	Demand   *demandBody   `json:"enrollment_demand,omitempty"`
-	Scopes   []string      `json:"scopes,omitempty"`
+	Demand *demandBody `json:"enrollment_demand,omitempty"`
+	Scopes []string    `json:"scopes,omitempty"`
+	// Remember is for how many seconds the user may have this browser remembered.
+	Remember int           `json:"remember_for,omitempty"`
 	Codes    []string      `json:"recovery_codes,omitempty"`
 	Exchange *exchangeBody `json:"exchange,omitempty"`
 	// Delivery is the state of the code that this login waits for, in the responses to the
@@ -200,6 +202,9 @@ func bodyOf(call loginCall) stepBody {
 	switch st.Kind {
 	case provider.StepIdentify, provider.StepVerify:
 		b.Options = optionsOf(st)
+		if st.MayRemember() {
+			b.Remember = int(st.Client.MFARemember)
+		}
 	case provider.StepEnroll:
 		b.Methods = st.Verdict.Methods
 	case provider.StepConsent:
@@ -239,7 +244,7 @@ func usageOf(st provider.Step) string {
 func (s *Surface) ended(c *gin.Context, call loginCall, kind provider.StepKind, a provider.Answer) {
 	call.Step.Kind = kind
 	s.show(c, call, func(b *stepBody) {
-		b.Options, b.Methods, b.Scopes, b.Codes = nil, nil, nil, nil
+		b.Options, b.Methods, b.Scopes, b.Codes, b.Remember = nil, nil, nil, nil, 0
 		b.RedirectTo = a.Location
 		if a.FormPost != nil {
 			b.RedirectTo = a.FormPost.Action

@@ -44,7 +44,7 @@ const requestTimeout = 2500 * time.Millisecond
 
 // methods returns the methods that users may prove themselves with, in the order in which
 // pages offer them.
-func (s *Server) methods(p Options) []mfa.Method {
+func (s *Server) methods(p Options) ([]mfa.Method, error) {
 	c := p.Config
 	var work func(context.Context, string) func()
 	if s.Tracer != nil {
@@ -56,7 +56,8 @@ func (s *Server) methods(p Options) []mfa.Method {
 		Context: productWords(c), MinLength: c.Passwords.MinLength, Breached: c.Passwords.BreachedFile,
 	})
 	s.TOTP = totp.New(p.Random, c.Product, totp.Options{Strict: c.TOTPWindow == 0, Ahead: s.logAhead})
-	return slices.Concat([]mfa.Method{s.Password, s.TOTP}, s.codeMethods(p), []mfa.Method{recovery.New(s.Store, p.Random)})
+	passkeys, err := s.passkeys(p)
+	return slices.Concat([]mfa.Method{s.Password}, passkeys, []mfa.Method{s.TOTP}, s.codeMethods(p), []mfa.Method{recovery.New(s.Store, p.Random)}), err
 }
 
 // namedMethods returns what messages, pages and metrics name: the methods and what is proven beside
@@ -84,6 +85,8 @@ func (s *Server) assemble(p Options) error {
 	}, s.Keys.Methods...)
 	s.Sessions = session.New(s.Store, s.Keyring, s.Journal, p.Now, p.Random, session.Options{Idle: l.SessionIdle, Max: l.SessionMax})
 	s.Users = users.New(s.Store, s.Keyring, s.Password, s.TOTP, s.Journal, p.Now, p.Random).WithCodeLife(l.EnrollmentCode)
+	s.Accounts = selfservice.New(s.Store, s.Verifier, s.Password, s.Journal, p.Now, p.Random,
+		selfservice.Options{Product: c.Product, Undo: l.AddressUndo, Editable: c.ProfileEditable})
 	s.Backend = backend.New(s.Store, s.Verifier, s.Sessions, s.Users, s.Journal, p.Now, p.Random,
 		backend.Options{MatchCodes: c.Fingerprints.Codes, MatchSessions: c.Fingerprints.Sessions, Product: c.Product})
 	s.Messages = messages.New(s.Store, s.Journal, p.Now)
@@ -105,6 +108,9 @@ func (s *Server) assemble(p Options) error {
 	if err := s.assembleDeliveries(p); err != nil {
 		return err
 	}
+	if p.AdminOnly {
+		return nil
+	}
 	return s.assembleWeb(p, span)
 }
 
@@ -116,17 +122,16 @@ func (s *Server) assembleWeb(p Options, span web.Spanner) error {
 	if err != nil {
 		return fmt.Errorf("build pages: %w", err)
 	}
-	accounts := selfservice.New(s.Store, s.Verifier, s.Password, s.Journal, p.Now, p.Random, c.Product)
-	pages := login.New(s.Provider, s.Verifier, s.Sessions, look)
+	pages := login.New(s.Provider, s.Verifier, s.Sessions, look).WithResets(s.Resets)
 	if p.Developers {
 		pages = pages.ForDevelopers()
 	}
-	dialect := cidaas.New(s.Provider, s.Verifier, accounts, s.Sessions, p.Random, cidaas.Options{Issuer: c.Issuer, Product: c.Product, Answer: pages.Answer, Logger: p.Log})
+	dialect := cidaas.New(s.Provider, s.Verifier, s.Accounts, s.Sessions, p.Random, cidaas.Options{Issuer: c.Issuer, Product: c.Product, Answer: pages.Answer, Logger: p.Log})
 	docs := apidocs.New(look, c.Issuer, descriptions()...)
 	// Stytch's programs say in a call what must match.
 	matching := backend.New(s.Store, s.Verifier, s.Sessions, s.Users, s.Journal, p.Now, p.Random, backend.Options{Product: c.Product})
-	surfaces := append([]web.Surface{look, docs, pages.WithClientPages(dialect.Page), account.New(s.Provider, s.Verifier, accounts, s.Sessions, look, c.Issuer), dialect, oidc.New(s.Provider, oidc.Options{Issuer: c.Issuer}),
-		api.New(s.Provider, s.Verifier, s.Sessions),
+	surfaces := append([]web.Surface{look, docs, pages.WithClientPages(dialect.Page), account.New(s.Provider, s.Verifier, s.Accounts, s.Sessions, look, c.Issuer), dialect, oidc.New(s.Provider, oidc.Options{Issuer: c.Issuer, PasskeyOrigins: s.passkeyOrigins(c)}),
+		api.New(s.Provider, s.Verifier, s.Sessions).WithResets(s.Resets),
 		streambird.New(s.Backend, s.APIKeys, streambird.NewSigner(s.Keyring, p.Random), s.Journal, p.Now, streambird.Options{Issuer: c.Issuer, JWTLife: c.Lifetimes.StreambirdJWT}),
 		stytch.New(matching, s.APIKeys, s.Journal, s.Keyring, p.Now, p.Random, stytch.Options{Issuer: c.Issuer, Environment: c.Environment, Rate: c.Limits.Calls})}, p.Surfaces...)
 	s.Handler, err = web.New(web.Options{
