@@ -14,6 +14,7 @@ func Outcomes() []string { return []string{OutcomeOK, OutcomeRefused, OutcomeFai
 const (
 	ReasonDisabledUser = "disabled_user"
 	ReasonExpired      = "expired_exchange"
+	ReasonReplayed     = "replayed" // the token of a remembered device, replaced before
 )
 
 // Event kinds of the audit trail. docs/events.md describes them.
@@ -61,6 +62,17 @@ const (
 	EventLogout          = "session.logout"
 	EventSessionExtended = "session.extended" // by a backend: expiry or custom claims
 
+	EventPasskeyBackup    = "passkey.backup"  // a passkey is backed up, or no longer
+	EventPasskeyCounter   = "passkey.counter" // its counter was not higher than before: there may be a copy
+	EventAddressAdded     = "address.added"
+	EventAddressVerified  = "address.verified"
+	EventAddressChanged   = "address.changed"
+	EventAddressRemoved   = "address.removed"
+	EventAddressRestored  = "address.restored" // by the link of a message
+	EventProfileChanged   = "profile.changed"  // by the user
+	EventDeviceRemembered = "device.remembered"
+	EventDeviceForgotten  = "device.forgotten" // by its user, an administrator, or a replay
+
 	EventUserCreated     = "user.created"
 	EventUserChanged     = "user.changed"
 	EventUserDeleted     = "user.deleted"
@@ -100,10 +112,12 @@ func EventKinds() []string {
 		EventLoginFinished, EventLoginRefused, EventLoginCancelled, EventLoginRestarted, EventLoginAdopted,
 		EventPasswordOK, EventPasswordFailed, EventPasswordLocked, EventMFAInitiated, EventMFAOK, EventMFAFailed,
 		EventMFAReplayed, EventMFALocked, EventMFADisabled, EventMFACancelled, EventMFAExpired, EventRecoveryUsed, EventRecoveryRegenerated,
-		EventEnrollmentStarted, EventFactorEnrolled, EventFactorDeleted, EventFactorEnabled, EventFactorRenamed,
+		EventEnrollmentStarted, EventFactorEnrolled, EventFactorDeleted, EventFactorEnabled, EventFactorRenamed, EventPasskeyBackup, EventPasskeyCounter,
 		EventConsentGiven, EventConsentWithdrawn, EventCodeIssued, EventCodeRedeemed, EventCodeReplayed, EventTokenIssued,
 		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed,
-		EventLogout, EventSessionExtended, EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged, EventResetRequested, EventResetFailed, EventWaitsLifted,
+		EventLogout, EventSessionExtended, EventDeviceRemembered, EventDeviceForgotten,
+		EventAddressAdded, EventAddressVerified, EventAddressChanged, EventAddressRemoved, EventAddressRestored, EventProfileChanged,
+		EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged, EventResetRequested, EventResetFailed, EventWaitsLifted,
 		EventClientCreated, EventClientChanged, EventClientDeleted, EventAPIKeyCreated, EventAPIKeyChanged,
 		EventAPIKeyDeleted, EventAPIKeyRefused, EventAPIKeyUsed, EventMessageResent, EventMessageDropped,
 		EventKeysCreated, EventKeysRotated, EventKeysRewrapped,

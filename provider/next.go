@@ -58,8 +58,8 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 			return Step{}, err
 		}
 	}
-	st, err := p.newStep(ctx, r, forgetSession(stored, a.SignedIn), account, identifier, a.SignedIn)
-	st.Owned, st.InBrowser, st.ask, st.Login.Detached, st.Login.Address = o.owned, o.inBrowser, a, login, address
+	st, err := p.newStep(ctx, r, forgetSession(stored, a.SignedIn), account, identifier, o, a)
+	st.Login.Detached, st.Login.Address = login, address
 	if !o.owned {
 		st.LoginHint = "" // contains a name
 	} else if stored.Subject != "" {
@@ -72,10 +72,10 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 }
 
 // newStep returns the step of a request that was just read or stored.
-func (p *Provider) newStep(ctx context.Context, r *request, stored storage.AuthRequest, account *storage.Account, identifier string, s *session.SignedIn) (Step, error) {
+func (p *Provider) newStep(ctx context.Context, r *request, stored storage.AuthRequest, account *storage.Account, identifier string, o ownership, a Ask) (Step, error) {
 	mfa.Refused(ctx, mfa.Refusal{Client: r.client.ID}) // if the step is refused
-	st := Step{Request: stored, Account: account, Client: r.client.Client, ClientHome: homeOf(r.client, r.redirect), request: r, ask: Ask{SignedIn: s},
-		UILocales: oauth.Fields(r.params.Get("ui_locales")), LoginHint: loginHint(r, stored, account, s),
+	st := Step{Request: stored, Account: account, Client: r.client.Client, ClientHome: homeOf(r.client, r.redirect), request: r, ask: a, Owned: o.owned, InBrowser: o.inBrowser,
+		UILocales: oauth.Fields(r.params.Get("ui_locales")), LoginHint: loginHint(r, stored, account, a.SignedIn),
 		LoginPage: loginPage(stored, r.client)}
 	st.Login = exchange.Login{Request: stored, Account: account, Identifier: identifier,
 		Policy: policy(&r.client.Client), Requirements: p.requirements(r)}
@@ -110,11 +110,11 @@ func (p *Provider) load(ctx context.Context, a Ask, identifier string, known boo
 // loadRequest reads a request. The page for the first factor of a sealed one needs no read, unless
 // a user is signed in: in this login, perhaps.
 func (p *Provider) loadRequest(ctx context.Context, a Ask, identifier string) (storage.AuthRequest, *storage.Account, *storage.AddressState, error) {
-	l := storage.Lookup{ID: a.Request, Identifier: identifier, Address: a.Visit.Network(), Now: p.now()}
+	l := storage.Lookup{ID: a.Request, Identifier: identifier, Credential: a.Credential, Address: a.Visit.Network(), Now: p.now()}
 	sealed, isSealed := p.unseal(a.Request)
 	lives := isSealed && sealed.ExpiresAt.After(l.Now) // if it is stored, its record says how long
 	if isSealed {
-		if lives && a.MayBeSealed && !a.MayBeProven && identifier == "" && a.SignedIn == nil {
+		if lives && a.MayBeSealed && !a.MayBeProven && identifier == "" && a.Credential == nil && a.SignedIn == nil {
 			return sealed, nil, nil, nil
 		}
 		l.ID, l.End = sealed.ID, endOf(sealed, l.Now)
@@ -243,7 +243,11 @@ func (p *Provider) decideStep(ctx context.Context, st Step) (Step, error) {
 		}
 		subject = st.Account
 	}
-	st.Verdict = mfa.Require(st.Login.Policy, subject, stored.Factors, st.Login.Requirements, p.verifier.Methods(), p.now())
+	var err error
+	st.Verdict, st.device, err = p.require(ctx, st.Login.Policy, subject, stored.Factors, st.Login.Requirements, st.ownPages(), st.ask.Visit)
+	if err != nil {
+		return Step{}, err
+	}
 	switch st.Verdict.Need {
 	case mfa.NeedUnmet:
 		return st.refused("unmet_authentication_requirements"), nil

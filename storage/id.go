@@ -28,6 +28,8 @@ type (
 	AuthenticatorID string
 	// SessionID is the sid of a signed-in user. Time-ordered.
 	SessionID string
+	// RememberedID identifies a RememberedDevice; it is not a secret. 128 random bits.
+	RememberedID string
 	// GrantID identifies a Grant. Time-ordered.
 	GrantID string
 	// KeyID is the kid of a key. Time-ordered.

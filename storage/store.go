@@ -24,6 +24,7 @@ type Store interface {
 	Throttles
 	Steps
 	Sessions
+	RememberedDevices
 	Clients
 	APIKeys
 	Grants

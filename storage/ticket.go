@@ -55,12 +55,13 @@ type TicketGuess struct {
 }
 
 // TicketSpend spends a ticket with what it allows (UserChange.Ticket). Other tickets of its user
-// and purpose end with it.
+// and purpose end with it: all of them, or with Later those that were created after it.
 type TicketSpend struct {
 	ID      TicketID
 	Purpose string
 	// Proven: the address that the message went to must still be the user's, and verified.
 	Proven bool
+	Later  bool
 	// Secret, if set, must still have the Counter Was (Basis).
 	Secret AuthenticatorID
 	Was    int64

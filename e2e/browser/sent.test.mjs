@@ -8,7 +8,7 @@ after(closeBrowser);
 
 const users = [...stage.users.plain];
 const take = () => users.shift() ?? assert.fail('the stage has no more users');
-const { bank } = stage.clients;
+const { bank, alone } = stage.clients;
 
 const codes = async (to) => (await fetch(`${stage.messages}/codes?to=${encodeURIComponent(to)}`)).json();
 
@@ -129,6 +129,49 @@ test('without scripts', () => visit({ javaScriptEnabled: false }, async (page, c
   })()]);
   assert.ok(answer.url.searchParams.get('code'));
 }));
+
+// A code in place of the password: begun by name, loaded again, left and found by the back button.
+for (const [look, options] of Object.entries({
+  'wide': { viewport: { width: 1280, height: 900 } },
+  'narrow, dark, in German and without scripts': { viewport: { width: 320, height: 844 }, colorScheme: 'dark', locale: 'de-DE', javaScriptEnabled: false },
+})) {
+  test(`a code by mail in place of the password: ${look}`, () => visit({}, async (enrolling, context) => {
+    const user = take();
+    await enrol(enrolling, user);
+    await finish(enrolling, user);
+    const one = await fetch(`${stage.messages}/one-factor?user=${encodeURIComponent(user.username)}`, { method: 'POST' });
+    assert.ok(one.ok, await one.text());
+    await context.clearCookies();
+    await visit(options, async (page) => {
+      const check = async () => { await fits(page); if (options.javaScriptEnabled !== false) await accessible(page); };
+      const addresses = [];
+      page.on('request', (r) => addresses.push(r.url()));
+      await page.goto(authorizeURL(alone).url);
+      await check();
+      await page.fill('#username', user.email);
+      await page.click('#login-email');
+      await page.waitForSelector('#code-submit');
+      await check();
+      assert.equal(await page.textContent('#code-name'), user.email);
+      const sent = await mail(user.email, 2);
+      await page.reload();
+      await page.click('#code-other-name');
+      await page.waitForSelector('#login-submit');
+      await page.goBack();
+      assert.equal(await page.textContent('#code-name'), user.email);
+      await page.fill('#passcode', '12');
+      await page.press('#passcode', 'Enter');
+      await page.waitForSelector('#error');
+      await check();
+      assert.equal((await codes(user.email)).length, 2, 'nothing was sent again');
+      const [answer] = await Promise.all([arrival(page, alone), enter(page, sent, '#code-submit')]);
+      assert.ok(answer.url.searchParams.get('code'));
+      for (const address of addresses) {
+        for (const secret of [sent, user.email, encodeURIComponent(user.email)]) assert.ok(!address.includes(secret), address);
+      }
+    });
+  }));
+}
 
 for (const [look, options] of Object.entries({
   wide: { viewport: { width: 1280, height: 900 } },

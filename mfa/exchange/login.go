@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"sallyport/mfa"
@@ -23,6 +24,8 @@ type Login struct {
 	// Then, if not nil, adds what follows from a factor to the writes of its proof. It gets the
 	// request with the factor, and its user.
 	Then func(ctx context.Context, s *storage.Spend, proven storage.AuthRequest, user storage.Account) error
+	// Remember, if not nil, is the device to remember with a proof of a second factor.
+	Remember *storage.RememberedDevice
 	// Sub is the masked subject that the owner of the login knows; "": no user is identified.
 	Sub string
 }
@@ -53,6 +56,11 @@ func (p Login) addressState() *storage.AddressState {
 		return nil
 	}
 	return p.Address
+}
+
+// name is what a challenge of the login names: its request, until that is restarted.
+func (p Login) name() string {
+	return string(p.Request.ID) + "/" + strconv.FormatInt(p.Request.Restarts, 10)
 }
 
 // share returns how much of a total a caller may use: callers who do not own the login leave

@@ -19,7 +19,7 @@ func (v *Verifier) Prove(ctx context.Context, caller mfa.Caller, p Login, c Choi
 		return "", err
 	}
 	var open openStatus
-	err = v.process(ctx, caller, response{method: target.method, attempt: target.attempt(caller, v.now()), subject: target.subject,
+	err = v.process(ctx, caller, response{method: target.method, attempt: v.attempt(caller, p, target), subject: target.subject,
 		client: p.Request.ClientID, text: r, address: p.addressState(), disabled: isDisabled(p.Account), conflict: mfa.RequestChanged,
 		open: func() (openStatus, error) {
 			var err error
@@ -34,7 +34,9 @@ func (v *Verifier) Prove(ctx context.Context, caller mfa.Caller, p Login, c Choi
 				s.Status = t.move(storage.StatusMove{Exchange: open.exchange, From: storage.StatusInitiated, To: storage.StatusRedeemed,
 					Request: p.Request.ID, Method: target.info.Name, Usage: target.usage}, proof)
 			}
-			if err := p.addFactor(ctx, s, t.attempt.Account, factorOf(proof, t)); err != nil || !t.uncounted || s.Request == nil {
+			f := factorOf(proof, t)
+			v.rememberDevice(caller, s, p, target.usage, *f)
+			if err := p.addFactor(ctx, s, t.attempt.Account, f); err != nil || !t.uncounted || s.Request == nil {
 				return err
 			}
 			s.Request.MaxInitiations = open.new.MaxInitiations // as a count would demand
@@ -60,13 +62,25 @@ func (v *Verifier) Prove(ctx context.Context, caller mfa.Caller, p Login, c Choi
 	return exchange, err
 }
 
+// rememberDevice adds the device to the writes of a proof, if the login asks for that.
+func (v *Verifier) rememberDevice(caller mfa.Caller, s *storage.Spend, p Login, usage string, f storage.Factor) {
+	if p.Remember == nil || usage != mfa.UsageSecond {
+		return
+	}
+	d := *p.Remember
+	d.Factor = f
+	s.Remember = &d
+	s.Events = append(s.Events, v.event(caller, storage.Event{UserID: d.UserID, ClientID: p.Request.ClientID,
+		Detail: map[string]string{"method": f.Method, "device": string(d.ID)}}, mfa.EventDeviceRemembered, mfa.OutcomeOK, ""))
+}
+
 // openOrCreate returns the open status of an exchange, or a new one without an exchange.
 func (v *Verifier) openOrCreate(ctx context.Context, caller mfa.Caller, p Login, t target, exchange storage.ExchangeID) (openStatus, error) {
 	if exchange == "" {
 		if t.info.Sends { // Initiate sends what the response is to
 			return openStatus{}, &mfa.Error{Code: mfa.InvalidExchange}
 		}
-		n, _, err := v.newStatus(ctx, caller, p, t)
+		n, err := v.newStatus(caller, p, t, mfa.Begun{})
 		return openStatus{exchange: n.Status.Exchange, new: &n, state: v.dataOf(n.Status).State, last: v.o.MaxAttempts == 1}, err
 	}
 	s, _, err := v.findPending(ctx, caller, exchange)

@@ -11,7 +11,7 @@ import (
 // happened is as true a day later. A code or link keeps its end: a later mail would bring one that
 // no longer works.
 func Until(now time.Time, m storage.Message) time.Time {
-	if !expires(m.Template) && slices.Contains(Templates(), m.Template) {
+	if !HasCode(m.Template) && slices.Contains(Templates(), m.Template) {
 		return now.Add(ttl)
 	}
 	return m.ExpiresAt

@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/enrollcode"
 	"sallyport/mfa/notice"
 	"sallyport/mfa/password"
 	"sallyport/mfa/throttle"
@@ -167,9 +167,14 @@ func (u *Registry) Unlock(ctx context.Context, v mfa.Caller, a storage.Account) 
 
 // ResetFactors deletes all authenticators of a user but the password, such as when the phone
 // is lost, and ends all sessions, logins and grants in the same transaction (M-10). It keeps
-// the user's setting, so that the next login demands an enrolment.
-func (u *Registry) ResetFactors(ctx context.Context, v mfa.Caller, a storage.Account) error {
-	c := storage.UserChange{ID: a.User.ID, Kill: true, Reset: throttle.UserKeys(u.keyring, a), Factors: &storage.FactorsChange{},
+// the user's setting, so that the next login demands an enrolment. That demands the code that is
+// returned, for the administrator to pass on, or one by mail: not the password alone.
+func (u *Registry) ResetFactors(ctx context.Context, v mfa.Caller, a storage.Account) (string, error) {
+	demand, code, err := enrollcode.New(u.keyring, u.random).Demand(&a, u.codeLife, u.now())
+	if err != nil {
+		return "", err
+	}
+	c := storage.UserChange{ID: a.User.ID, Kill: true, Reset: throttle.UserKeys(u.keyring, a), Factors: &storage.FactorsChange{Add: []storage.Authenticator{demand}},
 		Events: []storage.Event{u.changeEvent(v, a, "factors reset")}}
 	for _, x := range a.Authenticators {
 		if x.Method == password.Name {
@@ -178,12 +183,15 @@ func (u *Registry) ResetFactors(ctx context.Context, v mfa.Caller, a storage.Acc
 		if !slices.Contains(c.Factors.Drop, x.Method) {
 			c.Factors.Drop = append(c.Factors.Drop, x.Method)
 		}
+		if x.Method == enrollcode.Name {
+			continue
+		}
 		c.Events = append(c.Events, u.factorEvent(v, mfa.EventFactorDeleted, x))
 		if x.State != storage.AuthenticatorPending {
 			c.Messages = append(c.Messages, u.notice(v, a, notice.FactorRemoved, map[string]string{"method": x.Method, "name": x.Name})...)
 		}
 	}
-	return u.update(ctx, c)
+	return code, u.update(ctx, c)
 }
 
 // SetPassword replaces a user's password, and ends all sessions, logins and grants in the
@@ -264,11 +272,8 @@ func (u *Registry) factorEvent(v mfa.Caller, kind string, x storage.Authenticato
 		Detail: map[string]string{"method": x.Method, "authenticator": string(x.ID)}})
 }
 
-// notice returns a message about a change, in the language of the user, not of the caller.
+// notice returns a message about a change.
 func (u *Registry) notice(v mfa.Caller, a storage.Account, template string, data map[string]string) []storage.Message {
-	if locale, ok := a.User.Profile["locale"].(string); ok && v.Locale == "" {
-		v.Locale, _, _ = strings.Cut(locale, "-")
-	}
 	return notice.New(u.now(), u.random, u.product, v, &a, template, data)
 }
 

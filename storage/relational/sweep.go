@@ -42,6 +42,7 @@ func (e *Engine) sweepable(now time.Time) []expired {
 		{"identifiers", "id", "expires_at > 0 AND expires_at <= ? AND verified_at = 0", []any{us}},
 		{"throttles", "(bucket, subject)", "forget_at > 0 AND forget_at <= ?", []any{us}},
 		{"address_throttles", "address", "expires_at <= ?", []any{us}},
+		{"remembered_devices", "id", "expires_at <= ?", []any{us}},
 		{"revoked_tokens", "hash", "expires_at <= ?", []any{us}},
 		{"grants", "id", "sweep_at <= ? AND refresh_until <= ?", []any{us, micro(now.Add(-keepGrant))}},
 		// Grants whose code was not redeemed, in a range of the primary key, for which they need

@@ -102,7 +102,11 @@ func (q querier) spendTicket(user storage.UserID, s storage.TicketSpend, now tim
 	if err := q.spend("UPDATE tickets SET ended_at = ? WHERE "+joined(where, " AND "), append([]any{micro(now)}, where.args...)...); err != nil {
 		return err
 	}
-	return q.send("UPDATE tickets SET ended_at = ? WHERE user_id = ? AND purpose = ? AND ended_at = 0", micro(now), ref(user), clean(s.Purpose))
+	siblings, args := "", []any{micro(now), ref(user), clean(s.Purpose)}
+	if s.Later {
+		siblings, args = " AND created_at >= (SELECT t.created_at FROM tickets t WHERE t.id = ?)", append(args, ref(s.ID))
+	}
+	return q.send("UPDATE tickets SET ended_at = ? WHERE user_id = ? AND purpose = ? AND ended_at = 0"+siblings, args...)
 }
 
 func (q querier) ticket(where string, args ...any) (storage.Ticket, error) {

@@ -3,6 +3,7 @@ package relational
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"strings"
 
 	"sallyport/storage"
@@ -57,6 +58,11 @@ func profile(p map[string]any) any {
 
 // UpdateUser implements storage.Users.
 func (e *Engine) UpdateUser(ctx context.Context, c storage.UserChange) error {
+	return e.step(ctx, "update user", func(q querier) error { return q.changeUser(c) })
+}
+
+// changeUser changes a user. It locks the user's row first.
+func (q querier) changeUser(c storage.UserChange) error {
 	set, args := []string{"updated_at = ?"}, []any{micro(c.Now)}
 	replace := func(given bool, column string, value func() any) {
 		if given {
@@ -74,38 +80,46 @@ func (e *Engine) UpdateUser(ctx context.Context, c storage.UserChange) error {
 		where, otherwise = where+" AND updated_at = ?", storage.ErrConflict
 		args = append(args, micro(c.Was))
 	}
-	return e.step(ctx, "update user", func(q querier) error {
-		if err := q.write(write{text: "UPDATE users SET " + strings.Join(set, ", ") + where, args: args, otherwise: otherwise}); err != nil {
+	if err := q.write(write{text: "UPDATE users SET " + strings.Join(set, ", ") + where, args: args, otherwise: otherwise}); err != nil {
+		return err
+	}
+	if c.Ticket != nil {
+		if err := q.spendTicket(c.ID, *c.Ticket, c.Now); err != nil {
 			return err
 		}
-		if c.Ticket != nil {
-			if err := q.spendTicket(c.ID, *c.Ticket, c.Now); err != nil {
-				return err
-			}
-		}
-		if c.Names != nil {
-			if err := q.changeNames(c, *c.Names); err != nil {
-				return err
-			}
-		}
-		if c.Factors != nil {
-			if err := q.changeFactors(c, *c.Factors); err != nil {
-				return err
-			}
-		}
-		if c.Kill {
-			if err := q.kill(c); err != nil {
-				return err
-			}
-		}
-		if err := q.resetThrottles(c.Reset); err != nil {
+	}
+	for _, t := range c.Issue {
+		if err := q.putTicket(t); err != nil {
 			return err
 		}
-		return q.notify(c.Messages, c.Events)
-	})
+	}
+	if c.Names != nil {
+		if err := q.changeNames(c, *c.Names); err != nil {
+			return err
+		}
+	}
+	if c.Factors != nil {
+		if err := q.changeFactors(c, *c.Factors); err != nil {
+			return err
+		}
+	}
+	if c.Kill {
+		if err := q.kill(c); err != nil {
+			return err
+		}
+	}
+	if err := q.resetThrottles(c.Reset); err != nil {
+		return err
+	}
+	return q.notify(c.Messages, c.Events)
 }
 
 func (q querier) changeFactors(c storage.UserChange, f storage.FactorsChange) error {
+	if len(f.Drop)+len(f.Add) > 0 {
+		if err := q.endRemembered(c.ID); err != nil {
+			return err
+		}
+	}
 	if len(f.Drop) > 0 {
 		for _, text := range []string{
 			"DELETE FROM statuses WHERE user_id = ? AND method IN ?",
@@ -114,6 +128,11 @@ func (q querier) changeFactors(c storage.UserChange, f storage.FactorsChange) er
 			if err := q.send(text, ref(c.ID), f.Drop); err != nil {
 				return err
 			}
+		}
+	}
+	for _, id := range f.Remove {
+		if err := q.dropAuthenticator(c.ID, id); err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return err
 		}
 	}
 	if f.Enable {
@@ -133,11 +152,17 @@ func (q querier) changeFactors(c storage.UserChange, f storage.FactorsChange) er
 			return err
 		}
 	}
+	if len(f.Lasting) > 0 {
+		return q.endSecondFactor(c.ID, f.Lasting, c.Now)
+	}
 	return nil
 }
 
 // kill ends a user's logins in progress, sessions, grants and tickets.
 func (q querier) kill(c storage.UserChange) error {
+	if err := q.endRemembered(c.ID); err != nil {
+		return err
+	}
 	now, id := micro(c.Now), ref(c.ID)
 	for _, s := range []struct {
 		text string

@@ -62,6 +62,7 @@ func (s *Surface) Mount(r gin.IRouter) {
 		"/verify":              s.verify,
 		"/delivery":            s.delivery,
 		"/enroll":              s.enroll,
+		"/enroll/code":         s.mailCode,
 		"/enroll/confirm":      s.confirm,
 		"/recovery-codes/seen": s.change(provider.StepRecovery, s.provider.Seen),
 		"/consent":             s.consent,

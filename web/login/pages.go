@@ -53,6 +53,8 @@ func (p *Pages) Mount(r gin.IRouter) {
 	r.POST("/continue", p.takeOver)
 	r.GET("/login", p.loginForm)
 	r.POST("/login", p.guarded(p.login))
+	r.GET(codePath, p.codeForm)
+	r.POST(codePath, p.guarded(p.code))
 	r.GET("/mfa", p.mfaForm)
 	r.POST("/mfa", p.guarded(p.mfa))
 	r.GET("/enroll", p.enrollForm)

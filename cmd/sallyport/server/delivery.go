@@ -30,10 +30,11 @@ func (s *Server) assembleDeliveries(p Options) error {
 	if err != nil {
 		return fmt.Errorf("issuer: %w", err)
 	}
-	texts, err := notice.NewRenderer(issuer.Hostname(), account.Client(p.Config.Issuer, "").ClientURI, s.Verifier.Methods())
+	texts, err := notice.NewRenderer(issuer.Hostname(), account.Client(p.Config.Issuer, "").ClientURI, s.namedMethods())
 	if err != nil {
 		return fmt.Errorf("build messages: %w", err)
 	}
+	texts = texts.WithSupport(p.Config.SupportURL)
 	senders, err := s.senders(p.Config, p.Now)
 	if err != nil {
 		return err
