@@ -71,6 +71,8 @@ type Handout struct {
 	Secret string // base32 without padding
 	URI    string // otpauth://
 	QR     []byte // PNG
+	// Options are those of navigator.credentials.create, as JSON; nil: the user types what is above.
+	Options json.RawMessage
 }
 
 // Info describes a method, so that no caller needs to know methods by name.

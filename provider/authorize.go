@@ -139,8 +139,7 @@ func (p *Provider) open(ctx context.Context, r *request, v mfa.Caller, s *sessio
 	if stored.Subject != "" {
 		account = &s.Account
 	}
-	step, err := p.newStep(ctx, r, stored, account, "", s)
-	step.ask = Ask{Request: stored.Address(), Visit: v, SignedIn: s}
+	step, err := p.newStep(ctx, r, stored, account, "", Ask{Request: stored.Address(), Visit: v, SignedIn: s})
 	step.InBrowser = v.Browser != ""
 	step.Owned = step.InBrowser
 	return Begun{Request: stored.Address(), Step: step}, err

@@ -58,8 +58,8 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 			return Step{}, err
 		}
 	}
-	st, err := p.newStep(ctx, r, forgetSession(stored, a.SignedIn), account, identifier, a.SignedIn)
-	st.Owned, st.InBrowser, st.ask, st.Login.Detached, st.Login.Address = o.owned, o.inBrowser, a, login, address
+	st, err := p.newStep(ctx, r, forgetSession(stored, a.SignedIn), account, identifier, a)
+	st.Owned, st.InBrowser, st.Login.Detached, st.Login.Address = o.owned, o.inBrowser, login, address
 	if !o.owned {
 		st.LoginHint = "" // contains a name
 	} else if stored.Subject != "" {
@@ -72,10 +72,10 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 }
 
 // newStep returns the step of a request that was just read or stored.
-func (p *Provider) newStep(ctx context.Context, r *request, stored storage.AuthRequest, account *storage.Account, identifier string, s *session.SignedIn) (Step, error) {
+func (p *Provider) newStep(ctx context.Context, r *request, stored storage.AuthRequest, account *storage.Account, identifier string, a Ask) (Step, error) {
 	mfa.Refused(ctx, mfa.Refusal{Client: r.client.ID}) // if the step is refused
-	st := Step{Request: stored, Account: account, Client: r.client.Client, ClientHome: homeOf(r.client, r.redirect), request: r, ask: Ask{SignedIn: s},
-		UILocales: oauth.Fields(r.params.Get("ui_locales")), LoginHint: loginHint(r, stored, account, s),
+	st := Step{Request: stored, Account: account, Client: r.client.Client, ClientHome: homeOf(r.client, r.redirect), request: r, ask: a,
+		UILocales: oauth.Fields(r.params.Get("ui_locales")), LoginHint: loginHint(r, stored, account, a.SignedIn),
 		LoginPage: loginPage(stored, r.client)}
 	st.Login = exchange.Login{Request: stored, Account: account, Identifier: identifier,
 		Policy: policy(&r.client.Client), Requirements: p.requirements(r)}
@@ -259,6 +259,12 @@ func (p *Provider) decideStep(ctx context.Context, st Step) (Step, error) {
 			st.Options = p.verifier.Options(st.Login)
 		}
 		return st, nil
+	}
+	if st.ask.MayOffer && p.options.Offer && st.LoginPage == "" {
+		if st.Offer = p.verifier.Offer(st.Login); st.Offer != "" {
+			st.Kind = StepOffer
+			return st, nil
+		}
 	}
 	if stored.ShowRecovery {
 		st.Kind = StepRecovery

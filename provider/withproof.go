@@ -30,11 +30,11 @@ func (p *Provider) WithProof(st Step, v mfa.Caller) (exchange.Login, *Proven) {
 		if user.User.Status == storage.UserPending {
 			user.User.Status = storage.UserActive // by this proof
 		}
-		next, err := p.newStep(ctx, st.request, proven, &user, "", st.ask.SignedIn)
+		next, err := p.newStep(ctx, st.request, proven, &user, "", st.ask)
 		if err != nil {
 			return err
 		}
-		next.ask, next.Owned, next.InBrowser = st.ask, true, true
+		next.Owned, next.InBrowser = true, true
 		next.ask.Request = proven.ID
 		next.Login.Sub = p.Masked(next)
 		*out = Proven{Step: next}

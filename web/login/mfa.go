@@ -22,6 +22,7 @@ type option struct {
 	Method  string
 	Chosen  storage.AuthenticatorID // "": any of the method
 	Name    string                  // given by the user
+	Typed   bool
 	Numeric bool
 	Digits  int // length of its codes; 0: unknown
 	Sends   bool
@@ -36,6 +37,7 @@ type mfaPage struct {
 	Exchange storage.ExchangeID // of the attempt that continues; "": a new attempt
 	TakenFor string             // the method that a code typed for another one was checked as; "": it was not
 	page.Sending
+	page.Ceremony // of a way without a code
 }
 
 // sentIn marks the form that has the exchange of a code.
@@ -63,12 +65,12 @@ func (p *Pages) mfa(c *gin.Context) {
 		return
 	}
 	d := mfaPage{Exchange: storage.ExchangeID(c.PostForm("exchange"))}
-	if fit := p.verifier.Fit(call.Step.Login, choice, page.CodeOf(c)); fit != choice {
+	if fit := p.verifier.Fit(call.Step.Login, choice, page.ResponseOf(c)); fit != choice {
 		d, choice = mfaPage{TakenFor: fit.Method}, fit
 	}
 	login, proven := p.provider.WithProof(call.Step, call.Caller)
 	var err error
-	d.Exchange, err = p.verifier.Prove(c.Request.Context(), call.Caller, login, choice, d.Exchange, page.CodeOf(c))
+	d.Exchange, err = p.verifier.Prove(c.Request.Context(), call.Caller, login, choice, d.Exchange, page.ResponseOf(c))
 	if err != nil {
 		if mfa.CodeOf(err) == mfa.PasscodeExpired {
 			d.Exchange = "" // only a new code helps
@@ -137,16 +139,19 @@ func (p *Pages) sending(c *gin.Context, call signin.Call, d *mfaPage) bool {
 	return true
 }
 
-// optionsOf are the authenticators whose response is typed. Several of one method are
-// offered by name, because each shows codes of its own.
+// optionsOf are the authenticators to choose from. Several of one method are offered by name where
+// each shows codes of its own; else the browser lets the user choose among them.
 func optionsOf(options []exchange.Option, account *storage.Account) []option {
 	var out []option
 	count := map[string]int{}
 	for _, o := range options {
 		if !o.Info.Typed {
+			if count[o.Method]++; count[o.Method] == 1 {
+				out = append(out, option{ID: o.Method, Method: o.Method, used: lastUse(account, o.Authenticator)})
+			}
 			continue
 		}
-		w := option{ID: o.Method, Method: o.Method, Chosen: o.Authenticator, Name: o.Name, Numeric: o.Info.Numeric, Digits: o.Digits,
+		w := option{ID: o.Method, Method: o.Method, Chosen: o.Authenticator, Name: o.Name, Typed: true, Numeric: o.Info.Numeric, Digits: o.Digits,
 			Sends: o.Info.Sends, Address: o.Address, used: lastUse(account, o.Authenticator)}
 		if count[o.Method]++; count[o.Method] > 1 {
 			w.ID += "-" + strconv.Itoa(count[o.Method])

@@ -57,6 +57,8 @@ func (p *Pages) Mount(r gin.IRouter) {
 	r.POST("/enroll", p.guarded(p.enroll))
 	r.GET(deliveryPath, p.onward)
 	r.POST(deliveryPath, p.look.Guarded(p.delivery, page.ForeignDelivery))
+	r.GET("/offer", p.offerForm)
+	r.POST("/offer", p.guarded(p.offer))
 	r.GET("/recovery-codes", p.recoveryCodes)
 	r.POST("/recovery-codes", p.guarded(p.recoverySeen))
 	r.GET("/consent", p.consentForm)

@@ -16,6 +16,8 @@ type loginPage struct {
 	Username string
 	Known    bool // the user is identified; only the password is required again
 	Focus    string
+	Passkey  bool // what is refused is a passkey
+	page.Ceremony
 }
 
 func (p *Pages) loginForm(c *gin.Context) {
@@ -28,7 +30,7 @@ func (p *Pages) loginForm(c *gin.Context) {
 
 func (p *Pages) login(c *gin.Context) {
 	username, password := c.PostForm("username"), c.PostForm("password")
-	call, ok := p.at(c, provider.StepIdentify, provider.Ask{Identifier: username, MayBeSealed: true})
+	call, ok := p.at(c, provider.StepIdentify, provider.Ask{Identifier: username, MayBeSealed: true, MayOffer: c.PostForm("offer") != ""})
 	if !ok {
 		return
 	}
