@@ -47,6 +47,8 @@ const (
 	EnrollmentExpired Code = "enrollment_expired"
 	// AlreadyEnrolled: the user holds the maximum number of authenticators of the method.
 	AlreadyEnrolled Code = "already_enrolled"
+	// LastWay: the user could not sign in without the authenticator.
+	LastWay Code = "last_way"
 	// NotSignedIn: there is no active session.
 	NotSignedIn Code = "not_signed_in"
 	// ReauthenticationRequired: the session's proofs are too old or too weak for the change.
@@ -86,7 +88,7 @@ const (
 func Codes() []Code {
 	return []Code{InvalidRequest, UnknownRequest, RequestOver, RequestChanged, NotAllowed, InvalidCredentials,
 		InvalidPasscode, Replayed, InvalidExchange, NotConfigured, TooMany, Locked, TooManyInitiations, TooManyRequests, Busy,
-		EnrollmentExpired, AlreadyEnrolled, NotSignedIn, ReauthenticationRequired, PasswordTooShort, PasswordTooLong,
+		EnrollmentExpired, AlreadyEnrolled, LastWay, NotSignedIn, ReauthenticationRequired, PasswordTooShort, PasswordTooLong,
 		PasswordTooCommon, PasswordBreached, PasswordUnchecked, IdentifierTaken, InvalidIdentifier, PasscodeExpired, TooManyMessages,
 		AddressNotAllowed, UserNotFound, IdentifierNotFound, SessionNotFound, OtherUser, DeviceMismatch}
 }

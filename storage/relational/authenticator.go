@@ -140,8 +140,7 @@ func (e *Engine) DeleteAuthenticator(ctx context.Context, r storage.Removal) err
 		if err != nil {
 			return err
 		}
-		err = q.change("DELETE FROM authenticators WHERE id = ? AND user_id = ?", ref(r.Authenticator), ref(r.UserID))
-		if err != nil {
+		if err = q.deleteAuthenticator(r); err != nil {
 			return err
 		}
 		if len(r.Lasting) > 0 {
@@ -156,6 +155,20 @@ func (e *Engine) DeleteAuthenticator(ctx context.Context, r storage.Removal) err
 		}
 		return q.notify(r.Messages, r.Events)
 	})
+}
+
+// deleteAuthenticator deletes an authenticator unless the user would keep no way to sign in. Two
+// at once take turns at the row of the user, so that each sees what the other has left.
+func (q querier) deleteAuthenticator(r storage.Removal) error {
+	const text = "DELETE FROM authenticators WHERE id = ? AND user_id = ?"
+	if len(r.Ways) == 0 {
+		return q.change(text, ref(r.Authenticator), ref(r.UserID))
+	}
+	if err := q.change("UPDATE users SET mfa_enabled = mfa_enabled WHERE id = ?", ref(r.UserID)); err != nil {
+		return err
+	}
+	return q.spend(text+" AND EXISTS (SELECT 1 FROM authenticators k WHERE k.user_id = ? AND k.id <> ? AND k.state = 'active' AND k.method IN ?)",
+		ref(r.Authenticator), ref(r.UserID), ref(r.UserID), ref(r.Authenticator), r.Ways)
 }
 
 // endSecondFactor removes recovery codes and MFAEnabled with the last second factor.
