@@ -61,6 +61,9 @@ const (
 	EventLogout          = "session.logout"
 	EventSessionExtended = "session.extended" // by a backend: expiry or custom claims
 
+	EventPasskeyBackup  = "passkey.backup"  // a passkey is backed up, or no longer
+	EventPasskeyCounter = "passkey.counter" // its counter was not higher than before: there may be a copy
+
 	EventUserCreated     = "user.created"
 	EventUserChanged     = "user.changed"
 	EventUserDeleted     = "user.deleted"
@@ -98,7 +101,7 @@ func EventKinds() []string {
 		EventLoginFinished, EventLoginRefused, EventLoginCancelled, EventLoginRestarted, EventLoginAdopted,
 		EventPasswordOK, EventPasswordFailed, EventPasswordLocked, EventMFAInitiated, EventMFAOK, EventMFAFailed,
 		EventMFAReplayed, EventMFALocked, EventMFADisabled, EventMFACancelled, EventMFAExpired, EventRecoveryUsed, EventRecoveryRegenerated,
-		EventEnrollmentStarted, EventFactorEnrolled, EventFactorDeleted, EventFactorEnabled, EventFactorRenamed,
+		EventEnrollmentStarted, EventFactorEnrolled, EventFactorDeleted, EventFactorEnabled, EventFactorRenamed, EventPasskeyBackup, EventPasskeyCounter,
 		EventConsentGiven, EventConsentWithdrawn, EventCodeIssued, EventCodeRedeemed, EventCodeReplayed, EventTokenIssued,
 		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed,
 		EventLogout, EventSessionExtended, EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged, EventWaitsLifted,

@@ -23,6 +23,7 @@ const (
 	MFAOff       = "OFF"
 	MFAAlways    = "ALWAYS"
 	MFATimeBased = "TIME_BASED"
+	MFAResistant = "PHR" // the level phr
 )
 
 // Policy is the multi-factor policy of a client.

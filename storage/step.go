@@ -44,6 +44,11 @@ type CredentialSpend struct {
 	// Changed: Secret is a new secret, not a rehash. It changes Counter and UpdatedAt, so
 	// that proofs of the old one can be recognised.
 	Changed bool
+	// Data, if not nil, replaces the data of the authenticator.
+	Data json.RawMessage
+	// Credential, if not nil, becomes that of the authenticator. ErrConflict: another
+	// authenticator has it.
+	Credential []byte
 }
 
 // StatusMove advances a Status from one state to another.
@@ -62,6 +67,8 @@ type StatusMove struct {
 	// Found is the user identified by the method, for a Status without a user. Otherwise
 	// a Status without a user is a decoy and never verifies.
 	Found UserID
+	// Data, if not nil, replaces the data of the Status with ID, which is sealed with it.
+	Data []byte
 }
 
 // Renewal is a proof added to a session whose token stays valid.

@@ -178,6 +178,8 @@ type Users interface {
 	AccountByIdentifierID(ctx context.Context, id IdentifierID, now time.Time) (Account, error)
 	// AccountByAuthenticator returns the user who enrolled one of these authenticators.
 	AccountByAuthenticator(ctx context.Context, ids ...AuthenticatorID) (Account, error)
+	// AccountByCredential returns the user of the authenticator with this Credential.
+	AccountByCredential(ctx context.Context, credential []byte) (Account, error)
 	// UpdateUser changes a user. ErrNotFound: there is none.
 	UpdateUser(ctx context.Context, c UserChange) error
 	// DeclinePasskey sets PasskeyDeclinedAt, the first time only. ErrConflict: it is set, or there is

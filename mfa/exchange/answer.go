@@ -125,17 +125,22 @@ var errUncounted = errors.New("exchange: something was counted against the user 
 func (v *Verifier) countLate(ctx context.Context, caller mfa.Caller, t *try) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), failureWait)
 	defer cancel()
-	if err := v.store.MarkFailing(ctx, t.subject.user, t.throttle.Key.Bucket); err != nil {
-		return fmt.Errorf("mark failing: %w", err)
+	if t.throttle != nil {
+		if err := v.store.MarkFailing(ctx, t.subject.user, t.throttle.Key.Bucket); err != nil {
+			return fmt.Errorf("mark failing: %w", err)
+		}
 	}
 	return v.count(ctx, caller, t)
 }
 
 // mayCountLater reports whether a response may be counted after its comparison: nothing has been
-// counted against its user, its address does not wait, and it is the first try at a factor.
+// counted against its user, its address does not wait, and it is the first try at a factor. Where
+// no counter counts it, only the last is needed.
 func (v *Verifier) mayCountLater(r response, t try, open openStatus) bool {
 	a := t.attempt.Account
 	switch {
+	case t.free:
+		return r.open == nil || open.new != nil && r.address != nil
 	case r.address == nil || r.address.Waits && !t.known, a == nil || len(a.Authenticators) == 0 || t.disabled, r.open != nil && open.new == nil:
 		return false
 	case t.throttle == nil || t.method.Info().Sends:

@@ -19,8 +19,8 @@ import (
 // maxNameBytes limits the name of an authenticator.
 const maxNameBytes = 100
 
-// maxPerMethod limits the authenticators of one method that a user may hold: each accepts
-// codes, so each makes a guess likelier. With three and a window of one step, nine of a
+// maxPerMethod limits the authenticators of a method that a user may hold, if its Info does not:
+// each accepts codes, so each makes a guess likelier. With three and a window of one step, nine of a
 // million codes are right: at most 9e-4 over the 100 failures that disable the factor (T-1).
 const maxPerMethod = 3
 
@@ -66,7 +66,7 @@ func (v *Verifier) Enroll(ctx context.Context, caller mfa.Caller, e Enrollee, n 
 	if v.atLimit(*account, n.Method) {
 		return Enrolling{}, &mfa.Error{Code: mfa.AlreadyEnrolled}
 	}
-	a, handout, err := newAuthenticator(ctx, enroller, labelOf(account), n)
+	a, handout, err := newAuthenticator(ctx, enroller, holderOf(account), n)
 	if mfa.CodeOf(err) != "" {
 		return Enrolling{}, err
 	}
@@ -155,7 +155,7 @@ func (v *Verifier) Enrollment(ctx context.Context, caller mfa.Caller, e Enrollee
 	if !ok {
 		return Enrolling{}, &mfa.Error{Code: mfa.NotConfigured}
 	}
-	h, err := enroller.Handout(*a, labelOf(account))
+	h, err := enroller.Handout(*a, holderOf(account))
 	if err != nil {
 		return Enrolling{}, fmt.Errorf("hand out %s: %w", s.Method, err)
 	}
@@ -192,7 +192,7 @@ func (v *Verifier) belongsTo(e Enrollee, s storage.Status, user storage.UserID) 
 	return len(s.RequestHash) == 0 && user == e.owner.Account.User.ID && seal.Equal(string(v.dataOf(s).Session), string(e.owner.Session))
 }
 
-// atLimit reports whether an account holds maxPerMethod authenticators of a method.
+// atLimit reports whether an account holds as many authenticators of a method as it may.
 func (v *Verifier) atLimit(a storage.Account, method string) bool {
 	n := 0
 	for _, x := range a.Authenticators {
@@ -200,23 +200,26 @@ func (v *Verifier) atLimit(a storage.Account, method string) bool {
 			n++
 		}
 	}
-	return n >= maxPerMethod
+	i, _ := v.Info(method)
+	return n >= cmp.Or(i.Max, maxPerMethod)
 }
 
 // newAuthenticator returns a pending authenticator of a shape, or of an address.
-func newAuthenticator(ctx context.Context, m mfa.Enroller, label string, n NewFactor) (storage.Authenticator, mfa.Handout, error) {
+func newAuthenticator(ctx context.Context, m mfa.Enroller, h mfa.Holder, n NewFactor) (storage.Authenticator, mfa.Handout, error) {
 	if m, ok := m.(mfa.Addressed); ok && n.Shape == (mfa.Shape{}) {
 		a, err := m.EnrollAddress(n.Address)
 		return a, mfa.Handout{}, err
 	}
 	if n.Shape == (mfa.Shape{}) {
-		return m.Enroll(ctx, label)
+		return m.Enroll(ctx, h)
 	}
 	if m, ok := m.(mfa.Shaper); ok {
-		return m.EnrollShaped(ctx, label, n.Shape)
+		return m.EnrollShaped(ctx, h, n.Shape)
 	}
 	return storage.Authenticator{}, mfa.Handout{}, &mfa.Error{Code: mfa.InvalidRequest}
 }
+
+func holderOf(a *storage.Account) mfa.Holder { return mfa.Holder{Account: *a, Label: labelOf(a)} }
 
 // labelOf returns the label of an account in an authenticator app: its e-mail address, else
 // its first identifier.

@@ -46,6 +46,7 @@ var shown = map[string][]string{
 	notice.RecoveryRenewed: nil,
 	notice.PasswordChanged: nil,
 	notice.AddressRemoved:  {"ada@example.com"},
+	notice.PasskeyCounter:  nil,
 }
 
 func TestEveryMessageShowsItsValues(t *testing.T) {

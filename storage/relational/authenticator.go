@@ -13,12 +13,13 @@ const (
 	recoveryLabel  = "recovery:" // hash purpose, followed by the user; also the seal purpose
 
 	authenticatorColumns = `id, user_id, method, name, origin, state, secret, data, counter,
-		created_at, updated_at, last_used_at, expires_at, failing`
+		created_at, updated_at, last_used_at, expires_at, failing, credential`
 	// An authenticator is replaced only by one of the same owner.
 	authenticatorUpsert = `ON CONFLICT (id) DO UPDATE SET method = excluded.method, name = excluded.name,
 		origin = excluded.origin, state = excluded.state, secret = excluded.secret, data = excluded.data,
 		counter = excluded.counter, created_at = excluded.created_at, updated_at = excluded.updated_at,
-		last_used_at = excluded.last_used_at, expires_at = excluded.expires_at
+		last_used_at = excluded.last_used_at, expires_at = excluded.expires_at,
+		credential = COALESCE(excluded.credential, authenticators.credential)
 		WHERE authenticators.user_id = excluded.user_id`
 )
 
@@ -30,7 +31,7 @@ func (q querier) putAuthenticators(as []storage.Authenticator, ending string) er
 			return err
 		}
 		in.add(ref(a.ID), ref(a.UserID), a.Method, clean(a.Name), clean(a.Origin), string(a.State), blob(sealed), clean(a.Data),
-			a.Counter, micro(a.CreatedAt), micro(a.UpdatedAt), micro(a.LastUsedAt), micro(a.ExpiresAt), "")
+			a.Counter, micro(a.CreatedAt), micro(a.UpdatedAt), micro(a.LastUsedAt), micro(a.ExpiresAt), "", blob(a.Credential))
 	}
 	return in.run(q, ending)
 }
@@ -74,9 +75,9 @@ func (e *Engine) PutAuthenticator(ctx context.Context, a storage.Authenticator, 
 		if err != nil {
 			return err
 		}
-		err = q.spend("INSERT INTO authenticators ("+authenticatorColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "+authenticatorUpsert,
+		err = q.spend("INSERT INTO authenticators ("+authenticatorColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "+authenticatorUpsert,
 			ref(a.ID), ref(a.UserID), a.Method, clean(a.Name), clean(a.Origin), string(a.State), blob(sealed), clean(a.Data),
-			a.Counter, micro(a.CreatedAt), micro(a.UpdatedAt), micro(a.LastUsedAt), micro(a.ExpiresAt), "")
+			a.Counter, micro(a.CreatedAt), micro(a.UpdatedAt), micro(a.LastUsedAt), micro(a.ExpiresAt), "", blob(a.Credential))
 		if err != nil {
 			return err
 		}

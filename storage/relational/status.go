@@ -115,6 +115,15 @@ func (q querier) moveStatus(m storage.StatusMove, now time.Time) error {
 	if m.To == storage.StatusVerified {
 		set.add("verified_at = ?", micro(now))
 	}
+	if m.Data != nil {
+		hash := q.e.keyring.Hash(statusLabel, string(m.ID))
+		sealed, err := q.e.keyring.Seal(statusLabel, hex.EncodeToString(hash), statusSecrets(storage.Status{ID: m.ID, Data: m.Data}))
+		if err != nil {
+			return err
+		}
+		set.add("hash = ?, sealed = ?", blob(hash), blob(sealed))
+		where.add("hash IN ?", q.e.keyring.Hashes(statusLabel, string(m.ID)))
+	}
 	where.add("expires_at > ?", micro(now))
 	switch {
 	case m.Exchange != "":

@@ -186,6 +186,12 @@ func (q querier) spendCredential(c storage.CredentialSpend, now time.Time) error
 	if c.Confirm || c.Changed {
 		set.add("updated_at = ?", micro(now))
 	}
+	if c.Data != nil {
+		set.add("data = ?", clean(c.Data))
+	}
+	if c.Credential != nil {
+		set.add("credential = ?", blob(c.Credential))
+	}
 	if c.Secret != nil {
 		method, sealed, err := q.resealed(c)
 		if err != nil {

@@ -21,6 +21,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 	}{
 		{"users", users},
 		{"authenticators", authenticators},
+		{"credentials", credentials},
 		{"recovery codes", recovery},
 		{"requests", requests},
 		{"logins", logins},

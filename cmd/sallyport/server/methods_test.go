@@ -15,7 +15,7 @@ func TestEverySecondFactorReachesAAL2(t *testing.T) {
 	methods := servertest.NewAdminAPI(t).Server.Verifier.Methods()
 	for _, second := range methods {
 		if second.Second && !slices.ContainsFunc(methods, func(first mfa.Info) bool {
-			level, _ := mfa.Assess([]storage.Factor{mfa.FactorOf(first), mfa.FactorOf(second)})
+			level, _ := mfa.Assess([]storage.Factor{mfa.FactorOf(first, nil), mfa.FactorOf(second, nil)})
 			return first.First && level.AtLeast(mfa.AAL2)
 		}) {
 			t.Errorf("%s with no first factor reaches AAL2", second.Name)
