@@ -107,7 +107,16 @@ func (p *Pages) showMFA(c *gin.Context, call signin.Call, code int, d mfaPage, c
 	if d.Way != nil && d.Way.Sends && !p.sending(c, call, &d) {
 		return
 	}
+	if d.Way != nil && !d.Way.Typed {
+		offer, err := p.verifier.Offer(c.Request.Context(), call.Caller, call.Step.Login, exchange.Choice{Method: d.Way.Method, Usage: mfa.UsageSecond})
+		if err != nil {
+			p.fail(c, call, err)
+			return
+		}
+		d.Ceremony = page.Asking(offer.Challenge)
+	}
 	v := p.page(c, call, d)
+	v.Passkeys = d.Call != ""
 	v.Alert, v.Asks = a, d.State == exchange.DeliverySending
 	if d.State != "" {
 		v.Here = "" // a GET shows no field for the code that was sent

@@ -51,6 +51,7 @@ func (p *Pages) Mount(r gin.IRouter) {
 	r.POST("/continue", p.takeOver)
 	r.GET("/login", p.loginForm)
 	r.POST("/login", p.guarded(p.login))
+	r.GET(freshPath, p.fresh)
 	r.GET("/mfa", p.mfaForm)
 	r.POST("/mfa", p.guarded(p.mfa))
 	r.GET("/enroll", p.enrollForm)

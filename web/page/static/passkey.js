@@ -115,7 +115,7 @@
     }
     function renew() {
       later(20); // unless an answer comes
-      fetch(form.getAttribute("data-fresh"), { redirect: "error" }).then(function (response) { return response.ok ? response.json() : null; }).then(function (answer) {
+      fetch(form.getAttribute("data-fresh"), { redirect: "error" }).then(function (response) { return response.status === 200 ? response.json() : null; }).then(function (answer) {
         if (!answer) { clearTimeout(timer); return; } // the login is over: its page says so when it is sent
         form.setAttribute("data-options", JSON.stringify(answer.options));
         later(answer.renew);

@@ -9,9 +9,9 @@ import (
 	"sallyport/storage"
 )
 
-// Offer returns the method to offer a user who has just typed a password: a first factor that they
+// Suggest returns the method to offer a user who has just typed a password: a first factor that they
 // do not have and may enrol now. "": none, or they declined it before.
-func (v *Verifier) Offer(p Login) string {
+func (v *Verifier) Suggest(p Login) string {
 	if p.Account == nil || !p.Account.User.PasskeyDeclinedAt.IsZero() || !v.typedPassword(p) || v.checkFresh(v.InLogin(p), 0) != nil {
 		return ""
 	}
