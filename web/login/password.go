@@ -71,6 +71,9 @@ func (p *Pages) writeLogin(c *gin.Context, call signin.Call, code int, d loginPa
 		p.fail(c, call, err)
 		return
 	}
+	if d.Passkey != "" {
+		d.Begin = page.BeginAsked
+	}
 	v := p.page(c, call, d)
 	if v.Alert = v.OfPassword(a); d.Passkey != "" {
 		v.Alert = v.OfMethod(a, d.Passkey, "")

@@ -9,12 +9,13 @@ type Ceremony struct {
 	Options string // JSON
 	Fresh   string // address of newer options; "": there are none
 	Renew   int    // seconds until they are needed
-	Begin   string // when the script makes the call; "": when the user presses the button
+	Begin   string // when the script makes the call; "": when the user presses the button, or types a name
 }
 
 // Values of Ceremony.Begin.
 const (
 	BeginNow     = "now"     // at once, as the user has pressed a button for it
+	BeginAsked   = "asked"   // only when the user presses the button
 	BeginUnasked = "unasked" // at once, where the browser does it without asking the user
 )
 

@@ -94,9 +94,10 @@
     }).then(function () { button.disabled = false; });
   }
 
-  // wait is a call whose passkeys the browser offers where a name is typed.
+  // wait is a call whose passkeys the browser offers where a name is typed; not after one was
+  // refused, which a browser might choose again by itself.
   function wait(form) {
-    if (!form.hasAttribute("data-fresh") || !key.isConditionalMediationAvailable) { return; }
+    if (!form.hasAttribute("data-fresh") || form.getAttribute("data-begin") === "asked" || !key.isConditionalMediationAvailable) { return; }
     key.isConditionalMediationAvailable().then(function (available) {
       if (available) {
         return call(form, "conditional").then(function (credential) { send(form, credential); });
