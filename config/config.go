@@ -51,6 +51,7 @@ type Config struct {
 	// Steps of 30 s before and after the current one whose codes are accepted.
 	TOTPWindow int       `yaml:"totp_window" env:"TOTP_WINDOW" min:"0" max:"1"`
 	Passwords  Passwords `yaml:"passwords" envPrefix:"PASSWORDS_"`
+	Passkeys   Passkeys  `yaml:"passkeys" envPrefix:"PASSKEYS_"`
 	Argon2     Argon2    `yaml:"argon2" envPrefix:"ARGON2_"`
 	Throttle   Throttle  `yaml:"throttle" envPrefix:"THROTTLE_"`
 	Limits     Limits    `yaml:"limits" envPrefix:"LIMITS_"`
@@ -96,6 +97,17 @@ type AdminTLS struct {
 	Cert string `yaml:"cert" env:"CERT"`
 	// Its private key, PEM.
 	Key string `yaml:"key" env:"KEY"`
+}
+
+// Passkeys are where passkeys can be used.
+type Passkeys struct {
+	// Domain that new passkeys belong to (RP ID): the host of the issuer, or a domain above it. Empty:
+	// the host of the issuer. Passkeys of another domain are not asked for any more, so it has
+	// to stay as it is. Without a domain (an issuer with an IP address) there are no passkeys.
+	RPID string `yaml:"rp_id" env:"RP_ID"`
+	// Other origins whose pages may use the passkeys of this server, such as
+	// `https://example.de`; browsers read them at `/.well-known/webauthn` of the RP ID.
+	RelatedOrigins []string `yaml:"related_origins" env:"RELATED_ORIGINS"`
 }
 
 // Database is where the data is. A DSN with a password belongs in a file.

@@ -39,6 +39,7 @@ func (c Config) check(r *strict.Reader) {
 	c.checkMail(r)
 	c.checkHook(r)
 	c.checkCodes(r)
+	c.checkPasskeys(r)
 	if c.OutboxFile != "" && c.Environment == "live" {
 		r.Fault("outbox_file", "is for environment: test only, because it holds codes in plaintext")
 	}

@@ -26,7 +26,8 @@ type Option struct {
 // can tell from real factors.
 //
 // Before the first factor a real list has the form of a decoy list: one entry for each
-// method, recovery codes only with others, and pseudonyms in place of IDs.
+// method, recovery codes only with others, and pseudonyms in place of IDs. It does not have
+// methods that can be first factors: those are there for every name.
 func (v *Verifier) Options(p Login) []Option {
 	t := mfa.Rules{Policy: p.Policy, Methods: v.infos}
 	if p.Account == nil {
@@ -39,7 +40,7 @@ func (v *Verifier) Options(p Login) []Option {
 	}
 	var out []Option
 	for _, i := range v.infos {
-		if !i.Second || !t.Allows(i) || identified && !verdict.Wants(i.Name) {
+		if !i.Second || !t.Allows(i) || identified && !verdict.Wants(i.Name) || !identified && i.First {
 			continue
 		}
 		for _, a := range p.Account.Authenticators {
@@ -77,7 +78,7 @@ func (v *Verifier) decoys(t mfa.Rules, p Login) []Option {
 	name := v.digest(p.Identifier)
 	var out []Option
 	for _, i := range v.infos {
-		if !i.Second || !t.Allows(i) {
+		if !i.Second || i.First || !t.Allows(i) {
 			continue
 		}
 		coin := v.hash128("decoy coin", i.Name+"|"+string(name))

@@ -83,7 +83,7 @@ func TestAHostileResponseProvesNothing(t *testing.T) {
 			other.Authenticators, owner.Authenticators = owner.Authenticators, nil
 		}},
 		"a record that does not open": {want: mfa.InvalidCredentials, world: func(_ *world, owner, _ *storage.Account) { owner.Authenticators[0].Secret = nil }},
-		"the site has another RP ID":  {want: mfa.InvalidCredentials, world: func(w *world, _, _ *storage.Account) { w.Method = w.site("example.com", origin) }},
+		"the site has another RP ID":  {want: mfa.InvalidCredentials, device: func(d *passkeytest.Device) { d.Site.ID = "example.com" }, world: func(w *world, _, _ *storage.Account) { w.Method = w.site("example.com", origin) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -108,6 +108,9 @@ func TestAHostileResponseProvesNothing(t *testing.T) {
 			a := right
 			if tc.attempt != nil {
 				tc.attempt(&a)
+			}
+			if a.Usage == mfa.UsageSecond {
+				a.Account = owner
 			}
 			if tc.world != nil {
 				tc.world(w, owner, other)

@@ -160,7 +160,7 @@ func (k *checker) redirectFault(uri string) string {
 }
 
 func (k *checker) checkPolicy() {
-	k.oneOf("mfa", k.MFA, "OFF", "ALWAYS", "TIME_BASED")
+	k.oneOf("mfa", k.MFA, "OFF", "ALWAYS", "TIME_BASED", "PHR")
 	k.fault((k.MFA == "TIME_BASED") != (k.MFAInterval > 0), "mfa_interval", "belongs to mfa TIME_BASED, and is required there")
 	k.oneOf("consent", k.Consent, "skip", "ask")
 	k.oneOf("profile", k.Profile, "", "fapi2")

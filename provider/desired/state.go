@@ -57,7 +57,7 @@ type Client struct {
 	PKCEOptional bool `yaml:"pkce_optional"`
 	// Empty, or `fapi2`.
 	Profile string `yaml:"profile"`
-	// `OFF` (the default), `ALWAYS` or `TIME_BASED`.
+	// `OFF` (the default), `ALWAYS`, `TIME_BASED`, or `PHR`: a passkey that verifies its user, or one beside the password.
 	MFA string `yaml:"mfa"`
 	// With `TIME_BASED`: how long a second factor stays valid.
 	MFAInterval time.Duration `yaml:"mfa_interval"`

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"sallyport/mfa"
 	"sallyport/mfa/totp"
 	"sallyport/storage"
 )

@@ -43,7 +43,7 @@ const requestTimeout = 2500 * time.Millisecond
 
 // methods returns the methods that users may prove themselves with, in the order in which
 // pages offer them.
-func (s *Server) methods(p Options) []mfa.Method {
+func (s *Server) methods(p Options) ([]mfa.Method, error) {
 	c := p.Config
 	var work func(context.Context, string) func()
 	if s.Tracer != nil {
@@ -55,7 +55,8 @@ func (s *Server) methods(p Options) []mfa.Method {
 		Context: productWords(c), MinLength: c.Passwords.MinLength, Breached: c.Passwords.BreachedFile,
 	})
 	s.TOTP = totp.New(p.Random, c.Product, totp.Options{Strict: c.TOTPWindow == 0, Ahead: s.logAhead})
-	return slices.Concat([]mfa.Method{s.Password, s.TOTP}, s.codeMethods(p), []mfa.Method{recovery.New(s.Store, p.Random)})
+	passkeys, err := s.passkeys(p)
+	return slices.Concat([]mfa.Method{s.Password}, passkeys, []mfa.Method{s.TOTP}, s.codeMethods(p), []mfa.Method{recovery.New(s.Store, p.Random)}), err
 }
 
 // logAhead reports a right code that is refused. The caller is not told.
@@ -120,7 +121,7 @@ func (s *Server) assembleWeb(p Options, span web.Spanner) error {
 	docs := apidocs.New(look, c.Issuer, descriptions()...)
 	// Stytch's programs say in a call what must match.
 	matching := backend.New(s.Store, s.Verifier, s.Sessions, s.Users, s.Journal, p.Now, p.Random, backend.Options{Product: c.Product})
-	surfaces := append([]web.Surface{look, docs, pages.WithClientPages(dialect.Page), account.New(s.Provider, s.Verifier, accounts, s.Sessions, look, c.Issuer), dialect, oidc.New(s.Provider, oidc.Options{Issuer: c.Issuer}),
+	surfaces := append([]web.Surface{look, docs, pages.WithClientPages(dialect.Page), account.New(s.Provider, s.Verifier, accounts, s.Sessions, look, c.Issuer), dialect, oidc.New(s.Provider, oidc.Options{Issuer: c.Issuer, PasskeyOrigins: s.passkeyOrigins(c)}),
 		api.New(s.Provider, s.Verifier, s.Sessions),
 		streambird.New(s.Backend, s.APIKeys, streambird.NewSigner(s.Keyring, p.Random), s.Journal, p.Now, streambird.Options{Issuer: c.Issuer, JWTLife: c.Lifetimes.StreambirdJWT}),
 		stytch.New(matching, s.APIKeys, s.Journal, s.Keyring, p.Now, p.Random, stytch.Options{Issuer: c.Issuer, Environment: c.Environment, Rate: c.Limits.Calls})}, p.Surfaces...)

@@ -25,6 +25,7 @@ import (
 	"sallyport/mfa/delivery"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/messages"
+	"sallyport/mfa/passkey"
 	"sallyport/mfa/password"
 	"sallyport/mfa/session"
 	"sallyport/mfa/totp"
@@ -67,6 +68,7 @@ type Server struct {
 	Journal    *audit.Journal
 	Password   *password.Method
 	TOTP       *totp.Method
+	Passkey    *passkey.Method // nil: there are no passkeys
 	Verifier   *exchange.Verifier
 	Users      *users.Registry
 	Sessions   *session.Registry
@@ -193,7 +195,11 @@ func newBase(ctx context.Context, p Options, engine *relational.Engine, keyring 
 	}
 	s.Budgets = web.NewBudgets(p.Now, time.Minute, budgets(p.Config.Limits))
 	s.Journal = audit.NewJournal(engine, p.Now, p.Random, p.Log, s.Budgets.Admit)
-	s.Keys = &keys.Manager{Store: engine, Keyring: keyring, Journal: s.Journal, Methods: s.methods(p), Now: p.Now, Log: p.Log,
+	methods, err := s.methods(p)
+	if err != nil {
+		return nil, err
+	}
+	s.Keys = &keys.Manager{Store: engine, Keyring: keyring, Journal: s.Journal, Methods: methods, Now: p.Now, Log: p.Log,
 		RotateAfter: p.Config.Keys.RotateAfter, RotateOwnAfter: p.Config.Keys.RotateOwnAfter, MaxSkew: skewServing}
 	skew, err := s.health.skew(ctx)
 	if err != nil {
