@@ -65,8 +65,6 @@ type fixture struct {
 
 func (h *fixture) now() time.Time { return h.clock.Now() }
 
-func (h *fixture) wait(d time.Duration) { h.clock.Advance(d) }
-
 // ok stops the test at an error.
 func (h *fixture) ok(err error) {
 	h.t.Helper()

@@ -244,3 +244,29 @@ func TestAClientCanDemandAPasskey(t *testing.T) {
 		t.Error("a passkey switched on the user's own demand for two factors")
 	}
 }
+
+// A list of passkeys for a name has invented ones. A response to one of them must not tell.
+func TestAnUnknownPasskeyCostsWhatAWrongResponseCosts(t *testing.T) {
+	onBothDatabases(t, func(h *fixture) {
+		h.withPasskeys()
+		h.client("rp")
+		ada := h.user("ada", "")
+		known := h.enrol(ada.ID, nil)
+		cost := func(credential []byte) uint64 {
+			d := passkeytest.New("op.example", issuer)
+			d.Credential.ID, d.Authenticator.Options.UserHandle = credential, nil
+			id := h.begin(params("rp"), nil).Request
+			r := h.get(d, h.offer(id, ""))
+			before := h.engine.Stats()
+			_, err := h.answer(id, r, nil)
+			if mfa.CodeOf(err) != mfa.InvalidCredentials {
+				h.t.Errorf("refused with %v", err)
+			}
+			return uint64(h.engine.Stats().Statements - before.Statements)
+		}
+		cost(known.Credential.ID)
+		if wrong, unknown := cost(known.Credential.ID), cost([]byte("a credential of nobody")); wrong != unknown {
+			h.t.Errorf("%d statements for a wrong response, %d for an unknown passkey", wrong, unknown)
+		}
+	})
+}

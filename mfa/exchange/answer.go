@@ -168,11 +168,11 @@ func (v *Verifier) spendProof(ctx context.Context, caller mfa.Caller, t try, pro
 
 // reserve reserves the method's place, if it needs one. It refuses a caller without budget
 // for a failure, but not in a browser that the user signed in with before: its network may be
-// full of others. Where no place is free, it also refuses one whose attempt a counter would
+// full of others. Nor does it refuse a response that cannot be guessed. Where no place is free, it also refuses one whose attempt a counter would
 // refuse: else one blocked address could fill the queue with attempts that are not compared.
 func (v *Verifier) reserve(ctx context.Context, caller mfa.Caller, t *try) (func(), error) {
 	t.release = func() {}
-	if !t.known {
+	if !t.known && !t.free {
 		if err := v.o.Admit.Spend(caller, budget.Failures, 0); err != nil {
 			return nil, err
 		}

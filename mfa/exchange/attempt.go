@@ -47,13 +47,14 @@ func (v *Verifier) newTry(caller mfa.Caller, r response) try {
 	// Others behind the address must not keep the user out. The user's own counters bound
 	// guesses from that browser.
 	if _, t.known = v.device(caller, s); t.known {
-		t.address = nil
+		t.address, t.known = nil, false
 	}
 	if i.Bucket == throttle.Password {
 		t.okEvent, t.failedEvent, t.lockedEvent = mfa.EventPasswordOK, mfa.EventPasswordFailed, mfa.EventPasswordLocked
 	}
 	if t.free = i.Bucket == ""; t.free {
-		t.address = nil
+		// The budget of the network bounds what failures write, in every browser.
+		t.address, t.known = nil, false
 	}
 	if bucket != "" && s.hash != nil {
 		th := v.throttle(caller, bucket, s)

@@ -42,7 +42,11 @@ func (v *Verifier) First(ctx context.Context, caller mfa.Caller, p Login, method
 		return &mfa.Error{Code: mfa.NotConfigured}
 	}
 	attempt := mfa.Attempt{Account: p.Account, Usage: mfa.UsageFirst, Login: p.name(), Locale: caller.Locale, Now: v.now()}
-	return v.process(ctx, caller, v.firstResponse(p, m, attempt, r))
+	out := v.firstResponse(p, m, attempt, r)
+	if p.Account == nil {
+		out.attempt.Account = &storage.Account{} // nobody: the method need not look again
+	}
+	return v.process(ctx, caller, out)
 }
 
 // firstResponse is a response to a first factor on a page, without a status.

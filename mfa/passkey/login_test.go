@@ -3,11 +3,15 @@ package passkey_test
 import (
 	"context"
 	"crypto/rand"
+	"log/slog"
 	"slices"
 	"testing"
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/audit"
+	"sallyport/mfa/budget"
+	"sallyport/mfa/device"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/mfatest"
 	"sallyport/mfa/notice"
@@ -265,4 +269,33 @@ func TestAnAccountNeedsNoPassword(t *testing.T) {
 	mfatest.Want(t, "another passkey", h.enrol(u.ID, passkeytest.New(rpID, origin)), "")
 	h.Advance(6 * time.Minute)
 	mfatest.Want(t, "with an old proof", h.Verifier.CheckFresh(o), mfa.ReauthenticationRequired)
+}
+
+// A browser that the user signed in with before is no reason to write without a bound: nothing
+// else counts what a passkey fails at.
+func TestFailuresOfPasskeysAreBoundedInEveryBrowser(t *testing.T) {
+	h := newSite(t)
+	ada := h.CreatePasswordUser()
+	d := passkeytest.New(rpID, origin)
+	mfatest.Want(t, "enrol", h.enrol(ada.ID, d), "")
+	h.Caller.Address = "192.0.2.7"
+	spent := 0
+	admit := func(_ mfa.Caller, of string, n int) time.Duration {
+		if of == budget.Failures {
+			spent += n
+		}
+		return 0
+	}
+	h.Journal = audit.NewJournal(h.Store, h.Now, rand.Reader, slog.New(slog.DiscardHandler), admit)
+	h.Open(exchange.Options{Product: "Sallyport", Admit: admit}, h.passkeys)
+	h.Caller.Device = device.Remember(h.Keyring, rand.Reader, "", ada.ID)
+	stranger := passkeytest.New(rpID, origin)
+	stranger.Credential.ID = d.Credential.ID
+	for i := range 3 {
+		_, err := h.signIn(stranger, mfatest.Email)
+		mfatest.Want(t, "a stranger", err, mfa.InvalidCredentials)
+		if spent != i+1 {
+			t.Fatalf("%d failures took %d from the budget of their network", i+1, spent)
+		}
+	}
 }

@@ -2,10 +2,12 @@ package passkey
 
 import (
 	"context"
+	"crypto/ecdh"
 	"embed"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -47,6 +49,7 @@ type Method struct {
 	keyring *seal.Keyring
 	random  io.Reader
 	site    *webauthn.WebAuthn
+	nobody  []byte // COSE key that unknown credentials are compared with
 	o       Options
 }
 
@@ -62,7 +65,17 @@ func New(store Store, keyring *seal.Keyring, random io.Reader, o Options) (*Meth
 	if err != nil {
 		return nil, fmt.Errorf("set up WebAuthn: %w", err)
 	}
-	return &Method{store: store, keyring: keyring, random: random, site: site, o: o}, nil
+	nobody, err := ecdh.P256().GenerateKey(random)
+	if err != nil {
+		return nil, fmt.Errorf("make a key of nobody: %w", err)
+	}
+	return &Method{store: store, keyring: keyring, random: random, site: site, nobody: coseOf(nobody.PublicKey().Bytes()), o: o}, nil
+}
+
+// coseOf encodes a point of P-256 (SEC 1, uncompressed) as a COSE key for ES256 (RFC 9053 section 7.1.1).
+func coseOf(point []byte) []byte {
+	x, y := point[1:33], point[33:]
+	return slices.Concat([]byte{0xa5, 0x01, 0x02, 0x03, 0x26, 0x20, 0x01, 0x21, 0x58, 0x20}, x, []byte{0x22, 0x58, 0x20}, y)
 }
 
 // RPID returns the domain that new passkeys belong to.

@@ -69,13 +69,16 @@ func (m *Method) Finish(ctx context.Context, a mfa.Attempt, s mfa.State, r mfa.R
 		return mfa.Proof{}, err
 	}
 	x, c, ok := m.find(account, a.Authenticator, parsed.RawID)
-	if !ok {
-		return mfa.Proof{}, wrong(ctx, a.Usage, errors.New("no user here has this passkey for this site"))
+	user := owner{credentials: []webauthn.Credential{c}}
+	if ok {
+		user.user = account.User.ID
 	}
-	user := owner{user: account.User.ID, credentials: []webauthn.Credential{c}}
 	_, err = m.site.ValidateLogin(user, webauthn.SessionData{Challenge: challenge, RelyingPartyID: m.o.RPID, UserID: user.WebAuthnID(),
 		UserVerification: protocol.VerificationPreferred}, parsed)
-	if err != nil {
+	switch {
+	case !ok:
+		return mfa.Proof{}, wrong(ctx, a.Usage, errors.New("no user here has this passkey for this site"))
+	case err != nil:
 		return mfa.Proof{}, wrong(ctx, a.Usage, cause(err))
 	}
 	if !a.Now.Before(made.Add(m.o.TTL)) {
@@ -100,10 +103,12 @@ func (m *Method) accountOf(ctx context.Context, a mfa.Attempt, id []byte) (*stor
 	return &account, nil
 }
 
-// find returns the active passkey of this site with a credential ID.
+// find returns the active passkey of this site with a credential ID; false: there is none, and the
+// credential has a key of nobody, so that a response costs the same.
 func (m *Method) find(account *storage.Account, only *storage.Authenticator, id []byte) (*storage.Authenticator, webauthn.Credential, bool) {
+	nobody := webauthn.Credential{ID: id, PublicKey: m.nobody}
 	if account == nil || account.User.Status == storage.UserDisabled {
-		return nil, webauthn.Credential{}, false
+		return nil, nobody, false
 	}
 	for i := range account.Authenticators {
 		x := &account.Authenticators[i]
@@ -114,7 +119,7 @@ func (m *Method) find(account *storage.Account, only *storage.Authenticator, id 
 			return x, r.Credential, true
 		}
 	}
-	return nil, webauthn.Credential{}, false
+	return nil, nobody, false
 }
 
 // proof returns what a verified response proves: user verification counts for a passkey that did
