@@ -94,8 +94,12 @@ for (const [look, options] of Object.entries(looks)) {
     await page.locator('#authenticators li', { hasText: 'Laptop' }).locator('a').nth(1).click();
     await page.waitForSelector('#remove-submit');
     await check();
+    await device.present(false);
     await page.click('#remove-submit');
-    await page.waitForSelector('#notice');
+    await page.waitForSelector('#login-form'); // the session was proven with nothing else
+    await page.fill('#password', user.password);
+    await page.click('#login-submit');
+    await page.waitForSelector('#account');
     assert.doesNotMatch(await page.textContent('#authenticators'), /Laptop/);
   }));
 }

@@ -16,6 +16,7 @@ import (
 	"sallyport/mfa/backend"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/passcode"
+	"sallyport/mfa/passkey"
 	"sallyport/mfa/password"
 	"sallyport/mfa/recovery"
 	"sallyport/mfa/selfservice"
@@ -38,6 +39,7 @@ type Options struct {
 	DSN      string                                   // of an empty database; "": a SQLite file
 	Codes    bool                                     // the Verifier sends codes by mail and text message
 	Toll     func(number string) (storage.Toll, bool) // of text messages; nil: see passcode.Options
+	Passkeys string                                   // domain of passkeys, whose pages are https; "": there are none
 }
 
 // Services are those of a server, over a database that is removed after the test and with
@@ -49,6 +51,7 @@ type Services struct {
 	Password *password.Method
 	TOTP     *totp.Method
 	Recovery *recovery.Method
+	Passkey  *passkey.Method // nil: there are none
 	Verifier *exchange.Verifier
 	Accounts *selfservice.Accounts
 	Sessions *session.Registry
@@ -90,6 +93,12 @@ func Open(t testing.TB, m Options) *Services {
 	r.TOTP = totp.New(rand.Reader, m.Options.Product, totp.Options{})
 	r.Recovery = recovery.New(r.Store, rand.Reader)
 	methods := []mfa.Method{r.Password, r.TOTP}
+	if m.Passkeys != "" {
+		keys, err := passkey.New(r.Store, r.Keyring, rand.Reader, passkey.Options{Product: m.Options.Product, RPID: m.Passkeys,
+			Origins: []string{"https://" + m.Passkeys}, TTL: 5 * time.Minute, Enroll: 10 * time.Minute})
+		must(t, err)
+		r.Passkey, methods = keys, append(methods, keys)
+	}
 	if m.Codes {
 		o := passcode.Options{Product: m.Options.Product}
 		mail := passcode.NewEmail(r.Keyring, rand.Reader, o)
