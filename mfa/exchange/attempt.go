@@ -47,7 +47,7 @@ func (v *Verifier) newTry(caller mfa.Caller, r response) try {
 	// Others behind the address must not keep the user out. The user's own counters bound
 	// guesses from that browser.
 	if _, t.known = v.device(caller, s); t.known {
-		t.address, t.known = nil, false
+		t.address = nil
 	}
 	if i.Bucket == throttle.Password {
 		t.okEvent, t.failedEvent, t.lockedEvent = mfa.EventPasswordOK, mfa.EventPasswordFailed, mfa.EventPasswordLocked

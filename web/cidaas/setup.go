@@ -176,7 +176,7 @@ func (s *Surface) configured(c *gin.Context) {
 		held[h.Info.Name] = true
 	}
 	list := []entry{}
-	for _, i := range s.verifier.Methods() {
+	for _, i := range spoken(s.verifier.Methods()) {
 		list = append(list, entry{wireName(i.Name), i.First || i.Second, held[i.Name]})
 	}
 	succeed(c, list)
