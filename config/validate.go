@@ -44,6 +44,7 @@ func (c Config) check(r *strict.Reader) {
 		r.Fault("outbox_file", "is for environment: test only, because it holds codes in plaintext")
 	}
 	c.checkWords(r)
+	c.checkSupport(r)
 	if c.KeyFile == "" {
 		r.Fault("key_file", "is required: the path of the file with the key-encryption keys")
 	}

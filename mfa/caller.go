@@ -15,6 +15,7 @@ const ActorClient = "client"
 type Caller struct {
 	Browser       string // value of the binding cookie; "": none
 	Device        string // value of the device cookie; "": none
+	Remembered    string // value of the cookie of remembered devices; "": none
 	Origin        string // Origin header; "": none
 	Address       string // client address, forwarded headers already resolved
 	UserAgent     string

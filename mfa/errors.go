@@ -49,6 +49,9 @@ const (
 	AlreadyEnrolled Code = "already_enrolled"
 	// LastWay: the user could not sign in without the authenticator.
 	LastWay Code = "last_way"
+	// EnrollmentCodeRequired: an administrator has reset the user's factors, so that the next
+	// enrolment needs a code that the administrator or a mail brings.
+	EnrollmentCodeRequired Code = "enrollment_code_required"
 	// NotSignedIn: there is no active session.
 	NotSignedIn Code = "not_signed_in"
 	// ReauthenticationRequired: the session's proofs are too old or too weak for the change.
@@ -88,7 +91,7 @@ const (
 func Codes() []Code {
 	return []Code{InvalidRequest, UnknownRequest, RequestOver, RequestChanged, NotAllowed, InvalidCredentials,
 		InvalidPasscode, Replayed, InvalidExchange, NotConfigured, TooMany, Locked, TooManyInitiations, TooManyRequests, Busy,
-		EnrollmentExpired, AlreadyEnrolled, LastWay, NotSignedIn, ReauthenticationRequired, PasswordTooShort, PasswordTooLong,
+		EnrollmentExpired, AlreadyEnrolled, LastWay, EnrollmentCodeRequired, NotSignedIn, ReauthenticationRequired, PasswordTooShort, PasswordTooLong,
 		PasswordTooCommon, PasswordBreached, PasswordUnchecked, IdentifierTaken, InvalidIdentifier, PasscodeExpired, TooManyMessages,
 		AddressNotAllowed, UserNotFound, IdentifierNotFound, SessionNotFound, OtherUser, DeviceMismatch}
 }

@@ -14,6 +14,7 @@ func Outcomes() []string { return []string{OutcomeOK, OutcomeRefused, OutcomeFai
 const (
 	ReasonDisabledUser = "disabled_user"
 	ReasonExpired      = "expired_exchange"
+	ReasonReplayed     = "replayed" // the token of a remembered device, replaced before
 )
 
 // Event kinds of the audit trail. docs/events.md describes them.
@@ -61,15 +62,25 @@ const (
 	EventLogout          = "session.logout"
 	EventSessionExtended = "session.extended" // by a backend: expiry or custom claims
 
-	EventPasskeyBackup  = "passkey.backup"  // a passkey is backed up, or no longer
-	EventPasskeyCounter = "passkey.counter" // its counter was not higher than before: there may be a copy
+	EventPasskeyBackup    = "passkey.backup"  // a passkey is backed up, or no longer
+	EventPasskeyCounter   = "passkey.counter" // its counter was not higher than before: there may be a copy
+	EventAddressAdded     = "address.added"
+	EventAddressVerified  = "address.verified"
+	EventAddressChanged   = "address.changed"
+	EventAddressRemoved   = "address.removed"
+	EventAddressRestored  = "address.restored" // by the link of a message
+	EventProfileChanged   = "profile.changed"  // by the user
+	EventDeviceRemembered = "device.remembered"
+	EventDeviceForgotten  = "device.forgotten" // by its user, an administrator, or a replay
 
 	EventUserCreated     = "user.created"
 	EventUserChanged     = "user.changed"
 	EventUserDeleted     = "user.deleted"
 	EventUserUnlocked    = "user.unlocked"
 	EventPasswordChanged = "user.password_changed"
-	EventWaitsLifted     = "waits.lifted" // by an administrator
+	EventResetRequested  = "password.reset_requested" // a message was written, or not: see its reason
+	EventResetFailed     = "password.reset_failed"    // a wrong code
+	EventWaitsLifted     = "waits.lifted"             // by an administrator
 
 	EventClientCreated = "client.created"
 	EventClientChanged = "client.changed"
@@ -104,7 +115,9 @@ func EventKinds() []string {
 		EventEnrollmentStarted, EventFactorEnrolled, EventFactorDeleted, EventFactorEnabled, EventFactorRenamed, EventPasskeyBackup, EventPasskeyCounter,
 		EventConsentGiven, EventConsentWithdrawn, EventCodeIssued, EventCodeRedeemed, EventCodeReplayed, EventTokenIssued,
 		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed,
-		EventLogout, EventSessionExtended, EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged, EventWaitsLifted,
+		EventLogout, EventSessionExtended, EventDeviceRemembered, EventDeviceForgotten,
+		EventAddressAdded, EventAddressVerified, EventAddressChanged, EventAddressRemoved, EventAddressRestored, EventProfileChanged,
+		EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged, EventResetRequested, EventResetFailed, EventWaitsLifted,
 		EventClientCreated, EventClientChanged, EventClientDeleted, EventAPIKeyCreated, EventAPIKeyChanged,
 		EventAPIKeyDeleted, EventAPIKeyRefused, EventAPIKeyUsed, EventMessageResent, EventMessageDropped,
 		EventKeysCreated, EventKeysRotated, EventKeysRewrapped,

@@ -194,6 +194,7 @@ const (
 	UsageInitial      = "initial"      // the other name that cidaas has for passwordless
 	UsageEnroll       = "enroll"       // confirms an enrolment
 	UsageBackend      = "backend"      // reported by a program with an API key, outside a login
+	UsageAddress      = "address"      // proves an address of a signed-in user, and no factor
 )
 
 // Usages returns every usage of a login.

@@ -32,13 +32,18 @@ type Policy struct {
 	Interval     time.Duration // with MFATimeBased: how long a second factor is valid
 	Methods      []string      // allowed methods; empty: all
 	Passwordless bool
+	// Remember is how long a second factor proven in a browser spares the next one there; 0: not.
+	Remember time.Duration
 }
 
-// Requirements are what one authorization request demands.
+// Requirements are what one authorization request demands, and what its browser holds.
 type Requirements struct {
 	Voluntary []Level   // acr_values: met where the user can
 	Essential []Level   // claims.id_token.acr essential: met, or the request fails
 	Since     time.Time // earlier proofs do not count (prompt=login, max_age); zero: all count
+	// Remembered is the second factor of the remembered device, with the time of its proof; nil:
+	// none. It proves nothing now: it lowers what policy demands, and no level, acr or amr shows it.
+	Remembered *storage.Factor
 }
 
 // Need is the next step of a login.
@@ -63,6 +68,8 @@ type Verdict struct {
 	AMR      []string
 	AuthTime time.Time
 	Factors  []storage.Factor // the valid proofs, oldest first
+	// Spared: policy demands a second factor, which the remembered device spares.
+	Spared bool
 }
 
 // Wants reports whether a proof with a method moves the login on. Where a second factor is

@@ -29,6 +29,11 @@ func Require(p Policy, a *storage.Account, fs []storage.Factor, required Require
 		v.AuthTime = f.At // of the newest proof
 	}
 	v.Needed = t.targetLevel(a, v.Factors, required)
+	if !v.ACR.AtLeast(v.Needed) && t.spares(a, v.Factors, required, now) {
+		t.spared = true
+		v.Needed = t.targetLevel(a, v.Factors, required)
+		v.Spared = v.ACR.AtLeast(v.Needed) && t.identifies(v.Factors)
+	}
 	switch {
 	case !t.identifies(v.Factors):
 		v.Need, v.Methods = NeedFirst, t.methodNames(Info.isFirst)
@@ -44,6 +49,7 @@ func Require(p Policy, a *storage.Account, fs []storage.Factor, required Require
 type Rules struct {
 	Policy  Policy
 	Methods []Info
+	spared  bool // the remembered device stands in for what policy demands
 }
 
 func (i Info) isFirst() bool { return i.First }
@@ -120,13 +126,29 @@ func (t Rules) RequiredLevel(a *storage.Account, required Requirements) Level {
 
 func (t Rules) policyLevel(a *storage.Account) Level {
 	if t.Policy.MFA == MFAResistant {
-		return PHR
+		return PHR // which a remembered device does not spare
+	}
+	if t.spared {
+		return AAL1
 	}
 	off := t.Policy.MFA == MFAOff || t.Policy.MFA == ""
 	if off && (a == nil || !a.User.MFAEnabled) {
 		return AAL1
 	}
 	return AAL2
+}
+
+// spares reports whether the remembered device spares the factor that policy demands: a proof with
+// it, still valid here, would reach that level, and it is not older than this client accepts. A
+// request that demands a recent proof gets one.
+func (t Rules) spares(a *storage.Account, given []storage.Factor, required Requirements, now time.Time) bool {
+	f := required.Remembered
+	if f == nil || !required.Since.IsZero() || !f.At.After(now.Add(-t.Policy.Remember)) {
+		return false
+	}
+	i, allowed := t.info(f.Method)
+	best, _ := Assess(append(given[:len(given):len(given)], *f))
+	return allowed && i.Second && FactorValid(a, i, *f) && best.AtLeast(t.policyLevel(a))
 }
 
 // targetLevel is RequiredLevel raised to the first voluntary level that can be reached.

@@ -60,7 +60,9 @@ type Finished struct {
 	// Session is the session to set in the browser; nil: keep the cookie as it is.
 	Session      *storage.Session
 	SessionToken string
-	User         storage.UserID
+	// Remembered is the cookie of remembered devices to set; "": keep it as it is.
+	Remembered string
+	User       storage.UserID
 }
 
 // Response modes: OAuth 2.0 Multiple Response Type Encoding Practices section 2.1 and

@@ -31,7 +31,10 @@ func (p *Provider) begin(ctx context.Context, in Params, v mfa.Caller, s *sessio
 	if err != nil {
 		return p.refuseBegin(ctx, r, err)
 	}
-	verdict := p.require(r, s)
+	verdict, device, err := p.given(ctx, r, v, s)
+	if err != nil {
+		return Begun{}, err
+	}
 	e, done, err := p.ready(ctx, r, s, verdict)
 	if err != nil {
 		return Begun{}, err
@@ -40,7 +43,7 @@ func (p *Provider) begin(ctx context.Context, in Params, v mfa.Caller, s *sessio
 		return p.refuseBegin(ctx, r, e)
 	}
 	if done {
-		f, err := p.finishNow(ctx, r, v, s, verdict)
+		f, err := p.finishNow(ctx, r, v, s, verdict, device)
 		if err != nil && !errors.Is(err, storage.ErrConflict) {
 			return Begun{}, err
 		}
@@ -65,14 +68,15 @@ func (p *Provider) refuseBegin(ctx context.Context, r *request, err error) (Begu
 	return Begun{Answer: &a}, nil
 }
 
-// require returns what is missing in the session to satisfy the request.
-func (p *Provider) require(r *request, s *session.SignedIn) mfa.Verdict {
+// given returns what is missing in the session to satisfy the request, and the device that the
+// browser is remembered as.
+func (p *Provider) given(ctx context.Context, r *request, v mfa.Caller, s *session.SignedIn) (mfa.Verdict, *storage.RememberedDevice, error) {
 	var account *storage.Account
 	var factors []storage.Factor
 	if s != nil && (r.hint == "" || r.hint == s.Account.User.ID) {
 		account, factors = &s.Account, s.Session.Factors
 	}
-	return mfa.Require(policy(&r.client.Client), account, factors, p.requirements(r), p.verifier.Methods(), p.now())
+	return p.require(ctx, policy(&r.client.Client), account, factors, p.requirements(r), true, v)
 }
 
 // ready reports whether the request can be finished immediately. For prompt=none it returns
@@ -104,7 +108,7 @@ func (p *Provider) ready(ctx context.Context, r *request, s *session.SignedIn, v
 }
 
 // finishNow finishes a request that the session satisfies, in one transaction.
-func (p *Provider) finishNow(ctx context.Context, r *request, v mfa.Caller, s *session.SignedIn, verdict mfa.Verdict) (Finished, error) {
+func (p *Provider) finishNow(ctx context.Context, r *request, v mfa.Caller, s *session.SignedIn, verdict mfa.Verdict, device *storage.RememberedDevice) (Finished, error) {
 	a := p.authorization(r, s.Account.User.ID, s.Session.ID, verdict, nil)
 	issued, err := p.Grants.Authorize(ctx, r.grant(), a, s.Account, "")
 	if err != nil {
@@ -112,11 +116,13 @@ func (p *Provider) finishNow(ctx context.Context, r *request, v mfa.Caller, s *s
 	}
 	f := storage.Finish{Now: p.now(), Code: issued.Code, Grant: issued.Grant, Events: []storage.Event{p.journal.Event(v, storage.Event{
 		Kind: issued.Event(), Outcome: mfa.OutcomeOK, UserID: a.UserID, ClientID: a.ClientID, SessionID: a.SessionID,
-		GrantID: issued.GrantID(), Detail: map[string]string{"acr": a.ACR, "from": "session"}})}}
+		GrantID: issued.GrantID(), Detail: spared(map[string]string{"acr": a.ACR, "from": "session"}, verdict, device)})}}
+	done := Finished{Answer: p.answer(r, issued.Fields...), User: a.UserID}
+	p.useRemembered(&f, &done, verdict, device, v)
 	if err := p.store.FinishRequest(ctx, f); err != nil {
 		return Finished{}, err
 	}
-	return Finished{Answer: p.answer(r, issued.Fields...), User: a.UserID}, nil
+	return done, nil
 }
 
 // open opens the request, sealed or stored. It copies the factors of the session, unless the
@@ -139,9 +145,8 @@ func (p *Provider) open(ctx context.Context, r *request, v mfa.Caller, s *sessio
 	if stored.Subject != "" {
 		account = &s.Account
 	}
-	step, err := p.newStep(ctx, r, stored, account, "", Ask{Request: stored.Address(), Visit: v, SignedIn: s})
-	step.InBrowser = v.Browser != ""
-	step.Owned = step.InBrowser
+	inBrowser := v.Browser != ""
+	step, err := p.newStep(ctx, r, stored, account, "", ownership{owned: inBrowser, inBrowser: inBrowser}, Ask{Request: stored.Address(), Visit: v, SignedIn: s})
 	return Begun{Request: stored.Address(), Step: step}, err
 }
 

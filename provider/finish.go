@@ -72,22 +72,23 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 			return f, Finished{}, err
 		}
 	}
-	f.Events = p.finishEvents(v, a, issued, f)
+	f.Events = p.finishEvents(v, a, issued, f, spared(map[string]string{"acr": a.ACR}, st.Verdict, st.device))
 	done := Finished{Answer: p.answer(r, issued.Fields...), User: a.UserID, Session: f.Session}
+	p.useRemembered(&f, &done, st.Verdict, st.device, v)
 	if f.Session != nil {
 		done.SessionToken = p.sessions.Token(*f.Session)
 	}
 	return f, done, nil
 }
 
-func (p *Provider) finishEvents(v mfa.Caller, a storage.Authorization, issued grants.Issued, f storage.Finish) []storage.Event {
+func (p *Provider) finishEvents(v mfa.Caller, a storage.Authorization, issued grants.Issued, f storage.Finish, detail map[string]string) []storage.Event {
 	base := storage.Event{Outcome: mfa.OutcomeOK, UserID: a.UserID, ClientID: a.ClientID, SessionID: a.SessionID}
 	event := func(kind string, grant storage.GrantID, detail map[string]string) storage.Event {
 		e := base
 		e.Kind, e.GrantID, e.Detail = kind, grant, detail
 		return p.journal.Event(v, e)
 	}
-	events := []storage.Event{event(mfa.EventLoginFinished, issued.GrantID(), map[string]string{"acr": a.ACR})}
+	events := []storage.Event{event(mfa.EventLoginFinished, issued.GrantID(), detail)}
 	if issued.Code == nil {
 		events = append(events, event(issued.Event(), issued.GrantID(), nil))
 	}

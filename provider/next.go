@@ -58,8 +58,8 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 			return Step{}, err
 		}
 	}
-	st, err := p.newStep(ctx, r, forgetSession(stored, a.SignedIn), account, identifier, a)
-	st.Owned, st.InBrowser, st.Login.Detached, st.Login.Address = o.owned, o.inBrowser, login, address
+	st, err := p.newStep(ctx, r, forgetSession(stored, a.SignedIn), account, identifier, o, a)
+	st.Login.Detached, st.Login.Address = login, address
 	if !o.owned {
 		st.LoginHint = "" // contains a name
 	} else if stored.Subject != "" {
@@ -72,9 +72,9 @@ func (p *Provider) Next(ctx context.Context, a Ask) (Step, error) {
 }
 
 // newStep returns the step of a request that was just read or stored.
-func (p *Provider) newStep(ctx context.Context, r *request, stored storage.AuthRequest, account *storage.Account, identifier string, a Ask) (Step, error) {
+func (p *Provider) newStep(ctx context.Context, r *request, stored storage.AuthRequest, account *storage.Account, identifier string, o ownership, a Ask) (Step, error) {
 	mfa.Refused(ctx, mfa.Refusal{Client: r.client.ID}) // if the step is refused
-	st := Step{Request: stored, Account: account, Client: r.client.Client, ClientHome: homeOf(r.client, r.redirect), request: r, ask: a,
+	st := Step{Request: stored, Account: account, Client: r.client.Client, ClientHome: homeOf(r.client, r.redirect), request: r, ask: a, Owned: o.owned, InBrowser: o.inBrowser,
 		UILocales: oauth.Fields(r.params.Get("ui_locales")), LoginHint: loginHint(r, stored, account, a.SignedIn),
 		LoginPage: loginPage(stored, r.client)}
 	st.Login = exchange.Login{Request: stored, Account: account, Identifier: identifier,
@@ -243,7 +243,11 @@ func (p *Provider) decideStep(ctx context.Context, st Step) (Step, error) {
 		}
 		subject = st.Account
 	}
-	st.Verdict = mfa.Require(st.Login.Policy, subject, stored.Factors, st.Login.Requirements, p.verifier.Methods(), p.now())
+	var err error
+	st.Verdict, st.device, err = p.require(ctx, st.Login.Policy, subject, stored.Factors, st.Login.Requirements, st.ownPages(), st.ask.Visit)
+	if err != nil {
+		return Step{}, err
+	}
 	switch st.Verdict.Need {
 	case mfa.NeedUnmet:
 		return st.refused("unmet_authentication_requirements"), nil

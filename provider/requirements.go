@@ -103,5 +103,5 @@ func (p *Provider) requirements(r *request) mfa.Requirements {
 
 // policy returns the policy of the client.
 func policy(c *storage.Client) mfa.Policy {
-	return mfa.Policy{MFA: c.MFA, Interval: c.MFAInterval.Duration(), Methods: c.AllowedMethods, Passwordless: c.Passwordless}
+	return mfa.Policy{MFA: c.MFA, Interval: c.MFAInterval.Duration(), Methods: c.AllowedMethods, Passwordless: c.Passwordless, Remember: c.MFARemember.Duration()}
 }

@@ -92,6 +92,7 @@ type Step struct {
 
 	request *request
 	ask     Ask
+	device  *storage.RememberedDevice // the browser is remembered as; nil: not read, or none
 }
 
 // Again returns the call of Next after a factor was proved. A factor of a caller who is not the

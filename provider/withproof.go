@@ -30,12 +30,12 @@ func (p *Provider) WithProof(st Step, v mfa.Caller) (exchange.Login, *Proven) {
 		if user.User.Status == storage.UserPending {
 			user.User.Status = storage.UserActive // by this proof
 		}
-		next, err := p.newStep(ctx, st.request, proven, &user, "", st.ask)
+		ask := st.ask
+		ask.Request = proven.ID
+		next, err := p.newStep(ctx, st.request, proven, &user, "", ownership{owned: true, inBrowser: true}, ask)
 		if err != nil {
 			return err
 		}
-		next.Owned, next.InBrowser = true, true
-		next.ask.Request = proven.ID
 		next.Login.Sub = p.Masked(next)
 		*out = Proven{Step: next}
 		if next.Kind != StepDone {

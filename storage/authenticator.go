@@ -23,7 +23,7 @@ type Authenticator struct {
 	UserID UserID
 	Method string // name of its mfa.Method: "password", "totp", "recovery"
 	Name   string // chosen by the user
-	Origin string // surface that created it: "login", "account", "admin", "import", or a dialect
+	Origin string // surface that created it: "login", "account", "reset", "admin", "import", or a dialect
 	State  AuthenticatorState
 	Secret []byte          // sealed: password hash, TOTP secret, credential record; nil: none
 	Data   json.RawMessage // public parameters of the method

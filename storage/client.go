@@ -34,8 +34,11 @@ type Client struct {
 	Profile string `json:"profile,omitempty"`
 
 	// MFA is the policy: OFF, ALWAYS, PHR, or TIME_BASED with MFAInterval.
-	MFA            string   `json:"mfa,omitempty"`
-	MFAInterval    Seconds  `json:"mfa_interval,omitempty"`
+	MFA         string  `json:"mfa,omitempty"`
+	MFAInterval Seconds `json:"mfa_interval,omitempty"`
+	// MFARemember is how long a second factor spares the next one in a browser whose user wants
+	// that; 0: never.
+	MFARemember    Seconds  `json:"mfa_remember,omitempty"`
 	AllowedMethods []string `json:"allowed_methods,omitempty"` // empty: every method of the server
 	Passwordless   bool     `json:"passwordless,omitempty"`
 	HeadlessLogin  bool     `json:"headless_login,omitempty"`

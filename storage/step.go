@@ -105,8 +105,11 @@ type Basis struct {
 type Spend struct {
 	Now        time.Time
 	Credential *CredentialSpend
-	Status     *StatusMove
-	Request    *RequestChange
+	// Remove, if set, is an active authenticator of the Credential's user that is deleted.
+	// ErrConflict: it is gone, or not active.
+	Remove  AuthenticatorID
+	Status  *StatusMove
+	Request *RequestChange
 	// Login, if not nil, is created. ErrConflict: its request is over or expired, or
 	// belongs to another subject.
 	Login      *NewLogin
@@ -115,6 +118,8 @@ type Spend struct {
 	Activate   UserID       // "": unchanged; else a pending user to activate
 	// Verify, if set, is an address that the proof verified. ErrConflict: it is gone.
 	Verify IdentifierID
+	// Change, if not nil, is what the proof changes of its user.
+	Change *UserChange
 	// EndSessions, if set, ends all sessions of this user but KeepSession, every grant
 	// but those of KeepSession, and logins in progress, as Sessions.EndSessions does with
 	// offline set.
@@ -131,6 +136,9 @@ type Spend struct {
 	Basis *Basis
 	// Returned, if not nil, is the country and day of a text message whose code came back.
 	Returned *Toll
+	// Remember, if not nil, is the device that the proof was given on. It replaces the one of
+	// its ID.
+	Remember *RememberedDevice
 	// Finish, if not nil, ends the login with its last proof. Its Request is not set; where
 	// the login is stored, Request closes it.
 	Finish *Finish
@@ -160,6 +168,9 @@ type Finish struct {
 	Session    *Session
 	NewSession bool
 	EndSession SessionID // "": none; else a session of another user to end
+	// Remembered, if not nil, is the remembered device in place of a second factor.
+	// ErrConflict: it has ended, or its token is a replay.
+	Remembered *RememberedUse
 	Consent    *Consent
 	Code       *Grant // whose code is to be redeemed; nil: none
 	Grant      *Grant // of the tokens in the response; nil: none

@@ -20,9 +20,11 @@ type Store interface {
 	Authenticators
 	AuthRequests
 	Statuses
+	Tickets
 	Throttles
 	Steps
 	Sessions
+	RememberedDevices
 	Clients
 	APIKeys
 	Grants

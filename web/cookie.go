@@ -11,12 +11,13 @@ import (
 
 // The cookies, without the prefix they have on https.
 const (
-	BrowserCookie  = "sallyport_browser"  // binds requests to the browser that opened them
-	SessionCookie  = "sallyport_session"  // token of the session
-	DeviceCookie   = "sallyport_device"   // marks a browser that a user has signed in with before
-	LanguageCookie = "sallyport_language" // language that a user chose on a page
-	ProvenCookie   = "sallyport_proven"   // something is proven in an unfinished login of this browser
-	LoginCookie    = "sallyport_login"    // token of a login that this browser takes over at /continue
+	BrowserCookie    = "sallyport_browser"    // binds requests to the browser that opened them
+	SessionCookie    = "sallyport_session"    // token of the session
+	DeviceCookie     = "sallyport_device"     // marks a browser that a user has signed in with before
+	RememberedCookie = "sallyport_remembered" // tokens of the users that a second factor is remembered for
+	LanguageCookie   = "sallyport_language"   // language that a user chose on a page
+	ProvenCookie     = "sallyport_proven"     // something is proven in an unfinished login of this browser
+	LoginCookie      = "sallyport_login"      // token of a login that this browser takes over at /continue
 )
 
 // loginAge is how long a browser has to follow the redirect to /continue.
@@ -26,7 +27,8 @@ const loginAge = time.Minute
 // login over at /continue, where it sends its other cookies as well.
 func TakeOver(c *gin.Context, token string) { SetCookie(c, LoginCookie, token, loginAge) }
 
-// DeviceAge is how long a browser is recognised as one that its user has signed in with.
+// DeviceAge is how long a browser is recognised as one that its user has signed in with. The
+// cookie of remembered devices lasts as long: the server knows when each of them ends.
 const DeviceAge = 365 * 24 * time.Hour
 
 // bindingLength is 32 random bytes in base64url without padding.

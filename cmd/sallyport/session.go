@@ -15,6 +15,8 @@ import (
 func sessionCommand(ctx context.Context, p *cli.Program, args []string) error {
 	return p.Group(ctx, "session", "sessions of users; USER is an id or any name", []cli.Command{
 		{Name: "list", Args: "USER", About: "active sessions of a user, newest first", Run: sessionList},
+		{Name: "devices", Args: "USER", About: "devices on which a user is spared the second factor", Run: sessionDevices},
+		{Name: "forget", Args: "USER", About: "ask a user for the second factor again", Run: sessionForget},
 		{Name: "end", Args: "SESSION", About: "end one session", Run: sessionEnd},
 		{Name: "end-all", Args: "USER", About: "end all sessions of a user", Run: sessionEndAll},
 	}, args)
@@ -72,4 +74,38 @@ func sessionEndAll(ctx context.Context, p *cli.Program, args []string) error {
 	f := p.Flags("session end-all", "end all sessions of a user, their pending logins and the tokens that depend on them", "USER [flags]")
 	offline := f.Bool("offline", false, "also end tokens with offline access")
 	return changeUser(ctx, p, f, args, "POST", "/sign-out", func() (url.Values, any, error) { return offlineToo(*offline), nil, nil })
+}
+
+func sessionDevices(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("session devices", "devices on which a user is spared the second factor, newest first", "USER [flags]")
+	d, err := connect(ctx, p, f, args, 1)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	u, err := d.user(ctx, f.Arg(0))
+	if err != nil {
+		return err
+	}
+	var list admin.RememberedDevices
+	if err := d.Get(ctx, "/users/"+string(u.ID)+"/remembered-devices", nil, &list); err != nil {
+		return withSubject(err, fmt.Sprintf("user %q", f.Arg(0)))
+	}
+	return d.print(list.Devices, func(w io.Writer) {
+		fmt.Fprintln(w, "DEVICE\tPROOF\tPROVEN\tLAST USED\tUNTIL\tBROWSER")
+		for _, v := range list.Devices {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", v.ID, v.Method, cli.Time(v.ProvenAt), cli.Time(v.LastUsedAt), cli.Time(v.ExpiresAt), cli.Printable(v.UserAgent))
+		}
+	})
+}
+
+func sessionForget(ctx context.Context, p *cli.Program, args []string) error {
+	f := p.Flags("session forget", "ask a user for the second factor again, on all remembered devices or on one", "USER [flags]")
+	device := f.String("device", "", "ID of the only device to forget")
+	return changeUser(ctx, p, f, args, "DELETE", "/remembered-devices", func() (url.Values, any, error) {
+		if *device == "" {
+			return nil, nil, nil
+		}
+		return url.Values{"device": {*device}}, nil, nil
+	})
 }

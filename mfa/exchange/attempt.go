@@ -71,6 +71,8 @@ func bucketOf(i mfa.Info, usage string) string {
 	switch {
 	case i.Bucket == "", usage == mfa.UsageEnroll && !i.Sends:
 		return ""
+	case usage == mfa.UsageAddress:
+		return throttle.Factor
 	case i.Bucket == throttle.Password:
 		return throttle.Password
 	case usage == mfa.UsageBackend && i.Sends:

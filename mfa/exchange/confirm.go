@@ -35,6 +35,9 @@ func (v *Verifier) Confirm(ctx context.Context, caller mfa.Caller, e Enrollee, e
 	if v.atLimit(*account, s.Method) {
 		return nil, &mfa.Error{Code: mfa.AlreadyEnrolled}
 	}
+	if !v.meetsDemand(s, account) {
+		return nil, &mfa.Error{Code: mfa.EnrollmentCodeRequired}
+	}
 	r, err := v.responseTo(caller, s, account, exchange, text)
 	if err != nil {
 		return nil, err
@@ -78,6 +81,9 @@ func (v *Verifier) addConfirmation(spend *storage.Spend, caller mfa.Caller, acco
 	if !v.HasSecond(*account) {
 		// Fail if one is confirmed meanwhile: then a password is not enough.
 		spend.Credential.Alone = v.StandaloneMethods()
+	}
+	if demand := v.demand(account); demand != nil {
+		spend.Remove = demand.ID
 	}
 	move.From, move.User, move.Usage = storage.StatusInitiated, proof.User, mfa.UsageEnroll
 	spend.Status = &move
@@ -180,6 +186,9 @@ func (v *Verifier) checkConfirmable(s storage.Status, account *storage.Account, 
 	}
 	if v.atLimit(*account, s.Method) {
 		return &mfa.Error{Code: mfa.AlreadyEnrolled}
+	}
+	if !v.meetsDemand(s, account) {
+		return &mfa.Error{Code: mfa.EnrollmentCodeRequired}
 	}
 	newer := slices.ContainsFunc(account.Authenticators, func(x storage.Authenticator) bool {
 		i, ok := v.Info(x.Method)

@@ -120,6 +120,7 @@ func (v *Verifier) count(ctx context.Context, caller mfa.Caller, t *try) error {
 			v.o.Throttled(t.about.Detail["method"], r.Bucket)
 		}
 	}
+	v.noticeLock(caller, *t, r, err)
 	return v.checkRefusal(caller, r, err, t.attempt.Now, t.about, t.lockedEvent)
 }
 

@@ -31,6 +31,8 @@ type NewFactor struct {
 	Shape  mfa.Shape
 	// Address is where an Addressed method is to send codes, as typed.
 	Address string
+	// Code is an enrollment code as typed, which EnrollmentDemand demands; "": none.
+	Code string
 }
 
 // Enrolling is an enrolment to be confirmed by a first right code.
@@ -49,7 +51,8 @@ type Enrolling struct {
 
 // Enroll creates a pending authenticator. It returns ReauthenticationRequired without a fresh
 // proof (see CheckFresh), NotConfigured, AlreadyEnrolled, InvalidRequest for the name or the
-// shape and, for an address, InvalidIdentifier, AddressNotAllowed or TooManyMessages.
+// shape and, for an address, InvalidIdentifier, AddressNotAllowed or TooManyMessages; and where
+// a code is demanded EnrollmentCodeRequired without one, and the errors of a wrong code.
 func (v *Verifier) Enroll(ctx context.Context, caller mfa.Caller, e Enrollee, n NewFactor) (Enrolling, error) {
 	enroller, ok := v.methods[n.Method].(mfa.Enroller)
 	if !ok || !enroller.Info().Enrolls || e.login != nil && !e.login.allows(v, enroller.Info()) {
@@ -65,6 +68,9 @@ func (v *Verifier) Enroll(ctx context.Context, caller mfa.Caller, e Enrollee, n 
 	account := &e.owner.Account
 	if v.atLimit(*account, n.Method) {
 		return Enrolling{}, &mfa.Error{Code: mfa.AlreadyEnrolled}
+	}
+	if err := v.proveDemand(ctx, caller, e, n.Code); err != nil {
+		return Enrolling{}, err
 	}
 	a, handout, err := newAuthenticator(ctx, enroller, holderOf(account), n)
 	if mfa.CodeOf(err) != "" {
@@ -93,7 +99,7 @@ func (v *Verifier) Enroll(ctx context.Context, caller mfa.Caller, e Enrollee, n 
 		return Enrolling{}, fmt.Errorf("store enrolment: %w", err)
 	}
 	s := stored.Status
-	pause, err := v.pause(ctx, stored.Sends, false, now)
+	pause, err := v.pause(ctx, shownKeys(stored.Sends, false), now)
 	if err != nil {
 		return Enrolling{}, err
 	}
@@ -109,6 +115,9 @@ func (v *Verifier) enrollment(ctx context.Context, caller mfa.Caller, e Enrollee
 		ClientID: e.owner.Client, UserID: a.UserID, Authenticator: a.ID, Method: a.Method, Usage: mfa.UsageEnroll,
 		Browser: v.browser(caller), State: storage.StatusInitiated, CreatedAt: a.CreatedAt, ExpiresAt: a.ExpiresAt}
 	data := statusData{Subject: v.subjectOf(account, "").hash, User: a.UserID}
+	if demand := v.demand(account); demand != nil {
+		data.Demand = demand.ID
+	}
 	if e.login != nil {
 		s.Request = e.login.Request.ID
 		data.Sub = v.maskUser(*e.login, a.UserID)

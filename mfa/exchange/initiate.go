@@ -19,6 +19,9 @@ type Choice struct {
 	Method        string
 	Authenticator storage.AuthenticatorID // "": any of the method
 	Usage         string                  // "": second
+	// Unlisted: the caller was shown no list of the user's methods. One that the user does not have
+	// is then a decoy too, and no refusal.
+	Unlisted bool
 }
 
 // Initiation is a try that expects a response.
@@ -65,7 +68,7 @@ func (v *Verifier) Initiate(ctx context.Context, caller mfa.Caller, p Login, c C
 	}
 	v.initiations.Add(1)
 	s := n.Status
-	pause, err := v.pause(ctx, n.Sends, p.Request.Subject == "", s.CreatedAt)
+	pause, err := v.pause(ctx, shownKeys(n.Sends, p.Request.Subject == ""), s.CreatedAt)
 	if err != nil {
 		return Initiation{}, err
 	}
@@ -92,9 +95,18 @@ type statusData struct {
 	State   mfa.State         `json:"state,omitempty"`
 	Proof   *storage.Factor   `json:"proof,omitempty"`   // of a verified status; nil: what its method shows
 	Message storage.MessageID `json:"message,omitempty"` // that was sent
-	Device  map[string]string `json:"device,omitempty"`  // of the user, as a backend describes it
-	Codes   []string          `json:"codes,omitempty"`   // recovery codes of a backend's enrolment
-	// Of an enrolment outside a login:
+	// Of a code that a page shows again: the exchange, the typed name while no user is identified,
+	// and the counters that delay the next code.
+	Exchange   storage.ExchangeID    `json:"exchange,omitempty"`
+	Identifier string                `json:"typed,omitempty"`
+	Pauses     []storage.ThrottleKey `json:"pauses,omitempty"`
+	Device     map[string]string     `json:"device,omitempty"` // of the user, as a backend describes it
+	Codes      []string              `json:"codes,omitempty"`  // recovery codes of a backend's enrolment
+	// Demand is what demanded the enrollment code that began an enrolment.
+	Demand storage.AuthenticatorID `json:"demand,omitempty"`
+	// Address is one that a signed-in user proves.
+	Address *pendingAddress `json:"address,omitempty"`
+	// Of an enrolment, or an address, outside a login:
 	Session storage.SessionID `json:"session,omitempty"`
 	Basis   *storage.Basis    `json:"basis,omitempty"`
 }
@@ -125,11 +137,18 @@ func (v *Verifier) newStatus(caller mfa.Caller, p Login, t target, begun mfa.Beg
 	}
 	// A caller who does not own the login must not end the owner's try.
 	n := storage.NewStatus{MaxInitiations: p.share(v.o.MaxInitiations), Supersede: p.Detached == nil}
-	data := statusData{Subject: t.subject.hash, Name: t.subject.name, User: t.subject.user, Sub: v.maskUser(p, t.subject.user), Login: p.name()}
+	data := statusData{Subject: t.subject.hash, Name: t.subject.name, User: t.subject.user, Sub: v.maskUser(p, t.subject.user), Login: p.name(), Exchange: s.Exchange}
+	if p.nameOnly() {
+		data.Identifier = p.Identifier
+	}
 	data.add(&n, begun)
 	if t.info.Sends {
 		s.ExpiresAt = s.ExpiresAt.Add(lateness)
 		n.Sends = v.counters(caller, v.recipientOf(caller, p, t, begun))
+		if begun.Message == nil {
+			n.Idle = v.statementsOf(t.info.Name)
+		}
+		data.Pauses = shownKeys(n.Sends, p.Request.Subject == "")
 	}
 	var err error
 	if s.Data, err = json.Marshal(data); err != nil {

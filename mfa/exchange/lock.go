@@ -1,11 +1,13 @@
 package exchange
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"sallyport/mfa"
 	"sallyport/mfa/notice"
@@ -16,6 +18,24 @@ import (
 // message returns a message to the first verified e-mail address of an account, if it has one.
 func (v *Verifier) message(caller mfa.Caller, a *storage.Account, template string, data map[string]string) []storage.Message {
 	return notice.New(v.now(), v.random, v.o.Product, caller, a, template, data)
+}
+
+// noticeLock tells a user that wrong passwords impose a wait, once a day at most: whoever types
+// them must not fill the mailbox. It is written with the audit trail, not by the attempt, whose
+// time would show whether the name exists. Waits of addresses and browsers concern others.
+func (v *Verifier) noticeLock(caller mfa.Caller, t try, r storage.Refusal, err error) {
+	a := t.attempt.Account
+	if !errors.Is(err, storage.ErrConflict) || !r.First || r.Bucket != throttle.Password || a == nil || t.disabled {
+		return
+	}
+	day := t.attempt.Now.UTC().Truncate(24 * time.Hour)
+	caller.Locale = "" // whoever types wrong passwords need not be the user
+	messages := v.message(caller, a, notice.PasswordLocked, map[string]string{})
+	for i := range messages {
+		id := v.hash128("password locked", string(a.User.ID)+"|"+messages[i].Recipient+"|"+day.Format(time.DateOnly))
+		messages[i].ID = storage.MessageID(storage.TimeOrdered(day, bytes.NewReader(id[:])))
+	}
+	v.journal.NoteMessages(messages)
 }
 
 // recoveryNotice returns the message that a recovery code was used.

@@ -24,6 +24,8 @@ type Login struct {
 	// Then, if not nil, adds what follows from a factor to the writes of its proof. It gets the
 	// request with the factor, and its user.
 	Then func(ctx context.Context, s *storage.Spend, proven storage.AuthRequest, user storage.Account) error
+	// Remember, if not nil, is the device to remember with a proof of a second factor.
+	Remember *storage.RememberedDevice
 	// Sub is the masked subject that the owner of the login knows; "": no user is identified.
 	Sub string
 }

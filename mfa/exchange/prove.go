@@ -34,7 +34,9 @@ func (v *Verifier) Prove(ctx context.Context, caller mfa.Caller, p Login, c Choi
 				s.Status = t.move(storage.StatusMove{Exchange: open.exchange, From: storage.StatusInitiated, To: storage.StatusRedeemed,
 					Request: p.Request.ID, Method: target.info.Name, Usage: target.usage}, proof)
 			}
-			if err := p.addFactor(ctx, s, t.attempt.Account, factorOf(proof, t)); err != nil || !t.uncounted || s.Request == nil {
+			f := factorOf(proof, t)
+			v.rememberDevice(caller, s, p, target.usage, *f)
+			if err := p.addFactor(ctx, s, t.attempt.Account, f); err != nil || !t.uncounted || s.Request == nil {
 				return err
 			}
 			s.Request.MaxInitiations = open.new.MaxInitiations // as a count would demand
@@ -58,6 +60,18 @@ func (v *Verifier) Prove(ctx context.Context, caller mfa.Caller, p Login, c Choi
 		return "", nil
 	}
 	return exchange, err
+}
+
+// rememberDevice adds the device to the writes of a proof, if the login asks for that.
+func (v *Verifier) rememberDevice(caller mfa.Caller, s *storage.Spend, p Login, usage string, f storage.Factor) {
+	if p.Remember == nil || usage != mfa.UsageSecond {
+		return
+	}
+	d := *p.Remember
+	d.Factor = f
+	s.Remember = &d
+	s.Events = append(s.Events, v.event(caller, storage.Event{UserID: d.UserID, ClientID: p.Request.ClientID,
+		Detail: map[string]string{"method": f.Method, "device": string(d.ID)}}, mfa.EventDeviceRemembered, mfa.OutcomeOK, ""))
 }
 
 // openOrCreate returns the open status of an exchange, or a new one without an exchange.

@@ -54,7 +54,7 @@ func (v *Verifier) Verify(ctx context.Context, caller mfa.Caller, a Answer) (Ver
 		return Verified{}, err
 	}
 	data := v.dataOf(s)
-	if s.Method != a.Method || s.Usage == mfa.UsageEnroll || s.Usage == mfa.UsageBackend || a.Sub != "" && !seal.Equal(a.Sub, data.Sub) ||
+	if s.Method != a.Method || s.Usage == mfa.UsageEnroll || !slices.Contains(mfa.Usages(), s.Usage) || a.Sub != "" && !seal.Equal(a.Sub, data.Sub) ||
 		a.Request != "" && !v.ofRequest(s, a.Request) {
 		return Verified{}, &mfa.Error{Code: mfa.InvalidExchange}
 	}

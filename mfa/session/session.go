@@ -1,4 +1,4 @@
-// Package session manages browser sessions of users.
+// Package session manages browser sessions of users, and the devices they are remembered on.
 package session
 
 import (
@@ -35,10 +35,16 @@ type SignedIn struct {
 // Options limit the life of a session. Zero values mean 30 minutes idle and 12 hours in total.
 type Options struct{ Idle, Max time.Duration }
 
+// Store is the storage that a Registry needs.
+type Store interface {
+	storage.Sessions
+	storage.RememberedDevices
+}
+
 // Registry loads, creates and ends sessions. A session's token is derived from its ID and
 // generation and not stored.
 type Registry struct {
-	store   storage.Sessions
+	store   Store
 	keyring *seal.Keyring
 	journal *audit.Journal
 	now     func() time.Time
@@ -50,7 +56,7 @@ type Registry struct {
 }
 
 // New returns a Registry. Its Run writes when sessions were last seen.
-func New(store storage.Sessions, keyring *seal.Keyring, journal *audit.Journal, now func() time.Time, random io.Reader, o Options) *Registry {
+func New(store Store, keyring *seal.Keyring, journal *audit.Journal, now func() time.Time, random io.Reader, o Options) *Registry {
 	o.Idle = cmp.Or(o.Idle, 30*time.Minute)
 	o.Max = cmp.Or(o.Max, 12*time.Hour)
 	return &Registry{store: store, keyring: keyring, journal: journal, now: now, random: random, o: o,

@@ -42,7 +42,7 @@ func (c *Client) check(r *strict.Reader, path string) {
 	if c.RefreshGrace != nil {
 		grace = *c.RefreshGrace
 	}
-	for key, d := range map[string]time.Duration{"refresh_grace": grace, "mfa_interval": c.MFAInterval, "access_token_ttl": c.AccessTokenTTL,
+	for key, d := range map[string]time.Duration{"refresh_grace": grace, "mfa_interval": c.MFAInterval, "mfa_remember": c.MFARemember, "access_token_ttl": c.AccessTokenTTL,
 		"refresh_token_idle_ttl": c.RefreshIdleTTL, "refresh_token_ttl": c.RefreshTTL} {
 		if d%time.Second != 0 {
 			r.Fault(path+"."+key, "must be in whole seconds")

@@ -61,6 +61,9 @@ type Client struct {
 	MFA string `yaml:"mfa"`
 	// With `TIME_BASED`: how long a second factor stays valid.
 	MFAInterval time.Duration `yaml:"mfa_interval"`
+	// How long a second factor spares the next one in a [remembered
+	// device](guides/remembered-devices.md), from `5m` to `8760h`; default `0`, never.
+	MFARemember time.Duration `yaml:"mfa_remember"`
 	// Methods allowed for this client; default: all.
 	AllowedMethods []string `yaml:"allowed_methods"`
 	// Allow sign-in with only a code, at level aal1.

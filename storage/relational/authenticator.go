@@ -132,20 +132,14 @@ func (e *Engine) DeleteAuthenticator(ctx context.Context, r storage.Removal) err
 				return err
 			}
 		}
-		err := q.send("DELETE FROM statuses WHERE user_id = ? AND authenticator_id = ?", ref(r.UserID), ref(r.Authenticator))
-		if err != nil {
+		if err := q.dropAuthenticator(r.UserID, r.Authenticator, r.Ways...); err != nil {
 			return err
 		}
-		err = q.send(`UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND authenticator_id IS NULL AND state IN ('initiated', 'last', 'verified')
-			AND method = (SELECT a.method FROM authenticators a WHERE a.id = ? AND a.user_id = ?)`, ref(r.UserID), ref(r.Authenticator), ref(r.UserID))
-		if err != nil {
-			return err
-		}
-		if err = q.deleteAuthenticator(r); err != nil {
+		if err := q.endRemembered(r.UserID); err != nil {
 			return err
 		}
 		if len(r.Lasting) > 0 {
-			if err := q.endSecondFactor(r); err != nil {
+			if err := q.endSecondFactor(r.UserID, r.Lasting, r.Now); err != nil {
 				return err
 			}
 		}
@@ -158,34 +152,48 @@ func (e *Engine) DeleteAuthenticator(ctx context.Context, r storage.Removal) err
 	})
 }
 
-// deleteAuthenticator deletes an authenticator unless the user would keep no way to sign in. Two
-// at once take turns at the row of the user, so that each sees what the other has left.
-func (q querier) deleteAuthenticator(r storage.Removal) error {
-	const text = "DELETE FROM authenticators WHERE id = ? AND user_id = ?"
-	if len(r.Ways) == 0 {
-		return q.change(text, ref(r.Authenticator), ref(r.UserID))
+// dropAuthenticator removes an authenticator with its statuses, and those that it may have verified.
+func (q querier) dropAuthenticator(user storage.UserID, id storage.AuthenticatorID, ways ...string) error {
+	err := q.send("DELETE FROM statuses WHERE user_id = ? AND authenticator_id = ?", ref(user), ref(id))
+	if err != nil {
+		return err
 	}
-	if err := q.change("UPDATE users SET mfa_enabled = mfa_enabled WHERE id = ?", ref(r.UserID)); err != nil {
+	err = q.send(`UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND authenticator_id IS NULL AND state IN ('initiated', 'last', 'verified')
+		AND method = (SELECT a.method FROM authenticators a WHERE a.id = ? AND a.user_id = ?)`, ref(user), ref(id), ref(user))
+	if err != nil {
+		return err
+	}
+	return q.deleteAuthenticator(user, id, ways)
+}
+
+// deleteAuthenticator deletes an authenticator unless the user would keep no way to sign in; no
+// ways: unconditionally. Two at once take turns at the row of the user, so that each sees what the
+// other has left.
+func (q querier) deleteAuthenticator(user storage.UserID, id storage.AuthenticatorID, ways []string) error {
+	const text = "DELETE FROM authenticators WHERE id = ? AND user_id = ?"
+	if len(ways) == 0 {
+		return q.change(text, ref(id), ref(user))
+	}
+	if err := q.change("UPDATE users SET mfa_enabled = mfa_enabled WHERE id = ?", ref(user)); err != nil {
 		return err
 	}
 	return q.spend(text+" AND EXISTS (SELECT 1 FROM authenticators k WHERE k.user_id = ? AND k.id <> ? AND k.state = 'active' AND k.method IN ?)",
-		ref(r.Authenticator), ref(r.UserID), ref(r.UserID), ref(r.Authenticator), r.Ways)
+		ref(id), ref(user), ref(user), ref(id), ways)
 }
 
 // endSecondFactor removes recovery codes and MFAEnabled with the last second factor.
-func (q querier) endSecondFactor(r storage.Removal) error {
+func (q querier) endSecondFactor(user storage.UserID, lasting []string, now time.Time) error {
 	const last = ` AND NOT EXISTS (SELECT 1 FROM authenticators k WHERE k.user_id = ? AND k.state <> 'pending' AND k.method IN ?)`
-	err := q.send("UPDATE users SET mfa_enabled = FALSE, updated_at = ? WHERE id = ?"+last, micro(r.Now), ref(r.UserID), ref(r.UserID), r.Lasting)
+	err := q.send("UPDATE users SET mfa_enabled = FALSE, updated_at = ? WHERE id = ?"+last, micro(now), ref(user), ref(user), lasting)
 	if err != nil {
 		return err
 	}
 	err = q.send("UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND method = 'recovery' AND state IN ('initiated', 'last', 'verified')"+last,
-		ref(r.UserID), ref(r.UserID), r.Lasting)
+		ref(user), ref(user), lasting)
 	if err != nil {
 		return err
 	}
-	err = q.send("DELETE FROM authenticators WHERE user_id = ? AND method = 'recovery'"+last, ref(r.UserID), ref(r.UserID), r.Lasting)
-	return err
+	return q.send("DELETE FROM authenticators WHERE user_id = ? AND method = 'recovery'"+last, ref(user), ref(user), lasting)
 }
 
 // ReplaceRecoveryCodes implements storage.Authenticators.

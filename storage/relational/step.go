@@ -57,7 +57,14 @@ func (q querier) spendLogin(s storage.Spend) error {
 }
 
 // spendFactor spends the credential, replaces recovery codes, and checks the basis of an enrolment.
+// What the proof changes of its user comes after its status: that may be of an authenticator that
+// the change removes.
 func (q querier) spendFactor(s storage.Spend) error {
+	if s.Change != nil {
+		if err := q.changeUser(*s.Change); err != nil {
+			return err
+		}
+	}
 	if s.Credential != nil {
 		if err := q.lockAuthenticators(s.Credential.User, s.Reset); err != nil {
 			return err
@@ -66,6 +73,22 @@ func (q querier) spendFactor(s storage.Spend) error {
 			return err
 		}
 		if err := q.unmark(s.Credential.User, s.Reset); err != nil {
+			return err
+		}
+		if s.Remove != "" {
+			err := q.spend("DELETE FROM authenticators WHERE id = ? AND user_id = ? AND state = 'active'", ref(s.Remove), ref(s.Credential.User))
+			if err != nil {
+				return err
+			}
+		}
+	}
+	if c := s.Credential; c != nil && (c.Confirm || c.Changed) {
+		if err := q.endRemembered(c.User); err != nil {
+			return err
+		}
+	}
+	if s.Remember != nil {
+		if err := q.remember(*s.Remember); err != nil {
 			return err
 		}
 	}
@@ -123,8 +146,15 @@ func (q querier) spendCounters(s storage.Spend) error {
 func (q querier) spendUser(s storage.Spend) error {
 	// Serialize by user: of two enrolments with Alone or Sole the second must see the first,
 	// and two calls that end each other's sessions must not interleave.
+	locked := storage.UserID("")
 	if c := s.Credential; c != nil && (c.Confirm || s.Basis != nil && s.EndSessions != "") {
-		if err := q.spend("UPDATE users SET updated_at = updated_at WHERE id = ?", ref(c.User)); err != nil {
+		locked = c.User
+	}
+	if s.Change != nil {
+		locked = s.Change.ID
+	}
+	if locked != "" {
+		if err := q.spend("UPDATE users SET updated_at = updated_at WHERE id = ?", ref(locked)); err != nil {
 			return err
 		}
 	}
@@ -259,6 +289,11 @@ func (q querier) finishParent(f storage.Finish) error {
 
 // finish writes the end of a login, without its requests and its events.
 func (q querier) finish(f storage.Finish) error {
+	if f.Remembered != nil {
+		if err := q.useRemembered(*f.Remembered); err != nil {
+			return err
+		}
+	}
 	if err := q.finishSession(f); err != nil {
 		return err
 	}

@@ -36,11 +36,13 @@ func (e *Engine) sweepable(now time.Time) []expired {
 	return []expired{
 		{"auth_requests", "hash", "expires_at <= ?", []any{us}},
 		{"statuses", "hash", "expires_at <= ?", []any{micro(now.Add(-storage.KeepStatus))}},
+		{"tickets", "id", "expires_at <= ?", []any{micro(now.Add(-storage.KeepTicket))}},
 		{"codes", "hash", "expires_at <= ?", []any{us}}, // of the version before
 		{"authenticators", "id", "state = 'pending' AND expires_at <= ? AND expires_at > 0", []any{us}},
 		{"identifiers", "id", "expires_at > 0 AND expires_at <= ? AND verified_at = 0", []any{us}},
 		{"throttles", "(bucket, subject)", "forget_at > 0 AND forget_at <= ?", []any{us}},
 		{"address_throttles", "address", "expires_at <= ?", []any{us}},
+		{"remembered_devices", "id", "expires_at <= ?", []any{us}},
 		{"revoked_tokens", "hash", "expires_at <= ?", []any{us}},
 		{"grants", "id", "sweep_at <= ? AND refresh_until <= ?", []any{us, micro(now.Add(-keepGrant))}},
 		// Grants whose code was not redeemed, in a range of the primary key, for which they need

@@ -36,7 +36,7 @@ func life(use string) (longest time.Duration, own bool) {
 	case "token":
 		return 90 * 24 * time.Hour, true // the longest refresh token
 	case "subject":
-		return 365 * 24 * time.Hour, true // device cookies
+		return 365 * 24 * time.Hour, true // device cookies, remembered devices
 	case "data":
 		return time.Hour, false // opaque access tokens, besides the columns
 	case "hash":

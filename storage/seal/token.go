@@ -25,10 +25,14 @@ const (
 )
 
 // keyOf returns the use of the key that makes tokens of a use. Authorization codes ("code")
-// are made, and rotate, with the key of refresh tokens; the tag keeps the two apart.
+// are made, and rotate, with the key of refresh tokens, and those of remembered devices with the
+// key of device cookies, which last as long; the tag keeps them apart.
 func keyOf(use string) string {
-	if use == "code" {
+	switch use {
+	case "code":
 		return "token"
+	case "remembered":
+		return "subject"
 	}
 	return use
 }

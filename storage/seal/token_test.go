@@ -10,7 +10,7 @@ import (
 func TestToken(t *testing.T) {
 	k := loaded(t, newKEKs(t, 1), 1)
 	seen := map[string]bool{}
-	for _, use := range []string{"session", "token", "code"} {
+	for _, use := range []string{"session", "token", "code", "remembered"} {
 		for _, id := range [][16]byte{{}, {1}, {15: 1}, {0: 0xff, 15: 0xff}} {
 			for _, generation := range []uint32{0, 1, 2, 1 << 31, 1<<32 - 1} {
 				token := k.Token(use, id, generation)
@@ -28,7 +28,7 @@ func TestToken(t *testing.T) {
 				if !ok || gotID != id || gotGeneration != generation {
 					t.Errorf("OpenToken = %x %d %v, want %x %d", gotID, gotGeneration, ok, id, generation)
 				}
-				for _, other := range []string{"session", "token", "code", "hash", "nonsense"} {
+				for _, other := range []string{"session", "token", "code", "remembered", "hash", "nonsense"} {
 					if _, _, ok := k.OpenToken(other, token); ok && other != use {
 						t.Errorf("a %s token opens as %s", use, other)
 					}

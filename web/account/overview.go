@@ -17,6 +17,9 @@ import (
 // overview is the data of the main page.
 type overview struct {
 	Notice   string // the change just made; "": none
+	Names    []selfservice.Address
+	Kinds    []storage.IdentifierKind // of addresses that can be added
+	Profile  []selfservice.Claim      // that can be edited
 	Factors  []factorLine
 	Addable  []mfa.Info
 	Recovery *selfservice.Held // nil: no codes
@@ -24,6 +27,7 @@ type overview struct {
 	Password bool
 	Sessions []sessionLine
 	Others   bool // there are sessions besides this one
+	Devices  []deviceLine
 	Consents []provider.Allowed
 	Signal   string // of the passkeys that are left, for the browser, after a change; "": nothing changed
 	Activity []line
@@ -48,10 +52,18 @@ func (f factorLine) Known() string {
 type sessionLine struct {
 	ID      storage.SessionID
 	Here    bool
-	Agent   agent
+	Agent   mfa.Agent
 	Address string
 	Since   time.Time
 	Seen    time.Time
+}
+
+// deviceLine is one browser in which a second factor is remembered.
+type deviceLine struct {
+	ID                 storage.RememberedID
+	Here               bool
+	Agent              mfa.Agent
+	Since, Used, Until time.Time
 }
 
 func (p *Pages) overview(c *gin.Context, call ownerCall) {
@@ -75,15 +87,29 @@ func (p *Pages) readOverview(c *gin.Context, call ownerCall) (overview, error) {
 		}
 	}
 	d.factors(p, call.owner.Account)
+	d.Names, d.Profile = p.accounts.Addresses(call.owner.Account), p.accounts.Profile(call.owner.Account)
+	for _, kind := range []storage.IdentifierKind{storage.Email, storage.Phone} {
+		if p.verifier.MethodFor(kind) != "" {
+			d.Kinds = append(d.Kinds, kind)
+		}
+	}
 	list, err := p.sessions.List(ctx, call.owner)
 	if err != nil {
 		return d, err
 	}
 	for _, s := range list {
-		d.Sessions = append(d.Sessions, sessionLine{ID: s.ID, Here: s.ID == call.owner.Session, Agent: agentOf(s.UserAgent), Address: s.Address,
+		d.Sessions = append(d.Sessions, sessionLine{ID: s.ID, Here: s.ID == call.owner.Session, Agent: mfa.ReadAgent(s.UserAgent), Address: s.Address,
 			Since: s.CreatedAt, Seen: s.LastSeenAt})
 	}
 	d.Others = len(d.Sessions) > 1
+	devices, err := p.sessions.RememberedOf(ctx, call.owner.Account.User.ID)
+	if err != nil {
+		return d, err
+	}
+	for _, r := range devices {
+		d.Devices = append(d.Devices, deviceLine{ID: r.ID, Here: p.sessions.RememberedHere(call.caller, r.ID), Agent: mfa.ReadAgent(r.UserAgent),
+			Since: r.CreatedAt, Used: r.LastUsedAt, Until: r.ExpiresAt})
+	}
 	if d.Consents, err = p.provider.Consents(ctx, call.owner.Account.User.ID); err != nil {
 		return d, err
 	}
@@ -137,6 +163,24 @@ func (p *Pages) endSessions(c *gin.Context, call ownerCall) {
 		return
 	}
 	p.done(c, call, "sessions")
+}
+
+// forget ends one remembered device, or all.
+func (p *Pages) forget(c *gin.Context, call ownerCall) {
+	if !p.requireFresh(c, call) {
+		return
+	}
+	id, what := storage.RememberedID(c.PostForm("id")), "devices"
+	if id != "" {
+		what = "device"
+	}
+	about := storage.Event{UserID: call.owner.Account.User.ID, SessionID: call.owner.Session, ClientID: call.owner.Client}
+	err := p.sessions.ForgetDevice(c.Request.Context(), call.caller, about, id)
+	if err != nil && mfa.CodeOf(err) != mfa.NotConfigured { // it is gone, as the user wants
+		p.fail(c, call, err)
+		return
+	}
+	p.done(c, call, what)
 }
 
 // withdraw withdraws a consent.

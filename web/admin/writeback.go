@@ -18,7 +18,7 @@ var (
 
 // durations are the members of a client that are shown as seconds and can be written as
 // seconds or as "5m".
-var durations = []string{"mfa_interval", "access_token_ttl", "refresh_token_idle_ttl", "refresh_token_ttl", "refresh_grace"}
+var durations = []string{"mfa_interval", "mfa_remember", "access_token_ttl", "refresh_token_idle_ttl", "refresh_token_ttl", "refresh_grace"}
 
 // dropUnchanged removes the read-only members from a body that are as a read of the record
 // shows them, so that a caller may write back what it has read. A changed one is a fault.

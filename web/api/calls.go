@@ -172,14 +172,20 @@ func (s *Surface) verify(c *gin.Context) {
 		return
 	}
 	r, exchange := responseOf(in), storage.ExchangeID(in.Text("exchange_id"))
+	remember := in.Flag("remember")
 	call, ch, ok := s.proving(c, in)
 	if !ok {
 		return
 	}
-	again, err := s.verifier.Prove(c.Request.Context(), call.Caller, call.Step.Login, ch, exchange, r)
+	login, cookie := call.Step.Login, ""
+	if remember {
+		login, cookie = s.provider.Remember(call.Step, call.Caller, login)
+	}
+	again, err := s.verifier.Prove(c.Request.Context(), call.Caller, login, ch, exchange, r)
 	if err != nil {
 		s.fail(c, err, again)
 		return
 	}
+	signin.KeepRemembered(c, cookie)
 	s.onward(c, call)
 }

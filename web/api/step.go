@@ -30,15 +30,19 @@ type stepBody struct {
 	Client    clientBody      `json:"client"`
 	// State is the client's own, for the owner alone: it shows a page that its application
 	// began this login in this browser, and not an attacker who passed on a link to theirs.
-	State     string        `json:"state,omitempty"`
-	Account   string        `json:"account,omitempty"`
-	LoginHint string        `json:"login_hint,omitempty"`
-	UILocales []string      `json:"ui_locales,omitempty"`
-	Options   []optionBody  `json:"options,omitempty"`
-	Methods   []string      `json:"methods,omitempty"`
-	Scopes    []string      `json:"scopes,omitempty"`
-	Codes     []string      `json:"recovery_codes,omitempty"`
-	Exchange  *exchangeBody `json:"exchange,omitempty"`
+	State     string       `json:"state,omitempty"`
+	Account   string       `json:"account,omitempty"`
+	LoginHint string       `json:"login_hint,omitempty"`
+	UILocales []string     `json:"ui_locales,omitempty"`
+	Options   []optionBody `json:"options,omitempty"`
+	Methods   []string     `json:"methods,omitempty"`
+	// Demand is there if an enrolment needs an enrollment code.
+	Demand *demandBody `json:"enrollment_demand,omitempty"`
+	Scopes []string    `json:"scopes,omitempty"`
+	// Remember is for how many seconds the user may have this browser remembered.
+	Remember int           `json:"remember_for,omitempty"`
+	Codes    []string      `json:"recovery_codes,omitempty"`
+	Exchange *exchangeBody `json:"exchange,omitempty"`
 	// Delivery is the state of the code that this login waits for, in the responses to the
 	// calls that send one or ask for it.
 	Delivery   exchange.Delivery `json:"delivery,omitempty"`
@@ -69,6 +73,10 @@ type optionBody struct {
 	Numeric       bool                    `json:"numeric"`
 	Sends         bool                    `json:"sends"`
 	Address       string                  `json:"address,omitempty"` // masked
+}
+
+type demandBody struct {
+	Addresses []string `json:"addresses"` // masked, that a code can be mailed to
 }
 
 type exchangeBody struct {
@@ -172,6 +180,9 @@ func (s *Surface) show(c *gin.Context, call loginCall, more func(b *stepBody)) {
 		}
 		b.Codes = codes
 	}
+	if d := s.verifier.EnrollmentDemand(call.Step.Account); d != nil && call.Step.Kind == provider.StepEnroll {
+		b.Demand = &demandBody{Addresses: append([]string{}, d.Addresses...)}
+	}
 	if more != nil {
 		more(&b)
 	}
@@ -192,6 +203,9 @@ func (s *Surface) bodyOf(call loginCall) stepBody {
 	switch st.Kind {
 	case provider.StepIdentify, provider.StepVerify:
 		b.Options = s.optionsOf(st)
+		if st.MayRemember() {
+			b.Remember = int(st.Client.MFARemember)
+		}
 	case provider.StepEnroll:
 		b.Methods = st.Verdict.Methods
 	case provider.StepConsent:
@@ -232,7 +246,7 @@ func usageOf(st provider.Step) string {
 func (s *Surface) ended(c *gin.Context, call loginCall, kind provider.StepKind, a provider.Answer) {
 	call.Step.Kind = kind
 	s.show(c, call, func(b *stepBody) {
-		b.Options, b.Methods, b.Scopes, b.Codes = nil, nil, nil, nil
+		b.Options, b.Methods, b.Scopes, b.Codes, b.Remember = nil, nil, nil, nil, 0
 		b.RedirectTo = a.Location
 		if a.FormPost != nil {
 			b.RedirectTo = a.FormPost.Action

@@ -7,6 +7,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
+	"sallyport/mfa/reset"
 	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/storage"
@@ -24,6 +25,7 @@ type Pages struct {
 	look     *page.Look
 	// clientPage is nil if clients' own pages expect the request alone.
 	clientPage ClientPage
+	resets     *reset.Resets // nil: nobody can reset a password
 	verbose    bool
 }
 
@@ -52,6 +54,8 @@ func (p *Pages) Mount(r gin.IRouter) {
 	r.GET("/login", p.loginForm)
 	r.POST("/login", p.guarded(p.login))
 	r.GET(freshPath, p.fresh)
+	r.GET(codePath, p.codeForm)
+	r.POST(codePath, p.guarded(p.code))
 	r.GET("/mfa", p.mfaForm)
 	r.POST("/mfa", p.guarded(p.mfa))
 	r.GET("/enroll", p.enrollForm)
@@ -73,6 +77,7 @@ func (p *Pages) Mount(r gin.IRouter) {
 	r.POST("/logout", p.logout)
 	r.GET("/logged-out", p.loggedOut)
 	r.GET("/", p.front)
+	p.mountResets(r)
 }
 
 // requestOf returns the request that the address or the form names.

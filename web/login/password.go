@@ -18,6 +18,8 @@ type loginPage struct {
 	Focus    string
 	Passkey  string // the method of the passkey that is refused; "": none
 	page.Ceremony
+	Codes  []string // methods that can replace the password
+	Forgot bool     // a forgotten password can be reset
 }
 
 func (p *Pages) loginForm(c *gin.Context) {
@@ -37,13 +39,18 @@ func (p *Pages) login(c *gin.Context) {
 		p.loginByPasskey(c)
 		return
 	}
-	username, password := c.PostForm("username"), c.PostForm("password")
+	username := c.PostForm("username")
+	password, typed := c.GetPostForm("password")
 	call, ok := p.at(c, provider.StepIdentify, provider.Ask{Identifier: username, MayBeSealed: true, MayOffer: c.PostForm("offer") != ""})
 	if !ok {
 		return
 	}
 	if call.Step.Request.Subject != "" && username == "" {
 		username = call.Step.LoginHint
+	}
+	if !typed { // from the page for a code
+		p.showLogin(c, call, http.StatusOK, username, nil)
+		return
 	}
 	if username == "" || password == "" {
 		p.showLogin(c, call, http.StatusUnprocessableEntity, username, &page.Alert{Key: "login.empty", Wrong: true})
@@ -67,6 +74,7 @@ func (p *Pages) showLogin(c *gin.Context, call signin.Call, code int, username s
 
 func (p *Pages) writeLogin(c *gin.Context, call signin.Call, code int, d loginPage, a *page.Alert) {
 	var err error
+	d.Codes, d.Forgot = p.codeMethods(call), p.resets != nil
 	if d.Ceremony, err = p.firstCeremony(c, call); err != nil {
 		p.fail(c, call, err)
 		return

@@ -69,12 +69,20 @@ func Session(c *gin.Context, sessions *session.Registry) (*session.SignedIn, err
 // Keep sets the cookies of a login that has ended in this browser. Nothing sets them
 // before the end of the login is committed.
 func Keep(c *gin.Context, sessions *session.Registry, f provider.Finished) {
+	KeepRemembered(c, f.Remembered)
 	if f.Session != nil {
 		web.SetCookie(c, web.SessionCookie, f.SessionToken, 0)
 		if web.Cookie(c, web.ProvenCookie) != "" {
 			web.ClearCookie(c, web.ProvenCookie)
 		}
 		web.SetCookie(c, web.DeviceCookie, sessions.Remember(web.Caller(c).Device, f.User), web.DeviceAge)
+	}
+}
+
+// KeepRemembered sets the cookie of remembered devices; "" keeps it as it is.
+func KeepRemembered(c *gin.Context, cookie string) {
+	if cookie != "" {
+		web.SetCookie(c, web.RememberedCookie, cookie, web.DeviceAge)
 	}
 }
 

@@ -120,6 +120,12 @@ func (c adminWalk) sessionWalk() {
 	}
 	var list admin.Sessions
 	session := begin()
+	var devices admin.RememberedDevices
+	if c.Call("GET", "/users/"+string(id)+"/remembered-devices", nil).Decode(200, &devices); len(devices.Devices) != 0 {
+		c.Errorf("remembered devices: %+v", devices)
+	}
+	c.Call("DELETE", "/users/"+string(id)+"/remembered-devices", nil).Done(200, "asked for the second factor again")
+	c.Call("DELETE", "/users/"+string(id)+"/remembered-devices?device=none", nil).Refused(409, "not_configured", "no such")
 	c.Call("GET", "/users/"+string(id)+"/sessions", nil).Decode(200, &list)
 	if len(list.Sessions) != 1 || list.Sessions[0].ID != session {
 		c.Errorf("sessions = %+v", list)

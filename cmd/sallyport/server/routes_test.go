@@ -12,10 +12,10 @@ import (
 // TestLoginBelongsToItsOwnerOnEveryRoute calls them in every state as every caller but the
 // owner. For other routes it says what authorizes the call.
 var routes = map[string]string{
-	"/continue": "login", "/login": "login", "/login/passkey": "login", "/mfa": "login", "/enroll": "login", "/offer": "login", "/recovery-codes": "login", "/consent": "login",
+	"/continue": "login", "/login": "login", "/login/passkey": "login", "/code": "login", "/mfa": "login", "/enroll": "login", "/offer": "login", "/recovery-codes": "login", "/consent": "login",
 	"/cancel": "login", "/restart": "login", "/delivery": "login",
-	"/api/login/v1/step": "login", "/api/login/v1/identify": "login", "/api/login/v1/password": "login", "/api/login/v1/initiate": "login",
-	"/api/login/v1/verify": "login", "/api/login/v1/delivery": "login", "/api/login/v1/enroll": "login", "/api/login/v1/enroll/confirm": "login", "/api/login/v1/consent": "login",
+	"/api/login/v1/step": "login", "/api/login/v1/identify": "login", "/api/login/v1/password": "login", "/api/login/v1/password/forgot": "login", "/api/login/v1/password/reset": "login", "/api/login/v1/initiate": "login",
+	"/api/login/v1/verify": "login", "/api/login/v1/delivery": "login", "/api/login/v1/enroll": "login", "/api/login/v1/enroll/code": "login", "/api/login/v1/enroll/confirm": "login", "/api/login/v1/consent": "login",
 	"/api/login/v1/recovery-codes/seen": "login", "/api/login/v1/cancel": "login", "/api/login/v1/restart": "login", "/api/login/v1/finish": "login",
 	"/public-srv/public/:requestId": "login", "/token-srv/prelogin/metadata/:trackId": "login",
 	"/verification-srv/v2/setup/public/configured/list": "login", "/verification-srv/public/graph/user/setup": "login",
@@ -32,7 +32,10 @@ var routes = map[string]string{
 	"/authorize": "opens one", "/authz-srv/authz": "opens one", "/authz-srv/authrequest/authz/generate": "opens one", "/api/login/v1/requests": "opens one",
 	"/logout": "session", "/logged-out": "public", "/": "public", "/language": "public", "/session/end_session": "session",
 	"/account": "session", "/account/callback": "session", "/account/confirm": "session", "/account/add": "session", "/account/rename": "session",
-	"/account/remove": "session", "/account/recovery": "session", "/account/password": "session", "/account/sessions": "session", "/account/consents": "session", "/account/delivery": "session",
+	"/account/remove": "session", "/account/recovery": "session", "/account/password": "session", "/account/sessions": "session", "/account/devices": "session", "/account/consents": "session", "/account/delivery": "session",
+	"/account/address": "session", "/account/detach": "session", "/account/profile": "session", "/account/undo": "message", "/account/not-me": "session",
+	// Who has read the message may set a password; the rest opens nothing.
+	"/forgot": "public", "/forgot/code": "message", "/reset": "message", "/reset/:link": "message", "/password-changed": "public",
 	"/token": "client", "/revoke": "client", "/introspect": "client", "/token-srv/token": "client", "/token-srv/revoke": "client", "/token-srv/introspect": "client",
 	"/userinfo": "access token", "/users-srv/userinfo": "access token",
 	"/verification-srv/v2/setup/initiate/:method": "access token", "/verification-actions-srv/setup/:method/initiation": "access token",

@@ -27,6 +27,8 @@ import (
 	"sallyport/mfa/messages"
 	"sallyport/mfa/passkey"
 	"sallyport/mfa/password"
+	"sallyport/mfa/reset"
+	"sallyport/mfa/selfservice"
 	"sallyport/mfa/session"
 	"sallyport/mfa/totp"
 	"sallyport/mfa/users"
@@ -53,6 +55,8 @@ type Options struct {
 	Hangup <-chan os.Signal
 	// Developers shows pages for the developers of clients.
 	Developers bool
+	// AdminOnly leaves out the public listener: a command calls the admin API in its own process.
+	AdminOnly bool
 
 	// Open creates these.
 	metrics *prometheus.Registry
@@ -70,10 +74,12 @@ type Server struct {
 	TOTP       *totp.Method
 	Passkey    *passkey.Method // nil: there are no passkeys
 	Verifier   *exchange.Verifier
+	Accounts   *selfservice.Accounts
 	Users      *users.Registry
 	Sessions   *session.Registry
 	Backend    *backend.Service
 	Messages   *messages.Registry
+	Resets     *reset.Resets // nil: no message can be sent, or the setting says no
 	Clients    *clients.Registry
 	APIKeys    *apikeys.Keys
 	Provider   *provider.Provider
