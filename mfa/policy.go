@@ -23,6 +23,7 @@ const (
 	MFAOff       = "OFF"
 	MFAAlways    = "ALWAYS"
 	MFATimeBased = "TIME_BASED"
+	MFASmart     = "SMART" // when something is new, for users with a second factor
 )
 
 // Policy is the multi-factor policy of a client.

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"sallyport/mfa"
+	"sallyport/mfa/device"
 	"sallyport/mfa/notice"
 	"sallyport/mfa/throttle"
 	"sallyport/storage"
@@ -16,6 +18,20 @@ import (
 // message returns a message to the first verified e-mail address of an account, if it has one.
 func (v *Verifier) message(caller mfa.Caller, a *storage.Account, template string, data map[string]string) []storage.Message {
 	return notice.New(v.now(), v.random, v.o.Product, caller, a, template, data)
+}
+
+// NewDevice returns the message to a user who signs in with a browser for the first time; nil for
+// a browser that they have signed in with before, and for the first login of a user.
+func (v *Verifier) NewDevice(caller mfa.Caller, a *storage.Account, proofs []storage.Factor) []storage.Message {
+	_, known := device.Knows(v.keyring, caller.Device, a.User.ID)
+	if known || slices.ContainsFunc(proofs, func(f storage.Factor) bool { return strings.Contains(f.New, mfa.NewUser) }) {
+		return nil
+	}
+	agent, data := mfa.AgentOf(caller.UserAgent), map[string]string{}
+	if browser := strings.Trim(agent.Browser+", "+agent.System, ", "); browser != "" {
+		data["browser"] = browser
+	}
+	return v.message(caller, a, notice.NewDevice, data)
 }
 
 // recoveryNotice returns the message that a recovery code was used.

@@ -31,11 +31,12 @@ const (
 	RecoveryRenewed = "recovery_codes_renewed"
 	PasswordChanged = "password_changed"
 	AddressRemoved  = "address_removed" // "address"
+	NewDevice       = "new_device"      // may have "browser"
 )
 
 // Templates returns every template.
 func Templates() []string {
-	return []string{Code, RecoveryUsed, FactorLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged, AddressRemoved}
+	return []string{Code, RecoveryUsed, FactorLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged, AddressRemoved, NewDevice}
 }
 
 // ttl is how long delivery of a notice is tried.

@@ -33,7 +33,7 @@ func newRenderer(t *testing.T) *notice.Renderer {
 // values returns what every template may show, each with a text that no template has.
 func values() map[string]string {
 	return map[string]string{"product": "Harbour", "time": "2026-11-29T15:04:05Z", "code": "31415926", "minutes": "7",
-		"method": "totp", "name": "Nora's phone", "left": "4", "address": "ada@example.com"}
+		"method": "totp", "name": "Nora's phone", "left": "4", "address": "ada@example.com", "browser": "Firefox, Windows"}
 }
 
 // shown are the values that a message must show, by template.
@@ -46,6 +46,7 @@ var shown = map[string][]string{
 	notice.RecoveryRenewed: nil,
 	notice.PasswordChanged: nil,
 	notice.AddressRemoved:  {"ada@example.com"},
+	notice.NewDevice:       {"Firefox, Windows"},
 }
 
 func TestEveryMessageShowsItsValues(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"sallyport/mfa"
@@ -21,7 +20,7 @@ type line struct {
 	At      time.Time
 	Text    string
 	Alarm   bool // refused: an attacker may be trying
-	Agent   agent
+	Agent   mfa.Agent
 	Address string
 	Count   int  // of refused attempts
 	More    bool // there are more than Count
@@ -80,7 +79,7 @@ func (p *Pages) line(ctx context.Context, v page.Page, e storage.Event) (line, b
 		return line{}, false, err
 	}
 	text, err := v.T(key, "Client", client, "Method", method)
-	return line{At: e.At, Text: text, Alarm: e.Outcome != mfa.OutcomeOK, Agent: agentOf(e.UserAgent), Address: e.Address}, true, err
+	return line{At: e.At, Text: text, Alarm: e.Outcome != mfa.OutcomeOK, Agent: mfa.AgentOf(e.UserAgent), Address: e.Address}, true, err
 }
 
 // clientName is the name of an application; its id if it has been deleted.
@@ -96,28 +95,4 @@ func (p *Pages) clientName(ctx context.Context, id storage.ClientID) (string, er
 		return c.Name, nil
 	}
 	return string(id), nil
-}
-
-// agent is a browser and its operating system; "": unknown.
-type agent struct{ Browser, System string }
-
-// agentOf reads a User-Agent header, for users to recognise their devices. Nothing depends
-// on it: any caller can send any header.
-func agentOf(header string) agent {
-	return agent{
-		Browser: first(header, "Edg", "Edge", "OPR/", "Opera", "Firefox/", "Firefox", "FxiOS", "Firefox", "SamsungBrowser", "Samsung Internet",
-			"CriOS", "Chrome", "Chrome/", "Chrome", "Safari/", "Safari"),
-		System: first(header, "iPhone", "iPhone", "iPad", "iPad", "Android", "Android", "Windows", "Windows", "Mac OS X", "macOS",
-			"CrOS", "ChromeOS", "Linux", "Linux"),
-	}
-}
-
-// first returns the name of the first mark that a text contains; marks and names alternate.
-func first(text string, marks ...string) string {
-	for i := 0; i < len(marks); i += 2 {
-		if strings.Contains(text, marks[i]) {
-			return marks[i+1]
-		}
-	}
-	return ""
 }

@@ -33,7 +33,7 @@ type overview struct {
 type sessionLine struct {
 	ID      storage.SessionID
 	Here    bool
-	Agent   agent
+	Agent   mfa.Agent
 	Address string
 	Since   time.Time
 	Seen    time.Time
@@ -43,7 +43,7 @@ type sessionLine struct {
 type deviceLine struct {
 	ID                 storage.RememberedID
 	Here               bool
-	Agent              agent
+	Agent              mfa.Agent
 	Since, Used, Until time.Time
 }
 
@@ -69,7 +69,7 @@ func (p *Pages) readOverview(c *gin.Context, call ownerCall) (overview, error) {
 		return d, err
 	}
 	for _, s := range list {
-		d.Sessions = append(d.Sessions, sessionLine{ID: s.ID, Here: s.ID == call.owner.Session, Agent: agentOf(s.UserAgent), Address: s.Address,
+		d.Sessions = append(d.Sessions, sessionLine{ID: s.ID, Here: s.ID == call.owner.Session, Agent: mfa.AgentOf(s.UserAgent), Address: s.Address,
 			Since: s.CreatedAt, Seen: s.LastSeenAt})
 	}
 	d.Others = len(d.Sessions) > 1
@@ -78,7 +78,7 @@ func (p *Pages) readOverview(c *gin.Context, call ownerCall) (overview, error) {
 		return d, err
 	}
 	for _, r := range devices {
-		d.Devices = append(d.Devices, deviceLine{ID: r.ID, Here: p.sessions.RememberedHere(call.caller, r.ID), Agent: agentOf(r.UserAgent),
+		d.Devices = append(d.Devices, deviceLine{ID: r.ID, Here: p.sessions.RememberedHere(call.caller, r.ID), Agent: mfa.AgentOf(r.UserAgent),
 			Since: r.CreatedAt, Used: r.LastUsedAt, Until: r.ExpiresAt})
 	}
 	if d.Consents, err = p.provider.Consents(ctx, call.owner.Account.User.ID); err != nil {
