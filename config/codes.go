@@ -28,8 +28,14 @@ func (c Config) checkCodes(r *strict.Reader) {
 		}
 	}
 	list("code_factors", c.CodeFactors, []string{"email", "sms"})
+	list("profile_editable", c.ProfileEditable, profileClaims())
 	list("fingerprints.codes", c.Fingerprints.Codes, []string{"ip", "user_agent"})
 	list("fingerprints.sessions", c.Fingerprints.Sessions, []string{"ip", "user_agent"})
+}
+
+// profileClaims returns the claims that users can be allowed to edit.
+func profileClaims() []string {
+	return []string{"name", "given_name", "family_name", "nickname", "locale", "zoneinfo"}
 }
 
 func isCountry(s string) bool {

@@ -15,6 +15,9 @@ type Config struct {
 	Environment string `yaml:"environment" env:"ENVIRONMENT"`
 	// Name shown on the pages and in authenticator apps; 1 to 64 bytes, no colon.
 	Product string `yaml:"product" env:"PRODUCT"`
+	// Contact of your support, `https://` or `mailto:`. Pages show it wherever a user cannot go on
+	// alone, and notices by mail name it.
+	SupportURL string `yaml:"support_url" env:"SUPPORT_URL"`
 	// Address and port of the public listener.
 	Listen string `yaml:"listen" env:"LISTEN"`
 	// Address and port of `/healthz`, `/readyz`, `/metrics` and the admin API. Do not expose it to
@@ -51,6 +54,7 @@ type Config struct {
 	// Steps of 30 s before and after the current one whose codes are accepted.
 	TOTPWindow int       `yaml:"totp_window" env:"TOTP_WINDOW" min:"0" max:"1"`
 	Passwords  Passwords `yaml:"passwords" envPrefix:"PASSWORDS_"`
+	Passkeys   Passkeys  `yaml:"passkeys" envPrefix:"PASSKEYS_"`
 	Argon2     Argon2    `yaml:"argon2" envPrefix:"ARGON2_"`
 	Throttle   Throttle  `yaml:"throttle" envPrefix:"THROTTLE_"`
 	Limits     Limits    `yaml:"limits" envPrefix:"LIMITS_"`
@@ -61,11 +65,16 @@ type Config struct {
 	// each, for development and for tests that read codes. Only with `environment: test`.
 	OutboxFile string `yaml:"outbox_file" env:"OUTBOX_FILE"`
 	SMS        SMS    `yaml:"sms" envPrefix:"SMS_"`
-	// Methods by which a code can be sent as a second factor: any of `email`, `sms`. Those that the
-	// server can send by are offered to users; backends can send codes either way.
-	CodeFactors  []string     `yaml:"code_factors" env:"CODE_FACTORS"`
-	Fingerprints Fingerprints `yaml:"fingerprints" envPrefix:"FINGERPRINTS_"`
-	Keys         Keys         `yaml:"keys" envPrefix:"KEYS_"`
+	// Methods by which a code can be sent as a second factor, or in place of a password: any of
+	// `email`, `sms`. Those that the server can send by are offered to users; backends can send codes
+	// either way. See [codes by mail and text message](guides/codes-by-mail-and-sms.md).
+	CodeFactors []string `yaml:"code_factors" env:"CODE_FACTORS"`
+	// Claims of the profile that users edit on the account page: any of `name`, `given_name`,
+	// `family_name`, `nickname`, `locale`, `zoneinfo`. Leave out those that another system sets;
+	// `[]`: users edit none.
+	ProfileEditable []string     `yaml:"profile_editable" env:"PROFILE_EDITABLE"`
+	Fingerprints    Fingerprints `yaml:"fingerprints" envPrefix:"FINGERPRINTS_"`
+	Keys            Keys         `yaml:"keys" envPrefix:"KEYS_"`
 	// Algorithms that the server has a signing key for: any of `RS256`, `PS256`, `ES256`,
 	// `EdDSA`. The first is for clients that register none.
 	SigningAlgs []string `yaml:"signing_algs" env:"SIGNING_ALGS"`
@@ -96,6 +105,17 @@ type AdminTLS struct {
 	Cert string `yaml:"cert" env:"CERT"`
 	// Its private key, PEM.
 	Key string `yaml:"key" env:"KEY"`
+}
+
+// Passkeys are where passkeys can be used.
+type Passkeys struct {
+	// Domain that new passkeys belong to (RP ID): the host of the issuer, or a domain above it. Empty:
+	// the host of the issuer. Passkeys of another domain are not asked for any more, so it has
+	// to stay as it is. Without a domain (an issuer with an IP address) there are no passkeys.
+	RPID string `yaml:"rp_id" env:"RP_ID"`
+	// Other origins whose pages may use the passkeys of this server, such as
+	// `https://example.de`; browsers read them at `/.well-known/webauthn` of the RP ID.
+	RelatedOrigins []string `yaml:"related_origins" env:"RELATED_ORIGINS"`
 }
 
 // Database is where the data is. A DSN with a password belongs in a file.
@@ -160,6 +180,13 @@ type Lifetimes struct {
 	// How recent a proof must be to enrol a first second factor. A user who has one must
 	// have used it within 5 min.
 	Reauth time.Duration `yaml:"reauth" env:"REAUTH" min:"1m" max:"15m"`
+	// How long the link in the message about a changed address undoes the change.
+	AddressUndo time.Duration `yaml:"address_undo" env:"ADDRESS_UNDO" min:"24h" max:"720h"`
+	// Code that `user reset-factors` returns, with which the user enrols again.
+	EnrollmentCode time.Duration `yaml:"enrollment_code" env:"ENROLLMENT_CODE" min:"1h" max:"720h"`
+	// Link and code of a message to a user who
+	// [forgot the password](guides/forgotten-passwords.md); `0`: nobody can reset a password.
+	PasswordReset time.Duration `yaml:"password_reset" env:"PASSWORD_RESET" min:"0s" max:"24h"`
 }
 
 // Passwords are the rules for a new password, wherever it is set. Existing passwords stay valid.
@@ -318,7 +345,8 @@ func Default() Config {
 			RefreshIdle: 30 * 24 * time.Hour, RefreshMax: 90 * 24 * time.Hour,
 			SessionIdle: 30 * time.Minute, SessionMax: 12 * time.Hour, StreambirdJWT: 24 * time.Hour,
 			Exchange: 5 * time.Minute, Verified: 5 * time.Minute,
-			Enroll: 10 * time.Minute, Reauth: 15 * time.Minute,
+			Enroll: 10 * time.Minute, Reauth: 15 * time.Minute, PasswordReset: time.Hour,
+			AddressUndo: 7 * 24 * time.Hour, EnrollmentCode: 7 * 24 * time.Hour,
 		},
 		TOTPWindow: 1,
 		Passwords:  Passwords{MinLength: 8},
@@ -328,7 +356,7 @@ func Default() Config {
 		Audit:      Audit{Keep: 396 * 24 * time.Hour},
 		Mail:       Mail{Port: 587, TLS: "starttls"},
 		Hook:       Hook{Kinds: []string{"sms"}},
-		SMS:        SMS{Daily: 1000, Free: 50, Ratio: 5}, CodeFactors: []string{"email", "sms"},
+		SMS:        SMS{Daily: 1000, Free: 50, Ratio: 5}, CodeFactors: []string{"email"}, ProfileEditable: profileClaims(),
 		Fingerprints: Fingerprints{Codes: []string{"ip", "user_agent"}},
 		Keys:         Keys{RotateAfter: 90 * 24 * time.Hour, RotateOwnAfter: 365 * 24 * time.Hour},
 		SigningAlgs:  []string{"RS256", "ES256"},

@@ -78,6 +78,11 @@ argon2: {memory: 19455, time: 1}
 			"s.yaml:7: signing_algs[2]: is named twice", "s.yaml:8: acr_aliases: must be one of aal1", "s.yaml:9: product"}},
 		{"names that may not be shown", good + "product: \"a\\u202Eb\"\nmail: {host: a.example, from: \"=?utf-8?q?a=E2=80=AEb?= <a@b.example>\"}\n", nil, []string{
 			"s.yaml:5: product: must be 1 to 64 bytes", "s.yaml:6: mail.from: must not have control"}},
+		{"passkeys of another domain", good + "passkeys: {rp_id: example.org}\n", nil, []string{"s.yaml:5: passkeys.rp_id: must be the host of the issuer"}},
+		{"passkeys of a public suffix", good + "passkeys: {rp_id: com}\n", nil, []string{"s.yaml:5: passkeys.rp_id: must be the host of the issuer"}},
+		{"passkeys of an address", strings.Replace(good, "login.example.com", "10.0.0.1", 1) + "passkeys: {rp_id: 10.0.0.1}\n", nil, []string{"passkeys.rp_id: must be the host"}},
+		{"related origins that are none", good + "passkeys: {related_origins: ['https://a.example/']}\n", nil, []string{"s.yaml:5: passkeys.related_origins: must name other origins"}},
+		{"related origins without TLS", good + "passkeys: {related_origins: ['http://a.example']}\n", nil, []string{"passkeys.related_origins"}},
 		{"a port alone", good + "listen: 8080\n", nil, []string{"s.yaml:5: listen: must be text"}},
 		{"invalid listeners, proxies and certificates", strings.Replace(good, "127.0.0.1", "10.0.0.0/33", 1) + "listen: localhost\nadmin_listen: 127.0.0.1\ntls: {cert: a}\n", nil, []string{
 			"s.yaml:3: trusted_proxies[0]", "s.yaml:5: listen", "s.yaml:6: admin_listen", "s.yaml:7: tls: needs both cert and key"}},

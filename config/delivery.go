@@ -45,6 +45,19 @@ func (c Config) checkMail(r *strict.Reader) {
 	}
 }
 
+// checkSupport: the contact becomes a link on pages, and part of mails.
+func (c Config) checkSupport(r *strict.Reader) {
+	if c.SupportURL == "" {
+		return
+	}
+	u, err := url.Parse(c.SupportURL)
+	web := err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil
+	mail := err == nil && u.Scheme == "mailto" && strings.Contains(u.Opaque, "@") && u.RawQuery == ""
+	if !web && !mail || !input.Shown(c.SupportURL) {
+		r.Fault("support_url", "must begin with https:// or be mailto: and an address")
+	}
+}
+
 // checkHook: what is posted holds codes too.
 func (c Config) checkHook(r *strict.Reader) {
 	const path = "hook.url"

@@ -39,10 +39,12 @@ func (c Config) check(r *strict.Reader) {
 	c.checkMail(r)
 	c.checkHook(r)
 	c.checkCodes(r)
+	c.checkPasskeys(r)
 	if c.OutboxFile != "" && c.Environment == "live" {
 		r.Fault("outbox_file", "is for environment: test only, because it holds codes in plaintext")
 	}
 	c.checkWords(r)
+	c.checkSupport(r)
 	if c.KeyFile == "" {
 		r.Fault("key_file", "is required: the path of the file with the key-encryption keys")
 	}

@@ -46,6 +46,7 @@ var libraries = map[string][]string{
 	"github.com/ory/fosite":               {"provider"},
 	"github.com/go-jose/go-jose/v4":       {"provider/signing"},
 	"github.com/pquerna/otp":              {"mfa"},
+	"github.com/go-webauthn/webauthn":     {"mfa/passkey"},
 	"github.com/wneessen/go-mail":         {"mfa/delivery/smtp"},
 	"github.com/nyaruka/phonenumbers":     {"mfa/phone"},
 	"golang.org/x/crypto":                 {"mfa"},

@@ -1,9 +1,13 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -15,21 +19,31 @@ func TestCodesInChromium(t *testing.T) {
 	s := setStage(t, "sqlite")
 	s.messages = newProvider(t, s)
 	s.serve(t)
-	runBrowser(t, s, "sent.test.mjs", 0, 4)
+	runBrowser(t, s, "sent.test.mjs", 0, 8)
+}
+
+// TestAddressesInChromium runs browser/addresses.test.mjs on such a server.
+func TestAddressesInChromium(t *testing.T) {
+	s := setStage(t, "sqlite")
+	s.messages = newProvider(t, s)
+	s.serve(t)
+	runBrowser(t, s, "addresses.test.mjs", 0, 4)
 }
 
 // provider takes the messages of a server, and refuses those to some recipients.
 type provider struct {
 	mu      sync.Mutex
 	codes   map[string][]string // by recipient, oldest first
+	links   map[string][]string
 	refused map[string]bool
 }
 
 // newProvider makes a stage send its messages to a provider, and returns its URL: /codes?to=
-// shows the codes to a recipient, POST /refuse?to= refuses the following ones.
+// shows the codes to a recipient, /links?to= the links, or what the link to the account page has, POST /refuse?to= refuses the
+// following ones. POST /one-factor?user= lets a user sign in with one factor, as an administrator does.
 func newProvider(t *testing.T, s *stage) string {
 	t.Helper()
-	p := &provider{codes: map[string][]string{}, refused: map[string]bool{}}
+	p := &provider{codes: map[string][]string{}, links: map[string][]string{}, refused: map[string]bool{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /hook", p.take)
 	mux.HandleFunc("POST /refuse", func(_ http.ResponseWriter, r *http.Request) {
@@ -37,16 +51,29 @@ func newProvider(t *testing.T, s *stage) string {
 		defer p.mu.Unlock()
 		p.refused[r.FormValue("to")] = true
 	})
-	mux.HandleFunc("GET /codes", func(w http.ResponseWriter, r *http.Request) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		_ = json.NewEncoder(w).Encode(append([]string{}, p.codes[r.FormValue("to")]...))
+	for path, sent := range map[string]map[string][]string{"/codes": p.codes, "/links": p.links} {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			_ = json.NewEncoder(w).Encode(append([]string{}, sent[r.FormValue("to")]...))
+		})
+	}
+	dir := t.TempDir()
+	mux.HandleFunc("POST /one-factor", func(w http.ResponseWriter, r *http.Request) {
+		state := filepath.Join(dir, "one-factor.yaml")
+		err := os.WriteFile(state, fmt.Appendf(nil, "users:\n  - {username: %q, mfa_enabled: false}\n", r.FormValue("user")), 0o600)
+		if err == nil {
+			err = exec.Command(program, "apply", "--config", s.config, state).Run()
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	secret := filepath.Join(t.TempDir(), "hook-secret")
 	writeFile(t, secret, random(32))
-	s.env = append(s.env, "SALLYPORT_HOOK_URL="+server.URL+"/hook", "SALLYPORT_HOOK_SECRET_FILE="+secret, "SALLYPORT_HOOK_KINDS=sms,mail", "SALLYPORT_SMS_COUNTRIES=*")
+	s.env = append(s.env, "SALLYPORT_HOOK_URL="+server.URL+"/hook", "SALLYPORT_HOOK_SECRET_FILE="+secret, "SALLYPORT_HOOK_KINDS=sms,mail", "SALLYPORT_SMS_COUNTRIES=*", "SALLYPORT_CODE_FACTORS=email,sms")
 	return server.URL
 }
 
@@ -54,7 +81,7 @@ func (p *provider) take(w http.ResponseWriter, r *http.Request) {
 	var m struct {
 		Data struct {
 			Recipient string
-			Values    struct{ Code string }
+			Values    struct{ Code, Link, Undo string }
 		}
 	}
 	if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
@@ -66,6 +93,9 @@ func (p *provider) take(w http.ResponseWriter, r *http.Request) {
 	if p.refused[m.Data.Recipient] {
 		http.Error(w, "no such mailbox", http.StatusGone)
 		return
+	}
+	if link := cmp.Or(m.Data.Values.Link, m.Data.Values.Undo); link != "" {
+		p.links[m.Data.Recipient] = append(p.links[m.Data.Recipient], link)
 	}
 	if m.Data.Values.Code != "" {
 		p.codes[m.Data.Recipient] = append(p.codes[m.Data.Recipient], m.Data.Values.Code)

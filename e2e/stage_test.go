@@ -209,6 +209,7 @@ func (s *stage) state(withTOTP, without int) string {
 	client("fast", webRedirect+"/fast", confidential+"    id_token_signed_response_alg: ES256\n    access_token_format: opaque\n")
 	client("native", "http://127.0.0.1/native", "    public: true\n    native: true\n")
 	client("app", webRedirect+"/app", confidential+"    headless_login: true\n")
+	client("alone", webRedirect+"/alone", confidential+"    passwordless: true\n")
 	client("tab", s.pages+"/callback", "    public: true\n    silent_login: true\n")
 	client("front", s.pages+"/callback", fmt.Sprintf("    public: true\n    silent_login: true\n    headless_login: true\n    login_url: %q\n", s.pages+"/login"))
 	for _, m2m := range [][2]string{{"m2m", "client_secret_basic"}, {"m2m-post", "client_secret_post"}} {

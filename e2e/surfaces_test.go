@@ -37,6 +37,7 @@ func onSurfaces(t *testing.T, test func(s *surfaces)) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
 		servertest.AppendSettings(t, settings, `
 sms: {countries: ["*"]}
+code_factors: [email, sms]
 outbox_file: `+t.TempDir()+`/outbox
 throttle: {address_failures: 100000, address_users: 100000}
 limits: {opens: 0, initiations: 0, names: 0, failures: 0, refusals: 0, calls: 0}

@@ -47,6 +47,9 @@ const (
 	EnrollmentExpired Code = "enrollment_expired"
 	// AlreadyEnrolled: the user holds the maximum number of authenticators of the method.
 	AlreadyEnrolled Code = "already_enrolled"
+	// EnrollmentCodeRequired: an administrator has reset the user's factors, so that the next
+	// enrolment needs a code that the administrator or a mail brings.
+	EnrollmentCodeRequired Code = "enrollment_code_required"
 	// NotSignedIn: there is no active session.
 	NotSignedIn Code = "not_signed_in"
 	// ReauthenticationRequired: the session's proofs are too old or too weak for the change.
@@ -86,7 +89,7 @@ const (
 func Codes() []Code {
 	return []Code{InvalidRequest, UnknownRequest, RequestOver, RequestChanged, NotAllowed, InvalidCredentials,
 		InvalidPasscode, Replayed, InvalidExchange, NotConfigured, TooMany, Locked, TooManyInitiations, TooManyRequests, Busy,
-		EnrollmentExpired, AlreadyEnrolled, NotSignedIn, ReauthenticationRequired, PasswordTooShort, PasswordTooLong,
+		EnrollmentExpired, AlreadyEnrolled, EnrollmentCodeRequired, NotSignedIn, ReauthenticationRequired, PasswordTooShort, PasswordTooLong,
 		PasswordTooCommon, PasswordBreached, PasswordUnchecked, IdentifierTaken, InvalidIdentifier, PasscodeExpired, TooManyMessages,
 		AddressNotAllowed, UserNotFound, IdentifierNotFound, SessionNotFound, OtherUser, DeviceMismatch}
 }

@@ -62,6 +62,14 @@ const (
 	EventLogout          = "session.logout"
 	EventSessionExtended = "session.extended" // by a backend: expiry or custom claims
 
+	EventPasskeyBackup    = "passkey.backup"  // a passkey is backed up, or no longer
+	EventPasskeyCounter   = "passkey.counter" // its counter was not higher than before: there may be a copy
+	EventAddressAdded     = "address.added"
+	EventAddressVerified  = "address.verified"
+	EventAddressChanged   = "address.changed"
+	EventAddressRemoved   = "address.removed"
+	EventAddressRestored  = "address.restored" // by the link of a message
+	EventProfileChanged   = "profile.changed"  // by the user
 	EventDeviceRemembered = "device.remembered"
 	EventDeviceForgotten  = "device.forgotten" // by its user, an administrator, or a replay
 
@@ -70,7 +78,9 @@ const (
 	EventUserDeleted     = "user.deleted"
 	EventUserUnlocked    = "user.unlocked"
 	EventPasswordChanged = "user.password_changed"
-	EventWaitsLifted     = "waits.lifted" // by an administrator
+	EventResetRequested  = "password.reset_requested" // a message was written, or not: see its reason
+	EventResetFailed     = "password.reset_failed"    // a wrong code
+	EventWaitsLifted     = "waits.lifted"             // by an administrator
 
 	EventClientCreated = "client.created"
 	EventClientChanged = "client.changed"
@@ -102,10 +112,12 @@ func EventKinds() []string {
 		EventLoginFinished, EventLoginRefused, EventLoginCancelled, EventLoginRestarted, EventLoginAdopted,
 		EventPasswordOK, EventPasswordFailed, EventPasswordLocked, EventMFAInitiated, EventMFAOK, EventMFAFailed,
 		EventMFAReplayed, EventMFALocked, EventMFADisabled, EventMFACancelled, EventMFAExpired, EventRecoveryUsed, EventRecoveryRegenerated,
-		EventEnrollmentStarted, EventFactorEnrolled, EventFactorDeleted, EventFactorEnabled, EventFactorRenamed,
+		EventEnrollmentStarted, EventFactorEnrolled, EventFactorDeleted, EventFactorEnabled, EventFactorRenamed, EventPasskeyBackup, EventPasskeyCounter,
 		EventConsentGiven, EventConsentWithdrawn, EventCodeIssued, EventCodeRedeemed, EventCodeReplayed, EventTokenIssued,
 		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed,
-		EventLogout, EventSessionExtended, EventDeviceRemembered, EventDeviceForgotten, EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged, EventWaitsLifted,
+		EventLogout, EventSessionExtended, EventDeviceRemembered, EventDeviceForgotten,
+		EventAddressAdded, EventAddressVerified, EventAddressChanged, EventAddressRemoved, EventAddressRestored, EventProfileChanged,
+		EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged, EventResetRequested, EventResetFailed, EventWaitsLifted,
 		EventClientCreated, EventClientChanged, EventClientDeleted, EventAPIKeyCreated, EventAPIKeyChanged,
 		EventAPIKeyDeleted, EventAPIKeyRefused, EventAPIKeyUsed, EventMessageResent, EventMessageDropped,
 		EventKeysCreated, EventKeysRotated, EventKeysRewrapped,

@@ -37,10 +37,16 @@ type Begun struct {
 type Enroller interface {
 	Method
 	// Enroll creates a pending authenticator and its Handout. The caller fills in ID,
-	// user, times and state. label names the account to the user.
-	Enroll(ctx context.Context, label string) (storage.Authenticator, Handout, error)
+	// user, times and state.
+	Enroll(ctx context.Context, h Holder) (storage.Authenticator, Handout, error)
 	// Handout returns the Handout of a pending authenticator again.
-	Handout(a storage.Authenticator, label string) (Handout, error)
+	Handout(a storage.Authenticator, h Holder) (Handout, error)
+}
+
+// Holder is the user an authenticator is enrolled for.
+type Holder struct {
+	Account storage.Account
+	Label   string // names the account to the user
 }
 
 // Addressed is an Enroller whose authenticators are addresses that codes are sent to. Users
@@ -71,6 +77,8 @@ type Handout struct {
 	Secret string // base32 without padding
 	URI    string // otpauth://
 	QR     []byte // PNG
+	// Options are the creation options of a passkey, which its device answers.
+	Options json.RawMessage
 }
 
 // Info describes a method, so that no caller needs to know methods by name.
@@ -79,15 +87,21 @@ type Info struct {
 	Kinds             []storage.Kind // the factors of NIST SP 800-63B that one proof shows
 	AMR               []string       // RFC 8176
 	PhishingResistant bool
-	First             bool   // may be the first factor of an ordinary login
-	Second            bool   // may be a second factor
-	Chosen            bool   // the user chooses its value; changing it voids earlier proofs
-	Typed             bool   // the response is a typed code; Digits or text
-	Numeric           bool   // the typed code consists of digits
-	Digits            int    // how many; 0: that depends on the authenticator's Shape
-	Sends             bool   // Begin sends something to the user
-	Enrolls           bool   // it is an Enroller
-	Bucket            string // throttle bucket of its failures: "password" or "factor"
+	First             bool // may be the first factor of an ordinary login
+	Second            bool // may be a second factor
+	Chosen            bool // the user chooses its value; changing it voids earlier proofs
+	Typed             bool // the response is a typed code; Digits or text
+	Numeric           bool // the typed code consists of digits
+	Digits            int  // how many; 0: that depends on the authenticator's Shape
+	Sends             bool // Begin sends something to the user
+	Enrolls           bool // it is an Enroller
+	Max               int  // authenticators that a user may hold; 0: three
+	// Challenged: the response is to a Challenge, which names the login it is for. It is right
+	// without the State of its Begin, so a page may show one before anything is stored.
+	Challenged bool
+	// Bucket is the throttle bucket of its failures, "password" or "factor"; "": responses
+	// cannot be guessed, and are counted at their exchange alone.
+	Bucket string
 	// Texts hold what the pages say about it, in messages/LANGUAGE.json: method.NAME.short, and
 	// what TestScopesAndMethodsHaveTexts demands for what it can do.
 	Texts fs.FS
@@ -98,6 +112,8 @@ type Attempt struct {
 	Account       *storage.Account       // nil: unknown user, or a method that finds the user itself
 	Authenticator *storage.Authenticator // nil: any of the user's
 	Usage         string
+	Login         string // what a Challenge names: the request, until it is restarted; "": none
+	Name          []byte // keyed hash of the typed name, for decoys; nil: none was typed
 	Locale        string
 	Now           time.Time
 }
@@ -159,6 +175,15 @@ type Proof struct {
 	PhishingResistant bool
 	Spend             storage.CredentialSpend // what storage compares and sets for the proof to count
 	Returned          *storage.Toll           // of a code that was sent as a text message
+	Findings          []Finding               // what the response says besides
+}
+
+// Finding is something that a right response shows about its authenticator: it commits with the
+// proof.
+type Finding struct {
+	Event  string // kind
+	Reason string
+	Notice string // template of a message to the user; "": none
 }
 
 // Usages of a try.
@@ -169,6 +194,7 @@ const (
 	UsageInitial      = "initial"      // the other name that cidaas has for passwordless
 	UsageEnroll       = "enroll"       // confirms an enrolment
 	UsageBackend      = "backend"      // reported by a program with an API key, outside a login
+	UsageAddress      = "address"      // proves an address of a signed-in user, and no factor
 )
 
 // Usages returns every usage of a login.
@@ -222,7 +248,7 @@ type Shaper interface {
 	// Shapes returns all shapes, the server's setting first.
 	Shapes() []Shape
 	// EnrollShaped is Enroll with a shape. It returns InvalidRequest for one not in Shapes.
-	EnrollShaped(ctx context.Context, label string, s Shape) (storage.Authenticator, Handout, error)
+	EnrollShaped(ctx context.Context, h Holder, s Shape) (storage.Authenticator, Handout, error)
 }
 
 // Standalone reports whether a user can hold the method as the only second factor.

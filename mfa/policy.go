@@ -24,6 +24,7 @@ const (
 	MFAAlways    = "ALWAYS"
 	MFATimeBased = "TIME_BASED"
 	MFASmart     = "SMART" // when something is new, for users with a second factor
+	MFAResistant = "PHR"   // the level phr
 )
 
 // Policy is the multi-factor policy of a client.

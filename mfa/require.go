@@ -1,6 +1,7 @@
 package mfa
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -128,6 +129,9 @@ func (t Rules) RequiredLevel(a *storage.Account, required Requirements) Level {
 }
 
 func (t Rules) policyLevel(a *storage.Account) Level {
+	if t.Policy.MFA == MFAResistant {
+		return PHR // which a remembered device does not spare
+	}
 	if t.spared || t.familiar && t.Policy.MFA == MFASmart {
 		return AAL1
 	}
@@ -168,10 +172,10 @@ func (t Rules) reachable(a *storage.Account, given []storage.Factor, l Level) bo
 	}
 	every := given
 	for _, i := range t.EnrolledMethods(a, false) {
-		if t.identifies(given) && t.reaches(given, i, l) {
+		if t.identifies(given) && t.reaches(given, FactorOf(i, a), l) {
 			return true
 		}
-		every = append(every[:len(every):len(every)], FactorOf(i))
+		every = append(every[:len(every):len(every)], FactorOf(i, a))
 	}
 	best, _ := Assess(every)
 	return !t.identifies(given) && best.AtLeast(l)
@@ -196,10 +200,39 @@ func (t Rules) EnrolledMethods(a *storage.Account, disabled bool) []Info {
 // A user with a second factor that is disabled or not allowed here must not enrol another
 // one: a stolen password would be enough to add it.
 func (t Rules) nextNeed(a *storage.Account, given []storage.Factor, needed Level, required Requirements) (Need, []string) {
+	if need, methods := t.heldFor(a, given, needed); len(methods) > 0 {
+		return need, methods
+	}
+	policy := t.policyLevel(a)
+	if !policy.AtLeast(higher(AAL2, lowest(required.Essential))) {
+		return NeedUnmet, nil
+	}
+	if HasSecond(a, t.Methods) {
+		if policy != PHR {
+			return NeedUnmet, nil
+		}
+		// A passkey is enrolled beside another second factor once that is proven.
+		if level, _ := Assess(given); !level.AtLeast(AAL2) {
+			if need, methods := t.heldFor(a, given, AAL2); len(methods) > 0 {
+				return need, methods
+			}
+			return NeedUnmet, nil
+		}
+	}
+	enrol := t.methodNames(func(i Info) bool { return i.Second && i.Enrolls && t.reaches(given, FactorOf(i, nil), policy) })
+	if len(enrol) == 0 {
+		return NeedUnmet, nil
+	}
+	return NeedEnroll, enrol
+}
+
+// heldFor returns the methods of an account with which the proofs given reach a level, disabled
+// ones included: second factors, or else first factors.
+func (t Rules) heldFor(a *storage.Account, given []storage.Factor, needed Level) (Need, []string) {
 	var firsts, seconds []string
 	for _, i := range t.EnrolledMethods(a, true) {
 		switch {
-		case !t.reaches(given, i, needed):
+		case !t.reaches(given, FactorOf(i, a), needed):
 		case i.Second:
 			seconds = append(seconds, i.Name)
 		case i.First:
@@ -209,29 +242,57 @@ func (t Rules) nextNeed(a *storage.Account, given []storage.Factor, needed Level
 	if len(seconds) > 0 {
 		return NeedSecond, seconds
 	}
-	if len(firsts) > 0 {
-		return NeedFirst, firsts
-	}
-	policy := t.policyLevel(a)
-	if !policy.AtLeast(higher(AAL2, lowest(required.Essential))) || HasSecond(a, t.Methods) {
-		return NeedUnmet, nil
-	}
-	enrol := t.methodNames(func(i Info) bool { return i.Second && i.Enrolls && t.reaches(given, i, policy) })
-	if len(enrol) == 0 {
-		return NeedUnmet, nil
-	}
-	return NeedEnroll, enrol
+	return NeedFirst, firsts
 }
 
-// reaches reports whether a proof with method i in addition to those given reaches a level.
-func (t Rules) reaches(given []storage.Factor, i Info, l Level) bool {
-	best, _ := Assess(append(given[:len(given):len(given)], FactorOf(i)))
+// reaches reports whether a proof in addition to those given reaches a level.
+func (t Rules) reaches(given []storage.Factor, f storage.Factor, l Level) bool {
+	best, _ := Assess(append(given[:len(given):len(given)], f))
 	return best.AtLeast(l)
 }
 
-// FactorOf returns the factor that a proof with a method would add.
-func FactorOf(i Info) storage.Factor {
-	return storage.Factor{Method: i.Name, Kinds: i.Kinds, AMR: i.AMR, PhishingResistant: i.PhishingResistant}
+// FactorOf returns the factor that a proof with a method would add: with the best authenticator
+// of an account, or, if it is nil, with the best there is.
+func FactorOf(i Info, a *storage.Account) storage.Factor {
+	best := storage.Factor{Method: i.Name, Kinds: i.Kinds, AMR: i.AMR, PhishingResistant: i.PhishingResistant}
+	if a == nil {
+		return best
+	}
+	var own *storage.Factor
+	for _, x := range a.Authenticators {
+		if x.Method != i.Name || !IsEnrolled(x) {
+			continue
+		}
+		f, differs := shownBy(x)
+		if !differs {
+			return best
+		}
+		if own == nil || len(f.Kinds) > len(own.Kinds) {
+			own = &f
+		}
+	}
+	if own == nil {
+		return best
+	}
+	return *own
+}
+
+// Shown is what proofs with an authenticator show, where that differs between the
+// authenticators of a method. It is part of their Data.
+type Shown struct {
+	Kinds             []storage.Kind `json:"kinds,omitempty"`
+	AMR               []string       `json:"amr,omitempty"`
+	PhishingResistant bool           `json:"phr,omitempty"`
+}
+
+// shownBy returns the factor that a proof with an authenticator would add; false: that of its
+// method.
+func shownBy(x storage.Authenticator) (storage.Factor, bool) {
+	var s Shown
+	if json.Unmarshal(x.Data, &s) != nil || len(s.Kinds) == 0 {
+		return storage.Factor{}, false
+	}
+	return storage.Factor{Method: x.Method, Authenticator: x.ID, Kinds: s.Kinds, AMR: s.AMR, PhishingResistant: s.PhishingResistant}, true
 }
 
 // FactorValid reports whether a proof is still valid: its authenticator exists, even if

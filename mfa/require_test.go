@@ -13,14 +13,19 @@ var t0 = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
 func TestRequire(t *testing.T) {
 	for _, rows := range [][]row{unknownUserRows(), offRows(), alwaysRows(), kindRows(), passwordlessRows(), timeBasedRows(), voluntaryRows(), essentialRows(), sinceRows(), rememberedRows(), smartRows()} {
-		for _, tc := range rows {
-			t.Run(tc.name, func(t *testing.T) {
-				v := Require(tc.policy, tc.account, tc.given, tc.required, allInfos(), t0)
-				if v.Need != tc.need || v.ACR != tc.acr || fmt.Sprint(v.Methods) != fmt.Sprintf("[%s]", tc.methods) {
-					t.Errorf("need %q, acr %q, methods %v; want %q, %q, [%s]", v.Need, v.ACR, v.Methods, tc.need, tc.acr, tc.methods)
-				}
-			})
-		}
+		testRows(t, allInfos(), rows)
+	}
+}
+
+func testRows(t *testing.T, methods []Info, rows []row) {
+	t.Helper()
+	for _, tc := range rows {
+		t.Run(tc.name, func(t *testing.T) {
+			v := Require(tc.policy, tc.account, tc.given, tc.required, methods, t0)
+			if v.Need != tc.need || v.ACR != tc.acr || fmt.Sprint(v.Methods) != fmt.Sprintf("[%s]", tc.methods) {
+				t.Errorf("need %q, acr %q, methods %v; want %q, %q, [%s]", v.Need, v.ACR, v.Methods, tc.need, tc.acr, tc.methods)
+			}
+		})
 	}
 }
 

@@ -51,3 +51,5 @@ func TestAMissingStateAndAShortNonceAreKept(t *testing.T) {
 		t.Errorf("state = %q, want %q byte for byte", q.Get("state"), odd)
 	}
 }
+
+func (h *fixture) wait(d time.Duration) { h.clock.Advance(d) }

@@ -55,6 +55,7 @@ type fixture struct {
 	sessions *session.Registry
 	users    *users.Registry
 	totp     *totp.Method
+	services *mfatest.Services
 	p        *Provider
 	visit    mfa.Caller
 	logged   *strings.Builder
@@ -63,8 +64,6 @@ type fixture struct {
 }
 
 func (h *fixture) now() time.Time { return h.clock.Now() }
-
-func (h *fixture) wait(d time.Duration) { h.clock.Advance(d) }
 
 // ok stops the test at an error.
 func (h *fixture) ok(err error) {
@@ -91,7 +90,7 @@ func newFixtureOn(t testing.TB, dsn string, algs ...string) *fixture {
 		visit: mfa.Caller{Browser: strings.Repeat("b", 43), Address: "192.0.2.1", UserAgent: "test", Locale: "en"}}
 	services := mfatest.Open(t, mfatest.Options{Now: h.now, Algs: algs, DSN: dsn})
 	h.engine, h.keyring, h.journal, h.verifier, h.accounts = services.Store, services.Keyring, services.Journal, services.Verifier, services.Accounts
-	h.sessions, h.users, h.totp = services.Sessions, services.Users, services.TOTP
+	h.sessions, h.users, h.totp, h.services = services.Sessions, services.Users, services.TOTP, services
 	var err error
 	h.store = &faultyStore{Store: h.engine}
 	h.p, err = New(h.store, h.keyring, h.verifier, h.sessions, h.journal, h.now, rand.Reader, Options{Issuer: issuer, SigningAlg: algs[0],

@@ -110,11 +110,11 @@ func (p *Provider) load(ctx context.Context, a Ask, identifier string, known boo
 // loadRequest reads a request. The page for the first factor of a sealed one needs no read, unless
 // a user is signed in: in this login, perhaps.
 func (p *Provider) loadRequest(ctx context.Context, a Ask, identifier string) (storage.AuthRequest, *storage.Account, *storage.AddressState, error) {
-	l := storage.Lookup{ID: a.Request, Identifier: identifier, Address: a.Visit.Network(), Now: p.now()}
+	l := storage.Lookup{ID: a.Request, Identifier: identifier, Credential: a.Credential, Address: a.Visit.Network(), Now: p.now()}
 	sealed, isSealed := p.unseal(a.Request)
 	lives := isSealed && sealed.ExpiresAt.After(l.Now) // if it is stored, its record says how long
 	if isSealed {
-		if lives && a.MayBeSealed && !a.MayBeProven && identifier == "" && a.SignedIn == nil {
+		if lives && a.MayBeSealed && !a.MayBeProven && identifier == "" && a.Credential == nil && a.SignedIn == nil {
 			return sealed, nil, nil, nil
 		}
 		l.ID, l.End = sealed.ID, endOf(sealed, l.Now)

@@ -27,6 +27,9 @@ type Ask struct {
 	// the owner. One that does not match proves nothing, and is no error.
 	Sub        string
 	Identifier string // as entered; "": none. Ignored once a user is identified
+	// Credential is that of the authenticator which a response names (storage.Authenticator), given
+	// instead of Identifier; nil: none. It proves nothing.
+	Credential []byte
 	// Named is an authenticator, given instead of Identifier; zero: none.
 	Named exchange.Choice
 	// MayBeSealed: the caller shows the page for the first factor, or proves that factor through
@@ -92,7 +95,7 @@ type Step struct {
 // owner began a detached login.
 func (st Step) Again() Ask {
 	a := st.ask
-	a.Identifier, a.Named, a.Lists = "", exchange.Choice{}, false
+	a.Identifier, a.Credential, a.Named, a.Lists = "", nil, exchange.Choice{}, false
 	if n := st.Login.Detached; n != nil {
 		a.Request, a.Track, a.Sub = n.Login.ID, n.Track, ""
 	}

@@ -23,10 +23,13 @@ type Authenticator struct {
 	UserID UserID
 	Method string // name of its mfa.Method: "password", "totp", "recovery"
 	Name   string // chosen by the user
-	Origin string // surface that created it: "login", "account", "admin", "import", or a dialect
+	Origin string // surface that created it: "login", "account", "reset", "admin", "import", or a dialect
 	State  AuthenticatorState
-	Secret []byte          // sealed: password hash, TOTP secret; nil: none
+	Secret []byte          // sealed: password hash, TOTP secret, credential record; nil: none
 	Data   json.RawMessage // public parameters of the method
+	// Credential names the authenticator among those of all users, as the hash of a passkey's
+	// credential ID does; nil: nothing does. It is written and never read.
+	Credential []byte
 	// Counter only grows, except by LowerCounter: last accepted TOTP step, signature counter, number of recovery
 	// codes used, number of password changes.
 	Counter    int64

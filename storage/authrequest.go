@@ -137,6 +137,7 @@ type RequestChange struct {
 type Lookup struct {
 	ID         RequestID
 	Identifier string  // canonical; "": none
+	Credential []byte  // Authenticator.Credential, without an Identifier; nil: none
 	Address    string  // of the caller (AddressThrottle); "": none
 	End        GrantID // the grant that the request ends in; "": none
 	Now        time.Time
@@ -146,8 +147,8 @@ type Lookup struct {
 type Found struct {
 	Request *AuthRequest // in any state; nil: it is not stored, or expired
 	Ended   bool         // the grant of Lookup.End is there
-	// Account of the request's subject or, without one, of the identifier; nil: there is no
-	// such user.
+	// Account of the request's subject or, without one, of the identifier or credential; nil:
+	// there is no such user.
 	Account *Account
 	Address AddressState
 }

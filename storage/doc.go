@@ -9,7 +9,7 @@
 // conditional statement. Exactly one of any number of concurrent callers gets nil; the
 // others get ErrConflict.
 //
-// Capabilities (RequestID, ExchangeID, StatusID, TrackID) are passed in plaintext; an engine stores keyed hashes of them. Fields marked "sealed" are returned
+// Capabilities (RequestID, ExchangeID, StatusID, TrackID, links and codes of tickets) are passed in plaintext; an engine stores keyed hashes of them. Fields marked "sealed" are returned
 // unchanged; an engine stores them encrypted, bound to their row.
 //
 // Times are UTC, stored in whole microseconds.

@@ -42,8 +42,9 @@ type EventFilter struct {
 
 // Events stores the audit trail.
 type Events interface {
-	// AppendEvents stores lines that belong to no other call.
-	AppendEvents(ctx context.Context, events []Event) error
+	// AppendEvents stores lines that belong to no other call, with messages. A message whose ID
+	// is stored already is left out.
+	AppendEvents(ctx context.Context, events []Event, messages ...Message) error
 	// ListEvents returns lines, newest first.
 	ListEvents(ctx context.Context, f EventFilter) ([]Event, error)
 }

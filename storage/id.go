@@ -38,6 +38,8 @@ type (
 	EventID string
 	// MessageID identifies an outbox message and is its idempotency key at the receiver. Time-ordered.
 	MessageID string
+	// TicketID identifies a Ticket; it opens nothing. Time-ordered.
+	TicketID string
 	// APIKeyID identifies an API key; it is not a secret. Time-ordered.
 	APIKeyID string
 	// ClientID is the client_id of RFC 6749 section 2.2: printable ASCII, at most 255 bytes.

@@ -56,6 +56,9 @@ type OutboxState struct {
 // Outbox stores messages until they are delivered. A sweep removes them a week after they
 // were delivered or given up.
 type Outbox interface {
+	// PutMessages stores messages that no other call causes. ErrConflict, as a *RefusedError: a
+	// counter of sends refuses, and nothing is stored.
+	PutMessages(ctx context.Context, messages []Message, sends []Throttle, now time.Time) error
 	// LeaseMessages returns due messages and reserves them until the lease ends. Of
 	// concurrent callers one gets each message.
 	LeaseMessages(ctx context.Context, l Lease) ([]Message, error)

@@ -65,6 +65,9 @@ type NewStatus struct {
 	Toll     *Toll // of a text message; nil: none
 	Events   []Event
 	Messages []Message // a code to send commits with the status
+	// Idle is how many statements without effect take the place of those that a message would take:
+	// a decoy asks the database as often as a user's try.
+	Idle int
 }
 
 // Toll bounds the text messages with codes to a country. Attackers earn on messages to numbers
@@ -75,6 +78,15 @@ type Toll struct {
 	Max     int    // messages on the day
 	// Beyond Free messages on the day, one code in Ratio must have come back.
 	Free, Ratio int
+}
+
+// SentQuery describes the try that a browser began in a login.
+type SentQuery struct {
+	Request RequestID
+	Browser [][]byte // keyed hashes of the binding cookie
+	Usage   string
+	Method  string // "": any
+	Now     time.Time
 }
 
 // Statuses stores statuses. Throttles.CountAttempt counts them, Steps.Spend advances them.
@@ -91,6 +103,9 @@ type Statuses interface {
 	// VerifiedStatus returns the newest verified, unexpired status of a request,
 	// usage and user, for owners of a login who name no status.
 	VerifiedStatus(ctx context.Context, id RequestID, usage string, user UserID, now time.Time) (Status, error)
+	// SentStatus returns the newest initiated, unexpired status that matches, and ErrNotFound if there
+	// is none. The code of another browser, or of another caller who knows the request, is not found.
+	SentStatus(ctx context.Context, q SentQuery) (Status, error)
 	// CancelStatus ends an initiated or verified Status by its current exchange.
 	CancelStatus(ctx context.Context, id ExchangeID, now time.Time, events []Event) error
 }

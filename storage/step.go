@@ -44,6 +44,11 @@ type CredentialSpend struct {
 	// Changed: Secret is a new secret, not a rehash. It changes Counter and UpdatedAt, so
 	// that proofs of the old one can be recognised.
 	Changed bool
+	// Data, if not nil, replaces the data of the authenticator.
+	Data json.RawMessage
+	// Credential, if not nil, becomes that of the authenticator. ErrConflict: another
+	// authenticator has it.
+	Credential []byte
 }
 
 // StatusMove advances a Status from one state to another.
@@ -62,6 +67,8 @@ type StatusMove struct {
 	// Found is the user identified by the method, for a Status without a user. Otherwise
 	// a Status without a user is a decoy and never verifies.
 	Found UserID
+	// Data, if not nil, replaces the data of the Status with ID, which is sealed with it.
+	Data []byte
 }
 
 // Renewal is a proof added to a session whose token stays valid.
@@ -98,8 +105,11 @@ type Basis struct {
 type Spend struct {
 	Now        time.Time
 	Credential *CredentialSpend
-	Status     *StatusMove
-	Request    *RequestChange
+	// Remove, if set, is an active authenticator of the Credential's user that is deleted.
+	// ErrConflict: it is gone, or not active.
+	Remove  AuthenticatorID
+	Status  *StatusMove
+	Request *RequestChange
 	// Login, if not nil, is created. ErrConflict: its request is over or expired, or
 	// belongs to another subject.
 	Login      *NewLogin
@@ -108,6 +118,8 @@ type Spend struct {
 	Activate   UserID       // "": unchanged; else a pending user to activate
 	// Verify, if set, is an address that the proof verified. ErrConflict: it is gone.
 	Verify IdentifierID
+	// Change, if not nil, is what the proof changes of its user.
+	Change *UserChange
 	// EndSessions, if set, ends all sessions of this user but KeepSession, every grant
 	// but those of KeepSession, and logins in progress, as Sessions.EndSessions does with
 	// offline set.

@@ -20,6 +20,7 @@ type Store interface {
 	Authenticators
 	AuthRequests
 	Statuses
+	Tickets
 	Throttles
 	Steps
 	Sessions

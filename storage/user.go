@@ -40,6 +40,15 @@ type User struct {
 // has none before the first proof.
 func (u User) In() bool { return u.Status != UserDisabled && u.Status != UserPending }
 
+// Next returns the time of a change of the user as it was read, for UserChange.Now: later than the
+// one before, whatever the clocks say.
+func (u User) Next(now time.Time) time.Time {
+	if next := u.UpdatedAt.Add(time.Microsecond); now.Before(next) {
+		return next
+	}
+	return now
+}
+
 // IdentifierKind is the kind of an Identifier.
 type IdentifierKind string
 
@@ -110,8 +119,10 @@ type UserChange struct {
 	Profile    map[string]any
 	Metadata   json.RawMessage
 	// Kill ends, in the same transaction, the user's pending and verified statuses, open
-	// requests, sessions and grants. Disabling a user and removing a factor set it.
+	// requests, sessions, grants and tickets. Disabling a user and removing a factor set it.
 	Kill     bool
+	Ticket   *TicketSpend // spent with the change; ErrConflict: it is not valid
+	Issue    []Ticket     // created with the change
 	Names    *NamesChange
 	Factors  *FactorsChange
 	Reset    []ThrottleKey // counters to reset
@@ -120,10 +131,13 @@ type UserChange struct {
 	Messages []Message
 }
 
-// NamesChange replaces names of a user: Drop first, then Add. ErrConflict: a name in Add
+// NamesChange replaces names of a user: Drop and Over first, then Add. ErrConflict: a name in Add
 // is taken.
 type NamesChange struct {
-	Drop   []IdentifierID
+	Drop []IdentifierID
+	// Over are names of other users that are dropped unless they are verified by now: a claim
+	// gives way to a proof.
+	Over   []IdentifierID
 	Add    []Identifier
 	Verify []IdentifierID // become verified, unless they are
 	Keep   []IdentifierID // lose their expiry
@@ -131,10 +145,12 @@ type NamesChange struct {
 
 // FactorsChange replaces authenticators of a user.
 type FactorsChange struct {
-	Drop          []string        // methods whose authenticators are removed, in every state, with codes and statuses
-	Add           []Authenticator // after Drop
-	RecoveryCodes []string        // with an Authenticator of method "recovery" in Add
-	Enable        bool            // disabled authenticators become active
+	Drop          []string          // methods whose authenticators are removed, in every state, with codes and statuses
+	Remove        []AuthenticatorID // as Authenticators.DeleteAuthenticator does
+	Lasting       []string          // as in Removal, after Add
+	Add           []Authenticator   // after Drop and Remove
+	RecoveryCodes []string          // with an Authenticator of method "recovery" in Add
+	Enable        bool              // disabled authenticators become active
 }
 
 // UserFilter pages through users by ID.
@@ -175,6 +191,8 @@ type Users interface {
 	AccountByIdentifierID(ctx context.Context, id IdentifierID, now time.Time) (Account, error)
 	// AccountByAuthenticator returns the user who enrolled one of these authenticators.
 	AccountByAuthenticator(ctx context.Context, ids ...AuthenticatorID) (Account, error)
+	// AccountByCredential returns the user of the authenticator with this Credential.
+	AccountByCredential(ctx context.Context, credential []byte) (Account, error)
 	// UpdateUser changes a user. ErrNotFound: there is none.
 	UpdateUser(ctx context.Context, c UserChange) error
 	// DeleteUser removes a user and everything that belongs to it except events.

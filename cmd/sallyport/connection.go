@@ -66,7 +66,12 @@ func (d *connection) print(view any, text func(w io.Writer)) error {
 
 // printDone prints what a verb has done to subject.
 func (d *connection) printDone(x admin.Done, subject string) error {
-	return d.print(x, func(w io.Writer) { fmt.Fprintf(w, "%s: %s\n", cli.Printable(subject), x.Done) })
+	return d.print(x, func(w io.Writer) {
+		fmt.Fprintf(w, "%s: %s\n", cli.Printable(subject), x.Done)
+		if x.EnrollmentCode != "" {
+			fmt.Fprintf(w, "code for the user, shown once: %s\nGive it only to a person whom you have identified.\n", x.EnrollmentCode)
+		}
+	})
 }
 
 // user finds a user by id or any name.

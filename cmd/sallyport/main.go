@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"syscall"
 	"time"
+	_ "time/tzdata" // zones of profiles, where the system has none
 
 	"sallyport/cmd/sallyport/cli"
 )

@@ -8,6 +8,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/backend"
+	"sallyport/mfa/selfservice"
 	"sallyport/storage"
 )
 
@@ -29,6 +30,13 @@ func (o *trialSource) codes(t *testing.T) map[string]effect {
 		"code_factors": {value: "sms", with: sends(nil), want: "email: false", show: func(s *trial) string {
 			info, ok := s.open().Verifier.Info("email")
 			return fmt.Sprintf("email: %v %v", info.Second, ok)
+		}},
+		"profile_editable": {value: "nickname", want: "[{nickname }]", show: func(s *trial) string { return fmt.Sprint(s.open().Accounts.Profile(storage.Account{})) }},
+		"lifetimes.address_undo": {value: "24h", with: sends(nil), want: string(mfa.RequestOver), show: func(s *trial) string {
+			link := s.open().addAddress()
+			s.clock.Move(2 * 24 * time.Hour)
+			_, err := s.Accounts.FindUndo(s.Context(), link)
+			return fmt.Sprint(err)
 		}},
 		"fingerprints.codes": {value: "user_agent", with: sends(nil), want: "proven", show: func(s *trial) string {
 			sent := s.open().sendCode(1, "192.0.2.1")
@@ -83,6 +91,24 @@ func (s *trial) proves(p backend.Proof, into *backend.Proven) string {
 		*into = got
 	}
 	return "proven"
+}
+
+// addAddress adds an address to a user, and returns the link that undoes it.
+func (s *trial) addAddress() string {
+	s.Helper()
+	account, err := s.Users.Find(s.Context(), "nora")
+	if err != nil {
+		s.Fatal(err)
+	}
+	o := mfa.Owner{Account: account, Factors: []storage.Factor{{Method: "password", Authenticator: account.Authenticators[0].ID, At: s.clock.Now()}}}
+	sent, err := s.Accounts.SendToAddress(s.Context(), mfa.Caller{}, o, selfservice.NewAddress{Kind: storage.Phone, Typed: "+14152222229"})
+	if err == nil {
+		err = s.Accounts.ProveAddress(s.Context(), mfa.Caller{}, o, sent.Exchange, mfa.Typed(s.lastCode()))
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+	return s.newest().Data["undo"]
 }
 
 // lastCode returns the code of the newest message.

@@ -72,6 +72,9 @@ func (o *trialSource) delivery(t *testing.T) map[string]effect {
 			text, err := os.ReadFile(file)
 			return fmt.Sprintf("%s %v", text, err)
 		}},
+		"lifetimes.password_reset": {value: "0s", with: map[string]string{"OUTBOX_FILE": file}, want: "404", show: func(s *trial) string {
+			return fmt.Sprint(s.open().send("GET", "/forgot", "", "").Code)
+		}},
 		"outbox_file, serving": {value: file + "2", want: `"template":"factor_enrolled"`, show: func(s *trial) string {
 			s.open().enroll(0)
 			if !s.Deliveries.Sends("sms") {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"sallyport/mfa"
 	"sallyport/web/webtest"
 )
 
@@ -250,6 +251,18 @@ func (o *trialSource) lifetimes() map[string]effect {
 			login := s.open().signIn("strict", "nora")
 			s.clock.Move(5 * time.Minute)
 			return fmt.Sprint(s.call(login, "/enroll", "method", "totp"))
+		}},
+		"lifetimes.enrollment_code": {value: "1h", want: "passcode_expired", show: func(s *trial) string {
+			account, err := s.open().Users.Named(s.Context(), "nora")
+			if err != nil {
+				s.Fatal(err)
+			}
+			code, err := s.Users.ResetFactors(s.Context(), mfa.Caller{}, account)
+			if err != nil {
+				s.Fatal(err)
+			}
+			s.clock.Move(2 * time.Hour)
+			return fmt.Sprint(s.call(s.signIn("strict", "nora"), "/enroll", "method", "totp", "enrollment_code", code))
 		}},
 		"totp_window": {value: "0", want: "invalid_passcode", show: func(s *trial) string {
 			login := s.open().signIn("strict", "vera")

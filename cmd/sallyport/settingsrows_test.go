@@ -110,6 +110,9 @@ func (o *trialSource) files(t *testing.T) map[string]effect {
 		"database.tls":             {value: "encrypted", with: set{"DATABASE_DSN": "postgres://db.example/x?sslmode=require"}, want: "no faults", show: (*trial).check},
 		"database.max_connections": {value: "7", want: "database_connections_limit 7", show: scrape},
 		"key_file":                 {value: filepath.Join(dir, "keys"), want: "key-encryption key", show: (*trial).fault},
+		"support_url": {value: "mailto:help@example.com", want: `href="mailto:help@example.com"`, show: func(s *trial) string {
+			return s.open().send("GET", "/authorize", "", "", "Accept", "text/html").Body.String()
+		}},
 		"template_dir": {value: templates, want: "<svg/>", show: func(s *trial) string {
 			page := s.open().send("GET", "/authorize", "", "", "Accept", "text/html").Body.String()
 			_, rest, _ := strings.Cut(page, "/static/")

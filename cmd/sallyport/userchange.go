@@ -98,7 +98,9 @@ func userResetCounters(ctx context.Context, p *cli.Program, args []string) error
 func userResetFactors(ctx context.Context, p *cli.Program, args []string) error {
 	f := p.Flags("user reset-factors", "delete everything that authenticates a user except the password", "USER [flags]",
 		"Pending logins, sessions, codes and all tokens of the user end immediately. Where a second\n"+
-			"factor is required, the next login asks for the password and then enrolls a new factor.")
+			"factor is required, the next login asks for the password and then enrolls a new factor. That\n"+
+			"needs the code that this command prints, or one that the server mails to an address which\n"+
+			"was verified before: a stolen password alone enrolls nothing.")
 	return removeFromUser(ctx, p, f, args, "POST", "/reset-factors", "delete the second factors and recovery codes of user ")
 }
 

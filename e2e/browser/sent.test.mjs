@@ -1,5 +1,5 @@
 // Codes by mail and text message on the hosted pages: enrolling an address, signing in, sending
-// another code, and a code that is not delivered; with and without scripts.
+// another code, a code that is not delivered, and a forgotten password; with and without scripts.
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { accessible, arrival, authorizeURL, closeBrowser, fits, signIn, stage, visit, enter } from './lib.mjs';
@@ -8,7 +8,7 @@ after(closeBrowser);
 
 const users = [...stage.users.plain];
 const take = () => users.shift() ?? assert.fail('the stage has no more users');
-const { bank } = stage.clients;
+const { bank, alone } = stage.clients;
 
 const codes = async (to) => (await fetch(`${stage.messages}/codes?to=${encodeURIComponent(to)}`)).json();
 
@@ -129,3 +129,100 @@ test('without scripts', () => visit({ javaScriptEnabled: false }, async (page, c
   })()]);
   assert.ok(answer.url.searchParams.get('code'));
 }));
+
+// A code in place of the password: begun by name, loaded again, left and found by the back button.
+for (const [look, options] of Object.entries({
+  'wide': { viewport: { width: 1280, height: 900 } },
+  'narrow, dark, in German and without scripts': { viewport: { width: 320, height: 844 }, colorScheme: 'dark', locale: 'de-DE', javaScriptEnabled: false },
+})) {
+  test(`a code by mail in place of the password: ${look}`, () => visit({}, async (enrolling, context) => {
+    const user = take();
+    await enrol(enrolling, user);
+    await finish(enrolling, user);
+    const one = await fetch(`${stage.messages}/one-factor?user=${encodeURIComponent(user.username)}`, { method: 'POST' });
+    assert.ok(one.ok, await one.text());
+    await context.clearCookies();
+    await visit(options, async (page) => {
+      const check = async () => { await fits(page); if (options.javaScriptEnabled !== false) await accessible(page); };
+      const addresses = [];
+      page.on('request', (r) => addresses.push(r.url()));
+      await page.goto(authorizeURL(alone).url);
+      await check();
+      await page.fill('#username', user.email);
+      await page.click('#login-email');
+      await page.waitForSelector('#code-submit');
+      await check();
+      assert.equal(await page.textContent('#code-name'), user.email);
+      const sent = await mail(user.email, 2);
+      await page.reload();
+      await page.click('#code-other-name');
+      await page.waitForSelector('#login-submit');
+      await page.goBack();
+      assert.equal(await page.textContent('#code-name'), user.email);
+      await page.fill('#passcode', '12');
+      await page.press('#passcode', 'Enter');
+      await page.waitForSelector('#error');
+      await check();
+      assert.equal((await codes(user.email)).length, 2, 'nothing was sent again');
+      const [answer] = await Promise.all([arrival(page, alone), enter(page, sent, '#code-submit')]);
+      assert.ok(answer.url.searchParams.get('code'));
+      for (const address of addresses) {
+        for (const secret of [sent, user.email, encodeURIComponent(user.email)]) assert.ok(!address.includes(secret), address);
+      }
+    });
+  }));
+}
+
+for (const [look, options] of Object.entries({
+  wide: { viewport: { width: 1280, height: 900 } },
+  'narrow, dark, without scripts': { viewport: { width: 320, height: 700 }, colorScheme: 'dark', javaScriptEnabled: false },
+})) {
+  test(`a forgotten password: ${look}`, () => visit(options, async (page, context) => {
+    const user = take();
+    const scripts = options.javaScriptEnabled !== false;
+    const check = async () => { await fits(page); if (scripts) await accessible(page); };
+    await page.goto(authorizeURL(bank).url);
+    await page.click('#forgot');
+    await page.waitForSelector('#forgot-submit');
+    await check();
+    await page.fill('#username', user.username);
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('#code-submit');
+    await check();
+    assert.equal(await page.locator('#send-again').isDisabled(), scripts);
+    const code = await mail(user.email, 1);
+    await enter(page, code.replace(/./, (digit) => (Number(digit) + 1) % 10), '#code-submit');
+    await page.getByText('This code does not work').waitFor();
+    await check();
+    await enter(page, code, '#code-submit');
+    await page.waitForSelector('#reset-submit');
+    await check();
+    const fill = async (plain, again = plain) => {
+      await page.fill('#password-new', plain);
+      await page.fill('#password-repeat', again);
+      await page.click('#reset-submit');
+    };
+    await fill('seven ships at sea', 'seven ships at see');
+    await page.getByText('The two new passwords are not the same').waitFor();
+    await check();
+    await fill(`${user.username}1`);
+    await page.locator('#error').waitFor();
+    await check();
+    await fill('seven ships at sea');
+    await page.waitForSelector('#changed');
+    await check();
+    await page.click('#onward');
+    await page.waitForSelector('#login-submit');
+    await signIn(page, { ...user, password: 'seven ships at sea' });
+    await page.waitForSelector('#enroll-begin');
+
+    const [link] = await (await fetch(`${stage.messages}/links?to=${encodeURIComponent(user.email)}`)).json();
+    await context.clearCookies();
+    assert.equal((await page.goto(link)).status(), 410);
+    await page.getByText('This link does not work any more').waitFor();
+    assert.equal(await page.locator('input[type=password]').count(), 0);
+    await check();
+    await page.click('#forgot');
+    await page.waitForSelector('#forgot-submit');
+  }));
+}

@@ -36,6 +36,7 @@ type Journal struct {
 	full    chan struct{} // a batch is waiting
 	mu      sync.Mutex
 	waiting []storage.Event
+	notices []storage.Message
 	dropped int        // since it was last logged
 	lost    int64      // since the start
 	writing sync.Mutex // one flush at a time, so that events keep their order
@@ -99,27 +100,38 @@ func (j *Journal) Flush(ctx context.Context) error {
 	j.writing.Lock()
 	defer j.writing.Unlock()
 	j.mu.Lock()
-	events, dropped := j.waiting, j.dropped
-	j.waiting, j.dropped = nil, 0
+	events, notices, dropped := j.waiting, j.notices, j.dropped
+	j.waiting, j.notices, j.dropped = nil, nil, 0
 	j.mu.Unlock()
 	if dropped > 0 {
 		j.log.Error("audit events dropped: the database did not keep up", "count", dropped)
 	}
-	for len(events) > 0 {
-		n := min(len(events), batchSize)
-		if err := j.store.AppendEvents(ctx, events[:n]); err != nil {
-			j.requeue(events)
+	for len(events)+len(notices) > 0 {
+		n, m := min(len(events), batchSize), min(len(notices), batchSize)
+		if err := j.store.AppendEvents(ctx, events[:n], notices[:m]...); err != nil {
+			j.requeue(events, notices)
 			return fmt.Errorf("append events: %w", err)
 		}
-		events = events[n:]
+		events, notices = events[n:], notices[m:]
 	}
 	return nil
 }
 
-// requeue puts events that could not be written before newer ones.
-func (j *Journal) requeue(events []storage.Event) {
+// NoteMessages keeps messages for the next flush, which leaves out those whose ID is stored. It
+// takes no time that a caller could measure. A server that ends abruptly loses them.
+func (j *Journal) NoteMessages(messages []storage.Message) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if len(j.notices) < batchSize {
+		j.notices = append(j.notices, messages...)
+	}
+}
+
+// requeue puts what could not be written before what is newer.
+func (j *Journal) requeue(events []storage.Event, notices []storage.Message) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.notices = append(notices[:len(notices):len(notices)], j.notices...)
 	all := append(events[:len(events):len(events)], j.waiting...)
 	if n := len(all) - maxWaiting; n > 0 {
 		j.countDropped(n)

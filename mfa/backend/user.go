@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"time"
 
 	"sallyport/mfa"
 	"sallyport/mfa/users"
@@ -120,11 +119,7 @@ func (s *Service) change(ctx context.Context, caller mfa.Caller, id storage.User
 	if err != nil {
 		return err
 	}
-	// Later than the version that was read, whatever the clocks say.
-	u := storage.UserChange{ID: id, Was: a.User.UpdatedAt, Now: s.now()}
-	if next := u.Was.Add(time.Microsecond); u.Now.Before(next) {
-		u.Now = next
-	}
+	u := storage.UserChange{ID: id, Was: a.User.UpdatedAt, Now: a.User.Next(s.now())}
 	if c.Name != (Name{}) {
 		if u.Profile, err = c.Name.merged(a.User.Profile); err != nil {
 			return err

@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
+	"sallyport/mfa/notice"
 	"sallyport/storage"
 )
 
@@ -45,11 +47,14 @@ func (w *Worker) deliver(ctx context.Context, sender Sender, m storage.Message) 
 	w.report(m, result, d.Error)
 }
 
-// send renders and sends a message.
+// send renders and sends a message. One of the server to itself has no text.
 func (w *Worker) send(ctx context.Context, sender Sender, m storage.Message) error {
-	c, err := w.renderer.Render(m.Kind, m.Template, m.Locale, m.Data)
-	if err != nil {
-		return &Permanent{err.Error()}
+	var c notice.Content
+	if slices.Contains(notice.Kinds(), m.Kind) {
+		var err error
+		if c, err = w.renderer.Render(m.Kind, m.Template, m.Locale, m.Data); err != nil {
+			return &Permanent{err.Error()}
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.o.Timeout)
 	defer cancel()

@@ -187,7 +187,7 @@ func (w *Worker) expire(ctx context.Context) {
 // report counts and logs an outcome. It names no recipient.
 func (w *Worker) report(m storage.Message, result, reason string) {
 	if !slices.Contains(notice.Kinds(), m.Kind) {
-		return // of a version that had more kinds
+		return // of the server to itself, or of a version that had more kinds
 	}
 	w.o.Count(m.Kind, result)
 	level := slog.LevelWarn

@@ -24,6 +24,16 @@ func (v *Verifier) AddressOf(a storage.Authenticator) string {
 	return ""
 }
 
+// AuthenticatorAt returns an authenticator of a method at an address, to be completed. Errors as
+// mfa.Addressed.EnrollAddress; NotConfigured for a method that sends no codes.
+func (v *Verifier) AuthenticatorAt(method, address string) (storage.Authenticator, error) {
+	m, ok := v.methods[method].(mfa.Addressed)
+	if !ok {
+		return storage.Authenticator{}, &mfa.Error{Code: mfa.NotConfigured}
+	}
+	return m.EnrollAddress(address)
+}
+
 // MaskedAddress is AddressOf as its owner recognizes it; "": it has none.
 func (v *Verifier) MaskedAddress(a storage.Authenticator) string {
 	if address := v.AddressOf(a); address != "" {

@@ -125,17 +125,22 @@ var errUncounted = errors.New("exchange: something was counted against the user 
 func (v *Verifier) countLate(ctx context.Context, caller mfa.Caller, t *try) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), failureWait)
 	defer cancel()
-	if err := v.store.MarkFailing(ctx, t.subject.user, t.throttle.Key.Bucket); err != nil {
-		return fmt.Errorf("mark failing: %w", err)
+	if t.throttle != nil {
+		if err := v.store.MarkFailing(ctx, t.subject.user, t.throttle.Key.Bucket); err != nil {
+			return fmt.Errorf("mark failing: %w", err)
+		}
 	}
 	return v.count(ctx, caller, t)
 }
 
 // mayCountLater reports whether a response may be counted after its comparison: nothing has been
-// counted against its user, its address does not wait, and it is the first try at a factor.
+// counted against its user, its address does not wait, and it is the first try at a factor. Where
+// no counter counts it, only the last is needed.
 func (v *Verifier) mayCountLater(r response, t try, open openStatus) bool {
 	a := t.attempt.Account
 	switch {
+	case t.free:
+		return r.open == nil || open.new != nil && r.address != nil
 	case r.address == nil || r.address.Waits && !t.known, a == nil || len(a.Authenticators) == 0 || t.disabled, r.open != nil && open.new == nil:
 		return false
 	case t.throttle == nil || t.method.Info().Sends:
@@ -163,11 +168,11 @@ func (v *Verifier) spendProof(ctx context.Context, caller mfa.Caller, t try, pro
 
 // reserve reserves the method's place, if it needs one. It refuses a caller without budget
 // for a failure, but not in a browser that the user signed in with before: its network may be
-// full of others. Where no place is free, it also refuses one whose attempt a counter would
+// full of others. Nor does it refuse a response that cannot be guessed. Where no place is free, it also refuses one whose attempt a counter would
 // refuse: else one blocked address could fill the queue with attempts that are not compared.
 func (v *Verifier) reserve(ctx context.Context, caller mfa.Caller, t *try) (func(), error) {
 	t.release = func() {}
-	if !t.known {
+	if !t.known && !t.free {
 		if err := v.o.Admit.Spend(caller, budget.Failures, 0); err != nil {
 			return nil, err
 		}

@@ -21,6 +21,7 @@ type try struct {
 	name        *storage.Throttle        // of the typed name; nil: none
 	counted     storage.Attempt          // what an attempt counts besides counters: its status
 	uncounted   bool                     // nothing is counted yet, because nothing was counted against the user
+	free        bool                     // its responses cannot be guessed: no counter counts them
 	blocked     bool                     // the user's counter refuses, so that any response is wrong
 	network     string                   // that places are shared by; "": none
 	address     *storage.AddressThrottle // nil: none, or the user signed in with the browser before
@@ -55,6 +56,10 @@ func (v *Verifier) newTry(caller mfa.Caller, r response) try {
 	}
 	if i.Bucket == throttle.Password {
 		t.okEvent, t.failedEvent, t.lockedEvent = mfa.EventPasswordOK, mfa.EventPasswordFailed, mfa.EventPasswordLocked
+	}
+	if t.free = i.Bucket == ""; t.free {
+		// The budget of the network bounds what failures write, in every browser.
+		t.address, t.known = nil, false
 	}
 	if bucket != "" && s.hash != nil {
 		th := v.throttle(caller, bucket, s)
@@ -92,11 +97,14 @@ func (v *Verifier) news(caller mfa.Caller, t try) string {
 
 // bucketOf returns the bucket that a usage counts in; "": none. Attempts that need only a name
 // never count in the bucket of second factors, nor do codes of backends, which anyone has them
-// send. An enrolment counts in none if its secret is shown to the caller.
+// send. An enrolment counts in none if its secret is shown to the caller, and a response that cannot be
+// guessed never does.
 func bucketOf(i mfa.Info, usage string) string {
 	switch {
-	case usage == mfa.UsageEnroll && !i.Sends:
+	case i.Bucket == "", usage == mfa.UsageEnroll && !i.Sends:
 		return ""
+	case usage == mfa.UsageAddress:
+		return throttle.Factor
 	case i.Bucket == throttle.Password:
 		return throttle.Password
 	case usage == mfa.UsageBackend && i.Sends:

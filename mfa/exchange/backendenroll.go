@@ -29,7 +29,7 @@ func (v *Verifier) EnrollBackend(ctx context.Context, caller mfa.Caller, b Backe
 	if !ok {
 		return Enrolling{}, &mfa.Error{Code: mfa.NotConfigured}
 	}
-	a, handout, err := enroller.Enroll(ctx, labelOf(&account))
+	a, handout, err := enroller.Enroll(ctx, holderOf(&account))
 	if m, ok := enroller.(mfa.Issued); ok && err == nil && b.Issuer != "" {
 		handout, err = m.HandoutAs(a, b.Issuer, labelOf(&account))
 	}

@@ -35,6 +35,9 @@ func (v *Verifier) Confirm(ctx context.Context, caller mfa.Caller, e Enrollee, e
 	if v.atLimit(*account, s.Method) {
 		return nil, &mfa.Error{Code: mfa.AlreadyEnrolled}
 	}
+	if !v.meetsDemand(s, account) {
+		return nil, &mfa.Error{Code: mfa.EnrollmentCodeRequired}
+	}
 	r, err := v.responseTo(caller, s, account, exchange, text)
 	if err != nil {
 		return nil, err
@@ -45,7 +48,6 @@ func (v *Verifier) Confirm(ctx context.Context, caller mfa.Caller, e Enrollee, e
 	r.event = &event
 	r.spend = func(_ context.Context, spend *storage.Spend, t try, proof mfa.Proof) error {
 		v.addConfirmation(spend, caller, account, proof, storage.StatusMove{Exchange: exchange, To: storage.StatusRedeemed, Method: s.Method})
-		spend.MFAEnabled = proof.User
 		if e.login != nil {
 			spend.Status.Request = e.login.Request.ID
 			spend.Request = &storage.RequestChange{ID: e.login.Request.ID, Version: e.login.Request.Version, Factor: factorOf(proof, t), Now: t.attempt.Now}
@@ -71,9 +73,17 @@ func (v *Verifier) Confirm(ctx context.Context, caller mfa.Caller, e Enrollee, e
 func (v *Verifier) addConfirmation(spend *storage.Spend, caller mfa.Caller, account *storage.Account, proof mfa.Proof, move storage.StatusMove) {
 	spend.Credential = &proof.Spend
 	spend.Credential.Confirm = true
+	// With a passkey the user signs in as strongly without the password. The setting would lock
+	// them out of every device that has none.
+	if i, _ := v.Info(move.Method); !i.First {
+		spend.MFAEnabled = proof.User
+	}
 	if !v.HasSecond(*account) {
 		// Fail if one is confirmed meanwhile: then a password is not enough.
 		spend.Credential.Alone = v.StandaloneMethods()
+	}
+	if demand := v.demand(account); demand != nil {
+		spend.Remove = demand.ID
 	}
 	move.From, move.User, move.Usage = storage.StatusInitiated, proof.User, mfa.UsageEnroll
 	spend.Status = &move
@@ -143,16 +153,17 @@ func (v *Verifier) ConfirmAlone(ctx context.Context, caller mfa.Caller, a Answer
 	out.Sub = v.subOf(s)
 	event := storage.Event{Kind: mfa.EventFactorEnrolled, ClientID: s.ClientID, Detail: map[string]string{"method": s.Method}}
 	r.event = &event
-	r.spend = func(_ context.Context, spend *storage.Spend, _ try, proof mfa.Proof) error {
+	r.spend = func(_ context.Context, spend *storage.Spend, t try, proof mfa.Proof) error {
 		out.User = proof.User
 		v.addConfirmation(spend, caller, account, proof, storage.StatusMove{Exchange: a.Exchange, To: storage.StatusRedeemed, Method: s.Method,
 			Rotate: out.Exchange, ExpiresAt: out.ExpiresAt})
 		spend.Basis = v.dataOf(s).Basis
-		if len(s.RequestHash) > 0 {
-			spend.Status.To = storage.StatusVerified
-			spend.MFAEnabled = proof.User // enrolled in a login (G-13)
+		if len(s.RequestHash) == 0 {
+			spend.MFAEnabled = "" // not in a login (G-13)
+			return nil
 		}
-		return nil
+		spend.Status.To = storage.StatusVerified
+		return v.keepProof(spend.Status, s, t, proof)
 	}
 	if err := v.process(ctx, caller, r); err != nil {
 		return Verified{}, err
@@ -175,6 +186,9 @@ func (v *Verifier) checkConfirmable(s storage.Status, account *storage.Account, 
 	}
 	if v.atLimit(*account, s.Method) {
 		return &mfa.Error{Code: mfa.AlreadyEnrolled}
+	}
+	if !v.meetsDemand(s, account) {
+		return &mfa.Error{Code: mfa.EnrollmentCodeRequired}
 	}
 	newer := slices.ContainsFunc(account.Authenticators, func(x storage.Authenticator) bool {
 		i, ok := v.Info(x.Method)

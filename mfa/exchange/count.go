@@ -108,6 +108,9 @@ func refusalError(r storage.Refusal, now time.Time) *mfa.Error {
 // continues and fails.
 func (v *Verifier) count(ctx context.Context, caller mfa.Caller, t *try) error {
 	t.uncounted = false
+	if t.free && t.counted.New == nil && t.counted.Exchange == "" {
+		return nil
+	}
 	a := t.withCounters(t.counted)
 	a.User = t.subject.user
 	r, err := v.store.CountAttempt(ctx, a)
@@ -117,6 +120,7 @@ func (v *Verifier) count(ctx context.Context, caller mfa.Caller, t *try) error {
 			v.o.Throttled(t.about.Detail["method"], r.Bucket)
 		}
 	}
+	v.noticeLock(caller, *t, r, err)
 	return v.checkRefusal(caller, r, err, t.attempt.Now, t.about, t.lockedEvent)
 }
 

@@ -45,7 +45,7 @@ func (v *Verifier) deliveryOf(ctx context.Context, s storage.Status) (Delivery, 
 	data := v.dataOf(s)
 	i, _ := v.Info(s.Method)
 	switch {
-	case i.Sends && s.Usage != mfa.UsageSecond && s.Usage != mfa.UsageEnroll:
+	case i.Sends && s.Usage != mfa.UsageSecond && s.Usage != mfa.UsageEnroll && s.Usage != mfa.UsageAddress:
 		return DeliverySending, nil // of a decoy, too
 	case data.Message == "":
 		return "", &mfa.Error{Code: mfa.InvalidExchange}

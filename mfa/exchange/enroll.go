@@ -19,8 +19,8 @@ import (
 // maxNameBytes limits the name of an authenticator.
 const maxNameBytes = 100
 
-// maxPerMethod limits the authenticators of one method that a user may hold: each accepts
-// codes, so each makes a guess likelier. With three and a window of one step, nine of a
+// maxPerMethod limits the authenticators of a method that a user may hold, if its Info does not:
+// each accepts codes, so each makes a guess likelier. With three and a window of one step, nine of a
 // million codes are right: at most 9e-4 over the 100 failures that disable the factor (T-1).
 const maxPerMethod = 3
 
@@ -31,6 +31,8 @@ type NewFactor struct {
 	Shape  mfa.Shape
 	// Address is where an Addressed method is to send codes, as typed.
 	Address string
+	// Code is an enrollment code as typed, which EnrollmentDemand demands; "": none.
+	Code string
 }
 
 // Enrolling is an enrolment to be confirmed by a first right code.
@@ -49,7 +51,8 @@ type Enrolling struct {
 
 // Enroll creates a pending authenticator. It returns ReauthenticationRequired without a fresh
 // proof (see CheckFresh), NotConfigured, AlreadyEnrolled, InvalidRequest for the name or the
-// shape and, for an address, InvalidIdentifier, AddressNotAllowed or TooManyMessages.
+// shape and, for an address, InvalidIdentifier, AddressNotAllowed or TooManyMessages; and where
+// a code is demanded EnrollmentCodeRequired without one, and the errors of a wrong code.
 func (v *Verifier) Enroll(ctx context.Context, caller mfa.Caller, e Enrollee, n NewFactor) (Enrolling, error) {
 	enroller, ok := v.methods[n.Method].(mfa.Enroller)
 	if !ok || !enroller.Info().Enrolls || e.login != nil && !e.login.allows(v, enroller.Info()) {
@@ -66,7 +69,10 @@ func (v *Verifier) Enroll(ctx context.Context, caller mfa.Caller, e Enrollee, n 
 	if v.atLimit(*account, n.Method) {
 		return Enrolling{}, &mfa.Error{Code: mfa.AlreadyEnrolled}
 	}
-	a, handout, err := newAuthenticator(ctx, enroller, labelOf(account), n)
+	if err := v.proveDemand(ctx, caller, e, n.Code); err != nil {
+		return Enrolling{}, err
+	}
+	a, handout, err := newAuthenticator(ctx, enroller, holderOf(account), n)
 	if mfa.CodeOf(err) != "" {
 		return Enrolling{}, err
 	}
@@ -93,7 +99,7 @@ func (v *Verifier) Enroll(ctx context.Context, caller mfa.Caller, e Enrollee, n 
 		return Enrolling{}, fmt.Errorf("store enrolment: %w", err)
 	}
 	s := stored.Status
-	pause, err := v.pause(ctx, stored.Sends, false, now)
+	pause, err := v.pause(ctx, shownKeys(stored.Sends, false), now)
 	if err != nil {
 		return Enrolling{}, err
 	}
@@ -109,6 +115,9 @@ func (v *Verifier) enrollment(ctx context.Context, caller mfa.Caller, e Enrollee
 		ClientID: e.owner.Client, UserID: a.UserID, Authenticator: a.ID, Method: a.Method, Usage: mfa.UsageEnroll,
 		Browser: v.browser(caller), State: storage.StatusInitiated, CreatedAt: a.CreatedAt, ExpiresAt: a.ExpiresAt}
 	data := statusData{Subject: v.subjectOf(account, "").hash, User: a.UserID}
+	if demand := v.demand(account); demand != nil {
+		data.Demand = demand.ID
+	}
 	if e.login != nil {
 		s.Request = e.login.Request.ID
 		data.Sub = v.maskUser(*e.login, a.UserID)
@@ -155,7 +164,7 @@ func (v *Verifier) Enrollment(ctx context.Context, caller mfa.Caller, e Enrollee
 	if !ok {
 		return Enrolling{}, &mfa.Error{Code: mfa.NotConfigured}
 	}
-	h, err := enroller.Handout(*a, labelOf(account))
+	h, err := enroller.Handout(*a, holderOf(account))
 	if err != nil {
 		return Enrolling{}, fmt.Errorf("hand out %s: %w", s.Method, err)
 	}
@@ -192,7 +201,7 @@ func (v *Verifier) belongsTo(e Enrollee, s storage.Status, user storage.UserID) 
 	return len(s.RequestHash) == 0 && user == e.owner.Account.User.ID && seal.Equal(string(v.dataOf(s).Session), string(e.owner.Session))
 }
 
-// atLimit reports whether an account holds maxPerMethod authenticators of a method.
+// atLimit reports whether an account holds as many authenticators of a method as it may.
 func (v *Verifier) atLimit(a storage.Account, method string) bool {
 	n := 0
 	for _, x := range a.Authenticators {
@@ -200,23 +209,26 @@ func (v *Verifier) atLimit(a storage.Account, method string) bool {
 			n++
 		}
 	}
-	return n >= maxPerMethod
+	i, _ := v.Info(method)
+	return n >= cmp.Or(i.Max, maxPerMethod)
 }
 
 // newAuthenticator returns a pending authenticator of a shape, or of an address.
-func newAuthenticator(ctx context.Context, m mfa.Enroller, label string, n NewFactor) (storage.Authenticator, mfa.Handout, error) {
+func newAuthenticator(ctx context.Context, m mfa.Enroller, h mfa.Holder, n NewFactor) (storage.Authenticator, mfa.Handout, error) {
 	if m, ok := m.(mfa.Addressed); ok && n.Shape == (mfa.Shape{}) {
 		a, err := m.EnrollAddress(n.Address)
 		return a, mfa.Handout{}, err
 	}
 	if n.Shape == (mfa.Shape{}) {
-		return m.Enroll(ctx, label)
+		return m.Enroll(ctx, h)
 	}
 	if m, ok := m.(mfa.Shaper); ok {
-		return m.EnrollShaped(ctx, label, n.Shape)
+		return m.EnrollShaped(ctx, h, n.Shape)
 	}
 	return storage.Authenticator{}, mfa.Handout{}, &mfa.Error{Code: mfa.InvalidRequest}
 }
+
+func holderOf(a *storage.Account) mfa.Holder { return mfa.Holder{Account: *a, Label: labelOf(a)} }
 
 // labelOf returns the label of an account in an authenticator app: its e-mail address, else
 // its first identifier.

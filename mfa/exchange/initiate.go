@@ -19,6 +19,9 @@ type Choice struct {
 	Method        string
 	Authenticator storage.AuthenticatorID // "": any of the method
 	Usage         string                  // "": second
+	// Unlisted: the caller was shown no list of the user's methods. One that the user does not have
+	// is then a decoy too, and no refusal.
+	Unlisted bool
 }
 
 // Initiation is a try that expects a response.
@@ -41,7 +44,11 @@ func (v *Verifier) Initiate(ctx context.Context, caller mfa.Caller, p Login, c C
 	if err := v.o.Admit.Spend(caller, budget.Initiations, 1); err != nil {
 		return Initiation{}, err
 	}
-	n, begun, err := v.newStatus(ctx, caller, p, t)
+	begun, err := t.method.Begin(ctx, v.attempt(caller, p, t))
+	if err != nil {
+		return Initiation{}, err
+	}
+	n, err := v.newStatus(caller, p, t, begun)
 	if err != nil {
 		return Initiation{}, err
 	}
@@ -61,7 +68,7 @@ func (v *Verifier) Initiate(ctx context.Context, caller mfa.Caller, p Login, c C
 	}
 	v.initiations.Add(1)
 	s := n.Status
-	pause, err := v.pause(ctx, n.Sends, p.Request.Subject == "", s.CreatedAt)
+	pause, err := v.pause(ctx, shownKeys(n.Sends, p.Request.Subject == ""), s.CreatedAt)
 	if err != nil {
 		return Initiation{}, err
 	}
@@ -84,11 +91,22 @@ type statusData struct {
 	Name    []byte            `json:"name,omitempty"`
 	User    storage.UserID    `json:"user,omitempty"`
 	Sub     string            `json:"sub,omitempty"`
+	Login   string            `json:"login,omitempty"` // what its challenge names
 	State   mfa.State         `json:"state,omitempty"`
+	Proof   *storage.Factor   `json:"proof,omitempty"`   // of a verified status; nil: what its method shows
 	Message storage.MessageID `json:"message,omitempty"` // that was sent
-	Device  map[string]string `json:"device,omitempty"`  // of the user, as a backend describes it
-	Codes   []string          `json:"codes,omitempty"`   // recovery codes of a backend's enrolment
-	// Of an enrolment outside a login:
+	// Of a code that a page shows again: the exchange, the typed name while no user is identified,
+	// and the counters that delay the next code.
+	Exchange   storage.ExchangeID    `json:"exchange,omitempty"`
+	Identifier string                `json:"typed,omitempty"`
+	Pauses     []storage.ThrottleKey `json:"pauses,omitempty"`
+	Device     map[string]string     `json:"device,omitempty"` // of the user, as a backend describes it
+	Codes      []string              `json:"codes,omitempty"`  // recovery codes of a backend's enrolment
+	// Demand is what demanded the enrollment code that began an enrolment.
+	Demand storage.AuthenticatorID `json:"demand,omitempty"`
+	// Address is one that a signed-in user proves.
+	Address *pendingAddress `json:"address,omitempty"`
+	// Of an enrolment, or an address, outside a login:
 	Session storage.SessionID `json:"session,omitempty"`
 	Basis   *storage.Basis    `json:"basis,omitempty"`
 }
@@ -105,12 +123,9 @@ func (d *statusData) add(n *storage.NewStatus, b mfa.Begun) {
 	}
 }
 
-func (v *Verifier) newStatus(ctx context.Context, caller mfa.Caller, p Login, t target) (storage.NewStatus, mfa.Begun, error) {
+// newStatus returns the status of a try; begun is zero for one that was not begun.
+func (v *Verifier) newStatus(caller mfa.Caller, p Login, t target, begun mfa.Begun) (storage.NewStatus, error) {
 	now := v.now()
-	begun, err := t.method.Begin(ctx, t.attempt(caller, now))
-	if err != nil {
-		return storage.NewStatus{}, mfa.Begun{}, err
-	}
 	s := storage.Status{ID: storage.StatusID(storage.Random128(v.random)), Exchange: storage.ExchangeID(storage.Random128(v.random)),
 		Request: p.Request.ID, ClientID: p.Request.ClientID, Method: t.info.Name, Usage: t.usage, State: storage.StatusInitiated,
 		CreatedAt: now, ExpiresAt: now.Add(v.ttl(begun)), Browser: v.browser(caller)}
@@ -122,21 +137,29 @@ func (v *Verifier) newStatus(ctx context.Context, caller mfa.Caller, p Login, t 
 	}
 	// A caller who does not own the login must not end the owner's try.
 	n := storage.NewStatus{MaxInitiations: p.share(v.o.MaxInitiations), Supersede: p.Detached == nil}
-	data := statusData{Subject: t.subject.hash, Name: t.subject.name, User: t.subject.user, Sub: v.maskUser(p, t.subject.user)}
+	data := statusData{Subject: t.subject.hash, Name: t.subject.name, User: t.subject.user, Sub: v.maskUser(p, t.subject.user), Login: p.name(), Exchange: s.Exchange}
+	if p.nameOnly() {
+		data.Identifier = p.Identifier
+	}
 	data.add(&n, begun)
 	if t.info.Sends {
 		s.ExpiresAt = s.ExpiresAt.Add(lateness)
 		n.Sends = v.counters(caller, v.recipientOf(caller, p, t, begun))
+		if begun.Message == nil {
+			n.Idle = v.statementsOf(t.info.Name)
+		}
+		data.Pauses = shownKeys(n.Sends, p.Request.Subject == "")
 	}
+	var err error
 	if s.Data, err = json.Marshal(data); err != nil {
-		return storage.NewStatus{}, mfa.Begun{}, fmt.Errorf("write status: %w", err)
+		return storage.NewStatus{}, fmt.Errorf("write status: %w", err)
 	}
 	n.Status = s
 	if v.verdict(p).Need != mfa.NeedFirst {
 		about := storage.Event{UserID: t.subject.user, ClientID: p.Request.ClientID, Detail: map[string]string{"method": t.info.Name, "usage": t.usage}}
 		n.Events = []storage.Event{v.event(caller, about, mfa.EventMFAInitiated, mfa.OutcomeOK, "")}
 	}
-	return n, begun, nil
+	return n, nil
 }
 
 // recipientOf returns who gets the code of a try in a login. Only confirmed authenticators are
@@ -157,8 +180,12 @@ func (v *Verifier) recipientOf(caller mfa.Caller, p Login, t target, b mfa.Begun
 	return r
 }
 
-func (t target) attempt(caller mfa.Caller, now time.Time) mfa.Attempt {
-	return mfa.Attempt{Account: t.account, Authenticator: t.authenticator, Usage: t.usage, Locale: caller.Locale, Now: now}
+func (v *Verifier) attempt(caller mfa.Caller, p Login, t target) mfa.Attempt {
+	a := mfa.Attempt{Account: t.account, Authenticator: t.authenticator, Usage: t.usage, Login: p.name(), Locale: caller.Locale, Now: v.now()}
+	if t.info.Challenged && p.Identifier != "" {
+		a.Name = v.digest(p.Identifier)
+	}
+	return a
 }
 
 // browser returns the keyed hash of the binding cookie; nil: the caller has none.

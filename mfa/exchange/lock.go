@@ -1,12 +1,14 @@
 package exchange
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"sallyport/mfa"
 	"sallyport/mfa/device"
@@ -27,11 +29,25 @@ func (v *Verifier) NewDevice(caller mfa.Caller, a *storage.Account, proofs []sto
 	if known || slices.ContainsFunc(proofs, func(f storage.Factor) bool { return strings.Contains(f.New, mfa.NewUser) }) {
 		return nil
 	}
-	agent, data := mfa.AgentOf(caller.UserAgent), map[string]string{}
-	if browser := strings.Trim(agent.Browser+", "+agent.System, ", "); browser != "" {
-		data["browser"] = browser
+	return v.message(caller, a, notice.NewDevice, map[string]string{})
+}
+
+// noticeLock tells a user that wrong passwords impose a wait, once a day at most: whoever types
+// them must not fill the mailbox. It is written with the audit trail, not by the attempt, whose
+// time would show whether the name exists. Waits of addresses and browsers concern others.
+func (v *Verifier) noticeLock(caller mfa.Caller, t try, r storage.Refusal, err error) {
+	a := t.attempt.Account
+	if !errors.Is(err, storage.ErrConflict) || !r.First || r.Bucket != throttle.Password || a == nil || t.disabled {
+		return
 	}
-	return v.message(caller, a, notice.NewDevice, data)
+	day := t.attempt.Now.UTC().Truncate(24 * time.Hour)
+	caller.Locale = "" // whoever types wrong passwords need not be the user
+	messages := v.message(caller, a, notice.PasswordLocked, map[string]string{})
+	for i := range messages {
+		id := v.hash128("password locked", string(a.User.ID)+"|"+messages[i].Recipient+"|"+day.Format(time.DateOnly))
+		messages[i].ID = storage.MessageID(storage.TimeOrdered(day, bytes.NewReader(id[:])))
+	}
+	v.journal.NoteMessages(messages)
 }
 
 // recoveryNotice returns the message that a recovery code was used.

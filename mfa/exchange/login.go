@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"sallyport/mfa"
@@ -55,6 +56,11 @@ func (p Login) addressState() *storage.AddressState {
 		return nil
 	}
 	return p.Address
+}
+
+// name is what a challenge of the login names: its request, until that is restarted.
+func (p Login) name() string {
+	return string(p.Request.ID) + "/" + strconv.FormatInt(p.Request.Restarts, 10)
 }
 
 // share returns how much of a total a caller may use: callers who do not own the login leave

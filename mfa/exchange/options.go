@@ -26,7 +26,8 @@ type Option struct {
 // can tell from real factors.
 //
 // Before the first factor a real list has the form of a decoy list: one entry for each
-// method, recovery codes only with others, and pseudonyms in place of IDs.
+// method, recovery codes only with others, and pseudonyms in place of IDs. It does not have
+// methods that can be first factors: those are there for every name.
 func (v *Verifier) Options(p Login) []Option {
 	t := mfa.Rules{Policy: p.Policy, Methods: v.infos}
 	if p.Account == nil {
@@ -39,7 +40,7 @@ func (v *Verifier) Options(p Login) []Option {
 	}
 	var out []Option
 	for _, i := range v.infos {
-		if !i.Second || !t.Allows(i) || identified && !verdict.Wants(i.Name) {
+		if !i.Second || !t.Allows(i) || identified && !verdict.Wants(i.Name) || !identified && i.First {
 			continue
 		}
 		for _, a := range p.Account.Authenticators {
@@ -62,6 +63,18 @@ func (v *Verifier) Options(p Login) []Option {
 	return out
 }
 
+// Alone returns the methods that can replace the password in a login, whoever signs in. It depends on
+// the client and the request alone: a page that lists these reveals nothing of a user.
+func (v *Verifier) Alone(p Login) []mfa.Info {
+	var out []mfa.Info
+	for _, i := range v.infos {
+		if i.Typed && i.Standalone() && p.allows(v, i) && v.usable(p, i, mfa.UsagePasswordless) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
 // mayFollow reports whether a method may follow those in a list before the first factor.
 func mayFollow(out []Option, i mfa.Info) bool {
 	listed := slices.ContainsFunc(out, func(o Option) bool { return o.Method == i.Name })
@@ -77,7 +90,7 @@ func (v *Verifier) decoys(t mfa.Rules, p Login) []Option {
 	name := v.digest(p.Identifier)
 	var out []Option
 	for _, i := range v.infos {
-		if !i.Second || !t.Allows(i) {
+		if !i.Second || i.First || !t.Allows(i) {
 			continue
 		}
 		coin := v.hash128("decoy coin", i.Name+"|"+string(name))
@@ -145,10 +158,14 @@ func (v *Verifier) resolve(t *target, p Login, c Choice) error {
 	if t.usage != mfa.UsageFirst {
 		offered := v.Options(p)
 		i := slices.IndexFunc(offered, func(o Option) bool { return v.matchesOption(p, c, o) })
-		if i < 0 {
+		switch {
+		case i >= 0:
+			t.text = offered[i].Text
+		case c.Unlisted:
+			t.account = nil
+		default:
 			return &mfa.Error{Code: mfa.NotConfigured}
 		}
-		t.text = offered[i].Text
 	}
 	if t.account == nil {
 		return nil

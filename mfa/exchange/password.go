@@ -26,11 +26,7 @@ func (v *Verifier) Password(ctx context.Context, caller mfa.Caller, p Login, pas
 		account = nil
 	}
 	attempt := mfa.Attempt{Account: account, Usage: mfa.UsageFirst, Locale: caller.Locale, Now: v.now()}
-	return v.process(ctx, caller, response{method: m, attempt: attempt, subject: v.subjectOf(account, p.Identifier),
-		client: p.Request.ClientID, text: mfa.Typed(password), address: p.addressState(), disabled: isDisabled(account), conflict: mfa.RequestChanged,
-		spend: func(ctx context.Context, s *storage.Spend, t try, proof mfa.Proof) error {
-			return p.addFactor(ctx, s, t.attempt.Account, factorOf(proof, t))
-		}})
+	return v.process(ctx, caller, v.firstResponse(p, m, attempt, mfa.Typed(password)))
 }
 
 // passwordMethod returns the typed first factor whose value users choose; nil: none.

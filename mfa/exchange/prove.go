@@ -19,7 +19,7 @@ func (v *Verifier) Prove(ctx context.Context, caller mfa.Caller, p Login, c Choi
 		return "", err
 	}
 	var open openStatus
-	err = v.process(ctx, caller, response{method: target.method, attempt: target.attempt(caller, v.now()), subject: target.subject,
+	err = v.process(ctx, caller, response{method: target.method, attempt: v.attempt(caller, p, target), subject: target.subject,
 		client: p.Request.ClientID, text: r, address: p.addressState(), disabled: isDisabled(p.Account), conflict: mfa.RequestChanged,
 		open: func() (openStatus, error) {
 			var err error
@@ -80,7 +80,7 @@ func (v *Verifier) openOrCreate(ctx context.Context, caller mfa.Caller, p Login,
 		if t.info.Sends { // Initiate sends what the response is to
 			return openStatus{}, &mfa.Error{Code: mfa.InvalidExchange}
 		}
-		n, _, err := v.newStatus(ctx, caller, p, t)
+		n, err := v.newStatus(caller, p, t, mfa.Begun{})
 		return openStatus{exchange: n.Status.Exchange, new: &n, state: v.dataOf(n.Status).State, last: v.o.MaxAttempts == 1}, err
 	}
 	s, _, err := v.findPending(ctx, caller, exchange)

@@ -32,8 +32,12 @@ func (v *Verifier) Redeem(ctx context.Context, caller mfa.Caller, p Login, id st
 	}
 	now := v.now()
 	// At is the time of the proof, not of its redemption.
-	factor := &storage.Factor{Method: method, Authenticator: s.Authenticator, Kinds: info.Kinds, AMR: info.AMR,
-		PhishingResistant: info.PhishingResistant, At: s.VerifiedAt}
+	factor := v.dataOf(s).Proof
+	if factor == nil {
+		f := mfa.FactorOf(info, nil)
+		factor, f.Authenticator = &f, s.Authenticator
+	}
+	factor.At = s.VerifiedAt
 	spend := storage.Spend{Now: now,
 		Status: &storage.StatusMove{ID: s.ID, From: storage.StatusVerified, To: storage.StatusRedeemed, Request: p.Request.ID,
 			User: s.UserID, Method: method, Usage: usage}}

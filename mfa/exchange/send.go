@@ -45,10 +45,19 @@ func (v *Verifier) counters(caller mfa.Caller, r recipient) []storage.Throttle {
 	if network := caller.Network(); network != "" {
 		out = append(out, v.counter(throttle.SendNetwork, network))
 	}
-	if r.address != "" {
-		out = append(out, v.counter(throttle.SendAddress, subject))
+	if r.address == "" {
+		subject = "decoy|" + name
 	}
-	return out
+	return append(out, v.counter(throttle.SendAddress, subject))
+}
+
+// statementsOf returns how many statements a message of a method takes: its own and, of a text
+// message, the count of its country.
+func (v *Verifier) statementsOf(method string) int {
+	if v.AddressKind(method) == storage.Phone {
+		return 2
+	}
+	return 1
 }
 
 func (v *Verifier) counter(bucket, subject string) storage.Throttle {
@@ -63,22 +72,26 @@ func (v *Verifier) initiate(ctx context.Context, n storage.NewStatus, hidden boo
 		return err
 	}
 	if hidden && (refused.Bucket == throttle.SendAddress || refused.Bucket == throttle.SendCountry) {
-		n.Messages, n.Toll = nil, nil
+		n.Messages, n.Toll, n.Idle = nil, nil, v.statementsOf(n.Status.Method)
 		n.Sends = slices.DeleteFunc(slices.Clone(n.Sends), func(t storage.Throttle) bool { return t.Key.Bucket == throttle.SendAddress })
 		return v.initiate(ctx, n, false)
 	}
 	return v.tooManyMessages(n.Status.Method, refused.Refusal, n.Status.CreatedAt)
 }
 
-// pause returns how long no other code can be sent. A hidden address has no counter that
-// shows.
-func (v *Verifier) pause(ctx context.Context, sends []storage.Throttle, hidden bool, now time.Time) (time.Duration, error) {
+// shownKeys returns the keys of the counters whose waits the caller may see: not of a hidden address.
+func shownKeys(sends []storage.Throttle, hidden bool) []storage.ThrottleKey {
 	var keys []storage.ThrottleKey
 	for _, s := range sends {
 		if !hidden || s.Key.Bucket != throttle.SendAddress {
 			keys = append(keys, s.Key)
 		}
 	}
+	return keys
+}
+
+// pause returns how long counters allow no other code.
+func (v *Verifier) pause(ctx context.Context, keys []storage.ThrottleKey, now time.Time) (time.Duration, error) {
 	if len(keys) == 0 {
 		return 0, nil
 	}

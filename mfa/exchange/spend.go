@@ -26,13 +26,19 @@ func (v *Verifier) spend(caller mfa.Caller, t try, proof mfa.Proof, event *stora
 	if proof.Spend.Authenticator != "" {
 		s.Credential = &proof.Spend
 	}
-	if t.uncounted {
+	if t.uncounted && !t.free {
 		s.Credential.Unfailed, s.Credential.Uncounted = t.throttle.Key.Bucket, t.resetKeys()
 		if t.address != nil {
 			s.Credential.Address = t.address.Address
 		}
 	} else {
 		s.Reset = t.resetKeys()
+	}
+	for _, f := range proof.Findings {
+		s.Events = append(s.Events, v.event(caller, about, f.Event, mfa.OutcomeOK, f.Reason))
+		if f.Notice != "" {
+			s.Messages = append(s.Messages, v.message(caller, t.attempt.Account, f.Notice, map[string]string{"method": t.method.Info().Name})...)
+		}
 	}
 	if t.attempt.Account.User.Status == storage.UserPending {
 		s.Activate = proof.User

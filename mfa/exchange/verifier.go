@@ -14,6 +14,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/audit"
 	"sallyport/mfa/budget"
+	"sallyport/mfa/enrollcode"
 	"sallyport/mfa/recovery"
 	"sallyport/storage"
 	"sallyport/storage/seal"
@@ -43,6 +44,8 @@ type Options struct {
 	AddressMax         int           // failures per address: 100; negative: no limit
 	AddressMaxSubjects int           // different names failing per address: 10
 	AddressWindow      time.Duration // 10 minutes
+	// SendsMail: the server sends mail, so that enrollment codes can be mailed.
+	SendsMail bool
 	// Admit bounds the writes of unauthenticated callers; nil: no limit.
 	Admit budget.Admit
 	// Throttled, if not nil, is called for every response refused because of earlier
@@ -76,12 +79,13 @@ type Verifier struct {
 	infos       []mfa.Info
 	initiations atomic.Int64
 	recovery    *recovery.Method // creates codes with the first second factor; nil: none
+	enrollcode  *enrollcode.Method
 }
 
 // NewVerifier returns a Verifier of these methods, in the order they are offered.
 func NewVerifier(store Store, keyring *seal.Keyring, journal *audit.Journal, now func() time.Time, random io.Reader, o Options, methods ...mfa.Method) *Verifier {
 	v := &Verifier{store: store, keyring: keyring, journal: journal, now: now, random: random, o: o.withDefaults(),
-		methods: map[string]mfa.Method{}}
+		methods: map[string]mfa.Method{}, enrollcode: enrollcode.New(keyring, random)}
 	for _, m := range methods {
 		i := m.Info()
 		v.methods[i.Name] = m

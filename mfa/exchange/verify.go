@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"sallyport/mfa"
@@ -52,7 +54,7 @@ func (v *Verifier) Verify(ctx context.Context, caller mfa.Caller, a Answer) (Ver
 		return Verified{}, err
 	}
 	data := v.dataOf(s)
-	if s.Method != a.Method || s.Usage == mfa.UsageEnroll || s.Usage == mfa.UsageBackend || a.Sub != "" && !seal.Equal(a.Sub, data.Sub) ||
+	if s.Method != a.Method || s.Usage == mfa.UsageEnroll || !slices.Contains(mfa.Usages(), s.Usage) || a.Sub != "" && !seal.Equal(a.Sub, data.Sub) ||
 		a.Request != "" && !v.ofRequest(s, a.Request) {
 		return Verified{}, &mfa.Error{Code: mfa.InvalidExchange}
 	}
@@ -65,12 +67,27 @@ func (v *Verifier) Verify(ctx context.Context, caller mfa.Caller, a Answer) (Ver
 		out.User = proof.User
 		spend.Status = t.move(storage.StatusMove{Exchange: a.Exchange, From: storage.StatusInitiated, To: storage.StatusVerified,
 			Rotate: out.Exchange, ExpiresAt: out.ExpiresAt, Method: s.Method, Usage: s.Usage}, proof)
-		return nil
+		return v.keepProof(spend.Status, s, t, proof)
 	}
 	if err := v.process(ctx, caller, r); err != nil {
 		return Verified{}, err
 	}
 	return out, nil
+}
+
+// keepProof makes a move keep what was proven, where that is not the same for every proof of a method.
+func (v *Verifier) keepProof(m *storage.StatusMove, s storage.Status, t try, proof mfa.Proof) error {
+	i, f, data := t.method.Info(), factorOf(proof, t), v.dataOf(s)
+	if !i.Challenged && slices.Equal(f.Kinds, i.Kinds) && slices.Equal(f.AMR, i.AMR) {
+		return nil
+	}
+	data.Proof = f
+	text, err := json.Marshal(data)
+	if err != nil {
+		return fmt.Errorf("write status: %w", err)
+	}
+	m.ID, m.Data = s.ID, text
+	return nil
 }
 
 // result returns the result of a right response to a status.
@@ -94,6 +111,7 @@ func (v *Verifier) responseTo(caller mfa.Caller, s storage.Status, account *stor
 		}
 	}
 	data := v.dataOf(s)
+	attempt.Login = data.Login
 	return response{method: m, attempt: attempt, subject: v.subject(data.User, data.Subject, data.Name), client: s.ClientID,
 		text: text, conflict: mfa.InvalidExchange, disabled: isDisabled(account),
 		open: func() (openStatus, error) { return v.openStatusOf(s, exchange), nil }}, nil

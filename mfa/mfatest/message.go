@@ -4,7 +4,9 @@ import (
 	"context"
 	"time"
 
+	"sallyport/mfa"
 	"sallyport/mfa/notice"
+	"sallyport/mfa/users"
 	"sallyport/storage"
 )
 
@@ -43,4 +45,30 @@ func (r *Services) Deliver(address string, taken bool, now time.Time) {
 			must(r.t, r.Store.SettleMessage(ctx, storage.Delivery{ID: m.ID, Attempt: m.Attempts, OK: taken, Dead: !taken, Now: now}))
 		}
 	}
+}
+
+// ResetFactors resets the factors of a user, and returns the code of the administrator.
+func (r *Services) ResetFactors(user storage.UserID) string {
+	r.t.Helper()
+	a, err := r.Store.Account(context.Background(), user)
+	must(r.t, err)
+	code, err := r.Users.ResetFactors(context.Background(), mfa.Caller{Actor: users.ActorAdmin}, a)
+	must(r.t, err)
+	return code
+}
+
+// Sent returns the messages of a template, newest first.
+func (r *Services) Sent(template string) []storage.Message {
+	r.t.Helper()
+	list, err := r.Store.ListMessages(context.Background(), storage.MessageFilter{Limit: 1000})
+	must(r.t, err)
+	var out []storage.Message
+	for _, found := range list {
+		if found.Template == template {
+			m, err := r.Store.Message(context.Background(), found.ID)
+			must(r.t, err)
+			out = append(out, m)
+		}
+	}
+	return out
 }

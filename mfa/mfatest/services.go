@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"log/slog"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -77,19 +76,23 @@ func Open(t testing.TB, m Options) *Services {
 	var rows []storage.Key
 	r.Keyring, rows = storagetest.Keyring(t, m.Now(), m.Algs...)
 	var err error
-	if m.DSN == "" {
-		m.DSN = "sqlite:" + filepath.Join(t.TempDir(), "test.db")
+	dsn := m.DSN
+	if dsn == "" {
+		dsn = newSQLite(t, r.Keyring)
 	}
-	r.Store, err = relational.Open(ctx, m.DSN, r.Keyring, relational.Options{})
+	r.Store, err = relational.Open(ctx, dsn, r.Keyring, relational.Options{})
 	must(t, err)
 	t.Cleanup(func() { _ = r.Store.Close() })
-	must(t, r.Store.Migrate(ctx))
+	if m.DSN != "" {
+		must(t, r.Store.Migrate(ctx))
+	}
 	must(t, r.Store.AddKeys(ctx, rows, true, nil))
 	r.Journal = audit.NewJournal(r.Store, m.Now, rand.Reader, m.Log, m.Options.Admit)
 	r.Password = password.New(r.Keyring, m.Now, rand.Reader, m.Password)
 	r.TOTP = totp.New(rand.Reader, m.Options.Product, totp.Options{})
 	r.Recovery = recovery.New(r.Store, rand.Reader)
 	methods := []mfa.Method{r.Password, r.TOTP}
+	m.Options.SendsMail = m.Options.SendsMail || m.Codes
 	if m.Codes {
 		o := passcode.Options{Product: m.Options.Product}
 		mail := passcode.NewEmail(r.Keyring, rand.Reader, o)
@@ -97,7 +100,8 @@ func Open(t testing.TB, m Options) *Services {
 		methods = append(methods, mail, passcode.NewSMS(r.Keyring, rand.Reader, o))
 	}
 	r.Verifier = exchange.NewVerifier(r.Store, r.Keyring, r.Journal, m.Now, rand.Reader, m.Options, append(methods, r.Recovery)...)
-	r.Accounts = selfservice.New(r.Store, r.Verifier, r.Password, r.Journal, m.Now, rand.Reader, m.Options.Product)
+	r.Accounts = selfservice.New(r.Store, r.Verifier, r.Password, r.Journal, m.Now, rand.Reader,
+		selfservice.Options{Product: m.Options.Product, Editable: selfservice.ProfileClaims()})
 	r.Sessions = session.New(r.Store, r.Keyring, r.Journal, m.Now, rand.Reader, session.Options{})
 	r.Users = users.New(r.Store, r.Keyring, r.Password, r.TOTP, r.Journal, m.Now, rand.Reader)
 	r.Backend = backend.New(r.Store, r.Verifier, r.Sessions, r.Users, r.Journal, m.Now, rand.Reader, backend.Options{})

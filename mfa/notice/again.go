@@ -8,10 +8,10 @@ import (
 )
 
 // Until returns when a message that an administrator sends again expires. A notice of what
-// happened is as true a day later. A code keeps its end: a later mail would bring one that no
-// longer works.
+// happened is as true a day later. A code or link keeps its end: a later mail would bring one that
+// no longer works.
 func Until(now time.Time, m storage.Message) time.Time {
-	if m.Template != Code && slices.Contains(Templates(), m.Template) {
+	if !HasCode(m.Template) && slices.Contains(Templates(), m.Template) {
 		return now.Add(ttl)
 	}
 	return m.ExpiresAt

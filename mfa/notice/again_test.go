@@ -14,7 +14,7 @@ func TestOnlyANoticeGetsMoreTimeWhenItIsSentAgain(t *testing.T) {
 	end := now.Add(-time.Minute)
 	for _, template := range append(notice.Templates(), "unknown") {
 		want := now.Add(24 * time.Hour)
-		if template == notice.Code || template == "unknown" {
+		if notice.HasCode(template) || template == "unknown" {
 			want = end
 		}
 		if got := notice.Until(now, storage.Message{Template: template, ExpiresAt: end}); !got.Equal(want) {

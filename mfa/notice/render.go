@@ -1,6 +1,7 @@
 package notice
 
 import (
+	"cmp"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -34,6 +35,7 @@ type Content struct {
 // Renderer renders messages in the languages of the folder templates.
 type Renderer struct {
 	host, account string
+	support       string // the operator's contact; "": none
 	languages     map[string]*language
 	html          *htmltemplate.Template
 }
@@ -78,6 +80,13 @@ func NewRenderer(host, account string, methods []mfa.Info) (*Renderer, error) {
 	return r, nil
 }
 
+// WithSupport returns the Renderer with the operator's contact, which notices name.
+func (r *Renderer) WithSupport(url string) *Renderer {
+	with := *r
+	with.support = strings.TrimPrefix(url, "mailto:")
+	return &with
+}
+
 // methodName returns what the pages call a method.
 func methodName(m mfa.Info, language string) (string, error) {
 	text, err := fs.ReadFile(m.Texts, "messages/"+language+".json")
@@ -103,7 +112,10 @@ func (r *Renderer) Render(kind, name, locale string, data map[string]string) (Co
 		tongue, l = fallback, r.languages[fallback]
 	}
 	values := l.values(data)
-	values["account"] = r.account
+	values["account"], values["notme"], values["support"] = r.account, r.account+"/not-me?about="+name, r.support
+	if undo := values["undo"]; undo != "" {
+		values["undo"] = r.account + "/undo?token=" + undo
+	}
 	switch kind {
 	case Mail:
 		return r.mail(l, tongue, name, values)
@@ -126,8 +138,13 @@ func (r *Renderer) mail(l *language, tongue, name string, values map[string]stri
 	if err != nil {
 		return Content{}, err
 	}
+	label, err := l.run("link", values)
+	if err != nil {
+		return Content{}, err
+	}
 	var html strings.Builder
-	err = r.html.Execute(&html, map[string]any{"Language": tongue, "Subject": subject, "Paragraphs": strings.Split(text, "\n\n"), "Code": values["code"]})
+	err = r.html.Execute(&html, map[string]any{"Language": tongue, "Subject": subject, "Paragraphs": strings.Split(text, "\n\n"), "Code": values["code"],
+		"Address": values["notme"], "Label": label, "Link": cmp.Or(values["link"], values["undo"])})
 	if err != nil {
 		return Content{}, fmt.Errorf("render message %s as HTML", name)
 	}
@@ -148,10 +165,13 @@ func (l *language) values(data map[string]string) map[string]string {
 	out := make(map[string]string, len(data)+1)
 	for key, value := range data {
 		switch key {
-		case "time":
+		case "time", "until":
 			if at, err := time.Parse(time.RFC3339, value); err == nil {
 				value = at.UTC().Format(l.layout)
 			}
+		case "link": // of the server itself, and longer than a name
+			out[key] = harmless(value)
+			continue
 		case "method":
 			if name := l.methods[value]; name != "" {
 				value = name
@@ -162,10 +182,19 @@ func (l *language) values(data map[string]string) map[string]string {
 	return out
 }
 
-// oneLine makes a value harmless: it begins no line, and so no header, of its own, does not
-// turn the direction of the text, and is not a text in itself.
+// oneLine makes a value harmless, and not a text in itself.
 func oneLine(value string) string {
-	value = strings.Map(func(r rune) rune {
+	value = harmless(value)
+	if short := []rune(value); len(short) > longest {
+		value = string(short[:longest]) + "..."
+	}
+	return value
+}
+
+// harmless changes a value so that it begins no line, and so no header, of its own, and does not
+// turn the direction of the text.
+func harmless(value string) string {
+	return strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r), unicode.IsControl(r):
 			return ' '
@@ -174,8 +203,4 @@ func oneLine(value string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(value, ""))
-	if short := []rune(value); len(short) > longest {
-		value = string(short[:longest]) + "..."
-	}
-	return value
 }

@@ -30,23 +30,34 @@ func newRenderer(t *testing.T) *notice.Renderer {
 	return r
 }
 
+// longLink is longer than a value that users choose may be.
+var longLink = "https://login.example.com/" + strings.Repeat("long/", 20) + "reset/0123"
+
 // values returns what every template may show, each with a text that no template has.
 func values() map[string]string {
 	return map[string]string{"product": "Harbour", "time": "2026-11-29T15:04:05Z", "code": "31415926", "minutes": "7",
-		"method": "totp", "name": "Nora's phone", "left": "4", "address": "ada@example.com", "browser": "Firefox, Windows"}
+		"method": "totp", "name": "Nora's phone", "left": "4", "address": "ada@example.com", "link": longLink,
+		"new": "new@example.com", "undo": "2f8d7f2a-0000-0000-0000-00000000abcd", "until": "2026-12-06T15:04:05Z"}
 }
 
 // shown are the values that a message must show, by template.
 var shown = map[string][]string{
 	notice.Code:            {"31415926", "7"},
+	notice.EnrollmentCode:  {"31415926", "7"},
+	notice.PasswordReset:   {"31415926", "7", longLink},
 	notice.RecoveryUsed:    {"4"},
 	notice.FactorLocked:    {"Authenticator"},
+	notice.PasswordLocked:  nil,
 	notice.FactorEnrolled:  {"Authenticator"},
 	notice.FactorRemoved:   {"Authenticator"},
 	notice.RecoveryRenewed: nil,
 	notice.PasswordChanged: nil,
-	notice.AddressRemoved:  {"ada@example.com"},
-	notice.NewDevice:       {"Firefox, Windows"},
+	notice.PasskeyCounter:  nil,
+	notice.NewDevice:       nil,
+	notice.AddressRemoved:  {"ada@example.com", "/undo?token=2f8d7f2a-0000-0000-0000-00000000abcd"},
+	notice.AddressAdded:    {"ada@example.com", "/undo?token=2f8d7f2a-0000-0000-0000-00000000abcd"},
+	notice.AddressChanged:  {"ada@example.com", "new@example.com", "/undo?token=2f8d7f2a-0000-0000-0000-00000000abcd"},
+	notice.AddressTaken:    nil,
 }
 
 func TestEveryMessageShowsItsValues(t *testing.T) {
@@ -60,7 +71,9 @@ func TestEveryMessageShowsItsValues(t *testing.T) {
 						t.Fatal(err)
 					}
 					want := slices.Clone(shown[template])
-					if template != notice.Code {
+					if template == notice.PasswordReset {
+						want = append(want, "Harbour")
+					} else if !notice.HasCode(template) {
 						want = append(want, date, "Harbour")
 					}
 					if kind == notice.SMS {
@@ -122,7 +135,7 @@ func TestEveryNoticeSaysWhatToDo(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if template != notice.Code && !strings.Contains(got.Text, account) && !strings.Contains(strings.ToLower(got.Text), "support") {
+				if !notice.HasCode(template) && !strings.Contains(got.Text, account) && !strings.Contains(strings.ToLower(got.Text), "support") {
 					t.Errorf("%s %s %s does not say what to do: %s", template, locale, kind, got.Text)
 				}
 			}
@@ -134,15 +147,19 @@ func TestAMissingValueIsAnError(t *testing.T) {
 	r := newRenderer(t)
 	for _, template := range notice.Templates() {
 		for _, kind := range notice.Kinds() {
-			for _, key := range []string{"product", "time", "code", "minutes", "method", "address"} {
+			for _, key := range []string{"product", "time", "code", "minutes", "method", "address", "link"} {
 				data := values()
 				delete(data, key)
-				needed := key == "product" || slices.Contains([]string{"code", "minutes"}, key) == (template == notice.Code)
+				codes := notice.HasCode(template)
+				needed := key == "product" || slices.Contains([]string{"code", "minutes"}, key) == codes && (key != "time" || !codes)
+				if key == "link" {
+					needed = template == notice.PasswordReset
+				}
 				if key == "method" {
 					needed = strings.HasPrefix(template, "factor_")
 				}
 				if key == "address" {
-					needed = template == notice.AddressRemoved
+					needed = slices.Contains([]string{notice.AddressRemoved, notice.AddressAdded, notice.AddressChanged}, template)
 				}
 				if _, err := r.Render(kind, template, "en", data); (err != nil) != needed {
 					t.Errorf("%s %s without %s: %v", kind, template, key, err)
@@ -157,7 +174,7 @@ func TestAMissingValueIsAnError(t *testing.T) {
 			t.Errorf("%s %s is rendered", kind, template)
 		}
 	}
-	for _, optional := range []string{"left", "name"} {
+	for _, optional := range []string{"left", "name", "undo"} {
 		data := values()
 		delete(data, optional)
 		for _, template := range []string{notice.RecoveryUsed, notice.FactorRemoved} {

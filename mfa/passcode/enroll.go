@@ -15,12 +15,12 @@ type data struct {
 }
 
 // Enroll returns InvalidRequest: users name an address.
-func (m *Method) Enroll(context.Context, string) (storage.Authenticator, mfa.Handout, error) {
+func (m *Method) Enroll(context.Context, mfa.Holder) (storage.Authenticator, mfa.Handout, error) {
 	return storage.Authenticator{}, mfa.Handout{}, &mfa.Error{Code: mfa.InvalidRequest}
 }
 
 // Handout returns an empty Handout: there is no secret to hand out.
-func (m *Method) Handout(storage.Authenticator, string) (mfa.Handout, error) {
+func (m *Method) Handout(storage.Authenticator, mfa.Holder) (mfa.Handout, error) {
 	return mfa.Handout{}, nil
 }
 

@@ -314,3 +314,42 @@ func TestTextMessagesStopWhenNoCodesComeBack(t *testing.T) {
 	_, err = h.EnrollAs(h.Session(h.Create(users.Draft{Email: "eve@example.com", Password: mfatest.Password}).ID, "password"), exchange.NewFactor{Method: "sms", Address: "+14152222227"})
 	mfatest.Want(t, "on the next day", err, "")
 }
+
+// A page finds the code that its own browser had sent, and nobody else's: whoever knows the request can
+// begin attempts in it.
+func TestSentFindsTheCodeOfItsOwnBrowser(t *testing.T) {
+	h := newFixture(t)
+	u := enrolled(h)
+	requireTwo(h, u, false)
+	h.Policy.Passwordless = true
+	choice := exchange.Choice{Method: "email", Usage: mfa.UsagePasswordless, Unlisted: true}
+	id := h.OpenRequest()
+	sent := func(c exchange.Choice) (exchange.Sent, error) {
+		return h.Verifier.Sent(context.Background(), h.Caller, h.Read(id, ""), c)
+	}
+	_, err := sent(choice)
+	mfatest.Want(t, "before", err, mfa.InvalidExchange)
+	own, err := h.Initiate(id, mfatest.Email, choice)
+	mfatest.Want(t, "begin", err, "")
+	h.Caller.Browser = "browser-b"
+	_, err = sent(choice)
+	mfatest.Want(t, "another browser", err, mfa.InvalidExchange)
+	_, err = h.Initiate(id, "nobody@example.com", exchange.Choice{Method: "sms", Usage: mfa.UsagePasswordless, Unlisted: true})
+	mfatest.Want(t, "begin in another browser", err, "")
+	h.Caller.Browser = ""
+	_, err = sent(choice)
+	mfatest.Want(t, "no browser", err, mfa.InvalidExchange)
+	h.Caller.Browser = "browser-a"
+	for _, c := range []exchange.Choice{choice, {Usage: mfa.UsagePasswordless}} {
+		s, err := sent(c)
+		mfatest.Want(t, "the owner", err, "")
+		if s.Exchange != own.Exchange || s.Method != "email" || s.Identifier != mfatest.Email || s.Delivery != exchange.DeliverySending || s.Pause != own.Pause {
+			t.Errorf("%+v, want what was begun: %+v", s, own)
+		}
+	}
+	_, err = sent(exchange.Choice{Method: "email", Usage: mfa.UsageSecond})
+	mfatest.Want(t, "another usage", err, mfa.InvalidExchange)
+	h.Advance(10 * time.Minute)
+	_, err = sent(choice)
+	mfatest.Want(t, "an expired code", err, mfa.InvalidExchange)
+}

@@ -100,7 +100,7 @@ type state struct {
 // Begin sends a code to the authenticator of the attempt or, without one, to the one used
 // last. For an unknown user it sends nothing.
 func (m *Method) Begin(_ context.Context, a mfa.Attempt) (mfa.Begun, error) {
-	to := mfa.Destination{Locale: a.Locale, Now: a.Now}
+	to := mfa.Destination{Locale: notice.Locale(a.Account, a.Locale), Now: a.Now}
 	x := m.recipient(a)
 	if x == nil {
 		return m.begin(to, "")
@@ -199,10 +199,10 @@ func (m *Method) Finish(_ context.Context, a mfa.Attempt, kept mfa.State, r mfa.
 }
 
 // holds reports whether the account of an attempt still has the authenticator a code was sent
-// to. Codes to an address only, which backends send, need none.
+// to. Codes to an address only, of a backend or of a user who proves it, need none.
 func (m *Method) holds(a mfa.Attempt, id storage.AuthenticatorID) bool {
 	if id == "" {
-		return a.Usage == mfa.UsageBackend
+		return a.Usage == mfa.UsageBackend || a.Usage == mfa.UsageAddress
 	}
 	return slices.ContainsFunc(m.usable(a), func(x *storage.Authenticator) bool { return x.ID == id })
 }

@@ -99,13 +99,22 @@ func (m *Method) Finish(ctx context.Context, a mfa.Attempt, _ mfa.State, r mfa.R
 func (m *Method) Codes(n int) ([]string, error) {
 	out := make([]string, 0, n)
 	for range n {
-		var b [codeBytes]byte
-		if _, err := io.ReadFull(m.random, b[:]); err != nil {
-			return nil, fmt.Errorf("make recovery codes: %w", err)
+		code, err := NewCode(m.random)
+		if err != nil {
+			return nil, err
 		}
-		out = append(out, strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:])))
+		out = append(out, code)
 	}
 	return out, nil
+}
+
+// NewCode returns a new code in canonical form.
+func NewCode(random io.Reader) (string, error) {
+	var b [codeBytes]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		return "", fmt.Errorf("make recovery codes: %w", err)
+	}
+	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:])), nil
 }
 
 // NewCodes returns n new codes in canonical form, of letters and digits in groups of these

@@ -11,7 +11,7 @@ import (
 func (a *Accounts) Strong(o mfa.Owner) bool {
 	var all, given []storage.Factor
 	for _, i := range (mfa.Rules{Methods: a.verifier.Methods()}).EnrolledMethods(&o.Account, true) {
-		all = append(all, mfa.FactorOf(i))
+		all = append(all, mfa.FactorOf(i, &o.Account))
 	}
 	for _, f := range o.Factors {
 		if i, ok := a.verifier.Info(f.Method); ok && mfa.FactorValid(&o.Account, i, f) {

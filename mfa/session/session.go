@@ -122,8 +122,8 @@ func (s *Registry) ForLogin(current *SignedIn, request storage.AuthRequest, user
 	return fresh, true, current.Session.ID
 }
 
-// addProofs adds new proofs to a session. A password proven within the request extends the
-// total life of the session.
+// addProofs adds new proofs to a session. A password, or a passkey with user verification, proven
+// within the request extends the total life of the session.
 func (s *Registry) addProofs(x storage.Session, factors []storage.Factor, request storage.AuthRequest, v mfa.Caller, now time.Time) storage.Session {
 	merged, grew, fresh := slices.Clone(x.Factors), false, false
 	for _, f := range factors {
@@ -138,7 +138,8 @@ func (s *Registry) addProofs(x storage.Session, factors []storage.Factor, reques
 		default:
 			continue
 		}
-		fresh = fresh || slices.Contains(f.Kinds, storage.Know) && !f.At.Before(request.RequestedAt)
+		person := slices.Contains(f.Kinds, storage.Know) || slices.Contains(f.Kinds, storage.Are)
+		fresh = fresh || person && !f.At.Before(request.RequestedAt)
 	}
 	if !grew {
 		return x

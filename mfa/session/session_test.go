@@ -72,6 +72,11 @@ func TestNewProofsRotateTheSessionToken(t *testing.T) {
 	if !again.ExpiresAt.Equal(h.Now().Add(12 * time.Hour)) {
 		t.Errorf("the new proof extends it until %s, want twelve hours", again.ExpiresAt)
 	}
+	h.Advance(20 * time.Minute)
+	again = h.StoreSession(&session.SignedIn{Session: again}, u.ID, factorAt("passkey", storage.Are, "user", h.Now()))
+	if !again.ExpiresAt.Equal(h.Now().Add(12 * time.Hour)) {
+		t.Errorf("a verified passkey extends it until %s, want twelve hours", again.ExpiresAt)
+	}
 }
 
 func TestAnotherUserEndsTheSession(t *testing.T) {

@@ -41,11 +41,20 @@ func NameKeys(keyring *seal.Keyring, identifier string) []storage.ThrottleKey {
 // UserKeys returns the counters of a user and of the user's names under every active hash key.
 // It omits those of known devices: they are not listed anywhere, and expire.
 func UserKeys(keyring *seal.Keyring, a storage.Account) []storage.ThrottleKey {
+	return keys(userSubjects(keyring, a), Password, Factor, Passwordless)
+}
+
+// PasswordKeys are the UserKeys of the password alone.
+func PasswordKeys(keyring *seal.Keyring, a storage.Account) []storage.ThrottleKey {
+	return keys(userSubjects(keyring, a), Password)
+}
+
+func userSubjects(keyring *seal.Keyring, a storage.Account) [][]byte {
 	subjects := keyring.Hashes("user", string(a.User.ID))
 	for _, i := range a.Identifiers {
 		subjects = append(subjects, NameSubjects(keyring, i.Value)...)
 	}
-	return keys(subjects, Password, Factor, Passwordless)
+	return subjects
 }
 
 func keys(subjects [][]byte, buckets ...string) []storage.ThrottleKey {

@@ -29,9 +29,12 @@ const (
 	SendCountry = "send_country" // text messages to a country on a day (storage.Toll)
 )
 
+// Ticket counts wrong codes of messages that let their reader do something (storage.TicketGuess).
+const Ticket = "ticket"
+
 // Buckets returns every bucket.
 func Buckets() []string {
-	return []string{Password, Device, Factor, Passwordless, ClientSecret, Address, Send, SendHour, SendAddress, SendCaller, SendNetwork, SendBackend, SendCountry}
+	return []string{Password, Device, Factor, Passwordless, ClientSecret, Address, Send, SendHour, SendAddress, SendCaller, SendNetwork, SendBackend, SendCountry, Ticket}
 }
 
 // How long idle counters are kept. Counters of unknown names are kept as long as those of
@@ -59,6 +62,8 @@ func Schedule(bucket string) storage.Schedule {
 		return within(20, time.Hour)
 	case SendBackend:
 		return within(10, 10*time.Minute)
+	case Ticket:
+		return within(10, 24*time.Hour)
 	default:
 		s.Cap, s.Max = time.Hour, 100
 	}

@@ -23,11 +23,11 @@ import (
 )
 
 // Enroll returns a new authenticator with the server's parameters.
-func (t *Method) Enroll(_ context.Context, label string) (storage.Authenticator, mfa.Handout, error) {
-	return t.enroll(label, secretBytes, t.defaults)
+func (t *Method) Enroll(_ context.Context, h mfa.Holder) (storage.Authenticator, mfa.Handout, error) {
+	return t.enroll(h, secretBytes, t.defaults)
 }
 
-func (t *Method) enroll(label string, size int, d parameters) (storage.Authenticator, mfa.Handout, error) {
+func (t *Method) enroll(holder mfa.Holder, size int, d parameters) (storage.Authenticator, mfa.Handout, error) {
 	secret := make([]byte, size)
 	if _, err := io.ReadFull(t.random, secret); err != nil {
 		return storage.Authenticator{}, mfa.Handout{}, fmt.Errorf("make totp secret: %w", err)
@@ -36,7 +36,7 @@ func (t *Method) enroll(label string, size int, d parameters) (storage.Authentic
 	if err != nil {
 		return storage.Authenticator{}, mfa.Handout{}, err
 	}
-	h, err := t.Handout(a, label)
+	h, err := t.Handout(a, holder)
 	return a, h, err
 }
 
@@ -50,8 +50,8 @@ func newAuthenticator(secret []byte, d parameters) (storage.Authenticator, error
 }
 
 // Handout returns the secret, its otpauth address (Key URI Format) and the QR code.
-func (t *Method) Handout(a storage.Authenticator, label string) (mfa.Handout, error) {
-	return t.HandoutAs(a, t.product, label)
+func (t *Method) Handout(a storage.Authenticator, h mfa.Holder) (mfa.Handout, error) {
+	return t.HandoutAs(a, t.product, h.Label)
 }
 
 // HandoutAs is Handout for another issuer than the server's product.

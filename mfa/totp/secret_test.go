@@ -47,7 +47,7 @@ func TestSecretsAreReadAsAppsAndExportsWriteThem(t *testing.T) {
 }
 
 func TestNewSecretsHave20Bytes(t *testing.T) {
-	a, h, err := totp.New(rand.Reader, "x", totp.Options{}).Enroll(t.Context(), "ada")
+	a, h, err := totp.New(rand.Reader, "x", totp.Options{}).Enroll(t.Context(), mfa.Holder{Label: "ada"})
 	if err != nil || len(a.Secret) != 20 || len(h.Secret) != 32 {
 		t.Errorf("%d bytes, %q, %v", len(a.Secret), h.Secret, err)
 	}

@@ -29,10 +29,10 @@ func (t *Method) Shapes() []mfa.Shape {
 }
 
 // EnrollShaped returns a new authenticator of a shape, and InvalidRequest for an unknown one.
-func (t *Method) EnrollShaped(_ context.Context, label string, s mfa.Shape) (storage.Authenticator, mfa.Handout, error) {
+func (t *Method) EnrollShaped(_ context.Context, h mfa.Holder, s mfa.Shape) (storage.Authenticator, mfa.Handout, error) {
 	s = mfa.Shape{Algorithm: cmp.Or(s.Algorithm, t.defaults.Algorithm), Digits: cmp.Or(s.Digits, t.defaults.Digits)}
 	if !slices.Contains(t.Shapes(), s) {
 		return storage.Authenticator{}, mfa.Handout{}, &mfa.Error{Code: mfa.InvalidRequest}
 	}
-	return t.enroll(label, secretSizes[s.Algorithm], parameters{Algorithm: s.Algorithm, Digits: s.Digits, Period: defaultPeriod})
+	return t.enroll(h, secretSizes[s.Algorithm], parameters{Algorithm: s.Algorithm, Digits: s.Digits, Period: defaultPeriod})
 }

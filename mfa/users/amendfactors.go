@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"sallyport/mfa"
+	"sallyport/mfa/enrollcode"
 	"sallyport/mfa/notice"
 	"sallyport/mfa/password"
 	"sallyport/mfa/recovery"
@@ -112,6 +113,9 @@ func (u *Registry) replaceFactors(ctx context.Context, v mfa.Caller, a Amendment
 	if slices.Contains(f.Drop, totp.Name) {
 		d.TOTPSecret, d.TOTPShape, d.TOTPPeriod = a.draft.TOTPSecret, a.draft.TOTPShape, a.draft.TOTPPeriod
 	}
+	if slices.Contains(f.Drop, totp.Name) {
+		f.Drop = append(f.Drop, enrollcode.Name) // the administrator has set the factor up
+	}
 	if slices.Contains(f.Drop, recovery.Name) {
 		d.RecoveryCodes = a.draft.RecoveryCodes
 	}
@@ -120,7 +124,7 @@ func (u *Registry) replaceFactors(ctx context.Context, v mfa.Caller, a Amendment
 		return err
 	}
 	for _, x := range a.Account.Authenticators {
-		if x.Method != password.Name && slices.Contains(f.Drop, x.Method) {
+		if x.Method != password.Name && x.Method != enrollcode.Name && slices.Contains(f.Drop, x.Method) {
 			c.Events = append(c.Events, u.factorEvent(v, mfa.EventFactorDeleted, x))
 		}
 	}

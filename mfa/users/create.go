@@ -12,6 +12,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/audit"
+	"sallyport/mfa/enrollcode"
 	"sallyport/mfa/password"
 	"sallyport/mfa/recovery"
 	"sallyport/mfa/totp"
@@ -59,11 +60,20 @@ type Registry struct {
 	journal  *audit.Journal
 	now      func() time.Time
 	random   io.Reader
+	codeLife time.Duration // of an enrollment code
+}
+
+// WithCodeLife returns the Registry with another life of the codes of ResetFactors.
+func (u *Registry) WithCodeLife(life time.Duration) *Registry {
+	with := *u
+	with.codeLife = life
+	return &with
 }
 
 // New returns a Registry.
 func New(store Store, keyring *seal.Keyring, password *password.Method, totp *totp.Method, journal *audit.Journal, now func() time.Time, random io.Reader) *Registry {
-	return &Registry{store: store, keyring: keyring, password: password, totp: totp, product: totp.Product(), journal: journal, now: now, random: random}
+	return &Registry{store: store, keyring: keyring, password: password, totp: totp, product: totp.Product(), journal: journal, now: now, random: random,
+		codeLife: enrollcode.DefaultLife}
 }
 
 // Create creates the user of a draft in one transaction. It returns IdentifierTaken and the

@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/enrollcode"
 	"sallyport/mfa/notice"
 	"sallyport/mfa/password"
 	"sallyport/mfa/throttle"
@@ -167,9 +167,14 @@ func (u *Registry) Unlock(ctx context.Context, v mfa.Caller, a storage.Account) 
 
 // ResetFactors deletes all authenticators of a user but the password, such as when the phone
 // is lost, and ends all sessions, logins and grants in the same transaction (M-10). It keeps
-// the user's setting, so that the next login demands an enrolment.
-func (u *Registry) ResetFactors(ctx context.Context, v mfa.Caller, a storage.Account) error {
-	c := storage.UserChange{ID: a.User.ID, Kill: true, Reset: throttle.UserKeys(u.keyring, a), Factors: &storage.FactorsChange{},
+// the user's setting, so that the next login demands an enrolment. That demands the code that is
+// returned, for the administrator to pass on, or one by mail: not the password alone.
+func (u *Registry) ResetFactors(ctx context.Context, v mfa.Caller, a storage.Account) (string, error) {
+	demand, code, err := enrollcode.New(u.keyring, u.random).Demand(&a, u.codeLife, u.now())
+	if err != nil {
+		return "", err
+	}
+	c := storage.UserChange{ID: a.User.ID, Kill: true, Reset: throttle.UserKeys(u.keyring, a), Factors: &storage.FactorsChange{Add: []storage.Authenticator{demand}},
 		Events: []storage.Event{u.changeEvent(v, a, "factors reset")}}
 	for _, x := range a.Authenticators {
 		if x.Method == password.Name {
@@ -178,29 +183,59 @@ func (u *Registry) ResetFactors(ctx context.Context, v mfa.Caller, a storage.Acc
 		if !slices.Contains(c.Factors.Drop, x.Method) {
 			c.Factors.Drop = append(c.Factors.Drop, x.Method)
 		}
+		if x.Method == enrollcode.Name {
+			continue
+		}
 		c.Events = append(c.Events, u.factorEvent(v, mfa.EventFactorDeleted, x))
 		if x.State != storage.AuthenticatorPending {
 			c.Messages = append(c.Messages, u.notice(v, a, notice.FactorRemoved, map[string]string{"method": x.Method, "name": x.Name})...)
 		}
 	}
-	return u.update(ctx, c)
+	return code, u.update(ctx, c)
 }
 
 // SetPassword replaces a user's password, and ends all sessions, logins and grants in the
 // same transaction (M-10). It returns the errors of password.Method.Check.
 func (u *Registry) SetPassword(ctx context.Context, v mfa.Caller, a storage.Account, plain string) error {
-	if err := u.password.Check(plain, password.WordsOf(a)...); err != nil {
+	c, err := u.newPassword(ctx, v, a, plain, "admin")
+	if err != nil {
 		return err
+	}
+	c.Reset = throttle.UserKeys(u.keyring, a)
+	return u.update(ctx, c)
+}
+
+// ResetPassword is SetPassword for the reader of a message, whose ticket is spent with it. The
+// counters of other factors stay: who reads a user's mail gets no further guesses of codes.
+// InvalidExchange: the ticket is not valid any more.
+func (u *Registry) ResetPassword(ctx context.Context, v mfa.Caller, a storage.Account, plain string, t storage.TicketSpend) error {
+	c, err := u.newPassword(ctx, v, a, plain, "reset")
+	if err != nil {
+		return err
+	}
+	c.Events[0].Detail = map[string]string{"reason": "forgotten"}
+	c.Ticket, c.Reset, c.Now = &t, throttle.PasswordKeys(u.keyring, a), u.now()
+	err = u.store.UpdateUser(ctx, c)
+	if errors.Is(err, storage.ErrNotFound) {
+		err = storage.ErrConflict
+	}
+	return mfa.Refuse("reset password", err, storage.ErrConflict, mfa.InvalidExchange)
+}
+
+// newPassword returns the change to a new password.
+func (u *Registry) newPassword(ctx context.Context, v mfa.Caller, a storage.Account, plain, origin string) (storage.UserChange, error) {
+	if err := u.password.Check(plain, password.WordsOf(a)...); err != nil {
+		return storage.UserChange{}, err
 	}
 	hash, err := u.password.Hash(ctx, plain)
 	if err != nil {
-		return fmt.Errorf("hash password: %w", err)
+		return storage.UserChange{}, fmt.Errorf("hash password: %w", err)
 	}
-	fresh := u.completeAuthenticator(storage.Authenticator{Method: password.Name, Secret: []byte(hash)}, a.User.ID, "admin", u.now())
-	return u.update(ctx, storage.UserChange{ID: a.User.ID, Kill: true, Reset: throttle.UserKeys(u.keyring, a),
+	fresh := u.completeAuthenticator(storage.Authenticator{Method: password.Name, Secret: []byte(hash)}, a.User.ID, origin, u.now())
+	return storage.UserChange{ID: a.User.ID, Kill: true,
 		Factors:  &storage.FactorsChange{Drop: []string{password.Name}, Add: []storage.Authenticator{fresh}},
 		Events:   []storage.Event{u.journal.Event(v, storage.Event{Kind: mfa.EventPasswordChanged, UserID: a.User.ID})},
-		Messages: u.notice(v, a, notice.PasswordChanged, map[string]string{})})
+		Messages: u.notice(v, a, notice.PasswordChanged, map[string]string{})}, nil
 }
 
 // completeAuthenticator sets the ID, user, origin, state and times of a new authenticator.
@@ -237,11 +272,8 @@ func (u *Registry) factorEvent(v mfa.Caller, kind string, x storage.Authenticato
 		Detail: map[string]string{"method": x.Method, "authenticator": string(x.ID)}})
 }
 
-// notice returns a message about a change, in the language of the user, not of the caller.
+// notice returns a message about a change.
 func (u *Registry) notice(v mfa.Caller, a storage.Account, template string, data map[string]string) []storage.Message {
-	if locale, ok := a.User.Profile["locale"].(string); ok && v.Locale == "" {
-		v.Locale, _, _ = strings.Cut(locale, "-")
-	}
 	return notice.New(u.now(), u.random, u.product, v, &a, template, data)
 }
 

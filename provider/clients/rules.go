@@ -160,7 +160,7 @@ func (k *checker) redirectFault(uri string) string {
 }
 
 func (k *checker) checkPolicy() {
-	k.oneOf("mfa", k.MFA, "OFF", "ALWAYS", "TIME_BASED", "SMART")
+	k.oneOf("mfa", k.MFA, "OFF", "ALWAYS", "TIME_BASED", "SMART", "PHR")
 	k.fault((k.MFA == "TIME_BASED") != (k.MFAInterval > 0), "mfa_interval", "belongs to mfa TIME_BASED, and is required there")
 	k.within("mfa_remember", k.MFARemember, 5*time.Minute, 8760*time.Hour)
 	k.fault(k.MFA == "SMART" && k.MFARemember > 0, "mfa_remember", "has no effect with mfa SMART")

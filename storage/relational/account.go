@@ -176,6 +176,11 @@ func (e *Engine) AccountByAuthenticator(ctx context.Context, ids ...storage.Auth
 	return e.account(ctx, "SELECT a.user_id FROM authenticators a WHERE a.id IN ? LIMIT 1", list)
 }
 
+// AccountByCredential implements storage.Users.
+func (e *Engine) AccountByCredential(ctx context.Context, credential []byte) (storage.Account, error) {
+	return e.account(ctx, "SELECT a.user_id FROM authenticators a WHERE a.credential = ?", blob(credential))
+}
+
 func (e *Engine) account(ctx context.Context, who string, args ...any) (storage.Account, error) {
 	query := strings.Join([]string{"WITH who (id) AS (", who, "), ", accountParts,
 		" SELECT ", partColumns, " FROM parts", partOrder}, "")

@@ -13,12 +13,13 @@ const (
 	recoveryLabel  = "recovery:" // hash purpose, followed by the user; also the seal purpose
 
 	authenticatorColumns = `id, user_id, method, name, origin, state, secret, data, counter,
-		created_at, updated_at, last_used_at, expires_at, failing`
+		created_at, updated_at, last_used_at, expires_at, failing, credential`
 	// An authenticator is replaced only by one of the same owner.
 	authenticatorUpsert = `ON CONFLICT (id) DO UPDATE SET method = excluded.method, name = excluded.name,
 		origin = excluded.origin, state = excluded.state, secret = excluded.secret, data = excluded.data,
 		counter = excluded.counter, created_at = excluded.created_at, updated_at = excluded.updated_at,
-		last_used_at = excluded.last_used_at, expires_at = excluded.expires_at
+		last_used_at = excluded.last_used_at, expires_at = excluded.expires_at,
+		credential = COALESCE(excluded.credential, authenticators.credential)
 		WHERE authenticators.user_id = excluded.user_id`
 )
 
@@ -30,7 +31,7 @@ func (q querier) putAuthenticators(as []storage.Authenticator, ending string) er
 			return err
 		}
 		in.add(ref(a.ID), ref(a.UserID), a.Method, clean(a.Name), clean(a.Origin), string(a.State), blob(sealed), clean(a.Data),
-			a.Counter, micro(a.CreatedAt), micro(a.UpdatedAt), micro(a.LastUsedAt), micro(a.ExpiresAt), "")
+			a.Counter, micro(a.CreatedAt), micro(a.UpdatedAt), micro(a.LastUsedAt), micro(a.ExpiresAt), "", blob(a.Credential))
 	}
 	return in.run(q, ending)
 }
@@ -74,9 +75,9 @@ func (e *Engine) PutAuthenticator(ctx context.Context, a storage.Authenticator, 
 		if err != nil {
 			return err
 		}
-		err = q.spend("INSERT INTO authenticators ("+authenticatorColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "+authenticatorUpsert,
+		err = q.spend("INSERT INTO authenticators ("+authenticatorColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "+authenticatorUpsert,
 			ref(a.ID), ref(a.UserID), a.Method, clean(a.Name), clean(a.Origin), string(a.State), blob(sealed), clean(a.Data),
-			a.Counter, micro(a.CreatedAt), micro(a.UpdatedAt), micro(a.LastUsedAt), micro(a.ExpiresAt), "")
+			a.Counter, micro(a.CreatedAt), micro(a.UpdatedAt), micro(a.LastUsedAt), micro(a.ExpiresAt), "", blob(a.Credential))
 		if err != nil {
 			return err
 		}
@@ -131,24 +132,14 @@ func (e *Engine) DeleteAuthenticator(ctx context.Context, r storage.Removal) err
 				return err
 			}
 		}
-		err := q.send("DELETE FROM statuses WHERE user_id = ? AND authenticator_id = ?", ref(r.UserID), ref(r.Authenticator))
-		if err != nil {
-			return err
-		}
-		err = q.send(`UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND authenticator_id IS NULL AND state IN ('initiated', 'last', 'verified')
-			AND method = (SELECT a.method FROM authenticators a WHERE a.id = ? AND a.user_id = ?)`, ref(r.UserID), ref(r.Authenticator), ref(r.UserID))
-		if err != nil {
-			return err
-		}
-		err = q.change("DELETE FROM authenticators WHERE id = ? AND user_id = ?", ref(r.Authenticator), ref(r.UserID))
-		if err != nil {
+		if err := q.dropAuthenticator(r.UserID, r.Authenticator); err != nil {
 			return err
 		}
 		if err := q.endRemembered(r.UserID); err != nil {
 			return err
 		}
 		if len(r.Lasting) > 0 {
-			if err := q.endSecondFactor(r); err != nil {
+			if err := q.endSecondFactor(r.UserID, r.Lasting, r.Now); err != nil {
 				return err
 			}
 		}
@@ -161,20 +152,33 @@ func (e *Engine) DeleteAuthenticator(ctx context.Context, r storage.Removal) err
 	})
 }
 
+// dropAuthenticator removes an authenticator with its statuses, and those that it may have verified.
+func (q querier) dropAuthenticator(user storage.UserID, id storage.AuthenticatorID) error {
+	err := q.send("DELETE FROM statuses WHERE user_id = ? AND authenticator_id = ?", ref(user), ref(id))
+	if err != nil {
+		return err
+	}
+	err = q.send(`UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND authenticator_id IS NULL AND state IN ('initiated', 'last', 'verified')
+		AND method = (SELECT a.method FROM authenticators a WHERE a.id = ? AND a.user_id = ?)`, ref(user), ref(id), ref(user))
+	if err != nil {
+		return err
+	}
+	return q.change("DELETE FROM authenticators WHERE id = ? AND user_id = ?", ref(id), ref(user))
+}
+
 // endSecondFactor removes recovery codes and MFAEnabled with the last second factor.
-func (q querier) endSecondFactor(r storage.Removal) error {
+func (q querier) endSecondFactor(user storage.UserID, lasting []string, now time.Time) error {
 	const last = ` AND NOT EXISTS (SELECT 1 FROM authenticators k WHERE k.user_id = ? AND k.state <> 'pending' AND k.method IN ?)`
-	err := q.send("UPDATE users SET mfa_enabled = FALSE, updated_at = ? WHERE id = ?"+last, micro(r.Now), ref(r.UserID), ref(r.UserID), r.Lasting)
+	err := q.send("UPDATE users SET mfa_enabled = FALSE, updated_at = ? WHERE id = ?"+last, micro(now), ref(user), ref(user), lasting)
 	if err != nil {
 		return err
 	}
 	err = q.send("UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND method = 'recovery' AND state IN ('initiated', 'last', 'verified')"+last,
-		ref(r.UserID), ref(r.UserID), r.Lasting)
+		ref(user), ref(user), lasting)
 	if err != nil {
 		return err
 	}
-	err = q.send("DELETE FROM authenticators WHERE user_id = ? AND method = 'recovery'"+last, ref(r.UserID), ref(r.UserID), r.Lasting)
-	return err
+	return q.send("DELETE FROM authenticators WHERE user_id = ? AND method = 'recovery'"+last, ref(user), ref(user), lasting)
 }
 
 // ReplaceRecoveryCodes implements storage.Authenticators.

@@ -99,7 +99,8 @@ func (e *Engine) Login(ctx context.Context, l storage.Lookup) (storage.Found, er
 	const query = `WITH h AS (SELECT ` + requestColumns + ` FROM auth_requests WHERE hash IN ? AND expires_at > ?),
 		one AS (SELECT (SELECT CASE WHEN until > ? THEN 2 WHEN failures > 0 THEN 1 ELSE 0 END FROM address_throttles WHERE address = ?) AS address,
 			(SELECT 1 FROM grants WHERE id = ?) AS ended),
-		who (id) AS (SELECT COALESCE((SELECT subject FROM h), (SELECT user_id FROM identifiers WHERE value = ? AND ` + unexpired + `)) FROM one), ` + accountParts + `
+		who (id) AS (SELECT COALESCE((SELECT subject FROM h), (SELECT user_id FROM identifiers WHERE value = ? AND ` + unexpired + `),
+			(SELECT user_id FROM authenticators WHERE credential = ?)) FROM one), ` + accountParts + `
 		SELECT one.address, one.ended, ` + requestHead + `, ` + partColumns + ` FROM one LEFT JOIN h ON TRUE LEFT JOIN parts ON TRUE` + partOrder
 	if !plain(l.Identifier) {
 		l.Identifier = ""
@@ -108,7 +109,7 @@ func (e *Engine) Login(ctx context.Context, l storage.Lookup) (storage.Found, er
 	var address, ended number
 	var out storage.Found
 	err := e.quick(ctx, "read request", func(q querier) error {
-		args := []any{e.keyring.Hashes(requestLabel, string(l.ID)), micro(l.Now), micro(l.Now), clean(l.Address), ref(l.End), l.Identifier, micro(l.Now)}
+		args := []any{e.keyring.Hashes(requestLabel, string(l.ID)), micro(l.Now), micro(l.Now), clean(l.Address), ref(l.End), l.Identifier, micro(l.Now), blob(l.Credential)}
 		var err error
 		out.Account, err = q.withAccount(query, args, append([]any{&address, &ended}, row.dest()...)...)
 		return err

@@ -64,11 +64,16 @@ func (q querier) putEvents(events []storage.Event) error {
 }
 
 // AppendEvents implements storage.Events.
-func (e *Engine) AppendEvents(ctx context.Context, events []storage.Event) error {
-	if len(events) == 0 {
+func (e *Engine) AppendEvents(ctx context.Context, events []storage.Event, messages ...storage.Message) error {
+	if len(events)+len(messages) == 0 {
 		return nil
 	}
-	return e.burst(ctx, "append events", func(q querier) error { return q.putEvents(events) })
+	return e.burst(ctx, "append events", func(q querier) error {
+		if err := q.addMessages(messages, "ON CONFLICT (id) DO NOTHING"); err != nil {
+			return err
+		}
+		return q.putEvents(events)
+	})
 }
 
 // ListEvents implements storage.Events.

@@ -24,13 +24,16 @@ func bucketsOf(list text) []string {
 }
 
 // mark adds the buckets of an attempt to all authenticators of its user: any of them may be
-// spent next.
+// spent next. For the name of no user it does nothing, with as many statements as for a user's.
 func (q querier) mark(a storage.Attempt) error {
+	if a.User == "" && a.Name == nil {
+		return nil
+	}
 	keys := make([]storage.ThrottleKey, len(a.Throttles))
 	for i, t := range a.Throttles {
 		keys[i] = t.Key
 	}
-	if err := q.lockAuthenticators(a.User, keys); err != nil || a.User == "" {
+	if err := q.lockAuthenticators(a.User, keys); err != nil {
 		return err
 	}
 	for _, bucket := range bucketsIn(keys) {
@@ -84,7 +87,7 @@ func bucketsIn(keys []storage.ThrottleKey) []string {
 // lockAuthenticators locks all authenticators of a user, in one order, before counters are changed:
 // a count must not overtake the reset of another transaction, nor the reverse. SQLite has one writer.
 func (q querier) lockAuthenticators(user storage.UserID, keys []storage.ThrottleKey) error {
-	if q.e.dialect != postgresDialect || user == "" || len(bucketsIn(keys)) == 0 {
+	if q.e.dialect != postgresDialect || len(bucketsIn(keys)) == 0 {
 		return nil
 	}
 	return q.send("SELECT 1 FROM authenticators WHERE user_id = ? ORDER BY id FOR NO KEY UPDATE", ref(user))

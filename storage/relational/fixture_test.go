@@ -55,6 +55,7 @@ type login struct {
 	message        storage.Message
 	apiKey         storage.APIKey
 	apiKeySecret   string
+	ticket         storage.Ticket
 }
 
 const (
@@ -64,6 +65,9 @@ const (
 	hintSecret     = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 	stateSecret    = "what the method put aside"
 	mailSecret     = "314159"
+	linkSecret     = "0123456789abcdef-of-a-link"
+	codeSecret     = "27182818"
+	dataSecret     = "what the reader of the link comes back to"
 )
 
 func newLogin() login {
@@ -89,7 +93,16 @@ func newLogin() login {
 	l.apiKeySecret = random[string]()
 	sum := sha256.Sum256([]byte(l.apiKeySecret))
 	l.apiKey = storage.APIKey{ID: ordered[storage.APIKeyID](), Name: l.email, Hashes: [][]byte{sum[:]}, Dialects: []string{"admin"}, CreatedAt: t0, UpdatedAt: t0}
+	l.ticket = storage.Ticket{
+		ID: ordered[storage.TicketID](), Purpose: "password_reset", UserID: l.user, Link: linkSecret + string(l.user), Code: codeSecret, Data: []byte(dataSecret),
+		CreatedAt: t0, ExpiresAt: t0.Add(time.Hour),
+	}
 	return l
+}
+
+// guess returns a guess of the code of the ticket.
+func (l login) guess(code string) storage.TicketGuess {
+	return storage.TicketGuess{Purpose: l.ticket.Purpose, User: l.user, Code: code, Count: l.throttle(), Now: t0}
 }
 
 func (l login) authenticator(id storage.AuthenticatorID, method, secret string) storage.Authenticator {
@@ -216,6 +229,11 @@ func (l login) steps(t *testing.T, e *relational.Engine) []step {
 		{"touch", 1, 1, func() error {
 			return e.TouchSessions(ctx, map[storage.SessionID]time.Time{l.session.ID: t0, random[storage.SessionID](): t0}, time.Minute)
 		}},
+		{"create ticket", 2, 1, func() error {
+			return e.CreateTicket(ctx, storage.NewTicket{Ticket: l.ticket, Events: []storage.Event{l.event()}}, t0)
+		}},
+		{"ticket by link", 1, 0, func() error { _, err := e.TicketByLink(ctx, l.ticket.Purpose, l.ticket.Link); return err }},
+		{"guess ticket", 3, 1, func() error { _, err := e.GuessTicket(ctx, l.guess(codeSecret)); return err }},
 		{"create API key", 4, 1, func() error { return e.CreateAPIKey(ctx, l.apiKey, []storage.Event{l.event()}) }},
 		{"API key by hash", 1, 0, func() error { _, err := e.APIKeyByHash(ctx, l.apiKey.Hashes[0]); return err }},
 		{"replace API key", 5, 1, func() error { return e.ReplaceAPIKey(ctx, l.apiKey, t0, []storage.Event{l.event()}) }},

@@ -30,7 +30,7 @@ func (q querier) putIdentifiers(names []storage.Identifier) error {
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (value) DO UPDATE SET id = excluded.id, user_id = excluded.user_id, kind = excluded.kind, shown = excluded.shown,
 				verified_at = excluded.verified_at, expires_at = excluded.expires_at, created_at = excluded.created_at, updated_at = excluded.updated_at
-			WHERE i.verified_at = 0 AND i.expires_at > 0 AND i.expires_at <= excluded.created_at`,
+			WHERE i.verified_at = 0 AND i.expires_at > 0 AND i.expires_at <= excluded.updated_at`,
 			ref(i.ID), ref(i.UserID), string(i.Kind), i.Value, i.Shown, micro(i.VerifiedAt), micro(i.ExpiresAt), micro(i.CreatedAt), micro(i.UpdatedAt))
 		if err != nil {
 			return err
@@ -54,6 +54,11 @@ func (q querier) changeNames(c storage.UserChange, n storage.NamesChange) error 
 			continue
 		}
 		if err := q.send(s.text+" WHERE user_id = ? AND id IN ?", append(s.args, ref(c.ID), refs(s.ids))...); err != nil {
+			return err
+		}
+	}
+	if len(n.Over) > 0 {
+		if err := q.send("DELETE FROM identifiers WHERE id IN ? AND verified_at = 0", refs(n.Over)); err != nil {
 			return err
 		}
 	}

@@ -21,7 +21,9 @@ const outboxReturned = `CAST(id AS text), kind, recipient, template, locale, sea
 const outboxWaiting = "delivered_at = 0 AND dead_at = 0"
 
 // putMessages writes messages in the transaction of their cause.
-func (q querier) putMessages(messages []storage.Message) error {
+func (q querier) putMessages(messages []storage.Message) error { return q.addMessages(messages, "") }
+
+func (q querier) addMessages(messages []storage.Message, ending string) error {
 	in := insertInto("outbox (" + outboxColumns + ")")
 	for _, m := range messages {
 		var data []byte
@@ -38,7 +40,12 @@ func (q querier) putMessages(messages []storage.Message) error {
 		in.add(ref(m.ID), clean(m.Kind), clean(m.Recipient), clean(m.Template), clean(m.Locale), blob(sealed), micro(m.CreatedAt),
 			micro(m.NextAt), micro(m.ExpiresAt), int64(0), int64(0), int64(0), "")
 	}
-	return in.run(q, "")
+	return in.run(q, ending)
+}
+
+// PutMessages implements storage.Outbox.
+func (e *Engine) PutMessages(ctx context.Context, messages []storage.Message, sends []storage.Throttle, now time.Time) error {
+	return e.counted(ctx, "put messages", sending{sends, nil, now}, func(q querier) error { return q.putMessages(messages) })
 }
 
 // LeaseMessages implements storage.Outbox. A lease moves the next attempt to its end; of

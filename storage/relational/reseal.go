@@ -19,8 +19,9 @@ type sealedColumn struct {
 	label string
 	// open returns purpose and row of a sealed value.
 	open func(label string, place []any) (purpose, row string)
-	// hashed is the column with the keyed hash of the value, if any.
+	// hashed is the column with a keyed hash, if any, and secret what is hashed.
 	hashed string
+	secret func(label string, place []any, plain []byte) (purpose, value string)
 }
 
 func sealedColumns() []sealedColumn {
@@ -32,12 +33,21 @@ func sealedColumns() []sealedColumn {
 			}},
 		{table: "recovery_codes", column: "sealed", place: []string{"authenticator_id", "position", "user_id"}, kinds: []string{"uuid", "bigint", "uuid"},
 			label: "''", hashed: "hash",
+			secret: func(_ string, place []any, plain []byte) (string, string) {
+				return recoveryLabel + place[2].(string), string(plain)
+			},
 			open: func(_ string, place []any) (string, string) {
 				return recoveryLabel, recoveryRow(storage.UserID(place[2].(string)), storage.AuthenticatorID(place[0].(string)), place[1].(int64))
 			}},
 		{table: "auth_requests", column: "params", place: []string{"hash"}, kinds: []string{"bytea"}, label: "'" + requestLabel + "'", open: byHash},
 		{table: "auth_requests", column: "track_request", place: []string{"track"}, kinds: []string{"bytea"}, label: "'" + trackLabel + "'", open: byHash},
 		{table: "statuses", column: "sealed", place: []string{"hash"}, kinds: []string{"bytea"}, label: "'" + statusLabel + "'", open: byHash},
+		{table: "tickets", column: "sealed", place: []string{"id"}, kinds: []string{"uuid"}, label: "purpose", hashed: "link",
+			secret: func(purpose string, _ []any, plain []byte) (string, string) {
+				link, _ := ticketSecrets(plain)
+				return ticketLabel + purpose, link
+			},
+			open: func(purpose string, place []any) (string, string) { return ticketLabel + purpose, place[0].(string) }},
 		{table: "outbox", column: "sealed", place: []string{"id"}, kinds: []string{"uuid"}, label: "'" + outboxLabel + "'",
 			open: func(label string, place []any) (string, string) { return label, place[0].(string) }},
 	}
@@ -51,8 +61,8 @@ type ResealProgress struct {
 	Broken  int    // of them rows that do not open, logged by place
 }
 
-// Reseal reseals every sealed column under the newest data key, and rehashes recovery codes
-// under the newest hash key, while servers run. It reads limit rows at a time and writes
+// Reseal reseals every sealed column under the newest data key, and rehashes recovery codes and
+// links under the newest hash key, while servers run. It reads limit rows at a time and writes
 // them in one short transaction, skipping rows changed in between. It calls report after
 // each.
 func (e *Engine) Reseal(ctx context.Context, limit int, report func(ResealProgress)) error {
@@ -201,7 +211,8 @@ func (e *Engine) reseal(c sealedColumn, r *sealedRow) (current bool, err error) 
 		}
 	}
 	if c.hashed != "" {
-		r.newHash = e.keyring.Hash(recoveryLabel+r.place[2].(string), string(plain))
+		purpose, value := c.secret(string(r.label), r.place, plain)
+		r.newHash = e.keyring.Hash(purpose, value)
 		current = current && string(r.newHash) == string(r.hash)
 	}
 	return current, nil
@@ -251,7 +262,7 @@ func (e *Engine) SealedUnder(ctx context.Context, id storage.KeyID) (map[string]
 	return out, nil
 }
 
-// HashedUnder counts the recovery codes that only this key finds.
+// HashedUnder counts the recovery codes and tickets that only this key finds.
 func (e *Engine) HashedUnder(ctx context.Context, id storage.KeyID) (int, error) {
 	n := 0
 	for _, c := range sealedColumns() {
@@ -261,7 +272,10 @@ func (e *Engine) HashedUnder(ctx context.Context, id storage.KeyID) (int, error)
 		err := e.scan(ctx, c, func(r sealedRow) {
 			purpose, row := c.open(string(r.label), r.place)
 			plain, err := e.keyring.Open(purpose, row, r.old)
-			if err == nil && string(e.keyring.HashBy(id, recoveryLabel+r.place[2].(string), string(plain))) == string(r.hash) {
+			if err != nil {
+				return
+			}
+			if purpose, value := c.secret(string(r.label), r.place, plain); string(e.keyring.HashBy(id, purpose, value)) == string(r.hash) {
 				n++
 			}
 		})

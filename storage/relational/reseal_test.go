@@ -99,8 +99,8 @@ func TestResealFindsEverySealedColumn(t *testing.T) {
 		if len(before) < 6 {
 			t.Fatalf("the login leaves sealed values in %v only", before)
 		}
-		if n, err := e.HashedUnder(t.Context(), id(k.old, "hash")); err != nil || n != len(people) {
-			t.Errorf("%d recovery codes depend on the old hash key, %v; want %d", n, err, len(people))
+		if n, err := e.HashedUnder(t.Context(), id(k.old, "hash")); err != nil || n != 2*len(people) {
+			t.Errorf("%d recovery codes and tickets depend on the old hash key, %v; want %d", n, err, 2*len(people))
 		}
 		written := 0
 		for column, at := range reseal(t, e, 2) {
@@ -123,7 +123,7 @@ func TestResealFindsEverySealedColumn(t *testing.T) {
 			t.Errorf("SealedUnder the new key = %v, %v, want %d in all", all, err, written)
 		}
 		if n, err := e.HashedUnder(t.Context(), id(k.old, "hash")); err != nil || n != 0 {
-			t.Errorf("%d recovery codes depend on the old hash key, %v; want none", n, err)
+			t.Errorf("%d recovery codes and tickets depend on the old hash key, %v; want none", n, err)
 		}
 		k.load(t, k.fresh)
 		for i, l := range people {
@@ -142,6 +142,9 @@ func TestResealFindsEverySealedColumn(t *testing.T) {
 			}
 			if err := spend(l); err != want {
 				t.Errorf("recovery code of user %d: %v, want %v", i, err, want)
+			}
+			if got, err := e.TicketByLink(t.Context(), l.ticket.Purpose, l.ticket.Link); err != nil || got.ID != l.ticket.ID {
+				t.Errorf("ticket of user %d: %+v, %v", i, got, err)
 			}
 		}
 		messages, err := e.ListMessages(t.Context(), storage.MessageFilter{Now: t0, Limit: 10})

@@ -46,7 +46,7 @@ func TestDumpHoldsNoSecret(t *testing.T) {
 		}
 		secrets := map[string]string{
 			passwordSecret: "password", totpSecret: "TOTP secret", recoverySecret: "recovery code", hintSecret: "ID token hint",
-			stateSecret: "method state", mailSecret: "mailed code", string(l.request): "request", string(l.track): "track",
+			stateSecret: "method state", mailSecret: "mailed code", linkSecret: "link", codeSecret: "typed code", dataSecret: "data of a ticket", string(l.request): "request", string(l.track): "track",
 			string(l.status.ID): "status", string(l.status.Exchange): "exchange", k.Token("code", grant, 0): "authorization code",
 			"the-jti-of-a-token": "token name", l.apiKeySecret: "API key", k.Token("token", grant, 1): "refresh token",
 		}
@@ -104,6 +104,9 @@ func TestMovedRowDoesNotOpen(t *testing.T) {
 					t.Fatalf("%s: %v", s.name, err)
 				}
 			}
+			if err := e.CreateTicket(t.Context(), storage.NewTicket{Ticket: l.ticket}, t0); err != nil {
+				t.Fatal(err)
+			}
 		}
 		db := direct(t, dsn)
 		t.Run("a TOTP secret", func(t *testing.T) {
@@ -143,6 +146,8 @@ func TestMovedRowDoesNotOpen(t *testing.T) {
 					}
 					return seal.ErrTampered
 				}},
+			{"a ticket", "UPDATE tickets SET sealed = (SELECT sealed FROM tickets WHERE user_id = '" + string(thiefs.user) + "') WHERE user_id = '" + string(mine.user) + "'",
+				func() error { _, err := e.TicketByLink(t.Context(), mine.ticket.Purpose, mine.ticket.Link); return err }},
 			{"a request", "UPDATE auth_requests SET params = (SELECT params FROM auth_requests WHERE subject = '" + string(thiefs.user) + "') WHERE subject = '" + string(mine.user) + "'",
 				func() error { _, _, err := e.Request(t.Context(), mine.request, "", t0); return err }},
 			{"a status", "UPDATE statuses SET sealed = (SELECT sealed FROM statuses WHERE user_id = '" + string(thiefs.user) + "' AND state = 'initiated') WHERE user_id = '" + string(mine.user) + "'",

@@ -98,6 +98,11 @@ func (e *Engine) Initiate(ctx context.Context, n storage.NewStatus, now time.Tim
 		if err := q.initiate(n, now); err != nil {
 			return err
 		}
+		for range n.Idle {
+			if err := q.send("UPDATE outbox SET next_at = next_at WHERE id IS NULL"); err != nil {
+				return err
+			}
+		}
 		return q.notify(n.Messages, n.Events)
 	})
 }
@@ -114,6 +119,15 @@ func (q querier) moveStatus(m storage.StatusMove, now time.Time) error {
 	}
 	if m.To == storage.StatusVerified {
 		set.add("verified_at = ?", micro(now))
+	}
+	if m.Data != nil {
+		hash := q.e.keyring.Hash(statusLabel, string(m.ID))
+		sealed, err := q.e.keyring.Seal(statusLabel, hex.EncodeToString(hash), statusSecrets(storage.Status{ID: m.ID, Data: m.Data}))
+		if err != nil {
+			return err
+		}
+		set.add("hash = ?, sealed = ?", blob(hash), blob(sealed))
+		where.add("hash IN ?", q.e.keyring.Hashes(statusLabel, string(m.ID)))
 	}
 	where.add("expires_at > ?", micro(now))
 	switch {
@@ -181,6 +195,19 @@ func (e *Engine) VerifiedStatus(ctx context.Context, id storage.RequestID, usage
 	return e.status(ctx, `h.request IN ? AND h.usage = ? AND h.user_id = ? AND h.expires_at > ? AND h.state = 'verified'
 		ORDER BY h.verified_at DESC, h.created_at DESC LIMIT 1`,
 		e.keyring.Hashes(requestLabel, string(id)), clean(usage), ref(user), micro(now))
+}
+
+// SentStatus implements storage.Statuses.
+func (e *Engine) SentStatus(ctx context.Context, q storage.SentQuery) (storage.Status, error) {
+	if len(q.Browser) == 0 {
+		return storage.Status{}, storage.ErrNotFound
+	}
+	where, args := "h.request IN ? AND h.browser IN ? AND h.usage = ? AND h.expires_at > ? AND h.state = 'initiated'",
+		[]any{e.keyring.Hashes(requestLabel, string(q.Request)), q.Browser, clean(q.Usage), micro(q.Now)}
+	if q.Method != "" {
+		where, args = where+" AND h.method = ?", append(args, clean(q.Method))
+	}
+	return e.status(ctx, where+" ORDER BY h.created_at DESC LIMIT 1", args...)
 }
 
 func (e *Engine) status(ctx context.Context, where string, args ...any) (storage.Status, error) {

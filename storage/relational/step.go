@@ -57,7 +57,14 @@ func (q querier) spendLogin(s storage.Spend) error {
 }
 
 // spendFactor spends the credential, replaces recovery codes, and checks the basis of an enrolment.
+// What the proof changes of its user comes after its status: that may be of an authenticator that
+// the change removes.
 func (q querier) spendFactor(s storage.Spend) error {
+	if s.Change != nil {
+		if err := q.changeUser(*s.Change); err != nil {
+			return err
+		}
+	}
 	if s.Credential != nil {
 		if err := q.lockAuthenticators(s.Credential.User, s.Reset); err != nil {
 			return err
@@ -67,6 +74,12 @@ func (q querier) spendFactor(s storage.Spend) error {
 		}
 		if err := q.unmark(s.Credential.User, s.Reset); err != nil {
 			return err
+		}
+		if s.Remove != "" {
+			err := q.spend("DELETE FROM authenticators WHERE id = ? AND user_id = ? AND state = 'active'", ref(s.Remove), ref(s.Credential.User))
+			if err != nil {
+				return err
+			}
 		}
 	}
 	if c := s.Credential; c != nil && (c.Confirm || c.Changed) {
@@ -133,8 +146,15 @@ func (q querier) spendCounters(s storage.Spend) error {
 func (q querier) spendUser(s storage.Spend) error {
 	// Serialize by user: of two enrolments with Alone or Sole the second must see the first,
 	// and two calls that end each other's sessions must not interleave.
+	locked := storage.UserID("")
 	if c := s.Credential; c != nil && (c.Confirm || s.Basis != nil && s.EndSessions != "") {
-		if err := q.spend("UPDATE users SET updated_at = updated_at WHERE id = ?", ref(c.User)); err != nil {
+		locked = c.User
+	}
+	if s.Change != nil {
+		locked = s.Change.ID
+	}
+	if locked != "" {
+		if err := q.spend("UPDATE users SET updated_at = updated_at WHERE id = ?", ref(locked)); err != nil {
 			return err
 		}
 	}
@@ -195,6 +215,12 @@ func (q querier) spendCredential(c storage.CredentialSpend, now time.Time) error
 	}
 	if c.Confirm || c.Changed {
 		set.add("updated_at = ?", micro(now))
+	}
+	if c.Data != nil {
+		set.add("data = ?", clean(c.Data))
+	}
+	if c.Credential != nil {
+		set.add("credential = ?", blob(c.Credential))
 	}
 	if c.Secret != nil {
 		method, sealed, err := q.resealed(c)

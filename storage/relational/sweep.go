@@ -36,6 +36,7 @@ func (e *Engine) sweepable(now time.Time) []expired {
 	return []expired{
 		{"auth_requests", "hash", "expires_at <= ?", []any{us}},
 		{"statuses", "hash", "expires_at <= ?", []any{micro(now.Add(-storage.KeepStatus))}},
+		{"tickets", "id", "expires_at <= ?", []any{micro(now.Add(-storage.KeepTicket))}},
 		{"codes", "hash", "expires_at <= ?", []any{us}}, // of the version before
 		{"authenticators", "id", "state = 'pending' AND expires_at <= ? AND expires_at > 0", []any{us}},
 		{"identifiers", "id", "expires_at > 0 AND expires_at <= ? AND verified_at = 0", []any{us}},

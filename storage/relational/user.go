@@ -3,6 +3,7 @@ package relational
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"strings"
 
 	"sallyport/storage"
@@ -57,6 +58,11 @@ func profile(p map[string]any) any {
 
 // UpdateUser implements storage.Users.
 func (e *Engine) UpdateUser(ctx context.Context, c storage.UserChange) error {
+	return e.step(ctx, "update user", func(q querier) error { return q.changeUser(c) })
+}
+
+// changeUser changes a user. It locks the user's row first.
+func (q querier) changeUser(c storage.UserChange) error {
 	set, args := []string{"updated_at = ?"}, []any{micro(c.Now)}
 	replace := func(given bool, column string, value func() any) {
 		if given {
@@ -74,30 +80,38 @@ func (e *Engine) UpdateUser(ctx context.Context, c storage.UserChange) error {
 		where, otherwise = where+" AND updated_at = ?", storage.ErrConflict
 		args = append(args, micro(c.Was))
 	}
-	return e.step(ctx, "update user", func(q querier) error {
-		if err := q.write(write{text: "UPDATE users SET " + strings.Join(set, ", ") + where, args: args, otherwise: otherwise}); err != nil {
+	if err := q.write(write{text: "UPDATE users SET " + strings.Join(set, ", ") + where, args: args, otherwise: otherwise}); err != nil {
+		return err
+	}
+	if c.Ticket != nil {
+		if err := q.spendTicket(c.ID, *c.Ticket, c.Now); err != nil {
 			return err
 		}
-		if c.Names != nil {
-			if err := q.changeNames(c, *c.Names); err != nil {
-				return err
-			}
-		}
-		if c.Factors != nil {
-			if err := q.changeFactors(c, *c.Factors); err != nil {
-				return err
-			}
-		}
-		if c.Kill {
-			if err := q.kill(c); err != nil {
-				return err
-			}
-		}
-		if err := q.resetThrottles(c.Reset); err != nil {
+	}
+	for _, t := range c.Issue {
+		if err := q.putTicket(t); err != nil {
 			return err
 		}
-		return q.notify(c.Messages, c.Events)
-	})
+	}
+	if c.Names != nil {
+		if err := q.changeNames(c, *c.Names); err != nil {
+			return err
+		}
+	}
+	if c.Factors != nil {
+		if err := q.changeFactors(c, *c.Factors); err != nil {
+			return err
+		}
+	}
+	if c.Kill {
+		if err := q.kill(c); err != nil {
+			return err
+		}
+	}
+	if err := q.resetThrottles(c.Reset); err != nil {
+		return err
+	}
+	return q.notify(c.Messages, c.Events)
 }
 
 func (q querier) changeFactors(c storage.UserChange, f storage.FactorsChange) error {
@@ -114,6 +128,11 @@ func (q querier) changeFactors(c storage.UserChange, f storage.FactorsChange) er
 			if err := q.send(text, ref(c.ID), f.Drop); err != nil {
 				return err
 			}
+		}
+	}
+	for _, id := range f.Remove {
+		if err := q.dropAuthenticator(c.ID, id); err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return err
 		}
 	}
 	if f.Enable {
@@ -133,10 +152,13 @@ func (q querier) changeFactors(c storage.UserChange, f storage.FactorsChange) er
 			return err
 		}
 	}
+	if len(f.Lasting) > 0 {
+		return q.endSecondFactor(c.ID, f.Lasting, c.Now)
+	}
 	return nil
 }
 
-// kill ends a user's logins in progress, sessions and grants.
+// kill ends a user's logins in progress, sessions, grants and tickets.
 func (q querier) kill(c storage.UserChange) error {
 	if err := q.endRemembered(c.ID); err != nil {
 		return err
@@ -150,6 +172,7 @@ func (q querier) kill(c storage.UserChange) error {
 		{"UPDATE statuses SET state = 'cancelled' WHERE user_id = ? AND state IN ('initiated', 'last', 'verified')", []any{id}},
 		{endedSessions + " WHERE user_id = ? AND (ended_at = 0 OR NOT ended_offline)", []any{now, true, id}},
 		{"UPDATE grants SET revoked_at = ?, revoke_reason = 'user' WHERE user_id = ? AND revoked_at = 0", []any{now, id}},
+		{"UPDATE tickets SET ended_at = ? WHERE user_id = ? AND ended_at = 0 AND NOT outlives", []any{now, id}},
 	} {
 		if err := q.send(s.text, s.args...); err != nil {
 			return err

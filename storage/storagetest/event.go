@@ -8,6 +8,17 @@ import (
 )
 
 func events(w *fixture) {
+	w.test("a message that comes with lines twice is stored once", func(w *fixture) {
+		m := storage.Message{ID: ordered[storage.MessageID](w.now), Kind: random[string](), Recipient: "ada@example.com", Template: "first", CreatedAt: w.now, NextAt: w.now,
+			ExpiresAt: w.now.Add(time.Hour), Data: map[string]string{"a": "b"}}
+		again := m
+		again.Template = "second"
+		w.ok(w.s.AppendEvents(w.ctx, nil, m))
+		w.ok(w.s.AppendEvents(w.ctx, nil, again))
+		got, err := w.s.Message(w.ctx, m.ID)
+		w.ok(err)
+		same(w, got.Template, "first")
+	})
 	w.test("a line round-trips, with its canonical form", func(w *fixture) {
 		p := w.addUser()
 		e := storage.Event{

@@ -100,7 +100,7 @@ func addressExpired(w *fixture) {
 
 	fresh := w.name(q.id, old.Value)
 	w.is(w.s.AddIdentifier(w.ctx, fresh, nil), storage.ErrConflict)
-	fresh.CreatedAt = old.ExpiresAt
+	fresh.CreatedAt, fresh.UpdatedAt = old.ExpiresAt, old.ExpiresAt
 	w.is(w.s.VerifyIdentifier(w.ctx, old.ID, old.ExpiresAt, nil), storage.ErrNotFound)
 	w.ok(w.s.AddIdentifier(w.ctx, fresh, nil))
 	if _, there := w.identifier(p.id, old.ID); there {

@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -34,6 +35,23 @@ func (w *fixture) leasedOne(now time.Time, id storage.MessageID) storage.Message
 }
 
 func outbox(w *fixture) {
+	w.test("messages without another cause are stored as far as their counter allows", func(w *fixture) {
+		limit := within(3)
+		put := func(int) error {
+			return w.s.PutMessages(w.ctx, []storage.Message{w.message()}, []storage.Throttle{limit}, w.now)
+		}
+		same(w, w.winners(racers, put), 3)
+		refused, ok := errors.AsType[*storage.RefusedError](put(0))
+		if !ok || refused.Bucket != "send" {
+			w.Fatalf("got %+v, want a refusal by the counter", refused)
+		}
+		got, err := w.s.LeaseMessages(w.ctx, storage.Lease{Kind: "mail", Now: w.now, For: time.Minute, Limit: 100})
+		w.ok(err)
+		same(w, len(got), 3)
+		for _, m := range got {
+			w.ok(w.s.SettleMessage(w.ctx, storage.Delivery{ID: m.ID, Attempt: 1, OK: true, Now: w.now}))
+		}
+	})
 	w.test("a message is leased when due, and again when the lease has ended", func(w *fixture) {
 		m := w.message()
 		m.NextAt = w.now.Add(time.Second)

@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"cmp"
 	"time"
 
 	"sallyport/storage"
@@ -61,6 +62,7 @@ func statuses(w *fixture) {
 		w.is(w.s.Initiate(w.ctx, n, w.now), storage.ErrConflict)
 	})
 	w.test("the newest verified status of a request is found", verifiedStatus)
+	w.test("the code that a browser waits for is found", sentStatus)
 	w.test("a status is cancelled once, by its exchange", func(w *fixture) {
 		s := w.initiated(w.opened(), w.addUser())
 		w.one(racers, func(int) error { return w.s.CancelStatus(w.ctx, s.Exchange, w.now, nil) })
@@ -91,6 +93,49 @@ func verifiedStatus(w *fixture) {
 	_, err = find("second", q.id)
 	w.is(err, storage.ErrNotFound)
 	_, err = w.s.VerifiedStatus(w.ctx, r, "second", p.id, last.ExpiresAt)
+	w.is(err, storage.ErrNotFound)
+}
+
+func sentStatus(w *fixture) {
+	p, r := w.addUser(), w.opened()
+	browser, stranger := []byte("hash of a cookie"), []byte("hash of another")
+	send := func(browser []byte, method string, at time.Time, supersede bool) storage.Status {
+		s := w.newStatus(r, p)
+		s.Browser, s.Method, s.CreatedAt = browser, method, at
+		w.ok(w.s.Initiate(w.ctx, storage.NewStatus{Status: s, MaxInitiations: 20, Supersede: supersede}, w.now))
+		return s
+	}
+	find := func(q storage.SentQuery) (storage.StatusID, error) {
+		if q.Request = cmp.Or(q.Request, r); q.Usage == "" {
+			q.Usage = "second"
+		}
+		if q.Now.IsZero() {
+			q.Now = w.now
+		}
+		s, err := w.s.SentStatus(w.ctx, q)
+		return s.ID, err
+	}
+	own := [][]byte{[]byte("hash under a newer key"), browser}
+	mail := send(browser, "email", w.now, false)
+	text := send(browser, "sms", w.now.Add(time.Second), false)
+	send(stranger, "email", w.now.Add(2*time.Second), false)
+	send(nil, "email", w.now.Add(2*time.Second), false)
+	for method, want := range map[string]storage.StatusID{"email": mail.ID, "sms": text.ID, "": text.ID} {
+		got, err := find(storage.SentQuery{Browser: own, Method: method})
+		w.ok(err)
+		same(w, got, want)
+	}
+	for _, q := range []storage.SentQuery{{}, {Browser: [][]byte{[]byte("none")}}, {Browser: own, Usage: "passwordless"}, {Browser: own, Method: "totp"},
+		{Browser: own, Request: w.opened()}, {Browser: own, Now: mail.ExpiresAt}} {
+		_, err := find(q)
+		w.is(err, storage.ErrNotFound)
+	}
+	newer := send(browser, "email", w.now.Add(3*time.Second), true)
+	got, err := find(storage.SentQuery{Browser: own, Method: "email"})
+	w.ok(err)
+	same(w, got, newer.ID)
+	w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Status: &storage.StatusMove{Exchange: newer.Exchange, From: storage.StatusInitiated, To: storage.StatusVerified}}))
+	_, err = find(storage.SentQuery{Browser: own, Method: "email"})
 	w.is(err, storage.ErrNotFound)
 }
 

@@ -35,6 +35,7 @@ func spending(w *fixture) {
 	w.test("one of concurrent changes of a secret succeeds, and a rehash does not revert it", secretChanged)
 	w.test("changing a password, but not rehashing it, updates its time and renews the kept session", passwordChanged)
 	w.test("one of concurrent enrolments with Alone is confirmed", confirmedAlone)
+	w.test("one of concurrent proofs removes an authenticator", removedOnce)
 	w.test("an enrolment is confirmed only while its basis is valid", enrollmentBasis)
 	w.test("one of sessions that concurrently end each other remains", concurrentEnds)
 	w.test("a proof optionally ends other sessions of the user", func(w *fixture) {

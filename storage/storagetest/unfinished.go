@@ -141,6 +141,20 @@ func confirmedAlone(w *fixture) {
 	w.ok(w.s.Spend(w.ctx, storage.Spend{Now: w.now, Credential: &beside}))
 }
 
+func removedOnce(w *fixture) {
+	p, other := w.addUser(), w.addUser()
+	demand := w.authenticator(p.id, random[storage.AuthenticatorID](), "enrollment_code", "hashes")
+	w.ok(w.s.PutAuthenticator(w.ctx, demand, nil, nil))
+	spend := func(user storage.UserID, credential storage.AuthenticatorID) error {
+		return w.s.Spend(w.ctx, storage.Spend{Now: w.now, Remove: demand.ID, Credential: &storage.CredentialSpend{User: user, Authenticator: credential}})
+	}
+	w.is(spend(other.id, other.password), storage.ErrConflict)
+	w.ok(w.s.SetAuthenticatorState(w.ctx, p.id, demand.ID, storage.AuthenticatorDisabled, w.now, nil, nil))
+	w.is(spend(p.id, p.password), storage.ErrConflict)
+	w.ok(w.s.SetAuthenticatorState(w.ctx, p.id, demand.ID, storage.AuthenticatorActive, w.now, nil, nil))
+	w.one(racers, func(int) error { return spend(p.id, p.password) })
+}
+
 func wouldRefuse(w *fixture) {
 	waiting, free := w.counter("password", storage.Schedule{First: time.Minute, Cap: time.Minute, Forget: time.Hour}), w.counter("factor", secondFactor())
 	full := w.counter("factor", storage.Schedule{Max: 1})

@@ -93,7 +93,7 @@ func users(w *fixture) {
 		w.one(racers, func(int) error {
 			id := random[storage.UserID]()
 			fresh := w.name(id, old.Value)
-			fresh.CreatedAt = old.ExpiresAt
+			fresh.CreatedAt, fresh.UpdatedAt = old.ExpiresAt, old.ExpiresAt
 			return w.s.CreateUser(w.ctx, storage.NewUser{User: storage.User{ID: id, Status: storage.UserActive}, Identifiers: []storage.Identifier{fresh}})
 		})
 	})

@@ -64,6 +64,9 @@ func (p *Pages) Mount(r gin.IRouter) {
 		"/account/remove":   {p.removeForm, p.remove},
 		"/account/recovery": {p.recoveryForm, p.recovery},
 		"/account/password": {p.passwordForm, p.password},
+		"/account/address":  {p.addressForm, p.address},
+		"/account/detach":   {p.detachForm, p.detach},
+		"/account/profile":  {p.profileForm, p.profile},
 		"/account/sessions": {p.overview, p.endSessions},
 		"/account/devices":  {p.overview, p.forget},
 		"/account/consents": {p.overview, p.withdraw},
@@ -71,6 +74,10 @@ func (p *Pages) Mount(r gin.IRouter) {
 		r.GET(path, p.signedIn(h[0]))
 		r.POST(path, p.look.Guarded(p.signedIn(h[1]), p.foreign))
 	}
+	r.GET(undoPath, p.undoForm)
+	r.POST(undoPath, p.look.Guarded(p.undo, p.staleUndo))
+	r.GET(notMePath, p.notMeForm)
+	r.POST(notMePath, p.look.Guarded(p.signedIn(p.notMe), p.foreign))
 	r.GET(deliveryPath, p.signedIn(p.overview))
 	r.POST(deliveryPath, p.look.Guarded(p.delivery, page.ForeignDelivery))
 }

@@ -79,7 +79,7 @@ func (p *Pages) line(ctx context.Context, v page.Page, e storage.Event) (line, b
 		return line{}, false, err
 	}
 	text, err := v.T(key, "Client", client, "Method", method)
-	return line{At: e.At, Text: text, Alarm: e.Outcome != mfa.OutcomeOK, Agent: mfa.AgentOf(e.UserAgent), Address: e.Address}, true, err
+	return line{At: e.At, Text: text, Alarm: e.Outcome != mfa.OutcomeOK, Agent: mfa.ReadAgent(e.UserAgent), Address: e.Address}, true, err
 }
 
 // clientName is the name of an application; its id if it has been deleted.

@@ -20,7 +20,9 @@ type addPage struct {
 	Method string
 	Name   string
 	Shapes []shape // to choose from; empty: nothing to choose
+	Action string
 	page.AddressField
+	page.Demand
 	page.Handout
 	page.Sending
 }
@@ -75,6 +77,7 @@ func (p *Pages) showAdd(c *gin.Context, call ownerCall, code int, d addPage, cho
 	d.Shapes = shapesOf(p.verifier.Shapes(d.Method), chosen)
 	d.AddressField = page.AddressFieldOf(p.verifier, &call.owner.Account, d.Method, d.Address)
 	d.Ask, d.Form, d.Ways = deliveryPath, d.Method+"-confirm", "send.ways.address"
+	d.Action, d.Wanted = "/account/add", p.verifier.EnrollmentDemand(&call.owner.Account)
 	v := p.page(c, call, d)
 	if d.Exchange != "" {
 		v.Here = "" // a GET begins another enrolment
@@ -91,6 +94,10 @@ func (p *Pages) add(c *gin.Context, call ownerCall) {
 		return
 	}
 	d, chosen := addPage{Method: c.PostForm("method"), Name: c.PostForm("name")}, c.PostForm("shape")
+	if d.Typed = c.PostForm(page.CodeField); c.PostForm("mail") != "" || c.PostForm("check") != "" {
+		p.demand(c, call, d)
+		return
+	}
 	if d.Address = c.PostForm("address"); c.PostForm("correct") != "" {
 		if p.addable(c, call, d.Method) {
 			p.showAdd(c, call, http.StatusOK, d, chosen, nil)
@@ -98,23 +105,44 @@ func (p *Pages) add(c *gin.Context, call ownerCall) {
 		return
 	}
 	enrollment, err := p.verifier.Enroll(c.Request.Context(), call.caller, exchange.SignedIn(call.owner),
-		exchange.NewFactor{Method: d.Method, Name: d.Name, Shape: shapeOf(chosen), Address: d.Address})
+		exchange.NewFactor{Method: d.Method, Name: d.Name, Shape: shapeOf(chosen), Address: d.Address, Code: d.Typed})
 	if err != nil {
 		p.retry(c, call, err, func(code int, a *page.Alert) {
 			if pending := storage.ExchangeID(c.PostForm("pending")); pending != "" && page.PauseOf(err) > 0 {
 				p.showPending(c, call, code, pending, page.PauseOf(err), a)
 				return
 			}
-			d.Pause = page.PauseOf(err)
+			if d.Pause = page.PauseOf(err); page.AboutDemand(err) {
+				d.Typed = ""
+			}
 			p.showAdd(c, call, code, d, chosen, a)
 		})
 		return
 	}
+	code := d.Typed
 	d = addPageOf(enrollment)
+	d.Typed = code
 	if enrollment.Address != "" {
 		d.Sending = page.SendingOf(enrollment.Address, enrollment.Pause)
 	}
 	p.showAdd(c, call, http.StatusOK, d, chosen, nil)
+}
+
+// demand mails an enrollment code, or checks the one that was typed.
+func (p *Pages) demand(c *gin.Context, call ownerCall, d addPage) {
+	ctx, enrollee := c.Request.Context(), exchange.SignedIn(call.owner)
+	var err error
+	if d.Mailed = c.PostForm("mail") != ""; d.Mailed {
+		d.Typed, err = "", p.verifier.MailEnrollmentCode(ctx, call.caller, enrollee)
+	} else {
+		err = p.verifier.CheckEnrollmentCode(ctx, call.caller, enrollee, d.Typed)
+	}
+	if err != nil {
+		d.Typed, d.Mailed = "", false
+		p.retry(c, call, err, func(code int, a *page.Alert) { p.showAdd(c, call, code, d, "", a) })
+		return
+	}
+	p.showAdd(c, call, http.StatusOK, d, "", nil)
 }
 
 func addPageOf(e exchange.Enrolling) addPage {
@@ -143,13 +171,14 @@ func (p *Pages) showPending(c *gin.Context, call ownerCall, code int, id storage
 	if mfa.CodeOf(err) != "" {
 		if method := c.PostForm("method"); p.addable(c, call, method) {
 			d := addPage{Method: method}
-			d.Address = c.PostForm("address")
+			d.Address, d.Typed = c.PostForm("address"), c.PostForm(page.CodeField)
 			expired := page.AlertOf(mfa.EnrollmentExpired)
 			p.showAdd(c, call, code, d, "", &expired)
 		}
 		return
 	}
 	d := addPageOf(enrollment)
+	d.Typed = c.PostForm(page.CodeField)
 	if err == nil && enrollment.Address != "" {
 		d.To, d.Pause = enrollment.Address, pause
 		d.State, err = p.verifier.DeliveryIn(ctx, call.caller, enrollee, id)

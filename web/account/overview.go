@@ -16,6 +16,9 @@ import (
 // overview is the data of the main page.
 type overview struct {
 	Notice   string // the change just made; "": none
+	Names    []selfservice.Address
+	Kinds    []storage.IdentifierKind // of addresses that can be added
+	Profile  []selfservice.Claim      // that can be edited
 	Factors  []selfservice.Held
 	Addable  []mfa.Info
 	Recovery *selfservice.Held // nil: no codes
@@ -64,12 +67,18 @@ func (p *Pages) readOverview(c *gin.Context, call ownerCall) (overview, error) {
 		d.Notice = "account.done." + what
 	}
 	d.factors(p, call.owner.Account)
+	d.Names, d.Profile = p.accounts.Addresses(call.owner.Account), p.accounts.Profile(call.owner.Account)
+	for _, kind := range []storage.IdentifierKind{storage.Email, storage.Phone} {
+		if p.verifier.MethodFor(kind) != "" {
+			d.Kinds = append(d.Kinds, kind)
+		}
+	}
 	list, err := p.sessions.List(ctx, call.owner)
 	if err != nil {
 		return d, err
 	}
 	for _, s := range list {
-		d.Sessions = append(d.Sessions, sessionLine{ID: s.ID, Here: s.ID == call.owner.Session, Agent: mfa.AgentOf(s.UserAgent), Address: s.Address,
+		d.Sessions = append(d.Sessions, sessionLine{ID: s.ID, Here: s.ID == call.owner.Session, Agent: mfa.ReadAgent(s.UserAgent), Address: s.Address,
 			Since: s.CreatedAt, Seen: s.LastSeenAt})
 	}
 	d.Others = len(d.Sessions) > 1
@@ -78,7 +87,7 @@ func (p *Pages) readOverview(c *gin.Context, call ownerCall) (overview, error) {
 		return d, err
 	}
 	for _, r := range devices {
-		d.Devices = append(d.Devices, deviceLine{ID: r.ID, Here: p.sessions.RememberedHere(call.caller, r.ID), Agent: mfa.AgentOf(r.UserAgent),
+		d.Devices = append(d.Devices, deviceLine{ID: r.ID, Here: p.sessions.RememberedHere(call.caller, r.ID), Agent: mfa.ReadAgent(r.UserAgent),
 			Since: r.CreatedAt, Used: r.LastUsedAt, Until: r.ExpiresAt})
 	}
 	if d.Consents, err = p.provider.Consents(ctx, call.owner.Account.User.ID); err != nil {

@@ -13,6 +13,7 @@ import (
 
 // passwordPage is the data of the page that changes the password.
 type passwordPage struct {
+	Notice     string // the change just made; "": none
 	KeepOthers bool
 	Fault      string // the field that the alert is about; "": there is no alert
 }
@@ -21,7 +22,11 @@ type passwordPage struct {
 var aboutNew = []mfa.Code{mfa.PasswordTooShort, mfa.PasswordTooLong, mfa.PasswordTooCommon, mfa.PasswordBreached, mfa.PasswordUnchecked}
 
 func (p *Pages) passwordForm(c *gin.Context, call ownerCall) {
-	p.show(c, call, http.StatusOK, "account_password", passwordPage{}, nil)
+	d := passwordPage{}
+	if what, ok := p.look.Verify(donePurpose, call.caller.Browser, c.Query(doneParam)); ok && what == "notme" {
+		d.Notice = "account.done.notme"
+	}
+	p.show(c, call, http.StatusOK, "account_password", d, nil)
 }
 
 func (p *Pages) password(c *gin.Context, call ownerCall) {

@@ -85,7 +85,7 @@ func TestCodesByMailAreASecondStep(t *testing.T) {
 	b.Must("/account/add", 200, `id="recovery-codes"`)
 	b.Follow("recovery-done")
 	b.Must("/account", 200, masked, "Rename "+masked, "Remove "+masked)
-	if strings.Contains(b.Page.Body.String(), ">"+mail+"<") && strings.Count(b.Page.Body.String(), mail) > 1 {
+	if _, list, _ := strings.Cut(b.Page.Body.String(), `id="authenticators"`); strings.Contains(list, mail) {
 		t.Errorf("the list shows the whole address: %s", b.Page.Body)
 	}
 	a := h.account(id)

@@ -85,7 +85,7 @@ func (s *Surface) routes() []route {
 		{"POST", "/users/:user/enable", nil, s.ofUser("enabled", s.Users.Enable)},
 		{"POST", "/users/:user/unlock", nil, s.ofUser("unlocked", s.Users.Unlock)},
 		{"POST", "/users/:user/reset-counters", nil, s.resetCounters},
-		{"POST", "/users/:user/reset-factors", nil, s.ofUser("second factors taken away, everything under way ended", s.Users.ResetFactors)},
+		{"POST", "/users/:user/reset-factors", nil, s.resetFactors},
 		{"POST", "/users/:user/password", nil, s.setPassword},
 		{"POST", "/users/:user/sign-out", []string{"offline"}, s.signOut},
 		{"GET", "/users/:user/sessions", nil, s.listSessions},

@@ -190,6 +190,24 @@ func (s *Surface) ofUser(done string, do func(context.Context, mfa.Caller, stora
 	}
 }
 
+// resetFactors returns the code with which the user enrols again, once.
+func (s *Surface) resetFactors(c *gin.Context, v mfa.Caller) {
+	in, ok := s.read(c, false)
+	if !ok || !s.valid(c, in) {
+		return
+	}
+	a, ok := s.account(c)
+	if !ok {
+		return
+	}
+	code, err := s.Users.ResetFactors(c.Request.Context(), v, a)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, Done{User: a.User.ID, Done: "second factors taken away, everything under way ended", EnrollmentCode: code})
+}
+
 func (s *Surface) resetCounters(c *gin.Context, v mfa.Caller) {
 	in, ok := s.read(c, false)
 	if !ok || !s.valid(c, in) {

@@ -223,6 +223,8 @@ type Done struct {
 	Message storage.MessageID `json:"message,omitempty"`
 	Done    string            `json:"done"`
 	// Secret was created by the call and is shown once: the server keeps only a hash.
-	Secret      string             `json:"secret,omitempty"`
-	Differences []users.Difference `json:"differences,omitempty"`
+	Secret string `json:"secret,omitempty"`
+	// EnrollmentCode is for the user, and shown once as well.
+	EnrollmentCode string             `json:"enrollment_code,omitempty"`
+	Differences    []users.Difference `json:"differences,omitempty"`
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/rs/cors"
 
 	"sallyport/mfa/exchange"
+	"sallyport/mfa/reset"
 	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/web"
@@ -22,6 +23,7 @@ type Surface struct {
 	provider *provider.Provider
 	verifier *exchange.Verifier
 	sessions *session.Registry
+	resets   *reset.Resets // nil: nobody can reset a password
 	logins   signin.Reader
 	calls    *cors.Cors // for pages of registered origins
 }
@@ -54,10 +56,13 @@ func (s *Surface) Mount(r gin.IRouter) {
 		"/step":                s.step,
 		"/identify":            s.identify,
 		"/password":            s.password,
+		"/password/forgot":     s.forgot,
+		"/password/reset":      s.reset,
 		"/initiate":            s.initiate,
 		"/verify":              s.verify,
 		"/delivery":            s.delivery,
 		"/enroll":              s.enroll,
+		"/enroll/code":         s.mailCode,
 		"/enroll/confirm":      s.confirm,
 		"/recovery-codes/seen": s.change(provider.StepRecovery, s.provider.Seen),
 		"/consent":             s.consent,

@@ -43,7 +43,7 @@ func TestDescriptionNamesEveryCallAndEveryCode(t *testing.T) {
 		}
 	}
 	sort.Strings(paths)
-	want := []string{"/cancel", "/consent", "/delivery", "/enroll", "/enroll/confirm", "/finish", "/identify", "/initiate", "/password", "/recovery-codes/seen",
+	want := []string{"/cancel", "/consent", "/delivery", "/enroll", "/enroll/code", "/enroll/confirm", "/finish", "/identify", "/initiate", "/password", "/password/forgot", "/password/reset", "/recovery-codes/seen",
 		"/requests", "/restart", "/step", "/verify"}
 	if !slices.Equal(paths, want) {
 		t.Errorf("described = %v, want %v", paths, want)

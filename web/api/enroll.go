@@ -16,7 +16,7 @@ func (s *Surface) enroll(c *gin.Context) {
 	if !ok {
 		return
 	}
-	n := exchange.NewFactor{Method: in.Required("method"), Name: in.Text("name"), Address: in.Text("address")}
+	n := exchange.NewFactor{Method: in.Required("method"), Name: in.Text("name"), Address: in.Text("address"), Code: in.Text("enrollment_code")}
 	if s.verifier.AddressKind(n.Method) != "" {
 		in.Required("address")
 	}
@@ -34,6 +34,23 @@ func (s *Surface) enroll(c *gin.Context) {
 			b.Delivery = exchange.DeliverySending
 		}
 	})
+}
+
+// mailCode mails the enrollment code that an enrolment demands after a reset of the factors.
+func (s *Surface) mailCode(c *gin.Context) {
+	in, ok := s.read(c)
+	if !ok {
+		return
+	}
+	call, ok := s.at(c, in, provider.StepEnroll, provider.Ask{})
+	if !ok {
+		return
+	}
+	if err := s.verifier.MailEnrollmentCode(c.Request.Context(), call.Caller, s.verifier.InLogin(call.Step.Login)); err != nil {
+		s.fail(c, err, "")
+		return
+	}
+	s.show(c, call, nil)
 }
 
 // confirm takes the first code of a new authenticator.

@@ -36,7 +36,9 @@ type stepBody struct {
 	UILocales []string     `json:"ui_locales,omitempty"`
 	Options   []optionBody `json:"options,omitempty"`
 	Methods   []string     `json:"methods,omitempty"`
-	Scopes    []string     `json:"scopes,omitempty"`
+	// Demand is there if an enrolment needs an enrollment code.
+	Demand *demandBody `json:"enrollment_demand,omitempty"`
+	Scopes []string    `json:"scopes,omitempty"`
 	// Remember is for how many seconds the user may have this browser remembered.
 	Remember int           `json:"remember_for,omitempty"`
 	Codes    []string      `json:"recovery_codes,omitempty"`
@@ -71,6 +73,10 @@ type optionBody struct {
 	Numeric       bool                    `json:"numeric"`
 	Sends         bool                    `json:"sends"`
 	Address       string                  `json:"address,omitempty"` // masked
+}
+
+type demandBody struct {
+	Addresses []string `json:"addresses"` // masked, that a code can be mailed to
 }
 
 type exchangeBody struct {
@@ -172,6 +178,9 @@ func (s *Surface) show(c *gin.Context, call loginCall, more func(b *stepBody)) {
 			return
 		}
 		b.Codes = codes
+	}
+	if d := s.verifier.EnrollmentDemand(call.Step.Account); d != nil && call.Step.Kind == provider.StepEnroll {
+		b.Demand = &demandBody{Addresses: append([]string{}, d.Addresses...)}
 	}
 	if more != nil {
 		more(&b)

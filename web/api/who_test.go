@@ -54,7 +54,7 @@ func TestUnauthorizedCallersLearnNothing(t *testing.T) {
 				"/step": nil, "/cancel": nil, "/restart": nil, "/finish": nil, "/recovery-codes/seen": nil,
 				"/identify": {"identifier", "ada"}, "/password": {"identifier", "ada", "password", password},
 				"/initiate": {"method", "totp"}, "/verify": {"method", "totp", "passcode", "000000"}, "/consent": {"allow", true},
-				"/enroll": {"method", "totp"}, "/enroll/confirm": {"exchange_id", "x", "passcode", "000000"},
+				"/enroll": {"method", "totp"}, "/enroll/code": {}, "/enroll/confirm": {"exchange_id", "x", "passcode", "000000"},
 			} {
 				r := tc.who.call(path, pairs...).refused(404, "unknown_request")
 				if got := faceless(r); got != want {

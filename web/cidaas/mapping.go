@@ -23,9 +23,15 @@ func wireName(method string) string {
 	return strings.ToUpper(method)
 }
 
+// spoken returns the methods that the dialect has calls for: all but passkeys, whose challenges
+// nothing in it carries.
+func spoken(all []mfa.Info) []mfa.Info {
+	return slices.DeleteFunc(slices.Clone(all), func(i mfa.Info) bool { return i.Challenged })
+}
+
 // method returns the method of a name in any case; "": there is no such method.
 func (s *Surface) method(name string) string {
-	for _, i := range s.verifier.Methods() {
+	for _, i := range spoken(s.verifier.Methods()) {
 		if strings.EqualFold(wireName(i.Name), name) {
 			return i.Name
 		}

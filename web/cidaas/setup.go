@@ -62,7 +62,7 @@ var addresses = map[storage.IdentifierKind]string{storage.Email: "email", storag
 // newFactor reads what a user sets up, or refuses the call. Codes go to the address that the
 // call names; the older libraries name none and mean the user's own.
 func (s *Surface) newFactor(c *gin.Context, in *input, a *storage.Account) (exchange.NewFactor, bool) {
-	n := exchange.NewFactor{Method: s.method(c.Param("method"))}
+	n := exchange.NewFactor{Method: s.method(c.Param("method")), Code: in.Text("enrollment_code")}
 	kind := s.verifier.AddressKind(n.Method)
 	if kind != "" {
 		n.Address = cmp.Or(in.Text(addresses[kind]), ownAddress(a, kind))
@@ -176,7 +176,7 @@ func (s *Surface) configured(c *gin.Context) {
 		held[h.Info.Name] = true
 	}
 	list := []entry{}
-	for _, i := range s.verifier.Methods() {
+	for _, i := range spoken(s.verifier.Methods()) {
 		list = append(list, entry{wireName(i.Name), i.First || i.Second, held[i.Name]})
 	}
 	succeed(c, list)

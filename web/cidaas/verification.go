@@ -26,10 +26,13 @@ type configuredType struct {
 	Mediums []medium `json:"mediums"`
 }
 
-// listed groups options by method and keeps their order.
+// listed groups the options that the dialect has calls for by method, and keeps their order.
 func listed(options []exchange.Option) []configuredType {
 	out := []configuredType{}
 	for _, o := range options {
+		if len(spoken([]mfa.Info{o.Info})) == 0 {
+			continue
+		}
 		name := wireName(o.Method)
 		if len(out) == 0 || out[len(out)-1].Type != name {
 			out = append(out, configuredType{Type: name})

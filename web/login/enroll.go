@@ -19,7 +19,9 @@ type enrollPage struct {
 	Methods []string // to choose from, before the enrolment begins
 	Method  string
 	Chosen  bool // the user chose the method, or there is one only
+	Action  string
 	page.AddressField
+	page.Demand
 	page.Handout
 	page.Sending
 }
@@ -41,27 +43,53 @@ func (p *Pages) enroll(c *gin.Context) {
 		return
 	}
 	d := enrollPage{Method: c.PostForm("method"), Chosen: true}
+	if d.Typed = c.PostForm(page.CodeField); c.PostForm("mail") != "" || c.PostForm("check") != "" {
+		p.demand(c, call, d)
+		return
+	}
 	address, typed := c.GetPostForm("address")
 	d.Address = address
 	if p.verifier.AddressKind(d.Method) != "" && (!typed || c.PostForm("correct") != "") {
 		p.showEnroll(c, call, http.StatusOK, d, nil)
 		return
 	}
-	enrollment, err := p.verifier.Enroll(c.Request.Context(), call.Caller, p.verifier.InLogin(call.Step.Login), exchange.NewFactor{Method: d.Method, Address: address})
+	enrollment, err := p.verifier.Enroll(c.Request.Context(), call.Caller, p.verifier.InLogin(call.Step.Login), exchange.NewFactor{Method: d.Method, Address: address, Code: d.Typed})
 	if err != nil {
 		p.retry(c, call, err, func(code int, a *page.Alert) {
 			if pending := storage.ExchangeID(c.PostForm("pending")); pending != "" && page.PauseOf(err) > 0 {
 				p.showPending(c, call, code, pending, page.PauseOf(err), a)
 				return
 			}
-			d.Pause = page.PauseOf(err)
+			if d.Pause = page.PauseOf(err); page.AboutDemand(err) {
+				d.Typed = ""
+			}
 			p.showEnroll(c, call, code, d, a)
 		})
 		return
 	}
+	code := d.Typed
 	d = enrollPageOf(enrollment)
+	d.Typed = code
 	if enrollment.Address != "" {
 		d.Sending = page.SendingOf(enrollment.Address, enrollment.Pause)
+	}
+	p.showEnroll(c, call, http.StatusOK, d, nil)
+}
+
+// demand mails an enrollment code, or checks the one that was typed.
+func (p *Pages) demand(c *gin.Context, call signin.Call, d enrollPage) {
+	ctx, enrollee := c.Request.Context(), p.verifier.InLogin(call.Step.Login)
+	var err error
+	if d.Mailed = c.PostForm("mail") != ""; d.Mailed {
+		d.Typed, err = "", p.verifier.MailEnrollmentCode(ctx, call.Caller, enrollee)
+	} else {
+		err = p.verifier.CheckEnrollmentCode(ctx, call.Caller, enrollee, d.Typed)
+	}
+	d.Chosen = false
+	if err != nil {
+		d.Typed, d.Mailed = "", false
+		p.retry(c, call, err, func(code int, a *page.Alert) { p.showEnroll(c, call, code, d, a) })
+		return
 	}
 	p.showEnroll(c, call, http.StatusOK, d, nil)
 }
@@ -82,12 +110,13 @@ func (p *Pages) showPending(c *gin.Context, call signin.Call, code int, id stora
 	enrollment, err := p.verifier.Enrollment(ctx, call.Caller, enrollee, id)
 	if mfa.CodeOf(err) != "" {
 		d := enrollPage{Method: c.PostForm("method"), Chosen: true}
-		d.Address = c.PostForm("address")
+		d.Address, d.Typed = c.PostForm("address"), c.PostForm(page.CodeField)
 		expired := page.AlertOf(mfa.EnrollmentExpired)
 		p.showEnroll(c, call, code, d, &expired)
 		return
 	}
 	d := enrollPageOf(enrollment)
+	d.Typed = c.PostForm(page.CodeField)
 	if err == nil && enrollment.Address != "" {
 		d.To, d.Pause = enrollment.Address, pause
 		d.State, err = p.verifier.DeliveryIn(ctx, call.Caller, enrollee, id)
@@ -112,6 +141,7 @@ func (p *Pages) showEnroll(c *gin.Context, call signin.Call, code int, d enrollP
 	}
 	d.AddressField = page.AddressFieldOf(p.verifier, call.Step.Account, d.Method, d.Address)
 	d.Ask, d.Form, d.Ways = page.Path(deliveryPath, call.Step.Request.ID, ""), "enroll-form", "send.ways.address"
+	d.Action, d.Wanted = page.Path("/enroll", call.Step.Request.Address(), call.Step.Client.ID), p.verifier.EnrollmentDemand(call.Step.Account)
 	v := p.page(c, call, d)
 	if d.Exchange != "" {
 		v.Here = "" // a GET begins another enrolment

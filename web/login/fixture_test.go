@@ -53,6 +53,7 @@ func (h *fixture) client(change func(*storage.Client)) {
 		change(&c)
 	}
 	h.OK(h.Store.PutClient(context.Background(), c, nil))
+	h.OK(h.Provider.Poll(context.Background()))
 }
 
 // idToken redeems the code of a response to the client.

@@ -2,6 +2,7 @@ package login
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
+	"sallyport/mfa/recovery"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web/page"
@@ -34,6 +36,8 @@ type mfaPage struct {
 	Way       *option // nil: no usable one is left
 	Others    []option
 	Exchange  storage.ExchangeID // of the attempt that continues; "": a new attempt
+	Left      int                // tries left for a code that was sent; 0: not known
+	Recovers  bool               // a recovery code is another way
 	TakenFor  string             // the method that a code typed for another one was checked as; "": it was not
 	Remembers bool               // the user may have the browser remembered, for so many
 	Days      int                // or
@@ -78,9 +82,6 @@ func (p *Pages) mfa(c *gin.Context) {
 	var err error
 	d.Exchange, err = p.verifier.Prove(c.Request.Context(), call.Caller, login, choice, d.Exchange, page.CodeOf(c))
 	if err != nil {
-		if mfa.CodeOf(err) == mfa.PasscodeExpired {
-			d.Exchange = "" // only a new code helps
-		}
 		p.retry(c, call, err, func(code int, a *page.Alert) { p.showMFA(c, call, code, d, choice, a) })
 		return
 	}
@@ -88,16 +89,25 @@ func (p *Pages) mfa(c *gin.Context) {
 	p.goOn(c, call, proven)
 }
 
-// send sends a code for the chosen option.
+// wayPath is the address of the page for a choice.
+func wayPath(call signin.Call, choice exchange.Choice) string {
+	to := page.Path("/mfa", call.Step.Request.Address(), call.Step.Client.ID) + "&method=" + url.QueryEscape(choice.Method)
+	if choice.Authenticator != "" {
+		to += "&authenticator=" + url.QueryEscape(string(choice.Authenticator))
+	}
+	return to
+}
+
+// send sends a code for the chosen option, and redirects to the page that asks for it: loading that
+// again sends nothing, and finds the code by its browser.
 func (p *Pages) send(c *gin.Context, call signin.Call, choice exchange.Choice) {
-	begun, err := p.verifier.Initiate(c.Request.Context(), call.Caller, call.Step.Login, choice)
+	_, err := p.verifier.Initiate(c.Request.Context(), call.Caller, call.Step.Login, choice)
 	if err != nil {
-		d := mfaPage{Exchange: storage.ExchangeID(c.PostForm("exchange"))} // its code stays valid
-		d.Pause = page.PauseOf(err)
+		d := mfaPage{Sending: page.Sending{Pause: page.PauseOf(err)}} // an earlier code stays valid
 		p.retry(c, call, err, func(code int, a *page.Alert) { p.showMFA(c, call, code, d, choice, a) })
 		return
 	}
-	p.showMFA(c, call, http.StatusOK, mfaPage{Exchange: begun.Exchange, Sending: page.SendingOf("", begun.Pause)}, choice, nil)
+	page.Redirect(c, wayPath(call, choice))
 }
 
 func (p *Pages) showMFA(c *gin.Context, call signin.Call, code int, d mfaPage, choice exchange.Choice, a *page.Alert) {
@@ -105,6 +115,7 @@ func (p *Pages) showMFA(c *gin.Context, call signin.Call, code int, d mfaPage, c
 	if i := chosen(all, choice); i >= 0 {
 		d.Way, d.Others = &all[i], slices.Delete(slices.Clone(all), i, i+1)
 	}
+	d.Recovers = slices.ContainsFunc(d.Others, func(w option) bool { return w.Method == recovery.Name })
 	if d.Way != nil && d.Way.Method != choice.Method {
 		d.Exchange = "" // of a method that is no longer offered
 	}
@@ -119,9 +130,6 @@ func (p *Pages) showMFA(c *gin.Context, call signin.Call, code int, d mfaPage, c
 	}
 	v := p.page(c, call, d)
 	v.Alert, v.Asks = a, d.State == exchange.DeliverySending
-	if d.State != "" {
-		v.Here = "" // a GET shows no field for the code that was sent
-	}
 	if d.Way != nil {
 		v.Alert = v.OfMethod(a, d.Way.Method, p.verifier.AddressKind(d.Way.Method))
 	}
@@ -134,15 +142,17 @@ func (p *Pages) sending(c *gin.Context, call signin.Call, d *mfaPage) bool {
 	if len(d.Others) > 0 {
 		d.Ways = "send.ways.others"
 	}
-	if d.Exchange == "" || d.State != "" {
+	if d.State != "" {
 		return true
 	}
-	var err error
-	d.State, err = p.verifier.DeliveryIn(c.Request.Context(), call.Caller, p.verifier.InLogin(call.Step.Login), d.Exchange)
+	sent, err := p.verifier.Sent(c.Request.Context(), call.Caller, call.Step.Login,
+		exchange.Choice{Method: d.Way.Method, Authenticator: d.Way.Chosen, Usage: mfa.UsageSecond})
 	switch {
+	case err == nil:
+		d.Exchange, d.Left, d.State, d.Pause = sent.Exchange, sent.Left, sent.Delivery, max(d.Pause, page.Seconds(sent.Pause))
 	case mfa.CodeOf(err) != "":
 		d.Exchange = "" // it has ended
-	case err != nil:
+	default:
 		p.fail(c, call, err)
 		return false
 	}

@@ -7,6 +7,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
+	"sallyport/mfa/reset"
 	"sallyport/mfa/session"
 	"sallyport/provider"
 	"sallyport/storage"
@@ -24,6 +25,7 @@ type Pages struct {
 	look     *page.Look
 	// clientPage is nil if clients' own pages expect the request alone.
 	clientPage ClientPage
+	resets     *reset.Resets // nil: nobody can reset a password
 	verbose    bool
 }
 
@@ -51,6 +53,8 @@ func (p *Pages) Mount(r gin.IRouter) {
 	r.POST("/continue", p.takeOver)
 	r.GET("/login", p.loginForm)
 	r.POST("/login", p.guarded(p.login))
+	r.GET(codePath, p.codeForm)
+	r.POST(codePath, p.guarded(p.code))
 	r.GET("/mfa", p.mfaForm)
 	r.POST("/mfa", p.guarded(p.mfa))
 	r.GET("/enroll", p.enrollForm)
@@ -70,6 +74,7 @@ func (p *Pages) Mount(r gin.IRouter) {
 	r.POST("/logout", p.logout)
 	r.GET("/logged-out", p.loggedOut)
 	r.GET("/", p.front)
+	p.mountResets(r)
 }
 
 // requestOf returns the request that the address or the form names.

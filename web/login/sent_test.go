@@ -154,6 +154,9 @@ func TestPasswordAndACodeByMail(t *testing.T) {
 	b.Must("/mfa", 409, "Send a new code", `id="mfa-send"`)
 	b.Submit("mfa-send")
 	b.Must("/mfa", 200, "We are sending a code to "+masked, `data-pause="30"`)
+	if got := b.Page.Code; got != 200 || !strings.Contains(b.URL, "method=email") {
+		t.Fatalf("the code is asked for at %s, want an address that can be loaded again", b.URL)
+	}
 	at, form := b.Form(`id="mfa-submit"`)
 	if strings.Contains(b.URL, form.Get("exchange")) || form.Get("exchange") == "" {
 		t.Fatalf("exchange %q, at %s", form.Get("exchange"), b.URL)
@@ -172,13 +175,16 @@ func TestPasswordAndACodeByMail(t *testing.T) {
 		t.Fatalf("%d codes, want %d", again, n+1)
 	}
 	b.Post(at, with(form, "passcode", old))
-	b.Must("/mfa", 409, "That code is no longer valid", `id="mfa-send"`)
+	b.Must("/mfa", 409, "That code is no longer valid", `id="send-again"`)
+	if _, newest := b.Form(`id="mfa-submit"`); newest.Get("exchange") == form.Get("exchange") {
+		t.Error("the page asks for a code that was replaced")
+	}
 	h.Wait(time.Minute)
-	b.Submit("mfa-send")
+	b.Submit("send-again")
 	at, form = b.Form(`id="mfa-submit"`)
 	code, _ := h.sent(mail)
 	b.Submit("mfa-submit", "passcode", other(code))
-	b.Must("/mfa", 422, "only the newest code works", form.Get("exchange"))
+	b.Must("/mfa", 422, "only the newest code works", "4 tries are left for this code.", form.Get("exchange"))
 	b.Submit("mfa-submit", "passcode", code)
 	b.mustCode(t)
 	if log := h.Log.String(); strings.Contains(log, code) || strings.Contains(log, form.Get("exchange")) || strings.Contains(log, mail) {
@@ -278,6 +284,62 @@ func TestOnlyAPostSendsACode(t *testing.T) {
 	if webtest.Attr(b.Page.Body.String(), "id") == "" {
 		t.Error("no page")
 	}
+}
+
+// After sending, the page can be loaded again: by a reload, the back button, another tab or in another
+// language. Nothing is sent again, and no address has the exchange.
+func TestAPageWithACodeCanBeLoadedAgain(t *testing.T) {
+	h := mailFixture(t)
+	h.enrolled("ada")
+	b := h.signIn("ada")
+	b.Submit("mfa-send")
+	_, form := b.Form(`id="mfa-submit"`)
+	code, sent := h.sent(mail)
+	at := b.URL
+	for _, to := range []string{at, strings.Replace(at, "&method=email", "", 1)} {
+		b.Get(to)
+		b.Must("/mfa", 200, "We are sending a code to "+masked, `data-pause="30"`, form.Get("exchange"))
+	}
+	b.Must("/mfa", 200, `id="language-de"`) // which leads back here
+	h.Wait(31 * time.Second)
+	b.Get(at)
+	if strings.Contains(b.Page.Body.String(), "data-pause") {
+		t.Error("a new code still waits")
+	}
+	b.Get(strings.Replace(at, "method=email", "method=recovery", 1))
+	b.Must("/mfa", 200, `id="method-email"`)
+	if strings.Contains(b.Page.Body.String(), form.Get("exchange")) {
+		t.Error("the exchange is shown for another method")
+	}
+	stranger := h.signIn("ada")
+	if strings.Contains(stranger.Page.Body.String(), form.Get("exchange")) {
+		t.Error("another login shows the code of this one")
+	}
+	stranger.Get(at)
+	if stranger.Page.Code == 200 || strings.Contains(stranger.Page.Body.String(), form.Get("exchange")) {
+		t.Errorf("another browser: %d %s", stranger.Page.Code, stranger.Page.Body)
+	}
+	if _, n := h.sent(mail); n != sent {
+		t.Errorf("%d codes, want %d", n, sent)
+	}
+	b.Get(at)
+	b.Submit("mfa-submit", "passcode", code)
+	b.mustCode(t)
+	b.Get(at)
+	if b.Page.Code == 200 {
+		t.Error("the page is shown after the login")
+	}
+}
+
+func TestAnExpiredCodeIsNotAskedForAgain(t *testing.T) {
+	h := mailFixture(t)
+	h.enrolled("ada")
+	b := h.signIn("ada")
+	b.Submit("mfa-send")
+	at := b.URL
+	h.Wait(10 * time.Minute)
+	b.Get(at)
+	b.Must("/mfa", 200, `id="mfa-send"`)
 }
 
 func TestTooManyCodesOfOneUser(t *testing.T) {

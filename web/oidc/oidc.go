@@ -17,6 +17,8 @@ import (
 // Options are the settings of the surface.
 type Options struct {
 	Issuer string // RFC 8414 section 3.1 puts the metadata before its path
+	// PasskeyOrigins are those whose pages may use passkeys; none: there are no passkeys.
+	PasskeyOrigins []string
 }
 
 // wellKnown is where metadata documents are (RFC 8615).
@@ -28,6 +30,7 @@ type Surface struct {
 	calls    *cors.Cors // for pages of registered origins
 	reads    *cors.Cors // for all pages
 	path     string
+	options  Options
 }
 
 var (
@@ -37,7 +40,7 @@ var (
 
 // New returns the surface.
 func New(p *provider.Provider, o Options) *Surface {
-	s := &Surface{provider: p}
+	s := &Surface{provider: p, options: o}
 	if u, err := url.Parse(o.Issuer); err == nil {
 		s.path = strings.TrimSuffix(u.EscapedPath(), "/")
 	}
@@ -64,6 +67,7 @@ func (s *Surface) Mount(r gin.IRouter) {
 	for path, read := range documents {
 		r.GET(path, read.handle)
 	}
+	s.mountPasskeys(r)
 }
 
 // Shared lets pages of clients call the endpoints, and all pages read the documents.

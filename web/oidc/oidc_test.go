@@ -38,7 +38,7 @@ func serveWith(t *testing.T, o web.Options) http.Handler {
 	o.Issuer = issuer
 	o.ErrorPage = func(c *gin.Context, f web.Fault) { c.Data(f.Status, "text/html", []byte("a page")) }
 	f.Provider.OriginAllowed(context.Background(), "https://spa.example") // reads the origins
-	h, err := web.New(o, rand.Reader, f.Now, New(f.Provider, Options{Issuer: issuer}))
+	h, err := web.New(o, rand.Reader, f.Now, New(f.Provider, Options{Issuer: issuer, PasskeyOrigins: []string{issuer}}))
 	f.OK(err)
 	return h
 }
@@ -84,6 +84,8 @@ func TestEndpoints(t *testing.T) {
 		{"discovery by head", "HEAD", "/.well-known/openid-configuration", "", nil, 200, "application/json"},
 		{"discovery by post", "POST", "/.well-known/openid-configuration", "", nil, 405, ""},
 		{"metadata of RFC 8414", "GET", "/.well-known/oauth-authorization-server", "", nil, 200, "application/json"},
+		{"related origins of passkeys", "GET", "/.well-known/webauthn", "", nil, 200, "application/json"},
+		{"endpoints of passkeys", "GET", "/.well-known/passkey-endpoints", "", nil, 200, "application/json"},
 		{"metadata before the issuer's path", "GET", "/.well-known/oauth-authorization-server/realm", "", nil, 200, "application/json"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -32,6 +32,7 @@ type Options struct {
 	// TemplateDir holds files that replace embedded ones, in folders templates, messages
 	// and static; "": none.
 	TemplateDir string
+	SupportURL  string       // the operator's contact, https: or mailto:; "": none
 	Least       int          // length of a new password, which texts name as {{.Least}}; 0: password.MinLength
 	Methods     []mfa.Info   // which bring their texts
 	Logger      *slog.Logger // nil: discarded
@@ -41,6 +42,7 @@ type Options struct {
 type Look struct {
 	keyring *seal.Keyring
 	product string
+	contact string
 	least   int
 	origin  string
 	host    string
@@ -53,7 +55,7 @@ type Look struct {
 // New reads the templates, texts and static files of this package and of the surfaces, and
 // checks them.
 func New(keyring *seal.Keyring, o Options, surfaces ...fs.FS) (*Look, error) {
-	l := &Look{keyring: keyring, product: o.Product, least: max(o.Least, password.MinLength), origin: origin.Of(o.Issuer), log: o.Logger}
+	l := &Look{keyring: keyring, product: o.Product, contact: o.SupportURL, least: max(o.Least, password.MinLength), origin: origin.Of(o.Issuer), log: o.Logger}
 	if l.origin == "" {
 		return nil, fmt.Errorf("issuer %q is not an absolute URL", o.Issuer)
 	}
@@ -103,6 +105,7 @@ type Page struct {
 	Least   int    // minimum length of a new password
 	Nonce   string // of the page's scripts and styles
 	Support string // correlation id of the response
+	Contact string // the operator's contact; "": none
 	CSRF    string
 	Account string // of the user; "": not identified
 	Alert   *Alert
@@ -128,7 +131,7 @@ func (l *Look) Page(c *gin.Context, lang string, data any) Page {
 	if lang == "" {
 		lang = web.Locale(c, strings.Fields(web.Query(c).Get("ui_locales"))...)
 	}
-	return Page{speaker: l.texts.in(lang), Product: l.product, Static: l.static.address, Least: l.least, Nonce: web.Nonce(c), Support: web.Correlation(c),
+	return Page{speaker: l.texts.in(lang), Product: l.product, Static: l.static.address, Least: l.least, Nonce: web.Nonce(c), Support: web.Correlation(c), Contact: l.contact,
 		CSRF: l.CSRF(web.Caller(c).Browser), Data: data, Here: here(c), languages: web.Languages(c)}
 }
 

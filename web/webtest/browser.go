@@ -102,6 +102,28 @@ func (b *Browser) Submit(id string, fields ...string) {
 	b.Post(action, form)
 }
 
+// Press sends the form of the button with an id as the button says, with fields filled in: to its own
+// address, with its name and value.
+func (b *Browser) Press(id string, fields ...string) {
+	b.f.T.Helper()
+	action, form := b.Form(`id="` + id + `"`)
+	for i := 0; i < len(fields); i += 2 {
+		form.Set(fields[i], fields[i+1])
+	}
+	for _, tag := range buttonTag.FindAllString(b.Page.Body.String(), -1) {
+		if Attr(tag, "id") != id {
+			continue
+		}
+		if to := Attr(tag, "formaction"); to != "" {
+			action = to
+		}
+		if name := Attr(tag, "name"); name != "" {
+			form.Set(name, Attr(tag, "value"))
+		}
+	}
+	b.Post(action, form)
+}
+
 // Follow opens the link with an id.
 func (b *Browser) Follow(id string) {
 	b.f.T.Helper()
@@ -165,10 +187,11 @@ func (j Jar) Take(w *httptest.ResponseRecorder) {
 }
 
 var (
-	formTag  = regexp.MustCompile(`(?s)<form([^>]*)>(.*?)</form>`)
-	linkTag  = regexp.MustCompile(`<a [^>]*>`)
-	inputTag = regexp.MustCompile(`<input([^>]*)>`)
-	attrs    = regexp.MustCompile(`([a-z-]+)="([^"]*)"`)
+	formTag   = regexp.MustCompile(`(?s)<form([^>]*)>(.*?)</form>`)
+	buttonTag = regexp.MustCompile(`<button [^>]*>`)
+	linkTag   = regexp.MustCompile(`<a [^>]*>`)
+	inputTag  = regexp.MustCompile(`<input([^>]*)>`)
+	attrs     = regexp.MustCompile(`([a-z-]+)="([^"]*)"`)
 )
 
 // Attrs returns all attributes of a text, name and value.

@@ -124,6 +124,7 @@ func InProcess(ctx context.Context, p *cli.Program, c config.Config, agent strin
 	if err != nil {
 		return nil, err
 	}
+	o.AdminOnly = true
 	srv, err := server.Open(ctx, o)
 	if err != nil {
 		return nil, err

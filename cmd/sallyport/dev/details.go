@@ -66,7 +66,7 @@ func aliceCode(ctx context.Context, srv *server.Server, colour bool) string {
 		if a.Method != totp.Name || a.State != storage.AuthenticatorActive {
 			continue
 		}
-		handout, err := srv.TOTP.Handout(a, "alice@example.com")
+		handout, err := srv.TOTP.Handout(a, mfa.Holder{Label: "alice@example.com"})
 		if err != nil {
 			return ""
 		}

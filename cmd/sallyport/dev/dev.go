@@ -104,7 +104,7 @@ func closeAll(ls []net.Listener) error {
 func openServer(ctx context.Context, p *cli.Program, at place, folder *folder) (*server.Server, error) {
 	c := config.Default()
 	c.Environment, c.Issuer, c.KeyFile = "test", at.issuer(), folder.path("keys")
-	c.OutboxFile, c.SMS.Countries = folder.path(outboxName), []string{"*"}
+	c.OutboxFile, c.SMS.Countries, c.CodeFactors = folder.path(outboxName), []string{"*"}, []string{"email", "sms"}
 	c.Database.DSN, c.Database.MaxConnections = "sqlite:"+folder.path("sallyport.db"), 8
 	if at.secure {
 		c.TLS = config.TLS{Cert: folder.path("tls.crt"), Key: folder.path("tls.key")}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"sallyport/mfa"
 	"sallyport/mfa/totp"
 	"sallyport/storage"
 )
@@ -16,7 +17,7 @@ import (
 // The terminal shows, module by module, the code that pages show.
 func TestQRCodeAsText(t *testing.T) {
 	totp := totp.New(rand.Reader, "Sallyport", totp.Options{})
-	handout, err := totp.Handout(storage.Authenticator{Method: "totp", Secret: []byte("12345678901234567890")}, "alice@example.com")
+	handout, err := totp.Handout(storage.Authenticator{Method: "totp", Secret: []byte("12345678901234567890")}, mfa.Holder{Label: "alice@example.com"})
 	if err != nil {
 		t.Fatal(err)
 	}

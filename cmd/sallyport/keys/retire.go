@@ -41,7 +41,7 @@ func (m *Manager) CheckUnused(ctx context.Context, id storage.KeyID) error {
 			return err
 		}
 		if n > 0 {
-			return fmt.Errorf("%d recovery codes depend on it; run sallyport keys reseal --data first", n)
+			return fmt.Errorf("%d recovery codes and links of messages depend on it; run sallyport keys reseal --data first", n)
 		}
 		return throttle.MoveCounters(ctx, m.Store, m.Keyring, Batch, func(int, int) {})
 	case "pepper":

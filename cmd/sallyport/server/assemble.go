@@ -13,6 +13,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/backend"
 	"sallyport/mfa/budget"
+	"sallyport/mfa/enrollcode"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/messages"
 	"sallyport/mfa/password"
@@ -43,7 +44,7 @@ const requestTimeout = 2500 * time.Millisecond
 
 // methods returns the methods that users may prove themselves with, in the order in which
 // pages offer them.
-func (s *Server) methods(p Options) []mfa.Method {
+func (s *Server) methods(p Options) ([]mfa.Method, error) {
 	c := p.Config
 	var work func(context.Context, string) func()
 	if s.Tracer != nil {
@@ -55,8 +56,13 @@ func (s *Server) methods(p Options) []mfa.Method {
 		Context: productWords(c), MinLength: c.Passwords.MinLength, Breached: c.Passwords.BreachedFile,
 	})
 	s.TOTP = totp.New(p.Random, c.Product, totp.Options{Strict: c.TOTPWindow == 0, Ahead: s.logAhead})
-	return slices.Concat([]mfa.Method{s.Password, s.TOTP}, s.codeMethods(p), []mfa.Method{recovery.New(s.Store, p.Random)})
+	passkeys, err := s.passkeys(p)
+	return slices.Concat([]mfa.Method{s.Password}, passkeys, []mfa.Method{s.TOTP}, s.codeMethods(p), []mfa.Method{recovery.New(s.Store, p.Random)}), err
 }
+
+// namedMethods returns what messages, pages and metrics name: the methods and what is proven beside
+// them.
+func (s *Server) namedMethods() []mfa.Info { return append(s.Verifier.Methods(), enrollcode.Info()) }
 
 // logAhead reports a right code that is refused. The caller is not told.
 func (s *Server) logAhead(id storage.AuthenticatorID, until time.Time) {
@@ -75,14 +81,16 @@ func (s *Server) assemble(p Options) error {
 		Product: c.Product, MaxAttempts: 5, MaxInitiations: 20, RecoveryCodes: 10,
 		ExchangeTTL: l.Exchange, EnrollTTL: l.Enroll, VerifiedTTL: l.Verified, Reauth: l.Reauth,
 		AddressMax: c.Throttle.AddressFailures, AddressMaxSubjects: c.Throttle.AddressUsers, AddressWindow: c.Throttle.AddressWindow,
-		Throttled: s.Events.CountThrottledFactor, Admit: s.Budgets.Admit,
+		Throttled: s.Events.CountThrottledFactor, Admit: s.Budgets.Admit, SendsMail: c.Sends("mail"),
 	}, s.Keys.Methods...)
 	s.Sessions = session.New(s.Store, s.Keyring, s.Journal, p.Now, p.Random, session.Options{Idle: l.SessionIdle, Max: l.SessionMax})
-	s.Users = users.New(s.Store, s.Keyring, s.Password, s.TOTP, s.Journal, p.Now, p.Random)
+	s.Users = users.New(s.Store, s.Keyring, s.Password, s.TOTP, s.Journal, p.Now, p.Random).WithCodeLife(l.EnrollmentCode)
+	s.Accounts = selfservice.New(s.Store, s.Verifier, s.Password, s.Journal, p.Now, p.Random,
+		selfservice.Options{Product: c.Product, Undo: l.AddressUndo, Editable: c.ProfileEditable})
 	s.Backend = backend.New(s.Store, s.Verifier, s.Sessions, s.Users, s.Journal, p.Now, p.Random,
 		backend.Options{MatchCodes: c.Fingerprints.Codes, MatchSessions: c.Fingerprints.Sessions, Product: c.Product})
 	s.Messages = messages.New(s.Store, s.Journal, p.Now)
-	s.Events.AddMethods(s.Verifier.Methods())
+	s.Events.AddMethods(s.namedMethods())
 	own := account.Client(c.Issuer, c.Product)
 	s.Clients = clients.NewRegistry(s.Store, s.Journal, p.Now, p.Random, own)
 	s.APIKeys = apikeys.New(s.Store, s.Journal, p.Now, p.Random, c.Environment, p.Log)
@@ -100,28 +108,30 @@ func (s *Server) assemble(p Options) error {
 	if err := s.assembleDeliveries(p); err != nil {
 		return err
 	}
+	if p.AdminOnly {
+		return nil
+	}
 	return s.assembleWeb(p, span)
 }
 
 // assembleWeb creates the surfaces and the handler of the public listener.
 func (s *Server) assembleWeb(p Options, span web.Spanner) error {
 	c := p.Config
-	look, err := page.New(s.Keyring, page.Options{Issuer: c.Issuer, Product: c.Product, Methods: s.Verifier.Methods(), TemplateDir: c.TemplateDir, Least: s.Password.MinLength(), Logger: p.Log},
+	look, err := page.New(s.Keyring, page.Options{Issuer: c.Issuer, Product: c.Product, SupportURL: c.SupportURL, Methods: s.namedMethods(), TemplateDir: c.TemplateDir, Least: s.Password.MinLength(), Logger: p.Log},
 		login.Files(), account.Files(), apidocs.Files())
 	if err != nil {
 		return fmt.Errorf("build pages: %w", err)
 	}
-	accounts := selfservice.New(s.Store, s.Verifier, s.Password, s.Journal, p.Now, p.Random, c.Product)
-	pages := login.New(s.Provider, s.Verifier, s.Sessions, look)
+	pages := login.New(s.Provider, s.Verifier, s.Sessions, look).WithResets(s.Resets)
 	if p.Developers {
 		pages = pages.ForDevelopers()
 	}
-	dialect := cidaas.New(s.Provider, s.Verifier, accounts, s.Sessions, p.Random, cidaas.Options{Issuer: c.Issuer, Product: c.Product, Answer: pages.Answer, Logger: p.Log})
+	dialect := cidaas.New(s.Provider, s.Verifier, s.Accounts, s.Sessions, p.Random, cidaas.Options{Issuer: c.Issuer, Product: c.Product, Answer: pages.Answer, Logger: p.Log})
 	docs := apidocs.New(look, c.Issuer, descriptions()...)
 	// Stytch's programs say in a call what must match.
 	matching := backend.New(s.Store, s.Verifier, s.Sessions, s.Users, s.Journal, p.Now, p.Random, backend.Options{Product: c.Product})
-	surfaces := append([]web.Surface{look, docs, pages.WithClientPages(dialect.Page), account.New(s.Provider, s.Verifier, accounts, s.Sessions, look, c.Issuer), dialect, oidc.New(s.Provider, oidc.Options{Issuer: c.Issuer}),
-		api.New(s.Provider, s.Verifier, s.Sessions),
+	surfaces := append([]web.Surface{look, docs, pages.WithClientPages(dialect.Page), account.New(s.Provider, s.Verifier, s.Accounts, s.Sessions, look, c.Issuer), dialect, oidc.New(s.Provider, oidc.Options{Issuer: c.Issuer, PasskeyOrigins: s.passkeyOrigins(c)}),
+		api.New(s.Provider, s.Verifier, s.Sessions).WithResets(s.Resets),
 		streambird.New(s.Backend, s.APIKeys, streambird.NewSigner(s.Keyring, p.Random), s.Journal, p.Now, streambird.Options{Issuer: c.Issuer, JWTLife: c.Lifetimes.StreambirdJWT}),
 		stytch.New(matching, s.APIKeys, s.Journal, s.Keyring, p.Now, p.Random, stytch.Options{Issuer: c.Issuer, Environment: c.Environment, Rate: c.Limits.Calls})}, p.Surfaces...)
 	s.Handler, err = web.New(web.Options{

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"sallyport/cmd/sallyport/metrics"
@@ -17,8 +18,10 @@ import (
 	"sallyport/mfa/delivery/outboxfile"
 	"sallyport/mfa/delivery/smtp"
 	"sallyport/mfa/notice"
+	"sallyport/mfa/reset"
 	"sallyport/storage/seal"
 	"sallyport/web/account"
+	"sallyport/web/login"
 )
 
 // assembleDeliveries creates the worker that sends messages.
@@ -27,13 +30,19 @@ func (s *Server) assembleDeliveries(p Options) error {
 	if err != nil {
 		return fmt.Errorf("issuer: %w", err)
 	}
-	texts, err := notice.NewRenderer(issuer.Hostname(), account.Client(p.Config.Issuer, "").ClientURI, s.Verifier.Methods())
+	texts, err := notice.NewRenderer(issuer.Hostname(), account.Client(p.Config.Issuer, "").ClientURI, s.namedMethods())
 	if err != nil {
 		return fmt.Errorf("build messages: %w", err)
 	}
+	texts = texts.WithSupport(p.Config.SupportURL)
 	senders, err := s.senders(p.Config, p.Now)
 	if err != nil {
 		return err
+	}
+	if life := p.Config.Lifetimes.PasswordReset; life > 0 && senders[notice.Mail] != nil {
+		s.Resets = reset.New(s.Store, s.Users, s.Keyring, s.Journal, p.Now, p.Random, reset.Options{
+			Product: p.Config.Product, Page: strings.TrimSuffix(p.Config.Issuer, "/") + login.ResetPath, Life: life, Admit: s.Budgets.Admit})
+		senders[reset.Kind] = s.Resets
 	}
 	s.Deliveries = delivery.New(s.Store, senders, texts, p.Now, p.Random, p.Log,
 		delivery.Options{Count: metrics.NewDeliveries(metrics.NewSet(s.Metrics), notice.Kinds(), delivery.Results())})

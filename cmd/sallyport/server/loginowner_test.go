@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -197,6 +198,7 @@ func (a *attacked) look(v victim) []storage.AuthRequest {
 
 func TestLoginBelongsToItsOwnerOnEveryRoute(t *testing.T) {
 	servertest.OnBoth(t, func(t *testing.T, settings string) {
+		servertest.AppendSettings(t, settings, fmt.Sprintf("outbox_file: %q\n", filepath.Join(t.TempDir(), "outbox.jsonl"))) // so that passwords can be reset
 		a := &attacked{Server: servertest.New(t, settings, new(servertest.Clock))}
 		servertest.Apply(t, settings, ownerState)
 		a.Poll()

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -15,10 +16,33 @@ func TestEverySecondFactorReachesAAL2(t *testing.T) {
 	methods := servertest.NewAdminAPI(t).Server.Verifier.Methods()
 	for _, second := range methods {
 		if second.Second && !slices.ContainsFunc(methods, func(first mfa.Info) bool {
-			level, _ := mfa.Assess([]storage.Factor{mfa.FactorOf(first), mfa.FactorOf(second)})
+			level, _ := mfa.Assess([]storage.Factor{mfa.FactorOf(first, nil), mfa.FactorOf(second, nil)})
 			return first.First && level.AtLeast(mfa.AAL2)
 		}) {
 			t.Errorf("%s with no first factor reaches AAL2", second.Name)
+		}
+	}
+}
+
+// A server that can send text messages, for backends say, offers them to nobody as a factor until its
+// operator says so: NIST SP 800-63B-4 section 3.1.3.3 restricts them.
+func TestTextMessagesAreNoFactorByDefault(t *testing.T) {
+	settings, _, _ := servertest.NewInstallation(t)
+	for _, tc := range []struct {
+		factors    []string // nil: the default
+		mail, text bool
+	}{{nil, true, false}, {[]string{"email", "sms"}, true, true}, {[]string{}, false, false}} {
+		o := servertest.Options(t, settings, new(servertest.Clock))
+		o.Config.OutboxFile, o.Config.SMS.Countries = filepath.Join(t.TempDir(), "outbox.jsonl"), []string{"US"}
+		if tc.factors != nil {
+			o.Config.CodeFactors = tc.factors
+		}
+		s := servertest.Open(t, o)
+		for name, want := range map[string]bool{"email": tc.mail, "sms": tc.text} {
+			i, known := s.Verifier.Info(name)
+			if !known || i.Second != want || i.Enrolls != want {
+				t.Errorf("code_factors %v: %s is known %v, a second factor %v, enrolled %v; want %v", tc.factors, name, known, i.Second, i.Enrolls, want)
+			}
 		}
 	}
 }

@@ -12,10 +12,10 @@ import (
 // TestLoginBelongsToItsOwnerOnEveryRoute calls them in every state as every caller but the
 // owner. For other routes it says what authorizes the call.
 var routes = map[string]string{
-	"/continue": "login", "/login": "login", "/mfa": "login", "/enroll": "login", "/recovery-codes": "login", "/consent": "login",
+	"/continue": "login", "/login": "login", "/code": "login", "/mfa": "login", "/enroll": "login", "/recovery-codes": "login", "/consent": "login",
 	"/cancel": "login", "/restart": "login", "/delivery": "login",
-	"/api/login/v1/step": "login", "/api/login/v1/identify": "login", "/api/login/v1/password": "login", "/api/login/v1/initiate": "login",
-	"/api/login/v1/verify": "login", "/api/login/v1/delivery": "login", "/api/login/v1/enroll": "login", "/api/login/v1/enroll/confirm": "login", "/api/login/v1/consent": "login",
+	"/api/login/v1/step": "login", "/api/login/v1/identify": "login", "/api/login/v1/password": "login", "/api/login/v1/password/forgot": "login", "/api/login/v1/password/reset": "login", "/api/login/v1/initiate": "login",
+	"/api/login/v1/verify": "login", "/api/login/v1/delivery": "login", "/api/login/v1/enroll": "login", "/api/login/v1/enroll/code": "login", "/api/login/v1/enroll/confirm": "login", "/api/login/v1/consent": "login",
 	"/api/login/v1/recovery-codes/seen": "login", "/api/login/v1/cancel": "login", "/api/login/v1/restart": "login", "/api/login/v1/finish": "login",
 	"/public-srv/public/:requestId": "login", "/token-srv/prelogin/metadata/:trackId": "login",
 	"/verification-srv/v2/setup/public/configured/list": "login", "/verification-srv/public/graph/user/setup": "login",
@@ -33,6 +33,9 @@ var routes = map[string]string{
 	"/logout": "session", "/logged-out": "public", "/": "public", "/language": "public", "/session/end_session": "session",
 	"/account": "session", "/account/callback": "session", "/account/confirm": "session", "/account/add": "session", "/account/rename": "session",
 	"/account/remove": "session", "/account/recovery": "session", "/account/password": "session", "/account/sessions": "session", "/account/devices": "session", "/account/consents": "session", "/account/delivery": "session",
+	"/account/address": "session", "/account/detach": "session", "/account/profile": "session", "/account/undo": "message", "/account/not-me": "session",
+	// Who has read the message may set a password; the rest opens nothing.
+	"/forgot": "public", "/forgot/code": "message", "/reset": "message", "/reset/:link": "message", "/password-changed": "public",
 	"/token": "client", "/revoke": "client", "/introspect": "client", "/token-srv/token": "client", "/token-srv/revoke": "client", "/token-srv/introspect": "client",
 	"/userinfo": "access token", "/users-srv/userinfo": "access token",
 	"/verification-srv/v2/setup/initiate/:method": "access token", "/verification-actions-srv/setup/:method/initiation": "access token",
@@ -54,7 +57,7 @@ var routes = map[string]string{
 	"/v1/otps/authenticate": "API key", "/v1/sessions": "API key", "/v1/sessions/authenticate": "API key", "/v1/sessions/revoke": "API key",
 	"/v1/sessions/jwks/:project_id": "public",
 
-	"/.well-known/openid-configuration": "public", "/.well-known/oauth-authorization-server": "public", "/jwks.json": "public",
+	"/.well-known/openid-configuration": "public", "/.well-known/webauthn": "public", "/.well-known/passkey-endpoints": "public", "/.well-known/oauth-authorization-server": "public", "/jwks.json": "public",
 	"/.well-known/jwks.json": "public", "/api/login/v1/openapi.yaml": "public", "/public-srv/tenantinfo/basic": "public", "/static/:version/:name": "public",
 	"/docs/api": "public", "/docs/api/login": "public", "/docs/api/login/openapi.yaml": "public", "/docs/api/cidaas": "public", "/docs/api/cidaas/openapi.yaml": "public",
 	"/docs/api/stytch": "public", "/docs/api/stytch/openapi.yaml": "public", "/docs/api/streambird": "public", "/docs/api/streambird/openapi.yaml": "public",

@@ -25,7 +25,10 @@ import (
 	"sallyport/mfa/delivery"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/messages"
+	"sallyport/mfa/passkey"
 	"sallyport/mfa/password"
+	"sallyport/mfa/reset"
+	"sallyport/mfa/selfservice"
 	"sallyport/mfa/session"
 	"sallyport/mfa/totp"
 	"sallyport/mfa/users"
@@ -52,6 +55,8 @@ type Options struct {
 	Hangup <-chan os.Signal
 	// Developers shows pages for the developers of clients.
 	Developers bool
+	// AdminOnly leaves out the public listener: a command calls the admin API in its own process.
+	AdminOnly bool
 
 	// Open creates these.
 	metrics *prometheus.Registry
@@ -67,11 +72,14 @@ type Server struct {
 	Journal    *audit.Journal
 	Password   *password.Method
 	TOTP       *totp.Method
+	Passkey    *passkey.Method // nil: there are no passkeys
 	Verifier   *exchange.Verifier
+	Accounts   *selfservice.Accounts
 	Users      *users.Registry
 	Sessions   *session.Registry
 	Backend    *backend.Service
 	Messages   *messages.Registry
+	Resets     *reset.Resets // nil: no message can be sent, or the setting says no
 	Clients    *clients.Registry
 	APIKeys    *apikeys.Keys
 	Provider   *provider.Provider
@@ -193,7 +201,11 @@ func newBase(ctx context.Context, p Options, engine *relational.Engine, keyring 
 	}
 	s.Budgets = web.NewBudgets(p.Now, time.Minute, budgets(p.Config.Limits))
 	s.Journal = audit.NewJournal(engine, p.Now, p.Random, p.Log, s.Budgets.Admit)
-	s.Keys = &keys.Manager{Store: engine, Keyring: keyring, Journal: s.Journal, Methods: s.methods(p), Now: p.Now, Log: p.Log,
+	methods, err := s.methods(p)
+	if err != nil {
+		return nil, err
+	}
+	s.Keys = &keys.Manager{Store: engine, Keyring: keyring, Journal: s.Journal, Methods: methods, Now: p.Now, Log: p.Log,
 		RotateAfter: p.Config.Keys.RotateAfter, RotateOwnAfter: p.Config.Keys.RotateOwnAfter, MaxSkew: skewServing}
 	skew, err := s.health.skew(ctx)
 	if err != nil {

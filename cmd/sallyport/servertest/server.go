@@ -69,7 +69,9 @@ func Apply(t *testing.T, settings, state string) {
 	if err := os.WriteFile(file, []byte(state), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h, err := server.Open(t.Context(), Options(t, settings, new(Clock)))
+	o := Options(t, settings, new(Clock))
+	o.AdminOnly = true
+	h, err := server.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

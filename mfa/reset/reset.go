@@ -1,0 +1,191 @@
+// Package reset lets users who forgot their password set a new one, by a link or a code that is
+// sent to an e-mail address they have proven.
+//
+// Whoever asks gets the same response at the same cost, whatever the name: Ask stores a job
+// in the outbox, and Send, in the background, finds out whether there is a user to write to.
+package reset
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"sallyport/mfa"
+	"sallyport/mfa/audit"
+	"sallyport/mfa/budget"
+	"sallyport/mfa/password"
+	"sallyport/mfa/throttle"
+	"sallyport/storage"
+	"sallyport/storage/seal"
+)
+
+// Purpose is that of the tickets, and Kind that of the jobs in the outbox.
+const (
+	Purpose = "password_reset"
+	Kind    = "password_reset"
+)
+
+// Store is the part of storage that Resets use.
+type Store interface {
+	Account(ctx context.Context, id storage.UserID) (storage.Account, error)
+	AccountByIdentifier(ctx context.Context, value string, now time.Time) (storage.Account, error)
+	PutMessages(ctx context.Context, messages []storage.Message, sends []storage.Throttle, now time.Time) error
+	CreateTicket(ctx context.Context, t storage.NewTicket, now time.Time) error
+	TicketByLink(ctx context.Context, purpose, link string) (storage.Ticket, error)
+	GuessTicket(ctx context.Context, g storage.TicketGuess) (storage.Ticket, error)
+}
+
+// Setter sets the new password and spends the ticket, as users.Registry does.
+type Setter interface {
+	ResetPassword(ctx context.Context, v mfa.Caller, a storage.Account, plain string, t storage.TicketSpend) error
+}
+
+// Options configure Resets.
+type Options struct {
+	Product string
+	Page    string        // address of the page that the secret of a link is appended to
+	Life    time.Duration // of a link and its code
+	Admit   budget.Admit
+}
+
+// Resets are the resets of forgotten passwords.
+type Resets struct {
+	store   Store
+	setter  Setter
+	keyring *seal.Keyring
+	journal *audit.Journal
+	now     func() time.Time
+	random  io.Reader
+	o       Options
+}
+
+// New returns Resets.
+func New(store Store, setter Setter, keyring *seal.Keyring, journal *audit.Journal, now func() time.Time, random io.Reader, o Options) *Resets {
+	return &Resets{store: store, setter: setter, keyring: keyring, journal: journal, now: now, random: random, o: o}
+}
+
+// Return is where users came from and are led back to. It proves nothing.
+type Return struct {
+	Client  storage.ClientID
+	Request storage.RequestID
+}
+
+// state is the Data of a ticket: the password that it replaces, which must not have changed, and
+// the login that the user came from.
+type state struct {
+	Password storage.AuthenticatorID `json:"password"`
+	Counter  int64                   `json:"counter"`
+	Request  storage.RequestID       `json:"request,omitempty"`
+}
+
+// Opened is a valid link.
+type Opened struct {
+	Link    string
+	Name    string // what the account is shown as
+	Return  Return
+	ticket  storage.Ticket
+	state   state
+	account storage.Account
+}
+
+// Open returns what a link allows. It changes nothing. InvalidExchange: the link expired, was
+// used, or never existed.
+func (r *Resets) Open(ctx context.Context, link string) (Opened, error) {
+	t, err := r.store.TicketByLink(ctx, Purpose, link)
+	if err != nil {
+		return Opened{}, mfa.Refuse("read ticket", err, storage.ErrNotFound, mfa.InvalidExchange)
+	}
+	return r.opened(ctx, t)
+}
+
+func (r *Resets) opened(ctx context.Context, t storage.Ticket) (Opened, error) {
+	gone := &mfa.Error{Code: mfa.InvalidExchange}
+	o := Opened{Link: t.Link, ticket: t, Return: Return{Client: t.ClientID}}
+	if !t.Valid(r.now()) {
+		return o, gone
+	}
+	if err := json.Unmarshal(t.Data, &o.state); err != nil {
+		return o, fmt.Errorf("read ticket: %w", err)
+	}
+	o.Return.Request = o.state.Request
+	var err error
+	if o.account, err = r.store.Account(ctx, t.UserID); err != nil {
+		return o, mfa.Refuse("read user", err, storage.ErrNotFound, mfa.InvalidExchange)
+	}
+	to := addressOf(o.account, func(i storage.Identifier) bool { return i.ID == t.Identifier })
+	own := passwordOf(o.account)
+	if !o.account.User.In() || to == nil || own == nil || own.ID != o.state.Password || own.Counter != o.state.Counter {
+		return o, gone
+	}
+	o.Name = to.Text()
+	return o, nil
+}
+
+// Guess returns the link of a typed code. InvalidPasscode: it is wrong or expired, or there were too many
+// wrong ones, which the response must not tell apart: names of one user share their counter.
+func (r *Resets) Guess(ctx context.Context, caller mfa.Caller, name, code string) (Opened, error) {
+	i, err := mfa.Identify(name)
+	if err != nil {
+		return Opened{}, err
+	}
+	if code == "" {
+		return Opened{}, &mfa.Error{Code: mfa.InvalidRequest}
+	}
+	if err := r.o.Admit.Spend(caller, budget.Failures, 1); err != nil {
+		return Opened{}, err
+	}
+	now := r.now()
+	account, err := r.store.AccountByIdentifier(ctx, i.Value, now)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return Opened{}, fmt.Errorf("read user: %w", err)
+	}
+	user := account.User.ID
+	subject := "user|" + string(user)
+	if user == "" {
+		subject = "name|" + i.Value
+	}
+	t, err := r.store.GuessTicket(ctx, storage.TicketGuess{Purpose: Purpose, User: user, Code: code, Now: now, Count: r.counter(throttle.Ticket, subject)})
+	switch {
+	case err == nil:
+		o, err := r.opened(ctx, t)
+		if mfa.CodeOf(err) != mfa.InvalidExchange {
+			return o, err
+		}
+	case !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrConflict):
+		return Opened{}, fmt.Errorf("compare code: %w", err)
+	}
+	if user != "" {
+		r.journal.Note(r.journal.Event(caller, storage.Event{Kind: mfa.EventResetFailed, Outcome: mfa.OutcomeRefused, UserID: user}))
+	}
+	return Opened{}, &mfa.Error{Code: mfa.InvalidPasscode}
+}
+
+// Set sets the new password of an opened link. It returns the errors of password.Method.Check, and
+// InvalidExchange if the link is not valid any more.
+func (r *Resets) Set(ctx context.Context, caller mfa.Caller, o Opened, plain string) error {
+	return r.setter.ResetPassword(ctx, caller, o.account, plain, storage.TicketSpend{ID: o.ticket.ID, Purpose: Purpose, Proven: true,
+		Secret: o.state.Password, Was: o.state.Counter})
+}
+
+func (r *Resets) counter(bucket, subject string) storage.Throttle {
+	return storage.Throttle{Key: storage.ThrottleKey{Bucket: bucket, Subject: r.keyring.Hash("reset", subject)}, Schedule: throttle.Schedule(bucket)}
+}
+
+// passwordOf returns the password of an account; nil: it has none. A password that does not open
+// can be replaced too.
+func passwordOf(a storage.Account) *storage.Authenticator {
+	return mfa.Attempt{Account: &a}.Active(password.Name)
+}
+
+// addressOf returns the first verified e-mail address of an account that fits; nil: there is none.
+func addressOf(a storage.Account, fits func(storage.Identifier) bool) *storage.Identifier {
+	for i, x := range a.Identifiers {
+		if x.Kind == storage.Email && !x.VerifiedAt.IsZero() && fits(x) {
+			return &a.Identifiers[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package relational
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"sallyport/storage"
+)
+
+const (
+	ticketLabel     = "ticket:"      // hash and seal purpose, followed by that of the ticket
+	ticketCodeLabel = "ticket code:" // hash purpose, followed by purpose and user of the ticket
+
+	ticketColumns  = "id, purpose, user_id, identifier_id, link, code, client_id, sealed, outlives, created_at, expires_at, ended_at"
+	ticketReturned = `CAST(id AS text), purpose, CAST(user_id AS text), CAST(identifier_id AS text), client_id, sealed,
+		CASE WHEN outlives THEN 1 ELSE 0 END, created_at, expires_at, ended_at`
+)
+
+func codeLabel(purpose string, user storage.UserID) string {
+	return ticketCodeLabel + purpose + ":" + string(user)
+}
+
+// CreateTicket implements storage.Tickets.
+func (e *Engine) CreateTicket(ctx context.Context, n storage.NewTicket, now time.Time) error {
+	return e.counted(ctx, "create ticket", sending{n.Sends, n.Toll, now}, func(q querier) error {
+		if err := q.putTicket(n.Ticket); err != nil {
+			return err
+		}
+		return q.notify(n.Messages, n.Events)
+	})
+}
+
+func (q querier) putTicket(t storage.Ticket) error {
+	sealed, err := q.e.keyring.Seal(ticketLabel+t.Purpose, string(t.ID), append([]byte(t.Link+"\n"), t.Data...))
+	if err != nil {
+		return err
+	}
+	var code []byte
+	if t.Code != "" {
+		code = q.e.keyring.Hash(codeLabel(t.Purpose, t.UserID), t.Code)
+	}
+	in := insertInto("tickets (" + ticketColumns + ")")
+	in.add(ref(t.ID), clean(t.Purpose), ref(t.UserID), ref(t.Identifier), blob(q.e.keyring.Hash(ticketLabel+t.Purpose, t.Link)), blob(code),
+		clean(t.ClientID), blob(sealed), t.Outlives, micro(t.CreatedAt), micro(t.ExpiresAt), int64(0))
+	return in.run(q, "")
+}
+
+// ticketSecrets returns the secret of the link and the data of an opened column.
+func ticketSecrets(plain []byte) (link string, data []byte) {
+	secret, data, _ := bytes.Cut(plain, []byte("\n"))
+	if len(data) == 0 {
+		data = nil
+	}
+	return string(secret), data
+}
+
+// TicketByLink implements storage.Tickets.
+func (e *Engine) TicketByLink(ctx context.Context, purpose, link string) (storage.Ticket, error) {
+	var out storage.Ticket
+	err := e.quick(ctx, "read ticket", func(q querier) error {
+		var err error
+		out, err = q.ticket("purpose = ? AND link IN ?", clean(purpose), e.keyring.Hashes(ticketLabel+purpose, link))
+		return err
+	})
+	return out, err
+}
+
+// GuessTicket implements storage.Tickets.
+func (e *Engine) GuessTicket(ctx context.Context, g storage.TicketGuess) (storage.Ticket, error) {
+	var out storage.Ticket
+	found := false
+	err := e.counted(ctx, "guess ticket", sending{[]storage.Throttle{g.Count}, nil, g.Now}, func(q querier) error {
+		t, err := q.ticket("user_id = ? AND purpose = ? AND code IN ? AND ended_at = 0 AND expires_at > ? LIMIT 1",
+			ref(g.User), clean(g.Purpose), e.keyring.Hashes(codeLabel(g.Purpose, g.User), g.Code), micro(g.Now))
+		if found = err == nil; !found {
+			if errors.Is(err, storage.ErrNotFound) {
+				return nil // what was counted is committed
+			}
+			return err
+		}
+		out = t
+		return q.forgive([]storage.ThrottleKey{g.Count.Key}, g.Now)
+	})
+	if err == nil && !found {
+		err = storage.ErrNotFound
+	}
+	return out, err
+}
+
+// spendTicket spends a ticket of a user and ends its siblings.
+func (q querier) spendTicket(user storage.UserID, s storage.TicketSpend, now time.Time) error {
+	var where assignments
+	where.add("id = ? AND user_id = ? AND purpose = ? AND ended_at = 0 AND expires_at > ?", ref(s.ID), ref(user), clean(s.Purpose), micro(now))
+	if s.Proven {
+		where.add("EXISTS (SELECT 1 FROM identifiers i WHERE i.id = tickets.identifier_id AND i.user_id = tickets.user_id AND i.verified_at > 0)")
+	}
+	if s.Secret != "" {
+		where.add("EXISTS (SELECT 1 FROM authenticators a WHERE a.id = ? AND a.user_id = tickets.user_id AND a.counter = ?)", ref(s.Secret), s.Was)
+	}
+	if err := q.spend("UPDATE tickets SET ended_at = ? WHERE "+joined(where, " AND "), append([]any{micro(now)}, where.args...)...); err != nil {
+		return err
+	}
+	siblings, args := "", []any{micro(now), ref(user), clean(s.Purpose)}
+	if s.Later {
+		siblings, args = " AND created_at >= (SELECT t.created_at FROM tickets t WHERE t.id = ?)", append(args, ref(s.ID))
+	}
+	return q.send("UPDATE tickets SET ended_at = ? WHERE user_id = ? AND purpose = ? AND ended_at = 0"+siblings, args...)
+}
+
+func (q querier) ticket(where string, args ...any) (storage.Ticket, error) {
+	var id, purpose, user, identifier, client text
+	var sealed []byte
+	var outlives, created, expires, ended number
+	err := q.one("SELECT "+ticketReturned+" FROM tickets WHERE "+where, args,
+		&id, &purpose, &user, &identifier, &client, &sealed, &outlives, &created, &expires, &ended)
+	if err != nil {
+		return storage.Ticket{}, err
+	}
+	t := storage.Ticket{
+		ID: storage.TicketID(id), Purpose: string(purpose), UserID: storage.UserID(user), Identifier: storage.IdentifierID(identifier),
+		ClientID: storage.ClientID(client), Outlives: outlives == 1, CreatedAt: created.time(), ExpiresAt: expires.time(), EndedAt: ended.time(),
+	}
+	plain, err := q.e.keyring.Open(ticketLabel+t.Purpose, string(t.ID), sealed)
+	if err != nil {
+		return storage.Ticket{}, err
+	}
+	t.Link, t.Data = ticketSecrets(plain)
+	return t, nil
+}

@@ -1,0 +1,31 @@
+package login
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"sallyport/web/page"
+)
+
+// TestEveryDeadEndNamesTheContact walks every page in every state: one that shows the support
+// number, or asks for what only support can give, links the operator's contact.
+func TestEveryDeadEndNamesTheContact(t *testing.T) {
+	const contact = "https://help.example.com/?a=1&b=2"
+	deadEnds := []string{"mfa", "mfa-none", "mfa-recovery", "enroll-demand", "enroll-demand-wrong", "oauth-error", "over", "unknown", "logout-fault"}
+	_, with := stage(t, page.Options{SupportURL: contact})
+	_, without := stage(t, page.Options{})
+	for _, s := range samples(t) {
+		body := get(with, "/show/"+s.name+"?requestId=r-1", "en").Body.String()
+		links := strings.Count(body, `href="https://help.example.com/?a=1&amp;b=2"`)
+		if dead := strings.Contains(body, `id="support-id"`) || slices.Contains(deadEnds, s.name); dead && links == 0 {
+			t.Errorf("%s does not link the contact", s.name)
+		}
+		if slices.Contains(deadEnds, s.name) {
+			checkMarkup(t, s, body)
+		}
+		if strings.Contains(get(without, "/show/"+s.name+"?requestId=r-1", "en").Body.String(), "contact\"") {
+			t.Errorf("%s links a contact that is not set", s.name)
+		}
+	}
+}
