@@ -116,6 +116,9 @@ type Passkeys struct {
 	// Other origins whose pages may use the passkeys of this server, such as
 	// `https://example.de`; browsers read them at `/.well-known/webauthn` of the RP ID.
 	RelatedOrigins []string `yaml:"related_origins" env:"RELATED_ORIGINS"`
+	// Whether a user who signs in with a password is offered a passkey afterwards, in a browser that
+	// can keep one. Who declines is not asked again.
+	Offer bool `yaml:"offer" env:"OFFER"`
 }
 
 // Database is where the data is. A DSN with a password belongs in a file.
@@ -350,6 +353,7 @@ func Default() Config {
 		},
 		TOTPWindow: 1,
 		Passwords:  Passwords{MinLength: 8},
+		Passkeys:   Passkeys{Offer: true},
 		Argon2:     Argon2{Memory: 19456, Time: 2, Threads: 1, Queue: 512, Wait: 2 * time.Second},
 		Throttle:   Throttle{AddressFailures: 100, AddressUsers: 10, AddressWindow: 10 * time.Minute},
 		Limits:     Limits{Opens: 1200, Initiations: 1200, Names: 1200, Failures: 300, Refusals: 300, Calls: 100},

@@ -42,6 +42,7 @@ var audited = map[string]string{
 	"consent.given": "user client", "code.issued": "user client grant", "code.redeemed": "user client grant", "code.replayed": "user client grant",
 	"token.issued": "client", "token.refreshed": "user client grant", "refresh.reused": "user client grant", "token.revoked": "client|by client", "client.failed": "",
 	"session.logout": "user session", "user.password_changed": "user session", "user.created": "user|by admin", "user.changed": "user|by admin",
+	"password.reset_requested": "user client", "password.reset_failed": "user",
 	"user.unlocked": "user|by admin", "user.deleted": "user|by admin", "client.created": "client|by admin", "client.changed": "client|by admin",
 	"client.deleted": "client|by admin", "keys.created": "by system", "keys.rotated": "by admin", "api_key.created": "by admin",
 	"server.decrypt_failure": "user client",

@@ -22,6 +22,11 @@ func TestFormsInChromium(t *testing.T) {
 	runBrowser(t, newStage(t, "sqlite"), "forms.test.mjs", 6, 8)
 }
 
+// TestPasskeysInChromium runs browser/passkeys.test.mjs.
+func TestPasskeysInChromium(t *testing.T) {
+	runBrowser(t, newStage(t, "sqlite"), "passkeys.test.mjs", 0, 13)
+}
+
 // runBrowser runs one file of browser tests against a stage, with separate users. `make
 // test` installs Chromium, Node.js and the packages of browser/package.json.
 func runBrowser(t *testing.T, s *stage, file string, withTOTP, without int) {

@@ -48,10 +48,16 @@ func (v *vault) provide(t *testing.T) {
 // codeTo waits for the nth code to an address.
 func (v *vault) codeTo(t *testing.T, address string, n int) string {
 	t.Helper()
+	return v.inMessage(t, "code", address, n)
+}
+
+// inMessage waits for the nth code or link to an address.
+func (v *vault) inMessage(t *testing.T, what, address string, n int) string {
+	t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-tick.C {
-		r, err := http.Get(v.stage.messages + "/codes?to=" + url.QueryEscape(address))
+		r, err := http.Get(v.stage.messages + "/" + what + "s?to=" + url.QueryEscape(address))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,12 +68,30 @@ func (v *vault) codeTo(t *testing.T, address string, n int) string {
 			t.Fatal(err)
 		}
 		if len(codes) >= n {
-			v.tap.plant(codes[n-1], "code in a message")
-			return codes[n-1]
+			value := codes[n-1][strings.LastIndexByte(codes[n-1], '/')+1:] // of a link its secret
+			v.tap.plant(value, what+map[string]string{"code": " in a message", "link": " of a message"}[what])
+			return value
 		}
 	}
-	t.Fatalf("fewer than %d codes to %s", n, address)
+	t.Fatalf("fewer than %d messages with a %s to %s", n, what, address)
 	return ""
+}
+
+// playForgotten sets a new password by a code, and tries its link.
+func (v *vault) playForgotten(t *testing.T) {
+	u := v.user(t, false)
+	a := newParty(t, v.stage, "bank", bankRedirect, "")
+	p := newPerson(t, v.issuer).open(a.start())
+	p.open(v.issuer+"/forgot?"+p.url.RawQuery).submit("forgot-submit", "username", u.name)
+	code, link := v.codeTo(t, u.email, 1), v.inMessage(t, "link", u.email, 1)
+	p.submit("code-submit", "passcode", another(code)).at("/forgot/code")
+	p.submit("code-submit", "passcode", code).at("/reset/" + link)
+	fresh := random(16)
+	v.tap.plant(fresh, "password")
+	p.submit("reset-submit", "new", fresh, "repeat", fresh).at("/password-changed")
+	if p.open(v.issuer + "/reset/" + link); p.code != http.StatusGone {
+		t.Errorf("a used link: %d", p.code)
+	}
 }
 
 // playSentCodes enrols addresses on the hosted page and signs in with codes sent to them.

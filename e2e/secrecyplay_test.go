@@ -27,6 +27,7 @@ func (v *vault) play(t *testing.T) {
 		{"the dialect of cidaas", v.playCidaas},
 		{"enrolling by the dialect", v.playSetup},
 		{"codes by mail and text message", v.playSentCodes},
+		{"a forgotten password", v.playForgotten},
 		{"the dialects of backends", v.playBackends},
 		{"commands", v.playCommands},
 		{"secrets in the wrong places", v.playMisplaced},
@@ -39,7 +40,7 @@ func (v *vault) play(t *testing.T) {
 		"request", "exchange", "status_id", "track", "state", "nonce", "code_verifier", "Authorization Bearer", "Authorization Basic", "secret in a response",
 		"access_token_hint", "id_token_hint", "key file", "API key", "recovery code of the login", "totp_code in", "totp in", "otp in",
 		"recovery_code in", "recovery_codes in", "session_token in a response", "session_jwt in a response, its signature", "api_key in a query",
-		"secret of the hook"} {
+		"secret of the hook", "link of a message"} {
 		if v.tap.count(kind) == 0 {
 			t.Errorf("no secret of kind %q was seen, so none was searched for", kind)
 		}

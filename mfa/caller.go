@@ -16,6 +16,7 @@ type Caller struct {
 	Browser       string // value of the binding cookie; "": none
 	Device        string // value of the device cookie; "": none
 	Remembered    string // value of the cookie of remembered devices; "": none
+	Familiar      string // value of the familiar cookie; "": none
 	Origin        string // Origin header; "": none
 	Address       string // client address, forwarded headers already resolved
 	UserAgent     string

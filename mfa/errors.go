@@ -47,6 +47,8 @@ const (
 	EnrollmentExpired Code = "enrollment_expired"
 	// AlreadyEnrolled: the user holds the maximum number of authenticators of the method.
 	AlreadyEnrolled Code = "already_enrolled"
+	// LastWay: the user could not sign in without the authenticator.
+	LastWay Code = "last_way"
 	// EnrollmentCodeRequired: an administrator has reset the user's factors, so that the next
 	// enrolment needs a code that the administrator or a mail brings.
 	EnrollmentCodeRequired Code = "enrollment_code_required"
@@ -89,7 +91,7 @@ const (
 func Codes() []Code {
 	return []Code{InvalidRequest, UnknownRequest, RequestOver, RequestChanged, NotAllowed, InvalidCredentials,
 		InvalidPasscode, Replayed, InvalidExchange, NotConfigured, TooMany, Locked, TooManyInitiations, TooManyRequests, Busy,
-		EnrollmentExpired, AlreadyEnrolled, EnrollmentCodeRequired, NotSignedIn, ReauthenticationRequired, PasswordTooShort, PasswordTooLong,
+		EnrollmentExpired, AlreadyEnrolled, LastWay, EnrollmentCodeRequired, NotSignedIn, ReauthenticationRequired, PasswordTooShort, PasswordTooLong,
 		PasswordTooCommon, PasswordBreached, PasswordUnchecked, IdentifierTaken, InvalidIdentifier, PasscodeExpired, TooManyMessages,
 		AddressNotAllowed, UserNotFound, IdentifierNotFound, SessionNotFound, OtherUser, DeviceMismatch}
 }

@@ -23,7 +23,8 @@ const (
 	MFAOff       = "OFF"
 	MFAAlways    = "ALWAYS"
 	MFATimeBased = "TIME_BASED"
-	MFAResistant = "PHR" // the level phr
+	MFASmart     = "SMART" // when something is new, for users with a second factor
+	MFAResistant = "PHR"   // the level phr
 )
 
 // Policy is the multi-factor policy of a client.

@@ -24,6 +24,7 @@ func Require(p Policy, a *storage.Account, fs []storage.Factor, required Require
 		return Verdict{Need: NeedFirst, Needed: t.RequiredLevel(nil, required), Methods: t.methodNames(Info.isFirst)}
 	}
 	v := Verdict{Factors: t.validFactors(a, fs, required.Since, now)}
+	t.familiar = t.News(v.Factors) == NewNothing && HasSecond(a, methods)
 	v.ACR, v.AMR = Assess(v.Factors)
 	for _, f := range v.Factors {
 		v.AuthTime = f.At // of the newest proof
@@ -49,7 +50,10 @@ func Require(p Policy, a *storage.Account, fs []storage.Factor, required Require
 type Rules struct {
 	Policy  Policy
 	Methods []Info
-	spared  bool // the remembered device stands in for what policy demands
+	// familiar: nothing is new about a login with SMART. A user without a second factor sets
+	// one up before that means anything.
+	familiar bool
+	spared   bool // the remembered device stands in for what policy demands
 }
 
 func (i Info) isFirst() bool { return i.First }
@@ -128,7 +132,7 @@ func (t Rules) policyLevel(a *storage.Account) Level {
 	if t.Policy.MFA == MFAResistant {
 		return PHR // which a remembered device does not spare
 	}
-	if t.spared {
+	if t.spared || t.familiar && t.Policy.MFA == MFASmart {
 		return AAL1
 	}
 	off := t.Policy.MFA == MFAOff || t.Policy.MFA == ""
@@ -143,7 +147,7 @@ func (t Rules) policyLevel(a *storage.Account) Level {
 // request that demands a recent proof gets one.
 func (t Rules) spares(a *storage.Account, given []storage.Factor, required Requirements, now time.Time) bool {
 	f := required.Remembered
-	if f == nil || !required.Since.IsZero() || !f.At.After(now.Add(-t.Policy.Remember)) {
+	if f == nil || t.Policy.MFA == MFASmart || !required.Since.IsZero() || !f.At.After(now.Add(-t.Policy.Remember)) {
 		return false
 	}
 	i, allowed := t.info(f.Method)

@@ -12,7 +12,7 @@ import (
 var t0 = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
 func TestRequire(t *testing.T) {
-	for _, rows := range [][]row{unknownUserRows(), offRows(), alwaysRows(), kindRows(), passwordlessRows(), timeBasedRows(), voluntaryRows(), essentialRows(), sinceRows(), rememberedRows()} {
+	for _, rows := range [][]row{unknownUserRows(), offRows(), alwaysRows(), kindRows(), passwordlessRows(), timeBasedRows(), voluntaryRows(), essentialRows(), sinceRows(), rememberedRows(), smartRows()} {
 		testRows(t, allInfos(), rows)
 	}
 }

@@ -60,6 +60,8 @@ type Finished struct {
 	// Session is the session to set in the browser; nil: keep the cookie as it is.
 	Session      *storage.Session
 	SessionToken string
+	// Familiar: two factors were proven, so that the browser and its network are familiar.
+	Familiar bool
 	// Remembered is the cookie of remembered devices to set; "": keep it as it is.
 	Remembered string
 	User       storage.UserID

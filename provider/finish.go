@@ -72,8 +72,12 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 			return f, Finished{}, err
 		}
 	}
-	f.Events = p.finishEvents(v, a, issued, f, spared(map[string]string{"acr": a.ACR}, st.Verdict, st.device))
-	done := Finished{Answer: p.answer(r, issued.Fields...), User: a.UserID, Session: f.Session}
+	f.Events = p.finishEvents(v, a, issued, f, p.detail(st, a))
+	done := Finished{Answer: p.answer(r, issued.Fields...), User: a.UserID, Session: f.Session,
+		Familiar: st.Verdict.ACR.AtLeast(mfa.AAL2)}
+	if isNew && st.InBrowser {
+		f.Messages = p.verifier.NewDevice(v, st.Account, st.Verdict.Factors)
+	}
 	p.useRemembered(&f, &done, st.Verdict, st.device, v)
 	if f.Session != nil {
 		done.SessionToken = p.sessions.Token(*f.Session)

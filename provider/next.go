@@ -264,6 +264,12 @@ func (p *Provider) decideStep(ctx context.Context, st Step) (Step, error) {
 		}
 		return st, nil
 	}
+	if st.ask.MayOffer && p.options.Offer && st.LoginPage == "" {
+		if st.Offer = p.verifier.Suggest(st.Login); st.Offer != "" {
+			st.Kind = StepOffer
+			return st, nil
+		}
+	}
 	if stored.ShowRecovery {
 		st.Kind = StepRecovery
 		return st, nil

@@ -56,6 +56,8 @@ type Options struct {
 	// BuiltIn are clients of the server itself, such as the account page. They are not stored
 	// and can not be changed, and their names are reserved.
 	BuiltIn []storage.Client
+	// Offer lets pages offer a passkey to users who sign in with a password.
+	Offer bool
 	// Throttled, if not nil, is called with the bucket for every client authentication that was
 	// refused without comparing the secret.
 	Throttled func(bucket string)

@@ -62,3 +62,12 @@ func spared(detail map[string]string, verdict mfa.Verdict, d *storage.Remembered
 	}
 	return detail
 }
+
+// detail returns the detail of the event that ends a login.
+func (p *Provider) detail(st Step, a storage.Authorization) map[string]string {
+	out := spared(map[string]string{"acr": a.ACR}, st.Verdict, st.device)
+	if st.Client.MFA == mfa.MFASmart {
+		out["new"] = mfa.Rules{Policy: st.Login.Policy, Methods: p.verifier.Methods()}.News(st.Verdict.Factors)
+	}
+	return out
+}

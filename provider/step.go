@@ -40,7 +40,9 @@ type Ask struct {
 	MayBeProven bool
 	// Lists: the response will list the methods of the identifier. The login stores the
 	// identifier and allows few of them.
-	Lists    bool
+	Lists bool
+	// MayOffer: the caller is a page of this server that can offer the user another way to sign in.
+	MayOffer bool
 	Visit    mfa.Caller
 	SignedIn *session.SignedIn
 	// Program: the caller is a script or program, not a form of this server with a CSRF token.
@@ -56,6 +58,7 @@ const (
 	StepIdentify StepKind = "identify" // a first factor is missing
 	StepVerify   StepKind = "verify"   // one of Options is missing
 	StepEnroll   StepKind = "enroll"   // the policy requires a factor that the user does not have
+	StepOffer    StepKind = "offer"    // only with Ask.MayOffer: the user may set up Offer, or not
 	StepRecovery StepKind = "recovery" // the user has not seen new recovery codes yet
 	StepConsent  StepKind = "consent"  // the user has not consented to Scopes yet
 	StepDone     StepKind = "done"     // Finish creates the code
@@ -79,6 +82,7 @@ type Step struct {
 	Verdict    mfa.Verdict
 	Options    []exchange.Option
 	Scopes     []string // to consent to
+	Offer      string   // the method offered
 	LoginHint  string
 	UILocales  []string
 	Refusal    string // OAuth error code

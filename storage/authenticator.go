@@ -73,7 +73,10 @@ type Removal struct {
 	EndSessions   SessionID // "": end none; else end all sessions and grants of the user except of this session
 	// Lasting are the methods of second factors other than recovery codes. If the user
 	// keeps none of them, recovery codes and MFAEnabled are removed too. nil: keep both.
-	Lasting  []string
+	Lasting []string
+	// Ways are the methods that users sign in with, if the authenticator is of one. ErrConflict:
+	// the user would keep no active authenticator of any.
+	Ways     []string
 	Now      time.Time
 	Events   []Event
 	Messages []Message

@@ -27,6 +27,8 @@ type Factor struct {
 	AMR               []string        `json:"amr"` // RFC 8176
 	PhishingResistant bool            `json:"phr,omitempty"`
 	At                time.Time       `json:"at"`
+	// New lists what was new about its circumstances, with a first factor; "": not known.
+	New string `json:"new,omitempty"`
 }
 
 // RequestState is the state of an authorization request.

@@ -175,6 +175,7 @@ type Finish struct {
 	Code       *Grant // whose code is to be redeemed; nil: none
 	Grant      *Grant // of the tokens in the response; nil: none
 	Events     []Event
+	Messages   []Message
 }
 
 // Steps are the two calls that advance a login.

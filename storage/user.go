@@ -31,9 +31,12 @@ type User struct {
 	// without sub, email, phone_number and their verified flags: those are Identifiers.
 	Profile map[string]any
 	// Metadata is attached by backends; the server does not interpret it.
-	Metadata  json.RawMessage
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	Metadata json.RawMessage
+	// PasskeyDeclinedAt is when the user declined the offer of a passkey; zero: never. Only an
+	// Account has it.
+	PasskeyDeclinedAt time.Time
+	CreatedAt         time.Time
+	UpdatedAt         time.Time
 }
 
 // In reports whether the user's sessions, tokens and enrolments are valid. A pending user
@@ -198,6 +201,9 @@ type Users interface {
 	AccountByCredential(ctx context.Context, credential []byte) (Account, error)
 	// UpdateUser changes a user. ErrNotFound: there is none.
 	UpdateUser(ctx context.Context, c UserChange) error
+	// DeclinePasskey sets PasskeyDeclinedAt, the first time only. ErrConflict: it is set, or there is
+	// no such user. UpdatedAt stays, as nothing that others see changes.
+	DeclinePasskey(ctx context.Context, id UserID, now time.Time) error
 	// DeleteUser removes a user and everything that belongs to it except events.
 	DeleteUser(ctx context.Context, id UserID, events []Event) error
 	// ListUsers returns users in the order of their IDs.

@@ -19,6 +19,7 @@ func Caller(c *gin.Context) mfa.Caller {
 	if k.caller == nil {
 		k.caller = &mfa.Caller{
 			Device:        Cookie(c, DeviceCookie),
+			Familiar:      Cookie(c, FamiliarCookie),
 			Remembered:    Cookie(c, RememberedCookie),
 			Origin:        origin.OfHeader(c.GetHeader("Origin")),
 			Address:       k.address,

@@ -14,6 +14,7 @@ const (
 	BrowserCookie    = "sallyport_browser"    // binds requests to the browser that opened them
 	SessionCookie    = "sallyport_session"    // token of the session
 	DeviceCookie     = "sallyport_device"     // marks a browser that a user has signed in with before
+	FamiliarCookie   = "sallyport_familiar"   // marks users who proved two factors in a browser, and from where
 	RememberedCookie = "sallyport_remembered" // tokens of the users that a second factor is remembered for
 	LanguageCookie   = "sallyport_language"   // language that a user chose on a page
 	ProvenCookie     = "sallyport_proven"     // something is proven in an unfinished login of this browser

@@ -137,6 +137,12 @@ func textOf(e admin.Event) string {
 	if m := e.Detail["method"]; m != "" && m != "password" {
 		text = strings.TrimSuffix(text, ".") + " (" + m + ")."
 	}
+	if news := e.Detail["new"]; news != "" {
+		text += " New about it: " + strings.ReplaceAll(news, ",", ", ") + "."
+	}
+	if e.Kind == mfa.EventLoginFinished && e.Detail["device"] != "" {
+		text += " A remembered device stood in for the second factor."
+	}
 	if e.Detail["reason"] == mfa.ReasonDisabledUser {
 		text += " The user is disabled."
 	}

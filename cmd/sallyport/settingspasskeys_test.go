@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"strings"
 
 	"sallyport/mfa"
+	"sallyport/web/webtest"
 )
 
 // passkeys are the rows of passkeys.
@@ -19,6 +21,15 @@ func (o *trialSource) passkeys() map[string]effect {
 		}},
 		"passkeys.related_origins": {value: "https://example.de", with: secure, want: "https://example.de", show: func(s *trial) string {
 			return s.open().send("GET", "/.well-known/webauthn", "", "").Body.String()
+		}},
+		"passkeys.offer": {value: "false", with: secure, want: "http://127.0.0.1:9/cb", show: func(s *trial) string {
+			b := browser{s.open(), webtest.Jar{}}
+			action, form, _ := webtest.Form(b.request("GET", b.authorize(), "").Body.String(), `id="login-submit"`)
+			form.Set("username", "nora")
+			form.Set("password", alicePass)
+			form.Set("offer", "yes") // as the script does where there is a device for passkeys
+			to, _, _ := strings.Cut(b.request("POST", action, form.Encode()).Header().Get("Location"), "?")
+			return to
 		}},
 	}
 }

@@ -1,5 +1,5 @@
-// Package device writes and reads the device cookie, which holds the users who signed in with
-// a browser.
+// Package device writes and reads the cookies by which a browser is recognised: the users who
+// signed in with it, and where they proved two factors.
 package device
 
 import (
@@ -12,19 +12,56 @@ import (
 	"sallyport/storage/seal"
 )
 
-// A device cookie is a random device ID followed by a keyed hash for each user who signed in
-// with the browser. It reveals no user, and only the server can create it.
+// The cookies are a random device ID followed by keyed hashes of what is recognised. They reveal
+// nothing, and only the server can create them.
 const (
-	purpose   = "device"
-	maxUsers  = 4
-	idBytes   = 16
-	markBytes = 16
+	idBytes    = 16
+	markBytes  = 16
+	markLength = 22 // in base64
 )
+
+// kind is a kind of cookie.
+type kind struct {
+	purpose string
+	most    int // marks
+}
+
+func users() kind    { return kind{"device", 4} }
+func familiar() kind { return kind{"familiar", 16} }
 
 // Remember returns a device cookie with a user added in front. It drops the oldest of more
 // than four.
 func Remember(keyring *seal.Keyring, random io.Reader, cookie string, user storage.UserID) string {
-	device, marks := parse(cookie)
+	return users().add(keyring, random, cookie, string(user))
+}
+
+// Knows reports whether a user signed in with the device of a cookie, and returns its ID.
+func Knows(keyring *seal.Keyring, cookie string, user storage.UserID) (string, bool) {
+	return users().has(keyring, cookie, string(user))
+}
+
+// MarkFamiliar returns a familiar cookie with a user and the network they called from in front.
+func MarkFamiliar(keyring *seal.Keyring, random io.Reader, cookie string, user storage.UserID, network string) string {
+	cookie = familiar().add(keyring, random, cookie, place(user, network))
+	return familiar().add(keyring, random, cookie, string(user))
+}
+
+// IsFamiliar reports whether a user proved two factors with the device of a cookie, and whether
+// they did so from a network.
+func IsFamiliar(keyring *seal.Keyring, cookie string, user storage.UserID, network string) (device, there bool) {
+	if cookie == "" {
+		return false, false
+	}
+	_, device = familiar().has(keyring, cookie, string(user))
+	_, there = familiar().has(keyring, cookie, place(user, network))
+	return device, there && network != ""
+}
+
+func place(user storage.UserID, network string) string { return string(user) + "|" + network }
+
+// add returns a cookie with a mark in front. It drops the oldest of too many.
+func (k kind) add(keyring *seal.Keyring, random io.Reader, cookie, what string) string {
+	device, marks := k.parse(cookie)
 	if device == "" {
 		var b [idBytes]byte
 		if _, err := io.ReadFull(random, b[:]); err != nil {
@@ -32,28 +69,27 @@ func Remember(keyring *seal.Keyring, random io.Reader, cookie string, user stora
 		}
 		device = base64.RawURLEncoding.EncodeToString(b[:])
 	}
-	out := []string{device, mark(keyring.MAC("subject", purpose, device+"|"+string(user)))}
+	out := []string{device, mark(keyring.MAC("subject", k.purpose, device+"|"+what))}
 	for _, m := range marks {
-		if len(out) <= maxUsers && !isMark(keyring, device, user, m) {
+		if len(out) <= k.most && !k.isMark(keyring, device, what, m) {
 			out = append(out, m)
 		}
 	}
 	return strings.Join(out, ".")
 }
 
-// Knows reports whether a user signed in with the device of a cookie, and returns its ID.
-func Knows(keyring *seal.Keyring, cookie string, user storage.UserID) (string, bool) {
-	device, marks := parse(cookie)
+func (k kind) has(keyring *seal.Keyring, cookie, what string) (string, bool) {
+	device, marks := k.parse(cookie)
 	for _, m := range marks {
-		if isMark(keyring, device, user, m) {
+		if k.isMark(keyring, device, what, m) {
 			return device, true
 		}
 	}
 	return "", false
 }
 
-func isMark(keyring *seal.Keyring, device string, user storage.UserID, m string) bool {
-	for _, mac := range keyring.MACs("subject", purpose, device+"|"+string(user)) {
+func (k kind) isMark(keyring *seal.Keyring, device, what, m string) bool {
+	for _, mac := range keyring.MACs("subject", k.purpose, device+"|"+what) {
 		if hmac.Equal([]byte(mark(mac)), []byte(m)) {
 			return true
 		}
@@ -66,12 +102,12 @@ func mark(mac []byte) string {
 }
 
 // parse returns the device ID and hashes of a cookie; "" if it is malformed.
-func parse(cookie string) (string, []string) {
-	if len(cookie) > 256 {
+func (k kind) parse(cookie string) (string, []string) {
+	if len(cookie) > (k.most+1)*(markLength+1) {
 		return "", nil
 	}
 	parts := strings.Split(cookie, ".")
-	if len(parts) > maxUsers+1 {
+	if len(parts) > k.most+1 {
 		return "", nil
 	}
 	for _, p := range parts {

@@ -2,8 +2,12 @@ package exchange
 
 import (
 	"bytes"
+	"cmp"
+	"slices"
+	"strings"
 
 	"sallyport/mfa"
+	"sallyport/mfa/device"
 	"sallyport/mfa/throttle"
 	"sallyport/storage"
 )
@@ -26,7 +30,8 @@ type try struct {
 	okEvent     string                   // event kinds
 	failedEvent string
 	lockedEvent string
-	disabled    bool // the user is
+	disabled    bool   // the user is
+	news        string // about the circumstances, for the policy SMART
 	keepsPlace  bool
 	release     func() // frees the method's place; idempotent
 }
@@ -60,7 +65,34 @@ func (v *Verifier) newTry(caller mfa.Caller, r response) try {
 		th := v.throttle(caller, bucket, s)
 		t.throttle, t.name = &th, nameThrottle(th, s)
 	}
+	t.news = v.news(caller, t)
 	return t
+}
+
+// news returns what is new about the circumstances of a user's first factor. Failures elsewhere do
+// not count in a browser that the user signed in with: anybody can cause them.
+func (v *Verifier) news(caller mfa.Caller, t try) string {
+	a := t.attempt.Account
+	if a == nil || !t.method.Info().First {
+		return ""
+	}
+	var out []string
+	known, there := device.IsFamiliar(v.keyring, caller.Familiar, a.User.ID, caller.Area())
+	switch {
+	case !known:
+		out = append(out, mfa.NewDevice)
+	case !there:
+		out = append(out, mfa.NewNetwork)
+	}
+	if t.throttle != nil && slices.ContainsFunc(a.Authenticators, func(x storage.Authenticator) bool {
+		return slices.Contains(x.Failing, t.throttle.Key.Bucket)
+	}) {
+		out = append(out, mfa.NewFailures)
+	}
+	if !slices.ContainsFunc(a.Authenticators, func(x storage.Authenticator) bool { return !x.LastUsedAt.IsZero() }) {
+		out = append(out, mfa.NewUser)
+	}
+	return cmp.Or(strings.Join(out, ","), mfa.NewNothing)
 }
 
 // bucketOf returns the bucket that a usage counts in; "": none. Attempts that need only a name

@@ -85,6 +85,17 @@ func (v *Verifier) StandaloneMethods() []string {
 	return out
 }
 
+// FirstMethods returns the names of the methods that users sign in with.
+func (v *Verifier) FirstMethods() []string {
+	var out []string
+	for _, i := range v.infos {
+		if i.First {
+			out = append(out, i.Name)
+		}
+	}
+	return out
+}
+
 // basis returns what an enrolment outside a login depends on: the session, the grant and the
 // password. Its confirmation fails if one of them has ended or changed.
 func (v *Verifier) basis(o mfa.Owner) *storage.Basis {

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/device"
 	"sallyport/mfa/notice"
 	"sallyport/mfa/throttle"
 	"sallyport/storage"
@@ -18,6 +20,16 @@ import (
 // message returns a message to the first verified e-mail address of an account, if it has one.
 func (v *Verifier) message(caller mfa.Caller, a *storage.Account, template string, data map[string]string) []storage.Message {
 	return notice.New(v.now(), v.random, v.o.Product, caller, a, template, data)
+}
+
+// NewDevice returns the message to a user who signs in with a browser for the first time; nil for
+// a browser that they have signed in with before, and for the first login of a user.
+func (v *Verifier) NewDevice(caller mfa.Caller, a *storage.Account, proofs []storage.Factor) []storage.Message {
+	_, known := device.Knows(v.keyring, caller.Device, a.User.ID)
+	if known || slices.ContainsFunc(proofs, func(f storage.Factor) bool { return strings.Contains(f.New, mfa.NewUser) }) {
+		return nil
+	}
+	return v.message(caller, a, notice.NewDevice, map[string]string{})
 }
 
 // noticeLock tells a user that wrong passwords impose a wait, once a day at most: whoever types

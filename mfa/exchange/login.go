@@ -96,6 +96,6 @@ func (p Login) allows(v *Verifier, i mfa.Info) bool {
 
 // factorOf returns the factor of a proof.
 func factorOf(p mfa.Proof, t try) *storage.Factor {
-	return &storage.Factor{Method: t.method.Info().Name, Authenticator: p.Authenticator, Kinds: p.Kinds, AMR: p.AMR,
+	return &storage.Factor{Method: t.method.Info().Name, New: t.news, Authenticator: p.Authenticator, Kinds: p.Kinds, AMR: p.AMR,
 		PhishingResistant: p.PhishingResistant, At: t.attempt.Now.Truncate(time.Microsecond)}
 }

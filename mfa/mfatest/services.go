@@ -15,6 +15,7 @@ import (
 	"sallyport/mfa/backend"
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/passcode"
+	"sallyport/mfa/passkey"
 	"sallyport/mfa/password"
 	"sallyport/mfa/recovery"
 	"sallyport/mfa/selfservice"
@@ -37,6 +38,7 @@ type Options struct {
 	DSN      string                                   // of an empty database; "": a SQLite file
 	Codes    bool                                     // the Verifier sends codes by mail and text message
 	Toll     func(number string) (storage.Toll, bool) // of text messages; nil: see passcode.Options
+	Passkeys string                                   // domain of passkeys, whose pages are https; "": there are none
 }
 
 // Services are those of a server, over a database that is removed after the test and with
@@ -48,6 +50,7 @@ type Services struct {
 	Password *password.Method
 	TOTP     *totp.Method
 	Recovery *recovery.Method
+	Passkey  *passkey.Method // nil: there are none
 	Verifier *exchange.Verifier
 	Accounts *selfservice.Accounts
 	Sessions *session.Registry
@@ -92,6 +95,12 @@ func Open(t testing.TB, m Options) *Services {
 	r.TOTP = totp.New(rand.Reader, m.Options.Product, totp.Options{})
 	r.Recovery = recovery.New(r.Store, rand.Reader)
 	methods := []mfa.Method{r.Password, r.TOTP}
+	if m.Passkeys != "" {
+		keys, err := passkey.New(r.Store, r.Keyring, rand.Reader, passkey.Options{Product: m.Options.Product, RPID: m.Passkeys,
+			Origins: []string{"https://" + m.Passkeys}, TTL: 5 * time.Minute, Enroll: 10 * time.Minute})
+		must(t, err)
+		r.Passkey, methods = keys, append(methods, keys)
+	}
 	m.Options.SendsMail = m.Options.SendsMail || m.Codes
 	if m.Codes {
 		o := passcode.Options{Product: m.Options.Product}

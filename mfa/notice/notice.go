@@ -36,6 +36,7 @@ const (
 	RecoveryRenewed = "recovery_codes_renewed"
 	PasswordChanged = "password_changed"
 	AddressRemoved  = "address_removed" // "address"
+	NewDevice       = "new_device"
 	PasskeyCounter  = "passkey_counter" // "method"
 	AddressAdded    = "address_added"   // "address"
 	AddressChanged  = "address_changed" // "address" and "new"; may have "undo"
@@ -47,7 +48,7 @@ const (
 // Templates returns every template.
 func Templates() []string {
 	return []string{Code, EnrollmentCode, PasswordReset, RecoveryUsed, FactorLocked, PasswordLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged,
-		AddressRemoved, AddressAdded, AddressChanged, AddressTaken, AddressesRestored, PasskeyCounter}
+		AddressRemoved, AddressAdded, AddressChanged, AddressTaken, AddressesRestored, PasskeyCounter, NewDevice}
 }
 
 // ttl is how long delivery of a notice is tried.

@@ -54,6 +54,7 @@ func detailsOf(x storage.Authenticator) details {
 // Description is what people are shown of a passkey.
 type Description struct {
 	AAGUID       string // of the model of authenticator, or of the password manager
+	Model        string // its name; "": not known
 	Transports   []string
 	Discoverable bool // it can sign in without a name
 	Verifies     bool // it asks for a fingerprint, a face or a PIN
@@ -68,7 +69,7 @@ func (m *Method) Describe(x storage.Authenticator) (Description, bool) {
 		return Description{}, false
 	}
 	d := detailsOf(x)
-	return Description{AAGUID: d.AAGUID, Transports: d.Transports, Discoverable: d.Discoverable == nil || *d.Discoverable,
+	return Description{AAGUID: d.AAGUID, Model: models[d.AAGUID], Transports: d.Transports, Discoverable: d.Discoverable == nil || *d.Discoverable,
 		Verifies: len(d.Kinds) > 1, Synced: d.BackedUp, OtherSite: d.RPID != m.o.RPID, CounterBack: d.CounterBack}, true
 }
 

@@ -148,17 +148,21 @@ func (r *Resets) Guess(ctx context.Context, caller mfa.Caller, name, code string
 	if user == "" {
 		subject = "name|" + i.Value
 	}
+	told := user != "" // a wait has one line, whoever goes on guessing
 	t, err := r.store.GuessTicket(ctx, storage.TicketGuess{Purpose: Purpose, User: user, Code: code, Now: now, Count: r.counter(throttle.Ticket, subject)})
+	refused, waits := errors.AsType[*storage.RefusedError](err)
 	switch {
+	case waits:
+		told = told && refused.First
 	case err == nil:
 		o, err := r.opened(ctx, t)
 		if mfa.CodeOf(err) != mfa.InvalidExchange {
 			return o, err
 		}
-	case !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrConflict):
+	case !errors.Is(err, storage.ErrNotFound):
 		return Opened{}, fmt.Errorf("compare code: %w", err)
 	}
-	if user != "" {
+	if told {
 		r.journal.Note(r.journal.Event(caller, storage.Event{Kind: mfa.EventResetFailed, Outcome: mfa.OutcomeRefused, UserID: user}))
 	}
 	return Opened{}, &mfa.Error{Code: mfa.InvalidPasscode}

@@ -2,6 +2,7 @@ package selfservice
 
 import (
 	"context"
+	"errors"
 
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
@@ -49,7 +50,8 @@ func (a *Accounts) NameEnrolled(ctx context.Context, caller mfa.Caller, l exchan
 
 // Remove deletes an authenticator (M-9). With the last standalone second factor it deletes the
 // recovery codes and clears the user's setting. endOthers ends all other sessions of the
-// owner. It returns the errors of CheckFresh, and NotConfigured for an unknown authenticator.
+// owner. It returns the errors of CheckFresh, NotConfigured for an unknown authenticator, and
+// LastWay for the last one that the owner can sign in with.
 func (a *Accounts) Remove(ctx context.Context, caller mfa.Caller, o mfa.Owner, id storage.AuthenticatorID, endOthers bool) error {
 	if err := a.verifier.CheckFresh(o); err != nil {
 		return err
@@ -64,11 +66,18 @@ func (a *Accounts) Remove(ctx context.Context, caller mfa.Caller, o mfa.Owner, i
 	if i.Second {
 		r.Lasting = a.verifier.StandaloneMethods()
 	}
+	if i.First {
+		r.Ways = a.verifier.FirstMethods()
+	}
 	if endOthers && o.Session != "" {
 		r.EndSessions = o.Session
 		r.Events = append(r.Events, a.journal.Event(caller, signOutEvent(o, x.Method, x.ID)))
 	}
-	return mfa.Refuse("remove authenticator", a.store.DeleteAuthenticator(ctx, r), storage.ErrNotFound, mfa.NotConfigured)
+	err = a.store.DeleteAuthenticator(ctx, r)
+	if errors.Is(err, storage.ErrConflict) {
+		return &mfa.Error{Code: mfa.LastWay}
+	}
+	return mfa.Refuse("remove authenticator", err, storage.ErrNotFound, mfa.NotConfigured)
 }
 
 // signOutEvent returns the audit event for the end of all other sessions of an owner.

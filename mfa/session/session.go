@@ -190,6 +190,11 @@ func (s *Registry) Remember(cookie string, user storage.UserID) string {
 	return device.Remember(s.keyring, s.random, cookie, user)
 }
 
+// MarkFamiliar returns the familiar cookie with a user added who proved two factors, and where.
+func (s *Registry) MarkFamiliar(v mfa.Caller, user storage.UserID) string {
+	return device.MarkFamiliar(s.keyring, s.random, v.Familiar, user, v.Area())
+}
+
 // Knows reports whether a user signed in with the device of a cookie before, and its ID.
 func (s *Registry) Knows(cookie string, user storage.UserID) (string, bool) {
 	return device.Knows(s.keyring, cookie, user)

@@ -32,9 +32,6 @@ func (e *InvalidError) Error() string {
 	return "invalid client: " + strings.Join(texts, "; ")
 }
 
-// The bounds of mfa_remember, in seconds: five minutes and a year.
-const minRemember, maxRemember = 300, 8760 * 3600
-
 var (
 	// validID is the syntax of a client_id (RFC 6749 appendix A.1).
 	validID = regexp.MustCompile(`^[!-~]{1,255}$`)
@@ -163,9 +160,10 @@ func (k *checker) redirectFault(uri string) string {
 }
 
 func (k *checker) checkPolicy() {
-	k.oneOf("mfa", k.MFA, "OFF", "ALWAYS", "TIME_BASED", "PHR")
+	k.oneOf("mfa", k.MFA, "OFF", "ALWAYS", "TIME_BASED", "SMART", "PHR")
 	k.fault((k.MFA == "TIME_BASED") != (k.MFAInterval > 0), "mfa_interval", "belongs to mfa TIME_BASED, and is required there")
-	k.fault(k.MFARemember != 0 && (k.MFARemember < minRemember || k.MFARemember > maxRemember), "mfa_remember", "must be 0, or between 5m and 8760h")
+	k.within("mfa_remember", k.MFARemember, 5*time.Minute, 8760*time.Hour)
+	k.fault(k.MFA == "SMART" && k.MFARemember > 0, "mfa_remember", "has no effect with mfa SMART")
 	k.oneOf("consent", k.Consent, "skip", "ask")
 	k.oneOf("profile", k.Profile, "", "fapi2")
 	for i, m := range k.AllowedMethods {

@@ -30,6 +30,7 @@ func TestInvalidClientsAreRefused(t *testing.T) {
 		"logo_uri":                   func(c *storage.Client) { c.LogoURI = "http://rp.example/logo" },
 		"login_url":                  func(c *storage.Client) { c.LoginURL = "https://rp.example/login" },
 		"pkce_optional":              func(c *storage.Client) { c.PKCEOptional, c.Native = true, true },
+		"mfa_remember":               func(c *storage.Client) { c.MFARemember = 299 },
 		"mfa_interval":               func(c *storage.Client) { c.MFA = "TIME_BASED" },
 		"access_token_ttl":           func(c *storage.Client) { c.AccessTokenTTL = 3601 },
 	} {

@@ -57,7 +57,8 @@ type Client struct {
 	PKCEOptional bool `yaml:"pkce_optional"`
 	// Empty, or `fapi2`.
 	Profile string `yaml:"profile"`
-	// `OFF` (the default), `ALWAYS`, `TIME_BASED`, or `PHR`: a passkey that verifies its user, or one beside the password.
+	// `OFF` (the default), `ALWAYS`, `TIME_BASED`, `SMART`: [when something is new](guides/remembered-devices.md#smart),
+	// or `PHR`: a passkey that verifies its user, or one beside the password.
 	MFA string `yaml:"mfa"`
 	// With `TIME_BASED`: how long a second factor stays valid.
 	MFAInterval time.Duration `yaml:"mfa_interval"`

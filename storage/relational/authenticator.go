@@ -132,7 +132,7 @@ func (e *Engine) DeleteAuthenticator(ctx context.Context, r storage.Removal) err
 				return err
 			}
 		}
-		if err := q.dropAuthenticator(r.UserID, r.Authenticator); err != nil {
+		if err := q.dropAuthenticator(r.UserID, r.Authenticator, r.Ways...); err != nil {
 			return err
 		}
 		if err := q.endRemembered(r.UserID); err != nil {
@@ -153,7 +153,7 @@ func (e *Engine) DeleteAuthenticator(ctx context.Context, r storage.Removal) err
 }
 
 // dropAuthenticator removes an authenticator with its statuses, and those that it may have verified.
-func (q querier) dropAuthenticator(user storage.UserID, id storage.AuthenticatorID) error {
+func (q querier) dropAuthenticator(user storage.UserID, id storage.AuthenticatorID, ways ...string) error {
 	err := q.send("DELETE FROM statuses WHERE user_id = ? AND authenticator_id = ?", ref(user), ref(id))
 	if err != nil {
 		return err
@@ -163,7 +163,22 @@ func (q querier) dropAuthenticator(user storage.UserID, id storage.Authenticator
 	if err != nil {
 		return err
 	}
-	return q.change("DELETE FROM authenticators WHERE id = ? AND user_id = ?", ref(id), ref(user))
+	return q.deleteAuthenticator(user, id, ways)
+}
+
+// deleteAuthenticator deletes an authenticator unless the user would keep no way to sign in; no
+// ways: unconditionally. Two at once take turns at the row of the user, so that each sees what the
+// other has left.
+func (q querier) deleteAuthenticator(user storage.UserID, id storage.AuthenticatorID, ways []string) error {
+	const text = "DELETE FROM authenticators WHERE id = ? AND user_id = ?"
+	if len(ways) == 0 {
+		return q.change(text, ref(id), ref(user))
+	}
+	if err := q.change("UPDATE users SET mfa_enabled = mfa_enabled WHERE id = ?", ref(user)); err != nil {
+		return err
+	}
+	return q.spend(text+" AND EXISTS (SELECT 1 FROM authenticators k WHERE k.user_id = ? AND k.id <> ? AND k.state = 'active' AND k.method IN ?)",
+		ref(id), ref(user), ref(user), ref(id), ways)
 }
 
 // endSecondFactor removes recovery codes and MFAEnabled with the last second factor.

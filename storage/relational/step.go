@@ -17,11 +17,11 @@ func (e *Engine) Spend(ctx context.Context, s storage.Spend) error {
 				return err
 			}
 		}
-		events := s.Events
+		messages, events := s.Messages, s.Events
 		if s.Finish != nil {
-			events = slices.Concat(events, s.Finish.Events)
+			messages, events = slices.Concat(messages, s.Finish.Messages), slices.Concat(events, s.Finish.Events)
 		}
-		if err := q.notify(s.Messages, events); err != nil || s.Returned == nil {
+		if err := q.notify(messages, events); err != nil || s.Returned == nil {
 			return err
 		}
 		return q.returned(*s.Returned)
@@ -274,7 +274,7 @@ func (e *Engine) FinishRequest(ctx context.Context, f storage.Finish) error {
 		if err := q.finish(f); err != nil {
 			return err
 		}
-		return q.putEvents(f.Events)
+		return q.notify(f.Messages, f.Events)
 	})
 }
 

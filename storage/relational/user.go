@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"strings"
+	"time"
 
 	"sallyport/storage"
 )
@@ -184,6 +185,13 @@ func (q querier) kill(c storage.UserChange) error {
 		}
 	}
 	return nil
+}
+
+// DeclinePasskey implements storage.Users.
+func (e *Engine) DeclinePasskey(ctx context.Context, id storage.UserID, now time.Time) error {
+	return e.step(ctx, "decline passkey", func(q querier) error {
+		return q.spend("UPDATE users SET passkey_declined_at = ? WHERE id = ? AND passkey_declined_at = 0", micro(now), ref(id))
+	})
 }
 
 // DeleteUser implements storage.Users. Foreign keys remove dependent rows.

@@ -71,6 +71,18 @@ func authenticators(w *fixture) {
 		w.is(err, storage.ErrNotFound)
 		w.is(w.s.DeleteAuthenticator(w.ctx, storage.Removal{UserID: p.id, Authenticator: p.totp, Now: w.now}), storage.ErrNotFound)
 	})
+	w.test("of ways to sign in that are removed at once, one stays", func(w *fixture) {
+		p := w.addUser()
+		ids := []storage.AuthenticatorID{p.password, random[storage.AuthenticatorID](), random[storage.AuthenticatorID]()}
+		for _, id := range ids[1:] {
+			w.ok(w.s.PutAuthenticator(w.ctx, w.authenticator(p.id, id, "webauthn", "key"), nil, nil))
+		}
+		remove := func(i int) error {
+			return w.s.DeleteAuthenticator(w.ctx, storage.Removal{UserID: p.id, Authenticator: ids[i], Ways: []string{"password", "webauthn"}, Now: w.now})
+		}
+		same(w, w.winners(len(ids), remove), len(ids)-1)
+		same(w, len(w.account(p.id).Authenticators), 2) // with TOTP, which is no way to sign in
+	})
 	w.test("removing an authenticator cancels statuses it may have verified", statusesOfAMethod)
 	w.test("removing the last second factor removes recovery codes and MFAEnabled", func(w *fixture) {
 		p, q := w.addUser(), w.addUser()

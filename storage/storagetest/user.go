@@ -46,6 +46,19 @@ func users(w *fixture) {
 		}
 	})
 	w.test("a change replaces what it names and nothing else", userChange)
+	w.test("the offer of a passkey is declined once", func(w *fixture) {
+		p, q := w.addUser(), w.addUser()
+		want := w.account(p.id).User
+		w.one(racers, func(int) error { return w.s.DeclinePasskey(w.ctx, p.id, w.now) })
+		want.PasskeyDeclinedAt = w.now
+		same(w, w.account(p.id).User, want)
+		if at := w.account(q.id).User.PasskeyDeclinedAt; !at.IsZero() {
+			w.Errorf("another user declined at %s", at)
+		}
+		for _, id := range malformed(string(p.id)) {
+			w.is(w.s.DeclinePasskey(w.ctx, storage.UserID(id), w.now), storage.ErrConflict)
+		}
+	})
 	w.test("a change of names or factors happens completely or not at all", userReplaced)
 	w.test("disabling a user with Kill ends logins, sessions and grants", func(w *fixture) { userKill(w, storage.UserDisabled) })
 	w.test("setting a user to pending with Kill does too", func(w *fixture) { userKill(w, storage.UserPending) })

@@ -9,6 +9,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/exchange"
+	"sallyport/mfa/passkey"
 	"sallyport/mfa/selfservice"
 	"sallyport/mfa/session"
 	"sallyport/provider"
@@ -45,11 +46,19 @@ type Pages struct {
 	sessions *session.Registry
 	look     *page.Look
 	issuer   string
+	passkeys *passkey.Method // nil: none
 }
 
 // New returns the pages. Client must be one of the provider's built-in clients.
 func New(p *provider.Provider, v *exchange.Verifier, a *selfservice.Accounts, s *session.Registry, look *page.Look, issuer string) *Pages {
 	return &Pages{provider: p, verifier: v, accounts: a, sessions: s, look: look, issuer: issuer}
+}
+
+// WithPasskeys returns the pages, which describe passkeys.
+func (p *Pages) WithPasskeys(m *passkey.Method) *Pages {
+	with := *p
+	with.passkeys = m
+	return &with
 }
 
 // Mount adds the pages to the engine.

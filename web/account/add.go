@@ -20,6 +20,7 @@ type addPage struct {
 	Method string
 	Name   string
 	Shapes []shape // to choose from; empty: nothing to choose
+	Codes  bool    // it shows codes, and gets a name
 	Action string
 	page.AddressField
 	page.Demand
@@ -74,6 +75,8 @@ func (p *Pages) addForm(c *gin.Context, call ownerCall) {
 }
 
 func (p *Pages) showAdd(c *gin.Context, call ownerCall, code int, d addPage, chosen string, a *page.Alert) {
+	i, _ := p.verifier.Info(d.Method)
+	d.Codes = i.Typed
 	d.Shapes = shapesOf(p.verifier.Shapes(d.Method), chosen)
 	d.AddressField = page.AddressFieldOf(p.verifier, &call.owner.Account, d.Method, d.Address)
 	d.Ask, d.Form, d.Ways = deliveryPath, d.Method+"-confirm", "send.ways.address"
@@ -82,7 +85,7 @@ func (p *Pages) showAdd(c *gin.Context, call ownerCall, code int, d addPage, cho
 	if d.Exchange != "" {
 		v.Here = "" // a GET begins another enrolment
 	}
-	v.Alert, v.Asks = v.OfMethod(a, d.Method, d.Kind), d.State == exchange.DeliverySending
+	v.Alert, v.Asks, v.Passkeys = v.OfMethod(a, d.Method, d.Kind), d.State == exchange.DeliverySending, !d.Codes
 	p.look.Write(c, code, "account_add", v)
 }
 
@@ -122,7 +125,7 @@ func (p *Pages) add(c *gin.Context, call ownerCall) {
 	code := d.Typed
 	d = addPageOf(enrollment)
 	d.Typed = code
-	if enrollment.Address != "" {
+	if d.Begin = page.BeginNow; enrollment.Address != "" {
 		d.Sending = page.SendingOf(enrollment.Address, enrollment.Pause)
 	}
 	p.showAdd(c, call, http.StatusOK, d, chosen, nil)
@@ -152,7 +155,7 @@ func addPageOf(e exchange.Enrolling) addPage {
 }
 
 func (p *Pages) confirmFactor(c *gin.Context, call ownerCall, exchangeID storage.ExchangeID) {
-	codes, wrong := p.verifier.Confirm(c.Request.Context(), call.caller, exchange.SignedIn(call.owner), exchangeID, page.CodeOf(c))
+	codes, wrong := p.verifier.Confirm(c.Request.Context(), call.caller, exchange.SignedIn(call.owner), exchangeID, page.ResponseOf(c))
 	switch {
 	case wrong == nil && codes == nil:
 		p.done(c, call, "added")

@@ -108,7 +108,7 @@ func (p *Pages) address(c *gin.Context, call ownerCall) {
 }
 
 func (p *Pages) proveAddress(c *gin.Context, call ownerCall, id storage.ExchangeID) {
-	err := p.accounts.ProveAddress(c.Request.Context(), call.caller, call.owner, id, page.CodeOf(c))
+	err := p.accounts.ProveAddress(c.Request.Context(), call.caller, call.owner, id, page.ResponseOf(c))
 	if err != nil {
 		p.retry(c, call, err, func(code int, a *page.Alert) { p.showSent(c, call, code, id, 0, a) })
 		return

@@ -45,6 +45,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.Busy:                     {http.StatusServiceUnavailable, again},
 	mfa.EnrollmentExpired:        {http.StatusConflict, again},
 	mfa.AlreadyEnrolled:          {http.StatusConflict, again},
+	mfa.LastWay:                  {http.StatusConflict, final},
 	mfa.EnrollmentCodeRequired:   {http.StatusForbidden, again},
 	mfa.NotSignedIn:              {http.StatusNotFound, final},
 	mfa.ReauthenticationRequired: {http.StatusForbidden, confirm},

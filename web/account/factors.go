@@ -6,33 +6,36 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
-	"sallyport/mfa/selfservice"
 	"sallyport/web/page"
 )
 
 // factorPage is the data of a page about one authenticator.
 type factorPage struct {
-	Factor selfservice.Held
-	Last   bool // the last besides recovery codes, which are removed with it
-	Name   string
+	Factor  factorLine
+	Last    bool // the last besides recovery codes, which are removed with it
+	LastWay bool // the last to sign in with, which stays
+	Name    string
 }
 
 // factor finds one of the user's own authenticators.
 func (p *Pages) factor(c *gin.Context, call ownerCall, id string) (factorPage, bool) {
-	d, found, others := factorPage{}, false, 0
+	d, found, others, ways := factorPage{}, false, 0, 0
 	for _, h := range p.accounts.Held(call.owner.Account) {
-		switch {
-		case !h.Info.Enrolls:
-		case string(h.ID) == id:
-			d.Factor, d.Name, found = h, h.Name, true
-		default:
+		if string(h.ID) == id && h.Info.Enrolls {
+			d.Factor, d.Name, found = p.lineOf(call.owner.Account, h), h.Name, true
+			continue
+		}
+		if h.Info.Enrolls {
 			others++
+		}
+		if h.Info.First && !h.Disabled {
+			ways++
 		}
 	}
 	if !found {
 		p.fail(c, call, &mfa.Error{Code: mfa.NotConfigured})
 	}
-	d.Last = others == 0
+	d.Last, d.LastWay = others == 0, d.Factor.Info.First && ways == 0
 	return d, found
 }
 

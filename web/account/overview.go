@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/passkey"
 	"sallyport/mfa/selfservice"
 	"sallyport/provider"
 	"sallyport/storage"
@@ -19,7 +20,7 @@ type overview struct {
 	Names    []selfservice.Address
 	Kinds    []storage.IdentifierKind // of addresses that can be added
 	Profile  []selfservice.Claim      // that can be edited
-	Factors  []selfservice.Held
+	Factors  []factorLine
 	Addable  []mfa.Info
 	Recovery *selfservice.Held // nil: no codes
 	Second   bool              // the account has a second factor
@@ -28,8 +29,23 @@ type overview struct {
 	Others   bool // there are sessions besides this one
 	Devices  []deviceLine
 	Consents []provider.Allowed
+	Signal   string // of the passkeys that are left, for the browser, after a change; "": nothing changed
 	Activity []line
 	Refused  []line // attempts that failed
+}
+
+// factorLine is one authenticator that the user set up.
+type factorLine struct {
+	selfservice.Held
+	Passkey *passkey.Description // nil: it is none
+}
+
+// Known is what the user recognizes it by, beside a name.
+func (f factorLine) Known() string {
+	if f.Passkey != nil {
+		return f.Passkey.Model
+	}
+	return f.Address
 }
 
 // sessionLine is one browser in which the user is signed in.
@@ -62,9 +78,13 @@ func (p *Pages) overview(c *gin.Context, call ownerCall) {
 // readOverview reads everything the overview shows.
 func (p *Pages) readOverview(c *gin.Context, call ownerCall) (overview, error) {
 	var d overview
+	var err error
 	ctx := c.Request.Context()
 	if what, ok := p.look.Verify(donePurpose, call.caller.Browser, c.Query(doneParam)); ok {
 		d.Notice = "account.done." + what
+		if d.Signal, err = p.signal(call.owner.Account); err != nil {
+			return d, err
+		}
 	}
 	d.factors(p, call.owner.Account)
 	d.Names, d.Profile = p.accounts.Addresses(call.owner.Account), p.accounts.Profile(call.owner.Account)
@@ -97,12 +117,23 @@ func (p *Pages) readOverview(c *gin.Context, call ownerCall) (overview, error) {
 	return d, err
 }
 
+// lineOf describes an authenticator of an account.
+func (p *Pages) lineOf(a storage.Account, h selfservice.Held) factorLine {
+	out := factorLine{Held: h}
+	if x := a.Authenticator(h.ID); x != nil && p.passkeys != nil {
+		if d, ok := p.passkeys.Describe(*x); ok {
+			out.Passkey = &d
+		}
+	}
+	return out
+}
+
 func (d *overview) factors(p *Pages, a storage.Account) {
 	for _, h := range p.accounts.Held(a) {
 		d.Second = d.Second || h.Info.Second
 		switch {
 		case h.Info.Enrolls:
-			d.Factors = append(d.Factors, h)
+			d.Factors = append(d.Factors, p.lineOf(a, h))
 		case h.Info.First:
 			d.Password = true
 		case h.Info.Second:

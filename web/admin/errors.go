@@ -57,6 +57,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.Busy:                     {http.StatusServiceUnavailable, "the server is busy hashing passwords; try again"},
 	mfa.EnrollmentExpired:        {http.StatusConflict, "the enrolment has ended"},
 	mfa.AlreadyEnrolled:          {http.StatusConflict, "the user already has an authenticator of this kind"},
+	mfa.LastWay:                  {http.StatusConflict, "the user could not sign in without it"},
 	mfa.EnrollmentCodeRequired:   {http.StatusConflict, "an enrollment code is required"},
 	mfa.NotSignedIn:              {http.StatusNotFound, "there is no such session, or it has ended"},
 	mfa.ReauthenticationRequired: {http.StatusForbidden, "the proofs are too old or too weak"},

@@ -90,10 +90,14 @@ func (s *Surface) password(c *gin.Context) {
 
 // choice reads the method a caller chose and its usage: a second factor or, before a user
 // is identified, one that replaces the password.
-func choice(in *jsonbody.Object, call loginCall) (exchange.Choice, error) {
+func (s *Surface) choice(in *jsonbody.Object, call loginCall) (exchange.Choice, error) {
 	ch := exchange.Choice{Method: in.Text("method"), Authenticator: storage.AuthenticatorID(in.Text("authenticator_id")), Usage: in.Text("usage")}
-	switch ch.Usage {
+	switch i, _ := s.verifier.Info(ch.Method); ch.Usage {
 	case mfa.UsageSecond, mfa.UsagePasswordless:
+	case mfa.UsageFirst:
+		if i.Typed {
+			return ch, &mfa.Error{Code: mfa.InvalidRequest} // passwords have a call of their own
+		}
 	case "":
 		ch.Usage = usageOf(call.Step)
 	default:
@@ -113,7 +117,7 @@ func (s *Surface) proving(c *gin.Context, in *jsonbody.Object) (loginCall, excha
 	if !ok {
 		return call, exchange.Choice{}, false
 	}
-	ch, err := choice(in, call)
+	ch, err := s.choice(in, call)
 	if err == nil && call.Step.Kind != provider.StepVerify && call.Step.Kind != provider.StepIdentify {
 		err = &mfa.Error{Code: mfa.RequestChanged}
 	}
@@ -148,14 +152,26 @@ func (s *Surface) initiate(c *gin.Context) {
 	})
 }
 
-// verify takes a code. Without an exchange it begins the attempt; after a wrong code the
+// responseOf reads the response of a passkey, or a typed code.
+func responseOf(in *jsonbody.Object) mfa.Response {
+	if in.Object("response") == nil {
+		return mfa.Typed(in.Required("passcode"))
+	}
+	text, err := json.Marshal(in.Members["response"])
+	if err != nil {
+		return nil // it was read as JSON
+	}
+	return text
+}
+
+// verify takes a code, or the response of a passkey. Without an exchange it begins the attempt; after a wrong code the
 // attempt continues under the exchange in the response.
 func (s *Surface) verify(c *gin.Context) {
 	in, ok := s.read(c)
 	if !ok {
 		return
 	}
-	passcode, exchange := in.Required("passcode"), storage.ExchangeID(in.Text("exchange_id"))
+	r, exchange := responseOf(in), storage.ExchangeID(in.Text("exchange_id"))
 	remember := in.Flag("remember")
 	call, ch, ok := s.proving(c, in)
 	if !ok {
@@ -165,7 +181,7 @@ func (s *Surface) verify(c *gin.Context) {
 	if remember {
 		login, cookie = s.provider.Remember(call.Step, call.Caller, login)
 	}
-	again, err := s.verifier.Prove(c.Request.Context(), call.Caller, login, ch, exchange, mfa.Typed(passcode))
+	again, err := s.verifier.Prove(c.Request.Context(), call.Caller, login, ch, exchange, r)
 	if err != nil {
 		s.fail(c, err, again)
 		return

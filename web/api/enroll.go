@@ -3,7 +3,6 @@ package api
 import (
 	"github.com/gin-gonic/gin"
 
-	"sallyport/mfa"
 	"sallyport/mfa/exchange"
 	"sallyport/provider"
 	"sallyport/storage"
@@ -53,18 +52,18 @@ func (s *Surface) mailCode(c *gin.Context) {
 	s.show(c, call, nil)
 }
 
-// confirm takes the first code of a new authenticator.
+// confirm takes the first code of a new authenticator, or the passkey that was created.
 func (s *Surface) confirm(c *gin.Context) {
 	in, ok := s.read(c)
 	if !ok {
 		return
 	}
-	exchange, passcode := storage.ExchangeID(in.Required("exchange_id")), in.Required("passcode")
+	exchange, r := storage.ExchangeID(in.Required("exchange_id")), responseOf(in)
 	call, ok := s.at(c, in, provider.StepEnroll, provider.Ask{})
 	if !ok {
 		return
 	}
-	if _, err := s.verifier.Confirm(c.Request.Context(), call.Caller, s.verifier.InLogin(call.Step.Login), exchange, mfa.Typed(passcode)); err != nil {
+	if _, err := s.verifier.Confirm(c.Request.Context(), call.Caller, s.verifier.InLogin(call.Step.Login), exchange, r); err != nil {
 		s.fail(c, err, "")
 		return
 	}

@@ -42,6 +42,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.Busy:                     {http.StatusServiceUnavailable, "The server is busy with other logins; Retry-After says how long to wait."},
 	mfa.EnrollmentExpired:        {http.StatusConflict, "The enrolment has expired; begin another one."},
 	mfa.AlreadyEnrolled:          {http.StatusConflict, "The user already has an authenticator of this kind."},
+	mfa.LastWay:                  {http.StatusConflict, "The user could not sign in without it."},
 	mfa.EnrollmentCodeRequired:   {http.StatusForbidden, "An administrator has reset the user's factors. Send the enrollment_code that the user got from them, or by mail from /enroll/code."},
 	mfa.NotSignedIn:              {http.StatusForbidden, "No user is signed in."},
 	mfa.ReauthenticationRequired: {http.StatusForbidden, "The proofs in this login are too old or too weak for this; restart the login."},

@@ -100,6 +100,7 @@ type enrollmentBody struct {
 	QR        string             `json:"qr,omitempty"` // an image as data: URL
 	Address   string             `json:"address,omitempty"`
 	Pause     int                `json:"resend_after,omitempty"`
+	Options   json.RawMessage    `json:"options,omitempty"` // of navigator.credentials.create
 }
 
 // loginCall is one call in a login.
@@ -167,7 +168,7 @@ func (s *Surface) onward(c *gin.Context, call loginCall) { s.showNext(c, call, c
 
 // show writes a step; more adds what only this call returns.
 func (s *Surface) show(c *gin.Context, call loginCall, more func(b *stepBody)) {
-	b := bodyOf(call)
+	b := s.bodyOf(call)
 	if a := call.Step.Again(); call.Step.Owned && !call.Step.InBrowser {
 		b.Token = a.Track
 	}
@@ -188,7 +189,7 @@ func (s *Surface) show(c *gin.Context, call loginCall, more func(b *stepBody)) {
 	c.PureJSON(http.StatusOK, b)
 }
 
-func bodyOf(call loginCall) stepBody {
+func (s *Surface) bodyOf(call loginCall) stepBody {
 	st := call.Step
 	b := stepBody{Step: string(st.Kind), Request: call.named, ExpiresAt: st.Request.ExpiresAt, UILocales: st.UILocales,
 		State: st.Request.Params.Get("state"), Error: st.Refusal,
@@ -201,7 +202,7 @@ func bodyOf(call loginCall) stepBody {
 	}
 	switch st.Kind {
 	case provider.StepIdentify, provider.StepVerify:
-		b.Options = optionsOf(st)
+		b.Options = s.optionsOf(st)
 		if st.MayRemember() {
 			b.Remember = int(st.Client.MFARemember)
 		}
@@ -215,11 +216,12 @@ func bodyOf(call loginCall) stepBody {
 
 // optionsOf lists the factors of a step; before a user is identified, those required later
 // and those that can replace the password.
-func optionsOf(st provider.Step) []optionBody {
+func (s *Surface) optionsOf(st provider.Step) []optionBody {
 	var out []optionBody
 	if st.Kind == provider.StepIdentify {
 		for _, method := range st.Verdict.Methods {
-			out = append(out, optionBody{Method: method, Usage: mfa.UsageFirst, Text: method, Typed: true})
+			i, _ := s.verifier.Info(method)
+			out = append(out, optionBody{Method: method, Usage: mfa.UsageFirst, Text: method, Typed: i.Typed})
 		}
 	}
 	for _, o := range st.Options {
@@ -269,7 +271,7 @@ func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Seco
 
 func enrollmentOf(e exchange.Enrolling) *enrollmentBody {
 	b := &enrollmentBody{Exchange: e.Exchange, Method: e.Method, ExpiresAt: e.ExpiresAt, Text: e.Text, Secret: e.Handout.Secret, URI: e.Handout.URI,
-		Address: e.Address, Pause: seconds(e.Pause)}
+		Address: e.Address, Pause: seconds(e.Pause), Options: e.Handout.Options}
 	if len(e.Handout.QR) > 0 {
 		b.QR = "data:image/png;base64," + base64.StdEncoding.EncodeToString(e.Handout.QR)
 	}

@@ -48,6 +48,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.Busy:                     {http.StatusServiceUnavailable, 10012, "", "temporarily_unavailable", "temporarily unavailable"},
 	mfa.EnrollmentExpired:        {expectationFailed, 10013, "VER_0033", "invalid_verification", "expired exchange_id"},
 	mfa.AlreadyEnrolled:          {http.StatusConflict, 10014, "VER_0029", "invalid_verification", "verification type already configured"},
+	mfa.LastWay:                  {http.StatusConflict, 10040, "", "invalid_request", "last way to sign in"},
 	mfa.EnrollmentCodeRequired:   {expectationFailed, 10050, "", "login_required", "an enrollment_code is required"},
 	mfa.NotSignedIn:              {http.StatusUnauthorized, 10015, "", "login_required", accessDenied},
 	mfa.ReauthenticationRequired: {expectationFailed, 10016, "", "login_required", "a fresh authentication is required"},

@@ -20,6 +20,7 @@ var places = map[provider.StepKind]string{
 	provider.StepIdentify: "/login",
 	provider.StepVerify:   "/mfa",
 	provider.StepEnroll:   "/enroll",
+	provider.StepOffer:    "/offer",
 	provider.StepRecovery: "/recovery-codes",
 	provider.StepConsent:  "/consent",
 }

@@ -18,7 +18,7 @@ func TestEveryFormIsGuarded(t *testing.T) {
 	form.Set("password", password)
 	csrf := form.Get("csrf")
 	form.Set("csrf", "forged")
-	for _, path := range []string{"/login", "/mfa", "/enroll", "/recovery-codes", "/consent", "/cancel", "/restart"} {
+	for _, path := range []string{"/login", "/mfa", "/enroll", "/offer", "/recovery-codes", "/consent", "/cancel", "/restart"} {
 		b.Post(path+id, form)
 		b.Must(path, 403, "out of date", `href="/continue`+id+`"`, `id="support-id"`)
 	}

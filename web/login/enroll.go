@@ -70,7 +70,7 @@ func (p *Pages) enroll(c *gin.Context) {
 	code := d.Typed
 	d = enrollPageOf(enrollment)
 	d.Typed = code
-	if enrollment.Address != "" {
+	if d.Begin = page.BeginNow; enrollment.Address != "" {
 		d.Sending = page.SendingOf(enrollment.Address, enrollment.Pause)
 	}
 	p.showEnroll(c, call, http.StatusOK, d, nil)
@@ -95,7 +95,7 @@ func (p *Pages) demand(c *gin.Context, call signin.Call, d enrollPage) {
 }
 
 func (p *Pages) confirm(c *gin.Context, call signin.Call, exchange storage.ExchangeID) {
-	_, wrong := p.verifier.Confirm(c.Request.Context(), call.Caller, p.verifier.InLogin(call.Step.Login), exchange, page.CodeOf(c))
+	_, wrong := p.verifier.Confirm(c.Request.Context(), call.Caller, p.verifier.InLogin(call.Step.Login), exchange, page.ResponseOf(c))
 	if wrong == nil {
 		p.advance(c)
 		return
@@ -146,6 +146,6 @@ func (p *Pages) showEnroll(c *gin.Context, call signin.Call, code int, d enrollP
 	if d.Exchange != "" {
 		v.Here = "" // a GET begins another enrolment
 	}
-	v.Alert, v.Asks = v.OfMethod(a, d.Method, d.Kind), d.State == exchange.DeliverySending
+	v.Alert, v.Asks, v.Passkeys = v.OfMethod(a, d.Method, d.Kind), d.State == exchange.DeliverySending, d.Call != ""
 	p.look.Write(c, code, "enroll", v)
 }

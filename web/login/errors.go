@@ -46,6 +46,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.Busy:                     {http.StatusServiceUnavailable, again},
 	mfa.EnrollmentExpired:        {http.StatusConflict, again},
 	mfa.AlreadyEnrolled:          {http.StatusSeeOther, onward},
+	mfa.LastWay:                  {http.StatusConflict, final},
 	mfa.EnrollmentCodeRequired:   {http.StatusForbidden, again},
 	mfa.NotSignedIn:              {http.StatusForbidden, final},
 	mfa.ReauthenticationRequired: {http.StatusForbidden, final},

@@ -34,7 +34,7 @@ func newFixture(t testing.TB) *fixture {
 
 func newFixtureWith(t testing.TB, o mfatest.Options) *fixture {
 	t.Helper()
-	h := &fixture{webtest.New(t, t0, o, provider.Options{Issuer: issuer})}
+	h := &fixture{webtest.New(t, t0, o, provider.Options{Issuer: issuer, Offer: true})}
 	look, err := page.New(h.Keyring, page.Options{Issuer: issuer, Methods: h.Verifier.Methods(), Logger: h.Logger()}, Files())
 	h.OK(err)
 	pages := New(h.Provider, h.Verifier, h.Sessions, look)

@@ -124,7 +124,7 @@ func TestPagesOfOtherStepsRedirect(t *testing.T) {
 	b.authorize()
 	page, form := b.Form(`id="login-submit"`)
 	id := page[strings.Index(page, "?"):]
-	for _, ahead := range []string{"/mfa", "/enroll", "/consent", "/recovery-codes", "/continue", "/cancel", "/restart", "/delivery"} {
+	for _, ahead := range []string{"/mfa", "/enroll", "/offer", "/consent", "/recovery-codes", "/continue", "/cancel", "/restart", "/delivery"} {
 		b.Get(ahead + id)
 		b.Must("/login", 200)
 	}

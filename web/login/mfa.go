@@ -24,6 +24,7 @@ type option struct {
 	Method  string
 	Chosen  storage.AuthenticatorID // "": any of the method
 	Name    string                  // given by the user
+	Typed   bool
 	Numeric bool
 	Digits  int // length of its codes; 0: unknown
 	Sends   bool
@@ -44,6 +45,7 @@ type mfaPage struct {
 	Hours     int
 	Remember  bool // the user wants that
 	page.Sending
+	page.Ceremony // of a way without a code
 }
 
 // sentIn marks the form that has the exchange of a code.
@@ -71,7 +73,7 @@ func (p *Pages) mfa(c *gin.Context) {
 		return
 	}
 	d := mfaPage{Exchange: storage.ExchangeID(c.PostForm("exchange"))}
-	if fit := p.verifier.Fit(call.Step.Login, choice, page.CodeOf(c)); fit != choice {
+	if fit := p.verifier.Fit(call.Step.Login, choice, page.ResponseOf(c)); fit != choice {
 		d, choice = mfaPage{TakenFor: fit.Method}, fit
 	}
 	login, proven := p.provider.WithProof(call.Step, call.Caller)
@@ -80,7 +82,7 @@ func (p *Pages) mfa(c *gin.Context) {
 		login, cookie = p.provider.Remember(call.Step, call.Caller, login)
 	}
 	var err error
-	d.Exchange, err = p.verifier.Prove(c.Request.Context(), call.Caller, login, choice, d.Exchange, page.CodeOf(c))
+	d.Exchange, err = p.verifier.Prove(c.Request.Context(), call.Caller, login, choice, d.Exchange, page.ResponseOf(c))
 	if err != nil {
 		p.retry(c, call, err, func(code int, a *page.Alert) { p.showMFA(c, call, code, d, choice, a) })
 		return
@@ -125,10 +127,19 @@ func (p *Pages) showMFA(c *gin.Context, call signin.Call, code int, d mfaPage, c
 	if d.Way != nil && d.Way.Sends && !p.sending(c, call, &d) {
 		return
 	}
+	if d.Way != nil && !d.Way.Typed {
+		offer, err := p.verifier.Offer(c.Request.Context(), call.Caller, call.Step.Login, exchange.Choice{Method: d.Way.Method, Usage: mfa.UsageSecond})
+		if err != nil {
+			p.fail(c, call, err)
+			return
+		}
+		d.Ceremony = page.Asking(offer.Challenge)
+	}
 	if d.Remembers = call.Step.MayRemember(); d.Remembers {
 		d.Days, d.Hours = spanOf(call.Step.Client.MFARemember.Duration())
 	}
 	v := p.page(c, call, d)
+	v.Passkeys = d.Call != ""
 	v.Alert, v.Asks = a, d.State == exchange.DeliverySending
 	if d.Way != nil {
 		v.Alert = v.OfMethod(a, d.Way.Method, p.verifier.AddressKind(d.Way.Method))
@@ -159,16 +170,19 @@ func (p *Pages) sending(c *gin.Context, call signin.Call, d *mfaPage) bool {
 	return true
 }
 
-// optionsOf are the authenticators whose response is typed. Several of one method are
-// offered by name, because each shows codes of its own.
+// optionsOf are the authenticators to choose from. Several of one method are offered by name where
+// each shows codes of its own; else the browser lets the user choose among them.
 func optionsOf(options []exchange.Option, account *storage.Account) []option {
 	var out []option
 	count := map[string]int{}
 	for _, o := range options {
 		if !o.Info.Typed {
+			if count[o.Method]++; count[o.Method] == 1 {
+				out = append(out, option{ID: o.Method, Method: o.Method, used: lastUse(account, o.Authenticator)})
+			}
 			continue
 		}
-		w := option{ID: o.Method, Method: o.Method, Chosen: o.Authenticator, Name: o.Name, Numeric: o.Info.Numeric, Digits: o.Digits,
+		w := option{ID: o.Method, Method: o.Method, Chosen: o.Authenticator, Name: o.Name, Typed: true, Numeric: o.Info.Numeric, Digits: o.Digits,
 			Sends: o.Info.Sends, Address: o.Address, used: lastUse(account, o.Authenticator)}
 		if count[o.Method]++; count[o.Method] > 1 {
 			w.ID += "-" + strconv.Itoa(count[o.Method])

@@ -16,22 +16,32 @@ type loginPage struct {
 	Username string
 	Known    bool // the user is identified; only the password is required again
 	Focus    string
-	Codes    []string // methods that can replace the password
-	Forgot   bool     // a forgotten password can be reset
+	Passkey  string // the method of the passkey that is refused; "": none
+	page.Ceremony
+	Codes  []string // methods that can replace the password
+	Forgot bool     // a forgotten password can be reset
 }
 
 func (p *Pages) loginForm(c *gin.Context) {
-	// After a proof the way back leads here, and on to the next step.
-	a := provider.Ask{MayBeSealed: true, MayBeProven: web.Cookie(c, web.ProvenCookie) != ""}
-	if call, ok := p.at(c, provider.StepIdentify, a); ok {
+	if call, ok := p.at(c, provider.StepIdentify, loginAsk(c)); ok {
 		p.showLogin(c, call, http.StatusOK, call.Step.LoginHint, notice(c))
 	}
 }
 
+// loginAsk is the call of Next for the page. After a proof the way back leads there, and on to the
+// next step.
+func loginAsk(c *gin.Context) provider.Ask {
+	return provider.Ask{MayBeSealed: true, MayBeProven: web.Cookie(c, web.ProvenCookie) != ""}
+}
+
 func (p *Pages) login(c *gin.Context) {
+	if c.PostForm("response") != "" {
+		p.loginByPasskey(c)
+		return
+	}
 	username := c.PostForm("username")
 	password, typed := c.GetPostForm("password")
-	call, ok := p.at(c, provider.StepIdentify, provider.Ask{Identifier: username, MayBeSealed: true})
+	call, ok := p.at(c, provider.StepIdentify, provider.Ask{Identifier: username, MayBeSealed: true, MayOffer: c.PostForm("offer") != ""})
 	if !ok {
 		return
 	}
@@ -55,12 +65,27 @@ func (p *Pages) login(c *gin.Context) {
 }
 
 func (p *Pages) showLogin(c *gin.Context, call signin.Call, code int, username string, a *page.Alert) {
-	d := loginPage{Username: username, Known: call.Step.Request.Subject != "" && username != "", Focus: "username",
-		Codes: p.codeMethods(call), Forgot: p.resets != nil}
+	d := loginPage{Username: username, Known: call.Step.Request.Subject != "" && username != "", Focus: "username"}
 	if username != "" {
 		d.Focus = "password"
 	}
+	p.writeLogin(c, call, code, d, a)
+}
+
+func (p *Pages) writeLogin(c *gin.Context, call signin.Call, code int, d loginPage, a *page.Alert) {
+	var err error
+	d.Codes, d.Forgot = p.codeMethods(call), p.resets != nil
+	if d.Ceremony, err = p.firstCeremony(c, call); err != nil {
+		p.fail(c, call, err)
+		return
+	}
+	if d.Passkey != "" {
+		d.Begin = page.BeginAsked
+	}
 	v := p.page(c, call, d)
-	v.Alert = v.OfPassword(a)
+	if v.Alert = v.OfPassword(a); d.Passkey != "" {
+		v.Alert = v.OfMethod(a, d.Passkey, "")
+	}
+	v.Passkeys, v.Asks = d.Call != "", d.Fresh != ""
 	p.look.Write(c, code, "login", v)
 }

@@ -66,6 +66,7 @@ func samples(t testing.TB) []sample {
 	secret := "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 	enrolling := exchange.Enrolling{Exchange: "e-1", Method: "totp", Handout: mfa.Handout{Secret: secret,
 		URI: "otpauth://totp/Sallyport:ada@example.org?secret=" + secret + "&issuer=Sallyport", QR: picture(t)}}
+	creating := exchange.Enrolling{Exchange: "e-1", Method: "passkey", Handout: mfa.Handout{Options: []byte(`{"challenge":"<&\"'>"}`)}}
 	wrong := func(code mfa.Code, show func(p *Pages, c *gin.Context, call signin.Call, code int, a *page.Alert)) func(p *Pages, c *gin.Context, call signin.Call) {
 		return func(p *Pages, c *gin.Context, call signin.Call) {
 			p.retry(c, call, &mfa.Error{Code: code, RetryAfter: 90 * time.Second}, func(code int, a *page.Alert) { show(p, c, call, code, a) })
@@ -163,6 +164,14 @@ func samples(t testing.TB) []sample {
 			d.Sending = page.SendingOf("ada@example.org", 30*time.Second)
 			p.showEnroll(c, call, 200, d, nil)
 		}, append(sent, "enroll-correct", "passcode", "enroll-submit"), 200},
+		{"enroll-passkey", func(p *Pages, c *gin.Context, call signin.Call) {
+			call.Step.Verdict.Methods = []string{"totp", "passkey"}
+			p.showEnroll(c, call, 200, enrollPageOf(creating), nil)
+		}, []string{"enroll-form", "enroll-ask", "enroll-back"}, 200},
+		{"offer", func(p *Pages, c *gin.Context, call signin.Call) { p.showOffer(c, call, 200, offerPage{}, nil) }, []string{"offer-create", "offer-decline", "cancel"}, 200},
+		{"offer-begun", func(p *Pages, c *gin.Context, call signin.Call) {
+			p.showOffer(c, call, 200, offerPage{page.HandoutOf(creating)}, nil)
+		}, []string{"offer-ask", "offer-decline", "cancel"}, 200},
 		{"recovery", func(p *Pages, c *gin.Context, call signin.Call) {
 			p.showRecovery(c, call, strings.Fields(strings.Repeat("7QK3MX-R2ZPLD-WB5TN4-HGVCYA ", 10)))
 		}, []string{"recovery-codes", "recovery-copy", "recovery-download", "recovery-print", "recovery-done"}, 200},

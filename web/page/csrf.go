@@ -112,5 +112,10 @@ func (l *Look) Verify(purpose, browser, value string) (string, bool) {
 	return text, true
 }
 
-// CodeOf reads a code that was typed into a form (G-35).
-func CodeOf(c *gin.Context) mfa.Response { return mfa.Typed(c.PostForm("passcode")) }
+// ResponseOf reads the response of a ceremony, or a code that was typed into a form (G-35).
+func ResponseOf(c *gin.Context) mfa.Response {
+	if r := c.PostForm("response"); r != "" {
+		return mfa.Response(r)
+	}
+	return mfa.Typed(c.PostForm("passcode"))
+}

@@ -24,6 +24,7 @@ type Handout struct {
 	Digits   int          // length of its codes; 0: unknown
 	QR       template.URL // an image as a data: URL, which templates do not trust otherwise
 	Open     template.URL // otpauth: URL for an app on the same device
+	Ceremony              // that creates it
 }
 
 // HandoutOf formats the secret of an enrolment.
@@ -39,6 +40,9 @@ func HandoutOf(e exchange.Enrolling) Handout {
 	}
 	if strings.HasPrefix(e.Handout.URI, "otpauth://") {
 		d.Open = template.URL(e.Handout.URI)
+	}
+	if len(e.Handout.Options) > 0 {
+		d.Ceremony = Ceremony{Call: "create", Options: string(e.Handout.Options)}
 	}
 	return d
 }

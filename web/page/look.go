@@ -111,6 +111,8 @@ type Page struct {
 	Alert   *Alert
 	Data    any
 	Asks    bool // the page's script calls the server
+	// Passkeys: the page has the script that asks the browser for passkeys.
+	Passkeys bool
 	// Here is the address at which a GET shows the page again, in another language; "": there
 	// is none, and the page offers no choice.
 	Here      string

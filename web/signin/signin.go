@@ -76,6 +76,9 @@ func Keep(c *gin.Context, sessions *session.Registry, f provider.Finished) {
 			web.ClearCookie(c, web.ProvenCookie)
 		}
 		web.SetCookie(c, web.DeviceCookie, sessions.Remember(web.Caller(c).Device, f.User), web.DeviceAge)
+		if f.Familiar {
+			web.SetCookie(c, web.FamiliarCookie, sessions.MarkFamiliar(web.Caller(c), f.User), web.DeviceAge)
+		}
 	}
 }
 

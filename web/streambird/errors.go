@@ -71,6 +71,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.Busy:                     limited,
 	mfa.EnrollmentExpired:        invalidTOTP,
 	mfa.AlreadyEnrolled:          {http.StatusConflict, "The user already has a verified TOTP.", "totp_already_exists"},
+	mfa.LastWay:                  {http.StatusConflict, "The user could not sign in without it.", "conflict"},
 	mfa.EnrollmentCodeRequired:   malformed,
 	mfa.NotSignedIn:              noSession,
 	mfa.ReauthenticationRequired: malformed,

@@ -63,6 +63,7 @@ var refusals = words{
 	mfa.Busy:                     tooMany,
 	mfa.EnrollmentExpired:        {http.StatusUnauthorized, "expired_totp", "The TOTP instance was not authenticated before it expired. Create a new one."},
 	mfa.AlreadyEnrolled:          {http.StatusBadRequest, "active_totp_exists", "The user has an active TOTP instance. Delete it before you create another."},
+	mfa.LastWay:                  {http.StatusConflict, "conflict", "The user could not sign in without it."},
 	mfa.EnrollmentCodeRequired:   unsupported,
 	mfa.NotSignedIn:              noSession,
 	mfa.ReauthenticationRequired: unsupported,

@@ -2,6 +2,7 @@ package webtest
 
 import (
 	"html"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 type Browser struct {
 	Cookies Jar
 	Header  http.Header // of every request
+	Address string      // that it calls from; "": 192.0.2.1
 	Page    *httptest.ResponseRecorder
 	At      string   // path of the page
 	URL     string   // path and query of the page
@@ -52,6 +54,9 @@ func (b *Browser) Do(r *http.Request) {
 		b.Cookies.Put(r)
 		b.Page, b.At, b.URL = httptest.NewRecorder(), r.URL.Path, r.URL.RequestURI()
 		b.Trail = append(b.Trail, b.At)
+		if b.Address != "" {
+			r.RemoteAddr = net.JoinHostPort(b.Address, "1234")
+		}
 		b.f.Handler.ServeHTTP(b.Page, r)
 		b.Cookies.Take(b.Page)
 		if b.Page.Code >= 500 && !b.f.Broken {

@@ -12,7 +12,7 @@ import (
 // TestLoginBelongsToItsOwnerOnEveryRoute calls them in every state as every caller but the
 // owner. For other routes it says what authorizes the call.
 var routes = map[string]string{
-	"/continue": "login", "/login": "login", "/code": "login", "/mfa": "login", "/enroll": "login", "/recovery-codes": "login", "/consent": "login",
+	"/continue": "login", "/login": "login", "/login/passkey": "login", "/code": "login", "/mfa": "login", "/enroll": "login", "/offer": "login", "/recovery-codes": "login", "/consent": "login",
 	"/cancel": "login", "/restart": "login", "/delivery": "login",
 	"/api/login/v1/step": "login", "/api/login/v1/identify": "login", "/api/login/v1/password": "login", "/api/login/v1/password/forgot": "login", "/api/login/v1/password/reset": "login", "/api/login/v1/initiate": "login",
 	"/api/login/v1/verify": "login", "/api/login/v1/delivery": "login", "/api/login/v1/enroll": "login", "/api/login/v1/enroll/code": "login", "/api/login/v1/enroll/confirm": "login", "/api/login/v1/consent": "login",
