@@ -210,6 +210,28 @@ func TestWrongResponsesCountAgainstNobody(t *testing.T) {
 	mfatest.Want(t, "the owner's password", h.SignIn(h.OpenRequest(), mfatest.Email, mfatest.Password), "")
 }
 
+// The owner of a passkey who types another name is told the same whether it exists or not.
+func TestAPasskeyDoesNotSayWhichNamesExist(t *testing.T) {
+	h := newSite(t)
+	ada, off := h.CreatePasswordUser(), h.Create(users.Draft{Email: mfatest.OtherEmail, EmailVerified: true, Password: mfatest.Password})
+	d := passkeytest.New(rpID, origin)
+	mfatest.Want(t, "enrol", h.enrol(ada.ID, d), "")
+	other := func(name string) {
+		t.Helper()
+		_, err := h.signIn(d, name)
+		mfatest.Want(t, name, err, mfa.InvalidCredentials)
+	}
+	other(mfatest.OtherEmail)
+	other("nobody@example.com")
+	disabled := storage.UserDisabled
+	mfatest.Want(t, "disable", h.Store.UpdateUser(t.Context(), storage.UserChange{ID: off.ID, Status: &disabled, Now: h.Now()}), "")
+	other(mfatest.OtherEmail)
+	for _, own := range []string{mfatest.Email, ""} {
+		_, err := h.signIn(d, own)
+		mfatest.Want(t, "the owner as "+own, err, "")
+	}
+}
+
 func TestAUserHoldsTenPasskeysAndEachCredentialOnce(t *testing.T) {
 	h := newSite(t)
 	ada, bob := h.CreatePasswordUser(), h.Create(users.Draft{Email: mfatest.OtherEmail, EmailVerified: true, Password: mfatest.Password})

@@ -87,10 +87,11 @@ func (m *Method) Finish(ctx context.Context, a mfa.Attempt, s mfa.State, r mfa.R
 	return m.proof(a, *x, c, parsed.Response.AuthenticatorData)
 }
 
-// accountOf returns the account of an attempt or, without one, of a credential; nil: there is
-// none.
+// accountOf returns the account of an attempt or, if no name was typed, of a credential; nil: there
+// is none. A typed name that finds no user, or a disabled one, is not replaced by the credential's
+// owner: whoever holds a passkey would learn whether a name exists.
 func (m *Method) accountOf(ctx context.Context, a mfa.Attempt, id []byte) (*storage.Account, error) {
-	if a.Account != nil || a.Usage != mfa.UsageFirst {
+	if a.Account != nil || a.Name != nil || a.Usage != mfa.UsageFirst {
 		return a.Account, nil
 	}
 	account, err := m.store.AccountByCredential(ctx, credentialKey(id))
