@@ -16,7 +16,7 @@ import (
 
 // Enroll returns a pending authenticator and its creation options.
 func (m *Method) Enroll(_ context.Context, h mfa.Holder) (storage.Authenticator, mfa.Handout, error) {
-	d := details{Challenge: make([]byte, tagBytes), RPID: m.o.RPID}
+	d := details{Challenge: make([]byte, tagBytes), RPID: m.o.RPID, Unasked: h.Unasked}
 	if _, err := io.ReadFull(m.random, d.Challenge); err != nil {
 		return storage.Authenticator{}, mfa.Handout{}, fmt.Errorf("make challenge: %w", err)
 	}
@@ -64,9 +64,12 @@ func (m *Method) confirm(ctx context.Context, a mfa.Attempt, r mfa.Response) (mf
 	if len(d.Challenge) != tagBytes || d.RPID != m.o.RPID {
 		return mfa.Proof{}, wrong(ctx, a.Usage, errors.New("the enrolment began for another site"))
 	}
-	// Conditional mediation makes passkeys without a gesture, so user presence is not demanded.
-	c, err := m.site.CreateCredential(user, webauthn.SessionData{Challenge: protocol.URLEncodedBase64(d.Challenge).String(), RelyingPartyID: m.o.RPID,
-		UserID: user.WebAuthnID(), UserVerification: protocol.VerificationPreferred, CredParams: algorithms(), Mediation: protocol.MediationConditional}, parsed)
+	session := webauthn.SessionData{Challenge: protocol.URLEncodedBase64(d.Challenge).String(), RelyingPartyID: m.o.RPID,
+		UserID: user.WebAuthnID(), UserVerification: protocol.VerificationPreferred, CredParams: algorithms()}
+	if d.Unasked {
+		session.Mediation = protocol.MediationConditional // user presence is not demanded
+	}
+	c, err := m.site.CreateCredential(user, session, parsed)
 	if err != nil {
 		return mfa.Proof{}, wrong(ctx, a.Usage, cause(err))
 	}
@@ -81,7 +84,7 @@ func (m *Method) confirm(ctx context.Context, a mfa.Attempt, r mfa.Response) (mf
 	if err != nil {
 		return mfa.Proof{}, err
 	}
-	shown := countsFor(c.Flags.UserVerified, c.Flags.BackupEligible)
+	shown := countsFor(c.Flags.UserPresent, c.Flags.UserVerified, c.Flags.BackupEligible)
 	return mfa.Proof{User: user.user, Authenticator: x.ID, Kinds: shown.Kinds, AMR: shown.AMR, PhishingResistant: shown.PhishingResistant,
 		Spend: storage.CredentialSpend{User: user.user, Authenticator: x.ID, Step: int64(c.Authenticator.SignCount), Secret: secret, Data: data,
 			Credential: credentialKey(c.ID)}}, nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -146,7 +147,7 @@ func TestAHostileEnrolmentIsRefused(t *testing.T) {
 		text   func(r string) string
 	}{
 		"nothing changed":     {},
-		"without a gesture":   {device: func(d *passkeytest.Device) { d.Authenticator.Options.UserNotPresent = true }},
+		"without a gesture":   {want: mfa.InvalidPasscode, device: func(d *passkeytest.Device) { d.Authenticator.Options.UserNotPresent = true }},
 		"another origin":      {want: mfa.InvalidPasscode, device: func(d *passkeytest.Device) { d.Site.Origin = "https://evil.example" }},
 		"another RP ID":       {want: mfa.InvalidPasscode, device: func(d *passkeytest.Device) { d.Site.ID = "evil.example" }},
 		"backed up only":      {want: mfa.InvalidPasscode, device: func(d *passkeytest.Device) { d.Authenticator.Options.BackupState = true }},
@@ -201,6 +202,28 @@ func TestAHostileEnrolmentIsRefused(t *testing.T) {
 				t.Errorf("Finish = %v, want %q", err, tc.want)
 			}
 		})
+	}
+}
+
+// Conditional mediation makes passkeys without user presence; amr does not claim it then.
+func TestAnUnaskedPasskeyShowsNoPresence(t *testing.T) {
+	for _, gesture := range []bool{false, true} {
+		w := newWorld(t)
+		a, d := methodtest.Account("owner"), passkeytest.New(rpID, origin)
+		d.Authenticator.Options.UserNotPresent = !gesture
+		x, h, err := w.Enroll(t.Context(), mfa.Holder{Account: *a, Unasked: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.ID, x.UserID, x.State = "pending", "owner", storage.AuthenticatorPending
+		r, err := d.Create(h.Options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := w.Finish(t.Context(), mfa.Attempt{Account: a, Authenticator: &x, Usage: mfa.UsageEnroll, Now: methodtest.Now}, nil, r)
+		if err != nil || slices.Contains(p.AMR, "user") != gesture {
+			t.Errorf("gesture %v: %v, amr %v", gesture, err, p.AMR)
+		}
 	}
 }
 

@@ -127,7 +127,7 @@ func (m *Method) find(account *storage.Account, only *storage.Authenticator, id 
 // it when it was enrolled (WebAuthn section 7.2, uvInitialized).
 func (m *Method) proof(a mfa.Attempt, x storage.Authenticator, was webauthn.Credential, said protocol.AuthenticatorData) (mfa.Proof, error) {
 	d := detailsOf(x)
-	shown := countsFor(said.Flags.HasUserVerified() && was.Flags.UserVerified, said.Flags.HasBackupEligible())
+	shown := countsFor(said.Flags.HasUserPresent(), said.Flags.HasUserVerified() && was.Flags.UserVerified, said.Flags.HasBackupEligible())
 	p := mfa.Proof{User: x.UserID, Authenticator: x.ID, Kinds: shown.Kinds, AMR: shown.AMR, PhishingResistant: shown.PhishingResistant,
 		Spend: storage.CredentialSpend{User: x.UserID, Authenticator: x.ID}}
 	changed := false
