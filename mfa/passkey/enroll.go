@@ -50,7 +50,7 @@ func (m *Method) Handout(a storage.Authenticator, h mfa.Holder) (mfa.Handout, er
 }
 
 // confirm checks the response to creation options. It returns AlreadyEnrolled for a credential
-// that a user has.
+// that a user has, and for a decoy: else whoever enrols it learns that a name has no passkey.
 func (m *Method) confirm(ctx context.Context, a mfa.Attempt, r mfa.Response) (mfa.Proof, error) {
 	parsed, err := parseCreation(r)
 	if err != nil {
@@ -75,10 +75,10 @@ func (m *Method) confirm(ctx context.Context, a mfa.Attempt, r mfa.Response) (mf
 	}
 	_, err = m.store.AccountByCredential(ctx, credentialKey(c.ID))
 	switch {
-	case err == nil:
-		return mfa.Proof{}, &mfa.Error{Code: mfa.AlreadyEnrolled}
-	case !errors.Is(err, storage.ErrNotFound):
+	case err != nil && !errors.Is(err, storage.ErrNotFound):
 		return mfa.Proof{}, fmt.Errorf("look for credential: %w", err)
+	case err == nil || m.isDecoy(c.ID):
+		return mfa.Proof{}, &mfa.Error{Code: mfa.AlreadyEnrolled}
 	}
 	secret, data, err := newRecord(m.o.RPID, c)
 	if err != nil {

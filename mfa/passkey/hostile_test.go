@@ -227,6 +227,33 @@ func TestAnUnaskedPasskeyShowsNoPresence(t *testing.T) {
 	}
 }
 
+// Whoever enrols the listed ID of a name is told the same whether it is a passkey or a decoy.
+func TestADecoyIsEnrolledLikeThePasskeyOfAnother(t *testing.T) {
+	w := newWorld(t)
+	w.account("owner")
+	ids := [][]byte{w.devices["owner"].Credential.ID}
+	for i := range 20 {
+		b, err := w.Begin(t.Context(), mfa.Attempt{Usage: mfa.UsageFirst, Name: []byte{byte(i)}, Now: methodtest.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range asked(t, b.Challenge).AllowCredentials {
+			id, err := base64.RawURLEncoding.DecodeString(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, id)
+		}
+	}
+	for _, id := range ids {
+		d := passkeytest.New(rpID, origin)
+		d.Credential.ID = id
+		if _, err := w.enroll(methodtest.Account("bare"), d); mfa.CodeOf(err) != mfa.AlreadyEnrolled {
+			t.Errorf("an ID of %d bytes: %v, want %s", len(id), err, mfa.AlreadyEnrolled)
+		}
+	}
+}
+
 func TestNoDomainNoPasskeys(t *testing.T) {
 	for _, id := range []string{"", "127.0.0.1", "::1", "https://login.example.com", "login.example.com:443"} {
 		if _, err := passkey.New(&holders{}, nil, nil, passkey.Options{RPID: id, Origins: []string{origin}, Product: "x"}); err == nil {
@@ -268,7 +295,7 @@ func TestNamesWithoutPasskeysGetInventedOnes(t *testing.T) {
 			seen[id] = true
 		}
 	}
-	if counts[1] < 200 || counts[2] < 50 || counts[0] > 0 {
+	if counts[1] < 200 || counts[2] < 50 || counts[3] == 0 || counts[0] > 0 {
 		t.Errorf("lists by length: %v", counts)
 	}
 }
