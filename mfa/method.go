@@ -47,6 +47,7 @@ type Enroller interface {
 type Holder struct {
 	Account storage.Account
 	Label   string // names the account to the user
+	Unasked bool   // the browser sets it up without a gesture of the user
 }
 
 // Addressed is an Enroller whose authenticators are addresses that codes are sent to. Users

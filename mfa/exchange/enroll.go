@@ -32,7 +32,8 @@ type NewFactor struct {
 	// Address is where an Addressed method is to send codes, as typed.
 	Address string
 	// Code is an enrollment code as typed, which EnrollmentDemand demands; "": none.
-	Code string
+	Code    string
+	Unasked bool // a passkey may be made without a gesture of the user
 }
 
 // Enrolling is an enrolment to be confirmed by a first right code.
@@ -72,7 +73,9 @@ func (v *Verifier) Enroll(ctx context.Context, caller mfa.Caller, e Enrollee, n 
 	if err := v.proveDemand(ctx, caller, e, n.Code); err != nil {
 		return Enrolling{}, err
 	}
-	a, handout, err := newAuthenticator(ctx, enroller, holderOf(account), n)
+	holder := holderOf(account)
+	holder.Unasked = n.Unasked
+	a, handout, err := newAuthenticator(ctx, enroller, holder, n)
 	if mfa.CodeOf(err) != "" {
 		return Enrolling{}, err
 	}

@@ -33,7 +33,8 @@ func SignedIn(o mfa.Owner) Enrollee { return Enrollee{owner: o} }
 // CheckFresh returns ReauthenticationRequired unless a signed-in user may change factors now:
 // with a second factor the proof of one must be at most five minutes old, without one the
 // login must be within Options.Reauth (M-9). A stolen password alone must not add a factor
-// to an account that has one.
+// to an account that has one, nor must a stolen device: where a second factor is held, the proofs
+// reach AAL2, if the account can.
 func (v *Verifier) CheckFresh(o mfa.Owner) error { return v.checkFresh(SignedIn(o), 0) }
 
 // checkFresh is CheckFresh for any enrollee, with an additional age that proofs may have.
@@ -58,10 +59,28 @@ func (v *Verifier) checkFresh(e Enrollee, grace time.Duration) error {
 		known = known || i.First
 		young = young || (i.Second || !held) && !f.At.Before(limit)
 	}
-	if known && young {
+	given, best := v.Levels(o)
+	if known && young && (!held || given.AtLeast(mfa.AAL2) || given.AtLeast(best)) {
 		return nil
 	}
 	return &mfa.Error{Code: mfa.ReauthenticationRequired}
+}
+
+// Levels returns the level that an owner's valid proofs reach, and the highest that their factors
+// could, disabled ones included.
+func (v *Verifier) Levels(o mfa.Owner) (given, best mfa.Level) {
+	var proofs, all []storage.Factor
+	for _, f := range o.Factors {
+		if i, ok := v.Info(f.Method); ok && mfa.FactorValid(&o.Account, i, f) {
+			proofs = append(proofs, f)
+		}
+	}
+	for _, i := range (mfa.Rules{Methods: v.infos}).EnrolledMethods(&o.Account, true) {
+		all = append(all, mfa.FactorOf(i, &o.Account))
+	}
+	given, _ = mfa.Assess(proofs)
+	best, _ = mfa.Assess(all)
+	return given, best
 }
 
 // isActive reports whether the authenticator of a proof is active and unchanged.

@@ -181,7 +181,11 @@ func (v *Verifier) recipientOf(caller mfa.Caller, p Login, t target, b mfa.Begun
 }
 
 func (v *Verifier) attempt(caller mfa.Caller, p Login, t target) mfa.Attempt {
-	a := mfa.Attempt{Account: t.account, Authenticator: t.authenticator, Usage: t.usage, Login: p.name(), Locale: caller.Locale, Now: v.now()}
+	a := mfa.Attempt{Usage: t.usage, Login: p.name(), Locale: caller.Locale, Now: v.now()}
+	// Of an account that only a credential names, a challenge says nothing.
+	if t.usage != mfa.UsageFirst || p.Identifier != "" || p.Request.Subject != "" {
+		a.Account, a.Authenticator = t.account, t.authenticator
+	}
 	if t.info.Challenged && p.Identifier != "" {
 		a.Name = v.digest(p.Identifier)
 	}

@@ -10,9 +10,9 @@ import (
 )
 
 // Suggest returns the method to offer a user who has just typed a password: a first factor that they
-// do not have and may enrol now. "": none, or they declined it before.
+// do not have and may enrol now, without an enrollment code. "": none, or they declined it before.
 func (v *Verifier) Suggest(p Login) string {
-	if p.Account == nil || !p.Account.User.PasskeyDeclinedAt.IsZero() || !v.typedPassword(p) || v.checkFresh(v.InLogin(p), 0) != nil {
+	if p.Account == nil || !p.Account.User.PasskeyDeclinedAt.IsZero() || !v.typedPassword(p) || v.checkFresh(v.InLogin(p), 0) != nil || v.demand(p.Account) != nil {
 		return ""
 	}
 	for _, i := range v.infos {

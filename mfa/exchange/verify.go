@@ -112,6 +112,9 @@ func (v *Verifier) responseTo(caller mfa.Caller, s storage.Status, account *stor
 	}
 	data := v.dataOf(s)
 	attempt.Login = data.Login
+	if data.Identifier != "" {
+		attempt.Name = v.digest(data.Identifier)
+	}
 	return response{method: m, attempt: attempt, subject: v.subject(data.User, data.Subject, data.Name), client: s.ClientID,
 		text: text, conflict: mfa.InvalidExchange, disabled: isDisabled(account),
 		open: func() (openStatus, error) { return v.openStatusOf(s, exchange), nil }}, nil

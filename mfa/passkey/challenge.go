@@ -97,26 +97,3 @@ func (m *Method) descriptors(a *storage.Account, wanted func(storage.Authenticat
 	}
 	return out
 }
-
-// decoys returns the credentials of a name without passkeys: always the same, and such as
-// devices make.
-func (m *Method) decoys(name []byte) []protocol.CredentialDescriptor {
-	shapes := []struct {
-		bytes      int
-		transports []protocol.AuthenticatorTransport
-	}{
-		{16, []protocol.AuthenticatorTransport{protocol.Hybrid, protocol.Internal}},
-		{20, []protocol.AuthenticatorTransport{protocol.Hybrid, protocol.Internal}},
-		{32, []protocol.AuthenticatorTransport{protocol.Internal}},
-		{32, []protocol.AuthenticatorTransport{protocol.Hybrid, protocol.Internal}},
-	}
-	coins := m.keyring.MAC("subject", "passkey decoys", string(name))
-	count := 1 + int(coins[0]/192) // one of four has two
-	var out []protocol.CredentialDescriptor
-	for i := range count {
-		shape := shapes[int(coins[i+1])%len(shapes)]
-		id := m.keyring.MAC("subject", "passkey decoy", string(name)+"/"+string(rune('0'+i)))
-		out = append(out, protocol.CredentialDescriptor{Type: protocol.PublicKeyCredentialType, CredentialID: id[:shape.bytes], Transport: shape.transports})
-	}
-	return out
-}

@@ -16,7 +16,7 @@ import (
 
 // Enroll returns a pending authenticator and its creation options.
 func (m *Method) Enroll(_ context.Context, h mfa.Holder) (storage.Authenticator, mfa.Handout, error) {
-	d := details{Challenge: make([]byte, tagBytes), RPID: m.o.RPID}
+	d := details{Challenge: make([]byte, tagBytes), RPID: m.o.RPID, Unasked: h.Unasked}
 	if _, err := io.ReadFull(m.random, d.Challenge); err != nil {
 		return storage.Authenticator{}, mfa.Handout{}, fmt.Errorf("make challenge: %w", err)
 	}
@@ -50,7 +50,7 @@ func (m *Method) Handout(a storage.Authenticator, h mfa.Holder) (mfa.Handout, er
 }
 
 // confirm checks the response to creation options. It returns AlreadyEnrolled for a credential
-// that a user has.
+// that a user has, and for a decoy: else whoever enrols it learns that a name has no passkey.
 func (m *Method) confirm(ctx context.Context, a mfa.Attempt, r mfa.Response) (mfa.Proof, error) {
 	parsed, err := parseCreation(r)
 	if err != nil {
@@ -64,24 +64,27 @@ func (m *Method) confirm(ctx context.Context, a mfa.Attempt, r mfa.Response) (mf
 	if len(d.Challenge) != tagBytes || d.RPID != m.o.RPID {
 		return mfa.Proof{}, wrong(ctx, a.Usage, errors.New("the enrolment began for another site"))
 	}
-	// Conditional mediation makes passkeys without a gesture, so user presence is not demanded.
-	c, err := m.site.CreateCredential(user, webauthn.SessionData{Challenge: protocol.URLEncodedBase64(d.Challenge).String(), RelyingPartyID: m.o.RPID,
-		UserID: user.WebAuthnID(), UserVerification: protocol.VerificationPreferred, CredParams: algorithms(), Mediation: protocol.MediationConditional}, parsed)
+	session := webauthn.SessionData{Challenge: protocol.URLEncodedBase64(d.Challenge).String(), RelyingPartyID: m.o.RPID,
+		UserID: user.WebAuthnID(), UserVerification: protocol.VerificationPreferred, CredParams: algorithms()}
+	if d.Unasked {
+		session.Mediation = protocol.MediationConditional // user presence is not demanded
+	}
+	c, err := m.site.CreateCredential(user, session, parsed)
 	if err != nil {
 		return mfa.Proof{}, wrong(ctx, a.Usage, cause(err))
 	}
 	_, err = m.store.AccountByCredential(ctx, credentialKey(c.ID))
 	switch {
-	case err == nil:
-		return mfa.Proof{}, &mfa.Error{Code: mfa.AlreadyEnrolled}
-	case !errors.Is(err, storage.ErrNotFound):
+	case err != nil && !errors.Is(err, storage.ErrNotFound):
 		return mfa.Proof{}, fmt.Errorf("look for credential: %w", err)
+	case err == nil || m.isDecoy(c.ID):
+		return mfa.Proof{}, &mfa.Error{Code: mfa.AlreadyEnrolled}
 	}
 	secret, data, err := newRecord(m.o.RPID, c)
 	if err != nil {
 		return mfa.Proof{}, err
 	}
-	shown := countsFor(c.Flags.UserVerified, c.Flags.BackupEligible)
+	shown := countsFor(c.Flags.UserPresent, c.Flags.UserVerified, c.Flags.BackupEligible)
 	return mfa.Proof{User: user.user, Authenticator: x.ID, Kinds: shown.Kinds, AMR: shown.AMR, PhishingResistant: shown.PhishingResistant,
 		Spend: storage.CredentialSpend{User: user.user, Authenticator: x.ID, Step: int64(c.Authenticator.SignCount), Secret: secret, Data: data,
 			Credential: credentialKey(c.ID)}}, nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -146,7 +147,7 @@ func TestAHostileEnrolmentIsRefused(t *testing.T) {
 		text   func(r string) string
 	}{
 		"nothing changed":     {},
-		"without a gesture":   {device: func(d *passkeytest.Device) { d.Authenticator.Options.UserNotPresent = true }},
+		"without a gesture":   {want: mfa.InvalidPasscode, device: func(d *passkeytest.Device) { d.Authenticator.Options.UserNotPresent = true }},
 		"another origin":      {want: mfa.InvalidPasscode, device: func(d *passkeytest.Device) { d.Site.Origin = "https://evil.example" }},
 		"another RP ID":       {want: mfa.InvalidPasscode, device: func(d *passkeytest.Device) { d.Site.ID = "evil.example" }},
 		"backed up only":      {want: mfa.InvalidPasscode, device: func(d *passkeytest.Device) { d.Authenticator.Options.BackupState = true }},
@@ -204,6 +205,55 @@ func TestAHostileEnrolmentIsRefused(t *testing.T) {
 	}
 }
 
+// Conditional mediation makes passkeys without user presence; amr does not claim it then.
+func TestAnUnaskedPasskeyShowsNoPresence(t *testing.T) {
+	for _, gesture := range []bool{false, true} {
+		w := newWorld(t)
+		a, d := methodtest.Account("owner"), passkeytest.New(rpID, origin)
+		d.Authenticator.Options.UserNotPresent = !gesture
+		x, h, err := w.Enroll(t.Context(), mfa.Holder{Account: *a, Unasked: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.ID, x.UserID, x.State = "pending", "owner", storage.AuthenticatorPending
+		r, err := d.Create(h.Options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := w.Finish(t.Context(), mfa.Attempt{Account: a, Authenticator: &x, Usage: mfa.UsageEnroll, Now: methodtest.Now}, nil, r)
+		if err != nil || slices.Contains(p.AMR, "user") != gesture {
+			t.Errorf("gesture %v: %v, amr %v", gesture, err, p.AMR)
+		}
+	}
+}
+
+// Whoever enrols the listed ID of a name is told the same whether it is a passkey or a decoy.
+func TestADecoyIsEnrolledLikeThePasskeyOfAnother(t *testing.T) {
+	w := newWorld(t)
+	w.account("owner")
+	ids := [][]byte{w.devices["owner"].Credential.ID}
+	for i := range 20 {
+		b, err := w.Begin(t.Context(), mfa.Attempt{Usage: mfa.UsageFirst, Name: []byte{byte(i)}, Now: methodtest.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range asked(t, b.Challenge).AllowCredentials {
+			id, err := base64.RawURLEncoding.DecodeString(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, id)
+		}
+	}
+	for _, id := range ids {
+		d := passkeytest.New(rpID, origin)
+		d.Credential.ID = id
+		if _, err := w.enroll(methodtest.Account("bare"), d); mfa.CodeOf(err) != mfa.AlreadyEnrolled {
+			t.Errorf("an ID of %d bytes: %v, want %s", len(id), err, mfa.AlreadyEnrolled)
+		}
+	}
+}
+
 func TestNoDomainNoPasskeys(t *testing.T) {
 	for _, id := range []string{"", "127.0.0.1", "::1", "https://login.example.com", "login.example.com:443"} {
 		if _, err := passkey.New(&holders{}, nil, nil, passkey.Options{RPID: id, Origins: []string{origin}, Product: "x"}); err == nil {
@@ -245,7 +295,7 @@ func TestNamesWithoutPasskeysGetInventedOnes(t *testing.T) {
 			seen[id] = true
 		}
 	}
-	if counts[1] < 200 || counts[2] < 50 || counts[0] > 0 {
+	if counts[1] < 200 || counts[2] < 50 || counts[3] == 0 || counts[0] > 0 {
 		t.Errorf("lists by length: %v", counts)
 	}
 }

@@ -210,6 +210,28 @@ func TestWrongResponsesCountAgainstNobody(t *testing.T) {
 	mfatest.Want(t, "the owner's password", h.SignIn(h.OpenRequest(), mfatest.Email, mfatest.Password), "")
 }
 
+// The owner of a passkey who types another name is told the same whether it exists or not.
+func TestAPasskeyDoesNotSayWhichNamesExist(t *testing.T) {
+	h := newSite(t)
+	ada, off := h.CreatePasswordUser(), h.Create(users.Draft{Email: mfatest.OtherEmail, EmailVerified: true, Password: mfatest.Password})
+	d := passkeytest.New(rpID, origin)
+	mfatest.Want(t, "enrol", h.enrol(ada.ID, d), "")
+	other := func(name string) {
+		t.Helper()
+		_, err := h.signIn(d, name)
+		mfatest.Want(t, name, err, mfa.InvalidCredentials)
+	}
+	other(mfatest.OtherEmail)
+	other("nobody@example.com")
+	disabled := storage.UserDisabled
+	mfatest.Want(t, "disable", h.Store.UpdateUser(t.Context(), storage.UserChange{ID: off.ID, Status: &disabled, Now: h.Now()}), "")
+	other(mfatest.OtherEmail)
+	for _, own := range []string{mfatest.Email, ""} {
+		_, err := h.signIn(d, own)
+		mfatest.Want(t, "the owner as "+own, err, "")
+	}
+}
+
 func TestAUserHoldsTenPasskeysAndEachCredentialOnce(t *testing.T) {
 	h := newSite(t)
 	ada, bob := h.CreatePasswordUser(), h.Create(users.Draft{Email: mfatest.OtherEmail, EmailVerified: true, Password: mfatest.Password})
@@ -242,6 +264,54 @@ func TestTheFirstPasskeyMakesRecoveryCodesAndNoDemand(t *testing.T) {
 	}
 	_, err = h.Verifier.Enroll(t.Context(), h.Caller, h.Verifier.InLogin(h.Read(id, "")), exchange.NewFactor{Method: passkey.Name})
 	mfatest.Want(t, "enrol with the password alone", err, mfa.ReauthenticationRequired)
+}
+
+// A passkey without user verification is what a thief holds: beside other factors it changes none.
+func TestAStolenPasskeyAloneChangesNoFactor(t *testing.T) {
+	h := newSite(t)
+	ada := h.CreatePasswordUser()
+	d := passkeytest.New(rpID, origin)
+	d.Authenticator.Options.UserNotVerified = true
+	mfatest.Want(t, "enrol", h.enrol(ada.ID, d), "")
+	all := h.owner(ada.ID)
+	withPassword, alone := all, all
+	withPassword.Factors, alone.Factors = nil, nil
+	for _, f := range all.Factors {
+		if f.Method == passkey.Name {
+			f.Kinds, f.AMR = []storage.Kind{storage.Have}, []string{"pop"}
+			alone.Factors = append(alone.Factors, f)
+		}
+		if f.Method != "recovery" {
+			withPassword.Factors = append(withPassword.Factors, f)
+		}
+	}
+	mfatest.Want(t, "the passkey alone", h.Verifier.CheckFresh(alone), mfa.ReauthenticationRequired)
+	mfatest.Want(t, "with the password", h.Verifier.CheckFresh(withPassword), "")
+
+	id, err := h.signIn(d, "")
+	mfatest.Want(t, "sign in", err, "")
+	_, err = h.Verifier.Enroll(t.Context(), h.Caller, h.Verifier.InLogin(h.Read(id, "")), exchange.NewFactor{Method: passkey.Name})
+	mfatest.Want(t, "enrol in a login with the passkey alone", err, mfa.ReauthenticationRequired)
+
+	only := alone
+	only.Account.Authenticators = slices.DeleteFunc(slices.Clone(only.Account.Authenticators), func(x storage.Authenticator) bool { return x.Method == "password" })
+	mfatest.Want(t, "where the account can give no more", h.Verifier.CheckFresh(only), "")
+}
+
+// An offer must be one that the user can accept: after a reset an enrolment demands a code.
+func TestNoPasskeyIsOfferedAfterAReset(t *testing.T) {
+	h := newSite(t)
+	ada := h.CreatePasswordUser()
+	offered := func(want string) {
+		t.Helper()
+		if got := h.Verifier.Suggest(h.Read(h.SignedIn(), "")); got != want {
+			t.Errorf("offered %q, want %q", got, want)
+		}
+	}
+	offered(passkey.Name)
+	_, err := h.Users.ResetFactors(t.Context(), mfa.Caller{Actor: "admin"}, h.owner(ada.ID).Account)
+	mfatest.Want(t, "reset", err, "")
+	offered("")
 }
 
 func TestAnAccountNeedsNoPassword(t *testing.T) {

@@ -83,7 +83,7 @@ func (m *Method) RPID() string { return m.o.RPID }
 
 // Info describes the method. The kinds are those of a proof with user verification.
 func (m *Method) Info() mfa.Info {
-	best := countsFor(true, false)
+	best := countsFor(true, true, false)
 	return mfa.Info{Name: Name, Texts: texts, Kinds: best.Kinds, AMR: best.AMR, PhishingResistant: best.PhishingResistant,
 		First: true, Second: true, Enrolls: true, Max: maxPasskeys, Challenged: true}
 }
@@ -92,8 +92,11 @@ func (m *Method) Info() mfa.Info {
 // user has and one that they are or know: which of them, no device says. A passkey that is backed
 // up can leave its device, so its key is one of software; of others nothing is known without
 // attestation.
-func countsFor(verified, backupEligible bool) mfa.Shown {
-	s := mfa.Shown{Kinds: []storage.Kind{storage.Have}, AMR: []string{"pop", "user"}, PhishingResistant: true}
+func countsFor(present, verified, backupEligible bool) mfa.Shown {
+	s := mfa.Shown{Kinds: []storage.Kind{storage.Have}, AMR: []string{"pop"}, PhishingResistant: true}
+	if present {
+		s.AMR = append(s.AMR, "user")
+	}
 	if verified {
 		s.Kinds = append(s.Kinds, storage.Are)
 	}

@@ -25,6 +25,7 @@ type record struct {
 type details struct {
 	mfa.Shown
 	Challenge      []byte    `json:"challenge,omitempty"` // of a pending enrolment
+	Unasked        bool      `json:"unasked,omitempty"`   // it may be made without a gesture of the user
 	RPID           string    `json:"rp_id"`
 	AAGUID         string    `json:"aaguid,omitempty"`
 	Transports     []string  `json:"transports,omitempty"`
@@ -105,11 +106,12 @@ func CredentialOf(r mfa.Response) []byte {
 	return credentialKey(id)
 }
 
-// newRecord returns the secret and the data of a new passkey.
+// newRecord returns the secret and the data of a new passkey. What it shows is what a response will:
+// those are refused without user presence.
 func newRecord(rpID string, c *webauthn.Credential) (secret, data []byte, err error) {
 	var aaguid [16]byte
 	copy(aaguid[:], c.Authenticator.AAGUID)
-	d := details{Shown: countsFor(c.Flags.UserVerified, c.Flags.BackupEligible), RPID: rpID, AAGUID: storage.FromBytes[string](aaguid),
+	d := details{Shown: countsFor(true, c.Flags.UserVerified, c.Flags.BackupEligible), RPID: rpID, AAGUID: storage.FromBytes[string](aaguid),
 		BackupEligible: c.Flags.BackupEligible, BackedUp: c.Flags.BackupState, Discoverable: c.Extensions.RK}
 	for _, t := range c.Transport {
 		d.Transports = append(d.Transports, string(t))

@@ -87,10 +87,11 @@ func (m *Method) Finish(ctx context.Context, a mfa.Attempt, s mfa.State, r mfa.R
 	return m.proof(a, *x, c, parsed.Response.AuthenticatorData)
 }
 
-// accountOf returns the account of an attempt or, without one, of a credential; nil: there is
-// none.
+// accountOf returns the account of an attempt or, if no name was typed, of a credential; nil: there
+// is none. A typed name that finds no user, or a disabled one, is not replaced by the credential's
+// owner: whoever holds a passkey would learn whether a name exists.
 func (m *Method) accountOf(ctx context.Context, a mfa.Attempt, id []byte) (*storage.Account, error) {
-	if a.Account != nil || a.Usage != mfa.UsageFirst {
+	if a.Account != nil || a.Name != nil || a.Usage != mfa.UsageFirst {
 		return a.Account, nil
 	}
 	account, err := m.store.AccountByCredential(ctx, credentialKey(id))
@@ -126,7 +127,7 @@ func (m *Method) find(account *storage.Account, only *storage.Authenticator, id 
 // it when it was enrolled (WebAuthn section 7.2, uvInitialized).
 func (m *Method) proof(a mfa.Attempt, x storage.Authenticator, was webauthn.Credential, said protocol.AuthenticatorData) (mfa.Proof, error) {
 	d := detailsOf(x)
-	shown := countsFor(said.Flags.HasUserVerified() && was.Flags.UserVerified, said.Flags.HasBackupEligible())
+	shown := countsFor(said.Flags.HasUserPresent(), said.Flags.HasUserVerified() && was.Flags.UserVerified, said.Flags.HasBackupEligible())
 	p := mfa.Proof{User: x.UserID, Authenticator: x.ID, Kinds: shown.Kinds, AMR: shown.AMR, PhishingResistant: shown.PhishingResistant,
 		Spend: storage.CredentialSpend{User: x.UserID, Authenticator: x.ID}}
 	changed := false

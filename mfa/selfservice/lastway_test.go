@@ -31,7 +31,9 @@ func TestTheLastWayToSignInStays(t *testing.T) {
 	remove := func(id storage.AuthenticatorID) error {
 		account, err := h.Store.Account(ctx, u.ID)
 		mfatest.Want(t, "read", err, "")
-		return h.Accounts.Remove(ctx, h.Caller, mfa.Owner{Account: account, Factors: []storage.Factor{{Method: passkey.Name, At: h.Now()}}}, id, false)
+		f := mfa.FactorOf(keys.Info(), nil)
+		f.At = h.Now()
+		return h.Accounts.Remove(ctx, h.Caller, mfa.Owner{Account: account, Factors: []storage.Factor{f}}, id, false)
 	}
 	mfatest.Want(t, "one of two", remove(ids[0]), "")
 	mfatest.Want(t, "the last", remove(ids[1]), mfa.LastWay)

@@ -50,13 +50,14 @@ func (p *Pages) offer(c *gin.Context) {
 		p.advance(c)
 		return
 	}
-	enrollment, err := p.verifier.Enroll(ctx, call.Caller, enrollee, exchange.NewFactor{Method: call.Step.Offer})
+	unasked := c.PostForm("unasked") != ""
+	enrollment, err := p.verifier.Enroll(ctx, call.Caller, enrollee, exchange.NewFactor{Method: call.Step.Offer, Unasked: unasked})
 	if err != nil {
 		p.retry(c, call, err, func(code int, a *page.Alert) { p.showOffer(c, call, code, offerPage{}, a) })
 		return
 	}
 	d := offerPage{page.HandoutOf(enrollment)}
-	if d.Begin = page.BeginNow; c.PostForm("unasked") != "" {
+	if d.Begin = page.BeginNow; unasked {
 		d.Begin = page.BeginUnasked
 	}
 	p.showOffer(c, call, http.StatusOK, d, nil)

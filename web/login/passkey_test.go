@@ -129,3 +129,37 @@ func TestAPasskeyAsSecondFactor(t *testing.T) {
 	b.respond(t, "mfa-ask", r)
 	b.mustCode(t)
 }
+
+// Whoever knows the ID of a credential learns nothing of its owner from a refused response.
+func TestARefusedPasskeyRevealsNoAccount(t *testing.T) {
+	host := strings.TrimPrefix(issuer, "https://")
+	h := newFixtureWith(t, mfatest.Options{Passkeys: host})
+	h.client(nil)
+	h.User("ada", "")
+	d := passkeytest.New(host, issuer)
+	b := h.browser()
+	b.authorize()
+	b.Submit("login-submit", "username", "ada", "password", password, "offer", "yes")
+	b.Submit("offer-create")
+	created, err := d.Create(b.options(t))
+	h.OK(err)
+	b.respond(t, "offer-ask", created)
+	b.Must("/recovery-codes", 200)
+
+	known, unknown := passkeytest.New(host, issuer), passkeytest.New(host, issuer)
+	known.Credential.ID = d.Credential.ID
+	challenge := regexp.MustCompile(`"challenge":"[^"]*"`)
+	var lists []string
+	for _, stranger := range []*passkeytest.Device{known, unknown} {
+		b := h.browser()
+		b.authorize()
+		r, err := stranger.Get(b.options(t))
+		h.OK(err)
+		b.respond(t, "passkey-ask", r)
+		b.Must("/login", 422, "That passkey was not accepted")
+		lists = append(lists, challenge.ReplaceAllString(string(b.options(t)), ""))
+	}
+	if lists[0] != lists[1] || strings.Contains(lists[0], "allowCredentials") {
+		t.Errorf("options after the ID of a user: %s\nafter an unknown one: %s", lists[0], lists[1])
+	}
+}
