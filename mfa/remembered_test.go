@@ -41,6 +41,7 @@ func rememberedRows() []row {
 		{"remembered: the client does not allow its method", only(remembering(always()), "email"), accountWith(false, "password", "totp", "email"), one(), known, NeedSecond, AAL1, "email"},
 		{"remembered: one kind twice is no second factor", passwordless(remembering(always())), a, []storage.Factor{proofWith("totp", 0)}, known, NeedFirst, AAL1, "password"},
 		{"remembered: a password is no second factor", remembering(always()), a, one(), remembered(Requirements{}, "password", day), NeedSecond, AAL1, "totp"},
+		{"remembered: a client that demands phr gets a passkey", remembering(Policy{MFA: MFAResistant}), accountWith(false, "password", "passkey"), one(), remembered(Requirements{}, "passkey", day), NeedSecond, AAL1, "passkey"},
 		{"remembered: proofs that suffice show their level", remembering(always()), a, both(), known, NeedNothing, AAL2, ""},
 	}
 }

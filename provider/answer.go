@@ -62,6 +62,8 @@ type Finished struct {
 	SessionToken string
 	// Familiar: two factors were proven, so that the browser and its network are familiar.
 	Familiar bool
+	// DevicesEnded is that of the user when the factors were checked.
+	DevicesEnded int64
 	// Remembered is the cookie of remembered devices to set; "": keep it as it is.
 	Remembered string
 	User       storage.UserID

@@ -74,7 +74,7 @@ func (p *Provider) ending(ctx context.Context, st Step, v mfa.Caller, s *session
 	}
 	f.Events = p.finishEvents(v, a, issued, f, p.detail(st, a))
 	done := Finished{Answer: p.answer(r, issued.Fields...), User: a.UserID, Session: f.Session,
-		Familiar: st.Verdict.ACR.AtLeast(mfa.AAL2)}
+		Familiar: st.Verdict.ACR.AtLeast(mfa.AAL2), DevicesEnded: st.Account.User.DevicesEnded}
 	if isNew && st.InBrowser {
 		f.Messages = p.verifier.NewDevice(v, st.Account, st.Verdict.Factors)
 	}

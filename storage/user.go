@@ -35,8 +35,11 @@ type User struct {
 	// PasskeyDeclinedAt is when the user declined the offer of a passkey; zero: never. Only an
 	// Account has it.
 	PasskeyDeclinedAt time.Time
-	CreatedAt         time.Time
-	UpdatedAt         time.Time
+	// DevicesEnded is how often all remembered devices of the user have ended. What a browser keeps
+	// of an earlier time is not valid. Only an Account has it.
+	DevicesEnded int64
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
 }
 
 // In reports whether the user's sessions, tokens and enrolments are valid. A pending user

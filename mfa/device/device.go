@@ -6,7 +6,9 @@ import (
 	"crypto/hmac"
 	"encoding/base64"
 	"io"
+	"strconv"
 	"strings"
+	"time"
 
 	"sallyport/storage"
 	"sallyport/storage/seal"
@@ -40,24 +42,43 @@ func Knows(keyring *seal.Keyring, cookie string, user storage.UserID) (string, b
 	return users().has(keyring, cookie, string(user))
 }
 
-// MarkFamiliar returns a familiar cookie with a user and the network they called from in front.
-func MarkFamiliar(keyring *seal.Keyring, random io.Reader, cookie string, user storage.UserID, network string) string {
-	cookie = familiar().add(keyring, random, cookie, place(user, network))
-	return familiar().add(keyring, random, cookie, string(user))
+// Place is where a user calls from.
+type Place struct {
+	User    storage.UserID
+	Ended   int64 // DevicesEnded of the user
+	Network string
 }
 
-// IsFamiliar reports whether a user proved two factors with the device of a cookie, and whether
-// they did so from a network.
-func IsFamiliar(keyring *seal.Keyring, cookie string, user storage.UserID, network string) (device, there bool) {
+// A network is familiar in the period of the proof and in the two after it: for 60 to 90 days.
+const (
+	period  = 30 * 24 * time.Hour
+	periods = 3
+)
+
+// MarkFamiliar returns a familiar cookie with a user and the network they called from in front.
+func MarkFamiliar(keyring *seal.Keyring, random io.Reader, cookie string, p Place, now time.Time) string {
+	cookie = familiar().add(keyring, random, cookie, p.in(now))
+	return familiar().add(keyring, random, cookie, string(p.User))
+}
+
+// IsFamiliar reports whether a user ever proved two factors with the device of a cookie, and whether
+// they did so from a network in the last three periods, since their devices last ended.
+func IsFamiliar(keyring *seal.Keyring, cookie string, p Place, now time.Time) (device, there bool) {
 	if cookie == "" {
 		return false, false
 	}
-	_, device = familiar().has(keyring, cookie, string(user))
-	_, there = familiar().has(keyring, cookie, place(user, network))
-	return device, there && network != ""
+	_, device = familiar().has(keyring, cookie, string(p.User))
+	for range periods {
+		_, found := familiar().has(keyring, cookie, p.in(now))
+		there, now = there || found, now.Add(-period)
+	}
+	return device, there && p.Network != ""
 }
 
-func place(user storage.UserID, network string) string { return string(user) + "|" + network }
+// in returns what a mark of the place in the period of a time says.
+func (p Place) in(t time.Time) string {
+	return strings.Join([]string{string(p.User), strconv.FormatInt(p.Ended, 10), strconv.FormatInt(t.Unix()/int64(period/time.Second), 10), p.Network}, "|")
+}
 
 // add returns a cookie with a mark in front. It drops the oldest of too many.
 func (k kind) add(keyring *seal.Keyring, random io.Reader, cookie, what string) string {

@@ -77,7 +77,7 @@ func (v *Verifier) news(caller mfa.Caller, t try) string {
 		return ""
 	}
 	var out []string
-	known, there := device.IsFamiliar(v.keyring, caller.Familiar, a.User.ID, caller.Area())
+	known, there := device.IsFamiliar(v.keyring, caller.Familiar, device.Place{User: a.User.ID, Ended: a.User.DevicesEnded, Network: caller.Area()}, t.attempt.Now)
 	switch {
 	case !known:
 		out = append(out, mfa.NewDevice)

@@ -191,8 +191,9 @@ func (s *Registry) Remember(cookie string, user storage.UserID) string {
 }
 
 // MarkFamiliar returns the familiar cookie with a user added who proved two factors, and where.
-func (s *Registry) MarkFamiliar(v mfa.Caller, user storage.UserID) string {
-	return device.MarkFamiliar(s.keyring, s.random, v.Familiar, user, v.Area())
+// ended is their DevicesEnded.
+func (s *Registry) MarkFamiliar(v mfa.Caller, user storage.UserID, ended int64) string {
+	return device.MarkFamiliar(s.keyring, s.random, v.Familiar, device.Place{User: user, Ended: ended, Network: v.Area()}, s.now())
 }
 
 // Knows reports whether a user signed in with the device of a cookie before, and its ID.

@@ -163,7 +163,7 @@ func (k *checker) checkPolicy() {
 	k.oneOf("mfa", k.MFA, "OFF", "ALWAYS", "TIME_BASED", "SMART", "PHR")
 	k.fault((k.MFA == "TIME_BASED") != (k.MFAInterval > 0), "mfa_interval", "belongs to mfa TIME_BASED, and is required there")
 	k.within("mfa_remember", k.MFARemember, 5*time.Minute, 8760*time.Hour)
-	k.fault(k.MFA == "SMART" && k.MFARemember > 0, "mfa_remember", "has no effect with mfa SMART")
+	k.fault((k.MFA == "SMART" || k.MFA == "PHR") && k.MFARemember > 0, "mfa_remember", "has no effect with mfa "+k.MFA)
 	k.oneOf("consent", k.Consent, "skip", "ask")
 	k.oneOf("profile", k.Profile, "", "fapi2")
 	for i, m := range k.AllowedMethods {

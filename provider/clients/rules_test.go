@@ -94,3 +94,12 @@ func TestRedirectURIsOfAClient(t *testing.T) {
 		}
 	}
 }
+
+func TestARememberedDeviceBelongsToPoliciesThatItSpares(t *testing.T) {
+	for policy, want := range map[string]bool{"OFF": false, "ALWAYS": false, "SMART": true, "PHR": true} {
+		k := &checker{Client: New(storage.Client{MFA: policy, MFARemember: 3600})}
+		if k.checkPolicy(); slices.ContainsFunc(k.faults, func(f Fault) bool { return f.Field == "mfa_remember" }) != want {
+			t.Errorf("mfa %s with mfa_remember: %v", policy, k.faults)
+		}
+	}
+}

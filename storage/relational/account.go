@@ -23,7 +23,7 @@ const accountParts = `parts AS (
 	FROM who JOIN identifiers i ON i.user_id = who.id
 	UNION ALL
 	SELECT 1, CAST(who.id AS text), CAST(u.id AS text), u.status, u.profile, u.metadata, u.roles, '', '', NULL,
-		CASE WHEN u.mfa_enabled THEN 1 ELSE 0 END, u.passkey_declined_at, 0, u.created_at, u.updated_at
+		CASE WHEN u.mfa_enabled THEN 1 ELSE 0 END, u.passkey_declined_at, u.devices_ended, u.created_at, u.updated_at
 	FROM who JOIN users u ON u.id = who.id
 )`
 
@@ -65,7 +65,7 @@ func (a *accountRows) add() error {
 	case partUser:
 		u := storage.User{
 			ID: storage.UserID(a.id), Status: storage.UserStatus(a.t1), MFAEnabled: a.n1 == 1,
-			PasskeyDeclinedAt: a.n2.time(), Metadata: raw(a.t3), CreatedAt: a.created.time(), UpdatedAt: a.edited.time(),
+			PasskeyDeclinedAt: a.n2.time(), DevicesEnded: int64(a.n3), Metadata: raw(a.t3), CreatedAt: a.created.time(), UpdatedAt: a.edited.time(),
 		}
 		if err := decode("roles", a.t4, &u.Roles); err != nil {
 			return err

@@ -127,15 +127,15 @@ func (e *Engine) LowerCounter(ctx context.Context, user storage.UserID, id stora
 // DeleteAuthenticator implements storage.Authenticators.
 func (e *Engine) DeleteAuthenticator(ctx context.Context, r storage.Removal) error {
 	return e.step(ctx, "delete authenticator", func(q querier) error {
+		if err := q.endRemembered(r.UserID); err != nil {
+			return err
+		}
 		if r.EndSessions != "" {
 			if err := q.endLogins(r.UserID, r.EndSessions, r.Now); err != nil {
 				return err
 			}
 		}
 		if err := q.dropAuthenticator(r.UserID, r.Authenticator, r.Ways...); err != nil {
-			return err
-		}
-		if err := q.endRemembered(r.UserID); err != nil {
 			return err
 		}
 		if len(r.Lasting) > 0 {

@@ -5,7 +5,8 @@
 // count is checked; correctness never depends on an isolation level above READ
 // COMMITTED. After a deadlock or a serialization failure a whole transaction is retried.
 //
-// Rows are always changed in this order, so that transactions do not deadlock: users, requests, statuses,
+// Rows are always changed in this order, so that transactions do not deadlock: users,
+// remembered devices, requests, statuses,
 // authenticators, sessions, consents, grants, throttles, API keys, versions, outbox,
 // events.
 //

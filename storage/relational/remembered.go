@@ -66,8 +66,12 @@ func (e *Engine) EndRemembered(ctx context.Context, user storage.UserID, id stor
 	})
 }
 
-// endRemembered ends all remembered devices of a user.
+// endRemembered ends all remembered devices of a user, and what browsers keep as familiar. It locks
+// the user's row first.
 func (q querier) endRemembered(user storage.UserID) error {
+	if err := q.send("UPDATE users SET devices_ended = devices_ended + 1 WHERE id = ?", ref(user)); err != nil {
+		return err
+	}
 	return q.send("DELETE FROM remembered_devices WHERE user_id = ?", ref(user))
 }
 

@@ -154,6 +154,9 @@ func (e *Engine) HasLogins(ctx context.Context, browser [][]byte, now time.Time)
 // EndSessions implements storage.Sessions.
 func (e *Engine) EndSessions(ctx context.Context, user storage.UserID, but storage.SessionID, offline bool, now time.Time, events []storage.Event) error {
 	return e.step(ctx, "end sessions", func(q querier) error {
+		if err := q.endRemembered(user); err != nil {
+			return err
+		}
 		if err := q.endLogins(user, but, now); err != nil {
 			return err
 		}
@@ -169,12 +172,9 @@ func (e *Engine) EndSessions(ctx context.Context, user storage.UserID, but stora
 // transaction does not see.
 const endedSessions = `UPDATE sessions SET ended_at = CASE WHEN ended_at = 0 THEN ? ELSE ended_at END, ended_offline = ended_offline OR ?`
 
-// endSessions ends remembered devices, sessions and grants, in locking order. A grant whose code
+// endSessions ends sessions and grants, in locking order, after endRemembered. A grant whose code
 // was not redeemed is not offline yet, and ends in any case.
 func (q querier) endSessions(user storage.UserID, but storage.SessionID, offline bool, now time.Time) error {
-	if err := q.endRemembered(user); err != nil {
-		return err
-	}
 	kept := ref(but)
 	except := func(column string, args ...any) (string, []any) {
 		if kept == nil {

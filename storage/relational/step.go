@@ -82,11 +82,6 @@ func (q querier) spendFactor(s storage.Spend) error {
 			}
 		}
 	}
-	if c := s.Credential; c != nil && (c.Confirm || c.Changed) {
-		if err := q.endRemembered(c.User); err != nil {
-			return err
-		}
-	}
 	if s.Remember != nil {
 		if err := q.remember(*s.Remember); err != nil {
 			return err
@@ -146,15 +141,16 @@ func (q querier) spendCounters(s storage.Spend) error {
 func (q querier) spendUser(s storage.Spend) error {
 	// Serialize by user: of two enrolments with Alone or Sole the second must see the first,
 	// and two calls that end each other's sessions must not interleave.
-	locked := storage.UserID("")
-	if c := s.Credential; c != nil && (c.Confirm || s.Basis != nil && s.EndSessions != "") {
-		locked = c.User
+	ended := s.EndSessions
+	if c := s.Credential; c != nil && (c.Confirm || c.Changed) {
+		ended = c.User
 	}
-	if s.Change != nil {
-		locked = s.Change.ID
-	}
-	if locked != "" {
-		if err := q.spend("UPDATE users SET updated_at = updated_at WHERE id = ?", ref(locked)); err != nil {
+	if ended != "" {
+		if err := q.endRemembered(ended); err != nil {
+			return err
+		}
+	} else if s.Change != nil {
+		if err := q.spend("UPDATE users SET updated_at = updated_at WHERE id = ?", ref(s.Change.ID)); err != nil {
 			return err
 		}
 	}

@@ -149,7 +149,12 @@ func rememberedFall(w *fixture) {
 	for name, end := range ends {
 		p, q := w.addUser(), w.addUser()
 		d, other := w.remembered(p), w.remembered(q)
+		before := w.account(p.id).User.DevicesEnded
 		w.ok(end(p))
+		if after, err := w.s.Account(w.ctx, p.id); err == nil && after.User.DevicesEnded <= before {
+			w.Errorf("%s: DevicesEnded stays %d", name, before)
+		}
+		same(w, w.account(q.id).User.DevicesEnded, int64(0))
 		if len(w.held(p, d)) != 0 {
 			w.Errorf("%s: the device is still remembered", name)
 		}
@@ -163,4 +168,5 @@ func rememberedFall(w *fixture) {
 	rehash.Credential.Changed = false
 	w.ok(w.s.Spend(w.ctx, rehash))
 	same(w, len(w.held(p, d)), 1)
+	same(w, w.account(p.id).User.DevicesEnded, int64(0))
 }

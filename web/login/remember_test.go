@@ -188,8 +188,12 @@ func TestAStolenCookieOpensNothingOfOthers(t *testing.T) {
 	if len(h.devices(eve)) != 0 || len(h.reasons(mfa.EventDeviceForgotten)) != 0 {
 		t.Error("the cookie of another user changed something")
 	}
+	other := "A"
+	if strings.HasPrefix(victim.Cookies[rememberedCookie], other) {
+		other = "B"
+	}
 	for name, forged := range map[string]string{
-		"shorter": victim.Cookies[rememberedCookie][1:], "changed": "A" + victim.Cookies[rememberedCookie][1:], "a session": strings.Repeat("a", 64), "long": strings.Repeat("x.", 4000),
+		"shorter": victim.Cookies[rememberedCookie][1:], "changed": other + victim.Cookies[rememberedCookie][1:], "a session": strings.Repeat("a", 64), "long": strings.Repeat("x.", 4000),
 	} {
 		thief := h.browser()
 		thief.Cookies[rememberedCookie] = forged

@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"crypto/rand"
 	"testing"
 	"time"
 
@@ -87,6 +88,53 @@ func TestSMARTAsksWhenSomethingIsNew(t *testing.T) {
 	want("failures", true)
 	login()
 	want("nothing", false)
+}
+
+func TestWhatIsFamiliarEnds(t *testing.T) {
+	ends := map[string]func(h *fixture, ada storage.UserID){
+		"a changed password": func(h *fixture, ada storage.UserID) {
+			a, err := h.Store.Account(context.Background(), ada)
+			h.OK(err)
+			h.OK(h.Users.SetPassword(context.Background(), mfa.Caller{Actor: "admin"}, a, password))
+		},
+		"sign-out everywhere": func(h *fixture, ada storage.UserID) {
+			h.OK(h.Store.EndSessions(context.Background(), ada, "", false, h.Now(), nil))
+		},
+		"a removed factor": func(h *fixture, ada storage.UserID) {
+			other := storage.Authenticator{ID: storage.AuthenticatorID(storage.Random128(rand.Reader)), UserID: ada, Method: "totp", State: storage.AuthenticatorActive,
+				Secret: []byte(totpKey), CreatedAt: h.Now(), UpdatedAt: h.Now()}
+			h.OK(h.Store.PutAuthenticator(context.Background(), other, nil, nil))
+			h.OK(h.Store.DeleteAuthenticator(context.Background(), storage.Removal{UserID: ada, Authenticator: other.ID, Now: h.Now()}))
+		},
+		"90 days": func(h *fixture, _ storage.UserID) { h.Wait(90 * 24 * time.Hour) },
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			h := newFixture(t)
+			h.client(smart)
+			ada := h.User("ada", totpKey)
+			b := h.browser()
+			b.authorize()
+			b.login("ada", password)
+			h.code(b)
+			b.mustCode(t)
+			login := func() {
+				delete(b.Cookies, sessionCookie)
+				b.authorize()
+				b.login("ada", password)
+			}
+			h.Wait(59 * 24 * time.Hour)
+			login()
+			b.mustCode(t)
+			end(h, ada)
+			login()
+			b.Must("/mfa", 200)
+			h.code(b)
+			b.mustCode(t)
+			login()
+			b.mustCode(t)
+		})
+	}
 }
 
 func TestAPasswordAloneMakesNothingFamiliar(t *testing.T) {

@@ -77,7 +77,7 @@ func Keep(c *gin.Context, sessions *session.Registry, f provider.Finished) {
 		}
 		web.SetCookie(c, web.DeviceCookie, sessions.Remember(web.Caller(c).Device, f.User), web.DeviceAge)
 		if f.Familiar {
-			web.SetCookie(c, web.FamiliarCookie, sessions.MarkFamiliar(web.Caller(c), f.User), web.DeviceAge)
+			web.SetCookie(c, web.FamiliarCookie, sessions.MarkFamiliar(web.Caller(c), f.User, f.DevicesEnded), web.DeviceAge)
 		}
 	}
 }
