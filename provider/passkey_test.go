@@ -97,12 +97,14 @@ func TestAPasskeyEndsALoginInOneTransaction(t *testing.T) {
 			after := h.engine.Stats()
 			return [2]int64{int64(after.Statements - before.Statements), int64(after.Commits - before.Commits)}
 		}
-		byPassword := cost(func(id storage.RequestID) {
+		withPassword := func(id storage.RequestID) {
 			proven, err := h.first(id, "ada", nil)
 			if h.ok(err); proven.Finished == nil {
 				h.t.Fatalf("with a password: %s", proven.Step.Kind)
 			}
-		})
+		}
+		cost(withPassword) // the first login of a user is not reported as one in a new browser
+		byPassword := cost(withPassword)
 		d := h.enrol(ada.ID, nil)
 		var code string
 		byPasskey := cost(func(id storage.RequestID) {

@@ -20,6 +20,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/budget"
 	"sallyport/mfa/delivery"
+	"sallyport/mfa/enrollcode"
 	"sallyport/mfa/notice"
 	"sallyport/mfa/throttle"
 	"sallyport/storage"
@@ -203,7 +204,7 @@ func checkLabels(t *testing.T, h *server.Server, all map[string]*dto.MetricFamil
 		"reason": {"no_connection", "cancelled", "timeout", "failed"}, "state": {"untried", "retrying", "dead"},
 		"result": delivery.Results(), "use": seal.Uses(), "alg": append(config.Algorithms(), ""),
 	}
-	for _, i := range h.Verifier.Methods() {
+	for _, i := range append(h.Verifier.Methods(), enrollcode.Info()) {
 		allowed["method"] = append(allowed["method"], i.Name)
 	}
 	for _, r := range h.Handler.(interface{ Routes() gin.RoutesInfo }).Routes() {

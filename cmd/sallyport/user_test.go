@@ -9,6 +9,7 @@ import (
 	"sallyport/cmd/sallyport/cli"
 	"sallyport/cmd/sallyport/server"
 	"sallyport/mfa"
+	"sallyport/mfa/enrollcode"
 	"sallyport/mfa/notice"
 	"sallyport/mfa/throttle"
 	"sallyport/mfa/users"
@@ -158,7 +159,8 @@ func TestResettingFactorsEndsEverything(t *testing.T) {
 		o.must("user", "reset-factors", "--yes", "alice")
 	}
 	a := o.account("alice")
-	if len(a.Authenticators) != 1 || a.Authenticators[0].Method != "password" || !a.User.MFAEnabled || o.remaining(b) != "" {
+	if len(a.Authenticators) != 2 || a.Authenticators[0].Method != "password" || a.Authenticators[1].Method != enrollcode.Name ||
+		!a.User.MFAEnabled || o.remaining(b) != "" {
 		t.Errorf("after the reset: %+v, %q remains", a, o.remaining(b))
 	}
 	if n := o.countEvents(mfa.EventFactorDeleted, alice); n != 2 {
