@@ -242,7 +242,8 @@ test('a counter that goes back is shown to the user', () => visit({}, async (pag
   await device.call('clearCredentials');
   await device.call('addCredential', { credential: { ...copy, signCount: 1 } });
   await use();
-  await page.waitForSelector('#account, #error');
+  await page.waitForSelector('#account .warn:has(time)');
+  assert.match(await page.textContent('#account .warn:has(time)'), /cop(y|ied)/i);
 }));
 
 test('without scripts the password is all there is', () => visit({ javaScriptEnabled: false, viewport: { width: 320, height: 640 } }, async (page) => {
