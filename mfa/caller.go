@@ -17,6 +17,7 @@ type Caller struct {
 	Device        string // value of the device cookie; "": none
 	Remembered    string // value of the cookie of remembered devices; "": none
 	Familiar      string // value of the familiar cookie; "": none
+	Reading       bool   // a GET, which must not end anything
 	Origin        string // Origin header; "": none
 	Address       string // client address, forwarded headers already resolved
 	UserAgent     string

@@ -21,6 +21,7 @@ func Caller(c *gin.Context) mfa.Caller {
 			Device:        Cookie(c, DeviceCookie),
 			Familiar:      Cookie(c, FamiliarCookie),
 			Remembered:    Cookie(c, RememberedCookie),
+			Reading:       c.Request.Method == "GET" || c.Request.Method == "HEAD",
 			Origin:        origin.OfHeader(c.GetHeader("Origin")),
 			Address:       k.address,
 			UserAgent:     printable(c.Request.UserAgent()),

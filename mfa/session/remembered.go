@@ -41,7 +41,7 @@ func (s *Registry) heldTokens(cookie string) []heldToken {
 
 // Remembered returns the device that the caller's browser is remembered as for a user, with the
 // generation of the token it sent; nil: none. A token that was replaced before the grace period
-// was copied from the browser, or to it: its device ends.
+// was copied from the browser, or to it: its device ends, with the next request that is no GET.
 func (s *Registry) Remembered(ctx context.Context, v mfa.Caller, user storage.UserID) (*storage.RememberedDevice, error) {
 	held := s.heldTokens(v.Remembered)
 	if len(held) == 0 || user == "" {
@@ -64,6 +64,9 @@ func (s *Registry) Remembered(ctx context.Context, v mfa.Caller, user storage.Us
 			if h.generation == d.Generation || h.generation == d.Generation-1 && d.RotatedAt.After(now.Add(-rememberedGrace)) {
 				d.Generation = h.generation
 				return &d, nil
+			}
+			if v.Reading {
+				return nil, nil
 			}
 			err := s.endRemembered(ctx, v, storage.Event{UserID: user, Outcome: mfa.OutcomeRefused}, d.ID, mfa.ReasonReplayed)
 			if mfa.CodeOf(err) == mfa.NotConfigured {

@@ -230,10 +230,15 @@ func TestACopiedCookieIsFoundOut(t *testing.T) {
 	victim.login("ada", password)
 	victim.mustCode(t)
 	h.Wait(time.Minute)
-	old.Cookies[rememberedCookie] = thief.Cookies[rememberedCookie]
 	old.authorize()
 	old.login("ada", password)
 	old.Must("/mfa", 200)
+	old.Cookies[rememberedCookie] = thief.Cookies[rememberedCookie]
+	old.Get("/mfa?" + old.URL[len("/mfa?"):])
+	if list := h.devices(ada); len(list) != 1 {
+		t.Errorf("after a GET devices = %+v, want it to change nothing", list)
+	}
+	old.Submit("mfa-submit", "passcode", "000000")
 	if list := h.devices(ada); len(list) != 0 {
 		t.Errorf("after a replay devices = %+v, want none", list)
 	}
