@@ -96,15 +96,6 @@ func (w *world) account(id storage.UserID) *storage.Account {
 	return a
 }
 
-func (w *world) get(id storage.UserID, c mfa.Challenge) mfa.Response {
-	w.t.Helper()
-	r, err := w.devices[id].Get(c)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return r
-}
-
 func TestAPasskeyKeepsTheContract(t *testing.T) {
 	for _, usage := range []string{mfa.UsageFirst, mfa.UsageSecond} {
 		methodtest.Run(t, func(t *testing.T) methodtest.Fixture {

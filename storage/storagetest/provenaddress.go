@@ -93,23 +93,24 @@ func provenAddresses(w *fixture) {
 		}
 	})
 	w.test("an administrator ends tickets that outlive all else", func(w *fixture) {
-		p, q := w.addUser(), w.addUser()
+		q := w.addUser()
 		other := w.ticket(q, undoing)
 		other.Outlives = true
 		w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: q.id, Now: w.now, Issue: []storage.Ticket{other}}))
-		for name, end := range map[string]func() error{
-			"a change": func() error {
+		for name, end := range map[string]func(p person) error{
+			"a change": func(p person) error {
 				return w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Now: w.now, Kill: true, EndTickets: true})
 			},
-			"a removed name": func() error {
+			"a removed name": func(p person) error {
 				return w.s.DeleteIdentifier(w.ctx, p.id, w.account(p.id).Identifiers[0].ID, w.now, nil, nil)
 			},
 		} {
+			p := w.addUser()
 			t := w.ticket(p, undoing)
 			t.Outlives = true
 			w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Now: w.now, Kill: true, Issue: []storage.Ticket{t}}))
 			same(w, w.ended(t), false)
-			w.ok(end())
+			w.ok(end(p))
 			if !w.ended(t) {
 				w.Errorf("%s: the ticket is valid", name)
 			}

@@ -86,7 +86,7 @@ func TestSigningInWithAPasskey(t *testing.T) {
 		Options json.RawMessage
 		Renew   int
 	}
-	if err := json.Unmarshal([]byte(b.Page.Body.String()), &fresh); err != nil || fresh.Renew != 240 {
+	if err := json.Unmarshal(b.Page.Body.Bytes(), &fresh); err != nil || fresh.Renew != 240 {
 		t.Fatalf("fresh options: %v in %s", err, b.Page.Body.String())
 	}
 	r = must(d.Get(mfa.Challenge(fresh.Options)))
