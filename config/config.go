@@ -188,7 +188,7 @@ type Lifetimes struct {
 	// Code that `user reset-factors` returns, with which the user enrols again.
 	EnrollmentCode time.Duration `yaml:"enrollment_code" env:"ENROLLMENT_CODE" min:"1h" max:"720h"`
 	// Link and code of a message to a user who
-	// [forgot the password](guides/forgotten-passwords.md); `0`: nobody can reset a password.
+	// [forgot the password](guides/forgotten-passwords.md), at least `1h`; `0`: nobody can reset a password.
 	PasswordReset time.Duration `yaml:"password_reset" env:"PASSWORD_RESET" min:"0s" max:"24h"`
 }
 

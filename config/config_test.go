@@ -73,6 +73,8 @@ argon2: {memory: 19455, time: 1}
 			"s.yaml:6: lifetimes.request: must be from 1m to 60m", "s.yaml:7: argon2.memory: must be from 19456", "s.yaml:7: argon2.time: must be from 2"}},
 		{"an idle lifetime longer than the maximum", good + "lifetimes: {session_idle: 2h, session_max: 1h, refresh_idle: 3h, refresh_max: 2h}\n", nil, []string{
 			"lifetimes.refresh_idle: is longer", "lifetimes.session_idle: is longer"}},
+		{"a link for a new password that ends before another is sent", good + "lifetimes: {password_reset: 30m}\n", nil, []string{
+			"lifetimes.password_reset: must be 0 or at least 1h"}},
 		{"words that are not in their lists", good + "environment: prod\nlog_level: loud\nsigning_algs: [HS256, RS256, RS256]\nacr_aliases: {gold: aal3}\nproduct: 'a:b'\n", nil, []string{
 			"s.yaml:5: environment: must be one of test, live", "s.yaml:6: log_level", "s.yaml:7: signing_algs[0]: must be one of RS256",
 			"s.yaml:7: signing_algs[2]: is named twice", "s.yaml:8: acr_aliases: must be one of aal1", "s.yaml:9: product"}},

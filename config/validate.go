@@ -56,6 +56,11 @@ func (c Config) check(r *strict.Reader) {
 		r.Fault("keys.rotate_own_after", "must be 0 or at least 48h")
 	}
 	l := c.Lifetimes
+	// As long as messages are counted: whoever requests all that are allowed leaves the owner one
+	// that is valid.
+	if life := l.PasswordReset; life > 0 && life < time.Hour {
+		r.Fault("lifetimes.password_reset", "must be 0 or at least 1h")
+	}
 	if l.RefreshIdle > l.RefreshMax {
 		r.Fault("lifetimes.refresh_idle", "is longer than lifetimes.refresh_max")
 	}
