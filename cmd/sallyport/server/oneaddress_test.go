@@ -36,7 +36,11 @@ func TestManyPeopleBehindOneAddressSignInAtOnce(t *testing.T) {
 		var all sync.WaitGroup
 		for i, id := range logins {
 			all.Go(func() {
-				got := callFrom(t, s, "/api/login/v1/password", map[string]any{"request_id": id, "identifier": fmt.Sprintf("person%d", i), "password": fmt.Sprintf("a lantern in the fog %d", i)})
+				got := map[string]any{"code": "temporarily_unavailable"}
+				// The database of a slow machine may say to try again; the queue of hashes may not.
+				for got["code"] == "temporarily_unavailable" && s.Password.Load().Refused == 0 {
+					got = callFrom(t, s, "/api/login/v1/password", map[string]any{"request_id": id, "identifier": fmt.Sprintf("person%d", i), "password": fmt.Sprintf("a lantern in the fog %d", i)})
+				}
 				if got["step"] == nil {
 					t.Errorf("person %d: %v, want the next step", i, got)
 				}
