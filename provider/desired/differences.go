@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"reflect"
 	"slices"
 	"strings"
@@ -65,7 +66,7 @@ func sameSecret(have, want storage.Client) bool {
 func newClient(c *Client) storage.Client {
 	out := storage.Client{
 		ID: storage.ClientID(c.ID), Name: c.Name, Disabled: c.Disabled, Public: c.Public, Native: c.Native,
-		AuthMethod: c.AuthMethod, RedirectURIs: c.RedirectURIs, PostLogoutRedirectURIs: c.PostLogoutRedirectURIs,
+		AuthMethod: c.AuthMethod, JWKSURI: c.JWKSURI, RedirectURIs: c.RedirectURIs, PostLogoutRedirectURIs: c.PostLogoutRedirectURIs,
 		AllowedOrigins: c.AllowedOrigins, GrantTypes: c.GrantTypes, ResponseTypes: c.ResponseTypes, Scopes: c.Scopes,
 		Audience: c.Audience, PKCEOptional: c.PKCEOptional, Profile: c.Profile,
 		MFA: c.MFA, MFAInterval: seconds(c.MFAInterval), MFARemember: seconds(c.MFARemember), AllowedMethods: c.AllowedMethods,
@@ -78,6 +79,13 @@ func newClient(c *Client) storage.Client {
 	if c.RefreshGrace != nil {
 		grace := seconds(*c.RefreshGrace)
 		out.RefreshGrace = &grace
+	}
+	if len(c.JWKS) > 0 {
+		text, err := json.Marshal(c.JWKS)
+		if err != nil {
+			text = []byte("null") // clients.Faults refuses it
+		}
+		out.JWKS = text
 	}
 	if c.Secret != "" {
 		sum := sha256.Sum256([]byte(c.Secret))
