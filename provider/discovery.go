@@ -7,6 +7,7 @@ import (
 	"sallyport/provider/clients"
 	"sallyport/provider/dpop"
 	"sallyport/provider/oauth"
+	"sallyport/provider/signing"
 )
 
 // metadata is the discovery document of OpenID Connect Discovery section 3 and RFC 8414
@@ -30,6 +31,9 @@ type metadata struct {
 	TokenAuth              []string `json:"token_endpoint_auth_methods_supported"`
 	IntrospectionAuth      []string `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationAuth         []string `json:"revocation_endpoint_auth_methods_supported"`
+	TokenAuthAlgs          []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionAuthAlgs  []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	RevocationAuthAlgs     []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 	Displays               []string `json:"display_values_supported"`
 	ClaimTypes             []string `json:"claim_types_supported"`
 	Claims                 []string `json:"claims_supported"`
@@ -56,10 +60,11 @@ func (p *Provider) describe(algs []string) (oauth.Document, error) {
 		Scopes:        claims.Scopes(),
 		ResponseTypes: []string{"code"}, ResponseModes: []string{modeQuery, modeFragment, modeFormPost}, GrantTypes: clients.GrantTypes,
 		ACR: p.acrValues(), Subjects: []string{"public"}, IDTokenAlgs: algs,
-		TokenAuth:         []string{"client_secret_basic", "client_secret_post", "none"},
-		IntrospectionAuth: []string{"client_secret_basic", "client_secret_post"},
-		RevocationAuth:    []string{"client_secret_basic", "client_secret_post", "none"},
-		Displays:          []string{"page"}, ClaimTypes: []string{"normal"}, UILocales: []string{"en", "de"},
+		TokenAuth:         []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"},
+		IntrospectionAuth: []string{"client_secret_basic", "client_secret_post", "private_key_jwt"},
+		RevocationAuth:    []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"},
+		TokenAuthAlgs:     signing.Algorithms(), IntrospectionAuthAlgs: signing.Algorithms(), RevocationAuthAlgs: signing.Algorithms(),
+		Displays: []string{"page"}, ClaimTypes: []string{"normal"}, UILocales: []string{"en", "de"},
 		Prompts: []string{"none", "login", "consent", "select_account"}, Challenges: []string{"S256"},
 		DPoPAlgs:        dpop.Algorithms(),
 		ClaimsParameter: true, IssuerInResponse: true,

@@ -117,7 +117,7 @@ func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessio
 		o.Fetcher = fetch.New(now, fetch.Options{})
 	}
 	p.ClientKeys = clientkeys.New(o.Fetcher, now)
-	p.ClientAuth = clientauth.New(p.clients, store, keyring, journal, now, clientauth.Options{Throttled: o.Throttled, Admit: o.Admit, Logger: o.Logger})
+	p.ClientAuth = clientauth.New(p.clients, store, keyring, journal, now, clientauth.Options{Issuer: o.Issuer, Keys: p.ClientKeys, Throttled: o.Throttled, Admit: o.Admit, Logger: o.Logger})
 	proofs := dpop.New(store, keyring, now, dpop.Options{Issuer: o.Issuer, RequireNonce: o.RequireDPoPNonce})
 	p.Grants = grants.New(store, p.clients, p.ClientAuth, proofs, p.codec, journal, respond, now, random, grants.Options{Issuer: o.Issuer, CodeTTL: o.CodeTTL,
 		AccessTokenTTL: o.AccessTokenTTL, IDTokenTTL: o.IDTokenTTL, RefreshIdleTTL: o.RefreshIdleTTL, RefreshTTL: o.RefreshTTL})

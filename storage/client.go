@@ -16,8 +16,11 @@ type Client struct {
 	Public bool `json:"public,omitempty"`
 	// Native clients may use loopback redirects with any port (RFC 8252 section 7.3).
 	Native bool `json:"native,omitempty"`
-	// AuthMethod is token_endpoint_auth_method: client_secret_basic, client_secret_post or none.
+	// AuthMethod is token_endpoint_auth_method: client_secret_basic, client_secret_post,
+	// private_key_jwt or none.
 	AuthMethod string `json:"token_endpoint_auth_method"`
+	// AuthSigningAlg is the algorithm of its assertions; "": any of the server's.
+	AuthSigningAlg string `json:"token_endpoint_auth_signing_alg,omitempty"`
 	// SecretHashes are SHA-256 sums of 256-bit random secrets: the current one and,
 	// during a rotation, its predecessor.
 	SecretHashes [][]byte `json:"secret_hashes,omitempty"`

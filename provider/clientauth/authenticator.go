@@ -12,6 +12,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/audit"
 	"sallyport/mfa/budget"
+	"sallyport/provider/clientkeys"
 	"sallyport/provider/clients"
 	"sallyport/provider/oauth"
 	"sallyport/storage"
@@ -22,6 +23,7 @@ import (
 type Store interface {
 	CountAttempt(ctx context.Context, a storage.Attempt) (storage.Refusal, error)
 	Spend(ctx context.Context, s storage.Spend) error
+	UseProof(ctx context.Context, id string, until time.Time) error
 }
 
 // Options are the settings of an Authenticator.
@@ -30,6 +32,8 @@ type Options struct {
 	// without comparing the secret.
 	Throttled func(bucket string)
 	Admit     budget.Admit // nil: unlimited
+	Issuer    string       // the audience of assertions
+	Keys      *clientkeys.Resolver
 	Logger    *slog.Logger
 }
 
@@ -71,8 +75,22 @@ func (a *Authenticator) Authenticate(r *http.Request, form url.Values, v mfa.Cal
 		return c, nil                                       // there is no secret to guess
 	}
 	t := attempt{sent: sent, client: c, caller: v}
+	var claims assertion
+	if sent.method == privateKeyJWT && t.allowed() {
+		claims, t.unproven = a.prove(r.Context(), c, sent.secret, r.URL.Path)
+		if t.unproven == oauth.UnavailableKeys { // not a guess, so not counted
+			a.failures.Add(1)
+			return nil, t.explain(oauth.NewError("invalid_client", "the keys of the client can not be fetched").Because(t.unproven))
+		}
+	}
 	if e := a.verify(r.Context(), t); e != nil {
 		return nil, t.explain(e)
+	}
+	if sent.method == privateKeyJWT {
+		if e := a.useAssertion(r.Context(), c, claims); e != nil {
+			a.failures.Add(1)
+			return nil, t.explain(e)
+		}
 	}
 	mfa.Refused(r.Context(), mfa.Refusal{Client: c.ID})
 	return c, nil
@@ -90,7 +108,7 @@ func (a *Authenticator) WithToken(r *http.Request, v mfa.Caller, public bool) (*
 		return nil, "", oauth.ErrorOf(err)
 	}
 	if !public && c.AuthenticationMethod() == "none" {
-		return nil, "", oauth.NewError("invalid_client", "this endpoint is for clients with a secret").Because(oauth.WrongMethod)
+		return nil, "", oauth.NewError("invalid_client", "this endpoint is for clients that authenticate").Because(oauth.WrongMethod)
 	}
 	token := form.Get("token")
 	if token == "" {

@@ -16,14 +16,14 @@ import (
 type credentials struct {
 	method string // as token_endpoint_auth_method names it
 	id     string
-	secret string
+	secret string // or the assertion
 }
 
 // readCredentials reads the credentials of a request, which may use one method only (RFC 6749
 // section 2.3).
 func readCredentials(r *http.Request, form url.Values) (credentials, *oauth.Error) {
 	if form.Get("client_assertion") != "" || form.Get("client_assertion_type") != "" {
-		return credentials{}, oauth.NewError("invalid_client", "client assertions are not supported").Because(oauth.UnsupportedMethod).About("client_assertion")
+		return readAssertion(r, form)
 	}
 	headers := r.Header.Values("Authorization")
 	if len(headers) > 1 {

@@ -89,13 +89,23 @@ type attempt struct {
 	client  *clients.Client // nil: unknown
 	caller  mfa.Caller
 	subject []byte
+	// unproven is why the assertion proves nothing; "": it does, or there is none.
+	unproven string
+}
+
+// allowed reports whether the client may use the method: it is enabled, and registered it.
+func (t attempt) allowed() bool {
+	return t.client != nil && !t.client.Disabled && t.client.AuthenticationMethod() == t.sent.method
 }
 
 // succeeds compares the secret. A client must use its registered method. An unknown client
 // takes as long as a wrong secret.
 func (t attempt) succeeds() bool {
+	if t.sent.method == privateKeyJWT {
+		return t.allowed() && t.unproven == ""
+	}
 	ok := matches(t.sent.secret, t.client)
-	return ok && t.client != nil && !t.client.Disabled && t.client.AuthenticationMethod() == t.sent.method
+	return ok && t.allowed()
 }
 
 // verify verifies the secret of a client, which may fail 20 times from one network within
@@ -165,6 +175,8 @@ func (t attempt) fault() string {
 		return oauth.DisabledClient
 	case t.client.AuthenticationMethod() != t.sent.method:
 		return oauth.WrongMethod
+	case t.unproven != "":
+		return t.unproven
 	}
 	return oauth.WrongSecret
 }

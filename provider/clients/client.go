@@ -60,6 +60,9 @@ func (c *Client) AuthenticationMethod() string {
 	return "client_secret_basic"
 }
 
+// SignsAssertions reports whether the client authenticates with a key in place of a secret.
+func (c *Client) SignsAssertions() bool { return c.AuthMethod == "private_key_jwt" }
+
 // SigningAlg returns the algorithm for the client's tokens.
 func (c *Client) SigningAlg(fallback string) string {
 	if c.IDTokenAlg != "" {

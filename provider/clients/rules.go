@@ -77,10 +77,16 @@ func (k *checker) within(field string, d storage.Seconds, lowest, highest time.D
 }
 
 func (k *checker) checkAuthentication() {
-	k.oneOf("token_endpoint_auth_method", k.AuthMethod, "none", "client_secret_basic", "client_secret_post")
+	k.oneOf("token_endpoint_auth_method", k.AuthMethod, "none", "client_secret_basic", "client_secret_post", "private_key_jwt")
 	k.fault(k.Public != (k.AuthMethod == "none"), "token_endpoint_auth_method", "none is for public clients, and for all of them")
 	k.fault(k.Public && len(k.SecretHashes) > 0, "", "a public client has no secret (RFC 6749 section 2.1)")
-	k.fault(!k.Public && len(k.SecretHashes) == 0, "", "a confidential client needs either client_secret or client_secret_sha256")
+	signs := k.SignsAssertions()
+	k.fault(signs && len(k.SecretHashes) > 0, "", "a client with private_key_jwt has no secret")
+	k.fault(signs && !clientkeys.Has(&k.Client.Client), "token_endpoint_auth_method", "private_key_jwt needs jwks or jwks_uri")
+	k.fault(!signs && k.AuthSigningAlg != "", "token_endpoint_auth_signing_alg", "belongs to private_key_jwt")
+	k.oneOf("token_endpoint_auth_signing_alg", k.AuthSigningAlg, append([]string{""}, signing.Algorithms()...)...)
+	k.fault(k.Profile == "fapi2" && k.AuthSigningAlg == "RS256", "token_endpoint_auth_signing_alg", "RS256 is excluded by profile fapi2")
+	k.fault(!k.Public && !signs && len(k.SecretHashes) == 0, "", "a confidential client needs either client_secret or client_secret_sha256")
 	for _, h := range k.SecretHashes {
 		k.fault(len(h) != sha256.Size, "client_secret_sha256", "must be 64 hexadecimal digits")
 	}

@@ -30,8 +30,12 @@ type Client struct {
 	Public bool `yaml:"public"`
 	// Allow loopback redirects on any port, and private-use schemes (RFC 8252).
 	Native bool `yaml:"native"`
-	// `client_secret_basic` (the default), `client_secret_post`, or `none` for public clients.
+	// `client_secret_basic` (the default), `client_secret_post`, `private_key_jwt`, or `none` for
+	// public clients. See [client authentication](guides/client-authentication.md).
 	AuthMethod string `yaml:"token_endpoint_auth_method"`
+	// With `private_key_jwt`: the algorithm of the assertions, `RS256`, `PS256`, `ES256` or
+	// `EdDSA`; default: any of them.
+	AuthSigningAlg string `yaml:"token_endpoint_auth_signing_alg"`
 	// For confidential clients: at least 32 random characters. Only its SHA-256 is stored.
 	Secret string `yaml:"client_secret"`
 	// Its SHA-256 as 64 hexadecimal digits, so that the file holds no secret.

@@ -17,7 +17,10 @@ const (
 	WrongMethod          = "wrong_method" // not the client's token_endpoint_auth_method
 	NoClient             = "no_client"    // the request names none
 	MalformedCredentials = "malformed_credentials"
-	UnsupportedMethod    = "unsupported_method" // a client assertion
+	UnsupportedMethod    = "unsupported_method" // another client_assertion_type
+	InvalidAssertion     = "invalid_assertion"  // malformed, expired, for another server, or of another key
+	UsedAssertion        = "used_assertion"
+	UnavailableKeys      = "unavailable_keys" // the jwks_uri of the client does not respond
 
 	UnknownCode   = "unknown_code"
 	ExpiredCode   = "expired_code"
@@ -44,6 +47,7 @@ const (
 // Reasons returns all of these.
 func Reasons() []string {
 	return []string{UnknownClient, DisabledClient, WrongSecret, WrongMethod, NoClient, MalformedCredentials, UnsupportedMethod,
+		InvalidAssertion, UsedAssertion, UnavailableKeys,
 		UnknownCode, ExpiredCode, UsedCode, WrongVerifier, WrongRedirect, OtherClient, SignedOut, DisabledUser,
 		UnknownToken, ExpiredToken, RevokedToken, UsedToken, OtherAudience, NoToken,
 		NoProof, InvalidProof, UsedProof, WrongNonce, WrongKey}

@@ -1,0 +1,132 @@
+package clientauth
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"sallyport/provider/clientkeys"
+	"sallyport/provider/clients"
+	"sallyport/provider/oauth"
+	"sallyport/provider/signing"
+	"sallyport/provider/token"
+	"sallyport/storage"
+)
+
+const (
+	privateKeyJWT = "private_key_jwt"
+	assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" // RFC 7523 section 2.2
+
+	maxAssertion = 8 << 10
+	maxID        = 256
+	// tolerance is how far clocks of clients and servers may differ.
+	tolerance = time.Minute
+	// longestAssertion is how long an assertion may be valid: so long its ID is remembered.
+	longestAssertion = 10 * time.Minute
+)
+
+// assertion are the claims of a client assertion (RFC 7523 section 3, OpenID Connect Core section 9).
+type assertion struct {
+	Issuer    string         `json:"iss"`
+	Subject   string         `json:"sub"`
+	Audience  token.Audience `json:"aud"`
+	ID        string         `json:"jti"`
+	Expires   *float64       `json:"exp"`
+	Issued    *float64       `json:"iat"`
+	NotBefore *float64       `json:"nbf"`
+}
+
+// readAssertion reads the credentials of a request with an assertion. The name of the client is not
+// proven yet.
+func readAssertion(r *http.Request, form url.Values) (credentials, *oauth.Error) {
+	c := credentials{method: privateKeyJWT, id: form.Get("client_id"), secret: form.Get("client_assertion")}
+	switch {
+	case form.Get("client_assertion_type") != assertionType:
+		return c, oauth.NewError("invalid_client", "the client_assertion_type is not supported").Because(oauth.UnsupportedMethod).About("client_assertion_type")
+	case len(r.Header.Values("Authorization")) > 0 || form.Has("client_secret"):
+		return c, oauth.NewError("invalid_request", "the client uses two methods of authentication").Because(oauth.WrongMethod).About("client_assertion")
+	}
+	var claims assertion
+	parts := strings.Split(c.secret, ".")
+	if len(parts) != 3 || len(c.secret) > maxAssertion {
+		return c, malformedAssertion()
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil || json.Unmarshal(payload, &claims) != nil || claims.Subject == "" || strings.Contains(claims.Subject, "\x00") {
+		return c, malformedAssertion()
+	}
+	if c.id != "" && c.id != claims.Subject {
+		return c, oauth.NewError("invalid_client", "client_id does not match the assertion").Because(oauth.InvalidAssertion).About("client_id")
+	}
+	c.id = claims.Subject
+	return c, nil
+}
+
+func malformedAssertion() *oauth.Error {
+	return oauth.NewError("invalid_client", "client_assertion is not a signed JWT about the client").Because(oauth.InvalidAssertion)
+}
+
+// prove verifies an assertion for an endpoint, and returns its claims, or why it proves nothing.
+func (a *Authenticator) prove(ctx context.Context, c *clients.Client, text, path string) (assertion, string) {
+	var claims assertion
+	signed, err := a.options.Keys.Verify(ctx, &c.Client, text, AssertionAlgorithms(c))
+	if errors.Is(err, clientkeys.ErrUnavailable) {
+		return claims, oauth.UnavailableKeys
+	}
+	if err != nil || json.Unmarshal(signed.Payload, &claims) != nil || !mayAssert(signed.Type) || !a.accepts(c, claims, path) {
+		return claims, oauth.InvalidAssertion
+	}
+	return claims, ""
+}
+
+// AssertionAlgorithms returns the algorithms of a client's assertions.
+func AssertionAlgorithms(c *clients.Client) []string {
+	switch {
+	case c.AuthSigningAlg != "":
+		return []string{c.AuthSigningAlg}
+	case c.Profile == "fapi2":
+		return slices.DeleteFunc(signing.Algorithms(), func(alg string) bool { return alg == "RS256" })
+	}
+	return signing.Algorithms()
+}
+
+// mayAssert reports whether a JWT of a type can be an assertion: a request object, which clients sign
+// with the same key, passes for none (RFC 8725 section 3.11).
+func mayAssert(typ string) bool {
+	return typ == "" || strings.EqualFold(typ, "JWT") || strings.EqualFold(typ, "client-authentication+jwt")
+}
+
+// accepts reports whether the claims are of the client, for this server, and of this time. Every
+// audience must be this server's: another one could send the assertion here.
+func (a *Authenticator) accepts(c *clients.Client, s assertion, path string) bool {
+	ours := []string{a.options.Issuer}
+	if c.Profile != "fapi2" {
+		ours = append(ours, a.options.Issuer+"/token", a.options.Issuer+path)
+	}
+	now := float64(a.now().Unix())
+	late := now + tolerance.Seconds()
+	return s.Issuer == string(c.ID) && s.Subject == string(c.ID) && len(s.Audience) > 0 && oauth.Covers(ours, s.Audience) &&
+		s.ID != "" && len(s.ID) <= maxID &&
+		s.Expires != nil && *s.Expires > now-tolerance.Seconds() && *s.Expires <= late+longestAssertion.Seconds() &&
+		(s.Issued == nil || *s.Issued <= late) && (s.NotBefore == nil || *s.NotBefore <= late)
+}
+
+// useAssertion uses an assertion: of any number of requests with it, on any number of servers, one
+// gets nil.
+func (a *Authenticator) useAssertion(ctx context.Context, c *clients.Client, s assertion) *oauth.Error {
+	until := time.Unix(int64(*s.Expires), 0).UTC().Add(2 * tolerance)
+	err := a.store.UseProof(ctx, "assertion "+string(c.ID)+" "+s.ID, until)
+	if errors.Is(err, storage.ErrConflict) {
+		return oauth.NewError("invalid_client", "the client assertion was used before").Because(oauth.UsedAssertion)
+	}
+	if err != nil {
+		return oauth.Unavailable(err)
+	}
+	return nil
+}
