@@ -48,7 +48,7 @@ func readAssertion(r *http.Request, form url.Values) (credentials, *oauth.Error)
 	c := credentials{method: privateKeyJWT, id: form.Get("client_id"), secret: form.Get("client_assertion")}
 	switch {
 	case form.Get("client_assertion_type") != assertionType:
-		return c, oauth.NewError("invalid_client", "the client_assertion_type is not supported").Because(oauth.UnsupportedMethod).About("client_assertion_type")
+		return c, oauth.NewError("invalid_client", "the client_assertion_type is not supported").Because(oauth.UnsupportedMethod).About("client_assertion")
 	case len(r.Header.Values("Authorization")) > 0 || form.Has("client_secret"):
 		return c, oauth.NewError("invalid_request", "the client uses two methods of authentication").Because(oauth.WrongMethod).About("client_assertion")
 	}
