@@ -63,6 +63,7 @@ type Config struct {
 	Throttle   Throttle  `yaml:"throttle" envPrefix:"THROTTLE_"`
 	Limits     Limits    `yaml:"limits" envPrefix:"LIMITS_"`
 	Audit      Audit     `yaml:"audit" envPrefix:"AUDIT_"`
+	Fetch      Fetch     `yaml:"fetch" envPrefix:"FETCH_"`
 	Mail       Mail      `yaml:"mail" envPrefix:"MAIL_"`
 	Hook       Hook      `yaml:"hook" envPrefix:"HOOK_"`
 	// File that every message to a user is appended to instead of being sent, a line of JSON
@@ -88,6 +89,9 @@ type Config struct {
 	// Enables the implicit and hybrid flows for clients that list them. These flows pass
 	// tokens in URLs; leave them off where you can.
 	LegacyResponseTypes bool `yaml:"legacy_response_types" env:"LEGACY_RESPONSE_TYPES"`
+	// DPoP proofs must have a nonce of the server (RFC 9449 section 8), so none can be made in
+	// advance. Clients then ask twice at first. See [DPoP](guides/client-authentication.md#dpop).
+	RequireDPoPNonce bool `yaml:"require_dpop_nonce" env:"REQUIRE_DPOP_NONCE"`
 	// How long the server keeps serving after SIGTERM, while `/readyz` already fails.
 	// Running requests then get 20 s. A second SIGTERM ends the process immediately.
 	DrainTime time.Duration `yaml:"drain_time" env:"DRAIN_TIME" min:"0s" max:"60s"`

@@ -19,7 +19,10 @@ import (
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/session"
 	"sallyport/provider/clientauth"
+	"sallyport/provider/clientkeys"
 	"sallyport/provider/clients"
+	"sallyport/provider/dpop"
+	"sallyport/provider/fetch"
 	"sallyport/provider/grants"
 	"sallyport/provider/introspection"
 	"sallyport/provider/oauth"
@@ -51,6 +54,8 @@ type Options struct {
 	SigningAlg string // for clients that registered none; "" is RS256
 	// LegacyResponseTypes allows response types with tokens, for clients that registered them.
 	LegacyResponseTypes bool
+	// RequireDPoPNonce demands a nonce of the server in DPoP proofs (RFC 9449 section 8).
+	RequireDPoPNonce bool
 	// ClientCache bounds the clients kept in memory; 0 is 10,000.
 	ClientCache int
 	// BuiltIn are clients of the server itself, such as the account page. They are not stored
@@ -58,6 +63,8 @@ type Options struct {
 	BuiltIn []storage.Client
 	// Offer lets pages offer a passkey to users who sign in with a password.
 	Offer bool
+	// Fetcher reads what clients publish; nil: from the internet only.
+	Fetcher *fetch.Fetcher
 	// Throttled, if not nil, is called with the bucket for every client authentication that was
 	// refused without comparing the secret.
 	Throttled func(bucket string)
@@ -71,6 +78,7 @@ type Provider struct {
 	Grants        *grants.Issuer           // the token endpoint
 	Introspection *introspection.Endpoints // the endpoints to which clients present tokens
 	ClientAuth    *clientauth.Authenticator
+	ClientKeys    *clientkeys.Resolver // verifies what clients sign
 
 	store    Store
 	keyring  *seal.Keyring
@@ -104,11 +112,16 @@ func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessio
 		return nil, err
 	}
 	p.codec = token.NewCodec(o.Issuer, o.Environment, o.SigningAlg, keyring, p.keys, now)
-	respond := &oauth.Responder{Issuer: o.Issuer}
+	respond := &oauth.Responder{Issuer: o.Issuer, ProofAlgs: dpop.Algorithms()}
+	if o.Fetcher == nil {
+		o.Fetcher = fetch.New(now, fetch.Options{})
+	}
+	p.ClientKeys = clientkeys.New(o.Fetcher, now)
 	p.ClientAuth = clientauth.New(p.clients, store, keyring, journal, now, clientauth.Options{Throttled: o.Throttled, Admit: o.Admit, Logger: o.Logger})
-	p.Grants = grants.New(store, p.clients, p.ClientAuth, p.codec, journal, respond, now, random, grants.Options{Issuer: o.Issuer, CodeTTL: o.CodeTTL,
+	proofs := dpop.New(store, keyring, now, dpop.Options{Issuer: o.Issuer, RequireNonce: o.RequireDPoPNonce})
+	p.Grants = grants.New(store, p.clients, p.ClientAuth, proofs, p.codec, journal, respond, now, random, grants.Options{Issuer: o.Issuer, CodeTTL: o.CodeTTL,
 		AccessTokenTTL: o.AccessTokenTTL, IDTokenTTL: o.IDTokenTTL, RefreshIdleTTL: o.RefreshIdleTTL, RefreshTTL: o.RefreshTTL})
-	p.Introspection = introspection.New(o.Issuer, store, p.clients, p.ClientAuth, p.codec, verifier, sessions, journal, respond, now)
+	p.Introspection = introspection.New(o.Issuer, store, p.clients, p.ClientAuth, proofs, p.codec, verifier, sessions, journal, respond, now)
 	return p, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sallyport/input"
+	"sallyport/provider/clientkeys"
 	"sallyport/provider/origin"
 	"sallyport/provider/signing"
 	"sallyport/storage"
@@ -52,6 +53,7 @@ func Faults(c storage.Client) []Fault {
 	k.fault(!input.Shown(c.Name), "client_name", input.NameFault)
 	k.fault(c.Name != strings.TrimSpace(c.Name), "client_name", "must not begin or end with a space")
 	k.checkAuthentication()
+	k.checkKeys()
 	k.checkGrants()
 	k.checkURIs()
 	k.checkPolicy()
@@ -84,6 +86,22 @@ func (k *checker) checkAuthentication() {
 	}
 }
 
+// checkKeys checks the registered keys (RFC 7591 section 2: by value or by address).
+func (k *checker) checkKeys() {
+	if len(k.JWKS) > 0 {
+		_, err := clientkeys.ParseSet(k.JWKS)
+		k.fault(err != nil, "jwks", fmt.Sprint(err))
+	}
+	k.fault(len(k.JWKS) > 0 && k.JWKSURI != "", "jwks_uri", "excludes jwks")
+	k.fault(k.JWKSURI != "" && !fetched(k.JWKSURI), "jwks_uri", "must be an https address of at most 2048 characters, without user and fragment")
+}
+
+// fetched reports whether an address may be one that the server fetches.
+func fetched(uri string) bool {
+	u, err := url.Parse(uri)
+	return err == nil && u.Scheme == "https" && u.Hostname() != "" && u.User == nil && len(uri) <= maxRedirect && !strings.Contains(uri, "#")
+}
+
 func (k *checker) checkGrants() {
 	for i, g := range k.GrantTypes {
 		k.oneOf(fmt.Sprintf("grant_types[%d]", i), g, GrantTypes...)
@@ -101,6 +119,9 @@ func (k *checker) checkGrants() {
 	k.fault(k.Public && has("client_credentials"), "grant_types", "client_credentials is for confidential clients (RFC 6749 section 4.4)")
 	k.fault(has("refresh_token") && !has("authorization_code"), "grant_types", "refresh_token is of no use without authorization_code")
 	k.fault(has("authorization_code") && len(k.RedirectURIs) == 0, "redirect_uris", "is required for authorization_code")
+	k.fault(k.DPoPBound && k.ManagesFactors, "dpop_bound_access_tokens", "excludes manages_factors: those calls take bearer tokens")
+	k.fault(k.DPoPBound && slices.ContainsFunc(k.LegacyResponseTypes, returnsToken), "dpop_bound_access_tokens",
+		"excludes response types with token: they are bound to no key")
 	k.fault(k.PKCEOptional && k.NeedsPKCE(), "pkce_optional", "excuses confidential web clients only")
 }
 
@@ -123,6 +144,7 @@ func (k *checker) checkURIs() {
 		u, err := url.Parse(f[1])
 		k.fault(f[1] != "" && (err != nil || u.Host == "" || u.User != nil || !webScheme(u)), f[0], "must be an https address (http for localhost only)")
 	}
+	k.fault(k.SupportURL != "" && !input.Contact(k.SupportURL), "support_url", input.ContactFault)
 	k.fault(k.MFAURL != "" && k.LoginURL == "", "mfa_url", "is of no use without login_url")
 	k.fault(k.LoginURL != "" && !k.HeadlessLogin, "login_url", "is of no use without headless_login")
 }
