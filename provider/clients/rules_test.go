@@ -18,7 +18,7 @@ func TestInvalidClientsAreRefused(t *testing.T) {
 	for field, change := range map[string]func(*storage.Client){
 		"client_id":                  func(c *storage.Client) { c.ID = "r p" },
 		"client_name":                func(c *storage.Client) { c.Name = "Your bank\u202emoc" },
-		"token_endpoint_auth_method": func(c *storage.Client) { c.AuthMethod = "private_key_jwt" },
+		"token_endpoint_auth_method": func(c *storage.Client) { c.AuthMethod = "client_secret_jwt" },
 		"":                           func(c *storage.Client) { c.SecretHashes = nil },
 		"client_secret_sha256":       func(c *storage.Client) { c.SecretHashes = [][]byte{hash[:31]} },
 		"jwks":                       func(c *storage.Client) { c.JWKS = []byte(`{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}`) },
