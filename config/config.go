@@ -18,6 +18,10 @@ type Config struct {
 	// Contact of your support, `https://` or `mailto:`. Pages show it wherever a user cannot go on
 	// alone, and notices by mail name it.
 	SupportURL string `yaml:"support_url" env:"SUPPORT_URL"`
+	// File of networks with their countries: lines of `192.0.2.0/24,DE` or `192.0.2.0,192.0.2.255,DE`.
+	// The policy [SMART](guides/remembered-devices.md#countries) then also says whether the country
+	// is new. The server holds it in memory, and reads it again when it changes or on SIGHUP.
+	CountryFile string `yaml:"country_file" env:"COUNTRY_FILE"`
 	// Address and port of the public listener.
 	Listen string `yaml:"listen" env:"LISTEN"`
 	// Address and port of `/healthz`, `/readyz`, `/metrics` and the admin API. Do not expose it to
