@@ -108,7 +108,7 @@ func TestACodeThenTheSecondFactor(t *testing.T) {
 		b.Submit("mfa-submit", "passcode", code)
 		b.Must("/mfa", 422)
 		h.code(b)
-		c := claims(t, h.idToken(b.mustCode(t)))
+		c := claims(t, h.idToken(b.MustLeave(callback)))
 		if c["acr"] != "aal1" || fmt.Sprint(c["amr"]) != "[otp]" {
 			t.Errorf("acr %v and amr %v, want what was proven", c["acr"], c["amr"])
 		}
