@@ -18,6 +18,10 @@ type Config struct {
 	// Contact of your support, `https://` or `mailto:`. Pages show it wherever a user cannot go on
 	// alone, and notices by mail name it.
 	SupportURL string `yaml:"support_url" env:"SUPPORT_URL"`
+	// File of networks with their countries: lines of `192.0.2.0/24,DE` or `192.0.2.0,192.0.2.255,DE`.
+	// The policy [SMART](guides/remembered-devices.md#countries) then also says whether the country
+	// is new. The server holds it in memory, and reads it again when it changes or on SIGHUP.
+	CountryFile string `yaml:"country_file" env:"COUNTRY_FILE"`
 	// Who may [sign up](guides/sign-up.md): `off`, `open`, or `invited`, whom an administrator or a
 	// backend has created. A client may say otherwise, unless this is `off`. Needs mail.
 	SignUp string `yaml:"signup" env:"SIGNUP"`

@@ -19,6 +19,7 @@ type Caller struct {
 	Familiar      string // value of the familiar cookie; "": none
 	Reading       bool   // a GET, which must not end anything
 	Origin        string // Origin header; "": none
+	Country       string // of Address, by the operator's file; "": not known
 	Address       string // client address, forwarded headers already resolved
 	UserAgent     string
 	CorrelationID string

@@ -11,6 +11,7 @@ const (
 	NewNothing  = "nothing"
 	NewDevice   = "device"   // the user has not proved two factors in the browser yet
 	NewNetwork  = "network"  // not from this network
+	NewCountry  = "country"  // nor from this country, by the operator's file
 	NewUser     = "user"     // the user has never signed in
 	NewFailures = "failures" // the user failed in this browser since the last success
 )

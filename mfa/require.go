@@ -25,6 +25,7 @@ func Require(p Policy, a *storage.Account, fs []storage.Factor, required Require
 	}
 	v := Verdict{Factors: t.validFactors(a, fs, required.Since, now)}
 	t.familiar = t.News(v.Factors) == NewNothing && HasSecond(a, methods)
+	t.two = p.Passwordless && methodsOf(v.Factors) > 1
 	v.ACR, v.AMR = Assess(v.Factors)
 	for _, f := range v.Factors {
 		v.AuthTime = f.At // of the newest proof
@@ -54,6 +55,9 @@ type Rules struct {
 	// one up before that means anything.
 	familiar bool
 	spared   bool // the remembered device stands in for what policy demands
+	// two: proofs with two methods were given where a code may replace the password. They meet the
+	// user's own setting, even if both show something the user has.
+	two bool
 }
 
 func (i Info) isFirst() bool { return i.First }
@@ -136,7 +140,7 @@ func (t Rules) policyLevel(a *storage.Account) Level {
 		return AAL1
 	}
 	off := t.Policy.MFA == MFAOff || t.Policy.MFA == ""
-	if off && (a == nil || !a.User.MFAEnabled) {
+	if off && (a == nil || !a.User.MFAEnabled || t.two) {
 		return AAL1
 	}
 	return AAL2
@@ -200,6 +204,9 @@ func (t Rules) EnrolledMethods(a *storage.Account, disabled bool) []Info {
 // A user with a second factor that is disabled or not allowed here must not enrol another
 // one: a stolen password would be enough to add it.
 func (t Rules) nextNeed(a *storage.Account, given []storage.Factor, needed Level, required Requirements) (Need, []string) {
+	if methods := t.afterCode(a, given, required); len(methods) > 0 {
+		return NeedSecond, methods
+	}
 	if need, methods := t.heldFor(a, given, needed); len(methods) > 0 {
 		return need, methods
 	}
@@ -224,6 +231,37 @@ func (t Rules) nextNeed(a *storage.Account, given []storage.Factor, needed Level
 		return NeedUnmet, nil
 	}
 	return NeedEnroll, enrol
+}
+
+// afterCode returns the second factors of a user who gave a code in place of the password, where
+// only the user's own setting demands another proof. Nobody should have to use up a recovery code,
+// so there are none where recovery codes alone are left.
+func (t Rules) afterCode(a *storage.Account, given []storage.Factor, required Requirements) []string {
+	t.two = true
+	level, _ := Assess(given)
+	replaced := !slices.ContainsFunc(given, func(f storage.Factor) bool { i, _ := t.info(f.Method); return i.First })
+	if !t.Policy.Passwordless || !replaced || !level.AtLeast(t.targetLevel(a, given, required)) {
+		return nil
+	}
+	var out []string
+	alone := false
+	for _, i := range t.EnrolledMethods(a, true) {
+		if i.Second && !slices.ContainsFunc(given, func(f storage.Factor) bool { return f.Method == i.Name }) {
+			out, alone = append(out, i.Name), alone || i.Standalone()
+		}
+	}
+	if !alone {
+		return nil
+	}
+	return out
+}
+
+func methodsOf(fs []storage.Factor) int {
+	names := map[string]bool{}
+	for _, f := range fs {
+		names[f.Method] = true
+	}
+	return len(names)
 }
 
 // heldFor returns the methods of an account with which the proofs given reach a level, disabled

@@ -150,6 +150,15 @@ func passwordlessRows() []row {
 		{"totp and recovery code are never two", passwordless(always()), accountWith(false, "password", "totp", "recovery"), []storage.Factor{proofWith("totp", 0), proofWith("recovery", 0)}, Requirements{}, NeedFirst, AAL1, "password"},
 		{"totp alone of a user who wants two", passwordless(Policy{}), accountWith(true, "password", "totp"), []storage.Factor{proofWith("totp", 0)}, Requirements{}, NeedFirst, AAL1, "password"},
 		{"totp alone of a user without a password who wants two", passwordless(Policy{}), accountWith(true, "totp"), []storage.Factor{proofWith("totp", 0)}, Requirements{}, NeedUnmet, AAL1, ""},
+		{"a code of a user who wants two", passwordless(Policy{}), accountWith(true, "password", "totp", "recovery", "email"), []storage.Factor{proofWith("email", 0)}, Requirements{}, NeedSecond, AAL1, "totp recovery"},
+		{"a code, then totp, of a user who wants two", passwordless(Policy{}), accountWith(true, "totp", "email"), []storage.Factor{proofWith("email", time.Second), proofWith("totp", 0)}, Requirements{}, NeedNothing, AAL1, ""},
+		{"a code, then a recovery code", passwordless(Policy{}), accountWith(true, "totp", "recovery", "email"), []storage.Factor{proofWith("email", time.Second), proofWith("recovery", 0)}, Requirements{}, NeedNothing, AAL1, ""},
+		{"two codes of one method are one", passwordless(Policy{}), accountWith(true, "totp", "email"), []storage.Factor{proofWith("email", time.Second), proofWith("email", 0)}, Requirements{}, NeedSecond, AAL1, "totp"},
+		{"totp, with only recovery codes left", passwordless(Policy{}), accountWith(true, "password", "totp", "recovery"), []storage.Factor{proofWith("totp", 0)}, Requirements{}, NeedFirst, AAL1, "password"},
+		{"a code, then totp, where aal2 is essential", passwordless(Policy{}), accountWith(true, "password", "totp", "email"), []storage.Factor{proofWith("email", time.Second), proofWith("totp", 0)}, essential(AAL2), NeedFirst, AAL1, "password"},
+		{"a code, then totp, where the client demands two", passwordless(always()), accountWith(true, "password", "totp", "email"), []storage.Factor{proofWith("email", time.Second), proofWith("totp", 0)}, Requirements{}, NeedFirst, AAL1, "password"},
+		{"a code, then totp, where no code replaces the password", Policy{}, accountWith(true, "password", "totp", "email"), []storage.Factor{proofWith("email", time.Second), proofWith("totp", 0)}, Requirements{}, NeedFirst, AAL1, "password passkey"},
+		{"a code, then a factor that was removed", passwordless(Policy{}), accountWith(true, "password", "email", "recovery"), []storage.Factor{proofWith("email", time.Second), proofWith("totp", 0)}, Requirements{}, NeedFirst, AAL1, "password"},
 		{"totp, then the password", passwordless(always()), accountWith(false, "password", "totp"), both(), Requirements{}, NeedNothing, AAL2, ""},
 	}
 }

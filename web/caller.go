@@ -17,7 +17,12 @@ import (
 func Caller(c *gin.Context) mfa.Caller {
 	k := callOf(c)
 	if k.caller == nil {
+		country := ""
+		if of := k.server.o.Country; of != nil {
+			country = of(k.address)
+		}
 		k.caller = &mfa.Caller{
+			Country:       country,
 			Device:        Cookie(c, DeviceCookie),
 			Familiar:      Cookie(c, FamiliarCookie),
 			Remembered:    Cookie(c, RememberedCookie),

@@ -32,8 +32,9 @@ type Options struct {
 	// ErrorPage writes the page for a refusal. If it is nil, or the caller does not
 	// accept HTML, the response is JSON.
 	ErrorPage func(c *gin.Context, f Fault)
-	Counters  *Counters // nil: not counted
-	Span      Spanner   // nil: not traced
+	Country   func(address string) string // of a caller; nil: not known
+	Counters  *Counters                   // nil: not counted
+	Span      Spanner                     // nil: not traced
 }
 
 // limits of one request, H-9.

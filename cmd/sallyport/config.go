@@ -12,6 +12,7 @@ import (
 	"sallyport/cmd/sallyport/server"
 	"sallyport/config"
 	"sallyport/config/strict"
+	"sallyport/mfa/country"
 	"sallyport/mfa/password"
 	"sallyport/provider/desired"
 	"sallyport/storage/seal"
@@ -29,7 +30,7 @@ func configCommand(ctx context.Context, p *cli.Program, args []string) error {
 func configCheck(_ context.Context, p *cli.Program, args []string) error {
 	f := p.Flags("config check", "print every fault of the settings, one a line", "[--config FILE]",
 		"It also checks the files that the settings name: that they can be read, that secrets are\n"+
-			"not readable by everyone, that keys, certificates and breached passwords have their format.")
+			"not readable by everyone, that keys, certificates, countries and breached passwords have their format.")
 	if _, err := p.Settings(f, args, 0, fileFaults); err != nil {
 		return err
 	}
@@ -112,6 +113,11 @@ func fileFaults(c config.Config, fault func(path, text string)) {
 	if file := c.Passwords.BreachedFile; file != "" {
 		if err := password.CheckBreached(file); err != nil {
 			fault("passwords.breached_file", err.Error())
+		}
+	}
+	if file := c.CountryFile; file != "" {
+		if _, err := country.Open(file); err != nil {
+			fault("country_file", err.Error())
 		}
 	}
 	if dir := c.TemplateDir; dir != "" {

@@ -104,6 +104,10 @@ func (o *trialSource) files(t *testing.T) map[string]effect {
 	if err := os.WriteFile(filepath.Join(templates, "static", "mark.svg"), []byte("<svg/>"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	countries := filepath.Join(dir, "countries.csv")
+	if err := os.WriteFile(countries, []byte("192.0.2.0/24,Germany\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	empty := "sqlite:" + filepath.Join(dir, "empty.db")
 	return map[string]effect{
 		"database.dsn":             {value: empty, want: "sallyport migrate", show: (*trial).fault},
@@ -111,6 +115,7 @@ func (o *trialSource) files(t *testing.T) map[string]effect {
 		"database.tls":             {value: "encrypted", with: set{"DATABASE_DSN": "postgres://db.example/x?sslmode=require"}, want: "no faults", show: (*trial).check},
 		"database.max_connections": {value: "7", want: "database_connections_limit 7", show: scrape},
 		"key_file":                 {value: filepath.Join(dir, "keys"), want: "key-encryption key", show: (*trial).fault},
+		"country_file":             {value: countries, want: "country_file: line 1", show: (*trial).fault},
 		"support_url": {value: "mailto:help@example.com", want: `href="mailto:help@example.com"`, show: func(s *trial) string {
 			return s.open().send("GET", "/authorize", "", "", "Accept", "text/html").Body.String()
 		}},

@@ -47,6 +47,7 @@ type Place struct {
 	User    storage.UserID
 	Ended   int64 // DevicesEnded of the user
 	Network string
+	Country string // "": not known
 }
 
 // A network is familiar in the period of the proof and in the two after it: for 60 to 90 days.
@@ -55,29 +56,47 @@ const (
 	periods = 3
 )
 
-// MarkFamiliar returns a familiar cookie with a user and the network they called from in front.
+// MarkFamiliar returns a familiar cookie with a user, and the network and the country they called
+// from, in front.
 func MarkFamiliar(keyring *seal.Keyring, random io.Reader, cookie string, p Place, now time.Time) string {
-	cookie = familiar().add(keyring, random, cookie, p.in(now))
+	cookie = familiar().add(keyring, random, cookie, p.in(p.Network, now))
+	if p.Country != "" {
+		cookie = familiar().add(keyring, random, cookie, p.in(p.Country, now))
+	}
 	return familiar().add(keyring, random, cookie, string(p.User))
 }
 
-// IsFamiliar reports whether a user ever proved two factors with the device of a cookie, and whether
-// they did so from a network in the last three periods, since their devices last ended.
-func IsFamiliar(keyring *seal.Keyring, cookie string, p Place, now time.Time) (device, there bool) {
-	if cookie == "" {
-		return false, false
-	}
-	_, device = familiar().has(keyring, cookie, string(p.User))
-	for range periods {
-		_, found := familiar().has(keyring, cookie, p.in(now))
-		there, now = there || found, now.Add(-period)
-	}
-	return device, there && p.Network != ""
+// Familiar is what a user has proven two factors with.
+type Familiar struct {
+	Device bool // ever
+	// In the last three periods, since the user's devices last ended. A familiar network has the
+	// country that it had.
+	Network, Country bool
 }
 
-// in returns what a mark of the place in the period of a time says.
-func (p Place) in(t time.Time) string {
-	return strings.Join([]string{string(p.User), strconv.FormatInt(p.Ended, 10), strconv.FormatInt(t.Unix()/int64(period/time.Second), 10), p.Network}, "|")
+// IsFamiliar returns what is familiar about a place, by a cookie.
+func IsFamiliar(keyring *seal.Keyring, cookie string, p Place, now time.Time) Familiar {
+	var f Familiar
+	if cookie == "" {
+		return f
+	}
+	_, f.Device = familiar().has(keyring, cookie, string(p.User))
+	within := func(what string) bool {
+		at, found := now, false
+		for range periods {
+			_, here := familiar().has(keyring, cookie, p.in(what, at))
+			found, at = found || here, at.Add(-period)
+		}
+		return found && what != ""
+	}
+	f.Network = within(p.Network)
+	f.Country = f.Network || p.Country == "" || within(p.Country)
+	return f
+}
+
+// in returns what a mark says of a network or a country in the period of a time.
+func (p Place) in(what string, t time.Time) string {
+	return strings.Join([]string{string(p.User), strconv.FormatInt(p.Ended, 10), strconv.FormatInt(t.Unix()/int64(period/time.Second), 10), what}, "|")
 }
 
 // add returns a cookie with a mark in front. It drops the oldest of too many.

@@ -77,12 +77,15 @@ func (v *Verifier) news(caller mfa.Caller, t try) string {
 		return ""
 	}
 	var out []string
-	known, there := device.IsFamiliar(v.keyring, caller.Familiar, device.Place{User: a.User.ID, Ended: a.User.DevicesEnded, Network: caller.Area()}, t.attempt.Now)
+	familiar := device.IsFamiliar(v.keyring, caller.Familiar, device.Place{User: a.User.ID, Ended: a.User.DevicesEnded, Network: caller.Area(), Country: caller.Country}, t.attempt.Now)
 	switch {
-	case !known:
+	case !familiar.Device:
 		out = append(out, mfa.NewDevice)
-	case !there:
+	case !familiar.Network:
 		out = append(out, mfa.NewNetwork)
+		if !familiar.Country {
+			out = append(out, mfa.NewCountry)
+		}
 	}
 	if t.throttle != nil && slices.ContainsFunc(a.Authenticators, func(x storage.Authenticator) bool {
 		return slices.Contains(x.Failing, t.throttle.Key.Bucket)

@@ -116,8 +116,7 @@ type target struct {
 
 // choose returns the target of a choice. It returns NotConfigured for a method that is not
 // configured or a usage that is not allowed. Before the first factor an account that may not
-// be used (disabled, requiring two factors, not the request's) becomes a decoy: a refusal
-// would reveal that it exists.
+// be used (disabled, not the request's) becomes a decoy: a refusal would reveal that it exists.
 func (v *Verifier) choose(p Login, c Choice) (target, error) {
 	m, known := v.methods[c.Method]
 	if !known {
@@ -138,9 +137,6 @@ func (v *Verifier) choose(p Login, c Choice) (target, error) {
 	}
 	if !v.usable(p, t.info, t.usage) {
 		return target{}, &mfa.Error{Code: mfa.NotConfigured}
-	}
-	if mfa.ReplacesPassword(t.usage) && t.account != nil && t.account.User.MFAEnabled {
-		t.account = nil
 	}
 	if isDisabled(t.account) {
 		t.account = nil

@@ -27,7 +27,7 @@ func (v *Verifier) Redeem(ctx context.Context, caller mfa.Caller, p Login, id st
 	}
 	good := s.State == storage.StatusVerified && s.Method == method && s.Usage == usage && s.ClientID == p.Request.ClientID &&
 		v.ofRequest(s, p.Request.ID) && v.sameBrowser(caller, s)
-	if !good || account == nil || mfa.ReplacesPassword(usage) && info.Second && !info.First && account.User.MFAEnabled {
+	if !good || account == nil {
 		return &mfa.Error{Code: mfa.InvalidExchange}
 	}
 	now := v.now()

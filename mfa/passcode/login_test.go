@@ -152,7 +152,7 @@ func TestAtMostFiveCodesAnHour(t *testing.T) {
 	mfatest.Want(t, "an hour later", err, "")
 }
 
-// requireTwo sets whether a user requires two factors; if so, no code replaces the password.
+// requireTwo sets whether a user requires two factors; if so, a code alone does not sign them in.
 func requireTwo(h *mfatest.Fixture, u storage.User, on bool) {
 	h.T.Helper()
 	mfatest.Want(h.T, "change", h.Store.UpdateUser(context.Background(), storage.UserChange{ID: u.ID, MFAEnabled: &on, Now: h.Now()}), "")

@@ -193,7 +193,7 @@ func (s *Registry) Remember(cookie string, user storage.UserID) string {
 // MarkFamiliar returns the familiar cookie with a user added who proved two factors, and where.
 // ended is their DevicesEnded.
 func (s *Registry) MarkFamiliar(v mfa.Caller, user storage.UserID, ended int64) string {
-	return device.MarkFamiliar(s.keyring, s.random, v.Familiar, device.Place{User: user, Ended: ended, Network: v.Area()}, s.now())
+	return device.MarkFamiliar(s.keyring, s.random, v.Familiar, device.Place{User: user, Ended: ended, Network: v.Area(), Country: v.Country}, s.now())
 }
 
 // Knows reports whether a user signed in with the device of a cookie before, and its ID.

@@ -173,6 +173,13 @@ func addName(members map[string]any, a storage.Account) {
 
 // ofUser serves a call that makes one change to one user.
 func (s *Surface) ofUser(done string, do func(context.Context, mfa.Caller, storage.Account) error) func(*gin.Context, mfa.Caller) {
+	return s.changesUser(func(ctx context.Context, v mfa.Caller, a storage.Account) (Done, error) {
+		return Done{User: a.User.ID, Done: done}, do(ctx, v, a)
+	})
+}
+
+// changesUser is ofUser for a change that says what it did.
+func (s *Surface) changesUser(do func(context.Context, mfa.Caller, storage.Account) (Done, error)) func(*gin.Context, mfa.Caller) {
 	return func(c *gin.Context, v mfa.Caller) {
 		in, ok := s.read(c, false)
 		if !ok || !s.valid(c, in) {
@@ -182,51 +189,27 @@ func (s *Surface) ofUser(done string, do func(context.Context, mfa.Caller, stora
 		if !ok {
 			return
 		}
-		if err := do(c.Request.Context(), v, a); err != nil {
+		done, err := do(c.Request.Context(), v, a)
+		if err != nil {
 			s.fail(c, err)
 			return
 		}
-		c.JSON(http.StatusOK, Done{User: a.User.ID, Done: done})
+		c.JSON(http.StatusOK, done)
 	}
 }
 
 // resetFactors returns the code with which the user enrols again, once.
-func (s *Surface) resetFactors(c *gin.Context, v mfa.Caller) {
-	in, ok := s.read(c, false)
-	if !ok || !s.valid(c, in) {
-		return
-	}
-	a, ok := s.account(c)
-	if !ok {
-		return
-	}
-	code, err := s.Users.ResetFactors(c.Request.Context(), v, a)
-	if err != nil {
-		s.fail(c, err)
-		return
-	}
-	c.JSON(http.StatusOK, Done{User: a.User.ID, Done: "second factors taken away, everything under way ended", EnrollmentCode: code})
+func (s *Surface) resetFactors(ctx context.Context, v mfa.Caller, a storage.Account) (Done, error) {
+	code, err := s.Users.ResetFactors(ctx, v, a)
+	return Done{User: a.User.ID, Done: "second factors taken away, everything under way ended", EnrollmentCode: code}, err
 }
 
-func (s *Surface) resetCounters(c *gin.Context, v mfa.Caller) {
-	in, ok := s.read(c, false)
-	if !ok || !s.valid(c, in) {
-		return
-	}
-	a, ok := s.account(c)
-	if !ok {
-		return
-	}
-	n, err := s.Users.ResetCounters(c.Request.Context(), v, a)
-	if err != nil {
-		s.fail(c, err)
-		return
-	}
-	done := "codes from now on are accepted"
+func (s *Surface) resetCounters(ctx context.Context, v mfa.Caller, a storage.Account) (Done, error) {
+	n, err := s.Users.ResetCounters(ctx, v, a)
 	if n == 0 {
-		done = "no counter is ahead of the clock"
+		return Done{User: a.User.ID, Done: "no counter is ahead of the clock"}, err
 	}
-	c.JSON(http.StatusOK, Done{User: a.User.ID, Done: done})
+	return Done{User: a.User.ID, Done: "codes from now on are accepted"}, err
 }
 
 func (s *Surface) setPassword(c *gin.Context, v mfa.Caller) {

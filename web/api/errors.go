@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 
@@ -98,7 +99,8 @@ func (s *Surface) fail(c *gin.Context, err error, exchange storage.ExchangeID) {
 		return
 	}
 	problem.Refused(c, e)
-	problem.Problem{Status: r.status, Code: string(e.Code), Detail: e.Text(r.detail), Exchange: exchange}.Write(c)
+	problem.Problem{Status: r.status, Code: string(e.Code), Detail: e.Text(r.detail), Exchange: exchange,
+		SupportURL: cmp.Or(c.GetString(supportKey), s.support)}.Write(c)
 }
 
 // notOpened writes why a login was refused before it began, with OAuth's error code.

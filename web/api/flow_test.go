@@ -18,7 +18,10 @@ func TestPasswordAndTOTP(t *testing.T) {
 	if r = a.call("/identify", "identifier", " Ada@Example.org ").at("identify"); r.methods() != "password:first totp:second" || r.get("account") != "" {
 		t.Errorf("options = %q, account = %q", r.methods(), r.get("account"))
 	}
-	a.call("/password", "identifier", "ada", "password", "wrong horse").refused(422, "invalid_credentials")
+	wrong := a.call("/password", "identifier", "ada", "password", "wrong horse").refused(422, "invalid_credentials")
+	if wrong.get("support_url") != "mailto:help@app.example" {
+		t.Errorf("a refusal names the support %q, want that of the application", wrong.get("support_url"))
+	}
 	r = a.call("/password", "identifier", "ada", "password", password).at("verify")
 	if r.methods() != "totp:second" || r.get("account") != "ada@example.org" || r.get("state") != "the-state" || r.get("login_token") == "" {
 		t.Errorf("step = %s", r.raw)

@@ -121,8 +121,17 @@ func (s *Surface) next(c *gin.Context, call loginCall, a provider.Ask) (loginCal
 		// cookie the browser would then hold out of date.
 		call.SignedIn = nil
 	}
+	if err == nil {
+		c.Set(supportKey, s.supportOf(call.Step))
+	}
 	return call, err
 }
+
+// supportKey is where a call keeps the support of its application, for a refusal.
+const supportKey = "support_url"
+
+// supportOf returns where users of an application get help; "": nowhere.
+func (s *Surface) supportOf(st provider.Step) string { return cmp.Or(st.Client.SupportURL, s.support) }
 
 // login reads the login that a body names.
 func (s *Surface) login(c *gin.Context, in *jsonbody.Object, a provider.Ask) (loginCall, error) {
@@ -197,7 +206,7 @@ func (s *Surface) bodyOf(call loginCall) stepBody {
 	b := stepBody{Step: string(st.Kind), Request: call.named, ExpiresAt: st.Request.ExpiresAt, UILocales: st.UILocales,
 		State: st.Request.Params.Get("state"), Error: st.Refusal,
 		Client: clientBody{ID: st.Client.ID, Name: st.Client.Name, Home: st.ClientHome, Logo: st.Client.LogoURI,
-			Policy: st.Client.PolicyURI, Terms: st.Client.TosURI, Support: cmp.Or(st.Client.SupportURL, s.support)}}
+			Policy: st.Client.PolicyURI, Terms: st.Client.TosURI, Support: s.supportOf(st)}}
 	if st.Request.Subject == "" {
 		b.LoginHint = st.LoginHint
 	} else {

@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -83,6 +84,35 @@ func (h *fixture) begin(name, method string) *browser {
 	b.authorize()
 	b.Press("login-"+method, "username", name)
 	return b
+}
+
+// A user who requires two factors gets a code in place of the password, and is then asked for
+// another factor. Both show something the user has, and the tokens say no more.
+func TestACodeThenTheSecondFactor(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *fixture) {
+		id := h.withCodes("bob", true)
+		h.client(alone)
+		at := h.Now()
+		h.OK(h.Store.PutAuthenticator(context.Background(), storage.Authenticator{ID: storage.AuthenticatorID(storage.Random128(rand.Reader)), UserID: id, Method: "totp",
+			State: storage.AuthenticatorActive, Secret: []byte(totpKey), CreatedAt: at, UpdatedAt: at}, nil, nil))
+		b := h.begin("bob", "email")
+		code, _ := h.sent("bob@example.org")
+		b.Submit("code-submit", "passcode", code)
+		b.Must("/mfa", 200)
+		if b.Cookies[sessionCookie] != "" || len(h.sessions("bob")) != 0 {
+			t.Fatal("the code alone left a session")
+		}
+		if strings.Contains(b.Page.Body.String(), `id="method-email"`) {
+			t.Error("the factor that was proven is offered again")
+		}
+		b.Submit("mfa-submit", "passcode", code)
+		b.Must("/mfa", 422)
+		h.code(b)
+		c := claims(t, h.idToken(b.MustLeave(callback)))
+		if c["acr"] != "aal1" || fmt.Sprint(c["amr"]) != "[otp]" {
+			t.Errorf("acr %v and amr %v, want what was proven", c["acr"], c["amr"])
+		}
+	})
 }
 
 func TestSigningInWithACodeByMail(t *testing.T) {

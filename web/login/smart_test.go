@@ -90,6 +90,39 @@ func TestSMARTAsksWhenSomethingIsNew(t *testing.T) {
 	want("nothing", false)
 }
 
+func TestSMARTAsksInANewCountry(t *testing.T) {
+	h := newFixture(t)
+	h.client(smart)
+	h.User("ada", totpKey)
+	in := map[string]string{}
+	h.Country = func(address string) string { return in[address] }
+	b := h.browser()
+	for _, step := range []struct{ address, country, news string }{
+		{"192.0.2.1", "", "device,user"},
+		{"192.0.2.1", "DE", "nothing"}, // the file is new: a familiar network has the country that it had
+		{"198.51.100.1", "DE", "network,country"},
+		{"203.0.113.1", "DE", "network"},
+		{"10.9.8.7", "", "network"},
+		{"10.8.7.6", "FR", "network,country"},
+		{"10.8.7.6", "FR", "nothing"},
+		{"10.7.6.5", "DE", "network"},
+	} {
+		h.Wait(time.Second)
+		delete(b.Cookies, sessionCookie)
+		b.Address, in[step.address] = step.address, step.country
+		b.authorize()
+		b.login("ada", password)
+		if step.news != "nothing" {
+			b.Must("/mfa", 200)
+			h.code(b)
+		}
+		b.mustCode(t)
+		if got := h.news(); got != step.news {
+			t.Errorf("at %s in %q: new = %q, want %q", step.address, step.country, got, step.news)
+		}
+	}
+}
+
 func TestWhatIsFamiliarEnds(t *testing.T) {
 	ends := map[string]func(h *fixture, ada storage.UserID){
 		"a changed password": func(h *fixture, ada storage.UserID) {

@@ -27,6 +27,8 @@ type Problem struct {
 	Exchange  storage.ExchangeID `json:"exchange_id,omitempty"` // of the next attempt
 	Faults    Faults             `json:"faults,omitempty"`      // of the body
 	Support   string             `json:"support_id"`            // correlation id of the response
+	// SupportURL is where users get help; "": nowhere.
+	SupportURL string `json:"support_url,omitempty"`
 }
 
 // Write sends the problem and ends the request. It fills in the title and the support id.

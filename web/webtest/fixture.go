@@ -32,6 +32,7 @@ type Fixture struct {
 	T        testing.TB
 	Provider *provider.Provider
 	Handler  http.Handler // set by Serve
+	Country  func(address string) string
 	Log      strings.Builder
 	logger   *slog.Logger
 	Broken   bool // the test breaks something and expects statuses of 500 and above
@@ -64,7 +65,13 @@ func (f *Fixture) Logger() *slog.Logger { return f.logger }
 func (f *Fixture) Serve(errorPage func(*gin.Context, web.Fault), surfaces ...web.Surface) {
 	f.T.Helper()
 	var err error
-	f.Handler, err = web.New(web.Options{Issuer: f.issuer, Logger: f.Logger(), ErrorPage: errorPage}, rand.Reader, f.Now, surfaces...)
+	f.Handler, err = web.New(web.Options{Issuer: f.issuer, Logger: f.Logger(), ErrorPage: errorPage,
+		Country: func(address string) string {
+			if f.Country == nil {
+				return ""
+			}
+			return f.Country(address)
+		}}, rand.Reader, f.Now, surfaces...)
 	f.OK(err)
 	f.T.Cleanup(func() {
 		for line := range strings.Lines(f.Log.String()) {

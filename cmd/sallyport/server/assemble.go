@@ -137,8 +137,12 @@ func (s *Server) assembleWeb(p Options, span web.Spanner) error {
 		api.New(s.Provider, s.Verifier, s.Sessions).WithResets(s.Resets).WithSupport(c.SupportURL),
 		streambird.New(s.Backend, s.APIKeys, streambird.NewSigner(s.Keyring, p.Random), s.Journal, p.Now, streambird.Options{Issuer: c.Issuer, JWTLife: c.Lifetimes.StreambirdJWT}),
 		stytch.New(matching, s.APIKeys, s.Journal, s.Keyring, p.Now, p.Random, stytch.Options{Issuer: c.Issuer, Environment: c.Environment, Rate: c.Limits.Calls})}, p.Surfaces...)
+	countries, err := s.openCountries(c.CountryFile)
+	if err != nil {
+		return err
+	}
 	s.Handler, err = web.New(web.Options{
-		Issuer: c.Issuer, TrustedProxies: c.TrustedProxies, Logger: p.Log, Counters: metrics.NewWebCounters(metrics.NewSet(s.Metrics)), ErrorPage: pages.Refusal, Span: span,
+		Issuer: c.Issuer, TrustedProxies: c.TrustedProxies, Logger: p.Log, Counters: metrics.NewWebCounters(metrics.NewSet(s.Metrics)), Country: countries.Of, ErrorPage: pages.Refusal, Span: span,
 		Timeout: requestTimeout + max(0, c.Argon2.Wait-config.Default().Argon2.Wait),
 	}, p.Random, p.Now, surfaces...)
 	if err != nil {

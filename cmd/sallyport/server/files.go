@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"sallyport/mfa/country"
 	"sallyport/storage"
 	"sallyport/storage/seal"
 )
@@ -90,6 +91,19 @@ func (s *Server) addCertificate(c *Certificate) {
 	if c != nil {
 		s.addFile(c.setting, "certificate", func(context.Context) error { return c.load() }, c.files.Cert, c.files.Key)
 	}
+}
+
+// openCountries reads the file of countries and registers it; nil: there is none.
+func (s *Server) openCountries(path string) (*country.File, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := country.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("country_file: %w", err)
+	}
+	s.addFile("country_file", "countries", func(context.Context) error { return f.Load() }, path)
+	return f, nil
 }
 
 // addKeyFile has the key file read again. A file that does not open every key is not used.
