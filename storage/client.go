@@ -47,6 +47,8 @@ type Client struct {
 	AllowedMethods []string `json:"allowed_methods,omitempty"` // empty: every method of the server
 	Passwordless   bool     `json:"passwordless,omitempty"`
 	HeadlessLogin  bool     `json:"headless_login,omitempty"`
+	// PasskeyOffer: users who sign in with a password are offered a passkey; nil: as the server says.
+	PasskeyOffer *bool `json:"passkey_offer,omitempty"`
 	// ManagesFactors: the client's access tokens may set up and remove factors of their user.
 	ManagesFactors bool `json:"manages_factors,omitempty"`
 	// Consent is "skip" (a first-party application) or "ask".

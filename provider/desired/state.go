@@ -73,6 +73,9 @@ type Client struct {
 	MFARemember time.Duration `yaml:"mfa_remember"`
 	// Methods allowed for this client; default: all.
 	AllowedMethods []string `yaml:"allowed_methods"`
+	// Offer a passkey [after a password](guides/passkeys.md#the-offer-after-a-password) or do not;
+	// default: the server's `passkeys.offer`.
+	PasskeyOffer *bool `yaml:"passkey_offer"`
 	// Allow sign-in with only a code, at level aal1.
 	Passwordless bool `yaml:"passwordless"`
 	// The client has its own login page, without the binding cookie (docs/divergences.md).
