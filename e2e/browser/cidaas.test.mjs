@@ -371,7 +371,7 @@ for (const [where, origin] of Object.entries(stage.origins)) {
       ['GET', '/token-srv/prelogin/metadata/none'],
       ['POST', '/verification-srv/v2/setup/public/configured/list'],
       ['POST', '/verification-srv/v2/setup/public/configured/list', { email: 'x', request_id: none }],
-      ['POST', '/verification-srv/v2/authenticate/initiate/FIDO2', { usage_type: 'PASSWORDLESS_AUTHENTICATION', request_id: requestId, email: user.email }],
+      ['POST', '/verification-srv/v2/authenticate/initiate/PUSH', { usage_type: 'PASSWORDLESS_AUTHENTICATION', request_id: requestId, email: user.email }],
       ['POST', '/verification-srv/v2/authenticate/initiate/undefined', {}],
       ['POST', '/verification-srv/v2/authenticate/authenticate/TOTP', { exchange_id: none, pass_code: '123456' }],
       ['POST', '/verification-srv/v2/authenticate/cancel/TOTP', { exchange_id: none, reason: 'x', type: 'TOTP' }],

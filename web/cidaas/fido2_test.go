@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 
 	"sallyport/mfa"
@@ -93,8 +94,15 @@ func TestAPasskeyInPlaceOfThePassword(t *testing.T) {
 			h, d := withPasskey(t, false)
 			b := h.browser()
 			request, _ := b.begin()
+			for _, who := range []string{"ada", "nobody"} {
+				list := h.is(b.json("/verification-srv/v2/setup/public/configured/list", "identifier", who, "request_id", request), http.StatusOK)
+				if !strings.Contains(list.Body.String(), `{"type":"FIDO2","mediums":[{"id":"FIDO2","text":"FIDO2","verified":true}]}`) {
+					t.Errorf("%s: listed %s", who, list.Body)
+				}
+				h.is(b.json("/verification-srv/v2/setup/public/configured/check/fido2", "identifier", who, "request_id", request), http.StatusOK)
+			}
 			begun := h.is(b.json("/verification-srv/authentication/fido2/initiation",
-				append(named, "usage_type", "INITIAL_AUTHENTICATION", "request_id", request)...), http.StatusOK)
+				append(named, "medium_id", "FIDO2", "usage_type", "INITIAL_AUTHENTICATION", "request_id", request)...), http.StatusOK)
 			credential, err := d.Get(mfa.Challenge(challengeOf(t, begun)))
 			h.OK(err)
 			verify, exchangeID := "/verification-srv/authentication/fido2/verification", h.at(begun, "data.exchange_id.exchange_id")

@@ -27,6 +27,20 @@ type configuredType struct {
 	Mediums []medium `json:"mediums"`
 }
 
+// listed returns the methods of a step. In place of a password a passkey is in every list, as on the
+// login page: a list with those of users who have one would say which names exist.
+func (s *Surface) listed(st provider.Step) []configuredType {
+	out := listed(st.Options)
+	if st.Kind != provider.StepIdentify {
+		return out
+	}
+	if method := signin.Challenged(st, s.verifier.Info); method != "" {
+		name := wireName(method)
+		out = append(out, configuredType{name, []medium{{ID: storage.AuthenticatorID(name), Text: name, Verified: true}}})
+	}
+	return out
+}
+
 // listed groups options by method, and keeps their order.
 func listed(options []exchange.Option) []configuredType {
 	out := []configuredType{}
@@ -77,7 +91,7 @@ func (s *Surface) list(c *gin.Context) {
 	}
 	succeed(c, struct {
 		List []configuredType `json:"configured_list"`
-	}{listed(call.Step.Options)})
+	}{s.listed(call.Step)})
 }
 
 // check returns the same for one method.
@@ -87,7 +101,7 @@ func (s *Surface) check(c *gin.Context) {
 		return
 	}
 	name := c.Param("method")
-	for _, found := range listed(call.Step.Options) {
+	for _, found := range s.listed(call.Step) {
 		if strings.EqualFold(found.Type, name) {
 			succeed(c, found)
 			return
