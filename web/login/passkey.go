@@ -11,7 +11,6 @@ import (
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/passkey"
 	"sallyport/provider"
-	"sallyport/storage"
 	"sallyport/web"
 	"sallyport/web/page"
 	"sallyport/web/problem"
