@@ -129,7 +129,7 @@ type Passkeys struct {
 	// `https://example.de`; browsers read them at `/.well-known/webauthn` of the RP ID.
 	RelatedOrigins []string `yaml:"related_origins" env:"RELATED_ORIGINS"`
 	// Whether a user who signs in with a password is offered a passkey afterwards, in a browser that
-	// can keep one. Who declines is not asked again.
+	// can keep one. Who declines is not asked again. Clients may decide with `passkey_offer`.
 	Offer bool `yaml:"offer" env:"OFFER"`
 }
 

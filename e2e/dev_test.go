@@ -3,11 +3,12 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestDevServer starts the development server in an empty folder, runs its demo in
@@ -16,38 +17,47 @@ func TestDevServer(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "dev")
 	first := startDev(t, folder)
-	var secrets struct{ Alice, Bob struct{ Password string } }
-	text, err := os.ReadFile(filepath.Join(folder, "secrets.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(text, &secrets); err != nil {
-		t.Fatal(err)
-	}
-	type person struct {
-		Username string `json:"username"`
-		Password string `json:"password"`
-	}
-	written, err := json.Marshal(map[string]any{"issuer": first.issuer, "demo": first.demo,
-		"outbox": filepath.Join(folder, "outbox.jsonl"),
-		"alice":  person{"alice", secrets.Alice.Password}, "bob": person{"bob", secrets.Bob.Password}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "stage.json")
-	writeFile(t, file, string(written))
-	runNode(t, installed(t, "node"), "dev.test.mjs", "SALLYPORT_STAGE="+file, "SALLYPORT_CHROMIUM="+installed(t, "chromium", "chromium-browser", "google-chrome"))
+	text := readFile(t, filepath.Join(folder, "secrets.json"))
+	first.browse(t, folder, "dev.test.mjs")
 	first.stop(t)
 
 	again := startDev(t, folder)
 	defer again.stop(t)
-	if after, err := os.ReadFile(filepath.Join(folder, "secrets.json")); err != nil || string(after) != string(text) {
-		t.Errorf("the restart changed the passwords: %v", err)
+	if readFile(t, filepath.Join(folder, "secrets.json")) != text {
+		t.Error("the restart changed the passwords")
 	}
 	// bob enrolled an authenticator before the restart: the bank requires it now.
 	s := &stage{issuer: again.issuer, log: again.log}
 	a := newParty(t, s, "bank", again.demo+"/callback", "")
-	newPerson(t, again.issuer).open(a.start()).signIn(user{name: "bob", password: secrets.Bob.Password}).at("/mfa")
+	newPerson(t, again.issuer).open(a.start()).signIn(user{name: "bob", password: devSecrets(t, folder).Bob.Password}).at("/mfa")
+}
+
+// TestDevServerUnderAName: passkeys belong to the name that dev is given.
+func TestDevServerUnderAName(t *testing.T) {
+	folder, name := filepath.Join(t.TempDir(), "dev"), "laptop.example"
+	d := startDevAt(t, folder, "https://"+name, "--tls", "--host", name)
+	tick, end := time.NewTicker(50*time.Millisecond), time.After(60*time.Second)
+	defer tick.Stop()
+	for !strings.Contains(d.log.String(), "Ctrl-C") {
+		select {
+		case <-end:
+			t.Fatalf("it does not greet:\n%s", d.log)
+		case <-tick.C:
+		}
+	}
+	d.browse(t, folder, "devname.test.mjs", "--host-resolver-rules=MAP "+name+" 127.0.0.1", "--ignore-certificate-errors")
+	d.stop(t)
+}
+
+type devUsers struct{ Alice, Bob struct{ Password string } }
+
+func devSecrets(t *testing.T, folder string) devUsers {
+	t.Helper()
+	var out devUsers
+	if err := json.Unmarshal([]byte(readFile(t, filepath.Join(folder, "secrets.json"))), &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 type devServer struct {
@@ -58,16 +68,41 @@ type devServer struct {
 
 func startDev(t *testing.T, folder string) devServer {
 	t.Helper()
+	d := startDevAt(t, folder, "http://localhost")
+	(&stage{issuer: d.issuer, log: d.log}).await(t)
+	return d
+}
+
+// startDevAt starts it, and does not wait until it serves.
+func startDevAt(t *testing.T, folder, at string, flags ...string) devServer {
+	t.Helper()
 	port := freePort(t)
-	d := devServer{issuer: fmt.Sprintf("http://localhost:%d", port), demo: fmt.Sprintf("http://localhost:%d", port+1), log: &lines{}}
-	d.process = exec.Command(program, "dev", "--data", folder, "--port", fmt.Sprint(port))
+	d := devServer{issuer: fmt.Sprintf("%s:%d", at, port), demo: fmt.Sprintf("%s:%d", at, port+1), log: &lines{}}
+	d.process = exec.Command(program, append([]string{"dev", "--data", folder, "--port", fmt.Sprint(port)}, flags...)...)
 	d.process.Stdout, d.process.Stderr = d.log, d.log
 	if err := d.process.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.process.Process.Kill() })
-	(&stage{issuer: d.issuer, log: d.log}).await(t)
 	return d
+}
+
+// browse runs tests in Chromium, with arguments for it.
+func (d devServer) browse(t *testing.T, folder, tests string, args ...string) {
+	t.Helper()
+	type person struct {
+		Username string `json:"username"`
+		Password string `json:"password"`
+	}
+	secrets := devSecrets(t, folder)
+	written, err := json.Marshal(map[string]any{"issuer": d.issuer, "demo": d.demo, "outbox": filepath.Join(folder, "outbox.jsonl"), "args": args,
+		"alice": person{"alice", secrets.Alice.Password}, "bob": person{"bob", secrets.Bob.Password}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "stage.json")
+	writeFile(t, file, string(written))
+	runNode(t, installed(t, "node"), tests, "SALLYPORT_STAGE="+file, "SALLYPORT_CHROMIUM="+installed(t, "chromium", "chromium-browser", "google-chrome"))
 }
 
 func (d devServer) stop(t *testing.T) {

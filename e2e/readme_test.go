@@ -174,8 +174,8 @@ func (r *readme) greetingFits(t *testing.T, greeting string) {
 			t.Errorf("the greeting lacks %q:\n%s", want, greeting)
 		}
 	}
-	if len(r.tour) != 4 {
-		t.Errorf("README.md has the tour %q, want four steps", r.tour)
+	if len(r.tour) != 5 {
+		t.Errorf("README.md has the tour %q, want five steps", r.tour)
 	}
 }
 

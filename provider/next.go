@@ -264,7 +264,7 @@ func (p *Provider) decideStep(ctx context.Context, st Step) (Step, error) {
 		}
 		return st, nil
 	}
-	if st.ask.MayOffer && p.options.Offer && st.LoginPage == "" {
+	if st.ask.MayOffer && p.offers(st.Client) && st.LoginPage == "" {
 		if st.Offer = p.verifier.Suggest(st.Login); st.Offer != "" {
 			st.Kind = StepOffer
 			return st, nil

@@ -105,3 +105,11 @@ func (st Step) Again() Ask {
 	}
 	return a
 }
+
+// offers reports whether users of a client are offered a passkey after a password.
+func (p *Provider) offers(c storage.Client) bool {
+	if c.PasskeyOffer != nil {
+		return *c.PasskeyOffer
+	}
+	return p.options.Offer
+}

@@ -52,6 +52,8 @@ type Client struct {
 	AllowedMethods []string `json:"allowed_methods,omitempty"` // empty: every method of the server
 	Passwordless   bool     `json:"passwordless,omitempty"`
 	HeadlessLogin  bool     `json:"headless_login,omitempty"`
+	// PasskeyOffer: users who sign in with a password are offered a passkey; nil: as the server says.
+	PasskeyOffer *bool `json:"passkey_offer,omitempty"`
 	// SignUp is who may sign up for the client: "off", "open" or "invited"; "": as the server says.
 	SignUp string `json:"signup,omitempty"`
 	// SignUpRequired and SignUpOptional are the claims that people who sign up are asked for.

@@ -17,7 +17,7 @@ func devCommand(ctx context.Context, p *cli.Program, args []string) error {
 	f.BoolVar(&o.Details, "details", false, "also print secrets of clients, recovery codes, a QR code, and further addresses")
 	f.IntVar(&o.Port, "port", 8080, "port of the provider; the demo application and the admin listener get the next two")
 	f.BoolVar(&o.TLS, "tls", false, "serve https with a certificate that dev creates")
-	f.StringVar(&o.Host, "host", "", "`address` to serve on instead of loopback, so that phones in your network reach it; implies --tls")
+	f.StringVar(&o.Host, "host", "", "`address` or name to serve on instead of loopback, so that phones in your network reach it; implies --tls. Passkeys need a name")
 	if err := f.Parse(args, 0); err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func TestCommandLine(t *testing.T) {
 		{"an argument too many", "version now", cli.ExitUsage, "", "version: 1 arguments, want 0"},
 		{"an argument missing", "keyfile", cli.ExitUsage, "", "keyfile: 0 arguments, want 1"},
 		{"a port out of range", "dev --port 70000", cli.ExitUsage, "", "--port"},
-		{"a host that is no address", "dev --host example.com", cli.ExitUsage, "", "--host"},
+		{"a host that is no address and no name", "dev --host example", cli.ExitUsage, "", "--host"},
 		{"a missing settings file", "serve --config " + filepath.Join(dir, "none.yaml"), cli.ExitFailed, "", "none.yaml"},
 		{"settings with faults: each has a line", "serve", cli.ExitFailed, "", "\ndatabase: either dsn or dsn_file is required\nissuer: is required"},
 		{"a key file", "keyfile " + filepath.Join(dir, "keys"), cli.ExitOK, "", ""},

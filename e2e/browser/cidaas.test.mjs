@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
 import { closeBrowser, code, codeAt, stage, visit } from './lib.mjs';
+import { authenticator, laptop } from './authenticator.mjs';
 
 const oidc = readFileSync(new URL('./node_modules/oidc-client-ts/dist/browser/oidc-client-ts.min.js', import.meta.url), 'utf8');
 const people = { totp: [...stage.users.totp], plain: [...stage.users.plain] };
@@ -131,6 +132,44 @@ async function password(tab, requestId, user, word = user.password) {
 for (const [where, origin] of Object.entries(stage.origins)) {
   const off = `${where}-off`;
   const always = `${where}-always`;
+
+  // Passkeys belong to the provider's own origin.
+  if (where === 'same') test('FIDO2: set up with an access token, then in place of the password', () => visit({}, async (tab) => {
+    const user = take('plain');
+    await authenticator(tab, laptop);
+    const ceremony = (name, challenge) => tab.evaluate(async ([call_, options]) => {
+      const parse = { create: 'parseCreationOptionsFromJSON', get: 'parseRequestOptionsFromJSON' }[call_];
+      const credential = await navigator.credentials[call_]({ publicKey: PublicKeyCredential[parse](options) });
+      return { client_response: credential.toJSON(), fidoRequestId: 'of the page' };
+    }, [name, challenge]);
+
+    await password(tab, await begin(tab, origin, off), user);
+    const { access } = await end(tab, origin, off);
+    const setup = await call(tab, 'POST', '/verification-srv/v2/setup/initiate/FIDO2', { verification_type: 'FIDO2' }, access);
+    const created = await ceremony('create', setup.data.fido2_entity.server_challenge);
+    const enrolled = await call(tab, 'POST', '/verification-srv/v2/setup/enroll/FIDO2',
+      { exchange_id: setup.data.exchange_id.exchange_id, verification_type: 'FIDO2', fido2_client_response: created });
+    assert.equal(enrolled.data?.enrolled, true, JSON.stringify(enrolled));
+    const status = await call(tab, 'POST', `/verification-srv/v2/notification/status/${setup.data.status_id}`, undefined, access);
+    assert.equal(status.data.status, 'ENROLLED');
+    await tab.context().clearCookies();
+
+    const requestId = await begin(tab, origin, off);
+    const list = await call(tab, 'POST', '/verification-srv/v2/setup/public/configured/list', { email: user.email, request_id: requestId });
+    assert.ok(list.data.configured_list.some((m) => m.type === 'FIDO2'), JSON.stringify(list));
+    const begun = await call(tab, 'POST', '/verification-srv/v2/authenticate/initiate/FIDO2',
+      { usage_type: 'PASSWORDLESS_AUTHENTICATION', request_id: requestId, email: user.email, type: 'FIDO2' });
+    const exchange = { exchange_id: begun.data.exchange_id.exchange_id, type: 'FIDO2' };
+    const signed = await ceremony('get', begun.data.fido2_entity.server_challenge);
+    const done = await call(tab, 'POST', '/verification-srv/v2/authenticate/authenticate/FIDO2', { ...exchange, fido2_client_response: signed });
+    assert.equal(done.success, true, JSON.stringify(done));
+    const again = await call(tab, 'POST', '/verification-srv/v2/authenticate/authenticate/FIDO2', { ...exchange, fido2_client_response: signed });
+    assert.equal(again.status, 417);
+    await tab.evaluate((o) => window.submit('/login-srv/verification/login', o),
+      { requestId, verificationType: 'FIDO2', sub: done.data.sub, status_id: done.data.status_id });
+    const { profile } = await end(tab, origin, off);
+    assert.equal(profile.acr, 'phr');
+  }));
 
   test(`a code alone, with a wrong one first: ${where} origin`, () => visit({}, async (tab) => {
     const user = take('totp');
@@ -332,7 +371,7 @@ for (const [where, origin] of Object.entries(stage.origins)) {
       ['GET', '/token-srv/prelogin/metadata/none'],
       ['POST', '/verification-srv/v2/setup/public/configured/list'],
       ['POST', '/verification-srv/v2/setup/public/configured/list', { email: 'x', request_id: none }],
-      ['POST', '/verification-srv/v2/authenticate/initiate/FIDO2', { usage_type: 'PASSWORDLESS_AUTHENTICATION', request_id: requestId, email: user.email }],
+      ['POST', '/verification-srv/v2/authenticate/initiate/PUSH', { usage_type: 'PASSWORDLESS_AUTHENTICATION', request_id: requestId, email: user.email }],
       ['POST', '/verification-srv/v2/authenticate/initiate/undefined', {}],
       ['POST', '/verification-srv/v2/authenticate/authenticate/TOTP', { exchange_id: none, pass_code: '123456' }],
       ['POST', '/verification-srv/v2/authenticate/cancel/TOTP', { exchange_id: none, reason: 'x', type: 'TOTP' }],

@@ -17,7 +17,7 @@ export async function browser() {
   shared ??= await chromium.launch({
     executablePath: process.env.SALLYPORT_CHROMIUM,
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync'],
+      '--disable-component-update', '--disable-sync', ...stage.args ?? []],
   });
   return shared;
 }

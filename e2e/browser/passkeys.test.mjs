@@ -3,6 +3,7 @@
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { accessible, arrival, authorizeURL, closeBrowser, fits, signIn, stage, visit } from './lib.mjs';
+import { authenticator, laptop as phone } from './authenticator.mjs';
 
 after(closeBrowser);
 
@@ -11,22 +12,7 @@ const take = (list) => list.shift() ?? assert.fail('the stage has no more users'
 const { spa, bank } = stage.clients;
 const account = `${stage.issuer}/account`;
 
-const phone = { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true };
 const token = { protocol: 'u2f', transport: 'usb', hasResidentKey: false, hasUserVerification: false, automaticPresenceSimulation: true };
-
-// authenticator adds a virtual authenticator to a page.
-async function authenticator(page, options) {
-  const cdp = await page.context().newCDPSession(page);
-  await cdp.send('WebAuthn.enable', { enableUI: false });
-  const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', { options });
-  const call = (name, more = {}) => cdp.send(`WebAuthn.${name}`, { authenticatorId, ...more });
-  return {
-    call,
-    credentials: async () => (await call('getCredentials')).credentials,
-    present: (enabled) => call('setAutomaticPresenceSimulation', { enabled }),
-    verified: (isUserVerified) => call('setUserVerified', { isUserVerified }),
-  };
-}
 
 // add creates a passkey on the account page, in which the user is signed in.
 async function add(page) {

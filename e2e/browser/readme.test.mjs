@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { closeBrowser, signIn, stage, visit, enter } from './lib.mjs';
 import { phone, press } from './demo.mjs';
+import { authenticator, laptop } from './authenticator.mjs';
 
 const { demo, shop, notes, alice, bob } = stage;
 
@@ -59,6 +60,24 @@ const steps = {
     await enter(page, await phone(context, 'bob'), '#enroll-submit');
     await page.click('#recovery-done');
     await page.getByRole('heading', { name: 'Account' }).waitFor();
+  },
+  'Add a passkey on the account page; sign in to Meridian Bank with it alone.': async (page) => {
+    const device = await authenticator(page, laptop);
+    await page.getByRole('link', { name: 'Add a passkey' }).click();
+    await page.click('#passkey-add');
+    await page.click('#passkey-begin');
+    await page.waitForSelector('#notice');
+    await device.present(false); // the list beside the name would sign in by itself
+    await page.goto(demo);
+    await press(page.locator('.card.app', { hasText: 'Meridian Bank' }), 'Sign in');
+    await page.getByRole('heading', { name: 'Account' }).waitFor(); // a session
+    await press(page, 'Sign out');
+    await press(page.locator('.card.app', { hasText: 'Meridian Bank' }), 'Sign in');
+    await page.waitForSelector('#passkey-ask');
+    await device.present(true);
+    await page.click('#passkey-ask').catch(() => {});
+    await page.locator('strong', { hasText: 'phr' }).waitFor();
+    await page.locator('#tries .done', { hasText: 'passkey' }).waitFor();
   },
 };
 

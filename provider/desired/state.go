@@ -80,6 +80,9 @@ type Client struct {
 	MFARemember time.Duration `yaml:"mfa_remember"`
 	// Methods allowed for this client; default: all.
 	AllowedMethods []string `yaml:"allowed_methods"`
+	// Offer a passkey [after a password](guides/passkeys.md#the-offer-after-a-password) or do not;
+	// default: the server's `passkeys.offer`.
+	PasskeyOffer *bool `yaml:"passkey_offer"`
 	// Allow sign-in with only a code, at level aal1.
 	Passwordless bool `yaml:"passwordless"`
 	// Who may [sign up](guides/sign-up.md) for it: `off`, `open` or `invited`; default: the

@@ -62,11 +62,11 @@ func clients(w *fixture) {
 }
 
 func clientRoundTrip(w *fixture) {
-	grace, e := storage.Seconds(10), w.event(person{})
+	grace, offer, e := storage.Seconds(10), false, w.event(person{})
 	c := storage.Client{
 		ID: storage.ClientID("app-" + random[string]()), Name: "App <&>", AuthMethod: "client_secret_basic", SecretHashes: [][]byte{{1, 2}},
 		RedirectURIs: []string{"https://app.example/cb"}, GrantTypes: []string{"authorization_code"}, Scopes: []string{"openid"},
-		MFA: "TIME_BASED", MFAInterval: 3600, MFARemember: 86400, RefreshGrace: &grace, CreatedAt: w.now, UpdatedAt: w.now,
+		MFA: "TIME_BASED", MFAInterval: 3600, MFARemember: 86400, PasskeyOffer: &offer, RefreshGrace: &grace, CreatedAt: w.now, UpdatedAt: w.now,
 	}
 	w.ok(w.s.PutClient(w.ctx, c, []storage.Event{e}))
 	same(w, w.logged(e), true)

@@ -24,6 +24,9 @@ type overview struct {
 	Addable  []mfa.Info
 	Recovery *selfservice.Held // nil: no codes
 	Second   bool              // the account has a second factor
+	Passkeys bool              // users here can have passkeys
+	Passkey  bool              // Factors has one
+	Steps    bool              // Factors has others
 	Password bool
 	Sessions []sessionLine
 	Others   bool // there are sessions besides this one
@@ -133,13 +136,16 @@ func (d *overview) factors(p *Pages, a storage.Account) {
 		d.Second = d.Second || h.Info.Second
 		switch {
 		case h.Info.Enrolls:
-			d.Factors = append(d.Factors, p.lineOf(a, h))
+			line := p.lineOf(a, h)
+			d.Passkey, d.Steps = d.Passkey || line.Passkey != nil, d.Steps || line.Passkey == nil
+			d.Factors = append(d.Factors, line)
 		case h.Info.First:
 			d.Password = true
 		case h.Info.Second:
 			d.Recovery = &h
 		}
 	}
+	d.Passkeys = p.passkeys != nil
 	d.Addable = slices.DeleteFunc(p.verifier.Methods(), func(i mfa.Info) bool { return !i.Enrolls })
 }
 

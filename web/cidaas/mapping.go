@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/mfa/passkey"
 	"sallyport/mfa/recovery"
 	"sallyport/storage"
 	"sallyport/web/signin"
 )
 
 // methods are the names of methods in the dialect that are not just in capitals.
-var methods = map[string]string{recovery.Name: "BACKUPCODE"}
+var methods = map[string]string{recovery.Name: "BACKUPCODE", passkey.Name: "FIDO2"}
 
 // wireName is the name of a method in the dialect.
 func wireName(method string) string {
@@ -23,15 +24,9 @@ func wireName(method string) string {
 	return strings.ToUpper(method)
 }
 
-// spoken returns the methods that the dialect has calls for: all but passkeys, whose challenges
-// nothing in it carries.
-func spoken(all []mfa.Info) []mfa.Info {
-	return slices.DeleteFunc(slices.Clone(all), func(i mfa.Info) bool { return i.Challenged })
-}
-
 // method returns the method of a name in any case; "": there is no such method.
 func (s *Surface) method(name string) string {
-	for _, i := range spoken(s.verifier.Methods()) {
+	for _, i := range s.verifier.Methods() {
 		if strings.EqualFold(wireName(i.Name), name) {
 			return i.Name
 		}

@@ -24,10 +24,12 @@ type enrollingBody struct {
 	Secret   string           `json:"totp_secret,omitempty"`
 	URI      string           `json:"totp_uri,omitempty"`
 	QR       string           `json:"qr_code,omitempty"` // an image as data: URL
+	FIDO2    *fido2Entity     `json:"fido2_entity,omitempty"`
 }
 
 func enrolling(e exchange.Enrolling, sub string) enrollingBody {
-	b := enrollingBody{Exchange: exchangeOf(e.Exchange, e.ExpiresAt), Sub: sub, Status: e.Status, Secret: e.Handout.Secret, URI: e.Handout.URI}
+	b := enrollingBody{Exchange: exchangeOf(e.Exchange, e.ExpiresAt), Sub: sub, Status: e.Status, Secret: e.Handout.Secret, URI: e.Handout.URI,
+		FIDO2: fido2Of(e.Handout.Options, e.Status)}
 	if e.Text != e.Method {
 		b.Text = e.Text
 	}
@@ -176,7 +178,7 @@ func (s *Surface) configured(c *gin.Context) {
 		held[h.Info.Name] = true
 	}
 	list := []entry{}
-	for _, i := range spoken(s.verifier.Methods()) {
+	for _, i := range s.verifier.Methods() {
 		list = append(list, entry{wireName(i.Name), i.First || i.Second, held[i.Name]})
 	}
 	succeed(c, list)

@@ -91,7 +91,7 @@ func TestSwitchedOffMethodsNameTheSetting(t *testing.T) {
 	h.client()
 	h.User("ada", totpKey)
 	request := h.at(h.page().json("/authz-srv/authrequest/authz/generate", flat(authorizeParams())...), "data.requestId")
-	for method, setting := range map[string]string{"SMS": "sms.countries", "email": "mail.host", "FIDO2": ""} {
+	for method, setting := range map[string]string{"SMS": "sms.countries", "email": "mail.host", "PUSH": ""} {
 		for _, path := range []string{"/verification-srv/v2/authenticate/initiate/" + method, "/verification-srv/authentication/" + method + "/verification"} {
 			w := h.is(h.page().json(path, "usage_type", "PASSWORDLESS_AUTHENTICATION", "request_id", request, "identifier", "ada", "exchange_id", request, "pass_code", "123456"), expectationFailed)
 			var info string

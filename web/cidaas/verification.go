@@ -1,6 +1,7 @@
 package cidaas
 
 import (
+	"encoding/json"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -26,13 +27,24 @@ type configuredType struct {
 	Mediums []medium `json:"mediums"`
 }
 
-// listed groups the options that the dialect has calls for by method, and keeps their order.
+// listed returns the methods of a step. In place of a password a passkey is in every list, as on the
+// login page: a list with those of users who have one would say which names exist.
+func (s *Surface) listed(st provider.Step) []configuredType {
+	out := listed(st.Options)
+	if st.Kind != provider.StepIdentify {
+		return out
+	}
+	if method := signin.Challenged(st, s.verifier.Info); method != "" {
+		name := wireName(method)
+		out = append(out, configuredType{name, []medium{{ID: storage.AuthenticatorID(name), Text: name, Verified: true}}})
+	}
+	return out
+}
+
+// listed groups options by method, and keeps their order.
 func listed(options []exchange.Option) []configuredType {
 	out := []configuredType{}
 	for _, o := range options {
-		if len(spoken([]mfa.Info{o.Info})) == 0 {
-			continue
-		}
 		name := wireName(o.Method)
 		if len(out) == 0 || out[len(out)-1].Type != name {
 			out = append(out, configuredType{Type: name})
@@ -79,7 +91,7 @@ func (s *Surface) list(c *gin.Context) {
 	}
 	succeed(c, struct {
 		List []configuredType `json:"configured_list"`
-	}{listed(call.Step.Options)})
+	}{s.listed(call.Step)})
 }
 
 // check returns the same for one method.
@@ -89,7 +101,7 @@ func (s *Surface) check(c *gin.Context) {
 		return
 	}
 	name := c.Param("method")
-	for _, found := range listed(call.Step.Options) {
+	for _, found := range s.listed(call.Step) {
 		if strings.EqualFold(found.Type, name) {
 			succeed(c, found)
 			return
@@ -184,7 +196,7 @@ func (s *Surface) initiate(c *gin.Context) {
 	if !s.challenged(c, call) {
 		return
 	}
-	if call.Step.Request.Subject == "" && call.Step.Login.Identifier == "" && call.Step.Account == nil {
+	if call.Step.Request.Subject == "" && call.Step.Login.Identifier == "" && call.Step.Account == nil && !s.identifies(chosen, sub) {
 		// A masked subject alone identifies no user before the first factor.
 		s.fail(c, &mfa.Error{Code: mfa.NotConfigured})
 		return
@@ -199,7 +211,9 @@ func (s *Surface) initiate(c *gin.Context) {
 		Text     string           `json:"medium_text"`
 		Sub      string           `json:"sub"`
 		Status   storage.StatusID `json:"status_id"`
-	}{exchangeOf(initiation.Exchange, initiation.ExpiresAt), textOf(initiation.Text, chosen.Method), initiation.Sub, initiation.Status})
+		FIDO2    *fido2Entity     `json:"fido2_entity,omitempty"`
+	}{exchangeOf(initiation.Exchange, initiation.ExpiresAt), textOf(initiation.Text, chosen.Method), initiation.Sub, initiation.Status,
+		fido2Of(json.RawMessage(initiation.Challenge), initiation.Status)})
 }
 
 // verifiedBody is the response to a correct code.
@@ -223,7 +237,8 @@ func (s *Surface) typed(c *gin.Context) (exchange.Answer, bool) {
 	}
 	a := exchange.Answer{Exchange: id[storage.ExchangeID](in.Text("exchange_id")), Method: s.method(c.Param("method")),
 		Request: in.request(), Sub: in.masked()}
-	code := in.first("pass_code", "passcode", "password")
+	code, signed := in.first("pass_code", "passcode", "password"), fido2Response(in)
+	info, _ := s.verifier.Info(a.Method)
 	kind := in.first("type", "verification_type")
 	switch {
 	case !s.wellTyped(c, in):
@@ -231,12 +246,16 @@ func (s *Surface) typed(c *gin.Context) (exchange.Answer, bool) {
 		s.noMethod(c)
 	case a.Exchange == "":
 		s.badRequest(c, "exchange_id", "exchange_id is required", "VER_0005")
-	case code == "":
+	case info.Challenged && signed == nil:
+		s.badRequest(c, "fido2_client_response", "fido2_client_response is required", "VER_0046")
+	case !info.Challenged && code == "":
 		s.badRequest(c, "pass_code", "pass_code is required", "VER_0046")
 	case kind != "" && s.method(kind) != a.Method:
 		s.fail(c, &mfa.Error{Code: mfa.InvalidExchange})
 	default:
-		a.Response = mfa.Typed(code)
+		if a.Response = mfa.Typed(code); info.Challenged {
+			a.Response = signed
+		}
 		return a, true
 	}
 	return a, false

@@ -3,7 +3,6 @@ package login
 import (
 	"encoding/json"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -12,7 +11,6 @@ import (
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/passkey"
 	"sallyport/provider"
-	"sallyport/storage"
 	"sallyport/web"
 	"sallyport/web/page"
 	"sallyport/web/problem"
@@ -28,7 +26,7 @@ const renewBefore = time.Minute
 
 // firstCeremony returns the ceremony of the page for the first factor; zero: the login has none.
 func (p *Pages) firstCeremony(c *gin.Context, call signin.Call) (page.Ceremony, error) {
-	method := p.challenged(call.Step)
+	method := signin.Challenged(call.Step, p.verifier.Info)
 	if method == "" {
 		return page.Ceremony{}, nil
 	}
@@ -40,20 +38,6 @@ func (p *Pages) firstCeremony(c *gin.Context, call signin.Call) (page.Ceremony, 
 	d.Renew = page.Seconds(max(offer.ExpiresAt.Sub(web.Now(c))-renewBefore, time.Second))
 	d.Fresh = page.Path(freshPath, call.Step.Request.Address(), "")
 	return d, nil
-}
-
-// challenged returns the first factor of a login that answers a challenge; "": none, or the user is
-// known and has none.
-func (p *Pages) challenged(st provider.Step) string {
-	for _, method := range st.Verdict.Methods {
-		i, _ := p.verifier.Info(method)
-		if i.First && i.Challenged && (st.Request.Subject == "" || st.Account != nil && slices.ContainsFunc(st.Account.Authenticators, func(a storage.Authenticator) bool {
-			return a.Method == method && a.State == storage.AuthenticatorActive
-		})) {
-			return method
-		}
-	}
-	return ""
 }
 
 // fresh returns options with a newer challenge. It writes nothing and reads no more than the page.
@@ -91,7 +75,7 @@ func (p *Pages) loginByPasskey(c *gin.Context) {
 	if !ok {
 		return
 	}
-	method := p.challenged(call.Step)
+	method := signin.Challenged(call.Step, p.verifier.Info)
 	login, proven := p.provider.WithProof(call.Step, call.Caller)
 	if err := p.verifier.First(c.Request.Context(), call.Caller, login, method, r); err != nil {
 		p.retry(c, call, err, func(code int, a *page.Alert) {

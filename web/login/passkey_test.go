@@ -130,6 +130,50 @@ func TestAPasskeyAsSecondFactor(t *testing.T) {
 	b.mustCode(t)
 }
 
+// A passkey is remembered as a code is.
+func TestABrowserIsRememberedAfterAPasskey(t *testing.T) {
+	host := strings.TrimPrefix(issuer, "https://")
+	h := newFixtureWith(t, mfatest.Options{Passkeys: host})
+	h.client(remembering)
+	h.User("ada", "")
+	d := passkeytest.New(host, issuer)
+	b := h.browser()
+	b.authorize()
+	b.login("ada", password)
+	b.Submit("enroll-begin", "method", "passkey")
+	created, err := d.Create(b.options(t))
+	h.OK(err)
+	b.respond(t, "enroll-ask", created)
+	b.Submit("recovery-done")
+	b.mustCode(t)
+
+	b = h.browser()
+	second := func(remember string) {
+		delete(b.Cookies, sessionCookie)
+		b.authorize()
+		b.login("ada", password)
+		b.Must("/mfa", 200, `id="mfa-ask"`, `id="remember"`, "30 days")
+		r, err := d.Get(b.options(t))
+		h.OK(err)
+		to, form := b.Form(`id="mfa-ask"`)
+		form.Set("response", string(r))
+		if form.Del("remember"); remember != "" {
+			form.Set("remember", remember)
+		}
+		b.Post(to, form)
+		b.mustCode(t)
+	}
+	second("")
+	if b.Cookies[rememberedCookie] != "" {
+		t.Fatal("remembered without the user's wish")
+	}
+	second("yes")
+	delete(b.Cookies, sessionCookie)
+	b.authorize()
+	b.login("ada", password)
+	b.mustCode(t)
+}
+
 // Whoever knows the ID of a credential learns nothing of its owner from a refused response.
 func TestARefusedPasskeyRevealsNoAccount(t *testing.T) {
 	host := strings.TrimPrefix(issuer, "https://")

@@ -5,6 +5,7 @@ package signin
 import (
 	"fmt"
 	"net/url"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -92,4 +93,18 @@ func KeepRemembered(c *gin.Context, cookie string) {
 // ContinuePath is the address at which a browser continues a login, whatever its step.
 func ContinuePath(id storage.RequestID) string {
 	return "/continue?requestId=" + url.QueryEscape(string(id))
+}
+
+// Challenged returns the first factor of a login that answers a challenge and so finds its user;
+// "": none, or the user is known and has none. It tells nothing of a name.
+func Challenged(st provider.Step, info func(method string) (mfa.Info, bool)) string {
+	for _, method := range st.Verdict.Methods {
+		i, _ := info(method)
+		if i.First && i.Challenged && (st.Request.Subject == "" || st.Account != nil && slices.ContainsFunc(st.Account.Authenticators, func(a storage.Authenticator) bool {
+			return a.Method == method && a.State == storage.AuthenticatorActive
+		})) {
+			return method
+		}
+	}
+	return ""
 }

@@ -51,7 +51,11 @@ func NewCertificate(host string, now time.Time, random io.Reader) (certPEM, keyP
 	for _, a := range lanAddresses() {
 		ips = append(ips, a.AsSlice())
 	}
-	if ip := net.ParseIP(host); ip != nil && !slices.ContainsFunc(ips, ip.Equal) {
+	names := []string{"localhost"}
+	switch ip := net.ParseIP(host); {
+	case ip == nil && host != "localhost":
+		names = append(names, host)
+	case ip != nil && !slices.ContainsFunc(ips, ip.Equal):
 		ips = append(ips, ip)
 	}
 	template := &x509.Certificate{
@@ -61,7 +65,7 @@ func NewCertificate(host string, now time.Time, random io.Reader) (certPEM, keyP
 		NotAfter:     now.Add(certificateLife),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames:     []string{"localhost"},
+		DNSNames:     names,
 		IPAddresses:  ips,
 	}
 	der, err := x509.CreateCertificate(random, template, template, key.Public(), key)

@@ -92,7 +92,8 @@ func (d *demo) config(w http.ResponseWriter, _ *http.Request) {
 		About    string `json:"about"`
 	}
 	writeJSON(w, map[string]any{
-		"issuer": d.at.issuer(),
+		"issuer":   d.at.issuer(),
+		"passkeys": d.at.passkeys(),
 		"people": []person{
 			{"alice", d.secrets.Alice.Password, "has a second factor"},
 			{"bob", d.secrets.Bob.Password, "has a password only"},

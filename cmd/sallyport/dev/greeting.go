@@ -11,12 +11,16 @@ const width = 80
 
 // tour is what to try first. README.md has the same steps.
 func tour(at place) []string {
-	return []string{
+	steps := []string{
 		"Open " + at.demo() + " and sign in to Meridian Notes as alice.",
 		"Unlock the private note with the code on the virtual phone.",
 		"Open Meridian Bank: it asks for nothing. Sign out.",
 		"Sign in to Meridian Bank as bob, who has to set up a second factor.",
 	}
+	if at.passkeys() {
+		steps = append(steps, "Add a passkey on the account page; sign in to Meridian Bank with it alone.")
+	}
+	return steps
 }
 
 // writeGreeting writes what a user needs to begin, on a screen of 24 lines: addresses, users,

@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 
@@ -11,9 +12,12 @@ import (
 
 // phoneView is the content of the virtual phone.
 type phoneView struct {
-	Codes   []phoneCode `json:"codes"`
-	Seconds int         `json:"seconds"` // until the codes change
-	Period  int         `json:"period"`
+	Codes []phoneCode `json:"codes"`
+	// Passkeys are where their owners created them; the server knows their public keys.
+	Passkeys []phonePasskey `json:"passkeys"`
+	Domain   string         `json:"domain"`  // of passkeys; "": there are none
+	Seconds  int            `json:"seconds"` // until the codes change
+	Period   int            `json:"period"`
 }
 
 type phoneCode struct {
@@ -22,6 +26,12 @@ type phoneCode struct {
 	Name    string `json:"name"`
 	Code    string `json:"code"`
 	Pending bool   `json:"pending"`
+}
+
+type phonePasskey struct {
+	User  string `json:"user"`
+	Name  string `json:"name"`
+	About string `json:"about"`
 }
 
 // Shown formats a code in two groups, as apps do.
@@ -49,7 +59,10 @@ func (d *demo) readPhone(w http.ResponseWriter, r *http.Request) {
 func (d *demo) view(r *http.Request) (phoneView, error) {
 	const period = 30
 	now := d.server.Now()
-	view := phoneView{Period: period, Seconds: period - int(now.Unix()%period), Codes: []phoneCode{}}
+	view := phoneView{Period: period, Seconds: period - int(now.Unix()%period), Codes: []phoneCode{}, Passkeys: []phonePasskey{}}
+	if d.at.passkeys() {
+		view.Domain = d.at.name
+	}
 	users, err := d.server.Store.ListUsers(r.Context(), storage.UserFilter{Limit: 50})
 	if err != nil {
 		return view, fmt.Errorf("list users: %w", err)
@@ -60,6 +73,10 @@ func (d *demo) view(r *http.Request) (phoneView, error) {
 			return view, fmt.Errorf("read user: %w", err)
 		}
 		for _, a := range account.Authenticators {
+			if p, ok := d.passkey(a); ok {
+				p.User = mfa.DisplayName(account)
+				view.Passkeys = append(view.Passkeys, p)
+			}
 			pending := a.State == storage.AuthenticatorPending
 			if a.Method != totp.Name || a.State == storage.AuthenticatorDisabled || pending && !now.Before(a.ExpiresAt) {
 				continue
@@ -73,4 +90,17 @@ func (d *demo) view(r *http.Request) (phoneView, error) {
 		}
 	}
 	return view, nil
+}
+
+// passkey describes an authenticator; false: it is no passkey.
+func (d *demo) passkey(a storage.Authenticator) (phonePasskey, bool) {
+	if d.server.Passkey == nil {
+		return phonePasskey{}, false
+	}
+	k, ok := d.server.Passkey.Describe(a)
+	about := "on one device only"
+	if k.Synced {
+		about = "synced between devices"
+	}
+	return phonePasskey{Name: cmp.Or(a.Name, k.Model), About: about}, ok
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -22,14 +23,22 @@ type place struct {
 	exposed    bool // other devices of the network can reach it
 }
 
+// hostname matches names with a dot, in lower case as browsers send them (RFC 1123 section 2.1).
+// They are domains that passkeys can belong to.
+var hostname = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
 func newPlace(o Options) (place, error) {
 	at := place{bind: "127.0.0.1", name: "localhost", port: o.Port, secure: o.TLS}
 	if o.Host == "" {
 		return at, nil
 	}
 	ip, err := netip.ParseAddr(o.Host)
+	if err != nil && hostname.MatchString(o.Host) && len(o.Host) <= 253 {
+		// Which addresses a name has differs between the devices of a network.
+		return place{bind: "0.0.0.0", name: o.Host, port: o.Port, secure: true, exposed: true}, nil
+	}
 	if err != nil {
-		return at, cli.UsageError("dev: --host must be an address, such as 192.168.1.20 or 0.0.0.0")
+		return at, cli.UsageError("dev: --host must be an address, such as 192.168.1.20 or 0.0.0.0, or a name of this machine, such as laptop.local")
 	}
 	at.bind = o.Host
 	if ip.IsLoopback() {
@@ -75,6 +84,9 @@ func (at place) origin(port int) string {
 func (at place) issuer() string { return at.origin(at.port) }
 
 func (at place) demo() string { return at.origin(at.port + 1) }
+
+// passkeys reports whether there are any: an address is no domain they could belong to.
+func (at place) passkeys() bool { return net.ParseIP(at.name) == nil }
 
 // admin is on loopback always, and therefore without TLS.
 func (at place) admin() string { return "http://localhost:" + strconv.Itoa(at.port+2) }

@@ -81,6 +81,7 @@ function storyCard() {
 const tries = {
   password: "Sign in to Notes with a password",
   unlock: "Unlock the private note with a second factor",
+  ...settings.passkeys ? { passkey: "Add a passkey, and sign in with it alone" } : {},
   hop: "Open the other application without typing anything",
   renew: "Get new tokens for old ones",
   silent: "Ask silently, without a page",
@@ -109,6 +110,7 @@ function noteArrival(session, extra) {
   const { amr = [] } = session.claims;
   if (session.client === "spa" && amr.includes("pwd")) tick("password");
   if (session.client === "spa" && strong(session)) tick("unlock");
+  if (settings.passkeys && amr.includes("pop") && !amr.includes("pwd")) tick("passkey");
   if (extra.hop) tick("hop");
   if (extra.prompt === "none") tick("silent");
 }
@@ -131,7 +133,8 @@ function welcome() {
       el("ul", { className: "people" }, settings.people.map((p) =>
         el("li", {}, el("strong", {}, p.name), el("code", { className: "password" }, p.password), copyButton(p.password),
           el("span", { className: "faint" }, p.about)))),
-      el("p", { className: "faint" }, "Codes are on the ", el("a", { href: "/phone", target: "sallyport-phone", rel: "noopener" }, "virtual phone"), ".")),
+      el("p", { className: "faint" }, "Codes are on the ", el("a", { href: "/phone", target: "sallyport-phone", rel: "noopener" }, "virtual phone"), ".",
+        settings.passkeys ? " Whoever has signed in can add a passkey, and needs neither password nor code from then on." : "")),
     storyCard());
 }
 
@@ -173,6 +176,7 @@ function person(session, app) {
       el("h1", {}, `${greeting()}, ${given_name}.`),
       email ? el("p", {}, email, email_verified ? el("span", { className: "chip good" }, "verified") : "") : ""),
     el("div", { className: "actions" },
+      settings.passkeys ? el("a", { href: `${settings.issuer}/account`, className: "button quiet" }, "Add a passkey") : "",
       button(`Open ${apps[other].name}`, () => client.begin(other, {}, { hop: true })),
       button("Sign out", () => { tick("leave"); return client.leave(session); }, "button quiet")));
 }

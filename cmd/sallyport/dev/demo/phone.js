@@ -24,15 +24,23 @@ function code(c) {
     el("div", "row", el("output", "code", `${c.code.slice(0, half)} ${c.code.slice(half)}`), copy));
 }
 
+function passkey(p) {
+  return el("li", "",
+    el("div", "who", el("span", "face", p.user.slice(0, 1)), el("strong", "", p.user), el("span", "faint", p.name)),
+    el("p", "faint", p.about));
+}
+
 async function load() {
   const answer = await fetch("/phone.json");
   if (!answer.ok) return;
   const view = await answer.json();
   changesAt = Date.now() + 1000 * view.seconds;
-  const now = JSON.stringify(view.codes);
+  const now = JSON.stringify([view.codes, view.passkeys]);
   if (now === drawn) return; // a code that is being selected stays selected
   drawn = now;
   codes.replaceChildren(...(view.codes.length ? view.codes.map(code) : [el("li", "faint", "No authenticators yet.")]));
+  document.getElementById("passkeys")?.replaceChildren(...(view.passkeys.length ? view.passkeys.map(passkey) :
+    [el("li", "faint", "None yet. Users add them on their account page.")]));
 }
 
 function tick() {
