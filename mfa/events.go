@@ -73,10 +73,16 @@ const (
 	EventDeviceRemembered = "device.remembered"
 	EventDeviceForgotten  = "device.forgotten" // by its user, an administrator, or a replay
 
-	EventUserCreated     = "user.created"
-	EventUserChanged     = "user.changed"
-	EventUserDeleted     = "user.deleted"
-	EventUserUnlocked    = "user.unlocked"
+	EventUserCreated  = "user.created"
+	EventUserChanged  = "user.changed"
+	EventUserDeleted  = "user.deleted"
+	EventUserUnlocked = "user.unlocked"
+
+	EventUserInvited       = "user.invited"
+	EventInvitationResent  = "invitation.resent"
+	EventInvitationRevoked = "invitation.revoked"
+	EventInvitationExpired = "invitation.expired" // a week ago: it is gone
+
 	EventPasswordChanged = "user.password_changed"
 	EventResetRequested  = "password.reset_requested" // a message was written, or not: see its reason
 	EventResetFailed     = "password.reset_failed"    // a wrong code
@@ -117,7 +123,8 @@ func EventKinds() []string {
 		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed,
 		EventLogout, EventSessionExtended, EventDeviceRemembered, EventDeviceForgotten,
 		EventAddressAdded, EventAddressVerified, EventAddressChanged, EventAddressRemoved, EventAddressRestored, EventProfileChanged,
-		EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged, EventResetRequested, EventResetFailed, EventWaitsLifted,
+		EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked,
+		EventUserInvited, EventInvitationResent, EventInvitationRevoked, EventInvitationExpired, EventPasswordChanged, EventResetRequested, EventResetFailed, EventWaitsLifted,
 		EventClientCreated, EventClientChanged, EventClientDeleted, EventAPIKeyCreated, EventAPIKeyChanged,
 		EventAPIKeyDeleted, EventAPIKeyRefused, EventAPIKeyUsed, EventMessageResent, EventMessageDropped,
 		EventKeysCreated, EventKeysRotated, EventKeysRewrapped,

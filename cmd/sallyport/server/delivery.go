@@ -17,12 +17,16 @@ import (
 	"sallyport/mfa/delivery/hook"
 	"sallyport/mfa/delivery/outboxfile"
 	"sallyport/mfa/delivery/smtp"
+	"sallyport/mfa/invitation"
 	"sallyport/mfa/notice"
 	"sallyport/mfa/reset"
 	"sallyport/storage/seal"
 	"sallyport/web/account"
 	"sallyport/web/login"
 )
+
+// InvitationPath is the path of the page that a link of an invitation leads to.
+const InvitationPath = "/invitation/"
 
 // assembleDeliveries creates the worker that sends messages.
 func (s *Server) assembleDeliveries(p Options) error {
@@ -44,6 +48,8 @@ func (s *Server) assembleDeliveries(p Options) error {
 			Product: p.Config.Product, Page: strings.TrimSuffix(p.Config.Issuer, "/") + login.ResetPath, Life: life, Admit: s.Budgets.Admit})
 		senders[reset.Kind] = s.Resets
 	}
+	s.Invitations = invitation.New(s.Store, s.Users, s.Keyring, s.Journal, p.Now, p.Random, invitation.Options{
+		Product: p.Config.Product, Page: strings.TrimSuffix(p.Config.Issuer, "/") + InvitationPath, Life: p.Config.Lifetimes.Invitation, Mail: senders[notice.Mail] != nil})
 	s.Deliveries = delivery.New(s.Store, senders, texts, p.Now, p.Random, p.Log,
 		delivery.Options{Count: metrics.NewDeliveries(metrics.NewSet(s.Metrics), notice.Kinds(), delivery.Results())})
 	return nil
