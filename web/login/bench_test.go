@@ -21,3 +21,13 @@ func BenchmarkLoginPage(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkPages is the part of a server's start that reads and checks its pages.
+func BenchmarkPages(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := page.New(nil, page.Options{Issuer: issuer}, Files()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

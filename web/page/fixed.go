@@ -1,18 +1,19 @@
 package page
 
 import (
-	"fmt"
 	"html/template"
 	"io"
 	"strings"
+	"sync"
 	"text/template/parse"
 )
 
 // pages are the templates of the pages by language and name, with the texts that are the same on
-// every page written into them.
-type pages map[string]map[string]*template.Template
+// every page written into them. Each is made when it is first shown, as html/template escapes a
+// template when it first executes it: to make them all would be most of a server's start.
+type pages map[string]map[string]func() (*template.Template, error)
 
-// newPages parses the pages for every language of the texts.
+// newPages parses the pages, for every language of the texts.
 func newPages(files layers, texts *catalogue) (pages, error) {
 	plain, err := newTemplates(files, texts)
 	if err != nil {
@@ -20,14 +21,21 @@ func newPages(files layers, texts *catalogue) (pages, error) {
 	}
 	out := pages{}
 	for lang, fixed := range texts.fixed {
-		out[lang] = map[string]*template.Template{}
+		out[lang] = map[string]func() (*template.Template, error){}
 		for name, t := range plain {
-			if out[lang][name], err = withTexts(t, fixed); err != nil {
-				return nil, fmt.Errorf("template %s: %w", name, err)
-			}
+			out[lang][name] = sync.OnceValues(func() (*template.Template, error) { return withTexts(t, fixed) })
 		}
 	}
 	return out, nil
+}
+
+// execute writes a page.
+func (p pages) execute(w io.Writer, name string, v *Page) error {
+	t, err := p[v.texts][name]()
+	if err != nil {
+		return err
+	}
+	return t.Execute(w, v)
 }
 
 // withTexts returns a copy of a page with fixed texts in place of the calls that return them.

@@ -3,6 +3,7 @@ package page
 import (
 	"bytes"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -36,7 +37,7 @@ func TestFixedTextsAreWrittenAsTheyWereCalled(t *testing.T) {
 			if err := plain["places"].Execute(&called, v); err != nil {
 				t.Fatal(err)
 			}
-			if err := l.pages[lang]["places"].Execute(&written, v); err != nil {
+			if err := l.pages.execute(&written, "places", v); err != nil {
 				t.Fatal(err)
 			}
 			if called.String() != written.String() {
@@ -44,7 +45,11 @@ func TestFixedTextsAreWrittenAsTheyWereCalled(t *testing.T) {
 			}
 		}
 	}
-	tree := l.pages["de"]["places"].Lookup("content").Tree.Root.String()
+	german, err := l.pages["de"]["places"]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := german.Lookup("content").Tree.Root.String()
 	if strings.Contains(tree, `{{$.T "plain"`) || !strings.Contains(tree, `{{$.T "marked"`) || !strings.Contains(tree, "<b>Bitte anmelden: ü</b>") {
 		t.Errorf("the template in German: %s", tree)
 	}
@@ -55,8 +60,27 @@ func TestAPageInAnotherLanguageHasTheClosestTexts(t *testing.T) {
 	for lang, want := range map[string]string{"de-AT": "<h1>Halle</h1>", "en-GB": "<h1>Hall</h1>", "fr": "<h1>Hall</h1>"} {
 		v := &Page{speaker: l.texts.in(lang), languages: []string{lang}}
 		var b bytes.Buffer
-		if err := l.pages[v.texts]["hall"].Execute(&b, v); err != nil || !strings.Contains(b.String(), want) || !strings.Contains(b.String(), `lang="`+lang+`"`) {
+		if err := l.pages.execute(&b, "hall", v); err != nil || !strings.Contains(b.String(), want) || !strings.Contains(b.String(), `lang="`+lang+`"`) {
 			t.Errorf("page in %s = %s, %v", lang, &b, err)
 		}
 	}
+}
+
+func TestManyMayBeTheFirstToSeeAPage(t *testing.T) {
+	l := newLook(t)
+	var all sync.WaitGroup
+	for i := range 16 {
+		lang, want := "en", "<h1>Hall</h1>"
+		if i%2 == 0 {
+			lang, want = "de", "<h1>Halle</h1>"
+		}
+		all.Go(func() {
+			var b bytes.Buffer
+			v := &Page{speaker: l.texts.in(lang), languages: []string{lang}}
+			if err := l.pages.execute(&b, "hall", v); err != nil || !strings.Contains(b.String(), want) {
+				t.Errorf("page in %s = %s, %v", lang, &b, err)
+			}
+		})
+	}
+	all.Wait()
 }

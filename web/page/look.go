@@ -126,6 +126,7 @@ type Page struct {
 type Client struct {
 	ID                              storage.ClientID
 	Name, Home, Logo, Policy, Terms string
+	Contact                         string // where its users get help; "": the operator's
 }
 
 // Page returns the data of a page in a language; "": the one that fits the caller best.
@@ -217,7 +218,7 @@ func (l *Look) Write(c *gin.Context, code int, name string, v Page) {
 		web.Refused(c, mfa.Refusal{Reason: v.Alert.Key}) // unless the log knows more
 	}
 	var b bytes.Buffer
-	if err := l.pages[v.texts][name].Execute(&b, &v); err != nil {
+	if err := l.pages.execute(&b, name, &v); err != nil {
 		web.Refused(c, mfa.Refusal{Reason: web.CodeServerError, Err: fmt.Errorf("render page %s: %w", name, err), Operator: true})
 		c.Data(http.StatusInternalServerError, "text/html; charset=utf-8", fmt.Appendf(nil, "<!doctype html><title>%[1]s: 500</title><p>%[1]s: 500 (%[2]s) <a href=\"/\">%[1]s</a>",
 			template.HTMLEscapeString(l.product), web.Correlation(c)))

@@ -17,6 +17,10 @@ func newTemplates(files layers, texts *catalogue) (map[string]*template.Template
 	if err != nil {
 		return nil, fmt.Errorf("list templates: %w", err)
 	}
+	around, err := template.New(layout).Option("missingkey=error").ParseFS(files, "templates/"+layout)
+	if err != nil {
+		return nil, fmt.Errorf("read template: %w", err)
+	}
 	out := map[string]*template.Template{}
 	for _, name := range all {
 		if err := checkNonces(files, name); err != nil {
@@ -25,8 +29,11 @@ func newTemplates(files layers, texts *catalogue) (map[string]*template.Template
 		if name == layout {
 			continue
 		}
-		one, err := template.New(layout).Option("missingkey=error").ParseFS(files, "templates/"+layout, "templates/"+name)
+		one, err := around.Clone()
 		if err != nil {
+			return nil, err
+		}
+		if _, err = one.ParseFS(files, "templates/"+name); err != nil {
 			return nil, fmt.Errorf("read template: %w", err)
 		}
 		for _, part := range one.Templates() {
