@@ -176,9 +176,6 @@ func (r *Registry) create(ctx context.Context, v mfa.Caller, d Draft, a storage.
 // Resend makes another link, which lives as long as the first did. Earlier ones stay valid until
 // they expire.
 func (r *Registry) Resend(ctx context.Context, v mfa.Caller, id storage.InvitationID, h Hand) (Made, error) {
-	if !r.o.Mail && !h.Link {
-		return Made{}, ErrNoMail
-	}
 	i, err := r.Get(ctx, id)
 	switch {
 	case err != nil:
@@ -187,6 +184,8 @@ func (r *Registry) Resend(ctx context.Context, v mfa.Caller, id storage.Invitati
 		return Made{}, ErrAccepted
 	case i.Account.User.Status != storage.UserPending:
 		return Made{}, ErrActive
+	case !r.o.Mail && !h.Link:
+		return Made{}, ErrNoMail
 	}
 	m, err := r.renew(ctx, v, i, h)
 	if err = refusal("resend invitation", r.now(), err); errors.Is(err, storage.ErrConflict) {
