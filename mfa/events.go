@@ -73,10 +73,14 @@ const (
 	EventDeviceRemembered = "device.remembered"
 	EventDeviceForgotten  = "device.forgotten" // by its user, an administrator, or a replay
 
-	EventUserCreated  = "user.created"
-	EventUserChanged  = "user.changed"
-	EventUserDeleted  = "user.deleted"
-	EventUserUnlocked = "user.unlocked"
+	EventUserCreated     = "user.created"
+	EventUserChanged     = "user.changed"
+	EventUserDeleted     = "user.deleted"
+	EventUserUnlocked    = "user.unlocked"
+	EventUserSignedUp    = "user.signed_up" // by a proven address, as a new user or one that was pending
+	EventTermsAccepted   = "terms.accepted"
+	EventSignUpRequested = "signup.requested" // a message was written, or not: see its reason
+	EventSignUpFailed    = "signup.failed"    // too many wrong codes
 
 	EventUserInvited       = "user.invited"
 	EventInvitationResent  = "invitation.resent"
@@ -123,8 +127,8 @@ func EventKinds() []string {
 		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed,
 		EventLogout, EventSessionExtended, EventDeviceRemembered, EventDeviceForgotten,
 		EventAddressAdded, EventAddressVerified, EventAddressChanged, EventAddressRemoved, EventAddressRestored, EventProfileChanged,
-		EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked,
-		EventUserInvited, EventInvitationResent, EventInvitationRevoked, EventInvitationExpired, EventPasswordChanged, EventResetRequested, EventResetFailed, EventWaitsLifted,
+		EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventUserInvited, EventInvitationResent, EventInvitationRevoked, EventInvitationExpired,
+		EventUserSignedUp, EventTermsAccepted, EventSignUpRequested, EventSignUpFailed, EventPasswordChanged, EventResetRequested, EventResetFailed, EventWaitsLifted,
 		EventClientCreated, EventClientChanged, EventClientDeleted, EventAPIKeyCreated, EventAPIKeyChanged,
 		EventAPIKeyDeleted, EventAPIKeyRefused, EventAPIKeyUsed, EventMessageResent, EventMessageDropped,
 		EventKeysCreated, EventKeysRotated, EventKeysRewrapped,

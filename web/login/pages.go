@@ -9,6 +9,7 @@ import (
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/reset"
 	"sallyport/mfa/session"
+	"sallyport/mfa/signup"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
@@ -26,6 +27,7 @@ type Pages struct {
 	// clientPage is nil if clients' own pages expect the request alone.
 	clientPage ClientPage
 	resets     *reset.Resets // nil: nobody can reset a password
+	signups    *signup.SignUps
 	verbose    bool
 }
 
@@ -78,6 +80,7 @@ func (p *Pages) Mount(r gin.IRouter) {
 	r.GET("/logged-out", p.loggedOut)
 	r.GET("/", p.front)
 	p.mountResets(r)
+	p.mountSignUps(r)
 }
 
 // requestOf returns the request that the address or the form names.

@@ -31,6 +31,7 @@ import (
 	"sallyport/mfa/reset"
 	"sallyport/mfa/selfservice"
 	"sallyport/mfa/session"
+	"sallyport/mfa/signup"
 	"sallyport/mfa/totp"
 	"sallyport/mfa/users"
 	"sallyport/provider"
@@ -80,8 +81,9 @@ type Server struct {
 	Sessions    *session.Registry
 	Backend     *backend.Service
 	Messages    *messages.Registry
-	Invitations *invitation.Registry
 	Resets      *reset.Resets // nil: no message can be sent, or the setting says no
+	Invitations *invitation.Registry
+	SignUps     *signup.SignUps
 	Clients     *clients.Registry
 	APIKeys     *apikeys.Keys
 	Provider    *provider.Provider
