@@ -232,7 +232,4 @@ type Users interface {
 	AddIdentifier(ctx context.Context, i Identifier, events []Event) error
 	// VerifyIdentifier marks a name as proven.
 	VerifyIdentifier(ctx context.Context, id IdentifierID, now time.Time, events []Event) error
-	// DeleteIdentifier detaches a name from its user, and ends every ticket of the user, as
-	// UserChange.EndTickets does.
-	DeleteIdentifier(ctx context.Context, user UserID, id IdentifierID, now time.Time, events []Event, messages []Message) error
 }

@@ -91,16 +91,3 @@ func (e *Engine) VerifyIdentifier(ctx context.Context, id storage.IdentifierID, 
 		return q.putEvents(events)
 	})
 }
-
-// DeleteIdentifier implements storage.Users.
-func (e *Engine) DeleteIdentifier(ctx context.Context, user storage.UserID, id storage.IdentifierID, now time.Time, events []storage.Event, messages []storage.Message) error {
-	return e.step(ctx, "delete identifier", func(q querier) error {
-		if err := q.change("DELETE FROM identifiers WHERE id = ? AND user_id = ?", ref(id), ref(user)); err != nil {
-			return err
-		}
-		if err := q.endTickets(user, now); err != nil {
-			return err
-		}
-		return q.notify(messages, events)
-	})
-}

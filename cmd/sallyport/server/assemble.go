@@ -84,7 +84,7 @@ func (s *Server) assemble(p Options) error {
 		Throttled: s.Events.CountThrottledFactor, Admit: s.Budgets.Admit, SendsMail: c.Sends("mail"),
 	}, s.Keys.Methods...)
 	s.Sessions = session.New(s.Store, s.Keyring, s.Journal, p.Now, p.Random, session.Options{Idle: l.SessionIdle, Max: l.SessionMax})
-	s.Users = users.New(s.Store, s.Keyring, s.Password, s.TOTP, s.Journal, p.Now, p.Random).WithCodeLife(l.EnrollmentCode)
+	s.Users = users.New(s.Store, s.Verifier, s.Keyring, s.Password, s.TOTP, s.Journal, p.Now, p.Random).WithCodeLife(l.EnrollmentCode)
 	s.Accounts = selfservice.New(s.Store, s.Verifier, s.Password, s.Journal, p.Now, p.Random,
 		selfservice.Options{Product: c.Product, Undo: l.AddressUndo, Editable: c.ProfileEditable})
 	s.Backend = backend.New(s.Store, s.Verifier, s.Sessions, s.Users, s.Journal, p.Now, p.Random,
