@@ -207,6 +207,8 @@ type Lifetimes struct {
 	AddressUndo time.Duration `yaml:"address_undo" env:"ADDRESS_UNDO" min:"24h" max:"720h"`
 	// Code that `user reset-factors` returns, with which the user enrols again.
 	EnrollmentCode time.Duration `yaml:"enrollment_code" env:"ENROLLMENT_CODE" min:"1h" max:"720h"`
+	// Link of an [invitation](guides/invitations.md).
+	Invitation time.Duration `yaml:"invitation" env:"INVITATION" min:"1h" max:"720h"`
 	// Link and code of a message to a user who
 	// [forgot the password](guides/forgotten-passwords.md), at least `1h`; `0`: nobody can reset a password.
 	PasswordReset time.Duration `yaml:"password_reset" env:"PASSWORD_RESET" min:"0s" max:"24h"`
@@ -372,7 +374,7 @@ func Default() Config {
 			SessionIdle: 30 * time.Minute, SessionMax: 12 * time.Hour, StreambirdJWT: 24 * time.Hour,
 			Exchange: 5 * time.Minute, Verified: 5 * time.Minute,
 			Enroll: 10 * time.Minute, Reauth: 15 * time.Minute, PasswordReset: time.Hour, SignUp: time.Hour,
-			AddressUndo: 7 * 24 * time.Hour, EnrollmentCode: 7 * 24 * time.Hour,
+			AddressUndo: 7 * 24 * time.Hour, EnrollmentCode: 7 * 24 * time.Hour, Invitation: 7 * 24 * time.Hour,
 		},
 		TOTPWindow: 1,
 		Passwords:  Passwords{MinLength: 8},

@@ -81,6 +81,12 @@ const (
 	EventTermsAccepted   = "terms.accepted"
 	EventSignUpRequested = "signup.requested" // a message was written, or not: see its reason
 	EventSignUpFailed    = "signup.failed"    // too many wrong codes
+
+	EventUserInvited       = "user.invited"
+	EventInvitationResent  = "invitation.resent"
+	EventInvitationRevoked = "invitation.revoked"
+	EventInvitationExpired = "invitation.expired" // a week ago: it is gone
+
 	EventPasswordChanged = "user.password_changed"
 	EventResetRequested  = "password.reset_requested" // a message was written, or not: see its reason
 	EventResetFailed     = "password.reset_failed"    // a wrong code
@@ -121,7 +127,8 @@ func EventKinds() []string {
 		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed,
 		EventLogout, EventSessionExtended, EventDeviceRemembered, EventDeviceForgotten,
 		EventAddressAdded, EventAddressVerified, EventAddressChanged, EventAddressRemoved, EventAddressRestored, EventProfileChanged,
-		EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventUserSignedUp, EventTermsAccepted, EventSignUpRequested, EventSignUpFailed, EventPasswordChanged, EventResetRequested, EventResetFailed, EventWaitsLifted,
+		EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventUserInvited, EventInvitationResent, EventInvitationRevoked, EventInvitationExpired,
+		EventUserSignedUp, EventTermsAccepted, EventSignUpRequested, EventSignUpFailed, EventPasswordChanged, EventResetRequested, EventResetFailed, EventWaitsLifted,
 		EventClientCreated, EventClientChanged, EventClientDeleted, EventAPIKeyCreated, EventAPIKeyChanged,
 		EventAPIKeyDeleted, EventAPIKeyRefused, EventAPIKeyUsed, EventMessageResent, EventMessageDropped,
 		EventKeysCreated, EventKeysRotated, EventKeysRewrapped,

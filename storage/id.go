@@ -40,6 +40,8 @@ type (
 	MessageID string
 	// TicketID identifies a Ticket; it opens nothing. Time-ordered.
 	TicketID string
+	// InvitationID identifies an Invitation; it opens nothing. Time-ordered.
+	InvitationID string
 	// APIKeyID identifies an API key; it is not a secret. Time-ordered.
 	APIKeyID string
 	// ClientID is the client_id of RFC 6749 section 2.2: printable ASCII, at most 255 bytes.

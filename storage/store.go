@@ -21,6 +21,7 @@ type Store interface {
 	AuthRequests
 	Statuses
 	Tickets
+	Invitations
 	Throttles
 	Steps
 	Sessions

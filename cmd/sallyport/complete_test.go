@@ -69,7 +69,7 @@ func TestEveryCommandIsCompleted(t *testing.T) {
 				t.Errorf("%q has no flags", path)
 			}
 			last := path[len(path)-1]
-			if slices.Contains([]string{"delete", "drop", "down", "reset-factors", "retire", "apply", "remove", "prune"}, last) && !slices.Contains(flags, "--yes") {
+			if slices.Contains([]string{"delete", "drop", "down", "reset-factors", "retire", "apply", "remove", "prune", "revoke"}, last) && !slices.Contains(flags, "--yes") {
 				t.Errorf("%q deletes something and has no --yes", path)
 			}
 		}

@@ -68,6 +68,9 @@ func (d *connection) print(view any, text func(w io.Writer)) error {
 func (d *connection) printDone(x admin.Done, subject string) error {
 	return d.print(x, func(w io.Writer) {
 		fmt.Fprintf(w, "%s: %s\n", cli.Printable(subject), x.Done)
+		if x.Link != "" {
+			fmt.Fprintf(w, "link for the person, shown once: %s\nWhoever opens it gets the account: give it only to the person.\n", x.Link)
+		}
 		if x.EnrollmentCode != "" {
 			fmt.Fprintf(w, "code for the user, shown once: %s\nGive it only to a person whom you have identified.\n", x.EnrollmentCode)
 		}

@@ -14,8 +14,10 @@ import (
 	"testing"
 
 	"sallyport/cmd/sallyport/cli"
+	"sallyport/mfa"
 	"sallyport/mfa/delivery/hook"
 	"sallyport/mfa/delivery/smtptest"
+	"sallyport/mfa/invitation"
 	"sallyport/storage"
 )
 
@@ -71,6 +73,10 @@ func (o *trialSource) delivery(t *testing.T) map[string]effect {
 			sent(s)
 			text, err := os.ReadFile(file)
 			return fmt.Sprintf("%s %v", text, err)
+		}},
+		"lifetimes.invitation": {value: "48h", with: map[string]string{"OUTBOX_FILE": file}, want: "48h0m0s", show: func(s *trial) string {
+			m, err := s.open().Invitations.Invite(s.Context(), mfa.Caller{}, invitation.Draft{Email: "grace@example.com"})
+			return fmt.Sprint(m.ExpiresAt.Sub(m.CreatedAt), err)
 		}},
 		"lifetimes.password_reset": {value: "0s", with: map[string]string{"OUTBOX_FILE": file}, want: "404", show: func(s *trial) string {
 			return fmt.Sprint(s.open().send("GET", "/forgot", "", "").Code)

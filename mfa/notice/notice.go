@@ -22,7 +22,7 @@ const (
 func Kinds() []string { return []string{Mail, SMS} }
 
 // Templates of the messages. Code and EnrollmentCode have the values "product", "code" and
-// "minutes", PasswordReset and SignUp these and "link", all others "product" and "time", and what they have
+// "minutes", PasswordReset and SignUp these and "link", Invitation what is beside it, all others "product" and "time", and what they have
 // of "browser", "system" and "network", or else "actor".
 const (
 	Code            = "code"
@@ -45,12 +45,14 @@ const (
 	AddressTaken    = "address_taken"   // to the address of another user
 
 	AddressesRestored = "addresses_restored" // by the link of an earlier message
+
+	Invitation = "invitation" // "product", "link" and "until"; may have "application"
 )
 
 // Templates returns every template.
 func Templates() []string {
 	return []string{Code, EnrollmentCode, PasswordReset, SignUp, SignUpTaken, RecoveryUsed, FactorLocked, PasswordLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged,
-		AddressRemoved, AddressAdded, AddressChanged, AddressTaken, AddressesRestored, PasskeyCounter, NewDevice}
+		AddressRemoved, AddressAdded, AddressChanged, AddressTaken, AddressesRestored, Invitation, PasskeyCounter, NewDevice}
 }
 
 // ttl is how long delivery of a notice is tried.
@@ -126,7 +128,7 @@ func Message(now time.Time, random io.Reader, locale, to, template string, data 
 		Locale: locale, Data: data, CreatedAt: now, NextAt: now, ExpiresAt: expires}
 }
 
-// HasCode reports whether the messages of a template bring a code, which ends with them.
+// HasCode reports whether the messages of a template bring a code or a link, which ends with them.
 func HasCode(template string) bool {
-	return template == Code || template == EnrollmentCode || template == PasswordReset || template == SignUp
+	return template == Code || template == EnrollmentCode || template == PasswordReset || template == SignUp || template == Invitation
 }

@@ -62,6 +62,8 @@ var shown = map[string][]string{
 	notice.AddressTaken:    nil,
 
 	notice.AddressesRestored: nil,
+
+	notice.Invitation: {"Harbour", longLink, "2026, 15:04 UTC"},
 }
 
 func TestEveryMessageShowsItsValues(t *testing.T) {
@@ -156,8 +158,11 @@ func TestAMissingValueIsAnError(t *testing.T) {
 				delete(data, key)
 				codes := notice.HasCode(template)
 				needed := key == "product" || slices.Contains([]string{"code", "minutes"}, key) == codes && (key != "time" || !codes)
+				if template == notice.Invitation { // a link without a code
+					needed = key == "product"
+				}
 				if key == "link" {
-					needed = template == notice.PasswordReset || template == notice.SignUp
+					needed = template == notice.PasswordReset || template == notice.SignUp || template == notice.Invitation
 				}
 				if key == "method" {
 					needed = strings.HasPrefix(template, "factor_")

@@ -29,7 +29,7 @@ import (
 const (
 	Purpose    = "signup"
 	Kind       = "signup"
-	Invitation = "invitation"
+	Invitation = storage.PurposeInvitation
 )
 
 // Who may sign up, as the settings of the server and of clients say.

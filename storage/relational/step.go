@@ -165,6 +165,9 @@ func (q querier) spendUser(s storage.Spend) error {
 		if err != nil {
 			return err
 		}
+		if err := q.acceptInvitation(s.Activate, s.Now); err != nil {
+			return err
+		}
 	}
 	if s.Verify != "" {
 		return q.spend(verifying+" WHERE id = ? AND "+unexpired, verifyingArgs(s.Now, ref(s.Verify), micro(s.Now))...)

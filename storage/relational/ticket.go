@@ -35,11 +35,16 @@ func (e *Engine) ownedBy(user storage.UserID, address string) (string, any) {
 // CreateTicket implements storage.Tickets.
 func (e *Engine) CreateTicket(ctx context.Context, n storage.NewTicket, now time.Time) error {
 	return e.counted(ctx, "create ticket", sending{n.Sends, n.Toll, now}, func(q querier) error {
-		if err := q.putTicket(n.Ticket); err != nil {
-			return err
-		}
-		return q.notify(n.Messages, n.Events)
+		return q.sendTicket(n)
 	})
+}
+
+// sendTicket stores a ticket with its message.
+func (q querier) sendTicket(n storage.NewTicket) error {
+	if err := q.putTicket(n.Ticket); err != nil {
+		return err
+	}
+	return q.notify(n.Messages, n.Events)
 }
 
 func (q querier) putTicket(t storage.Ticket) error {

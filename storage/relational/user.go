@@ -133,6 +133,11 @@ func (q querier) changeUser(c storage.UserChange) error {
 			return err
 		}
 	}
+	if c.Status != nil && *c.Status == storage.UserActive {
+		if err := q.acceptInvitation(c.ID, c.Now); err != nil {
+			return err
+		}
+	}
 	if err := q.resetThrottles(c.Reset); err != nil {
 		return err
 	}
@@ -219,17 +224,25 @@ func (e *Engine) DeleteUser(ctx context.Context, id storage.UserID, events []sto
 		if err := q.change("DELETE FROM users WHERE id = ?", ref(id)); err != nil {
 			return err
 		}
-		for _, text := range []string{
-			"DELETE FROM auth_requests WHERE subject = ?",
-			"DELETE FROM statuses WHERE user_id = ?",
-			"DELETE FROM grants WHERE user_id = ?",
-		} {
-			if err := q.send(text, ref(id)); err != nil {
-				return err
-			}
+		if err := q.dropLogins(id); err != nil {
+			return err
 		}
 		return q.putEvents(events)
 	})
+}
+
+// dropLogins removes what a user leaves in tables without a foreign key.
+func (q querier) dropLogins(id storage.UserID) error {
+	for _, text := range []string{
+		"DELETE FROM auth_requests WHERE subject = ?",
+		"DELETE FROM statuses WHERE user_id = ?",
+		"DELETE FROM grants WHERE user_id = ?",
+	} {
+		if err := q.send(text, ref(id)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ListUsers implements storage.Users.

@@ -9,6 +9,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/mfa/audit"
+	"sallyport/mfa/invitation"
 	"sallyport/mfa/messages"
 	"sallyport/mfa/session"
 	"sallyport/mfa/users"
@@ -32,15 +33,16 @@ const MaxBody = 4 << 20
 
 // Services are what the surface calls.
 type Services struct {
-	Users    *users.Registry
-	Sessions *session.Registry
-	Messages *messages.Registry
-	Journal  *audit.Journal
-	Clients  *clients.Registry
-	Waits    *waits.Registry
-	APIKeys  *apikeys.Keys
-	Keyring  *seal.Keyring
-	Records  desired.Records
+	Users       *users.Registry
+	Invitations *invitation.Registry
+	Sessions    *session.Registry
+	Messages    *messages.Registry
+	Journal     *audit.Journal
+	Clients     *clients.Registry
+	Waits       *waits.Registry
+	APIKeys     *apikeys.Keys
+	Keyring     *seal.Keyring
+	Records     desired.Records
 }
 
 // Options of the surface.
@@ -92,6 +94,11 @@ func (s *Surface) routes() []route {
 		{"GET", "/users/:user/remembered-devices", nil, s.listRemembered},
 		{"DELETE", "/users/:user/remembered-devices", []string{"device"}, s.forget},
 		{"DELETE", "/sessions/:session", []string{"offline"}, s.endSession},
+		{"GET", "/invitations", []string{"state", "user", "before", "limit"}, s.listInvitations},
+		{"POST", "/invitations", nil, s.createInvitation},
+		{"GET", "/invitations/:invitation", nil, s.showInvitation},
+		{"DELETE", "/invitations/:invitation", nil, s.revokeInvitation},
+		{"POST", "/invitations/:invitation/resend", nil, s.resendInvitation},
 		{"GET", "/clients", nil, s.listClients},
 		{"GET", "/clients/:client", nil, s.showClient},
 		{"PUT", "/clients/:client", nil, s.putClient},

@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"sallyport/mfa"
+	"sallyport/mfa/invitation"
 	"sallyport/mfa/messages"
 	"sallyport/provider/apikeys"
 	"sallyport/provider/clients"
@@ -98,6 +99,11 @@ var known = []struct {
 	{apikeys.ErrOperatorOnly, http.StatusForbidden, string(mfa.NotAllowed)},
 	{apikeys.ErrCallerEnded, http.StatusForbidden, string(mfa.NotAllowed)},
 	{apikeys.ErrTooManyMakers, http.StatusConflict, codeConflict},
+	{invitation.ErrNotFound, http.StatusNotFound, codeNotFound},
+	{invitation.ErrActive, http.StatusConflict, string(mfa.IdentifierTaken)},
+	{invitation.ErrNoMail, http.StatusConflict, codeConflict},
+	{invitation.ErrAccepted, http.StatusConflict, codeConflict},
+	{invitation.ErrChanged, http.StatusConflict, codeConflict},
 	{messages.ErrNotFound, http.StatusNotFound, codeNotFound},
 	{messages.ErrDelivered, http.StatusConflict, codeConflict},
 	{messages.ErrDropped, http.StatusConflict, codeConflict},

@@ -221,10 +221,14 @@ type Done struct {
 	Session storage.SessionID `json:"session,omitempty"`
 	APIKey  storage.APIKeyID  `json:"api_key,omitempty"`
 	Message storage.MessageID `json:"message,omitempty"`
-	Done    string            `json:"done"`
+	// Invitation was made, or sent again.
+	Invitation *Invitation `json:"invitation,omitempty"`
+	Done       string      `json:"done"`
 	// Secret was created by the call and is shown once: the server keeps only a hash.
 	Secret string `json:"secret,omitempty"`
 	// EnrollmentCode is for the user, and shown once as well.
-	EnrollmentCode string             `json:"enrollment_code,omitempty"`
-	Differences    []users.Difference `json:"differences,omitempty"`
+	EnrollmentCode string `json:"enrollment_code,omitempty"`
+	// Link of an invitation, if the caller asked for it, shown once.
+	Link        string             `json:"link,omitempty"`
+	Differences []users.Difference `json:"differences,omitempty"`
 }

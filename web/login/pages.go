@@ -26,8 +26,8 @@ type Pages struct {
 	look     *page.Look
 	// clientPage is nil if clients' own pages expect the request alone.
 	clientPage ClientPage
-	resets     *reset.Resets   // nil: nobody can reset a password
-	signups    *signup.SignUps // nil: nobody can sign up
+	resets     *reset.Resets // nil: nobody can reset a password
+	signups    *signup.SignUps
 	verbose    bool
 }
 

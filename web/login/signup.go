@@ -29,7 +29,7 @@ const (
 )
 
 // WithSignUps returns the pages with those for people who have no account; nil: nobody can sign up,
-// and there are no invitations.
+// and there are no invitations. With the mode signup.Off there are only those.
 func (p *Pages) WithSignUps(s *signup.SignUps) *Pages {
 	with := *p
 	with.signups = s
@@ -109,6 +109,10 @@ func (p *Pages) showSignUpSent(c *gin.Context, status int, d forgotPage, a *page
 
 // signUpCode leads from a typed code to the page of its link.
 func (p *Pages) signUpCode(c *gin.Context) {
+	if p.signups.Options().Mode == signup.Off {
+		p.signUpOff(c)
+		return
+	}
 	address := c.PostForm("email")
 	o, err := p.signups.Guess(c.Request.Context(), p.caller(c), address, strings.Join(strings.Fields(c.PostForm("passcode")), ""))
 	if err != nil {

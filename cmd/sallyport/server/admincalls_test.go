@@ -25,6 +25,7 @@ func (c adminWalk) walk() {
 	c.sessionWalk()
 	c.clientWalk()
 	c.keyWalk()
+	c.invitationWalk()
 	c.messageWalk()
 	c.waitWalk()
 	c.stateWalk()

@@ -38,6 +38,10 @@ func (s *Server) sweep(ctx context.Context) error {
 				return
 			}
 		}
+		if _, err := s.Invitations.Sweep(ctx); err != nil {
+			s.Log.Error("sweep invitations", "error", err)
+			return
+		}
 		if ctx.Err() == nil {
 			s.sweptAt.Store(s.Now().Unix())
 		}

@@ -17,6 +17,7 @@ import (
 	"sallyport/mfa/delivery/hook"
 	"sallyport/mfa/delivery/outboxfile"
 	"sallyport/mfa/delivery/smtp"
+	"sallyport/mfa/invitation"
 	"sallyport/mfa/notice"
 	"sallyport/mfa/reset"
 	"sallyport/mfa/signup"
@@ -45,18 +46,31 @@ func (s *Server) assembleDeliveries(p Options) error {
 			Product: p.Config.Product, Page: strings.TrimSuffix(p.Config.Issuer, "/") + login.ResetPath, Life: life, Admit: s.Budgets.Admit})
 		senders[reset.Kind] = s.Resets
 	}
-	if c := p.Config; c.SignUp != signup.Off && senders[notice.Mail] != nil {
-		o := signup.Options{Product: c.Product, Page: strings.TrimSuffix(c.Issuer, "/") + login.SignUpPath, Mode: c.SignUp, Life: c.Lifetimes.SignUp,
-			Terms: signup.Terms{URL: c.Terms.URL, Version: c.Terms.Version}, Admit: s.Budgets.Admit, Client: s.Provider.Client}
-		if s.Passkey != nil {
-			o.Passkeys = s.Passkey
-		}
-		s.SignUps = signup.New(s.Store, s.Users, s.Keyring, s.Journal, p.Now, p.Random, o)
-		senders[signup.Kind] = s.SignUps
-	}
+	s.assembleSignUps(p, senders)
 	s.Deliveries = delivery.New(s.Store, senders, texts, p.Now, p.Random, p.Log,
 		delivery.Options{Count: metrics.NewDeliveries(metrics.NewSet(s.Metrics), notice.Kinds(), delivery.Results())})
 	return nil
+}
+
+// assembleSignUps creates the ways in for people without an account. An administrator can invite
+// where nobody can sign up, and hand the link over where no mail is sent.
+func (s *Server) assembleSignUps(p Options, senders map[string]delivery.Sender) {
+	c, mail := p.Config, senders[notice.Mail] != nil
+	issuer := strings.TrimSuffix(c.Issuer, "/")
+	o := signup.Options{Product: c.Product, Page: issuer + login.SignUpPath, Mode: signup.Off, Life: c.Lifetimes.SignUp,
+		Terms: signup.Terms{URL: c.Terms.URL, Version: c.Terms.Version}, Admit: s.Budgets.Admit, Client: s.Provider.Client}
+	if s.Passkey != nil {
+		o.Passkeys = s.Passkey
+	}
+	if mail {
+		o.Mode = c.SignUp
+	}
+	s.SignUps = signup.New(s.Store, s.Users, s.Keyring, s.Journal, p.Now, p.Random, o)
+	if o.Mode != signup.Off {
+		senders[signup.Kind] = s.SignUps
+	}
+	s.Invitations = invitation.New(s.Store, s.Users, s.Keyring, s.Journal, p.Now, p.Random,
+		invitation.Options{Product: c.Product, Page: issuer + login.InvitationPath, Life: c.Lifetimes.Invitation, Mail: mail})
 }
 
 // senders returns what sends each kind of messages.

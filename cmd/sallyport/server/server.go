@@ -24,6 +24,7 @@ import (
 	"sallyport/mfa/backend"
 	"sallyport/mfa/delivery"
 	"sallyport/mfa/exchange"
+	"sallyport/mfa/invitation"
 	"sallyport/mfa/messages"
 	"sallyport/mfa/passkey"
 	"sallyport/mfa/password"
@@ -67,36 +68,37 @@ type Options struct {
 
 // Server has every package of a provider, assembled.
 type Server struct {
-	Store      *relational.Engine
-	Keyring    *seal.Keyring
-	Keys       *keys.Manager
-	Journal    *audit.Journal
-	Password   *password.Method
-	TOTP       *totp.Method
-	Passkey    *passkey.Method // nil: there are no passkeys
-	Verifier   *exchange.Verifier
-	Accounts   *selfservice.Accounts
-	Users      *users.Registry
-	Sessions   *session.Registry
-	Backend    *backend.Service
-	Messages   *messages.Registry
-	Resets     *reset.Resets   // nil: no message can be sent, or the setting says no
-	SignUps    *signup.SignUps // nil: nobody can sign up
-	Clients    *clients.Registry
-	APIKeys    *apikeys.Keys
-	Provider   *provider.Provider
-	Budgets    *web.Budgets
-	Deliveries *delivery.Worker // of messages to users
-	Handler    http.Handler     // of the public listener
-	Metrics    *prometheus.Registry
-	Events     *metrics.Events
-	Tracer     *tracing.Tracer // nil: nothing is traced
-	Now        func() time.Time
-	Log        *slog.Logger
-	health     *health
-	files      []*file // read again while the server serves
-	hangup     <-chan os.Signal
-	sweptAt    atomic.Int64 // in seconds
+	Store       *relational.Engine
+	Keyring     *seal.Keyring
+	Keys        *keys.Manager
+	Journal     *audit.Journal
+	Password    *password.Method
+	TOTP        *totp.Method
+	Passkey     *passkey.Method // nil: there are no passkeys
+	Verifier    *exchange.Verifier
+	Accounts    *selfservice.Accounts
+	Users       *users.Registry
+	Sessions    *session.Registry
+	Backend     *backend.Service
+	Messages    *messages.Registry
+	Resets      *reset.Resets // nil: no message can be sent, or the setting says no
+	Invitations *invitation.Registry
+	SignUps     *signup.SignUps
+	Clients     *clients.Registry
+	APIKeys     *apikeys.Keys
+	Provider    *provider.Provider
+	Budgets     *web.Budgets
+	Deliveries  *delivery.Worker // of messages to users
+	Handler     http.Handler     // of the public listener
+	Metrics     *prometheus.Registry
+	Events      *metrics.Events
+	Tracer      *tracing.Tracer // nil: nothing is traced
+	Now         func() time.Time
+	Log         *slog.Logger
+	health      *health
+	files       []*file // read again while the server serves
+	hangup      <-chan os.Signal
+	sweptAt     atomic.Int64 // in seconds
 }
 
 // NewOptions returns options with the secrets that the settings name.
