@@ -85,6 +85,9 @@ type Config struct {
 	// Enables the implicit and hybrid flows for clients that list them. These flows pass
 	// tokens in URLs; leave them off where you can.
 	LegacyResponseTypes bool `yaml:"legacy_response_types" env:"LEGACY_RESPONSE_TYPES"`
+	// Refuses authorization requests that were not pushed first (RFC 9126), of every client. A client
+	// setting of that name does it for one.
+	RequirePushed bool `yaml:"require_pushed_authorization_requests" env:"REQUIRE_PUSHED_AUTHORIZATION_REQUESTS"`
 	// How long the server keeps serving after SIGTERM, while `/readyz` already fails.
 	// Running requests then get 20 s. A second SIGTERM ends the process immediately.
 	DrainTime time.Duration `yaml:"drain_time" env:"DRAIN_TIME" min:"0s" max:"60s"`

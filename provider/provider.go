@@ -34,6 +34,7 @@ import (
 // Store is the storage that a Provider needs.
 type Store interface {
 	storage.AuthRequests
+	storage.PushedRequests
 	storage.Steps
 	storage.Clients
 	storage.Grants
@@ -60,6 +61,8 @@ type Options struct {
 	BuiltIn []storage.Client
 	// Offer lets pages offer a passkey to users who sign in with a password.
 	Offer bool
+	// RequirePushed refuses requests that were not pushed, of every client (RFC 9126 section 5).
+	RequirePushed bool
 	// Fetcher reads what clients publish; nil: from the internet only.
 	Fetcher *fetch.Fetcher
 	// Throttled, if not nil, is called with the bucket for every client authentication that was
@@ -88,6 +91,7 @@ type Provider struct {
 	log      *slog.Logger
 	clients  *clients.Cache
 	codec    *token.Codec
+	respond  *oauth.Responder
 	keys     *signing.Keys
 
 	started   atomic.Int64 // requests stored
@@ -102,6 +106,9 @@ func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessio
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
+	if o.Fetcher == nil {
+		o.Fetcher = fetch.New(now, fetch.Options{})
+	}
 	p := &Provider{store: store, keyring: keyring, verifier: verifier, sessions: sessions, journal: journal,
 		now: now, random: random, options: o, log: o.Logger, keys: signing.New(signing.Form{}, random)}
 	p.clients = clients.NewCache(store, o.ClientCache, o.BuiltIn...)
@@ -109,11 +116,9 @@ func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessio
 		return nil, err
 	}
 	p.codec = token.NewCodec(o.Issuer, o.Environment, o.SigningAlg, keyring, p.keys, now)
-	if o.Fetcher == nil {
-		o.Fetcher = fetch.New(now, fetch.Options{})
-	}
 	p.ClientKeys = clientkeys.New(o.Fetcher, now)
 	respond := &oauth.Responder{Issuer: o.Issuer}
+	p.respond = respond
 	p.ClientAuth = clientauth.New(p.clients, store, keyring, journal, now, clientauth.Options{Throttled: o.Throttled, Admit: o.Admit, Logger: o.Logger})
 	p.Grants = grants.New(store, p.clients, p.ClientAuth, p.codec, journal, respond, now, random, grants.Options{Issuer: o.Issuer, CodeTTL: o.CodeTTL,
 		AccessTokenTTL: o.AccessTokenTTL, IDTokenTTL: o.IDTokenTTL, RefreshIdleTTL: o.RefreshIdleTTL, RefreshTTL: o.RefreshTTL})

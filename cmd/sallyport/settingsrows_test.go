@@ -166,11 +166,13 @@ func (o *trialSource) names() map[string]effect {
 			_, page := s.open().account()
 			return page
 		}},
-		"product, passwords":    {value: "Harbour Lighthouse", want: "common", show: func(s *trial) string { return s.setPassword("harbour lighthouse") }},
-		"signing_algs":          {value: "EdDSA", want: `"EdDSA"`, show: body("/jwks.json")},
-		"signing_algs, default": {value: "ES256,RS256", want: "ES256", show: func(s *trial) string { return fmt.Sprint(s.open().jwtPart(s.redeem(0)["id_token"], 0)) }},
-		"acr_aliases":           {value: "gold=aal2", want: `"gold"`, show: discovery},
-		"legacy_response_types": {value: "true", want: `id_token token`, show: discovery},
+		"product, passwords":                              {value: "Harbour Lighthouse", want: "common", show: func(s *trial) string { return s.setPassword("harbour lighthouse") }},
+		"signing_algs":                                    {value: "EdDSA", want: `"EdDSA"`, show: body("/jwks.json")},
+		"signing_algs, default":                           {value: "ES256,RS256", want: "ES256", show: func(s *trial) string { return fmt.Sprint(s.open().jwtPart(s.redeem(0)["id_token"], 0)) }},
+		"acr_aliases":                                     {value: "gold=aal2", want: `"gold"`, show: discovery},
+		"legacy_response_types":                           {value: "true", want: `id_token token`, show: discovery},
+		"require_pushed_authorization_requests":           {value: "true", want: `"require_pushed_authorization_requests":true`, show: discovery},
+		"require_pushed_authorization_requests, requests": {value: "true", want: "has to push", show: func(s *trial) string { return fmt.Sprint(s.begin("own")) }},
 		"log_level": {value: "error", want: "0 lines", show: func(s *trial) string {
 			s.open().call(s.begin("own"), "/password", "identifier", "nora", "password", "wrong")
 			return fmt.Sprintf("%d lines", strings.Count(s.log.String(), "\n"))
