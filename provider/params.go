@@ -51,8 +51,10 @@ type request struct {
 	noCode   bool           // it ends in a refusal, see withoutCode
 	at       time.Time      // when the request arrived; a pushed one: when a browser first opened it
 	// pushed is the ID that the request of a pushed one always has; "": it was not pushed.
-	pushed    storage.RequestID
-	revisited bool // the pushed request was opened before
+	pushed storage.RequestID
+	// revisited: the pushed request was opened before. Visits in the same microsecond are all first
+	// ones; what they end in has one ID.
+	revisited bool
 }
 
 // merge joins query and body. A parameter may occur once, and one without a value is ignored

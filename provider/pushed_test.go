@@ -28,9 +28,10 @@ func (h *fixture) push(id storage.ClientID, changes ...string) string {
 	return uri
 }
 
-// visit opens a pushed request and returns the login, or the code of the refusal.
+// opened opens a pushed request and returns the login, or the code of the refusal.
 func (h *fixture) opened(id storage.ClientID, uri string, v mfa.Caller, s *session.SignedIn, changes ...string) (Begun, string) {
 	h.t.Helper()
+	h.clock.Advance(time.Millisecond)
 	in := url.Values{"client_id": {string(id)}, "request_uri": {uri}}
 	for i := 0; i < len(changes); i += 2 {
 		in.Set(changes[i], changes[i+1])
@@ -326,13 +327,13 @@ func TestAPushedRequestWithoutABrowser(t *testing.T) {
 	}
 }
 
-// fakeObject has what a request object needs.
+// objectClaims has what a request object needs.
 func objectClaims(h *fixture, id string) map[string]any {
 	return map[string]any{"iss": id, "aud": issuer, "client_id": id, "response_type": "code", "redirect_uri": callback, "scope": "openid", "state": "inside",
 		"nonce": "n", "code_challenge": challengeB, "code_challenge_method": "S256", "exp": h.now().Add(5 * time.Minute).Unix(), "nbf": h.now().Unix()}
 }
 
-// sign signs claims; they are changed by name and value, nil leaves out.
+// object signs claims; they are changed by name and value, nil leaves out.
 func (k clientKey) object(t testing.TB, claims map[string]any, changes ...any) string {
 	t.Helper()
 	for i := 0; i < len(changes); i += 2 {

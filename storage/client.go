@@ -68,7 +68,9 @@ type Client struct {
 	LogoURI   string `json:"logo_uri,omitempty"`
 	PolicyURI string `json:"policy_uri,omitempty"`
 	TosURI    string `json:"tos_uri,omitempty"`
-	ClientURI string `json:"client_uri,omitempty"` // target of "back to the application"
+	// SupportURL is where its users get help; "": the server's.
+	SupportURL string `json:"support_url,omitempty"`
+	ClientURI  string `json:"client_uri,omitempty"` // target of "back to the application"
 
 	IDTokenAlg string `json:"id_token_signed_response_alg,omitempty"` // "": RS256
 	// IDTokenClaims is "requested" (also "") or "scopes": whether the claims of scopes are in ID tokens.

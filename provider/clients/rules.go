@@ -148,6 +148,7 @@ func (k *checker) checkURIs() {
 		u, err := url.Parse(f[1])
 		k.fault(f[1] != "" && (err != nil || u.Host == "" || u.User != nil || !webScheme(u)), f[0], "must be an https address (http for localhost only)")
 	}
+	k.fault(k.SupportURL != "" && !input.Contact(k.SupportURL), "support_url", input.ContactFault)
 	k.fault(k.MFAURL != "" && k.LoginURL == "", "mfa_url", "is of no use without login_url")
 	k.fault(k.LoginURL != "" && !k.HeadlessLogin, "login_url", "is of no use without headless_login")
 }

@@ -109,6 +109,9 @@ type Client struct {
 	PolicyURI string `yaml:"policy_uri"`
 	// Terms of service.
 	TosURI string `yaml:"tos_uri"`
+	// Where its users get help, `https:` or `mailto:`, linked where a page cannot help them;
+	// default: the server's `support_url`.
+	SupportURL string `yaml:"support_url"`
 	// Target of "back to the application".
 	ClientURI string `yaml:"client_uri"`
 	// `RS256`, `PS256`, `ES256` or `EdDSA`; default: the first of `signing_algs`.
