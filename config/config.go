@@ -88,6 +88,9 @@ type Config struct {
 	// Refuses authorization requests that were not pushed first (RFC 9126), of every client. A client
 	// setting of that name does it for one.
 	RequirePushed bool `yaml:"require_pushed_authorization_requests" env:"REQUIRE_PUSHED_AUTHORIZATION_REQUESTS"`
+	// DPoP proofs must have a nonce of the server (RFC 9449 section 8), so none can be made in
+	// advance. Clients then ask twice at first. See [DPoP](guides/client-authentication.md#dpop).
+	RequireDPoPNonce bool `yaml:"require_dpop_nonce" env:"REQUIRE_DPOP_NONCE"`
 	// How long the server keeps serving after SIGTERM, while `/readyz` already fails.
 	// Running requests then get 20 s. A second SIGTERM ends the process immediately.
 	DrainTime time.Duration `yaml:"drain_time" env:"DRAIN_TIME" min:"0s" max:"60s"`

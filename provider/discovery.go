@@ -5,6 +5,7 @@ import (
 
 	"sallyport/provider/claims"
 	"sallyport/provider/clients"
+	"sallyport/provider/dpop"
 	"sallyport/provider/oauth"
 	"sallyport/provider/signing"
 )
@@ -43,6 +44,7 @@ type metadata struct {
 	IssuerInResponse       bool     `json:"authorization_response_iss_parameter_supported"`
 	FrontchannelLogout     bool     `json:"frontchannel_logout_supported"`
 	BackchannelLogout      bool     `json:"backchannel_logout_supported"`
+	DPoPAlgs               []string `json:"dpop_signing_alg_values_supported"`
 	RequirePushedAuthorize bool     `json:"require_pushed_authorization_requests"`
 	Pushed                 string   `json:"pushed_authorization_request_endpoint"`
 	RequestObjectAlgs      []string `json:"request_object_signing_alg_values_supported"`
@@ -63,6 +65,7 @@ func (p *Provider) describe(algs []string) (oauth.Document, error) {
 		RevocationAuth:    []string{"client_secret_basic", "client_secret_post", "none"},
 		Displays:          []string{"page"}, ClaimTypes: []string{"normal"}, UILocales: []string{"en", "de"},
 		Prompts: []string{"none", "login", "consent", "select_account"}, Challenges: []string{"S256"},
+		DPoPAlgs:        dpop.Algorithms(),
 		ClaimsParameter: true, IssuerInResponse: true,
 		Pushed: p.url("/par"), RequirePushedAuthorize: p.options.RequirePushed,
 		RequestParameter: true, RequestURIParameter: true, RequireRequestURI: true, RequestObjectAlgs: signing.Algorithms(),

@@ -21,6 +21,7 @@ import (
 	"sallyport/provider/clientauth"
 	"sallyport/provider/clientkeys"
 	"sallyport/provider/clients"
+	"sallyport/provider/dpop"
 	"sallyport/provider/fetch"
 	"sallyport/provider/grants"
 	"sallyport/provider/introspection"
@@ -54,6 +55,8 @@ type Options struct {
 	SigningAlg string // for clients that registered none; "" is RS256
 	// LegacyResponseTypes allows response types with tokens, for clients that registered them.
 	LegacyResponseTypes bool
+	// RequireDPoPNonce demands a nonce of the server in DPoP proofs (RFC 9449 section 8).
+	RequireDPoPNonce bool
 	// ClientCache bounds the clients kept in memory; 0 is 10,000.
 	ClientCache int
 	// BuiltIn are clients of the server itself, such as the account page. They are not stored
@@ -92,6 +95,7 @@ type Provider struct {
 	clients  *clients.Cache
 	codec    *token.Codec
 	respond  *oauth.Responder
+	proofs   *dpop.Verifier
 	keys     *signing.Keys
 
 	started   atomic.Int64 // requests stored
@@ -117,12 +121,13 @@ func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessio
 	}
 	p.codec = token.NewCodec(o.Issuer, o.Environment, o.SigningAlg, keyring, p.keys, now)
 	p.ClientKeys = clientkeys.New(o.Fetcher, now)
-	respond := &oauth.Responder{Issuer: o.Issuer}
+	respond := &oauth.Responder{Issuer: o.Issuer, ProofAlgs: dpop.Algorithms()}
 	p.respond = respond
 	p.ClientAuth = clientauth.New(p.clients, store, keyring, journal, now, clientauth.Options{Throttled: o.Throttled, Admit: o.Admit, Logger: o.Logger})
-	p.Grants = grants.New(store, p.clients, p.ClientAuth, p.codec, journal, respond, now, random, grants.Options{Issuer: o.Issuer, CodeTTL: o.CodeTTL,
+	p.proofs = dpop.New(store, keyring, now, dpop.Options{Issuer: o.Issuer, RequireNonce: o.RequireDPoPNonce})
+	p.Grants = grants.New(store, p.clients, p.ClientAuth, p.proofs, p.codec, journal, respond, now, random, grants.Options{Issuer: o.Issuer, CodeTTL: o.CodeTTL,
 		AccessTokenTTL: o.AccessTokenTTL, IDTokenTTL: o.IDTokenTTL, RefreshIdleTTL: o.RefreshIdleTTL, RefreshTTL: o.RefreshTTL})
-	p.Introspection = introspection.New(o.Issuer, store, p.clients, p.ClientAuth, p.codec, verifier, sessions, journal, respond, now)
+	p.Introspection = introspection.New(o.Issuer, store, p.clients, p.ClientAuth, p.proofs, p.codec, verifier, sessions, journal, respond, now)
 	return p, nil
 }
 

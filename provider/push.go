@@ -13,6 +13,7 @@ import (
 	"sallyport/mfa/budget"
 	"sallyport/mfa/session"
 	"sallyport/provider/clients"
+	"sallyport/provider/dpop"
 	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
@@ -34,7 +35,7 @@ type pushed struct {
 // authenticates as at the token endpoint, and the request is checked as at the authorization
 // endpoint.
 func (p *Provider) Push(w http.ResponseWriter, r *http.Request, v mfa.Caller) {
-	out, e := p.push(r, v)
+	out, e := p.push(w, r, v)
 	if e != nil {
 		p.respond.Error(w, r, e)
 		return
@@ -42,7 +43,7 @@ func (p *Provider) Push(w http.ResponseWriter, r *http.Request, v mfa.Caller) {
 	oauth.WriteJSON(w, http.StatusCreated, out)
 }
 
-func (p *Provider) push(r *http.Request, v mfa.Caller) (pushed, *oauth.Error) {
+func (p *Provider) push(w http.ResponseWriter, r *http.Request, v mfa.Caller) (pushed, *oauth.Error) {
 	form, e := oauth.ReadForm(r)
 	if e != nil {
 		return pushed{}, e
@@ -52,8 +53,15 @@ func (p *Provider) push(r *http.Request, v mfa.Caller) (pushed, *oauth.Error) {
 		return pushed{}, oauth.ErrorOf(err)
 	}
 	ctx := r.Context()
+	proof, e := p.proofs.Read(w, r, "")
+	if e != nil {
+		return pushed{}, e
+	}
 	read, e := p.readPush(ctx, c, form)
 	if e != nil {
+		return pushed{}, e
+	}
+	if e := bindProof(read, proof); e != nil {
 		return pushed{}, e
 	}
 	if c.AuthenticationMethod() == "none" { // anybody may be the caller
@@ -62,12 +70,29 @@ func (p *Provider) push(r *http.Request, v mfa.Caller) (pushed, *oauth.Error) {
 				Reason: string(mfa.TooManyRequests), Status: http.StatusTooManyRequests, RetryAfter: max(refused.RetryAfter, time.Second)}
 		}
 	}
+	if e := p.proofs.Use(ctx, proof); e != nil {
+		return pushed{}, e
+	}
 	id, now := storage.PushedID(storage.Random128(p.random)), p.now()
 	err = p.store.PushRequest(ctx, storage.PushedRequest{ID: id, ClientID: c.ID, Params: read.params, CreatedAt: now, ExpiresAt: now.Add(pushedLife)})
 	if err != nil {
 		return pushed{}, oauth.Unavailable(err)
 	}
 	return pushed{pushedPrefix + string(id), int64(pushedLife / time.Second)}, nil
+}
+
+// bindProof binds the code of a request to the key of the proof that was pushed with it (RFC 9449
+// section 10.1).
+func bindProof(r *request, proof *dpop.Proof) *oauth.Error {
+	key, named := proof.Thumbprint(), r.params.Get("dpop_jkt")
+	if key == "" {
+		return nil
+	}
+	if named != "" && named != key {
+		return oauth.NewError("invalid_request", "dpop_jkt is not the key of the proof").About("dpop_jkt")
+	}
+	r.params.Set("dpop_jkt", key)
+	return nil
 }
 
 // readPush reads and checks the request in the form of a client that has authenticated.

@@ -3,6 +3,7 @@ package provider
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/budget"
 	"sallyport/mfa/session"
+	"sallyport/provider/dpop/dpoptest"
 	"sallyport/storage"
 )
 
@@ -348,4 +350,39 @@ func (k clientKey) object(t testing.TB, claims map[string]any, changes ...any) s
 		t.Fatal(err)
 	}
 	return k.sign(t, jose.ES256, "oauth-authz-req+jwt", payload)
+}
+
+func TestAPushedProofBindsTheCode(t *testing.T) {
+	h := newFixture(t)
+	h.client("rp")
+	h.user("ada", "")
+	key := dpoptest.NewKey(t)
+	push := func(proof string, in url.Values) reply {
+		r := httptest.NewRequest(http.MethodPost, "/par", strings.NewReader(in.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Authorization", basic("rp", clientSecret))
+		r.Header.Set("DPoP", proof)
+		return h.call(h.p.Push, r)
+	}
+	proof := func() string { return key.Proof("POST", issuer+"/par", "", h.now()) }
+	if r := push(proof(), params("rp", "dpop_jkt", strings.Repeat("a", 43))); r.get("error") != "invalid_request" {
+		t.Errorf("another dpop_jkt = %d %s", r.Status, r.Raw)
+	}
+	if r := push("nonsense", params("rp")); r.get("error") != "invalid_dpop_proof" {
+		t.Errorf("a malformed proof = %d %s", r.Status, r.Raw)
+	}
+	used := proof()
+	r := push(used, params("rp"))
+	if r.Status != http.StatusCreated {
+		t.Fatalf("push = %d %s", r.Status, r.Raw)
+	}
+	if again := push(used, params("rp")); again.get("error") != "invalid_dpop_proof" {
+		t.Errorf("the proof again = %d %s", again.Status, again.Raw)
+	}
+	b, _ := h.opened("rp", r.get("request_uri"), h.visit, nil)
+	proven, err := h.first(b.Request, "ada", nil)
+	h.ok(err)
+	if got := h.post(h.p.Grants.Token, "rp", redeem(h.values(proven.Finished.Answer).Get("code"))); got.Status == 200 {
+		t.Errorf("the code without the key = %d %s", got.Status, got.Raw)
+	}
 }
