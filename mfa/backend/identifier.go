@@ -132,7 +132,7 @@ func (s *Service) DeleteIdentifier(ctx context.Context, caller mfa.Caller, kind 
 	if at < 0 {
 		return storage.Account{}, &AddressError{Kind: kind, Err: &mfa.Error{Code: mfa.IdentifierNotFound}}
 	}
-	err = s.users.RemoveIdentifier(ctx, caller, a, a.Identifiers[at])
+	err = s.users.RemoveIdentifier(ctx, caller, a, id)
 	if mfa.CodeOf(err) == mfa.IdentifierNotFound {
 		err = &AddressError{Kind: kind, Err: err}
 	}

@@ -43,7 +43,7 @@ func (s *Service) DeleteTOTP(ctx context.Context, caller mfa.Caller, id storage.
 	if x == nil || x.Method != totp.Name {
 		return storage.Account{}, &mfa.Error{Code: mfa.NotConfigured}
 	}
-	if err := s.users.RemoveFactor(ctx, caller, a, *x, s.verifier.StandaloneMethods()); err != nil {
+	if err := s.users.RemoveFactor(ctx, caller, a, *x); err != nil {
 		return storage.Account{}, err
 	}
 	return s.User(ctx, a.User.ID)

@@ -24,6 +24,18 @@ func (v *Verifier) AddressOf(a storage.Authenticator) string {
 	return ""
 }
 
+// FactorsAt returns the authenticators of an account that codes are sent to an address for, in every
+// state.
+func (v *Verifier) FactorsAt(account storage.Account, address string) []storage.Authenticator {
+	var out []storage.Authenticator
+	for _, x := range account.Authenticators {
+		if address != "" && v.AddressOf(x) == address {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
 // AuthenticatorAt returns an authenticator of a method at an address, to be completed. Errors as
 // mfa.Addressed.EnrollAddress; NotConfigured for a method that sends no codes.
 func (v *Verifier) AuthenticatorAt(method, address string) (storage.Authenticator, error) {

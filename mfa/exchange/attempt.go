@@ -104,7 +104,7 @@ func bucketOf(i mfa.Info, usage string) string {
 	case i.Bucket == "", usage == mfa.UsageEnroll && !i.Sends:
 		return ""
 	case usage == mfa.UsageAddress:
-		return throttle.Factor
+		return throttle.Proof
 	case i.Bucket == throttle.Password:
 		return throttle.Password
 	case usage == mfa.UsageBackend && i.Sends:

@@ -133,7 +133,7 @@ func (v *Verifier) ProveAddress(ctx context.Context, caller mfa.Caller, o mfa.Ow
 	}
 	r.conflict = mfa.RequestChanged
 	data := v.dataOf(s)
-	r.spend = func(_ context.Context, spend *storage.Spend, _ try, proof mfa.Proof) error {
+	r.spend = func(_ context.Context, spend *storage.Spend, t try, proof mfa.Proof) error {
 		if data.Address.Taken {
 			return &mfa.Error{Code: mfa.InvalidPasscode}
 		}
@@ -143,8 +143,9 @@ func (v *Verifier) ProveAddress(ctx context.Context, caller mfa.Caller, o mfa.Ow
 		}
 		spend.Change, spend.Basis = &c, data.Basis
 		spend.Status = &storage.StatusMove{Exchange: id, From: storage.StatusInitiated, To: storage.StatusRedeemed, User: proof.User, Method: s.Method, Usage: s.Usage}
-		// It proves no factor: guesses at factors stay counted.
-		spend.Reset, spend.TakeBack = nil, nil
+		// It takes back its own count alone: guesses at the codes of other addresses, and at factors, stay
+		// counted.
+		spend.Reset, spend.TakeBack, spend.Forgive = nil, nil, t.userCounter()
 		return nil
 	}
 	return v.process(ctx, caller, r)

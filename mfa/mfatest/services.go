@@ -112,7 +112,7 @@ func Open(t testing.TB, m Options) *Services {
 	r.Accounts = selfservice.New(r.Store, r.Verifier, r.Password, r.Journal, m.Now, rand.Reader,
 		selfservice.Options{Product: m.Options.Product, Editable: selfservice.ProfileClaims()})
 	r.Sessions = session.New(r.Store, r.Keyring, r.Journal, m.Now, rand.Reader, session.Options{})
-	r.Users = users.New(r.Store, r.Keyring, r.Password, r.TOTP, r.Journal, m.Now, rand.Reader)
+	r.Users = users.New(r.Store, r.Verifier, r.Keyring, r.Password, r.TOTP, r.Journal, m.Now, rand.Reader)
 	r.Backend = backend.New(r.Store, r.Verifier, r.Sessions, r.Users, r.Journal, m.Now, rand.Reader, backend.Options{})
 	return r
 }

@@ -36,7 +36,7 @@ func TestAnAddressVerifiedTodayBesideAnOlderOneResetsNoPassword(t *testing.T) {
 		a, err := f.Store.Account(t.Context(), ada.ID)
 		mfatest.Want(t, "account", err, "")
 		i := slices.IndexFunc(a.Identifiers, func(i storage.Identifier) bool { return i.Value == added })
-		mfatest.Want(t, "remove", f.Store.DeleteIdentifier(t.Context(), ada.ID, a.Identifiers[i].ID, f.Now(), nil, nil), "")
+		mfatest.Want(t, "remove", f.Users.RemoveIdentifier(t.Context(), f.Caller, a, a.Identifiers[i].ID), "")
 		f.Advance(24 * time.Hour)
 		add()
 		to(added, mfatest.Email)

@@ -27,7 +27,7 @@ type Address struct {
 func (a *Accounts) Addresses(account storage.Account) []Address {
 	var out []Address
 	for _, i := range a.current(account) {
-		out = append(out, Address{Identifier: i, Sends: a.verifier.MethodFor(i.Kind) != "", Factor: len(a.factorsAt(account, i.Text())) > 0,
+		out = append(out, Address{Identifier: i, Sends: a.verifier.MethodFor(i.Kind) != "", Factor: len(a.verifier.FactorsAt(account, i.Text())) > 0,
 			Last: a.isLast(account, i)})
 	}
 	return out
@@ -57,17 +57,6 @@ func (a *Accounts) isLast(account storage.Account, i storage.Identifier) bool {
 
 func isProven(i storage.Identifier) bool {
 	return i.Kind != storage.Username && !i.VerifiedAt.IsZero()
-}
-
-// factorsAt returns the authenticators that codes are sent to an address for.
-func (a *Accounts) factorsAt(account storage.Account, address string) []storage.Authenticator {
-	var out []storage.Authenticator
-	for _, x := range account.Authenticators {
-		if address != "" && a.verifier.AddressOf(x) == address {
-			out = append(out, x)
-		}
-	}
-	return out
 }
 
 // find returns a name of an owner by its ID, and NotConfigured if there is none.
@@ -233,9 +222,9 @@ func (a *Accounts) claimed(ctx context.Context, caller mfa.Caller, user storage.
 // moved replaces the authenticators of an address by those of the one that takes its place.
 func (a *Accounts) moved(account storage.Account, old, i storage.Identifier) *storage.FactorsChange {
 	var c storage.FactorsChange
-	for _, x := range a.factorsAt(account, old.Text()) {
+	for _, x := range a.verifier.FactorsAt(account, old.Text()) {
 		c.Remove = append(c.Remove, x.ID)
-		if x.State != storage.AuthenticatorPending && len(a.factorsAt(account, i.Text())) == 0 {
+		if x.State != storage.AuthenticatorPending && len(a.verifier.FactorsAt(account, i.Text())) == 0 {
 			if fresh, ok := a.factorOf(account.User.ID, x, i.Text()); ok {
 				c.Add = append(c.Add, fresh)
 			}
@@ -274,7 +263,7 @@ func (a *Accounts) RemoveAddress(ctx context.Context, caller mfa.Caller, o mfa.O
 	u := o.Account.User
 	c := storage.UserChange{ID: u.ID, Was: u.UpdatedAt, Now: u.Next(a.now()), Names: &storage.NamesChange{Drop: []storage.IdentifierID{id}},
 		Events: []storage.Event{a.addressEvent(caller, o, mfa.EventAddressRemoved, i)}}
-	if gone := a.factorsAt(o.Account, i.Text()); len(gone) > 0 {
+	if gone := a.verifier.FactorsAt(o.Account, i.Text()); len(gone) > 0 {
 		c.Factors = &storage.FactorsChange{Lasting: a.verifier.StandaloneMethods()}
 		for _, x := range gone {
 			c.Factors.Remove = append(c.Factors.Remove, x.ID)

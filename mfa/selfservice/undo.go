@@ -41,7 +41,7 @@ func (a *Accounts) undo(account storage.Account, about storage.IdentifierID, at 
 			continue
 		}
 		s.Names = append(s.Names, i)
-		for _, x := range a.factorsAt(account, i.Text()) {
+		for _, x := range a.verifier.FactorsAt(account, i.Text()) {
 			if mfa.IsEnrolled(x) {
 				s.Factors = append(s.Factors, snapshotFactor{Method: x.Method, Name: x.Name, Origin: x.Origin, Address: i.Text()})
 			}
@@ -138,7 +138,7 @@ func (a *Accounts) restore(account storage.Account, s snapshot) (Undo, storage.U
 			continue
 		}
 		names.Drop, u.Removed = append(names.Drop, have.ID), append(u.Removed, have.Text())
-		for _, x := range a.factorsAt(account, have.Text()) {
+		for _, x := range a.verifier.FactorsAt(account, have.Text()) {
 			factors.Remove = append(factors.Remove, x.ID)
 		}
 	}
@@ -152,7 +152,7 @@ func (a *Accounts) restore(account storage.Account, s snapshot) (Undo, storage.U
 		s.Factors = nil // the next one needs an enrollment code
 	}
 	for _, f := range s.Factors {
-		held := slices.ContainsFunc(a.factorsAt(account, f.Address), func(x storage.Authenticator) bool { return x.Method == f.Method && mfa.IsEnrolled(x) })
+		held := slices.ContainsFunc(a.verifier.FactorsAt(account, f.Address), func(x storage.Authenticator) bool { return x.Method == f.Method && mfa.IsEnrolled(x) })
 		if fresh, ok := a.factorOf(account.User.ID, storage.Authenticator{Method: f.Method, Name: f.Name, Origin: f.Origin, State: storage.AuthenticatorActive}, f.Address); ok && !held {
 			factors.Add = append(factors.Add, fresh)
 		}

@@ -142,7 +142,7 @@ func TestAnUndoEndsWithWhatAnAdministratorDecides(t *testing.T) {
 			return errors.Join(h.Users.Disable(ctx, mfa.Caller{}, a), h.Users.Enable(ctx, mfa.Caller{}, a))
 		},
 		"a removed address": func(h addressFixture, a storage.Account) error {
-			return h.Users.RemoveIdentifier(ctx, mfa.Caller{}, a, a.Identifiers[0])
+			return h.Users.RemoveIdentifier(ctx, mfa.Caller{}, a, a.Identifiers[0].ID)
 		},
 		"an amended address": func(h addressFixture, a storage.Account) error {
 			m, err := h.Users.Amendment(ctx, a, users.Draft{Email: "ada@third.example", EmailVerified: true}, users.AmendOptions{})

@@ -16,6 +16,7 @@ const (
 	Passwordless = "passwordless"
 	ClientSecret = "client_secret" // of one client from one network; package provider counts in it
 	Address      = "address"
+	Proof        = "address_proof" // codes that a signed-in user types to prove an address
 )
 
 // Buckets of messages with codes.
@@ -34,7 +35,7 @@ const Ticket = "ticket"
 
 // Buckets returns every bucket.
 func Buckets() []string {
-	return []string{Password, Device, Factor, Passwordless, ClientSecret, Address, Send, SendHour, SendAddress, SendCaller, SendNetwork, SendBackend, SendCountry, Ticket}
+	return []string{Password, Device, Factor, Passwordless, ClientSecret, Address, Proof, Send, SendHour, SendAddress, SendCaller, SendNetwork, SendBackend, SendCountry, Ticket}
 }
 
 // How long idle counters are kept. Counters of unknown names are kept as long as those of
@@ -46,7 +47,8 @@ const (
 
 // Schedule returns the waits of a bucket (RFC 4226 section 7.3). 100 consecutive failures
 // disable a second factor (NIST SP 800-63B section 5.2.2). Idle password counters expire
-// after a day, passwordless ones after thirty days, those of the second factor never.
+// after a day, passwordless ones after thirty days, those of the second factor never. No success
+// resets Proof: whoever adds addresses has one of their own to prove.
 func Schedule(bucket string) storage.Schedule {
 	s := storage.Schedule{Free: 4, First: 30 * time.Second}
 	switch bucket {
@@ -62,7 +64,7 @@ func Schedule(bucket string) storage.Schedule {
 		return within(20, time.Hour)
 	case SendBackend:
 		return within(10, 10*time.Minute)
-	case Ticket:
+	case Proof, Ticket:
 		return within(10, 24*time.Hour)
 	default:
 		s.Cap, s.Max = time.Hour, 100

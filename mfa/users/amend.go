@@ -71,6 +71,8 @@ type Amendment struct {
 	Account     storage.Account
 	Differences []Difference
 	draft       Draft
+	compared    AmendOptions
+	dropped     []storage.Identifier // names that go
 	change      storage.UserChange
 }
 
@@ -81,7 +83,7 @@ func (a *Amendment) addDifference(key string, from, to any) {
 // Amendment compares a user with a draft. Empty fields of the draft keep the user's values. An
 // identifier that differs replaces all of the user's of its kind; verified ones stay verified.
 func (u *Registry) Amendment(ctx context.Context, account storage.Account, d Draft, o AmendOptions) (Amendment, error) {
-	a := Amendment{Account: account, draft: d, change: storage.UserChange{ID: account.User.ID}}
+	a := Amendment{Account: account, draft: d, compared: o, change: storage.UserChange{ID: account.User.ID}}
 	if err := u.amendNames(&a); err != nil {
 		return a, err
 	}
@@ -137,10 +139,11 @@ func (u *Registry) amendNames(a *Amendment) error {
 			var from []string
 			for _, i := range have {
 				from = append(from, i.Text())
-				names.Drop = append(names.Drop, i.ID)
+				names.Drop, a.dropped = append(names.Drop, i.ID), append(a.dropped, i)
 			}
 			names.Add = append(names.Add, w)
 			a.addDifference(key, unwrapSingle(from), w.Text())
+			u.differAt(a, have)
 		case have[at].VerifiedAt.IsZero() && !w.VerifiedAt.IsZero():
 			names.Verify = append(names.Verify, have[at].ID)
 			a.addDifference(key+"_verified", false, true)
@@ -160,6 +163,15 @@ func unwrapSingle(values []string) any {
 		return values[0]
 	}
 	return values
+}
+
+// differAt adds the second factors whose codes go to names that another one replaces: they go too.
+func (u *Registry) differAt(a *Amendment, names []storage.Identifier) {
+	for _, i := range names {
+		for _, x := range u.verifier.FactorsAt(a.Account, i.Text()) {
+			a.addDifference("factors."+x.Method, i.Text(), nil)
+		}
+	}
 }
 
 // amendProfile compares profiles claim by claim.
@@ -207,6 +219,12 @@ func (u *Registry) Amend(ctx context.Context, v mfa.Caller, a Amendment) error {
 		if err := u.replaceFactors(ctx, v, a, &c); err != nil {
 			return err
 		}
+	}
+	for _, i := range a.dropped {
+		u.removeFactorsAt(v, a.Account, i, &c)
+	}
+	if c.Factors != nil && (a.draft.MFAEnabled && a.compared.MFA) {
+		c.Factors.Lasting = nil // the setting stays as it is described
 	}
 	return u.update(ctx, c)
 }

@@ -13,6 +13,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/mfa/audit"
 	"sallyport/mfa/enrollcode"
+	"sallyport/mfa/exchange"
 	"sallyport/mfa/password"
 	"sallyport/mfa/recovery"
 	"sallyport/mfa/totp"
@@ -53,6 +54,7 @@ type Store interface {
 // Registry creates, changes and deletes users.
 type Registry struct {
 	store    Store
+	verifier *exchange.Verifier
 	keyring  *seal.Keyring
 	password *password.Method
 	totp     *totp.Method
@@ -71,8 +73,8 @@ func (u *Registry) WithCodeLife(life time.Duration) *Registry {
 }
 
 // New returns a Registry.
-func New(store Store, keyring *seal.Keyring, password *password.Method, totp *totp.Method, journal *audit.Journal, now func() time.Time, random io.Reader) *Registry {
-	return &Registry{store: store, keyring: keyring, password: password, totp: totp, product: totp.Product(), journal: journal, now: now, random: random,
+func New(store Store, verifier *exchange.Verifier, keyring *seal.Keyring, password *password.Method, totp *totp.Method, journal *audit.Journal, now func() time.Time, random io.Reader) *Registry {
+	return &Registry{store: store, verifier: verifier, keyring: keyring, password: password, totp: totp, product: totp.Product(), journal: journal, now: now, random: random,
 		codeLife: enrollcode.DefaultLife}
 }
 

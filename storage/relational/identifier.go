@@ -57,12 +57,18 @@ func (q querier) changeNames(c storage.UserChange, n storage.NamesChange) error 
 			return err
 		}
 	}
-	if len(n.Over) > 0 {
-		if err := q.send("DELETE FROM identifiers WHERE id IN ? AND verified_at = 0", refs(n.Over)); err != nil {
-			return err
-		}
+	if err := q.giveWay(n.Over); err != nil {
+		return err
 	}
 	return q.putIdentifiers(n.Add)
+}
+
+// giveWay drops names that nobody has proven.
+func (q querier) giveWay(names []storage.IdentifierID) error {
+	if len(names) == 0 {
+		return nil
+	}
+	return q.send("DELETE FROM identifiers WHERE id IN ? AND verified_at = 0", refs(names))
 }
 
 // AddIdentifier implements storage.Users.
@@ -83,18 +89,5 @@ func (e *Engine) VerifyIdentifier(ctx context.Context, id storage.IdentifierID, 
 			return err
 		}
 		return q.putEvents(events)
-	})
-}
-
-// DeleteIdentifier implements storage.Users.
-func (e *Engine) DeleteIdentifier(ctx context.Context, user storage.UserID, id storage.IdentifierID, now time.Time, events []storage.Event, messages []storage.Message) error {
-	return e.step(ctx, "delete identifier", func(q querier) error {
-		if err := q.change("DELETE FROM identifiers WHERE id = ? AND user_id = ?", ref(id), ref(user)); err != nil {
-			return err
-		}
-		if err := q.endTickets(user, now); err != nil {
-			return err
-		}
-		return q.notify(messages, events)
 	})
 }

@@ -43,6 +43,11 @@ func userChangedMeanwhile(w *fixture) {
 	same(w, string(w.account(p.id).User.Metadata), `{"b":1}`)
 }
 
+// dropName detaches a name from a user.
+func (w *fixture) dropName(user storage.UserID, id storage.IdentifierID) error {
+	return w.s.UpdateUser(w.ctx, storage.UserChange{ID: user, Now: w.now, EndTickets: true, Names: &storage.NamesChange{Drop: []storage.IdentifierID{id}}})
+}
+
 func addressVerified(w *fixture) {
 	p := w.addUser()
 	mail := w.account(p.id).Identifiers[0]
@@ -55,7 +60,7 @@ func addressVerified(w *fixture) {
 	got, _ = w.identifier(p.id, mail.ID)
 	same(w, got.VerifiedAt, later)
 
-	w.ok(w.s.DeleteIdentifier(w.ctx, p.id, mail.ID, w.now, nil, nil))
+	w.ok(w.dropName(p.id, mail.ID))
 	e := w.event(person{})
 	for _, id := range []storage.IdentifierID{mail.ID, "x"} {
 		w.is(w.s.Spend(w.ctx, storage.Spend{Now: later, Verify: id, Events: []storage.Event{e}}), storage.ErrConflict)

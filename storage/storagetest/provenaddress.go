@@ -102,7 +102,7 @@ func provenAddresses(w *fixture) {
 				return w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Now: w.now, Kill: true, EndTickets: true})
 			},
 			"a removed name": func(p person) error {
-				return w.s.DeleteIdentifier(w.ctx, p.id, w.account(p.id).Identifiers[0].ID, w.now, nil, nil)
+				return w.dropName(p.id, w.account(p.id).Identifiers[0].ID)
 			},
 		} {
 			p := w.addUser()

@@ -279,7 +279,8 @@ func userNames(w *fixture) {
 		w.Errorf("the name is not verified: %+v", a.Identifiers)
 	}
 	w.is(w.s.VerifyIdentifier(w.ctx, random[storage.IdentifierID](), later, nil), storage.ErrNotFound)
-	w.is(w.s.DeleteIdentifier(w.ctx, q.id, n.ID, w.now, nil, nil), storage.ErrNotFound)
-	w.ok(w.s.DeleteIdentifier(w.ctx, p.id, n.ID, w.now, nil, nil))
+	w.ok(w.dropName(q.id, n.ID)) // another user's
+	w.is(w.s.AddIdentifier(w.ctx, taken, nil), storage.ErrConflict)
+	w.ok(w.dropName(p.id, n.ID))
 	w.ok(w.s.AddIdentifier(w.ctx, taken, nil))
 }

@@ -84,7 +84,7 @@ func (s *Server) assemble(p Options) error {
 		Throttled: s.Events.CountThrottledFactor, Admit: s.Budgets.Admit, SendsMail: c.Sends("mail"),
 	}, s.Keys.Methods...)
 	s.Sessions = session.New(s.Store, s.Keyring, s.Journal, p.Now, p.Random, session.Options{Idle: l.SessionIdle, Max: l.SessionMax})
-	s.Users = users.New(s.Store, s.Keyring, s.Password, s.TOTP, s.Journal, p.Now, p.Random).WithCodeLife(l.EnrollmentCode)
+	s.Users = users.New(s.Store, s.Verifier, s.Keyring, s.Password, s.TOTP, s.Journal, p.Now, p.Random).WithCodeLife(l.EnrollmentCode)
 	s.Accounts = selfservice.New(s.Store, s.Verifier, s.Password, s.Journal, p.Now, p.Random,
 		selfservice.Options{Product: c.Product, Undo: l.AddressUndo, Editable: c.ProfileEditable})
 	s.Backend = backend.New(s.Store, s.Verifier, s.Sessions, s.Users, s.Journal, p.Now, p.Random,
@@ -125,7 +125,7 @@ func (s *Server) assembleWeb(p Options, span web.Spanner) error {
 	if err != nil {
 		return fmt.Errorf("build pages: %w", err)
 	}
-	pages := login.New(s.Provider, s.Verifier, s.Sessions, look).WithResets(s.Resets)
+	pages := login.New(s.Provider, s.Verifier, s.Sessions, look).WithResets(s.Resets).WithSignUps(s.SignUps)
 	if p.Developers {
 		pages = pages.ForDevelopers()
 	}
