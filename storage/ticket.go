@@ -48,8 +48,8 @@ type TicketGuess struct {
 	Purpose string
 	User    UserID // "": of an unknown name; it is counted and never right
 	Code    string
-	// Count is the counter of wrong codes of the user and purpose, whatever ticket they were meant
-	// for: another message brings no further guesses.
+	// Count is the counter of wrong codes, whatever ticket they were meant for: another message
+	// brings no further guesses.
 	Count Throttle
 	Now   time.Time
 }
@@ -65,6 +65,8 @@ type TicketSpend struct {
 	// Secret, if set, must still have the Counter Was (Basis).
 	Secret AuthenticatorID
 	Was    int64
+	// Returned, if not nil, is the country and day of the text message that brought it.
+	Returned *Toll
 }
 
 // Tickets stores tickets. UpdateUser spends them.

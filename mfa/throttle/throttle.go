@@ -64,8 +64,10 @@ func Schedule(bucket string) storage.Schedule {
 		return within(20, time.Hour)
 	case SendBackend:
 		return within(10, 10*time.Minute)
-	case Proof, Ticket:
+	case Proof:
 		return within(10, 24*time.Hour)
+	case Ticket:
+		return within(5, 24*time.Hour)
 	default:
 		s.Cap, s.Max = time.Hour, 100
 	}
