@@ -59,6 +59,7 @@ type Config struct {
 	Throttle   Throttle  `yaml:"throttle" envPrefix:"THROTTLE_"`
 	Limits     Limits    `yaml:"limits" envPrefix:"LIMITS_"`
 	Audit      Audit     `yaml:"audit" envPrefix:"AUDIT_"`
+	Fetch      Fetch     `yaml:"fetch" envPrefix:"FETCH_"`
 	Mail       Mail      `yaml:"mail" envPrefix:"MAIL_"`
 	Hook       Hook      `yaml:"hook" envPrefix:"HOOK_"`
 	// File that every message to a user is appended to instead of being sent, a line of JSON

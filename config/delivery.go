@@ -47,14 +47,8 @@ func (c Config) checkMail(r *strict.Reader) {
 
 // checkSupport: the contact becomes a link on pages, and part of mails.
 func (c Config) checkSupport(r *strict.Reader) {
-	if c.SupportURL == "" {
-		return
-	}
-	u, err := url.Parse(c.SupportURL)
-	web := err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil
-	mail := err == nil && u.Scheme == "mailto" && strings.Contains(u.Opaque, "@") && u.RawQuery == ""
-	if !web && !mail || !input.Shown(c.SupportURL) {
-		r.Fault("support_url", "must begin with https:// or be mailto: and an address")
+	if c.SupportURL != "" && !input.Contact(c.SupportURL) {
+		r.Fault("support_url", input.ContactFault)
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"sallyport/config/strict"
 )
 
-//go:embed config.go
+//go:embed config.go fetch.go
 var source embed.FS
 
 // Reference describes every setting.

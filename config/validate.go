@@ -40,6 +40,7 @@ func (c Config) check(r *strict.Reader) {
 	c.checkHook(r)
 	c.checkCodes(r)
 	c.checkPasskeys(r)
+	c.checkFetch(r)
 	if c.OutboxFile != "" && c.Environment == "live" {
 		r.Fault("outbox_file", "is for environment: test only, because it holds codes in plaintext")
 	}

@@ -19,7 +19,9 @@ import (
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/session"
 	"sallyport/provider/clientauth"
+	"sallyport/provider/clientkeys"
 	"sallyport/provider/clients"
+	"sallyport/provider/fetch"
 	"sallyport/provider/grants"
 	"sallyport/provider/introspection"
 	"sallyport/provider/oauth"
@@ -58,6 +60,8 @@ type Options struct {
 	BuiltIn []storage.Client
 	// Offer lets pages offer a passkey to users who sign in with a password.
 	Offer bool
+	// Fetcher reads what clients publish; nil: from the internet only.
+	Fetcher *fetch.Fetcher
 	// Throttled, if not nil, is called with the bucket for every client authentication that was
 	// refused without comparing the secret.
 	Throttled func(bucket string)
@@ -71,6 +75,7 @@ type Provider struct {
 	Grants        *grants.Issuer           // the token endpoint
 	Introspection *introspection.Endpoints // the endpoints to which clients present tokens
 	ClientAuth    *clientauth.Authenticator
+	ClientKeys    *clientkeys.Resolver // verifies what clients sign
 
 	store    Store
 	keyring  *seal.Keyring
@@ -104,6 +109,10 @@ func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessio
 		return nil, err
 	}
 	p.codec = token.NewCodec(o.Issuer, o.Environment, o.SigningAlg, keyring, p.keys, now)
+	if o.Fetcher == nil {
+		o.Fetcher = fetch.New(now, fetch.Options{})
+	}
+	p.ClientKeys = clientkeys.New(o.Fetcher, now)
 	respond := &oauth.Responder{Issuer: o.Issuer}
 	p.ClientAuth = clientauth.New(p.clients, store, keyring, journal, now, clientauth.Options{Throttled: o.Throttled, Admit: o.Admit, Logger: o.Logger})
 	p.Grants = grants.New(store, p.clients, p.ClientAuth, p.codec, journal, respond, now, random, grants.Options{Issuer: o.Issuer, CodeTTL: o.CodeTTL,

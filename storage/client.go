@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 )
 
@@ -19,9 +20,13 @@ type Client struct {
 	AuthMethod string `json:"token_endpoint_auth_method"`
 	// SecretHashes are SHA-256 sums of 256-bit random secrets: the current one and,
 	// during a rotation, its predecessor.
-	SecretHashes           [][]byte `json:"secret_hashes,omitempty"`
-	RedirectURIs           []string `json:"redirect_uris,omitempty"`
-	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
+	SecretHashes [][]byte `json:"secret_hashes,omitempty"`
+	// JWKS are the public keys of the client, a JWK Set (RFC 7517); JWKSURI is where they are
+	// instead, and may change.
+	JWKS                   json.RawMessage `json:"jwks,omitempty"`
+	JWKSURI                string          `json:"jwks_uri,omitempty"`
+	RedirectURIs           []string        `json:"redirect_uris,omitempty"`
+	PostLogoutRedirectURIs []string        `json:"post_logout_redirect_uris,omitempty"`
 	// AllowedOrigins may call the API from a browser, besides the origins of RedirectURIs.
 	AllowedOrigins []string `json:"allowed_origins,omitempty"`
 	GrantTypes     []string `json:"grant_types"`
@@ -55,7 +60,9 @@ type Client struct {
 	LogoURI   string `json:"logo_uri,omitempty"`
 	PolicyURI string `json:"policy_uri,omitempty"`
 	TosURI    string `json:"tos_uri,omitempty"`
-	ClientURI string `json:"client_uri,omitempty"` // target of "back to the application"
+	// SupportURL is where its users get help; "": the server's.
+	SupportURL string `json:"support_url,omitempty"`
+	ClientURI  string `json:"client_uri,omitempty"` // target of "back to the application"
 
 	IDTokenAlg          string  `json:"id_token_signed_response_alg,omitempty"` // "": RS256
 	AccessTokenFormat   string  `json:"access_token_format,omitempty"`          // "jwt" (also "") or "opaque"

@@ -15,7 +15,7 @@ import (
 func sessionCommand(ctx context.Context, p *cli.Program, args []string) error {
 	return p.Group(ctx, "session", "sessions of users; USER is an id or any name", []cli.Command{
 		{Name: "list", Args: "USER", About: "active sessions of a user, newest first", Run: sessionList},
-		{Name: "devices", Args: "USER", About: "devices on which a user is spared the second factor", Run: sessionDevices},
+		{Name: "devices", Args: "USER", About: "remembered devices of a user, which need no second factor", Run: sessionDevices},
 		{Name: "forget", Args: "USER", About: "ask a user for the second factor again", Run: sessionForget},
 		{Name: "end", Args: "SESSION", About: "end one session", Run: sessionEnd},
 		{Name: "end-all", Args: "USER", About: "end all sessions of a user", Run: sessionEndAll},
@@ -24,6 +24,17 @@ func sessionCommand(ctx context.Context, p *cli.Program, args []string) error {
 
 func sessionList(ctx context.Context, p *cli.Program, args []string) error {
 	f := p.Flags("session list", "active sessions of a user, newest first", "USER [flags]")
+	return listOf(ctx, p, f, args, "/sessions", func(l admin.Sessions) any { return l.Sessions }, func(w io.Writer, l admin.Sessions) {
+		fmt.Fprintln(w, "SESSION\tORIGIN\tLEVEL\tPROOFS\tADDRESS\tSINCE\tLAST SEEN\tUNTIL\tBROWSER")
+		for _, v := range l.Sessions {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", v.ID, v.Origin, v.Level, strings.Join(v.Methods, ", "),
+				v.Address, cli.Time(v.CreatedAt), cli.Time(v.LastSeenAt), cli.Time(v.ExpiresAt), cli.Printable(v.UserAgent))
+		}
+	})
+}
+
+// listOf prints a list of one user: as JSON what rows returns of it, else the text.
+func listOf[L any](ctx context.Context, p *cli.Program, f cli.Flags, args []string, path string, rows func(L) any, text func(io.Writer, L)) error {
 	d, err := connect(ctx, p, f, args, 1)
 	if err != nil {
 		return err
@@ -33,17 +44,11 @@ func sessionList(ctx context.Context, p *cli.Program, args []string) error {
 	if err != nil {
 		return err
 	}
-	var list admin.Sessions
-	if err := d.Get(ctx, "/users/"+string(u.ID)+"/sessions", nil, &list); err != nil {
+	var list L
+	if err := d.Get(ctx, "/users/"+string(u.ID)+path, nil, &list); err != nil {
 		return withSubject(err, fmt.Sprintf("user %q", f.Arg(0)))
 	}
-	return d.print(list.Sessions, func(w io.Writer) {
-		fmt.Fprintln(w, "SESSION\tORIGIN\tLEVEL\tPROOFS\tADDRESS\tSINCE\tLAST SEEN\tUNTIL\tBROWSER")
-		for _, v := range list.Sessions {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", v.ID, v.Origin, v.Level, strings.Join(v.Methods, ", "),
-				v.Address, cli.Time(v.CreatedAt), cli.Time(v.LastSeenAt), cli.Time(v.ExpiresAt), cli.Printable(v.UserAgent))
-		}
-	})
+	return d.print(rows(list), func(w io.Writer) { text(w, list) })
 }
 
 func sessionEnd(ctx context.Context, p *cli.Program, args []string) error {
@@ -77,23 +82,10 @@ func sessionEndAll(ctx context.Context, p *cli.Program, args []string) error {
 }
 
 func sessionDevices(ctx context.Context, p *cli.Program, args []string) error {
-	f := p.Flags("session devices", "devices on which a user is spared the second factor, newest first", "USER [flags]")
-	d, err := connect(ctx, p, f, args, 1)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	u, err := d.user(ctx, f.Arg(0))
-	if err != nil {
-		return err
-	}
-	var list admin.RememberedDevices
-	if err := d.Get(ctx, "/users/"+string(u.ID)+"/remembered-devices", nil, &list); err != nil {
-		return withSubject(err, fmt.Sprintf("user %q", f.Arg(0)))
-	}
-	return d.print(list.Devices, func(w io.Writer) {
+	f := p.Flags("session devices", "remembered devices of a user, newest first", "USER [flags]")
+	return listOf(ctx, p, f, args, "/remembered-devices", func(l admin.RememberedDevices) any { return l.Devices }, func(w io.Writer, l admin.RememberedDevices) {
 		fmt.Fprintln(w, "DEVICE\tPROOF\tPROVEN\tLAST USED\tUNTIL\tBROWSER")
-		for _, v := range list.Devices {
+		for _, v := range l.Devices {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", v.ID, v.Method, cli.Time(v.ProvenAt), cli.Time(v.LastUsedAt), cli.Time(v.ExpiresAt), cli.Printable(v.UserAgent))
 		}
 	})

@@ -32,9 +32,11 @@ const Name = "enrollment_code"
 const (
 	// MailLife is how long a mailed code is valid (NIST SP 800-63B-4 section 4.2.1.2 allows 24 hours).
 	MailLife = 30 * time.Minute
-	// Pause is the time between two mails; at most maxMails are sent in mailWindow.
+	// Pause is the time between the first two mails. It doubles with each one in mailWindow, up to
+	// maxPause: whoever stole the password cannot keep the owner from a code for longer, nor fill
+	// the mailbox.
 	Pause      = time.Minute
-	maxMails   = 10
+	maxPause   = time.Hour
 	mailWindow = 24 * time.Hour
 	mailCodes  = 100_000_000 // of eight digits
 )
@@ -118,7 +120,7 @@ func (m *Method) Demand(a *storage.Account, life time.Duration, now time.Time) (
 }
 
 // Mail returns the change of a demand that adds a code to be mailed, and the code. It returns
-// TooManyMessages during the pause, and where too many were mailed.
+// TooManyMessages during the pause.
 func (m *Method) Mail(demand storage.Authenticator, now time.Time) (storage.CredentialSpend, string, error) {
 	s := read(demand)
 	s.Mailed = slices.DeleteFunc(s.Mailed, func(c issued) bool { return !c.At.After(now.Add(-mailWindow)) })
@@ -142,14 +144,12 @@ func (m *Method) Mail(demand storage.Authenticator, now time.Time) (storage.Cred
 
 // wait returns how long no code is mailed.
 func (s secret) wait(now time.Time) time.Duration {
-	if len(s.Mailed) == 0 {
+	n := len(s.Mailed)
+	if n == 0 {
 		return 0
 	}
-	wait := s.Mailed[len(s.Mailed)-1].At.Add(Pause).Sub(now)
-	if len(s.Mailed) >= maxMails {
-		wait = max(wait, s.Mailed[len(s.Mailed)-maxMails].At.Add(mailWindow).Sub(now))
-	}
-	return max(wait, 0)
+	pause := min(Pause<<min(n-1, 6), maxPause)
+	return max(s.Mailed[n-1].At.Add(pause).Sub(now), 0)
 }
 
 func (m *Method) issue(id storage.AuthenticatorID, code string, now time.Time, life time.Duration) (issued, error) {

@@ -96,6 +96,29 @@ func TestAMailedCodeEnrolsOnce(t *testing.T) {
 	mfatest.Want(t, "a code of the demand before", err, mfa.InvalidPasscode)
 }
 
+// Whoever has the password and asks for codes on and on keeps the owner from one for an hour at most.
+func TestThePauseBetweenMailedCodesDoubles(t *testing.T) {
+	h := mfatest.New(t)
+	resetAda(t, h)
+	id := h.SignedIn()
+	mailed(t, h, id)
+	for _, minutes := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+		h.Advance(minutes*time.Minute - time.Second)
+		id = h.SignedIn()
+		err := h.Verifier.MailEnrollmentCode(context.Background(), h.Caller, h.Verifier.InLogin(h.Read(id, "")))
+		mfatest.Want(t, "a second before "+(minutes*time.Minute).String(), err, mfa.TooManyMessages)
+		h.Advance(time.Second)
+		if code, _ := mailed(t, h, id); code == "" {
+			t.Errorf("no code after %d minutes", minutes)
+		}
+	}
+	h.Advance(24 * time.Hour)
+	id = h.SignedIn()
+	mailed(t, h, id)
+	h.Advance(enrollcode.Pause)
+	mailed(t, h, id)
+}
+
 func TestEnrollmentCodesExpire(t *testing.T) {
 	h := mfatest.New(t)
 	_, code := resetAda(t, h)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sallyport/input"
+	"sallyport/provider/clientkeys"
 	"sallyport/provider/origin"
 	"sallyport/provider/signing"
 	"sallyport/storage"
@@ -52,6 +53,7 @@ func Faults(c storage.Client) []Fault {
 	k.fault(!input.Shown(c.Name), "client_name", input.NameFault)
 	k.fault(c.Name != strings.TrimSpace(c.Name), "client_name", "must not begin or end with a space")
 	k.checkAuthentication()
+	k.checkKeys()
 	k.checkGrants()
 	k.checkURIs()
 	k.checkPolicy()
@@ -82,6 +84,22 @@ func (k *checker) checkAuthentication() {
 	for _, h := range k.SecretHashes {
 		k.fault(len(h) != sha256.Size, "client_secret_sha256", "must be 64 hexadecimal digits")
 	}
+}
+
+// checkKeys checks the registered keys (RFC 7591 section 2: by value or by address).
+func (k *checker) checkKeys() {
+	if len(k.JWKS) > 0 {
+		_, err := clientkeys.ParseSet(k.JWKS)
+		k.fault(err != nil, "jwks", fmt.Sprint(err))
+	}
+	k.fault(len(k.JWKS) > 0 && k.JWKSURI != "", "jwks_uri", "excludes jwks")
+	k.fault(k.JWKSURI != "" && !fetched(k.JWKSURI), "jwks_uri", "must be an https address of at most 2048 characters, without user and fragment")
+}
+
+// fetched reports whether an address may be one that the server fetches.
+func fetched(uri string) bool {
+	u, err := url.Parse(uri)
+	return err == nil && u.Scheme == "https" && u.Hostname() != "" && u.User == nil && len(uri) <= maxRedirect && !strings.Contains(uri, "#")
 }
 
 func (k *checker) checkGrants() {
@@ -123,6 +141,7 @@ func (k *checker) checkURIs() {
 		u, err := url.Parse(f[1])
 		k.fault(f[1] != "" && (err != nil || u.Host == "" || u.User != nil || !webScheme(u)), f[0], "must be an https address (http for localhost only)")
 	}
+	k.fault(k.SupportURL != "" && !input.Contact(k.SupportURL), "support_url", input.ContactFault)
 	k.fault(k.MFAURL != "" && k.LoginURL == "", "mfa_url", "is of no use without login_url")
 	k.fault(k.LoginURL != "" && !k.HeadlessLogin, "login_url", "is of no use without headless_login")
 }

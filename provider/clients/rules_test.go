@@ -21,6 +21,8 @@ func TestInvalidClientsAreRefused(t *testing.T) {
 		"token_endpoint_auth_method": func(c *storage.Client) { c.AuthMethod = "private_key_jwt" },
 		"":                           func(c *storage.Client) { c.SecretHashes = nil },
 		"client_secret_sha256":       func(c *storage.Client) { c.SecretHashes = [][]byte{hash[:31]} },
+		"jwks":                       func(c *storage.Client) { c.JWKS = []byte(`{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}`) },
+		"jwks_uri":                   func(c *storage.Client) { c.JWKSURI = "http://rp.example/jwks" },
 		"grant_types[0]":             func(c *storage.Client) { c.GrantTypes[0] = "password" },
 		"grant_types":                func(c *storage.Client) { c.GrantTypes = []string{"refresh_token"} },
 		"scopes[0]":                  func(c *storage.Client) { c.Scopes = []string{"a b"} },

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"reflect"
 	"slices"
 	"strings"
@@ -65,12 +66,12 @@ func sameSecret(have, want storage.Client) bool {
 func newClient(c *Client) storage.Client {
 	out := storage.Client{
 		ID: storage.ClientID(c.ID), Name: c.Name, Disabled: c.Disabled, Public: c.Public, Native: c.Native,
-		AuthMethod: c.AuthMethod, RedirectURIs: c.RedirectURIs, PostLogoutRedirectURIs: c.PostLogoutRedirectURIs,
+		AuthMethod: c.AuthMethod, JWKSURI: c.JWKSURI, RedirectURIs: c.RedirectURIs, PostLogoutRedirectURIs: c.PostLogoutRedirectURIs,
 		AllowedOrigins: c.AllowedOrigins, GrantTypes: c.GrantTypes, ResponseTypes: c.ResponseTypes, Scopes: c.Scopes,
 		Audience: c.Audience, PKCEOptional: c.PKCEOptional, Profile: c.Profile,
 		MFA: c.MFA, MFAInterval: seconds(c.MFAInterval), MFARemember: seconds(c.MFARemember), AllowedMethods: c.AllowedMethods,
 		Passwordless: c.Passwordless, HeadlessLogin: c.HeadlessLogin, ManagesFactors: c.ManagesFactors, Consent: c.Consent, SilentLogin: c.SilentLogin,
-		LoginURL: c.LoginURL, MFAURL: c.MFAURL, LogoURI: c.LogoURI, PolicyURI: c.PolicyURI, TosURI: c.TosURI, ClientURI: c.ClientURI,
+		LoginURL: c.LoginURL, MFAURL: c.MFAURL, LogoURI: c.LogoURI, PolicyURI: c.PolicyURI, TosURI: c.TosURI, SupportURL: c.SupportURL, ClientURI: c.ClientURI,
 		IDTokenAlg: c.IDTokenAlg, AccessTokenFormat: c.AccessTokenFormat, AccessTokenTTL: seconds(c.AccessTokenTTL),
 		RefreshTokenIdleTTL: seconds(c.RefreshIdleTTL), RefreshTokenTTL: seconds(c.RefreshTTL),
 		LogoutEndsOffline: c.LogoutEndsOffline, LegacyResponseTypes: c.LegacyTypes,
@@ -78,6 +79,13 @@ func newClient(c *Client) storage.Client {
 	if c.RefreshGrace != nil {
 		grace := seconds(*c.RefreshGrace)
 		out.RefreshGrace = &grace
+	}
+	if len(c.JWKS) > 0 {
+		text, err := json.Marshal(c.JWKS)
+		if err != nil {
+			text = []byte("null") // clients.Faults refuses it
+		}
+		out.JWKS = text
 	}
 	if c.Secret != "" {
 		sum := sha256.Sum256([]byte(c.Secret))

@@ -36,6 +36,12 @@ type Client struct {
 	Secret string `yaml:"client_secret"`
 	// Its SHA-256 as 64 hexadecimal digits, so that the file holds no secret.
 	SecretSHA256 string `yaml:"client_secret_sha256"`
+	// Public keys that the client signs with, a JWK Set (RFC 7517): `{keys: [{kty: ...}]}`. RSA from
+	// 2048 bits, EC P-256 or Ed25519.
+	JWKS map[string]any `yaml:"jwks"`
+	// Address of that set instead, `https://`, so that the client can change its keys. The server
+	// [fetches it](configuration.md#fetch), and again for a key it does not know.
+	JWKSURI string `yaml:"jwks_uri"`
 	// Compared as strings. https, or http on loopback; required for `authorization_code`.
 	RedirectURIs []string `yaml:"redirect_uris"`
 	// URIs a sign-out may redirect to.
@@ -94,6 +100,9 @@ type Client struct {
 	PolicyURI string `yaml:"policy_uri"`
 	// Terms of service.
 	TosURI string `yaml:"tos_uri"`
+	// Where its users get help, `https:` or `mailto:`, linked where a page cannot help them;
+	// default: the server's `support_url`.
+	SupportURL string `yaml:"support_url"`
 	// Target of "back to the application".
 	ClientURI string `yaml:"client_uri"`
 	// `RS256`, `PS256`, `ES256` or `EdDSA`; default: the first of `signing_algs`.

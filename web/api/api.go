@@ -24,6 +24,7 @@ type Surface struct {
 	verifier *exchange.Verifier
 	sessions *session.Registry
 	resets   *reset.Resets // nil: nobody can reset a password
+	support  string        // where users get help; "": nowhere
 	logins   signin.Reader
 	calls    *cors.Cors // for pages of registered origins
 }
@@ -47,6 +48,13 @@ func New(p *provider.Provider, v *exchange.Verifier, s *session.Registry) *Surfa
 	return &Surface{provider: p, verifier: v, sessions: s,
 		logins: signin.Reader{Provider: p, Sessions: s, Program: true},
 		calls:  web.RegisteredOrigins(p.OriginAllowed)}
+}
+
+// WithSupport returns the surface, whose steps name an address where users get help.
+func (s *Surface) WithSupport(address string) *Surface {
+	with := *s
+	with.support = address
+	return &with
 }
 
 // Mount adds the calls to the engine.

@@ -67,7 +67,7 @@ func newFixtureWith(t testing.TB, o mfatest.Options) *fixture {
 		},
 	} {
 		c := storage.Client{ID: id, Name: "The " + string(id), Public: true, AuthMethod: "none", HeadlessLogin: true, Consent: "skip",
-			RedirectURIs: []string{callback}, AllowedOrigins: []string{site}, ClientURI: site + "/", LogoURI: site + "/logo.svg",
+			RedirectURIs: []string{callback}, AllowedOrigins: []string{site}, ClientURI: site + "/", LogoURI: site + "/logo.svg", SupportURL: "mailto:help@app.example",
 			GrantTypes: []string{"authorization_code"}, Scopes: []string{"openid", "email"}, MFA: mfa.MFAOff}
 		if change != nil {
 			change(&c)

@@ -12,7 +12,7 @@ func TestPasswordAndTOTP(t *testing.T) {
 	a := h.app()
 	r := a.begin("vault").at("identify")
 	client, _ := r.body["client"].(map[string]any)
-	if client["client_name"] != "The vault" || client["logo_uri"] != site+"/logo.svg" || r.get("state") != "" || r.get("login_token") != "" || r.methods() != "password:first" {
+	if client["client_name"] != "The vault" || client["logo_uri"] != site+"/logo.svg" || client["support_url"] != "mailto:help@app.example" || r.get("state") != "" || r.get("login_token") != "" || r.methods() != "password:first" {
 		t.Errorf("step = %s", r.raw)
 	}
 	if r = a.call("/identify", "identifier", " Ada@Example.org ").at("identify"); r.methods() != "password:first totp:second" || r.get("account") != "" {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -62,6 +63,8 @@ type clientBody struct {
 	Logo   string           `json:"logo_uri,omitempty"`
 	Policy string           `json:"policy_uri,omitempty"`
 	Terms  string           `json:"tos_uri,omitempty"`
+	// Support is where users get help whom no page can help; the server's if the client has none.
+	Support string `json:"support_url,omitempty"`
 }
 
 type optionBody struct {
@@ -194,7 +197,7 @@ func (s *Surface) bodyOf(call loginCall) stepBody {
 	b := stepBody{Step: string(st.Kind), Request: call.named, ExpiresAt: st.Request.ExpiresAt, UILocales: st.UILocales,
 		State: st.Request.Params.Get("state"), Error: st.Refusal,
 		Client: clientBody{ID: st.Client.ID, Name: st.Client.Name, Home: st.ClientHome, Logo: st.Client.LogoURI,
-			Policy: st.Client.PolicyURI, Terms: st.Client.TosURI}}
+			Policy: st.Client.PolicyURI, Terms: st.Client.TosURI, Support: cmp.Or(st.Client.SupportURL, s.support)}}
 	if st.Request.Subject == "" {
 		b.LoginHint = st.LoginHint
 	} else {

@@ -289,8 +289,13 @@ func ofItsLogin(t *testing.T, h *fixture) {
 	h.Wait(time.Minute)
 	victim = h.begin("ada", "email")
 	mine, _ := h.sent(mail)
-	if mine == code {
-		t.Skip("both codes are equal")
+	for range 3 { // one of a million pairs of codes is equal
+		if mine != code {
+			break
+		}
+		h.Wait(time.Minute)
+		victim = h.begin("ada", "email")
+		mine, _ = h.sent(mail)
 	}
 	attacker.Post(to, with(form, "passcode", mine))
 	attacker.Must("/code", 422)

@@ -24,6 +24,10 @@ func TestEveryDeadEndNamesTheContact(t *testing.T) {
 		if slices.Contains(deadEnds, s.name) {
 			checkMarkup(t, s, body)
 		}
+		own := get(with, "/show/"+s.name+"?requestId=r-1&help=mailto:help@app.example", "en").Body.String()
+		if of := strings.Count(own, `href="mailto:help@app.example"`); strings.Contains(own, "Lighthouse Shop") && of != links {
+			t.Errorf("%s links the client's contact %d times, want %d", s.name, of, links)
+		}
 		if strings.Contains(get(without, "/show/"+s.name+"?requestId=r-1", "en").Body.String(), "contact\"") {
 			t.Errorf("%s links a contact that is not set", s.name)
 		}

@@ -43,7 +43,7 @@ func clientOf(c storage.Client, home string) page.Client {
 	if name == "" {
 		name = string(c.ID)
 	}
-	return page.Client{ID: c.ID, Name: name, Home: home, Logo: c.LogoURI, Policy: c.PolicyURI, Terms: c.TosURI}
+	return page.Client{ID: c.ID, Name: name, Home: home, Logo: c.LogoURI, Policy: c.PolicyURI, Terms: c.TosURI, Contact: c.SupportURL}
 }
 
 // Answer sends a result to the client, for surfaces without pages.

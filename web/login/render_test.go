@@ -216,7 +216,7 @@ func (s show) Mount(r gin.IRouter) {
 			call := signin.Call{Caller: web.Caller(c)}
 			call.Step = provider.Step{Request: storage.AuthRequest{ID: "r-1", Subject: "u-1"}, LoginHint: "ada@example.org",
 				Client: storage.Client{ID: "shop", Name: "Lighthouse Shop", LogoURI: "https://static.app.example/logo.png",
-					PolicyURI: "https://app.example/privacy", TosURI: "https://app.example/terms"},
+					PolicyURI: "https://app.example/privacy", TosURI: "https://app.example/terms", SupportURL: c.Query("help")},
 				ClientHome: "https://app.example/",
 				Options: []exchange.Option{{Method: "totp", Authenticator: "a", Name: "Work phone", Info: info},
 					{Method: "recovery", Authenticator: "b", Info: mfa.Info{Typed: true}}}}

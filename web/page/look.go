@@ -126,6 +126,7 @@ type Page struct {
 type Client struct {
 	ID                              storage.ClientID
 	Name, Home, Logo, Policy, Terms string
+	Contact                         string // where its users get help; "": the operator's
 }
 
 // Page returns the data of a page in a language; "": the one that fits the caller best.

@@ -95,12 +95,15 @@ func (s *Server) assemble(p Options) error {
 	s.Clients = clients.NewRegistry(s.Store, s.Journal, p.Now, p.Random, own)
 	s.APIKeys = apikeys.New(s.Store, s.Journal, p.Now, p.Random, c.Environment, p.Log)
 
-	var err error
+	fetcher, err := newFetcher(p)
+	if err != nil {
+		return err
+	}
 	s.Provider, err = provider.New(s.Store, s.Keyring, s.Verifier, s.Sessions, s.Journal, p.Now, p.Random, provider.Options{
 		Issuer: c.Issuer, Environment: c.Environment, SigningAlg: c.SigningAlgs[0], ACRAliases: aliases(c.ACRAliases),
 		RequestTTL: l.Request, CodeTTL: l.Code, AccessTokenTTL: l.AccessToken, IDTokenTTL: l.IDToken,
 		RefreshIdleTTL: l.RefreshIdle, RefreshTTL: l.RefreshMax, LegacyResponseTypes: c.LegacyResponseTypes, Logger: p.Log, Admit: s.Budgets.Admit,
-		BuiltIn: []storage.Client{own}, Throttled: s.Events.CountThrottled, Offer: c.Passkeys.Offer,
+		BuiltIn: []storage.Client{own}, Throttled: s.Events.CountThrottled, Fetcher: fetcher, Offer: c.Passkeys.Offer,
 	})
 	if err != nil {
 		return fmt.Errorf("build provider: %w", err)
@@ -131,7 +134,7 @@ func (s *Server) assembleWeb(p Options, span web.Spanner) error {
 	// Stytch's programs say in a call what must match.
 	matching := backend.New(s.Store, s.Verifier, s.Sessions, s.Users, s.Journal, p.Now, p.Random, backend.Options{Product: c.Product})
 	surfaces := append([]web.Surface{look, docs, pages.WithClientPages(dialect.Page), account.New(s.Provider, s.Verifier, s.Accounts, s.Sessions, look, c.Issuer).WithPasskeys(s.Passkey), dialect, oidc.New(s.Provider, oidc.Options{Issuer: c.Issuer, PasskeyOrigins: s.passkeyOrigins(c)}),
-		api.New(s.Provider, s.Verifier, s.Sessions).WithResets(s.Resets),
+		api.New(s.Provider, s.Verifier, s.Sessions).WithResets(s.Resets).WithSupport(c.SupportURL),
 		streambird.New(s.Backend, s.APIKeys, streambird.NewSigner(s.Keyring, p.Random), s.Journal, p.Now, streambird.Options{Issuer: c.Issuer, JWTLife: c.Lifetimes.StreambirdJWT}),
 		stytch.New(matching, s.APIKeys, s.Journal, s.Keyring, p.Now, p.Random, stytch.Options{Issuer: c.Issuer, Environment: c.Environment, Rate: c.Limits.Calls})}, p.Surfaces...)
 	s.Handler, err = web.New(web.Options{

@@ -1,0 +1,131 @@
+package clientkeys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"sallyport/provider/fetch"
+	"sallyport/provider/signing"
+	"sallyport/storage"
+)
+
+// Refusals of a Resolver.
+var (
+	ErrNoKeys      = errors.New("the client has registered no keys")
+	ErrMalformed   = errors.New("the token is not a signed JWT, or its alg is not allowed")
+	ErrSignature   = errors.New("no key of the client verifies the signature")
+	ErrUnavailable = errors.New("the keys of the client can not be fetched")
+)
+
+const (
+	// keysKept is how long a set at a jwks_uri is used without asking again, and keysMost how long
+	// at most, whatever its server says and if it does not respond: then a key that the client
+	// removed is refused.
+	keysKept, keysMost = 5 * time.Minute, time.Hour
+	// refetch is how often tokens with unknown keys make the server fetch a set again. Anybody can
+	// send such tokens.
+	refetch = 15 * time.Second
+)
+
+// Resolver verifies signatures of clients.
+type Resolver struct {
+	fetcher *fetch.Fetcher
+	now     func() time.Time
+}
+
+// New returns a Resolver.
+func New(f *fetch.Fetcher, now func() time.Time) *Resolver { return &Resolver{fetcher: f, now: now} }
+
+// Signed is what a client signed.
+type Signed struct {
+	Payload []byte
+	Type    string // typ of the header; "": none
+	Alg     string
+	KeyID   string // kid of the header; "": none
+}
+
+// Has reports whether a client registered keys.
+func Has(c *storage.Client) bool { return len(c.JWKS) > 0 || c.JWKSURI != "" }
+
+// Verify verifies a JWS in compact form with the keys of a client, and one of the algorithms. If the
+// header names no key, every key that fits is tried. A set at a jwks_uri is fetched again for a key
+// that is not in it, so that a client may sign with a key as soon as it has published it.
+func (r *Resolver) Verify(ctx context.Context, c *storage.Client, token string, algs []string) (Signed, error) {
+	if !Has(c) {
+		return Signed{}, ErrNoKeys
+	}
+	jws, err := jose.ParseSignedCompact(token, allowed(algs))
+	if err != nil {
+		return Signed{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	keys, at, err := r.keys(ctx, c, time.Time{})
+	if err != nil {
+		return Signed{}, err
+	}
+	signed, found := verify(jws, keys)
+	if !found && c.JWKSURI != "" && r.now().Sub(at) >= refetch {
+		if keys, _, err = r.keys(ctx, c, at); err != nil {
+			return Signed{}, err
+		}
+		signed, found = verify(jws, keys)
+	}
+	if !found {
+		return Signed{}, ErrSignature
+	}
+	return signed, nil
+}
+
+// allowed returns those of the algorithms that clients may sign with at all.
+func allowed(algs []string) []jose.SignatureAlgorithm {
+	var out []jose.SignatureAlgorithm
+	for _, alg := range algs {
+		if slices.Contains(signing.Algorithms(), alg) {
+			out = append(out, jose.SignatureAlgorithm(alg))
+		}
+	}
+	return out
+}
+
+// verify returns what a token says, if one of the keys verifies it.
+func verify(jws *jose.JSONWebSignature, keys []jose.JSONWebKey) (Signed, bool) {
+	header := jws.Signatures[0].Protected
+	for _, key := range keys {
+		if header.KeyID != "" && key.KeyID != header.KeyID || !fits(key, header.Algorithm) {
+			continue
+		}
+		payload, err := jws.Verify(key.Key)
+		if err != nil {
+			continue
+		}
+		typ, _ := header.ExtraHeaders[jose.HeaderType].(string)
+		return Signed{Payload: payload, Type: typ, Alg: header.Algorithm, KeyID: header.KeyID}, true
+	}
+	return Signed{}, false
+}
+
+// keys returns the keys of a client and when they were fetched; newer than a time that is not zero.
+func (r *Resolver) keys(ctx context.Context, c *storage.Client, than time.Time) ([]jose.JSONWebKey, time.Time, error) {
+	if len(c.JWKS) > 0 {
+		keys, _, err := parse(c.JWKS)
+		return keys, time.Time{}, err
+	}
+	w := fetch.Want{URL: c.JWKSURI, Max: MaxSet, Least: keysKept, Most: keysMost}
+	get := r.fetcher.Get
+	if !than.IsZero() {
+		get = func(ctx context.Context, w fetch.Want) (fetch.Document, error) { return r.fetcher.Newer(ctx, w, than) }
+	}
+	d, err := get(ctx, w)
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	keys, _, err := parse(d.Body)
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("%w: the key set %w", ErrUnavailable, err)
+	}
+	return keys, d.At, nil
+}

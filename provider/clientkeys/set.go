@@ -1,0 +1,99 @@
+package clientkeys
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"sallyport/provider/signing"
+)
+
+const (
+	// MaxSet is the size of a key set in bytes, and maxKeys the number of keys in it.
+	MaxSet  = 64 << 10
+	maxKeys = 50
+	// minRSA and maxRSA bound the modulus in bits (RFC 7518 section 3.3): a longer one would only
+	// cost time.
+	minRSA, maxRSA = 2048, 8192
+)
+
+// ParseSet reads a JWK Set (RFC 7517 section 5) as a client registers it by value. It refuses a
+// set with a private or symmetric key, and one without a key that can be used.
+func ParseSet(text []byte) ([]jose.JSONWebKey, error) {
+	keys, hidden, err := parse(text)
+	switch {
+	case err != nil:
+		return nil, err
+	case hidden:
+		return nil, errors.New("has a private or symmetric key; register public keys only")
+	case len(keys) == 0:
+		return nil, errors.New("has no key for RS256, PS256, ES256 or EdDSA; RSA keys have 2048 to 8192 bits")
+	}
+	return keys, nil
+}
+
+// parse returns the public keys of a set that can verify signatures. Others are ignored, as are keys
+// of a type that is unknown (RFC 7517 section 5); hidden reports whether one was not public.
+func parse(text []byte) (keys []jose.JSONWebKey, hidden bool, err error) {
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if len(text) > MaxSet {
+		return nil, false, fmt.Errorf("is longer than %d bytes", MaxSet)
+	}
+	if err := json.Unmarshal(text, &set); err != nil || set.Keys == nil {
+		return nil, false, errors.New("is not a JWK Set (RFC 7517 section 5)")
+	}
+	if len(set.Keys) > maxKeys {
+		return nil, false, fmt.Errorf("has more than %d keys", maxKeys)
+	}
+	for _, raw := range set.Keys {
+		var secret struct {
+			Type string          `json:"kty"`
+			D    json.RawMessage `json:"d"`
+			K    json.RawMessage `json:"k"`
+		}
+		var key jose.JSONWebKey
+		if json.Unmarshal(raw, &secret) == nil && (secret.Type == "oct" || secret.D != nil || secret.K != nil) {
+			hidden = true
+			continue
+		}
+		if json.Unmarshal(raw, &key) == nil && key.IsPublic() && (key.Use == "" || key.Use == "sig") && usable(key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys, hidden, nil
+}
+
+// usable reports whether a key can verify at least one algorithm.
+func usable(key jose.JSONWebKey) bool {
+	for _, alg := range signing.Algorithms() {
+		if fits(key, alg) {
+			return true
+		}
+	}
+	return false
+}
+
+// fits reports whether a key is for an algorithm (RFC 7518 section 3.1, RFC 8037 section 3.1).
+func fits(key jose.JSONWebKey, alg string) bool {
+	if key.Algorithm != "" && key.Algorithm != alg {
+		return false
+	}
+	switch public := key.Key.(type) {
+	case *rsa.PublicKey:
+		bits := public.N.BitLen()
+		return (alg == string(jose.RS256) || alg == string(jose.PS256)) && bits >= minRSA && bits <= maxRSA
+	case *ecdsa.PublicKey:
+		return alg == string(jose.ES256) && public.Curve == elliptic.P256()
+	case ed25519.PublicKey:
+		return alg == string(jose.EdDSA)
+	}
+	return false
+}
