@@ -85,6 +85,9 @@ type Config struct {
 	// Enables the implicit and hybrid flows for clients that list them. These flows pass
 	// tokens in URLs; leave them off where you can.
 	LegacyResponseTypes bool `yaml:"legacy_response_types" env:"LEGACY_RESPONSE_TYPES"`
+	// DPoP proofs must have a nonce of the server (RFC 9449 section 8), so none can be made in
+	// advance. Clients then ask twice at first. See [DPoP](guides/client-authentication.md#dpop).
+	RequireDPoPNonce bool `yaml:"require_dpop_nonce" env:"REQUIRE_DPOP_NONCE"`
 	// How long the server keeps serving after SIGTERM, while `/readyz` already fails.
 	// Running requests then get 20 s. A second SIGTERM ends the process immediately.
 	DrainTime time.Duration `yaml:"drain_time" env:"DRAIN_TIME" min:"0s" max:"60s"`

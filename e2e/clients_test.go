@@ -5,5 +5,5 @@ import "testing"
 // TestClientLibraries runs browser/clients.test.mjs: the most used
 // JavaScript client libraries, unmodified.
 func TestClientLibraries(t *testing.T) {
-	runBrowser(t, newStage(t, "sqlite"), "clients.test.mjs", 8, 7)
+	runBrowser(t, newStage(t, "sqlite"), "clients.test.mjs", 8, 9)
 }

@@ -9,6 +9,7 @@ import (
 
 	"sallyport/provider/claims"
 	"sallyport/provider/clients"
+	"sallyport/provider/dpop"
 	"sallyport/provider/oauth"
 	"sallyport/provider/pkce"
 	"sallyport/storage"
@@ -130,6 +131,14 @@ func checkPKCE(_ context.Context, r *request, values url.Values) *oauth.Error {
 	}
 	if challenge == "" && r.types.IssuesCode() && r.client.NeedsPKCE() && !r.noCode {
 		return oauth.NewError("invalid_request", noChallenge).About("code_challenge")
+	}
+	return nil
+}
+
+// checkProofKey checks the key that the code is to be bound to (RFC 9449 section 10).
+func checkProofKey(_ context.Context, _ *request, values url.Values) *oauth.Error {
+	if jkt := values.Get("dpop_jkt"); jkt != "" && !dpop.IsThumbprint(jkt) {
+		return oauth.NewError("invalid_request", "dpop_jkt is not the SHA-256 thumbprint of a key (RFC 7638)").About("dpop_jkt")
 	}
 	return nil
 }

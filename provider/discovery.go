@@ -5,6 +5,7 @@ import (
 
 	"sallyport/provider/claims"
 	"sallyport/provider/clients"
+	"sallyport/provider/dpop"
 	"sallyport/provider/oauth"
 )
 
@@ -42,6 +43,7 @@ type metadata struct {
 	IssuerInResponse       bool     `json:"authorization_response_iss_parameter_supported"`
 	FrontchannelLogout     bool     `json:"frontchannel_logout_supported"`
 	BackchannelLogout      bool     `json:"backchannel_logout_supported"`
+	DPoPAlgs               []string `json:"dpop_signing_alg_values_supported"`
 	RequirePushedAuthorize bool     `json:"require_pushed_authorization_requests"`
 }
 
@@ -59,6 +61,7 @@ func (p *Provider) describe(algs []string) (oauth.Document, error) {
 		RevocationAuth:    []string{"client_secret_basic", "client_secret_post", "none"},
 		Displays:          []string{"page"}, ClaimTypes: []string{"normal"}, UILocales: []string{"en", "de"},
 		Prompts: []string{"none", "login", "consent", "select_account"}, Challenges: []string{"S256"},
+		DPoPAlgs:        dpop.Algorithms(),
 		ClaimsParameter: true, IssuerInResponse: true,
 	}
 	if p.options.LegacyResponseTypes {

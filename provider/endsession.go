@@ -117,13 +117,14 @@ func (p *Provider) idTokenHint(ctx context.Context, token, clientID string) (*to
 // logoutHint returns the user for whom a client signs out, and that client; nil without a valid
 // hint. Besides the ID token of the standard it accepts an active access token, which
 // applications of cidaas send. It reads that from the body only, because servers log the query
-// (RFC 6750 section 5.3), and refuses tokens for resource servers.
+// (RFC 6750 section 5.3), and refuses tokens for resource servers and those
+// that are bound to a key.
 func (p *Provider) logoutHint(ctx context.Context, values, body url.Values) (*token.ID, *clients.Client, error) {
 	if token := values.Get("id_token_hint"); token != "" {
 		return p.idTokenHint(ctx, token, values.Get("client_id"))
 	}
 	t, err := p.codec.ReadAccess(body.Get("access_token_hint"))
-	if err != nil || t.Grant == "" || !t.OnlyForClient() || (values.Get("client_id") != "" && values.Get("client_id") != string(t.Client)) {
+	if err != nil || t.Grant == "" || !t.OnlyForClient() || t.Confirmation != nil || (values.Get("client_id") != "" && values.Get("client_id") != string(t.Client)) {
 		return nil, nil, nil
 	}
 	_, active, err := p.Introspection.Active(ctx, t)

@@ -121,6 +121,7 @@ func (p *Provider) consentAfter(ctx context.Context, stored storage.AuthRequest)
 func (p *Provider) authorization(r *request, user storage.UserID, sid storage.SessionID, verdict mfa.Verdict, consent []string) storage.Authorization {
 	a := storage.Authorization{ClientID: r.client.ID, UserID: user, SessionID: sid, Scopes: r.scopes, Audience: r.resource,
 		Nonce: r.nonce, ACR: p.acrValue(r, verdict.ACR), AMR: verdict.AMR, AuthTime: verdict.AuthTime, RequestedAt: r.at, Factors: verdict.Factors}
+	a.CodeKey = r.params.Get("dpop_jkt")
 	if consent != nil {
 		a.Scopes = nil
 		for _, s := range r.scopes {

@@ -29,7 +29,7 @@ const hintSubject = "hint_sub"
 // send the internal ones. view_type is for login pages from cidaas.
 var storedParams = [...]string{"response_type", "client_id", "redirect_uri", "scope", "state", "response_mode", "nonce",
 	"display", "prompt", "max_age", "ui_locales", "login_hint", "acr_values", "claims", "code_challenge",
-	"code_challenge_method", "resource", "view_type"}
+	"code_challenge_method", "dpop_jkt", "resource", "view_type"}
 
 // request is a parsed authorization request.
 type request struct {
@@ -107,7 +107,7 @@ func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*
 	r.keep(values)
 	r.setMode(values)
 	for _, check := range []func(context.Context, *request, url.Values) *oauth.Error{
-		p.checkResponseType, p.checkUnsupported, p.checkBasics, p.checkPrompt, checkPKCE, p.checkClaims, p.checkHint, p.checkResource,
+		p.checkResponseType, p.checkUnsupported, p.checkBasics, p.checkPrompt, checkPKCE, checkProofKey, p.checkClaims, p.checkHint, p.checkResource,
 	} {
 		if e := check(ctx, r, values); e != nil {
 			return r, e

@@ -21,6 +21,7 @@ import (
 	"sallyport/provider/clientauth"
 	"sallyport/provider/clientkeys"
 	"sallyport/provider/clients"
+	"sallyport/provider/dpop"
 	"sallyport/provider/fetch"
 	"sallyport/provider/grants"
 	"sallyport/provider/introspection"
@@ -53,6 +54,8 @@ type Options struct {
 	SigningAlg string // for clients that registered none; "" is RS256
 	// LegacyResponseTypes allows response types with tokens, for clients that registered them.
 	LegacyResponseTypes bool
+	// RequireDPoPNonce demands a nonce of the server in DPoP proofs (RFC 9449 section 8).
+	RequireDPoPNonce bool
 	// ClientCache bounds the clients kept in memory; 0 is 10,000.
 	ClientCache int
 	// BuiltIn are clients of the server itself, such as the account page. They are not stored
@@ -109,15 +112,16 @@ func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessio
 		return nil, err
 	}
 	p.codec = token.NewCodec(o.Issuer, o.Environment, o.SigningAlg, keyring, p.keys, now)
+	respond := &oauth.Responder{Issuer: o.Issuer, ProofAlgs: dpop.Algorithms()}
 	if o.Fetcher == nil {
 		o.Fetcher = fetch.New(now, fetch.Options{})
 	}
 	p.ClientKeys = clientkeys.New(o.Fetcher, now)
-	respond := &oauth.Responder{Issuer: o.Issuer}
 	p.ClientAuth = clientauth.New(p.clients, store, keyring, journal, now, clientauth.Options{Throttled: o.Throttled, Admit: o.Admit, Logger: o.Logger})
-	p.Grants = grants.New(store, p.clients, p.ClientAuth, p.codec, journal, respond, now, random, grants.Options{Issuer: o.Issuer, CodeTTL: o.CodeTTL,
+	proofs := dpop.New(store, keyring, now, dpop.Options{Issuer: o.Issuer, RequireNonce: o.RequireDPoPNonce})
+	p.Grants = grants.New(store, p.clients, p.ClientAuth, proofs, p.codec, journal, respond, now, random, grants.Options{Issuer: o.Issuer, CodeTTL: o.CodeTTL,
 		AccessTokenTTL: o.AccessTokenTTL, IDTokenTTL: o.IDTokenTTL, RefreshIdleTTL: o.RefreshIdleTTL, RefreshTTL: o.RefreshTTL})
-	p.Introspection = introspection.New(o.Issuer, store, p.clients, p.ClientAuth, p.codec, verifier, sessions, journal, respond, now)
+	p.Introspection = introspection.New(o.Issuer, store, p.clients, p.ClientAuth, proofs, p.codec, verifier, sessions, journal, respond, now)
 	return p, nil
 }
 

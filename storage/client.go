@@ -35,6 +35,8 @@ type Client struct {
 	Audience       []string `json:"audience,omitempty"` // resources it may request (RFC 8707)
 	// PKCEOptional exempts a confidential client from PKCE. Other clients cannot be exempt.
 	PKCEOptional bool `json:"pkce_optional,omitempty"`
+	// DPoPBound: every token request must have a DPoP proof (RFC 9449 section 5.2).
+	DPoPBound bool `json:"dpop_bound_access_tokens,omitempty"`
 	// Profile is "" or "fapi2".
 	Profile string `json:"profile,omitempty"`
 

@@ -20,6 +20,9 @@ type Authorization struct {
 	AuthTime    time.Time       `json:"auth_time"`
 	RequestedAt time.Time       `json:"requested_at"`
 	Claims      json.RawMessage `json:"claims,omitempty"` // the claims parameter (OpenID Connect Core section 5.5)
+	// CodeKey is the thumbprint (RFC 7638) of the key that its code is bound to, the parameter
+	// dpop_jkt (RFC 9449 section 10). "": none.
+	CodeKey string `json:"dpop_jkt,omitempty"`
 	// Factors are its proofs. Later proofs of the session are not added.
 	Factors []Factor `json:"factors,omitempty"`
 }
@@ -44,7 +47,10 @@ type Grant struct {
 	Refreshable bool
 	// Generation counts refreshes. The token of Generation is valid; the previous one
 	// gets the same successor within the client's grace; older ones are reuse.
-	Generation   int64
+	Generation int64
+	// RefreshKey is the thumbprint (RFC 7638) of the key that the refresh tokens of a public
+	// client are bound to (RFC 9449 section 5). "": none.
+	RefreshKey   string
 	RotatedAt    time.Time
 	RefreshUntil time.Time // idle end of the refresh token
 	// ExpiresAt is the absolute end of the refresh token. Until the code is redeemed it is
@@ -77,6 +83,7 @@ func (s GrantAccount) Alive() bool {
 type Redemption struct {
 	ID                      GrantID
 	Offline, Refreshable    bool
+	RefreshKey              string
 	RefreshUntil, ExpiresAt time.Time
 	Now                     time.Time
 	Events                  []Event
@@ -86,12 +93,13 @@ type Redemption struct {
 type Rotation struct {
 	ID         GrantID
 	Generation int64 // of the token sent; becomes Generation+1
+	RefreshKey string
 	Until      time.Time
 	Now        time.Time
 	Events     []Event
 }
 
-// Grants stores grants and revoked tokens.
+// Grants stores grants, revoked tokens and used proofs.
 type Grants interface {
 	// RedeemCode spends the code of a grant. ErrConflict: it was used or has expired, or the
 	// grant is revoked.
@@ -112,4 +120,7 @@ type Grants interface {
 	RevokeToken(ctx context.Context, jti string, until time.Time, events []Event) error
 	// TokenRevoked reports whether RevokeToken revoked it.
 	TokenRevoked(ctx context.Context, jti string) (bool, error)
+	// UseProof uses a JWT that is good once, and is remembered until a time after it expires.
+	// ErrConflict: it was used. One statement.
+	UseProof(ctx context.Context, id string, until time.Time) error
 }

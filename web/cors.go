@@ -37,7 +37,7 @@ func AnyOrigin() *cors.Cors { return newRules(cors.Options{AllowedOrigins: []str
 func newRules(o cors.Options) *cors.Cors {
 	o.AllowedMethods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 	o.AllowedHeaders = []string{"*"}
-	o.ExposedHeaders = []string{"Retry-After", "WWW-Authenticate", CorrelationHeader}
+	o.ExposedHeaders = []string{"Retry-After", "WWW-Authenticate", "DPoP-Nonce", CorrelationHeader}
 	o.MaxAge = preflightAge
 	return cors.New(o)
 }

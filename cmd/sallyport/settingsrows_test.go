@@ -13,6 +13,7 @@ import (
 	"sallyport/cmd/sallyport/cli"
 	"sallyport/cmd/sallyport/servertest"
 	"sallyport/e2e/collector"
+	"sallyport/provider/dpop/dpoptest"
 	"sallyport/storage"
 	"sallyport/web/admin"
 )
@@ -171,6 +172,9 @@ func (o *trialSource) names() map[string]effect {
 		"signing_algs, default": {value: "ES256,RS256", want: "ES256", show: func(s *trial) string { return fmt.Sprint(s.open().jwtPart(s.redeem(0)["id_token"], 0)) }},
 		"acr_aliases":           {value: "gold=aal2", want: `"gold"`, show: discovery},
 		"legacy_response_types": {value: "true", want: `id_token token`, show: discovery},
+		"require_dpop_nonce": {value: "true", want: "use_dpop_nonce", show: func(s *trial) string {
+			return s.open().send("POST", "/token", "application/x-www-form-urlencoded", "grant_type=client_credentials", "DPoP", dpoptest.NewKey(s.T).Proof("POST", "http://"+o.public+"/token", "", s.clock.Now())).Body.String()
+		}},
 		"log_level": {value: "error", want: "0 lines", show: func(s *trial) string {
 			s.open().call(s.begin("own"), "/password", "identifier", "nora", "password", "wrong")
 			return fmt.Sprintf("%d lines", strings.Count(s.log.String(), "\n"))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sallyport/e2e/load"
+	"sallyport/provider/dpop/dpoptest"
 )
 
 // walBudget bounds the WAL of PostgreSQL for one login from /authorize to tokens, in bytes:
@@ -119,6 +120,10 @@ func (b *budget) steps() {
 	b.step("refresh", 3, 1, b.posting("/token", "second", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {held.Refresh}}), 200)
 	b.step("introspection", 1, 0, b.posting("/introspect", "second", url.Values{"token": {held.Access}}), 200)
 	b.step("userinfo", 1, 0, b.getting("/userinfo", "Authorization: Bearer "+held.Access), 200)
+	key := dpoptest.NewKey(b)
+	b.step("client credentials with a DPoP proof", 1, 1, func() (load.Response, error) {
+		return b.Post("/token", url.Values{"grant_type": {"client_credentials"}}, basic("plain"), "DPoP: "+key.Proof("POST", "http://"+b.target.addr+"/token", "", time.Now()))
+	}, 200)
 	b.step("revocation", 3, 1, b.posting("/revoke", "second", url.Values{"token": {held.Access}}), 200)
 }
 

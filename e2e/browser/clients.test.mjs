@@ -179,6 +179,35 @@ for (const [id, auth, wrong] of [['m2m', basic, openid.ClientSecretBasic('wrong'
   });
 }
 
+for (const [name, client, auth, alg] of [['public', clients.spa, openid.None(), 'ES256'], ['client_secret_basic', clients.web, basic, 'Ed25519']]) {
+  test(`openid-client, DPoP: ${name}`, async () => {
+    const config = await discover(client.id, auth);
+    const key = await openid.randomDPoPKeyPair(alg);
+    const DPoP = openid.getDPoPHandle(config, key);
+    const thief = openid.getDPoPHandle(config, await openid.randomDPoPKeyPair());
+    const user = take('plain');
+    const login = await begin(config, client, { dpop_jkt: await DPoP.calculateThumbprint() });
+    const arrived = await new Person().signIn(login.url, user);
+    await assert.rejects(openid.authorizationCodeGrant(config, arrived, login.checks), refused('invalid_grant'));
+    await assert.rejects(openid.authorizationCodeGrant(config, arrived, login.checks, undefined, { DPoP: thief }), refused('invalid_grant'));
+    const tokens = await openid.authorizationCodeGrant(config, arrived, login.checks, undefined, { DPoP });
+    const { sub } = tokens.claims();
+    assert.equal(tokens.token_type, 'dpop');
+    assert.equal((await openid.fetchUserInfo(config, tokens.access_token, sub, { DPoP })).email, user.email);
+    for (const options of [undefined, { DPoP: thief }]) {
+      await assert.rejects(openid.fetchUserInfo(config, tokens.access_token, sub, options), refused('invalid_token'));
+    }
+    if (auth === basic) {
+      const token = await openid.tokenIntrospection(config, tokens.access_token);
+      assert.deepEqual([token.token_type, token.cnf], ['DPoP', { jkt: await DPoP.calculateThumbprint() }]);
+    } else {
+      await assert.rejects(openid.refreshTokenGrant(config, tokens.refresh_token, undefined, { DPoP: thief }), refused('invalid_grant'));
+    }
+    const next = await openid.refreshTokenGrant(config, tokens.refresh_token, undefined, { DPoP });
+    assert.equal((await openid.fetchUserInfo(config, next.access_token, sub, { DPoP })).email, user.email);
+  });
+}
+
 // --- AppAuth ----------------------------------------------------------------
 
 // freePort returns a port for the handler of AppAuth.

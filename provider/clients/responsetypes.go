@@ -38,5 +38,11 @@ func (c *Client) MayUseResponseTypes(t ResponseTypes) bool {
 	return false
 }
 
+// returnsToken reports whether the response of a legacy response type has an access token.
+func returnsToken(text string) bool {
+	t, _ := ParseResponseTypes(text)
+	return t.Token
+}
+
 // IssuesCode reports whether the response has a code.
 func (t ResponseTypes) IssuesCode() bool { return !t.Legacy() || t.Code }

@@ -119,6 +119,9 @@ func (k *checker) checkGrants() {
 	k.fault(k.Public && has("client_credentials"), "grant_types", "client_credentials is for confidential clients (RFC 6749 section 4.4)")
 	k.fault(has("refresh_token") && !has("authorization_code"), "grant_types", "refresh_token is of no use without authorization_code")
 	k.fault(has("authorization_code") && len(k.RedirectURIs) == 0, "redirect_uris", "is required for authorization_code")
+	k.fault(k.DPoPBound && k.ManagesFactors, "dpop_bound_access_tokens", "excludes manages_factors: those calls take bearer tokens")
+	k.fault(k.DPoPBound && slices.ContainsFunc(k.LegacyResponseTypes, returnsToken), "dpop_bound_access_tokens",
+		"excludes response types with token: they are bound to no key")
 	k.fault(k.PKCEOptional && k.NeedsPKCE(), "pkce_optional", "excuses confidential web clients only")
 }
 

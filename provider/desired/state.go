@@ -61,6 +61,9 @@ type Client struct {
 	Audience []string `yaml:"audience"`
 	// Exempt a confidential web client from PKCE. Other clients cannot be exempt.
 	PKCEOptional bool `yaml:"pkce_optional"`
+	// Its access tokens are bound to a key, and every token request must prove it
+	// ([DPoP](guides/client-authentication.md#dpop)).
+	DPoPBound bool `yaml:"dpop_bound_access_tokens"`
 	// Empty, or `fapi2`.
 	Profile string `yaml:"profile"`
 	// `OFF` (the default), `ALWAYS`, `TIME_BASED`, `SMART`: [when something is new](guides/remembered-devices.md#smart),

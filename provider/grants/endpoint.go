@@ -13,6 +13,7 @@ import (
 	"sallyport/mfa"
 	"sallyport/provider/clients"
 	"sallyport/provider/oauth"
+	"sallyport/provider/token"
 )
 
 // tokens is the response of the token endpoint (RFC 6749 section 5.1, OpenID Connect Core
@@ -39,6 +40,13 @@ func (i *Issuer) Token(w http.ResponseWriter, r *http.Request, caller mfa.Caller
 	delete(form, "audience") // a parameter of fosite; clients send resource
 	ctx, tx := begin(r.Context(), i.now())
 	tx.caller, tx.grantType, tx.verifier = caller, form.Get("grant_type"), form.Get("code_verifier")
+	// Before the client is authenticated: an assertion is good once, and a proof without a nonce is
+	// sent again.
+	tx.proof, e = i.proofs.Read(w, r, "")
+	if e != nil {
+		i.respond.Error(w, r, e)
+		return
+	}
 	response, e := i.token(ctx, tx, r, form)
 	if e != nil {
 		i.respond.Error(w, r, e)
@@ -82,20 +90,27 @@ func (i *Issuer) token(ctx context.Context, tx *transaction, r *http.Request, fo
 	if e := narrow(access, sess, c, form); e != nil {
 		return nil, e
 	}
+	sess.key = tx.proof.Thumbprint()
 	issued, err := i.fosite.NewAccessResponse(ctx, access)
 	if err != nil {
 		return nil, oauth.ErrorOf(err)
 	}
+	if e := i.proofs.Use(ctx, tx.proof); e != nil {
+		return nil, e
+	}
 	if e := i.settle(ctx, tx, sess, c); e != nil {
 		return nil, e
 	}
-	response := &tokens{AccessToken: issued.GetAccessToken(), TokenType: "Bearer",
+	response := &tokens{AccessToken: issued.GetAccessToken(), TokenType: tokenType(sess.key),
 		ExpiresIn: int64(i.accessTTL(c) / time.Second),
 		Scope:     strings.Join(access.GetGrantedScopes(), " ")}
 	response.RefreshToken, _ = issued.GetExtra("refresh_token").(string)
 	response.IDToken, _ = issued.GetExtra("id_token").(string)
 	return response, nil
 }
+
+// tokenType returns the type of tokens that are bound to a key, or of others.
+func tokenType(key string) string { return token.Access{Confirmation: token.BoundTo(key)}.Type() }
 
 // narrow limits scopes and resources to those of the request. fosite ignores both; a request
 // for more than was granted is refused (RFC 6749 section 6, RFC 8707 section 2.2).

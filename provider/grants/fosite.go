@@ -9,6 +9,9 @@ import (
 	"github.com/ory/fosite"
 	"github.com/ory/fosite/handler/oauth2"
 	"github.com/ory/fosite/handler/openid"
+
+	"sallyport/provider/dpop"
+	"sallyport/provider/oauth"
 )
 
 // newFosite configures fosite. It sets every setting whose getter would write a default on
@@ -86,6 +89,9 @@ func (i *Issuer) authenticate(ctx context.Context, r *http.Request, form url.Val
 	c, err := i.auth.Authenticate(r, form, tx.caller)
 	if err != nil {
 		return nil, err
+	}
+	if c.DPoPBound && tx.proof == nil {
+		return nil, oauth.NewError("invalid_dpop_proof", "the client must send a DPoP proof").Because(oauth.NoProof).About(dpop.Header)
 	}
 	tx.client = c.ID
 	return c, nil

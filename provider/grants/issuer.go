@@ -9,6 +9,7 @@ import (
 	"sallyport/mfa/audit"
 	"sallyport/provider/clientauth"
 	"sallyport/provider/clients"
+	"sallyport/provider/dpop"
 	"sallyport/provider/oauth"
 	"sallyport/provider/token"
 	"sallyport/storage"
@@ -25,6 +26,7 @@ type Issuer struct {
 	store   storage.Grants
 	clients *clients.Cache
 	auth    *clientauth.Authenticator
+	proofs  *dpop.Verifier
 	codec   *token.Codec
 	journal *audit.Journal
 	respond *oauth.Responder
@@ -35,9 +37,9 @@ type Issuer struct {
 }
 
 // New returns an Issuer.
-func New(s storage.Grants, c *clients.Cache, auth *clientauth.Authenticator, codec *token.Codec, journal *audit.Journal,
+func New(s storage.Grants, c *clients.Cache, auth *clientauth.Authenticator, proofs *dpop.Verifier, codec *token.Codec, journal *audit.Journal,
 	respond *oauth.Responder, now func() time.Time, random io.Reader, o Options) *Issuer {
-	i := &Issuer{store: s, clients: c, auth: auth, codec: codec, journal: journal, respond: respond, now: now, random: random, options: o}
+	i := &Issuer{store: s, clients: c, auth: auth, proofs: proofs, codec: codec, journal: journal, respond: respond, now: now, random: random, options: o}
 	i.fosite = i.newFosite()
 	return i
 }

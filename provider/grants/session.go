@@ -18,6 +18,7 @@ type session struct {
 	grant         storage.GrantID // "": client credentials
 	successor     int64           // generation of the refresh token to issue
 	audience      []string        // narrowed by the request (RFC 8707 section 2.2); nil: all
+	key           string          // thumbprint of the key that its tokens are bound to; "": none
 	access        string          // the access token that was issued, for at_hash
 
 	claims  jwt.IDTokenClaims

@@ -8,6 +8,7 @@ import (
 
 	"sallyport/mfa"
 	"sallyport/provider/clients"
+	"sallyport/provider/dpop"
 	"sallyport/provider/oauth"
 	"sallyport/storage"
 )
@@ -52,6 +53,7 @@ func (i *Issuer) redeem(ctx context.Context, tx *transaction, c *clients.Client)
 		RefreshUntil: end, ExpiresAt: end, Now: tx.now, Events: []storage.Event{i.journal.Event(tx.caller, storage.Event{
 			Kind: mfa.EventCodeRedeemed, Outcome: mfa.OutcomeOK, UserID: a.UserID, ClientID: a.ClientID, SessionID: a.SessionID, GrantID: id})}}
 	if tx.refresh {
+		r.RefreshKey = tx.refreshKey(c, "")
 		r.RefreshUntil = earlier(tx.now.Add(i.refreshIdle(c)), end)
 	}
 	err := i.store.RedeemCode(ctx, r)
@@ -80,7 +82,7 @@ func (i *Issuer) rotate(ctx context.Context, tx *transaction, c *clients.Client)
 	a := grant.Authorization
 	e := i.journal.Event(tx.caller, storage.Event{Kind: mfa.EventTokenRefresh, Outcome: mfa.OutcomeOK, UserID: a.UserID,
 		ClientID: a.ClientID, SessionID: a.SessionID, GrantID: grant.ID})
-	err := i.store.RotateRefresh(ctx, storage.Rotation{ID: grant.ID, Generation: tx.presented, Now: tx.now,
+	err := i.store.RotateRefresh(ctx, storage.Rotation{ID: grant.ID, Generation: tx.presented, RefreshKey: tx.refreshKey(c, grant.RefreshKey), Now: tx.now,
 		Until: earlier(tx.now.Add(i.refreshIdle(c)), grant.ExpiresAt), Events: []storage.Event{e}})
 	if err == nil {
 		return nil
@@ -96,6 +98,9 @@ func (i *Issuer) rotate(ctx context.Context, tx *transaction, c *clients.Client)
 		return oauth.Standard("invalid_grant").Because(oauth.RevokedToken).About("refresh_token")
 	}
 	if inGrace(stored.Grant, tx.presented, c, tx.now) {
+		if bound := stored.Grant.RefreshKey; bound != "" && bound != tx.proof.Thumbprint() {
+			return oauth.Standard("invalid_grant").Because(oauth.WrongKey).About(dpop.Header)
+		}
 		return nil
 	}
 	tx.revoke = grant.ID

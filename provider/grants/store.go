@@ -11,6 +11,7 @@ import (
 	fositestorage "github.com/ory/fosite/storage"
 
 	"sallyport/provider/clients"
+	"sallyport/provider/dpop"
 	"sallyport/provider/oauth"
 	"sallyport/provider/pkce"
 	"sallyport/storage"
@@ -97,7 +98,7 @@ func (s *store) code(ctx context.Context, code string) (*storage.GrantAccount, e
 // GetAuthorizeCodeSession returns the authorization of a code to the client that it was issued
 // to. For a used code it returns ErrInvalidatedAuthorizeCode and fosite revokes the grant (RFC
 // 6749 section 4.1.2), but only if the caller could have redeemed the code: another client, or
-// an attacker who saw the code but not the verifier, must not be able to revoke it. A code is
+// an attacker who saw the code but has neither verifier nor key, must not be able to revoke it. A code is
 // unknown once its user was disabled or signed out, even where an offline grant would live on.
 func (s *store) GetAuthorizeCodeSession(ctx context.Context, code string, _ fosite.Session) (fosite.Requester, error) {
 	stored, err := s.code(ctx, code)
@@ -116,6 +117,10 @@ func (s *store) GetAuthorizeCodeSession(ctx context.Context, code string, _ fosi
 	}
 	if used && !pkce.Verify(g.CodeChallenge, tx.verifier) {
 		refused(ctx, "code_verifier", oauth.WrongVerifier)
+		return nil, fosite.ErrNotFound
+	}
+	if bound := g.Authorization.CodeKey; bound != "" && bound != tx.proof.Thumbprint() {
+		refused(ctx, dpop.Header, oauth.WrongKey)
 		return nil, fosite.ErrNotFound
 	}
 	c, err := s.i.clients.Client(ctx, tx.client)
@@ -183,7 +188,8 @@ func (*store) CreateRefreshTokenSession(ctx context.Context, _, _ string, _ fosi
 
 // GetRefreshTokenSession returns the grant of a refresh token to the client that it was issued
 // to. It ignores the session, which may be nil. For an old generation it returns
-// ErrInactiveToken, and fosite revokes the family; within the client's grace period the
+// ErrInactiveToken, and fosite revokes the family, whatever key the caller has: a thief may have bound
+// the newer ones to their own. Within the client's grace period the
 // previous generation gets the same successor.
 func (s *store) GetRefreshTokenSession(ctx context.Context, token string, _ fosite.Session) (fosite.Requester, error) {
 	tx, err := current(ctx)
@@ -223,7 +229,20 @@ func (s *store) GetRefreshTokenSession(ctx context.Context, token string, _ fosi
 	if generation < grant.Generation && !inGrace(grant, generation, c, tx.now) {
 		return r, fosite.ErrInactiveToken
 	}
+	if grant.RefreshKey != "" && grant.RefreshKey != tx.proof.Thumbprint() {
+		refused(ctx, dpop.Header, oauth.WrongKey)
+		return nil, fosite.ErrNotFound
+	}
 	return r, nil
+}
+
+// refreshKey returns the key that the next refresh token of a grant is bound to: for public clients
+// the one of the first proof, while others authenticate (RFC 9449 section 5).
+func (tx *transaction) refreshKey(c *clients.Client, bound string) string {
+	if bound != "" || c.AuthenticationMethod() != "none" {
+		return bound
+	}
+	return tx.proof.Thumbprint()
 }
 
 // unfit returns why a refresh token is not accepted, besides reuse; "": it is.

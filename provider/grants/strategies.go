@@ -44,7 +44,8 @@ func (s *accessStrategy) GenerateAccessToken(_ context.Context, r fosite.Request
 	t := token.Access{Issuer: s.i.options.Issuer, Subject: string(a.UserID), Audience: audienceOf(c, sess), Client: c.ID,
 		Issued: now.Unix(), Expires: now.Add(s.i.accessTTL(c)).Unix(),
 		ID: storage.Random128(s.i.random), Scope: strings.Join(r.GetGrantedScopes(), " "), Scopes: r.GetGrantedScopes(),
-		Grant: sess.grant, Session: a.SessionID, ACR: a.ACR, AMR: a.AMR}
+		Grant: sess.grant, Session: a.SessionID, ACR: a.ACR, AMR: a.AMR,
+		Confirmation: token.BoundTo(sess.key)}
 	if !a.AuthTime.IsZero() {
 		t.AuthTime = a.AuthTime.Unix()
 	}

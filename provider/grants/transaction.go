@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sallyport/mfa"
+	"sallyport/provider/dpop"
 	"sallyport/storage"
 )
 
@@ -16,7 +17,8 @@ type transaction struct {
 	caller    mfa.Caller
 	client    storage.ClientID // authenticated
 	grantType string
-	verifier  string // code_verifier
+	verifier  string      // code_verifier
+	proof     *dpop.Proof // of the caller's key; nil: none
 
 	code *storage.GrantAccount // read for a code
 

@@ -12,29 +12,33 @@ import (
 // same. The response is that for the client of the presented token, except that refresh tokens
 // are inactive. A token for resource servers alone may introspect only itself.
 func (e *Endpoints) IntrospectAsBearer(w http.ResponseWriter, r *http.Request, _ mfa.Caller) {
-	presented, fault := oauth.Bearer(r)
+	presented, fault := oauth.AccessToken(r)
 	if fault != nil {
-		e.respond.BearerError(w, r, fault)
+		e.respond.ResourceError(w, r, fault)
 		return
 	}
-	t, err := e.codec.ReadAccess(presented)
+	t, err := e.codec.ReadAccess(presented.Token)
 	if err != nil {
-		e.respond.BearerError(w, r, errInactive(oauth.UnknownToken))
+		e.respond.ResourceError(w, r, errInactive(oauth.UnknownToken))
 		return
 	}
 	mfa.Refused(r.Context(), mfa.Refusal{Client: t.Client}) // if it is refused
+	if fault := e.checkHolder(w, r, presented, t); fault != nil {
+		e.respond.ResourceError(w, r, fault)
+		return
+	}
 	_, active, err := e.Active(r.Context(), t)
 	if err != nil {
-		e.respond.BearerError(w, r, oauth.Unavailable(err))
+		e.respond.ResourceError(w, r, oauth.Unavailable(err))
 		return
 	}
 	c, err := e.clients.Enabled(r.Context(), t.Client)
 	if err != nil {
-		e.respond.BearerError(w, r, oauth.Unavailable(err))
+		e.respond.ResourceError(w, r, oauth.Unavailable(err))
 		return
 	}
 	if !active || c == nil {
-		e.respond.BearerError(w, r, errInactive(oauth.RevokedToken))
+		e.respond.ResourceError(w, r, errInactive(oauth.RevokedToken))
 		return
 	}
 	form, fault := oauth.ReadForm(r)
@@ -46,8 +50,8 @@ func (e *Endpoints) IntrospectAsBearer(w http.ResponseWriter, r *http.Request, _
 		return
 	}
 	subject := form.Get("token")
-	if !t.ForClient() && subject != presented {
-		e.respond.BearerError(w, r, errAudience())
+	if !t.ForClient() && subject != presented.Token {
+		e.respond.ResourceError(w, r, errAudience())
 		return
 	}
 	var out response

@@ -1,6 +1,7 @@
 package introspection
 
 import (
+	"net/http"
 	"time"
 
 	"sallyport/mfa/audit"
@@ -8,6 +9,7 @@ import (
 	"sallyport/mfa/session"
 	"sallyport/provider/clientauth"
 	"sallyport/provider/clients"
+	"sallyport/provider/dpop"
 	"sallyport/provider/oauth"
 	"sallyport/provider/token"
 	"sallyport/storage"
@@ -19,6 +21,7 @@ type Endpoints struct {
 	store    storage.Grants
 	clients  *clients.Cache
 	auth     *clientauth.Authenticator
+	proofs   *dpop.Verifier
 	codec    *token.Codec
 	verifier *exchange.Verifier
 	sessions *session.Registry
@@ -28,8 +31,32 @@ type Endpoints struct {
 }
 
 // New returns the Endpoints of an issuer.
-func New(issuer string, s storage.Grants, c *clients.Cache, auth *clientauth.Authenticator, codec *token.Codec, verifier *exchange.Verifier,
+func New(issuer string, s storage.Grants, c *clients.Cache, auth *clientauth.Authenticator, proofs *dpop.Verifier, codec *token.Codec, verifier *exchange.Verifier,
 	sessions *session.Registry, journal *audit.Journal, respond *oauth.Responder, now func() time.Time) *Endpoints {
-	return &Endpoints{issuer: issuer, store: s, clients: c, auth: auth, codec: codec, verifier: verifier, sessions: sessions,
+	return &Endpoints{issuer: issuer, store: s, clients: c, auth: auth, proofs: proofs, codec: codec, verifier: verifier, sessions: sessions,
 		journal: journal, respond: respond, now: now}
+}
+
+// checkHolder refuses an access token that is bound to a key, unless the request proves the key, and
+// a proof for a token that is not bound (RFC 9449 section 7).
+func (e *Endpoints) checkHolder(w http.ResponseWriter, r *http.Request, p oauth.Presented, t token.Access) *oauth.Error {
+	bound := t.Confirmation
+	switch {
+	case bound == nil && !p.DPoP:
+		return nil
+	case bound == nil:
+		return oauth.NewError("invalid_token", "the access token is not bound to a key: send it with the scheme Bearer").Because(oauth.WrongKey)
+	case !p.DPoP:
+		return oauth.NewError("invalid_token", "the access token is bound to a key: send it with the scheme DPoP and a proof").Because(oauth.NoProof)
+	}
+	proof, fault := e.proofs.Read(w, r, p.Token)
+	switch {
+	case fault != nil:
+		return fault
+	case proof == nil:
+		return oauth.NewError("invalid_dpop_proof", "there is no DPoP proof").Because(oauth.NoProof).About(dpop.Header)
+	case proof.Key != bound.JKT:
+		return oauth.NewError("invalid_token", "the access token is bound to another key").Because(oauth.WrongKey)
+	}
+	return e.proofs.Use(r.Context(), proof)
 }

@@ -33,6 +33,8 @@ type response struct {
 	AMR       []string          `json:"amr,omitempty"`
 	AuthTime  int64             `json:"auth_time,omitempty"`
 	Roles     []string          `json:"roles,omitzero"`
+	// Confirmation is the key that the token is bound to, which the resource server checks.
+	Confirmation *token.Confirmation `json:"cnf,omitempty"`
 }
 
 // Introspect is the introspection endpoint (RFC 7662). A token is active only for its own
@@ -67,7 +69,7 @@ func (e *Endpoints) introspect(ctx context.Context, c *clients.Client, presented
 		return response{}, nil
 	}
 	return response{Active: true, Scope: t.Scope, ClientID: t.Client, Subject: t.Subject, Audience: t.Audience, Issuer: t.Issuer,
-		Expires: t.Expires, Issued: t.Issued, NotBefore: t.Issued, ID: t.ID, TokenType: "Bearer", Session: t.Session, ACR: t.ACR,
+		Expires: t.Expires, Issued: t.Issued, NotBefore: t.Issued, ID: t.ID, TokenType: t.Type(), Confirmation: t.Confirmation, Session: t.Session, ACR: t.ACR,
 		AMR: t.AMR, AuthTime: t.AuthTime, Roles: roles}, nil
 }
 
@@ -106,7 +108,7 @@ func (e *Endpoints) introspectRefresh(ctx context.Context, c *clients.Client, pr
 		return response{}, nil
 	}
 	a := g.Authorization
-	return response{Active: true, Scope: strings.Join(a.Scopes, " "), ClientID: c.ID, Subject: string(a.UserID),
+	return response{Confirmation: token.BoundTo(g.RefreshKey), Active: true, Scope: strings.Join(a.Scopes, " "), ClientID: c.ID, Subject: string(a.UserID),
 		Issuer: e.issuer, Expires: min(g.RefreshUntil.Unix(), g.ExpiresAt.Unix()), Issued: g.RedeemedAt.Unix(),
 		Session: a.SessionID, ACR: a.ACR, AMR: a.AMR, AuthTime: a.AuthTime.Unix()}, nil
 }

@@ -30,6 +30,8 @@ func (e *Endpoints) Owner(ctx context.Context, presented string) (mfa.Owner, err
 		return mfa.Owner{}, notSignedIn("the client was deleted or disabled")
 	case !c.ManagesFactors:
 		return mfa.Owner{}, notSignedIn("the client does not have manages_factors")
+	case t.Confirmation != nil:
+		return mfa.Owner{}, notSignedIn("the token is bound to a key, and these calls read no proof")
 	case !t.OnlyForClient():
 		return mfa.Owner{}, notSignedIn("the token is for another audience")
 	}

@@ -1,7 +1,6 @@
 package introspection
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -15,27 +14,31 @@ import (
 // Userinfo is the userinfo endpoint (OpenID Connect Core section 5.3). It refuses tokens for
 // resource servers alone: those must not learn who the user is.
 func (e *Endpoints) Userinfo(w http.ResponseWriter, r *http.Request, _ mfa.Caller) {
-	presented, fault := oauth.Bearer(r)
-	if fault != nil || presented == "" {
-		e.respond.BearerError(w, r, fault)
+	presented, fault := oauth.AccessToken(r)
+	if fault != nil || presented.Token == "" {
+		e.respond.ResourceError(w, r, fault)
 		return
 	}
-	out, fault := e.userinfo(r.Context(), presented)
+	out, fault := e.userinfo(w, r, presented)
 	if fault != nil {
-		e.respond.BearerError(w, r, fault)
+		e.respond.ResourceError(w, r, fault)
 		return
 	}
 	oauth.WriteJSON(w, http.StatusOK, out)
 }
 
-func (e *Endpoints) userinfo(ctx context.Context, presented string) (map[string]any, *oauth.Error) {
-	t, err := e.codec.ReadAccess(presented)
+func (e *Endpoints) userinfo(w http.ResponseWriter, r *http.Request, presented oauth.Presented) (map[string]any, *oauth.Error) {
+	ctx := r.Context()
+	t, err := e.codec.ReadAccess(presented.Token)
 	if err != nil || t.Grant == "" {
 		return nil, errInactive(oauth.UnknownToken)
 	}
 	mfa.Refused(ctx, mfa.Refusal{Client: t.Client}) // if it is refused
 	if !t.ForClient() {
 		return nil, errAudience()
+	}
+	if fault := e.checkHolder(w, r, presented, t); fault != nil {
+		return nil, fault
 	}
 	g, err := e.store.Grant(ctx, t.Grant)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestBearer(t *testing.T) {
+func TestAccessToken(t *testing.T) {
 	for _, tc := range []struct {
 		name, method, target, header, body string
 		token, code                        string
@@ -23,6 +23,8 @@ func TestBearer(t *testing.T) {
 		{"empty in the body", "POST", "/userinfo", "", "access_token=", "", "invalid_request"},
 		{"empty header", "GET", "/userinfo", "Bearer ", "", "", "invalid_request"},
 		{"two words", "GET", "/userinfo", "Bearer abc def", "", "", "invalid_request"},
+		{"bound to a key", "GET", "/userinfo", "dpop abc", "", "abc", ""},
+		{"bound to a key, and in the body", "POST", "/userinfo", "DPoP abc", "access_token=abc", "", "invalid_request"},
 		{"another scheme", "GET", "/userinfo", "Basic abc", "", "", ""},
 		{"nothing", "GET", "/userinfo", "", "", "", ""},
 	} {
@@ -34,26 +36,26 @@ func TestBearer(t *testing.T) {
 			if tc.body != "" {
 				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			}
-			token, e := Bearer(r)
+			got, e := AccessToken(r)
 			code := ""
 			if e != nil {
 				code = e.Code
 			}
-			if token != tc.token || code != tc.code {
-				t.Errorf("Bearer = %q %q, want %q %q", token, code, tc.token, tc.code)
+			if got.Token != tc.token || code != tc.code || got.DPoP != (tc.token != "" && strings.HasPrefix(tc.header, "dpop")) {
+				t.Errorf("AccessToken = %+v %q, want %q %q", got, code, tc.token, tc.code)
 			}
 		})
 	}
 }
 
-func FuzzBearer(f *testing.F) {
+func FuzzAccessToken(f *testing.F) {
 	f.Add("Bearer abc", "access_token=x")
 	f.Fuzz(func(t *testing.T, header, body string) {
 		r := httptest.NewRequest(http.MethodPost, "/userinfo", strings.NewReader(body))
 		r.Header["Authorization"] = []string{header}
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		if token, e := Bearer(r); e != nil && token != "" {
-			t.Errorf("a token %q beside the refusal %v", token, e)
+		if got, e := AccessToken(r); e != nil && got.Token != "" {
+			t.Errorf("a token %q beside the refusal %v", got.Token, e)
 		}
 	})
 }

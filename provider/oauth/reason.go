@@ -33,13 +33,20 @@ const (
 	UsedToken     = "used_token"    // a refresh token was used again
 	OtherAudience = "other_audience"
 	NoToken       = "no_token"
+
+	NoProof      = "no_proof"      // the client or the token requires a DPoP proof
+	InvalidProof = "invalid_proof" // malformed, expired, or for another request
+	UsedProof    = "used_proof"
+	WrongNonce   = "wrong_nonce" // none, or it is over
+	WrongKey     = "wrong_key"   // the code or token is bound to another key
 )
 
 // Reasons returns all of these.
 func Reasons() []string {
 	return []string{UnknownClient, DisabledClient, WrongSecret, WrongMethod, NoClient, MalformedCredentials, UnsupportedMethod,
 		UnknownCode, ExpiredCode, UsedCode, WrongVerifier, WrongRedirect, OtherClient, SignedOut, DisabledUser,
-		UnknownToken, ExpiredToken, RevokedToken, UsedToken, OtherAudience, NoToken}
+		UnknownToken, ExpiredToken, RevokedToken, UsedToken, OtherAudience, NoToken,
+		NoProof, InvalidProof, UsedProof, WrongNonce, WrongKey}
 }
 
 // Because returns the error with a reason for the log.

@@ -12,7 +12,10 @@ import (
 )
 
 // Responder writes the error responses of endpoints for clients.
-type Responder struct{ Issuer string }
+type Responder struct {
+	Issuer    string
+	ProofAlgs []string // algorithms of DPoP proofs
+}
 
 // Error writes an error response (RFC 6749 section 5.2).
 func (p *Responder) Error(w http.ResponseWriter, r *http.Request, e *Error) {
@@ -43,23 +46,31 @@ func claimed(r *http.Request) storage.ClientID {
 	return mfa.Claimed(id)
 }
 
-// BearerError writes the error response of a protected resource (RFC 6750 section 3). A nil
-// error means that no token was sent: the response has no error code (section 3.1).
-func (p *Responder) BearerError(w http.ResponseWriter, r *http.Request, e *Error) {
-	challenge := []string{`Bearer realm="` + p.Issuer + `"`}
+// ResourceError writes the error response of a protected resource (RFC 6750 section 3, RFC 9449
+// section 7.1). The challenge of the scheme that the request used has the error; the other scheme is
+// offered. A nil error means that no token was sent: the response has no error code.
+func (p *Responder) ResourceError(w http.ResponseWriter, r *http.Request, e *Error) {
+	used, other := `Bearer realm="`+p.Issuer+`"`, `DPoP algs="`+strings.Join(p.ProofAlgs, " ")+`"`
+	if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); isDPoP(scheme) {
+		used, other = other, used
+	}
+	h := w.Header()
 	if e == nil {
 		mfa.Refused(r.Context(), mfa.Refusal{Reason: NoToken, Parameter: "access_token"})
-		w.Header().Set("WWW-Authenticate", challenge[0])
-		w.Header().Set("Cache-Control", "no-store")
+		h["Www-Authenticate"] = []string{used, other}
+		h.Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
+	if e.Code == "invalid_dpop_proof" || e.Code == "use_dpop_nonce" {
+		e.Status = http.StatusUnauthorized
+	}
 	if e.Status < http.StatusInternalServerError {
-		challenge = append(challenge, `error="`+e.Code+`"`, `error_description="`+Sanitize(e.Description)+`"`)
+		used += `, error="` + e.Code + `", error_description="` + Sanitize(e.Description) + `"`
 		if e.Code == "insufficient_scope" {
-			challenge = append(challenge, `scope="openid"`)
+			used += `, scope="openid"`
 		}
-		w.Header().Set("WWW-Authenticate", strings.Join(challenge, ", "))
+		h["Www-Authenticate"] = []string{used, other}
 	}
 	p.Error(w, r, e)
 }

@@ -32,6 +32,29 @@ type Access struct {
 	AMR      []string          `json:"amr,omitempty"`
 	AuthTime int64             `json:"auth_time,omitempty"`
 	Roles    []string          `json:"roles,omitzero"` // of a user; an empty list says: none
+	// Confirmation is the key that the token is bound to; nil: whoever has the token may use it.
+	Confirmation *Confirmation `json:"cnf,omitempty"`
+}
+
+// Confirmation is the claim cnf (RFC 7800 section 3).
+type Confirmation struct {
+	JKT string `json:"jkt"` // thumbprint of the key of DPoP proofs (RFC 9449 section 6)
+}
+
+// BoundTo returns the confirmation for a thumbprint; "": nil.
+func BoundTo(jkt string) *Confirmation {
+	if jkt == "" {
+		return nil
+	}
+	return &Confirmation{JKT: jkt}
+}
+
+// Type returns the type of the token, as token_type names it (RFC 6749 section 7.1).
+func (t Access) Type() string {
+	if t.Confirmation != nil {
+		return "DPoP"
+	}
+	return "Bearer"
 }
 
 // OnlyForClient reports whether the audience is the client or this server alone: no resource

@@ -224,6 +224,7 @@ func (l login) steps(t *testing.T, e *relational.Engine) []step {
 			return e.RevokeGrant(ctx, l.grant.ID, "client", t0, []storage.Event{l.event()})
 		}},
 		{"introspect without grant", 1, 0, func() error { _, err := e.TokenRevoked(ctx, "jti"); return err }},
+		{"use proof", 1, 1, func() error { return e.UseProof(ctx, random[string](), t0.Add(time.Minute)) }},
 		{"poll", 1, 0, func() error { _, err := e.Versions(ctx); return err }},
 		{"journal", 1, 1, func() error { return e.AppendEvents(ctx, []storage.Event{l.event(), l.event(), l.event()}) }},
 		{"touch", 1, 1, func() error {

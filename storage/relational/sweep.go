@@ -44,6 +44,7 @@ func (e *Engine) sweepable(now time.Time) []expired {
 		{"address_throttles", "address", "expires_at <= ?", []any{us}},
 		{"remembered_devices", "id", "expires_at <= ?", []any{us}},
 		{"revoked_tokens", "hash", "expires_at <= ?", []any{us}},
+		{"used_proofs", "hash", "expires_at <= ?", []any{us}},
 		{"grants", "id", "sweep_at <= ? AND refresh_until <= ?", []any{us, micro(now.Add(-keepGrant))}},
 		// Grants whose code was not redeemed, in a range of the primary key, for which they need
 		// no index of their own. What no server sees in that time stays until its sweep_at.

@@ -55,6 +55,7 @@ func (w *fixture) granted(p person, session storage.SessionID, offline bool) sto
 
 func grants(w *fixture) {
 	redemptions(w)
+	usedProofs(w)
 	w.test("a grant is returned with what decides its validity", func(w *fixture) {
 		p := w.addUser()
 		w.ok(w.s.AddIdentifier(w.ctx, w.name(p.id, random[string]()), nil))
@@ -100,6 +101,40 @@ func grants(w *fixture) {
 		revoked, err = w.s.TokenRevoked(w.ctx, jti)
 		w.ok(err)
 		same(w, revoked, true)
+	})
+}
+
+func usedProofs(w *fixture) {
+	w.test("a proof is used once, by one of concurrent callers", func(w *fixture) {
+		id, until := random[string](), w.now.Add(time.Minute)
+		w.one(racers, func(int) error { return w.s.UseProof(w.ctx, id, until) })
+		w.is(w.s.UseProof(w.ctx, id, until.Add(time.Hour)), storage.ErrConflict)
+		w.ok(w.s.UseProof(w.ctx, id+"x", until))
+	})
+	w.test("a used proof is swept once it is over", func(w *fixture) {
+		id, until := random[string](), w.now.Add(time.Minute)
+		w.ok(w.s.UseProof(w.ctx, id, until))
+		_, err := w.s.Sweep(w.ctx, until.Add(-time.Microsecond), 1000)
+		w.ok(err)
+		w.is(w.s.UseProof(w.ctx, id, until), storage.ErrConflict)
+		_, err = w.s.Sweep(w.ctx, until, 1000)
+		w.ok(err)
+		w.ok(w.s.UseProof(w.ctx, id, until))
+	})
+	w.test("refresh tokens are bound to a key at the redemption, and at a rotation", func(w *fixture) {
+		c := w.issued(w.addUser(), "")
+		r := w.redemption(c.ID)
+		r.RefreshKey = "first"
+		w.ok(w.s.RedeemCode(w.ctx, r))
+		bound := func(want string) {
+			w.Helper()
+			got, err := w.readGrant(c.ID)
+			w.ok(err)
+			same(w, got.Grant.RefreshKey, want)
+		}
+		bound("first")
+		w.ok(w.s.RotateRefresh(w.ctx, storage.Rotation{ID: c.ID, RefreshKey: "second", Until: w.now.Add(time.Hour), Now: w.now}))
+		bound("second")
 	})
 }
 
