@@ -115,7 +115,7 @@ func TestAForgottenPasswordIsReplacedByMail(t *testing.T) {
 			r.Header.Set(name, "host=evil.example")
 		}
 		b.Do(r)
-		b.Must("/forgot", 200, "Look into your mail")
+		b.Must("/forgot", 200, "Look for our message")
 		link, code, text := p.received(1)
 		if strings.Contains(text, "evil") {
 			t.Errorf("the mail holds a forged host: %s", text)
