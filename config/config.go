@@ -18,6 +18,10 @@ type Config struct {
 	// Contact of your support, `https://` or `mailto:`. Pages show it wherever a user cannot go on
 	// alone, and notices by mail name it.
 	SupportURL string `yaml:"support_url" env:"SUPPORT_URL"`
+	// Who may [sign up](guides/sign-up.md): `off`, `open`, or `invited`, whom an administrator or a
+	// backend has created. A client may say otherwise, unless this is `off`. Needs mail.
+	SignUp string `yaml:"signup" env:"SIGNUP"`
+	Terms  Terms  `yaml:"terms" envPrefix:"TERMS_"`
 	// Address and port of the public listener.
 	Listen string `yaml:"listen" env:"LISTEN"`
 	// Address and port of `/healthz`, `/readyz`, `/metrics` and the admin API. Do not expose it to
@@ -158,6 +162,14 @@ type Tracing struct {
 	HeadersFile string `yaml:"headers_file" env:"HEADERS_FILE"`
 }
 
+// Terms are the terms of use that people accept when they sign up; both settings or neither.
+type Terms struct {
+	// Address of the terms, `https://`.
+	URL string `yaml:"url" env:"URL"`
+	// Their version, 1 to 64 characters, which is recorded with each acceptance.
+	Version string `yaml:"version" env:"VERSION"`
+}
+
 // Lifetimes are how long requests, tokens, sessions and exchanges are valid.
 type Lifetimes struct {
 	// Authorization request.
@@ -194,6 +206,8 @@ type Lifetimes struct {
 	// Link and code of a message to a user who
 	// [forgot the password](guides/forgotten-passwords.md), at least `1h`; `0`: nobody can reset a password.
 	PasswordReset time.Duration `yaml:"password_reset" env:"PASSWORD_RESET" min:"0s" max:"24h"`
+	// Link and code of a message to a person who [signs up](guides/sign-up.md).
+	SignUp time.Duration `yaml:"signup" env:"SIGNUP" min:"1h" max:"24h"`
 }
 
 // Passwords are the rules for a new password, wherever it is set. Existing passwords stay valid.
@@ -345,6 +359,7 @@ func Default() Config {
 		Environment:    "live",
 		Product:        "Sallyport",
 		Listen:         "127.0.0.1:8080",
+		SignUp:         "off",
 		AdminListen:    "127.0.0.1:8090",
 		MaxConnections: 10_000,
 		Database:       Database{TLS: "verified", MaxConnections: 16},
@@ -356,7 +371,7 @@ func Default() Config {
 			RefreshIdle: 30 * 24 * time.Hour, RefreshMax: 90 * 24 * time.Hour,
 			SessionIdle: 30 * time.Minute, SessionMax: 12 * time.Hour, StreambirdJWT: 24 * time.Hour,
 			Exchange: 5 * time.Minute, Verified: 5 * time.Minute,
-			Enroll: 10 * time.Minute, Reauth: 15 * time.Minute, PasswordReset: time.Hour,
+			Enroll: 10 * time.Minute, Reauth: 15 * time.Minute, PasswordReset: time.Hour, SignUp: time.Hour,
 			AddressUndo: 7 * 24 * time.Hour, EnrollmentCode: 7 * 24 * time.Hour,
 		},
 		TOTPWindow: 1,

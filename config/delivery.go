@@ -90,3 +90,20 @@ func (c Config) checkHook(r *strict.Reader) {
 		r.Fault(path, "must begin with https:// unless the receiver is on the same machine")
 	}
 }
+
+// checkSignUp: who signs up proves an address by mail.
+func (c Config) checkSignUp(r *strict.Reader) {
+	r.OneOf("signup", c.SignUp, []string{"off", "open", "invited"})
+	if c.SignUp != "off" && !c.Sends("mail") {
+		r.Fault("signup", "needs mail, to prove addresses: mail.host, or hook.url with the kind mail")
+	}
+	if (c.Terms.URL == "") != (c.Terms.Version == "") {
+		r.Fault("terms", "needs url and version, or neither")
+	}
+	if u, err := url.Parse(c.Terms.URL); c.Terms.URL != "" && (err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || !input.Shown(c.Terms.URL)) {
+		r.Fault("terms.url", "must begin with https://")
+	}
+	if v := c.Terms.Version; len(v) > 64 || !input.Shown(v) || v != strings.TrimSpace(v) {
+		r.Fault("terms.version", "must be 1 to 64 printable characters without spaces around them")
+	}
+}

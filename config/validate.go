@@ -46,6 +46,7 @@ func (c Config) check(r *strict.Reader) {
 	}
 	c.checkWords(r)
 	c.checkSupport(r)
+	c.checkSignUp(r)
 	if c.KeyFile == "" {
 		r.Fault("key_file", "is required: the path of the file with the key-encryption keys")
 	}

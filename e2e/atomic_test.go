@@ -14,8 +14,10 @@ import (
 // TestChangeAndEventAreAtomic makes the audit trail fail: every operation with an event
 // fails and changes nothing (L-2).
 func TestChangeAndEventAreAtomic(t *testing.T) {
+	t.Parallel()
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
 			s := newStage(t, engine)
 			db := s.behind(t)
 			run := func(statement string) {

@@ -16,8 +16,10 @@ import (
 // TestAttacksOnLogins runs complete attacks on other users' logins, against a server on
 // each database, while users sign in. TestLoginBelongsToItsOwnerOnEveryRoute covers every route.
 func TestAttacksOnLogins(t *testing.T) {
+	t.Parallel()
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
 			s := attackedStage(t, engine)
 			s.serve(t)
 			t.Run("in a browser", func(t *testing.T) { inChromium(t, s, engine == "postgres") })

@@ -14,16 +14,19 @@ import (
 
 // TestHostedPagesInChromium runs browser/pages.test.mjs.
 func TestHostedPagesInChromium(t *testing.T) {
+	t.Parallel()
 	runBrowser(t, newStage(t, "sqlite"), "pages.test.mjs", 9, 14)
 }
 
 // TestFormsInChromium runs browser/forms.test.mjs.
 func TestFormsInChromium(t *testing.T) {
+	t.Parallel()
 	runBrowser(t, newStage(t, "sqlite"), "forms.test.mjs", 6, 8)
 }
 
 // TestPasskeysInChromium runs browser/passkeys.test.mjs.
 func TestPasskeysInChromium(t *testing.T) {
+	t.Parallel()
 	runBrowser(t, newStage(t, "sqlite"), "passkeys.test.mjs", 0, 13)
 }
 

@@ -17,13 +17,14 @@ import (
 // TestCidaasPagesInChromium runs pages written for cidaas against a separate server: pages
 // on the server's origin, behind a proxy that the browser tests start, and on another one.
 func TestCidaasPagesInChromium(t *testing.T) {
+	t.Parallel()
 	chromium, node := installed(t, "chromium", "chromium-browser", "google-chrome"), installed(t, "node")
 	dir := t.TempDir()
 	server, proxy, pages := freePort(t), freePort(t), freePort(t)
 	issuer, other := fmt.Sprintf("http://localhost:%d", proxy), fmt.Sprintf("http://127.0.0.1:%d", pages)
 	s := &stage{issuer: fmt.Sprintf("http://127.0.0.1:%d", server), log: &lines{}}
 	config, state, outbox := filepath.Join(dir, "sallyport.yaml"), filepath.Join(dir, "state.yaml"), filepath.Join(dir, "outbox")
-	writeFile(t, config, fmt.Sprintf("issuer: %s\nenvironment: test\nlisten: 127.0.0.1:%d\nadmin_listen: 127.0.0.1:%d\nkey_file: %s\nadmin_key_file: %s\noutbox_file: %s\nsms:\n  countries: [US]\ncode_factors: [email, sms]\ndatabase:\n  dsn: %q\n",
+	writeFile(t, config, fmt.Sprintf("issuer: %s\nenvironment: test\nlisten: 127.0.0.1:%d\nadmin_listen: 127.0.0.1:%d\nkey_file: %s\nadmin_key_file: %s\noutbox_file: %s\ndrain_time: 0s\nsms:\n  countries: [US]\ncode_factors: [email, sms]\ndatabase:\n  dsn: %q\n",
 		issuer, server, freePort(t), filepath.Join(dir, "keys"), filepath.Join(dir, "admin"), outbox, "sqlite:"+filepath.Join(dir, "sallyport.db")))
 	text, people := cidaasState(map[string]string{"same": issuer, "other": other})
 	writeFile(t, state, text)

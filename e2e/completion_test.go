@@ -9,6 +9,7 @@ import (
 
 // TestBashCompletes runs the script of bash in bash, for the built program.
 func TestBashCompletes(t *testing.T) {
+	t.Parallel()
 	const script = `source <(sallyport completion bash)
 complete -p sallyport >/dev/null || exit 1
 try() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _sallyport; echo "${COMPREPLY[*]}"; }

@@ -13,6 +13,7 @@ import (
 // TestDevServer starts the development server in an empty folder, runs its demo in
 // Chromium, and checks that a restart keeps everything.
 func TestDevServer(t *testing.T) {
+	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "dev")
 	first := startDev(t, folder)
 	var secrets struct{ Alice, Bob struct{ Password string } }

@@ -10,6 +10,7 @@ import (
 )
 
 func TestAHangupEndsNoServer(t *testing.T) {
+	t.Parallel()
 	s := setStage(t, "sqlite")
 	s.serve(t)
 	folder := filepath.Join(t.TempDir(), "dev")

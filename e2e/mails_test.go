@@ -15,6 +15,7 @@ import (
 // TestMailsInChromium runs browser/mails.test.mjs on every mail in every language, rendered as a
 // mail program does: without the server, in both colour schemes.
 func TestMailsInChromium(t *testing.T) {
+	t.Parallel()
 	node, chromium, dir := installed(t, "node"), installed(t, "chromium", "chromium-browser", "google-chrome"), t.TempDir()
 	r, err := notice.NewRenderer("login.example.com", "https://login.example.com/account", []mfa.Info{totp.New(rand.Reader, "Harbour", totp.Options{}).Info(), enrollcode.Info()})
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 // TestCodesInChromium runs browser/sent.test.mjs on a server whose messages go to an endpoint of
 // the test.
 func TestCodesInChromium(t *testing.T) {
+	t.Parallel()
 	s := setStage(t, "sqlite")
 	s.messages = newProvider(t, s)
 	s.serve(t)
@@ -24,6 +25,7 @@ func TestCodesInChromium(t *testing.T) {
 
 // TestAddressesInChromium runs browser/addresses.test.mjs on such a server.
 func TestAddressesInChromium(t *testing.T) {
+	t.Parallel()
 	s := setStage(t, "sqlite")
 	s.messages = newProvider(t, s)
 	s.serve(t)

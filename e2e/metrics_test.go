@@ -18,6 +18,7 @@ import (
 // TestMetricsAndTracesOfLogins runs logins that succeed and fail and checks what operators
 // see: consistent metrics, and traces without personal data.
 func TestMetricsAndTracesOfLogins(t *testing.T) {
+	t.Parallel()
 	to := collector.New(t)
 	s := setStage(t, "sqlite")
 	s.env = []string{"SALLYPORT_TRACING_ENDPOINT=" + to.URL}

@@ -80,6 +80,7 @@ func byPage(p *person) try {
 
 // A TOTP code of a user proves one step, whichever surfaces get it at the same time.
 func TestATOTPCodeWorksOnceOnAllSurfaces(t *testing.T) {
+	t.Parallel()
 	onSurfaces(t, func(s *surfaces) {
 		u := s.user(s.T, true)
 		id := s.ids(u.email)
@@ -106,6 +107,7 @@ func TestATOTPCodeWorksOnceOnAllSurfaces(t *testing.T) {
 }
 
 func TestARecoveryCodeWorksOnceOnAllSurfaces(t *testing.T) {
+	t.Parallel()
 	onSurfaces(t, func(s *surfaces) {
 		u := s.user(s.T, true)
 		id := s.ids(u.email)
@@ -133,6 +135,7 @@ func TestARecoveryCodeWorksOnceOnAllSurfaces(t *testing.T) {
 // A code that a backend had sent works for the backends of both dialects, once. Logins have
 // codes of their own.
 func TestATextMessageCodeWorksOnceForBackendsAndNotInLogins(t *testing.T) {
+	t.Parallel()
 	onSurfaces(t, func(s *surfaces) {
 		u := user{texter.Name, texter.Email, texter.Password, ""}
 		s.enrollSMS(u)

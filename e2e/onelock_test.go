@@ -9,6 +9,7 @@ import (
 // Wrong codes through one surface make all surfaces wait, each in its own format, until an
 // administrator ends the wait.
 func TestWrongCodesOnOneSurfaceLockAllSurfaces(t *testing.T) {
+	t.Parallel()
 	onSurfaces(t, func(s *surfaces) {
 		u := s.user(s.T, true)
 		id := s.ids(u.email)

@@ -78,6 +78,7 @@ func (s *surfaces) sessions(u user) (stytch, bird []listed) {
 
 // A session that one dialect created is a session of the other.
 func TestASessionOfOneDialectIsOneOfTheOther(t *testing.T) {
+	t.Parallel()
 	onSurfaces(t, func(s *surfaces) {
 		for _, c := range []struct {
 			name         string
@@ -126,6 +127,7 @@ func (s *surfaces) refused(c *caller, x backendSession) {
 // Backends list the session of a browser with its factors, and end it with all that depends on
 // it.
 func TestABackendEndsTheSessionOfABrowser(t *testing.T) {
+	t.Parallel()
 	onSurfaces(t, func(s *surfaces) {
 		u := s.user(s.T, true)
 		a := newParty(s.T, s.stage, "web", webRedirect, s.secret, "openid")

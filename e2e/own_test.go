@@ -38,6 +38,7 @@ func startOwn(t *testing.T) (devServer, map[string]string) {
 
 // TestOwnLoginPageInChromium runs the sample with its own login page.
 func TestOwnLoginPageInChromium(t *testing.T) {
+	t.Parallel()
 	chromium, node := installed(t, "chromium", "chromium-browser", "google-chrome"), installed(t, "node")
 	d, _ := startOwn(t)
 	text, err := json.Marshal(map[string]string{"issuer": d.issuer, "demo": d.demo})
@@ -52,6 +53,7 @@ func TestOwnLoginPageInChromium(t *testing.T) {
 // TestNativeSample runs the command line sample: in the terminal, and with the
 // browser of a user of the stage.
 func TestNativeSample(t *testing.T) {
+	t.Parallel()
 	d, passwords := startOwn(t)
 	native := filepath.Join(t.TempDir(), "native")
 	if out, err := exec.Command("go", "build", "-o", native, "sallyport/e2e/samples/native").CombinedOutput(); err != nil {

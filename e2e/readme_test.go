@@ -136,6 +136,7 @@ func (r *readme) goProgram(t *testing.T) *exec.Cmd {
 // TestReadmeWorksAsPrinted runs the snippets of README.md for a reader's own clients, and the
 // tour, on the development server that they start.
 func TestReadmeWorksAsPrinted(t *testing.T) {
+	t.Parallel()
 	r := newReadme(t)
 	r.start(t, r.shell(0), r.issuer)
 	greeting := r.log.String()
@@ -202,6 +203,7 @@ func (r *readme) filesAreIgnored(t *testing.T) {
 
 // TestReadmeRunsAServer runs the commands of "Run it", and signs in the user they create.
 func TestReadmeRunsAServer(t *testing.T) {
+	t.Parallel()
 	r := newReadme(t)
 	register, _, _ := strings.Cut(r.snippets["sh"][0], "go run ./cmd/sallyport dev")
 	r.snippets["sh"][0] = register

@@ -75,8 +75,10 @@ func (s *stage) copyAway(t *testing.T, engine string) {
 // TestRestoredBackup: tokens are valid, enrolments verify, and what was used before the
 // backup stays used.
 func TestRestoredBackup(t *testing.T) {
+	t.Parallel()
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
 			s := newStage(t, engine)
 			u := s.user(t, true)
 			a := newParty(t, s, "bank", bankRedirect, "", "openid", "offline_access")

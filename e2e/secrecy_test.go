@@ -35,8 +35,10 @@ type vault struct {
 // everything the server leaves behind for every secret, in every encoding (S-1, L-1). The
 // run must leave the audit trail that L-2 demands.
 func TestPlantedSecretsAreNowhere(t *testing.T) {
+	t.Parallel()
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
 			v := newVault(t, engine)
 			v.play(t)
 			v.scrape(t)
@@ -68,7 +70,7 @@ func newVault(t *testing.T, engine string) *vault {
 		u.User = url.UserPassword(u.User.Username(), password)
 		dsn, private, v.postgres = address, u.String(), folder
 	}
-	v.stage = setStageOn(t, dir, dsn)
+	v.stage = setStageWith(t, dir, dsn, func(s *stage) string { return s.state(30, 30) })
 	writeFile(t, filepath.Join(dir, "dsn"), private)
 	text := readFile(t, v.config)
 	text = strings.Replace(text, fmt.Sprintf("  dsn: %q\n", dsn), "  dsn_file: "+filepath.Join(dir, "dsn")+"\n", 1)

@@ -56,16 +56,23 @@ func run(m *testing.M) int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	if program, err = play.Build(dir, "-race"); err != nil {
+	if program, err = play.Build(dir, play.Race...); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
 }
 
+// The server of these tests has the race detector just as the tests have.
+func TestTheServerIsBuiltAsTheTestsAre(t *testing.T) {
+	if want := "RACE := " + strings.Join(play.Race, " ") + "\n"; !strings.Contains(readFile(t, "../Makefile"), want) {
+		t.Errorf("the Makefile lacks %q", want)
+	}
+}
+
 const (
-	usersWithTOTP    = 30
-	usersWithoutTOTP = 30
+	usersWithTOTP    = 20
+	usersWithoutTOTP = 20
 )
 
 // newStage starts a server on a database of the given engine. It is stopped when the test
@@ -104,7 +111,7 @@ func setStageWith(t *testing.T, dir, dsn string, wanted func(*stage) string) *st
 	admin := freePort(t)
 	s.admin = fmt.Sprintf("http://127.0.0.1:%d", admin)
 	config := filepath.Join(dir, "sallyport.yaml")
-	writeFile(t, config, fmt.Sprintf("issuer: %s\nenvironment: test\nlisten: 127.0.0.1:%d\nadmin_listen: 127.0.0.1:%d\nkey_file: %s\nadmin_key_file: %s\ndatabase:\n  dsn: %q\n",
+	writeFile(t, config, fmt.Sprintf("issuer: %s\nenvironment: test\nlisten: 127.0.0.1:%d\nadmin_listen: 127.0.0.1:%d\nkey_file: %s\nadmin_key_file: %s\ndrain_time: 0s\ndatabase:\n  dsn: %q\n",
 		s.issuer, port, admin, filepath.Join(dir, "keys"), filepath.Join(dir, "admin"), dsn))
 	state := filepath.Join(dir, "state.yaml")
 	writeFile(t, state, wanted(s))

@@ -13,6 +13,7 @@ import (
 // TestStytchSDK runs browser/stytch.test.mjs: the SDK of Stytch for Node, unmodified, with two
 // projects and codes from the outbox file.
 func TestStytchSDK(t *testing.T) {
+	t.Parallel()
 	node := installed(t, "node")
 	if _, err := os.Stat("browser/node_modules/stytch"); err != nil {
 		t.Fatal("browser/node_modules is missing: run `make test`, or `npm ci` in e2e/browser")

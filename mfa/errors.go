@@ -74,6 +74,8 @@ const (
 	TooManyMessages Code = "too_many_messages"
 	// AddressNotAllowed: the server sends no text messages to the number's country.
 	AddressNotAllowed Code = "address_not_allowed"
+	// TermsRequired: the terms of use have to be accepted.
+	TermsRequired Code = "terms_required"
 	// UserNotFound: there is no such user; returned to administrators and backends only.
 	UserNotFound Code = "user_not_found"
 	// IdentifierNotFound: no user has the address; returned to backends only.
@@ -93,7 +95,7 @@ func Codes() []Code {
 		InvalidPasscode, Replayed, InvalidExchange, NotConfigured, TooMany, Locked, TooManyInitiations, TooManyRequests, Busy,
 		EnrollmentExpired, AlreadyEnrolled, LastWay, EnrollmentCodeRequired, NotSignedIn, ReauthenticationRequired, PasswordTooShort, PasswordTooLong,
 		PasswordTooCommon, PasswordBreached, PasswordUnchecked, IdentifierTaken, InvalidIdentifier, PasscodeExpired, TooManyMessages,
-		AddressNotAllowed, UserNotFound, IdentifierNotFound, SessionNotFound, OtherUser, DeviceMismatch}
+		AddressNotAllowed, TermsRequired, UserNotFound, IdentifierNotFound, SessionNotFound, OtherUser, DeviceMismatch}
 }
 
 // Error is a refusal. Err is logged and never shown.

@@ -77,6 +77,10 @@ const (
 	EventUserChanged     = "user.changed"
 	EventUserDeleted     = "user.deleted"
 	EventUserUnlocked    = "user.unlocked"
+	EventUserSignedUp    = "user.signed_up" // by a proven address, as a new user or one that was pending
+	EventTermsAccepted   = "terms.accepted"
+	EventSignUpRequested = "signup.requested" // a message was written, or not: see its reason
+	EventSignUpFailed    = "signup.failed"    // too many wrong codes
 	EventPasswordChanged = "user.password_changed"
 	EventResetRequested  = "password.reset_requested" // a message was written, or not: see its reason
 	EventResetFailed     = "password.reset_failed"    // a wrong code
@@ -117,7 +121,7 @@ func EventKinds() []string {
 		EventTokenRefresh, EventRefreshReused, EventTokenRevoked, EventClientFailed,
 		EventLogout, EventSessionExtended, EventDeviceRemembered, EventDeviceForgotten,
 		EventAddressAdded, EventAddressVerified, EventAddressChanged, EventAddressRemoved, EventAddressRestored, EventProfileChanged,
-		EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventPasswordChanged, EventResetRequested, EventResetFailed, EventWaitsLifted,
+		EventUserCreated, EventUserChanged, EventUserDeleted, EventUserUnlocked, EventUserSignedUp, EventTermsAccepted, EventSignUpRequested, EventSignUpFailed, EventPasswordChanged, EventResetRequested, EventResetFailed, EventWaitsLifted,
 		EventClientCreated, EventClientChanged, EventClientDeleted, EventAPIKeyCreated, EventAPIKeyChanged,
 		EventAPIKeyDeleted, EventAPIKeyRefused, EventAPIKeyUsed, EventMessageResent, EventMessageDropped,
 		EventKeysCreated, EventKeysRotated, EventKeysRewrapped,

@@ -49,6 +49,11 @@ type Client struct {
 	AllowedMethods []string `json:"allowed_methods,omitempty"` // empty: every method of the server
 	Passwordless   bool     `json:"passwordless,omitempty"`
 	HeadlessLogin  bool     `json:"headless_login,omitempty"`
+	// SignUp is who may sign up for the client: "off", "open" or "invited"; "": as the server says.
+	SignUp string `json:"signup,omitempty"`
+	// SignUpRequired and SignUpOptional are the claims that people who sign up are asked for.
+	SignUpRequired []string `json:"signup_required,omitempty"`
+	SignUpOptional []string `json:"signup_optional,omitempty"`
 	// ManagesFactors: the client's access tokens may set up and remove factors of their user.
 	ManagesFactors bool `json:"manages_factors,omitempty"`
 	// Consent is "skip" (a first-party application) or "ask".
@@ -78,6 +83,12 @@ type Client struct {
 	LegacyResponseTypes []string  `json:"legacy_response_types,omitempty"`
 	CreatedAt           time.Time `json:"created_at"`
 	UpdatedAt           time.Time `json:"updated_at"`
+}
+
+// SignUpClaims returns the claims that a client may ask people for who sign up, in the order they are
+// shown (OpenID Connect Core section 5.1).
+func SignUpClaims() []string {
+	return []string{"name", "given_name", "middle_name", "family_name", "nickname", "birthdate", "gender", "zoneinfo"}
 }
 
 // Seconds is a duration in whole seconds, as OAuth metadata writes them.

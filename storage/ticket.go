@@ -13,13 +13,16 @@ const KeepTicket = 7 * 24 * time.Hour
 type Ticket struct {
 	ID      TicketID
 	Purpose string // what it is good for, such as "password_reset"
-	UserID  UserID
+	UserID  UserID // ""; it is of an Address
+	// Address, canonical, is what a ticket belongs to whose reader is no user yet. Known only on
+	// creation: it is kept as a keyed hash.
+	Address string
 	// Identifier is the address that the message went to; it may be gone.
 	Identifier IdentifierID
 	// Link is the secret of the link: 128 random bits at least; sealed.
 	Link string
 	// Code is what the reader types where the link cannot be followed; "": none. Known only on
-	// creation. It is good for its user and purpose only, so that it may be short.
+	// creation. It is good for its user or address and its purpose only, so that it may be short.
 	Code     string
 	ClientID ClientID // of the application that the reader came from; "": none
 	Data     []byte   // sealed
@@ -47,6 +50,7 @@ type NewTicket struct {
 type TicketGuess struct {
 	Purpose string
 	User    UserID // "": of an unknown name; it is counted and never right
+	Address string // instead of User, for tickets of an Address
 	Code    string
 	// Count is the counter of wrong codes, whatever ticket they were meant for: another message
 	// brings no further guesses.
@@ -54,11 +58,13 @@ type TicketGuess struct {
 	Now   time.Time
 }
 
-// TicketSpend spends a ticket with what it allows (UserChange.Ticket). Other tickets of its user
-// and purpose end with it: all of them, or with Later those that were created after it.
+// TicketSpend spends a ticket with what it allows (UserChange.Ticket, NewUser.Ticket). Other tickets
+// of its owner and purpose end with it: all of them, or with Later those that were created after it.
 type TicketSpend struct {
 	ID      TicketID
 	Purpose string
+	// Address is the owner of the ticket; "": the user is. Whoever spends it names the address.
+	Address string
 	// Proven: the address that the message went to must still be the user's, and verified.
 	Proven bool
 	Later  bool
@@ -69,7 +75,7 @@ type TicketSpend struct {
 	Returned *Toll
 }
 
-// Tickets stores tickets. UpdateUser spends them.
+// Tickets stores tickets. UpdateUser and CreateUser spend them.
 type Tickets interface {
 	// CreateTicket stores a ticket. ErrConflict: as a *RefusedError, a counter of Sends refuses.
 	// ErrNotFound: there is no such user.

@@ -38,8 +38,16 @@ type User struct {
 	// DevicesEnded is how often all remembered devices of the user have ended. What a browser keeps
 	// of an earlier time is not valid. Only an Account has it.
 	DevicesEnded int64
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
+	// Terms are those that the user accepted last. Only an Account has them.
+	Terms     Terms
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// Terms are the terms of use that a user accepted; zero: none.
+type Terms struct {
+	Version    string    `json:"version"`
+	AcceptedAt time.Time `json:"accepted_at"`
 }
 
 // In reports whether the user's sessions, tokens and enrolments are valid. A pending user
@@ -110,7 +118,12 @@ type NewUser struct {
 	Identifiers    []Identifier
 	Authenticators []Authenticator
 	RecoveryCodes  []string // with an Authenticator of method "recovery" among them
-	Events         []Event
+	// Over are names of other users that are dropped unless they are verified by now, as in
+	// NamesChange.
+	Over     []IdentifierID
+	Ticket   *TicketSpend // spent with the creation, of an Address; ErrConflict: it is not valid
+	Events   []Event
+	Messages []Message
 }
 
 // UserChange replaces what is not nil.
@@ -124,6 +137,7 @@ type UserChange struct {
 	Roles      *[]string
 	Profile    map[string]any
 	Metadata   json.RawMessage
+	Terms      *Terms
 	// Kill ends, in the same transaction, the user's pending and verified statuses, open
 	// requests, sessions, grants and tickets. Disabling a user and removing a factor set it.
 	Kill bool
@@ -190,7 +204,8 @@ type UsersFound struct {
 
 // Users stores users. Lookups by identifier ignore expired ones.
 type Users interface {
-	// CreateUser adds a user. ErrConflict: the ID or an identifier is taken.
+	// CreateUser adds a user. ErrConflict: the ID or an identifier is taken, or the ticket is not
+	// valid.
 	CreateUser(ctx context.Context, u NewUser) error
 	// Account returns a user by ID. ErrNotFound: there is none.
 	Account(ctx context.Context, id UserID) (Account, error)

@@ -22,6 +22,10 @@ import (
 	"sync"
 )
 
+// Race are the flags that build a server with the race detector, as the Makefile builds tests
+// and says why.
+var Race = []string{"-race", "-gcflags=modernc.org/...=-race=false", "-gcflags=golang.org/x/crypto/argon2=-race=false"}
+
 // Build builds the server into a folder and returns its path.
 func Build(dir string, flags ...string) (string, error) {
 	program := filepath.Join(dir, "sallyport")
@@ -39,12 +43,16 @@ func Random(n int) string {
 	return hex.EncodeToString(b)
 }
 
+// given are the ports that FreePort has returned, with the two that follow each. Tests run in
+// parallel, and use some of them late.
+var given sync.Map
+
 // FreePort returns a free loopback port, followed by two more free ones, below the
-// ephemeral range, from which another process could take it.
+// ephemeral range, from which another process could take it. It returns none twice.
 func FreePort() (int, error) {
-	for range 100 {
-		port := 10_000 + mathrand.IntN(20_000)
-		if free(port) && free(port+1) && free(port+2) {
+	for range 1000 {
+		port := 10_000 + 3*mathrand.IntN(20_000/3)
+		if _, taken := given.LoadOrStore(port, true); !taken && free(port) && free(port+1) && free(port+2) {
 			return port, nil
 		}
 	}

@@ -22,12 +22,14 @@ const (
 func Kinds() []string { return []string{Mail, SMS} }
 
 // Templates of the messages. Code and EnrollmentCode have the values "product", "code" and
-// "minutes", PasswordReset these and "link", all others "product" and "time", and what they have
+// "minutes", PasswordReset and SignUp these and "link", all others "product" and "time", and what they have
 // of "browser", "system" and "network", or else "actor".
 const (
 	Code            = "code"
 	EnrollmentCode  = "enrollment_code"
 	PasswordReset   = "password_reset"
+	SignUp          = "signup"
+	SignUpTaken     = "signup_taken"       // to the address of a user
 	RecoveryUsed    = "recovery_code_used" // may have "left"
 	FactorLocked    = "factor_locked"      // "method"
 	PasswordLocked  = "password_locked"
@@ -47,7 +49,7 @@ const (
 
 // Templates returns every template.
 func Templates() []string {
-	return []string{Code, EnrollmentCode, PasswordReset, RecoveryUsed, FactorLocked, PasswordLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged,
+	return []string{Code, EnrollmentCode, PasswordReset, SignUp, SignUpTaken, RecoveryUsed, FactorLocked, PasswordLocked, FactorEnrolled, FactorRemoved, RecoveryRenewed, PasswordChanged,
 		AddressRemoved, AddressAdded, AddressChanged, AddressTaken, AddressesRestored, PasskeyCounter, NewDevice}
 }
 
@@ -126,5 +128,5 @@ func Message(now time.Time, random io.Reader, locale, to, template string, data 
 
 // HasCode reports whether the messages of a template bring a code, which ends with them.
 func HasCode(template string) bool {
-	return template == Code || template == EnrollmentCode || template == PasswordReset
+	return template == Code || template == EnrollmentCode || template == PasswordReset || template == SignUp
 }

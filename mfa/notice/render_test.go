@@ -45,6 +45,8 @@ var shown = map[string][]string{
 	notice.Code:            {"31415926", "7"},
 	notice.EnrollmentCode:  {"31415926", "7"},
 	notice.PasswordReset:   {"31415926", "7", longLink},
+	notice.SignUp:          {"31415926", "7", longLink},
+	notice.SignUpTaken:     nil,
 	notice.RecoveryUsed:    {"4"},
 	notice.FactorLocked:    {"Authenticator"},
 	notice.PasswordLocked:  nil,
@@ -73,7 +75,7 @@ func TestEveryMessageShowsItsValues(t *testing.T) {
 						t.Fatal(err)
 					}
 					want := slices.Clone(shown[template])
-					if template == notice.PasswordReset {
+					if template == notice.PasswordReset || template == notice.SignUp {
 						want = append(want, "Harbour")
 					} else if !notice.HasCode(template) {
 						want = append(want, date, "Harbour")
@@ -155,7 +157,7 @@ func TestAMissingValueIsAnError(t *testing.T) {
 				codes := notice.HasCode(template)
 				needed := key == "product" || slices.Contains([]string{"code", "minutes"}, key) == codes && (key != "time" || !codes)
 				if key == "link" {
-					needed = template == notice.PasswordReset
+					needed = template == notice.PasswordReset || template == notice.SignUp
 				}
 				if key == "method" {
 					needed = strings.HasPrefix(template, "factor_")

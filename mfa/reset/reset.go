@@ -160,9 +160,10 @@ func (r *Resets) Guess(ctx context.Context, caller mfa.Caller, name, code string
 		subject = "name|" + i.Value
 	}
 	own := asker(caller, back)
-	subject += "|" + own
+	count := r.counter(throttle.Ticket, subject+"|"+own)
+	count.Schedule = throttle.PerAsker()
 	told := user != "" // a wait has one line, whoever goes on guessing
-	t, err := r.store.GuessTicket(ctx, storage.TicketGuess{Purpose: Purpose, User: user, Code: bound(own, code), Now: now, Count: r.counter(throttle.Ticket, subject)})
+	t, err := r.store.GuessTicket(ctx, storage.TicketGuess{Purpose: Purpose, User: user, Code: bound(own, code), Now: now, Count: count})
 	refused, waits := errors.AsType[*storage.RefusedError](err)
 	switch {
 	case waits:

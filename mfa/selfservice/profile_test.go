@@ -58,7 +58,7 @@ func TestClaimsThatAreNotValidAreRefused(t *testing.T) {
 	} {
 		err := h.Accounts.ChangeProfile(ctx, h.Caller, o, map[string]string{"family_name": "L", tc.claim: tc.value})
 		mfatest.Want(t, tc.claim+" "+tc.value, err, mfa.InvalidRequest)
-		if e, ok := errors.AsType[*selfservice.ClaimError](err); !ok || e.Claim != tc.claim {
+		if e, ok := errors.AsType[*mfa.ClaimError](err); !ok || e.Claim != tc.claim {
 			t.Errorf("%q: the error is about %v", tc.value, err)
 		}
 	}

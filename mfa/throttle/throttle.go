@@ -64,15 +64,17 @@ func Schedule(bucket string) storage.Schedule {
 		return within(20, time.Hour)
 	case SendBackend:
 		return within(10, 10*time.Minute)
-	case Proof:
+	case Proof, Ticket:
 		return within(10, 24*time.Hour)
-	case Ticket:
-		return within(5, 24*time.Hour)
 	default:
 		s.Cap, s.Max = time.Hour, 100
 	}
 	return s
 }
+
+// PerAsker is the schedule of codes that are right for one asker alone: five wrong ones a day
+// (docs/decisions/0120).
+func PerAsker() storage.Schedule { return within(5, 24*time.Hour) }
 
 // within allows n messages in a window, and the next one a window after the last.
 func within(n int, window time.Duration) storage.Schedule {

@@ -186,6 +186,14 @@ func (k *checker) checkPolicy() {
 	k.fault((k.MFA == "TIME_BASED") != (k.MFAInterval > 0), "mfa_interval", "belongs to mfa TIME_BASED, and is required there")
 	k.within("mfa_remember", k.MFARemember, 5*time.Minute, 8760*time.Hour)
 	k.fault((k.MFA == "SMART" || k.MFA == "PHR") && k.MFARemember > 0, "mfa_remember", "has no effect with mfa "+k.MFA)
+	k.oneOf("signup", k.SignUp, "", "off", "open", "invited")
+	for field, claims := range map[string][]string{"signup_required": k.SignUpRequired, "signup_optional": k.SignUpOptional} {
+		for i, c := range claims {
+			path := fmt.Sprintf("%s[%d]", field, i)
+			k.oneOf(path, c, storage.SignUpClaims()...)
+			k.fault(slices.Contains(claims[:i], c) || field == "signup_optional" && slices.Contains(k.SignUpRequired, c), path, "is named twice")
+		}
+	}
 	k.oneOf("consent", k.Consent, "skip", "ask")
 	k.oneOf("profile", k.Profile, "", "fapi2")
 	for i, m := range k.AllowedMethods {

@@ -78,6 +78,14 @@ type Client struct {
 	AllowedMethods []string `yaml:"allowed_methods"`
 	// Allow sign-in with only a code, at level aal1.
 	Passwordless bool `yaml:"passwordless"`
+	// Who may [sign up](guides/sign-up.md) for it: `off`, `open` or `invited`; default: the
+	// server's setting `signup`. Where that is `off`, nobody.
+	SignUp string `yaml:"signup"`
+	// Claims that whoever signs up has to tell: any of `name`, `given_name`, `middle_name`,
+	// `family_name`, `nickname`, `birthdate`, `gender`, `zoneinfo`.
+	SignUpRequired []string `yaml:"signup_required"`
+	// Claims that whoever signs up is asked for, and need not tell.
+	SignUpOptional []string `yaml:"signup_optional"`
 	// The client has its own login page, without the binding cookie (docs/divergences.md).
 	HeadlessLogin bool `yaml:"headless_login"`
 	// Its access tokens may list, set up and remove factors of their user through the [calls

@@ -22,7 +22,7 @@ const accountParts = `parts AS (
 	SELECT 2, CAST(who.id AS text), CAST(i.id AS text), i.kind, i.value, i.shown, '', '', '', NULL, i.verified_at, 0, i.expires_at, i.created_at, i.updated_at
 	FROM who JOIN identifiers i ON i.user_id = who.id
 	UNION ALL
-	SELECT 1, CAST(who.id AS text), CAST(u.id AS text), u.status, u.profile, u.metadata, u.roles, '', '', NULL,
+	SELECT 1, CAST(who.id AS text), CAST(u.id AS text), u.status, u.profile, u.metadata, u.roles, u.terms, '', NULL,
 		CASE WHEN u.mfa_enabled THEN 1 ELSE 0 END, u.passkey_declined_at, u.devices_ended, u.created_at, u.updated_at
 	FROM who JOIN users u ON u.id = who.id
 )`
@@ -68,6 +68,9 @@ func (a *accountRows) add() error {
 			PasskeyDeclinedAt: a.n2.time(), DevicesEnded: int64(a.n3), Metadata: raw(a.t3), CreatedAt: a.created.time(), UpdatedAt: a.edited.time(),
 		}
 		if err := decode("roles", a.t4, &u.Roles); err != nil {
+			return err
+		}
+		if err := decode("terms", a.t5, &u.Terms); err != nil {
 			return err
 		}
 		err := decode("profile", a.t2, &u.Profile)

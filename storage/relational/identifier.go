@@ -57,12 +57,18 @@ func (q querier) changeNames(c storage.UserChange, n storage.NamesChange) error 
 			return err
 		}
 	}
-	if len(n.Over) > 0 {
-		if err := q.send("DELETE FROM identifiers WHERE id IN ? AND verified_at = 0", refs(n.Over)); err != nil {
-			return err
-		}
+	if err := q.giveWay(n.Over); err != nil {
+		return err
 	}
 	return q.putIdentifiers(n.Add)
+}
+
+// giveWay drops names that nobody has proven.
+func (q querier) giveWay(names []storage.IdentifierID) error {
+	if len(names) == 0 {
+		return nil
+	}
+	return q.send("DELETE FROM identifiers WHERE id IN ? AND verified_at = 0", refs(names))
 }
 
 // AddIdentifier implements storage.Users.

@@ -11,15 +11,25 @@ import (
 
 const (
 	ticketLabel     = "ticket:"      // hash and seal purpose, followed by that of the ticket
-	ticketCodeLabel = "ticket code:" // hash purpose, followed by purpose and user of the ticket
+	ticketCodeLabel = "ticket code:" // hash purpose, followed by purpose and owner of the ticket
+	ticketOwner     = "ticket owner" // hash purpose of an address
 
-	ticketColumns  = "id, purpose, user_id, identifier_id, link, code, client_id, sealed, outlives, created_at, expires_at, ended_at"
+	ticketColumns  = "id, purpose, user_id, owner, identifier_id, link, code, client_id, sealed, outlives, created_at, expires_at, ended_at"
 	ticketReturned = `CAST(id AS text), purpose, CAST(user_id AS text), CAST(identifier_id AS text), client_id, sealed,
 		CASE WHEN outlives THEN 1 ELSE 0 END, created_at, expires_at, ended_at`
 )
 
-func codeLabel(purpose string, user storage.UserID) string {
-	return ticketCodeLabel + purpose + ":" + string(user)
+// codeLabel is that of the codes of a user or an address: an ID has no '@'.
+func codeLabel(purpose string, user storage.UserID, address string) string {
+	return ticketCodeLabel + purpose + ":" + string(user) + address
+}
+
+// ownedBy is the condition that a ticket is of a user or of an address.
+func (e *Engine) ownedBy(user storage.UserID, address string) (string, any) {
+	if address != "" {
+		return "owner IN ?", e.keyring.Hashes(ticketOwner, address)
+	}
+	return "user_id = ?", ref(user)
 }
 
 // CreateTicket implements storage.Tickets.
@@ -37,12 +47,15 @@ func (q querier) putTicket(t storage.Ticket) error {
 	if err != nil {
 		return err
 	}
-	var code []byte
+	var code, owner []byte
 	if t.Code != "" {
-		code = q.e.keyring.Hash(codeLabel(t.Purpose, t.UserID), t.Code)
+		code = q.e.keyring.Hash(codeLabel(t.Purpose, t.UserID, t.Address), t.Code)
+	}
+	if t.Address != "" {
+		owner = q.e.keyring.Hash(ticketOwner, t.Address)
 	}
 	in := insertInto("tickets (" + ticketColumns + ")")
-	in.add(ref(t.ID), clean(t.Purpose), ref(t.UserID), ref(t.Identifier), blob(q.e.keyring.Hash(ticketLabel+t.Purpose, t.Link)), blob(code),
+	in.add(ref(t.ID), clean(t.Purpose), ref(t.UserID), blob(owner), ref(t.Identifier), blob(q.e.keyring.Hash(ticketLabel+t.Purpose, t.Link)), blob(code),
 		clean(t.ClientID), blob(sealed), t.Outlives, micro(t.CreatedAt), micro(t.ExpiresAt), int64(0))
 	return in.run(q, "")
 }
@@ -72,8 +85,9 @@ func (e *Engine) GuessTicket(ctx context.Context, g storage.TicketGuess) (storag
 	var out storage.Ticket
 	found := false
 	err := e.counted(ctx, "guess ticket", sending{[]storage.Throttle{g.Count}, nil, g.Now}, func(q querier) error {
-		t, err := q.ticket("user_id = ? AND purpose = ? AND code IN ? AND ended_at = 0 AND expires_at > ? LIMIT 1",
-			ref(g.User), clean(g.Purpose), e.keyring.Hashes(codeLabel(g.Purpose, g.User), g.Code), micro(g.Now))
+		owned, owner := e.ownedBy(g.User, g.Address)
+		t, err := q.ticket(owned+" AND purpose = ? AND code IN ? AND ended_at = 0 AND expires_at > ? LIMIT 1",
+			owner, clean(g.Purpose), e.keyring.Hashes(codeLabel(g.Purpose, g.User, g.Address), g.Code), micro(g.Now))
 		if found = err == nil; !found {
 			if errors.Is(err, storage.ErrNotFound) {
 				return nil // what was counted is committed
@@ -89,10 +103,11 @@ func (e *Engine) GuessTicket(ctx context.Context, g storage.TicketGuess) (storag
 	return out, err
 }
 
-// spendTicket spends a ticket of a user and ends its siblings.
+// spendTicket spends a ticket of a user, or of an address, and ends its siblings.
 func (q querier) spendTicket(user storage.UserID, s storage.TicketSpend, now time.Time) error {
 	var where assignments
-	where.add("id = ? AND user_id = ? AND purpose = ? AND ended_at = 0 AND expires_at > ?", ref(s.ID), ref(user), clean(s.Purpose), micro(now))
+	owned, owner := q.e.ownedBy(user, s.Address)
+	where.add("id = ? AND "+owned+" AND purpose = ? AND ended_at = 0 AND expires_at > ?", ref(s.ID), owner, clean(s.Purpose), micro(now))
 	if s.Proven {
 		where.add("EXISTS (SELECT 1 FROM identifiers i WHERE i.id = tickets.identifier_id AND i.user_id = tickets.user_id AND i.verified_at > 0)")
 	}
@@ -107,11 +122,11 @@ func (q querier) spendTicket(user storage.UserID, s storage.TicketSpend, now tim
 			return err
 		}
 	}
-	siblings, args := "", []any{micro(now), ref(user), clean(s.Purpose)}
+	siblings, args := "", []any{micro(now), owner, clean(s.Purpose)}
 	if s.Later {
 		siblings, args = " AND created_at >= (SELECT t.created_at FROM tickets t WHERE t.id = ?)", append(args, ref(s.ID))
 	}
-	return q.send("UPDATE tickets SET ended_at = ? WHERE user_id = ? AND purpose = ? AND ended_at = 0"+siblings, args...)
+	return q.send("UPDATE tickets SET ended_at = ? WHERE "+owned+" AND purpose = ? AND ended_at = 0"+siblings, args...)
 }
 
 // endTickets ends every ticket of a user.

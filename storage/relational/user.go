@@ -20,13 +20,23 @@ func (e *Engine) CreateUser(ctx context.Context, n storage.NewUser) error {
 // putUser stores a new user with everything created with it.
 func (q querier) putUser(n storage.NewUser) error {
 	u := n.User
-	in := insertInto("users (" + userColumns + ")")
-	in.add(ref(u.ID), string(u.Status), u.MFAEnabled, roles(u.Roles), profile(u.Profile), clean(u.Metadata), micro(u.CreatedAt), micro(u.UpdatedAt))
+	in := insertInto("users (" + userColumns + ", terms)")
+	in.add(ref(u.ID), string(u.Status), u.MFAEnabled, roles(u.Roles), profile(u.Profile), clean(u.Metadata), micro(u.CreatedAt), micro(u.UpdatedAt), terms(u.Terms))
 	if err := in.run(q, ""); err != nil {
 		return err
 	}
+	if err := q.giveWay(n.Over); err != nil {
+		return err
+	}
+	// Names before the ticket: of concurrent users of an address one waits here for the other,
+	// while neither has a ticket that the other would end.
 	if err := q.putIdentifiers(n.Identifiers); err != nil {
 		return err
+	}
+	if n.Ticket != nil {
+		if err := q.spendTicket("", *n.Ticket, u.CreatedAt); err != nil {
+			return err
+		}
 	}
 	if err := q.putAuthenticators(n.Authenticators, ""); err != nil {
 		return err
@@ -39,7 +49,15 @@ func (q querier) putUser(n storage.NewUser) error {
 			return err
 		}
 	}
-	return q.putEvents(n.Events)
+	return q.notify(n.Messages, n.Events)
+}
+
+// terms encodes accepted terms; "": none.
+func terms(t storage.Terms) any {
+	if t == (storage.Terms{}) {
+		return ""
+	}
+	return encode(t)
 }
 
 // roles encodes roles as a list; "": none.
@@ -75,6 +93,7 @@ func (q querier) changeUser(c storage.UserChange) error {
 	replace(c.Roles != nil, "roles", func() any { return roles(*c.Roles) })
 	replace(c.Profile != nil, "profile", func() any { return profile(c.Profile) })
 	replace(c.Metadata != nil, "metadata", func() any { return clean(c.Metadata) })
+	replace(c.Terms != nil, "terms", func() any { return terms(*c.Terms) })
 	where, otherwise := " WHERE id = ?", storage.ErrNotFound
 	args = append(args, ref(c.ID))
 	if !c.Was.IsZero() {

@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"statuses", statuses},
 		{"sending", sending},
 		{"tickets", tickets},
+		{"tickets of addresses", addressTickets},
 		{"throttles", throttles},
 		{"addresses", addresses},
 		{"names", names},

@@ -58,6 +58,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.InvalidIdentifier:        {http.StatusUnprocessableEntity, again},
 	mfa.PasscodeExpired:          {http.StatusUnprocessableEntity, again},
 	mfa.TooManyMessages:          {http.StatusTooManyRequests, again},
+	mfa.TermsRequired:            {http.StatusUnprocessableEntity, again},
 	mfa.AddressNotAllowed:        {http.StatusUnprocessableEntity, again},
 	mfa.UserNotFound:             {http.StatusNotFound, final},
 	mfa.IdentifierNotFound:       {http.StatusNotFound, final},

@@ -63,7 +63,7 @@ func (p *Pages) profile(c *gin.Context, call ownerCall) {
 	if err := p.accounts.ChangeProfile(c.Request.Context(), call.caller, call.owner, values); err != nil {
 		p.retry(c, call, err, func(code int, a *page.Alert) {
 			wrong := ""
-			if e, ok := errors.AsType[*selfservice.ClaimError](err); ok {
+			if e, ok := errors.AsType[*mfa.ClaimError](err); ok {
 				wrong = e.Claim
 				a = p.page(c, call, nil).Specific(a, wrong)
 			}
@@ -71,7 +71,7 @@ func (p *Pages) profile(c *gin.Context, call ownerCall) {
 		})
 		return
 	}
-	if locale := values[selfservice.Locale]; locale != "" {
+	if locale := values[mfa.Locale]; locale != "" {
 		web.ChooseLanguage(c, locale)
 	}
 	p.done(c, call, "profile")

@@ -70,6 +70,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.InvalidIdentifier:        {http.StatusUnprocessableEntity, "is not an e-mail address, phone number or user name"},
 	mfa.PasscodeExpired:          {http.StatusUnprocessableEntity, "the code has expired"},
 	mfa.TooManyMessages:          {http.StatusTooManyRequests, "too many messages were sent to this address; see Retry-After"},
+	mfa.TermsRequired:            {http.StatusUnprocessableEntity, "the terms of use have to be accepted"},
 	mfa.AddressNotAllowed:        {http.StatusUnprocessableEntity, "no text messages are sent to this country"},
 	mfa.UserNotFound:             {http.StatusNotFound, "there is no such user"},
 	mfa.IdentifierNotFound:       {http.StatusNotFound, "no user has this address"},

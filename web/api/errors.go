@@ -55,6 +55,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.InvalidIdentifier:        {http.StatusUnprocessableEntity, "This is not an e-mail address, phone number or user name."},
 	mfa.PasscodeExpired:          {http.StatusUnprocessableEntity, "The code has expired; begin another attempt to get a new one."},
 	mfa.TooManyMessages:          {http.StatusTooManyRequests, "Too many codes were sent; Retry-After says how long to wait."},
+	mfa.TermsRequired:            {http.StatusUnprocessableEntity, "Send terms_version, that of the terms of use which the user accepts."},
 	mfa.AddressNotAllowed:        {http.StatusUnprocessableEntity, "The server sends no text messages to this country."},
 	mfa.UserNotFound:             {http.StatusNotFound, "There is no such user."},
 	mfa.IdentifierNotFound:       {http.StatusNotFound, "No user has this address."},

@@ -61,6 +61,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.InvalidIdentifier:        {http.StatusBadRequest, 10021, "VER_0004", "invalid_request", "invalid identifier"},
 	mfa.PasscodeExpired:          {expectationFailed, 10027, "VER_0041", "invalid_verification", "expired pass_code"},
 	mfa.TooManyMessages:          {http.StatusTooManyRequests, 10028, "", "too_many_attempts", "too many messages"},
+	mfa.TermsRequired:            {expectationFailed, 10051, "", "invalid_request", "terms of use not accepted"},
 	mfa.AddressNotAllowed:        {expectationFailed, 10029, "VER_0028", "invalid_verification", "verification type not available for this number"},
 	mfa.UserNotFound:             {expectationFailed, 10022, "", "invalid_request", "user not found"},
 	mfa.IdentifierNotFound:       {expectationFailed, 10030, "", "invalid_request", "identifier not found"},

@@ -60,6 +60,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.PasscodeExpired:          {http.StatusUnprocessableEntity, again},
 	mfa.TooManyMessages:          {http.StatusTooManyRequests, again},
 	mfa.AddressNotAllowed:        {http.StatusUnprocessableEntity, again},
+	mfa.TermsRequired:            {http.StatusUnprocessableEntity, again},
 	mfa.UserNotFound:             {http.StatusNotFound, final},
 	mfa.IdentifierNotFound:       {http.StatusNotFound, final},
 	mfa.SessionNotFound:          {http.StatusNotFound, final},

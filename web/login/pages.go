@@ -9,6 +9,7 @@ import (
 	"sallyport/mfa/exchange"
 	"sallyport/mfa/reset"
 	"sallyport/mfa/session"
+	"sallyport/mfa/signup"
 	"sallyport/provider"
 	"sallyport/storage"
 	"sallyport/web"
@@ -25,7 +26,8 @@ type Pages struct {
 	look     *page.Look
 	// clientPage is nil if clients' own pages expect the request alone.
 	clientPage ClientPage
-	resets     *reset.Resets // nil: nobody can reset a password
+	resets     *reset.Resets   // nil: nobody can reset a password
+	signups    *signup.SignUps // nil: nobody can sign up
 	verbose    bool
 }
 
@@ -78,6 +80,7 @@ func (p *Pages) Mount(r gin.IRouter) {
 	r.GET("/logged-out", p.loggedOut)
 	r.GET("/", p.front)
 	p.mountResets(r)
+	p.mountSignUps(r)
 }
 
 // requestOf returns the request that the address or the form names.

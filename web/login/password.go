@@ -5,6 +5,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"sallyport/mfa/signup"
 	"sallyport/provider"
 	"sallyport/web"
 	"sallyport/web/page"
@@ -20,6 +21,7 @@ type loginPage struct {
 	page.Ceremony
 	Codes  []string // methods that can replace the password
 	Forgot bool     // a forgotten password can be reset
+	SignUp bool     // who has no account can create one
 }
 
 func (p *Pages) loginForm(c *gin.Context) {
@@ -75,6 +77,7 @@ func (p *Pages) showLogin(c *gin.Context, call signin.Call, code int, username s
 func (p *Pages) writeLogin(c *gin.Context, call signin.Call, code int, d loginPage, a *page.Alert) {
 	var err error
 	d.Codes, d.Forgot = p.codeMethods(call), p.resets != nil
+	d.SignUp = p.signups != nil && p.signups.Mode(call.Step.Client) != signup.Off && !d.Known
 	if d.Ceremony, err = p.firstCeremony(c, call); err != nil {
 		p.fail(c, call, err)
 		return

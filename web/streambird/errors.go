@@ -84,6 +84,7 @@ var refusals = map[mfa.Code]refusal{
 	mfa.InvalidIdentifier:        {http.StatusBadRequest, "The address is not valid.", "invalid_email"},
 	mfa.PasscodeExpired:          invalidOTP,
 	mfa.TooManyMessages:          limited,
+	mfa.TermsRequired:            malformed,
 	mfa.AddressNotAllowed:        {http.StatusBadRequest, "No messages are sent to this country. Operators add it to the setting sms.countries.", "invalid_phone_number"},
 	mfa.UserNotFound:             {http.StatusNotFound, "There is no such user.", "user_not_found"},
 	mfa.IdentifierNotFound:       {http.StatusNotFound, "There is no such e-mail address.", "email_not_found"},

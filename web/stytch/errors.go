@@ -76,6 +76,7 @@ var refusals = words{
 	mfa.InvalidIdentifier:        {http.StatusBadRequest, "invalid_email", "This is not an e-mail address."},
 	mfa.PasscodeExpired:          spentOTP,
 	mfa.TooManyMessages:          tooMany,
+	mfa.TermsRequired:            unsupported,
 	mfa.AddressNotAllowed:        {http.StatusBadRequest, "invalid_phone_number_country_code", "The server sends no text messages to this country. Operators add it to the setting sms.countries."},
 	mfa.UserNotFound:             {http.StatusNotFound, "user_not_found", "There is no such user."},
 	mfa.IdentifierNotFound:       {http.StatusNotFound, "email_not_found", "No user has this e-mail address."},

@@ -125,7 +125,7 @@ func (s *Server) assembleWeb(p Options, span web.Spanner) error {
 	if err != nil {
 		return fmt.Errorf("build pages: %w", err)
 	}
-	pages := login.New(s.Provider, s.Verifier, s.Sessions, look).WithResets(s.Resets)
+	pages := login.New(s.Provider, s.Verifier, s.Sessions, look).WithResets(s.Resets).WithSignUps(s.SignUps)
 	if p.Developers {
 		pages = pages.ForDevelopers()
 	}

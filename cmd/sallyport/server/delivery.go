@@ -19,6 +19,7 @@ import (
 	"sallyport/mfa/delivery/smtp"
 	"sallyport/mfa/notice"
 	"sallyport/mfa/reset"
+	"sallyport/mfa/signup"
 	"sallyport/storage/seal"
 	"sallyport/web/account"
 	"sallyport/web/login"
@@ -44,6 +45,15 @@ func (s *Server) assembleDeliveries(p Options) error {
 			Product: p.Config.Product, Page: strings.TrimSuffix(p.Config.Issuer, "/") + login.ResetPath, Life: life,
 			Mail: senders[notice.Mail] != nil, Toll: resetToll(p.Config), Admit: s.Budgets.Admit})
 		senders[reset.Kind] = s.Resets
+	}
+	if c := p.Config; c.SignUp != signup.Off && senders[notice.Mail] != nil {
+		o := signup.Options{Product: c.Product, Page: strings.TrimSuffix(c.Issuer, "/") + login.SignUpPath, Mode: c.SignUp, Life: c.Lifetimes.SignUp,
+			Terms: signup.Terms{URL: c.Terms.URL, Version: c.Terms.Version}, Admit: s.Budgets.Admit, Client: s.Provider.Client}
+		if s.Passkey != nil {
+			o.Passkeys = s.Passkey
+		}
+		s.SignUps = signup.New(s.Store, s.Users, s.Keyring, s.Journal, p.Now, p.Random, o)
+		senders[signup.Kind] = s.SignUps
 	}
 	s.Deliveries = delivery.New(s.Store, senders, texts, p.Now, p.Random, p.Log,
 		delivery.Options{Count: metrics.NewDeliveries(metrics.NewSet(s.Metrics), notice.Kinds(), delivery.Results())})

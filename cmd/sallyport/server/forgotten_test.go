@@ -42,16 +42,21 @@ type people struct {
 func newPeople(t *testing.T, settings string) people {
 	t.Helper()
 	p := people{t: t, mail: smtptest.New(t, smtptest.Options{})}
-	ca := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.mail.Certificate.Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	servertest.AppendSettings(t, settings, fmt.Sprintf("mail: {host: %q, port: %d, ca_file: %q, from: no-reply@example.com}\n", p.mail.Host, p.mail.Port, ca))
+	servertest.AppendSettings(t, settings, p.settings())
 	servertest.Apply(t, settings, forgottenState)
 	o := servertest.Options(t, settings, new(servertest.Clock))
 	o.Log = slog.New(slog.DiscardHandler)
 	p.Server = servertest.Open(t, o)
 	return p
+}
+
+// settings are those for sending mail.
+func (p people) settings() string {
+	ca := filepath.Join(p.t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.mail.Certificate.Raw}), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	return fmt.Sprintf("mail: {host: %q, port: %d, ca_file: %q, from: no-reply@example.com}\n", p.mail.Host, p.mail.Port, ca)
 }
 
 // browser returns a new browser.
@@ -81,12 +86,17 @@ var (
 	codeIn = regexp.MustCompile(`(?m)^([0-9]{9})\r?$`)
 )
 
-// received waits for a mail, and returns its link, without the issuer, and its code.
-func (p people) received(n int) (link, code, text string) {
+// nth waits for a mail, and returns its text.
+func (p people) nth(n int) string {
 	for len(p.mail.Mails()) < n {
 		<-p.mail.Arrived()
 	}
-	text = p.mail.Mails()[n-1].Text
+	return p.mail.Mails()[n-1].Text
+}
+
+// received waits for a mail, and returns its link, without the issuer, and its code.
+func (p people) received(n int) (link, code, text string) {
+	text = p.nth(n)
 	link, code = linkIn.FindString(text), codeIn.FindString(text)
 	if link == "" || code == "" {
 		p.t.Fatalf("no link or no code in %s", text)

@@ -30,6 +30,7 @@ import (
 	"sallyport/mfa/reset"
 	"sallyport/mfa/selfservice"
 	"sallyport/mfa/session"
+	"sallyport/mfa/signup"
 	"sallyport/mfa/totp"
 	"sallyport/mfa/users"
 	"sallyport/provider"
@@ -79,7 +80,8 @@ type Server struct {
 	Sessions   *session.Registry
 	Backend    *backend.Service
 	Messages   *messages.Registry
-	Resets     *reset.Resets // nil: no message can be sent, or the setting says no
+	Resets     *reset.Resets   // nil: no message can be sent, or the setting says no
+	SignUps    *signup.SignUps // nil: nobody can sign up
 	Clients    *clients.Registry
 	APIKeys    *apikeys.Keys
 	Provider   *provider.Provider
