@@ -29,10 +29,10 @@ func (o *trialSource) codes(t *testing.T) map[string]effect {
 	}
 	const refused = string(mfa.TooManyMessages)
 	return map[string]effect{
-		"sms.countries": {value: "US", with: set{"OUTBOX_FILE": filepath.Join(t.TempDir(), "outbox.jsonl")}, want: "sent", show: func(s *trial) string { return s.open().text(1, 0) }},
-		"sms.daily":     {value: "1", with: sends(nil), want: refused, show: func(s *trial) string { return s.open().text(2, 0) }},
-		"sms.free":      {value: "1", with: sends(nil), want: refused, show: func(s *trial) string { return s.open().text(2, 0) }},
-		"sms.ratio":     {value: "1", with: sends(set{"SMS_FREE": "1"}), want: refused, show: func(s *trial) string { return s.open().text(3, 1) }},
+		"sms.countries":      {value: "US", with: set{"OUTBOX_FILE": filepath.Join(t.TempDir(), "outbox.jsonl")}, want: "sent", show: func(s *trial) string { return s.open().text(1, 0) }},
+		"sms.daily":          {value: "1", with: sends(nil), want: refused, show: func(s *trial) string { return s.open().text(2, 0) }},
+		"sms.free":           {value: "1", with: sends(nil), want: refused, show: func(s *trial) string { return s.open().text(2, 0) }},
+		"sms.ratio":          {value: "1", with: sends(set{"SMS_FREE": "1"}), want: refused, show: func(s *trial) string { return s.open().text(3, 1) }},
 		"sms.password_reset": {value: "false", with: sends(nil), want: "0 text messages", show: func(s *trial) string { return s.open().forgetful() }},
 		"code_factors": {value: "sms", with: sends(nil), want: "email: false", show: func(s *trial) string {
 			info, ok := s.open().Verifier.Info("email")
