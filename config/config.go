@@ -335,6 +335,10 @@ type SMS struct {
 	// Beyond those, one code in so many must have come back, or no more are sent to the country on
 	// the day.
 	Ratio int `yaml:"ratio" env:"RATIO" min:"1" max:"1000"`
+	// Whether users without a verified e-mail address get the message for a
+	// [forgotten password](guides/forgotten-passwords.md) as a text message. Whoever takes a number over
+	// gets it too.
+	PasswordReset bool `yaml:"password_reset" env:"PASSWORD_RESET"`
 }
 
 // Fingerprints are the devices that backends describe in `device_fingerprint`.
@@ -388,7 +392,7 @@ func Default() Config {
 		Audit:      Audit{Keep: 396 * 24 * time.Hour},
 		Mail:       Mail{Port: 587, TLS: "starttls"},
 		Hook:       Hook{Kinds: []string{"sms"}},
-		SMS:        SMS{Daily: 1000, Free: 50, Ratio: 5}, CodeFactors: []string{"email"}, ProfileEditable: profileClaims(),
+		SMS:        SMS{Daily: 1000, Free: 50, Ratio: 5, PasswordReset: true}, CodeFactors: []string{"email"}, ProfileEditable: profileClaims(),
 		Fingerprints: Fingerprints{Codes: []string{"ip", "user_agent"}},
 		Keys:         Keys{RotateAfter: 90 * 24 * time.Hour, RotateOwnAfter: 365 * 24 * time.Hour},
 		SigningAlgs:  []string{"RS256", "ES256"},

@@ -80,6 +80,12 @@ type Toll struct {
 	Free, Ratio int
 }
 
+// On returns the Toll of the day of a time.
+func (t Toll) On(now time.Time) Toll {
+	t.Day = now.Unix() / (24 * 60 * 60)
+	return t
+}
+
 // SentQuery describes the try that a browser began in a login.
 type SentQuery struct {
 	Request RequestID

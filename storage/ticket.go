@@ -52,8 +52,8 @@ type TicketGuess struct {
 	User    UserID // "": of an unknown name; it is counted and never right
 	Address string // instead of User, for tickets of an Address
 	Code    string
-	// Count is the counter of wrong codes of the owner and purpose, whatever ticket they were meant
-	// for: another message brings no further guesses.
+	// Count is the counter of wrong codes, whatever ticket they were meant for: another message
+	// brings no further guesses.
 	Count Throttle
 	Now   time.Time
 }
@@ -71,6 +71,8 @@ type TicketSpend struct {
 	// Secret, if set, must still have the Counter Was (Basis).
 	Secret AuthenticatorID
 	Was    int64
+	// Returned, if not nil, is the country and day of the text message that brought it.
+	Returned *Toll
 }
 
 // Tickets stores tickets. UpdateUser and CreateUser spend them.

@@ -1,14 +1,20 @@
 package main
 
 import (
+	"crypto/rand"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"sallyport/mfa"
 	"sallyport/mfa/backend"
+	"sallyport/mfa/delivery"
+	"sallyport/mfa/notice"
+	"sallyport/mfa/reset"
 	"sallyport/mfa/selfservice"
+	"sallyport/mfa/users"
 	"sallyport/storage"
 )
 
@@ -23,10 +29,11 @@ func (o *trialSource) codes(t *testing.T) map[string]effect {
 	}
 	const refused = string(mfa.TooManyMessages)
 	return map[string]effect{
-		"sms.countries": {value: "US", with: set{"OUTBOX_FILE": filepath.Join(t.TempDir(), "outbox.jsonl")}, want: "sent", show: func(s *trial) string { return s.open().text(1, 0) }},
-		"sms.daily":     {value: "1", with: sends(nil), want: refused, show: func(s *trial) string { return s.open().text(2, 0) }},
-		"sms.free":      {value: "1", with: sends(nil), want: refused, show: func(s *trial) string { return s.open().text(2, 0) }},
-		"sms.ratio":     {value: "1", with: sends(set{"SMS_FREE": "1"}), want: refused, show: func(s *trial) string { return s.open().text(3, 1) }},
+		"sms.countries":      {value: "US", with: set{"OUTBOX_FILE": filepath.Join(t.TempDir(), "outbox.jsonl")}, want: "sent", show: func(s *trial) string { return s.open().text(1, 0) }},
+		"sms.daily":          {value: "1", with: sends(nil), want: refused, show: func(s *trial) string { return s.open().text(2, 0) }},
+		"sms.free":           {value: "1", with: sends(nil), want: refused, show: func(s *trial) string { return s.open().text(2, 0) }},
+		"sms.ratio":          {value: "1", with: sends(set{"SMS_FREE": "1"}), want: refused, show: func(s *trial) string { return s.open().text(3, 1) }},
+		"sms.password_reset": {value: "false", with: sends(nil), want: "0 text messages", show: func(s *trial) string { return s.open().forgetful() }},
 		"code_factors": {value: "sms", with: sends(nil), want: "email: false", show: func(s *trial) string {
 			info, ok := s.open().Verifier.Info("email")
 			return fmt.Sprintf("email: %v %v", info.Second, ok)
@@ -62,6 +69,23 @@ func (s *trial) sendCode(n int, ip string) backend.Sent {
 		s.Fatal(err)
 	}
 	return sent
+}
+
+// forgetful requests a new password for a user with a number alone, and returns what was sent.
+func (s *trial) forgetful() string {
+	s.Helper()
+	_, err := s.Users.Create(s.Context(), mfa.Caller{}, users.Draft{Phone: "+14152222220", PhoneVerified: true, Password: "a lantern in the fog"})
+	if err == nil {
+		err = s.Resets.Send(s.Context(), delivery.Outgoing{ID: storage.MessageID(storage.Random128(rand.Reader)), Kind: reset.Kind, Data: map[string]string{"name": "+14152222220"}})
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+	sent, err := s.Store.ListMessages(s.Context(), storage.MessageFilter{Limit: 10})
+	if err != nil {
+		s.Fatal(err)
+	}
+	return fmt.Sprint(len(slices.DeleteFunc(sent, func(m storage.MessageRecord) bool { return m.Kind != notice.SMS })), " text messages")
 }
 
 // text sends codes to several numbers, the first of which come back, and returns what became

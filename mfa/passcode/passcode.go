@@ -147,8 +147,7 @@ func (m *Method) toll(to mfa.Destination) (storage.Toll, bool) {
 		return storage.Toll{}, to.Address != ""
 	}
 	t, ok := m.o.Toll(to.Address)
-	t.Day = to.Now.Unix() / (24 * 60 * 60)
-	return t, ok
+	return t.On(to.Now), ok
 }
 
 const purpose = "passcode"

@@ -1,5 +1,5 @@
 // Package reset lets users who forgot their password set a new one, by a link or a code that is
-// sent to an e-mail address they have proven.
+// sent to an address they have proven.
 //
 // Whoever asks gets the same response at the same cost, whatever the name: Ask stores a job
 // in the outbox, and Send, in the background, finds out whether there is a user to write to.
@@ -14,9 +14,11 @@ import (
 	"slices"
 	"time"
 
+	"sallyport/input"
 	"sallyport/mfa"
 	"sallyport/mfa/audit"
 	"sallyport/mfa/budget"
+	"sallyport/mfa/exchange"
 	"sallyport/mfa/password"
 	"sallyport/mfa/throttle"
 	"sallyport/storage"
@@ -49,23 +51,28 @@ type Options struct {
 	Product string
 	Page    string        // address of the page that the secret of a link is appended to
 	Life    time.Duration // of a link and its code
-	Admit   budget.Admit
+	Mail    bool          // messages are sent by mail
+	// Toll returns the limit of text messages to a number, without the day, and false if none are sent
+	// to its country; nil: no text messages are sent.
+	Toll  func(number string) (storage.Toll, bool)
+	Admit budget.Admit
 }
 
 // Resets are the resets of forgotten passwords.
 type Resets struct {
-	store   Store
-	setter  Setter
-	keyring *seal.Keyring
-	journal *audit.Journal
-	now     func() time.Time
-	random  io.Reader
-	o       Options
+	store    Store
+	verifier *exchange.Verifier
+	setter   Setter
+	keyring  *seal.Keyring
+	journal  *audit.Journal
+	now      func() time.Time
+	random   io.Reader
+	o        Options
 }
 
 // New returns Resets.
-func New(store Store, setter Setter, keyring *seal.Keyring, journal *audit.Journal, now func() time.Time, random io.Reader, o Options) *Resets {
-	return &Resets{store: store, setter: setter, keyring: keyring, journal: journal, now: now, random: random, o: o}
+func New(store Store, verifier *exchange.Verifier, setter Setter, keyring *seal.Keyring, journal *audit.Journal, now func() time.Time, random io.Reader, o Options) *Resets {
+	return &Resets{store: store, verifier: verifier, setter: setter, keyring: keyring, journal: journal, now: now, random: random, o: o}
 }
 
 // Return is where users came from and are led back to. It proves nothing.
@@ -80,6 +87,8 @@ type state struct {
 	Password storage.AuthenticatorID `json:"password"`
 	Counter  int64                   `json:"counter"`
 	Request  storage.RequestID       `json:"request,omitempty"`
+	Asker    string                  `json:"asker,omitempty"` // whose browser the code is for
+	Toll     *storage.Toll           `json:"toll,omitempty"`  // of a text message
 }
 
 // Opened is a valid link.
@@ -116,7 +125,7 @@ func (r *Resets) opened(ctx context.Context, t storage.Ticket) (Opened, error) {
 	if o.account, err = r.store.Account(ctx, t.UserID); err != nil {
 		return o, mfa.Refuse("read user", err, storage.ErrNotFound, mfa.InvalidExchange)
 	}
-	to := r.addressOf(o.account, func(i storage.Identifier) bool { return i.ID == t.Identifier })
+	to := r.addressByID(o.account, t.Identifier)
 	own := passwordOf(o.account)
 	if !o.account.User.In() || to == nil || own == nil || own.ID != o.state.Password || own.Counter != o.state.Counter {
 		return o, gone
@@ -125,14 +134,16 @@ func (r *Resets) opened(ctx context.Context, t storage.Ticket) (Opened, error) {
 	return o, nil
 }
 
-// Guess returns the link of a typed code. InvalidPasscode: it is wrong or expired, or there were too many
-// wrong ones, which the response must not tell apart: names of one user share their counter.
-func (r *Resets) Guess(ctx context.Context, caller mfa.Caller, name, code string) (Opened, error) {
+// Guess returns the link of a code that is typed in the browser, or the login, that asked for it.
+// InvalidPasscode: it is wrong, expired or of another asker, or there were too many wrong ones, which the
+// response must not tell apart: names of one user share their counter. Every asker has a counter of
+// its own, so that nobody uses up the guesses of another.
+func (r *Resets) Guess(ctx context.Context, caller mfa.Caller, name, code string, back Return) (Opened, error) {
 	i, err := mfa.Identify(name)
 	if err != nil {
 		return Opened{}, err
 	}
-	if code == "" {
+	if code = input.Code(code); code == "" {
 		return Opened{}, &mfa.Error{Code: mfa.InvalidRequest}
 	}
 	if err := r.o.Admit.Spend(caller, budget.Failures, 1); err != nil {
@@ -148,8 +159,11 @@ func (r *Resets) Guess(ctx context.Context, caller mfa.Caller, name, code string
 	if user == "" {
 		subject = "name|" + i.Value
 	}
+	own := asker(caller, back)
+	count := r.counter(throttle.Ticket, subject+"|"+own)
+	count.Schedule = throttle.PerAsker()
 	told := user != "" // a wait has one line, whoever goes on guessing
-	t, err := r.store.GuessTicket(ctx, storage.TicketGuess{Purpose: Purpose, User: user, Code: code, Now: now, Count: r.counter(throttle.Ticket, subject)})
+	t, err := r.store.GuessTicket(ctx, storage.TicketGuess{Purpose: Purpose, User: user, Code: bound(own, code), Now: now, Count: count})
 	refused, waits := errors.AsType[*storage.RefusedError](err)
 	switch {
 	case waits:
@@ -172,7 +186,7 @@ func (r *Resets) Guess(ctx context.Context, caller mfa.Caller, name, code string
 // InvalidExchange if the link is not valid any more.
 func (r *Resets) Set(ctx context.Context, caller mfa.Caller, o Opened, plain string) error {
 	return r.setter.ResetPassword(ctx, caller, o.account, plain, storage.TicketSpend{ID: o.ticket.ID, Purpose: Purpose, Proven: true,
-		Secret: o.state.Password, Was: o.state.Counter})
+		Secret: o.state.Password, Was: o.state.Counter, Returned: o.state.Toll})
 }
 
 func (r *Resets) counter(bucket, subject string) storage.Throttle {
@@ -189,15 +203,24 @@ func passwordOf(a storage.Account) *storage.Authenticator {
 // a foreign session must not set the password before the notices of that are read.
 const settled = 24 * time.Hour
 
-// addressOf returns the first e-mail address of an account that fits and is verified: for as long as
-// settled says, unless no address of the account is; nil: there is none.
-func (r *Resets) addressOf(a storage.Account, fits func(storage.Identifier) bool) *storage.Identifier {
+// addressByID returns the address of an account that a message went to, if one may go there now; nil: none.
+func (r *Resets) addressByID(a storage.Account, id storage.IdentifierID) *storage.Identifier {
+	is := func(i storage.Identifier) bool { return i.ID == id }
+	if to := r.addressOf(a, storage.Email, is); to != nil {
+		return to
+	}
+	return r.addressOf(a, storage.Phone, func(i storage.Identifier) bool { return is(i) && r.o.Toll != nil && !r.isFactor(a, i) })
+}
+
+// addressOf returns the first address of a kind that fits and is verified: for as long as settled says,
+// unless no address of the account is; nil: there is none.
+func (r *Resets) addressOf(a storage.Account, kind storage.IdentifierKind, fits func(storage.Identifier) bool) *storage.Identifier {
 	long := func(i storage.Identifier) bool {
 		return !i.VerifiedAt.IsZero() && !i.VerifiedAt.After(r.now().Add(-settled))
 	}
 	anyLong := slices.ContainsFunc(a.Identifiers, func(i storage.Identifier) bool { return i.Kind != storage.Username && long(i) })
 	for i, x := range a.Identifiers {
-		if x.Kind == storage.Email && !x.VerifiedAt.IsZero() && (long(x) || !anyLong) && fits(x) {
+		if x.Kind == kind && !x.VerifiedAt.IsZero() && (long(x) || !anyLong) && fits(x) {
 			return &a.Identifiers[i]
 		}
 	}

@@ -32,8 +32,8 @@ type fixture struct {
 func newFixture(t *testing.T, dsn string) *fixture {
 	t.Helper()
 	f := &fixture{Fixture: mfatest.NewAt(t, dsn)}
-	f.resets = reset.New(f.Store, f.Users, f.Keyring, f.Journal, f.Now, rand.Reader, reset.Options{
-		Product: "Sallyport", Page: "https://login.example.com/reset/", Life: time.Hour})
+	f.resets = reset.New(f.Store, f.Verifier, f.Users, f.Keyring, f.Journal, f.Now, rand.Reader, reset.Options{
+		Product: "Sallyport", Page: "https://login.example.com/reset/", Life: time.Hour, Mail: true})
 	return f
 }
 
@@ -147,7 +147,7 @@ func TestOnlyAUserWithAProvenAddressAndAPasswordGetsAMessage(t *testing.T) {
 				continue
 			}
 			m := got[0]
-			if m.Recipient != want || m.Template != notice.PasswordReset || m.Data["minutes"] != "60" || !regexp.MustCompile(`^[0-9]{8}$`).MatchString(m.Data["code"]) {
+			if m.Recipient != want || m.Template != notice.PasswordReset || m.Data["minutes"] != "60" || !regexp.MustCompile(`^[0-9]{9}$`).MatchString(m.Data["code"]) {
 				t.Errorf("%s: message = %+v", name, m)
 			}
 		}
@@ -189,7 +189,7 @@ func TestALinkSetsOnePasswordAndEndsEverything(t *testing.T) {
 		mfatest.Want(t, "the link again", f.set(link, "another ship at sea"), mfa.InvalidExchange)
 		mfatest.Want(t, "its sibling", f.set(sibling, "another ship at sea"), mfa.InvalidExchange)
 		for _, c := range []string{code, siblingCode} {
-			_, err := f.resets.Guess(t.Context(), f.Caller, "ada", c)
+			_, err := f.resets.Guess(t.Context(), f.Caller, "ada", c, reset.Return{})
 			mfatest.Want(t, "the code of a used link", err, mfa.InvalidPasscode)
 		}
 		mfatest.Want(t, "the old password", f.SignIn(f.OpenRequest(), "ada", mfatest.Password), mfa.InvalidCredentials)
@@ -251,12 +251,12 @@ func TestALinkEndsWithItsHourItsAddressItsPasswordAndItsUser(t *testing.T) {
 	} {
 		f.Advance(time.Hour)
 		link, code := f.asked()
-		if _, err := f.resets.Guess(t.Context(), f.Caller, "ada", code); err != nil {
+		if _, err := f.resets.Guess(t.Context(), f.Caller, "ada", code, reset.Return{}); err != nil {
 			t.Fatalf("before %s: %v", name, err)
 		}
 		end()
 		mfatest.Want(t, "the link after "+name, f.set(link, fresh), mfa.InvalidExchange)
-		_, err := f.resets.Guess(t.Context(), f.Caller, "ada", code)
+		_, err := f.resets.Guess(t.Context(), f.Caller, "ada", code, reset.Return{})
 		mfatest.Want(t, "the code after "+name, err, mfa.InvalidPasscode)
 	}
 	f.Advance(time.Hour)
@@ -275,23 +275,23 @@ func TestWrongCodesAreCountedTogetherAndEndNoLink(t *testing.T) {
 		f := newFixture(t, dsn)
 		f.CreateAda()
 		guess := func(name, code string) error {
-			_, err := f.resets.Guess(t.Context(), f.Caller, name, code)
+			_, err := f.resets.Guess(t.Context(), f.Caller, name, code, reset.Return{})
 			return err
 		}
 		first, code := f.asked()
 		for range 3 {
 			mfatest.Want(t, "the code", guess("ada", code), "")
 		}
-		for n := range 10 {
+		for n := range 5 {
 			mfatest.Want(t, "a wrong code", guess([]string{"ada", mfatest.Email}[n%2], "not it"), mfa.InvalidPasscode)
 			mfatest.Want(t, "a wrong code of nobody", guess("nobody", "not it"), mfa.InvalidPasscode)
 		}
-		mfatest.Want(t, "the code after ten wrong ones", guess("ada", code), mfa.InvalidPasscode)
+		mfatest.Want(t, "the code after five wrong ones", guess("ada", code), mfa.InvalidPasscode)
 		second, again := f.asked()
 		mfatest.Want(t, "another code", guess("ada", again), mfa.InvalidPasscode)
 		mfatest.Want(t, "the first link", f.set(first, fresh), "")
 		mfatest.Want(t, "the second link", f.set(second, fresh), mfa.InvalidExchange)
-		if n := len(f.EventsOf(mfa.EventResetFailed)); n != 11 {
+		if n := len(f.EventsOf(mfa.EventResetFailed)); n != 6 {
 			t.Errorf("%d events, want one of each wrong code, and one of the wait", n)
 		}
 		f.Advance(24 * time.Hour)
@@ -308,7 +308,7 @@ func TestAWrongCodeCostsTheSameForEveryName(t *testing.T) {
 	costs := map[string]int64{}
 	for _, name := range []string{"ada", "nobody", "nobody@example.com"} {
 		before := f.Store.Stats().Statements
-		_, err := f.resets.Guess(t.Context(), f.Caller, name, "12345678")
+		_, err := f.resets.Guess(t.Context(), f.Caller, name, "12345678", reset.Return{})
 		mfatest.Want(t, name, err, mfa.InvalidPasscode)
 		costs[name] = f.Store.Stats().Statements - before
 	}

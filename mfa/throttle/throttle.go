@@ -72,6 +72,10 @@ func Schedule(bucket string) storage.Schedule {
 	return s
 }
 
+// PerAsker is the schedule of codes that are right for one asker alone: five wrong ones a day
+// (docs/decisions/0120).
+func PerAsker() storage.Schedule { return within(5, 24*time.Hour) }
+
 // within allows n messages in a window, and the next one a window after the last.
 func within(n int, window time.Duration) storage.Schedule {
 	return storage.Schedule{Free: n - 1, First: window, Cap: window, Forget: window, Fixed: true}

@@ -122,6 +122,11 @@ func (q querier) spendTicket(user storage.UserID, s storage.TicketSpend, now tim
 	if err := q.spend("UPDATE tickets SET ended_at = ? WHERE "+joined(where, " AND "), append([]any{micro(now)}, where.args...)...); err != nil {
 		return err
 	}
+	if s.Returned != nil {
+		if err := q.returned(*s.Returned); err != nil {
+			return err
+		}
+	}
 	siblings, args := "", []any{micro(now), owner, clean(s.Purpose)}
 	if s.Later {
 		siblings, args = " AND created_at >= (SELECT t.created_at FROM tickets t WHERE t.id = ?)", append(args, ref(s.ID))

@@ -56,7 +56,7 @@ func (s *Surface) reset(c *gin.Context) {
 	if !ok {
 		return
 	}
-	o, err := s.resets.Guess(c.Request.Context(), call.Caller, name, passcode)
+	o, err := s.resets.Guess(c.Request.Context(), call.Caller, name, passcode, reset.Return{Client: call.Step.Client.ID, Request: call.named})
 	if err == nil {
 		err = s.resets.Set(c.Request.Context(), call.Caller, o, fresh)
 	}

@@ -2,7 +2,6 @@ package login
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -118,7 +117,7 @@ func (p *Pages) showSent(c *gin.Context, status int, d forgotPage, a *page.Alert
 // resetCode leads from a typed code to the page of its link.
 func (p *Pages) resetCode(c *gin.Context) {
 	username := c.PostForm("username")
-	o, err := p.resets.Guess(c.Request.Context(), p.caller(c), username, strings.Join(strings.Fields(c.PostForm("passcode")), ""))
+	o, err := p.resets.Guess(c.Request.Context(), p.caller(c), username, c.PostForm("passcode"), returnOf(c))
 	if err != nil {
 		p.again(c, err, func(status int, a *page.Alert) {
 			if mfa.CodeOf(err) == mfa.InvalidPasscode {

@@ -20,12 +20,27 @@ func (s *Server) codeMethods(p Options) []mfa.Method {
 	if c.Sends("mail") {
 		out = append(out, passcode.NewEmail(s.Keyring, p.Random, of(passcode.Email)))
 	}
-	if c.Sends("sms") && len(c.SMS.Countries) > 0 {
+	if sendsSMS(c) {
 		o := of(passcode.SMS)
-		o.Toll = func(number string) (storage.Toll, bool) { return toll(c.SMS, phone.Country(number)) }
+		o.Toll = tollOf(c.SMS)
 		out = append(out, passcode.NewSMS(s.Keyring, p.Random, o))
 	}
 	return out
+}
+
+// sendsSMS reports whether text messages with codes are sent to any country.
+func sendsSMS(c config.Config) bool { return c.Sends("sms") && len(c.SMS.Countries) > 0 }
+
+// resetToll returns what limits text messages for forgotten passwords; nil: none are sent.
+func resetToll(c config.Config) func(string) (storage.Toll, bool) {
+	if !sendsSMS(c) || !c.SMS.PasswordReset {
+		return nil
+	}
+	return tollOf(c.SMS)
+}
+
+func tollOf(c config.SMS) func(string) (storage.Toll, bool) {
+	return func(number string) (storage.Toll, bool) { return toll(c, phone.Country(number)) }
 }
 
 // toll returns the limit of text messages to a country, and false if none are sent there. Numbers

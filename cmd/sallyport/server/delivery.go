@@ -41,9 +41,10 @@ func (s *Server) assembleDeliveries(p Options) error {
 	if err != nil {
 		return err
 	}
-	if life := p.Config.Lifetimes.PasswordReset; life > 0 && senders[notice.Mail] != nil {
-		s.Resets = reset.New(s.Store, s.Users, s.Keyring, s.Journal, p.Now, p.Random, reset.Options{
-			Product: p.Config.Product, Page: strings.TrimSuffix(p.Config.Issuer, "/") + login.ResetPath, Life: life, Admit: s.Budgets.Admit})
+	if life := p.Config.Lifetimes.PasswordReset; life > 0 && (senders[notice.Mail] != nil || resetToll(p.Config) != nil) {
+		s.Resets = reset.New(s.Store, s.Verifier, s.Users, s.Keyring, s.Journal, p.Now, p.Random, reset.Options{
+			Product: p.Config.Product, Page: strings.TrimSuffix(p.Config.Issuer, "/") + login.ResetPath, Life: life,
+			Mail: senders[notice.Mail] != nil, Toll: resetToll(p.Config), Admit: s.Budgets.Admit})
 		senders[reset.Kind] = s.Resets
 	}
 	s.assembleSignUps(p, senders)

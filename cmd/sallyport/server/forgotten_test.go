@@ -83,7 +83,7 @@ func (p people) sending() {
 
 var (
 	linkIn = regexp.MustCompile(`https?://\S+/reset/\S+`)
-	codeIn = regexp.MustCompile(`(?m)^([0-9]{8})\r?$`)
+	codeIn = regexp.MustCompile(`(?m)^([0-9]{9})\r?$`)
 )
 
 // nth waits for a mail, and returns its text.
@@ -125,7 +125,7 @@ func TestAForgottenPasswordIsReplacedByMail(t *testing.T) {
 			r.Header.Set(name, "host=evil.example")
 		}
 		b.Do(r)
-		b.Must("/forgot", 200, "Look into your mail")
+		b.Must("/forgot", 200, "Look for our message")
 		link, code, text := p.received(1)
 		if strings.Contains(text, "evil") {
 			t.Errorf("the mail holds a forged host: %s", text)
@@ -140,7 +140,7 @@ func TestAForgottenPasswordIsReplacedByMail(t *testing.T) {
 		}
 		b.Submit("code-submit", "passcode", "0"+code)
 		b.Must("/forgot/code", 422, "This code does not work")
-		b.Submit("code-submit", "passcode", code[:4]+" "+code[4:])
+		b.Submit("code-submit", "passcode", code[:3]+" "+code[3:6]+"-"+code[6:])
 		b.Must(link, 200, "Choose a new password", "vera@example.com")
 
 		other := p.browser()
@@ -213,7 +213,7 @@ func TestForgottenPasswordsLookAlike(t *testing.T) {
 				if step == "code-submit" {
 					action, form := b.Form(`id="code-submit"`)
 					form.Set("username", name)
-					form.Set("passcode", "12345678")
+					form.Set("passcode", "123456789")
 					b.Post(action, form)
 				} else {
 					b.Submit(step, "username", name)

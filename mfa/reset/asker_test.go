@@ -1,0 +1,80 @@
+package reset_test
+
+import (
+	"testing"
+
+	"sallyport/mfa"
+	"sallyport/mfa/mfatest"
+	"sallyport/mfa/reset"
+	"sallyport/storage"
+)
+
+// A code is right in the browser that asked for it alone, and wrong ones elsewhere do not count there:
+// no stranger uses up the guesses of a user, with or without asking for messages.
+func TestAStrangerDoesNotUseUpTheGuessesOfAUser(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		f := newFixture(t, dsn)
+		f.CreateAda()
+		_, code := f.asked()
+		guess := func(browser, name, code string) error {
+			caller := f.Caller
+			caller.Browser = browser
+			_, err := f.resets.Guess(t.Context(), caller, name, code, reset.Return{})
+			return err
+		}
+		for _, browser := range []string{"stranger", "another stranger", ""} {
+			mfatest.Want(t, "the code in another browser", guess(browser, "ada", code), mfa.InvalidPasscode)
+			for range 20 {
+				mfatest.Want(t, "a wrong code", guess(browser, "ada", "123456789"), mfa.InvalidPasscode)
+			}
+		}
+		mine := f.Caller
+		f.Caller.Browser = "stranger"
+		_, theirs := f.asked() // in the mail of Ada
+		mfatest.Want(t, "a code after five wrong ones in its browser", guess("stranger", "ada", theirs), mfa.InvalidPasscode)
+		f.Caller.Browser = "fresh"
+		_, theirs = f.asked()
+		mfatest.Want(t, "a code of another message", guess(mine.Browser, "ada", theirs), mfa.InvalidPasscode)
+		mfatest.Want(t, "the code where it was asked for", guess(mine.Browser, "ada", code), "")
+	})
+}
+
+// Without a browser the login is the asker.
+func TestACodeOfALoginWithoutABrowserIsRightInThatLogin(t *testing.T) {
+	f := newFixture(t, "")
+	f.CreateAda()
+	f.Caller.Browser = ""
+	_, code := f.asked() // in "the-request"
+	for request, want := range map[storage.RequestID]mfa.Code{"another": mfa.InvalidPasscode, "": mfa.InvalidPasscode, "the-request": ""} {
+		_, err := f.resets.Guess(t.Context(), f.Caller, "ada", code, reset.Return{Request: request})
+		mfatest.Want(t, "the code in "+string(request), err, want)
+	}
+}
+
+// Of nine digits, five guesses at each of the five messages an hour are right with less than one in a
+// million a day, whoever asks (docs/decisions/0120).
+func TestEveryCodeGetsFiveGuesses(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		f := newFixture(t, dsn)
+		f.CreateAda()
+		var codes []string
+		for range 3 { // sent again, in one browser
+			_, code := f.asked()
+			codes = append(codes, code)
+			_, err := f.resets.Guess(t.Context(), f.Caller, "ada", "000000000", reset.Return{})
+			mfatest.Want(t, "a wrong code", err, mfa.InvalidPasscode)
+		}
+		for _, code := range codes {
+			_, err := f.resets.Guess(t.Context(), f.Caller, "ada", code, reset.Return{})
+			mfatest.Want(t, "an earlier code", err, "")
+		}
+		for range 2 {
+			_, err := f.resets.Guess(t.Context(), f.Caller, "ada", "000000000", reset.Return{})
+			mfatest.Want(t, "a wrong code", err, mfa.InvalidPasscode)
+		}
+		for _, code := range codes {
+			_, err := f.resets.Guess(t.Context(), f.Caller, "ada", code, reset.Return{})
+			mfatest.Want(t, "a code after five wrong ones", err, mfa.InvalidPasscode)
+		}
+	})
+}
