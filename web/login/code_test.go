@@ -92,9 +92,11 @@ func TestACodeThenTheSecondFactor(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *fixture) {
 		id := h.withCodes("bob", true)
 		h.client(alone)
-		at := h.Now()
-		h.OK(h.Store.PutAuthenticator(context.Background(), storage.Authenticator{ID: storage.AuthenticatorID(storage.Random128(rand.Reader)), UserID: id, Method: "totp",
-			State: storage.AuthenticatorActive, Secret: []byte(totpKey), CreatedAt: at, UpdatedAt: at}, nil, nil))
+		eve, err := h.Store.Account(context.Background(), h.User("eve", totpKey))
+		h.OK(err)
+		app := *mfa.Attempt{Account: &eve}.Active("totp")
+		app.ID, app.UserID = storage.AuthenticatorID(storage.Random128(rand.Reader)), id
+		h.OK(h.Store.PutAuthenticator(context.Background(), app, nil, nil))
 		b := h.begin("bob", "email")
 		code, _ := h.sent("bob@example.org")
 		b.Submit("code-submit", "passcode", code)
