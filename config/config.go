@@ -89,6 +89,9 @@ type Config struct {
 	// Enables the implicit and hybrid flows for clients that list them. These flows pass
 	// tokens in URLs; leave them off where you can.
 	LegacyResponseTypes bool `yaml:"legacy_response_types" env:"LEGACY_RESPONSE_TYPES"`
+	// Refuses authorization requests that were not pushed first (RFC 9126), of every client. A client
+	// setting of that name does it for one.
+	RequirePushed bool `yaml:"require_pushed_authorization_requests" env:"REQUIRE_PUSHED_AUTHORIZATION_REQUESTS"`
 	// DPoP proofs must have a nonce of the server (RFC 9449 section 8), so none can be made in
 	// advance. Clients then ask twice at first. See [DPoP](guides/client-authentication.md#dpop).
 	RequireDPoPNonce bool `yaml:"require_dpop_nonce" env:"REQUIRE_DPOP_NONCE"`

@@ -6,5 +6,5 @@ import "testing"
 // JavaScript client libraries, unmodified.
 func TestClientLibraries(t *testing.T) {
 	t.Parallel()
-	runBrowser(t, newStage(t, "sqlite"), "clients.test.mjs", 8, 9)
+	runBrowser(t, newStage(t, "sqlite"), "clients.test.mjs", 8, 10)
 }

@@ -4,6 +4,9 @@ package e2e
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -15,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"sallyport/e2e/play"
 	"sallyport/storage/storagetest"
@@ -28,19 +33,21 @@ type user struct {
 
 // stage is a running server with its clients and users.
 type stage struct {
-	issuer   string
-	secret   string // of the confidential clients
-	pages    string // origin of applications in a browser; tests that need it listen there
-	mu       sync.Mutex
-	free     map[bool][]user // by: has TOTP
-	log      *lines
-	called   lines  // command lines, as in the process list, and output of commands
-	config   string // settings file; the key file is "keys" beside it
-	dsn      string
-	server   *exec.Cmd // nil: not running
-	admin    string    // origin of the admin listener
-	env      []string  // further settings
-	messages string    // of the endpoint that takes its messages; "": they are not sent
+	issuer string
+	secret string // of the confidential clients
+	// clientKey is the private key of the client "signs".
+	clientKey json.RawMessage
+	pages     string // origin of applications in a browser; tests that need it listen there
+	mu        sync.Mutex
+	free      map[bool][]user // by: has TOTP
+	log       *lines
+	called    lines  // command lines, as in the process list, and output of commands
+	config    string // settings file; the key file is "keys" beside it
+	dsn       string
+	server    *exec.Cmd // nil: not running
+	admin     string    // origin of the admin listener
+	env       []string  // further settings
+	messages  string    // of the endpoint that takes its messages; "": they are not sent
 }
 
 // program is the built server.
@@ -214,6 +221,8 @@ func (s *stage) state(withTOTP, without int) string {
 	client("post", webRedirect+"/post", confidential+"    token_endpoint_auth_method: client_secret_post\n    pkce_optional: true\n")
 	client("asks", webRedirect+"/asks", confidential+"    consent: ask\n    client_uri: https://asks.example.com/\n")
 	client("fast", webRedirect+"/fast", confidential+"    id_token_signed_response_alg: ES256\n    access_token_format: opaque\n")
+	client("signs", webRedirect+"/signs", confidential+fmt.Sprintf("    jwks: {keys: [%s]}\n    require_signed_request_object: true\n"+
+		"    require_pushed_authorization_requests: true\n    id_token_claims: scopes\n", s.newClientKey()))
 	client("native", "http://127.0.0.1/native", "    public: true\n    native: true\n")
 	client("app", webRedirect+"/app", confidential+"    headless_login: true\n")
 	client("alone", webRedirect+"/alone", confidential+"    passwordless: true\n")
@@ -230,6 +239,23 @@ func (s *stage) state(withTOTP, without int) string {
 		s.free[u.TOTP != ""] = append(s.free[u.TOTP != ""], user{u.Name, u.Email, u.Password, u.TOTP})
 	}
 	return b.String()
+}
+
+// newClientKey gives the client "signs" a key and returns the public one.
+func (s *stage) newClientKey() []byte {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	private := jose.JSONWebKey{Key: key, KeyID: "first", Algorithm: "ES256"}
+	public, err := json.Marshal(private.Public())
+	if err != nil {
+		panic(err)
+	}
+	if s.clientKey, err = json.Marshal(private); err != nil {
+		panic(err)
+	}
+	return public
 }
 
 // recoveryCodes returns the user's recovery codes.

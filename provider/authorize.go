@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/url"
@@ -27,9 +28,14 @@ func (p *Provider) begin(ctx context.Context, in Params, v mfa.Caller, s *sessio
 	if page != nil {
 		return Begun{}, page
 	}
-	r, err := p.read(ctx, values, storedTime(p.now()))
+	r, err := p.readNew(ctx, values)
 	if err != nil {
 		return p.refuseBegin(ctx, r, err)
+	}
+	if r.revisited {
+		if b, err := p.reopened(ctx, r, v, s); b != nil || err != nil {
+			return *cmp.Or(b, &Begun{}), err
+		}
 	}
 	verdict, device, err := p.given(ctx, r, v, s)
 	if err != nil {
@@ -42,13 +48,18 @@ func (p *Provider) begin(ctx context.Context, in Params, v mfa.Caller, s *sessio
 	if e != nil {
 		return p.refuseBegin(ctx, r, e)
 	}
-	if done {
+	if done && (r.pushed == "" || r.types.IssuesCode()) { // otherwise only a record ends once
 		f, err := p.finishNow(ctx, r, v, s, verdict, device)
 		if err != nil && !errors.Is(err, storage.ErrConflict) {
 			return Begun{}, err
 		}
 		if err == nil {
 			return Begun{Finished: &f}, nil
+		}
+		if r.pushed != "" { // perhaps another visit was faster
+			if b, err := p.reopened(ctx, r, v, s); b != nil || err != nil {
+				return *cmp.Or(b, &Begun{}), err
+			}
 		}
 		s = nil // the session ended in the meantime
 		if r.none {
@@ -110,7 +121,11 @@ func (p *Provider) ready(ctx context.Context, r *request, s *session.SignedIn, v
 // finishNow finishes a request that the session satisfies, in one transaction.
 func (p *Provider) finishNow(ctx context.Context, r *request, v mfa.Caller, s *session.SignedIn, verdict mfa.Verdict, device *storage.RememberedDevice) (Finished, error) {
 	a := p.authorization(r, s.Account.User.ID, s.Session.ID, verdict, nil)
-	issued, err := p.Grants.Authorize(ctx, r.grant(), a, s.Account, "")
+	var id storage.GrantID
+	if r.pushed != "" {
+		id = endOf(storage.AuthRequest{ID: r.pushed, RequestedAt: r.at}, p.now())
+	}
+	issued, err := p.Grants.Authorize(ctx, r.grant(), a, s.Account, id)
 	if err != nil {
 		return Finished{}, err
 	}
@@ -130,6 +145,9 @@ func (p *Provider) finishNow(ctx context.Context, r *request, v mfa.Caller, s *s
 func (p *Provider) open(ctx context.Context, r *request, v mfa.Caller, s *session.SignedIn) (Begun, error) {
 	stored := storage.AuthRequest{ID: storage.RequestID(storage.Random128(p.random)), ClientID: r.client.ID, Params: r.params,
 		State: storage.RequestOpen, RequestedAt: r.at, ExpiresAt: r.at.Add(p.options.RequestTTL), UpdatedAt: r.at}
+	if r.pushed != "" {
+		stored.ID = r.pushed
+	}
 	if v.Browser != "" {
 		stored.Browser = p.keyring.Hash("browser", v.Browser)
 	}

@@ -33,6 +33,7 @@ func shownAsPages() []beginCase {
 		{"a parameter twice", func() url.Values { v := params("rp"); v.Add("scope", "email"); return v }(), "page:invalid_request:scope"},
 		{"state too long", params("rp", "state", strings.Repeat("s", maxState+1)), "page:invalid_request:state"},
 		{"state too long in a request with other faults", params("rp", "state", strings.Repeat("s", maxState+1), "prompt", "maybe"), "page:invalid_request:state"},
+		{"a pushed request that is not there", params("rp", "request_uri", "urn:ietf:params:oauth:request_uri:x"), "page:invalid_request_uri:request_uri"},
 		{"redirect address twice", func() url.Values { v := params("rp"); v.Add("redirect_uri", callback); return v }(), "page:invalid_request:redirect_uri"},
 	}
 }
@@ -52,7 +53,6 @@ func clientErrors() []beginCase {
 		{"request object", params("rp", "request", "eyJhbGciOiJub25lIn0.e30."), "request_not_supported"},
 		{"request object without openid", params("rp", "scope", "read", "request", "eyJhbGciOiJub25lIn0.e30."), "request_not_supported"},
 		{"request by address", params("rp", "request_uri", "https://rp.example/r"), "request_uri_not_supported"},
-		{"pushed request", params("rp", "request_uri", "urn:ietf:params:oauth:request_uri:x"), "request_uri_not_supported"},
 		{"registration", params("rp", "registration", "{}"), "registration_not_supported"},
 		{"a fault beside the longest state", params("rp", "state", strings.Repeat("s", maxState), "prompt", "maybe"), "invalid_request"},
 		{"too many scopes", params("rp", "scope", strings.Repeat("openid ", 600)), "invalid_request"},

@@ -15,17 +15,13 @@ import (
 	"sallyport/storage"
 )
 
-// checkUnsupported refuses parameters that are not supported.
-func (p *Provider) checkUnsupported(_ context.Context, r *request, values url.Values) *oauth.Error {
-	switch {
-	case values.Get("request") != "":
-		return oauth.NewError("request_not_supported", "request objects are not supported").About("request")
-	case values.Get("request_uri") != "":
-		return oauth.NewError("request_uri_not_supported", "request_uri is not supported").About("request_uri")
-	case values.Get("registration") != "":
+// checkUnsupported refuses what is not supported, before anything else is checked (OpenID Connect
+// Core section 7.2.1).
+func checkUnsupported(_ context.Context, r *request, values url.Values) *oauth.Error {
+	if values.Get("registration") != "" {
 		return oauth.NewError("registration_not_supported", "registration is not supported").About("registration")
 	}
-	if m := values.Get("response_mode"); m != "" && m != r.mode {
+	if m := values.Get("response_mode"); m != "" && m != modeQuery && m != modeFragment && m != modeFormPost {
 		return oauth.NewError("invalid_request", "response_mode is not query, fragment or form_post").About("response_mode")
 	}
 	if !r.client.MayUse("authorization_code") {
@@ -100,8 +96,7 @@ func (p *Provider) checkResponseType(_ context.Context, r *request, values url.V
 		return nil
 	}
 	switch {
-	case r.mode == modeQuery:
-		r.mode = modeFragment // the query must not contain tokens
+	case values.Get("response_mode") == modeQuery:
 		return oauth.NewError("invalid_request", "response_mode query is not allowed for this response_type").About("response_mode")
 	case !p.options.LegacyResponseTypes:
 		return oauth.NewError("unsupported_response_type", "response types with tokens are switched off on this server (setting legacy_response_types)").About("response_type")

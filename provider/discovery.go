@@ -7,6 +7,7 @@ import (
 	"sallyport/provider/clients"
 	"sallyport/provider/dpop"
 	"sallyport/provider/oauth"
+	"sallyport/provider/signing"
 )
 
 // metadata is the discovery document of OpenID Connect Discovery section 3 and RFC 8414
@@ -45,6 +46,9 @@ type metadata struct {
 	BackchannelLogout      bool     `json:"backchannel_logout_supported"`
 	DPoPAlgs               []string `json:"dpop_signing_alg_values_supported"`
 	RequirePushedAuthorize bool     `json:"require_pushed_authorization_requests"`
+	Pushed                 string   `json:"pushed_authorization_request_endpoint"`
+	RequestObjectAlgs      []string `json:"request_object_signing_alg_values_supported"`
+	RequireSignedObject    bool     `json:"require_signed_request_object"`
 }
 
 // describe returns the discovery document. It includes request_uri_parameter_supported,
@@ -63,6 +67,8 @@ func (p *Provider) describe(algs []string) (oauth.Document, error) {
 		Prompts: []string{"none", "login", "consent", "select_account"}, Challenges: []string{"S256"},
 		DPoPAlgs:        dpop.Algorithms(),
 		ClaimsParameter: true, IssuerInResponse: true,
+		Pushed: p.url("/par"), RequirePushedAuthorize: p.options.RequirePushed,
+		RequestParameter: true, RequestURIParameter: true, RequireRequestURI: true, RequestObjectAlgs: signing.Algorithms(),
 	}
 	if p.options.LegacyResponseTypes {
 		m.ResponseTypes = append(m.ResponseTypes, clients.LegacyResponseTypes...)

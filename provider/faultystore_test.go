@@ -98,3 +98,11 @@ func (b *faultyStore) OpenRequest(ctx context.Context, r storage.AuthRequest) er
 func (b *faultyStore) CountAttempt(ctx context.Context, a storage.Attempt) (storage.Refusal, error) {
 	return through(b, "CountAttempt", func() (storage.Refusal, error) { return b.Store.CountAttempt(ctx, a) })
 }
+
+func (b *faultyStore) PushRequest(ctx context.Context, r storage.PushedRequest) error {
+	return b.does("PushRequest", func() error { return b.Store.PushRequest(ctx, r) })
+}
+
+func (b *faultyStore) OpenPushed(ctx context.Context, id storage.PushedID, client storage.ClientID, now, until time.Time) (storage.PushedRequest, error) {
+	return through(b, "OpenPushed", func() (storage.PushedRequest, error) { return b.Store.OpenPushed(ctx, id, client, now, until) })
+}

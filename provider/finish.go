@@ -44,7 +44,11 @@ func (p *Provider) finish(ctx context.Context, st Step, v mfa.Caller, s *session
 	f.Request, f.Version = st.Request.ID, st.Request.Version
 	err = p.store.FinishRequest(ctx, f)
 	if errors.Is(err, storage.ErrConflict) {
-		return Finished{}, &mfa.Error{Code: mfa.RequestChanged, Err: err}
+		code := mfa.RequestChanged
+		if ended, stored, e := p.outcome(ctx, st.Request); e == nil && ended && stored != nil && stored.State == storage.RequestOpen {
+			code = mfa.UnknownRequest // a pushed request that another visit ended
+		}
+		return Finished{}, &mfa.Error{Code: code, Err: err}
 	}
 	if err != nil {
 		return Finished{}, fmt.Errorf("finish request: %w", err)

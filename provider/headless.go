@@ -53,11 +53,14 @@ func (p *Provider) openAlone(ctx context.Context, values url.Values, v mfa.Calle
 		return "", &PageError{Code: "unauthorized_client", Parameter: "client_id", Reason: why, Client: mfa.Claimed(values.Get("client_id")), Value: values.Get("client_id"),
 			Description: "there is no such application, it has no headless_login, or the call comes from an origin that is not its own"}
 	}
+	if values.Has("request") || values.Has("request_uri") {
+		unchallenged = false // the parameters beside it do not count
+	}
 	types, _ := clients.ParseResponseTypes(values.Get("response_type"))
 	if unchallenged && c.Public && types.IssuesCode() && !values.Has("code_challenge") && !values.Has("code_challenge_method") {
 		values.Set(withoutCode, "1")
 	}
-	r, err := p.read(ctx, values, storedTime(p.now()))
+	r, err := p.readNew(ctx, values)
 	var fault *oauth.Error
 	if errors.As(err, &fault) && fault.Cause == nil {
 		fault.Refused(ctx, c.ID, values.Get)

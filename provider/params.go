@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"time"
 
-	"sallyport/mfa"
 	"sallyport/provider/claims"
 	"sallyport/provider/clients"
 	"sallyport/provider/grants"
@@ -50,7 +49,12 @@ type request struct {
 	claims   claims.Request
 	hint     storage.UserID // the user that the client expects; "": any
 	noCode   bool           // it ends in a refusal, see withoutCode
-	at       time.Time      // when the request arrived
+	at       time.Time      // when the request arrived; a pushed one: when a browser first opened it
+	// pushed is the ID that the request of a pushed one always has; "": it was not pushed.
+	pushed storage.RequestID
+	// revisited: the pushed request was opened before. Visits in the same microsecond are all first
+	// ones; what they end in has one ID.
+	revisited bool
 }
 
 // merge joins query and body. A parameter may occur once, and one without a value is ignored
@@ -65,9 +69,7 @@ func merge(in Params) (url.Values, *PageError) {
 	if name, fault := oauth.CheckParams(all); fault != "" {
 		return nil, &PageError{Code: "invalid_request", Description: fault, Parameter: parameterName(name)}
 	}
-	delete(all, hintSubject) // internal
-	delete(all, withoutCode)
-	return all, nil
+	return external(all), nil
 }
 
 // parameterName returns the name of a parameter in a form that can be shown.
@@ -83,18 +85,10 @@ func parameterName(name string) string {
 // *oauth.Error is returned with a request and may be.
 func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*request, error) {
 	r := &request{at: at, maxAge: -1, mode: modeQuery}
-	if values.Get("client_id") == "" {
-		return nil, &PageError{Code: "invalid_request", Reason: oauth.NoClient, Description: "the parameter is missing", Parameter: "client_id"}
-	}
-	c, err := p.clients.Enabled(ctx, storage.ClientID(values.Get("client_id")))
+	c, err := p.clientOf(ctx, values)
 	if err != nil {
 		return nil, err
 	}
-	if c == nil {
-		return nil, &PageError{Code: "invalid_client", Description: "there is no such application", Parameter: "client_id",
-			Reason: p.noClient(ctx, values), Client: mfa.Claimed(values.Get("client_id")), Value: values.Get("client_id")}
-	}
-	mfa.Refused(ctx, mfa.Refusal{Client: c.ID}) // if the request is refused
 	r.client, r.redirect = c, values.Get("redirect_uri")
 	if why := c.CheckRedirect(r.redirect); why != "" {
 		return nil, &PageError{Code: "invalid_request", Description: why, Parameter: "redirect_uri",
@@ -107,7 +101,7 @@ func (p *Provider) read(ctx context.Context, values url.Values, at time.Time) (*
 	r.keep(values)
 	r.setMode(values)
 	for _, check := range []func(context.Context, *request, url.Values) *oauth.Error{
-		p.checkResponseType, p.checkUnsupported, p.checkBasics, p.checkPrompt, checkPKCE, checkProofKey, p.checkClaims, p.checkHint, p.checkResource,
+		checkUnsupported, p.checkResponseType, p.checkBasics, p.checkPrompt, checkPKCE, checkProofKey, p.checkClaims, p.checkHint, p.checkResource,
 	} {
 		if e := check(ctx, r, values); e != nil {
 			return r, e
@@ -147,10 +141,10 @@ func (r *request) keep(values url.Values) {
 }
 
 // setMode sets the response mode, for errors too: the requested one if it is supported, or else
-// the default of the response type.
+// the default of the response type. A response type with tokens has no response in the query.
 func (r *request) setMode(values url.Values) {
 	switch mode := values.Get("response_mode"); mode {
-	case modeQuery, modeFragment, modeFormPost:
+	case modeFragment, modeFormPost:
 		r.mode = mode
 	default:
 		for _, t := range oauth.Fields(values.Get("response_type")) {

@@ -35,6 +35,7 @@ import (
 // Store is the storage that a Provider needs.
 type Store interface {
 	storage.AuthRequests
+	storage.PushedRequests
 	storage.Steps
 	storage.Clients
 	storage.Grants
@@ -63,6 +64,8 @@ type Options struct {
 	BuiltIn []storage.Client
 	// Offer lets pages offer a passkey to users who sign in with a password.
 	Offer bool
+	// RequirePushed refuses requests that were not pushed, of every client (RFC 9126 section 5).
+	RequirePushed bool
 	// Fetcher reads what clients publish; nil: from the internet only.
 	Fetcher *fetch.Fetcher
 	// Throttled, if not nil, is called with the bucket for every client authentication that was
@@ -91,6 +94,8 @@ type Provider struct {
 	log      *slog.Logger
 	clients  *clients.Cache
 	codec    *token.Codec
+	respond  *oauth.Responder
+	proofs   *dpop.Verifier
 	keys     *signing.Keys
 
 	started   atomic.Int64 // requests stored
@@ -105,6 +110,9 @@ func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessio
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
+	if o.Fetcher == nil {
+		o.Fetcher = fetch.New(now, fetch.Options{})
+	}
 	p := &Provider{store: store, keyring: keyring, verifier: verifier, sessions: sessions, journal: journal,
 		now: now, random: random, options: o, log: o.Logger, keys: signing.New(signing.Form{}, random)}
 	p.clients = clients.NewCache(store, o.ClientCache, o.BuiltIn...)
@@ -112,16 +120,14 @@ func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessio
 		return nil, err
 	}
 	p.codec = token.NewCodec(o.Issuer, o.Environment, o.SigningAlg, keyring, p.keys, now)
-	respond := &oauth.Responder{Issuer: o.Issuer, ProofAlgs: dpop.Algorithms()}
-	if o.Fetcher == nil {
-		o.Fetcher = fetch.New(now, fetch.Options{})
-	}
 	p.ClientKeys = clientkeys.New(o.Fetcher, now)
+	respond := &oauth.Responder{Issuer: o.Issuer, ProofAlgs: dpop.Algorithms()}
+	p.respond = respond
 	p.ClientAuth = clientauth.New(p.clients, store, keyring, journal, now, clientauth.Options{Throttled: o.Throttled, Admit: o.Admit, Logger: o.Logger})
-	proofs := dpop.New(store, keyring, now, dpop.Options{Issuer: o.Issuer, RequireNonce: o.RequireDPoPNonce})
-	p.Grants = grants.New(store, p.clients, p.ClientAuth, proofs, p.codec, journal, respond, now, random, grants.Options{Issuer: o.Issuer, CodeTTL: o.CodeTTL,
+	p.proofs = dpop.New(store, keyring, now, dpop.Options{Issuer: o.Issuer, RequireNonce: o.RequireDPoPNonce})
+	p.Grants = grants.New(store, p.clients, p.ClientAuth, p.proofs, p.codec, journal, respond, now, random, grants.Options{Issuer: o.Issuer, CodeTTL: o.CodeTTL,
 		AccessTokenTTL: o.AccessTokenTTL, IDTokenTTL: o.IDTokenTTL, RefreshIdleTTL: o.RefreshIdleTTL, RefreshTTL: o.RefreshTTL})
-	p.Introspection = introspection.New(o.Issuer, store, p.clients, p.ClientAuth, proofs, p.codec, verifier, sessions, journal, respond, now)
+	p.Introspection = introspection.New(o.Issuer, store, p.clients, p.ClientAuth, p.proofs, p.codec, verifier, sessions, journal, respond, now)
 	return p, nil
 }
 

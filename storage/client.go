@@ -23,10 +23,18 @@ type Client struct {
 	SecretHashes [][]byte `json:"secret_hashes,omitempty"`
 	// JWKS are the public keys of the client, a JWK Set (RFC 7517); JWKSURI is where they are
 	// instead, and may change.
-	JWKS                   json.RawMessage `json:"jwks,omitempty"`
-	JWKSURI                string          `json:"jwks_uri,omitempty"`
-	RedirectURIs           []string        `json:"redirect_uris,omitempty"`
-	PostLogoutRedirectURIs []string        `json:"post_logout_redirect_uris,omitempty"`
+	JWKS    json.RawMessage `json:"jwks,omitempty"`
+	JWKSURI string          `json:"jwks_uri,omitempty"`
+	// RequestURIs are addresses of request objects (RFC 9101 section 10.4).
+	RequestURIs []string `json:"request_uris,omitempty"`
+	// RequestObjectAlg must have signed its request objects; "": any algorithm that clients may use.
+	RequestObjectAlg string `json:"request_object_signing_alg,omitempty"`
+	// RequireSignedRequestObject and RequirePushed refuse its other requests (RFC 9101 section
+	// 10.5, RFC 9126 section 6).
+	RequireSignedRequestObject bool     `json:"require_signed_request_object,omitempty"`
+	RequirePushed              bool     `json:"require_pushed_authorization_requests,omitempty"`
+	RedirectURIs               []string `json:"redirect_uris,omitempty"`
+	PostLogoutRedirectURIs     []string `json:"post_logout_redirect_uris,omitempty"`
 	// AllowedOrigins may call the API from a browser, besides the origins of RedirectURIs.
 	AllowedOrigins []string `json:"allowed_origins,omitempty"`
 	GrantTypes     []string `json:"grant_types"`
@@ -71,9 +79,11 @@ type Client struct {
 	SupportURL string `json:"support_url,omitempty"`
 	ClientURI  string `json:"client_uri,omitempty"` // target of "back to the application"
 
-	IDTokenAlg          string  `json:"id_token_signed_response_alg,omitempty"` // "": RS256
-	AccessTokenFormat   string  `json:"access_token_format,omitempty"`          // "jwt" (also "") or "opaque"
-	AccessTokenTTL      Seconds `json:"access_token_ttl,omitempty"`             // 0: the server's
+	IDTokenAlg string `json:"id_token_signed_response_alg,omitempty"` // "": RS256
+	// IDTokenClaims is "requested" (also "") or "scopes": whether the claims of scopes are in ID tokens.
+	IDTokenClaims       string  `json:"id_token_claims,omitempty"`
+	AccessTokenFormat   string  `json:"access_token_format,omitempty"` // "jwt" (also "") or "opaque"
+	AccessTokenTTL      Seconds `json:"access_token_ttl,omitempty"`    // 0: the server's
 	RefreshTokenIdleTTL Seconds `json:"refresh_token_idle_ttl,omitempty"`
 	RefreshTokenTTL     Seconds `json:"refresh_token_ttl,omitempty"`
 	// RefreshGrace is how long a rotated token still gets the same successor: nil means

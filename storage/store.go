@@ -19,6 +19,7 @@ type Store interface {
 	Users
 	Authenticators
 	AuthRequests
+	PushedRequests
 	Statuses
 	Tickets
 	Throttles

@@ -75,18 +75,6 @@ func (o *trialSource) delivery(t *testing.T) map[string]effect {
 		"lifetimes.password_reset": {value: "0s", with: map[string]string{"OUTBOX_FILE": file}, want: "404", show: func(s *trial) string {
 			return fmt.Sprint(s.open().send("GET", "/forgot", "", "").Code)
 		}},
-		"signup": {value: "open", with: map[string]string{"OUTBOX_FILE": file}, want: "200", show: func(s *trial) string {
-			return fmt.Sprint(s.open().send("GET", "/signup", "", "").Code)
-		}},
-		"lifetimes.signup": {value: "2h", with: map[string]string{"OUTBOX_FILE": file, "SIGNUP": "open"}, want: "2h0m0s", show: func(s *trial) string {
-			return fmt.Sprint(s.open().SignUps.Options().Life)
-		}},
-		"terms.url": {value: "https://harbour.example/terms", also: set{"TERMS_VERSION": "7"}, with: map[string]string{"OUTBOX_FILE": file, "SIGNUP": "open"}, want: "https://harbour.example/terms", show: func(s *trial) string {
-			return s.open().SignUps.Options().Terms.URL
-		}},
-		"terms.version": {value: "2026-01", also: set{"TERMS_URL": "https://harbour.example/terms"}, with: map[string]string{"OUTBOX_FILE": file, "SIGNUP": "open"}, want: "2026-01", show: func(s *trial) string {
-			return s.open().SignUps.Options().Terms.Version
-		}},
 		"outbox_file, serving": {value: file + "2", want: `"template":"factor_enrolled"`, show: func(s *trial) string {
 			s.open().enroll(0)
 			if !s.Deliveries.Sends("sms") {

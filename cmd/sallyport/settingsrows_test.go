@@ -175,6 +175,8 @@ func (o *trialSource) names() map[string]effect {
 		"require_dpop_nonce": {value: "true", want: "use_dpop_nonce", show: func(s *trial) string {
 			return s.open().send("POST", "/token", "application/x-www-form-urlencoded", "grant_type=client_credentials", "DPoP", dpoptest.NewKey(s.T).Proof("POST", "http://"+o.public+"/token", "", s.clock.Now())).Body.String()
 		}},
+		"require_pushed_authorization_requests":           {value: "true", want: `"require_pushed_authorization_requests":true`, show: discovery},
+		"require_pushed_authorization_requests, requests": {value: "true", want: "request_uri", show: body("/authorize?client_id=own")},
 		"log_level": {value: "error", want: "0 lines", show: func(s *trial) string {
 			s.open().call(s.begin("own"), "/password", "identifier", "nora", "password", "wrong")
 			return fmt.Sprintf("%d lines", strings.Count(s.log.String(), "\n"))

@@ -101,6 +101,22 @@ func (b *budget) steps() {
 	b.step("code exchange", 3, 1, b.posting("/token", "plain", codeRequest(r)), 200)
 	b.Forget()
 
+	to, err := url.Parse(authorize("plain"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	r = b.step("pushed request", 1, 1, b.posting("/par", "plain", to.Query()), 201)
+	var pushed struct {
+		URI string `json:"request_uri"`
+	}
+	if err := json.Unmarshal(r.Body, &pushed); err != nil {
+		b.Fatal(err)
+	}
+	visit := "/authorize?" + url.Values{"client_id": {"plain"}, "request_uri": {pushed.URI}}.Encode()
+	b.step("authorize, pushed request", 1, 1, b.getting(visit), 303)
+	b.step("authorize, pushed request opened before", 2, 1, b.getting(visit), 303)
+	b.Forget()
+
 	r = b.step("authorize, no user signed in", 0, 0, b.getting(authorize("second")), 303)
 	page = b.step("login page", 0, 0, b.getting(r.Location), 200)
 	user, code, err := b.people.next(true, time.Now())

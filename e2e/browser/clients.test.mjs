@@ -131,6 +131,21 @@ for (const [name, client, auth] of [
   });
 }
 
+test('openid-client: signed and pushed requests', async () => {
+  const config = await discover(clients.signs.id, basic);
+  const key = await crypto.subtle.importKey('jwk', stage.key, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign']);
+  const { url, checks } = await begin(config, clients.signs);
+  await assert.rejects(openid.buildAuthorizationUrlWithPAR(config, url.searchParams), refused('invalid_request'));
+  const signed = await openid.buildAuthorizationUrlWithJAR(config, url.searchParams, { key, kid: stage.key.kid });
+  const pushed = await openid.buildAuthorizationUrlWithPAR(config, signed.searchParams);
+  const user = take('plain');
+  assert.equal((await fetch(pushed, { redirect: 'manual' })).status, 303); // another program was there first
+  const tokens = await openid.authorizationCodeGrant(config, await new Person().signIn(pushed, user), checks);
+  assert.equal(tokens.claims().email, user.email); // id_token_claims
+  const again = await fetch(pushed);
+  assert.deepEqual([again.status, /invalid_request_uri/.test(await again.text())], [400, true]);
+});
+
 test('openid-client: step-up, max_age and refusals', async () => {
   const config = await discover(clients.web.id, basic);
   const person = new Person();

@@ -13,11 +13,7 @@ import (
 // scopes, and those requested by name in the claims parameter.
 func UserInfo(parameter json.RawMessage, a *storage.Account, scopes, registered []string) map[string]any {
 	claims := map[string]any{}
-	for _, c := range table {
-		if slices.Contains(scopes, c.scope) {
-			set(claims, c.name, value(c.name, a))
-		}
-	}
+	setScopes(claims, scopes, a)
 	if requested, err := Parse(string(parameter)); err == nil {
 		for name := range requested.UserInfo {
 			if allowed(name, scopes, registered) {
@@ -29,6 +25,15 @@ func UserInfo(parameter json.RawMessage, a *storage.Account, scopes, registered 
 	return claims
 }
 
+// setScopes sets the claims of scopes.
+func setScopes(claims map[string]any, scopes []string, a *storage.Account) {
+	for _, c := range table {
+		if slices.Contains(scopes, c.scope) {
+			set(claims, c.name, value(c.name, a))
+		}
+	}
+}
+
 // set omits claims without a value (section 5.3.2: no nulls, no empty strings).
 func set(claims map[string]any, name string, value any) {
 	if value == nil || value == "" {
@@ -38,9 +43,13 @@ func set(claims map[string]any, name string, value any) {
 }
 
 // IDToken returns the claims of an ID token, without hashes. It has the claims that were
-// requested by name; those of a scope are returned by userinfo (section 5.4).
+// requested by name; those of a scope are returned by userinfo (section 5.4), and are here for
+// clients that want them.
 func IDToken(issuer string, c *clients.Client, a storage.Authorization, user *storage.Account, scopes []string, now, end time.Time) map[string]any {
 	claims := map[string]any{}
+	if c.IDTokenClaims == "scopes" {
+		setScopes(claims, scopes, user)
+	}
 	if requested, err := Parse(string(a.Claims)); err == nil {
 		for name := range requested.IDToken {
 			if allowed(name, scopes, c.Scopes) {

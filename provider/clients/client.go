@@ -2,6 +2,7 @@ package clients
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ory/fosite"
@@ -15,6 +16,9 @@ type Client struct {
 	storage.Client
 	Origins map[string]bool // from which pages may send its requests, as package origin writes them
 }
+
+// FAPI2 is the profile of clients that follow the FAPI 2.0 Security Profile.
+const FAPI2 = "fapi2"
 
 // GrantTypes are the supported grants.
 var GrantTypes = []string{"authorization_code", "refresh_token", "client_credentials"}
@@ -46,7 +50,14 @@ func (c *Client) MayUse(grant string) bool {
 
 // NeedsPKCE reports whether the client must send a code challenge (RFC 9700 section 2.1.1).
 func (c *Client) NeedsPKCE() bool {
-	return c.Public || c.Native || c.HeadlessLogin || c.Profile == "fapi2" || !c.PKCEOptional
+	return c.Public || c.Native || c.HeadlessLogin || c.Profile == FAPI2 || !c.PKCEOptional
+}
+
+// MayFetch reports whether the client registered an address of request objects. The fragment, which
+// says what is there, need not be registered (OpenID Connect Dynamic Client Registration section 2).
+func (c *Client) MayFetch(uri string) bool {
+	address, _, _ := strings.Cut(uri, "#")
+	return slices.ContainsFunc(c.RequestURIs, func(registered string) bool { return registered == uri || registered == address })
 }
 
 // AuthenticationMethod returns token_endpoint_auth_method or its default.

@@ -93,6 +93,13 @@ func (k *checker) checkKeys() {
 		k.fault(err != nil, "jwks", fmt.Sprint(err))
 	}
 	k.fault(len(k.JWKS) > 0 && k.JWKSURI != "", "jwks_uri", "excludes jwks")
+	for i, uri := range k.RequestURIs {
+		address, _, _ := strings.Cut(uri, "#")
+		k.fault(!fetched(address), fmt.Sprintf("request_uris[%d]", i), "must be an https address of at most 2048 characters, without user")
+	}
+	k.oneOf("request_object_signing_alg", k.RequestObjectAlg, append([]string{""}, signing.Algorithms()...)...)
+	k.fault(k.Profile == FAPI2 && k.RequestObjectAlg == "RS256", "request_object_signing_alg", "must not be RS256 with profile fapi2")
+	k.fault(k.RequireSignedRequestObject && !clientkeys.Has(&k.Client.Client), "require_signed_request_object", "needs jwks or jwks_uri")
 	k.fault(k.JWKSURI != "" && !fetched(k.JWKSURI), "jwks_uri", "must be an https address of at most 2048 characters, without user and fragment")
 }
 
@@ -195,7 +202,7 @@ func (k *checker) checkPolicy() {
 		}
 	}
 	k.oneOf("consent", k.Consent, "skip", "ask")
-	k.oneOf("profile", k.Profile, "", "fapi2")
+	k.oneOf("profile", k.Profile, "", FAPI2)
 	for i, m := range k.AllowedMethods {
 		k.fault(m == "", fmt.Sprintf("allowed_methods[%d]", i), "must name a method")
 	}
@@ -203,6 +210,7 @@ func (k *checker) checkPolicy() {
 
 func (k *checker) checkTokens() {
 	k.oneOf("id_token_signed_response_alg", k.IDTokenAlg, append([]string{""}, signing.Algorithms()...)...)
+	k.oneOf("id_token_claims", k.IDTokenClaims, "", "requested", "scopes")
 	k.oneOf("access_token_format", k.AccessTokenFormat, "", "jwt", "opaque")
 	k.within("access_token_ttl", k.AccessTokenTTL, time.Minute, time.Hour)
 	k.within("refresh_token_idle_ttl", k.RefreshTokenIdleTTL, time.Minute, 2160*time.Hour)

@@ -42,6 +42,15 @@ type Client struct {
 	// Address of that set instead, `https://`, so that the client can change its keys. The server
 	// [fetches it](configuration.md#fetch), and again for a key it does not know.
 	JWKSURI string `yaml:"jwks_uri"`
+	// Addresses at which the client publishes [request objects](guides/signed-and-pushed-requests.md), `https://`.
+	RequestURIs []string `yaml:"request_uris"`
+	// Algorithm of its request objects: `RS256`, `PS256`, `ES256` or `EdDSA`; default: any of them,
+	// and with `profile: fapi2` any but `RS256`.
+	RequestObjectAlg string `yaml:"request_object_signing_alg"`
+	// Refuse its requests without a signed request object.
+	RequireSignedRequestObject bool `yaml:"require_signed_request_object"`
+	// Refuse its requests that were not pushed first (RFC 9126), as `profile: fapi2` does.
+	RequirePushed bool `yaml:"require_pushed_authorization_requests"`
 	// Compared as strings. https, or http on loopback; required for `authorization_code`.
 	RedirectURIs []string `yaml:"redirect_uris"`
 	// URIs a sign-out may redirect to.
@@ -64,7 +73,7 @@ type Client struct {
 	// Its access tokens are bound to a key, and every token request must prove it
 	// ([DPoP](guides/client-authentication.md#dpop)).
 	DPoPBound bool `yaml:"dpop_bound_access_tokens"`
-	// Empty, or `fapi2`.
+	// Empty, or `fapi2`: requests must be pushed, with PKCE, and request objects have `exp` and `nbf`.
 	Profile string `yaml:"profile"`
 	// `OFF` (the default), `ALWAYS`, `TIME_BASED`, `SMART`: [when something is new](guides/remembered-devices.md#smart),
 	// or `PHR`: a passkey that verifies its user, or one beside the password.
@@ -118,6 +127,10 @@ type Client struct {
 	ClientURI string `yaml:"client_uri"`
 	// `RS256`, `PS256`, `ES256` or `EdDSA`; default: the first of `signing_algs`.
 	IDTokenAlg string `yaml:"id_token_signed_response_alg"`
+	// `requested` (the default): the ID token has the claims that `claims` requests by name, and
+	// userinfo those of the scopes. `scopes`: the ID token has those of the scopes too, for clients
+	// that do not call userinfo.
+	IDTokenClaims string `yaml:"id_token_claims"`
 	// `jwt` (the default) or `opaque`.
 	AccessTokenFormat string `yaml:"access_token_format"`
 	// 1m to 1h; default: the server's.

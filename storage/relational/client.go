@@ -122,6 +122,7 @@ func (e *Engine) DeleteClient(ctx context.Context, id storage.ClientID, events [
 		for _, text := range []string{
 			"DELETE FROM consents WHERE client_id = ?",
 			"DELETE FROM grants WHERE client_id = ?",
+			"DELETE FROM pushed_requests WHERE client_id = ?",
 		} {
 			if err := q.send(text, string(id)); err != nil {
 				return err

@@ -35,6 +35,7 @@ func (e *Engine) sweepable(now time.Time) []expired {
 	us, ended := micro(now), micro(now.Add(-keepMessage))
 	return []expired{
 		{"auth_requests", "hash", "expires_at <= ?", []any{us}},
+		{"pushed_requests", "hash", "expires_at <= ?", []any{us}},
 		{"statuses", "hash", "expires_at <= ?", []any{micro(now.Add(-storage.KeepStatus))}},
 		{"tickets", "id", "expires_at <= ?", []any{micro(now.Add(-storage.KeepTicket))}},
 		{"codes", "hash", "expires_at <= ?", []any{us}}, // of the version before

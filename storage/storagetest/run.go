@@ -24,6 +24,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"credentials", credentials},
 		{"recovery codes", recovery},
 		{"requests", requests},
+		{"pushed requests", pushed},
 		{"logins", logins},
 		{"statuses", statuses},
 		{"sending", sending},

@@ -51,6 +51,7 @@ func New(p *provider.Provider, o Options) *Surface {
 // Mount adds the routes.
 func (s *Surface) Mount(r gin.IRouter) {
 	r.POST("/token", endpoint(s.provider.Grants.Token).handle)
+	r.POST("/par", endpoint(s.provider.Push).handle)
 	r.POST("/revoke", endpoint(s.provider.Introspection.Revoke).handle)
 	r.POST("/introspect", endpoint(s.provider.Introspection.Introspect).handle)
 	userinfo := endpoint(s.provider.Introspection.Userinfo)
@@ -74,7 +75,7 @@ func (s *Surface) Mount(r gin.IRouter) {
 // Introspection is for resource servers, never for pages.
 func (s *Surface) Shared(path string) *cors.Cors {
 	switch path {
-	case "/token", "/revoke", "/userinfo":
+	case "/token", "/par", "/revoke", "/userinfo":
 		return s.calls
 	case "/jwks.json":
 		return s.reads
