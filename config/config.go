@@ -122,20 +122,6 @@ type AdminTLS struct {
 	Key string `yaml:"key" env:"KEY"`
 }
 
-// Passkeys are where passkeys can be used.
-type Passkeys struct {
-	// Domain that new passkeys belong to (RP ID): the host of the issuer, or a domain above it. Empty:
-	// the host of the issuer. Passkeys of another domain are not asked for any more, so it has
-	// to stay as it is. Without a domain (an issuer with an IP address) there are no passkeys.
-	RPID string `yaml:"rp_id" env:"RP_ID"`
-	// Other origins whose pages may use the passkeys of this server, such as
-	// `https://example.de`; browsers read them at `/.well-known/webauthn` of the RP ID.
-	RelatedOrigins []string `yaml:"related_origins" env:"RELATED_ORIGINS"`
-	// Whether a user who signs in with a password is offered a passkey afterwards, in a browser that
-	// can keep one. Who declines is not asked again. Clients may decide with `passkey_offer`.
-	Offer bool `yaml:"offer" env:"OFFER"`
-}
-
 // Database is where the data is. A DSN with a password belongs in a file.
 type Database struct {
 	// `postgres://host/name?...` or `sqlite:PATH`, without a password; for several hosts see
@@ -153,20 +139,6 @@ type Database struct {
 	TLS string `yaml:"tls" env:"TLS"`
 	// Connections to the database; about four per core.
 	MaxConnections int `yaml:"max_connections" env:"MAX_CONNECTIONS" min:"2" max:"256"`
-}
-
-// Tracing is the collector that spans are sent to (OTLP over HTTP); empty: no spans.
-type Tracing struct {
-	// Collector that [traces](metrics.md#traces) are sent to, OTLP over HTTP, such as
-	// `http://127.0.0.1:4318`; `/v1/traces` is added to a URL without a path. Without an
-	// endpoint nothing is traced.
-	Endpoint string `yaml:"endpoint" env:"ENDPOINT"`
-	// Share of the requests that are traced; a trusted proxy that sends `traceparent` decides
-	// for its requests.
-	SampleRatio float64 `yaml:"sample_ratio" env:"SAMPLE_RATIO" min:"0" max:"1"`
-	// File with headers for the collector, one `Name: value` per line, `#` begins a comment.
-	// Needs an `https://` endpoint, or one on the same machine.
-	HeadersFile string `yaml:"headers_file" env:"HEADERS_FILE"`
 }
 
 // Terms are the terms of use that people accept when they sign up; both settings or neither.

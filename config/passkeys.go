@@ -9,6 +9,20 @@ import (
 	"sallyport/config/strict"
 )
 
+// Passkeys are where passkeys can be used.
+type Passkeys struct {
+	// Domain that new passkeys belong to (RP ID): the host of the issuer, or a domain above it. Empty:
+	// the host of the issuer. Passkeys of another domain are not asked for any more, so it has
+	// to stay as it is. Without a domain (an issuer with an IP address) there are no passkeys.
+	RPID string `yaml:"rp_id" env:"RP_ID"`
+	// Other origins whose pages may use the passkeys of this server, such as
+	// `https://example.de`; browsers read them at `/.well-known/webauthn` of the RP ID.
+	RelatedOrigins []string `yaml:"related_origins" env:"RELATED_ORIGINS"`
+	// Whether a user who signs in with a password is offered a passkey afterwards, in a browser that
+	// can keep one. Who declines is not asked again. Clients may decide with `passkey_offer`.
+	Offer bool `yaml:"offer" env:"OFFER"`
+}
+
 // PasskeyDomain returns the RP ID of passkeys; "": the issuer has no domain, so there are none.
 func (c Config) PasskeyDomain() string {
 	host := issuerHost(c.Issuer)

@@ -12,6 +12,20 @@ import (
 	"sallyport/input"
 )
 
+// Tracing is the collector that spans are sent to (OTLP over HTTP); empty: no spans.
+type Tracing struct {
+	// Collector that [traces](metrics.md#traces) are sent to, OTLP over HTTP, such as
+	// `http://127.0.0.1:4318`; `/v1/traces` is added to a URL without a path. Without an
+	// endpoint nothing is traced.
+	Endpoint string `yaml:"endpoint" env:"ENDPOINT"`
+	// Share of the requests that are traced; a trusted proxy that sends `traceparent` decides
+	// for its requests.
+	SampleRatio float64 `yaml:"sample_ratio" env:"SAMPLE_RATIO" min:"0" max:"1"`
+	// File with headers for the collector, one `Name: value` per line, `#` begins a comment.
+	// Needs an `https://` endpoint, or one on the same machine.
+	HeadersFile string `yaml:"headers_file" env:"HEADERS_FILE"`
+}
+
 // checkTracing: the headers hold a key of the collector, so they are sent over https or
 // stay on this machine.
 func (c Config) checkTracing(r *strict.Reader) {

@@ -57,6 +57,11 @@ func (p *Provider) checkPrompt(_ context.Context, r *request, values url.Values)
 			r.login = true
 		case "consent":
 			r.consent = true
+		case "create":
+			if !p.creates(r.client.Client) {
+				return oauth.NewError("invalid_request", "users of this client cannot sign up").About("prompt")
+			}
+			r.create, r.login = true, true
 		default:
 			return oauth.NewError("invalid_request", "a prompt value is unknown").About("prompt")
 		}

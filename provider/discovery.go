@@ -74,6 +74,9 @@ func (p *Provider) describe(algs []string) (oauth.Document, error) {
 		Pushed: p.url("/par"), RequirePushedAuthorize: p.options.RequirePushed,
 		RequestParameter: true, RequestURIParameter: true, RequireRequestURI: true, RequestObjectAlgs: signing.Algorithms(),
 	}
+	if p.options.SignUp != nil {
+		m.Prompts = append(m.Prompts, "create")
+	}
 	if p.options.LegacyResponseTypes {
 		m.ResponseTypes = append(m.ResponseTypes, clients.LegacyResponseTypes...)
 		m.GrantTypes = append(slices.Clone(m.GrantTypes), "implicit")

@@ -42,6 +42,7 @@ type request struct {
 	scopes   []string
 	resource []string
 	login    bool // prompt=login or select_account: a new login is required
+	create   bool // prompt=create: the user wants a new account (Initiating User Registration 1.0)
 	none     bool
 	consent  bool
 	maxAge   time.Duration // -1: none

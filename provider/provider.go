@@ -62,6 +62,8 @@ type Options struct {
 	// BuiltIn are clients of the server itself, such as the account page. They are not stored
 	// and can not be changed, and their names are reserved.
 	BuiltIn []storage.Client
+	// SignUp says whether people can sign up for a client; nil: for none.
+	SignUp func(storage.Client) bool
 	// Offer lets pages offer a passkey to users who sign in with a password.
 	Offer bool
 	// RequirePushed refuses requests that were not pushed, of every client (RFC 9126 section 5).

@@ -106,6 +106,12 @@ func (st Step) Again() Ask {
 	return a
 }
 
+// creates reports whether people can sign up for a client.
+func (p *Provider) creates(c storage.Client) bool { return p.options.SignUp != nil && p.options.SignUp(c) }
+
+// Creates reports whether the client sent the user to sign up (prompt=create).
+func (st Step) Creates() bool { return st.request != nil && st.request.create }
+
 // offers reports whether users of a client are offered a passkey after a password.
 func (p *Provider) offers(c storage.Client) bool {
 	if c.PasskeyOffer != nil {

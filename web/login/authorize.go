@@ -51,6 +51,10 @@ func (p *Pages) authorize(c *gin.Context) {
 		p.finished(c, call, *start.Finished)
 	default:
 		call.Step = start.Step
+		if call.Step.Kind == provider.StepIdentify && call.Step.Creates() && call.Step.LoginPage == "" {
+			page.Redirect(c, page.Path(signUpPath, call.Step.Request.Address(), call.Step.Client.ID))
+			return
+		}
 		p.proceed(c, call)
 	}
 }

@@ -24,6 +24,7 @@ const (
 )
 
 const (
+	signUpPath     = "/signup"
 	signUpCodePath = "/signup/code"
 	createPath     = "/signup/create"
 )
@@ -39,8 +40,8 @@ func (p *Pages) WithSignUps(s *signup.SignUps) *Pages {
 // mountSignUps adds the pages for people who have no account. They need no login: a link is opened in
 // any browser, long after its login ended.
 func (p *Pages) mountSignUps(r gin.IRouter) {
-	r.GET("/signup", p.signing(p.signUpForm))
-	r.POST("/signup", p.guarded(p.signing(p.signUp)))
+	r.GET(signUpPath, p.signing(p.signUpForm))
+	r.POST(signUpPath, p.guarded(p.signing(p.signUp)))
 	r.GET(signUpCodePath, p.signing(p.signUpForm))
 	r.POST(signUpCodePath, p.guarded(p.signing(p.signUpCode)))
 	r.GET(createPath, p.signing(p.signUpForm))

@@ -14,7 +14,8 @@ import (
 
 func (c adminWalk) invitationWalk() {
 	c.Helper()
-	c.Call("PUT", "/clients/charts", map[string]any{"client_name": "Charts", "redirect_uris": []string{"https://charts.example/callback"}, "client_type": "public"})
+	c.Call("PUT", "/clients/charts", map[string]any{"client_name": "Charts", "public": true, "redirect_uris": []string{"https://charts.example/callback"},
+		"grant_types": []string{"authorization_code"}, "scopes": []string{"openid"}}).Done(201, "created")
 	made := c.Call("POST", "/invitations", map[string]any{"email": "Grace@Example.com", "roles": []string{"editor"}, "client": "charts", "link": true,
 		"profile": map[string]any{"given_name": "Grace", "locale": "de"}}).Done(201, "invited")
 	i := *made.Invitation

@@ -103,7 +103,7 @@ func (s *Server) assemble(p Options) error {
 		Issuer: c.Issuer, Environment: c.Environment, SigningAlg: c.SigningAlgs[0], ACRAliases: aliases(c.ACRAliases),
 		RequestTTL: l.Request, CodeTTL: l.Code, AccessTokenTTL: l.AccessToken, IDTokenTTL: l.IDToken,
 		RefreshIdleTTL: l.RefreshIdle, RefreshTTL: l.RefreshMax, LegacyResponseTypes: c.LegacyResponseTypes, RequireDPoPNonce: c.RequireDPoPNonce, Logger: p.Log, Admit: s.Budgets.Admit,
-		BuiltIn: []storage.Client{own}, Throttled: s.Events.CountThrottled, Fetcher: fetcher, RequirePushed: c.RequirePushed, Offer: c.Passkeys.Offer,
+		BuiltIn: []storage.Client{own}, Throttled: s.Events.CountThrottled, Fetcher: fetcher, RequirePushed: c.RequirePushed, Offer: c.Passkeys.Offer, SignUp: s.signUp(c),
 	})
 	if err != nil {
 		return fmt.Errorf("build provider: %w", err)

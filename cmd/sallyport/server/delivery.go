@@ -21,6 +21,7 @@ import (
 	"sallyport/mfa/notice"
 	"sallyport/mfa/reset"
 	"sallyport/mfa/signup"
+	"sallyport/storage"
 	"sallyport/storage/seal"
 	"sallyport/web/account"
 	"sallyport/web/login"
@@ -51,6 +52,14 @@ func (s *Server) assembleDeliveries(p Options) error {
 	s.Deliveries = delivery.New(s.Store, senders, texts, p.Now, p.Random, p.Log,
 		delivery.Options{Count: metrics.NewDeliveries(metrics.NewSet(s.Metrics), notice.Kinds(), delivery.Results())})
 	return nil
+}
+
+// signUp returns what says whether people can sign up for a client; nil: for none.
+func (s *Server) signUp(c config.Config) func(storage.Client) bool {
+	if c.SignUp == signup.Off || !c.Sends("mail") {
+		return nil
+	}
+	return func(k storage.Client) bool { return s.SignUps.Mode(k) != signup.Off } // assembled after the provider
 }
 
 // assembleSignUps creates the ways in for people without an account. An administrator can invite

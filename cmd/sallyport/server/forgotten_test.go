@@ -83,7 +83,7 @@ func (p people) sending() {
 
 var (
 	linkIn = regexp.MustCompile(`https?://\S+/reset/\S+`)
-	codeIn = regexp.MustCompile(`(?m)^([0-9]{9})\r?$`)
+	codeIn = regexp.MustCompile(`(?m)^([0-9]{8,9})\r?$`)
 )
 
 // nth waits for a mail, and returns its text.

@@ -326,3 +326,34 @@ func TestRacingSignUpsOfOneAddress(t *testing.T) {
 		}
 	})
 }
+
+// prompt=create (Initiating User Registration via OpenID Connect 1.0) leads to the page for an account,
+// and from there back to the application; where nobody can sign up it is refused.
+func TestAnApplicationSendsPeopleToSignUp(t *testing.T) {
+	servertest.OnBoth(t, func(t *testing.T, settings string) {
+		p := newcomers(t, settings)
+		p.sending()
+		if got := string(p.Provider.Discovery().Body); !strings.Contains(got, `"prompt_values_supported":["none","login","consent","select_account","create"]`) {
+			t.Errorf("discovery: %s", got)
+		}
+		b := p.at("bank", "prompt", "create", "login_hint", "new@example.com")
+		b.Must("/signup", 200)
+		b.Submit("signup-submit", "email", "new@example.com")
+		link, _, _ := p.welcomed(1)
+		b.Get(link)
+		b.Submit("create-submit", "new", "seven ships at sea", "repeat", "seven ships at sea", "terms", "2026-01")
+		b.Must("/enroll", 200) // the bank always demands a second factor
+		for client, prompt := range map[string]string{"shut": "create", "shop": "none create"} {
+			b = p.at(client, "prompt", prompt)
+			if u, err := url.Parse(b.Left); err != nil || u.Query().Get("error") != "invalid_request" {
+				t.Errorf("%s with %q: at %s, left to %q", client, prompt, b.At, b.Left)
+			}
+		}
+		// Who is signed in wants another account all the same.
+		b = p.at("shop")
+		b.Submit("login-submit", "username", "prvn", "password", "a lighthouse at dusk")
+		b.Get("/authorize?" + url.Values{"response_type": {"code"}, "client_id": {"shop"}, "redirect_uri": {"https://shop.example/cb"}, "scope": {"openid"}, "state": {"s"},
+			"prompt": {"create"}, "code_challenge": {webtest.Challenge(strings.Repeat("v", 43))}, "code_challenge_method": {"S256"}}.Encode())
+		b.Must("/signup", 200)
+	})
+}
