@@ -118,6 +118,9 @@ func writeUser(w io.Writer, v admin.User) {
 	if len(v.Roles) > 0 {
 		line("roles", cli.PrintableValue(v.Roles))
 	}
+	if v.Terms != nil {
+		line("terms", cli.Printable(v.Terms.Version)+", accepted "+cli.Time(v.Terms.AcceptedAt))
+	}
 	for _, claim := range slices.Sorted(maps.Keys(v.Profile)) {
 		line("profile."+cli.Printable(claim), cli.PrintableValue(v.Profile[claim]))
 	}

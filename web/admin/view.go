@@ -17,12 +17,19 @@ type User struct {
 	Names         []Name             `json:"names"`
 	Roles         []string           `json:"roles,omitempty"`
 	Profile       map[string]any     `json:"profile,omitempty"`
+	Terms         *Terms             `json:"terms,omitempty"` // that the user accepted last
 	Factors       []Authenticator    `json:"authenticators"`
 	RecoveryCodes *int               `json:"recovery_codes,omitempty"` // unused
 	Sessions      *int               `json:"sessions,omitempty"`
 	Waits         []Wait             `json:"waits,omitempty"`
 	CreatedAt     time.Time          `json:"created_at"`
 	UpdatedAt     time.Time          `json:"updated_at"`
+}
+
+// Terms are terms of use that a user accepted.
+type Terms struct {
+	Version    string    `json:"version"`
+	AcceptedAt time.Time `json:"accepted_at"`
 }
 
 // Name is a name of a user.
@@ -63,6 +70,9 @@ func moment(t time.Time) *time.Time {
 func newUser(a storage.Account) User {
 	v := User{ID: a.User.ID, Status: a.User.Status, MFAEnabled: a.User.MFAEnabled, Roles: a.User.Roles, Profile: a.User.Profile,
 		Names: []Name{}, Factors: []Authenticator{}, CreatedAt: a.User.CreatedAt, UpdatedAt: a.User.UpdatedAt}
+	if a.User.Terms.Version != "" {
+		v.Terms = &Terms{a.User.Terms.Version, a.User.Terms.AcceptedAt}
+	}
 	for _, i := range a.Identifiers {
 		v.Names = append(v.Names, Name{i.Kind, i.Text(), !i.VerifiedAt.IsZero()})
 	}
