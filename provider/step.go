@@ -107,7 +107,9 @@ func (st Step) Again() Ask {
 }
 
 // creates reports whether people can sign up for a client.
-func (p *Provider) creates(c storage.Client) bool { return p.options.SignUp != nil && p.options.SignUp(c) }
+func (p *Provider) creates(c storage.Client) bool {
+	return p.options.SignUp != nil && p.options.SignUp(c)
+}
 
 // Creates reports whether the client sent the user to sign up (prompt=create).
 func (st Step) Creates() bool { return st.request != nil && st.request.create }

@@ -5,6 +5,7 @@ package audit
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -106,13 +107,27 @@ func (j *Journal) Flush(ctx context.Context) error {
 	if dropped > 0 {
 		j.log.Error("audit events dropped: the database did not keep up", "count", dropped)
 	}
-	for len(events)+len(notices) > 0 {
-		n, m := min(len(events), batchSize), min(len(notices), batchSize)
-		if err := j.store.AppendEvents(ctx, events[:n], notices[:m]...); err != nil {
+	for size := batchSize; len(events)+len(notices) > 0; {
+		n, m := min(len(events), size), min(len(notices), size)
+		if size == 1 && n == 1 {
+			m = 0
+		}
+		err := j.store.AppendEvents(ctx, events[:n], notices[:m]...)
+		switch {
+		case err == nil:
+		case errors.Is(err, storage.ErrUnavailable) || ctx.Err() != nil:
 			j.requeue(events, notices)
 			return fmt.Errorf("append events: %w", err)
+		case size > 1: // one that the database refuses must not hold up the others
+			size = max(n/2, m/2, 1)
+			continue
+		default:
+			j.log.Error("audit event dropped: the database refuses it", "err", err)
+			j.mu.Lock()
+			j.lost += int64(n)
+			j.mu.Unlock()
 		}
-		events, notices = events[n:], notices[m:]
+		events, notices, size = events[n:], notices[m:], batchSize
 	}
 	return nil
 }

@@ -92,11 +92,12 @@ func (s *SignUps) Send(ctx context.Context, m delivery.Outgoing) error {
 	if err != nil {
 		return again
 	}
-	mode, err := s.ModeOf(ctx, storage.ClientID(d[jobClient]))
+	c, err := s.client(ctx, storage.ClientID(d[jobClient]))
 	if err != nil {
 		return again
 	}
-	event := storage.Event{Kind: mfa.EventSignUpRequested, Outcome: mfa.OutcomeOK, ClientID: storage.ClientID(d[jobClient])}
+	mode := s.Mode(c)
+	event := storage.Event{Kind: mfa.EventSignUpRequested, Outcome: mfa.OutcomeOK, ClientID: c.ID} // not what a stranger typed
 	if h.account != nil {
 		event.UserID = h.account.User.ID
 	}
@@ -132,7 +133,7 @@ func (s *SignUps) write(ctx context.Context, m delivery.Outgoing, i storage.Iden
 		s.journal.Note(line)
 	default:
 		var t storage.NewTicket
-		if t, err = s.ticket(m, now, i); err == nil {
+		if t, err = s.ticket(m, now, i, event.ClientID); err == nil {
 			t.Sends, t.Events = sends, []storage.Event{line}
 			err = s.store.CreateTicket(ctx, t, now)
 		}
@@ -150,7 +151,7 @@ func (s *SignUps) write(ctx context.Context, m delivery.Outgoing, i storage.Iden
 
 // ticket returns the ticket of a job with its message. It belongs to the address, also where a pending
 // user has that: nothing says so before the proof.
-func (s *SignUps) ticket(m delivery.Outgoing, now time.Time, i storage.Identifier) (storage.NewTicket, error) {
+func (s *SignUps) ticket(m delivery.Outgoing, now time.Time, i storage.Identifier, client storage.ClientID) (storage.NewTicket, error) {
 	n, err := mfa.Uniform(s.random, codes)
 	if err != nil {
 		return storage.NewTicket{}, err
@@ -166,7 +167,7 @@ func (s *SignUps) ticket(m delivery.Outgoing, now time.Time, i storage.Identifie
 	link, code, until := storage.Random128(s.random), fmt.Sprintf("%08d", n), now.Add(s.o.Life)
 	return storage.NewTicket{
 		Ticket: storage.Ticket{ID: storage.TicketID(m.ID), Purpose: Purpose, Address: i.Value, Link: link, Code: code,
-			ClientID: storage.ClientID(m.Data[jobClient]), Data: data, CreatedAt: now, ExpiresAt: until},
+			ClientID: client, Data: data, CreatedAt: now, ExpiresAt: until},
 		Messages: []storage.Message{notice.Message(now, s.random, m.Locale, i.Text(), notice.SignUp, map[string]string{
 			"product": s.o.Product, "link": s.o.Page + link, "code": code, "minutes": strconv.Itoa(int(s.o.Life / time.Minute))}, until)},
 	}, nil

@@ -243,8 +243,9 @@ type holder struct {
 	over    []storage.Identifier // the account has not proven it, and loses it
 }
 
-// holder returns who has an address. A disabled user keeps one that nobody has proven: signing up again
-// must not end what an administrator decided.
+// holder returns who has an address. A disabled user keeps one that nobody has proven, and a pending
+// one who has proven an address is no stranger's: signing up again must not end what an administrator
+// decided.
 func (s *SignUps) holder(ctx context.Context, i storage.Identifier) (holder, error) {
 	a, err := s.store.AccountByIdentifier(ctx, i.Value, s.now())
 	if errors.Is(err, storage.ErrNotFound) {
@@ -257,8 +258,9 @@ func (s *SignUps) holder(ctx context.Context, i storage.Identifier) (holder, err
 	if at := slices.IndexFunc(a.Identifiers, func(x storage.Identifier) bool { return x.Value == i.Value }); at >= 0 {
 		h.address = a.Identifiers[at]
 	}
+	proven := slices.ContainsFunc(a.Identifiers, func(x storage.Identifier) bool { return !x.VerifiedAt.IsZero() })
 	switch {
-	case a.User.Status == storage.UserPending:
+	case a.User.Status == storage.UserPending && !proven:
 		h.pending = &a
 	case a.User.In() && h.address.VerifiedAt.IsZero():
 		h.over = []storage.Identifier{h.address}

@@ -17,6 +17,9 @@ import (
 	"sallyport/storage"
 )
 
+// MaxID is the length of the longest client_id, in characters of ASCII.
+const MaxID = 255
+
 // Fault is what is wrong with a field of a client. Fields have the names of the desired state;
 // "" is the client as a whole.
 type Fault struct{ Field, Text string }
@@ -35,7 +38,7 @@ func (e *InvalidError) Error() string {
 
 var (
 	// validID is the syntax of a client_id (RFC 6749 appendix A.1).
-	validID = regexp.MustCompile(`^[!-~]{1,255}$`)
+	validID = regexp.MustCompile(fmt.Sprintf(`^[!-~]{1,%d}$`, MaxID))
 	// validScope is the syntax of a scope (RFC 6749 appendix A.4).
 	validScope = regexp.MustCompile(`^[!#-\[\]-~]{1,255}$`)
 )

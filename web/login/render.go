@@ -1,11 +1,13 @@
 package login
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
 
 	"sallyport/provider"
+	"sallyport/provider/clients"
 	"sallyport/storage"
 	"sallyport/web"
 	"sallyport/web/page"
@@ -30,12 +32,14 @@ func (p *Pages) page(c *gin.Context, call signin.Call, data any) page.Page {
 	return v
 }
 
-// clientIn returns the client that the address or the form names. It proves nothing.
+// clientIn returns the client that the address or the form names; "": none, or one that no client can
+// have. It proves nothing.
 func clientIn(c *gin.Context) storage.ClientID {
-	if id := web.Query(c).Get("client_id"); id != "" {
-		return storage.ClientID(id)
+	id := cmp.Or(web.Query(c).Get("client_id"), c.PostForm("client_id"))
+	if len(id) > clients.MaxID {
+		return ""
 	}
-	return storage.ClientID(c.PostForm("client_id"))
+	return storage.ClientID(id)
 }
 
 func clientOf(c storage.Client, home string) page.Client {
