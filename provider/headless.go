@@ -19,6 +19,10 @@ const openedAlone = "opened_alone"
 // in a refusal: its code would be useless without a challenge.
 const withoutCode = "without_code"
 
+// endsIn is the stored parameter for the grant that a pushed request ends in. A login that a program
+// begins in it has an ID of its own, but ends in the same grant, and so once.
+const endsIn = "ends_in"
+
 // Open opens an authorization request without a browser, for a client with headless login. It
 // checks the same parameters as Begin, but has no session and no redirect: every refusal is a
 // *PageError. The refusal is the same for a client that may not do this, for a page of another
@@ -72,10 +76,34 @@ func (p *Provider) openAlone(ctx context.Context, values url.Values, v mfa.Calle
 	if r.none {
 		return "", &PageError{Code: "login_required", Parameter: "prompt", Client: c.ID, Value: "none", Description: "no user can be signed in without a browser"}
 	}
+	if r.revisited {
+		if id, err := p.reopenedAlone(ctx, r); id != "" || err != nil {
+			return id, err
+		}
+	}
 	r.params.Set(openedAlone, "1")
+	if r.pushed != "" {
+		r.params.Set(endsIn, string(endOf(storage.AuthRequest{ID: r.pushed, RequestedAt: r.at}, r.at)))
+	}
 	v.Browser = "" // ignore a cookie: the page on the other origin could not send it again
 	begun, err := p.open(ctx, r, v, nil)
 	return begun.Request, err
+}
+
+// reopenedAlone returns the request of a pushed one that a program opened before; "": nothing has
+// been proven or decided in it, and it may begin again. The error is a *PageError if it is over, or
+// a browser is in it.
+func (p *Provider) reopenedAlone(ctx context.Context, r *request) (storage.RequestID, error) {
+	ended, found, err := p.outcome(ctx, storage.AuthRequest{ID: r.pushed, RequestedAt: r.at})
+	switch {
+	case err != nil:
+		return "", err
+	case ended || found != nil && (found.State != storage.RequestOpen || len(found.Browser) > 0):
+		return "", notPushed(r.client)
+	case found != nil:
+		return found.ID, nil
+	}
+	return "", nil
 }
 
 // mayNotOpen returns why a client may not open a request without a browser, for the log; "": it

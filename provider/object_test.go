@@ -5,7 +5,9 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -13,6 +15,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -206,6 +209,14 @@ func TestRequestObjectsOfFAPIClients(t *testing.T) {
 	}
 }
 
+// trust lets the provider fetch from a site, if its network is one of these.
+func (h *fixture) trust(site *httptest.Server, networks ...netip.Prefix) {
+	roots := x509.NewCertPool()
+	roots.AddCert(site.Certificate())
+	f := fetch.New(h.now, fetch.Options{Roots: roots, Allowed: networks})
+	h.p.objects, h.p.ClientKeys = f.Apart(), clientkeys.New(f, h.now)
+}
+
 func TestRequestObjectsAtAnAddress(t *testing.T) {
 	h := newFixture(t)
 	key := newKey(t)
@@ -219,13 +230,7 @@ func TestRequestObjectsAtAnAddress(t *testing.T) {
 		fmt.Fprint(w, served)
 	}))
 	t.Cleanup(site.Close)
-	roots := x509.NewCertPool()
-	roots.AddCert(site.Certificate())
-	trust := func(networks ...netip.Prefix) {
-		h.p.options.Fetcher = fetch.New(h.now, fetch.Options{Roots: roots, Allowed: networks})
-		h.p.ClientKeys = clientkeys.New(h.p.options.Fetcher, h.now)
-	}
-	trust(netip.MustParsePrefix("127.0.0.0/8"))
+	h.trust(site, netip.MustParsePrefix("127.0.0.0/8"))
 	h.client("rp", func(c *storage.Client) {
 		c.JWKS, c.RequestURIs = key.set(t), []string{site.URL + "/object", site.URL + "/away"}
 	})
@@ -246,10 +251,54 @@ func TestRequestObjectsAtAnAddress(t *testing.T) {
 	if _, got := h.refusedWith(params("rp", "request_uri", site.URL+"/object", "request", served)); got != "invalid_request" {
 		t.Errorf("both = %q, want invalid_request", got)
 	}
-	trust() // from the internet only
+	h.trust(site) // from the internet only
 	before := calls
 	if _, got := h.refusedWith(params("rp", "request_uri", site.URL+"/object")); got != "invalid_request_uri" || calls != before {
 		t.Errorf("an address that is not on the internet = %q after %d calls", got, calls-before)
+	}
+}
+
+// Anybody can begin requests in the name of a client. Fragments that they invent cost the client no
+// calls, and keep no keys out of memory.
+func TestInventedFragmentsOfAnAddressCostNothing(t *testing.T) {
+	h := newFixture(t)
+	key := newKey(t)
+	var calls [2]atomic.Int32 // of the object and the keys
+	served := ""
+	site := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/jwks" {
+			calls[1].Add(1)
+			_, _ = w.Write(key.set(t))
+			return
+		}
+		calls[0].Add(1)
+		fmt.Fprint(w, served)
+	}))
+	t.Cleanup(site.Close)
+	h.trust(site, netip.MustParsePrefix("127.0.0.0/8"))
+	h.client("rp", func(c *storage.Client) { c.JWKSURI, c.RequestURIs = site.URL+"/jwks", []string{site.URL + "/object"} })
+	fetched := func(fragment, state string, objects, keys int32) {
+		t.Helper()
+		b, got := h.refusedWith(params("rp", "request_uri", site.URL+"/object#"+fragment))
+		if got != "" || b.Step.request.state != state {
+			t.Fatalf("Begin = %+v %q, want state %q", b, got, state)
+		}
+		if o, k := calls[0].Load(), calls[1].Load(); o != objects || k != keys {
+			t.Fatalf("#%s: %d calls for the object and %d for the keys, want %d and %d", fragment, o, k, objects, keys)
+		}
+	}
+	served = key.object(t, objectClaims(h, "rp"))
+	for i := range 1000 {
+		fetched(fmt.Sprint("x", i), "inside", 1, 1)
+	}
+	served = key.object(t, objectClaims(h, "rp"), "state", "changed")
+	sum := sha256.Sum256([]byte(served))
+	hash := base64.RawURLEncoding.EncodeToString(sum[:])
+	fetched(hash, "inside", 1, 1) // so soon
+	h.clock.Advance(objectRefetch)
+	fetched(hash, "changed", 2, 1)
+	for range 10 {
+		fetched("x", "changed", 2, 1)
 	}
 }
 

@@ -68,7 +68,7 @@ type Options struct {
 	Offer bool
 	// RequirePushed refuses requests that were not pushed, of every client (RFC 9126 section 5).
 	RequirePushed bool
-	// Fetcher reads what clients publish; nil: from the internet only.
+	// Fetcher reads what clients publish; their request objects are kept apart. nil: from the internet only.
 	Fetcher *fetch.Fetcher
 	// Throttled, if not nil, is called with the bucket for every client authentication that was
 	// refused without comparing the secret.
@@ -99,6 +99,7 @@ type Provider struct {
 	respond  *oauth.Responder
 	proofs   *dpop.Verifier
 	keys     *signing.Keys
+	objects  *fetch.Fetcher // reads request objects
 
 	started   atomic.Int64 // requests stored
 	discovery atomic.Pointer[oauth.Document]
@@ -122,7 +123,7 @@ func New(store Store, keyring *seal.Keyring, verifier *exchange.Verifier, sessio
 		return nil, err
 	}
 	p.codec = token.NewCodec(o.Issuer, o.Environment, o.SigningAlg, keyring, p.keys, now)
-	p.ClientKeys = clientkeys.New(o.Fetcher, now)
+	p.ClientKeys, p.objects = clientkeys.New(o.Fetcher, now), o.Fetcher.Apart()
 	respond := &oauth.Responder{Issuer: o.Issuer, ProofAlgs: dpop.Algorithms()}
 	p.respond = respond
 	p.ClientAuth = clientauth.New(p.clients, store, keyring, journal, now, clientauth.Options{Issuer: o.Issuer, Keys: p.ClientKeys, Throttled: o.Throttled, Admit: o.Admit, Logger: o.Logger})

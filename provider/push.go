@@ -48,15 +48,17 @@ func (p *Provider) push(w http.ResponseWriter, r *http.Request, v mfa.Caller) (p
 	if e != nil {
 		return pushed{}, e
 	}
+	// Before the client is authenticated: an assertion is good once, and a proof without a nonce is
+	// sent again.
+	proof, e := p.proofs.Read(w, r, "")
+	if e != nil {
+		return pushed{}, e
+	}
 	c, err := p.ClientAuth.Authenticate(r, form, v)
 	if err != nil {
 		return pushed{}, oauth.ErrorOf(err)
 	}
 	ctx := r.Context()
-	proof, e := p.proofs.Read(w, r, "")
-	if e != nil {
-		return pushed{}, e
-	}
 	read, e := p.readPush(ctx, c, form)
 	if e != nil {
 		return pushed{}, e

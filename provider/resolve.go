@@ -3,6 +3,8 @@ package provider
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"net/url"
 	"strings"
@@ -22,9 +24,11 @@ const (
 	// maxObject is the size of a request object in bytes.
 	maxObject = 32 << 10
 	// objectKept is how long a fetched request object is used again, if its Cache-Control says so.
-	// An address with other content has another fragment (OpenID Connect Core section 6.2), and
-	// so another place in memory.
 	objectKept = 5 * time.Minute
+	// objectRefetch is how long it is used again in any case. After that a fragment that is not the
+	// hash of the object makes the server fetch it again: an address with other content has another
+	// fragment (OpenID Connect Core section 6.2). Anybody can send such fragments.
+	objectRefetch = 15 * time.Second
 	// hidden stands for a request object or its address in the log: they are long, and about a user.
 	hidden = "(not shown)"
 )
@@ -101,13 +105,24 @@ func (p *Provider) objectAt(ctx context.Context, c *clients.Client, uri string) 
 	case !c.MayFetch(uri):
 		return nil, oauth.NewError("invalid_request_uri", "the address is not registered for this client").About("request_uri")
 	}
-	d, err := p.options.Fetcher.Get(ctx, fetch.Want{URL: uri, Max: maxObject, Most: objectKept})
+	w := fetch.Want{URL: uri, Max: maxObject, Least: objectRefetch, Most: objectKept}
+	d, err := p.objects.Get(ctx, w)
+	if err == nil && !isOf(uri, d.Body) && p.now().Sub(d.At) >= objectRefetch {
+		d, err = p.objects.Newer(ctx, w, d.At)
+	}
 	if err != nil {
 		e := oauth.NewError("invalid_request_uri", "the request object can not be fetched").About("request_uri")
 		e.Value = err.Error()
 		return nil, e
 	}
 	return p.object(ctx, c, strings.TrimSpace(string(d.Body)))
+}
+
+// isOf reports whether the fragment of an address, if it has one, is the hash of the object there.
+func isOf(uri string, object []byte) bool {
+	_, fragment, has := strings.Cut(uri, "#")
+	sum := sha256.Sum256(object)
+	return !has || fragment == base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // object returns the parameters of a request object that its client signed.

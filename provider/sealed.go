@@ -105,8 +105,12 @@ const sealedLife = time.Hour
 
 // endOf returns the ID of the grant that a request ends in. It follows from the request, so a
 // request ends once, whether it is stored or not: grants have a primary key. A request that is
-// older than a sealed one can be is stored, and its grant gets a new ID ("").
+// older than a sealed one can be is stored, and its grant gets a new ID (""), unless its parameters
+// name it.
 func endOf(r storage.AuthRequest, now time.Time) storage.GrantID {
+	if end := r.Params.Get(endsIn); end != "" {
+		return storage.GrantID(end)
+	}
 	if now.Sub(r.RequestedAt) > sealedLife+time.Minute { // a proof may be under way
 		return ""
 	}

@@ -48,8 +48,8 @@ type Options struct {
 
 // Want is what a caller fetches, and the bounds of it.
 type Want struct {
-	URL string
-	Max int64 // bytes
+	URL string // a fragment is ignored
+	Max int64  // bytes
 	// A document is used again for Least, and longer if its Cache-Control allows, but not after
 	// Most; until then it also stands in for one that can not be fetched.
 	Least, Most time.Duration
@@ -83,13 +83,20 @@ type call struct {
 // New returns a Fetcher.
 func New(now func() time.Time, o Options) *Fetcher {
 	d := &net.Dialer{Timeout: timeout, Control: guard(o.Allowed)}
-	return &Fetcher{now: now, kept: cache.New[string, Document](documents), calls: map[string]*call{}, ofHost: map[string]int{}, client: &http.Client{
+	return newFetcher(now, &http.Client{
 		// A proxy would connect in the server's place, so none is used.
 		Transport: &http.Transport{DialContext: d.DialContext, TLSClientConfig: &tls.Config{RootCAs: o.Roots, MinVersion: tls.VersionTLS12},
 			ForceAttemptHTTP2: true, MaxResponseHeaderBytes: 16 << 10, DisableCompression: true, IdleConnTimeout: 30 * time.Second, MaxIdleConns: 16},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	})
 }
+
+func newFetcher(now func() time.Time, c *http.Client) *Fetcher {
+	return &Fetcher{client: c, now: now, kept: cache.New[string, Document](documents), calls: map[string]*call{}, ofHost: map[string]int{}}
+}
+
+// Apart returns a Fetcher with the same settings and connections, but a memory and places of its own.
+func (f *Fetcher) Apart() *Fetcher { return newFetcher(f.now, f.client) }
 
 // Get returns a document, from memory if it may be used again.
 func (f *Fetcher) Get(ctx context.Context, w Want) (Document, error) {
@@ -103,6 +110,7 @@ func (f *Fetcher) Newer(ctx context.Context, w Want, than time.Time) (Document, 
 }
 
 func (f *Fetcher) get(ctx context.Context, w Want, good func(Document) bool) (Document, error) {
+	w.URL, _, _ = strings.Cut(w.URL, "#") // no server sees a fragment, so none is another document
 	last, _, found := f.kept.Get(w.URL)
 	if found && last.err == nil && good(last) {
 		return last, nil
@@ -177,8 +185,7 @@ func (f *Fetcher) run(ctx context.Context, w Want, host string, c *call) {
 
 func (f *Fetcher) fetch(ctx context.Context, w Want) Document {
 	d := Document{At: f.now()}
-	target, _, _ := strings.Cut(w.URL, "#")
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, w.URL, nil)
 	if err != nil {
 		d.err = ErrURL
 		return d

@@ -23,7 +23,8 @@ func (e *Endpoints) IntrospectAsBearer(w http.ResponseWriter, r *http.Request, _
 		return
 	}
 	mfa.Refused(r.Context(), mfa.Refusal{Client: t.Client}) // if it is refused
-	if fault := e.checkHolder(w, r, presented, t); fault != nil {
+	proof, fault := e.checkHolder(w, r, presented, t)
+	if fault != nil {
 		e.respond.ResourceError(w, r, fault)
 		return
 	}
@@ -39,6 +40,10 @@ func (e *Endpoints) IntrospectAsBearer(w http.ResponseWriter, r *http.Request, _
 	}
 	if !active || c == nil {
 		e.respond.ResourceError(w, r, errInactive(oauth.RevokedToken))
+		return
+	}
+	if fault := e.proofs.Use(r.Context(), proof); fault != nil {
+		e.respond.ResourceError(w, r, fault)
 		return
 	}
 	form, fault := oauth.ReadForm(r)

@@ -38,25 +38,26 @@ func New(issuer string, s storage.Grants, c *clients.Cache, auth *clientauth.Aut
 }
 
 // checkHolder refuses an access token that is bound to a key, unless the request proves the key, and
-// a proof for a token that is not bound (RFC 9449 section 7).
-func (e *Endpoints) checkHolder(w http.ResponseWriter, r *http.Request, p oauth.Presented, t token.Access) *oauth.Error {
+// a proof for a token that is not bound (RFC 9449 section 7). The proof it returns, if any, still has
+// to be used, once the token is known to be active: the holder of another one must not cause a write.
+func (e *Endpoints) checkHolder(w http.ResponseWriter, r *http.Request, p oauth.Presented, t token.Access) (*dpop.Proof, *oauth.Error) {
 	bound := t.Confirmation
 	switch {
 	case bound == nil && !p.DPoP:
-		return nil
+		return nil, nil
 	case bound == nil:
-		return oauth.NewError("invalid_token", "the access token is not bound to a key: send it with the scheme Bearer").Because(oauth.WrongKey)
+		return nil, oauth.NewError("invalid_token", "the access token is not bound to a key: send it with the scheme Bearer").Because(oauth.WrongKey)
 	case !p.DPoP:
-		return oauth.NewError("invalid_token", "the access token is bound to a key: send it with the scheme DPoP and a proof").Because(oauth.NoProof)
+		return nil, oauth.NewError("invalid_token", "the access token is bound to a key: send it with the scheme DPoP and a proof").Because(oauth.NoProof)
 	}
 	proof, fault := e.proofs.Read(w, r, p.Token)
 	switch {
 	case fault != nil:
-		return fault
+		return nil, fault
 	case proof == nil:
-		return oauth.NewError("invalid_dpop_proof", "there is no DPoP proof").Because(oauth.NoProof).About(dpop.Header)
+		return nil, oauth.NewError("invalid_dpop_proof", "there is no DPoP proof").Because(oauth.NoProof).About(dpop.Header)
 	case proof.Key != bound.JKT:
-		return oauth.NewError("invalid_token", "the access token is bound to another key").Because(oauth.WrongKey)
+		return nil, oauth.NewError("invalid_token", "the access token is bound to another key").Because(oauth.WrongKey)
 	}
-	return e.proofs.Use(r.Context(), proof)
+	return proof, nil
 }

@@ -37,7 +37,8 @@ func (e *Endpoints) userinfo(w http.ResponseWriter, r *http.Request, presented o
 	if !t.ForClient() {
 		return nil, errAudience()
 	}
-	if fault := e.checkHolder(w, r, presented, t); fault != nil {
+	proof, fault := e.checkHolder(w, r, presented, t)
+	if fault != nil {
 		return nil, fault
 	}
 	g, err := e.store.Grant(ctx, t.Grant)
@@ -46,6 +47,9 @@ func (e *Endpoints) userinfo(w http.ResponseWriter, r *http.Request, presented o
 	}
 	if err != nil || !g.Alive() {
 		return nil, errInactive(oauth.RevokedToken)
+	}
+	if fault := e.proofs.Use(ctx, proof); fault != nil {
+		return nil, fault
 	}
 	scopes := oauth.Fields(t.Scope)
 	if !slices.Contains(scopes, "openid") {
