@@ -65,10 +65,15 @@ type Addressed interface {
 	BeginFor(to Destination) (Begun, error)
 }
 
+// AddressDigits is the number of digits of codes for UsageAddress. Whoever may sign up has as many
+// accounts, and so guesses, as they like (docs/decisions/0108).
+const AddressDigits = 9
+
 // Destination is where a code is sent, and what for.
 type Destination struct {
 	Address string        // canonical
 	TTL     time.Duration // of the code; 0: the method's
+	Digits  int           // of the code; 0: the method's
 	Locale  string
 	Now     time.Time
 }

@@ -60,7 +60,7 @@ func (v *Verifier) SendToAddress(ctx context.Context, caller mfa.Caller, o mfa.O
 		return AddressSent{}, &mfa.Error{Code: mfa.NotConfigured}
 	}
 	now, info, user := v.now(), m.Info(), o.Account.User.ID
-	begun, err := m.BeginFor(mfa.Destination{Address: n.Identifier.Text(), TTL: v.o.EnrollTTL, Locale: notice.Locale(&o.Account, caller.Locale), Now: now})
+	begun, err := m.BeginFor(mfa.Destination{Address: n.Identifier.Text(), TTL: v.o.EnrollTTL, Digits: mfa.AddressDigits, Locale: notice.Locale(&o.Account, caller.Locale), Now: now})
 	if err != nil {
 		return AddressSent{}, fmt.Errorf("begin %s: %w", info.Name, err)
 	}
@@ -88,7 +88,7 @@ func (v *Verifier) SendToAddress(ctx context.Context, caller mfa.Caller, o mfa.O
 	}
 	v.initiations.Add(1)
 	pause, err := v.pause(ctx, shownKeys(stored.Sends, false), now)
-	return AddressSent{Exchange: s.Exchange, Method: info.Name, Address: n.Identifier.Text(), Digits: info.Digits, Pause: pause, Replaces: n.Replaces}, err
+	return AddressSent{Exchange: s.Exchange, Method: info.Name, Address: n.Identifier.Text(), Digits: mfa.AddressDigits, Pause: pause, Replaces: n.Replaces}, err
 }
 
 // AddressPending returns a code that was sent by SendToAddress again, and EnrollmentExpired if it
@@ -98,9 +98,8 @@ func (v *Verifier) AddressPending(ctx context.Context, caller mfa.Caller, o mfa.
 	if err != nil {
 		return AddressSent{}, err
 	}
-	i, _ := v.Info(s.Method)
 	p := v.dataOf(s).Address
-	return AddressSent{Exchange: id, Method: s.Method, Address: p.Identifier.Text(), Digits: i.Digits, Replaces: p.Replaces}, nil
+	return AddressSent{Exchange: id, Method: s.Method, Address: p.Identifier.Text(), Digits: mfa.AddressDigits, Replaces: p.Replaces}, nil
 }
 
 func (v *Verifier) pendingAddress(ctx context.Context, caller mfa.Caller, o mfa.Owner, id storage.ExchangeID) (storage.Status, *storage.Account, error) {

@@ -1,5 +1,6 @@
-// Package passcode implements the methods "email" and "sms": six-digit codes sent to an
-// address of the user (out-of-band authenticators, NIST SP 800-63B section 3.1.3).
+// Package passcode implements the methods "email" and "sms": codes sent to an address of the
+// user (out-of-band authenticators, NIST SP 800-63B section 3.1.3), of six digits, or of nine to
+// prove an address.
 package passcode
 
 import (
@@ -33,8 +34,7 @@ const (
 )
 
 const (
-	digits     = 6
-	codes      = 1_000_000
+	digits     = 6 // of codes for any usage but an address
 	defaultTTL = 10 * time.Minute
 )
 
@@ -113,11 +113,15 @@ func (m *Method) Begin(_ context.Context, a mfa.Attempt) (mfa.Begun, error) {
 func (m *Method) BeginFor(to mfa.Destination) (mfa.Begun, error) { return m.begin(to, "") }
 
 func (m *Method) begin(to mfa.Destination, id storage.AuthenticatorID) (mfa.Begun, error) {
+	length, codes := cmp.Or(to.Digits, digits), uint32(1)
+	for range length {
+		codes *= 10
+	}
 	n, err := mfa.Uniform(m.random, codes)
 	if err != nil {
 		return mfa.Begun{}, fmt.Errorf("make code: %w", err)
 	}
-	code, ttl := fmt.Sprintf("%0*d", digits, n), cmp.Or(to.TTL, m.o.TTL)
+	code, ttl := fmt.Sprintf("%0*d", length, n), cmp.Or(to.TTL, m.o.TTL)
 	s := state{Message: storage.MessageID(storage.TimeOrdered(to.Now, m.random)), Authenticator: id, ExpiresAt: to.Now.Add(ttl)}
 	toll, allowed := m.toll(to)
 	s.Country, s.Day = toll.Country, toll.Day
@@ -156,15 +160,19 @@ const purpose = "passcode"
 // equal codes.
 func (s state) input(code string) string { return string(s.Message) + "|" + code }
 
-// Parse returns InvalidRequest for anything but six digits.
-func (m *Method) Parse(_ mfa.Attempt, r mfa.Response) error {
-	_, err := parse(r)
+// Parse returns InvalidRequest for anything but the digits of a code.
+func (m *Method) Parse(a mfa.Attempt, r mfa.Response) error {
+	_, err := parse(a.Usage, r)
 	return err
 }
 
-func parse(r mfa.Response) (string, error) {
+func parse(usage string, r mfa.Response) (string, error) {
+	length := digits
+	if usage == mfa.UsageAddress {
+		length = mfa.AddressDigits
+	}
 	code, err := r.Code()
-	if err != nil || len(code) != digits || strings.Trim(code, "0123456789") != "" {
+	if err != nil || len(code) != length || strings.Trim(code, "0123456789") != "" {
 		return "", &mfa.Error{Code: mfa.InvalidRequest}
 	}
 	return code, nil
@@ -173,7 +181,7 @@ func parse(r mfa.Response) (string, error) {
 // Finish compares a code with the one that was sent. It returns PasscodeExpired for the right
 // code after its time, and InvalidPasscode for any other.
 func (m *Method) Finish(_ context.Context, a mfa.Attempt, kept mfa.State, r mfa.Response) (mfa.Proof, error) {
-	code, err := parse(r)
+	code, err := parse(a.Usage, r)
 	if err != nil {
 		return mfa.Proof{}, err
 	}

@@ -61,7 +61,7 @@ func TestAddressesAreProvenChangedAndRemovedOnTheirPages(t *testing.T) {
 	b.Get("/account/address?id=" + string(mailOf(h.account(id)).ID))
 	b.Must("/account/address", 200, "Confirm your e-mail address", `value="`+mail+`"`)
 	b.Submit("address-begin")
-	b.Must("/account/address", 200, "We are sending a code to "+mail, `data-delivery="/account/delivery"`)
+	b.Must("/account/address", 200, "We are sending a code to "+mail, `data-delivery="/account/delivery"`, "Nine digits", `data-complete="9"`)
 	code, _ := h.SentCode(mail)
 	b.Submit("address-submit", "passcode", other(code))
 	b.Must("/account/address", 422, "only the newest code works")
@@ -126,7 +126,7 @@ func TestNoPageTellsThatAnotherAccountHasAnAddress(t *testing.T) {
 		for range 2 {
 			b.Submit("address-begin", "address", address)
 			text += b.Page.Body.String()
-			b.Submit("address-submit", "passcode", "123456")
+			b.Submit("address-submit", "passcode", "123456789")
 			text += b.Page.Body.String()
 			b.Submit("send-again")
 			text += b.Page.Body.String()

@@ -19,10 +19,11 @@ const (
 
 // other is a code that differs from the given one.
 func other(code string) string {
-	if code == "000000" {
-		return "000001"
+	zeros := strings.Repeat("0", len(code))
+	if code == zeros {
+		return zeros[1:] + "1"
 	}
-	return "000000"
+	return zeros
 }
 
 // unverifiedUser has an e-mail address that is not verified.
