@@ -86,8 +86,9 @@ type Invitations interface {
 	// CreateInvitation stores an invitation. ErrConflict: a name of the new user is taken; the
 	// existing one is not pending or has an invitation; as a *RefusedError: a counter refuses.
 	CreateInvitation(ctx context.Context, n NewInvitation, now time.Time) error
-	// RenewInvitation makes another link, which the invitation then expires with. ErrConflict: it is
-	// accepted or gone, or its user is not pending; as a *RefusedError: a counter refuses.
+	// RenewInvitation makes another link, whose address and expiry the invitation then has. It is not
+	// accepted any more, if it was. ErrConflict: it is gone, or its user is not pending; as a
+	// *RefusedError: a counter refuses.
 	RenewInvitation(ctx context.Context, id InvitationID, t NewTicket, now time.Time) error
 	// EndInvitation removes an invitation and ends its links. A user that it created is removed with
 	// it, if they are still pending and nothing was added or changed. ErrConflict: it is accepted or

@@ -112,7 +112,7 @@ type Made struct {
 }
 
 // Invite creates a pending user and sends them a link. If a pending user has the address already,
-// they get another link and stay as they are. ErrActive: another user has the address. It returns
+// they get another link there and stay as they are, whether or not they accepted one before. ErrActive: another user has the address. It returns
 // the refusals of users.Registry.New, ErrNoMail and TooManyMessages.
 func (r *Registry) Invite(ctx context.Context, v mfa.Caller, d Draft) (Made, error) {
 	if !r.o.Mail && !d.Hand.Link {
@@ -150,13 +150,13 @@ func (r *Registry) invite(ctx context.Context, v mfa.Caller, d Draft, n storage.
 	if err != nil {
 		return Made{}, err
 	}
-	if len(list) > 0 {
-		return r.renew(ctx, v, Invited{Invitation: list[0], Account: a}, d.Hand)
-	}
 	for _, own := range a.Identifiers {
 		if own.Value == address.Value {
 			address = own
 		}
+	}
+	if len(list) > 0 {
+		return r.renew(ctx, v, Invited{Invitation: list[0], Account: a}, address, d.Hand)
 	}
 	m, err := r.create(ctx, v, d, a, address, nil)
 	m.Again = true
@@ -174,35 +174,38 @@ func (r *Registry) create(ctx context.Context, v mfa.Caller, d Draft, a storage.
 }
 
 // Resend makes another link, which lives as long as the first did. Earlier ones stay valid until
-// they expire.
+// they expire. ErrAccepted: the user is not pending any more. IdentifierNotFound: the address is gone.
 func (r *Registry) Resend(ctx context.Context, v mfa.Caller, id storage.InvitationID, h Hand) (Made, error) {
 	i, err := r.Get(ctx, id)
 	switch {
 	case err != nil:
 		return Made{}, err
+	case i.Account.User.Status == storage.UserPending: // perhaps again
 	case i.State == storage.InvitationAccepted:
 		return Made{}, ErrAccepted
-	case i.Account.User.Status != storage.UserPending:
+	default:
 		return Made{}, ErrActive
-	case !r.o.Mail && !h.Link:
+	}
+	if !r.o.Mail && !h.Link {
 		return Made{}, ErrNoMail
 	}
-	m, err := r.renew(ctx, v, i, h)
+	address := i.address()
+	if address == nil {
+		return Made{}, &mfa.Error{Code: mfa.IdentifierNotFound}
+	}
+	m, err := r.renew(ctx, v, i, *address, h)
 	if err = refusal("resend invitation", r.now(), err); errors.Is(err, storage.ErrConflict) {
 		err = ErrChanged
 	}
 	return m, err
 }
 
-func (r *Registry) renew(ctx context.Context, v mfa.Caller, i Invited, h Hand) (Made, error) {
+func (r *Registry) renew(ctx context.Context, v mfa.Caller, i Invited, address storage.Identifier, h Hand) (Made, error) {
 	now := r.now()
-	address := i.address()
-	if address == nil {
-		return Made{}, &mfa.Error{Code: mfa.IdentifierNotFound}
-	}
-	i.Sent, i.SentAt, i.ExpiresAt, i.State = i.Sent+1, now, now.Add(r.o.Life), storage.InvitationPending
+	i.Identifier, i.Sent, i.SentAt, i.ExpiresAt = address.ID, i.Sent+1, now, now.Add(r.o.Life)
+	i.AcceptedAt, i.State = time.Time{}, storage.InvitationPending
 	m := Made{Invited: i, Again: true}
-	t := r.ticket(v, &m, *address, mfa.EventInvitationResent, h)
+	t := r.ticket(v, &m, address, mfa.EventInvitationResent, h)
 	return m, r.store.RenewInvitation(ctx, i.ID, t, now)
 }
 

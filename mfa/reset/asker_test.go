@@ -1,7 +1,9 @@
 package reset_test
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"sallyport/mfa"
 	"sallyport/mfa/mfatest"
@@ -75,6 +77,34 @@ func TestEveryCodeGetsFiveGuesses(t *testing.T) {
 		for _, code := range codes {
 			_, err := f.resets.Guess(t.Context(), f.Caller, "ada", code, reset.Return{})
 			mfatest.Want(t, "a code after five wrong ones", err, mfa.InvalidPasscode)
+		}
+	})
+}
+
+// Nobody fills the list of what happened to a user, whatever browsers they invent.
+func TestWrongCodesOfAUserHaveFewLinesWhoeverTypesThem(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		f := newFixture(t, dsn)
+		f.CreateAda()
+		_, code := f.asked()
+		guesses := func(day string) {
+			for n := range 40 {
+				caller := f.Caller
+				caller.Browser = fmt.Sprintf("%s %d", day, n)
+				_, err := f.resets.Guess(t.Context(), caller, []string{"ada", mfatest.Email}[n%2], "123456789", reset.Return{})
+				mfatest.Want(t, "a wrong code", err, mfa.InvalidPasscode)
+			}
+		}
+		guesses("first")
+		if n := len(f.EventsOf(mfa.EventResetFailed)); n != 11 {
+			t.Errorf("%d events, want ten, and one of the wait", n)
+		}
+		_, err := f.resets.Guess(t.Context(), f.Caller, "ada", code, reset.Return{})
+		mfatest.Want(t, "the code after them", err, "")
+		f.Advance(24 * time.Hour)
+		guesses("second")
+		if n := len(f.EventsOf(mfa.EventResetFailed)); n != 22 {
+			t.Errorf("%d events, want as many on the next day", n)
 		}
 	})
 }

@@ -162,12 +162,12 @@ func (r *Resets) Guess(ctx context.Context, caller mfa.Caller, name, code string
 	own := asker(caller, back)
 	count := r.counter(throttle.Ticket, subject+"|"+own)
 	count.Schedule = throttle.PerAsker()
-	told := user != "" // a wait has one line, whoever goes on guessing
 	t, err := r.store.GuessTicket(ctx, storage.TicketGuess{Purpose: Purpose, User: user, Code: bound(own, code), Now: now, Count: count})
 	refused, waits := errors.AsType[*storage.RefusedError](err)
 	switch {
+	case waits && !refused.First: // a wait has one line, whoever goes on guessing
+		return Opened{}, &mfa.Error{Code: mfa.InvalidPasscode}
 	case waits:
-		told = told && refused.First
 	case err == nil:
 		o, err := r.opened(ctx, t)
 		if mfa.CodeOf(err) != mfa.InvalidExchange {
@@ -176,10 +176,25 @@ func (r *Resets) Guess(ctx context.Context, caller mfa.Caller, name, code string
 	case !errors.Is(err, storage.ErrNotFound):
 		return Opened{}, fmt.Errorf("compare code: %w", err)
 	}
-	if told {
-		r.journal.Note(r.journal.Event(caller, storage.Event{Kind: mfa.EventResetFailed, Outcome: mfa.OutcomeRefused, UserID: user}))
+	if err := r.noteFailed(ctx, caller, user, subject, now); err != nil {
+		return Opened{}, err
 	}
 	return Opened{}, &mfa.Error{Code: mfa.InvalidPasscode}
+}
+
+// noteFailed writes the line of a wrong code. Whoever invents askers gets as many guesses as they like,
+// but no more lines than one counter allows, and one of its wait: it refuses nothing else. A name
+// without a user is counted too, so that it costs the same.
+func (r *Resets) noteFailed(ctx context.Context, caller mfa.Caller, user storage.UserID, subject string, now time.Time) error {
+	err := r.store.PutMessages(ctx, nil, []storage.Throttle{r.counter(throttle.Ticket, "line|"+subject)}, now)
+	refused, waits := errors.AsType[*storage.RefusedError](err)
+	if err != nil && !waits {
+		return fmt.Errorf("count wrong code: %w", err)
+	}
+	if user != "" && (!waits || refused.First) {
+		r.journal.Note(r.journal.Event(caller, storage.Event{Kind: mfa.EventResetFailed, Outcome: mfa.OutcomeRefused, UserID: user}))
+	}
+	return nil
 }
 
 // Set sets the new password of an opened link. It returns the errors of password.Method.Check, and

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -207,7 +208,7 @@ func plainJSON(profile map[string]any) map[string]json.RawMessage {
 }
 
 // Amend applies an amendment in one transaction. IdentifierTaken: another user has the
-// identifier.
+// identifier. RequestChanged: it takes a name away, and the user changed since they were compared.
 func (u *Registry) Amend(ctx context.Context, v mfa.Caller, a Amendment) error {
 	if len(a.Differences) == 0 {
 		return nil
@@ -226,5 +227,22 @@ func (u *Registry) Amend(ctx context.Context, v mfa.Caller, a Amendment) error {
 	if c.Factors != nil && (a.draft.MFAEnabled && a.compared.MFA) {
 		c.Factors.Lasting = nil // the setting stays as it is described
 	}
-	return u.update(ctx, c)
+	if len(a.dropped) == 0 {
+		return u.update(ctx, c)
+	}
+	// A factor that came meanwhile at a name that goes would get its codes there.
+	user := a.Account.User
+	c.Was, c.Now = user.UpdatedAt, user.Next(u.now())
+	err := u.update(ctx, c)
+	if !errors.Is(err, storage.ErrConflict) {
+		return err
+	}
+	now, failure := u.Account(ctx, user.ID)
+	if failure != nil {
+		return failure
+	}
+	if !now.User.UpdatedAt.Equal(user.UpdatedAt) {
+		return &mfa.Error{Code: mfa.RequestChanged, Err: err}
+	}
+	return err
 }

@@ -126,3 +126,36 @@ func TestOfRacingRemovalsOneFindsTheAddress(t *testing.T) {
 		})
 	}
 }
+
+// What is known of the factors at an address is as old as the user that was read.
+func TestAnAmendmentLeavesNoFactorThatCameMeanwhileAtAnAddressItTakesAway(t *testing.T) {
+	for name, dsn := range map[string]func(testing.TB) string{"SQLite": func(testing.TB) string { return "" }, "PostgreSQL": storagetest.Postgres} {
+		t.Run(name, func(t *testing.T) {
+			h := mfatest.NewAt(t, dsn(t))
+			h.Open(exchange.Options{Product: "Sallyport", AddressMax: -1}, passcode.NewEmail(h.Keyring, rand.Reader, passcode.Options{Product: "Sallyport"}))
+			u := h.Create(users.Draft{Username: "ada", Email: mfatest.Email, EmailVerified: true, Password: mfatest.Password})
+			amendment := func() users.Amendment {
+				a, err := h.Users.Account(t.Context(), u.ID)
+				mfatest.Want(t, "read", err, "")
+				c, err := h.Users.Amendment(t.Context(), a, users.Draft{Email: mfatest.OtherEmail, EmailVerified: true}, users.AmendOptions{})
+				mfatest.Want(t, "compare", err, "")
+				return c
+			}
+			stale := amendment()
+			h.Advance(time.Minute)
+			o := h.Session(u.ID, "password")
+			e, err := h.EnrollAs(o, exchange.NewFactor{Method: "email", Name: "Mail", Address: mfatest.Email})
+			mfatest.Want(t, "enrol", err, "")
+			code, _ := h.SentCode(mfatest.Email)
+			_, err = h.Verifier.Confirm(t.Context(), h.Caller, exchange.SignedIn(o), e.Exchange, mfa.Typed(code))
+			mfatest.Want(t, "confirm", err, "")
+			mfatest.Want(t, "amend what was read before", h.Users.Amend(t.Context(), h.Caller, stale), mfa.RequestChanged)
+			mfatest.Want(t, "amend what is read now", h.Users.Amend(t.Context(), h.Caller, amendment()), "")
+			a, err := h.Users.Account(t.Context(), u.ID)
+			mfatest.Want(t, "read again", err, "")
+			if len(a.Authenticators) != 1 || !slices.ContainsFunc(a.Identifiers, func(i storage.Identifier) bool { return i.Value == mfatest.OtherEmail }) {
+				t.Errorf("account = %+v, want the password and the new address", a)
+			}
+		})
+	}
+}

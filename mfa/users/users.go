@@ -247,7 +247,9 @@ func (u *Registry) completeAuthenticator(a storage.Authenticator, user storage.U
 }
 
 func (u *Registry) update(ctx context.Context, c storage.UserChange) error {
-	c.Now = u.now()
+	if c.Now.IsZero() {
+		c.Now = u.now()
+	}
 	return refusal(mfa.Wrap("change user", u.store.UpdateUser(ctx, c)))
 }
 

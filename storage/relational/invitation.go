@@ -47,8 +47,8 @@ func (e *Engine) RenewInvitation(ctx context.Context, id storage.InvitationID, t
 		if err := q.spend(lockPending, ref(t.Ticket.UserID)); err != nil {
 			return err
 		}
-		err := q.spend("UPDATE invitations SET sent = sent + 1, sent_at = ?, expires_at = ? WHERE id = ? AND user_id = ? AND accepted_at = 0",
-			micro(t.Ticket.CreatedAt), micro(t.Ticket.ExpiresAt), ref(id), ref(t.Ticket.UserID))
+		err := q.spend("UPDATE invitations SET sent = sent + 1, identifier_id = ?, sent_at = ?, expires_at = ?, accepted_at = 0 WHERE id = ? AND user_id = ?",
+			ref(t.Ticket.Identifier), micro(t.Ticket.CreatedAt), micro(t.Ticket.ExpiresAt), ref(id), ref(t.Ticket.UserID))
 		if err != nil {
 			return err
 		}

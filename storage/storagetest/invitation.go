@@ -126,6 +126,24 @@ func invitations(w *fixture) {
 		same(w, []bool{w.ended(n.Ticket.Ticket), w.ended(second.Ticket)}, []bool{true, true})
 		w.is(w.s.RenewInvitation(w.ctx, n.Invitation.ID, w.renewal(n, later), later), storage.ErrConflict)
 	})
+	w.test("a user who is pending again is invited again, at the address of the link", func(w *fixture) {
+		n, pending := w.invited(), storage.UserPending
+		w.ok(w.s.UpdateUser(w.ctx, accepting(n, w.now)))
+		w.ok(w.s.UpdateUser(w.ctx, storage.UserChange{ID: n.Invitation.UserID, Status: &pending, Now: w.now}))
+		same(w, w.invitationNow(n)[0].AcceptedAt, w.now)
+		other := w.name(n.Invitation.UserID, random[string]()+"@example.com")
+		w.ok(w.s.AddIdentifier(w.ctx, other, nil))
+		again := w.renewal(n, w.now)
+		again.Ticket.Identifier = other.ID
+		w.ok(w.s.RenewInvitation(w.ctx, n.Invitation.ID, again, w.now))
+		want := n.Invitation
+		want.Sent, want.Identifier, want.ExpiresAt = 2, other.ID, again.Ticket.ExpiresAt
+		same(w, w.invitationNow(n), []storage.Invitation{want})
+		accept := accepting(n, w.now)
+		accept.Ticket.ID, accept.Names = again.Ticket.ID, nil
+		w.ok(w.s.UpdateUser(w.ctx, accept))
+		same(w, w.invitationNow(n)[0].AcceptedAt, w.now)
+	})
 	w.test("messages beyond their counter bring no invitation and no renewal", func(w *fixture) {
 		limit, n := within(1), w.invited()
 		refused := w.invitation(random[string]() + "@example.com")
