@@ -206,6 +206,9 @@ func (f *Fetcher) fetch(ctx context.Context, w Want) Document {
 		return d
 	}
 	d.Body, err = io.ReadAll(io.LimitReader(response.Body, w.Max+1))
+	if err == nil {
+		err = ctx.Err() // a server that ends what was cut off makes it look whole
+	}
 	switch {
 	case err != nil:
 		d.err = fmt.Errorf("fetch: %w", err)
