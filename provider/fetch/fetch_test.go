@@ -67,7 +67,9 @@ func TestWhatIsFetched(t *testing.T) {
 		{"a file", "127.0.0.0/8", func(string) string { return "file:///etc/passwd" }, ok, ErrURL.Error()},
 		{"a user", "127.0.0.0/8", func(u string) string { return strings.Replace(u, "//", "//a:b@", 1) }, ok, ErrURL.Error()},
 		{"another certificate", "127.0.0.0/8", func(u string) string { return strings.Replace(u, "127.0.0.1", "localhost", 1) }, ok, "certificate"},
-		{"a redirect", "127.0.0.0/8", nil, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://169.254.169.254/", http.StatusFound) }, "HTTP 302"},
+		{"a redirect", "127.0.0.0/8", nil, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://169.254.169.254/", http.StatusFound)
+		}, "HTTP 302"},
 		{"an error", "127.0.0.0/8", nil, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, "HTTP 500"},
 		{"a large document", "127.0.0.0/8", nil, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Repeat("x", 1001)) }, ErrTooLarge.Error()},
 		{"an endless document", "127.0.0.0/8", nil, func(w http.ResponseWriter, r *http.Request) {
