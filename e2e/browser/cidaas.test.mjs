@@ -262,7 +262,7 @@ for (const [where, origin] of Object.entries(stage.origins)) {
     await tab.context().clearCookies();
     const requestId = await begin(tab, origin, off);
     const list = await call(tab, 'POST', '/verification-srv/v2/setup/public/configured/list', { email: user.email, request_id: requestId });
-    assert.deepEqual(list.data.configured_list.map((m) => m.type), ['TOTP']);
+    assert.deepEqual(list.data.configured_list.map((m) => m.type), ['TOTP', 'FIDO2']);
     const start = await call(tab, 'POST', '/verification-srv/v2/authenticate/initiate/TOTP',
       { usage_type: 'INITIAL_AUTHENTICATION', request_id: requestId, email: user.email, type: 'TOTP' });
     const right = await call(tab, 'POST', '/verification-srv/v2/authenticate/authenticate/TOTP',
@@ -337,7 +337,7 @@ for (const [where, origin] of Object.entries(stage.origins)) {
     await tab.context().clearCookies();
     const requestId = await begin(tab, origin, off);
     const list = await call(tab, 'POST', '/verification-srv/v2/setup/public/configured/list', { email: user.email, request_id: requestId });
-    assert.deepEqual(list.data.configured_list.map((m) => [m.type, m.mediums[0].text]), [['SMS', 'SMS']]);
+    assert.deepEqual(list.data.configured_list.map((m) => [m.type, m.mediums[0].text]), [['SMS', 'SMS'], ['FIDO2', 'FIDO2']]);
     const begun = await call(tab, 'POST', '/verification-srv/authentication/sms/initiation',
       { usage_type: 'INITIAL_AUTHENTICATION', request_id: requestId, medium_id: list.data.configured_list[0].mediums[0].id });
     const options = { exchange_id: begun.data.exchange_id.exchange_id, type: 'SMS' };

@@ -86,14 +86,17 @@ func TestALinkOfAnInvitationIsGoodOnce(t *testing.T) {
 		byHand := invitation.Hand{Link: true}
 		m, first := p.invited(0, invitation.Draft{Email: "grace@example.com", Hand: byHand})
 		_, second := p.invited(0, invitation.Draft{Email: "grace@example.com", Hand: byHand})
-		ended := make(chan string)
+		ended, posts := make(chan string), []func(){}
 		for i := range 6 {
 			b := p.browser()
 			b.Get([]string{first, second}[i%2])
 			action, form := b.Form(`id="create-submit"`)
 			form.Set("new", "seven ships at sea")
 			form.Set("repeat", "seven ships at sea")
-			go func() { b.Post(action, form); ended <- b.At }()
+			posts = append(posts, func() { b.Post(action, form); ended <- b.At })
+		}
+		for _, post := range posts {
+			go post()
 		}
 		won := 0
 		for range 6 {
