@@ -20,7 +20,7 @@ type Fetch struct {
 	CAFile string `yaml:"ca_file" env:"CA_FILE"`
 }
 
-// Networks returns AllowedNetworks.
+// Networks returns AllowedNetworks, parsed.
 func (f Fetch) Networks() []netip.Prefix {
 	var out []netip.Prefix
 	for _, text := range f.AllowedNetworks {
