@@ -121,9 +121,15 @@ export function authorizeURL(client, extra = {}) {
 
 // arrival resolves with the client's URL the browser is redirected to. Nothing listens
 // there, so the browser shows an error page; continuing earlier would be interrupted by it.
+// The browser may load that page again by itself while the next login begins: an address
+// whose code has arrived before is not an arrival.
+const arrived = new WeakMap();
 export async function arrival(page, client) {
+  if (!arrived.has(page)) arrived.set(page, new Set());
+  const before = arrived.get(page);
   const failed = page.waitForEvent('framenavigated', { predicate: (f) => f.url().startsWith('chrome-error:'), timeout: 15000 }).catch(() => {});
-  const r = await page.waitForRequest((q) => q.url().startsWith(client.redirect) && q.isNavigationRequest());
+  const r = await page.waitForRequest((q) => q.url().startsWith(client.redirect) && q.isNavigationRequest() && !before.has(q.url()));
+  if (new URL(r.url()).searchParams.has('code')) before.add(r.url());
   await failed;
   return { url: new URL(r.url()), method: r.method(), post: r.postData() };
 }

@@ -158,6 +158,7 @@ func TestAReceiverThatFails(t *testing.T) {
 		_, _ = io.ReadAll(r.Body)
 		close(reached)
 		<-r.Context().Done()
+		panic(http.ErrAbortHandler) // returning would answer 200, which the sender may still read
 	}))
 	defer silent.Close()
 	ctx, cancel := context.WithCancel(t.Context())
