@@ -54,7 +54,7 @@ func TestAPushedRequestEndsInABrowserOrWithoutOne(t *testing.T) {
 			id, err := h.p.Open(h.ctx, in, elsewhere)
 			h.ok(err)
 			st := h.beginDetached(id, "bob")
-			r, err := h.p.readNew(h.ctx, in) // a browser that looked before the program opened it
+			r, err := h.p.readNew(h.ctx, in, nil) // a browser that looked before the program opened it
 			h.ok(err)
 			verdict, device, err := h.p.given(h.ctx, r, h.visit, s)
 			h.ok(err)
