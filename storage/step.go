@@ -16,8 +16,9 @@ type CredentialSpend struct {
 	Step int64
 	// Code is a recovery code that must be unused. "": none.
 	Code string
-	// Confirm activates a pending, unexpired authenticator. Without Confirm the
-	// authenticator must be active.
+	// Confirm activates a pending, unexpired authenticator, and moves the user's UpdatedAt: a
+	// UserChange of who read the user before is refused. Without Confirm the authenticator must be
+	// active.
 	Confirm bool
 	// Unfailed, if set, is a bucket in which the user must have no failures (Attempt.User).
 	// So an attempt that was not counted is spent only if no other one failed since its

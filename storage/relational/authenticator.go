@@ -184,7 +184,7 @@ func (q querier) deleteAuthenticator(user storage.UserID, id storage.Authenticat
 // endSecondFactor removes recovery codes and MFAEnabled with the last second factor.
 func (q querier) endSecondFactor(user storage.UserID, lasting []string, now time.Time) error {
 	const last = ` AND NOT EXISTS (SELECT 1 FROM authenticators k WHERE k.user_id = ? AND k.state <> 'pending' AND k.method IN ?)`
-	err := q.send("UPDATE users SET mfa_enabled = FALSE, updated_at = ? WHERE id = ?"+last, micro(now), ref(user), ref(user), lasting)
+	err := q.send("UPDATE users SET mfa_enabled = FALSE, "+moved+" WHERE id = ?"+last, movedArgs(now, ref(user), ref(user), lasting)...)
 	if err != nil {
 		return err
 	}

@@ -137,6 +137,14 @@ func (q querier) spendCounters(s storage.Spend) error {
 	return q.forgive(s.Forgive, s.Now)
 }
 
+// moved replaces the time of a user's last change by a later one, whatever the clocks say
+// (storage.User.Next), with movedArgs.
+const moved = "updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END"
+
+func movedArgs(now time.Time, where ...any) []any {
+	return append([]any{micro(now), micro(now)}, where...)
+}
+
 // spendUser changes the user of a proof.
 func (q querier) spendUser(s storage.Spend) error {
 	// Serialize by user: of two enrolments with Alone or Sole the second must see the first,
@@ -154,14 +162,21 @@ func (q querier) spendUser(s storage.Spend) error {
 			return err
 		}
 	}
+	if c := s.Credential; c != nil && c.Confirm {
+		// Whoever read the user before must not write what they decided without this authenticator:
+		// it may be at an address that goes.
+		if err := q.send("UPDATE users SET "+moved+" WHERE id = ?", movedArgs(s.Now, ref(c.User))...); err != nil {
+			return err
+		}
+	}
 	if s.MFAEnabled != "" {
-		err := q.spend("UPDATE users SET mfa_enabled = TRUE, updated_at = ? WHERE id = ?", micro(s.Now), ref(s.MFAEnabled))
+		err := q.spend("UPDATE users SET mfa_enabled = TRUE, "+moved+" WHERE id = ?", movedArgs(s.Now, ref(s.MFAEnabled))...)
 		if err != nil {
 			return err
 		}
 	}
 	if s.Activate != "" {
-		err := q.send("UPDATE users SET status = 'active', updated_at = ? WHERE id = ? AND status = 'pending'", micro(s.Now), ref(s.Activate))
+		err := q.send("UPDATE users SET status = 'active', "+moved+" WHERE id = ? AND status = 'pending'", movedArgs(s.Now, ref(s.Activate))...)
 		if err != nil {
 			return err
 		}

@@ -143,6 +143,31 @@ func confirmation(w *fixture) {
 	same(w, a.State, storage.AuthenticatorActive)
 	same(w, a.Counter, 5)
 	same(w, a.ExpiresAt, time.Time{})
+	w.test("a change decided without a confirmed authenticator is not made", changedMeanwhile)
+}
+
+// changedMeanwhile races confirmations with a removal of what was read: one comes first.
+func changedMeanwhile(w *fixture) {
+	for range 5 {
+		p := w.addUser()
+		pending := w.pending(p)
+		read := w.account(p.id).User
+		remove := storage.UserChange{ID: p.id, Was: read.UpdatedAt, Now: read.Next(w.now), Factors: &storage.FactorsChange{Remove: []storage.AuthenticatorID{pending}}}
+		spend := storage.Spend{Now: w.now, Credential: &storage.CredentialSpend{User: p.id, Authenticator: pending, Confirm: true, Step: 1}}
+		w.one(racers, func(i int) error {
+			if i%2 == 0 {
+				return w.s.Spend(w.ctx, spend)
+			}
+			return w.s.UpdateUser(w.ctx, remove)
+		})
+	}
+	p := w.addUser()
+	read := w.account(p.id).User
+	w.ok(w.s.Spend(w.ctx, storage.Spend{Now: read.UpdatedAt.Add(-time.Second), Credential: &storage.CredentialSpend{User: p.id, Authenticator: w.pending(p), Confirm: true, Step: 1}}))
+	if now := w.account(p.id).User; !now.UpdatedAt.After(read.UpdatedAt) {
+		w.Errorf("the user changed at %v, want it after %v although the clock is behind", now.UpdatedAt, read.UpdatedAt)
+	}
+	w.is(w.s.UpdateUser(w.ctx, storage.UserChange{ID: p.id, Was: read.UpdatedAt, Now: read.Next(w.now)}), storage.ErrConflict)
 }
 
 func statusMoves(w *fixture) {
