@@ -23,6 +23,7 @@ func TestDiscovery(t *testing.T) {
 		"userinfo_endpoint": issuer + "/userinfo", "jwks_uri": issuer + "/jwks.json", "end_session_endpoint": issuer + "/logout",
 		"introspection_endpoint": issuer + "/introspect", "revocation_endpoint": issuer + "/revoke", "request_parameter_supported": true,
 		"request_uri_parameter_supported": true, "require_request_uri_registration": true,
+		"backchannel_logout_supported": true, "backchannel_logout_session_supported": true, "frontchannel_logout_supported": true, "frontchannel_logout_session_supported": true,
 		"pushed_authorization_request_endpoint": issuer + "/par", "require_pushed_authorization_requests": false, "claims_parameter_supported": true, "authorization_response_iss_parameter_supported": true} {
 		if m[name] != want {
 			t.Errorf("%s = %v, want %v", name, m[name], want)
@@ -30,7 +31,7 @@ func TestDiscovery(t *testing.T) {
 	}
 	for name, want := range map[string]string{"id_token_signing_alg_values_supported": "RS256 ES256", "response_types_supported": "code",
 		"acr_values_supported": "aal1 aal2 urn:example:gold urn:example:silver", "code_challenge_methods_supported": "S256",
-		"request_object_signing_alg_values_supported": "RS256 PS256 ES256 EdDSA",
+		"request_object_signing_alg_values_supported": "RS256 PS256 ES256 EdDSA Ed25519",
 		"subject_types_supported":                     "public"} {
 		var got []string
 		for _, v := range m[name].([]any) {

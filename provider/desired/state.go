@@ -33,8 +33,8 @@ type Client struct {
 	// `client_secret_basic` (the default), `client_secret_post`, `private_key_jwt`, or `none` for
 	// public clients. See [client authentication](guides/client-authentication.md).
 	AuthMethod string `yaml:"token_endpoint_auth_method"`
-	// With `private_key_jwt`: the algorithm of the assertions, `RS256`, `PS256`, `ES256` or
-	// `EdDSA`; default: any of them.
+	// With `private_key_jwt`: the algorithm of the assertions, `RS256`, `PS256`, `ES256`,
+	// `Ed25519`, or `EdDSA`, its older name; default: any of them.
 	AuthSigningAlg string `yaml:"token_endpoint_auth_signing_alg"`
 	// For confidential clients: at least 32 random characters. Only its SHA-256 is stored.
 	Secret string `yaml:"client_secret"`
@@ -48,7 +48,7 @@ type Client struct {
 	JWKSURI string `yaml:"jwks_uri"`
 	// Addresses at which the client publishes [request objects](guides/signed-and-pushed-requests.md), `https://`.
 	RequestURIs []string `yaml:"request_uris"`
-	// Algorithm of its request objects: `RS256`, `PS256`, `ES256` or `EdDSA`; default: any of them,
+	// Algorithm of its request objects: `RS256`, `PS256`, `ES256`, `Ed25519` or `EdDSA`; default: any of them,
 	// and with `profile: fapi2` any but `RS256`.
 	RequestObjectAlg string `yaml:"request_object_signing_alg"`
 	// Refuse its requests without a signed request object.
@@ -59,6 +59,17 @@ type Client struct {
 	RedirectURIs []string `yaml:"redirect_uris"`
 	// URIs a sign-out may redirect to.
 	PostLogoutRedirectURIs []string `yaml:"post_logout_redirect_uris"`
+	// Address that the server posts a [logout token](guides/logout.md#back-channel) to when a session
+	// of the client ends, `https://`.
+	BackchannelLogoutURI string `yaml:"backchannel_logout_uri"`
+	// Name the session in every logout token, also when all sessions of a user end: then there is one
+	// for each.
+	BackchannelLogoutSessionRequired bool `yaml:"backchannel_logout_session_required"`
+	// Address that the browser of a user who signs out [loads in a frame](guides/logout.md#front-channel),
+	// with the origin of one of `redirect_uris`.
+	FrontchannelLogoutURI string `yaml:"frontchannel_logout_uri"`
+	// For completeness: issuer and session are always in its query.
+	FrontchannelLogoutSessionRequired bool `yaml:"frontchannel_logout_session_required"`
 	// Origins that may call from a browser, besides those of the redirect URIs. Case, the default
 	// port and the form of an international name do not matter.
 	AllowedOrigins []string `yaml:"allowed_origins"`

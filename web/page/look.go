@@ -12,7 +12,9 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -111,6 +113,8 @@ type Page struct {
 	Alert   *Alert
 	Data    any
 	Asks    bool // the page's script calls the server
+	// Frames are addresses of others that the page loads in frames.
+	Frames []string
 	// Passkeys: the page has the script that asks the browser for passkeys.
 	Passkeys bool
 	// Here is the address at which a GET shows the page again, in another language; "": there
@@ -205,26 +209,30 @@ func (p Page) On(path string) string { return Path(path, p.Request, p.Client.ID)
 // Path returns the address of a page in a login. The client is in it so that the page leads
 // there when nothing else is left of the login.
 func Path(path string, request storage.RequestID, client storage.ClientID) string {
-	to := path + "?requestId=" + url.QueryEscape(string(request))
-	if client != "" {
-		to += "&client_id=" + url.QueryEscape(string(client))
+	if client == "" {
+		return path + "?requestId=" + url.QueryEscape(string(request))
 	}
-	return to
+	return path + "?requestId=" + url.QueryEscape(string(request)) + "&client_id=" + url.QueryEscape(string(client))
 }
+
+// buffers hold pages while they are rendered.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // Write renders a page. It sends nothing before the page is complete.
 func (l *Look) Write(c *gin.Context, code int, name string, v Page) {
 	if code >= http.StatusBadRequest && v.Alert != nil {
 		web.Refused(c, mfa.Refusal{Reason: v.Alert.Key}) // unless the log knows more
 	}
-	var b bytes.Buffer
-	if err := l.pages.execute(&b, name, &v); err != nil {
+	b := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(b)
+	b.Reset()
+	if err := l.pages.execute(b, name, &v); err != nil {
 		web.Refused(c, mfa.Refusal{Reason: web.CodeServerError, Err: fmt.Errorf("render page %s: %w", name, err), Operator: true})
 		c.Data(http.StatusInternalServerError, "text/html; charset=utf-8", fmt.Appendf(nil, "<!doctype html><title>%[1]s: 500</title><p>%[1]s: 500 (%[2]s) <a href=\"/\">%[1]s</a>",
 			template.HTMLEscapeString(l.product), web.Correlation(c)))
 		return
 	}
-	c.Header("Content-Security-Policy", policy(web.Nonce(c), v.Client.Logo, v.Asks))
+	c.Header("Content-Security-Policy", policy(web.Nonce(c), v.Client.Logo, v.Asks, v.Frames))
 	c.Header("Content-Language", v.lang)
 	c.Data(code, "text/html; charset=utf-8", b.Bytes())
 }
@@ -233,9 +241,9 @@ func (l *Look) Write(c *gin.Context, code int, name string, v Page) {
 var plainOrigin = regexp.MustCompile(`^https?://[a-z0-9._\-]+(:[0-9]+)?$`)
 
 // policy is the Content-Security-Policy of a page (H-3). It allows scripts and styles by the
-// nonce of the response, not by origin. It has no form-action: browsers apply that to the
+// nonce of the response, not by origin, and frames of the origins of the given addresses. It has no form-action: browsers apply that to the
 // redirect to the client as well.
-func policy(nonce, logo string, asks bool) string {
+func policy(nonce, logo string, asks bool, frames []string) string {
 	images := "'self' data:"
 	if o := origin.Of(logo); plainOrigin.MatchString(o) {
 		images += " " + o
@@ -243,6 +251,15 @@ func policy(nonce, logo string, asks bool) string {
 	out := "default-src 'none'; style-src 'nonce-" + nonce + "'; script-src 'nonce-" + nonce + "'; img-src " + images + "; frame-ancestors 'none'; base-uri 'none'"
 	if asks {
 		out += "; connect-src 'self'"
+	}
+	var framed []string
+	for _, uri := range frames {
+		if o := origin.Of(uri); plainOrigin.MatchString(o) && !slices.Contains(framed, o) {
+			framed = append(framed, o)
+		}
+	}
+	if len(framed) > 0 {
+		out += "; frame-src " + strings.Join(framed, " ")
 	}
 	return out
 }
